@@ -1,0 +1,48 @@
+import type { CallContext } from "./call.ts";
+import type { ModelSpec } from "./model-spec.ts";
+import type { TensorInfo } from "./signature.ts";
+
+/** What a caller may ask of a model. Every model can be scored by tensors ("predict"). */
+export type Task = "classify" | "detect" | "embed" | "predict";
+
+/** What the numbers of an output are. */
+export type OutputHolds = "probabilities" | "logits" | "features" | "boxes" | "tensor";
+
+/** Where a model's weights come from. Answers of "seeded" ones mean nothing. */
+export type Weights = "trained" | "seeded" | "given";
+
+/** What a model takes: an encoded picture, or tensors that the caller makes. */
+export type ModelInput =
+  | { readonly kind: "picture"; readonly tensor: string; readonly decodedBy: "gateway" | "model" }
+  | { readonly kind: "tensors" };
+
+export interface ModelOutput extends Partial<TensorInfo> {
+  readonly name: string;
+  readonly holds: OutputHolds;
+}
+
+/** What the catalog tells of one model. */
+export interface ModelDescription {
+  readonly name: string;
+  /** The first of `tasks`. */
+  readonly task: Task;
+  readonly tasks: readonly Task[];
+  /** Versions that can be asked for now, highest first. */
+  readonly versions: readonly bigint[];
+  readonly regions: readonly string[];
+  readonly input: ModelInput;
+  readonly outputs: readonly ModelOutput[];
+  readonly labels: readonly string[];
+  readonly weights: Weights;
+  readonly family?: string;
+}
+
+/** What models there are, asked anew at each call. */
+export interface ModelCatalog {
+  list(): readonly ModelDescription[];
+  /** @throws UnknownModelError, with the nearest names */
+  get(name: string): ModelDescription;
+}
+
+/** Asks the backend about a model; see TensorFlow Serving's `GetModelStatus` and `GetModelMetadata`. */
+export type AskBackend<Answer> = (modelSpec: ModelSpec, call: CallContext) => Promise<Answer>;

@@ -1,0 +1,20 @@
+import type { CallContext } from "./call.ts";
+import type { AnsweringModel, ModelSpec } from "./model-spec.ts";
+import type { Tensor } from "./tensor.ts";
+
+export interface ScoreRequest {
+  readonly modelSpec: ModelSpec;
+  readonly inputs: ReadonlyMap<string, Tensor>;
+  /** Outputs the caller wants back; empty for all. */
+  readonly outputFilter: readonly string[];
+}
+
+export interface ScoreResponse {
+  readonly model: AnsweringModel;
+  readonly outputs: ReadonlyMap<string, Tensor>;
+  /** Where it was answered; absent below the router. */
+  readonly region?: string;
+}
+
+/** Scores one request. Every stage behind `inbound/` has this type; the innermost one does I/O. */
+export type Score = (request: ScoreRequest, call: CallContext) => Promise<ScoreResponse>;

@@ -1,0 +1,163 @@
+/** Why a call failed, in our own words; the gateway's `inbound/wire-status.ts` gives each its codes. */
+export type FailureReason =
+  | "cancelled"
+  | "invalid-request"
+  | "unsupported-media"
+  | "too-large"
+  | "deadline-exceeded"
+  | "unknown-model"
+  | "unknown-version"
+  | "unauthenticated"
+  | "forbidden"
+  | "failed-precondition"
+  | "not-supported"
+  | "quota-exceeded"
+  | "overloaded"
+  | "model-not-ready"
+  | "no-replica"
+  | "upstream-failed"
+  | "upstream-answered"
+  | "internal";
+
+/** What a caller may be told beside the message. */
+export interface FailureDetails {
+  /** What to do about it. */
+  readonly hint?: string;
+  /** Which part of the request: a JSON path, a header, a query parameter. */
+  readonly field?: string;
+  /** When to come again, in milliseconds. Sent as `retry-after` and `grpc-retry-pushback-ms`. */
+  readonly retryAfterMs?: number;
+  /** For our own logs only: never sent to a caller. */
+  readonly cause?: unknown;
+}
+
+const brand: unique symbol = Symbol.for("tensorgate.ScoringError") as never;
+
+/**
+ * The only error that crosses a stage boundary.
+ * `message` is written for the caller; whatever must not leave the gateway goes in `cause`.
+ */
+export abstract class ScoringError extends Error {
+  abstract readonly reason: FailureReason;
+  readonly hint: string | undefined;
+  readonly field: string | undefined;
+  readonly retryAfterMs: number | undefined;
+  readonly [brand] = true;
+
+  constructor(message: string, { hint, field, retryAfterMs, cause }: FailureDetails = {}) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.hint = hint;
+    this.field = field;
+    this.retryAfterMs = retryAfterMs;
+  }
+
+  /** Tells our errors from others, also across duplicate copies of this package. */
+  static is(thrown: unknown): thrown is ScoringError {
+    return typeof thrown === "object" && thrown !== null && brand in thrown;
+  }
+
+  /** What we did not throw ourselves is a bug or a broken dependency, so it is `internal`. */
+  static from(thrown: unknown): ScoringError {
+    return ScoringError.is(thrown) ? thrown : new InternalError(thrown);
+  }
+}
+
+// Names are spelled out because minifiers rename constructors.
+
+export class CancelledError extends ScoringError {
+  override readonly name = "CancelledError";
+  readonly reason = "cancelled";
+}
+
+export class InvalidRequestError extends ScoringError {
+  override readonly name = "InvalidRequestError";
+  readonly reason = "invalid-request";
+}
+
+export class UnsupportedMediaError extends ScoringError {
+  override readonly name = "UnsupportedMediaError";
+  readonly reason = "unsupported-media";
+}
+
+export class TooLargeError extends ScoringError {
+  override readonly name = "TooLargeError";
+  readonly reason = "too-large";
+}
+
+export class DeadlineExceededError extends ScoringError {
+  override readonly name = "DeadlineExceededError";
+  readonly reason = "deadline-exceeded";
+}
+
+export class UnknownModelError extends ScoringError {
+  override readonly name = "UnknownModelError";
+  readonly reason = "unknown-model";
+}
+
+export class UnknownVersionError extends ScoringError {
+  override readonly name = "UnknownVersionError";
+  readonly reason = "unknown-version";
+}
+
+export class FailedPreconditionError extends ScoringError {
+  override readonly name = "FailedPreconditionError";
+  readonly reason = "failed-precondition";
+}
+
+export class NotSupportedError extends ScoringError {
+  override readonly name = "NotSupportedError";
+  readonly reason = "not-supported";
+}
+
+export class OverloadedError extends ScoringError {
+  override readonly name = "OverloadedError";
+  readonly reason = "overloaded";
+}
+
+export class ForbiddenError extends ScoringError {
+  override readonly name = "ForbiddenError";
+  readonly reason = "forbidden";
+}
+
+export class NoReplicaError extends ScoringError {
+  override readonly name = "NoReplicaError";
+  readonly reason = "no-replica";
+}
+
+/** The replica or the connection to it failed; another replica may do better. */
+export class UpstreamFailedError extends ScoringError {
+  override readonly name = "UpstreamFailedError";
+  readonly reason = "upstream-failed";
+  /** Whether the replica cannot have seen the request, so that sending it again repeats nothing. */
+  readonly wasNeverSent: boolean;
+
+  constructor(
+    message: string,
+    { wasNeverSent = false, ...details }: FailureDetails & { readonly wasNeverSent?: boolean } = {},
+  ) {
+    super(message, details);
+    this.wasNeverSent = wasNeverSent;
+  }
+}
+
+/** The replica blames the request; its code and text are passed on. */
+export class UpstreamAnsweredError extends ScoringError {
+  override readonly name = "UpstreamAnsweredError";
+  readonly reason = "upstream-answered";
+  /** The replica's own gRPC status code. */
+  readonly grpcCode: number;
+
+  constructor(message: string, grpcCode: number, details: FailureDetails = {}) {
+    super(message, details);
+    this.grpcCode = grpcCode;
+  }
+}
+
+export class InternalError extends ScoringError {
+  override readonly name = "InternalError";
+  readonly reason = "internal";
+
+  constructor(cause: unknown) {
+    super("internal error", { cause });
+  }
+}

@@ -1,0 +1,77 @@
+import { bytesPerElement, type FixedSizeDType } from "./dtype.ts";
+
+/** Row-major (C order) values of a fixed size. Immutable: stages share it, and `data` may view a received buffer. */
+export interface FixedSizeTensor {
+  readonly dtype: FixedSizeDType;
+  /** Extent of each axis, outermost first: `[batch, height, width, channel]` for images. */
+  readonly shape: readonly number[];
+  /** Little-endian; exactly `shape` multiplied out, times `bytesPerElement[dtype]`, long. */
+  readonly data: Uint8Array;
+}
+
+/** Byte strings of any length: encoded pictures, labels. */
+export interface BytesTensor {
+  readonly dtype: "BYTES";
+  readonly shape: readonly number[];
+  /** Row-major; exactly `shape` multiplied out of them. */
+  readonly elements: readonly Uint8Array[];
+}
+
+export type Tensor = FixedSizeTensor | BytesTensor;
+
+/** Number of elements of a tensor of `shape`; 1 for a scalar (`[]`). */
+export function elementCount(shape: readonly number[]): number {
+  return shape.reduce((count, extent) => count * extent, 1);
+}
+
+/**
+ * Views or copies FP32 elements as a `Float32Array`.
+ *
+ * It is a view where the data are aligned to 4 bytes, a copy where they are not: a message received
+ * in one buffer puts its tensors at any offset.
+ *
+ * @throws TypeError if the tensor is not FP32
+ */
+export function float32Values(tensor: Tensor): Float32Array {
+  if (tensor.dtype !== "FP32") throw new TypeError(`expected an FP32 tensor, got ${tensor.dtype}`);
+  const { data } = tensor;
+  const isAligned = data.byteOffset % Float32Array.BYTES_PER_ELEMENT === 0;
+  const bytes = isAligned ? data : data.slice();
+  return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+}
+
+/** FP32 tensor over the bytes of `values`, without copying them. */
+export function float32Tensor(shape: readonly number[], values: Float32Array): FixedSizeTensor {
+  return fixedSizeTensor(
+    "FP32",
+    shape,
+    new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
+  );
+}
+
+/** @throws RangeError if `data` is not exactly as long as `dtype` and `shape` say */
+export function fixedSizeTensor(
+  dtype: FixedSizeDType,
+  shape: readonly number[],
+  data: Uint8Array,
+): FixedSizeTensor {
+  const byteCount = elementCount(shape) * bytesPerElement[dtype];
+  if (data.byteLength !== byteCount) {
+    throw new RangeError(
+      `${dtype} of shape [${shape}] needs ${byteCount} bytes, got ${data.byteLength}`,
+    );
+  }
+  return { dtype, shape, data };
+}
+
+/** @throws RangeError if there are not exactly as many `elements` as `shape` says */
+export function bytesTensor(
+  shape: readonly number[],
+  elements: readonly Uint8Array[],
+): BytesTensor {
+  const count = elementCount(shape);
+  if (elements.length !== count) {
+    throw new RangeError(`shape [${shape}] needs ${count} elements, got ${elements.length}`);
+  }
+  return { dtype: "BYTES", shape, elements };
+}

@@ -1,0 +1,10 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  ssr: { resolve: { conditions: ["@tensorgate/source"] } },
+  test: {
+    include: ["packages/*/src/**/*.test.ts", "test/**/*.test.ts"],
+    execArgv: ["--conditions=@tensorgate/source"],
+    testTimeout: 20_000,
+  },
+});

@@ -31,7 +31,7 @@ export interface FailureDetails {
   readonly cause?: unknown;
 }
 
-const brand: unique symbol = Symbol.for("tensorgate.ScoringError") as never;
+const brand = Symbol.for("tensorgate.ScoringError");
 
 /**
  * The only error that crosses a stage boundary.
@@ -42,13 +42,13 @@ export abstract class ScoringError extends Error {
   readonly hint: string | undefined;
   readonly field: string | undefined;
   readonly retryAfterMs: number | undefined;
-  readonly [brand] = true;
 
   constructor(message: string, { hint, field, retryAfterMs, cause }: FailureDetails = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.hint = hint;
     this.field = field;
     this.retryAfterMs = retryAfterMs;
+    Object.defineProperty(this, brand, { value: true });
   }
 
   /** Tells our errors from others, also across duplicate copies of this package. */

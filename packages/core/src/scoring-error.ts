@@ -124,18 +124,27 @@ export class NoReplicaError extends ScoringError {
   readonly reason = "no-replica";
 }
 
+/** What is known of a failed attempt beside the message. */
+export interface UpstreamFailure extends FailureDetails {
+  /** Whether the connection broke or was never made, rather than the replica saying that it failed. */
+  readonly wasLost?: boolean;
+  /** Whether the replica cannot have seen the request, so that sending it again repeats nothing. */
+  readonly wasNeverSent?: boolean;
+}
+
 /** The replica or the connection to it failed; another replica may do better. */
 export class UpstreamFailedError extends ScoringError {
   override readonly name = "UpstreamFailedError";
   readonly reason = "upstream-failed";
-  /** Whether the replica cannot have seen the request, so that sending it again repeats nothing. */
+  readonly wasLost: boolean;
   readonly wasNeverSent: boolean;
 
   constructor(
     message: string,
-    { wasNeverSent = false, ...details }: FailureDetails & { readonly wasNeverSent?: boolean } = {},
+    { wasLost = false, wasNeverSent = false, ...details }: UpstreamFailure = {},
   ) {
     super(message, details);
+    this.wasLost = wasLost;
     this.wasNeverSent = wasNeverSent;
   }
 }

@@ -1,0 +1,99 @@
+import { z } from "zod";
+import { type ListenOptions, listenSchema, type RequestOptions, requestSchema } from "../inbound/options.ts";
+import { type ModelOptions, modelSchema, type PictureOptions, pictureSchema } from "../models/options.ts";
+import { type RoutingOptions, routingSchema } from "../routing/options.ts";
+import {
+  type ChannelOptions,
+  channelSchema,
+  type DialectName,
+  dialects,
+} from "../upstream/options.ts";
+
+export interface PoolOptions {
+  /** Name of a model under `models`. */
+  readonly model: string;
+  readonly region: string;
+  /**
+   * How the replicas want to be spoken to.
+   * @default "tensorflow-serving"
+   */
+  readonly dialect?: DialectName;
+  /** `host:port` of each. */
+  readonly replicas: readonly string[];
+}
+
+/** All that a gateway can be told: the same from YAML and from TypeScript. */
+export interface GatewayOptions {
+  /**
+   * Where this gateway runs; calls go to the nearest region.
+   * @default "local"
+   */
+  readonly region?: string;
+  readonly listen?: ListenOptions;
+  readonly models: readonly ModelOptions[];
+  readonly pools: readonly PoolOptions[];
+  readonly requests?: RequestOptions;
+  readonly pictures?: PictureOptions;
+  readonly routing?: RoutingOptions;
+  readonly upstream?: ChannelOptions;
+  /**
+   * Lets everybody call, from anywhere: needed to bind anything but loopback.
+   * @default false
+   */
+  readonly allowAnonymous?: boolean;
+}
+
+const address = z
+  .string()
+  .regex(/^(\[[0-9a-fA-F:.]+\]|[^:/\s[\]]+):\d{1,5}$/, "expected host:port, such as 10.0.0.4:8500");
+
+const poolSchema = z.strictObject({
+  model: z.string().min(1).describe("Name of a model under `models`."),
+  region: z.string().min(1).describe("Where the replicas are."),
+  dialect: z.enum(dialects).optional().describe("How the replicas want to be spoken to."),
+  replicas: z.array(address).min(1).describe("host:port of each replica."),
+});
+
+export const gatewaySchema: z.ZodType<GatewayOptions> = z
+  .strictObject({
+    region: z.string().min(1).optional().describe("Where this gateway runs."),
+    listen: listenSchema.optional(),
+    models: z.array(modelSchema).min(1).describe("What can be scored."),
+    pools: z.array(poolSchema).min(1).describe("Where it is scored."),
+    requests: requestSchema.optional().describe("Limits of what callers send."),
+    pictures: pictureSchema.optional().describe("Limits of pictures."),
+    routing: routingSchema.optional().describe("How replicas are chosen and left."),
+    upstream: channelSchema.optional().describe("Connections to replicas."),
+    allowAnonymous: z.boolean().optional().describe("Lets everybody call, from anywhere."),
+  })
+  .superRefine((options, context) => {
+    const names = options.models.map(({ name }) => name);
+    names.forEach((name, index) => {
+      if (names.indexOf(name) === index) return;
+      context.addIssue({
+        code: "custom",
+        path: ["models", index, "name"],
+        message: `"${name}" is listed twice`,
+      });
+    });
+    options.pools.forEach(({ model }, index) => {
+      if (names.includes(model)) return;
+      context.addIssue({
+        code: "custom",
+        path: ["pools", index, "model"],
+        message: `there is no model "${model}"; models: ${names.join(", ")}`,
+      });
+    });
+    const host = options.listen?.host ?? "127.0.0.1";
+    if (!isLoopback(host) && options.allowAnonymous !== true) {
+      context.addIssue({
+        code: "custom",
+        path: ["listen", "host"],
+        message: `${host} is open to others: set allowAnonymous: true if everybody may call, or bind 127.0.0.1`,
+      });
+    }
+  }) as z.ZodType<GatewayOptions>;
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
+}

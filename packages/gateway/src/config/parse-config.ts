@@ -1,0 +1,145 @@
+import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { z } from "zod";
+import { ConfigError, type ConfigFault } from "./config-error.ts";
+import { type GatewayOptions, gatewaySchema } from "./gateway-options.ts";
+
+/** Reads the text of a file; a path relative to the configuration. */
+export type ReadText = (path: string) => string;
+
+/**
+ * Reads a configuration in YAML or JSON.
+ *
+ * @param fileName - for messages, and as what relative paths in it start from
+ * @throws ConfigError with every fault, its path and its line
+ */
+export function parseConfig(
+  text: string,
+  fileName: string,
+  readText: ReadText = (path) => readFileSync(resolve(dirname(fileName), path), "utf8"),
+): GatewayOptions {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  if (document.errors.length > 0) {
+    throw new ConfigError(
+      fileName,
+      document.errors.map(({ message, pos }) => ({
+        path: "",
+        line: lines.linePos(pos[0]).line,
+        message,
+      })),
+    );
+  }
+  const faults: ConfigFault[] = [];
+  const lineOf = (path: readonly PropertyKey[]): { line?: number } => {
+    const offset = offsetOf(document.contents, path);
+    return offset === undefined ? {} : { line: lines.linePos(offset).line };
+  };
+  const value: unknown = withLabelFiles(document.toJS({ maxAliasCount: 100 }), readText, (fault) =>
+    faults.push({ path: pathText(fault.path), ...lineOf(fault.path), message: fault.message }),
+  );
+  const parsed = gatewaySchema.safeParse(value);
+  if (!parsed.success) {
+    for (const { path, message } of issuesOf(parsed.error)) {
+      faults.push({ path: pathText(path), ...lineOf(path), message });
+    }
+  }
+  if (!parsed.success || faults.length > 0) throw new ConfigError(fileName, faults);
+  return parsed.data;
+}
+
+/**
+ * Checks options that were built in code.
+ *
+ * @throws ConfigError with every fault and its path
+ */
+export function checkedOptions(options: GatewayOptions): GatewayOptions {
+  const parsed = gatewaySchema.safeParse(withoutUndefined(options));
+  if (parsed.success) return parsed.data;
+  throw new ConfigError(
+    "the configuration",
+    issuesOf(parsed.error).map(({ path, message }) => ({ path: pathText(path), message })),
+  );
+}
+
+/** The configuration's form, for editors. */
+export function configJsonSchema(): object {
+  const schema = z.toJSONSchema(gatewaySchema, { io: "input" });
+  return { ...schema, title: "Tensorgate configuration" };
+}
+
+interface PathFault {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+/** An unknown key is a fault at that key, not at the object that holds it. */
+function issuesOf(error: z.ZodError): readonly PathFault[] {
+  return error.issues.flatMap((issue): readonly PathFault[] => {
+    if (issue.code !== "unrecognized_keys") return [issue];
+    return issue.keys.map((key) => ({ path: [...issue.path, key], message: "there is no such setting" }));
+  });
+}
+
+/** `labels: file.txt` becomes the lines of that file. */
+function withLabelFiles(
+  root: unknown,
+  readText: ReadText,
+  report: (fault: PathFault) => void,
+): unknown {
+  if (!isRecord(root) || !Array.isArray(root["models"])) return root;
+  const models = root["models"].map((model: unknown, index) => {
+    if (!isRecord(model) || typeof model["labels"] !== "string") return model;
+    const path = model["labels"];
+    try {
+      return { ...model, labels: readText(path).trimEnd().split(/\r?\n/) };
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      report({ path: ["models", index, "labels"], message: `cannot read ${path}: ${reason}` });
+      const { labels: _unreadable, ...rest } = model;
+      return rest;
+    }
+  });
+  return { ...root, models };
+}
+
+/** Where the value at `path` begins in the text, or else the nearest value around it. */
+function offsetOf(root: unknown, path: readonly PropertyKey[]): number | undefined {
+  let node = root as Node | null;
+  let offset = node?.range?.[0];
+  for (const key of path) {
+    if (isMap(node)) {
+      const pair = node.items.find((item) => isScalar(item.key) && item.key.value === key);
+      if (!pair) break;
+      offset = (pair.key as Node).range?.[0] ?? offset;
+      node = pair.value as Node | null;
+    } else if (isSeq(node)) {
+      node = node.items[Number(key)] as Node | null;
+      offset = node?.range?.[0] ?? offset;
+    } else break;
+  }
+  return offset;
+}
+
+function pathText(path: readonly PropertyKey[]): string {
+  return path
+    .map((key, index) =>
+      typeof key === "number" ? `[${key}]` : `${index === 0 ? "" : "."}${String(key)}`,
+    )
+    .join("");
+}
+
+function withoutUndefined(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutUndefined);
+  if (!isRecord(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, each]) => each !== undefined)
+      .map(([key, each]) => [key, withoutUndefined(each)]),
+  );
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,145 @@
+import type { ClockAndRandom, Score, ScoringError } from "@tensorgate/core";
+import type { GatewayOptions } from "./config/gateway-options.ts";
+import { checkedOptions } from "./config/parse-config.ts";
+import { callOpener } from "./inbound/call-context.ts";
+import { catalogRest } from "./inbound/catalog-rest.ts";
+import { type ConsoleFiles, consoleRest } from "./inbound/console-rest.ts";
+import { healthRest } from "./inbound/health-rest.ts";
+import { listener } from "./inbound/listener.ts";
+import { openapiRest } from "./inbound/openapi.ts";
+import { listenDefaults, requestDefaults } from "./inbound/options.ts";
+import { picturesRest } from "./inbound/pictures-rest.ts";
+import { restHandler } from "./inbound/rest-handler.ts";
+import { rpcHandler } from "./inbound/rpc-handler.ts";
+import { type AskModel, tensorflowServingRest } from "./inbound/tensorflow-serving-rest.ts";
+import { assertVersionIsServed, modelCatalog, releases } from "./models/catalog.ts";
+import { classifier } from "./models/classify.ts";
+import { embedder } from "./models/embed.ts";
+import { pictureDefaults } from "./models/options.ts";
+import { releaseFromOptions } from "./models/release.ts";
+import { dispatcher } from "./routing/dispatch.ts";
+import { routingDefaults } from "./routing/options.ts";
+import { replicaPools } from "./routing/replica-pools.ts";
+import { systemClockAndRandom } from "./system-clock.ts";
+import { modelWatch } from "./upstream/model-watch.ts";
+import { type Replica, replicas } from "./upstream/replicas.ts";
+import { version } from "./version.ts";
+
+export interface Gateway {
+  /** Where it answers, once it listens. */
+  readonly url: string;
+  readonly port: number;
+  /** @throws the system's error if the port is taken */
+  listen(): Promise<void>;
+  /** Resolves as soon as some pool can serve. */
+  ready(): Promise<void>;
+  /**
+   * Says that it is not ready, takes no new connection, finishes what is in flight.
+   * @param graceMs - after which what is left is cut; 10 s by default
+   */
+  close(graceMs?: number): Promise<void>;
+}
+
+/** What a gateway is handed beside its configuration. */
+export interface GatewayParts {
+  /** Page to serve at `/`. */
+  readonly console?: ConsoleFiles;
+  /** Told of faults of our own, with the id that the caller was given. */
+  readonly onInternalError?: (error: ScoringError, requestId: string) => void;
+  readonly clockAndRandom?: ClockAndRandom;
+}
+
+/**
+ * Builds a gateway: the whole way of a request, from the socket to a replica and back.
+ * This is the only file that knows more than one stage, and all it does is compose.
+ *
+ * @throws ConfigError with every fault of `options`
+ */
+export function createGateway(options: GatewayOptions, parts: GatewayParts = {}): Gateway {
+  const { models, pools, region = "local", ...settings } = checkedOptions(options);
+  const { clock, random } = parts.clockAndRandom ?? systemClockAndRandom;
+  const listen = { ...listenDefaults, ...settings.listen };
+  const requests = { ...requestDefaults, ...settings.requests };
+  const routing = { ...routingDefaults, ...settings.routing };
+  const onInternalError = parts.onInternalError ?? (() => {});
+
+  // upstream: every replica, and which versions of its models it has
+  const upstream = replicas(pools, settings.upstream ?? {}, clock);
+  const watch = modelWatch(upstream, { timeoutMs: routing.probeTimeoutMs, clock });
+
+  // routing: which replica, and another one when that fails
+  const pooled = replicaPools(upstream.pools, { options: routing, probe: watch.probe, clock, random });
+  const dispatch = dispatcher({ pools: pooled.all, ownRegion: region, options: routing, clock });
+
+  // models: what goes in and what comes out means
+  const known = releases(models.map(releaseFromOptions));
+  const live = (model: string) => ({
+    versions: watch.versionsOf(model),
+    regions: pooled.regionsOf(model),
+  });
+  const catalog = modelCatalog(known, live);
+  const score: Score = async (request, call) => {
+    const { name } = known.get(request.modelSpec.name);
+    assertVersionIsServed(request.modelSpec, live(name));
+    const done = await dispatch(name, call, (id) => upstream.get(id).score(request, call));
+    return { ...done.answer, region: done.region };
+  };
+  const pictures = { ...pictureDefaults, ...settings.pictures };
+  const pictureTask = { known, score, clock, options: pictures };
+  const classify = classifier(pictureTask);
+  const embed = embedder(pictureTask);
+  const ask =
+    <Answer>(question: (replica: Replica) => AskModel<Answer>): AskModel<Answer> =>
+    async (spec, call) => {
+      const { name } = known.get(spec.name);
+      return (await dispatch(name, call, (id) => question(upstream.get(id))(spec, call))).answer;
+    };
+
+  // inbound: every protocol on one port
+  let isClosing = false;
+  const readiness = () => pooled.readiness({ isClosing });
+  const calls = { openCall: callOpener(requests, clock), onInternalError, clock };
+  const rest = restHandler({
+    ...calls,
+    routes: [
+      ...picturesRest({ classify, embed, requests, clock }),
+      ...catalogRest(catalog),
+      ...tensorflowServingRest({
+        modelStatus: ask((replica) => replica.modelStatus),
+        modelMetadata: ask((replica) => replica.modelMetadata),
+      }),
+      ...healthRest(readiness),
+      ...openapiRest(version),
+      ...consoleRest(parts.console ?? new Map()),
+    ],
+  });
+  const rpc = rpcHandler({
+    ...calls,
+    ...{ classify, embed, score, catalog, readiness, requests },
+    otherwise: rest,
+  });
+  const door = listener({ listen, requests, onRequest: rpc, clock });
+  let port = listen.port;
+
+  return {
+    get port() {
+      return port;
+    },
+    get url() {
+      return `http://${listen.host.includes(":") ? `[${listen.host}]` : listen.host}:${port}`;
+    },
+    listen: async () => {
+      ({ port } = await door.listen());
+    },
+    ready: pooled.ready,
+    close: async (graceMs = defaultGraceMs) => {
+      isClosing = true;
+      await door.close(graceMs);
+      pooled.close();
+      upstream.close();
+    },
+  };
+}
+
+/** How long `close` waits for what is in flight, in milliseconds. */
+const defaultGraceMs = 10_000;

@@ -1,0 +1,40 @@
+import type { ConnectRouter } from "@connectrpc/connect";
+import type { ModelCatalog, ModelDescription } from "@tensorgate/core";
+import { CatalogService } from "@tensorgate/proto/tensorgate/v1/catalog";
+import type { RunRpc } from "./rpc-call.ts";
+
+/** `tensorgate.v1.CatalogService`. */
+export function catalogRpc(router: ConnectRouter, catalog: ModelCatalog, run: RunRpc): void {
+  router.service(CatalogService, {
+    listModels: (_request, context) =>
+      run(context, async () => ({
+        facts: {},
+        answer: { models: catalog.list().map(modelMessage) },
+      })),
+    getModel: ({ name }, context) =>
+      run(context, async () => {
+        const description = catalog.get(name);
+        return {
+          facts: {},
+          answer: { model: modelMessage(description), labels: [...description.labels] },
+        };
+      }),
+  });
+}
+
+function modelMessage({ labels, input, outputs, ...rest }: ModelDescription) {
+  return {
+    ...rest,
+    tasks: [...rest.tasks],
+    versions: [...rest.versions],
+    regions: [...rest.regions],
+    labelCount: labels.length,
+    input: input.kind === "picture" ? { ...input } : { kind: input.kind },
+    outputs: outputs.map(({ name, holds, dtype, shape }) => ({
+      name,
+      holds,
+      dtype: dtype ?? "",
+      ...(shape && { shape: shape.map(BigInt) }),
+    })),
+  };
+}

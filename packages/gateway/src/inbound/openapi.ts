@@ -1,0 +1,269 @@
+import { problemReply } from "./problem-json.ts";
+import type { RestRoute } from "./rest-route.ts";
+
+/** `GET /openapi.json`: what can be asked by plain HTTP. A test holds it against the routes. */
+export function openapiRest(version: string): readonly RestRoute[] {
+  const body = `${JSON.stringify(openapiDocument(version), undefined, 2)}\n`;
+  return [
+    {
+      method: "GET",
+      path: "/openapi.json",
+      errorReply: problemReply,
+      answer: () => ({ contentType: "application/json", body }),
+    },
+  ];
+}
+
+const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
+const json = (schema: object) => ({ "application/json": { schema } });
+const text = { "text/plain": { schema: { type: "string" } } };
+const binary = { schema: { type: "string", format: "binary" } };
+
+const path = (name: string, description: string) => ({
+  name,
+  in: "path",
+  required: true,
+  description,
+  schema: { type: "string" },
+});
+const query = (name: string, description: string, schema: object) => ({
+  name,
+  in: "query",
+  description,
+  schema,
+});
+const header = (name: string, description: string) => ({
+  name,
+  in: "header",
+  description,
+  schema: { type: "string" },
+});
+
+const modelParam = path("model", "Name of the model, as the catalog lists it.");
+const callParams = [
+  modelParam,
+  query("version", "Version to ask; the latest without it.", { type: "string", pattern: "^\\d+$" }),
+  query("versionLabel", "A name for a version, such as stable.", { type: "string" }),
+  query("region", "Region to prefer.", { type: "string" }),
+  header("x-request-id", "Comes back; made where it is absent."),
+  header("x-tensorgate-timeout-ms", "How long the call may take, in milliseconds."),
+  header("x-tensorgate-residency", "Regions the call may be served in, separated by commas."),
+];
+
+const problems = {
+  default: {
+    description: "Why it failed; `reason` is the word to act on.",
+    content: { "application/problem+json": { schema: ref("Problem") } },
+  },
+};
+const servingProblems = {
+  default: {
+    description: "An error in TensorFlow Serving's form.",
+    content: json({ type: "object", properties: { error: { type: "string" } } }),
+  },
+};
+
+const pictureBody = {
+  required: true,
+  content: {
+    "image/*": binary,
+    "application/octet-stream": binary,
+    "multipart/form-data": {
+      schema: { type: "object", additionalProperties: { type: "string", format: "binary" } },
+    },
+    "application/json": {
+      schema: {
+        oneOf: [
+          { type: "object", required: ["image"], properties: { image: ref("Base64Picture") } },
+          {
+            type: "object",
+            required: ["images"],
+            properties: { images: { type: "array", items: ref("Base64Picture") } },
+          },
+        ],
+      },
+    },
+  },
+};
+
+const ok = (description: string, content: object) => ({ 200: { description, content } });
+
+const servingStatus = {
+  get: {
+    summary: "State of a model's versions, as TensorFlow Serving tells it",
+    responses: {
+      ...ok("States, highest version first.", json({ type: "object" })),
+      ...servingProblems,
+    },
+  },
+};
+const servingMetadata = {
+  get: {
+    summary: "Signatures of a model, as TensorFlow Serving tells them",
+    responses: { ...ok("Signatures by name.", json({ type: "object" })), ...servingProblems },
+  },
+};
+const versionParam = path("version", "A version of the model.");
+const labelParam = path("versionLabel", "A name for a version.");
+
+function openapiDocument(version: string) {
+  return {
+    openapi: "3.1.0",
+    info: { title: "Tensorgate", version, description: "Pictures in, labels or features out." },
+    paths: {
+      "/v1/classify/{model}": {
+        post: {
+          summary: "Labels of one or several pictures",
+          parameters: [
+            ...callParams,
+            query("topK", "How many labels to return.", { type: "integer", minimum: 1, default: 5 }),
+            query("minScore", "Labels below are left out.", { type: "number", default: 0 }),
+          ],
+          requestBody: pictureBody,
+          responses: { ...ok("One result per picture, in order.", json(ref("Labels"))), ...problems },
+        },
+      },
+      "/v1/embed/{model}": {
+        post: {
+          summary: "Feature vectors of one or several pictures",
+          parameters: callParams,
+          requestBody: pictureBody,
+          responses: {
+            ...ok("One result per picture, in order.", json(ref("Features"))),
+            ...problems,
+          },
+        },
+      },
+      "/v1/catalog": {
+        get: {
+          summary: "All models",
+          responses: {
+            ...ok(
+              "What each takes and gives.",
+              json({
+                type: "object",
+                properties: { models: { type: "array", items: ref("Model") } },
+              }),
+            ),
+            ...problems,
+          },
+        },
+      },
+      "/v1/catalog/{model}": {
+        get: {
+          summary: "One model, with its labels",
+          parameters: [modelParam],
+          responses: { ...ok("The model.", json(ref("Model"))), ...problems },
+        },
+      },
+      "/v1/models/{model}": { parameters: [modelParam], ...servingStatus },
+      "/v1/models/{model}/metadata": { parameters: [modelParam], ...servingMetadata },
+      "/v1/models/{model}/versions/{version}": {
+        parameters: [modelParam, versionParam],
+        ...servingStatus,
+      },
+      "/v1/models/{model}/versions/{version}/metadata": {
+        parameters: [modelParam, versionParam],
+        ...servingMetadata,
+      },
+      "/v1/models/{model}/labels/{versionLabel}": {
+        parameters: [modelParam, labelParam],
+        ...servingStatus,
+      },
+      "/v1/models/{model}/labels/{versionLabel}/metadata": {
+        parameters: [modelParam, labelParam],
+        ...servingMetadata,
+      },
+      "/livez": { get: { summary: "The process works", responses: ok("It does.", text) } },
+      "/readyz": {
+        get: {
+          summary: "The gateway may get calls",
+          responses: {
+            ...ok("Some pool can serve.", text),
+            503: { description: "None can, or the gateway is going.", content: text },
+          },
+        },
+      },
+      "/openapi.json": {
+        get: { summary: "This document", responses: ok("OpenAPI 3.1.", json({ type: "object" })) },
+      },
+    },
+    components: { schemas },
+  };
+}
+
+const answer = (name: string, value: object) => ({
+  type: "object",
+  required: ["results"],
+  properties: {
+    model: {
+      type: "object",
+      properties: { name: { type: "string" }, version: { type: "string" } },
+    },
+    region: { type: "string" },
+    results: {
+      type: "array",
+      items: {
+        type: "object",
+        description: `Has \`${name}\`, or \`error\` where this picture failed among many.`,
+        properties: { id: { type: "string" }, [name]: value, error: ref("Failure") },
+      },
+    },
+  },
+});
+
+const failure = {
+  detail: { type: "string" },
+  reason: { type: "string" },
+  hint: { type: "string" },
+  field: { type: "string" },
+  retryAfterMs: { type: "number" },
+};
+
+const schemas = {
+  Base64Picture: {
+    type: "object",
+    required: ["b64"],
+    properties: { b64: { type: "string", contentEncoding: "base64" }, id: { type: "string" } },
+  },
+  Labels: answer("labels", {
+    type: "array",
+    items: {
+      type: "object",
+      properties: {
+        index: { type: "integer" },
+        label: { type: "string" },
+        score: { type: "number" },
+      },
+    },
+  }),
+  Features: answer("features", { type: "array", items: { type: "number" } }),
+  Model: {
+    type: "object",
+    properties: {
+      name: { type: "string" },
+      task: { enum: ["classify", "detect", "embed", "predict"] },
+      tasks: { type: "array", items: { type: "string" } },
+      versions: { type: "array", items: { type: "string" } },
+      regions: { type: "array", items: { type: "string" } },
+      input: { type: "object" },
+      outputs: { type: "array", items: { type: "object" } },
+      labelCount: { type: "integer" },
+      labels: { type: "array", items: { type: "string" } },
+      weights: { enum: ["trained", "seeded", "given"] },
+      family: { type: "string" },
+    },
+  },
+  Failure: { type: "object", properties: failure },
+  Problem: {
+    type: "object",
+    required: ["type", "title", "status", "detail", "reason", "requestId"],
+    properties: {
+      type: { type: "string" },
+      title: { type: "string" },
+      status: { type: "integer" },
+      requestId: { type: "string" },
+      ...failure,
+    },
+  },
+};

@@ -1,0 +1,74 @@
+import { z } from "zod";
+
+export interface ListenOptions {
+  /**
+   * Address to bind.
+   * @default "127.0.0.1"
+   */
+  readonly host?: string;
+  /**
+   * Port for every protocol; 0 takes a free one.
+   * @default 8_080
+   */
+  readonly port?: number;
+}
+
+export const listenDefaults: Required<ListenOptions> = { host: "127.0.0.1", port: 8_080 };
+
+export interface RequestOptions {
+  /**
+   * Longest body of one request, in bytes.
+   * @default 33_554_432
+   */
+  readonly maxBodyBytes?: number;
+  /**
+   * Longest gRPC or Connect message, in bytes.
+   * @default 67_108_864
+   */
+  readonly maxMessageBytes?: number;
+  /**
+   * Deadline of a call whose caller gives none, in milliseconds.
+   * @default 10_000
+   */
+  readonly defaultTimeoutMs?: number;
+  /**
+   * Longest deadline, in milliseconds; a longer one is cut to it.
+   * @default 60_000
+   */
+  readonly maxTimeoutMs?: number;
+  /**
+   * How long the headers of a request may take to arrive, in milliseconds.
+   * @default 10_000
+   */
+  readonly headerTimeoutMs?: number;
+  /**
+   * How long a whole request may take to arrive, in milliseconds.
+   * @default 30_000
+   */
+  readonly requestTimeoutMs?: number;
+}
+
+export const requestDefaults: Required<RequestOptions> = {
+  maxBodyBytes: 33_554_432,
+  maxMessageBytes: 67_108_864,
+  defaultTimeoutMs: 10_000,
+  maxTimeoutMs: 60_000,
+  headerTimeoutMs: 10_000,
+  requestTimeoutMs: 30_000,
+};
+
+export const listenSchema: z.ZodType<ListenOptions> = z.strictObject({
+  host: z.string().min(1).optional().describe("Address to bind."),
+  port: z.int().min(0).max(65_535).optional().describe("Port for every protocol; 0 takes a free one."),
+}) as z.ZodType<ListenOptions>;
+
+const positive = z.int().min(1).optional();
+
+export const requestSchema: z.ZodType<RequestOptions> = z.strictObject({
+  maxBodyBytes: positive.describe("Longest body of one request, in bytes."),
+  maxMessageBytes: positive.describe("Longest gRPC or Connect message, in bytes."),
+  defaultTimeoutMs: positive.describe("Deadline of a call whose caller gives none, in milliseconds."),
+  maxTimeoutMs: positive.describe("Longest deadline, in milliseconds."),
+  headerTimeoutMs: positive.describe("How long the headers of a request may take, in milliseconds."),
+  requestTimeoutMs: positive.describe("How long a whole request may take to arrive, in milliseconds."),
+}) as z.ZodType<RequestOptions>;

@@ -1,0 +1,144 @@
+import {
+  type CallContext,
+  type Classify,
+  type Clock,
+  type Embed,
+  InvalidRequestError,
+  type LabelScore,
+  type ModelSpec,
+  type PictureRequest,
+  type PictureResponse,
+  type PictureResult,
+} from "@tensorgate/core";
+import type { Exchange } from "./exchange.ts";
+import { float32Json } from "./float32-json.ts";
+import type { RequestOptions } from "./options.ts";
+import { picturesFromBody, throwIfOnlyPictureFailed } from "./picture-body.ts";
+import { problemDetails, problemReply } from "./problem-json.ts";
+import { stopwatch } from "./reply-headers.ts";
+import { numberParam } from "./rest-handler.ts";
+import type { PathParams, RestAnswer, RestRoute } from "./rest-route.ts";
+
+export interface PicturesRestParts {
+  readonly classify: Classify;
+  readonly embed: Embed;
+  readonly requests: Required<RequestOptions>;
+  readonly clock: Clock;
+}
+
+/** `POST /v1/classify/{model}` and `/v1/embed/{model}`: a picture, several in a form, or base64 in JSON. */
+export function picturesRest({
+  classify,
+  embed,
+  requests,
+  clock,
+}: PicturesRestParts): readonly RestRoute[] {
+  async function read(
+    exchange: Exchange,
+    { model = "" }: PathParams,
+    call: CallContext,
+  ): Promise<PictureRequest> {
+    const modelSpec = modelSpecFrom(model, exchange.query);
+    const elapsedMs = stopwatch(clock);
+    const pictures = await picturesFromBody(exchange, requests.maxBodyBytes);
+    call.times.add("read", elapsedMs());
+    return { modelSpec, pictures };
+  }
+
+  return [
+    {
+      method: "POST",
+      path: "/v1/classify/{model}",
+      errorReply: problemReply,
+      answer: async (exchange, params, call) => {
+        const topK = numberParam(exchange.query, "topK");
+        const minScore = numberParam(exchange.query, "minScore");
+        const request = await read(exchange, params, wishing(call, exchange));
+        const response = await classify(
+          {
+            ...request,
+            ...(topK !== undefined && { topK }),
+            ...(minScore !== undefined && { minScore }),
+          },
+          wishing(call, exchange),
+        );
+        return answerFrom(response, labelsJson);
+      },
+    },
+    {
+      method: "POST",
+      path: "/v1/embed/{model}",
+      errorReply: problemReply,
+      answer: async (exchange, params, call) => {
+        const request = await read(exchange, params, call);
+        return answerFrom(await embed(request, wishing(call, exchange)), featuresJson);
+      },
+    },
+  ];
+}
+
+/** `?region=` wishes as the header does. */
+function wishing(call: CallContext, { query }: Exchange): CallContext {
+  const region = query.get("region");
+  return region ? { ...call, wishes: { ...call.wishes, region } } : call;
+}
+
+function modelSpecFrom(name: string, query: URLSearchParams): ModelSpec {
+  const version = query.get("version");
+  const versionLabel = query.get("versionLabel");
+  if (version !== null && versionLabel !== null) {
+    throw new InvalidRequestError("give version or versionLabel, not both", { field: "version" });
+  }
+  if (versionLabel !== null) return { name, versionLabel };
+  if (version === null) return { name };
+  if (!/^\d{1,18}$/.test(version)) {
+    throw new InvalidRequestError(`version must be a whole number, got "${version.slice(0, 40)}"`, {
+      field: "version",
+    });
+  }
+  return { name, version: BigInt(version) };
+}
+
+function answerFrom<Value>(
+  response: PictureResponse<Value>,
+  valueJson: (value: Value) => string,
+): RestAnswer {
+  throwIfOnlyPictureFailed(response.results);
+  const { model, region, results } = response;
+  const members = [
+    ...(model
+      ? [`"model":{"name":${JSON.stringify(model.name)},"version":"${model.version}"}`]
+      : []),
+    ...(region === undefined ? [] : [`"region":${JSON.stringify(region)}`]),
+    `"results":[${results.map((result) => resultJson(result, valueJson)).join(",")}]`,
+  ];
+  return {
+    contentType: "application/json",
+    body: `{${members.join(",")}}\n`,
+    ...(model && { model }),
+    ...(region !== undefined && { region }),
+  };
+}
+
+function resultJson<Value>(
+  result: PictureResult<Value>,
+  valueJson: (value: Value) => string,
+): string {
+  const id = result.id === undefined ? "" : `"id":${JSON.stringify(result.id)},`;
+  const outcome = result.ok
+    ? valueJson(result.value)
+    : `"error":${JSON.stringify(problemDetails(result.error))}`;
+  return `{${id}${outcome}}`;
+}
+
+function labelsJson(labels: readonly LabelScore[]): string {
+  const items = labels.map(
+    ({ index, label, score }) =>
+      `{"index":${index},"label":${JSON.stringify(label)},"score":${float32Json(score)}}`,
+  );
+  return `"labels":[${items.join(",")}]`;
+}
+
+function featuresJson(features: Float32Array): string {
+  return `"features":[${Array.from(features, float32Json).join(",")}]`;
+}

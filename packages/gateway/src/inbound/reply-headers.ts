@@ -1,0 +1,43 @@
+import type { AnsweringModel, CallContext, Clock, ScoringError } from "@tensorgate/core";
+
+/** What every reply of ours tells beside its body. */
+export interface ReplyFacts {
+  readonly model?: AnsweringModel;
+  readonly region?: string;
+}
+
+/** Headers of a reply, in every protocol; metadata in gRPC. */
+export function replyHeaders(
+  call: CallContext,
+  { model, region }: ReplyFacts,
+  totalMs: number,
+): Readonly<Record<string, string>> {
+  return {
+    "x-request-id": call.requestId,
+    ...(model && { "x-tensorgate-model": `${model.name}@${model.version}` }),
+    ...(region !== undefined && { "x-tensorgate-region": region }),
+    "server-timing": serverTiming(call, totalMs),
+  };
+}
+
+/** @see W3C Server-Timing, section 2 */
+function serverTiming(call: CallContext, totalMs: number): string {
+  return [...call.times.entries(), ["total", totalMs] as const]
+    .map(([stage, durationMs]) => `${stage};dur=${durationMs.toFixed(2)}`)
+    .join(", ");
+}
+
+/** When to come again, as HTTP and as gRPC say it. */
+export function pushbackHeaders({ retryAfterMs }: ScoringError): Readonly<Record<string, string>> {
+  if (retryAfterMs === undefined) return {};
+  return {
+    "retry-after": String(Math.ceil(retryAfterMs / 1_000)),
+    "grpc-retry-pushback-ms": String(Math.ceil(retryAfterMs)),
+  };
+}
+
+/** Milliseconds since the result was made. */
+export function stopwatch(clock: Clock): () => number {
+  const startMs = clock.nowMs();
+  return () => clock.nowMs() - startMs;
+}

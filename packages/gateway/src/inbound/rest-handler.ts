@@ -1,0 +1,120 @@
+import { CancelledError, type Clock, InvalidRequestError, ScoringError } from "@tensorgate/core";
+import { type OpenNewCall, requestIdFrom } from "./call-context.ts";
+import { exchangeFrom, type Reply, sendReply } from "./exchange.ts";
+import type { NodeRequest, NodeResponse, OnRequest } from "./listener.ts";
+import { noSuchRoute } from "./problem-json.ts";
+import { replyHeaders, stopwatch } from "./reply-headers.ts";
+import { type PathParams, pathMatcher, type RestRoute } from "./rest-route.ts";
+
+export interface RestHandlerParts {
+  readonly routes: readonly RestRoute[];
+  readonly openCall: OpenNewCall;
+  /** Told of what is our own fault, which the caller only learns the request id of. */
+  readonly onInternalError: (error: ScoringError, requestId: string) => void;
+  readonly clock: Clock;
+}
+
+/**
+ * Answers what comes by plain HTTP: find the route, open the call, translate, answer.
+ * The `catch` is the only one between a caller and a model: a failure becomes a reply here or nowhere.
+ */
+export function restHandler({
+  routes,
+  openCall,
+  onInternalError,
+  clock,
+}: RestHandlerParts): OnRequest {
+  const table = routes.map((route) => ({ route, match: pathMatcher(route.path) }));
+
+  function find(path: string): readonly { readonly route: RestRoute; params: PathParams }[] {
+    return table.flatMap(({ route, match }) => {
+      const params = match(path);
+      return params ? [{ route, params }] : [];
+    });
+  }
+
+  return (request, response) => {
+    const exchange = exchangeFrom(request);
+    const candidates = find(exchange.path);
+    const method = exchange.method === "HEAD" ? "GET" : exchange.method;
+    const found = candidates.find(({ route }) => route.method === method);
+    if (!found) return sendReply(response, notRouted(candidates, exchange));
+    void answer({ ...found, exchange, request, response });
+  };
+
+  interface Found {
+    readonly route: RestRoute;
+    readonly params: PathParams;
+    readonly exchange: ReturnType<typeof exchangeFrom>;
+    readonly request: NodeRequest;
+    readonly response: NodeResponse;
+  }
+
+  async function answer({ route, params, exchange, request, response }: Found): Promise<void> {
+    const elapsedMs = stopwatch(clock);
+    let requestId = requestIdFrom(exchange.header);
+    try {
+      using open = openCall({
+        header: (name) => (name === "x-request-id" ? requestId : exchange.header(name)),
+        timeoutMs: undefined,
+      });
+      const { call, abort } = open;
+      requestId = call.requestId;
+      response.once("close", () => {
+        if (!response.writableFinished) abort(new CancelledError("the caller went away"));
+      });
+      request.once("error", () => abort(new CancelledError("the caller went away")));
+      call.signal.throwIfAborted();
+      const { status = 200, contentType, headers, body, ...facts } = await untilAborted(
+        call.signal,
+        Promise.resolve(route.answer(exchange, params, call)),
+      );
+      sendReply(response, {
+        status,
+        headers: {
+          "content-type": contentType,
+          ...headers,
+          ...replyHeaders(call, facts, elapsedMs()),
+        },
+        body,
+      });
+    } catch (thrown) {
+      const error = ScoringError.from(thrown);
+      if (error.reason === "internal") onInternalError(error, requestId);
+      sendReply(response, route.errorReply(error, requestId));
+      // A caller that is still sending would wait for us to read what nobody wants.
+      if (!request.complete) request.resume();
+    }
+  }
+}
+
+/** Rejects as soon as the call is over, also while a body is still coming in. */
+function untilAborted<Answer>(signal: AbortSignal, answer: Promise<Answer>): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    answer.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
+
+function notRouted(
+  candidates: readonly { readonly route: RestRoute }[],
+  { method, path }: { readonly method: string; readonly path: string },
+): Reply {
+  if (candidates.length === 0) {
+    return noSuchRoute(404, `nothing is at ${path.slice(0, 200)}; GET /openapi.json lists what is`);
+  }
+  const allowed = candidates.map(({ route }) => route.method);
+  return noSuchRoute(405, `${path} takes ${allowed.join(", ")}, not ${method}`, allowed);
+}
+
+/** @throws InvalidRequestError if the parameter is there and not a number */
+export function numberParam(query: URLSearchParams, name: string): number | undefined {
+  const text = query.get(name);
+  if (text === null) return undefined;
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isFinite(value)) return value;
+  throw new InvalidRequestError(`${name} must be a number, got "${text.slice(0, 40)}"`, {
+    field: name,
+  });
+}

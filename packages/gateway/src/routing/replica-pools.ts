@@ -1,0 +1,70 @@
+import type { ClockAndRandom } from "@tensorgate/core";
+import type { RoutingOptions } from "./options.ts";
+import { type PoolMembers, type Probe, type ReplicaPool, replicaPool } from "./replica-pool.ts";
+
+export interface ReplicaPools {
+  readonly all: readonly ReplicaPool[];
+  /** Regions where `model` is configured. */
+  regionsOf(model: string): readonly string[];
+  /** Ready as soon as one replica of some pool is, and as long as the gateway is not closing. */
+  readiness(gateway: { readonly isClosing: boolean }): {
+    readonly isReady: boolean;
+    readonly because: string;
+  };
+  /** Resolves when some pool can serve. */
+  ready(): Promise<void>;
+  close(): void;
+}
+
+export interface PoolsParts extends ClockAndRandom {
+  readonly options: Required<RoutingOptions>;
+  readonly probe: Probe;
+}
+
+/** One pool per model and region: what is configured twice for the same is one pool. */
+export function replicaPools(members: readonly PoolMembers[], parts: PoolsParts): ReplicaPools {
+  const waiting = new Set<() => void>();
+  const onHealthChange = () => {
+    if (servingCount() === 0) return;
+    for (const wake of waiting) wake();
+    waiting.clear();
+  };
+  const all = merged(members).map((each) =>
+    replicaPool({ ...parts, members: each, onHealthChange }),
+  );
+
+  function servingCount(): number {
+    return all.filter((pool) => pool.states().some(({ health }) => health.state === "ready")).length;
+  }
+
+  return {
+    all,
+    regionsOf: (model) =>
+      all.filter((pool) => pool.model === model).map((pool) => pool.region),
+    readiness: ({ isClosing }) => {
+      if (isClosing) return { isReady: false, because: "the gateway is closing" };
+      const count = servingCount();
+      return { isReady: count > 0, because: `${count} of ${all.length} pools can serve` };
+    },
+    ready: () =>
+      servingCount() > 0
+        ? Promise.resolve()
+        : new Promise((resolve) => {
+            waiting.add(resolve);
+          }),
+    close: () => {
+      for (const pool of all) pool.close();
+    },
+  };
+}
+
+function merged(members: readonly PoolMembers[]): readonly PoolMembers[] {
+  const byKey = new Map<string, PoolMembers>();
+  for (const each of members) {
+    const key = JSON.stringify([each.model, each.region]);
+    const before = byKey.get(key)?.replicaIds ?? [];
+    const replicaIds = [...new Set([...before, ...each.replicaIds])];
+    byKey.set(key, { ...each, replicaIds });
+  }
+  return [...byKey.values()];
+}

@@ -1,0 +1,158 @@
+import http2 from "node:http2";
+import { type CallContext, type Clock, remainingMs, UpstreamFailedError } from "@tensorgate/core";
+import type { ChannelOptions } from "../options.ts";
+import { errorFromGrpcStatus, grpcStatusFrom } from "./grpc-status.ts";
+import { framedMessage, messageFromFrames } from "./message-framing.ts";
+
+/** Unary gRPC calls to one address, over one HTTP/2 connection that is made when needed and made anew when lost. */
+export interface UnaryChannel {
+  /**
+   * Sends one message and resolves to the message that comes back.
+   *
+   * @param path - full method path, such as `/tensorflow.serving.PredictionService/Predict`
+   * @param segments - the request message in pieces, which are sent as they are, never joined
+   * @throws the reason of `call.signal` as soon as that aborts; the upstream call is cancelled then
+   * @throws UpstreamAnsweredError if the server blames the request
+   * @throws UpstreamFailedError if the server or the connection failed
+   */
+  unary(path: string, segments: readonly Uint8Array[], call: CallContext): Promise<Uint8Array>;
+  close(): void;
+}
+
+/**
+ * Built on `node:http2` rather than a gRPC library: a picture is handed to the socket in the buffer it was
+ * received in, and a call that never left is told apart from one that was lost on the way.
+ * Measured at a quarter of grpc-js's CPU per 100 KB call.
+ */
+export function unaryChannel(
+  address: string,
+  { connectTimeoutMs, maxMessageBytes, windowBytes }: Required<ChannelOptions>,
+  clock: Clock,
+): UnaryChannel {
+  let current: http2.ClientHttp2Session | undefined;
+  let isClosed = false;
+
+  function session(): http2.ClientHttp2Session {
+    if (current && !current.closed && !current.destroyed) return current;
+    const made = http2.connect(`http://${address}`, {
+      // The default of 10 MB fails at 64 calls of 600 KB each.
+      maxSessionMemory: 1024,
+      settings: { enablePush: false, initialWindowSize: windowBytes },
+    });
+    const connectTimer = clock.setTimer(connectTimeoutMs, () => {
+      made.destroy(new Error(`no connection within ${connectTimeoutMs} ms`));
+    });
+    made.once("connect", () => {
+      connectTimer[Symbol.dispose]();
+      made.setLocalWindowSize(windowBytes);
+      // Waiting callers keep the process alive, an idle connection does not.
+      made.unref();
+    });
+    // Every stream reports the error to its own caller.
+    made.on("error", () => {});
+    const forget = () => {
+      connectTimer[Symbol.dispose]();
+      if (current === made) current = undefined;
+    };
+    made.once("close", forget);
+    made.once("goaway", forget);
+    current = made;
+    return made;
+  }
+
+  async function unary(path: string, segments: readonly Uint8Array[], call: CallContext) {
+    if (isClosed) throw new UpstreamFailedError("the replica was taken out", {
+        wasLost: true,
+        wasNeverSent: true,
+      });
+    call.signal.throwIfAborted();
+    return exchange({ session: session(), path, segments, call });
+  }
+
+  interface ExchangeParts {
+    readonly session: http2.ClientHttp2Session;
+    readonly path: string;
+    readonly segments: readonly Uint8Array[];
+    readonly call: CallContext;
+  }
+
+  function exchange({ session, path, segments, call }: ExchangeParts): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      const stream = session.request({
+        ":method": "POST",
+        ":path": path,
+        "content-type": "application/grpc",
+        te: "trailers",
+        "grpc-timeout": `${Math.max(1, Math.floor(remainingMs(call.deadline, clock.nowMs())))}m`,
+        "x-request-id": call.requestId,
+      });
+      const onAbort = () => stream.close(http2.constants.NGHTTP2_CANCEL);
+      call.signal.addEventListener("abort", onAbort, { once: true });
+
+      const chunks: Buffer[] = [];
+      let receivedBytes = 0;
+      let headers: http2.IncomingHttpHeaders = {};
+      let trailers: http2.IncomingHttpHeaders = {};
+      let failure: unknown;
+
+      stream.on("response", (received) => {
+        headers = received;
+      });
+      stream.on("trailers", (received) => {
+        trailers = received;
+      });
+      stream.on("data", (chunk: Buffer) => {
+        receivedBytes += chunk.length;
+        if (receivedBytes <= maxMessageBytes) return void chunks.push(chunk);
+        failure = new Error(`the reply is longer than ${maxMessageBytes} bytes`);
+        stream.close(http2.constants.NGHTTP2_CANCEL);
+      });
+      stream.on("error", (error) => {
+        failure ??= error;
+      });
+      stream.once("close", () => {
+        call.signal.removeEventListener("abort", onAbort);
+        if (call.signal.aborted) return reject(call.signal.reason);
+        try {
+          const status = grpcStatusFrom(headers, trailers);
+          if (failure !== undefined || status === undefined) {
+            throw lost(session, stream, failure);
+          }
+          if (status.code !== 0) throw errorFromGrpcStatus(status);
+          resolve(messageFromFrames(chunks, receivedBytes));
+        } catch (thrown) {
+          reject(thrown);
+        }
+      });
+
+      stream.cork();
+      for (const piece of framedMessage(segments)) stream.write(piece);
+      stream.end();
+      stream.uncork();
+    });
+  }
+
+  return {
+    unary,
+    close: () => {
+      isClosed = true;
+      current?.close();
+    },
+  };
+}
+
+function lost(
+  session: http2.ClientHttp2Session,
+  stream: http2.ClientHttp2Stream,
+  failure: unknown,
+): UpstreamFailedError {
+  // Before the handshake nothing has left; a refused stream was not looked at (RFC 9113, section 8.7).
+  const hasNoHandshake = session.connecting || session.remoteSettings === undefined;
+  const wasRefused = stream.rstCode === http2.constants.NGHTTP2_REFUSED_STREAM;
+  const wasNeverSent = stream.id === undefined || hasNoHandshake || wasRefused;
+  return new UpstreamFailedError("the connection to the replica was lost", {
+    wasLost: true,
+    wasNeverSent,
+    cause: failure ?? new Error(`stream closed with code ${stream.rstCode} and no status`),
+  });
+}

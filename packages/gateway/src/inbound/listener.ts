@@ -91,7 +91,7 @@ export function listener({ listen, requests, onRequest, clock }: ListenerParts):
     idle.add(socket);
     const timer = clock.setTimer(requests.headerTimeoutMs, () => socket.destroy());
     socket.once("close", () => timer[Symbol.dispose]());
-    let seen = Buffer.alloc(0);
+    let seen: Buffer = Buffer.alloc(0);
 
     const onReadable = () => {
       const chunk: Buffer | null = socket.read();

@@ -1,4 +1,4 @@
-import type { ScoringError } from "@tensorgate/core";
+import type { FailureReason, ScoringError } from "@tensorgate/core";
 import type { Reply } from "./exchange.ts";
 import { pushbackHeaders } from "./reply-headers.ts";
 import { wireStatusOf } from "./wire-status.ts";
@@ -24,8 +24,22 @@ export function problemReply(error: ScoringError, requestId: string): Reply {
   };
 }
 
+export interface ProblemDetails {
+  readonly detail: string;
+  readonly reason: FailureReason;
+  readonly hint?: string;
+  readonly field?: string;
+  readonly retryAfterMs?: number;
+}
+
 /** The part of a problem that also stands in the place of a picture that failed among many. */
-export function problemDetails({ message, reason, hint, field, retryAfterMs }: ScoringError) {
+export function problemDetails({
+  message,
+  reason,
+  hint,
+  field,
+  retryAfterMs,
+}: ScoringError): ProblemDetails {
   return {
     detail: message,
     reason,
@@ -48,7 +62,7 @@ export function noSuchRoute(status: 404 | 405, detail: string, allow?: readonly 
   };
 }
 
-const titles: Readonly<Record<ScoringError["reason"], string>> = {
+const titles: Readonly<Record<FailureReason, string>> = {
   cancelled: "The caller went away",
   "invalid-request": "The request is not valid",
   "unsupported-media": "Not a picture that can be scored",

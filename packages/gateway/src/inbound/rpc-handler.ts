@@ -8,7 +8,7 @@ import { file_tensorgate_v1_scoring as scoringFile } from "@tensorgate/proto/ten
 import { catalogRpc } from "./catalog-rpc.ts";
 import type { Readiness } from "./health-rest.ts";
 import { healthRpc } from "./health-rpc.ts";
-import type { OnRequest } from "./listener.ts";
+import type { NodeResponse, OnRequest } from "./listener.ts";
 import type { RequestOptions } from "./options.ts";
 import { reflectionRpc } from "./reflection-rpc.ts";
 import { type RpcParts, rpcRunner } from "./rpc-call.ts";
@@ -35,7 +35,8 @@ export function rpcHandler(parts: RpcHandlerParts): OnRequest {
     readMaxBytes: parts.requests.maxMessageBytes,
     // Answers are small, and a caller on the same machine or network waits longer for the packing.
     acceptCompression: [],
-    fallback: parts.otherwise,
+    // The library types the same objects a little differently.
+    fallback: (request, response) => parts.otherwise(request, response as NodeResponse),
     routes: (router) => {
       scoringRpc(router, { ...parts, run });
       catalogRpc(router, parts.catalog, run);

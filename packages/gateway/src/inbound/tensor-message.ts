@@ -1,3 +1,4 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
   bytesPerElement,
   bytesTensor,
@@ -6,7 +7,7 @@ import {
   InvalidRequestError,
   type Tensor,
 } from "@tensorgate/core";
-import type { Tensor as TensorMessage } from "@tensorgate/proto/tensorgate/v1/scoring";
+import type { Tensor as TensorMessage, TensorSchema } from "@tensorgate/proto/tensorgate/v1/scoring";
 
 /**
  * A tensor of `tensorgate.v1` as a neutral one; its data are viewed, not copied.
@@ -40,16 +41,16 @@ function isFixedSizeDType(dtype: string): dtype is FixedSizeDType {
 }
 
 /** A neutral tensor as one of `tensorgate.v1`. */
-export function tensorMessage(tensor: Tensor) {
+export function tensorMessage(tensor: Tensor): MessageInitShape<typeof TensorSchema> {
   const shape = tensor.shape.map(BigInt);
   if (tensor.dtype === "BYTES") {
     const value = { elements: [...tensor.elements] };
-    return { dtype: tensor.dtype, shape, values: { case: "elements" as const, value } };
+    return { dtype: tensor.dtype, shape, values: { case: "elements", value } };
   }
   return {
     dtype: tensor.dtype,
     shape,
     // The generated type asks for a buffer that is not shared; ours never is.
-    values: { case: "data" as const, value: tensor.data as Uint8Array<ArrayBuffer> },
+    values: { case: "data", value: tensor.data as Uint8Array<ArrayBuffer> },
   };
 }

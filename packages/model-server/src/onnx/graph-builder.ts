@@ -1,0 +1,151 @@
+import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import {
+  type AttributeProto,
+  AttributeProto_AttributeType as AttributeType,
+  AttributeProtoSchema,
+  ModelProtoSchema,
+  type NodeProto,
+  NodeProtoSchema,
+  type TensorProto,
+  TensorProto_DataType as DataType,
+  TensorProtoSchema,
+  type ValueInfoProto,
+  ValueInfoProtoSchema,
+} from "@tensorgate/proto/onnx/onnx";
+
+/** Integers unless said otherwise: a number or a list of them; `float` where ONNX wants a float. */
+export type Attribute = number | readonly number[] | { readonly float: number };
+
+/** Extents; a string names one that is open, such as the batch. */
+export type OnnxShape = readonly (number | string)[];
+
+/** Builds an ONNX graph node by node. Every method that makes a tensor returns its name. */
+export interface GraphBuilder {
+  input(name: string, shape: OnnxShape, elementType?: "float" | "uint8"): string;
+  output(name: string, shape: OnnxShape): void;
+  /** A constant tensor of floats. */
+  floats(name: string, shape: readonly number[], values: Float32Array): string;
+  /** A constant vector of 64-bit integers. */
+  integers(values: readonly number[]): string;
+  /** A constant scalar. */
+  scalar(value: number): string;
+  /** Adds a node with one output, which is called `name` if it is given. */
+  op(
+    type: string,
+    inputs: readonly string[],
+    attributes?: Readonly<Record<string, Attribute>>,
+    name?: string,
+  ): string;
+  /** Adds a node with several outputs. */
+  opWithOutputs(
+    type: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, Attribute>>,
+    outputs: readonly string[],
+  ): void;
+  /** The model, serialized. */
+  finish(metadata?: Readonly<Record<string, string>>): Uint8Array;
+}
+
+type TensorInit = Exclude<MessageInitShape<typeof TensorProtoSchema>, TensorProto>;
+
+const operatorSet = 21n;
+const irVersion = 10n;
+
+export function graphBuilder(graphName: string): GraphBuilder {
+  const nodes: NodeProto[] = [];
+  const constants = new Map<string, TensorProto>();
+  const inputs: ValueInfoProto[] = [];
+  const outputs: ValueInfoProto[] = [];
+  let nodeCount = 0;
+
+  function constant(name: string, init: TensorInit): string {
+    if (!constants.has(name)) constants.set(name, create(TensorProtoSchema, { ...init, name }));
+    return name;
+  }
+
+  const builder: GraphBuilder = {
+    input: (name, shape, elementType = "float") => {
+      const type = elementType === "float" ? DataType.FLOAT : DataType.UINT8;
+      inputs.push(valueInfo(name, shape, type));
+      return name;
+    },
+    output: (name, shape) => void outputs.push(valueInfo(name, shape, DataType.FLOAT)),
+    floats: (name, shape, values) =>
+      constant(name, {
+        dims: shape.map(BigInt),
+        dataType: DataType.FLOAT,
+        rawData: bytesOf(values),
+      }),
+    integers: (values) =>
+      constant(`integers_${values.join("_")}`, {
+        dims: [BigInt(values.length)],
+        dataType: DataType.INT64,
+        rawData: bytesOf(BigInt64Array.from(values, BigInt)),
+      }),
+    scalar: (value) => builder.floats(`scalar_${value}`, [], Float32Array.of(value)),
+    op: (type, opInputs, attributes = {}, name = `${type}_${nodeCount}`) => {
+      builder.opWithOutputs(type, opInputs, attributes, [name]);
+      return name;
+    },
+    opWithOutputs: (opType, input, attributes, output) => {
+      nodeCount += 1;
+      const attribute = Object.entries(attributes).map(([name, value]) => attributeProto(name, value));
+      nodes.push(
+        create(NodeProtoSchema, {
+          opType,
+          name: output[0] ?? opType,
+          input: [...input],
+          output: [...output],
+          attribute,
+        }),
+      );
+    },
+    finish: (metadata = {}) =>
+      toBinary(
+        ModelProtoSchema,
+        create(ModelProtoSchema, {
+          irVersion,
+          producerName: "tensorgate",
+          opsetImport: [{ domain: "", version: operatorSet }],
+          graph: {
+            name: graphName,
+            node: nodes,
+            initializer: [...constants.values()],
+            input: inputs,
+            output: outputs,
+          },
+          metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
+        }),
+      ),
+  };
+  return builder;
+}
+
+function bytesOf(values: Float32Array | BigInt64Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(
+    values.buffer as ArrayBuffer,
+    values.byteOffset,
+    values.byteLength,
+  );
+}
+
+function valueInfo(name: string, shape: OnnxShape, elemType: DataType): ValueInfoProto {
+  const dim = shape.map((extent) =>
+    typeof extent === "number"
+      ? { value: { case: "dimValue" as const, value: BigInt(extent) } }
+      : { value: { case: "dimParam" as const, value: extent } },
+  );
+  const value = { elemType, shape: { dim } };
+  return create(ValueInfoProtoSchema, { name, type: { value: { case: "tensorType", value } } });
+}
+
+function attributeProto(name: string, value: Attribute): AttributeProto {
+  if (typeof value === "number") {
+    return create(AttributeProtoSchema, { name, type: AttributeType.INT, i: BigInt(value) });
+  }
+  if ("float" in value) {
+    return create(AttributeProtoSchema, { name, type: AttributeType.FLOAT, f: value.float });
+  }
+  return create(AttributeProtoSchema, { name, type: AttributeType.INTS, ints: value.map(BigInt) });
+}

@@ -1,0 +1,17 @@
+export { dataTypes, dtypeFromNumber } from "./data-type.ts";
+export { grpcCode, grpcCodeName } from "./grpc-code.ts";
+export {
+  InputParsingError,
+  type PredictRequestParts,
+  predictRequestSegments,
+  predictResponseSegments,
+  readPredictRequest,
+  scoreResponseFromPredictResponse,
+} from "./predict.ts";
+export { httpStatusFromGrpcCode } from "./rest/http-status.ts";
+export { modelMetadataJson, modelStatusJson, restErrorBody } from "./rest/rest-json.ts";
+export { ServingError, servingErrors, statusMessage } from "./serving-error.ts";
+export { packedSignatures, signatureDefFromSignature } from "./signature-def.ts";
+export { readTensorProto, TensorParsingError } from "./tensor-proto-reader.ts";
+export { type TensorEncoding, tensorProtoWriter } from "./tensor-proto-writer.ts";
+export { MalformedMessageError } from "./wire/malformed-message-error.ts";

@@ -1,0 +1,86 @@
+import { grpcCode } from "./grpc-code.ts";
+
+/** An error with TensorFlow Serving's own code and text. */
+export class ServingError extends Error {
+  override readonly name = "ServingError";
+  readonly grpcCode: number;
+
+  constructor(code: number, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.grpcCode = code;
+  }
+}
+
+const invalid = (message: string): ServingError => new ServingError(grpcCode.INVALID_ARGUMENT, message);
+const notFound = (message: string): ServingError => new ServingError(grpcCode.NOT_FOUND, message);
+
+/** Names as the texts list them: sorted, joined by a comma, in braces. */
+function set(names: Iterable<string>): string {
+  return `{${[...names].toSorted().join(",")}}`;
+}
+
+/** The texts that every client of TensorFlow Serving may know by heart, one function per mistake. */
+export const servingErrors = {
+  missingModelSpec: (): ServingError => invalid("Missing ModelSpec"),
+  missingModelName: (): ServingError => invalid("ModelSpec has no name specified."),
+
+  servableNotFound: (name: string, version?: bigint): ServingError =>
+    notFound(
+      `Servable not found for request: ${version === undefined ? `Latest(${name})` : `Specific(${name}, ${version})`}`,
+    ),
+
+  unknownVersionLabel: (label: string): ServingError =>
+    invalid(`Unrecognized servable version label: ${label}`),
+
+  unknownSignature: (name: string): ServingError =>
+    new ServingError(
+      grpcCode.FAILED_PRECONDITION,
+      `Serving signature key "${name}" not found.`,
+    ),
+
+  inputSizeMismatch: (sent: readonly string[], expected: readonly string[]): ServingError => {
+    const extra = sent.filter((name) => !expected.includes(name));
+    const missing = expected.filter((name) => !sent.includes(name));
+    return invalid(
+      `input size does not match signature: ${sent.length}!=${expected.length} len(${set(sent)}) != len(${set(expected)}). Sent extra: ${set(extra)}. Missing but required: ${set(missing)}.`,
+    );
+  },
+
+  missingInput: (alias: string, feedName: string, sent: readonly string[]): ServingError =>
+    invalid(
+      `Signature input alias: ${alias}(feed name: ${feedName}) not found in request and no default value provided. Inputs expected to be in the request ${set(sent)}, or default input alias set: `,
+    ),
+
+  tensorParsing: (alias: string): ServingError => invalid(`tensor parsing error: ${alias}`),
+
+  wrongDType: (expected: string, provided: string): ServingError =>
+    invalid(`Expects arg[0] to be ${expected} but ${provided} is provided`),
+
+  unknownOutput: (name: string, outputs: readonly string[]): ServingError =>
+    invalid(
+      `output tensor alias not found in signature: ${name} Outputs expected to be in the set ${set(outputs)}.`,
+    ),
+
+  duplicateOutput: (name: string): ServingError => invalid(`duplicate output tensor alias: ${name}`),
+
+  missingMetadataField: (): ServingError =>
+    invalid("GetModelMetadataRequest must specify at least one metadata_field"),
+  unsupportedMetadataField: (field: string): ServingError =>
+    invalid(`Metadata field ${field} is not supported`),
+
+  noVersions: (name: string): ServingError => notFound(`Could not find any versions of model ${name}`),
+  noVersion: (name: string, version: bigint): ServingError =>
+    notFound(`Could not find version ${version} of model ${name}`),
+} as const;
+
+/** Longest status message over gRPC, in bytes. */
+const maxMessageBytes = 1_024;
+
+/** A status message as the server sends it over gRPC: a long one is cut and says so. */
+export function statusMessage(message: string): string {
+  const bytes = new TextEncoder().encode(message);
+  if (bytes.byteLength <= maxMessageBytes) return message;
+  const mark = "...TRUNCATED";
+  const kept = bytes.subarray(0, maxMessageBytes - mark.length);
+  return `${new TextDecoder().decode(kept).replace(/\uFFFD$/, "")}${mark}`;
+}

@@ -1,0 +1,17 @@
+export { decodePicture, type RgbImage } from "./decode-picture.ts";
+export { type PictureFormat, sniffFormat } from "./picture-format.ts";
+export {
+  assertPictureWithinLimits,
+  type PictureHeader,
+  type PictureLimits,
+  type PictureSize,
+  readPictureHeader,
+} from "./picture-header.ts";
+export {
+  classifierPreprocessing,
+  type Preprocessing,
+  preprocessPicture,
+  type Resize,
+  ssdPreprocessing,
+} from "./preprocess-picture.ts";
+export { type Coordinates, resizeBilinear } from "./resize-bilinear.ts";

@@ -4,4 +4,5 @@ export { configJsonSchema, parseConfig } from "./config/parse-config.ts";
 export { createGateway, type Gateway, type GatewayParts } from "./gateway.ts";
 export type { ConsoleFile, ConsoleFiles } from "./inbound/console-rest.ts";
 export type { ModelOptions } from "./models/options.ts";
+export { systemClockAndRandom } from "./system-clock.ts";
 export { version } from "./version.ts";

@@ -1,0 +1,35 @@
+import { readFileSync } from "node:fs";
+import {
+  ConfigError,
+  configJsonSchema,
+  type GatewayOptions,
+  parseConfig,
+} from "@tensorgate/gateway";
+import { CommandError } from "../command-error.ts";
+
+/** @throws CommandError if the file cannot be read or has faults; lists them all */
+export function readConfig(file: string): GatewayOptions {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (thrown) {
+    throw new CommandError(`cannot read ${file}: ${(thrown as Error).message}`);
+  }
+  try {
+    return parseConfig(text, file);
+  } catch (thrown) {
+    throw thrown instanceof ConfigError ? new CommandError(thrown.message) : thrown;
+  }
+}
+
+export function checkConfig(file: string): void {
+  const { models, pools } = readConfig(file);
+  const replicas = pools.reduce((count, pool) => count + pool.replicas.length, 0);
+  process.stdout.write(
+    `${file} is fine: ${models.length} models, ${pools.length} pools, ${replicas} replicas\n`,
+  );
+}
+
+export function printConfigSchema(): void {
+  process.stdout.write(`${JSON.stringify(configJsonSchema(), undefined, 2)}\n`);
+}

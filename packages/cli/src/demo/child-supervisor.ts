@@ -1,0 +1,80 @@
+import { type BackoffOptions, backoffDelayMs, type ClockAndRandom } from "@tensorgate/core";
+
+/** A child process, as far as a supervisor knows it. */
+export interface Child {
+  /** Resolves to the port once the child listens; rejects if it ends before that. */
+  readonly listening: Promise<number>;
+  /** Resolves when the process has ended. */
+  readonly ended: Promise<void>;
+  /** Asks it to finish and end. */
+  stop(): void;
+  /** Ends it at once. */
+  kill(): void;
+}
+
+/** Starts a child that listens on `port`; 0 takes a free one. */
+export type StartChild = (port: number) => Child;
+
+export interface Supervisor {
+  /** Starts the child; resolves to its port, which it keeps over all restarts. */
+  start(): Promise<number>;
+  /** Stops the child for good; kills it after `graceMs`. */
+  stop(graceMs: number): Promise<void>;
+}
+
+export interface SupervisorParts extends ClockAndRandom {
+  readonly startChild: StartChild;
+  /** Told when a child died and will be started again. */
+  readonly onDeath: () => void;
+  /** Told when it is back. */
+  readonly onReturn: () => void;
+}
+
+const backoff: BackoffOptions = { initialBackoffMs: 200, maxBackoffMs: 5_000 };
+
+/** Keeps one child running: when it dies it is started again on the same port, later and later. */
+export function childSupervisor(parts: SupervisorParts): Supervisor {
+  const { startChild, onDeath, onReturn, clock, random } = parts;
+  let child: Child | undefined;
+  let isStopping = false;
+  let failureCount = 0;
+  let restart: Disposable | undefined;
+
+  function launch(port: number): Promise<number> {
+    const launched = startChild(port);
+    child = launched;
+    void launched.ended.then(() => {
+      if (isStopping || child !== launched) return;
+      failureCount += 1;
+      onDeath();
+      restart = clock.setTimer(backoffDelayMs(failureCount, backoff, random()), () => {
+        launch(knownPort).then(
+          () => {
+            failureCount = 0;
+            onReturn();
+          },
+          // It ended again before it listened: `ended` sees to the next try.
+          () => {},
+        );
+      });
+    });
+    return launched.listening;
+  }
+
+  let knownPort = 0;
+  return {
+    start: async () => {
+      knownPort = await launch(0);
+      return knownPort;
+    },
+    stop: async (graceMs) => {
+      isStopping = true;
+      restart?.[Symbol.dispose]();
+      if (!child) return;
+      const { ended, kill } = child;
+      child.stop();
+      using _cut = clock.setTimer(graceMs, kill);
+      await ended;
+    },
+  };
+}

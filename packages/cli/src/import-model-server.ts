@@ -1,0 +1,18 @@
+import { CommandError } from "./command-error.ts";
+
+/**
+ * The model server weighs hundreds of megabytes, so it is an optional dependency, loaded when it is asked for.
+ *
+ * @throws CommandError that says what to install
+ */
+export async function importModelServer(): Promise<typeof import("@tensorgate/model-server")> {
+  try {
+    return await import("@tensorgate/model-server");
+  } catch (thrown) {
+    const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
+    if (code !== "ERR_MODULE_NOT_FOUND") throw thrown;
+    throw new CommandError(
+      "the embedded model server is not installed: npm install @tensorgate/model-server",
+    );
+  }
+}

@@ -1,0 +1,92 @@
+import { version } from "@tensorgate/gateway";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { checkConfig, printConfigSchema } from "./commands/config.ts";
+import { runDemo } from "./commands/demo.ts";
+import { runModelServer } from "./commands/model-server.ts";
+import { runServe } from "./commands/serve.ts";
+import { CommandError } from "./command-error.ts";
+
+const exitCode = { failure: 1, usage: 2 } as const;
+
+/**
+ * Runs the command line.
+ *
+ * @param args - without the interpreter and the script
+ * @returns the exit code: 0, 1 for a failure, 2 for a line that was not understood
+ */
+export async function run(args: readonly string[]): Promise<number> {
+  try {
+    await program().parseAsync([...args], { from: "user" });
+    return 0;
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) {
+      return thrown.exitCode === 0 ? 0 : exitCode.usage;
+    }
+    if (thrown instanceof CommandError) {
+      process.stderr.write(`tensorgate: ${thrown.message}\n`);
+      return exitCode.failure;
+    }
+    throw thrown;
+  }
+}
+
+function program(): Command {
+  const root = new Command("tensorgate")
+    .description("Scoring gateway: pictures in, labels out, by the model servers you already run.")
+    .version(version)
+    .showHelpAfterError("(tensorgate --help tells more)")
+    .exitOverride();
+
+  root
+    .command("demo")
+    .description("run two regions with embedded model servers, and a gateway in front of them")
+    .addOption(portOption("--port <number>", "port of the gateway; 0 takes a free one", 8_080))
+    .addOption(portOption("--admin-port <number>", "kept for the admin endpoint", 9_090))
+    .option("--models <folder>", "serve the models of this folder instead of the bundled ones")
+    .action(({ port, models }) => runDemo({ port, ...(models && { models }) }));
+
+  root
+    .command("serve")
+    .description("run a gateway")
+    .addOption(
+      new Option("-c, --config <file>", "configuration in YAML").env("TENSORGATE_CONFIG").makeOptionMandatory(),
+    )
+    .addOption(new Option("--host <address>", "address to bind").env("TENSORGATE_HOST"))
+    .addOption(
+      new Option("--port <number>", "port; 0 takes a free one").env("TENSORGATE_PORT").argParser(parsePort),
+    )
+    .addOption(new Option("--region <name>", "where this gateway runs").env("TENSORGATE_REGION"))
+    .action((options) => runServe(options));
+
+  root
+    .command("model-server")
+    .description("run a model server that speaks TensorFlow Serving's gRPC API")
+    .option("--models <folder>", "folder with <name>/<version>/model.onnx")
+    .option("--model_name <name>", "name of a single model, as TensorFlow Serving spells it")
+    .option("--model_base_path <folder>", "folder of that model, with <version>/model.onnx")
+    .option("--host <address>", "address to bind", "127.0.0.1")
+    .addOption(portOption("--port <number>", "port; 0 takes a free one", 8_500))
+    .addOption(portOption("--threads <number>", "threads that each model may use", 1))
+    .action((options) => runModelServer(options));
+
+  const config = root.command("config").description("look at a configuration");
+  config
+    .command("check <file>")
+    .description("report every fault of a configuration")
+    .action((file: string) => checkConfig(file));
+  config
+    .command("schema")
+    .description("print the JSON Schema of the configuration, for editors")
+    .action(() => printConfigSchema());
+  return root;
+}
+
+function portOption(flags: string, description: string, value: number): Option {
+  return new Option(flags, description).argParser(parsePort).default(value);
+}
+
+function parsePort(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value <= 65_535) return value;
+  throw new InvalidArgumentError("it must be a whole number from 0 to 65535.");
+}

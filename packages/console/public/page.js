@@ -1,0 +1,119 @@
+const element = (id) => document.getElementById(id);
+const model = element("model");
+const drop = element("drop");
+const answer = element("answer");
+const preview = element("preview");
+
+/** Models of the catalog by name. */
+const models = new Map();
+let picture;
+let latest = 0;
+
+function text(tag, content, className) {
+  const made = document.createElement(tag);
+  made.textContent = content;
+  if (className) made.className = className;
+  return made;
+}
+
+async function loadModels() {
+  const response = await fetch("/v1/catalog");
+  const catalog = await response.json();
+  for (const each of catalog.models.filter(({ tasks }) => tasks.includes("classify"))) {
+    models.set(each.name, each);
+    model.append(new Option(each.name, each.name));
+  }
+  showModel();
+}
+
+function showModel() {
+  element("banner").hidden = models.get(model.value)?.weights !== "seeded";
+  element("call").textContent = [
+    `curl --data-binary @${picture?.name || "picture.jpg"}`,
+    `-H 'content-type: ${picture?.type || "image/jpeg"}'`,
+    `${location.origin}/v1/classify/${model.value}`,
+  ].join(" ");
+}
+
+async function score() {
+  showModel();
+  if (!picture || !model.value) return;
+  latest += 1;
+  const mine = latest;
+  const startMs = performance.now();
+  try {
+    const response = await fetch(`/v1/classify/${encodeURIComponent(model.value)}?topK=5`, {
+      method: "POST",
+      headers: { "content-type": picture.type || "application/octet-stream" },
+      body: picture,
+    });
+    const body = await response.json();
+    // An answer to an older picture must not replace that to a newer one.
+    if (mine !== latest) return;
+    if (response.ok) showLabels(body.results[0].labels);
+    else showError([body.detail, body.hint].filter(Boolean).join(" — "));
+    showFacts(response, performance.now() - startMs);
+  } catch {
+    if (mine === latest) showError("The gateway does not answer.");
+  }
+}
+
+function showLabels(labels) {
+  const list = document.createElement("ol");
+  for (const { label, score: share } of labels) {
+    const item = document.createElement("li");
+    const bar = document.createElement("progress");
+    bar.value = share;
+    bar.setAttribute("aria-hidden", "true");
+    item.append(bar, text("span", label), text("span", `${(share * 100).toFixed(1)} %`));
+    list.append(item);
+  }
+  answer.replaceChildren(list);
+}
+
+function showError(message) {
+  answer.replaceChildren(text("p", message, "error"));
+  element("facts").textContent = "";
+}
+
+function showFacts(response, durationMs) {
+  const region = response.headers.get("x-tensorgate-region");
+  const stages = (response.headers.get("server-timing") ?? "")
+    .split(", ")
+    .map((entry) => entry.replace(";dur=", " "))
+    .map((entry) => `${entry} ms`);
+  element("facts").textContent = [
+    ...(region ? [`scored in ${region}`] : []),
+    `${durationMs.toFixed(0)} ms in all`,
+    ...stages,
+  ].join(" · ");
+}
+
+function take(file) {
+  if (!file) return;
+  picture = file;
+  URL.revokeObjectURL(preview.src);
+  preview.src = URL.createObjectURL(file);
+  preview.alt = `The picture to score: ${file.name || "pasted"}`;
+  preview.hidden = false;
+  element("drop-text").textContent = file.name || "A pasted picture";
+  score();
+}
+
+model.addEventListener("change", score);
+element("file").addEventListener("change", ({ target }) => take(target.files[0]));
+for (const name of ["dragenter", "dragover"]) {
+  drop.addEventListener(name, (event) => {
+    event.preventDefault();
+    drop.classList.add("over");
+  });
+}
+for (const name of ["dragleave", "drop"]) {
+  drop.addEventListener(name, () => drop.classList.remove("over"));
+}
+drop.addEventListener("drop", (event) => {
+  event.preventDefault();
+  take(event.dataTransfer.files[0]);
+});
+document.addEventListener("paste", ({ clipboardData }) => take(clipboardData.files[0]));
+loadModels().catch(() => showError("The catalog cannot be read."));

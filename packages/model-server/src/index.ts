@@ -1,0 +1,14 @@
+export { type Manifest, ModelFolderError, type ManifestSignature } from "./manifest.ts";
+export {
+  bundledModelsDirectory,
+  findModels,
+  type ModelFolder,
+  type ModelSource,
+} from "./model-folders.ts";
+export {
+  type ModelServer,
+  type ModelServerOptions,
+  modelServerDefaults,
+  startModelServer,
+} from "./model-server.ts";
+export { defaultSignatureName } from "./servable.ts";

@@ -1,0 +1,107 @@
+import { bytesPerElement, type DType, type OutputHolds, type Weights } from "@tensorgate/core";
+import type { Preprocessing } from "@tensorgate/imaging";
+import { z } from "zod";
+
+/** An input of a signature. */
+export interface ManifestInput {
+  readonly dtype: DType;
+  /** -1 for an open extent. */
+  readonly shape: readonly number[];
+  /** Name in the ONNX model; the name in the signature by default. */
+  readonly tensor?: string;
+  /** Makes an input of encoded pictures out of the float one that the ONNX model has. */
+  readonly picture?: { readonly tensor: string; readonly preprocessing: Preprocessing };
+}
+
+export interface ManifestOutput {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly tensor?: string;
+  /** What its numbers are. */
+  readonly holds: OutputHolds;
+}
+
+export interface ManifestSignature {
+  readonly inputs: Readonly<Record<string, ManifestInput>>;
+  readonly outputs: Readonly<Record<string, ManifestOutput>>;
+}
+
+/** What `manifest.json` beside a model says of it. */
+export interface Manifest {
+  readonly description?: string;
+  /** Where the weights come from; the answers of seeded ones mean nothing. */
+  readonly weights: Weights;
+  /** Class names, in the order of the scores; may be empty. */
+  readonly labels: readonly string[];
+  readonly signatures: Readonly<Record<string, ManifestSignature>>;
+}
+
+const dtypes = ["BYTES", ...Object.keys(bytesPerElement)] as [DType, ...DType[]];
+const shape = z.array(z.int().min(-1));
+
+const preprocessing = z.strictObject({
+  resize: z.discriminatedUnion("kind", [
+    z.strictObject({
+      kind: z.literal("warp"),
+      heightPx: z.int().min(1),
+      widthPx: z.int().min(1),
+    }),
+    z.strictObject({
+      kind: z.literal("shorter-side"),
+      px: z.int().min(1),
+      crop: z.strictObject({ heightPx: z.int().min(1), widthPx: z.int().min(1) }),
+    }),
+  ]),
+  coordinates: z.enum(["tensorflow-1", "half-pixel"]),
+  channelOrder: z.enum(["rgb", "bgr"]),
+  mean: z.tuple([z.number(), z.number(), z.number()]),
+  scale: z.number(),
+});
+
+const input = z.strictObject({
+  dtype: z.enum(dtypes),
+  shape,
+  tensor: z.string().optional(),
+  picture: z.strictObject({ tensor: z.string(), preprocessing }).optional(),
+});
+
+const output = z.strictObject({
+  dtype: z.enum(dtypes),
+  shape,
+  tensor: z.string().optional(),
+  holds: z.enum(["probabilities", "logits", "features", "boxes", "tensor"]).default("tensor"),
+});
+
+const signature = z.strictObject({
+  inputs: z.record(z.string(), input),
+  outputs: z.record(z.string(), output),
+});
+
+const manifestSchema = z.strictObject({
+  description: z.string().optional(),
+  weights: z.enum(["trained", "seeded", "given"]),
+  labels: z.array(z.string()).default([]),
+  signatures: z.record(z.string(), signature),
+}) as unknown as z.ZodType<Manifest>;
+
+/** A folder that cannot be served, and why. */
+export class ModelFolderError extends Error {
+  override readonly name = "ModelFolderError";
+}
+
+/**
+ * @param file - for messages only
+ * @throws ModelFolderError that lists every fault with its path
+ */
+export function parseManifest(text: string, file: string): Manifest {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new ModelFolderError(`${file} is not valid JSON: ${(cause as Error).message}`, { cause });
+  }
+  const parsed = manifestSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const faults = parsed.error.issues.map(({ path, message }) => `  ${path.join(".")}: ${message}`);
+  throw new ModelFolderError(`${file} is not a manifest:\n${faults.join("\n")}`);
+}

@@ -1,0 +1,110 @@
+import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { manifestFromModel } from "./manifest-from-model.ts";
+import { findModels, type ModelFolder, type ModelSource } from "./model-folders.ts";
+import { type Servable, servable } from "./servable.ts";
+import { addServices } from "./service/grpc-service.ts";
+import { reopeningSession } from "./session/reopening-session.ts";
+
+export interface ModelServerOptions {
+  readonly models: ModelSource;
+  /**
+   * Address to bind.
+   * @default "127.0.0.1"
+   */
+  readonly host?: string;
+  /**
+   * Port of the gRPC API; 0 takes a free one.
+   * @default 8_500
+   */
+  readonly port?: number;
+  /**
+   * Threads that each model may use.
+   * @default 1
+   */
+  readonly threads?: number;
+  /** Told as soon as a model can be scored. */
+  readonly onLoaded?: (model: { readonly name: string; readonly version: bigint }) => void;
+}
+
+export const modelServerDefaults: Readonly<
+  Required<Pick<ModelServerOptions, "host" | "port" | "threads">>
+> = { host: "127.0.0.1", port: 8_500, threads: 1 };
+
+export interface ModelServer {
+  readonly port: number;
+  readonly models: readonly { readonly name: string; readonly version: bigint }[];
+  /**
+   * Takes no new call and finishes those that run.
+   * @param graceMs - after which what is left is cut; 5 s by default
+   */
+  close(graceMs?: number): Promise<void>;
+}
+
+/**
+ * Loads every model, then opens the port.
+ *
+ * @throws ModelFolderError if there is nothing to serve; the engine's error if a model cannot be loaded
+ */
+export async function startModelServer(options: ModelServerOptions): Promise<ModelServer> {
+  const { host, port, threads } = { ...modelServerDefaults, ...options };
+  const servables = new Map<string, Servable>();
+  const closeModels = () => Promise.all([...servables.values()].map((model) => model.close()));
+  try {
+    for (const folder of findModels(options.models)) {
+      const model = await load(folder, threads);
+      servables.set(model.name, model);
+      options.onLoaded?.(model);
+    }
+    // As much as TensorFlow Serving takes; the default of 4 MB refuses eight float pictures.
+    const server = new Server({
+      "grpc.max_receive_message_length": -1,
+      "grpc.max_send_message_length": -1,
+    });
+    addServices(server, servables);
+    const bound = await bind(server, host, port);
+    return {
+      port: bound,
+      models: [...servables.values()].map(({ name, version }) => ({ name, version })),
+      close: async (graceMs = 5_000) => {
+        await shutDown(server, graceMs);
+        await closeModels();
+      },
+    };
+  } catch (thrown) {
+    await closeModels();
+    throw thrown;
+  }
+}
+
+async function load(
+  { name, version, modelFile, manifest }: ModelFolder,
+  threads: number,
+): Promise<Servable> {
+  const session = await reopeningSession({ modelFile, threads });
+  return servable({
+    name,
+    version,
+    manifest: manifest ?? manifestFromModel(session.signature),
+    session,
+  });
+}
+
+function bind(server: Server, host: string, port: number): Promise<number> {
+  const address = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
+      if (error) reject(error);
+      else resolve(bound);
+    });
+  });
+}
+
+function shutDown(server: Server, graceMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const cut = setTimeout(() => server.forceShutdown(), graceMs);
+    server.tryShutdown(() => {
+      clearTimeout(cut);
+      resolve();
+    });
+  });
+}

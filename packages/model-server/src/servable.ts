@@ -1,0 +1,200 @@
+import {
+  type BytesTensor,
+  type FixedSizeTensor,
+  float32Values,
+  float32Tensor,
+  isFixedSize,
+  type ModelSpec,
+  ScoringError,
+  type ScoreResponse,
+  type Signature,
+  type Tensor,
+} from "@tensorgate/core";
+import { decodePicture, preprocessPicture } from "@tensorgate/imaging";
+import {
+  dataTypes,
+  grpcCode,
+  InputParsingError,
+  type PredictRequestParts,
+  ServingError,
+  servingErrors,
+} from "@tensorgate/tf-serving";
+import type { Manifest, ManifestInput, ManifestSignature } from "./manifest.ts";
+import type { OnnxSession } from "./session/onnx-session.ts";
+
+export const defaultSignatureName = "serving_default";
+
+/** Most pixels of a picture that is decoded. */
+const maxPixels = 25_000_000;
+
+/** One loaded version of a model. */
+export interface Servable {
+  readonly name: string;
+  readonly version: bigint;
+  readonly signatures: ReadonlyMap<string, Signature>;
+  /**
+   * @param isAbandoned - whether the caller has gone: what has not begun is left then
+   * @throws ServingError with TensorFlow Serving's code and text
+   */
+  predict(
+    request: PredictRequestParts,
+    isAbandoned: () => boolean,
+  ): Promise<ScoreResponse & { readonly signatureName: string }>;
+  close(): Promise<void>;
+}
+
+export interface ServableParts {
+  readonly name: string;
+  readonly version: bigint;
+  readonly manifest: Manifest;
+  readonly session: Pick<OnnxSession, "run" | "close">;
+}
+
+export function servable({ name, version, manifest, session }: ServableParts): Servable {
+  const signatures = new Map(
+    Object.entries(manifest.signatures).map(([key, each]) => [key, signatureFrom(each)]),
+  );
+
+  return {
+    name,
+    version,
+    signatures,
+    close: () => session.close(),
+    predict: async (request, isAbandoned) => {
+      const signatureName = request.modelSpec?.signatureName || defaultSignatureName;
+      const signature = manifest.signatures[signatureName];
+      if (!signature) throw servingErrors.unknownSignature(signatureName);
+      // In TensorFlow Serving's own order: clients read the first text that applies.
+      assertInputs(request.inputNames, Object.keys(signature.inputs));
+      const inputs = readInputs(request, signature);
+      const wanted = wantedOutputs(request.outputFilter, signature);
+
+      const feeds = new Map<string, FixedSizeTensor>();
+      for (const [alias, input] of Object.entries(signature.inputs)) {
+        const tensor = inputs.get(alias);
+        if (!tensor) continue;
+        const { to, value } = await feedFor(alias, input, tensor);
+        feeds.set(to, value);
+      }
+      if (isAbandoned()) throw new ServingError(grpcCode.CANCELLED, "the caller went away");
+      const tensorOf = (alias: string) => signature.outputs[alias]?.tensor ?? alias;
+      const results = await session.run(feeds, wanted.map(tensorOf));
+      const outputs = wanted.flatMap((alias): readonly (readonly [string, Tensor])[] => {
+        const tensor = results.get(tensorOf(alias));
+        return tensor ? [[alias, tensor]] : [];
+      });
+      return { model: { name, version }, signatureName, outputs: new Map(outputs) };
+    },
+  };
+}
+
+function signatureFrom({ inputs, outputs }: ManifestSignature): Signature {
+  const infos = (values: ManifestSignature["inputs"] | ManifestSignature["outputs"]) =>
+    new Map(Object.entries(values).map(([key, { dtype, shape }]) => [key, { dtype, shape }]));
+  return { inputs: infos(inputs), outputs: infos(outputs) };
+}
+
+function assertInputs(sent: readonly string[], expected: readonly string[]): void {
+  if (sent.length !== expected.length) throw servingErrors.inputSizeMismatch(sent, expected);
+  for (const alias of expected) {
+    if (!sent.includes(alias)) throw servingErrors.missingInput(alias, `${alias}:0`, sent);
+  }
+}
+
+function readInputs(
+  request: PredictRequestParts,
+  { inputs }: ManifestSignature,
+): ReadonlyMap<string, Tensor> {
+  const read = new Map<string, Tensor>();
+  for (const [alias, { dtype }] of Object.entries(inputs)) {
+    const tensor = readInput(request, alias);
+    if (tensor.dtype !== dtype) {
+      throw servingErrors.wrongDType(dataTypes[dtype].name, dataTypes[tensor.dtype].name);
+    }
+    read.set(alias, tensor);
+  }
+  return read;
+}
+
+function readInput(request: PredictRequestParts, alias: string): Tensor {
+  try {
+    return request.input(alias);
+  } catch (thrown) {
+    throw thrown instanceof InputParsingError ? servingErrors.tensorParsing(alias) : thrown;
+  }
+}
+
+function wantedOutputs(
+  filter: readonly string[],
+  { outputs }: ManifestSignature,
+): readonly string[] {
+  const all = Object.keys(outputs);
+  filter.forEach((alias, index) => {
+    if (!all.includes(alias)) throw servingErrors.unknownOutput(alias, all);
+    if (filter.indexOf(alias) !== index) throw servingErrors.duplicateOutput(alias);
+  });
+  return filter.length === 0 ? all : filter;
+}
+
+interface Feed {
+  /** Name in the ONNX model. */
+  readonly to: string;
+  readonly value: FixedSizeTensor;
+}
+
+async function feedFor(alias: string, input: ManifestInput, tensor: Tensor): Promise<Feed> {
+  if (input.picture) {
+    if (tensor.dtype !== "BYTES") throw servingErrors.wrongDType("string", tensor.dtype);
+    return { to: input.picture.tensor, value: await decodedPictures(alias, input.picture, tensor) };
+  }
+  if (!isFixedSize(tensor.dtype) || tensor.dtype === undefined || !("data" in tensor)) {
+    throw new ServingError(grpcCode.UNIMPLEMENTED, `input ${alias}: the engine takes no strings`);
+  }
+  return { to: input.tensor ?? alias, value: tensor };
+}
+
+type PictureInput = NonNullable<ManifestInput["picture"]>;
+
+/** @returns FP32 `[N, heightPx, widthPx, 3]` of N encoded pictures */
+async function decodedPictures(
+  alias: string,
+  { preprocessing }: PictureInput,
+  { elements }: BytesTensor,
+): Promise<FixedSizeTensor> {
+  if (elements.length === 0) {
+    throw new ServingError(grpcCode.INVALID_ARGUMENT, `input ${alias} holds no picture`);
+  }
+  const tensors: FixedSizeTensor[] = [];
+  for (const [index, bytes] of elements.entries()) {
+    try {
+      const image = await decodePicture(bytes, { maxPixels });
+      tensors.push(preprocessPicture(image, preprocessing));
+    } catch (thrown) {
+      if (!ScoringError.is(thrown)) throw thrown;
+      const text = `input ${alias}, picture ${index}: ${thrown.message}`;
+      throw new ServingError(grpcCode.INVALID_ARGUMENT, text, { cause: thrown });
+    }
+  }
+  return stacked(tensors);
+}
+
+/** Tensors of a batch of one as one batch. */
+function stacked(tensors: readonly FixedSizeTensor[]): FixedSizeTensor {
+  const [first] = tensors;
+  if (!first) throw new RangeError("nothing to stack");
+  if (tensors.length === 1) return first;
+  const size = float32Values(first).length;
+  const values = new Float32Array(size * tensors.length);
+  tensors.forEach((tensor, index) => {
+    values.set(float32Values(tensor), index * size);
+  });
+  return float32Tensor([tensors.length, ...first.shape.slice(1)], values);
+}
+
+/** @returns the spec's own error if it does not fit `servable` */
+export function mismatch(spec: ModelSpec, found: Servable | undefined): ServingError | undefined {
+  if (spec.name === "") return servingErrors.missingModelName();
+  if (spec.versionLabel !== undefined) return servingErrors.unknownVersionLabel(spec.versionLabel);
+  if (found && (spec.version === undefined || spec.version === found.version)) return undefined;
+  return servingErrors.servableNotFound(spec.name, spec.version);
+}

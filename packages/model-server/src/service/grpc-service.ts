@@ -1,0 +1,143 @@
+import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import type {
+  MethodDefinition,
+  Server,
+  ServerUnaryCall,
+  ServiceError,
+  sendUnaryData,
+} from "@grpc/grpc-js";
+import { Metadata } from "@grpc/grpc-js";
+import {
+  HealthCheckRequestSchema,
+  HealthCheckResponse_ServingStatus as ServingStatus,
+  HealthCheckResponseSchema,
+} from "@tensorgate/proto/grpc/health/v1/health";
+import {
+  GetModelMetadataRequestSchema,
+  GetModelMetadataResponseSchema,
+} from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
+import {
+  GetModelStatusRequestSchema,
+  GetModelStatusResponseSchema,
+} from "@tensorgate/proto/tensorflow_serving/get_model_status";
+import {
+  grpcCode,
+  MalformedMessageError,
+  ServingError,
+  statusMessage,
+} from "@tensorgate/tf-serving";
+import { getModelStatus } from "./model-service.ts";
+import { getModelMetadata, type LoadedModels, predict } from "./prediction-service.ts";
+
+/** Bytes in, bytes out: messages are read and written by the methods themselves. */
+type Method = (message: Buffer, isAbandoned: () => boolean) => Promise<Buffer> | Buffer;
+
+/** Registers TensorFlow Serving's services, and gRPC's health check, on `server`. */
+export function addServices(server: Server, models: LoadedModels): void {
+  const methods: Readonly<Record<string, Method>> = {
+    "/tensorflow.serving.PredictionService/Predict": async (message, isAbandoned) =>
+      Buffer.concat(await predict(models, message, isAbandoned)),
+    "/tensorflow.serving.PredictionService/GetModelMetadata": typed(
+      GetModelMetadataRequestSchema,
+      GetModelMetadataResponseSchema,
+      (request) => getModelMetadata(models, request),
+    ),
+    "/tensorflow.serving.ModelService/GetModelStatus": typed(
+      GetModelStatusRequestSchema,
+      GetModelStatusResponseSchema,
+      (request) => getModelStatus(models, request),
+    ),
+    "/tensorflow.serving.PredictionService/Classify": notOffered("Classify"),
+    "/tensorflow.serving.PredictionService/Regress": notOffered("Regress"),
+    "/tensorflow.serving.PredictionService/MultiInference": notOffered("MultiInference"),
+    "/tensorflow.serving.ModelService/HandleReloadConfigRequest": notOffered(
+      "HandleReloadConfigRequest",
+    ),
+    "/grpc.health.v1.Health/Check": typed(
+      HealthCheckRequestSchema,
+      HealthCheckResponseSchema,
+      checkHealth,
+    ),
+  };
+  for (const [path, method] of Object.entries(methods)) {
+    const { definition, handler } = unary(path, method);
+    server.addService({ [path]: definition }, { [path]: handler });
+  }
+}
+
+/** The names under which TensorFlow Serving answers its health check: short ones. */
+const healthNames: ReadonlySet<string> = new Set(["", "ModelService", "PredictionService"]);
+
+function checkHealth({ service }: { readonly service: string }) {
+  if (!healthNames.has(service)) {
+    throw new ServingError(grpcCode.NOT_FOUND, `unknown service ${service.slice(0, 200)}`);
+  }
+  return {
+    $typeName: "grpc.health.v1.HealthCheckResponse" as const,
+    status: ServingStatus.SERVING,
+  };
+}
+
+function notOffered(name: string): Method {
+  return () => {
+    throw new ServingError(
+      grpcCode.UNIMPLEMENTED,
+      `${name} is not offered by this model server; use Predict`,
+    );
+  };
+}
+
+function typed<Request extends DescMessage, Response extends DescMessage>(
+  requestSchema: Request,
+  responseSchema: Response,
+  answer: (request: MessageShape<Request>) => MessageShape<Response>,
+): Method {
+  return (message) => {
+    const bytes = toBinary(responseSchema, answer(readMessage(requestSchema, message)));
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  };
+}
+
+function readMessage<Request extends DescMessage>(
+  schema: Request,
+  message: Buffer,
+): MessageShape<Request> {
+  try {
+    return fromBinary(schema, message);
+  } catch (cause) {
+    throw new MalformedMessageError(`not a ${schema.typeName}`, { cause });
+  }
+}
+
+function unary(path: string, method: Method) {
+  const definition: MethodDefinition<Buffer, Buffer> = {
+    path,
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: (bytes) => bytes,
+    requestDeserialize: (bytes) => bytes,
+    responseSerialize: (bytes) => bytes,
+    responseDeserialize: (bytes) => bytes,
+  };
+  const handler = (call: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>): void => {
+    const answer = async () => method(call.request, () => call.cancelled);
+    answer().then(
+      (bytes) => reply(null, bytes),
+      (thrown: unknown) => reply(serviceError(thrown)),
+    );
+  };
+  return { definition, handler };
+}
+
+/** What is not a text of TensorFlow Serving's is either not a message, or our own fault. */
+function serviceError(thrown: unknown): Partial<ServiceError> {
+  const metadata = new Metadata();
+  if (thrown instanceof ServingError) {
+    return { code: thrown.grpcCode, details: statusMessage(thrown.message), metadata };
+  }
+  if (thrown instanceof MalformedMessageError) {
+    const details = `the request could not be read: ${thrown.message}`;
+    return { code: grpcCode.INVALID_ARGUMENT, details, metadata };
+  }
+  return { code: grpcCode.INTERNAL, details: "internal error", metadata };
+}

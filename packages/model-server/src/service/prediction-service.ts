@@ -1,0 +1,67 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  type GetModelMetadataResponse,
+  GetModelMetadataResponseSchema,
+  type GetModelMetadataRequest,
+} from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
+import {
+  packedSignatures,
+  predictResponseSegments,
+  readPredictRequest,
+  servingErrors,
+} from "@tensorgate/tf-serving";
+import type { ModelSpec } from "@tensorgate/core";
+import type { ModelSpec as ModelSpecMessage } from "@tensorgate/proto/tensorflow_serving/model";
+import { mismatch, type Servable } from "../servable.ts";
+
+/** The models that are loaded. */
+export interface LoadedModels {
+  get(name: string): Servable | undefined;
+}
+
+/** @returns the segments of a `PredictResponse` */
+export async function predict(
+  models: LoadedModels,
+  message: Uint8Array,
+  isAbandoned: () => boolean,
+): Promise<readonly Uint8Array[]> {
+  const request = readPredictRequest(message);
+  if (!request.modelSpec) throw servingErrors.missingModelSpec();
+  const servable = resolve(models, request.modelSpec);
+  return predictResponseSegments(await servable.predict(request, isAbandoned));
+}
+
+export function getModelMetadata(
+  models: LoadedModels,
+  { modelSpec, metadataField }: GetModelMetadataRequest,
+): GetModelMetadataResponse {
+  if (!modelSpec) throw servingErrors.missingModelSpec();
+  if (metadataField.length === 0) throw servingErrors.missingMetadataField();
+  for (const field of metadataField) {
+    if (field !== "signature_def") throw servingErrors.unsupportedMetadataField(field);
+  }
+  const { name, version, signatures } = resolve(models, modelSpecFrom(modelSpec));
+  return create(GetModelMetadataResponseSchema, {
+    modelSpec: { name, versionChoice: { case: "version", value: { value: version } } },
+    metadata: { signature_def: packedSignatures(signatures) },
+  });
+}
+
+function resolve(models: LoadedModels, spec: ModelSpec): Servable {
+  const found = models.get(spec.name);
+  const error = mismatch(spec, found);
+  if (error) throw error;
+  if (!found) throw servingErrors.servableNotFound(spec.name, spec.version);
+  return found;
+}
+
+export function modelSpecFrom({ name, versionChoice }: ModelSpecMessage): ModelSpec {
+  switch (versionChoice.case) {
+    case "version":
+      return { name, version: versionChoice.value.value };
+    case "versionLabel":
+      return { name, versionLabel: versionChoice.value };
+    default:
+      return { name };
+  }
+}

@@ -36,7 +36,8 @@ export function float32Values(tensor: Tensor): Float32Array {
   if (tensor.dtype !== "FP32") throw new TypeError(`expected an FP32 tensor, got ${tensor.dtype}`);
   const { data } = tensor;
   const isAligned = data.byteOffset % Float32Array.BYTES_PER_ELEMENT === 0;
-  const bytes = isAligned ? data : data.slice();
+  // Not `slice`: a Buffer is a Uint8Array too, and its `slice` is a view.
+  const bytes = isAligned ? data : new Uint8Array(data);
   return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
 }
 

@@ -1,10 +1,10 @@
 import { version } from "@tensorgate/gateway";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { CommandError } from "./command-error.ts";
 import { checkConfig, printConfigSchema } from "./commands/config.ts";
 import { runDemo } from "./commands/demo.ts";
 import { runModelServer } from "./commands/model-server.ts";
 import { runServe } from "./commands/serve.ts";
-import { CommandError } from "./command-error.ts";
 
 const exitCode = { failure: 1, usage: 2 } as const;
 
@@ -49,11 +49,15 @@ function program(): Command {
     .command("serve")
     .description("run a gateway")
     .addOption(
-      new Option("-c, --config <file>", "configuration in YAML").env("TENSORGATE_CONFIG").makeOptionMandatory(),
+      new Option("-c, --config <file>", "configuration in YAML")
+        .env("TENSORGATE_CONFIG")
+        .makeOptionMandatory(),
     )
     .addOption(new Option("--host <address>", "address to bind").env("TENSORGATE_HOST"))
     .addOption(
-      new Option("--port <number>", "port; 0 takes a free one").env("TENSORGATE_PORT").argParser(parsePort),
+      new Option("--port <number>", "port; 0 takes a free one")
+        .env("TENSORGATE_PORT")
+        .argParser(parsePort),
     )
     .addOption(new Option("--region <name>", "where this gateway runs").env("TENSORGATE_REGION"))
     .action((options) => runServe(options));

@@ -97,7 +97,7 @@ function take(file) {
   preview.alt = `The picture to score: ${file.name || "pasted"}`;
   preview.hidden = false;
   element("drop-text").textContent = file.name || "A pasted picture";
-  score();
+  void score();
 }
 
 model.addEventListener("change", score);

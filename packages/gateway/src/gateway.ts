@@ -68,7 +68,12 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   const watch = modelWatch(upstream, { timeoutMs: routing.probeTimeoutMs, clock });
 
   // routing: which replica, and another one when that fails
-  const pooled = replicaPools(upstream.pools, { options: routing, probe: watch.probe, clock, random });
+  const pooled = replicaPools(upstream.pools, {
+    options: routing,
+    probe: watch.probe,
+    clock,
+    random,
+  });
   const dispatch = dispatcher({ pools: pooled.all, ownRegion: region, options: routing, clock });
 
   // models: what goes in and what comes out means

@@ -39,14 +39,20 @@ async function differences({ image, pipeline, shape, samples }: GoldenCase) {
 const meanOf = (values: readonly number[]) =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
-test.skipIf(isHere)("TensorFlow's samples are skipped: the conformance folder is not here", () => {});
+test.skipIf(isHere)(
+  "TensorFlow's samples are skipped: the conformance folder is not here",
+  () => {},
+);
 
-test.runIf(isHere)("samples of all pictures are within 1.5 of TensorFlow's on average", async () => {
-  const all = await Promise.all(cases.map(differences));
+test.runIf(isHere)(
+  "samples of all pictures are within 1.5 of TensorFlow's on average",
+  async () => {
+    const all = await Promise.all(cases.map(differences));
 
-  expect(cases.length).toBeGreaterThan(0);
-  expect(meanOf(all.flat())).toBeLessThanOrEqual(1.5);
-});
+    expect(cases.length).toBeGreaterThan(0);
+    expect(meanOf(all.flat())).toBeLessThanOrEqual(1.5);
+  },
+);
 
 test.each(cases)("$image by $pipeline is within 3.5 of TensorFlow's", async (golden) => {
   expect(meanOf(await differences(golden))).toBeLessThanOrEqual(3.5);

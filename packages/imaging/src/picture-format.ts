@@ -19,12 +19,16 @@ function hasText(bytes: Uint8Array, offset: number, text: string): boolean {
   return true;
 }
 
-const starts = (...texts: readonly string[]) => (bytes: Uint8Array) =>
-  texts.some((text) => hasText(bytes, 0, text));
+const starts =
+  (...texts: readonly string[]) =>
+  (bytes: Uint8Array) =>
+    texts.some((text) => hasText(bytes, 0, text));
 
 /** The brand of an ISO media file: what kind of picture is in the box. */
-const brand = (...brands: readonly string[]) => (bytes: Uint8Array) =>
-  hasText(bytes, 4, "ftyp") && brands.some((each) => hasText(bytes, 8, each));
+const brand =
+  (...brands: readonly string[]) =>
+  (bytes: Uint8Array) =>
+    hasText(bytes, 4, "ftyp") && brands.some((each) => hasText(bytes, 8, each));
 
 const signatures: readonly FormatSignature[] = [
   { format: "jpeg", matches: starts("\xff\xd8\xff") },

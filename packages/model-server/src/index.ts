@@ -1,4 +1,4 @@
-export { type Manifest, ModelFolderError, type ManifestSignature } from "./manifest.ts";
+export { type Manifest, type ManifestSignature, ModelFolderError } from "./manifest.ts";
 export {
   bundledModelsDirectory,
   findModels,

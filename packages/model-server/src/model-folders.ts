@@ -51,7 +51,9 @@ function newestVersion(name: string, basePath: string): ModelFolder | undefined 
     .flatMap((folder) => {
       const version = versionFromFolder(folder);
       const modelFile = join(basePath, folder, "model.onnx");
-      return version === undefined || !existsSync(modelFile) ? [] : [{ version, folder, modelFile }];
+      return version === undefined || !existsSync(modelFile)
+        ? []
+        : [{ version, folder, modelFile }];
     })
     .toSorted((a, b) => (a.version > b.version ? -1 : 1));
   const [newest] = versions;

@@ -1,12 +1,12 @@
 import {
   type BytesTensor,
   type FixedSizeTensor,
-  float32Values,
   float32Tensor,
+  float32Values,
   isFixedSize,
   type ModelSpec,
-  ScoringError,
   type ScoreResponse,
+  ScoringError,
   type Signature,
   type Tensor,
 } from "@tensorgate/core";

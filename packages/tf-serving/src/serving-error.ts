@@ -11,7 +11,8 @@ export class ServingError extends Error {
   }
 }
 
-const invalid = (message: string): ServingError => new ServingError(grpcCode.INVALID_ARGUMENT, message);
+const invalid = (message: string): ServingError =>
+  new ServingError(grpcCode.INVALID_ARGUMENT, message);
 const notFound = (message: string): ServingError => new ServingError(grpcCode.NOT_FOUND, message);
 
 /** Names as the texts list them: sorted, joined by a comma, in braces. */
@@ -33,10 +34,7 @@ export const servingErrors = {
     invalid(`Unrecognized servable version label: ${label}`),
 
   unknownSignature: (name: string): ServingError =>
-    new ServingError(
-      grpcCode.FAILED_PRECONDITION,
-      `Serving signature key "${name}" not found.`,
-    ),
+    new ServingError(grpcCode.FAILED_PRECONDITION, `Serving signature key "${name}" not found.`),
 
   inputSizeMismatch: (sent: readonly string[], expected: readonly string[]): ServingError => {
     const extra = sent.filter((name) => !expected.includes(name));
@@ -61,14 +59,16 @@ export const servingErrors = {
       `output tensor alias not found in signature: ${name} Outputs expected to be in the set ${set(outputs)}.`,
     ),
 
-  duplicateOutput: (name: string): ServingError => invalid(`duplicate output tensor alias: ${name}`),
+  duplicateOutput: (name: string): ServingError =>
+    invalid(`duplicate output tensor alias: ${name}`),
 
   missingMetadataField: (): ServingError =>
     invalid("GetModelMetadataRequest must specify at least one metadata_field"),
   unsupportedMetadataField: (field: string): ServingError =>
     invalid(`Metadata field ${field} is not supported`),
 
-  noVersions: (name: string): ServingError => notFound(`Could not find any versions of model ${name}`),
+  noVersions: (name: string): ServingError =>
+    notFound(`Could not find any versions of model ${name}`),
   noVersion: (name: string, version: bigint): ServingError =>
     notFound(`Could not find version ${version} of model ${name}`),
 } as const;

@@ -1,6 +1,6 @@
 import {
-  bytesPerElement,
   type BytesTensor,
+  bytesPerElement,
   type DType,
   type FixedSizeDType,
   type FixedSizeTensor,
@@ -209,7 +209,8 @@ function* packedVarints(bytes: Uint8Array, wants64: boolean): Generator<number |
     let shift = 0;
     for (; ; shift += 7) {
       const byte = bytes[position++];
-      if (byte === undefined || shift > 63) throw new TensorParsingError("packed values that are cut short");
+      if (byte === undefined || shift > 63)
+        throw new TensorParsingError("packed values that are cut short");
       if (wants64) wide |= BigInt(byte & 0x7f) << BigInt(shift);
       else if (shift < 32) low |= (byte & 0x7f) << shift;
       if (byte < 0x80) break;

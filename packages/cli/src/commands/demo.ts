@@ -2,7 +2,12 @@ import { existsSync } from "node:fs";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { consoleFiles } from "@tensorgate/console";
-import { createGateway, type Gateway, type GatewayOptions, systemClockAndRandom } from "@tensorgate/gateway";
+import {
+  createGateway,
+  type Gateway,
+  type GatewayOptions,
+  systemClockAndRandom,
+} from "@tensorgate/gateway";
 import { CommandError, explainedListenError } from "../command-error.ts";
 import { childSupervisor, type Supervisor } from "../demo/child-supervisor.ts";
 import { modelOptionsFromFolder } from "../demo/model-options.ts";

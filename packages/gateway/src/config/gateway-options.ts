@@ -1,6 +1,16 @@
 import { z } from "zod";
-import { type ListenOptions, listenSchema, type RequestOptions, requestSchema } from "../inbound/options.ts";
-import { type ModelOptions, modelSchema, type PictureOptions, pictureSchema } from "../models/options.ts";
+import {
+  type ListenOptions,
+  listenSchema,
+  type RequestOptions,
+  requestSchema,
+} from "../inbound/options.ts";
+import {
+  type ModelOptions,
+  modelSchema,
+  type PictureOptions,
+  pictureSchema,
+} from "../models/options.ts";
 import { type RoutingOptions, routingSchema } from "../routing/options.ts";
 import {
   type ChannelOptions,

@@ -78,7 +78,10 @@ interface PathFault {
 function issuesOf(error: z.ZodError): readonly PathFault[] {
   return error.issues.flatMap((issue): readonly PathFault[] => {
     if (issue.code !== "unrecognized_keys") return [issue];
-    return issue.keys.map((key) => ({ path: [...issue.path, key], message: "there is no such setting" }));
+    return issue.keys.map((key) => ({
+      path: [...issue.path, key],
+      message: "there is no such setting",
+    }));
   });
 }
 

@@ -6,7 +6,7 @@ import type {
   ClassifyStreamResponseSchema,
 } from "@tensorgate/proto/tensorgate/v1/scoring";
 import type { RunRpc } from "./rpc-call.ts";
-import { classifyResult, modelSpecFrom, pictureFrom } from "./scoring-rpc.ts";
+import { classifyResult, modelSpecFrom, pictureFrom } from "./scoring-messages.ts";
 
 type StreamResponse = MessageInitShape<typeof ClassifyStreamResponseSchema>;
 

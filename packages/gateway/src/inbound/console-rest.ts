@@ -11,7 +11,8 @@ export type ConsoleFiles = ReadonlyMap<string, ConsoleFile>;
 
 /** The page may load nothing but its own files and talk to nobody but this gateway. */
 const headers = {
-  "content-security-policy": "default-src 'self'; img-src 'self' blob: data:; frame-ancestors 'none'",
+  "content-security-policy":
+    "default-src 'self'; img-src 'self' blob: data:; frame-ancestors 'none'",
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
   "cache-control": "no-cache",

@@ -60,7 +60,9 @@ function readBody(request: NodeRequest, maxBytes: number): Promise<Uint8Array> {
       if (isCut(request)) return reject(new CancelledError("the caller went away"));
       if (!whole) return resolve(Buffer.concat(chunks, received));
       if (received === whole.length) return resolve(whole);
-      reject(new InvalidRequestError(`the body has ${received} bytes, not the ${declared} declared`));
+      reject(
+        new InvalidRequestError(`the body has ${received} bytes, not the ${declared} declared`),
+      );
     });
     request.once("error", () => reject(new CancelledError("the caller went away")));
     request.once("close", () => reject(new CancelledError("the caller went away")));

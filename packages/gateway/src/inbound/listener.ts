@@ -106,8 +106,6 @@ export function listener({ listen, requests, onRequest, clock }: ListenerParts):
       socket.unshift(seen);
       if (couldBeHttp2) idle.delete(socket);
       (couldBeHttp2 ? plainHttp2 : http1).emit("connection", socket);
-      // The HTTP servers read a flowing socket.
-      socket.resume();
     };
     socket.on("readable", onReadable);
   }

@@ -116,11 +116,18 @@ function openapiDocument(version: string) {
           summary: "Labels of one or several pictures",
           parameters: [
             ...callParams,
-            query("topK", "How many labels to return.", { type: "integer", minimum: 1, default: 5 }),
+            query("topK", "How many labels to return.", {
+              type: "integer",
+              minimum: 1,
+              default: 5,
+            }),
             query("minScore", "Labels below are left out.", { type: "number", default: 0 }),
           ],
           requestBody: pictureBody,
-          responses: { ...ok("One result per picture, in order.", json(ref("Labels"))), ...problems },
+          responses: {
+            ...ok("One result per picture, in order.", json(ref("Labels"))),
+            ...problems,
+          },
         },
       },
       "/v1/embed/{model}": {

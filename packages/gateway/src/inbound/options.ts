@@ -59,7 +59,12 @@ export const requestDefaults: Required<RequestOptions> = {
 
 export const listenSchema: z.ZodType<ListenOptions> = z.strictObject({
   host: z.string().min(1).optional().describe("Address to bind."),
-  port: z.int().min(0).max(65_535).optional().describe("Port for every protocol; 0 takes a free one."),
+  port: z
+    .int()
+    .min(0)
+    .max(65_535)
+    .optional()
+    .describe("Port for every protocol; 0 takes a free one."),
 }) as z.ZodType<ListenOptions>;
 
 const positive = z.int().min(1).optional();
@@ -67,8 +72,14 @@ const positive = z.int().min(1).optional();
 export const requestSchema: z.ZodType<RequestOptions> = z.strictObject({
   maxBodyBytes: positive.describe("Longest body of one request, in bytes."),
   maxMessageBytes: positive.describe("Longest gRPC or Connect message, in bytes."),
-  defaultTimeoutMs: positive.describe("Deadline of a call whose caller gives none, in milliseconds."),
+  defaultTimeoutMs: positive.describe(
+    "Deadline of a call whose caller gives none, in milliseconds.",
+  ),
   maxTimeoutMs: positive.describe("Longest deadline, in milliseconds."),
-  headerTimeoutMs: positive.describe("How long the headers of a request may take, in milliseconds."),
-  requestTimeoutMs: positive.describe("How long a whole request may take to arrive, in milliseconds."),
+  headerTimeoutMs: positive.describe(
+    "How long the headers of a request may take, in milliseconds.",
+  ),
+  requestTimeoutMs: positive.describe(
+    "How long a whole request may take to arrive, in milliseconds.",
+  ),
 }) as z.ZodType<RequestOptions>;

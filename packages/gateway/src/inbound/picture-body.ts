@@ -48,10 +48,13 @@ function readerOf(mediaType: string): ReadBody {
 function assertPlainEncoding(exchange: Exchange): void {
   const encoding = exchange.header("content-encoding")?.trim().toLowerCase() ?? "identity";
   if (encoding === "identity") return;
-  throw new UnsupportedMediaError(`a body encoded as "${encoding.slice(0, 40)}" is not understood`, {
-    field: "content-encoding",
-    hint: "send it as it is: pictures do not shrink",
-  });
+  throw new UnsupportedMediaError(
+    `a body encoded as "${encoding.slice(0, 40)}" is not understood`,
+    {
+      field: "content-encoding",
+      hint: "send it as it is: pictures do not shrink",
+    },
+  );
 }
 
 /** Every file of the form is a picture; its field name, or else its file name, is its id. */
@@ -134,7 +137,9 @@ function bytesFromBase64(text: string, field: string): Uint8Array {
   if (unpadded === "" || unpadded.length % 4 === 1 || !/^[A-Za-z0-9+/]*$/.test(unpadded)) {
     throw new InvalidRequestError(`${field} is not base64`, {
       field,
-      hint: text.startsWith("data:") ? "leave out what comes before the comma" : "RFC 4648, section 4",
+      hint: text.startsWith("data:")
+        ? "leave out what comes before the comma"
+        : "RFC 4648, section 4",
     });
   }
   return Buffer.from(unpadded, "base64");

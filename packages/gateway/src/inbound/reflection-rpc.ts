@@ -1,12 +1,12 @@
 import { type DescFile, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import type { ConnectRouter } from "@connectrpc/connect";
-import { grpcCode } from "@tensorgate/tf-serving";
 import {
   ServerReflection,
   type ServerReflectionRequest,
 } from "@tensorgate/proto/grpc/reflection/v1/reflection";
 import { ServerReflection as ServerReflectionAlpha } from "@tensorgate/proto/grpc/reflection/v1alpha/reflection";
+import { grpcCode } from "@tensorgate/tf-serving";
 
 /** gRPC server reflection, in its final form and in the older one that some tools still ask for. */
 export function reflectionRpc(router: ConnectRouter, files: readonly DescFile[]): void {
@@ -42,7 +42,9 @@ function reflector(files: readonly DescFile[]) {
   for (const file of byName.values()) {
     for (const symbol of symbolsOf(file)) bySymbol.set(symbol, file);
   }
-  const services = files.flatMap((file) => file.services.map(({ typeName }) => ({ name: typeName })));
+  const services = files.flatMap((file) =>
+    file.services.map(({ typeName }) => ({ name: typeName })),
+  );
 
   return (question: Question) => {
     switch (question.case) {

@@ -65,10 +65,13 @@ export function restHandler({
       });
       request.once("error", () => abort(new CancelledError("the caller went away")));
       call.signal.throwIfAborted();
-      const { status = 200, contentType, headers, body, ...facts } = await untilAborted(
-        call.signal,
-        Promise.resolve(route.answer(exchange, params, call)),
-      );
+      const {
+        status = 200,
+        contentType,
+        headers,
+        body,
+        ...facts
+      } = await untilAborted(call.signal, Promise.resolve(route.answer(exchange, params, call)));
       sendReply(response, {
         status,
         headers: {

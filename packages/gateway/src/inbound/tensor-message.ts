@@ -7,7 +7,10 @@ import {
   InvalidRequestError,
   type Tensor,
 } from "@tensorgate/core";
-import type { Tensor as TensorMessage, TensorSchema } from "@tensorgate/proto/tensorgate/v1/scoring";
+import type {
+  Tensor as TensorMessage,
+  TensorSchema,
+} from "@tensorgate/proto/tensorgate/v1/scoring";
 
 /**
  * A tensor of `tensorgate.v1` as a neutral one; its data are viewed, not copied.

@@ -6,7 +6,12 @@ import {
   type Tensor,
 } from "@tensorgate/core";
 import type { Release } from "./release.ts";
-import { assertOneRow, type PictureTaskParts, pictureScorer, taskNotOffered } from "./score-pictures.ts";
+import {
+  assertOneRow,
+  type PictureTaskParts,
+  pictureScorer,
+  taskNotOffered,
+} from "./score-pictures.ts";
 import { softmax, topLabels } from "./top-labels.ts";
 
 export const classifyDefaults: { readonly topK: number; readonly minScore: number } = {

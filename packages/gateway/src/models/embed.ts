@@ -1,5 +1,10 @@
 import { type Embed, float32Values } from "@tensorgate/core";
-import { assertOneRow, type PictureTaskParts, pictureScorer, taskNotOffered } from "./score-pictures.ts";
+import {
+  assertOneRow,
+  type PictureTaskParts,
+  pictureScorer,
+  taskNotOffered,
+} from "./score-pictures.ts";
 
 /** Pictures to feature vectors, by releases that expose them. */
 export function embedder({ known, score, options }: PictureTaskParts): Embed {

@@ -90,6 +90,13 @@ export const modelSchema: z.ZodType<ModelOptions> = z.strictObject({
     .optional()
     .describe("The picture that the model takes."),
   output: z.record(z.string(), output).optional().describe("Its outputs by name."),
-  labels: z.array(z.string()).min(1).optional().describe("Class names, in the order of the scores."),
-  weights: z.enum(["trained", "seeded", "given"]).optional().describe("Where the weights come from."),
+  labels: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .describe("Class names, in the order of the scores."),
+  weights: z
+    .enum(["trained", "seeded", "given"])
+    .optional()
+    .describe("Where the weights come from."),
 }) as z.ZodType<ModelOptions>;

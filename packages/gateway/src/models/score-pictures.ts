@@ -56,10 +56,8 @@ export function pictureScorer(score: Score, options: Required<PictureOptions>) {
     if (!input) throw takesNoPicture(scoring.release);
     assertCount(pictures.length, options.maxPictures);
 
-    const answers = await mapConcurrently(
-      pictures,
-      options.maxConcurrentPictures,
-      (picture) => scoreOne(picture, { input, modelSpec, call, scoring }),
+    const answers = await mapConcurrently(pictures, options.maxConcurrentPictures, (picture) =>
+      scoreOne(picture, { input, modelSpec, call, scoring }),
     );
     const answered = answers.find((answer) => answer.response)?.response;
     return {

@@ -118,7 +118,10 @@ function noReplica(model: string, retryAfterMs: number): NoReplicaError {
 
 function noRegionAllowed(model: string, pools: readonly ReplicaPool[]): ForbiddenError {
   const regions = pools.map(({ region }) => region).join(", ");
-  return new ForbiddenError(`residency allows none of the regions of model "${model}": ${regions}`, {
-    field: "x-tensorgate-residency",
-  });
+  return new ForbiddenError(
+    `residency allows none of the regions of model "${model}": ${regions}`,
+    {
+      field: "x-tensorgate-residency",
+    },
+  );
 }

@@ -19,9 +19,7 @@ const unknownRoundTripMs = 1_000;
 /** Expected round trip between two regions, in milliseconds; 0 within one. */
 export function roundTripMs(from: string, to: string): number {
   if (from === to) return 0;
-  const known = roundTripsMs.find(
-    ([a, b]) => (a === from && b === to) || (a === to && b === from),
-  );
+  const known = roundTripsMs.find(([a, b]) => (a === from && b === to) || (a === to && b === from));
   return known?.[2] ?? unknownRoundTripMs;
 }
 

@@ -34,13 +34,13 @@ export function replicaPools(members: readonly PoolMembers[], parts: PoolsParts)
   );
 
   function servingCount(): number {
-    return all.filter((pool) => pool.states().some(({ health }) => health.state === "ready")).length;
+    return all.filter((pool) => pool.states().some(({ health }) => health.state === "ready"))
+      .length;
   }
 
   return {
     all,
-    regionsOf: (model) =>
-      all.filter((pool) => pool.model === model).map((pool) => pool.region),
+    regionsOf: (model) => all.filter((pool) => pool.model === model).map((pool) => pool.region),
     readiness: ({ isClosing }) => {
       if (isClosing) return { isReady: false, because: "the gateway is closing" };
       const count = servingCount();

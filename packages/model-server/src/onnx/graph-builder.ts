@@ -1,13 +1,13 @@
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import {
   type AttributeProto,
-  AttributeProto_AttributeType as AttributeType,
   AttributeProtoSchema,
+  AttributeProto_AttributeType as AttributeType,
+  TensorProto_DataType as DataType,
   ModelProtoSchema,
   type NodeProto,
   NodeProtoSchema,
   type TensorProto,
-  TensorProto_DataType as DataType,
   TensorProtoSchema,
   type ValueInfoProto,
   ValueInfoProtoSchema,
@@ -90,7 +90,9 @@ export function graphBuilder(graphName: string): GraphBuilder {
     },
     opWithOutputs: (opType, input, attributes, output) => {
       nodeCount += 1;
-      const attribute = Object.entries(attributes).map(([name, value]) => attributeProto(name, value));
+      const attribute = Object.entries(attributes).map(([name, value]) =>
+        attributeProto(name, value),
+      );
       nodes.push(
         create(NodeProtoSchema, {
           opType,
@@ -123,11 +125,7 @@ export function graphBuilder(graphName: string): GraphBuilder {
 }
 
 function bytesOf(values: Float32Array | BigInt64Array): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(
-    values.buffer as ArrayBuffer,
-    values.byteOffset,
-    values.byteLength,
-  );
+  return new Uint8Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
 }
 
 function valueInfo(name: string, shape: OnnxShape, elemType: DataType): ValueInfoProto {

@@ -9,8 +9,8 @@ import type {
 import { Metadata } from "@grpc/grpc-js";
 import {
   HealthCheckRequestSchema,
-  HealthCheckResponse_ServingStatus as ServingStatus,
   HealthCheckResponseSchema,
+  HealthCheckResponse_ServingStatus as ServingStatus,
 } from "@tensorgate/proto/grpc/health/v1/health";
 import {
   GetModelMetadataRequestSchema,

@@ -1,17 +1,17 @@
 import { create } from "@bufbuild/protobuf";
+import type { ModelSpec } from "@tensorgate/core";
 import {
+  type GetModelMetadataRequest,
   type GetModelMetadataResponse,
   GetModelMetadataResponseSchema,
-  type GetModelMetadataRequest,
 } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
+import type { ModelSpec as ModelSpecMessage } from "@tensorgate/proto/tensorflow_serving/model";
 import {
   packedSignatures,
   predictResponseSegments,
   readPredictRequest,
   servingErrors,
 } from "@tensorgate/tf-serving";
-import type { ModelSpec } from "@tensorgate/core";
-import type { ModelSpec as ModelSpecMessage } from "@tensorgate/proto/tensorflow_serving/model";
 import { mismatch, type Servable } from "../servable.ts";
 
 /** The models that are loaded. */

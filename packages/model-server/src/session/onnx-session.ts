@@ -74,7 +74,9 @@ export async function openOnnxSession(
       new Promise((resolve, reject) => {
         if (death) return reject(unavailable(death));
         const id = nextId++;
-        const plain = new Map([...feeds].map(([name, tensor]) => [name, ortTensorFromTensor(tensor)]));
+        const plain = new Map(
+          [...feeds].map(([name, tensor]) => [name, ortTensorFromTensor(tensor)]),
+        );
         pending.set(id, { resolve, reject });
         const message: RunMessage = { id, feeds: plain, fetches };
         worker.postMessage(
@@ -89,7 +91,11 @@ export async function openOnnxSession(
 }
 
 function unavailable(cause: Error): ServingError {
-  return new ServingError(grpcCode.UNAVAILABLE, "the model's session ended; it is being restarted", {
-    cause,
-  });
+  return new ServingError(
+    grpcCode.UNAVAILABLE,
+    "the model's session ended; it is being restarted",
+    {
+      cause,
+    },
+  );
 }

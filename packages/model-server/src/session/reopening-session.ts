@@ -18,7 +18,10 @@ export async function reopeningSession(start: WorkerStart): Promise<OnnxSession>
     run: async (feeds, fetches) => (await current).run(feeds, fetches),
     close: async () => {
       isClosed = true;
-      await current.then((session) => session.close(), () => {});
+      await current.then(
+        (session) => session.close(),
+        () => {},
+      );
     },
   };
 }

@@ -79,7 +79,11 @@ if (parentPort) {
         [...outputs.values()].map(({ data }) => data.buffer),
       );
     } catch (thrown) {
-      say({ kind: "failed", id, message: thrown instanceof Error ? thrown.message : String(thrown) });
+      say({
+        kind: "failed",
+        id,
+        message: thrown instanceof Error ? thrown.message : String(thrown),
+      });
     }
   });
   say({

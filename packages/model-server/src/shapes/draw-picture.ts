@@ -48,8 +48,7 @@ export function drawPicture(
     const shade = texture(x, y);
     const brightness = light(x, y);
     for (let channel = 0; channel < 3; channel += 1) {
-      const ground =
-        body && isInside ? (body[channel] ?? 0) : (paper[channel] ?? 0) + shade;
+      const ground = body && isInside ? (body[channel] ?? 0) : (paper[channel] ?? 0) + shade;
       const value = ground + ((ink[channel] ?? 0) - ground) * cover;
       pixels[index * 3 + channel] = value * brightness;
     }
@@ -143,7 +142,8 @@ function paperTexture(random: Random, sizePx: number): (x: number, y: number) =>
   const marks = random.chance(0.35) ? edgeMarks(random, sizePx) : [];
 
   return (x, y) => {
-    let shade = grain === 0 ? 0 : grain * smoothNoise({ grid, side, cells }, x / sizePx, y / sizePx);
+    let shade =
+      grain === 0 ? 0 : grain * smoothNoise({ grid, side, cells }, x / sizePx, y / sizePx);
     if (ruledEveryPx > 0) {
       const isOnLine = (y + ruledFrom) % ruledEveryPx < 1;
       if (isOnLine || (isSquared && (x + ruledFrom) % ruledEveryPx < 1)) shade += ruledShade;
@@ -213,8 +213,7 @@ function lighting(random: Random, sizePx: number): (x: number, y: number) => num
   const slopeX = random.between(-0.5, 0.5);
   const slopeY = random.between(-0.5, 0.5);
   const strength = random.chance(0.6) ? random.between(0, 0.45) : 0;
-  return (x, y) =>
-    1 + strength * 2 * (slopeX * (x / sizePx - 0.5) + slopeY * (y / sizePx - 0.5));
+  return (x, y) => 1 + strength * 2 * (slopeX * (x / sizePx - 0.5) + slopeY * (y / sizePx - 0.5));
 }
 
 /** Mean of the 3×3 neighbours, in place; the border is repeated. */

@@ -42,14 +42,13 @@ export interface BlockNames {
 }
 
 /** Names of a block's parameters, and of the statistics that its normalisation keeps. */
-export const blockNames = (index: number): BlockNames =>
-  ({
-    weights: `weights${index}`,
-    bias: `bias${index}`,
-    gain: `gain${index}`,
-    mean: `mean${index}`,
-    variance: `variance${index}`,
-  });
+export const blockNames = (index: number): BlockNames => ({
+  weights: `weights${index}`,
+  bias: `bias${index}`,
+  gain: `gain${index}`,
+  mean: `mean${index}`,
+  variance: `variance${index}`,
+});
 
 export const headNames = { weights: "head_weights", bias: "head_bias" } as const;
 
@@ -64,7 +63,10 @@ export function initialParameters(seed: number): Map<string, Parameter> {
   const uniform = (shape: readonly number[], limit: number, draw: number): Parameter => {
     const random = seededRandom(seed * 1_000 + draw);
     const size = shape.reduce((product, extent) => product * extent, 1);
-    return { shape, values: Float32Array.from({ length: size }, () => random.between(-limit, limit)) };
+    return {
+      shape,
+      values: Float32Array.from({ length: size }, () => random.between(-limit, limit)),
+    };
   };
   const filled = (count: number, value: number): Parameter => ({
     shape: [count],

@@ -142,8 +142,7 @@ const drawings: Readonly<Record<ShapeClass, (random: Random, isOutline: boolean)
     filled(
       curve(35, (t) => {
         const a = (turn * t * 35) / 36;
-        const y =
-          13 * Math.cos(a) - 5 * Math.cos(2 * a) - 2 * Math.cos(3 * a) - Math.cos(4 * a);
+        const y = 13 * Math.cos(a) - 5 * Math.cos(2 * a) - 2 * Math.cos(3 * a) - Math.cos(4 * a);
         return [0.8 * Math.sin(a) ** 3, -0.05 * y - 0.1];
       }),
     ),

@@ -42,9 +42,7 @@ function segmentsOf(
   const [first] = path;
   const last = path.at(-1);
   if (!first || !last) return [];
-  const inner = path
-    .slice(1)
-    .map((point, index) => [path[index] ?? first, point] as const);
+  const inner = path.slice(1).map((point, index) => [path[index] ?? first, point] as const);
   return isClosed ? [[last, first], ...inner] : inner;
 }
 
@@ -52,7 +50,8 @@ function segmentsOf(
 export function squaredDistanceToSegment(point: Point, from: Point, to: Point): number {
   const dx = to[0] - from[0];
   const dy = to[1] - from[1];
-  const along = ((point[0] - from[0]) * dx + (point[1] - from[1]) * dy) / (dx * dx + dy * dy + 1e-9);
+  const along =
+    ((point[0] - from[0]) * dx + (point[1] - from[1]) * dy) / (dx * dx + dy * dy + 1e-9);
   const t = Math.min(1, Math.max(0, along));
   const ex = point[0] - from[0] - t * dx;
   const ey = point[1] - from[1] - t * dy;

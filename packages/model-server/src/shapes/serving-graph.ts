@@ -8,9 +8,9 @@ import {
   headNames,
   normalisationEpsilon,
   normalisedInput,
-  paddingOf,
   type Parameter,
   type Parameters,
+  paddingOf,
 } from "./network.ts";
 import { shapeClasses } from "./shape-classes.ts";
 
@@ -23,10 +23,7 @@ export const servingSizePx = 224;
  *
  * @param parameters - trained ones, with the running mean and variance of each block
  */
-export function servingGraph(
-  parameters: Parameters,
-  sizePx: number = servingSizePx,
-): Uint8Array {
+export function servingGraph(parameters: Parameters, sizePx: number = servingSizePx): Uint8Array {
   const graph = graphBuilder("shapes");
   graph.input("images", ["N", sizePx, sizePx, 3]);
   let value = normalisedInput(graph, "images", sizePx / trainingSizePx);
@@ -82,8 +79,8 @@ function foldedBlock(parameters: Parameters, index: number) {
   const mean = parameterOf(parameters, names.mean).values;
   const variance = parameterOf(parameters, names.variance).values;
   const perChannel = weights.values.length / gain.length;
-  const factor = gain.map((each, channel) =>
-    each / Math.sqrt((variance[channel] ?? 0) + normalisationEpsilon),
+  const factor = gain.map(
+    (each, channel) => each / Math.sqrt((variance[channel] ?? 0) + normalisationEpsilon),
   );
   return {
     weights: {

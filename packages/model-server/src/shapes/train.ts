@@ -8,7 +8,13 @@ import { trainingSizePx } from "./draw-picture.ts";
 import { blockNames, blocks, classCount, initialParameters, type Parameter } from "./network.ts";
 import { type Random, seededRandom } from "./random.ts";
 import { servingGraph } from "./serving-graph.ts";
-import { drawShapeData, heldOutSeed, pictureBytes, type ShapeData, trainingSeed } from "./shape-data.ts";
+import {
+  drawShapeData,
+  heldOutSeed,
+  pictureBytes,
+  type ShapeData,
+  trainingSeed,
+} from "./shape-data.ts";
 import { gradientOf, trainingGraph } from "./training-graph.ts";
 
 const { values: flags } = parseArgs({
@@ -69,10 +75,13 @@ async function train(): Promise<void> {
       }
       const result = await session.run(feeds);
       const floats = (name: string) => result[name]?.data as Float32Array;
-      optimiser([...parameters.keys()].map((name) => floats(gradientOf(name))), {
-        step,
-        rate: rateAt(step, totalSteps),
-      });
+      optimiser(
+        [...parameters.keys()].map((name) => floats(gradientOf(name))),
+        {
+          step,
+          rate: rateAt(step, totalSteps),
+        },
+      );
       follow(statistics, floats, step);
       right += countRight(floats("probabilities"), batch.classes);
     }

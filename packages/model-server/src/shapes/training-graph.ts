@@ -10,8 +10,8 @@ import {
   headNames,
   normalisationEpsilon,
   normalisedInput,
-  paddingOf,
   type Parameters,
+  paddingOf,
 } from "./network.ts";
 
 /** Name of the output that holds the gradient of a parameter. */
@@ -64,7 +64,11 @@ export function trainingGraph(
     const convolved = backwardToConvolution(graph, trace, { gradient, batchSize });
     weightGradient(graph, trace, { gradient: convolved, batchSize });
     if (index > 0) {
-      gradient = graph.op("ConvTranspose", [convolved, trace.names.weights], convolution(trace.block));
+      gradient = graph.op(
+        "ConvTranspose",
+        [convolved, trace.names.weights],
+        convolution(trace.block),
+      );
     }
   }
   for (const [name, { shape }] of parameters) graph.output(gradientOf(name), shape);
@@ -107,7 +111,15 @@ function forwardBlock(graph: GraphBuilder, { block, names, input, size }: Forwar
   const shifted = graph.op("Add", [scaled, perChannel(graph, names.bias)]);
   const activated = graph.op("Relu", [shifted]);
 
-  const trace = { block, names, input, inputSize: size, convolvedSize, normalised, inverseDeviation };
+  const trace = {
+    block,
+    names,
+    input,
+    inputSize: size,
+    convolvedSize,
+    normalised,
+    inverseDeviation,
+  };
   if (!block.isPooled) {
     const whole: Trace = { ...trace, activated, maxima: undefined };
     return { output: activated, outputSize: convolvedSize, trace: whole };
@@ -223,7 +235,10 @@ function weightGradient(
   const stacked = graph.op("Concat", shifts, { axis: 1 });
   const rows = graph.op("Reshape", [stacked, graph.integers([batchSize, patchValues, positions])]);
   const patches = graph.op("Transpose", [rows], { perm: [0, 2, 1] });
-  const flat = graph.op("Reshape", [gradient, graph.integers([batchSize, outputChannels, positions])]);
+  const flat = graph.op("Reshape", [
+    gradient,
+    graph.integers([batchSize, outputChannels, positions]),
+  ]);
   const perPicture = graph.op("MatMul", [flat, patches]);
   const summed = graph.op("ReduceSum", [perPicture, graph.integers([0])], { keepdims: 0 });
   const square = graph.integers([outputChannels, kernelPx, kernelPx, inputChannels]);

@@ -1,14 +1,14 @@
 import { createRegistry, type JsonValue, toJson } from "@bufbuild/protobuf";
+import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import {
-  file_tensorflow_serving_get_model_metadata as metadataFile,
   type GetModelMetadataResponse,
+  file_tensorflow_serving_get_model_metadata as metadataFile,
   SignatureDefMapSchema,
 } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import {
   type GetModelStatusResponse,
   GetModelStatusResponseSchema,
 } from "@tensorgate/proto/tensorflow_serving/get_model_status";
-import { anyUnpack } from "@bufbuild/protobuf/wkt";
 
 const registry = createRegistry(metadataFile);
 const jsonOptions = { registry, useProtoFieldName: true, alwaysEmitImplicit: true };

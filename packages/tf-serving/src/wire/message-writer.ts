@@ -98,9 +98,7 @@ const utf8 = new TextEncoder();
 export function joined(segments: readonly Uint8Array[]): Uint8Array {
   const [only] = segments;
   if (only && segments.length === 1) return only;
-  const whole = new Uint8Array(
-    segments.reduce((sum, segment) => sum + segment.byteLength, 0),
-  );
+  const whole = new Uint8Array(segments.reduce((sum, segment) => sum + segment.byteLength, 0));
   let offset = 0;
   for (const segment of segments) {
     whole.set(segment, offset);

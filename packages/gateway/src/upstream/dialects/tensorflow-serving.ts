@@ -6,13 +6,13 @@ import {
   UpstreamFailedError,
 } from "@tensorgate/core";
 import {
-  type GetModelMetadataResponse,
   GetModelMetadataRequestSchema,
+  type GetModelMetadataResponse,
   GetModelMetadataResponseSchema,
 } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import {
-  type GetModelStatusResponse,
   GetModelStatusRequestSchema,
+  type GetModelStatusResponse,
   GetModelStatusResponseSchema,
 } from "@tensorgate/proto/tensorflow_serving/get_model_status";
 import { predictRequestSegments, scoreResponseFromPredictResponse } from "@tensorgate/tf-serving";
@@ -21,7 +21,10 @@ import type { UnaryChannel } from "../transport/unary-channel.ts";
 /** What can be asked of a replica that speaks TensorFlow Serving's own API. */
 export interface TensorflowServingReplica {
   readonly score: Score;
-  readonly modelStatus: (modelSpec: ModelSpec, call: CallContext) => Promise<GetModelStatusResponse>;
+  readonly modelStatus: (
+    modelSpec: ModelSpec,
+    call: CallContext,
+  ) => Promise<GetModelStatusResponse>;
   readonly modelMetadata: (
     modelSpec: ModelSpec,
     call: CallContext,
@@ -41,7 +44,9 @@ export function tensorflowServingReplica(channel: UnaryChannel): TensorflowServi
     },
 
     modelStatus: async (modelSpec, call) => {
-      const request = create(GetModelStatusRequestSchema, { modelSpec: modelSpecMessage(modelSpec) });
+      const request = create(GetModelStatusRequestSchema, {
+        modelSpec: modelSpecMessage(modelSpec),
+      });
       const reply = await channel.unary(
         "/tensorflow.serving.ModelService/GetModelStatus",
         [toBinary(GetModelStatusRequestSchema, request)],

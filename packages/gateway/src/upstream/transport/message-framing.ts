@@ -31,5 +31,7 @@ export function messageFromFrames(chunks: readonly Buffer[], totalBytes: number)
 }
 
 function malformed(what: string): UpstreamFailedError {
-  return new UpstreamFailedError("the replica's reply could not be read", { cause: new Error(what) });
+  return new UpstreamFailedError("the replica's reply could not be read", {
+    cause: new Error(what),
+  });
 }

@@ -61,7 +61,8 @@ export function unaryChannel(
   }
 
   async function unary(path: string, segments: readonly Uint8Array[], call: CallContext) {
-    if (isClosed) throw new UpstreamFailedError("the replica was taken out", {
+    if (isClosed)
+      throw new UpstreamFailedError("the replica was taken out", {
         wasLost: true,
         wasNeverSent: true,
       });

@@ -1,0 +1,85 @@
+/** The architecture, executable: ARCHITECTURE.md explains it, a test plants a violation of every rule. */
+const test = "\\.test\\.ts$";
+const ours = "^(packages/[^/]+/|proto/)";
+const stage = (name) => `^packages/gateway/src/${name}/`;
+const folder = (name) => (name === "proto" ? "^proto/" : `^packages/${name}/`);
+
+/** Each package, and the packages of ours that it may import. */
+const packages = {
+  core: [],
+  "tf-serving": ["core", "proto"],
+  imaging: ["core"],
+  gateway: ["core", "proto", "tf-serving", "imaging"],
+  "model-server": ["core", "proto", "tf-serving", "imaging"],
+  console: ["core"],
+  cli: ["core", "gateway", "model-server", "console"],
+};
+
+/** Each stage of the gateway, and what else of ours it may import. */
+const stages = {
+  inbound: ["core", "proto", "tf-serving"],
+  models: ["core", "tf-serving", "imaging"],
+  routing: ["core"],
+  upstream: ["core", "proto", "tf-serving"],
+};
+
+/** Each heavy dependency, and its one home. */
+const homes = {
+  sharp: "^packages/imaging/src/decode-picture\\.ts$",
+  "onnxruntime-node": "^packages/model-server/src/",
+  "@grpc/grpc-js": "^packages/model-server/src/",
+  "@connectrpc": "^packages/gateway/src/inbound/",
+  yaml: "^packages/gateway/src/config/",
+  commander: "^packages/cli/src/",
+};
+
+const rule = (name, from, to) => ({ name, severity: "error", from, to });
+
+/** @type {import("dependency-cruiser").IConfiguration} */
+export default {
+  forbidden: [
+    rule("no-cycles", {}, { circular: true }),
+    rule(
+      "core-imports-nothing",
+      { path: "^packages/core/src/", pathNot: test },
+      { pathNot: "^packages/core/src/" },
+    ),
+    ...Object.entries(packages).map(([name, allowed]) =>
+      rule(
+        `${name}-imports-only-its-own`,
+        { path: `${folder(name)}src/`, pathNot: test },
+        { path: ours, pathNot: [name, ...allowed].map(folder) },
+      ),
+    ),
+    ...Object.entries(stages).map(([name, allowed]) =>
+      rule(
+        `stage-${name}-imports-only-its-own`,
+        { path: stage(name), pathNot: test },
+        { path: ours, pathNot: [stage(name), ...allowed.map(folder)] },
+      ),
+    ),
+    rule(
+      "config-knows-only-options",
+      { path: stage("config"), pathNot: test },
+      { path: ours, pathNot: [stage("config"), "/options\\.ts$"] },
+    ),
+    ...Object.entries(homes).map(([name, home]) =>
+      rule(
+        `${name.replace("@", "").replace("/", "-")}-has-one-home`,
+        { path: "^packages/", pathNot: [home, test] },
+        { path: `node_modules/${name}(/|$)` },
+      ),
+    ),
+  ],
+  options: {
+    doNotFollow: { path: "node_modules" },
+    // Not every dist: the entries of packages in node_modules lie in folders of that name too.
+    exclude: { path: "^packages/[^/]+/dist/" },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.base.json" },
+    enhancedResolveOptions: {
+      exportsFields: ["exports"],
+      conditionNames: ["@tensorgate/source", "import", "types", "default"],
+    },
+  },
+};

@@ -1,0 +1,59 @@
+import { createGateway, type Gateway, type GatewayOptions } from "@tensorgate/gateway";
+import { bundledModelsDirectory, findModels, startModelServer } from "@tensorgate/model-server";
+
+/** A gateway on a free port; disposing of it stops it and what was started for it. */
+export interface RunningGateway extends AsyncDisposable {
+  readonly gateway: Gateway;
+  readonly url: string;
+}
+
+/** What a gateway is told of the shapes model, in full. */
+export function shapesModel(): GatewayOptions["models"][number] {
+  const labels = findModels({ directory: bundledModelsDirectory })[0]?.manifest?.labels ?? [];
+  return {
+    name: "shapes",
+    input: { tensor: "images", kind: "encoded-image", formats: ["jpeg", "png", "webp"] },
+    output: { scores: { holds: "probabilities" }, features: { holds: "features" } },
+    labels,
+    weights: "trained",
+  };
+}
+
+/** Starts a gateway in front of the replicas at `addresses` by region. */
+export async function startGateway(
+  addresses: Readonly<Record<string, readonly string[]>>,
+  options: Partial<GatewayOptions> = {},
+): Promise<RunningGateway> {
+  const gateway = createGateway({
+    region: "westeurope",
+    listen: { port: 0 },
+    models: [shapesModel()],
+    pools: Object.entries(addresses).map(([region, replicas]) => ({
+      model: "shapes",
+      region,
+      replicas,
+    })),
+    ...options,
+  });
+  await gateway.listen();
+  await gateway.ready();
+  return { gateway, url: gateway.url, [Symbol.asyncDispose]: () => gateway.close(1_000) };
+}
+
+/** A gateway in front of one embedded model server with the shapes model. */
+export async function startShapesGateway(
+  options: Partial<GatewayOptions> = {},
+): Promise<RunningGateway> {
+  const server = await startModelServer({
+    port: 0,
+    models: { directory: bundledModelsDirectory },
+  });
+  const running = await startGateway({ westeurope: [`127.0.0.1:${server.port}`] }, options);
+  return {
+    ...running,
+    [Symbol.asyncDispose]: async () => {
+      await running.gateway.close(1_000);
+      await server.close();
+    },
+  };
+}

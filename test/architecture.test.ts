@@ -1,0 +1,120 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { cruise, type ICruiseResult } from "dependency-cruiser";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import config from "../.dependency-cruiser.mjs";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** One violation per rule: a file in `folder` that imports `target`. */
+const planted: readonly {
+  readonly rule: string;
+  readonly folder: string;
+  readonly target: string;
+}[] = [
+  { rule: "core-imports-nothing", folder: "core/src", target: "node:fs" },
+  { rule: "core-imports-only-its-own", folder: "core/src", target: "@tensorgate/tf-serving" },
+  {
+    rule: "tf-serving-imports-only-its-own",
+    folder: "tf-serving/src",
+    target: "@tensorgate/imaging",
+  },
+  { rule: "imaging-imports-only-its-own", folder: "imaging/src", target: "@tensorgate/tf-serving" },
+  {
+    rule: "gateway-imports-only-its-own",
+    folder: "gateway/src",
+    target: "@tensorgate/model-server",
+  },
+  {
+    rule: "model-server-imports-only-its-own",
+    folder: "model-server/src",
+    target: "@tensorgate/gateway",
+  },
+  { rule: "console-imports-only-its-own", folder: "console/src", target: "@tensorgate/gateway" },
+  { rule: "cli-imports-only-its-own", folder: "cli/src", target: "@tensorgate/tf-serving" },
+  {
+    rule: "stage-inbound-imports-only-its-own",
+    folder: "gateway/src/inbound",
+    target: "../../routing/dispatch.ts",
+  },
+  {
+    rule: "stage-models-imports-only-its-own",
+    folder: "gateway/src/models",
+    target: "../../upstream/replicas.ts",
+  },
+  {
+    rule: "stage-routing-imports-only-its-own",
+    folder: "gateway/src/routing",
+    target: "@tensorgate/tf-serving",
+  },
+  {
+    rule: "stage-upstream-imports-only-its-own",
+    folder: "gateway/src/upstream",
+    target: "../../inbound/exchange.ts",
+  },
+  {
+    rule: "config-knows-only-options",
+    folder: "gateway/src/config",
+    target: "../../routing/dispatch.ts",
+  },
+  { rule: "sharp-has-one-home", folder: "imaging/src", target: "sharp" },
+  { rule: "onnxruntime-node-has-one-home", folder: "gateway/src", target: "onnxruntime-node" },
+  { rule: "grpc-grpc-js-has-one-home", folder: "gateway/src/upstream", target: "@grpc/grpc-js" },
+  { rule: "connectrpc-has-one-home", folder: "gateway/src/models", target: "@connectrpc/connect" },
+  { rule: "yaml-has-one-home", folder: "gateway/src/inbound", target: "yaml" },
+  { rule: "commander-has-one-home", folder: "gateway/src", target: "commander" },
+];
+
+let result: ICruiseResult;
+const folders: string[] = [];
+
+beforeAll(async () => {
+  for (const [index, { folder, target }] of planted.entries()) {
+    // In a folder of its own, so that nothing else sees it and it is gone with its folder.
+    const place = mkdtempSync(join(root, "packages", folder, "planted-"));
+    folders.push(place);
+    writeFileSync(join(place, `violation-${index}.ts`), `import "${target}";\n`);
+  }
+  const [cycle] = folders;
+  if (cycle) {
+    writeFileSync(join(cycle, "one.ts"), 'import "./two.ts";\n');
+    writeFileSync(join(cycle, "two.ts"), 'import "./one.ts";\n');
+  }
+  const { output } = await cruise(
+    ["packages", "proto"],
+    { ...config.options, validate: true, ruleSet: { forbidden: config.forbidden }, baseDir: root },
+    { ...config.options?.enhancedResolveOptions, ...resolveOptions },
+  );
+  result = output as ICruiseResult;
+});
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+const resolveOptions = { extensions: [".ts", ".js", ".mjs", ".json"] };
+
+const violationsOf = (rule: string, from: string) =>
+  result.summary.violations.filter(
+    (violation) => violation.rule.name === rule && violation.from.includes(from),
+  );
+
+test("the cruise sees the modules of the project", () => {
+  expect(result.summary.totalCruised).toBeGreaterThan(100);
+});
+
+test("every rule has a planted violation", () => {
+  const rules = config.forbidden?.map(({ name }) => name ?? "").sort();
+
+  expect(["no-cycles", ...planted.map(({ rule }) => rule)].sort()).toEqual(rules);
+});
+
+describe("a planted violation is found", () => {
+  test.each(planted.map((each, index) => ({ ...each, index })))("of $rule", ({ rule, index }) => {
+    expect(violationsOf(rule, `violation-${index}.ts`)).toHaveLength(1);
+  });
+
+  test("of no-cycles", () => {
+    expect(violationsOf("no-cycles", "planted-").length).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,68 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { listenDefaults, requestDefaults } from "../packages/gateway/src/inbound/options.ts";
+import { wireStatus } from "../packages/gateway/src/inbound/wire-status.ts";
+import { pictureDefaults } from "../packages/gateway/src/models/options.ts";
+import { routingDefaults } from "../packages/gateway/src/routing/options.ts";
+import { channelDefaults } from "../packages/gateway/src/upstream/options.ts";
+
+const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
+const gateway = "packages/gateway/src";
+
+/** Rows of a table whose first cell is code. */
+function rows(page: string): readonly (readonly string[])[] {
+  return page
+    .split("\n")
+    .filter((line) => line.startsWith("| `"))
+    .map((line) =>
+      line
+        .split(/(?<!\\)\|/)
+        .slice(1, -1)
+        .map((cell) => cell.trim().replaceAll("`", "")),
+    );
+}
+
+test("docs/errors.md lists every reason with its codes", () => {
+  const documented = Object.fromEntries(
+    rows(read("docs/errors.md")).map(([reason, grpc, http]) => [reason, [grpc, http]]),
+  );
+  const { "upstream-answered": _ofTheReplica, ...own } = wireStatus;
+  const expected = Object.fromEntries(
+    Object.entries(own).map(([reason, { grpc, http }]) => [reason, [String(grpc), String(http)]]),
+  );
+
+  expect(documented).toMatchObject(expected);
+  expect(Object.keys(documented).sort()).toEqual(Object.keys(wireStatus).sort());
+});
+
+const optionFiles = [
+  { section: "listen", file: `${gateway}/inbound/options.ts`, defaults: listenDefaults },
+  { section: "requests", file: `${gateway}/inbound/options.ts`, defaults: requestDefaults },
+  { section: "pictures", file: `${gateway}/models/options.ts`, defaults: pictureDefaults },
+  { section: "routing", file: `${gateway}/routing/options.ts`, defaults: routingDefaults },
+  { section: "upstream", file: `${gateway}/upstream/options.ts`, defaults: channelDefaults },
+];
+
+const documentedValue = (text: string | undefined) =>
+  text?.startsWith('"') ? JSON.parse(text) : Number(text?.replaceAll("_", ""));
+
+test.each(optionFiles)("the defaults of $section are those of its docstrings", (each) => {
+  const tags = [...read(each.file).matchAll(/@default (\S+)\s*\*\/\s*readonly (\w+)\?/g)];
+  const documented = Object.fromEntries(tags.map(([, value, name = ""]) => [name, documentedValue(value)]));
+
+  expect(documented).toMatchObject(each.defaults);
+});
+
+test.each(optionFiles)("docs/options.md lists the defaults of $section", (each) => {
+  const documented = Object.fromEntries(
+    rows(read("docs/options.md"))
+      .filter(([name]) => name?.startsWith(`${each.section}.`))
+      .map(([name, value]) => [name?.slice(each.section.length + 1), documentedValue(value)]),
+  );
+
+  expect(documented).toEqual(each.defaults);
+});
+
+test("the README has fewer than 200 lines", () => {
+  expect(read("README.md").split("\n").length).toBeLessThan(200);
+});

@@ -1,10 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { cruise, type ICruiseResult } from "dependency-cruiser";
+import { cruise, type IConfiguration, type ICruiseResult } from "dependency-cruiser";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import config from "../.dependency-cruiser.mjs";
 
+const configFile: string = "../.dependency-cruiser.mjs";
+const { default: config }: { readonly default: IConfiguration } = await import(configFile);
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** One violation per rule: a file in `folder` that imports `target`. */

@@ -48,7 +48,9 @@ const documentedValue = (text: string | undefined) =>
 
 test.each(optionFiles)("the defaults of $section are those of its docstrings", (each) => {
   const tags = [...read(each.file).matchAll(/@default (\S+)\s*\*\/\s*readonly (\w+)\?/g)];
-  const documented = Object.fromEntries(tags.map(([, value, name = ""]) => [name, documentedValue(value)]));
+  const documented = Object.fromEntries(
+    tags.map(([, value, name = ""]) => [name, documentedValue(value)]),
+  );
 
   expect(documented).toMatchObject(each.defaults);
 });

@@ -1,0 +1,84 @@
+import http2 from "node:http2";
+import type { AddressInfo } from "node:net";
+import { create, toBinary } from "@bufbuild/protobuf";
+import {
+  GetModelStatusResponseSchema,
+  ModelVersionStatus_State as State,
+} from "@tensorgate/proto/tensorflow_serving/get_model_status";
+
+/** A replica that a test answers for by hand. */
+export interface FakeReplica extends AsyncDisposable {
+  readonly address: string;
+  /** Resolves to the next `Predict` that comes in. */
+  nextPredict(): Promise<PredictCall>;
+}
+
+export interface PredictCall {
+  readonly headers: http2.IncomingHttpHeaders;
+  readonly stream: http2.ServerHttp2Stream;
+  /** Ends the call with a status and, for 0, with an empty response. */
+  answer(grpcStatus: number, message?: string): void;
+}
+
+/** Says that version 1 of any model is there, and hands every `Predict` to the test. */
+export async function startFakeReplica(): Promise<FakeReplica> {
+  const server = http2.createServer();
+  const sessions = new Set<http2.ServerHttp2Session>();
+  const arrived: PredictCall[] = [];
+  const waiting: ((call: PredictCall) => void)[] = [];
+  server.on("session", (session) => {
+    sessions.add(session);
+    session.once("close", () => sessions.delete(session));
+  });
+  server.on("stream", (stream, headers) => {
+    stream.on("error", () => {});
+    stream.resume();
+    if (headers[":path"]?.endsWith("/GetModelStatus")) return answerStatus(stream);
+    const call: PredictCall = {
+      headers,
+      stream,
+      answer: (grpcStatus, message = "") => {
+        if (grpcStatus === 0) return reply(stream, new Uint8Array());
+        stream.respond(
+          {
+            "content-type": "application/grpc",
+            "grpc-status": grpcStatus,
+            "grpc-message": encodeURIComponent(message),
+          },
+          { endStream: true },
+        );
+      },
+    };
+    const waiter = waiting.shift();
+    if (waiter) waiter(call);
+    else arrived.push(call);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    nextPredict: () => {
+      const call = arrived.shift();
+      return call ? Promise.resolve(call) : new Promise((resolve) => waiting.push(resolve));
+    },
+    [Symbol.asyncDispose]: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const session of sessions) session.destroy();
+      }),
+  };
+}
+
+function answerStatus(stream: http2.ServerHttp2Stream): void {
+  const status = create(GetModelStatusResponseSchema, {
+    modelVersionStatus: [{ version: 1n, state: State.AVAILABLE }],
+  });
+  reply(stream, toBinary(GetModelStatusResponseSchema, status));
+}
+
+function reply(stream: http2.ServerHttp2Stream, message: Uint8Array): void {
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(message.byteLength, 1);
+  stream.respond({ "content-type": "application/grpc" }, { waitForTrailers: true });
+  stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
+  stream.end(Buffer.concat([prefix, message]));
+}

@@ -84,7 +84,12 @@ beforeAll(async () => {
   }
   const { output } = await cruise(
     ["packages", "proto"],
-    { ...config.options, validate: true, ruleSet: { forbidden: config.forbidden }, baseDir: root },
+    {
+      ...config.options,
+      validate: true,
+      ruleSet: { forbidden: config.forbidden ?? [] },
+      baseDir: root,
+    },
     { ...config.options?.enhancedResolveOptions, ...resolveOptions },
   );
   result = output as ICruiseResult;

@@ -1,0 +1,97 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { ConfigError, type ConfigFault } from "./config-error.ts";
+import { checkedOptions, configJsonSchema, parseConfig } from "./parse-config.ts";
+
+const good = `region: westeurope
+models:
+  - name: shapes
+    input: { tensor: images, kind: encoded-image }
+    output: { scores: { holds: probabilities } }
+    labels: labels.txt
+pools:
+  - model: shapes
+    region: westeurope
+    replicas: ["10.0.0.4:8500", "[::1]:8500"]
+`;
+const readText = (path: string) => {
+  if (path !== "labels.txt") throw new Error("no such file");
+  return "arrow\nbolt\n";
+};
+
+function faultsOf(text: string): readonly ConfigFault[] {
+  try {
+    parseConfig(text, "tensorgate.yaml", readText);
+  } catch (thrown) {
+    if (thrown instanceof ConfigError) return thrown.faults;
+    throw thrown;
+  }
+  return [];
+}
+
+test("a good configuration is read, labels from their file", () => {
+  const options = parseConfig(good, "tensorgate.yaml", readText);
+
+  expect(options.models[0]?.labels).toEqual(["arrow", "bolt"]);
+  expect(options.pools[0]?.replicas).toHaveLength(2);
+});
+
+test("every fault is told with its path and line", () => {
+  const bad = good
+    .replace("kind: encoded-image", "kind: jpeg")
+    .replace("labels.txt", "nowhere.txt")
+    .replace("- model: shapes", "- model: shape")
+    .replace('"10.0.0.4:8500"', '"http://10.0.0.4"')
+    .concat("colour: blue\n");
+
+  const faults = faultsOf(bad).map(({ path, line }) => `${line} ${path}`);
+
+  expect(faults.toSorted()).toEqual(
+    [
+      "11 colour",
+      "4 models[0].input.kind",
+      "6 models[0].labels",
+      "10 pools[0].replicas[0]",
+    ].toSorted(),
+  );
+});
+
+test("pools of a model that is not listed are told with the models there are", () => {
+  expect(faultsOf(good.replace("- model: shapes", "- model: shape"))).toMatchObject([
+    { path: "pools[0].model", line: 8, message: 'there is no model "shape"; models: shapes' },
+  ]);
+});
+
+test("an address open to others needs allowAnonymous", () => {
+  const open = `${good}listen: { host: 0.0.0.0 }\n`;
+
+  expect(faultsOf(open)).toMatchObject([{ path: "listen.host", line: 11 }]);
+  expect(faultsOf(`${open}allowAnonymous: true\n`)).toEqual([]);
+});
+
+test("broken YAML is told by its line", () => {
+  expect(faultsOf("models:\n  - name: [\n")).toMatchObject([{ line: 3 }]);
+});
+
+test("any text is a configuration or a ConfigError", () => {
+  fc.assert(
+    fc.property(fc.string(), (text) => {
+      faultsOf(text);
+    }),
+  );
+});
+
+test("options of TypeScript are checked alike, and undefined is as if it were left out", () => {
+  const options = parseConfig(good, "tensorgate.yaml", readText);
+
+  expect(checkedOptions({ ...options, region: undefined as never })).not.toHaveProperty("region");
+  expect(() => checkedOptions({ ...options, pools: [] })).toThrow(ConfigError);
+});
+
+test("the JSON Schema describes each section", () => {
+  const schema = configJsonSchema() as { readonly properties: Record<string, unknown> };
+
+  expect(Object.keys(schema.properties)).toEqual(
+    expect.arrayContaining(["region", "listen", "models", "pools", "requests", "routing"]),
+  );
+});

@@ -1,0 +1,113 @@
+import { once } from "node:events";
+import http2 from "node:http2";
+import net from "node:net";
+import { manualClock } from "@tensorgate/core/testing";
+import { expect, test } from "vitest";
+import { listener, type OnRequest } from "./listener.ts";
+import { requestDefaults } from "./options.ts";
+
+async function listening(onRequest: OnRequest = (_request, response) => void response.end("ok")) {
+  const clock = manualClock();
+  const opened = listener({
+    listen: { host: "127.0.0.1", port: 0 },
+    requests: requestDefaults,
+    onRequest,
+    clock,
+  });
+  const { port } = await opened.listen();
+  return { clock, port, [Symbol.asyncDispose]: () => opened.close(0), close: opened.close };
+}
+
+async function talk(port: number, bytes: readonly (string | Buffer)[]): Promise<string> {
+  const socket = net.connect(port, "127.0.0.1");
+  let received = "";
+  socket.on("data", (chunk) => {
+    received += chunk.toString("latin1");
+  });
+  socket.on("error", () => {});
+  await once(socket, "connect");
+  for (const piece of bytes) await new Promise((resolve) => socket.write(piece, resolve));
+  await once(socket, "close");
+  return received;
+}
+
+const get = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+
+test("HTTP/1.1 is answered, also when it comes byte by byte", async () => {
+  await using server = await listening();
+
+  expect(await talk(server.port, [get])).toContain("200 OK");
+  expect(await talk(server.port, [...get])).toContain("200 OK");
+});
+
+test("HTTP/2 is told from HTTP/1.1 by its preface, also when it comes in pieces", async () => {
+  await using server = await listening();
+  const session = http2.connect(`http://127.0.0.1:${server.port}`);
+
+  const stream = session.request({ ":path": "/" });
+  const [headers] = (await once(stream, "response")) as [http2.IncomingHttpHeaders];
+  stream.resume();
+  await once(stream, "close");
+  await new Promise<void>((resolve) => session.close(resolve));
+
+  expect(headers[":status"]).toBe(200);
+});
+
+test("a method that begins like the preface is HTTP/1.1", async () => {
+  await using server = await listening();
+
+  expect(await talk(server.port, ["P", get.replace("GET", "OST")])).toContain("200 OK");
+});
+
+test.each([
+  { name: "a silent socket", bytes: [] },
+  { name: "half a preface", bytes: ["PRI * HTTP/2.0\r\n"] },
+])("$name is closed when the header time is over", async ({ bytes }) => {
+  await using server = await listening();
+  const socket = net.connect(server.port, "127.0.0.1");
+  // Cut with bytes unread, a socket is reset rather than closed.
+  socket.on("error", () => {});
+  await once(socket, "connect");
+  for (const piece of bytes) await new Promise((resolve) => socket.write(piece, resolve));
+  const closed = new Promise((resolve) => socket.once("close", resolve));
+  // The other side may not have taken the connection yet.
+  while (server.clock.pendingTimersMs().length === 0) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  server.clock.advance(requestDefaults.headerTimeoutMs);
+
+  await closed;
+});
+
+test("what is no HTTP is refused as a bad request", async () => {
+  await using server = await listening();
+
+  expect(await talk(server.port, ["\x16\x03\x01 hello\r\n\r\n"])).toContain("400 Bad Request");
+});
+
+test("headers over the limit are refused as such", async () => {
+  await using server = await listening();
+  const request = `GET / HTTP/1.1\r\nhost: x\r\na: ${"x".repeat(20_000)}\r\n\r\n`;
+
+  expect(await talk(server.port, [request])).toContain("431");
+});
+
+test("closing ends an idle keep-alive connection and waits for the busy one", async () => {
+  const pending = Promise.withResolvers<() => void>();
+  await using server = await listening((_request, response) => {
+    pending.resolve(() => response.end("done"));
+  });
+  const idle = net.connect(server.port, "127.0.0.1");
+  await once(idle, "connect");
+  const idleClosed = once(idle, "close");
+  const busy = talk(server.port, ["GET / HTTP/1.1\r\nhost: x\r\n\r\n"]);
+  const answer = await pending.promise;
+
+  const closed = server.close(60_000);
+  await idleClosed;
+  answer();
+
+  expect(await busy).toContain("done");
+  await closed;
+});

@@ -1,0 +1,160 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { samplePicture } from "../support/pictures.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const main = "packages/cli/src/main.ts";
+
+function tensorgate(args: readonly string[]): {
+  readonly child: ChildProcess;
+  readonly said: Said;
+} {
+  const child = spawn(process.execPath, ["--conditions=@tensorgate/source", main, ...args], {
+    cwd: root,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  return { child, said: hear(child) };
+}
+
+interface Said {
+  text(): string;
+  /** Resolves to the match as soon as the process has said it. */
+  matching(pattern: RegExp): Promise<RegExpExecArray>;
+}
+
+function hear(child: ChildProcess): Said {
+  let heard = "";
+  const waiting = new Set<() => void>();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on("data", (chunk: Buffer) => {
+      heard += chunk.toString("utf8");
+      for (const check of waiting) check();
+    });
+  }
+  return {
+    text: () => heard,
+    matching: (pattern) =>
+      new Promise((resolve, reject) => {
+        const check = () => {
+          const match = pattern.exec(heard);
+          if (!match) return;
+          waiting.delete(check);
+          resolve(match);
+        };
+        waiting.add(check);
+        child.once("exit", () => reject(new Error(`it ended, having said: ${heard}`)));
+        check();
+      }),
+  };
+}
+
+/** Children of a process, by Linux's own account. */
+function childrenOf(pid: number | undefined): readonly number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => {
+      try {
+        const fields = readFileSync(`/proc/${name}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+        return Number(fields[1]) === pid;
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+const isAlive = (pid: number) => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+async function label(url: string): Promise<string | undefined> {
+  const response = await fetch(`${url}/v1/classify/shapes`, {
+    method: "POST",
+    body: samplePicture("star"),
+  });
+  const body = (await response.json()) as { results?: { labels: { label: string }[] }[] };
+  return body.results?.[0]?.labels[0]?.label;
+}
+
+test.runIf(process.platform === "linux")(
+  "the demo answers, outlives its model servers, and leaves no process behind",
+  async () => {
+    const { child, said } = tensorgate(["demo", "--port", "0"]);
+    const [, url = ""] = await said.matching(/ready: (http:\S+)/);
+
+    expect(said.text()).toContain("curl --data-binary @examples/pictures/star.jpg");
+    expect(await label(url)).toBe("star");
+    expect(await (await fetch(url)).text()).toContain("<title>Tensorgate</title>");
+
+    const servers = childrenOf(child.pid);
+    expect(servers).toHaveLength(2);
+    for (const server of servers.slice(0, 1)) process.kill(server, "SIGKILL");
+    expect(await label(url)).toBe("star");
+    await said.matching(/is back/);
+
+    const all = childrenOf(child.pid);
+    const ended = once(child, "exit");
+    child.kill("SIGTERM");
+    const [code] = await ended;
+    expect(code).toBe(0);
+    expect(all.filter(isAlive)).toEqual([]);
+  },
+  60_000,
+);
+
+test("a demo that is killed takes its model servers along", async () => {
+  const { child, said } = tensorgate(["demo", "--port", "0"]);
+  await said.matching(/ready: /);
+  const servers = childrenOf(child.pid);
+
+  child.kill("SIGKILL");
+  await once(child, "exit");
+
+  for (const server of servers) {
+    while (isAlive(server)) await new Promise((resolve) => setImmediate(resolve));
+  }
+}, 60_000);
+
+test("a busy port is explained", async () => {
+  const other = createServer();
+  await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+  const { port } = other.address() as { readonly port: number };
+
+  const { child, said } = tensorgate(["demo", "--port", String(port)]);
+  const [code] = await once(child, "close");
+
+  expect(code).toBe(1);
+  expect(said.text()).toContain(`127.0.0.1:${port} is in use by another program`);
+  expect(said.text()).toContain("--port 0");
+  other.close();
+}, 60_000);
+
+test.each([
+  { args: ["--help"], code: 0, text: "model-server" },
+  { args: ["--version"], code: 0, text: "0.1.0" },
+  { args: ["dema"], code: 2, text: "Did you mean demo?" },
+  { args: ["demo", "--port", "x"], code: 2, text: "whole number from 0 to 65535" },
+  { args: ["serve", "--config", "nowhere.yaml"], code: 1, text: "cannot read nowhere.yaml" },
+  { args: ["model-server", "--models", "/nowhere"], code: 1, text: "there is no folder /nowhere" },
+  { args: ["config", "schema"], code: 0, text: '"pools"' },
+])(
+  "tensorgate $args ends with $code",
+  async ({ args, code, text }) => {
+    const { child, said } = tensorgate(args);
+
+    const [exit] = await once(child, "close");
+
+    expect(said.text()).toContain(text);
+    expect(exit).toBe(code);
+  },
+  30_000,
+);

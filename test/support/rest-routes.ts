@@ -1,0 +1,18 @@
+import { catalogRest } from "../../packages/gateway/src/inbound/catalog-rest.ts";
+import { healthRest } from "../../packages/gateway/src/inbound/health-rest.ts";
+import { openapiRest } from "../../packages/gateway/src/inbound/openapi.ts";
+import { picturesRest } from "../../packages/gateway/src/inbound/pictures-rest.ts";
+import { tensorflowServingRest } from "../../packages/gateway/src/inbound/tensorflow-serving-rest.ts";
+
+const unused = undefined as never;
+
+/** Every route of plain HTTP but those of the page, as `METHOD /path/{template}`. */
+export function routesForDocument(): readonly string[] {
+  return [
+    ...picturesRest({ classify: unused, embed: unused, requests: unused, clock: unused }),
+    ...catalogRest(unused),
+    ...tensorflowServingRest({ modelStatus: unused, modelMetadata: unused }),
+    ...healthRest(unused),
+    ...openapiRest("0"),
+  ].map(({ method, path }) => `${method} ${path}`);
+}

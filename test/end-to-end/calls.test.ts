@@ -75,6 +75,26 @@ test("a caller that hangs up ends the upstream call, and the next call works", a
   expect((await next).status).toBe(400);
 });
 
+test("a gRPC caller that cancels ends the upstream call", async () => {
+  await using replica = await startFakeReplica();
+  await using running = await startGateway({ westeurope: [replica.address] });
+  const client = createClient(ScoringService, createGrpcTransport({ baseUrl: running.url }));
+  const controller = new AbortController();
+
+  const answer = client.classify(
+    { modelSpec: { name: "shapes" }, pictures: [{ source: { case: "data", value: star } }] },
+    { signal: controller.signal },
+  );
+  const cancelled = expect(answer).rejects.toMatchObject({ code: 1 });
+  const { stream } = await replica.nextPredict();
+  const closed = once(stream, "close");
+  controller.abort();
+
+  await cancelled;
+  await closed;
+  expect(stream.rstCode).toBe(8);
+});
+
 test("an upload that is cut in the middle never reaches a replica", async () => {
   await using replica = await startFakeReplica();
   await using running = await startGateway({ westeurope: [replica.address] });

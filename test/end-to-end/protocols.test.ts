@@ -7,6 +7,7 @@ import {
 import { CatalogService } from "@tensorgate/proto/tensorgate/v1/catalog";
 import { ScoringService } from "@tensorgate/proto/tensorgate/v1/scoring";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { shapeClasses } from "../../packages/model-server/src/shapes/shape-classes.ts";
 import { samplePicture } from "../support/pictures.ts";
 import { type RunningGateway, startShapesGateway } from "../support/running-gateway.ts";
 
@@ -103,6 +104,15 @@ describe.each(Object.keys(transports))("%s", (name) => {
       details: [{ type: "google.rpc.ErrorInfo" }],
     });
   });
+});
+
+test.each(shapeClasses)("the sample picture of %s is told as such", async (shape) => {
+  const response = await fetch(`${running.url}/v1/classify/shapes?topK=1`, {
+    method: "POST",
+    body: samplePicture(shape),
+  });
+
+  expect(await response.json()).toMatchObject({ results: [{ labels: [{ label: shape }] }] });
 });
 
 test("predict takes and gives tensors", async () => {

@@ -26,6 +26,10 @@ async function loadModels() {
   showModel();
 }
 
+function contentTypeOf({ type }) {
+  return type.startsWith("image/") ? type : "application/octet-stream";
+}
+
 function showModel() {
   element("banner").hidden = models.get(model.value)?.weights !== "seeded";
   element("call").textContent = [
@@ -44,7 +48,8 @@ async function score() {
   try {
     const response = await fetch(`/v1/classify/${encodeURIComponent(model.value)}?topK=5`, {
       method: "POST",
-      headers: { "content-type": picture.type || "application/octet-stream" },
+      // What is no picture goes as bytes, so that the gateway says that it is none.
+      headers: { "content-type": contentTypeOf(picture) },
       body: picture,
     });
     const body = await response.json();

@@ -1,5 +1,3 @@
-import type { CallContext } from "./call.ts";
-import type { ModelSpec } from "./model-spec.ts";
 import type { TensorInfo } from "./signature.ts";
 
 /** What a caller may ask of a model. Every model can be scored by tensors ("predict"). */
@@ -43,6 +41,3 @@ export interface ModelCatalog {
   /** @throws UnknownModelError, with the nearest names */
   get(name: string): ModelDescription;
 }
-
-/** Asks the backend about a model; see TensorFlow Serving's `GetModelStatus` and `GetModelMetadata`. */
-export type AskBackend<Answer> = (modelSpec: ModelSpec, call: CallContext) => Promise<Answer>;

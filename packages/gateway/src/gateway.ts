@@ -11,7 +11,11 @@ import { listenDefaults, requestDefaults } from "./inbound/options.ts";
 import { picturesRest } from "./inbound/pictures-rest.ts";
 import { restHandler } from "./inbound/rest-handler.ts";
 import { rpcHandler } from "./inbound/rpc-handler.ts";
-import { type AskModel, tensorflowServingRest } from "./inbound/tensorflow-serving-rest.ts";
+import {
+  type AskModel,
+  tensorflowServingRest,
+  unroutedServingReply,
+} from "./inbound/tensorflow-serving-rest.ts";
 import { assertVersionIsServed, modelCatalog, releases } from "./models/catalog.ts";
 import { classifier } from "./models/classify.ts";
 import { embedder } from "./models/embed.ts";
@@ -106,6 +110,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   const calls = { openCall: callOpener(requests, clock), onInternalError, clock };
   const rest = restHandler({
     ...calls,
+    unrouted: unroutedServingReply,
     routes: [
       ...picturesRest({ classify, embed, requests, clock }),
       ...catalogRest(catalog),

@@ -1,6 +1,6 @@
 import { CancelledError, type Clock, InvalidRequestError, ScoringError } from "@tensorgate/core";
 import { type OpenNewCall, requestIdFrom } from "./call-context.ts";
-import { exchangeFrom, type Reply, sendReply } from "./exchange.ts";
+import { type Exchange, exchangeFrom, type Reply, sendReply } from "./exchange.ts";
 import type { NodeRequest, NodeResponse, OnRequest } from "./listener.ts";
 import { noSuchRoute } from "./problem-json.ts";
 import { replyHeaders, stopwatch } from "./reply-headers.ts";
@@ -8,6 +8,8 @@ import { type PathParams, pathMatcher, type RestRoute } from "./rest-route.ts";
 
 export interface RestHandlerParts {
   readonly routes: readonly RestRoute[];
+  /** Answers in a protocol's own words what none of its routes takes; asked before a plain 404 is given. */
+  readonly unrouted: (exchange: Exchange) => Reply | undefined;
   readonly openCall: OpenNewCall;
   /** Told of what is our own fault, which the caller only learns the request id of. */
   readonly onInternalError: (error: ScoringError, requestId: string) => void;
@@ -20,6 +22,7 @@ export interface RestHandlerParts {
  */
 export function restHandler({
   routes,
+  unrouted,
   openCall,
   onInternalError,
   clock,
@@ -38,14 +41,16 @@ export function restHandler({
     const candidates = find(exchange.path);
     const method = exchange.method === "HEAD" ? "GET" : exchange.method;
     const found = candidates.find(({ route }) => route.method === method);
-    if (!found) return sendReply(response, notRouted(candidates, exchange));
+    if (!found) {
+      return sendReply(response, unrouted(exchange) ?? notRouted(candidates, exchange));
+    }
     void answer({ ...found, exchange, request, response });
   };
 
   interface Found {
     readonly route: RestRoute;
     readonly params: PathParams;
-    readonly exchange: ReturnType<typeof exchangeFrom>;
+    readonly exchange: Exchange;
     readonly request: NodeRequest;
     readonly response: NodeResponse;
   }

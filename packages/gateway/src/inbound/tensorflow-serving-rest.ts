@@ -1,13 +1,19 @@
 import {
   type CallContext,
   type ModelSpec,
-  type ScoringError,
+  ScoringError,
   UpstreamAnsweredError,
 } from "@tensorgate/core";
 import type { GetModelMetadataResponse } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import type { GetModelStatusResponse } from "@tensorgate/proto/tensorflow_serving/get_model_status";
-import { modelMetadataJson, modelStatusJson, restErrorBody } from "@tensorgate/tf-serving";
-import type { Reply } from "./exchange.ts";
+import {
+  modelMetadataJson,
+  modelStatusJson,
+  restErrorBody,
+  type ServingError,
+  servingErrors,
+} from "@tensorgate/tf-serving";
+import type { Exchange, Reply } from "./exchange.ts";
 import { pushbackHeaders } from "./reply-headers.ts";
 import type { PathParams, RestAnswer, RestRoute } from "./rest-route.ts";
 import { wireStatusOf } from "./wire-status.ts";
@@ -28,17 +34,60 @@ export function tensorflowServingRest({
     method: "GET",
     path,
     errorReply: servingErrorReply,
-    answer: async (_exchange, params, call) =>
-      json(modelStatusJson(await modelStatus(modelSpecFrom(params), call))),
+    answer: async (_exchange, params, call) => {
+      const spec = modelSpecFrom(params);
+      const { name, version } = spec;
+      const unknown =
+        version === undefined
+          ? servingErrors.noVersions(name)
+          : servingErrors.noVersion(name, version);
+      return json(modelStatusJson(await inServingWords(modelStatus(spec, call), unknown)));
+    },
   });
   const metadata = (path: string): RestRoute => ({
     method: "GET",
     path,
     errorReply: servingErrorReply,
-    answer: async (_exchange, params, call) =>
-      json(modelMetadataJson(await modelMetadata(modelSpecFrom(params), call))),
+    answer: async (_exchange, params, call) => {
+      const spec = modelSpecFrom(params);
+      const unknown = servingErrors.servableNotFound(spec.name, spec.version);
+      return json(modelMetadataJson(await inServingWords(modelMetadata(spec, call), unknown)));
+    },
   });
   return modelPaths.flatMap((path) => [status(path), metadata(`${path}/metadata`)]);
+}
+
+/** A model that no release names is told as TensorFlow Serving tells one that it has not loaded. */
+async function inServingWords<Answer>(
+  answer: Promise<Answer>,
+  unknown: ServingError,
+): Promise<Answer> {
+  try {
+    return await answer;
+  } catch (cause) {
+    if (!ScoringError.is(cause) || cause.reason !== "unknown-model") throw cause;
+    throw new UpstreamAnsweredError(unknown.message, unknown.grpcCode, { cause });
+  }
+}
+
+/**
+ * The answer to a request below `/v1/models` that no route takes, in TensorFlow Serving's words.
+ *
+ * @returns undefined for any other path
+ */
+export function unroutedServingReply({ method, path }: Exchange): Reply | undefined {
+  if (!/^\/v1\/models(\/|$)/i.test(path)) return undefined;
+  const reply = (status: number, text: string): Reply => ({
+    status,
+    headers: { "content-type": "application/json" },
+    body: restErrorBody(text),
+  });
+  if (method === "POST" && /:(predict|classify|regress)$/.test(path)) {
+    return reply(501, "not offered by this gateway; POST a picture to /v1/classify/{model}");
+  }
+  if (method === "GET" && /models$/i.test(path))
+    return reply(400, "Missing model name in request.");
+  return reply(400, `Malformed request: ${method} ${path}`);
 }
 
 const modelPaths = [

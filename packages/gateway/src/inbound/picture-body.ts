@@ -34,7 +34,7 @@ export async function picturesFromBody(
 type ReadBody = (body: Uint8Array, contentType: string) => Promise<readonly Picture[]>;
 
 function readerOf(mediaType: string): ReadBody {
-  if (mediaType.startsWith("image/") || mediaType === "application/octet-stream") {
+  if (mediaType.startsWith("image/") || rawMediaTypes.has(mediaType)) {
     return async (body) => [{ bytes: body }];
   }
   if (mediaType === "multipart/form-data") return picturesFromForm;
@@ -44,6 +44,12 @@ function readerOf(mediaType: string): ReadBody {
     hint: "send image/*, application/octet-stream, multipart/form-data or application/json",
   });
 }
+
+/** The second is what `curl --data-binary` says when nobody told it better; the bytes are looked at anyway. */
+const rawMediaTypes: ReadonlySet<string> = new Set([
+  "application/octet-stream",
+  "application/x-www-form-urlencoded",
+]);
 
 function assertPlainEncoding(exchange: Exchange): void {
   const encoding = exchange.header("content-encoding")?.trim().toLowerCase() ?? "identity";

@@ -80,8 +80,9 @@ function fail(message) {
 /** On Linux the pinned Node is among the packages; elsewhere the machine's own must be new enough. */
 function checkNode() {
   if (existsSync(join(root, "node_modules", ".bin", "node"))) return;
-  const [major, minor] = process.versions.node.split(".").map(Number);
-  if (major > 22 || (major === 22 && minor >= 18)) return;
-  say(`Node ${process.versions.node} is too old; install Node 22.18 or newer`);
+  const [major] = process.versions.node.split(".").map(Number);
+  // The packages run on 22.18, as they are built; the sources have `using`, which came with 24.
+  if (major >= 24) return;
+  say(`Node ${process.versions.node} is too old; install Node 24 or newer`);
   process.exit(1);
 }

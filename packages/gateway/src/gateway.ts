@@ -35,7 +35,7 @@ export interface Gateway {
   readonly port: number;
   /** @throws the system's error if the port is taken */
   listen(): Promise<void>;
-  /** Resolves as soon as some pool can serve. */
+  /** Resolves as soon as every pool can serve, which is more than `/readyz` asks for. */
   ready(): Promise<void>;
   /**
    * Says that it is not ready, takes no new connection, finishes what is in flight.

@@ -11,7 +11,7 @@ export interface ReplicaPools {
     readonly isReady: boolean;
     readonly because: string;
   };
-  /** Resolves when some pool can serve. */
+  /** Resolves when every pool can serve. */
   ready(): Promise<void>;
   close(): void;
 }
@@ -25,7 +25,7 @@ export interface PoolsParts extends ClockAndRandom {
 export function replicaPools(members: readonly PoolMembers[], parts: PoolsParts): ReplicaPools {
   const waiting = new Set<() => void>();
   const onHealthChange = () => {
-    if (servingCount() === 0) return;
+    if (servingCount() < all.length) return;
     for (const wake of waiting) wake();
     waiting.clear();
   };
@@ -47,7 +47,7 @@ export function replicaPools(members: readonly PoolMembers[], parts: PoolsParts)
       return { isReady: count > 0, because: `${count} of ${all.length} pools can serve` };
     },
     ready: () =>
-      servingCount() > 0
+      servingCount() === all.length
         ? Promise.resolve()
         : new Promise((resolve) => {
             waiting.add(resolve);

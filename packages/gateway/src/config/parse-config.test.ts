@@ -73,11 +73,28 @@ test("broken YAML is told by its line", () => {
   expect(faultsOf("models:\n  - name: [\n")).toMatchObject([{ line: 3 }]);
 });
 
+test("an alias that leads nowhere is a fault", () => {
+  expect(faultsOf("*nobody")).toMatchObject([{ message: expect.stringContaining("nobody") }]);
+});
+
+/** Characters and pieces that mean something in YAML, so that more than scalars comes up. */
+const anyYaml = fc.constantFrom(
+  ..."*&!|>[]{}:,-?#%@`'\"\n \t a1~".split(""),
+  "- ",
+  ": ",
+  "<<: ",
+  "\n  ",
+  "models:",
+  "&a ",
+  "*a",
+);
+
 test("any text is a configuration or a ConfigError", () => {
   fc.assert(
-    fc.property(fc.string(), (text) => {
+    fc.property(fc.string({ unit: anyYaml }), (text) => {
       faultsOf(text);
     }),
+    { numRuns: 1_000 },
   );
 });
 

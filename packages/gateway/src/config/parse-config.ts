@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import { z } from "zod";
 import { ConfigError, type ConfigFault } from "./config-error.ts";
 import { type GatewayOptions, gatewaySchema } from "./gateway-options.ts";
@@ -36,7 +36,7 @@ export function parseConfig(
     const offset = offsetOf(document.contents, path);
     return offset === undefined ? {} : { line: lines.linePos(offset).line };
   };
-  const value: unknown = withLabelFiles(document.toJS({ maxAliasCount: 100 }), readText, (fault) =>
+  const value: unknown = withLabelFiles(plainValue(document, fileName), readText, (fault) =>
     faults.push({ path: pathText(fault.path), ...lineOf(fault.path), message: fault.message }),
   );
   const parsed = gatewaySchema.safeParse(value);
@@ -47,6 +47,16 @@ export function parseConfig(
   }
   if (!parsed.success || faults.length > 0) throw new ConfigError(fileName, faults);
   return parsed.data;
+}
+
+/** @throws ConfigError for an alias that leads nowhere, or for more of them than a person would write */
+function plainValue(document: Document, fileName: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (thrown) {
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    throw new ConfigError(fileName, [{ path: "", message }]);
+  }
 }
 
 /**

@@ -1,0 +1,80 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { ScoringError } from "@tensorgate/core";
+import fc from "fast-check";
+import sharp from "sharp";
+import { describe, expect, test } from "vitest";
+import { assertPictureWithinLimits, readPictureHeader } from "./picture-header.ts";
+
+const blank = sharp({ create: { width: 37, height: 21, channels: 3, background: "#abc" } });
+const encoded = {
+  jpeg: await blank.clone().jpeg().toBuffer(),
+  png: await blank.clone().png().toBuffer(),
+  gif: await blank.clone().gif().toBuffer(),
+  webp: await blank.clone().webp().toBuffer(),
+} as const;
+const lossless = await blank.clone().webp({ lossless: true }).toBuffer();
+const withAlpha = await blank.clone().ensureAlpha(0.5).webp().toBuffer();
+
+describe.each(Object.entries(encoded))("a %s", (format, bytes) => {
+  test("tells its format and size", () => {
+    expect(readPictureHeader(bytes)).toEqual({ format, size: { widthPx: 37, heightPx: 21 } });
+  });
+
+  test("cut anywhere is a header or a clear error", () => {
+    for (let length = 0; length < Math.min(bytes.length, 700); length += 1) {
+      try {
+        readPictureHeader(bytes.subarray(0, length));
+      } catch (thrown) {
+        expect(thrown).toMatchObject({ reason: "unsupported-media" });
+      }
+    }
+  });
+});
+
+test.each([lossless, withAlpha])("every kind of WebP tells its size", (bytes) => {
+  expect(readPictureHeader(bytes).size).toEqual({ widthPx: 37, heightPx: 21 });
+});
+
+test("random bytes, also after a picture's first ones, never crash", () => {
+  const starts = [...Object.values(encoded), lossless].map((bytes) => bytes.subarray(0, 16));
+  const anyBytes = fc
+    .tuple(fc.constantFrom(new Uint8Array(), ...starts), fc.uint8Array({ maxLength: 300 }))
+    .map((parts) => Buffer.concat(parts));
+  fc.assert(
+    fc.property(anyBytes, (bytes) => {
+      try {
+        readPictureHeader(bytes);
+      } catch (thrown) {
+        expect(ScoringError.is(thrown)).toBe(true);
+      }
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test("a picture over the limit is told with both sizes", () => {
+  const header = { format: "png", size: { widthPx: 40_000, heightPx: 30_000 } } as const;
+
+  expect(() => assertPictureWithinLimits(header, { maxPixels: 25_000_000 })).toThrow(
+    "40000×30000 pixels; the limit is 25 megapixels",
+  );
+});
+
+const folder = fileURLToPath(new URL("../../../../shared/data/images", import.meta.url));
+const isHere = existsSync(folder);
+const files = isHere
+  ? readdirSync(folder).filter((name) => /\.(jpe?g|png|gif|webp)$/.test(name))
+  : [];
+
+test.skipIf(isHere)("real pictures are skipped: their folder is not here", () => {});
+
+test.each(files.filter((name) => !/truncated|corrupt/.test(name)))(
+  "%s has the size that sharp says",
+  async (name) => {
+    const bytes = readFileSync(`${folder}/${name}`);
+    const { width, height } = await sharp(bytes).metadata();
+
+    expect(readPictureHeader(bytes).size).toEqual({ widthPx: width, heightPx: height });
+  },
+);

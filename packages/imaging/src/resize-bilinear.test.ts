@@ -1,0 +1,91 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { RgbImage } from "./decode-picture.ts";
+import { preprocessPicture, ssdPreprocessing } from "./preprocess-picture.ts";
+import { type Coordinates, resizeBilinear } from "./resize-bilinear.ts";
+
+const anyImage: fc.Arbitrary<RgbImage> = fc
+  .record({ heightPx: fc.integer({ min: 1, max: 7 }), widthPx: fc.integer({ min: 1, max: 7 }) })
+  .chain(({ heightPx, widthPx }) => {
+    const length = heightPx * widthPx * 3;
+    return fc
+      .uint8Array({ minLength: length, maxLength: length })
+      .map((pixels) => ({ heightPx, widthPx, pixels }));
+  });
+const anySize = fc.integer({ min: 1, max: 12 });
+const anyCoordinates = fc.constantFrom<Coordinates>("tensorflow-1", "half-pixel");
+
+/** The definition, pixel by pixel, in doubles. */
+function straightforward(image: RgbImage, target: [number, number], coordinates: Coordinates) {
+  const [heightPx, widthPx] = target;
+  const at = (y: number, x: number, channel: number) => {
+    const row = Math.min(image.heightPx - 1, Math.max(0, y));
+    const column = Math.min(image.widthPx - 1, Math.max(0, x));
+    return image.pixels[(row * image.widthPx + column) * 3 + channel] ?? 0;
+  };
+  const source = (position: number, from: number, to: number) =>
+    coordinates === "tensorflow-1" ? (position * from) / to : ((position + 0.5) * from) / to - 0.5;
+  const result: number[] = [];
+  for (let y = 0; y < heightPx; y += 1) {
+    for (let x = 0; x < widthPx; x += 1) {
+      const sy = source(y, image.heightPx, heightPx);
+      const sx = source(x, image.widthPx, widthPx);
+      const [top, left] = [Math.floor(sy), Math.floor(sx)];
+      for (let channel = 0; channel < 3; channel += 1) {
+        const above =
+          at(top, left, channel) * (1 - (sx - left)) + at(top, left + 1, channel) * (sx - left);
+        const below =
+          at(top + 1, left, channel) * (1 - (sx - left)) +
+          at(top + 1, left + 1, channel) * (sx - left);
+        result.push(above * (1 - (sy - top)) + below * (sy - top));
+      }
+    }
+  }
+  return result;
+}
+
+test("agrees with the definition", () => {
+  fc.assert(
+    fc.property(
+      anyImage,
+      anySize,
+      anySize,
+      anyCoordinates,
+      (image, heightPx, widthPx, coordinates) => {
+        const fast = resizeBilinear(image, { heightPx, widthPx, coordinates });
+        const slow = straightforward(image, [heightPx, widthPx], coordinates);
+        fast.forEach((value, index) => {
+          expect(Math.abs(value - (slow[index] ?? Number.NaN))).toBeLessThan(0.01);
+        });
+      },
+    ),
+  );
+});
+
+test("a window is that part of the whole", () => {
+  fc.assert(
+    fc.property(anyImage, anyCoordinates, (image, coordinates) => {
+      const target = { heightPx: 9, widthPx: 8, coordinates };
+      const window = { topPx: 2, leftPx: 3, heightPx: 4, widthPx: 5 };
+      const whole = resizeBilinear(image, target);
+      const part = resizeBilinear(image, { ...target, window });
+      part.forEach((value, index) => {
+        const [row, rest] = [Math.floor(index / 15), index % 15];
+        expect(value).toBe(whole[(row + 2) * 24 + 9 + rest]);
+      });
+    }),
+  );
+});
+
+test("preprocessing subtracts the means, and can turn the channels round", () => {
+  const image = { heightPx: 1, widthPx: 1, pixels: Uint8Array.of(200, 100, 50) };
+  const resize = { kind: "warp", heightPx: 1, widthPx: 1 } as const;
+
+  const rgb = preprocessPicture(image, { ...ssdPreprocessing, resize });
+  const bgr = preprocessPicture(image, { ...ssdPreprocessing, resize, channelOrder: "bgr" });
+
+  const values = [...new Float32Array(rgb.data.buffer)];
+  expect(rgb.shape).toEqual([1, 1, 1, 3]);
+  expect(values[0]).toBeCloseTo(76.32, 4);
+  expect([...new Float32Array(bgr.data.buffer)]).toEqual(values.toReversed());
+});

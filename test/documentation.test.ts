@@ -1,6 +1,10 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { listenDefaults, requestDefaults } from "../packages/gateway/src/inbound/options.ts";
+import {
+  crossSiteDefaults,
+  listenDefaults,
+  requestDefaults,
+} from "../packages/gateway/src/inbound/options.ts";
 import { wireStatus } from "../packages/gateway/src/inbound/wire-status.ts";
 import { pictureDefaults } from "../packages/gateway/src/models/options.ts";
 import { routingDefaults } from "../packages/gateway/src/routing/options.ts";
@@ -37,6 +41,11 @@ test("docs/errors.md lists every reason with its codes", () => {
 
 const optionFiles = [
   { section: "listen", file: `${gateway}/inbound/options.ts`, defaults: listenDefaults },
+  {
+    section: "crossSite",
+    file: `${gateway}/inbound/options.ts`,
+    defaults: crossSiteDefaults,
+  },
   { section: "requests", file: `${gateway}/inbound/options.ts`, defaults: requestDefaults },
   { section: "pictures", file: `${gateway}/models/options.ts`, defaults: pictureDefaults },
   { section: "routing", file: `${gateway}/routing/options.ts`, defaults: routingDefaults },
@@ -44,7 +53,7 @@ const optionFiles = [
 ];
 
 const documentedValue = (text: string | undefined) =>
-  text?.startsWith('"') ? JSON.parse(text) : Number(text?.replaceAll("_", ""));
+  text?.startsWith('"') || text === "[]" ? JSON.parse(text) : Number(text?.replaceAll("_", ""));
 
 test.each(optionFiles)("the defaults of $section are those of its docstrings", (each) => {
   const tags = [...read(each.file).matchAll(/@default (\S+)\s*\*\/\s*readonly (\w+)\?/g)];

@@ -4,10 +4,11 @@ import { checkedOptions } from "./config/parse-config.ts";
 import { callOpener } from "./inbound/call-context.ts";
 import { catalogRest } from "./inbound/catalog-rest.ts";
 import { type ConsoleFiles, consoleRest } from "./inbound/console-rest.ts";
+import { crossSiteGuard } from "./inbound/cross-site.ts";
 import { healthRest } from "./inbound/health-rest.ts";
 import { listener } from "./inbound/listener.ts";
 import { openapiRest } from "./inbound/openapi.ts";
-import { listenDefaults, requestDefaults } from "./inbound/options.ts";
+import { crossSiteDefaults, listenDefaults, requestDefaults } from "./inbound/options.ts";
 import { picturesRest } from "./inbound/pictures-rest.ts";
 import { restHandler } from "./inbound/rest-handler.ts";
 import { rpcHandler } from "./inbound/rpc-handler.ts";
@@ -128,7 +129,9 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     ...{ classify, embed, score, catalog, readiness, requests },
     otherwise: rest,
   });
-  const door = listener({ listen, requests, onRequest: rpc, clock });
+  const crossSite = { ...crossSiteDefaults, ...settings.crossSite };
+  const guarded = crossSiteGuard({ options: crossSite, host: listen.host, next: rpc });
+  const door = listener({ listen, requests, onRequest: guarded, clock });
   let port = listen.port;
 
   return {

@@ -1,5 +1,7 @@
 import { z } from "zod";
 import {
+  type CrossSiteOptions,
+  crossSiteSchema,
   type ListenOptions,
   listenSchema,
   type RequestOptions,
@@ -40,6 +42,7 @@ export interface GatewayOptions {
    */
   readonly region?: string;
   readonly listen?: ListenOptions;
+  readonly crossSite?: CrossSiteOptions;
   readonly models: readonly ModelOptions[];
   readonly pools: readonly PoolOptions[];
   readonly requests?: RequestOptions;
@@ -68,6 +71,7 @@ export const gatewaySchema: z.ZodType<GatewayOptions> = z
   .strictObject({
     region: z.string().min(1).optional().describe("Where this gateway runs."),
     listen: listenSchema.optional(),
+    crossSite: crossSiteSchema.optional().describe("Which pages in browsers may call."),
     models: z.array(modelSchema).min(1).describe("What can be scored."),
     pools: z.array(poolSchema).min(1).describe("Where it is scored."),
     requests: requestSchema.optional().describe("Limits of what callers send."),

@@ -57,6 +57,33 @@ export const requestDefaults: Required<RequestOptions> = {
   requestTimeoutMs: 30_000,
 };
 
+export interface CrossSiteOptions {
+  /**
+   * Origins of other pages that may call, such as `https://app.example`; `*` stands for all.
+   * @default []
+   */
+  readonly origins?: readonly string[];
+  /**
+   * Names beside localhost by which a gateway on loopback may be called.
+   * @default []
+   */
+  readonly hosts?: readonly string[];
+}
+
+export const crossSiteDefaults: Required<CrossSiteOptions> = { origins: [], hosts: [] };
+
+const origin = z
+  .string()
+  .regex(/^(\*|https?:\/\/[^/\s]+)$/, "expected an origin, such as https://app.example, or *");
+
+export const crossSiteSchema: z.ZodType<CrossSiteOptions> = z.strictObject({
+  origins: z.array(origin).optional().describe("Origins of other pages that may call."),
+  hosts: z
+    .array(z.string().min(1))
+    .optional()
+    .describe("Names beside localhost by which a gateway on loopback may be called."),
+}) as z.ZodType<CrossSiteOptions>;
+
 export const listenSchema: z.ZodType<ListenOptions> = z.strictObject({
   host: z.string().min(1).optional().describe("Address to bind."),
   port: z

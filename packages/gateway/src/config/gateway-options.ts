@@ -2,6 +2,7 @@ import { z } from "zod";
 import {
   type CrossSiteOptions,
   crossSiteSchema,
+  isLoopbackName,
   type ListenOptions,
   listenSchema,
   type RequestOptions,
@@ -99,7 +100,7 @@ export const gatewaySchema: z.ZodType<GatewayOptions> = z
       });
     });
     const host = options.listen?.host ?? "127.0.0.1";
-    if (!isLoopback(host) && options.allowAnonymous !== true) {
+    if (!isLoopbackName(host) && options.allowAnonymous !== true) {
       context.addIssue({
         code: "custom",
         path: ["listen", "host"],
@@ -107,7 +108,3 @@ export const gatewaySchema: z.ZodType<GatewayOptions> = z
       });
     }
   }) as z.ZodType<GatewayOptions>;
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
-}

@@ -2,7 +2,7 @@ import { ForbiddenError } from "@tensorgate/core";
 import { requestIdFrom } from "./call-context.ts";
 import { sendReply } from "./exchange.ts";
 import type { NodeRequest, NodeResponse, OnRequest } from "./listener.ts";
-import type { CrossSiteOptions } from "./options.ts";
+import { type CrossSiteOptions, isLoopbackName } from "./options.ts";
 import { problemReply } from "./problem-json.ts";
 
 export interface CrossSiteParts {
@@ -125,11 +125,6 @@ function isOwnOrigin(origin: string, authority: string): boolean {
   return (
     authority !== "" && origin.toLowerCase().replace(/^https?:\/\//, "") === authority.toLowerCase()
   );
-}
-
-/** Whether a name can only lead to this machine. */
-export function isLoopbackName(name: string): boolean {
-  return name === "localhost" || name === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name);
 }
 
 function oneValue(value: string | string[] | undefined): string | undefined {

@@ -110,3 +110,8 @@ export const requestSchema: z.ZodType<RequestOptions> = z.strictObject({
     "How long a whole request may take to arrive, in milliseconds.",
   ),
 }) as z.ZodType<RequestOptions>;
+
+/** Whether a name can only lead to this machine. */
+export function isLoopbackName(name: string): boolean {
+  return name === "localhost" || name === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name);
+}

@@ -3,6 +3,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import { CommandError } from "./command-error.ts";
 import { checkConfig, printConfigSchema } from "./commands/config.ts";
 import { runDemo } from "./commands/demo.ts";
+import { printNewKey } from "./commands/key.ts";
 import { runModelServer } from "./commands/model-server.ts";
 import { runServe } from "./commands/serve.ts";
 
@@ -82,7 +83,25 @@ function program(): Command {
     .command("schema")
     .description("print the JSON Schema of the configuration, for editors")
     .action(() => printConfigSchema());
+
+  root
+    .command("key")
+    .description("keys of callers")
+    .command("new")
+    .description("make a key, and print its entry for the configuration")
+    .addOption(
+      new Option("--id <name>", "name of the key: letters, digits and dashes")
+        .argParser(parseKeyId)
+        .makeOptionMandatory(),
+    )
+    .option("--models <names>", "models it may use, separated by commas", "*")
+    .action((options) => printNewKey(options));
   return root;
+}
+
+function parseKeyId(text: string): string {
+  if (/^[A-Za-z0-9-]{1,64}$/.test(text)) return text;
+  throw new InvalidArgumentError("it must be 1 to 64 letters, digits and dashes.");
 }
 
 function portOption(flags: string, description: string, value: number): Option {

@@ -8,6 +8,8 @@ export interface CallContext {
   readonly deadline: Deadline;
   /** Aborts with a `ScoringError` as its reason when the caller cancels or the deadline passes. */
   readonly signal: AbortSignal;
+  /** Who calls, where keys are asked for. */
+  readonly caller?: Caller;
   readonly wishes: RoutingWishes;
   readonly times: StageTimes;
 }
@@ -18,4 +20,11 @@ export interface RoutingWishes {
   readonly region?: string;
   /** Regions the call may be served in; never left, whatever fails. */
   readonly residency?: readonly string[];
+}
+
+/** Somebody with a key. */
+export interface Caller {
+  /** Name of the key, which may be logged. */
+  readonly id: string;
+  mayUse(modelName: string): boolean;
 }

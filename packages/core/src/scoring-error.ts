@@ -114,6 +114,11 @@ export class OverloadedError extends ScoringError {
   readonly reason = "overloaded";
 }
 
+export class UnauthenticatedError extends ScoringError {
+  override readonly name = "UnauthenticatedError";
+  readonly reason = "unauthenticated";
+}
+
 export class ForbiddenError extends ScoringError {
   override readonly name = "ForbiddenError";
   readonly reason = "forbidden";

@@ -1,6 +1,7 @@
 import type { ClockAndRandom, Score, ScoringError } from "@tensorgate/core";
 import type { GatewayOptions } from "./config/gateway-options.ts";
 import { checkedOptions } from "./config/parse-config.ts";
+import { authentication } from "./inbound/authentication.ts";
 import { callOpener } from "./inbound/call-context.ts";
 import { catalogRest } from "./inbound/catalog-rest.ts";
 import { type ConsoleFiles, consoleRest } from "./inbound/console-rest.ts";
@@ -108,7 +109,11 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   // inbound: every protocol on one port
   let isClosing = false;
   const readiness = () => pooled.readiness({ isClosing });
-  const calls = { openCall: callOpener(requests, clock), onInternalError, clock };
+  const authenticate = authentication({
+    keys: settings.keys ?? [],
+    allowPlaintextKeys: settings.allowPlaintextKeys ?? false,
+  });
+  const calls = { authenticate, openCall: callOpener(requests, clock), onInternalError, clock };
   const rest = restHandler({
     ...calls,
     unrouted: unroutedServingReply,

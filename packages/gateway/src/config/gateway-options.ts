@@ -3,6 +3,8 @@ import {
   type CrossSiteOptions,
   crossSiteSchema,
   isLoopbackName,
+  type KeyOptions,
+  keySchema,
   type ListenOptions,
   listenSchema,
   type RequestOptions,
@@ -50,6 +52,13 @@ export interface GatewayOptions {
   readonly pictures?: PictureOptions;
   readonly routing?: RoutingOptions;
   readonly upstream?: ChannelOptions;
+  /** Who may call. Without keys everybody may, and only loopback is bound. */
+  readonly keys?: readonly KeyOptions[];
+  /**
+   * Takes keys over plaintext from other machines, where something else encrypts.
+   * @default false
+   */
+  readonly allowPlaintextKeys?: boolean;
   /**
    * Lets everybody call, from anywhere: needed to bind anything but loopback.
    * @default false
@@ -79,6 +88,11 @@ export const gatewaySchema: z.ZodType<GatewayOptions> = z
     pictures: pictureSchema.optional().describe("Limits of pictures."),
     routing: routingSchema.optional().describe("How replicas are chosen and left."),
     upstream: channelSchema.optional().describe("Connections to replicas."),
+    keys: z.array(keySchema).optional().describe("Who may call."),
+    allowPlaintextKeys: z
+      .boolean()
+      .optional()
+      .describe("Takes keys over plaintext from other machines."),
     allowAnonymous: z.boolean().optional().describe("Lets everybody call, from anywhere."),
   })
   .superRefine((options, context) => {
@@ -99,12 +113,22 @@ export const gatewaySchema: z.ZodType<GatewayOptions> = z
         message: `there is no model "${model}"; models: ${names.join(", ")}`,
       });
     });
+    const ids = (options.keys ?? []).map(({ id }) => id);
+    ids.forEach((id, index) => {
+      if (ids.indexOf(id) === index) return;
+      context.addIssue({
+        code: "custom",
+        path: ["keys", index, "id"],
+        message: `"${id}" is listed twice`,
+      });
+    });
     const host = options.listen?.host ?? "127.0.0.1";
-    if (!isLoopbackName(host) && options.allowAnonymous !== true) {
+    const hasKeys = (options.keys ?? []).length > 0;
+    if (!isLoopbackName(host) && !hasKeys && options.allowAnonymous !== true) {
       context.addIssue({
         code: "custom",
         path: ["listen", "host"],
-        message: `${host} is open to others: set allowAnonymous: true if everybody may call, or bind 127.0.0.1`,
+        message: `${host} is open to others: list keys, set allowAnonymous: true if everybody may call, or bind 127.0.0.1`,
       });
     }
   }) as z.ZodType<GatewayOptions>;

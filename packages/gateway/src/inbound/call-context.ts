@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import {
   type CallContext,
+  type Caller,
   type Clock,
   DeadlineExceededError,
   InvalidRequestError,
@@ -24,6 +25,7 @@ export interface CallStart {
   readonly header: ReadHeader;
   /** What the protocol itself says of the deadline, in milliseconds from now; undefined where it says nothing. */
   readonly timeoutMs: number | undefined;
+  readonly caller?: Caller | undefined;
 }
 
 /** Opens a call: its request id, its deadline with the timer that ends it, and its wishes. */
@@ -33,7 +35,7 @@ export function callOpener(
   { defaultTimeoutMs, maxTimeoutMs }: Required<RequestOptions>,
   clock: Clock,
 ): OpenNewCall {
-  return ({ header, timeoutMs: protocolTimeoutMs }) => {
+  return ({ header, timeoutMs: protocolTimeoutMs, caller }) => {
     const askedMs = protocolTimeoutMs ?? timeoutFromHeader(header) ?? defaultTimeoutMs;
     const timeoutMs = Math.min(Math.max(0, askedMs), maxTimeoutMs);
     const controller = new AbortController();
@@ -45,6 +47,7 @@ export function callOpener(
         requestId: requestIdFrom(header),
         deadline: { atMs: clock.nowMs() + timeoutMs },
         signal: controller.signal,
+        ...(caller && { caller }),
         wishes: wishesFrom(header),
         times: stageTimes(),
       },

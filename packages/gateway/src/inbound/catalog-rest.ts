@@ -1,4 +1,4 @@
-import type { ModelCatalog, ModelDescription } from "@tensorgate/core";
+import type { CallContext, ModelCatalog, ModelDescription } from "@tensorgate/core";
 import { problemReply } from "./problem-json.ts";
 import type { RestAnswer, RestRoute } from "./rest-route.ts";
 
@@ -9,7 +9,8 @@ export function catalogRest(catalog: ModelCatalog): readonly RestRoute[] {
       method: "GET",
       path: "/v1/catalog",
       errorReply: problemReply,
-      answer: () => jsonAnswer({ models: catalog.list().map(modelJson) }),
+      answer: (_exchange, _params, call) =>
+        jsonAnswer({ models: listFor(call, catalog).map(modelJson) }),
     },
     {
       method: "GET",
@@ -21,6 +22,15 @@ export function catalogRest(catalog: ModelCatalog): readonly RestRoute[] {
       },
     },
   ];
+}
+
+/** The models that the caller's key is for. */
+export function listFor(
+  { caller }: CallContext,
+  catalog: ModelCatalog,
+): readonly ModelDescription[] {
+  const all = catalog.list();
+  return caller ? all.filter(({ name }) => caller.mayUse(name)) : all;
 }
 
 function jsonAnswer(value: object): RestAnswer {

@@ -1,18 +1,21 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import type { ModelCatalog, ModelDescription } from "@tensorgate/core";
 import { CatalogService } from "@tensorgate/proto/tensorgate/v1/catalog";
+import { assertMayUse } from "./authentication.ts";
+import { listFor } from "./catalog-rest.ts";
 import type { RunRpc } from "./rpc-call.ts";
 
 /** `tensorgate.v1.CatalogService`. */
 export function catalogRpc(router: ConnectRouter, catalog: ModelCatalog, run: RunRpc): void {
   router.service(CatalogService, {
     listModels: (_request, context) =>
-      run(context, async () => ({
+      run(context, async (call) => ({
         facts: {},
-        answer: { models: catalog.list().map(modelMessage) },
+        answer: { models: listFor(call, catalog).map(modelMessage) },
       })),
     getModel: ({ name }, context) =>
-      run(context, async () => {
+      run(context, async (call) => {
+        assertMayUse(call, name);
         const description = catalog.get(name);
         return {
           facts: {},

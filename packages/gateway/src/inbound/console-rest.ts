@@ -23,6 +23,7 @@ export function consoleRest(files: ConsoleFiles): readonly RestRoute[] {
   return [...files].map(([path, { contentType, body }]) => ({
     method: "GET",
     path,
+    isPublic: true,
     errorReply: problemReply,
     answer: () => ({ contentType, body, headers }),
   }));

@@ -13,12 +13,14 @@ export function healthRest(readiness: () => Readiness): readonly RestRoute[] {
     {
       method: "GET",
       path: "/livez",
+      isPublic: true,
       errorReply: problemReply,
       answer: () => ({ contentType: "text/plain", body: "ok\n" }),
     },
     {
       method: "GET",
       path: "/readyz",
+      isPublic: true,
       errorReply: problemReply,
       answer: () => {
         const { isReady, because } = readiness();

@@ -8,6 +8,7 @@ export function openapiRest(version: string): readonly RestRoute[] {
     {
       method: "GET",
       path: "/openapi.json",
+      isPublic: true,
       errorReply: problemReply,
       answer: () => ({ contentType: "application/json", body }),
     },

@@ -84,6 +84,28 @@ export const crossSiteSchema: z.ZodType<CrossSiteOptions> = z.strictObject({
     .describe("Names beside localhost by which a gateway on loopback may be called."),
 }) as z.ZodType<CrossSiteOptions>;
 
+/** Who may call; the key itself is nowhere but with its owner. */
+export interface KeyOptions {
+  /** The part of the key that may be logged: letters, digits and dashes. */
+  readonly id: string;
+  /** SHA-256 of the whole key, in hexadecimal digits. */
+  readonly sha256: string;
+  /** Models it may use; `*` stands for all. */
+  readonly models: readonly string[];
+}
+
+export const keySchema: z.ZodType<KeyOptions> = z.strictObject({
+  id: z
+    .string()
+    .regex(/^[A-Za-z0-9-]{1,64}$/, "expected letters, digits and dashes")
+    .describe("The part of the key that may be logged."),
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits; tensorgate key new makes them")
+    .describe("SHA-256 of the whole key."),
+  models: z.array(z.string().min(1)).min(1).describe("Models it may use; * for all."),
+}) as z.ZodType<KeyOptions>;
+
 export const listenSchema: z.ZodType<ListenOptions> = z.strictObject({
   host: z.string().min(1).optional().describe("Address to bind."),
   port: z

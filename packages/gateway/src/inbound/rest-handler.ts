@@ -1,4 +1,5 @@
 import { CancelledError, type Clock, InvalidRequestError, ScoringError } from "@tensorgate/core";
+import { type Authenticate, assertMayUse } from "./authentication.ts";
 import { type OpenNewCall, requestIdFrom } from "./call-context.ts";
 import { type Exchange, exchangeFrom, type Reply, sendReply } from "./exchange.ts";
 import type { NodeRequest, NodeResponse, OnRequest } from "./listener.ts";
@@ -10,6 +11,7 @@ export interface RestHandlerParts {
   readonly routes: readonly RestRoute[];
   /** Answers in a protocol's own words what none of its routes takes; asked before a plain 404 is given. */
   readonly unrouted: (exchange: Exchange) => Reply | undefined;
+  readonly authenticate: Authenticate;
   readonly openCall: OpenNewCall;
   /** Told of what is our own fault, which the caller only learns the request id of. */
   readonly onInternalError: (error: ScoringError, requestId: string) => void;
@@ -23,6 +25,7 @@ export interface RestHandlerParts {
 export function restHandler({
   routes,
   unrouted,
+  authenticate,
   openCall,
   onInternalError,
   clock,
@@ -59,7 +62,9 @@ export function restHandler({
     const elapsedMs = stopwatch(clock);
     let requestId = requestIdFrom(exchange.header);
     try {
+      const caller = route.isPublic ? undefined : authenticate(request);
       using open = openCall({
+        caller,
         header: (name) => (name === "x-request-id" ? requestId : exchange.header(name)),
         timeoutMs: undefined,
       });
@@ -70,6 +75,7 @@ export function restHandler({
       });
       request.once("error", () => abort(new CancelledError("the caller went away")));
       call.signal.throwIfAborted();
+      if (params["model"] !== undefined) assertMayUse(call, params["model"]);
       const {
         status = 200,
         contentType,

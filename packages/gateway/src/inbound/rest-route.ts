@@ -19,6 +19,8 @@ export interface RestRoute {
   readonly method: "GET" | "POST";
   /** As OpenAPI writes it: `/v1/classify/{model}`. */
   readonly path: string;
+  /** Whether it is answered without a key. */
+  readonly isPublic?: true;
   readonly answer: (
     exchange: Exchange,
     params: PathParams,

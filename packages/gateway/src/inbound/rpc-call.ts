@@ -1,8 +1,19 @@
-import type { HandlerContext } from "@connectrpc/connect";
-import { type CallContext, CancelledError, type Clock, type ScoringError } from "@tensorgate/core";
+import { type ContextKey, createContextKey, type HandlerContext } from "@connectrpc/connect";
+import {
+  type CallContext,
+  type Caller,
+  CancelledError,
+  type Clock,
+  type ScoringError,
+} from "@tensorgate/core";
 import { type OpenNewCall, requestIdFrom } from "./call-context.ts";
 import { connectErrorFrom, scoringErrorFromConnect } from "./connect-errors.ts";
 import { type ReplyFacts, replyHeaders, stopwatch } from "./reply-headers.ts";
+
+/** Where the one who was authenticated by the headers travels to the call. */
+export const callerKey: ContextKey<Caller | undefined> = createContextKey<Caller | undefined>(
+  undefined,
+);
 
 /** Runs one RPC with a call of its own, and answers with our headers or our error. */
 export type RunRpc = <Answer>(
@@ -26,6 +37,7 @@ export function rpcRunner({ openCall, onInternalError, clock }: RpcParts): RunRp
       using open = openCall({
         header: (name) => (name === "x-request-id" ? requestId : header(name)),
         timeoutMs: context.timeoutMs(),
+        caller: context.values.get(callerKey),
       });
       const { call, abort } = open;
       const onCallerGone = () => abort(new CancelledError("the caller went away"));

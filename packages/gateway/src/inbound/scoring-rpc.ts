@@ -1,6 +1,14 @@
 import type { ConnectRouter, ServiceImpl } from "@connectrpc/connect";
-import type { Classify, Embed, PictureResponse, Score } from "@tensorgate/core";
+import type {
+  CallContext,
+  Classify,
+  Embed,
+  ModelSpec,
+  PictureResponse,
+  Score,
+} from "@tensorgate/core";
 import { ScoringService } from "@tensorgate/proto/tensorgate/v1/scoring";
+import { assertMayUse } from "./authentication.ts";
 import { classifyStream } from "./classify-stream.ts";
 import { throwIfOnlyPictureFailed } from "./picture-body.ts";
 import type { ReplyFacts } from "./reply-headers.ts";
@@ -17,7 +25,10 @@ export interface ScoringRpcParts {
 
 /** `tensorgate.v1.ScoringService`, over Connect, gRPC and gRPC-Web. */
 export function scoringRpc(router: ConnectRouter, parts: ScoringRpcParts): void {
-  const { classify, embed, score, run } = parts;
+  const classify = permitted(parts.classify);
+  const embed = permitted(parts.embed);
+  const score = permitted(parts.score);
+  const { run } = parts;
 
   const service: ServiceImpl<typeof ScoringService> = {
     classify: (request, context) =>
@@ -82,9 +93,19 @@ export function scoringRpc(router: ConnectRouter, parts: ScoringRpcParts): void 
         };
       }),
 
-    classifyStream: (requests, context) => classifyStream(requests, context, parts),
+    classifyStream: (requests, context) => classifyStream(requests, context, { classify, run }),
   };
   router.service(ScoringService, service);
+}
+
+/** Does `work` only where the caller's key is for that model. */
+function permitted<Request extends { readonly modelSpec: ModelSpec }, Answer>(
+  work: (request: Request, call: CallContext) => Promise<Answer>,
+): (request: Request, call: CallContext) => Promise<Answer> {
+  return async (request, call) => {
+    assertMayUse(call, request.modelSpec.name);
+    return work(request, call);
+  };
 }
 
 function factsOf({ model, region }: PictureResponse<unknown>): ReplyFacts {

@@ -1,0 +1,27 @@
+import { createHash, randomBytes } from "node:crypto";
+
+export interface NewKeyOptions {
+  readonly id: string;
+  /** Names separated by commas. */
+  readonly models: string;
+}
+
+/** Makes a key, and prints it once beside its entry for the configuration, which holds only its digest. */
+export function printNewKey({ id, models }: NewKeyOptions): void {
+  const key = `tg_${id}_${randomBytes(32).toString("base64url")}`;
+  const sha256 = createHash("sha256").update(key).digest("hex");
+  const names = models
+    .split(",")
+    .map((name) => JSON.stringify(name.trim()))
+    .join(", ");
+  process.stdout.write(
+    [
+      "key, shown this once:",
+      `  ${key}`,
+      "entry for the configuration:",
+      "keys:",
+      `  - { id: ${id}, sha256: "${sha256}", models: [${names}] }`,
+      "",
+    ].join("\n"),
+  );
+}

@@ -1,0 +1,48 @@
+import { createHash } from "node:crypto";
+import { expect, test } from "vitest";
+import { authentication } from "./authentication.ts";
+import type { NodeRequest } from "./listener.ts";
+
+const key = `tg_app_${"x".repeat(43)}`;
+const keys = [
+  { id: "app", sha256: createHash("sha256").update(key).digest("hex"), models: ["shapes"] },
+];
+
+function requestFrom(remoteAddress: string, encrypted = false): NodeRequest {
+  const headers = { authorization: `Bearer ${key}` };
+  return { headers, socket: { remoteAddress, encrypted } } as unknown as NodeRequest;
+}
+
+test.each([
+  { from: "127.0.0.1", encrypted: false, because: "loopback never leaves the machine" },
+  { from: "::ffff:127.0.0.1", encrypted: false, because: "so it is written on a socket for both" },
+  { from: "10.1.2.3", encrypted: true, because: "it is encrypted" },
+])("a key from $from is taken: $because", ({ from, encrypted }) => {
+  const authenticate = authentication({ keys, allowPlaintextKeys: false });
+
+  expect(authenticate(requestFrom(from, encrypted))?.id).toBe("app");
+});
+
+test("a key over plaintext from another machine is refused unless that is allowed", () => {
+  const strict = authentication({ keys, allowPlaintextKeys: false });
+  const lenient = authentication({ keys, allowPlaintextKeys: true });
+
+  expect(() => strict(requestFrom("10.1.2.3"))).toThrow("plaintext");
+  expect(lenient(requestFrom("10.1.2.3"))?.id).toBe("app");
+});
+
+test("a key is for its models only", () => {
+  const caller = authentication({ keys, allowPlaintextKeys: false })(requestFrom("127.0.0.1"));
+
+  expect([caller?.mayUse("shapes"), caller?.mayUse("*"), caller?.mayUse("vgg")]).toEqual([
+    true,
+    false,
+    false,
+  ]);
+});
+
+test("without keys everybody is let in", () => {
+  const authenticate = authentication({ keys: [], allowPlaintextKeys: false });
+
+  expect(authenticate(requestFrom("10.1.2.3"))).toBeUndefined();
+});

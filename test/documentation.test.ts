@@ -67,7 +67,7 @@ test.each(optionFiles)("the defaults of $section are those of its docstrings", (
 test.each(optionFiles)("docs/options.md lists the defaults of $section", (each) => {
   const documented = Object.fromEntries(
     rows(read("docs/options.md"))
-      .filter(([name]) => name?.startsWith(`${each.section}.`))
+      .filter(([name, value]) => name?.startsWith(`${each.section}.`) && value !== "none")
       .map(([name, value]) => [name?.slice(each.section.length + 1), documentedValue(value)]),
   );
 

@@ -7,10 +7,12 @@ import { catalogRest } from "./inbound/catalog-rest.ts";
 import { type ConsoleFiles, consoleRest } from "./inbound/console-rest.ts";
 import { crossSiteGuard } from "./inbound/cross-site.ts";
 import { healthRest } from "./inbound/health-rest.ts";
-import { listener } from "./inbound/listener.ts";
+import { listener } from "./inbound/listener/listener.ts";
 import { openapiRest } from "./inbound/openapi.ts";
 import { crossSiteDefaults, listenDefaults, requestDefaults } from "./inbound/options.ts";
 import { picturesRest } from "./inbound/pictures-rest.ts";
+import { gunzipper } from "./inbound/reading/gunzip.ts";
+import { intakeGate } from "./inbound/reading/intake.ts";
 import { restHandler } from "./inbound/rest-handler.ts";
 import { rpcHandler } from "./inbound/rpc-handler.ts";
 import {
@@ -113,7 +115,9 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     keys: settings.keys ?? [],
     allowPlaintextKeys: settings.allowPlaintextKeys ?? false,
   });
-  const calls = { authenticate, openCall: callOpener(requests, clock), onInternalError, clock };
+  const intake = intakeGate({ requests, listen, clock });
+  const openCall = callOpener(requests, clock);
+  const calls = { authenticate, intake, gunzip: gunzipper(), openCall, onInternalError, clock };
   const rest = restHandler({
     ...calls,
     unrouted: unroutedServingReply,
@@ -144,7 +148,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
       return port;
     },
     get url() {
-      return `http://${listen.host.includes(":") ? `[${listen.host}]` : listen.host}:${port}`;
+      return `${listen.tls ? "https" : "http"}://${listen.host.includes(":") ? `[${listen.host}]` : listen.host}:${port}`;
     },
     listen: async () => {
       ({ port } = await door.listen());

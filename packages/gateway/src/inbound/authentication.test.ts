@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
 import { authentication } from "./authentication.ts";
-import type { NodeRequest } from "./listener.ts";
+import type { NodeRequest } from "./node-http.ts";
 
 const key = `tg_app_${"x".repeat(43)}`;
 const keys = [

@@ -5,7 +5,7 @@ import {
   ForbiddenError,
   UnauthenticatedError,
 } from "@tensorgate/core";
-import type { NodeRequest } from "./listener.ts";
+import type { NodeRequest } from "./node-http.ts";
 import { isLoopbackName, type KeyOptions } from "./options.ts";
 
 export interface AuthenticationParts {

@@ -8,13 +8,14 @@ import type { RunRpc } from "./rpc-call.ts";
 /** `tensorgate.v1.CatalogService`. */
 export function catalogRpc(router: ConnectRouter, catalog: ModelCatalog, run: RunRpc): void {
   router.service(CatalogService, {
-    listModels: (_request, context) =>
-      run(context, async (call) => ({
+    listModels: (request, context) =>
+      run(request, context, async (call) => ({
         facts: {},
         answer: { models: listFor(call, catalog).map(modelMessage) },
       })),
-    getModel: ({ name }, context) =>
-      run(context, async (call) => {
+    getModel: (request, context) =>
+      run(request, context, async (call) => {
+        const { name } = request;
         assertMayUse(call, name);
         const description = catalog.get(name);
         return {

@@ -5,7 +5,8 @@ import type {
   ClassifyStreamRequest,
   ClassifyStreamResponseSchema,
 } from "@tensorgate/proto/tensorgate/v1/scoring";
-import type { RunRpc } from "./rpc-call.ts";
+import { bytesOf } from "./reading/rpc-body.ts";
+import { intakeKey, type RunRpc } from "./rpc-call.ts";
 import { classifyResult, modelSpecFrom, pictureFrom } from "./scoring-messages.ts";
 
 type StreamResponse = MessageInitShape<typeof ClassifyStreamResponseSchema>;
@@ -26,7 +27,7 @@ export async function* classifyStream(
   const inFlight = new Set<Promise<Answered>>();
 
   function answer(request: ClassifyStreamRequest, spec: ModelSpec): Promise<StreamResponse> {
-    return run(context, async (call) => {
+    return run(request, context, async (call) => {
       const id = request.picture?.id ?? "";
       const facts = {};
       try {
@@ -57,6 +58,7 @@ export async function* classifyStream(
     });
   }
 
+  const intake = context.values.get(intakeKey);
   const iterator = requests[Symbol.asyncIterator]();
   let coming: Promise<Arrived> | undefined = nextOf(iterator);
 
@@ -68,6 +70,7 @@ export async function* classifyStream(
     ]);
     if (event.kind === "answered") {
       inFlight.delete(event.of());
+      intake?.gave(event.byteCount);
       yield event.response;
     } else if (event.result.done) {
       coming = undefined;
@@ -78,6 +81,7 @@ export async function* classifyStream(
       const answered: Promise<Answered> = answer(request, spec).then((response) => ({
         kind: "answered",
         response,
+        byteCount: bytesOf(request),
         of: () => answered,
       }));
       inFlight.add(answered);
@@ -94,6 +98,8 @@ interface Arrived {
 interface Answered {
   readonly kind: "answered";
   readonly response: StreamResponse;
+  /** Of the picture, which is let go. */
+  readonly byteCount: number;
   /** The promise that resolved to this. */
   readonly of: () => Promise<Answered>;
 }

@@ -1,7 +1,7 @@
 import { ForbiddenError } from "@tensorgate/core";
 import { requestIdFrom } from "./call-context.ts";
-import { sendReply } from "./exchange.ts";
-import type { NodeRequest, NodeResponse, OnRequest } from "./listener.ts";
+import { headerOf, sendReply } from "./exchange.ts";
+import type { NodeRequest, NodeResponse, OnRequest } from "./node-http.ts";
 import { type CrossSiteOptions, isLoopbackName } from "./options.ts";
 import { problemReply } from "./problem-json.ts";
 
@@ -81,8 +81,7 @@ export function crossSiteGuard({ options, host, next }: CrossSiteParts): OnReque
   return (request, response) => {
     const refused = refusal(request);
     if (refused) {
-      const requestId = requestIdFrom((header) => oneValue(request.headers[header]));
-      request.resume();
+      const requestId = requestIdFrom((name) => headerOf(request, name));
       return sendReply(response, problemReply(refused, requestId));
     }
     const { origin } = request.headers;
@@ -111,7 +110,7 @@ function allowReading(response: NodeResponse, origin: string): void {
 }
 
 function authorityOf(request: NodeRequest): string {
-  return oneValue(request.headers[":authority"] ?? request.headers.host) ?? "";
+  return headerOf(request, ":authority") ?? headerOf(request, "host") ?? "";
 }
 
 /** `localhost:8080` to `localhost`, `[::1]:8080` to `::1`; lower case. */
@@ -125,8 +124,4 @@ function isOwnOrigin(origin: string, authority: string): boolean {
   return (
     authority !== "" && origin.toLowerCase().replace(/^https?:\/\//, "") === authority.toLowerCase()
   );
-}
-
-function oneValue(value: string | string[] | undefined): string | undefined {
-  return Array.isArray(value) ? value[0] : value;
 }

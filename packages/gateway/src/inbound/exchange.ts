@@ -1,5 +1,7 @@
 import { CancelledError, InvalidRequestError, TooLargeError } from "@tensorgate/core";
-import type { NodeRequest, NodeResponse } from "./listener.ts";
+import type { NodeRequest, NodeResponse } from "./node-http.ts";
+import { type Gunzip, isGzip } from "./reading/gunzip.ts";
+import type { Intake } from "./reading/intake.ts";
 
 /** One HTTP exchange, whatever the version, as the REST protocols see it. */
 export interface Exchange {
@@ -10,10 +12,14 @@ export interface Exchange {
   header(name: string): string | undefined;
   /**
    * Reads the whole body.
+   * @param copyCount - how often it will be in memory when it has been understood; 1 by default
    * @throws TooLargeError as soon as it is known to be longer than `maxBytes`
+   * @throws UnsupportedMediaError if it is encoded in another way than gzip
+   * @throws DeadlineExceededError if it comes too slowly
+   * @throws OverloadedError if all requests together hold as much as they may
    * @throws CancelledError if the caller goes away before its end
    */
-  body(maxBytes: number): Promise<Uint8Array>;
+  body(maxBytes: number, copyCount?: number): Promise<Uint8Array>;
 }
 
 export interface Reply {
@@ -22,22 +28,39 @@ export interface Reply {
   readonly body: string | Uint8Array;
 }
 
-export function exchangeFrom(request: NodeRequest): Exchange {
+/** What reading a body takes beside the request. */
+export interface ReadingParts {
+  /** Opens the count of what this request brings; called when its body is asked for. */
+  readonly intake: () => Intake;
+  readonly gunzip: Gunzip;
+}
+
+export function exchangeFrom(request: NodeRequest, { intake, gunzip }: ReadingParts): Exchange {
   const url = request.url ?? "/";
   const queryStart = url.indexOf("?");
   return {
     method: request.method ?? "GET",
     path: queryStart === -1 ? url : url.slice(0, queryStart),
     query: new URLSearchParams(queryStart === -1 ? "" : url.slice(queryStart + 1)),
-    header: (name) => {
-      const value = request.headers[name];
-      return Array.isArray(value) ? value.join(", ") : value;
+    header: (name) => headerOf(request, name),
+    body: async (maxBytes, copyCount = 1) => {
+      const isPacked = isGzip(request.headers["content-encoding"], "content-encoding");
+      const counted = intake();
+      const received = await readBody(request, maxBytes, counted);
+      const body = isPacked ? await gunzip(received, maxBytes) : received;
+      counted.atLeast(body.byteLength * copyCount);
+      return body;
     },
-    body: (maxBytes) => readBody(request, maxBytes),
   };
 }
 
-function readBody(request: NodeRequest, maxBytes: number): Promise<Uint8Array> {
+/** A header by its lower-case name; one that came several times is joined by commas. */
+export function headerOf({ headers }: NodeRequest, name: string): string | undefined {
+  const value = headers[name];
+  return Array.isArray(value) ? value.join(", ") : value;
+}
+
+function readBody(request: NodeRequest, maxBytes: number, intake: Intake): Promise<Uint8Array> {
   const declared = Number(request.headers["content-length"] ?? Number.NaN);
   if (declared > maxBytes) return Promise.reject(bodyTooLarge(maxBytes));
   // One buffer of the declared length saves joining the chunks, a copy and an allocation of the whole.
@@ -46,17 +69,27 @@ function readBody(request: NodeRequest, maxBytes: number): Promise<Uint8Array> {
   let received = 0;
 
   return new Promise((resolve, reject) => {
-    request.on("data", (chunk: Buffer) => {
+    const refuse = (error: unknown) => {
+      request.off("data", onData);
+      request.pause();
+      reject(error);
+    };
+    const onData = (chunk: Buffer) => {
+      if (received + chunk.length > maxBytes) return refuse(bodyTooLarge(maxBytes));
+      try {
+        intake.took(chunk.length);
+      } catch (thrown) {
+        return refuse(thrown);
+      }
       if (whole && received + chunk.length <= whole.length) chunk.copy(whole, received);
       else chunks.push(chunk);
       received += chunk.length;
-      if (received > maxBytes) {
-        request.pause();
-        reject(bodyTooLarge(maxBytes));
-      }
-    });
+    };
+    intake.onFailure(refuse);
+    request.on("data", onData);
     // node:http2 ends a cut upload as if it were whole: only the count and `aborted` tell.
     request.once("end", () => {
+      intake.complete();
       if (isCut(request)) return reject(new CancelledError("the caller went away"));
       if (!whole) return resolve(Buffer.concat(chunks, received));
       if (received === whole.length) return resolve(whole);

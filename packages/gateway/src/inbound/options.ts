@@ -11,9 +11,44 @@ export interface ListenOptions {
    * @default 8_080
    */
   readonly port?: number;
+  /**
+   * Connections of one address at the same time (of one /64 network, for IPv6); further ones are closed at once.
+   * @default 256
+   */
+  readonly maxConnectionsPerAddress?: number;
+  /**
+   * Calls at the same time on one HTTP/2 connection.
+   * @default 100
+   */
+  readonly maxStreamsPerConnection?: number;
+  /**
+   * How long a connection, or a stream of pictures, may be open with nothing under way, in milliseconds.
+   * @default 60_000
+   */
+  readonly idleTimeoutMs?: number;
+  /** Certificate to serve TLS with, on the one port. Without it, the port takes plaintext. */
+  readonly tls?: TlsOptions;
 }
 
-export const listenDefaults: Required<ListenOptions> = { host: "127.0.0.1", port: 8_080 };
+/** PEM files; they are looked at again every half minute, and taken as soon as they have changed. */
+export interface TlsOptions {
+  /** Certificate, followed by those between it and its root. */
+  readonly cert: string;
+  readonly key: string;
+  /** Who signs the certificates of callers. With it, nobody gets in without one. */
+  readonly clientCa?: string;
+}
+
+/** All settings of the listener; TLS is the only one that may be absent. */
+export type ListenSettings = Required<Omit<ListenOptions, "tls">> & Pick<ListenOptions, "tls">;
+
+export const listenDefaults: ListenSettings = {
+  host: "127.0.0.1",
+  port: 8_080,
+  maxConnectionsPerAddress: 256,
+  maxStreamsPerConnection: 100,
+  idleTimeoutMs: 60_000,
+};
 
 export interface RequestOptions {
   /**
@@ -46,6 +81,16 @@ export interface RequestOptions {
    * @default 30_000
    */
   readonly requestTimeoutMs?: number;
+  /**
+   * Least rate of an upload, after its first five seconds, in bytes per second.
+   * @default 8_192
+   */
+  readonly minUploadBytesPerSecond?: number;
+  /**
+   * Bytes of all requests that are being read or worked on; what would exceed them is refused as overload.
+   * @default 536_870_912
+   */
+  readonly maxBytesInFlight?: number;
 }
 
 export const requestDefaults: Required<RequestOptions> = {
@@ -55,6 +100,8 @@ export const requestDefaults: Required<RequestOptions> = {
   maxTimeoutMs: 60_000,
   headerTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,
+  minUploadBytesPerSecond: 8_192,
+  maxBytesInFlight: 536_870_912,
 };
 
 export interface CrossSiteOptions {
@@ -106,6 +153,17 @@ export const keySchema: z.ZodType<KeyOptions> = z.strictObject({
   models: z.array(z.string().min(1)).min(1).describe("Models it may use; * for all."),
 }) as z.ZodType<KeyOptions>;
 
+const positive = z.int().min(1).optional();
+
+const tlsSchema = z.strictObject({
+  cert: z
+    .string()
+    .min(1)
+    .describe("PEM file with the certificate and those between it and its root."),
+  key: z.string().min(1).describe("PEM file with its private key."),
+  clientCa: z.string().min(1).optional().describe("PEM file with who signs callers' certificates."),
+});
+
 export const listenSchema: z.ZodType<ListenOptions> = z.strictObject({
   host: z.string().min(1).optional().describe("Address to bind."),
   port: z
@@ -114,9 +172,13 @@ export const listenSchema: z.ZodType<ListenOptions> = z.strictObject({
     .max(65_535)
     .optional()
     .describe("Port for every protocol; 0 takes a free one."),
+  maxConnectionsPerAddress: positive.describe("Connections of one address at the same time."),
+  maxStreamsPerConnection: positive.describe("Calls at the same time on one HTTP/2 connection."),
+  idleTimeoutMs: positive.describe(
+    "How long a connection may be open with nothing under way, in milliseconds.",
+  ),
+  tls: tlsSchema.optional().describe("Certificate to serve TLS with."),
 }) as z.ZodType<ListenOptions>;
-
-const positive = z.int().min(1).optional();
 
 export const requestSchema: z.ZodType<RequestOptions> = z.strictObject({
   maxBodyBytes: positive.describe("Longest body of one request, in bytes."),
@@ -131,6 +193,8 @@ export const requestSchema: z.ZodType<RequestOptions> = z.strictObject({
   requestTimeoutMs: positive.describe(
     "How long a whole request may take to arrive, in milliseconds.",
   ),
+  minUploadBytesPerSecond: positive.describe("Least rate of an upload, in bytes per second."),
+  maxBytesInFlight: positive.describe("Bytes of all requests under way."),
 }) as z.ZodType<RequestOptions>;
 
 /** Whether a name can only lead to this machine. */

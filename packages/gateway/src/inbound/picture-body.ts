@@ -5,6 +5,7 @@ import {
   UnsupportedMediaError,
 } from "@tensorgate/core";
 import type { Exchange } from "./exchange.ts";
+import { parseJsonBody } from "./reading/json-body.ts";
 
 /**
  * Reads the pictures of a request: the body itself, the files of a form, or base64 in JSON.
@@ -21,8 +22,8 @@ export async function picturesFromBody(
   const contentType = exchange.header("content-type") ?? "application/octet-stream";
   const mediaType = contentType.split(";", 1)[0]?.trim().toLowerCase() ?? "";
   const read = readerOf(mediaType);
-  assertPlainEncoding(exchange);
-  const body = await exchange.body(maxBodyBytes);
+  // A form or base64 is taken apart into copies.
+  const body = await exchange.body(maxBodyBytes, read === rawPicture ? 1 : 3);
   if (body.byteLength === 0) {
     throw new InvalidRequestError("the body is empty; it must hold a picture", {
       hint: "curl --data-binary @picture.jpg",
@@ -35,7 +36,7 @@ type ReadBody = (body: Uint8Array, contentType: string) => Promise<readonly Pict
 
 function readerOf(mediaType: string): ReadBody {
   if (mediaType.startsWith("image/") || rawMediaTypes.has(mediaType)) {
-    return async (body) => [{ bytes: body }];
+    return rawPicture;
   }
   if (mediaType === "multipart/form-data") return picturesFromForm;
   if (mediaType === "application/json") return async (body) => picturesFromJson(body);
@@ -45,23 +46,13 @@ function readerOf(mediaType: string): ReadBody {
   });
 }
 
+const rawPicture: ReadBody = async (body) => [{ bytes: body }];
+
 /** The second is what `curl --data-binary` says when nobody told it better; the bytes are looked at anyway. */
 const rawMediaTypes: ReadonlySet<string> = new Set([
   "application/octet-stream",
   "application/x-www-form-urlencoded",
 ]);
-
-function assertPlainEncoding(exchange: Exchange): void {
-  const encoding = exchange.header("content-encoding")?.trim().toLowerCase() ?? "identity";
-  if (encoding === "identity") return;
-  throw new UnsupportedMediaError(
-    `a body encoded as "${encoding.slice(0, 40)}" is not understood`,
-    {
-      field: "content-encoding",
-      hint: "send it as it is: pictures do not shrink",
-    },
-  );
-}
 
 /** Every file of the form is a picture; its field name, or else its file name, is its id. */
 async function picturesFromForm(
@@ -97,7 +88,7 @@ async function parsedForm(body: Uint8Array, contentType: string): Promise<FormDa
 
 /** `{"image": {"b64": "…"}}` or `{"images": [{"b64": "…", "id"?: "…"}, …]}`. */
 function picturesFromJson(body: Uint8Array): readonly Picture[] {
-  const root = parsedJson(body);
+  const root = parseJsonBody(body);
   if (!isObject(root)) throw new InvalidRequestError("the body must be a JSON object");
   const { image, images } = root;
   if ((image === undefined) === (images === undefined)) {
@@ -110,15 +101,6 @@ function picturesFromJson(body: Uint8Array): readonly Picture[] {
     throw new InvalidRequestError('"images" must be an array', { field: "images" });
   }
   return images.map((each, index) => pictureFromJson(each, `images[${index}]`));
-}
-
-function parsedJson(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
-  } catch (cause) {
-    const detail = cause instanceof Error ? `: ${cause.message.slice(0, 120)}` : "";
-    throw new InvalidRequestError(`the body is not valid JSON${detail}`, { cause });
-  }
 }
 
 function pictureFromJson(value: unknown, field: string): Picture {

@@ -2,8 +2,10 @@ import { CancelledError, type Clock, InvalidRequestError, ScoringError } from "@
 import { type Authenticate, assertMayUse } from "./authentication.ts";
 import { type OpenNewCall, requestIdFrom } from "./call-context.ts";
 import { type Exchange, exchangeFrom, type Reply, sendReply } from "./exchange.ts";
-import type { NodeRequest, NodeResponse, OnRequest } from "./listener.ts";
+import type { NodeRequest, NodeResponse, OnRequest } from "./node-http.ts";
 import { noSuchRoute } from "./problem-json.ts";
+import type { Gunzip } from "./reading/gunzip.ts";
+import type { IntakeGate } from "./reading/intake.ts";
 import { replyHeaders, stopwatch } from "./reply-headers.ts";
 import { type PathParams, pathMatcher, type RestRoute } from "./rest-route.ts";
 
@@ -12,6 +14,8 @@ export interface RestHandlerParts {
   /** Answers in a protocol's own words what none of its routes takes; asked before a plain 404 is given. */
   readonly unrouted: (exchange: Exchange) => Reply | undefined;
   readonly authenticate: Authenticate;
+  readonly intake: IntakeGate;
+  readonly gunzip: Gunzip;
   readonly openCall: OpenNewCall;
   /** Told of what is our own fault, which the caller only learns the request id of. */
   readonly onInternalError: (error: ScoringError, requestId: string) => void;
@@ -26,6 +30,8 @@ export function restHandler({
   routes,
   unrouted,
   authenticate,
+  intake,
+  gunzip,
   openCall,
   onInternalError,
   clock,
@@ -40,14 +46,24 @@ export function restHandler({
   }
 
   return (request, response) => {
-    const exchange = exchangeFrom(request);
+    let held: Disposable | undefined;
+    const exchange = exchangeFrom(request, {
+      gunzip,
+      intake: () => {
+        const opened = intake.open(request, response, "whole");
+        held = opened.hold();
+        return opened;
+      },
+    });
     const candidates = find(exchange.path);
     const method = exchange.method === "HEAD" ? "GET" : exchange.method;
     const found = candidates.find(({ route }) => route.method === method);
     if (!found) {
       return sendReply(response, unrouted(exchange) ?? notRouted(candidates, exchange));
     }
-    void answer({ ...found, exchange, request, response });
+    // A caller who has gone leaves work behind that still holds the picture.
+    const letGo = () => held?.[Symbol.dispose]();
+    void answer({ ...found, exchange, request, response, letGo });
   };
 
   interface Found {
@@ -56,9 +72,12 @@ export function restHandler({
     readonly exchange: Exchange;
     readonly request: NodeRequest;
     readonly response: NodeResponse;
+    /** Called when the work has ended. */
+    readonly letGo: () => void;
   }
 
-  async function answer({ route, params, exchange, request, response }: Found): Promise<void> {
+  async function answer(found: Found): Promise<void> {
+    const { route, params, exchange, request, response, letGo } = found;
     const elapsedMs = stopwatch(clock);
     let requestId = requestIdFrom(exchange.header);
     try {
@@ -76,13 +95,14 @@ export function restHandler({
       request.once("error", () => abort(new CancelledError("the caller went away")));
       call.signal.throwIfAborted();
       if (params["model"] !== undefined) assertMayUse(call, params["model"]);
+      const work = Promise.resolve(route.answer(exchange, params, call)).finally(letGo);
       const {
         status = 200,
         contentType,
         headers,
         body,
         ...facts
-      } = await untilAborted(call.signal, Promise.resolve(route.answer(exchange, params, call)));
+      } = await untilAborted(call.signal, work);
       sendReply(response, {
         status,
         headers: {
@@ -96,8 +116,6 @@ export function restHandler({
       const error = ScoringError.from(thrown);
       if (error.reason === "internal") onInternalError(error, requestId);
       sendReply(response, route.errorReply(error, requestId));
-      // A caller that is still sending would wait for us to read what nobody wants.
-      if (!request.complete) request.resume();
     }
   }
 }

@@ -8,6 +8,8 @@ import {
 } from "@tensorgate/core";
 import { type OpenNewCall, requestIdFrom } from "./call-context.ts";
 import { connectErrorFrom, scoringErrorFromConnect } from "./connect-errors.ts";
+import type { Intake } from "./reading/intake.ts";
+import { bytesOf, isPacked } from "./reading/rpc-body.ts";
 import { type ReplyFacts, replyHeaders, stopwatch } from "./reply-headers.ts";
 
 /** Where the one who was authenticated by the headers travels to the call. */
@@ -15,8 +17,14 @@ export const callerKey: ContextKey<Caller | undefined> = createContextKey<Caller
   undefined,
 );
 
+/** Where the count of what the request brought travels to the call. */
+export const intakeKey: ContextKey<Intake | undefined> = createContextKey<Intake | undefined>(
+  undefined,
+);
+
 /** Runs one RPC with a call of its own, and answers with our headers or our error. */
 export type RunRpc = <Answer>(
+  request: unknown,
   context: HandlerContext,
   work: (call: CallContext) => Promise<{ readonly answer: Answer; readonly facts: ReplyFacts }>,
 ) => Promise<Answer>;
@@ -29,11 +37,14 @@ export interface RpcParts {
 
 /** The `catch` here is the only one of the RPC protocols between a caller and a model. */
 export function rpcRunner({ openCall, onInternalError, clock }: RpcParts): RunRpc {
-  return async (context, work) => {
+  return async (request, context, work) => {
     const elapsedMs = stopwatch(clock);
     const header = (name: string) => context.requestHeader.get(name) ?? undefined;
     const requestId = requestIdFrom(header);
+    const intake = context.values.get(intakeKey);
+    using _held = intake?.hold();
     try {
+      if (intake && isPacked(context.requestHeader)) intake.atLeast(bytesOf(request));
       using open = openCall({
         header: (name) => (name === "x-request-id" ? requestId : header(name)),
         timeoutMs: context.timeoutMs(),

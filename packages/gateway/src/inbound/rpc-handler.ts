@@ -1,8 +1,11 @@
 import type { DescFile } from "@bufbuild/protobuf";
-import { createContextValues } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { createConnectRouter, createContextValues } from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import {
-  type Caller,
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from "@connectrpc/connect-node";
+import {
   type Classify,
   type Embed,
   type ModelCatalog,
@@ -17,13 +20,16 @@ import type { Authenticate } from "./authentication.ts";
 import { requestIdFrom } from "./call-context.ts";
 import { catalogRpc } from "./catalog-rpc.ts";
 import { connectErrorFrom } from "./connect-errors.ts";
-import { sendReply } from "./exchange.ts";
+import { headerOf, sendReply } from "./exchange.ts";
 import type { Readiness } from "./health-rest.ts";
 import { healthRpc } from "./health-rpc.ts";
-import type { NodeResponse, OnRequest } from "./listener.ts";
+import type { NodeRequest, NodeResponse, OnRequest } from "./node-http.ts";
 import type { RequestOptions } from "./options.ts";
+import type { Gunzip } from "./reading/gunzip.ts";
+import type { IntakeGate } from "./reading/intake.ts";
+import { assertEncodingsKnown, countedBody, gzipOf, isAsyncIterable } from "./reading/rpc-body.ts";
 import { reflectionRpc } from "./reflection-rpc.ts";
-import { callerKey, type RpcParts, rpcRunner } from "./rpc-call.ts";
+import { callerKey, intakeKey, type RpcParts, rpcRunner } from "./rpc-call.ts";
 import { rpcRefusal } from "./rpc-refusal.ts";
 import { scoringRpc } from "./scoring-rpc.ts";
 import { wireStatusOf } from "./wire-status.ts";
@@ -35,6 +41,8 @@ export interface RpcHandlerParts extends RpcParts {
   readonly catalog: ModelCatalog;
   readonly readiness: () => Readiness;
   readonly authenticate: Authenticate;
+  readonly intake: IntakeGate;
+  readonly gunzip: Gunzip;
   readonly requests: Required<RequestOptions>;
   /** Answers what is no RPC. */
   readonly otherwise: OnRequest;
@@ -44,43 +52,54 @@ const files: readonly DescFile[] = [scoringFile, catalogFile, healthFile, reflec
 
 /** Everything that comes by Connect, gRPC or gRPC-Web; the library tells the three apart. */
 export function rpcHandler(parts: RpcHandlerParts): OnRequest {
+  const { requests, readiness, authenticate, intake, otherwise } = parts;
   const run = rpcRunner(parts);
   const serviceNames = files.flatMap((file) => file.services.map(({ typeName }) => typeName));
-  const callers = new WeakMap<object, Caller>();
-  const handle = connectNodeAdapter({
-    readMaxBytes: parts.requests.maxMessageBytes,
+  const router = createConnectRouter({
+    readMaxBytes: requests.maxMessageBytes,
+    acceptCompression: [gzipOf(parts.gunzip)],
     // Answers are small, and a caller on the same machine or network waits longer for the packing.
-    acceptCompression: [],
-    // The library types the same objects a little differently.
-    contextValues: (request) => createContextValues().set(callerKey, callers.get(request)),
-    fallback: (request, response) => parts.otherwise(request, response as NodeResponse),
-    routes: (router) => {
-      scoringRpc(router, { ...parts, run });
-      catalogRpc(router, parts.catalog, run);
-      healthRpc(router, { readiness: parts.readiness, serviceNames });
-      reflectionRpc(router, files);
-    },
+    compressMinBytes: 0xffff_ffff,
   });
+  scoringRpc(router, { ...parts, run });
+  catalogRpc(router, parts.catalog, run);
+  healthRpc(router, { readiness, serviceNames });
+  reflectionRpc(router, files);
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+
+  function open(handler: UniversalHandler, request: NodeRequest, response: NodeResponse) {
+    const caller = needsKey.test(handler.requestPath) ? authenticate(request) : undefined;
+    assertEncodingsKnown(request);
+    const kind = handler.method.methodKind === "unary" ? "whole" : "stream";
+    const counted = intake.open(request, response, kind);
+    const values = createContextValues().set(callerKey, caller).set(intakeKey, counted);
+    const asked = universalRequestFromNodeRequest(request, response, undefined, values);
+    if (!isAsyncIterable(asked.body)) return asked;
+    const requestId = requestIdFrom((name) => asked.header.get(name) ?? undefined);
+    return { ...asked, body: countedBody(asked.body, counted, requestId) };
+  }
 
   return (request, response) => {
-    if (needsKey.test(request.url ?? "")) {
-      try {
-        const caller = parts.authenticate(request);
-        if (caller) callers.set(request, caller);
-      } catch (thrown) {
-        const error = ScoringError.from(thrown);
-        const requestId = requestIdFrom((name) => {
-          const value = request.headers[name];
-          return Array.isArray(value) ? value[0] : value;
-        });
-        const refused = connectErrorFrom(error, requestId);
-        const contentType = request.headers["content-type"] ?? "";
-        request.resume();
-        return sendReply(response, rpcRefusal(contentType, refused, wireStatusOf(error).http));
-      }
+    const handler = handlers.get(pathOf(request));
+    if (!handler) return otherwise(request, response);
+    try {
+      handler(open(handler, request, response))
+        .then((answer) => universalResponseToNodeResponse(answer, response))
+        // The connection broke while the answer was written: nobody is left to tell.
+        .catch(() => response.destroy());
+    } catch (thrown) {
+      const error = ScoringError.from(thrown);
+      const requestId = requestIdFrom((name) => headerOf(request, name));
+      const refused = connectErrorFrom(error, requestId);
+      const contentType = request.headers["content-type"] ?? "";
+      sendReply(response, rpcRefusal(contentType, refused, wireStatusOf(error).http));
     }
-    handle(request, response);
   };
+}
+
+function pathOf({ url = "/" }: NodeRequest): string {
+  const queryStart = url.indexOf("?");
+  return queryStart === -1 ? url : url.slice(0, queryStart);
 }
 
 /** Every service but health, which whoever probes may ask. */

@@ -32,7 +32,7 @@ export function scoringRpc(router: ConnectRouter, parts: ScoringRpcParts): void 
 
   const service: ServiceImpl<typeof ScoringService> = {
     classify: (request, context) =>
-      run(context, async (call) => {
+      run(request, context, async (call) => {
         const response = await classify(
           {
             modelSpec: modelSpecFrom(request.modelSpec),
@@ -50,7 +50,7 @@ export function scoringRpc(router: ConnectRouter, parts: ScoringRpcParts): void 
       }),
 
     embed: (request, context) =>
-      run(context, async (call) => {
+      run(request, context, async (call) => {
         const response = await embed(
           {
             modelSpec: modelSpecFrom(request.modelSpec),
@@ -66,7 +66,7 @@ export function scoringRpc(router: ConnectRouter, parts: ScoringRpcParts): void 
       }),
 
     predict: (request, context) =>
-      run(context, async (call) => {
+      run(request, context, async (call) => {
         const inputs = new Map(
           Object.entries(request.inputs).map(([name, tensor]) => [
             name,

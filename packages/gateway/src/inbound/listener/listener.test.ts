@@ -3,13 +3,14 @@ import http2 from "node:http2";
 import net from "node:net";
 import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
-import { listener, type OnRequest } from "./listener.ts";
-import { requestDefaults } from "./options.ts";
+import type { OnRequest } from "../node-http.ts";
+import { listenDefaults, requestDefaults } from "../options.ts";
+import { listener } from "./listener.ts";
 
 async function listening(onRequest: OnRequest = (_request, response) => void response.end("ok")) {
   const clock = manualClock();
   const opened = listener({
-    listen: { host: "127.0.0.1", port: 0 },
+    listen: { ...listenDefaults, port: 0 },
     requests: requestDefaults,
     onRequest,
     clock,

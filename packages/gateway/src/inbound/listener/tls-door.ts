@@ -1,0 +1,123 @@
+import { readFileSync } from "node:fs";
+import type net from "node:net";
+import tls from "node:tls";
+import type { Clock } from "@tensorgate/core";
+import type { TlsOptions } from "../options.ts";
+
+/** A file of TLS that cannot be read, or does not hold what it should. */
+export class CertificateError extends Error {
+  override readonly name = "CertificateError";
+  readonly file: string;
+
+  constructor(file: string, cause: unknown) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    super(`TLS cannot use ${file}: ${why}`, { cause });
+    this.file = file;
+  }
+}
+
+/** Makes TLS of accepted sockets, with the certificate that the files hold at that moment. */
+export interface TlsDoor {
+  /** Calls `onSecured` if the handshake succeeds; otherwise the socket is closed. */
+  open(socket: net.Socket, onSecured: (secured: tls.TLSSocket) => void): void;
+  /** Stops looking at the files. */
+  close(): void;
+}
+
+export interface TlsDoorParts {
+  readonly clock: Clock;
+  readonly onCertificates: (news: { readonly file: string; readonly error?: Error }) => void;
+}
+
+/** How often the files are looked at. Kubernetes swaps folders by links, which no watcher tells of reliably. */
+const lookEveryMs = 30_000;
+
+/** @throws CertificateError if a file cannot be used; later faults are told and the old certificate stays */
+export function tlsDoor(files: TlsOptions, { clock, onCertificates }: TlsDoorParts): TlsDoor {
+  let current = readFiles(files);
+  const server = tls.createServer({
+    ...secureContext(files, current),
+    minVersion: "TLSv1.2",
+    ALPNProtocols: ["h2", "http/1.1"],
+    requestCert: files.clientCa !== undefined,
+    rejectUnauthorized: files.clientCa !== undefined,
+  });
+  const waiting = new Map<string, (secured: tls.TLSSocket) => void>();
+  server.on("secureConnection", (secured) => {
+    secured.on("error", () => {});
+    const key = endpointsOf(secured);
+    const onSecured = waiting.get(key);
+    if (!onSecured) return void secured.destroy();
+    waiting.delete(key);
+    onSecured(secured);
+  });
+  server.on("tlsClientError", (_error, secured) => void secured.destroy());
+
+  let timer = clock.setTimer(lookEveryMs, look);
+  function look(): void {
+    timer = clock.setTimer(lookEveryMs, look);
+    try {
+      const found = readFiles(files);
+      if (JSON.stringify(found) === JSON.stringify(current)) return;
+      server.setSecureContext(secureContext(files, found));
+      current = found;
+      onCertificates({ file: files.cert });
+    } catch (thrown) {
+      const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+      onCertificates({
+        file: thrown instanceof CertificateError ? thrown.file : files.cert,
+        error,
+      });
+    }
+  }
+
+  return {
+    open: (socket, onSecured) => {
+      const key = endpointsOf(socket);
+      waiting.set(key, onSecured);
+      socket.once("close", () => {
+        if (waiting.get(key) === onSecured) waiting.delete(key);
+      });
+      server.emit("connection", socket);
+    },
+    close: () => timer[Symbol.dispose](),
+  };
+}
+
+interface PemTexts {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca?: string;
+}
+
+function readFiles({ cert, key, clientCa }: TlsOptions): PemTexts {
+  return {
+    cert: readPem(cert),
+    key: readPem(key),
+    ...(clientCa !== undefined && { ca: readPem(clientCa) }),
+  };
+}
+
+function readPem(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new CertificateError(file, cause);
+  }
+}
+
+/** Tried out before it is taken: a key that is not that of the certificate would fail every handshake. */
+function secureContext({ cert }: TlsOptions, texts: PemTexts): tls.SecureContextOptions {
+  try {
+    tls.createSecureContext({ ...texts });
+  } catch (cause) {
+    throw new CertificateError(cert, cause);
+  }
+  return { ...texts };
+}
+
+/** What tells a connection from every other one while it is open. */
+function endpointsOf(socket: net.Socket): string {
+  const { remoteAddress, remotePort, localAddress, localPort } = socket;
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
+}

@@ -1,0 +1,188 @@
+import {
+  type Clock,
+  DeadlineExceededError,
+  OverloadedError,
+  type ScoringError,
+} from "@tensorgate/core";
+import type { NodeRequest, NodeResponse } from "../node-http.ts";
+import type { ListenSettings, RequestOptions } from "../options.ts";
+
+/** What one request brings in: counted, and timed until its end. The same for every protocol. */
+export interface Intake {
+  /**
+   * Counts a piece of the body that has come in.
+   * @throws OverloadedError if all requests together hold as much as they may
+   */
+  took(byteCount: number): void;
+  /** Says that what was counted is at least this much in memory: a body that was compressed. */
+  atLeast(byteCount: number): void;
+  /** Says that so much of a stream has been answered and let go. */
+  gave(byteCount: number): void;
+  /** The whole body is here; nothing times it any more. */
+  complete(): void;
+  /** Calls `listener` once if the body comes too slowly. */
+  onFailure(listener: (error: ScoringError) => void): void;
+  /** Keeps what was counted in flight, also when the caller has gone, until it is disposed of. */
+  hold(): Disposable;
+}
+
+/** Every request that is being read or worked on. */
+export interface IntakeGate {
+  readonly bytesInFlight: number;
+  /**
+   * Begins to read a request; what it brings stays counted until its response is closed and every hold is let go.
+   *
+   * @param kind - a stream may last, as long as it does not fall silent
+   * @throws OverloadedError if what it declares has no room
+   */
+  open(request: NodeRequest, response: NodeResponse, kind: "whole" | "stream"): Intake;
+}
+
+export interface IntakeParts {
+  readonly requests: Pick<
+    Required<RequestOptions>,
+    "maxBytesInFlight" | "minUploadBytesPerSecond" | "requestTimeoutMs"
+  >;
+  readonly listen: Pick<ListenSettings, "idleTimeoutMs">;
+  readonly clock: Clock;
+}
+
+/** From when on an upload must keep its rate, and how often that is looked at, in milliseconds. */
+const rateGraceMs = 5_000;
+const lookEveryMs = 1_000;
+
+/** When an overloaded gateway may be asked again, in milliseconds. */
+const retryAfterMs = 1_000;
+
+export function intakeGate({ requests, listen, clock }: IntakeParts): IntakeGate {
+  const { maxBytesInFlight, minUploadBytesPerSecond, requestTimeoutMs } = requests;
+  let bytesInFlight = 0;
+
+  function assertRoom(byteCount: number): void {
+    if (bytesInFlight + byteCount <= maxBytesInFlight) return;
+    throw new OverloadedError("the gateway is reading as much as it may at the same time", {
+      retryAfterMs,
+      hint: "send it again in a moment",
+    });
+  }
+
+  function open(request: NodeRequest, response: NodeResponse, kind: "whole" | "stream"): Intake {
+    // What is declared and never sent must not keep others out, so it is looked at and not reserved.
+    assertRoom(Number(request.headers["content-length"] ?? 0) || 0);
+    const startedMs = clock.nowMs();
+    let receivedBytes = 0;
+    let countedBytes = 0;
+    let holdCount = 0;
+    let timer: Disposable | undefined;
+    let isOver = false;
+    let fail: ((error: ScoringError) => void) | undefined;
+    let failure: ScoringError | undefined;
+
+    function count(byteCount: number): void {
+      countedBytes += byteCount;
+      bytesInFlight += byteCount;
+    }
+
+    function failWith(error: ScoringError): void {
+      failure = error;
+      complete();
+      fail?.(error);
+    }
+
+    function look(): void {
+      const elapsedMs = clock.nowMs() - startedMs;
+      const wantedBytes = (minUploadBytesPerSecond * elapsedMs) / 1_000;
+      if (elapsedMs >= requestTimeoutMs) failWith(tooLate(requestTimeoutMs));
+      else if (receivedBytes < wantedBytes) failWith(tooSlow(minUploadBytesPerSecond));
+      else timer = clock.setTimer(Math.min(lookEveryMs, requestTimeoutMs - elapsedMs), look);
+    }
+
+    function startTiming(): void {
+      if (isOver) return;
+      timer?.[Symbol.dispose]();
+      timer =
+        kind === "stream"
+          ? clock.setTimer(listen.idleTimeoutMs, () => failWith(fellSilent(listen.idleTimeoutMs)))
+          : clock.setTimer(Math.min(rateGraceMs, requestTimeoutMs), look);
+    }
+
+    function complete(): void {
+      isOver = true;
+      timer?.[Symbol.dispose]();
+    }
+
+    function hold(): Disposable {
+      let isHeld = true;
+      holdCount += 1;
+      return {
+        [Symbol.dispose]: () => {
+          if (!isHeld) return;
+          isHeld = false;
+          holdCount -= 1;
+          if (holdCount > 0) return;
+          complete();
+          count(-countedBytes);
+        },
+      };
+    }
+
+    const untilClosed = hold();
+    if (response.closed) untilClosed[Symbol.dispose]();
+    else response.once("close", () => untilClosed[Symbol.dispose]());
+    if (mayHaveBody(request)) startTiming();
+
+    return {
+      took: (byteCount) => {
+        assertRoom(byteCount);
+        receivedBytes += byteCount;
+        // After the last hold nobody would take it off again.
+        if (holdCount > 0) count(byteCount);
+        if (kind === "stream") startTiming();
+      },
+      atLeast: (byteCount) => {
+        const missing = byteCount - countedBytes;
+        if (missing <= 0) return;
+        assertRoom(missing);
+        count(missing);
+      },
+      gave: (byteCount) => count(-Math.min(byteCount, countedBytes)),
+      complete,
+      onFailure: (listener) => {
+        if (failure) listener(failure);
+        else fail = listener;
+      },
+      hold,
+    };
+  }
+
+  return {
+    get bytesInFlight() {
+      return bytesInFlight;
+    },
+    open,
+  };
+}
+
+function mayHaveBody(request: NodeRequest): boolean {
+  if ("stream" in request) return !request.stream.endAfterHeaders;
+  const { headers } = request;
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+}
+
+function tooSlow(bytesPerSecond: number): DeadlineExceededError {
+  return new DeadlineExceededError(`the body came slower than ${bytesPerSecond} bytes a second`, {
+    hint: "send a smaller picture, or send it from nearer",
+  });
+}
+
+function tooLate(timeoutMs: number): DeadlineExceededError {
+  return new DeadlineExceededError(`the request did not arrive within ${timeoutMs} ms`, {
+    hint: "send a smaller picture",
+  });
+}
+
+function fellSilent(timeoutMs: number): DeadlineExceededError {
+  return new DeadlineExceededError(`nothing came on the stream for ${timeoutMs} ms`, {
+    hint: "open a stream when there are pictures to send",
+  });
+}

@@ -8,6 +8,7 @@ import { type ConsoleFiles, consoleRest } from "./inbound/console-rest.ts";
 import { crossSiteGuard } from "./inbound/cross-site.ts";
 import { healthRest } from "./inbound/health-rest.ts";
 import { listener } from "./inbound/listener/listener.ts";
+import type { CertificateNews } from "./inbound/listener/tls-door.ts";
 import { openapiRest } from "./inbound/openapi.ts";
 import { crossSiteDefaults, listenDefaults, requestDefaults } from "./inbound/options.ts";
 import { picturesRest } from "./inbound/pictures-rest.ts";
@@ -39,6 +40,8 @@ export interface Gateway {
   readonly port: number;
   /** @throws the system's error if the port is taken */
   listen(): Promise<void>;
+  /** How much is under way at this moment. */
+  load(): GatewayLoad;
   /** Resolves as soon as every pool can serve, which is more than `/readyz` asks for. */
   ready(): Promise<void>;
   /**
@@ -48,12 +51,20 @@ export interface Gateway {
   close(graceMs?: number): Promise<void>;
 }
 
+export interface GatewayLoad {
+  readonly connections: number;
+  /** Of all requests that are being read or worked on. */
+  readonly bytesInFlight: number;
+}
+
 /** What a gateway is handed beside its configuration. */
 export interface GatewayParts {
   /** Page to serve at `/`. */
   readonly console?: ConsoleFiles;
   /** Told of faults of our own, with the id that the caller was given. */
   readonly onInternalError?: (error: ScoringError, requestId: string) => void;
+  /** Told of certificates of `listen.tls` that changed, and of those that could not be taken. */
+  readonly onCertificates?: (news: CertificateNews) => void;
   readonly clockAndRandom?: ClockAndRandom;
 }
 
@@ -62,6 +73,7 @@ export interface GatewayParts {
  * This is the only file that knows more than one stage, and all it does is compose.
  *
  * @throws ConfigError with every fault of `options`
+ * @throws CertificateError if a file of `listen.tls` cannot be used
  */
 export function createGateway(options: GatewayOptions, parts: GatewayParts = {}): Gateway {
   const { models, pools, region = "local", ...settings } = checkedOptions(options);
@@ -140,7 +152,8 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   });
   const crossSite = { ...crossSiteDefaults, ...settings.crossSite };
   const guarded = crossSiteGuard({ options: crossSite, host: listen.host, next: rpc });
-  const door = listener({ listen, requests, onRequest: guarded, clock });
+  const { onCertificates = () => {} } = parts;
+  const door = listener({ listen, requests, onRequest: guarded, onCertificates, clock });
   let port = listen.port;
 
   return {
@@ -153,6 +166,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     listen: async () => {
       ({ port } = await door.listen());
     },
+    load: () => ({ connections: door.connectionCount, bytesInFlight: intake.bytesInFlight }),
     ready: pooled.ready,
     close: async (graceMs = defaultGraceMs) => {
       isClosing = true;

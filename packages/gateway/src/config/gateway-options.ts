@@ -123,8 +123,8 @@ export const gatewaySchema: z.ZodType<GatewayOptions> = z
       });
     });
     const host = options.listen?.host ?? "127.0.0.1";
-    const hasKeys = (options.keys ?? []).length > 0;
-    if (!isLoopbackName(host) && !hasKeys && options.allowAnonymous !== true) {
+    const isClosed = (options.keys ?? []).length > 0 || options.listen?.tls?.clientCa !== undefined;
+    if (!isLoopbackName(host) && !isClosed && options.allowAnonymous !== true) {
       context.addIssue({
         code: "custom",
         path: ["listen", "host"],

@@ -13,6 +13,7 @@ async function listening(onRequest: OnRequest = (_request, response) => void res
     listen: { ...listenDefaults, port: 0 },
     requests: requestDefaults,
     onRequest,
+    onCertificates: () => {},
     clock,
   });
   const { port } = await opened.listen();

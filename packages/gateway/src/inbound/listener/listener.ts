@@ -9,7 +9,7 @@ import type { ListenSettings, RequestOptions } from "../options.ts";
 import { type Connection, connections } from "./connections.ts";
 import { sniffHttpVersion } from "./http-version.ts";
 import { answerMalformedRequest } from "./malformed-request.ts";
-import { type TlsDoor, tlsDoor } from "./tls-door.ts";
+import { type CertificateNews, type TlsDoor, tlsDoor } from "./tls-door.ts";
 import { endUnreadBody } from "./unread-body.ts";
 
 /** One port for HTTP/1.1 and HTTP/2, in cleartext or, where there is a certificate, in TLS only. */
@@ -28,8 +28,7 @@ export interface ListenerParts {
   readonly listen: ListenSettings;
   readonly requests: Required<RequestOptions>;
   readonly onRequest: OnRequest;
-  /** Told of certificates that were changed, and of those that could not be taken. */
-  readonly onCertificates?: (news: { readonly file: string; readonly error?: Error }) => void;
+  readonly onCertificates: (news: CertificateNews) => void;
   readonly clock: Clock;
 }
 
@@ -39,7 +38,7 @@ export interface ListenerParts {
  * header timer is told that it listens, and looks after the second request of a connection and those that follow.
  */
 export function listener(parts: ListenerParts): Listener {
-  const { listen, requests, onRequest, onCertificates = () => {}, clock } = parts;
+  const { listen, requests, onRequest, onCertificates, clock } = parts;
   const { headerTimeoutMs } = requests;
   const table = connections({ limits: listen, headerTimeoutMs, clock });
   /** Who a transport belongs to, from when it is handed to an HTTP server. */

@@ -24,9 +24,15 @@ export interface TlsDoor {
   close(): void;
 }
 
+/** A certificate that was taken, or, with an error, one that was not. */
+export interface CertificateNews {
+  readonly file: string;
+  readonly error?: Error;
+}
+
 export interface TlsDoorParts {
   readonly clock: Clock;
-  readonly onCertificates: (news: { readonly file: string; readonly error?: Error }) => void;
+  readonly onCertificates: (news: CertificateNews) => void;
 }
 
 /** How often the files are looked at. Kubernetes swaps folders by links, which no watcher tells of reliably. */

@@ -1,4 +1,9 @@
-import { createGateway, type Gateway, type GatewayOptions } from "@tensorgate/gateway";
+import {
+  createGateway,
+  type Gateway,
+  type GatewayOptions,
+  type GatewayParts,
+} from "@tensorgate/gateway";
 import { bundledModelsDirectory, findModels, startModelServer } from "@tensorgate/model-server";
 
 /** A gateway on a free port; disposing of it stops it and what was started for it. */
@@ -23,18 +28,17 @@ export function shapesModel(): GatewayOptions["models"][number] {
 export async function startGateway(
   addresses: Readonly<Record<string, readonly string[]>>,
   options: Partial<GatewayOptions> = {},
+  parts: GatewayParts = {},
 ): Promise<RunningGateway> {
-  const gateway = createGateway({
-    region: "westeurope",
-    listen: { port: 0 },
-    models: [shapesModel()],
-    pools: Object.entries(addresses).map(([region, replicas]) => ({
-      model: "shapes",
-      region,
-      replicas,
-    })),
-    ...options,
-  });
+  const pools = Object.entries(addresses).map(([region, replicas]) => ({
+    model: "shapes",
+    region,
+    replicas,
+  }));
+  const gateway = createGateway(
+    { region: "westeurope", listen: { port: 0 }, models: [shapesModel()], pools, ...options },
+    parts,
+  );
   await gateway.listen();
   await gateway.ready();
   return { gateway, url: gateway.url, [Symbol.asyncDispose]: () => gateway.close(1_000) };
@@ -43,12 +47,13 @@ export async function startGateway(
 /** A gateway in front of one embedded model server with the shapes model. */
 export async function startShapesGateway(
   options: Partial<GatewayOptions> = {},
+  parts: GatewayParts = {},
 ): Promise<RunningGateway> {
   const server = await startModelServer({
     port: 0,
     models: { directory: bundledModelsDirectory },
   });
-  const running = await startGateway({ westeurope: [`127.0.0.1:${server.port}`] }, options);
+  const running = await startGateway({ westeurope: [`127.0.0.1:${server.port}`] }, options, parts);
   return {
     ...running,
     [Symbol.asyncDispose]: async () => {

@@ -45,6 +45,8 @@ export function exchangeFrom(request: NodeRequest, { intake, gunzip }: ReadingPa
     header: (name) => headerOf(request, name),
     body: async (maxBytes, copyCount = 1) => {
       const isPacked = isGzip(request.headers["content-encoding"], "content-encoding");
+      const declared = Number(request.headers["content-length"] ?? Number.NaN);
+      if (declared > maxBytes) throw bodyTooLarge(maxBytes);
       const counted = intake();
       const received = await readBody(request, maxBytes, counted);
       const body = isPacked ? await gunzip(received, maxBytes) : received;
@@ -62,7 +64,6 @@ export function headerOf({ headers }: NodeRequest, name: string): string | undef
 
 function readBody(request: NodeRequest, maxBytes: number, intake: Intake): Promise<Uint8Array> {
   const declared = Number(request.headers["content-length"] ?? Number.NaN);
-  if (declared > maxBytes) return Promise.reject(bodyTooLarge(maxBytes));
   // One buffer of the declared length saves joining the chunks, a copy and an allocation of the whole.
   const whole = declared > 0 ? Buffer.allocUnsafeSlow(declared) : undefined;
   const chunks: Buffer[] = [];

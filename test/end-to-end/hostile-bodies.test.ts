@@ -1,0 +1,285 @@
+import { once } from "node:events";
+import http2 from "node:http2";
+import net from "node:net";
+import { gzipSync } from "node:zlib";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { manualClock } from "@tensorgate/core/testing";
+import { systemClockAndRandom } from "@tensorgate/gateway";
+import { ClassifyRequestSchema } from "@tensorgate/proto/tensorgate/v1/scoring";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { samplePicture } from "../support/pictures.ts";
+import { type RunningGateway, startShapesGateway } from "../support/running-gateway.ts";
+
+const clock = manualClock();
+let running: RunningGateway;
+beforeAll(async () => {
+  running = await startShapesGateway({}, { clockAndRandom: { ...systemClockAndRandom, clock } });
+});
+afterAll(async () => {
+  const closed = running[Symbol.asyncDispose]();
+  clock.advance(1_000);
+  await closed;
+});
+
+const star = samplePicture("star");
+
+// Whatever came before, the next caller is served, and nothing is still counted.
+afterEach(async () => {
+  const response = await fetch(`${running.url}/v1/classify/shapes`, { method: "POST", body: star });
+  expect(response.status).toBe(200);
+  await response.arrayBuffer();
+  await expect.poll(() => running.gateway.load().bytesInFlight).toBe(0);
+});
+
+const message = toBinary(
+  ClassifyRequestSchema,
+  create(ClassifyRequestSchema, {
+    modelSpec: { name: "shapes" },
+    pictures: [{ source: { case: "data", value: star } }],
+  }),
+);
+const classifyPath = "/tensorgate.v1.ScoringService/Classify";
+
+interface Answer {
+  readonly headers: http2.IncomingHttpHeaders;
+  readonly trailers: http2.IncomingHttpHeaders;
+  readonly body: string;
+}
+
+/** One HTTP/2 request, sent as it is; `pieces` may never end. */
+async function http2Post(
+  path: string,
+  headers: Record<string, string>,
+  send: (stream: http2.ClientHttp2Stream) => void,
+): Promise<Answer> {
+  const session = http2.connect(running.url);
+  session.on("error", () => {});
+  const stream = session.request({ ":method": "POST", ":path": path, ...headers });
+  let answered: http2.IncomingHttpHeaders = {};
+  let trailers: http2.IncomingHttpHeaders = {};
+  const chunks: Buffer[] = [];
+  stream.on("response", (received) => {
+    answered = received;
+  });
+  stream.on("trailers", (received) => {
+    trailers = received;
+  });
+  stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+  stream.on("error", () => {});
+  send(stream);
+  await new Promise((resolve) => stream.once("end", resolve).once("close", resolve));
+  session.destroy();
+  return { headers: answered, trailers, body: Buffer.concat(chunks).toString("latin1") };
+}
+
+function framed(bytes: Uint8Array, flags = 0): Buffer {
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt8(flags, 0);
+  prefix.writeUInt32BE(bytes.byteLength, 1);
+  return Buffer.concat([prefix, bytes]);
+}
+
+const protocols = [
+  {
+    name: "REST",
+    path: "/v1/classify/shapes",
+    type: "image/jpeg",
+    encodingHeader: "content-encoding",
+    frame: (bytes: Uint8Array) => Buffer.from(bytes),
+  },
+  {
+    name: "Connect",
+    path: classifyPath,
+    type: "application/proto",
+    encodingHeader: "content-encoding",
+    frame: (bytes: Uint8Array) => Buffer.from(bytes),
+  },
+  {
+    name: "gRPC",
+    path: classifyPath,
+    type: "application/grpc",
+    encodingHeader: "grpc-encoding",
+    frame: framed,
+  },
+  {
+    name: "gRPC-Web",
+    path: classifyPath,
+    type: "application/grpc-web",
+    encodingHeader: "grpc-encoding",
+    frame: framed,
+  },
+] as const;
+
+const payloadOf = (name: string) => (name === "REST" ? star : message);
+
+/** The reason of an answer in whatever form: problem details, or the text of `google.rpc.ErrorInfo` in them. */
+function reasonOf({ headers, trailers, body }: Answer): string {
+  const details = String(
+    headers["grpc-status-details-bin"] ??
+      trailers["grpc-status-details-bin"] ??
+      /grpc-status-details-bin: (\S+)/.exec(body)?.[1] ??
+      "",
+  );
+  return `${Buffer.from(details, "base64").toString("latin1")} ${body} ${[...body.matchAll(/"value":\s*"([^"]+)"/g)].map(([, value = ""]) => Buffer.from(value, "base64").toString("latin1")).join(" ")}`;
+}
+
+test.each(protocols)(
+  "$name takes a body as gzip",
+  async ({ name, path, type, encodingHeader, frame }) => {
+    const packed = gzipSync(payloadOf(name));
+    const answer = await http2Post(
+      path,
+      { "content-type": type, [encodingHeader]: "gzip" },
+      (stream) => stream.end(frame(packed, 1)),
+    );
+
+    expect(answer.headers[":status"]).toBe(200);
+    expect(answer.body).toContain("star");
+  },
+);
+
+test.each(protocols)(
+  "gzip bomb: $name refuses what unpacks to more than it may",
+  async ({ name, path, type, encodingHeader, frame }) => {
+    const bomb = gzipSync(Buffer.alloc(name === "REST" ? 33_554_433 : 67_108_865));
+    const before = process.memoryUsage().rss;
+    const answer = await http2Post(
+      path,
+      { "content-type": type, [encodingHeader]: "gzip" },
+      (stream) => stream.end(frame(bomb, 1)),
+    );
+
+    expect(reasonOf(answer)).toContain("too-large");
+    expect(process.memoryUsage().rss - before).toBeLessThan(200 * 2 ** 20);
+  },
+);
+
+test.each(
+  protocols.flatMap((protocol) =>
+    ["br", "zstd", "deflate", "gzip, gzip", "gzip, br", "identity, gzip"].map((encoding) => ({
+      ...protocol,
+      encoding,
+    })),
+  ),
+)(
+  "stacked and other encodings: $name refuses $encoding",
+  async ({ path, type, encodingHeader, encoding, frame }) => {
+    const answer = await http2Post(
+      path,
+      { "content-type": type, [encodingHeader]: encoding },
+      (stream) => stream.end(frame(star, 1)),
+    );
+
+    expect(reasonOf(answer)).toContain("unsupported-media");
+  },
+);
+
+test.each(protocols)(
+  "$name: a body that says gzip and is none is a bad request",
+  async ({ path, type, encodingHeader, frame }) => {
+    const answer = await http2Post(
+      path,
+      { "content-type": type, [encodingHeader]: "gzip" },
+      (stream) => stream.end(frame(star, 1)),
+    );
+
+    expect(reasonOf(answer)).toContain("invalid-request");
+  },
+);
+
+test.each(protocols)(
+  "slow body: $name over HTTP/2 gives up on it",
+  async ({ path, type, frame }) => {
+    const answer = await http2Post(
+      path,
+      {
+        "content-type": type,
+        "x-tensorgate-timeout-ms": "60000",
+        ...(type.includes("grpc") && { "grpc-timeout": "60S" }),
+      },
+      (stream) => {
+        stream.write(frame(star).subarray(0, 20));
+        stream.once("ready", async () => {
+          await expect.poll(() => running.gateway.load().bytesInFlight).toBeGreaterThan(0);
+          clock.advance(5_000);
+        });
+      },
+    );
+
+    expect(reasonOf(answer)).toContain("deadline-exceeded");
+    expect(reasonOf(answer)).toContain("slower than");
+  },
+);
+
+test("slow body: REST over HTTP/1.1 is told so, and the connection is cut when it goes on", async () => {
+  const socket = net.connect(running.gateway.port, "127.0.0.1");
+  socket.on("error", () => {});
+  let received = "";
+  socket.on("data", (chunk) => {
+    received += chunk.toString("latin1");
+  });
+  const closed = new Promise((resolve) => socket.once("close", resolve));
+  await once(socket, "connect");
+  socket.write(
+    "POST /v1/classify/shapes HTTP/1.1\r\nhost: localhost\r\nx-tensorgate-timeout-ms: 60000\r\ncontent-length: 100000\r\n\r\nabc",
+  );
+  await expect.poll(() => running.gateway.load().bytesInFlight).toBe(3);
+
+  clock.advance(5_000);
+  await expect.poll(() => received).toContain("slower than");
+  clock.advance(2_000);
+  await closed;
+
+  expect(received).toMatch(/^HTTP\/1\.1 504 /);
+});
+
+test("a caller who was refused and goes on sending is cut after a while, and loses no answer", async () => {
+  const socket = net.connect(running.gateway.port, "127.0.0.1");
+  socket.on("error", () => {});
+  let received = "";
+  socket.on("data", (chunk) => {
+    received += chunk.toString("latin1");
+  });
+  const closed = new Promise((resolve) => socket.once("close", resolve));
+  await once(socket, "connect");
+  socket.write(
+    "POST /v1/classify/shapes HTTP/1.1\r\nhost: localhost\r\ncontent-length: 999999999\r\n\r\n",
+  );
+  socket.write(Buffer.alloc(1_000_000));
+  await expect.poll(() => received).toContain('"too-large"');
+
+  clock.advance(2_000);
+  await closed;
+});
+
+test("a caller who was refused over HTTP/2 is told to stop sending", async () => {
+  const session = http2.connect(running.url);
+  const headers = { ":method": "POST", ":path": "/v1/classify/shapes", "content-type": "text/css" };
+  const stream = session.request(headers);
+  stream.resume();
+  const [answered] = (await once(stream, "response")) as [http2.IncomingHttpHeaders];
+  await once(stream, "end");
+
+  clock.advance(2_000);
+  await once(stream, "close");
+
+  expect(answered[":status"]).toBe(415);
+  expect(stream.rstCode).toBe(http2.constants.NGHTTP2_NO_ERROR);
+  session.destroy();
+});
+
+test.each([
+  { name: "deep JSON", body: "[".repeat(100_000) },
+  { name: "__proto__", body: '{"image":{"b64":"AAAA"},"__proto__":{"x":1}}' },
+  { name: "base64 of a wrong length", body: '{"image":{"b64":"AAAAA"}}' },
+])("$name is a bad request", async ({ body }) => {
+  const response = await fetch(`${running.url}/v1/classify/shapes`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body,
+  });
+
+  expect(response.status).toBe(400);
+  expect(await response.json()).toMatchObject({ reason: "invalid-request" });
+  expect(({} as Record<string, unknown>)["x"]).toBeUndefined();
+});

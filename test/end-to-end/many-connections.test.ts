@@ -1,0 +1,98 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import net from "node:net";
+import { fileURLToPath } from "node:url";
+import { manualClock } from "@tensorgate/core/testing";
+import { createGateway, systemClockAndRandom } from "@tensorgate/gateway";
+import { expect, test } from "vitest";
+
+const script = fileURLToPath(new URL("../support/many-connections.mjs", import.meta.url));
+const descriptorLimit = Number(
+  execFileSync("sh", ["-c", "ulimit -Hn"], { encoding: "utf8" }).replace("unlimited\n", "1e9"),
+);
+const canListenAnywhere = process.platform === "linux";
+
+async function said(child: ChildProcess, word: string): Promise<void> {
+  for (;;) {
+    const [chunk] = (await once(child.stdout as NonNullable<ChildProcess["stdout"]>, "data")) as [
+      Buffer,
+    ];
+    if (chunk.toString("utf8").includes(word)) return;
+  }
+}
+
+function silentGateway() {
+  const clock = manualClock();
+  const gateway = createGateway(
+    {
+      listen: { port: 0 },
+      models: [{ name: "m" }],
+      pools: [{ model: "m", region: "r", replicas: ["127.0.0.1:1"] }],
+    },
+    { clockAndRandom: { ...systemClockAndRandom, clock } },
+  );
+  return {
+    gateway,
+    clock,
+    [Symbol.asyncDispose]: async () => {
+      const closed = gateway.close(0);
+      clock.advance(1);
+      await closed;
+    },
+  };
+}
+
+test.skipIf(descriptorLimit < 11_000 || !canListenAnywhere)(
+  "10,000 connections that say nothing are held, others are served, and all end when the header time is over (skipped where a process may not open 11,000 files)",
+  async () => {
+    await using silent = silentGateway();
+    await silent.gateway.listen();
+    const heapBefore = process.memoryUsage().rss;
+    const child = spawn(process.execPath, [script, String(silent.gateway.port), "40", "250"], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    try {
+      await said(child, "open");
+      await expect.poll(() => silent.gateway.load().connections).toBe(10_000);
+
+      const response = await fetch(`${silent.gateway.url}/livez`);
+      expect(response.status).toBe(200);
+      expect(process.memoryUsage().rss - heapBefore).toBeLessThan(300 * 2 ** 20);
+
+      const closed = said(child, "closed");
+      silent.clock.advance(10_000);
+      await closed;
+      await expect.poll(() => silent.gateway.load().connections).toBeLessThan(10);
+    } finally {
+      child.kill("SIGKILL");
+      await once(child, "exit");
+    }
+  },
+);
+
+test("the 257th connection of one address is closed at once, another address is not", async () => {
+  await using silent = silentGateway();
+  await silent.gateway.listen();
+  const connect = async (localAddress: string) => {
+    const socket = net.connect({ port: silent.gateway.port, host: "127.0.0.1", localAddress });
+    socket.on("error", () => {});
+    socket.resume();
+    await once(socket, "connect");
+    return socket;
+  };
+  const sockets = await Promise.all(Array.from({ length: 256 }, () => connect("127.0.0.1")));
+  await expect.poll(() => silent.gateway.load().connections).toBe(256);
+
+  const oneMore = await connect("127.0.0.1");
+  await new Promise((resolve) => oneMore.once("close", resolve));
+
+  if (canListenAnywhere) {
+    sockets.push(await connect("127.0.0.2"));
+    await expect.poll(() => silent.gateway.load().connections).toBe(257);
+  }
+  sockets[0]?.destroy();
+  await expect.poll(() => silent.gateway.load().connections).toBe(sockets.length - 1);
+  sockets.push(await connect("127.0.0.1"));
+  await expect.poll(() => silent.gateway.load().connections).toBe(sockets.length - 1);
+  for (const socket of sockets) socket.destroy();
+});

@@ -20,6 +20,7 @@ const stages = {
   inbound: ["core", "proto", "tf-serving"],
   models: ["core", "tf-serving", "imaging"],
   routing: ["core"],
+  telemetry: ["core"],
   upstream: ["core", "proto", "tf-serving"],
 };
 
@@ -29,6 +30,8 @@ const homes = {
   "onnxruntime-node": "^packages/model-server/src/",
   "@grpc/grpc-js": "^packages/model-server/src/",
   "@connectrpc": "^packages/gateway/src/inbound/",
+  "@opentelemetry": "^packages/(gateway/src/(telemetry/|gateway\\.ts$)|cli/src/telemetry/)",
+  pino: "^packages/cli/src/telemetry/",
   yaml: "^packages/gateway/src/config/",
   commander: "^packages/cli/src/",
 };

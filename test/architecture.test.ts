@@ -50,6 +50,11 @@ const planted: readonly {
     target: "@tensorgate/tf-serving",
   },
   {
+    rule: "stage-telemetry-imports-only-its-own",
+    folder: "gateway/src/telemetry",
+    target: "../../routing/dispatch.ts",
+  },
+  {
     rule: "stage-upstream-imports-only-its-own",
     folder: "gateway/src/upstream",
     target: "../../inbound/exchange.ts",
@@ -63,6 +68,12 @@ const planted: readonly {
   { rule: "onnxruntime-node-has-one-home", folder: "gateway/src", target: "onnxruntime-node" },
   { rule: "grpc-grpc-js-has-one-home", folder: "gateway/src/upstream", target: "@grpc/grpc-js" },
   { rule: "connectrpc-has-one-home", folder: "gateway/src/models", target: "@connectrpc/connect" },
+  {
+    rule: "opentelemetry-has-one-home",
+    folder: "gateway/src/inbound",
+    target: "@opentelemetry/api",
+  },
+  { rule: "pino-has-one-home", folder: "cli/src/commands", target: "pino" },
   { rule: "yaml-has-one-home", folder: "gateway/src/inbound", target: "yaml" },
   { rule: "commander-has-one-home", folder: "gateway/src", target: "commander" },
 ];

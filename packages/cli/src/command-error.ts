@@ -7,13 +7,14 @@ export class CommandError extends Error {
 export function explainedListenError(
   thrown: unknown,
   { host, port }: { readonly host: string; readonly port: number },
+  flag = "--port",
 ): Error {
   const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
   const where = `${host}:${port}`;
   switch (code) {
     case "EADDRINUSE":
       return new CommandError(
-        `${where} is in use by another program; stop it, or choose another port (--port 0 takes a free one)`,
+        `${where} is in use by another program; stop it, or choose another port (${flag} 0 takes a free one)`,
       );
     case "EACCES":
       return new CommandError(`this user may not bind ${where}; choose a port above 1023`);

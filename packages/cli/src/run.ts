@@ -7,6 +7,8 @@ import { printNewKey } from "./commands/key.ts";
 import { runModelServer } from "./commands/model-server.ts";
 import { runServe } from "./commands/serve.ts";
 
+const adminPortVariable = "TENSORGATE_ADMIN_PORT";
+
 const exitCode = { failure: 1, usage: 2 } as const;
 
 /**
@@ -42,9 +44,15 @@ function program(): Command {
     .command("demo")
     .description("run two regions with embedded model servers, and a gateway in front of them")
     .addOption(portOption("--port <number>", "port of the gateway; 0 takes a free one", 8_080))
-    .addOption(portOption("--admin-port <number>", "kept for the admin endpoint", 9_090))
+    .addOption(
+      portOption("--admin-port <number>", "port of the metrics; 0 takes a free one", 9_090).env(
+        adminPortVariable,
+      ),
+    )
     .option("--models <folder>", "serve the models of this folder instead of the bundled ones")
-    .action(({ port, models }) => runDemo({ port, ...(models && { models }) }));
+    .action(({ port, adminPort, models }) =>
+      runDemo({ port, adminPort, ...(models && { models }) }),
+    );
 
   root
     .command("serve")
@@ -59,6 +67,16 @@ function program(): Command {
       new Option("--port <number>", "port; 0 takes a free one")
         .env("TENSORGATE_PORT")
         .argParser(parsePort),
+    )
+    .addOption(
+      new Option("--admin-host <address>", "address of the metrics")
+        .env("TENSORGATE_ADMIN_HOST")
+        .default("127.0.0.1"),
+    )
+    .addOption(
+      portOption("--admin-port <number>", "port of the metrics; 0 takes a free one", 9_090).env(
+        adminPortVariable,
+      ),
     )
     .addOption(new Option("--region <name>", "where this gateway runs").env("TENSORGATE_REGION"))
     .action((options) => runServe(options));

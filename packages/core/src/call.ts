@@ -1,3 +1,4 @@
+import type { CallWatch } from "./call-watch.ts";
 import type { Deadline } from "./deadline.ts";
 import type { StageTimes } from "./stage-times.ts";
 
@@ -12,6 +13,10 @@ export interface CallContext {
   readonly caller?: Caller;
   readonly wishes: RoutingWishes;
   readonly times: StageTimes;
+  /** Who is told of attempts. */
+  readonly watch?: CallWatch;
+  /** Trace of the attempt that is being made, as W3C writes it; sent to the replica. */
+  readonly traceparent?: string;
 }
 
 /** What a caller asks of the router. */

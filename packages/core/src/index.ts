@@ -1,5 +1,6 @@
 export * from "./backoff.ts";
 export * from "./call.ts";
+export * from "./call-watch.ts";
 export * from "./clock.ts";
 export * from "./deadline.ts";
 export * from "./dtype.ts";

@@ -1,3 +1,4 @@
+import { type MeterProvider, metrics, type TracerProvider, trace } from "@opentelemetry/api";
 import type { ClockAndRandom, Score, ScoringError } from "@tensorgate/core";
 import type { GatewayOptions } from "./config/gateway-options.ts";
 import { checkedOptions } from "./config/parse-config.ts";
@@ -30,6 +31,8 @@ import { dispatcher } from "./routing/dispatch.ts";
 import { routingDefaults } from "./routing/options.ts";
 import { replicaPools } from "./routing/replica-pools.ts";
 import { systemClockAndRandom } from "./system-clock.ts";
+import type { CallRecord } from "./telemetry/call-record.ts";
+import { telemetry } from "./telemetry/telemetry.ts";
 import { modelWatch } from "./upstream/model-watch.ts";
 import { type Replica, replicas } from "./upstream/replicas.ts";
 import { version } from "./version.ts";
@@ -65,6 +68,12 @@ export interface GatewayParts {
   readonly onInternalError?: (error: ScoringError, requestId: string) => void;
   /** Told of certificates of `listen.tls` that changed, and of those that could not be taken. */
   readonly onCertificates?: (news: CertificateNews) => void;
+  /** Told of every call that has ended. */
+  readonly onCall?: (record: CallRecord) => void;
+  /** Where metrics go; the globally registered provider by default. */
+  readonly meterProvider?: MeterProvider;
+  /** Where spans go; the globally registered provider by default. */
+  readonly tracerProvider?: TracerProvider;
   readonly clockAndRandom?: ClockAndRandom;
 }
 
@@ -106,7 +115,9 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   const score: Score = async (request, call) => {
     const { name } = known.get(request.modelSpec.name);
     assertVersionIsServed(request.modelSpec, live(name));
-    const done = await dispatch(name, call, (id) => upstream.get(id).score(request, call));
+    const done = await dispatch(name, call, (id, attempt) =>
+      upstream.get(id).score(request, attempt),
+    );
     return { ...done.answer, region: done.region };
   };
   const pictures = { ...pictureDefaults, ...settings.pictures };
@@ -117,7 +128,10 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     <Answer>(question: (replica: Replica) => AskModel<Answer>): AskModel<Answer> =>
     async (spec, call) => {
       const { name } = known.get(spec.name);
-      return (await dispatch(name, call, (id) => question(upstream.get(id))(spec, call))).answer;
+      const done = await dispatch(name, call, (id, attempt) =>
+        question(upstream.get(id))(spec, attempt),
+      );
+      return done.answer;
     };
 
   // inbound: every protocol on one port
@@ -129,7 +143,29 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   });
   const intake = intakeGate({ requests, listen, clock });
   const openCall = callOpener(requests, clock);
-  const calls = { authenticate, intake, gunzip: gunzipper(), openCall, onInternalError, clock };
+  const load = () => ({ connections: door.connectionCount, bytesInFlight: intake.bytesInFlight });
+  const watchCall = telemetry({
+    meter: (parts.meterProvider ?? metrics).getMeter("tensorgate", version),
+    tracer: (parts.tracerProvider ?? trace).getTracer("tensorgate", version),
+    gauges: {
+      connections: () => load().connections,
+      bytesInFlight: () => load().bytesInFlight,
+      decodeQueue: () => 0,
+      replicas: pooled.counts,
+    },
+    isKnownModel: known.has,
+    onCall: parts.onCall ?? (() => {}),
+    clock,
+  });
+  const calls = {
+    authenticate,
+    intake,
+    gunzip: gunzipper(),
+    openCall,
+    watchCall,
+    onInternalError,
+    clock,
+  };
   const rest = restHandler({
     ...calls,
     unrouted: unroutedServingReply,
@@ -166,7 +202,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     listen: async () => {
       ({ port } = await door.listen());
     },
-    load: () => ({ connections: door.connectionCount, bytesInFlight: intake.bytesInFlight }),
+    load,
     ready: pooled.ready,
     close: async (graceMs = defaultGraceMs) => {
       isClosing = true;

@@ -6,4 +6,5 @@ export type { ConsoleFile, ConsoleFiles } from "./inbound/console-rest.ts";
 export { CertificateError, type CertificateNews } from "./inbound/listener/tls-door.ts";
 export type { ModelOptions } from "./models/options.ts";
 export { systemClockAndRandom } from "./system-clock.ts";
+export type { CallRecord } from "./telemetry/call-record.ts";
 export { version } from "./version.ts";

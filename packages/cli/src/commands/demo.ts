@@ -1,23 +1,19 @@
 import { existsSync } from "node:fs";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { consoleFiles } from "@tensorgate/console";
-import {
-  createGateway,
-  type Gateway,
-  type GatewayOptions,
-  systemClockAndRandom,
-} from "@tensorgate/gateway";
-import { CommandError, explainedListenError } from "../command-error.ts";
+import { type GatewayOptions, systemClockAndRandom } from "@tensorgate/gateway";
+import { CommandError } from "../command-error.ts";
 import { childSupervisor, type Supervisor } from "../demo/child-supervisor.ts";
 import { modelOptionsFromFolder } from "../demo/model-options.ts";
 import { modelServerChildren } from "../demo/model-server-child.ts";
 import { importModelServer } from "../import-model-server.ts";
-import { logInternalError, note } from "../note.ts";
+import { openLog } from "../telemetry/log.ts";
+import { startWatchedGateway, type WatchedGateway } from "../telemetry/watched-gateway.ts";
 import { untilStopped } from "../until-stopped.ts";
 
 export interface DemoOptions {
   readonly port: number;
+  readonly adminPort: number;
   readonly models?: string;
 }
 
@@ -28,23 +24,24 @@ const regions = ["westeurope", "eastus"] as const;
 const graceMs = 5_000;
 
 /** Runs two regions of embedded model servers and a gateway in front, until it is stopped. */
-export async function runDemo({ port, models }: DemoOptions): Promise<void> {
+export async function runDemo({ port, adminPort, models }: DemoOptions): Promise<void> {
+  const log = openLog();
   const stopped = untilStopped();
   const { findModels, bundledModelsDirectory } = await importModelServer();
   const directory = models ?? bundledModelsDirectory;
   const folders = readable(() => findModels({ directory }));
 
-  note(`starting a model server in ${regions.join(" and ")}`);
+  log.note(`starting a model server in ${regions.join(" and ")}`);
   const startChild = modelServerChildren(directory);
   const supervisors = regions.map((region) =>
     childSupervisor({
       startChild,
-      onDeath: () => note(`the model server of ${region} ended; starting it again`),
-      onReturn: () => note(`the model server of ${region} is back`),
+      onDeath: () => log.note(`the model server of ${region} ended; starting it again`),
+      onReturn: () => log.note(`the model server of ${region} is back`),
       ...systemClockAndRandom,
     }),
   );
-  let gateway: Gateway | undefined;
+  let running: WatchedGateway | undefined;
   try {
     const started = Promise.all(supervisors.map((supervisor) => supervisor.start()));
     const ports = await Promise.race([started, stopped]);
@@ -61,17 +58,19 @@ export async function runDemo({ port, models }: DemoOptions): Promise<void> {
         })),
       ),
     };
-    gateway = createGateway(options, {
-      console: consoleFiles(),
-      onInternalError: logInternalError,
+    const admin = { host: "127.0.0.1", port: adminPort };
+    running = await startWatchedGateway({
+      options,
+      admin,
+      isAdminNeeded: false,
+      log,
     });
-    await listen(gateway, port);
-    await Promise.race([gateway.ready(), stopped]);
-    process.stdout.write(welcome(gateway.url));
+    await Promise.race([running.gateway.ready(), stopped]);
+    process.stdout.write(welcome(running));
     await stopped;
-    note("stopping: finishing what is in flight");
+    log.note("stopping: finishing what is in flight");
   } finally {
-    await gateway?.close(graceMs);
+    await running?.close(graceMs);
     await stopAll(supervisors);
   }
 }
@@ -85,14 +84,6 @@ function readable<Value>(read: () => Value): Value {
   }
 }
 
-async function listen(gateway: Gateway, port: number): Promise<void> {
-  try {
-    await gateway.listen();
-  } catch (thrown) {
-    throw explainedListenError(thrown, { host: "127.0.0.1", port });
-  }
-}
-
 async function stopAll(supervisors: readonly Supervisor[]): Promise<void> {
   await Promise.all(supervisors.map((supervisor) => supervisor.stop(graceMs)));
 }
@@ -102,7 +93,7 @@ const samplePicture = fileURLToPath(
 );
 
 /** The ready line, and a call to try that works where the user stands. */
-function welcome(url: string): string {
+function welcome({ gateway: { url }, adminUrl }: WatchedGateway): string {
   const picture = existsSync(samplePicture)
     ? relative(process.cwd(), samplePicture)
     : "picture.jpg";
@@ -112,6 +103,7 @@ function welcome(url: string): string {
     "  try it:",
     `  curl --data-binary @${picture} -H 'content-type: image/jpeg' ${url}/v1/classify/shapes`,
     "",
+    ...(adminUrl ? [`  metrics: ${adminUrl}/metrics`, ""] : []),
     "  Ctrl-C stops it.",
     "",
   ].join("\n");

@@ -1,7 +1,7 @@
 import type { ModelServer, ModelSource } from "@tensorgate/model-server";
 import { CommandError, explainedListenError } from "../command-error.ts";
 import { importModelServer } from "../import-model-server.ts";
-import { note } from "../note.ts";
+import { openLog } from "../telemetry/log.ts";
 import { untilStopped } from "../until-stopped.ts";
 
 export interface ModelServerCommandOptions {
@@ -24,6 +24,7 @@ export async function runModelServer(options: ModelServerCommandOptions): Promis
   const stopped = Promise.race([untilStopped(), untilDisconnected()]);
   const { startModelServer, bundledModelsDirectory } = await importModelServer();
   const { host, port, threads } = options;
+  const log = openLog();
   let server: ModelServer;
   try {
     server = await startModelServer({
@@ -32,7 +33,7 @@ export async function runModelServer(options: ModelServerCommandOptions): Promis
       threads: Math.max(1, threads),
       models: sourceFrom(options, bundledModelsDirectory),
       onLoaded: ({ name, version }) => {
-        if (!process.connected) note(`loaded ${name}, version ${version}`);
+        if (!process.connected) log.note(`loaded ${name}, version ${version}`);
       },
     });
   } catch (thrown) {

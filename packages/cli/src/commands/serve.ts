@@ -1,7 +1,6 @@
-import { consoleFiles } from "@tensorgate/console";
-import { createGateway, type GatewayOptions } from "@tensorgate/gateway";
-import { explainedListenError } from "../command-error.ts";
-import { logInternalError, note } from "../note.ts";
+import type { GatewayOptions } from "@tensorgate/gateway";
+import { openLog } from "../telemetry/log.ts";
+import { startWatchedGateway } from "../telemetry/watched-gateway.ts";
 import { untilStopped } from "../until-stopped.ts";
 import { readConfig } from "./config.ts";
 
@@ -9,11 +8,15 @@ export interface ServeOptions {
   readonly config: string;
   readonly host?: string;
   readonly port?: number;
+  readonly adminHost: string;
+  readonly adminPort: number;
   readonly region?: string;
 }
 
 /** Runs a gateway until it is stopped. */
-export async function runServe({ config, host, port, region }: ServeOptions): Promise<void> {
+export async function runServe(serve: ServeOptions): Promise<void> {
+  const { config, host, port, adminHost, adminPort, region } = serve;
+  const log = openLog();
   const file = readConfig(config);
   const options: GatewayOptions = {
     ...file,
@@ -21,18 +24,10 @@ export async function runServe({ config, host, port, region }: ServeOptions): Pr
     listen: { ...file.listen, ...(host && { host }), ...(port !== undefined && { port }) },
   };
   const stopped = untilStopped();
-  const gateway = createGateway(options, {
-    console: consoleFiles(),
-    onInternalError: logInternalError,
-  });
-  try {
-    await gateway.listen();
-  } catch (thrown) {
-    const { host: boundHost = "127.0.0.1", port: boundPort = 8_080 } = options.listen ?? {};
-    throw explainedListenError(thrown, { host: boundHost, port: boundPort });
-  }
-  process.stdout.write(`ready: ${gateway.url}\n`);
+  const admin = { host: adminHost, port: adminPort };
+  const running = await startWatchedGateway({ options, admin, isAdminNeeded: true, log });
+  process.stdout.write(`ready: ${running.gateway.url}\nmetrics: ${running.adminUrl}/metrics\n`);
   await stopped;
-  note("stopping: finishing what is in flight");
-  await gateway.close();
+  log.note("stopping: finishing what is in flight");
+  await running.close();
 }

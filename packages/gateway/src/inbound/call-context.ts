@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import {
   type CallContext,
   type Caller,
+  type CallWatch,
   type Clock,
   DeadlineExceededError,
   InvalidRequestError,
@@ -22,20 +23,22 @@ export interface OpenCall extends Disposable {
 }
 
 export interface CallStart {
+  readonly requestId: string;
   readonly header: ReadHeader;
   /** What the protocol itself says of the deadline, in milliseconds from now; undefined where it says nothing. */
-  readonly timeoutMs: number | undefined;
+  readonly timeoutMs?: number | undefined;
   readonly caller?: Caller | undefined;
+  readonly watch?: CallWatch | undefined;
 }
 
-/** Opens a call: its request id, its deadline with the timer that ends it, and its wishes. */
+/** Opens a call: its deadline with the timer that ends it, and its wishes. */
 export type OpenNewCall = (start: CallStart) => OpenCall;
 
 export function callOpener(
   { defaultTimeoutMs, maxTimeoutMs }: Required<RequestOptions>,
   clock: Clock,
 ): OpenNewCall {
-  return ({ header, timeoutMs: protocolTimeoutMs, caller }) => {
+  return ({ requestId, header, timeoutMs: protocolTimeoutMs, caller, watch }) => {
     const askedMs = protocolTimeoutMs ?? timeoutFromHeader(header) ?? defaultTimeoutMs;
     const timeoutMs = Math.min(Math.max(0, askedMs), maxTimeoutMs);
     const controller = new AbortController();
@@ -44,12 +47,13 @@ export function callOpener(
     if (timeoutMs === 0) expire();
     return {
       call: {
-        requestId: requestIdFrom(header),
+        requestId,
         deadline: { atMs: clock.nowMs() + timeoutMs },
         signal: controller.signal,
         ...(caller && { caller }),
         wishes: wishesFrom(header),
         times: stageTimes(),
+        ...(watch && { watch }),
       },
       abort: (reason) => controller.abort(reason),
       [Symbol.dispose]: () => timer[Symbol.dispose](),

@@ -1,11 +1,20 @@
-import { CancelledError, type Clock, InvalidRequestError, ScoringError } from "@tensorgate/core";
+import {
+  type CallContext,
+  type CallWatch,
+  CancelledError,
+  type Clock,
+  InvalidRequestError,
+  ScoringError,
+  type WatchCall,
+  type WatchedEnd,
+} from "@tensorgate/core";
 import { type Authenticate, assertMayUse } from "./authentication.ts";
 import { type OpenNewCall, requestIdFrom } from "./call-context.ts";
 import { type Exchange, exchangeFrom, type Reply, sendReply } from "./exchange.ts";
 import type { NodeRequest, NodeResponse, OnRequest } from "./node-http.ts";
 import { noSuchRoute } from "./problem-json.ts";
 import type { Gunzip } from "./reading/gunzip.ts";
-import type { IntakeGate } from "./reading/intake.ts";
+import type { Intake, IntakeGate } from "./reading/intake.ts";
 import { replyHeaders, stopwatch } from "./reply-headers.ts";
 import { type PathParams, pathMatcher, type RestRoute } from "./rest-route.ts";
 
@@ -17,6 +26,7 @@ export interface RestHandlerParts {
   readonly intake: IntakeGate;
   readonly gunzip: Gunzip;
   readonly openCall: OpenNewCall;
+  readonly watchCall: WatchCall;
   /** Told of what is our own fault, which the caller only learns the request id of. */
   readonly onInternalError: (error: ScoringError, requestId: string) => void;
   readonly clock: Clock;
@@ -33,6 +43,7 @@ export function restHandler({
   intake,
   gunzip,
   openCall,
+  watchCall,
   onInternalError,
   clock,
 }: RestHandlerParts): OnRequest {
@@ -46,24 +57,15 @@ export function restHandler({
   }
 
   return (request, response) => {
-    let held: Disposable | undefined;
-    const exchange = exchangeFrom(request, {
-      gunzip,
-      intake: () => {
-        const opened = intake.open(request, response, "whole");
-        held = opened.hold();
-        return opened;
-      },
-    });
+    const reading = readingOf(() => intake.open(request, response, "whole"));
+    const exchange = exchangeFrom(request, { gunzip, intake: reading.open });
     const candidates = find(exchange.path);
     const method = exchange.method === "HEAD" ? "GET" : exchange.method;
     const found = candidates.find(({ route }) => route.method === method);
     if (!found) {
       return sendReply(response, unrouted(exchange) ?? notRouted(candidates, exchange));
     }
-    // A caller who has gone leaves work behind that still holds the picture.
-    const letGo = () => held?.[Symbol.dispose]();
-    void answer({ ...found, exchange, request, response, letGo });
+    void answer({ ...found, exchange, request, response, reading });
   };
 
   interface Found {
@@ -72,52 +74,80 @@ export function restHandler({
     readonly exchange: Exchange;
     readonly request: NodeRequest;
     readonly response: NodeResponse;
-    /** Called when the work has ended. */
-    readonly letGo: () => void;
+    readonly reading: Reading;
   }
 
   async function answer(found: Found): Promise<void> {
-    const { route, params, exchange, request, response, letGo } = found;
+    const { route, params, exchange, request, response, reading } = found;
     const elapsedMs = stopwatch(clock);
-    let requestId = requestIdFrom(exchange.header);
+    const requestId = requestIdFrom(exchange.header);
+    const watch = route.isPublic ? undefined : watchRoute(route, exchange, requestId);
+    let call: CallContext | undefined;
+    const end = (how: Partial<WatchedEnd>) =>
+      watch?.end({
+        askedModel: params["model"],
+        ...(call?.caller && { caller: call.caller.id }),
+        ...(call && { times: call.times }),
+        durationMs: elapsedMs(),
+        receivedBytes: reading.receivedBytes(),
+        ...how,
+      });
     try {
       const caller = route.isPublic ? undefined : authenticate(request);
-      using open = openCall({
-        caller,
-        header: (name) => (name === "x-request-id" ? requestId : exchange.header(name)),
-        timeoutMs: undefined,
-      });
-      const { call, abort } = open;
-      requestId = call.requestId;
+      using open = openCall({ requestId, caller, header: exchange.header, watch });
+      ({ call } = open);
       response.once("close", () => {
-        if (!response.writableFinished) abort(new CancelledError("the caller went away"));
+        if (!response.writableFinished) open.abort(new CancelledError("the caller went away"));
       });
-      request.once("error", () => abort(new CancelledError("the caller went away")));
+      request.once("error", () => open.abort(new CancelledError("the caller went away")));
       call.signal.throwIfAborted();
       if (params["model"] !== undefined) assertMayUse(call, params["model"]);
-      const work = Promise.resolve(route.answer(exchange, params, call)).finally(letGo);
+      const work = Promise.resolve(route.answer(exchange, params, call)).finally(reading.letGo);
       const {
         status = 200,
         contentType,
-        headers,
+        headers: extra,
         body,
         ...facts
       } = await untilAborted(call.signal, work);
-      sendReply(response, {
-        status,
-        headers: {
-          "content-type": contentType,
-          ...headers,
-          ...replyHeaders(call, facts, elapsedMs()),
-        },
-        body,
-      });
+      const headers = { ...extra, ...replyHeaders(call, facts, elapsedMs()) };
+      sendReply(response, { status, headers: { "content-type": contentType, ...headers }, body });
+      end(facts);
     } catch (thrown) {
       const error = ScoringError.from(thrown);
       if (error.reason === "internal") onInternalError(error, requestId);
       sendReply(response, route.errorReply(error, requestId));
+      end({ error });
     }
   }
+
+  function watchRoute(route: RestRoute, { header }: Exchange, requestId: string): CallWatch {
+    const { method, path, protocol = "rest" } = route;
+    const traceparent = header("traceparent");
+    return watchCall({ protocol, operation: `${method} ${path}`, requestId, traceparent });
+  }
+}
+
+/** The body of one request, if it is ever asked for. */
+interface Reading {
+  readonly open: () => Intake;
+  readonly receivedBytes: () => number;
+  /** Called when the work has ended: that of a caller who has gone still holds the picture. */
+  readonly letGo: () => void;
+}
+
+function readingOf(open: () => Intake): Reading {
+  let intake: Intake | undefined;
+  let held: Disposable | undefined;
+  return {
+    open: () => {
+      intake = open();
+      held = intake.hold();
+      return intake;
+    },
+    receivedBytes: () => intake?.receivedBytes ?? 0,
+    letGo: () => held?.[Symbol.dispose](),
+  };
 }
 
 /** Rejects as soon as the call is over, also while a body is still coming in. */

@@ -1,4 +1,4 @@
-import type { CallContext, ScoringError } from "@tensorgate/core";
+import type { CallContext, Protocol, ScoringError } from "@tensorgate/core";
 import type { Exchange, Reply } from "./exchange.ts";
 import type { ReplyFacts } from "./reply-headers.ts";
 
@@ -19,7 +19,12 @@ export interface RestRoute {
   readonly method: "GET" | "POST";
   /** As OpenAPI writes it: `/v1/classify/{model}`. */
   readonly path: string;
-  /** Whether it is answered without a key. */
+  /**
+   * Whose form it has, where it is not our own.
+   * @default "rest"
+   */
+  readonly protocol?: Protocol;
+  /** Whether it is answered without a key, and not worth a record. */
   readonly isPublic?: true;
   readonly answer: (
     exchange: Exchange,

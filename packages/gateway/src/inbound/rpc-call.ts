@@ -4,7 +4,10 @@ import {
   type Caller,
   CancelledError,
   type Clock,
+  type Protocol,
   type ScoringError,
+  type WatchCall,
+  type WatchedEnd,
 } from "@tensorgate/core";
 import { type OpenNewCall, requestIdFrom } from "./call-context.ts";
 import { connectErrorFrom, scoringErrorFromConnect } from "./connect-errors.ts";
@@ -31,27 +34,41 @@ export type RunRpc = <Answer>(
 
 export interface RpcParts {
   readonly openCall: OpenNewCall;
+  readonly watchCall: WatchCall;
   readonly onInternalError: (error: ScoringError, requestId: string) => void;
   readonly clock: Clock;
 }
 
 /** The `catch` here is the only one of the RPC protocols between a caller and a model. */
-export function rpcRunner({ openCall, onInternalError, clock }: RpcParts): RunRpc {
+export function rpcRunner({ openCall, watchCall, onInternalError, clock }: RpcParts): RunRpc {
   return async (request, context, work) => {
     const elapsedMs = stopwatch(clock);
     const header = (name: string) => context.requestHeader.get(name) ?? undefined;
     const requestId = requestIdFrom(header);
+    const watch = watchCall({
+      protocol: context.protocolName as Protocol,
+      operation: `${context.service.typeName}/${context.method.name}`,
+      requestId,
+      traceparent: header("traceparent"),
+    });
     const intake = context.values.get(intakeKey);
     using _held = intake?.hold();
+    let call: CallContext | undefined;
+    const end = (how: Partial<WatchedEnd>) =>
+      watch.end({
+        askedModel: askedModel(request),
+        ...(call?.caller && { caller: call.caller.id }),
+        ...(call && { times: call.times }),
+        durationMs: elapsedMs(),
+        receivedBytes: intake?.receivedBytes ?? 0,
+        ...how,
+      });
     try {
       if (intake && isPacked(context.requestHeader)) intake.atLeast(bytesOf(request));
-      using open = openCall({
-        header: (name) => (name === "x-request-id" ? requestId : header(name)),
-        timeoutMs: context.timeoutMs(),
-        caller: context.values.get(callerKey),
-      });
-      const { call, abort } = open;
-      const onCallerGone = () => abort(new CancelledError("the caller went away"));
+      const caller = context.values.get(callerKey);
+      using open = openCall({ requestId, header, timeoutMs: context.timeoutMs(), caller, watch });
+      ({ call } = open);
+      const onCallerGone = () => open.abort(new CancelledError("the caller went away"));
       context.signal.addEventListener("abort", onCallerGone, { once: true });
       if (context.signal.aborted) onCallerGone();
       call.signal.throwIfAborted();
@@ -59,11 +76,22 @@ export function rpcRunner({ openCall, onInternalError, clock }: RpcParts): RunRp
       for (const [name, value] of Object.entries(replyHeaders(call, facts, elapsedMs()))) {
         context.responseHeader.set(name, value);
       }
+      end(facts);
       return answer;
     } catch (thrown) {
       const error = scoringErrorFromConnect(thrown);
       if (error.reason === "internal") onInternalError(error, requestId);
+      end({ error });
       throw connectErrorFrom(error, requestId);
     }
   };
+}
+
+/** Requests name their model in one of two places. */
+function askedModel(request: unknown): string | undefined {
+  const { modelSpec, name } = request as {
+    readonly modelSpec?: { readonly name?: string };
+    readonly name?: string;
+  };
+  return modelSpec?.name ?? name;
 }

@@ -9,6 +9,7 @@ import {
   type Classify,
   type Embed,
   type ModelCatalog,
+  type Protocol,
   type Score,
   ScoringError,
 } from "@tensorgate/core";
@@ -52,7 +53,7 @@ const files: readonly DescFile[] = [scoringFile, catalogFile, healthFile, reflec
 
 /** Everything that comes by Connect, gRPC or gRPC-Web; the library tells the three apart. */
 export function rpcHandler(parts: RpcHandlerParts): OnRequest {
-  const { requests, readiness, authenticate, intake, otherwise } = parts;
+  const { requests, readiness, authenticate, intake, watchCall, otherwise } = parts;
   const run = rpcRunner(parts);
   const serviceNames = files.flatMap((file) => file.services.map(({ typeName }) => typeName));
   const router = createConnectRouter({
@@ -92,9 +93,20 @@ export function rpcHandler(parts: RpcHandlerParts): OnRequest {
       const requestId = requestIdFrom((name) => headerOf(request, name));
       const refused = connectErrorFrom(error, requestId);
       const contentType = request.headers["content-type"] ?? "";
+      watchCall({
+        protocol: protocolOf(contentType),
+        operation: handler.requestPath.slice(1),
+        requestId,
+        traceparent: headerOf(request, "traceparent"),
+      }).end({ error, askedModel: undefined, durationMs: 0, receivedBytes: 0 });
       sendReply(response, rpcRefusal(contentType, refused, wireStatusOf(error).http));
     }
   };
+}
+
+function protocolOf(contentType: string): Protocol {
+  if (contentType.startsWith("application/grpc-web")) return "grpc-web";
+  return contentType.startsWith("application/grpc") ? "grpc" : "connect";
 }
 
 function pathOf({ url = "/" }: NodeRequest): string {

@@ -33,6 +33,7 @@ export function tensorflowServingRest({
   const status = (path: string): RestRoute => ({
     method: "GET",
     path,
+    protocol: "tensorflow-serving-rest",
     errorReply: servingErrorReply,
     answer: async (_exchange, params, call) => {
       const spec = modelSpecFrom(params);
@@ -47,6 +48,7 @@ export function tensorflowServingRest({
   const metadata = (path: string): RestRoute => ({
     method: "GET",
     path,
+    protocol: "tensorflow-serving-rest",
     errorReply: servingErrorReply,
     answer: async (_exchange, params, call) => {
       const spec = modelSpecFrom(params);

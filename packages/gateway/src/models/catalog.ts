@@ -18,6 +18,7 @@ export interface LiveModel {
 export interface Releases {
   /** @throws UnknownModelError with the nearest names */
   get(name: string): Release;
+  has(name: string): boolean;
   all(): readonly Release[];
 }
 
@@ -25,6 +26,7 @@ export function releases(list: readonly Release[]): Releases {
   const byName = new Map(list.map((release) => [release.name, release]));
   return {
     all: () => list,
+    has: (name) => byName.has(name),
     get: (name) => {
       const release = byName.get(name);
       if (release) return release;

@@ -14,7 +14,7 @@ import type { ReplicaPool } from "./replica-pool.ts";
 import type { Outcome } from "./replica-set.ts";
 
 /** Does something at one replica; it may be done again at another when it fails. */
-export type Attempt<Answer> = (replicaId: string) => Promise<Answer>;
+export type Attempt<Answer> = (replicaId: string, call: CallContext) => Promise<Answer>;
 
 export interface Dispatched<Answer> {
   readonly answer: Answer;
@@ -71,12 +71,15 @@ export function dispatcher({ pools, ownRegion, options, clock }: DispatchParts):
       tried.add(replicaId);
       let outcome: Outcome = "abandoned";
       const startedMs = clock.nowMs();
+      const watched = call.watch?.attempt({ model, region: pool.region, replicaId });
       try {
-        const answer = await attempt(replicaId);
+        const answer = await attempt(replicaId, traced(call, watched?.traceparent));
+        watched?.end();
         outcome = "answered";
         return { answer, region: pool.region };
       } catch (thrown) {
         const error = ScoringError.from(thrown);
+        watched?.end(error);
         outcome = outcomeOf(error);
         if (!(error instanceof UpstreamFailedError) || call.signal.aborted) throw error;
         if (!error.wasNeverSent) sentCount += 1;
@@ -87,6 +90,10 @@ export function dispatcher({ pools, ownRegion, options, clock }: DispatchParts):
       }
     }
   };
+}
+
+function traced(call: CallContext, traceparent: string | undefined): CallContext {
+  return traceparent === undefined ? call : { ...call, traceparent };
 }
 
 function takeFirst(pools: readonly ReplicaPool[], tried: ReadonlySet<string>) {

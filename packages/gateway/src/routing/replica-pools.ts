@@ -1,6 +1,7 @@
 import type { ClockAndRandom } from "@tensorgate/core";
 import type { RoutingOptions } from "./options.ts";
 import { type PoolMembers, type Probe, type ReplicaPool, replicaPool } from "./replica-pool.ts";
+import { healthStates, type ReplicaState } from "./replica-set.ts";
 
 export interface ReplicaPools {
   readonly all: readonly ReplicaPool[];
@@ -13,7 +14,16 @@ export interface ReplicaPools {
   };
   /** Resolves when every pool can serve. */
   ready(): Promise<void>;
+  /** How many replicas of each model and region are in each state. */
+  counts(): readonly ReplicaCount[];
   close(): void;
+}
+
+export interface ReplicaCount {
+  readonly model: string;
+  readonly region: string;
+  readonly state: ReplicaState["health"]["state"];
+  readonly count: number;
 }
 
 export interface PoolsParts extends ClockAndRandom {
@@ -52,6 +62,15 @@ export function replicaPools(members: readonly PoolMembers[], parts: PoolsParts)
         : new Promise((resolve) => {
             waiting.add(resolve);
           }),
+    counts: () =>
+      all.flatMap(({ model, region, states }) =>
+        healthStates.map((state) => ({
+          model,
+          region,
+          state,
+          count: states().filter(({ health }) => health.state === state).length,
+        })),
+      ),
     close: () => {
       for (const pool of all) pool.close();
     },

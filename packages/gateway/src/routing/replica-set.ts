@@ -16,6 +16,8 @@ export type ReplicaHealth =
   /** Taken out; gets nothing but probes. */
   | { readonly state: "ejected"; readonly ejectionCount: number };
 
+export const healthStates = ["warming", "ready", "ejected"] as const;
+
 /** How an attempt or a probe ended, as far as it tells of the replica. */
 export type Outcome =
   | "answered"

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import http2 from "node:http2";
 import type { Clock } from "@tensorgate/core";
 import type { NodeRequest, NodeResponse } from "../node-http.ts";
@@ -14,7 +15,11 @@ const drainMs = 2_000;
  * @see RFC 9113, section 8.1; RFC 9112, section 9.6
  */
 export function endUnreadBody(request: NodeRequest, response: NodeResponse, clock: Clock): void {
-  if ("stream" in request) return stopStream(request.stream, clock);
+  if ("stream" in request) stopStream(request.stream, clock);
+  else cutSocket(request, response, clock);
+}
+
+function cutSocket(request: IncomingMessage, response: NodeResponse, clock: Clock): void {
   const { socket } = request;
   response.once("finish", () => {
     if (request.complete) return;

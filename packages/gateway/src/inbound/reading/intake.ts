@@ -22,6 +22,8 @@ export interface Intake {
   complete(): void;
   /** Calls `listener` once if the body comes too slowly. */
   onFailure(listener: (error: ScoringError) => void): void;
+  /** Bytes of the body that have come so far, as they came. */
+  readonly receivedBytes: number;
   /** Keeps what was counted in flight, also when the caller has gone, until it is disposed of. */
   hold(): Disposable;
 }
@@ -132,6 +134,9 @@ export function intakeGate({ requests, listen, clock }: IntakeParts): IntakeGate
     if (mayHaveBody(request)) startTiming();
 
     return {
+      get receivedBytes() {
+        return receivedBytes;
+      },
       took: (byteCount) => {
         assertRoom(byteCount);
         receivedBytes += byteCount;

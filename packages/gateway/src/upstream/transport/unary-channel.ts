@@ -86,6 +86,7 @@ export function unaryChannel(
         te: "trailers",
         "grpc-timeout": `${Math.max(1, Math.floor(remainingMs(call.deadline, clock.nowMs())))}m`,
         "x-request-id": call.requestId,
+        ...(call.traceparent !== undefined && { traceparent: call.traceparent }),
       });
       const onAbort = () => stream.close(http2.constants.NGHTTP2_CANCEL);
       call.signal.addEventListener("abort", onAbort, { once: true });

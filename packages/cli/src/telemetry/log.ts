@@ -1,0 +1,98 @@
+import type { ScoringError } from "@tensorgate/core";
+import type { CallRecord, CertificateNews } from "@tensorgate/gateway";
+import pino from "pino";
+import { CommandError } from "../command-error.ts";
+import { prettyLine } from "./pretty-line.ts";
+
+/** What whoever runs the command is told, on standard error: standard output is for answers. */
+export interface Log {
+  note(line: string): void;
+  call(record: CallRecord): void;
+  /** The caller got only the request id: the cause goes here. */
+  internalError(error: ScoringError, requestId: string): void;
+  certificates(news: CertificateNews): void;
+}
+
+const levels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+const formats = ["json", "pretty"] as const;
+
+/** How long a record may wait to be written with others, in milliseconds. */
+const flushEveryMs = 1_000;
+
+/**
+ * Writes JSON, one record a line, or lines for people where standard error is a terminal.
+ * `TENSORGATE_LOG_LEVEL` and `TENSORGATE_LOG_FORMAT` say otherwise.
+ *
+ * @throws CommandError if one of them is not a level or a format
+ */
+export function openLog(env: NodeJS.ProcessEnv = process.env): Log {
+  const level = oneOf(levels, env["TENSORGATE_LOG_LEVEL"] ?? "info", "TENSORGATE_LOG_LEVEL");
+  const format = oneOf(
+    formats,
+    env["TENSORGATE_LOG_FORMAT"] ?? (process.stderr.isTTY ? "pretty" : "json"),
+    "TENSORGATE_LOG_FORMAT",
+  );
+  const logger = pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: levelName },
+    },
+    format === "json"
+      ? batchedStderr()
+      : { write: (line) => void process.stderr.write(prettyLine(line)) },
+  );
+  return {
+    note: (line) => logger.info(line),
+    call: (record) => logger[levelOf(record)]({ call: record }, "call"),
+    internalError: (error, requestId) =>
+      logger.error({ requestId, err: error.cause ?? error }, "internal error"),
+    certificates: ({ file, error }) => {
+      if (error)
+        logger.error({ file, err: error }, "the certificate could not be taken; the old one stays");
+      else logger.info({ file }, "the certificate was renewed");
+    },
+  };
+}
+
+function oneOf<Value extends string>(
+  allowed: readonly Value[],
+  value: string,
+  name: string,
+): Value {
+  const found = allowed.find((each) => each === value);
+  if (found !== undefined) return found;
+  throw new CommandError(`${name} must be one of ${allowed.join(", ")}, not "${value}"`);
+}
+
+const levelName = (label: string) => ({ level: label });
+
+/** What callers do wrong is no news; what we or our replicas do is. */
+function levelOf({ reason }: CallRecord): "info" | "warn" | "error" {
+  switch (reason) {
+    case "internal":
+      return "error";
+    case "upstream-failed":
+    case "no-replica":
+    case "model-not-ready":
+    case "overloaded":
+      return "warn";
+    default:
+      return "info";
+  }
+}
+
+/** Records are written several at a time: a write per call would cost as much as the call. */
+function batchedStderr(): pino.DestinationStream {
+  const destination = pino.destination({ dest: 2, sync: false, minLength: 4_096 });
+  setInterval(() => destination.flush(), flushEveryMs).unref();
+  process.once("exit", () => {
+    try {
+      destination.flushSync();
+    } catch {
+      // Standard error was closed before it was ever opened for writing.
+    }
+  });
+  return destination;
+}

@@ -1,0 +1,85 @@
+import { consoleFiles } from "@tensorgate/console";
+import {
+  CertificateError,
+  createGateway,
+  type Gateway,
+  type GatewayOptions,
+} from "@tensorgate/gateway";
+import { CommandError, explainedListenError } from "../command-error.ts";
+import { type AdminRoute, type AdminServer, startAdminServer } from "./admin-server.ts";
+import type { Log } from "./log.ts";
+import { openTelemetry } from "./open-telemetry.ts";
+
+export interface AdminAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A gateway with its page, its log, its metrics and its admin port. */
+export interface WatchedGateway {
+  readonly gateway: Gateway;
+  /** Where the admin port answers; undefined where it could not be had and is not needed. */
+  readonly adminUrl: string | undefined;
+  close(graceMs?: number): Promise<void>;
+}
+
+export interface WatchedParts {
+  readonly options: GatewayOptions;
+  readonly admin: AdminAddress;
+  /** Whether it is an error if the admin port is taken, rather than a note. */
+  readonly isAdminNeeded: boolean;
+  readonly log: Log;
+}
+
+/** @throws CommandError if a port is taken or a file of TLS cannot be used */
+export async function startWatchedGateway(parts: WatchedParts): Promise<WatchedGateway> {
+  const { options, admin, isAdminNeeded, log } = parts;
+  const telemetry = openTelemetry();
+  const gateway = built(options, {
+    console: consoleFiles(),
+    meterProvider: telemetry.meterProvider,
+    ...(telemetry.tracerProvider && { tracerProvider: telemetry.tracerProvider }),
+    onInternalError: log.internalError,
+    onCall: log.call,
+    onCertificates: log.certificates,
+  });
+  await listen(gateway, options);
+  const routes = new Map<string, AdminRoute>([["/metrics", telemetry.prometheus]]);
+  let adminServer: AdminServer | undefined;
+  try {
+    adminServer = await startAdminServer(admin, routes);
+  } catch (thrown) {
+    const error = explainedListenError(thrown, admin, "--admin-port");
+    if (isAdminNeeded) {
+      await gateway.close(0);
+      throw error;
+    }
+    log.note(`no metrics: ${error.message}`);
+  }
+  return {
+    gateway,
+    adminUrl: adminServer?.url,
+    close: async (graceMs) => {
+      await gateway.close(graceMs);
+      await adminServer?.close();
+      await telemetry.close();
+    },
+  };
+}
+
+function built(...[options, parts]: Parameters<typeof createGateway>): Gateway {
+  try {
+    return createGateway(options, parts);
+  } catch (thrown) {
+    throw thrown instanceof CertificateError ? new CommandError(thrown.message) : thrown;
+  }
+}
+
+async function listen(gateway: Gateway, { listen: address }: GatewayOptions): Promise<void> {
+  try {
+    await gateway.listen();
+  } catch (thrown) {
+    const { host = "127.0.0.1", port = 8_080 } = address ?? {};
+    throw explainedListenError(thrown, { host, port });
+  }
+}

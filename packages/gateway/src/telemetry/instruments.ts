@@ -1,0 +1,101 @@
+import {
+  type Counter,
+  type Histogram,
+  type Meter,
+  type UpDownCounter,
+  ValueType,
+} from "@opentelemetry/api";
+
+/** Upper bounds of the durations that are counted together, in seconds. */
+const durationBounds = [
+  0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
+];
+
+/** What is looked at when somebody asks for the metrics. */
+export interface Gauges {
+  readonly connections: () => number;
+  readonly bytesInFlight: () => number;
+  /** Pictures that wait to be decoded. */
+  readonly decodeQueue: () => number;
+  /** Replicas by pool, and whether each is in rotation. */
+  readonly replicas: () => readonly ReplicaGauge[];
+}
+
+export interface ReplicaGauge {
+  readonly model: string;
+  readonly region: string;
+  readonly state: string;
+  readonly count: number;
+}
+
+/** Every metric of a gateway; `docs/operating.md` lists them. */
+export interface Instruments {
+  readonly calls: Counter;
+  readonly callDuration: Histogram;
+  readonly callsInFlight: UpDownCounter;
+  readonly receivedBytes: Counter;
+  readonly attempts: Counter;
+  readonly attemptDuration: Histogram;
+}
+
+export function instruments(meter: Meter, gauges: Gauges): Instruments {
+  const advice = { explicitBucketBoundaries: durationBounds };
+  observe(meter, gauges);
+  return {
+    calls: meter.createCounter("tensorgate.calls", {
+      description: "Calls that have ended, by how",
+      valueType: ValueType.INT,
+    }),
+    callDuration: meter.createHistogram("tensorgate.call.duration", {
+      description: "From a call's headers to its reply",
+      unit: "s",
+      advice,
+    }),
+    callsInFlight: meter.createUpDownCounter("tensorgate.calls.in_flight", {
+      description: "Calls that have begun and not ended",
+      valueType: ValueType.INT,
+    }),
+    receivedBytes: meter.createCounter("tensorgate.received", {
+      description: "Bytes of the bodies of calls, as they came",
+      unit: "By",
+      valueType: ValueType.INT,
+    }),
+    attempts: meter.createCounter("tensorgate.attempts", {
+      description: "Attempts at replicas that have ended, by how",
+      valueType: ValueType.INT,
+    }),
+    attemptDuration: meter.createHistogram("tensorgate.attempt.duration", {
+      description: "From a request's first byte to a replica to its answer",
+      unit: "s",
+      advice,
+    }),
+  };
+}
+
+function observe(meter: Meter, gauges: Gauges): void {
+  const gauge = (name: string, description: string, value: () => number, unit?: string) =>
+    meter
+      .createObservableGauge(name, { description, ...(unit && { unit }), valueType: ValueType.INT })
+      .addCallback((result) => result.observe(value()));
+  gauge("tensorgate.connections", "Open connections of callers", gauges.connections);
+  gauge(
+    "tensorgate.in_flight",
+    "Bytes of all requests that are being read or worked on",
+    gauges.bytesInFlight,
+    "By",
+  );
+  meter
+    .createObservableGauge("tensorgate.queue.length", {
+      description: "What waits, by what for",
+      valueType: ValueType.INT,
+    })
+    .addCallback((result) => result.observe(gauges.decodeQueue(), { queue: "decode" }));
+  meter
+    .createObservableGauge("tensorgate.replicas", {
+      description: "Replicas by model, region and state",
+      valueType: ValueType.INT,
+    })
+    .addCallback((result) => {
+      for (const { count, ...attributes } of gauges.replicas()) result.observe(count, attributes);
+    });
+}

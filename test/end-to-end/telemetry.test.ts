@@ -109,7 +109,7 @@ test("calls, durations, bytes and attempts are counted, by model, version, regio
   expect(await points("tensorgate.attempts")).toMatchObject([
     { attributes: { model: "shapes", region: "westeurope", reason: "ok" }, value: 2 },
   ]);
-  expect(await points("tensorgate.received")).toMatchObject([
+  expect(await points("tensorgate.bytes.received")).toMatchObject([
     { attributes: { protocol: "rest" }, value: 2 * star.length },
     { attributes: { protocol: "grpc" } },
   ]);

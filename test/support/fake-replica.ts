@@ -11,6 +11,8 @@ export interface FakeReplica extends AsyncDisposable {
   readonly address: string;
   /** Resolves to the next `Predict` that comes in. */
   nextPredict(): Promise<PredictCall>;
+  /** How many have come in so far. */
+  predictCount(): number;
 }
 
 export interface PredictCall {
@@ -20,9 +22,14 @@ export interface PredictCall {
   answer(grpcStatus: number, message?: string): void;
 }
 
-/** Says that version 1 of any model is there, and hands every `Predict` to the test. */
-export async function startFakeReplica(): Promise<FakeReplica> {
-  const server = http2.createServer();
+/**
+ * Says that version 1 of any model is there, and hands every `Predict` to the test.
+ *
+ * @param tls - what to speak TLS with
+ */
+export async function startFakeReplica(tls?: http2.SecureServerOptions): Promise<FakeReplica> {
+  const server = tls ? http2.createSecureServer(tls) : http2.createServer();
+  let predictCount = 0;
   const sessions = new Set<http2.ServerHttp2Session>();
   const arrived: PredictCall[] = [];
   const waiting: ((call: PredictCall) => void)[] = [];
@@ -34,6 +41,7 @@ export async function startFakeReplica(): Promise<FakeReplica> {
     stream.on("error", () => {});
     stream.resume();
     if (headers[":path"]?.endsWith("/GetModelStatus")) return answerStatus(stream);
+    predictCount += 1;
     const call: PredictCall = {
       headers,
       stream,
@@ -56,6 +64,7 @@ export async function startFakeReplica(): Promise<FakeReplica> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    predictCount: () => predictCount,
     nextPredict: () => {
       const call = arrived.shift();
       return call ? Promise.resolve(call) : new Promise((resolve) => waiting.push(resolve));

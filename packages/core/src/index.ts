@@ -9,6 +9,7 @@ export * from "./model-spec.ts";
 export * from "./picture-scoring.ts";
 export * from "./score.ts";
 export * from "./scoring-error.ts";
+export * from "./setting-error.ts";
 export * from "./signature.ts";
 export * from "./stage-times.ts";
 export * from "./tensor.ts";

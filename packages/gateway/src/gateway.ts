@@ -82,7 +82,7 @@ export interface GatewayParts {
  * This is the only file that knows more than one stage, and all it does is compose.
  *
  * @throws ConfigError with every fault of `options`
- * @throws CertificateError if a file of `listen.tls` cannot be used
+ * @throws SettingError if a file or an environment variable that it names cannot be used
  */
 export function createGateway(options: GatewayOptions, parts: GatewayParts = {}): Gateway {
   const { models, pools, region = "local", ...settings } = checkedOptions(options);

@@ -46,7 +46,7 @@ export interface OpenTelemetry {
  * @see OpenTelemetry, "Environment Variable Specification"
  */
 export function openTelemetry(env: NodeJS.ProcessEnv = process.env): OpenTelemetry {
-  const prometheus = new PrometheusExporter({ preventServerStart: true });
+  const prometheus = new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true });
   const readers: MetricReader[] = [prometheus];
   if (exports("METRICS", env)) {
     readers.push(new PeriodicExportingMetricReader({ exporter: new OTLPMetricExporter() }));

@@ -1,10 +1,6 @@
 import { consoleFiles } from "@tensorgate/console";
-import {
-  CertificateError,
-  createGateway,
-  type Gateway,
-  type GatewayOptions,
-} from "@tensorgate/gateway";
+import { SettingError } from "@tensorgate/core";
+import { createGateway, type Gateway, type GatewayOptions } from "@tensorgate/gateway";
 import { CommandError, explainedListenError } from "../command-error.ts";
 import { type AdminRoute, type AdminServer, startAdminServer } from "./admin-server.ts";
 import type { Log } from "./log.ts";
@@ -71,7 +67,7 @@ function built(...[options, parts]: Parameters<typeof createGateway>): Gateway {
   try {
     return createGateway(options, parts);
   } catch (thrown) {
-    throw thrown instanceof CertificateError ? new CommandError(thrown.message) : thrown;
+    throw thrown instanceof SettingError ? new CommandError(thrown.message) : thrown;
   }
 }
 

@@ -22,6 +22,10 @@ import {
   channelSchema,
   type DialectName,
   dialects,
+  type ReplicaTlsOptions,
+  replicaTlsSchema,
+  type UpstreamKeyOptions,
+  upstreamKeySchema,
 } from "../upstream/options.ts";
 
 export interface PoolOptions {
@@ -35,6 +39,10 @@ export interface PoolOptions {
   readonly dialect?: DialectName;
   /** `host:port` of each. */
   readonly replicas: readonly string[];
+  /** TLS to the replicas; `{}` trusts whom the system trusts. Without it they are spoken to in plaintext. */
+  readonly tls?: ReplicaTlsOptions;
+  /** The gateway's own key at the replicas. */
+  readonly key?: UpstreamKeyOptions;
 }
 
 /** All that a gateway can be told: the same from YAML and from TypeScript. */
@@ -75,6 +83,8 @@ const poolSchema = z.strictObject({
   region: z.string().min(1).describe("Where the replicas are."),
   dialect: z.enum(dialects).optional().describe("How the replicas want to be spoken to."),
   replicas: z.array(address).min(1).describe("host:port of each replica."),
+  tls: replicaTlsSchema.optional().describe("TLS to the replicas."),
+  key: upstreamKeySchema.optional().describe("The gateway's own key at the replicas."),
 });
 
 export const gatewaySchema: z.ZodType<GatewayOptions> = z
@@ -111,6 +121,15 @@ export const gatewaySchema: z.ZodType<GatewayOptions> = z
         code: "custom",
         path: ["pools", index, "model"],
         message: `there is no model "${model}"; models: ${names.join(", ")}`,
+      });
+    });
+    options.pools.forEach(({ tls, key, replicas }, index) => {
+      const open = replicas.find((each) => !isLoopbackName(each.replace(/:\d+$/, "")));
+      if (!key || key.allowPlaintext || tls || open === undefined) return;
+      context.addIssue({
+        code: "custom",
+        path: ["pools", index, "key"],
+        message: `the key would go to ${open} in plaintext: set tls, or allowPlaintext: true where something else encrypts`,
       });
     });
     const ids = (options.keys ?? []).map(({ id }) => id);

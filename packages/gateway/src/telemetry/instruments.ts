@@ -55,7 +55,7 @@ export function instruments(meter: Meter, gauges: Gauges): Instruments {
       description: "Calls that have begun and not ended",
       valueType: ValueType.INT,
     }),
-    receivedBytes: meter.createCounter("tensorgate.received", {
+    receivedBytes: meter.createCounter("tensorgate.bytes.received", {
       description: "Bytes of the bodies of calls, as they came",
       unit: "By",
       valueType: ValueType.INT,
@@ -79,7 +79,7 @@ function observe(meter: Meter, gauges: Gauges): void {
       .addCallback((result) => result.observe(value()));
   gauge("tensorgate.connections", "Open connections of callers", gauges.connections);
   gauge(
-    "tensorgate.in_flight",
+    "tensorgate.bytes.in_flight",
     "Bytes of all requests that are being read or worked on",
     gauges.bytesInFlight,
     "By",

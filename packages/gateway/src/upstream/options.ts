@@ -43,6 +43,60 @@ export const channelSchema: z.ZodType<ChannelOptions> = z.strictObject({
     .describe("HTTP/2 window offered to replicas, in bytes."),
 }) as z.ZodType<ChannelOptions>;
 
+/** TLS to replicas. PEM files are read again at every new connection. */
+export interface ReplicaTlsOptions {
+  /** Who signs the certificates of the replicas; those that the system trusts by default. */
+  readonly ca?: string;
+  /** The gateway's own certificate, where replicas ask for one. */
+  readonly cert?: string;
+  readonly key?: string;
+  /** Name that the certificate must be for, where it is not the host of the address. */
+  readonly serverName?: string;
+}
+
+/** The gateway's key at its replicas: from the environment or from a file, never in the configuration itself. */
+export interface UpstreamKeyOptions {
+  /** Name of an environment variable. */
+  readonly env?: string;
+  /** A file that is read again at every new connection. */
+  readonly file?: string;
+  /** Header that takes the key as it is; `authorization: Bearer <key>` by default. */
+  readonly header?: string;
+  /**
+   * Sends the key over plaintext to other machines.
+   * @default false
+   */
+  readonly allowPlaintext?: boolean;
+}
+
+const file = z.string().min(1).optional();
+
+export const replicaTlsSchema: z.ZodType<ReplicaTlsOptions> = z
+  .strictObject({
+    ca: file.describe("PEM file of who signs the replicas' certificates."),
+    cert: file.describe("PEM file of the gateway's own certificate."),
+    key: file.describe("PEM file of its private key."),
+    serverName: file.describe("Name that the certificate must be for."),
+  })
+  .refine(({ cert, key }) => (cert === undefined) === (key === undefined), {
+    message: "cert and key go together",
+  }) as z.ZodType<ReplicaTlsOptions>;
+
+export const upstreamKeySchema: z.ZodType<UpstreamKeyOptions> = z
+  .strictObject({
+    env: file.describe("Environment variable with the key."),
+    file: file.describe("File with the key."),
+    header: z
+      .string()
+      .regex(/^[a-z0-9-]+$/, "expected a header's name in lower case")
+      .optional()
+      .describe("Header that takes the key as it is."),
+    allowPlaintext: z.boolean().optional().describe("Sends the key over plaintext."),
+  })
+  .refine((options) => (options.env === undefined) !== (options.file === undefined), {
+    message: "give either env or file",
+  }) as z.ZodType<UpstreamKeyOptions>;
+
 /** How a replica wants to be spoken to. */
 export const dialects = ["tensorflow-serving"] as const;
 export type DialectName = (typeof dialects)[number];

@@ -1,9 +1,15 @@
 import type { Clock } from "@tensorgate/core";
+import { credentials } from "./credentials.ts";
 import {
   type TensorflowServingReplica,
   tensorflowServingReplica,
 } from "./dialects/tensorflow-serving.ts";
-import { type ChannelOptions, channelDefaults } from "./options.ts";
+import {
+  type ChannelOptions,
+  channelDefaults,
+  type ReplicaTlsOptions,
+  type UpstreamKeyOptions,
+} from "./options.ts";
 import { type UnaryChannel, unaryChannel } from "./transport/unary-channel.ts";
 
 /** One running model server; what can be asked of it is the same in every dialect. */
@@ -14,6 +20,8 @@ export interface PoolAddresses {
   readonly region: string;
   /** `host:port` of each. */
   readonly replicas: readonly string[];
+  readonly tls?: ReplicaTlsOptions;
+  readonly key?: UpstreamKeyOptions;
 }
 
 /** Every replica that the configuration names. Those at one address share a connection. */
@@ -29,6 +37,7 @@ export interface Replicas {
   close(): void;
 }
 
+/** @throws SettingError if a file or a variable of a pool cannot be used */
 export function replicas(
   pools: readonly PoolAddresses[],
   options: ChannelOptions,
@@ -37,18 +46,36 @@ export function replicas(
   const settings = { ...channelDefaults, ...options };
   const channels = new Map<string, UnaryChannel>();
   const byId = new Map<string, Replica>();
-  for (const address of pools.flatMap((pool) => pool.replicas)) {
-    if (byId.has(address)) continue;
-    const channel = unaryChannel(address, settings, clock);
-    channels.set(address, channel);
-    byId.set(address, tensorflowServingReplica(channel));
+  /** By what they are made of: pools that say the same of an address share its connection. */
+  const numbers = new Map<string, number>();
+
+  function idOf(address: string, { tls, key }: PoolAddresses): string {
+    if (!tls && !key) return address;
+    const made = JSON.stringify([tls, key]);
+    const number = numbers.get(made) ?? numbers.size + 1;
+    numbers.set(made, number);
+    return `${address}#${number}`;
   }
+
+  const members = pools.map((pool, index) => {
+    const { model, region, replicas: addresses } = pool;
+    const held = credentials(pool, `pools[${index}]`);
+    // What cannot be used is told at the start rather than by the first call.
+    held.read();
+    const replicaIds = [...new Set(addresses)].map((address) => {
+      const id = idOf(address, pool);
+      if (!byId.has(id)) {
+        const channel = unaryChannel({ address, credentials: held, settings, clock });
+        channels.set(id, channel);
+        byId.set(id, tensorflowServingReplica(channel));
+      }
+      return id;
+    });
+    return { model, region, replicaIds };
+  });
+
   return {
-    pools: pools.map(({ model, region, replicas: addresses }) => ({
-      model,
-      region,
-      replicaIds: [...new Set(addresses)],
-    })),
+    pools: members,
     get: (replicaId) => {
       const replica = byId.get(replicaId);
       if (!replica) throw new RangeError(`there is no replica ${replicaId}`);

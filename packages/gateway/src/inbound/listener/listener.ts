@@ -15,7 +15,7 @@ import { endUnreadBody } from "./unread-body.ts";
 /** One port for HTTP/1.1 and HTTP/2, in cleartext or, where there is a certificate, in TLS only. */
 export interface Listener {
   readonly connectionCount: number;
-  /** @throws the system's error if the port is taken, CertificateError if a file of TLS cannot be used */
+  /** @throws the system's error if the port is taken, SettingError if a file of TLS cannot be used */
   listen(): Promise<net.AddressInfo>;
   /**
    * Takes no new connection, tells the open ones to go (`connection: close`, GOAWAY), and resolves when every

@@ -1,20 +1,8 @@
 import { readFileSync } from "node:fs";
 import type net from "node:net";
 import tls from "node:tls";
-import type { Clock } from "@tensorgate/core";
+import { type Clock, SettingError } from "@tensorgate/core";
 import type { TlsOptions } from "../options.ts";
-
-/** A file of TLS that cannot be read, or does not hold what it should. */
-export class CertificateError extends Error {
-  override readonly name = "CertificateError";
-  readonly file: string;
-
-  constructor(file: string, cause: unknown) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    super(`TLS cannot use ${file}: ${why}`, { cause });
-    this.file = file;
-  }
-}
 
 /** Makes TLS of accepted sockets, with the certificate that the files hold at that moment. */
 export interface TlsDoor {
@@ -38,7 +26,7 @@ export interface TlsDoorParts {
 /** How often the files are looked at. Kubernetes swaps folders by links, which no watcher tells of reliably. */
 const lookEveryMs = 30_000;
 
-/** @throws CertificateError if a file cannot be used; later faults are told and the old certificate stays */
+/** @throws SettingError if a file cannot be used; later faults are told and the old certificate stays */
 export function tlsDoor(files: TlsOptions, { clock, onCertificates }: TlsDoorParts): TlsDoor {
   let current = readFiles(files);
   const server = tls.createServer({
@@ -71,7 +59,7 @@ export function tlsDoor(files: TlsOptions, { clock, onCertificates }: TlsDoorPar
     } catch (thrown) {
       const error = thrown instanceof Error ? thrown : new Error(String(thrown));
       onCertificates({
-        file: thrown instanceof CertificateError ? thrown.file : files.cert,
+        file: thrown instanceof SettingError ? thrown.where : files.cert,
         error,
       });
     }
@@ -108,7 +96,7 @@ function readPem(file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (cause) {
-    throw new CertificateError(file, cause);
+    throw new SettingError(file, cause);
   }
 }
 
@@ -117,7 +105,7 @@ function secureContext({ cert }: TlsOptions, texts: PemTexts): tls.SecureContext
   try {
     tls.createSecureContext({ ...texts });
   } catch (cause) {
-    throw new CertificateError(cert, cause);
+    throw new SettingError(cert, cause);
   }
   return { ...texts };
 }

@@ -1,0 +1,83 @@
+import { readFileSync } from "node:fs";
+import type { SecureClientSessionOptions } from "node:http2";
+import { SettingError } from "@tensorgate/core";
+import type { ReplicaTlsOptions, UpstreamKeyOptions } from "./options.ts";
+
+/** How a replica is spoken to in confidence: who it must be, and who we are. */
+export interface Credentials {
+  readonly scheme: "http" | "https";
+  /**
+   * Reads the files anew, so that what was renewed holds from the next connection on.
+   * @throws SettingError if one of them cannot be used
+   */
+  read(): FreshCredentials;
+}
+
+export interface FreshCredentials {
+  readonly tls: SecureClientSessionOptions;
+  /** The gateway's own key; those of callers go no further than the gateway. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface CredentialOptions {
+  readonly tls?: ReplicaTlsOptions | undefined;
+  readonly key?: UpstreamKeyOptions | undefined;
+}
+
+/** @param where - the pool in the configuration, for messages */
+export function credentials(
+  { tls, key }: CredentialOptions,
+  where: string,
+  env: NodeJS.ProcessEnv = process.env,
+): Credentials {
+  return {
+    scheme: tls ? "https" : "http",
+    read: () => ({
+      tls: tls ? tlsOptions(tls, where) : {},
+      headers: key ? keyHeader(key, `${where}.key`, env) : {},
+    }),
+  };
+}
+
+function tlsOptions(
+  { ca, cert, key, serverName }: ReplicaTlsOptions,
+  where: string,
+): SecureClientSessionOptions {
+  const file = (name: string, path: string) => readText(`${where}.tls.${name}`, path);
+  return {
+    minVersion: "TLSv1.2",
+    ALPNProtocols: ["h2"],
+    ...(ca !== undefined && { ca: file("ca", ca) }),
+    ...(cert !== undefined && { cert: file("cert", cert) }),
+    ...(key !== undefined && { key: file("key", key) }),
+    ...(serverName !== undefined && { servername: serverName }),
+  };
+}
+
+function keyHeader(
+  { env: variable, file, header }: UpstreamKeyOptions,
+  where: string,
+  env: NodeJS.ProcessEnv,
+): Readonly<Record<string, string>> {
+  const value = (file === undefined ? env[variable ?? ""] : readText(where, file))?.trim();
+  if (!value) {
+    throw new SettingError(
+      where,
+      file === undefined
+        ? `the environment variable ${variable} is not set`
+        : `${file} is empty; it must hold the key`,
+    );
+  }
+  if (!/^[\x21-\x7e]+$/.test(value)) {
+    throw new SettingError(where, "the key has characters that no header may have");
+  }
+  return header === undefined ? { authorization: `Bearer ${value}` } : { [header]: value };
+}
+
+function readText(where: string, file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new SettingError(where, cause);
+  }
+}

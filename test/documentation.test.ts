@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { decoderDefaults } from "@tensorgate/imaging";
 import { expect, test } from "vitest";
 import {
   crossSiteDefaults,
@@ -48,6 +49,11 @@ const optionFiles = [
   },
   { section: "requests", file: `${gateway}/inbound/options.ts`, defaults: requestDefaults },
   { section: "pictures", file: `${gateway}/models/options.ts`, defaults: pictureDefaults },
+  {
+    section: "decoding",
+    file: "packages/imaging/src/decoders/options.ts",
+    defaults: decoderDefaults,
+  },
   { section: "routing", file: `${gateway}/routing/options.ts`, defaults: routingDefaults },
   { section: "upstream", file: `${gateway}/upstream/options.ts`, defaults: channelDefaults },
 ];

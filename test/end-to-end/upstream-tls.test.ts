@@ -38,9 +38,11 @@ function testFolder() {
 
 const secure = (asksForCertificate = false) =>
   startFakeReplica({
-    cert: readFileSync(files.serverCertFile),
-    key: readFileSync(files.serverKeyFile),
-    ...(asksForCertificate && { ca: readFileSync(files.caFile), requestCert: true }),
+    tls: {
+      cert: readFileSync(files.serverCertFile),
+      key: readFileSync(files.serverKeyFile),
+      ...(asksForCertificate && { ca: readFileSync(files.caFile), requestCert: true }),
+    },
   });
 
 describe.skipIf(!hasOpenssl)("TLS to replicas (skipped where openssl is missing)", () => {

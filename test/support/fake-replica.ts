@@ -1,10 +1,16 @@
 import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
+import type { Tensor } from "@tensorgate/core";
 import {
   GetModelStatusResponseSchema,
   ModelVersionStatus_State as State,
 } from "@tensorgate/proto/tensorflow_serving/get_model_status";
+import {
+  type PredictRequestParts,
+  predictResponseSegments,
+  readPredictRequest,
+} from "@tensorgate/tf-serving";
 
 /** A replica that a test answers for by hand. */
 export interface FakeReplica extends AsyncDisposable {
@@ -22,12 +28,18 @@ export interface PredictCall {
   answer(grpcStatus: number, message?: string): void;
 }
 
-/**
- * Says that version 1 of any model is there, and hands every `Predict` to the test.
- *
- * @param tls - what to speak TLS with
- */
-export async function startFakeReplica(tls?: http2.SecureServerOptions): Promise<FakeReplica> {
+export interface FakeReplicaOptions {
+  /** What to speak TLS with. */
+  readonly tls?: http2.SecureServerOptions;
+  /** Answers every `Predict` at once, in place of the test. */
+  readonly answer?: (request: PredictRequestParts) => ReadonlyMap<string, Tensor>;
+}
+
+/** Says that version 1 of any model is there, and hands every `Predict` to the test. */
+export async function startFakeReplica({
+  tls,
+  answer,
+}: FakeReplicaOptions = {}): Promise<FakeReplica> {
   const server = tls ? http2.createSecureServer(tls) : http2.createServer();
   let predictCount = 0;
   const sessions = new Set<http2.ServerHttp2Session>();
@@ -39,6 +51,7 @@ export async function startFakeReplica(tls?: http2.SecureServerOptions): Promise
   });
   server.on("stream", (stream, headers) => {
     stream.on("error", () => {});
+    if (answer && headers[":path"]?.endsWith("/Predict")) return answerPredict(stream, answer);
     stream.resume();
     if (headers[":path"]?.endsWith("/GetModelStatus")) return answerStatus(stream);
     predictCount += 1;
@@ -75,6 +88,20 @@ export async function startFakeReplica(tls?: http2.SecureServerOptions): Promise
         for (const session of sessions) session.destroy();
       }),
   };
+}
+
+function answerPredict(
+  stream: http2.ServerHttp2Stream,
+  answer: NonNullable<FakeReplicaOptions["answer"]>,
+): void {
+  const chunks: Buffer[] = [];
+  stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+  stream.once("end", () => {
+    const outputs = answer(readPredictRequest(Buffer.concat(chunks).subarray(5)));
+    const model = { name: "fake", version: 1n };
+    const signatureName = "serving_default";
+    reply(stream, Buffer.concat(predictResponseSegments({ model, outputs, signatureName })));
+  });
 }
 
 function answerStatus(stream: http2.ServerHttp2Stream): void {

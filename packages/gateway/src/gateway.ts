@@ -1,5 +1,6 @@
 import { type MeterProvider, metrics, type TracerProvider, trace } from "@opentelemetry/api";
 import type { ClockAndRandom, Score, ScoringError } from "@tensorgate/core";
+import { decoderDefaults, decoderPool } from "@tensorgate/imaging";
 import type { GatewayOptions } from "./config/gateway-options.ts";
 import { checkedOptions } from "./config/parse-config.ts";
 import { authentication } from "./inbound/authentication.ts";
@@ -58,6 +59,8 @@ export interface GatewayLoad {
   readonly connections: number;
   /** Of all requests that are being read or worked on. */
   readonly bytesInFlight: number;
+  /** Process ids of the decoders that run. */
+  readonly decoders: readonly number[];
 }
 
 /** What a gateway is handed beside its configuration. */
@@ -121,7 +124,10 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     return { ...done.answer, region: done.region };
   };
   const pictures = { ...pictureDefaults, ...settings.pictures };
-  const pictureTask = { known, score, clock, options: pictures };
+  const decoding = { ...decoderDefaults, ...settings.decoding };
+  const decoders = decoderPool({ options: decoding, clock });
+  const { preprocess } = decoders;
+  const pictureTask = { known, score, preprocess, clock, options: pictures };
   const classify = classifier(pictureTask);
   const embed = embedder(pictureTask);
   const ask =
@@ -143,14 +149,18 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   });
   const intake = intakeGate({ requests, listen, clock });
   const openCall = callOpener(requests, clock);
-  const load = () => ({ connections: door.connectionCount, bytesInFlight: intake.bytesInFlight });
+  const load = () => ({
+    connections: door.connectionCount,
+    bytesInFlight: intake.bytesInFlight,
+    decoders: decoders.processIds,
+  });
   const watchCall = telemetry({
     meter: (parts.meterProvider ?? metrics).getMeter("tensorgate", version),
     tracer: (parts.tracerProvider ?? trace).getTracer("tensorgate", version),
     gauges: {
       connections: () => load().connections,
       bytesInFlight: () => load().bytesInFlight,
-      decodeQueue: () => 0,
+      decodeQueue: () => decoders.waitingCount,
       replicas: pooled.counts,
     },
     isKnownModel: known.has,
@@ -209,6 +219,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
       await door.close(graceMs);
       pooled.close();
       upstream.close();
+      decoders.close();
     },
   };
 }

@@ -29,7 +29,14 @@ sharp.unblock({
   ],
 });
 
-const decodable: ReadonlySet<PictureFormat> = new Set(["jpeg", "png", "gif", "webp", "avif"]);
+/** Formats that this package decodes. */
+export const decodableFormats: ReadonlySet<PictureFormat> = new Set([
+  "jpeg",
+  "png",
+  "gif",
+  "webp",
+  "avif",
+]);
 
 /**
  * Decodes a picture as TensorFlow's accurate decoder does: no rotation by EXIF, no colour profile, no alpha,
@@ -41,9 +48,9 @@ const decodable: ReadonlySet<PictureFormat> = new Set(["jpeg", "png", "gif", "we
 export async function decodePicture(bytes: Uint8Array, limits: PictureLimits): Promise<RgbImage> {
   const header = readPictureHeader(bytes);
   assertPictureWithinLimits(header, limits);
-  if (!decodable.has(header.format)) {
+  if (!decodableFormats.has(header.format)) {
     throw new UnsupportedMediaError(`${header.format} pictures cannot be decoded`, {
-      hint: `send ${[...decodable].join(", ")}`,
+      hint: `send ${[...decodableFormats].join(", ")}`,
     });
   }
   try {

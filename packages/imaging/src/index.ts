@@ -1,4 +1,10 @@
-export { decodePicture, type RgbImage } from "./decode-picture.ts";
+export { decodableFormats, decodePicture, type RgbImage } from "./decode-picture.ts";
+export {
+  type DecoderPool,
+  decoderPool,
+  type PreprocessElsewhere,
+} from "./decoders/decoder-pool.ts";
+export { type DecoderOptions, decoderDefaults } from "./decoders/options.ts";
 export { type PictureFormat, sniffFormat } from "./picture-format.ts";
 export {
   assertPictureWithinLimits,

@@ -1,4 +1,6 @@
 import { Server, ServerCredentials } from "@grpc/grpc-js";
+import type { Clock } from "@tensorgate/core";
+import { decoderDefaults, decoderPool, type PreprocessElsewhere } from "@tensorgate/imaging";
 import { manifestFromModel } from "./manifest-from-model.ts";
 import { findModels, type ModelFolder, type ModelSource } from "./model-folders.ts";
 import { type Servable, servable } from "./servable.ts";
@@ -48,10 +50,14 @@ export interface ModelServer {
 export async function startModelServer(options: ModelServerOptions): Promise<ModelServer> {
   const { host, port, threads } = { ...modelServerDefaults, ...options };
   const servables = new Map<string, Servable>();
-  const closeModels = () => Promise.all([...servables.values()].map((model) => model.close()));
+  const decoders = decoderPool({ options: decoderDefaults, clock: systemClock });
+  const closeModels = async () => {
+    decoders.close();
+    await Promise.all([...servables.values()].map((model) => model.close()));
+  };
   try {
     for (const folder of findModels(options.models)) {
-      const model = await load(folder, threads);
+      const model = await load(folder, threads, decoders.preprocess);
       servables.set(model.name, model);
       options.onLoaded?.(model);
     }
@@ -79,6 +85,7 @@ export async function startModelServer(options: ModelServerOptions): Promise<Mod
 async function load(
   { name, version, modelFile, manifest }: ModelFolder,
   threads: number,
+  preprocess: PreprocessElsewhere,
 ): Promise<Servable> {
   const session = await reopeningSession({ modelFile, threads });
   return servable({
@@ -86,8 +93,17 @@ async function load(
     version,
     manifest: manifest ?? manifestFromModel(session.signature),
     session,
+    preprocess,
   });
 }
+
+const systemClock: Clock = {
+  nowMs: () => performance.now(),
+  setTimer: (delayMs, wake) => {
+    const timer = setTimeout(wake, delayMs).unref();
+    return { [Symbol.dispose]: () => clearTimeout(timer) };
+  },
+};
 
 function bind(server: Server, host: string, port: number): Promise<number> {
   const address = `${host.includes(":") ? `[${host}]` : host}:${port}`;

@@ -10,7 +10,7 @@ import {
   type Signature,
   type Tensor,
 } from "@tensorgate/core";
-import { decodePicture, preprocessPicture } from "@tensorgate/imaging";
+import type { PreprocessElsewhere } from "@tensorgate/imaging";
 import {
   dataTypes,
   grpcCode,
@@ -48,9 +48,12 @@ export interface ServableParts {
   readonly version: bigint;
   readonly manifest: Manifest;
   readonly session: Pick<OnnxSession, "run" | "close">;
+  /** Where pictures are decoded. */
+  readonly preprocess: PreprocessElsewhere;
 }
 
-export function servable({ name, version, manifest, session }: ServableParts): Servable {
+export function servable(parts: ServableParts): Servable {
+  const { name, version, manifest, session, preprocess } = parts;
   const signatures = new Map(
     Object.entries(manifest.signatures).map(([key, each]) => [key, signatureFrom(each)]),
   );
@@ -73,7 +76,7 @@ export function servable({ name, version, manifest, session }: ServableParts): S
       for (const [alias, input] of Object.entries(signature.inputs)) {
         const tensor = inputs.get(alias);
         if (!tensor) continue;
-        const { to, value } = await feedFor(alias, input, tensor);
+        const { to, value } = await feedFor({ alias, input, tensor, preprocess });
         feeds.set(to, value);
       }
       if (isAbandoned()) throw new ServingError(grpcCode.CANCELLED, "the caller went away");
@@ -142,10 +145,20 @@ interface Feed {
   readonly value: FixedSizeTensor;
 }
 
-async function feedFor(alias: string, input: ManifestInput, tensor: Tensor): Promise<Feed> {
+interface FeedParts {
+  readonly alias: string;
+  readonly input: ManifestInput;
+  readonly tensor: Tensor;
+  readonly preprocess: PreprocessElsewhere;
+}
+
+async function feedFor({ alias, input, tensor, preprocess }: FeedParts): Promise<Feed> {
   if (input.picture) {
     if (tensor.dtype !== "BYTES") throw servingErrors.wrongDType("string", tensor.dtype);
-    return { to: input.picture.tensor, value: await decodedPictures(alias, input.picture, tensor) };
+    const { preprocessing, tensor: to } = input.picture;
+    const decode = (bytes: Uint8Array) =>
+      preprocess(bytes, preprocessing, { maxPixels }, nobodyLeaves);
+    return { to, value: await decodedPictures(alias, tensor, decode) };
   }
   if (!isFixedSize(tensor.dtype) || tensor.dtype === undefined || !("data" in tensor)) {
     throw new ServingError(grpcCode.UNIMPLEMENTED, `input ${alias}: the engine takes no strings`);
@@ -153,13 +166,14 @@ async function feedFor(alias: string, input: ManifestInput, tensor: Tensor): Pro
   return { to: input.tensor ?? alias, value: tensor };
 }
 
-type PictureInput = NonNullable<ManifestInput["picture"]>;
+/** What was begun is finished: the engine cannot be stopped halfway either. */
+const nobodyLeaves = new AbortController().signal;
 
 /** @returns FP32 `[N, heightPx, widthPx, 3]` of N encoded pictures */
 async function decodedPictures(
   alias: string,
-  { preprocessing }: PictureInput,
   { elements }: BytesTensor,
+  decode: (bytes: Uint8Array) => Promise<FixedSizeTensor>,
 ): Promise<FixedSizeTensor> {
   if (elements.length === 0) {
     throw new ServingError(grpcCode.INVALID_ARGUMENT, `input ${alias} holds no picture`);
@@ -167,12 +181,13 @@ async function decodedPictures(
   const tensors: FixedSizeTensor[] = [];
   for (const [index, bytes] of elements.entries()) {
     try {
-      const image = await decodePicture(bytes, { maxPixels });
-      tensors.push(preprocessPicture(image, preprocessing));
+      tensors.push(await decode(bytes));
     } catch (thrown) {
       if (!ScoringError.is(thrown)) throw thrown;
       const text = `input ${alias}, picture ${index}: ${thrown.message}`;
-      throw new ServingError(grpcCode.INVALID_ARGUMENT, text, { cause: thrown });
+      const isOurs = thrown.reason === "overloaded" || thrown.reason === "internal";
+      const code = isOurs ? grpcCode.UNAVAILABLE : grpcCode.INVALID_ARGUMENT;
+      throw new ServingError(code, text, { cause: thrown });
     }
   }
   return stacked(tensors);

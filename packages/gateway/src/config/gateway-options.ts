@@ -11,6 +11,8 @@ import {
   requestSchema,
 } from "../inbound/options.ts";
 import {
+  type DecoderOptions,
+  decoderSchema,
   type ModelOptions,
   modelSchema,
   type PictureOptions,
@@ -58,6 +60,8 @@ export interface GatewayOptions {
   readonly pools: readonly PoolOptions[];
   readonly requests?: RequestOptions;
   readonly pictures?: PictureOptions;
+  /** The processes that decode what models take as pixels. */
+  readonly decoding?: DecoderOptions;
   readonly routing?: RoutingOptions;
   readonly upstream?: ChannelOptions;
   /** Who may call. Without keys everybody may, and only loopback is bound. */
@@ -96,6 +100,7 @@ export const gatewaySchema: z.ZodType<GatewayOptions> = z
     pools: z.array(poolSchema).min(1).describe("Where it is scored."),
     requests: requestSchema.optional().describe("Limits of what callers send."),
     pictures: pictureSchema.optional().describe("Limits of pictures."),
+    decoding: decoderSchema.optional().describe("The processes that decode pictures."),
     routing: routingSchema.optional().describe("How replicas are chosen and left."),
     upstream: channelSchema.optional().describe("Connections to replicas."),
     keys: z.array(keySchema).optional().describe("Who may call."),

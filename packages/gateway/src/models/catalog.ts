@@ -55,7 +55,11 @@ export function modelCatalog(
     tasks: release.tasks,
     ...live(release.name),
     input: release.picture
-      ? { kind: "picture", tensor: release.picture.tensor, decodedBy: "model" }
+      ? {
+          kind: "picture",
+          tensor: release.picture.tensor,
+          decodedBy: release.picture.preprocessing ? "gateway" : "model",
+        }
       : { kind: "tensors" },
     outputs: release.outputs,
     labels: release.labels,

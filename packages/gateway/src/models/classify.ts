@@ -20,8 +20,9 @@ export const classifyDefaults: { readonly topK: number; readonly minScore: numbe
 };
 
 /** Pictures to labels, by releases that give a score per class. */
-export function classifier({ known, score, options, clock }: PictureTaskParts): Classify {
-  const scorePictures = pictureScorer(score, options);
+export function classifier(parts: PictureTaskParts): Classify {
+  const { known, clock } = parts;
+  const scorePictures = pictureScorer(parts);
 
   return async (request, call) => {
     const release = known.get(request.modelSpec.name);

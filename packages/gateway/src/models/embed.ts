@@ -7,8 +7,9 @@ import {
 } from "./score-pictures.ts";
 
 /** Pictures to feature vectors, by releases that expose them. */
-export function embedder({ known, score, options }: PictureTaskParts): Embed {
-  const scorePictures = pictureScorer(score, options);
+export function embedder(parts: PictureTaskParts): Embed {
+  const { known } = parts;
+  const scorePictures = pictureScorer(parts);
 
   return async (request, call) => {
     const release = known.get(request.modelSpec.name);

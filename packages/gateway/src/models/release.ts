@@ -1,5 +1,5 @@
 import type { ModelOutput, Task, Weights } from "@tensorgate/core";
-import type { PictureFormat } from "@tensorgate/imaging";
+import { decodableFormats, type PictureFormat, type Preprocessing } from "@tensorgate/imaging";
 import type { ModelOptions } from "./options.ts";
 
 /** A model together with what its inputs and outputs mean. Immutable; replaced whole when configuration changes. */
@@ -16,10 +16,13 @@ export interface Release {
   readonly weights: Weights;
 }
 
+/** How a picture gets into the model. */
 export interface PictureInput {
-  /** Name of the tensor that takes the encoded picture. */
+  /** Name of the tensor that takes it. */
   readonly tensor: string;
   readonly formats: ReadonlySet<PictureFormat>;
+  /** Absent where the model takes the picture as it is, encoded. */
+  readonly preprocessing?: Preprocessing;
 }
 
 interface NamedOutput<Holds> {
@@ -45,15 +48,29 @@ export function releaseFromOptions(options: ModelOptions): Release {
   return {
     name: options.name,
     tasks: tasksOf(options, classScores !== undefined, features !== undefined),
-    picture: options.input && {
-      tensor: options.input.tensor,
-      formats: new Set(options.input.formats ?? graphFormats),
-    },
+    picture: options.input && pictureInput(options.input),
     outputs,
     classScores,
     features: features && { tensor: features.name, holds: "features" },
     labels: options.labels ?? [],
     weights: options.weights ?? "given",
+  };
+}
+
+function pictureInput(input: NonNullable<ModelOptions["input"]>): PictureInput {
+  if (input.kind === "encoded-image") {
+    return { tensor: input.tensor, formats: new Set(input.formats ?? graphFormats) };
+  }
+  const { tensor, heightPx, widthPx, shorterSidePx, mean = [0, 0, 0] } = input;
+  const { coordinates = "half-pixel", channelOrder = "rgb", scale = 1 } = input;
+  const resize: Preprocessing["resize"] =
+    shorterSidePx === undefined
+      ? { kind: "warp", heightPx, widthPx }
+      : { kind: "shorter-side", px: shorterSidePx, crop: { heightPx, widthPx } };
+  return {
+    tensor,
+    formats: decodableFormats,
+    preprocessing: { resize, coordinates, channelOrder, mean, scale },
   };
 }
 

@@ -18,7 +18,11 @@ import {
   UnsupportedMediaError,
   UpstreamFailedError,
 } from "@tensorgate/core";
-import { assertPictureWithinLimits, readPictureHeader } from "@tensorgate/imaging";
+import {
+  assertPictureWithinLimits,
+  type PreprocessElsewhere,
+  readPictureHeader,
+} from "@tensorgate/imaging";
 import type { Releases } from "./catalog.ts";
 import { mapConcurrently } from "./map-concurrently.ts";
 import type { PictureOptions } from "./options.ts";
@@ -28,6 +32,8 @@ import type { PictureInput, Release } from "./release.ts";
 export interface PictureTaskParts {
   readonly known: Releases;
   readonly score: Score;
+  /** Decodes what a model takes as pixels. */
+  readonly preprocess: PreprocessElsewhere;
   readonly options: Required<PictureOptions>;
   readonly clock: Clock;
 }
@@ -42,11 +48,11 @@ export interface PictureScoring<Value> {
 /**
  * Scores each picture of a request by itself, several at a time, so that a bad one fails alone.
  *
- * The picture goes to the model in the buffer it came in: only its header is looked at.
+ * A picture that the model decodes itself goes there in the buffer it came in: only its header is looked at.
  *
  * @throws InvalidRequestError if there is no picture, TooLargeError if there are too many
  */
-export function pictureScorer(score: Score, options: Required<PictureOptions>) {
+export function pictureScorer({ score, preprocess, options, clock }: PictureTaskParts) {
   return async <Value>(
     { modelSpec, pictures }: PictureRequest,
     call: CallContext,
@@ -74,6 +80,21 @@ export function pictureScorer(score: Score, options: Required<PictureOptions>) {
     readonly scoring: PictureScoring<Value>;
   }
 
+  /** @returns the picture as it is, BYTES `[1]`, or its pixels, FP32 `[1, heightPx, widthPx, 3]` */
+  async function tensorOf(
+    bytes: Uint8Array,
+    { preprocessing }: PictureInput,
+    { signal, times }: CallContext,
+  ): Promise<Tensor> {
+    if (!preprocessing) return bytesTensor([1], [bytes]);
+    const startedMs = clock.nowMs();
+    try {
+      return await preprocess(bytes, preprocessing, { maxPixels: options.maxPixels }, signal);
+    } finally {
+      times.add("decode", clock.nowMs() - startedMs);
+    }
+  }
+
   async function scoreOne<Value>(
     { id, bytes }: Picture,
     { input, modelSpec, call, scoring }: OnePicture<Value>,
@@ -84,7 +105,7 @@ export function pictureScorer(score: Score, options: Required<PictureOptions>) {
       const response = await score(
         {
           modelSpec,
-          inputs: new Map([[input.tensor, bytesTensor([1], [bytes])]]),
+          inputs: new Map([[input.tensor, await tensorOf(bytes, input, call)]]),
           outputFilter: [scoring.output],
         },
         call,

@@ -1,0 +1,69 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import type { DecodeReply, DecodeRequest } from "./decode-message.ts";
+
+/** A decoder's process as the pool sees it. */
+export interface DecoderChild {
+  readonly processId: number | undefined;
+  ask(request: DecodeRequest): void;
+  kill(): void;
+}
+
+export interface DecoderEvents {
+  onReply(reply: DecodeReply): void;
+  /** It ended, or never began. */
+  onEnd(): void;
+}
+
+export type StartDecoder = (events: DecoderEvents) => DecoderChild;
+
+/** Source files run only under this condition. */
+const isSource = import.meta.url.endsWith(".ts");
+const ownScript = new URL(`decoder-process.${isSource ? "ts" : "js"}`, import.meta.url);
+
+/** Most memory of a decoder's JavaScript; pixels are outside of it, and bounded by their number. */
+const maxHeapMiB = 256;
+
+/** @param script - what the process runs; a test hands in one that misbehaves */
+export function decoderProcesses(script: URL = ownScript): StartDecoder {
+  const execArgv = [
+    `--max-old-space-size=${maxHeapMiB}`,
+    ...(isSource ? ["--conditions=@tensorgate/source"] : []),
+  ];
+  return ({ onReply, onEnd }) => {
+    const child: ChildProcess = fork(fileURLToPath(script), [], {
+      execArgv,
+      // Whatever takes it over finds no key there.
+      env: {},
+      // Ctrl-C reaches only us: what is in flight is finished first.
+      detached: true,
+      serialization: "advanced",
+      stdio: ["ignore", "ignore", "ignore", "ipc"],
+    });
+    let hasEnded = false;
+    const end = () => {
+      if (hasEnded) return;
+      hasEnded = true;
+      onEnd();
+    };
+    child.once("exit", end);
+    child.on("error", end);
+    child.on("message", (reply: DecodeReply) => {
+      // Idle, it keeps nobody from ending.
+      child.channel?.unref();
+      onReply(reply);
+    });
+    child.unref();
+    child.channel?.unref();
+    return {
+      processId: child.pid,
+      ask: (request) => {
+        child.channel?.ref();
+        child.send(request, (error) => {
+          if (error) child.kill("SIGKILL");
+        });
+      },
+      kill: () => void child.kill("SIGKILL"),
+    };
+  };
+}

@@ -1,0 +1,152 @@
+import { readFileSync } from "node:fs";
+import { float32Values } from "@tensorgate/core";
+import { manualClock } from "@tensorgate/core/testing";
+import { expect, test } from "vitest";
+import { decodePicture } from "../decode-picture.ts";
+import { classifierPreprocessing, preprocessPicture } from "../preprocess-picture.ts";
+import { decoderProcesses } from "./decoder-child.ts";
+import { decoderPool } from "./decoder-pool.ts";
+import { type DecoderOptions, decoderDefaults } from "./options.ts";
+
+const limits = { maxPixels: 25_000_000 };
+const never = new AbortController().signal;
+const star = readFileSync(new URL("../../../../examples/pictures/star.jpg", import.meta.url));
+const misbehaving = new URL("testing/misbehaving-decoder.mjs", import.meta.url);
+
+function poolOf(options: DecoderOptions = {}, script?: URL) {
+  const clock = manualClock();
+  const start = decoderProcesses(script);
+  const pool = decoderPool({ options: { ...decoderDefaults, ...options }, clock, start });
+  const ask = (picture: Uint8Array | string, signal: AbortSignal = never) =>
+    pool.preprocess(Buffer.from(picture), classifierPreprocessing, limits, signal);
+  return { pool, clock, ask, [Symbol.dispose]: pool.close };
+}
+
+test("a picture becomes the same tensor as in this process", async () => {
+  using decoders = poolOf();
+
+  const tensor = await decoders.ask(star);
+
+  const expected = preprocessPicture(await decodePicture(star, limits), classifierPreprocessing);
+  expect(tensor.shape).toEqual([1, 224, 224, 3]);
+  expect(float32Values(tensor)).toEqual(float32Values(expected));
+});
+
+test("what is no picture is refused in the decoder's own words", async () => {
+  using decoders = poolOf();
+
+  await expect(decoders.ask("no picture")).rejects.toMatchObject({ reason: "unsupported-media" });
+  await expect(decoders.ask(star.subarray(0, 2_000))).rejects.toMatchObject({
+    reason: "unsupported-media",
+    hint: expect.any(String),
+  });
+});
+
+test("decoders that are killed while they work harm no picture", async () => {
+  using decoders = poolOf();
+  const asked = Array.from({ length: 40 }, () => decoders.ask(star));
+  for (let round = 0; round < 5; round += 1) {
+    await Promise.race(asked);
+    await asked[round * 8];
+    for (const processId of decoders.pool.processIds) process.kill(processId, "SIGSEGV");
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  const tensors = await Promise.all(asked);
+
+  expect(new Set(tensors.map((tensor) => float32Values(tensor)[0])).size).toBe(1);
+});
+
+test("a picture that ends two decoders is refused, and the others are not harmed", async () => {
+  using decoders = poolOf({}, misbehaving);
+
+  const asked = ["good", "dies", "good", "dies", "good", "good"].map((text) => decoders.ask(text));
+  const outcomes = await Promise.allSettled(asked);
+
+  expect(outcomes.map(({ status }) => status)).toEqual([
+    "fulfilled",
+    "rejected",
+    "fulfilled",
+    "rejected",
+    "fulfilled",
+    "fulfilled",
+  ]);
+  await expect(decoders.ask("dies")).rejects.toMatchObject({ reason: "unsupported-media" });
+});
+
+test("a picture that takes too long is refused, and its decoder is ended", async () => {
+  using decoders = poolOf({ processes: 1 }, misbehaving);
+  const silent = decoders.ask("silence");
+  const next = decoders.ask("good");
+
+  decoders.clock.advance(5_000);
+
+  await expect(silent).rejects.toThrow("within 5000 ms");
+  expect((await next).shape).toEqual([1]);
+});
+
+test("more than may wait is overload", async () => {
+  using decoders = poolOf({ processes: 1, maxWaiting: 2 }, misbehaving);
+  const asked = ["silence", "good", "good"].map((text) => decoders.ask(text).catch(() => {}));
+
+  expect(decoders.pool.waitingCount).toBe(2);
+  await expect(decoders.ask("good")).rejects.toMatchObject({ reason: "overloaded" });
+  decoders.pool.close();
+  await Promise.all(asked);
+});
+
+test("a caller who leaves leaves the queue", async () => {
+  using decoders = poolOf({ processes: 1 }, misbehaving);
+  const silent = decoders.ask("silence").catch(() => {});
+  const controller = new AbortController();
+  const waiting = decoders.ask("good", controller.signal);
+
+  controller.abort(new Error("gone"));
+
+  await expect(waiting).rejects.toThrow("gone");
+  expect(decoders.pool.waitingCount).toBe(0);
+  await expect(decoders.ask("good", controller.signal)).rejects.toThrow("gone");
+  decoders.pool.close();
+  await silent;
+});
+
+test("a decoder that holds too much memory is replaced", async () => {
+  using decoders = poolOf({ processes: 1 }, misbehaving);
+
+  const [first] = float32Values(await decoders.ask("fat"));
+  const [second] = float32Values(await decoders.ask("good"));
+
+  expect(first).not.toBe(second);
+});
+
+test("a decoder sees nothing of the environment", async () => {
+  using decoders = poolOf({}, misbehaving);
+
+  const error = await decoders.ask("env").catch((thrown: Error) => thrown);
+
+  const names = (error as Error).message.split(",").filter((name) => !name.startsWith("NODE_"));
+  expect(names.filter((name) => name !== "")).toEqual([]);
+});
+
+test("closing ends the decoders and answers whoever waits", async () => {
+  const decoders = poolOf({ processes: 1 }, misbehaving);
+  const asked = [decoders.ask("silence"), decoders.ask("good")];
+  const { processIds } = decoders.pool;
+
+  decoders.pool.close();
+
+  expect((await Promise.allSettled(asked)).map(({ status }) => status)).toEqual([
+    "rejected",
+    "rejected",
+  ]);
+  await expect.poll(() => processIds.filter(isAlive)).toEqual([]);
+  await expect(decoders.ask("good")).rejects.toMatchObject({ reason: "overloaded" });
+});
+
+function isAlive(processId: number): boolean {
+  try {
+    return process.kill(processId, 0);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,27 @@
+// A decoder for tests: the first byte of the picture says what it does.
+process.on("disconnect", () => process.exit());
+process.on("message", ({ bytes }) => {
+  switch (String.fromCharCode(bytes[0])) {
+    case "d":
+      return process.kill(process.pid, "SIGSEGV");
+    case "s":
+      return undefined;
+    case "e":
+      return process.send({
+        kind: "refused",
+        error: {
+          reason: "unsupported-media",
+          message: Object.keys(process.env).join(","),
+          hint: undefined,
+        },
+        heldBytes: 0,
+      });
+    default:
+      return process.send({
+        kind: "tensor",
+        shape: [1],
+        values: Float32Array.of(process.pid),
+        heldBytes: bytes[0] === 0x66 ? 2 ** 40 : 0,
+      });
+  }
+});

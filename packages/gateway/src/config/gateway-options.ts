@@ -82,6 +82,9 @@ const address = z
   .string()
   .regex(/^(\[[0-9a-fA-F:.]+\]|[^:/\s[\]]+):\d{1,5}$/, "expected host:port, such as 10.0.0.4:8500");
 
+/** The host of `host:port`, an IPv6 address without its brackets. */
+const hostOf = (hostAndPort: string) => hostAndPort.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
+
 const poolSchema = z.strictObject({
   model: z.string().min(1).describe("Name of a model under `models`."),
   region: z.string().min(1).describe("Where the replicas are."),
@@ -129,7 +132,7 @@ export const gatewaySchema: z.ZodType<GatewayOptions> = z
       });
     });
     options.pools.forEach(({ tls, key, replicas }, index) => {
-      const open = replicas.find((each) => !isLoopbackName(each.replace(/:\d+$/, "")));
+      const open = replicas.find((each) => !isLoopbackName(hostOf(each)));
       if (!key || key.allowPlaintext || tls || open === undefined) return;
       context.addIssue({
         code: "custom",

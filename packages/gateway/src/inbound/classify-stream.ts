@@ -6,8 +6,9 @@ import type {
   ClassifyStreamResponseSchema,
 } from "@tensorgate/proto/tensorgate/v1/scoring";
 import { bytesOf } from "./reading/rpc-body.ts";
-import { intakeKey, type RunRpc } from "./rpc-call.ts";
+import { type RunRpc, startKey } from "./rpc-call.ts";
 import { classifyResult, modelSpecFrom, pictureFrom } from "./scoring-messages.ts";
+import { readableMessages } from "./unread-message.ts";
 
 type StreamResponse = MessageInitShape<typeof ClassifyStreamResponseSchema>;
 
@@ -58,8 +59,8 @@ export async function* classifyStream(
     });
   }
 
-  const intake = context.values.get(intakeKey);
-  const iterator = requests[Symbol.asyncIterator]();
+  const intake = context.values.get(startKey)?.intake;
+  const iterator = readableMessages(requests);
   let coming: Promise<Arrived> | undefined = nextOf(iterator);
 
   while (coming || inFlight.size > 0) {

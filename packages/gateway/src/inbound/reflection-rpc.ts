@@ -7,12 +7,13 @@ import {
 } from "@tensorgate/proto/grpc/reflection/v1/reflection";
 import { ServerReflection as ServerReflectionAlpha } from "@tensorgate/proto/grpc/reflection/v1alpha/reflection";
 import { grpcCode } from "@tensorgate/tf-serving";
+import { readableMessages } from "./unread-message.ts";
 
 /** gRPC server reflection, in its final form and in the older one that some tools still ask for. */
 export function reflectionRpc(router: ConnectRouter, files: readonly DescFile[]): void {
   const answer = reflector(files);
   async function* serverReflectionInfo(requests: AsyncIterable<ServerReflectionRequest>) {
-    for await (const request of requests) {
+    for await (const request of readableMessages(requests)) {
       yield {
         validHost: request.host,
         originalRequest: { host: request.host, messageRequest: request.messageRequest },

@@ -15,13 +15,18 @@ import type { Intake } from "./reading/intake.ts";
 import { bytesOf, isPacked } from "./reading/rpc-body.ts";
 import { type ReplyFacts, replyHeaders, stopwatch } from "./reply-headers.ts";
 
-/** Where the one who was authenticated by the headers travels to the call. */
-export const callerKey: ContextKey<Caller | undefined> = createContextKey<Caller | undefined>(
-  undefined,
-);
+/** What is known of a call before its message is read. */
+export interface RpcStart {
+  /** Who was authenticated by the headers. */
+  readonly caller: Caller | undefined;
+  /** The count of what the request brings. */
+  readonly intake: Intake;
+  /** Whether its message was read. */
+  wasBegun: boolean;
+}
 
-/** Where the count of what the request brought travels to the call. */
-export const intakeKey: ContextKey<Intake | undefined> = createContextKey<Intake | undefined>(
+/** Where that travels to the call. */
+export const startKey: ContextKey<RpcStart | undefined> = createContextKey<RpcStart | undefined>(
   undefined,
 );
 
@@ -51,7 +56,9 @@ export function rpcRunner({ openCall, watchCall, onInternalError, clock }: RpcPa
       requestId,
       traceparent: header("traceparent"),
     });
-    const intake = context.values.get(intakeKey);
+    const start = context.values.get(startKey);
+    if (start) start.wasBegun = true;
+    const { intake, caller } = start ?? {};
     using _held = intake?.hold();
     let call: CallContext | undefined;
     const end = (how: Partial<WatchedEnd>) =>
@@ -65,7 +72,6 @@ export function rpcRunner({ openCall, watchCall, onInternalError, clock }: RpcPa
       });
     try {
       if (intake && isPacked(context.requestHeader)) intake.atLeast(bytesOf(request));
-      const caller = context.values.get(callerKey);
       using open = openCall({ requestId, header, timeoutMs: context.timeoutMs(), caller, watch });
       ({ call } = open);
       const onCallerGone = () => open.abort(new CancelledError("the caller went away"));

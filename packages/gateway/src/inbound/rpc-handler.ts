@@ -30,9 +30,10 @@ import type { Gunzip } from "./reading/gunzip.ts";
 import type { IntakeGate } from "./reading/intake.ts";
 import { assertEncodingsKnown, countedBody, gzipOf, isAsyncIterable } from "./reading/rpc-body.ts";
 import { reflectionRpc } from "./reflection-rpc.ts";
-import { callerKey, intakeKey, type RpcParts, rpcRunner } from "./rpc-call.ts";
+import { type RpcParts, type RpcStart, rpcRunner, startKey } from "./rpc-call.ts";
 import { rpcRefusal } from "./rpc-refusal.ts";
 import { scoringRpc } from "./scoring-rpc.ts";
+import { blamingTheCaller, type UnreadParts } from "./unread-message.ts";
 import { wireStatusOf } from "./wire-status.ts";
 
 export interface RpcHandlerParts extends RpcParts {
@@ -73,19 +74,28 @@ export function rpcHandler(parts: RpcHandlerParts): OnRequest {
     assertEncodingsKnown(request);
     const kind = handler.method.methodKind === "unary" ? "whole" : "stream";
     const counted = intake.open(request, response, kind);
-    const values = createContextValues().set(callerKey, caller).set(intakeKey, counted);
+    const start: RpcStart = { caller, intake: counted, wasBegun: false };
+    const values = createContextValues().set(startKey, start);
     const asked = universalRequestFromNodeRequest(request, response, undefined, values);
-    if (!isAsyncIterable(asked.body)) return asked;
-    const requestId = requestIdFrom((name) => asked.header.get(name) ?? undefined);
-    return { ...asked, body: countedBody(asked.body, counted, requestId) };
+    const requestId = requestIdFrom((name) => headerOf(request, name));
+    const body = isAsyncIterable(asked.body) && countedBody(asked.body, counted, requestId);
+    const unread: UnreadParts = {
+      contentType: request.headers["content-type"] ?? "",
+      requestId,
+      wasBegun: () => start.wasBegun || kind === "stream",
+    };
+    return { asked: body ? { ...asked, body } : asked, unread };
   }
 
   return (request, response) => {
     const handler = handlers.get(pathOf(request));
     if (!handler) return otherwise(request, response);
     try {
-      handler(open(handler, request, response))
-        .then((answer) => universalResponseToNodeResponse(answer, response))
+      const { asked, unread } = open(handler, request, response);
+      handler(asked)
+        .then((answer) =>
+          universalResponseToNodeResponse(blamingTheCaller(answer, unread), response),
+        )
         // The connection broke while the answer was written: nobody is left to tell.
         .catch(() => response.destroy());
     } catch (thrown) {

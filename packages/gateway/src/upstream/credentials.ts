@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { SecureClientSessionOptions } from "node:http2";
+import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
 import { SettingError } from "@tensorgate/core";
 import type { ReplicaTlsOptions, UpstreamKeyOptions } from "./options.ts";
 
@@ -44,14 +45,27 @@ function tlsOptions(
   where: string,
 ): SecureClientSessionOptions {
   const file = (name: string, path: string) => readText(`${where}.tls.${name}`, path);
-  return {
-    minVersion: "TLSv1.2",
-    ALPNProtocols: ["h2"],
+  const texts = {
     ...(ca !== undefined && { ca: file("ca", ca) }),
     ...(cert !== undefined && { cert: file("cert", cert) }),
     ...(key !== undefined && { key: file("key", key) }),
+  };
+  return {
+    secureContext: secureContext(texts, `${where}.tls`),
+    ALPNProtocols: ["h2"],
+    // Said aloud, because the environment can turn the default off: NODE_TLS_REJECT_UNAUTHORIZED=0.
+    rejectUnauthorized: true,
     ...(serverName !== undefined && { servername: serverName }),
   };
+}
+
+/** Made here rather than by `connect`, so that files that are no PEM, or do not go together, are told with their place. */
+function secureContext(texts: SecureContextOptions, where: string): SecureContext {
+  try {
+    return createSecureContext({ ...texts, minVersion: "TLSv1.2" });
+  } catch (cause) {
+    throw new SettingError(where, cause);
+  }
 }
 
 function keyHeader(

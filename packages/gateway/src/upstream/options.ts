@@ -43,7 +43,10 @@ export const channelSchema: z.ZodType<ChannelOptions> = z.strictObject({
     .describe("HTTP/2 window offered to replicas, in bytes."),
 }) as z.ZodType<ChannelOptions>;
 
-/** TLS to replicas. PEM files are read again at every new connection. */
+/**
+ * TLS to replicas. PEM files are read again at every new connection; a relative path starts from where
+ * the process was started, not from the configuration.
+ */
 export interface ReplicaTlsOptions {
   /** Who signs the certificates of the replicas; those that the system trusts by default. */
   readonly ca?: string;
@@ -58,7 +61,7 @@ export interface ReplicaTlsOptions {
 export interface UpstreamKeyOptions {
   /** Name of an environment variable. */
   readonly env?: string;
-  /** A file that is read again at every new connection. */
+  /** A file that is read again at every new connection; a relative path starts from where the process was started. */
   readonly file?: string;
   /** Header that takes the key as it is; `authorization: Bearer <key>` by default. */
   readonly header?: string;

@@ -122,6 +122,17 @@ describe("keys to replicas", () => {
       .toBe("Bearer second");
   });
 
+  test("a replica that refuses the gateway's key is the gateway's trouble, not the caller's", async () => {
+    await using replica = await startFakeReplica();
+    await using to = await gatewayTo(replica, {});
+    await to.gateway.ready();
+
+    const answer = to.post();
+    (await replica.nextPredict()).answer(16, "who are you");
+
+    expect((await answer).status).toBe(502);
+  });
+
   test("a key may have a header of its own", async () => {
     using own = testFolder();
     const file = join(own.folder, "key.txt");
@@ -160,6 +171,11 @@ describe("keys to replicas", () => {
       name: "a certificate without its key",
       add: { tls: { cert: "c.pem" } },
       message: "cert and key go together",
+    },
+    {
+      name: "a header that is the call's own",
+      add: { key: { env: "PATH", header: "grpc-timeout" } },
+      message: "the call's own",
     },
     {
       name: "both env and file",

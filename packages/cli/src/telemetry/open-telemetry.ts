@@ -28,6 +28,7 @@ import {
 import { version } from "@tensorgate/gateway";
 import { CommandError } from "../command-error.ts";
 import type { AdminRoute } from "./admin-server.ts";
+import { observeProcess } from "./process-metrics.ts";
 
 export interface OpenTelemetry {
   readonly meterProvider: MeterProviderApi;
@@ -55,6 +56,7 @@ export function openTelemetry(env: NodeJS.ProcessEnv = process.env): OpenTelemet
     .merge(resourceFromAttributes({ "service.name": "tensorgate", "service.version": version }))
     .merge(detectResources({ detectors: [envDetector] }));
   const meterProvider = new MeterProvider({ resource, readers });
+  observeProcess(meterProvider.getMeter("process"));
   const tracerProvider = exports("TRACES", env)
     ? new TracerProvider({
         resource,

@@ -22,7 +22,8 @@ export function prettyLine(json: string): string {
 }
 
 function callText(call: CallRecord): string {
-  const { reason, operation, model, askedModel, version, region, durationMs, message } = call;
+  const { reason, operation, model, askedModel, version, region, durationMs, message, cause } =
+    call;
   const name = model === undefined ? printable(askedModel ?? "") : `${model}@${version}`;
   const parts = [
     reason.padEnd(17),
@@ -31,6 +32,7 @@ function callText(call: CallRecord): string {
     name,
     region ?? "",
     message === undefined ? "" : `: ${printable(message)}`,
+    cause === undefined ? "" : `(${printable(cause)})`,
   ];
   return parts.filter((part) => part !== "").join(" ");
 }

@@ -9,6 +9,8 @@ export interface CallRecord {
   readonly reason: ScoringError["reason"] | "ok";
   /** What the caller was told, where it failed. */
   readonly message?: string;
+  /** What was behind it, which the caller was not told. */
+  readonly cause?: string;
   /** As the caller wrote it. */
   readonly askedModel?: string;
   readonly model?: string;
@@ -43,6 +45,7 @@ export function callRecord({ start, end, attempts, traceId }: RecordParts): Call
     operation,
     reason: error?.reason ?? "ok",
     ...(error && { message: error.message.slice(0, maxTextLength) }),
+    ...(error?.cause !== undefined && { cause: causeText(error.cause) }),
     ...(askedModel !== undefined && { askedModel: askedModel.slice(0, maxTextLength) }),
     ...(model && { model: model.name, version: String(model.version) }),
     ...(region !== undefined && { region }),
@@ -55,6 +58,11 @@ export function callRecord({ start, end, attempts, traceId }: RecordParts): Call
     attempts,
     ...(traceId !== undefined && { traceId }),
   };
+}
+
+function causeText(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return text.slice(0, maxTextLength);
 }
 
 function rounded(durationMs: number): number {

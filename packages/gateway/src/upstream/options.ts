@@ -85,6 +85,10 @@ export const replicaTlsSchema: z.ZodType<ReplicaTlsOptions> = z
     message: "cert and key go together",
   }) as z.ZodType<ReplicaTlsOptions>;
 
+/** Headers that a call, or HTTP/2, has a use for. */
+const isOurs =
+  /^(te|host|connection|keep-alive|upgrade|trailer|transfer-encoding|content-.*|grpc-.*|proxy-.*|traceparent|x-request-id)$/;
+
 export const upstreamKeySchema: z.ZodType<UpstreamKeyOptions> = z
   .strictObject({
     env: file.describe("Environment variable with the key."),
@@ -92,6 +96,7 @@ export const upstreamKeySchema: z.ZodType<UpstreamKeyOptions> = z
     header: z
       .string()
       .regex(/^[a-z0-9-]+$/, "expected a header's name in lower case")
+      .refine((name) => !isOurs.test(name), "that header is the call's own")
       .optional()
       .describe("Header that takes the key as it is."),
     allowPlaintext: z.boolean().optional().describe("Sends the key over plaintext."),

@@ -32,16 +32,17 @@ function percentDecoded(text: string): string {
   }
 }
 
-/** Codes by which a server blames the request: another replica would say the same. */
+/**
+ * Codes by which a server blames the request: another replica would say the same. A server that refuses who asks
+ * refuses the gateway, whose key is its own: a caller can do nothing about that.
+ */
 const blamesRequest: ReadonlySet<number> = new Set([
   grpcCode.INVALID_ARGUMENT,
   grpcCode.NOT_FOUND,
   grpcCode.ALREADY_EXISTS,
-  grpcCode.PERMISSION_DENIED,
   grpcCode.FAILED_PRECONDITION,
   grpcCode.OUT_OF_RANGE,
   grpcCode.UNIMPLEMENTED,
-  grpcCode.UNAUTHENTICATED,
 ]);
 
 /** What a status other than OK means for the call. */

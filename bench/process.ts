@@ -9,6 +9,8 @@ export interface PinnedProcess extends AsyncDisposable {
   readonly port: number;
   /** Processor time of it and its children so far, in microseconds. */
   cpuMicros(): number;
+  /** Its resident memory now, in bytes. */
+  residentBytes(): number;
 }
 
 const clockTicksPerSecond = Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
@@ -31,6 +33,7 @@ export function pinned(child: ChildProcess, port: number): PinnedProcess {
   return {
     port,
     cpuMicros: () => cpuMicrosOf(child.pid ?? 0),
+    residentBytes: () => residentBytesOf(child.pid ?? 0),
     [Symbol.asyncDispose]: async () => {
       const ended = once(child, "exit");
       child.kill("SIGTERM");
@@ -60,6 +63,11 @@ function cpuMicrosOf(pid: number): number {
     .filter((stat) => stat?.parent === pid);
   const ticks = [own, ...children].reduce((sum, stat) => sum + (stat?.ticks ?? 0), 0);
   return (ticks / clockTicksPerSecond) * 1e6;
+}
+
+function residentBytesOf(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1_024;
 }
 
 function statOf(pid: number): { readonly parent: number; readonly ticks: number } | undefined {

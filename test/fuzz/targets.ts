@@ -147,11 +147,11 @@ const rpc = "/tensorgate.v1.ScoringService";
 const json = Buffer.from(JSON.stringify({ image: { b64: Buffer.from(star).toString("base64") } }));
 const form = Buffer.concat([
   Buffer.from(
-    '--x\r\ncontent-disposition: form-data; name="a"; filename="a.jpg"\r\n\r\n',
+    '--boundary\r\ncontent-disposition: form-data; name="a"; filename="a.jpg"\r\n\r\n',
     "latin1",
   ),
   star,
-  Buffer.from("\r\n--x--\r\n", "latin1"),
+  Buffer.from("\r\n--boundary--\r\n", "latin1"),
 ]);
 const connectJson = Buffer.from(
   JSON.stringify({ modelSpec: { name: "shapes" }, pictures: [{ data: "/9j/4AAQ" }], topK: 2 }),
@@ -162,7 +162,7 @@ const requests: readonly { readonly path: string; readonly type: string; readonl
   [
     { path: "/v1/classify/shapes", type: "image/jpeg", body: Buffer.from(star) },
     { path: "/v1/classify/shapes?topK=3&minScore=0.1", type: "application/json", body: json },
-    { path: "/v1/embed/shapes", type: "multipart/form-data; boundary=x", body: form },
+    { path: "/v1/embed/shapes", type: "multipart/form-data; boundary=boundary", body: form },
     { path: "/v1/models/shapes:predict", type: "application/json", body: json },
     { path: "/v1/models/shapes/versions/1", type: "", body: Buffer.alloc(0) },
     { path: `${rpc}/Classify`, type: "application/proto", body: classifyMessage },

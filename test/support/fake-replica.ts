@@ -97,6 +97,8 @@ function answerPredict(
   const chunks: Buffer[] = [];
   stream.on("data", (chunk: Buffer) => chunks.push(chunk));
   stream.once("end", () => {
+    // A call that was cut ends like a whole one.
+    if (stream.aborted || stream.destroyed) return;
     const outputs = answer(readPredictRequest(Buffer.concat(chunks).subarray(5)));
     const model = { name: "fake", version: 1n };
     const signatureName = "serving_default";

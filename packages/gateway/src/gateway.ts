@@ -211,6 +211,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     },
     listen: async () => {
       ({ port } = await door.listen());
+      if (known.all().some(({ picture }) => picture?.preprocessing)) decoders.warm();
     },
     load,
     ready: pooled.ready,

@@ -51,6 +51,7 @@ export async function startModelServer(options: ModelServerOptions): Promise<Mod
   const { host, port, threads } = { ...modelServerDefaults, ...options };
   const servables = new Map<string, Servable>();
   const decoders = decoderPool({ options: decoderDefaults, clock: systemClock });
+  decoders.warm();
   const closeModels = async () => {
     decoders.close();
     await Promise.all([...servables.values()].map((model) => model.close()));

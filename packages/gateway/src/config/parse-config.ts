@@ -20,7 +20,11 @@ export function parseConfig(
   readText: ReadText = (path) => readFileSync(resolve(dirname(fileName), path), "utf8"),
 ): GatewayOptions {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: "error" });
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    logLevel: "error",
+  });
   if (document.errors.length > 0) {
     throw new ConfigError(
       fileName,

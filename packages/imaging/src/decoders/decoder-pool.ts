@@ -33,6 +33,8 @@ export interface DecoderPool {
   /** Pictures that wait for a decoder. */
   readonly waitingCount: number;
   readonly processIds: readonly number[];
+  /** Starts a decoder before there is a picture, so that the first one need not wait for it. */
+  warm(): void;
   /** Ends the decoders, and what they were at. */
   close(): void;
 }
@@ -174,6 +176,10 @@ export function decoderPool(parts: DecoderPoolParts): DecoderPool {
       return slots.flatMap(({ child }) =>
         child?.processId === undefined ? [] : [child.processId],
       );
+    },
+    warm: () => {
+      const [slot] = slots;
+      if (slot && !isClosed) slot.child ??= started(slot);
     },
     close: () => {
       isClosed = true;

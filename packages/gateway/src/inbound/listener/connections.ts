@@ -82,7 +82,7 @@ export function connections({ limits, headerTimeoutMs, clock }: ConnectionsParts
         if (exchangeCount > 0 || socket.destroyed) return;
         if (isDraining) return connection.endGently();
         timer[Symbol.dispose]();
-        timer = clock.setTimer(limits.idleTimeoutMs, cut);
+        timer = clock.setTimer(limits.idleTimeoutMs, () => connection.endGently());
       },
     };
     return connection;

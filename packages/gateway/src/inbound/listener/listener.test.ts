@@ -113,3 +113,73 @@ test("closing ends an idle keep-alive connection and waits for the busy one", as
   expect(await busy).toContain("done");
   await closed;
 });
+
+async function connected(port: number): Promise<{ socket: net.Socket; closed: Promise<unknown> }> {
+  const socket = net.connect(port, "127.0.0.1");
+  socket.on("error", () => {});
+  socket.resume();
+  const closed = new Promise((resolve) => socket.once("close", resolve));
+  await once(socket, "connect");
+  return { socket, closed };
+}
+
+test("slow headers: a byte now and then does not keep a connection beyond the header time", async () => {
+  await using server = await listening();
+  const { socket, closed } = await connected(server.port);
+  for (const byte of get.slice(0, 9)) {
+    await new Promise((resolve) => socket.write(byte, resolve));
+    // Whatever was written has been read before time goes on.
+    await new Promise((resolve) => setImmediate(resolve));
+    server.clock.advance(1_000);
+  }
+  await expect.poll(() => server.clock.pendingTimersMs().length).toBe(1);
+
+  server.clock.advance(1_000);
+
+  await closed;
+});
+
+test("an idle connection is kept for a while after its answer, then closed", async () => {
+  await using server = await listening();
+  const { socket, closed } = await connected(server.port);
+  socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+  await once(socket, "data");
+  await expect.poll(() => server.clock.pendingTimersMs()).toEqual([60_000]);
+
+  server.clock.advance(59_999);
+  expect(socket.destroyed).toBe(false);
+  server.clock.advance(1);
+
+  await closed;
+});
+
+test("a connection with a call under way is not idle, however long that takes", async () => {
+  const pending = Promise.withResolvers<() => void>();
+  await using server = await listening((_request, response) => {
+    pending.resolve(() => response.end("done"));
+  });
+  const { socket } = await connected(server.port);
+  socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+  const answer = await pending.promise;
+
+  server.clock.advance(600_000);
+  expect(socket.destroyed).toBe(false);
+  answer();
+  await once(socket, "data");
+});
+
+test("an HTTP/2 session without streams is closed when it is idle", async () => {
+  await using server = await listening();
+  const session = http2.connect(`http://127.0.0.1:${server.port}`);
+  const goaway = once(session, "goaway");
+  const stream = session.request({ ":path": "/" });
+  stream.resume();
+  await once(stream, "close");
+  const closed = new Promise((resolve) => session.once("close", resolve));
+  await expect.poll(() => server.clock.pendingTimersMs()).toContain(60_000);
+
+  server.clock.advance(60_000);
+
+  expect((await goaway)[0]).toBe(http2.constants.NGHTTP2_NO_ERROR);
+  await closed;
+});

@@ -27,7 +27,10 @@ export async function* classifyStream(
   let modelSpec: ModelSpec | undefined;
   const inFlight = new Set<Promise<Answered>>();
 
-  function answer(request: ClassifyStreamRequest, spec: ModelSpec): Promise<StreamResponse> {
+  function answer(
+    request: ClassifyStreamRequest,
+    spec: ModelSpec | undefined,
+  ): Promise<StreamResponse> {
     return run(request, context, async (call) => {
       const id = request.picture?.id ?? "";
       const facts = {};
@@ -35,7 +38,7 @@ export async function* classifyStream(
         const pictures = request.picture ? [pictureFrom(request.picture, 0)] : [];
         const response = await classify(
           {
-            modelSpec: spec,
+            modelSpec: spec ?? modelSpecFrom(undefined),
             pictures,
             ...(request.topK !== undefined && { topK: request.topK }),
             ...(request.minScore !== undefined && { minScore: request.minScore }),
@@ -78,8 +81,7 @@ export async function* classifyStream(
     } else {
       const request = event.result.value;
       if (request.modelSpec) modelSpec = modelSpecFrom(request.modelSpec);
-      const spec = modelSpec ?? modelSpecFrom(undefined);
-      const answered: Promise<Answered> = answer(request, spec).then((response) => ({
+      const answered: Promise<Answered> = answer(request, modelSpec).then((response) => ({
         kind: "answered",
         response,
         byteCount: bytesOf(request),

@@ -6,5 +6,7 @@ export default defineConfig({
     include: ["packages/*/src/**/*.test.ts", "test/**/*.test.ts"],
     execArgv: ["--conditions=@tensorgate/source"],
     testTimeout: 20_000,
+    // One fewer than there are processors is the default: half of a small machine.
+    maxWorkers: "100%",
   },
 });

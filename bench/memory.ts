@@ -68,7 +68,10 @@ function stream(transport: Transport): () => Promise<void> {
 
 const json = Buffer.from(JSON.stringify({ image: { b64: picture.toString("base64") } }));
 const form = Buffer.concat([
-  Buffer.from('--boundary\r\ncontent-disposition: form-data; name="a"; filename="a"\r\n\r\n', "latin1"),
+  Buffer.from(
+    '--boundary\r\ncontent-disposition: form-data; name="a"; filename="a"\r\n\r\n',
+    "latin1",
+  ),
   picture,
   Buffer.from("\r\n--boundary--\r\n", "latin1"),
 ]);

@@ -2,6 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { printedPort } from "../test/support/printed-port.ts";
 
 /** A process on a core of its own; disposing of it ends it. */
 export interface PinnedProcess extends AsyncDisposable {
@@ -26,7 +27,7 @@ export async function startScript(
   const child = spawn("taskset", ["-c", String(core), ...command], {
     stdio: ["ignore", "pipe", "inherit"],
   });
-  return pinned(child, await portFrom(child));
+  return pinned(child, await printedPort(child));
 }
 
 export function pinned(child: ChildProcess, port: number): PinnedProcess {
@@ -40,18 +41,6 @@ export function pinned(child: ChildProcess, port: number): PinnedProcess {
       await ended;
     },
   };
-}
-
-function portFrom(child: ChildProcess): Promise<number> {
-  return new Promise((resolve, reject) => {
-    let heard = "";
-    child.stdout?.on("data", (chunk: Buffer) => {
-      heard += chunk.toString("utf8");
-      const port = /port (\d+)\n/.exec(heard)?.[1];
-      if (port) resolve(Number(port));
-    });
-    child.once("exit", (code) => reject(new Error(`it ended with ${code} before it listened`)));
-  });
 }
 
 /** By Linux's account: user and system time of a process and of those it started. */

@@ -52,29 +52,26 @@ function hear(child: ChildProcess): Said {
   };
 }
 
-/** Children of a process, by Linux's own account. */
+/** State and parent of a process, by Linux's own account. */
+function statOf(pid: number): { readonly state: string; readonly parent: number } | undefined {
+  try {
+    const [state = "", parent] =
+      readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+    return { state, parent: Number(parent) };
+  } catch {
+    return undefined;
+  }
+}
+
 function childrenOf(pid: number | undefined): readonly number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
-    .filter((name) => {
-      try {
-        const fields = readFileSync(`/proc/${name}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-        return Number(fields[1]) === pid;
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
+    .map(Number)
+    .filter((each) => statOf(each)?.parent === pid);
 }
 
-const isAlive = (pid: number) => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-};
+/** What has ended and was not fetched by its parent, which may be a careless init, is not alive. */
+const isAlive = (pid: number) => ![undefined, "Z"].includes(statOf(pid)?.state);
 
 async function label(url: string): Promise<string | undefined> {
   const response = await fetch(`${url}/v1/classify/shapes`, {
@@ -88,48 +85,60 @@ async function label(url: string): Promise<string | undefined> {
 test.runIf(process.platform === "linux")(
   "the demo answers, outlives its model servers, and leaves no process behind",
   async () => {
-    const { child, said } = tensorgate(["demo", "--port", "0"]);
+    const { child, said } = tensorgate(["demo", "--port", "0", "--admin-port", "0"]);
     const [, url = ""] = await said.matching(/ready: (http:\S+)/);
 
     expect(said.text()).toContain("curl --data-binary @examples/pictures/star.jpg");
     expect(await label(url)).toBe("star");
     expect(await (await fetch(url)).text()).toContain("<title>Tensorgate</title>");
 
+    const [, metrics = ""] = await said.matching(/metrics: (http:\S+)/);
+    expect(await (await fetch(metrics)).text()).toContain(
+      'tensorgate_calls_total{protocol="rest",model="shapes",version="1",region="westeurope",reason="ok"} 1',
+    );
+    await said.matching(/"operation":"POST \/v1\/classify\/\{model\}","reason":"ok"/);
+
     const servers = childrenOf(child.pid);
     expect(servers).toHaveLength(2);
+    const decoders = servers.flatMap(childrenOf);
     for (const server of servers.slice(0, 1)) process.kill(server, "SIGKILL");
     expect(await label(url)).toBe("star");
     await said.matching(/is back/);
 
-    const all = childrenOf(child.pid);
+    const again = childrenOf(child.pid);
+    const all = [...again, ...again.flatMap(childrenOf), ...decoders];
     const ended = once(child, "exit");
     child.kill("SIGTERM");
     const [code] = await ended;
     expect(code).toBe(0);
-    expect(all.filter(isAlive)).toEqual([]);
+    await expect.poll(() => all.filter(isAlive)).toEqual([]);
   },
   60_000,
 );
 
-test("a demo that is killed takes its model servers along", async () => {
-  const { child, said } = tensorgate(["demo", "--port", "0"]);
-  await said.matching(/ready: /);
-  const servers = childrenOf(child.pid);
+test.runIf(process.platform === "linux")(
+  "a demo that is killed takes its model servers along",
+  async () => {
+    const { child, said } = tensorgate(["demo", "--port", "0", "--admin-port", "0"]);
+    await said.matching(/ready: /);
+    const servers = childrenOf(child.pid);
 
-  child.kill("SIGKILL");
-  await once(child, "exit");
+    child.kill("SIGKILL");
+    await once(child, "exit");
 
-  for (const server of servers) {
-    while (isAlive(server)) await new Promise((resolve) => setImmediate(resolve));
-  }
-}, 60_000);
+    for (const server of servers) {
+      while (isAlive(server)) await new Promise((resolve) => setImmediate(resolve));
+    }
+  },
+  60_000,
+);
 
 test("a busy port is explained", async () => {
   const other = createServer();
   await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
   const { port } = other.address() as { readonly port: number };
 
-  const { child, said } = tensorgate(["demo", "--port", String(port)]);
+  const { child, said } = tensorgate(["demo", "--port", String(port), "--admin-port", "0"]);
   const [code] = await once(child, "close");
 
   expect(code).toBe(1);
@@ -144,6 +153,7 @@ test.each([
   { args: ["dema"], code: 2, text: "Did you mean demo?" },
   { args: ["demo", "--port", "x"], code: 2, text: "whole number from 0 to 65535" },
   { args: ["serve", "--config", "nowhere.yaml"], code: 1, text: "cannot read nowhere.yaml" },
+  { args: ["serve", "--help"], code: 0, text: "--admin-port" },
   { args: ["model-server", "--models", "/nowhere"], code: 1, text: "there is no folder /nowhere" },
   { args: ["config", "schema"], code: 0, text: '"pools"' },
 ])(

@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { printedPort } from "./printed-port.ts";
 
 /** A script of this folder in a process of its own; disposing of it ends it. */
 export interface ScriptProcess extends AsyncDisposable {
@@ -33,16 +34,4 @@ export async function startScript(name: string, args: readonly string[]): Promis
       await ended;
     },
   };
-}
-
-function printedPort(child: ChildProcess): Promise<number> {
-  return new Promise((resolve, reject) => {
-    let heard = "";
-    child.stdout?.on("data", (chunk: Buffer) => {
-      heard += chunk.toString("utf8");
-      const port = /port (\d+)\n/.exec(heard)?.[1];
-      if (port) resolve(Number(port));
-    });
-    child.once("exit", (code) => reject(new Error(`it ended with ${code} before it listened`)));
-  });
 }

@@ -220,7 +220,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
       await door.close(graceMs);
       pooled.close();
       upstream.close();
-      decoders.close();
+      await decoders.close();
     },
   };
 }

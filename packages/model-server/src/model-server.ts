@@ -53,8 +53,8 @@ export async function startModelServer(options: ModelServerOptions): Promise<Mod
   const decoders = decoderPool({ options: decoderDefaults, clock: systemClock });
   decoders.warm();
   const closeModels = async () => {
-    decoders.close();
-    await Promise.all([...servables.values()].map((model) => model.close()));
+    const models = [...servables.values()].map((model) => model.close());
+    await Promise.all([decoders.close(), ...models]);
   };
   try {
     for (const folder of findModels(options.models)) {

@@ -5,6 +5,8 @@ import type { DecodeReply, DecodeRequest } from "./decode-message.ts";
 /** A decoder's process as the pool sees it. */
 export interface DecoderChild {
   readonly processId: number | undefined;
+  /** Resolves when it has ended. */
+  readonly ended: Promise<void>;
   ask(request: DecodeRequest): void;
   kill(): void;
 }
@@ -40,14 +42,12 @@ export function decoderProcesses(script: URL = ownScript): StartDecoder {
       serialization: "advanced",
       stdio: ["ignore", "ignore", "ignore", "ipc"],
     });
-    let hasEnded = false;
-    const end = () => {
-      if (hasEnded) return;
-      hasEnded = true;
-      onEnd();
-    };
-    child.once("exit", end);
-    child.on("error", end);
+    const ended = new Promise<void>((resolve) => {
+      child.once("exit", () => resolve());
+      // It never began, or could not be told something.
+      child.on("error", () => resolve());
+    });
+    void ended.then(onEnd);
     child.on("message", (reply: DecodeReply) => {
       // Idle, it keeps nobody from ending.
       child.channel?.unref();
@@ -57,6 +57,7 @@ export function decoderProcesses(script: URL = ownScript): StartDecoder {
     child.channel?.unref();
     return {
       processId: child.pid,
+      ended,
       ask: (request) => {
         child.channel?.ref();
         child.send(request, (error) => {

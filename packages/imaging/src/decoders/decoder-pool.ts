@@ -35,8 +35,8 @@ export interface DecoderPool {
   readonly processIds: readonly number[];
   /** Starts a decoder before there is a picture, so that the first one need not wait for it. */
   warm(): void;
-  /** Ends the decoders, and what they were at. */
-  close(): void;
+  /** Ends the decoders, and what they were at; resolves when they are gone. */
+  close(): Promise<void>;
 }
 
 export interface DecoderPoolParts {
@@ -181,10 +181,12 @@ export function decoderPool(parts: DecoderPoolParts): DecoderPool {
       const [slot] = slots;
       if (slot && !isClosed) slot.child ??= started(slot);
     },
-    close: () => {
+    close: async () => {
       isClosed = true;
       for (const job of waiting.splice(0)) job.settle(endedItsDecoder);
-      for (const { child } of slots) child?.kill();
+      const running = slots.flatMap(({ child }) => child ?? []);
+      for (const child of running) child.kill();
+      await Promise.all(running.map(({ ended }) => ended));
     },
   };
 }

@@ -268,18 +268,43 @@ test("a caller who was refused over HTTP/2 is told to stop sending", async () =>
   session.destroy();
 });
 
+const inJson = (picture: string) =>
+  `{"modelSpec":{"name":"shapes"},"pictures":[{"data":"${picture}"}]}`;
+const nested = `${'{"a":['.repeat(20_000)}1${"]}".repeat(20_000)}`;
+
 test.each([
-  { name: "deep JSON", body: "[".repeat(100_000) },
-  { name: "__proto__", body: '{"image":{"b64":"AAAA"},"__proto__":{"x":1}}' },
-  { name: "base64 of a wrong length", body: '{"image":{"b64":"AAAAA"}}' },
-])("$name is a bad request", async ({ body }) => {
-  const response = await fetch(`${running.url}/v1/classify/shapes`, {
+  { name: "deep JSON", rest: "[".repeat(100_000), rpc: `{"x":${nested}}` },
+  {
+    name: "__proto__",
+    rest: '{"image":{"b64":"AAAA"},"__proto__":{"x":1}}',
+    rpc: '{"modelSpec":{"name":"shapes"},"__proto__":{"x":1},"pictures":[{"data":"AAAA","__proto__":{"x":1}}]}',
+  },
+  { name: "base64 of a wrong length", rest: '{"image":{"b64":"AAAAA"}}', rpc: inJson("AAAAA") },
+])("$name is the caller's mistake, in REST and in Connect", async ({ rest, rpc }) => {
+  const headers = { "content-type": "application/json" };
+  const post = (path: string, body: string) =>
+    fetch(`${running.url}${path}`, { method: "POST", headers, body });
+
+  const byRest = await post("/v1/classify/shapes", rest);
+  const byRpc = await post(classifyPath, rpc);
+
+  expect(byRest.status).toBe(400);
+  expect(await byRest.json()).toMatchObject({ reason: "invalid-request" });
+  expect([400, 415]).toContain(byRpc.status);
+  await byRpc.arrayBuffer();
+  expect(({} as Record<string, unknown>)["x"]).toBeUndefined();
+});
+
+test("a name like __proto__ among the tensors of a Predict reaches no prototype", async () => {
+  const body =
+    '{"modelSpec":{"name":"shapes"},"inputs":{"__proto__":{"dtype":"FP32","shape":["1"],"x":1}}}';
+  const response = await fetch(`${running.url}/tensorgate.v1.ScoringService/Predict`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body,
   });
 
-  expect(response.status).toBe(400);
-  expect(await response.json()).toMatchObject({ reason: "invalid-request" });
-  expect(({} as Record<string, unknown>)["x"]).toBeUndefined();
+  expect(response.status).toBeGreaterThanOrEqual(400);
+  expect(response.status).not.toBe(500);
+  expect(({} as Record<string, unknown>)["dtype"]).toBeUndefined();
 });

@@ -51,7 +51,6 @@ export async function startModelServer(options: ModelServerOptions): Promise<Mod
   const { host, port, threads } = { ...modelServerDefaults, ...options };
   const servables = new Map<string, Servable>();
   const decoders = decoderPool({ options: decoderDefaults, clock: systemClock });
-  decoders.warm();
   const closeModels = async () => {
     const models = [...servables.values()].map((model) => model.close());
     await Promise.all([decoders.close(), ...models]);
@@ -62,6 +61,7 @@ export async function startModelServer(options: ModelServerOptions): Promise<Mod
       servables.set(model.name, model);
       options.onLoaded?.(model);
     }
+    decoders.warm();
     // As much as TensorFlow Serving takes; the default of 4 MB refuses eight float pictures.
     const server = new Server({
       "grpc.max_receive_message_length": -1,

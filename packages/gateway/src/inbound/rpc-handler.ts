@@ -1,4 +1,4 @@
-import type { DescFile } from "@bufbuild/protobuf";
+import type { DescFile, JsonReadOptions } from "@bufbuild/protobuf";
 import { createConnectRouter, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import {
@@ -28,6 +28,7 @@ import type { NodeRequest, NodeResponse, OnRequest } from "./node-http.ts";
 import type { RequestOptions } from "./options.ts";
 import type { Gunzip } from "./reading/gunzip.ts";
 import type { IntakeGate } from "./reading/intake.ts";
+import { shallowJsonDecoder } from "./reading/json-body.ts";
 import { assertEncodingsKnown, countedBody, gzipOf, isAsyncIterable } from "./reading/rpc-body.ts";
 import { reflectionRpc } from "./reflection-rpc.ts";
 import { type RpcParts, type RpcStart, rpcRunner, startKey } from "./rpc-call.ts";
@@ -59,6 +60,7 @@ export function rpcHandler(parts: RpcHandlerParts): OnRequest {
   const serviceNames = files.flatMap((file) => file.services.map(({ typeName }) => typeName));
   const router = createConnectRouter({
     readMaxBytes: requests.maxMessageBytes,
+    jsonOptions: { textDecoder: shallowJsonDecoder } as Partial<JsonReadOptions>,
     acceptCompression: [gzipOf(parts.gunzip)],
     // Answers are small, and a caller on the same machine or network waits longer for the packing.
     compressMinBytes: 0xffff_ffff,

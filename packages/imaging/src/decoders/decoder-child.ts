@@ -64,7 +64,11 @@ export function decoderProcesses(script: URL = ownScript): StartDecoder {
           if (error) child.kill("SIGKILL");
         });
       },
-      kill: () => void child.kill("SIGKILL"),
+      kill: () => {
+        // Whoever waits for its end must live to see it.
+        child.ref();
+        child.kill("SIGKILL");
+      },
     };
   };
 }

@@ -18,10 +18,10 @@ const backslash = 0x5c;
  * @throws InvalidRequestError if it is not JSON, too deep, too much, or has a key that could reach a prototype
  */
 export function parseJsonBody(body: Uint8Array): unknown {
-  assertShallow(body);
+  assertShallow(body, maxStructureBytes);
   let root: unknown;
   try {
-    root = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+    root = JSON.parse(strictUtf8.decode(body));
   } catch (cause) {
     const detail = cause instanceof Error ? `: ${cause.message.slice(0, 120)}` : "";
     throw new InvalidRequestError(`the body is not valid JSON${detail}`, { cause });
@@ -30,7 +30,17 @@ export function parseJsonBody(body: Uint8Array): unknown {
   return root;
 }
 
-function assertShallow(body: Uint8Array): void {
+/** Decodes the JSON of an RPC for the library to parse. Tensors come as long arrays, so only the depth is bounded. */
+export const shallowJsonDecoder: { decode(body: Uint8Array): string } = {
+  decode: (body) => {
+    assertShallow(body, Number.POSITIVE_INFINITY);
+    return strictUtf8.decode(body);
+  },
+};
+
+const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
+
+function assertShallow(body: Uint8Array, mostStructureBytes: number): void {
   let depth = 0;
   let structureBytes = 0;
   for (let at = 0; at < body.length; at += 1) {
@@ -46,9 +56,9 @@ function assertShallow(body: Uint8Array): void {
     if (depth > maxDepth) {
       throw new InvalidRequestError(`the JSON is nested deeper than ${maxDepth} levels`);
     }
-    if (structureBytes > maxStructureBytes) {
+    if (structureBytes > mostStructureBytes) {
       throw new InvalidRequestError(
-        `the JSON has more than ${maxStructureBytes} bytes beside texts`,
+        `the JSON has more than ${mostStructureBytes} bytes beside texts`,
       );
     }
   }

@@ -21,6 +21,8 @@ beforeAll(async () => {
   running = await startGateway(
     { westeurope: [replica.address] },
     {
+      // What a killed decoder was at comes next, so that no picture can meet with two of the kills.
+      decoding: { processes: 1 },
       models: [
         {
           name: "shapes",
@@ -92,7 +94,7 @@ test("decoders that die of SIGSEGV during load harm no call", async () => {
 
   await Promise.all(Array.from({ length: 6 }).map(caller));
 
-  expect(killedCount).toBeGreaterThanOrEqual(4);
+  expect(killedCount).toBeGreaterThanOrEqual(3);
   expect(new Set(statuses)).toEqual(new Set([200]));
 });
 

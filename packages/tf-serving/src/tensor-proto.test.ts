@@ -171,11 +171,22 @@ describe.each(["values", "content"] as const)("encoded as %s", (encoding) => {
       fc.property(anyTensor, (tensor) => {
         const message = fromBinary(TensorProtoSchema, encoded(tensor));
         const rewritten = toBinary(TensorProtoSchema, message);
-        expect(plain(readTensorProto(rewritten))).toEqual(plain(tensor));
+        expect(quieted(readTensorProto(rewritten))).toEqual(quieted(tensor));
       }),
     );
   });
 });
+
+/** JavaScript's numbers, which the generated code goes by, have only quiet NaNs. */
+function quieted(tensor: Tensor) {
+  if (tensor.dtype !== "FP32" && tensor.dtype !== "COMPLEX64") return plain(tensor);
+  const data = new Uint8Array(tensor.data);
+  const view = new DataView(data.buffer);
+  for (let at = 0; at < data.length; at += 4) {
+    if (Number.isNaN(view.getFloat32(at, true))) data[at + 2] = (data[at + 2] ?? 0) | 0x40;
+  }
+  return plain({ ...tensor, data });
+}
 
 test("random bytes are a tensor or a parsing error, and nothing else", () => {
   fc.assert(

@@ -131,14 +131,12 @@ test("a decoder sees nothing of the environment", async () => {
 test("closing ends the decoders and answers whoever waits", async () => {
   const decoders = poolOf({ processes: 1 }, misbehaving);
   const asked = [decoders.ask("silence"), decoders.ask("good")];
+  const outcomes = Promise.allSettled(asked);
   const { processIds } = decoders.pool;
 
   await decoders.pool.close();
 
-  expect((await Promise.allSettled(asked)).map(({ status }) => status)).toEqual([
-    "rejected",
-    "rejected",
-  ]);
+  expect((await outcomes).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
   expect(processIds.filter(isAlive)).toEqual([]);
   await expect(decoders.ask("good")).rejects.toMatchObject({ reason: "overloaded" });
 });

@@ -47,9 +47,10 @@ test.skipIf(!isLinux)(
       `${answered.length} answered, memory grew by ${Math.round(grownBytes / 2 ** 20)} MiB`,
     );
     expect(new Set(answered)).toEqual(new Set([503, 504]));
-    expect(answered.length).toBeGreaterThan(990);
-    // Twice what may be in flight, and some more: what was refused is there until it is collected.
-    expect(grownBytes).toBeLessThan(1_536 * 2 ** 20);
+    // A caller who goes on sending long after the answer is cut, and may have missed it.
+    expect(answered.length).toBeGreaterThan(900);
+    // Twice what may be in flight.
+    expect(grownBytes).toBeLessThan(1_024 * 2 ** 20);
 
     replica.signal("SIGCONT");
     await expect

@@ -73,6 +73,8 @@ function readBody(request: NodeRequest, maxBytes: number, intake: Intake): Promi
     const refuse = (error: unknown) => {
       request.off("data", onData);
       request.pause();
+      // Under overload many are refused halfway, and the collector would take its time.
+      whole?.buffer.transfer(0);
       reject(error);
     };
     const onData = (chunk: Buffer) => {

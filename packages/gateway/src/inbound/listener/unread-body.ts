@@ -4,7 +4,7 @@ import type { Clock } from "@tensorgate/core";
 import type { NodeRequest, NodeResponse } from "../node-http.ts";
 
 /** How long a caller who was answered may go on sending, in milliseconds. */
-const drainMs = 2_000;
+const drainMs = 5_000;
 
 /**
  * Ends a request whose body nobody read to its end, once it has been answered.

@@ -112,3 +112,23 @@ test("the JSON Schema describes each section", () => {
     expect.arrayContaining(["region", "listen", "models", "pools", "requests", "routing"]),
   );
 });
+
+test("files that it names start from its own folder", () => {
+  const text = `
+listen: { tls: { cert: tls/cert.pem, key: /etc/key.pem, clientCa: ca.pem } }
+models: [{ name: m }]
+pools:
+  - { model: m, region: r, replicas: ["127.0.0.1:1"], tls: { ca: ca.pem }, key: { file: key.txt } }
+`;
+  const { listen, pools } = parseConfig(text, "/srv/gateway/tensorgate.yaml");
+
+  expect(listen?.tls).toEqual({
+    cert: "/srv/gateway/tls/cert.pem",
+    key: "/etc/key.pem",
+    clientCa: "/srv/gateway/ca.pem",
+  });
+  expect(pools[0]).toMatchObject({
+    tls: { ca: "/srv/gateway/ca.pem" },
+    key: { file: "/srv/gateway/key.txt" },
+  });
+});

@@ -3,6 +3,7 @@ import { dirname, resolve } from "node:path";
 import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import { z } from "zod";
 import { ConfigError, type ConfigFault } from "./config-error.ts";
+import { withPathsFrom } from "./config-paths.ts";
 import { type GatewayOptions, gatewaySchema } from "./gateway-options.ts";
 
 /** Reads the text of a file; a path relative to the configuration. */
@@ -50,7 +51,7 @@ export function parseConfig(
     }
   }
   if (!parsed.success || faults.length > 0) throw new ConfigError(fileName, faults);
-  return parsed.data;
+  return withPathsFrom(dirname(resolve(fileName)), parsed.data);
 }
 
 /** @throws ConfigError for an alias that leads nowhere, or for more of them than a person would write */

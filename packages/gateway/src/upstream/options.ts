@@ -44,8 +44,8 @@ export const channelSchema: z.ZodType<ChannelOptions> = z.strictObject({
 }) as z.ZodType<ChannelOptions>;
 
 /**
- * TLS to replicas. PEM files are read again at every new connection; a relative path starts from where
- * the process was started, not from the configuration.
+ * TLS to replicas. PEM files are read again at every new connection; a relative path starts from the folder of the
+ * configuration, and without one from where the process was started.
  */
 export interface ReplicaTlsOptions {
   /** Who signs the certificates of the replicas; those that the system trusts by default. */
@@ -61,7 +61,7 @@ export interface ReplicaTlsOptions {
 export interface UpstreamKeyOptions {
   /** Name of an environment variable. */
   readonly env?: string;
-  /** A file that is read again at every new connection; a relative path starts from where the process was started. */
+  /** A file that is read again at every new connection; a relative path starts from where those of `tls` do. */
   readonly file?: string;
   /** Header that takes the key as it is; `authorization: Bearer <key>` by default. */
   readonly header?: string;

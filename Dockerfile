@@ -22,6 +22,7 @@ COPY --from=build --chown=root:root /app/packages packages
 USER node
 EXPOSE 8080 9090
 STOPSIGNAL SIGTERM
+# Of plaintext: with listen.tls, or another port in the configuration, give it another one.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.TENSORGATE_PORT ?? 8080}/livez`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["node", "/app/packages/cli/dist/main.js"]

@@ -98,6 +98,13 @@ describe("REST", () => {
     expect(body.reason).toBe(reason);
   });
 
+  test("a refusal says how to say who calls", async () => {
+    const response = await fetch(`${running.url}/v1/catalog`);
+    await response.arrayBuffer();
+
+    expect(response.headers.get("www-authenticate")).toMatch(/^Bearer /);
+  });
+
   test("the catalog lists the models of the key", async () => {
     const names = async (id: string) => {
       const response = await fetch(`${running.url}/v1/catalog`, { headers: bearer(key(id)) });

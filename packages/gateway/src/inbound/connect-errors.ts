@@ -7,7 +7,7 @@ import {
   TooLargeError,
 } from "@tensorgate/core";
 import { ErrorInfoSchema, RetryInfoSchema } from "@tensorgate/proto/google/rpc/error_details";
-import { pushbackHeaders } from "./reply-headers.ts";
+import { errorHeaders } from "./reply-headers.ts";
 import { wireStatusOf } from "./wire-status.ts";
 
 /**
@@ -25,7 +25,7 @@ export function connectErrorFrom(error: ScoringError, requestId: string): Connec
     { desc: ErrorInfoSchema, value: { reason, domain: "tensorgate", metadata } },
     ...(retryAfterMs === undefined ? [] : [retryInfo(retryAfterMs)]),
   ];
-  const headers = { "x-request-id": requestId, ...pushbackHeaders(error) };
+  const headers = { "x-request-id": requestId, ...errorHeaders(error) };
   return new ConnectError(message, wireStatusOf(error).grpc as Code, headers, details);
 }
 

@@ -1,6 +1,6 @@
 import type { FailureReason, ScoringError } from "@tensorgate/core";
 import type { Reply } from "./exchange.ts";
-import { pushbackHeaders } from "./reply-headers.ts";
+import { errorHeaders } from "./reply-headers.ts";
 import { wireStatusOf } from "./wire-status.ts";
 
 /** An error as our REST API gives it. @see RFC 9457 */
@@ -18,7 +18,7 @@ export function problemReply(error: ScoringError, requestId: string): Reply {
     headers: {
       "content-type": "application/problem+json",
       "x-request-id": requestId,
-      ...pushbackHeaders(error),
+      ...errorHeaders(error),
     },
     body: `${JSON.stringify(problem)}\n`,
   };

@@ -27,12 +27,17 @@ function serverTiming(call: CallContext, totalMs: number): string {
     .join(", ");
 }
 
-/** When to come again, as HTTP and as gRPC say it. */
-export function pushbackHeaders({ retryAfterMs }: ScoringError): Readonly<Record<string, string>> {
-  if (retryAfterMs === undefined) return {};
+/** When to come again, as HTTP and as gRPC say it, and how to say who calls. @see RFC 9110, section 11.6.1 */
+export function errorHeaders({
+  reason,
+  retryAfterMs,
+}: ScoringError): Readonly<Record<string, string>> {
   return {
-    "retry-after": String(Math.ceil(retryAfterMs / 1_000)),
-    "grpc-retry-pushback-ms": String(Math.ceil(retryAfterMs)),
+    ...(reason === "unauthenticated" && { "www-authenticate": 'Bearer realm="tensorgate"' }),
+    ...(retryAfterMs !== undefined && {
+      "retry-after": String(Math.ceil(retryAfterMs / 1_000)),
+      "grpc-retry-pushback-ms": String(Math.ceil(retryAfterMs)),
+    }),
   };
 }
 

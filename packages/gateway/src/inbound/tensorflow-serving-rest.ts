@@ -14,7 +14,7 @@ import {
   servingErrors,
 } from "@tensorgate/tf-serving";
 import type { Exchange, Reply } from "./exchange.ts";
-import { pushbackHeaders } from "./reply-headers.ts";
+import { errorHeaders } from "./reply-headers.ts";
 import type { PathParams, RestAnswer, RestRoute } from "./rest-route.ts";
 import { wireStatusOf } from "./wire-status.ts";
 
@@ -121,7 +121,7 @@ function servingErrorReply(error: ScoringError, requestId: string): Reply {
     headers: {
       "content-type": "application/json",
       "x-request-id": requestId,
-      ...pushbackHeaders(error),
+      ...errorHeaders(error),
     },
     body: restErrorBody(error.message),
   };

@@ -26,7 +26,7 @@ const stages = {
 
 /** Each heavy dependency, and its one home. */
 const homes = {
-  sharp: "^packages/imaging/src/decode-picture\\.ts$",
+  sharp: "^packages/imaging/src/open-picture\\.ts$",
   "onnxruntime-node": "^packages/model-server/src/",
   "@grpc/grpc-js": "^packages/model-server/src/",
   "@connectrpc": "^packages/gateway/src/inbound/",

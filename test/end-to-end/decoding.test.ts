@@ -1,6 +1,7 @@
 import { deflateSync } from "node:zlib";
 import { type BytesTensor, float32Tensor, float32Values, type Tensor } from "@tensorgate/core";
-import { classifierPreprocessing, decodePicture, preprocessPicture } from "@tensorgate/imaging";
+import { decodePicture, preprocessPicture } from "@tensorgate/imaging";
+import { classifierPreprocessing } from "@tensorgate/tf-serving";
 import sharp from "sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type FakeReplica, startFakeReplica } from "../support/fake-replica.ts";

@@ -180,7 +180,7 @@ describe("keys to replicas", () => {
     {
       name: "both env and file",
       add: { key: { env: "A", file: "b" } },
-      message: "either env or file",
+      message: "one of env, file and value",
     },
     {
       name: "a key over plaintext",

@@ -10,6 +10,7 @@ import {
   type PredictRequestParts,
   predictResponseSegments,
   readPredictRequest,
+  type TensorEncoding,
 } from "@tensorgate/tf-serving";
 
 /** A replica that a test answers for by hand. */
@@ -32,13 +33,27 @@ export interface FakeReplicaOptions {
   /** What to speak TLS with. */
   readonly tls?: http2.SecureServerOptions;
   /** Answers every `Predict` at once, in place of the test. */
-  readonly answer?: (request: PredictRequestParts) => ReadonlyMap<string, Tensor>;
+  readonly answer?: (
+    request: PredictRequestParts,
+    headers: http2.IncomingHttpHeaders,
+  ) => ReadonlyMap<string, Tensor> | GrpcError;
+  /** How the values of its tensors are written. */
+  readonly encoding?: TensorEncoding;
+  /** Whether it answers nothing but `Predict`. */
+  readonly isPredictOnly?: boolean;
+}
+
+export interface GrpcError {
+  readonly code: number;
+  readonly message: string;
 }
 
 /** Says that version 1 of any model is there, and hands every `Predict` to the test. */
 export async function startFakeReplica({
   tls,
   answer,
+  encoding = "values",
+  isPredictOnly = false,
 }: FakeReplicaOptions = {}): Promise<FakeReplica> {
   const server = tls ? http2.createSecureServer(tls) : http2.createServer();
   let predictCount = 0;
@@ -51,8 +66,11 @@ export async function startFakeReplica({
   });
   server.on("stream", (stream, headers) => {
     stream.on("error", () => {});
-    if (answer && headers[":path"]?.endsWith("/Predict")) return answerPredict(stream, answer);
+    if (answer && headers[":path"]?.endsWith("/Predict")) {
+      return answerPredict(stream, { encoding, answer: (request) => answer(request, headers) });
+    }
     stream.resume();
+    if (isPredictOnly) return refuse(stream, { code: 12, message: "" });
     if (headers[":path"]?.endsWith("/GetModelStatus")) return answerStatus(stream);
     predictCount += 1;
     const call: PredictCall = {
@@ -60,14 +78,7 @@ export async function startFakeReplica({
       stream,
       answer: (grpcStatus, message = "") => {
         if (grpcStatus === 0) return reply(stream, new Uint8Array());
-        stream.respond(
-          {
-            "content-type": "application/grpc",
-            "grpc-status": grpcStatus,
-            "grpc-message": encodeURIComponent(message),
-          },
-          { endStream: true },
-        );
+        refuse(stream, { code: grpcStatus, message });
       },
     };
     const waiter = waiting.shift();
@@ -90,20 +101,34 @@ export async function startFakeReplica({
   };
 }
 
-function answerPredict(
-  stream: http2.ServerHttp2Stream,
-  answer: NonNullable<FakeReplicaOptions["answer"]>,
-): void {
+function answerPredict(stream: http2.ServerHttp2Stream, { answer, encoding }: AnswerParts): void {
   const chunks: Buffer[] = [];
   stream.on("data", (chunk: Buffer) => chunks.push(chunk));
   stream.once("end", () => {
     // A call that was cut ends like a whole one.
     if (stream.aborted || stream.destroyed) return;
     const outputs = answer(readPredictRequest(Buffer.concat(chunks).subarray(5)));
+    if ("code" in outputs) return refuse(stream, outputs);
     const model = { name: "fake", version: 1n };
-    const signatureName = "serving_default";
-    reply(stream, Buffer.concat(predictResponseSegments({ model, outputs, signatureName })));
+    const parts = { model, outputs, signatureName: "serving_default", encoding };
+    reply(stream, Buffer.concat(predictResponseSegments(parts)));
   });
+}
+
+interface AnswerParts {
+  readonly answer: (request: PredictRequestParts) => ReadonlyMap<string, Tensor> | GrpcError;
+  readonly encoding: TensorEncoding;
+}
+
+function refuse(stream: http2.ServerHttp2Stream, { code, message }: GrpcError): void {
+  stream.respond(
+    {
+      "content-type": "application/grpc",
+      "grpc-status": code,
+      "grpc-message": encodeURIComponent(message),
+    },
+    { endStream: true },
+  );
 }
 
 function answerStatus(stream: http2.ServerHttp2Stream): void {

@@ -9,7 +9,13 @@ const unused = undefined as never;
 /** Every route of plain HTTP but those of the page, as `METHOD /path/{template}`. */
 export function routesForDocument(): readonly string[] {
   return [
-    ...picturesRest({ classify: unused, embed: unused, requests: unused, clock: unused }),
+    ...picturesRest({
+      classify: unused,
+      detect: unused,
+      embed: unused,
+      requests: unused,
+      clock: unused,
+    }),
     ...catalogRest(unused),
     ...tensorflowServingRest({ modelStatus: unused, modelMetadata: unused }),
     ...healthRest(unused),

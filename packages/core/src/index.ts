@@ -7,6 +7,7 @@ export * from "./dtype.ts";
 export * from "./model-catalog.ts";
 export * from "./model-spec.ts";
 export * from "./picture-scoring.ts";
+export * from "./preprocessing.ts";
 export * from "./score.ts";
 export * from "./scoring-error.ts";
 export * from "./setting-error.ts";

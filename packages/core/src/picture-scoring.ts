@@ -25,6 +25,41 @@ export interface ClassifyRequest extends PictureRequest {
 
 export type EmbedRequest = PictureRequest;
 
+export interface DetectRequest extends PictureRequest {
+  /** Boxes must score more than this; 0..1. */
+  readonly minScore?: number;
+  /** Intersection over union from which the better of two boxes of a class is kept; 0..1. */
+  readonly iouThreshold?: number;
+  /** Best boxes, over all classes, that are looked at for overlaps; an integer >= 1. */
+  readonly maxCandidates?: number;
+  /** Boxes in the answer; an integer >= 1. */
+  readonly maxDetections?: number;
+}
+
+/** A part of a picture. */
+export interface Rectangle {
+  /** Left edge. */
+  readonly x: number;
+  /** Upper edge. */
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface DetectedBox extends LabelScore {
+  /** In pixels of the picture as it is seen. */
+  readonly box: Rectangle;
+  /** In fractions of the picture's sides. */
+  readonly normalized: Rectangle;
+}
+
+export interface Detections {
+  /** Highest score first. */
+  readonly boxes: readonly DetectedBox[];
+  /** The picture as it is seen: upright, in pixels. */
+  readonly image: { readonly width: number; readonly height: number };
+}
+
 export interface LabelScore {
   /** Position in the model's output, which identifies the class: label texts may repeat. */
   readonly index: number;
@@ -54,3 +89,8 @@ export type Embed = (
   request: EmbedRequest,
   call: CallContext,
 ) => Promise<PictureResponse<Float32Array>>;
+
+export type Detect = (
+  request: DetectRequest,
+  call: CallContext,
+) => Promise<PictureResponse<Detections>>;

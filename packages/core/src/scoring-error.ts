@@ -124,6 +124,12 @@ export class ForbiddenError extends ScoringError {
   readonly reason = "forbidden";
 }
 
+/** The model is there, but is still being loaded. */
+export class ModelNotReadyError extends ScoringError {
+  override readonly name = "ModelNotReadyError";
+  readonly reason = "model-not-ready";
+}
+
 export class NoReplicaError extends ScoringError {
   override readonly name = "NoReplicaError";
   readonly reason = "no-replica";

@@ -1,7 +1,7 @@
 import { type MeterProvider, metrics, type TracerProvider, trace } from "@opentelemetry/api";
 import type { ClockAndRandom, Score, ScoringError } from "@tensorgate/core";
 import { decoderDefaults, decoderPool } from "@tensorgate/imaging";
-import type { GatewayOptions } from "./config/gateway-options.ts";
+import type { GatewayOptions, PoolOptions } from "./config/gateway-options.ts";
 import { checkedOptions } from "./config/parse-config.ts";
 import { authentication } from "./inbound/authentication.ts";
 import { callOpener } from "./inbound/call-context.ts";
@@ -25,8 +25,10 @@ import {
 } from "./inbound/tensorflow-serving-rest.ts";
 import { assertVersionIsServed, modelCatalog, releases } from "./models/catalog.ts";
 import { classifier } from "./models/classify.ts";
+import { detector } from "./models/detect.ts";
 import { embedder } from "./models/embed.ts";
 import { pictureDefaults } from "./models/options.ts";
+import { picturePreparer } from "./models/prepare-picture.ts";
 import { releaseFromOptions } from "./models/release.ts";
 import { dispatcher } from "./routing/dispatch.ts";
 import { routingDefaults } from "./routing/options.ts";
@@ -35,7 +37,8 @@ import { systemClockAndRandom } from "./system-clock.ts";
 import type { CallRecord } from "./telemetry/call-record.ts";
 import { telemetry } from "./telemetry/telemetry.ts";
 import { modelWatch } from "./upstream/model-watch.ts";
-import { type Replica, replicas } from "./upstream/replicas.ts";
+import type { Replica } from "./upstream/replica.ts";
+import { replicas } from "./upstream/replicas.ts";
 import { version } from "./version.ts";
 
 export interface Gateway {
@@ -95,8 +98,15 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   const routing = { ...routingDefaults, ...settings.routing };
   const onInternalError = parts.onInternalError ?? (() => {});
 
+  // models: what goes in and what comes out means
+  const known = releases(models.map(releaseFromOptions));
+
   // upstream: every replica, and which versions of its models it has
-  const upstream = replicas(pools, settings.upstream ?? {}, clock);
+  const upstream = replicas(pools, {
+    options: settings.upstream ?? {},
+    tensorNamesOf: (model) => known.get(model).tensorNames,
+    clock,
+  });
   const watch = modelWatch(upstream, { timeoutMs: routing.probeTimeoutMs, clock });
 
   // routing: which replica, and another one when that fails
@@ -108,8 +118,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   });
   const dispatch = dispatcher({ pools: pooled.all, ownRegion: region, options: routing, clock });
 
-  // models: what goes in and what comes out means
-  const known = releases(models.map(releaseFromOptions));
+  // models: scored there
   const live = (model: string) => ({
     versions: watch.versionsOf(model),
     regions: pooled.regionsOf(model),
@@ -126,9 +135,15 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   const pictures = { ...pictureDefaults, ...settings.pictures };
   const decoding = { ...decoderDefaults, ...settings.decoding };
   const decoders = decoderPool({ options: decoding, clock });
-  const { preprocess } = decoders;
-  const pictureTask = { known, score, preprocess, clock, options: pictures };
-  const classify = classifier(pictureTask);
+  const pictureTask = {
+    known,
+    score,
+    prepare: picturePreparer({ ...decoders, options: pictures, clock }),
+    batchSizeOf: batchSizes(pools),
+    options: pictures,
+  };
+  const classify = classifier(pictureTask, clock);
+  const detect = detector(pictureTask, clock);
   const embed = embedder(pictureTask);
   const ask =
     <Answer>(question: (replica: Replica) => AskModel<Answer>): AskModel<Answer> =>
@@ -180,7 +195,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     ...calls,
     unrouted: unroutedServingReply,
     routes: [
-      ...picturesRest({ classify, embed, requests, clock }),
+      ...picturesRest({ classify, detect, embed, requests, clock }),
       ...catalogRest(catalog),
       ...tensorflowServingRest({
         modelStatus: ask((replica) => replica.modelStatus),
@@ -193,7 +208,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   });
   const rpc = rpcHandler({
     ...calls,
-    ...{ classify, embed, score, catalog, readiness, requests },
+    ...{ classify, detect, embed, score, catalog, readiness, requests },
     otherwise: rest,
   });
   const crossSite = { ...crossSiteDefaults, ...settings.crossSite };
@@ -222,6 +237,16 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
       upstream.close();
       await decoders.close();
     },
+  };
+}
+
+/** Every replica of a model takes as many pictures at once as the least that one of its pools says. */
+function batchSizes(pools: readonly PoolOptions[]): (model: string) => number {
+  return (model) => {
+    const sizes = pools
+      .filter((pool) => pool.model === model)
+      .map(({ batch }) => batch?.maxPictures ?? 1);
+    return Math.min(...sizes);
   };
 }
 

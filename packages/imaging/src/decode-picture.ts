@@ -1,11 +1,4 @@
-import { UnsupportedMediaError } from "@tensorgate/core";
-import sharp from "sharp";
-import type { PictureFormat } from "./picture-format.ts";
-import {
-  assertPictureWithinLimits,
-  type PictureLimits,
-  readPictureHeader,
-} from "./picture-header.ts";
+import { cannotBeDecoded, type DecodeOptions, openPicture } from "./open-picture.ts";
 
 /** Interleaved 8-bit pixels, row-major: shape `[heightPx, widthPx, 3]`. */
 export interface RgbImage {
@@ -14,61 +7,22 @@ export interface RgbImage {
   readonly pixels: Uint8Array;
 }
 
-// A server sees each picture once, and decodes several at a time anyway.
-sharp.cache(false);
-sharp.concurrency(1);
-// Of all that libvips can load, only these from memory: no SVG, no PDF, nothing from a file.
-sharp.block({ operation: ["VipsForeignLoad"] });
-sharp.unblock({
-  operation: [
-    "VipsForeignLoadJpegBuffer",
-    "VipsForeignLoadPngBuffer",
-    "VipsForeignLoadNsgifBuffer",
-    "VipsForeignLoadWebpBuffer",
-    "VipsForeignLoadHeifBuffer",
-  ],
-});
-
-/** Formats that this package decodes. */
-export const decodableFormats: ReadonlySet<PictureFormat> = new Set([
-  "jpeg",
-  "png",
-  "gif",
-  "webp",
-  "avif",
-]);
-
 /**
- * Decodes a picture as TensorFlow's accurate decoder does: no rotation by EXIF, no colour profile, no alpha,
- * the first frame of several, 8 bits a channel.
+ * Decodes a picture as TensorFlow's accurate decoder does: no colour profile, no alpha, the first frame of several,
+ * 8 bits a channel; turned by Exif only where `options` say so.
  *
  * @throws UnsupportedMediaError if it is not a picture that can be decoded, or is cut short
- * @throws TooLargeError if it has more pixels than `limits` say; nothing is decoded then
+ * @throws TooLargeError if it has more pixels than `options` say; nothing is decoded then
  */
-export async function decodePicture(bytes: Uint8Array, limits: PictureLimits): Promise<RgbImage> {
-  const header = readPictureHeader(bytes);
-  assertPictureWithinLimits(header, limits);
-  if (!decodableFormats.has(header.format)) {
-    throw new UnsupportedMediaError(`${header.format} pictures cannot be decoded`, {
-      hint: `send ${[...decodableFormats].join(", ")}`,
-    });
-  }
+export async function decodePicture(bytes: Uint8Array, options: DecodeOptions): Promise<RgbImage> {
+  const { header, pixels } = openPicture(bytes, options);
   try {
-    const { data, info } = await sharp(bytes, {
-      ignoreIcc: true,
-      failOn: "truncated",
-      limitInputPixels: limits.maxPixels,
-    })
-      .toColourspace("srgb")
-      .removeAlpha()
+    const { data, info } = await pixels
       .raw({ depth: "uchar" })
       .toBuffer({ resolveWithObject: true });
     return { heightPx: info.height, widthPx: info.width, pixels: asRgb(data, info.channels) };
   } catch (cause) {
-    throw new UnsupportedMediaError(`the ${header.format} picture cannot be decoded`, {
-      hint: "it may be cut short or damaged",
-      cause,
-    });
+    throw cannotBeDecoded(header.format, cause);
   }
 }
 

@@ -1,69 +1,53 @@
-import { type FixedSizeTensor, float32Tensor } from "@tensorgate/core";
+import {
+  type Coordinates,
+  type FixedSizeTensor,
+  float32Tensor,
+  type PerChannel,
+  type Preprocessing,
+  type Resize,
+} from "@tensorgate/core";
 import type { RgbImage } from "./decode-picture.ts";
-import { type Coordinates, type ResizeTarget, resizeBilinear } from "./resize-bilinear.ts";
-
-/** How a picture becomes the size that a model takes. */
-export type Resize =
-  /** Both sides as they are asked for, whatever that does to the proportions. */
-  | { readonly kind: "warp"; readonly heightPx: number; readonly widthPx: number }
-  /** The shorter side becomes `px`, then the middle is cut out. */
-  | {
-      readonly kind: "shorter-side";
-      readonly px: number;
-      readonly crop: { readonly heightPx: number; readonly widthPx: number };
-    };
-
-/** Everything between decoded pixels and the tensor of a model. */
-export interface Preprocessing {
-  readonly resize: Resize;
-  readonly coordinates: Coordinates;
-  readonly channelOrder: "rgb" | "bgr";
-  /** Subtracted from red, green and blue, in pixel units (0..255). */
-  readonly mean: readonly [red: number, green: number, blue: number];
-  /** What remains is multiplied by this. */
-  readonly scale: number;
-}
-
-/** Means of the pictures that the classifiers were trained on, in pixel units. */
-const imagenetMean = [123.68, 116.779, 103.939] as const;
-
-/** What the graphs of ResNet and VGG do to a picture. */
-export const classifierPreprocessing: Preprocessing = {
-  resize: { kind: "shorter-side", px: 256, crop: { heightPx: 224, widthPx: 224 } },
-  coordinates: "tensorflow-1",
-  channelOrder: "rgb",
-  mean: imagenetMean,
-  scale: 1,
-};
-
-/** What the graph of SSD-VGG does to a picture. */
-export const ssdPreprocessing: Preprocessing = {
-  ...classifierPreprocessing,
-  resize: { kind: "warp", heightPx: 300, widthPx: 300 },
-};
+import { type ResizeTarget, resizeBilinear } from "./resize-bilinear.ts";
 
 /**
- * Turns decoded pixels into the batch of one that a model takes: `(pixel − mean[channel]) × scale`.
+ * Turns decoded pixels into the batch of one that a model takes: `(pixel − mean[channel]) × scale[channel]`.
  *
- * @returns FP32 tensor of shape `[1, heightPx, widthPx, 3]`
+ * @returns FP32 tensor of shape `[1, heightPx, widthPx, 3]`, or `[1, 3, heightPx, widthPx]` where the layout says so
  */
-export function preprocessPicture(
-  image: RgbImage,
-  { resize, coordinates, channelOrder, mean, scale }: Preprocessing,
-): FixedSizeTensor {
+export function preprocessPicture(image: RgbImage, preprocessing: Preprocessing): FixedSizeTensor {
+  const { resize, coordinates, channelOrder, mean, scale, layout = "nhwc" } = preprocessing;
   const target = resizeTarget(image, resize, coordinates);
   const { heightPx, widthPx } = target.window ?? target;
   const values = resizeBilinear(image, target);
   const [red, green, blue] = mean;
+  const [redScale, greenScale, blueScale] = perChannel(scale);
   for (let at = 0; at < values.length; at += 3) {
-    const r = ((values[at] as number) - red) * scale;
-    const g = ((values[at + 1] as number) - green) * scale;
-    const b = ((values[at + 2] as number) - blue) * scale;
+    const r = ((values[at] as number) - red) * redScale;
+    const g = ((values[at + 1] as number) - green) * greenScale;
+    const b = ((values[at + 2] as number) - blue) * blueScale;
     values[at] = channelOrder === "rgb" ? r : b;
     values[at + 1] = g;
     values[at + 2] = channelOrder === "rgb" ? b : r;
   }
-  return float32Tensor([1, heightPx, widthPx, 3], values);
+  return layout === "nhwc"
+    ? float32Tensor([1, heightPx, widthPx, 3], values)
+    : float32Tensor([1, 3, heightPx, widthPx], planes(values));
+}
+
+function perChannel(scale: number | PerChannel): PerChannel {
+  return typeof scale === "number" ? [scale, scale, scale] : scale;
+}
+
+/** `[h, w, 3]` as `[3, h, w]`. */
+function planes(values: Float32Array): Float32Array {
+  const planeSize = values.length / 3;
+  const result = new Float32Array(values.length);
+  for (let pixel = 0; pixel < planeSize; pixel += 1) {
+    for (let channel = 0; channel < 3; channel += 1) {
+      result[channel * planeSize + pixel] = values[pixel * 3 + channel] as number;
+    }
+  }
+  return result;
 }
 
 function resizeTarget(image: RgbImage, resize: Resize, coordinates: Coordinates): ResizeTarget {

@@ -1,8 +1,9 @@
+import type { Coordinates, Preprocessing } from "@tensorgate/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { RgbImage } from "./decode-picture.ts";
-import { preprocessPicture, ssdPreprocessing } from "./preprocess-picture.ts";
-import { type Coordinates, resizeBilinear } from "./resize-bilinear.ts";
+import { preprocessPicture } from "./preprocess-picture.ts";
+import { resizeBilinear } from "./resize-bilinear.ts";
 
 const anyImage: fc.Arbitrary<RgbImage> = fc
   .record({ heightPx: fc.integer({ min: 1, max: 7 }), widthPx: fc.integer({ min: 1, max: 7 }) })
@@ -77,12 +78,31 @@ test("a window is that part of the whole", () => {
   );
 });
 
+const preprocessing: Omit<Preprocessing, "resize"> = {
+  coordinates: "tensorflow-1",
+  channelOrder: "rgb",
+  mean: [123.68, 116.779, 103.939],
+  scale: 1,
+};
+
+test("a scale for each channel, and planes one after the other, as other frameworks have them", () => {
+  const image = { heightPx: 1, widthPx: 2, pixels: Uint8Array.of(10, 20, 30, 40, 50, 60) };
+  const resize = { kind: "warp", heightPx: 1, widthPx: 2 } as const;
+
+  const { shape, data } = preprocessPicture(image, {
+    ...{ ...preprocessing, resize, mean: [0, 0, 0], scale: [1, 2, 3], layout: "nchw" },
+  });
+
+  expect(shape).toEqual([1, 3, 1, 2]);
+  expect([...new Float32Array(data.buffer)]).toEqual([10, 40, 40, 100, 90, 180]);
+});
+
 test("preprocessing subtracts the means, and can turn the channels round", () => {
   const image = { heightPx: 1, widthPx: 1, pixels: Uint8Array.of(200, 100, 50) };
   const resize = { kind: "warp", heightPx: 1, widthPx: 1 } as const;
 
-  const rgb = preprocessPicture(image, { ...ssdPreprocessing, resize });
-  const bgr = preprocessPicture(image, { ...ssdPreprocessing, resize, channelOrder: "bgr" });
+  const rgb = preprocessPicture(image, { ...preprocessing, resize });
+  const bgr = preprocessPicture(image, { ...preprocessing, resize, channelOrder: "bgr" });
 
   const values = [...new Float32Array(rgb.data.buffer)];
   expect(rgb.shape).toEqual([1, 1, 1, 3]);

@@ -1,10 +1,5 @@
+import type { Coordinates } from "@tensorgate/core";
 import type { RgbImage } from "./decode-picture.ts";
-
-/**
- * Where a pixel of the result lies in the source: `tensorflow-1` at `position × scale`, `half-pixel`
- * (TensorFlow 2) at `(position + 0.5) × scale − 0.5`.
- */
-export type Coordinates = "tensorflow-1" | "half-pixel";
 
 /** The part of the resized picture that is wanted. */
 export interface Window {

@@ -1,5 +1,11 @@
-import { bytesPerElement, type DType, type OutputHolds, type Weights } from "@tensorgate/core";
-import type { Preprocessing } from "@tensorgate/imaging";
+import {
+  bytesPerElement,
+  type DType,
+  type OutputHolds,
+  type Preprocessing,
+  type Weights,
+} from "@tensorgate/core";
+
 import { z } from "zod";
 
 /** An input of a signature. */
@@ -55,7 +61,8 @@ const preprocessing = z.strictObject({
   coordinates: z.enum(["tensorflow-1", "half-pixel"]),
   channelOrder: z.enum(["rgb", "bgr"]),
   mean: z.tuple([z.number(), z.number(), z.number()]),
-  scale: z.number(),
+  scale: z.union([z.number(), z.tuple([z.number(), z.number(), z.number()])]),
+  layout: z.enum(["nhwc", "nchw"]).optional(),
 });
 
 const input = z.strictObject({

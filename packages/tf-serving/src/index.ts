@@ -1,4 +1,27 @@
 export { dataTypes, dtypeFromNumber } from "./data-type.ts";
+export { type Dialect, dialects } from "./dialects/dialect.ts";
+export {
+  type ModelTensorNames,
+  named,
+  sameEverywhere,
+  type TensorNames,
+  underOurNames,
+  wireName,
+} from "./dialects/tensor-names.ts";
+export {
+  classifierPreprocessing,
+  densenetPreprocessing,
+  families,
+  ssdPreprocessing,
+} from "./families/families.ts";
+export {
+  type Family,
+  type FamilyName,
+  type FamilyOutput,
+  type FamilyVariant,
+  familyNames,
+  familyVariants,
+} from "./families/family.ts";
 export { grpcCode, grpcCodeName } from "./grpc-code.ts";
 export {
   InputParsingError,

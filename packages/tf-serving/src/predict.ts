@@ -1,4 +1,10 @@
-import type { ModelSpec, ScoreRequest, ScoreResponse, Tensor } from "@tensorgate/core";
+import type {
+  AnsweringModel,
+  ModelSpec,
+  ScoreRequest,
+  ScoreResponse,
+  Tensor,
+} from "@tensorgate/core";
 import { readTensorProto, TensorParsingError } from "./tensor-proto-reader.ts";
 import { type TensorEncoding, tensorProtoWriter } from "./tensor-proto-writer.ts";
 import { MessageReader, wireType } from "./wire/message-reader.ts";
@@ -104,15 +110,27 @@ export function readPredictRequest(message: Uint8Array): PredictRequestParts {
   };
 }
 
-/** Frames a `PredictResponse` as TensorFlow Serving does: values in the types' own fields. */
+export interface PredictResponseParts {
+  /** Absent where the server does not tell, as FPGA containers do not. */
+  readonly model?: AnsweringModel;
+  readonly outputs: ReadonlyMap<string, Tensor>;
+  readonly signatureName?: string;
+  /** Values in the types' own fields by default, as TensorFlow Serving has them. */
+  readonly encoding?: TensorEncoding;
+}
+
+/** Frames a `PredictResponse`. */
 export function predictResponseSegments({
   model,
   outputs,
-  signatureName,
-}: ScoreResponse & { readonly signatureName: string }): readonly Uint8Array[] {
+  signatureName = "",
+  encoding = "values",
+}: PredictResponseParts): readonly Uint8Array[] {
   const writer = new MessageWriter();
-  writeTensors(writer, responseField.outputs, { tensors: outputs, encoding: "values" });
-  writer.messageField(responseField.modelSpec, modelSpecWriter({ ...model, signatureName }));
+  writeTensors(writer, responseField.outputs, { tensors: outputs, encoding });
+  if (model) {
+    writer.messageField(responseField.modelSpec, modelSpecWriter({ ...model, signatureName }));
+  }
   return writer.finish();
 }
 

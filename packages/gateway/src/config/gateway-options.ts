@@ -1,3 +1,4 @@
+import { type Dialect, dialects } from "@tensorgate/tf-serving";
 import { z } from "zod";
 import {
   type CrossSiteOptions,
@@ -22,8 +23,6 @@ import { type RoutingOptions, routingSchema } from "../routing/options.ts";
 import {
   type ChannelOptions,
   channelSchema,
-  type DialectName,
-  dialects,
   type ReplicaTlsOptions,
   replicaTlsSchema,
   type UpstreamKeyOptions,
@@ -38,7 +37,11 @@ export interface PoolOptions {
    * How the replicas want to be spoken to.
    * @default "tensorflow-serving"
    */
-  readonly dialect?: DialectName;
+  readonly dialect?: Dialect;
+  /** Name of the service, where a cluster finds the container by it: it becomes a header of every call. */
+  readonly service?: string;
+  /** Sends the pictures of a call together, so many in one Predict; one by one without it. */
+  readonly batch?: { readonly maxPictures: number };
   /** `host:port` of each. */
   readonly replicas: readonly string[];
   /** TLS to the replicas; `{}` trusts whom the system trusts. Without it they are spoken to in plaintext. */
@@ -89,6 +92,15 @@ const poolSchema = z.strictObject({
   model: z.string().min(1).describe("Name of a model under `models`."),
   region: z.string().min(1).describe("Where the replicas are."),
   dialect: z.enum(dialects).optional().describe("How the replicas want to be spoken to."),
+  service: z
+    .string()
+    .regex(/^[\w.-]{1,253}$/, "expected the name of a service: letters, digits, dots and dashes")
+    .optional()
+    .describe("Service by which a cluster finds the container."),
+  batch: z
+    .strictObject({ maxPictures: z.int().min(1).max(1_024).describe("Pictures in one Predict.") })
+    .optional()
+    .describe("Sends the pictures of a call together."),
   replicas: z.array(address).min(1).describe("host:port of each replica."),
   tls: replicaTlsSchema.optional().describe("TLS to the replicas."),
   key: upstreamKeySchema.optional().describe("The gateway's own key at the replicas."),
@@ -129,6 +141,14 @@ export const gatewaySchema: z.ZodType<GatewayOptions> = z
         code: "custom",
         path: ["pools", index, "model"],
         message: `there is no model "${model}"; models: ${names.join(", ")}`,
+      });
+    });
+    options.pools.forEach(({ service, dialect }, index) => {
+      if (service === undefined || dialect?.startsWith("azure-fpga")) return;
+      context.addIssue({
+        code: "custom",
+        path: ["pools", index, "service"],
+        message: "only the dialects azure-fpga and azure-fpga-preview have services",
       });
     });
     options.pools.forEach(({ tls, key, replicas }, index) => {

@@ -1,3 +1,4 @@
+import { ref, schemas } from "./openapi-schemas.ts";
 import { problemReply } from "./problem-json.ts";
 import type { RestRoute } from "./rest-route.ts";
 
@@ -15,7 +16,6 @@ export function openapiRest(version: string): readonly RestRoute[] {
   ];
 }
 
-const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
 const json = (schema: object) => ({ "application/json": { schema } });
 const text = { "text/plain": { schema: { type: "string" } } };
 const binary = { schema: { type: "string", format: "binary" } };
@@ -107,10 +107,17 @@ const servingMetadata = {
 const versionParam = path("version", "A version of the model.");
 const labelParam = path("versionLabel", "A name for a version.");
 
+const share = { type: "number", minimum: 0, maximum: 1 };
+const count = { type: "integer", minimum: 1, maximum: 10_000 };
+
 function openapiDocument(version: string) {
   return {
     openapi: "3.1.0",
-    info: { title: "Tensorgate", version, description: "Pictures in, labels or features out." },
+    info: {
+      title: "Tensorgate",
+      version,
+      description: "Pictures in, labels, boxes or features out.",
+    },
     paths: {
       "/v1/classify/{model}": {
         post: {
@@ -127,6 +134,23 @@ function openapiDocument(version: string) {
           requestBody: pictureBody,
           responses: {
             ...ok("One result per picture, in order.", json(ref("Labels"))),
+            ...problems,
+          },
+        },
+      },
+      "/v1/detect/{model}": {
+        post: {
+          summary: "Objects in one or several pictures",
+          parameters: [
+            ...callParams,
+            query("minScore", "Boxes must score more than this.", share),
+            query("iouThreshold", "Overlap from which the better of two boxes is kept.", share),
+            query("maxCandidates", "Best boxes that are looked at for overlaps.", count),
+            query("maxDetections", "Boxes in the answer.", count),
+          ],
+          requestBody: pictureBody,
+          responses: {
+            ...ok("One result per picture, in order.", json(ref("Boxes"))),
             ...problems,
           },
         },
@@ -199,79 +223,3 @@ function openapiDocument(version: string) {
     components: { schemas },
   };
 }
-
-const answer = (name: string, value: object) => ({
-  type: "object",
-  required: ["results"],
-  properties: {
-    model: {
-      type: "object",
-      properties: { name: { type: "string" }, version: { type: "string" } },
-    },
-    region: { type: "string" },
-    results: {
-      type: "array",
-      items: {
-        type: "object",
-        description: `Has \`${name}\`, or \`error\` where this picture failed among many.`,
-        properties: { id: { type: "string" }, [name]: value, error: ref("Failure") },
-      },
-    },
-  },
-});
-
-const failure = {
-  detail: { type: "string" },
-  reason: { type: "string" },
-  hint: { type: "string" },
-  field: { type: "string" },
-  retryAfterMs: { type: "number" },
-};
-
-const schemas = {
-  Base64Picture: {
-    type: "object",
-    required: ["b64"],
-    properties: { b64: { type: "string", contentEncoding: "base64" }, id: { type: "string" } },
-  },
-  Labels: answer("labels", {
-    type: "array",
-    items: {
-      type: "object",
-      properties: {
-        index: { type: "integer" },
-        label: { type: "string" },
-        score: { type: "number" },
-      },
-    },
-  }),
-  Features: answer("features", { type: "array", items: { type: "number" } }),
-  Model: {
-    type: "object",
-    properties: {
-      name: { type: "string" },
-      task: { enum: ["classify", "detect", "embed", "predict"] },
-      tasks: { type: "array", items: { type: "string" } },
-      versions: { type: "array", items: { type: "string" } },
-      regions: { type: "array", items: { type: "string" } },
-      input: { type: "object" },
-      outputs: { type: "array", items: { type: "object" } },
-      labelCount: { type: "integer" },
-      labels: { type: "array", items: { type: "string" } },
-      weights: { enum: ["trained", "seeded", "given"] },
-      family: { type: "string" },
-    },
-  },
-  Failure: { type: "object", properties: failure },
-  Problem: {
-    type: "object",
-    required: ["type", "title", "status", "detail", "reason", "requestId"],
-    properties: {
-      type: { type: "string" },
-      title: { type: "string" },
-      status: { type: "integer" },
-      requestId: { type: "string" },
-      ...failure,
-    },
-  },
-};

@@ -2,6 +2,9 @@ import {
   type CallContext,
   type Classify,
   type Clock,
+  type Detect,
+  type Detections,
+  type DetectRequest,
   type Embed,
   InvalidRequestError,
   type LabelScore,
@@ -9,6 +12,7 @@ import {
   type PictureRequest,
   type PictureResponse,
   type PictureResult,
+  type Rectangle,
 } from "@tensorgate/core";
 import type { Exchange } from "./exchange.ts";
 import { float32Json } from "./float32-json.ts";
@@ -21,14 +25,16 @@ import type { PathParams, RestAnswer, RestRoute } from "./rest-route.ts";
 
 export interface PicturesRestParts {
   readonly classify: Classify;
+  readonly detect: Detect;
   readonly embed: Embed;
   readonly requests: Required<RequestOptions>;
   readonly clock: Clock;
 }
 
-/** `POST /v1/classify/{model}` and `/v1/embed/{model}`: a picture, several in a form, or base64 in JSON. */
+/** `POST /v1/classify/{model}`, `/v1/detect/{model}` and `/v1/embed/{model}`: a picture, several in a form, or base64 in JSON. */
 export function picturesRest({
   classify,
+  detect,
   embed,
   requests,
   clock,
@@ -63,6 +69,17 @@ export function picturesRest({
           wishing(call, exchange),
         );
         return answerFrom(response, labelsJson);
+      },
+    },
+    {
+      method: "POST",
+      path: "/v1/detect/{model}",
+      errorReply: problemReply,
+      answer: async (exchange, params, call) => {
+        const selection = selectionFrom(exchange.query);
+        const request = await read(exchange, params, call);
+        const response = await detect({ ...request, ...selection }, wishing(call, exchange));
+        return answerFrom(response, boxesJson);
       },
     },
     {
@@ -132,11 +149,35 @@ function resultJson<Value>(
 }
 
 function labelsJson(labels: readonly LabelScore[]): string {
-  const items = labels.map(
-    ({ index, label, score }) =>
-      `{"index":${index},"label":${JSON.stringify(label)},"score":${float32Json(score)}}`,
-  );
+  const items = labels.map((each) => `{${labelMembers(each)}}`);
   return `"labels":[${items.join(",")}]`;
+}
+
+const selectionFields = ["minScore", "iouThreshold", "maxCandidates", "maxDetections"] as const;
+
+function selectionFrom(query: URLSearchParams): Omit<DetectRequest, keyof PictureRequest> {
+  return Object.fromEntries(
+    selectionFields.flatMap((field) => {
+      const value = numberParam(query, field);
+      return value === undefined ? [] : [[field, value]];
+    }),
+  );
+}
+
+function boxesJson({ boxes, image }: Detections): string {
+  const items = boxes.map(
+    ({ box, normalized, ...label }) =>
+      `{${labelMembers(label)},"box":${rectangleJson(box)},"normalized":${rectangleJson(normalized)}}`,
+  );
+  return `"boxes":[${items.join(",")}],"image":{"width":${image.width},"height":${image.height}}`;
+}
+
+function rectangleJson({ x, y, width, height }: Rectangle): string {
+  return `{"x":${float32Json(x)},"y":${float32Json(y)},"width":${float32Json(width)},"height":${float32Json(height)}}`;
+}
+
+function labelMembers({ index, label, score }: LabelScore): string {
+  return `"index":${index},"label":${JSON.stringify(label)},"score":${float32Json(score)}`;
 }
 
 function featuresJson(features: Float32Array): string {

@@ -7,6 +7,7 @@ import {
 } from "@connectrpc/connect-node";
 import {
   type Classify,
+  type Detect,
   type Embed,
   type ModelCatalog,
   type Protocol,
@@ -39,6 +40,7 @@ import { wireStatusOf } from "./wire-status.ts";
 
 export interface RpcHandlerParts extends RpcParts {
   readonly classify: Classify;
+  readonly detect: Detect;
   readonly embed: Embed;
   readonly score: Score;
   readonly catalog: ModelCatalog;

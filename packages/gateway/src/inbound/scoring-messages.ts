@@ -1,5 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
+  type Detections,
+  type DetectRequest,
   InvalidRequestError,
   type LabelScore,
   type ModelSpec,
@@ -9,6 +11,7 @@ import {
 } from "@tensorgate/core";
 import type {
   ClassifyResultSchema,
+  DetectResultSchema,
   EmbedResultSchema,
   FailureSchema,
   ModelSpec as ModelSpecMessage,
@@ -44,6 +47,37 @@ export function classifyResult(
   if (!result.ok) return { id, outcome: { case: "error", value: failureMessage(result.error) } };
   return { id, outcome: { case: "labels", value: { labels: [...result.value] } } };
 }
+
+export function detectResult(
+  result: PictureResult<Detections>,
+): MessageInitShape<typeof DetectResultSchema> {
+  const id = result.id ?? "";
+  if (!result.ok) return { id, outcome: { case: "error", value: failureMessage(result.error) } };
+  const { boxes, image } = result.value;
+  return { id, outcome: { case: "boxes", value: { boxes: [...boxes], image } } };
+}
+
+/** Fields that a message leaves out are left to the model. */
+export function selectionFrom({
+  minScore,
+  iouThreshold,
+  maxCandidates,
+  maxDetections,
+}: SelectionFields): DetectSelection {
+  return {
+    ...(minScore !== undefined && { minScore }),
+    ...(iouThreshold !== undefined && { iouThreshold }),
+    ...(maxCandidates !== undefined && { maxCandidates }),
+    ...(maxDetections !== undefined && { maxDetections }),
+  };
+}
+
+/** As a message has them. */
+type SelectionFields = {
+  readonly [Field in keyof DetectSelection]?: DetectSelection[Field] | undefined;
+};
+
+export type DetectSelection = Omit<DetectRequest, "modelSpec" | "pictures">;
 
 export function embedResult(
   result: PictureResult<Float32Array>,

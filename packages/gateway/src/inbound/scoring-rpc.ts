@@ -2,6 +2,7 @@ import type { ConnectRouter, ServiceImpl } from "@connectrpc/connect";
 import type {
   CallContext,
   Classify,
+  Detect,
   Embed,
   ModelSpec,
   PictureResponse,
@@ -9,15 +10,23 @@ import type {
 } from "@tensorgate/core";
 import { ScoringService } from "@tensorgate/proto/tensorgate/v1/scoring";
 import { assertMayUse } from "./authentication.ts";
-import { classifyStream } from "./classify-stream.ts";
 import { throwIfOnlyPictureFailed } from "./picture-body.ts";
+import { pictureStream } from "./picture-stream.ts";
 import type { ReplyFacts } from "./reply-headers.ts";
 import type { RunRpc } from "./rpc-call.ts";
-import { classifyResult, embedResult, modelSpecFrom, pictureFrom } from "./scoring-messages.ts";
+import {
+  classifyResult,
+  detectResult,
+  embedResult,
+  modelSpecFrom,
+  pictureFrom,
+  selectionFrom,
+} from "./scoring-messages.ts";
 import { tensorFromMessage, tensorMessage } from "./tensor-message.ts";
 
 export interface ScoringRpcParts {
   readonly classify: Classify;
+  readonly detect: Detect;
   readonly embed: Embed;
   readonly score: Score;
   readonly run: RunRpc;
@@ -26,6 +35,7 @@ export interface ScoringRpcParts {
 /** `tensorgate.v1.ScoringService`, over Connect, gRPC and gRPC-Web. */
 export function scoringRpc(router: ConnectRouter, parts: ScoringRpcParts): void {
   const classify = permitted(parts.classify);
+  const detect = permitted(parts.detect);
   const embed = permitted(parts.embed);
   const score = permitted(parts.score);
   const { run } = parts;
@@ -46,6 +56,23 @@ export function scoringRpc(router: ConnectRouter, parts: ScoringRpcParts): void 
         return {
           facts: factsOf(response),
           answer: { ...responseMessage(response), results: response.results.map(classifyResult) },
+        };
+      }),
+
+    detect: (request, context) =>
+      run(request, context, async (call) => {
+        const response = await detect(
+          {
+            modelSpec: modelSpecFrom(request.modelSpec),
+            pictures: request.pictures.map(pictureFrom),
+            ...selectionFrom(request),
+          },
+          call,
+        );
+        throwIfOnlyPictureFailed(response.results);
+        return {
+          facts: factsOf(response),
+          answer: { ...responseMessage(response), results: response.results.map(detectResult) },
         };
       }),
 
@@ -93,7 +120,27 @@ export function scoringRpc(router: ConnectRouter, parts: ScoringRpcParts): void 
         };
       }),
 
-    classifyStream: (requests, context) => classifyStream(requests, context, { classify, run }),
+    classifyStream: (requests, context) =>
+      pictureStream(requests, context, {
+        run,
+        result: classifyResult,
+        work: ({ of, topK, minScore }, call) =>
+          classify(
+            {
+              ...of,
+              ...(topK !== undefined && { topK }),
+              ...(minScore !== undefined && { minScore }),
+            },
+            call,
+          ),
+      }),
+
+    detectStream: (requests, context) =>
+      pictureStream(requests, context, {
+        run,
+        result: detectResult,
+        work: ({ of, ...request }, call) => detect({ ...of, ...selectionFrom(request) }, call),
+      }),
   };
   router.service(ScoringService, service);
 }

@@ -64,6 +64,7 @@ export function modelCatalog(
     outputs: release.outputs,
     labels: release.labels,
     weights: release.weights,
+    ...(release.family && { family: release.family.name }),
   });
   return {
     list: () => known.all().map(describe),

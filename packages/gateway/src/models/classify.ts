@@ -1,16 +1,18 @@
 import {
   type Classify,
-  float32Values,
+  type Clock,
   InvalidRequestError,
   NotSupportedError,
-  type Tensor,
 } from "@tensorgate/core";
 import type { Release } from "./release.ts";
 import {
-  assertOneRow,
+  assertNumbers,
+  outputNamed,
   type PictureTaskParts,
   pictureScorer,
+  type ScoredPicture,
   taskNotOffered,
+  valuesOfOne,
 } from "./score-pictures.ts";
 import { softmax, topLabels } from "./top-labels.ts";
 
@@ -20,27 +22,26 @@ export const classifyDefaults: { readonly topK: number; readonly minScore: numbe
 };
 
 /** Pictures to labels, by releases that give a score per class. */
-export function classifier(parts: PictureTaskParts): Classify {
-  const { known, clock } = parts;
+export function classifier(parts: PictureTaskParts, clock: Clock): Classify {
+  const { known } = parts;
   const scorePictures = pictureScorer(parts);
-
   return async (request, call) => {
     const release = known.get(request.modelSpec.name);
     const { classScores } = release;
-    if (!classScores) throw taskNotOffered("classify", release);
+    if (!release.tasks.includes("classify") || !classScores) {
+      throw taskNotOffered("classify", release);
+    }
     const selection = {
       topK: request.topK ?? classifyDefaults.topK,
       minScore: request.minScore ?? classifyDefaults.minScore,
     };
     assertSelection(selection);
-
     return scorePictures(request, call, {
       release,
-      output: classScores.tensor,
-      read: (tensor) => {
+      filter: classScores.filter,
+      read: (scored) => {
         const startedMs = clock.nowMs();
-        const scores = classProbabilities(tensor, release);
-        const labels = topLabels(scores, release.labels, selection);
+        const labels = topLabels(classProbabilities(scored, release), release.labels, selection);
         call.times.add("post", clock.nowMs() - startedMs);
         return labels;
       },
@@ -59,14 +60,23 @@ function assertSelection({ topK, minScore }: { topK: number; minScore: number })
   }
 }
 
-/** @returns one probability per class, for one picture */
-function classProbabilities(tensor: Tensor, { labels, classScores }: Release): Float32Array {
-  assertOneRow(tensor, "scores");
-  const scores = float32Values(tensor);
-  if (labels.length > 0 && labels.length !== scores.length) {
-    throw new NotSupportedError(
-      `the model gives ${scores.length} scores, but ${labels.length} labels are configured`,
-    );
-  }
-  return classScores?.holds === "logits" ? softmax(scores) : scores;
+/** @returns one probability per label, for one picture */
+function classProbabilities({ outputs }: ScoredPicture, release: Release): Float32Array {
+  const { classScores, labels, name } = release;
+  if (!classScores) throw taskNotOffered("classify", release);
+  const raw = valuesOfOne(outputNamed(classScores.tensor, outputs), "scores");
+  assertNumbers(raw, "scores");
+  const expected = release.classCount ?? labels.length;
+  const scores = classScores.holds === "logits" ? softmax(raw) : raw;
+  if (expected === 0 || scores.length === expected) return scores;
+  if (hasBackground(scores, release)) return scores.subarray(1);
+  throw new NotSupportedError(
+    `model "${name}" gives ${scores.length} scores, but ${expected} ${labels.length > 0 ? "labels" : "classes"} are configured`,
+    { hint: "give `labels` of that length, or `classCount` where there are none" },
+  );
+}
+
+/** Some networks for ImageNet have 1001 classes: a background that no picture has, then the usual thousand. */
+function hasBackground(scores: Float32Array, { family, labels }: Release): boolean {
+  return family !== undefined && labels === family.labels && scores.length === labels.length + 1;
 }

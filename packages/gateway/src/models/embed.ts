@@ -1,25 +1,28 @@
-import { type Embed, float32Values } from "@tensorgate/core";
+import type { Embed } from "@tensorgate/core";
 import {
-  assertOneRow,
+  assertNumbers,
+  outputNamed,
   type PictureTaskParts,
   pictureScorer,
   taskNotOffered,
+  valuesOfOne,
 } from "./score-pictures.ts";
 
 /** Pictures to feature vectors, by releases that expose them. */
 export function embedder(parts: PictureTaskParts): Embed {
   const { known } = parts;
   const scorePictures = pictureScorer(parts);
-
   return async (request, call) => {
     const release = known.get(request.modelSpec.name);
-    if (!release.features) throw taskNotOffered("embed", release);
+    const { features } = release;
+    if (!release.tasks.includes("embed") || !features) throw taskNotOffered("embed", release);
     return scorePictures(request, call, {
       release,
-      output: release.features.tensor,
-      read: (tensor) => {
-        assertOneRow(tensor, "features");
-        return float32Values(tensor);
+      filter: features.filter,
+      read: ({ outputs }) => {
+        const values = valuesOfOne(outputNamed(features.tensor, outputs), "features");
+        assertNumbers(values, "features");
+        return values;
       },
     });
   };

@@ -1,10 +1,28 @@
-import type { ModelOutput, Task, Weights } from "@tensorgate/core";
-import { decodableFormats, type PictureFormat, type Preprocessing } from "@tensorgate/imaging";
+import type { ModelOutput, Preprocessing, Task, Weights } from "@tensorgate/core";
+import { decodableFormats, type PictureFormat } from "@tensorgate/imaging";
+import {
+  type Dialect,
+  dialects,
+  type Family,
+  type FamilyOutput,
+  families,
+  type ModelTensorNames,
+  sameEverywhere,
+  type TensorNames,
+} from "@tensorgate/tf-serving";
 import type { ModelOptions } from "./options.ts";
+import {
+  type DetectionOptions,
+  detectionDefaults,
+  type OutputOptions,
+  type PixelInputOptions,
+  type TensorNameOptions,
+} from "./release-options.ts";
 
 /** A model together with what its inputs and outputs mean. Immutable; replaced whole when configuration changes. */
 export interface Release {
   readonly name: string;
+  readonly family: Family | undefined;
   /** What it can be asked for, the first one before all. */
   readonly tasks: readonly Task[];
   readonly picture: PictureInput | undefined;
@@ -12,14 +30,21 @@ export interface Release {
   /** Output that holds a score per class, and how to read it. */
   readonly classScores: NamedOutput<"probabilities" | "logits"> | undefined;
   readonly features: NamedOutput<"features"> | undefined;
+  /** The twelve outputs of an SSD head: class logits of six layers, then their box offsets. */
+  readonly boxes: readonly string[];
+  readonly detection: Required<DetectionOptions>;
   readonly labels: readonly string[];
+  /** Scores that the configuration speaks of; undefined where it does not. */
+  readonly classCount: number | undefined;
   readonly weights: Weights;
+  readonly tensorNames: ModelTensorNames;
 }
 
 /** How a picture gets into the model. */
 export interface PictureInput {
   /** Name of the tensor that takes it. */
   readonly tensor: string;
+  /** What is sent as it is, or can be decoded here. */
   readonly formats: ReadonlySet<PictureFormat>;
   /** Absent where the model takes the picture as it is, encoded. */
   readonly preprocessing?: Preprocessing;
@@ -28,61 +53,182 @@ export interface PictureInput {
 interface NamedOutput<Holds> {
   readonly tensor: string;
   readonly holds: Holds;
+  /**
+   * What to ask a replica for: the output by name where somebody has given that, else all of them, since a server
+   * refuses to be asked for a name that it does not have.
+   */
+  readonly filter: readonly string[];
 }
 
-/** What TensorFlow's own decoder in a graph reads. */
-const graphFormats: readonly PictureFormat[] = ["jpeg", "png", "gif"];
+/** What TensorFlow's own decoder in a graph reads, whatever is in them. */
+const graphFormats: readonly PictureFormat[] = ["jpeg", "png"];
 
 export function releaseFromOptions(options: ModelOptions): Release {
-  const outputs = Object.entries(options.output ?? {}).map(([key, { tensor, holds }]) => ({
-    name: tensor ?? key,
-    holds,
-  }));
-  const scores = outputs.find(({ holds }) => holds === "probabilities" || holds === "logits");
+  const family = options.family === undefined ? undefined : families.get(options.family);
+  const outputs = describedOutputs(options, family);
+  const classScores = outputs.find(isClassScores);
   const features = outputs.find(({ holds }) => holds === "features");
-  const classScores =
-    scores && (scores.holds === "probabilities" || scores.holds === "logits")
-      ? { tensor: scores.name, holds: scores.holds }
-      : undefined;
-
+  const boxes = outputs.filter(({ holds }) => holds === "boxes").map(({ name }) => name);
+  const input = describedInput(options, family);
   return {
     name: options.name,
-    tasks: tasksOf(options, classScores !== undefined, features !== undefined),
-    picture: options.input && pictureInput(options.input),
-    outputs,
-    classScores,
-    features: features && { tensor: features.name, holds: "features" },
-    labels: options.labels ?? [],
+    family,
+    tasks: tasksOf(options, {
+      classify: input !== undefined && classScores !== undefined,
+      detect: input !== undefined && boxes.length > 0,
+      embed: input !== undefined && features !== undefined,
+      predict: true,
+    }),
+    picture: input && pictureInput(options, { names: input, family }),
+    outputs: outputs.map(catalogOutput),
+    classScores: classScores && {
+      tensor: classScores.name,
+      holds: classScores.holds === "logits" ? "logits" : "probabilities",
+      filter: filterOf(classScores),
+    },
+    features: features && {
+      tensor: features.name,
+      holds: "features",
+      filter: filterOf(features),
+    },
+    boxes,
+    detection: { ...detectionDefaults, ...options.detection },
+    labels: labelsOf(options, { family, isDetector: boxes.length > 0 }),
+    classCount: options.classCount ?? options.labels?.length,
     weights: options.weights ?? "given",
+    tensorNames: { inputs: input ? [input] : [], outputs },
   };
 }
 
-function pictureInput(input: NonNullable<ModelOptions["input"]>): PictureInput {
-  if (input.kind === "encoded-image") {
-    return { tensor: input.tensor, formats: new Set(input.formats ?? graphFormats) };
+interface DescribedOutput extends TensorNames {
+  readonly holds: ModelOutput["holds"];
+  readonly shape?: readonly number[];
+  /** Whether the configuration gives its name, rather than the family. */
+  readonly isNamed: boolean;
+}
+
+function isClassScores({ holds }: Pick<DescribedOutput, "holds">): boolean {
+  return holds === "probabilities" || holds === "logits";
+}
+
+const filterOf = ({ name, isNamed }: DescribedOutput) => (isNamed ? [name] : []);
+
+function catalogOutput({ name, holds, shape }: DescribedOutput): ModelOutput {
+  return { name, holds, ...(shape && { dtype: "FP32" as const, shape }) };
+}
+
+/** The outputs of the family, those in the configuration in their place: by name, or as what they hold. */
+function describedOutputs(
+  { output = {} }: ModelOptions,
+  family: Family | undefined,
+): readonly DescribedOutput[] {
+  const given = Object.entries(output).map(([key, options]) => outputFrom(key, options, family));
+  const isReplaced = (of: FamilyOutput) =>
+    given.some(
+      (each) =>
+        each.name === of.name ||
+        (isClassScores(each) && isClassScores(of)) ||
+        (each.holds === "features" && of.holds === "features"),
+    );
+  const inherited = (family?.outputs ?? []).flatMap((each): readonly DescribedOutput[] => {
+    const sameName = given.find(({ name }) => name === each.name);
+    if (sameName) return [sameName];
+    return isReplaced(each) ? [] : [{ ...each, isNamed: false }];
+  });
+  return [...inherited, ...given.filter((each) => !inherited.includes(each))];
+}
+
+function outputFrom(
+  key: string,
+  { tensor, holds }: OutputOptions,
+  family: Family | undefined,
+): DescribedOutput {
+  const base = family?.outputs.find(({ name }) => name === key) ?? sameEverywhere(key);
+  return { ...overridden(base, tensor), holds, isNamed: true };
+}
+
+/** @returns names in which those that are told replace those of `base`, its pattern included */
+function overridden(base: TensorNames, tensor: TensorNameOptions | undefined): TensorNames {
+  if (tensor === undefined) return base;
+  const told = (dialect: Dialect) => (typeof tensor === "string" ? tensor : tensor[dialect]);
+  const on = Object.fromEntries(
+    dialects.map((dialect) => [dialect, told(dialect) ?? base.on[dialect]]),
+  ) as Record<Dialect, string>;
+  return { name: base.name, on };
+}
+
+/** @returns undefined for a model that takes no picture */
+function describedInput(
+  { input, variant = "quantized" }: ModelOptions,
+  family: Family | undefined,
+): TensorNames | undefined {
+  if (!family) return input && overridden(sameEverywhere(ownInputName(input.tensor)), input.tensor);
+  const takesPixels = input?.kind === "pixels" || family.pixelVariants.includes(variant);
+  return overridden(takesPixels ? family.pixelInput : family.input, input?.tensor);
+}
+
+/** Without a family an input is called what it is called on the wire, or `images` where that depends. */
+function ownInputName(tensor: TensorNameOptions | undefined): string {
+  return typeof tensor === "string" ? tensor : "images";
+}
+
+interface InputParts {
+  readonly names: TensorNames;
+  readonly family: Family | undefined;
+}
+
+function pictureInput(
+  { input, variant = "quantized" }: ModelOptions,
+  { names, family }: InputParts,
+): PictureInput {
+  const tensor = names.name;
+  if (input?.kind === "pixels") {
+    const preprocessing = preprocessingFrom(input, family?.preprocessing);
+    return { tensor, formats: decodableFormats, preprocessing };
   }
-  const { tensor, heightPx, widthPx, shorterSidePx, mean = [0, 0, 0] } = input;
-  const { coordinates = "half-pixel", channelOrder = "rgb", scale = 1 } = input;
-  const resize: Preprocessing["resize"] =
-    shorterSidePx === undefined
-      ? { kind: "warp", heightPx, widthPx }
-      : { kind: "shorter-side", px: shorterSidePx, crop: { heightPx, widthPx } };
+  if (family?.pixelVariants.includes(variant)) {
+    return { tensor, formats: decodableFormats, preprocessing: family.preprocessing };
+  }
+  return { tensor, formats: new Set(input?.formats ?? graphFormats) };
+}
+
+function preprocessingFrom(
+  { heightPx, widthPx, shorterSidePx, ...rest }: PixelInputOptions,
+  family: Preprocessing | undefined,
+): Preprocessing {
+  const { resize } = family ?? {};
+  const side = resize?.kind === "shorter-side" ? resize.crop : resize;
+  const crop = {
+    heightPx: heightPx ?? side?.heightPx ?? 0,
+    widthPx: widthPx ?? side?.widthPx ?? 0,
+  };
+  const px = shorterSidePx ?? (resize?.kind === "shorter-side" ? resize.px : undefined);
   return {
-    tensor,
-    formats: decodableFormats,
-    preprocessing: { resize, coordinates, channelOrder, mean, scale },
+    resize: px === undefined ? { kind: "warp", ...crop } : { kind: "shorter-side", px, crop },
+    coordinates: rest.coordinates ?? family?.coordinates ?? "half-pixel",
+    channelOrder: rest.channelOrder ?? family?.channelOrder ?? "rgb",
+    mean: rest.mean ?? family?.mean ?? [0, 0, 0],
+    scale: rest.scale ?? family?.scale ?? 1,
+    ...(rest.layout !== undefined && { layout: rest.layout }),
   };
 }
 
-function tasksOf(
-  { task, input }: ModelOptions,
-  hasScores: boolean,
-  hasFeatures: boolean,
-): readonly Task[] {
-  const able: Task[] = [];
-  if (input && hasScores) able.push("classify");
-  if (input && hasFeatures) able.push("embed");
-  able.push("predict");
-  const first = task === undefined ? [] : able.filter((each) => each === task);
-  return [...first, ...able.filter((each) => each !== task)];
+/**
+ * A family's labels are of no use to a model with another number of classes. The classes of a detector begin with the
+ * background, which people leave out of their own lists.
+ */
+function labelsOf(
+  { labels, classCount }: ModelOptions,
+  { family, isDetector }: { readonly family: Family | undefined; readonly isDetector: boolean },
+): readonly string[] {
+  if (labels) return isDetector && labels[0] !== background ? [background, ...labels] : labels;
+  const ofFamily = family?.labels ?? [];
+  return classCount === undefined || classCount === ofFamily.length ? ofFamily : [];
+}
+
+const background = "background";
+
+function tasksOf({ task }: ModelOptions, able: Readonly<Record<Task, boolean>>): readonly Task[] {
+  const all = (["classify", "detect", "embed", "predict"] as const).filter((each) => able[each]);
+  return [...all.filter((each) => each === task), ...all.filter((each) => each !== task)];
 }

@@ -1,8 +1,7 @@
 import {
-  bytesTensor,
   type CallContext,
-  type Clock,
   FailedPreconditionError,
+  float32Values,
   InvalidRequestError,
   type ModelSpec,
   NotSupportedError,
@@ -15,44 +14,51 @@ import {
   ScoringError,
   type Tensor,
   TooLargeError,
-  UnsupportedMediaError,
   UpstreamFailedError,
 } from "@tensorgate/core";
-import {
-  assertPictureWithinLimits,
-  type PreprocessElsewhere,
-  readPictureHeader,
-} from "@tensorgate/imaging";
+import type { PictureSize } from "@tensorgate/imaging";
 import type { Releases } from "./catalog.ts";
 import { mapConcurrently } from "./map-concurrently.ts";
 import type { PictureOptions } from "./options.ts";
+import { outputsPerPicture, stackedTensors } from "./picture-batch.ts";
+import type { PreparedPicture, PreparePicture } from "./prepare-picture.ts";
 import type { PictureInput, Release } from "./release.ts";
 
 /** What every task on pictures is made of. */
 export interface PictureTaskParts {
   readonly known: Releases;
   readonly score: Score;
-  /** Decodes what a model takes as pixels. */
-  readonly preprocess: PreprocessElsewhere;
+  readonly prepare: PreparePicture;
+  /** Pictures that the replicas of a model take in one call; an integer >= 1. */
+  readonly batchSizeOf: (model: string) => number;
   readonly options: Required<PictureOptions>;
-  readonly clock: Clock;
 }
 
 export interface PictureScoring<Value> {
   readonly release: Release;
-  /** Output to read, and what its tensor of one picture means. */
-  readonly output: string;
-  readonly read: (tensor: Tensor) => Value;
+  /** Outputs to ask for; empty for all. */
+  readonly filter: readonly string[];
+  /** What the outputs of one picture mean. */
+  readonly read: (scored: ScoredPicture) => Value;
+}
+
+export interface ScoredPicture {
+  readonly outputs: ReadonlyMap<string, Tensor>;
+  readonly size: PictureSize;
+}
+
+interface Answer<Value> {
+  readonly result: PictureResult<Value>;
+  readonly response?: ScoreResponse;
 }
 
 /**
- * Scores each picture of a request by itself, several at a time, so that a bad one fails alone.
- *
- * A picture that the model decodes itself goes there in the buffer it came in: only its header is looked at.
+ * Scores the pictures of a request, several at a time: each by itself, so that a bad one fails alone, or as many
+ * together as the model's replicas take.
  *
  * @throws InvalidRequestError if there is no picture, TooLargeError if there are too many
  */
-export function pictureScorer({ score, preprocess, options, clock }: PictureTaskParts) {
+export function pictureScorer({ score, prepare, batchSizeOf, options }: PictureTaskParts) {
   return async <Value>(
     { modelSpec, pictures }: PictureRequest,
     call: CallContext,
@@ -61,10 +67,12 @@ export function pictureScorer({ score, preprocess, options, clock }: PictureTask
     const { picture: input } = scoring.release;
     if (!input) throw takesNoPicture(scoring.release);
     assertCount(pictures.length, options.maxPictures);
-
-    const answers = await mapConcurrently(pictures, options.maxConcurrentPictures, (picture) =>
-      scoreOne(picture, { input, modelSpec, call, scoring }),
-    );
+    const batches = inBatches(pictures, batchSizeOf(modelSpec.name));
+    const concurrent = Math.max(1, Math.floor(options.maxConcurrentPictures / batches.size));
+    const work = { input, modelSpec, call, scoring };
+    const answers = (
+      await mapConcurrently(batches.all, concurrent, (batch) => answerBatch(batch, work))
+    ).flat();
     const answered = answers.find((answer) => answer.response)?.response;
     return {
       ...(answered && { model: answered.model }),
@@ -73,51 +81,103 @@ export function pictureScorer({ score, preprocess, options, clock }: PictureTask
     };
   };
 
-  interface OnePicture<Value> {
+  interface Work<Value> {
     readonly input: PictureInput;
     readonly modelSpec: ModelSpec;
     readonly call: CallContext;
     readonly scoring: PictureScoring<Value>;
   }
 
-  /** @returns the picture as it is, BYTES `[1]`, or its pixels, FP32 `[1, heightPx, widthPx, 3]` */
-  async function tensorOf(
-    bytes: Uint8Array,
-    { preprocessing }: PictureInput,
-    { signal, times }: CallContext,
-  ): Promise<Tensor> {
-    if (!preprocessing) return bytesTensor([1], [bytes]);
-    const startedMs = clock.nowMs();
-    try {
-      return await preprocess(bytes, preprocessing, { maxPixels: options.maxPixels }, signal);
-    } finally {
-      times.add("decode", clock.nowMs() - startedMs);
-    }
+  async function answerBatch<Value>(
+    batch: readonly Picture[],
+    work: Work<Value>,
+  ): Promise<readonly Answer<Value>[]> {
+    const prepared = await Promise.all(
+      batch.map((picture) => attempt(() => prepare(picture.bytes, work.input, work.call), work)),
+    );
+    const good = prepared.filter((each) => each instanceof ScoringError === false);
+    const scored = await scoreTogether(good as readonly PreparedPicture[], work);
+    let next = 0;
+    return batch.map((picture, index) => {
+      const failure = prepared[index];
+      const outcome = ScoringError.is(failure) ? failure : scored[next++];
+      return answerFrom(picture, outcome);
+    });
   }
 
-  async function scoreOne<Value>(
-    { id, bytes }: Picture,
-    { input, modelSpec, call, scoring }: OnePicture<Value>,
-  ): Promise<{ readonly result: PictureResult<Value>; readonly response?: ScoreResponse }> {
-    const tag = id === undefined ? {} : { id };
-    try {
-      assertModelCanDecode(bytes, input, options.maxPixels);
+  /** @returns for each picture, what it means or why there is no telling */
+  async function scoreTogether<Value>(
+    pictures: readonly PreparedPicture[],
+    work: Work<Value>,
+  ): Promise<readonly (Scored<Value> | ScoringError)[]> {
+    if (pictures.length === 0) return [];
+    const { scoring, modelSpec, input, call } = work;
+    const tensor = stackedTensors(pictures.map((each) => each.tensor));
+    const outcome = await attempt(async () => {
       const response = await score(
-        {
-          modelSpec,
-          inputs: new Map([[input.tensor, await tensorOf(bytes, input, call)]]),
-          outputFilter: [scoring.output],
-        },
+        { modelSpec, inputs: new Map([[input.tensor, tensor]]), outputFilter: scoring.filter },
         call,
       );
-      const value = scoring.read(outputNamed(scoring.output, response));
-      return { response, result: { ...tag, ok: true, value } };
+      return { response, perPicture: outputsPerPicture(response.outputs, pictures.length) };
+    }, work);
+    if (!ScoringError.is(outcome)) {
+      const { response, perPicture } = outcome;
+      return Promise.all(
+        pictures.map(({ size }, index) =>
+          attempt(async () => {
+            const value = scoring.read({ outputs: perPicture[index] ?? new Map(), size });
+            return { response, value };
+          }, work),
+        ),
+      );
+    }
+    // Which of them is to blame is not told: asked one by one, the others are answered.
+    if (pictures.length > 1 && outcome.reason === "upstream-answered") {
+      const alone = await mapConcurrently(pictures, options.maxConcurrentPictures, (each) =>
+        scoreTogether([each], work),
+      );
+      return alone.flat();
+    }
+    return pictures.map(() => outcome);
+  }
+
+  /** @returns why it failed, unless the call itself is over: there is nobody to tell of single pictures then */
+  async function attempt<Result>(
+    work: () => Promise<Result>,
+    { call }: Pick<Work<unknown>, "call">,
+  ): Promise<Result | ScoringError> {
+    try {
+      return await work();
     } catch (thrown) {
-      // The call itself is over: there is nobody to tell of single pictures.
       if (call.signal.aborted) throw call.signal.reason;
-      return { result: { ...tag, ok: false, error: ScoringError.from(thrown) } };
+      return ScoringError.from(thrown);
     }
   }
+}
+
+interface Scored<Value> {
+  readonly value: Value;
+  readonly response: ScoreResponse;
+}
+
+function answerFrom<Value>(
+  { id }: Picture,
+  outcome: Scored<Value> | ScoringError | undefined,
+): Answer<Value> {
+  const tag = id === undefined ? {} : { id };
+  if (outcome === undefined || ScoringError.is(outcome)) {
+    return { result: { ...tag, ok: false, error: ScoringError.from(outcome) } };
+  }
+  const { value, response } = outcome;
+  return { response, result: { ...tag, ok: true, value } };
+}
+
+function inBatches(pictures: readonly Picture[], batchSize: number) {
+  const count = Math.ceil(pictures.length / batchSize);
+  const all = Array.from({ length: count }, (_, batch) =>
+    pictures.slice(batch * batchSize, (batch + 1) * batchSize),
+  );
+  return { all, size: Math.min(batchSize, pictures.length) };
 }
 
 function takesNoPicture({ name, tasks }: Release): FailedPreconditionError {
@@ -142,18 +202,12 @@ function assertCount(count: number, maxPictures: number): void {
   }
 }
 
-/** A picture that its model cannot read is refused here, where the error can say what to send instead. */
-function assertModelCanDecode(bytes: Uint8Array, input: PictureInput, maxPixels: number): void {
-  const header = readPictureHeader(bytes);
-  assertPictureWithinLimits(header, { maxPixels });
-  if (input.formats.has(header.format)) return;
-  throw new UnsupportedMediaError(`the model cannot decode ${header.format} pictures`, {
-    hint: `send ${[...input.formats].join(", ")}`,
-  });
-}
-
-/** Where a reply has a single output it is the one meant, whatever it is called. */
-function outputNamed(name: string, { outputs }: ScoreResponse): Tensor {
+/**
+ * Where a reply has a single output it is the one meant, whatever it is called.
+ *
+ * @throws NotSupportedError that lists what there is
+ */
+export function outputNamed(name: string, outputs: ReadonlyMap<string, Tensor>): Tensor {
   const [only] = outputs.values();
   const tensor = outputs.get(name) ?? (outputs.size === 1 ? only : undefined);
   if (tensor) return tensor;
@@ -162,10 +216,23 @@ function outputNamed(name: string, { outputs }: ScoreResponse): Tensor {
   });
 }
 
-/** @throws UpstreamFailedError if `tensor` is not FP32 with a batch of one along its first axis */
-export function assertOneRow(tensor: Tensor, what: string): void {
-  if (tensor.dtype === "FP32" && (tensor.shape.length < 2 || tensor.shape[0] === 1)) return;
+/**
+ * The values of an output for one picture, whatever axes of extent 1 it has.
+ *
+ * @throws UpstreamFailedError if it is not FP32 of one picture
+ */
+export function valuesOfOne(tensor: Tensor, what: string): Float32Array {
+  const { dtype, shape } = tensor;
+  const hasOneRow = shape.filter((extent) => extent !== 1).length <= 1;
+  if (dtype === "FP32" && hasOneRow) return float32Values(tensor);
   throw new UpstreamFailedError(
-    `the model's ${what} are ${tensor.dtype} of shape [${tensor.shape}], not FP32 of one picture`,
+    `the model's ${what} are ${dtype} of shape [${shape}], not FP32 of one picture`,
   );
+}
+
+/** @throws UpstreamFailedError if one of `values` is no number */
+export function assertNumbers(values: Float32Array, what: string): void {
+  const count = values.reduce((sum, value) => sum + (Number.isNaN(value) ? 1 : 0), 0);
+  if (count === 0) return;
+  throw new UpstreamFailedError(`${count} of the model's ${values.length} ${what} are no numbers`);
 }

@@ -3,6 +3,7 @@ import {
   type Clock,
   DeadlineExceededError,
   ForbiddenError,
+  ModelNotReadyError,
   NoReplicaError,
   remainingMs,
   ScoringError,
@@ -65,7 +66,7 @@ export function dispatcher({ pools, ownRegion, options, clock }: DispatchParts):
       }
       const taken = takeFirst(poolsInOrder, tried);
       if (!taken || sentCount >= options.maxAttempts) {
-        throw lastFailure ?? noReplica(model, options.initialEjectionMs);
+        throw lastFailure ?? noReplica(model, poolsInOrder, options.initialEjectionMs);
       }
       const { pool, replicaId } = taken;
       tried.add(replicaId);
@@ -81,8 +82,11 @@ export function dispatcher({ pools, ownRegion, options, clock }: DispatchParts):
         const error = ScoringError.from(thrown);
         watched?.end(error);
         outcome = outcomeOf(error);
-        if (!(error instanceof UpstreamFailedError) || call.signal.aborted) throw error;
-        if (!error.wasNeverSent) sentCount += 1;
+        if (call.signal.aborted) throw error;
+        const isWarming = error instanceof ModelNotReadyError;
+        if (!isWarming && !(error instanceof UpstreamFailedError)) throw error;
+        // A model that is not loaded yet has seen nothing of the request.
+        if (!isWarming && !error.wasNeverSent) sentCount += 1;
         lastFailure = error;
       } finally {
         pool.release(replicaId, outcome);
@@ -109,6 +113,8 @@ function outcomeOf(error: ScoringError): Outcome {
     case "cancelled":
     case "deadline-exceeded":
       return "abandoned";
+    case "model-not-ready":
+      return "warming";
     case "upstream-failed":
       return error instanceof UpstreamFailedError && error.wasLost ? "lost" : "failed";
     default:
@@ -116,10 +122,23 @@ function outcomeOf(error: ScoringError): Outcome {
   }
 }
 
-function noReplica(model: string, retryAfterMs: number): NoReplicaError {
+function noReplica(
+  model: string,
+  pools: readonly ReplicaPool[],
+  retryAfterMs: number,
+): ModelNotReadyError | NoReplicaError {
+  const isWarming = pools.some((pool) =>
+    pool.states().some(({ health }) => health.state === "warming"),
+  );
+  if (isWarming) {
+    return new ModelNotReadyError(`model "${model}" is still being loaded`, {
+      retryAfterMs,
+      hint: "an FPGA takes minutes; /readyz says more",
+    });
+  }
   return new NoReplicaError(`no replica of model "${model}" can take a call now`, {
     retryAfterMs,
-    hint: "its replicas are starting or out of reach; /readyz and the gateway's log say more",
+    hint: "its replicas are out of reach; /readyz and the gateway's log say more",
   });
 }
 

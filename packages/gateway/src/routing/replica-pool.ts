@@ -92,7 +92,7 @@ export function replicaPool(parts: PoolParts): ReplicaPool {
         inFlight: inFlight - 1,
         health: healthAfterAttempt(health, outcome, options),
       }));
-      if (before === "ready" && states.get(id)?.health.state === "ejected") {
+      if (before === "ready" && states.get(id)?.health.state !== "ready") {
         onHealthChange();
         scheduleProbe(id);
       }

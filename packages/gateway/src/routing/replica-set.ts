@@ -23,6 +23,8 @@ export type Outcome =
   | "answered"
   /** The replica said that it failed. */
   | "failed"
+  /** The replica said that its model is still being loaded. */
+  | "warming"
   /** The connection was lost or never made. */
   | "lost"
   /** The caller went away: says nothing. */
@@ -36,6 +38,7 @@ export function healthAfterAttempt(
 ): ReplicaHealth {
   if (health.state !== "ready" || outcome === "abandoned") return health;
   if (outcome === "answered") return { state: "ready", failuresInARow: 0 };
+  if (outcome === "warming") return { state: "warming" };
   const failuresInARow = health.failuresInARow + 1;
   if (outcome === "lost" || failuresInARow >= maxFailures) {
     return { state: "ejected", ejectionCount: 1 };

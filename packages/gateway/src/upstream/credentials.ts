@@ -23,21 +23,32 @@ export interface FreshCredentials {
 export interface CredentialOptions {
   readonly tls?: ReplicaTlsOptions | undefined;
   readonly key?: UpstreamKeyOptions | undefined;
+  /** Whether `authorization` takes the key without "Bearer" before it. */
+  readonly isKeyBare?: boolean;
+  /** What else every call carries. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** @param where - the pool in the configuration, for messages */
 export function credentials(
-  { tls, key }: CredentialOptions,
+  { tls, key, isKeyBare = false, headers = {} }: CredentialOptions,
   where: string,
   env: NodeJS.ProcessEnv = process.env,
 ): Credentials {
+  const read = { where: `${where}.key`, env };
   return {
     scheme: tls ? "https" : "http",
     read: () => ({
       tls: tls ? tlsOptions(tls, where) : {},
-      headers: key ? keyHeader(key, `${where}.key`, env) : {},
+      headers: { ...headers, ...(key && keyHeader(key, isKeyBare, read)) },
     }),
   };
+}
+
+interface KeyPlace {
+  /** In the configuration, for messages. */
+  readonly where: string;
+  readonly env: NodeJS.ProcessEnv;
 }
 
 function tlsOptions(
@@ -69,23 +80,30 @@ function secureContext(texts: SecureContextOptions, where: string): SecureContex
 }
 
 function keyHeader(
-  { env: variable, file, header }: UpstreamKeyOptions,
-  where: string,
-  env: NodeJS.ProcessEnv,
+  key: UpstreamKeyOptions,
+  isKeyBare: boolean,
+  { where, env }: KeyPlace,
 ): Readonly<Record<string, string>> {
-  const value = (file === undefined ? env[variable ?? ""] : readText(where, file))?.trim();
-  if (!value) {
-    throw new SettingError(
-      where,
-      file === undefined
-        ? `the environment variable ${variable} is not set`
-        : `${file} is empty; it must hold the key`,
-    );
-  }
+  const value = keyText(key, { where, env });
   if (!/^[\x21-\x7e]+$/.test(value)) {
     throw new SettingError(where, "the key has characters that no header may have");
   }
-  return header === undefined ? { authorization: `Bearer ${value}` } : { [header]: value };
+  if (key.header !== undefined) return { [key.header]: value };
+  return { authorization: isKeyBare ? value : `Bearer ${value}` };
+}
+
+function keyText(
+  { env: variable, file, value }: UpstreamKeyOptions,
+  { where, env }: KeyPlace,
+): string {
+  const text = value ?? (file === undefined ? env[variable ?? ""] : readText(where, file));
+  if (text?.trim()) return text.trim();
+  throw new SettingError(
+    where,
+    file === undefined
+      ? `the environment variable ${variable} is not set`
+      : `${file} is empty; it must hold the key`,
+  );
 }
 
 function readText(where: string, file: string): string {

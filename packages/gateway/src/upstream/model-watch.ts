@@ -1,12 +1,8 @@
 import { type Clock, DeadlineExceededError, stageTimes } from "@tensorgate/core";
-import {
-  type GetModelStatusResponse,
-  ModelVersionStatus_State as State,
-} from "@tensorgate/proto/tensorflow_serving/get_model_status";
 import type { Replicas } from "./replicas.ts";
 
 export interface ModelWatch {
-  /** Asks a replica, by `GetModelStatus`, whether it can score `model`. Never rejects. */
+  /** Asks a replica, in its dialect, whether it can score `model`. Never rejects. */
   probe(model: string, replicaId: string): Promise<"ready" | "warming" | "lost">;
   /** Versions that some replica said it can score, highest first. */
   versionsOf(model: string): readonly bigint[];
@@ -42,10 +38,9 @@ export function modelWatch(replicas: Replicas, { timeoutMs, clock }: WatchParts)
         times: stageTimes(),
       };
       try {
-        const status = await replicas.get(replicaId).modelStatus({ name: model }, call);
-        const available = availableVersions(status);
-        remember(model, replicaId, available);
-        return available.length > 0 ? "ready" : "warming";
+        const found = await replicas.get(replicaId).probe(model, call);
+        remember(model, replicaId, found.versions);
+        return found.isReady ? "ready" : "warming";
       } catch {
         return "lost";
       }
@@ -56,10 +51,4 @@ export function modelWatch(replicas: Replicas, { timeoutMs, clock }: WatchParts)
         a > b ? -1 : 1,
       ),
   };
-}
-
-function availableVersions({ modelVersionStatus }: GetModelStatusResponse): readonly bigint[] {
-  return modelVersionStatus
-    .filter(({ state }) => state === State.AVAILABLE)
-    .map(({ version }) => version);
 }

@@ -16,12 +16,19 @@ export interface ChannelOptions {
    * @default 4_194_304
    */
   readonly windowBytes?: number;
+  /**
+   * How long a connection may have been without a call, in milliseconds, before the next call makes a new one: load
+   * balancers drop idle connections and tell nobody.
+   * @default 120_000
+   */
+  readonly idleTimeoutMs?: number;
 }
 
 export const channelDefaults: Required<ChannelOptions> = {
   connectTimeoutMs: 1_000,
   maxMessageBytes: 67_108_864,
   windowBytes: 4_194_304,
+  idleTimeoutMs: 120_000,
 };
 
 export const channelSchema: z.ZodType<ChannelOptions> = z.strictObject({
@@ -41,6 +48,11 @@ export const channelSchema: z.ZodType<ChannelOptions> = z.strictObject({
     .max(2_147_483_647)
     .optional()
     .describe("HTTP/2 window offered to replicas, in bytes."),
+  idleTimeoutMs: z
+    .int()
+    .min(1)
+    .optional()
+    .describe("How long a connection may have been without a call, in milliseconds."),
 }) as z.ZodType<ChannelOptions>;
 
 /**
@@ -57,13 +69,23 @@ export interface ReplicaTlsOptions {
   readonly serverName?: string;
 }
 
-/** The gateway's key at its replicas: from the environment or from a file, never in the configuration itself. */
+/** The gateway's key at its replicas: from the environment or from a file; in the configuration itself only if it must. */
 export interface UpstreamKeyOptions {
   /** Name of an environment variable. */
   readonly env?: string;
   /** A file that is read again at every new connection; a relative path starts from where those of `tls` do. */
   readonly file?: string;
-  /** Header that takes the key as it is; `authorization: Bearer <key>` by default. */
+  /** The key itself, where `allowInConfiguration` says so. */
+  readonly value?: string;
+  /**
+   * Takes the key from the configuration, where whoever reads it finds it.
+   * @default false
+   */
+  readonly allowInConfiguration?: boolean;
+  /**
+   * Header that takes the key as it is; by default `authorization: Bearer <key>`, and in the dialect
+   * `azure-fpga-preview` `authorization: <key>`.
+   */
   readonly header?: string;
   /**
    * Sends the key over plaintext to other machines.
@@ -93,6 +115,8 @@ export const upstreamKeySchema: z.ZodType<UpstreamKeyOptions> = z
   .strictObject({
     env: file.describe("Environment variable with the key."),
     file: file.describe("File with the key."),
+    value: file.describe("The key itself, where allowInConfiguration says so."),
+    allowInConfiguration: z.boolean().optional().describe("Takes the key from the configuration."),
     header: z
       .string()
       .regex(/^[a-z0-9-]+$/, "expected a header's name in lower case")
@@ -101,10 +125,11 @@ export const upstreamKeySchema: z.ZodType<UpstreamKeyOptions> = z
       .describe("Header that takes the key as it is."),
     allowPlaintext: z.boolean().optional().describe("Sends the key over plaintext."),
   })
-  .refine((options) => (options.env === undefined) !== (options.file === undefined), {
-    message: "give either env or file",
+  .refine(({ env, file, value }) => [env, file, value].filter(Boolean).length === 1, {
+    message: "give one of env, file and value",
+  })
+  .refine(({ value, allowInConfiguration }) => value === undefined || allowInConfiguration, {
+    path: ["value"],
+    message:
+      "the key would be in the configuration: use env or file, or set allowInConfiguration: true",
   }) as z.ZodType<UpstreamKeyOptions>;
-
-/** How a replica wants to be spoken to. */
-export const dialects = ["tensorflow-serving"] as const;
-export type DialectName = (typeof dialects)[number];

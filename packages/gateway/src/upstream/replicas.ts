@@ -1,25 +1,25 @@
 import type { Clock } from "@tensorgate/core";
+import type { Dialect, ModelTensorNames } from "@tensorgate/tf-serving";
 import { credentials } from "./credentials.ts";
-import {
-  type TensorflowServingReplica,
-  tensorflowServingReplica,
-} from "./dialects/tensorflow-serving.ts";
+import { azureFpgaReplica, serviceRoute } from "./dialects/azure-fpga.ts";
+import { tensorflowServingReplica } from "./dialects/tensorflow-serving.ts";
 import {
   type ChannelOptions,
   channelDefaults,
   type ReplicaTlsOptions,
   type UpstreamKeyOptions,
 } from "./options.ts";
+import type { Replica } from "./replica.ts";
 import { type UnaryChannel, unaryChannel } from "./transport/unary-channel.ts";
-
-/** One running model server; what can be asked of it is the same in every dialect. */
-export type Replica = TensorflowServingReplica;
 
 export interface PoolAddresses {
   readonly model: string;
   readonly region: string;
   /** `host:port` of each. */
   readonly replicas: readonly string[];
+  readonly dialect?: Dialect;
+  /** Name of the service by which a cluster finds the container. */
+  readonly service?: string;
   readonly tls?: ReplicaTlsOptions;
   readonly key?: UpstreamKeyOptions;
 }
@@ -37,29 +37,40 @@ export interface Replicas {
   close(): void;
 }
 
+export interface ReplicaParts {
+  readonly options: ChannelOptions;
+  /** What the tensors of a model are called in each dialect. */
+  readonly tensorNamesOf: (model: string) => ModelTensorNames;
+  readonly clock: Clock;
+}
+
 /** @throws SettingError if a file or a variable of a pool cannot be used */
-export function replicas(
-  pools: readonly PoolAddresses[],
-  options: ChannelOptions,
-  clock: Clock,
-): Replicas {
+export function replicas(pools: readonly PoolAddresses[], parts: ReplicaParts): Replicas {
+  const { options, tensorNamesOf, clock } = parts;
   const settings = { ...channelDefaults, ...options };
   const channels = new Map<string, UnaryChannel>();
   const byId = new Map<string, Replica>();
   /** By what they are made of: pools that say the same of an address share its connection. */
   const numbers = new Map<string, number>();
 
-  function idOf(address: string, { tls, key }: PoolAddresses): string {
-    if (!tls && !key) return address;
-    const made = JSON.stringify([tls, key]);
+  function idOf(address: string, { tls, key, dialect, service }: PoolAddresses): string {
+    if (!tls && !key && !service && !isFpga(dialect)) return address;
+    const made = JSON.stringify([tls, key, dialect, service]);
     const number = numbers.get(made) ?? numbers.size + 1;
     numbers.set(made, number);
     return `${address}#${number}`;
   }
 
   const members = pools.map((pool, index) => {
-    const { model, region, replicas: addresses } = pool;
-    const held = credentials(pool, `pools[${index}]`);
+    const { model, region, dialect, service, replicas: addresses } = pool;
+    const held = credentials(
+      {
+        ...pool,
+        isKeyBare: dialect === "azure-fpga-preview",
+        ...(service !== undefined && { headers: serviceRoute(service) }),
+      },
+      `pools[${index}]`,
+    );
     // What cannot be used is told at the start rather than by the first call.
     held.read();
     const replicaIds = [...new Set(addresses)].map((address) => {
@@ -67,7 +78,12 @@ export function replicas(
       if (!byId.has(id)) {
         const channel = unaryChannel({ address, credentials: held, settings, clock });
         channels.set(id, channel);
-        byId.set(id, tensorflowServingReplica(channel));
+        byId.set(
+          id,
+          isFpga(dialect)
+            ? azureFpgaReplica(channel, tensorNamesOf, dialect)
+            : tensorflowServingReplica(channel, tensorNamesOf),
+        );
       }
       return id;
     });
@@ -85,4 +101,8 @@ export function replicas(
       for (const channel of channels.values()) channel.close();
     },
   };
+}
+
+function isFpga(dialect: Dialect | undefined): dialect is Exclude<Dialect, "tensorflow-serving"> {
+  return dialect !== undefined && dialect !== "tensorflow-serving";
 }

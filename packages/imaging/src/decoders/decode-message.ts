@@ -1,22 +1,24 @@
-import type { PictureLimits } from "../picture-header.ts";
-import type { Preprocessing } from "../preprocess-picture.ts";
+import type { Preprocessing } from "@tensorgate/core";
+import type { PictureSize } from "../header/picture-header.ts";
+import type { DecodeOptions } from "../open-picture.ts";
 
 /** What a decoder is asked. One at a time, so that its death is the fault of one picture. */
 export interface DecodeRequest {
   readonly bytes: Uint8Array;
-  readonly preprocessing: Preprocessing;
-  readonly limits: PictureLimits;
+  readonly options: DecodeOptions;
+  /** What becomes of it: what a model takes, or where this is absent a picture that every model reads. */
+  readonly preprocessing?: Preprocessing;
 }
 
-export type DecodeReply =
-  | {
-      readonly kind: "tensor";
-      readonly shape: readonly number[];
-      readonly values: Float32Array;
-      /** Memory that the decoder holds, in bytes. */
-      readonly heldBytes: number;
-    }
-  | { readonly kind: "refused"; readonly error: RefusalMessage; readonly heldBytes: number };
+export type DecodeReply = DecodeOutcome & {
+  /** Memory that the decoder holds, in bytes. */
+  readonly heldBytes: number;
+};
+
+export type DecodeOutcome =
+  | { readonly kind: "tensor"; readonly shape: readonly number[]; readonly values: Float32Array }
+  | { readonly kind: "picture"; readonly bytes: Uint8Array; readonly size: PictureSize }
+  | { readonly kind: "refused"; readonly error: RefusalMessage };
 
 /** An error as it crosses from one process to another. */
 export interface RefusalMessage {

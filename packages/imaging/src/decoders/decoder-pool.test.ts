@@ -1,13 +1,21 @@
 import { readFileSync } from "node:fs";
-import { float32Values } from "@tensorgate/core";
+import { float32Values, type Preprocessing } from "@tensorgate/core";
 import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { decodePicture } from "../decode-picture.ts";
-import { classifierPreprocessing, preprocessPicture } from "../preprocess-picture.ts";
+import { readPictureHeader } from "../header/picture-header.ts";
+import { preprocessPicture } from "../preprocess-picture.ts";
 import { decoderProcesses } from "./decoder-child.ts";
 import { decoderPool } from "./decoder-pool.ts";
 import { type DecoderOptions, decoderDefaults } from "./options.ts";
 
+const classifierPreprocessing: Preprocessing = {
+  resize: { kind: "shorter-side", px: 256, crop: { heightPx: 224, widthPx: 224 } },
+  coordinates: "tensorflow-1",
+  channelOrder: "rgb",
+  mean: [123.68, 116.779, 103.939],
+  scale: 1,
+};
 const limits = { maxPixels: 25_000_000 };
 const never = new AbortController().signal;
 const star = readFileSync(new URL("../../../../examples/pictures/star.jpg", import.meta.url));
@@ -30,6 +38,14 @@ test("a picture becomes the same tensor as in this process", async () => {
   const expected = preprocessPicture(await decodePicture(star, limits), classifierPreprocessing);
   expect(tensor.shape).toEqual([1, 224, 224, 3]);
   expect(float32Values(tensor)).toEqual(float32Values(expected));
+});
+
+test("a picture is converted as in this process", async () => {
+  await using decoders = poolOf();
+
+  const converted = await decoders.pool.convert(star, limits, never);
+
+  expect(readPictureHeader(converted.bytes)).toMatchObject({ format: "png", size: converted.size });
 });
 
 test("what is no picture is refused in the decoder's own words", async () => {

@@ -4,12 +4,18 @@ import {
   float32Tensor,
   InternalError,
   OverloadedError,
+  type Preprocessing,
   TooLargeError,
   UnsupportedMediaError,
 } from "@tensorgate/core";
-import type { PictureLimits } from "../picture-header.ts";
-import type { Preprocessing } from "../preprocess-picture.ts";
-import type { DecodeReply, DecodeRequest, RefusalMessage } from "./decode-message.ts";
+import type { ConvertedPicture } from "../convert-picture.ts";
+import type { DecodeOptions } from "../open-picture.ts";
+import type {
+  DecodeOutcome,
+  DecodeReply,
+  DecodeRequest,
+  RefusalMessage,
+} from "./decode-message.ts";
 import { type DecoderChild, decoderProcesses, type StartDecoder } from "./decoder-child.ts";
 import type { DecoderOptions } from "./options.ts";
 
@@ -17,19 +23,28 @@ import type { DecoderOptions } from "./options.ts";
 export type PreprocessElsewhere = (
   bytes: Uint8Array,
   preprocessing: Preprocessing,
-  limits: PictureLimits,
+  options: DecodeOptions,
   signal: AbortSignal,
 ) => Promise<FixedSizeTensor>;
 
+/** Makes a picture one that every model reads, in a process that it may take down. */
+export type ConvertElsewhere = (
+  bytes: Uint8Array,
+  options: DecodeOptions,
+  signal: AbortSignal,
+) => Promise<ConvertedPicture>;
+
 export interface DecoderPool {
   /**
-   * @returns FP32 tensor of shape `[1, heightPx, widthPx, 3]`
+   * @returns FP32 tensor of shape `[1, heightPx, widthPx, 3]`, or in the other layout where that is asked for
    * @throws UnsupportedMediaError if it cannot be decoded, takes too long, or ends two decoders
-   * @throws TooLargeError if it has more pixels than `limits` say
+   * @throws TooLargeError if it has more pixels than `options` say
    * @throws OverloadedError if too many wait already
    * @throws the reason of `signal` as soon as that aborts
    */
   readonly preprocess: PreprocessElsewhere;
+  /** @throws what `preprocess` throws */
+  readonly convert: ConvertElsewhere;
   /** Pictures that wait for a decoder. */
   readonly waitingCount: number;
   readonly processIds: readonly number[];
@@ -53,7 +68,7 @@ const maxDeaths = 2;
 
 interface Job {
   readonly request: DecodeRequest;
-  readonly settle: (outcome: () => FixedSizeTensor) => void;
+  readonly settle: (outcome: () => DecodeOutcome) => void;
   deathCount: number;
 }
 
@@ -119,7 +134,7 @@ export function decoderPool(parts: DecoderPoolParts): DecoderPool {
 
   function answered(slot: Slot, reply: DecodeReply): void {
     const job = release(slot);
-    job?.settle(() => tensorFrom(reply));
+    job?.settle(() => accepted(reply));
     if (reply.heldBytes > options.maxMemoryBytes) {
       slot.child?.kill();
       slot.child = undefined;
@@ -138,7 +153,7 @@ export function decoderPool(parts: DecoderPoolParts): DecoderPool {
     pump();
   }
 
-  const preprocess: PreprocessElsewhere = (bytes, preprocessing, limits, signal) =>
+  const decode = (request: DecodeRequest, signal: AbortSignal): Promise<DecodeOutcome> =>
     new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
       const isAnyFree = slots.some((slot) => !slot.job);
@@ -151,7 +166,7 @@ export function decoderPool(parts: DecoderPoolParts): DecoderPool {
         reject(signal.reason);
       };
       const job: Job = {
-        request: { bytes, preprocessing, limits },
+        request,
         deathCount: 0,
         settle: (outcome) => {
           signal.removeEventListener("abort", onAbort);
@@ -168,7 +183,10 @@ export function decoderPool(parts: DecoderPoolParts): DecoderPool {
     });
 
   return {
-    preprocess,
+    preprocess: async (bytes, preprocessing, options, signal) =>
+      tensorFrom(await decode({ bytes, preprocessing, options }, signal)),
+    convert: async (bytes, options, signal) =>
+      pictureFrom(await decode({ bytes, options }, signal)),
     get waitingCount() {
       return waiting.length;
     },
@@ -191,9 +209,23 @@ export function decoderPool(parts: DecoderPoolParts): DecoderPool {
   };
 }
 
-function tensorFrom(reply: DecodeReply): FixedSizeTensor {
-  if (reply.kind === "tensor") return float32Tensor(reply.shape, reply.values);
-  throw errorFrom(reply.error);
+function accepted(reply: DecodeReply): DecodeOutcome {
+  if (reply.kind === "refused") throw errorFrom(reply.error);
+  return reply;
+}
+
+function tensorFrom(outcome: DecodeOutcome): FixedSizeTensor {
+  if (outcome.kind !== "tensor") throw wrongAnswer(outcome);
+  return float32Tensor(outcome.shape, outcome.values);
+}
+
+function pictureFrom(outcome: DecodeOutcome): ConvertedPicture {
+  if (outcome.kind !== "picture") throw wrongAnswer(outcome);
+  return outcome;
+}
+
+function wrongAnswer({ kind }: DecodeOutcome): InternalError {
+  return new InternalError(new Error(`a decoder answered with a ${kind}`));
 }
 
 function errorFrom({ reason, message, hint }: RefusalMessage): Error {

@@ -1,58 +1,62 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import {
-  type CallContext,
-  type ModelSpec,
-  type Score,
-  UpstreamFailedError,
-} from "@tensorgate/core";
+import type { ModelSpec } from "@tensorgate/core";
 import {
   GetModelMetadataRequestSchema,
-  type GetModelMetadataResponse,
   GetModelMetadataResponseSchema,
 } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import {
   GetModelStatusRequestSchema,
-  type GetModelStatusResponse,
   GetModelStatusResponseSchema,
+  ModelVersionStatus_State as State,
 } from "@tensorgate/proto/tensorflow_serving/get_model_status";
-import { predictRequestSegments, scoreResponseFromPredictResponse } from "@tensorgate/tf-serving";
+import {
+  type ModelTensorNames,
+  predictRequestSegments,
+  scoreResponseFromPredictResponse,
+  underOurNames,
+} from "@tensorgate/tf-serving";
+import type { Replica } from "../replica.ts";
 import type { UnaryChannel } from "../transport/unary-channel.ts";
-
-/** What can be asked of a replica that speaks TensorFlow Serving's own API. */
-export interface TensorflowServingReplica {
-  readonly score: Score;
-  readonly modelStatus: (
-    modelSpec: ModelSpec,
-    call: CallContext,
-  ) => Promise<GetModelStatusResponse>;
-  readonly modelMetadata: (
-    modelSpec: ModelSpec,
-    call: CallContext,
-  ) => Promise<GetModelMetadataResponse>;
-}
+import { onWire, predictPath, readReply } from "./predict-call.ts";
 
 /** Speaks TensorFlow Serving's `Predict`, `GetModelStatus` and `GetModelMetadata` over `channel`. */
-export function tensorflowServingReplica(channel: UnaryChannel): TensorflowServingReplica {
+export function tensorflowServingReplica(
+  channel: UnaryChannel,
+  tensorNamesOf: (model: string) => ModelTensorNames,
+): Replica {
+  const modelStatus: Replica["modelStatus"] = async (modelSpec, call) => {
+    const request = create(GetModelStatusRequestSchema, { modelSpec: modelSpecMessage(modelSpec) });
+    const reply = await channel.unary(
+      "/tensorflow.serving.ModelService/GetModelStatus",
+      [toBinary(GetModelStatusRequestSchema, request)],
+      call,
+    );
+    return readReply(() => fromBinary(GetModelStatusResponseSchema, reply));
+  };
+
   return {
-    score: async (request, call) => {
-      const reply = await channel.unary(
-        "/tensorflow.serving.PredictionService/Predict",
-        predictRequestSegments(request),
-        call,
-      );
-      return readReply(() => scoreResponseFromPredictResponse(reply, request.modelSpec));
+    modelStatus,
+
+    probe: async (model, call) => {
+      const { modelVersionStatus } = await modelStatus({ name: model }, call);
+      const versions = modelVersionStatus
+        .filter(({ state }) => state === State.AVAILABLE)
+        .map(({ version }) => version);
+      return { isReady: versions.length > 0, versions };
     },
 
-    modelStatus: async (modelSpec, call) => {
-      const request = create(GetModelStatusRequestSchema, {
-        modelSpec: modelSpecMessage(modelSpec),
-      });
+    score: async (request, call) => {
+      const names = tensorNamesOf(request.modelSpec.name);
       const reply = await channel.unary(
-        "/tensorflow.serving.ModelService/GetModelStatus",
-        [toBinary(GetModelStatusRequestSchema, request)],
+        predictPath,
+        predictRequestSegments(onWire(request, names, "tensorflow-serving")),
         call,
       );
-      return readReply(() => fromBinary(GetModelStatusResponseSchema, reply));
+      return readReply(() => {
+        const response = scoreResponseFromPredictResponse(reply, request.modelSpec);
+        const outputs = underOurNames(response.outputs, names.outputs, "tensorflow-serving");
+        return { ...response, outputs };
+      });
     },
 
     modelMetadata: async (modelSpec, call) => {
@@ -78,13 +82,4 @@ function modelSpecMessage({ name, version, versionLabel }: ModelSpec) {
     return { name, versionChoice: { case: "versionLabel" as const, value: versionLabel } };
   }
   return { name };
-}
-
-/** A reply that cannot be read is the replica's fault, so another one may be asked. */
-function readReply<Answer>(read: () => Answer): Answer {
-  try {
-    return read();
-  } catch (cause) {
-    throw new UpstreamFailedError("the replica's reply could not be read", { cause });
-  }
 }

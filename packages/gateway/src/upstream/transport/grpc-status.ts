@@ -10,7 +10,9 @@ export interface GrpcStatus {
 /**
  * Reads `grpc-status` and `grpc-message` from the trailers, or from the headers of a reply that has no body.
  *
- * @returns undefined if neither has a status, as when the connection broke or a proxy answered
+ * A proxy that answers in the place of a server says what it has to say in HTTP alone.
+ *
+ * @returns undefined if there is no status, as when the connection broke
  * @see gRPC over HTTP/2, "Responses"
  */
 export function grpcStatusFrom(
@@ -18,9 +20,39 @@ export function grpcStatusFrom(
   trailers: IncomingHttpHeaders,
 ): GrpcStatus | undefined {
   const block = trailers["grpc-status"] === undefined ? headers : trailers;
+  if (block["grpc-status"] === undefined) return statusOfProxy(Number(headers[":status"]));
   const code = Number(block["grpc-status"]);
-  if (block["grpc-status"] === undefined || !Number.isInteger(code)) return undefined;
+  if (!Number.isInteger(code)) return undefined;
   return { code, message: percentDecoded(String(block["grpc-message"] ?? "")) };
+}
+
+/** @see gRPC, "HTTP to gRPC Status Code Mapping" */
+function statusOfProxy(httpStatus: number): GrpcStatus | undefined {
+  if (Number.isNaN(httpStatus) || httpStatus === 200) return undefined;
+  const code = codeOfHttpStatus.get(httpStatus) ?? grpcCode.UNKNOWN;
+  return { code, message: `HTTP status ${httpStatus} and no gRPC status` };
+}
+
+const codeOfHttpStatus: ReadonlyMap<number, number> = new Map([
+  [400, grpcCode.INTERNAL],
+  [401, grpcCode.UNAUTHENTICATED],
+  [403, grpcCode.PERMISSION_DENIED],
+  [404, grpcCode.UNIMPLEMENTED],
+  [429, grpcCode.UNAVAILABLE],
+  [502, grpcCode.UNAVAILABLE],
+  [503, grpcCode.UNAVAILABLE],
+  [504, grpcCode.UNAVAILABLE],
+]);
+
+/** What a replica said, kept as the cause of an error that says less of it to callers. */
+export class GrpcStatusError extends Error {
+  override readonly name = "GrpcStatusError";
+  readonly code: number;
+
+  constructor({ code, message }: GrpcStatus) {
+    super(message);
+    this.code = code;
+  }
 }
 
 /** gRPC says: a message that is not well encoded is shown as it came, never dropped. */
@@ -45,10 +77,12 @@ const blamesRequest: ReadonlySet<number> = new Set([
   grpcCode.UNIMPLEMENTED,
 ]);
 
-/** What a status other than OK means for the call. */
-export function errorFromGrpcStatus({ code, message }: GrpcStatus): ScoringError {
-  if (blamesRequest.has(code)) return new UpstreamAnsweredError(message, code);
+/** What a status other than OK means for the call. Its cause is a `GrpcStatusError`. */
+export function errorFromGrpcStatus(status: GrpcStatus): ScoringError {
+  const { code, message } = status;
+  const cause = new GrpcStatusError(status);
+  if (blamesRequest.has(code)) return new UpstreamAnsweredError(message, code, { cause });
   return new UpstreamFailedError(`the replica failed (${grpcCodeName(code)})`, {
-    cause: new Error(message),
+    cause,
   });
 }

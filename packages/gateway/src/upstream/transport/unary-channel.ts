@@ -1,7 +1,6 @@
 import http2 from "node:http2";
-import { type CallContext, type Clock, remainingMs, UpstreamFailedError } from "@tensorgate/core";
-import type { Credentials } from "../credentials.ts";
-import type { ChannelOptions } from "../options.ts";
+import { type CallContext, remainingMs, UpstreamFailedError } from "@tensorgate/core";
+import { type ConnectionParts, connection, type OpenConnection } from "./connection.ts";
 import { errorFromGrpcStatus, grpcStatusFrom } from "./grpc-status.ts";
 import { framedMessage, messageFromFrames } from "./message-framing.ts";
 
@@ -20,59 +19,18 @@ export interface UnaryChannel {
   close(): void;
 }
 
-export interface ChannelParts {
-  /** `host:port`. */
-  readonly address: string;
-  readonly credentials: Credentials;
-  readonly settings: Required<ChannelOptions>;
-  readonly clock: Clock;
-}
+export type ChannelParts = ConnectionParts;
 
 /**
  * Built on `node:http2` rather than a gRPC library: a picture is handed to the socket in the buffer it was
  * received in, and a call that never left is told apart from one that was lost on the way.
  * Measured at a quarter of grpc-js's CPU per 100 KB call.
  */
-export function unaryChannel({
-  address,
-  credentials,
-  settings: { connectTimeoutMs, maxMessageBytes, windowBytes },
-  clock,
-}: ChannelParts): UnaryChannel {
-  let current: http2.ClientHttp2Session | undefined;
-  let keyHeaders: Readonly<Record<string, string>> = {};
+export function unaryChannel(parts: ChannelParts): UnaryChannel {
+  const { maxMessageBytes } = parts.settings;
+  const { clock } = parts;
+  const held = connection(parts);
   let isClosed = false;
-
-  function session(): http2.ClientHttp2Session {
-    if (current && !current.closed && !current.destroyed) return current;
-    const { tls, headers } = credentials.read();
-    keyHeaders = headers;
-    const made = http2.connect(`${credentials.scheme}://${address}`, {
-      ...tls,
-      // The default of 10 MB fails at 64 calls of 600 KB each.
-      maxSessionMemory: 1024,
-      settings: { enablePush: false, initialWindowSize: windowBytes },
-    });
-    const connectTimer = clock.setTimer(connectTimeoutMs, () => {
-      made.destroy(new Error(`no connection within ${connectTimeoutMs} ms`));
-    });
-    made.once("connect", () => {
-      connectTimer[Symbol.dispose]();
-      made.setLocalWindowSize(windowBytes);
-      // Waiting callers keep the process alive, an idle connection does not.
-      made.unref();
-    });
-    // Every stream reports the error to its own caller.
-    made.on("error", () => {});
-    const forget = () => {
-      connectTimer[Symbol.dispose]();
-      if (current === made) current = undefined;
-    };
-    made.once("close", forget);
-    made.once("goaway", forget);
-    current = made;
-    return made;
-  }
 
   async function unary(path: string, segments: readonly Uint8Array[], call: CallContext) {
     if (isClosed)
@@ -81,13 +39,13 @@ export function unaryChannel({
         wasNeverSent: true,
       });
     call.signal.throwIfAborted();
-    return exchange({ session: openSession(), path, segments, call });
+    return exchange({ ...openConnection(), path, segments, call });
   }
 
   /** A file that has become unreadable is as good as a replica that is out of reach. */
-  function openSession(): http2.ClientHttp2Session {
+  function openConnection(): OpenConnection {
     try {
-      return session();
+      return held.open();
     } catch (cause) {
       throw new UpstreamFailedError("the connection to the replica could not be made", {
         wasLost: true,
@@ -97,14 +55,19 @@ export function unaryChannel({
     }
   }
 
-  interface ExchangeParts {
-    readonly session: http2.ClientHttp2Session;
+  interface ExchangeParts extends OpenConnection {
     readonly path: string;
     readonly segments: readonly Uint8Array[];
     readonly call: CallContext;
   }
 
-  function exchange({ session, path, segments, call }: ExchangeParts): Promise<Uint8Array> {
+  function exchange({
+    session,
+    headers: ownHeaders,
+    path,
+    segments,
+    call,
+  }: ExchangeParts): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       const stream = session.request({
         ":method": "POST",
@@ -113,7 +76,7 @@ export function unaryChannel({
         te: "trailers",
         "grpc-timeout": `${Math.max(1, Math.floor(remainingMs(call.deadline, clock.nowMs())))}m`,
         "x-request-id": call.requestId,
-        ...keyHeaders,
+        ...ownHeaders,
         ...(call.traceparent !== undefined && { traceparent: call.traceparent }),
       });
       const onAbort = () => stream.close(http2.constants.NGHTTP2_CANCEL);
@@ -142,7 +105,11 @@ export function unaryChannel({
       });
       stream.once("close", () => {
         call.signal.removeEventListener("abort", onAbort);
-        if (call.signal.aborted) return reject(call.signal.reason);
+        held.released(session);
+        if (call.signal.aborted) {
+          if (receivedBytes === 0) held.suspect(session);
+          return reject(call.signal.reason);
+        }
         try {
           const status = grpcStatusFrom(headers, trailers);
           if (failure !== undefined || status === undefined) {
@@ -166,7 +133,7 @@ export function unaryChannel({
     unary,
     close: () => {
       isClosed = true;
-      current?.close();
+      held.close();
     },
   };
 }

@@ -1,13 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { float32Values } from "@tensorgate/core";
+import { decodePicture, preprocessPicture } from "@tensorgate/imaging";
+import { classifierPreprocessing, ssdPreprocessing } from "@tensorgate/tf-serving";
 import { expect, test } from "vitest";
-import {
-  classifierPreprocessing,
-  decodePicture,
-  preprocessPicture,
-  ssdPreprocessing,
-} from "./index.ts";
 
 interface GoldenCase {
   readonly image: string;
@@ -17,8 +13,7 @@ interface GoldenCase {
   readonly samples: readonly (readonly [index: number, value: number])[];
 }
 
-const shared = (path: string) =>
-  fileURLToPath(new URL(`../../../../shared/${path}`, import.meta.url));
+const shared = (path: string) => fileURLToPath(new URL(`../../../shared/${path}`, import.meta.url));
 const goldenFile =
   process.env["TENSORGATE_PREPROCESS_GOLDEN"] ?? shared("conformance/preprocess/golden.json");
 const pictures = process.env["TENSORGATE_IMAGES"] ?? shared("data/images");

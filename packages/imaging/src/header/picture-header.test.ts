@@ -4,7 +4,7 @@ import { ScoringError } from "@tensorgate/core";
 import fc from "fast-check";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
-import { assertPictureWithinLimits, readPictureHeader } from "./picture-header.ts";
+import { assertPictureWithinLimits, readPictureHeader, uprightSize } from "./picture-header.ts";
 
 const blank = sharp({ create: { width: 37, height: 21, channels: 3, background: "#abc" } });
 const encoded = {
@@ -12,13 +12,20 @@ const encoded = {
   png: await blank.clone().png().toBuffer(),
   gif: await blank.clone().gif().toBuffer(),
   webp: await blank.clone().webp().toBuffer(),
+  avif: await blank.clone().avif({ effort: 0 }).toBuffer(),
+  tiff: await blank.clone().tiff().toBuffer(),
 } as const;
 const lossless = await blank.clone().webp({ lossless: true }).toBuffer();
 const withAlpha = await blank.clone().ensureAlpha(0.5).webp().toBuffer();
 
 describe.each(Object.entries(encoded))("a %s", (format, bytes) => {
   test("tells its format and size", () => {
-    expect(readPictureHeader(bytes)).toEqual({ format, size: { widthPx: 37, heightPx: 21 } });
+    expect(readPictureHeader(bytes)).toEqual({
+      format,
+      size: { widthPx: 37, heightPx: 21 },
+      orientation: 1,
+      isOrdinary: true,
+    });
   });
 
   test("cut anywhere is a header or a clear error", () => {
@@ -34,6 +41,24 @@ describe.each(Object.entries(encoded))("a %s", (format, bytes) => {
 
 test.each([lossless, withAlpha])("every kind of WebP tells its size", (bytes) => {
   expect(readPictureHeader(bytes).size).toEqual({ widthPx: 37, heightPx: 21 });
+});
+
+describe.each([1, 2, 3, 4, 5, 6, 7, 8])("Exif orientation %i", (orientation) => {
+  test.each(["jpeg", "png", "webp"] as const)("is read from a %s", async (format) => {
+    const bytes = await blank.clone().withMetadata({ orientation }).toFormat(format).toBuffer();
+    const header = readPictureHeader(bytes);
+
+    expect(header.orientation).toBe(orientation);
+    expect(uprightSize(header)).toEqual(
+      orientation >= 5 ? { widthPx: 21, heightPx: 37 } : { widthPx: 37, heightPx: 21 },
+    );
+  });
+});
+
+test("a CMYK JPEG is not what every decoder reads", async () => {
+  const bytes = await blank.clone().toColourspace("cmyk").jpeg().toBuffer();
+
+  expect(readPictureHeader(bytes).isOrdinary).toBe(false);
 });
 
 test("random bytes, also after a picture's first ones, never crash", () => {
@@ -54,7 +79,12 @@ test("random bytes, also after a picture's first ones, never crash", () => {
 });
 
 test("a picture over the limit is told with both sizes", () => {
-  const header = { format: "png", size: { widthPx: 40_000, heightPx: 30_000 } } as const;
+  const header = {
+    format: "png",
+    size: { widthPx: 40_000, heightPx: 30_000 },
+    orientation: 1,
+    isOrdinary: true,
+  } as const;
 
   expect(() => assertPictureWithinLimits(header, { maxPixels: 25_000_000 })).toThrow(
     "40000×30000 pixels; the limit is 25 megapixels",
@@ -64,7 +94,7 @@ test("a picture over the limit is told with both sizes", () => {
 const folder = fileURLToPath(new URL("../../../../shared/data/images", import.meta.url));
 const isHere = existsSync(folder);
 const files = isHere
-  ? readdirSync(folder).filter((name) => /\.(jpe?g|png|gif|webp)$/.test(name))
+  ? readdirSync(folder).filter((name) => /\.(jpe?g|png|gif|webp|avif|tiff)$/.test(name))
   : [];
 
 test.skipIf(isHere)("real pictures are skipped: their folder is not here", () => {});

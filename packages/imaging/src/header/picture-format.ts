@@ -24,19 +24,30 @@ const starts =
   (bytes: Uint8Array) =>
     texts.some((text) => hasText(bytes, 0, text));
 
-/** The brand of an ISO media file: what kind of picture is in the box. */
-const brand =
+/** Whether an ISO media file says, first or among what it is compatible with, that it is of one of these brands. */
+const hasBrand =
   (...brands: readonly string[]) =>
-  (bytes: Uint8Array) =>
-    hasText(bytes, 4, "ftyp") && brands.some((each) => hasText(bytes, 8, each));
+  (bytes: Uint8Array) => {
+    if (!hasText(bytes, 4, "ftyp")) return false;
+    const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+    const end = Math.min(length, bytes.byteLength, maxBrandBytes);
+    for (let at = 8; at + 4 <= end; at += 4) {
+      // After the first brand comes a version.
+      if (at !== 12 && brands.some((each) => hasText(bytes, at, each))) return true;
+    }
+    return false;
+  };
+
+/** A file that claims more brands than fit in here is no picture. */
+const maxBrandBytes = 256;
 
 const signatures: readonly FormatSignature[] = [
   { format: "jpeg", matches: starts("\xff\xd8\xff") },
   { format: "png", matches: starts("\x89PNG\r\n\x1a\n") },
   { format: "gif", matches: starts("GIF87a", "GIF89a") },
   { format: "webp", matches: (bytes) => hasText(bytes, 0, "RIFF") && hasText(bytes, 8, "WEBP") },
-  { format: "avif", matches: brand("avif", "avis") },
-  { format: "heic", matches: brand("heic", "heix", "hevc", "mif1", "msf1") },
+  { format: "avif", matches: hasBrand("avif", "avis") },
+  { format: "heic", matches: hasBrand("heic", "heix", "hevc", "mif1", "msf1") },
   { format: "tiff", matches: starts("II*\0", "MM\0*") },
   { format: "bmp", matches: starts("BM") },
 ];

@@ -1,0 +1,100 @@
+import {
+  type Clock,
+  type Detect,
+  type DetectedBox,
+  type Detections,
+  type DetectRequest,
+  InvalidRequestError,
+  NotSupportedError,
+  type Rectangle,
+} from "@tensorgate/core";
+import type { PictureSize } from "@tensorgate/imaging";
+import type { Release } from "./release.ts";
+import { type PictureTaskParts, pictureScorer, taskNotOffered } from "./score-pictures.ts";
+import type { Edges } from "./ssd/boxes.ts";
+import { headLayers } from "./ssd/head.ts";
+import { type ScoredBox, type SelectOptions, selectedBoxes } from "./ssd/select-boxes.ts";
+
+/** Pictures to boxes, by releases with the head of an SSD. Pictures of one call are never mixed. */
+export function detector(parts: PictureTaskParts, clock: Clock): Detect {
+  const { known } = parts;
+  const scorePictures = pictureScorer(parts);
+  return async (request, call) => {
+    const release = known.get(request.modelSpec.name);
+    if (!release.tasks.includes("detect")) throw taskNotOffered("detect", release);
+    const selection = selectionFrom(request, release);
+    return scorePictures(request, call, {
+      release,
+      filter: [],
+      read: ({ outputs, size }) => {
+        const startedMs = clock.nowMs();
+        const layers = headLayers(release.boxes, outputs);
+        assertLabels(release, layers[0]?.classCount ?? 0);
+        const boxes = selectedBoxes(layers, selection).map((box) =>
+          detectedBox(box, release, size),
+        );
+        call.times.add("post", clock.nowMs() - startedMs);
+        return {
+          boxes,
+          image: { width: size.widthPx, height: size.heightPx },
+        } satisfies Detections;
+      },
+    });
+  };
+}
+
+function selectionFrom(request: DetectRequest, { detection }: Release): SelectOptions {
+  const selection = {
+    minScore: request.minScore ?? detection.minScore,
+    iouThreshold: request.iouThreshold ?? detection.iouThreshold,
+    maxCandidates: request.maxCandidates ?? detection.maxCandidates,
+    maxDetections: request.maxDetections ?? detection.maxDetections,
+  };
+  for (const field of ["minScore", "iouThreshold"] as const) {
+    const value = selection[field];
+    if (value >= 0 && value <= 1) continue;
+    throw new InvalidRequestError(`${field} must be between 0 and 1, got ${value}`, { field });
+  }
+  for (const field of ["maxCandidates", "maxDetections"] as const) {
+    const value = selection[field];
+    if (Number.isInteger(value) && value >= 1 && value <= maxCount) continue;
+    throw new InvalidRequestError(
+      `${field} must be a whole number from 1 to ${maxCount}, got ${value}`,
+      { field },
+    );
+  }
+  return selection;
+}
+
+/** Suppression compares each candidate with every box that was kept: beyond this a call would hold up others. */
+const maxCount = 10_000;
+
+function assertLabels({ name, labels }: Release, classCount: number): void {
+  if (labels.length <= classCount) return;
+  throw new NotSupportedError(
+    `model "${name}" gives ${classCount} classes, but ${labels.length} labels are configured`,
+  );
+}
+
+function detectedBox(
+  { classIndex, score, edges }: ScoredBox,
+  { labels }: Release,
+  { widthPx, heightPx }: PictureSize,
+): DetectedBox {
+  return {
+    index: classIndex,
+    label: labels[classIndex] ?? String(classIndex),
+    score,
+    box: rectangle(edges, widthPx, heightPx),
+    normalized: rectangle(edges, 1, 1),
+  };
+}
+
+function rectangle({ top, left, bottom, right }: Edges, width: number, height: number): Rectangle {
+  return {
+    x: left * width,
+    y: top * height,
+    width: (right - left) * width,
+    height: (bottom - top) * height,
+  };
+}

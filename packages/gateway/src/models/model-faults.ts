@@ -1,0 +1,128 @@
+import { families } from "@tensorgate/tf-serving";
+import type { ModelOptions, PixelInputOptions } from "./release-options.ts";
+
+export interface ModelFault {
+  readonly path: readonly string[];
+  readonly message: string;
+}
+
+/** Outputs of a detector's head: class logits and box offsets of six layers. */
+const headOutputCount = 12;
+
+/** What a model's description cannot mean, though each part of it is well formed. */
+export function modelFaults(options: ModelOptions): readonly ModelFault[] {
+  return [
+    ...inputFaults(options),
+    ...outputFaults(options),
+    ...labelFaults(options),
+    ...taskFaults(options),
+  ];
+}
+
+function inputFaults({ family, variant, input }: ModelOptions): readonly ModelFault[] {
+  const faults: ModelFault[] = [];
+  if (variant !== undefined && family === undefined) {
+    faults.push({ path: ["variant"], message: "only a family has variants" });
+  }
+  const isEncoded = input !== undefined && input.kind !== "pixels";
+  if (family === "ssd-vgg" && variant === "float" && isEncoded) {
+    faults.push({
+      path: ["input", "kind"],
+      message: "the float variant of ssd-vgg takes pixels",
+    });
+  }
+  if (!input || family !== undefined) return [...faults, ...cropFaults(input)];
+  if (input.tensor === undefined) {
+    faults.push({ path: ["input", "tensor"], message: "without a family the tensor needs a name" });
+  }
+  if (input.kind !== "pixels") return faults;
+  for (const side of ["heightPx", "widthPx"] as const) {
+    if (input[side] !== undefined) continue;
+    faults.push({ path: ["input", side], message: "without a family the size has to be given" });
+  }
+  return [...faults, ...cropFaults(input)];
+}
+
+function cropFaults(input: ModelOptions["input"]): readonly ModelFault[] {
+  if (input?.kind !== "pixels" || input.shorterSidePx === undefined) return [];
+  const { shorterSidePx, heightPx = 0, widthPx = 0 }: PixelInputOptions = input;
+  const longest = Math.max(heightPx, widthPx);
+  if (longest <= shorterSidePx) return [];
+  return [
+    {
+      path: ["input", "shorterSidePx"],
+      message: `${longest} pixels cannot be cut out of a side of ${shorterSidePx}`,
+    },
+  ];
+}
+
+function outputFaults({ family, output = {} }: ModelOptions): readonly ModelFault[] {
+  const task = family === undefined ? undefined : families.get(family)?.task;
+  const entries = Object.entries(output);
+  const boxCount = entries.filter(([, { holds }]) => holds === "boxes").length;
+  const faults = entries.flatMap(([key, { holds }], index): readonly ModelFault[] => {
+    const path = ["output", key, "holds"];
+    const role = roleOf(holds);
+    const first = entries.findIndex(([, other]) => roleOf(other.holds) === role);
+    if ((role === "class scores" || role === "features") && first !== index) {
+      return [{ path, message: `two outputs hold ${role}; list one of them` }];
+    }
+    if (task === "classify" && role === "boxes") {
+      return [{ path, message: `family ${family} gives no boxes` }];
+    }
+    if (task === "detect" && role === "class scores") {
+      return [{ path, message: `family ${family} gives boxes, not class scores` }];
+    }
+    const isOfFamily =
+      family === undefined || families.get(family)?.outputs.some(({ name }) => name === key);
+    if (role === "boxes" && !isOfFamily) {
+      return [{ path, message: `family ${family} calls its outputs out_0 to out_11` }];
+    }
+    return [];
+  });
+  if (family === undefined && boxCount > 0 && boxCount !== headOutputCount) {
+    faults.push({
+      path: ["output"],
+      message: `a detector has ${headOutputCount} outputs that hold boxes, class logits of six layers and then their offsets; ${boxCount} are listed`,
+    });
+  }
+  return faults;
+}
+
+function roleOf(holds: string): string {
+  return holds === "probabilities" || holds === "logits" ? "class scores" : holds;
+}
+
+function labelFaults({ labels, classCount, family }: ModelOptions): readonly ModelFault[] {
+  if (!labels) return [];
+  const isDetector = family !== undefined && families.get(family)?.task === "detect";
+  const count = labels.length + (labels[0] === "background" ? 0 : 1);
+  if (isDetector && count > 21) {
+    return [
+      {
+        path: ["labels"],
+        message: `${count} classes with the background, but the head has 21`,
+      },
+    ];
+  }
+  if (classCount === undefined || classCount === labels.length) return [];
+  return [
+    {
+      path: ["labels"],
+      message: `${labels.length} labels are listed, but classCount is ${classCount}`,
+    },
+  ];
+}
+
+function taskFaults({ task, family, input, output = {} }: ModelOptions): readonly ModelFault[] {
+  if (task === undefined || task === "predict") return [];
+  const needed = { classify: "class scores", detect: "boxes", embed: "features" }[task];
+  const ofFamily = family === undefined ? [] : (families.get(family)?.outputs ?? []);
+  const roles = [...Object.values(output), ...ofFamily].map(({ holds }) => roleOf(holds));
+  const takesPicture = input !== undefined || family !== undefined;
+  if (takesPicture && roles.includes(needed)) return [];
+  const message = takesPicture
+    ? `to ${task}, an output has to hold ${needed}`
+    : `to ${task}, the model has to take pictures: describe its input`;
+  return [{ path: ["task"], message }];
+}

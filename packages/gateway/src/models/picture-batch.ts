@@ -1,0 +1,57 @@
+import { bytesPerElement, bytesTensor, type Tensor, UpstreamFailedError } from "@tensorgate/core";
+
+/** Tensors of one picture each, all alike but for their values, as the tensor of one batch. */
+export function stackedTensors(tensors: readonly Tensor[]): Tensor {
+  const [first] = tensors;
+  if (!first) throw new RangeError("there is nothing to stack");
+  if (tensors.length === 1) return first;
+  if (first.dtype === "BYTES") {
+    const elements = tensors.flatMap((tensor) => (tensor.dtype === "BYTES" ? tensor.elements : []));
+    return bytesTensor([elements.length], elements);
+  }
+  const data = new Uint8Array(first.data.byteLength * tensors.length);
+  tensors.forEach((tensor, row) => {
+    if (tensor.dtype === first.dtype) data.set(tensor.data, row * first.data.byteLength);
+  });
+  return { dtype: first.dtype, shape: [tensors.length, ...first.shape.slice(1)], data };
+}
+
+/**
+ * The outputs of each picture of a batch, which view those of the batch.
+ *
+ * @throws UpstreamFailedError if an output has not a row for each picture
+ */
+export function outputsPerPicture(
+  outputs: ReadonlyMap<string, Tensor>,
+  count: number,
+): readonly ReadonlyMap<string, Tensor>[] {
+  if (count === 1) return [outputs];
+  return Array.from(
+    { length: count },
+    (_, row) =>
+      new Map([...outputs].map(([name, tensor]) => [name, rowOf(tensor, { name, row, count })])),
+  );
+}
+
+interface Row {
+  readonly name: string;
+  readonly row: number;
+  readonly count: number;
+}
+
+function rowOf(tensor: Tensor, { name, row, count }: Row): Tensor {
+  const [rows, ...rest] = tensor.shape;
+  if (rows !== count) {
+    throw new UpstreamFailedError(
+      `output "${name}" has shape [${tensor.shape}]; expected a row for each of ${count} pictures`,
+    );
+  }
+  const size = rest.reduce((product, extent) => product * extent, 1);
+  const shape = [1, ...rest];
+  if (tensor.dtype === "BYTES") {
+    return { dtype: "BYTES", shape, elements: tensor.elements.slice(row * size, (row + 1) * size) };
+  }
+  const bytes = size * bytesPerElement[tensor.dtype];
+  const { dtype, data } = tensor;
+  return { dtype, shape, data: data.subarray(row * bytes, (row + 1) * bytes) };
+}

@@ -1,0 +1,74 @@
+import { bytesTensor, type CallContext, type Clock, type Tensor } from "@tensorgate/core";
+import {
+  assertPictureWithinLimits,
+  type ConvertElsewhere,
+  isReadAsSeen,
+  type PictureSize,
+  type PreprocessElsewhere,
+  readPictureHeader,
+  uprightSize,
+} from "@tensorgate/imaging";
+import type { PictureOptions } from "./options.ts";
+import type { PictureInput } from "./release.ts";
+
+/** A picture as its model takes it. */
+export interface PreparedPicture {
+  /** BYTES `[1]`, or FP32 `[1, height, width, 3]`. */
+  readonly tensor: Tensor;
+  /** As it is seen, upright. */
+  readonly size: PictureSize;
+}
+
+export interface PrepareParts {
+  /** Makes pixels of what a model takes as pixels. */
+  readonly preprocess: PreprocessElsewhere;
+  /** Makes what a model could not read, or would read wrongly, a plain picture. */
+  readonly convert: ConvertElsewhere;
+  readonly options: Required<PictureOptions>;
+  readonly clock: Clock;
+}
+
+export type PreparePicture = (
+  bytes: Uint8Array,
+  input: PictureInput,
+  call: CallContext,
+) => Promise<PreparedPicture>;
+
+/**
+ * Makes of an encoded picture what a model takes.
+ *
+ * What the model reads as people see it is sent in the buffer it came in: only its header is looked at. Anything else
+ * is decoded in a process of its own, turned upright, and sent as a PNG, a JPEG or pixels.
+ */
+export function picturePreparer({
+  preprocess,
+  convert,
+  options,
+  clock,
+}: PrepareParts): PreparePicture {
+  const { maxPixels, alsoFormats } = options;
+  const decoding = { maxPixels, alsoFormats, upright: true };
+
+  return async (bytes, input, call) => {
+    const header = readPictureHeader(bytes);
+    assertPictureWithinLimits(header, { maxPixels });
+    const size = uprightSize(header);
+    const { preprocessing, formats } = input;
+    if (!preprocessing && size && isReadAsSeen(header, formats)) {
+      return { tensor: bytesTensor([1], [bytes]), size };
+    }
+    const startedMs = clock.nowMs();
+    try {
+      if (preprocessing && size) {
+        return { tensor: await preprocess(bytes, preprocessing, decoding, call.signal), size };
+      }
+      const converted = await convert(bytes, decoding, call.signal);
+      const tensor = preprocessing
+        ? await preprocess(converted.bytes, preprocessing, decoding, call.signal)
+        : bytesTensor([1], [converted.bytes]);
+      return { tensor, size: converted.size };
+    } finally {
+      call.times.add("decode", clock.nowMs() - startedMs);
+    }
+  };
+}

@@ -1,0 +1,209 @@
+import type { PerChannel } from "@tensorgate/core";
+import {
+  type Dialect,
+  dialects,
+  type FamilyName,
+  type FamilyVariant,
+  familyNames,
+  familyVariants,
+} from "@tensorgate/tf-serving";
+import { z } from "zod";
+
+const outputHolds = ["probabilities", "logits", "features", "boxes", "tensor"] as const;
+const coordinates = ["half-pixel", "tensorflow-1"] as const;
+const pictureFormats = ["jpeg", "png", "gif", "webp", "avif"] as const;
+
+/** A name that a tensor has in every dialect, or its name in each of some dialects. */
+export type TensorNameOptions = string | Readonly<Partial<Record<Dialect, string>>>;
+
+export interface OutputOptions {
+  /**
+   * Name of the tensor. The default is the family's, and without a family the name under which the output is listed.
+   */
+  readonly tensor?: TensorNameOptions;
+  /** What its numbers are. */
+  readonly holds: (typeof outputHolds)[number];
+}
+
+export interface EncodedInputOptions {
+  /** Name of the tensor; the family's by default. */
+  readonly tensor?: TensorNameOptions;
+  /**
+   * The model decodes the picture itself.
+   * @default "encoded-image"
+   */
+  readonly kind?: "encoded-image";
+  /**
+   * Formats that the model can decode; others are converted before they are sent.
+   * @default ["jpeg", "png"]
+   */
+  readonly formats?: readonly (typeof pictureFormats)[number][];
+}
+
+export interface PixelInputOptions {
+  /** Name of the tensor; the family's by default. */
+  readonly tensor?: TensorNameOptions;
+  /** The gateway decodes the picture: FP32 `[1, height, width, 3]` is sent. What is left out is the family's. */
+  readonly kind: "pixels";
+  readonly heightPx?: number;
+  readonly widthPx?: number;
+  /**
+   * Makes the shorter side this long and cuts out the middle. Without it both sides are stretched.
+   */
+  readonly shorterSidePx?: number;
+  /**
+   * How positions of the resized picture are found in the original.
+   * @default "half-pixel"
+   */
+  readonly coordinates?: (typeof coordinates)[number];
+  /**
+   * Order of the channels in the tensor.
+   * @default "rgb"
+   */
+  readonly channelOrder?: "rgb" | "bgr";
+  /**
+   * Subtracted from red, green and blue, in pixel units (0..255).
+   * @default [0,0,0]
+   */
+  readonly mean?: PerChannel;
+  /**
+   * What remains is multiplied by this, or by one number for each of red, green and blue.
+   * @default 1
+   */
+  readonly scale?: number | PerChannel;
+  /**
+   * Order of the tensor's axes: `[1, height, width, 3]` or `[1, 3, height, width]`.
+   * @default "nhwc"
+   */
+  readonly layout?: "nhwc" | "nchw";
+}
+
+/** What a detector's answers are cut down to when a call says nothing else. */
+export interface DetectionOptions {
+  /**
+   * Boxes must score more than this.
+   * @default 0.5
+   */
+  readonly minScore?: number;
+  /**
+   * Of two boxes of a class that overlap by this much or more (intersection over union), the better one is kept.
+   * @default 0.45
+   */
+  readonly iouThreshold?: number;
+  /**
+   * Best boxes, over all classes, that are looked at for overlaps.
+   * @default 400
+   */
+  readonly maxCandidates?: number;
+  /**
+   * Boxes in an answer.
+   * @default 400
+   */
+  readonly maxDetections?: number;
+}
+
+export const detectionDefaults: Required<DetectionOptions> = {
+  minScore: 0.5,
+  iouThreshold: 0.45,
+  maxCandidates: 400,
+  maxDetections: 400,
+};
+
+export interface ModelOptions {
+  readonly name: string;
+  /** A topology that is known here: tensor names, preprocessing and labels come with it, and can be overridden. */
+  readonly family?: FamilyName;
+  /**
+   * Only the float SSD-VGG differs from the quantized one: it takes pixels.
+   * @default "quantized"
+   */
+  readonly variant?: FamilyVariant;
+  /**
+   * What it is asked for first; the outputs decide when this is absent.
+   */
+  readonly task?: "classify" | "detect" | "embed" | "predict";
+  /** The picture that the model takes. Without it, and without a family, the model is scored by tensors only. */
+  readonly input?: EncodedInputOptions | PixelInputOptions;
+  /** Outputs by name; those of a family are replaced by others that hold the same. */
+  readonly output?: Readonly<Record<string, OutputOptions>>;
+  /** Scores that it gives; the number of labels by default. */
+  readonly classCount?: number;
+  /** Class names in the order of the scores. In a file: one per line, a path relative to the configuration. */
+  readonly labels?: readonly string[];
+  readonly detection?: DetectionOptions;
+  /**
+   * Where the weights come from; "seeded" ones give answers that mean nothing.
+   * @default "given"
+   */
+  readonly weights?: "trained" | "seeded" | "given";
+}
+
+const name = z.string().min(1);
+const tensor = z
+  .union([name, z.partialRecord(z.enum(dialects), name)])
+  .describe("Name of the tensor, or its name in each dialect.");
+
+const output = z.strictObject({
+  tensor: tensor.optional(),
+  holds: z.enum(outputHolds).describe("What its numbers are."),
+});
+
+const encodedInput = z.strictObject({
+  tensor: tensor.optional(),
+  kind: z.literal("encoded-image").optional().describe("The model decodes the picture itself."),
+  formats: z.array(z.enum(pictureFormats)).min(1).optional().describe("What it can decode."),
+});
+
+const sidePx = z.int().min(1).max(4_096).optional();
+const perChannel = z.tuple([z.number(), z.number(), z.number()]);
+const pixelInput = z.strictObject({
+  tensor: tensor.optional(),
+  kind: z.literal("pixels").describe("The gateway decodes the picture."),
+  heightPx: sidePx.describe("Height of the tensor, in pixels."),
+  widthPx: sidePx.describe("Width of the tensor, in pixels."),
+  shorterSidePx: sidePx.describe("Makes the shorter side this long and cuts out the middle."),
+  coordinates: z.enum(coordinates).optional().describe("How positions are found in the original."),
+  channelOrder: z.enum(["rgb", "bgr"]).optional().describe("Order of the channels."),
+  mean: perChannel.optional().describe("Subtracted from red, green and blue."),
+  scale: z.union([z.number(), perChannel]).optional().describe("What remains is multiplied by it."),
+  layout: z.enum(["nhwc", "nchw"]).optional().describe("Order of the axes."),
+});
+
+const share = z.number().min(0).max(1).optional();
+const count = z.int().min(1).max(100_000).optional();
+const detectionSchema = z.strictObject({
+  minScore: share.describe("Boxes must score more than this."),
+  iouThreshold: share.describe("Overlap from which the better of two boxes is kept."),
+  maxCandidates: count.describe("Best boxes that are looked at for overlaps."),
+  maxDetections: count.describe("Boxes in an answer."),
+});
+
+/** The form of a model's description; `modelFaults` tells what it cannot mean. */
+export const modelFormSchema: z.ZodType<ModelOptions> = z.strictObject({
+  name: name.describe("The name callers use, and the name the replicas know it by."),
+  family: z
+    .enum(familyNames)
+    .optional()
+    .describe("A known topology: names, preprocessing and labels come with it."),
+  variant: z.enum(familyVariants).optional().describe("The float SSD-VGG takes pixels."),
+  task: z
+    .enum(["classify", "detect", "embed", "predict"])
+    .optional()
+    .describe("What it is asked for first."),
+  input: z
+    .discriminatedUnion("kind", [encodedInput, pixelInput])
+    .optional()
+    .describe("The picture that the model takes."),
+  output: z.record(z.string(), output).optional().describe("Its outputs by name."),
+  classCount: z.int().min(1).max(1_000_000).optional().describe("Scores that it gives."),
+  labels: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .describe("Class names, in the order of the scores."),
+  detection: detectionSchema.optional().describe("What a detector's answers are cut down to."),
+  weights: z
+    .enum(["trained", "seeded", "given"])
+    .optional()
+    .describe("Where the weights come from."),
+}) as z.ZodType<ModelOptions>;

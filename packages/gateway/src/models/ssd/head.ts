@@ -1,0 +1,95 @@
+import {
+  float32Values,
+  NotSupportedError,
+  type Tensor,
+  UpstreamFailedError,
+} from "@tensorgate/core";
+import { type AnchorLayer, type AnchorSize, anchorLayers, anchorSizes } from "./anchors.ts";
+
+/** One layer of a head for one picture. */
+export interface HeadLayer {
+  readonly layer: AnchorLayer;
+  readonly anchors: readonly AnchorSize[];
+  readonly rows: number;
+  readonly columns: number;
+  readonly classCount: number;
+  /** `[rows, columns, anchors, classes]`. */
+  readonly logits: Float32Array;
+  /** `[rows, columns, anchors, 4]`. */
+  readonly offsets: Float32Array;
+}
+
+/**
+ * Reads the twelve outputs of an SSD head. Grids are taken from the tensors: the finest has 37 or 38 cells a side.
+ *
+ * @param names - of six outputs with class logits, then six with box offsets, finest layer first
+ * @throws NotSupportedError if one is missing; UpstreamFailedError if their shapes do not go together, or they hold
+ *   what is no number
+ */
+export function headLayers(
+  names: readonly string[],
+  outputs: ReadonlyMap<string, Tensor>,
+): readonly HeadLayer[] {
+  return anchorLayers.map((layer, index) => {
+    const anchors = anchorSizes(layer);
+    const scores = grid(names[index] ?? "", outputs);
+    const boxes = grid(names[index + anchorLayers.length] ?? "", outputs);
+    assertAnchors(scores, anchors.length);
+    assertAnchors(boxes, anchors.length);
+    if (boxes.rows !== scores.rows || boxes.columns !== scores.columns || boxes.depth !== 4) {
+      throw new UpstreamFailedError(
+        `outputs "${scores.name}" [${scores.shape}] and "${boxes.name}" [${boxes.shape}] do not go together`,
+      );
+    }
+    return {
+      layer,
+      anchors,
+      rows: scores.rows,
+      columns: scores.columns,
+      classCount: scores.depth,
+      logits: scores.values,
+      offsets: boxes.values,
+    };
+  });
+}
+
+interface Grid {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly rows: number;
+  readonly columns: number;
+  readonly anchors: number;
+  readonly depth: number;
+  readonly values: Float32Array;
+}
+
+/** @returns an output of shape `[rows, columns, anchors, depth]`, with a batch axis of 1 before it or without */
+function grid(name: string, outputs: ReadonlyMap<string, Tensor>): Grid {
+  const tensor = outputs.get(name);
+  if (!tensor) {
+    throw new NotSupportedError(`the model's reply has no output "${name}"`, {
+      hint: `it has ${[...outputs.keys()].join(", ") || "none"}`,
+    });
+  }
+  const { dtype, shape } = tensor;
+  const extents = shape.length === 5 && shape[0] === 1 ? shape.slice(1) : shape;
+  const [rows = 0, columns = 0, anchors = 0, depth = 0] = extents;
+  if (dtype !== "FP32" || extents.length !== 4) {
+    throw new UpstreamFailedError(
+      `output "${name}" is ${dtype} of shape [${shape}], not FP32 [1, rows, columns, anchors, values]`,
+    );
+  }
+  const values = float32Values(tensor);
+  const strange = values.findIndex(Number.isNaN);
+  if (strange !== -1) {
+    throw new UpstreamFailedError(`output "${name}" holds no number at ${strange}`);
+  }
+  return { name, shape, rows, columns, anchors, depth, values };
+}
+
+function assertAnchors({ name, shape, anchors }: Grid, expected: number): void {
+  if (anchors === expected) return;
+  throw new UpstreamFailedError(
+    `output "${name}" of shape [${shape}] has ${anchors} anchors a cell; expected ${expected}`,
+  );
+}

@@ -1,0 +1,153 @@
+import {
+  type CallContext,
+  InvalidRequestError,
+  ModelNotReadyError,
+  NotSupportedError,
+  type ScoreRequest,
+  ScoringError,
+  UnknownVersionError,
+  UpstreamAnsweredError,
+  UpstreamFailedError,
+} from "@tensorgate/core";
+import {
+  type Dialect,
+  grpcCode,
+  type ModelTensorNames,
+  predictRequestSegments,
+  scoreResponseFromPredictResponse,
+  underOurNames,
+} from "@tensorgate/tf-serving";
+import type { Replica } from "../replica.ts";
+import { GrpcStatusError } from "../transport/grpc-status.ts";
+import type { UnaryChannel } from "../transport/unary-channel.ts";
+import { onWire, predictPath, readReply } from "./predict-call.ts";
+
+/** How a cluster's front end finds the container. */
+export function serviceRoute(service: string): Readonly<Record<string, string>> {
+  return { "x-ms-aml-grpc-service-route": `/api/v1/service/${service}` };
+}
+
+/** How long flashing an FPGA leaves callers to wait before they come again, in milliseconds; it takes minutes. */
+const warmingRetryAfterMs = 1_000;
+
+/** What the container says of an input that it does not know. */
+const nullReference = "Object reference not set to an instance of an object";
+
+/**
+ * Speaks with a container that holds one model on an FPGA: `Predict` is all it answers, a request names no model,
+ * and a reply brings every output.
+ */
+export function azureFpgaReplica(
+  channel: UnaryChannel,
+  tensorNamesOf: (model: string) => ModelTensorNames,
+  dialect: Exclude<Dialect, "tensorflow-serving">,
+): Replica {
+  async function predict(request: ScoreRequest, call: CallContext): Promise<Uint8Array> {
+    const { inputs } = request;
+    const wire = { inputs, outputFilter: [], modelSpec: { name: "" } };
+    try {
+      return await channel.unary(predictPath, predictRequestSegments(wire), call);
+    } catch (thrown) {
+      throw inItsWords(ScoringError.from(thrown));
+    }
+  }
+
+  const noSuchCall = async (): Promise<never> => {
+    throw new NotSupportedError("an FPGA container answers nothing but Predict");
+  };
+
+  return {
+    modelStatus: noSuchCall,
+    modelMetadata: noSuchCall,
+
+    score: async (request, call) => {
+      assertNoVersion(request);
+      const names = tensorNamesOf(request.modelSpec.name);
+      const wire = onWire(request, names, dialect);
+      const reply = await predict(wire, call).catch((thrown: unknown) => {
+        throw isNullReference(thrown) ? unknownInput(wire, names, dialect) : thrown;
+      });
+      return readReply(() => {
+        const response = scoreResponseFromPredictResponse(reply, { name: request.modelSpec.name });
+        return { ...response, outputs: underOurNames(response.outputs, names.outputs, dialect) };
+      });
+    },
+
+    // A request without inputs is refused by the container itself: whoever refuses it is up.
+    probe: async (model, call) => {
+      const empty = { modelSpec: { name: model }, inputs: new Map(), outputFilter: [] };
+      try {
+        await predict(empty, call);
+      } catch (thrown) {
+        if (thrown instanceof ModelNotReadyError) return { isReady: false, versions: [] };
+        if (!isAnswerOfContainer(thrown)) throw thrown;
+      }
+      return { isReady: true, versions: [] };
+    },
+  };
+}
+
+/** What a status means where the device may be flashing, and where a front end finds the container by a header. */
+function inItsWords(error: ScoringError): ScoringError {
+  const { cause } = error;
+  if (!(cause instanceof GrpcStatusError)) return error;
+  switch (cause.code) {
+    case grpcCode.UNAVAILABLE:
+      return new ModelNotReadyError("the model is being loaded onto its device", {
+        retryAfterMs: warmingRetryAfterMs,
+        hint: "that takes minutes; other regions are tried meanwhile",
+        cause,
+      });
+    case grpcCode.UNIMPLEMENTED:
+      return new UpstreamFailedError("nobody serves the model at the replica's address", {
+        hint: "check `service` of the pool: a cluster finds the container by it",
+        cause,
+      });
+    default:
+      return error;
+  }
+}
+
+function isNullReference(thrown: unknown): boolean {
+  const { cause } = ScoringError.from(thrown);
+  return cause instanceof GrpcStatusError && cause.message.includes(nullReference);
+}
+
+/** Codes that come from in front of the container, or that every call would get. */
+const notOfContainer: ReadonlySet<number> = new Set([
+  grpcCode.UNIMPLEMENTED,
+  grpcCode.UNAUTHENTICATED,
+  grpcCode.PERMISSION_DENIED,
+]);
+
+function isAnswerOfContainer(thrown: unknown): boolean {
+  const { cause } = ScoringError.from(thrown);
+  return cause instanceof GrpcStatusError && !notOfContainer.has(cause.code);
+}
+
+function unknownInput(
+  { inputs }: ScoreRequest,
+  names: ModelTensorNames,
+  dialect: Dialect,
+): UpstreamAnsweredError {
+  const sent = [...inputs.keys()].map((name) => `"${name}"`).join(", ") || "none";
+  const expected = names.inputs.map(({ on }) => `"${on[dialect]}"`).join(", ");
+  return new UpstreamAnsweredError(
+    `the container does not know the inputs that were sent: ${sent}`,
+    grpcCode.INVALID_ARGUMENT,
+    {
+      hint: expected
+        ? `expected ${expected}; where its graph has another name, such as Placeholder_1:0, say so in input.tensor of the model`
+        : "describe the model's input, or give its family, in the configuration",
+    },
+  );
+}
+
+function assertNoVersion({ modelSpec: { name, version, versionLabel } }: ScoreRequest): void {
+  if (name === "") throw new InvalidRequestError("the request names no model");
+  if (version === undefined && versionLabel === undefined) return;
+  throw new UnknownVersionError(
+    `model "${name}" is in an FPGA container, which knows no versions`,
+    { hint: "ask without a version" },
+  );
+}

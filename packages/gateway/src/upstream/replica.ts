@@ -1,0 +1,32 @@
+import type { CallContext, ModelSpec, Score } from "@tensorgate/core";
+import type { GetModelMetadataResponse } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
+import type { GetModelStatusResponse } from "@tensorgate/proto/tensorflow_serving/get_model_status";
+
+/** One running model server, in whatever dialect it is spoken to. */
+export interface Replica {
+  /** Tensors are called by our own names here. */
+  readonly score: Score;
+  /**
+   * Whether a model can be scored there, by a call that costs little.
+   *
+   * @throws ScoringError if nobody answers, or whoever answers has no such model
+   */
+  readonly probe: (model: string, call: CallContext) => Promise<ReplicaState>;
+  /** @throws NotSupportedError where the dialect has no such call */
+  readonly modelStatus: (
+    modelSpec: ModelSpec,
+    call: CallContext,
+  ) => Promise<GetModelStatusResponse>;
+  /** @throws NotSupportedError where the dialect has no such call */
+  readonly modelMetadata: (
+    modelSpec: ModelSpec,
+    call: CallContext,
+  ) => Promise<GetModelMetadataResponse>;
+}
+
+/** What a probe found. */
+export interface ReplicaState {
+  readonly isReady: boolean;
+  /** Versions that can be scored; none where the dialect knows of no versions. */
+  readonly versions: readonly bigint[];
+}

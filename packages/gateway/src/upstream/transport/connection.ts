@@ -1,0 +1,107 @@
+import http2 from "node:http2";
+import type { Clock } from "@tensorgate/core";
+import type { Credentials } from "../credentials.ts";
+import type { ChannelOptions } from "../options.ts";
+
+export interface ConnectionParts {
+  /** `host:port`. */
+  readonly address: string;
+  readonly credentials: Credentials;
+  readonly settings: Required<ChannelOptions>;
+  readonly clock: Clock;
+}
+
+/** One HTTP/2 connection to one address: made when it is needed, made anew when it is lost, old or silent. */
+export interface Connection {
+  /** @throws SettingError if a file of the credentials cannot be used */
+  open(): OpenConnection;
+  /** Told that a call at `session` has ended. */
+  released(session: http2.ClientHttp2Session): void;
+  /** Told that a call at `session` was given up without a word from the other side: it may be gone. */
+  suspect(session: http2.ClientHttp2Session): void;
+  close(): void;
+}
+
+export interface OpenConnection {
+  readonly session: http2.ClientHttp2Session;
+  /** Those that every call carries. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+interface Held extends OpenConnection {
+  callCount: number;
+  /** When its last call began or ended. */
+  usedAtMs: number;
+}
+
+export function connection({
+  address,
+  credentials,
+  settings: { connectTimeoutMs, windowBytes, idleTimeoutMs },
+  clock,
+}: ConnectionParts): Connection {
+  let current: Held | undefined;
+
+  function connect(): Held {
+    const { tls, headers } = credentials.read();
+    const session = http2.connect(`${credentials.scheme}://${address}`, {
+      ...tls,
+      // The default of 10 MB fails at 64 calls of 600 KB each.
+      maxSessionMemory: 1024,
+      settings: { enablePush: false, initialWindowSize: windowBytes },
+    });
+    const connectTimer = clock.setTimer(connectTimeoutMs, () => {
+      session.destroy(new Error(`no connection within ${connectTimeoutMs} ms`));
+    });
+    session.once("connect", () => {
+      connectTimer[Symbol.dispose]();
+      session.setLocalWindowSize(windowBytes);
+      // Waiting callers keep the process alive, an idle connection does not.
+      session.unref();
+    });
+    // Every stream reports the error to its own caller.
+    session.on("error", () => {});
+    const forget = () => {
+      connectTimer[Symbol.dispose]();
+      if (current?.session === session) current = undefined;
+    };
+    session.once("close", forget);
+    session.once("goaway", forget);
+    return { session, headers, callCount: 0, usedAtMs: clock.nowMs() };
+  }
+
+  /** Load balancers drop what is idle without telling, and the next call would wait for nothing. */
+  const isStale = ({ callCount, usedAtMs }: Held) =>
+    callCount === 0 && clock.nowMs() - usedAtMs >= idleTimeoutMs;
+
+  return {
+    open: () => {
+      if (current && isStale(current)) {
+        current.session.close();
+        current = undefined;
+      }
+      if (!current || current.session.closed || current.session.destroyed) current = connect();
+      current.callCount += 1;
+      current.usedAtMs = clock.nowMs();
+      return current;
+    },
+
+    released: (session) => {
+      if (current?.session !== session) return;
+      current.callCount -= 1;
+      current.usedAtMs = clock.nowMs();
+    },
+
+    suspect: (session) => {
+      if (session.closed || session.destroyed || session.connecting) return;
+      const timer = clock.setTimer(connectTimeoutMs, () => {
+        session.destroy(new Error(`no answer to a ping within ${connectTimeoutMs} ms`));
+      });
+      // Whether it is an error or not, the connection is told of itself: a lost one is closed by then.
+      const isSent = session.ping(() => timer[Symbol.dispose]());
+      if (!isSent) timer[Symbol.dispose]();
+    },
+
+    close: () => current?.session.close(),
+  };
+}

@@ -1,0 +1,47 @@
+import type { PictureFormat } from "./header/picture-format.ts";
+import type { PictureHeader, PictureSize } from "./header/picture-header.ts";
+import { cannotBeDecoded, type DecodeOptions, openPicture } from "./open-picture.ts";
+
+/** A picture that every decoder reads the same. */
+export interface ConvertedPicture {
+  /** An upright PNG or JPEG of 8 bits a channel, in red, green and blue. */
+  readonly bytes: Uint8Array;
+  readonly size: PictureSize;
+}
+
+/**
+ * Most pixels that are kept as they are, in a PNG. A larger picture becomes a JPEG of the best usual quality, since
+ * as a PNG it would be several times as long as what came; models look at a few hundred pixels a side.
+ */
+const maxLosslessPixels = 1_000_000;
+
+/** Whether a decoder that reads `formats`, and knows nothing of Exif, reads the picture as people see it. */
+export function isReadAsSeen(
+  { format, orientation, isOrdinary }: PictureHeader,
+  formats: ReadonlySet<PictureFormat>,
+): boolean {
+  return formats.has(format) && orientation === 1 && isOrdinary;
+}
+
+/**
+ * Makes any picture that can be decoded one that every model reads: upright, of one frame, a PNG or a JPEG.
+ *
+ * @throws UnsupportedMediaError, TooLargeError as `decodePicture` does
+ */
+export async function convertPicture(
+  bytes: Uint8Array,
+  options: DecodeOptions,
+): Promise<ConvertedPicture> {
+  const { header, pixels } = openPicture(bytes, { ...options, upright: true });
+  const { size } = header;
+  const isSmall = size !== undefined && size.widthPx * size.heightPx <= maxLosslessPixels;
+  const encoded = isSmall
+    ? pixels.png({ compressionLevel: 2 })
+    : pixels.jpeg({ quality: 95, chromaSubsampling: "4:4:4" });
+  try {
+    const { data, info } = await encoded.toBuffer({ resolveWithObject: true });
+    return { bytes: data, size: { widthPx: info.width, heightPx: info.height } };
+  } catch (cause) {
+    throw cannotBeDecoded(header.format, cause);
+  }
+}

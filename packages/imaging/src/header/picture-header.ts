@@ -1,0 +1,100 @@
+import { TooLargeError, UnsupportedMediaError } from "@tensorgate/core";
+import { isOnItsSide } from "./exif-orientation.ts";
+import { isoMediaHeader } from "./iso-media-header.ts";
+import { jpegHeader } from "./jpeg-header.ts";
+import { type PictureFormat, sniffFormat } from "./picture-format.ts";
+import { pngHeader } from "./png-header.ts";
+import { tiffHeader } from "./tiff-header.ts";
+import { webpHeader } from "./webp-header.ts";
+
+export interface PictureSize {
+  readonly widthPx: number;
+  readonly heightPx: number;
+}
+
+/** What the first bytes of a picture tell, without decoding it. */
+export interface PictureHeader {
+  readonly format: PictureFormat;
+  /** As it is stored, before it is turned upright. Absent where the format keeps its size out of reach. */
+  readonly size?: PictureSize;
+  /** By Exif: 1 is upright. */
+  readonly orientation: number;
+  /** Whether every decoder of the format reads it, and reads the same: not so with CMYK or 12 bits in a JPEG. */
+  readonly isOrdinary: boolean;
+}
+
+/** What a format's own reader found; the rest has its usual value. */
+export type HeaderFacts = Partial<Omit<PictureHeader, "format">>;
+
+/**
+ * Reads what a picture is and how large, from its bytes alone.
+ *
+ * @throws UnsupportedMediaError if it is not a picture, or ends before its header does
+ */
+export function readPictureHeader(bytes: Uint8Array): PictureHeader {
+  const format = sniffFormat(bytes);
+  if (format === undefined) {
+    throw new UnsupportedMediaError("this is not a picture", {
+      hint: "send a JPEG or a PNG; the bytes tell, not the content type",
+    });
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let facts: HeaderFacts;
+  try {
+    facts = headerReaders[format](view);
+  } catch (cause) {
+    // A DataView throws at the end of the bytes: that is the check of every read of the readers.
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new UnsupportedMediaError(`the ${format} picture ends before its header does`, { cause });
+  }
+  const { size } = facts;
+  const mayHideSize = format === "avif" || format === "heic";
+  if (size ? size.widthPx === 0 || size.heightPx === 0 : !mayHideSize) {
+    throw new UnsupportedMediaError(`the ${format} picture's header has no size`);
+  }
+  return { format, orientation: 1, isOrdinary: true, ...facts };
+}
+
+/** The size of a picture as it is seen. */
+export function uprightSize({ size, orientation }: PictureHeader): PictureSize | undefined {
+  if (!size || !isOnItsSide(orientation)) return size;
+  return { widthPx: size.heightPx, heightPx: size.widthPx };
+}
+
+export interface PictureLimits {
+  /** Width times height. */
+  readonly maxPixels: number;
+}
+
+/** @throws TooLargeError that tells size and limit; a picture that hides its size passes */
+export function assertPictureWithinLimits(
+  { size }: PictureHeader,
+  { maxPixels }: PictureLimits,
+): void {
+  if (!size || size.widthPx * size.heightPx <= maxPixels) return;
+  throw new TooLargeError(
+    `the picture is ${size.widthPx}×${size.heightPx} pixels; the limit is ${maxPixels / 1e6} megapixels`,
+    { hint: "make it smaller: models look at a few hundred pixels" },
+  );
+}
+
+/** @throws RangeError at the end of the bytes */
+type ReadHeader = (view: DataView) => HeaderFacts;
+
+const headerReaders: Readonly<Record<PictureFormat, ReadHeader>> = {
+  jpeg: jpegHeader,
+  png: pngHeader,
+  webp: webpHeader,
+  avif: isoMediaHeader,
+  heic: isoMediaHeader,
+  tiff: tiffHeader,
+  gif: (view) => ({
+    size: { widthPx: view.getUint16(6, true), heightPx: view.getUint16(8, true) },
+  }),
+  bmp: (view) => ({
+    size: {
+      widthPx: Math.abs(view.getInt32(18, true)),
+      heightPx: Math.abs(view.getInt32(22, true)),
+    },
+  }),
+};

@@ -1,0 +1,29 @@
+import { exifOrientation } from "./exif-orientation.ts";
+import type { HeaderFacts } from "./picture-header.ts";
+
+/** IHDR is the first chunk by rule; eXIf comes before the pixels where there is one. @see PNG (3rd edition), section 5 */
+export function pngHeader(view: DataView): HeaderFacts {
+  return {
+    size: { widthPx: view.getUint32(16), heightPx: view.getUint32(20) },
+    orientation: exifChunkOrientation(view),
+  };
+}
+
+function exifChunkOrientation(view: DataView): number {
+  let at = 8;
+  while (at + 8 <= view.byteLength) {
+    const length = view.getUint32(at);
+    const type = view.getUint32(at + 4);
+    if (type === exif) {
+      const end = Math.min(view.byteLength, at + 8 + length);
+      return exifOrientation(new DataView(view.buffer, view.byteOffset + at + 8, end - at - 8));
+    }
+    // eXIf may come after the pixels too, where nobody looks for it: that would take reading them all.
+    if (type === imageData) return 1;
+    at += 12 + length;
+  }
+  return 1;
+}
+
+const exif = 0x65584966;
+const imageData = 0x49444154;

@@ -1,0 +1,24 @@
+import { exifOrientation } from "./exif-orientation.ts";
+import type { HeaderFacts } from "./picture-header.ts";
+
+/** Size and orientation of the first picture of a TIFF. @see TIFF 6.0, section 2, and tags 256 and 257 */
+export function tiffHeader(view: DataView): HeaderFacts {
+  const isLittleEndian = view.getUint16(0) === 0x4949;
+  const directory = view.getUint32(4, isLittleEndian);
+  const entryCount = view.getUint16(directory, isLittleEndian);
+  const tagValue = (tag: number): number | undefined => {
+    for (let entry = 0; entry < entryCount; entry += 1) {
+      const at = directory + 2 + entry * 12;
+      if (view.getUint16(at, isLittleEndian) !== tag) continue;
+      const isShort = view.getUint16(at + 2, isLittleEndian) === 3;
+      return isShort
+        ? view.getUint16(at + 8, isLittleEndian)
+        : view.getUint32(at + 8, isLittleEndian);
+    }
+    return undefined;
+  };
+  const widthPx = tagValue(256);
+  const heightPx = tagValue(257);
+  if (widthPx === undefined || heightPx === undefined) return {};
+  return { size: { widthPx, heightPx }, orientation: exifOrientation(view) };
+}

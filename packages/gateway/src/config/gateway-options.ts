@@ -1,4 +1,3 @@
-import { type Dialect, dialects } from "@tensorgate/tf-serving";
 import { z } from "zod";
 import {
   type CrossSiteOptions,
@@ -23,6 +22,8 @@ import { type RoutingOptions, routingSchema } from "../routing/options.ts";
 import {
   type ChannelOptions,
   channelSchema,
+  type Dialect,
+  dialects,
   type ReplicaTlsOptions,
   replicaTlsSchema,
   type UpstreamKeyOptions,

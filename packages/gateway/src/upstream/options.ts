@@ -1,4 +1,7 @@
+import { type Dialect, dialects } from "@tensorgate/tf-serving";
 import { z } from "zod";
+
+export { type Dialect, dialects };
 
 export interface ChannelOptions {
   /**

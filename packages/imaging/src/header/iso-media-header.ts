@@ -1,4 +1,4 @@
-import type { HeaderFacts } from "./picture-header.ts";
+import type { HeaderFacts } from "./header-facts.ts";
 
 /**
  * The size of an AVIF or HEIC: the largest picture among those that the file describes. Turns and mirrors of these

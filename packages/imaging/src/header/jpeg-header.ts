@@ -1,5 +1,5 @@
 import { exifOrientation } from "./exif-orientation.ts";
-import type { HeaderFacts } from "./picture-header.ts";
+import type { HeaderFacts } from "./header-facts.ts";
 
 /** Goes from segment to segment up to the frame header. @see ITU-T T.81, annex B */
 export function jpegHeader(view: DataView): HeaderFacts {

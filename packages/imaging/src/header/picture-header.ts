@@ -1,5 +1,6 @@
 import { TooLargeError, UnsupportedMediaError } from "@tensorgate/core";
 import { isOnItsSide } from "./exif-orientation.ts";
+import type { HeaderFacts, PictureSize } from "./header-facts.ts";
 import { isoMediaHeader } from "./iso-media-header.ts";
 import { jpegHeader } from "./jpeg-header.ts";
 import { type PictureFormat, sniffFormat } from "./picture-format.ts";
@@ -7,24 +8,14 @@ import { pngHeader } from "./png-header.ts";
 import { tiffHeader } from "./tiff-header.ts";
 import { webpHeader } from "./webp-header.ts";
 
-export interface PictureSize {
-  readonly widthPx: number;
-  readonly heightPx: number;
-}
+export type { PictureSize };
 
 /** What the first bytes of a picture tell, without decoding it. */
-export interface PictureHeader {
+export interface PictureHeader extends Readonly<Required<Omit<HeaderFacts, "size">>> {
   readonly format: PictureFormat;
   /** As it is stored, before it is turned upright. Absent where the format keeps its size out of reach. */
   readonly size?: PictureSize;
-  /** By Exif: 1 is upright. */
-  readonly orientation: number;
-  /** Whether every decoder of the format reads it, and reads the same: not so with CMYK or 12 bits in a JPEG. */
-  readonly isOrdinary: boolean;
 }
-
-/** What a format's own reader found; the rest has its usual value. */
-export type HeaderFacts = Partial<Omit<PictureHeader, "format">>;
 
 /**
  * Reads what a picture is and how large, from its bytes alone.

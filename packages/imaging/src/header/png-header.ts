@@ -1,5 +1,5 @@
 import { exifOrientation } from "./exif-orientation.ts";
-import type { HeaderFacts } from "./picture-header.ts";
+import type { HeaderFacts } from "./header-facts.ts";
 
 /** IHDR is the first chunk by rule; eXIf comes before the pixels where there is one. @see PNG (3rd edition), section 5 */
 export function pngHeader(view: DataView): HeaderFacts {

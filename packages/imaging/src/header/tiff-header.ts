@@ -1,5 +1,5 @@
 import { exifOrientation } from "./exif-orientation.ts";
-import type { HeaderFacts } from "./picture-header.ts";
+import type { HeaderFacts } from "./header-facts.ts";
 
 /** Size and orientation of the first picture of a TIFF. @see TIFF 6.0, section 2, and tags 256 and 257 */
 export function tiffHeader(view: DataView): HeaderFacts {

@@ -1,5 +1,5 @@
 import { exifOrientation } from "./exif-orientation.ts";
-import type { HeaderFacts } from "./picture-header.ts";
+import type { HeaderFacts } from "./header-facts.ts";
 
 /** Size and orientation of a WebP. @see RFC 9649 */
 export function webpHeader(view: DataView): HeaderFacts {

@@ -12,7 +12,7 @@ const packages = {
   gateway: ["core", "proto", "tf-serving", "imaging"],
   "model-server": ["core", "proto", "tf-serving", "imaging"],
   console: ["core"],
-  cli: ["core", "gateway", "model-server", "console"],
+  cli: ["core", "tf-serving", "gateway", "model-server", "console"],
 };
 
 /** Each stage of the gateway, and what else of ours it may import. */

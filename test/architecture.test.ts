@@ -33,7 +33,7 @@ const planted: readonly {
     target: "@tensorgate/gateway",
   },
   { rule: "console-imports-only-its-own", folder: "console/src", target: "@tensorgate/gateway" },
-  { rule: "cli-imports-only-its-own", folder: "cli/src", target: "@tensorgate/tf-serving" },
+  { rule: "cli-imports-only-its-own", folder: "cli/src", target: "@tensorgate/imaging" },
   {
     rule: "stage-inbound-imports-only-its-own",
     folder: "gateway/src/inbound",

@@ -46,7 +46,8 @@ test.skipIf(!isLinux)(
     console.info(
       `${answered.length} answered, memory grew by ${Math.round(grownBytes / 2 ** 20)} MiB`,
     );
-    expect(new Set(answered)).toEqual(new Set([503, 504]));
+    // Overload, too late, or a replica that gave no sign of life any more.
+    expect(answered.filter((status) => ![502, 503, 504].includes(status))).toEqual([]);
     // A caller who goes on sending long after the answer is cut, and may have missed it.
     expect(answered.length).toBeGreaterThan(900);
     // Twice what may be in flight.

@@ -1,4 +1,5 @@
 import { version } from "@tensorgate/gateway";
+import { dialects, type FamilyName, familyNames } from "@tensorgate/tf-serving";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { CommandError } from "./command-error.ts";
 import { checkConfig, printConfigSchema } from "./commands/config.ts";
@@ -50,9 +51,13 @@ function program(): Command {
       ),
     )
     .option("--models <folder>", "serve the models of this folder instead of the bundled ones")
-    .action(({ port, adminPort, models }) =>
-      runDemo({ port, adminPort, ...(models && { models }) }),
-    );
+    .addOption(
+      familyOption("--families [names]", "serve topologies with seeded weights too").preset(
+        familyNames.join(","),
+      ),
+    )
+    .addOption(cacheOption())
+    .action((options) => runDemo(options));
 
   root
     .command("serve")
@@ -87,6 +92,13 @@ function program(): Command {
     .option("--models <folder>", "folder with <name>/<version>/model.onnx")
     .option("--model_name <name>", "name of a single model, as TensorFlow Serving spells it")
     .option("--model_base_path <folder>", "folder of that model, with <version>/model.onnx")
+    .addOption(familyOption("--family <names>", "topologies to serve with seeded weights"))
+    .addOption(cacheOption())
+    .addOption(
+      new Option("--dialect <name>", "whom to behave like")
+        .choices(dialects)
+        .default("tensorflow-serving"),
+    )
     .option("--host <address>", "address to bind", "127.0.0.1")
     .addOption(portOption("--port <number>", "port; 0 takes a free one", 8_500))
     .addOption(portOption("--threads <number>", "threads that each model may use", 1))
@@ -121,6 +133,27 @@ function parseKeyId(text: string): string {
   if (/^[A-Za-z0-9-]{1,64}$/.test(text)) return text;
   throw new InvalidArgumentError("it must be 1 to 64 letters, digits and dashes.");
 }
+
+function familyOption(flags: string, description: string): Option {
+  return new Option(
+    flags,
+    `${description}, separated by commas: ${familyNames.join(", ")}`,
+  ).argParser(parseFamilies);
+}
+
+function cacheOption(): Option {
+  return new Option("--cache <folder>", "folder to keep made models in").env("TENSORGATE_CACHE");
+}
+
+function parseFamilies(text: string, before: readonly FamilyName[] = []): readonly FamilyName[] {
+  const names = text.split(",").map((name) => name.trim());
+  const unknown = names.find((name) => !isFamilyName(name));
+  if (unknown === undefined) return [...before, ...names.filter(isFamilyName)];
+  throw new InvalidArgumentError(`there is no family ${unknown}: ${familyNames.join(", ")}.`);
+}
+
+const isFamilyName = (name: string): name is FamilyName =>
+  familyNames.some((each) => each === name);
 
 function portOption(flags: string, description: string, value: number): Option {
   return new Option(flags, description).argParser(parsePort).default(value);

@@ -12,3 +12,4 @@ export {
   startModelServer,
 } from "./model-server.ts";
 export { defaultSignatureName } from "./servable.ts";
+export { defaultCacheFolder, type GenerationProgress } from "./zoo/seeded-family.ts";

@@ -6,6 +6,7 @@ import {
   type Weights,
 } from "@tensorgate/core";
 
+import { type FamilyName, familyNames } from "@tensorgate/tf-serving";
 import { z } from "zod";
 
 /** An input of a signature. */
@@ -37,6 +38,8 @@ export interface Manifest {
   readonly description?: string;
   /** Where the weights come from; the answers of seeded ones mean nothing. */
   readonly weights: Weights;
+  /** Topology that it is of: says what its tensors are called in each dialect, and what its classes are. */
+  readonly family?: FamilyName;
   /** Class names, in the order of the scores; may be empty. */
   readonly labels: readonly string[];
   readonly signatures: Readonly<Record<string, ManifestSignature>>;
@@ -87,6 +90,7 @@ const signature = z.strictObject({
 const manifestSchema = z.strictObject({
   description: z.string().optional(),
   weights: z.enum(["trained", "seeded", "given"]),
+  family: z.enum(familyNames).optional(),
   labels: z.array(z.string()).default([]),
   signatures: z.record(z.string(), signature),
 }) as unknown as z.ZodType<Manifest>;

@@ -1,31 +1,37 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Manifest, ModelFolderError, parseManifest } from "./manifest.ts";
+import type { FamilyName } from "@tensorgate/tf-serving";
+import { ModelFolderError, parseManifest } from "./manifest.ts";
+import type { ModelFolder } from "./model-folder.ts";
+import { defaultCacheFolder, type GenerationProgress, seededFamily } from "./zoo/seeded-family.ts";
 
-/** One version of a model on disk: `BASE/<version>/model.onnx` with an optional `manifest.json`. */
-export interface ModelFolder {
-  readonly name: string;
-  readonly version: bigint;
-  readonly modelFile: string;
-  /** Absent where there is none: the model's own inputs and outputs are its signature then. */
-  readonly manifest: Manifest | undefined;
-}
+export type { ModelFolder };
 
-/** A folder of models, or one model as TensorFlow Serving's flags name it. */
+/** A folder of models, one model as TensorFlow Serving's flags name it, or models that are made on the spot. */
 export type ModelSource =
   | { readonly directory: string }
-  | { readonly name: string; readonly basePath: string };
+  | { readonly name: string; readonly basePath: string }
+  | { readonly families: readonly FamilyName[]; readonly cacheFolder?: string };
 
 /** Models that come with this package. */
 export const bundledModelsDirectory: string = fileURLToPath(new URL("../models", import.meta.url));
 
 /**
- * Finds the newest version of each model, as TensorFlow Serving does unless told otherwise.
+ * Finds the newest version of each model, as TensorFlow Serving does unless told otherwise. Models of families are
+ * made first, where they are not there yet.
  *
+ * @param onProgress - told while they are made
  * @throws ModelFolderError if there is nothing to serve, and says what was looked for
  */
-export function findModels(source: ModelSource): readonly ModelFolder[] {
+export function findModels(
+  source: ModelSource,
+  onProgress: (progress: GenerationProgress) => void = () => {},
+): readonly ModelFolder[] {
+  if ("families" in source) {
+    const { families, cacheFolder = defaultCacheFolder() } = source;
+    return families.map((family) => seededFamily(family, { cacheFolder, onProgress }));
+  }
   if ("name" in source) {
     const newest = newestVersion(source.name, source.basePath);
     if (newest) return [newest];

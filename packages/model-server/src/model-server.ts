@@ -1,14 +1,24 @@
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import type { Clock } from "@tensorgate/core";
 import { decoderDefaults, decoderPool, type PreprocessElsewhere } from "@tensorgate/imaging";
+import type { Dialect } from "@tensorgate/tf-serving";
+import { ModelFolderError } from "./manifest.ts";
 import { manifestFromModel } from "./manifest-from-model.ts";
 import { findModels, type ModelFolder, type ModelSource } from "./model-folders.ts";
 import { type Servable, servable } from "./servable.ts";
+import { addFpgaService } from "./service/fpga-service.ts";
 import { addServices } from "./service/grpc-service.ts";
 import { reopeningSession } from "./session/reopening-session.ts";
+import type { GenerationProgress } from "./zoo/seeded-family.ts";
 
 export interface ModelServerOptions {
-  readonly models: ModelSource;
+  /** Where models come from; several sources are served together. */
+  readonly models: ModelSource | readonly ModelSource[];
+  /**
+   * Whom to behave like: TensorFlow Serving, or a container with one model on an FPGA.
+   * @default "tensorflow-serving"
+   */
+  readonly dialect?: Dialect;
   /**
    * Address to bind.
    * @default "127.0.0.1"
@@ -25,12 +35,14 @@ export interface ModelServerOptions {
    */
   readonly threads?: number;
   /** Told as soon as a model can be scored. */
+  /** Told while models of families are made. */
+  readonly onProgress?: (progress: GenerationProgress) => void;
   readonly onLoaded?: (model: { readonly name: string; readonly version: bigint }) => void;
 }
 
 export const modelServerDefaults: Readonly<
-  Required<Pick<ModelServerOptions, "host" | "port" | "threads">>
-> = { host: "127.0.0.1", port: 8_500, threads: 1 };
+  Required<Pick<ModelServerOptions, "host" | "port" | "threads" | "dialect">>
+> = { host: "127.0.0.1", port: 8_500, threads: 1, dialect: "tensorflow-serving" };
 
 export interface ModelServer {
   readonly port: number;
@@ -48,7 +60,7 @@ export interface ModelServer {
  * @throws ModelFolderError if there is nothing to serve; the engine's error if a model cannot be loaded
  */
 export async function startModelServer(options: ModelServerOptions): Promise<ModelServer> {
-  const { host, port, threads } = { ...modelServerDefaults, ...options };
+  const { host, port, threads, dialect } = { ...modelServerDefaults, ...options };
   const servables = new Map<string, Servable>();
   const decoders = decoderPool({ options: decoderDefaults, clock: systemClock });
   const closeModels = async () => {
@@ -56,7 +68,11 @@ export async function startModelServer(options: ModelServerOptions): Promise<Mod
     await Promise.all([decoders.close(), ...models]);
   };
   try {
-    for (const folder of findModels(options.models)) {
+    const folders = [options.models]
+      .flat()
+      .flatMap((source) => findModels(source, options.onProgress));
+    assertDistinct(folders);
+    for (const folder of folders) {
       const model = await load(folder, threads, decoders.preprocess);
       servables.set(model.name, model);
       options.onLoaded?.(model);
@@ -67,7 +83,8 @@ export async function startModelServer(options: ModelServerOptions): Promise<Mod
       "grpc.max_receive_message_length": -1,
       "grpc.max_send_message_length": -1,
     });
-    addServices(server, servables);
+    if (dialect === "tensorflow-serving") addServices(server, servables);
+    else addFpgaService(server, onlyModel(servables), dialect);
     const bound = await bind(server, host, port);
     return {
       port: bound,
@@ -81,6 +98,23 @@ export async function startModelServer(options: ModelServerOptions): Promise<Mod
     await closeModels();
     throw thrown;
   }
+}
+
+function assertDistinct(folders: readonly ModelFolder[]): void {
+  const names = folders.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) {
+    throw new ModelFolderError(`two of the models to serve are called "${twice}"`);
+  }
+}
+
+/** @throws ModelFolderError if there are several: a device holds one */
+function onlyModel(servables: ReadonlyMap<string, Servable>): Servable {
+  const [only, ...others] = servables.values();
+  if (only && others.length === 0) return only;
+  throw new ModelFolderError(
+    `an FPGA container holds exactly one model, not ${[...servables.keys()].join(", ")}: name one of them`,
+  );
 }
 
 async function load(

@@ -13,6 +13,7 @@ import {
 import type { PreprocessElsewhere } from "@tensorgate/imaging";
 import {
   dataTypes,
+  type FamilyName,
   grpcCode,
   InputParsingError,
   type PredictRequestParts,
@@ -31,6 +32,8 @@ const maxPixels = 25_000_000;
 export interface Servable {
   readonly name: string;
   readonly version: bigint;
+  /** Topology that it is of, where its manifest says so. */
+  readonly family: FamilyName | undefined;
   readonly signatures: ReadonlyMap<string, Signature>;
   /**
    * @param isAbandoned - whether the caller has gone: what has not begun is left then
@@ -61,6 +64,7 @@ export function servable(parts: ServableParts): Servable {
   return {
     name,
     version,
+    family: manifest.family,
     signatures,
     close: () => session.close(),
     predict: async (request, isAbandoned) => {

@@ -2,11 +2,13 @@ import { existsSync } from "node:fs";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type GatewayOptions, systemClockAndRandom } from "@tensorgate/gateway";
+import type { FamilyName } from "@tensorgate/tf-serving";
 import { CommandError } from "../command-error.ts";
 import { childSupervisor, type Supervisor } from "../demo/child-supervisor.ts";
 import { modelOptionsFromFolder } from "../demo/model-options.ts";
 import { modelServerChildren } from "../demo/model-server-child.ts";
 import { importModelServer } from "../import-model-server.ts";
+import { progressLine } from "../progress-line.ts";
 import { openLog } from "../telemetry/log.ts";
 import { startWatchedGateway, type WatchedGateway } from "../telemetry/watched-gateway.ts";
 import { untilStopped } from "../until-stopped.ts";
@@ -15,6 +17,9 @@ export interface DemoOptions {
   readonly port: number;
   readonly adminPort: number;
   readonly models?: string;
+  /** Topologies to serve too, with seeded weights. */
+  readonly families?: readonly FamilyName[];
+  readonly cache?: string;
 }
 
 /** The first is where the gateway is. */
@@ -24,15 +29,24 @@ const regions = ["westeurope", "eastus"] as const;
 const graceMs = 5_000;
 
 /** Runs two regions of embedded model servers and a gateway in front, until it is stopped. */
-export async function runDemo({ port, adminPort, models }: DemoOptions): Promise<void> {
+export async function runDemo(options: DemoOptions): Promise<void> {
+  const { port, adminPort, models, families = [], cache } = options;
   const log = openLog();
   const stopped = untilStopped();
-  const { findModels, bundledModelsDirectory } = await importModelServer();
+  const { findModels, bundledModelsDirectory, defaultCacheFolder } = await importModelServer();
   const directory = models ?? bundledModelsDirectory;
-  const folders = readable(() => findModels({ directory }));
+  const cacheFolder = cache ?? defaultCacheFolder();
+  // Made here, once, so that the model servers find them.
+  const folders = readable(() => [
+    ...findModels({ directory }),
+    ...findModels({ families, cacheFolder }, (progress) => log.note(progressLine(progress))),
+  ]);
 
   log.note(`starting a model server in ${regions.join(" and ")}`);
-  const startChild = modelServerChildren(directory);
+  const startChild = modelServerChildren([
+    ...["--models", directory, "--cache", cacheFolder],
+    ...(families.length > 0 ? ["--family", families.join(",")] : []),
+  ]);
   const supervisors = regions.map((region) =>
     childSupervisor({
       startChild,
@@ -46,7 +60,7 @@ export async function runDemo({ port, adminPort, models }: DemoOptions): Promise
     const started = Promise.all(supervisors.map((supervisor) => supervisor.start()));
     const ports = await Promise.race([started, stopped]);
     if (!ports) return;
-    const options: GatewayOptions = {
+    const gatewayOptions: GatewayOptions = {
       region: regions[0],
       listen: { host: "127.0.0.1", port },
       models: folders.map(modelOptionsFromFolder),
@@ -60,7 +74,7 @@ export async function runDemo({ port, adminPort, models }: DemoOptions): Promise
     };
     const admin = { host: "127.0.0.1", port: adminPort };
     running = await startWatchedGateway({
-      options,
+      options: gatewayOptions,
       admin,
       isAdminNeeded: false,
       log,

@@ -1,6 +1,8 @@
 import type { ModelServer, ModelSource } from "@tensorgate/model-server";
+import type { Dialect, FamilyName } from "@tensorgate/tf-serving";
 import { CommandError, explainedListenError } from "../command-error.ts";
 import { importModelServer } from "../import-model-server.ts";
+import { progressLine } from "../progress-line.ts";
 import { openLog } from "../telemetry/log.ts";
 import { untilStopped } from "../until-stopped.ts";
 
@@ -11,6 +13,9 @@ export interface ModelServerCommandOptions {
   readonly models?: string;
   readonly model_name?: string;
   readonly model_base_path?: string;
+  readonly family?: readonly FamilyName[];
+  readonly cache?: string;
+  readonly dialect: Dialect;
 }
 
 /** What a model server that runs as a child tells its parent. */
@@ -23,7 +28,7 @@ export interface ListeningMessage {
 export async function runModelServer(options: ModelServerCommandOptions): Promise<void> {
   const stopped = Promise.race([untilStopped(), untilDisconnected()]);
   const { startModelServer, bundledModelsDirectory } = await importModelServer();
-  const { host, port, threads } = options;
+  const { host, port, threads, dialect } = options;
   const log = openLog();
   let server: ModelServer;
   try {
@@ -31,7 +36,9 @@ export async function runModelServer(options: ModelServerCommandOptions): Promis
       host,
       port,
       threads: Math.max(1, threads),
-      models: sourceFrom(options, bundledModelsDirectory),
+      dialect,
+      models: sourcesFrom(options, bundledModelsDirectory),
+      onProgress: (progress) => log.note(progressLine(progress)),
       onLoaded: ({ name, version }) => {
         if (!process.connected) log.note(`loaded ${name}, version ${version}`);
       },
@@ -53,15 +60,23 @@ export async function runModelServer(options: ModelServerCommandOptions): Promis
   if (process.connected) process.disconnect();
 }
 
-function sourceFrom(
-  { models, model_name: name, model_base_path: basePath }: ModelServerCommandOptions,
+function sourcesFrom(
+  {
+    models,
+    model_name: name,
+    model_base_path: basePath,
+    family: families,
+    cache,
+  }: ModelServerCommandOptions,
   bundled: string,
-): ModelSource {
+): readonly ModelSource[] {
   if (models !== undefined && basePath !== undefined) {
     throw new CommandError("give --models or --model_base_path, not both");
   }
-  if (basePath !== undefined) return { name: name ?? "default", basePath };
-  return { directory: models ?? bundled };
+  const made = families ? [{ families, ...(cache !== undefined && { cacheFolder: cache }) }] : [];
+  if (basePath !== undefined) return [{ name: name ?? "default", basePath }, ...made];
+  if (models !== undefined || !families) return [{ directory: models ?? bundled }, ...made];
+  return made;
 }
 
 /** A parent that dies, or says so, takes its children along. */

@@ -8,16 +8,21 @@ const decodedFormats = ["jpeg", "png", "gif", "webp", "avif"] as const;
 export function modelOptionsFromFolder({ name, manifest }: ModelFolder): ModelOptions {
   const signature = manifest?.signatures["serving_default"];
   if (!manifest || !signature) return { name };
+  const input = { kind: "encoded-image" as const, formats: decodedFormats };
+  if (manifest.family) {
+    return { name, family: manifest.family, weights: manifest.weights, input };
+  }
   const picture = Object.entries(signature.inputs).find(([, input]) => input.picture);
-  const outputs = Object.entries(signature.outputs).flatMap(([output, { holds }]) =>
-    holds === "boxes" ? [] : [[output, { holds }] as const],
-  );
+  const outputs = Object.entries(signature.outputs).map(([output, { holds }]) => [
+    output,
+    { holds },
+  ]);
   return {
     name,
     weights: manifest.weights,
     ...(manifest.labels.length > 0 && { labels: manifest.labels }),
     ...(picture && {
-      input: { tensor: picture[0], kind: "encoded-image" as const, formats: decodedFormats },
+      input: { tensor: picture[0], ...input },
     }),
     output: Object.fromEntries(outputs),
   };

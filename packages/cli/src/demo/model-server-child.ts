@@ -8,10 +8,10 @@ const isSource = import.meta.url.endsWith(".ts");
 const execArgv = isSource ? ["--conditions=@tensorgate/source"] : [];
 const command = fileURLToPath(new URL(isSource ? "../main.ts" : "../main.js", import.meta.url));
 
-/** Starts model servers as processes of their own, with the models of `directory`. */
-export function modelServerChildren(directory: string): StartChild {
+/** Starts model servers as processes of their own. @param flags - that say which models */
+export function modelServerChildren(flags: readonly string[]): StartChild {
   return (port): Child => {
-    const args = ["model-server", "--port", String(port), "--models", directory];
+    const args = ["model-server", "--port", String(port), ...flags];
     // Detached, so that Ctrl-C reaches only us: the children stop when the gateway has drained.
     const child = fork(command, args, {
       execArgv,

@@ -3,6 +3,7 @@ import {
   type AttributeProto,
   AttributeProtoSchema,
   AttributeProto_AttributeType as AttributeType,
+  TensorProto_DataLocation as DataLocation,
   TensorProto_DataType as DataType,
   ModelProtoSchema,
   type NodeProto,
@@ -25,6 +26,8 @@ export interface GraphBuilder {
   output(name: string, shape: OnnxShape): void;
   /** A constant tensor of floats. */
   floats(name: string, shape: readonly number[], values: Float32Array): string;
+  /** A constant tensor of floats that are in a file beside the model. */
+  externalFloats(name: string, shape: readonly number[], place: ExternalPlace): string;
   /** A constant vector of 64-bit integers. */
   integers(values: readonly number[]): string;
   /** A constant scalar. */
@@ -45,6 +48,14 @@ export interface GraphBuilder {
   ): void;
   /** The model, serialized. */
   finish(metadata?: Readonly<Record<string, string>>): Uint8Array;
+}
+
+/** Where in which file a constant's bytes are. */
+export interface ExternalPlace {
+  /** Path relative to the model. */
+  readonly file: string;
+  readonly offset: number;
+  readonly byteLength: number;
 }
 
 type TensorInit = Exclude<MessageInitShape<typeof TensorProtoSchema>, TensorProto>;
@@ -76,6 +87,17 @@ export function graphBuilder(graphName: string): GraphBuilder {
         dims: shape.map(BigInt),
         dataType: DataType.FLOAT,
         rawData: bytesOf(values),
+      }),
+    externalFloats: (name, shape, { file, offset, byteLength }) =>
+      constant(name, {
+        dims: shape.map(BigInt),
+        dataType: DataType.FLOAT,
+        dataLocation: DataLocation.EXTERNAL,
+        externalData: [
+          { key: "location", value: file },
+          { key: "offset", value: String(offset) },
+          { key: "length", value: String(byteLength) },
+        ],
       }),
     integers: (values) =>
       constant(`integers_${values.join("_")}`, {

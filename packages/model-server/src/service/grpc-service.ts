@@ -1,12 +1,5 @@
 import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
-import type {
-  MethodDefinition,
-  Server,
-  ServerUnaryCall,
-  ServiceError,
-  sendUnaryData,
-} from "@grpc/grpc-js";
-import { Metadata } from "@grpc/grpc-js";
+import type { Server } from "@grpc/grpc-js";
 import {
   HealthCheckRequestSchema,
   HealthCheckResponseSchema,
@@ -20,17 +13,10 @@ import {
   GetModelStatusRequestSchema,
   GetModelStatusResponseSchema,
 } from "@tensorgate/proto/tensorflow_serving/get_model_status";
-import {
-  grpcCode,
-  MalformedMessageError,
-  ServingError,
-  statusMessage,
-} from "@tensorgate/tf-serving";
+import { grpcCode, MalformedMessageError, ServingError } from "@tensorgate/tf-serving";
 import { getModelStatus } from "./model-service.ts";
 import { getModelMetadata, type LoadedModels, predict } from "./prediction-service.ts";
-
-/** Bytes in, bytes out: messages are read and written by the methods themselves. */
-type Method = (message: Buffer, isAbandoned: () => boolean) => Promise<Buffer> | Buffer;
+import { addUnary, type Method } from "./unary-method.ts";
 
 /** Registers TensorFlow Serving's services, and gRPC's health check, on `server`. */
 export function addServices(server: Server, models: LoadedModels): void {
@@ -59,10 +45,7 @@ export function addServices(server: Server, models: LoadedModels): void {
       checkHealth,
     ),
   };
-  for (const [path, method] of Object.entries(methods)) {
-    const { definition, handler } = unary(path, method);
-    server.addService({ [path]: definition }, { [path]: handler });
-  }
+  for (const [path, method] of Object.entries(methods)) addUnary(server, path, method);
 }
 
 /** The names under which TensorFlow Serving answers its health check: short ones. */
@@ -107,37 +90,4 @@ function readMessage<Request extends DescMessage>(
   } catch (cause) {
     throw new MalformedMessageError(`not a ${schema.typeName}`, { cause });
   }
-}
-
-function unary(path: string, method: Method) {
-  const definition: MethodDefinition<Buffer, Buffer> = {
-    path,
-    requestStream: false,
-    responseStream: false,
-    requestSerialize: (bytes) => bytes,
-    requestDeserialize: (bytes) => bytes,
-    responseSerialize: (bytes) => bytes,
-    responseDeserialize: (bytes) => bytes,
-  };
-  const handler = (call: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>): void => {
-    const answer = async () => method(call.request, () => call.cancelled);
-    answer().then(
-      (bytes) => reply(null, bytes),
-      (thrown: unknown) => reply(serviceError(thrown)),
-    );
-  };
-  return { definition, handler };
-}
-
-/** What is not a text of TensorFlow Serving's is either not a message, or our own fault. */
-function serviceError(thrown: unknown): Partial<ServiceError> {
-  const metadata = new Metadata();
-  if (thrown instanceof ServingError) {
-    return { code: thrown.grpcCode, details: statusMessage(thrown.message), metadata };
-  }
-  if (thrown instanceof MalformedMessageError) {
-    const details = `the request could not be read: ${thrown.message}`;
-    return { code: grpcCode.INVALID_ARGUMENT, details, metadata };
-  }
-  return { code: grpcCode.INTERNAL, details: "internal error", metadata };
 }

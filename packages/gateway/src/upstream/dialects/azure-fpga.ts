@@ -68,8 +68,13 @@ export function azureFpgaReplica(
         throw isNullReference(thrown) ? unknownInput(wire, names, dialect) : thrown;
       });
       return readReply(() => {
-        const response = scoreResponseFromPredictResponse(reply, { name: request.modelSpec.name });
-        return { ...response, outputs: underOurNames(response.outputs, names.outputs, dialect) };
+        const { name } = request.modelSpec;
+        const response = scoreResponseFromPredictResponse(reply, { name });
+        // Whatever it calls itself, and 0 for a version that it does not know.
+        return {
+          model: { name, version: response.model.version },
+          outputs: underOurNames(response.outputs, names.outputs, dialect),
+        };
       });
     },
 

@@ -17,8 +17,11 @@ export interface Connection {
   open(): OpenConnection;
   /** Told that a call at `session` has ended. */
   released(session: http2.ClientHttp2Session): void;
-  /** Told that a call at `session` was given up without a word from the other side: it may be gone. */
-  suspect(session: http2.ClientHttp2Session): void;
+  /**
+   * Told that a call at `session` was given up. Where nothing at all has come from the other side since it began, the
+   * other side may be gone, and is asked for a sign of life.
+   */
+  suspect(session: http2.ClientHttp2Session, receivedBytesThen: number): void;
   close(): void;
 }
 
@@ -55,6 +58,8 @@ export function connection({
     });
     session.once("connect", () => {
       connectTimer[Symbol.dispose]();
+      // It may have been closed while it was made.
+      if (session.destroyed) return;
       session.setLocalWindowSize(windowBytes);
       // Waiting callers keep the process alive, an idle connection does not.
       session.unref();
@@ -92,9 +97,13 @@ export function connection({
       current.usedAtMs = clock.nowMs();
     },
 
-    suspect: (session) => {
+    suspect: (session, receivedBytesThen) => {
       if (session.closed || session.destroyed || session.connecting) return;
+      const isSilent = () => receivedBytesOf(session) === receivedBytesThen;
+      if (!isSilent()) return;
       const timer = clock.setTimer(connectTimeoutMs, () => {
+        // Behind a long upload a ping waits for its turn, but then there are other signs of life.
+        if (!isSilent()) return;
         session.destroy(new Error(`no answer to a ping within ${connectTimeoutMs} ms`));
       });
       // Whether it is an error or not, the connection is told of itself: a lost one is closed by then.
@@ -104,4 +113,9 @@ export function connection({
 
     close: () => current?.session.close(),
   };
+}
+
+/** What has come from the other side so far, window updates and all. */
+export function receivedBytesOf({ socket, destroyed }: http2.ClientHttp2Session): number {
+  return destroyed ? 0 : (socket.bytesRead ?? 0);
 }

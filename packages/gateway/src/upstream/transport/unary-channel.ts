@@ -1,6 +1,11 @@
 import http2 from "node:http2";
 import { type CallContext, remainingMs, UpstreamFailedError } from "@tensorgate/core";
-import { type ConnectionParts, connection, type OpenConnection } from "./connection.ts";
+import {
+  type ConnectionParts,
+  connection,
+  type OpenConnection,
+  receivedBytesOf,
+} from "./connection.ts";
 import { errorFromGrpcStatus, grpcStatusFrom } from "./grpc-status.ts";
 import { framedMessage, messageFromFrames } from "./message-framing.ts";
 
@@ -68,6 +73,7 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
     segments,
     call,
   }: ExchangeParts): Promise<Uint8Array> {
+    const receivedBytesThen = receivedBytesOf(session);
     return new Promise((resolve, reject) => {
       const stream = session.request({
         ":method": "POST",
@@ -107,7 +113,7 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
         call.signal.removeEventListener("abort", onAbort);
         held.released(session);
         if (call.signal.aborted) {
-          if (receivedBytes === 0) held.suspect(session);
+          held.suspect(session, receivedBytesThen);
           return reject(call.signal.reason);
         }
         try {

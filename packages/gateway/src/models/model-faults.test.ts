@@ -1,0 +1,136 @@
+import { expect, test } from "vitest";
+import { modelFaults } from "./model-faults.ts";
+import { releaseFromOptions } from "./release.ts";
+import type { ModelOptions } from "./release-options.ts";
+
+const scores = { holds: "probabilities" } as const;
+
+test.each<{
+  readonly options: Omit<ModelOptions, "name">;
+  readonly path: string;
+  readonly text: string;
+}>([
+  { options: { variant: "float" }, path: "variant", text: "only a family" },
+  {
+    options: { family: "ssd-vgg", variant: "float", input: { formats: ["png"] } },
+    path: "input.kind",
+    text: "takes pixels",
+  },
+  { options: { input: {} }, path: "input.tensor", text: "without a family" },
+  {
+    options: { input: { tensor: "x", kind: "pixels", heightPx: 5 } },
+    path: "input.widthPx",
+    text: "the size has to be given",
+  },
+  {
+    options: {
+      input: { tensor: "x", kind: "pixels", heightPx: 300, widthPx: 300, shorterSidePx: 256 },
+    },
+    path: "input.shorterSidePx",
+    text: "300 pixels cannot be cut out of a side of 256",
+  },
+  {
+    options: { family: "resnet-50", output: { a: scores, b: { holds: "logits" } } },
+    path: "output.b.holds",
+    text: "two outputs hold class scores",
+  },
+  {
+    options: { family: "resnet-50", output: { a: { holds: "boxes" } } },
+    path: "output.a.holds",
+    text: "gives no boxes",
+  },
+  {
+    options: { family: "ssd-vgg", output: { a: scores } },
+    path: "output.a.holds",
+    text: "gives boxes, not class scores",
+  },
+  {
+    options: { family: "ssd-vgg", output: { boxes: { holds: "boxes" } } },
+    path: "output.boxes.holds",
+    text: "out_0 to out_11",
+  },
+  {
+    options: { input: { tensor: "x" }, output: { a: { holds: "boxes" } } },
+    path: "output",
+    text: "12 outputs that hold boxes",
+  },
+  {
+    options: { family: "resnet-50", labels: ["a", "b"], classCount: 3 },
+    path: "labels",
+    text: "2 labels are listed, but classCount is 3",
+  },
+  {
+    options: { family: "ssd-vgg", labels: Array(21).fill("x") },
+    path: "labels",
+    text: "22 classes with the background, but the head has 21",
+  },
+  {
+    options: { input: { tensor: "x" }, output: { a: scores }, task: "embed" },
+    path: "task",
+    text: "an output has to hold features",
+  },
+  { options: { task: "classify", output: { a: scores } }, path: "task", text: "take pictures" },
+])("$path: $text", ({ options, path, text }) => {
+  const faults = modelFaults({ name: "m", ...options });
+
+  expect(faults.map((fault) => fault.path.join("."))).toEqual([path]);
+  expect(faults[0]?.message).toContain(text);
+});
+
+test.each<Omit<ModelOptions, "name">>([
+  { family: "resnet-50" },
+  { family: "ssd-vgg", variant: "float" },
+  { family: "ssd-vgg", output: { out_0: { holds: "boxes", tensor: "mine:0" } } },
+  { family: "densenet-121", input: { kind: "pixels", tensor: "x" }, task: "embed" },
+  { family: "vgg-16", classCount: 2, output: { mine: scores }, labels: ["a", "b"] },
+])("%j has no fault", (options) => {
+  expect(modelFaults({ name: "m", ...options })).toEqual([]);
+});
+
+test("the float SSD-VGG takes pixels of 300 × 300 under the graph's own name", () => {
+  const { picture, tensorNames } = releaseFromOptions({
+    name: "ssd",
+    family: "ssd-vgg",
+    variant: "float",
+  });
+
+  expect(picture?.preprocessing?.resize).toEqual({ kind: "warp", heightPx: 300, widthPx: 300 });
+  expect(tensorNames.inputs[0]?.on["azure-fpga"]).toBe("brainwave_ssd_vgg_1_Version_0.1_input_1:0");
+});
+
+test("DenseNet-121 by pixels is scaled as its graph does, BGR where that is said", () => {
+  const { picture } = releaseFromOptions({
+    name: "densenet",
+    family: "densenet-121",
+    input: { kind: "pixels", channelOrder: "bgr" },
+  });
+
+  expect(picture?.preprocessing).toMatchObject({
+    scale: 0.017,
+    channelOrder: "bgr",
+    coordinates: "tensorflow-1",
+    resize: { kind: "shorter-side", px: 256 },
+  });
+});
+
+test("a family's labels are of no use to another number of classes", () => {
+  const { labels } = releaseFromOptions({ name: "m", family: "resnet-50", classCount: 7 });
+
+  expect(labels).toEqual([]);
+});
+
+test("an override says what it says, and leaves the rest to the family", () => {
+  const { tensorNames, outputs, classScores } = releaseFromOptions({
+    name: "m",
+    family: "resnet-50",
+    output: { scores: { tensor: { "azure-fpga": "mine:0" }, holds: "probabilities" } },
+  });
+
+  expect(outputs.map(({ name }) => name)).toEqual(["features", "scores"]);
+  expect(classScores?.tensor).toBe("scores");
+  expect(tensorNames.outputs.at(-1)?.on).toEqual({
+    "azure-fpga": "mine:0",
+    "azure-fpga-preview": "scores",
+    "tensorflow-serving": "scores",
+  });
+});

@@ -1,0 +1,88 @@
+import http2 from "node:http2";
+import type { AddressInfo, Socket } from "node:net";
+import { manualClock } from "@tensorgate/core/testing";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { channelDefaults } from "../options.ts";
+import { connection, receivedBytesOf } from "./connection.ts";
+
+let address: string;
+const server = http2.createServer();
+const sockets = new Set<Socket>();
+beforeAll(async () => {
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+afterAll(() => {
+  for (const socket of sockets) socket.destroy();
+  server.close();
+});
+
+function held() {
+  const clock = manualClock();
+  const credentials = { scheme: "http" as const, read: () => ({ tls: {}, headers: { a: "b" } }) };
+  const made = connection({ address, credentials, settings: channelDefaults, clock });
+  return { made, clock, [Symbol.dispose]: made.close };
+}
+
+const settled = (session: http2.ClientHttp2Session) =>
+  new Promise<void>((resolve) => session.once("localSettings", () => resolve()));
+
+test("calls share a connection, which carries the headers of its credentials", () => {
+  using one = held();
+
+  const first = one.made.open();
+  const second = one.made.open();
+
+  expect(second.session).toBe(first.session);
+  expect(second.headers).toEqual({ a: "b" });
+});
+
+test("a connection that was idle for too long is made anew by the next call", () => {
+  using one = held();
+  const { session } = one.made.open();
+
+  one.clock.advance(500_000);
+  expect(one.made.open().session).toBe(session);
+  one.made.released(session);
+  one.made.released(session);
+  one.clock.advance(119_999);
+  expect(one.made.open().session).toBe(session);
+  one.made.released(session);
+  one.clock.advance(120_000);
+
+  expect(one.made.open().session).not.toBe(session);
+});
+
+test("a connection that gives no sign of life is ended", async () => {
+  using one = held();
+  const { session } = one.made.open();
+  await settled(session);
+  const closed = new Promise<void>((resolve) => session.once("close", () => resolve()));
+  // Nothing comes from there any more, as from a machine that lost its power.
+  for (const socket of sockets) socket.pause();
+
+  one.made.suspect(session, receivedBytesOf(session));
+  one.clock.advance(1_000);
+
+  await closed;
+  expect(one.made.open().session).not.toBe(session);
+});
+
+test("one that answers, or that answered somebody else meanwhile, is left alone", async () => {
+  using one = held();
+  const { session } = one.made.open();
+  await settled(session);
+
+  one.made.suspect(session, receivedBytesOf(session) - 1);
+  expect(one.clock.pendingTimersMs()).toEqual([]);
+  one.made.suspect(session, receivedBytesOf(session));
+  expect(one.clock.pendingTimersMs()).toEqual([1_000]);
+  await new Promise<void>((resolve) => session.ping(() => resolve()));
+  one.clock.advance(1_000);
+
+  expect(session.destroyed).toBe(false);
+});

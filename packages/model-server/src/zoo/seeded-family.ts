@@ -1,0 +1,111 @@
+import { randomUUID } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { type Family, type FamilyName, families } from "@tensorgate/tf-serving";
+import { type Manifest, ModelFolderError, parseManifest } from "../manifest.ts";
+import type { ModelFolder } from "../model-folder.ts";
+import { familyGraph } from "./topologies.ts";
+import { weightFile, weightFileName } from "./weight-file.ts";
+
+/** Counted up when a topology or the way its weights are made changes, so that old files are left alone. */
+const topologyVersion = 1;
+
+const seed = 1;
+
+export interface SeededFamilyOptions {
+  readonly cacheFolder: string;
+  /** Told before a model is made and when it is, which takes up to some seconds; not if it is there already. */
+  readonly onProgress: (progress: GenerationProgress) => void;
+}
+
+export type GenerationProgress =
+  | { readonly state: "begun"; readonly family: FamilyName; readonly folder: string }
+  | { readonly state: "done"; readonly family: FamilyName; readonly byteCount: number };
+
+/** Where what was made once is kept: as the XDG base directory specification says, unless told otherwise. */
+export function defaultCacheFolder(env: NodeJS.ProcessEnv = process.env): string {
+  const { TENSORGATE_CACHE: own, XDG_CACHE_HOME: users } = env;
+  return own || join(users || join(homedir(), ".cache"), "tensorgate");
+}
+
+/**
+ * A family's topology with seeded weights: real in size and speed, but its answers mean nothing. It is made in the
+ * cache folder when it is asked for first.
+ *
+ * @throws ModelFolderError if the folder cannot be written
+ */
+export function seededFamily(
+  name: FamilyName,
+  { cacheFolder, onProgress }: SeededFamilyOptions,
+): ModelFolder {
+  const family = families.get(name);
+  if (!family) throw new RangeError(`there is no family ${name}`);
+  const base = join(cacheFolder, "models", `seeded-v${topologyVersion}-${seed}`, name);
+  const folder = join(base, "1");
+  const modelFile = join(folder, "model.onnx");
+  if (!existsSync(modelFile)) {
+    onProgress({ state: "begun", family: name, folder });
+    const byteCount = generated(family, folder);
+    onProgress({ state: "done", family: name, byteCount });
+  }
+  const manifestFile = join(folder, "manifest.json");
+  const manifest = parseManifest(readFileSync(manifestFile, "utf8"), manifestFile);
+  return { name, version: 1n, modelFile, manifest };
+}
+
+/** Made beside its place and moved there whole, so that nobody ever sees half a model. */
+function generated(family: Family, folder: string): number {
+  const unfinished = `${folder}.${randomUUID()}`;
+  try {
+    mkdirSync(unfinished, { recursive: true });
+    using weights = weightFile(join(unfinished, weightFileName), seed);
+    const graph = familyGraph(family.name, weights);
+    writeFileSync(join(unfinished, "model.onnx"), graph);
+    const manifest = `${JSON.stringify(seededManifest(family), undefined, 2)}\n`;
+    writeFileSync(join(unfinished, "manifest.json"), manifest);
+    moveIntoPlace(unfinished, folder);
+    return weights.valueCount * 4;
+  } catch (cause) {
+    rmSync(unfinished, { recursive: true, force: true });
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ModelFolderError(
+      `${family.name} could not be made in ${folder}: ${reason}; TENSORGATE_CACHE names another folder`,
+      { cause },
+    );
+  }
+}
+
+/** Whoever comes second finds the same model there already. */
+function moveIntoPlace(unfinished: string, folder: string): void {
+  try {
+    renameSync(unfinished, folder);
+  } catch (thrown) {
+    if (!existsSync(join(folder, "model.onnx"))) throw thrown;
+    rmSync(unfinished, { recursive: true, force: true });
+  }
+}
+
+function seededManifest(family: Family): Manifest {
+  const { input, outputs, preprocessing, title, name } = family;
+  const alias = input.on["tensorflow-serving"];
+  return {
+    description: `${title} with seeded weights: its answers mean nothing.`,
+    weights: "seeded",
+    family: name,
+    labels: [],
+    signatures: {
+      serving_default: {
+        inputs: {
+          [alias]: { dtype: "BYTES", shape: [-1], picture: { tensor: "images", preprocessing } },
+        },
+        outputs: Object.fromEntries(
+          outputs.map(({ on, name: tensor, shape, holds }) => [
+            on["tensorflow-serving"],
+            { dtype: "FP32" as const, shape, tensor, holds },
+          ]),
+        ),
+      },
+    },
+  };
+}

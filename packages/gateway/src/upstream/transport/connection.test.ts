@@ -41,9 +41,10 @@ test("calls share a connection, which carries the headers of its credentials", (
   expect(second.headers).toEqual({ a: "b" });
 });
 
-test("a connection that was idle for too long is made anew by the next call", () => {
+test("a connection that was idle for too long is made anew by the next call", async () => {
   using one = held();
   const { session } = one.made.open();
+  await settled(session);
 
   one.clock.advance(500_000);
   expect(one.made.open().session).toBe(session);

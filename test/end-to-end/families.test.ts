@@ -1,5 +1,5 @@
 import { float32Tensor, type Tensor } from "@tensorgate/core";
-import type { GatewayOptions, PoolOptions } from "@tensorgate/gateway";
+import type { GatewayOptions, ModelOptions, PoolOptions } from "@tensorgate/gateway";
 import sharp from "sharp";
 import { afterEach, expect, test } from "vitest";
 import {
@@ -20,7 +20,7 @@ const star = samplePicture("star");
 const azure = { dialect: "azure-fpga" } as const;
 
 interface Setting {
-  readonly model: GatewayOptions["models"][number];
+  readonly model: ModelOptions;
   readonly pool?: Partial<PoolOptions>;
   readonly replica?: FakeReplicaOptions;
   readonly options?: Partial<GatewayOptions>;

@@ -72,6 +72,9 @@ export async function startFakeReplica({
     stream.resume();
     if (isPredictOnly) return refuse(stream, { code: 12, message: "" });
     if (headers[":path"]?.endsWith("/GetModelStatus")) return answerStatus(stream);
+    if (headers[":path"]?.endsWith("/GetModelMetadata")) {
+      return refuse(stream, { code: 12, message: "" });
+    }
     predictCount += 1;
     const call: PredictCall = {
       headers,

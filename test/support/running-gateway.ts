@@ -3,6 +3,7 @@ import {
   type Gateway,
   type GatewayOptions,
   type GatewayParts,
+  type ModelOptions,
 } from "@tensorgate/gateway";
 import { bundledModelsDirectory, findModels, startModelServer } from "@tensorgate/model-server";
 
@@ -13,7 +14,7 @@ export interface RunningGateway extends AsyncDisposable {
 }
 
 /** What a gateway is told of the shapes model, in full. */
-export function shapesModel(): GatewayOptions["models"][number] {
+export function shapesModel(): ModelOptions {
   const labels = findModels({ directory: bundledModelsDirectory })[0]?.manifest?.labels ?? [];
   return {
     name: "shapes",

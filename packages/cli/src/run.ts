@@ -2,6 +2,7 @@ import { version } from "@tensorgate/gateway";
 import { dialects, type FamilyName, familyNames } from "@tensorgate/tf-serving";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { CommandError } from "./command-error.ts";
+import { runAttach } from "./commands/attach.ts";
 import { checkConfig, printConfigSchema } from "./commands/config.ts";
 import { runDemo } from "./commands/demo.ts";
 import { printNewKey } from "./commands/key.ts";
@@ -104,6 +105,30 @@ function program(): Command {
     .addOption(portOption("--threads <number>", "threads that each model may use", 1))
     .action((options) => runModelServer(options));
 
+  root
+    .command("attach <address>")
+    .description("look at a model server that runs already, and write a configuration for it")
+    .option("--model <name>", "name of the model; usual ones are tried without it")
+    .addOption(new Option("--dialect <name>", "how it wants to be spoken to").choices(dialects))
+    .addOption(new Option("--family <name>", "topology of the model").choices(familyNames))
+    .option("--service <name>", "service by which a cluster finds an FPGA's container")
+    .option("--key-env <variable>", "environment variable with the key for it")
+    .option("--ca <file>", "who signed its certificate, for grpcs://")
+    .option("--region <name>", "where it is", "local")
+    .option("-o, --output <file>", "write the configuration there, rather than to standard output")
+    .option("--force", "write over a file")
+    .option("--serve", "go on as a gateway in front of it")
+    .addOption(portOption("--port <number>", "port of that gateway; 0 takes a free one", 8_080))
+    .addOption(
+      portOption("--admin-port <number>", "port of its metrics", 9_090).env(adminPortVariable),
+    )
+    .addOption(
+      new Option("--timeout <ms>", "how long each question may take, in milliseconds")
+        .argParser(parseMilliseconds)
+        .default(10_000),
+    )
+    .action((address: string, options) => runAttach(address, options));
+
   const config = root.command("config").description("look at a configuration");
   config
     .command("check <file>")
@@ -157,6 +182,12 @@ const isFamilyName = (name: string): name is FamilyName =>
 
 function portOption(flags: string, description: string, value: number): Option {
   return new Option(flags, description).argParser(parsePort).default(value);
+}
+
+function parseMilliseconds(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= 1 && value <= 600_000) return value;
+  throw new InvalidArgumentError("it must be a whole number from 1 to 600000.");
 }
 
 function parsePort(text: string): number {

@@ -12,10 +12,14 @@ export type Weights = "trained" | "seeded" | "given";
 /** What a model takes: an encoded picture, or tensors that the caller makes. */
 export type ModelInput =
   | { readonly kind: "picture"; readonly tensor: string; readonly decodedBy: "gateway" | "model" }
-  | { readonly kind: "tensors" };
+  | { readonly kind: "tensors"; readonly tensors: readonly NamedTensorInfo[] };
 
-export interface ModelOutput extends Partial<TensorInfo> {
+/** A tensor by its name; without type and shape where nobody told them yet. */
+export interface NamedTensorInfo extends Partial<TensorInfo> {
   readonly name: string;
+}
+
+export interface ModelOutput extends NamedTensorInfo {
   readonly holds: OutputHolds;
 }
 

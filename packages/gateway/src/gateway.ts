@@ -27,7 +27,7 @@ import { assertVersionIsServed, modelCatalog, releases } from "./models/catalog.
 import { classifier } from "./models/classify.ts";
 import { detector } from "./models/detect.ts";
 import { embedder } from "./models/embed.ts";
-import { pictureDefaults } from "./models/options.ts";
+import { type ModelOptions, pictureDefaults } from "./models/options.ts";
 import { picturePreparer } from "./models/prepare-picture.ts";
 import { releaseFromOptions } from "./models/release.ts";
 import { dispatcher } from "./routing/dispatch.ts";
@@ -91,7 +91,8 @@ export interface GatewayParts {
  * @throws SettingError if a file or an environment variable that it names cannot be used
  */
 export function createGateway(options: GatewayOptions, parts: GatewayParts = {}): Gateway {
-  const { models, pools, region = "local", ...settings } = checkedOptions(options);
+  const { pools, region = "local", ...settings } = checkedOptions(options);
+  const models = settings.models ?? undescribedModels(pools);
   const { clock, random } = parts.clockAndRandom ?? systemClockAndRandom;
   const listen = { ...listenDefaults, ...settings.listen };
   const requests = { ...requestDefaults, ...settings.requests };
@@ -122,6 +123,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   const live = (model: string) => ({
     versions: watch.versionsOf(model),
     regions: pooled.regionsOf(model),
+    signature: watch.signatureOf(model),
   });
   const catalog = modelCatalog(known, live);
   const score: Score = async (request, call) => {
@@ -238,6 +240,11 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
       await decoders.close();
     },
   };
+}
+
+/** What a pool names and nobody described: its replicas tell what it takes and gives. */
+function undescribedModels(pools: readonly PoolOptions[]): readonly ModelOptions[] {
+  return [...new Set(pools.map(({ model }) => model))].map((name) => ({ name }));
 }
 
 /** Every replica of a model takes as many pictures at once as the least that one of its pools says. */

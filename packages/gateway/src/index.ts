@@ -7,4 +7,10 @@ export type { CertificateNews } from "./inbound/listener/tls-door.ts";
 export type { ModelOptions } from "./models/options.ts";
 export { systemClockAndRandom } from "./system-clock.ts";
 export type { CallRecord } from "./telemetry/call-record.ts";
+export {
+  type BackendFindings,
+  type BackendQuestion,
+  inspectBackend,
+} from "./upstream/inspect-backend.ts";
+export { testPicture } from "./upstream/test-picture.ts";
 export { version } from "./version.ts";

@@ -22,6 +22,9 @@ export {
   familyNames,
   familyVariants,
 } from "./families/family.ts";
+export { type FamilyGuess, guessFamily, type ModelClues } from "./families/guess-family.ts";
+export { imagenetLabels } from "./families/imagenet-labels.ts";
+export { vocLabels } from "./families/voc-labels.ts";
 export { grpcCode, grpcCodeName } from "./grpc-code.ts";
 export {
   InputParsingError,
@@ -34,7 +37,13 @@ export {
 export { httpStatusFromGrpcCode } from "./rest/http-status.ts";
 export { modelMetadataJson, modelStatusJson, restErrorBody } from "./rest/rest-json.ts";
 export { ServingError, servingErrors, statusMessage } from "./serving-error.ts";
-export { packedSignatures, signatureDefFromSignature } from "./signature-def.ts";
+export {
+  type GraphSignature,
+  type GraphTensorInfo,
+  packedSignatures,
+  signatureDefFromSignature,
+  signaturesFromMetadata,
+} from "./signature-def.ts";
 export { readTensorProto, TensorParsingError } from "./tensor-proto-reader.ts";
 export { type TensorEncoding, tensorProtoWriter } from "./tensor-proto-writer.ts";
 export { MalformedMessageError } from "./wire/malformed-message-error.ts";

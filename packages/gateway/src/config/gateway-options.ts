@@ -60,7 +60,8 @@ export interface GatewayOptions {
   readonly region?: string;
   readonly listen?: ListenOptions;
   readonly crossSite?: CrossSiteOptions;
-  readonly models: readonly ModelOptions[];
+  /** What can be scored. Without it the models of the pools are, by tensors, as they tell of themselves. */
+  readonly models?: readonly ModelOptions[];
   readonly pools: readonly PoolOptions[];
   readonly requests?: RequestOptions;
   readonly pictures?: PictureOptions;
@@ -112,7 +113,7 @@ export const gatewaySchema: z.ZodType<GatewayOptions> = z
     region: z.string().min(1).optional().describe("Where this gateway runs."),
     listen: listenSchema.optional(),
     crossSite: crossSiteSchema.optional().describe("Which pages in browsers may call."),
-    models: z.array(modelSchema).min(1).describe("What can be scored."),
+    models: z.array(modelSchema).min(1).optional().describe("What can be scored."),
     pools: z.array(poolSchema).min(1).describe("Where it is scored."),
     requests: requestSchema.optional().describe("Limits of what callers send."),
     pictures: pictureSchema.optional().describe("Limits of pictures."),
@@ -127,7 +128,7 @@ export const gatewaySchema: z.ZodType<GatewayOptions> = z
     allowAnonymous: z.boolean().optional().describe("Lets everybody call, from anywhere."),
   })
   .superRefine((options, context) => {
-    const names = options.models.map(({ name }) => name);
+    const names = (options.models ?? []).map(({ name }) => name);
     names.forEach((name, index) => {
       if (names.indexOf(name) === index) return;
       context.addIssue({
@@ -137,11 +138,11 @@ export const gatewaySchema: z.ZodType<GatewayOptions> = z
       });
     });
     options.pools.forEach(({ model }, index) => {
-      if (names.includes(model)) return;
+      if (!options.models || names.includes(model)) return;
       context.addIssue({
         code: "custom",
         path: ["pools", index, "model"],
-        message: `there is no model "${model}"; models: ${names.join(", ")}`,
+        message: `there is no model "${model}"; models: ${names.join(", ")}. An entry \`- name: ${model}\` is enough to score it by tensors`,
       });
     });
     options.pools.forEach(({ service, dialect }, index) => {

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import { z } from "zod";
+import { isLabelListName } from "../models/options.ts";
 import { ConfigError, type ConfigFault } from "./config-error.ts";
 import { withPathsFrom } from "./config-paths.ts";
 import { type GatewayOptions, gatewaySchema } from "./gateway-options.ts";
@@ -110,6 +111,7 @@ function withLabelFiles(
   const models = root["models"].map((model: unknown, index) => {
     if (!isRecord(model) || typeof model["labels"] !== "string") return model;
     const path = model["labels"];
+    if (isLabelListName(path)) return model;
     try {
       return { ...model, labels: readText(path).trimEnd().split(/\r?\n/) };
     } catch (error) {

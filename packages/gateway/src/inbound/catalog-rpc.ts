@@ -1,5 +1,5 @@
 import type { ConnectRouter } from "@connectrpc/connect";
-import type { ModelCatalog, ModelDescription } from "@tensorgate/core";
+import type { ModelCatalog, ModelDescription, NamedTensorInfo } from "@tensorgate/core";
 import { CatalogService } from "@tensorgate/proto/tensorgate/v1/catalog";
 import { assertMayUse } from "./authentication.ts";
 import { listFor } from "./catalog-rest.ts";
@@ -33,12 +33,14 @@ function modelMessage({ labels, input, outputs, ...rest }: ModelDescription) {
     versions: [...rest.versions],
     regions: [...rest.regions],
     labelCount: labels.length,
-    input: input.kind === "picture" ? { ...input } : { kind: input.kind },
-    outputs: outputs.map(({ name, holds, dtype, shape }) => ({
-      name,
-      holds,
-      dtype: dtype ?? "",
-      ...(shape && { shape: shape.map(BigInt) }),
-    })),
+    input:
+      input.kind === "picture"
+        ? { ...input }
+        : { kind: input.kind, tensors: input.tensors.map(infoMessage) },
+    outputs: outputs.map((output) => ({ ...infoMessage(output), holds: output.holds })),
   };
+}
+
+function infoMessage({ name, dtype, shape }: NamedTensorInfo) {
+  return { name, dtype: dtype ?? "", ...(shape && { shape: shape.map(BigInt) }) };
 }

@@ -1,10 +1,16 @@
 import {
   type ModelCatalog,
   type ModelDescription,
+  type ModelInput,
+  type ModelOutput,
   type ModelSpec,
+  type NamedTensorInfo,
+  type Signature,
+  type TensorInfo,
   UnknownModelError,
   UnknownVersionError,
 } from "@tensorgate/core";
+import { wireName } from "@tensorgate/tf-serving";
 import { nearestNames } from "./nearest-names.ts";
 import type { Release } from "./release.ts";
 
@@ -13,6 +19,8 @@ export interface LiveModel {
   /** Versions that can be scored, highest first. */
   readonly versions: readonly bigint[];
   readonly regions: readonly string[];
+  /** What it takes and gives, by its own account; absent until it told that. */
+  readonly signature?: Signature | undefined;
 }
 
 export interface Releases {
@@ -49,27 +57,56 @@ export function modelCatalog(
   known: Releases,
   live: (modelName: string) => LiveModel,
 ): ModelCatalog {
-  const describe = (release: Release): ModelDescription => ({
-    name: release.name,
-    task: release.tasks[0] ?? "predict",
-    tasks: release.tasks,
-    ...live(release.name),
-    input: release.picture
-      ? {
-          kind: "picture",
-          tensor: release.picture.tensor,
-          decodedBy: release.picture.preprocessing ? "gateway" : "model",
-        }
-      : { kind: "tensors" },
-    outputs: release.outputs,
-    labels: release.labels,
-    weights: release.weights,
-    ...(release.family && { family: release.family.name }),
-  });
+  const describe = (release: Release): ModelDescription => {
+    const { versions, regions, signature } = live(release.name);
+    return {
+      name: release.name,
+      task: release.tasks[0] ?? "predict",
+      tasks: release.tasks,
+      versions,
+      regions,
+      input: describedInput(release, signature),
+      outputs: describedOutputs(release, signature),
+      labels: release.labels,
+      weights: release.weights,
+      ...(release.family && { family: release.family.name }),
+    };
+  };
   return {
     list: () => known.all().map(describe),
     get: (name) => describe(known.get(name)),
   };
+}
+
+function describedInput({ picture }: Release, signature: Signature | undefined): ModelInput {
+  if (picture) {
+    const decodedBy = picture.preprocessing ? "gateway" : "model";
+    return { kind: "picture", tensor: picture.tensor, decodedBy };
+  }
+  return { kind: "tensors", tensors: namedInfos(signature?.inputs) };
+}
+
+/** Outputs as they are described, with what the model itself says of them; all of the model's where none is. */
+function describedOutputs(
+  { outputs, tensorNames }: Release,
+  signature: Signature | undefined,
+): readonly ModelOutput[] {
+  if (outputs.length === 0) {
+    return namedInfos(signature?.outputs).map((info) => ({ ...info, holds: "tensor" as const }));
+  }
+  return outputs.map((output) => {
+    const wire = wireName(tensorNames.outputs, output.name, "tensorflow-serving");
+    return { ...output, ...infoJson(signature?.outputs.get(wire)) };
+  });
+}
+
+function namedInfos(infos: Signature["inputs"] = new Map()): readonly NamedTensorInfo[] {
+  return [...infos].map(([name, info]) => ({ name, ...infoJson(info) }));
+}
+
+/** @returns nothing but type and shape, whatever else is known */
+function infoJson(info: TensorInfo | undefined): Partial<TensorInfo> {
+  return info ? { dtype: info.dtype, shape: info.shape } : {};
 }
 
 /**

@@ -4,6 +4,7 @@ import {
   InvalidRequestError,
   NotSupportedError,
 } from "@tensorgate/core";
+import { imagenetLabels } from "@tensorgate/tf-serving";
 import type { Release } from "./release.ts";
 import {
   assertNumbers,
@@ -77,6 +78,6 @@ function classProbabilities({ outputs }: ScoredPicture, release: Release): Float
 }
 
 /** Some networks for ImageNet have 1001 classes: a background that no picture has, then the usual thousand. */
-function hasBackground(scores: Float32Array, { family, labels }: Release): boolean {
-  return family !== undefined && labels === family.labels && scores.length === labels.length + 1;
+function hasBackground(scores: Float32Array, { labels }: Release): boolean {
+  return labels === imagenetLabels && scores.length === labels.length + 1;
 }

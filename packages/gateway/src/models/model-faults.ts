@@ -94,7 +94,7 @@ function roleOf(holds: string): string {
 }
 
 function labelFaults({ labels, classCount, family }: ModelOptions): readonly ModelFault[] {
-  if (!labels) return [];
+  if (!labels || typeof labels === "string") return [];
   const isDetector = family !== undefined && families.get(family)?.task === "detect";
   const count = labels.length + (labels[0] === "background" ? 0 : 1);
   if (isDetector && count > 21) {

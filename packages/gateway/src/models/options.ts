@@ -1,9 +1,14 @@
 import { type DecoderOptions, type OptionalFormat, optionalFormats } from "@tensorgate/imaging";
 import { z } from "zod";
 import { modelFaults } from "./model-faults.ts";
-import { type ModelOptions, modelFormSchema } from "./release-options.ts";
+import { labelListNames, type ModelOptions, modelFormSchema } from "./release-options.ts";
 
 export type { DecoderOptions, ModelOptions };
+
+/** Whether a model's labels are a list that is known here, rather than those in a file of that name. */
+export function isLabelListName(text: string): boolean {
+  return labelListNames.some((name) => name === text);
+}
 
 export interface PictureOptions {
   /**

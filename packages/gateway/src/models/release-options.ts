@@ -13,6 +13,11 @@ const outputHolds = ["probabilities", "logits", "features", "boxes", "tensor"] a
 const coordinates = ["half-pixel", "tensorflow-1"] as const;
 const pictureFormats = ["jpeg", "png", "gif", "webp", "avif"] as const;
 
+/** Lists of class names that are known here. */
+export const labelListNames = ["imagenet", "pascal-voc"] as const;
+
+export type LabelListName = (typeof labelListNames)[number];
+
 /** A name that a tensor has in every dialect, or its name in each of some dialects. */
 export type TensorNameOptions = string | Readonly<Partial<Record<Dialect, string>>>;
 
@@ -128,8 +133,11 @@ export interface ModelOptions {
   readonly output?: Readonly<Record<string, OutputOptions>>;
   /** Scores that it gives; the number of labels by default. */
   readonly classCount?: number;
-  /** Class names in the order of the scores. In a file: one per line, a path relative to the configuration. */
-  readonly labels?: readonly string[];
+  /**
+   * Class names in the order of the scores, or the name of a list that is known here: "imagenet", "pascal-voc". In a
+   * file: one per line, a path relative to the configuration.
+   */
+  readonly labels?: readonly string[] | LabelListName;
   readonly detection?: DetectionOptions;
   /**
    * Where the weights come from; "seeded" ones give answers that mean nothing.
@@ -197,8 +205,7 @@ export const modelFormSchema: z.ZodType<ModelOptions> = z.strictObject({
   output: z.record(z.string(), output).optional().describe("Its outputs by name."),
   classCount: z.int().min(1).max(1_000_000).optional().describe("Scores that it gives."),
   labels: z
-    .array(z.string())
-    .min(1)
+    .union([z.array(z.string()).min(1), z.enum(labelListNames)])
     .optional()
     .describe("Class names, in the order of the scores."),
   detection: detectionSchema.optional().describe("What a detector's answers are cut down to."),

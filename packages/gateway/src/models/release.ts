@@ -6,14 +6,17 @@ import {
   type Family,
   type FamilyOutput,
   families,
+  imagenetLabels,
   type ModelTensorNames,
   sameEverywhere,
   type TensorNames,
+  vocLabels,
 } from "@tensorgate/tf-serving";
 import type { ModelOptions } from "./options.ts";
 import {
   type DetectionOptions,
   detectionDefaults,
+  type LabelListName,
   type OutputOptions,
   type PixelInputOptions,
   type TensorNameOptions,
@@ -94,7 +97,8 @@ export function releaseFromOptions(options: ModelOptions): Release {
     boxes,
     detection: { ...detectionDefaults, ...options.detection },
     labels: labelsOf(options, { family, isDetector: boxes.length > 0 }),
-    classCount: options.classCount ?? options.labels?.length,
+    classCount:
+      options.classCount ?? (Array.isArray(options.labels) ? options.labels.length : undefined),
     weights: options.weights ?? "given",
     tensorNames: { inputs: input ? [input] : [], outputs },
   };
@@ -221,10 +225,16 @@ function labelsOf(
   { labels, classCount }: ModelOptions,
   { family, isDetector }: { readonly family: Family | undefined; readonly isDetector: boolean },
 ): readonly string[] {
+  if (typeof labels === "string") return labelLists[labels];
   if (labels) return isDetector && labels[0] !== background ? [background, ...labels] : labels;
   const ofFamily = family?.labels ?? [];
   return classCount === undefined || classCount === ofFamily.length ? ofFamily : [];
 }
+
+const labelLists: Readonly<Record<LabelListName, readonly string[]>> = {
+  imagenet: imagenetLabels,
+  "pascal-voc": vocLabels,
+};
 
 const background = "background";
 

@@ -1,4 +1,12 @@
-import { type Clock, DeadlineExceededError, stageTimes } from "@tensorgate/core";
+import {
+  type CallContext,
+  type Clock,
+  DeadlineExceededError,
+  type Signature,
+  stageTimes,
+} from "@tensorgate/core";
+import { signaturesFromMetadata } from "@tensorgate/tf-serving";
+import type { Replica } from "./replica.ts";
 import type { Replicas } from "./replicas.ts";
 
 export interface ModelWatch {
@@ -6,6 +14,8 @@ export interface ModelWatch {
   probe(model: string, replicaId: string): Promise<"ready" | "warming" | "lost">;
   /** Versions that some replica said it can score, highest first. */
   versionsOf(model: string): readonly bigint[];
+  /** The signature that a call without a name gets; undefined until some replica told it. */
+  signatureOf(model: string): Signature | undefined;
 }
 
 export interface WatchParts {
@@ -14,7 +24,7 @@ export interface WatchParts {
   readonly clock: Clock;
 }
 
-/** Learns from probes which versions of a model there are. */
+/** Learns from probes which versions of a model there are, and what they take and give. */
 export function modelWatch(replicas: Replicas, { timeoutMs, clock }: WatchParts): ModelWatch {
   /** By model, then by replica. */
   const versions = new Map<string, Map<string, readonly bigint[]>>();
@@ -24,7 +34,32 @@ export function modelWatch(replicas: Replicas, { timeoutMs, clock }: WatchParts)
     versions.set(model, ofModel.set(replicaId, available));
   }
 
+  /** Signatures by model, with the versions that they were told of. */
+  const signatures = new Map<string, { readonly of: string; readonly signature?: Signature }>();
+
+  /** Asked once for each set of versions: whoever cannot tell, as an FPGA's container, need not be asked again. */
+  async function learnSignature(model: string, replica: Replica, call: CallContext): Promise<void> {
+    const of = versionsOf(model).join(",");
+    if (signatures.get(model)?.of === of) return;
+    signatures.set(model, { of });
+    try {
+      const all = signaturesFromMetadata(await replica.modelMetadata({ name: model }, call));
+      const signature = all.get("serving_default") ?? [...all.values()][0];
+      if (signature) signatures.set(model, { of, signature });
+    } catch {
+      // The model can be scored all the same.
+    }
+  }
+
+  function versionsOf(model: string): readonly bigint[] {
+    const all = new Set([...(versions.get(model)?.values() ?? [])].flat());
+    return [...all].toSorted((a, b) => (a > b ? -1 : 1));
+  }
+
   return {
+    versionsOf,
+    signatureOf: (model) => signatures.get(model)?.signature,
+
     probe: async (model, replicaId) => {
       const controller = new AbortController();
       using _timer = clock.setTimer(timeoutMs, () =>
@@ -38,17 +73,14 @@ export function modelWatch(replicas: Replicas, { timeoutMs, clock }: WatchParts)
         times: stageTimes(),
       };
       try {
-        const found = await replicas.get(replicaId).probe(model, call);
+        const replica = replicas.get(replicaId);
+        const found = await replica.probe(model, call);
         remember(model, replicaId, found.versions);
+        if (found.isReady) await learnSignature(model, replica, call);
         return found.isReady ? "ready" : "warming";
       } catch {
         return "lost";
       }
     },
-
-    versionsOf: (model) =>
-      [...new Set([...(versions.get(model)?.values() ?? [])].flat())].toSorted((a, b) =>
-        a > b ? -1 : 1,
-      ),
   };
 }

@@ -170,6 +170,13 @@ export declare type ModelInput = Message<"tensorgate.v1.ModelInput"> & {
    * @generated from field: string decoded_by = 3;
    */
   decodedBy: string;
+
+  /**
+   * What a model takes that is scored by tensors, as far as it told.
+   *
+   * @generated from field: repeated tensorgate.v1.TensorInfo tensors = 4;
+   */
+  tensors: TensorInfo[];
 };
 
 /**
@@ -177,6 +184,34 @@ export declare type ModelInput = Message<"tensorgate.v1.ModelInput"> & {
  * Use `create(ModelInputSchema)` to create a new message.
  */
 export declare const ModelInputSchema: GenMessage<ModelInput>;
+
+/**
+ * @generated from message tensorgate.v1.TensorInfo
+ */
+export declare type TensorInfo = Message<"tensorgate.v1.TensorInfo"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string dtype = 2;
+   */
+  dtype: string;
+
+  /**
+   * -1 for any extent.
+   *
+   * @generated from field: repeated int64 shape = 3;
+   */
+  shape: bigint[];
+};
+
+/**
+ * Describes the message tensorgate.v1.TensorInfo.
+ * Use `create(TensorInfoSchema)` to create a new message.
+ */
+export declare const TensorInfoSchema: GenMessage<TensorInfo>;
 
 /**
  * @generated from message tensorgate.v1.ModelOutput

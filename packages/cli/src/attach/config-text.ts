@@ -1,0 +1,51 @@
+import type { ModelOptions, PoolOptions } from "@tensorgate/gateway";
+
+export interface ConfigTextParts {
+  readonly region: string;
+  readonly model: ModelOptions;
+  readonly pool: PoolOptions;
+  /** Written above the model, each a comment of its own. */
+  readonly doubts: readonly string[];
+  /** Written at the beginning. */
+  readonly origin: string;
+}
+
+/** A configuration with its doubts as comments, as a person would write it. */
+export function configText({ region, model, pool, doubts, origin }: ConfigTextParts): string {
+  const { name, ...described } = model;
+  const { model: _same, region: _there, ...reached } = pool;
+  return [
+    `# ${origin}`,
+    `region: ${scalar(region)}`,
+    "models:",
+    ...doubts.map((doubt) => `  # check: ${doubt}`),
+    `  - name: ${scalar(name)}`,
+    ...members(described, "    "),
+    "pools:",
+    `  - model: ${scalar(name)}`,
+    `    region: ${scalar(region)}`,
+    ...members(reached, "    "),
+    "",
+  ].join("\n");
+}
+
+function members(value: object, indent: string): readonly string[] {
+  return Object.entries(value).map(([key, each]) => `${indent}${key}: ${flow(each)}`);
+}
+
+/** In one line. */
+function flow(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(flow).join(", ")}]`;
+  if (typeof value === "object" && value !== null) {
+    const inner = Object.entries(value).map(([key, each]) => `${scalar(key)}: ${flow(each)}`);
+    return `{ ${inner.join(", ")} }`;
+  }
+  return typeof value === "string" ? scalar(value) : String(value);
+}
+
+/** Quoted unless it is a plain word that YAML takes for nothing but text. */
+function scalar(text: string): string {
+  const isPlain =
+    /^[A-Za-z_][\w-]*$/.test(text) && !/^(y|n|yes|no|on|off|true|false|null)$/i.test(text);
+  return isPlain ? text : JSON.stringify(text);
+}

@@ -1,0 +1,192 @@
+import { elementCount, float32Values, type Tensor } from "@tensorgate/core";
+import type { BackendFindings, ModelOptions } from "@tensorgate/gateway";
+import {
+  type Family,
+  type FamilyName,
+  families,
+  type GraphTensorInfo,
+  guessFamily,
+} from "@tensorgate/tf-serving";
+
+/** A backend as a configuration describes it, with what could not be told for sure. */
+export interface DescribedBackend {
+  readonly model: ModelOptions;
+  /** What whoever reads the configuration should check; one sentence each. */
+  readonly doubts: readonly string[];
+}
+
+/** One output, as far as it is known. */
+interface SeenOutput {
+  /** On the wire. */
+  readonly name: string;
+  readonly graphName: string;
+  readonly dtype: string;
+  /** Without the batch; undefined where it is not known. */
+  readonly extents: readonly number[] | undefined;
+  readonly sample: Tensor | undefined;
+}
+
+/** @param told - the family that somebody said it is of */
+export function describedBackend(findings: BackendFindings, told?: FamilyName): DescribedBackend {
+  const outputs = seenOutputs(findings);
+  const guess = told
+    ? { family: told, because: "told" as const }
+    : guessFamily({
+        modelName: findings.model,
+        outputNames: outputs.flatMap(({ name, graphName }) => [name, graphName]),
+        outputWidths: outputs.map(({ extents }) => extents && elementCount(extents)),
+      });
+  const family = guess && families.get(guess.family);
+  if (!family) return withoutFamily(findings, outputs);
+  const byName =
+    guess.because === "name"
+      ? [`the family was guessed by the model's name; is it a ${family.title}?`]
+      : [];
+  const described = ofFamily(findings, outputs, family);
+  return { ...described, doubts: [...byName, ...described.doubts] };
+}
+
+function seenOutputs({ signature, outputs }: BackendFindings): readonly SeenOutput[] {
+  if (!signature) {
+    return [...outputs].map(([name, sample]) => ({
+      name,
+      graphName: name,
+      dtype: sample.dtype,
+      extents: sample.shape.slice(1),
+      sample,
+    }));
+  }
+  return [...signature.outputs].map(([name, { graphName, dtype, shape }]) => ({
+    name,
+    graphName,
+    dtype,
+    extents: shape?.slice(1),
+    sample: outputs.get(name),
+  }));
+}
+
+function ofFamily(
+  findings: BackendFindings,
+  outputs: readonly SeenOutput[],
+  family: Family,
+): DescribedBackend {
+  const { dialect, model: name, input } = findings;
+  const expectedInput = family.input.on[dialect];
+  const takesPixels = inputOf(findings)?.dtype === "FP32";
+  const isOtherName = input !== undefined && input !== expectedInput;
+  const given = {
+    ...(isOtherName && { tensor: input }),
+    ...(takesPixels && { kind: "pixels" as const }),
+  };
+  const names = new Set(outputs.map((output) => output.name));
+  const isExpected = (each: Family["outputs"][number]) =>
+    names.has(each.on[dialect]) || [...names].some((seen) => each.pattern?.test(seen));
+  const missing = family.outputs.filter((each) => each.holds !== "features" && !isExpected(each));
+  const doubts =
+    missing.length > 0 && outputs.length !== 1
+      ? [
+          `expected the outputs ${missing.map(({ on }) => on[dialect]).join(", ")}; it has ${[...names].join(", ")}`,
+        ]
+      : [];
+  return {
+    model: {
+      name,
+      family: family.name,
+      ...(Object.keys(given).length > 0 && { input: given }),
+    },
+    doubts,
+  };
+}
+
+function inputOf({ signature }: BackendFindings): GraphTensorInfo | undefined {
+  const all = [...(signature?.inputs.values() ?? [])];
+  return all.length === 1 ? all[0] : undefined;
+}
+
+function withoutFamily(
+  findings: BackendFindings,
+  outputs: readonly SeenOutput[],
+): DescribedBackend {
+  const { model: name } = findings;
+  const input = describedInput(findings);
+  if (!input) {
+    return {
+      model: { name },
+      doubts: ["it takes something else than one picture: it can be scored by tensors"],
+    };
+  }
+  const scores = outputs.filter(isClassScores).toSorted((a, b) => rank(b) - rank(a))[0];
+  const features = outputs.find((each) => each !== scores && isFeatures(each));
+  const output = {
+    ...(scores && { [scores.name]: { holds: holdsOf(scores) } }),
+    ...(features && { [features.name]: { holds: "features" as const } }),
+  };
+  const count = scores?.extents?.[0];
+  const isImagenet = count === 1_000 || count === 1_001;
+  return {
+    model: {
+      name,
+      input: input.options,
+      ...(Object.keys(output).length > 0 && { output }),
+      ...(isImagenet && { labels: "imagenet" as const }),
+    },
+    doubts: [
+      ...input.doubts,
+      ...(scores ? scoreDoubts(scores, isImagenet) : ["no output looks like scores of classes"]),
+      ...(features ? [`"${features.name}" is taken for features`] : []),
+    ],
+  };
+}
+
+function scoreDoubts(scores: SeenOutput, isImagenet: boolean): readonly string[] {
+  const { name, extents } = scores;
+  const labels = isImagenet
+    ? `"${name}" gives ${extents?.[0]} scores: are its classes ImageNet's, in the usual order?`
+    : `there are no labels for the ${extents?.[0] ?? "unknown number of"} scores of "${name}": add labels: ./labels.txt, one per line`;
+  return [`"${name}" is taken for ${holdsOf(scores)}`, labels];
+}
+
+function describedInput(findings: BackendFindings) {
+  const info = inputOf(findings);
+  const { input: tensor } = findings;
+  if (tensor === undefined) return undefined;
+  if (!info || info.dtype === "BYTES") {
+    return { options: { tensor, kind: "encoded-image" as const }, doubts: [] };
+  }
+  const [, a = 0, b = 0, c = 0] = info.shape ?? [];
+  const isPlanes = a === 3 && c !== 3;
+  const size = isPlanes ? { heightPx: b, widthPx: c } : { heightPx: a, widthPx: b };
+  return {
+    options: {
+      ...{ tensor, kind: "pixels" as const, ...size },
+      ...(isPlanes && { layout: "nchw" as const }),
+    },
+    doubts: [
+      "pixels are sent as they are, 0 to 255, in red, green and blue: what mean and scale was it trained with?",
+    ],
+  };
+}
+
+const isClassScores = ({ dtype, extents }: SeenOutput) =>
+  dtype === "FP32" && extents?.length === 1 && (extents[0] ?? 0) !== 1;
+
+const isFeatures = ({ name, graphName, dtype }: SeenOutput) =>
+  dtype === "FP32" && /feature|embed|pool/i.test(`${name} ${graphName}`);
+
+/** How much an output looks like scores of classes. */
+function rank({ name, graphName }: SeenOutput): number {
+  const text = `${name} ${graphName}`;
+  if (/prob|softmax|score|class|output_alias/i.test(text)) return 2;
+  return /logit|predict/i.test(text) ? 1 : 0;
+}
+
+/** By what the test picture gave, or else by its name. */
+function holdsOf({ name, graphName, sample }: SeenOutput): "probabilities" | "logits" {
+  if (sample?.dtype === "FP32") {
+    const values = float32Values(sample);
+    const sum = values.reduce((total, value) => total + value, 0);
+    const isShare = values.every((value) => value >= 0 && value <= 1);
+    return isShare && Math.abs(sum - 1) < 0.01 ? "probabilities" : "logits";
+  }
+  return /logit/i.test(`${name} ${graphName}`) ? "logits" : "probabilities";
+}

@@ -1,0 +1,214 @@
+import { existsSync, writeFileSync } from "node:fs";
+import { ScoringError, SettingError, UpstreamFailedError } from "@tensorgate/core";
+import {
+  type BackendFindings,
+  createGateway,
+  type GatewayOptions,
+  inspectBackend,
+  type PoolOptions,
+  parseConfig,
+  systemClockAndRandom,
+  testPicture,
+} from "@tensorgate/gateway";
+import { type Dialect, type FamilyName, familyNames } from "@tensorgate/tf-serving";
+import { backendAddress } from "../attach/backend-address.ts";
+import { configText } from "../attach/config-text.ts";
+import { describedBackend } from "../attach/described-backend.ts";
+import { CommandError } from "../command-error.ts";
+import { openLog } from "../telemetry/log.ts";
+import { startWatchedGateway } from "../telemetry/watched-gateway.ts";
+import { untilStopped } from "../until-stopped.ts";
+
+export interface AttachOptions {
+  readonly model?: string;
+  readonly dialect?: Dialect;
+  readonly family?: FamilyName;
+  readonly service?: string;
+  readonly keyEnv?: string;
+  readonly ca?: string;
+  readonly region: string;
+  readonly output?: string;
+  readonly force?: boolean;
+  readonly serve?: boolean;
+  readonly port: number;
+  readonly adminPort: number;
+  readonly timeout: number;
+}
+
+/** What models are called where nobody thought of a name, and after what they are. */
+const usualNames = [
+  ...["model", "default", "resnet", "resnet50", "resnet_50", "resnet152", "resnet_152"],
+  ...["densenet", "densenet121", "densenet_121", "vgg", "vgg16", "vgg_16", "ssd", "ssd_vgg"],
+  ...familyNames,
+];
+
+/**
+ * Looks at a backend that runs already, guesses what it is, and writes a configuration for it; tries a picture
+ * through a gateway with that configuration, and goes on serving if asked to.
+ */
+export async function runAttach(target: string, options: AttachOptions): Promise<void> {
+  // A gateway's connections to its replicas keep no process alive.
+  const alive = setInterval(() => {}, 60_000);
+  try {
+    await attach(target, options);
+  } finally {
+    clearInterval(alive);
+  }
+}
+
+async function attach(target: string, options: AttachOptions): Promise<void> {
+  const { output, force = false, serve = false } = options;
+  if (output !== undefined && existsSync(output) && !force) {
+    throw new CommandError(`${output} is there already; --force writes over it`);
+  }
+  const { address, isTls } = backendAddress(target);
+  const reached = {
+    ...(isTls && { tls: options.ca === undefined ? {} : { ca: options.ca } }),
+    ...(options.keyEnv !== undefined && { key: { env: options.keyEnv } }),
+    ...(options.service !== undefined && { service: options.service }),
+  };
+  say(`looking at ${address}`);
+  const findings = await found(() =>
+    inspectBackend({
+      address,
+      ...reached,
+      ...(options.dialect && { dialect: options.dialect }),
+      models: options.model === undefined ? usualNames : [options.model],
+      timeoutMs: options.timeout,
+      clock: systemClockAndRandom.clock,
+    }),
+  );
+  tell(findings);
+  const { model: described, doubts } = describedBackend(findings, options.family);
+  // An FPGA's container does not know what its model is called.
+  const isNameless = findings.dialect !== "tensorflow-serving" && options.model === undefined;
+  const model = { ...described, ...(isNameless && { name: described.family ?? "model" }) };
+  const failure = findings.failure ? [`a test picture failed: ${findings.failure.message}`] : [];
+  const pool: PoolOptions = {
+    ...{ model: model.name, region: options.region, dialect: findings.dialect },
+    replicas: [address],
+    ...reached,
+  };
+  const text = configText({
+    region: options.region,
+    model,
+    pool,
+    doubts: [...doubts, ...failure],
+    origin: `What tensorgate attach found at ${address}.`,
+  });
+  for (const doubt of [...doubts, ...failure]) say(`check: ${doubt}`);
+  if (output === undefined) process.stdout.write(text);
+  else {
+    writeFileSync(output, text);
+    say(`wrote ${output}`);
+  }
+  // Read as it was written: what is served is what the file says.
+  const config = parseConfig(text, output ?? "the configuration");
+  await tryPicture(config, options.timeout);
+  if (serve) await serveUntilStopped(config, options);
+}
+
+async function found(look: () => Promise<BackendFindings>): Promise<BackendFindings> {
+  try {
+    return await look();
+  } catch (thrown) {
+    if (thrown instanceof SettingError) throw new CommandError(thrown.message);
+    if (!ScoringError.is(thrown)) throw thrown;
+    if (thrown instanceof UpstreamFailedError && thrown.wasNeverSent) {
+      throw new CommandError(`nobody answers gRPC there: ${causeText(thrown)}`);
+    }
+    const { message, hint, cause } = thrown;
+    const reason = cause instanceof Error && cause.message !== "" ? ` (${cause.message})` : "";
+    throw new CommandError(`${message}${reason}${hint === undefined ? "" : `\n  ${hint}`}`);
+  }
+}
+
+function causeText({ cause, message }: Error): string {
+  return cause instanceof Error ? cause.message : message;
+}
+
+function tell({ dialect, model, versions, signature, outputs }: BackendFindings): void {
+  say(
+    dialect === "tensorflow-serving"
+      ? `a TensorFlow Serving with model "${model}", version ${versions.join(", ")}`
+      : `a container with a model on an FPGA, in the dialect ${dialect}`,
+  );
+  for (const [name, { dtype, shape }] of signature?.inputs ?? []) {
+    say(`  takes ${name}: ${dtype} [${shape ?? "any shape"}]`);
+  }
+  for (const [name, { dtype, shape }] of signature?.outputs ?? outputs) {
+    say(`  gives ${name}: ${dtype} [${shape ?? "any shape"}]`);
+  }
+}
+
+/** What a caller would get. */
+async function tryPicture(config: GatewayOptions, timeoutMs: number): Promise<void> {
+  const gateway = createGateway({ ...config, listen: { port: 0 } });
+  try {
+    await gateway.listen();
+    await Promise.race([gateway.ready(), later(timeoutMs)]);
+    const catalog = await fetch(`${gateway.url}/v1/catalog`);
+    const { models } = (await catalog.json()) as { models: { name: string; task: string }[] };
+    const [model] = models;
+    if (!model || model.task === "predict") return;
+    const response = await fetch(
+      `${gateway.url}/v1/${model.task}/${encodeURIComponent(model.name)}`,
+      { method: "POST", body: new Uint8Array(testPicture) },
+    );
+    say(outcome(response.status, await response.text()));
+  } finally {
+    await gateway.close(0);
+  }
+}
+
+interface FirstAnswer {
+  readonly detail?: string;
+  readonly hint?: string;
+  readonly results?: readonly {
+    readonly labels?: readonly { readonly label: string; readonly score: number }[];
+    readonly boxes?: readonly unknown[];
+    readonly features?: readonly unknown[];
+  }[];
+}
+
+function outcome(status: number, text: string): string {
+  const { detail = "", hint = "", results = [] } = JSON.parse(text) as FirstAnswer;
+  if (status !== 200) return `a drawn test picture is answered with ${status}: ${detail} ${hint}`;
+  const [first] = results;
+  const best = first?.labels?.[0];
+  if (best) return `a drawn test picture is "${best.label}", with a score of ${best.score}`;
+  if (first?.boxes) return `a drawn test picture gives ${first.boxes.length} boxes`;
+  return `a drawn test picture gives ${first?.features?.length ?? 0} features`;
+}
+
+function later(delayMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    systemClockAndRandom.clock.setTimer(delayMs, resolve);
+  });
+}
+
+async function serveUntilStopped(
+  config: GatewayOptions,
+  { port, adminPort }: AttachOptions,
+): Promise<void> {
+  const stopped = untilStopped();
+  const log = openLog();
+  const options = { ...config, listen: { ...config.listen, port } };
+  const admin = { host: "127.0.0.1", port: adminPort };
+  const running = await startWatchedGateway({ options, admin, isAdminNeeded: false, log });
+  const { url } = running.gateway;
+  const name = config.pools[0]?.model ?? "";
+  const family = config.models?.[0]?.family;
+  const task = family === "ssd-vgg" ? "detect" : "classify";
+  process.stdout.write(
+    `ready: ${url}\n\n  try it:\n  curl --data-binary @picture.jpg ${url}/v1/${task}/${encodeURIComponent(name)}\n\n`,
+  );
+  await stopped;
+  log.note("stopping: finishing what is in flight");
+  await running.close();
+}
+
+/** Findings are for people; what is printed on standard output is the configuration. */
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}

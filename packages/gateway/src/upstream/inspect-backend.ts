@@ -1,0 +1,252 @@
+import {
+  bytesTensor,
+  type CallContext,
+  type Clock,
+  DeadlineExceededError,
+  elementCount,
+  FailedPreconditionError,
+  float32Tensor,
+  ModelNotReadyError,
+  type ScoreResponse,
+  ScoringError,
+  stageTimes,
+  type Tensor,
+  UnknownModelError,
+  UpstreamAnsweredError,
+} from "@tensorgate/core";
+import {
+  type Dialect,
+  type GraphSignature,
+  grpcCode,
+  type ModelTensorNames,
+  signaturesFromMetadata,
+} from "@tensorgate/tf-serving";
+import { credentials } from "./credentials.ts";
+import { azureFpgaReplica, serviceRoute } from "./dialects/azure-fpga.ts";
+import { tensorflowServingReplica } from "./dialects/tensorflow-serving.ts";
+import { channelDefaults, type ReplicaTlsOptions, type UpstreamKeyOptions } from "./options.ts";
+import type { Replica } from "./replica.ts";
+import { testPicture } from "./test-picture.ts";
+import { unaryChannel } from "./transport/unary-channel.ts";
+
+/** Where a backend is, and what is known of it. */
+export interface BackendQuestion {
+  /** `host:port`. */
+  readonly address: string;
+  readonly tls?: ReplicaTlsOptions;
+  readonly key?: UpstreamKeyOptions;
+  /** Service by which a cluster finds an FPGA's container. */
+  readonly service?: string;
+  /** Found out without it. */
+  readonly dialect?: Dialect;
+  /** Names to try, in this order; servers do not list their models. Not looked at by an FPGA's container. */
+  readonly models: readonly string[];
+  /** How long each question may take, in milliseconds. */
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+}
+
+/** What a backend turned out to be. */
+export interface BackendFindings {
+  readonly dialect: Dialect;
+  /** Name by which it knows the model; the first of those to try where it knows none. */
+  readonly model: string;
+  readonly versions: readonly bigint[];
+  /** What it takes and gives, by its own account; only stock servers tell. */
+  readonly signature?: GraphSignature;
+  /** Name on the wire of the input that took the test picture. */
+  readonly input?: string;
+  /** What the test picture, or a tensor of zeros, gave; by the names on the wire. */
+  readonly outputs: ReadonlyMap<string, Tensor>;
+  /** Why there are no outputs. */
+  readonly failure?: ScoringError;
+}
+
+const noNames: ModelTensorNames = { inputs: [], outputs: [] };
+
+/** Names that an FPGA's container may have for the picture, with the dialect that has them. */
+const containerInputs: readonly (readonly [string, "azure-fpga" | "azure-fpga-preview"])[] = [
+  ["Placeholder:0", "azure-fpga"],
+  ["images", "azure-fpga-preview"],
+  ["Placeholder_1:0", "azure-fpga"],
+  ["Placeholder_2:0", "azure-fpga"],
+  ["Placeholder_3:0", "azure-fpga"],
+];
+
+/**
+ * Asks a backend that runs already what it is: its dialect, a model's versions and signature, and what a test picture
+ * gives.
+ *
+ * @throws ScoringError if nobody answers, or knows none of the models
+ * @throws SettingError if a file of `tls` or the key cannot be used
+ */
+export async function inspectBackend(question: BackendQuestion): Promise<BackendFindings> {
+  const { address, tls, key, service, dialect, clock } = question;
+  const channel = unaryChannel({
+    address,
+    clock,
+    settings: { ...channelDefaults, connectTimeoutMs: Math.min(question.timeoutMs, 5_000) },
+    credentials: credentials(
+      {
+        tls,
+        key,
+        isKeyBare: dialect === "azure-fpga-preview",
+        ...(service !== undefined && { headers: serviceRoute(service) }),
+      },
+      "the backend",
+    ),
+  });
+  const ask: Ask = (work) => withDeadline(work, question.timeoutMs, clock);
+  const container = (of: "azure-fpga" | "azure-fpga-preview") =>
+    azureFpgaReplica(channel, () => noNames, of);
+  try {
+    const stock = tensorflowServingReplica(channel, () => noNames);
+    if (dialect === undefined || dialect === "tensorflow-serving") {
+      const found = await stockFindings(stock, ask, question);
+      if (found) return found;
+    }
+    return await containerFindings(container, ask, question);
+  } finally {
+    channel.close();
+  }
+}
+
+type Ask = <Answer>(work: (call: CallContext) => Promise<Answer>) => Promise<Answer>;
+
+/** @returns undefined if it is no stock server */
+async function stockFindings(
+  replica: Replica,
+  ask: Ask,
+  { models, dialect }: BackendQuestion,
+): Promise<BackendFindings | undefined> {
+  for (const model of models) {
+    try {
+      const { versions, isReady } = await ask((call) => replica.probe(model, call));
+      if (!isReady) {
+        throw new ModelNotReadyError(`model "${model}" is there, but not loaded yet`, {
+          hint: "try again when it is",
+        });
+      }
+      return await scoredByStock(replica, ask, { model, versions });
+    } catch (thrown) {
+      if (!(thrown instanceof UpstreamAnsweredError)) throw thrown;
+      if (thrown.grpcCode === grpcCode.UNIMPLEMENTED && dialect === undefined) return undefined;
+      if (thrown.grpcCode !== grpcCode.NOT_FOUND) throw thrown;
+    }
+  }
+  const tried = models.map((name) => `"${name}"`);
+  throw new UnknownModelError(
+    tried.length > 3
+      ? `the server has none of the ${tried.length} models ${tried.slice(0, 3).join(", ")}, …`
+      : `the server has no model ${tried.join(", ")}`,
+    {
+      hint: "servers do not list their models: name one with --model",
+    },
+  );
+}
+
+interface StockModel {
+  readonly model: string;
+  readonly versions: readonly bigint[];
+}
+
+async function scoredByStock(
+  replica: Replica,
+  ask: Ask,
+  found: StockModel,
+): Promise<BackendFindings> {
+  const spec = { name: found.model };
+  const all = signaturesFromMetadata(await ask((call) => replica.modelMetadata(spec, call)));
+  const signature = all.get("serving_default") ?? [...all.values()][0];
+  const base = {
+    ...found,
+    dialect: "tensorflow-serving" as const,
+    ...(signature && { signature }),
+  };
+  const sample = signature && sampleInput(signature);
+  if (!sample) {
+    const failure = new FailedPreconditionError("it takes something else than one picture");
+    return { ...base, outputs: new Map(), failure };
+  }
+  const { input, tensor } = sample;
+  try {
+    const { outputs } = await scored(replica, ask, { model: found.model, input, tensor });
+    return { ...base, input, outputs };
+  } catch (thrown) {
+    return { ...base, input, outputs: new Map(), failure: ScoringError.from(thrown) };
+  }
+}
+
+/** The test picture, or zeros where pixels are taken; undefined for a model that takes several things, or others. */
+function sampleInput({ inputs }: GraphSignature) {
+  const [only, ...others] = inputs;
+  if (!only || others.length > 0) return undefined;
+  const [input, { dtype, shape }] = only;
+  if (dtype === "BYTES") return { input, tensor: bytesTensor([1], [testPicture]) };
+  const [, ...rest] = shape ?? [];
+  const isPlane = rest.length === 3 && rest.every((extent) => extent > 0 && extent <= 4_096);
+  if (dtype !== "FP32" || !isPlane) return undefined;
+  const zeros = new Float32Array(elementCount(rest));
+  return { input, tensor: float32Tensor([1, ...rest], zeros) };
+}
+
+async function containerFindings(
+  container: (dialect: "azure-fpga" | "azure-fpga-preview") => Replica,
+  ask: Ask,
+  { models, dialect }: BackendQuestion,
+): Promise<BackendFindings> {
+  const candidates = containerInputs.filter(([, of]) => dialect === undefined || of === dialect);
+  const tensor = bytesTensor([1], [testPicture]);
+  const model = models[0] ?? "model";
+  for (const [input, of] of candidates) {
+    try {
+      const { outputs } = await scored(container(of), ask, { model, input, tensor });
+      return { dialect: of, model, versions: [], input, outputs };
+    } catch (thrown) {
+      const isOtherName =
+        thrown instanceof UpstreamAnsweredError && thrown.grpcCode === grpcCode.INVALID_ARGUMENT;
+      if (!isOtherName) throw thrown;
+    }
+  }
+  throw new FailedPreconditionError(
+    `the container takes a picture under none of the names ${candidates.map(([name]) => name).join(", ")}`,
+    { hint: "describe its input in the configuration by hand" },
+  );
+}
+
+interface Sample {
+  readonly model: string;
+  readonly input: string;
+  readonly tensor: Tensor;
+}
+
+function scored(
+  replica: Replica,
+  ask: Ask,
+  { model, input, tensor }: Sample,
+): Promise<ScoreResponse> {
+  const request = {
+    modelSpec: { name: model },
+    inputs: new Map([[input, tensor]]),
+    outputFilter: [],
+  };
+  return ask((call) => replica.score(request, call));
+}
+
+async function withDeadline<Answer>(
+  work: (call: CallContext) => Promise<Answer>,
+  timeoutMs: number,
+  clock: Clock,
+): Promise<Answer> {
+  const controller = new AbortController();
+  using _timer = clock.setTimer(timeoutMs, () =>
+    controller.abort(new DeadlineExceededError(`no answer within ${timeoutMs} ms`)),
+  );
+  return work({
+    requestId: "attach",
+    deadline: { atMs: clock.nowMs() + timeoutMs },
+    signal: controller.signal,
+    wishes: {},
+    times: stageTimes(),
+  });
+}

@@ -1,0 +1,77 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { inspectBackend, systemClockAndRandom } from "@tensorgate/gateway";
+import {
+  bundledModelsDirectory,
+  type ModelServer,
+  startModelServer,
+} from "@tensorgate/model-server";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { runAttach } from "../../packages/cli/src/commands/attach.ts";
+import { startFakeReplica } from "../support/fake-replica.ts";
+import { classScores } from "../support/family-answers.ts";
+import { startGateway } from "../support/running-gateway.ts";
+
+let server: ModelServer;
+const folder = mkdtempSync(join(tmpdir(), "tensorgate-attach-"));
+const { clock } = systemClockAndRandom;
+
+beforeAll(async () => {
+  server = await startModelServer({ port: 0, models: { directory: bundledModelsDirectory } });
+});
+afterAll(async () => {
+  await server.close();
+  rmSync(folder, { recursive: true });
+});
+
+test("a running server becomes a configuration that serves", async () => {
+  const output = join(folder, "shapes.yaml");
+  const told: string[] = [];
+  const write = process.stderr.write;
+  process.stderr.write = (text: string | Uint8Array) => told.push(String(text)) > 0;
+  try {
+    const options = { model: "shapes", region: "local", port: 0, adminPort: 0, timeout: 10_000 };
+    await runAttach(`127.0.0.1:${server.port}`, { ...options, output });
+    await expect(runAttach(`127.0.0.1:${server.port}`, { ...options, output })).rejects.toThrow(
+      "is there already",
+    );
+  } finally {
+    process.stderr.write = write;
+  }
+
+  expect(told.join("")).toMatch(/a drawn test picture is "\d+", with a score of/);
+  expect(readFileSync(output, "utf8")).toContain("output: { scores: { holds: probabilities }");
+});
+
+test("a model that nobody described tells of itself and is scored by tensors", async () => {
+  const address = `127.0.0.1:${server.port}`;
+  const pools = [{ model: "shapes", region: "westeurope", replicas: [address] }];
+  await using gateway = await startGateway({}, { models: undefined as never, pools });
+
+  const catalog = await fetch(`${gateway.url}/v1/catalog/shapes`);
+
+  expect(await catalog.json()).toMatchObject({
+    task: "predict",
+    input: { kind: "tensors", tensors: [{ name: "images", dtype: "BYTES", shape: [-1] }] },
+    outputs: [
+      { name: "scores", holds: "tensor", dtype: "FP32", shape: [-1, 16] },
+      { name: "features", holds: "tensor", dtype: "FP32", shape: [-1, 96] },
+    ],
+  });
+});
+
+test("a preview's container is told from the later one by the name that it takes", async () => {
+  await using replica = await startFakeReplica({
+    isPredictOnly: true,
+    answer: ({ inputNames }) =>
+      inputNames[0] === "images"
+        ? new Map([["output_alias", classScores(1000, { 1: 1 })]])
+        : { code: 2, message: "Object reference not set to an instance of an object." },
+  });
+
+  const { address } = replica;
+  const found = await inspectBackend({ address, models: ["m"], timeoutMs: 5_000, clock });
+
+  expect(found).toMatchObject({ dialect: "azure-fpga-preview", input: "images" });
+});

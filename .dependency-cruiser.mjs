@@ -19,6 +19,7 @@ const packages = {
 const stages = {
   inbound: ["core", "proto", "tf-serving"],
   models: ["core", "tf-serving", "imaging"],
+  pipeline: ["core"],
   routing: ["core"],
   telemetry: ["core"],
   upstream: ["core", "proto", "tf-serving"],
@@ -31,6 +32,7 @@ const homes = {
   "@grpc/grpc-js": "^packages/model-server/src/",
   "@connectrpc": "^packages/gateway/src/inbound/",
   "@opentelemetry": "^packages/(gateway/src/(telemetry/|gateway\\.ts$)|cli/src/telemetry/)",
+  "lru-cache": "^packages/gateway/src/pipeline/",
   pino: "^packages/cli/src/telemetry/",
   yaml: "^packages/gateway/src/config/",
   commander: "^packages/cli/src/",

@@ -73,6 +73,12 @@ const planted: readonly {
     folder: "gateway/src/inbound",
     target: "@opentelemetry/api",
   },
+  {
+    rule: "stage-pipeline-imports-only-its-own",
+    folder: "gateway/src/pipeline",
+    target: "../../routing/dispatch.ts",
+  },
+  { rule: "lru-cache-has-one-home", folder: "gateway/src/routing", target: "lru-cache" },
   { rule: "pino-has-one-home", folder: "cli/src/commands", target: "pino" },
   { rule: "yaml-has-one-home", folder: "gateway/src/inbound", target: "yaml" },
   { rule: "commander-has-one-home", folder: "gateway/src", target: "commander" },

@@ -8,6 +8,7 @@ import {
 } from "../packages/gateway/src/inbound/options.ts";
 import { wireStatus } from "../packages/gateway/src/inbound/wire-status.ts";
 import { pictureDefaults } from "../packages/gateway/src/models/options.ts";
+import { cacheDefaults } from "../packages/gateway/src/pipeline/options.ts";
 import { routingDefaults } from "../packages/gateway/src/routing/options.ts";
 import { channelDefaults } from "../packages/gateway/src/upstream/options.ts";
 
@@ -54,6 +55,7 @@ const optionFiles = [
     file: "packages/imaging/src/decoders/options.ts",
     defaults: decoderDefaults,
   },
+  { section: "cache", file: `${gateway}/pipeline/options.ts`, defaults: cacheDefaults },
   { section: "routing", file: `${gateway}/routing/options.ts`, defaults: routingDefaults },
   { section: "upstream", file: `${gateway}/upstream/options.ts`, defaults: channelDefaults },
 ];

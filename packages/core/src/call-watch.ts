@@ -44,9 +44,14 @@ export interface WatchedAttempt {
   end(error?: ScoringError): void;
 }
 
+/** Where an answer came from: kept from before, asked for anew, or asked for by somebody else at the same time. */
+export type CacheOutcome = "hit" | "miss" | "coalesced";
+
 /** One call as telemetry sees it: from its headers to its reply. */
 export interface CallWatch {
   attempt(target: AttemptTarget): WatchedAttempt;
+  /** Told of each answer of a model whose answers are kept. */
+  cached?(model: string, outcome: CacheOutcome): void;
   end(end: WatchedEnd): void;
 }
 

@@ -12,6 +12,8 @@ export interface CallContext {
   /** Who calls, where keys are asked for. */
   readonly caller?: Caller;
   readonly wishes: RoutingWishes;
+  /** Whether the answer must not be kept, nor be one that was kept: `cache-control: no-store`. */
+  readonly noStore?: boolean;
   readonly times: StageTimes;
   /** Who is told of attempts. */
   readonly watch?: CallWatch;

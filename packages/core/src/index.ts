@@ -4,6 +4,7 @@ export * from "./call-watch.ts";
 export * from "./clock.ts";
 export * from "./deadline.ts";
 export * from "./dtype.ts";
+export * from "./layer.ts";
 export * from "./model-catalog.ts";
 export * from "./model-spec.ts";
 export * from "./picture-scoring.ts";

@@ -30,6 +30,8 @@ import { embedder } from "./models/embed.ts";
 import { type ModelOptions, pictureDefaults } from "./models/options.ts";
 import { picturePreparer } from "./models/prepare-picture.ts";
 import { releaseFromOptions } from "./models/release.ts";
+import { cacheDefaults } from "./pipeline/options.ts";
+import { responseCache } from "./pipeline/response-cache.ts";
 import { dispatcher } from "./routing/dispatch.ts";
 import { routingDefaults } from "./routing/options.ts";
 import { replicaPools } from "./routing/replica-pools.ts";
@@ -126,13 +128,24 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     signature: watch.signatureOf(model),
   });
   const catalog = modelCatalog(known, live);
-  const score: Score = async (request, call) => {
-    const { name } = known.get(request.modelSpec.name);
-    assertVersionIsServed(request.modelSpec, live(name));
-    const done = await dispatch(name, call, (id, attempt) =>
+
+  // pipeline: what was answered before is not asked again, where the model says so
+  const cache = responseCache({
+    options: { ...cacheDefaults, ...settings.cache },
+    isCached: (model) => known.get(model).isCached,
+    versionNow: (model) => watch.versionsOf(model)[0],
+    clock,
+  });
+  const scoreOnce = cache.layer(async (request, call) => {
+    const done = await dispatch(request.modelSpec.name, call, (id, attempt) =>
       upstream.get(id).score(request, attempt),
     );
     return { ...done.answer, region: done.region };
+  });
+  const score: Score = async (request, call) => {
+    const { name } = known.get(request.modelSpec.name);
+    assertVersionIsServed(request.modelSpec, live(name));
+    return scoreOnce(request, call);
   };
   const pictures = { ...pictureDefaults, ...settings.pictures };
   const decoding = { ...decoderDefaults, ...settings.decoding };
@@ -178,6 +191,8 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
       connections: () => load().connections,
       bytesInFlight: () => load().bytesInFlight,
       decodeQueue: () => decoders.waitingCount,
+      cacheBytes: () => cache.byteCount,
+      cacheEntries: () => cache.entryCount,
       replicas: pooled.counts,
     },
     isKnownModel: known.has,

@@ -18,6 +18,7 @@ import {
   type PictureOptions,
   pictureSchema,
 } from "../models/options.ts";
+import { type CacheOptions, cacheSchema } from "../pipeline/options.ts";
 import { type RoutingOptions, routingSchema } from "../routing/options.ts";
 import {
   type ChannelOptions,
@@ -67,6 +68,8 @@ export interface GatewayOptions {
   readonly pictures?: PictureOptions;
   /** The processes that decode what models take as pixels. */
   readonly decoding?: DecoderOptions;
+  /** Answers that are kept, of models that say `cache: true`. */
+  readonly cache?: CacheOptions;
   readonly routing?: RoutingOptions;
   readonly upstream?: ChannelOptions;
   /** Who may call. Without keys everybody may, and only loopback is bound. */
@@ -118,6 +121,7 @@ export const gatewaySchema: z.ZodType<GatewayOptions> = z
     requests: requestSchema.optional().describe("Limits of what callers send."),
     pictures: pictureSchema.optional().describe("Limits of pictures."),
     decoding: decoderSchema.optional().describe("The processes that decode pictures."),
+    cache: cacheSchema.optional().describe("Answers that are kept."),
     routing: routingSchema.optional().describe("How replicas are chosen and left."),
     upstream: channelSchema.optional().describe("Connections to replicas."),
     keys: z.array(keySchema).optional().describe("Who may call."),

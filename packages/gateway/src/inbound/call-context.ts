@@ -52,6 +52,7 @@ export function callOpener(
         signal: controller.signal,
         ...(caller && { caller }),
         wishes: wishesFrom(header),
+        ...(saysNoStore(header) && { noStore: true }),
         times: stageTimes(),
         ...(watch && { watch }),
       },
@@ -83,6 +84,12 @@ function timeoutFromHeader(header: ReadHeader): number | undefined {
 export function requestIdFrom(header: ReadHeader): string {
   const given = header("x-request-id");
   return given !== undefined && /^[\x21-\x7e]{1,128}$/.test(given) ? given : randomUUID();
+}
+
+/** @see RFC 9111, section 5.2.1.5; gRPC's metadata has it too */
+function saysNoStore(header: ReadHeader): boolean {
+  const directives = header("cache-control")?.split(",") ?? [];
+  return directives.some((directive) => directive.trim().toLowerCase() === "no-store");
 }
 
 function wishesFrom(header: ReadHeader): RoutingWishes {

@@ -15,6 +15,7 @@ export interface CrossSiteParts {
 /** Headers that a page of another origin may send: those that our protocols read. */
 const allowedHeaders = [
   "authorization",
+  "cache-control",
   "connect-protocol-version",
   "connect-timeout-ms",
   "content-type",

@@ -22,9 +22,13 @@ export function replyHeaders(
 
 /** @see W3C Server-Timing, section 2 */
 function serverTiming(call: CallContext, totalMs: number): string {
-  return [...call.times.entries(), ["total", totalMs] as const]
-    .map(([stage, durationMs]) => `${stage};dur=${durationMs.toFixed(2)}`)
-    .join(", ");
+  const times = call.times
+    .entries()
+    .map(
+      ({ stage, durationMs, outcome }) =>
+        `${stage}${outcome ? `;desc=${outcome}` : ""};dur=${durationMs.toFixed(2)}`,
+    );
+  return [...times, `total;dur=${totalMs.toFixed(2)}`].join(", ");
 }
 
 /** When to come again, as HTTP and as gRPC say it, and how to say who calls. @see RFC 9110, section 11.6.1 */

@@ -69,6 +69,7 @@ test.each<{
     path: "task",
     text: "an output has to hold features",
   },
+  { options: { cache: true, repeatable: false }, path: "cache", text: "not repeatable" },
   { options: { task: "classify", output: { a: scores } }, path: "task", text: "take pictures" },
 ])("$path: $text", ({ options, path, text }) => {
   const faults = modelFaults({ name: "m", ...options });

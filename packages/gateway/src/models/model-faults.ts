@@ -16,6 +16,7 @@ export function modelFaults(options: ModelOptions): readonly ModelFault[] {
     ...outputFaults(options),
     ...labelFaults(options),
     ...taskFaults(options),
+    ...cacheFaults(options),
   ];
 }
 
@@ -112,6 +113,12 @@ function labelFaults({ labels, classCount, family }: ModelOptions): readonly Mod
       message: `${labels.length} labels are listed, but classCount is ${classCount}`,
     },
   ];
+}
+
+function cacheFaults({ cache, repeatable }: ModelOptions): readonly ModelFault[] {
+  if (!cache || repeatable !== false) return [];
+  const message = "answers of a model that is not repeatable cannot be kept";
+  return [{ path: ["cache"], message }];
 }
 
 function taskFaults({ task, family, input, output = {} }: ModelOptions): readonly ModelFault[] {

@@ -140,6 +140,16 @@ export interface ModelOptions {
   readonly labels?: readonly string[] | LabelListName;
   readonly detection?: DetectionOptions;
   /**
+   * Keeps answers, and asks once what is asked several times at once; `cache` of the gateway says how many.
+   * @default false
+   */
+  readonly cache?: boolean;
+  /**
+   * Whether the same request is always answered the same, so that answers may be kept.
+   * @default true
+   */
+  readonly repeatable?: boolean;
+  /**
    * Where the weights come from; "seeded" ones give answers that mean nothing.
    * @default "given"
    */
@@ -208,6 +218,8 @@ export const modelFormSchema: z.ZodType<ModelOptions> = z.strictObject({
     .union([z.array(z.string()).min(1), z.enum(labelListNames)])
     .optional()
     .describe("Class names, in the order of the scores."),
+  cache: z.boolean().optional().describe("Keeps answers, and asks once what several ask."),
+  repeatable: z.boolean().optional().describe("Whether the same request gets the same answer."),
   detection: detectionSchema.optional().describe("What a detector's answers are cut down to."),
   weights: z
     .enum(["trained", "seeded", "given"])

@@ -40,6 +40,7 @@ export interface Release {
   /** Scores that the configuration speaks of; undefined where it does not. */
   readonly classCount: number | undefined;
   readonly weights: Weights;
+  readonly isCached: boolean;
   readonly tensorNames: ModelTensorNames;
 }
 
@@ -100,6 +101,7 @@ export function releaseFromOptions(options: ModelOptions): Release {
     classCount:
       options.classCount ?? (Array.isArray(options.labels) ? options.labels.length : undefined),
     weights: options.weights ?? "given",
+    isCached: options.cache === true && options.repeatable !== false,
     tensorNames: { inputs: input ? [input] : [], outputs },
   };
 }

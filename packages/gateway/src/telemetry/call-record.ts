@@ -1,4 +1,10 @@
-import type { Protocol, ScoringError, WatchedEnd, WatchedStart } from "@tensorgate/core";
+import type {
+  CacheOutcome,
+  Protocol,
+  ScoringError,
+  WatchedEnd,
+  WatchedStart,
+} from "@tensorgate/core";
 
 /** One call, when it has ended: what a log keeps of it. No body, no key. */
 export interface CallRecord {
@@ -21,6 +27,8 @@ export interface CallRecord {
   readonly durationMs: number;
   /** How long each stage took, in milliseconds. */
   readonly stages: Readonly<Record<string, number>>;
+  /** Where the answers came from, of a model whose answers are kept. */
+  readonly cache?: CacheOutcome;
   readonly receivedBytes: number;
   readonly attempts: number;
   readonly traceId?: string;
@@ -39,6 +47,7 @@ const maxTextLength = 200;
 export function callRecord({ start, end, attempts, traceId }: RecordParts): CallRecord {
   const { error, askedModel, model, region, caller, times } = end;
   const { protocol, operation, requestId } = start;
+  const cache = times?.entries().find(({ outcome }) => outcome)?.outcome;
   return {
     requestId,
     protocol,
@@ -52,8 +61,9 @@ export function callRecord({ start, end, attempts, traceId }: RecordParts): Call
     ...(caller !== undefined && { caller }),
     durationMs: rounded(end.durationMs),
     stages: Object.fromEntries(
-      (times?.entries() ?? []).map(([stage, durationMs]) => [stage, rounded(durationMs)]),
+      (times?.entries() ?? []).map(({ stage, durationMs }) => [stage, rounded(durationMs)]),
     ),
+    ...(cache && { cache }),
     receivedBytes: end.receivedBytes,
     attempts,
     ...(traceId !== undefined && { traceId }),

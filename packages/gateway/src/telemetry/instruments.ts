@@ -17,6 +17,8 @@ export interface Gauges {
   readonly bytesInFlight: () => number;
   /** Pictures that wait to be decoded. */
   readonly decodeQueue: () => number;
+  readonly cacheBytes: () => number;
+  readonly cacheEntries: () => number;
   /** Replicas by pool, and whether each is in rotation. */
   readonly replicas: () => readonly ReplicaGauge[];
 }
@@ -36,6 +38,7 @@ export interface Instruments {
   readonly receivedBytes: Counter;
   readonly attempts: Counter;
   readonly attemptDuration: Histogram;
+  readonly cacheRequests: Counter;
 }
 
 export function instruments(meter: Meter, gauges: Gauges): Instruments {
@@ -58,6 +61,10 @@ export function instruments(meter: Meter, gauges: Gauges): Instruments {
     receivedBytes: meter.createCounter("tensorgate.bytes.received", {
       description: "Bytes of the bodies of calls, as they came",
       unit: "By",
+      valueType: ValueType.INT,
+    }),
+    cacheRequests: meter.createCounter("tensorgate.cache.requests", {
+      description: "Answers of models whose answers are kept, by where they came from",
       valueType: ValueType.INT,
     }),
     attempts: meter.createCounter("tensorgate.attempts", {
@@ -84,6 +91,8 @@ function observe(meter: Meter, gauges: Gauges): void {
     gauges.bytesInFlight,
     "By",
   );
+  gauge("tensorgate.cache.bytes", "Answers that are kept", gauges.cacheBytes, "By");
+  gauge("tensorgate.cache.entries", "Answers that are kept", gauges.cacheEntries);
   meter
     .createObservableGauge("tensorgate.queue.length", {
       description: "What waits, by what for",

@@ -49,6 +49,7 @@ export function telemetry(parts: TelemetryParts): WatchCall {
         attempts += 1;
         return watchedAttempt({ target, context, tracer, meters, clock });
       },
+      cached: (model, outcome) => meters.cacheRequests.add(1, { model, outcome }),
       end: (end) => {
         const { error, model, region, askedModel = "" } = end;
         const attributes = {

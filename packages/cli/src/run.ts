@@ -7,6 +7,7 @@ import { checkConfig, printConfigSchema } from "./commands/config.ts";
 import { runDemo } from "./commands/demo.ts";
 import { printNewKey } from "./commands/key.ts";
 import { runModelServer } from "./commands/model-server.ts";
+import { channelsFrom, layoutFrom, runAddModel, sizeFrom } from "./commands/models.ts";
 import { runServe } from "./commands/serve.ts";
 
 const adminPortVariable = "TENSORGATE_ADMIN_PORT";
@@ -40,6 +41,8 @@ function program(): Command {
     .description("Scoring gateway: pictures in, labels out, by the model servers you already run.")
     .version(version)
     .showHelpAfterError("(tensorgate --help tells more)")
+    // So that a command may have a --version of its own.
+    .enablePositionalOptions()
     .exitOverride();
 
   root
@@ -129,6 +132,57 @@ function program(): Command {
     )
     .action((address: string, options) => runAttach(address, options));
 
+  root
+    .command("models")
+    .description("models of the embedded model server")
+    .command("add <name>")
+    .description("put an ONNX model where the model server finds it")
+    .addOption(
+      new Option(
+        "--weights <file>",
+        "ONNX model, its weights in it or beside it",
+      ).makeOptionMandatory(),
+    )
+    .option("--models <folder>", "folder that models are in", "models")
+    .addOption(new Option("--family <name>", "topology of the model").choices(familyNames))
+    .addOption(
+      new Option("--layout <order>", "NCHW (PyTorch) or NHWC (TensorFlow)").argParser(
+        explained(layoutFrom),
+      ),
+    )
+    .addOption(
+      new Option("--size <pixels>", "picture it takes, as 224 or HEIGHTxWIDTH").argParser(
+        explained(sizeFrom),
+      ),
+    )
+    .addOption(
+      new Option(
+        "--resize <how>",
+        "pixels of the shorter side before the middle is cut out, or warp",
+      ).argParser(parseResize),
+    )
+    .addOption(
+      new Option("--mean <r,g,b>", "subtracted, in units of 0 to 255 or 0 to 1").argParser(
+        explained(channelsFrom),
+      ),
+    )
+    .addOption(
+      new Option("--std <r,g,b>", "divided by, in the same units").argParser(
+        explained(channelsFrom),
+      ),
+    )
+    .addOption(new Option("--channel-order <order>", "of the tensor").choices(["rgb", "bgr"]))
+    .option("--labels <file>", "class names, one per line; or imagenet, or pascal-voc")
+    .addOption(
+      new Option("--holds <what>", "what the scores are").choices(["probabilities", "logits"]),
+    )
+    .addOption(
+      new Option("--version <number>", "version; one more than the highest without it").argParser(
+        parseVersion,
+      ),
+    )
+    .action((name: string, options) => runAddModel(name, options));
+
   const config = root.command("config").description("look at a configuration");
   config
     .command("check <file>")
@@ -182,6 +236,29 @@ const isFamilyName = (name: string): name is FamilyName =>
 
 function portOption(flags: string, description: string, value: number): Option {
   return new Option(flags, description).argParser(parsePort).default(value);
+}
+
+/** What a parser says of a text that it does not take becomes the error of the flag. */
+function explained<Value>(parse: (text: string) => Value): (text: string) => Value {
+  return (text) => {
+    try {
+      return parse(text);
+    } catch (thrown) {
+      throw new InvalidArgumentError(thrown instanceof Error ? thrown.message : String(thrown));
+    }
+  };
+}
+
+function parseResize(text: string): number | "warp" {
+  if (text === "warp") return text;
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= 4_096) return value;
+  throw new InvalidArgumentError("it must be a number of pixels, or warp.");
+}
+
+function parseVersion(text: string): bigint {
+  if (/^\d{1,18}$/.test(text)) return BigInt(text);
+  throw new InvalidArgumentError("it must be a whole number.");
 }
 
 function parseMilliseconds(text: string): number {

@@ -1,3 +1,4 @@
+import type { CacheOutcome } from "./cache-outcome.ts";
 import type { AnsweringModel } from "./model-spec.ts";
 import type { ScoringError } from "./scoring-error.ts";
 import type { StageTimes } from "./stage-times.ts";
@@ -43,9 +44,6 @@ export interface WatchedAttempt {
   /** @param error - absent if it was answered */
   end(error?: ScoringError): void;
 }
-
-/** Where an answer came from: kept from before, asked for anew, or asked for by somebody else at the same time. */
-export type CacheOutcome = "hit" | "miss" | "coalesced";
 
 /** One call as telemetry sees it: from its headers to its reply. */
 export interface CallWatch {

@@ -1,4 +1,5 @@
 export * from "./backoff.ts";
+export * from "./cache-outcome.ts";
 export * from "./call.ts";
 export * from "./call-watch.ts";
 export * from "./clock.ts";

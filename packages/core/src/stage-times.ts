@@ -1,4 +1,4 @@
-import type { CacheOutcome } from "./call-watch.ts";
+import type { CacheOutcome } from "./cache-outcome.ts";
 
 /** Stages that `Server-Timing` names, in the order of a request. */
 export const stages = [

@@ -1,3 +1,6 @@
+export { type AddedModel, addModel, type ModelToAdd } from "./adding/add-model.ts";
+export type { OnnxFacts, OnnxValue } from "./adding/inspect-onnx.ts";
+export { type Layout, MissingFactError } from "./adding/picture-input.ts";
 export { type Manifest, type ManifestSignature, ModelFolderError } from "./manifest.ts";
 export {
   bundledModelsDirectory,

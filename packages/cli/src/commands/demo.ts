@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type GatewayOptions, systemClockAndRandom } from "@tensorgate/gateway";
+import { type GatewayOptions, type ModelOptions, systemClockAndRandom } from "@tensorgate/gateway";
 import type { FamilyName } from "@tensorgate/tf-serving";
 import { CommandError } from "../command-error.ts";
 import { childSupervisor, type Supervisor } from "../demo/child-supervisor.ts";
@@ -80,7 +80,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
       log,
     });
     await Promise.race([running.gateway.ready(), stopped]);
-    process.stdout.write(welcome(running));
+    process.stdout.write(welcome(running, firstToTry(gatewayOptions.models ?? [])));
     await stopped;
     log.note("stopping: finishing what is in flight");
   } finally {
@@ -106,8 +106,17 @@ const samplePicture = fileURLToPath(
   new URL("../../../../examples/pictures/star.jpg", import.meta.url),
 );
 
+/** A call to the model that answers best: one that was trained, before one that was made up. */
+function firstToTry(models: readonly ModelOptions[]): string {
+  const best = models.find(({ weights }) => weights === "trained") ?? models[0];
+  if (!best) return "/v1/catalog";
+  const outputs = Object.values(best.output ?? {});
+  const isDetector = best.family === "ssd-vgg" || outputs.some(({ holds }) => holds === "boxes");
+  return `/v1/${isDetector ? "detect" : "classify"}/${encodeURIComponent(best.name)}`;
+}
+
 /** The ready line, and a call to try that works where the user stands. */
-function welcome({ gateway: { url }, adminUrl }: WatchedGateway): string {
+function welcome({ gateway: { url }, adminUrl }: WatchedGateway, path: string): string {
   const picture = existsSync(samplePicture)
     ? relative(process.cwd(), samplePicture)
     : "picture.jpg";
@@ -115,7 +124,7 @@ function welcome({ gateway: { url }, adminUrl }: WatchedGateway): string {
     `ready: ${url}`,
     "",
     "  try it:",
-    `  curl --data-binary @${picture} -H 'content-type: image/jpeg' ${url}/v1/classify/shapes`,
+    `  curl --data-binary @${picture} -H 'content-type: image/jpeg' ${url}${path}`,
     "",
     ...(adminUrl ? [`  metrics: ${adminUrl}/metrics`, ""] : []),
     "  Ctrl-C stops it.",

@@ -1,0 +1,133 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { createInterface } from "node:readline/promises";
+import { float32Values, type PerChannel } from "@tensorgate/core";
+import { testPicture } from "@tensorgate/gateway";
+import type { AddedModel, Layout, ModelToAdd } from "@tensorgate/model-server";
+import { type FamilyName, imagenetLabels, vocLabels } from "@tensorgate/tf-serving";
+import { CommandError } from "../command-error.ts";
+import { importModelServer } from "../import-model-server.ts";
+
+export interface AddModelOptions {
+  readonly weights: string;
+  readonly models: string;
+  readonly family?: FamilyName;
+  readonly layout?: Layout;
+  readonly size?: readonly [number, number];
+  readonly resize?: number | "warp";
+  readonly mean?: PerChannel;
+  readonly std?: PerChannel;
+  readonly channelOrder?: "rgb" | "bgr";
+  readonly labels?: string;
+  readonly holds?: "probabilities" | "logits";
+  readonly version?: bigint;
+}
+
+/** Puts somebody's own weights where a model server finds them; asks for what it cannot tell. */
+export async function runAddModel(name: string, options: AddModelOptions): Promise<void> {
+  const { addModel, MissingFactError } = await importModelServer();
+  const { weights, models, size, labels, version, ...told } = options;
+  let model: ModelToAdd = {
+    ...told,
+    ...{ name, weights, directory: resolve(models), picture: testPicture },
+    ...(size && { sizePx: size }),
+    ...(labels !== undefined && { labels: labelsFrom(labels) }),
+    ...(version !== undefined && { version }),
+  };
+  for (;;) {
+    try {
+      return report(await addModel(model), model);
+    } catch (thrown) {
+      const isFolder = thrown instanceof Error && thrown.name === "ModelFolderError";
+      if (!isFolder) throw thrown;
+      if (!(thrown instanceof MissingFactError) || !process.stdin.isTTY) {
+        throw new CommandError(thrown.message);
+      }
+      model = { ...model, ...(await answered(thrown.fact, thrown.message)) };
+    }
+  }
+}
+
+/** A known list, or a file with a name in each line. */
+function labelsFrom(text: string): readonly string[] {
+  if (text === "imagenet") return imagenetLabels;
+  if (text === "pascal-voc") return vocLabels;
+  try {
+    return readFileSync(text, "utf8").trimEnd().split(/\r?\n/);
+  } catch (thrown) {
+    throw new CommandError(`cannot read ${text}: ${(thrown as Error).message}`);
+  }
+}
+
+/** Asks a person. */
+async function answered(fact: string, question: string): Promise<Partial<ModelToAdd>> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const ask = (prompt: string) => lines.question(`${prompt}\n> `);
+    switch (fact) {
+      case "layout":
+        return { layout: layoutFrom(await ask(question)) };
+      case "size":
+        return { sizePx: sizeFrom(await ask(question)) };
+      default:
+        return {
+          mean: channelsFrom(await ask(`${question}\nmean`)),
+          std: channelsFrom(await ask("standard deviation")),
+        };
+    }
+  } finally {
+    lines.close();
+  }
+}
+
+/** @throws CommandError if it is neither */
+export function layoutFrom(text: string): Layout {
+  const layout = text.trim().toLowerCase();
+  if (layout === "nchw" || layout === "nhwc") return layout;
+  throw new CommandError(`"${text}" is no layout: NCHW or NHWC`);
+}
+
+/** `224` or `300x400`, height first. @throws CommandError if it is neither */
+export function sizeFrom(text: string): readonly [number, number] {
+  const [height = Number.NaN, width = height] = text.trim().split("x").map(Number);
+  const isSide = (side: number) => Number.isInteger(side) && side >= 1 && side <= 4_096;
+  if (isSide(height) && isSide(width)) return [height, width];
+  throw new CommandError(`"${text}" is no size in pixels: 224, or 300x400 with the height first`);
+}
+
+/** Three numbers, or one for all three. @throws CommandError if they are not */
+export function channelsFrom(text: string): PerChannel {
+  const numbers = text.split(",").map(Number);
+  const [red = Number.NaN, green = red, blue = red] = numbers;
+  const isOneOrThree = numbers.length === 1 || numbers.length === 3;
+  if (isOneOrThree && [red, green, blue].every(Number.isFinite)) return [red, green, blue];
+  throw new CommandError(`"${text}" are no three numbers, such as 0.485,0.456,0.406`);
+}
+
+function report(added: AddedModel, { name, directory }: ModelToAdd): void {
+  const { facts, folder, version, manifest, assumptions, outputs } = added;
+  const { outputs: served = {} } = manifest.signatures["serving_default"] ?? {};
+  const lines = [
+    `ONNX of ${facts.producer || "an unknown producer"}, operator set ${facts.operatorSet}`,
+    ...assumptions.map((text) => `assumed: ${text}`),
+    ...Object.entries(served).map(
+      ([output, { holds, shape }]) => `gives ${output}: ${holds} [${shape.join(", ")}]`,
+    ),
+    bestClass(outputs, manifest),
+    `added ${name}, version ${version}, in ${folder}`,
+    `serve it: tensorgate demo --models ${directory}`,
+  ];
+  process.stdout.write(`${lines.filter((line) => line !== "").join("\n")}\n`);
+}
+
+function bestClass(outputs: AddedModel["outputs"], { labels, signatures }: AddedModel["manifest"]) {
+  const { outputs: served = {} } = signatures["serving_default"] ?? {};
+  const scores = Object.entries(served).find(
+    ([, { holds }]) => holds === "probabilities" || holds === "logits",
+  );
+  const tensor = scores && outputs.get(scores[0]);
+  if (!tensor) return "";
+  const values = float32Values(tensor);
+  const best = values.reduce((at, value, index) => (value > (values[at] ?? 0) ? index : at), 0);
+  return `a drawn test picture is class ${best}${labels[best] === undefined ? "" : `, "${labels[best]}"`}`;
+}

@@ -1,0 +1,124 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { parseManifest } from "../manifest.ts";
+import { findModels } from "../model-folders.ts";
+import { graphBuilder, type OnnxShape } from "../onnx/graph-builder.ts";
+import { addModel, type ModelToAdd } from "./add-model.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "tensorgate-adding-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const directory = join(folder, "models");
+const picture = new Uint8Array(
+  readFileSync(new URL("../../../../examples/pictures/star.jpg", import.meta.url)),
+);
+
+/** The mean of each channel, three scores; by softmax where they are to be probabilities. */
+function meanOfChannels(name: string, shape: OnnxShape, isSoftmax = false): string {
+  const graph = graphBuilder(name);
+  graph.input("input", shape);
+  const axes = shape[1] === 3 ? [2, 3] : [1, 2];
+  const mean = graph.op("ReduceMean", ["input", graph.integers(axes)], { keepdims: 0 });
+  graph.op(isSoftmax ? "Softmax" : "Identity", [mean], {}, "scores");
+  graph.output("scores", ["N", 3]);
+  const file = join(folder, `${name}.onnx`);
+  writeFileSync(file, graph.finish());
+  return file;
+}
+
+const add = (name: string, weights: string, more: Partial<ModelToAdd> = {}) =>
+  addModel({ name, weights, directory, picture, ...more });
+
+test("a model as torchvision exports it needs nothing told", async () => {
+  const weights = meanOfChannels("torch", ["N", 3, 32, 32]);
+
+  const { version, manifest, assumptions, facts, outputs } = await add("torch", weights);
+
+  expect(version).toBe(1n);
+  expect(facts.operatorSet).toBe(21n);
+  expect(assumptions.join(" ")).toContain("as torchvision does it");
+  const { images } = manifest.signatures["serving_default"]?.inputs ?? {};
+  const preprocessing = images?.picture?.preprocessing;
+  expect(preprocessing).toMatchObject({
+    resize: { kind: "shorter-side", px: 37, crop: { heightPx: 32, widthPx: 32 } },
+    layout: "nchw",
+    coordinates: "half-pixel",
+  });
+  expect(preprocessing?.mean[0]).toBeCloseTo(123.675, 3);
+  const { scale = [] } = preprocessing ?? {};
+  expect(Array.isArray(scale) ? scale[2] : scale).toBeCloseTo(1 / 57.375, 6);
+  expect(outputs.get("scores")?.shape).toEqual([1, 3]);
+});
+
+test("what was added is found by a model server, and a second time is a second version", async () => {
+  const weights = meanOfChannels("twice", ["N", 3, 8, 8], true);
+  await add("twice", weights, { labels: ["r", "g", "b"] });
+  const { version, folder: made } = await add("twice", weights, { labels: ["r", "g", "b"] });
+
+  const found = findModels({ directory }).find(({ name }) => name === "twice");
+
+  expect(version).toBe(2n);
+  expect(found).toMatchObject({ version: 2n, manifest: { labels: ["r", "g", "b"] } });
+  const text = readFileSync(join(made, "manifest.json"), "utf8");
+  expect(parseManifest(text, "m").signatures["serving_default"]?.outputs["scores"]?.holds).toBe(
+    "probabilities",
+  );
+});
+
+test("scores that are no shares of one are logits", async () => {
+  const { manifest } = await add("logits", meanOfChannels("logits", ["N", 3, 8, 8]));
+
+  expect(manifest.signatures["serving_default"]?.outputs["scores"]?.holds).toBe("logits");
+});
+
+test.each([
+  { name: "open-size", shape: ["N", 3, "h", "w"], fact: "size", text: "--size 224" },
+  { name: "no-mean", shape: ["N", 8, 8, 3], fact: "mean", text: "--mean and --std" },
+  { name: "no-layout", shape: ["N", "c", "h", "w"], fact: "layout", text: "--layout NCHW" },
+])("what is missing is asked for: $fact", async ({ name, shape, fact, text }) => {
+  const adding = add(name, meanOfChannels(name, shape));
+
+  await expect(adding).rejects.toMatchObject({ fact, message: expect.stringContaining(text) });
+  expect(existsSync(join(directory, name))).toBe(false);
+});
+
+test("what is told goes before what is usual", async () => {
+  const weights = meanOfChannels("told", ["N", 8, 8, 3]);
+
+  const { manifest, assumptions } = await add("told", weights, {
+    ...{ mean: [127.5, 127.5, 127.5], std: [127.5, 127.5, 127.5] },
+    ...{ resize: "warp", channelOrder: "bgr", version: 40n },
+  });
+
+  expect(assumptions).toEqual([]);
+  const { images } = manifest.signatures["serving_default"]?.inputs ?? {};
+  expect(images?.picture?.preprocessing).toEqual({
+    resize: { kind: "warp", heightPx: 8, widthPx: 8 },
+    ...{ coordinates: "half-pixel", channelOrder: "bgr", mean: [127.5, 127.5, 127.5] },
+    scale: [1 / 127.5, 1 / 127.5, 1 / 127.5],
+  });
+});
+
+test.each<{ readonly what: string; readonly more: Partial<ModelToAdd>; readonly text: string }>([
+  {
+    what: "two labels for three scores",
+    more: { labels: ["a", "b"] },
+    text: "2 labels are listed, but the model gives 3 scores",
+  },
+  { what: "a family it is not of", more: { family: "resnet-50" }, text: "the engine cannot run" },
+  { what: "a name that is a path", more: { name: "../x" }, text: "is no name for a model" },
+])("$what is told, and leaves nothing", async ({ more, text }) => {
+  const weights = meanOfChannels("bad", ["N", 3, 8, 8]);
+
+  await expect(add("bad", weights, more)).rejects.toThrow(text);
+  expect(existsSync(join(directory, "bad"))).toBe(false);
+});
+
+test("a file that is no ONNX model is told", async () => {
+  const file = join(folder, "text.onnx");
+  writeFileSync(file, "no model at all");
+
+  await expect(add("text", file)).rejects.toThrow("is no ONNX model");
+  await expect(add("text", join(folder, "nowhere.onnx"))).rejects.toThrow("is no ONNX model");
+});

@@ -1,0 +1,212 @@
+import { randomUUID } from "node:crypto";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, isAbsolute, join, normalize } from "node:path";
+import { type FixedSizeTensor, float32Values } from "@tensorgate/core";
+import { decodePicture, preprocessPicture } from "@tensorgate/imaging";
+import { type FamilyName, families, imagenetLabels } from "@tensorgate/tf-serving";
+import { type Manifest, ModelFolderError } from "../manifest.ts";
+import { versionFromFolder } from "../model-folders.ts";
+import { openOnnxSession } from "../session/onnx-session.ts";
+import { type ServedOutputs, servedOutputs } from "./class-outputs.ts";
+import { inspectOnnx, type OnnxFacts } from "./inspect-onnx.ts";
+import { type PictureInputFound, type PictureTold, pictureInput } from "./picture-input.ts";
+
+/** Somebody's own weights, and what is said of them. */
+export interface ModelToAdd extends PictureTold {
+  readonly name: string;
+  /** An ONNX file. */
+  readonly weights: string;
+  /** Folder that models are in. */
+  readonly directory: string;
+  readonly family?: FamilyName;
+  /** Class names in the order of the scores. */
+  readonly labels?: readonly string[];
+  /** What the scores are; told from what the picture gives otherwise. */
+  readonly holds?: "probabilities" | "logits";
+  /** One more than the highest there is by default. */
+  readonly version?: bigint;
+  /** A picture to try. */
+  readonly picture: Uint8Array;
+}
+
+export interface AddedModel {
+  readonly facts: OnnxFacts;
+  readonly folder: string;
+  readonly version: bigint;
+  readonly manifest: Manifest;
+  /** What was taken for granted. */
+  readonly assumptions: readonly string[];
+  /** What the picture gave, by the names the outputs are served under. */
+  readonly outputs: ReadonlyMap<string, FixedSizeTensor>;
+}
+
+/**
+ * Looks into an ONNX file, tries a picture, and puts it with a manifest where a model server finds it.
+ *
+ * @throws MissingFactError for what has to be told, ModelFolderError for what does not go together
+ */
+export async function addModel(model: ModelToAdd): Promise<AddedModel> {
+  const { name, weights, directory, family: familyName, labels = [] } = model;
+  assertName(name);
+  const family = familyName === undefined ? undefined : families.get(familyName);
+  const facts = inspectOnnx(weights);
+  const input = pictureInput(facts, model, family);
+  const raw = await tried(model, input, facts);
+  const holds = model.holds ?? holdsOf(raw, servedOutputs(facts, family, "logits"));
+  const outputs = servedOutputs(facts, family, holds);
+  assertLabels(labels, outputs, raw);
+  const manifest: Manifest = {
+    weights: "given",
+    ...(familyName && { family: familyName }),
+    labels: labels.length > 0 ? labels : usualLabels(model, outputs, raw),
+    signatures: {
+      serving_default: {
+        inputs: {
+          images: {
+            ...{ dtype: "BYTES", shape: [-1] },
+            picture: { tensor: input.tensor, preprocessing: input.preprocessing },
+          },
+        },
+        outputs,
+      },
+    },
+  };
+  const base = join(directory, name);
+  const version = model.version ?? nextVersion(base);
+  const folder = join(base, String(version));
+  put({ weights, folder, manifest, externalFiles: facts.externalFiles });
+  const served = Object.entries(outputs).flatMap(([alias, { tensor = alias }]) => {
+    const value = raw.get(tensor);
+    return value ? [[alias, value] as const] : [];
+  });
+  const { assumptions } = input;
+  return { facts, folder, version, manifest, assumptions, outputs: new Map(served) };
+}
+
+function assertName(name: string): void {
+  if (/^[A-Za-z0-9][\w.-]{0,127}$/.test(name)) return;
+  throw new ModelFolderError(
+    `"${name}" is no name for a model: letters, digits, dots, dashes and underscores`,
+  );
+}
+
+async function tried(
+  { weights, picture }: ModelToAdd,
+  { tensor, preprocessing }: PictureInputFound,
+  { outputs }: OnnxFacts,
+): Promise<ReadonlyMap<string, FixedSizeTensor>> {
+  const image = await decodePicture(picture, { maxPixels: 25_000_000 });
+  const feeds = new Map([[tensor, preprocessPicture(image, preprocessing)]]);
+  try {
+    const session = await openOnnxSession({ modelFile: weights, threads: 1 }, () => {});
+    try {
+      return await session.run(
+        feeds,
+        outputs.map(({ name }) => name),
+      );
+    } finally {
+      await session.close();
+    }
+  } catch (cause) {
+    throw new ModelFolderError(
+      `the engine cannot run ${weights}: ${(cause as Error).message.trim()}`,
+      { cause },
+    );
+  }
+}
+
+/** Scores that are shares of one are probabilities. */
+function holdsOf(
+  raw: ReadonlyMap<string, FixedSizeTensor>,
+  outputs: ServedOutputs,
+): "probabilities" | "logits" {
+  const scores = classScores(outputs, raw);
+  if (!scores) return "probabilities";
+  const values = float32Values(scores);
+  const sum = values.reduce((total, value) => total + value, 0);
+  const areShares = values.every((value) => value >= 0 && value <= 1);
+  return areShares && Math.abs(sum - 1) < 0.01 ? "probabilities" : "logits";
+}
+
+function classScores(
+  outputs: ServedOutputs,
+  raw: ReadonlyMap<string, FixedSizeTensor>,
+): FixedSizeTensor | undefined {
+  const found = Object.entries(outputs).find(
+    ([, { holds }]) => holds === "probabilities" || holds === "logits",
+  );
+  return found && raw.get(found[1].tensor ?? found[0]);
+}
+
+function assertLabels(
+  labels: readonly string[],
+  outputs: ServedOutputs,
+  raw: ReadonlyMap<string, FixedSizeTensor>,
+): void {
+  const count = classScores(outputs, raw)?.shape.at(-1);
+  if (labels.length === 0 || count === undefined || labels.length === count) return;
+  throw new ModelFolderError(
+    `${labels.length} labels are listed, but the model gives ${count} scores`,
+  );
+}
+
+/** A thousand scores are ImageNet's classes unless somebody says otherwise. */
+function usualLabels(
+  { family }: ModelToAdd,
+  outputs: ServedOutputs,
+  raw: ReadonlyMap<string, FixedSizeTensor>,
+): readonly string[] {
+  const isThousand = classScores(outputs, raw)?.shape.at(-1) === imagenetLabels.length;
+  return family === undefined && isThousand ? imagenetLabels : [];
+}
+
+function nextVersion(base: string): bigint {
+  if (!existsSync(base)) return 1n;
+  const versions = readdirSync(base).flatMap((folder) => versionFromFolder(folder) ?? []);
+  return versions.reduce((highest, version) => (version > highest ? version : highest), 0n) + 1n;
+}
+
+interface ToPut {
+  readonly weights: string;
+  readonly folder: string;
+  readonly manifest: Manifest;
+  readonly externalFiles: readonly string[];
+}
+
+/** Copied beside its place and moved there whole: a server that looks for models never sees half of one. */
+function put({ weights, folder, manifest, externalFiles }: ToPut): void {
+  if (existsSync(folder))
+    throw new ModelFolderError(`${folder} is there already; give another --version`);
+  const unfinished = `${folder}.${randomUUID()}`;
+  try {
+    mkdirSync(unfinished, { recursive: true });
+    copyFileSync(weights, join(unfinished, "model.onnx"));
+    for (const file of externalFiles) copyExternal(file, dirname(weights), unfinished);
+    writeFileSync(join(unfinished, "manifest.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
+    renameSync(unfinished, folder);
+  } catch (cause) {
+    rmSync(unfinished, { recursive: true, force: true });
+    if (cause instanceof ModelFolderError) throw cause;
+    throw new ModelFolderError(`${folder} could not be written: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}
+
+/** @throws ModelFolderError for a path that leads out of the model's own folder */
+function copyExternal(file: string, from: string, to: string): void {
+  const path = normalize(file);
+  if (isAbsolute(path) || path.startsWith("..")) {
+    throw new ModelFolderError(`its weights are in "${file}", which is outside of its folder`);
+  }
+  mkdirSync(dirname(join(to, path)), { recursive: true });
+  copyFileSync(join(from, path), join(to, path));
+}

@@ -1,0 +1,158 @@
+import type { PerChannel, Preprocessing } from "@tensorgate/core";
+import type { Family } from "@tensorgate/tf-serving";
+import { ModelFolderError } from "../manifest.ts";
+import type { OnnxFacts, OnnxValue } from "./inspect-onnx.ts";
+
+export type Layout = "nhwc" | "nchw";
+
+/** What somebody says of the pictures that a model takes. */
+export interface PictureTold {
+  readonly layout?: Layout;
+  /** Height and width, where the model leaves them open. */
+  readonly sizePx?: readonly [height: number, width: number];
+  /** Side that the shorter one is brought to before the middle is cut out, or `warp` to stretch both. */
+  readonly resize?: number | "warp";
+  /** In units of 0..255, or of 0..1 where every number is at most 1. */
+  readonly mean?: PerChannel;
+  readonly std?: PerChannel;
+  readonly channelOrder?: "rgb" | "bgr";
+}
+
+export interface PictureInputFound {
+  /** In the ONNX model. */
+  readonly tensor: string;
+  readonly preprocessing: Preprocessing;
+  /** What was taken for granted; one sentence each. */
+  readonly assumptions: readonly string[];
+}
+
+/** Something that has to be told, and the flag that tells it. */
+export class MissingFactError extends ModelFolderError {
+  readonly fact: "layout" | "size" | "mean";
+
+  constructor(fact: MissingFactError["fact"], message: string) {
+    super(message);
+    this.fact = fact;
+  }
+}
+
+/** Of ImageNet, in units of 0..1, as torchvision's models have it. */
+const torchvision = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const;
+
+/**
+ * How a picture gets into an ONNX model, by its shape and what is told.
+ *
+ * @throws MissingFactError for what can be neither told from the model nor taken for granted
+ * @throws ModelFolderError if it does not take one picture
+ */
+export function pictureInput(
+  { inputs }: OnnxFacts,
+  told: PictureTold,
+  family: Family | undefined,
+): PictureInputFound {
+  const [only, ...others] = inputs;
+  if (!only || others.length > 0 || !only.isFloat || only.shape?.length !== 4) {
+    throw new ModelFolderError(
+      `it takes ${inputs.map(valueText).join(", ") || "nothing"}; a model of pictures takes one FP32 tensor with four axes`,
+    );
+  }
+  const layout = told.layout ?? layoutOf(only);
+  const [heightPx, widthPx] = sizeOf(only, layout, told) ?? familySize(family) ?? missingSize(only);
+  const base = { tensor: only.name, ...(layout === "nchw" && { layout }) };
+  if (family && !told.mean && !told.std) {
+    const { preprocessing } = family;
+    const preprocessed = { ...preprocessing, ...(layout === "nchw" && { layout }) };
+    return { tensor: base.tensor, preprocessing: preprocessed, assumptions: [] };
+  }
+  const { mean, scale, assumptions } = normalisation(told, layout);
+  const shorterSide = told.resize ?? Math.round((Math.min(heightPx, widthPx) * 256) / 224);
+  const crop = { heightPx, widthPx };
+  return {
+    tensor: base.tensor,
+    preprocessing: {
+      resize:
+        shorterSide === "warp"
+          ? { kind: "warp", ...crop }
+          : { kind: "shorter-side", px: shorterSide, crop },
+      coordinates: "half-pixel",
+      channelOrder: told.channelOrder ?? "rgb",
+      mean,
+      scale,
+      ...(layout === "nchw" && { layout }),
+    },
+    assumptions: [
+      ...assumptions,
+      ...(told.resize === undefined
+        ? [`the shorter side becomes ${shorterSide} pixels, then the middle is cut out (--resize)`]
+        : []),
+    ],
+  };
+}
+
+/** @throws MissingFactError if three channels are found neither first nor last */
+function layoutOf(input: OnnxValue): Layout {
+  const [, first, , last] = input.shape ?? [];
+  if (first === 3 && last !== 3) return "nchw";
+  if (last === 3 && first !== 3) return "nhwc";
+  throw new MissingFactError(
+    "layout",
+    `where are the channels in ${valueText(input)}? --layout NCHW (PyTorch) or --layout NHWC (TensorFlow)`,
+  );
+}
+
+function sizeOf({ shape = [] }: OnnxValue, layout: Layout, { sizePx }: PictureTold) {
+  const [height = -1, width = -1] = layout === "nchw" ? shape.slice(2) : shape.slice(1, 3);
+  if (height > 0 && width > 0) return [height, width] as const;
+  return sizePx;
+}
+
+function familySize(family: Family | undefined) {
+  const resize = family?.preprocessing.resize;
+  if (!resize) return undefined;
+  const { heightPx, widthPx } = resize.kind === "warp" ? resize : resize.crop;
+  return [heightPx, widthPx] as const;
+}
+
+function missingSize(input: OnnxValue): never {
+  throw new MissingFactError(
+    "size",
+    `what size of picture does ${valueText(input)} take? --size 224, or --size HEIGHTxWIDTH`,
+  );
+}
+
+/** `(pixel − mean) / std`, brought to pixel units. */
+function normalisation({ mean, std }: PictureTold, layout: Layout) {
+  if (!mean && !std && layout === "nhwc") {
+    throw new MissingFactError(
+      "mean",
+      "what are pixels brought to? --mean and --std: 127.5,127.5,127.5 for both where -1 to 1 is taken, --mean 0,0,0 --std 255,255,255 for 0 to 1, --mean 123.68,116.779,103.939 --std 1,1,1 for what TF-slim takes",
+    );
+  }
+  const assumptions =
+    mean || std
+      ? []
+      : [
+          "pixels are normalised as torchvision does it, by ImageNet's mean and deviation (--mean, --std)",
+        ];
+  const chosenMean = mean ?? (std ? ([0, 0, 0] as const) : torchvision.mean);
+  const chosenStd = std ?? (mean ? ([1, 1, 1] as const) : torchvision.std);
+  const isUnit = [...chosenMean, ...chosenStd].every((value) => Math.abs(value) <= 1);
+  // Without a deviation of its own a mean in pixel units leaves pixels as they are.
+  const unit = isUnit && (std !== undefined || !mean) ? 255 : 1;
+  const inPixels = (values: PerChannel): PerChannel => [
+    values[0] * unit,
+    values[1] * unit,
+    values[2] * unit,
+  ];
+  const [red, green, blue] = inPixels(chosenStd);
+  return {
+    mean: inPixels(chosenMean),
+    scale: [1 / red, 1 / green, 1 / blue] as const,
+    assumptions,
+  };
+}
+
+export function valueText({ name, shape, isFloat }: OnnxValue): string {
+  const extents = shape?.map((extent) => (extent === -1 ? "?" : extent)).join(", ") ?? "any shape";
+  return `"${name}" ${isFloat ? "FP32" : "of another type"} [${extents}]`;
+}

@@ -46,8 +46,8 @@ test("a model as torchvision exports it needs nothing told", async () => {
     coordinates: "half-pixel",
   });
   expect(preprocessing?.mean[0]).toBeCloseTo(123.675, 3);
-  const { scale = [] } = preprocessing ?? {};
-  expect(Array.isArray(scale) ? scale[2] : scale).toBeCloseTo(1 / 57.375, 6);
+  const scales: unknown = preprocessing?.scale;
+  expect(Array.isArray(scales) && scales[2]).toBeCloseTo(1 / 57.375, 6);
   expect(outputs.get("scores")?.shape).toEqual([1, 3]);
 });
 

@@ -6,7 +6,7 @@ import type { ShapeClass } from "./shape-classes.ts";
 /** Side of a training picture, in pixels: a quarter of what the served model takes. */
 export const trainingSizePx = 56;
 
-type Rgb = readonly [number, number, number];
+export type Rgb = readonly [number, number, number];
 
 /**
  * Draws one picture of `shape`: filled or by pen, turned, sheared and in perspective, on plain, textured or
@@ -92,7 +92,7 @@ function placement(random: Random, sizePx: number) {
 }
 
 /** Long straight edges need points in between, to bend as the rest does. */
-function subdivided(path: readonly Point[], isClosed: boolean): readonly Point[] {
+export function subdivided(path: readonly Point[], isClosed: boolean): readonly Point[] {
   if (path.length > 14) return path;
   const edges = path.flatMap((from, index): readonly Point[] => {
     const to = path[index + 1] ?? (isClosed ? path[0] : undefined);
@@ -105,8 +105,14 @@ function subdivided(path: readonly Point[], isClosed: boolean): readonly Point[]
   return edges;
 }
 
+export interface Colours {
+  readonly paper: Rgb;
+  readonly ink: Rgb;
+  readonly body: Rgb | undefined;
+}
+
 /** Paper and ink that can be told apart; sometimes the body of a pen drawing is tinted. */
-function colours(random: Random, isOutline: boolean) {
+export function colours(random: Random, isOutline: boolean): Colours {
   const any = (): Rgb => [random.between(0, 255), random.between(0, 255), random.between(0, 255)];
   const around = (level: number, spread: number): Rgb => [
     level + random.between(-spread, spread),
@@ -125,12 +131,12 @@ function colours(random: Random, isOutline: boolean) {
   return { paper, ink, body };
 }
 
-function luminance([red, green, blue]: Rgb): number {
+export function luminance([red, green, blue]: Rgb): number {
   return 0.299 * red + 0.587 * green + 0.114 * blue;
 }
 
 /** What the paper adds to each pixel: grain, ruled lines, and marks along its edges. */
-function paperTexture(random: Random, sizePx: number): (x: number, y: number) => number {
+export function paperTexture(random: Random, sizePx: number): (x: number, y: number) => number {
   const grain = random.chance(0.5) ? random.between(0, 38) : 0;
   const cells = 4 + random.below(9);
   const side = cells + 2;
@@ -209,7 +215,7 @@ function smoothNoise(
 }
 
 /** A lamp to one side. */
-function lighting(random: Random, sizePx: number): (x: number, y: number) => number {
+export function lighting(random: Random, sizePx: number): (x: number, y: number) => number {
   const slopeX = random.between(-0.5, 0.5);
   const slopeY = random.between(-0.5, 0.5);
   const strength = random.chance(0.6) ? random.between(0, 0.45) : 0;
@@ -217,7 +223,7 @@ function lighting(random: Random, sizePx: number): (x: number, y: number) => num
 }
 
 /** Mean of the 3×3 neighbours, in place; the border is repeated. */
-function blur(pixels: Float32Array, sizePx: number): void {
+export function blur(pixels: Float32Array, sizePx: number): void {
   const before = pixels.slice();
   const within = (position: number) => Math.min(sizePx - 1, Math.max(0, position));
   for (let y = 0; y < sizePx; y += 1) {
@@ -236,7 +242,7 @@ function blur(pixels: Float32Array, sizePx: number): void {
 }
 
 /** Gain, bias and noise of a camera, then 8 bits. */
-function exposed(pixels: Float32Array, random: Random, noise: number): Uint8Array {
+export function exposed(pixels: Float32Array, random: Random, noise: number): Uint8Array {
   const gain = random.between(0.75, 1.2);
   const bias = random.between(-20, 20);
   return Uint8Array.from(pixels, (pixel) => {
@@ -247,6 +253,6 @@ function exposed(pixels: Float32Array, random: Random, noise: number): Uint8Arra
   });
 }
 
-function clamp01(value: number): number {
+export function clamp01(value: number): number {
   return Math.min(1, Math.max(0, value));
 }

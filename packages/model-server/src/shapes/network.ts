@@ -57,32 +57,43 @@ export function paddingOf({ kernelPx }: Block): number {
   return (kernelPx - 1) / 2;
 }
 
-/** Parameters that training starts from: He-uniform weights, each tensor from draws of its own. */
+/** Parameters that training starts from. */
 export function initialParameters(seed: number): Map<string, Parameter> {
-  const parameters = new Map<string, Parameter>();
-  const uniform = (shape: readonly number[], limit: number, draw: number): Parameter => {
-    const random = seededRandom(seed * 1_000 + draw);
-    const size = shape.reduce((product, extent) => product * extent, 1);
-    return {
-      shape,
-      values: Float32Array.from({ length: size }, () => random.between(-limit, limit)),
-    };
+  const parameters = blockParameters(seed, blocks);
+  const headLimit = Math.sqrt(3 / featureCount);
+  parameters.set(
+    headNames.weights,
+    uniform([classCount, featureCount], headLimit, seed * 1_000 + 99),
+  );
+  parameters.set(headNames.bias, filled(classCount, 0));
+  return parameters;
+}
+
+/** Values between `-limit` and `limit`, from draws of their own. */
+function uniform(shape: readonly number[], limit: number, seed: number): Parameter {
+  const random = seededRandom(seed);
+  const size = shape.reduce((product, extent) => product * extent, 1);
+  return {
+    shape,
+    values: Float32Array.from({ length: size }, () => random.between(-limit, limit)),
   };
-  const filled = (count: number, value: number): Parameter => ({
-    shape: [count],
-    values: new Float32Array(count).fill(value),
-  });
+}
+
+function filled(count: number, value: number): Parameter {
+  return { shape: [count], values: new Float32Array(count).fill(value) };
+}
+
+/** What the blocks of any such network start from: He-uniform weights, each tensor from draws of its own. */
+export function blockParameters(seed: number, blocks: readonly Block[]): Map<string, Parameter> {
+  const parameters = new Map<string, Parameter>();
   blocks.forEach(({ inputChannels, outputChannels, kernelPx }, index) => {
     const names = blockNames(index);
     const shape = [outputChannels, inputChannels, kernelPx, kernelPx];
     const fanIn = inputChannels * kernelPx * kernelPx;
-    parameters.set(names.weights, uniform(shape, Math.sqrt(6 / fanIn), index));
+    parameters.set(names.weights, uniform(shape, Math.sqrt(6 / fanIn), seed * 1_000 + index));
     parameters.set(names.bias, filled(outputChannels, 0));
     parameters.set(names.gain, filled(outputChannels, 1));
   });
-  const headLimit = Math.sqrt(3 / featureCount);
-  parameters.set(headNames.weights, uniform([classCount, featureCount], headLimit, 99));
-  parameters.set(headNames.bias, filled(classCount, 0));
   return parameters;
 }
 

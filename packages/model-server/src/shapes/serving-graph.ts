@@ -70,8 +70,13 @@ export function servingGraph(parameters: Parameters, sizePx: number = servingSiz
   return graph.finish({ labels: shapeClasses.join(",") });
 }
 
+interface FoldedBlock {
+  readonly weights: Parameter;
+  readonly bias: Parameter;
+}
+
 /** `gain × (x − mean) / deviation + bias` is a convolution again. */
-function foldedBlock(parameters: Parameters, index: number) {
+export function foldedBlock(parameters: Parameters, index: number): FoldedBlock {
   const names = blockNames(index);
   const weights = parameterOf(parameters, names.weights);
   const bias = parameterOf(parameters, names.bias);
@@ -96,7 +101,7 @@ function foldedBlock(parameters: Parameters, index: number) {
   };
 }
 
-function parameterOf(parameters: Parameters, name: string): Parameter {
+export function parameterOf(parameters: Parameters, name: string): Parameter {
   const parameter = parameters.get(name);
   if (!parameter) throw new RangeError(`there is no parameter ${name}`);
   return parameter;

@@ -5,7 +5,8 @@ import { parseArgs } from "node:util";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { accuracyOf, countRight } from "./accuracy.ts";
 import { trainingSizePx } from "./draw-picture.ts";
-import { blockNames, blocks, classCount, initialParameters, type Parameter } from "./network.ts";
+import { blocks, classCount, initialParameters } from "./network.ts";
+import { adam, followStatistics, initialStatistics, rateAt, shuffled } from "./optimiser.ts";
 import { type Random, seededRandom } from "./random.ts";
 import { servingGraph } from "./serving-graph.ts";
 import {
@@ -30,10 +31,7 @@ const { values: flags } = parseArgs({
 });
 
 const batchSize = Number(flags.batch);
-const peakRate = 3e-3;
-const weightDecay = 1e-2;
 const labelSmoothing = 0.05;
-const warmUpSteps = 60;
 
 await train();
 
@@ -48,15 +46,7 @@ async function train(): Promise<void> {
   const session = await InferenceSession.create(trainingGraph(batchSize, parameters), {
     logSeverityLevel: 3,
   });
-  const statistics = new Map<string, Parameter>(
-    blocks.flatMap(({ outputChannels: count }, index) => {
-      const { mean, variance } = blockNames(index);
-      return [
-        [mean, { shape: [count], values: new Float32Array(count) }],
-        [variance, { shape: [count], values: new Float32Array(count).fill(1) }],
-      ] as const;
-    }),
-  );
+  const statistics = initialStatistics(blocks);
 
   const random = seededRandom(5);
   const stepsPerEpoch = Math.floor(data.classes.length / batchSize);
@@ -82,7 +72,7 @@ async function train(): Promise<void> {
           rate: rateAt(step, totalSteps),
         },
       );
-      follow(statistics, floats, step);
+      followStatistics(statistics, floats, step);
       right += countRight(floats("probabilities"), batch.classes);
     }
     const model = servingGraph(new Map([...parameters, ...statistics]), trainingSizePx);
@@ -96,60 +86,6 @@ async function train(): Promise<void> {
   mkdirSync(dirname(flags.out), { recursive: true });
   writeFileSync(flags.out, served);
   say(`wrote ${flags.out}, ${served.byteLength} bytes`);
-}
-
-/** Warms up, then falls along half a cosine. */
-function rateAt(step: number, totalSteps: number): number {
-  const warmUp = Math.min(1, step / warmUpSteps);
-  return peakRate * warmUp * (0.5 + 0.5 * Math.cos((Math.PI * step) / totalSteps));
-}
-
-/**
- * Adam with decoupled weight decay on weights (not on biases and gains). Changes the parameters in place.
- *
- * @see Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2019
- */
-function adam(parameters: readonly Parameter[]) {
-  const first = parameters.map(({ values }) => new Float32Array(values.length));
-  const second = parameters.map(({ values }) => new Float32Array(values.length));
-  return (
-    gradients: readonly Float32Array[],
-    { step, rate }: { readonly step: number; readonly rate: number },
-  ): void => {
-    const firstBias = 1 - 0.9 ** step;
-    const secondBias = 1 - 0.999 ** step;
-    parameters.forEach(({ shape, values }, which) => {
-      const gradient = gradients[which] ?? new Float32Array();
-      const m = first[which] ?? new Float32Array();
-      const v = second[which] ?? new Float32Array();
-      const decay = shape.length > 1 ? weightDecay * rate : 0;
-      for (let at = 0; at < values.length; at += 1) {
-        const slope = gradient[at] ?? 0;
-        const value = values[at] ?? 0;
-        const mean = 0.9 * (m[at] ?? 0) + 0.1 * slope;
-        const square = 0.999 * (v[at] ?? 0) + 0.001 * slope * slope;
-        m[at] = mean;
-        v[at] = square;
-        const move = mean / firstBias / (Math.sqrt(square / secondBias) + 1e-8);
-        values[at] = value - rate * move - decay * value;
-      }
-    });
-  };
-}
-
-/** Running statistics of each block's normalisation, as inference uses them. */
-function follow(
-  statistics: ReadonlyMap<string, Parameter>,
-  latest: (name: string) => Float32Array,
-  step: number,
-): void {
-  const momentum = Math.min(0.97, 1 - 1 / step);
-  for (const [name, { values }] of statistics) {
-    const now = latest(name);
-    values.forEach((value, at) => {
-      values[at] = momentum * value + (1 - momentum) * (now[at] ?? 0);
-    });
-  }
 }
 
 /** Shifts each picture by up to 3 pixels and inverts half of them: what is seen is the form, not the ink. */
@@ -180,16 +116,6 @@ function augmentedBatch({ pictures, classes }: ShapeData, order: Uint32Array, ra
     targets: new Tensor("float32", targets, [order.length, classCount]),
     classes: truths,
   };
-}
-
-/** Fisher and Yates. */
-function shuffled(count: number, random: Random): Uint32Array {
-  const order = Uint32Array.from({ length: count }, (_, index) => index);
-  for (let last = count - 1; last > 0; last -= 1) {
-    const other = random.below(last + 1);
-    [order[last], order[other]] = [order[other] ?? 0, order[last] ?? 0];
-  }
-  return order;
 }
 
 function* batchesOf({ pictures, classes }: ShapeData) {

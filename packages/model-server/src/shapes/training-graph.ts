@@ -18,7 +18,7 @@ import {
 export const gradientOf = (parameter: string): string => `gradient_${parameter}`;
 
 /** What the backward pass needs of a block's forward pass. */
-interface Trace {
+export interface Trace {
   readonly block: Block;
   readonly names: BlockNames;
   readonly input: string;
@@ -75,7 +75,15 @@ export function trainingGraph(
   return graph.finish();
 }
 
-function convolution(block: Block) {
+interface ConvolutionAttributes {
+  readonly kernel_shape: readonly number[];
+  readonly strides: readonly number[];
+  readonly pads: readonly number[];
+  readonly [name: string]: readonly number[];
+}
+
+/** Attributes of a block's convolution. */
+export function convolution(block: Block): ConvolutionAttributes {
   const padding = paddingOf(block);
   return {
     kernel_shape: [block.kernelPx, block.kernelPx],
@@ -91,7 +99,17 @@ interface ForwardParts {
   readonly size: number;
 }
 
-function forwardBlock(graph: GraphBuilder, { block, names, input, size }: ForwardParts) {
+interface Forward {
+  readonly output: string;
+  readonly outputSize: number;
+  readonly trace: Trace;
+}
+
+/** A block as it is trained: its batch's own mean and variance normalise it, and are outputs of the graph. */
+export function forwardBlock(
+  graph: GraphBuilder,
+  { block, names, input, size }: ForwardParts,
+): Forward {
   const padding = paddingOf(block);
   const convolvedSize = Math.floor((size + 2 * padding - block.kernelPx) / block.stride) + 1;
   const convolved = graph.op("Conv", [input, names.weights], convolution(block));
@@ -180,7 +198,7 @@ interface BackwardParts {
  *
  * @see Ioffe and Szegedy 2015, section 3, for the gradient of the normalisation
  */
-function backwardToConvolution(
+export function backwardToConvolution(
   graph: GraphBuilder,
   trace: Trace,
   { gradient, batchSize }: BackwardParts,
@@ -208,7 +226,7 @@ function backwardToConvolution(
 }
 
 /** The gradient of a convolution's weights, as a product with the patches that each output saw. */
-function weightGradient(
+export function weightGradient(
   graph: GraphBuilder,
   { block, names, input, convolvedSize }: Trace,
   { gradient, batchSize }: BackwardParts,

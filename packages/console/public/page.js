@@ -3,6 +3,10 @@ const model = element("model");
 const drop = element("drop");
 const answer = element("answer");
 const preview = element("preview");
+const boxes = element("boxes");
+
+/** What the page shows, first what it would rather ask for. */
+const tasks = ["detect", "classify"];
 
 /** Models of the catalog by name. */
 const models = new Map();
@@ -19,11 +23,21 @@ function text(tag, content, className) {
 async function loadModels() {
   const response = await fetch("/v1/catalog");
   const catalog = await response.json();
-  for (const each of catalog.models.filter(({ tasks }) => tasks.includes("classify"))) {
-    models.set(each.name, each);
-    model.append(new Option(each.name, each.name));
+  for (const each of catalog.models) {
+    const task = tasks.find((name) => each.tasks.includes(name));
+    if (!task) continue;
+    models.set(each.name, { ...each, task });
+    model.append(new Option(`${each.name} (${task})`, each.name));
   }
+  // A model that was trained before one whose answers mean nothing.
+  const trained = [...models.values()].filter(({ weights }) => weights !== "seeded");
+  const first = trained.find(({ task }) => task === "classify") ?? trained[0];
+  if (first) model.value = first.name;
   showModel();
+}
+
+function pathOf(name) {
+  return `/v1/${models.get(name)?.task ?? "classify"}/${encodeURIComponent(name)}`;
 }
 
 function contentTypeOf({ type }) {
@@ -35,7 +49,7 @@ function showModel() {
   element("call").textContent = [
     `curl --data-binary @${picture?.name || "picture.jpg"}`,
     `-H 'content-type: ${picture?.type || "image/jpeg"}'`,
-    `${location.origin}/v1/classify/${model.value}`,
+    `${location.origin}${pathOf(model.value)}`,
   ].join(" ");
 }
 
@@ -46,7 +60,7 @@ async function score() {
   const mine = latest;
   const startMs = performance.now();
   try {
-    const response = await fetch(`/v1/classify/${encodeURIComponent(model.value)}?topK=5`, {
+    const response = await fetch(pathOf(model.value), {
       method: "POST",
       // What is no picture goes as bytes, so that the gateway says that it is none.
       headers: { "content-type": contentTypeOf(picture) },
@@ -55,12 +69,41 @@ async function score() {
     const body = await response.json();
     // An answer to an older picture must not replace that to a newer one.
     if (mine !== latest) return;
-    if (response.ok) showLabels(body.results[0].labels);
+    if (response.ok) showResult(body.results[0]);
     else showError([body.detail, body.hint].filter(Boolean).join(" — "));
     showFacts(response, performance.now() - startMs);
   } catch {
     if (mine === latest) showError("The gateway does not answer.");
   }
+}
+
+function showResult({ labels, boxes: found = [], image }) {
+  showLabels(labels ?? found);
+  if (!labels && found.length === 0) answer.replaceChildren(text("p", "Nothing found.", "hint"));
+  showBoxes(found, image);
+}
+
+/** Over the picture, in its own pixels. */
+function showBoxes(found, image) {
+  if (image) boxes.setAttribute("viewBox", `0 0 ${image.width} ${image.height}`);
+  boxes.replaceChildren(
+    ...found.flatMap(({ label, box }) => {
+      const letter = image.height / 20;
+      const caption = drawn("text", {
+        x: box.x + letter / 4,
+        y: Math.max(letter, box.y + letter),
+        "font-size": letter,
+      });
+      caption.textContent = label;
+      return [drawn("rect", box), caption];
+    }),
+  );
+}
+
+function drawn(tag, attributes) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
 }
 
 function showLabels(labels) {
@@ -77,6 +120,7 @@ function showLabels(labels) {
 }
 
 function showError(message) {
+  boxes.replaceChildren();
   answer.replaceChildren(text("p", message, "error"));
   element("facts").textContent = "";
 }
@@ -85,7 +129,7 @@ function showFacts(response, durationMs) {
   const region = response.headers.get("x-tensorgate-region");
   const stages = (response.headers.get("server-timing") ?? "")
     .split(", ")
-    .map((entry) => entry.replace(";dur=", " "))
+    .map((entry) => entry.replace(/;desc=(\w+)/, " ($1)").replace(";dur=", " "))
     .map((entry) => `${entry} ms`);
   element("facts").textContent = [
     ...(region ? [`scored in ${region}`] : []),
@@ -100,7 +144,8 @@ function take(file) {
   URL.revokeObjectURL(preview.src);
   preview.src = URL.createObjectURL(file);
   preview.alt = `The picture to score: ${file.name || "pasted"}`;
-  preview.hidden = false;
+  boxes.replaceChildren();
+  element("seen").hidden = false;
   element("drop-text").textContent = file.name || "A pasted picture";
   void score();
 }

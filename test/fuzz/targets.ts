@@ -75,12 +75,20 @@ models:
     labels: [a, "b", 'c']
   - <<: *one
     name: n
+  - { name: f, family: ssd-vgg, variant: float, labels: pascal-voc, detection: { minScore: 0.3 } }
+  - name: g
+    family: resnet-50
+    cache: true
+    input: { tensor: { azure-fpga: "Placeholder_1:0" }, formats: [jpeg, webp] }
+    output: { scores: { tensor: "s:0", holds: logits } }
+    classCount: 7
 pools:
   - { model: m, region: westeurope, replicas: ["10.0.0.4:8500", "[::1]:8500"], tls: { ca: ca.pem } }
   - model: n
     region: eastus
     replicas: &r ["127.0.0.1:1"]
     key: { env: PATH }
+  - { model: g, region: eastus, dialect: azure-fpga, service: s, batch: { maxPictures: 3 }, replicas: *r }
 `);
 
 /** Our own errors are how bad input ends; anything else is a fault of ours. */
@@ -126,6 +134,8 @@ const codecs: readonly FuzzTarget[] = [
 
 function pictureSeeds(): readonly Buffer[] {
   const boxes = "0000001c66747970617669660000000061766966";
+  const exif = "4d4d002a000000080001011200030000000100060000";
+  const tiff = `49492a00080000000300${"000103000100000003000000"}${"010103000100000002000000"}${"120103000100000006000000"}`;
   return [
     Buffer.from(`89504e470d0a1a0a0000000d49484452${"00000010".repeat(2)}0802000000`, "hex"),
     Buffer.from("474946383961100010008000000000000000002c", "hex"),
@@ -133,6 +143,21 @@ function pictureSeeds(): readonly Buffer[] {
     Buffer.from("52494646240000005745425056503820180000003001009d012a10001000", "hex"),
     Buffer.from(`${boxes}6d696631000000f96d657461000000000000002168646c72`, "hex"),
     Buffer.from("424d460000000000000036000000280000001000000010000000", "hex"),
+    // With an orientation of 6: a JPEG, a PNG and a WebP; then a TIFF.
+    Buffer.from(`ffd8ffe1001e457869660000${exif}ffc0000b080002000301011100`, "hex"),
+    Buffer.from(
+      `89504e470d0a1a0a0000000d4948445200000003000000020802000000000000000000001665584966${exif}`,
+      "hex",
+    ),
+    Buffer.from(
+      `524946460000002e57454250565038580a00000008000000020000010000455849461a000000${exif}`,
+      "hex",
+    ),
+    Buffer.from(tiff, "hex"),
+    Buffer.from(
+      `${boxes}6d6966316d696166${"000000306d65746100000000"}${"0000002469707270"}${"0000001c6970636f"}${"0000001469737065"}000000000000000300000002`,
+      "hex",
+    ),
   ];
 }
 

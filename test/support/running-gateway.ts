@@ -6,6 +6,7 @@ import {
   type ModelOptions,
 } from "@tensorgate/gateway";
 import { bundledModelsDirectory, findModels, startModelServer } from "@tensorgate/model-server";
+import { modelOptionsFromFolder } from "../../packages/cli/src/demo/model-options.ts";
 
 /** A gateway on a free port; disposing of it stops it and what was started for it. */
 export interface RunningGateway extends AsyncDisposable {
@@ -55,6 +56,24 @@ export async function startShapesGateway(
     models: { directory: bundledModelsDirectory },
   });
   const running = await startGateway({ westeurope: [`127.0.0.1:${server.port}`] }, options, parts);
+  return {
+    ...running,
+    [Symbol.asyncDispose]: async () => {
+      await running.gateway.close(1_000);
+      await server.close();
+    },
+  };
+}
+
+/** A gateway in front of one embedded model server with every model that comes with it, as the demo has them. */
+export async function startBundledGateway(): Promise<RunningGateway> {
+  const models = { directory: bundledModelsDirectory };
+  const server = await startModelServer({ port: 0, models });
+  const folders = findModels(models);
+  const region = "westeurope";
+  const replicas = [`127.0.0.1:${server.port}`];
+  const pools = folders.map(({ name: model }) => ({ model, region, replicas }));
+  const running = await startGateway({}, { models: folders.map(modelOptionsFromFolder), pools });
   return {
     ...running,
     [Symbol.asyncDispose]: async () => {

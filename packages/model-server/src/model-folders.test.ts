@@ -49,10 +49,11 @@ test.each([
 });
 
 test("the bundled shapes model has its labels and says that it was trained", () => {
-  const [shapes] = findModels({ directory: bundledModelsDirectory });
+  const [shapes, detector] = findModels({ directory: bundledModelsDirectory });
 
   expect(shapes?.manifest).toMatchObject({ weights: "trained" });
   expect(shapes?.manifest?.labels).toHaveLength(16);
+  expect(detector?.manifest?.labels).toEqual(["background", ...(shapes?.manifest?.labels ?? [])]);
 });
 
 test("a manifest's faults are told with their paths", () => {

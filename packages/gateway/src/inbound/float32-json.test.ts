@@ -14,6 +14,7 @@ test("reads back as the same float32", () => {
 test.each([
   [Math.fround(0.1), "0.1"],
   [Math.fround(1 / 3), "0.33333334"],
+  [1 / 3, "0.33333334"],
   [16_777_216, "16777216"],
   [Number.NaN, "null"],
 ])("%s is written as %s", (value, text) => {

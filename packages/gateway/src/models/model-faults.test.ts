@@ -60,6 +60,11 @@ test.each<{
     text: "2 labels are listed, but classCount is 3",
   },
   {
+    options: { family: "resnet-50", labels: Array(999).fill("x") },
+    path: "labels",
+    text: "999 labels are listed, but resnet-50 gives 1000 scores",
+  },
+  {
     options: { family: "ssd-vgg", labels: Array(21).fill("x") },
     path: "labels",
     text: "22 classes with the background, but the head has 21",
@@ -81,6 +86,7 @@ test.each<{
 test.each<Omit<ModelOptions, "name">>([
   { family: "resnet-50" },
   { family: "ssd-vgg", variant: "float" },
+  { family: "resnet-50", labels: Array(1_001).fill("x") },
   { family: "ssd-vgg", output: { out_0: { holds: "boxes", tensor: "mine:0" } } },
   { family: "densenet-121", input: { kind: "pixels", tensor: "x" }, task: "embed" },
   { family: "vgg-16", classCount: 2, output: { mine: scores }, labels: ["a", "b"] },

@@ -94,7 +94,8 @@ function roleOf(holds: string): string {
   return holds === "probabilities" || holds === "logits" ? "class scores" : holds;
 }
 
-function labelFaults({ labels, classCount, family }: ModelOptions): readonly ModelFault[] {
+function labelFaults(options: ModelOptions): readonly ModelFault[] {
+  const { labels, classCount, family } = options;
   if (!labels || typeof labels === "string") return [];
   const isDetector = family !== undefined && families.get(family)?.task === "detect";
   const count = labels.length + (labels[0] === "background" ? 0 : 1);
@@ -106,6 +107,15 @@ function labelFaults({ labels, classCount, family }: ModelOptions): readonly Mod
       },
     ];
   }
+  const usual = usualClassCount(options);
+  if (usual !== undefined && labels.length !== usual && labels.length !== usual + 1) {
+    return [
+      {
+        path: ["labels"],
+        message: `${labels.length} labels are listed, but ${family} gives ${usual} scores; where this one gives others, say classCount: ${labels.length}`,
+      },
+    ];
+  }
   if (classCount === undefined || classCount === labels.length) return [];
   return [
     {
@@ -113,6 +123,14 @@ function labelFaults({ labels, classCount, family }: ModelOptions): readonly Mod
       message: `${labels.length} labels are listed, but classCount is ${classCount}`,
     },
   ];
+}
+
+/** @returns undefined where the family does not tell how many scores there are */
+function usualClassCount({ family, classCount, output = {} }: ModelOptions): number | undefined {
+  const described = family === undefined ? undefined : families.get(family);
+  const isOverridden = Object.values(output).some(({ holds }) => roleOf(holds) === "class scores");
+  if (described?.task !== "classify" || classCount !== undefined || isOverridden) return undefined;
+  return described.labels.length;
 }
 
 function cacheFaults({ cache, repeatable }: ModelOptions): readonly ModelFault[] {

@@ -80,11 +80,17 @@ function grid(name: string, outputs: ReadonlyMap<string, Tensor>): Grid {
     );
   }
   const values = float32Values(tensor);
-  const strange = values.findIndex(Number.isNaN);
-  if (strange !== -1) {
-    throw new UpstreamFailedError(`output "${name}" holds no number at ${strange}`);
-  }
+  assertNumbers(name, values);
   return { name, shape, rows, columns, anchors, depth, values };
+}
+
+/** A plain loop: there are 200,000 values in a head, and a callback for each takes six times as long. */
+function assertNumbers(name: string, values: Float32Array): void {
+  for (let at = 0; at < values.length; at += 1) {
+    if (Number.isNaN(values[at])) {
+      throw new UpstreamFailedError(`output "${name}" holds no number at ${at}`);
+    }
+  }
 }
 
 function assertAnchors({ name, shape, anchors }: Grid, expected: number): void {

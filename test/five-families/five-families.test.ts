@@ -94,6 +94,14 @@ describe.each(familyNames)("%s", (family) => {
     },
   );
 
+  test("says that its weights mean nothing, whoever configured it", async () => {
+    for (const { url } of gateways) {
+      const catalog = await fetch(`${url}/v1/catalog/${family}`);
+
+      expect(await catalog.json()).toMatchObject({ family, weights: "seeded" });
+    }
+  });
+
   test("gives the same scores in both dialects", () => {
     expect(answers[1]).toEqual(answers[0]);
   });

@@ -126,6 +126,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     versions: watch.versionsOf(model),
     regions: pooled.regionsOf(model),
     signature: watch.signatureOf(model),
+    isSeeded: watch.isSeeded(model),
   });
   const catalog = modelCatalog(known, live);
 

@@ -9,6 +9,7 @@ import {
   ScoringError,
   type Signature,
   type Tensor,
+  type Weights,
 } from "@tensorgate/core";
 import type { PreprocessElsewhere } from "@tensorgate/imaging";
 import {
@@ -32,6 +33,7 @@ const maxPixels = 25_000_000;
 export interface Servable {
   readonly name: string;
   readonly version: bigint;
+  readonly weights: Weights;
   /** Topology that it is of, where its manifest says so. */
   readonly family: FamilyName | undefined;
   readonly signatures: ReadonlyMap<string, Signature>;
@@ -64,6 +66,7 @@ export function servable(parts: ServableParts): Servable {
   return {
     name,
     version,
+    weights: manifest.weights,
     family: manifest.family,
     signatures,
     close: () => session.close(),

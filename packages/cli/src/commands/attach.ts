@@ -127,12 +127,13 @@ function causeText({ cause, message }: Error): string {
   return cause instanceof Error ? cause.message : message;
 }
 
-function tell({ dialect, model, versions, signature, outputs }: BackendFindings): void {
+function tell({ dialect, model, versions, signature, outputs, isSeeded }: BackendFindings): void {
   say(
     dialect === "tensorflow-serving"
       ? `a TensorFlow Serving with model "${model}", version ${versions.join(", ")}`
       : `a container with a model on an FPGA, in the dialect ${dialect}`,
   );
+  if (isSeeded) say("  its weights were drawn at random: its answers mean nothing");
   for (const [name, { dtype, shape }] of signature?.inputs ?? []) {
     say(`  takes ${name}: ${dtype} [${shape ?? "any shape"}]`);
   }

@@ -21,6 +21,8 @@ export interface LiveModel {
   readonly regions: readonly string[];
   /** What it takes and gives, by its own account; absent until it told that. */
   readonly signature?: Signature | undefined;
+  /** Whether some replica said that its weights were drawn at random. */
+  readonly isSeeded?: boolean;
 }
 
 export interface Releases {
@@ -58,7 +60,7 @@ export function modelCatalog(
   live: (modelName: string) => LiveModel,
 ): ModelCatalog {
   const describe = (release: Release): ModelDescription => {
-    const { versions, regions, signature } = live(release.name);
+    const { versions, regions, signature, isSeeded } = live(release.name);
     return {
       name: release.name,
       task: release.tasks[0] ?? "predict",
@@ -68,7 +70,7 @@ export function modelCatalog(
       input: describedInput(release, signature),
       outputs: describedOutputs(release, signature),
       labels: release.labels,
-      weights: release.weights,
+      weights: isSeeded ? "seeded" : release.weights,
       ...(release.family && { family: release.family.name }),
     };
   };

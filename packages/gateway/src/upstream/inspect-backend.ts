@@ -52,6 +52,8 @@ export interface BackendFindings {
   /** Name by which it knows the model; the first of those to try where it knows none. */
   readonly model: string;
   readonly versions: readonly bigint[];
+  /** Whether it says that its weights were drawn at random: its answers mean nothing then. */
+  readonly isSeeded?: boolean;
   /** What it takes and gives, by its own account; only stock servers tell. */
   readonly signature?: GraphSignature;
   /** Name on the wire of the input that took the test picture. */
@@ -121,13 +123,17 @@ async function stockFindings(
 ): Promise<BackendFindings | undefined> {
   for (const model of models) {
     try {
-      const { versions, isReady } = await ask((call) => replica.probe(model, call));
+      const {
+        versions,
+        isReady,
+        isSeeded = false,
+      } = await ask((call) => replica.probe(model, call));
       if (!isReady) {
         throw new ModelNotReadyError(`model "${model}" is there, but not loaded yet`, {
           hint: "try again when it is",
         });
       }
-      return await scoredByStock(replica, ask, { model, versions });
+      return await scoredByStock(replica, ask, { model, versions, isSeeded });
     } catch (thrown) {
       if (!(thrown instanceof UpstreamAnsweredError)) throw thrown;
       if (thrown.grpcCode === grpcCode.UNIMPLEMENTED && dialect === undefined) return undefined;
@@ -147,6 +153,7 @@ async function stockFindings(
 
 interface StockModel {
   readonly model: string;
+  readonly isSeeded: boolean;
   readonly versions: readonly bigint[];
 }
 
@@ -200,8 +207,10 @@ async function containerFindings(
   const model = models[0] ?? "model";
   for (const [input, of] of candidates) {
     try {
-      const { outputs } = await scored(container(of), ask, { model, input, tensor });
-      return { dialect: of, model, versions: [], input, outputs };
+      const replica = container(of);
+      const { outputs } = await scored(replica, ask, { model, input, tensor });
+      const { isSeeded = false } = await ask((call) => replica.probe(model, call));
+      return { dialect: of, model, versions: [], isSeeded, input, outputs };
     } catch (thrown) {
       const isOtherName =
         thrown instanceof UpstreamAnsweredError && thrown.grpcCode === grpcCode.INVALID_ARGUMENT;

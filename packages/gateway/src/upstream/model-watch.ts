@@ -14,6 +14,8 @@ export interface ModelWatch {
   probe(model: string, replicaId: string): Promise<"ready" | "warming" | "lost">;
   /** Versions that some replica said it can score, highest first. */
   versionsOf(model: string): readonly bigint[];
+  /** Whether some replica said that its weights were drawn at random. */
+  isSeeded(model: string): boolean;
   /** The signature that a call without a name gets; undefined until some replica told it. */
   signatureOf(model: string): Signature | undefined;
 }
@@ -33,6 +35,8 @@ export function modelWatch(replicas: Replicas, { timeoutMs, clock }: WatchParts)
     const ofModel = versions.get(model) ?? new Map<string, readonly bigint[]>();
     versions.set(model, ofModel.set(replicaId, available));
   }
+
+  const seeded = new Set<string>();
 
   /** Signatures by model, with the versions that they were told of. */
   const signatures = new Map<string, { readonly of: string; readonly signature?: Signature }>();
@@ -58,6 +62,7 @@ export function modelWatch(replicas: Replicas, { timeoutMs, clock }: WatchParts)
 
   return {
     versionsOf,
+    isSeeded: (model) => seeded.has(model),
     signatureOf: (model) => signatures.get(model)?.signature,
 
     probe: async (model, replicaId) => {
@@ -76,6 +81,7 @@ export function modelWatch(replicas: Replicas, { timeoutMs, clock }: WatchParts)
         const replica = replicas.get(replicaId);
         const found = await replica.probe(model, call);
         remember(model, replicaId, found.versions);
+        if (found.isSeeded) seeded.add(model);
         if (found.isReady) await learnSignature(model, replica, call);
         return found.isReady ? "ready" : "warming";
       } catch {

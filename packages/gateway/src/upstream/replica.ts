@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http2";
 import type { CallContext, ModelSpec, Score } from "@tensorgate/core";
 import type { GetModelMetadataResponse } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import type { GetModelStatusResponse } from "@tensorgate/proto/tensorflow_serving/get_model_status";
@@ -29,4 +30,11 @@ export interface ReplicaState {
   readonly isReady: boolean;
   /** Versions that can be scored; none where the dialect knows of no versions. */
   readonly versions: readonly bigint[];
+  /** Whether it says itself that its weights were drawn at random. */
+  readonly isSeeded?: boolean;
+}
+
+/** An embedded model server says of such a model that its answers mean nothing. */
+export function saysSeeded(headers: IncomingHttpHeaders): boolean {
+  return headers["x-tensorgate-weights"] === "seeded";
 }

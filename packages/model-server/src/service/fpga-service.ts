@@ -12,7 +12,7 @@ import {
   type TensorNames,
 } from "@tensorgate/tf-serving";
 import { defaultSignatureName, type Servable } from "../servable.ts";
-import { addUnary } from "./unary-method.ts";
+import { addUnary, weightsHeader } from "./unary-method.ts";
 
 type FpgaDialect = Exclude<Dialect, "tensorflow-serving">;
 
@@ -21,10 +21,10 @@ type FpgaDialect = Exclude<Dialect, "tensorflow-serving">;
  * request says of model, signature and outputs is not looked at; a reply brings every output, and no model spec.
  */
 export function addFpgaService(server: Server, model: Servable, dialect: FpgaDialect): void {
-  addUnary(
-    server,
-    "/tensorflow.serving.PredictionService/Predict",
-    async (message, isAbandoned) => {
+  addUnary(server, {
+    path: "/tensorflow.serving.PredictionService/Predict",
+    headersFor: () => weightsHeader(model.weights),
+    method: async (message, isAbandoned) => {
       const request = underAliases(readPredictRequest(message), model, dialect);
       const { outputs } = await model.predict(request, isAbandoned);
       const onWire = [...outputs].map(([alias, tensor]): readonly [string, Tensor] => [
@@ -35,7 +35,7 @@ export function addFpgaService(server: Server, model: Servable, dialect: FpgaDia
         predictResponseSegments({ outputs: new Map(onWire), encoding: "content" }),
       );
     },
-  );
+  });
 }
 
 /** @throws ServingError in the container's own words, for any other inputs than those of its graph */

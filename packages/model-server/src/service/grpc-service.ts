@@ -13,10 +13,15 @@ import {
   GetModelStatusRequestSchema,
   GetModelStatusResponseSchema,
 } from "@tensorgate/proto/tensorflow_serving/get_model_status";
-import { grpcCode, MalformedMessageError, ServingError } from "@tensorgate/tf-serving";
+import {
+  grpcCode,
+  MalformedMessageError,
+  readPredictRequest,
+  ServingError,
+} from "@tensorgate/tf-serving";
 import { getModelStatus } from "./model-service.ts";
 import { getModelMetadata, type LoadedModels, predict } from "./prediction-service.ts";
-import { addUnary, type Method } from "./unary-method.ts";
+import { addUnary, type HeadersFor, type Method, weightsHeader } from "./unary-method.ts";
 
 /** Registers TensorFlow Serving's services, and gRPC's health check, on `server`. */
 export function addServices(server: Server, models: LoadedModels): void {
@@ -45,7 +50,18 @@ export function addServices(server: Server, models: LoadedModels): void {
       checkHealth,
     ),
   };
-  for (const [path, method] of Object.entries(methods)) addUnary(server, path, method);
+  const headers: Readonly<Record<string, HeadersFor>> = {
+    "/tensorflow.serving.PredictionService/Predict": (message) =>
+      weightsHeader(models.get(readPredictRequest(message).modelSpec?.name ?? "")?.weights),
+    "/tensorflow.serving.ModelService/GetModelStatus": (message) => {
+      const { modelSpec } = readMessage(GetModelStatusRequestSchema, message);
+      return weightsHeader(models.get(modelSpec?.name ?? "")?.weights);
+    },
+  };
+  for (const [path, method] of Object.entries(methods)) {
+    const headersFor = headers[path];
+    addUnary(server, { path, method, ...(headersFor && { headersFor }) });
+  }
 }
 
 /** The names under which TensorFlow Serving answers its health check: short ones. */

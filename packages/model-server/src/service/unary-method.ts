@@ -6,6 +6,7 @@ import {
   type ServiceError,
   type sendUnaryData,
 } from "@grpc/grpc-js";
+import type { Weights } from "@tensorgate/core";
 import {
   grpcCode,
   MalformedMessageError,
@@ -16,8 +17,26 @@ import {
 /** Bytes in, bytes out: messages are read and written by the methods themselves. */
 export type Method = (message: Buffer, isAbandoned: () => boolean) => Promise<Buffer> | Buffer;
 
-/** Registers one method, under its full path. */
-export function addUnary(server: Server, path: string, method: Method): void {
+/** What every reply to a message carries beside its answer, also where that is an error. */
+export type HeadersFor = (message: Buffer) => Readonly<Record<string, string>>;
+
+/** A method with its full path. */
+export interface UnaryMethod {
+  readonly path: string;
+  readonly method: Method;
+  readonly headersFor?: HeadersFor;
+}
+
+/** Says where the weights of a model come from that nobody should believe. */
+export function weightsHeader(weights: Weights | undefined): Readonly<Record<string, string>> {
+  return weights === "seeded" ? { "x-tensorgate-weights": weights } : {};
+}
+
+/** Registers one method. */
+export function addUnary(
+  server: Server,
+  { path, method, headersFor = () => ({}) }: UnaryMethod,
+): void {
   const definition: MethodDefinition<Buffer, Buffer> = {
     path,
     requestStream: false,
@@ -27,25 +46,42 @@ export function addUnary(server: Server, path: string, method: Method): void {
     responseSerialize: (bytes) => bytes,
     responseDeserialize: (bytes) => bytes,
   };
+  const errorMetadata = (message: Buffer) => {
+    try {
+      return metadataFrom(headersFor(message));
+    } catch {
+      // A message that cannot be read names no model.
+      return new Metadata();
+    }
+  };
   const handler = (call: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>): void => {
     const answer = async () => method(call.request, () => call.cancelled);
     answer().then(
-      (bytes) => reply(null, bytes),
-      (thrown: unknown) => reply(serviceError(thrown)),
+      (bytes) => {
+        call.sendMetadata(metadataFrom(headersFor(call.request)));
+        reply(null, bytes);
+      },
+      (thrown: unknown) =>
+        reply({ ...serviceError(thrown), metadata: errorMetadata(call.request) }),
     );
   };
   server.addService({ [path]: definition }, { [path]: handler });
 }
 
+function metadataFrom(headers: Readonly<Record<string, string>>): Metadata {
+  const metadata = new Metadata();
+  for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
+  return metadata;
+}
+
 /** What is not a text of TensorFlow Serving's is either not a message, or our own fault. */
 function serviceError(thrown: unknown): Partial<ServiceError> {
-  const metadata = new Metadata();
   if (thrown instanceof ServingError) {
-    return { code: thrown.grpcCode, details: statusMessage(thrown.message), metadata };
+    return { code: thrown.grpcCode, details: statusMessage(thrown.message) };
   }
   if (thrown instanceof MalformedMessageError) {
     const details = `the request could not be read: ${thrown.message}`;
-    return { code: grpcCode.INVALID_ARGUMENT, details, metadata };
+    return { code: grpcCode.INVALID_ARGUMENT, details };
   }
-  return { code: grpcCode.INTERNAL, details: "internal error", metadata };
+  return { code: grpcCode.INTERNAL, details: "internal error" };
 }

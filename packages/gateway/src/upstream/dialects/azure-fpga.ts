@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http2";
 import {
   type CallContext,
   InvalidRequestError,
@@ -17,9 +18,9 @@ import {
   scoreResponseFromPredictResponse,
   underOurNames,
 } from "@tensorgate/tf-serving";
-import type { Replica } from "../replica.ts";
+import { type Replica, saysSeeded } from "../replica.ts";
 import { GrpcStatusError } from "../transport/grpc-status.ts";
-import type { UnaryChannel } from "../transport/unary-channel.ts";
+import type { UnaryChannel, UnaryReply } from "../transport/unary-channel.ts";
 import { onWire, predictPath, readReply } from "./predict-call.ts";
 
 /** How a cluster's front end finds the container. */
@@ -42,7 +43,7 @@ export function azureFpgaReplica(
   tensorNamesOf: (model: string) => ModelTensorNames,
   dialect: Exclude<Dialect, "tensorflow-serving">,
 ): Replica {
-  async function predict(request: ScoreRequest, call: CallContext): Promise<Uint8Array> {
+  async function predict(request: ScoreRequest, call: CallContext): Promise<UnaryReply> {
     const { inputs } = request;
     const wire = { inputs, outputFilter: [], modelSpec: { name: "" } };
     try {
@@ -64,12 +65,12 @@ export function azureFpgaReplica(
       assertNoVersion(request);
       const names = tensorNamesOf(request.modelSpec.name);
       const wire = onWire(request, names, dialect);
-      const reply = await predict(wire, call).catch((thrown: unknown) => {
+      const { message } = await predict(wire, call).catch((thrown: unknown) => {
         throw isNullReference(thrown) ? unknownInput(wire, names, dialect) : thrown;
       });
       return readReply(() => {
         const { name } = request.modelSpec;
-        const response = scoreResponseFromPredictResponse(reply, { name });
+        const response = scoreResponseFromPredictResponse(message, { name });
         // Whatever it calls itself, and 0 for a version that it does not know.
         return {
           model: { name, version: response.model.version },
@@ -81,13 +82,18 @@ export function azureFpgaReplica(
     // A request without inputs is refused by the container itself: whoever refuses it is up.
     probe: async (model, call) => {
       const empty = { modelSpec: { name: model }, inputs: new Map(), outputFilter: [] };
+      const ready = (headers: IncomingHttpHeaders) => ({
+        ...{ isReady: true, versions: [] },
+        isSeeded: saysSeeded(headers),
+      });
       try {
-        await predict(empty, call);
+        return ready((await predict(empty, call)).headers);
       } catch (thrown) {
         if (thrown instanceof ModelNotReadyError) return { isReady: false, versions: [] };
         if (!isAnswerOfContainer(thrown)) throw thrown;
+        const { cause } = ScoringError.from(thrown);
+        return ready(cause instanceof GrpcStatusError ? cause.headers : {});
       }
-      return { isReady: true, versions: [] };
     },
   };
 }

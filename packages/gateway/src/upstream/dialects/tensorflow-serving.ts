@@ -1,5 +1,5 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import type { ModelSpec } from "@tensorgate/core";
+import type { CallContext, ModelSpec } from "@tensorgate/core";
 import {
   GetModelMetadataRequestSchema,
   GetModelMetadataResponseSchema,
@@ -15,7 +15,7 @@ import {
   scoreResponseFromPredictResponse,
   underOurNames,
 } from "@tensorgate/tf-serving";
-import type { Replica } from "../replica.ts";
+import { type Replica, saysSeeded } from "../replica.ts";
 import type { UnaryChannel } from "../transport/unary-channel.ts";
 import { onWire, predictPath, readReply } from "./predict-call.ts";
 
@@ -24,36 +24,37 @@ export function tensorflowServingReplica(
   channel: UnaryChannel,
   tensorNamesOf: (model: string) => ModelTensorNames,
 ): Replica {
-  const modelStatus: Replica["modelStatus"] = async (modelSpec, call) => {
+  async function askStatus(modelSpec: ModelSpec, call: CallContext) {
     const request = create(GetModelStatusRequestSchema, { modelSpec: modelSpecMessage(modelSpec) });
-    const reply = await channel.unary(
+    const { message, headers } = await channel.unary(
       "/tensorflow.serving.ModelService/GetModelStatus",
       [toBinary(GetModelStatusRequestSchema, request)],
       call,
     );
-    return readReply(() => fromBinary(GetModelStatusResponseSchema, reply));
-  };
+    const status = readReply(() => fromBinary(GetModelStatusResponseSchema, message));
+    return { status, headers };
+  }
 
   return {
-    modelStatus,
+    modelStatus: async (modelSpec, call) => (await askStatus(modelSpec, call)).status,
 
     probe: async (model, call) => {
-      const { modelVersionStatus } = await modelStatus({ name: model }, call);
-      const versions = modelVersionStatus
+      const { status, headers } = await askStatus({ name: model }, call);
+      const versions = status.modelVersionStatus
         .filter(({ state }) => state === State.AVAILABLE)
         .map(({ version }) => version);
-      return { isReady: versions.length > 0, versions };
+      return { isReady: versions.length > 0, versions, isSeeded: saysSeeded(headers) };
     },
 
     score: async (request, call) => {
       const names = tensorNamesOf(request.modelSpec.name);
-      const reply = await channel.unary(
+      const { message } = await channel.unary(
         predictPath,
         predictRequestSegments(onWire(request, names, "tensorflow-serving")),
         call,
       );
       return readReply(() => {
-        const response = scoreResponseFromPredictResponse(reply, request.modelSpec);
+        const response = scoreResponseFromPredictResponse(message, request.modelSpec);
         const outputs = underOurNames(response.outputs, names.outputs, "tensorflow-serving");
         return { ...response, outputs };
       });
@@ -64,12 +65,12 @@ export function tensorflowServingReplica(
         modelSpec: modelSpecMessage(modelSpec),
         metadataField: ["signature_def"],
       });
-      const reply = await channel.unary(
+      const { message } = await channel.unary(
         "/tensorflow.serving.PredictionService/GetModelMetadata",
         [toBinary(GetModelMetadataRequestSchema, request)],
         call,
       );
-      return readReply(() => fromBinary(GetModelMetadataResponseSchema, reply));
+      return readReply(() => fromBinary(GetModelMetadataResponseSchema, message));
     },
   };
 }

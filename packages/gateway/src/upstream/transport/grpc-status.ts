@@ -5,6 +5,8 @@ import { grpcCode, grpcCodeName } from "@tensorgate/tf-serving";
 export interface GrpcStatus {
   readonly code: number;
   readonly message: string;
+  /** Where it stood, with what else there was. */
+  readonly headers: IncomingHttpHeaders;
 }
 
 /**
@@ -23,14 +25,14 @@ export function grpcStatusFrom(
   if (block["grpc-status"] === undefined) return statusOfProxy(Number(headers[":status"]));
   const code = Number(block["grpc-status"]);
   if (!Number.isInteger(code)) return undefined;
-  return { code, message: percentDecoded(String(block["grpc-message"] ?? "")) };
+  return { code, message: percentDecoded(String(block["grpc-message"] ?? "")), headers: block };
 }
 
 /** @see gRPC, "HTTP to gRPC Status Code Mapping" */
 function statusOfProxy(httpStatus: number): GrpcStatus | undefined {
   if (Number.isNaN(httpStatus) || httpStatus === 200) return undefined;
   const code = codeOfHttpStatus.get(httpStatus) ?? grpcCode.UNKNOWN;
-  return { code, message: `HTTP status ${httpStatus} and no gRPC status` };
+  return { code, message: `HTTP status ${httpStatus} and no gRPC status`, headers: {} };
 }
 
 const codeOfHttpStatus: ReadonlyMap<number, number> = new Map([
@@ -48,10 +50,12 @@ const codeOfHttpStatus: ReadonlyMap<number, number> = new Map([
 export class GrpcStatusError extends Error {
   override readonly name = "GrpcStatusError";
   readonly code: number;
+  readonly headers: IncomingHttpHeaders;
 
-  constructor({ code, message }: GrpcStatus) {
+  constructor({ code, message, headers }: GrpcStatus) {
     super(message);
     this.code = code;
+    this.headers = headers;
   }
 }
 

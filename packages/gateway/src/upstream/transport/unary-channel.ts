@@ -20,8 +20,13 @@ export interface UnaryChannel {
    * @throws UpstreamAnsweredError if the server blames the request
    * @throws UpstreamFailedError if the server or the connection failed
    */
-  unary(path: string, segments: readonly Uint8Array[], call: CallContext): Promise<Uint8Array>;
+  unary(path: string, segments: readonly Uint8Array[], call: CallContext): Promise<UnaryReply>;
   close(): void;
+}
+
+export interface UnaryReply {
+  readonly message: Uint8Array;
+  readonly headers: http2.IncomingHttpHeaders;
 }
 
 export type ChannelParts = ConnectionParts;
@@ -72,7 +77,7 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
     path,
     segments,
     call,
-  }: ExchangeParts): Promise<Uint8Array> {
+  }: ExchangeParts): Promise<UnaryReply> {
     const receivedBytesThen = receivedBytesOf(session);
     return new Promise((resolve, reject) => {
       const stream = session.request({
@@ -122,7 +127,7 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
             throw lost(session, stream, failure);
           }
           if (status.code !== 0) throw errorFromGrpcStatus(status);
-          resolve(messageFromFrames(chunks, receivedBytes));
+          resolve({ message: messageFromFrames(chunks, receivedBytes), headers });
         } catch (thrown) {
           reject(thrown);
         }

@@ -2,8 +2,8 @@
 // node --conditions=@tensorgate/source scripts/draw-sample-pictures.ts
 import { writeFile } from "node:fs/promises";
 import sharp from "sharp";
+import { seededRandom } from "../packages/model-server/src/random/seeded-random.ts";
 import { drawPicture } from "../packages/model-server/src/shapes/draw-picture.ts";
-import { seededRandom } from "../packages/model-server/src/shapes/random.ts";
 import {
   type ShapeClass,
   shapeClasses,

@@ -2,7 +2,7 @@
 // as JPEGs. Runs as a process of its own, since decoding pictures blocks the SVG loader of the whole process:
 // writes for each picture a byte with its class, four with its length, and the JPEG.
 import sharp from "sharp";
-import { type Random, seededRandom } from "../../packages/model-server/src/shapes/random.ts";
+import { type Random, seededRandom } from "../../packages/model-server/src/random/seeded-random.ts";
 import {
   type ShapeClass,
   shapeClasses,

@@ -1,5 +1,5 @@
+import { seededRandom } from "../random/seeded-random.ts";
 import { type Block, blockParameters, type Parameter } from "../shapes/network.ts";
-import { seededRandom } from "../shapes/random.ts";
 import { shapeClasses } from "../shapes/shape-classes.ts";
 import { anchorsPerCell, type DetectingLayer, detectingLayers } from "./anchors.ts";
 

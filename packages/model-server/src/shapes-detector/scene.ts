@@ -1,3 +1,4 @@
+import type { Random } from "../random/seeded-random.ts";
 import {
   blur,
   clamp01,
@@ -10,7 +11,6 @@ import {
   subdivided,
 } from "../shapes/draw-picture.ts";
 import { outlineOf, type Point } from "../shapes/outlines.ts";
-import type { Random } from "../shapes/random.ts";
 import { insideMask, squaredDistances } from "../shapes/rasterise.ts";
 import { shapeClasses } from "../shapes/shape-classes.ts";
 

@@ -1,6 +1,6 @@
 import { type GraphBuilder, graphBuilder } from "../onnx/graph-builder.ts";
-import { normalisedInput, type Parameters, paddingOf } from "../shapes/network.ts";
-import { foldedBlock, parameterOf } from "../shapes/serving-graph.ts";
+import { normalisedInput, type Parameters } from "../shapes/network.ts";
+import { parameterOf, servedBlock } from "../shapes/serving-graph.ts";
 import { anchorsPerCell, type DetectingLayer, detectingLayers } from "./anchors.ts";
 import {
   detectorBlocks,
@@ -39,28 +39,10 @@ export function detectorServingGraph(parameters: Parameters): Uint8Array {
   graph.input("images", ["N", servingSizePx, servingSizePx, 3]);
   let value = normalisedInput(graph, "images", servingSizePx / sceneSizePx);
   const seen: string[] = [];
-  detectorBlocks.forEach((block, index) => {
-    const { weights, bias } = foldedBlock(parameters, index);
-    const padding = paddingOf(block);
-    const convolved = graph.op(
-      "Conv",
-      [
-        value,
-        graph.floats(`weights${index}`, weights.shape, weights.values),
-        graph.floats(`bias${index}`, bias.shape, bias.values),
-      ],
-      {
-        kernel_shape: [block.kernelPx, block.kernelPx],
-        strides: [block.stride, block.stride],
-        pads: [padding, padding, padding, padding],
-      },
-    );
-    const activated = graph.op("Relu", [convolved]);
-    value = block.isPooled
-      ? graph.op("MaxPool", [activated], { kernel_shape: [2, 2], strides: [2, 2] })
-      : activated;
+  for (const index of detectorBlocks.keys()) {
+    value = servedBlock(graph, { blocks: detectorBlocks, index, input: value, parameters });
     seen.push(value);
-  });
+  }
   detectingLayers.forEach((layer, which) => {
     head(graph, { layer, input: seen[headBlocks[which] ?? 0] ?? "", parameters });
   });

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { families } from "@tensorgate/tf-serving";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { expect, test } from "vitest";
-import { seededRandom } from "../shapes/random.ts";
+import { seededRandom } from "../random/seeded-random.ts";
 import { allAnchors, anchorBox, boxFrom, offsetsOf, overlap } from "./anchors.ts";
 import { foundIn, quality } from "./evaluate.ts";
 import { sceneSizePx } from "./network.ts";

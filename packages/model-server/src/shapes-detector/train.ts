@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { fromBinary } from "@bufbuild/protobuf";
 import { ModelProtoSchema } from "@tensorgate/proto/onnx/onnx";
 import { InferenceSession, Tensor } from "onnxruntime-node";
+import { type Random, seededRandom } from "../random/seeded-random.ts";
 import type { Parameter } from "../shapes/network.ts";
 import {
   adam,
@@ -13,7 +14,6 @@ import {
   rateAt,
   shuffled,
 } from "../shapes/optimiser.ts";
-import { type Random, seededRandom } from "../shapes/random.ts";
 import { gradientOf } from "../shapes/training-graph.ts";
 import { allAnchors } from "./anchors.ts";
 import { foundIn, quality } from "./evaluate.ts";

@@ -1,5 +1,5 @@
+import type { Random } from "../random/seeded-random.ts";
 import { outlineOf, type Point } from "./outlines.ts";
-import type { Random } from "./random.ts";
 import { insideMask, squaredDistances, squaredDistanceToSegment } from "./rasterise.ts";
 import type { ShapeClass } from "./shape-classes.ts";
 

@@ -1,5 +1,5 @@
+import type { Random } from "../random/seeded-random.ts";
 import { type Block, blockNames, type Parameter } from "./network.ts";
-import type { Random } from "./random.ts";
 
 const peakRate = 3e-3;
 const weightDecay = 1e-2;

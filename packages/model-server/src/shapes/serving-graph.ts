@@ -1,6 +1,7 @@
-import { graphBuilder } from "../onnx/graph-builder.ts";
+import { type GraphBuilder, graphBuilder } from "../onnx/graph-builder.ts";
 import { trainingSizePx } from "./draw-picture.ts";
 import {
+  type Block,
   blockNames,
   blocks,
   classCount,
@@ -28,28 +29,9 @@ export function servingGraph(parameters: Parameters, sizePx: number = servingSiz
   graph.input("images", ["N", sizePx, sizePx, 3]);
   let value = normalisedInput(graph, "images", sizePx / trainingSizePx);
 
-  blocks.forEach((block, index) => {
-    const names = blockNames(index);
-    const { weights, bias } = foldedBlock(parameters, index);
-    const padding = paddingOf(block);
-    const convolved = graph.op(
-      "Conv",
-      [
-        value,
-        graph.floats(names.weights, weights.shape, weights.values),
-        graph.floats(names.bias, bias.shape, bias.values),
-      ],
-      {
-        kernel_shape: [block.kernelPx, block.kernelPx],
-        strides: [block.stride, block.stride],
-        pads: [padding, padding, padding, padding],
-      },
-    );
-    const activated = graph.op("Relu", [convolved]);
-    value = block.isPooled
-      ? graph.op("MaxPool", [activated], { kernel_shape: [2, 2], strides: [2, 2] })
-      : activated;
-  });
+  for (const index of blocks.keys()) {
+    value = servedBlock(graph, { blocks, index, input: value, parameters });
+  }
 
   const mean = graph.op("GlobalAveragePool", [value]);
   const features = graph.op("Flatten", [mean], { axis: 1 }, "features");
@@ -70,13 +52,48 @@ export function servingGraph(parameters: Parameters, sizePx: number = servingSiz
   return graph.finish({ labels: shapeClasses.join(",") });
 }
 
+interface ServedBlock {
+  readonly blocks: readonly Block[];
+  readonly index: number;
+  readonly input: string;
+  readonly parameters: Parameters;
+}
+
+/** A block as it is served: its normalisation is folded into the convolution. @returns its output */
+export function servedBlock(
+  graph: GraphBuilder,
+  { blocks, index, input, parameters }: ServedBlock,
+): string {
+  const block = blocks[index];
+  if (!block) throw new RangeError(`there is no block ${index}`);
+  const names = blockNames(index);
+  const { weights, bias } = foldedBlock(parameters, index);
+  const padding = paddingOf(block);
+  const convolved = graph.op(
+    "Conv",
+    [
+      input,
+      graph.floats(names.weights, weights.shape, weights.values),
+      graph.floats(names.bias, bias.shape, bias.values),
+    ],
+    {
+      kernel_shape: [block.kernelPx, block.kernelPx],
+      strides: [block.stride, block.stride],
+      pads: [padding, padding, padding, padding],
+    },
+  );
+  const activated = graph.op("Relu", [convolved]);
+  if (!block.isPooled) return activated;
+  return graph.op("MaxPool", [activated], { kernel_shape: [2, 2], strides: [2, 2] });
+}
+
 interface FoldedBlock {
   readonly weights: Parameter;
   readonly bias: Parameter;
 }
 
 /** `gain × (x − mean) / deviation + bias` is a convolution again. */
-export function foldedBlock(parameters: Parameters, index: number): FoldedBlock {
+function foldedBlock(parameters: Parameters, index: number): FoldedBlock {
   const names = blockNames(index);
   const weights = parameterOf(parameters, names.weights);
   const bias = parameterOf(parameters, names.bias);

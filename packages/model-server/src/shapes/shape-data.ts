@@ -1,5 +1,5 @@
+import { seededRandom } from "../random/seeded-random.ts";
 import { drawPicture, trainingSizePx } from "./draw-picture.ts";
-import { seededRandom } from "./random.ts";
 import { shapeClasses } from "./shape-classes.ts";
 
 /** Drawings with their classes. */

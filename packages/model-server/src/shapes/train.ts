@@ -3,11 +3,11 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { InferenceSession, Tensor } from "onnxruntime-node";
+import { type Random, seededRandom } from "../random/seeded-random.ts";
 import { accuracyOf, countRight } from "./accuracy.ts";
 import { trainingSizePx } from "./draw-picture.ts";
 import { blocks, classCount, initialParameters } from "./network.ts";
 import { adam, followStatistics, initialStatistics, rateAt, shuffled } from "./optimiser.ts";
-import { type Random, seededRandom } from "./random.ts";
 import { servingGraph } from "./serving-graph.ts";
 import {
   drawShapeData,

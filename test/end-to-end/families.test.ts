@@ -386,3 +386,39 @@ test("a model is not asked for what it does not give", async () => {
     hint: "it can be asked to detect, predict",
   });
 });
+
+test("a model in a container and on a stock server is one model: what one cannot take the other does", async () => {
+  const container = await startFakeReplica({
+    isPredictOnly: true,
+    answer: ({ inputNames }) =>
+      inputNames.length === 0
+        ? { code: 13, message: "Object reference not set to an instance of an object." }
+        : { code: 13, message: "the device is broken" },
+  });
+  const stock = await startFakeReplica({
+    answer: ({ inputNames }) => {
+      expect(inputNames).toEqual(["images"]);
+      return new Map([["output_alias", classScores(1000, { 7: 1 })]]);
+    },
+  });
+  const pools = [
+    {
+      ...{ model: "resnet50", region: "westeurope", replicas: [container.address] },
+      dialect: "azure-fpga" as const,
+    },
+    { model: "resnet50", region: "eastus", replicas: [stock.address] },
+  ];
+  const models = [{ name: "resnet50", family: "resnet-50" as const }];
+  const gateway = await startGateway({}, { models, pools });
+  running.push(container, stock, gateway);
+
+  const response = await fetch(`${gateway.url}/v1/classify/resnet50?topK=1`, {
+    method: "POST",
+    body: star,
+  });
+
+  expect(await response.json()).toMatchObject({
+    region: "eastus",
+    results: [{ labels: [{ index: 7, label: "cock" }] }],
+  });
+});

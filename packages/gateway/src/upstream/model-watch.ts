@@ -6,7 +6,6 @@ import {
   stageTimes,
 } from "@tensorgate/core";
 import { signaturesFromMetadata } from "@tensorgate/tf-serving";
-import type { Replica } from "./replica.ts";
 import type { Replicas } from "./replicas.ts";
 
 export interface ModelWatch {
@@ -38,18 +37,26 @@ export function modelWatch(replicas: Replicas, { timeoutMs, clock }: WatchParts)
 
   const seeded = new Set<string>();
 
-  /** Signatures by model, with the versions that they were told of. */
-  const signatures = new Map<string, { readonly of: string; readonly signature?: Signature }>();
+  /** What each model takes and gives, by the account of whoever was asked last. */
+  const signatures = new Map<string, Signature>();
+  /** The versions of a model when a replica was asked for its signature. */
+  const askedAt = new Map<string, string>();
 
-  /** Asked once for each set of versions: whoever cannot tell, as an FPGA's container, need not be asked again. */
-  async function learnSignature(model: string, replica: Replica, call: CallContext): Promise<void> {
-    const of = versionsOf(model).join(",");
-    if (signatures.get(model)?.of === of) return;
-    signatures.set(model, { of });
+  /** Each replica is asked once for each set of versions, and what it cannot tell is left as it was. */
+  async function learnSignature(
+    model: string,
+    replicaId: string,
+    call: CallContext,
+  ): Promise<void> {
+    const place = JSON.stringify([model, replicaId]);
+    const versionsNow = versionsOf(model).join(",");
+    if (askedAt.get(place) === versionsNow) return;
+    askedAt.set(place, versionsNow);
     try {
-      const all = signaturesFromMetadata(await replica.modelMetadata({ name: model }, call));
+      const reply = await replicas.get(replicaId).modelMetadata({ name: model }, call);
+      const all = signaturesFromMetadata(reply);
       const signature = all.get("serving_default") ?? [...all.values()][0];
-      if (signature) signatures.set(model, { of, signature });
+      if (signature) signatures.set(model, signature);
     } catch {
       // The model can be scored all the same.
     }
@@ -63,7 +70,7 @@ export function modelWatch(replicas: Replicas, { timeoutMs, clock }: WatchParts)
   return {
     versionsOf,
     isSeeded: (model) => seeded.has(model),
-    signatureOf: (model) => signatures.get(model)?.signature,
+    signatureOf: (model) => signatures.get(model),
 
     probe: async (model, replicaId) => {
       const controller = new AbortController();
@@ -78,11 +85,10 @@ export function modelWatch(replicas: Replicas, { timeoutMs, clock }: WatchParts)
         times: stageTimes(),
       };
       try {
-        const replica = replicas.get(replicaId);
-        const found = await replica.probe(model, call);
+        const found = await replicas.get(replicaId).probe(model, call);
         remember(model, replicaId, found.versions);
         if (found.isSeeded) seeded.add(model);
-        if (found.isReady) await learnSignature(model, replica, call);
+        if (found.isReady) await learnSignature(model, replicaId, call);
         return found.isReady ? "ready" : "warming";
       } catch {
         return "lost";

@@ -1,0 +1,94 @@
+import { create } from "@bufbuild/protobuf";
+import { NotSupportedError, type Signature, UpstreamFailedError } from "@tensorgate/core";
+import { manualClock } from "@tensorgate/core/testing";
+import { GetModelMetadataResponseSchema } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
+import { packedSignatures } from "@tensorgate/tf-serving";
+import { expect, test } from "vitest";
+import { modelWatch } from "./model-watch.ts";
+import type { Replica, ReplicaState } from "./replica.ts";
+
+interface Behaviour {
+  readonly state?: ReplicaState;
+  readonly signature?: Signature;
+}
+
+/** Replicas by id; they can be given another behaviour. */
+function watched(initial: Readonly<Record<string, Behaviour>>) {
+  const behaviours = new Map(Object.entries(initial));
+  let metadataCount = 0;
+  const replica = (id: string): Replica => ({
+    score: () => Promise.reject(new Error("not asked")),
+    modelStatus: () => Promise.reject(new Error("not asked")),
+    probe: async () => {
+      const state = behaviours.get(id)?.state;
+      if (!state) throw new UpstreamFailedError("gone");
+      return state;
+    },
+    modelMetadata: async () => {
+      metadataCount += 1;
+      const signature = behaviours.get(id)?.signature;
+      if (!signature) throw new NotSupportedError("it cannot tell");
+      const signature_def = packedSignatures(new Map([["serving_default", signature]]));
+      return create(GetModelMetadataResponseSchema, { metadata: { signature_def } });
+    },
+  });
+  const replicas = { pools: [], get: replica, close: () => {} };
+  const watch = modelWatch(replicas, { timeoutMs: 1_000, clock: manualClock() });
+  return {
+    watch,
+    behave: (id: string, behaviour: Behaviour) => behaviours.set(id, behaviour),
+    metadataCount: () => metadataCount,
+  };
+}
+
+const ready = (...versions: readonly bigint[]): ReplicaState => ({ isReady: true, versions });
+const signature = (input: string): Signature => ({
+  inputs: new Map([[input, { dtype: "BYTES", shape: [-1] }]]),
+  outputs: new Map(),
+});
+
+test("versions are those of all replicas, highest first; a replica that is lost says nothing", async () => {
+  const { watch } = watched({ a: { state: ready(1n, 3n) }, b: { state: ready(2n) }, c: {} });
+
+  const found = await Promise.all(["a", "b", "c"].map((id) => watch.probe("m", id)));
+
+  expect(found).toEqual(["ready", "ready", "lost"]);
+  expect(watch.versionsOf("m")).toEqual([3n, 2n, 1n]);
+});
+
+test("a signature is asked for once for each set of versions", async () => {
+  const { watch, behave, metadataCount } = watched({
+    a: { state: ready(1n), signature: signature("x") },
+  });
+  for (let count = 0; count < 3; count += 1) await watch.probe("m", "a");
+  expect(metadataCount()).toBe(1);
+
+  behave("a", { state: ready(2n), signature: signature("y") });
+  await watch.probe("m", "a");
+
+  expect(metadataCount()).toBe(2);
+  expect([...(watch.signatureOf("m")?.inputs.keys() ?? [])]).toEqual(["y"]);
+});
+
+test("who cannot tell takes nothing away from who can", async () => {
+  const { watch, behave } = watched({
+    fpga: { state: ready() },
+    stock: { state: ready(1n), signature: signature("x") },
+  });
+  await watch.probe("m", "stock");
+  behave("stock", { state: ready(2n), signature: signature("x") });
+  await watch.probe("m", "fpga");
+  await watch.probe("m", "stock");
+  await watch.probe("m", "fpga");
+
+  expect(watch.signatureOf("m")).toBeDefined();
+});
+
+test("a replica says that its weights were drawn at random", async () => {
+  const { watch } = watched({ a: { state: { ...ready(), isSeeded: true } } });
+  expect(watch.isSeeded("m")).toBe(false);
+
+  await watch.probe("m", "a");
+
+  expect(watch.isSeeded("m")).toBe(true);
+});

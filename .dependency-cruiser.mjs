@@ -11,6 +11,7 @@ const packages = {
   imaging: ["core"],
   gateway: ["core", "proto", "tf-serving", "imaging"],
   "model-server": ["core", "proto", "tf-serving", "imaging"],
+  client: ["core", "proto"],
   console: ["core"],
   cli: ["core", "tf-serving", "gateway", "model-server", "console"],
 };
@@ -30,7 +31,7 @@ const homes = {
   sharp: "^packages/imaging/src/open-picture\\.ts$",
   "onnxruntime-node": "^packages/model-server/src/",
   "@grpc/grpc-js": "^packages/model-server/src/",
-  "@connectrpc": "^packages/gateway/src/inbound/",
+  "@connectrpc": "^packages/(gateway/src/inbound|client/src)/",
   "@opentelemetry": "^packages/(gateway/src/(telemetry/|gateway\\.ts$)|cli/src/telemetry/)",
   "lru-cache": "^packages/gateway/src/pipeline/",
   pino: "^packages/cli/src/telemetry/",

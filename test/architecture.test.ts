@@ -32,6 +32,7 @@ const planted: readonly {
     folder: "model-server/src",
     target: "@tensorgate/gateway",
   },
+  { rule: "client-imports-only-its-own", folder: "client/src", target: "@tensorgate/gateway" },
   { rule: "console-imports-only-its-own", folder: "console/src", target: "@tensorgate/gateway" },
   { rule: "cli-imports-only-its-own", folder: "cli/src", target: "@tensorgate/imaging" },
   {

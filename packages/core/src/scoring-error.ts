@@ -114,6 +114,11 @@ export class OverloadedError extends ScoringError {
   readonly reason = "overloaded";
 }
 
+export class QuotaExceededError extends ScoringError {
+  override readonly name = "QuotaExceededError";
+  readonly reason = "quota-exceeded";
+}
+
 export class UnauthenticatedError extends ScoringError {
   override readonly name = "UnauthenticatedError";
   readonly reason = "unauthenticated";

@@ -1,0 +1,26 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { InvalidRequestError } from "@tensorgate/core";
+import type { ModelSpecSchema } from "@tensorgate/proto/tensorgate/v1/scoring";
+import type { CallOptions } from "./options.ts";
+
+/** @throws InvalidRequestError if both are given, or the version is no whole number */
+export function modelSpecFrom(
+  name: string,
+  { version, versionLabel }: CallOptions,
+  signatureName = "",
+): MessageInitShape<typeof ModelSpecSchema> {
+  if (version !== undefined && versionLabel !== undefined) {
+    throw new InvalidRequestError("give version or versionLabel, not both", { field: "version" });
+  }
+  const spec = { name, signatureName };
+  if (versionLabel !== undefined) {
+    return { ...spec, versionChoice: { case: "versionLabel" as const, value: versionLabel } };
+  }
+  if (version === undefined) return spec;
+  if (!/^\d{1,18}$/.test(String(version))) {
+    throw new InvalidRequestError(`version must be a whole number, got ${version}`, {
+      field: "version",
+    });
+  }
+  return { ...spec, versionChoice: { case: "version" as const, value: BigInt(version) } };
+}

@@ -1,0 +1,229 @@
+import { Readable } from "node:stream";
+import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
+import { ScoringError } from "@tensorgate/core";
+import { manualClockAndRandom } from "@tensorgate/core/testing";
+import { ErrorInfoSchema, RetryInfoSchema } from "@tensorgate/proto/google/rpc/error_details";
+import { type ClassifyRequest, ScoringService } from "@tensorgate/proto/tensorgate/v1/scoring";
+import { expect, test } from "vitest";
+import { type ClientError, type ClientOptions, ScoringClient } from "./index.ts";
+
+interface Heard {
+  readonly request: ClassifyRequest;
+  readonly headers: Headers;
+}
+
+/** A client of a gateway that answers each call as the next of `answers` does. */
+function clientOf(answers: readonly (() => void)[] = [], options: ClientOptions = {}) {
+  const heard: Heard[] = [];
+  const { clock, random } = manualClockAndRandom();
+  const transport = createRouterTransport(({ service }) => {
+    service(ScoringService, {
+      classify: (request, { requestHeader, responseHeader }) => {
+        heard.push({ request, headers: requestHeader });
+        answers[heard.length - 1]?.();
+        responseHeader.set("x-tensorgate-model", "m@3");
+        responseHeader.set("x-tensorgate-region", "eastus");
+        responseHeader.set("server-timing", "decode;dur=1.5, cache;desc=hit;dur=0.1, total;dur=2");
+        const labels = [{ index: 1, label: "cat", score: 0.75 }];
+        return { results: [{ outcome: { case: "labels", value: { labels } } }] };
+      },
+    });
+  });
+  const client = new ScoringClient({ transport, clockAndRandom: { clock, random }, ...options });
+  return { client, heard, clock };
+}
+
+const picture = Buffer.from("a picture");
+
+function refusal(reason: string, code: Code, retryAfterMs?: number): () => never {
+  return () => {
+    throw new ConnectError("no", code, undefined, [
+      {
+        desc: ErrorInfoSchema,
+        value: { reason, domain: "tensorgate", metadata: { hint: "try another", field: "x" } },
+      },
+      ...(retryAfterMs === undefined
+        ? []
+        : [
+            {
+              desc: RetryInfoSchema,
+              value: { retryDelay: { seconds: 0n, nanos: retryAfterMs * 1e6 } },
+            },
+          ]),
+    ]);
+  };
+}
+
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+test("labels come with what is known of the answer, which JSON does not show", async () => {
+  const { client } = clientOf();
+
+  const labels = await client.classify("m", picture);
+
+  expect(JSON.parse(JSON.stringify(labels))).toEqual([{ index: 1, label: "cat", score: 0.75 }]);
+  expect(labels.meta).toMatchObject({
+    ...{ model: "m", version: 3n, region: "eastus", attempts: 1, cache: "hit" },
+    timing: { decode: 1.5, cache: 0.1, total: 2 },
+  });
+  expect(Object.keys(labels)).toEqual(["0"]);
+});
+
+test("what a call is told is sent", async () => {
+  const { client, heard } = clientOf([], {
+    apiKey: async () => "tg_a_secret",
+    headers: { "x-everywhere": "1" },
+  });
+
+  await client.classify("m", picture, {
+    ...{
+      topK: 3,
+      minScore: 0.5,
+      version: "12",
+      region: "eastus",
+      residency: ["eastus", "westus2"],
+    },
+    ...{ requestId: "mine", noStore: true, headers: { "x-once": "2" } },
+  });
+
+  const [{ request, headers } = { request: undefined, headers: new Headers() }] = heard;
+  expect(request).toMatchObject({ topK: 3, modelSpec: { versionChoice: { value: 12n } } });
+  expect(Object.fromEntries(headers)).toMatchObject({
+    authorization: "Bearer tg_a_secret",
+    "x-tensorgate-region": "eastus",
+    "x-tensorgate-residency": "eastus,westus2",
+    "x-request-id": "mine",
+    "cache-control": "no-store",
+    "x-everywhere": "1",
+    "x-once": "2",
+  });
+});
+
+test.each([
+  { name: "a Buffer", input: picture },
+  { name: "a Blob", input: new Blob([picture]) },
+  { name: "an ArrayBuffer", input: new Uint8Array(picture).buffer },
+  { name: "a Node stream", input: Readable.from([picture.subarray(0, 4), picture.subarray(4)]) },
+  { name: "a web stream", input: new Blob([picture]).stream() },
+])("$name is sent as its bytes", async ({ input }) => {
+  const { client, heard } = clientOf();
+
+  await client.classify("m", input);
+
+  expect(Buffer.from(heard[0]?.request.pictures[0]?.source.value ?? [])).toEqual(picture);
+});
+
+test.each([
+  { input: "/nowhere/cat.jpg", text: "/nowhere/cat.jpg cannot be read" },
+  { input: new URL("https://example.com/cat.jpg"), text: "is no file" },
+  { input: new Uint8Array(), text: "the picture is empty" },
+])("what is no picture is told, and not sent: $text", async ({ input, text }) => {
+  const { client, heard } = clientOf();
+
+  const failed = client.classify("m", input);
+
+  await expect(failed).rejects.toThrow(`classify(m): `);
+  await expect(failed).rejects.toThrow(text);
+  expect(heard).toEqual([]);
+});
+
+test("a failure says what was called, what went wrong and what to do", async () => {
+  const { client, heard } = clientOf([refusal("unknown-model", Code.NotFound)]);
+
+  const error = (await client.classify("m", picture).catch((thrown) => thrown)) as ClientError;
+
+  expect(ScoringError.is(error)).toBe(true);
+  expect(error).toMatchObject({
+    ...{ name: "UnknownModelError", reason: "unknown-model", grpcCode: 5, retryable: false },
+    message: "classify(m): no. Hint: try another",
+    ...{ hint: "try another", field: "x", model: "m", attempts: 1 },
+    requestId: heard[0]?.headers.get("x-request-id"),
+  });
+});
+
+test("a failure that says when to come again is tried again then", async () => {
+  const { client, heard, clock } = clientOf([refusal("overloaded", Code.Unavailable, 300)]);
+  const labels = client.classify("m", picture);
+  await expect.poll(() => heard.length).toBe(1);
+  await settled();
+  clock.advance(299);
+  await settled();
+  expect(heard).toHaveLength(1);
+  clock.advance(1);
+
+  expect((await labels).meta.attempts).toBe(2);
+});
+
+test("what the caller did wrong is sent once", async () => {
+  const { client, heard } = clientOf([refusal("invalid-request", Code.InvalidArgument)]);
+
+  await expect(client.classify("m", picture)).rejects.toMatchObject({ attempts: 1 });
+  expect(heard).toHaveLength(1);
+});
+
+test("whoever is no gateway is told as out of reach", async () => {
+  const strange = () => {
+    throw new ConnectError("<html>", Code.Unknown);
+  };
+  const { client } = clientOf([strange], { maxRetries: 0 });
+
+  await expect(client.classify("m", picture)).rejects.toMatchObject({
+    reason: "upstream-failed",
+    message: expect.stringContaining("the gateway cannot be reached"),
+  });
+});
+
+test("an abort ends the call at once", async () => {
+  const controller = new AbortController();
+  const { client } = clientOf([refusal("overloaded", Code.Unavailable, 5_000)]);
+  const failed = client.classify("m", picture, { signal: controller.signal });
+  await settled();
+
+  controller.abort();
+
+  await expect(failed).rejects.toMatchObject({ reason: "cancelled" });
+});
+
+test("many pictures are scored a few at a time, and those that fail are told in their place", async () => {
+  const { client, heard } = clientOf();
+  let taken = 0;
+  function* pictures() {
+    for (let index = 0; index < 20; index += 1) {
+      taken += 1;
+      yield index === 7 ? new Uint8Array() : picture;
+    }
+  }
+
+  const outcomes: boolean[] = [];
+  for await (const outcome of client.classifyAll("m", pictures(), { concurrency: 3 })) {
+    outcomes.push(outcome.ok);
+    expect(taken).toBeLessThanOrEqual(outcomes.length + 3);
+  }
+
+  expect(outcomes.filter((ok) => !ok)).toHaveLength(1);
+  expect(outcomes).toHaveLength(20);
+  expect(heard).toHaveLength(19);
+});
+
+test("leaving a loop over many pictures ends what is under way", async () => {
+  const { client } = clientOf();
+  let isReturned = false;
+  function* pictures() {
+    try {
+      for (;;) yield picture;
+    } finally {
+      isReturned = true;
+    }
+  }
+
+  for await (const { ok } of client.classifyAll("m", pictures(), { concurrency: 2 })) {
+    expect(ok).toBe(true);
+    break;
+  }
+
+  expect(isReturned).toBe(true);
+});
+
+test.each(["ftp://h", "not a url"])("%s is no address of a gateway", (baseUrl) => {
+  expect(() => new ScoringClient({ baseUrl })).toThrow("baseUrl must be an http or https URL");
+});

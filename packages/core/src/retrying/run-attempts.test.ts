@@ -1,0 +1,147 @@
+import { expect, test } from "vitest";
+import {
+  InternalError,
+  InvalidRequestError,
+  OverloadedError,
+  ScoringError,
+  UpstreamFailedError,
+} from "../scoring-error.ts";
+import { manualClock } from "../testing.ts";
+import { retryBudget } from "./retry-budget.ts";
+import { retryPolicyDefaults } from "./retry-policy.ts";
+import { type AttemptCall, type AttemptsFailedError, runAttempts } from "./run-attempts.ts";
+
+interface Setting {
+  readonly timeoutMs?: number;
+  readonly deadlineMs?: number;
+  readonly maxRetries?: number;
+  readonly signal?: AbortSignal;
+  readonly random?: number;
+}
+
+/** A call whose attempts are answered by hand. */
+function called(setting: Setting = {}, budget = retryBudget()) {
+  const { timeoutMs = 10_000, deadlineMs = 30_000, maxRetries = 2, signal, random = 0.5 } = setting;
+  const clock = manualClock();
+  const attempts: (AttemptCall & { answer(): void; fail(error: Error): void })[] = [];
+  const outcome = runAttempts<string>(
+    (call) =>
+      new Promise((resolve, reject) => {
+        attempts.push({ ...call, answer: () => resolve("answer"), fail: reject });
+      }),
+    { timeoutMs, deadlineMs, signal, policy: { ...retryPolicyDefaults, maxRetries } },
+    { clock, random: () => random, budget },
+  ).catch((thrown: unknown) => thrown as AttemptsFailedError);
+  return { clock, attempts, outcome };
+}
+
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+const lost = new UpstreamFailedError("lost", { wasLost: true });
+
+test("the first answer is the answer", async () => {
+  const { attempts, outcome } = called();
+  attempts[0]?.answer();
+
+  expect(await outcome).toEqual({ answer: "answer", attempts: 1 });
+});
+
+test("a lost connection is tried again after a wait with full jitter, twice", async () => {
+  const { clock, attempts, outcome } = called();
+  for (const waitMs of [50, 100]) {
+    attempts.at(-1)?.fail(lost);
+    await settled();
+    expect(clock.pendingTimersMs()).toEqual([waitMs]);
+    clock.advance(waitMs);
+    await settled();
+  }
+  attempts.at(-1)?.fail(lost);
+
+  expect(await outcome).toMatchObject({ attempts: 3, last: { reason: "upstream-failed" } });
+});
+
+test.each([
+  { error: new InvalidRequestError("no"), attempts: 1 },
+  { error: new InternalError(new Error("bug")), attempts: 2 },
+  { error: new Error("what nobody threw on purpose"), attempts: 2 },
+])("$error.message is tried $attempts times", async ({ error, attempts: expected }) => {
+  const { clock, attempts, outcome } = called({ maxRetries: 5 });
+  for (let round = 0; round < 6; round += 1) {
+    attempts.at(-1)?.fail(error);
+    await settled();
+    clock.advance(2_000);
+    await settled();
+  }
+
+  expect((await outcome) as AttemptsFailedError).toMatchObject({ attempts: expected });
+});
+
+test("whoever says when to come again is obeyed, if that is in time", async () => {
+  const late = called({ deadlineMs: 5_000 });
+  late.attempts[0]?.fail(new OverloadedError("full", { retryAfterMs: 6_000 }));
+  expect(await late.outcome).toMatchObject({ attempts: 1, last: { retryAfterMs: 6_000 } });
+
+  const early = called({ deadlineMs: 5_000 });
+  early.attempts[0]?.fail(new OverloadedError("full", { retryAfterMs: 1_500 }));
+  await settled();
+  expect(early.clock.pendingTimersMs()).toEqual([1_500]);
+});
+
+test("an attempt that takes too long is ended and made again; the deadline is over for all", async () => {
+  const { clock, attempts, outcome } = called({ timeoutMs: 1_000, deadlineMs: 1_500, random: 0 });
+  expect(attempts[0]?.timeoutMs).toBe(1_000);
+  clock.advance(1_000);
+  await settled();
+  expect(attempts[0]?.signal.reason).toMatchObject({ reason: "upstream-failed" });
+  clock.advance(0);
+  await settled();
+  expect(attempts[1]?.timeoutMs).toBe(500);
+  clock.advance(500);
+
+  expect(await outcome).toMatchObject({ attempts: 2, last: { reason: "deadline-exceeded" } });
+});
+
+test.each(["attempt", "wait"])("an abort during an %s rejects at once", async (during) => {
+  const controller = new AbortController();
+  const { attempts, clock, outcome } = called({ signal: controller.signal });
+  if (during === "wait") {
+    attempts[0]?.fail(lost);
+    await settled();
+  }
+  controller.abort(new Error("the user left"));
+
+  const failed = (await outcome) as AttemptsFailedError;
+
+  expect(failed).toMatchObject({ attempts: 1, last: { reason: "cancelled" } });
+  expect(ScoringError.is(failed.last) && failed.last.cause).toMatchObject({
+    message: "the user left",
+  });
+  expect(clock.pendingTimersMs()).toEqual([]);
+});
+
+test("in a storm retries are a share of the calls", async () => {
+  const budget = retryBudget(0.2);
+  let attemptCount = 0;
+  for (let index = 0; index < 200; index += 1) {
+    await runAttempts(
+      async () => {
+        attemptCount += 1;
+        throw lost;
+      },
+      { timeoutMs: 1_000, deadlineMs: 10_000, policy: { ...retryPolicyDefaults, maxRetries: 5 } },
+      {
+        clock: {
+          nowMs: () => 0,
+          setTimer: (_delayMs, wake) => {
+            queueMicrotask(wake);
+            return { [Symbol.dispose]: () => {} };
+          },
+        },
+        random: () => 0.5,
+        budget,
+      },
+    ).catch(() => {});
+  }
+
+  expect(attemptCount).toBeLessThanOrEqual(200 + 10 + 40);
+  expect(attemptCount).toBeGreaterThan(200 + 40);
+});

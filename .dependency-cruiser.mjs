@@ -13,7 +13,7 @@ const packages = {
   "model-server": ["core", "proto", "tf-serving", "imaging"],
   client: ["core", "proto"],
   console: ["core"],
-  cli: ["core", "tf-serving", "gateway", "model-server", "console"],
+  cli: ["core", "tf-serving", "client", "gateway", "model-server", "console"],
 };
 
 /** Each stage of the gateway, and what else of ours it may import. */

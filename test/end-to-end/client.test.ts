@@ -25,12 +25,7 @@ describe.each(["connect", "grpc"] as const)("a client over %s", (transport) => {
     });
 
     const { results } = (await response.json()) as { results: { labels: object[] }[] };
-    expect(labels).toEqual(
-      results[0]?.labels.map((label) => ({
-        ...label,
-        score: Math.fround((label as { score: number }).score),
-      })),
-    );
+    expect([...labels]).toEqual(results[0]?.labels);
     expect(labels.meta).toMatchObject({ model: "shapes", version: 1n, region: "westeurope" });
     expect(labels.meta.timing["upstream"]).toBeGreaterThan(0);
   });

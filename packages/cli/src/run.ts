@@ -1,6 +1,6 @@
 import { version } from "@tensorgate/gateway";
-import { dialects, type FamilyName, familyNames } from "@tensorgate/tf-serving";
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { dialects, familyNames } from "@tensorgate/tf-serving";
+import { Command, CommanderError, Option } from "commander";
 import { CommandError } from "./command-error.ts";
 import { runAttach } from "./commands/attach.ts";
 import { checkConfig, printConfigSchema } from "./commands/config.ts";
@@ -8,7 +8,21 @@ import { runDemo } from "./commands/demo.ts";
 import { printNewKey } from "./commands/key.ts";
 import { runModelServer } from "./commands/model-server.ts";
 import { channelsFrom, layoutFrom, runAddModel, sizeFrom } from "./commands/models.ts";
+import { runScore } from "./commands/score.ts";
 import { runServe } from "./commands/serve.ts";
+import {
+  cacheOption,
+  explained,
+  familyOption,
+  parseCount,
+  parseKeyId,
+  parseMilliseconds,
+  parsePort,
+  parseResize,
+  parseShare,
+  parseVersion,
+  portOption,
+} from "./option-parsers.ts";
 
 const adminPortVariable = "TENSORGATE_ADMIN_PORT";
 
@@ -133,6 +147,26 @@ function program(): Command {
     .action((address: string, options) => runAttach(address, options));
 
   root
+    .command("score <pictures...>")
+    .description("score files, folders and patterns at a gateway; - is standard input")
+    .addOption(new Option("-m, --model <name>", "model to ask").makeOptionMandatory())
+    .addOption(new Option("--url <url>", "where the gateway is").env("TENSORGATE_URL"))
+    .addOption(new Option("--key <key>", "key for it").env("TENSORGATE_API_KEY"))
+    .addOption(
+      new Option("--top <number>", "labels or boxes of each picture").argParser(parseCount),
+    )
+    .addOption(new Option("--min-score <share>", "least score, 0 to 1").argParser(parseShare))
+    .option("--region <name>", "region to prefer")
+    .option("--json", "write a JSON object for each picture")
+    .option("--csv", "write comma-separated values")
+    .addOption(
+      new Option("--concurrency <number>", "pictures at the same time")
+        .argParser(parseCount)
+        .default(8),
+    )
+    .action((names: readonly string[], options) => runScore(names, options));
+
+  root
     .command("models")
     .description("models of the embedded model server")
     .command("add <name>")
@@ -206,69 +240,4 @@ function program(): Command {
     .option("--models <names>", "models it may use, separated by commas", "*")
     .action((options) => printNewKey(options));
   return root;
-}
-
-function parseKeyId(text: string): string {
-  if (/^[A-Za-z0-9-]{1,64}$/.test(text)) return text;
-  throw new InvalidArgumentError("it must be 1 to 64 letters, digits and dashes.");
-}
-
-function familyOption(flags: string, description: string): Option {
-  return new Option(
-    flags,
-    `${description}, separated by commas: ${familyNames.join(", ")}`,
-  ).argParser(parseFamilies);
-}
-
-function cacheOption(): Option {
-  return new Option("--cache <folder>", "folder to keep made models in").env("TENSORGATE_CACHE");
-}
-
-function parseFamilies(text: string, before: readonly FamilyName[] = []): readonly FamilyName[] {
-  const names = text.split(",").map((name) => name.trim());
-  const unknown = names.find((name) => !isFamilyName(name));
-  if (unknown === undefined) return [...before, ...names.filter(isFamilyName)];
-  throw new InvalidArgumentError(`there is no family ${unknown}: ${familyNames.join(", ")}.`);
-}
-
-const isFamilyName = (name: string): name is FamilyName =>
-  familyNames.some((each) => each === name);
-
-function portOption(flags: string, description: string, value: number): Option {
-  return new Option(flags, description).argParser(parsePort).default(value);
-}
-
-/** What a parser says of a text that it does not take becomes the error of the flag. */
-function explained<Value>(parse: (text: string) => Value): (text: string) => Value {
-  return (text) => {
-    try {
-      return parse(text);
-    } catch (thrown) {
-      throw new InvalidArgumentError(thrown instanceof Error ? thrown.message : String(thrown));
-    }
-  };
-}
-
-function parseResize(text: string): number | "warp" {
-  if (text === "warp") return text;
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= 1 && value <= 4_096) return value;
-  throw new InvalidArgumentError("it must be a number of pixels, or warp.");
-}
-
-function parseVersion(text: string): bigint {
-  if (/^\d{1,18}$/.test(text)) return BigInt(text);
-  throw new InvalidArgumentError("it must be a whole number.");
-}
-
-function parseMilliseconds(text: string): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= 1 && value <= 600_000) return value;
-  throw new InvalidArgumentError("it must be a whole number from 1 to 600000.");
-}
-
-function parsePort(text: string): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value <= 65_535) return value;
-  throw new InvalidArgumentError("it must be a whole number from 0 to 65535.");
 }

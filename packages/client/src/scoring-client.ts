@@ -7,6 +7,7 @@ import {
   type RetryBudget,
   retryBudget,
   type ScoringError,
+  shortestFloat32,
 } from "@tensorgate/core";
 import {
   Health,
@@ -147,7 +148,7 @@ export class ScoringClient implements AsyncDisposable {
     });
     const outcome = message.results[0]?.outcome;
     if (outcome?.case !== "labels") throw unanswered("classify", { model, meta, outcome });
-    const labels = outcome.value.labels.map(({ index, label, score }) => ({ index, label, score }));
+    const labels = outcome.value.labels.map(labelScore);
     return withMeta(labels, meta);
   }
 
@@ -173,7 +174,7 @@ export class ScoringClient implements AsyncDisposable {
     if (outcome?.case !== "boxes") throw unanswered("detect", { model, meta, outcome });
     const boxes = outcome.value.boxes.map(
       ({ index, label, score, box, normalized }): DetectedBox => ({
-        ...{ index, label, score },
+        ...labelScore({ index, label, score }),
         box: rectangle(box),
         normalized: rectangle(normalized),
       }),
@@ -317,7 +318,17 @@ function unanswered(method: string, { model, meta, outcome }: Unanswered): Scori
 
 function rectangle(message: { x: number; y: number; width: number; height: number } | undefined) {
   const { x = 0, y = 0, width = 0, height = 0 } = message ?? {};
-  return { x, y, width, height };
+  return {
+    x: shortestFloat32(x),
+    y: shortestFloat32(y),
+    width: shortestFloat32(width),
+    height: shortestFloat32(height),
+  };
+}
+
+/** Scores are float32 on the wire; as JSON has them they read the same by every protocol. */
+function labelScore({ index, label, score }: LabelScore): LabelScore {
+  return { index, label, score: shortestFloat32(score) };
 }
 
 function modelInfo({ family, ...message }: ModelMessage): ModelInfo {

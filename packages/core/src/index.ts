@@ -6,6 +6,7 @@ export * from "./clock.ts";
 export * from "./deadline.ts";
 export * from "./dtype.ts";
 export * from "./error-by-reason.ts";
+export * from "./float32.ts";
 export * from "./layer.ts";
 export * from "./model-catalog.ts";
 export * from "./model-spec.ts";

@@ -1,0 +1,114 @@
+import { type DetectOptions, ScoringClient, ScoringError } from "@tensorgate/client";
+import { CommandError } from "../command-error.ts";
+import {
+  alignedTable,
+  commaSeparated,
+  jsonLines,
+  type ScoredPicture,
+} from "../score/outcome-text.ts";
+import { picturePaths, standardInput } from "../score/picture-paths.ts";
+import { progressBar } from "../score/progress-bar.ts";
+
+export interface ScoreOptions {
+  readonly model: string;
+  readonly url?: string;
+  readonly key?: string;
+  readonly top?: number;
+  readonly minScore?: number;
+  readonly region?: string;
+  readonly json?: boolean;
+  readonly csv?: boolean;
+  readonly concurrency: number;
+}
+
+/** Scores pictures at a gateway and writes a line for each; the exit code is 1 if one of them failed. */
+export async function runScore(names: readonly string[], options: ScoreOptions): Promise<void> {
+  const { model, json = false, csv = false, concurrency } = options;
+  if (json && csv) throw new CommandError("give --json or --csv, not both");
+  const paths = picturePaths(names);
+  await using client = new ScoringClient({
+    ...(options.url !== undefined && { baseUrl: options.url }),
+    ...(options.key !== undefined && { apiKey: options.key }),
+  });
+  const score = await scorer(client, options);
+
+  const isForPeople = !json && !csv;
+  const { stdout, stderr } = process;
+  const hasColours = stdout.isTTY === true && stdout.hasColors();
+  const format = json ? jsonLines : csv ? commaSeparated : alignedTable(paths, hasColours);
+  // A bar among the lines of a program's output helps nobody.
+  const bar = progressBar(paths.length, isForPeople || !stdout.isTTY ? stderr : silent);
+  const say = (line: string) => bar.print(() => void stdout.write(`${line}\n`));
+  if (format.head) say(format.head);
+  let failedCount = 0;
+  for await (const outcome of score(paths, concurrency)) {
+    const hasFailed = "error" in outcome;
+    failedCount += hasFailed ? 1 : 0;
+    say(format.line(outcome));
+    bar.advance(hasFailed);
+  }
+  bar.end();
+  if (failedCount > 0) {
+    throw new CommandError(`${failedCount} of ${paths.length} pictures failed with model ${model}`);
+  }
+}
+
+const silent = { write: () => {} };
+
+type ScorePaths = (
+  paths: readonly string[],
+  concurrency: number,
+) => AsyncGenerator<ScoredPicture, void, undefined>;
+
+/** Looks for objects where the model does that, and for labels otherwise. @throws CommandError */
+async function scorer(client: ScoringClient, options: ScoreOptions): Promise<ScorePaths> {
+  const { model, top, minScore, region } = options;
+  const { tasks } = await explained(() => client.models.get(model));
+  const each: DetectOptions = {
+    ...(minScore !== undefined && { minScore }),
+    ...(region !== undefined && { region }),
+  };
+  if (tasks.includes("detect")) {
+    const selection = { ...each, ...(top !== undefined && { maxDetections: top }) };
+    return async function* (paths, concurrency) {
+      for await (const outcome of client.detectAll(model, inputs(paths), {
+        ...selection,
+        concurrency,
+      })) {
+        const input = nameOf(outcome.input);
+        yield outcome.ok ? { input, found: outcome.value.boxes } : { input, error: outcome.error };
+      }
+    };
+  }
+  if (!tasks.includes("classify")) {
+    throw new CommandError(
+      `model ${model} gives neither labels nor boxes: it can ${tasks.join(", ")}`,
+    );
+  }
+  const selection = { ...each, ...(top !== undefined && { topK: top }) };
+  return async function* (paths, concurrency) {
+    for await (const outcome of client.classifyAll(model, inputs(paths), {
+      ...selection,
+      concurrency,
+    })) {
+      const input = nameOf(outcome.input);
+      yield outcome.ok ? { input, found: outcome.value } : { input, error: outcome.error };
+    }
+  };
+}
+
+type Input = string | typeof process.stdin;
+
+const inputs = (paths: readonly string[]): readonly Input[] =>
+  paths.map((path) => (path === standardInput ? process.stdin : path));
+
+const nameOf = (input: Input): string => (typeof input === "string" ? input : standardInput);
+
+/** What a gateway says of a call that nothing can go on without. */
+async function explained<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await ask();
+  } catch (thrown) {
+    throw ScoringError.is(thrown) ? new CommandError(thrown.message) : thrown;
+  }
+}

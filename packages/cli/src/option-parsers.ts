@@ -1,0 +1,82 @@
+import { type FamilyName, familyNames } from "@tensorgate/tf-serving";
+import { InvalidArgumentError, Option } from "commander";
+
+export function parseKeyId(text: string): string {
+  if (/^[A-Za-z0-9-]{1,64}$/.test(text)) return text;
+  throw new InvalidArgumentError("it must be 1 to 64 letters, digits and dashes.");
+}
+
+export function familyOption(flags: string, description: string): Option {
+  return new Option(
+    flags,
+    `${description}, separated by commas: ${familyNames.join(", ")}`,
+  ).argParser(parseFamilies);
+}
+
+export function cacheOption(): Option {
+  return new Option("--cache <folder>", "folder to keep made models in").env("TENSORGATE_CACHE");
+}
+
+export function parseFamilies(
+  text: string,
+  before: readonly FamilyName[] = [],
+): readonly FamilyName[] {
+  const names = text.split(",").map((name) => name.trim());
+  const unknown = names.find((name) => !isFamilyName(name));
+  if (unknown === undefined) return [...before, ...names.filter(isFamilyName)];
+  throw new InvalidArgumentError(`there is no family ${unknown}: ${familyNames.join(", ")}.`);
+}
+
+const isFamilyName = (name: string): name is FamilyName =>
+  familyNames.some((each) => each === name);
+
+export function portOption(flags: string, description: string, value: number): Option {
+  return new Option(flags, description).argParser(parsePort).default(value);
+}
+
+/** What a parser says of a text that it does not take becomes the error of the flag. */
+export function explained<Value>(parse: (text: string) => Value): (text: string) => Value {
+  return (text) => {
+    try {
+      return parse(text);
+    } catch (thrown) {
+      throw new InvalidArgumentError(thrown instanceof Error ? thrown.message : String(thrown));
+    }
+  };
+}
+
+export function parseCount(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= 1 && value <= 1_000) return value;
+  throw new InvalidArgumentError("it must be a whole number from 1 to 1000.");
+}
+
+export function parseShare(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && value >= 0 && value <= 1) return value;
+  throw new InvalidArgumentError("it must be a number from 0 to 1.");
+}
+
+export function parseResize(text: string): number | "warp" {
+  if (text === "warp") return text;
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= 4_096) return value;
+  throw new InvalidArgumentError("it must be a number of pixels, or warp.");
+}
+
+export function parseVersion(text: string): bigint {
+  if (/^\d{1,18}$/.test(text)) return BigInt(text);
+  throw new InvalidArgumentError("it must be a whole number.");
+}
+
+export function parseMilliseconds(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= 1 && value <= 600_000) return value;
+  throw new InvalidArgumentError("it must be a whole number from 1 to 600000.");
+}
+
+export function parsePort(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value <= 65_535) return value;
+  throw new InvalidArgumentError("it must be a whole number from 0 to 65535.");
+}

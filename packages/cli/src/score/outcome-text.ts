@@ -1,0 +1,83 @@
+import { styleText } from "node:util";
+import type { DetectedBox, LabelScore } from "@tensorgate/core";
+
+/** What became of one picture: labels, boxes among them where it was looked for objects, or why there are none. */
+export type ScoredPicture =
+  | { readonly input: string; readonly found: readonly (LabelScore | DetectedBox)[] }
+  | { readonly input: string; readonly error: Error };
+
+/** How outcomes are written, line by line. */
+export interface OutcomeFormat {
+  readonly head?: string;
+  line(outcome: ScoredPicture): string;
+}
+
+/** For programs: an object in each line. */
+export const jsonLines: OutcomeFormat = {
+  line: (outcome) => {
+    if ("error" in outcome) {
+      const { input, error } = outcome;
+      return JSON.stringify({ input, error: { ...failureFacts(error), message: error.message } });
+    }
+    const { input, found } = outcome;
+    return JSON.stringify(found.some(isBox) ? { input, boxes: found } : { input, labels: found });
+  },
+};
+
+/** For spreadsheets: a row for each label or box; a picture that failed has its error. */
+export const commaSeparated: OutcomeFormat = {
+  head: "input,index,label,score,x,y,width,height,error",
+  line: (outcome) => {
+    if ("error" in outcome)
+      return row([outcome.input, ...Array(7).fill(""), outcome.error.message]);
+    const { input, found } = outcome;
+    if (found.length === 0) return row([input, ...Array(8).fill("")]);
+    return found
+      .map((each) => {
+        const { x = "", y = "", width = "", height = "" } = isBox(each) ? each.box : {};
+        const { index, label, score } = each;
+        return row([input, index, label, score, x, y, width, height, ""]);
+      })
+      .join("\n");
+  },
+};
+
+/** For people. @param inputs - all of them, so that what follows stands in line */
+export function alignedTable(inputs: readonly string[], hasColours: boolean): OutcomeFormat {
+  const width = Math.min(48, Math.max(...inputs.map(({ length }) => length)));
+  const styled = (style: "red" | "dim", text: string) =>
+    hasColours ? styleText(style, text, { validateStream: false }) : text;
+  return {
+    line: (outcome) => {
+      const name = outcome.input.padEnd(width);
+      if ("error" in outcome) return `${name}  ${styled("red", outcome.error.message)}`;
+      const cells = outcome.found.map((each) => {
+        const place = isBox(each)
+          ? ` at ${Math.round(each.box.x)},${Math.round(each.box.y)} ${Math.round(each.box.width)}×${Math.round(each.box.height)}`
+          : "";
+        return `${each.label} ${styled("dim", `${(each.score * 100).toFixed(1)} %${place}`)}`;
+      });
+      return `${name}  ${cells.join("  ") || styled("dim", "nothing found")}`;
+    },
+  };
+}
+
+function isBox(each: LabelScore | DetectedBox): each is DetectedBox {
+  return "box" in each;
+}
+
+function failureFacts(error: Error): object {
+  const { reason, requestId } = error as { readonly reason?: string; readonly requestId?: string };
+  return { ...(reason !== undefined && { reason }), ...(requestId !== undefined && { requestId }) };
+}
+
+/** @see RFC 4180; a cell that begins like a formula is taken for one by spreadsheets, and gets a quote before it */
+function row(cells: readonly (string | number)[]): string {
+  return cells
+    .map((cell) => {
+      if (typeof cell === "number") return String(cell);
+      const text = /^([=+@\t\r]|-.)/.test(cell) ? `'${cell}` : cell;
+      return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    })
+    .join(",");
+}

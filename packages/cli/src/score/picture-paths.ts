@@ -1,0 +1,35 @@
+import { existsSync, globSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { CommandError } from "../command-error.ts";
+
+/** Standard input, as a picture. */
+export const standardInput = "-";
+
+const pictureName = /\.(jpe?g|png|gif|webp|avif|heic|tiff?)$/i;
+
+/**
+ * The pictures that somebody names: files as they are, the pictures of folders and of those below, what a pattern
+ * finds. Each once, in order.
+ *
+ * @throws CommandError if one of `names` leads to nothing
+ */
+export function picturePaths(names: readonly string[]): readonly string[] {
+  return [...new Set(names.flatMap(found))];
+}
+
+function found(name: string): readonly string[] {
+  if (name === standardInput) return [name];
+  if (existsSync(name)) return statSync(name).isDirectory() ? picturesBelow(name) : [name];
+  const matches = globSync(name).filter((path) => pictureName.test(path));
+  if (matches.length > 0) return matches.toSorted();
+  throw new CommandError(`${name}: there is no such file, and no picture that is called so`);
+}
+
+function picturesBelow(folder: string): readonly string[] {
+  const paths = readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((path) => pictureName.test(path))
+    .map((path) => join(folder, path))
+    .toSorted();
+  if (paths.length > 0) return paths;
+  throw new CommandError(`${folder} holds no picture`);
+}

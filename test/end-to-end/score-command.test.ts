@@ -1,0 +1,110 @@
+import { execFile, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type RunningGateway, startBundledGateway } from "../support/running-gateway.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const command = ["--conditions=@tensorgate/source", "packages/cli/src/main.ts", "score"];
+
+let running: RunningGateway;
+beforeAll(async () => {
+  running = await startBundledGateway();
+});
+afterAll(() => running[Symbol.asyncDispose]());
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function score(args: readonly string[], stdin?: Uint8Array): Promise<Ended> {
+  return new Promise((resolve) => {
+    const env = { ...process.env, TENSORGATE_URL: running.url };
+    const child = execFile(
+      process.execPath,
+      [...command, ...args],
+      { cwd: root, env },
+      (error, stdout, stderr) => {
+        resolve({ code: Number(error?.code ?? 0), stdout, stderr });
+      },
+    );
+    child.stdin?.end(stdin);
+  });
+}
+
+test("a folder of pictures becomes a line for each", async () => {
+  const { code, stdout, stderr } = await score(["examples/pictures", "-m", "shapes", "--top", "1"]);
+
+  const lines = stdout.trimEnd().split("\n");
+  expect([code, stderr]).toEqual([0, ""]);
+  expect(lines).toHaveLength(18);
+  expect(lines.find((line) => line.includes("/star.jpg"))).toMatch(/star \d+\.\d %$/);
+});
+
+test("JSON lines in a pipe are the answers of REST; a picture that failed makes the exit code 1", async () => {
+  const { code, stdout, stderr } = await score([
+    ...["examples/pictures/star.jpg", "README.md", "--model", "shapes", "--json"],
+  ]);
+
+  const lines = stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  const star = lines.find(({ input }) => input.endsWith("star.jpg"));
+  const response = await fetch(`${running.url}/v1/classify/shapes`, {
+    method: "POST",
+    body: new Uint8Array(readFileSync(`${root}/examples/pictures/star.jpg`)),
+  });
+  const { results } = (await response.json()) as { results: { labels: object[] }[] };
+  expect(star.labels).toEqual(results[0]?.labels);
+  expect(lines.find(({ input }) => input === "README.md")).toMatchObject({
+    error: { reason: "unsupported-media" },
+  });
+  expect(code).toBe(1);
+  expect(stderr).toContain("1 of 2 pictures failed with model shapes");
+});
+
+test("standard input is a picture, and a detector gives boxes", async () => {
+  const scene = readFileSync(`${root}/examples/pictures/scene-2.jpg`);
+
+  const { code, stdout } = await score(["-", "-m", "shapes-detector", "--csv"], scene);
+
+  const [head, ...rows] = stdout.trimEnd().split("\n");
+  expect([code, head]).toEqual([0, "input,index,label,score,x,y,width,height,error"]);
+  expect(rows.map((row) => row.split(",")[2]).toSorted()).toEqual(["cross", "heart"]);
+});
+
+test.each([
+  { args: ["nowhere.jpg", "-m", "shapes"], code: 1, text: "nowhere.jpg: there is no such file" },
+  { args: ["examples", "-m", "shape"], code: 1, text: 'there is no model "shape"' },
+  { args: ["examples"], code: 2, text: "--model" },
+  { args: ["examples", "-m", "shapes", "--json", "--csv"], code: 1, text: "not both" },
+])("$args ends with $code and says why", async ({ args, code, text }) => {
+  const ended = await score(args);
+
+  expect(ended.code).toBe(code);
+  expect(ended.stderr).toContain(text);
+});
+
+test("whoever stops reading is not told of it", async () => {
+  const child = spawn(
+    process.execPath,
+    [...command, "examples/pictures", "-m", "shapes", "--json"],
+    {
+      cwd: root,
+      env: { ...process.env, TENSORGATE_URL: running.url },
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
+  let complaint = "";
+  child.stderr.on("data", (chunk) => {
+    complaint += chunk;
+  });
+  child.stdout.once("data", () => child.stdout.destroy());
+
+  await new Promise((resolve) => child.once("close", resolve));
+
+  expect(complaint).toBe("");
+});

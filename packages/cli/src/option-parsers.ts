@@ -80,3 +80,11 @@ export function parsePort(text: string): number {
   if (/^\d+$/.test(text) && value <= 65_535) return value;
   throw new InvalidArgumentError("it must be a whole number from 0 to 65535.");
 }
+
+export function urlOption(): Option {
+  return new Option("--url <url>", "where the gateway is").env("TENSORGATE_URL");
+}
+
+export function keyOption(): Option {
+  return new Option("--key <key>", "key for it").env("TENSORGATE_API_KEY");
+}

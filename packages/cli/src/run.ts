@@ -2,18 +2,21 @@ import { version } from "@tensorgate/gateway";
 import { dialects, familyNames } from "@tensorgate/tf-serving";
 import { Command, CommanderError, Option } from "commander";
 import { CommandError } from "./command-error.ts";
+import { channelsFrom, layoutFrom, runAddModel, sizeFrom } from "./commands/add-model.ts";
 import { runAttach } from "./commands/attach.ts";
 import { checkConfig, printConfigSchema } from "./commands/config.ts";
 import { runDemo } from "./commands/demo.ts";
+import { runDoctor } from "./commands/doctor.ts";
 import { printNewKey } from "./commands/key.ts";
+import { runListModels } from "./commands/list-models.ts";
 import { runModelServer } from "./commands/model-server.ts";
-import { channelsFrom, layoutFrom, runAddModel, sizeFrom } from "./commands/models.ts";
 import { runScore } from "./commands/score.ts";
 import { runServe } from "./commands/serve.ts";
 import {
   cacheOption,
   explained,
   familyOption,
+  keyOption,
   parseCount,
   parseKeyId,
   parseMilliseconds,
@@ -22,6 +25,7 @@ import {
   parseShare,
   parseVersion,
   portOption,
+  urlOption,
 } from "./option-parsers.ts";
 
 const adminPortVariable = "TENSORGATE_ADMIN_PORT";
@@ -150,8 +154,8 @@ function program(): Command {
     .command("score <pictures...>")
     .description("score files, folders and patterns at a gateway; - is standard input")
     .addOption(new Option("-m, --model <name>", "model to ask").makeOptionMandatory())
-    .addOption(new Option("--url <url>", "where the gateway is").env("TENSORGATE_URL"))
-    .addOption(new Option("--key <key>", "key for it").env("TENSORGATE_API_KEY"))
+    .addOption(urlOption())
+    .addOption(keyOption())
     .addOption(
       new Option("--top <number>", "labels or boxes of each picture").argParser(parseCount),
     )
@@ -167,8 +171,27 @@ function program(): Command {
     .action((names: readonly string[], options) => runScore(names, options));
 
   root
-    .command("models")
-    .description("models of the embedded model server")
+    .command("doctor")
+    .description("look at a gateway as a caller sees it, and say what is wrong")
+    .addOption(urlOption().default("http://127.0.0.1:8080"))
+    .addOption(keyOption())
+    .option("--origin <origin>", "of a page that is to call it, such as https://app.example")
+    .addOption(
+      new Option("--timeout <ms>", "how long each question may take, in milliseconds")
+        .argParser(parseMilliseconds)
+        .default(10_000),
+    )
+    .action((options) => runDoctor(options));
+
+  const models = root.command("models").description("models of a gateway, and of a model server");
+  models
+    .command("list", { isDefault: true })
+    .description("print what a gateway can score")
+    .addOption(urlOption())
+    .addOption(keyOption())
+    .option("--json", "write a JSON object for each model")
+    .action((options) => runListModels(options));
+  models
     .command("add <name>")
     .description("put an ONNX model where the model server finds it")
     .addOption(

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type RunningGateway, startBundledGateway } from "../support/running-gateway.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const command = ["--conditions=@tensorgate/source", "packages/cli/src/main.ts", "score"];
+const command = ["--conditions=@tensorgate/source", "packages/cli/src/main.ts"];
 
 let running: RunningGateway;
 beforeAll(async () => {
@@ -20,6 +20,10 @@ interface Ended {
 }
 
 function score(args: readonly string[], stdin?: Uint8Array): Promise<Ended> {
+  return tensorgate(["score", ...args], stdin);
+}
+
+function tensorgate(args: readonly string[], stdin?: Uint8Array): Promise<Ended> {
   return new Promise((resolve) => {
     const env = { ...process.env, TENSORGATE_URL: running.url };
     const child = execFile(
@@ -91,7 +95,7 @@ test.each([
 test("whoever stops reading is not told of it", async () => {
   const child = spawn(
     process.execPath,
-    [...command, "examples/pictures", "-m", "shapes", "--json"],
+    [...command, "score", "examples/pictures", "-m", "shapes", "--json"],
     {
       cwd: root,
       env: { ...process.env, TENSORGATE_URL: running.url },
@@ -107,4 +111,49 @@ test("whoever stops reading is not told of it", async () => {
   await new Promise((resolve) => child.once("close", resolve));
 
   expect(complaint).toBe("");
+});
+
+test("models are listed for people and for programs", async () => {
+  const table = await tensorgate(["models"]);
+  const lines = await tensorgate(["models", "list", "--json"]);
+
+  expect(table.stdout.split("\n")[1]).toMatch(
+    /^shapes {2,}classify embed predict +1 +westeurope +16 +trained$/,
+  );
+  expect(
+    lines.stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line)),
+  ).toMatchObject([
+    { name: "shapes", versions: ["1"] },
+    { name: "shapes-detector", tasks: ["detect", "predict"] },
+  ]);
+});
+
+test("the doctor finds a gateway well, and says what a page of another origin needs", async () => {
+  const well = await tensorgate(["doctor"]);
+  const foreign = await tensorgate(["doctor", "--origin", "https://app.example"]);
+
+  expect(well).toMatchObject({ code: 0, stderr: "" });
+  expect(well.stdout).toMatch(
+    /ok {4}shapes: classify, version 1, in westeurope; a drawn picture took \d+ ms/,
+  );
+  expect(foreign.code).toBe(1);
+  expect(foreign.stdout).toContain("WRONG pages of https://app.example may not call");
+  expect(foreign.stdout).toContain("crossSite.origins");
+});
+
+test.each([
+  { url: () => "http://127.0.0.1:9", text: "cannot be reached" },
+  {
+    url: () => running.url.replace("http:", "https:"),
+    text: "no TLS is spoken there: is it http?",
+  },
+  { url: () => "nowhere", text: "no http or https URL" },
+])("the doctor says why a gateway cannot be reached: $text", async ({ url, text }) => {
+  const { code, stdout, stderr } = await tensorgate(["doctor", "--url", url()]);
+
+  expect(code).toBe(1);
+  expect(stdout + stderr).toContain(text);
 });

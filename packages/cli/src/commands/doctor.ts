@@ -1,0 +1,171 @@
+import { testPicture } from "@tensorgate/gateway";
+import { CommandError } from "../command-error.ts";
+
+export interface DoctorOptions {
+  readonly url: string;
+  readonly key?: string;
+  /** Of a page that is to call the gateway. */
+  readonly origin?: string;
+  readonly timeout: number;
+}
+
+/** One thing that was looked at. */
+interface Finding {
+  readonly isFine: boolean;
+  readonly text: string;
+  /** What to do where it is not fine. */
+  readonly advice?: string;
+}
+
+/** Looks at a gateway as a caller sees it, and says what is wrong and what to do. The exit code is 1 if anything is. */
+export async function runDoctor(options: DoctorOptions): Promise<void> {
+  const base = baseUrl(options.url);
+  let wrongCount = 0;
+  for await (const { isFine, text, advice } of findings(base, options)) {
+    wrongCount += isFine ? 0 : 1;
+    process.stdout.write(`${isFine ? "ok   " : "WRONG"} ${text}\n`);
+    if (!isFine && advice !== undefined) process.stdout.write(`      ${advice}\n`);
+  }
+  if (wrongCount > 0) throw new CommandError(`${wrongCount} wrong at ${base.href}`);
+}
+
+function baseUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === "http:" || url?.protocol === "https:") return url;
+  throw new CommandError(`"${text}" is no http or https URL`);
+}
+
+interface Model {
+  readonly name: string;
+  readonly task: string;
+  readonly versions: readonly string[];
+  readonly regions: readonly string[];
+  readonly weights: string;
+}
+
+async function* findings(base: URL, options: DoctorOptions): AsyncGenerator<Finding> {
+  const { key, origin, timeout } = options;
+  const headers = { ...(key !== undefined && { authorization: `Bearer ${key}` }) };
+  const ask = (path: string, init: RequestInit = {}) =>
+    fetch(new URL(path, base), {
+      ...init,
+      headers: { ...headers, ...(init.headers as Record<string, string>) },
+      signal: AbortSignal.timeout(timeout),
+    });
+
+  const alive = await reached(() => ask("/livez"));
+  if (!(alive instanceof Response)) {
+    yield {
+      isFine: false,
+      text: `${base.href} cannot be reached: ${alive.text}`,
+      advice: alive.advice,
+    };
+    return;
+  }
+  const isGateway = alive.status === 200;
+  yield {
+    isFine: isGateway,
+    text: isGateway ? `${base.href} answers` : `/livez answers ${alive.status}`,
+    advice: "something else than a gateway is there, or in front of it",
+  };
+  if (!isGateway) return;
+
+  const ready = await ask("/readyz");
+  yield {
+    isFine: ready.status === 200,
+    text: `ready: ${(await ready.text()).trim()}`,
+    advice: "its replicas are starting or out of reach: its log and /metrics say which",
+  };
+
+  const catalog = await ask("/v1/catalog");
+  if (catalog.status === 401) {
+    yield {
+      isFine: false,
+      text: "the gateway asks for a key",
+      advice: "give one with --key, or in TENSORGATE_API_KEY",
+    };
+    return;
+  }
+  const { models = [] } = (await catalog.json()) as { models?: readonly Model[] };
+  for (const model of models) yield await modelFinding(model, ask);
+  if (origin !== undefined) yield await originFinding(origin, ask);
+}
+
+type Ask = (path: string, init?: RequestInit) => Promise<Response>;
+
+/** Scores a drawn picture, where the model takes one. */
+async function modelFinding(model: Model, ask: Ask): Promise<Finding> {
+  const { name, task, versions, regions, weights } = model;
+  const where = `${name}: ${task}, version ${versions.join(", ") || "unknown"}, in ${regions.join(", ")}`;
+  const seeded = weights === "seeded" ? "; its weights are random, its answers mean nothing" : "";
+  if (task === "predict") return { isFine: true, text: `${where}; takes tensors, not tried` };
+  const startedMs = performance.now();
+  const response = await ask(`/v1/${task}/${encodeURIComponent(name)}`, {
+    method: "POST",
+    body: new Uint8Array(testPicture),
+  });
+  const tookMs = Math.round(performance.now() - startedMs);
+  if (response.ok)
+    return { isFine: true, text: `${where}; a drawn picture took ${tookMs} ms${seeded}` };
+  const { detail = "", hint } = (await response.json()) as { detail?: string; hint?: string };
+  return {
+    isFine: false,
+    text: `${where}; a drawn picture is answered with ${response.status}: ${detail}`,
+    ...(hint !== undefined && { advice: hint }),
+  };
+}
+
+/** What a browser asks before a page of another origin may send a picture. */
+async function originFinding(origin: string, ask: Ask): Promise<Finding> {
+  const response = await ask("/v1/classify/any", {
+    method: "OPTIONS",
+    headers: {
+      origin,
+      "access-control-request-method": "POST",
+      "access-control-request-headers": "content-type",
+    },
+  });
+  const allowed = response.headers.get("access-control-allow-origin");
+  const isFine = response.ok && (allowed === origin || allowed === "*");
+  return {
+    isFine,
+    text: isFine ? `pages of ${origin} may call` : `pages of ${origin} may not call`,
+    advice: `list it under crossSite.origins in the gateway's configuration`,
+  };
+}
+
+interface Unreached {
+  readonly text: string;
+  readonly advice: string;
+}
+
+async function reached(ask: () => Promise<Response>): Promise<Response | Unreached> {
+  try {
+    return await ask();
+  } catch (thrown) {
+    const { cause } = thrown as { readonly cause?: { readonly code?: string; message?: string } };
+    const code = cause?.code ?? (thrown as Error).name;
+    const [text = ""] = (cause?.message || (thrown as Error).message).trim().split("\n");
+    return { text, advice: adviceFor(code) };
+  }
+}
+
+function adviceFor(code: string): string {
+  if (code === "ERR_SSL_WRONG_VERSION_NUMBER" || code === "EPROTO") {
+    return "no TLS is spoken there: is it http?";
+  }
+  if (/CERT|SIGNED|ALTNAME|SSL|TLS/.test(code)) {
+    return "its certificate is not trusted here, or for another name: NODE_EXTRA_CA_CERTS names who signed it";
+  }
+  switch (code) {
+    case "ECONNREFUSED":
+      return "nothing listens there: is the port right, is the gateway running?";
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return "the name is not known here";
+    case "TimeoutError":
+      return "nothing came back in time: is something in between dropping packets?";
+    default:
+      return "is it http or https, and is that port a gateway's?";
+  }
+}

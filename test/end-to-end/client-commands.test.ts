@@ -2,6 +2,7 @@ import { execFile, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { run } from "../../packages/cli/src/run.ts";
 import { type RunningGateway, startBundledGateway } from "../support/running-gateway.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -10,8 +11,12 @@ const command = ["--conditions=@tensorgate/source", "packages/cli/src/main.ts"];
 let running: RunningGateway;
 beforeAll(async () => {
   running = await startBundledGateway();
+  process.env["TENSORGATE_URL"] = running.url;
 });
-afterAll(() => running[Symbol.asyncDispose]());
+afterAll(async () => {
+  delete process.env["TENSORGATE_URL"];
+  await running[Symbol.asyncDispose]();
+});
 
 interface Ended {
   readonly code: number;
@@ -23,13 +28,34 @@ function score(args: readonly string[], stdin?: Uint8Array): Promise<Ended> {
   return tensorgate(["score", ...args], stdin);
 }
 
-function tensorgate(args: readonly string[], stdin?: Uint8Array): Promise<Ended> {
+/** Runs the command in this process, but for its standard input. */
+async function tensorgate(args: readonly string[], stdin?: Uint8Array): Promise<Ended> {
+  if (stdin) return inItsOwnProcess(args, stdin);
+  const heard = { stdout: "", stderr: "" };
+  const restored = (["stdout", "stderr"] as const).map((name) => {
+    const { write } = process[name];
+    process[name].write = (text: string | Uint8Array) => {
+      heard[name] += text;
+      return true;
+    };
+    return () => {
+      process[name].write = write;
+    };
+  });
+  try {
+    const code = await run(args);
+    return { code, ...heard };
+  } finally {
+    for (const restore of restored) restore();
+  }
+}
+
+function inItsOwnProcess(args: readonly string[], stdin: Uint8Array): Promise<Ended> {
   return new Promise((resolve) => {
-    const env = { ...process.env, TENSORGATE_URL: running.url };
     const child = execFile(
       process.execPath,
       [...command, ...args],
-      { cwd: root, env },
+      { cwd: root, env: process.env },
       (error, stdout, stderr) => {
         resolve({ code: Number(error?.code ?? 0), stdout, stderr });
       },
@@ -98,7 +124,7 @@ test("whoever stops reading is not told of it", async () => {
     [...command, "score", "examples/pictures", "-m", "shapes", "--json"],
     {
       cwd: root,
-      env: { ...process.env, TENSORGATE_URL: running.url },
+      env: process.env,
       stdio: ["ignore", "pipe", "pipe"],
     },
   );

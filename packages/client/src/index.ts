@@ -1,20 +1,37 @@
 export {
+  type AnyCatalog,
+  type ApiKey,
+  type CallFacts,
+  type CallOptions,
   CancelledError,
+  type CatalogEntry,
+  type ClassifyOptions,
+  type ClientError,
+  type ClientEvent,
   DeadlineExceededError,
   type DetectedBox,
   type Detections,
+  type DetectOptions,
   FailedPreconditionError,
   ForbiddenError,
   InternalError,
   InvalidRequestError,
   type LabelScore,
+  type ManyOptions,
+  type ModelInfo,
   ModelNotReadyError,
   NoReplicaError,
   NotSupportedError,
+  type Outcome,
   OverloadedError,
+  type PredictOptions,
   QuotaExceededError,
   type Rectangle,
+  type ResponseMeta,
   ScoringError,
+  type TensorData,
+  type TensorInput,
+  type TensorOutput,
   TooLargeError,
   UnauthenticatedError,
   UnknownModelError,
@@ -22,19 +39,8 @@ export {
   UnsupportedMediaError,
   UpstreamAnsweredError,
   UpstreamFailedError,
+  type WithMeta,
 } from "@tensorgate/core";
-export type { CallFacts, ClientError } from "./client-error.ts";
-export type {
-  ApiKey,
-  CallOptions,
-  ClassifyOptions,
-  ClientOptions,
-  DetectOptions,
-  PredictOptions,
-  RetryEvent,
-} from "./options.ts";
+export type { ClientOptions } from "./options.ts";
 export type { PictureInput } from "./picture-input.ts";
-export type { ResponseMeta, WithMeta } from "./response-meta.ts";
-export type { Outcome } from "./score-all.ts";
-export { type ManyOptions, type ModelInfo, ScoringClient } from "./scoring-client.ts";
-export type { TensorData, TensorInput, TensorOutput } from "./tensor-input.ts";
+export { ScoringClient } from "./scoring-client.ts";

@@ -1,7 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { InvalidRequestError } from "@tensorgate/core";
+import { type CallOptions, InvalidRequestError } from "@tensorgate/core";
 import type { ModelSpecSchema } from "@tensorgate/proto/tensorgate/v1/scoring";
-import type { CallOptions } from "./options.ts";
 
 /** @throws InvalidRequestError if both are given, or the version is no whole number */
 export function modelSpecFrom(

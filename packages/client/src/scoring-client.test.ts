@@ -5,7 +5,7 @@ import { manualClockAndRandom } from "@tensorgate/core/testing";
 import { ErrorInfoSchema, RetryInfoSchema } from "@tensorgate/proto/google/rpc/error_details";
 import { type ClassifyRequest, ScoringService } from "@tensorgate/proto/tensorgate/v1/scoring";
 import { expect, test } from "vitest";
-import { type ClientError, type ClientOptions, ScoringClient } from "./index.ts";
+import { type ClientError, type ClientEvent, type ClientOptions, ScoringClient } from "./index.ts";
 
 interface Heard {
   readonly request: ClassifyRequest;
@@ -47,7 +47,12 @@ function refusal(reason: string, code: Code, retryAfterMs?: number): () => never
         : [
             {
               desc: RetryInfoSchema,
-              value: { retryDelay: { seconds: 0n, nanos: retryAfterMs * 1e6 } },
+              value: {
+                retryDelay: {
+                  seconds: BigInt(Math.floor(retryAfterMs / 1_000)),
+                  nanos: (retryAfterMs % 1_000) * 1e6,
+                },
+              },
             },
           ]),
     ]);
@@ -171,6 +176,54 @@ test("whoever is no gateway is told as out of reach", async () => {
     reason: "upstream-failed",
     message: expect.stringContaining("the gateway cannot be reached"),
   });
+});
+
+test.each([
+  { code: Code.Unimplemented, status: 404, reason: "upstream-answered" },
+  { code: Code.Unauthenticated, status: 401, reason: "unauthenticated" },
+  { code: Code.PermissionDenied, status: 403, reason: "forbidden" },
+])("the $status of somebody else is not tried again", async ({ code, reason }) => {
+  const { client, heard } = clientOf([
+    () => {
+      throw new ConnectError("HTTP", code);
+    },
+  ]);
+
+  await expect(client.classify("m", picture)).rejects.toMatchObject({ reason, retryable: false });
+  expect(heard).toHaveLength(1);
+});
+
+test("a stream that was read is sent again from memory", async () => {
+  const { client, heard, clock } = clientOf([refusal("overloaded", Code.Unavailable, 300)]);
+  const labels = client.classify("m", Readable.from([picture]));
+  await expect.poll(() => heard.length).toBe(1);
+  await settled();
+  clock.advance(300);
+
+  expect((await labels).meta.attempts).toBe(2);
+  expect(Buffer.from(heard[1]?.request.pictures[0]?.source.value ?? [])).toEqual(picture);
+});
+
+test("events tell of attempts, waits and ends, and of no secret", async () => {
+  const events: ClientEvent[] = [];
+  const { client, clock } = clientOf([refusal("overloaded", Code.Unavailable, 300)], {
+    apiKey: "tg_a_secret",
+    onEvent: (event) => events.push(event),
+  });
+  const labels = client.classify("m", picture, { requestId: "r" });
+  await expect.poll(() => events.length).toBe(2);
+  clock.advance(300);
+  await labels;
+
+  const called = { method: "classify", model: "m", requestId: "r" };
+  expect(events).toMatchObject([
+    { ...called, type: "attempt", attempt: 1 },
+    { ...called, type: "retry", reason: "overloaded", delayMs: 300 },
+    { ...called, type: "attempt", attempt: 2 },
+    { ...called, type: "answer", durationMs: 300, meta: { region: "eastus" } },
+  ]);
+  const show = (_: string, value: unknown) => (typeof value === "bigint" ? `${value}` : value);
+  expect(JSON.stringify(events, show)).not.toContain("secret");
 });
 
 test("an abort ends the call at once", async () => {

@@ -1,72 +1,35 @@
 import { type Client, createClient } from "@connectrpc/connect";
 import {
-  type DetectedBox,
+  type AnyCatalog,
+  type CallOptions,
+  type ClassifyOptions,
   type Detections,
-  errorByReason,
+  type DetectOptions,
   type LabelScore,
-  type RetryBudget,
-  retryBudget,
-  type ScoringError,
-  shortestFloat32,
+  type LabelsOf,
+  type ManyOptions,
+  type ModelInfo,
+  type ModelNames,
+  type Outcome,
+  type PredictOptions,
+  scoreAll,
+  type TensorInput,
+  type TensorOutput,
+  type WithMeta,
+  withMeta,
 } from "@tensorgate/core";
 import {
   Health,
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from "@tensorgate/proto/grpc/health/v1/health";
-import {
-  CatalogService,
-  type ModelDescription as ModelMessage,
-} from "@tensorgate/proto/tensorgate/v1/catalog";
-import { type Failure, ScoringService } from "@tensorgate/proto/tensorgate/v1/scoring";
-import { type Call, caller } from "./caller.ts";
-import { clientError } from "./client-error.ts";
+import { CatalogService } from "@tensorgate/proto/tensorgate/v1/catalog";
+import { ScoringService } from "@tensorgate/proto/tensorgate/v1/scoring";
+import { detections, labelScore, modelInfo, unansweredError } from "./answers.ts";
+import { type Connection, openConnection, type SharedParts } from "./connection.ts";
 import { modelSpecFrom } from "./model-spec.ts";
-import {
-  type CallOptions,
-  type ClassifyOptions,
-  type ClientOptions,
-  clientDefaults,
-  type DetectOptions,
-  type PredictOptions,
-} from "./options.ts";
+import type { ClientOptions } from "./options.ts";
 import { type PictureInput, pictureBytes } from "./picture-input.ts";
-import { type ResponseMeta, type WithMeta, withMeta } from "./response-meta.ts";
-import { type Outcome, scoreAll } from "./score-all.ts";
-import { systemClockAndRandom } from "./system-clock.ts";
-import {
-  type TensorInput,
-  type TensorOutput,
-  tensorMessageFrom,
-  tensorOutputFrom,
-} from "./tensor-input.ts";
-import { type OpenTransport, openTransport } from "./transport.ts";
-
-/** How many of many inputs are scored at the same time. */
-export interface ManyOptions {
-  /** @default 8 */
-  readonly concurrency?: number;
-}
-
-/** A model as the catalog tells of it. */
-export interface ModelInfo {
-  readonly name: string;
-  readonly task: string;
-  readonly tasks: readonly string[];
-  readonly versions: readonly bigint[];
-  readonly regions: readonly string[];
-  readonly labelCount: number;
-  /** Only where one model was asked for. */
-  readonly labels?: readonly string[];
-  /** "seeded" ones give answers that mean nothing. */
-  readonly weights: string;
-  readonly family?: string;
-}
-
-/** What clients made from one another share. */
-interface SharedParts {
-  readonly opened: OpenTransport;
-  readonly budget: RetryBudget;
-}
+import { tensorMessageFrom, tensorOutputFrom } from "./tensor-message.ts";
 
 const defaultConcurrency = 8;
 
@@ -75,152 +38,133 @@ const defaultConcurrency = 8;
  *
  * Nothing is sent before the first call. Failures are `ClientError`s; what may succeed again is tried again, within the
  * deadline and a share of all calls.
+ *
+ * @typeParam Catalog - what `tensorgate types` wrote, so that names, tasks and labels are known at compile time
  */
-export class ScoringClient implements AsyncDisposable {
+export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
   /** What the gateway can score. */
   readonly models: {
     list(options?: CallOptions): Promise<WithMeta<readonly ModelInfo[]>>;
-    get(name: string, options?: CallOptions): Promise<WithMeta<ModelInfo>>;
+    get(name: keyof Catalog & string, options?: CallOptions): Promise<WithMeta<ModelInfo>>;
   };
   readonly #options: ClientOptions;
-  readonly #shared: SharedParts;
-  readonly #call: Call;
+  readonly #connection: Connection;
   readonly #scoring: Client<typeof ScoringService>;
   readonly #health: Client<typeof Health>;
 
   /** @throws TypeError if `baseUrl` is no URL of HTTP */
   constructor(options: ClientOptions = {}, shared?: SharedParts) {
-    const settings = { ...clientDefaults, ...withoutUndefined(options) };
     this.#options = options;
-    this.#shared = shared ?? {
-      opened: openTransport(settings.transport, baseUrlFrom(options.baseUrl)),
-      budget: retryBudget(),
-    };
-    const { transport } = this.#shared.opened;
-    this.#call = caller({
-      apiKey: options.apiKey ?? process.env["TENSORGATE_API_KEY"],
-      headers: options.headers ?? {},
-      timeoutMs: settings.timeoutMs,
-      deadlineMs: settings.deadlineMs,
-      maxRetries: settings.maxRetries,
-      onRetry: options.onRetry,
-      budget: this.#shared.budget,
-      clockAndRandom: options.clockAndRandom ?? systemClockAndRandom,
-    });
+    this.#connection = openConnection(options, shared);
+    const { transport, call } = this.#connection;
     this.#scoring = createClient(ScoringService, transport);
     this.#health = createClient(Health, transport);
     const catalog = createClient(CatalogService, transport);
     this.models = {
       list: async (callOptions = {}) => {
-        const { message, meta } = await this.#call({
+        const { message, meta } = await call({
           method: "models.list",
           options: callOptions,
-          ask: (call) => catalog.listModels({}, call),
+          ask: (sent) => catalog.listModels({}, sent),
         });
         return withMeta(message.models.map(modelInfo), meta);
       },
       get: async (name, callOptions = {}) => {
-        const { message, meta } = await this.#call({
+        const { message, meta } = await call({
           ...{ method: "models.get", model: name, options: callOptions },
-          ask: (call) => catalog.getModel({ name }, call),
+          ask: async (sent) => {
+            const { model, labels } = await catalog.getModel({ name }, sent);
+            if (!model) throw unansweredError(undefined);
+            return { ...modelInfo(model), labels };
+          },
         });
-        const info = modelInfo(message.model ?? ({ name } as ModelMessage));
-        return withMeta({ ...info, labels: message.labels }, meta);
+        return withMeta(message, meta);
       },
     };
   }
 
   /** Labels of a picture, best first. @throws ClientError */
-  async classify(
-    model: string,
+  async classify<Name extends ModelNames<Catalog, "classify">>(
+    model: Name,
     picture: PictureInput,
     options: ClassifyOptions = {},
-  ): Promise<WithMeta<readonly LabelScore[]>> {
+  ): Promise<WithMeta<readonly LabelScore<LabelsOf<Catalog, Name>>[]>> {
     const { topK, minScore } = options;
-    const selection = {
-      ...(topK !== undefined && { topK }),
-      ...(minScore !== undefined && { minScore }),
-    };
-    const { message, meta } = await this.#call({
+    const request = asked(model, picture, options);
+    const { message, meta } = await this.#connection.call({
       ...{ method: "classify", model, options },
-      ask: async (call) =>
-        this.#scoring.classify({ ...(await request(model, picture, options)), ...selection }, call),
+      ask: async (sent) => {
+        const whole = { ...(await request()), ...given({ topK, minScore }) };
+        const { results } = await this.#scoring.classify(whole, sent);
+        const outcome = results[0]?.outcome;
+        if (outcome?.case !== "labels") throw unansweredError(outcome);
+        return outcome.value.labels.map(labelScore<LabelsOf<Catalog, Name>>);
+      },
     });
-    const outcome = message.results[0]?.outcome;
-    if (outcome?.case !== "labels") throw unanswered("classify", { model, meta, outcome });
-    const labels = outcome.value.labels.map(labelScore);
-    return withMeta(labels, meta);
+    return withMeta(message, meta);
   }
 
   /** Boxes around what is in a picture, best first, in pixels of the upright picture. @throws ClientError */
-  async detect(
-    model: string,
+  async detect<Name extends ModelNames<Catalog, "detect">>(
+    model: Name,
     picture: PictureInput,
     options: DetectOptions = {},
-  ): Promise<WithMeta<Detections>> {
+  ): Promise<WithMeta<Detections<LabelsOf<Catalog, Name>>>> {
     const { minScore, iouThreshold, maxCandidates, maxDetections } = options;
-    const selection = {
-      ...(minScore !== undefined && { minScore }),
-      ...(iouThreshold !== undefined && { iouThreshold }),
-      ...(maxCandidates !== undefined && { maxCandidates }),
-      ...(maxDetections !== undefined && { maxDetections }),
-    };
-    const { message, meta } = await this.#call({
+    const selection = given({ minScore, iouThreshold, maxCandidates, maxDetections });
+    const request = asked(model, picture, options);
+    const { message, meta } = await this.#connection.call({
       ...{ method: "detect", model, options },
-      ask: async (call) =>
-        this.#scoring.detect({ ...(await request(model, picture, options)), ...selection }, call),
+      ask: async (sent) => {
+        const whole = { ...(await request()), ...selection };
+        const { results } = await this.#scoring.detect(whole, sent);
+        const outcome = results[0]?.outcome;
+        if (outcome?.case !== "boxes") throw unansweredError(outcome);
+        return detections<LabelsOf<Catalog, Name>>(outcome.value);
+      },
     });
-    const outcome = message.results[0]?.outcome;
-    if (outcome?.case !== "boxes") throw unanswered("detect", { model, meta, outcome });
-    const boxes = outcome.value.boxes.map(
-      ({ index, label, score, box, normalized }): DetectedBox => ({
-        ...labelScore({ index, label, score }),
-        box: rectangle(box),
-        normalized: rectangle(normalized),
-      }),
-    );
-    const { width = 0, height = 0 } = outcome.value.image ?? {};
-    return withMeta({ boxes, image: { width, height } }, meta);
+    return withMeta(message, meta);
   }
 
   /** The features of a picture. @throws ClientError */
   async embed(
-    model: string,
+    model: ModelNames<Catalog, "embed">,
     picture: PictureInput,
     options: CallOptions = {},
   ): Promise<WithMeta<Float32Array>> {
-    const { message, meta } = await this.#call({
+    const request = asked(model, picture, options);
+    const { message, meta } = await this.#connection.call({
       ...{ method: "embed", model, options },
-      ask: async (call) => this.#scoring.embed(await request(model, picture, options), call),
+      ask: async (sent) => {
+        const { results } = await this.#scoring.embed(await request(), sent);
+        const outcome = results[0]?.outcome;
+        if (outcome?.case !== "features") throw unansweredError(outcome);
+        return Float32Array.from(outcome.value.values);
+      },
     });
-    const outcome = message.results[0]?.outcome;
-    if (outcome?.case !== "features") throw unanswered("embed", { model, meta, outcome });
-    return withMeta(Float32Array.from(outcome.value.values), meta);
+    return withMeta(message, meta);
   }
 
   /** Named tensors in, named tensors out. @throws ClientError */
   async predict(
-    model: string,
+    model: ModelNames<Catalog, "predict">,
     inputs: Readonly<Record<string, TensorInput>>,
     options: PredictOptions = {},
   ): Promise<WithMeta<Readonly<Record<string, TensorOutput>>>> {
     const { outputs = [], signature } = options;
-    const { message, meta } = await this.#call({
+    const { message, meta } = await this.#connection.call({
       ...{ method: "predict", model, options },
-      ask: async (call) =>
-        this.#scoring.predict(
-          {
-            modelSpec: modelSpecFrom(model, options, signature),
-            inputs: Object.fromEntries(
-              Object.entries(inputs).map(([name, tensor]) => [
-                name,
-                tensorMessageFrom(name, tensor),
-              ]),
-            ),
-            outputFilter: [...outputs],
-          },
-          call,
-        ),
+      ask: async (sent) => {
+        const tensors = Object.entries(inputs).map(
+          ([name, tensor]) => [name, tensorMessageFrom(name, tensor)] as const,
+        );
+        const request = {
+          modelSpec: modelSpecFrom(model, options, signature),
+          inputs: Object.fromEntries(tensors),
+          outputFilter: [...outputs],
+        };
+        return this.#scoring.predict(request, sent);
+      },
     });
     const tensors = Object.entries(message.outputs).map(
       ([name, tensor]) => [name, tensorOutputFrom(tensor)] as const,
@@ -229,121 +173,87 @@ export class ScoringClient implements AsyncDisposable {
   }
 
   /** Labels of many pictures, each as soon as it is known; those that fail are told in their place. */
-  classifyAll<Input extends PictureInput>(
-    model: string,
+  classifyAll<Input extends PictureInput, Name extends ModelNames<Catalog, "classify">>(
+    model: Name,
     pictures: Iterable<Input> | AsyncIterable<Input>,
     options: ClassifyOptions & ManyOptions = {},
-  ): AsyncGenerator<Outcome<Input, WithMeta<readonly LabelScore[]>>> {
-    return this.#all(pictures, options, (picture, each) => this.classify(model, picture, each));
+  ): AsyncGenerator<Outcome<Input, WithMeta<readonly LabelScore<LabelsOf<Catalog, Name>>[]>>> {
+    return all(pictures, options, (picture, each) => this.classify(model, picture, each));
   }
 
   /** Boxes of many pictures, each as soon as it is known. */
-  detectAll<Input extends PictureInput>(
-    model: string,
+  detectAll<Input extends PictureInput, Name extends ModelNames<Catalog, "detect">>(
+    model: Name,
     pictures: Iterable<Input> | AsyncIterable<Input>,
     options: DetectOptions & ManyOptions = {},
-  ): AsyncGenerator<Outcome<Input, WithMeta<Detections>>> {
-    return this.#all(pictures, options, (picture, each) => this.detect(model, picture, each));
+  ): AsyncGenerator<Outcome<Input, WithMeta<Detections<LabelsOf<Catalog, Name>>>>> {
+    return all(pictures, options, (picture, each) => this.detect(model, picture, each));
   }
 
   /** Features of many pictures, each as soon as it is known. */
   embedAll<Input extends PictureInput>(
-    model: string,
+    model: ModelNames<Catalog, "embed">,
     pictures: Iterable<Input> | AsyncIterable<Input>,
     options: CallOptions & ManyOptions = {},
   ): AsyncGenerator<Outcome<Input, WithMeta<Float32Array>>> {
-    return this.#all(pictures, options, (picture, each) => this.embed(model, picture, each));
+    return all(pictures, options, (picture, each) => this.embed(model, picture, each));
   }
 
   /** Whether the gateway may get calls. @throws ClientError if nobody answers */
   async health(options: CallOptions = {}): Promise<WithMeta<{ readonly isReady: boolean }>> {
-    const { message, meta } = await this.#call({
+    const { message, meta } = await this.#connection.call({
       ...{ method: "health", options },
-      ask: (call) => this.#health.check({ service: "" }, call),
+      ask: (sent) => this.#health.check({ service: "" }, sent),
     });
     return withMeta({ isReady: message.status === ServingStatus.SERVING }, meta);
   }
 
   /** A client with other settings, on the same connections. */
-  with(options: Omit<ClientOptions, "baseUrl" | "transport">): ScoringClient {
-    return new ScoringClient({ ...this.#options, ...options }, this.#shared);
+  with(options: Omit<ClientOptions, "baseUrl" | "transport">): ScoringClient<Catalog> {
+    return new ScoringClient({ ...this.#options, ...options }, this.#connection.shared);
   }
 
   /** Ends the connections that are kept open, for every client that shares them. */
   close(): void {
-    this.#shared.opened.close();
+    this.#connection.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
   }
-
-  #all<Input, Options extends CallOptions & ManyOptions, Value>(
-    inputs: Iterable<Input> | AsyncIterable<Input>,
-    options: Options,
-    score: (input: Input, options: Options) => Promise<Value>,
-  ): AsyncGenerator<Outcome<Input, Value>> {
-    const { concurrency = defaultConcurrency, signal } = options;
-    return scoreAll(inputs, concurrency, (input, left) =>
-      score(input, { ...options, signal: signal ? AbortSignal.any([signal, left]) : left }),
-    );
-  }
 }
 
-async function request(model: string, picture: PictureInput, options: CallOptions) {
-  const value = await pictureBytes(picture);
-  return {
-    modelSpec: modelSpecFrom(model, options),
-    pictures: [{ source: { case: "data" as const, value } }],
+/** What is asked; read by the first attempt and kept for others, since a stream can be read only once. */
+function asked(model: string, picture: PictureInput, options: CallOptions) {
+  const read = async () => {
+    const value = await pictureBytes(picture);
+    return {
+      modelSpec: modelSpecFrom(model, options),
+      pictures: [{ source: { case: "data" as const, value } }],
+    };
+  };
+  let request: ReturnType<typeof read> | undefined;
+  return () => {
+    request ??= read();
+    return request;
   };
 }
 
-interface Unanswered {
-  readonly model: string;
-  readonly meta: ResponseMeta;
-  readonly outcome: { readonly case: string | undefined; readonly value?: unknown } | undefined;
+/** What of these was given. */
+function given<Values extends object>(
+  values: Values,
+): { [Key in keyof Values]: NonNullable<Values[Key]> } {
+  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [Key in keyof Values]: NonNullable<Values[Key]> };
 }
 
-/** An answer without a result for the one picture that was sent. */
-function unanswered(method: string, { model, meta, outcome }: Unanswered): ScoringError {
-  const failure = outcome?.case === "error" ? (outcome.value as Failure) : undefined;
-  const error = errorByReason(failure?.reason ?? "internal", {
-    message: failure?.message ?? "the gateway's answer has no result",
-    grpcCode: 2,
-    ...(failure?.hint && { hint: failure.hint }),
-  });
-  const { requestId, attempts } = meta;
-  return clientError(error, { method, model, requestId, attempts });
-}
-
-function rectangle(message: { x: number; y: number; width: number; height: number } | undefined) {
-  const { x = 0, y = 0, width = 0, height = 0 } = message ?? {};
-  return {
-    x: shortestFloat32(x),
-    y: shortestFloat32(y),
-    width: shortestFloat32(width),
-    height: shortestFloat32(height),
-  };
-}
-
-/** Scores are float32 on the wire; as JSON has them they read the same by every protocol. */
-function labelScore({ index, label, score }: LabelScore): LabelScore {
-  return { index, label, score: shortestFloat32(score) };
-}
-
-function modelInfo({ family, ...message }: ModelMessage): ModelInfo {
-  const { name, task, tasks, versions, regions, labelCount, weights } = message;
-  const info = { name, task, tasks, versions, regions, labelCount, weights };
-  return { ...info, ...(family && { family }) };
-}
-
-function baseUrlFrom(given: string | URL | undefined): URL {
-  const text = String(given ?? process.env["TENSORGATE_URL"] ?? "http://127.0.0.1:8080");
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === "http:" || url?.protocol === "https:") return url;
-  throw new TypeError(`baseUrl must be an http or https URL, got "${text}"`);
-}
-
-function withoutUndefined(options: ClientOptions): Partial<ClientOptions> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+function all<Input, Options extends CallOptions & ManyOptions, Value>(
+  inputs: Iterable<Input> | AsyncIterable<Input>,
+  options: Options,
+  score: (input: Input, options: Options) => Promise<Value>,
+): AsyncGenerator<Outcome<Input, Value>> {
+  const { concurrency = defaultConcurrency, signal } = options;
+  return scoreAll(inputs, concurrency, (input, left) =>
+    score(input, { ...options, signal: signal ? AbortSignal.any([signal, left]) : left }),
+  );
 }

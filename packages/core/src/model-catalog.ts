@@ -11,7 +11,14 @@ export type Weights = "trained" | "seeded" | "given";
 
 /** What a model takes: an encoded picture, or tensors that the caller makes. */
 export type ModelInput =
-  | { readonly kind: "picture"; readonly tensor: string; readonly decodedBy: "gateway" | "model" }
+  | {
+      readonly kind: "picture";
+      readonly tensor: string;
+      readonly decodedBy: "gateway" | "model";
+      /** Size that pictures are brought to, in pixels, where it is known: much more is sent for nothing. */
+      readonly width?: number;
+      readonly height?: number;
+    }
   | { readonly kind: "tensors"; readonly tensors: readonly NamedTensorInfo[] };
 
 /** A tensor by its name; without type and shape where nobody told them yet. */

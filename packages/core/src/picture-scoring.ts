@@ -46,24 +46,24 @@ export interface Rectangle {
   readonly height: number;
 }
 
-export interface DetectedBox extends LabelScore {
+export interface DetectedBox<Label extends string = string> extends LabelScore<Label> {
   /** In pixels of the picture as it is seen. */
   readonly box: Rectangle;
   /** In fractions of the picture's sides. */
   readonly normalized: Rectangle;
 }
 
-export interface Detections {
+export interface Detections<Label extends string = string> {
   /** Highest score first. */
-  readonly boxes: readonly DetectedBox[];
+  readonly boxes: readonly DetectedBox<Label>[];
   /** The picture as it is seen: upright, in pixels. */
   readonly image: { readonly width: number; readonly height: number };
 }
 
-export interface LabelScore {
+export interface LabelScore<Label extends string = string> {
   /** Position in the model's output, which identifies the class: label texts may repeat. */
   readonly index: number;
-  readonly label: string;
+  readonly label: Label;
   readonly score: number;
 }
 

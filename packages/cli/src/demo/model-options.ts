@@ -1,3 +1,4 @@
+import type { Preprocessing } from "@tensorgate/core";
 import type { ModelOptions } from "@tensorgate/gateway";
 import type { ModelFolder } from "@tensorgate/model-server";
 
@@ -22,8 +23,16 @@ export function modelOptionsFromFolder({ name, manifest }: ModelFolder): ModelOp
     weights: manifest.weights,
     ...(manifest.labels.length > 0 && { labels: manifest.labels }),
     ...(picture && {
-      input: { tensor: picture[0], ...input },
+      input: { tensor: picture[0], ...input, ...sizeOf(picture[1].picture?.preprocessing) },
     }),
     output: Object.fromEntries(outputs),
   };
+}
+
+/** What a model brings pictures to, in pixels. */
+function sizeOf(preprocessing: Preprocessing | undefined) {
+  if (!preprocessing) return {};
+  const { resize } = preprocessing;
+  if (resize.kind === "shorter-side") return { heightPx: resize.px, widthPx: resize.px };
+  return { heightPx: resize.heightPx, widthPx: resize.widthPx };
 }

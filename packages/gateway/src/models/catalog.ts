@@ -83,7 +83,12 @@ export function modelCatalog(
 function describedInput({ picture }: Release, signature: Signature | undefined): ModelInput {
   if (picture) {
     const decodedBy = picture.preprocessing ? "gateway" : "model";
-    return { kind: "picture", tensor: picture.tensor, decodedBy };
+    const { tensor, size } = picture;
+    return {
+      kind: "picture",
+      ...{ tensor, decodedBy },
+      ...(size && { width: size.widthPx, height: size.heightPx }),
+    };
   }
   return { kind: "tensors", tensors: namedInfos(signature?.inputs) };
 }

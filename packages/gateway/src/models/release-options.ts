@@ -43,6 +43,12 @@ export interface EncodedInputOptions {
    * @default ["jpeg", "png"]
    */
   readonly formats?: readonly (typeof pictureFormats)[number][];
+  /**
+   * Height that the model brings pictures to, in pixels; the family's by default. Clients send none that is much larger.
+   */
+  readonly heightPx?: number;
+  /** Width, likewise. */
+  readonly widthPx?: number;
 }
 
 export interface PixelInputOptions {
@@ -166,13 +172,15 @@ const output = z.strictObject({
   holds: z.enum(outputHolds).describe("What its numbers are."),
 });
 
+const sidePx = z.int().min(1).max(4_096).optional();
 const encodedInput = z.strictObject({
   tensor: tensor.optional(),
   kind: z.literal("encoded-image").optional().describe("The model decodes the picture itself."),
   formats: z.array(z.enum(pictureFormats)).min(1).optional().describe("What it can decode."),
+  heightPx: sidePx.describe("Height that the model brings pictures to, in pixels."),
+  widthPx: sidePx.describe("Width that the model brings pictures to, in pixels."),
 });
 
-const sidePx = z.int().min(1).max(4_096).optional();
 const perChannel = z.tuple([z.number(), z.number(), z.number()]);
 const pixelInput = z.strictObject({
   tensor: tensor.optional(),

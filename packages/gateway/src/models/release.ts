@@ -52,6 +52,14 @@ export interface PictureInput {
   readonly formats: ReadonlySet<PictureFormat>;
   /** Absent where the model takes the picture as it is, encoded. */
   readonly preprocessing?: Preprocessing;
+  /** What it is brought to, wherever that is done; absent where it is not known. */
+  readonly size?: PictureSize;
+}
+
+/** In pixels. */
+interface PictureSize {
+  readonly heightPx: number;
+  readonly widthPx: number;
 }
 
 interface NamedOutput<Holds> {
@@ -190,12 +198,24 @@ function pictureInput(
   const tensor = names.name;
   if (input?.kind === "pixels") {
     const preprocessing = preprocessingFrom(input, family?.preprocessing);
-    return { tensor, formats: decodableFormats, preprocessing };
+    const size = sizeAfter(preprocessing);
+    return { tensor, formats: decodableFormats, preprocessing, size };
   }
+  const ofFamily = family && sizeAfter(family.preprocessing);
   if (family?.pixelVariants.includes(variant)) {
-    return { tensor, formats: decodableFormats, preprocessing: family.preprocessing };
+    const { preprocessing } = family;
+    return { tensor, formats: decodableFormats, preprocessing, size: sizeAfter(preprocessing) };
   }
-  return { tensor, formats: new Set(input?.formats ?? graphFormats) };
+  const { heightPx = ofFamily?.heightPx, widthPx = ofFamily?.widthPx } = input ?? {};
+  return {
+    ...{ tensor, formats: new Set(input?.formats ?? graphFormats) },
+    ...(heightPx !== undefined && widthPx !== undefined && { size: { heightPx, widthPx } }),
+  };
+}
+
+/** Before the middle is cut out, where that is done. */
+function sizeAfter({ resize }: Preprocessing): PictureSize {
+  return resize.kind === "warp" ? resize : { heightPx: resize.px, widthPx: resize.px };
 }
 
 function preprocessingFrom(

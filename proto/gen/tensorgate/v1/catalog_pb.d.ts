@@ -177,6 +177,18 @@ export declare type ModelInput = Message<"tensorgate.v1.ModelInput"> & {
    * @generated from field: repeated tensorgate.v1.TensorInfo tensors = 4;
    */
   tensors: TensorInfo[];
+
+  /**
+   * Size that pictures are brought to, in pixels; 0 where it is not known.
+   *
+   * @generated from field: int32 width = 5;
+   */
+  width: number;
+
+  /**
+   * @generated from field: int32 height = 6;
+   */
+  height: number;
 };
 
 /**

@@ -1,14 +1,6 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import {
-  bytesPerElement,
-  elementCount,
-  type FixedSizeDType,
-  InvalidRequestError,
-} from "@tensorgate/core";
-import type {
-  Tensor as TensorMessage,
-  TensorSchema,
-} from "@tensorgate/proto/tensorgate/v1/scoring";
+import { bytesPerElement, type FixedSizeDType } from "../dtype.ts";
+import { InvalidRequestError } from "../scoring-error.ts";
+import { elementCount, type Tensor } from "../tensor.ts";
 
 /** Values of a tensor, row-major. */
 export type TensorData =
@@ -58,7 +50,7 @@ export type TypedArray = ArrayOfDType[keyof ArrayOfDType];
 
 type MakeArray = new (buffer: ArrayBuffer) => TypedArray;
 
-const arrays: ReadonlyMap<string, MakeArray> = new Map<string, MakeArray>([
+const arrays: ReadonlyMap<string, MakeArray> = /* @__PURE__ */ new Map<string, MakeArray>([
   ["FP32", Float32Array],
   ["FP64", Float64Array],
   ["INT8", Int8Array],
@@ -72,34 +64,27 @@ const arrays: ReadonlyMap<string, MakeArray> = new Map<string, MakeArray>([
 ]);
 
 /** @throws InvalidRequestError if data, dtype and shape do not go together; names the input */
-export function tensorMessageFrom(
-  name: string,
-  { data, shape, dtype }: TensorInput,
-): MessageInitShape<typeof TensorSchema> {
+export function tensorFromInput(name: string, { data, shape, dtype }: TensorInput): Tensor {
   const refuse = (why: string): never => {
     throw new InvalidRequestError(`input "${name}": ${why}`, { field: `inputs["${name}"]` });
   };
+  if (!shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0)) {
+    refuse(`shape [${shape}]`);
+  }
   const count = elementCount(shape);
-  const extents = shape.map((extent) =>
-    Number.isSafeInteger(extent) && extent >= 0 ? BigInt(extent) : refuse(`shape [${shape}]`),
-  );
   if (data.length !== count) refuse(`shape [${shape}] needs ${count} values, got ${data.length}`);
   if (!ArrayBuffer.isView(data) && typeof data[0] !== "number" && count > 0) {
     const elements = (data as readonly (string | Uint8Array)[]).map((element) =>
       typeof element === "string" ? new TextEncoder().encode(element) : element,
     );
-    const value = { elements: elements as Uint8Array<ArrayBuffer>[] };
-    return { dtype: "BYTES", shape: extents, values: { case: "elements", value } };
+    return { dtype: "BYTES", shape, elements };
   }
   const { type, bytes } = numbersFrom(data as TypedArray | readonly number[], dtype, refuse);
-  if (bytes.byteLength !== count * (bytesPerElement[type as FixedSizeDType] ?? 0)) {
+  const size = bytesPerElement[type as FixedSizeDType] ?? refuse(`${type} is no type of numbers`);
+  if (bytes.byteLength !== count * size) {
     refuse(`${type} of shape [${shape}] does not take ${bytes.byteLength} bytes`);
   }
-  return {
-    dtype: type,
-    shape: extents,
-    values: { case: "data", value: bytes as Uint8Array<ArrayBuffer> },
-  };
+  return { dtype: type as FixedSizeDType, shape, data: bytes };
 }
 
 function numbersFrom(
@@ -125,11 +110,11 @@ function numbersFrom(
   return { type, bytes: new Uint8Array(values.buffer) };
 }
 
-export function tensorOutputFrom({ dtype, shape, values }: TensorMessage): TensorOutput {
-  const extents = shape.map(Number);
-  if (values.case === "elements") return { dtype, shape: extents, data: values.value.elements };
-  const bytes = values.case === "data" ? values.value : new Uint8Array();
+/** What a caller gets of a tensor. */
+export function outputFromTensor(tensor: Tensor): TensorOutput {
+  const { dtype, shape } = tensor;
+  if (tensor.dtype === "BYTES") return { dtype, shape, data: tensor.elements };
   const array = arrays.get(dtype) ?? Uint8Array;
   // Copied, since a typed array has to begin at a multiple of its element's size.
-  return { dtype, shape: extents, data: new array(new Uint8Array(bytes).buffer) };
+  return { dtype, shape, data: new array(new Uint8Array(tensor.data).buffer) };
 }

@@ -5,8 +5,8 @@ import {
   OverloadedError,
   ScoringError,
   UpstreamFailedError,
-} from "../scoring-error.ts";
-import { manualClock } from "../testing.ts";
+} from "../../scoring-error.ts";
+import { manualClock } from "../../testing.ts";
 import { retryBudget } from "./retry-budget.ts";
 import { retryPolicyDefaults } from "./retry-policy.ts";
 import { type AttemptCall, type AttemptsFailedError, runAttempts } from "./run-attempts.ts";

@@ -1,0 +1,68 @@
+import {
+  type Detections,
+  errorByReason,
+  type LabelScore,
+  type ModelInfo,
+  type ScoringError,
+  shortestFloat32,
+} from "@tensorgate/core";
+import type { ModelDescription } from "@tensorgate/proto/tensorgate/v1/catalog";
+import type { Boxes, Failure } from "@tensorgate/proto/tensorgate/v1/scoring";
+
+/** Scores are float32 on the wire; as JSON has them they read the same by every protocol. */
+export function labelScore<Label extends string>({
+  index,
+  label,
+  score,
+}: LabelScore): LabelScore<Label> {
+  return { index, label: label as Label, score: shortestFloat32(score) };
+}
+
+export function detections<Label extends string>({ boxes, image }: Boxes): Detections<Label> {
+  const { width = 0, height = 0 } = image ?? {};
+  return {
+    boxes: boxes.map(({ box, normalized, ...scored }) => ({
+      ...labelScore<Label>(scored),
+      box: rectangle(box),
+      normalized: rectangle(normalized),
+    })),
+    image: { width, height },
+  };
+}
+
+function rectangle(message: { x: number; y: number; width: number; height: number } | undefined) {
+  const { x = 0, y = 0, width = 0, height = 0 } = message ?? {};
+  return {
+    x: shortestFloat32(x),
+    y: shortestFloat32(y),
+    width: shortestFloat32(width),
+    height: shortestFloat32(height),
+  };
+}
+
+/** What came in the place of a result. */
+export interface Outcome {
+  readonly case: string | undefined;
+  readonly value?: unknown;
+}
+
+/** Why an answer has no result for the one picture that was sent. */
+export function unansweredError(outcome: Outcome | undefined): ScoringError {
+  const failure = outcome?.case === "error" ? (outcome.value as Failure) : undefined;
+  return errorByReason(failure?.reason ?? "internal", {
+    message: failure?.message ?? "the gateway's answer has no result",
+    grpcCode: 2,
+    ...(failure?.hint && { hint: failure.hint }),
+    ...(failure?.field && { field: failure.field }),
+  });
+}
+
+export function modelInfo({ family, input, ...message }: ModelDescription): ModelInfo {
+  const { name, task, tasks, versions, regions, labelCount, weights } = message;
+  const { kind = "", width, height } = input ?? {};
+  return {
+    ...{ name, task, tasks, versions, regions, labelCount, weights },
+    input: { kind, ...(width && { width }), ...(height && { height }) },
+    ...(family && { family }),
+  };
+}

@@ -1,0 +1,36 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  outputFromTensor,
+  type Tensor,
+  type TensorInput,
+  type TensorOutput,
+  tensorFromInput,
+} from "@tensorgate/core";
+import type {
+  Tensor as TensorMessage,
+  TensorSchema,
+} from "@tensorgate/proto/tensorgate/v1/scoring";
+
+/** @throws InvalidRequestError if data, dtype and shape do not go together; names the input */
+export function tensorMessageFrom(
+  name: string,
+  input: TensorInput,
+): MessageInitShape<typeof TensorSchema> {
+  const tensor = tensorFromInput(name, input);
+  const shape = tensor.shape.map(BigInt);
+  if (tensor.dtype === "BYTES") {
+    const elements = tensor.elements as Uint8Array<ArrayBuffer>[];
+    return { dtype: "BYTES", shape, values: { case: "elements", value: { elements } } };
+  }
+  const value = tensor.data as Uint8Array<ArrayBuffer>;
+  return { dtype: tensor.dtype, shape, values: { case: "data", value } };
+}
+
+export function tensorOutputFrom({ dtype, shape, values }: TensorMessage): TensorOutput {
+  const extents = shape.map(Number);
+  if (values.case === "elements") {
+    return { dtype, shape: extents, data: values.value.elements };
+  }
+  const data = values.case === "data" ? values.value : new Uint8Array();
+  return outputFromTensor({ dtype, shape: extents, data } as Tensor);
+}

@@ -1,0 +1,72 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import {
+  errorByReason,
+  foreignAnswerError,
+  ScoringError,
+  unreachableError,
+  type WireFacts,
+} from "@tensorgate/core";
+import { ErrorInfoSchema, RetryInfoSchema } from "@tensorgate/proto/google/rpc/error_details";
+
+/** What the transport threw, in our own words. */
+export function errorFromTransport(thrown: unknown): ScoringError {
+  if (ScoringError.is(thrown)) return thrown;
+  if (!(thrown instanceof ConnectError)) return unreachable(thrown);
+  const [info] = thrown.findDetails(ErrorInfoSchema);
+  const { rawMessage: message, code: grpcCode } = thrown;
+  if (info?.domain !== "tensorgate") return foreign(thrown);
+  const [retry] = thrown.findDetails(RetryInfoSchema);
+  const { hint, field } = info.metadata;
+  const { seconds, nanos } = retry?.retryDelay ?? { seconds: undefined, nanos: 0 };
+  return errorByReason(info.reason, {
+    ...{ message, grpcCode, cause: thrown },
+    ...(hint !== undefined && { hint }),
+    ...(field !== undefined && { field }),
+    ...(seconds !== undefined && { retryAfterMs: Number(seconds) * 1_000 + nanos / 1e6 }),
+  });
+}
+
+/** gRPC's code of a failure, where a server gave one. */
+export function wireFactsOf({ cause }: ScoringError): WireFacts {
+  return cause instanceof ConnectError ? { grpcCode: cause.code } : {};
+}
+
+/**
+ * HTTP's status for the codes that the library makes of an answer which is none of the protocol's.
+ * @see Connect protocol, "HTTP to Error Code"
+ */
+const statusOfCode: ReadonlyMap<Code, number> = new Map([
+  [Code.Internal, 400],
+  [Code.Unauthenticated, 401],
+  [Code.PermissionDenied, 403],
+  [Code.Unimplemented, 404],
+  [Code.DeadlineExceeded, 504],
+]);
+
+/** Somebody else answered, or nobody: the library says both by a code of its own. */
+function foreign(error: ConnectError): ScoringError {
+  const status = statusOfCode.get(error.code);
+  const isConnectionLost = isSystemError(error.cause);
+  if (status === undefined || isConnectionLost) return unreachable(error);
+  return foreignAnswerError(status, {
+    text: `the answer is not a gateway's: ${error.rawMessage}`,
+    cause: error,
+  });
+}
+
+function isSystemError(cause: unknown): boolean {
+  return cause instanceof Error && "code" in cause && typeof cause.code === "string";
+}
+
+/** What a refused certificate or handshake is called by Node. */
+const tlsCodes = /CERT|SELF_SIGNED|ALTNAME|SSL|TLS|EPROTO/;
+
+function unreachable(thrown: unknown): ScoringError {
+  const text = thrown instanceof ConnectError ? thrown.rawMessage : String(thrown);
+  const cause = thrown instanceof ConnectError ? thrown.cause : thrown;
+  const code = isSystemError(cause) ? String((cause as { code?: string }).code) : "";
+  const hint = tlsCodes.test(code)
+    ? "is it http where https is spoken, or a certificate that is not trusted here? NODE_EXTRA_CA_CERTS names who signed it"
+    : undefined;
+  return unreachableError(text, { cause: thrown, ...(hint && { hint }) });
+}

@@ -1,0 +1,119 @@
+import type { ClockAndRandom } from "../clock.ts";
+import { ScoringError } from "../scoring-error.ts";
+import { type ClientError, clientError, type WireFacts } from "./client-error.ts";
+import type { ClientEvent } from "./client-event.ts";
+import type { ApiKey, CallOptions, CommonClientOptions } from "./options.ts";
+import { metaFromHeaders, type ReadAnswerHeader, type ResponseMeta } from "./response-meta.ts";
+import type { RetryBudget } from "./retrying/retry-budget.ts";
+import { retryPolicyDefaults } from "./retrying/retry-policy.ts";
+import { AttemptsFailedError, runAttempts } from "./retrying/run-attempts.ts";
+
+/** What every call of a client is made of. */
+export interface CallerParts extends Required<Omit<CommonClientOptions, "onEvent">> {
+  readonly apiKey: ApiKey | undefined;
+  readonly onEvent: ((event: ClientEvent) => void) | undefined;
+  readonly budget: RetryBudget;
+  readonly clockAndRandom: ClockAndRandom;
+  readonly newRequestId: () => string;
+}
+
+/** One attempt, as whoever sends it sees it. */
+export interface SentCall {
+  readonly signal: AbortSignal;
+  /** What is left, in milliseconds: what the gateway is told. */
+  readonly timeoutMs: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** To be told of the headers of the answer, of a failure too. */
+  readonly onHeader: (header: ReadAnswerHeader) => void;
+}
+
+/** One call as its method describes it. */
+export interface Asked<Message> {
+  /** Name of the method, for messages. */
+  readonly method: string;
+  readonly model?: string;
+  readonly options: CallOptions;
+  /** Makes one attempt. Throws `ScoringError`s; what else it throws is a fault of ours. */
+  readonly ask: (call: SentCall) => Promise<Message>;
+  /** The codes of a failure, in the terms of the protocol. */
+  readonly wireFacts?: (error: ScoringError) => WireFacts;
+}
+
+export interface Answered<Message> {
+  readonly message: Message;
+  readonly meta: ResponseMeta;
+}
+
+/** @throws ClientError */
+export type Call = <Message>(asked: Asked<Message>) => Promise<Answered<Message>>;
+
+/** Makes calls: attempts, their deadline, who calls, and what is known of the answer. */
+export function caller(parts: CallerParts): Call {
+  const { budget, clockAndRandom, onEvent = () => {} } = parts;
+  const { clock } = clockAndRandom;
+
+  return async ({ method, model, options, ask, wireFacts = () => ({}) }) => {
+    const requestId = options.requestId ?? parts.newRequestId();
+    const called = { method, requestId, ...(model !== undefined && { model }) };
+    const startMs = clock.nowMs();
+    let header: ReadAnswerHeader = () => null;
+    try {
+      const { answer, attempts } = await runAttempts(
+        async ({ number, signal, timeoutMs }) => {
+          onEvent({ type: "attempt", ...called, attempt: number });
+          const headers = await headersFor(parts, options, requestId);
+          header = () => null;
+          return ask({
+            ...{ signal, timeoutMs, headers },
+            onHeader: (read) => {
+              header = read;
+            },
+          });
+        },
+        {
+          timeoutMs: options.timeoutMs ?? parts.timeoutMs,
+          deadlineMs: options.deadlineMs ?? parts.deadlineMs,
+          signal: options.signal,
+          policy: {
+            ...retryPolicyDefaults,
+            maxRetries: options.maxRetries ?? parts.maxRetries,
+          },
+        },
+        {
+          ...{ ...clockAndRandom, budget },
+          onRetry: ({ reason }, delayMs) => onEvent({ type: "retry", ...called, reason, delayMs }),
+        },
+      );
+      const meta = metaFromHeaders(header, { requestId, attempts });
+      onEvent({ type: "answer", ...called, durationMs: clock.nowMs() - startMs, meta });
+      return { message: answer, meta };
+    } catch (thrown) {
+      const failed = thrown instanceof AttemptsFailedError ? thrown : undefined;
+      const last = failed?.last ?? ScoringError.from(thrown);
+      const { region } = metaFromHeaders(header, { requestId, attempts: 0 });
+      const facts = {
+        ...{ ...called, attempts: failed?.attempts ?? 0 },
+        ...(region !== undefined && { region }),
+      };
+      const error: ClientError = clientError(last, facts, wireFacts(last));
+      onEvent({ type: "failure", ...called, durationMs: clock.nowMs() - startMs, error });
+      throw error;
+    }
+  };
+}
+
+async function headersFor(parts: CallerParts, options: CallOptions, requestId: string) {
+  const { apiKey } = parts;
+  const key = typeof apiKey === "function" ? await apiKey() : apiKey;
+  const { region, residency, priority, noStore } = options;
+  return {
+    "x-request-id": requestId,
+    ...(key !== undefined && { authorization: `Bearer ${key}` }),
+    ...(region !== undefined && { "x-tensorgate-region": region }),
+    ...(residency && { "x-tensorgate-residency": residency.join(",") }),
+    ...(priority && { "x-tensorgate-priority": priority }),
+    ...(noStore && { "cache-control": "no-store" }),
+    ...parts.headers,
+    ...options.headers,
+  };
+}

@@ -1,0 +1,49 @@
+import { errorByReason } from "../error-by-reason.ts";
+import { type ScoringError, UpstreamAnsweredError } from "../scoring-error.ts";
+import { isRetryable } from "./retrying/retry-policy.ts";
+
+/** What is known of a call that failed. */
+export interface CallFacts {
+  readonly method: string;
+  /** Name that was asked for. */
+  readonly model?: string;
+  readonly requestId: string;
+  /** Attempts that were made. */
+  readonly attempts: number;
+  /** Where it failed, where the gateway said so. */
+  readonly region?: string;
+}
+
+/** The code of an answer, in the terms of the protocol that it came by. */
+export interface WireFacts {
+  readonly grpcCode?: number;
+  /** HTTP's. */
+  readonly status?: number;
+}
+
+/** A failure, with the call that it is of. The class says why: `UnknownModelError`, `OverloadedError` … */
+export type ClientError = ScoringError &
+  CallFacts &
+  WireFacts & {
+    /** Whether the same call may succeed when it is made again. */
+    readonly retryable: boolean;
+  };
+
+/** The error that a caller gets: it says what was called, what went wrong and what to do. */
+export function clientError(
+  error: ScoringError,
+  facts: CallFacts,
+  wire: WireFacts = {},
+): ClientError {
+  const { reason, message, hint, field, retryAfterMs, cause } = error;
+  const call = `${facts.method}${facts.model === undefined ? "" : `(${facts.model})`}`;
+  const whole = `${call}: ${message}${hint === undefined ? "" : `. Hint: ${hint}`}`;
+  const own = error instanceof UpstreamAnsweredError ? error.grpcCode : undefined;
+  const told = errorByReason(reason, {
+    ...{ message: whole, grpcCode: wire.grpcCode ?? own ?? 2, cause: cause ?? error },
+    ...(hint !== undefined && { hint }),
+    ...(field !== undefined && { field }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  });
+  return Object.assign(told, facts, wire, { retryable: isRetryable(error) });
+}

@@ -12,6 +12,7 @@ const packages = {
   gateway: ["core", "proto", "tf-serving", "imaging"],
   "model-server": ["core", "proto", "tf-serving", "imaging"],
   client: ["core", "proto"],
+  "web-client": ["core"],
   console: ["core"],
   cli: ["core", "tf-serving", "client", "gateway", "model-server", "console"],
 };

@@ -1,0 +1,147 @@
+import {
+  type Answered,
+  type CallOptions,
+  type Clock,
+  caller,
+  commonClientDefaults,
+  type ModelInfo,
+  type RetryBudget,
+  retryBudget,
+} from "@tensorgate/core";
+import { answerError, fetchError } from "./answer-error.ts";
+import type { Fit, WebClientOptions } from "./options.ts";
+import { type Fitter, lazyFitter } from "./picture/fitter.ts";
+import { newRequestId, systemClockAndRandom } from "./system-clock.ts";
+
+/** A body to send, with what is known of it. */
+export interface Body {
+  readonly data: Blob | string;
+  readonly contentType: string;
+}
+
+/** One call as its function describes it. */
+export interface AskedRest<Value> {
+  readonly method: string;
+  readonly model?: string;
+  readonly options: CallOptions;
+  readonly path: string;
+  /** Those that are undefined are left out. */
+  readonly query?: Readonly<Record<string, string | number | bigint | undefined>>;
+  /** Made once, for all attempts; a call without one is a GET. */
+  readonly body?: () => Promise<Body>;
+  /** Sent with the body. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** What is also an answer beside 200. */
+  readonly takesStatus?: (status: number) => boolean;
+  readonly read: (response: Response) => Promise<Value>;
+}
+
+/** Where calls go, and how they are made. Make one for a page and give it to `classify`, `detect` … */
+export interface Connection {
+  readonly clock: Clock;
+  readonly fit: Fit;
+  readonly fitter: Fitter;
+  /** What is known of models, kept once asked. */
+  readonly knownModels: Map<string, Promise<ModelInfo | undefined>>;
+  /** @throws ClientError */
+  ask<Value>(asked: AskedRest<Value>): Promise<Answered<Value>>;
+  /** The same connection with other settings. */
+  with(options: Omit<WebClientOptions, "baseUrl">): Connection;
+  /** Ends the worker, for every connection made from this one. */
+  close(): void;
+}
+
+interface SharedParts {
+  readonly budget: RetryBudget;
+  readonly fitter: Fitter;
+  readonly knownModels: Connection["knownModels"];
+}
+
+/** @throws TypeError if `baseUrl` is no URL of HTTP, or a key would be readable by everybody */
+export function openConnection(
+  options: WebClientOptions = {},
+  inherited?: SharedParts,
+): Connection {
+  const baseUrl = baseUrlFrom(options.baseUrl);
+  assertKeyIsSecret(options);
+  const shared = inherited ?? {
+    budget: retryBudget(),
+    fitter: lazyFitter(),
+    knownModels: new Map(),
+  };
+  const clockAndRandom = options.clockAndRandom ?? systemClockAndRandom;
+  const call = caller({
+    ...commonClientDefaults,
+    ...{ headers: {}, onEvent: undefined, apiKey: undefined, ...options },
+    budget: shared.budget,
+    clockAndRandom,
+    newRequestId,
+  });
+  const send = options.fetch ?? ((...request) => fetch(...request));
+
+  return {
+    clock: clockAndRandom.clock,
+    fit: options.fit ?? "auto",
+    fitter: shared.fitter,
+    knownModels: shared.knownModels,
+    with: (others) => openConnection({ ...options, ...others }, shared),
+    close: () => shared.fitter.close(),
+    ask: ({ method, model, options: callOptions, path, query = {}, read, ...asked }) => {
+      const url = new URL(baseUrl.pathname.replace(/\/$/, "") + path, baseUrl);
+      for (const [name, value] of Object.entries(query)) {
+        if (value !== undefined) url.searchParams.set(name, String(value));
+      }
+      let made: Promise<Body> | undefined;
+      return call({
+        ...{ method, options: callOptions, ...(model !== undefined && { model }) },
+        wireFacts: ({ cause }) => (cause instanceof Response ? { status: cause.status } : {}),
+        ask: async ({ signal, timeoutMs, headers, onHeader }) => {
+          made ??= asked.body?.();
+          const body = await made;
+          let response: Response;
+          try {
+            response = await send(url, {
+              method: body ? "POST" : "GET",
+              ...(body && { body: body.data }),
+              headers: {
+                "x-tensorgate-timeout-ms": String(Math.ceil(timeoutMs)),
+                ...(body && { "content-type": body.contentType }),
+                ...asked.headers,
+                ...headers,
+              },
+              signal,
+            });
+          } catch (thrown) {
+            throw fetchError(url, thrown);
+          }
+          onHeader((name) => response.headers.get(name));
+          const isAnswer = response.ok || asked.takesStatus?.(response.status);
+          if (!isAnswer) throw await answerError(response);
+          try {
+            return await read(response);
+          } catch (thrown) {
+            throw fetchError(url, thrown);
+          }
+        },
+      });
+    },
+  };
+}
+
+function baseUrlFrom(given: string | URL | undefined): URL {
+  const own = typeof location === "undefined" ? undefined : location.origin;
+  const text = String(given ?? own ?? "http://127.0.0.1:8080");
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === "http:" || url?.protocol === "https:") return url;
+  throw new TypeError(`baseUrl must be an http or https URL, got "${text}"`);
+}
+
+/** Whoever opens a page can read what is in it. */
+function assertKeyIsSecret({ apiKey, dangerouslyAllowBrowser }: WebClientOptions): void {
+  const isBrowser = typeof document !== "undefined" || "WorkerGlobalScope" in globalThis;
+  if (!isBrowser || typeof apiKey !== "string" || dangerouslyAllowBrowser) return;
+  throw new TypeError(
+    "apiKey is a text that everybody who opens this page can read. Give a function that gets a key " +
+      "for the user, apiKey: () => fetch(…), or say dangerouslyAllowBrowser: true",
+  );
+}

@@ -1,0 +1,92 @@
+import {
+  InvalidRequestError,
+  outputFromTensor,
+  type PredictOptions,
+  type Tensor,
+  type TensorInput,
+  type TensorOutput,
+  tensorFromInput,
+  type WithMeta,
+  withMeta,
+} from "@tensorgate/core";
+import type { Connection } from "./connection.ts";
+
+/** A tensor in Connect's JSON. @see tensorgate.v1.Tensor */
+interface TensorJson {
+  readonly dtype?: string;
+  readonly shape?: readonly string[];
+  readonly data?: string;
+  readonly elements?: { readonly elements?: readonly string[] };
+}
+
+/** Named tensors in, named tensors out. @throws ClientError */
+export async function predict(
+  connection: Connection,
+  model: string,
+  inputs: Readonly<Record<string, TensorInput>>,
+  options: PredictOptions = {},
+): Promise<WithMeta<Readonly<Record<string, TensorOutput>>>> {
+  const { outputs = [], signature: signatureName, version, versionLabel } = options;
+  const { message, meta } = await connection.ask({
+    ...{ method: "predict", model, options },
+    path: "/tensorgate.v1.ScoringService/Predict",
+    headers: { "connect-protocol-version": "1" },
+    body: async () => {
+      if (version !== undefined && versionLabel !== undefined) {
+        throw new InvalidRequestError("give version or versionLabel, not both");
+      }
+      const choice = version === undefined ? { versionLabel } : { version: String(version) };
+      const tensors = Object.entries(inputs).map(
+        ([name, tensor]) => [name, tensorJson(tensorFromInput(name, tensor))] as const,
+      );
+      return {
+        contentType: "application/json",
+        data: JSON.stringify({
+          modelSpec: { name: model, signatureName, ...choice },
+          inputs: Object.fromEntries(tensors),
+          outputFilter: outputs,
+        }),
+      };
+    },
+    read: async (response) => {
+      const { outputs: tensors = {} } = (await response.json()) as {
+        readonly outputs?: Readonly<Record<string, TensorJson>>;
+      };
+      const entries = Object.entries(tensors).map(
+        ([name, tensor]) => [name, outputFromTensor(tensorFrom(tensor))] as const,
+      );
+      return Object.fromEntries(entries);
+    },
+  });
+  return withMeta(message, meta);
+}
+
+function tensorJson(tensor: Tensor): TensorJson {
+  const { dtype } = tensor;
+  const shape = tensor.shape.map(String);
+  if (tensor.dtype !== "BYTES") return { dtype, shape, data: base64(tensor.data) };
+  return { dtype, shape, elements: { elements: tensor.elements.map(base64) } };
+}
+
+function tensorFrom({ dtype = "", shape = [], data = "", elements }: TensorJson): Tensor {
+  const extents = shape.map(Number);
+  if (dtype === "BYTES") {
+    return { dtype, shape: extents, elements: (elements?.elements ?? []).map(bytesOf) };
+  }
+  return { dtype, shape: extents, data: bytesOf(data) } as Tensor;
+}
+
+/** Longest piece that is handed over as arguments of one call. */
+const chunkBytes = 0x8000;
+
+function base64(bytes: Uint8Array): string {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += chunkBytes) {
+    text += String.fromCharCode(...bytes.subarray(at, at + chunkBytes));
+  }
+  return btoa(text);
+}
+
+function bytesOf(text: string): Uint8Array {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+}

@@ -1,0 +1,127 @@
+import type {
+  CallOptions,
+  ClassifyOptions,
+  Detections,
+  DetectOptions,
+  LabelScore,
+  ResponseMeta,
+  WithMeta,
+} from "@tensorgate/core";
+import { foreignAnswerError, InvalidRequestError, withMeta } from "@tensorgate/core";
+import type { Connection } from "./connection.ts";
+import { inputSizeOf } from "./models.ts";
+import type { PictureOptions } from "./options.ts";
+import type { PictureInput } from "./picture/picture-input.ts";
+import { type Upload, uploadFrom } from "./picture/upload.ts";
+
+interface PictureCall {
+  readonly connection: Connection;
+  readonly method: "classify" | "detect" | "embed";
+  readonly model: string;
+  readonly picture: PictureInput;
+  readonly options: CallOptions & PictureOptions;
+  readonly query?: Readonly<Record<string, number | undefined>>;
+}
+
+interface Scored<Result> {
+  readonly result: Result;
+  readonly upload: Upload;
+  readonly meta: ResponseMeta;
+}
+
+async function scored<Result>(call: PictureCall): Promise<Scored<Result>> {
+  const { connection, method, model, picture, options, query } = call;
+  const { version, versionLabel } = options;
+  let upload: Upload | undefined;
+  const { message, meta } = await connection.ask({
+    ...{ method, model, options },
+    path: `/v1/${method}/${encodeURIComponent(model)}`,
+    query: { ...query, version, versionLabel },
+    body: async () => {
+      if (version !== undefined && versionLabel !== undefined) {
+        throw new InvalidRequestError("give version or versionLabel, not both", {
+          field: "version",
+        });
+      }
+      upload = await uploadFrom(picture, {
+        fit: options.fit ?? connection.fit,
+        fitter: connection.fitter,
+        modelSize: () => inputSizeOf(connection, model),
+      });
+      return { data: upload.blob, contentType: upload.contentType };
+    },
+    read: async (response) => {
+      const { results } = (await response.json()) as { results?: readonly Result[] };
+      const [result] = results ?? [];
+      if (result === undefined) throw new RangeError("there is no result in it");
+      return result;
+    },
+  });
+  if (!upload) throw foreignAnswerError(200, { text: "nothing was sent" });
+  const { blob, savedBytes } = upload;
+  return { result: message, upload, meta: { ...meta, upload: { bytes: blob.size, savedBytes } } };
+}
+
+/** Labels of a picture, best first. @throws ClientError */
+export async function classify<Label extends string = string>(
+  connection: Connection,
+  model: string,
+  picture: PictureInput,
+  options: ClassifyOptions & PictureOptions = {},
+): Promise<WithMeta<readonly LabelScore<Label>[]>> {
+  const { topK, minScore } = options;
+  const { result, meta } = await scored<{ labels: readonly LabelScore<Label>[] }>({
+    ...{ connection, method: "classify", model, picture, options, query: { topK, minScore } },
+  });
+  return withMeta(result.labels, meta);
+}
+
+/** Boxes around what is in a picture, best first, in pixels of the upright picture as it was given. @throws ClientError */
+export async function detect<Label extends string = string>(
+  connection: Connection,
+  model: string,
+  picture: PictureInput,
+  options: DetectOptions & PictureOptions = {},
+): Promise<WithMeta<Detections<Label>>> {
+  const { minScore, iouThreshold, maxCandidates, maxDetections } = options;
+  const { result, upload, meta } = await scored<Detections<Label>>({
+    ...{ connection, method: "detect", model, picture, options },
+    query: { minScore, iouThreshold, maxCandidates, maxDetections },
+  });
+  const { boxes, image } = inSourcePixels(result, upload.source);
+  return withMeta({ boxes, image }, meta);
+}
+
+/** The features of a picture. @throws ClientError */
+export async function embed(
+  connection: Connection,
+  model: string,
+  picture: PictureInput,
+  options: CallOptions & PictureOptions = {},
+): Promise<WithMeta<Float32Array>> {
+  const { result, meta } = await scored<{ features: readonly number[] }>({
+    ...{ connection, method: "embed", model, picture, options },
+  });
+  return withMeta(Float32Array.from(result.features), meta);
+}
+
+/** The gateway knows the picture that was sent; the caller knows the one that was given. */
+function inSourcePixels<Label extends string>(
+  found: Detections<Label>,
+  source: Upload["source"],
+): Detections<Label> {
+  if (!source) return found;
+  const { width, height } = source;
+  return {
+    image: { width, height },
+    boxes: found.boxes.map((each) => ({
+      ...each,
+      box: {
+        x: each.normalized.x * width,
+        y: each.normalized.y * height,
+        width: each.normalized.width * width,
+        height: each.normalized.height * height,
+      },
+    })),
+  };
+}

@@ -124,6 +124,11 @@ function program(): Command {
     .option("--host <address>", "address to bind", "127.0.0.1")
     .addOption(portOption("--port <number>", "port; 0 takes a free one", 8_500))
     .addOption(portOption("--threads <number>", "threads that each model may use", 1))
+    .addOption(
+      new Option("--round-trip <ms>", "answer so much later, as from far away, in milliseconds")
+        .argParser(parseMilliseconds)
+        .default(0),
+    )
     .action((options) => runModelServer(options));
 
   root

@@ -20,6 +20,7 @@ export * from "./deadline.ts";
 export * from "./dtype.ts";
 export * from "./error-by-reason.ts";
 export * from "./float32.ts";
+export * from "./gateway-status.ts";
 export * from "./layer.ts";
 export * from "./model-catalog.ts";
 export * from "./model-spec.ts";

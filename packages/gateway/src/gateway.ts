@@ -14,6 +14,7 @@ import type { CertificateNews } from "./inbound/listener/tls-door.ts";
 import { openapiRest } from "./inbound/openapi.ts";
 import { crossSiteDefaults, listenDefaults, requestDefaults } from "./inbound/options.ts";
 import { picturesRest } from "./inbound/pictures-rest.ts";
+import { plugsRest, type RegionPlugs } from "./inbound/plugs-rest.ts";
 import { gunzipper } from "./inbound/reading/gunzip.ts";
 import { intakeGate } from "./inbound/reading/intake.ts";
 import { restHandler } from "./inbound/rest-handler.ts";
@@ -34,6 +35,7 @@ import { cacheDefaults } from "./pipeline/options.ts";
 import { responseCache } from "./pipeline/response-cache.ts";
 import { dispatcher } from "./routing/dispatch.ts";
 import { routingDefaults } from "./routing/options.ts";
+import { poolsStatus } from "./routing/pools-status.ts";
 import { replicaPools } from "./routing/replica-pools.ts";
 import { systemClockAndRandom } from "./system-clock.ts";
 import type { CallRecord } from "./telemetry/call-record.ts";
@@ -72,6 +74,8 @@ export interface GatewayLoad {
 export interface GatewayParts {
   /** Page to serve at `/`. */
   readonly console?: ConsoleFiles;
+  /** Regions that whoever may call can take away and give back. Only for trying what happens then. */
+  readonly plugs?: RegionPlugs;
   /** Told of faults of our own, with the id that the caller was given. */
   readonly onInternalError?: (error: ScoringError, requestId: string) => void;
   /** Told of certificates of `listen.tls` that changed, and of those that could not be taken. */
@@ -174,6 +178,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   // inbound: every protocol on one port
   let isClosing = false;
   const readiness = () => pooled.readiness({ isClosing });
+  const closing = new AbortController();
   const authenticate = authentication({
     keys: settings.keys ?? [],
     allowPlaintextKeys: settings.allowPlaintextKeys ?? false,
@@ -222,11 +227,14 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
       ...healthRest(readiness),
       ...openapiRest(version),
       ...consoleRest(parts.console ?? new Map()),
+      ...(parts.plugs ? plugsRest(parts.plugs) : []),
     ],
   });
   const rpc = rpcHandler({
     ...calls,
     ...{ classify, detect, embed, score, catalog, readiness, requests },
+    status: () => ({ version, ...poolsStatus(pooled.all, region) }),
+    closing: closing.signal,
     otherwise: rest,
   });
   const crossSite = { ...crossSiteDefaults, ...settings.crossSite };
@@ -250,6 +258,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     ready: pooled.ready,
     close: async (graceMs = defaultGraceMs) => {
       isClosing = true;
+      closing.abort();
       await door.close(graceMs);
       pooled.close();
       upstream.close();

@@ -4,6 +4,7 @@ export { configJsonSchema, parseConfig } from "./config/parse-config.ts";
 export { createGateway, type Gateway, type GatewayLoad, type GatewayParts } from "./gateway.ts";
 export type { ConsoleFile, ConsoleFiles } from "./inbound/console-rest.ts";
 export type { CertificateNews } from "./inbound/listener/tls-door.ts";
+export type { RegionPlugs } from "./inbound/plugs-rest.ts";
 export type { ModelOptions } from "./models/options.ts";
 export { systemClockAndRandom } from "./system-clock.ts";
 export type { CallRecord } from "./telemetry/call-record.ts";

@@ -6,8 +6,10 @@ import { ModelFolderError } from "./manifest.ts";
 import { manifestFromModel } from "./manifest-from-model.ts";
 import { findModels, type ModelFolder, type ModelSource } from "./model-folders.ts";
 import { type Servable, servable } from "./servable.ts";
-import { addFpgaService } from "./service/fpga-service.ts";
-import { addServices } from "./service/grpc-service.ts";
+import { distance } from "./service/distance.ts";
+import { fpgaMethod } from "./service/fpga-service.ts";
+import { servingMethods } from "./service/grpc-service.ts";
+import { addUnary } from "./service/unary-method.ts";
 import { reopeningSession } from "./session/reopening-session.ts";
 import type { GenerationProgress } from "./zoo/seeded-family.ts";
 
@@ -34,15 +36,20 @@ export interface ModelServerOptions {
    * @default 1
    */
   readonly threads?: number;
-  /** Told as soon as a model can be scored. */
+  /**
+   * How much later every answer is sent, in milliseconds: a server that is far away, for trying things.
+   * @default 0
+   */
+  readonly roundTripMs?: number;
   /** Told while models of families are made. */
   readonly onProgress?: (progress: GenerationProgress) => void;
+  /** Told as soon as a model can be scored. */
   readonly onLoaded?: (model: { readonly name: string; readonly version: bigint }) => void;
 }
 
 export const modelServerDefaults: Readonly<
-  Required<Pick<ModelServerOptions, "host" | "port" | "threads" | "dialect">>
-> = { host: "127.0.0.1", port: 8_500, threads: 1, dialect: "tensorflow-serving" };
+  Required<Pick<ModelServerOptions, "host" | "port" | "threads" | "dialect" | "roundTripMs">>
+> = { host: "127.0.0.1", port: 8_500, threads: 1, dialect: "tensorflow-serving", roundTripMs: 0 };
 
 export interface ModelServer {
   readonly port: number;
@@ -60,7 +67,7 @@ export interface ModelServer {
  * @throws ModelFolderError if there is nothing to serve; the engine's error if a model cannot be loaded
  */
 export async function startModelServer(options: ModelServerOptions): Promise<ModelServer> {
-  const { host, port, threads, dialect } = { ...modelServerDefaults, ...options };
+  const { host, port, threads, dialect, roundTripMs } = { ...modelServerDefaults, ...options };
   const servables = new Map<string, Servable>();
   const decoders = decoderPool({ options: decoderDefaults, clock: systemClock });
   const closeModels = async () => {
@@ -83,8 +90,12 @@ export async function startModelServer(options: ModelServerOptions): Promise<Mod
       "grpc.max_receive_message_length": -1,
       "grpc.max_send_message_length": -1,
     });
-    if (dialect === "tensorflow-serving") addServices(server, servables);
-    else addFpgaService(server, onlyModel(servables), dialect);
+    const methods =
+      dialect === "tensorflow-serving"
+        ? servingMethods(servables)
+        : [fpgaMethod(onlyModel(servables), dialect)];
+    const distant = distance(roundTripMs, systemClock);
+    for (const method of methods) addUnary(server, distant(method));
     const bound = await bind(server, host, port);
     return {
       port: bound,

@@ -1,7 +1,12 @@
 import { existsSync } from "node:fs";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type GatewayOptions, type ModelOptions, systemClockAndRandom } from "@tensorgate/gateway";
+import {
+  type GatewayOptions,
+  type ModelOptions,
+  type RegionPlugs,
+  systemClockAndRandom,
+} from "@tensorgate/gateway";
 import type { FamilyName } from "@tensorgate/tf-serving";
 import { CommandError } from "../command-error.ts";
 import { childSupervisor, type Supervisor } from "../demo/child-supervisor.ts";
@@ -22,8 +27,11 @@ export interface DemoOptions {
   readonly cache?: string;
 }
 
-/** The first is where the gateway is. */
-const regions = ["westeurope", "eastus"] as const;
+/** The first is where the gateway is; the others are as far away as they were measured, July 2026. */
+const regions = [
+  { name: "westeurope", roundTripMs: 0 },
+  { name: "eastus", roundTripMs: 90 },
+] as const;
 
 /** How long a stop waits for calls in flight, and then for each model server, in milliseconds. */
 const graceMs = 5_000;
@@ -42,16 +50,16 @@ export async function runDemo(options: DemoOptions): Promise<void> {
     ...findModels({ families, cacheFolder }, (progress) => log.note(progressLine(progress))),
   ]);
 
-  log.note(`starting a model server in ${regions.join(" and ")}`);
-  const startChild = modelServerChildren([
-    ...["--models", directory, "--cache", cacheFolder],
-    ...(families.length > 0 ? ["--family", families.join(",")] : []),
-  ]);
-  const supervisors = regions.map((region) =>
+  log.note(`starting a model server in ${regions.map(({ name }) => name).join(" and ")}`);
+  const supervisors = regions.map(({ name, roundTripMs }) =>
     childSupervisor({
-      startChild,
-      onDeath: () => log.note(`the model server of ${region} ended; starting it again`),
-      onReturn: () => log.note(`the model server of ${region} is back`),
+      startChild: modelServerChildren([
+        ...["--models", directory, "--cache", cacheFolder],
+        ...(families.length > 0 ? ["--family", families.join(",")] : []),
+        ...(roundTripMs > 0 ? ["--round-trip", String(roundTripMs)] : []),
+      ]),
+      onDeath: () => log.note(`the model server of ${name} ended; starting it again`),
+      onReturn: () => log.note(`the model server of ${name} is back`),
       ...systemClockAndRandom,
     }),
   );
@@ -61,11 +69,13 @@ export async function runDemo(options: DemoOptions): Promise<void> {
     const ports = await Promise.race([started, stopped]);
     if (!ports) return;
     const gatewayOptions: GatewayOptions = {
-      region: regions[0],
+      region: regions[0].name,
       listen: { host: "127.0.0.1", port },
       models: folders.map(modelOptionsFromFolder),
+      // So that a region that is plugged in again is seen at once.
+      routing: { maxEjectionMs: 1_000 },
       pools: folders.flatMap(({ name: model }) =>
-        regions.map((region, index) => ({
+        regions.map(({ name: region }, index) => ({
           model,
           region,
           replicas: [`127.0.0.1:${ports[index]}`],
@@ -78,6 +88,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
       admin,
       isAdminNeeded: false,
       log,
+      plugs: plugsOf(supervisors),
     });
     await Promise.race([running.gateway.ready(), stopped]);
     process.stdout.write(welcome(running, firstToTry(gatewayOptions.models ?? [])));
@@ -87,6 +98,17 @@ export async function runDemo(options: DemoOptions): Promise<void> {
     await running?.close(graceMs);
     await stopAll(supervisors);
   }
+}
+
+/** Each region's model server, to be taken away and given back. */
+function plugsOf(supervisors: readonly Supervisor[]): RegionPlugs {
+  const of = (region: string) => supervisors[regions.findIndex(({ name }) => name === region)];
+  return {
+    list: () =>
+      regions.map(({ name }) => ({ region: name, isPlugged: of(name)?.isPlugged ?? false })),
+    unplug: (region) => of(region)?.unplug(),
+    plug: async (region) => of(region)?.plug(),
+  };
 }
 
 function readable<Value>(read: () => Value): Value {

@@ -10,6 +10,7 @@ export interface ModelServerCommandOptions {
   readonly host: string;
   readonly port: number;
   readonly threads: number;
+  readonly roundTrip: number;
   readonly models?: string;
   readonly model_name?: string;
   readonly model_base_path?: string;
@@ -28,7 +29,7 @@ export interface ListeningMessage {
 export async function runModelServer(options: ModelServerCommandOptions): Promise<void> {
   const stopped = Promise.race([untilStopped(), untilDisconnected()]);
   const { startModelServer, bundledModelsDirectory } = await importModelServer();
-  const { host, port, threads, dialect } = options;
+  const { host, port, threads, dialect, roundTrip: roundTripMs } = options;
   const log = openLog();
   let server: ModelServer;
   try {
@@ -36,7 +37,7 @@ export async function runModelServer(options: ModelServerCommandOptions): Promis
       host,
       port,
       threads: Math.max(1, threads),
-      dialect,
+      ...{ dialect, roundTripMs },
       models: sourcesFrom(options, bundledModelsDirectory),
       onProgress: (progress) => log.note(progressLine(progress)),
       onLoaded: ({ name, version }) => {

@@ -33,6 +33,27 @@ test("a child that dies is started again on the port it had", async () => {
   expect(children.map(({ port }) => port)).toEqual([0, 4_000]);
 });
 
+test("a child that was unplugged stays away until it is plugged in, on the same port", async () => {
+  const { supervisor, children, clock, onDeath } = supervised();
+  await supervisor.start();
+
+  supervisor.unplug();
+  await settled();
+  clock.advance(60_000);
+  expect(children).toHaveLength(1);
+  expect(supervisor.isPlugged).toBe(false);
+  expect(onDeath).not.toHaveBeenCalled();
+
+  await supervisor.plug();
+  expect(children.map(({ port }) => port)).toEqual([0, 4_000]);
+  expect(supervisor.isPlugged).toBe(true);
+
+  children[1]?.die();
+  await settled();
+  clock.advance(200);
+  expect(children).toHaveLength(3);
+});
+
 test("a stopped child is not started again, and killed when its grace is over", async () => {
   const { supervisor, children, clock, onDeath } = supervised();
   await supervisor.start();

@@ -18,6 +18,11 @@ export type StartChild = (port: number) => Child;
 export interface Supervisor {
   /** Starts the child; resolves to its port, which it keeps over all restarts. */
   start(): Promise<number>;
+  /** Kills the child and leaves it so, until `plug`. */
+  unplug(): void;
+  /** Starts it again where it was; resolves when it listens. */
+  plug(): Promise<void>;
+  readonly isPlugged: boolean;
   /** Stops the child for good; kills it after `graceMs`. */
   stop(graceMs: number): Promise<void>;
 }
@@ -37,6 +42,7 @@ export function childSupervisor(parts: SupervisorParts): Supervisor {
   const { startChild, onDeath, onReturn, clock, random } = parts;
   let child: Child | undefined;
   let isStopping = false;
+  let isPlugged = true;
   let failureCount = 0;
   let restart: Disposable | undefined;
 
@@ -44,10 +50,11 @@ export function childSupervisor(parts: SupervisorParts): Supervisor {
     const launched = startChild(port);
     child = launched;
     void launched.ended.then(() => {
-      if (isStopping || child !== launched) return;
+      if (isStopping || !isPlugged || child !== launched) return;
       failureCount += 1;
       onDeath();
       restart = clock.setTimer(backoffDelayMs(failureCount, backoff, random()), () => {
+        if (!isPlugged) return;
         launch(knownPort).then(
           () => {
             failureCount = 0;
@@ -66,6 +73,24 @@ export function childSupervisor(parts: SupervisorParts): Supervisor {
     start: async () => {
       knownPort = await launch(0);
       return knownPort;
+    },
+    get isPlugged() {
+      return isPlugged;
+    },
+    unplug: () => {
+      isPlugged = false;
+      restart?.[Symbol.dispose]();
+      child?.kill();
+    },
+    plug: async () => {
+      if (isPlugged || isStopping) return;
+      // The port is free when the one before has ended.
+      await child?.ended;
+      if (isPlugged || isStopping) return;
+      isPlugged = true;
+      failureCount = 0;
+      await launch(knownPort);
+      onReturn();
     },
     stop: async (graceMs) => {
       isStopping = true;

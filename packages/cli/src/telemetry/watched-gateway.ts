@@ -1,6 +1,11 @@
 import { consoleFiles } from "@tensorgate/console";
 import { SettingError } from "@tensorgate/core";
-import { createGateway, type Gateway, type GatewayOptions } from "@tensorgate/gateway";
+import {
+  createGateway,
+  type Gateway,
+  type GatewayOptions,
+  type RegionPlugs,
+} from "@tensorgate/gateway";
 import { CommandError, explainedListenError } from "../command-error.ts";
 import { type AdminRoute, type AdminServer, startAdminServer } from "./admin-server.ts";
 import type { Log } from "./log.ts";
@@ -25,14 +30,16 @@ export interface WatchedParts {
   /** Whether it is an error if the admin port is taken, rather than a note. */
   readonly isAdminNeeded: boolean;
   readonly log: Log;
+  readonly plugs?: RegionPlugs;
 }
 
 /** @throws CommandError if a port is taken or a file of TLS cannot be used */
 export async function startWatchedGateway(parts: WatchedParts): Promise<WatchedGateway> {
-  const { options, admin, isAdminNeeded, log } = parts;
+  const { options, admin, isAdminNeeded, log, plugs } = parts;
   const telemetry = openTelemetry();
   const gateway = built(options, {
     console: consoleFiles(),
+    ...(plugs && { plugs }),
     meterProvider: telemetry.meterProvider,
     ...(telemetry.tracerProvider && { tracerProvider: telemetry.tracerProvider }),
     onInternalError: log.internalError,

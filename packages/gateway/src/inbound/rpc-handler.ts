@@ -9,6 +9,7 @@ import {
   type Classify,
   type Detect,
   type Embed,
+  type GatewayStatus,
   type ModelCatalog,
   type Protocol,
   type Score,
@@ -18,6 +19,7 @@ import { file_grpc_health_v1_health as healthFile } from "@tensorgate/proto/grpc
 import { file_grpc_reflection_v1_reflection as reflectionFile } from "@tensorgate/proto/grpc/reflection/v1/reflection";
 import { file_tensorgate_v1_catalog as catalogFile } from "@tensorgate/proto/tensorgate/v1/catalog";
 import { file_tensorgate_v1_scoring as scoringFile } from "@tensorgate/proto/tensorgate/v1/scoring";
+import { file_tensorgate_v1_status as statusFile } from "@tensorgate/proto/tensorgate/v1/status";
 import type { Authenticate } from "./authentication.ts";
 import { requestIdFrom } from "./call-context.ts";
 import { catalogRpc } from "./catalog-rpc.ts";
@@ -35,6 +37,7 @@ import { reflectionRpc } from "./reflection-rpc.ts";
 import { type RpcParts, type RpcStart, rpcRunner, startKey } from "./rpc-call.ts";
 import { rpcRefusal } from "./rpc-refusal.ts";
 import { scoringRpc } from "./scoring-rpc.ts";
+import { statusRpc } from "./status-rpc.ts";
 import { blamingTheCaller, type UnreadParts } from "./unread-message.ts";
 import { wireStatusOf } from "./wire-status.ts";
 
@@ -45,6 +48,9 @@ export interface RpcHandlerParts extends RpcParts {
   readonly score: Score;
   readonly catalog: ModelCatalog;
   readonly readiness: () => Readiness;
+  readonly status: () => GatewayStatus;
+  /** Aborts when the gateway begins to close. */
+  readonly closing: AbortSignal;
   readonly authenticate: Authenticate;
   readonly intake: IntakeGate;
   readonly gunzip: Gunzip;
@@ -53,7 +59,13 @@ export interface RpcHandlerParts extends RpcParts {
   readonly otherwise: OnRequest;
 }
 
-const files: readonly DescFile[] = [scoringFile, catalogFile, healthFile, reflectionFile];
+const files: readonly DescFile[] = [
+  scoringFile,
+  catalogFile,
+  statusFile,
+  healthFile,
+  reflectionFile,
+];
 
 /** Everything that comes by Connect, gRPC or gRPC-Web; the library tells the three apart. */
 export function rpcHandler(parts: RpcHandlerParts): OnRequest {
@@ -69,6 +81,7 @@ export function rpcHandler(parts: RpcHandlerParts): OnRequest {
   });
   scoringRpc(router, { ...parts, run });
   catalogRpc(router, parts.catalog, run);
+  statusRpc(router, { ...parts, run });
   healthRpc(router, { readiness, serviceNames });
   reflectionRpc(router, files);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));

@@ -48,7 +48,7 @@ test("what the replica blames on the request is not asked again", async () => {
   const blamed = new UpstreamAnsweredError("bad", 3);
 
   await expect(dispatch("shapes", aCall(), () => Promise.reject(blamed))).rejects.toBe(blamed);
-  expect(near.release.mock.calls).toEqual([["a", "answered"]]);
+  expect(near.release.mock.calls).toEqual([["a", "answered", 0]]);
 });
 
 test("attempts that may have reached a replica are bounded, others are free", async () => {

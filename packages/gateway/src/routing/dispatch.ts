@@ -10,9 +10,9 @@ import {
   UpstreamFailedError,
 } from "@tensorgate/core";
 import type { RoutingOptions } from "./options.ts";
+import type { Outcome } from "./outcome.ts";
 import { regionsInOrder } from "./region-choice.ts";
 import type { ReplicaPool } from "./replica-pool.ts";
-import type { Outcome } from "./replica-set.ts";
 
 /** Does something at one replica; it may be done again at another when it fails. */
 export type Attempt<Answer> = (replicaId: string, call: CallContext) => Promise<Answer>;
@@ -89,8 +89,9 @@ export function dispatcher({ pools, ownRegion, options, clock }: DispatchParts):
         if (!isWarming && !error.wasNeverSent) sentCount += 1;
         lastFailure = error;
       } finally {
-        pool.release(replicaId, outcome);
-        call.times.add("upstream", clock.nowMs() - startedMs);
+        const durationMs = clock.nowMs() - startedMs;
+        pool.release(replicaId, outcome, durationMs);
+        call.times.add("upstream", durationMs);
       }
     }
   };

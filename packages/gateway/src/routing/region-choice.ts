@@ -16,11 +16,15 @@ const roundTripsMs: readonly (readonly [string, string, number])[] = [
 /** A region that the table does not know is farther than any that it does. */
 const unknownRoundTripMs = 1_000;
 
-/** Expected round trip between two regions, in milliseconds; 0 within one. */
-export function roundTripMs(from: string, to: string): number {
+/** Expected round trip between two regions, in milliseconds; 0 within one, undefined where the table has none. */
+export function knownRoundTripMs(from: string, to: string): number | undefined {
   if (from === to) return 0;
-  const known = roundTripsMs.find(([a, b]) => (a === from && b === to) || (a === to && b === from));
-  return known?.[2] ?? unknownRoundTripMs;
+  return roundTripsMs.find(([a, b]) => (a === from && b === to) || (a === to && b === from))?.[2];
+}
+
+/** The same, where something must be expected of every region. */
+export function roundTripMs(from: string, to: string): number {
+  return knownRoundTripMs(from, to) ?? unknownRoundTripMs;
 }
 
 /**

@@ -36,7 +36,7 @@ test("a lost replica is left at once and comes back by a good probe", async () =
   current["a"] = "lost";
   expect(one.take(none)).toBe("a");
 
-  one.release("a", "lost");
+  one.release("a", "lost", 1);
   expect(one.take(none)).toBeUndefined();
   clock.advance(250);
   await probe.mock.results[1]?.value;

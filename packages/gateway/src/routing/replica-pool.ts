@@ -1,10 +1,11 @@
 import type { ClockAndRandom } from "@tensorgate/core";
+import { countsAfter, noAttempts } from "./attempt-counts.ts";
 import type { RoutingOptions } from "./options.ts";
+import type { Outcome } from "./outcome.ts";
 import {
   healthAfterAttempt,
   healthAfterProbe,
   nextProbeDelayMs,
-  type Outcome,
   type ProbeFinding,
   pickLeastInFlight,
   type ReplicaState,
@@ -25,7 +26,8 @@ export interface ReplicaPool {
   readonly region: string;
   /** Takes the best replica not yet `tried`; `release` must follow. */
   take(tried: ReadonlySet<string>): string | undefined;
-  release(replicaId: string, outcome: Outcome): void;
+  /** @param durationMs - that the attempt took, in milliseconds */
+  release(replicaId: string, outcome: Outcome, durationMs: number): void;
   states(): readonly ReplicaState[];
   /** Stops probing. */
   close(): void;
@@ -47,7 +49,10 @@ export function replicaPool(parts: PoolParts): ReplicaPool {
   const { members, options, probe, onHealthChange, clock, random } = parts;
   const { model, region } = members;
   const states = new Map<string, ReplicaState>(
-    members.replicaIds.map((id) => [id, { id, inFlight: 0, health: { state: "warming" } }]),
+    members.replicaIds.map((id) => [
+      id,
+      { id, inFlight: 0, health: { state: "warming" }, counts: noAttempts },
+    ]),
   );
   const timers = new Map<string, Disposable>();
   let isClosed = false;
@@ -86,10 +91,11 @@ export function replicaPool(parts: PoolParts): ReplicaPool {
       if (picked) update(picked.id, ({ inFlight }) => ({ inFlight: inFlight + 1 }));
       return picked?.id;
     },
-    release: (id, outcome) => {
+    release: (id, outcome, durationMs) => {
       const before = states.get(id)?.health.state;
-      update(id, ({ inFlight, health }) => ({
+      update(id, ({ inFlight, health, counts }) => ({
         inFlight: inFlight - 1,
+        counts: countsAfter(counts, outcome, durationMs),
         health: healthAfterAttempt(health, outcome, options),
       }));
       if (before === "ready" && states.get(id)?.health.state !== "ready") {

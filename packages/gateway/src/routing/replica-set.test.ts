@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { noAttempts } from "./attempt-counts.ts";
 import { routingDefaults } from "./options.ts";
 import {
   healthAfterAttempt,
@@ -15,6 +16,7 @@ const replica = (id: string, inFlight: number, health: ReplicaHealth = ready): R
   id,
   inFlight,
   health,
+  counts: noAttempts,
 });
 
 describe("healthAfterAttempt", () => {
@@ -110,7 +112,12 @@ describe("pickLeastInFlight", () => {
       { state: "ejected", ejectionCount: 1 },
     );
     const anyStates = fc.uniqueArray(
-      fc.record({ id: fc.string(), inFlight: fc.nat(5), health: anyHealth }),
+      fc.record({
+        id: fc.string(),
+        inFlight: fc.nat(5),
+        health: anyHealth,
+        counts: fc.constant(noAttempts),
+      }),
       { selector: ({ id }) => id, maxLength: 6 },
     );
     fc.assert(

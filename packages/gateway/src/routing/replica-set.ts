@@ -1,5 +1,7 @@
 import { backoffDelayMs } from "@tensorgate/core";
+import type { AttemptCounts } from "./attempt-counts.ts";
 import type { RoutingOptions } from "./options.ts";
+import type { Outcome } from "./outcome.ts";
 
 /** What is known of one replica. Replaced, never mutated. */
 export interface ReplicaState {
@@ -7,6 +9,7 @@ export interface ReplicaState {
   /** Attempts sent and not yet answered. */
   readonly inFlight: number;
   readonly health: ReplicaHealth;
+  readonly counts: AttemptCounts;
 }
 
 export type ReplicaHealth =
@@ -17,18 +20,6 @@ export type ReplicaHealth =
   | { readonly state: "ejected"; readonly ejectionCount: number };
 
 export const healthStates = ["warming", "ready", "ejected"] as const;
-
-/** How an attempt or a probe ended, as far as it tells of the replica. */
-export type Outcome =
-  | "answered"
-  /** The replica said that it failed. */
-  | "failed"
-  /** The replica said that its model is still being loaded. */
-  | "warming"
-  /** The connection was lost or never made. */
-  | "lost"
-  /** The caller went away: says nothing. */
-  | "abandoned";
 
 /** The state of a replica's health after an attempt ended with `outcome`. */
 export function healthAfterAttempt(

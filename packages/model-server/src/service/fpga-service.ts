@@ -1,4 +1,3 @@
-import type { Server } from "@grpc/grpc-js";
 import type { Tensor } from "@tensorgate/core";
 import {
   type Dialect,
@@ -12,16 +11,16 @@ import {
   type TensorNames,
 } from "@tensorgate/tf-serving";
 import { defaultSignatureName, type Servable } from "../servable.ts";
-import { addUnary, weightsHeader } from "./unary-method.ts";
+import { type UnaryMethod, weightsHeader } from "./unary-method.ts";
 
 type FpgaDialect = Exclude<Dialect, "tensorflow-serving">;
 
 /**
- * Registers the one call that a container with a model on an FPGA answers: `Predict`, by the names of the graph. What a
+ * The one call that a container with a model on an FPGA answers: `Predict`, by the names of the graph. What a
  * request says of model, signature and outputs is not looked at; a reply brings every output, and no model spec.
  */
-export function addFpgaService(server: Server, model: Servable, dialect: FpgaDialect): void {
-  addUnary(server, {
+export function fpgaMethod(model: Servable, dialect: FpgaDialect): UnaryMethod {
+  return {
     path: "/tensorflow.serving.PredictionService/Predict",
     headersFor: () => weightsHeader(model.weights),
     method: async (message, isAbandoned) => {
@@ -35,7 +34,7 @@ export function addFpgaService(server: Server, model: Servable, dialect: FpgaDia
         predictResponseSegments({ outputs: new Map(onWire), encoding: "content" }),
       );
     },
-  });
+  };
 }
 
 /** @throws ServingError in the container's own words, for any other inputs than those of its graph */

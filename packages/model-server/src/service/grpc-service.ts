@@ -1,5 +1,4 @@
 import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
-import type { Server } from "@grpc/grpc-js";
 import {
   HealthCheckRequestSchema,
   HealthCheckResponseSchema,
@@ -21,10 +20,10 @@ import {
 } from "@tensorgate/tf-serving";
 import { getModelStatus } from "./model-service.ts";
 import { getModelMetadata, type LoadedModels, predict } from "./prediction-service.ts";
-import { addUnary, type HeadersFor, type Method, weightsHeader } from "./unary-method.ts";
+import { type HeadersFor, type Method, type UnaryMethod, weightsHeader } from "./unary-method.ts";
 
-/** Registers TensorFlow Serving's services, and gRPC's health check, on `server`. */
-export function addServices(server: Server, models: LoadedModels): void {
+/** TensorFlow Serving's services, and gRPC's health check. */
+export function servingMethods(models: LoadedModels): readonly UnaryMethod[] {
   const methods: Readonly<Record<string, Method>> = {
     "/tensorflow.serving.PredictionService/Predict": async (message, isAbandoned) =>
       Buffer.concat(await predict(models, message, isAbandoned)),
@@ -58,10 +57,10 @@ export function addServices(server: Server, models: LoadedModels): void {
       return weightsHeader(models.get(modelSpec?.name ?? "")?.weights);
     },
   };
-  for (const [path, method] of Object.entries(methods)) {
+  return Object.entries(methods).map(([path, method]) => {
     const headersFor = headers[path];
-    addUnary(server, { path, method, ...(headersFor && { headersFor }) });
-  }
+    return { path, method, ...(headersFor && { headersFor }) };
+  });
 }
 
 /** The names under which TensorFlow Serving answers its health check: short ones. */

@@ -1,0 +1,50 @@
+import { InvalidRequestError } from "@tensorgate/core";
+import { problemReply } from "./problem-json.ts";
+import type { RestAnswer, RestRoute } from "./rest-route.ts";
+
+/** Regions that can be taken away and given back, where somebody tries what happens then: the demo has them. */
+export interface RegionPlugs {
+  list(): readonly { readonly region: string; readonly isPlugged: boolean }[];
+  /** Ends every replica of the region at once. */
+  unplug(region: string): void;
+  /** Starts them again; resolves when they listen. */
+  plug(region: string): Promise<void>;
+}
+
+/** `GET /demo/regions`, `POST /demo/regions/{region}/unplug` and `/plug`. */
+export function plugsRest(plugs: RegionPlugs): readonly RestRoute[] {
+  const known = (region: string): string => {
+    const names = plugs.list().map((each) => each.region);
+    if (names.includes(region)) return region;
+    throw new InvalidRequestError(`there is no region "${region}" here`, {
+      field: "region",
+      hint: `there are ${names.join(" and ")}`,
+    });
+  };
+  const answer = (): RestAnswer => ({
+    contentType: "application/json",
+    headers: { "cache-control": "no-store" },
+    body: `${JSON.stringify({ regions: plugs.list() })}\n`,
+  });
+  return [
+    { method: "GET", path: "/demo/regions", isPublic: true, errorReply: problemReply, answer },
+    {
+      method: "POST",
+      path: "/demo/regions/{region}/unplug",
+      errorReply: problemReply,
+      answer: (_exchange, { region = "" }) => {
+        plugs.unplug(known(region));
+        return answer();
+      },
+    },
+    {
+      method: "POST",
+      path: "/demo/regions/{region}/plug",
+      errorReply: problemReply,
+      answer: async (_exchange, { region = "" }) => {
+        await plugs.plug(known(region));
+        return answer();
+      },
+    },
+  ];
+}

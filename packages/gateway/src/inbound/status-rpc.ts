@@ -1,0 +1,82 @@
+import type { ConnectRouter } from "@connectrpc/connect";
+import type { CallContext, Clock, GatewayStatus } from "@tensorgate/core";
+import { StatusService } from "@tensorgate/proto/tensorgate/v1/status";
+import { stopwatch } from "./reply-headers.ts";
+import type { RunRpc } from "./rpc-call.ts";
+
+export interface StatusRpcParts {
+  readonly status: () => GatewayStatus;
+  readonly run: RunRpc;
+  readonly clock: Clock;
+  /** Aborts when the gateway begins to close, so that nobody who watches holds that up. */
+  readonly closing: AbortSignal;
+}
+
+/** Between two messages, in milliseconds. */
+const interval = { usualMs: 1_000, leastMs: 250, mostMs: 60_000 } as const;
+
+/** `tensorgate.v1.StatusService`. */
+export function statusRpc(router: ConnectRouter, parts: StatusRpcParts): void {
+  const { run, clock, closing } = parts;
+  const elapsedMs = stopwatch(clock);
+  const statusMessage = (call: CallContext) => ({
+    ...permitted(call, parts.status()),
+    uptimeMs: BigInt(Math.round(elapsedMs())),
+  });
+
+  router.service(StatusService, {
+    getStatus: (request, context) =>
+      run(request, context, async (call) => ({
+        facts: {},
+        answer: { status: statusMessage(call) },
+      })),
+
+    watchStatus: async function* (request, context) {
+      const { intervalMs = interval.usualMs } = request;
+      const waitMs = Math.min(Math.max(intervalMs, interval.leastMs), interval.mostMs);
+      // The call is who asks and its record; the stream outlives its deadline.
+      const call = await run(request, context, async (asked) => ({ facts: {}, answer: asked }));
+      const gone = AbortSignal.any([context.signal, closing]);
+      while (!gone.aborted) {
+        yield { status: statusMessage(call) };
+        await waited(waitMs, { clock, signal: gone });
+      }
+    },
+  });
+}
+
+/** What is of models that the caller's key is for. */
+function permitted({ caller }: CallContext, status: GatewayStatus) {
+  return {
+    ...status,
+    regions: status.regions.map((region) => ({
+      ...region,
+      pools: region.pools
+        .filter(({ model }) => caller?.mayUse(model) ?? true)
+        .map(({ model, replicas }) => ({
+          model,
+          replicas: replicas.map((replica) => ({
+            ...replica,
+            answered: BigInt(replica.answered),
+            failed: BigInt(replica.failed),
+          })),
+        })),
+    })),
+  };
+}
+
+function waited(
+  durationMs: number,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const timer = clock.setTimer(durationMs, done);
+    signal.addEventListener("abort", done);
+    function done() {
+      timer[Symbol.dispose]();
+      signal.removeEventListener("abort", done);
+      resolve();
+    }
+  });
+}

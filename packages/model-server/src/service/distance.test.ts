@@ -1,0 +1,33 @@
+import { manualClock } from "@tensorgate/core/testing";
+import { expect, test } from "vitest";
+import { distance } from "./distance.ts";
+
+const near = { path: "/service/Method", method: (message: Buffer) => message };
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+test("a distant server answers later, failures too", async () => {
+  const clock = manualClock();
+  const fails = () => Promise.reject(new Error("no"));
+  const distant = distance(90, clock);
+  const done: string[] = [];
+  const isAbandoned = () => false;
+  void Promise.resolve(distant(near).method(Buffer.from("x"), isAbandoned)).then(() =>
+    done.push("ok"),
+  );
+  Promise.resolve(distant({ ...near, method: fails }).method(Buffer.from("x"), isAbandoned)).catch(
+    () => done.push("failed"),
+  );
+  await settled();
+  clock.advance(89);
+  await settled();
+  expect(done).toEqual([]);
+
+  clock.advance(1);
+  await settled();
+
+  expect(done.sort()).toEqual(["failed", "ok"]);
+});
+
+test("a near one is left as it is", () => {
+  expect(distance(0, manualClock())(near)).toBe(near);
+});

@@ -13,7 +13,7 @@ const packages = {
   "model-server": ["core", "proto", "tf-serving", "imaging"],
   client: ["core", "proto"],
   "web-client": ["core"],
-  console: ["core"],
+  console: ["core", "proto", "web-client"],
   cli: ["core", "tf-serving", "client", "gateway", "model-server", "console"],
 };
 
@@ -32,7 +32,8 @@ const homes = {
   sharp: "^packages/imaging/src/open-picture\\.ts$",
   "onnxruntime-node": "^packages/model-server/src/",
   "@grpc/grpc-js": "^packages/model-server/src/",
-  "@connectrpc": "^packages/(gateway/src/inbound|client/src)/",
+  "@connectrpc": "^packages/(gateway/src/inbound|client/src|console/page/regions)/",
+  vite: "^packages/console/build-page\\.ts$",
   "@opentelemetry": "^packages/(gateway/src/(telemetry/|gateway\\.ts$)|cli/src/telemetry/)",
   "lru-cache": "^packages/gateway/src/pipeline/",
   pino: "^packages/cli/src/telemetry/",
@@ -54,7 +55,7 @@ export default {
     ...Object.entries(packages).map(([name, allowed]) =>
       rule(
         `${name}-imports-only-its-own`,
-        { path: `${folder(name)}src/`, pathNot: test },
+        { path: `${folder(name)}(src|page)/`, pathNot: test },
         { path: ours, pathNot: [name, ...allowed].map(folder) },
       ),
     ),

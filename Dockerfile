@@ -6,7 +6,8 @@ FROM node:26-bookworm-slim AS build
 WORKDIR /app
 COPY . .
 # No package needs a compiler or a script of its own: sharp and ONNX Runtime come as binaries.
-RUN npm ci --ignore-scripts && npx tsc -b
+RUN npm ci --ignore-scripts && npx tsc -b \
+  && node --conditions=@tensorgate/source packages/console/build-page.ts
 RUN npm prune --omit=dev --ignore-scripts && node scripts/prune-image.mjs
 
 FROM node:26-bookworm-slim

@@ -39,5 +39,6 @@ function sweep(folder) {
 }
 sweep("node_modules");
 for (const name of readdirSync("packages")) {
-  for (const sources of ["src", "tsconfig.json"]) remove(join("packages", name, sources));
+  for (const sources of ["src", "page", "build-page.ts", "tsconfig.json"])
+    remove(join("packages", name, sources));
 }

@@ -2,7 +2,15 @@
 // whatever Node the machine has, before the one that the project pins is there.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -12,32 +20,73 @@ const lock = join(root, ".setup-lock");
 /** A lock older than this was left by a run that was killed, in milliseconds. */
 const staleLockMs = 15 * 60_000;
 
-const wanted = createHash("sha256")
-  .update(readFileSync(join(root, "package-lock.json")))
-  .digest("hex");
+/** The page as built, and what it is built from. */
+const page = join(root, "packages", "console", "dist", "page");
+const pageMarker = join(page, ".built-from");
+const pageSources = [
+  ...["packages/console/page", "packages/console/build-page.ts", "packages/web-client/src"],
+  ...["packages/core/src", "proto/gen/tensorgate", "package-lock.json"],
+];
+
+const wanted = digestOf(["package-lock.json"]);
 
 const say = (line) => process.stderr.write(`tensorgate: ${line}\n`);
-const isReady = () => existsSync(marker) && readFileSync(marker, "utf8") === wanted;
+let holdsLock = false;
+const says = (file, text) => existsSync(file) && readFileSync(file, "utf8") === text;
+const isInstalled = () => says(marker, wanted);
+const isPageBuilt = () => says(pageMarker, digestOf(pageSources));
 
-if (!isReady()) {
+if (!isInstalled() || !isPageBuilt()) {
   await takeLock();
   try {
     // Another run may have done it while this one waited.
-    if (!isReady()) {
+    if (!isInstalled()) {
       await install();
       writeFileSync(marker, wanted);
     }
+    checkNode();
+    if (!isPageBuilt()) await buildPage();
   } finally {
     rmdirSync(lock);
+    holdsLock = false;
   }
 }
 checkNode();
+
+/** Of the names and contents of files and folders. */
+function digestOf(paths) {
+  const digest = createHash("sha256");
+  const add = (path) => {
+    if (statSync(path).isFile()) return digest.update(path).update(readFileSync(path));
+    for (const name of readdirSync(path).sort()) add(join(path, name));
+  };
+  for (const path of paths) add(join(root, path));
+  return digest.digest("hex");
+}
+
+async function buildPage() {
+  const builtFrom = digestOf(pageSources);
+  const own = join(root, "node_modules", ".bin", "node");
+  const node = existsSync(own) ? own : process.execPath;
+  const script = join(root, "packages", "console", "build-page.ts");
+  const child = spawn(node, ["--conditions=@tensorgate/source", script], {
+    cwd: root,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  const code = await new Promise((resolve) => {
+    child.once("error", () => resolve(1));
+    child.once("exit", resolve);
+  });
+  if (code !== 0) fail("the page could not be built");
+  writeFileSync(pageMarker, builtFrom);
+}
 
 /** Two runs at once must not both rewrite node_modules. A folder is made or not made, never half. */
 async function takeLock() {
   for (let isFirst = true; ; isFirst = false) {
     try {
       mkdirSync(lock);
+      holdsLock = true;
       return;
     } catch (error) {
       if (error.code !== "EEXIST") throw error;
@@ -73,7 +122,7 @@ function install() {
 
 function fail(message) {
   say(message);
-  rmdirSync(lock);
+  if (holdsLock) rmdirSync(lock);
   process.exit(1);
 }
 
@@ -83,6 +132,5 @@ function checkNode() {
   const [major] = process.versions.node.split(".").map(Number);
   // The packages run on 22.18, as they are built; the sources have `using`, which came with 24.
   if (major >= 24) return;
-  say(`Node ${process.versions.node} is too old; install Node 24 or newer`);
-  process.exit(1);
+  fail(`Node ${process.versions.node} is too old; install Node 24 or newer`);
 }

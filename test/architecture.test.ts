@@ -33,7 +33,13 @@ const planted: readonly {
     target: "@tensorgate/gateway",
   },
   { rule: "client-imports-only-its-own", folder: "client/src", target: "@tensorgate/gateway" },
-  { rule: "console-imports-only-its-own", folder: "console/src", target: "@tensorgate/gateway" },
+  {
+    rule: "web-client-imports-only-its-own",
+    folder: "web-client/src",
+    target: "@tensorgate/proto/tensorgate/v1/status",
+  },
+  { rule: "console-imports-only-its-own", folder: "console/page", target: "@tensorgate/gateway" },
+  { rule: "vite-has-one-home", folder: "console/src", target: "vite" },
   { rule: "cli-imports-only-its-own", folder: "cli/src", target: "@tensorgate/imaging" },
   {
     rule: "stage-inbound-imports-only-its-own",

@@ -27,6 +27,7 @@ describe.each(transports)("status over $name", ({ open }) => {
 
     const { status } = await client.getStatus({});
 
+    expect(status?.regions[0]?.isPlugged).toBeUndefined();
     expect(status).toMatchObject({ region: "westeurope", version: "0.1.0" });
     expect(status?.regions).toMatchObject([
       {
@@ -101,6 +102,11 @@ describe("the demo's plugs", () => {
     expect(isPlugged.get("westeurope")).toBe(false);
     expect((await post("westeurope/plug", { origin: running.url })).status).toBe(200);
     expect(isPlugged.get("westeurope")).toBe(true);
+    const client = createClient(
+      StatusService,
+      createConnectTransport({ baseUrl: running.url, httpVersion: "1.1" }),
+    );
+    expect((await client.getStatus({})).status?.regions[0]?.isPlugged).toBe(true);
     const unknown = await post("nowhere/unplug");
     expect(unknown.status).toBe(400);
     expect(await unknown.json()).toMatchObject({ hint: "there are westeurope" });
@@ -108,6 +114,7 @@ describe("the demo's plugs", () => {
 
   test("are not there where nobody handed them in", async () => {
     await using running = await startShapesGateway();
-    expect((await fetch(`${running.url}/demo/regions`)).status).toBe(404);
+    const path = `${running.url}/demo/regions/westeurope/unplug`;
+    expect((await fetch(path, { method: "POST" })).status).toBe(404);
   });
 });

@@ -66,14 +66,18 @@ export async function startShapesGateway(
 }
 
 /** A gateway in front of one embedded model server with every model that comes with it, as the demo has them. */
-export async function startBundledGateway(): Promise<RunningGateway> {
+export async function startBundledGateway(
+  options: Partial<GatewayOptions> = {},
+  parts: GatewayParts = {},
+): Promise<RunningGateway> {
   const models = { directory: bundledModelsDirectory };
   const server = await startModelServer({ port: 0, models });
   const folders = findModels(models);
   const region = "westeurope";
   const replicas = [`127.0.0.1:${server.port}`];
   const pools = folders.map(({ name: model }) => ({ model, region, replicas }));
-  const running = await startGateway({}, { models: folders.map(modelOptionsFromFolder), pools });
+  const described = folders.map(modelOptionsFromFolder);
+  const running = await startGateway({}, { models: described, pools, ...options }, parts);
   return {
     ...running,
     [Symbol.asyncDispose]: async () => {

@@ -14,7 +14,7 @@ import type { CertificateNews } from "./inbound/listener/tls-door.ts";
 import { openapiRest } from "./inbound/openapi.ts";
 import { crossSiteDefaults, listenDefaults, requestDefaults } from "./inbound/options.ts";
 import { picturesRest } from "./inbound/pictures-rest.ts";
-import { plugsRest, type RegionPlugs } from "./inbound/plugs-rest.ts";
+import { plugsRest, type RegionPlugs, withPlugs } from "./inbound/plugs-rest.ts";
 import { gunzipper } from "./inbound/reading/gunzip.ts";
 import { intakeGate } from "./inbound/reading/intake.ts";
 import { restHandler } from "./inbound/rest-handler.ts";
@@ -233,7 +233,10 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   const rpc = rpcHandler({
     ...calls,
     ...{ classify, detect, embed, score, catalog, readiness, requests },
-    status: () => ({ version, ...poolsStatus(pooled.all, region) }),
+    status: () => {
+      const { regions } = poolsStatus(pooled.all, region);
+      return { version, region, regions: withPlugs(regions, parts.plugs) };
+    },
     closing: closing.signal,
     otherwise: rest,
   });

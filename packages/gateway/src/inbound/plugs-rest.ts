@@ -1,4 +1,4 @@
-import { InvalidRequestError } from "@tensorgate/core";
+import { InvalidRequestError, type RegionStatus } from "@tensorgate/core";
 import { problemReply } from "./problem-json.ts";
 import type { RestAnswer, RestRoute } from "./rest-route.ts";
 
@@ -11,7 +11,7 @@ export interface RegionPlugs {
   plug(region: string): Promise<void>;
 }
 
-/** `GET /demo/regions`, `POST /demo/regions/{region}/unplug` and `/plug`. */
+/** `POST /demo/regions/{region}/unplug` and `/plug`. */
 export function plugsRest(plugs: RegionPlugs): readonly RestRoute[] {
   const known = (region: string): string => {
     const names = plugs.list().map((each) => each.region);
@@ -23,11 +23,9 @@ export function plugsRest(plugs: RegionPlugs): readonly RestRoute[] {
   };
   const answer = (): RestAnswer => ({
     contentType: "application/json",
-    headers: { "cache-control": "no-store" },
     body: `${JSON.stringify({ regions: plugs.list() })}\n`,
   });
   return [
-    { method: "GET", path: "/demo/regions", isPublic: true, errorReply: problemReply, answer },
     {
       method: "POST",
       path: "/demo/regions/{region}/unplug",
@@ -47,4 +45,16 @@ export function plugsRest(plugs: RegionPlugs): readonly RestRoute[] {
       },
     },
   ];
+}
+
+/** How regions are doing, with their plugs where there are some. */
+export function withPlugs(
+  regions: readonly RegionStatus[],
+  plugs: RegionPlugs | undefined,
+): readonly RegionStatus[] {
+  const isPlugged = new Map(plugs?.list().map((each) => [each.region, each.isPlugged]));
+  return regions.map((region) => {
+    const found = isPlugged.get(region.name);
+    return found === undefined ? region : { ...region, isPlugged: found };
+  });
 }

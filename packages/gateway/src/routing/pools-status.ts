@@ -7,10 +7,9 @@ import type { ReplicaState } from "./replica-set.ts";
 export function poolsStatus(
   pools: readonly ReplicaPool[],
   ownRegion: string,
-): Omit<GatewayStatus, "version"> {
+): Pick<GatewayStatus, "regions"> {
   const names = [...new Set(pools.map(({ region }) => region))];
   return {
-    region: ownRegion,
     regions: regionsInOrder(names, ownRegion, {}).map((name) => {
       const ofRegion = pools.filter(({ region }) => region === name);
       const ids = ofRegion.flatMap((pool) => pool.states().map(({ id }) => id));

@@ -50,11 +50,7 @@ export function pixelError(input: PictureInput, thrown: unknown): ScoringError {
 
 async function sizeOf(input: PixelInput): Promise<{ width: number; height: number }> {
   if (is(input, "HTMLImageElement")) {
-    const image = input as HTMLImageElement;
-    // One that is still being loaded: its failure is told as "cannot be read".
-    if (!image.complete)
-      await image.decode().catch((thrown) => Promise.reject(pixelError(input, thrown)));
-    return { width: image.naturalWidth, height: image.naturalHeight };
+    return sizeOfImage(input as HTMLImageElement);
   }
   if (is(input, "HTMLVideoElement")) {
     const video = input as HTMLVideoElement;
@@ -70,6 +66,18 @@ async function sizeOf(input: PixelInput): Promise<{ width: number; height: numbe
   throw new InvalidRequestError("the picture is none of what can be sent", {
     hint: "a Blob or File, its bytes, an image, a video, a canvas, an ImageBitmap, ImageData or a VideoFrame",
   });
+}
+
+async function sizeOfImage(image: HTMLImageElement): Promise<{ width: number; height: number }> {
+  try {
+    await image.decode();
+  } catch (thrown) {
+    throw new InvalidRequestError("the image cannot be read: it was not loaded", {
+      hint: "is its src right?",
+      cause: thrown,
+    });
+  }
+  return { width: image.naturalWidth, height: image.naturalHeight };
 }
 
 /** For messages. */

@@ -64,9 +64,10 @@ async function fittedFile(file: Blob, { fit, fitter, modelSize }: UploadParts): 
 
 async function fittedPixels(input: PixelInput, parts: UploadParts): Promise<Upload> {
   const { fit, fitter, modelSize } = parts;
-  const target = fit === "off" ? everything : targetFor(await modelSize());
+  // First of all, since what moves shows something else a moment later.
   const bitmap = await bitmapFrom(input);
   try {
+    const target = fit === "off" ? everything : targetFor(await modelSize());
     const { blob, width, height } = await fitter.fit(bitmap, target);
     if (!blob) throw new Error("it could not be encoded");
     return { blob, contentType: blob.type, savedBytes: 0, source: { width, height } };

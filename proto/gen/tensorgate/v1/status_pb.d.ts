@@ -133,6 +133,13 @@ export declare type RegionStatus = Message<"tensorgate.v1.RegionStatus"> & {
    * @generated from field: repeated tensorgate.v1.PoolStatus pools = 3;
    */
   pools: PoolStatus[];
+
+  /**
+   * Whether the region is there, in a demo that can take it away; absent elsewhere.
+   *
+   * @generated from field: optional bool is_plugged = 4;
+   */
+  isPlugged?: boolean | undefined;
 };
 
 /**

@@ -1,0 +1,54 @@
+import type { Detections, LabelScore } from "@tensorgate/web-client";
+import { ScoringError } from "@tensorgate/web-client";
+import { element, made } from "../elements.ts";
+import type { Answer } from "../gateway.ts";
+import { showBoxes } from "./boxes-view.ts";
+import { type Cost, costBar, costOf } from "./cost-bar.ts";
+
+/** Shows an answer beside the picture that it is of, and what it cost. */
+export function showAnswer(answer: Answer, overlay: SVGElement, elapsedMs: number): void {
+  const found: Detections | undefined = "boxes" in answer ? answer : undefined;
+  const labels: readonly LabelScore[] = found ? found.boxes : (answer as readonly LabelScore[]);
+  const list = made("ol", { class: "labels" }, ...labels.map(labelRow));
+  const nothing = made("p", { class: "hint" }, "Nothing found.");
+  element("answer").replaceChildren(labels.length > 0 ? list : nothing);
+  showBoxes(overlay, found);
+  const { meta } = answer;
+  showCost(costOf(meta.timing, elapsedMs));
+  const { upload, region, cache, attempts, requestId } = meta;
+  element("facts").textContent = [
+    ...(region ? [`scored in ${region}`] : []),
+    ...(upload ? [`${kilobytes(upload.bytes)} sent`] : []),
+    ...(upload && upload.savedBytes > 0 ? [`${kilobytes(upload.savedBytes)} saved`] : []),
+    ...(attempts > 1 ? [`${attempts} attempts`] : []),
+    ...(cache ? [`cache: ${cache}`] : []),
+    `request ${requestId.slice(0, 8)}`,
+  ].join(" · ");
+}
+
+/** Shows a failure in the place of an answer, with what to do about it. */
+export function showFailure(thrown: unknown, overlay?: SVGElement): void {
+  const told = ScoringError.is(thrown) || thrown instanceof Error ? thrown.message : String(thrown);
+  element("answer").replaceChildren(made("p", { class: "error" }, told));
+  if (overlay) showBoxes(overlay, undefined);
+  element("cost").replaceChildren();
+  element("facts").textContent = "";
+}
+
+function labelRow({ label, score }: LabelScore): HTMLLIElement {
+  return made(
+    "li",
+    {},
+    made("progress", { value: score, max: 1, "aria-hidden": "true" }),
+    made("span", {}, label),
+    made("span", {}, `${(score * 100).toFixed(1)} %`),
+  );
+}
+
+function showCost(cost: Cost): void {
+  element("cost").replaceChildren(costBar(cost));
+}
+
+function kilobytes(bytes: number): string {
+  return `${(bytes / 1_000).toFixed(bytes < 10_000 ? 1 : 0)} kB`;
+}

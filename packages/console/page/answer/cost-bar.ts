@@ -1,0 +1,56 @@
+import { made } from "../elements.ts";
+
+/** Where the time of a call went, in milliseconds. */
+export interface Cost {
+  readonly parts: readonly { readonly name: CostPart; readonly ms: number }[];
+  readonly totalMs: number;
+}
+
+type CostPart = "decode" | "queue" | "device" | "gateway" | "network";
+
+/** The gateway's stages by what they mean to somebody who looks. */
+const partOfStage: Readonly<Record<string, CostPart>> = {
+  decode: "decode",
+  preprocess: "decode",
+  admit: "queue",
+  queue: "queue",
+  upstream: "device",
+};
+
+/**
+ * @param timing - stages as `Server-Timing` tells them, in milliseconds, "total" among them
+ * @param elapsedMs - as the page saw it
+ */
+export function costOf(timing: Readonly<Record<string, number>>, elapsedMs: number): Cost {
+  const { total = 0, ...stages } = timing;
+  const sum = { decode: 0, queue: 0, device: 0, gateway: 0, network: 0 };
+  for (const [stage, ms] of Object.entries(stages)) sum[partOfStage[stage] ?? "gateway"] += ms;
+  const known = sum.decode + sum.queue + sum.device + sum.gateway;
+  sum.gateway += Math.max(0, total - known);
+  sum.network = Math.max(0, elapsedMs - Math.max(total, known));
+  const parts = (Object.keys(sum) as CostPart[]).map((name) => ({ name, ms: sum[name] }));
+  return { parts: parts.filter(({ ms }) => ms >= 0.05), totalMs: elapsedMs };
+}
+
+/** One bar, its pieces as wide as they took long, and the same in words. */
+export function costBar({ parts, totalMs }: Cost): HTMLElement {
+  const sum = parts.reduce((all, { ms }) => all + ms, 0) || 1;
+  const pieces = parts.map(({ name, ms }) => {
+    const piece = made("i", { class: name });
+    piece.style.flexGrow = String(ms / sum);
+    return piece;
+  });
+  const words = parts.map(({ name, ms }) =>
+    made("span", {}, made("i", { class: name }), `${name} ${milliseconds(ms)}`),
+  );
+  return made(
+    "div",
+    { class: "cost" },
+    made("div", { class: "cost-bar", "aria-hidden": "true" }, ...pieces),
+    made("p", { class: "cost-words" }, made("b", {}, milliseconds(totalMs)), ...words),
+  );
+}
+
+function milliseconds(ms: number): string {
+  return `${ms < 10 ? ms.toFixed(1) : ms.toFixed(0)} ms`;
+}

@@ -1,0 +1,49 @@
+import { element, made } from "../elements.ts";
+import { tabs } from "../tabs.ts";
+import { type Language, languages, type SnippetCall, snippet } from "./snippets.ts";
+
+export interface CallView {
+  show(call: SnippetCall): void;
+}
+
+/** The same call in several languages, to be copied. */
+export function callView(): CallView {
+  let language: Language = "curl";
+  let shown: SnippetCall | undefined;
+  const list = element("languages");
+  list.append(
+    ...languages.map((name) =>
+      made(
+        "button",
+        {
+          role: "tab",
+          type: "button",
+          "aria-controls": "call-panel",
+          "aria-selected": name === language ? "true" : "false",
+        },
+        name,
+      ),
+    ),
+  );
+  const refresh = () => {
+    element("call").textContent = shown ? snippet(language, shown) : "";
+  };
+  tabs(list, ({ textContent }) => {
+    language = textContent as Language;
+    refresh();
+  });
+  const copy = element("copy");
+  copy.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(element("call").textContent ?? "");
+    copy.textContent = "Copied";
+    setTimeout(() => {
+      copy.textContent = "Copy";
+    }, 1_500);
+  });
+  return {
+    show: (call) => {
+      shown = call;
+      refresh();
+    },
+  };
+}

@@ -1,0 +1,110 @@
+import "./page.css";
+import { type PictureInput, ScoringError } from "@tensorgate/web-client";
+import { showAnswer, showFailure } from "./answer/answer-view.ts";
+import { showBoxes } from "./answer/boxes-view.ts";
+import { callView } from "./call/call-view.ts";
+import { element } from "./elements.ts";
+import { askForKey, client, keyHeaders, type PageModel, score } from "./gateway.ts";
+import { latestOnly } from "./latest-only.ts";
+import { type ModelPicker, modelPicker } from "./model-picker.ts";
+import { cameraSource } from "./picture/camera-source.ts";
+import { drawingSource } from "./picture/drawing-source.ts";
+import { fileSource } from "./picture/file-source.ts";
+import { regionsView } from "./regions/regions-view.ts";
+import { steadyCalls } from "./regions/steady-calls.ts";
+import { watchStatus } from "./regions/watch-status.ts";
+import { tabs } from "./tabs.ts";
+
+/** What is scored: what was chosen last. */
+let picture: PictureInput = element<HTMLCanvasElement>("canvas");
+let fileName = "picture.jpg";
+let picker: ModelPicker | undefined;
+
+const overlay = element<SVGElement>("boxes");
+const call = callView();
+
+const show = latestOnly(async ({ shown, model }: { shown: PictureInput; model: PageModel }) => {
+  const startMs = performance.now();
+  try {
+    const answer = await score(model, shown);
+    // An answer to an older picture must not be shown over a newer one.
+    if (shown === picture) showAnswer(answer, overlay, performance.now() - startMs);
+  } catch (thrown) {
+    if (shown === picture) showFailure(thrown, overlay);
+  }
+});
+
+function scorePicture(): void {
+  const model = picker?.chosen();
+  if (model) show({ shown: picture, model });
+}
+
+function showCall(): void {
+  const model = picker?.chosen();
+  if (!model) return;
+  call.show({
+    ...{ origin: location.origin, task: model.pageTask, model: model.name, file: fileName },
+    contentType: picture instanceof Blob && picture.type ? picture.type : "image/jpeg",
+    needsKey: keyHeaders()["authorization"] !== undefined,
+  });
+}
+
+fileSource((file) => {
+  picture = file;
+  fileName = file.name || "picture.png";
+  showBoxes(overlay, undefined);
+  showCall();
+  scorePicture();
+});
+drawingSource((canvas) => {
+  picture = canvas;
+  scorePicture();
+});
+const camera = cameraSource({
+  onError: (thrown) => showFailure(thrown),
+  watch: async (video, signal) => {
+    const model = picker?.chosen();
+    if (!model) return;
+    let beforeMs = performance.now();
+    const frames = client.stream(model.name, video, { task: model.pageTask, fps: 10, signal });
+    for await (const frame of frames) {
+      const nowMs = performance.now();
+      if (frame.ok)
+        showAnswer(frame.value, element<SVGElement>("live-boxes"), nowMs - frame.takenMs);
+      else showFailure(frame.error);
+      element("frame-rate").textContent =
+        `${(1_000 / (nowMs - beforeMs)).toFixed(1)} frames a second`;
+      beforeMs = nowMs;
+    }
+  },
+});
+const sources = document.querySelector(".tabs");
+if (sources) {
+  tabs(sources, ({ id }) => {
+    if (id !== "camera-tab") camera.stop();
+  });
+}
+steadyCalls(() => {
+  const model = picker?.chosen();
+  return model && score(model, picture);
+});
+
+async function start(): Promise<void> {
+  try {
+    picker = await modelPicker(() => {
+      camera.stop();
+      showCall();
+      if (picture instanceof Blob) scorePicture();
+    });
+    element("key-form").hidden = true;
+    showCall();
+  } catch (thrown) {
+    showFailure(thrown);
+    if (ScoringError.is(thrown) && thrown.reason === "unauthenticated")
+      askForKey(() => void start());
+  }
+}
+
+void start();
+const regions = regionsView();
+void watchStatus(regions.show);

@@ -1,0 +1,51 @@
+import { element } from "./elements.ts";
+import { client, type PageModel, type PageTask } from "./gateway.ts";
+
+/** What the page would rather ask for. */
+const tasks: readonly PageTask[] = ["detect", "classify"];
+
+export interface ModelPicker {
+  /** What is chosen; undefined where no model takes pictures. */
+  chosen(): PageModel | undefined;
+}
+
+/** Fills the list of models. @throws ClientError */
+export async function modelPicker(onChange: () => void): Promise<ModelPicker> {
+  const select = element<HTMLSelectElement>("model");
+  const found = await client.models.list();
+  const models = found.flatMap((model): PageModel[] => {
+    const pageTask = tasks.find((task) => model.tasks.includes(task));
+    return pageTask ? [{ ...model, pageTask }] : [];
+  });
+  select.replaceChildren(
+    ...models.map(({ name, pageTask }) => new Option(`${name} (${pageTask})`, name)),
+  );
+  // A model that was trained before one whose answers mean nothing.
+  const trained = models.filter(({ weights }) => weights !== "seeded");
+  const first = trained.find(({ pageTask }) => pageTask === "classify") ?? trained[0];
+  if (first) select.value = first.name;
+  const chosen = () => models.find(({ name }) => name === select.value);
+
+  const show = () => {
+    const model = chosen();
+    element("banner").hidden = model?.weights !== "seeded";
+    element("model-facts").textContent = model ? factsOf(model) : "No model here takes pictures.";
+  };
+  select.onchange = () => {
+    show();
+    onChange();
+  };
+  show();
+  return { chosen };
+}
+
+function factsOf({ pageTask, input, labelCount, versions, regions, family }: PageModel): string {
+  const { width, height } = input;
+  return [
+    `Takes a picture${width && height ? `, brought to ${width} × ${height} pixels` : ""}`,
+    `gives ${pageTask === "detect" ? "boxes" : "labels"} of ${labelCount} classes`,
+    ...(family ? [family] : []),
+    `version ${versions.join(", ") || "unknown"}`,
+    regions.join(", "),
+  ].join(" · ");
+}

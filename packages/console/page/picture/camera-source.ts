@@ -1,0 +1,56 @@
+import { element } from "../elements.ts";
+
+export interface CameraParts {
+  /** Scores what the video shows until `signal` aborts; tells of each frame. */
+  readonly watch: (video: HTMLVideoElement, signal: AbortSignal) => Promise<void>;
+  readonly onError: (error: unknown) => void;
+}
+
+export interface CameraSource {
+  stop(): void;
+}
+
+/** The camera, live: from the button until it is pressed again. */
+export function cameraSource({ watch, onError }: CameraParts): CameraSource {
+  const video = element<HTMLVideoElement>("video");
+  const button = element<HTMLButtonElement>("camera");
+  let running: AbortController | undefined;
+
+  function stop(): void {
+    running?.abort();
+    running = undefined;
+    const { srcObject } = video;
+    if (srcObject instanceof MediaStream) for (const track of srcObject.getTracks()) track.stop();
+    video.srcObject = null;
+    button.textContent = "Start the camera";
+  }
+
+  async function start(): Promise<void> {
+    const controller = new AbortController();
+    running = controller;
+    button.textContent = "Stop the camera";
+    try {
+      video.srcObject = await cameraStream();
+      await video.play();
+      if (!controller.signal.aborted) await watch(video, controller.signal);
+    } catch (thrown) {
+      if (!controller.signal.aborted) onError(thrown);
+    }
+    if (running === controller) stop();
+  }
+
+  button.addEventListener("click", () => {
+    if (running) stop();
+    else void start();
+  });
+  return { stop };
+}
+
+function cameraStream(): Promise<MediaStream> {
+  // Absent where the page came neither by https nor from this machine.
+  const { mediaDevices } = navigator as { readonly mediaDevices?: MediaDevices };
+  if (!mediaDevices) {
+    throw new Error("A page that came without TLS from another machine gets no camera.");
+  }
+  return mediaDevices.getUserMedia({ video: { facingMode: "environment" }, audio: false });
+}

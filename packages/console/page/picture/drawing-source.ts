@@ -1,0 +1,44 @@
+import { element } from "../elements.ts";
+
+/** A canvas to draw on. `onStroke` is told of every piece of a stroke, so that the answer follows the pen. */
+export function drawingSource(onStroke: (canvas: HTMLCanvasElement) => void): void {
+  const canvas = element<HTMLCanvasElement>("canvas");
+  const pen = element<HTMLInputElement>("pen");
+  const context = canvas.getContext("2d");
+  if (!context) return;
+  clear();
+
+  function clear(): void {
+    if (!context) return;
+    context.fillStyle = "white";
+    context.fillRect(0, 0, canvas.width, canvas.height);
+  }
+
+  /** From the page's pixels to the canvas's. */
+  function positionOf({ offsetX, offsetY }: PointerEvent): readonly [number, number] {
+    return [
+      (offsetX * canvas.width) / canvas.clientWidth,
+      (offsetY * canvas.height) / canvas.clientHeight,
+    ];
+  }
+
+  canvas.addEventListener("pointerdown", (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    context.lineWidth = Number(pen.value);
+    context.lineCap = "round";
+    context.lineJoin = "round";
+    context.strokeStyle = "black";
+    context.beginPath();
+    context.moveTo(...positionOf(event));
+    context.lineTo(...positionOf(event));
+    context.stroke();
+    onStroke(canvas);
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (!canvas.hasPointerCapture(event.pointerId)) return;
+    context.lineTo(...positionOf(event));
+    context.stroke();
+    onStroke(canvas);
+  });
+  element("clear").addEventListener("click", clear);
+}

@@ -1,0 +1,272 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { consoleFiles } from "@tensorgate/console";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { samplePicture } from "../support/pictures.ts";
+import {
+  shapesModel,
+  startBundledGateway,
+  startShapesGateway,
+} from "../support/running-gateway.ts";
+import { openBrowser, whyNoBrowser } from "./support/browser.ts";
+
+const picture = (name: string) =>
+  fileURLToPath(new URL(`../../examples/pictures/${name}.jpg`, import.meta.url));
+
+/** A page that tells what went wrong in it. */
+interface WatchedPage extends AsyncDisposable {
+  readonly page: Page;
+  readonly faults: readonly string[];
+}
+
+describe.skipIf(whyNoBrowser)("the page", () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await openBrowser();
+  });
+  afterAll(() => browser?.close());
+
+  async function open(url: string): Promise<WatchedPage> {
+    const context = await browser.newContext({ permissions: ["camera"] });
+    const page = await context.newPage();
+    const faults: string[] = [];
+    page.on("pageerror", ({ message }) => faults.push(message));
+    page.on("console", (message) => {
+      if (message.type() === "error") faults.push(message.text());
+    });
+    await page.goto(url);
+    await page.waitForSelector("#model option", { state: "attached" });
+    return { page, faults, [Symbol.asyncDispose]: () => context.close() };
+  }
+
+  /** Waits until the best label is `label`. */
+  const untilBest = (page: Page, label: string) =>
+    page.waitForFunction(
+      (expected) => document.querySelector(".labels li span")?.textContent === expected,
+      label,
+    );
+
+  test("a picture that is chosen, dropped or pasted is scored, and what it cost is shown", async () => {
+    await using running = await startBundledGateway({}, { console: consoleFiles() });
+    await using opened = await open(running.url);
+    const { page, faults } = opened;
+
+    await page.setInputFiles("#file", picture("star"));
+    await untilBest(page, "star");
+    expect(await page.textContent("#facts")).toContain("scored in westeurope · 6.9 kB sent");
+    expect(await page.textContent("#cost")).toMatch(/\d ms.*device/);
+    expect(await page.textContent("#model-facts")).toContain("224 × 224 pixels");
+
+    for (const [how, name] of [
+      ["drop", "heart"],
+      ["paste", "moon"],
+    ] as const) {
+      const base64 = Buffer.from(samplePicture(name)).toString("base64");
+      await page.evaluate(
+        ({ type, text }) => {
+          const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+          const data = new DataTransfer();
+          data.items.add(new File([bytes], `${type}.jpg`, { type: "image/jpeg" }));
+          const event =
+            type === "drop"
+              ? new DragEvent("drop", { dataTransfer: data, bubbles: true })
+              : new ClipboardEvent("paste", { clipboardData: data, bubbles: true });
+          document.querySelector("#drop")?.dispatchEvent(event);
+        },
+        { type: how, text: base64 },
+      );
+      await untilBest(page, name);
+    }
+    expect(faults).toEqual([]);
+  });
+
+  test("boxes are drawn over the picture, and a failure takes their place", async () => {
+    await using running = await startBundledGateway({}, { console: consoleFiles() });
+    await using opened = await open(running.url);
+    const { page } = opened;
+
+    await page.selectOption("#model", "shapes-detector");
+    await page.setInputFiles("#file", picture("scene-2"));
+    await page.waitForSelector("#boxes rect");
+    expect((await page.locator("#boxes text").allTextContents()).toSorted()).toEqual([
+      "cross",
+      "heart",
+    ]);
+    expect(await page.getAttribute("#boxes", "viewBox")).toBe("0 0 480 480");
+
+    const text = { name: "a.txt", mimeType: "text/plain", buffer: Buffer.from("hello") };
+    await page.setInputFiles("#file", text);
+    await page.waitForSelector("#answer .error");
+    expect(await page.textContent("#answer")).toContain("Hint:");
+    expect(await page.locator("#boxes rect").count()).toBe(0);
+  });
+
+  test("the label follows what is drawn", async () => {
+    await using running = await startBundledGateway({}, { console: consoleFiles() });
+    await using opened = await open(running.url);
+    const { page, faults } = opened;
+    await page.click("#draw-tab");
+    const box = await page.locator("#canvas").boundingBox();
+    const at = (x: number, y: number) =>
+      [(box?.x ?? 0) + x * (box?.width ?? 0), (box?.y ?? 0) + y * (box?.height ?? 0)] as const;
+
+    await page.mouse.move(...at(0.2, 0.5));
+    await page.mouse.down();
+    await page.mouse.move(...at(0.8, 0.5), { steps: 8 });
+    await page.mouse.up();
+    await page.mouse.move(...at(0.5, 0.2));
+    await page.mouse.down();
+    await page.mouse.move(...at(0.5, 0.8), { steps: 8 });
+    await page.mouse.up();
+
+    await untilBest(page, "plus");
+    expect(faults).toEqual([]);
+  });
+
+  test("the camera is scored live, until it is stopped", async () => {
+    await using running = await startBundledGateway({}, { console: consoleFiles() });
+    await using opened = await open(running.url);
+    const { page, faults } = opened;
+
+    await page.click("#camera-tab");
+    await page.click("#camera");
+    await page.waitForFunction(() =>
+      document.querySelector("#frame-rate")?.textContent?.includes("frames a second"),
+    );
+    await page.waitForSelector(".labels li");
+    expect(await page.textContent("#camera")).toBe("Stop the camera");
+    await page.click("#camera");
+
+    expect(await page.textContent("#camera")).toBe("Start the camera");
+    expect(
+      await page.evaluate(() => document.querySelector<HTMLVideoElement>("#video")?.srcObject),
+    ).toBeNull();
+    expect(faults).toEqual([]);
+  });
+
+  test("the keyboard does what the mouse does, and everything has a name", async () => {
+    await using running = await startBundledGateway({}, { console: consoleFiles() });
+    await using opened = await open(running.url);
+    const { page } = opened;
+
+    await page.focus("#file-tab");
+    await page.keyboard.press("ArrowRight");
+    expect(await page.isVisible("#canvas")).toBe(true);
+    expect(await page.getAttribute("#draw-tab", "aria-selected")).toBe("true");
+    await page.keyboard.press("ArrowLeft");
+    await page.keyboard.press("ArrowLeft");
+    expect(await page.isVisible("#video")).toBe(true);
+
+    const nameless = await page.evaluate(() =>
+      [
+        ...document.querySelectorAll<HTMLElement>(
+          "button, input, select, video, canvas, [role=img]",
+        ),
+      ]
+        .filter((each) => {
+          const labelled = (each as HTMLInputElement).labels?.length ?? 0;
+          return !each.textContent?.trim() && !each.ariaLabel && labelled === 0;
+        })
+        .map(({ outerHTML }) => outerHTML),
+    );
+    expect(nameless).toEqual([]);
+  });
+
+  test("nothing is wider than a phone", async () => {
+    await using running = await startBundledGateway({}, { console: consoleFiles() });
+    await using opened = await open(running.url);
+    const { page } = opened;
+    await page.setViewportSize({ width: 360, height: 740 });
+    await page.setInputFiles("#file", picture("star"));
+    await untilBest(page, "star");
+
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+  });
+
+  test("the snippets are of the call at hand", async () => {
+    await using running = await startBundledGateway({}, { console: consoleFiles() });
+    await using opened = await open(running.url);
+    const { page } = opened;
+    await page.setInputFiles("#file", picture("star"));
+
+    expect(await page.textContent("#call")).toBe(
+      `curl --data-binary @star.jpg -H 'content-type: image/jpeg' ${running.url}/v1/classify/shapes`,
+    );
+    await page.click("#languages >> text=Node");
+    expect(await page.textContent("#call")).toContain(
+      'await client.classify("shapes", "star.jpg")',
+    );
+  });
+
+  test("regions are shown as they are, and one that is taken away costs no call", async () => {
+    const isPlugged = new Map([["westeurope", true]]);
+    const list = () => [...isPlugged].map(([region, each]) => ({ region, isPlugged: each }));
+    const unplug = (region: string) => void isPlugged.set(region, false);
+    const plug = async (region: string) => void isPlugged.set(region, true);
+    await using running = await startBundledGateway(
+      {},
+      { console: consoleFiles(), plugs: { list, unplug, plug } },
+    );
+    await using opened = await open(running.url);
+    const { page, faults } = opened;
+    await page.waitForSelector("[data-region=westeurope]");
+    expect(await page.textContent("#regions tbody th")).toBe("westeurope (here)");
+    expect(await page.locator(".replica.ready").count()).toBe(2);
+
+    await page.click("#steady");
+    await page.waitForFunction(() => Number(document.querySelector("#answered")?.textContent) > 2);
+    await page.click("[data-region=westeurope]");
+    await page.waitForSelector("text=Plug it in");
+    expect(isPlugged.get("westeurope")).toBe(false);
+    await page.click("[data-region=westeurope]");
+    await page.waitForSelector("text=Pull the plug");
+    expect(await page.textContent("#failed")).toBe("0");
+    expect(faults).toEqual([]);
+  });
+
+  test("where a key is needed it is asked for, and used", async () => {
+    const key = `tg_page_${"s".repeat(43)}`;
+    const sha256 = createHash("sha256").update(key).digest("hex");
+    const keys = [{ id: "page", sha256, models: ["*"] }];
+    await using running = await startShapesGateway({ keys }, { console: consoleFiles() });
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    await page.goto(running.url);
+    await page.waitForSelector("#key-form:not([hidden])");
+
+    await page.fill("#key", key);
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("#model option", { state: "attached" });
+    await page.setInputFiles("#file", picture("star"));
+    await untilBest(page, "star");
+
+    expect(await page.isVisible("#key-form")).toBe(false);
+    expect(await page.textContent("#call")).toContain("$TENSORGATE_API_KEY");
+    expect(await page.content()).not.toContain(key);
+    await context.close();
+  });
+
+  test("a model whose weights are made up says so", async () => {
+    const models = [{ ...shapesModel(), weights: "seeded" as const }];
+    await using running = await startShapesGateway({ models }, { console: consoleFiles() });
+    await using opened = await open(running.url);
+
+    expect(await opened.page.isVisible("#banner")).toBe(true);
+  });
+
+  test("the browser client of the README works as it is printed there", async () => {
+    const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+    const snippet = /```js\n(const \{ ScoringClient \}[\s\S]*?)```/.exec(readme)?.[1] ?? "";
+    await using running = await startBundledGateway({}, { console: consoleFiles() });
+    await using opened = await open(running.url);
+    const { page } = opened;
+    await page.click("#draw-tab");
+
+    const result = await page.evaluate(`(async () => { ${snippet}; return [...labels]; })()`);
+
+    expect(snippet).not.toBe("");
+    expect(result).toHaveLength(5);
+  });
+});

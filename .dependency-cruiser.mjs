@@ -11,7 +11,7 @@ const packages = {
   imaging: ["core"],
   gateway: ["core", "proto", "tf-serving", "imaging"],
   "model-server": ["core", "proto", "tf-serving", "imaging"],
-  client: ["core", "proto"],
+  client: ["core", "proto", "tf-serving"],
   "web-client": ["core"],
   console: ["core", "proto", "web-client"],
   cli: ["core", "tf-serving", "client", "gateway", "model-server", "console"],
@@ -31,7 +31,7 @@ const stages = {
 const homes = {
   sharp: "^packages/imaging/src/open-picture\\.ts$",
   "onnxruntime-node": "^packages/model-server/src/",
-  "@grpc/grpc-js": "^packages/model-server/src/",
+  "@grpc/grpc-js": "^packages/(model-server/src/|client/src/serving/)",
   "@connectrpc": "^packages/(gateway/src/inbound|client/src|console/page/regions)/",
   vite: "^packages/console/build-page\\.ts$",
   "@opentelemetry": "^packages/(gateway/src/(telemetry/|gateway\\.ts$)|cli/src/telemetry/)",

@@ -12,6 +12,7 @@ import { runListModels } from "./commands/list-models.ts";
 import { runModelServer } from "./commands/model-server.ts";
 import { runScore } from "./commands/score.ts";
 import { runServe } from "./commands/serve.ts";
+import { runTypes } from "./commands/types.ts";
 import {
   cacheOption,
   explained,
@@ -244,6 +245,13 @@ function program(): Command {
       ),
     )
     .action((name: string, options) => runAddModel(name, options));
+
+  root
+    .command("types")
+    .description("print the models of a gateway as TypeScript, for new ScoringClient<Catalog>()")
+    .addOption(urlOption())
+    .addOption(keyOption())
+    .action((options) => runTypes(options));
 
   const config = root.command("config").description("look at a configuration");
   config

@@ -44,3 +44,8 @@ export {
 export type { ClientOptions } from "./options.ts";
 export type { PictureInput } from "./picture-input.ts";
 export { ScoringClient } from "./scoring-client.ts";
+export {
+  PredictionClient,
+  type PredictionClientOptions,
+  type PredictionOptions,
+} from "./serving/prediction-client.ts";

@@ -1,0 +1,237 @@
+import { randomUUID } from "node:crypto";
+import {
+  type Call,
+  type CallOptions,
+  type ClockAndRandom,
+  type CommonClientOptions,
+  caller,
+  commonClientDefaults,
+  InvalidRequestError,
+  outputFromTensor,
+  retryBudget,
+  type Tensor,
+  type TensorInput,
+  type TensorOutput,
+  tensorFromInput,
+  UpstreamFailedError,
+  type WithMeta,
+  withMeta,
+} from "@tensorgate/core";
+import {
+  type Dialect,
+  type FamilyName,
+  families,
+  type ModelTensorNames,
+  predictRequestSegments,
+  scoreResponseFromPredictResponse,
+  underOurNames,
+  wireName,
+} from "@tensorgate/tf-serving";
+import { pictureBytes } from "../picture-input.ts";
+import { systemClockAndRandom } from "../system-clock.ts";
+import { openRawChannel, type RawChannel } from "./raw-channel.ts";
+import { grpcCodeOf } from "./serving-failure.ts";
+
+/** What a client of one model server is told. */
+export interface PredictionClientOptions extends CommonClientOptions {
+  /** Name or number of the host, without a port. */
+  readonly address: string;
+  /** 443 with TLS; without it 8500 where TensorFlow Serving is, and 80 where an FPGA's container is. */
+  readonly port?: number;
+  /** @default false */
+  readonly useTls?: boolean;
+  /** How the server wants to be spoken to; `azure-fpga` unless `model` is given. */
+  readonly dialect?: Dialect;
+  /** Name of the model: needed by `tensorflow-serving`, where a server holds several. */
+  readonly model?: string;
+  /** Topology of the model; its tensors can then be called as the gateway calls them, whatever the dialect. */
+  readonly family?: FamilyName;
+  /** Token of the service. Refused where it would travel in plaintext to another machine. */
+  readonly accessToken?: string;
+  /** Sends the token in plaintext too. @default false */
+  readonly allowPlaintextToken?: boolean;
+  /** Name of the service, by which a cluster finds the container. */
+  readonly serviceName?: string;
+  /** Time and chance, for tests. */
+  readonly clockAndRandom?: ClockAndRandom;
+}
+
+/** What one call can be told. */
+export interface PredictionOptions<Outputs = unknown>
+  extends Pick<CallOptions, "signal" | "timeoutMs" | "deadlineMs" | "maxRetries" | "version"> {
+  /** One name gives that tensor, several give them in that order, none gives the only one or all by name. */
+  readonly outputs?: Outputs;
+}
+
+/** What comes back, by what was asked for. */
+export type Predicted<Outputs> = Outputs extends string
+  ? TensorOutput
+  : Outputs extends readonly string[]
+    ? readonly TensorOutput[]
+    : TensorOutput | Readonly<Record<string, TensorOutput>>;
+
+/**
+ * Scores at one model server, without a gateway: for those who come from the FPGA service's own client.
+ *
+ * The methods are that client's. What differs: the batch axis of a single picture is taken off whatever outputs are asked
+ * for, floats can be sent, a deadline that is over is not tried again, and a token stays off plaintext connections.
+ */
+export class PredictionClient implements AsyncDisposable {
+  readonly #options: PredictionClientOptions;
+  readonly #dialect: Dialect;
+  readonly #names: ModelTensorNames;
+  readonly #channel: RawChannel;
+  readonly #call: Call;
+
+  /** @throws TypeError if the options do not go together */
+  constructor(options: PredictionClientOptions) {
+    const { useTls = false, port, address, accessToken, serviceName, model } = options;
+    this.#options = options;
+    this.#dialect = options.dialect ?? (model === undefined ? "azure-fpga" : "tensorflow-serving");
+    if (this.#dialect === "tensorflow-serving" && model === undefined) {
+      throw new TypeError(
+        "a TensorFlow Serving holds several models: give the name of one as model",
+      );
+    }
+    assertTokenIsSafe(options);
+    const family = options.family && families.get(options.family);
+    this.#names = {
+      inputs: family ? [family.input, family.pixelInput] : [],
+      outputs: family?.outputs ?? [],
+    };
+    const plain = this.#dialect === "tensorflow-serving" ? 8_500 : 80;
+    this.#channel = openRawChannel(`${address}:${port ?? (useTls ? 443 : plain)}`, useTls);
+    const bearer = this.#dialect === "azure-fpga-preview" ? "" : "Bearer ";
+    this.#call = caller({
+      ...commonClientDefaults,
+      ...{ onEvent: undefined, apiKey: undefined, ...options },
+      headers: {
+        ...(accessToken && { authorization: bearer + accessToken }),
+        ...(serviceName && {
+          "x-ms-aml-grpc-service-route": `/api/v1/service/${serviceName}`,
+        }),
+        ...options.headers,
+      },
+      budget: retryBudget(),
+      clockAndRandom: options.clockAndRandom ?? systemClockAndRandom,
+      newRequestId: randomUUID,
+    });
+  }
+
+  /** Scores the picture in a file. @param input - the tensor that takes it; that of the dialect by default */
+  async scoreFile<const Outputs = undefined>(
+    path: string | URL,
+    options: PredictionOptions<Outputs> & { readonly input?: string } = {},
+  ): Promise<WithMeta<Predicted<Outputs>>> {
+    const name = options.input ?? this.#pictureInput();
+    let read: Promise<Uint8Array> | undefined;
+    return this.#score({ method: "scoreFile", options }, async () => {
+      read ??= pictureBytes(path);
+      return { [name]: { data: [await read], shape: [1] } };
+    });
+  }
+
+  /** Scores tensors by their names. */
+  async scoreTensors<const Outputs = undefined>(
+    inputs: Readonly<Record<string, TensorInput>>,
+    options: PredictionOptions<Outputs> = {},
+  ): Promise<WithMeta<Predicted<Outputs>>> {
+    return this.#score({ method: "scoreTensors", options }, async () => inputs);
+  }
+
+  /** Ends the connection. */
+  close(): void {
+    this.#channel.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+
+  #pictureInput(): string {
+    const [ofFamily] = this.#names.inputs;
+    if (ofFamily) return ofFamily.name;
+    return this.#dialect === "azure-fpga" ? "Placeholder:0" : "images";
+  }
+
+  async #score<Outputs>(
+    { method, options: { outputs, version, ...options } }: AskedPrediction<Outputs>,
+    read: () => Promise<Readonly<Record<string, TensorInput>>>,
+  ): Promise<WithMeta<Predicted<Outputs>>> {
+    const { model = "" } = this.#options;
+    const isServing = this.#dialect === "tensorflow-serving";
+    const asked = typeof outputs === "string" ? [outputs] : ((outputs ?? []) as readonly string[]);
+    const { message, meta } = await this.#call({
+      ...{ method, options, ...(model && { model }) },
+      wireFacts: grpcCodeOf,
+      ask: async (sent) => {
+        const inputs = await read();
+        const tensors = Object.entries(inputs).map(
+          ([name, input]) => [this.#onWire("inputs", name), tensorFromInput(name, input)] as const,
+        );
+        const request = predictRequestSegments({
+          inputs: new Map(tensors),
+          // A container knows one model, and brings every output whatever it is asked.
+          modelSpec: isServing
+            ? { name: model, ...(version !== undefined && { version: BigInt(version) }) }
+            : { name: "" },
+          outputFilter: isServing ? asked.map((name) => this.#onWire("outputs", name)) : [],
+        });
+        const reply = await this.#channel.unary(Buffer.concat(request), sent);
+        const isOnePicture = Object.values(inputs).every(({ shape }) => shape[0] === 1);
+        return selected(this.#outputsOf(reply, isOnePicture), outputs) as object;
+      },
+    });
+    return withMeta(message, meta) as WithMeta<Predicted<Outputs>>;
+  }
+
+  #onWire(kind: "inputs" | "outputs", name: string): string {
+    return wireName(this.#names[kind], name, this.#dialect);
+  }
+
+  #outputsOf(reply: Buffer, isOnePicture: boolean): ReadonlyMap<string, TensorOutput> {
+    try {
+      const { outputs } = scoreResponseFromPredictResponse(reply, { name: "" });
+      const ours = underOurNames(outputs, this.#names.outputs, this.#dialect);
+      return new Map([...ours].map(([name, tensor]) => [name, output(tensor, isOnePicture)]));
+    } catch (cause) {
+      throw new UpstreamFailedError("the server's reply could not be read", { cause });
+    }
+  }
+}
+
+interface AskedPrediction<Outputs> {
+  readonly method: string;
+  readonly options: PredictionOptions<Outputs>;
+}
+
+/** The batch axis of a single picture is of no use. */
+function output(tensor: Tensor, isOnePicture: boolean): TensorOutput {
+  const { shape } = tensor;
+  const isBatchOfOne = isOnePicture && shape.length > 1 && shape[0] === 1;
+  return outputFromTensor(isBatchOfOne ? { ...tensor, shape: shape.slice(1) } : tensor);
+}
+
+function selected(found: ReadonlyMap<string, TensorOutput>, outputs: unknown): unknown {
+  const named = (name: string): TensorOutput => {
+    const tensor = found.get(name);
+    if (tensor) return tensor;
+    throw new InvalidRequestError(`the reply has no output "${name}"`, {
+      hint: `it has ${[...found.keys()].map((each) => `"${each}"`).join(", ")}`,
+      field: "outputs",
+    });
+  };
+  if (typeof outputs === "string") return named(outputs);
+  if (Array.isArray(outputs)) return outputs.map(named);
+  const [only, ...others] = found.values();
+  return only && others.length === 0 ? only : Object.fromEntries(found);
+}
+
+function assertTokenIsSafe(options: PredictionClientOptions): void {
+  const { accessToken, useTls, address, allowPlaintextToken } = options;
+  const isLocal = /^(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/.test(address);
+  if (!accessToken || useTls || isLocal || allowPlaintextToken) return;
+  throw new TypeError(
+    `the token would travel to ${address} in plaintext: say useTls: true, or allowPlaintextToken: true if something else encrypts`,
+  );
+}

@@ -1,0 +1,60 @@
+import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import type { SentCall } from "@tensorgate/core";
+import { failureFromStatus } from "./serving-failure.ts";
+
+/** Calls `Predict` with messages that are bytes already. */
+export interface RawChannel {
+  /** @throws ScoringError in the terms of what the server answered */
+  unary(message: Buffer, call: SentCall): Promise<Buffer>;
+  close(): void;
+}
+
+const predictPath = "/tensorflow.serving.PredictionService/Predict";
+
+/** Load balancers drop connections on which nothing comes; one that was idle this long is made anew, in milliseconds. */
+const idleMs = 120_000;
+
+const asItIs = (bytes: Buffer): Buffer => bytes;
+
+export function openRawChannel(address: string, useTls: boolean): RawChannel {
+  const channel = new Client(
+    address,
+    useTls ? credentials.createSsl() : credentials.createInsecure(),
+    {
+      // Twelve tensors of five pictures are more than the default of 4 MiB.
+      "grpc.max_receive_message_length": -1,
+      "grpc.max_send_message_length": -1,
+      "grpc.client_idle_timeout_ms": idleMs,
+      // Attempts are the caller's.
+      "grpc.enable_retries": 0,
+    },
+  );
+  return {
+    unary: (message, { headers, signal, timeoutMs, onHeader }) =>
+      new Promise((resolve, reject) => {
+        const metadata = new Metadata();
+        for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
+        const deadline = Date.now() + timeoutMs;
+        const call = channel.makeUnaryRequest(
+          predictPath,
+          asItIs,
+          asItIs,
+          message,
+          metadata,
+          { deadline },
+          (error: ServiceError | null, reply?: Buffer) => {
+            signal.removeEventListener("abort", cancel);
+            if (error) reject(failureFromStatus(error, address));
+            else resolve(reply ?? Buffer.alloc(0));
+          },
+        );
+        call.on("metadata", (received: Metadata) =>
+          onHeader((name) => received.get(name)[0]?.toString() ?? null),
+        );
+        const cancel = () => call.cancel();
+        signal.addEventListener("abort", cancel, { once: true });
+        if (signal.aborted) cancel();
+      }),
+    close: () => channel.close(),
+  };
+}

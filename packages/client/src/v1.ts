@@ -1,0 +1,4 @@
+// The messages and services of the gateway's own API, for a transport of one's own.
+export * from "@tensorgate/proto/tensorgate/v1/catalog";
+export * from "@tensorgate/proto/tensorgate/v1/scoring";
+export * from "@tensorgate/proto/tensorgate/v1/status";

@@ -1,0 +1,105 @@
+import { execFile, execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { snippet } from "../../packages/console/page/call/snippets.ts";
+import { type RunningGateway, startBundledGateway } from "../support/running-gateway.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** Whether a command is there and does what it is asked. */
+function works(command: string, args: readonly string[]): boolean {
+  try {
+    execFileSync(command, args, { stdio: "ignore" });
+    return true;
+  } catch {
+    process.stderr.write(`skipped: ${command} ${args.join(" ")} does not work here\n`);
+    return false;
+  }
+}
+
+let running: RunningGateway;
+beforeAll(async () => {
+  running = await startBundledGateway();
+});
+afterAll(() => running[Symbol.asyncDispose]());
+
+async function ran(command: string, args: readonly string[], more: Record<string, string> = {}) {
+  const env = { ...process.env, TENSORGATE_URL: running.url, ...more };
+  return promisify(execFile)(command, args, { cwd: root, env });
+}
+
+const refusal = (run: Promise<unknown>) =>
+  run.then(
+    () => ({ code: 0, stderr: "" }),
+    (thrown: { code: number; stderr: string }) => thrown,
+  );
+
+describe.runIf(works("python3", ["-m", "venv", "--help"]))("Python", () => {
+  /** Kept between runs: packages are large. */
+  const venv = join(root, ".tensorgate", "python");
+  const python = join(venv, "bin", "python");
+  const packages = ["requests", "grpcio", "grpcio-tools"];
+  let hasPackages = false;
+  beforeAll(() => {
+    if (!existsSync(python)) execFileSync("python3", ["-m", "venv", venv]);
+    hasPackages = works(python, ["-m", "pip", "install", "--quiet", ...packages]);
+  });
+
+  test("requests gets labels, and is told what is wrong", async (context) => {
+    if (!hasPackages) return context.skip("the packages of Python are out of reach");
+    const script = "examples/python/score_requests.py";
+
+    const { stdout } = await ran(python, [script, "examples/pictures/star.jpg"]);
+    const failed = await refusal(ran(python, [script, "README.md"]));
+
+    expect(stdout.split("\n")[0]).toBe("star 0.969");
+    expect(failed).toMatchObject({ code: 1, stderr: expect.stringContaining("unsupported-media") });
+  });
+
+  test("grpcio gets boxes, and is told what is wrong", async (context) => {
+    if (!hasPackages) return context.skip("the packages of Python are out of reach");
+    const script = "examples/python/score_grpc.py";
+
+    const { stdout } = await ran(python, [script, "examples/pictures/scene-2.jpg"]);
+    const failed = await refusal(ran(python, [script, "examples/pictures/star.jpg", "nothing"]));
+
+    expect(stdout).toMatch(/^heart 0\.\d+ at \d+,\d+ \d+x\d+$/m);
+    expect(stdout).toMatch(/^cross /m);
+    expect(failed).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("NOT_FOUND: there is no model"),
+    });
+  });
+
+  test("what the page prints for Python works as it is printed", async (context) => {
+    if (!hasPackages) return context.skip("the packages of Python are out of reach");
+    const text = snippet("Python", {
+      ...{ origin: running.url, task: "classify", model: "shapes", needsKey: false },
+      ...{ file: "examples/pictures/moon.jpg", contentType: "image/jpeg" },
+    });
+
+    const { stdout } = await ran(python, ["-c", text]);
+
+    expect(stdout).toContain("'label': 'moon'");
+  });
+});
+
+describe.runIf(works("go", ["version"]))("Go", () => {
+  const cache = mkdtempSync(join(tmpdir(), "tensorgate-go-"));
+  afterAll(() => rmSync(cache, { recursive: true }));
+
+  test("gets labels, and is told what is wrong", async () => {
+    const binary = join(cache, "score");
+    await ran("go", ["build", "-o", binary, "examples/go/main.go"], { GO111MODULE: "off" });
+
+    const { stdout } = await ran(binary, ["examples/pictures/star.jpg"]);
+    const failed = await refusal(ran(binary, ["README.md"]));
+
+    expect(stdout.split("\n")[0]).toBe("star 0.969");
+    expect(failed).toMatchObject({ code: 1, stderr: expect.stringContaining("unsupported-media") });
+  });
+});

@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config";
+
+/** What is tried with other languages, where they are there. */
+export default defineConfig({
+  ssr: { resolve: { conditions: ["@tensorgate/source"] } },
+  test: {
+    include: ["test/interop/**/*.test.ts"],
+    execArgv: ["--conditions=@tensorgate/source"],
+    testTimeout: 120_000,
+    hookTimeout: 240_000,
+  },
+});

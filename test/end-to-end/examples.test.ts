@@ -1,9 +1,10 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { snippet } from "../../packages/console/page/call/snippets.ts";
 import { samplePicture } from "../support/pictures.ts";
 import { type RunningGateway, startBundledGateway } from "../support/running-gateway.ts";
 
@@ -97,6 +98,36 @@ test("the Express endpoint answers, and tells whose fault a failure is", async (
   server.kill("SIGTERM");
   await once(server, "exit");
 }, 30_000);
+
+const call = (file: string) => ({
+  ...{ origin: running.url, task: "classify" as const, model: "shapes", needsKey: false },
+  ...{ file, contentType: "image/jpeg" },
+});
+
+test.runIf(hasCurl)("what the page prints for curl works as it is printed", async () => {
+  const line = snippet("curl", call("examples/pictures/drop.jpg"));
+
+  expect(JSON.parse(await ran("bash", ["-c", line])).results[0].labels[0].label).toBe("drop");
+});
+
+test("what the page prints for Node works as it is printed", async () => {
+  // In the repository, where the client is found.
+  const folder = mkdtempSync(`${root}/.snippet-`);
+  try {
+    writeFileSync(`${folder}/score.mjs`, snippet("Node", call("examples/pictures/drop.jpg")));
+    const args = ["--conditions=@tensorgate/source", `${folder}/score.mjs`];
+    expect(await ran(process.execPath, args)).toMatch(/label: 'drop'/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("a file of an odd name is quoted", () => {
+  const line = snippet("curl", { ...call("it's a $HOME.jpg"), needsKey: true });
+
+  expect(line).toContain("--data-binary @'it'\\''s a $HOME.jpg'");
+  expect(line).toContain('-H "authorization: Bearer $TENSORGATE_API_KEY"');
+});
 
 test("every example is listed, and every one that is listed is there", () => {
   const readme = readFileSync(`${root}/examples/README.md`, "utf8");

@@ -13,13 +13,17 @@ const examples = new URL("../../../examples/pictures/", import.meta.url);
 
 /** @param files - more that it serves, by path */
 export async function startForeignServer(
-  files: Readonly<Record<string, Uint8Array>> = {},
+  files: Readonly<Record<string, Uint8Array | string>> = {},
 ): Promise<ForeignServer> {
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? "/", "http://localhost");
     const name = /^\/pictures\/([\w-]+\.jpg)$/.exec(url.pathname)?.[1];
     const own = files[url.pathname];
-    if (own) return response.end(own);
+    if (own) {
+      if (url.pathname.endsWith(".html")) response.setHeader("content-type", "text/html");
+      if (url.pathname.endsWith(".js")) response.setHeader("content-type", "text/javascript");
+      return response.end(own);
+    }
     if (name) return response.end(readFileSync(new URL(name, examples)));
     const gateway = url.searchParams.get("gateway");
     response.setHeader("content-type", "text/html");

@@ -4,7 +4,13 @@ export default defineConfig({
   ssr: { resolve: { conditions: ["@tensorgate/source"] } },
   test: {
     include: ["packages/*/src/**/*.test.ts", "test/**/*.test.ts"],
-    exclude: ["**/node_modules/**", "test/five-families/**", "test/browser/**", "test/interop/**"],
+    exclude: [
+      "**/node_modules/**",
+      "test/five-families/**",
+      "test/browser/**",
+      "test/interop/**",
+      "test/packages/**",
+    ],
     execArgv: ["--conditions=@tensorgate/source"],
     testTimeout: 20_000,
     // One fewer than there are processors is the default: half of a small machine.

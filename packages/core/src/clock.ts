@@ -1,3 +1,5 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+
 /** The only way any stage learns the time or waits. */
 export interface Clock {
   /** Milliseconds on a monotonic clock. Only differences mean anything. */

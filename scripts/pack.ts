@@ -1,0 +1,98 @@
+/**
+ * Builds every package from scratch and packs it as it is published: `npm run pack -- FOLDER`.
+ *
+ * What is packed is a copy: with the licence, and without what only the workspace needs.
+ */
+import { execFileSync } from "node:child_process";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+interface Manifest {
+  readonly name: string;
+  readonly files: readonly string[];
+  readonly exports?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly devDependencies?: unknown;
+}
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+/** A condition that leads to sources, which are not shipped. */
+const ownCondition = "@tensorgate/source";
+
+function manifestOf(folder: string): Manifest {
+  return JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
+}
+
+/** @returns folders of the packages that are published */
+function packageFolders(): readonly string[] {
+  const { workspaces } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+    readonly workspaces: readonly string[];
+  };
+  return workspaces.map((path) => join(root, path));
+}
+
+/** Nothing of an older build may be left among what is packed. */
+function buildAnew(): void {
+  for (const folder of packageFolders()) {
+    rmSync(join(folder, "tsconfig.tsbuildinfo"), { force: true });
+    const dist = join(folder, "dist");
+    const built = existsSync(dist) ? readdirSync(dist) : [];
+    for (const name of built.filter((each) => each !== "page")) {
+      rmSync(join(dist, name), { recursive: true });
+    }
+  }
+  const run = (file: string, ...args: readonly string[]) =>
+    execFileSync(process.execPath, [join(root, "node_modules", file), ...args], {
+      cwd: root,
+      stdio: "inherit",
+    });
+  run("@typescript/native/bin/tsc", "-b");
+}
+
+function publishedManifest({ devDependencies: _, ...manifest }: Manifest): object {
+  const exports = Object.entries(manifest.exports ?? {}).map(([path, conditions]) => {
+    const { [ownCondition]: _source, ...published } = conditions;
+    return [path, published];
+  });
+  return { ...manifest, ...(manifest.exports && { exports: Object.fromEntries(exports) }) };
+}
+
+/** @returns path of the tarball */
+function packed(folder: string, out: string): string {
+  const manifest = manifestOf(folder);
+  const staged = mkdtempSync(join(tmpdir(), "tensorgate-pack-"));
+  try {
+    for (const name of readdirSync(folder)) {
+      const isWanted = name === "README.md" || !["node_modules", "package.json"].includes(name);
+      if (isWanted) cpSync(join(folder, name), join(staged, name), { recursive: true });
+    }
+    cpSync(join(root, "LICENSE"), join(staged, "LICENSE"));
+    writeFileSync(
+      join(staged, "package.json"),
+      `${JSON.stringify(publishedManifest(manifest), null, 2)}\n`,
+    );
+    const said = execFileSync("npm", ["pack", "--silent", "--pack-destination", out], {
+      cwd: staged,
+      encoding: "utf8",
+    });
+    return join(out, said.trim().split("\n").at(-1) ?? "");
+  } finally {
+    rmSync(staged, { recursive: true });
+  }
+}
+
+const [target = "tarballs"] = process.argv.slice(2);
+const out = resolve(target);
+mkdirSync(out, { recursive: true });
+buildAnew();
+for (const folder of packageFolders()) process.stdout.write(`${packed(folder, out)}\n`);

@@ -1,0 +1,178 @@
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { publint } from "publint";
+import { formatMessage } from "publint/utils";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type RunningGateway, startBundledGateway } from "../support/running-gateway.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const bin = (name: string) => join(root, "node_modules", ".bin", name);
+const run = promisify(execFile);
+
+const folder = mkdtempSync(join(tmpdir(), "tensorgate-packages-"));
+const project = join(folder, "project");
+let tarballs: readonly string[] = [];
+let running: RunningGateway;
+
+beforeAll(async () => {
+  const script = ["--conditions=@tensorgate/source", "scripts/pack.ts", folder];
+  const { stdout } = await run(process.execPath, script, { cwd: root });
+  tarballs = stdout.trim().split("\n");
+  running = await startBundledGateway();
+  await run("mkdir", [project]);
+  const manifest = { name: "empty", private: true, type: "module" };
+  writeFileSync(join(project, "package.json"), JSON.stringify(manifest));
+  await run(
+    "npm",
+    ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", ...tarballs],
+    { cwd: project, env: { ...process.env, npm_config_loglevel: "error" } },
+  );
+});
+afterAll(async () => {
+  await running[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true });
+});
+
+test("there is a tarball of every package", () => {
+  const { workspaces } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+    workspaces: readonly string[];
+  };
+  expect(tarballs.map((path) => basename(path)).toSorted()).toEqual(
+    workspaces.map((path) => `tensorgate-${basename(path)}-0.1.0.tgz`).toSorted(),
+  );
+});
+
+test("a tarball has what runs, its types, a readme and the licence, and nothing else", async () => {
+  for (const tarball of tarballs) {
+    const { stdout } = await run("tar", ["-tzf", tarball]);
+    const names = stdout
+      .trim()
+      .split("\n")
+      .map((name) => name.replace("package/", ""));
+    const odd = names.filter(
+      (name) =>
+        !["package.json", "README.md", "LICENSE"].includes(name) &&
+        !/^dist\/.*\.(js|d\.ts|css|html|mjs)$|^dist\/page\/\.built-from$/.test(name) &&
+        !/^(gen\/.*_pb\.(js|d\.ts)|[\w/]+\.proto)$/.test(name) &&
+        !/^models\/[\w-]+\/\d+\/(model\.onnx|manifest\.json)$/.test(name),
+    );
+    expect(odd, basename(tarball)).toEqual([]);
+    expect(names).toEqual(expect.arrayContaining(["package.json", "README.md", "LICENSE"]));
+    expect(names.filter((name) => /\.test\.|testdata/.test(name))).toEqual([]);
+  }
+});
+
+test("publint finds nothing", async () => {
+  for (const tarball of tarballs) {
+    const bytes = readFileSync(tarball);
+    const { messages, pkg } = await publint({ pack: { tarball: new Uint8Array(bytes).buffer } });
+    expect(
+      messages.map((message) => formatMessage(message, pkg)),
+      basename(tarball),
+    ).toEqual([]);
+  }
+});
+
+test("the types are right for whoever imports them", async () => {
+  // Entries of @tensorgate/proto are a pattern, which the tool looks into no further.
+  for (const tarball of tarballs) {
+    await run(bin("attw"), ["--profile", "esm-only", "--quiet", tarball]);
+  }
+});
+
+test("the clients score from an empty project", async () => {
+  writeFileSync(
+    join(project, "score.js"),
+    `import { ScoringClient } from "@tensorgate/client";
+     import { StatusService } from "@tensorgate/client/v1";
+     import { openServingServices } from "@tensorgate/client/tensorflow-serving";
+     import { ScoringClient as WebClient } from "@tensorgate/web-client";
+     import { readFile } from "node:fs/promises";
+     const [, , baseUrl, picture] = process.argv;
+     for (const transport of ["connect", "grpc"]) {
+       await using client = new ScoringClient({ baseUrl, transport });
+       console.log((await client.classify("shapes", picture))[0].label);
+     }
+     const web = new WebClient({ baseUrl });
+     console.log((await web.classify("shapes", new Blob([await readFile(picture)])))[0].label);
+     console.log(StatusService.typeName, typeof openServingServices);`,
+  );
+  const picture = join(root, "examples/pictures/star.jpg");
+
+  const { stdout } = await run(process.execPath, ["score.js", running.url, picture], {
+    cwd: project,
+  });
+
+  expect(stdout.trim().split("\n")).toEqual([
+    ...["star", "star", "star", "tensorgate.v1.StatusService function"],
+  ]);
+});
+
+test("its types compile under strict, in a project of Node and in one of a browser", async () => {
+  const common = { strict: true, noEmit: true, target: "es2024", exactOptionalPropertyTypes: true };
+  writeFileSync(
+    join(project, "node.ts"),
+    `import { ScoringClient, type ClientError } from "@tensorgate/client";
+     import { createGateway } from "@tensorgate/gateway";
+     const client = new ScoringClient({ onEvent: ({ type }) => console.log(type) });
+     const { boxes } = await client.detect("m", "a.jpg", { minScore: 0.5 });
+     const box: number | undefined = boxes[0]?.box.x;
+     const told = (error: ClientError) => [error.reason, error.retryable, error.hint];
+     void [box, told, createGateway];`,
+  );
+  writeFileSync(
+    join(project, "browser.ts"),
+    `import { classify, openConnection, ScoringClient } from "@tensorgate/web-client";
+     const client = new ScoringClient({ baseUrl: "https://gateway.example" });
+     const video = document.createElement("video");
+     for await (const frame of client.stream("m", video, { task: "detect", fps: 5 })) {
+       if (frame.ok) console.log(frame.value.boxes[0]?.label, frame.value.meta.upload?.bytes);
+     }
+     void classify(openConnection(), "m", document.createElement("canvas"));`,
+  );
+  for (const [name, more] of [
+    ["node", { module: "nodenext", lib: ["es2024"], types: ["node"], skipLibCheck: true }],
+    [
+      "browser",
+      { module: "esnext", moduleResolution: "bundler", lib: ["es2024", "dom"], types: [] },
+    ],
+  ] as const) {
+    const typeRoots = [join(root, "node_modules/@types")];
+    const compilerOptions = { ...common, ...more, typeRoots };
+    const config = { compilerOptions, files: [`${name}.ts`] };
+    writeFileSync(join(project, `tsconfig.${name}.json`), JSON.stringify(config));
+    await run(bin("tsc"), ["-p", `tsconfig.${name}.json`], { cwd: project }).catch(
+      ({ stdout }: { stdout: string }) => expect.fail(stdout),
+    );
+  }
+});
+
+test("the command that was installed runs the demo, page and all", async () => {
+  const command = join(project, "node_modules/.bin/tensorgate");
+  const child = spawn(process.execPath, [command, "demo", "--port", "0", "--admin-port", "0"], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  let said = "";
+  for await (const chunk of child.stdout) {
+    said += String(chunk);
+    if (/Ctrl-C/.test(said)) break;
+  }
+  const url = /ready: (http:\S+)/.exec(said)?.[1] ?? "";
+
+  const answer = await fetch(`${url}/v1/classify/shapes`, {
+    method: "POST",
+    body: readFileSync(join(root, "examples/pictures/star.jpg")),
+  });
+  expect(await answer.text()).toContain('"label":"star"');
+  expect(await (await fetch(url)).text()).toContain("<title>Tensorgate</title>");
+  expect((await fetch(`${url}/web-client.js`)).status).toBe(200);
+
+  const ended = once(child, "exit");
+  child.kill("SIGTERM");
+  expect(await ended).toEqual([0, null]);
+});

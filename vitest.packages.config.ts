@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config";
+
+/** What is published: packed, looked at, and installed into an empty project. */
+export default defineConfig({
+  ssr: { resolve: { conditions: ["@tensorgate/source"] } },
+  test: {
+    include: ["test/packages/**/*.test.ts"],
+    execArgv: ["--conditions=@tensorgate/source"],
+    testTimeout: 120_000,
+    hookTimeout: 240_000,
+  },
+});

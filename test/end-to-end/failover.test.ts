@@ -1,3 +1,4 @@
+import { ScoringClient } from "@tensorgate/client";
 import { expect, test } from "vitest";
 import { startModelServerProcess } from "../support/model-server-process.ts";
 import { samplePicture } from "../support/pictures.ts";
@@ -15,6 +16,32 @@ async function classify(
     region: response.headers.get("x-tensorgate-region") ?? "",
   };
 }
+
+test.each(["connect", "grpc"] as const)(
+  "a stream of calls of a client over %s sees no error when its region dies",
+  async (transport) => {
+    await using near = await startModelServerProcess();
+    await using far = await startModelServerProcess();
+    await using running = await startGateway({ westeurope: [near.address], eastus: [far.address] });
+    await using client = new ScoringClient({ baseUrl: running.url, transport });
+    function* pictures() {
+      for (let index = 0; index < 300; index += 1) {
+        if (index === 100) near.process.kill("SIGKILL");
+        yield star;
+      }
+    }
+
+    const regions: (string | undefined)[] = [];
+    for await (const outcome of client.classifyAll("shapes", pictures(), { concurrency: 8 })) {
+      if (!outcome.ok) throw outcome.error;
+      regions.push(outcome.value.meta.region);
+    }
+
+    expect(regions).toHaveLength(300);
+    expect(new Set(regions)).toEqual(new Set(["westeurope", "eastus"]));
+  },
+  60_000,
+);
 
 test("killing a region's only model server under 500 requests fails none of them", async () => {
   await using near = await startModelServerProcess();

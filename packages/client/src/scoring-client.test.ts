@@ -226,6 +226,30 @@ test("events tell of attempts, waits and ends, and of no secret", async () => {
   expect(JSON.stringify(events, show)).not.toContain("secret");
 });
 
+test("in a storm attempts are bounded by the budget, whatever each call may retry", async () => {
+  const storm = Array.from({ length: 1_000 }, () => refusal("overloaded", Code.Unavailable));
+  const immediate = {
+    nowMs: () => 0,
+    setTimer: (delayMs: number, wake: () => void) => {
+      // Waits between attempts are over at once; the time of an attempt never is.
+      if (delayMs < 5_000) queueMicrotask(wake);
+      return { [Symbol.dispose]: () => {} };
+    },
+  };
+  const { client, heard } = clientOf(storm, {
+    maxRetries: 10,
+    clockAndRandom: { clock: immediate, random: () => 0.5 },
+  });
+
+  for (let call = 0; call < 100; call += 1) {
+    await expect(client.classify("m", picture)).rejects.toMatchObject({ reason: "overloaded" });
+  }
+
+  // A fifth of the calls, and what is saved up at the start.
+  expect(heard.length).toBeGreaterThan(120);
+  expect(heard.length).toBeLessThanOrEqual(100 + 20 + 10);
+});
+
 test("an abort ends the call at once", async () => {
   const controller = new AbortController();
   const { client } = clientOf([refusal("overloaded", Code.Unavailable, 5_000)]);

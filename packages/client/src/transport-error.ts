@@ -45,7 +45,8 @@ const statusOfCode: ReadonlyMap<Code, number> = new Map([
 
 /** Somebody else answered, or nobody: the library says both by a code of its own. */
 function foreign(error: ConnectError): ScoringError {
-  const status = statusOfCode.get(error.code);
+  const isOtherType = error.rawMessage.startsWith("unsupported content type");
+  const status = isOtherType ? 200 : statusOfCode.get(error.code);
   const isConnectionLost = isSystemError(error.cause);
   if (status === undefined || isConnectionLost) return unreachable(error);
   return foreignAnswerError(status, {
@@ -59,14 +60,22 @@ function isSystemError(cause: unknown): boolean {
 }
 
 /** What a refused certificate or handshake is called by Node. */
-const tlsCodes = /CERT|SELF_SIGNED|ALTNAME|SSL|TLS|EPROTO/;
+const tlsCodes = /CERT|VERIFY|SELF_SIGNED|ALTNAME|SSL|TLS|EPROTO/;
 
 function unreachable(thrown: unknown): ScoringError {
-  const text = thrown instanceof ConnectError ? thrown.rawMessage : String(thrown);
+  const text = (thrown instanceof ConnectError ? thrown.rawMessage : String(thrown)).trim();
   const cause = thrown instanceof ConnectError ? thrown.cause : thrown;
   const code = isSystemError(cause) ? String((cause as { code?: string }).code) : "";
-  const hint = tlsCodes.test(code)
-    ? "is it http where https is spoken, or a certificate that is not trusted here? NODE_EXTRA_CA_CERTS names who signed it"
-    : undefined;
+  const hint = hintFor(code);
   return unreachableError(text, { cause: thrown, ...(hint && { hint }) });
+}
+
+function hintFor(code: string): string | undefined {
+  if (tlsCodes.test(code)) {
+    return "is it https where http is spoken, or a certificate that is not trusted here? NODE_EXTRA_CA_CERTS names who signed it";
+  }
+  if (code.startsWith("ERR_HTTP2")) {
+    return 'is HTTP/2 spoken there? transport: "connect" passes what speaks HTTP/1.1 only';
+  }
+  return undefined;
 }

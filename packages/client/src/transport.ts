@@ -1,11 +1,8 @@
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { Transport } from "@connectrpc/connect";
-import {
-  createConnectTransport,
-  createGrpcTransport,
-  Http2SessionManager,
-} from "@connectrpc/connect-node";
+import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
+import { http2Sessions } from "./http2-sessions.ts";
 
 export interface OpenTransport {
   readonly transport: Transport;
@@ -20,9 +17,9 @@ export function openTransport(kind: "connect" | "grpc" | Transport, baseUrl: URL
   if (typeof kind !== "string") return { transport: kind, close: () => {} };
   const url = baseUrl.href.replace(/\/$/, "");
   if (kind === "grpc") {
-    const sessionManager = new Http2SessionManager(url);
+    const sessionManager = http2Sessions(url);
     const transport = createGrpcTransport({ baseUrl: url, sessionManager });
-    return { transport, close: () => sessionManager.abort() };
+    return { transport, close: () => sessionManager.close() };
   }
   const options = { keepAlive: true, maxSockets };
   const agent = baseUrl.protocol === "https:" ? new HttpsAgent(options) : new HttpAgent(options);

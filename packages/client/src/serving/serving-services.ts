@@ -1,7 +1,8 @@
 import { type Client, createClient } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { createGrpcTransport } from "@connectrpc/connect-node";
 import { ModelService } from "@tensorgate/proto/tensorflow_serving/model_service";
 import { PredictionService } from "@tensorgate/proto/tensorflow_serving/prediction_service";
+import { http2Sessions } from "../http2-sessions.ts";
 
 /** Every call of a TensorFlow Serving, with its own messages. */
 export interface ServingServices extends Disposable {
@@ -12,9 +13,9 @@ export interface ServingServices extends Disposable {
 
 /** @param baseUrl - of its gRPC port: `http://10.0.0.4:8500` */
 export function openServingServices(baseUrl: string): ServingServices {
-  const sessionManager = new Http2SessionManager(baseUrl);
+  const sessionManager = http2Sessions(baseUrl);
   const transport = createGrpcTransport({ baseUrl, sessionManager });
-  const close = () => sessionManager.abort();
+  const close = () => sessionManager.close();
   return {
     prediction: createClient(PredictionService, transport),
     model: createClient(ModelService, transport),

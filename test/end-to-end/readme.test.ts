@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
@@ -11,6 +11,26 @@ const commands = readFileSync(`${root}/README.md`, "utf8")
   .map((line) => line.trim())
   .filter((line) => line.startsWith("curl "));
 const hasCurl = ["/usr/bin/curl", "/bin/curl"].some((path) => existsSync(path));
+
+test("the README's snippet for Node works as it is printed", async () => {
+  await using running = await startBundledGateway();
+  const readme = readFileSync(`${root}/README.md`, "utf8");
+  const snippet = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
+  // In the repository, where the client is found.
+  const folder = mkdtempSync(`${root}/.snippet-`);
+  try {
+    const file = `${folder}/snippet.ts`;
+    writeFileSync(file, snippet.replace("http://127.0.0.1:8080", running.url));
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ["--conditions=@tensorgate/source", file],
+      { cwd: root },
+    );
+    expect(stdout).toMatch(/^triangle \{/m);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
 
 test.skipIf(hasCurl)("the README's curl commands are skipped: there is no curl here", () => {});
 

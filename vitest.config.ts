@@ -6,7 +6,7 @@ export default defineConfig({
     include: ["packages/*/src/**/*.test.ts", "test/**/*.test.ts"],
     exclude: [
       "**/node_modules/**",
-      "test/five-families/**",
+      "test/long/**",
       "test/browser/**",
       "test/interop/**",
       "test/packages/**",

@@ -82,6 +82,14 @@ async function label(url: string): Promise<string | undefined> {
   return body.results?.[0]?.labels[0]?.label;
 }
 
+async function region(url: string): Promise<string | null> {
+  const response = await fetch(`${url}/v1/classify/shapes`, {
+    method: "POST",
+    body: samplePicture("star"),
+  });
+  return response.headers.get("x-tensorgate-region");
+}
+
 test.runIf(process.platform === "linux")(
   "the demo answers, outlives its model servers, and leaves no process behind",
   async () => {
@@ -104,6 +112,14 @@ test.runIf(process.platform === "linux")(
     for (const server of servers.slice(0, 1)) process.kill(server, "SIGKILL");
     expect(await label(url)).toBe("star");
     await said.matching(/is back/);
+
+    const plug = (change: string) =>
+      fetch(`${url}/demo/regions/westeurope/${change}`, { method: "POST" });
+    expect((await plug("unplug")).status).toBe(200);
+    for (let call = 0; call < 5; call += 1) expect(await label(url)).toBe("star");
+    expect(await region(url)).toBe("eastus");
+    expect((await plug("plug")).status).toBe(200);
+    await expect.poll(() => region(url), { timeout: 10_000 }).toBe("westeurope");
 
     const again = childrenOf(child.pid);
     const all = [...again, ...again.flatMap(childrenOf), ...decoders];

@@ -47,6 +47,13 @@ export function regionsView(): RegionsView {
     return button;
   }
 
+  function latencyCell(region: string): HTMLElement {
+    const known = latencies.get(region) ?? [];
+    const newest = known.at(-1);
+    const text = newest === undefined ? "" : ` ${newest.toFixed(0)} ms`;
+    return made("span", {}, sparkline(known, `Latency of ${region}`), text);
+  }
+
   function row(region: RegionStatus, isOwn: boolean): HTMLElement {
     const { name, roundTripMs, isPlugged } = region;
     const replicas = replicasOf(region);
@@ -54,13 +61,13 @@ export function regionsView(): RegionsView {
       replicas.reduce((all, replica) => all + Number(of(replica)), 0);
     const cells: (Node | string)[] = [
       isOwn ? `${name} (here)` : name,
+      ...(isPlugged === undefined ? [] : [plugButton(name, isPlugged)]),
       roundTripMs === undefined ? "unknown" : `${roundTripMs} ms`,
       made("span", {}, ...replicas.map(replicaMark)),
       String(sum(({ inFlight }) => inFlight)),
-      sparkline(latencies.get(name) ?? [], `Latency of ${name}`),
+      latencyCell(name),
       String(sum(({ answered }) => answered)),
       String(sum(({ failed }) => failed)),
-      ...(isPlugged === undefined ? [] : [plugButton(name, isPlugged)]),
     ];
     const [heading = "", ...rest] = cells;
     return made(
@@ -75,7 +82,8 @@ export function regionsView(): RegionsView {
     const table = element("regions");
     const focused = (document.activeElement as HTMLElement | null)?.dataset["region"];
     const hasPlugs = latest?.regions.some(({ isPlugged }) => isPlugged !== undefined);
-    const heads = [...columns, ...(hasPlugs ? [""] : [])];
+    const [first = "", ...others] = columns;
+    const heads = [first, ...(hasPlugs ? [""] : []), ...others];
     table.replaceChildren(
       made("thead", {}, made("tr", {}, ...heads.map((head) => made("th", { scope: "col" }, head)))),
       made(

@@ -11,7 +11,7 @@ import { type FamilyName, familyNames } from "@tensorgate/tf-serving";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { samplePicture } from "../support/pictures.ts";
 
-// Makes a gigabyte of models, so that it is no part of `npm test`: `npm run test:families`.
+// Makes a gigabyte of models, so that it is no part of `npm test`: `npm run test:long`.
 
 const leopard = fileURLToPath(
   new URL("../../../shared/data/images/snowleopardgaze.jpg", import.meta.url),

@@ -37,7 +37,7 @@ function enlarged(picture: Uint8Array): Float32Array {
 }
 
 test("the served model knows 97 % of held-out drawings", async () => {
-  const { pictures, classes } = drawShapeData(400, heldOutSeed);
+  const { pictures, classes } = drawShapeData(240, heldOutSeed);
   const singles = Array.from(classes, (truth, index) => ({
     pictures: enlarged(pictures.subarray(index * pictureBytes, (index + 1) * pictureBytes)),
     classes: Uint8Array.of(truth),

@@ -113,6 +113,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     options: settings.upstream ?? {},
     tensorNamesOf: (model) => known.get(model).tensorNames,
     clock,
+    random,
   });
   const watch = modelWatch(upstream, { timeoutMs: routing.probeTimeoutMs, clock });
 

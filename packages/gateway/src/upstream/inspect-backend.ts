@@ -109,7 +109,7 @@ export async function inspectBackend(question: BackendQuestion): Promise<Backend
     }
     return await containerFindings(container, ask, question);
   } finally {
-    channel.close();
+    void channel.close();
   }
 }
 

@@ -6,6 +6,7 @@ import { packedSignatures } from "@tensorgate/tf-serving";
 import { expect, test } from "vitest";
 import { modelWatch } from "./model-watch.ts";
 import type { Replica, ReplicaState } from "./replica.ts";
+import type { Replicas } from "./replicas.ts";
 
 interface Behaviour {
   readonly state?: ReplicaState;
@@ -32,11 +33,26 @@ function watched(initial: Readonly<Record<string, Behaviour>>) {
       return create(GetModelMetadataResponseSchema, { metadata: { signature_def } });
     },
   });
-  const replicas = { pools: [], get: replica, close: () => {} };
+  const listeners: (() => void)[] = [];
+  let replicaIds = Object.keys(initial);
+  const replicas: Replicas = {
+    get pools() {
+      return [{ model: "m", region: "r", replicaIds }];
+    },
+    get: replica,
+    onChange: (listener) => void listeners.push(listener),
+    replace: () => {},
+    refresh: () => {},
+    close: () => {},
+  };
   const watch = modelWatch(replicas, { timeoutMs: 1_000, clock: manualClock() });
   return {
     watch,
     behave: (id: string, behaviour: Behaviour) => behaviours.set(id, behaviour),
+    change: (...ids: readonly string[]) => {
+      replicaIds = [...ids];
+      for (const listener of listeners) listener();
+    },
     metadataCount: () => metadataCount,
   };
 }
@@ -91,4 +107,58 @@ test("a replica says that its weights were drawn at random", async () => {
   await watch.probe("m", "a");
 
   expect(watch.isSeeded("m")).toBe(true);
+});
+
+test("what a replica said goes with it", async () => {
+  const { watch, change } = watched({
+    a: { state: { ...ready(1n, 2n), isSeeded: true } },
+    b: { state: ready(2n) },
+  });
+  await watch.probe("m", "a");
+  await watch.probe("m", "b");
+
+  change("b");
+
+  expect(watch.versionsOf("m")).toEqual([2n]);
+  expect(watch.isSeeded("m")).toBe(false);
+});
+
+test("when every replica is exchanged, what they said holds until another is ready", async () => {
+  const { watch, behave, change } = watched({
+    a: { state: ready(1n), signature: signature("x") },
+  });
+  await watch.probe("m", "a");
+  behave("b", { state: { isReady: false, versions: [] } });
+  behave("c", { state: ready(3n) });
+
+  change("b", "c");
+  await watch.probe("m", "b");
+  expect(watch.versionsOf("m")).toEqual([1n]);
+  await watch.probe("m", "c");
+
+  expect(watch.versionsOf("m")).toEqual([3n]);
+  expect(watch.signatureOf("m")).toBeDefined();
+});
+
+test("a replica that is dropped while it is asked leaves nothing behind", async () => {
+  const { watch, change } = watched({ a: { state: ready(1n) } });
+  const asked = watch.probe("m", "a");
+
+  change("b");
+
+  expect(await asked).toBe("lost");
+  expect(watch.versionsOf("m")).toEqual([]);
+});
+
+test("a replica that comes back is asked for its signature again", async () => {
+  const { watch, change, metadataCount } = watched({
+    a: { state: ready(1n), signature: signature("x") },
+  });
+  await watch.probe("m", "a");
+
+  change();
+  change("a");
+  await watch.probe("m", "a");
+
+  expect(metadataCount()).toBe(2);
 });

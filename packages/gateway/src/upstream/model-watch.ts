@@ -6,6 +6,7 @@ import {
   stageTimes,
 } from "@tensorgate/core";
 import { signaturesFromMetadata } from "@tensorgate/tf-serving";
+import type { ReplicaState } from "./replica.ts";
 import type { Replicas } from "./replicas.ts";
 
 export interface ModelWatch {
@@ -25,22 +26,50 @@ export interface WatchParts {
   readonly clock: Clock;
 }
 
+/** What is known of one model. */
+interface Knowledge {
+  /** What each replica said of it last. */
+  readonly told: Map<string, ReplicaState>;
+  /** What those said who are gone: holds until a replica that is there says that it is ready. */
+  inherited: readonly ReplicaState[];
+  /** The versions there were when a replica was asked for its signature. */
+  readonly askedAt: Map<string, string>;
+  /** By the account of whoever was asked last. */
+  signature?: Signature;
+}
+
 /** Learns from probes which versions of a model there are, and what they take and give. */
 export function modelWatch(replicas: Replicas, { timeoutMs, clock }: WatchParts): ModelWatch {
-  /** By model, then by replica. */
-  const versions = new Map<string, Map<string, readonly bigint[]>>();
+  const models = new Map<string, Knowledge>();
 
-  function remember(model: string, replicaId: string, available: readonly bigint[]): void {
-    const ofModel = versions.get(model) ?? new Map<string, readonly bigint[]>();
-    versions.set(model, ofModel.set(replicaId, available));
+  function knowledgeOf(model: string): Knowledge {
+    const known = models.get(model) ?? { told: new Map(), inherited: [], askedAt: new Map() };
+    models.set(model, known);
+    return known;
   }
 
-  const seeded = new Set<string>();
+  const membersOf = (model: string) =>
+    new Set(
+      replicas.pools.filter((pool) => pool.model === model).flatMap((pool) => pool.replicaIds),
+    );
 
-  /** What each model takes and gives, by the account of whoever was asked last. */
-  const signatures = new Map<string, Signature>();
-  /** The versions of a model when a replica was asked for its signature. */
-  const askedAt = new Map<string, string>();
+  replicas.onChange(() => {
+    const configured = new Set(replicas.pools.map(({ model }) => model));
+    for (const [model, known] of models) {
+      if (!configured.has(model)) models.delete(model);
+      else forgetThoseGone(known, membersOf(model));
+    }
+  });
+
+  const tellings = (model: string): readonly ReplicaState[] => {
+    const known = models.get(model);
+    return known ? [...known.told.values(), ...known.inherited] : [];
+  };
+
+  function versionsOf(model: string): readonly bigint[] {
+    const all = new Set(tellings(model).flatMap(({ versions }) => versions));
+    return [...all].toSorted((a, b) => (a > b ? -1 : 1));
+  }
 
   /** Each replica is asked once for each set of versions, and what it cannot tell is left as it was. */
   async function learnSignature(
@@ -48,29 +77,24 @@ export function modelWatch(replicas: Replicas, { timeoutMs, clock }: WatchParts)
     replicaId: string,
     call: CallContext,
   ): Promise<void> {
-    const place = JSON.stringify([model, replicaId]);
+    const known = knowledgeOf(model);
     const versionsNow = versionsOf(model).join(",");
-    if (askedAt.get(place) === versionsNow) return;
-    askedAt.set(place, versionsNow);
+    if (known.askedAt.get(replicaId) === versionsNow) return;
+    known.askedAt.set(replicaId, versionsNow);
     try {
       const reply = await replicas.get(replicaId).modelMetadata({ name: model }, call);
       const all = signaturesFromMetadata(reply);
       const signature = all.get("serving_default") ?? [...all.values()][0];
-      if (signature) signatures.set(model, signature);
+      if (signature) known.signature = signature;
     } catch {
       // The model can be scored all the same.
     }
   }
 
-  function versionsOf(model: string): readonly bigint[] {
-    const all = new Set([...(versions.get(model)?.values() ?? [])].flat());
-    return [...all].toSorted((a, b) => (a > b ? -1 : 1));
-  }
-
   return {
     versionsOf,
-    isSeeded: (model) => seeded.has(model),
-    signatureOf: (model) => signatures.get(model),
+    isSeeded: (model) => tellings(model).some(({ isSeeded = false }) => isSeeded),
+    signatureOf: (model) => models.get(model)?.signature,
 
     probe: async (model, replicaId) => {
       const controller = new AbortController();
@@ -86,8 +110,11 @@ export function modelWatch(replicas: Replicas, { timeoutMs, clock }: WatchParts)
       };
       try {
         const found = await replicas.get(replicaId).probe(model, call);
-        remember(model, replicaId, found.versions);
-        if (found.isSeeded) seeded.add(model);
+        // It may have been dropped while it was asked.
+        if (!membersOf(model).has(replicaId)) return "lost";
+        const known = knowledgeOf(model);
+        known.told.set(replicaId, found);
+        if (found.isReady) known.inherited = [];
         if (found.isReady) await learnSignature(model, replicaId, call);
         return found.isReady ? "ready" : "warming";
       } catch {
@@ -95,4 +122,17 @@ export function modelWatch(replicas: Replicas, { timeoutMs, clock }: WatchParts)
       }
     },
   };
+}
+
+/** Callers who ask for a version must not be refused because every replica was exchanged for another. */
+function forgetThoseGone(known: Knowledge, members: ReadonlySet<string>): void {
+  const gone: ReplicaState[] = [];
+  for (const [id, state] of known.told) {
+    if (members.has(id)) continue;
+    gone.push(state);
+    known.told.delete(id);
+    known.askedAt.delete(id);
+  }
+  const isAnyReady = [...known.told.values()].some(({ isReady }) => isReady);
+  if (!isAnyReady) known.inherited = [...known.inherited, ...gone];
 }

@@ -1,108 +1,125 @@
-import type { Clock } from "@tensorgate/core";
-import type { Dialect, ModelTensorNames } from "@tensorgate/tf-serving";
-import { credentials } from "./credentials.ts";
-import { azureFpgaReplica, serviceRoute } from "./dialects/azure-fpga.ts";
-import { tensorflowServingReplica } from "./dialects/tensorflow-serving.ts";
-import {
-  type ChannelOptions,
-  channelDefaults,
-  type ReplicaTlsOptions,
-  type UpstreamKeyOptions,
-} from "./options.ts";
+import type { ClockAndRandom } from "@tensorgate/core";
+import type { ModelTensorNames } from "@tensorgate/tf-serving";
+import type { AddressSource, ReplicaAddress } from "./discovery/address-source.ts";
+import { staticSource } from "./discovery/static-source.ts";
+import { type CheckedPool, checkedPool, type HeldReplica, heldReplica } from "./held-replica.ts";
+import { type ChannelOptions, channelDefaults } from "./options.ts";
+import type { PoolAddresses, PoolMembers } from "./pool-addresses.ts";
 import type { Replica } from "./replica.ts";
-import { type UnaryChannel, unaryChannel } from "./transport/unary-channel.ts";
+import { replicaIds } from "./replica-ids.ts";
 
-export interface PoolAddresses {
-  readonly model: string;
-  readonly region: string;
-  /** `host:port` of each. */
-  readonly replicas: readonly string[];
-  readonly dialect?: Dialect;
-  /** Name of the service by which a cluster finds the container. */
-  readonly service?: string;
-  readonly tls?: ReplicaTlsOptions;
-  readonly key?: UpstreamKeyOptions;
-}
-
-/** Every replica that the configuration names. Those at one address share a connection. */
+/** Every replica that the configuration names. Those that are reached in the same way share a connection. */
 export interface Replicas {
-  /** What routing may know: models, regions, and ids that mean nothing to it. */
-  readonly pools: readonly {
-    readonly model: string;
-    readonly region: string;
-    readonly replicaIds: readonly string[];
-  }[];
-  /** @throws RangeError for an id that is not of `pools` */
+  /** What routing may know: models, regions, and ids that mean nothing to it. Another array whenever it changed. */
+  readonly pools: readonly PoolMembers[];
+  /**
+   * A replica that was dropped is known until its last call has ended; calls that begin then fail as never sent.
+   * @throws RangeError for an id that is not of `pools`, and has nothing in flight either
+   */
   get(replicaId: string): Replica;
+  /**
+   * Takes other pools in the place of those there are, all at once. Replicas that stay the same keep their ids,
+   * connections and what is in flight; others finish what they have and close.
+   *
+   * @throws SettingError if a file or variable of a pool cannot be used; then nothing has changed
+   */
+  replace(pools: readonly PoolAddresses[]): void;
+  /** Tells `listener`, from now on, after `pools` has changed. */
+  onChange(listener: () => void): void;
+  /** Finds out again, soon, where the replicas of the pools with this one are. An id that is gone is let pass. */
+  refresh(replicaId: string): void;
   close(): void;
 }
 
-export interface ReplicaParts {
+export interface ReplicaParts extends ClockAndRandom {
   readonly options: ChannelOptions;
   /** What the tensors of a model are called in each dialect. */
   readonly tensorNamesOf: (model: string) => ModelTensorNames;
-  readonly clock: Clock;
 }
 
 /** @throws SettingError if a file or a variable of a pool cannot be used */
-export function replicas(pools: readonly PoolAddresses[], parts: ReplicaParts): Replicas {
-  const { options, tensorNamesOf, clock } = parts;
-  const settings = { ...channelDefaults, ...options };
-  const channels = new Map<string, UnaryChannel>();
-  const byId = new Map<string, Replica>();
-  /** By what they are made of: pools that say the same of an address share its connection. */
-  const numbers = new Map<string, number>();
+export function replicas(initial: readonly PoolAddresses[], parts: ReplicaParts): Replicas {
+  const heldParts = { ...parts, settings: { ...channelDefaults, ...parts.options } };
+  const idOf = replicaIds();
+  /** By what the configuration calls them. */
+  const sources = new Map<string, AddressSource>();
+  const live = new Map<string, HeldReplica>();
+  /** Dropped, with calls still in flight. Who comes back under such an id is made anew. */
+  const leaving = new Map<string, HeldReplica>();
+  const listeners: (() => void)[] = [];
+  let current: readonly CheckedPool[] = [];
+  let pools: readonly PoolMembers[] = [];
 
-  function idOf(address: string, { tls, key, dialect, service }: PoolAddresses): string {
-    if (!tls && !key && !service && !isFpga(dialect)) return address;
-    const made = JSON.stringify([tls, key, dialect, service]);
-    const number = numbers.get(made) ?? numbers.size + 1;
-    numbers.set(made, number);
-    return `${address}#${number}`;
+  const checked = (of: readonly PoolAddresses[]) =>
+    of.map((pool, index) => checkedPool(pool, `pools[${index}]`));
+
+  /** @returns its id */
+  function hold(address: ReplicaAddress, of: CheckedPool): string {
+    const id = idOf(address, of.pool);
+    if (!live.has(id)) live.set(id, heldReplica(address, of, heldParts));
+    return id;
   }
 
-  const members = pools.map((pool, index) => {
-    const { model, region, dialect, service, replicas: addresses } = pool;
-    const held = credentials(
-      {
-        ...pool,
-        isKeyBare: dialect === "azure-fpga-preview",
-        ...(service !== undefined && { headers: serviceRoute(service) }),
-      },
-      `pools[${index}]`,
-    );
-    // What cannot be used is told at the start rather than by the first call.
-    held.read();
-    const replicaIds = [...new Set(addresses)].map((address) => {
-      const id = idOf(address, pool);
-      if (!byId.has(id)) {
-        const channel = unaryChannel({ address, credentials: held, settings, clock });
-        channels.set(id, channel);
-        byId.set(
-          id,
-          isFpga(dialect)
-            ? azureFpgaReplica(channel, tensorNamesOf, dialect)
-            : tensorflowServingReplica(channel, tensorNamesOf),
-        );
-      }
-      return id;
+  function drop(id: string, held: HeldReplica): void {
+    live.delete(id);
+    leaving.set(id, held);
+    void held.close().then(() => {
+      if (leaving.get(id) === held) leaving.delete(id);
     });
-    return { model, region, replicaIds };
-  });
+  }
+
+  function membersOf(of: CheckedPool): PoolMembers {
+    const { model, region, replicas: addresses } = of.pool;
+    const found = addresses.flatMap((address) => sources.get(address)?.addresses ?? []);
+    return { model, region, replicaIds: [...new Set(found.map((each) => hold(each, of)))] };
+  }
+
+  /** Brings replicas in line with pools and sources. */
+  function update(): void {
+    const next = current.map(membersOf);
+    const wanted = new Set(next.flatMap((pool) => pool.replicaIds));
+    for (const [id, held] of live) if (!wanted.has(id)) drop(id, held);
+    if (JSON.stringify(next) === JSON.stringify(pools)) return;
+    pools = next;
+    for (const listener of listeners) listener();
+  }
+
+  function take(next: readonly CheckedPool[]): void {
+    current = next;
+    const wanted = new Set(current.flatMap(({ pool }) => pool.replicas));
+    for (const [address, source] of sources) {
+      if (wanted.has(address)) continue;
+      source.close();
+      sources.delete(address);
+    }
+    for (const address of wanted) {
+      if (!sources.has(address)) sources.set(address, staticSource(address));
+    }
+    update();
+  }
+
+  take(checked(initial));
 
   return {
-    pools: members,
+    get pools() {
+      return pools;
+    },
     get: (replicaId) => {
-      const replica = byId.get(replicaId);
-      if (!replica) throw new RangeError(`there is no replica ${replicaId}`);
-      return replica;
+      const held = live.get(replicaId) ?? leaving.get(replicaId);
+      if (!held) throw new RangeError(`there is no replica ${replicaId}`);
+      return held.replica;
+    },
+    replace: (next) => take(checked(next)),
+    onChange: (listener) => void listeners.push(listener),
+    refresh: (replicaId) => {
+      const addresses = current.flatMap(({ pool }, index) =>
+        pools[index]?.replicaIds.includes(replicaId) ? pool.replicas : [],
+      );
+      for (const address of new Set(addresses)) sources.get(address)?.refresh();
     },
     close: () => {
-      for (const channel of channels.values()) channel.close();
+      listeners.length = 0;
+      take([]);
     },
   };
-}
-
-function isFpga(dialect: Dialect | undefined): dialect is Exclude<Dialect, "tensorflow-serving"> {
-  return dialect !== undefined && dialect !== "tensorflow-serving";
 }

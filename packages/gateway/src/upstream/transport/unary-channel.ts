@@ -21,7 +21,8 @@ export interface UnaryChannel {
    * @throws UpstreamFailedError if the server or the connection failed
    */
   unary(path: string, segments: readonly Uint8Array[], call: CallContext): Promise<UnaryReply>;
-  close(): void;
+  /** Takes no more calls. Resolves when those in flight have ended. */
+  close(): Promise<void>;
 }
 
 export interface UnaryReply {
@@ -41,6 +42,7 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
   const { clock } = parts;
   const held = connection(parts);
   let isClosed = false;
+  const inFlight = new Set<Promise<unknown>>();
 
   async function unary(path: string, segments: readonly Uint8Array[], call: CallContext) {
     if (isClosed)
@@ -49,7 +51,13 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
         wasNeverSent: true,
       });
     call.signal.throwIfAborted();
-    return exchange({ ...openConnection(), path, segments, call });
+    const reply = exchange({ ...openConnection(), path, segments, call });
+    inFlight.add(reply);
+    try {
+      return await reply;
+    } finally {
+      inFlight.delete(reply);
+    }
   }
 
   /** A file that has become unreadable is as good as a replica that is out of reach. */
@@ -142,9 +150,10 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
 
   return {
     unary,
-    close: () => {
+    close: async () => {
       isClosed = true;
       held.close();
+      await Promise.allSettled(inFlight);
     },
   };
 }

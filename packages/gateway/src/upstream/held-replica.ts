@@ -1,0 +1,64 @@
+import type { Clock } from "@tensorgate/core";
+import type { ModelTensorNames } from "@tensorgate/tf-serving";
+import { type Credentials, credentials } from "./credentials.ts";
+import { azureFpgaReplica, serviceRoute } from "./dialects/azure-fpga.ts";
+import { tensorflowServingReplica } from "./dialects/tensorflow-serving.ts";
+import type { ReplicaAddress } from "./discovery/address-source.ts";
+import type { ChannelOptions } from "./options.ts";
+import type { PoolAddresses } from "./pool-addresses.ts";
+import type { Replica } from "./replica.ts";
+import { unaryChannel } from "./transport/unary-channel.ts";
+
+/** A replica with the connection that it is spoken to over. */
+export interface HeldReplica {
+  readonly replica: Replica;
+  /** Takes no more calls. Resolves when those in flight have ended. */
+  close(): Promise<void>;
+}
+
+export interface HeldReplicaParts {
+  readonly settings: Required<ChannelOptions>;
+  /** What the tensors of a model are called in each dialect. */
+  readonly tensorNamesOf: (model: string) => ModelTensorNames;
+  readonly clock: Clock;
+}
+
+/** A pool whose files and variables can be used. */
+export interface CheckedPool {
+  readonly pool: PoolAddresses;
+  readonly credentials: Credentials;
+}
+
+/**
+ * @param where - the pool in the configuration, for messages
+ * @throws SettingError if a file or a variable of the pool cannot be used
+ */
+export function checkedPool(pool: PoolAddresses, where: string): CheckedPool {
+  const { dialect, service } = pool;
+  const held = credentials(
+    {
+      ...pool,
+      isKeyBare: dialect === "azure-fpga-preview",
+      ...(service !== undefined && { headers: serviceRoute(service) }),
+    },
+    where,
+  );
+  // What cannot be used is told now rather than by the first call.
+  held.read();
+  return { pool, credentials: held };
+}
+
+/** One replica of `checked`; its connection is made by the first call. */
+export function heldReplica(
+  { authority }: ReplicaAddress,
+  { pool, credentials: held }: CheckedPool,
+  { settings, tensorNamesOf, clock }: HeldReplicaParts,
+): HeldReplica {
+  const { dialect } = pool;
+  const channel = unaryChannel({ address: authority, credentials: held, settings, clock });
+  const replica =
+    dialect === undefined || dialect === "tensorflow-serving"
+      ? tensorflowServingReplica(channel, tensorNamesOf)
+      : azureFpgaReplica(channel, tensorNamesOf, dialect);
+  return { replica, close: channel.close };
+}

@@ -146,6 +146,8 @@ export interface UpstreamFailure extends FailureDetails {
   readonly wasLost?: boolean;
   /** Whether the replica cannot have seen the request, so that sending it again repeats nothing. */
   readonly wasNeverSent?: boolean;
+  /** Whether the replica is full rather than broken: it works, and has no room for more. */
+  readonly isFull?: boolean;
 }
 
 /** The replica or the connection to it failed; another replica may do better. */
@@ -154,14 +156,16 @@ export class UpstreamFailedError extends ScoringError {
   readonly reason = "upstream-failed";
   readonly wasLost: boolean;
   readonly wasNeverSent: boolean;
+  readonly isFull: boolean;
 
   constructor(
     message: string,
-    { wasLost = false, wasNeverSent = false, ...details }: UpstreamFailure = {},
+    { wasLost = false, wasNeverSent = false, isFull = false, ...details }: UpstreamFailure = {},
   ) {
     super(message, details);
     this.wasLost = wasLost;
     this.wasNeverSent = wasNeverSent;
+    this.isFull = isFull;
   }
 }
 

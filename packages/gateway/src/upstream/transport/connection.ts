@@ -29,13 +29,25 @@ export interface OpenConnection {
   readonly session: http2.ClientHttp2Session;
   /** Those that every call carries. */
   readonly headers: Readonly<Record<string, string>>;
+  /**
+   * Set once the other side has said that it takes no more calls here: streams with a higher id were not looked at.
+   * @see RFC 9113, section 6.8
+   */
+  readonly lastProcessedId?: number;
 }
 
 interface Held extends OpenConnection {
+  lastProcessedId?: number;
+  /** Calls that are in flight. */
   callCount: number;
+  /** Calls that it ever had. */
+  openedCount: number;
   /** When its last call began or ended. */
   usedAtMs: number;
 }
+
+/** A connection has 2 ** 30 stream ids for its calls, which 500 a second use up in 25 days. */
+const mostCallsOfConnection = 1_000_000_000;
 
 export function connection({
   address,
@@ -71,13 +83,19 @@ export function connection({
       if (current?.session === session) current = undefined;
     };
     session.once("close", forget);
-    session.once("goaway", forget);
-    return { session, headers, callCount: 0, usedAtMs: clock.nowMs() };
+    const held: Held = { session, headers, callCount: 0, openedCount: 0, usedAtMs: clock.nowMs() };
+    // It may come twice: first for all that was sent so far, then with the id.
+    session.on("goaway", (_code, lastProcessedId) => {
+      held.lastProcessedId = lastProcessedId;
+      forget();
+    });
+    return held;
   }
 
   /** Load balancers drop what is idle without telling, and the next call would wait for nothing. */
-  const isStale = ({ callCount, usedAtMs }: Held) =>
-    callCount === 0 && clock.nowMs() - usedAtMs >= idleTimeoutMs;
+  const isStale = ({ callCount, openedCount, usedAtMs }: Held) =>
+    (callCount === 0 && clock.nowMs() - usedAtMs >= idleTimeoutMs) ||
+    openedCount >= mostCallsOfConnection;
 
   return {
     open: () => {
@@ -87,6 +105,7 @@ export function connection({
       }
       if (!current || current.session.closed || current.session.destroyed) current = connect();
       current.callCount += 1;
+      current.openedCount += 1;
       current.usedAtMs = clock.nowMs();
       return current;
     },

@@ -81,12 +81,23 @@ const blamesRequest: ReadonlySet<number> = new Set([
   grpcCode.UNIMPLEMENTED,
 ]);
 
+/**
+ * What servers say of a message that is longer than they take, under the same code as of having no room: in C++, Go and
+ * JavaScript the first, in Java and .NET the second. A larger machine would say it too.
+ */
+const tooLong = /larger than max|exceeds (the )?maximum/;
+
 /** What a status other than OK means for the call. Its cause is a `GrpcStatusError`. */
 export function errorFromGrpcStatus(status: GrpcStatus): ScoringError {
   const { code, message } = status;
   const cause = new GrpcStatusError(status);
-  if (blamesRequest.has(code)) return new UpstreamAnsweredError(message, code, { cause });
-  return new UpstreamFailedError(`the replica failed (${grpcCodeName(code)})`, {
+  const isExhausted = code === grpcCode.RESOURCE_EXHAUSTED;
+  if (blamesRequest.has(code) || (isExhausted && tooLong.test(message))) {
+    return new UpstreamAnsweredError(message, code, { cause });
+  }
+  const words = isExhausted ? "the replica has no room" : "the replica failed";
+  return new UpstreamFailedError(`${words} (${grpcCodeName(code)})`, {
+    isFull: isExhausted,
     cause,
   });
 }

@@ -18,7 +18,9 @@ export interface UnaryChannel {
    * @param segments - the request message in pieces, which are sent as they are, never joined
    * @throws the reason of `call.signal` as soon as that aborts; the upstream call is cancelled then
    * @throws UpstreamAnsweredError if the server blames the request
-   * @throws UpstreamFailedError if the server or the connection failed
+   * @throws UpstreamFailedError if the server or the connection failed. `wasLost` tells a connection from a status;
+   *   `wasNeverSent` is set where the server cannot have seen the call, or says itself that it has not looked at it
+   *   (GOAWAY, REFUSED_STREAM); `isFull` where its status is RESOURCE_EXHAUSTED
    */
   unary(path: string, segments: readonly Uint8Array[], call: CallContext): Promise<UnaryReply>;
   /** Takes no more calls. Resolves when those in flight have ended. */
@@ -51,7 +53,7 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
         wasNeverSent: true,
       });
     call.signal.throwIfAborted();
-    const reply = exchange({ ...openConnection(), path, segments, call });
+    const reply = exchange({ open: openConnection(), path, segments, call });
     inFlight.add(reply);
     try {
       return await reply;
@@ -73,30 +75,32 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
     }
   }
 
-  interface ExchangeParts extends OpenConnection {
+  interface ExchangeParts {
+    readonly open: OpenConnection;
     readonly path: string;
     readonly segments: readonly Uint8Array[];
     readonly call: CallContext;
   }
 
-  function exchange({
-    session,
-    headers: ownHeaders,
-    path,
-    segments,
-    call,
-  }: ExchangeParts): Promise<UnaryReply> {
+  function requestHeaders({ deadline, requestId, traceparent }: CallContext) {
+    return {
+      "content-type": "application/grpc",
+      te: "trailers",
+      "grpc-timeout": `${Math.max(1, Math.floor(remainingMs(deadline, clock.nowMs())))}m`,
+      "x-request-id": requestId,
+      ...(traceparent !== undefined && { traceparent }),
+    };
+  }
+
+  function exchange({ open, path, segments, call }: ExchangeParts): Promise<UnaryReply> {
+    const { session, headers: ownHeaders } = open;
     const receivedBytesThen = receivedBytesOf(session);
     return new Promise((resolve, reject) => {
       const stream = session.request({
         ":method": "POST",
         ":path": path,
-        "content-type": "application/grpc",
-        te: "trailers",
-        "grpc-timeout": `${Math.max(1, Math.floor(remainingMs(call.deadline, clock.nowMs())))}m`,
-        "x-request-id": call.requestId,
+        ...requestHeaders(call),
         ...ownHeaders,
-        ...(call.traceparent !== undefined && { traceparent: call.traceparent }),
       });
       const onAbort = () => stream.close(http2.constants.NGHTTP2_CANCEL);
       call.signal.addEventListener("abort", onAbort, { once: true });
@@ -106,6 +110,7 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
       let headers: http2.IncomingHttpHeaders = {};
       let trailers: http2.IncomingHttpHeaders = {};
       let failure: unknown;
+      let refusal: UpstreamFailedError | undefined;
 
       stream.on("response", (received) => {
         headers = received;
@@ -116,7 +121,9 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
       stream.on("data", (chunk: Buffer) => {
         receivedBytes += chunk.length;
         if (receivedBytes <= maxMessageBytes) return void chunks.push(chunk);
-        failure = new Error(`the reply is longer than ${maxMessageBytes} bytes`);
+        refusal = new UpstreamFailedError("the replica's reply is too long", {
+          cause: new Error(`it is longer than ${maxMessageBytes} bytes`),
+        });
         stream.close(http2.constants.NGHTTP2_CANCEL);
       });
       stream.on("error", (error) => {
@@ -131,8 +138,9 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
         }
         try {
           const status = grpcStatusFrom(headers, trailers);
+          if (refusal) throw refusal;
           if (failure !== undefined || status === undefined) {
-            throw lost(session, stream, failure);
+            throw lost(open, stream, failure);
           }
           if (status.code !== 0) throw errorFromGrpcStatus(status);
           resolve({ message: messageFromFrames(chunks, receivedBytes), headers });
@@ -159,17 +167,18 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
 }
 
 function lost(
-  session: http2.ClientHttp2Session,
+  { session, lastProcessedId = Number.POSITIVE_INFINITY }: OpenConnection,
   stream: http2.ClientHttp2Stream,
   failure: unknown,
 ): UpstreamFailedError {
-  // Before the handshake nothing has left; a refused stream was not looked at (RFC 9113, section 8.7).
-  const hasNoHandshake = session.connecting || session.remoteSettings === undefined;
-  const wasRefused = stream.rstCode === http2.constants.NGHTTP2_REFUSED_STREAM;
-  const wasNeverSent = stream.id === undefined || hasNoHandshake || wasRefused;
+  const { id, rstCode } = stream;
+  const cannotHaveLeft = id === undefined || session.connecting;
+  // RFC 9113, section 8.7: these two say that nothing was done.
+  const wasRefused = rstCode === http2.constants.NGHTTP2_REFUSED_STREAM;
+  const wasLeftBehind = id !== undefined && id > lastProcessedId;
   return new UpstreamFailedError("the connection to the replica was lost", {
     wasLost: true,
-    wasNeverSent,
-    cause: failure ?? new Error(`stream closed with code ${stream.rstCode} and no status`),
+    wasNeverSent: cannotHaveLeft || wasRefused || wasLeftBehind,
+    cause: failure ?? new Error(`stream closed with code ${rstCode} and no status`),
   });
 }

@@ -1,0 +1,143 @@
+import http2 from "node:http2";
+import net from "node:net";
+import { type ScoringError, UpstreamAnsweredError, UpstreamFailedError } from "@tensorgate/core";
+import { aCall, manualClock } from "@tensorgate/core/testing";
+import { expect, test } from "vitest";
+import { type PredictCall, startFakeReplica } from "../../../../../test/support/fake-replica.ts";
+import { channelDefaults } from "../options.ts";
+import { type UnaryChannel, unaryChannel } from "./unary-channel.ts";
+
+function channelTo(address: string, maxMessageBytes = 1_000) {
+  const credentials = { scheme: "http" as const, read: () => ({ tls: {}, headers: {} }) };
+  const settings = { ...channelDefaults, maxMessageBytes };
+  const channel = unaryChannel({ address, credentials, settings, clock: manualClock() });
+  return { ...channel, [Symbol.asyncDispose]: channel.close };
+}
+
+const ask = ({ unary }: Pick<UnaryChannel, "unary">) => unary("/Predict", [], aCall());
+const failureOf = (answer: Promise<unknown>): Promise<unknown> =>
+  answer.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+const facts = { wasLost: false, wasNeverSent: false, isFull: false };
+const sessionOf = ({ stream }: PredictCall) => stream.session as http2.ServerHttp2Session;
+
+test("nobody at the address: never sent", async () => {
+  const server = net.createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as net.AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  await using channel = channelTo(`127.0.0.1:${port}`);
+
+  expect(await failureOf(ask(channel))).toMatchObject({
+    ...{ ...facts, wasLost: true, wasNeverSent: true },
+  });
+});
+
+test("a connection that breaks after the call has left: lost, and it may have been seen", async () => {
+  await using server = await startFakeReplica();
+  await using channel = channelTo(server.address);
+  const failed = failureOf(ask(channel));
+
+  sessionOf(await server.nextPredict()).destroy();
+
+  expect(await failed).toMatchObject({ ...facts, wasLost: true });
+});
+
+test("a connection that breaks before the other side said a word may have brought the call there", async () => {
+  const server = net.createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", () => socket.resetAndDestroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as net.AddressInfo;
+  await using channel = channelTo(`127.0.0.1:${port}`);
+
+  expect(await failureOf(ask(channel))).toMatchObject({ ...facts, wasLost: true });
+  server.close();
+});
+
+test("a refused stream was not looked at", async () => {
+  await using server = await startFakeReplica();
+  await using channel = channelTo(server.address);
+  const failed = failureOf(ask(channel));
+
+  (await server.nextPredict()).stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);
+
+  expect(await failed).toMatchObject({ ...facts, wasLost: true, wasNeverSent: true });
+});
+
+test("a server that goes away finishes what it says it will; the rest was not looked at", async () => {
+  await using server = await startFakeReplica();
+  await using channel = channelTo(server.address);
+  const answered = ask(channel);
+  const first = await server.nextPredict();
+  const failed = failureOf(ask(channel));
+  await server.nextPredict();
+
+  sessionOf(first).goaway(http2.constants.NGHTTP2_NO_ERROR, first.stream.id);
+  expect(await failed).toMatchObject({ ...facts, wasLost: true, wasNeverSent: true });
+  first.answer(0);
+  expect((await answered).message).toHaveLength(0);
+
+  const again = ask(channel);
+  const onFreshConnection = await server.nextPredict();
+  expect(sessionOf(onFreshConnection)).not.toBe(sessionOf(first));
+  onFreshConnection.answer(0);
+  await again;
+});
+
+test("a server that goes away in anger tells as well how far it got", async () => {
+  await using server = await startFakeReplica();
+  await using channel = channelTo(server.address);
+  const seen = failureOf(ask(channel));
+  const first = await server.nextPredict();
+  const notSeen = failureOf(ask(channel));
+  await server.nextPredict();
+
+  sessionOf(first).goaway(http2.constants.NGHTTP2_ENHANCE_YOUR_CALM, first.stream.id);
+
+  expect(await seen).toMatchObject({ ...facts, wasLost: true });
+  expect(await notSeen).toMatchObject({ ...facts, wasLost: true, wasNeverSent: true });
+});
+
+test.each([
+  { code: 14, message: "", is: facts },
+  { code: 8, message: "OOM when allocating tensor", is: { ...facts, isFull: true } },
+])("status $code says that the replica failed", async ({ code, message, is }) => {
+  const failure = await failureOfStatus(code, message);
+
+  expect(failure).toBeInstanceOf(UpstreamFailedError);
+  expect(failure).toMatchObject(is);
+});
+
+test.each([
+  { code: 3, message: "no such input" },
+  { code: 8, message: "SERVER: Received message larger than max (5000000 vs. 4194304)" },
+  { code: 8, message: "gRPC message exceeds maximum size 4194304: 5000000" },
+])("status $code says that the request is at fault: $message", async ({ code, message }) => {
+  const failure = await failureOfStatus(code, message);
+
+  expect(failure).toBeInstanceOf(UpstreamAnsweredError);
+  expect(failure).toMatchObject({ grpcCode: code, message });
+});
+
+async function failureOfStatus(code: number, message: string): Promise<ScoringError> {
+  await using server = await startFakeReplica();
+  await using channel = channelTo(server.address);
+  const failed = failureOf(ask(channel));
+  (await server.nextPredict()).answer(code, message);
+  return (await failed) as ScoringError;
+}
+
+test("a reply that is too long is a failure of the replica, not of its connection", async () => {
+  await using server = await startFakeReplica();
+  await using channel = channelTo(server.address, 10);
+  const failed = failureOf(ask(channel));
+  const { stream } = await server.nextPredict();
+  stream.respond({ "content-type": "application/grpc" });
+  stream.end(Buffer.alloc(100));
+
+  expect(await failed).toMatchObject({ ...facts, message: "the replica's reply is too long" });
+});

@@ -44,7 +44,7 @@ export interface PoolOptions {
   readonly service?: string;
   /** Sends the pictures of a call together, so many in one Predict; one by one without it. */
   readonly batch?: { readonly maxPictures: number };
-  /** `host:port` of each. */
+  /** `host:port` of each; `dns:///name:port` stands for a replica at every address of the name. */
   readonly replicas: readonly string[];
   /** TLS to the replicas; `{}` trusts whom the system trusts. Without it they are spoken to in plaintext. */
   readonly tls?: ReplicaTlsOptions;
@@ -88,10 +88,17 @@ export interface GatewayOptions {
 
 const address = z
   .string()
-  .regex(/^(\[[0-9a-fA-F:.]+\]|[^:/\s[\]]+):\d{1,5}$/, "expected host:port, such as 10.0.0.4:8500");
+  .regex(
+    /^(dns:\/\/\/)?(\[[0-9a-fA-F:.]+\]|[^:/\s[\]]+):\d{1,5}$/,
+    "expected host:port, such as 10.0.0.4:8500, or dns:///name:port",
+  );
 
-/** The host of `host:port`, an IPv6 address without its brackets. */
-const hostOf = (hostAndPort: string) => hostAndPort.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
+/** The host of an address, an IPv6 address without its brackets. */
+const hostOf = (address: string) =>
+  address
+    .replace(/^dns:\/\/\//, "")
+    .replace(/:\d+$/, "")
+    .replace(/^\[|\]$/g, "");
 
 const poolSchema = z.strictObject({
   model: z.string().min(1).describe("Name of a model under `models`."),
@@ -106,7 +113,7 @@ const poolSchema = z.strictObject({
     .strictObject({ maxPictures: z.int().min(1).max(1_024).describe("Pictures in one Predict.") })
     .optional()
     .describe("Sends the pictures of a call together."),
-  replicas: z.array(address).min(1).describe("host:port of each replica."),
+  replicas: z.array(address).min(1).describe("host:port of each replica, or dns:///name:port."),
   tls: replicaTlsSchema.optional().describe("TLS to the replicas."),
   key: upstreamKeySchema.optional().describe("The gateway's own key at the replicas."),
 });

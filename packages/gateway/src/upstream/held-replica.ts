@@ -50,12 +50,15 @@ export function checkedPool(pool: PoolAddresses, where: string): CheckedPool {
 
 /** One replica of `checked`; its connection is made by the first call. */
 export function heldReplica(
-  { authority }: ReplicaAddress,
+  { authority, ip }: ReplicaAddress,
   { pool, credentials: held }: CheckedPool,
   { settings, tensorNamesOf, clock }: HeldReplicaParts,
 ): HeldReplica {
   const { dialect } = pool;
-  const channel = unaryChannel({ address: authority, credentials: held, settings, clock });
+  const channel = unaryChannel({
+    ...{ address: authority, credentials: held, settings, clock },
+    ...(ip !== undefined && { ip }),
+  });
   const replica =
     dialect === undefined || dialect === "tensorflow-serving"
       ? tensorflowServingReplica(channel, tensorNamesOf)

@@ -25,6 +25,12 @@ export interface ChannelOptions {
    * @default 120_000
    */
   readonly idleTimeoutMs?: number;
+  /**
+   * How long the addresses of a name of the form `dns:///name:port` are good for, in milliseconds. A name is resolved
+   * earlier, though at most once a second, when one of its replicas was lost.
+   * @default 30_000
+   */
+  readonly resolveIntervalMs?: number;
 }
 
 export const channelDefaults: Required<ChannelOptions> = {
@@ -32,6 +38,7 @@ export const channelDefaults: Required<ChannelOptions> = {
   maxMessageBytes: 67_108_864,
   windowBytes: 4_194_304,
   idleTimeoutMs: 120_000,
+  resolveIntervalMs: 30_000,
 };
 
 export const channelSchema: z.ZodType<ChannelOptions> = z.strictObject({
@@ -56,6 +63,11 @@ export const channelSchema: z.ZodType<ChannelOptions> = z.strictObject({
     .min(1)
     .optional()
     .describe("How long a connection may have been without a call, in milliseconds."),
+  resolveIntervalMs: z
+    .int()
+    .min(1_000)
+    .optional()
+    .describe("How long the addresses of a dns:/// name are good for, in milliseconds."),
 }) as z.ZodType<ChannelOptions>;
 
 /**

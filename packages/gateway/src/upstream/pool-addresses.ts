@@ -5,7 +5,7 @@ import type { ReplicaTlsOptions, UpstreamKeyOptions } from "./options.ts";
 export interface PoolAddresses {
   readonly model: string;
   readonly region: string;
-  /** `host:port` of each. */
+  /** `host:port` of each, or `dns:///name:port` for every address of a name. */
   readonly replicas: readonly string[];
   readonly dialect?: Dialect;
   /** Name of the service by which a cluster finds the container. */

@@ -8,11 +8,20 @@ export function replicaIds(): ReplicaIds {
   /** By what pools say beside addresses. */
   const numbers = new Map<string, number>();
 
-  return ({ authority }, { tls, key, dialect = "tensorflow-serving", service }) => {
-    if (!tls && !key && !service && dialect === "tensorflow-serving") return authority;
+  return (address, { tls, key, dialect = "tensorflow-serving", service }) => {
+    const place = placeOf(address);
+    if (!tls && !key && !service && dialect === "tensorflow-serving") return place;
     const made = JSON.stringify([tls, key, dialect, service]);
     const number = numbers.get(made) ?? numbers.size + 1;
     numbers.set(made, number);
-    return `${authority}#${number}`;
+    return `${place}#${number}`;
   };
+}
+
+/** An address that a name was resolved to is told apart from the same address under another name, or under none. */
+function placeOf({ authority, ip }: ReplicaAddress): string {
+  if (ip === undefined) return authority;
+  const portAt = authority.lastIndexOf(":");
+  const host = ip.includes(":") ? `[${ip}]` : ip;
+  return `${host}${authority.slice(portAt)}/${authority.slice(0, portAt)}`;
 }

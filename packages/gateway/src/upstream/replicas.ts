@@ -1,7 +1,8 @@
 import type { ClockAndRandom } from "@tensorgate/core";
 import type { ModelTensorNames } from "@tensorgate/tf-serving";
 import type { AddressSource, ReplicaAddress } from "./discovery/address-source.ts";
-import { staticSource } from "./discovery/static-source.ts";
+import { type Resolve, systemResolve } from "./discovery/dns-source.ts";
+import { sourceOf } from "./discovery/source-of.ts";
 import { type CheckedPool, checkedPool, type HeldReplica, heldReplica } from "./held-replica.ts";
 import { type ChannelOptions, channelDefaults } from "./options.ts";
 import type { PoolAddresses, PoolMembers } from "./pool-addresses.ts";
@@ -35,11 +36,20 @@ export interface ReplicaParts extends ClockAndRandom {
   readonly options: ChannelOptions;
   /** What the tensors of a model are called in each dialect. */
   readonly tensorNamesOf: (model: string) => ModelTensorNames;
+  /** Asks the system unless given. */
+  readonly resolve?: Resolve;
 }
 
 /** @throws SettingError if a file or a variable of a pool cannot be used */
 export function replicas(initial: readonly PoolAddresses[], parts: ReplicaParts): Replicas {
-  const heldParts = { ...parts, settings: { ...channelDefaults, ...parts.options } };
+  const { options, resolve = systemResolve } = parts;
+  const settings = { ...channelDefaults, ...options };
+  const heldParts = { ...parts, settings };
+  const sourceParts = {
+    ...{ ...parts, resolve },
+    intervalMs: settings.resolveIntervalMs,
+    onChange: () => update(),
+  };
   const idOf = replicaIds();
   /** By what the configuration calls them. */
   const sources = new Map<string, AddressSource>();
@@ -93,7 +103,7 @@ export function replicas(initial: readonly PoolAddresses[], parts: ReplicaParts)
       sources.delete(address);
     }
     for (const address of wanted) {
-      if (!sources.has(address)) sources.set(address, staticSource(address));
+      if (!sources.has(address)) sources.set(address, sourceOf(address, sourceParts));
     }
     update();
   }

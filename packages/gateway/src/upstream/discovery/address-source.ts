@@ -2,6 +2,8 @@
 export interface ReplicaAddress {
   /** `host:port`, as calls name it and as its certificate has it; an IPv6 address is in brackets. */
   readonly authority: string;
+  /** The address, without brackets, that the host of `authority` was resolved to. Without it the host is connected to. */
+  readonly ip?: string;
 }
 
 /** The replicas that one address of the configuration stands for, as far as that is known now. */

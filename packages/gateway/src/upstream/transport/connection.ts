@@ -1,11 +1,14 @@
 import http2 from "node:http2";
+import { isIP, type LookupFunction } from "node:net";
 import type { Clock } from "@tensorgate/core";
 import type { Credentials } from "../credentials.ts";
 import type { ChannelOptions } from "../options.ts";
 
 export interface ConnectionParts {
-  /** `host:port`. */
+  /** `host:port`: what calls name as their authority, and what a certificate must be for. */
   readonly address: string;
+  /** Where that is, without brackets, if its host was resolved already. */
+  readonly ip?: string;
   readonly credentials: Credentials;
   readonly settings: Required<ChannelOptions>;
   readonly clock: Clock;
@@ -51,6 +54,7 @@ const mostCallsOfConnection = 1_000_000_000;
 
 export function connection({
   address,
+  ip,
   credentials,
   settings: { connectTimeoutMs, windowBytes, idleTimeoutMs },
   clock,
@@ -61,6 +65,7 @@ export function connection({
     const { tls, headers } = credentials.read();
     const session = http2.connect(`${credentials.scheme}://${address}`, {
       ...tls,
+      ...(ip !== undefined && { lookup: lookupOf(ip) }),
       // The default of 10 MB fails at 64 calls of 600 KB each.
       maxSessionMemory: 1024,
       settings: { enablePush: false, initialWindowSize: windowBytes },
@@ -131,6 +136,15 @@ export function connection({
     },
 
     close: () => current?.session.close(),
+  };
+}
+
+/** Answers for the one name that is asked for: so calls and certificates keep the name, and packets go to `ip`. */
+function lookupOf(ip: string): LookupFunction {
+  const family = isIP(ip);
+  return (_hostname, { all }, told) => {
+    if (all) told(null, [{ address: ip, family }]);
+    else told(null, ip, family);
   };
 }
 

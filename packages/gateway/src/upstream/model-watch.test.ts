@@ -20,6 +20,7 @@ function watched(initial: Readonly<Record<string, Behaviour>>) {
   const replica = (id: string): Replica => ({
     score: () => Promise.reject(new Error("not asked")),
     modelStatus: () => Promise.reject(new Error("not asked")),
+    roundTripMs: () => undefined,
     probe: async () => {
       const state = behaviours.get(id)?.state;
       if (!state) throw new UpstreamFailedError("gone");

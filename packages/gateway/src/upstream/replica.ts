@@ -13,6 +13,8 @@ export interface Replica {
    * @throws ScoringError if nobody answers, or whoever answers has no such model
    */
   readonly probe: (model: string, call: CallContext) => Promise<ReplicaState>;
+  /** How long a small call takes there and back, in milliseconds; undefined before anything was measured. */
+  readonly roundTripMs: () => number | undefined;
   /** @throws NotSupportedError where the dialect has no such call */
   readonly modelStatus: (
     modelSpec: ModelSpec,

@@ -58,6 +58,7 @@ export function azureFpgaReplica(
   };
 
   return {
+    roundTripMs: channel.roundTripMs,
     modelStatus: noSuchCall,
     modelMetadata: noSuchCall,
 

@@ -36,6 +36,7 @@ export function tensorflowServingReplica(
   }
 
   return {
+    roundTripMs: channel.roundTripMs,
     modelStatus: async (modelSpec, call) => (await askStatus(modelSpec, call)).status,
 
     probe: async (model, call) => {

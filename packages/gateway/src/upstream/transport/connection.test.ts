@@ -24,8 +24,10 @@ afterAll(() => {
 function held() {
   const clock = manualClock();
   const credentials = { scheme: "http" as const, read: () => ({ tls: {}, headers: { a: "b" } }) };
-  const made = connection({ address, credentials, settings: channelDefaults, clock });
-  return { made, clock, [Symbol.dispose]: made.close };
+  const pinged = Promise.withResolvers<number>();
+  const parts = { address, credentials, settings: channelDefaults, onPing: pinged.resolve, clock };
+  const made = connection(parts);
+  return { made, clock, pinged: pinged.promise, [Symbol.dispose]: made.close };
 }
 
 const settled = (session: http2.ClientHttp2Session) =>
@@ -86,4 +88,25 @@ test("one that answers, or that answered somebody else meanwhile, is left alone"
   one.clock.advance(1_000);
 
   expect(session.destroyed).toBe(false);
+});
+
+test("a new connection is pinged, only once, to learn how far it goes", async () => {
+  let pingCount = 0;
+  server.once("session", (session) => {
+    session.on("ping", () => {
+      pingCount += 1;
+    });
+  });
+  using one = held();
+  const { session } = one.made.open();
+
+  expect(await one.pinged).toBeGreaterThan(0);
+  for (let count = 0; count < 10; count += 1) {
+    one.made.open();
+    one.made.released(session);
+    one.clock.advance(10_000);
+  }
+  await new Promise<void>((resolve) => session.ping(() => resolve()));
+
+  expect(pingCount).toBe(2);
 });

@@ -12,6 +12,8 @@ export interface ConnectionParts {
   readonly credentials: Credentials;
   readonly settings: Required<ChannelOptions>;
   readonly clock: Clock;
+  /** Told how long a ping took, in milliseconds: one for each connection, as soon as it is made. */
+  readonly onPing: (durationMs: number) => void;
 }
 
 /** One HTTP/2 connection to one address: made when it is needed, made anew when it is lost, old or silent. */
@@ -58,6 +60,7 @@ export function connection({
   credentials,
   settings: { connectTimeoutMs, windowBytes, idleTimeoutMs },
   clock,
+  onPing,
 }: ConnectionParts): Connection {
   let current: Held | undefined;
 
@@ -80,6 +83,9 @@ export function connection({
       session.setLocalWindowSize(windowBytes);
       // Waiting callers keep the process alive, an idle connection does not.
       session.unref();
+      session.ping((error, durationMs) => {
+        if (!error) onPing(durationMs);
+      });
     });
     // Every stream reports the error to its own caller.
     session.on("error", () => {});

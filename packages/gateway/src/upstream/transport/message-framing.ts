@@ -5,11 +5,13 @@ const prefixBytes = 5;
 /** The pieces of one gRPC message as they go on the wire: the length prefix, then `segments` as they are. */
 export function framedMessage(segments: readonly Uint8Array[]): readonly Uint8Array[] {
   const prefix = Buffer.alloc(prefixBytes);
-  prefix.writeUInt32BE(
-    segments.reduce((sum, segment) => sum + segment.byteLength, 0),
-    1,
-  );
+  prefix.writeUInt32BE(messageBytes(segments), 1);
   return [prefix, ...segments];
+}
+
+/** Length of a message in pieces, in bytes. */
+export function messageBytes(segments: readonly Uint8Array[]): number {
+  return segments.reduce((sum, segment) => sum + segment.byteLength, 0);
 }
 
 /**

@@ -10,8 +10,9 @@ import { type UnaryChannel, unaryChannel } from "./unary-channel.ts";
 function channelTo(address: string, maxMessageBytes = 1_000) {
   const credentials = { scheme: "http" as const, read: () => ({ tls: {}, headers: {} }) };
   const settings = { ...channelDefaults, maxMessageBytes };
-  const channel = unaryChannel({ address, credentials, settings, clock: manualClock() });
-  return { ...channel, [Symbol.asyncDispose]: channel.close };
+  const clock = manualClock();
+  const channel = unaryChannel({ address, credentials, settings, clock });
+  return { ...channel, clock, [Symbol.asyncDispose]: channel.close };
 }
 
 const ask = ({ unary }: Pick<UnaryChannel, "unary">) => unary("/Predict", [], aCall());
@@ -140,4 +141,24 @@ test("a reply that is too long is a failure of the replica, not of its connectio
   stream.end(Buffer.alloc(100));
 
   expect(await failed).toMatchObject({ ...facts, message: "the replica's reply is too long" });
+});
+
+test("a small call tells how far away the server is, unless a connection had to be made for it", async () => {
+  await using server = await startFakeReplica();
+  await using channel = channelTo(server.address);
+  const took = async (durationMs: number, message: readonly Uint8Array[]) => {
+    const answered = channel.unary("/Predict", message, aCall());
+    const call = await server.nextPredict();
+    channel.clock.advance(durationMs);
+    call.answer(0);
+    await answered;
+  };
+
+  await took(100, []);
+  expect(channel.roundTripMs()).not.toBe(100);
+  await took(50, []);
+  expect(channel.roundTripMs()).toBe(50);
+  await took(10, [new Uint8Array(2_000)]);
+
+  expect(channel.roundTripMs()).toBe(50);
 });

@@ -7,7 +7,8 @@ import {
   receivedBytesOf,
 } from "./connection.ts";
 import { errorFromGrpcStatus, grpcStatusFrom } from "./grpc-status.ts";
-import { framedMessage, messageFromFrames } from "./message-framing.ts";
+import { framedMessage, messageBytes, messageFromFrames } from "./message-framing.ts";
+import { roundTrip } from "./round-trip.ts";
 
 /** Unary gRPC calls to one address, over one HTTP/2 connection that is made when needed and made anew when lost. */
 export interface UnaryChannel {
@@ -23,6 +24,8 @@ export interface UnaryChannel {
    *   (GOAWAY, REFUSED_STREAM); `isFull` where its status is RESOURCE_EXHAUSTED
    */
   unary(path: string, segments: readonly Uint8Array[], call: CallContext): Promise<UnaryReply>;
+  /** How long small calls take there and back, in milliseconds; undefined before anything was measured. */
+  roundTripMs(): number | undefined;
   /** Takes no more calls. Resolves when those in flight have ended. */
   close(): Promise<void>;
 }
@@ -32,7 +35,10 @@ export interface UnaryReply {
   readonly headers: http2.IncomingHttpHeaders;
 }
 
-export type ChannelParts = ConnectionParts;
+export type ChannelParts = Omit<ConnectionParts, "onPing">;
+
+/** Longest message, in bytes, that surely goes out in one packet, so that its call tells of the way and not of its size. */
+const smallMessageBytes = 1_024;
 
 /**
  * Built on `node:http2` rather than a gRPC library: a picture is handed to the socket in the buffer it was
@@ -42,7 +48,8 @@ export type ChannelParts = ConnectionParts;
 export function unaryChannel(parts: ChannelParts): UnaryChannel {
   const { maxMessageBytes } = parts.settings;
   const { clock } = parts;
-  const held = connection(parts);
+  const measured = roundTrip(clock);
+  const held = connection({ ...parts, onPing: measured.pinged });
   let isClosed = false;
   const inFlight = new Set<Promise<unknown>>();
 
@@ -95,6 +102,8 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
   function exchange({ open, path, segments, call }: ExchangeParts): Promise<UnaryReply> {
     const { session, headers: ownHeaders } = open;
     const receivedBytesThen = receivedBytesOf(session);
+    const sentMs = clock.nowMs();
+    const isMeasured = !session.connecting && messageBytes(segments) <= smallMessageBytes;
     return new Promise((resolve, reject) => {
       const stream = session.request({
         ":method": "POST",
@@ -114,6 +123,7 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
 
       stream.on("response", (received) => {
         headers = received;
+        if (isMeasured) measured.answered(clock.nowMs() - sentMs);
       });
       stream.on("trailers", (received) => {
         trailers = received;
@@ -158,6 +168,7 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
 
   return {
     unary,
+    roundTripMs: measured.ms,
     close: async () => {
       isClosed = true;
       held.close();

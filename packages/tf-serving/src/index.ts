@@ -47,3 +47,4 @@ export {
 export { readTensorProto, TensorParsingError } from "./tensor-proto-reader.ts";
 export { type TensorEncoding, tensorProtoWriter } from "./tensor-proto-writer.ts";
 export { MalformedMessageError } from "./wire/malformed-message-error.ts";
+export { MessageWriter } from "./wire/message-writer.ts";

@@ -24,7 +24,7 @@ export function readConfig(file: string): GatewayOptions {
 
 export function checkConfig(file: string): void {
   const { models = [], pools } = readConfig(file);
-  const replicas = pools.reduce((count, pool) => count + pool.replicas.length, 0);
+  const replicas = pools.reduce((count, pool) => count + (pool.replicas?.length ?? 1), 0);
   process.stdout.write(
     `${file} is fine: ${models.length} models, ${pools.length} pools, ${replicas} replicas\n`,
   );

@@ -20,37 +20,10 @@ import {
 } from "../models/options.ts";
 import { type CacheOptions, cacheSchema } from "../pipeline/options.ts";
 import { type RoutingOptions, routingSchema } from "../routing/options.ts";
-import {
-  type ChannelOptions,
-  channelSchema,
-  type Dialect,
-  dialects,
-  type ReplicaTlsOptions,
-  replicaTlsSchema,
-  type UpstreamKeyOptions,
-  upstreamKeySchema,
-} from "../upstream/options.ts";
+import { type ChannelOptions, channelSchema } from "../upstream/options.ts";
+import { type PoolOptions, poolSchema } from "./pool-options.ts";
 
-export interface PoolOptions {
-  /** Name of a model under `models`. */
-  readonly model: string;
-  readonly region: string;
-  /**
-   * How the replicas want to be spoken to.
-   * @default "tensorflow-serving"
-   */
-  readonly dialect?: Dialect;
-  /** Name of the service, where a cluster finds the container by it: it becomes a header of every call. */
-  readonly service?: string;
-  /** Sends the pictures of a call together, so many in one Predict; one by one without it. */
-  readonly batch?: { readonly maxPictures: number };
-  /** `host:port` of each; `dns:///name:port` stands for a replica at every address of the name. */
-  readonly replicas: readonly string[];
-  /** TLS to the replicas; `{}` trusts whom the system trusts. Without it they are spoken to in plaintext. */
-  readonly tls?: ReplicaTlsOptions;
-  /** The gateway's own key at the replicas. */
-  readonly key?: UpstreamKeyOptions;
-}
+export type { PoolOptions };
 
 /** All that a gateway can be told: the same from YAML and from TypeScript. */
 export interface GatewayOptions {
@@ -85,38 +58,6 @@ export interface GatewayOptions {
    */
   readonly allowAnonymous?: boolean;
 }
-
-const address = z
-  .string()
-  .regex(
-    /^(dns:\/\/\/)?(\[[0-9a-fA-F:.]+\]|[^:/\s[\]]+):\d{1,5}$/,
-    "expected host:port, such as 10.0.0.4:8500, or dns:///name:port",
-  );
-
-/** The host of an address, an IPv6 address without its brackets. */
-const hostOf = (address: string) =>
-  address
-    .replace(/^dns:\/\/\//, "")
-    .replace(/:\d+$/, "")
-    .replace(/^\[|\]$/g, "");
-
-const poolSchema = z.strictObject({
-  model: z.string().min(1).describe("Name of a model under `models`."),
-  region: z.string().min(1).describe("Where the replicas are."),
-  dialect: z.enum(dialects).optional().describe("How the replicas want to be spoken to."),
-  service: z
-    .string()
-    .regex(/^[\w.-]{1,253}$/, "expected the name of a service: letters, digits, dots and dashes")
-    .optional()
-    .describe("Service by which a cluster finds the container."),
-  batch: z
-    .strictObject({ maxPictures: z.int().min(1).max(1_024).describe("Pictures in one Predict.") })
-    .optional()
-    .describe("Sends the pictures of a call together."),
-  replicas: z.array(address).min(1).describe("host:port of each replica, or dns:///name:port."),
-  tls: replicaTlsSchema.optional().describe("TLS to the replicas."),
-  key: upstreamKeySchema.optional().describe("The gateway's own key at the replicas."),
-});
 
 export const gatewaySchema: z.ZodType<GatewayOptions> = z
   .strictObject({
@@ -154,23 +95,6 @@ export const gatewaySchema: z.ZodType<GatewayOptions> = z
         code: "custom",
         path: ["pools", index, "model"],
         message: `there is no model "${model}"; models: ${names.join(", ")}. An entry \`- name: ${model}\` is enough to score it by tensors`,
-      });
-    });
-    options.pools.forEach(({ service, dialect }, index) => {
-      if (service === undefined || dialect?.startsWith("azure-fpga")) return;
-      context.addIssue({
-        code: "custom",
-        path: ["pools", index, "service"],
-        message: "only the dialects azure-fpga and azure-fpga-preview have services",
-      });
-    });
-    options.pools.forEach(({ tls, key, replicas }, index) => {
-      const open = replicas.find((each) => !isLoopbackName(hostOf(each)));
-      if (!key || key.allowPlaintext || tls || open === undefined) return;
-      context.addIssue({
-        code: "custom",
-        path: ["pools", index, "key"],
-        message: `the key would go to ${open} in plaintext: set tls, or allowPlaintext: true where something else encrypts`,
       });
     });
     const ids = (options.keys ?? []).map(({ id }) => id);

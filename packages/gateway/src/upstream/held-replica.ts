@@ -3,11 +3,12 @@ import type { ModelTensorNames } from "@tensorgate/tf-serving";
 import { type Credentials, credentials } from "./credentials.ts";
 import { azureFpgaReplica, serviceRoute } from "./dialects/azure-fpga.ts";
 import { tensorflowServingReplica } from "./dialects/tensorflow-serving.ts";
+import { peerHeaders, peerReplica } from "./dialects/tensorgate-peer.ts";
 import type { ReplicaAddress } from "./discovery/address-source.ts";
 import type { ChannelOptions } from "./options.ts";
-import type { PoolAddresses } from "./pool-addresses.ts";
+import { type PoolAddresses, tlsOf } from "./pool-addresses.ts";
 import type { Replica } from "./replica.ts";
-import { unaryChannel } from "./transport/unary-channel.ts";
+import { type UnaryChannel, unaryChannel } from "./transport/unary-channel.ts";
 
 /** A replica with the connection that it is spoken to over. */
 export interface HeldReplica {
@@ -34,12 +35,15 @@ export interface CheckedPool {
  * @throws SettingError if a file or a variable of the pool cannot be used
  */
 export function checkedPool(pool: PoolAddresses, where: string): CheckedPool {
-  const { dialect, service } = pool;
+  const { dialect, service, key, gateway, region } = pool;
   const held = credentials(
     {
-      ...pool,
+      ...{ tls: tlsOf(pool), key },
       isKeyBare: dialect === "azure-fpga-preview",
-      ...(service !== undefined && { headers: serviceRoute(service) }),
+      headers: {
+        ...(service !== undefined && serviceRoute(service)),
+        ...(gateway !== undefined && peerHeaders(region)),
+      },
     },
     where,
   );
@@ -54,14 +58,17 @@ export function heldReplica(
   { pool, credentials: held }: CheckedPool,
   { settings, tensorNamesOf, clock }: HeldReplicaParts,
 ): HeldReplica {
-  const { dialect } = pool;
   const channel = unaryChannel({
     ...{ address: authority, credentials: held, settings, clock },
     ...(ip !== undefined && { ip }),
   });
-  const replica =
-    dialect === undefined || dialect === "tensorflow-serving"
-      ? tensorflowServingReplica(channel, tensorNamesOf)
-      : azureFpgaReplica(channel, tensorNamesOf, dialect);
-  return { replica, close: channel.close };
+  return { replica: replicaOver(channel), close: channel.close };
+
+  function replicaOver(over: UnaryChannel): Replica {
+    const { dialect = "tensorflow-serving", gateway, region } = pool;
+    if (gateway !== undefined) return peerReplica(over, { region, clock });
+    return dialect === "tensorflow-serving"
+      ? tensorflowServingReplica(over, tensorNamesOf)
+      : azureFpgaReplica(over, tensorNamesOf, dialect);
+  }
 }

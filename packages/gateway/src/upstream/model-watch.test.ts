@@ -21,6 +21,7 @@ function watched(initial: Readonly<Record<string, Behaviour>>) {
     score: () => Promise.reject(new Error("not asked")),
     modelStatus: () => Promise.reject(new Error("not asked")),
     roundTripMs: () => undefined,
+    expectedWaitMs: () => undefined,
     probe: async () => {
       const state = behaviours.get(id)?.state;
       if (!state) throw new UpstreamFailedError("gone");
@@ -38,7 +39,7 @@ function watched(initial: Readonly<Record<string, Behaviour>>) {
   let replicaIds = Object.keys(initial);
   const replicas: Replicas = {
     get pools() {
-      return [{ model: "m", region: "r", replicaIds }];
+      return [{ model: "m", region: "r", replicaIds, isGateway: false }];
     },
     get: replica,
     onChange: (listener) => void listeners.push(listener),

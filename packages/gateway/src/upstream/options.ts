@@ -124,7 +124,7 @@ export const replicaTlsSchema: z.ZodType<ReplicaTlsOptions> = z
 
 /** Headers that a call, or HTTP/2, has a use for. */
 const isOurs =
-  /^(te|host|connection|keep-alive|upgrade|trailer|transfer-encoding|content-.*|grpc-.*|proxy-.*|traceparent|x-request-id)$/;
+  /^(te|host|connection|keep-alive|upgrade|trailer|transfer-encoding|content-.*|grpc-.*|proxy-.*|x-tensorgate-.*|traceparent|x-request-id)$/;
 
 export const upstreamKeySchema: z.ZodType<UpstreamKeyOptions> = z
   .strictObject({

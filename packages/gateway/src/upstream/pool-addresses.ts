@@ -5,8 +5,10 @@ import type { ReplicaTlsOptions, UpstreamKeyOptions } from "./options.ts";
 export interface PoolAddresses {
   readonly model: string;
   readonly region: string;
-  /** `host:port` of each, or `dns:///name:port` for every address of a name. */
-  readonly replicas: readonly string[];
+  /** `host:port` of each, or `dns:///name:port` for every address of a name. There are these, or there is `gateway`. */
+  readonly replicas?: readonly string[];
+  /** `http://host:port` or `https://host:port` of the gateway by which the region is entered. */
+  readonly gateway?: string;
   readonly dialect?: Dialect;
   /** Name of the service by which a cluster finds the container. */
   readonly service?: string;
@@ -18,5 +20,20 @@ export interface PoolAddresses {
 export interface PoolMembers {
   readonly model: string;
   readonly region: string;
+  /** One for a gateway. */
   readonly replicaIds: readonly string[];
+  /** Whether the region is entered by its own gateway, which has a queue and sees all of the region's load. */
+  readonly isGateway: boolean;
+}
+
+/** Addresses of a pool in the form that `replicas` has. */
+export function addressesOf({ replicas = [], gateway }: PoolAddresses): readonly string[] {
+  if (gateway === undefined) return replicas;
+  const { protocol, hostname, port } = new URL(gateway);
+  return [`${hostname}:${port || (protocol === "https:" ? 443 : 80)}`];
+}
+
+/** What a pool says of TLS; a gateway's URL says whether there is any. */
+export function tlsOf({ gateway, tls }: PoolAddresses): ReplicaTlsOptions | undefined {
+  return gateway?.startsWith("https:") ? (tls ?? {}) : tls;
 }

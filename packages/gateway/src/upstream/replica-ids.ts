@@ -1,5 +1,5 @@
 import type { ReplicaAddress } from "./discovery/address-source.ts";
-import type { PoolAddresses } from "./pool-addresses.ts";
+import { type PoolAddresses, tlsOf } from "./pool-addresses.ts";
 
 /** Names replicas: whoever is reached in the same way has the same id, in every pool and for as long as this lives. */
 export type ReplicaIds = (address: ReplicaAddress, pool: PoolAddresses) => string;
@@ -8,10 +8,14 @@ export function replicaIds(): ReplicaIds {
   /** By what pools say beside addresses. */
   const numbers = new Map<string, number>();
 
-  return (address, { tls, key, dialect = "tensorflow-serving", service }) => {
+  return (address, pool) => {
     const place = placeOf(address);
-    if (!tls && !key && !service && dialect === "tensorflow-serving") return place;
-    const made = JSON.stringify([tls, key, dialect, service]);
+    const { key, dialect = "tensorflow-serving", service, gateway, region } = pool;
+    const tls = tlsOf(pool);
+    // A gateway is told in which region the call may be served.
+    const entered = gateway === undefined ? undefined : region;
+    if (!tls && !key && !service && !entered && dialect === "tensorflow-serving") return place;
+    const made = JSON.stringify([tls, key, dialect, service, entered]);
     const number = numbers.get(made) ?? numbers.size + 1;
     numbers.set(made, number);
     return `${place}#${number}`;

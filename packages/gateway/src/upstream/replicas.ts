@@ -5,7 +5,7 @@ import { type Resolve, systemResolve } from "./discovery/dns-source.ts";
 import { sourceOf } from "./discovery/source-of.ts";
 import { type CheckedPool, checkedPool, type HeldReplica, heldReplica } from "./held-replica.ts";
 import { type ChannelOptions, channelDefaults } from "./options.ts";
-import type { PoolAddresses, PoolMembers } from "./pool-addresses.ts";
+import { addressesOf, type PoolAddresses, type PoolMembers } from "./pool-addresses.ts";
 import type { Replica } from "./replica.ts";
 import { replicaIds } from "./replica-ids.ts";
 
@@ -79,9 +79,10 @@ export function replicas(initial: readonly PoolAddresses[], parts: ReplicaParts)
   }
 
   function membersOf(of: CheckedPool): PoolMembers {
-    const { model, region, replicas: addresses } = of.pool;
-    const found = addresses.flatMap((address) => sources.get(address)?.addresses ?? []);
-    return { model, region, replicaIds: [...new Set(found.map((each) => hold(each, of)))] };
+    const { model, region, gateway } = of.pool;
+    const found = addressesOf(of.pool).flatMap((each) => sources.get(each)?.addresses ?? []);
+    const replicaIds = [...new Set(found.map((each) => hold(each, of)))];
+    return { model, region, replicaIds, isGateway: gateway !== undefined };
   }
 
   /** Brings replicas in line with pools and sources. */
@@ -96,7 +97,7 @@ export function replicas(initial: readonly PoolAddresses[], parts: ReplicaParts)
 
   function take(next: readonly CheckedPool[]): void {
     current = next;
-    const wanted = new Set(current.flatMap(({ pool }) => pool.replicas));
+    const wanted = new Set(current.flatMap(({ pool }) => addressesOf(pool)));
     for (const [address, source] of sources) {
       if (wanted.has(address)) continue;
       source.close();
@@ -123,7 +124,7 @@ export function replicas(initial: readonly PoolAddresses[], parts: ReplicaParts)
     onChange: (listener) => void listeners.push(listener),
     refresh: (replicaId) => {
       const addresses = current.flatMap(({ pool }, index) =>
-        pools[index]?.replicaIds.includes(replicaId) ? pool.replicas : [],
+        pools[index]?.replicaIds.includes(replicaId) ? addressesOf(pool) : [],
       );
       for (const address of new Set(addresses)) sources.get(address)?.refresh();
     },

@@ -59,6 +59,7 @@ export function azureFpgaReplica(
 
   return {
     roundTripMs: channel.roundTripMs,
+    expectedWaitMs: () => undefined,
     modelStatus: noSuchCall,
     modelMetadata: noSuchCall,
 

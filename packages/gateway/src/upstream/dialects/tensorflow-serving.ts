@@ -37,6 +37,7 @@ export function tensorflowServingReplica(
 
   return {
     roundTripMs: channel.roundTripMs,
+    expectedWaitMs: () => undefined,
     modelStatus: async (modelSpec, call) => (await askStatus(modelSpec, call)).status,
 
     probe: async (model, call) => {

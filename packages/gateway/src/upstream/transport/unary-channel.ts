@@ -23,11 +23,16 @@ export interface UnaryChannel {
    *   `wasNeverSent` is set where the server cannot have seen the call, or says itself that it has not looked at it
    *   (GOAWAY, REFUSED_STREAM); `isFull` where its status is RESOURCE_EXHAUSTED
    */
-  unary(path: string, segments: readonly Uint8Array[], call: CallContext): Promise<UnaryReply>;
+  unary(path: string, segments: readonly Uint8Array[], call: UnaryCall): Promise<UnaryReply>;
   /** How long small calls take there and back, in milliseconds; undefined before anything was measured. */
   roundTripMs(): number | undefined;
   /** Takes no more calls. Resolves when those in flight have ended. */
   close(): Promise<void>;
+}
+
+export interface UnaryCall extends CallContext {
+  /** Sent beside those that every call of the channel carries. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface UnaryReply {
@@ -53,7 +58,7 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
   let isClosed = false;
   const inFlight = new Set<Promise<unknown>>();
 
-  async function unary(path: string, segments: readonly Uint8Array[], call: CallContext) {
+  async function unary(path: string, segments: readonly Uint8Array[], call: UnaryCall) {
     if (isClosed)
       throw new UpstreamFailedError("the replica was taken out", {
         wasLost: true,
@@ -86,16 +91,17 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
     readonly open: OpenConnection;
     readonly path: string;
     readonly segments: readonly Uint8Array[];
-    readonly call: CallContext;
+    readonly call: UnaryCall;
   }
 
-  function requestHeaders({ deadline, requestId, traceparent }: CallContext) {
+  function requestHeaders({ deadline, requestId, traceparent, headers }: UnaryCall) {
     return {
       "content-type": "application/grpc",
       te: "trailers",
       "grpc-timeout": `${Math.max(1, Math.floor(remainingMs(deadline, clock.nowMs())))}m`,
       "x-request-id": requestId,
       ...(traceparent !== undefined && { traceparent }),
+      ...headers,
     };
   }
 

@@ -1,0 +1,64 @@
+import { expect, test } from "vitest";
+import { checkedOptions } from "./parse-config.ts";
+
+const poolOf = (pool: object) => () =>
+  checkedOptions({
+    models: [{ name: "m", input: { tensor: "i", kind: "encoded-image" } }],
+    pools: [{ model: "m", region: "r", ...pool }],
+  } as Parameters<typeof checkedOptions>[0]);
+
+const withKey = (allowPlaintext?: boolean) => ({
+  key: { env: "KEY", ...(allowPlaintext !== undefined && { allowPlaintext }) },
+});
+
+test.each([
+  { replicas: ["127.0.0.1:80"] },
+  { replicas: ["localhost:80", "dns:///localhost:80"] },
+  { replicas: ["[::1]:80"] },
+  { gateway: "http://localhost:8080" },
+  { gateway: "http://[::1]:8080/" },
+  { gateway: "https://gateway.example" },
+])("a key may go to %j in plaintext, or encrypted", (to) => {
+  expect(poolOf({ ...to, ...withKey() })).not.toThrow();
+});
+
+test.each([
+  { replicas: ["10.0.0.4:80"] },
+  { replicas: ["[fd00::1]:80"] },
+  { replicas: ["localhost.example:80"] },
+  { replicas: ["dns:///fpga.internal:80"] },
+  { gateway: "http://gateway.example" },
+])("a key goes to %j in plaintext only where that is allowed", (to) => {
+  expect(poolOf({ ...to, ...withKey() })).toThrow("pools[0].key: the key would go to");
+  expect(poolOf({ ...to, ...withKey(true) })).not.toThrow();
+});
+
+test.each(["fpga", "dns:///fpga", "dns://8.8.8.8/fpga:80", "fd00::1:80", "https://fpga:80"])(
+  "%s is no address of a replica",
+  (to) => {
+    expect(poolOf({ replicas: [to] })).toThrow("pools[0].replicas[0]: expected host:port");
+  },
+);
+
+test.each(["gateway:80", "grpc://gateway:80", "https://gateway/path", "https://user@gateway"])(
+  "%s is no URL of a gateway",
+  (gateway) => {
+    expect(poolOf({ gateway })).toThrow("pools[0].gateway: expected a URL");
+  },
+);
+
+test("a pool has replicas or a gateway", () => {
+  const fault = "pools[0]: give one of replicas and gateway";
+
+  expect(poolOf({})).toThrow(fault);
+  expect(poolOf({ replicas: ["a:1"], gateway: "http://a:1" })).toThrow(fault);
+});
+
+test.each([
+  { pool: { dialect: "azure-fpga" }, fault: "pools[0].dialect: a gateway knows" },
+  { pool: { tls: {} }, fault: "pools[0].tls: the gateway's URL says http" },
+  { pool: { region: "east, west" }, fault: "pools[0].region: a gateway is told" },
+  { pool: { service: "s" }, fault: "pools[0].service: only the dialects" },
+])("what does not go with a gateway is told: $fault", ({ pool, fault }) => {
+  expect(poolOf({ gateway: "http://a:1", ...pool })).toThrow(fault);
+});

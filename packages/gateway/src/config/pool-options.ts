@@ -1,0 +1,138 @@
+import { z } from "zod";
+import { isLoopbackName } from "../inbound/options.ts";
+import {
+  type Dialect,
+  dialects,
+  type ReplicaTlsOptions,
+  replicaTlsSchema,
+  type UpstreamKeyOptions,
+  upstreamKeySchema,
+} from "../upstream/options.ts";
+
+export interface PoolOptions {
+  /** Name of a model under `models`. */
+  readonly model: string;
+  readonly region: string;
+  /**
+   * How the replicas want to be spoken to.
+   * @default "tensorflow-serving"
+   */
+  readonly dialect?: Dialect;
+  /** Name of the service, where a cluster finds the container by it: it becomes a header of every call. */
+  readonly service?: string;
+  /** Sends the pictures of a call together, so many in one Predict; one by one without it. */
+  readonly batch?: { readonly maxPictures: number };
+  /**
+   * `host:port` of each; `dns:///name:port` stands for a replica at every address of the name. A pool has these, or it
+   * has `gateway`.
+   */
+  readonly replicas?: readonly string[];
+  /** `http://host:port` or `https://host:port` of the gateway of that region, which knows its replicas. */
+  readonly gateway?: string;
+  /** TLS to the replicas; `{}` trusts whom the system trusts. Without it they are spoken to in plaintext. */
+  readonly tls?: ReplicaTlsOptions;
+  /** The gateway's own key at the replicas. */
+  readonly key?: UpstreamKeyOptions;
+}
+
+const host = String.raw`(\[[0-9a-fA-F:.]+\]|[^:/\s[\]@?#]+)`;
+
+const address = z
+  .string()
+  .regex(
+    new RegExp(String.raw`^(dns:///)?${host}:\d{1,5}$`),
+    "expected host:port, such as 10.0.0.4:8500, or dns:///name:port",
+  );
+
+const gatewayUrl = z
+  .string()
+  .regex(
+    new RegExp(String.raw`^https?://${host}(:\d{1,5})?/?$`),
+    "expected a URL without a path, such as https://tensorgate.eastus.internal:8080",
+  )
+  .refine(URL.canParse, "no URL can be made of it");
+
+/** The host of an address or a URL, an IPv6 address without its brackets. */
+const hostOf = (place: string) =>
+  place
+    .replace(/^[a-z]+:\/\/\/?/, "")
+    .replace(/\/$/, "")
+    .replace(/:\d+$/, "")
+    .replace(/^\[|\]$/g, "");
+
+export const poolSchema: z.ZodType<PoolOptions> = z
+  .strictObject({
+    model: z.string().min(1).describe("Name of a model under `models`."),
+    region: z.string().min(1).describe("Where the replicas are."),
+    dialect: z.enum(dialects).optional().describe("How the replicas want to be spoken to."),
+    service: z
+      .string()
+      .regex(/^[\w.-]{1,253}$/, "expected the name of a service: letters, digits, dots and dashes")
+      .optional()
+      .describe("Service by which a cluster finds the container."),
+    batch: z
+      .strictObject({ maxPictures: z.int().min(1).max(1_024).describe("Pictures in one Predict.") })
+      .optional()
+      .describe("Sends the pictures of a call together."),
+    replicas: z
+      .array(address)
+      .min(1)
+      .optional()
+      .describe("host:port of each replica, or dns:///name:port; or give `gateway`."),
+    gateway: gatewayUrl.optional().describe("URL of the gateway of that region."),
+    tls: replicaTlsSchema.optional().describe("TLS to the replicas."),
+    key: upstreamKeySchema.optional().describe("The gateway's own key at the replicas."),
+  })
+  .superRefine((pool, context) => {
+    for (const { at, message } of faultsOf(pool as PoolOptions)) {
+      context.addIssue({ code: "custom", path: at ? [at] : [], message });
+    }
+  }) as z.ZodType<PoolOptions>;
+
+interface PoolFault {
+  /** Key of the pool; the pool itself without it. */
+  readonly at?: keyof PoolOptions;
+  readonly message: string;
+}
+
+/** What is well formed by itself, and does not go together. */
+function* faultsOf(pool: PoolOptions): Iterable<PoolFault> {
+  const { replicas, gateway, service, dialect, tls, key } = pool;
+  if ((replicas === undefined) === (gateway === undefined)) {
+    yield { message: "give one of replicas and gateway" };
+  }
+  if (gateway !== undefined) yield* gatewayFaults(gateway, pool);
+  if (service !== undefined && !dialect?.startsWith("azure-fpga")) {
+    const message = "only the dialects azure-fpga and azure-fpga-preview have services";
+    yield { at: "service", message };
+  }
+  const isSecret = tls !== undefined || gateway?.startsWith("https:");
+  const places = [...(replicas ?? []), ...(gateway === undefined ? [] : [gateway])];
+  const open = places.find((each) => !isLoopbackName(hostOf(each)));
+  if (key && !key.allowPlaintext && !isSecret && open !== undefined) {
+    const how = gateway === undefined ? "set tls" : "use https";
+    yield {
+      at: "key",
+      message: `the key would go to ${open} in plaintext: ${how}, or allowPlaintext: true where something else encrypts`,
+    };
+  }
+}
+
+function* gatewayFaults(
+  gateway: string,
+  { region, dialect, tls }: PoolOptions,
+): Iterable<PoolFault> {
+  if (dialect !== undefined) {
+    yield { at: "dialect", message: "a gateway knows itself how its replicas are spoken to" };
+  }
+  if (tls && gateway.startsWith("http:")) {
+    yield { at: "tls", message: "the gateway's URL says http: use https" };
+  }
+  // It goes there in a header that has a list.
+  if (!/^[\x21-\x2b\x2d-\x7e]+$/.test(region)) {
+    yield {
+      at: "region",
+      message: "a gateway is told the region in ASCII, without space or comma",
+    };
+  }
+}

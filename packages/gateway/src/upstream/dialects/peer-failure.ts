@@ -1,0 +1,89 @@
+import type { IncomingHttpHeaders } from "node:http2";
+import { fromBinary, type Message } from "@bufbuild/protobuf";
+import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { anyUnpack } from "@bufbuild/protobuf/wkt";
+import {
+  errorByReason,
+  type FailureReason,
+  ModelNotReadyError,
+  ScoringError,
+  UpstreamFailedError,
+} from "@tensorgate/core";
+import { ErrorInfoSchema, RetryInfoSchema } from "@tensorgate/proto/google/rpc/error_details";
+import { type Status, StatusSchema } from "@tensorgate/proto/google/rpc/status";
+import { GrpcStatusError } from "../transport/grpc-status.ts";
+
+/** Reasons by which a gateway blames the request: they hold here as they do there. */
+const blamesRequest: ReadonlySet<string> = new Set<FailureReason>([
+  "invalid-request",
+  "unsupported-media",
+  "too-large",
+  "unknown-model",
+  "unknown-version",
+  "failed-precondition",
+  "not-supported",
+  "upstream-answered",
+]);
+
+/**
+ * What a gateway's own reason for a failure makes of it here.
+ *
+ * One that has no room, or nobody to send the call to, has sent it nowhere; to us it is a replica that is full. What is
+ * between the gateways, keys among it, stays a failure of the replica: a caller can do nothing about that.
+ */
+export function failureOfPeer(thrown: unknown): ScoringError {
+  const error = ScoringError.from(thrown);
+  const { cause } = error;
+  if (!(cause instanceof GrpcStatusError)) return error;
+  const { reason, ...told } = tellingOf(cause.headers) ?? { reason: "" };
+  const details = { ...told, cause };
+  if (reason === "overloaded" || reason === "no-replica") {
+    return new UpstreamFailedError(cause.message, {
+      ...{ ...details, isFull: true, wasNeverSent: true },
+    });
+  }
+  if (reason === "model-not-ready") return new ModelNotReadyError(cause.message, details);
+  if (!blamesRequest.has(reason)) return error;
+  return errorByReason(reason, { ...details, message: cause.message, grpcCode: cause.code });
+}
+
+interface Telling {
+  readonly reason: string;
+  readonly hint?: string;
+  readonly field?: string;
+  readonly retryAfterMs?: number;
+}
+
+/** @returns undefined if it is not a gateway that says so, as when a proxy stands before it */
+function tellingOf(headers: IncomingHttpHeaders): Telling | undefined {
+  const status = statusFrom(String(headers["grpc-status-details-bin"] ?? ""));
+  const info = status && detail(status, ErrorInfoSchema);
+  if (info?.domain !== "tensorgate") return undefined;
+  const { hint, field } = info.metadata;
+  const delay = detail(status as Status, RetryInfoSchema)?.retryDelay;
+  return {
+    reason: info.reason,
+    ...(hint !== undefined && { hint }),
+    ...(field !== undefined && { field }),
+    ...(delay && { retryAfterMs: Number(delay.seconds) * 1_000 + delay.nanos / 1e6 }),
+  };
+}
+
+function statusFrom(base64: string): Status | undefined {
+  try {
+    return fromBinary(StatusSchema, Buffer.from(base64, "base64"));
+  } catch {
+    return undefined;
+  }
+}
+
+function detail<Detail extends Message>(
+  { details }: Status,
+  schema: GenMessage<Detail>,
+): Detail | undefined {
+  for (const any of details) {
+    const found = anyUnpack(any, schema);
+    if (found) return found;
+  }
+  return undefined;
+}

@@ -1,0 +1,154 @@
+import type { IncomingHttpHeaders } from "node:http2";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+  type CallContext,
+  type Clock,
+  type DType,
+  NotSupportedError,
+  type TensorInfo,
+} from "@tensorgate/core";
+import { GetModelMetadataResponseSchema } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
+import {
+  GetModelStatusResponseSchema,
+  ModelVersionStatus_State as State,
+} from "@tensorgate/proto/tensorflow_serving/get_model_status";
+import {
+  GetModelRequestSchema,
+  GetModelResponseSchema,
+  type TensorInfo as TensorInfoMessage,
+} from "@tensorgate/proto/tensorgate/v1/catalog";
+import {
+  GetStatusRequestSchema,
+  GetStatusResponseSchema,
+} from "@tensorgate/proto/tensorgate/v1/status";
+import { dataTypes, packedSignatures } from "@tensorgate/tf-serving";
+import type { Replica } from "../replica.ts";
+import { GrpcStatusError } from "../transport/grpc-status.ts";
+import type { UnaryChannel, UnaryReply } from "../transport/unary-channel.ts";
+import { failureOfPeer } from "./peer-failure.ts";
+import { peerPredictSegments, scoreResponseFromPeer } from "./peer-messages.ts";
+import { readReply } from "./predict-call.ts";
+
+/** What every call to the gateway of `region` carries: it goes no further than there, and over no other gateway. */
+export function peerHeaders(region: string): Readonly<Record<string, string>> {
+  return { "x-tensorgate-hops": "1", "x-tensorgate-residency": region };
+}
+
+/** How long what a gateway said of its queue is good for, in milliseconds: no longer than it takes to be asked again. */
+const waitGoodForMs = 10_000;
+
+export interface PeerParts {
+  /** The region that the gateway is entered for. */
+  readonly region: string;
+  readonly clock: Clock;
+}
+
+/**
+ * Speaks `tensorgate.v1` with the gateway of another region, so that one queue sees all of that region's load.
+ * Both describe the model alike: tensors have the same names here and there.
+ */
+export function peerReplica(channel: UnaryChannel, { region, clock }: PeerParts): Replica {
+  let expectedWait: { readonly ms: number; readonly saidMs: number } | undefined;
+
+  function hear(headers: IncomingHttpHeaders): void {
+    const ms = Number.parseFloat(String(headers["x-tensorgate-expected-wait-ms"]));
+    if (ms >= 0) expectedWait = { ms, saidMs: clock.nowMs() };
+  }
+
+  async function ask(
+    method: string,
+    segments: readonly Uint8Array[],
+    call: CallContext,
+  ): Promise<UnaryReply> {
+    const headers = call.noStore ? { "cache-control": "no-store" } : {};
+    try {
+      const reply = await channel.unary(`/tensorgate.v1.${method}`, segments, { ...call, headers });
+      hear(reply.headers);
+      return reply;
+    } catch (thrown) {
+      const error = failureOfPeer(thrown);
+      if (error.cause instanceof GrpcStatusError) hear(error.cause.headers);
+      throw error;
+    }
+  }
+
+  async function describe(name: string, call: CallContext) {
+    const request = toBinary(GetModelRequestSchema, create(GetModelRequestSchema, { name }));
+    const { message } = await ask("CatalogService/GetModel", [request], call);
+    return readReply(() => fromBinary(GetModelResponseSchema, message)).model;
+  }
+
+  /** Whether some replica of its region takes calls. */
+  async function isReady(model: string, call: CallContext): Promise<boolean> {
+    const request = toBinary(GetStatusRequestSchema, create(GetStatusRequestSchema));
+    const { message } = await ask("StatusService/GetStatus", [request], call);
+    const { status } = readReply(() => fromBinary(GetStatusResponseSchema, message));
+    return (status?.regions ?? [])
+      .filter(({ name }) => name === region)
+      .flatMap(({ pools }) => pools)
+      .filter((pool) => pool.model === model)
+      .some(({ replicas }) => replicas.some(({ state }) => state === "ready"));
+  }
+
+  return {
+    roundTripMs: channel.roundTripMs,
+
+    expectedWaitMs: () =>
+      expectedWait && clock.nowMs() - expectedWait.saidMs <= waitGoodForMs
+        ? expectedWait.ms
+        : undefined,
+
+    score: async (request, call) => {
+      const { message } = await ask("ScoringService/Predict", peerPredictSegments(request), call);
+      return readReply(() => scoreResponseFromPeer(message, request.modelSpec));
+    },
+
+    probe: async (name, call) => {
+      const [model, isThere] = await Promise.all([describe(name, call), isReady(name, call)]);
+      return {
+        isReady: isThere,
+        versions: model?.versions ?? [],
+        isSeeded: model?.weights === "seeded",
+      };
+    },
+
+    modelStatus: async ({ name, version, versionLabel }, call) => {
+      const versions = ((await describe(name, call))?.versions ?? []).filter(
+        (each) => version === undefined || each === version,
+      );
+      if (versions.length === 0 || versionLabel !== undefined) {
+        throw new NotSupportedError("the gateway of that region does not tell of that version");
+      }
+      return create(GetModelStatusResponseSchema, {
+        modelVersionStatus: versions.map((each) => ({
+          ...{ version: each, state: State.AVAILABLE, status: {} },
+        })),
+      });
+    },
+
+    modelMetadata: async ({ name }, call) => {
+      const model = await describe(name, call);
+      const inputs = tensorInfos(model?.input?.tensors ?? []);
+      const outputs = tensorInfos(model?.outputs ?? []);
+      if (inputs.size === 0 || outputs.size === 0) {
+        throw new NotSupportedError("the gateway of that region does not tell the model's tensors");
+      }
+      const signature_def = packedSignatures(new Map([["serving_default", { inputs, outputs }]]));
+      return create(GetModelMetadataResponseSchema, { metadata: { signature_def } });
+    },
+  };
+}
+
+/** Those whose type is known; no shape stands for a rank that is not. */
+function tensorInfos(
+  infos: readonly Pick<TensorInfoMessage, "name" | "dtype" | "shape">[],
+): ReadonlyMap<string, TensorInfo> {
+  return new Map(
+    infos
+      .filter(({ dtype }) => Object.hasOwn(dataTypes, dtype))
+      .map(({ name, dtype, shape }) => [
+        name,
+        { dtype: dtype as DType, shape: shape.length === 0 ? undefined : shape.map(Number) },
+      ]),
+  );
+}

@@ -15,7 +15,12 @@ import {
 } from "@tensorgate/tf-serving";
 
 /** Bytes in, bytes out: messages are read and written by the methods themselves. */
-export type Method = (message: Buffer, isAbandoned: () => boolean) => Promise<Buffer> | Buffer;
+export type Method = (
+  message: Buffer,
+  isAbandoned: () => boolean,
+  /** Address and port that the call came from. */
+  peer: string,
+) => Promise<Buffer> | Buffer;
 
 /** What every reply to a message carries beside its answer, also where that is an error. */
 export type HeadersFor = (message: Buffer) => Readonly<Record<string, string>>;
@@ -55,7 +60,7 @@ export function addUnary(
     }
   };
   const handler = (call: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>): void => {
-    const answer = async () => method(call.request, () => call.cancelled);
+    const answer = async () => method(call.request, () => call.cancelled, call.getPeer());
     answer().then(
       (bytes) => {
         call.sendMetadata(metadataFrom(headersFor(call.request)));

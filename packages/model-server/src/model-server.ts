@@ -103,6 +103,7 @@ export async function startModelServer(
         clear: faults.clear,
       },
       close: async (graceMs = 5_000) => {
+        models.giveUpReloads();
         await shutDown(server, listener, graceMs);
         await closeModels();
       },

@@ -44,12 +44,12 @@ export interface FaultOptions {
   /** @default [] */
   readonly requests?: readonly FaultRule[];
   /**
-   * Loads that fail, from now on; a model's state is END with INTERNAL then.
+   * Loads of reloads that fail, from now on; a model's state is END with INTERNAL then.
    * @default 0
    */
   readonly failLoads?: number;
   /**
-   * Loads that stay in LOADING, from now on, until faults are set anew or cleared.
+   * Loads of reloads that stay in LOADING, from now on, until faults are set anew or cleared.
    * @default 0
    */
   readonly stickLoads?: number;

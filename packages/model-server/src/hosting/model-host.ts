@@ -18,7 +18,7 @@ export interface ModelHostParts {
   readonly reconfigureMs: number;
   /** Whether a model is run once before it counts as available. */
   readonly warmsUp: boolean;
-  /** Stands before every load; may fail it or hold it up. */
+  /** Stands before every load of a reload; may fail it or hold it up. */
   readonly beforeLoad: (signal: AbortSignal) => Promise<void>;
   /** Told as soon as a model can be scored. */
   readonly onLoaded: (model: VersionOrigin) => void;
@@ -41,7 +41,9 @@ export interface ModelHost {
    * @returns the first failure, in the order of the list; the others are in the states of their versions
    */
   reload(wanted: readonly WantedModel[]): Promise<Failure | undefined>;
-  /** Gives up a reload that is running, and lets every model go. */
+  /** Ends the reload that is running and those behind it; models that are there stay. */
+  giveUpReloads(): void;
+  /** Gives up reloads, and lets every model go. */
   close(): Promise<void>;
 }
 
@@ -53,12 +55,11 @@ export function modelHost(parts: ModelHostParts): ModelHost {
   let lastReload: Promise<unknown> = Promise.resolve();
 
   /** @throws whatever keeps it from being loaded, after its state says so */
-  const load = async (life: Life, delayMs: number): Promise<void> => {
+  const load = async (life: Life, ready: () => Promise<void>): Promise<void> => {
     let servable: Servable | undefined;
     try {
       table.change(life, { event: "room-made" });
-      await wait(delayMs, clock, stop.signal);
-      await unlessAborted(beforeLoad(stop.signal), stop.signal);
+      await ready();
       servable = await life.loadable.load();
       if (warmsUp) await unlessAborted(servable.warmUp(), stop.signal);
       servables.set(life, counted(servable, lanes));
@@ -69,6 +70,11 @@ export function modelHost(parts: ModelHostParts): ModelHost {
       table.change(life, { event: "failed", failure: failureFrom(thrown) });
       throw thrown;
     }
+  };
+
+  const reconfigured = async (): Promise<void> => {
+    await wait(reconfigureMs, clock, stop.signal);
+    await beforeLoad(stop.signal);
   };
 
   const unload = async (version: VersionOrigin): Promise<void> => {
@@ -110,7 +116,7 @@ export function modelHost(parts: ModelHostParts): ModelHost {
     await Promise.all(unloading);
     for (const { life, replaces } of coming) {
       try {
-        await load(life, reconfigureMs);
+        await load(life, reconfigured);
         if (replaces) await unload(replaces);
       } catch (thrown) {
         failures.set(life.loadable.name, failureFrom(thrown));
@@ -119,9 +125,13 @@ export function modelHost(parts: ModelHostParts): ModelHost {
     return wanted.map(({ name }) => failures.get(name)).find((failure) => failure !== undefined);
   };
 
+  const giveUpReloads = (): void =>
+    stop.abort(new ServingError(grpcCode.UNAVAILABLE, "the model server is being stopped"));
+
   return {
+    giveUpReloads,
     start: async (models) => {
-      for (const model of models) await load(table.begin(model), 0);
+      for (const model of models) await load(table.begin(model), async () => {});
     },
     get: (name) => {
       const lives = table.available().filter(({ loadable }) => loadable.name === name);
@@ -142,7 +152,7 @@ export function modelHost(parts: ModelHostParts): ModelHost {
       return turn;
     },
     close: async () => {
-      stop.abort(new ServingError(grpcCode.UNAVAILABLE, "the model server is being stopped"));
+      giveUpReloads();
       await lastReload;
       await Promise.all([...servables.values()].map((servable) => servable.close()));
       servables.clear();

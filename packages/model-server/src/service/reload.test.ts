@@ -196,3 +196,15 @@ test("a device starts with the model that is named, and with no other", async ()
     'there is no model "nobody" to start with: a, b',
   );
 });
+
+test("a server that closes does not wait for a reload", async () => {
+  const { server, clock, caller } = await started();
+  const reloaded = caller.reload([base("b")]);
+  reloaded.catch(() => {});
+  await clock.pending([2_000]);
+
+  await server.close(3_600_000);
+
+  expect(await reloaded).toMatchObject({ errorCode: grpcCode.UNAVAILABLE });
+  caller[Symbol.dispose]();
+});

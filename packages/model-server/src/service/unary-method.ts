@@ -51,7 +51,7 @@ export function addUnary(
     responseSerialize: (bytes) => bytes,
     responseDeserialize: (bytes) => bytes,
   };
-  const errorMetadata = (message: Buffer) => {
+  const metadataFor = (message: Buffer) => {
     try {
       return metadataFrom(headersFor(message));
     } catch {
@@ -60,14 +60,15 @@ export function addUnary(
     }
   };
   const handler = (call: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>): void => {
+    // Before the answer: by then the model that gives it may have been replaced.
+    const metadata = metadataFor(call.request);
     const answer = async () => method(call.request, () => call.cancelled, call.getPeer());
     answer().then(
       (bytes) => {
-        call.sendMetadata(metadataFrom(headersFor(call.request)));
+        call.sendMetadata(metadata);
         reply(null, bytes);
       },
-      (thrown: unknown) =>
-        reply({ ...serviceError(thrown), metadata: errorMetadata(call.request) }),
+      (thrown: unknown) => reply({ ...serviceError(thrown), metadata }),
     );
   };
   server.addService({ [path]: definition }, { [path]: handler });

@@ -1,4 +1,5 @@
-import { type FamilyName, familyNames } from "@tensorgate/tf-serving";
+import type { RequestFault } from "@tensorgate/model-server";
+import { type FamilyName, familyNames, grpcCode } from "@tensorgate/tf-serving";
 import { InvalidArgumentError, Option } from "commander";
 
 export function parseKeyId(text: string): string {
@@ -79,6 +80,41 @@ export function parsePort(text: string): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && value <= 65_535) return value;
   throw new InvalidArgumentError("it must be a whole number from 0 to 65535.");
+}
+
+export function parseSeed(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("it must be a whole number.");
+}
+
+/** A flag that may be given several times. */
+export function collected(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, text];
+}
+
+/** A fault of a model server, as a flag says it. */
+export type FaultFlag = RequestFault | { readonly kind: "fail-load" | "stick-load" };
+
+export function parseFault(text: string, before: readonly FaultFlag[] = []): readonly FaultFlag[] {
+  return [...before, faultFrom(text)];
+}
+
+function faultFrom(text: string): FaultFlag {
+  const [kind, value = ""] = text.split("=", 2);
+  switch (text) {
+    case "drop":
+    case "reset":
+    case "garbage":
+    case "fail-load":
+    case "stick-load":
+      return { kind: text };
+  }
+  if (kind === "delay") return { kind, delayMs: parseMilliseconds(value) };
+  const code = Object.entries(grpcCode).find(([name]) => name === value)?.[1];
+  if (kind === "error" && code) return { kind, code };
+  throw new InvalidArgumentError(
+    "it must be drop, delay=MS, reset, garbage, error=CODE (such as UNAVAILABLE), fail-load or stick-load.",
+  );
 }
 
 export function urlOption(): Option {

@@ -9,7 +9,7 @@ import { runDemo } from "./commands/demo.ts";
 import { runDoctor } from "./commands/doctor.ts";
 import { printNewKey } from "./commands/key.ts";
 import { runListModels } from "./commands/list-models.ts";
-import { runModelServer } from "./commands/model-server.ts";
+import { asModelServer } from "./commands/model-server-flags.ts";
 import { runScore } from "./commands/score.ts";
 import { runServe } from "./commands/serve.ts";
 import { runTypes } from "./commands/types.ts";
@@ -109,28 +109,7 @@ function program(): Command {
     .addOption(new Option("--region <name>", "where this gateway runs").env("TENSORGATE_REGION"))
     .action((options) => runServe(options));
 
-  root
-    .command("model-server")
-    .description("run a model server that speaks TensorFlow Serving's gRPC API")
-    .option("--models <folder>", "folder with <name>/<version>/model.onnx")
-    .option("--model_name <name>", "name of a single model, as TensorFlow Serving spells it")
-    .option("--model_base_path <folder>", "folder of that model, with <version>/model.onnx")
-    .addOption(familyOption("--family <names>", "topologies to serve with seeded weights"))
-    .addOption(cacheOption())
-    .addOption(
-      new Option("--dialect <name>", "whom to behave like")
-        .choices(dialects)
-        .default("tensorflow-serving"),
-    )
-    .option("--host <address>", "address to bind", "127.0.0.1")
-    .addOption(portOption("--port <number>", "port; 0 takes a free one", 8_500))
-    .addOption(portOption("--threads <number>", "threads that each model may use", 1))
-    .addOption(
-      new Option("--round-trip <ms>", "answer so much later, as from far away, in milliseconds")
-        .argParser(parseMilliseconds)
-        .default(0),
-    )
-    .action((options) => runModelServer(options));
+  asModelServer(root.command("model-server"));
 
   root
     .command("attach <address>")

@@ -9,10 +9,13 @@ import { defaultCacheFolder, type GenerationProgress, seededFamily } from "./zoo
 export type { ModelFolder };
 
 /** A folder of models, one model as TensorFlow Serving's flags name it, or models that are made on the spot. */
-export type ModelSource =
+export type FolderSource =
   | { readonly directory: string }
   | { readonly name: string; readonly basePath: string }
   | { readonly families: readonly FamilyName[]; readonly cacheFolder?: string };
+
+/** Where models come from: folders, or code, for the model that counts its requests. */
+export type ModelSource = FolderSource | { readonly counter: true };
 
 /** Models that come with this package. */
 export const bundledModelsDirectory: string = fileURLToPath(new URL("../models", import.meta.url));
@@ -25,7 +28,7 @@ export const bundledModelsDirectory: string = fileURLToPath(new URL("../models",
  * @throws ModelFolderError if there is nothing to serve, and says what was looked for
  */
 export function findModels(
-  source: ModelSource,
+  source: FolderSource,
   onProgress: (progress: GenerationProgress) => void = () => {},
 ): readonly ModelFolder[] {
   if ("families" in source) {
@@ -33,11 +36,7 @@ export function findModels(
     return families.map((family) => seededFamily(family, { cacheFolder, onProgress }));
   }
   if ("name" in source) {
-    const newest = newestVersion(source.name, source.basePath);
-    if (newest) return [newest];
-    throw new ModelFolderError(
-      `${source.basePath} has no version of model "${source.name}": expected ${source.basePath}/<number>/model.onnx`,
-    );
+    return [onlyModel(source.name, source.basePath)];
   }
   const { directory } = source;
   if (!existsSync(directory)) throw new ModelFolderError(`there is no folder ${directory}`);
@@ -48,6 +47,15 @@ export function findModels(
   if (found.length > 0) return found;
   throw new ModelFolderError(
     `${directory} holds no model: expected ${directory}/<name>/<number>/model.onnx`,
+  );
+}
+
+/** @throws ModelFolderError if the folder has no version of a model, or one that cannot be read */
+export function onlyModel(name: string, basePath: string): ModelFolder {
+  const newest = newestVersion(name, basePath);
+  if (newest) return newest;
+  throw new ModelFolderError(
+    `${basePath} has no version of model "${name}": expected ${basePath}/<number>/model.onnx`,
   );
 }
 

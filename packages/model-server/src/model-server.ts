@@ -1,90 +1,81 @@
-import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { Server } from "@grpc/grpc-js";
 import type { Clock } from "@tensorgate/core";
-import { decoderDefaults, decoderPool, type PreprocessElsewhere } from "@tensorgate/imaging";
-import type { Dialect } from "@tensorgate/tf-serving";
+import { decoderDefaults, decoderPool } from "@tensorgate/imaging";
+import { grpcCode, ServingError } from "@tensorgate/tf-serving";
+import { type FaultOptions, faultsText } from "./faults/fault-options.ts";
+import { faultSwitch } from "./faults/fault-switch.ts";
+import { faulty } from "./faults/faulty.ts";
+import { knownModels } from "./hosting/known-models.ts";
+import { lanes } from "./hosting/lanes.ts";
+import type { Loadable } from "./hosting/loadable.ts";
+import { type ModelHost, modelHost } from "./hosting/model-host.ts";
+import { planForDevice, planForMemory } from "./hosting/reload-plan.ts";
+import { loadModel } from "./load-model.ts";
 import { ModelFolderError } from "./manifest.ts";
-import { manifestFromModel } from "./manifest-from-model.ts";
-import { findModels, type ModelFolder, type ModelSource } from "./model-folders.ts";
-import { type Servable, servable } from "./servable.ts";
+import {
+  type DeviceOptions,
+  exclusiveDeviceDefaults,
+  type ModelServer,
+  type ModelServerOptions,
+  modelServerDefaults,
+} from "./model-server-options.ts";
+import type { Servable } from "./servable.ts";
 import { distance } from "./service/distance.ts";
 import { fpgaMethod } from "./service/fpga-service.ts";
 import { servingMethods } from "./service/grpc-service.ts";
+import { type Listener, listen } from "./service/listener.ts";
+import type { LoadedModels } from "./service/prediction-service.ts";
 import { addUnary } from "./service/unary-method.ts";
-import { reopeningSession } from "./session/reopening-session.ts";
-import type { GenerationProgress } from "./zoo/seeded-family.ts";
-
-export interface ModelServerOptions {
-  /** Where models come from; several sources are served together. */
-  readonly models: ModelSource | readonly ModelSource[];
-  /**
-   * Whom to behave like: TensorFlow Serving, or a container with one model on an FPGA.
-   * @default "tensorflow-serving"
-   */
-  readonly dialect?: Dialect;
-  /**
-   * Address to bind.
-   * @default "127.0.0.1"
-   */
-  readonly host?: string;
-  /**
-   * Port of the gRPC API; 0 takes a free one.
-   * @default 8_500
-   */
-  readonly port?: number;
-  /**
-   * Threads that each model may use.
-   * @default 1
-   */
-  readonly threads?: number;
-  /**
-   * How much later every answer is sent, in milliseconds: a server that is far away, for trying things.
-   * @default 0
-   */
-  readonly roundTripMs?: number;
-  /** Told while models of families are made. */
-  readonly onProgress?: (progress: GenerationProgress) => void;
-  /** Told as soon as a model can be scored. */
-  readonly onLoaded?: (model: { readonly name: string; readonly version: bigint }) => void;
-}
-
-export const modelServerDefaults: Readonly<
-  Required<Pick<ModelServerOptions, "host" | "port" | "threads" | "dialect" | "roundTripMs">>
-> = { host: "127.0.0.1", port: 8_500, threads: 1, dialect: "tensorflow-serving", roundTripMs: 0 };
-
-export interface ModelServer {
-  readonly port: number;
-  readonly models: readonly { readonly name: string; readonly version: bigint }[];
-  /**
-   * Takes no new call and finishes those that run.
-   * @param graceMs - after which what is left is cut; 5 s by default
-   */
-  close(graceMs?: number): Promise<void>;
-}
+import { systemClock } from "./system-clock.ts";
 
 /**
- * Loads every model, then opens the port.
+ * Loads what the server begins with, then opens the port.
  *
- * @throws ModelFolderError if there is nothing to serve; the engine's error if a model cannot be loaded
+ * @param clock - that service times, swaps and delays go by
+ * @throws ModelFolderError if there is nothing to serve; the engine's error if a model cannot be loaded; RangeError
+ *   for lanes, times or faults that cannot be
  */
-export async function startModelServer(options: ModelServerOptions): Promise<ModelServer> {
-  const { host, port, threads, dialect, roundTripMs } = { ...modelServerDefaults, ...options };
-  const servables = new Map<string, Servable>();
+export async function startModelServer(
+  options: ModelServerOptions,
+  clock: Clock = systemClock,
+): Promise<ModelServer> {
+  const settings = { ...modelServerDefaults, ...options };
+  const { host, port, dialect, roundTripMs, device, serviceMs, onWarning } = settings;
+  assertLanes(options.lanes, serviceMs);
+  const isExclusive = device.kind === "exclusive";
+  const warn = (faultOptions: FaultOptions) => {
+    const text = faultsText(faultOptions);
+    if (text !== undefined) onWarning?.(text);
+  };
+  const faults = faultSwitch(settings.faults);
+  warn(settings.faults);
   const decoders = decoderPool({ options: decoderDefaults, clock: systemClock });
+  const models = modelHost({
+    plan: isExclusive ? planForDevice : planForMemory,
+    lanes: lanes(
+      { count: options.lanes ?? (isExclusive ? 1 : Number.POSITIVE_INFINITY), serviceMs },
+      clock,
+    ),
+    clock,
+    reconfigureMs: isExclusive
+      ? (device.reconfigureMs ?? exclusiveDeviceDefaults.reconfigureMs)
+      : 0,
+    warmsUp: isExclusive,
+    beforeLoad: faults.beforeLoad,
+    onLoaded: ({ name, version }) => options.onLoaded?.({ name, version }),
+  });
   const closeModels = async () => {
-    const models = [...servables.values()].map((model) => model.close());
-    await Promise.all([decoders.close(), ...models]);
+    await Promise.all([models.close(), decoders.close()]);
   };
   try {
-    const folders = [options.models]
-      .flat()
-      .flatMap((source) => findModels(source, options.onProgress));
-    assertDistinct(folders);
-    for (const folder of folders) {
-      const model = await load(folder, threads, decoders.preprocess);
-      servables.set(model.name, model);
-      options.onLoaded?.(model);
-    }
-    decoders.warm();
+    const known = knownModels({
+      sources: [options.models].flat(),
+      reloadFolders: settings.reloadFolders,
+      load: (folder) => loadModel(folder, { ...settings, preprocess: decoders.preprocess }),
+      onProgress: options.onProgress,
+    });
+    await models.start(firstModels(known.atStart, device));
+    if (settings.engine === "onnx") decoders.warm();
     // As much as TensorFlow Serving takes; the default of 4 MB refuses eight float pictures.
     const server = new Server({
       "grpc.max_receive_message_length": -1,
@@ -92,16 +83,28 @@ export async function startModelServer(options: ModelServerOptions): Promise<Mod
     });
     const methods =
       dialect === "tensorflow-serving"
-        ? servingMethods(servables)
-        : [fpgaMethod(onlyModel(servables), dialect)];
-    const distant = distance(roundTripMs, systemClock);
-    for (const method of methods) addUnary(server, distant(method));
-    const bound = await bind(server, host, port);
+        ? servingMethods(seenFrom(models, device), { wanted: known.wanted, reload: models.reload })
+        : [fpgaMethod(heldModel(models), dialect)];
+    const listener = await listen(server, host, port);
+    const distant = distance(roundTripMs, clock);
+    const { resetConnection } = listener;
+    const unsound = faulty({ faults, clock, resetConnection });
+    for (const method of methods) addUnary(server, distant(unsound(method)));
     return {
-      port: bound,
-      models: [...servables.values()].map(({ name, version }) => ({ name, version })),
+      port: listener.port,
+      get models() {
+        return models.available().map(({ name, version }) => ({ name, version }));
+      },
+      faults: {
+        set: (wanted) => {
+          faults.set(wanted);
+          warn(wanted);
+        },
+        clear: faults.clear,
+      },
       close: async (graceMs = 5_000) => {
-        await shutDown(server, graceMs);
+        models.giveUpReloads();
+        await shutDown(server, listener, graceMs);
         await closeModels();
       },
     };
@@ -111,57 +114,52 @@ export async function startModelServer(options: ModelServerOptions): Promise<Mod
   }
 }
 
-function assertDistinct(folders: readonly ModelFolder[]): void {
-  const names = folders.map(({ name }) => name);
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice !== undefined) {
-    throw new ModelFolderError(`two of the models to serve are called "${twice}"`);
+function assertLanes(count: number | undefined, serviceMs: number): void {
+  if (count !== undefined && !(count >= 1)) {
+    throw new RangeError(`lanes must be 1 or more, got ${count}`);
   }
+  if (!(serviceMs >= 0)) throw new RangeError(`serviceMs must not be negative, got ${serviceMs}`);
 }
 
-/** @throws ModelFolderError if there are several: a device holds one */
-function onlyModel(servables: ReadonlyMap<string, Servable>): Servable {
-  const [only, ...others] = servables.values();
-  if (only && others.length === 0) return only;
+/** @throws ModelFolderError if the model that a device shall hold is not there */
+function firstModels(all: readonly Loadable[], device: DeviceOptions): readonly Loadable[] {
+  if (device.kind === "shared") return all;
+  const { startWith } = device;
+  if (startWith === undefined) return all.slice(0, 1);
+  if (startWith === false) return [];
+  const named = all.filter(({ name }) => name === startWith);
+  if (named.length > 0) return named;
   throw new ModelFolderError(
-    `an FPGA container holds exactly one model, not ${[...servables.keys()].join(", ")}: name one of them`,
+    `there is no model "${startWith}" to start with: ${all.map(({ name }) => name).join(", ")}`,
   );
 }
 
-async function load(
-  { name, version, modelFile, manifest }: ModelFolder,
-  threads: number,
-  preprocess: PreprocessElsewhere,
-): Promise<Servable> {
-  const session = await reopeningSession({ modelFile, threads });
-  return servable({
-    name,
-    version,
-    manifest: manifest ?? manifestFromModel(session.signature),
-    session,
-    preprocess,
-  });
+function seenFrom(models: ModelHost, device: DeviceOptions): LoadedModels {
+  const duringSwap =
+    device.kind === "exclusive" ? device.duringSwap : exclusiveDeviceDefaults.duringSwap;
+  const isTold = duringSwap === "unavailable";
+  return {
+    get: models.get,
+    statuses: models.statuses,
+    whyAbsent: (name) =>
+      isTold && models.isOnTheMove(name)
+        ? new ServingError(grpcCode.UNAVAILABLE, `model ${name} is being swapped`)
+        : undefined,
+  };
 }
 
-const systemClock: Clock = {
-  nowMs: () => performance.now(),
-  setTimer: (delayMs, wake) => {
-    const timer = setTimeout(wake, delayMs).unref();
-    return { [Symbol.dispose]: () => clearTimeout(timer) };
-  },
-};
-
-function bind(server: Server, host: string, port: number): Promise<number> {
-  const address = `${host.includes(":") ? `[${host}]` : host}:${port}`;
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
-      if (error) reject(error);
-      else resolve(bound);
-    });
-  });
+/** @throws ModelFolderError unless there is exactly one: a container holds one, and never another */
+function heldModel(models: ModelHost): Servable {
+  const names = models.available().map(({ name }) => name);
+  const only = models.get(names[0] ?? "");
+  if (only && names.length === 1) return only;
+  throw new ModelFolderError(
+    `an FPGA container holds exactly one model, not ${names.join(", ") || "none"}: name one of them`,
+  );
 }
 
-function shutDown(server: Server, graceMs: number): Promise<void> {
+function shutDown(server: Server, listener: Listener, graceMs: number): Promise<void> {
+  listener.stop();
   return new Promise((resolve) => {
     const cut = setTimeout(() => server.forceShutdown(), graceMs);
     server.tryShutdown(() => {

@@ -23,6 +23,7 @@ import {
 } from "@tensorgate/tf-serving";
 import type { Manifest, ManifestInput, ManifestSignature } from "./manifest.ts";
 import type { OnnxSession } from "./session/onnx-session.ts";
+import { warmUpOnce } from "./warm-up.ts";
 
 export const defaultSignatureName = "serving_default";
 
@@ -45,6 +46,11 @@ export interface Servable {
     request: PredictRequestParts,
     isAbandoned: () => boolean,
   ): Promise<ScoreResponse & { readonly signatureName: string }>;
+  /**
+   * Runs it once on nothing in particular.
+   * @throws ServingError UNAVAILABLE if the engine died of it
+   */
+  warmUp(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -70,6 +76,11 @@ export function servable(parts: ServableParts): Servable {
     family: manifest.family,
     signatures,
     close: () => session.close(),
+    warmUp: async () => {
+      const { signatures: all } = manifest;
+      const usual = all[defaultSignatureName] ?? Object.values(all)[0];
+      if (usual) await warmUpOnce(usual, session);
+    },
     predict: async (request, isAbandoned) => {
       const signatureName = request.modelSpec?.signatureName || defaultSignatureName;
       const signature = manifest.signatures[signatureName];

@@ -1,7 +1,14 @@
-import type { ModelServer, ModelSource } from "@tensorgate/model-server";
+import type {
+  DeviceOptions,
+  FaultOptions,
+  ModelServer,
+  ModelSource,
+  RequestFault,
+} from "@tensorgate/model-server";
 import type { Dialect, FamilyName } from "@tensorgate/tf-serving";
 import { CommandError, explainedListenError } from "../command-error.ts";
 import { importModelServer } from "../import-model-server.ts";
+import type { FaultFlag } from "../option-parsers.ts";
 import { progressLine } from "../progress-line.ts";
 import { openLog } from "../telemetry/log.ts";
 import { untilStopped } from "../until-stopped.ts";
@@ -16,7 +23,20 @@ export interface ModelServerCommandOptions {
   readonly model_base_path?: string;
   readonly family?: readonly FamilyName[];
   readonly cache?: string;
+  readonly counter?: boolean;
   readonly dialect: Dialect;
+  readonly device: "shared" | "exclusive";
+  /** False for none. */
+  readonly model?: string | false;
+  readonly reconfigureMs?: number;
+  readonly duringSwap?: "not-found" | "unavailable";
+  readonly engine: "onnx" | "none";
+  readonly serviceMs: number;
+  readonly lanes?: number;
+  readonly reloadFrom?: readonly string[];
+  readonly fault?: readonly FaultFlag[];
+  readonly faultShare: number;
+  readonly faultSeed: number;
 }
 
 /** What a model server that runs as a child tells its parent. */
@@ -30,6 +50,7 @@ export async function runModelServer(options: ModelServerCommandOptions): Promis
   const stopped = Promise.race([untilStopped(), untilDisconnected()]);
   const { startModelServer, bundledModelsDirectory } = await importModelServer();
   const { host, port, threads, dialect, roundTrip: roundTripMs } = options;
+  const { engine, serviceMs, lanes, reloadFrom: reloadFolders = [] } = options;
   const log = openLog();
   let server: ModelServer;
   try {
@@ -37,7 +58,11 @@ export async function runModelServer(options: ModelServerCommandOptions): Promis
       host,
       port,
       threads: Math.max(1, threads),
-      ...{ dialect, roundTripMs },
+      ...{ dialect, roundTripMs, engine, serviceMs, reloadFolders },
+      ...(lanes !== undefined && { lanes }),
+      device: deviceFrom(options),
+      faults: faultsFrom(options),
+      onWarning: (warning) => log.warn(warning),
       models: sourcesFrom(options, bundledModelsDirectory),
       onProgress: (progress) => log.note(progressLine(progress)),
       onLoaded: ({ name, version }) => {
@@ -61,6 +86,39 @@ export async function runModelServer(options: ModelServerCommandOptions): Promis
   if (process.connected) process.disconnect();
 }
 
+/** @throws CommandError for flags of an exclusive device where there is none */
+export function deviceFrom({
+  device: kind,
+  model: startWith,
+  reconfigureMs,
+  duringSwap,
+}: ModelServerCommandOptions): DeviceOptions {
+  const told = {
+    ...(startWith !== undefined && { startWith }),
+    ...(reconfigureMs !== undefined && { reconfigureMs }),
+    ...(duringSwap !== undefined && { duringSwap }),
+  };
+  if (kind === "exclusive") return { kind, ...told };
+  if (Object.keys(told).length === 0) return { kind };
+  throw new CommandError(
+    "--model, --no-model, --reconfigure-ms and --during-swap are for --device exclusive",
+  );
+}
+
+export function faultsFrom({
+  fault: flags = [],
+  faultShare: share,
+  faultSeed: seed,
+}: ModelServerCommandOptions): FaultOptions {
+  const count = (kind: FaultFlag["kind"]) => flags.filter((flag) => flag.kind === kind).length;
+  const requests = flags.filter(isRequestFault).map((fault) => ({ fault, share }));
+  return { seed, requests, failLoads: count("fail-load"), stickLoads: count("stick-load") };
+}
+
+function isRequestFault(flag: FaultFlag): flag is RequestFault {
+  return flag.kind !== "fail-load" && flag.kind !== "stick-load";
+}
+
 function sourcesFrom(
   {
     models,
@@ -68,15 +126,19 @@ function sourcesFrom(
     model_base_path: basePath,
     family: families,
     cache,
+    counter,
   }: ModelServerCommandOptions,
   bundled: string,
 ): readonly ModelSource[] {
   if (models !== undefined && basePath !== undefined) {
     throw new CommandError("give --models or --model_base_path, not both");
   }
-  const made = families ? [{ families, ...(cache !== undefined && { cacheFolder: cache }) }] : [];
+  const made: readonly ModelSource[] = [
+    ...(families ? [{ families, ...(cache !== undefined && { cacheFolder: cache }) }] : []),
+    ...(counter ? [{ counter }] : []),
+  ];
   if (basePath !== undefined) return [{ name: name ?? "default", basePath }, ...made];
-  if (models !== undefined || !families) return [{ directory: models ?? bundled }, ...made];
+  if (models !== undefined || made.length === 0) return [{ directory: models ?? bundled }, ...made];
   return made;
 }
 

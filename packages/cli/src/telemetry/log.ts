@@ -7,6 +7,8 @@ import { prettyLine } from "./pretty-line.ts";
 /** What whoever runs the command is told, on standard error: standard output is for answers. */
 export interface Log {
   note(line: string): void;
+  /** What nobody should overlook. */
+  warn(line: string): void;
   call(record: CallRecord): void;
   /** The caller got only the request id: the cause goes here. */
   internalError(error: ScoringError, requestId: string): void;
@@ -45,6 +47,7 @@ export function openLog(env: NodeJS.ProcessEnv = process.env): Log {
   );
   return {
     note: (line) => logger.info(line),
+    warn: (line) => logger.warn(line),
     call: (record) => logger[levelOf(record)]({ call: record }, "call"),
     internalError: (error, requestId) =>
       logger.error({ requestId, err: error.cause ?? error }, "internal error"),

@@ -11,12 +11,12 @@ test("a distant server answers later, failures too", async () => {
   const distant = distance(90, clock);
   const done: string[] = [];
   const isAbandoned = () => false;
-  void Promise.resolve(distant(near).method(Buffer.from("x"), isAbandoned)).then(() =>
+  void Promise.resolve(distant(near).method(Buffer.from("x"), isAbandoned, "peer")).then(() =>
     done.push("ok"),
   );
-  Promise.resolve(distant({ ...near, method: fails }).method(Buffer.from("x"), isAbandoned)).catch(
-    () => done.push("failed"),
-  );
+  Promise.resolve(
+    distant({ ...near, method: fails }).method(Buffer.from("x"), isAbandoned, "peer"),
+  ).catch(() => done.push("failed"));
   await settled();
   clock.advance(89);
   await settled();

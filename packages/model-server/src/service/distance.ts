@@ -1,4 +1,5 @@
 import type { Clock } from "@tensorgate/core";
+import { late } from "./late.ts";
 import type { UnaryMethod } from "./unary-method.ts";
 
 /** Makes a method answer as one would that is `roundTripMs` away: errors too, and work is not held up meanwhile. */
@@ -6,14 +7,6 @@ export function distance(roundTripMs: number, clock: Clock): (near: UnaryMethod)
   if (roundTripMs === 0) return (near) => near;
   return (near) => ({
     ...near,
-    method: async (message, isAbandoned) => {
-      try {
-        return await near.method(message, isAbandoned);
-      } finally {
-        await new Promise<void>((resolve) => {
-          clock.setTimer(roundTripMs, resolve);
-        });
-      }
-    },
+    method: (...call) => late(roundTripMs, clock, async () => near.method(...call)),
   });
 }

@@ -9,7 +9,8 @@ import {
   scoreResponseFromPredictResponse,
 } from "@tensorgate/tf-serving";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type ModelServer, startModelServer } from "../model-server.ts";
+import { startModelServer } from "../model-server.ts";
+import type { ModelServer } from "../model-server-options.ts";
 import { graphBuilder } from "../onnx/graph-builder.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tensorgate-fpga-"));

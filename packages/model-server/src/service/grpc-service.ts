@@ -13,6 +13,10 @@ import {
   GetModelStatusResponseSchema,
 } from "@tensorgate/proto/tensorflow_serving/get_model_status";
 import {
+  ReloadConfigRequestSchema,
+  ReloadConfigResponseSchema,
+} from "@tensorgate/proto/tensorflow_serving/model_management";
+import {
   grpcCode,
   MalformedMessageError,
   readPredictRequest,
@@ -20,10 +24,11 @@ import {
 } from "@tensorgate/tf-serving";
 import { getModelStatus } from "./model-service.ts";
 import { getModelMetadata, type LoadedModels, predict } from "./prediction-service.ts";
+import { handleReload, type Reloading } from "./reload-service.ts";
 import { type HeadersFor, type Method, type UnaryMethod, weightsHeader } from "./unary-method.ts";
 
 /** TensorFlow Serving's services, and gRPC's health check. */
-export function servingMethods(models: LoadedModels): readonly UnaryMethod[] {
+export function servingMethods(models: LoadedModels, reloading: Reloading): readonly UnaryMethod[] {
   const methods: Readonly<Record<string, Method>> = {
     "/tensorflow.serving.PredictionService/Predict": async (message, isAbandoned) =>
       Buffer.concat(await predict(models, message, isAbandoned)),
@@ -40,8 +45,10 @@ export function servingMethods(models: LoadedModels): readonly UnaryMethod[] {
     "/tensorflow.serving.PredictionService/Classify": notOffered("Classify"),
     "/tensorflow.serving.PredictionService/Regress": notOffered("Regress"),
     "/tensorflow.serving.PredictionService/MultiInference": notOffered("MultiInference"),
-    "/tensorflow.serving.ModelService/HandleReloadConfigRequest": notOffered(
-      "HandleReloadConfigRequest",
+    "/tensorflow.serving.ModelService/HandleReloadConfigRequest": typed(
+      ReloadConfigRequestSchema,
+      ReloadConfigResponseSchema,
+      (request) => handleReload(reloading, request),
     ),
     "/grpc.health.v1.Health/Check": typed(
       HealthCheckRequestSchema,
@@ -88,10 +95,12 @@ function notOffered(name: string): Method {
 function typed<Request extends DescMessage, Response extends DescMessage>(
   requestSchema: Request,
   responseSchema: Response,
-  answer: (request: MessageShape<Request>) => MessageShape<Response>,
+  answer: (
+    request: MessageShape<Request>,
+  ) => MessageShape<Response> | Promise<MessageShape<Response>>,
 ): Method {
-  return (message) => {
-    const bytes = toBinary(responseSchema, answer(readMessage(requestSchema, message)));
+  return async (message) => {
+    const bytes = toBinary(responseSchema, await answer(readMessage(requestSchema, message)));
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   };
 }

@@ -6,7 +6,16 @@ import {
   ModelVersionStatus_State as State,
 } from "@tensorgate/proto/tensorflow_serving/get_model_status";
 import { servingErrors } from "@tensorgate/tf-serving";
+import type { VersionState } from "../hosting/version-state.ts";
 import type { LoadedModels } from "./prediction-service.ts";
+
+const onWire: Readonly<Record<VersionState["state"], State>> = {
+  start: State.START,
+  loading: State.LOADING,
+  available: State.AVAILABLE,
+  unloading: State.UNLOADING,
+  end: State.END,
+};
 
 /** Only the version counts; a version label is ignored, as TensorFlow Serving does. */
 export function getModelStatus(
@@ -15,13 +24,22 @@ export function getModelStatus(
 ): GetModelStatusResponse {
   if (!modelSpec) throw servingErrors.missingModelSpec();
   const { name, versionChoice } = modelSpec;
-  const found = models.get(name);
-  if (versionChoice.case === "version") {
-    const { value } = versionChoice.value;
-    if (found?.version !== value) throw servingErrors.noVersion(name, value);
+  const all = models.statuses(name);
+  const asked = versionChoice.case === "version" ? versionChoice.value.value : undefined;
+  const told = asked === undefined ? all : all.filter(({ version }) => version === asked);
+  if (told.length === 0) {
+    throw asked === undefined
+      ? servingErrors.noVersions(name)
+      : servingErrors.noVersion(name, asked);
   }
-  if (!found) throw servingErrors.noVersions(name);
   return create(GetModelStatusResponseSchema, {
-    modelVersionStatus: [{ version: found.version, state: State.AVAILABLE, status: {} }],
+    modelVersionStatus: told.map(({ version, state }) => {
+      const failure = state.state === "end" ? state.failure : undefined;
+      return {
+        version,
+        state: onWire[state.state],
+        status: failure ? { errorCode: failure.code, errorMessage: failure.message } : {},
+      };
+    }),
   });
 }

@@ -10,13 +10,20 @@ import {
   packedSignatures,
   predictResponseSegments,
   readPredictRequest,
+  type ServingError,
   servingErrors,
 } from "@tensorgate/tf-serving";
+import type { VersionStatus } from "../hosting/version-table.ts";
 import { mismatch, type Servable } from "../servable.ts";
 
-/** The models that are loaded. */
+/** The models of a server. */
 export interface LoadedModels {
+  /** One that can be scored now. */
   get(name: string): Servable | undefined;
+  /** Every version of a model that is or was there, highest first. */
+  statuses(name: string): readonly VersionStatus[];
+  /** What a caller is told of a model that cannot be scored now; undefined for the usual words. */
+  whyAbsent(name: string): ServingError | undefined;
 }
 
 /** @returns the segments of a `PredictResponse` */
@@ -49,6 +56,8 @@ export function getModelMetadata(
 
 function resolve(models: LoadedModels, spec: ModelSpec): Servable {
   const found = models.get(spec.name);
+  const absence = found ? undefined : models.whyAbsent(spec.name);
+  if (absence) throw absence;
   const error = mismatch(spec, found);
   if (error) throw error;
   if (!found) throw servingErrors.servableNotFound(spec.name, spec.version);

@@ -15,7 +15,12 @@ import {
 } from "@tensorgate/tf-serving";
 
 /** Bytes in, bytes out: messages are read and written by the methods themselves. */
-export type Method = (message: Buffer, isAbandoned: () => boolean) => Promise<Buffer> | Buffer;
+export type Method = (
+  message: Buffer,
+  isAbandoned: () => boolean,
+  /** Address and port that the call came from. */
+  peer: string,
+) => Promise<Buffer> | Buffer;
 
 /** What every reply to a message carries beside its answer, also where that is an error. */
 export type HeadersFor = (message: Buffer) => Readonly<Record<string, string>>;
@@ -46,7 +51,7 @@ export function addUnary(
     responseSerialize: (bytes) => bytes,
     responseDeserialize: (bytes) => bytes,
   };
-  const errorMetadata = (message: Buffer) => {
+  const metadataFor = (message: Buffer) => {
     try {
       return metadataFrom(headersFor(message));
     } catch {
@@ -55,14 +60,15 @@ export function addUnary(
     }
   };
   const handler = (call: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>): void => {
-    const answer = async () => method(call.request, () => call.cancelled);
+    // Before the answer: by then the model that gives it may have been replaced.
+    const metadata = metadataFor(call.request);
+    const answer = async () => method(call.request, () => call.cancelled, call.getPeer());
     answer().then(
       (bytes) => {
-        call.sendMetadata(metadataFrom(headersFor(call.request)));
+        call.sendMetadata(metadata);
         reply(null, bytes);
       },
-      (thrown: unknown) =>
-        reply({ ...serviceError(thrown), metadata: errorMetadata(call.request) }),
+      (thrown: unknown) => reply({ ...serviceError(thrown), metadata }),
     );
   };
   server.addService({ [path]: definition }, { [path]: handler });

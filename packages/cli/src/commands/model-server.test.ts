@@ -1,0 +1,55 @@
+import { Command } from "commander";
+import { expect, test } from "vitest";
+import { deviceFrom, faultsFrom, type ModelServerCommandOptions } from "./model-server.ts";
+import { asModelServer } from "./model-server-flags.ts";
+
+/** @throws CommanderError as the command would */
+function parsed(...args: readonly string[]): ModelServerCommandOptions {
+  const quiet = { writeErr: () => {} };
+  const command = asModelServer(new Command().exitOverride().configureOutput(quiet));
+  command.action(() => {});
+  return command.parse([...args], { from: "user" }).opts();
+}
+
+test.each([
+  { args: [], device: { kind: "shared" } },
+  { args: ["--device", "exclusive"], device: { kind: "exclusive" } },
+  {
+    args: ["--device", "exclusive", "--model", "a", "--reconfigure-ms", "50"],
+    device: { kind: "exclusive", startWith: "a", reconfigureMs: 50 },
+  },
+  {
+    args: ["--device", "exclusive", "--no-model", "--during-swap", "unavailable"],
+    device: { kind: "exclusive", startWith: false, duringSwap: "unavailable" },
+  },
+])("$args is $device", ({ args, device }) => {
+  expect(deviceFrom(parsed(...args))).toEqual(device);
+});
+
+test.each([["--no-model"], ["--model", "a"], ["--reconfigure-ms", "1"]])(
+  "%s is for an exclusive device",
+  (...args) => {
+    expect(() => deviceFrom(parsed(...args))).toThrow("are for --device exclusive");
+  },
+);
+
+test("without flags nothing goes wrong", () => {
+  expect(faultsFrom(parsed())).toEqual({ seed: 1, requests: [], failLoads: 0, stickLoads: 0 });
+});
+
+test("faults add up", () => {
+  const flags = "--fault delay=200 --fault error=UNAVAILABLE --fault fail-load --fault drop";
+
+  expect(faultsFrom(parsed(...flags.split(" "), "--fault-share", "0.1"))).toEqual({
+    ...{ seed: 1, failLoads: 1, stickLoads: 0 },
+    requests: [
+      { fault: { kind: "delay", delayMs: 200 }, share: 0.1 },
+      { fault: { kind: "error", code: 14 }, share: 0.1 },
+      { fault: { kind: "drop" }, share: 0.1 },
+    ],
+  });
+});
+
+test.each(["delay", "delay=x", "error=OK", "error=NO", "explode"])("%s is no fault", (fault) => {
+  expect(() => parsed("--fault", fault)).toThrow();
+});

@@ -1,0 +1,98 @@
+/** What happens to a request in the place of an answer, or to its answer. */
+export type RequestFault =
+  /** It is never answered. */
+  | { readonly kind: "drop" }
+  /** Its answer is sent so much later, in milliseconds; lanes are not held up meanwhile. */
+  | { readonly kind: "delay"; readonly delayMs: number }
+  /** The connection that it came by is reset (TCP RST), with all other requests on it. */
+  | { readonly kind: "reset" }
+  /** It is answered at once, by bytes that are no message. */
+  | { readonly kind: "garbage" }
+  /** It is answered at once, by an error. */
+  | {
+      readonly kind: "error";
+      /** gRPC status code, not 0. */
+      readonly code: number;
+      /** @default "a fault that was asked for" */
+      readonly message?: string;
+    };
+
+/** When a fault strikes. The first rule that does is the one that counts. */
+export interface FaultRule {
+  readonly fault: RequestFault;
+  /**
+   * Share of the requests that it strikes, from 0 to 1.
+   * @default 1
+   */
+  readonly share?: number;
+  /** Strikes so many times, then never again; without it, for ever. */
+  readonly next?: number;
+  /**
+   * Calls that it may strike: `Predict` alone, or also status, metadata, reloads and health.
+   * @default "predict"
+   */
+  readonly calls?: "predict" | "all";
+}
+
+/** What shall go wrong. For tests and demonstrations: never where somebody relies on the answers. */
+export interface FaultOptions {
+  /**
+   * The same seed and the same requests give the same faults.
+   * @default 1
+   */
+  readonly seed?: number;
+  /** @default [] */
+  readonly requests?: readonly FaultRule[];
+  /**
+   * Loads of reloads that fail, from now on; a model's state is END with INTERNAL then.
+   * @default 0
+   */
+  readonly failLoads?: number;
+  /**
+   * Loads of reloads that stay in LOADING, from now on, until faults are set anew or cleared.
+   * @default 0
+   */
+  readonly stickLoads?: number;
+}
+
+/** Faults of a running server. */
+export interface Faults {
+  /**
+   * Takes the place of all faults before; loads that stick go on.
+   * @throws RangeError for a share, count, delay or code that cannot be
+   */
+  set(options: FaultOptions): void;
+  /** Everything works again; loads that stick go on. Requests that were dropped stay unanswered. */
+  clear(): void;
+}
+
+export const faultDefaults: Readonly<Required<FaultOptions>> = {
+  seed: 1,
+  requests: [],
+  failLoads: 0,
+  stickLoads: 0,
+};
+
+/** In one line, for whoever reads the log; undefined where nothing shall go wrong. */
+export function faultsText(options: FaultOptions): string | undefined {
+  const { seed, requests, failLoads, stickLoads } = { ...faultDefaults, ...options };
+  const all = [
+    ...requests.map(ruleText),
+    ...(failLoads > 0 ? [`the next ${failLoads} loads fail`] : []),
+    ...(stickLoads > 0 ? [`the next ${stickLoads} loads stick`] : []),
+  ];
+  if (all.length === 0) return undefined;
+  return `FAULTS ARE ON, so answers of this server prove nothing: ${all.join("; ")} (seed ${seed})`;
+}
+
+function ruleText({ fault, share = 1, next, calls = "predict" }: FaultRule): string {
+  const what = {
+    drop: () => "no answer",
+    delay: () => `answers ${fault.kind === "delay" ? fault.delayMs : 0} ms late`,
+    reset: () => "connections reset",
+    garbage: () => "garbage as an answer",
+    error: () => `error ${fault.kind === "error" ? fault.code : 0}`,
+  }[fault.kind]();
+  const often = next === undefined ? "" : `, ${next} times`;
+  return `${what} for ${share * 100} % of ${calls === "all" ? "all calls" : "Predict"}${often}`;
+}

@@ -1,0 +1,41 @@
+import type { Clock } from "@tensorgate/core";
+import { ServingError } from "@tensorgate/tf-serving";
+import { late } from "../service/late.ts";
+import type { UnaryMethod } from "../service/unary-method.ts";
+import type { FaultSwitch } from "./fault-switch.ts";
+
+export interface FaultyParts {
+  readonly faults: Pick<FaultSwitch, "strike" | "garbage">;
+  readonly clock: Clock;
+  /** Cuts the connection of a peer, as the peer sees it. */
+  readonly resetConnection: (peer: string) => void;
+}
+
+/** Lets faults strike a method. Where none does it is left as it is. */
+export function faulty({
+  faults,
+  clock,
+  resetConnection,
+}: FaultyParts): (sound: UnaryMethod) => UnaryMethod {
+  return (sound) => ({
+    ...sound,
+    method: (message, isAbandoned, peer) => {
+      const fault = faults.strike(sound.path);
+      switch (fault?.kind) {
+        case undefined:
+          return sound.method(message, isAbandoned, peer);
+        case "drop":
+          return new Promise(() => {});
+        case "reset":
+          resetConnection(peer);
+          return new Promise(() => {});
+        case "garbage":
+          return faults.garbage();
+        case "error":
+          throw new ServingError(fault.code, fault.message ?? "a fault that was asked for");
+        case "delay":
+          return late(fault.delayMs, clock, async () => sound.method(message, isAbandoned, peer));
+      }
+    },
+  });
+}

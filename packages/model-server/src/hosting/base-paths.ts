@@ -1,0 +1,52 @@
+import { existsSync, realpathSync } from "node:fs";
+import { isAbsolute, relative, resolve, sep } from "node:path";
+import { grpcCode, ServingError } from "@tensorgate/tf-serving";
+
+/** Where a caller may have models loaded from. */
+export interface AllowedBasePaths {
+  /** Folders of models: any folder below. */
+  readonly below: readonly string[];
+  /** Folders of versions of one model: just these. */
+  readonly exactly: readonly string[];
+}
+
+/**
+ * A caller that may name any path could have any file of the machine opened, and learn by the error what is there.
+ *
+ * @throws ServingError INVALID_ARGUMENT if it is not absolute, PERMISSION_DENIED if it is, or leads, elsewhere, whether
+ *   or not something is there
+ */
+export function assertAllowed(name: string, basePath: string, allowed: AllowedBasePaths): void {
+  if (!isAbsolute(basePath)) {
+    throw new ServingError(
+      grpcCode.INVALID_ARGUMENT,
+      `Expected model ${name} to have an absolute path or URI; got base_path()=${basePath}`,
+    );
+  }
+  if (!basePath.includes("\0") && isAllowed(resolve(basePath), allowed)) return;
+  throw new ServingError(
+    grpcCode.PERMISSION_DENIED,
+    `base path ${basePath} of model ${name} is not below a folder that this server loads models from`,
+  );
+}
+
+function isAllowed(path: string, { below, exactly }: AllowedBasePaths): boolean {
+  // Links are followed where there is something; what is not there can only be judged by its name.
+  const places = existsSync(path)
+    ? (root: string) => [real(root)]
+    : (root: string) => [root, real(root)];
+  const asked = real(path);
+  return (
+    below.flatMap(places).some((root) => isBelow(asked, root)) ||
+    exactly.flatMap(places).includes(asked)
+  );
+}
+
+function real(path: string): string {
+  return existsSync(path) ? realpathSync(path) : resolve(path);
+}
+
+function isBelow(path: string, root: string): boolean {
+  const way = relative(root, path);
+  return way !== "" && way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+}

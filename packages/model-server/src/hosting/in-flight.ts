@@ -1,0 +1,31 @@
+import type { Servable } from "../servable.ts";
+import type { Lanes } from "./lanes.ts";
+
+/** A servable whose requests run in lanes, and that can be waited for until it has none left. */
+export interface CountedServable extends Servable {
+  /** Resolves when no request is running or standing in line. */
+  drained(): Promise<void>;
+}
+
+export function counted(servable: Servable, lanes: Lanes): CountedServable {
+  let inFlight = 0;
+  let wake: (() => void)[] = [];
+  return {
+    ...servable,
+    predict: async (request, isAbandoned) => {
+      inFlight += 1;
+      try {
+        return await lanes.run(() => servable.predict(request, isAbandoned), isAbandoned);
+      } finally {
+        inFlight -= 1;
+        if (inFlight === 0) {
+          for (const each of wake) each();
+          wake = [];
+        }
+      }
+    },
+    drained: async () => {
+      if (inFlight > 0) await new Promise<void>((resolve) => wake.push(resolve));
+    },
+  };
+}

@@ -1,0 +1,96 @@
+import { realpathSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { grpcCode, ServingError } from "@tensorgate/tf-serving";
+import { counterModel, counterServable } from "../counter/counter.ts";
+import { ModelFolderError } from "../manifest.ts";
+import { findModels, type ModelFolder, type ModelSource, onlyModel } from "../model-folders.ts";
+import type { Servable } from "../servable.ts";
+import type { GenerationProgress } from "../zoo/seeded-family.ts";
+import { type AllowedBasePaths, assertAllowed } from "./base-paths.ts";
+import type { Loadable, WantedModel } from "./loadable.ts";
+
+export interface KnownModelsParts {
+  readonly sources: readonly ModelSource[];
+  /** Folders beside those of the sources that a reload may name folders below of. */
+  readonly reloadFolders: readonly string[];
+  readonly load: (folder: ModelFolder) => Promise<Servable>;
+  readonly onProgress: ((progress: GenerationProgress) => void) | undefined;
+}
+
+/** What a server may load. */
+export interface KnownModels {
+  /** What the sources have, in their order. */
+  readonly atStart: readonly Loadable[];
+  /**
+   * What a name and a base path stand for; without a base path, what was found under that name at the start.
+   * @throws ServingError INVALID_ARGUMENT or PERMISSION_DENIED if it may not be loaded
+   */
+  wanted(name: string, basePath: string): WantedModel;
+}
+
+const counter: Loadable = { ...counterModel, load: async () => counterServable() };
+
+/** @throws ModelFolderError if a source has nothing, or two have models of one name */
+export function knownModels({
+  sources,
+  reloadFolders,
+  load,
+  onProgress,
+}: KnownModelsParts): KnownModels {
+  const fromFolder = (folder: ModelFolder): Loadable => ({
+    name: folder.name,
+    version: folder.version,
+    // By its real name: the same file under another path is no other model.
+    origin: realpathSync(folder.modelFile),
+    load: () => load(folder),
+  });
+  const basePaths = new Map<Loadable, string>();
+  const found = sources.flatMap((source): readonly Loadable[] => {
+    if ("counter" in source) return [counter];
+    return findModels(source, onProgress).map((folder) => {
+      const loadable = fromFolder(folder);
+      basePaths.set(loadable, resolve(dirname(dirname(folder.modelFile))));
+      return loadable;
+    });
+  });
+  assertDistinct(found);
+  const allowed: AllowedBasePaths = {
+    below: [
+      ...sources.flatMap((source) => ("directory" in source ? [source.directory] : [])),
+      ...reloadFolders,
+    ],
+    exactly: [...basePaths.values()],
+  };
+
+  return {
+    atStart: found,
+    wanted: (name, basePath) => {
+      const known = found.find((each) => each.name === name);
+      if (basePath === "" && known === counter) return { name, find: () => counter };
+      if (basePath === "" && !known) {
+        throw new ServingError(
+          grpcCode.INVALID_ARGUMENT,
+          `model ${name} has no base path, and this server did not start with one of that name`,
+        );
+      }
+      const path = basePath || (known && basePaths.get(known)) || "";
+      assertAllowed(name, path, allowed);
+      return {
+        name,
+        find: () => {
+          // Once more: what lies there may have changed while other reloads had their turn.
+          assertAllowed(name, path, allowed);
+          return fromFolder(onlyModel(name, path));
+        },
+      };
+    },
+  };
+}
+
+function assertDistinct(models: readonly Loadable[]): void {
+  const names = models.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) {
+    throw new ModelFolderError(`two of the models to serve are called "${twice}"`);
+  }
+}

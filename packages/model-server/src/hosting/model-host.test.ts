@@ -1,0 +1,218 @@
+import { type ManualClock, manualClock } from "@tensorgate/core/testing";
+import { ServingError } from "@tensorgate/tf-serving";
+import { expect, test, vi } from "vitest";
+import { faultSwitch } from "../faults/fault-switch.ts";
+import type { Servable } from "../servable.ts";
+import { lanes } from "./lanes.ts";
+import type { Loadable, WantedModel } from "./loadable.ts";
+import { type ModelHost, modelHost } from "./model-host.ts";
+import { planForDevice, planForMemory } from "./reload-plan.ts";
+
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+const stays = () => false;
+const request = { modelSpec: undefined, outputFilter: [], inputNames: [], input: vi.fn() };
+
+type Answer = Awaited<ReturnType<Servable["predict"]>>;
+
+interface Fake extends WantedModel {
+  readonly loadable: Loadable;
+  readonly servable: Servable;
+  readonly answer: PromiseWithResolvers<Answer>;
+}
+
+function fake(name: string, version = 1n, loading: () => Promise<void> = async () => {}): Fake {
+  const answer = Promise.withResolvers<Answer>();
+  const servable: Servable = {
+    ...{ name, version, weights: "given", family: undefined, signatures: new Map() },
+    predict: vi.fn<Servable["predict"]>(() => answer.promise),
+    warmUp: vi.fn<Servable["warmUp"]>(async () => {}),
+    close: vi.fn<Servable["close"]>(async () => {}),
+  };
+  const load = async () => {
+    await loading();
+    return servable;
+  };
+  const loadable = { name, version, origin: `${name}/${version}`, load };
+  return { name, find: () => loadable, loadable, servable, answer };
+}
+
+const answerOf = ({ name, loadable: { version } }: Fake): Answer => ({
+  ...{ model: { name, version }, signatureName: "serving_default", outputs: new Map() },
+});
+
+function device(clock: ManualClock, faults = faultSwitch({})): ModelHost {
+  return modelHost({
+    plan: planForDevice,
+    lanes: lanes({ count: 1, serviceMs: 0 }, clock),
+    clock,
+    reconfigureMs: 2_000,
+    warmsUp: true,
+    beforeLoad: faults.beforeLoad,
+    onLoaded: () => {},
+  });
+}
+
+const statesOf = (host: ModelHost, ...names: readonly string[]) =>
+  names.flatMap((name) =>
+    host.statuses(name).map(({ version, state }) => `${name}@${version} ${state.state}`),
+  );
+
+test("a swap drains, unloads, waits, loads and warms up", async () => {
+  const clock = manualClock();
+  const host = device(clock);
+  const [a, b] = [fake("a"), fake("b")];
+  await host.start([a.loadable]);
+  const running = host.get("a")?.predict(request, stays);
+  const inLine = host.get("a")?.predict(request, stays);
+
+  const reloaded = host.reload([b]);
+  await settled();
+  expect(statesOf(host, "a", "b")).toEqual(["a@1 unloading", "b@1 start"]);
+  expect(host.get("a")).toBeUndefined();
+  expect(a.servable.close).not.toHaveBeenCalled();
+
+  a.answer.resolve(answerOf(a));
+  expect(await Promise.all([running, inLine])).toEqual([answerOf(a), answerOf(a)]);
+  await settled();
+  expect(a.servable.close).toHaveBeenCalledOnce();
+  expect(statesOf(host, "a", "b")).toEqual(["a@1 end", "b@1 loading"]);
+  expect(clock.pendingTimersMs()).toEqual([2_000]);
+
+  clock.advance(1_999);
+  await settled();
+  expect(host.get("b")).toBeUndefined();
+  clock.advance(1);
+
+  expect(await reloaded).toBeUndefined();
+  expect(statesOf(host, "a", "b")).toEqual(["a@1 end", "b@1 available"]);
+  expect(b.servable.warmUp).toHaveBeenCalledOnce();
+  expect(host.get("b")).toBeDefined();
+});
+
+test("reloads wait for each other, and the last one wins", async () => {
+  const clock = manualClock();
+  const host = device(clock);
+  await host.start([]);
+  const reloads = [host.reload([fake("a")]), host.reload([fake("b")])];
+  await settled();
+  expect(statesOf(host, "a", "b")).toEqual(["a@1 loading"]);
+
+  clock.advance(2_000);
+  await settled();
+  expect(statesOf(host, "a", "b")).toEqual(["a@1 end", "b@1 loading"]);
+  clock.advance(2_000);
+
+  expect(await Promise.all(reloads)).toEqual([undefined, undefined]);
+  expect(statesOf(host, "a", "b")).toEqual(["a@1 end", "b@1 available"]);
+});
+
+test("a second model is refused and ends, the first one is there", async () => {
+  const clock = manualClock();
+  const host = device(clock);
+  const reloaded = host.reload([fake("a"), fake("b")]);
+  await settled();
+  clock.advance(2_000);
+
+  expect(await reloaded).toMatchObject({ code: 8 });
+  expect(host.statuses("b")).toMatchObject([{ version: 1n, state: { failure: { code: 8 } } }]);
+  expect(host.get("a")).toBeDefined();
+});
+
+test("a load that fails ends with its error, and the device is empty and can be loaded again", async () => {
+  const clock = manualClock();
+  const host = device(clock);
+  await host.start([fake("a").loadable]);
+  const broken = fake("b", 1n, () => Promise.reject(new ServingError(3, "no such operator")));
+  const failing = host.reload([broken]);
+  await settled();
+  clock.advance(2_000);
+  const failure = { code: 3, message: "no such operator" };
+  expect(await failing).toEqual(failure);
+  expect(host.statuses("b")).toEqual([{ version: 1n, state: { state: "end", failure } }]);
+  expect(host.available()).toEqual([]);
+
+  const again = host.reload([fake("b")]);
+  await settled();
+  clock.advance(2_000);
+
+  expect(await again).toBeUndefined();
+  expect(statesOf(host, "b")).toEqual(["b@1 available"]);
+});
+
+test("a model that dies of its first run is not available", async () => {
+  const clock = manualClock();
+  const host = device(clock);
+  const model = fake("a");
+  vi.mocked(model.servable.warmUp).mockRejectedValue(new ServingError(14, "gone"));
+  const reloaded = host.reload([model]);
+  await settled();
+  clock.advance(2_000);
+
+  expect(await reloaded).toEqual({ code: 14, message: "gone" });
+  expect(model.servable.close).toHaveBeenCalledOnce();
+});
+
+test("a load that sticks stays in loading until the fault is taken away", async () => {
+  const clock = manualClock();
+  const faults = faultSwitch({ stickLoads: 1 });
+  const host = device(clock, faults);
+  const reloaded = host.reload([fake("a")]);
+  await settled();
+  clock.advance(60_000);
+  await settled();
+  expect(statesOf(host, "a")).toEqual(["a@1 loading"]);
+
+  faults.clear();
+
+  expect(await reloaded).toBeUndefined();
+  expect(statesOf(host, "a")).toEqual(["a@1 available"]);
+});
+
+test("a host that closes gives up a reload, wherever it is", async () => {
+  const clock = manualClock();
+  const host = device(clock, faultSwitch({ stickLoads: 1 }));
+  const stuck = host.reload([fake("a")]);
+  const behind = host.reload([fake("b")]);
+  behind.catch(() => {});
+  await settled();
+  clock.advance(2_000);
+  await settled();
+
+  await host.close();
+
+  expect(await stuck).toMatchObject({ code: 14 });
+  await expect(behind).rejects.toThrow("the model server is being stopped");
+});
+
+test("in memory the old version answers until the new one is there", async () => {
+  const clock = manualClock();
+  const loading = Promise.withResolvers<void>();
+  const host = modelHost({
+    plan: planForMemory,
+    lanes: lanes({ count: 10, serviceMs: 0 }, clock),
+    clock,
+    ...{ reconfigureMs: 0, warmsUp: false, beforeLoad: async () => {}, onLoaded: () => {} },
+  });
+  const other = fake("b");
+  await host.start([fake("a").loadable, other.loadable]);
+  const reloaded = host.reload([fake("a", 2n, () => loading.promise), other]);
+  await settled();
+  expect(statesOf(host, "a", "b")).toEqual(["a@2 loading", "a@1 available", "b@1 available"]);
+  expect(host.get("a")?.version).toBe(1n);
+
+  loading.resolve();
+
+  expect(await reloaded).toBeUndefined();
+  expect(statesOf(host, "a", "b")).toEqual(["a@2 available", "a@1 end", "b@1 available"]);
+  expect(other.servable.close).not.toHaveBeenCalled();
+});
+
+test("names that somebody made up are forgotten in the end", async () => {
+  const host = device(manualClock());
+  const held = fake("held");
+  await host.start([held.loadable]);
+
+  for (let index = 0; index < 150; index += 1) await host.reload([held, fake(`n${index}`)]);
+
+  expect(statesOf(host, "held", "n0", "n149")).toEqual(["held@1 available", "n149@1 end"]);
+});

@@ -1,0 +1,77 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  type ReloadConfigRequest,
+  type ReloadConfigResponse,
+  ReloadConfigResponseSchema,
+} from "@tensorgate/proto/tensorflow_serving/model_management";
+import type { ModelConfig } from "@tensorgate/proto/tensorflow_serving/model_server_config";
+import { grpcCode, ServingError } from "@tensorgate/tf-serving";
+import type { WantedModel } from "../hosting/loadable.ts";
+import type { Failure } from "../hosting/version-state.ts";
+
+/** What a reload needs of the server. */
+export interface Reloading {
+  /**
+   * What a name and a base path stand for.
+   * @throws ServingError if that base path is not allowed, or the name is not known without one
+   */
+  wanted(name: string, basePath: string): WantedModel;
+  /** @returns the first failure */
+  reload(wanted: readonly WantedModel[]): Promise<Failure | undefined>;
+}
+
+/**
+ * Answers when every model of the list is there or has failed. A list that cannot be right fails the call and changes
+ * nothing; a model that cannot be loaded is told in the answer's status, and in the state of its version.
+ *
+ * @throws ServingError for such a list
+ */
+export async function handleReload(
+  { wanted, reload }: Reloading,
+  { config }: ReloadConfigRequest,
+): Promise<ReloadConfigResponse> {
+  if (config?.config.case !== "modelConfigList") {
+    throw invalid(
+      "ServerModelConfig type not supported by HandleReloadConfigRequest. Only ModelConfigList is currently supported",
+    );
+  }
+  const list = config.config.value.config;
+  const names = list.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) {
+    throw invalid(`Illegal to list model ${twice} multiple times in config list`);
+  }
+  for (const each of list) assertSupported(each);
+  const failure = await reload(list.map(({ name, basePath }) => wanted(name, basePath)));
+  const { code: errorCode, message: errorMessage } = failure ?? { code: 0, message: "" };
+  return create(ReloadConfigResponseSchema, { status: { errorCode, errorMessage } });
+}
+
+/** Platforms that a list may name: ours, and the one that lists for TensorFlow Serving have. */
+const platforms: ReadonlySet<string> = new Set(["", "tensorflow", "onnx"]);
+
+/** What this server cannot do is refused: it must not look as if it were done. */
+function assertSupported({
+  name,
+  modelPlatform,
+  modelVersionPolicy: policy,
+  versionLabels,
+}: ModelConfig): void {
+  if (name === "") throw invalid("a model in the config list has no name");
+  if (!platforms.has(modelPlatform)) {
+    throw invalid(`model ${name}: there is no platform "${modelPlatform}" here`);
+  }
+  if (Object.keys(versionLabels).length > 0) {
+    throw invalid(`model ${name}: this server has no version labels`);
+  }
+  const choice = policy?.policyChoice;
+  const isNewest =
+    choice?.case === undefined || (choice.case === "latest" && choice.value.numVersions <= 1);
+  if (!isNewest) {
+    throw invalid(`model ${name}: this server serves the newest version of a model, and only that`);
+  }
+}
+
+function invalid(message: string): ServingError {
+  return new ServingError(grpcCode.INVALID_ARGUMENT, message);
+}

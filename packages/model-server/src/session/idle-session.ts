@@ -1,0 +1,47 @@
+import { float32Tensor } from "@tensorgate/core";
+import type { PreprocessElsewhere } from "@tensorgate/imaging";
+import { grpcCode, ServingError } from "@tensorgate/tf-serving";
+import type { Manifest, ManifestOutput } from "../manifest.ts";
+import { zeroTensor } from "../warm-up.ts";
+import type { OnnxSession } from "./onnx-session.ts";
+
+/** An empty tensor may claim any number of rows, and each would be answered. */
+const maxBatch = 65_536;
+
+/**
+ * Stands in for an engine, and for whatever work it would be: every answer is zeros of the right shape, at once.
+ * What is open in an output is the batch, as many as the first input has; further open extents are 1.
+ */
+export function idleSession({ signatures }: Manifest): Pick<OnnxSession, "run" | "close"> {
+  const outputs = new Map<string, ManifestOutput>();
+  for (const signature of Object.values(signatures)) {
+    for (const [alias, output] of Object.entries(signature.outputs)) {
+      outputs.set(output.tensor ?? alias, output);
+    }
+  }
+  return {
+    run: async (feeds, fetches) => {
+      const batch = [...feeds.values()][0]?.shape[0] ?? 1;
+      if (batch > maxBatch) {
+        throw new ServingError(grpcCode.INVALID_ARGUMENT, `at most ${maxBatch} at a time`);
+      }
+      return new Map(
+        fetches.flatMap((name) => {
+          const output = outputs.get(name);
+          if (!output || output.dtype === "BYTES") return [];
+          const { dtype, shape } = output;
+          const open = shape.indexOf(-1);
+          const extents = shape.map((extent, axis) =>
+            extent === -1 ? (axis === open ? batch : 1) : extent,
+          );
+          return [[name, zeroTensor(dtype, extents)] as const];
+        }),
+      );
+    },
+    close: async () => {},
+  };
+}
+
+/** Pictures are not looked at: each becomes one black pixel. */
+export const noPreprocessing: PreprocessElsewhere = async () =>
+  float32Tensor([1, 1, 1, 3], new Float32Array(3));

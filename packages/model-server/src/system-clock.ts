@@ -1,0 +1,10 @@
+import type { Clock } from "@tensorgate/core";
+
+/** The real one. Handed in at the top, so that nothing below knows it. */
+export const systemClock: Clock = {
+  nowMs: () => performance.now(),
+  setTimer: (delayMs, wake) => {
+    const timer = setTimeout(wake, delayMs).unref();
+    return { [Symbol.dispose]: () => clearTimeout(timer) };
+  },
+};

@@ -1,0 +1,124 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { Client, credentials } from "@grpc/grpc-js";
+import { float32Tensor, float32Values } from "@tensorgate/core";
+import { type ManualClock, manualClock } from "@tensorgate/core/testing";
+import {
+  GetModelStatusRequestSchema,
+  GetModelStatusResponseSchema,
+  ModelVersionStatus_State as State,
+} from "@tensorgate/proto/tensorflow_serving/get_model_status";
+import {
+  ReloadConfigRequestSchema,
+  ReloadConfigResponseSchema,
+} from "@tensorgate/proto/tensorflow_serving/model_management";
+import type { ModelConfigSchema } from "@tensorgate/proto/tensorflow_serving/model_server_config";
+import type { StatusProto } from "@tensorgate/proto/tensorflow_serving/status";
+import { predictRequestSegments, scoreResponseFromPredictResponse } from "@tensorgate/tf-serving";
+import { graphBuilder } from "./onnx/graph-builder.ts";
+
+/** For tests: y = x / 2 + 2, the sample model of TensorFlow Serving, as `FOLDER/<name>/<version>/model.onnx`. */
+export function addHalfPlusTwo(folder: string, name: string, version = "1"): void {
+  const graph = graphBuilder("half_plus_two");
+  graph.input("x", ["n"]);
+  const half = graph.op("Mul", ["x", graph.scalar(0.5)]);
+  graph.op("Add", [half, graph.scalar(2)], {}, "y");
+  graph.output("y", ["n"]);
+  mkdirSync(join(folder, name, version), { recursive: true });
+  writeFileSync(join(folder, name, version, "model.onnx"), graph.finish());
+}
+
+/** For tests: a clock that tells when somebody begins to wait. */
+export interface WatchedClock extends ManualClock {
+  /** Resolves when these are the delays of its timers, in milliseconds, soonest first. */
+  pending(delaysMs: readonly number[]): Promise<void>;
+}
+
+export function watchedClock(): WatchedClock {
+  const clock = manualClock();
+  const waiting: { readonly delays: string; readonly resolve: () => void }[] = [];
+  const tell = () => {
+    const now = String(clock.pendingTimersMs());
+    for (const { delays, resolve } of waiting) if (delays === now) resolve();
+  };
+  return {
+    ...clock,
+    setTimer: (delayMs, wake) => {
+      const timer = clock.setTimer(delayMs, wake);
+      tell();
+      return timer;
+    },
+    pending: (delaysMs) =>
+      new Promise((resolve) => {
+        waiting.push({ delays: String(delaysMs), resolve });
+        tell();
+      }),
+  };
+}
+
+export type ListedModel = MessageInitShape<typeof ModelConfigSchema>;
+
+/** For tests: a caller of a model server, over real gRPC. */
+export interface ServingCaller extends Disposable {
+  /** The raw reply. */
+  call(method: string, message: Uint8Array): Promise<Buffer>;
+  /** What the model makes of `x`: its only output, and the version that answered. */
+  predict(
+    model: string,
+    inputs?: Readonly<Record<string, readonly number[]>>,
+  ): Promise<{ readonly values: readonly number[]; readonly version: bigint }>;
+  /** For each version its state and the text of its error, highest first: `"2 AVAILABLE"`, `"1 END text"`. */
+  states(model: string): Promise<readonly string[]>;
+  /** @returns the status that the answer tells */
+  reload(list: readonly ListedModel[]): Promise<StatusProto | undefined>;
+}
+
+export function servingCaller(port: number): ServingCaller {
+  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
+    "grpc.use_local_subchannel_pool": 1,
+  });
+  const same = (buffer: Buffer) => buffer;
+  const call = (method: string, message: Uint8Array): Promise<Buffer> =>
+    new Promise((resolve, reject) => {
+      const path = `/tensorflow.serving.${method}`;
+      client.makeUnaryRequest(path, same, same, Buffer.from(message), (error, reply) => {
+        if (error) reject(error);
+        else resolve(reply ?? Buffer.alloc(0));
+      });
+    });
+
+  return {
+    call,
+    [Symbol.dispose]: () => client.close(),
+    predict: async (name, inputs = {}) => {
+      const tensors = Object.entries(inputs).map(
+        ([alias, values]) =>
+          [alias, float32Tensor([values.length], Float32Array.from(values))] as const,
+      );
+      const request = { modelSpec: { name }, inputs: new Map(tensors), outputFilter: [] };
+      const message = Buffer.concat(predictRequestSegments(request));
+      const reply = await call("PredictionService/Predict", message);
+      const { outputs, model } = scoreResponseFromPredictResponse(reply, { name });
+      const [only] = outputs.values();
+      return { values: only ? [...float32Values(only)] : [], version: model.version };
+    },
+    states: async (name) => {
+      const request = create(GetModelStatusRequestSchema, { modelSpec: { name } });
+      const bytes = toBinary(GetModelStatusRequestSchema, request);
+      const reply = await call("ModelService/GetModelStatus", bytes);
+      const { modelVersionStatus } = fromBinary(GetModelStatusResponseSchema, reply);
+      return modelVersionStatus.map(({ version, state, status }) =>
+        `${version} ${State[state]} ${status?.errorMessage ?? ""}`.trimEnd(),
+      );
+    },
+    reload: async (config) => {
+      const request = create(ReloadConfigRequestSchema, {
+        config: { config: { case: "modelConfigList", value: { config: [...config] } } },
+      });
+      const bytes = toBinary(ReloadConfigRequestSchema, request);
+      const reply = await call("ModelService/HandleReloadConfigRequest", bytes);
+      return fromBinary(ReloadConfigResponseSchema, reply).status;
+    },
+  };
+}

@@ -1,8 +1,8 @@
 // Draws the pictures of examples/pictures, one per class and two scenes, from drawings that training never saw.
 // node --conditions=@tensorgate/source scripts/draw-sample-pictures.ts
 import { writeFile } from "node:fs/promises";
+import { seededRandom } from "@tensorgate/core";
 import sharp from "sharp";
-import { seededRandom } from "../packages/model-server/src/random/seeded-random.ts";
 import { drawPicture } from "../packages/model-server/src/shapes/draw-picture.ts";
 import {
   type ShapeClass,

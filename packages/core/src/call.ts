@@ -1,5 +1,7 @@
 import type { CallWatch } from "./call-watch.ts";
 import type { Deadline } from "./deadline.ts";
+import type { Priority } from "./priority.ts";
+import type { RoutingStep } from "./routing-trace.ts";
 import type { StageTimes } from "./stage-times.ts";
 
 /** What travels beside a request: how long it may take, whether the caller still waits, where it wants to go. */
@@ -15,10 +17,21 @@ export interface CallContext {
   /** Whether the answer must not be kept, nor be one that was kept: `cache-control: no-store`. */
   readonly noStore?: boolean;
   readonly times: StageTimes;
+  /** What the router tells beside the answer, where somebody wants to know. */
+  readonly routed?: RoutingNotes;
   /** Who is told of attempts. */
   readonly watch?: CallWatch;
   /** Trace of the attempt that is being made, as W3C writes it; sent to the replica. */
   readonly traceparent?: string;
+}
+
+/** Filled by the router while it works on a call; several pictures of one call add up. */
+export interface RoutingNotes {
+  /** Whether the caller wants to know why the call went where it went. */
+  readonly isTraced: boolean;
+  steps: readonly RoutingStep[];
+  /** How long the next call would wait, in milliseconds. */
+  expectedWaitMs?: number;
 }
 
 /** What a caller asks of the router. */
@@ -27,6 +40,10 @@ export interface RoutingWishes {
   readonly region?: string;
   /** Regions the call may be served in; never left, whatever fails. */
   readonly residency?: readonly string[];
+  /** What comes first when there is more to do than can be done; `normal` by default. */
+  readonly priority?: Priority;
+  /** Whether another gateway sent the call here: it is not sent on to a third. */
+  readonly isForwarded?: boolean;
 }
 
 /** Somebody with a key. */
@@ -34,4 +51,6 @@ export interface Caller {
   /** Name of the key, which may be logged. */
   readonly id: string;
   mayUse(modelName: string): boolean;
+  /** Whether a trace of the router may tell the addresses of replicas. */
+  readonly maySeeAddresses?: boolean;
 }

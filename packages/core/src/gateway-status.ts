@@ -6,6 +6,8 @@ export interface GatewayStatus {
   readonly region: string;
   /** The gateway's own first, then the nearest. */
   readonly regions: readonly RegionStatus[];
+  /** Further attempts that may be made now after failures. */
+  readonly retriesLeft: number;
 }
 
 export interface RegionStatus {
@@ -20,18 +22,34 @@ export interface RegionStatus {
 /** The replicas of one model in one region. */
 export interface PoolStatus {
   readonly model: string;
+  /** Calls that wait for a replica. */
+  readonly waiting: number;
+  /** Until a replica would begin with a new call, in milliseconds; absent where none serves. */
+  readonly expectedWaitMs?: number;
+  /** Whether more comes than can be done, so that calls go elsewhere or are turned away. */
+  readonly isOverloaded: boolean;
   readonly replicas: readonly ReplicaStatus[];
 }
 
 export interface ReplicaStatus {
   /** Names it as long as the gateway runs. Tells no address. */
   readonly id: string;
-  readonly state: "warming" | "ready" | "ejected";
+  /**
+   * `returning` gets one call at a time for a moment; `suspect` gets none until the probe that is under way has said
+   * more; `ejected` is probed now and then; `draining` was told to get no more.
+   */
+  readonly state: "warming" | "ready" | "returning" | "suspect" | "ejected" | "draining";
   readonly inFlight: number;
+  /** Calls that it may have in flight. */
+  readonly slots: number;
   /** Attempts that were answered. */
   readonly answered: number;
   /** Attempts that failed for a reason of the replica or of the way to it. */
   readonly failed: number;
-  /** Moving average of the answered attempts, in milliseconds; absent before the first. */
+  /** How often it was taken out. */
+  readonly ejections: number;
+  /** What a call usually takes there without the way, in milliseconds; absent before the first. */
+  readonly serviceMs?: number;
+  /** Moving average of the answered attempts, the way included, in milliseconds; absent before the first. */
   readonly latencyMs?: number;
 }

@@ -1,9 +1,10 @@
 import { type MeterProvider, metrics, type TracerProvider, trace } from "@opentelemetry/api";
 import type { ClockAndRandom, Score, ScoringError } from "@tensorgate/core";
 import { decoderDefaults, decoderPool } from "@tensorgate/imaging";
+import { changedSections } from "./config/changed-sections.ts";
 import type { GatewayOptions, PoolOptions } from "./config/gateway-options.ts";
 import { checkedOptions } from "./config/parse-config.ts";
-import { authentication } from "./inbound/authentication.ts";
+import { type Authenticate, authentication } from "./inbound/authentication.ts";
 import { callOpener } from "./inbound/call-context.ts";
 import { catalogRest } from "./inbound/catalog-rest.ts";
 import { type ConsoleFiles, consoleRest } from "./inbound/console-rest.ts";
@@ -24,7 +25,7 @@ import {
   tensorflowServingRest,
   unroutedServingReply,
 } from "./inbound/tensorflow-serving-rest.ts";
-import { assertVersionIsServed, modelCatalog, releases } from "./models/catalog.ts";
+import { assertVersionIsServed, modelCatalog, type Releases, releases } from "./models/catalog.ts";
 import { classifier } from "./models/classify.ts";
 import { detector } from "./models/detect.ts";
 import { embedder } from "./models/embed.ts";
@@ -33,10 +34,14 @@ import { picturePreparer } from "./models/prepare-picture.ts";
 import { releaseFromOptions } from "./models/release.ts";
 import { cacheDefaults } from "./pipeline/options.ts";
 import { responseCache } from "./pipeline/response-cache.ts";
-import { dispatcher } from "./routing/dispatch.ts";
+import type { StateChange } from "./routing/dispatcher/events.ts";
+import { gatewayStatus } from "./routing/gateway-status.ts";
 import { routingDefaults } from "./routing/options.ts";
-import { poolsStatus } from "./routing/pools-status.ts";
-import { replicaPools } from "./routing/replica-pools.ts";
+import { canServe, readinessOf, replicaCounts } from "./routing/readiness.ts";
+import { replicaAliases } from "./routing/replica-alias.ts";
+import { router } from "./routing/router.ts";
+import { dispatcherSettings, membersOf } from "./routing/settings.ts";
+import { waitingRoom } from "./routing/waiting-room.ts";
 import { systemClockAndRandom } from "./system-clock.ts";
 import type { CallRecord } from "./telemetry/call-record.ts";
 import { telemetry } from "./telemetry/telemetry.ts";
@@ -53,6 +58,14 @@ export interface Gateway {
   listen(): Promise<void>;
   /** How much is under way at this moment. */
   load(): GatewayLoad;
+  /**
+   * Takes other models, pools and keys in the place of those there are, while calls are in flight: none is lost for it.
+   * Replicas that stay keep their connections and what is known of them.
+   *
+   * @returns sections of the configuration that differ, too, and count from the next start on
+   * @throws ConfigError or SettingError; then everything is as it was
+   */
+  reload(options: GatewayOptions): { readonly needRestart: readonly string[] };
   /** Resolves as soon as every pool can serve, which is more than `/readyz` asks for. */
   ready(): Promise<void>;
   /**
@@ -70,6 +83,12 @@ export interface GatewayLoad {
   readonly decoders: readonly number[];
 }
 
+/** A replica went from one state to another. */
+export interface ReplicaChange extends StateChange {
+  /** What callers know it by. */
+  readonly alias: string;
+}
+
 /** What a gateway is handed beside its configuration. */
 export interface GatewayParts {
   /** Page to serve at `/`. */
@@ -80,6 +99,8 @@ export interface GatewayParts {
   readonly onInternalError?: (error: ScoringError, requestId: string) => void;
   /** Told of certificates of `listen.tls` that changed, and of those that could not be taken. */
   readonly onCertificates?: (news: CertificateNews) => void;
+  /** Told of every replica that comes, goes, is suspected or left alone. */
+  readonly onReplica?: (change: ReplicaChange) => void;
   /** Told of every call that has ended. */
   readonly onCall?: (record: CallRecord) => void;
   /** Where metrics go; the globally registered provider by default. */
@@ -97,39 +118,60 @@ export interface GatewayParts {
  * @throws SettingError if a file or an environment variable that it names cannot be used
  */
 export function createGateway(options: GatewayOptions, parts: GatewayParts = {}): Gateway {
-  const { pools, region = "local", ...settings } = checkedOptions(options);
-  const models = settings.models ?? undescribedModels(pools);
+  const { region = "local", ...settings } = checkedOptions(options);
   const { clock, random } = parts.clockAndRandom ?? systemClockAndRandom;
   const listen = { ...listenDefaults, ...settings.listen };
   const requests = { ...requestDefaults, ...settings.requests };
-  const routing = { ...routingDefaults, ...settings.routing };
+  const probing = { ...routingDefaults, ...settings.routing };
   const onInternalError = parts.onInternalError ?? (() => {});
 
-  // models: what goes in and what comes out means
-  const known = releases(models.map(releaseFromOptions));
+  // what can be exchanged while calls are in flight
+  let current = exchangeable(settings);
+  const known: Releases = {
+    all: () => current.known.all(),
+    get: (name) => current.known.get(name),
+    has: (name) => current.known.has(name),
+  };
 
   // upstream: every replica, and which versions of its models it has
-  const upstream = replicas(pools, {
+  const upstream = replicas(settings.pools, {
     options: settings.upstream ?? {},
     tensorNamesOf: (model) => known.get(model).tensorNames,
     clock,
     random,
   });
-  const watch = modelWatch(upstream, { timeoutMs: routing.probeTimeoutMs, clock });
+  const watch = modelWatch(upstream, { timeoutMs: probing.probeTimeoutMs, clock });
 
-  // routing: which replica, and another one when that fails
-  const pooled = replicaPools(upstream.pools, {
-    options: routing,
+  // routing: which region and which replica, when, and another one when that fails
+  const aliasOf = replicaAliases();
+  const whenReady = waitingRoom(() => routed.status().pools.every(canServe));
+  const routed = router({
+    settings: dispatcherSettings(settings.routing ?? {}, {
+      ownRegion: region,
+      hasPeers: settings.pools.some(({ gateway }) => gateway !== undefined),
+    }),
+    pools: membersOf(upstream.pools),
     probe: watch.probe,
-    clock,
-    random,
+    factsOf: (model, id) => {
+      const replica = upstream.get(id);
+      return { roundTripMs: replica.roundTripMs(), expectedWaitMs: replica.expectedWaitMs(model) };
+    },
+    onChange: (change) => {
+      if (change.to !== "ready") upstream.refresh(change.replicaId);
+      whenReady.look();
+      parts.onReplica?.({ ...change, alias: aliasOf(change.region, change.replicaId) });
+    },
+    ...{ aliasOf, clock },
   });
-  const dispatch = dispatcher({ pools: pooled.all, ownRegion: region, options: routing, clock });
+  upstream.onChange(() => {
+    routed.setPools(membersOf(upstream.pools));
+    whenReady.look();
+  });
 
   // models: scored there
   const live = (model: string) => ({
     versions: watch.versionsOf(model),
-    regions: pooled.regionsOf(model),
+    regions: routed.regionsOf(model),
     signature: watch.signatureOf(model),
     isSeeded: watch.isSeeded(model),
   });
@@ -143,7 +185,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     clock,
   });
   const scoreOnce = cache.layer(async (request, call) => {
-    const done = await dispatch(request.modelSpec.name, call, (id, attempt) =>
+    const done = await routed.dispatch(known.get(request.modelSpec.name), call, (id, attempt) =>
       upstream.get(id).score(request, attempt),
     );
     return { ...done.answer, region: done.region };
@@ -160,7 +202,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     known,
     score,
     prepare: picturePreparer({ ...decoders, options: pictures, clock }),
-    batchSizeOf: batchSizes(pools),
+    batchSizeOf: (model: string) => batchSize(current.pools, model),
     options: pictures,
   };
   const classify = classifier(pictureTask, clock);
@@ -170,20 +212,14 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     <Answer>(question: (replica: Replica) => AskModel<Answer>): AskModel<Answer> =>
     async (spec, call) => {
       const { name } = known.get(spec.name);
-      const done = await dispatch(name, call, (id, attempt) =>
-        question(upstream.get(id))(spec, attempt),
-      );
-      return done.answer;
+      return routed.ask(name, call, (id, attempt) => question(upstream.get(id))(spec, attempt));
     };
 
   // inbound: every protocol on one port
   let isClosing = false;
-  const readiness = () => pooled.readiness({ isClosing });
+  const readiness = () => readinessOf(routed.status(), { isClosing });
   const closing = new AbortController();
-  const authenticate = authentication({
-    keys: settings.keys ?? [],
-    allowPlaintextKeys: settings.allowPlaintextKeys ?? false,
-  });
+  const authenticate: Authenticate = (request) => current.authenticate(request);
   const intake = intakeGate({ requests, listen, clock });
   const openCall = callOpener(requests, clock);
   const load = () => ({
@@ -200,7 +236,8 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
       decodeQueue: () => decoders.waitingCount,
       cacheBytes: () => cache.byteCount,
       cacheEntries: () => cache.entryCount,
-      replicas: pooled.counts,
+      replicas: () => replicaCounts(routed.status()),
+      waiting: () => routed.status().pools,
     },
     isKnownModel: known.has,
     onCall: parts.onCall ?? (() => {}),
@@ -235,8 +272,8 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     ...calls,
     ...{ classify, detect, embed, score, catalog, readiness, requests },
     status: () => {
-      const { regions } = poolsStatus(pooled.all, region);
-      return { version, region, regions: withPlugs(regions, parts.plugs) };
+      const status = gatewayStatus(routed.status(), { ownRegion: region, aliasOf });
+      return { version, region, ...status, regions: withPlugs(status.regions, parts.plugs) };
     },
     closing: closing.signal,
     otherwise: rest,
@@ -259,15 +296,36 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
       if (known.all().some(({ picture }) => picture?.preprocessing)) decoders.warm();
     },
     load,
-    ready: pooled.ready,
+    reload: (next) => {
+      const checked = checkedOptions(next);
+      const exchanged = exchangeable(checked);
+      // Whatever can fail has failed by now, or does here: then nothing has changed.
+      upstream.replace(checked.pools);
+      current = exchanged;
+      routed.setPools(membersOf(upstream.pools));
+      return { needRestart: changedSections(options, next) };
+    },
+    ready: whenReady.until,
     close: async (graceMs = defaultGraceMs) => {
       isClosing = true;
       closing.abort();
       await door.close(graceMs);
-      pooled.close();
+      routed.close();
       upstream.close();
       await decoders.close();
     },
+  };
+}
+
+/** What `reload` exchanges: models, pools, and who may call. */
+function exchangeable({ models, pools, keys, allowPlaintextKeys }: GatewayOptions) {
+  return {
+    pools,
+    known: releases((models ?? undescribedModels(pools)).map(releaseFromOptions)),
+    authenticate: authentication({
+      keys: keys ?? [],
+      allowPlaintextKeys: allowPlaintextKeys ?? false,
+    }),
   };
 }
 
@@ -277,13 +335,9 @@ function undescribedModels(pools: readonly PoolOptions[]): readonly ModelOptions
 }
 
 /** Every replica of a model takes as many pictures at once as the least that one of its pools says. */
-function batchSizes(pools: readonly PoolOptions[]): (model: string) => number {
-  return (model) => {
-    const sizes = pools
-      .filter((pool) => pool.model === model)
-      .map(({ batch }) => batch?.maxPictures ?? 1);
-    return Math.min(...sizes);
-  };
+function batchSize(pools: readonly PoolOptions[], model: string): number {
+  const ofModel = pools.filter((pool) => pool.model === model);
+  return Math.min(...ofModel.map(({ batch }) => batch?.maxPictures ?? 1));
 }
 
 /** How long `close` waits for what is in flight, in milliseconds. */

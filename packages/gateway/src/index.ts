@@ -1,7 +1,13 @@
 export { ConfigError, type ConfigFault } from "./config/config-error.ts";
 export type { GatewayOptions, PoolOptions } from "./config/gateway-options.ts";
 export { configJsonSchema, parseConfig } from "./config/parse-config.ts";
-export { createGateway, type Gateway, type GatewayLoad, type GatewayParts } from "./gateway.ts";
+export {
+  createGateway,
+  type Gateway,
+  type GatewayLoad,
+  type GatewayParts,
+  type ReplicaChange,
+} from "./gateway.ts";
 export type { ConsoleFile, ConsoleFiles } from "./inbound/console-rest.ts";
 export type { CertificateNews } from "./inbound/listener/tls-door.ts";
 export type { RegionPlugs } from "./inbound/plugs-rest.ts";

@@ -29,6 +29,12 @@ export interface PoolOptions {
   readonly replicas?: readonly string[];
   /** `http://host:port` or `https://host:port` of the gateway of that region, which knows its replicas. */
   readonly gateway?: string;
+  /**
+   * Calls that each replica works on at once: a number, or `auto` where that is to be learnt. A device is given one more
+   * than it works on, so that it never waits for the next; the default is 1 for the dialects of devices, otherwise
+   * `auto`.
+   */
+  readonly parallelism?: number | "auto";
   /** TLS to the replicas; `{}` trusts whom the system trusts. Without it they are spoken to in plaintext. */
   readonly tls?: ReplicaTlsOptions;
   /** The gateway's own key at the replicas. */
@@ -80,6 +86,10 @@ export const poolSchema: z.ZodType<PoolOptions> = z
       .optional()
       .describe("host:port of each replica, or dns:///name:port; or give `gateway`."),
     gateway: gatewayUrl.optional().describe("URL of the gateway of that region."),
+    parallelism: z
+      .union([z.int().min(1).max(1_024), z.literal("auto")])
+      .optional()
+      .describe("Calls that each replica works on at once; auto where that is to be learnt."),
     tls: replicaTlsSchema.optional().describe("TLS to the replicas."),
     key: upstreamKeySchema.optional().describe("The gateway's own key at the replicas."),
   })

@@ -26,13 +26,17 @@ export type Authenticate = (request: NodeRequest) => Caller | undefined;
 const keyForm = /^tg_([A-Za-z0-9-]{1,64})_[A-Za-z0-9_-]{16,256}$/;
 
 /** Compared with where the id is unknown, so that an unknown id takes as long as a wrong secret. */
-const nobody = { digest: createHash("sha256").update("").digest(), models: new Set<string>() };
+const nobody = {
+  digest: createHash("sha256").update("").digest(),
+  models: new Set<string>(),
+  seesAddresses: false,
+};
 
 export function authentication({ keys, allowPlaintextKeys }: AuthenticationParts): Authenticate {
   const known = new Map(
-    keys.map(({ id, sha256, models }) => [
+    keys.map(({ id, sha256, models, seesAddresses = false }) => [
       id,
-      { digest: Buffer.from(sha256, "hex"), models: new Set(models) },
+      { digest: Buffer.from(sha256, "hex"), models: new Set(models), seesAddresses },
     ]),
   );
   if (known.size === 0) return () => undefined;
@@ -50,10 +54,14 @@ export function authentication({ keys, allowPlaintextKeys }: AuthenticationParts
       });
     }
     const id = keyForm.exec(key)?.[1] ?? "";
-    const { digest, models } = known.get(id) ?? nobody;
+    const { digest, models, seesAddresses } = known.get(id) ?? nobody;
     const isRight = timingSafeEqual(createHash("sha256").update(key).digest(), digest);
     if (!isRight || !known.has(id)) throw new UnauthenticatedError("the key is not valid");
-    return { id, mayUse: (model) => models.has("*") || models.has(model) };
+    return {
+      id,
+      mayUse: (model) => models.has("*") || models.has(model),
+      maySeeAddresses: seesAddresses,
+    };
   };
 }
 

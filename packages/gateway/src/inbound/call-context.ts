@@ -6,6 +6,8 @@ import {
   type Clock,
   DeadlineExceededError,
   InvalidRequestError,
+  type Priority,
+  priorities,
   type RoutingWishes,
   type ScoringError,
   stageTimes,
@@ -45,13 +47,16 @@ export function callOpener(
     const expire = () => controller.abort(deadlineExceeded(timeoutMs));
     const timer = clock.setTimer(timeoutMs, expire);
     if (timeoutMs === 0) expire();
+    const wishes = wishesFrom(header);
+    const isTraced = header("x-tensorgate-trace") === "1";
     return {
       call: {
         requestId,
         deadline: { atMs: clock.nowMs() + timeoutMs },
         signal: controller.signal,
         ...(caller && { caller }),
-        wishes: wishesFrom(header),
+        wishes,
+        ...((isTraced || wishes.isForwarded) && { routed: { isTraced, steps: [] } }),
         ...(saysNoStore(header) && { noStore: true }),
         times: stageTimes(),
         ...(watch && { watch }),
@@ -92,11 +97,41 @@ function saysNoStore(header: ReadHeader): boolean {
   return directives.some((directive) => directive.trim().toLowerCase() === "no-store");
 }
 
+const priorityHeader = "x-tensorgate-priority";
+
+/** @throws InvalidRequestError if it is none that there is */
+function priorityFrom(header: ReadHeader): Priority | undefined {
+  const text = header(priorityHeader)?.toLowerCase();
+  const found = priorities.find((priority) => priority === text);
+  if (found || !text) return found;
+  throw new InvalidRequestError(`${priorityHeader} must be one of ${priorities.join(", ")}`, {
+    field: priorityHeader,
+  });
+}
+
+const hopsHeader = "x-tensorgate-hops";
+/** From the gateway that a caller found to the one of another region, and no further. */
+const mostHops = 1;
+
+/** @throws InvalidRequestError if the call has come through more gateways than it may */
+function hopsFrom(header: ReadHeader): number {
+  const text = header(hopsHeader) ?? "0";
+  const hops = /^\d{1,3}$/.test(text) ? Number(text) : Number.NaN;
+  if (hops <= mostHops) return hops;
+  throw new InvalidRequestError(`${hopsHeader} must be a number of gateways, ${mostHops} at most`, {
+    field: hopsHeader,
+    hint: "gateways that enter each other's regions must not form a chain",
+  });
+}
+
 function wishesFrom(header: ReadHeader): RoutingWishes {
   const region = header("x-tensorgate-region");
   const residency = header("x-tensorgate-residency");
+  const priority = priorityFrom(header);
   return {
     ...(region && { region }),
+    ...(priority && { priority }),
+    ...(hopsFrom(header) > 0 && { isForwarded: true }),
     ...(residency !== undefined && {
       residency: residency
         .split(",")

@@ -14,7 +14,11 @@ import { wireStatusOf } from "./wire-status.ts";
  * A failure as Connect, gRPC and gRPC-Web carry it: its code, and reason and pushback as details.
  * Connect derives its HTTP status from the code, so it is given none.
  */
-export function connectErrorFrom(error: ScoringError, requestId: string): ConnectError {
+export function connectErrorFrom(
+  error: ScoringError,
+  requestId: string,
+  extraHeaders: Readonly<Record<string, string>> = {},
+): ConnectError {
   const { reason, hint, field, retryAfterMs, message } = error;
   const metadata = {
     requestId,
@@ -25,7 +29,7 @@ export function connectErrorFrom(error: ScoringError, requestId: string): Connec
     { desc: ErrorInfoSchema, value: { reason, domain: "tensorgate", metadata } },
     ...(retryAfterMs === undefined ? [] : [retryInfo(retryAfterMs)]),
   ];
-  const headers = { "x-request-id": requestId, ...errorHeaders(error) };
+  const headers = { "x-request-id": requestId, ...errorHeaders(error), ...extraHeaders };
   return new ConnectError(message, wireStatusOf(error).grpc as Code, headers, details);
 }
 

@@ -139,6 +139,11 @@ export interface KeyOptions {
   readonly sha256: string;
   /** Models it may use; `*` stands for all. */
   readonly models: readonly string[];
+  /**
+   * Shows the addresses of replicas in traces (`x-tensorgate-trace: 1`); without it replicas have numbers there.
+   * @default false
+   */
+  readonly seesAddresses?: boolean;
 }
 
 export const keySchema: z.ZodType<KeyOptions> = z.strictObject({
@@ -151,6 +156,7 @@ export const keySchema: z.ZodType<KeyOptions> = z.strictObject({
     .regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits; tensorgate key new makes them")
     .describe("SHA-256 of the whole key."),
   models: z.array(z.string().min(1)).min(1).describe("Models it may use; * for all."),
+  seesAddresses: z.boolean().optional().describe("Shows the addresses of replicas in traces."),
 }) as z.ZodType<KeyOptions>;
 
 const positive = z.int().min(1).optional();

@@ -1,4 +1,10 @@
-import type { AnsweringModel, CallContext, Clock, ScoringError } from "@tensorgate/core";
+import type {
+  AnsweringModel,
+  CallContext,
+  Clock,
+  RoutingStep,
+  ScoringError,
+} from "@tensorgate/core";
 
 /** What every reply of ours tells beside its body. */
 export interface ReplyFacts {
@@ -17,7 +23,39 @@ export function replyHeaders(
     ...(model && { "x-tensorgate-model": `${model.name}@${model.version}` }),
     ...(region !== undefined && { "x-tensorgate-region": region }),
     "server-timing": serverTiming(call, totalMs),
+    ...routedHeaders(call),
   };
+}
+
+/** What the router told, also of a call that failed. Each header stays within what proxies take. */
+export function routedHeaders({ routed }: CallContext): Readonly<Record<string, string>> {
+  if (!routed) return {};
+  const { isTraced, steps, expectedWaitMs } = routed;
+  return {
+    ...(isTraced && { "x-tensorgate-trace": traceText(steps) }),
+    ...(expectedWaitMs !== undefined && {
+      "x-tensorgate-expected-wait-ms": expectedWaitMs.toFixed(1),
+    }),
+  };
+}
+
+/** Of the 8 KiB that proxies allow for all headers. */
+const maxTraceBytes = 6_000;
+
+/** JSON in ASCII; steps that are too many are counted rather than told. */
+function traceText(steps: readonly RoutingStep[]): string {
+  const rounded = (_key: string, value: unknown) =>
+    typeof value === "number" ? Math.round(value * 100) / 100 : value;
+  const ascii = (value: unknown) =>
+    JSON.stringify(value, rounded).replace(
+      /[\u007f-\uffff]/g,
+      (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    );
+  for (let count = steps.length; ; count -= 1) {
+    const left = steps.length - count;
+    const text = ascii([...steps.slice(0, count), ...(left > 0 ? [{ stepsLeftOut: left }] : [])]);
+    if (text.length <= maxTraceBytes || count === 0) return text;
+  }
 }
 
 /** @see W3C Server-Timing, section 2 */

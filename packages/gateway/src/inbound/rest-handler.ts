@@ -15,7 +15,7 @@ import type { NodeRequest, NodeResponse, OnRequest } from "./node-http.ts";
 import { noSuchRoute } from "./problem-json.ts";
 import type { Gunzip } from "./reading/gunzip.ts";
 import type { Intake, IntakeGate } from "./reading/intake.ts";
-import { replyHeaders, stopwatch } from "./reply-headers.ts";
+import { replyHeaders, routedHeaders, stopwatch } from "./reply-headers.ts";
 import { type PathParams, pathMatcher, type RestRoute } from "./rest-route.ts";
 
 export interface RestHandlerParts {
@@ -116,7 +116,9 @@ export function restHandler({
     } catch (thrown) {
       const error = ScoringError.from(thrown);
       if (error.reason === "internal") onInternalError(error, requestId);
-      sendReply(response, route.errorReply(error, requestId));
+      const reply = route.errorReply(error, requestId);
+      const routed = call ? routedHeaders(call) : {};
+      sendReply(response, { ...reply, headers: { ...reply.headers, ...routed } });
       end({ error });
     }
   }

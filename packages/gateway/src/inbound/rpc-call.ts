@@ -13,7 +13,7 @@ import { type OpenNewCall, requestIdFrom } from "./call-context.ts";
 import { connectErrorFrom, scoringErrorFromConnect } from "./connect-errors.ts";
 import type { Intake } from "./reading/intake.ts";
 import { bytesOf, isPacked } from "./reading/rpc-body.ts";
-import { type ReplyFacts, replyHeaders, stopwatch } from "./reply-headers.ts";
+import { type ReplyFacts, replyHeaders, routedHeaders, stopwatch } from "./reply-headers.ts";
 
 /** What is known of a call before its message is read. */
 export interface RpcStart {
@@ -88,7 +88,7 @@ export function rpcRunner({ openCall, watchCall, onInternalError, clock }: RpcPa
       const error = scoringErrorFromConnect(thrown);
       if (error.reason === "internal") onInternalError(error, requestId);
       end({ error });
-      throw connectErrorFrom(error, requestId);
+      throw connectErrorFrom(error, requestId, call ? routedHeaders(call) : {});
     }
   };
 }

@@ -53,12 +53,13 @@ function permitted({ caller }: CallContext, status: GatewayStatus) {
       ...region,
       pools: region.pools
         .filter(({ model }) => caller?.mayUse(model) ?? true)
-        .map(({ model, replicas }) => ({
-          model,
+        .map(({ replicas, ...pool }) => ({
+          ...pool,
           replicas: replicas.map((replica) => ({
             ...replica,
             answered: BigInt(replica.answered),
             failed: BigInt(replica.failed),
+            ejections: BigInt(replica.ejections),
           })),
         })),
     })),

@@ -16,7 +16,7 @@ export function modelFaults(options: ModelOptions): readonly ModelFault[] {
     ...outputFaults(options),
     ...labelFaults(options),
     ...taskFaults(options),
-    ...cacheFaults(options),
+    ...repetitionFaults(options),
   ];
 }
 
@@ -133,10 +133,14 @@ function usualClassCount({ family, classCount, output = {} }: ModelOptions): num
   return described.labels.length;
 }
 
-function cacheFaults({ cache, repeatable }: ModelOptions): readonly ModelFault[] {
-  if (!cache || repeatable !== false) return [];
-  const message = "answers of a model that is not repeatable cannot be kept";
-  return [{ path: ["cache"], message }];
+function repetitionFaults({ cache, hedge, repeatable }: ModelOptions): readonly ModelFault[] {
+  if (repeatable !== false) return [];
+  const kept = "answers of a model that is not repeatable cannot be kept";
+  const doubled = "a call of a model that is not repeatable cannot be sent twice";
+  return [
+    ...(cache ? [{ path: ["cache"], message: kept }] : []),
+    ...(hedge ? [{ path: ["hedge"], message: doubled }] : []),
+  ];
 }
 
 function taskFaults({ task, family, input, output = {} }: ModelOptions): readonly ModelFault[] {

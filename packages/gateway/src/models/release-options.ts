@@ -151,10 +151,16 @@ export interface ModelOptions {
    */
   readonly cache?: boolean;
   /**
-   * Whether the same request is always answered the same, so that answers may be kept.
-   * @default true
+   * Whether a request may be done twice, and is always answered the same: only then is one that may have reached a
+   * replica sent to another, and only then may answers be kept. True for families and for models whose input is
+   * described, false for those that nobody described.
    */
   readonly repeatable?: boolean;
+  /**
+   * Sends a call that takes far longer than usual to a second replica, where one is idle, and takes the first answer.
+   * @default false
+   */
+  readonly hedge?: boolean;
   /**
    * Where the weights come from; "seeded" ones give answers that mean nothing.
    * @default "given"
@@ -227,7 +233,8 @@ export const modelFormSchema: z.ZodType<ModelOptions> = z.strictObject({
     .optional()
     .describe("Class names, in the order of the scores."),
   cache: z.boolean().optional().describe("Keeps answers, and asks once what several ask."),
-  repeatable: z.boolean().optional().describe("Whether the same request gets the same answer."),
+  repeatable: z.boolean().optional().describe("Whether a request may be done twice."),
+  hedge: z.boolean().optional().describe("Sends slow calls to a second replica, too."),
   detection: detectionSchema.optional().describe("What a detector's answers are cut down to."),
   weights: z
     .enum(["trained", "seeded", "given"])

@@ -41,6 +41,10 @@ export interface Release {
   readonly classCount: number | undefined;
   readonly weights: Weights;
   readonly isCached: boolean;
+  /** Whether a request may be done twice. */
+  readonly isRepeatable: boolean;
+  /** Whether a slow call may be sent to a second replica. */
+  readonly mayHedge: boolean;
   readonly tensorNames: ModelTensorNames;
 }
 
@@ -109,9 +113,16 @@ export function releaseFromOptions(options: ModelOptions): Release {
     classCount:
       options.classCount ?? (Array.isArray(options.labels) ? options.labels.length : undefined),
     weights: options.weights ?? "given",
-    isCached: options.cache === true && options.repeatable !== false,
+    ...repetition(options),
     tensorNames: { inputs: input ? [input] : [], outputs },
   };
+}
+
+/** Whoever wants answers kept says that they are always the same. */
+function repetition({ family, input, cache = false, hedge = false, repeatable }: ModelOptions) {
+  const isDescribed = family !== undefined || input !== undefined || cache || hedge;
+  const isRepeatable = repeatable ?? isDescribed;
+  return { isRepeatable, isCached: cache && isRepeatable, mayHedge: hedge && isRepeatable };
 }
 
 interface DescribedOutput extends TensorNames {

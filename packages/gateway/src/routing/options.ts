@@ -7,13 +7,12 @@ export interface RoutingOptions {
    */
   readonly maxAttempts?: number;
   /**
-   * Failures in a row after which a replica gets no calls. A lost connection counts as all of them.
+   * Failures in a row after which a replica gets no calls.
    * @default 3
    */
   readonly maxFailures?: number;
   /**
-   * How long a replica is left alone after it was taken out, in milliseconds; twice as long each time the
-   * probe fails.
+   * How long a replica is left alone after it was taken out, in milliseconds; twice as long each time in a row.
    * @default 250
    */
   readonly initialEjectionMs?: number;
@@ -22,6 +21,11 @@ export interface RoutingOptions {
    * @default 30_000
    */
   readonly maxEjectionMs?: number;
+  /**
+   * How long a replica that came back gets one call at a time only, in milliseconds.
+   * @default 1_000
+   */
+  readonly returningMs?: number;
   /**
    * How often a replica in rotation is asked for its versions, in milliseconds.
    * @default 5_000
@@ -32,24 +36,75 @@ export interface RoutingOptions {
    * @default 2_000
    */
   readonly probeTimeoutMs?: number;
+  /**
+   * Least time that an attempt is given before its replica is probed and another one may try, in milliseconds. It is
+   * given eight times what a call usually takes there, and half as long again as the slowest of a thousand.
+   * @default 40
+   */
+  readonly minTryTimeoutMs?: number;
+  /**
+   * Calls that may wait for a replica, in each pool.
+   * @default 1_000
+   */
+  readonly maxWaiting?: number;
+  /**
+   * A queue that is not once shorter than this within 100 ms, and grows, is too long, in milliseconds.
+   * @default 5
+   */
+  readonly codelTargetMs?: number;
+  /**
+   * Further attempts after failures, as a share of all calls; three are always allowed.
+   * @default 0.1
+   */
+  readonly retryShare?: number;
+  /**
+   * Second attempts at slow calls, as a share of all calls, for models that say `hedge`.
+   * @default 0.05
+   */
+  readonly hedgeShare?: number;
+  /**
+   * Times calls so that each reaches a replica when the one before it ends. Only right where nobody else sends to the
+   * same replicas; the default is to do so unless some pool has a `gateway`.
+   */
+  readonly pacing?: boolean;
+  /** By region, what the way there and back takes before it is measured, in milliseconds. */
+  readonly roundTripsMs?: Readonly<Record<string, number>>;
 }
 
-export const routingDefaults: Required<RoutingOptions> = {
+export const routingDefaults: Required<Omit<RoutingOptions, "pacing" | "roundTripsMs">> = {
   maxAttempts: 4,
   maxFailures: 3,
   initialEjectionMs: 250,
   maxEjectionMs: 30_000,
+  returningMs: 1_000,
   probeIntervalMs: 5_000,
   probeTimeoutMs: 2_000,
+  minTryTimeoutMs: 40,
+  maxWaiting: 1_000,
+  codelTargetMs: 5,
+  retryShare: 0.1,
+  hedgeShare: 0.05,
 };
 
 const positive = z.int().min(1).optional();
+const share = z.number().min(0).max(1).optional();
 
 export const routingSchema: z.ZodType<RoutingOptions> = z.strictObject({
   maxAttempts: positive.describe("Attempts of one call that may have reached a replica."),
   maxFailures: positive.describe("Failures in a row after which a replica gets no calls."),
   initialEjectionMs: positive.describe("First time a replica is left alone, in milliseconds."),
   maxEjectionMs: positive.describe("Longest time between two probes, in milliseconds."),
+  returningMs: positive.describe("How long a replica that came back gets one call at a time."),
   probeIntervalMs: positive.describe("How often a replica is asked for its versions, in ms."),
   probeTimeoutMs: positive.describe("How long a probe may take, in milliseconds."),
+  minTryTimeoutMs: positive.describe("Least time an attempt is given, in milliseconds."),
+  maxWaiting: positive.describe("Calls that may wait for a replica, in each pool."),
+  codelTargetMs: positive.describe("A queue that stays longer than this is too long, in ms."),
+  retryShare: share.describe("Further attempts after failures, as a share of all calls."),
+  hedgeShare: share.describe("Second attempts at slow calls, as a share of all calls."),
+  pacing: z.boolean().optional().describe("Times calls to arrive when the one before ends."),
+  roundTripsMs: z
+    .record(z.string(), z.number().min(0))
+    .optional()
+    .describe("By region, the way there and back before it is measured, in milliseconds."),
 }) as z.ZodType<RoutingOptions>;

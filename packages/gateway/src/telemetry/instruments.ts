@@ -21,6 +21,14 @@ export interface Gauges {
   readonly cacheEntries: () => number;
   /** Replicas by pool, and whether each is in rotation. */
   readonly replicas: () => readonly ReplicaGauge[];
+  /** Calls that wait for a replica, by pool. */
+  readonly waiting: () => readonly WaitingGauge[];
+}
+
+export interface WaitingGauge {
+  readonly model: string;
+  readonly region: string;
+  readonly waiting: number;
 }
 
 export interface ReplicaGauge {
@@ -98,7 +106,12 @@ function observe(meter: Meter, gauges: Gauges): void {
       description: "What waits, by what for",
       valueType: ValueType.INT,
     })
-    .addCallback((result) => result.observe(gauges.decodeQueue(), { queue: "decode" }));
+    .addCallback((result) => {
+      result.observe(gauges.decodeQueue(), { queue: "decode" });
+      for (const { model, region, waiting } of gauges.waiting()) {
+        result.observe(waiting, { queue: "replica", model, region });
+      }
+    });
   meter
     .createObservableGauge("tensorgate.replicas", {
       description: "Replicas by model, region and state",

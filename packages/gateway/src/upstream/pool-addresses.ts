@@ -14,6 +14,8 @@ export interface PoolAddresses {
   readonly service?: string;
   readonly tls?: ReplicaTlsOptions;
   readonly key?: UpstreamKeyOptions;
+  /** Requests that a replica works on at once; one for a device, and learnt for a server unless it is given. */
+  readonly parallelism?: number | "auto";
 }
 
 /** What routing may know of a pool: ids mean nothing to it. */
@@ -24,6 +26,8 @@ export interface PoolMembers {
   readonly replicaIds: readonly string[];
   /** Whether the region is entered by its own gateway, which has a queue and sees all of the region's load. */
   readonly isGateway: boolean;
+  /** Requests that each of them works on at once. */
+  readonly parallelism: number | "auto";
 }
 
 /** Addresses of a pool in the form that `replicas` has. */
@@ -31,6 +35,11 @@ export function addressesOf({ replicas = [], gateway }: PoolAddresses): readonly
   if (gateway === undefined) return replicas;
   const { protocol, hostname, port } = new URL(gateway);
   return [`${hostname}:${port || (protocol === "https:" ? 443 : 80)}`];
+}
+
+/** A device does one after the other; of a server nobody knows. */
+export function parallelismOf({ parallelism, dialect }: PoolAddresses): number | "auto" {
+  return parallelism ?? (dialect?.startsWith("azure-fpga") ? 1 : "auto");
 }
 
 /** What a pool says of TLS; a gateway's URL says whether there is any. */

@@ -15,8 +15,11 @@ export interface Replica {
   readonly probe: (model: string, call: CallContext) => Promise<ReplicaState>;
   /** How long a small call takes there and back, in milliseconds; undefined before anything was measured. */
   readonly roundTripMs: () => number | undefined;
-  /** How long a call would wait there before it is begun, in milliseconds, as the replica itself said a moment ago. */
-  readonly expectedWaitMs: () => number | undefined;
+  /**
+   * How long a call of `model` would wait there before it is begun, in milliseconds, as the replica itself said a moment
+   * ago.
+   */
+  readonly expectedWaitMs: (model: string) => number | undefined;
   /** @throws NotSupportedError where the dialect has no such call */
   readonly modelStatus: (
     modelSpec: ModelSpec,

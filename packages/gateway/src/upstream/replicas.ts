@@ -5,7 +5,12 @@ import { type Resolve, systemResolve } from "./discovery/dns-source.ts";
 import { sourceOf } from "./discovery/source-of.ts";
 import { type CheckedPool, checkedPool, type HeldReplica, heldReplica } from "./held-replica.ts";
 import { type ChannelOptions, channelDefaults } from "./options.ts";
-import { addressesOf, type PoolAddresses, type PoolMembers } from "./pool-addresses.ts";
+import {
+  addressesOf,
+  type PoolAddresses,
+  type PoolMembers,
+  parallelismOf,
+} from "./pool-addresses.ts";
 import type { Replica } from "./replica.ts";
 import { replicaIds } from "./replica-ids.ts";
 
@@ -82,7 +87,8 @@ export function replicas(initial: readonly PoolAddresses[], parts: ReplicaParts)
     const { model, region, gateway } = of.pool;
     const found = addressesOf(of.pool).flatMap((each) => sources.get(each)?.addresses ?? []);
     const replicaIds = [...new Set(found.map((each) => hold(each, of)))];
-    return { model, region, replicaIds, isGateway: gateway !== undefined };
+    const parallelism = parallelismOf(of.pool);
+    return { model, region, replicaIds, parallelism, isGateway: gateway !== undefined };
   }
 
   /** Brings replicas in line with pools and sources. */

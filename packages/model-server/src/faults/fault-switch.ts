@@ -1,6 +1,6 @@
+import { type Random, seededRandom } from "@tensorgate/core";
 import { grpcCode, ServingError } from "@tensorgate/tf-serving";
 import { unlessAborted } from "../hosting/wait.ts";
-import { type Random, seededRandom } from "../random/seeded-random.ts";
 import {
   type FaultOptions,
   type FaultRule,

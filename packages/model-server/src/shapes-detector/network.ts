@@ -1,4 +1,4 @@
-import { seededRandom } from "../random/seeded-random.ts";
+import { seededRandom } from "@tensorgate/core";
 import { type Block, blockParameters, type Parameter } from "../shapes/network.ts";
 import { shapeClasses } from "../shapes/shape-classes.ts";
 import { anchorsPerCell, type DetectingLayer, detectingLayers } from "./anchors.ts";

@@ -1,4 +1,4 @@
-import type { Random } from "../random/seeded-random.ts";
+import type { Random } from "@tensorgate/core";
 import {
   blur,
   clamp01,

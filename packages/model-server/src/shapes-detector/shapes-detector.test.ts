@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
+import { seededRandom } from "@tensorgate/core";
 import { families } from "@tensorgate/tf-serving";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { expect, test } from "vitest";
-import { seededRandom } from "../random/seeded-random.ts";
 import { allAnchors, anchorBox, boxFrom, offsetsOf, overlap } from "./anchors.ts";
 import { foundIn, quality } from "./evaluate.ts";
 import { sceneSizePx } from "./network.ts";

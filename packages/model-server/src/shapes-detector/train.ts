@@ -3,9 +3,9 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { fromBinary } from "@bufbuild/protobuf";
+import { type Random, seededRandom } from "@tensorgate/core";
 import { ModelProtoSchema } from "@tensorgate/proto/onnx/onnx";
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import { type Random, seededRandom } from "../random/seeded-random.ts";
 import type { Parameter } from "../shapes/network.ts";
 import {
   adam,

@@ -1,4 +1,4 @@
-import type { Random } from "../random/seeded-random.ts";
+import type { Random } from "@tensorgate/core";
 import { outlineOf, type Point } from "./outlines.ts";
 import { insideMask, squaredDistances, squaredDistanceToSegment } from "./rasterise.ts";
 import type { ShapeClass } from "./shape-classes.ts";

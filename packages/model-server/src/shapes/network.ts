@@ -1,5 +1,5 @@
+import { seededRandom } from "@tensorgate/core";
 import type { GraphBuilder } from "../onnx/graph-builder.ts";
-import { seededRandom } from "../random/seeded-random.ts";
 import { shapeClasses } from "./shape-classes.ts";
 
 /** A convolution with batch normalisation and ReLU, and maximum pooling of 2×2 after it where it says so. */

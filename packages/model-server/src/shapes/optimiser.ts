@@ -1,4 +1,4 @@
-import type { Random } from "../random/seeded-random.ts";
+import type { Random } from "@tensorgate/core";
 import { type Block, blockNames, type Parameter } from "./network.ts";
 
 const peakRate = 3e-3;

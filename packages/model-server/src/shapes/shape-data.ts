@@ -1,4 +1,4 @@
-import { seededRandom } from "../random/seeded-random.ts";
+import { seededRandom } from "@tensorgate/core";
 import { drawPicture, trainingSizePx } from "./draw-picture.ts";
 import { shapeClasses } from "./shape-classes.ts";
 

@@ -1,4 +1,4 @@
-import { seededRandom } from "../random/seeded-random.ts";
+import { seededRandom } from "@tensorgate/core";
 
 /** Numbers that look random and are the same for the same name and seed, on every machine. */
 export interface SeededStream {

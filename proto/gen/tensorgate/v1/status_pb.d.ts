@@ -105,6 +105,13 @@ export declare type GatewayStatus = Message<"tensorgate.v1.GatewayStatus"> & {
    * @generated from field: repeated tensorgate.v1.RegionStatus regions = 4;
    */
   regions: RegionStatus[];
+
+  /**
+   * Further attempts that may be made now after failures.
+   *
+   * @generated from field: int32 retries_left = 5;
+   */
+  retriesLeft: number;
 };
 
 /**
@@ -163,6 +170,27 @@ export declare type PoolStatus = Message<"tensorgate.v1.PoolStatus"> & {
    * @generated from field: repeated tensorgate.v1.ReplicaStatus replicas = 2;
    */
   replicas: ReplicaStatus[];
+
+  /**
+   * Calls that wait for a replica.
+   *
+   * @generated from field: int32 waiting = 3;
+   */
+  waiting: number;
+
+  /**
+   * Until a replica would begin with a new call, in milliseconds; absent where none serves.
+   *
+   * @generated from field: optional double expected_wait_ms = 4;
+   */
+  expectedWaitMs?: number | undefined;
+
+  /**
+   * Whether more comes than can be done, so that calls go elsewhere or are turned away.
+   *
+   * @generated from field: bool is_overloaded = 5;
+   */
+  isOverloaded: boolean;
 };
 
 /**
@@ -183,7 +211,7 @@ export declare type ReplicaStatus = Message<"tensorgate.v1.ReplicaStatus"> & {
   id: string;
 
   /**
-   * warming, ready or ejected.
+   * warming, ready, returning, suspect, ejected or draining.
    *
    * @generated from field: string state = 2;
    */
@@ -207,11 +235,32 @@ export declare type ReplicaStatus = Message<"tensorgate.v1.ReplicaStatus"> & {
   failed: bigint;
 
   /**
-   * Moving average of the answered attempts, in milliseconds; absent before the first.
+   * Moving average of the answered attempts, the way included, in milliseconds; absent before the first.
    *
    * @generated from field: optional double latency_ms = 6;
    */
   latencyMs?: number | undefined;
+
+  /**
+   * Calls that it may have in flight.
+   *
+   * @generated from field: int32 slots = 7;
+   */
+  slots: number;
+
+  /**
+   * How often it was taken out.
+   *
+   * @generated from field: int64 ejections = 8;
+   */
+  ejections: bigint;
+
+  /**
+   * What a call usually takes there without the way, in milliseconds; absent before the first.
+   *
+   * @generated from field: optional double service_ms = 9;
+   */
+  serviceMs?: number | undefined;
 };
 
 /**

@@ -5,6 +5,7 @@ import {
   type Clock,
   type DType,
   NotSupportedError,
+  ScoringError,
   type TensorInfo,
 } from "@tensorgate/core";
 import { GetModelMetadataResponseSchema } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
@@ -48,12 +49,15 @@ export interface PeerParts {
  * Both describe the model alike: tensors have the same names here and there.
  */
 export function peerReplica(channel: UnaryChannel, { region, clock }: PeerParts): Replica {
-  let expectedWait: { readonly ms: number; readonly saidMs: number } | undefined;
+  /** By model. */
+  const expectedWaits = new Map<string, { readonly ms: number; readonly saidMs: number }>();
 
-  function hear(headers: IncomingHttpHeaders): void {
-    const ms = Number.parseFloat(String(headers["x-tensorgate-expected-wait-ms"]));
-    if (ms >= 0) expectedWait = { ms, saidMs: clock.nowMs() };
+  function hear(model: string, ms: number): void {
+    if (ms >= 0) expectedWaits.set(model, { ms, saidMs: clock.nowMs() });
   }
+
+  const toldBy = (headers: IncomingHttpHeaders) =>
+    Number.parseFloat(String(headers["x-tensorgate-expected-wait-ms"]));
 
   async function ask(
     method: string,
@@ -62,13 +66,21 @@ export function peerReplica(channel: UnaryChannel, { region, clock }: PeerParts)
   ): Promise<UnaryReply> {
     const headers = call.noStore ? { "cache-control": "no-store" } : {};
     try {
-      const reply = await channel.unary(`/tensorgate.v1.${method}`, segments, { ...call, headers });
-      hear(reply.headers);
+      return await channel.unary(`/tensorgate.v1.${method}`, segments, { ...call, headers });
+    } catch (thrown) {
+      throw failureOfPeer(thrown);
+    }
+  }
+
+  async function predict(model: string, segments: readonly Uint8Array[], call: CallContext) {
+    try {
+      const reply = await ask("ScoringService/Predict", segments, call);
+      hear(model, toldBy(reply.headers));
       return reply;
     } catch (thrown) {
-      const error = failureOfPeer(thrown);
-      if (error.cause instanceof GrpcStatusError) hear(error.cause.headers);
-      throw error;
+      const { cause } = ScoringError.from(thrown);
+      if (cause instanceof GrpcStatusError) hear(model, toldBy(cause.headers));
+      throw thrown;
     }
   }
 
@@ -83,23 +95,24 @@ export function peerReplica(channel: UnaryChannel, { region, clock }: PeerParts)
     const request = toBinary(GetStatusRequestSchema, create(GetStatusRequestSchema));
     const { message } = await ask("StatusService/GetStatus", [request], call);
     const { status } = readReply(() => fromBinary(GetStatusResponseSchema, message));
-    return (status?.regions ?? [])
-      .filter(({ name }) => name === region)
-      .flatMap(({ pools }) => pools)
-      .filter((pool) => pool.model === model)
-      .some(({ replicas }) => replicas.some(({ state }) => state === "ready"));
+    const pool = status?.regions
+      .find(({ name }) => name === region)
+      ?.pools.find((each) => each.model === model);
+    hear(model, pool?.expectedWaitMs ?? Number.NaN);
+    return pool?.replicas.some(({ state }) => state === "ready" || state === "returning") ?? false;
   }
 
   return {
     roundTripMs: channel.roundTripMs,
 
-    expectedWaitMs: () =>
-      expectedWait && clock.nowMs() - expectedWait.saidMs <= waitGoodForMs
-        ? expectedWait.ms
-        : undefined,
+    expectedWaitMs: (model) => {
+      const told = expectedWaits.get(model);
+      return told && clock.nowMs() - told.saidMs <= waitGoodForMs ? told.ms : undefined;
+    },
 
     score: async (request, call) => {
-      const { message } = await ask("ScoringService/Predict", peerPredictSegments(request), call);
+      const { name } = request.modelSpec;
+      const { message } = await predict(name, peerPredictSegments(request), call);
       return readReply(() => scoreResponseFromPeer(message, request.modelSpec));
     },
 

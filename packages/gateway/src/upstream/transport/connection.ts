@@ -39,10 +39,13 @@ export interface OpenConnection {
    * @see RFC 9113, section 6.8
    */
   readonly lastProcessedId?: number;
+  /** Whether it said so without an error. */
+  readonly endsInPeace?: boolean;
 }
 
 interface Held extends OpenConnection {
   lastProcessedId?: number;
+  endsInPeace?: boolean;
   /** Calls that are in flight. */
   callCount: number;
   /** Calls that it ever had. */
@@ -96,7 +99,8 @@ export function connection({
     session.once("close", forget);
     const held: Held = { session, headers, callCount: 0, openedCount: 0, usedAtMs: clock.nowMs() };
     // It may come twice: first for all that was sent so far, then with the id.
-    session.on("goaway", (_code, lastProcessedId) => {
+    session.on("goaway", (code, lastProcessedId) => {
+      held.endsInPeace = code === http2.constants.NGHTTP2_NO_ERROR;
       held.lastProcessedId = lastProcessedId;
       forget();
     });

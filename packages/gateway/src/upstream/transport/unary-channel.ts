@@ -184,7 +184,7 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
 }
 
 function lost(
-  { session, lastProcessedId = Number.POSITIVE_INFINITY }: OpenConnection,
+  { session, lastProcessedId = Number.POSITIVE_INFINITY, endsInPeace = false }: OpenConnection,
   stream: http2.ClientHttp2Stream,
   failure: unknown,
 ): UpstreamFailedError {
@@ -194,7 +194,8 @@ function lost(
   const wasRefused = rstCode === http2.constants.NGHTTP2_REFUSED_STREAM;
   const wasLeftBehind = id !== undefined && id > lastProcessedId;
   return new UpstreamFailedError("the connection to the replica was lost", {
-    wasLost: true,
+    // A connection that was closed in good order says nothing against the replica: the next one is made anew.
+    wasLost: !(wasLeftBehind && endsInPeace),
     wasNeverSent: cannotHaveLeft || wasRefused || wasLeftBehind,
     cause: failure ?? new Error(`stream closed with code ${rstCode} and no status`),
   });

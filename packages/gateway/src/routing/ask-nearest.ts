@@ -1,0 +1,51 @@
+import { type CallContext, ScoringError } from "@tensorgate/core";
+import { type Attempt, attemptFailure } from "./attempt.ts";
+import type { PoolReport, ReplicaReport } from "./dispatcher/dispatcher-status.ts";
+import { refusalError } from "./refusal-error.ts";
+
+export interface Question {
+  readonly model: string;
+  readonly call: CallContext;
+  readonly pools: readonly PoolReport[];
+}
+
+/** Replicas that are asked before the last failure is told. */
+const mostAsked = 4;
+
+/**
+ * Asks the replicas of a model that are in rotation, one after the other, the nearest first, until one answers.
+ *
+ * @throws ForbiddenError if residency leaves no region
+ * @throws NoReplicaError or ModelNotReadyError if none is in rotation
+ */
+export async function askNearest<Answer>(
+  attempt: Attempt<Answer>,
+  { model, call, pools }: Question,
+): Promise<Answer> {
+  const { residency, region: wish } = call.wishes;
+  const ofModel = pools.filter((pool) => pool.model === model);
+  const allowed = ofModel.filter(({ region }) => !residency || residency.includes(region));
+  const regions = ofModel.map(({ region }) => region);
+  if (ofModel.length > 0 && allowed.length === 0) {
+    throw refusalError("residency", { model, regions });
+  }
+  const farness = ({ region, roundTripMs }: PoolReport) => (region === wish ? -1 : roundTripMs);
+  const replicas = allowed
+    .toSorted((a, b) => farness(a) - farness(b))
+    .flatMap((pool) => pool.replicas);
+  let lastError: ScoringError | undefined;
+  for (const { id } of replicas.filter(isServing).slice(0, mostAsked)) {
+    try {
+      return await attempt(id, call);
+    } catch (thrown) {
+      lastError = ScoringError.from(thrown);
+      if (call.signal.aborted || !attemptFailure(lastError)) throw lastError;
+    }
+  }
+  const isLoading = replicas.some(({ state }) => state === "warming");
+  throw lastError ?? refusalError(isLoading ? "model-not-ready" : "no-replica", { model, regions });
+}
+
+function isServing({ state }: ReplicaReport): boolean {
+  return state === "ready" || state === "returning";
+}

@@ -1,0 +1,49 @@
+import type { AttemptFailure } from "./events.ts";
+
+/** What is known of a request when an attempt of it has failed, this attempt counted. */
+export interface FailedRequest {
+  readonly isRepeatable: boolean;
+  /** Attempts that may have reached a replica. */
+  readonly failedCount: number;
+  /** Attempts that a replica answered with a failure of its own. */
+  readonly answeredFailures: number;
+  /** Replicas that served others and lost their connection over this request. */
+  readonly killCount: number;
+}
+
+export type NextStep =
+  /** To another replica, at no cost. */
+  | "again"
+  /** To another replica, if the budget allows it. */
+  | "again-if-budgeted"
+  /** The caller is told. */
+  | "give-up"
+  /** No replica is lost over it any more. */
+  | "quarantine";
+
+/** Once more in the region, once in the next. */
+const mostAnsweredFailures = 2;
+/** Two replicas that served others are no chance. */
+const mostKills = 2;
+
+/**
+ * The table of failures: what becomes of a request whose attempt failed.
+ *
+ * @param maxAttempts - that may have reached a replica
+ * @see gRFC A6 for what was never sent: it may go again whatever it is
+ */
+export function afterFailure(
+  failure: AttemptFailure,
+  request: FailedRequest,
+  maxAttempts: number,
+): NextStep {
+  if (failure === "never-sent" || failure === "turned-away") return "again";
+  if (!request.isRepeatable) return "give-up";
+  if (failure === "warming") return "again";
+  if (request.killCount >= mostKills) return "quarantine";
+  if (request.failedCount >= maxAttempts) return "give-up";
+  if (failure === "failed") {
+    return request.answeredFailures > mostAnsweredFailures ? "give-up" : "again-if-budgeted";
+  }
+  return "again";
+}

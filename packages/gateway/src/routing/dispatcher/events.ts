@@ -1,0 +1,164 @@
+import type { Priority, RoutingStep } from "@tensorgate/core";
+
+/** A request as the dispatcher knows it: where it may go, how long it may take, what may be done with it. */
+export interface Arrival {
+  readonly id: number;
+  readonly model: string;
+  readonly priority: Priority;
+  /** When its caller stops to wait, on the clock of the events. */
+  readonly deadlineMs: number;
+  /** Region to prefer. */
+  readonly region?: string;
+  /** Regions it may be served in; never left, whatever fails. */
+  readonly residency?: readonly string[];
+  /** Whether it may be done twice. */
+  readonly isRepeatable: boolean;
+  /** Whether it may be sent to a second replica while the first one still works on it. */
+  readonly mayHedge: boolean;
+  /** Whether another gateway sent it here: it is not sent on to a third. */
+  readonly isForwarded: boolean;
+  /** Whether the caller wants to know why it went where it went. */
+  readonly isTraced: boolean;
+}
+
+/** Why an attempt brought no answer. */
+export type AttemptFailure =
+  /** The replica cannot have seen the request. */
+  | "never-sent"
+  /** The same, since the connection was closed in good order: the next attempt makes a new one. */
+  | "turned-away"
+  /** The connection broke after the request had left. */
+  | "lost"
+  /** The replica said that it failed, or what it said could not be read. */
+  | "failed"
+  /** The replica said that it has no room. */
+  | "full"
+  /** The replica said that its model is still being loaded. */
+  | "warming";
+
+/** What a probe found: the model can be scored, it is not loaded yet, or nobody answered. */
+export type ProbeFinding = "ready" | "warming" | "lost";
+
+/** One replica of a pool, as the configuration has it. */
+export interface Member {
+  readonly id: string;
+  /** Requests that it works on at the same time; learnt where it is `auto`. */
+  readonly parallelism: number | "auto";
+  /** Whether it is the gateway of its region rather than a replica itself. */
+  readonly isGateway: boolean;
+}
+
+/** The replicas that serve one model in one region. Addresses are opaque here. */
+export interface PoolMembers {
+  readonly model: string;
+  readonly region: string;
+  readonly members: readonly Member[];
+}
+
+/** What happens. */
+export type DispatcherEvent =
+  | { readonly type: "arrival"; readonly request: Arrival }
+  /**
+   * A reply has come, whatever it says of the request.
+   * `expectedWaitMs` is what a gateway said that its next request would wait, in milliseconds.
+   */
+  | { readonly type: "answered"; readonly attemptId: number; readonly expectedWaitMs?: number }
+  | { readonly type: "failed"; readonly attemptId: number; readonly failure: AttemptFailure }
+  /** The caller left. What a replica works on it goes on: nobody can stop a device. */
+  | { readonly type: "cancelled"; readonly id: number }
+  | {
+      readonly type: "probed";
+      readonly model: string;
+      readonly replicaId: string;
+      readonly finding: ProbeFinding;
+      /** That the question was on the way, in milliseconds. */
+      readonly roundTripMs?: number;
+      readonly expectedWaitMs?: number;
+    }
+  /** What there is to serve from now on. */
+  | { readonly type: "pools"; readonly pools: readonly PoolMembers[] }
+  /** A replica is to get nothing new, for a while. */
+  | { readonly type: "drain"; readonly replicaId: string }
+  /** A replica that was drained may serve again, after a good probe. */
+  | { readonly type: "readmit"; readonly replicaId: string }
+  /** A time that was asked for has come. */
+  | { readonly type: "tick" };
+
+/** Why a request ends without an answer. */
+export type Refusal =
+  /** It could not be answered before its deadline any more. */
+  | "deadline"
+  /** The model is in no region where the request may be served. */
+  | "residency"
+  /** Every replica that could take it is out. */
+  | "no-replica"
+  /** The model is being loaded everywhere. */
+  | "model-not-ready"
+  /** More is waiting already than can be served in time. */
+  | "overloaded"
+  /** Its last attempt failed, and there is no other. */
+  | "attempt-failed"
+  /** Replicas that served others lost their connection twice over this one. */
+  | "kills-replicas";
+
+/** What is to be done about it. */
+export type DispatcherCommand =
+  | Send
+  /** The answer of this attempt is the request's. */
+  | {
+      readonly type: "settle";
+      readonly id: number;
+      readonly attemptId: number;
+      /** What was decided, where the caller wants to know. */
+      readonly trace?: readonly RoutingStep[];
+    }
+  | Refuse
+  /** Nobody waits for this attempt any more. */
+  | { readonly type: "abandon"; readonly attemptId: number }
+  | { readonly type: "probe"; readonly model: string; readonly replicaId: string }
+  | { readonly type: "note"; readonly change: StateChange }
+  /** A tick is wanted then. */
+  | { readonly type: "wake"; readonly atMs: number };
+
+export interface Send {
+  readonly type: "send";
+  readonly id: number;
+  readonly attemptId: number;
+  readonly model: string;
+  readonly region: string;
+  readonly replicaId: string;
+  /** That it waited for a slot, in milliseconds. */
+  readonly waitedMs: number;
+}
+
+export interface Refuse {
+  readonly type: "refuse";
+  readonly id: number;
+  readonly because: Refusal;
+  /** The attempt that failed last, where one did. */
+  readonly attemptId?: number;
+  /** When it may be worth another try, in milliseconds from now. */
+  readonly retryAfterMs?: number;
+  readonly trace?: readonly RoutingStep[];
+}
+
+/** A replica went from one state to another. */
+export interface StateChange {
+  readonly model: string;
+  readonly region: string;
+  readonly replicaId: string;
+  readonly from: ReplicaStateName;
+  readonly to: ReplicaStateName;
+  readonly because: string;
+}
+
+export const replicaStates = [
+  "warming",
+  "ready",
+  "returning",
+  "suspect",
+  "ejected",
+  "draining",
+] as const;
+
+export type ReplicaStateName = (typeof replicaStates)[number];

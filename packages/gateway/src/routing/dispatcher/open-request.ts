@@ -1,0 +1,64 @@
+import type { RoutingStep } from "@tensorgate/core";
+import type { Arrival, AttemptFailure } from "./events.ts";
+import type { Pool } from "./pool.ts";
+import { type Rank, rankOf } from "./rank.ts";
+import type { Replica } from "./replica.ts";
+
+/** A request that has not ended. It waits, or attempts are under way for it, or both. */
+export interface OpenRequest extends Arrival {
+  readonly rank: Rank;
+  readonly arrivedMs: number;
+  /** When it joined the line it is in. */
+  sinceMs: number;
+  waitsIn: RequestPool | undefined;
+  readonly underWay: Attempt[];
+  /** Replicas that are not asked again. */
+  readonly tried: Set<string>;
+  /** What failed in each region. */
+  readonly failures: Map<string, number>;
+  /** Attempts that may have reached a replica and failed. */
+  failedCount: number;
+  /** Attempts that a replica answered with a failure of its own. */
+  answeredFailures: number;
+  /** Replicas that served others and lost their connection over this request. */
+  killCount: number;
+  /** The attempt that failed last. */
+  lastFailed: { readonly attemptId: number; readonly failure: AttemptFailure } | undefined;
+  readonly trace: RoutingStep[] | undefined;
+}
+
+export type RequestPool = Pool<OpenRequest>;
+
+export interface Attempt {
+  readonly id: number;
+  readonly request: OpenRequest;
+  readonly pool: RequestPool;
+  readonly replica: Replica;
+  sentMs: number;
+  /** When the replica is believed to begin with it. */
+  expectedStartMs: number;
+  /** Replies of the replica before it was sent. */
+  readonly repliesThen: number;
+  /** Its replica is suspected for it already. */
+  isOverdue: boolean;
+  /** Its request was answered by another: only the replica is still of interest. */
+  isLeftOver: boolean;
+}
+
+export function openRequest(arrival: Arrival, nowMs: number): OpenRequest {
+  return {
+    ...arrival,
+    rank: rankOf(arrival),
+    arrivedMs: nowMs,
+    sinceMs: nowMs,
+    waitsIn: undefined,
+    underWay: [],
+    tried: new Set(),
+    failures: new Map(),
+    failedCount: 0,
+    answeredFailures: 0,
+    killCount: 0,
+    lastFailed: undefined,
+    trace: arrival.isTraced ? [] : undefined,
+  };
+}

@@ -1,0 +1,81 @@
+/** Whether a pool gets more than it can do, as CoDel sees it: its queue does not become short for a while, and grows. */
+export interface Overload {
+  readonly isOn: boolean;
+  /** Told of every request that would have liked to go to this pool, whether it could or not. */
+  offered(nowMs: number): void;
+  /** Told of every request that was sent. */
+  sent(nowMs: number): void;
+  /** @param oldestMs - how long the oldest has been waiting; 0 where nobody waits */
+  observe(oldestMs: number, targetMs: number, nowMs: number): void;
+}
+
+/**
+ * Length of the interval in which a queue that is no more than a burst gets short, in milliseconds.
+ * @see Nichols and Jacobson, "Controlling Queue Delay" (RFC 8289), section 4.2
+ */
+export const codelIntervalMs = 100;
+
+/** A long queue alone is no overload: at 95 % load it is long for hundreds of milliseconds. It must grow, too. */
+const growing = 1.1;
+const bucketMs = 50;
+/** Half a second: arrivals of an eight-device pool vary by three per cent in it. */
+const bucketCount = 10;
+/** The last of them must tell the same: what came all at once, as after a pause of the gateway, is over by then. */
+const lastBuckets = 2;
+
+export function overload(): Overload {
+  const offeredIn = new Float64Array(bucketCount);
+  const sentIn = new Float64Array(bucketCount);
+  let bucket = Number.NEGATIVE_INFINITY;
+  let longSinceMs = Number.POSITIVE_INFINITY;
+  let isOn = false;
+
+  function at(nowMs: number): number {
+    const now = Math.floor(nowMs / bucketMs);
+    const skipped = Math.min(now - bucket, bucketCount);
+    for (let each = 0; each < skipped; each += 1) {
+      const index = (((now - each) % bucketCount) + bucketCount) % bucketCount;
+      offeredIn[index] = 0;
+      sentIn[index] = 0;
+    }
+    bucket = Math.max(bucket, now);
+    return ((now % bucketCount) + bucketCount) % bucketCount;
+  }
+
+  /** @param last - so many of the buckets, the one that is being filled included */
+  function isGrowing(nowMs: number, last = bucketCount): boolean {
+    const newest = at(nowMs);
+    let [offered, sent] = [0, 0];
+    for (let back = 0; back < last; back += 1) {
+      const index = (newest - back + bucketCount) % bucketCount;
+      offered += offeredIn[index] ?? 0;
+      sent += sentIn[index] ?? 0;
+    }
+    return offered > growing * sent;
+  }
+
+  return {
+    get isOn() {
+      return isOn;
+    },
+    offered: (nowMs) => {
+      const index = at(nowMs);
+      offeredIn[index] = (offeredIn[index] ?? 0) + 1;
+    },
+    sent: (nowMs) => {
+      const index = at(nowMs);
+      sentIn[index] = (sentIn[index] ?? 0) + 1;
+    },
+    observe: (oldestMs, targetMs, nowMs) => {
+      if (oldestMs < targetMs) {
+        longSinceMs = Number.POSITIVE_INFINITY;
+        // A line that is short because others were turned away would be long again at once.
+        if (isOn) isOn = isGrowing(nowMs);
+        return;
+      }
+      longSinceMs = Math.min(longSinceMs, nowMs);
+      if (isOn || nowMs - longSinceMs < codelIntervalMs) return;
+      isOn = isGrowing(nowMs) && isGrowing(nowMs, lastBuckets);
+    },
+  };
+}

@@ -1,0 +1,177 @@
+import type { Member, ReplicaStateName } from "./events.ts";
+import { gatewayWindow } from "./gateway-window.ts";
+import { learntParallelism } from "./learnt-parallelism.ts";
+import {
+  afterProbe,
+  ejectionMs,
+  type HealthSettings,
+  isServing,
+  type ReplicaHealth,
+  slotLimit,
+  stateName,
+} from "./replica-health.ts";
+import { type ReplicaSlots, replicaSlots, type SlotSettings } from "./replica-slots.ts";
+
+/** One replica in one pool: its slots, its health, and what became of what it was sent. */
+export interface Replica {
+  readonly member: Member;
+  readonly slots: ReplicaSlots;
+  readonly counts: Readonly<ReplicaCounts>;
+  /** What the gateway of its region said that its next request would wait, and when, in milliseconds. */
+  expectedWait: { readonly waitMs: number; readonly toldMs: number } | undefined;
+  /** Whether a probe was asked for that has not come back. */
+  isProbed: boolean;
+  /** When it is to be probed next, unless something happens before. */
+  nextProbeMs: number;
+  /** Replies that came, which are more than `counts.answered`: also those that nobody waited for. */
+  readonly replyCount: number;
+  /** The same when the last probe was sent. */
+  repliesAtProbe: number;
+  readonly isServing: boolean;
+  readonly isSuspect: boolean;
+  /** Whether it is being probed for the first time, or for being suspect: more is known in a moment. */
+  readonly isHopeful: boolean;
+  state(nowMs: number): ReplicaStateName;
+  /** The earliest time to send the next request; Infinity while only an event can make it ready. */
+  readySinceMs(nowMs: number): number;
+  /** Moving average of the answered attempts, the way included, in milliseconds; undefined before the first. */
+  readonly latencyMs: number | undefined;
+  /**
+   * It answered.
+   *
+   * @param isSlow - whether it took far longer than its peers would have
+   * @param attemptMs - from the sending to the reply, in milliseconds
+   */
+  answered(isSlow: boolean, attemptMs: number): void;
+  /** It failed by itself. @returns how many in a row, this one included */
+  failed(): number;
+  /** Slow replies in a row. */
+  readonly slowInARow: number;
+  /** When it is probed if it is out. */
+  readonly outUntilMs: number | undefined;
+  /** @returns the state before and after, where they differ */
+  change(to: HealthChange, nowMs: number): Transition | undefined;
+}
+
+export type HealthChange =
+  | "suspect"
+  | "eject"
+  | "warming"
+  | "drain"
+  | "readmit"
+  | { readonly probe: "ready" | "warming" | "lost" };
+
+export interface Transition {
+  readonly from: ReplicaStateName;
+  readonly to: ReplicaStateName;
+}
+
+interface ReplicaCounts {
+  answered: number;
+  failed: number;
+  ejections: number;
+}
+
+/** Weight of the newest attempt in the average. */
+const newest = 0.2;
+/** A replica that served this many requests after it came back is as good as it was before. */
+const forgottenAfter = 100;
+
+export function replica(
+  member: Member,
+  slotSettings: Omit<SlotSettings, "parallelism">,
+  health: HealthSettings,
+): Replica {
+  const slots = replicaSlots({ ...slotSettings, parallelism: limitOf(member) });
+  const counts: ReplicaCounts = { answered: 0, failed: 0, ejections: 0 };
+  let now: ReplicaHealth = { state: "warming" };
+  let latencyMs: number | undefined;
+  /** Whether a probe has come back. */
+  let wasHeard = false;
+  let failuresInARow = 0;
+  let slowInARow = 0;
+  let ejectionsInARow = 0;
+  let answeredSinceReturn = 0;
+
+  function next(to: HealthChange, nowMs: number): ReplicaHealth {
+    if (to === "suspect") return { state: "suspect" };
+    if (to === "warming") return { state: "warming" };
+    if (to === "drain") return { state: "draining" };
+    if (to === "readmit") return { state: "warming" };
+    if (to === "eject") return ejected(nowMs);
+    wasHeard = true;
+    const after = afterProbe(now, to.probe, nowMs, health);
+    return after === "eject" ? ejected(nowMs) : after;
+  }
+
+  function ejected(nowMs: number): ReplicaHealth {
+    ejectionsInARow += 1;
+    counts.ejections += 1;
+    answeredSinceReturn = 0;
+    failuresInARow = 0;
+    slowInARow = 0;
+    return { state: "ejected", untilMs: nowMs + ejectionMs(ejectionsInARow, health) };
+  }
+
+  return {
+    member,
+    slots,
+    counts,
+    expectedWait: undefined,
+    isProbed: false,
+    nextProbeMs: Number.POSITIVE_INFINITY,
+    repliesAtProbe: 0,
+    get replyCount() {
+      return counts.answered;
+    },
+    get isServing() {
+      return isServing(now);
+    },
+    get isSuspect() {
+      return now.state === "suspect";
+    },
+    get isHopeful() {
+      return now.state === "suspect" || (now.state === "warming" && !wasHeard);
+    },
+    get slowInARow() {
+      return slowInARow;
+    },
+    get outUntilMs() {
+      return now.state === "ejected" ? now.untilMs : undefined;
+    },
+    state: (nowMs) => stateName(now, nowMs),
+    readySinceMs: (nowMs) => {
+      const limit = slotLimit(now, nowMs);
+      if (limit === 0) return Number.POSITIVE_INFINITY;
+      return slots.readySinceMs(nowMs, limit);
+    },
+    get latencyMs() {
+      return latencyMs;
+    },
+    answered: (isSlow, attemptMs) => {
+      latencyMs =
+        latencyMs === undefined ? attemptMs : latencyMs + newest * (attemptMs - latencyMs);
+      counts.answered += 1;
+      failuresInARow = 0;
+      slowInARow = isSlow ? slowInARow + 1 : 0;
+      answeredSinceReturn += 1;
+      if (answeredSinceReturn >= forgottenAfter) ejectionsInARow = 0;
+    },
+    failed: () => {
+      counts.failed += 1;
+      failuresInARow += 1;
+      return failuresInARow;
+    },
+    change: (to, nowMs) => {
+      const from = stateName(now, nowMs);
+      now = next(to, nowMs);
+      const after = stateName(now, nowMs);
+      return from === after ? undefined : { from, to: after };
+    },
+  };
+}
+
+function limitOf({ isGateway, parallelism }: Member): SlotSettings["parallelism"] {
+  if (isGateway) return gatewayWindow();
+  return parallelism === "auto" ? learntParallelism() : parallelism;
+}

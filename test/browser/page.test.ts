@@ -175,12 +175,23 @@ describe.skipIf(whyNoBrowser)("the page", () => {
   });
 
   test("nothing is wider than a phone", async () => {
-    await using running = await startBundledGateway({}, { console: consoleFiles() });
+    await using running = await startBundledGateway(
+      {},
+      {
+        console: consoleFiles(),
+        plugs: {
+          list: () => [{ region: "westeurope", isPlugged: true }],
+          unplug: () => {},
+          plug: async () => {},
+        },
+      },
+    );
     await using opened = await open(running.url);
     const { page } = opened;
     await page.setViewportSize({ width: 360, height: 740 });
     await page.setInputFiles("#file", picture("star"));
     await untilBest(page, "star");
+    await page.waitForSelector(".replica.ready");
 
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
   });
@@ -217,7 +228,18 @@ describe.skipIf(whyNoBrowser)("the page", () => {
 
     await page.click("#steady");
     await page.waitForFunction(() => Number(document.querySelector("#answered")?.textContent) > 2);
-    await page.click("[data-region=westeurope]");
+    // A new status comes while the button is held down.
+    await page.hover("[data-region=westeurope]");
+    await page.mouse.down();
+    const pressed = await page.evaluateHandle(
+      () =>
+        new Promise<void>((resolve) => {
+          const cell = document.querySelector("#regions .sparkline")?.parentElement;
+          if (cell) new MutationObserver(() => resolve()).observe(cell, { childList: true });
+        }),
+    );
+    await pressed.dispose();
+    await page.mouse.up();
     await page.waitForSelector("text=Plug it in");
     expect(isPlugged.get("westeurope")).toBe(false);
     await page.click("[data-region=westeurope]");

@@ -118,7 +118,19 @@ test.each([
   expect(Buffer.from(heard[0]?.request.pictures[0]?.source.value ?? [])).toEqual(picture);
 });
 
+const used = new Blob(["x"]).stream();
+used.getReader();
+
 test.each([
+  { input: used, text: "the stream cannot be read: Invalid state: ReadableStream is locked" },
+  { input: Readable.from(["text"]), text: "the stream gives no bytes. Hint: open it without" },
+  { input: Readable.from([]), text: "the stream is empty. Hint: a stream can be read only once" },
+  {
+    input: new ReadableStream({ pull: () => Promise.reject(new Error("the disk is gone")) }),
+    text: "the stream cannot be read: the disk is gone",
+  },
+  { input: null as unknown as string, text: "the picture is none of what can be sent" },
+  { input: "https://example.com/cat.jpg", text: "is no file. Hint: fetch it" },
   { input: "/nowhere/cat.jpg", text: "/nowhere/cat.jpg cannot be read" },
   { input: new URL("https://example.com/cat.jpg"), text: "is no file" },
   { input: new Uint8Array(), text: "the picture is empty" },
@@ -129,7 +141,17 @@ test.each([
 
   await expect(failed).rejects.toThrow(`classify(m): `);
   await expect(failed).rejects.toThrow(text);
+  await expect(failed).rejects.toMatchObject({ reason: "invalid-request", attempts: 1 });
   expect(heard).toEqual([]);
+});
+
+test("an option that cannot be sent is told, and not taken for a wrong address", async () => {
+  const { client } = clientOf();
+
+  await expect(client.classify("m", picture, { topK: 1.5 })).rejects.toMatchObject({
+    reason: "invalid-request",
+    message: expect.stringContaining("top_k"),
+  });
 });
 
 test("a failure says what was called, what went wrong and what to do", async () => {

@@ -2,16 +2,23 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import {
   errorByReason,
   foreignAnswerError,
+  InvalidRequestError,
   ScoringError,
   unreachableError,
   type WireFacts,
 } from "@tensorgate/core";
 import { ErrorInfoSchema, RetryInfoSchema } from "@tensorgate/proto/google/rpc/error_details";
 
+/** How the library begins what it says of a message that cannot be sent: a topK of 1.5, say. */
+const unsent = "serialize binary: ";
+
 /** What the transport threw, in our own words. */
 export function errorFromTransport(thrown: unknown): ScoringError {
   if (ScoringError.is(thrown)) return thrown;
   if (!(thrown instanceof ConnectError)) return unreachable(thrown);
+  if (thrown.rawMessage.startsWith(unsent)) {
+    return new InvalidRequestError(thrown.rawMessage.slice(unsent.length), { cause: thrown });
+  }
   const [info] = thrown.findDetails(ErrorInfoSchema);
   const { rawMessage: message, code: grpcCode } = thrown;
   if (info?.domain !== "tensorgate") return foreign(thrown);

@@ -95,7 +95,10 @@ export class ScoringClient<Catalog = AnyCatalog> {
     return predict(this.#connection, model, inputs, options);
   }
 
-  /** Labels of many pictures, each as soon as it is known; those that fail are told in their place. */
+  /**
+   * Labels of many pictures, each as soon as it is known; those that fail are told in their place. Once `signal` aborts,
+   * no more are taken.
+   */
   classifyAll<Input extends PictureInput, Name extends ModelNames<Catalog, "classify">>(
     model: Name,
     pictures: Iterable<Input> | AsyncIterable<Input>,
@@ -156,7 +159,7 @@ function all<Input, Options extends CallOptions & ManyOptions, Value>(
   score: (input: Input, options: Options) => Promise<Value>,
 ): AsyncGenerator<Outcome<Input, Value>> {
   const { concurrency = defaultConcurrency, signal } = options;
-  return scoreAll(inputs, concurrency, (input, left) =>
-    score(input, { ...options, signal: signal ? AbortSignal.any([signal, left]) : left }),
+  return scoreAll(inputs, { concurrency, signal }, (input, left) =>
+    score(input, { ...options, signal: left }),
   );
 }

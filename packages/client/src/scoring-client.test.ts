@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
 import { ScoringError } from "@tensorgate/core";
@@ -88,7 +91,7 @@ test("what a call is told is sent", async () => {
       region: "eastus",
       residency: ["eastus", "westus2"],
     },
-    ...{ requestId: "mine", noStore: true, headers: { "x-once": "2" } },
+    ...{ priority: "batch", requestId: "mine", noStore: true, headers: { "x-once": "2" } },
   });
 
   const [{ request, headers } = { request: undefined, headers: new Headers() }] = heard;
@@ -97,6 +100,7 @@ test("what a call is told is sent", async () => {
     authorization: "Bearer tg_a_secret",
     "x-tensorgate-region": "eastus",
     "x-tensorgate-residency": "eastus,westus2",
+    "x-tensorgate-priority": "batch",
     "x-request-id": "mine",
     "cache-control": "no-store",
     "x-everywhere": "1",
@@ -323,6 +327,42 @@ test("leaving a loop over many pictures ends what is under way", async () => {
   expect(isReturned).toBe(true);
 });
 
-test.each(["ftp://h", "not a url"])("%s is no address of a gateway", (baseUrl) => {
-  expect(() => new ScoringClient({ baseUrl })).toThrow("baseUrl must be an http or https URL");
+test.each([
+  { baseUrl: "ftp://h", text: "baseUrl must be an http or https URL" },
+  { baseUrl: "localhost:8080", text: "Hint: is it http://localhost:8080?" },
+  { baseUrl: "http://me:secret@h", text: "baseUrl must not hold a name or a password" },
+])("$baseUrl is no address of a gateway", ({ baseUrl, text }) => {
+  const made = () => new ScoringClient({ baseUrl });
+
+  expect(made).toThrow(text);
+  expect(made).toThrow(expect.objectContaining({ reason: "invalid-request", field: "baseUrl" }));
+  expect(made).not.toThrow("secret");
+});
+
+test("a client with other settings keeps the rest, and the connections", async () => {
+  const { client, heard } = clientOf([], { headers: { "x-first": "1" }, maxRetries: 0 });
+  const other = client.with({ apiKey: "tg_a_secret", headers: { "x-second": "2" } });
+
+  await other.classify("m", picture);
+  await client.classify("m", picture);
+
+  expect(Object.fromEntries(heard[0]?.headers ?? [])).toMatchObject({
+    ...{ authorization: "Bearer tg_a_secret", "x-second": "2" },
+  });
+  expect(heard[1]?.headers.get("authorization")).toBeNull();
+  expect(heard[1]?.headers.get("x-first")).toBe("1");
+});
+
+test("leaving its scope closes the connections", async () => {
+  const server = createServer((_request, response) => response.end("no gateway"));
+  server.keepAliveTimeout = 60_000;
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as AddressInfo;
+  {
+    await using client = new ScoringClient({ baseUrl: `http://127.0.0.1:${port}`, maxRetries: 0 });
+    await expect(client.classify("m", picture)).rejects.toThrow("the answer is not");
+  }
+
+  // It ends at once only if no connection is kept open.
+  await new Promise((resolve) => server.close(resolve));
 });

@@ -52,7 +52,7 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
   readonly #scoring: Client<typeof ScoringService>;
   readonly #health: Client<typeof Health>;
 
-  /** @throws TypeError if `baseUrl` is no URL of HTTP */
+  /** @throws InvalidRequestError if `baseUrl` is no URL of HTTP */
   constructor(options: ClientOptions = {}, shared?: SharedParts) {
     this.#options = options;
     this.#connection = openConnection(options, shared);

@@ -4,6 +4,7 @@ import {
   type Clock,
   caller,
   commonClientDefaults,
+  gatewayUrl,
   type ModelInfo,
   type RetryBudget,
   retryBudget,
@@ -57,7 +58,7 @@ interface SharedParts {
   readonly knownModels: Connection["knownModels"];
 }
 
-/** @throws TypeError if `baseUrl` is no URL of HTTP, or a key would be readable by everybody */
+/** @throws InvalidRequestError if `baseUrl` is no URL of HTTP; TypeError if a key would be readable by everybody */
 export function openConnection(
   options: WebClientOptions = {},
   inherited?: SharedParts,
@@ -131,9 +132,7 @@ export function openConnection(
 function baseUrlFrom(given: string | URL | undefined): URL {
   const own = typeof location === "undefined" ? undefined : location.origin;
   const text = String(given ?? own ?? "http://127.0.0.1:8080");
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === "http:" || url?.protocol === "https:") return url;
-  throw new TypeError(`baseUrl must be an http or https URL, got "${text}"`);
+  return gatewayUrl(text, URL.canParse(text) ? new URL(text) : undefined);
 }
 
 /** Whoever opens a page can read what is in it. */

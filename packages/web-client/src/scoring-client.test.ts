@@ -91,6 +91,35 @@ test("a key that everybody could read is refused, unless that is meant", () => {
   expect(() => new ScoringClient(meant)).not.toThrow();
 });
 
+test.each(["localhost:8080", "http://me:secret@h"])("%s is no address of a gateway", (address) => {
+  const made = () => new ScoringClient({ baseUrl: address });
+
+  expect(made).toThrow(expect.objectContaining({ reason: "invalid-request", field: "baseUrl" }));
+  expect(made).not.toThrow("secret");
+});
+
+test("leaving its scope ends the worker, and what it was at", async () => {
+  const ended: string[] = [];
+  class SilentWorker {
+    postMessage() {
+      ended.push("asked");
+    }
+    terminate() {
+      ended.push("terminated");
+    }
+  }
+  vi.stubGlobal("Worker", SilentWorker);
+  let failed: Promise<unknown> | undefined;
+  {
+    await using client = clientOf([() => Response.json({ versions: [], input: {} })]).client;
+    failed = client.classify("m", new Blob([new Uint8Array(2_000_000)]), { maxRetries: 0 });
+    await expect.poll(() => ended).toEqual(["asked"]);
+  }
+
+  expect(ended).toEqual(["asked", "terminated"]);
+  await failed;
+});
+
 test("a failure says what was called, what went wrong and what to do", async () => {
   const told = { hint: "try another", field: "x", requestId: "r" };
   const { client, heard } = clientOf([problem(404, "unknown-model", told)]);

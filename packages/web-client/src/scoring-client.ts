@@ -41,7 +41,7 @@ const defaultConcurrency = 4;
  *
  * @typeParam Catalog - what `tensorgate types` wrote, so that names, tasks and labels are known at compile time
  */
-export class ScoringClient<Catalog = AnyCatalog> {
+export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
   /** What the gateway can score. */
   readonly models: {
     list(options?: CallOptions): Promise<WithMeta<readonly ModelInfo[]>>;
@@ -49,7 +49,7 @@ export class ScoringClient<Catalog = AnyCatalog> {
   };
   readonly #connection: Connection;
 
-  /** @throws TypeError if `baseUrl` is no URL of HTTP, or a key would be readable by everybody */
+  /** @throws InvalidRequestError if `baseUrl` is no URL of HTTP; TypeError if a key would be readable by everybody */
   constructor(options: WebClientOptions | Connection = {}) {
     const connection = "ask" in options ? options : openConnection(options);
     this.#connection = connection;
@@ -150,6 +150,10 @@ export class ScoringClient<Catalog = AnyCatalog> {
   /** Ends the worker that makes pictures smaller, for every client made from this one. */
   close(): void {
     this.#connection.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
   }
 }
 

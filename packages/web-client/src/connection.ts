@@ -105,7 +105,7 @@ export function openConnection(
               method: body ? "POST" : "GET",
               ...(body && { body: body.data }),
               headers: {
-                "x-tensorgate-timeout-ms": String(Math.ceil(timeoutMs)),
+                "x-tensorgate-timeout-ms": String(timeoutMs),
                 ...(body && { "content-type": body.contentType }),
                 ...asked.headers,
                 ...headers,

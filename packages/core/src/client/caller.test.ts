@@ -41,6 +41,14 @@ test("a call without an end may take a day, which every timer and protocol can s
   expect(sent).toMatchObject([{ timeoutMs: 99_999_999 }]);
 });
 
+test("what is left is told in whole milliseconds, whatever the clock says", async () => {
+  const { clock, random } = manualClockAndRandom();
+  clock.advance(0.25);
+  const { sent } = await called({ deadlineMs: 999.5 }, { clockAndRandom: { clock, random } });
+
+  expect(sent).toMatchObject([{ timeoutMs: 1_000 }]);
+});
+
 test.each([
   { apiKey: "tg_a_secret", authorization: "Bearer tg_a_secret", because: "as it is" },
   { apiKey: () => "tg_a_secret\n", authorization: "Bearer tg_a_secret", because: "of a file" },

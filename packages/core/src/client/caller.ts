@@ -22,7 +22,7 @@ export interface CallerParts extends Required<Omit<CommonClientOptions, "onEvent
 /** One attempt, as whoever sends it sees it. */
 export interface SentCall {
   readonly signal: AbortSignal;
-  /** What is left, in milliseconds: what the gateway is told. */
+  /** What is left, in whole milliseconds: what the gateway is told. */
   readonly timeoutMs: number;
   readonly headers: Readonly<Record<string, string>>;
   /** To be told of the headers of the answer, of a failure too. */
@@ -67,7 +67,8 @@ export function caller(parts: CallerParts): Call {
           const headers = await headersFrom(parts, options, requestId);
           header = () => null;
           return ask({
-            ...{ signal, timeoutMs: leftMs, headers },
+            // A part of a millisecond is none in any protocol's header.
+            ...{ signal, timeoutMs: Math.ceil(leftMs), headers },
             onHeader: (read) => {
               header = read;
             },

@@ -9,7 +9,7 @@ import {
   type RetryBudget,
   retryBudget,
 } from "@tensorgate/core";
-import { answerError, fetchError } from "./answer-error.ts";
+import { answerError, fetchError, garbageError } from "./answer-error.ts";
 import type { Fit, WebClientOptions } from "./options.ts";
 import { type Fitter, lazyFitter } from "./picture/fitter.ts";
 import { newRequestId, systemClockAndRandom } from "./system-clock.ts";
@@ -34,7 +34,8 @@ export interface AskedRest<Value> {
   readonly headers?: Readonly<Record<string, string>>;
   /** What is also an answer beside 200. */
   readonly takesStatus?: (status: number) => boolean;
-  readonly read: (response: Response) => Promise<Value>;
+  /** What the text of an answer says. Whatever it throws means that no gateway wrote that. */
+  readonly read: (text: string, isOk: boolean) => Value;
 }
 
 /** Where calls go, and how they are made. Make one for a page and give it to `classify`, `detect` … */
@@ -118,10 +119,16 @@ export function openConnection(
           onHeader((name) => response.headers.get(name));
           const isAnswer = response.ok || asked.takesStatus?.(response.status);
           if (!isAnswer) throw await answerError(response);
+          let text: string;
           try {
-            return await read(response);
+            text = await response.text();
           } catch (thrown) {
             throw fetchError(url, thrown);
+          }
+          try {
+            return read(text, response.ok);
+          } catch (thrown) {
+            throw garbageError(url, thrown);
           }
         },
       });

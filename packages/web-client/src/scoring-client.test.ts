@@ -186,15 +186,35 @@ test("an abort during a wait ends the call at once", async () => {
   expect(clock.pendingTimersMs()).toEqual([]);
 });
 
-test.each([
+interface Garbage {
+  readonly name: string;
+  readonly answer: Answer;
+  readonly method?: "classify" | "list" | "get" | "predict";
+}
+
+test.each<Garbage>([
   { name: "a page of a proxy", answer: () => new Response("<h1>It works!</h1>") },
   { name: "JSON of somebody else", answer: () => Response.json({ hello: "world" }) },
   { name: "half an answer", answer: () => new Response('{"results": [') },
+  { name: "nothing", answer: () => Response.json(null) },
+  { name: "a result that is none", answer: () => Response.json({ results: [null] }) },
+  { name: "a result without labels", answer: () => Response.json({ results: [{}] }) },
   { name: "no models", answer: () => Response.json([]), method: "list" },
-])("garbage is told, and not tried again: $name", async ({ answer, method }) => {
+  { name: "no model", answer: () => Response.json(null), method: "get" },
+  {
+    ...{ name: "tensors that are none", method: "predict" },
+    answer: () => Response.json({ outputs: { sum: { dtype: "FP32", shape: ["1"], data: "%" } } }),
+  },
+])("garbage is told, and not tried again: $name", async ({ answer, method = "classify" }) => {
   const { client, heard } = clientOf([answer]);
+  const calls = {
+    classify: () => client.classify("m", picture),
+    list: () => client.models.list(),
+    get: () => client.models.get("m"),
+    predict: () => client.predict("m", {}),
+  };
 
-  const failed = method ? client.models.list() : client.classify("m", picture);
+  const failed = calls[method]();
 
   await expect(failed).rejects.toMatchObject({
     ...{ reason: "upstream-answered", retryable: false },

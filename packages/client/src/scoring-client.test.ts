@@ -219,6 +219,24 @@ test.each([
   expect(heard).toHaveLength(1);
 });
 
+test("an answer without a result is told, with a hint, and not asked for again", async () => {
+  let asked = 0;
+  const transport = createRouterTransport(({ service }) => {
+    service(ScoringService, {
+      classify: () => {
+        asked += 1;
+        return { results: [] };
+      },
+    });
+  });
+
+  await expect(new ScoringClient({ transport }).classify("m", picture)).rejects.toMatchObject({
+    ...{ reason: "upstream-answered", hint: "is the URL that of a gateway?" },
+    message: expect.stringContaining("the answer has no result"),
+  });
+  expect(asked).toBe(1);
+});
+
 test("a stream that was read is sent again from memory", async () => {
   const { client, heard, clock } = clientOf([refusal("overloaded", Code.Unavailable, 300)]);
   const labels = client.classify("m", Readable.from([picture]));

@@ -227,7 +227,7 @@ test.each<Garbage>([
 test.each([
   { status: 404, reason: "upstream-answered", retryable: false },
   { status: 401, reason: "unauthenticated", retryable: false },
-  { status: 413, reason: "upstream-answered", retryable: false },
+  { status: 413, reason: "too-large", retryable: false },
   { status: 504, reason: "deadline-exceeded", retryable: false },
   { status: 502, reason: "upstream-failed", retryable: true },
 ])("$status of somebody else is $reason", async ({ status, reason, retryable }) => {

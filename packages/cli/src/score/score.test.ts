@@ -91,3 +91,13 @@ test("a bar is drawn on a terminal only, and taken away at the end", () => {
   progressBar(2, { write: (text: string) => quiet.push(text) }).advance(false);
   expect(quiet).toEqual([]);
 });
+
+test.each([
+  { columns: 0, drawn: `${"░".repeat(24)} 0 of 2`, because: "no columns is no size" },
+  { columns: 30, drawn: `${"░".repeat(24)} 0 of`, because: "a narrow one is not overrun" },
+])("a bar on a terminal of $columns columns: $because", ({ columns, drawn }) => {
+  const written: string[] = [];
+  progressBar(2, { isTTY: true, columns, write: (text) => written.push(text) });
+
+  expect(written).toEqual([`\r\u001b[2K${drawn}`]);
+});

@@ -122,6 +122,14 @@ describe.skipIf(whyNoBrowser)("the page", () => {
     await page.mouse.up();
 
     await untilBest(page, "plus");
+    // Another model is asked at once.
+    await page.selectOption("#model", "shapes-detector");
+    await page.waitForFunction(() =>
+      document.querySelector("#call")?.textContent?.includes("/v1/detect/"),
+    );
+    await page.waitForSelector("#drawn-boxes rect");
+    await page.click("#clear");
+    expect(await page.locator("#drawn-boxes rect").count()).toBe(0);
     expect(faults).toEqual([]);
   });
 
@@ -144,6 +152,34 @@ describe.skipIf(whyNoBrowser)("the page", () => {
       await page.evaluate(() => document.querySelector<HTMLVideoElement>("#video")?.srcObject),
     ).toBeNull();
     expect(faults).toEqual([]);
+  });
+
+  test("a camera that is allowed when nobody waits for it any more is let go", async () => {
+    await using running = await startBundledGateway({}, { console: consoleFiles() });
+    await using opened = await open(running.url);
+    const { page } = opened;
+    await page.evaluate(() => {
+      const state = window as unknown as { allow: () => void; track: MediaStreamTrack };
+      const stream = document.createElement("canvas").captureStream();
+      state.track = stream.getVideoTracks()[0] as MediaStreamTrack;
+      navigator.mediaDevices.getUserMedia = () =>
+        new Promise((resolve) => {
+          state.allow = () => resolve(stream);
+        });
+    });
+    await page.click("#camera-tab");
+    await page.click("#camera");
+    await page.click("#camera");
+
+    const state = await page.evaluate(async () => {
+      const { allow, track } = window as unknown as { allow: () => void; track: MediaStreamTrack };
+      allow();
+      await new Promise((resolve) => requestAnimationFrame(resolve));
+      return track.readyState;
+    });
+
+    expect(state).toBe("ended");
+    expect(await page.textContent("#camera")).toBe("Start the camera");
   });
 
   test("the keyboard does what the mouse does, and everything has a name", async () => {
@@ -175,12 +211,23 @@ describe.skipIf(whyNoBrowser)("the page", () => {
   });
 
   test("nothing is wider than a phone", async () => {
-    await using running = await startBundledGateway({}, { console: consoleFiles() });
+    await using running = await startBundledGateway(
+      {},
+      {
+        console: consoleFiles(),
+        plugs: {
+          list: () => [{ region: "westeurope", isPlugged: true }],
+          unplug: () => {},
+          plug: async () => {},
+        },
+      },
+    );
     await using opened = await open(running.url);
     const { page } = opened;
     await page.setViewportSize({ width: 360, height: 740 });
     await page.setInputFiles("#file", picture("star"));
     await untilBest(page, "star");
+    await page.waitForSelector(".replica.ready");
 
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
   });
@@ -217,7 +264,18 @@ describe.skipIf(whyNoBrowser)("the page", () => {
 
     await page.click("#steady");
     await page.waitForFunction(() => Number(document.querySelector("#answered")?.textContent) > 2);
-    await page.click("[data-region=westeurope]");
+    // A new status comes while the button is held down.
+    await page.hover("[data-region=westeurope]");
+    await page.mouse.down();
+    const pressed = await page.evaluateHandle(
+      () =>
+        new Promise<void>((resolve) => {
+          const cell = document.querySelector("#regions .sparkline")?.parentElement;
+          if (cell) new MutationObserver(() => resolve()).observe(cell, { childList: true });
+        }),
+    );
+    await pressed.dispose();
+    await page.mouse.up();
     await page.waitForSelector("text=Plug it in");
     expect(isPlugged.get("westeurope")).toBe(false);
     await page.click("[data-region=westeurope]");

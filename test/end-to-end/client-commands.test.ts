@@ -118,6 +118,16 @@ test.each([
   expect(ended.stderr).toContain(text);
 });
 
+test.each([["score", "examples", "-m", "shapes"], ["models"], ["types"], ["doctor"]])(
+  "%s says what is wrong with an address",
+  async (...args) => {
+    const { code, stderr } = await tensorgate([...args, "--url", "localhost:8080"]);
+
+    expect(code).toBe(2);
+    expect(stderr).toContain("it must be an http or https URL, as http://127.0.0.1:8080");
+  },
+);
+
 test("whoever stops reading is not told of it", async () => {
   const child = spawn(
     process.execPath,
@@ -176,7 +186,6 @@ test.each([
     url: () => running.url.replace("http:", "https:"),
     text: "no TLS is spoken there: is it http?",
   },
-  { url: () => "nowhere", text: "no http or https URL" },
 ])("the doctor says why a gateway cannot be reached: $text", async ({ url, text }) => {
   const { code, stdout, stderr } = await tensorgate(["doctor", "--url", url()]);
 

@@ -77,6 +77,24 @@ describe.each(["connect", "grpc"] as const)("over %s", (transport) => {
   });
 });
 
+test.each([
+  { status: 413, reason: "too-large", attempts: 1 },
+  { status: 429, reason: "quota-exceeded", attempts: 1 },
+  { status: 500, reason: "upstream-failed", attempts: 2 },
+  { status: 502, reason: "upstream-failed", attempts: 2 },
+  { status: 504, reason: "deadline-exceeded", attempts: 1 },
+])("a proxy's $status is $reason, tried $attempts times", async ({ status, reason, attempts }) => {
+  const proxy = http.createServer(answerPage(status)).listen(0, "127.0.0.1");
+  await once(proxy, "listening");
+  const baseUrl = `http://127.0.0.1:${portOf(proxy)}`;
+  await using client = new ScoringClient({ baseUrl, maxRetries: 1 });
+
+  await expect(client.classify("m", Buffer.from("x"))).rejects.toMatchObject({
+    ...{ reason, attempts, status, message: expect.stringContaining(`HTTP ${status}. Hint: `) },
+  });
+  proxy.close();
+});
+
 test("a web server's answer is not asked for twice", async () => {
   const error = await failureAt(`http://127.0.0.1:${portOf(servers["page"])}`, "connect");
 

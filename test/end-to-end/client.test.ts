@@ -30,6 +30,12 @@ describe.each(["connect", "grpc"] as const)("a client over %s", (transport) => {
     expect(labels.meta.timing["upstream"]).toBeGreaterThan(0);
   });
 
+  test("keeps a deadline that is shorter than an attempt may take", async () => {
+    const [best] = await client.classify("shapes", picture("star"), { deadlineMs: 9_000 });
+
+    expect(best?.label).toBe("star");
+  });
+
   test("detects boxes in pixels", async () => {
     const { boxes, image, meta } = await client.detect("shapes-detector", picture("scene-2"));
 

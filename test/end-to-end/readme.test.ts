@@ -23,7 +23,7 @@ test("the README's snippet for Node works as it is printed", async () => {
     writeFileSync(file, snippet.replace("http://127.0.0.1:8080", running.url));
     const { stdout } = await promisify(execFile)(
       process.execPath,
-      ["--conditions=@tensorgate/source", file],
+      ["--conditions=@tensorgate/source", "scripts/run-example.ts", file],
       { cwd: root },
     );
     expect(stdout).toMatch(/^triangle \{/m);

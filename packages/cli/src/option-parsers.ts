@@ -117,8 +117,15 @@ function faultFrom(text: string): FaultFlag {
   );
 }
 
+export function parseUrl(text: string): string {
+  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text;
+  throw new InvalidArgumentError("it must be an http or https URL, as http://127.0.0.1:8080.");
+}
+
 export function urlOption(): Option {
-  return new Option("--url <url>", "where the gateway is").env("TENSORGATE_URL");
+  return new Option("--url <url>", "where the gateway is")
+    .env("TENSORGATE_URL")
+    .argParser(parseUrl);
 }
 
 export function keyOption(): Option {

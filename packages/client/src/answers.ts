@@ -1,6 +1,7 @@
 import {
   type Detections,
   errorByReason,
+  foreignAnswerError,
   type LabelScore,
   type ModelInfo,
   type ScoringError,
@@ -49,11 +50,12 @@ export interface Outcome {
 /** Why an answer has no result for the one picture that was sent. */
 export function unansweredError(outcome: Outcome | undefined): ScoringError {
   const failure = outcome?.case === "error" ? (outcome.value as Failure) : undefined;
-  return errorByReason(failure?.reason ?? "internal", {
-    message: failure?.message ?? "the gateway's answer has no result",
-    grpcCode: 2,
-    ...(failure?.hint && { hint: failure.hint }),
-    ...(failure?.field && { field: failure.field }),
+  if (!failure) return foreignAnswerError(200, { text: "the answer has no result" });
+  const { reason, message, hint, field } = failure;
+  return errorByReason(reason, {
+    ...{ message, grpcCode: 2 },
+    ...(hint && { hint }),
+    ...(field && { field }),
   });
 }
 

@@ -6,6 +6,7 @@ import {
   type CallOptions,
   caller,
   commonClientDefaults,
+  gatewayUrl,
   type RetryBudget,
   retryBudget,
 } from "@tensorgate/core";
@@ -37,7 +38,7 @@ export interface Connection {
   close(): void;
 }
 
-/** @throws TypeError if `baseUrl` is no URL of HTTP */
+/** @throws InvalidRequestError if `baseUrl` is no URL of HTTP */
 export function openConnection(given: ClientOptions, inherited?: SharedParts): Connection {
   const options = withoutUndefined(given);
   const shared = inherited ?? {
@@ -81,9 +82,7 @@ export function openConnection(given: ClientOptions, inherited?: SharedParts): C
 
 function baseUrlFrom(given: string | URL | undefined): URL {
   const text = String(given ?? process.env["TENSORGATE_URL"] ?? "http://127.0.0.1:8080");
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === "http:" || url?.protocol === "https:") return url;
-  throw new TypeError(`baseUrl must be an http or https URL, got "${text}"`);
+  return gatewayUrl(text, URL.canParse(text) ? new URL(text) : undefined);
 }
 
 function withoutUndefined(options: ClientOptions): ClientOptions {

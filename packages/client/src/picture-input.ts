@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { InvalidRequestError } from "@tensorgate/core";
+import { InvalidRequestError, ScoringError } from "@tensorgate/core";
 
 /** A picture, encoded: a path, a `file:` URL, its bytes, a blob, or a stream of its bytes. */
 export type PictureInput =
@@ -20,9 +20,15 @@ const maxStreamBytes = 67_108_864;
  * @throws InvalidRequestError if it cannot be read, or is empty
  */
 export async function pictureBytes(input: PictureInput): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = await readBytes(input);
+  const bytes = await readBytes(input).catch((thrown: unknown) => {
+    if (ScoringError.is(thrown)) throw thrown;
+    const why = thrown instanceof Error ? thrown.message : String(thrown);
+    throw new InvalidRequestError(`${nameOf(input)} cannot be read: ${why}`, { cause: thrown });
+  });
   if (bytes.byteLength > 0) return bytes as Uint8Array<ArrayBuffer>;
-  throw new InvalidRequestError(`${nameOf(input)} is empty`);
+  throw new InvalidRequestError(`${nameOf(input)} is empty`, {
+    ...(isStream(input) && { hint: "a stream can be read only once: give each call its own" }),
+  });
 }
 
 async function readBytes(input: PictureInput): Promise<Uint8Array> {
@@ -30,31 +36,35 @@ async function readBytes(input: PictureInput): Promise<Uint8Array> {
   if (input instanceof Uint8Array) return input;
   if (input instanceof ArrayBuffer) return new Uint8Array(input);
   if (input instanceof Blob) return new Uint8Array(await input.arrayBuffer());
-  if (Symbol.asyncIterator in input) return streamBytes(input as AsyncIterable<Uint8Array>);
+  if (isStream(input)) return streamBytes(input);
   throw new InvalidRequestError("the picture is none of what can be sent", {
     hint: "a path, a file: URL, a Buffer, a Blob or a stream",
   });
 }
 
+function isStream(input: PictureInput): input is AsyncIterable<Uint8Array> {
+  return typeof input === "object" && input !== null && Symbol.asyncIterator in input;
+}
+
 async function fileBytes(path: string | URL): Promise<Uint8Array> {
-  if (path instanceof URL && path.protocol !== "file:") {
-    throw new InvalidRequestError(`${path.href} is no file`, {
+  const isElsewhere = path instanceof URL ? path.protocol !== "file:" : /^https?:\/\//i.test(path);
+  if (isElsewhere) {
+    throw new InvalidRequestError(`${nameOf(path)} is no file`, {
       hint: "fetch it, and send the response's bytes",
     });
   }
-  try {
-    return await readFile(path);
-  } catch (cause) {
-    throw new InvalidRequestError(`${nameOf(path)} cannot be read: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
+  return readFile(path);
 }
 
 async function streamBytes(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let byteCount = 0;
   for await (const chunk of stream) {
+    if (!(chunk instanceof Uint8Array)) {
+      throw new InvalidRequestError("the stream gives no bytes", {
+        hint: "open it without an encoding",
+      });
+    }
     byteCount += chunk.byteLength;
     if (byteCount > maxStreamBytes) {
       throw new InvalidRequestError(`the stream is longer than ${maxStreamBytes} bytes`);
@@ -66,7 +76,7 @@ async function streamBytes(stream: AsyncIterable<Uint8Array>): Promise<Uint8Arra
 
 /** For messages. */
 function nameOf(input: PictureInput): string {
-  if (typeof input === "string") return input;
+  if (typeof input === "string") return input || "a path of no letters";
   if (input instanceof URL) return input.href;
-  return "the picture";
+  return isStream(input) ? "the stream" : "the picture";
 }

@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
 import { ScoringError } from "@tensorgate/core";
@@ -88,7 +91,7 @@ test("what a call is told is sent", async () => {
       region: "eastus",
       residency: ["eastus", "westus2"],
     },
-    ...{ requestId: "mine", noStore: true, headers: { "x-once": "2" } },
+    ...{ priority: "batch", requestId: "mine", noStore: true, headers: { "x-once": "2" } },
   });
 
   const [{ request, headers } = { request: undefined, headers: new Headers() }] = heard;
@@ -97,6 +100,7 @@ test("what a call is told is sent", async () => {
     authorization: "Bearer tg_a_secret",
     "x-tensorgate-region": "eastus",
     "x-tensorgate-residency": "eastus,westus2",
+    "x-tensorgate-priority": "batch",
     "x-request-id": "mine",
     "cache-control": "no-store",
     "x-everywhere": "1",
@@ -118,7 +122,19 @@ test.each([
   expect(Buffer.from(heard[0]?.request.pictures[0]?.source.value ?? [])).toEqual(picture);
 });
 
+const used = new Blob(["x"]).stream();
+used.getReader();
+
 test.each([
+  { input: used, text: "the stream cannot be read: Invalid state: ReadableStream is locked" },
+  { input: Readable.from(["text"]), text: "the stream gives no bytes. Hint: open it without" },
+  { input: Readable.from([]), text: "the stream is empty. Hint: a stream can be read only once" },
+  {
+    input: new ReadableStream({ pull: () => Promise.reject(new Error("the disk is gone")) }),
+    text: "the stream cannot be read: the disk is gone",
+  },
+  { input: null as unknown as string, text: "the picture is none of what can be sent" },
+  { input: "https://example.com/cat.jpg", text: "is no file. Hint: fetch it" },
   { input: "/nowhere/cat.jpg", text: "/nowhere/cat.jpg cannot be read" },
   { input: new URL("https://example.com/cat.jpg"), text: "is no file" },
   { input: new Uint8Array(), text: "the picture is empty" },
@@ -129,7 +145,17 @@ test.each([
 
   await expect(failed).rejects.toThrow(`classify(m): `);
   await expect(failed).rejects.toThrow(text);
+  await expect(failed).rejects.toMatchObject({ reason: "invalid-request", attempts: 1 });
   expect(heard).toEqual([]);
+});
+
+test("an option that cannot be sent is told, and not taken for a wrong address", async () => {
+  const { client } = clientOf();
+
+  await expect(client.classify("m", picture, { topK: 1.5 })).rejects.toMatchObject({
+    reason: "invalid-request",
+    message: expect.stringContaining("top_k"),
+  });
 });
 
 test("a failure says what was called, what went wrong and what to do", async () => {
@@ -191,6 +217,24 @@ test.each([
 
   await expect(client.classify("m", picture)).rejects.toMatchObject({ reason, retryable: false });
   expect(heard).toHaveLength(1);
+});
+
+test("an answer without a result is told, with a hint, and not asked for again", async () => {
+  let asked = 0;
+  const transport = createRouterTransport(({ service }) => {
+    service(ScoringService, {
+      classify: () => {
+        asked += 1;
+        return { results: [] };
+      },
+    });
+  });
+
+  await expect(new ScoringClient({ transport }).classify("m", picture)).rejects.toMatchObject({
+    ...{ reason: "upstream-answered", hint: "is the URL that of a gateway?" },
+    message: expect.stringContaining("the answer has no result"),
+  });
+  expect(asked).toBe(1);
 });
 
 test("a stream that was read is sent again from memory", async () => {
@@ -301,6 +345,42 @@ test("leaving a loop over many pictures ends what is under way", async () => {
   expect(isReturned).toBe(true);
 });
 
-test.each(["ftp://h", "not a url"])("%s is no address of a gateway", (baseUrl) => {
-  expect(() => new ScoringClient({ baseUrl })).toThrow("baseUrl must be an http or https URL");
+test.each([
+  { baseUrl: "ftp://h", text: "baseUrl must be an http or https URL" },
+  { baseUrl: "localhost:8080", text: "Hint: is it http://localhost:8080?" },
+  { baseUrl: "http://me:secret@h", text: "baseUrl must not hold a name or a password" },
+])("$baseUrl is no address of a gateway", ({ baseUrl, text }) => {
+  const made = () => new ScoringClient({ baseUrl });
+
+  expect(made).toThrow(text);
+  expect(made).toThrow(expect.objectContaining({ reason: "invalid-request", field: "baseUrl" }));
+  expect(made).not.toThrow("secret");
+});
+
+test("a client with other settings keeps the rest, and the connections", async () => {
+  const { client, heard } = clientOf([], { headers: { "x-first": "1" }, maxRetries: 0 });
+  const other = client.with({ apiKey: "tg_a_secret", headers: { "x-second": "2" } });
+
+  await other.classify("m", picture);
+  await client.classify("m", picture);
+
+  expect(Object.fromEntries(heard[0]?.headers ?? [])).toMatchObject({
+    ...{ authorization: "Bearer tg_a_secret", "x-second": "2" },
+  });
+  expect(heard[1]?.headers.get("authorization")).toBeNull();
+  expect(heard[1]?.headers.get("x-first")).toBe("1");
+});
+
+test("leaving its scope closes the connections", async () => {
+  const server = createServer((_request, response) => response.end("no gateway"));
+  server.keepAliveTimeout = 60_000;
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as AddressInfo;
+  {
+    await using client = new ScoringClient({ baseUrl: `http://127.0.0.1:${port}`, maxRetries: 0 });
+    await expect(client.classify("m", picture)).rejects.toThrow("the answer is not");
+  }
+
+  // It ends at once only if no connection is kept open.
+  await new Promise((resolve) => server.close(resolve));
 });

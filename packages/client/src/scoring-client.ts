@@ -52,7 +52,7 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
   readonly #scoring: Client<typeof ScoringService>;
   readonly #health: Client<typeof Health>;
 
-  /** @throws TypeError if `baseUrl` is no URL of HTTP */
+  /** @throws InvalidRequestError if `baseUrl` is no URL of HTTP */
   constructor(options: ClientOptions = {}, shared?: SharedParts) {
     this.#options = options;
     this.#connection = openConnection(options, shared);
@@ -172,7 +172,10 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
     return withMeta(Object.fromEntries(tensors), meta);
   }
 
-  /** Labels of many pictures, each as soon as it is known; those that fail are told in their place. */
+  /**
+   * Labels of many pictures, each as soon as it is known; those that fail are told in their place. Once `signal` aborts,
+   * no more are taken.
+   */
   classifyAll<Input extends PictureInput, Name extends ModelNames<Catalog, "classify">>(
     model: Name,
     pictures: Iterable<Input> | AsyncIterable<Input>,
@@ -253,7 +256,7 @@ function all<Input, Options extends CallOptions & ManyOptions, Value>(
   score: (input: Input, options: Options) => Promise<Value>,
 ): AsyncGenerator<Outcome<Input, Value>> {
   const { concurrency = defaultConcurrency, signal } = options;
-  return scoreAll(inputs, concurrency, (input, left) =>
-    score(input, { ...options, signal: signal ? AbortSignal.any([signal, left]) : left }),
+  return scoreAll(inputs, { concurrency, signal }, (input, left) =>
+    score(input, { ...options, signal: left }),
   );
 }

@@ -2,16 +2,23 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import {
   errorByReason,
   foreignAnswerError,
+  InvalidRequestError,
   ScoringError,
   unreachableError,
   type WireFacts,
 } from "@tensorgate/core";
 import { ErrorInfoSchema, RetryInfoSchema } from "@tensorgate/proto/google/rpc/error_details";
 
+/** How the library begins what it says of a message that cannot be sent: a topK of 1.5, say. */
+const unsent = "serialize binary: ";
+
 /** What the transport threw, in our own words. */
 export function errorFromTransport(thrown: unknown): ScoringError {
   if (ScoringError.is(thrown)) return thrown;
   if (!(thrown instanceof ConnectError)) return unreachable(thrown);
+  if (thrown.rawMessage.startsWith(unsent)) {
+    return new InvalidRequestError(thrown.rawMessage.slice(unsent.length), { cause: thrown });
+  }
   const [info] = thrown.findDetails(ErrorInfoSchema);
   const { rawMessage: message, code: grpcCode } = thrown;
   if (info?.domain !== "tensorgate") return foreign(thrown);
@@ -26,9 +33,12 @@ export function errorFromTransport(thrown: unknown): ScoringError {
   });
 }
 
-/** gRPC's code of a failure, where a server gave one. */
+/** gRPC's code of a failure, or HTTP's where somebody else answered. */
 export function wireFactsOf({ cause }: ScoringError): WireFacts {
-  return cause instanceof ConnectError ? { grpcCode: cause.code } : {};
+  if (!(cause instanceof ConnectError)) return {};
+  const [info] = cause.findDetails(ErrorInfoSchema);
+  const status = info === undefined ? foreignStatus(cause) : undefined;
+  return { grpcCode: cause.code, ...(status !== undefined && { status }) };
 }
 
 /**
@@ -45,14 +55,22 @@ const statusOfCode: ReadonlyMap<Code, number> = new Map([
 
 /** Somebody else answered, or nobody: the library says both by a code of its own. */
 function foreign(error: ConnectError): ScoringError {
-  const isOtherType = error.rawMessage.startsWith("unsupported content type");
-  const status = isOtherType ? 200 : statusOfCode.get(error.code);
-  const isConnectionLost = isSystemError(error.cause);
-  if (status === undefined || isConnectionLost) return unreachable(error);
+  const status = foreignStatus(error);
+  if (status === undefined || isSystemError(error.cause)) return unreachable(error);
+  const seconds = Number(error.metadata.get("retry-after") ?? Number.NaN);
   return foreignAnswerError(status, {
     text: `the answer is not a gateway's: ${error.rawMessage}`,
     cause: error,
+    ...(Number.isFinite(seconds) && { retryAfterMs: seconds * 1_000 }),
   });
+}
+
+/** HTTP's status of what somebody else answered; undefined where nobody did. */
+function foreignStatus({ rawMessage, code }: ConnectError): number | undefined {
+  // The library's code for it is the same for a proxy that is busy and for one whose own time-out is over.
+  const [, told] = /^HTTP (\d{3})$/.exec(rawMessage) ?? [];
+  if (told !== undefined) return Number(told);
+  return rawMessage.startsWith("unsupported content type") ? 200 : statusOfCode.get(code);
 }
 
 function isSystemError(cause: unknown): boolean {

@@ -17,14 +17,18 @@ import { tabs } from "./tabs.ts";
 
 /** What is scored: what was chosen last. */
 let picture: PictureInput = element<HTMLCanvasElement>("canvas");
+/** An empty canvas is scored only when somebody keeps calling. */
+let hasPicture = false;
 let fileName = "picture.jpg";
 let picker: ModelPicker | undefined;
 
-const overlay = element<SVGElement>("boxes");
+const drawnBoxes = element<SVGElement>("drawn-boxes");
+const fileBoxes = element<SVGElement>("boxes");
 const call = callView();
 
 const show = latestOnly(async ({ shown, model }: { shown: PictureInput; model: PageModel }) => {
   const startMs = performance.now();
+  const overlay = shown instanceof Blob ? fileBoxes : drawnBoxes;
   try {
     const answer = await score(model, shown);
     // An answer to an older picture must not be shown over a newer one.
@@ -51,14 +55,22 @@ function showCall(): void {
 
 fileSource((file) => {
   picture = file;
+  hasPicture = true;
   fileName = file.name || "picture.png";
-  showBoxes(overlay, undefined);
+  showBoxes(fileBoxes, undefined);
   showCall();
   scorePicture();
 });
-drawingSource((canvas) => {
-  picture = canvas;
-  scorePicture();
+drawingSource({
+  onStroke: (canvas) => {
+    picture = canvas;
+    hasPicture = true;
+    scorePicture();
+  },
+  onClear: () => {
+    hasPicture = hasPicture && picture instanceof Blob;
+    showBoxes(drawnBoxes, undefined);
+  },
 });
 const camera = cameraSource({
   onError: (thrown) => showFailure(thrown),
@@ -67,14 +79,20 @@ const camera = cameraSource({
     if (!model) return;
     let beforeMs = performance.now();
     const frames = client.stream(model.name, video, { task: model.pageTask, fps: 10, signal });
-    for await (const frame of frames) {
-      const nowMs = performance.now();
-      if (frame.ok)
-        showAnswer(frame.value, element<SVGElement>("live-boxes"), nowMs - frame.takenMs);
-      else showFailure(frame.error);
-      element("frame-rate").textContent =
-        `${(1_000 / (nowMs - beforeMs)).toFixed(1)} frames a second`;
-      beforeMs = nowMs;
+    // What changes ten times a second is not read out until it stands still.
+    element("answer").ariaBusy = "true";
+    try {
+      for await (const frame of frames) {
+        const nowMs = performance.now();
+        if (frame.ok)
+          showAnswer(frame.value, element<SVGElement>("live-boxes"), nowMs - frame.takenMs);
+        else showFailure(frame.error);
+        element("frame-rate").textContent =
+          `${(1_000 / (nowMs - beforeMs)).toFixed(1)} frames a second`;
+        beforeMs = nowMs;
+      }
+    } finally {
+      element("answer").ariaBusy = "false";
     }
   },
 });
@@ -94,7 +112,7 @@ async function start(): Promise<void> {
     picker = await modelPicker(() => {
       camera.stop();
       showCall();
-      if (picture instanceof Blob) scorePicture();
+      if (hasPicture) scorePicture();
     });
     element("key-form").hidden = true;
     showCall();

@@ -63,5 +63,5 @@ export function errorByReason(
     : undefined;
   return found
     ? new found(message, details)
-    : new InternalError(details.cause ?? new Error(message));
+    : new InternalError(details.cause ?? new Error(message), message, details);
 }

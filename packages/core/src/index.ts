@@ -2,6 +2,7 @@ export * from "./backoff.ts";
 export * from "./cache-outcome.ts";
 export * from "./call.ts";
 export * from "./call-watch.ts";
+export * from "./client/base-url.ts";
 export * from "./client/caller.ts";
 export * from "./client/client-error.ts";
 export * from "./client/client-event.ts";

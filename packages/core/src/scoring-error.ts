@@ -186,7 +186,8 @@ export class InternalError extends ScoringError {
   override readonly name = "InternalError";
   readonly reason = "internal";
 
-  constructor(cause: unknown) {
-    super("internal error", { cause });
+  /** @param message - what the other side said of it; of our own faults nothing is told but in `cause` */
+  constructor(cause: unknown, message = "internal error", details: FailureDetails = {}) {
+    super(message, { ...details, cause });
   }
 }

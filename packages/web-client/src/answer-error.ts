@@ -1,7 +1,7 @@
 import {
   errorByReason,
   foreignAnswerError,
-  ScoringError,
+  type ScoringError,
   unreachableError,
 } from "@tensorgate/core";
 
@@ -42,15 +42,15 @@ export async function answerError(response: Response): Promise<ScoringError> {
   });
 }
 
+/** An answer that says nothing a gateway says. */
+export function garbageError(url: URL, cause: unknown): ScoringError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const text = `${url.href} answered what no gateway answers: ${why}`;
+  return foreignAnswerError(200, { text, cause });
+}
+
 /** What `fetch` throws, or reading its answer: a browser never says why. */
 export function fetchError(url: URL, thrown: unknown): ScoringError {
-  if (ScoringError.is(thrown)) return thrown;
-  if (thrown instanceof SyntaxError || thrown instanceof RangeError) {
-    return foreignAnswerError(200, {
-      text: `${url.href} answered what no gateway answers: ${thrown.message}`,
-      cause: thrown,
-    });
-  }
   const text = thrown instanceof Error ? thrown.message : String(thrown);
   return unreachableError(`${url.origin}: ${text}`, { hint: hintFor(url), cause: thrown });
 }

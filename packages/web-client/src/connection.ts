@@ -4,11 +4,12 @@ import {
   type Clock,
   caller,
   commonClientDefaults,
+  gatewayUrl,
   type ModelInfo,
   type RetryBudget,
   retryBudget,
 } from "@tensorgate/core";
-import { answerError, fetchError } from "./answer-error.ts";
+import { answerError, fetchError, garbageError } from "./answer-error.ts";
 import type { Fit, WebClientOptions } from "./options.ts";
 import { type Fitter, lazyFitter } from "./picture/fitter.ts";
 import { newRequestId, systemClockAndRandom } from "./system-clock.ts";
@@ -33,7 +34,8 @@ export interface AskedRest<Value> {
   readonly headers?: Readonly<Record<string, string>>;
   /** What is also an answer beside 200. */
   readonly takesStatus?: (status: number) => boolean;
-  readonly read: (response: Response) => Promise<Value>;
+  /** What the text of an answer says. Whatever it throws means that no gateway wrote that. */
+  readonly read: (text: string, isOk: boolean) => Value;
 }
 
 /** Where calls go, and how they are made. Make one for a page and give it to `classify`, `detect` … */
@@ -57,7 +59,7 @@ interface SharedParts {
   readonly knownModels: Connection["knownModels"];
 }
 
-/** @throws TypeError if `baseUrl` is no URL of HTTP, or a key would be readable by everybody */
+/** @throws InvalidRequestError if `baseUrl` is no URL of HTTP; TypeError if a key would be readable by everybody */
 export function openConnection(
   options: WebClientOptions = {},
   inherited?: SharedParts,
@@ -104,7 +106,7 @@ export function openConnection(
               method: body ? "POST" : "GET",
               ...(body && { body: body.data }),
               headers: {
-                "x-tensorgate-timeout-ms": String(Math.ceil(timeoutMs)),
+                "x-tensorgate-timeout-ms": String(timeoutMs),
                 ...(body && { "content-type": body.contentType }),
                 ...asked.headers,
                 ...headers,
@@ -117,10 +119,16 @@ export function openConnection(
           onHeader((name) => response.headers.get(name));
           const isAnswer = response.ok || asked.takesStatus?.(response.status);
           if (!isAnswer) throw await answerError(response);
+          let text: string;
           try {
-            return await read(response);
+            text = await response.text();
           } catch (thrown) {
             throw fetchError(url, thrown);
+          }
+          try {
+            return read(text, response.ok);
+          } catch (thrown) {
+            throw garbageError(url, thrown);
           }
         },
       });
@@ -131,9 +139,7 @@ export function openConnection(
 function baseUrlFrom(given: string | URL | undefined): URL {
   const own = typeof location === "undefined" ? undefined : location.origin;
   const text = String(given ?? own ?? "http://127.0.0.1:8080");
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === "http:" || url?.protocol === "https:") return url;
-  throw new TypeError(`baseUrl must be an http or https URL, got "${text}"`);
+  return gatewayUrl(text, URL.canParse(text) ? new URL(text) : undefined);
 }
 
 /** Whoever opens a page can read what is in it. */

@@ -19,8 +19,8 @@ export async function listModels(
 ): Promise<WithMeta<readonly ModelInfo[]>> {
   const { message, meta } = await connection.ask({
     ...{ method: "models.list", options, path: "/v1/catalog" },
-    read: async (response) => {
-      const { models } = (await response.json()) as { models?: readonly ModelJson[] };
+    read: (text) => {
+      const { models } = JSON.parse(text) as { models?: readonly ModelJson[] };
       if (!Array.isArray(models)) throw new RangeError("there are no models in it");
       return (models as readonly ModelJson[]).map(modelInfo);
     },
@@ -37,7 +37,7 @@ export async function getModel(
   const { message, meta } = await connection.ask({
     ...{ method: "models.get", model: name, options },
     path: `/v1/catalog/${encodeURIComponent(name)}`,
-    read: async (response) => modelInfo((await response.json()) as ModelJson),
+    read: (text) => modelInfo(JSON.parse(text) as ModelJson),
   });
   return withMeta(message, meta);
 }
@@ -50,7 +50,7 @@ export async function health(
   const { message, meta } = await connection.ask({
     ...{ method: "health", options, path: "/readyz" },
     takesStatus: (status) => status === 503,
-    read: async (response) => ({ isReady: response.ok }),
+    read: (_text, isOk) => ({ isReady: isOk }),
   });
   return withMeta(message, meta);
 }

@@ -48,8 +48,8 @@ export async function predict(
         }),
       };
     },
-    read: async (response) => {
-      const { outputs: tensors = {} } = (await response.json()) as {
+    read: (text) => {
+      const { outputs: tensors = {} } = JSON.parse(text) as {
         readonly outputs?: Readonly<Record<string, TensorJson>>;
       };
       const entries = Object.entries(tensors).map(

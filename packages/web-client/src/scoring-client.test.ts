@@ -91,6 +91,35 @@ test("a key that everybody could read is refused, unless that is meant", () => {
   expect(() => new ScoringClient(meant)).not.toThrow();
 });
 
+test.each(["localhost:8080", "http://me:secret@h"])("%s is no address of a gateway", (address) => {
+  const made = () => new ScoringClient({ baseUrl: address });
+
+  expect(made).toThrow(expect.objectContaining({ reason: "invalid-request", field: "baseUrl" }));
+  expect(made).not.toThrow("secret");
+});
+
+test("leaving its scope ends the worker, and what it was at", async () => {
+  const ended: string[] = [];
+  class SilentWorker {
+    postMessage() {
+      ended.push("asked");
+    }
+    terminate() {
+      ended.push("terminated");
+    }
+  }
+  vi.stubGlobal("Worker", SilentWorker);
+  let failed: Promise<unknown> | undefined;
+  {
+    await using client = clientOf([() => Response.json({ versions: [], input: {} })]).client;
+    failed = client.classify("m", new Blob([new Uint8Array(2_000_000)]), { maxRetries: 0 });
+    await expect.poll(() => ended).toEqual(["asked"]);
+  }
+
+  expect(ended).toEqual(["asked", "terminated"]);
+  await failed;
+});
+
 test("a failure says what was called, what went wrong and what to do", async () => {
   const told = { hint: "try another", field: "x", requestId: "r" };
   const { client, heard } = clientOf([problem(404, "unknown-model", told)]);
@@ -157,15 +186,35 @@ test("an abort during a wait ends the call at once", async () => {
   expect(clock.pendingTimersMs()).toEqual([]);
 });
 
-test.each([
+interface Garbage {
+  readonly name: string;
+  readonly answer: Answer;
+  readonly method?: "classify" | "list" | "get" | "predict";
+}
+
+test.each<Garbage>([
   { name: "a page of a proxy", answer: () => new Response("<h1>It works!</h1>") },
   { name: "JSON of somebody else", answer: () => Response.json({ hello: "world" }) },
   { name: "half an answer", answer: () => new Response('{"results": [') },
+  { name: "nothing", answer: () => Response.json(null) },
+  { name: "a result that is none", answer: () => Response.json({ results: [null] }) },
+  { name: "a result without labels", answer: () => Response.json({ results: [{}] }) },
   { name: "no models", answer: () => Response.json([]), method: "list" },
-])("garbage is told, and not tried again: $name", async ({ answer, method }) => {
+  { name: "no model", answer: () => Response.json(null), method: "get" },
+  {
+    ...{ name: "tensors that are none", method: "predict" },
+    answer: () => Response.json({ outputs: { sum: { dtype: "FP32", shape: ["1"], data: "%" } } }),
+  },
+])("garbage is told, and not tried again: $name", async ({ answer, method = "classify" }) => {
   const { client, heard } = clientOf([answer]);
+  const calls = {
+    classify: () => client.classify("m", picture),
+    list: () => client.models.list(),
+    get: () => client.models.get("m"),
+    predict: () => client.predict("m", {}),
+  };
 
-  const failed = method ? client.models.list() : client.classify("m", picture);
+  const failed = calls[method]();
 
   await expect(failed).rejects.toMatchObject({
     ...{ reason: "upstream-answered", retryable: false },
@@ -178,7 +227,7 @@ test.each([
 test.each([
   { status: 404, reason: "upstream-answered", retryable: false },
   { status: 401, reason: "unauthenticated", retryable: false },
-  { status: 413, reason: "upstream-answered", retryable: false },
+  { status: 413, reason: "too-large", retryable: false },
   { status: 504, reason: "deadline-exceeded", retryable: false },
   { status: 502, reason: "upstream-failed", retryable: true },
 ])("$status of somebody else is $reason", async ({ status, reason, retryable }) => {

@@ -41,7 +41,7 @@ const defaultConcurrency = 4;
  *
  * @typeParam Catalog - what `tensorgate types` wrote, so that names, tasks and labels are known at compile time
  */
-export class ScoringClient<Catalog = AnyCatalog> {
+export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
   /** What the gateway can score. */
   readonly models: {
     list(options?: CallOptions): Promise<WithMeta<readonly ModelInfo[]>>;
@@ -49,7 +49,7 @@ export class ScoringClient<Catalog = AnyCatalog> {
   };
   readonly #connection: Connection;
 
-  /** @throws TypeError if `baseUrl` is no URL of HTTP, or a key would be readable by everybody */
+  /** @throws InvalidRequestError if `baseUrl` is no URL of HTTP; TypeError if a key would be readable by everybody */
   constructor(options: WebClientOptions | Connection = {}) {
     const connection = "ask" in options ? options : openConnection(options);
     this.#connection = connection;
@@ -95,7 +95,10 @@ export class ScoringClient<Catalog = AnyCatalog> {
     return predict(this.#connection, model, inputs, options);
   }
 
-  /** Labels of many pictures, each as soon as it is known; those that fail are told in their place. */
+  /**
+   * Labels of many pictures, each as soon as it is known; those that fail are told in their place. Once `signal` aborts,
+   * no more are taken.
+   */
   classifyAll<Input extends PictureInput, Name extends ModelNames<Catalog, "classify">>(
     model: Name,
     pictures: Iterable<Input> | AsyncIterable<Input>,
@@ -148,6 +151,10 @@ export class ScoringClient<Catalog = AnyCatalog> {
   close(): void {
     this.#connection.close();
   }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
 }
 
 function all<Input, Options extends CallOptions & ManyOptions, Value>(
@@ -156,7 +163,7 @@ function all<Input, Options extends CallOptions & ManyOptions, Value>(
   score: (input: Input, options: Options) => Promise<Value>,
 ): AsyncGenerator<Outcome<Input, Value>> {
   const { concurrency = defaultConcurrency, signal } = options;
-  return scoreAll(inputs, concurrency, (input, left) =>
-    score(input, { ...options, signal: signal ? AbortSignal.any([signal, left]) : left }),
+  return scoreAll(inputs, { concurrency, signal }, (input, left) =>
+    score(input, { ...options, signal: left }),
   );
 }

@@ -14,13 +14,15 @@ import type { PictureOptions } from "./options.ts";
 import type { PictureInput } from "./picture/picture-input.ts";
 import { type Upload, uploadFrom } from "./picture/upload.ts";
 
-interface PictureCall {
+interface PictureCall<Result> {
   readonly connection: Connection;
   readonly method: "classify" | "detect" | "embed";
   readonly model: string;
   readonly picture: PictureInput;
   readonly options: CallOptions & PictureOptions;
   readonly query?: Readonly<Record<string, number | undefined>>;
+  /** What a result is a list of. */
+  readonly holds: keyof Result & string;
 }
 
 interface Scored<Result> {
@@ -29,8 +31,8 @@ interface Scored<Result> {
   readonly meta: ResponseMeta;
 }
 
-async function scored<Result>(call: PictureCall): Promise<Scored<Result>> {
-  const { connection, method, model, picture, options, query } = call;
+async function scored<Result>(call: PictureCall<Result>): Promise<Scored<Result>> {
+  const { connection, method, model, picture, options, query, holds } = call;
   const { version, versionLabel } = options;
   let upload: Upload | undefined;
   const { message, meta } = await connection.ask({
@@ -50,10 +52,10 @@ async function scored<Result>(call: PictureCall): Promise<Scored<Result>> {
       });
       return { data: upload.blob, contentType: upload.contentType };
     },
-    read: async (response) => {
-      const { results } = (await response.json()) as { results?: readonly Result[] };
-      const [result] = results ?? [];
-      if (result === undefined) throw new RangeError("there is no result in it");
+    read: (text) => {
+      const { results } = JSON.parse(text) as { results: readonly Result[] };
+      const [result] = results;
+      if (!Array.isArray(result?.[holds])) throw new RangeError(`there are no ${holds} in it`);
       return result;
     },
   });
@@ -72,6 +74,7 @@ export async function classify<Label extends string = string>(
   const { topK, minScore } = options;
   const { result, meta } = await scored<{ labels: readonly LabelScore<Label>[] }>({
     ...{ connection, method: "classify", model, picture, options, query: { topK, minScore } },
+    holds: "labels",
   });
   return withMeta(result.labels, meta);
 }
@@ -85,7 +88,7 @@ export async function detect<Label extends string = string>(
 ): Promise<WithMeta<Detections<Label>>> {
   const { minScore, iouThreshold, maxCandidates, maxDetections } = options;
   const { result, upload, meta } = await scored<Detections<Label>>({
-    ...{ connection, method: "detect", model, picture, options },
+    ...{ connection, method: "detect", model, picture, options, holds: "boxes" },
     query: { minScore, iouThreshold, maxCandidates, maxDetections },
   });
   const { boxes, image } = inSourcePixels(result, upload.source);
@@ -100,7 +103,7 @@ export async function embed(
   options: CallOptions & PictureOptions = {},
 ): Promise<WithMeta<Float32Array>> {
   const { result, meta } = await scored<{ features: readonly number[] }>({
-    ...{ connection, method: "embed", model, picture, options },
+    ...{ connection, method: "embed", model, picture, options, holds: "features" },
   });
   return withMeta(Float32Array.from(result.features), meta);
 }

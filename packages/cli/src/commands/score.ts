@@ -76,7 +76,7 @@ async function scorer(client: ScoringClient, options: ScoreOptions): Promise<Sco
         concurrency,
       })) {
         const input = nameOf(outcome.input);
-        yield outcome.ok ? { input, found: outcome.value.boxes } : { input, error: outcome.error };
+        yield outcome.ok ? { input, boxes: outcome.value.boxes } : { input, error: outcome.error };
       }
     };
   }
@@ -92,7 +92,7 @@ async function scorer(client: ScoringClient, options: ScoreOptions): Promise<Sco
       concurrency,
     })) {
       const input = nameOf(outcome.input);
-      yield outcome.ok ? { input, found: outcome.value } : { input, error: outcome.error };
+      yield outcome.ok ? { input, labels: outcome.value } : { input, error: outcome.error };
     }
   };
 }

@@ -1,9 +1,10 @@
 import { styleText } from "node:util";
 import type { DetectedBox, LabelScore } from "@tensorgate/core";
 
-/** What became of one picture: labels, boxes among them where it was looked for objects, or why there are none. */
+/** What became of one picture: labels, or boxes where it was looked for objects, or why there are none. */
 export type ScoredPicture =
-  | { readonly input: string; readonly found: readonly (LabelScore | DetectedBox)[] }
+  | { readonly input: string; readonly labels: readonly LabelScore[] }
+  | { readonly input: string; readonly boxes: readonly DetectedBox[] }
   | { readonly input: string; readonly error: Error };
 
 /** How outcomes are written, line by line. */
@@ -19,8 +20,7 @@ export const jsonLines: OutcomeFormat = {
       const { input, error } = outcome;
       return JSON.stringify({ input, error: { ...failureFacts(error), message: error.message } });
     }
-    const { input, found } = outcome;
-    return JSON.stringify(found.some(isBox) ? { input, boxes: found } : { input, labels: found });
+    return JSON.stringify(outcome);
   },
 };
 
@@ -30,7 +30,8 @@ export const commaSeparated: OutcomeFormat = {
   line: (outcome) => {
     if ("error" in outcome)
       return row([outcome.input, ...Array(7).fill(""), outcome.error.message]);
-    const { input, found } = outcome;
+    const { input } = outcome;
+    const found = foundIn(outcome);
     if (found.length === 0) return row([input, ...Array(8).fill("")]);
     return found
       .map((each) => {
@@ -51,7 +52,7 @@ export function alignedTable(inputs: readonly string[], hasColours: boolean): Ou
     line: (outcome) => {
       const name = outcome.input.padEnd(width);
       if ("error" in outcome) return `${name}  ${styled("red", outcome.error.message)}`;
-      const cells = outcome.found.map((each) => {
+      const cells = foundIn(outcome).map((each) => {
         const place = isBox(each)
           ? ` at ${Math.round(each.box.x)},${Math.round(each.box.y)} ${Math.round(each.box.width)}×${Math.round(each.box.height)}`
           : "";
@@ -60,6 +61,12 @@ export function alignedTable(inputs: readonly string[], hasColours: boolean): Ou
       return `${name}  ${cells.join("  ") || styled("dim", "nothing found")}`;
     },
   };
+}
+
+function foundIn(
+  outcome: Exclude<ScoredPicture, { readonly error: Error }>,
+): readonly (LabelScore | DetectedBox)[] {
+  return "boxes" in outcome ? outcome.boxes : outcome.labels;
 }
 
 function isBox(each: LabelScore | DetectedBox): each is DetectedBox {

@@ -15,6 +15,7 @@ export interface TerminalStream {
 
 const clearLine = "\r\u001b[2K";
 const barWidth = 24;
+const usualColumns = 80;
 
 export function progressBar(total: number, stream: TerminalStream): ProgressBar {
   let done = 0;
@@ -24,9 +25,9 @@ export function progressBar(total: number, stream: TerminalStream): ProgressBar 
     const filled = Math.round((done / total) * barWidth);
     const bar = "█".repeat(filled) + "░".repeat(barWidth - filled);
     const failures = failed > 0 ? `, ${failed} failed` : "";
-    stream.write(
-      `${clearLine}${bar} ${done} of ${total}${failures}`.slice(0, stream.columns ?? 80),
-    );
+    // A terminal that was never told its size says that it has no columns.
+    const width = stream.columns || usualColumns;
+    stream.write(clearLine + `${bar} ${done} of ${total}${failures}`.slice(0, width - 1));
   };
   const clear = () => {
     if (stream.isTTY) stream.write(clearLine);

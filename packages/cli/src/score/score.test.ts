@@ -29,12 +29,12 @@ test.each(["nowhere.jpg", "nowhere/*.jpg"])("%s is told", (name) => {
 
 const labelled: ScoredPicture = {
   input: "cat.jpg",
-  found: [{ index: 3, label: 'a "cat", big', score: 0.75 }],
+  labels: [{ index: 3, label: 'a "cat", big', score: 0.75 }],
 };
 const box = { x: 1.5, y: 2, width: 3, height: 4 };
 const boxed: ScoredPicture = {
   input: "s.jpg",
-  found: [{ index: 1, label: "star", score: 0.5, box, normalized: box }],
+  boxes: [{ index: 1, label: "star", score: 0.5, box, normalized: box }],
 };
 const failed: ScoredPicture = {
   input: "=bad.jpg",
@@ -42,11 +42,14 @@ const failed: ScoredPicture = {
 };
 
 test("JSON lines hold what was found, or why not", () => {
-  const lines = [labelled, boxed, failed].map((outcome) => JSON.parse(jsonLines.line(outcome)));
+  const lines = [labelled, boxed, { input: "none.jpg", boxes: [] }, failed].map((outcome) =>
+    JSON.parse(jsonLines.line(outcome)),
+  );
 
   expect(lines).toEqual([
     { input: "cat.jpg", labels: [{ index: 3, label: 'a "cat", big', score: 0.75 }] },
     { input: "s.jpg", boxes: [expect.objectContaining({ label: "star", box })] },
+    { input: "none.jpg", boxes: [] },
     {
       input: "=bad.jpg",
       error: { reason: "unsupported-media", requestId: "r", message: "no picture" },
@@ -66,7 +69,7 @@ test("comma-separated values are quoted, and no cell is a formula", () => {
 test("the table stands in line, without colours where there are none", () => {
   const table = alignedTable(["cat.jpg", "=bad.jpg"], false);
 
-  expect([labelled, boxed, failed, { input: "e", found: [] }].map(table.line)).toEqual([
+  expect([labelled, boxed, failed, { input: "e", labels: [] }].map(table.line)).toEqual([
     'cat.jpg   a "cat", big 75.0 %',
     "s.jpg     star 50.0 % at 2,2 3×4",
     "=bad.jpg  no picture",
@@ -87,4 +90,14 @@ test("a bar is drawn on a terminal only, and taken away at the end", () => {
   const quiet: string[] = [];
   progressBar(2, { write: (text: string) => quiet.push(text) }).advance(false);
   expect(quiet).toEqual([]);
+});
+
+test.each([
+  { columns: 0, drawn: `${"░".repeat(24)} 0 of 2`, because: "no columns is no size" },
+  { columns: 30, drawn: `${"░".repeat(24)} 0 of`, because: "a narrow one is not overrun" },
+])("a bar on a terminal of $columns columns: $because", ({ columns, drawn }) => {
+  const written: string[] = [];
+  progressBar(2, { isTTY: true, columns, write: (text) => written.push(text) });
+
+  expect(written).toEqual([`\r\u001b[2K${drawn}`]);
 });

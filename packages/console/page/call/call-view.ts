@@ -34,7 +34,10 @@ export function callView(): CallView {
   });
   const copy = element("copy");
   copy.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(element("call").textContent ?? "");
+    const code = element("call");
+    // There is no clipboard on a page that came by plain http from another machine: then it is marked, to be copied.
+    if (!navigator.clipboard) return getSelection()?.selectAllChildren(code);
+    await navigator.clipboard.writeText(code.textContent ?? "");
     copy.textContent = "Copied";
     setTimeout(() => {
       copy.textContent = "Copy";

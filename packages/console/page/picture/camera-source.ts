@@ -20,7 +20,7 @@ export function cameraSource({ watch, onError }: CameraParts): CameraSource {
     running?.abort();
     running = undefined;
     const { srcObject } = video;
-    if (srcObject instanceof MediaStream) for (const track of srcObject.getTracks()) track.stop();
+    if (srcObject instanceof MediaStream) release(srcObject);
     video.srcObject = null;
     button.textContent = "Start the camera";
   }
@@ -30,7 +30,10 @@ export function cameraSource({ watch, onError }: CameraParts): CameraSource {
     running = controller;
     button.textContent = "Stop the camera";
     try {
-      video.srcObject = await cameraStream();
+      const stream = await cameraStream();
+      // Whoever was asked may have left before they said yes.
+      if (controller.signal.aborted) return release(stream);
+      video.srcObject = stream;
       await video.play();
       if (!controller.signal.aborted) await watch(video, controller.signal);
     } catch (thrown) {
@@ -44,6 +47,10 @@ export function cameraSource({ watch, onError }: CameraParts): CameraSource {
     else void start();
   });
   return { stop };
+}
+
+function release(stream: MediaStream): void {
+  for (const track of stream.getTracks()) track.stop();
 }
 
 function cameraStream(): Promise<MediaStream> {

@@ -1,7 +1,13 @@
 import { element } from "../elements.ts";
 
-/** A canvas to draw on. `onStroke` is told of every piece of a stroke, so that the answer follows the pen. */
-export function drawingSource(onStroke: (canvas: HTMLCanvasElement) => void): void {
+export interface DrawingParts {
+  /** Told of every piece of a stroke, so that the answer follows the pen. */
+  readonly onStroke: (canvas: HTMLCanvasElement) => void;
+  readonly onClear: () => void;
+}
+
+/** A canvas to draw on. */
+export function drawingSource({ onStroke, onClear }: DrawingParts): void {
   const canvas = element<HTMLCanvasElement>("canvas");
   const pen = element<HTMLInputElement>("pen");
   const context = canvas.getContext("2d");
@@ -40,5 +46,8 @@ export function drawingSource(onStroke: (canvas: HTMLCanvasElement) => void): vo
     context.stroke();
     onStroke(canvas);
   });
-  element("clear").addEventListener("click", clear);
+  element("clear").addEventListener("click", () => {
+    clear();
+    onClear();
+  });
 }

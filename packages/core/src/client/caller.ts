@@ -1,5 +1,7 @@
 import type { ClockAndRandom } from "../clock.ts";
 import { ScoringError } from "../scoring-error.ts";
+import { headersFrom } from "./call-headers.ts";
+import { limitsFrom } from "./call-limits.ts";
 import { type ClientError, clientError, type WireFacts } from "./client-error.ts";
 import type { ClientEvent } from "./client-event.ts";
 import type { ApiKey, CallOptions, CommonClientOptions } from "./options.ts";
@@ -20,7 +22,7 @@ export interface CallerParts extends Required<Omit<CommonClientOptions, "onEvent
 /** One attempt, as whoever sends it sees it. */
 export interface SentCall {
   readonly signal: AbortSignal;
-  /** What is left, in milliseconds: what the gateway is told. */
+  /** What is left, in whole milliseconds: what the gateway is told. */
   readonly timeoutMs: number;
   readonly headers: Readonly<Record<string, string>>;
   /** To be told of the headers of the answer, of a failure too. */
@@ -58,26 +60,23 @@ export function caller(parts: CallerParts): Call {
     const startMs = clock.nowMs();
     let header: ReadAnswerHeader = () => null;
     try {
+      const { timeoutMs, deadlineMs, maxRetries } = limitsFrom(options, parts);
       const { answer, attempts } = await runAttempts(
-        async ({ number, signal, timeoutMs }) => {
+        async ({ number, signal, timeoutMs: leftMs }) => {
           onEvent({ type: "attempt", ...called, attempt: number });
-          const headers = await headersFor(parts, options, requestId);
+          const headers = await headersFrom(parts, options, requestId);
           header = () => null;
           return ask({
-            ...{ signal, timeoutMs, headers },
+            // A part of a millisecond is none in any protocol's header.
+            ...{ signal, timeoutMs: Math.ceil(leftMs), headers },
             onHeader: (read) => {
               header = read;
             },
           });
         },
         {
-          timeoutMs: options.timeoutMs ?? parts.timeoutMs,
-          deadlineMs: options.deadlineMs ?? parts.deadlineMs,
-          signal: options.signal,
-          policy: {
-            ...retryPolicyDefaults,
-            maxRetries: options.maxRetries ?? parts.maxRetries,
-          },
+          ...{ timeoutMs, deadlineMs, signal: options.signal },
+          policy: { ...retryPolicyDefaults, maxRetries },
         },
         {
           ...{ ...clockAndRandom, budget },
@@ -99,21 +98,5 @@ export function caller(parts: CallerParts): Call {
       onEvent({ type: "failure", ...called, durationMs: clock.nowMs() - startMs, error });
       throw error;
     }
-  };
-}
-
-async function headersFor(parts: CallerParts, options: CallOptions, requestId: string) {
-  const { apiKey } = parts;
-  const key = typeof apiKey === "function" ? await apiKey() : apiKey;
-  const { region, residency, priority, noStore } = options;
-  return {
-    "x-request-id": requestId,
-    ...(key !== undefined && { authorization: `Bearer ${key}` }),
-    ...(region !== undefined && { "x-tensorgate-region": region }),
-    ...(residency && { "x-tensorgate-residency": residency.join(",") }),
-    ...(priority && { "x-tensorgate-priority": priority }),
-    ...(noStore && { "cache-control": "no-store" }),
-    ...parts.headers,
-    ...options.headers,
   };
 }

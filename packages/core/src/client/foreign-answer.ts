@@ -4,6 +4,7 @@ import {
   ForbiddenError,
   QuotaExceededError,
   type ScoringError,
+  TooLargeError,
   UnauthenticatedError,
   UpstreamAnsweredError,
   UpstreamFailedError,
@@ -33,6 +34,11 @@ export function foreignAnswerError(status: number, { text, ...rest }: ForeignAns
       return new UnauthenticatedError(text, { ...details, hint: "give an apiKey" });
     case 403:
       return new ForbiddenError(text, details);
+    case 413:
+      return new TooLargeError(text, {
+        ...details,
+        hint: "what is in between takes no picture that large: send a smaller one, or raise its limit",
+      });
     case 429:
       return new QuotaExceededError(text, details);
     case 504:

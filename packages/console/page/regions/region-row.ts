@@ -1,0 +1,72 @@
+import type { RegionStatus, ReplicaStatus } from "@tensorgate/proto/tensorgate/v1/status";
+import { made } from "../elements.ts";
+import { type PlugButton, plugButton } from "./plug-button.ts";
+import { sparkline, sparklineLength } from "./sparkline.ts";
+
+export interface RegionRow {
+  readonly element: HTMLTableRowElement;
+  show(region: RegionStatus, isOwn: boolean): void;
+}
+
+/**
+ * The row of one region, for as long as the page lives: what it says changes every second, but its button stays the same
+ * element, or a press that a new status falls into would be lost.
+ */
+export function regionRow(name: string): RegionRow {
+  const heading = made("th", { scope: "row" });
+  const plugCell = made("td");
+  let plug: PlugButton | undefined;
+  const [roundTrip, replicas, inFlight, latency, answered, failed] = [
+    made("td"),
+    made("td"),
+    made("td"),
+    made("td"),
+    made("td"),
+    made("td"),
+  ] as const;
+  const latencies: number[] = [];
+
+  return {
+    element: made(
+      "tr",
+      {},
+      ...[heading, plugCell, roundTrip, replicas, inFlight, latency, answered, failed],
+    ),
+    show: ({ roundTripMs, isPlugged, pools }, isOwn) => {
+      const all = pools.flatMap((pool) => pool.replicas);
+      const sum = (of: (replica: ReplicaStatus) => number | bigint) =>
+        String(all.reduce((whole, replica) => whole + Number(of(replica)), 0));
+      heading.textContent = isOwn ? `${name} (here)` : name;
+      plugCell.hidden = isPlugged === undefined;
+      if (isPlugged !== undefined) {
+        if (!plug) {
+          plug = plugButton(name);
+          plugCell.append(plug.element);
+        }
+        plug.show(isPlugged);
+      }
+      roundTrip.textContent = roundTripMs === undefined ? "unknown" : `${roundTripMs} ms`;
+      replicas.replaceChildren(...all.map(replicaMark));
+      inFlight.textContent = sum((replica) => replica.inFlight);
+      answered.textContent = sum((replica) => replica.answered);
+      failed.textContent = sum((replica) => replica.failed);
+
+      const known = all.flatMap(({ latencyMs }) => (latencyMs === undefined ? [] : [latencyMs]));
+      if (known.length > 0) {
+        latencies.push(known.reduce((whole, each) => whole + each, 0) / known.length);
+        latencies.splice(0, latencies.length - sparklineLength);
+      }
+      const newest = latencies.at(-1);
+      latency.replaceChildren(
+        sparkline(latencies, `Latency of ${name}`),
+        newest === undefined ? "" : ` ${newest.toFixed(0)} ms`,
+      );
+    },
+  };
+}
+
+function replicaMark({ id, state }: ReplicaStatus): HTMLElement {
+  const mark = made("span", { class: `replica ${state}`, title: `${id}: ${state}` });
+  mark.append(made("span", { class: "unseen" }, `${id} ${state} `));
+  return mark;
+}

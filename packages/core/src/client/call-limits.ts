@@ -1,0 +1,34 @@
+import { InvalidRequestError } from "../scoring-error.ts";
+import type { CallOptions, CommonClientOptions } from "./options.ts";
+
+type Limits = Required<Pick<CommonClientOptions, "timeoutMs" | "deadlineMs" | "maxRetries">>;
+
+/**
+ * Longest time that is sent and waited for, in milliseconds: more than a day, and what "Infinity" comes to.
+ * @see gRPC over HTTP/2, "Requests": a time-out has eight digits at most. A timer of JavaScript takes 2^31.
+ */
+const longestMs = 99_999_999;
+
+/**
+ * How long a call may take and how often it may be tried, as the call says or else the client.
+ *
+ * @throws InvalidRequestError for what is no such number
+ */
+export function limitsFrom(call: CallOptions, client: Limits): Limits {
+  const { maxRetries = client.maxRetries } = call;
+  if (!(maxRetries >= 0)) throw limitError("maxRetries", "0 or more", maxRetries);
+  return {
+    timeoutMs: durationMs("timeoutMs", call.timeoutMs ?? client.timeoutMs),
+    deadlineMs: durationMs("deadlineMs", call.deadlineMs ?? client.deadlineMs),
+    maxRetries,
+  };
+}
+
+function durationMs(name: string, value: number): number {
+  if (!(value > 0)) throw limitError(name, "more than 0", value);
+  return Math.min(value, longestMs);
+}
+
+function limitError(field: string, range: string, value: number): InvalidRequestError {
+  return new InvalidRequestError(`${field} must be ${range}, got ${value}`, { field });
+}

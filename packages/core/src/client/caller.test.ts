@@ -1,0 +1,108 @@
+import { expect, test } from "vitest";
+import { ScoringError } from "../scoring-error.ts";
+import { manualClockAndRandom } from "../testing.ts";
+import { type CallerParts, caller, type SentCall } from "./caller.ts";
+import type { ClientError } from "./client-error.ts";
+import { type CallOptions, commonClientDefaults } from "./options.ts";
+import { retryBudget } from "./retrying/retry-budget.ts";
+
+/** Makes one call, which is answered at once. */
+async function called(options: CallOptions = {}, parts: Partial<CallerParts> = {}) {
+  const sent: SentCall[] = [];
+  const call = caller({
+    ...commonClientDefaults,
+    ...{ headers: {}, apiKey: undefined, onEvent: undefined, budget: retryBudget() },
+    ...{ clockAndRandom: manualClockAndRandom(), newRequestId: () => "made" },
+    ...parts,
+  });
+  const outcome = await call({
+    ...{ method: "classify", model: "m", options },
+    ask: async (attempt) => sent.push(attempt),
+  }).catch((thrown: ClientError) => thrown);
+  return { sent, outcome };
+}
+
+test.each([
+  { options: { timeoutMs: 0 }, text: "timeoutMs must be more than 0, got 0" },
+  { options: { timeoutMs: Number.NaN }, text: "timeoutMs must be more than 0, got NaN" },
+  { options: { deadlineMs: -1 }, text: "deadlineMs must be more than 0, got -1" },
+  { options: { maxRetries: -1 }, text: "maxRetries must be 0 or more, got -1" },
+  { options: { maxRetries: Number.NaN }, text: "maxRetries must be 0 or more, got NaN" },
+])("$text", async ({ options, text }) => {
+  const { sent, outcome } = await called(options);
+
+  expect(outcome).toMatchObject({ reason: "invalid-request", message: `classify(m): ${text}` });
+  expect(sent).toEqual([]);
+});
+
+test("a call without an end may take a day, which every timer and protocol can say", async () => {
+  const { sent } = await called({ timeoutMs: Number.POSITIVE_INFINITY, deadlineMs: 1e12 });
+
+  expect(sent).toMatchObject([{ timeoutMs: 99_999_999 }]);
+});
+
+test("what is left is told in whole milliseconds, whatever the clock says", async () => {
+  const { clock, random } = manualClockAndRandom();
+  clock.advance(0.25);
+  const { sent } = await called({ deadlineMs: 999.5 }, { clockAndRandom: { clock, random } });
+
+  expect(sent).toMatchObject([{ timeoutMs: 1_000 }]);
+});
+
+test.each([
+  { apiKey: "tg_a_secret", authorization: "Bearer tg_a_secret", because: "as it is" },
+  { apiKey: () => "tg_a_secret\n", authorization: "Bearer tg_a_secret", because: "of a file" },
+  { apiKey: "", authorization: undefined, because: "a variable that is empty is none" },
+])("a key is sent: $because", async ({ apiKey, authorization }) => {
+  const { sent } = await called({}, { apiKey });
+
+  expect(sent[0]?.headers["authorization"]).toBe(authorization);
+});
+
+test("a key that cannot be got is told as such, and not asked for twice", async () => {
+  let asked = 0;
+  const apiKey = async () => {
+    asked += 1;
+    throw new TypeError("Failed to fetch");
+  };
+  const { sent, outcome } = await called({}, { apiKey });
+
+  expect(outcome).toMatchObject({
+    ...{ reason: "unauthenticated", attempts: 1, retryable: false },
+    message:
+      "classify(m): the key could not be got. Hint: apiKey is a function that failed: Failed to fetch",
+  });
+  expect(asked).toBe(1);
+  expect(sent).toEqual([]);
+});
+
+test.each([
+  { parts: { apiKey: "tg_a_secret\nx" }, reason: "unauthenticated" },
+  { parts: { apiKey: () => "<html>secret</html> …" }, reason: "unauthenticated" },
+  { parts: { headers: { "x-mine": "secret\n" } }, reason: "invalid-request" },
+])("what no header takes is told, but not shown: $reason", async ({ parts, reason }) => {
+  const { sent, outcome } = await called({}, parts);
+
+  expect(outcome).toMatchObject({ reason });
+  expect(String((outcome as ClientError).message)).not.toContain("secret");
+  expect(sent).toEqual([]);
+});
+
+test("a fault of the gateway's own says what was called", async () => {
+  const call = caller({
+    ...{ ...commonClientDefaults, maxRetries: 0, headers: {}, apiKey: undefined },
+    ...{ onEvent: undefined, budget: retryBudget(), newRequestId: () => "made" },
+    clockAndRandom: manualClockAndRandom(),
+  });
+  const fault = new Error("a bug");
+  const failed = call({
+    ...{ method: "detect", model: "m", options: {} },
+    ask: () => Promise.reject(fault),
+  });
+
+  await expect(failed).rejects.toMatchObject({
+    ...{ reason: "internal", message: "detect(m): internal error" },
+  });
+  const error = await failed.catch((thrown: ClientError) => thrown);
+  expect(ScoringError.is(error)).toBe(true);
+});

@@ -16,16 +16,20 @@ export function resultTable(results: readonly FaultResult[]): string {
     `${name.padEnd(26)}${cells.map((cell) => cell.padStart(10)).join("")}\n`;
   const ms = (valueMs: number | null) => (valueMs === null ? "-" : valueMs.toFixed(1));
   const header = line([
-    ...["fault", "sent", "failed", "exposed", "out ms", "last ms", "ejected"],
+    ...["fault", "sent", "per s", "failed", "exposed", "out ms", "last ms", "ejected"],
     ...["p50 ms", "p99 ms", "max ms", "late ms", ""],
   ]);
   const rows = results.map((result) => {
-    const cells = [result.fault, result.sent, result.failed, result.exposed].map(String);
+    const cells = [result.fault, result.sent, result.perSecond, result.failed, result.exposed].map(
+      String,
+    );
     const times = [ms(result.detectionMs), ms(result.lastSentMs), String(result.ejections)];
     const latencies = [result.p50Ms, result.p99Ms, result.maxMs, result.lateP99Ms].map(ms);
     const also = Object.entries(result.also).map(([name, value]) => `${name} ${value}`);
     const reasons = Object.entries(result.failures).map(([name, count]) => `${name} × ${count}`);
-    const notes = [also, reasons, result.missed].filter((each) => each.length > 0);
+    const notes = [also, reasons, result.missed, result.missedFigures].filter(
+      (each) => each.length > 0,
+    );
     return (
       line([...cells, ...times, ...latencies, result.passed ? "passed" : "FAILED"]) +
       notes.map((each) => `    ${each.join(", ")}\n`).join("")

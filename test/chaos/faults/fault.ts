@@ -4,6 +4,8 @@ export interface FaultResult {
   readonly sent: number;
   readonly answered: number;
   readonly failed: number;
+  /** Requests that came in a second; 0 where each came after an answer. */
+  readonly perSecond: number;
   /** Attempts that were out at the replicas that were hit when they were hit. */
   readonly exposed: number;
   /** From the fault until the gateway's status showed every replica that was hit out of rotation; null if it never did. */
@@ -22,6 +24,8 @@ export interface FaultResult {
   readonly also: Readonly<Record<string, number>>;
   /** What was asked of the run and did not hold. */
   readonly missed: readonly string[];
+  /** The same of figures, which a busy machine can spoil. */
+  readonly missedFigures: readonly string[];
   readonly passed: boolean;
 }
 

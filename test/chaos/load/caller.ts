@@ -10,8 +10,11 @@ export type CallEnd =
 /** Makes one call and tells how it ended. Never throws. */
 export type Caller = (requestId: string, onEnd: (end: CallEnd) => void) => void;
 
-/** A caller waits so much longer than it said, for the answer that it was too late, in milliseconds. */
-const graceMs = 2_000;
+/**
+ * A caller waits so much longer than it said, in milliseconds: for the answer that it was too late, from a machine that
+ * is busy. It resets nothing then, since a gateway cuts callers who do that often.
+ */
+const graceMs = 15_000;
 /** Whoever was refused everywhere tries so often, and so much later each time. */
 const maxRefusals = 40;
 const refusedPauseMs = 25;
@@ -34,21 +37,22 @@ export function openCaller({ target, timeoutMs, bodyBytes, connections: count }:
   const headers = isDirect
     ? grpcHeaders
     : { ...connectHeaders, "x-tensorgate-timeout-ms": timeoutMs };
+  const guardMs = timeoutMs + graceMs;
   const ports = isDirect ? [target.port] : target.ports;
   const targets = ports.map((port) => connections(port, count));
   let turn = 0;
 
   function attempt(to: Connections, requestId: string, onEnd: (end: Attempt) => void): void {
     const session = to.next();
-    const stream = session.request({ ...headers, "x-request-id": requestId });
+    const stream = session.request({
+      ...headers,
+      "content-length": body.byteLength,
+      "x-request-id": requestId,
+    });
     const chunks: Buffer[] = [];
     let received: http2.IncomingHttpHeaders = {};
-    let isSilent = false;
     let isWhole = false;
-    const guard = setTimeout(() => {
-      isSilent = true;
-      stream.destroy();
-    }, timeoutMs + graceMs);
+    const guard = setTimeout(() => end({ kind: "failed", reason: "no-answer-at-all" }), guardMs);
     stream.on("error", () => {});
     stream.on("response", (given) => {
       received = given;
@@ -61,16 +65,21 @@ export function openCaller({ target, timeoutMs, bodyBytes, connections: count }:
       isWhole = true;
     });
     stream.once("close", () => {
-      clearTimeout(guard);
       const httpStatus = received[":status"];
-      if (isSilent) return onEnd({ kind: "failed", reason: "no-answer-at-all" });
       if (httpStatus === undefined || !isWhole || stream.aborted) {
-        if (wasNeverAccepted(session, stream)) return onEnd({ kind: "never-accepted" });
-        return onEnd({ kind: "failed", reason: "connection-lost" });
+        if (wasNeverAccepted(session, stream)) return end({ kind: "never-accepted" });
+        return end({ kind: "failed", reason: "connection-lost" });
       }
-      onEnd(isDirect ? endOfGrpc(received) : endOfConnect(received, Buffer.concat(chunks)));
+      end(isDirect ? endOfGrpc(received) : endOfConnect(received, Buffer.concat(chunks)));
     });
     stream.end(body);
+
+    let hasEnded = false;
+    function end(how: Attempt): void {
+      clearTimeout(guard);
+      if (!hasEnded) onEnd(how);
+      hasEnded = true;
+    }
   }
 
   const call: Caller = (requestId, onEnd) => {

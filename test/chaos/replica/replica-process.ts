@@ -12,14 +12,19 @@ import { countReply, garbageReply, scoresReply, statusReply } from "./replies.ts
 const unavailable = 14;
 const unimplemented = 12;
 /** A `goaway` fault lets so many calls of a connection pass. */
-const callsPerConnection = 40;
+const callsPerConnection = 10;
 
 let settings: ReplicaSettings | undefined;
 let fault: ReplicaFault = { kind: "none" };
 let executedCount = 0;
 let readyAtMs = 0;
+interface SessionState {
+  /** Since the fault began, or the session if that was later. */
+  callCount: number;
+  isToldToGo: boolean;
+}
 const sockets = new Set<Socket>();
-const sessions = new Map<http2.ServerHttp2Session, { callCount: number }>();
+const sessions = new Map<http2.ServerHttp2Session, SessionState>();
 const server = http2.createServer({ settings: { initialWindowSize: 4_194_304 } });
 
 server.on("connection", (socket: Socket) => {
@@ -29,7 +34,7 @@ server.on("connection", (socket: Socket) => {
 server.on("session", (session) => {
   session.setLocalWindowSize(16_777_216);
   session.on("error", () => {});
-  sessions.set(session, { callCount: 0 });
+  sessions.set(session, { callCount: 0, isToldToGo: false });
   session.once("close", () => sessions.delete(session));
 });
 
@@ -93,12 +98,12 @@ function predictServer(given: ReplicaSettings) {
 function isRefusedByGoaway(stream: http2.ServerHttp2Stream): boolean {
   const { session } = stream;
   const state = session && sessions.get(session as http2.ServerHttp2Session);
-  if (!state || !session) return false;
+  if (!state || !session || state.isToldToGo) return state?.isToldToGo ?? false;
+  if (fault.kind !== "goaway") return false;
   state.callCount += 1;
-  if (fault.kind !== "goaway" || state.callCount < callsPerConnection) return false;
-  if (state.callCount === callsPerConnection) {
-    session.goaway(http2.constants.NGHTTP2_NO_ERROR, (stream.id ?? 0) - 2);
-  }
+  if (state.callCount < callsPerConnection) return false;
+  state.isToldToGo = true;
+  session.goaway(http2.constants.NGHTTP2_NO_ERROR, (stream.id ?? 0) - 2);
   return true;
 }
 

@@ -2,11 +2,14 @@ import { sharedNowMs } from "../shared-clock.ts";
 
 /** Looks at a gateway's status again and again, as an operator's page does. */
 export interface StatusWatch extends AsyncDisposable {
-  /** Replicas that were in rotation and then were not, each time, over all looks so far. */
+  /** Replicas that were in rotation and then ejected, each time, over all looks so far. */
   readonly ejections: number;
   /** Looks more often for a moment: to be seen at once costs the gateway more than to be seen. */
   lookClosely(): void;
-  /** Resolves when every one of these replicas is in rotation. */
+  /**
+   * Resolves when every one of these replicas is in rotation.
+   * @throws Error after half a minute
+   */
   untilReady(ids: readonly string[]): Promise<void>;
   /** When a replica was first seen out of rotation after `fromMs`, by the shared clock. */
   firstOutAtMs(id: string, fromMs: number): number | undefined;
@@ -24,11 +27,13 @@ interface StatusBody {
 
 /** Between two looks, in milliseconds. */
 const lookEveryMs = 50;
-/** The same for a second after a fault: what a detection may seem longer than it was. */
+/** The same for a while after a fault: what a detection may seem longer than it was. */
 const lookCloselyEveryMs = 5;
-const closelyForMs = 1_000;
+const closelyForMs = 500;
 /** A gateway that is stalled or gone does not answer. */
 const timeoutMs = 1_000;
+/** A replica that is probed ever more rarely is back by then. */
+const untilReadyMs = 30_000;
 
 /** Starts looking; an ejection lasts longer than the time between two looks. */
 export function watchStatus(port: number): StatusWatch {
@@ -52,7 +57,8 @@ export function watchStatus(port: number): StatusWatch {
       pools.flatMap(({ replicas }) => replicas),
     )) {
       if (states.get(id) === "ready" && state !== "ready") {
-        ejections += 1;
+        // A gateway that was started anew has every replica warming.
+        if (state !== "warming") ejections += 1;
         outAtMs.set(id, [...(outAtMs.get(id) ?? []), nowMs]);
       }
       states.set(id, state);
@@ -78,12 +84,17 @@ export function watchStatus(port: number): StatusWatch {
     },
     firstOutAtMs: (id, fromMs) => outAtMs.get(id)?.find((atMs) => atMs >= fromMs),
     untilReady: (ids) =>
-      new Promise((resolve) => {
-        const check = () => {
+      new Promise((resolve, reject) => {
+        const timer = setTimeout(() => {
+          waiting.delete(check);
+          reject(new Error(`not all of ${ids.join(", ")} came back within ${untilReadyMs} ms`));
+        }, untilReadyMs);
+        function check() {
           if (!ids.every((id) => states.get(id) === "ready")) return;
+          clearTimeout(timer);
           waiting.delete(check);
           resolve();
-        };
+        }
         waiting.add(check);
       }),
     [Symbol.asyncDispose]: async () => {

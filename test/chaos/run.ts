@@ -1,7 +1,7 @@
 // Runs the gateway against everything that goes wrong around it, in real processes, under load.
 import { parseArgs } from "node:util";
 import { faults } from "./faults/all.ts";
-import type { FaultResult } from "./faults/fault.ts";
+import { brokenResult, type FaultResult } from "./faults/fault.ts";
 import { resultLine, resultTable, saveResults } from "./report.ts";
 
 const { values: flags } = parseArgs({
@@ -42,7 +42,9 @@ process.once("SIGTERM", () => process.exit(143));
 const results: FaultResult[] = [];
 for (const fault of faults.filter(({ name }) => wanted.includes(name))) {
   process.stderr.write(`${fault.name}: ${fault.about}\n`);
-  const result = await fault.run(settings);
+  const result = await fault
+    .run(settings)
+    .catch((error: unknown) => brokenResult(fault.name, String(error)));
   results.push(result);
   if (flags.json) process.stdout.write(resultLine(result));
 }

@@ -17,7 +17,10 @@ export const counter: Fault = {
     "a model that counts, at replicas of which one resets and one is killed: every answered call was executed once, no call twice",
   run: async (settings) => {
     const folder = mkdtempSync(join(tmpdir(), "tensorgate-chaos-"));
-    using _folder = { [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) };
+    const remove = () => rmSync(folder, { recursive: true, force: true });
+    using _folder = { [Symbol.dispose]: remove };
+    // Whoever ends the run early disposes of nothing.
+    process.once("exit", remove);
     const fileOf = (index: number) => join(folder, `replica-${index}`);
     await using rig = await startRig({
       ...{ ...settings, isRepeatable: false },

@@ -30,7 +30,7 @@ const healAt = 0.7;
 /** So long without an attempt, a replica was left alone. An ejection lasts longer. */
 const pauseMs = 120;
 /** Callers that keep every replica busy, and the requests before the fault. */
-const warmUp = { callers: 16, requests: 250 };
+const warmUp = { callers: 16, requests: 150 };
 
 export interface EpisodeEnd {
   readonly result: FaultResult;

@@ -2,7 +2,7 @@ import type { GatewayOptions } from "@tensorgate/gateway";
 import type { AttemptFacts, AttemptQuestion } from "./attempts.ts";
 
 export type GatewayCommands = {
-  /** Resolves as soon as every pool can serve. */
+  /** Listens as soon as every pool can serve. */
   readonly start: (options: GatewayOptions) => Promise<{ readonly port: number }>;
   /** Keeps the event loop busy for so many milliseconds. */
   readonly stall: (durationMs: number) => void;

@@ -19,8 +19,9 @@ process.once("disconnect", () => {
 answerParent<GatewayCommands>({
   start: async (options) => {
     gateway = createGateway(options, { tracerProvider: log.tracerProvider });
-    await gateway.listen();
+    // Callers come when it is ready, as from a load balancer that asks /readyz.
     await gateway.ready();
+    await gateway.listen();
     return { port: gateway.port };
   },
   stall: (durationMs) => {

@@ -1,8 +1,11 @@
+import { flushCompileCache } from "node:module";
 import type { Answer, Commands, Question } from "./child.ts";
 
 /** Answers what the parent asks, and ends this process when the parent is gone. */
 export function answerParent<Table extends Commands<Table>>(commands: Table): void {
   process.once("disconnect", () => process.exit());
+  // Most children are killed, and only a process that ends by itself would keep what it compiled.
+  flushCompileCache();
   process.on("message", (question: Question) => void answer(question));
 
   async function answer({ id, name, argument }: Question): Promise<void> {

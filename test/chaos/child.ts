@@ -33,6 +33,11 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/** Every run starts the same few scripts some hundred times: half of that is compiling them. */
+const compileCache = fileURLToPath(
+  new URL("../../node_modules/.cache/tensorgate-chaos", import.meta.url),
+);
+
 /** Children that run: whatever ends this process ends them too, also those that are stopped. */
 const running = new Set<() => void>();
 process.once("exit", () => {
@@ -43,6 +48,7 @@ process.once("exit", () => {
 export function startChild<Table extends Commands<Table>>(script: string): Child<Table> {
   const child = fork(fileURLToPath(new URL(script, import.meta.url)), {
     execArgv: ["--conditions=@tensorgate/source"],
+    env: { ...process.env, NODE_COMPILE_CACHE: compileCache },
     stdio: ["ignore", "ignore", "inherit", "ipc"],
     serialization: "advanced",
   });

@@ -6,8 +6,9 @@ import { sharedNowMs } from "../shared-clock.ts";
 import { andAlso, play, until } from "./episode.ts";
 import type { Fault } from "./fault.ts";
 
-/** Between the reset of one replica and the end of another, in milliseconds. */
-const betweenMs = 300;
+/** Between two resets of one replica and before the end of another, in milliseconds: an ejection is over by then. */
+const betweenMs = 400;
+const resetCount = 3;
 const loadingMs = 200;
 
 /** A model that adds to a variable must not be asked twice for one call. */
@@ -33,8 +34,11 @@ export const counter: Fault = {
       // What a lost connection had under way may have been executed, and cannot be asked again.
       mayFail: ["upstream-failed"],
       begin: async () => {
-        const atMs = (await first?.child.ask("reset")) ?? sharedNowMs();
-        await until(atMs + betweenMs);
+        const atMs = sharedNowMs();
+        for (let count = 0; count < resetCount; count += 1) {
+          await first?.child.ask("reset");
+          await until(sharedNowMs() + betweenMs);
+        }
         second?.child.signal("SIGKILL");
         return atMs;
       },

@@ -8,6 +8,7 @@ export default defineConfig({
       "**/node_modules/**",
       "test/long/**",
       "test/browser/**",
+      "test/chaos/**",
       "test/interop/**",
       "test/packages/**",
     ],

@@ -1,0 +1,10 @@
+import { expect, test } from "vitest";
+import { faults } from "./faults/all.ts";
+
+const settings = { requests: 250, seed: 1, serviceMs: 8 };
+
+test.each(faults)("$name: $about", async (fault) => {
+  const { missed, failures } = await fault.run(settings);
+
+  expect(missed, JSON.stringify(failures)).toEqual([]);
+});

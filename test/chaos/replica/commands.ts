@@ -1,0 +1,44 @@
+/** How a replica serves. */
+export interface ReplicaSettings {
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** Requests that it works on at the same time; others wait in the order they came. */
+  readonly lanes: number;
+  readonly usualMs: number;
+  readonly slowMs: number;
+  /** Share of requests that take `slowMs` instead of `usualMs`: 0..1. */
+  readonly slowShare: number;
+  readonly seed: number;
+  /** Every answer comes this much later, without taking a lane: how far away the replica is. */
+  readonly roundTripMs: number;
+  /** For so long after its start it says LOADING and refuses to score, in milliseconds. */
+  readonly loadingMs: number;
+  /** Makes it a model that counts; a line for every request that it executed goes to this file. */
+  readonly executedFile?: string;
+}
+
+/** What is wrong with a replica from the outside. Signals and resets come beside these. */
+export type ReplicaFault =
+  | { readonly kind: "none" }
+  /** Every request takes so many times as long. */
+  | { readonly kind: "slow"; readonly factor: number }
+  /** Predict is refused with UNAVAILABLE as soon as it comes, and the model's status is fine. */
+  | { readonly kind: "instant-failure" }
+  /** Predict is answered by bytes that are no reply. */
+  | { readonly kind: "garbage" }
+  /** Takes connections and calls, and never answers one. */
+  | { readonly kind: "blackhole" }
+  /** Now and then a connection is told to go while calls are under way, the newest of them unaccepted. */
+  | { readonly kind: "goaway" };
+
+export type ReplicaCommands = {
+  readonly start: (settings: ReplicaSettings) => Promise<{ readonly port: number }>;
+  /** @returns when it began, by the shared clock */
+  readonly fault: (fault: ReplicaFault) => number;
+  /** Resets every connection. @returns when */
+  readonly reset: () => number;
+  /** Predicts whose work was begun. */
+  readonly executed: () => number;
+  /** Takes no new call, finishes those under way, and ends the process. */
+  readonly drain: () => void;
+};

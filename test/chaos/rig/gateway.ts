@@ -1,0 +1,58 @@
+import type { GatewayOptions } from "@tensorgate/gateway";
+import { type Child, startChild } from "../child.ts";
+import type { GatewayCommands } from "../gateway/commands.ts";
+import { modelName } from "../replica/replies.ts";
+import type { Replica } from "./replica.ts";
+
+/** A gateway at a port of its own, whichever process serves there. */
+export interface RunningGateway extends AsyncDisposable {
+  readonly port: number;
+  readonly child: Child<GatewayCommands>;
+  /** Starts another process at the same port, when the one before has ended. */
+  restart(): Promise<void>;
+}
+
+export interface GatewayPlan {
+  readonly replicas: readonly Replica[];
+  /** Whether the model's Predict may be done again. */
+  readonly isRepeatable: boolean;
+  /** Requests that each replica does at the same time. */
+  readonly lanes: number;
+}
+
+/** Whether a pool can be told its `parallelism`: a gateway that does not know that refuses the configuration. */
+const poolsHaveParallelism: boolean = false;
+
+export async function startGateway(plan: GatewayPlan): Promise<RunningGateway> {
+  let child = startChild<GatewayCommands>("gateway/gateway-process.ts");
+  const { port } = await child.ask("start", optionsOf(plan, 0));
+  return {
+    port,
+    get child() {
+      return child;
+    },
+    restart: async () => {
+      await child.ended;
+      child = startChild<GatewayCommands>("gateway/gateway-process.ts");
+      await child.ask("start", optionsOf(plan, port));
+    },
+    [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
+  };
+}
+
+function optionsOf({ replicas, isRepeatable, lanes }: GatewayPlan, port: number): GatewayOptions {
+  const regions = [...new Set(replicas.map(({ region }) => region))];
+  const [region = "local"] = regions;
+  return {
+    region,
+    // A load comes from few connections, with many calls on each.
+    listen: { port, maxStreamsPerConnection: 4_096 },
+    models: [{ name: modelName, repeatable: isRepeatable }],
+    pools: regions.map((name) => ({
+      model: modelName,
+      region: name,
+      replicas: replicas.filter((each) => each.region === name).map(({ address }) => address),
+      ...(poolsHaveParallelism && { parallelism: lanes }),
+    })),
+  };
+}

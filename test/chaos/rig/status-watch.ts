@@ -1,0 +1,105 @@
+import { sharedNowMs } from "../shared-clock.ts";
+
+/** Looks at a gateway's status again and again, as an operator's page does. */
+export interface StatusWatch extends AsyncDisposable {
+  /** Replicas that were in rotation and then ejected, each time, over all looks so far. */
+  readonly ejections: number;
+  /** Looks more often for a moment: to be seen at once costs the gateway more than to be seen. */
+  lookClosely(): void;
+  /**
+   * Resolves when every one of these replicas is in rotation.
+   * @throws Error after half a minute
+   */
+  untilReady(ids: readonly string[]): Promise<void>;
+  /** When a replica was first seen out of rotation after `fromMs`, by the shared clock. */
+  firstOutAtMs(id: string, fromMs: number): number | undefined;
+}
+
+interface StatusBody {
+  readonly status: {
+    readonly regions: readonly {
+      readonly pools: readonly {
+        readonly replicas: readonly { readonly id: string; readonly state: string }[];
+      }[];
+    }[];
+  };
+}
+
+/** Between two looks, in milliseconds. */
+const lookEveryMs = 50;
+/** The same for a while after a fault: what a detection may seem longer than it was. */
+const lookCloselyEveryMs = 5;
+const closelyForMs = 500;
+/** A gateway that is stalled or gone does not answer. */
+const timeoutMs = 1_000;
+/** A replica that is probed ever more rarely is back by then. */
+const untilReadyMs = 30_000;
+
+/** Starts looking; an ejection lasts longer than the time between two looks. */
+export function watchStatus(port: number): StatusWatch {
+  const states = new Map<string, string>();
+  const outAtMs = new Map<string, number[]>();
+  const waiting = new Set<() => void>();
+  let ejections = 0;
+  let closelyUntilMs = 0;
+  let isClosed = false;
+
+  async function look(): Promise<void> {
+    const response = await fetch(`http://127.0.0.1:${port}/tensorgate.v1.StatusService/GetStatus`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: "{}",
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    const { status } = (await response.json()) as StatusBody;
+    const nowMs = sharedNowMs();
+    for (const { id, state } of status.regions.flatMap(({ pools }) =>
+      pools.flatMap(({ replicas }) => replicas),
+    )) {
+      if (states.get(id) === "ready" && state !== "ready") {
+        // A gateway that was started anew has every replica warming.
+        if (state !== "warming") ejections += 1;
+        outAtMs.set(id, [...(outAtMs.get(id) ?? []), nowMs]);
+      }
+      states.set(id, state);
+    }
+    for (const check of waiting) check();
+  }
+
+  async function lookOn(): Promise<void> {
+    while (!isClosed) {
+      await look().catch(() => {});
+      const everyMs = sharedNowMs() < closelyUntilMs ? lookCloselyEveryMs : lookEveryMs;
+      await new Promise((resolve) => setTimeout(resolve, everyMs));
+    }
+  }
+  const closed = lookOn();
+
+  return {
+    get ejections() {
+      return ejections;
+    },
+    lookClosely: () => {
+      closelyUntilMs = sharedNowMs() + closelyForMs;
+    },
+    firstOutAtMs: (id, fromMs) => outAtMs.get(id)?.find((atMs) => atMs >= fromMs),
+    untilReady: (ids) =>
+      new Promise((resolve, reject) => {
+        const timer = setTimeout(() => {
+          waiting.delete(check);
+          reject(new Error(`not all of ${ids.join(", ")} came back within ${untilReadyMs} ms`));
+        }, untilReadyMs);
+        function check() {
+          if (!ids.every((id) => states.get(id) === "ready")) return;
+          clearTimeout(timer);
+          waiting.delete(check);
+          resolve();
+        }
+        waiting.add(check);
+      }),
+    [Symbol.asyncDispose]: async () => {
+      isClosed = true;
+      await closed;
+    },
+  };
+}

@@ -164,7 +164,8 @@ export function pool<Item extends Waiting>(place: PoolPlace, settings: PoolSetti
       const added = members.flatMap((member) => {
         if (replicas.has(member.id)) return [];
         const { isRemote, roundTripMs } = place;
-        const isPaced = settings.isPaced && !isRemote;
+        // Of several lanes the next free one is anybody's guess, and a server with lanes has a line for them all.
+        const isPaced = settings.isPaced && !isRemote && member.parallelism === 1;
         const made = replica(member, { ...settings, isPaced, isRemote, roundTripMs }, settings);
         replicas.set(member.id, made);
         return [made];

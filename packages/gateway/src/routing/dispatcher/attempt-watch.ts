@@ -24,7 +24,7 @@ export function attemptWatch(): AttemptWatch {
         request.underWay.length === 1 &&
         !request.waitsIn;
       return {
-        overdueMs: isOverdue ? Number.POSITIVE_INFINITY : sentMs + pool.tryTimeoutMs(replica),
+        overdueMs: isOverdue ? sentMs : sentMs + pool.tryTimeoutMs(replica),
         hedgeMs: mayHedge
           ? expectedStartMs + hedgeServices * replica.slots.usualMs + replica.slots.roundTripMs
           : Number.POSITIVE_INFINITY,

@@ -26,6 +26,8 @@ export interface WaitingLine<Item extends Waiting> {
   aheadOf(rank: Rank): number;
   /** Takes one out, wherever it stands; false if it is not there. */
   remove(id: number): boolean;
+  /** All, in the order of their turns. */
+  all(): readonly Item[];
   /** Takes out all, in the order of their turns. */
   clear(): readonly Item[];
 }
@@ -64,6 +66,14 @@ export function waitingLine<Item extends Waiting>(): WaitingLine<Item> {
     else line.last = before;
     line.count -= 1;
     nodes.delete(item.id);
+  }
+
+  function all(): readonly Item[] {
+    return classes.flatMap(({ first }) => {
+      const inOrder: Item[] = [];
+      for (let node = first; node; node = node.after) inOrder.push(node.item);
+      return inOrder;
+    });
   }
 
   return {
@@ -113,16 +123,12 @@ export function waitingLine<Item extends Waiting>(): WaitingLine<Item> {
       if (node) unlink(node);
       return node !== undefined;
     },
+    all,
     clear: () => {
-      const items = classes.flatMap(({ first }) => {
-        const inOrder: Item[] = [];
-        for (let node = first; node; node = node.after) inOrder.push(node.item);
-        return inOrder;
-      });
-      for (const { id } of items) {
-        const node = nodes.get(id);
-        if (node) unlink(node);
-      }
+      const items = all();
+      nodes.clear();
+      for (const line of classes)
+        Object.assign(line, { first: undefined, last: undefined, count: 0 });
       return items;
     },
   };

@@ -1,3 +1,5 @@
+import type { AttemptFailure } from "../dispatcher/events.ts";
+
 /** What is wrong with a simulated replica. */
 export type Fault =
   /** The process is gone: what it had is lost, and nobody can connect. */
@@ -11,10 +13,70 @@ export type Fault =
   /** Every request is answered at once: there is no room. */
   | { readonly kind: "full" };
 
+/** A request at a replica. */
+export interface Job {
+  /** What a healthy replica works on it, in milliseconds. */
+  readonly serviceMs: number;
+  readonly onBegun: () => void;
+  /** Told when it leaves the replica, with a failure if it was not answered. */
+  readonly onEnded: (failure?: AttemptFailure) => void;
+}
+
 /** A replica in virtual time: as many requests at once as it has lanes, the others in the order they came. */
 export interface Machine {
-  fault: Fault | undefined;
-  readonly lanes: number;
+  readonly fault: Fault | undefined;
+  take(job: Job): void;
+  strike(fault: Fault | undefined): void;
+}
+
+/** @param later - calls back after so many milliseconds of virtual time */
+export function machine(
+  lanes: number,
+  later: (delayMs: number, happen: () => void) => void,
+): Machine {
+  let fault: Fault | undefined;
   /** Changes whenever what it works on is lost. */
-  life: number;
+  let life = 0;
+  const line: Job[] = [];
+  const working = new Set<Job>();
+
+  function begin(): void {
+    if (fault?.kind === "silent" || working.size >= lanes) return;
+    const job = line.shift();
+    if (!job) return;
+    working.add(job);
+    job.onBegun();
+    const factor = fault?.kind === "slow" ? fault.factor : 1;
+    const bornIn = life;
+    later(job.serviceMs * factor, () => {
+      if (life !== bornIn) return;
+      working.delete(job);
+      // What a silent one has done it tells nobody.
+      if (fault?.kind !== "silent") job.onEnded();
+      begin();
+    });
+  }
+
+  return {
+    get fault() {
+      return fault;
+    },
+    take: (job) => {
+      if (fault?.kind === "dead") return job.onEnded("never-sent");
+      if (fault?.kind === "failing") return job.onEnded("failed");
+      if (fault?.kind === "full") return job.onEnded("full");
+      line.push(job);
+      begin();
+    },
+    strike: (next) => {
+      fault = next;
+      if (fault?.kind === "dead") {
+        life += 1;
+        const lost = [...working, ...line.splice(0)];
+        working.clear();
+        for (const job of lost) job.onEnded("lost");
+      }
+      for (let lane = 0; lane < lanes; lane += 1) begin();
+    },
+  };
 }

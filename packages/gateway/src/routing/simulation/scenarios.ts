@@ -3,15 +3,9 @@ import { seededRoundTripMs } from "../round-trips.ts";
 import { centralQueueLatencies } from "./central-queue.ts";
 import { percentile } from "./percentile.ts";
 import { simulationSettings } from "./settings.ts";
-import {
-  type Ended,
-  type Incident,
-  type SimulatedRegion,
-  type SimulatedRequest,
-  simulate,
-  type World,
-} from "./simulate.ts";
+import { simulate } from "./simulate.ts";
 import { poissonTrace, type ServiceMix } from "./trace.ts";
+import type { Ended, Incident, SimulatedRegion, SimulatedRequest, World } from "./world.ts";
 
 /** Two milliseconds, and twenty for every fiftieth request. */
 export const usualMix: ServiceMix = { usualMs: 2, slowMs: 20, slowShare: 0.02 };

@@ -1,5 +1,5 @@
 import { dispatcherSettings } from "../settings.ts";
-import type { World } from "./simulate.ts";
+import type { World } from "./world.ts";
 
 /** What a gateway is run by where nobody says otherwise. */
 export function simulationSettings(isPaced: boolean): World["settings"] {

@@ -1,93 +1,22 @@
-import type { Priority } from "@tensorgate/core";
-import { type Dispatcher, type DispatcherSettings, dispatcher } from "../dispatcher/dispatcher.ts";
+import { type Dispatcher, dispatcher } from "../dispatcher/dispatcher.ts";
 import type {
-  AttemptFailure,
   DispatcherCommand,
   DispatcherEvent,
   PoolMembers,
+  ProbeFinding,
   Refusal,
+  Send,
 } from "../dispatcher/events.ts";
 import { eventQueue } from "./event-queue.ts";
-import type { Fault, Machine } from "./machine.ts";
-
-/** A gateway and the replicas of its region. */
-export interface SimulatedRegion {
-  readonly name: string;
-  readonly replicaCount: number;
-  /** Requests that a replica works on at once. */
-  readonly lanes: number;
-  /** What the gateway is told of that; the truth by default. */
-  readonly parallelism?: number | "auto";
-}
-
-export interface SimulatedRequest {
-  /** Region whose gateway it comes to. */
-  readonly region: string;
-  readonly arrivesMs: number;
-  /** What a healthy replica works on it. */
-  readonly serviceMs: number;
-  readonly priority?: Priority;
-  /** That its caller waits, in milliseconds. */
-  readonly patienceMs?: number;
-  readonly residency?: readonly string[];
-  readonly isRepeatable?: boolean;
-  readonly mayHedge?: boolean;
-  /** What a second replica works on it, where that differs. */
-  readonly againMs?: number;
-  /** When its caller leaves, if it is still open then. */
-  readonly leavesMs?: number;
-}
-
-/** Something that happens to replicas, or to a gateway. */
-export type Incident = { readonly atMs: number; readonly region: string } & (
-  | { readonly replica: number | "all"; readonly fault: Fault | undefined }
-  /** The gateway does nothing for so long: its own loop is blocked. */
-  | { readonly stalledMs: number }
-);
-
-export interface World {
-  readonly regions: readonly SimulatedRegion[];
-  /** Between a gateway and the replicas of its region, there and back, in milliseconds. */
-  readonly turnaroundMs: number;
-  roundTripMs(from: string, to: string): number;
-  /** Whether a gateway enters other regions by their gateways; otherwise it goes to their replicas. */
-  readonly hasPeers: boolean;
-  readonly settings: Omit<DispatcherSettings, "ownRegion" | "roundTripMs">;
-  /** Told of every event and what came of it. */
-  readonly onHandled?: (seen: Handled) => void;
-}
-
-export interface Handled {
-  readonly region: string;
-  readonly event: DispatcherEvent;
-  readonly commands: readonly DispatcherCommand[];
-  readonly nowMs: number;
-  readonly dispatcher: Dispatcher;
-}
-
-/** What became of a request. */
-export interface Ended {
-  readonly request: SimulatedRequest;
-  /** From its arrival to its reply, in milliseconds. */
-  readonly tookMs: number;
-  /** Absent if it was answered. */
-  readonly refusal?: Refusal | "cancelled";
-  /** Where it was answered. */
-  readonly region?: string;
-}
-
-export interface SimulationResult {
-  /** In the order they ended. */
-  readonly ended: readonly Ended[];
-  /** Replicas that went out, over all gateways. */
-  readonly ejections: number;
-  /** Attempts that replicas began with. */
-  readonly begun: number;
-}
+import { type Machine, machine } from "./machine.ts";
+import type { Ended, Incident, SimulatedRequest, SimulationResult, World } from "./world.ts";
 
 const model = "model";
 /** A probe that gets no answer is given up after this time, in milliseconds. */
 const probeTimeoutMs = 2_000;
+/** Everybody has been probed by then, in milliseconds; times of requests and incidents count from here. */
+const startMs = 1_000;
+const gatewayPrefix = "gateway:";
 
 interface Gate {
   readonly region: string;
@@ -96,13 +25,24 @@ interface Gate {
   wakeCount: number;
   /** Requests that are open, by the id the dispatcher knows. */
   readonly open: Map<number, OpenSimulated>;
-  readonly attempts: Map<number, { readonly id: number; readonly region: string }>;
+  /** Where attempts went. */
+  readonly regionOf: Map<number, string>;
+  /** What attempts at other gateways are called there. */
+  readonly forwardedAs: Map<number, { readonly peer: Gate; readonly id: number }>;
 }
 
 interface OpenSimulated {
   readonly request: SimulatedRequest;
-  /** The attempt of another gateway that it is. */
-  readonly forwarded?: { readonly from: Gate; readonly attemptId: number };
+  /** The same, as its caller sent it. */
+  readonly original: SimulatedRequest;
+  readonly forwarded?: Forwarded;
+}
+
+/** The attempt of another gateway that a request is. */
+interface Forwarded {
+  readonly from: Gate;
+  readonly attemptId: number;
+  readonly original: SimulatedRequest;
 }
 
 /** Runs dispatchers in virtual time, in front of replicas that do exactly what the requests say. */
@@ -113,15 +53,15 @@ export function simulate(
 ): SimulationResult {
   const happenings = eventQueue<() => void>();
   const ended: Ended[] = [];
-  let [nowMs, ejections, begun, nextId, openCount] = [0, 0, 0, 0, 0];
-  const machines = new Map<string, Machine>();
-  for (const { name, replicaCount, lanes } of world.regions) {
-    for (let index = 0; index < replicaCount; index += 1) {
-      machines.set(`${name}/${index}`, { fault: undefined, lanes, life: 0 });
-    }
-  }
-  const gates = new Map(world.regions.map(({ name }) => [name, gate(name)]));
+  let [nowMs, ejections, begun, nextId, openCount] = [0, 0, 0, 0, requests.length];
   const later = (delayMs: number, happen: () => void) => happenings.put(nowMs + delayMs, happen);
+  const begunWith = new Map<SimulatedRequest, number>();
+  const machines = new Map<string, Machine>(
+    world.regions.flatMap(({ name, replicaCount, lanes }) =>
+      idsOf(name, replicaCount).map((id) => [id, machine(lanes, later)] as const),
+    ),
+  );
+  const gates = new Map(world.regions.map(({ name }) => [name, gate(name)]));
 
   function gate(region: string): Gate {
     const made = dispatcher({
@@ -130,25 +70,16 @@ export function simulate(
       roundTripMs: (from, to) => (from === to ? world.turnaroundMs : world.roundTripMs(from, to)),
     });
     return {
-      region,
-      dispatcher: made,
-      stalledUntilMs: 0,
-      wakeCount: 0,
-      open: new Map(),
-      attempts: new Map(),
+      ...{ region, dispatcher: made, stalledUntilMs: 0, wakeCount: 0 },
+      ...{ open: new Map(), regionOf: new Map(), forwardedAs: new Map() },
     };
   }
 
   function membersFor(own: string): readonly PoolMembers[] {
     return world.regions.map(({ name, replicaCount, lanes, parallelism = lanes }) => {
-      const isPeer = world.hasPeers && name !== own;
-      const ids = isPeer
-        ? [`gateway:${name}`]
-        : Array.from({ length: replicaCount }, (_, index) => `${name}/${index}`);
-      const members = ids.map((id) => ({
-        ...{ id, isGateway: isPeer, parallelism: isPeer ? 10_000 : parallelism },
-      }));
-      return { model, region: name, members };
+      const isGateway = world.hasPeers && name !== own;
+      const ids = isGateway ? [`${gatewayPrefix}${name}`] : idsOf(name, replicaCount);
+      return { model, region: name, members: ids.map((id) => ({ id, isGateway, parallelism })) };
     });
   }
 
@@ -166,11 +97,11 @@ export function simulate(
   function carryOut(from: Gate, command: DispatcherCommand): void {
     switch (command.type) {
       case "send":
-        from.attempts.set(command.attemptId, { id: command.id, region: command.region });
+        from.regionOf.set(command.attemptId, command.region);
         send(from, command);
         break;
       case "settle":
-        end(from, command.id, { region: from.attempts.get(command.attemptId)?.region });
+        end(from, command.id, { region: from.regionOf.get(command.attemptId) });
         break;
       case "refuse":
         end(from, command.id, { refusal: command.because });
@@ -185,8 +116,7 @@ export function simulate(
         if (command.change.to === "ejected") ejections += 1;
         break;
       case "abandon":
-        // A device that has begun cannot be stopped.
-        break;
+        abandon(from, command.attemptId);
     }
   }
 
@@ -199,30 +129,73 @@ export function simulate(
     });
   }
 
-  function end(
-    at: Gate,
-    id: number,
-    { region, refusal }: { readonly region?: string | undefined; readonly refusal?: Refusal },
-  ): void {
+  /** A device that has begun cannot be stopped; a gateway can be told that nobody waits. */
+  function abandon(from: Gate, attemptId: number): void {
+    const at = from.forwardedAs.get(attemptId);
+    if (!at) return;
+    later(world.roundTripMs(from.region, at.peer.region) / 2, () => {
+      if (at.peer.open.delete(at.id)) tell(at.peer, { type: "cancelled", id: at.id });
+    });
+  }
+
+  interface Ending {
+    readonly region?: string | undefined;
+    readonly refusal?: Refusal | "cancelled";
+  }
+
+  function end(at: Gate, id: number, { region, refusal }: Ending): void {
     const open = at.open.get(id);
     if (!open) throw new Error(`request ${id} ended twice, or never came`);
     at.open.delete(id);
-    const { request, forwarded } = open;
-    if (!forwarded) {
-      openCount -= 1;
-      const tookMs = nowMs - request.arrivesMs;
-      ended.push({ request, tookMs, ...(refusal && { refusal }), ...(region && { region }) });
+    const { request, original, forwarded } = open;
+    if (forwarded) {
+      reply(at, forwarded, refusal);
       return;
     }
+    openCount -= 1;
+    const facts = { tookMs: nowMs - request.arrivesMs, begun: begunWith.get(original) ?? 0 };
+    ended.push({ request, ...facts, ...(refusal && { refusal }), ...(region && { region }) });
+  }
+
+  /** What a gateway says to the one that asked it. */
+  function reply(at: Gate, { from, attemptId }: Forwarded, refusal: string | undefined): void {
     const expectedWaitMs = at.dispatcher.expectedWaitMs(model, nowMs);
-    const { from, attemptId } = forwarded;
-    later(world.roundTripMs(from.region, at.region) / 2, () =>
-      tell(
-        from,
-        refusal
-          ? { type: "failed", attemptId, failure: refusal === "overloaded" ? "full" : "failed" }
-          : { type: "answered", attemptId, expectedWaitMs },
-      ),
+    const failure = refusal === "overloaded" || refusal === "no-replica" ? "full" : "failed";
+    const event: DispatcherEvent = refusal
+      ? { type: "failed", attemptId, failure }
+      : { type: "answered", attemptId, expectedWaitMs };
+    later(world.roundTripMs(from.region, at.region) / 2, () => tell(from, event));
+  }
+
+  function send(from: Gate, { id, attemptId, replicaId, region }: Send): void {
+    const open = from.open.get(id);
+    if (!open) throw new Error("an attempt at a request that is not open");
+    const { request, original } = open;
+    if (replicaId.startsWith(gatewayPrefix)) {
+      const peer = gateOf(region);
+      later(world.roundTripMs(from.region, region) / 2, () =>
+        arrive(peer, { ...request, residency: [region] }, { from, attemptId, original }),
+      );
+      return;
+    }
+    const wayMs = oneWayMs(from, region);
+    const { serviceMs, againMs = serviceMs } = request;
+    const takesMs = begunWith.has(original) ? againMs : serviceMs;
+    later(wayMs, () =>
+      machines.get(replicaId)?.take({
+        serviceMs: takesMs,
+        onBegun: () => {
+          begun += 1;
+          begunWith.set(original, (begunWith.get(original) ?? 0) + 1);
+        },
+        onEnded: (failure) =>
+          later(wayMs, () =>
+            tell(
+              from,
+              failure ? { type: "failed", attemptId, failure } : { type: "answered", attemptId },
+            ),
+          ),
+      }),
     );
   }
 
@@ -231,106 +204,16 @@ export function simulate(
     return (wayMs + world.turnaroundMs) / 2;
   }
 
-  function send(from: Gate, command: Extract<DispatcherCommand, { type: "send" }>): void {
-    const { attemptId, replicaId, region } = command;
-    const request = from.open.get(command.id)?.request;
-    if (!request) throw new Error("an attempt at a request that is not open");
-    const peer = replicaId.startsWith("gateway:") ? gates.get(region) : undefined;
-    if (peer) {
-      const forwarded = { from, attemptId };
-      later(world.roundTripMs(from.region, region) / 2, () =>
-        arrive(peer, { ...request, residency: [region] }, forwarded),
-      );
-      return;
-    }
-    const wayMs = oneWayMs(from, region);
-    const isAgain = begunFor.has(command.id);
-    begunFor.add(command.id);
-    const { serviceMs, againMs = serviceMs } = request;
-    const takesMs = isAgain ? againMs : serviceMs;
-    later(wayMs, () => reach({ from, attemptId, replicaId, wayMs, serviceMs: takesMs }));
-  }
-
-  interface Reaching {
-    readonly from: Gate;
-    readonly attemptId: number;
-    readonly replicaId: string;
-    readonly wayMs: number;
-    readonly serviceMs: number;
-  }
-
-  function reach(reaching: Reaching): void {
-    const at = machines.get(reaching.replicaId);
-    const fail = (failure: AttemptFailure) =>
-      later(reaching.wayMs, () =>
-        tell(reaching.from, { type: "failed", attemptId: reaching.attemptId, failure }),
-      );
-    switch (at?.fault?.kind) {
-      case "dead":
-        fail("never-sent");
-        break;
-      case "failing":
-        fail("failed");
-        break;
-      case "full":
-        fail("full");
-        break;
-      default:
-        lines.get(reaching.replicaId)?.push(reaching);
-        begin(reaching.replicaId);
-    }
-  }
-
-  /** Requests that a replica was sent. */
-  const begunFor = new Set<number>();
-  const lines = new Map<string, Reaching[]>([...machines.keys()].map((id) => [id, []]));
-  const busy = new Map<string, Set<Reaching>>([...machines.keys()].map((id) => [id, new Set()]));
-
-  function begin(replicaId: string): void {
-    const at = machines.get(replicaId);
-    const working = busy.get(replicaId);
-    if (!at || !working || at.fault?.kind === "silent" || working.size >= at.lanes) return;
-    const next = lines.get(replicaId)?.shift();
-    if (!next) return;
-    working.add(next);
-    begun += 1;
-    const factor = at.fault?.kind === "slow" ? at.fault.factor : 1;
-    const { life } = at;
-    later(next.serviceMs * factor, () => {
-      if (at.life !== life) return;
-      working.delete(next);
-      if (at.fault?.kind !== "silent") {
-        const { from, attemptId, wayMs } = next;
-        later(wayMs, () => tell(from, { type: "answered", attemptId }));
-      }
-      begin(replicaId);
-    });
-  }
-
-  function strike(replicaId: string, fault: Fault | undefined): void {
-    const at = machines.get(replicaId);
-    if (!at) return;
-    at.fault = fault;
-    if (fault?.kind === "dead") {
-      at.life += 1;
-      const lost = [...(busy.get(replicaId) ?? []), ...(lines.get(replicaId)?.splice(0) ?? [])];
-      busy.get(replicaId)?.clear();
-      for (const { from, attemptId, wayMs } of lost) {
-        later(wayMs, () => tell(from, { type: "failed", attemptId, failure: "lost" }));
-      }
-    }
-    for (let lane = 0; lane < at.lanes; lane += 1) begin(replicaId);
-  }
-
   function probe(from: Gate, replicaId: string): void {
-    const tellProbed = (finding: "ready" | "lost", extra: object = {}) =>
-      tell(from, { type: "probed", model, replicaId, finding, ...extra });
-    const peer = replicaId.startsWith("gateway:") ? gates.get(replicaId.slice(8)) : undefined;
-    if (peer) {
+    const tellProbed = (finding: ProbeFinding, more: object = {}) =>
+      tell(from, { type: "probed", model, replicaId, finding, ...more });
+    if (replicaId.startsWith(gatewayPrefix)) {
+      const peer = gateOf(replicaId.slice(gatewayPrefix.length));
       const roundTripMs = world.roundTripMs(from.region, peer.region);
       later(roundTripMs, () => {
         const expectedWaitMs = peer.dispatcher.expectedWaitMs(model, nowMs);
-        tellProbed("ready", { roundTripMs, expectedWaitMs });
+        const finding = expectedWaitMs === Number.POSITIVE_INFINITY ? "warming" : "ready";
+        tellProbed(finding, { roundTripMs, expectedWaitMs });
       });
       return;
     }
@@ -344,14 +227,12 @@ export function simulate(
     });
   }
 
-  function arrive(
-    at: Gate,
-    request: SimulatedRequest,
-    forwarded?: { readonly from: Gate; readonly attemptId: number },
-  ): void {
+  function arrive(at: Gate, request: SimulatedRequest, forwarded?: Forwarded): void {
     nextId += 1;
     const id = nextId;
-    at.open.set(id, { request, ...(forwarded && { forwarded }) });
+    const original = forwarded?.original ?? request;
+    at.open.set(id, { request, original, ...(forwarded && { forwarded }) });
+    if (forwarded) forwarded.from.forwardedAs.set(forwarded.attemptId, { peer: at, id });
     const { priority = "normal", residency, isRepeatable = true, mayHedge = false } = request;
     const deadlineMs = request.arrivesMs + (request.patienceMs ?? 10_000);
     const call = { isRepeatable, mayHedge, isForwarded: forwarded !== undefined, isTraced: false };
@@ -359,42 +240,49 @@ export function simulate(
     tell(at, { type: "arrival", request: { id, model, deadlineMs, ...wishes, ...call } });
     if (request.leavesMs === undefined || forwarded) return;
     later(request.leavesMs, () => {
-      if (!at.open.delete(id)) return;
-      openCount -= 1;
-      ended.push({ request, tookMs: nowMs - request.arrivesMs, refusal: "cancelled" });
+      if (!at.open.has(id)) return;
+      end(at, id, { refusal: "cancelled" });
       tell(at, { type: "cancelled", id });
     });
+  }
+
+  function gateOf(region: string): Gate {
+    const found = gates.get(region);
+    if (!found) throw new Error(`there is no region ${region}`);
+    return found;
+  }
+
+  function happen(incident: Incident): void {
+    const { region } = incident;
+    if ("stalledMs" in incident) {
+      gateOf(region).stalledUntilMs = nowMs + incident.stalledMs;
+      return;
+    }
+    const { replica, fault } = incident;
+    for (const [id, struck] of machines) {
+      const isHit = replica === "all" ? id.startsWith(`${region}/`) : id === `${region}/${replica}`;
+      if (isHit) struck.strike(fault);
+    }
   }
 
   for (const each of gates.values()) {
     tell(each, { type: "pools", pools: membersFor(each.region) });
   }
-  // Everybody has been probed by then.
-  const startMs = 1_000;
-  openCount = requests.length;
   for (const request of requests) {
-    const at = gates.get(request.region);
-    if (!at) throw new Error(`there is no region ${request.region}`);
     const shifted = { ...request, arrivesMs: request.arrivesMs + startMs };
-    happenings.put(shifted.arrivesMs, () => arrive(at, shifted));
+    happenings.put(shifted.arrivesMs, () => arrive(gateOf(request.region), shifted));
   }
   for (const incident of incidents) {
-    happenings.put(incident.atMs + startMs, () => {
-      const at = gates.get(incident.region);
-      if ("stalledMs" in incident) {
-        if (at) at.stalledUntilMs = nowMs + incident.stalledMs;
-        return;
-      }
-      const ids = [...machines.keys()].filter((id) => id.startsWith(`${incident.region}/`));
-      const { replica } = incident;
-      for (const id of replica === "all" ? ids : [`${incident.region}/${replica}`]) {
-        strike(id, incident.fault);
-      }
-    });
+    happenings.put(incident.atMs + startMs, () => happen(incident));
   }
   for (let next = happenings.next(); next && openCount > 0; next = happenings.next()) {
     nowMs = next.atMs;
     next.event();
   }
+  if (openCount > 0) throw new Error(`${openCount} requests never ended`);
   return { ended, ejections, begun };
+}
+
+function idsOf(region: string, count: number): readonly string[] {
+  return Array.from({ length: count }, (_, index) => `${region}/${index}`);
 }

@@ -1,0 +1,194 @@
+import { afterFailure } from "./after-failure.ts";
+import { attemptWatch } from "./attempt-watch.ts";
+import { type Budget, budget } from "./budget.ts";
+import type { AttemptFailure } from "./events.ts";
+import type { Lines } from "./lines.ts";
+import type { Attempt, OpenRequest, RequestPool } from "./open-request.ts";
+import type { Replica } from "./replica.ts";
+import type { ReplicaCare } from "./replica-care.ts";
+import type { DispatcherSettings, DispatcherState } from "./state.ts";
+
+/** Attempts at replicas, from the sending to whatever comes of them. */
+export interface Attempts {
+  send(request: OpenRequest, pool: RequestPool, replica: Replica): void;
+  answered(attemptId: number, expectedWaitMs: number | undefined): void;
+  failed(attemptId: number, failure: AttemptFailure): void;
+  /** The caller has gone. */
+  cancel(request: OpenRequest): void;
+  /** Looks after attempts that take long. */
+  look(): void;
+  /** Nobody looked for so long: no replica is slower for that. */
+  forgive(lateMs: number): void;
+  /** Told of every request that comes: budgets are shares of them. */
+  earn(): void;
+  readonly retries: Budget;
+  /** How often somebody should look while attempts are under way, in milliseconds. */
+  readonly intervalMs: number;
+}
+
+export interface AttemptsParts {
+  readonly state: DispatcherState;
+  readonly settings: DispatcherSettings;
+  readonly lines: Lines;
+  readonly care: ReplicaCare;
+}
+
+/** Extra attempts that are allowed whatever came before. */
+const reserve = { retries: 3, hedges: 1 } as const;
+/** Above this share of taken time nothing is sent twice. */
+const hedgedBelow = 0.75;
+
+export function attempts({ state, settings, lines, care }: AttemptsParts): Attempts {
+  const retries = budget({ share: settings.retryShare, reserve: reserve.retries });
+  const hedges = budget({ share: settings.hedgeShare, reserve: reserve.hedges });
+  const watch = attemptWatch();
+  let count = 0;
+
+  function send(request: OpenRequest, pool: RequestPool, replica: Replica): void {
+    count += 1;
+    const isHedge = request.underWay.length > 0;
+    const attempt: Attempt = {
+      ...{ id: count, request, pool, replica, sentMs: state.nowMs },
+      ...{ isOverdue: false, isLeftOver: false },
+      expectedStartMs: replica.slots.send(count, state.nowMs),
+      repliesThen: replica.replyCount,
+    };
+    state.attempts.set(attempt.id, attempt);
+    request.underWay.push(attempt);
+    state.wakes.want(watch.dueMs(attempt).hedgeMs);
+    pool.overload.sent(state.nowMs);
+    const { model, region } = pool;
+    const replicaId = replica.member.id;
+    lines.note(request, { what: "sent", region, replicaId, isHedge });
+    const waitedMs = isHedge ? 0 : state.nowMs - request.sinceMs;
+    state.commands.push({
+      ...{ type: "send", id: request.id, attemptId: attempt.id },
+      ...{ model, region, replicaId, waitedMs },
+    });
+  }
+
+  function take(attemptId: number): Attempt | undefined {
+    const attempt = state.attempts.get(attemptId);
+    if (!attempt) return undefined;
+    state.attempts.delete(attemptId);
+    const { underWay } = attempt.request;
+    underWay.splice(underWay.indexOf(attempt), 1);
+    state.touched.add(attempt.pool);
+    return attempt;
+  }
+
+  function abandon(attempt: Attempt): void {
+    attempt.replica.slots.abandoned(attempt.id, state.nowMs);
+    state.attempts.delete(attempt.id);
+    state.touched.add(attempt.pool);
+    state.commands.push({ type: "abandon", attemptId: attempt.id });
+  }
+
+  /** Keeps account of what failed, for where the request may go next. */
+  function remember({ id, request, pool, replica, repliesThen }: Attempt, failure: AttemptFailure) {
+    request.lastFailed = { attemptId: id, failure };
+    if (isUnseen(failure)) return;
+    request.tried.add(replica.member.id);
+    if (failure === "warming") return;
+    request.failedCount += 1;
+    request.failures.set(pool.region, (request.failures.get(pool.region) ?? 0) + 1);
+    if (failure === "failed") request.answeredFailures += 1;
+    // Only a replica that was alive can have been killed.
+    if (failure === "lost" && replica.replyCount > repliesThen) request.killCount += 1;
+  }
+
+  function goOn(request: OpenRequest, failure: AttemptFailure): void {
+    switch (afterFailure(failure, request, settings.maxAttempts)) {
+      case "again":
+        lines.enter(request, true);
+        break;
+      case "again-if-budgeted":
+        if (retries.spend()) lines.enter(request, true);
+        else lines.refuse(request, "attempt-failed");
+        break;
+      case "give-up":
+        lines.refuse(request, failure === "full" ? "overloaded" : "attempt-failed");
+        break;
+      case "quarantine":
+        lines.refuse(request, "kills-replicas");
+    }
+  }
+
+  /** Another replica may be quicker than one that may be gone; the first answer counts. */
+  function tryAnother({ request, pool, replica }: Attempt): void {
+    const isAlone = request.underWay.length === 1 && !request.waitsIn;
+    if (!isAlone || !request.isRepeatable) return;
+    if (care.hasAlternative(pool.model, replica) && retries.spend()) lines.enter(request, true);
+  }
+
+  function overdue(attempt: Attempt): void {
+    if (!attempt.isOverdue) {
+      attempt.isOverdue = true;
+      attempt.request.tried.add(attempt.replica.member.id);
+      care.overdue(attempt);
+    }
+    if (attempt.isLeftOver) abandon(attempt);
+    else tryAnother(attempt);
+  }
+
+  function hedge({ request, pool, replica }: Attempt): void {
+    if (pool.line.length > 0 || pool.utilisation > hedgedBelow) return;
+    const isIdle = (each: Replica) => each !== replica && each.slots.inFlight === 0;
+    const idle = pool.soonest(
+      state.nowMs,
+      (each) => isIdle(each) && !request.tried.has(each.member.id),
+    );
+    if (idle && idle.atMs <= state.nowMs && hedges.spend()) send(request, pool, idle.replica);
+  }
+
+  return {
+    retries,
+    intervalMs: watch.intervalMs,
+    send,
+    answered: (attemptId, expectedWaitMs) => {
+      const attempt = take(attemptId);
+      if (!attempt) return;
+      const { request, pool, replica, isLeftOver } = attempt;
+      care.praise(attempt, expectedWaitMs);
+      if (isLeftOver) return;
+      const { region } = pool;
+      lines.note(request, { what: "answered", region, replicaId: replica.member.id });
+      lines.settle(request, attemptId);
+    },
+    failed: (attemptId, failure) => {
+      const attempt = take(attemptId);
+      if (!attempt) return;
+      const { request, pool, replica, isLeftOver } = attempt;
+      replica.slots.failed(attemptId);
+      if (!isLeftOver) remember(attempt, failure);
+      care.judge(attempt, failure);
+      if (isLeftOver) return;
+      const place = { region: pool.region, replicaId: replica.member.id };
+      lines.note(request, { what: "failed", ...place, because: failure });
+      if (request.underWay.length === 0 && !request.waitsIn) goOn(request, failure);
+    },
+    cancel: (request) => {
+      lines.leave(request);
+      for (const attempt of request.underWay) abandon(attempt);
+      state.requests.delete(request.id);
+    },
+    look: () => {
+      for (const attempt of state.attempts.values()) {
+        const { overdueMs, hedgeMs } = watch.dueMs(attempt);
+        if (overdueMs <= state.nowMs) overdue(attempt);
+        else if (hedgeMs <= state.nowMs) hedge(attempt);
+        else state.wakes.want(hedgeMs);
+      }
+    },
+    forgive: (lateMs) => watch.forgive(state.attempts.values(), lateMs),
+    earn: () => {
+      retries.earn();
+      hedges.earn();
+    },
+  };
+}
+
+/** Whether the replica cannot have seen the request, so that it may go there again. */
+function isUnseen(failure: AttemptFailure): boolean {
+  return failure === "never-sent" || failure === "turned-away";
+}

@@ -1,0 +1,148 @@
+import type { RoutingStep } from "@tensorgate/core";
+import type { Refusal } from "./events.ts";
+import type { OpenRequest, RequestPool } from "./open-request.ts";
+import { mayGoTo, place } from "./place.ts";
+import { type DispatcherSettings, type DispatcherState, poolsOf } from "./state.ts";
+
+/** Requests on their way into lines and out of them. */
+export interface Lines {
+  /**
+   * Puts a request in the line of the region that is best for it, or refuses it.
+   *
+   * @param atFront - of its class: it has had its turn already
+   */
+  enter(request: OpenRequest, atFront: boolean): void;
+  leave(request: OpenRequest): void;
+  /** Ends a request without an answer, unless one may still come. */
+  refuse(request: OpenRequest, because: Refusal): void;
+  /** Ends a request with the answer of an attempt. */
+  settle(request: OpenRequest, attemptId: number): void;
+  /** Has everybody who waits for `pool` choose anew. */
+  waitElsewhere(pool: RequestPool): void;
+  /** Has those choose anew who can get no replica of `pool` any more. */
+  leaveIfStuck(pool: RequestPool): void;
+  /** Where the newest come first, the oldest would wait for ever: they are told. */
+  giveUpStale(pool: RequestPool): void;
+  note(request: OpenRequest, step: RoutingStep["step"]): void;
+}
+
+/** A line that is too long gives up what waits longer than so many targets. */
+const staleTargets = 10;
+
+export function lines(state: DispatcherState, settings: DispatcherSettings): Lines {
+  /** Where the last request of each model went. */
+  const usedRegions = new Map<string, string>();
+
+  function note(request: OpenRequest, step: RoutingStep["step"]): void {
+    request.trace?.push({ atMs: state.nowMs - request.arrivedMs, step });
+  }
+
+  function leave(request: OpenRequest): void {
+    request.waitsIn?.line.remove(request.id);
+    request.waitsIn = undefined;
+  }
+
+  function refuse(request: OpenRequest, because: Refusal): void {
+    leave(request);
+    if (request.underWay.length > 0) return;
+    note(request, { what: "refused", because });
+    const { id, lastFailed, trace } = request;
+    state.commands.push({
+      ...{ type: "refuse", id, because, retryAfterMs: retryAfterMs(request) },
+      ...(lastFailed && { attemptId: lastFailed.attemptId }),
+      ...(trace && { trace }),
+    });
+    state.requests.delete(id);
+  }
+
+  /** Until the first of its replicas is probed. */
+  function retryAfterMs({ model }: OpenRequest): number {
+    const { initialEjectionMs, maxEjectionMs } = settings;
+    const outMs = poolsOf(state, model)
+      .flatMap(({ replicas }) => [...replicas.values()])
+      .flatMap(({ outUntilMs }) => (outUntilMs === undefined ? [] : [outUntilMs - state.nowMs]));
+    const soonestMs = outMs.length === 0 ? initialEjectionMs : Math.min(...outMs);
+    return Math.min(Math.max(initialEjectionMs, soonestMs), maxEjectionMs);
+  }
+
+  function enter(request: OpenRequest, atFront: boolean): void {
+    const pools = poolsOf(state, request.model);
+    const usedRegion = usedRegions.get(request.model) ?? settings.ownRegion;
+    const placed = place(request, pools, { usedRegion, nowMs: state.nowMs });
+    note(request, { what: "regions", considered: placed.considered });
+    if (!("refusal" in placed)) {
+      join(request, placed.pool, atFront);
+      return;
+    }
+    if (placed.refusal === "overloaded") {
+      const allowed = pools.filter((pool) => mayGoTo(request, pool));
+      if (tookPlace(request, allowed)) return;
+      // What a region refuses another one is no need of its own callers.
+      if (!request.isForwarded) for (const pool of allowed) pool.shed(state.nowMs);
+    }
+    refuse(request, placed.refusal);
+  }
+
+  function join(request: OpenRequest, pool: RequestPool, atFront: boolean): void {
+    const { region, line } = pool;
+    usedRegions.set(request.model, region);
+    request.sinceMs = state.nowMs;
+    request.waitsIn = pool;
+    line.add(request, atFront);
+    state.touched.add(pool);
+    note(request, { what: "waits", region, position: line.aheadOf(request.rank) });
+  }
+
+  /** What matters less gives way where too much is waiting. */
+  function tookPlace(request: OpenRequest, pools: readonly RequestPool[]): boolean {
+    for (const pool of pools) {
+      const lowest = pool.line.lowestBelow(request.rank);
+      if (!lowest) continue;
+      refuse(lowest, "overloaded");
+      join(request, pool, false);
+      return true;
+    }
+    return false;
+  }
+
+  function waitElsewhere(pool: RequestPool): void {
+    for (const request of pool.line.clear()) {
+      request.waitsIn = undefined;
+      enter(request, false);
+    }
+  }
+
+  return {
+    enter,
+    leave,
+    refuse,
+    note,
+    waitElsewhere,
+    settle: (request, attemptId) => {
+      leave(request);
+      // Of other attempts the reply is waited for all the same: it tells when the replica is free again.
+      for (const attempt of request.underWay) attempt.isLeftOver = true;
+      const { id, trace } = request;
+      state.commands.push({ type: "settle", id, attemptId, ...(trace && { trace }) });
+      state.requests.delete(id);
+    },
+    leaveIfStuck: (pool) => {
+      const serving = [...pool.replicas.values()].filter(({ isServing }) => isServing);
+      if (serving.length === 0) waitElsewhere(pool);
+      const isStuck = ({ tried }: OpenRequest) =>
+        tried.size > 0 && serving.every(({ member }) => tried.has(member.id));
+      for (const request of pool.line.all().filter(isStuck)) {
+        leave(request);
+        enter(request, true);
+      }
+    },
+    giveUpStale: (pool) => {
+      if (!pool.isShedding(state.nowMs)) return;
+      const staleMs = staleTargets * pool.targetMs();
+      for (let each = pool.line.oldest(); each; each = pool.line.oldest()) {
+        if (state.nowMs - each.sinceMs <= staleMs) return;
+        refuse(each, "overloaded");
+      }
+    },
+  };
+}

@@ -1,0 +1,183 @@
+import type { AttemptFailure, DispatcherEvent } from "./events.ts";
+import type { Lines } from "./lines.ts";
+import type { Attempt, RequestPool } from "./open-request.ts";
+import type { HealthChange, Replica } from "./replica.ts";
+import { type DispatcherSettings, type DispatcherState, poolsOf } from "./state.ts";
+
+/** What becomes of replicas: out and back in, and asked how they are. */
+export interface ReplicaCare {
+  /** What a failed attempt says of the replica. */
+  judge(attempt: Attempt, failure: AttemptFailure): void;
+  /** What a reply says of it. */
+  praise(attempt: Attempt, expectedWaitMs: number | undefined): void;
+  /** An attempt takes so long that the replica may be gone. */
+  overdue(attempt: Attempt): void;
+  probed(event: Extract<DispatcherEvent, { type: "probed" }>): void;
+  probe(pool: RequestPool, replica: Replica): void;
+  /** Probes those whose time has come. */
+  probeDue(): void;
+  /** Does something to a replica in every pool that it is in. */
+  change(replicaId: string, to: "drain" | "readmit"): void;
+  /** Whether another replica than this one serves the model, in any region. */
+  hasAlternative(model: string, replica: Replica): boolean;
+}
+
+/** Replies in a row that are slow before a replica is taken out. */
+const mostSlowInARow = 4;
+/** How often a gateway is asked for its queue, in milliseconds. */
+const gatewayProbeMs = 1_000;
+
+export function replicaCare(
+  state: DispatcherState,
+  settings: DispatcherSettings,
+  lines: Lines,
+): ReplicaCare {
+  function change(pool: RequestPool, replica: Replica, to: HealthChange, because: string): void {
+    const changed = replica.change(to, state.nowMs);
+    replica.nextProbeMs = nextProbeMs(replica);
+    if (!replica.isProbed) state.wakes.want(replica.nextProbeMs);
+    state.touched.add(pool);
+    if (changed) {
+      const { model, region } = pool;
+      const place = { model, region, replicaId: replica.member.id };
+      state.commands.push({ type: "note", change: { ...place, ...changed, because } });
+    }
+    if (!replica.isServing) lines.leaveIfStuck(pool);
+  }
+
+  function nextProbeMs(replica: Replica): number {
+    switch (replica.state(state.nowMs)) {
+      case "suspect":
+        return state.nowMs;
+      case "ejected":
+        return replica.outUntilMs ?? state.nowMs;
+      case "warming":
+        return state.nowMs + settings.initialEjectionMs;
+      case "draining":
+        return Number.POSITIVE_INFINITY;
+      default:
+        return state.nowMs + probeIntervalMs(replica);
+    }
+  }
+
+  /** What a gateway said of its queue is soon old. */
+  function probeIntervalMs({ member }: Replica): number {
+    const { probeIntervalMs: usualMs } = settings;
+    return member.isGateway ? Math.min(usualMs, gatewayProbeMs) : usualMs;
+  }
+
+  /** The last one is never given up for being slow or for failing: there is nothing better. */
+  function hasAlternative(model: string, replica: Replica): boolean {
+    return poolsOf(state, model).some(({ replicas }) =>
+      [...replicas.values()].some((each) => each.isServing && each !== replica),
+    );
+  }
+
+  function eject(pool: RequestPool, replica: Replica, because: string): void {
+    if (!replica.isServing || !hasAlternative(pool.model, replica)) return;
+    change(pool, replica, "eject", because);
+  }
+
+  function suspect(pool: RequestPool, replica: Replica, because: string): void {
+    if (!replica.isServing) return;
+    if (replica.failed() >= settings.maxFailures && hasAlternative(pool.model, replica)) {
+      change(pool, replica, "eject", because);
+    } else {
+      change(pool, replica, "suspect", because);
+      probe(pool, replica);
+    }
+  }
+
+  function probe({ model }: RequestPool, replica: Replica): void {
+    if (replica.isProbed) return;
+    replica.isProbed = true;
+    replica.repliesAtProbe = replica.replyCount;
+    replica.nextProbeMs = Number.POSITIVE_INFINITY;
+    state.commands.push({ type: "probe", model, replicaId: replica.member.id });
+  }
+
+  function hearWait(replica: Replica, waitMs: number | undefined): void {
+    if (waitMs !== undefined) replica.expectedWait = { waitMs, toldMs: state.nowMs };
+  }
+
+  return {
+    probe,
+    hasAlternative,
+
+    judge: ({ pool, replica, sentMs }, failure) => {
+      switch (failure) {
+        case "never-sent":
+          suspect(pool, replica, "cannot be reached");
+          break;
+        case "lost":
+          suspect(pool, replica, "connection lost");
+          break;
+        case "turned-away":
+          // Once is a connection that was old; again and again is a replica that takes nobody.
+          if (replica.failed() >= settings.maxFailures) suspect(pool, replica, "turns calls away");
+          break;
+        case "warming":
+          if (replica.isServing) change(pool, replica, "warming", "its model is being loaded");
+          break;
+        case "full":
+          replica.slots.tooMany({ sentMs, nowMs: state.nowMs });
+          if (!replica.member.isGateway) break;
+          hearWait(replica, Number.POSITIVE_INFINITY);
+          lines.waitElsewhere(pool);
+          break;
+        case "failed":
+          if (replica.failed() >= settings.maxFailures) eject(pool, replica, "failed in a row");
+      }
+    },
+
+    praise: ({ id, pool, replica, sentMs }, expectedWaitMs) => {
+      const tookMs = replica.slots.answered(id, state.nowMs) ?? 0;
+      const attemptMs = state.nowMs - sentMs;
+      replica.answered(pool.observe(replica, tookMs, attemptMs), attemptMs);
+      hearWait(replica, expectedWaitMs);
+      if (replica.isSuspect) change(pool, replica, { probe: "ready" }, "answered after all");
+      if (replica.slowInARow >= mostSlowInARow) eject(pool, replica, "slow");
+    },
+
+    overdue: ({ pool, replica }) => {
+      if (hasAlternative(pool.model, replica)) suspect(pool, replica, "no answer in time");
+      else probe(pool, replica);
+    },
+
+    probed: ({ model, replicaId, finding, roundTripMs, expectedWaitMs }) => {
+      const pool = poolsOf(state, model).find(({ replicas }) => replicas.has(replicaId));
+      const replica = pool?.replicas.get(replicaId);
+      if (!pool || !replica) return;
+      replica.isProbed = false;
+      if (roundTripMs !== undefined) replica.slots.observeRoundTrip(roundTripMs);
+      hearWait(replica, expectedWaitMs);
+      // Answers that came meanwhile say more than a question that got none.
+      const isRefuted = finding === "lost" && replica.replyCount > replica.repliesAtProbe;
+      if (isRefuted) change(pool, replica, { probe: "ready" }, "answered");
+      else if (finding === "lost" && replica.isServing) suspect(pool, replica, "probe: lost");
+      else change(pool, replica, { probe: finding }, `probe: ${finding}`);
+    },
+
+    probeDue: () => {
+      for (const pool of state.pools) {
+        for (const replica of pool.replicas.values()) {
+          if (replica.nextProbeMs <= state.nowMs) probe(pool, replica);
+          if (!replica.isProbed) state.wakes.want(replica.nextProbeMs);
+        }
+      }
+    },
+
+    change: (replicaId, to) => {
+      for (const pool of state.pools) {
+        const replica = pool.replicas.get(replicaId);
+        if (!replica) continue;
+        const isDraining = replica.state(state.nowMs) === "draining";
+        if (to === "drain" && !isDraining) change(pool, replica, "drain", "asked to");
+        if (to === "readmit" && isDraining) {
+          change(pool, replica, "readmit", "asked to");
+          probe(pool, replica);
+        }
+      }
+    },
+  };
+}

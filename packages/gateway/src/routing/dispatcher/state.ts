@@ -1,0 +1,55 @@
+import type { DispatcherCommand, PoolMembers } from "./events.ts";
+import type { Attempt, OpenRequest, RequestPool } from "./open-request.ts";
+import type { PoolSettings } from "./pool.ts";
+import { type WakeTimes, wakeTimes } from "./wake-times.ts";
+
+export interface DispatcherSettings extends PoolSettings {
+  readonly ownRegion: string;
+  /** Between two regions before it is measured, in milliseconds. */
+  roundTripMs(from: string, to: string): number;
+  readonly maxAttempts: number;
+  readonly maxFailures: number;
+  /** Extra attempts after failures, as a share of all requests. */
+  readonly retryShare: number;
+  /** Extra attempts against slow replies, as a share of all requests. */
+  readonly hedgeShare: number;
+  readonly probeIntervalMs: number;
+}
+
+/** What the parts of a dispatcher share while it handles an event. */
+export interface DispatcherState {
+  /** Of the event that is being handled. */
+  nowMs: number;
+  pools: readonly RequestPool[];
+  byModel: ReadonlyMap<string, readonly RequestPool[]>;
+  readonly requests: Map<number, OpenRequest>;
+  /** Attempts whose replies are waited for, those too whose request has been answered. */
+  readonly attempts: Map<number, Attempt>;
+  /** Pools in which something changed, so that somebody who waits there may have a slot. */
+  readonly touched: Set<RequestPool>;
+  readonly wakes: WakeTimes;
+  /** What is to be done about the event, so far. */
+  commands: DispatcherCommand[];
+}
+
+export function dispatcherState(): DispatcherState {
+  return {
+    ...{ nowMs: 0, pools: [], byModel: new Map(), commands: [], wakes: wakeTimes() },
+    ...{ requests: new Map(), attempts: new Map(), touched: new Set() },
+  };
+}
+
+export function poolsOf({ byModel }: DispatcherState, model: string): readonly RequestPool[] {
+  return byModel.get(model) ?? [];
+}
+
+/** What is configured twice for the same model and region is one pool. */
+export function merged(members: readonly PoolMembers[]): readonly PoolMembers[] {
+  const grouped = Map.groupBy(members, ({ model, region }) => JSON.stringify([model, region]));
+  return [...grouped.values()].flatMap((group) => {
+    const [first] = group;
+    if (!first) return [];
+    const all = new Map(group.flatMap((each) => each.members).map((each) => [each.id, each]));
+    return [{ ...first, members: [...all.values()] }];
+  });
+}

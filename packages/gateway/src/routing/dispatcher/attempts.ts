@@ -3,7 +3,7 @@ import { attemptWatch } from "./attempt-watch.ts";
 import { type Budget, budget } from "./budget.ts";
 import type { AttemptFailure } from "./events.ts";
 import type { Lines } from "./lines.ts";
-import type { Attempt, OpenRequest, RequestPool } from "./open-request.ts";
+import { type Attempt, isInTime, type OpenRequest, type RequestPool } from "./open-request.ts";
 import type { Replica } from "./replica.ts";
 import type { ReplicaCare } from "./replica-care.ts";
 import type { DispatcherSettings, DispatcherState } from "./state.ts";
@@ -78,7 +78,7 @@ export function attempts({ state, settings, lines, care }: AttemptsParts): Attem
   }
 
   function abandon(attempt: Attempt): void {
-    attempt.replica.slots.abandoned(attempt.id, state.nowMs);
+    state.wakes.want(attempt.replica.slots.abandoned(attempt.id, state.nowMs));
     state.attempts.delete(attempt.id);
     state.touched.add(attempt.pool);
     state.commands.push({ type: "abandon", attemptId: attempt.id });
@@ -133,12 +133,13 @@ export function attempts({ state, settings, lines, care }: AttemptsParts): Attem
 
   function hedge({ request, pool, replica }: Attempt): void {
     if (pool.line.length > 0 || pool.utilisation > hedgedBelow) return;
-    const isIdle = (each: Replica) => each !== replica && each.slots.inFlight === 0;
+    const isIdle = (each: Replica) => each !== replica && each.slots.inFlight(state.nowMs) === 0;
     const idle = pool.soonest(
       state.nowMs,
       (each) => isIdle(each) && !request.tried.has(each.member.id),
     );
-    if (idle && idle.atMs <= state.nowMs && hedges.spend()) send(request, pool, idle.replica);
+    if (!idle || idle.atMs > state.nowMs || !isInTime(request, idle.replica, state.nowMs)) return;
+    if (hedges.spend()) send(request, pool, idle.replica);
   }
 
   return {

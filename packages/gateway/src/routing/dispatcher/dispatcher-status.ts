@@ -56,7 +56,7 @@ function poolReport(pool: RequestPool, nowMs: number): PoolReport {
       const { member, slots, counts } = replica;
       const { answered, failed, ejections } = counts;
       return {
-        ...{ id: member.id, state: replica.state(nowMs), inFlight: slots.inFlight },
+        ...{ id: member.id, state: replica.state(nowMs), inFlight: slots.inFlight(nowMs) },
         ...{ slots: slots.slotCount, answered, failed, ejections },
         ...(answered > 0 && { serviceMs: slots.usualMs }),
         ...(replica.latencyMs !== undefined && { latencyMs: replica.latencyMs }),

@@ -2,7 +2,7 @@ import { attempts as newAttempts } from "./attempts.ts";
 import { type DispatcherStatus, dispatcherStatus } from "./dispatcher-status.ts";
 import type { Arrival, DispatcherCommand, DispatcherEvent, PoolMembers } from "./events.ts";
 import { lines as newLines } from "./lines.ts";
-import { type OpenRequest, openRequest, type RequestPool } from "./open-request.ts";
+import { isInTime, type OpenRequest, openRequest, type RequestPool } from "./open-request.ts";
 import { pool as newPool } from "./pool.ts";
 import { rankOf } from "./rank.ts";
 import type { Replica } from "./replica.ts";
@@ -47,7 +47,7 @@ export function dispatcher(settings: DispatcherSettings): Dispatcher {
     attempts.earn();
     for (const pool of poolsOf(state, request.model)) {
       if (pool.region === ownRegion) pool.overload.offered(state.nowMs);
-      pool.observeArrival();
+      pool.observeArrival(state.nowMs);
     }
     lines.enter(request, false);
   }
@@ -76,8 +76,7 @@ export function dispatcher(settings: DispatcherSettings): Dispatcher {
 
   /** What could not be answered in time is not sent: a device would work for nobody. */
   function bind(request: OpenRequest, pool: RequestPool, replica: Replica): void {
-    const { roundTripMs, usualMs } = replica.slots;
-    if (state.nowMs + roundTripMs + usualMs > request.deadlineMs) {
+    if (!isInTime(request, replica, state.nowMs)) {
       lines.refuse(request, "deadline");
       return;
     }
@@ -109,7 +108,7 @@ export function dispatcher(settings: DispatcherSettings): Dispatcher {
 
   function look(): void {
     attempts.look();
-    care.probeDue();
+    care.lookAfter();
     for (const pool of state.pools) if (pool.line.length > 0) state.touched.add(pool);
   }
 

@@ -1,7 +1,7 @@
 import type { SlotLimit } from "./replica-slots.ts";
 
 /** Enough for a third of the load of eight devices at the distance of a neighbour. */
-const initialLimit = 128;
+const initialLimit = 160;
 const highest = 10_000;
 
 /**

@@ -45,9 +45,20 @@ export interface Attempt {
   isLeftOver: boolean;
 }
 
+/** Whether a replica that begins now could answer before the deadline. */
+export function isInTime(
+  { deadlineMs }: OpenRequest,
+  { slots: { roundTripMs, usualMs } }: Replica,
+  nowMs: number,
+): boolean {
+  return nowMs + roundTripMs + usualMs <= deadlineMs;
+}
+
 export function openRequest(arrival: Arrival, nowMs: number): OpenRequest {
   return {
     ...arrival,
+    // To send it to a second replica is to do it twice.
+    mayHedge: arrival.mayHedge && arrival.isRepeatable,
     rank: rankOf(arrival),
     arrivedMs: nowMs,
     sinceMs: nowMs,

@@ -56,7 +56,7 @@ export interface Pool<Item extends Waiting> extends PoolPlace {
   observe(replica: Replica, tookMs: number, attemptMs: number): boolean;
   /** Share of the replicas' time that is taken, 0..1, over the last requests. */
   readonly utilisation: number;
-  observeArrival(): void;
+  observeArrival(nowMs: number): void;
 }
 
 /** `tight` is a region with a queue of its own: room for those who have nowhere else to go. */
@@ -137,14 +137,14 @@ export function pool<Item extends Waiting>(place: PoolPlace, settings: PoolSetti
   function expectedWaitMs(rank: Rank, nowMs: number): number {
     const all = serving();
     if (all.some(({ member }) => member.isGateway)) {
-      const { slotCount, underWay } = windowOf(all);
+      const { slotCount, underWay } = windowOf(all, nowMs);
       const over = Math.max(0, underWay + line.aheadOf(rank) + 1 - slotCount);
       return toldWaitMs(all, nowMs) + (regionRoundTripMs() * over) / slotCount;
     }
     const perMs = capacity();
     if (perMs === 0) return Number.POSITIVE_INFINITY;
     const lanes = all.reduce((sum, { slots }) => sum + slots.parallelism, 0);
-    const underWay = all.reduce((sum, { slots }) => sum + slots.inFlight, 0);
+    const underWay = all.reduce((sum, { slots }) => sum + slots.inFlight(nowMs), 0);
     const ahead = line.aheadOf(rank) + underWay - lanes + 1;
     return Math.max(0, ahead) / perMs;
   }
@@ -179,7 +179,7 @@ export function pool<Item extends Waiting>(place: PoolPlace, settings: PoolSetti
         const atMs = each.readySinceMs(nowMs);
         if (atMs === Number.POSITIVE_INFINITY) continue;
         const isFirst = !best || atMs < best.atMs;
-        if (isFirst || (atMs === best?.atMs && isBetter(each, best.replica))) {
+        if (isFirst || (atMs === best?.atMs && isBetter(each, best.replica, nowMs))) {
           best = { replica: each, atMs };
         }
       }
@@ -191,7 +191,7 @@ export function pool<Item extends Waiting>(place: PoolPlace, settings: PoolSetti
       if (line.length >= settings.maxWaiting) return "full";
       const all = serving();
       if (all.length > 0 && all.every(({ member }) => member.isGateway)) {
-        const { slotCount, underWay } = windowOf(all);
+        const { slotCount, underWay } = windowOf(all, nowMs);
         // Each answer lets two go, as long as the region can do more: so many need not wait for long.
         if (underWay + line.length >= 2 * slotCount) return "full";
         const toldMs = toldWaitMs(all, nowMs);
@@ -231,11 +231,11 @@ export function pool<Item extends Waiting>(place: PoolPlace, settings: PoolSetti
       const usualMs = Math.max(before, recentMs, judged.slots.usualMs);
       return tookMs > slowFactor * usualMs + slowSlackMs;
     },
-    observeArrival: () => {
+    observeArrival: (nowMs) => {
       const all = serving();
       const lanes = all.reduce((sum, { slots }) => sum + slots.parallelism, 0);
       const taken = all.reduce(
-        (sum, { slots }) => sum + Math.min(slots.inFlight, slots.parallelism),
+        (sum, { slots }) => sum + Math.min(slots.inFlight(nowMs), slots.parallelism),
         0,
       );
       utilisation += newest * ((lanes === 0 ? 1 : taken / lanes) - utilisation);
@@ -244,15 +244,14 @@ export function pool<Item extends Waiting>(place: PoolPlace, settings: PoolSetti
 }
 
 /** How many may be under way at gateways together, and how many are. */
-function windowOf(gateways: readonly Replica[]) {
+function windowOf(gateways: readonly Replica[], nowMs: number) {
   return {
     slotCount: gateways.reduce((sum, { slots }) => sum + slots.slotCount, 0),
-    underWay: gateways.reduce((sum, { slots }) => sum + slots.inFlight, 0),
+    underWay: gateways.reduce((sum, { slots }) => sum + slots.inFlight(nowMs), 0),
   };
 }
 
-function isBetter({ slots: one }: Replica, { slots: other }: Replica): boolean {
-  return one.inFlight === other.inFlight
-    ? one.lastSentMs < other.lastSentMs
-    : one.inFlight < other.inFlight;
+function isBetter({ slots: one }: Replica, { slots: other }: Replica, nowMs: number): boolean {
+  const [ones, others] = [one.inFlight(nowMs), other.inFlight(nowMs)];
+  return ones === others ? one.lastSentMs < other.lastSentMs : ones < others;
 }

@@ -14,8 +14,8 @@ export interface ReplicaCare {
   overdue(attempt: Attempt): void;
   probed(event: Extract<DispatcherEvent, { type: "probed" }>): void;
   probe(pool: RequestPool, replica: Replica): void;
-  /** Probes those whose time has come. */
-  probeDue(): void;
+  /** Probes those whose time has come, and remembers when to look again. */
+  lookAfter(): void;
   /** Does something to a replica in every pool that it is in. */
   change(replicaId: string, to: "drain" | "readmit"): void;
   /** Whether another replica than this one serves the model, in any region. */
@@ -158,11 +158,12 @@ export function replicaCare(
       else change(pool, replica, { probe: finding }, `probe: ${finding}`);
     },
 
-    probeDue: () => {
+    lookAfter: () => {
       for (const pool of state.pools) {
         for (const replica of pool.replicas.values()) {
           if (replica.nextProbeMs <= state.nowMs) probe(pool, replica);
           if (!replica.isProbed) state.wakes.want(replica.nextProbeMs);
+          state.wakes.want(replica.slots.freeWithoutReplyMs(state.nowMs));
         }
       }
     },

@@ -36,7 +36,7 @@ export interface SlotSettings {
 /** What is under way at one replica, and when it may get more. */
 export interface ReplicaSlots {
   /** Attempts sent and not yet answered, those too that nobody waits for any more. */
-  readonly inFlight: number;
+  inFlight(nowMs: number): number;
   /** Requests it works on at the same time, as far as is known. */
   readonly parallelism: number;
   readonly slotCount: number;
@@ -61,8 +61,14 @@ export interface ReplicaSlots {
   answered(attemptId: number, nowMs: number): number | undefined;
   /** Nothing more will come of it, and it says nothing of how long requests take. */
   failed(attemptId: number): void;
-  /** Nobody waits for its reply any more, but the replica works on: the slot is free when that should be over. */
-  abandoned(attemptId: number, nowMs: number): void;
+  /**
+   * Nobody waits for its reply any more, but the replica works on: the slot is free when that should be over.
+   *
+   * @returns when that is, in milliseconds on the clock of the events
+   */
+  abandoned(attemptId: number, nowMs: number): number;
+  /** When the first slot becomes free without a reply: Infinity where every reply is waited for. */
+  freeWithoutReplyMs(nowMs: number): number;
   /** The replica said that what is under way is too much. */
   tooMany(refused: { readonly sentMs: number; readonly nowMs: number }): void;
   observeRoundTrip(roundTripMs: number): void;
@@ -137,7 +143,8 @@ export function replicaSlots(settings: SlotSettings): ReplicaSlots {
   };
 
   return {
-    get inFlight() {
+    inFlight: (nowMs) => {
+      prune(nowMs);
       return underWay.length;
     },
     get parallelism() {
@@ -197,11 +204,15 @@ export function replicaSlots(settings: SlotSettings): ReplicaSlots {
     failed: (attemptId) => void take(attemptId),
     abandoned: (attemptId, nowMs) => {
       const found = underWay.find((each) => each.attemptId === attemptId);
-      if (!found) return;
+      if (!found) return nowMs;
       found.isAbandoned = true;
       // One that is overdue may never end, and nothing would tell.
       found.endMs = Math.max(found.endMs, nowMs - oneWayMs());
+      return found.endMs + oneWayMs();
+    },
+    freeWithoutReplyMs: (nowMs) => {
       prune(nowMs);
+      return freeAfterAbandoned(underWay, oneWayMs());
     },
     tooMany: ({ sentMs, nowMs }) => {
       learnt?.tooMany({ inFlight: underWay.length, sentMs, nowMs });

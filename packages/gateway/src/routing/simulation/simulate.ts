@@ -16,6 +16,8 @@ const model = "model";
 const probeTimeoutMs = 2_000;
 /** Everybody has been probed by then, in milliseconds; times of requests and incidents count from here. */
 const startMs = 1_000;
+/** What is under way when the last caller has his answer comes to its end in this time, in milliseconds. */
+const afterwardsMs = 3_000;
 const gatewayPrefix = "gateway:";
 
 interface Gate {
@@ -25,6 +27,8 @@ interface Gate {
   wakeCount: number;
   /** Requests that are open, by the id the dispatcher knows. */
   readonly open: Map<number, OpenSimulated>;
+  /** Requests whose callers left, which a gateway that is blocked does not know yet. */
+  readonly gone: Set<number>;
   /** Where attempts went. */
   readonly regionOf: Map<number, string>;
   /** What attempts at other gateways are called there. */
@@ -71,7 +75,7 @@ export function simulate(
     });
     return {
       ...{ region, dispatcher: made, stalledUntilMs: 0, wakeCount: 0 },
-      ...{ open: new Map(), regionOf: new Map(), forwardedAs: new Map() },
+      ...{ open: new Map(), gone: new Set(), regionOf: new Map(), forwardedAs: new Map() },
     };
   }
 
@@ -134,7 +138,9 @@ export function simulate(
     const at = from.forwardedAs.get(attemptId);
     if (!at) return;
     later(world.roundTripMs(from.region, at.peer.region) / 2, () => {
-      if (at.peer.open.delete(at.id)) tell(at.peer, { type: "cancelled", id: at.id });
+      if (!at.peer.open.delete(at.id)) return;
+      at.peer.gone.add(at.id);
+      tell(at.peer, { type: "cancelled", id: at.id });
     });
   }
 
@@ -145,8 +151,10 @@ export function simulate(
 
   function end(at: Gate, id: number, { region, refusal }: Ending): void {
     const open = at.open.get(id);
+    if (!open && at.gone.has(id)) return;
     if (!open) throw new Error(`request ${id} ended twice, or never came`);
     at.open.delete(id);
+    if (refusal === "cancelled") at.gone.add(id);
     const { request, original, forwarded } = open;
     if (forwarded) {
       reply(at, forwarded, refusal);
@@ -169,6 +177,7 @@ export function simulate(
 
   function send(from: Gate, { id, attemptId, replicaId, region }: Send): void {
     const open = from.open.get(id);
+    if (!open && from.gone.has(id)) return;
     if (!open) throw new Error("an attempt at a request that is not open");
     const { request, original } = open;
     if (replicaId.startsWith(gatewayPrefix)) {
@@ -275,9 +284,11 @@ export function simulate(
   for (const incident of incidents) {
     happenings.put(incident.atMs + startMs, () => happen(incident));
   }
-  for (let next = happenings.next(); next && openCount > 0; next = happenings.next()) {
+  let untilMs = Number.POSITIVE_INFINITY;
+  for (let next = happenings.next(); next && next.atMs <= untilMs; next = happenings.next()) {
     nowMs = next.atMs;
     next.event();
+    if (openCount === 0) untilMs = Math.min(untilMs, nowMs + afterwardsMs);
   }
   if (openCount > 0) throw new Error(`${openCount} requests never ended`);
   return { ended, ejections, begun };

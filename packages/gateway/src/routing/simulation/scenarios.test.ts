@@ -1,0 +1,86 @@
+import { describe, expect, test } from "vitest";
+import { centralQueueLatencies } from "./central-queue.ts";
+import {
+  allOverloaded,
+  besideCentralQueue,
+  eightLanes,
+  hedged,
+  nobodysFault,
+  oneRegionOverloaded,
+  regionLost,
+} from "./scenarios.ts";
+
+/** The figures of a long run are in `npm run simulate`; these are enough to see that one of them got worse. */
+const sized = { requestCount: 25_000, seed: 7 };
+
+describe("eight replicas behind one gateway", () => {
+  test.each([0.5, 0.7, 0.85, 0.95])(
+    "have nearly the central queue's tail at a load of %f",
+    (load) => {
+      const row = besideCentralQueue(load, sized);
+
+      expect(row.failed).toBe(0);
+      expect(row.p99Ratio).toBeLessThanOrEqual(1.1);
+      expect(row.p999Ratio).toBeLessThanOrEqual(1.15);
+      expect(row.p99Ratio).toBeGreaterThanOrEqual(1);
+    },
+  );
+
+  test("answer a slow request from a second replica, for next to no extra work", () => {
+    const { p99Ms, failed, extra } = hedged(0.5, sized);
+
+    expect(failed).toBe(0);
+    expect(p99Ms).toBeLessThan(8);
+    expect(extra).toBeLessThanOrEqual(0.05);
+  });
+
+  test("are not taken out because all of them are slow, or because the gateway itself was blocked", () => {
+    expect(nobodysFault("all slow", 0.15, sized)).toMatchObject({ failed: 0, ejections: 0 });
+    expect(nobodysFault("gateway stalled", 0.5, sized)).toMatchObject({ failed: 0, ejections: 0 });
+  });
+});
+
+test("eight lanes that nobody told of are found and used", () => {
+  const row = eightLanes(0.9, sized);
+
+  expect(row.failed).toBe(0);
+  expect(row.p99Ratio).toBeLessThanOrEqual(1.5);
+});
+
+describe("four regions", () => {
+  test("take what one of them cannot do, and their own callers notice nothing", () => {
+    const { failed, p99Ms, neighboursP99Ms, away } = oneRegionOverloaded(1.2, sized);
+
+    expect(failed).toBe(0);
+    expect(p99Ms).toBeLessThanOrEqual(100);
+    // That of 50 % load by itself is 20.3.
+    expect(neighboursP99Ms).toBeLessThanOrEqual(21);
+    expect(away).toBeGreaterThan(0);
+  });
+
+  test("do what they can and no more when all of them get twice that", () => {
+    const { goodput, p99Ms, refusedAtOnce } = allOverloaded(2, sized);
+
+    expect(goodput).toBeGreaterThanOrEqual(0.95);
+    expect(p99Ms).toBeLessThanOrEqual(50);
+    expect(refusedAtOnce).toBeGreaterThan(0.9);
+  });
+
+  test("answer every call of a region whose replicas all died", () => {
+    const { failed, p99OfThatSecondMs, neighboursP99Ms } = regionLost(0.6, { ...sized, seed: 2 });
+
+    expect(failed).toBe(0);
+    expect(p99OfThatSecondMs).toBeLessThanOrEqual(200);
+    expect(neighboursP99Ms).toBeLessThanOrEqual(21);
+  });
+});
+
+test("the bound is what a queue at the replicas themselves would give", () => {
+  const requests = [
+    { arrivesMs: 0, serviceMs: 10 },
+    { arrivesMs: 1, serviceMs: 2 },
+    { arrivesMs: 2, serviceMs: 2 },
+  ];
+
+  expect(centralQueueLatencies(requests, { replicaCount: 2, turnaroundMs: 1 })).toEqual([11, 3, 4]);
+});

@@ -29,7 +29,8 @@ export function learntParallelism(): SlotLimit {
   let resting = 0;
   let restLength: number = rest.first;
 
-  const step = () => Math.max(1, Math.floor(limit / 4));
+  /** Smaller after a trial that did not pay: the top may lie between here and there. */
+  const step = () => Math.max(1, Math.floor(limit / (2 * restLength)));
 
   function judge(rate: number): void {
     if (!known || known.limit === limit) {

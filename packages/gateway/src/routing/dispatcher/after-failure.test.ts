@@ -1,0 +1,41 @@
+import { expect, test } from "vitest";
+import { afterFailure } from "./after-failure.ts";
+import type { AttemptFailure } from "./events.ts";
+
+const first = { isRepeatable: true, failedCount: 1, answeredFailures: 0, killCount: 0 };
+
+test.each([
+  { failure: "never-sent", facts: {}, next: "again", because: "it cannot have been seen" },
+  { failure: "turned-away", facts: {}, next: "again", because: "the connection was old" },
+  { failure: "lost", facts: {}, next: "again", because: "it may be done twice" },
+  { failure: "full", facts: {}, next: "again", because: "another may have room" },
+  { failure: "warming", facts: {}, next: "again", because: "the model is elsewhere, too" },
+  { failure: "failed", facts: {}, next: "again-if-budgeted", because: "it costs work" },
+  {
+    failure: "failed",
+    facts: { failedCount: 3, answeredFailures: 3 },
+    next: "give-up",
+    because: "once more in the region and once in the next is enough",
+  },
+  { failure: "lost", facts: { failedCount: 4 }, next: "give-up", because: "four attempts are all" },
+  {
+    failure: "lost",
+    facts: { killCount: 2 },
+    next: "quarantine",
+    because: "two replicas that served others are no chance",
+  },
+  {
+    failure: "never-sent",
+    facts: { isRepeatable: false, failedCount: 9 },
+    next: "again",
+    because: "nothing was done",
+  },
+  ...(["lost", "failed", "full", "warming"] as const).map((failure) => ({
+    failure,
+    facts: { isRepeatable: false },
+    next: "give-up",
+    because: "it must not be done twice",
+  })),
+] as const)("$failure with $facts: $next, since $because", ({ failure, facts, next }) => {
+  expect(afterFailure(failure satisfies AttemptFailure, { ...first, ...facts }, 4)).toBe(next);
+});

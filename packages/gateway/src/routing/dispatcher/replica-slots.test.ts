@@ -1,0 +1,123 @@
+import { expect, test } from "vitest";
+import { learntParallelism } from "./learnt-parallelism.ts";
+import { replicaSlots } from "./replica-slots.ts";
+
+const settings = {
+  ...{ parallelism: 1, isPaced: true, isRemote: false },
+  ...{ roundTripMs: 0.4, initialServiceMs: 2 },
+};
+const all = Number.POSITIVE_INFINITY;
+
+test("the next request is timed to arrive when the one before ends", () => {
+  const slots = replicaSlots(settings);
+  expect(slots.readySinceMs(0, all)).toBe(0);
+  slots.send(1, 0);
+
+  // It arrives at 0.2 and is done at 2.2: the next one leaves 0.2 before that.
+  expect(slots.readySinceMs(0.5, all)).toBeCloseTo(2);
+});
+
+test("a replica that is overdue gets nothing more until its reply comes", () => {
+  const slots = replicaSlots(settings);
+  slots.send(1, 0);
+
+  expect(slots.readySinceMs(5, all)).toBe(all);
+  expect(slots.answered(1, 20.4)).toBeCloseTo(20);
+  expect(slots.readySinceMs(20.4, all)).toBe(20.4);
+});
+
+test("a device has one slot more than it works on, so that it never waits for the next", () => {
+  const slots = replicaSlots({ ...settings, isPaced: false });
+  slots.send(1, 0);
+  expect(slots.readySinceMs(0, all)).toBe(0);
+  slots.send(2, 0);
+
+  expect(slots.readySinceMs(0, all)).toBe(all);
+  expect(slots.slotCount).toBe(2);
+});
+
+test("the slots of another region are not so many that they are a queue there", () => {
+  const near = replicaSlots({ ...settings, roundTripMs: 90 });
+  const far = replicaSlots({ ...settings, roundTripMs: 90, isRemote: true });
+
+  expect(near.slotCount).toBe(46);
+  expect(far.slotCount).toBe(2);
+});
+
+test("what nobody waits for any more holds its slot until it should be over", () => {
+  const slots = replicaSlots({ ...settings, isPaced: false });
+  slots.send(1, 0);
+  slots.send(2, 0);
+  const freeMs = slots.abandoned(1, 1);
+
+  expect(freeMs).toBeCloseTo(2.4);
+  expect(slots.inFlight(1)).toBe(2);
+  expect(slots.readySinceMs(1, all)).toBeCloseTo(freeMs);
+  expect(slots.inFlight(freeMs)).toBe(1);
+});
+
+test("a replica that is full is left alone for a moment, or until it answers", () => {
+  const slots = replicaSlots({ ...settings, isPaced: false });
+  slots.send(1, 0);
+  slots.send(2, 0);
+  slots.failed(2);
+  slots.tooMany({ sentMs: 0, nowMs: 1 });
+  expect(slots.readySinceMs(1, all)).toBe(6);
+
+  slots.answered(1, 2.4);
+  expect(slots.readySinceMs(2.4, all)).toBe(2.4);
+});
+
+test("time in which nobody looked is no time that a replica took", () => {
+  const slots = replicaSlots(settings);
+  slots.send(1, 0);
+  slots.forgive(200);
+
+  expect(slots.answered(1, 202.4)).toBeCloseTo(2);
+});
+
+test("a shorter way is believed sooner than a longer one", () => {
+  const slots = replicaSlots(settings);
+  slots.observeRoundTrip(1);
+  expect(slots.roundTripMs).toBe(1);
+  slots.observeRoundTrip(0.5);
+  expect(slots.roundTripMs).toBe(0.75);
+  slots.observeRoundTrip(10.75);
+
+  expect(slots.roundTripMs).toBeCloseTo(1.25);
+});
+
+/** A server that does `lanes` requests at once, kept as full as it may be for so many replies. */
+function learn(lanes: number, replies: number): readonly number[] {
+  const learnt = learntParallelism();
+  const limits: number[] = [];
+  let nowMs = 0;
+  for (let reply = 0; reply < replies; reply += 1) {
+    nowMs += 2 / Math.min(learnt.limit, lanes);
+    learnt.observe(nowMs, true);
+    limits.push(learnt.limit);
+  }
+  return limits;
+}
+
+test.each([1, 4, 16, 40])("a server with %i lanes is given about so many", (lanes) => {
+  const limits = learn(lanes, 40_000).slice(-10_000);
+
+  const mean = limits.reduce((sum, limit) => sum + limit, 0) / limits.length;
+  expect(mean).toBeGreaterThanOrEqual(lanes * 0.95);
+  expect(mean).toBeLessThanOrEqual(lanes * 1.3 + 1);
+});
+
+test("nothing is learnt while callers leave slots empty", () => {
+  const learnt = learntParallelism();
+  for (let reply = 0; reply < 10_000; reply += 1) learnt.observe(reply, false);
+
+  expect(learnt.limit).toBe(8);
+});
+
+test("a server that says it is full gets no more than it had", () => {
+  const learnt = learntParallelism();
+  learnt.tooMany({ inFlight: 3, sentMs: 0, nowMs: 1 });
+
+  expect(learnt.limit).toBe(3);
+});

@@ -131,12 +131,14 @@ export function dispatcher(settings: DispatcherSettings): Dispatcher {
   }
 
   /** Until the first of its replicas is probed, or its line is half as long. */
-  function retryAfterMs({ model }: OpenRequest): number {
+  function retryAfterMs({ model, rank }: OpenRequest): number {
     const ofModel = byModel.get(model) ?? [];
     const outMs = ofModel
       .flatMap(({ replicas }) => [...replicas.values()])
       .flatMap(({ outUntilMs }) => (outUntilMs === undefined ? [] : [outUntilMs - nowMs]));
-    return Math.max(settings.initialEjectionMs, Math.min(...outMs, settings.maxEjectionMs));
+    const halfMs = ofModel.map((pool) => pool.expectedWaitMs(rank, nowMs) / 2);
+    const soonestMs = Math.min(...outMs, ...halfMs, settings.maxEjectionMs);
+    return Math.max(settings.initialEjectionMs, soonestMs);
   }
 
   /** Puts a request in the line of a region, or refuses it. */

@@ -12,7 +12,7 @@ import type {
   Refusal,
 } from "./events.ts";
 import { type Attempt, type OpenRequest, openRequest, type RequestPool } from "./open-request.ts";
-import { place } from "./place.ts";
+import { mayGoTo, place } from "./place.ts";
 import { pool as newPool, type PoolSettings } from "./pool.ts";
 import { rankOf } from "./rank.ts";
 import type { HealthChange, Replica } from "./replica.ts";
@@ -149,9 +149,10 @@ export function dispatcher(settings: DispatcherSettings): Dispatcher {
     note(request, { what: "regions", considered: placed.considered });
     if ("refusal" in placed) {
       if (placed.refusal === "overloaded") {
-        if (takePlaceOfAnother(request, ofModel)) return;
+        const allowed = ofModel.filter((pool) => mayGoTo(request, pool));
+        if (takePlaceOfAnother(request, allowed)) return;
         // What a region refuses another one is no need of its own callers.
-        if (!request.isForwarded) for (const pool of allowedOf(request, ofModel)) pool.shed(nowMs);
+        if (!request.isForwarded) for (const pool of allowed) pool.shed(nowMs);
       }
       refuse(request, placed.refusal);
       return;
@@ -170,8 +171,8 @@ export function dispatcher(settings: DispatcherSettings): Dispatcher {
   }
 
   /** What matters less gives way where too much is waiting. */
-  function takePlaceOfAnother(request: OpenRequest, ofModel: readonly RequestPool[]): boolean {
-    for (const pool of allowedOf(request, ofModel)) {
+  function takePlaceOfAnother(request: OpenRequest, allowed: readonly RequestPool[]): boolean {
+    for (const pool of allowed) {
       const lowest = pool.line.lowestBelow(request.rank);
       if (!lowest) continue;
       refuse(lowest, "overloaded");
@@ -569,10 +570,6 @@ export function dispatcher(settings: DispatcherSettings): Dispatcher {
       return own?.expectedWaitMs(forwardedRank, atMs) ?? 0;
     },
   };
-}
-
-function allowedOf({ residency }: Arrival, pools: readonly RequestPool[]): readonly RequestPool[] {
-  return pools.filter(({ region }) => residency?.includes(region) ?? true);
 }
 
 /** Whether the replica cannot have seen the request, so that it may go there again. */

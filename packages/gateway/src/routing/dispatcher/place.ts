@@ -47,7 +47,11 @@ export function place(
   return { refusal: refusalFor(request, { pools, allowed, candidates }), considered };
 }
 
-function mayGoTo({ residency, isForwarded }: OpenRequest, { region, replicas }: RequestPool) {
+/** Whether a request may go to a region at all, whatever happens elsewhere. */
+export function mayGoTo(
+  { residency, isForwarded }: OpenRequest,
+  { region, replicas }: RequestPool,
+): boolean {
   if (residency && !residency.includes(region)) return false;
   // One hop: what a gateway sent here is not sent on.
   return !isForwarded || [...replicas.values()].every(({ member }) => !member.isGateway);

@@ -172,7 +172,7 @@ export function dispatcher(settings: DispatcherSettings): Dispatcher {
 
   /** What matters less gives way where too much is waiting. */
   function takePlaceOfAnother(request: OpenRequest, allowed: readonly RequestPool[]): boolean {
-    for (const pool of allowed) {
+    for (const pool of allowed.filter((each) => canServe(each, request))) {
       const lowest = pool.line.lowestBelow(request.rank);
       if (!lowest) continue;
       refuse(lowest, "overloaded");
@@ -220,13 +220,17 @@ export function dispatcher(settings: DispatcherSettings): Dispatcher {
     return member.isGateway ? Math.min(usualMs, gatewayProbeMs) : usualMs;
   }
 
-  /** Whoever waits for a pool that nobody serves any more waits elsewhere, or is told. */
+  /** Whoever waits for a pool where nobody may serve them any more waits elsewhere, or is told. */
   function leaveIfOut(pool: RequestPool): void {
-    if (![...pool.replicas.values()].some(({ isServing }) => isServing)) waitElsewhere(pool);
+    waitElsewhere(pool, (request) => !canServe(pool, request));
   }
 
-  function waitElsewhere(pool: RequestPool): void {
-    for (const request of pool.line.clear()) {
+  function waitElsewhere(pool: RequestPool, mustLeave: (request: OpenRequest) => boolean): void {
+    const { leaving = [], staying = [] } = Object.groupBy(pool.line.clear(), (request) =>
+      mustLeave(request) ? "leaving" : "staying",
+    );
+    for (const request of staying) pool.line.add(request);
+    for (const request of leaving) {
       request.waitsIn = undefined;
       enter(request, false);
     }
@@ -355,7 +359,7 @@ export function dispatcher(settings: DispatcherSettings): Dispatcher {
         replica.slots.tooMany({ sentMs, nowMs });
         if (replica.member.isGateway) {
           replica.expectedWait = { waitMs: Number.POSITIVE_INFINITY, toldMs: nowMs };
-          waitElsewhere(pool);
+          waitElsewhere(pool, () => true);
         }
         break;
       case "failed":
@@ -570,6 +574,11 @@ export function dispatcher(settings: DispatcherSettings): Dispatcher {
       return own?.expectedWaitMs(forwardedRank, atMs) ?? 0;
     },
   };
+}
+
+/** Whether some replica there may get the request. */
+function canServe({ replicas }: RequestPool, { tried }: OpenRequest): boolean {
+  return [...replicas.values()].some(({ isServing, member }) => isServing && !tried.has(member.id));
 }
 
 /** Whether the replica cannot have seen the request, so that it may go there again. */

@@ -398,7 +398,8 @@ export function dispatcher(settings: DispatcherSettings): Dispatcher {
     for (const attempt of attempts.values()) {
       const dueMs = watch.dueMs(attempt);
       if (dueMs.overdueMs <= nowMs) overdue(attempt);
-      else if (attempt.isLeftOver && attempt.isOverdue) abandon(attempt);
+      else if (attempt.isLeftOver && (attempt.isOverdue || attempt.request.deadlineMs <= nowMs))
+        abandon(attempt);
       else if (dueMs.hedgeMs <= nowMs) hedge(attempt);
       else wakes.want(dueMs.hedgeMs);
     }

@@ -46,3 +46,14 @@ test("an attempt that another was quicker than is abandoned at the latest at the
 
   expect(only(seen, "abandon")).toEqual([{ type: "abandon", attemptId: hanging?.attemptId }]);
 });
+
+test("an attempt whose caller has left counts no longer than its replica should work on it", () => {
+  const core = readyDispatcher(["a"]);
+  for (const id of [1, 2]) core.handle({ type: "arrival", request: arrival(id) }, 0);
+  for (const id of [1, 2]) core.handle({ type: "cancelled", id }, 1);
+  expect(core.status(1).pools).toMatchObject([{ replicas: [{ inFlight: 2 }] }]);
+
+  expect(core.status(100).pools).toMatchObject([
+    { expectedWaitMs: 0, replicas: [{ inFlight: 0 }] },
+  ]);
+});

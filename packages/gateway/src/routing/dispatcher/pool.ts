@@ -135,6 +135,8 @@ export function pool<Item extends Waiting>(place: PoolPlace, settings: PoolSetti
   }
 
   function expectedWaitMs(rank: Rank, nowMs: number): number {
+    // A pool that gets nothing is not looked at otherwise, and would get nothing for what it was done with long ago.
+    for (const { slots } of replicas.values()) slots.prune(nowMs);
     const all = serving();
     if (all.some(({ member }) => member.isGateway)) {
       const { slotCount, underWay } = windowOf(all);

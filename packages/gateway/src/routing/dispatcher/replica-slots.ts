@@ -66,6 +66,8 @@ export interface ReplicaSlots {
   /** The replica said that what is under way is too much. */
   tooMany(refused: { readonly sentMs: number; readonly nowMs: number }): void;
   observeRoundTrip(roundTripMs: number): void;
+  /** Those that nobody waits for leave when the replica should be done with them. */
+  prune(nowMs: number): void;
   /** So long nobody looked: what came meanwhile came earlier than it seems, by at most this. */
   forgive(lateMs: number): void;
 }
@@ -110,7 +112,6 @@ export function replicaSlots(settings: SlotSettings): ReplicaSlots {
     return lanes * (1 + (settings.isRemote ? 1 : Math.max(1, onTheWay)));
   }
 
-  /** Whoever nobody waits for leaves when the replica should be done. */
   function prune(nowMs: number): void {
     for (let at = underWay.length - 1; at >= 0; at -= 1) {
       const each = underWay[at];
@@ -212,6 +213,7 @@ export function replicaSlots(settings: SlotSettings): ReplicaSlots {
       roundTripMs = wasMeasured ? roundTripMs + share * (measuredMs - roundTripMs) : measuredMs;
       wasMeasured = true;
     },
+    prune,
     forgive: (lateMs) => {
       for (const each of underWay) {
         each.arrivesMs += lateMs;

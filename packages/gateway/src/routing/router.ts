@@ -107,6 +107,11 @@ export function router(parts: RouterParts): Router {
       case "refuse":
         refuse(command);
         break;
+      case "leave": {
+        const open = calls.get(command.id);
+        if (open) tellCaller(open, command.trace);
+        break;
+      }
       case "abandon":
         running.abandon(command.attemptId);
         break;

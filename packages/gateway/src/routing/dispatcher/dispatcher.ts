@@ -92,7 +92,9 @@ export function dispatcher(settings: DispatcherSettings): Dispatcher {
   function cancel(request: OpenRequest): void {
     leaveLine(request);
     for (const attempt of request.underWay) abandon(attempt);
-    requests.delete(request.id);
+    const { id, trace } = request;
+    if (trace) commands.push({ type: "leave", id, trace });
+    requests.delete(id);
   }
 
   function abandon(attempt: Attempt): void {

@@ -57,3 +57,14 @@ test("an attempt whose caller has left counts no longer than its replica should 
     { expectedWaitMs: 0, replicas: [{ inFlight: 0 }] },
   ]);
 });
+
+test("what was decided is told of a request whose caller has left, where he wanted to know", () => {
+  const core = readyDispatcher(["a"]);
+  core.handle({ type: "arrival", request: arrival(1, { isTraced: true }) }, 0);
+  core.handle({ type: "arrival", request: arrival(2) }, 0);
+
+  expect(only(core.handle({ type: "cancelled", id: 1 }, 5), "leave")).toMatchObject([
+    { id: 1, trace: [{ step: { what: "regions" } }, { step: { what: "waits" } }, {}] },
+  ]);
+  expect(only(core.handle({ type: "cancelled", id: 2 }, 5), "leave")).toEqual([]);
+});

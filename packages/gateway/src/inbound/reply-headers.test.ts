@@ -1,7 +1,7 @@
 import type { RoutingStep } from "@tensorgate/core";
 import { aCall } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
-import { routedHeaders } from "./reply-headers.ts";
+import { replyHeaders, routedHeaders } from "./reply-headers.ts";
 
 const refused = (because: string): RoutingStep => ({
   atMs: 1.23456,
@@ -42,4 +42,16 @@ test("nothing is told of a call that nobody asked about", () => {
   expect(routedHeaders(aCall())).toEqual({});
   const routed = { isTraced: false, steps: [refused("overloaded")], expectedWaitMs: 1.26 };
   expect(routedHeaders(aCall({ routed }))).toEqual({ "x-tensorgate-expected-wait-ms": "1.3" });
+});
+
+test("names that no header can hold are percent-encoded, and others are left as they are", () => {
+  const model = { name: "modèle\n", version: 1n };
+
+  expect(replyHeaders(aCall(), { model, region: "zürich-東" }, 1)).toMatchObject({
+    "x-tensorgate-model": "mod%C3%A8le%0A@1",
+    "x-tensorgate-region": "z%C3%BCrich-%E6%9D%B1",
+  });
+  expect(replyHeaders(aCall(), { region: "west europe" }, 1)).toMatchObject({
+    "x-tensorgate-region": "west europe",
+  });
 });

@@ -20,11 +20,16 @@ export function replyHeaders(
 ): Readonly<Record<string, string>> {
   return {
     "x-request-id": call.requestId,
-    ...(model && { "x-tensorgate-model": `${model.name}@${model.version}` }),
-    ...(region !== undefined && { "x-tensorgate-region": region }),
+    ...(model && { "x-tensorgate-model": headerText(`${model.name}@${model.version}`) }),
+    ...(region !== undefined && { "x-tensorgate-region": headerText(region) }),
     "server-timing": serverTiming(call, totalMs),
     ...routedHeaders(call),
   };
+}
+
+/** A name that the configuration or a replica gave, in what a header can hold: percent-encoded where it is not ASCII. */
+function headerText(name: string): string {
+  return name.toWellFormed().replace(/[^\x20-\x7e]+/g, encodeURIComponent);
 }
 
 /** What the router told, also of a call that failed. Each header stays within what proxies take. */

@@ -16,10 +16,15 @@ import {
 /** A replica that a test answers for by hand. */
 export interface FakeReplica extends AsyncDisposable {
   readonly address: string;
+  readonly port: number;
   /** Resolves to the next `Predict` that comes in. */
   nextPredict(): Promise<PredictCall>;
   /** How many have come in so far. */
   predictCount(): number;
+  /** From now on nothing but `Predict` is answered, so that every probe is lost; or everything again. */
+  ignoreProbes(isIgnored: boolean): void;
+  /** Breaks every connection; the next one is taken. */
+  resetConnections(): void;
 }
 
 export interface PredictCall {
@@ -27,6 +32,8 @@ export interface PredictCall {
   readonly stream: http2.ServerHttp2Stream;
   /** Ends the call with a status and, for 0, with an empty response. */
   answer(grpcStatus: number, message?: string): void;
+  /** Ends the call with these outputs. */
+  succeed(outputs: ReadonlyMap<string, Tensor>): void;
 }
 
 export interface FakeReplicaOptions {
@@ -41,6 +48,8 @@ export interface FakeReplicaOptions {
   readonly encoding?: TensorEncoding;
   /** Whether it answers nothing but `Predict`. */
   readonly isPredictOnly?: boolean;
+  /** A free one by default. */
+  readonly port?: number;
 }
 
 export interface GrpcError {
@@ -54,9 +63,11 @@ export async function startFakeReplica({
   answer,
   encoding = "values",
   isPredictOnly = false,
+  port = 0,
 }: FakeReplicaOptions = {}): Promise<FakeReplica> {
   const server = tls ? http2.createSecureServer(tls) : http2.createServer();
   let predictCount = 0;
+  let areProbesIgnored = false;
   const sessions = new Set<http2.ServerHttp2Session>();
   const arrived: PredictCall[] = [];
   const waiting: ((call: PredictCall) => void)[] = [];
@@ -70,6 +81,7 @@ export async function startFakeReplica({
       return answerPredict(stream, { encoding, answer: (request) => answer(request, headers) });
     }
     stream.resume();
+    if (areProbesIgnored && !headers[":path"]?.endsWith("/Predict")) return;
     if (isPredictOnly) return refuse(stream, { code: 12, message: "" });
     if (headers[":path"]?.endsWith("/GetModelStatus")) return answerStatus(stream);
     if (headers[":path"]?.endsWith("/GetModelMetadata")) {
@@ -83,14 +95,23 @@ export async function startFakeReplica({
         if (grpcStatus === 0) return reply(stream, new Uint8Array());
         refuse(stream, { code: grpcStatus, message });
       },
+      succeed: (outputs) => replyOutputs(stream, outputs, encoding),
     };
     const waiter = waiting.shift();
     if (waiter) waiter(call);
     else arrived.push(call);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  const bound = (server.address() as AddressInfo).port;
   return {
-    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    address: `127.0.0.1:${bound}`,
+    port: bound,
+    ignoreProbes: (isIgnored) => {
+      areProbesIgnored = isIgnored;
+    },
+    resetConnections: () => {
+      for (const session of sessions) session.destroy();
+    },
     predictCount: () => predictCount,
     nextPredict: () => {
       const call = arrived.shift();
@@ -112,10 +133,18 @@ function answerPredict(stream: http2.ServerHttp2Stream, { answer, encoding }: An
     if (stream.aborted || stream.destroyed) return;
     const outputs = answer(readPredictRequest(Buffer.concat(chunks).subarray(5)));
     if ("code" in outputs) return refuse(stream, outputs);
-    const model = { name: "fake", version: 1n };
-    const parts = { model, outputs, signatureName: "serving_default", encoding };
-    reply(stream, Buffer.concat(predictResponseSegments(parts)));
+    replyOutputs(stream, outputs, encoding);
   });
+}
+
+function replyOutputs(
+  stream: http2.ServerHttp2Stream,
+  outputs: ReadonlyMap<string, Tensor>,
+  encoding: TensorEncoding,
+): void {
+  const model = { name: "fake", version: 1n };
+  const parts = { model, outputs, signatureName: "serving_default", encoding };
+  reply(stream, Buffer.concat(predictResponseSegments(parts)));
 }
 
 interface AnswerParts {

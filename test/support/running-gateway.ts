@@ -37,12 +37,21 @@ export async function startGateway(
     region,
     replicas,
   }));
+  const running = await openGateway({ pools, ...options }, parts);
+  await running.gateway.ready();
+  return running;
+}
+
+/** Starts a gateway whose pools need not be ready. */
+export async function openGateway(
+  options: Partial<GatewayOptions> & Pick<GatewayOptions, "pools">,
+  parts: GatewayParts = {},
+): Promise<RunningGateway> {
   const gateway = createGateway(
-    { region: "westeurope", listen: { port: 0 }, models: [shapesModel()], pools, ...options },
+    { region: "westeurope", listen: { port: 0 }, models: [shapesModel()], ...options },
     parts,
   );
   await gateway.listen();
-  await gateway.ready();
   return { gateway, url: gateway.url, [Symbol.asyncDispose]: () => gateway.close(1_000) };
 }
 

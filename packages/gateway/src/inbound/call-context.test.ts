@@ -76,3 +76,27 @@ test("residency is a list, and an empty one allows nothing", () => {
   ]);
   expect(open({ "x-tensorgate-residency": "" }).call.wishes.residency).toEqual([]);
 });
+
+test.each([
+  { headers: { "x-tensorgate-priority": "urgent" }, field: "x-tensorgate-priority" },
+  { headers: { "x-tensorgate-hops": "2" }, field: "x-tensorgate-hops" },
+  { headers: { "x-tensorgate-hops": "-1" }, field: "x-tensorgate-hops" },
+  { headers: { "x-tensorgate-hops": "one" }, field: "x-tensorgate-hops" },
+])("$headers is the caller's mistake, and leaves no timer", ({ headers, field }) => {
+  const clock = manualClock();
+  const header = (name: string) => (headers as Readonly<Record<string, string>>)[name];
+
+  expect(() => callOpener(requestDefaults, clock)({ requestId: "test", header })).toThrow(
+    expect.objectContaining({ reason: "invalid-request", field }),
+  );
+  expect(clock.pendingTimersMs()).toEqual([]);
+});
+
+test("a call that came through a gateway is forwarded, and the router tells what that one asks for", () => {
+  expect(open({ "x-tensorgate-hops": "1" }).call).toMatchObject({
+    wishes: { isForwarded: true },
+    routed: { isTraced: false },
+  });
+  expect(open({ "x-tensorgate-hops": "0" }).call.wishes.isForwarded).toBeUndefined();
+  expect(open({}).call.routed).toBeUndefined();
+});

@@ -43,11 +43,12 @@ export function callOpener(
   return ({ requestId, header, timeoutMs: protocolTimeoutMs, caller, watch }) => {
     const askedMs = protocolTimeoutMs ?? timeoutFromHeader(header) ?? defaultTimeoutMs;
     const timeoutMs = Math.min(Math.max(0, askedMs), maxTimeoutMs);
+    // Before there is a timer: what is refused here has nobody to stop one.
+    const wishes = wishesFrom(header);
     const controller = new AbortController();
     const expire = () => controller.abort(deadlineExceeded(timeoutMs));
     const timer = clock.setTimer(timeoutMs, expire);
     if (timeoutMs === 0) expire();
-    const wishes = wishesFrom(header);
     const isTraced = header("x-tensorgate-trace") === "1";
     return {
       call: {

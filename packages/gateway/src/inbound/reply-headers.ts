@@ -20,11 +20,16 @@ export function replyHeaders(
 ): Readonly<Record<string, string>> {
   return {
     "x-request-id": call.requestId,
-    ...(model && { "x-tensorgate-model": `${model.name}@${model.version}` }),
-    ...(region !== undefined && { "x-tensorgate-region": region }),
+    ...(model && { "x-tensorgate-model": headerText(`${model.name}@${model.version}`) }),
+    ...(region !== undefined && { "x-tensorgate-region": headerText(region) }),
     "server-timing": serverTiming(call, totalMs),
     ...routedHeaders(call),
   };
+}
+
+/** A name that the configuration or a replica gave, in what a header can hold: percent-encoded where it is not ASCII. */
+function headerText(name: string): string {
+  return name.toWellFormed().replace(/[^\x20-\x7e]+/g, encodeURIComponent);
 }
 
 /** What the router told, also of a call that failed. Each header stays within what proxies take. */
@@ -39,23 +44,31 @@ export function routedHeaders({ routed }: CallContext): Readonly<Record<string, 
   };
 }
 
-/** Of the 8 KiB that proxies allow for all headers. */
+/** Of all steps together: proxies allow 8 KiB for all headers. */
 const maxTraceBytes = 6_000;
 
 /** JSON in ASCII; steps that are too many are counted rather than told. */
 function traceText(steps: readonly RoutingStep[]): string {
-  const rounded = (_key: string, value: unknown) =>
-    typeof value === "number" ? Math.round(value * 100) / 100 : value;
-  const ascii = (value: unknown) =>
-    JSON.stringify(value, rounded).replace(
-      /[\u007f-\uffff]/g,
-      (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
-    );
-  for (let count = steps.length; ; count -= 1) {
-    const left = steps.length - count;
-    const text = ascii([...steps.slice(0, count), ...(left > 0 ? [{ stepsLeftOut: left }] : [])]);
-    if (text.length <= maxTraceBytes || count === 0) return text;
+  const told: string[] = [];
+  let byteCount = 0;
+  for (const step of steps) {
+    const text = asciiJson(step);
+    byteCount += text.length + 1;
+    if (byteCount > maxTraceBytes) break;
+    told.push(text);
   }
+  const left = steps.length - told.length;
+  return `[${[...told, ...(left > 0 ? [asciiJson({ stepsLeftOut: left })] : [])].join(",")}]`;
+}
+
+/** Numbers with two digits after the point. */
+function asciiJson(value: unknown): string {
+  const rounded = (_key: string, each: unknown) =>
+    typeof each === "number" ? Math.round(each * 100) / 100 : each;
+  return JSON.stringify(value, rounded).replace(
+    /[\u007f-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /** @see W3C Server-Timing, section 2 */

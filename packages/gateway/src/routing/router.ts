@@ -1,13 +1,7 @@
-import {
-  type CallContext,
-  CancelledError,
-  type Clock,
-  NoReplicaError,
-  type RoutingStep,
-  ScoringError,
-} from "@tensorgate/core";
+import { type CallContext, type Clock, NoReplicaError, type RoutingStep } from "@tensorgate/core";
 import { askNearest } from "./ask-nearest.ts";
 import { type Attempt, attemptFailure } from "./attempt.ts";
+import type { Dispatch, Dispatched, DispatchedModel } from "./dispatch.ts";
 import { type Dispatcher, type DispatcherSettings, dispatcher } from "./dispatcher/dispatcher.ts";
 import type { DispatcherStatus } from "./dispatcher/dispatcher-status.ts";
 import type {
@@ -19,38 +13,10 @@ import type {
   Send,
   StateChange,
 } from "./dispatcher/events.ts";
+import { drainWatch } from "./drain-watch.ts";
 import { refusalError } from "./refusal-error.ts";
 import { type AliasOf, namedStep } from "./replica-alias.ts";
-
-export interface Dispatched<Answer> {
-  readonly answer: Answer;
-  /** Where it was answered. */
-  readonly region: string;
-}
-
-/** What the model of a call allows. */
-export interface DispatchedModel {
-  readonly name: string;
-  /** Whether a request may be done twice. */
-  readonly isRepeatable: boolean;
-  /** Whether a slow one may be sent to a second replica. */
-  readonly mayHedge: boolean;
-}
-
-/**
- * Finds a replica for a call and does `attempt` there, at another one when that fails.
- *
- * @throws NoReplicaError if no replica of the model is in rotation
- * @throws ModelNotReadyError if the model is being loaded everywhere
- * @throws ForbiddenError if residency leaves no region
- * @throws OverloadedError if too much is waiting
- * @throws UpstreamFailedError if every attempt failed
- */
-export type Dispatch = <Answer>(
-  model: DispatchedModel,
-  call: CallContext,
-  attempt: Attempt<Answer>,
-) => Promise<Dispatched<Answer>>;
+import { type AttemptedCall, type Outcome, runningAttempts } from "./running-attempts.ts";
 
 /** What a replica tells of itself beside its answers. */
 export interface ReplicaFacts {
@@ -63,8 +29,9 @@ export interface ReplicaFacts {
 export interface RouterParts {
   readonly settings: DispatcherSettings;
   readonly pools: readonly PoolMembers[];
-  /** Asks a replica, by a cheap real call, whether it can score `model`. Never rejects. */
+  /** Asks a replica, by a cheap real call, whether it can score `model`. */
   readonly probe: (model: string, replicaId: string) => Promise<ProbeFinding>;
+  /** Also asked of a replica that was taken out a moment ago. */
   readonly factsOf: (model: string, replicaId: string) => ReplicaFacts;
   /** Told of every change of a replica's state. */
   readonly onChange: (change: StateChange) => void;
@@ -87,47 +54,46 @@ export interface Router {
   drain(replicaId: string): Promise<void>;
   /** Gives it calls again, after a good probe. */
   readmit(replicaId: string): void;
-  /** Stops probing. */
+  /** Stops probing, and ends whatever is still open. */
   close(): void;
 }
 
 /** A call that has not ended. */
-interface OpenCall {
+interface OpenCall extends AttemptedCall {
   readonly model: string;
-  readonly call: CallContext;
-  readonly attempt: Attempt<unknown>;
   /** What attempts ended with, until it is known which of them counts. */
   readonly outcomes: Map<number, Outcome>;
   settle(outcome: Outcome): void;
 }
-
-interface RunningAttempt {
-  readonly call: CallContext;
-  readonly controller: AbortController;
-}
-
-type Outcome =
-  | { readonly answer: unknown; readonly region: string }
-  | { readonly error: ScoringError };
 
 /** Runs a dispatcher behind real calls: with a clock, attempts, probes and the callers' signals. */
 export function router(parts: RouterParts): Router {
   const { settings, probe, factsOf, onChange, aliasOf, clock } = parts;
   const core: Dispatcher = dispatcher(settings);
   const calls = new Map<number, OpenCall>();
-  /** Attempts that somebody waits for. */
-  const running = new Map<number, RunningAttempt>();
+  const running = runningAttempts(clock);
   let pools = parts.pools;
   let timer: Disposable | undefined;
   let nextId = 0;
   let isClosed = false;
-  /** Who waits until a replica has nothing left. */
-  const draining = new Map<string, Set<() => void>>();
+  const drains = drainWatch((replicaId) => !running.isAnyAt(replicaId));
+  /** What happened while something else was carried out, as when whoever is told of a change takes other pools. */
+  const untold: DispatcherEvent[] = [];
+  let isTelling = false;
 
   function tell(event: DispatcherEvent): void {
     if (isClosed) return;
-    for (const command of core.handle(event, clock.nowMs())) carryOut(command);
-    if (draining.size > 0) tellDrained();
+    untold.push(event);
+    if (isTelling) return;
+    isTelling = true;
+    try {
+      for (let next = untold.shift(); next && !isClosed; next = untold.shift()) {
+        for (const command of core.handle(next, clock.nowMs())) carryOut(command);
+      }
+    } finally {
+      isTelling = false;
+    }
+    drains.look();
   }
 
   function carryOut(command: DispatcherCommand): void {
@@ -141,8 +107,13 @@ export function router(parts: RouterParts): Router {
       case "refuse":
         refuse(command);
         break;
+      case "leave": {
+        const open = calls.get(command.id);
+        if (open) tellCaller(open, command.trace);
+        break;
+      }
       case "abandon":
-        abandon(command.attemptId);
+        running.abandon(command.attemptId);
         break;
       case "probe":
         void probeNow(command.model, command.replicaId);
@@ -159,34 +130,14 @@ export function router(parts: RouterParts): Router {
   }
 
   async function run(send: Send): Promise<void> {
-    const { id, attemptId, model, region, replicaId, waitedMs } = send;
-    const open = calls.get(id);
+    const open = calls.get(send.id);
     if (!open) return;
-    const { call } = open;
-    const controller = new AbortController();
-    running.set(attemptId, { call, controller });
-    call.times.add("queue", waitedMs);
-    const watched = call.watch?.attempt({ model, region, replicaId });
-    const startedMs = clock.nowMs();
-    const { traceparent = call.traceparent } = watched ?? {};
-    const attemptCall = { ...call, signal: controller.signal, ...(traceparent && { traceparent }) };
-    let event: DispatcherEvent;
-    try {
-      const answer = await open.attempt(replicaId, attemptCall);
-      watched?.end();
-      open.outcomes.set(attemptId, { answer, region });
-      event = answeredBy(send);
-    } catch (thrown) {
-      const error = ScoringError.from(thrown);
-      watched?.end(error);
-      open.outcomes.set(attemptId, { error });
-      const failure = attemptFailure(error);
-      event = failure ? { type: "failed", attemptId, failure } : answeredBy(send);
-    }
-    // Whoever was abandoned has no say any more.
-    if (!running.delete(attemptId)) return;
-    call.times.add("upstream", clock.nowMs() - startedMs);
-    tell(event);
+    const outcome = await running.make(send, open);
+    if (!outcome) return;
+    const { attemptId } = send;
+    open.outcomes.set(attemptId, outcome);
+    const failure = "error" in outcome ? attemptFailure(outcome.error) : undefined;
+    tell(failure ? { type: "failed", attemptId, failure } : answeredBy(send));
   }
 
   function answeredBy({ model, replicaId, attemptId }: Send): DispatcherEvent {
@@ -223,21 +174,13 @@ export function router(parts: RouterParts): Router {
     if (!routed) return;
     const named = trace.map((each) => namedStep(each, { aliasOf, call }));
     routed.steps = [...routed.steps, ...named];
+    // Of use to another gateway, and to nobody else.
+    if (!call.wishes.isForwarded) return;
     routed.expectedWaitMs = core.expectedWaitMs(model, clock.nowMs());
   }
 
-  /** Somebody else was quicker, or the caller has gone. */
-  function abandon(attemptId: number): void {
-    const attempt = running.get(attemptId);
-    if (!attempt) return;
-    running.delete(attemptId);
-    const { signal } = attempt.call;
-    const isGone = signal.aborted;
-    attempt.controller.abort(isGone ? signal.reason : new CancelledError("another was quicker"));
-  }
-
   async function probeNow(model: string, replicaId: string): Promise<void> {
-    const finding = await probe(model, replicaId);
+    const finding = await probe(model, replicaId).catch((): ProbeFinding => "lost");
     const { roundTripMs, expectedWaitMs } = factsOf(model, replicaId);
     tell({
       ...{ type: "probed", model, replicaId, finding },
@@ -249,21 +192,6 @@ export function router(parts: RouterParts): Router {
   const regionsOf = (model: string) => [
     ...new Set(pools.filter((pool) => pool.model === model).map(({ region }) => region)),
   ];
-
-  function inFlightAt(replicaId: string): number {
-    const all = core.status(clock.nowMs()).pools.flatMap(({ replicas }) => replicas);
-    return all
-      .filter(({ id }) => id === replicaId)
-      .reduce((sum, { inFlight }) => sum + inFlight, 0);
-  }
-
-  function tellDrained(): void {
-    for (const [replicaId, waiting] of draining) {
-      if (inFlightAt(replicaId) > 0) continue;
-      draining.delete(replicaId);
-      for (const wake of waiting) wake();
-    }
-  }
 
   const dispatch: Dispatch = <Answer>(
     model: DispatchedModel,
@@ -322,17 +250,17 @@ export function router(parts: RouterParts): Router {
     status: () => core.status(clock.nowMs()),
     expectedWaitMs: (model) => core.expectedWaitMs(model, clock.nowMs()),
     drain: (replicaId) => {
-      const drained = new Promise<void>((resolve) => {
-        const waiting = draining.get(replicaId) ?? new Set();
-        draining.set(replicaId, waiting.add(resolve));
-      });
       tell({ type: "drain", replicaId });
-      return drained;
+      return drains.until(replicaId);
     },
     readmit: (replicaId) => tell({ type: "readmit", replicaId }),
     close: () => {
       isClosed = true;
       timer?.[Symbol.dispose]();
+      const error = new NoReplicaError("the gateway is closing");
+      running.abandonAll(error);
+      for (const open of [...calls.values()]) open.settle({ error });
+      drains.look();
     },
   };
 }

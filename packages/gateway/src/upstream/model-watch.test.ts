@@ -42,6 +42,7 @@ function watched(initial: Readonly<Record<string, Behaviour>>) {
       return [{ model: "m", region: "r", replicaIds, isGateway: false, parallelism: 1 }];
     },
     get: replica,
+    find: replica,
     onChange: (listener) => void listeners.push(listener),
     replace: () => {},
     refresh: () => {},

@@ -23,6 +23,8 @@ export interface Replicas {
    * @throws RangeError for an id that is not of `pools`, and has nothing in flight either
    */
   get(replicaId: string): Replica;
+  /** The same, and undefined for an id that is gone. */
+  find(replicaId: string): Replica | undefined;
   /**
    * Takes other pools in the place of those there are, all at once. Replicas that stay the same keep their ids,
    * connections and what is in flight; others finish what they have and close.
@@ -117,14 +119,17 @@ export function replicas(initial: readonly PoolAddresses[], parts: ReplicaParts)
 
   take(checked(initial));
 
+  const find = (replicaId: string) => (live.get(replicaId) ?? leaving.get(replicaId))?.replica;
+
   return {
     get pools() {
       return pools;
     },
+    find,
     get: (replicaId) => {
-      const held = live.get(replicaId) ?? leaving.get(replicaId);
-      if (!held) throw new RangeError(`there is no replica ${replicaId}`);
-      return held.replica;
+      const found = find(replicaId);
+      if (!found) throw new RangeError(`there is no replica ${replicaId}`);
+      return found;
     },
     replace: (next) => take(checked(next)),
     onChange: (listener) => void listeners.push(listener),

@@ -171,12 +171,16 @@ export function attempts({ state, settings, lines, care }: AttemptsParts): Attem
     cancel: (request) => {
       lines.leave(request);
       for (const attempt of request.underWay) abandon(attempt);
-      state.requests.delete(request.id);
+      const { id, trace } = request;
+      if (trace) state.commands.push({ type: "leave", id, trace });
+      state.requests.delete(id);
     },
     look: () => {
       for (const attempt of state.attempts.values()) {
         const { overdueMs, hedgeMs } = watch.dueMs(attempt);
+        const isOver = attempt.isLeftOver && attempt.request.deadlineMs <= state.nowMs;
         if (overdueMs <= state.nowMs) overdue(attempt);
+        else if (isOver) abandon(attempt);
         else if (hedgeMs <= state.nowMs) hedge(attempt);
         else state.wakes.want(hedgeMs);
       }

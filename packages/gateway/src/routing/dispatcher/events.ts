@@ -113,6 +113,8 @@ export type DispatcherCommand =
       readonly trace?: readonly RoutingStep[];
     }
   | Refuse
+  /** The caller has gone, and wanted to know what was decided. */
+  | { readonly type: "leave"; readonly id: number; readonly trace: readonly RoutingStep[] }
   /** Nobody waits for this attempt any more. */
   | { readonly type: "abandon"; readonly attemptId: number }
   | { readonly type: "probe"; readonly model: string; readonly replicaId: string }

@@ -55,14 +55,15 @@ export function lines(state: DispatcherState, settings: DispatcherSettings): Lin
     state.requests.delete(id);
   }
 
-  /** Until the first of its replicas is probed. */
-  function retryAfterMs({ model }: OpenRequest): number {
+  /** Until the first of its replicas is probed, or its line is half as long. */
+  function retryAfterMs({ model, rank }: OpenRequest): number {
     const { initialEjectionMs, maxEjectionMs } = settings;
-    const outMs = poolsOf(state, model)
+    const pools = poolsOf(state, model);
+    const halfMs = pools.map((pool) => pool.expectedWaitMs(rank, state.nowMs) / 2);
+    const outMs = pools
       .flatMap(({ replicas }) => [...replicas.values()])
       .flatMap(({ outUntilMs }) => (outUntilMs === undefined ? [] : [outUntilMs - state.nowMs]));
-    const soonestMs = outMs.length === 0 ? initialEjectionMs : Math.min(...outMs);
-    return Math.min(Math.max(initialEjectionMs, soonestMs), maxEjectionMs);
+    return Math.max(initialEjectionMs, Math.min(...outMs, ...halfMs, maxEjectionMs));
   }
 
   function enter(request: OpenRequest, atFront: boolean): void {
@@ -95,7 +96,7 @@ export function lines(state: DispatcherState, settings: DispatcherSettings): Lin
 
   /** What matters less gives way where too much is waiting. */
   function tookPlace(request: OpenRequest, pools: readonly RequestPool[]): boolean {
-    for (const pool of pools) {
+    for (const pool of pools.filter((each) => canServe(each, request))) {
       const lowest = pool.line.lowestBelow(request.rank);
       if (!lowest) continue;
       refuse(lowest, "overloaded");
@@ -127,13 +128,10 @@ export function lines(state: DispatcherState, settings: DispatcherSettings): Lin
       state.requests.delete(id);
     },
     leaveIfStuck: (pool) => {
-      const serving = [...pool.replicas.values()].filter(({ isServing }) => isServing);
-      if (serving.length === 0) waitElsewhere(pool);
-      const isStuck = ({ tried }: OpenRequest) =>
-        tried.size > 0 && serving.every(({ member }) => tried.has(member.id));
-      for (const request of pool.line.all().filter(isStuck)) {
+      for (const request of pool.line.all()) {
+        if (canServe(pool, request)) continue;
         leave(request);
-        enter(request, true);
+        enter(request, request.lastFailed !== undefined);
       }
     },
     giveUpStale: (pool) => {
@@ -145,4 +143,9 @@ export function lines(state: DispatcherState, settings: DispatcherSettings): Lin
       }
     },
   };
+}
+
+/** Whether some replica there may get the request. */
+function canServe({ replicas }: RequestPool, { tried }: OpenRequest): boolean {
+  return [...replicas.values()].some(({ isServing, member }) => isServing && !tried.has(member.id));
 }

@@ -116,7 +116,7 @@ export function replicaSlots(settings: SlotSettings): ReplicaSlots {
     return lanes * (1 + (settings.isRemote ? 1 : Math.max(1, onTheWay)));
   }
 
-  /** Whoever nobody waits for leaves when the replica should be done. */
+  /** Those that nobody waits for leave when the replica should be done with them. */
   function prune(nowMs: number): void {
     for (let at = underWay.length - 1; at >= 0; at -= 1) {
       const each = underWay[at];

@@ -13,7 +13,10 @@ import { ErrorInfoSchema, RetryInfoSchema } from "@tensorgate/proto/google/rpc/e
 import { type Status, StatusSchema } from "@tensorgate/proto/google/rpc/status";
 import { GrpcStatusError } from "../transport/grpc-status.ts";
 
-/** Reasons by which a gateway blames the request: they hold here as they do there. */
+/**
+ * Reasons by which a gateway blames the request: they hold here as they do there. So does a deadline that it could not
+ * keep, which is the caller's own and says nothing against the gateway.
+ */
 const blamesRequest: ReadonlySet<string> = new Set<FailureReason>([
   "invalid-request",
   "unsupported-media",
@@ -23,6 +26,7 @@ const blamesRequest: ReadonlySet<string> = new Set<FailureReason>([
   "failed-precondition",
   "not-supported",
   "upstream-answered",
+  "deadline-exceeded",
 ]);
 
 /**

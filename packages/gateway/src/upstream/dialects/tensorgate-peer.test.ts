@@ -108,10 +108,12 @@ test("what a gateway blames on the request is told in its own words", async () =
   });
 });
 
-test("a call carries its hops, residency, request id, deadline, and that nothing is to be kept", async () => {
+test("a call carries its hops, residency, request id, deadline, priority, and that nothing is to be kept", async () => {
   await using server = await startFakeReplica();
   using one = peerAt(server.address);
-  const answered = one.peer.score(aRequest, aCall({ requestId: "abc", noStore: true }));
+  const wishes = { priority: "critical", residency: ["eastus", "westus2"] } as const;
+  const call = aCall({ requestId: "abc", noStore: true, wishes });
+  const answered = one.peer.score(aRequest, call);
   const { headers, answer } = await server.nextPredict();
   answer(0);
   await answered;
@@ -122,6 +124,7 @@ test("a call carries its hops, residency, request id, deadline, and that nothing
     "x-tensorgate-residency": "eastus",
     "x-request-id": "abc",
     "grpc-timeout": "1000m",
+    "x-tensorgate-priority": "critical",
     "cache-control": "no-store",
   });
 });
@@ -144,6 +147,7 @@ test.each([
   { reason: "model-not-ready", code: 14 },
   { reason: "too-large", code: 3 },
   { reason: "failed-precondition", code: 9 },
+  { reason: "deadline-exceeded", code: 4 },
 ] as const)("$reason is so here as well", async ({ reason, code }) => {
   expect(await failureFor(code, reason)).toMatchObject({
     ...{ reason, message: "so it says", hint: "do better", retryAfterMs: 1_500 },

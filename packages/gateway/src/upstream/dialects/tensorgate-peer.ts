@@ -35,6 +35,14 @@ export function peerHeaders(region: string): Readonly<Record<string, string>> {
   return { "x-tensorgate-hops": "1", "x-tensorgate-residency": region };
 }
 
+/** What a caller asked for that holds there as it does here; where the call may go is decided already. */
+function wishHeaders({ noStore, wishes }: CallContext): Readonly<Record<string, string>> {
+  return {
+    ...(noStore && { "cache-control": "no-store" }),
+    ...(wishes.priority && { "x-tensorgate-priority": wishes.priority }),
+  };
+}
+
 /** How long what a gateway said of its queue is good for, in milliseconds: no longer than it takes to be asked again. */
 const waitGoodForMs = 10_000;
 
@@ -64,7 +72,7 @@ export function peerReplica(channel: UnaryChannel, { region, clock }: PeerParts)
     segments: readonly Uint8Array[],
     call: CallContext,
   ): Promise<UnaryReply> {
-    const headers = call.noStore ? { "cache-control": "no-store" } : {};
+    const headers = wishHeaders(call);
     try {
       return await channel.unary(`/tensorgate.v1.${method}`, segments, { ...call, headers });
     } catch (thrown) {

@@ -162,3 +162,21 @@ test("a small call tells how far away the server is, unless a connection had to 
 
   expect(channel.roundTripMs()).toBe(50);
 });
+
+test.each([
+  { remainingMs: 10, reason: "deadline-exceeded" },
+  { remainingMs: 500, reason: "upstream-failed" },
+])(
+  "a server that says the deadline has passed $remainingMs ms before it has: $reason",
+  async ({ remainingMs, reason }) => {
+    await using server = await startFakeReplica();
+    await using channel = channelTo(server.address);
+    const failed = failureOf(ask(channel));
+    const { answer } = await server.nextPredict();
+
+    channel.clock.advance(1_000 - remainingMs);
+    answer(4, "Deadline Exceeded");
+
+    expect(await failed).toMatchObject({ reason });
+  },
+);

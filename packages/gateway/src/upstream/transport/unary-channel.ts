@@ -1,12 +1,23 @@
 import http2 from "node:http2";
-import { type CallContext, remainingMs, UpstreamFailedError } from "@tensorgate/core";
+import {
+  type CallContext,
+  DeadlineExceededError,
+  remainingMs,
+  UpstreamFailedError,
+} from "@tensorgate/core";
+import { grpcCode } from "@tensorgate/tf-serving";
 import {
   type ConnectionParts,
   connection,
   type OpenConnection,
   receivedBytesOf,
 } from "./connection.ts";
-import { errorFromGrpcStatus, grpcStatusFrom } from "./grpc-status.ts";
+import {
+  errorFromGrpcStatus,
+  type GrpcStatus,
+  GrpcStatusError,
+  grpcStatusFrom,
+} from "./grpc-status.ts";
 import { framedMessage, messageBytes, messageFromFrames } from "./message-framing.ts";
 import { roundTrip } from "./round-trip.ts";
 
@@ -44,6 +55,9 @@ export type ChannelParts = Omit<ConnectionParts, "onPing">;
 
 /** Longest message, in bytes, that surely goes out in one packet, so that its call tells of the way and not of its size. */
 const smallMessageBytes = 1_024;
+
+/** What clocks, and the whole milliseconds in which a deadline is sent, may differ by, in milliseconds. */
+const deadlineSlackMs = 20;
 
 /**
  * Built on `node:http2` rather than a gRPC library: a picture is handed to the socket in the buffer it was
@@ -105,6 +119,12 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
     };
   }
 
+  /** A server that keeps to the deadline says so a moment before it has passed here, which is no fault of its. */
+  function isDeadlineOfCall({ code }: GrpcStatus, { deadline }: UnaryCall): boolean {
+    if (code !== grpcCode.DEADLINE_EXCEEDED) return false;
+    return remainingMs(deadline, clock.nowMs()) <= deadlineSlackMs;
+  }
+
   function exchange({ open, path, segments, call }: ExchangeParts): Promise<UnaryReply> {
     const { session, headers: ownHeaders } = open;
     const receivedBytesThen = receivedBytesOf(session);
@@ -158,6 +178,7 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
           if (failure !== undefined || status === undefined) {
             throw lost(open, stream, failure);
           }
+          if (isDeadlineOfCall(status, call)) throw deadlinePassed(status);
           if (status.code !== 0) throw errorFromGrpcStatus(status);
           resolve({ message: messageFromFrames(chunks, receivedBytes), headers });
         } catch (thrown) {
@@ -181,6 +202,12 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
       await Promise.allSettled(inFlight);
     },
   };
+}
+
+function deadlinePassed(status: GrpcStatus): DeadlineExceededError {
+  return new DeadlineExceededError("the deadline passed at the replica", {
+    cause: new GrpcStatusError(status),
+  });
 }
 
 function lost(

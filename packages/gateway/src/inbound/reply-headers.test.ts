@@ -1,0 +1,57 @@
+import type { RoutingStep } from "@tensorgate/core";
+import { aCall } from "@tensorgate/core/testing";
+import { expect, test } from "vitest";
+import { replyHeaders, routedHeaders } from "./reply-headers.ts";
+
+const refused = (because: string): RoutingStep => ({
+  atMs: 1.23456,
+  step: { what: "refused", because },
+});
+
+function traceOf(steps: readonly RoutingStep[]): string {
+  const call = aCall({ routed: { isTraced: true, steps } });
+  return routedHeaders(call)["x-tensorgate-trace"] ?? "";
+}
+
+test("a trace is JSON with its numbers rounded", () => {
+  expect(traceOf([refused("overloaded")])).toBe(
+    '[{"atMs":1.23,"step":{"what":"refused","because":"overloaded"}}]',
+  );
+  expect(traceOf([])).toBe("[]");
+});
+
+test("a trace is ASCII whatever regions are called, and reads back the same", () => {
+  const text = traceOf([refused("région de l'été, 東京 \u007f\n")]);
+
+  expect(text).toMatch(/^[\x20-\x7e]*$/);
+  expect(JSON.parse(text)).toMatchObject([{ step: { because: "région de l'été, 東京 \u007f\n" } }]);
+});
+
+test("steps that are too many are counted rather than told, and cost no more for that", () => {
+  const steps = Array.from({ length: 100_000 }, () => refused("overloaded"));
+
+  const text = traceOf(steps);
+
+  expect(text.length).toBeGreaterThan(5_000);
+  expect(text.length).toBeLessThan(6_100);
+  const told = JSON.parse(text) as unknown[];
+  expect(told.at(-1)).toEqual({ stepsLeftOut: steps.length - told.length + 1 });
+});
+
+test("nothing is told of a call that nobody asked about", () => {
+  expect(routedHeaders(aCall())).toEqual({});
+  const routed = { isTraced: false, steps: [refused("overloaded")], expectedWaitMs: 1.26 };
+  expect(routedHeaders(aCall({ routed }))).toEqual({ "x-tensorgate-expected-wait-ms": "1.3" });
+});
+
+test("names that no header can hold are percent-encoded, and others are left as they are", () => {
+  const model = { name: "modèle\n", version: 1n };
+
+  expect(replyHeaders(aCall(), { model, region: "zürich-東" }, 1)).toMatchObject({
+    "x-tensorgate-model": "mod%C3%A8le%0A@1",
+    "x-tensorgate-region": "z%C3%BCrich-%E6%9D%B1",
+  });
+  expect(replyHeaders(aCall(), { region: "west europe" }, 1)).toMatchObject({
+    "x-tensorgate-region": "west europe",
+  });
+});

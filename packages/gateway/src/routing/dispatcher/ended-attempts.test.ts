@@ -1,0 +1,70 @@
+import { expect, test } from "vitest";
+import { dispatcherSettings } from "../settings.ts";
+import { dispatcher } from "./dispatcher.ts";
+import type { Arrival, DispatcherCommand, DispatcherEvent } from "./events.ts";
+
+const arrival = (id: number, wishes: Partial<Arrival> = {}): Arrival => ({
+  ...{ id, model: "m", priority: "normal", deadlineMs: 60_000 },
+  ...{ isRepeatable: true, mayHedge: false, isForwarded: false, isTraced: false },
+  ...wishes,
+});
+
+function readyDispatcher(ids: readonly string[]) {
+  const core = dispatcher(
+    dispatcherSettings({ pacing: false }, { ownRegion: "here", hasPeers: false }),
+  );
+  const members = ids.map((id) => ({ id, parallelism: 1, isGateway: false }));
+  core.handle({ type: "pools", pools: [{ model: "m", region: "here", members }] }, 0);
+  for (const replicaId of ids) {
+    core.handle({ type: "probed", model: "m", replicaId, finding: "ready" }, 0);
+  }
+  return core;
+}
+
+const only = <Type extends DispatcherCommand["type"]>(
+  commands: readonly DispatcherCommand[],
+  type: Type,
+) =>
+  commands.filter((each): each is Extract<DispatcherCommand, { type: Type }> => each.type === type);
+
+test("an attempt that another was quicker than is abandoned at the latest at the deadline of its request", () => {
+  const core = readyDispatcher(["a", "b"]);
+  const seen: DispatcherCommand[] = [];
+  const tell = (event: DispatcherEvent, atMs: number) => {
+    const commands = core.handle(event, atMs);
+    seen.push(...commands);
+    return commands;
+  };
+  tell({ type: "arrival", request: arrival(1, { mayHedge: true, deadlineMs: 1_000 }) }, 0);
+  for (let atMs = 10; only(seen, "send").length < 2; atMs += 10) tell({ type: "tick" }, atMs);
+  const [hanging, quick] = only(seen, "send");
+  tell({ type: "answered", attemptId: quick?.attemptId ?? 0 }, 100);
+  for (let atMs = 110; atMs < 1_000; atMs += 10) tell({ type: "tick" }, atMs);
+  expect(only(seen, "abandon")).toEqual([]);
+
+  tell({ type: "tick" }, 1_000);
+
+  expect(only(seen, "abandon")).toEqual([{ type: "abandon", attemptId: hanging?.attemptId }]);
+});
+
+test("an attempt whose caller has left counts no longer than its replica should work on it", () => {
+  const core = readyDispatcher(["a"]);
+  for (const id of [1, 2]) core.handle({ type: "arrival", request: arrival(id) }, 0);
+  for (const id of [1, 2]) core.handle({ type: "cancelled", id }, 1);
+  expect(core.status(1).pools).toMatchObject([{ replicas: [{ inFlight: 2 }] }]);
+
+  expect(core.status(100).pools).toMatchObject([
+    { expectedWaitMs: 0, replicas: [{ inFlight: 0 }] },
+  ]);
+});
+
+test("what was decided is told of a request whose caller has left, where he wanted to know", () => {
+  const core = readyDispatcher(["a"]);
+  core.handle({ type: "arrival", request: arrival(1, { isTraced: true }) }, 0);
+  core.handle({ type: "arrival", request: arrival(2) }, 0);
+
+  expect(only(core.handle({ type: "cancelled", id: 1 }, 5), "leave")).toMatchObject([
+    { id: 1, trace: [{ step: { what: "regions" } }, { step: { what: "waits" } }, {}] },
+  ]);
+  expect(only(core.handle({ type: "cancelled", id: 2 }, 5), "leave")).toEqual([]);
+});

@@ -1,0 +1,48 @@
+import { expect, test } from "vitest";
+import { dispatcherSettings } from "../settings.ts";
+import { dispatcher } from "./dispatcher.ts";
+import type { Arrival } from "./events.ts";
+
+const arrival = (id: number, wishes: Partial<Arrival> = {}): Arrival => ({
+  ...{ id, model: "m", priority: "batch", deadlineMs: 60_000 },
+  ...{ isRepeatable: true, mayHedge: false, isForwarded: false, isTraced: false },
+  ...wishes,
+});
+
+/** A gateway with a replica of its own and the gateway of another region, all slots and lines full of batch work. */
+function fullGateway() {
+  const core = dispatcher(
+    dispatcherSettings({ maxWaiting: 3 }, { ownRegion: "here", hasPeers: true }),
+  );
+  const pool = (region: string, isGateway: boolean) => ({
+    ...{ model: "m", region },
+    members: [{ id: region, parallelism: 1, isGateway }],
+  });
+  core.handle({ type: "pools", pools: [pool("here", false), pool("there", true)] }, 0);
+  for (const replicaId of ["here", "there"]) {
+    core.handle({ type: "probed", model: "m", replicaId, finding: "ready" }, 0);
+  }
+  let id = 0;
+  for (const region of ["here", "there"]) {
+    for (let count = 0; count < 140; count += 1) {
+      id += 1;
+      core.handle({ type: "arrival", request: arrival(id, { region }) }, 0);
+    }
+  }
+  return core;
+}
+
+test("what a gateway sent here waits in no line of another gateway, whatever gives way there", () => {
+  const core = fullGateway();
+  expect(core.status(0).pools).toMatchObject([{ waiting: 3 }, { waiting: 3 }]);
+  const forwarded = { isForwarded: true, priority: "critical" } as const;
+
+  for (let id = 1_001; id <= 1_003; id += 1) {
+    const commands = core.handle({ type: "arrival", request: arrival(id, forwarded) }, 0);
+    expect(commands).toMatchObject([{ type: "refuse", because: "overloaded" }]);
+    expect((commands[0] as { readonly id: number }).id).toBeLessThan(1_000);
+  }
+  const fourth = core.handle({ type: "arrival", request: arrival(1_004, forwarded) }, 0);
+
+  expect(fourth).toMatchObject([{ type: "refuse", id: 1_004, because: "overloaded" }]);
+});

@@ -1,0 +1,48 @@
+import { expect, test } from "vitest";
+import { dispatcherSettings } from "../settings.ts";
+import { dispatcher } from "./dispatcher.ts";
+import type { Arrival, DispatcherCommand } from "./events.ts";
+
+const arrival = (id: number): Arrival => ({
+  ...{ id, model: "m", priority: "normal", deadlineMs: 60_000 },
+  ...{ isRepeatable: true, mayHedge: false, isForwarded: false, isTraced: false },
+});
+
+const refusalIn = (commands: readonly DispatcherCommand[]) =>
+  commands.find(({ type }) => type === "refuse");
+
+/** A region with one replica that does one request in `serviceMs`, and `waiting` requests in line. */
+function fullRegion({ serviceMs, waiting }: { serviceMs: number; waiting: number }) {
+  const settings = dispatcherSettings(
+    { maxWaiting: waiting, pacing: false },
+    { ownRegion: "here", hasPeers: false },
+  );
+  const core = dispatcher(settings);
+  const members = [{ id: "a", parallelism: 1, isGateway: false }];
+  core.handle({ type: "pools", pools: [{ model: "m", region: "here", members }] }, 0);
+  core.handle({ type: "probed", model: "m", replicaId: "a", finding: "ready" }, 0);
+  core.handle({ type: "arrival", request: arrival(1) }, 0);
+  // Whoever does not look for long is thought to have stood still.
+  for (let atMs = 10; atMs < serviceMs; atMs += 10) core.handle({ type: "tick" }, atMs);
+  core.handle({ type: "answered", attemptId: 1 }, serviceMs);
+  for (let id = 2; id < waiting + 10; id += 1) {
+    const commands = core.handle({ type: "arrival", request: arrival(id) }, serviceMs);
+    if (refusalIn(commands)) return refusalIn(commands);
+  }
+  throw new RangeError("nobody was refused");
+}
+
+test("who is refused by a short line is told to come again soon", () => {
+  expect(fullRegion({ serviceMs: 2, waiting: 10 })).toMatchObject({
+    ...{ because: "overloaded", retryAfterMs: 250 },
+  });
+});
+
+test("who is refused by a long line is told when it is about half as long", () => {
+  const refusal = fullRegion({ serviceMs: 200, waiting: 100 });
+
+  expect(refusal).toMatchObject({ because: "overloaded" });
+  const { retryAfterMs } = refusal as { readonly retryAfterMs: number };
+  expect(retryAfterMs).toBeGreaterThan(9_000);
+  expect(retryAfterMs).toBeLessThan(11_000);
+});

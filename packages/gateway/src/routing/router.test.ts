@@ -1,0 +1,291 @@
+import {
+  type CallContext,
+  CancelledError,
+  DeadlineExceededError,
+  InvalidRequestError,
+  UpstreamFailedError,
+} from "@tensorgate/core";
+import { aCall, type ManualClock, manualClock } from "@tensorgate/core/testing";
+import { expect, test } from "vitest";
+import type { PoolMembers, ProbeFinding, StateChange } from "./dispatcher/events.ts";
+import { type Router, type RouterParts, router } from "./router.ts";
+import { dispatcherSettings } from "./settings.ts";
+
+/** An attempt that a test answers for by hand. */
+interface FakeAttempt {
+  readonly replicaId: string;
+  readonly call: CallContext;
+  readonly answer: (answer: string) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/** A router with a clock that stands still, before replicas that are not there. */
+interface Rig {
+  readonly made: Router;
+  readonly clock: ManualClock;
+  readonly changes: readonly StateChange[];
+  /** Attempts so far, in their order. */
+  readonly attempts: readonly FakeAttempt[];
+  dispatch(call?: CallContext, model?: Partial<Parameters<Router["dispatch"]>[0]>): Promise<string>;
+}
+
+const aPool = (ids: readonly string[], region = "here"): PoolMembers => ({
+  ...{ model: "shapes", region },
+  members: ids.map((id) => ({ id, parallelism: 1, isGateway: false })),
+});
+
+/** A router whose replicas are probed already, and ready unless `parts` say otherwise. */
+async function startRouter(ids: readonly string[], parts: Partial<RouterParts> = {}): Promise<Rig> {
+  const clock = manualClock();
+  const changes: StateChange[] = [];
+  const attempts: FakeAttempt[] = [];
+  const made = router({
+    settings: dispatcherSettings({ pacing: false }, { ownRegion: "here", hasPeers: false }),
+    pools: [aPool(ids)],
+    probe: async () => "ready",
+    factsOf: () => ({}),
+    onChange: (change) => void changes.push(change),
+    aliasOf: (region, id) => `${region}/${id}`,
+    ...{ clock, ...parts },
+  });
+  await settled();
+  return {
+    ...{ made, clock, changes, attempts },
+    dispatch: async (call = aCall(), model = {}) => {
+      const asked = { name: "shapes", isRepeatable: true, mayHedge: false, ...model };
+      const { answer } = await made.dispatch(
+        asked,
+        call,
+        (replicaId, attemptCall) =>
+          new Promise<string>((resolve, reject) => {
+            attempts.push({ replicaId, call: attemptCall, answer: resolve, fail: reject });
+          }),
+      );
+      return answer;
+    },
+  };
+}
+
+/** Lets whatever was promised happen. */
+const settled = (): Promise<void> => new Promise<void>((resolve) => setImmediate(resolve));
+
+const lost = () => new UpstreamFailedError("lost", { wasLost: true });
+
+function abortable(overrides: Partial<CallContext> = {}) {
+  const controller = new AbortController();
+  return { call: aCall({ ...overrides, signal: controller.signal }), controller };
+}
+
+const countOf = (rig: Rig) => {
+  const replicas = rig.made.status().pools.flatMap((each) => each.replicas);
+  return replicas.reduce((sum, { inFlight }) => sum + inFlight, 0);
+};
+
+test("a caller who leaves while waiting is told why, and no replica is asked for it", async () => {
+  const rig = await startRouter(["a"]);
+  const served = [rig.dispatch(), rig.dispatch()];
+  const { call, controller } = abortable();
+  const waiting = rig.dispatch(call);
+  expect(rig.made.status().pools).toMatchObject([{ waiting: 1 }]);
+
+  const reason = new CancelledError("the caller went away");
+  controller.abort(reason);
+
+  await expect(waiting).rejects.toBe(reason);
+  expect(rig.made.status().pools).toMatchObject([{ waiting: 0 }]);
+  for (const each of rig.attempts) each.answer("done");
+  expect(await Promise.all(served)).toEqual(["done", "done"]);
+  expect(rig.attempts).toHaveLength(2);
+});
+
+test("a caller who leaves while a replica works takes the attempt along", async () => {
+  const rig = await startRouter(["a"]);
+  const { call, controller } = abortable();
+  const asked = rig.dispatch(call);
+
+  const reason = new DeadlineExceededError("too late");
+  controller.abort(reason);
+
+  await expect(asked).rejects.toBe(reason);
+  expect(rig.attempts[0]?.call.signal.reason).toBe(reason);
+  rig.clock.advance(10);
+  const next = rig.dispatch();
+  rig.attempts[1]?.answer("next");
+  expect(await next).toBe("next");
+});
+
+test("a caller who leaves between two attempts is told why, and a failure after it changes nothing", async () => {
+  const rig = await startRouter(["a"]);
+  const { call, controller } = abortable();
+  const asked = rig.dispatch(call);
+  const reason = new CancelledError("the caller went away");
+  rig.attempts[0]?.fail(new UpstreamFailedError("broken"));
+  controller.abort(reason);
+
+  await expect(asked).rejects.toBe(reason);
+  await settled();
+  expect(rig.attempts).toHaveLength(1);
+  const next = rig.dispatch();
+  rig.attempts[1]?.answer("next");
+  expect(await next).toBe("next");
+});
+
+test("a call whose caller has gone before it comes is refused with the caller's reason", async () => {
+  const rig = await startRouter(["a"]);
+  const reason = new CancelledError("gone");
+  const call = aCall({ signal: AbortSignal.abort(reason) });
+
+  await expect(rig.dispatch(call)).rejects.toBe(reason);
+  expect(rig.attempts).toHaveLength(0);
+});
+
+test("no listener stays at a caller's signal, however its call ends", async () => {
+  const rig = await startRouter(["a"]);
+  const { signal } = new AbortController();
+  const open = new Set<unknown>();
+  const add = signal.addEventListener.bind(signal);
+  const remove = signal.removeEventListener.bind(signal);
+  signal.addEventListener = (type: string, listener: never) => {
+    open.add(listener);
+    add(type, listener);
+  };
+  signal.removeEventListener = (type: string, listener: never) => {
+    open.delete(listener);
+    remove(type, listener);
+  };
+
+  const answered = rig.dispatch(aCall({ signal }));
+  rig.attempts[0]?.answer("done");
+  await answered;
+  const blamed = rig.dispatch(aCall({ signal }));
+  rig.attempts[1]?.fail(new InvalidRequestError("not a picture"));
+  await expect(blamed).rejects.toThrow("not a picture");
+  await expect(
+    rig.dispatch(aCall({ signal, wishes: { residency: ["nowhere"] } })),
+  ).rejects.toMatchObject({ reason: "forbidden" });
+
+  expect(open.size).toBe(0);
+});
+
+test("what an attempt throws before it begins is told to the caller, and frees its slot", async () => {
+  const rig = await startRouter(["a"]);
+  const model = { name: "shapes", isRepeatable: true, mayHedge: false };
+
+  const asked = rig.made.dispatch(model, aCall(), () => {
+    throw new RangeError("there is no replica a");
+  });
+
+  await expect(asked).rejects.toMatchObject({ reason: "internal" });
+  expect(countOf(rig)).toBe(0);
+});
+
+/** Answers as many calls as it takes to know how long they usually take. */
+async function learn(rig: Rig): Promise<void> {
+  for (let count = 0; count < 60; count += 1) {
+    const asked = rig.dispatch(aCall({ deadline: { atMs: rig.clock.nowMs() + 1_000 } }));
+    rig.clock.advance(2);
+    rig.attempts.at(-1)?.answer("learnt");
+    await asked;
+  }
+}
+
+test("an attempt that somebody else was quicker than is abandoned when its time is over", async () => {
+  const rig = await startRouter(["a", "b"]);
+  await learn(rig);
+  const asked = rig.dispatch(aCall({ deadline: { atMs: rig.clock.nowMs() + 10_000 } }));
+  const first = rig.attempts.at(-1);
+  rig.clock.advance(100);
+  const second = rig.attempts.at(-1);
+  expect(second?.replicaId).not.toBe(first?.replicaId);
+
+  second?.answer("by another");
+  expect(await asked).toBe("by another");
+  rig.clock.advance(100);
+
+  expect(first?.call.signal.reason).toMatchObject({ reason: "cancelled" });
+  expect(second?.call.signal.aborted).toBe(false);
+  expect(rig.clock.pendingTimersMs()).toHaveLength(1);
+});
+
+test("a probe that throws counts as one that nobody answered", async () => {
+  const rig = await startRouter(["a"], {
+    probe: async () => {
+      throw new RangeError("there is no replica a");
+    },
+  });
+
+  expect(rig.changes).toMatchObject([{ replicaId: "a", to: "ejected" }]);
+});
+
+test("a replica that was drained is idle when its last attempt has ended, and gets nothing new until then", async () => {
+  const rig = await startRouter(["a", "b"]);
+  const asked = rig.dispatch();
+  const busy = rig.attempts[0]?.replicaId ?? "";
+  let isDrained = false;
+
+  const drained = rig.made.drain(busy).then(() => {
+    isDrained = true;
+  });
+  const others = [rig.dispatch(), rig.dispatch()];
+  await settled();
+  expect(isDrained).toBe(false);
+  expect(rig.attempts.slice(1).map(({ replicaId }) => replicaId)).not.toContain(busy);
+  for (const each of rig.attempts) each.answer("done");
+  await Promise.all([asked, ...others]);
+  await drained;
+
+  rig.made.readmit(busy);
+  await settled();
+  expect(rig.changes.at(-1)).toMatchObject({ replicaId: busy, to: "ready" });
+});
+
+test("a drained replica does not wait for an attempt whose caller has left", async () => {
+  const rig = await startRouter(["a"]);
+  const { call, controller } = abortable();
+  const asked = rig.dispatch(call);
+  const drained = rig.made.drain("a");
+
+  controller.abort(new CancelledError("gone"));
+
+  await expect(asked).rejects.toThrow("gone");
+  await drained;
+});
+
+test("closing ends calls that wait and attempts under way, and takes no new ones", async () => {
+  const rig = await startRouter(["a"]);
+  const calls = [rig.dispatch(), rig.dispatch(), rig.dispatch()];
+  const drained = rig.made.drain("a");
+  const refused = calls.map((each) => expect(each).rejects.toMatchObject({ reason: "no-replica" }));
+
+  rig.made.close();
+
+  await Promise.all([...refused, drained, rig.made.drain("a")]);
+  expect(rig.attempts.map(({ call }) => call.signal.aborted)).toEqual([true, true]);
+  expect(rig.clock.pendingTimersMs()).toEqual([]);
+  await expect(rig.dispatch()).rejects.toMatchObject({ reason: "no-replica" });
+  rig.attempts[0]?.fail(lost());
+  await settled();
+});
+
+test("whoever is told of a change may take other pools at once, and no timer is lost over it", async () => {
+  let told: ((change: StateChange) => void) | undefined;
+  const findings: ProbeFinding[] = ["ready", "lost", "ready"];
+  const rig = await startRouter(["a"], {
+    probe: async () => findings.shift() ?? "ready",
+    onChange: (change) => told?.(change),
+  });
+  told = ({ to }) => {
+    if (to === "ejected") rig.made.setPools([aPool(["a"]), aPool(["b"], "there")]);
+  };
+  const failed = rig.dispatch();
+  rig.attempts[0]?.fail(lost());
+  await expect(failed).rejects.toThrow("lost");
+  await settled();
+
+  const asked = rig.dispatch(aCall({ deadline: { atMs: 5_000 }, wishes: { region: "there" } }));
+  rig.attempts[1]?.answer("by the new pool");
+
+  expect(await asked).toBe("by the new pool");
+  const [soonestMs = Number.NaN] = rig.clock.pendingTimersMs();
+  expect(soonestMs).toBeLessThanOrEqual(250);
+});

@@ -7,7 +7,7 @@ import {
   type RegionPlugs,
 } from "@tensorgate/gateway";
 import { CommandError, explainedListenError } from "../command-error.ts";
-import { type AdminRoute, type AdminServer, startAdminServer } from "./admin-server.ts";
+import { type AdminRoute, type AdminServer, jsonRoute, startAdminServer } from "./admin-server.ts";
 import type { Log } from "./log.ts";
 import { openTelemetry } from "./open-telemetry.ts";
 
@@ -45,9 +45,13 @@ export async function startWatchedGateway(parts: WatchedParts): Promise<WatchedG
     onInternalError: log.internalError,
     onCall: log.call,
     onCertificates: log.certificates,
+    onReplica: log.replica,
   });
   await listen(gateway, options);
-  const routes = new Map<string, AdminRoute>([["/metrics", telemetry.prometheus]]);
+  const routes = new Map<string, AdminRoute>([
+    ["/metrics", telemetry.prometheus],
+    ["/status", jsonRoute(gateway.status)],
+  ]);
   let adminServer: AdminServer | undefined;
   try {
     adminServer = await startAdminServer(admin, routes);

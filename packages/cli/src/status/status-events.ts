@@ -1,0 +1,34 @@
+import type { GatewayStatus, ReplicaStatus } from "@tensorgate/client";
+
+/** What became of replicas between two updates, in words. */
+export function statusEvents(before: GatewayStatus, now: GatewayStatus): readonly string[] {
+  // Counts and names begin anew then: what was and what is cannot be compared.
+  if (now.uptimeMs < before.uptimeMs) return ["the gateway was started anew"];
+  const [was, is] = [placed(before), placed(now)];
+  return [
+    ...[...is].flatMap(([place, replica]) => changeOf(place, was.get(place), replica)),
+    ...[...was.keys()].filter((place) => !is.has(place)).map((place) => `${place} is gone`),
+  ];
+}
+
+function changeOf(
+  place: string,
+  was: ReplicaStatus | undefined,
+  now: ReplicaStatus,
+): readonly string[] {
+  if (!was) return [`${place} is new: ${now.state}`];
+  if (was.state !== now.state) return [`${place} ${was.state} → ${now.state}`];
+  const outCount = now.ejections - was.ejections;
+  return outCount > 0 ? [`${place} ${now.state}, was out meanwhile`] : [];
+}
+
+/** Replicas by what they are called for people. */
+function placed({ regions }: GatewayStatus): ReadonlyMap<string, ReplicaStatus> {
+  return new Map(
+    regions.flatMap(({ pools }) =>
+      pools.flatMap(({ model, replicas }) =>
+        replicas.map((replica) => [`${replica.id} of ${model}`, replica] as const),
+      ),
+    ),
+  );
+}

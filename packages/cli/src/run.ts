@@ -109,6 +109,7 @@ function program(): Command {
       ),
     )
     .addOption(new Option("--region <name>", "where this gateway runs").env("TENSORGATE_REGION"))
+    .option("--no-watch", "take a changed configuration on SIGHUP only, not as soon as it is there")
     .action((options) => runServe(options));
 
   asModelServer(root.command("model-server"));

@@ -159,8 +159,11 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     pools: membersOf(upstream.pools),
     probe: watch.probe,
     factsOf: (model, id) => {
-      const replica = upstream.get(id);
-      return { roundTripMs: replica.roundTripMs(), expectedWaitMs: replica.expectedWaitMs(model) };
+      const replica = upstream.find(id);
+      return {
+        roundTripMs: replica?.roundTripMs(),
+        expectedWaitMs: replica?.expectedWaitMs(model),
+      };
     },
     onChange: (change) => {
       if (change.to !== "ready") upstream.refresh(change.replicaId);

@@ -1,6 +1,7 @@
 import { consoleFiles } from "@tensorgate/console";
 import { SettingError } from "@tensorgate/core";
 import {
+  ConfigError,
   createGateway,
   type Gateway,
   type GatewayOptions,
@@ -33,7 +34,7 @@ export interface WatchedParts {
   readonly plugs?: RegionPlugs;
 }
 
-/** @throws CommandError if a port is taken or a file of TLS cannot be used */
+/** @throws CommandError if a port is taken, or the options or a file that they name cannot be used */
 export async function startWatchedGateway(parts: WatchedParts): Promise<WatchedGateway> {
   const { options, admin, isAdminNeeded, log, plugs } = parts;
   const telemetry = openTelemetry();
@@ -78,7 +79,8 @@ function built(...[options, parts]: Parameters<typeof createGateway>): Gateway {
   try {
     return createGateway(options, parts);
   } catch (thrown) {
-    throw thrown instanceof SettingError ? new CommandError(thrown.message) : thrown;
+    const isTheirs = thrown instanceof SettingError || thrown instanceof ConfigError;
+    throw isTheirs ? new CommandError(thrown.message) : thrown;
   }
 }
 

@@ -41,7 +41,7 @@ function watched(initial: Readonly<Record<string, Behaviour>>) {
     get pools() {
       return [{ model: "m", region: "r", replicaIds, isGateway: false, parallelism: 1 }];
     },
-    get: replica,
+    ...{ get: replica, find: replica },
     onChange: (listener) => void listeners.push(listener),
     replace: () => {},
     refresh: () => {},

@@ -23,6 +23,8 @@ export interface Replicas {
    * @throws RangeError for an id that is not of `pools`, and has nothing in flight either
    */
   get(replicaId: string): Replica;
+  /** The same, or undefined for one that is gone altogether: an answer may come as the last sign of a replica. */
+  find(replicaId: string): Replica | undefined;
   /**
    * Takes other pools in the place of those there are, all at once. Replicas that stay the same keep their ids,
    * connections and what is in flight; others finish what they have and close.
@@ -115,6 +117,8 @@ export function replicas(initial: readonly PoolAddresses[], parts: ReplicaParts)
     update();
   }
 
+  const find = (id: string) => (live.get(id) ?? leaving.get(id))?.replica;
+
   take(checked(initial));
 
   return {
@@ -122,10 +126,11 @@ export function replicas(initial: readonly PoolAddresses[], parts: ReplicaParts)
       return pools;
     },
     get: (replicaId) => {
-      const held = live.get(replicaId) ?? leaving.get(replicaId);
-      if (!held) throw new RangeError(`there is no replica ${replicaId}`);
-      return held.replica;
+      const replica = find(replicaId);
+      if (!replica) throw new RangeError(`there is no replica ${replicaId}`);
+      return replica;
     },
+    find,
     replace: (next) => take(checked(next)),
     onChange: (listener) => void listeners.push(listener),
     refresh: (replicaId) => {

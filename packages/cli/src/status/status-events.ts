@@ -18,8 +18,9 @@ function changeOf(
 ): readonly string[] {
   if (!was) return [`${place} is new: ${now.state}`];
   if (was.state !== now.state) return [`${place} ${was.state} → ${now.state}`];
-  const outCount = now.ejections - was.ejections;
-  return outCount > 0 ? [`${place} ${now.state}, was out meanwhile`] : [];
+  // One that is out and stays out is taken out again at every probe.
+  const wasOut = now.state !== "ejected" && now.ejections > was.ejections;
+  return wasOut ? [`${place} ${now.state}, was out meanwhile`] : [];
 }
 
 /** Replicas by what they are called for people. */

@@ -75,12 +75,18 @@ test.each([
   },
   { because: "nothing", now: statusOf(replica("a", { answered: 9 })), events: [] },
   {
+    because: "one that is out stays out",
+    before: statusOf(replica("a", { state: "ejected", ejections: 1 })),
+    now: statusOf(replica("a", { state: "ejected", ejections: 2 })),
+    events: [],
+  },
+  {
     because: "names begin anew",
     now: { ...statusOf(replica("b")), uptimeMs: 5 },
     events: ["the gateway was started anew"],
   },
-])("events between two updates: $because", ({ now, events }) => {
-  expect(statusEvents(statusOf(replica("a")), now)).toEqual(events);
+])("events between two updates: $because", ({ before = statusOf(replica("a")), now, events }) => {
+  expect(statusEvents(before, now)).toEqual(events);
 });
 
 const form = { width: 80, height: 40, hasColours: false };

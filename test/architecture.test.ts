@@ -44,7 +44,7 @@ const planted: readonly {
   {
     rule: "stage-inbound-imports-only-its-own",
     folder: "gateway/src/inbound",
-    target: "../../routing/dispatch.ts",
+    target: "../../routing/router.ts",
   },
   {
     rule: "stage-models-imports-only-its-own",
@@ -59,7 +59,7 @@ const planted: readonly {
   {
     rule: "stage-telemetry-imports-only-its-own",
     folder: "gateway/src/telemetry",
-    target: "../../routing/dispatch.ts",
+    target: "../../routing/router.ts",
   },
   {
     rule: "stage-upstream-imports-only-its-own",
@@ -69,7 +69,7 @@ const planted: readonly {
   {
     rule: "config-knows-only-options",
     folder: "gateway/src/config",
-    target: "../../routing/dispatch.ts",
+    target: "../../routing/router.ts",
   },
   { rule: "sharp-has-one-home", folder: "imaging/src", target: "sharp" },
   { rule: "onnxruntime-node-has-one-home", folder: "gateway/src", target: "onnxruntime-node" },
@@ -83,7 +83,7 @@ const planted: readonly {
   {
     rule: "stage-pipeline-imports-only-its-own",
     folder: "gateway/src/pipeline",
-    target: "../../routing/dispatch.ts",
+    target: "../../routing/router.ts",
   },
   { rule: "lru-cache-has-one-home", folder: "gateway/src/routing", target: "lru-cache" },
   { rule: "pino-has-one-home", folder: "cli/src/commands", target: "pino" },

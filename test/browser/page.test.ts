@@ -284,6 +284,30 @@ describe.skipIf(whyNoBrowser)("the page", () => {
     expect(faults).toEqual([]);
   });
 
+  test("replicas that are not in order are told in words, and what waits is shown", async () => {
+    const gone = "127.0.0.1:9";
+    await using running = await startBundledGateway({}, { console: consoleFiles() });
+    const { gateway } = running;
+    const { address = "" } = gateway.status().regions[0]?.pools[0]?.replicas[0] ?? {};
+    gateway.reload({
+      models: [shapesModel()],
+      pools: [{ model: "shapes", region: "westeurope", replicas: [address, gone] }],
+    });
+    await using opened = await open(running.url);
+    const { page, faults } = opened;
+    await page.waitForSelector(".replica.ejected, .replica.warming");
+
+    const cell = page.locator("#regions td.replicas");
+    expect(await cell.innerText()).toMatch(/1\s(ejected|warming)/);
+    expect(await page.locator(".replica.ready").getAttribute("title")).toBe(
+      "westeurope-1 of shapes: ready",
+    );
+    expect(await page.locator("#regions tbody td:nth-of-type(5)").textContent()).toBe(
+      "0, next in 0 ms",
+    );
+    expect(faults).toEqual([]);
+  });
+
   test("where a key is needed it is asked for, and used", async () => {
     const key = `tg_page_${"s".repeat(43)}`;
     const sha256 = createHash("sha256").update(key).digest("hex");

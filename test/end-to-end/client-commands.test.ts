@@ -1,5 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { run } from "../../packages/cli/src/run.ts";
@@ -118,7 +119,7 @@ test.each([
   expect(ended.stderr).toContain(text);
 });
 
-test.each([["score", "examples", "-m", "shapes"], ["models"], ["types"], ["doctor"]])(
+test.each([["score", "examples", "-m", "shapes"], ["models"], ["types"], ["doctor"], ["status"]])(
   "%s says what is wrong with an address",
   async (...args) => {
     const { code, stderr } = await tensorgate([...args, "--url", "localhost:8080"]);
@@ -165,6 +166,46 @@ test("models are listed for people and for programs", async () => {
     { name: "shapes", versions: ["1"] },
     { name: "shapes-detector", tasks: ["detect", "predict"] },
   ]);
+});
+
+test("the status is shown once in a pipe, and told to programs", async () => {
+  const table = await tensorgate(["status"]);
+  const object = await tensorgate(["status", "--once", "--json"]);
+
+  expect(table).toMatchObject({ code: 0, stderr: "" });
+  expect(table.stdout).toMatch(/^tensorgate \S+ in westeurope, up .* further attempts left\n/);
+  expect(table.stdout).toMatch(/\nwesteurope \(here\)\n {2}shapes: 0 waiting, expected wait/);
+  expect(table.stdout).toMatch(/\n {4}westeurope-1 +ready +0\/\d+ /);
+  expect(JSON.parse(object.stdout)).toMatchObject({
+    regions: [{ name: "westeurope", pools: [{ model: "shapes" }, { model: "shapes-detector" }] }],
+  });
+});
+
+test("the status as lines of JSON comes again and again, until it is stopped", async () => {
+  const child = spawn(process.execPath, [...command, "status", "--json", "--interval", "250"], {
+    cwd: root,
+    env: process.env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = new Promise((resolve) => child.once("close", resolve));
+  const uptimes: number[] = [];
+  for await (const line of createInterface({ input: child.stdout })) {
+    uptimes.push(JSON.parse(line).uptimeMs);
+    if (uptimes.length === 2) child.kill("SIGINT");
+  }
+
+  expect(await ended).toBe(0);
+  expect(uptimes[1]).toBeGreaterThan(uptimes[0] ?? 0);
+});
+
+test("the status says why there is none", async () => {
+  const nobody = await tensorgate(["status", "--url", "http://127.0.0.1:9"]);
+  const soon = await tensorgate(["status", "--interval", "10"]);
+
+  expect(nobody).toMatchObject({ code: 1, stdout: "" });
+  expect(nobody.stderr).toContain("the gateway cannot be reached");
+  expect(soon).toMatchObject({ code: 2 });
+  expect(soon.stderr).toContain("from 250 to 60000");
 });
 
 test("the doctor finds a gateway well, and says what a page of another origin needs", async () => {

@@ -1,56 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { tensorgate } from "../support/command-process.ts";
 import { samplePicture } from "../support/pictures.ts";
-
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const main = "packages/cli/src/main.ts";
-
-function tensorgate(args: readonly string[]): {
-  readonly child: ChildProcess;
-  readonly said: Said;
-} {
-  const child = spawn(process.execPath, ["--conditions=@tensorgate/source", main, ...args], {
-    cwd: root,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  return { child, said: hear(child) };
-}
-
-interface Said {
-  text(): string;
-  /** Resolves to the match as soon as the process has said it. */
-  matching(pattern: RegExp): Promise<RegExpExecArray>;
-}
-
-function hear(child: ChildProcess): Said {
-  let heard = "";
-  const waiting = new Set<() => void>();
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.on("data", (chunk: Buffer) => {
-      heard += chunk.toString("utf8");
-      for (const check of waiting) check();
-    });
-  }
-  return {
-    text: () => heard,
-    matching: (pattern) =>
-      new Promise((resolve, reject) => {
-        const check = () => {
-          const match = pattern.exec(heard);
-          if (!match) return;
-          waiting.delete(check);
-          resolve(match);
-        };
-        waiting.add(check);
-        child.once("exit", () => reject(new Error(`it ended, having said: ${heard}`)));
-        check();
-      }),
-  };
-}
 
 /** State and parent of a process, by Linux's own account. */
 function statOf(pid: number): { readonly state: string; readonly parent: number } | undefined {

@@ -119,6 +119,12 @@ test("calls, durations, bytes and attempts are counted, by model, version, regio
       value: 1,
     }),
   );
+  expect(await points("tensorgate.replica.changes")).toContainEqual(
+    expect.objectContaining({
+      attributes: { model: "shapes", region: "westeurope", to: "ready" },
+      value: 1,
+    }),
+  );
   expect(records).toMatchObject([
     {
       protocol: "rest",

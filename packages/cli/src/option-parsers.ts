@@ -76,6 +76,13 @@ export function parseMilliseconds(text: string): number {
   throw new InvalidArgumentError("it must be a whole number from 1 to 600000.");
 }
 
+/** What a gateway keeps to. */
+export function parseInterval(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= 250 && value <= 60_000) return value;
+  throw new InvalidArgumentError("it must be a whole number from 250 to 60000.");
+}
+
 export function parsePort(text: string): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && value <= 65_535) return value;

@@ -12,6 +12,7 @@ import { runListModels } from "./commands/list-models.ts";
 import { asModelServer } from "./commands/model-server-flags.ts";
 import { runScore } from "./commands/score.ts";
 import { runServe } from "./commands/serve.ts";
+import { runStatus } from "./commands/status.ts";
 import { runTypes } from "./commands/types.ts";
 import {
   cacheOption,
@@ -19,6 +20,7 @@ import {
   familyOption,
   keyOption,
   parseCount,
+  parseInterval,
   parseKeyId,
   parseMilliseconds,
   parsePort,
@@ -107,6 +109,7 @@ function program(): Command {
       ),
     )
     .addOption(new Option("--region <name>", "where this gateway runs").env("TENSORGATE_REGION"))
+    .option("--no-watch", "take a changed configuration on SIGHUP only, not as soon as it is there")
     .action((options) => runServe(options));
 
   asModelServer(root.command("model-server"));
@@ -167,6 +170,20 @@ function program(): Command {
         .default(10_000),
     )
     .action((options) => runDoctor(options));
+
+  root
+    .command("status")
+    .description("show how a gateway, its regions and its replicas are doing, until Ctrl-C")
+    .addOption(urlOption())
+    .addOption(keyOption())
+    .option("--once", "show it once; so it is where standard output is no terminal, but for --json")
+    .option("--json", "write a JSON object for each update")
+    .addOption(
+      new Option("--interval <ms>", "between two updates, in milliseconds")
+        .argParser(parseInterval)
+        .default(1_000),
+    )
+    .action((options) => runStatus(options));
 
   const models = root.command("models").description("models of a gateway, and of a model server");
   models

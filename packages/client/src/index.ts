@@ -14,6 +14,7 @@ export {
   type DetectOptions,
   FailedPreconditionError,
   ForbiddenError,
+  type GatewayStatus,
   InternalError,
   InvalidRequestError,
   type LabelScore,
@@ -24,9 +25,12 @@ export {
   NotSupportedError,
   type Outcome,
   OverloadedError,
+  type PoolStatus,
   type PredictOptions,
   QuotaExceededError,
   type Rectangle,
+  type RegionStatus,
+  type ReplicaStatus,
   type ResponseMeta,
   ScoringError,
   type TensorData,
@@ -41,6 +45,7 @@ export {
   UpstreamFailedError,
   type WithMeta,
 } from "@tensorgate/core";
+export type { StatusCalls, WatchStatusOptions } from "./gateway-status.ts";
 export type { ClientOptions } from "./options.ts";
 export type { PictureInput } from "./picture-input.ts";
 export { ScoringClient } from "./scoring-client.ts";

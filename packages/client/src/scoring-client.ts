@@ -26,6 +26,7 @@ import { CatalogService } from "@tensorgate/proto/tensorgate/v1/catalog";
 import { ScoringService } from "@tensorgate/proto/tensorgate/v1/scoring";
 import { detections, labelScore, modelInfo, unansweredError } from "./answers.ts";
 import { type Connection, openConnection, type SharedParts } from "./connection.ts";
+import { type StatusCalls, statusCalls } from "./gateway-status.ts";
 import { modelSpecFrom } from "./model-spec.ts";
 import type { ClientOptions } from "./options.ts";
 import { type PictureInput, pictureBytes } from "./picture-input.ts";
@@ -47,6 +48,8 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
     list(options?: CallOptions): Promise<WithMeta<readonly ModelInfo[]>>;
     get(name: keyof Catalog & string, options?: CallOptions): Promise<WithMeta<ModelInfo>>;
   };
+  /** How the gateway, its regions and its replicas are doing. */
+  readonly status: StatusCalls;
   readonly #options: ClientOptions;
   readonly #connection: Connection;
   readonly #scoring: Client<typeof ScoringService>;
@@ -59,6 +62,7 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
     const { transport, call } = this.#connection;
     this.#scoring = createClient(ScoringService, transport);
     this.#health = createClient(Health, transport);
+    this.status = statusCalls(this.#connection);
     const catalog = createClient(CatalogService, transport);
     this.models = {
       list: async (callOptions = {}) => {

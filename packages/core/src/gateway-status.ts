@@ -4,6 +4,8 @@ export interface GatewayStatus {
   readonly version: string;
   /** Where the gateway is. */
   readonly region: string;
+  /** Since the gateway was built, in milliseconds. */
+  readonly uptimeMs: number;
   /** The gateway's own first, then the nearest. */
   readonly regions: readonly RegionStatus[];
   /** Further attempts that may be made now after failures. */
@@ -34,6 +36,8 @@ export interface PoolStatus {
 export interface ReplicaStatus {
   /** Names it as long as the gateway runs. Tells no address. */
   readonly id: string;
+  /** Where it is; absent in what callers are told. */
+  readonly address?: string;
   /**
    * `returning` gets one call at a time for a moment; `suspect` gets none until the probe that is under way has said
    * more; `ejected` is probed now and then; `draining` was told to get no more.

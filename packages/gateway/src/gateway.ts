@@ -1,5 +1,5 @@
 import { type MeterProvider, metrics, type TracerProvider, trace } from "@opentelemetry/api";
-import type { ClockAndRandom, Score, ScoringError } from "@tensorgate/core";
+import type { ClockAndRandom, GatewayStatus, Score, ScoringError } from "@tensorgate/core";
 import { decoderDefaults, decoderPool } from "@tensorgate/imaging";
 import { changedSections } from "./config/changed-sections.ts";
 import type { GatewayOptions, PoolOptions } from "./config/gateway-options.ts";
@@ -44,6 +44,7 @@ import { dispatcherSettings, membersOf } from "./routing/settings.ts";
 import { waitingRoom } from "./routing/waiting-room.ts";
 import { systemClockAndRandom } from "./system-clock.ts";
 import type { CallRecord } from "./telemetry/call-record.ts";
+import { replicaChangeCounter } from "./telemetry/instruments.ts";
 import { telemetry } from "./telemetry/telemetry.ts";
 import { modelWatch } from "./upstream/model-watch.ts";
 import type { Replica } from "./upstream/replica.ts";
@@ -58,6 +59,8 @@ export interface Gateway {
   listen(): Promise<void>;
   /** How much is under way at this moment. */
   load(): GatewayLoad;
+  /** How everything is doing, with the addresses of replicas: for whoever runs the gateway, not for callers. */
+  status(): GatewayStatus;
   /**
    * Takes other models, pools and keys in the place of those there are, while calls are in flight: none is lost for it.
    * Replicas that stay keep their connections and what is known of them.
@@ -124,6 +127,8 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   const requests = { ...requestDefaults, ...settings.requests };
   const probing = { ...routingDefaults, ...settings.routing };
   const onInternalError = parts.onInternalError ?? (() => {});
+  const builtMs = clock.nowMs();
+  const meter = (parts.meterProvider ?? metrics).getMeter("tensorgate", version);
 
   // what can be exchanged while calls are in flight
   let current = exchangeable(settings);
@@ -144,6 +149,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
 
   // routing: which region and which replica, when, and another one when that fails
   const aliasOf = replicaAliases();
+  const countChange = replicaChangeCounter(meter);
   const whenReady = waitingRoom(() => routed.status().pools.every(canServe));
   const routed = router({
     settings: dispatcherSettings(settings.routing ?? {}, {
@@ -162,6 +168,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     onChange: (change) => {
       if (change.to !== "ready") upstream.refresh(change.replicaId);
       whenReady.look();
+      countChange(change);
       parts.onReplica?.({ ...change, alias: aliasOf(change.region, change.replicaId) });
     },
     ...{ aliasOf, clock },
@@ -231,7 +238,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     decoders: decoders.processIds,
   });
   const watchCall = telemetry({
-    meter: (parts.meterProvider ?? metrics).getMeter("tensorgate", version),
+    meter,
     tracer: (parts.tracerProvider ?? trace).getTracer("tensorgate", version),
     gauges: {
       connections: () => load().connections,
@@ -271,13 +278,16 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
       ...(parts.plugs ? plugsRest(parts.plugs) : []),
     ],
   });
+  const status = (showsAddresses: boolean): GatewayStatus => {
+    const view = { ownRegion: region, aliasOf, showsAddresses };
+    const { regions, retriesLeft } = gatewayStatus(routed.status(), view);
+    const uptimeMs = clock.nowMs() - builtMs;
+    return { version, region, uptimeMs, regions: withPlugs(regions, parts.plugs), retriesLeft };
+  };
   const rpc = rpcHandler({
     ...calls,
     ...{ classify, detect, embed, score, catalog, readiness, requests },
-    status: () => {
-      const status = gatewayStatus(routed.status(), { ownRegion: region, aliasOf });
-      return { version, region, ...status, regions: withPlugs(status.regions, parts.plugs) };
-    },
+    status: () => status(false),
     closing: closing.signal,
     otherwise: rest,
   });
@@ -299,6 +309,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
       if (known.all().some(({ picture }) => picture?.preprocessing)) decoders.warm();
     },
     load,
+    status: () => status(true),
     reload: (next) => {
       const checked = checkedOptions(next);
       const exchanged = exchangeable(checked);

@@ -1,4 +1,6 @@
-import type { GatewayOptions } from "@tensorgate/gateway";
+import { type GatewayOptions, systemClockAndRandom } from "@tensorgate/gateway";
+import { configReload } from "../serve/config-reload.ts";
+import { watchConfig } from "../serve/config-watch.ts";
 import { openLog } from "../telemetry/log.ts";
 import { startWatchedGateway } from "../telemetry/watched-gateway.ts";
 import { untilStopped } from "../until-stopped.ts";
@@ -11,23 +13,51 @@ export interface ServeOptions {
   readonly adminHost: string;
   readonly adminPort: number;
   readonly region?: string;
+  /** Whether the configuration is taken anew when its file changes. */
+  readonly watch: boolean;
 }
 
 /** Runs a gateway until it is stopped. */
 export async function runServe(serve: ServeOptions): Promise<void> {
-  const { config, host, port, adminHost, adminPort, region } = serve;
+  const { config: file, adminHost, adminPort, watch } = serve;
   const log = openLog();
-  const file = readConfig(config);
-  const options: GatewayOptions = {
+  const read = () => withFlags(readConfig(file), serve);
+  const initial = read();
+  const stopped = untilStopped();
+  const admin = { host: adminHost, port: adminPort };
+  const running = await startWatchedGateway({ options: initial, admin, isAdminNeeded: true, log });
+  const { gateway, adminUrl } = running;
+
+  const reload = configReload({ file, read, gateway, initial, log });
+  process.on("SIGHUP", reload.now);
+  const watching = watch
+    ? watchConfig(file, {
+        onChange: reload.ifChanged,
+        onError: ({ message }) => {
+          log.warn(`changes of ${file} are not noticed, SIGHUP makes them count: ${message}`);
+        },
+        clock: systemClockAndRandom.clock,
+      })
+    : undefined;
+  // It may have changed while all this was started.
+  if (watch) reload.ifChanged();
+  process.stdout.write(`ready: ${gateway.url}\nmetrics: ${adminUrl}/metrics\n`);
+
+  await stopped;
+  process.off("SIGHUP", reload.now);
+  watching?.[Symbol.dispose]();
+  log.note("stopping: finishing what is in flight");
+  await running.close();
+}
+
+/** Flags come before what the file says. */
+function withFlags(
+  file: GatewayOptions,
+  { host, port, region }: Pick<ServeOptions, "host" | "port" | "region">,
+): GatewayOptions {
+  return {
     ...file,
     ...(region && { region }),
     listen: { ...file.listen, ...(host && { host }), ...(port !== undefined && { port }) },
   };
-  const stopped = untilStopped();
-  const admin = { host: adminHost, port: adminPort };
-  const running = await startWatchedGateway({ options, admin, isAdminNeeded: true, log });
-  process.stdout.write(`ready: ${running.gateway.url}\nmetrics: ${running.adminUrl}/metrics\n`);
-  await stopped;
-  log.note("stopping: finishing what is in flight");
-  await running.close();
 }

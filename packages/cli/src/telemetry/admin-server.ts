@@ -9,6 +9,14 @@ export interface AdminServer {
   close(): Promise<void>;
 }
 
+/** Answers with what `value` gives. */
+export function jsonRoute(value: () => unknown): AdminRoute {
+  return (_request, response) => {
+    response.writeHead(200, { "content-type": "application/json", "cache-control": "no-store" });
+    response.end(`${JSON.stringify(value())}\n`);
+  };
+}
+
 /**
  * The second port, for whoever runs the gateway: loopback by default, since nobody is asked for a key.
  *

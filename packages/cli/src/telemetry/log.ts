@@ -1,5 +1,5 @@
 import type { ScoringError } from "@tensorgate/core";
-import type { CallRecord, CertificateNews } from "@tensorgate/gateway";
+import type { CallRecord, CertificateNews, ReplicaChange } from "@tensorgate/gateway";
 import pino from "pino";
 import { CommandError } from "../command-error.ts";
 import { prettyLine } from "./pretty-line.ts";
@@ -13,6 +13,8 @@ export interface Log {
   /** The caller got only the request id: the cause goes here. */
   internalError(error: ScoringError, requestId: string): void;
   certificates(news: CertificateNews): void;
+  /** A replica went from one state to another. */
+  replica(change: ReplicaChange): void;
 }
 
 const levels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
@@ -56,6 +58,8 @@ export function openLog(env: NodeJS.ProcessEnv = process.env): Log {
         logger.error({ file, err: error }, "the certificate could not be taken; the old one stays");
       else logger.info({ file }, "the certificate was renewed");
     },
+    replica: ({ replicaId: address, ...change }) =>
+      logger[isOut(change) ? "warn" : "info"]({ replica: { ...change, address } }, "replica"),
   };
 }
 
@@ -85,6 +89,8 @@ function levelOf({ reason }: CallRecord): "info" | "warn" | "error" {
       return "info";
   }
 }
+
+const isOut = ({ to }: Pick<ReplicaChange, "to">) => to === "suspect" || to === "ejected";
 
 /** Records are written several at a time: a write per call would cost as much as the call. */
 function batchedStderr(): pino.DestinationStream {

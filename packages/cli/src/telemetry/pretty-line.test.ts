@@ -23,6 +23,17 @@ test("a call is one line", () => {
   );
 });
 
+test("a replica's change is one line, with where it is and why", () => {
+  const replica = {
+    ...{ alias: "westeurope-1", address: "10.0.0.4:8500", model: "shapes", region: "westeurope" },
+    ...{ from: "ready", to: "suspect", because: "no answer in time" },
+  };
+
+  expect(prettyLine(JSON.stringify({ time, level: "warn", msg: "replica", replica }))).toBe(
+    "03:04:05 westeurope-1 (10.0.0.4:8500) of shapes: ready → suspect, no answer in time\n",
+  );
+});
+
 test("what a caller wrote cannot move the cursor", () => {
   const call = {
     reason: "unknown-model",

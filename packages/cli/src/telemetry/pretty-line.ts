@@ -1,10 +1,13 @@
-import type { CallRecord } from "@tensorgate/gateway";
+import type { CallRecord, ReplicaChange } from "@tensorgate/gateway";
+
+type ReplicaNews = Omit<ReplicaChange, "replicaId"> & { readonly address: string };
 
 interface LogRecord {
   readonly time: string;
   readonly level: string;
   readonly msg: string;
   readonly call?: CallRecord;
+  readonly replica?: ReplicaNews;
   readonly err?: { readonly stack?: string; readonly message?: string };
   readonly requestId?: string;
   readonly file?: string;
@@ -12,8 +15,9 @@ interface LogRecord {
 
 /** A record of the log, in JSON, as a line for people. */
 export function prettyLine(json: string): string {
-  const { time, level, msg, call, err, requestId, file } = JSON.parse(json) as LogRecord;
+  const { time, level, msg, call, replica, err, requestId, file } = JSON.parse(json) as LogRecord;
   if (call) return `${time.slice(11, 19)} ${callText(call)}\n`;
+  if (replica) return `${time.slice(11, 19)} ${replicaText(replica)}\n`;
   const about = [requestId && `of request ${requestId}`, file && `(${file})`].filter(Boolean);
   const where = about.length > 0 ? ` ${about.join(" ")}` : "";
   const cause = err ? `: ${err.stack ?? err.message ?? ""}` : "";
@@ -35,6 +39,10 @@ function callText(call: CallRecord): string {
     cause === undefined ? "" : `(${printable(cause)})`,
   ];
   return parts.filter((part) => part !== "").join(" ");
+}
+
+function replicaText({ alias, address, model, from, to, because }: ReplicaNews): string {
+  return `${alias} (${address}) of ${model}: ${from} → ${to}, ${because}`;
 }
 
 /** What callers wrote must not move the cursor or colour the terminal. */

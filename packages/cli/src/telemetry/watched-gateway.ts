@@ -1,13 +1,14 @@
 import { consoleFiles } from "@tensorgate/console";
 import { SettingError } from "@tensorgate/core";
 import {
+  ConfigError,
   createGateway,
   type Gateway,
   type GatewayOptions,
   type RegionPlugs,
 } from "@tensorgate/gateway";
 import { CommandError, explainedListenError } from "../command-error.ts";
-import { type AdminRoute, type AdminServer, startAdminServer } from "./admin-server.ts";
+import { type AdminRoute, type AdminServer, jsonRoute, startAdminServer } from "./admin-server.ts";
 import type { Log } from "./log.ts";
 import { openTelemetry } from "./open-telemetry.ts";
 
@@ -33,7 +34,7 @@ export interface WatchedParts {
   readonly plugs?: RegionPlugs;
 }
 
-/** @throws CommandError if a port is taken or a file of TLS cannot be used */
+/** @throws CommandError if a port is taken, or the options or a file that they name cannot be used */
 export async function startWatchedGateway(parts: WatchedParts): Promise<WatchedGateway> {
   const { options, admin, isAdminNeeded, log, plugs } = parts;
   const telemetry = openTelemetry();
@@ -45,9 +46,13 @@ export async function startWatchedGateway(parts: WatchedParts): Promise<WatchedG
     onInternalError: log.internalError,
     onCall: log.call,
     onCertificates: log.certificates,
+    onReplica: log.replica,
   });
   await listen(gateway, options);
-  const routes = new Map<string, AdminRoute>([["/metrics", telemetry.prometheus]]);
+  const routes = new Map<string, AdminRoute>([
+    ["/metrics", telemetry.prometheus],
+    ["/status", jsonRoute(gateway.status)],
+  ]);
   let adminServer: AdminServer | undefined;
   try {
     adminServer = await startAdminServer(admin, routes);
@@ -74,7 +79,8 @@ function built(...[options, parts]: Parameters<typeof createGateway>): Gateway {
   try {
     return createGateway(options, parts);
   } catch (thrown) {
-    throw thrown instanceof SettingError ? new CommandError(thrown.message) : thrown;
+    const isTheirs = thrown instanceof SettingError || thrown instanceof ConfigError;
+    throw isTheirs ? new CommandError(thrown.message) : thrown;
   }
 }
 

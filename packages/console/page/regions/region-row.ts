@@ -1,6 +1,11 @@
-import type { RegionStatus, ReplicaStatus } from "@tensorgate/proto/tensorgate/v1/status";
+import type {
+  PoolStatus,
+  RegionStatus,
+  ReplicaStatus,
+} from "@tensorgate/proto/tensorgate/v1/status";
 import { made } from "../elements.ts";
 import { type PlugButton, plugButton } from "./plug-button.ts";
+import { replicaMarks } from "./replica-marks.ts";
 import { sparkline, sparklineLength } from "./sparkline.ts";
 
 export interface RegionRow {
@@ -16,8 +21,9 @@ export function regionRow(name: string): RegionRow {
   const heading = made("th", { scope: "row" });
   const plugCell = made("td");
   let plug: PlugButton | undefined;
-  const [roundTrip, replicas, inFlight, latency, answered, failed] = [
+  const [roundTrip, replicas, inFlight, waiting, latency, answered, failed] = [
     made("td"),
+    made("td", { class: "replicas" }),
     made("td"),
     made("td"),
     made("td"),
@@ -30,7 +36,7 @@ export function regionRow(name: string): RegionRow {
     element: made(
       "tr",
       {},
-      ...[heading, plugCell, roundTrip, replicas, inFlight, latency, answered, failed],
+      ...[heading, plugCell, roundTrip, replicas, inFlight, waiting, latency, answered, failed],
     ),
     show: ({ roundTripMs, isPlugged, pools }, isOwn) => {
       const all = pools.flatMap((pool) => pool.replicas);
@@ -45,9 +51,14 @@ export function regionRow(name: string): RegionRow {
         }
         plug.show(isPlugged);
       }
-      roundTrip.textContent = roundTripMs === undefined ? "unknown" : `${roundTripMs} ms`;
-      replicas.replaceChildren(...all.map(replicaMark));
+      roundTrip.textContent =
+        roundTripMs === undefined ? "unknown" : `${roundTripMs.toFixed(0)} ms`;
+      replicas.replaceChildren(...replicaMarks(pools));
       inFlight.textContent = sum((replica) => replica.inFlight);
+      waiting.textContent = waitingText(pools);
+      waiting.className = pools.some(({ isOverloaded }) => isOverloaded)
+        ? "waiting bad"
+        : "waiting";
       answered.textContent = sum((replica) => replica.answered);
       failed.textContent = sum((replica) => replica.failed);
 
@@ -65,8 +76,11 @@ export function regionRow(name: string): RegionRow {
   };
 }
 
-function replicaMark({ id, state }: ReplicaStatus): HTMLElement {
-  const mark = made("span", { class: `replica ${state}`, title: `${id}: ${state}` });
-  mark.append(made("span", { class: "unseen" }, `${id} ${state} `));
-  return mark;
+/** How many calls wait, and how long the next one would for the model that has the longest line. */
+function waitingText(pools: readonly PoolStatus[]): string {
+  const count = pools.reduce((sum, pool) => sum + pool.waiting, 0);
+  const waits = pools.flatMap(({ expectedWaitMs }) => expectedWaitMs ?? []);
+  const next = waits.length > 0 ? `next in ${Math.max(...waits).toFixed(0)} ms` : "no replica";
+  const overloaded = pools.some(({ isOverloaded }) => isOverloaded) ? ", overloaded" : "";
+  return `${count}, ${next}${overloaded}`;
 }

@@ -8,6 +8,7 @@ const columns = [
   "Round trip",
   "Replicas",
   "In flight",
+  "Waiting",
   "Latency",
   "Answered",
   "Failed attempts",

@@ -1,7 +1,6 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import type { CallContext, Clock, GatewayStatus } from "@tensorgate/core";
 import { StatusService } from "@tensorgate/proto/tensorgate/v1/status";
-import { stopwatch } from "./reply-headers.ts";
 import type { RunRpc } from "./rpc-call.ts";
 
 export interface StatusRpcParts {
@@ -18,11 +17,7 @@ const interval = { usualMs: 1_000, leastMs: 250, mostMs: 60_000 } as const;
 /** `tensorgate.v1.StatusService`. */
 export function statusRpc(router: ConnectRouter, parts: StatusRpcParts): void {
   const { run, clock, closing } = parts;
-  const elapsedMs = stopwatch(clock);
-  const statusMessage = (call: CallContext) => ({
-    ...permitted(call, parts.status()),
-    uptimeMs: BigInt(Math.round(elapsedMs())),
-  });
+  const statusMessage = (call: CallContext) => permitted(call, parts.status());
 
   router.service(StatusService, {
     getStatus: (request, context) =>
@@ -49,6 +44,7 @@ export function statusRpc(router: ConnectRouter, parts: StatusRpcParts): void {
 function permitted({ caller }: CallContext, status: GatewayStatus) {
   return {
     ...status,
+    uptimeMs: BigInt(Math.round(status.uptimeMs)),
     regions: status.regions.map((region) => ({
       ...region,
       pools: region.pools

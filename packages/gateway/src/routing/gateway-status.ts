@@ -1,15 +1,18 @@
 import type { GatewayStatus, PoolStatus, RegionStatus, ReplicaStatus } from "@tensorgate/core";
-import type {
-  DispatcherStatus,
-  PoolReport,
-  ReplicaReport,
-} from "./dispatcher/dispatcher-status.ts";
+import type { DispatcherStatus, PoolReport } from "./dispatcher/dispatcher-status.ts";
 import type { AliasOf } from "./replica-alias.ts";
+
+export interface StatusView {
+  readonly ownRegion: string;
+  readonly aliasOf: AliasOf;
+  /** Whether replicas are shown with their addresses. */
+  readonly showsAddresses: boolean;
+}
 
 /** How the pools are doing, the gateway's own region first, then the nearest. */
 export function gatewayStatus(
   { pools, retriesLeft }: DispatcherStatus,
-  { ownRegion, aliasOf }: { readonly ownRegion: string; readonly aliasOf: AliasOf },
+  view: StatusView,
 ): Pick<GatewayStatus, "regions" | "retriesLeft"> {
   const byRegion = [...Map.groupBy(pools, ({ region }) => region)];
   const regions = byRegion
@@ -17,10 +20,10 @@ export function gatewayStatus(
       ([name, ofRegion]): RegionStatus => ({
         name,
         roundTripMs: Math.min(...ofRegion.map(({ roundTripMs }) => roundTripMs)),
-        pools: ofRegion.map((pool) => poolStatus(pool, aliasOf)),
+        pools: ofRegion.map((pool) => poolStatus(pool, view)),
       }),
     )
-    .toSorted((a, b) => farness(a, ownRegion) - farness(b, ownRegion));
+    .toSorted((a, b) => farness(a, view.ownRegion) - farness(b, view.ownRegion));
   return { regions, retriesLeft: Math.floor(retriesLeft) };
 }
 
@@ -28,15 +31,14 @@ function farness({ name, roundTripMs = 0 }: RegionStatus, ownRegion: string): nu
   return name === ownRegion ? -1 : roundTripMs;
 }
 
-function poolStatus(pool: PoolReport, aliasOf: AliasOf): PoolStatus {
+function poolStatus(pool: PoolReport, { aliasOf, showsAddresses }: StatusView): PoolStatus {
   const { model, region, waiting, expectedWaitMs, isOverloaded, replicas } = pool;
   return {
     ...{ model, waiting, isOverloaded },
     ...(expectedWaitMs !== undefined && { expectedWaitMs }),
-    replicas: replicas.map(({ id, ...report }) => replicaStatus(aliasOf(region, id), report)),
+    replicas: replicas.map(({ id, ...report }): ReplicaStatus => {
+      const address = showsAddresses ? { address: id } : {};
+      return { id: aliasOf(region, id), ...address, ...report };
+    }),
   };
-}
-
-function replicaStatus(id: string, report: Omit<ReplicaReport, "id">): ReplicaStatus {
-  return { id, ...report };
 }

@@ -87,6 +87,17 @@ export function instruments(meter: Meter, gauges: Gauges): Instruments {
   };
 }
 
+/** Counts replicas that go from one state to another. */
+export function replicaChangeCounter(
+  meter: Meter,
+): (change: Omit<ReplicaGauge, "state" | "count"> & { readonly to: string }) => void {
+  const counter = meter.createCounter("tensorgate.replica.changes", {
+    description: "Replicas that went into a state",
+    valueType: ValueType.INT,
+  });
+  return ({ model, region, to }) => counter.add(1, { model, region, to });
+}
+
 function observe(meter: Meter, gauges: Gauges): void {
   const gauge = (name: string, description: string, value: () => number, unit?: string) =>
     meter

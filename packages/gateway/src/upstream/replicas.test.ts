@@ -114,3 +114,13 @@ test("a replica that comes back while its last call is in flight is made anew", 
   second.answer(0);
   await answeredAfter;
 });
+
+test("who is gone altogether is not found, and asking for it is a fault", async () => {
+  using one = registry(pool("a:1"));
+  expect(one.made.find("a:1")).toBe(one.made.get("a:1"));
+
+  one.made.replace([pool("b:1")]);
+  await expect.poll(() => one.made.find("a:1")).toBeUndefined();
+
+  expect(() => one.made.get("a:1")).toThrow(RangeError);
+});

@@ -1,0 +1,117 @@
+import { setTimeout as waited } from "node:timers/promises";
+import { type GatewayStatus, ScoringClient, ScoringError } from "@tensorgate/client";
+import { CommandError } from "../command-error.ts";
+import { liveScreen, sizeOf } from "../status/live-screen.ts";
+import { liveView } from "../status/live-view.ts";
+import { statusTable } from "../status/status-table.ts";
+import { untilStopped } from "../until-stopped.ts";
+
+export interface StatusOptions {
+  readonly url?: string;
+  readonly key?: string;
+  readonly once?: boolean;
+  readonly json?: boolean;
+  /** Between two updates, in milliseconds. */
+  readonly interval: number;
+}
+
+/** Before a gateway that was lost is asked again, in milliseconds. */
+const askAgainMs = 1_000;
+
+/** Shows how a gateway, its regions and its replicas are doing: once, or until it is stopped. */
+export async function runStatus(options: StatusOptions): Promise<void> {
+  const { url, key, once = false, json = false, interval } = options;
+  await using client = new ScoringClient({
+    ...(url !== undefined && { baseUrl: url }),
+    ...(key !== undefined && { apiKey: key }),
+  });
+  const { stdout } = process;
+  try {
+    if (once || (!json && !stdout.isTTY)) {
+      const status = await client.status.get();
+      stdout.write(json ? jsonLine(status) : tableText(status));
+      return;
+    }
+    const leaving = new AbortController();
+    void untilStopped().then(() => leaving.abort());
+    const watched = { client, intervalMs: interval, signal: leaving.signal };
+    await (json ? writeLines(watched) : showLive(watched));
+  } catch (thrown) {
+    throw ScoringError.is(thrown) ? new CommandError(thrown.message) : thrown;
+  }
+}
+
+interface Watched {
+  readonly client: ScoringClient;
+  readonly intervalMs: number;
+  /** Aborts when whoever watches has seen enough. */
+  readonly signal: AbortSignal;
+}
+
+const jsonLine = (status: GatewayStatus) => `${JSON.stringify(status)}\n`;
+
+function tableText(status: GatewayStatus): string {
+  const { stdout } = process;
+  const width = stdout.isTTY ? sizeOf(stdout).width : Number.POSITIVE_INFINITY;
+  return `${statusTable(status, { width, hasColours: hasColours() }).join("\n")}\n`;
+}
+
+const hasColours = () => process.stdout.isTTY === true && process.stdout.hasColors();
+
+/** @throws ScoringError, CommandError if the gateway ends it: a program is to know that no more will come */
+async function writeLines({ client, signal, intervalMs }: Watched): Promise<void> {
+  try {
+    for await (const status of client.status.watch({ signal, intervalMs })) {
+      process.stdout.write(jsonLine(status));
+    }
+  } catch (thrown) {
+    if (!signal.aborted) throw thrown;
+  }
+  if (!signal.aborted) throw new CommandError("the gateway is closing");
+}
+
+/** A gateway that goes away is asked again, unless it was never there. @throws ScoringError */
+async function showLive({ client, signal, intervalMs }: Watched): Promise<void> {
+  const { stdout } = process;
+  const view = liveView();
+  const screen = liveScreen(stdout);
+  let isKnown = false;
+  const draw = () => {
+    if (isKnown) screen.draw(view.lines({ ...sizeOf(stdout), hasColours: hasColours() }));
+  };
+  // A second Ctrl-C ends the process where it is.
+  const onExit = () => screen.end();
+  process.once("exit", onExit);
+  stdout.on("resize", draw);
+  try {
+    while (!signal.aborted) {
+      let because = "the gateway is closing";
+      try {
+        for await (const status of client.status.watch({ signal, intervalMs })) {
+          isKnown = true;
+          view.update(status, timeOfDay());
+          draw();
+        }
+      } catch (thrown) {
+        if (signal.aborted) break;
+        if (!isKnown || !mayComeBack(thrown)) throw thrown;
+        because = thrown.message;
+      }
+      view.lost(because, timeOfDay());
+      draw();
+      await waited(askAgainMs, undefined, { signal }).catch(() => {});
+    }
+  } finally {
+    stdout.off("resize", draw);
+    process.off("exit", onExit);
+    const form = { ...sizeOf(stdout), height: Number.POSITIVE_INFINITY };
+    screen.end(view.lines({ ...form, hasColours: hasColours() }));
+  }
+}
+
+function mayComeBack(thrown: unknown): thrown is ScoringError {
+  return ScoringError.is(thrown) && "retryable" in thrown && thrown.retryable === true;
+}
+
+/** On the watch of whoever looks. */
+const timeOfDay = () => new Date().toTimeString().slice(0, 8);

@@ -1,0 +1,54 @@
+import { isDeepStrictEqual } from "node:util";
+import type { Gateway, GatewayOptions } from "@tensorgate/gateway";
+import type { Log } from "../telemetry/log.ts";
+import { configChanges } from "./config-changes.ts";
+
+export interface ReloadParts {
+  /** Name of the configuration, for messages. */
+  readonly file: string;
+  /** Reads it. Throws where it has faults, with all of them in the message. */
+  readonly read: () => GatewayOptions;
+  readonly gateway: Pick<Gateway, "reload">;
+  /** What the gateway was built with. */
+  readonly initial: GatewayOptions;
+  readonly log: Pick<Log, "note" | "warn">;
+}
+
+/** Takes a configuration anew. */
+export interface ConfigReload {
+  /** Whatever is wrong with it is told, and what is in force stays. Never throws. */
+  now(): void;
+  /** The same, silent where there is no news: folders change for many a reason. */
+  ifChanged(): void;
+}
+
+export function configReload({ file, read, gateway, initial, log }: ReloadParts): ConfigReload {
+  let inForce = initial;
+  /** What was wrong with it last. */
+  let complaint: string | undefined;
+
+  function take(isAsked: boolean): void {
+    try {
+      const next = read();
+      const isSame = isDeepStrictEqual(inForce, next);
+      const wasWrong = complaint !== undefined;
+      if (isSame && !isAsked && !wasWrong) return;
+      // The same text may name other keys and certificates by now.
+      const { needRestart } = gateway.reload(next);
+      const changes = configChanges(inForce, next);
+      inForce = next;
+      complaint = undefined;
+      log.note(`${file} is taken: ${changes.join(", ") || "no model, pool or key is changed"}`);
+      if (needRestart.length > 0) {
+        log.warn(`${needRestart.join(", ")} in ${file}: changes count from the next start on`);
+      }
+    } catch (thrown) {
+      const message = thrown instanceof Error ? thrown.message : String(thrown);
+      if (message === complaint && !isAsked) return;
+      complaint = message;
+      log.warn(`what was in force stays in force: ${message}`);
+    }
+  }
+
+  return { now: () => take(true), ifChanged: () => take(false) };
+}

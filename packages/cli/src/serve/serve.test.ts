@@ -1,0 +1,192 @@
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { manualClock } from "@tensorgate/core/testing";
+import { createGateway, type GatewayOptions } from "@tensorgate/gateway";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { configChanges } from "./config-changes.ts";
+import { configReload } from "./config-reload.ts";
+import { watchConfig } from "./config-watch.ts";
+
+const pool = (model: string, region: string, replica = "127.0.0.1:9") => ({
+  ...{ model, region },
+  replicas: [replica],
+});
+
+test("what is new, gone and changed is told by name", () => {
+  const digest = "0".repeat(64);
+  const before: GatewayOptions = {
+    models: [{ name: "a" }, { name: "b" }],
+    pools: [pool("a", "eastus"), pool("b", "eastus")],
+    keys: [{ id: "app", sha256: digest, models: ["*"] }],
+  };
+  const after: GatewayOptions = {
+    models: [{ name: "a", cache: true }, { name: "c" }],
+    pools: [pool("a", "eastus", "127.0.0.1:10"), pool("c", "westus")],
+    keys: [{ id: "app", sha256: digest, models: ["*"] }],
+    allowPlaintextKeys: true,
+  };
+
+  expect(configChanges(before, after)).toEqual([
+    ...["model a is changed", "model b is gone", "model c is new"],
+    ...["pool a in eastus is changed", "pool b in eastus is gone", "pool c in westus is new"],
+    "allowPlaintextKeys is changed",
+  ]);
+});
+
+/** A folder with a configuration, watched; counts how often a change was told. */
+function watchedFolder({ isMounted = false } = {}) {
+  const folder = mkdtempSync(join(tmpdir(), "tensorgate-serve-"));
+  const file = join(folder, "tensorgate.yaml");
+  if (isMounted) {
+    // As Kubernetes mounts a ConfigMap.
+    mkdirSync(join(folder, "..1"));
+    writeFileSync(join(folder, "..1", "tensorgate.yaml"), "one");
+    symlinkSync("..1", join(folder, "..data"));
+    symlinkSync("..data/tensorgate.yaml", file);
+  } else writeFileSync(file, "one");
+  const clock = manualClock();
+  let told = 0;
+  const watching = watchConfig(file, {
+    onChange: () => {
+      told += 1;
+    },
+    onError: (error) => {
+      throw error;
+    },
+    clock,
+  });
+  onTestFinished(() => {
+    watching[Symbol.dispose]();
+    rmSync(folder, { recursive: true });
+  });
+  const noticed = () => vi.waitFor(() => expect(clock.pendingTimersMs()).toHaveLength(1));
+  return { folder, file, clock, noticed, told: () => told };
+}
+
+test.each([
+  {
+    how: "is written",
+    change: ({ file }: { file: string }) => writeFileSync(file, "two"),
+  },
+  {
+    how: "is replaced, as editors do",
+    change: ({ file, folder }: { file: string; folder: string }) => {
+      writeFileSync(join(folder, ".new"), "two");
+      renameSync(join(folder, ".new"), file);
+    },
+  },
+  {
+    how: "is exchanged behind its link, as a ConfigMap is",
+    isMounted: true,
+    change: ({ folder }: { folder: string }) => {
+      mkdirSync(join(folder, "..2"));
+      writeFileSync(join(folder, "..2", "tensorgate.yaml"), "two");
+      symlinkSync("..2", join(folder, "..data_tmp"));
+      renameSync(join(folder, "..data_tmp"), join(folder, "..data"));
+    },
+  },
+])("a file that $how is told once, when it has settled", async ({ change, isMounted = false }) => {
+  const watched = watchedFolder({ isMounted });
+
+  change(watched);
+  await watched.noticed();
+  watched.clock.advance(199);
+  expect(watched.told()).toBe(0);
+  watched.clock.advance(1);
+
+  expect(watched.told()).toBe(1);
+});
+
+test("other files of the folder are nobody's business", async () => {
+  const { folder, file, clock, noticed, told } = watchedFolder();
+
+  writeFileSync(join(folder, "gateway.log"), "a line");
+  writeFileSync(file, "two");
+  await noticed();
+  clock.advance(200);
+
+  expect(told()).toBe(1);
+});
+
+test("a folder that cannot be watched is told", () => {
+  const errors: Error[] = [];
+
+  watchConfig("/nowhere/tensorgate.yaml", {
+    ...{ onChange: () => {}, onError: (error) => errors.push(error), clock: manualClock() },
+  })[Symbol.dispose]();
+
+  expect(errors.map(({ message }) => message)).toEqual([expect.stringContaining("ENOENT")]);
+});
+
+/** A reload of what `next` holds, and what the log says. */
+function reloading(initial: GatewayOptions) {
+  const said: string[] = [];
+  const gateway = createGateway(initial);
+  const next: { read: () => GatewayOptions } = { read: () => initial };
+  const reload = configReload({
+    ...{ file: "t.yaml", read: () => next.read(), gateway, initial },
+    log: {
+      note: (line) => said.push(line),
+      warn: (line) => said.push(`warn: ${line}`),
+    },
+  });
+  onTestFinished(() => gateway.close(0));
+  return { reload, next, said };
+}
+
+const initial: GatewayOptions = { listen: { port: 0 }, pools: [pool("a", "eastus")] };
+
+test("what a running gateway cannot change is named", () => {
+  const { reload, next, said } = reloading(initial);
+  next.read = () => ({
+    ...{ listen: { port: 1 }, routing: { maxAttempts: 2 } },
+    pools: [pool("a", "westus")],
+  });
+
+  reload.ifChanged();
+
+  expect(said).toEqual([
+    "t.yaml is taken: pool a in eastus is gone, pool a in westus is new",
+    "warn: listen, routing in t.yaml: changes count from the next start on",
+  ]);
+});
+
+test("no news is silent unless it was asked for", () => {
+  const { reload, said } = reloading(initial);
+
+  reload.ifChanged();
+  expect(said).toEqual([]);
+  reload.now();
+
+  expect(said).toEqual(["t.yaml is taken: no model, pool or key is changed"]);
+});
+
+test("a fault is told once, and that it is gone, too", () => {
+  const { reload, next, said } = reloading(initial);
+  next.read = () => {
+    throw new Error("t.yaml has 1 fault");
+  };
+
+  reload.ifChanged();
+  reload.ifChanged();
+  next.read = () => initial;
+  reload.ifChanged();
+
+  expect(said).toEqual([
+    "warn: what was in force stays in force: t.yaml has 1 fault",
+    "t.yaml is taken: no model, pool or key is changed",
+  ]);
+});
+
+test("what the gateway finds wrong itself leaves it as it was", () => {
+  const { reload, next, said } = reloading(initial);
+  next.read = () => ({
+    ...initial,
+    pools: [{ ...pool("a", "eastus"), key: { env: "NOT_SET_1" } }],
+  });
+
+  reload.now();
+
+  expect(said).toEqual([expect.stringMatching(/^warn: what was in force .*NOT_SET_1/)]);
+});

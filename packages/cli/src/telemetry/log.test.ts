@@ -1,0 +1,29 @@
+import type { ReplicaChange } from "@tensorgate/gateway";
+import { expect, test, vi } from "vitest";
+import { openLog } from "./log.ts";
+
+const changeTo = (to: ReplicaChange["to"]): ReplicaChange => ({
+  ...{ alias: "eastus-2", replicaId: "10.1.0.5:8500", model: "shapes", region: "eastus" },
+  ...{ from: "ready", to, because: "failed in a row" },
+});
+
+test.each([
+  { to: "suspect", isWarned: true },
+  { to: "ejected", isWarned: true },
+  { to: "ready", isWarned: false },
+  { to: "draining", isWarned: false },
+] as const)("a replica that is $to now: a warning is $isWarned", ({ to, isWarned }) => {
+  const written: string[] = [];
+  const stderr = vi.spyOn(process.stderr, "write").mockImplementation((text) => {
+    written.push(String(text));
+    return true;
+  });
+  const env = { TENSORGATE_LOG_FORMAT: "pretty", TENSORGATE_LOG_LEVEL: "warn" };
+
+  openLog(env).replica(changeTo(to));
+
+  stderr.mockRestore();
+  expect(written.map((line) => line.slice(9))).toEqual(
+    isWarned ? [`eastus-2 (10.1.0.5:8500) of shapes: ready → ${to}, failed in a row\n`] : [],
+  );
+});

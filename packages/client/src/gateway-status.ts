@@ -1,0 +1,144 @@
+import { createClient } from "@connectrpc/connect";
+import {
+  type CallOptions,
+  foreignAnswerError,
+  type GatewayStatus,
+  type PoolStatus,
+  type RegionStatus,
+  type ReplicaStatus,
+  type WithMeta,
+  withMeta,
+} from "@tensorgate/core";
+import {
+  type PoolStatus as PoolMessage,
+  type ReplicaStatus as ReplicaMessage,
+  type GatewayStatus as StatusMessage,
+  StatusService,
+  type WatchStatusResponse,
+} from "@tensorgate/proto/tensorgate/v1/status";
+import type { Connection } from "./connection.ts";
+
+export interface WatchStatusOptions extends CallOptions {
+  /** Between two of them, in milliseconds: 1000 unless given; the gateway keeps to 250 to 60000. */
+  readonly intervalMs?: number;
+}
+
+/** How a gateway, its regions and its replicas are doing. */
+export interface StatusCalls {
+  /** @throws ClientError */
+  get(options?: CallOptions): Promise<WithMeta<GatewayStatus>>;
+  /**
+   * The same, again and again, until the gateway closes or `signal` aborts, which throws. The first is asked for again
+   * where that may help, as any call is; `timeoutMs` says how long each may be late.
+   *
+   * @throws ClientError
+   */
+  watch(options?: WatchStatusOptions): AsyncGenerator<GatewayStatus, void, undefined>;
+}
+
+const usualIntervalMs = 1_000;
+const usualTimeoutMs = 10_000;
+
+export function statusCalls({ transport, call }: Connection): StatusCalls {
+  const client = createClient(StatusService, transport);
+
+  return {
+    get: async (options = {}) => {
+      const { message, meta } = await call({
+        ...{ method: "status.get", options },
+        ask: async (sent) => statusFrom((await client.getStatus({}, sent)).status),
+      });
+      return withMeta(message, meta);
+    },
+
+    watch: async function* ({ intervalMs = usualIntervalMs, ...options } = {}) {
+      const timeoutMs = intervalMs + (options.timeoutMs ?? usualTimeoutMs);
+      // The deadline is further off, so that silence is told as the gateway's failure rather than as the caller's.
+      const eachLater = { timeoutMs, deadlineMs: 2 * timeoutMs, maxRetries: 0 };
+      const method = "status.watch";
+      let stream: OpenStream | undefined;
+      try {
+        const { message: first } = await call({
+          ...{ method, options },
+          // The stream outlives this call, which is over with the first message.
+          ask: async ({ signal, timeoutMs: _ofThisCall, ...sent }) => {
+            const opened = openStream((ofStream) =>
+              client.watchStatus({ intervalMs }, { ...sent, signal: ofStream }),
+            );
+            stream = opened;
+            return opened.next(signal);
+          },
+        });
+        let result = first;
+        while (!result.done) {
+          yield statusFrom(result.value.status);
+          ({ message: result } = await call({
+            ...{ method, options: { ...options, ...eachLater } },
+            ask: async ({ signal }) => stream?.next(signal) ?? { done: true, value: undefined },
+          }));
+        }
+      } finally {
+        stream?.close();
+      }
+    },
+  };
+}
+
+interface OpenStream {
+  /** Ends the whole stream where `signal` aborts before the next message is there. */
+  next(signal: AbortSignal | undefined): Promise<IteratorResult<WatchStatusResponse, undefined>>;
+  close(): void;
+}
+
+function openStream(open: (signal: AbortSignal) => AsyncIterable<WatchStatusResponse>): OpenStream {
+  const controller = new AbortController();
+  const messages = open(controller.signal)[Symbol.asyncIterator]();
+  return {
+    next: async (signal) => {
+      const onAbort = () => controller.abort(signal?.reason);
+      signal?.addEventListener("abort", onAbort, { once: true });
+      try {
+        return await messages.next();
+      } finally {
+        signal?.removeEventListener("abort", onAbort);
+      }
+    },
+    close: () => controller.abort(),
+  };
+}
+
+/** Numbers as numbers: none of these counts passes 2^53. */
+function statusFrom(message: StatusMessage | undefined): GatewayStatus {
+  if (!message) throw foreignAnswerError(200, { text: "the answer has no status" });
+  const { version, region, uptimeMs, retriesLeft, regions } = message;
+  return {
+    ...{ version, region, uptimeMs: Number(uptimeMs), retriesLeft },
+    regions: regions.map(
+      ({ name, roundTripMs, isPlugged, pools }): RegionStatus => ({
+        ...{ name, pools: pools.map(poolFrom) },
+        ...(roundTripMs !== undefined && { roundTripMs }),
+        ...(isPlugged !== undefined && { isPlugged }),
+      }),
+    ),
+  };
+}
+
+function poolFrom(message: PoolMessage): PoolStatus {
+  const { model, waiting, isOverloaded, expectedWaitMs, replicas } = message;
+  return {
+    ...{ model, waiting, isOverloaded },
+    ...(expectedWaitMs !== undefined && { expectedWaitMs }),
+    replicas: replicas.map(replicaFrom),
+  };
+}
+
+function replicaFrom(message: ReplicaMessage): ReplicaStatus {
+  const { id, state, inFlight, slots, answered, failed, ejections, serviceMs, latencyMs } = message;
+  return {
+    // A newer gateway may know others.
+    ...{ id, state: state as ReplicaStatus["state"], inFlight, slots },
+    ...{ answered: Number(answered), failed: Number(failed), ejections: Number(ejections) },
+    ...(serviceMs !== undefined && { serviceMs }),
+    ...(latencyMs !== undefined && { latencyMs }),
+  };
+}

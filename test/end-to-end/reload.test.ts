@@ -1,0 +1,167 @@
+import { once } from "node:events";
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { float32Tensor } from "@tensorgate/core";
+import { expect, test } from "vitest";
+import { tensorgate } from "../support/command-process.ts";
+import { startFakeReplica } from "../support/fake-replica.ts";
+import { samplePicture } from "../support/pictures.ts";
+
+const scores = new Map([["scores", float32Tensor([1, 2], Float32Array.of(0.25, 0.75))]]);
+
+/** A replica that counts what it answers. */
+async function startReplica() {
+  let answered = 0;
+  const replica = await startFakeReplica({
+    answer: () => {
+      answered += 1;
+      return scores;
+    },
+  });
+  return { ...replica, answeredCount: () => answered };
+}
+
+type Addresses = Readonly<Record<string, readonly string[]>>;
+
+const configOf = (pools: Addresses, model = "m") =>
+  [
+    "region: westeurope",
+    "models:",
+    `  - name: ${model}`,
+    "    input: { tensor: images, kind: encoded-image }",
+    "    output: { scores: { holds: probabilities } }",
+    "pools:",
+    ...Object.entries(pools).map(
+      ([region, replicas]) =>
+        `  - { model: ${model}, region: ${region}, replicas: ${JSON.stringify(replicas)} }`,
+    ),
+    "",
+  ].join("\n");
+
+/** `tensorgate serve` in a process of its own; disposing of it ends it. */
+async function startServe(config: string, flags: readonly string[] = []) {
+  const folder = mkdtempSync(join(tmpdir(), "tensorgate-reload-"));
+  const file = join(folder, "tensorgate.yaml");
+  writeFileSync(file, config);
+  const ports = ["--port", "0", "--admin-port", "0"];
+  const { child, said } = tensorgate(["serve", "--config", file, ...ports, ...flags], {
+    ...process.env,
+    TENSORGATE_LOG_FORMAT: "pretty",
+  });
+  const [, url = ""] = await said.matching(/ready: (http:\S+)/);
+  const [, adminUrl = ""] = await said.matching(/metrics: (http:\S+)\/metrics/);
+  return {
+    ...{ child, said, url, adminUrl, file },
+    /** As editors do it: another file takes the place of the old one. */
+    replace: (text: string) => {
+      writeFileSync(`${file}.new`, text);
+      renameSync(`${file}.new`, file);
+    },
+    [Symbol.asyncDispose]: async () => {
+      const ended = once(child, "exit");
+      child.kill("SIGTERM");
+      await ended;
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+const star = samplePicture("star");
+
+async function classify(url: string, model = "m"): Promise<string> {
+  const response = await fetch(`${url}/v1/classify/${model}`, { method: "POST", body: star });
+  const text = await response.text();
+  return response.ok ? "ok" : `${response.status} ${text}`;
+}
+
+/** Calls again and again, several at a time, until it is stopped; gives all that failed. */
+function steadyCalls(url: string) {
+  const failures: string[] = [];
+  let count = 0;
+  let isStopped = false;
+  const callers = Array.from({ length: 8 }, async () => {
+    while (!isStopped) {
+      const outcome = await classify(url).catch(String);
+      count += 1;
+      if (outcome !== "ok") failures.push(outcome);
+    }
+  });
+  return {
+    count: () => count,
+    stop: async () => {
+      isStopped = true;
+      await Promise.all(callers);
+      return failures;
+    },
+  };
+}
+
+const atLeast = (least: number, count: () => number) =>
+  expect.poll(count, { interval: 5, timeout: 10_000 }).toBeGreaterThanOrEqual(least);
+
+test("all replicas are exchanged and a region is added while calls go on, and none fails", async () => {
+  await using a = await startReplica();
+  await using b = await startReplica();
+  await using c = await startReplica();
+  await using d = await startReplica();
+  await using far = await startReplica();
+  await using serve = await startServe(configOf({ westeurope: [a.address, b.address] }));
+  const calls = steadyCalls(serve.url);
+  await atLeast(50, () => a.answeredCount() + b.answeredCount());
+
+  serve.replace(configOf({ westeurope: [c.address, d.address], eastus: [far.address] }));
+  await serve.said.matching(/is taken: pool m in westeurope is changed, pool m in eastus is new\n/);
+  await atLeast(50, () => c.answeredCount() + d.answeredCount());
+  await a[Symbol.asyncDispose]();
+  await b[Symbol.asyncDispose]();
+  const before = calls.count();
+  await atLeast(before + 50, calls.count);
+
+  expect(await calls.stop()).toEqual([]);
+  const status = (await (await fetch(`${serve.adminUrl}/status`)).json()) as {
+    regions: { name: string; pools: { replicas: { address: string; id: string }[] }[] }[];
+  };
+  const addresses = status.regions.map(({ name, pools }) => [
+    name,
+    ...pools.flatMap(({ replicas }) => replicas.map(({ address }) => address)),
+  ]);
+  expect(addresses).toEqual([
+    ["westeurope", c.address, d.address],
+    ["eastus", far.address],
+  ]);
+  expect(serve.said.text()).toMatch(/westeurope-3 \([^)]+\) of m: warming → ready/);
+}, 60_000);
+
+test("a bad configuration leaves the old one in force, and every fault of it is told", async () => {
+  await using replica = await startReplica();
+  const good = configOf({ westeurope: [replica.address] });
+  await using serve = await startServe(good);
+
+  serve.replace(`${good.replace("kind: encoded-image", "kind: sound")}listen: { prot: 1 }\n`);
+  const [said] = await serve.said.matching(
+    /warn: what was in force stays in force: \S+ has 2 faults:(\n {2}line \d+, .*){2}/,
+  );
+
+  expect(said).toMatch(/line 4, models\[0\]\.input\.kind: /);
+  expect(said).toMatch(/line 8, listen\.prot: there is no such setting/);
+  expect(await classify(serve.url)).toBe("ok");
+
+  serve.replace(configOf({ westeurope: [replica.address] }, "other"));
+  await serve.said.matching(/is taken: model m is gone, model other is new, /);
+  await expect.poll(() => classify(serve.url, "other")).toBe("ok");
+  expect(await classify(serve.url)).toContain("unknown-model");
+}, 60_000);
+
+test("without watching, SIGHUP makes a changed configuration count", async () => {
+  await using replica = await startReplica();
+  const config = configOf({ westeurope: [replica.address] });
+  await using serve = await startServe(config, ["--no-watch"]);
+
+  serve.replace(`${config}routing: { maxAttempts: 2 }\n`);
+  serve.child.kill("SIGHUP");
+
+  await serve.said.matching(/is taken: no model, pool or key is changed\n/);
+  await serve.said.matching(/warn: routing in \S+: changes count from the next start on\n/);
+  expect(await classify(serve.url)).toBe("ok");
+}, 60_000);

@@ -115,7 +115,7 @@ function requestsOf(run: Run): readonly SimulatedRequest[] {
 }
 
 function incidentsOf(run: Run, allowed: readonly FaultKind[] = faults): readonly Incident[] {
-  return run.incidents.flatMap(({ atMs, lastsMs, replica: pick, ...incident }) => {
+  return run.incidents.flatMap(({ atMs, lastsMs, replica: pick, ...incident }): Incident[] => {
     const region = regionAt(run, incident.region);
     const kind = faults[incident.kind] ?? "dead";
     if (!allowed.includes(kind)) return [];

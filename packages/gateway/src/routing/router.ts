@@ -19,7 +19,7 @@ import type {
   Send,
   StateChange,
 } from "./dispatcher/events.ts";
-import { refusalError } from "./refusal-error.ts";
+import { type DeviceFacts, refusalError } from "./refusal-error.ts";
 import { type AliasOf, namedStep } from "./replica-alias.ts";
 
 export interface Dispatched<Answer> {
@@ -70,6 +70,8 @@ export interface RouterParts {
   readonly onChange: (change: StateChange) => void;
   /** What callers are told of a replica. */
   readonly aliasOf: AliasOf;
+  /** What callers are told of a model that no replica has, where devices hold one at a time. */
+  readonly devicesOf?: (model: string, residency?: readonly string[]) => DeviceFacts | undefined;
   readonly clock: Clock;
 }
 
@@ -112,7 +114,7 @@ type Outcome =
 
 /** Runs a dispatcher behind real calls: with a clock, attempts, probes and the callers' signals. */
 export function router(parts: RouterParts): Router {
-  const { settings, probe, factsOf, onChange, aliasOf, clock } = parts;
+  const { settings, probe, factsOf, onChange, aliasOf, devicesOf, clock } = parts;
   const core: Dispatcher = dispatcher(settings);
   const calls = new Map<number, OpenCall>();
   /** Attempts that somebody waits for. */
@@ -212,6 +214,7 @@ export function router(parts: RouterParts): Router {
     tellCaller(open, trace);
     const error = refusalError(because, {
       ...{ model: open.model, regions: regionsOf(open.model) },
+      devices: devicesOf?.(open.model, open.call.wishes.residency),
       ...(retryAfterMs !== undefined && { retryAfterMs }),
       ...(last && "error" in last && { lastError: last.error }),
     });
@@ -313,7 +316,10 @@ export function router(parts: RouterParts): Router {
   return {
     dispatch,
     ask: (model, call, attempt) =>
-      askNearest(attempt, { model, call, pools: core.status(clock.nowMs()).pools }),
+      askNearest(attempt, {
+        ...{ model, call, pools: core.status(clock.nowMs()).pools },
+        devices: devicesOf?.(model, call.wishes.residency),
+      }),
     regionsOf,
     setPools: (next) => {
       pools = next;

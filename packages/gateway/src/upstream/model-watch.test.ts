@@ -51,6 +51,7 @@ function watched(initial: Readonly<Record<string, Behaviour>>) {
       ];
     },
     get: replica,
+    find: replica,
     onChange: (listener) => void listeners.push(listener),
     replace: () => {},
     refresh: () => {},

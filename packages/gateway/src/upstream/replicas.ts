@@ -23,6 +23,8 @@ export interface Replicas {
    * @throws RangeError for an id that is not of `pools`, and has nothing in flight either
    */
   get(replicaId: string): Replica;
+  /** The same, undefined where `get` throws. */
+  find(replicaId: string): Replica | undefined;
   /**
    * Takes other pools in the place of those there are, all at once. Replicas that stay the same keep their ids,
    * connections and what is in flight; others finish what they have and close.
@@ -118,15 +120,18 @@ export function replicas(initial: readonly PoolAddresses[], parts: ReplicaParts)
 
   take(checked(initial));
 
+  const find = (replicaId: string) => (live.get(replicaId) ?? leaving.get(replicaId))?.replica;
+
   return {
     get pools() {
       return pools;
     },
     get: (replicaId) => {
-      const held = live.get(replicaId) ?? leaving.get(replicaId);
-      if (!held) throw new RangeError(`there is no replica ${replicaId}`);
-      return held.replica;
+      const replica = find(replicaId);
+      if (!replica) throw new RangeError(`there is no replica ${replicaId}`);
+      return replica;
     },
+    find,
     replace: (next) => take(checked(next)),
     onChange: (listener) => void listeners.push(listener),
     refresh: (replicaId) => {

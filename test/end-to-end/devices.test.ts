@@ -1,18 +1,14 @@
-import type { Gateway, GatewayOptions, SwapRequest } from "@tensorgate/gateway";
-import { bundledModelsDirectory, findModels, startModelServer } from "@tensorgate/model-server";
+import type { Gateway, SwapRequest } from "@tensorgate/gateway";
 import { expect, test } from "vitest";
-import { modelOptionsFromFolder } from "../../packages/cli/src/demo/model-options.ts";
 import { samplePicture } from "../support/pictures.ts";
-import { type RunningGateway, startGateway } from "../support/running-gateway.ts";
+import { type RunningDevices, startDevices } from "../support/running-devices.ts";
+import { startGateway } from "../support/running-gateway.ts";
 
-const folders = findModels({ directory: bundledModelsDirectory });
-const region = "westeurope";
 const picture = samplePicture("star");
 
 interface Rig extends AsyncDisposable {
   readonly gateway: Gateway;
-  readonly models: NonNullable<GatewayOptions["models"]>;
-  readonly pools: GatewayOptions["pools"];
+  readonly options: RunningDevices["options"];
   classify(model: string): Promise<Response>;
   detect(): Promise<Response>;
   /** Classifies until it is stopped, several at a time. */
@@ -20,28 +16,15 @@ interface Rig extends AsyncDisposable {
   swap(request: SwapRequest): Promise<{ readonly state: string; readonly because?: string }>;
 }
 
-/** Devices that hold the shapes model, in front of which two models are configured. */
+/** A gateway in front of devices that hold the shapes model, where the detector is configured, too. */
 async function devicesRig(count: number): Promise<Rig> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, () =>
-      startModelServer({
-        port: 0,
-        models: { directory: bundledModelsDirectory },
-        device: { kind: "exclusive", startWith: "shapes", reconfigureMs: 50 },
-      }),
-    ),
-  );
-  const replicas = servers.map(({ port }) => `127.0.0.1:${port}`);
-  const pools = ["shapes", "shapes-detector"].map((model) => ({
-    ...{ model, region, replicas, exclusive: true },
-  }));
-  const models = folders.map(modelOptionsFromFolder);
-  const running: RunningGateway = await startGateway({}, { models, pools });
+  const devices = await startDevices(count);
+  const running = await startGateway({}, devices.options);
   const { gateway, url } = running;
   const classify = (model: string) =>
     fetch(`${url}/v1/classify/${model}`, { method: "POST", body: picture });
   return {
-    ...{ gateway, models, pools, classify },
+    ...{ gateway, classify, options: devices.options },
     detect: () => fetch(`${url}/v1/detect/shapes-detector`, { method: "POST", body: picture }),
     classifyAll: () => {
       const failures: unknown[] = [];
@@ -69,7 +52,7 @@ async function devicesRig(count: number): Promise<Rig> {
     },
     [Symbol.asyncDispose]: async () => {
       await running[Symbol.asyncDispose]();
-      await Promise.all(servers.map((server) => server.close(0)));
+      await devices[Symbol.asyncDispose]();
     },
   };
 }
@@ -173,7 +156,7 @@ test("a reload that the device refuses costs nothing", async () => {
 
 test("a swap by one gateway costs callers of another nothing", async () => {
   await using rig = await devicesRig(2);
-  await using other = await startGateway({}, { models: rig.models, pools: rig.pools });
+  await using other = await startGateway({}, rig.options);
   const calls = rig.classifyAll();
 
   const { done } = await other.gateway.devices.swap({ model: "shapes-detector" });
@@ -189,12 +172,10 @@ test("a reload of the configuration lets no device in that is being swapped", as
   const { gateway } = rig;
   const golden = { picture: samplePicture("scene-1"), label: "dragon" };
   await rig.swap({ model: "shapes-detector", golden });
-  const [, detectorPool] = rig.pools;
-  const [shapesPool] = rig.pools;
-  const options = { region, listen: { port: 0 }, models: rig.models };
+  const options = { ...rig.options, listen: { port: 0 } };
 
-  gateway.reload({ ...options, pools: [shapesPool] } as GatewayOptions);
-  gateway.reload({ ...options, pools: [shapesPool, detectorPool] } as GatewayOptions);
+  gateway.reload({ ...options, pools: options.pools.slice(0, 1) });
+  gateway.reload(options);
 
   expect((await gateway.devices.list()).filter(({ isOut }) => isOut)).toHaveLength(1);
   expect(await (await rig.detect()).json()).toMatchObject({ reason: "model-not-ready" });

@@ -7,6 +7,7 @@ import {
   type RegionPlugs,
 } from "@tensorgate/gateway";
 import { CommandError, explainedListenError } from "../command-error.ts";
+import { deviceRoutes } from "../device/device-routes.ts";
 import { type AdminRoute, type AdminServer, startAdminServer } from "./admin-server.ts";
 import type { Log } from "./log.ts";
 import { openTelemetry } from "./open-telemetry.ts";
@@ -47,7 +48,13 @@ export async function startWatchedGateway(parts: WatchedParts): Promise<WatchedG
     onCertificates: log.certificates,
   });
   await listen(gateway, options);
-  const routes = new Map<string, AdminRoute>([["/metrics", telemetry.prometheus]]);
+  const routes: readonly AdminRoute[] = [
+    {
+      ...{ method: "GET", path: "/metrics", isLocal: false },
+      handle: ({ request, response }) => telemetry.prometheus(request, response),
+    },
+    ...deviceRoutes(gateway.devices, log.note),
+  ];
   let adminServer: AdminServer | undefined;
   try {
     adminServer = await startAdminServer(admin, routes);

@@ -86,7 +86,7 @@ test("devices are listed, swapped step by step, and listed again", async () => {
     'westeurope-1: finishing what it has of model "shapes"',
     'westeurope-1: taking model "shapes-detector"',
     "westeurope-1: waiting until the model can be scored",
-    "westeurope-1: scoring a picture",
+    "westeurope-1: checking what it answers",
     "westeurope-1: coming back into rotation",
     '1 device serves model "shapes-detector"',
     "",

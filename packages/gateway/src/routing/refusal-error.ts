@@ -73,22 +73,20 @@ export function refusalError(because: Refusal, facts: RefusalFacts): ScoringErro
   }
 }
 
-/** Least time after which a caller whose model is being loaded may come again, in milliseconds. */
-const leastRetryMs = 1_000;
+/** After which a caller may come again whose model no device holds, in milliseconds: somebody has to do something. */
+const idleRetryMs = 10_000;
+/** The same while a device is swapped to it, where nobody knows for how long, or longer than usual. */
+const swapRetryMs = 1_000;
 /** Names of devices that are told; of more, how many they are. */
 const mostNamed = 8;
 
-function onNoDevice(
-  { model, retryAfterMs }: RefusalFacts,
-  { aliases, swap }: DeviceFacts,
-): ModelNotReadyError {
+function onNoDevice({ model }: RefusalFacts, { aliases, swap }: DeviceFacts): ModelNotReadyError {
   const count = `${aliases.length} ${aliases.length === 1 ? "device" : "devices"}`;
   const which = aliases.length <= mostNamed ? `${count} (${aliases.join(", ")})` : count;
-  const leftMs = swap?.usualMs === undefined ? undefined : swap.usualMs - swap.elapsedMs;
-  const afterMs = leftMs === undefined ? retryAfterMs : Math.max(leastRetryMs, leftMs);
+  const leftMs = (swap?.usualMs ?? 0) - (swap?.elapsedMs ?? 0);
   return new ModelNotReadyError(`no device holds model "${model}" now`, {
     hint: `${which} could hold it; ${swap ? underWay(swap) : "whoever runs the gateway can swap one to it"}`,
-    ...(afterMs !== undefined && { retryAfterMs: afterMs }),
+    retryAfterMs: swap ? Math.max(swapRetryMs, Math.ceil(leftMs)) : idleRetryMs,
   });
 }
 

@@ -124,6 +124,9 @@ export function devices(parts: DevicesParts): ManagedDevices {
     };
   }
 
+  // Numbered in the order of the configuration, before anybody else speaks of them: the same after a restart.
+  for (const { region, id } of places()) aliasOf(region, id);
+
   const list = () => Promise.all(places().map(reported));
 
   function logOf(swapId: string): LoggedSwap {

@@ -105,7 +105,7 @@ function textOf(
         case "load":
           return `${alias}: waiting until the model can be scored`;
         case "check":
-          return `${alias}: scoring a picture`;
+          return `${alias}: checking what it answers`;
         case "readmit":
           return `${alias}: coming back into rotation`;
       }

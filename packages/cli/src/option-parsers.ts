@@ -52,6 +52,13 @@ export function parseCount(text: string): number {
   throw new InvalidArgumentError("it must be a whole number from 1 to 1000.");
 }
 
+/** A number of replicas, none included. */
+export function parseFloor(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value <= 1_000) return value;
+  throw new InvalidArgumentError("it must be a whole number from 0 to 1000.");
+}
+
 export function parseShare(text: string): number {
   const value = Number(text);
   if (text.trim() !== "" && value >= 0 && value <= 1) return value;

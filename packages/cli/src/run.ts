@@ -6,6 +6,7 @@ import { channelsFrom, layoutFrom, runAddModel, sizeFrom } from "./commands/add-
 import { runAttach } from "./commands/attach.ts";
 import { checkConfig, printConfigSchema } from "./commands/config.ts";
 import { runDemo } from "./commands/demo.ts";
+import { asDevice } from "./commands/device-flags.ts";
 import { runDoctor } from "./commands/doctor.ts";
 import { printNewKey } from "./commands/key.ts";
 import { runListModels } from "./commands/list-models.ts";
@@ -113,6 +114,7 @@ function program(): Command {
     .action((options) => runServe(options));
 
   asModelServer(root.command("model-server"));
+  asDevice(root.command("device"));
 
   root
     .command("attach <address>")

@@ -29,6 +29,7 @@ import { assertVersionIsServed, modelCatalog, type Releases, releases } from "./
 import { classifier } from "./models/classify.ts";
 import { detector } from "./models/detect.ts";
 import { embedder } from "./models/embed.ts";
+import { goldenAsker } from "./models/golden-answer.ts";
 import { type ModelOptions, pictureDefaults } from "./models/options.ts";
 import { picturePreparer } from "./models/prepare-picture.ts";
 import { releaseFromOptions } from "./models/release.ts";
@@ -37,7 +38,13 @@ import { responseCache } from "./pipeline/response-cache.ts";
 import type { StateChange } from "./routing/dispatcher/events.ts";
 import { gatewayStatus } from "./routing/gateway-status.ts";
 import { routingDefaults } from "./routing/options.ts";
-import { canServe, readinessOf, replicaCounts } from "./routing/readiness.ts";
+import {
+  canServeAll,
+  isReadyAt,
+  readinessOf,
+  readyCount,
+  replicaCounts,
+} from "./routing/readiness.ts";
 import { replicaAliases } from "./routing/replica-alias.ts";
 import { router } from "./routing/router.ts";
 import { dispatcherSettings, membersOf } from "./routing/settings.ts";
@@ -46,6 +53,7 @@ import { systemClockAndRandom } from "./system-clock.ts";
 import type { CallRecord } from "./telemetry/call-record.ts";
 import { replicaChangeCounter } from "./telemetry/instruments.ts";
 import { telemetry } from "./telemetry/telemetry.ts";
+import { type Devices, devices } from "./upstream/device/devices.ts";
 import { modelWatch } from "./upstream/model-watch.ts";
 import type { Replica } from "./upstream/replica.ts";
 import { replicas } from "./upstream/replicas.ts";
@@ -57,6 +65,8 @@ export interface Gateway {
   readonly port: number;
   /** @throws the system's error if the port is taken */
   listen(): Promise<void>;
+  /** Replicas that hold one model at a time, and how another one comes onto them. */
+  readonly devices: Devices;
   /** How much is under way at this moment. */
   load(): GatewayLoad;
   /** How everything is doing, with the addresses of replicas: for whoever runs the gateway, not for callers. */
@@ -150,7 +160,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   // routing: which region and which replica, when, and another one when that fails
   const aliasOf = replicaAliases();
   const countChange = replicaChangeCounter(meter);
-  const whenReady = waitingRoom(() => routed.status().pools.every(canServe));
+  const whenReady = waitingRoom(() => canServeAll(routed.status(), onDevices.isDevice));
   const routed = router({
     settings: dispatcherSettings(settings.routing ?? {}, {
       ownRegion: region,
@@ -159,6 +169,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     pools: membersOf(upstream.pools),
     probe: watch.probe,
     factsOf: (model, id) => {
+      // Its last call may have ended just now, and it may be gone with it.
       const replica = upstream.find(id);
       return {
         roundTripMs: replica?.roundTripMs(),
@@ -171,10 +182,12 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
       countChange(change);
       parts.onReplica?.({ ...change, alias: aliasOf(change.region, change.replicaId) });
     },
+    devicesOf: (model, residency) => onDevices.devicesOf(model, residency),
     ...{ aliasOf, clock },
   });
   upstream.onChange(() => {
     routed.setPools(membersOf(upstream.pools));
+    onDevices.keepOut();
     whenReady.look();
   });
 
@@ -215,6 +228,16 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     batchSizeOf: (model: string) => batchSize(current.pools, model),
     options: pictures,
   };
+  const onDevices = devices({
+    replicas: upstream,
+    rotation: {
+      ...{ drain: routed.drain, readmit: routed.readmit },
+      isReady: (model, id) => isReadyAt(routed.status(), model, id),
+      readyCount: (model, except) => readyCount(routed.status(), model, except),
+    },
+    askGolden: goldenAsker(pictureTask, clock),
+    ...{ aliasOf, clock },
+  });
   const classify = classifier(pictureTask, clock);
   const detect = detector(pictureTask, clock);
   const embed = embedder(pictureTask);
@@ -308,6 +331,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
       ({ port } = await door.listen());
       if (known.all().some(({ picture }) => picture?.preprocessing)) decoders.warm();
     },
+    devices: onDevices,
     load,
     status: () => status(true),
     reload: (next) => {
@@ -324,6 +348,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
       isClosing = true;
       closing.abort();
       await door.close(graceMs);
+      onDevices.close();
       routed.close();
       upstream.close();
       await decoders.close();

@@ -14,6 +14,15 @@ export type { RegionPlugs } from "./inbound/plugs-rest.ts";
 export type { ModelOptions } from "./models/options.ts";
 export { systemClockAndRandom } from "./system-clock.ts";
 export type { CallRecord } from "./telemetry/call-record.ts";
+export type { DeviceReport, SwapProgress, SwapReport } from "./upstream/device/device-report.ts";
+export type { Devices, StartedSwap } from "./upstream/device/devices.ts";
+export {
+  type GoldenPicture,
+  SwapRefusedError,
+  type SwapRequest,
+  swapDefaults,
+  swapRequestFromJson,
+} from "./upstream/device/swap-request.ts";
 export {
   type BackendFindings,
   type BackendQuestion,

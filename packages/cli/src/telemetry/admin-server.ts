@@ -1,39 +1,63 @@
 import http from "node:http";
 import type { AddressInfo } from "node:net";
+import { adminPath } from "./admin-path.ts";
+import { localRefusal } from "./local-caller.ts";
 
-/** Answers a request of the admin port, or returns false. */
-export type AdminRoute = (request: http.IncomingMessage, response: http.ServerResponse) => void;
+/** One thing that the admin port answers. */
+export interface AdminRoute {
+  readonly method: "GET" | "POST";
+  /** A path; `:name` in it stands for one segment, which may be anything. */
+  readonly path: string;
+  /** Whether only programs of this machine may ask, and no page in a browser of it. */
+  readonly isLocal: boolean;
+  handle(call: AdminCall): void | Promise<void>;
+}
+
+export interface AdminCall {
+  readonly request: http.IncomingMessage;
+  readonly response: http.ServerResponse;
+  /** What the names in the path stand for, in order, decoded. */
+  readonly segments: readonly string[];
+}
 
 export interface AdminServer {
   readonly url: string;
   close(): Promise<void>;
 }
 
-/** Answers with what `value` gives. */
-export function jsonRoute(value: () => unknown): AdminRoute {
-  return (_request, response) => {
-    response.writeHead(200, { "content-type": "application/json", "cache-control": "no-store" });
-    response.end(`${JSON.stringify(value())}\n`);
+/** Answers programs of this machine with what `value` gives. */
+export function jsonRoute(path: string, value: () => object): AdminRoute {
+  return {
+    ...{ method: "GET", path, isLocal: true },
+    handle: ({ response }) => sendJson(response, 200, value()),
   };
 }
 
 /**
  * The second port, for whoever runs the gateway: loopback by default, since nobody is asked for a key.
  *
- * @param routes - by path, answering GET
  * @throws the system's error if the port is taken
  */
 export async function startAdminServer(
   { host, port }: { readonly host: string; readonly port: number },
-  routes: ReadonlyMap<string, AdminRoute>,
+  routes: readonly AdminRoute[],
 ): Promise<AdminServer> {
   const server = http.createServer({ requestTimeout: 10_000, headersTimeout: 10_000 });
+  const list = routes.map(({ method, path }) => `${method} ${path}`).join(", ");
+
   server.on("request", (request, response) => {
-    const route = routes.get((request.url ?? "").split("?", 1)[0] ?? "");
-    if (route && request.method === "GET") return route(request, response);
-    response.writeHead(route ? 405 : 404, { "content-type": "text/plain" });
-    response.end(`here are: GET ${[...routes.keys()].join(", GET ")}\n`);
+    const found = routes.flatMap((route) => {
+      const segments = adminPath(route.path, request.url ?? "");
+      return segments ? [{ route, segments }] : [];
+    });
+    const match = found.find(({ route }) => route.method === request.method);
+    if (!match) return sendText(response, found.length > 0 ? 405 : 404, `here are: ${list}\n`);
+    const { route, segments } = match;
+    const refusal = route.isLocal ? localRefusal(request) : undefined;
+    if (refusal) return sendJson(response, refusal.status, { error: refusal.message });
+    answer(route, { request, response, segments });
   });
+
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen({ host, port }, resolve);
@@ -47,4 +71,28 @@ export async function startAdminServer(
         server.closeAllConnections();
       }),
   };
+}
+
+/** Whoever runs the gateway is told what went wrong in it. */
+function answer(route: AdminRoute, call: AdminCall): void {
+  const failed = (thrown: unknown) => {
+    const error = thrown instanceof Error ? thrown.message : String(thrown);
+    if (call.response.headersSent) call.response.destroy();
+    else sendJson(call.response, 500, { error });
+  };
+  try {
+    void Promise.resolve(route.handle(call)).catch(failed);
+  } catch (thrown) {
+    failed(thrown);
+  }
+}
+
+function sendText(response: http.ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { "content-type": "text/plain" });
+  response.end(text);
+}
+
+export function sendJson(response: http.ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store" });
+  response.end(`${JSON.stringify(body)}\n`);
 }

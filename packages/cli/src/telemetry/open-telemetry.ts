@@ -1,3 +1,4 @@
+import type { RequestListener } from "node:http";
 import type {
   MeterProvider as MeterProviderApi,
   TracerProvider as TracerProviderApi,
@@ -27,7 +28,6 @@ import {
 } from "@opentelemetry/sdk-trace";
 import { version } from "@tensorgate/gateway";
 import { CommandError } from "../command-error.ts";
-import type { AdminRoute } from "./admin-server.ts";
 import { observeProcess } from "./process-metrics.ts";
 
 export interface OpenTelemetry {
@@ -35,7 +35,7 @@ export interface OpenTelemetry {
   /** Absent where no spans are exported, and then none are made. */
   readonly tracerProvider?: TracerProviderApi;
   /** Metrics as Prometheus reads them. */
-  readonly prometheus: AdminRoute;
+  readonly prometheus: RequestListener;
   /** Sends what is left. */
   close(): Promise<void>;
 }

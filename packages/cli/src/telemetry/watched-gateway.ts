@@ -8,6 +8,7 @@ import {
   type RegionPlugs,
 } from "@tensorgate/gateway";
 import { CommandError, explainedListenError } from "../command-error.ts";
+import { deviceRoutes } from "../device/device-routes.ts";
 import { type AdminRoute, type AdminServer, jsonRoute, startAdminServer } from "./admin-server.ts";
 import type { Log } from "./log.ts";
 import { openTelemetry } from "./open-telemetry.ts";
@@ -49,10 +50,14 @@ export async function startWatchedGateway(parts: WatchedParts): Promise<WatchedG
     onReplica: log.replica,
   });
   await listen(gateway, options);
-  const routes = new Map<string, AdminRoute>([
-    ["/metrics", telemetry.prometheus],
-    ["/status", jsonRoute(gateway.status)],
-  ]);
+  const routes: readonly AdminRoute[] = [
+    {
+      ...{ method: "GET", path: "/metrics", isLocal: false },
+      handle: ({ request, response }) => telemetry.prometheus(request, response),
+    },
+    jsonRoute("/status", gateway.status),
+    ...deviceRoutes(gateway.devices, log.note),
+  ];
   let adminServer: AdminServer | undefined;
   try {
     adminServer = await startAdminServer(admin, routes);

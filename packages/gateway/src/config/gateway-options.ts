@@ -21,6 +21,7 @@ import {
 import { type CacheOptions, cacheSchema } from "../pipeline/options.ts";
 import { type RoutingOptions, routingSchema } from "../routing/options.ts";
 import { type ChannelOptions, channelSchema } from "../upstream/options.ts";
+import { sharedDeviceFaults } from "./exclusive-pools.ts";
 import { type PoolOptions, poolSchema } from "./pool-options.ts";
 
 export type { PoolOptions };
@@ -97,6 +98,9 @@ export const gatewaySchema: z.ZodType<GatewayOptions> = z
         message: `there is no model "${model}"; models: ${names.join(", ")}. An entry \`- name: ${model}\` is enough to score it by tensors`,
       });
     });
+    for (const { index, message } of sharedDeviceFaults(options.pools)) {
+      context.addIssue({ code: "custom", path: ["pools", index, "replicas"], message });
+    }
     const ids = (options.keys ?? []).map(({ id }) => id);
     ids.forEach((id, index) => {
       if (ids.indexOf(id) === index) return;

@@ -33,6 +33,27 @@ test.each([
   expect(poolOf({ ...to, ...withKey(true) })).not.toThrow();
 });
 
+test.each([
+  { gateway: "http://gateway.example", because: "a gateway knows itself what its replicas are" },
+  { replicas: ["fpga:80"], dialect: "azure-fpga", because: "a container has one model for good" },
+])("$because, so it is not exclusive", ({ because, ...pool }) => {
+  expect(poolOf({ ...pool, exclusive: true })).toThrow(`pools[0].exclusive: ${because}`);
+});
+
+test("a device that two pools name is reached in the same way by both", () => {
+  const pools = (other: object) => () =>
+    checkedOptions({
+      pools: [
+        { model: "a", region: "r", replicas: ["fpga:80"], exclusive: true },
+        { model: "b", region: "r", replicas: ["fpga:80"], ...other },
+      ],
+    });
+
+  expect(pools({ exclusive: true })).not.toThrow();
+  expect(pools({})).toThrow("pools[1].replicas: fpga:80 is a device that pools[0] names, too");
+  expect(pools({ exclusive: true, tls: {} })).toThrow("must be alike");
+});
+
 test.each(["fpga", "dns:///fpga", "dns://8.8.8.8/fpga:80", "fd00::1:80", "https://fpga:80"])(
   "%s is no address of a replica",
   (to) => {

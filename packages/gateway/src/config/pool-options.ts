@@ -35,6 +35,13 @@ export interface PoolOptions {
    * `auto`.
    */
   readonly parallelism?: number | "auto";
+  /**
+   * Whether each replica is a device that holds one model at a time, as an FPGA does. Pools of other models may name the
+   * same replicas: each serves the model that it holds, and a swap makes it hold another. `parallelism` is 1 unless it
+   * is given.
+   * @default false
+   */
+  readonly exclusive?: boolean;
   /** TLS to the replicas; `{}` trusts whom the system trusts. Without it they are spoken to in plaintext. */
   readonly tls?: ReplicaTlsOptions;
   /** The gateway's own key at the replicas. */
@@ -90,6 +97,10 @@ export const poolSchema: z.ZodType<PoolOptions> = z
       .union([z.int().min(1).max(1_024), z.literal("auto")])
       .optional()
       .describe("Calls that each replica works on at once; auto where that is to be learnt."),
+    exclusive: z
+      .boolean()
+      .optional()
+      .describe("Whether each replica is a device that holds one model at a time."),
     tls: replicaTlsSchema.optional().describe("TLS to the replicas."),
     key: upstreamKeySchema.optional().describe("The gateway's own key at the replicas."),
   })
@@ -112,6 +123,7 @@ function* faultsOf(pool: PoolOptions): Iterable<PoolFault> {
     yield { message: "give one of replicas and gateway" };
   }
   if (gateway !== undefined) yield* gatewayFaults(gateway, pool);
+  if (pool.exclusive) yield* exclusiveFaults(pool);
   if (service !== undefined && !dialect?.startsWith("azure-fpga")) {
     const message = "only the dialects azure-fpga and azure-fpga-preview have services";
     yield { at: "service", message };
@@ -124,6 +136,19 @@ function* faultsOf(pool: PoolOptions): Iterable<PoolFault> {
     yield {
       at: "key",
       message: `the key would go to ${open} in plaintext: ${how}, or allowPlaintext: true where something else encrypts`,
+    };
+  }
+}
+
+function* exclusiveFaults({ gateway, dialect }: PoolOptions): Iterable<PoolFault> {
+  const at = "exclusive";
+  if (gateway !== undefined) {
+    yield { at, message: "a gateway knows itself what its replicas are" };
+  }
+  if (dialect?.startsWith("azure-fpga")) {
+    yield {
+      at,
+      message: "a container has one model for good: only TensorFlow Serving takes another",
     };
   }
 }

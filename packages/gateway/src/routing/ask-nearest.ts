@@ -1,12 +1,13 @@
 import { type CallContext, ScoringError } from "@tensorgate/core";
 import { type Attempt, attemptFailure } from "./attempt.ts";
 import type { PoolReport, ReplicaReport } from "./dispatcher/dispatcher-status.ts";
-import { refusalError } from "./refusal-error.ts";
+import { type DeviceFacts, refusalError } from "./refusal-error.ts";
 
 export interface Question {
   readonly model: string;
   readonly call: CallContext;
   readonly pools: readonly PoolReport[];
+  readonly devices?: DeviceFacts | undefined;
 }
 
 /** Replicas that are asked before the last failure is told. */
@@ -20,7 +21,7 @@ const mostAsked = 4;
  */
 export async function askNearest<Answer>(
   attempt: Attempt<Answer>,
-  { model, call, pools }: Question,
+  { model, call, pools, devices }: Question,
 ): Promise<Answer> {
   const { residency, region: wish } = call.wishes;
   const ofModel = pools.filter((pool) => pool.model === model);
@@ -43,7 +44,8 @@ export async function askNearest<Answer>(
     }
   }
   const isLoading = replicas.some(({ state }) => state === "warming");
-  throw lastError ?? refusalError(isLoading ? "model-not-ready" : "no-replica", { model, regions });
+  const facts = { model, regions, devices };
+  throw lastError ?? refusalError(isLoading ? "model-not-ready" : "no-replica", facts);
 }
 
 function isServing({ state }: ReplicaReport): boolean {

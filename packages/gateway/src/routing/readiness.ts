@@ -1,4 +1,8 @@
-import type { DispatcherStatus, PoolReport } from "./dispatcher/dispatcher-status.ts";
+import type {
+  DispatcherStatus,
+  PoolReport,
+  ReplicaReport,
+} from "./dispatcher/dispatcher-status.ts";
 import { type ReplicaStateName, replicaStates } from "./dispatcher/events.ts";
 
 export interface Readiness {
@@ -17,7 +21,48 @@ export function readinessOf(
 }
 
 export function canServe({ replicas }: PoolReport): boolean {
-  return replicas.some(({ state }) => state === "ready" || state === "returning");
+  return replicas.some(isInRotation);
+}
+
+function isInRotation({ state }: ReplicaReport): boolean {
+  return state === "ready" || state === "returning";
+}
+
+/**
+ * Whether nothing more is to come: every pool can serve, but those whose devices hold another model.
+ *
+ * @param isDevice - whether a replica holds one model at a time
+ */
+export function canServeAll(
+  { pools }: DispatcherStatus,
+  isDevice: (replicaId: string) => boolean,
+): boolean {
+  const serving = new Set(
+    pools.flatMap(({ replicas }) => replicas.filter(isInRotation)).map(({ id }) => id),
+  );
+  const isHeldByOther = (pool: PoolReport) =>
+    pool.replicas.some(({ id }) => serving.has(id) && isDevice(id));
+  return pools.every((pool) => canServe(pool) || isHeldByOther(pool));
+}
+
+/** How many replicas of a model are in rotation anywhere, those of `except` left out. */
+export function readyCount(
+  { pools }: DispatcherStatus,
+  model: string,
+  except: ReadonlySet<string> = new Set(),
+): number {
+  return readyIds(pools, model).filter((id) => !except.has(id)).length;
+}
+
+/** Whether calls of a model go to a replica. */
+export function isReadyAt({ pools }: DispatcherStatus, model: string, replicaId: string): boolean {
+  return readyIds(pools, model).includes(replicaId);
+}
+
+function readyIds(pools: readonly PoolReport[], model: string): readonly string[] {
+  return pools
+    .filter((pool) => pool.model === model)
+    .flatMap(({ replicas }) => replicas.filter(isInRotation).map(({ id }) => id));
 }
 
 export interface ReplicaCount {

@@ -16,14 +16,27 @@ export interface RefusalFacts {
   readonly retryAfterMs?: number;
   /** What the last attempt failed with. */
   readonly lastError?: ScoringError | undefined;
+  /** Where it is served by devices that hold one model at a time. */
+  readonly devices?: DeviceFacts | undefined;
+}
+
+/** The devices that could hold a model. */
+export interface DeviceFacts {
+  /** What callers know them by. */
+  readonly aliases: readonly string[];
+  /** Whether one of them is kept from calls, so that it is not lost. */
+  readonly isAnyOut: boolean;
+  /** Where one is being swapped to the model: since when, and what it usually takes, in milliseconds. */
+  readonly swap?: { readonly elapsedMs: number; readonly usualMs?: number };
 }
 
 /** What a caller is told whose request ended without an answer. */
 export function refusalError(because: Refusal, facts: RefusalFacts): ScoringError {
-  const { model, regions, lastError } = facts;
+  const { model, regions, lastError, devices } = facts;
   const retry = facts.retryAfterMs === undefined ? {} : { retryAfterMs: facts.retryAfterMs };
   switch (because) {
     case "attempt-failed":
+      if (devices && lastError instanceof ModelNotReadyError) return onNoDevice(facts, devices);
       return lastError ?? new NoReplicaError(`no replica of model "${model}" answered`, retry);
     case "deadline":
       return new DeadlineExceededError("the deadline would pass before a replica could answer", {
@@ -35,11 +48,13 @@ export function refusalError(because: Refusal, facts: RefusalFacts): ScoringErro
         { field: "x-tensorgate-residency" },
       );
     case "model-not-ready":
+      if (devices) return onNoDevice(facts, devices);
       return new ModelNotReadyError(`model "${model}" is still being loaded`, {
         ...retry,
         hint: "an FPGA takes minutes; /readyz says more",
       });
     case "no-replica":
+      if (devices?.isAnyOut) return onNoDevice(facts, devices);
       return new NoReplicaError(`no replica of model "${model}" can take a call now`, {
         ...retry,
         hint: "its replicas are out of reach; /readyz and the gateway's log say more",
@@ -56,4 +71,32 @@ export function refusalError(because: Refusal, facts: RefusalFacts): ScoringErro
         hint: "it is not tried at a third one; send something else",
       });
   }
+}
+
+/** After which a caller may come again whose model no device holds, in milliseconds: somebody has to do something. */
+const idleRetryMs = 10_000;
+/** The same while a device is swapped to it, where nobody knows for how long, or longer than usual. */
+const swapRetryMs = 1_000;
+/** Names of devices that are told; of more, how many they are. */
+const mostNamed = 8;
+
+function onNoDevice({ model }: RefusalFacts, { aliases, swap }: DeviceFacts): ModelNotReadyError {
+  const count = `${aliases.length} ${aliases.length === 1 ? "device" : "devices"}`;
+  const which = aliases.length <= mostNamed ? `${count} (${aliases.join(", ")})` : count;
+  const leftMs = (swap?.usualMs ?? 0) - (swap?.elapsedMs ?? 0);
+  return new ModelNotReadyError(`no device holds model "${model}" now`, {
+    hint: `${which} could hold it; ${swap ? underWay(swap) : "whoever runs the gateway can swap one to it"}`,
+    retryAfterMs: swap ? Math.max(swapRetryMs, Math.ceil(leftMs)) : idleRetryMs,
+  });
+}
+
+function underWay({ elapsedMs, usualMs }: NonNullable<DeviceFacts["swap"]>): string {
+  const since = `one is being swapped to it since ${seconds(elapsedMs)}`;
+  if (usualMs === undefined) return since;
+  const left = usualMs - elapsedMs;
+  return left > 0 ? `${since}, ready in about ${seconds(left)}` : `${since}, longer than usual`;
+}
+
+function seconds(durationMs: number): string {
+  return `${Math.ceil(durationMs / 1_000)} s`;
 }

@@ -14,7 +14,7 @@ import type {
   StateChange,
 } from "./dispatcher/events.ts";
 import { drainWatch } from "./drain-watch.ts";
-import { refusalError } from "./refusal-error.ts";
+import { type DeviceFacts, refusalError } from "./refusal-error.ts";
 import { type AliasOf, namedStep } from "./replica-alias.ts";
 import { type AttemptedCall, type Outcome, runningAttempts } from "./running-attempts.ts";
 
@@ -37,6 +37,8 @@ export interface RouterParts {
   readonly onChange: (change: StateChange) => void;
   /** What callers are told of a replica. */
   readonly aliasOf: AliasOf;
+  /** What callers are told of a model that no replica has, where devices hold one at a time. */
+  readonly devicesOf?: (model: string, residency?: readonly string[]) => DeviceFacts | undefined;
   readonly clock: Clock;
 }
 
@@ -68,7 +70,7 @@ interface OpenCall extends AttemptedCall {
 
 /** Runs a dispatcher behind real calls: with a clock, attempts, probes and the callers' signals. */
 export function router(parts: RouterParts): Router {
-  const { settings, probe, factsOf, onChange, aliasOf, clock } = parts;
+  const { settings, probe, factsOf, onChange, aliasOf, devicesOf, clock } = parts;
   const core: Dispatcher = dispatcher(settings);
   const calls = new Map<number, OpenCall>();
   const running = runningAttempts(clock);
@@ -163,6 +165,7 @@ export function router(parts: RouterParts): Router {
     tellCaller(open, trace);
     const error = refusalError(because, {
       ...{ model: open.model, regions: regionsOf(open.model) },
+      devices: devicesOf?.(open.model, open.call.wishes.residency),
       ...(retryAfterMs !== undefined && { retryAfterMs }),
       ...(last && "error" in last && { lastError: last.error }),
     });
@@ -241,7 +244,10 @@ export function router(parts: RouterParts): Router {
   return {
     dispatch,
     ask: (model, call, attempt) =>
-      askNearest(attempt, { model, call, pools: core.status(clock.nowMs()).pools }),
+      askNearest(attempt, {
+        ...{ model, call, pools: core.status(clock.nowMs()).pools },
+        devices: devicesOf?.(model, call.wishes.residency),
+      }),
     regionsOf,
     setPools: (next) => {
       pools = next;

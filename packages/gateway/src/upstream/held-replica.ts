@@ -1,6 +1,7 @@
 import type { Clock } from "@tensorgate/core";
 import type { ModelTensorNames } from "@tensorgate/tf-serving";
 import { type Credentials, credentials } from "./credentials.ts";
+import { exclusiveReplica } from "./device/exclusive-replica.ts";
 import { azureFpgaReplica, serviceRoute } from "./dialects/azure-fpga.ts";
 import { tensorflowServingReplica } from "./dialects/tensorflow-serving.ts";
 import { peerHeaders, peerReplica } from "./dialects/tensorgate-peer.ts";
@@ -65,10 +66,10 @@ export function heldReplica(
   return { replica: replicaOver(channel), close: channel.close };
 
   function replicaOver(over: UnaryChannel): Replica {
-    const { dialect = "tensorflow-serving", gateway, region } = pool;
+    const { dialect = "tensorflow-serving", gateway, region, exclusive = false } = pool;
     if (gateway !== undefined) return peerReplica(over, { region, clock });
-    return dialect === "tensorflow-serving"
-      ? tensorflowServingReplica(over, tensorNamesOf)
-      : azureFpgaReplica(over, tensorNamesOf, dialect);
+    if (dialect !== "tensorflow-serving") return azureFpgaReplica(over, tensorNamesOf, dialect);
+    const stock = tensorflowServingReplica(over, tensorNamesOf);
+    return exclusive ? exclusiveReplica(stock) : stock;
   }
 }

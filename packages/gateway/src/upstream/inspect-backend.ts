@@ -2,14 +2,12 @@ import {
   bytesTensor,
   type CallContext,
   type Clock,
-  DeadlineExceededError,
   elementCount,
   FailedPreconditionError,
   float32Tensor,
   ModelNotReadyError,
   type ScoreResponse,
   ScoringError,
-  stageTimes,
   type Tensor,
   UnknownModelError,
   UpstreamAnsweredError,
@@ -21,6 +19,7 @@ import {
   type ModelTensorNames,
   signaturesFromMetadata,
 } from "@tensorgate/tf-serving";
+import { boundedCall } from "./bounded-call.ts";
 import { credentials } from "./credentials.ts";
 import { azureFpgaReplica, serviceRoute } from "./dialects/azure-fpga.ts";
 import { tensorflowServingReplica } from "./dialects/tensorflow-serving.ts";
@@ -83,11 +82,11 @@ const containerInputs: readonly (readonly [string, "azure-fpga" | "azure-fpga-pr
  * @throws SettingError if a file of `tls` or the key cannot be used
  */
 export async function inspectBackend(question: BackendQuestion): Promise<BackendFindings> {
-  const { address, tls, key, service, dialect, clock } = question;
+  const { address, tls, key, service, dialect, timeoutMs, clock } = question;
   const channel = unaryChannel({
     address,
     clock,
-    settings: { ...channelDefaults, connectTimeoutMs: Math.min(question.timeoutMs, 5_000) },
+    settings: { ...channelDefaults, connectTimeoutMs: Math.min(timeoutMs, 5_000) },
     credentials: credentials(
       {
         tls,
@@ -98,7 +97,7 @@ export async function inspectBackend(question: BackendQuestion): Promise<Backend
       "the backend",
     ),
   });
-  const ask: Ask = (work) => withDeadline(work, question.timeoutMs, clock);
+  const ask: Ask = (work) => boundedCall(work, { requestId: "attach", timeoutMs, clock });
   const container = (of: "azure-fpga" | "azure-fpga-preview") =>
     azureFpgaReplica(channel, () => noNames, of);
   try {
@@ -240,22 +239,4 @@ function scored(
     outputFilter: [],
   };
   return ask((call) => replica.score(request, call));
-}
-
-async function withDeadline<Answer>(
-  work: (call: CallContext) => Promise<Answer>,
-  timeoutMs: number,
-  clock: Clock,
-): Promise<Answer> {
-  const controller = new AbortController();
-  using _timer = clock.setTimer(timeoutMs, () =>
-    controller.abort(new DeadlineExceededError(`no answer within ${timeoutMs} ms`)),
-  );
-  return work({
-    requestId: "attach",
-    deadline: { atMs: clock.nowMs() + timeoutMs },
-    signal: controller.signal,
-    wishes: {},
-    times: stageTimes(),
-  });
 }

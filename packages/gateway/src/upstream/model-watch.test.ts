@@ -39,7 +39,16 @@ function watched(initial: Readonly<Record<string, Behaviour>>) {
   let replicaIds = Object.keys(initial);
   const replicas: Replicas = {
     get pools() {
-      return [{ model: "m", region: "r", replicaIds, isGateway: false, parallelism: 1 }];
+      return [
+        {
+          model: "m",
+          region: "r",
+          replicaIds,
+          isGateway: false,
+          isExclusive: false,
+          parallelism: 1,
+        },
+      ];
     },
     get: replica,
     find: replica,

@@ -1,11 +1,6 @@
-import {
-  type CallContext,
-  type Clock,
-  DeadlineExceededError,
-  type Signature,
-  stageTimes,
-} from "@tensorgate/core";
+import type { CallContext, Clock, Signature } from "@tensorgate/core";
 import { signaturesFromMetadata } from "@tensorgate/tf-serving";
+import { boundedCall } from "./bounded-call.ts";
 import type { ReplicaState } from "./replica.ts";
 import type { Replicas } from "./replicas.ts";
 
@@ -97,26 +92,20 @@ export function modelWatch(replicas: Replicas, { timeoutMs, clock }: WatchParts)
     signatureOf: (model) => models.get(model)?.signature,
 
     probe: async (model, replicaId) => {
-      const controller = new AbortController();
-      using _timer = clock.setTimer(timeoutMs, () =>
-        controller.abort(new DeadlineExceededError(`no answer within ${timeoutMs} ms`)),
-      );
-      const call = {
-        requestId: "probe",
-        deadline: { atMs: clock.nowMs() + timeoutMs },
-        signal: controller.signal,
-        wishes: {},
-        times: stageTimes(),
-      };
       try {
-        const found = await replicas.get(replicaId).probe(model, call);
-        // It may have been dropped while it was asked.
-        if (!membersOf(model).has(replicaId)) return "lost";
-        const known = knowledgeOf(model);
-        known.told.set(replicaId, found);
-        if (found.isReady) known.inherited = [];
-        if (found.isReady) await learnSignature(model, replicaId, call);
-        return found.isReady ? "ready" : "warming";
+        return await boundedCall(
+          async (call) => {
+            const found = await replicas.get(replicaId).probe(model, call);
+            // It may have been dropped while it was asked.
+            if (!membersOf(model).has(replicaId)) return "lost";
+            const known = knowledgeOf(model);
+            known.told.set(replicaId, found);
+            if (found.isReady) known.inherited = [];
+            if (found.isReady) await learnSignature(model, replicaId, call);
+            return found.isReady ? "ready" : "warming";
+          },
+          { requestId: "probe", timeoutMs, clock },
+        );
       } catch {
         return "lost";
       }

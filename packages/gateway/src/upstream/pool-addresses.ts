@@ -16,6 +16,8 @@ export interface PoolAddresses {
   readonly key?: UpstreamKeyOptions;
   /** Requests that a replica works on at once; one for a device, and learnt for a server unless it is given. */
   readonly parallelism?: number | "auto";
+  /** Whether each replica is a device that holds one model at a time. */
+  readonly exclusive?: boolean;
 }
 
 /** What routing may know of a pool: ids mean nothing to it. */
@@ -26,6 +28,8 @@ export interface PoolMembers {
   readonly replicaIds: readonly string[];
   /** Whether the region is entered by its own gateway, which has a queue and sees all of the region's load. */
   readonly isGateway: boolean;
+  /** Whether each replica is a device that holds one model at a time. */
+  readonly isExclusive: boolean;
   /** Requests that each of them works on at once. */
   readonly parallelism: number | "auto";
 }
@@ -38,8 +42,9 @@ export function addressesOf({ replicas = [], gateway }: PoolAddresses): readonly
 }
 
 /** A device does one after the other; of a server nobody knows. */
-export function parallelismOf({ parallelism, dialect }: PoolAddresses): number | "auto" {
-  return parallelism ?? (dialect?.startsWith("azure-fpga") ? 1 : "auto");
+export function parallelismOf(pool: PoolAddresses): number | "auto" {
+  const { parallelism, dialect, exclusive = false } = pool;
+  return parallelism ?? (exclusive || dialect?.startsWith("azure-fpga") ? 1 : "auto");
 }
 
 /** What a pool says of TLS; a gateway's URL says whether there is any. */

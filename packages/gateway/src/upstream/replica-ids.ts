@@ -10,12 +10,13 @@ export function replicaIds(): ReplicaIds {
 
   return (address, pool) => {
     const place = placeOf(address);
-    const { key, dialect = "tensorflow-serving", service, gateway, region } = pool;
+    const { key, dialect = "tensorflow-serving", service, gateway, region, exclusive } = pool;
     const tls = tlsOf(pool);
     // A gateway is told in which region the call may be served.
     const entered = gateway === undefined ? undefined : region;
-    if (!tls && !key && !service && !entered && dialect === "tensorflow-serving") return place;
-    const made = JSON.stringify([tls, key, dialect, service, entered]);
+    const isPlain = !tls && !key && !service && !entered && !exclusive;
+    if (isPlain && dialect === "tensorflow-serving") return place;
+    const made = JSON.stringify([tls, key, dialect, service, entered, exclusive]);
     const number = numbers.get(made) ?? numbers.size + 1;
     numbers.set(made, number);
     return `${place}#${number}`;

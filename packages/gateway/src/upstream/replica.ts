@@ -30,6 +30,19 @@ export interface Replica {
     modelSpec: ModelSpec,
     call: CallContext,
   ) => Promise<GetModelMetadataResponse>;
+  /**
+   * Makes it serve these models and no others, and ends when they are there; absent where the dialect has no such call.
+   *
+   * @throws ScoringError if the call fails, or its reply says that a model could not be loaded
+   */
+  readonly reload?: (models: readonly ModelSource[], call: CallContext) => Promise<void>;
+}
+
+/** A model as a server finds it. */
+export interface ModelSource {
+  readonly name: string;
+  /** Folder with a folder for each version, as the server sees it; empty where it knows the model by its name. */
+  readonly basePath: string;
 }
 
 /** What a probe found. */

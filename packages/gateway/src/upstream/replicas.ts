@@ -86,11 +86,12 @@ export function replicas(initial: readonly PoolAddresses[], parts: ReplicaParts)
   }
 
   function membersOf(of: CheckedPool): PoolMembers {
-    const { model, region, gateway } = of.pool;
+    const { model, region, gateway, exclusive: isExclusive = false } = of.pool;
     const found = addressesOf(of.pool).flatMap((each) => sources.get(each)?.addresses ?? []);
     const replicaIds = [...new Set(found.map((each) => hold(each, of)))];
     const parallelism = parallelismOf(of.pool);
-    return { model, region, replicaIds, parallelism, isGateway: gateway !== undefined };
+    const isGateway = gateway !== undefined;
+    return { model, region, replicaIds, parallelism, isGateway, isExclusive };
   }
 
   /** Brings replicas in line with pools and sources. */

@@ -1,5 +1,5 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import type { CallContext, ModelSpec } from "@tensorgate/core";
+import { type CallContext, type ModelSpec, UpstreamAnsweredError } from "@tensorgate/core";
 import {
   GetModelMetadataRequestSchema,
   GetModelMetadataResponseSchema,
@@ -10,12 +10,16 @@ import {
   ModelVersionStatus_State as State,
 } from "@tensorgate/proto/tensorflow_serving/get_model_status";
 import {
+  ReloadConfigRequestSchema,
+  ReloadConfigResponseSchema,
+} from "@tensorgate/proto/tensorflow_serving/model_management";
+import {
   type ModelTensorNames,
   predictRequestSegments,
   scoreResponseFromPredictResponse,
   underOurNames,
 } from "@tensorgate/tf-serving";
-import { type Replica, saysSeeded } from "../replica.ts";
+import { type ModelSource, type Replica, saysSeeded } from "../replica.ts";
 import type { UnaryChannel } from "../transport/unary-channel.ts";
 import { onWire, predictPath, readReply } from "./predict-call.ts";
 
@@ -74,7 +78,28 @@ export function tensorflowServingReplica(
       );
       return readReply(() => fromBinary(GetModelMetadataResponseSchema, message));
     },
+
+    reload: async (models, call) => {
+      const { message } = await channel.unary(
+        "/tensorflow.serving.ModelService/HandleReloadConfigRequest",
+        [toBinary(ReloadConfigRequestSchema, reloadMessage(models))],
+        call,
+      );
+      const { status } = readReply(() => fromBinary(ReloadConfigResponseSchema, message));
+      // A stock server fails the call instead; others answer it, and say here which model could not be loaded.
+      if (status && status.errorCode !== 0) {
+        throw new UpstreamAnsweredError(status.errorMessage, status.errorCode);
+      }
+    },
   };
+}
+
+function reloadMessage(models: readonly ModelSource[]) {
+  // Without a platform a stock server refuses the list, and this is the only one that it has.
+  const config = models.map((model) => ({ ...model, modelPlatform: "tensorflow" }));
+  return create(ReloadConfigRequestSchema, {
+    config: { config: { case: "modelConfigList", value: { config } } },
+  });
 }
 
 function modelSpecMessage({ name, version, versionLabel }: ModelSpec) {

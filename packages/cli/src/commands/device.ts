@@ -1,0 +1,117 @@
+import { readFileSync } from "node:fs";
+import type { DeviceReport, SwapReport } from "@tensorgate/gateway";
+import { CommandError } from "../command-error.ts";
+import { type AdminClient, adminClient } from "../device/admin-client.ts";
+import { stepLines } from "../device/step-lines.ts";
+import { aligned } from "./list-models.ts";
+
+export interface DeviceOptions {
+  readonly adminUrl: string;
+  readonly json?: boolean;
+}
+
+/** Prints what the devices of a gateway hold. */
+export async function runDeviceList({ adminUrl, json }: DeviceOptions): Promise<void> {
+  const devices = await adminClient(adminUrl).devices();
+  if (json) return print(devices.map((device) => JSON.stringify(device)));
+  if (devices.length === 0) {
+    throw new CommandError("the gateway has no devices: no pool of it says exclusive: true");
+  }
+  print(aligned([heading, ...devices.map(cells)]));
+}
+
+const heading = ["device", "address", "region", "state", "model", "calls", "could hold"];
+
+function cells(device: DeviceReport): readonly string[] {
+  const { alias, address, region, state, model = "", isOut, models } = device;
+  const calls = isOut ? "kept away" : state === "ready" ? "yes" : "no";
+  return [alias, address, region, state, model, calls, models.join(" ")];
+}
+
+export interface DeviceSwapOptions extends DeviceOptions {
+  readonly basePath?: string;
+  readonly device?: readonly string[];
+  readonly count?: number;
+  readonly floor?: number;
+  readonly force?: boolean;
+  /** Path of a picture. */
+  readonly golden?: string;
+  readonly expect?: string;
+  /** In milliseconds. */
+  readonly timeout?: number;
+}
+
+/** Makes devices hold a model, and tells every step; the exit code is 1 unless all of them do in the end. */
+export async function runDeviceSwap(model: string, options: DeviceSwapOptions): Promise<void> {
+  const client = adminClient(options.adminUrl);
+  const id = await client.swap(requestOf(model, options));
+  if (options.json) {
+    for await (const step of client.progress(id)) print([JSON.stringify(step)]);
+  } else {
+    await showProgress(client, id);
+  }
+  const report = await client.report(id);
+  if (report.state !== "done") throw new CommandError(endOf(report));
+}
+
+async function showProgress(client: AdminClient, id: string): Promise<void> {
+  const { stdout, stderr } = process;
+  const shown = stepLines({ out: stdout, terminal: stderr, nowMs: () => performance.now() });
+  if (stderr.isTTY) {
+    stderr.write(`swap ${id}; it goes on after Ctrl-C, tensorgate device abort ${id} ends it\n`);
+  }
+  const ticking = setInterval(shown.tick, 1_000).unref();
+  try {
+    for await (const step of client.progress(id)) shown.step(step);
+  } finally {
+    clearInterval(ticking);
+    shown.end();
+  }
+}
+
+function requestOf(model: string, options: DeviceSwapOptions): object {
+  const { basePath, device, count, force, golden, expect: label, timeout: timeoutMs } = options;
+  const floor = force ? 0 : options.floor;
+  const picture = golden === undefined ? undefined : pictureOf(golden);
+  // JSON leaves out what is undefined.
+  return {
+    ...{ model, basePath, replicas: device, count, floor, timeoutMs },
+    ...((picture !== undefined || label !== undefined) && { golden: { picture, label } }),
+  };
+}
+
+function pictureOf(path: string): string {
+  try {
+    return readFileSync(path).toString("base64");
+  } catch (thrown) {
+    const reason = thrown instanceof Error ? thrown.message : String(thrown);
+    throw new CommandError(`the golden picture cannot be read: ${reason}`);
+  }
+}
+
+/** Ends the swap that is named, or else the one that is under way. */
+export async function runDeviceAbort(
+  id: string | undefined,
+  { adminUrl, json }: DeviceOptions,
+): Promise<void> {
+  const client = adminClient(adminUrl);
+  const report = await client.abort(id ?? (await idUnderWay(client)));
+  if (json) return print([JSON.stringify(report)]);
+  const isUnderWay = report.state === "aborting";
+  print([isUnderWay ? `swap ${report.id} ends with the device that it is at` : endOf(report)]);
+}
+
+async function idUnderWay(client: AdminClient): Promise<string> {
+  const running = (await client.swaps()).find(({ state }) => /^(running|aborting)$/.test(state));
+  if (running) return running.id;
+  throw new CommandError("no swap is under way");
+}
+
+function endOf({ id, state, because }: SwapReport): string {
+  const how = state === "done" || state === "aborted" ? `is ${state}` : state;
+  return because === undefined ? `swap ${id} ${how}` : `swap ${id} ${how}: ${because}`;
+}
+
+function print(lines: readonly string[]): void {
+  if (lines.length > 0) process.stdout.write(`${lines.join("\n")}\n`);
+}

@@ -1,0 +1,77 @@
+import type { DeviceReport, SwapProgress, SwapReport } from "@tensorgate/gateway";
+import { CommandError } from "../command-error.ts";
+
+/** The devices of a gateway, asked by its admin port. Everything fails with a CommandError. */
+export interface AdminClient {
+  devices(): Promise<readonly DeviceReport[]>;
+  /** @param request - as the admin port wants it. @returns the id of the swap that was begun */
+  swap(request: object): Promise<string>;
+  swaps(): Promise<readonly SwapReport[]>;
+  report(swapId: string): Promise<SwapReport>;
+  abort(swapId: string): Promise<SwapReport>;
+  /** Every step from the first one on, until the swap has ended. */
+  progress(swapId: string): AsyncIterable<SwapProgress>;
+}
+
+/** @param url - of the admin port, such as http://127.0.0.1:9090 */
+export function adminClient(url: string): AdminClient {
+  async function answered(path: string, body?: object): Promise<Response> {
+    const posted = body && {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    };
+    let response: Response;
+    try {
+      response = await fetch(new URL(path, url), { redirect: "error", ...posted });
+    } catch {
+      throw new CommandError(
+        `no gateway answers at ${url}; --admin-url says where its admin port is (--admin-port of serve)`,
+      );
+    }
+    if (response.ok) return response;
+    throw new CommandError(await refusalOf(response));
+  }
+
+  async function refusalOf(response: Response): Promise<string> {
+    const body: unknown = await response.json().catch(() => undefined);
+    const isTold = typeof body === "object" && body !== null && "error" in body;
+    if (isTold && typeof body.error === "string") return body.error;
+    return `whoever answers at ${url} is no gateway that has devices (HTTP ${response.status})`;
+  }
+
+  // What the admin port answers is of these types: it is the same version of this command.
+  const json = async <Answer>(path: string, body?: object) => {
+    const response = await answered(path, body);
+    try {
+      return (await response.json()) as Answer;
+    } catch {
+      throw new CommandError(`whoever answers at ${url} is no gateway that has devices`);
+    }
+  };
+  const swapPath = (id: string) => `/devices/swaps/${encodeURIComponent(id)}`;
+
+  return {
+    devices: async () => (await json<{ devices: readonly DeviceReport[] }>("/devices")).devices,
+    swap: async (request) => (await json<{ id: string }>("/devices/swap", request)).id,
+    swaps: async () => (await json<{ swaps: readonly SwapReport[] }>("/devices/swaps")).swaps,
+    report: (id) => json(swapPath(id)),
+    abort: (id) => json(`${swapPath(id)}/abort`, {}),
+    progress: async function* (id) {
+      const { body } = await answered(`${swapPath(id)}/progress`);
+      if (!body) return;
+      let rest = "";
+      try {
+        for await (const text of body.pipeThrough(new TextDecoderStream())) {
+          const lines = `${rest}${text}`.split("\n");
+          rest = lines.pop() ?? "";
+          for (const line of lines) if (line !== "") yield JSON.parse(line) as SwapProgress;
+        }
+      } catch {
+        throw new CommandError(
+          `the gateway went away; once it is back, begin swap ${id} again: what is done stays done`,
+        );
+      }
+    },
+  };
+}

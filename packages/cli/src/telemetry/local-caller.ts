@@ -1,0 +1,38 @@
+import type { IncomingMessage } from "node:http";
+
+export interface LocalRefusal {
+  readonly status: 403 | 415;
+  readonly message: string;
+}
+
+/**
+ * Why a request may not do what only programs of this machine may, which need no key.
+ *
+ * The port may be bound to more than loopback, for metrics; a form of any page in a browser of this machine can post
+ * here; and a name of any page can be bound to 127.0.0.1 (DNS rebinding).
+ */
+export function localRefusal({
+  socket,
+  headers,
+  method,
+}: IncomingMessage): LocalRefusal | undefined {
+  if (!loopbackAddress.test(socket.remoteAddress ?? "")) {
+    return { status: 403, message: "only programs of the gateway's own machine may ask for that" };
+  }
+  if (!loopbackHost.test(headers.host ?? "")) {
+    return { status: 403, message: "ask for it as localhost or 127.0.0.1" };
+  }
+  // Browsers say where a request comes from, also where there is no other origin; programs do not.
+  if (headers.origin !== undefined || headers["sec-fetch-site"] !== undefined) {
+    return { status: 403, message: "pages may not ask for that" };
+  }
+  const [type] = (headers["content-type"] ?? "").split(";", 1);
+  if (method === "POST" && type?.trim().toLowerCase() !== "application/json") {
+    return { status: 415, message: "send content-type: application/json" };
+  }
+  return undefined;
+}
+
+const loopbackAddress = /^(::1|(::ffff:)?127(\.\d{1,3}){3})$/;
+
+const loopbackHost = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;

@@ -1,0 +1,30 @@
+import type { PoolOptions } from "./pool-options.ts";
+
+export interface SharedDeviceFault {
+  /** Of the pool. */
+  readonly index: number;
+  readonly message: string;
+}
+
+/**
+ * A device that several pools name is one device: all of them say so, and reach it in the same way. Otherwise a swap
+ * would take it out of one pool, and leave it in another.
+ */
+export function* sharedDeviceFaults(pools: readonly PoolOptions[]): Iterable<SharedDeviceFault> {
+  for (const [index, pool] of pools.entries()) {
+    for (const address of pool.replicas ?? []) {
+      const first = pools.findIndex(({ replicas }) => replicas?.includes(address));
+      const other = pools[first];
+      if (first === index || !other || !(pool.exclusive || other.exclusive)) continue;
+      if (reachedBy(pool) === reachedBy(other)) continue;
+      yield {
+        index,
+        message: `${address} is a device that pools[${first}] names, too: exclusive, region, parallelism, tls and key must be alike`,
+      };
+    }
+  }
+}
+
+function reachedBy({ exclusive = false, region, parallelism, tls, key }: PoolOptions): string {
+  return JSON.stringify([exclusive, region, parallelism, tls, key]);
+}

@@ -1,0 +1,62 @@
+import type { CallContext, Clock, PictureResponse, Score } from "@tensorgate/core";
+import { classifier } from "./classify.ts";
+import { detector } from "./detect.ts";
+import { embedder } from "./embed.ts";
+import type { PictureTaskParts } from "./score-pictures.ts";
+
+export interface GoldenQuestion {
+  readonly model: string;
+  /** Encoded. */
+  readonly picture: Uint8Array;
+  /** At one replica, whatever others there are. */
+  readonly score: Score;
+}
+
+/** What became of a picture of which is known what it shows. */
+export type GoldenAnswer =
+  /** The label that comes first. */
+  | { readonly kind: "label"; readonly label: string }
+  /** An answer without a label: features, or no box. */
+  | { readonly kind: "scored" }
+  /** The model takes no pictures. */
+  | { readonly kind: "not-asked" };
+
+/**
+ * Scores one picture as a caller's would be, by the task that the model is for, with nothing kept and nothing shared.
+ *
+ * @throws ScoringError if that fails
+ */
+export function goldenAsker(parts: Omit<PictureTaskParts, "score" | "batchSizeOf">, clock: Clock) {
+  return async (
+    { model, picture, score }: GoldenQuestion,
+    call: CallContext,
+  ): Promise<GoldenAnswer> => {
+    const release = parts.known.get(model);
+    if (!release.picture) return { kind: "not-asked" };
+    const task = { ...parts, score, batchSizeOf: () => 1 };
+    const request = { modelSpec: { name: model }, pictures: [{ bytes: picture }] };
+    switch (release.tasks[0]) {
+      case "classify": {
+        const [best] = onlyValue(await classifier(task, clock)({ ...request, topK: 1 }, call));
+        return best ? { kind: "label", label: best.label } : { kind: "scored" };
+      }
+      case "detect": {
+        const [best] = onlyValue(await detector(task, clock)(request, call)).boxes;
+        return best ? { kind: "label", label: best.label } : { kind: "scored" };
+      }
+      case "embed":
+        onlyValue(await embedder(task)(request, call));
+        return { kind: "scored" };
+      default:
+        return { kind: "not-asked" };
+    }
+  };
+}
+
+/** @throws the error of the only picture */
+function onlyValue<Value>({ results }: PictureResponse<Value>): Value {
+  const [result] = results;
+  if (!result) throw new RangeError("a call of one picture has no result");
+  if (!result.ok) throw result.error;
+  return result.value;
+}

@@ -1,0 +1,55 @@
+import { ModelNotReadyError, UpstreamFailedError } from "@tensorgate/core";
+import { expect, test } from "vitest";
+import { type DeviceFacts, refusalError } from "./refusal-error.ts";
+
+const idle: DeviceFacts = { aliases: ["r-1", "r-2"], isAnyOut: false };
+const facts = (devices: DeviceFacts | undefined) => ({ model: "m", regions: ["r"], devices });
+
+test.each([
+  {
+    devices: idle,
+    hint: "2 devices (r-1, r-2) could hold it; whoever runs the gateway can swap one to it",
+    retryAfterMs: 10_000,
+  },
+  {
+    devices: { aliases: ["r-1"], isAnyOut: true, swap: { elapsedMs: 4_200 } },
+    hint: "1 device (r-1) could hold it; one is being swapped to it since 5 s",
+    retryAfterMs: 1_000,
+  },
+  {
+    devices: { ...idle, swap: { elapsedMs: 10_000, usualMs: 40_000 } },
+    hint: "2 devices (r-1, r-2) could hold it; one is being swapped to it since 10 s, ready in about 30 s",
+    retryAfterMs: 30_000,
+  },
+  {
+    devices: { ...idle, swap: { elapsedMs: 50_000, usualMs: 40_000 } },
+    hint: "2 devices (r-1, r-2) could hold it; one is being swapped to it since 50 s, longer than usual",
+    retryAfterMs: 1_000,
+  },
+  {
+    devices: { ...idle, aliases: new Array(9).fill("r-1") },
+    hint: "9 devices could hold it; whoever runs the gateway can swap one to it",
+    retryAfterMs: 10_000,
+  },
+])("a caller whose model no device holds is told: $hint", ({ devices, ...told }) => {
+  expect(refusalError("model-not-ready", facts(devices))).toMatchObject({
+    ...{ reason: "model-not-ready", message: 'no device holds model "m" now' },
+    ...told,
+  });
+});
+
+test("a device that is kept from calls is not lost, one that is out of reach is", () => {
+  const out = { ...idle, isAnyOut: true };
+
+  expect(refusalError("no-replica", facts(out)).reason).toBe("model-not-ready");
+  expect(refusalError("no-replica", facts(idle)).reason).toBe("no-replica");
+  expect(refusalError("no-replica", facts(undefined)).reason).toBe("no-replica");
+});
+
+test("a last attempt that met a swap is told like that; any other as it failed", () => {
+  const met = { ...facts(idle), lastError: new ModelNotReadyError("away") };
+  const failed = { ...facts(idle), lastError: new UpstreamFailedError("failed") };
+
+  expect(refusalError("attempt-failed", met).message).toBe('no device holds model "m" now');
+  expect(refusalError("attempt-failed", failed)).toBe(failed.lastError);
+});

@@ -7,7 +7,8 @@ import { startDevices } from "../support/running-devices.ts";
 
 const notes: string[] = [];
 const log = {
-  ...{ call: () => {}, internalError: () => {}, certificates: () => {}, warn: () => {} },
+  ...{ call: () => {}, replica: () => {}, internalError: () => {} },
+  ...{ certificates: () => {}, warn: () => {} },
   note: (line: string) => void notes.push(line),
 };
 

@@ -80,6 +80,8 @@ const newest = 0.02;
 const toldForMs = 1_000;
 /** A queue may be this many targets long while it is too long; what comes then is turned away. */
 const admittedTargets = 5;
+/** So many are a handful of callers, each of whom waits for an answer, rather than an overload. */
+const shortLine = 16;
 /** The same while calls are turned away. */
 const sheddingTargets = 1;
 /** The same for what other regions send: its way was long, and to turn it away costs it another one. */
@@ -199,7 +201,7 @@ export function pool<Item extends Waiting>(place: PoolPlace, settings: PoolSetti
         // A region that has a queue already gains nothing by what another one cannot do.
         return toldMs > targetMs() ? "tight" : "open";
       }
-      if (!overloaded.isOn) return "open";
+      if (!overloaded.isOn || line.length < shortLine) return "open";
       // The newest come first while others are turned away, so that the rest of a long line would wait for nothing.
       const own = isShedding(nowMs) ? sheddingTargets : admittedTargets;
       const targets = isForwarded ? forwardedTargets : own;

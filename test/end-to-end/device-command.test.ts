@@ -7,7 +7,13 @@ import { startDevices } from "../support/running-devices.ts";
 
 const notes: string[] = [];
 const log = {
-  ...{ call: () => {}, internalError: () => {}, certificates: () => {}, warn: () => {} },
+  ...{
+    call: () => {},
+    internalError: () => {},
+    certificates: () => {},
+    warn: () => {},
+    replica: () => {},
+  },
   note: (line: string) => void notes.push(line),
 };
 

@@ -17,6 +17,8 @@ export const codelIntervalMs = 100;
 
 /** A long queue alone is no overload: at 95 % load it is long for hundreds of milliseconds. It must grow, too. */
 const growing = 1.1;
+/** Few calls differ by chance: so many standard deviations of what a Poisson process brings. */
+const chance = 1.5;
 const bucketMs = 50;
 /** Half a second: arrivals of an eight-device pool vary by three per cent in it. */
 const bucketCount = 10;
@@ -51,7 +53,7 @@ export function overload(): Overload {
       offered += offeredIn[index] ?? 0;
       sent += sentIn[index] ?? 0;
     }
-    return offered > growing * sent;
+    return offered > growing * sent + chance * Math.sqrt(sent);
   }
 
   return {

@@ -1,0 +1,36 @@
+import { expect, test } from "vitest";
+import type { DispatcherStatus, PoolReport } from "./dispatcher/dispatcher-status.ts";
+import type { ReplicaStateName } from "./dispatcher/events.ts";
+import { canServeAll, isReadyAt, readyCount } from "./readiness.ts";
+
+function pool(model: string, states: Readonly<Record<string, ReplicaStateName>>): PoolReport {
+  return {
+    ...{ model, region: "r", waiting: 0, roundTripMs: 0, isOverloaded: false },
+    replicas: Object.entries(states).map(([id, state]) => ({
+      ...{ id, state, inFlight: 0, slots: 1, answered: 0, failed: 0, ejections: 0 },
+    })),
+  };
+}
+
+const status = (...pools: readonly PoolReport[]): DispatcherStatus => ({ pools, retriesLeft: 0 });
+const held = status(pool("a", { x: "ready", y: "ejected" }), pool("b", { x: "warming" }));
+
+test("a pool whose device holds another model is not waited for, one of a server is", () => {
+  expect(canServeAll(held, () => true)).toBe(true);
+  expect(canServeAll(held, () => false)).toBe(false);
+  expect(canServeAll(status(pool("b", { x: "warming" })), () => true)).toBe(false);
+});
+
+test("replicas of a model are counted in all of its pools, where calls go to them", () => {
+  const all = status(
+    pool("a", { x: "ready", y: "returning", z: "draining" }),
+    pool("a", { v: "ready", w: "suspect" }),
+    pool("b", { u: "ready" }),
+  );
+
+  expect(readyCount(all, "a")).toBe(3);
+  expect(readyCount(all, "a", new Set(["x", "w"]))).toBe(2);
+  expect(isReadyAt(all, "a", "y")).toBe(true);
+  expect(isReadyAt(all, "a", "z")).toBe(false);
+  expect(isReadyAt(all, "b", "x")).toBe(false);
+});

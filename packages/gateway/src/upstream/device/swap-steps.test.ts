@@ -1,0 +1,137 @@
+import { UpstreamAnsweredError, UpstreamFailedError } from "@tensorgate/core";
+import { ModelVersionStatus_State as State } from "@tensorgate/proto/tensorflow_serving/get_model_status";
+import { expect, test } from "vitest";
+import type { GoldenAnswer } from "./swap-actions.ts";
+import type { SwapRequest } from "./swap-request.ts";
+import { deviceRig, microtasks, untilEnded } from "./testing.ts";
+
+const stepsOf = (alias: string) =>
+  ["drain", "reprogram", "load", "check", "readmit"].map((step) => `${alias} ${step}`);
+
+test("what devices hold is told, whatever they are doing", async () => {
+  const { devices: all, device } = deviceRig("a", undefined, "b", undefined, undefined, "a");
+  device(2).states.set("b", { state: State.END, error: "no such file" });
+  device(4).states.set("b", { state: State.START });
+  device(4).states.set("a", { state: State.UNLOADING });
+  device(5).states.set("b", { state: State.LOADING });
+  device(6).isSilent = true;
+
+  expect((await all.list()).map(({ state, model }) => [state, model])).toEqual([
+    ["ready", "a"],
+    ["unprogrammed", undefined],
+    ["ready", "b"],
+    ["programming", "b"],
+    ["warming", "b"],
+    ["unreachable", undefined],
+  ]);
+});
+
+test("a swap goes step by step, and its devices serve the other model", async () => {
+  const { swap, out, reloads } = deviceRig("a", "a", "a");
+
+  const { state, names, because } = await swap({ model: "b", basePath: "/models/b", count: 2 });
+
+  expect({ state, because }).toEqual({ state: "done", because: undefined });
+  expect(names).toEqual([...stepsOf("r-1"), ...stepsOf("r-2"), "done"]);
+  expect(reloads).toEqual(["h:1 b /models/b", "h:2 b /models/b"]);
+  expect(out).toEqual(new Set());
+});
+
+test("nothing is reprogrammed before its last call has ended", async () => {
+  const { devices: all, world, reloads, clock } = deviceRig("a", "a");
+  world.busy.add("h:1");
+  const { done } = await all.swap({ model: "b" });
+  await microtasks();
+  expect(reloads).toEqual([]);
+
+  world.release("h:1");
+
+  expect(await untilEnded(done, clock)).toMatchObject({ state: "done" });
+  expect(reloads).toEqual(["h:1 b "]);
+});
+
+test("a device that does not get empty is given back", async () => {
+  const { swap, world, out } = deviceRig("a", "a");
+  world.busy.add("h:1");
+
+  const { state, because, names } = await swap({ model: "b" });
+
+  expect(state).toBe("failed");
+  expect(because).toBe("r-1: it still has calls in flight after 90 s");
+  expect(names).toEqual(["r-1 drain", "r-1 give-back", "failed"]);
+  expect(out).toEqual(new Set());
+});
+
+test("a reload that is refused leaves the device with what it held", async () => {
+  const { swap, device, out } = deviceRig("a", "a");
+  device(1).reload = () => Promise.reject(new UpstreamAnsweredError("forbidden path", 7));
+
+  const { because, names } = await swap({ model: "b" });
+
+  expect(because).toBe("r-1: it did not take the model: forbidden path");
+  expect(names).toEqual([
+    ...["r-1 drain", "r-1 reprogram", "r-1 look-back", "r-1 give-back", "failed"],
+  ]);
+  expect(out).toEqual(new Set());
+});
+
+test("a device that ends up empty is left out", async () => {
+  const { swap, device, out } = deviceRig("a", "a");
+  const { states } = device(1);
+  device(1).reload = () => {
+    states.clear();
+    states.set("b", { state: State.END, error: "corrupt" });
+  };
+
+  const { because } = await swap({ model: "b" });
+
+  expect(because).toBe("r-1: it could not load the model: corrupt; r-1 is left out of rotation");
+  expect(out).toEqual(new Set(["h:1"]));
+});
+
+test("a load is waited for, and not for ever", async () => {
+  const { swap, device } = deviceRig("a", "a");
+  const { states } = device(1);
+  device(1).reload = () => {
+    states.clear();
+    states.set("b", { state: State.LOADING });
+  };
+
+  const { because, steps } = await swap({ model: "b", timeoutMs: 20_000 });
+
+  expect(because).toContain("r-1: the model is not ready after 20 s: it is warming");
+  expect(steps.at(-1)?.atMs).toBeGreaterThanOrEqual(20_000);
+});
+
+test.each<{ answer: GoldenAnswer | Error; golden: SwapRequest["golden"]; because: string }>([
+  {
+    answer: { kind: "label", label: "star" },
+    golden: { label: "moon" },
+    because: 'expected "moon" for the test picture, got "star"',
+  },
+  {
+    answer: { kind: "scored" },
+    golden: { picture: new Uint8Array(1), label: "moon" },
+    because: 'expected "moon" for the golden picture, got an answer without a label',
+  },
+  {
+    answer: { kind: "not-asked" },
+    golden: { label: "moon" },
+    because: 'expected "moon" for the test picture, but the model takes no pictures',
+  },
+  {
+    answer: new UpstreamFailedError("the replica failed (INTERNAL)"),
+    golden: {},
+    because:
+      "expected an answer for the test picture, and it failed: the replica failed (INTERNAL)",
+  },
+])("a device that fails its check is left out: $because", async (row) => {
+  const { swap, world, out } = deviceRig("a", "a");
+  world.golden = () => row.answer;
+
+  const { state, because } = await swap({ model: "b", ...(row.golden && { golden: row.golden }) });
+
+  expect(state).toBe("failed");
+  expect(because).toBe(`r-1: ${row.because}; it is left out of rotation`);
+  expect(out).toEqual(new Set(["h:1"]));
+});

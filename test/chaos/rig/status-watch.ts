@@ -19,7 +19,12 @@ interface StatusBody {
   readonly status: {
     readonly regions: readonly {
       readonly pools: readonly {
-        readonly replicas: readonly { readonly id: string; readonly state: string }[];
+        readonly replicas: readonly {
+          readonly id: string;
+          readonly state: string;
+          /** Absent for none. */
+          readonly ejections?: string;
+        }[];
       }[];
     }[];
   };
@@ -35,12 +40,13 @@ const timeoutMs = 1_000;
 /** A replica that is probed ever more rarely is back by then. */
 const untilReadyMs = 30_000;
 
-/** Starts looking; an ejection lasts longer than the time between two looks. */
+/** Starts looking. */
 export function watchStatus(port: number): StatusWatch {
   const states = new Map<string, string>();
   const outAtMs = new Map<string, number[]>();
   const waiting = new Set<() => void>();
-  let ejections = 0;
+  /** What the gateway counted, by replica: one that is only suspected was not taken out. */
+  const counts = new Map<string, number>();
   let closelyUntilMs = 0;
   let isClosed = false;
 
@@ -53,15 +59,14 @@ export function watchStatus(port: number): StatusWatch {
     });
     const { status } = (await response.json()) as StatusBody;
     const nowMs = sharedNowMs();
-    for (const { id, state } of status.regions.flatMap(({ pools }) =>
+    for (const { id, state, ejections = 0 } of status.regions.flatMap(({ pools }) =>
       pools.flatMap(({ replicas }) => replicas),
     )) {
       if (states.get(id) === "ready" && state !== "ready") {
-        // A gateway that was started anew has every replica warming.
-        if (state !== "warming") ejections += 1;
         outAtMs.set(id, [...(outAtMs.get(id) ?? []), nowMs]);
       }
       states.set(id, state);
+      counts.set(id, Number(ejections));
     }
     for (const check of waiting) check();
   }
@@ -77,7 +82,7 @@ export function watchStatus(port: number): StatusWatch {
 
   return {
     get ejections() {
-      return ejections;
+      return [...counts.values()].reduce((sum, count) => sum + count, 0);
     },
     lookClosely: () => {
       closelyUntilMs = sharedNowMs() + closelyForMs;

@@ -89,6 +89,8 @@ interface UnderWay {
 const allowedDeviations = 4;
 /** The same as a share of the usual time, which is what counts where all take the same. */
 const allowedLateness = 0.1;
+/** Requests from which on the service time is believed. */
+const leastLearnt = 5;
 /** How long a replica is left alone at least that said it has no room, in milliseconds. */
 const leastPauseMs = 5;
 /** Weight of a new round trip: a shorter one is the truer, a longer one may have waited somewhere. */
@@ -113,7 +115,9 @@ export function replicaSlots(settings: SlotSettings): ReplicaSlots {
   function slotCount(): number {
     if (learnt) return learnt.limit;
     const onTheWay = Math.ceil(roundTripMs / Math.max(service.usualMs, 0.1));
-    return lanes * (1 + (settings.isRemote ? 1 : Math.max(1, onTheWay)));
+    // One slow ping before anything is known makes no long way.
+    const isKnown = !settings.isRemote && service.count >= leastLearnt;
+    return lanes * (1 + (isKnown ? Math.max(1, onTheWay) : 1));
   }
 
   /** Those that nobody waits for leave when the replica should be done with them. */

@@ -2,6 +2,8 @@
 export interface ServiceTime {
   /** The middle one of the last requests, in milliseconds. */
   readonly usualMs: number;
+  /** Requests that it was learnt from. */
+  readonly count: number;
   /** Moving average, in milliseconds: what a queue is worked off with. */
   readonly meanMs: number;
   /** How far the last requests were from the usual time: the middle distance, in milliseconds. */
@@ -23,10 +25,13 @@ const newest = 0.05;
  */
 export function serviceTime(initialMs: number): ServiceTime {
   const latest: number[] = [];
-  let [usualMs, meanMs, deviationMs] = [initialMs, initialMs, 0];
+  let [usualMs, meanMs, deviationMs, count] = [initialMs, initialMs, 0, 0];
   return {
     get usualMs() {
       return usualMs;
+    },
+    get count() {
+      return count;
     },
     get meanMs() {
       return meanMs;
@@ -35,6 +40,7 @@ export function serviceTime(initialMs: number): ServiceTime {
       return deviationMs;
     },
     observe: (durationMs) => {
+      count += 1;
       meanMs = latest.length === 0 ? durationMs : meanMs + newest * (durationMs - meanMs);
       latest.push(durationMs);
       if (latest.length > remembered) latest.shift();

@@ -7,6 +7,7 @@ import {
   NotSupportedError,
   ScoringError,
   type TensorInfo,
+  UpstreamFailedError,
 } from "@tensorgate/core";
 import { GetModelMetadataResponseSchema } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import {
@@ -98,7 +99,11 @@ export function peerReplica(channel: UnaryChannel, { region, clock }: PeerParts)
     return readReply(() => fromBinary(GetModelResponseSchema, message)).model;
   }
 
-  /** Whether some replica of its region takes calls. */
+  /**
+   * Whether some replica of its region takes calls.
+   *
+   * @throws UpstreamFailedError if none does, and none is being loaded either
+   */
   async function isReady(model: string, call: CallContext): Promise<boolean> {
     const request = toBinary(GetStatusRequestSchema, create(GetStatusRequestSchema));
     const { message } = await ask("StatusService/GetStatus", [request], call);
@@ -107,7 +112,10 @@ export function peerReplica(channel: UnaryChannel, { region, clock }: PeerParts)
       .find(({ name }) => name === region)
       ?.pools.find((each) => each.model === model);
     hear(model, pool?.expectedWaitMs ?? Number.NaN);
-    return pool?.replicas.some(({ state }) => state === "ready" || state === "returning") ?? false;
+    const states = pool?.replicas.map(({ state }) => state) ?? [];
+    if (states.includes("ready") || states.includes("returning")) return true;
+    if (states.includes("warming")) return false;
+    throw new UpstreamFailedError("no replica of that region takes calls", { wasLost: true });
   }
 
   return {

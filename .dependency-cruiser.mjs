@@ -34,7 +34,7 @@ const homes = {
   "@grpc/grpc-js": "^packages/(model-server/src/|client/src/serving/)",
   "@connectrpc": "^packages/(gateway/src/inbound|client/src|console/page/regions)/",
   vite: "^packages/console/build-page\\.ts$",
-  "@opentelemetry": "^packages/(gateway/src/(telemetry/|gateway\\.ts$)|cli/src/telemetry/)",
+  "@opentelemetry": "^packages/(gateway/src/(telemetry/|gateway(-api)?\\.ts$)|cli/src/telemetry/)",
   "lru-cache": "^packages/gateway/src/pipeline/",
   pino: "^packages/cli/src/telemetry/",
   yaml: "^packages/gateway/src/config/",

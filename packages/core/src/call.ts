@@ -53,4 +53,27 @@ export interface Caller {
   mayUse(modelName: string): boolean;
   /** Whether a trace of the router may tell the addresses of replicas. */
   readonly maySeeAddresses?: boolean;
+  /** Regions that its calls may be served in, whatever a call says; everywhere without it. */
+  readonly residency?: readonly string[];
+}
+
+/**
+ * The regions that all of several allow-lists have in common.
+ *
+ * @param lists - undefined for one that allows everything
+ * @returns undefined where all regions are allowed; empty where none is
+ */
+export function commonRegions(
+  ...lists: readonly (readonly string[] | undefined)[]
+): readonly string[] | undefined {
+  return lists.reduce((common, list) => {
+    if (!common || !list) return common ?? list;
+    return common.filter((region) => list.includes(region));
+  }, undefined);
+}
+
+/** The same call, in none but these regions. */
+export function keptWithin(call: CallContext, regions: readonly string[] | undefined): CallContext {
+  const residency = commonRegions(call.wishes.residency, regions);
+  return regions && residency ? { ...call, wishes: { ...call.wishes, residency } } : call;
 }

@@ -1,21 +1,21 @@
-import { type MeterProvider, metrics, type TracerProvider, trace } from "@opentelemetry/api";
-import type { ClockAndRandom, GatewayStatus, Score, ScoringError } from "@tensorgate/core";
+import { metrics, trace } from "@opentelemetry/api";
+import { type GatewayStatus, keptWithin, type Score } from "@tensorgate/core";
 import { decoderDefaults, decoderPool } from "@tensorgate/imaging";
 import { changedSections } from "./config/changed-sections.ts";
 import type { GatewayOptions, PoolOptions } from "./config/gateway-options.ts";
 import { checkedOptions } from "./config/parse-config.ts";
+import type { Gateway, GatewayParts } from "./gateway-api.ts";
 import { type Authenticate, authentication } from "./inbound/authentication.ts";
 import { callOpener } from "./inbound/call-context.ts";
 import { catalogRest } from "./inbound/catalog-rest.ts";
-import { type ConsoleFiles, consoleRest } from "./inbound/console-rest.ts";
+import { consoleRest } from "./inbound/console-rest.ts";
 import { crossSiteGuard } from "./inbound/cross-site.ts";
 import { healthRest } from "./inbound/health-rest.ts";
 import { listener } from "./inbound/listener/listener.ts";
-import type { CertificateNews } from "./inbound/listener/tls-door.ts";
 import { openapiRest } from "./inbound/openapi.ts";
 import { crossSiteDefaults, listenDefaults, requestDefaults } from "./inbound/options.ts";
 import { picturesRest } from "./inbound/pictures-rest.ts";
-import { plugsRest, type RegionPlugs, withPlugs } from "./inbound/plugs-rest.ts";
+import { plugsRest, withPlugs } from "./inbound/plugs-rest.ts";
 import { gunzipper } from "./inbound/reading/gunzip.ts";
 import { intakeGate } from "./inbound/reading/intake.ts";
 import { restHandler } from "./inbound/rest-handler.ts";
@@ -35,7 +35,6 @@ import { picturePreparer } from "./models/prepare-picture.ts";
 import { releaseFromOptions } from "./models/release.ts";
 import { cacheDefaults } from "./pipeline/options.ts";
 import { responseCache } from "./pipeline/response-cache.ts";
-import type { StateChange } from "./routing/dispatcher/events.ts";
 import { gatewayStatus } from "./routing/gateway-status.ts";
 import { routingDefaults } from "./routing/options.ts";
 import {
@@ -50,78 +49,13 @@ import { router } from "./routing/router.ts";
 import { dispatcherSettings, membersOf } from "./routing/settings.ts";
 import { waitingRoom } from "./routing/waiting-room.ts";
 import { systemClockAndRandom } from "./system-clock.ts";
-import type { CallRecord } from "./telemetry/call-record.ts";
 import { replicaChangeCounter } from "./telemetry/instruments.ts";
 import { telemetry } from "./telemetry/telemetry.ts";
-import { type Devices, devices } from "./upstream/device/devices.ts";
+import { devices } from "./upstream/device/devices.ts";
 import { modelWatch } from "./upstream/model-watch.ts";
 import type { Replica } from "./upstream/replica.ts";
 import { replicas } from "./upstream/replicas.ts";
 import { version } from "./version.ts";
-
-export interface Gateway {
-  /** Where it answers, once it listens. */
-  readonly url: string;
-  readonly port: number;
-  /** @throws the system's error if the port is taken */
-  listen(): Promise<void>;
-  /** Replicas that hold one model at a time, and how another one comes onto them. */
-  readonly devices: Devices;
-  /** How much is under way at this moment. */
-  load(): GatewayLoad;
-  /** How everything is doing, with the addresses of replicas: for whoever runs the gateway, not for callers. */
-  status(): GatewayStatus;
-  /**
-   * Takes other models, pools and keys in the place of those there are, while calls are in flight: none is lost for it.
-   * Replicas that stay keep their connections and what is known of them.
-   *
-   * @returns sections of the configuration that differ, too, and count from the next start on
-   * @throws ConfigError or SettingError; then everything is as it was
-   */
-  reload(options: GatewayOptions): { readonly needRestart: readonly string[] };
-  /** Resolves as soon as every pool can serve, which is more than `/readyz` asks for. */
-  ready(): Promise<void>;
-  /**
-   * Says that it is not ready, takes no new connection, finishes what is in flight.
-   * @param graceMs - after which what is left is cut; 10 s by default
-   */
-  close(graceMs?: number): Promise<void>;
-}
-
-export interface GatewayLoad {
-  readonly connections: number;
-  /** Of all requests that are being read or worked on. */
-  readonly bytesInFlight: number;
-  /** Process ids of the decoders that run. */
-  readonly decoders: readonly number[];
-}
-
-/** A replica went from one state to another. */
-export interface ReplicaChange extends StateChange {
-  /** What callers know it by. */
-  readonly alias: string;
-}
-
-/** What a gateway is handed beside its configuration. */
-export interface GatewayParts {
-  /** Page to serve at `/`. */
-  readonly console?: ConsoleFiles;
-  /** Regions that whoever may call can take away and give back. Only for trying what happens then. */
-  readonly plugs?: RegionPlugs;
-  /** Told of faults of our own, with the id that the caller was given. */
-  readonly onInternalError?: (error: ScoringError, requestId: string) => void;
-  /** Told of certificates of `listen.tls` that changed, and of those that could not be taken. */
-  readonly onCertificates?: (news: CertificateNews) => void;
-  /** Told of every replica that comes, goes, is suspected or left alone. */
-  readonly onReplica?: (change: ReplicaChange) => void;
-  /** Told of every call that has ended. */
-  readonly onCall?: (record: CallRecord) => void;
-  /** Where metrics go; the globally registered provider by default. */
-  readonly meterProvider?: MeterProvider;
-  /** Where spans go; the globally registered provider by default. */
-  readonly tracerProvider?: TracerProvider;
-  readonly clockAndRandom?: ClockAndRandom;
-}
 
 /**
  * Builds a gateway: the whole way of a request, from the socket to a replica and back.
@@ -214,9 +148,9 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     return { ...done.answer, region: done.region };
   });
   const score: Score = async (request, call) => {
-    const { name } = known.get(request.modelSpec.name);
+    const { name, residency } = known.get(request.modelSpec.name);
     assertVersionIsServed(request.modelSpec, live(name));
-    return scoreOnce(request, call);
+    return scoreOnce(request, keptWithin(call, residency));
   };
   const pictures = { ...pictureDefaults, ...settings.pictures };
   const decoding = { ...decoderDefaults, ...settings.decoding };
@@ -244,8 +178,10 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   const ask =
     <Answer>(question: (replica: Replica) => AskModel<Answer>): AskModel<Answer> =>
     async (spec, call) => {
-      const { name } = known.get(spec.name);
-      return routed.ask(name, call, (id, attempt) => question(upstream.get(id))(spec, attempt));
+      const { name, residency } = known.get(spec.name);
+      return routed.ask(name, keptWithin(call, residency), (id, attempt) =>
+        question(upstream.get(id))(spec, attempt),
+      );
     };
 
   // inbound: every protocol on one port

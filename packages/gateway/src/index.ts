@@ -1,13 +1,8 @@
 export { ConfigError, type ConfigFault } from "./config/config-error.ts";
 export type { GatewayOptions, PoolOptions } from "./config/gateway-options.ts";
 export { configJsonSchema, parseConfig } from "./config/parse-config.ts";
-export {
-  createGateway,
-  type Gateway,
-  type GatewayLoad,
-  type GatewayParts,
-  type ReplicaChange,
-} from "./gateway.ts";
+export { createGateway } from "./gateway.ts";
+export type { Gateway, GatewayLoad, GatewayParts, ReplicaChange } from "./gateway-api.ts";
 export type { ConsoleFile, ConsoleFiles } from "./inbound/console-rest.ts";
 export type { CertificateNews } from "./inbound/listener/tls-door.ts";
 export type { RegionPlugs } from "./inbound/plugs-rest.ts";

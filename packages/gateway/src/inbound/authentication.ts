@@ -30,13 +30,14 @@ const nobody = {
   digest: createHash("sha256").update("").digest(),
   models: new Set<string>(),
   seesAddresses: false,
+  residency: undefined,
 };
 
 export function authentication({ keys, allowPlaintextKeys }: AuthenticationParts): Authenticate {
   const known = new Map(
-    keys.map(({ id, sha256, models, seesAddresses = false }) => [
+    keys.map(({ id, sha256, models, seesAddresses = false, residency }) => [
       id,
-      { digest: Buffer.from(sha256, "hex"), models: new Set(models), seesAddresses },
+      { digest: Buffer.from(sha256, "hex"), models: new Set(models), seesAddresses, residency },
     ]),
   );
   if (known.size === 0) return () => undefined;
@@ -54,13 +55,14 @@ export function authentication({ keys, allowPlaintextKeys }: AuthenticationParts
       });
     }
     const id = keyForm.exec(key)?.[1] ?? "";
-    const { digest, models, seesAddresses } = known.get(id) ?? nobody;
+    const { digest, models, seesAddresses, residency } = known.get(id) ?? nobody;
     const isRight = timingSafeEqual(createHash("sha256").update(key).digest(), digest);
     if (!isRight || !known.has(id)) throw new UnauthenticatedError("the key is not valid");
     return {
       id,
       mayUse: (model) => models.has("*") || models.has(model),
       maySeeAddresses: seesAddresses,
+      ...(residency && { residency }),
     };
   };
 }

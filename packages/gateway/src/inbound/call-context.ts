@@ -4,6 +4,7 @@ import {
   type Caller,
   type CallWatch,
   type Clock,
+  commonRegions,
   DeadlineExceededError,
   InvalidRequestError,
   type Priority,
@@ -44,7 +45,7 @@ export function callOpener(
     const askedMs = protocolTimeoutMs ?? timeoutFromHeader(header) ?? defaultTimeoutMs;
     const timeoutMs = Math.min(Math.max(0, askedMs), maxTimeoutMs);
     // Before there is a timer: what is refused here has nobody to stop one.
-    const wishes = wishesFrom(header);
+    const wishes = wishesFrom(header, caller);
     const controller = new AbortController();
     const expire = () => controller.abort(deadlineExceeded(timeoutMs));
     const timer = clock.setTimer(timeoutMs, expire);
@@ -125,19 +126,18 @@ function hopsFrom(header: ReadHeader): number {
   });
 }
 
-function wishesFrom(header: ReadHeader): RoutingWishes {
+function wishesFrom(header: ReadHeader, caller: Caller | undefined): RoutingWishes {
   const region = header("x-tensorgate-region");
-  const residency = header("x-tensorgate-residency");
+  const asked = header("x-tensorgate-residency")
+    ?.split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
+  const residency = commonRegions(asked, caller?.residency);
   const priority = priorityFrom(header);
   return {
     ...(region && { region }),
     ...(priority && { priority }),
     ...(hopsFrom(header) > 0 && { isForwarded: true }),
-    ...(residency !== undefined && {
-      residency: residency
-        .split(",")
-        .map((name) => name.trim())
-        .filter((name) => name !== ""),
-    }),
+    ...(residency && { residency }),
   };
 }

@@ -144,6 +144,8 @@ export interface KeyOptions {
    * @default false
    */
   readonly seesAddresses?: boolean;
+  /** Regions that its calls may be served in; a call may name fewer, never others. Everywhere without it. */
+  readonly residency?: readonly string[];
 }
 
 export const keySchema: z.ZodType<KeyOptions> = z.strictObject({
@@ -157,6 +159,11 @@ export const keySchema: z.ZodType<KeyOptions> = z.strictObject({
     .describe("SHA-256 of the whole key."),
   models: z.array(z.string().min(1)).min(1).describe("Models it may use; * for all."),
   seesAddresses: z.boolean().optional().describe("Shows the addresses of replicas in traces."),
+  residency: z
+    .array(z.string().min(1))
+    .min(1)
+    .optional()
+    .describe("Regions that its calls may be served in."),
 }) as z.ZodType<KeyOptions>;
 
 const positive = z.int().min(1).optional();

@@ -156,6 +156,8 @@ export interface ModelOptions {
    * described, false for those that nobody described.
    */
   readonly repeatable?: boolean;
+  /** Regions that it may be served in, whatever a call says; wherever there are pools for it without this. */
+  readonly residency?: readonly string[];
   /**
    * Sends a call that takes far longer than usual to a second replica, where one is idle, and takes the first answer.
    * @default false
@@ -234,6 +236,11 @@ export const modelFormSchema: z.ZodType<ModelOptions> = z.strictObject({
     .describe("Class names, in the order of the scores."),
   cache: z.boolean().optional().describe("Keeps answers, and asks once what several ask."),
   repeatable: z.boolean().optional().describe("Whether a request may be done twice."),
+  residency: z
+    .array(z.string().min(1))
+    .min(1)
+    .optional()
+    .describe("Regions that it may be served in."),
   hedge: z.boolean().optional().describe("Sends slow calls to a second replica, too."),
   detection: detectionSchema.optional().describe("What a detector's answers are cut down to."),
   weights: z

@@ -45,6 +45,8 @@ export interface Release {
   readonly isRepeatable: boolean;
   /** Whether a slow call may be sent to a second replica. */
   readonly mayHedge: boolean;
+  /** Regions that it may be served in; undefined for all. */
+  readonly residency: readonly string[] | undefined;
   readonly tensorNames: ModelTensorNames;
 }
 
@@ -114,6 +116,7 @@ export function releaseFromOptions(options: ModelOptions): Release {
       options.classCount ?? (Array.isArray(options.labels) ? options.labels.length : undefined),
     weights: options.weights ?? "given",
     ...repetition(options),
+    residency: options.residency,
     tensorNames: { inputs: input ? [input] : [], outputs },
   };
 }

@@ -105,8 +105,11 @@ export function pool<Item extends Waiting>(place: PoolPlace, settings: PoolSetti
   const capacity = () =>
     serving().reduce((sum, { slots }) => sum + slots.parallelism / Math.max(slots.meanMs, 0.01), 0);
 
-  const targetMs = () =>
-    Math.max(settings.codelTargetMs, targetServices * (Number.isNaN(recentMs) ? 0 : recentMs));
+  function targetMs(): number {
+    // The way to a region is no work of it.
+    const workMs = Number.isNaN(recentMs) ? 0 : recentMs - regionRoundTripMs();
+    return Math.max(settings.codelTargetMs, targetServices * workMs);
+  }
 
   const isShedding = (nowMs: number) => overloaded.isOn && nowMs - shedMs < codelIntervalMs;
 
@@ -164,7 +167,7 @@ export function pool<Item extends Waiting>(place: PoolPlace, settings: PoolSetti
       const gone = [...replicas.keys()].filter((id) => !ids.has(id));
       for (const id of gone) replicas.delete(id);
       const added = members.flatMap((member) => {
-        if (replicas.has(member.id)) return [];
+        if (replicas.get(member.id)?.member.parallelism === member.parallelism) return [];
         const { isRemote, roundTripMs } = place;
         // Of several lanes the next free one is anybody's guess, and a server with lanes has a line for them all.
         const isPaced = settings.isPaced && !isRemote && member.parallelism === 1;

@@ -1,0 +1,84 @@
+import { expect, test } from "vitest";
+import { dispatcherSettings } from "../settings.ts";
+import { dispatcher } from "./dispatcher.ts";
+import type { Arrival, DispatcherCommand } from "./events.ts";
+
+const arrival = (id: number): Arrival => ({
+  ...{ id, model: "m", priority: "normal", deadlineMs: 60_000 },
+  ...{ isRepeatable: true, mayHedge: false, isForwarded: false, isTraced: false },
+});
+
+const pool = (region: string, ids: readonly string[], parallelism = 1) => ({
+  ...{ model: "m", region },
+  members: ids.map((id) => ({ id, parallelism, isGateway: false })),
+});
+
+function dispatcherWith(...pools: readonly ReturnType<typeof pool>[]) {
+  const core = dispatcher(
+    dispatcherSettings({ pacing: false }, { ownRegion: "here", hasPeers: false }),
+  );
+  core.handle({ type: "pools", pools }, 0);
+  for (const { members } of pools) {
+    for (const { id } of members) ready(core, id);
+  }
+  return core;
+}
+
+function ready(core: ReturnType<typeof dispatcher>, replicaId: string) {
+  return core.handle({ type: "probed", model: "m", replicaId, finding: "ready" }, 0);
+}
+
+const typesOf = (commands: readonly DispatcherCommand[]) => commands.map(({ type }) => type);
+
+test("a replica that stays keeps what is known of it, and is not probed anew", () => {
+  const core = dispatcherWith(pool("here", ["a"]));
+  core.handle({ type: "arrival", request: arrival(1) }, 0);
+
+  const commands = core.handle({ type: "pools", pools: [pool("here", ["a", "b"])] }, 0);
+
+  expect(commands.filter(({ type }) => type === "probe")).toMatchObject([{ replicaId: "b" }]);
+  expect(core.status(0).pools).toMatchObject([
+    {
+      replicas: [
+        { id: "a", state: "ready", inFlight: 1 },
+        { id: "b", state: "warming" },
+      ],
+    },
+  ]);
+});
+
+test("a replica that is said to do more at once is given more", () => {
+  const core = dispatcherWith(pool("here", ["a"]));
+  core.handle({ type: "pools", pools: [pool("here", ["a"], 4)] }, 0);
+  ready(core, "a");
+
+  expect(core.status(0).pools).toMatchObject([{ replicas: [{ slots: 8 }] }]);
+});
+
+test("who waits for a pool whose replicas are all exchanged waits for the new ones", () => {
+  const core = dispatcherWith(pool("here", ["a"]));
+  for (const id of [1, 2, 3]) core.handle({ type: "arrival", request: arrival(id) }, 0);
+
+  const exchanged = core.handle({ type: "pools", pools: [pool("here", ["b"])] }, 0);
+  expect(typesOf(exchanged)).not.toContain("refuse");
+  expect(core.status(0).pools).toMatchObject([{ waiting: 1 }]);
+
+  expect(ready(core, "b")).toContainEqual(
+    expect.objectContaining({ type: "send", id: 3, replicaId: "b" }),
+  );
+});
+
+test("who waits for a pool that is gone goes to another region, and is told where there is none", () => {
+  const core = dispatcherWith(pool("here", ["a"]), pool("there", ["c"]));
+  for (const id of [1, 2, 3]) core.handle({ type: "arrival", request: arrival(id) }, 0);
+
+  const moved = core.handle({ type: "pools", pools: [pool("there", ["c"])] }, 0);
+  expect(moved).toContainEqual(expect.objectContaining({ type: "send", id: 3, replicaId: "c" }));
+
+  core.handle({ type: "arrival", request: arrival(4) }, 0);
+  core.handle({ type: "arrival", request: arrival(5) }, 0);
+  const gone = core.handle({ type: "pools", pools: [] }, 0);
+  expect(gone).toContainEqual(
+    expect.objectContaining({ type: "refuse", id: 5, because: "no-replica" }),
+  );
+});

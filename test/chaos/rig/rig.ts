@@ -51,7 +51,7 @@ export async function startRig(plan: RigPlan): Promise<Rig> {
   );
   const gateways = await Promise.all(
     Array.from({ length: gatewayCount }, async () =>
-      started.use(await startGateway({ replicas, isRepeatable, lanes: usual.lanes })),
+      started.use(await startGateway({ replicas, isRepeatable, lanes: usual.lanes ?? 1 })),
     ),
   );
   const status = started.use(watchStatus(gateways[0]?.port ?? 0));

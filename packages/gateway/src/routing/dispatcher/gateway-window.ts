@@ -18,7 +18,7 @@ export function gatewayWindow(): SlotLimit {
     get limit() {
       return limit;
     },
-    observe: (_nowMs, wasFull) => {
+    observe: ({ wasFull }) => {
       if (wasFull) limit = Math.min(limit + 1, highest);
     },
     tooMany: ({ sentMs, nowMs }) => {

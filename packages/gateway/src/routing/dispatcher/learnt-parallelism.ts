@@ -1,7 +1,7 @@
 import type { SlotLimit } from "./replica-slots.ts";
 
-/** Enough for a server to begin with, and few enough to lose when it dies. */
-const initialLimit = 8;
+/** Enough for a server to begin with, and few enough to lose when it dies; of another region most are on the way. */
+const initialLimits = { near: 8, remote: 32 } as const;
 const highest = 256;
 /** A trial is judged by so many replies, and not before this time is over, in milliseconds. */
 const trial = { replies: 60, leastMs: 50 } as const;
@@ -20,8 +20,8 @@ const rest = { first: 2, most: 64 } as const;
  * Climbs the hill of throughput: tries a quarter more or a quarter fewer, and keeps what pays. More must bring more;
  * fewer must cost next to nothing, since what is under way is what is lost when the replica dies.
  */
-export function learntParallelism(): SlotLimit {
-  let limit = initialLimit;
+export function learntParallelism(isRemote: boolean): SlotLimit {
+  let limit: number = isRemote ? initialLimits.remote : initialLimits.near;
   let window = { startMs: Number.NaN, replies: 0, full: 0 };
   /** Replies a millisecond at `settled`, once that was measured. */
   let known: { readonly limit: number; readonly rate: number } | undefined;
@@ -67,7 +67,7 @@ export function learntParallelism(): SlotLimit {
     get limit() {
       return limit;
     },
-    observe: (nowMs, wasFull) => {
+    observe: ({ nowMs, wasFull }) => {
       if (Number.isNaN(window.startMs)) {
         window = { startMs: nowMs, replies: 0, full: 0 };
         return;

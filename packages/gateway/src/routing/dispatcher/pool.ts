@@ -103,7 +103,10 @@ export function pool<Item extends Waiting>(place: PoolPlace, settings: PoolSetti
 
   /** Requests a millisecond. */
   const capacity = () =>
-    serving().reduce((sum, { slots }) => sum + slots.parallelism / Math.max(slots.meanMs, 0.01), 0);
+    serving().reduce(
+      (sum, { slots }) => sum + slots.parallelism / Math.max(slots.takenMs, 0.01),
+      0,
+    );
 
   function targetMs(): number {
     // The way to a region is no work of it.
@@ -168,10 +171,9 @@ export function pool<Item extends Waiting>(place: PoolPlace, settings: PoolSetti
       for (const id of gone) replicas.delete(id);
       const added = members.flatMap((member) => {
         if (replicas.get(member.id)?.member.parallelism === member.parallelism) return [];
-        const { isRemote, roundTripMs } = place;
         // Of several lanes the next free one is anybody's guess, and a server with lanes has a line for them all.
-        const isPaced = settings.isPaced && !isRemote && member.parallelism === 1;
-        const made = replica(member, { ...settings, isPaced, isRemote, roundTripMs }, settings);
+        const isPaced = settings.isPaced && !place.isRemote && member.parallelism === 1;
+        const made = replica(member, { ...settings, ...place, isPaced }, settings);
         replicas.set(member.id, made);
         return [made];
       });

@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
+import { farWindow } from "./far-window.ts";
 import { learntParallelism } from "./learnt-parallelism.ts";
 import { replicaSlots } from "./replica-slots.ts";
 
 const settings = {
-  ...{ parallelism: 1, isPaced: true, isRemote: false },
+  ...{ parallelism: 1, isPaced: true },
   ...{ roundTripMs: 0.4, initialServiceMs: 2 },
 };
 const all = Number.POSITIVE_INFINITY;
@@ -36,19 +37,33 @@ test("a device has one slot more than it works on, so that it never waits for th
   expect(slots.slotCount).toBe(2);
 });
 
-test("slots cover the way to a replica once its service time is known, but not that to another region", () => {
-  const near = replicaSlots({ ...settings, roundTripMs: 90 });
-  const far = replicaSlots({ ...settings, roundTripMs: 90, isRemote: true });
-  expect(near.slotCount).toBe(2);
-  for (const slots of [near, far]) {
-    for (let id = 1; id <= 5; id += 1) {
-      slots.send(id, id * 1_000);
-      slots.answered(id, id * 1_000 + 92);
-    }
+test("slots cover the way to a replica once its service time is known", () => {
+  const slots = replicaSlots({ ...settings, roundTripMs: 90 });
+  expect(slots.slotCount).toBe(2);
+  for (let id = 1; id <= 5; id += 1) {
+    slots.send(id, id * 1_000);
+    slots.answered(id, id * 1_000 + 92);
   }
 
-  expect(near.slotCount).toBe(46);
-  expect(far.slotCount).toBe(2);
+  expect(slots.slotCount).toBe(46);
+});
+
+test("a replica of another region is given more while none waits there, and less when some do", () => {
+  const window = farWindow(1);
+  expect(window.limit).toBe(2);
+  for (let reply = 0; reply < 10; reply += 1) {
+    window.observe({ nowMs: reply, wasFull: true, tookMs: 2 });
+    window.observe({ nowMs: reply, wasFull: false, tookMs: 2 });
+  }
+  expect(window.limit).toBe(12);
+
+  for (let reply = 0; reply < 5; reply += 1) {
+    window.observe({ nowMs: reply, wasFull: true, tookMs: 20 });
+  }
+  expect(window.limit).toBe(7);
+  window.tooMany({ inFlight: 7, sentMs: 0, nowMs: 1 });
+  window.tooMany({ inFlight: 3, sentMs: 0, nowMs: 1 });
+  expect(window.limit).toBe(2);
 });
 
 test("what nobody waits for any more holds its slot until it should be over", () => {
@@ -96,12 +111,12 @@ test("a shorter way is believed sooner than a longer one", () => {
 
 /** A server that does `lanes` requests at once, kept as full as it may be for so many replies. */
 function learn(lanes: number, replies: number): readonly number[] {
-  const learnt = learntParallelism();
+  const learnt = learntParallelism(false);
   const limits: number[] = [];
   let nowMs = 0;
   for (let reply = 0; reply < replies; reply += 1) {
     nowMs += 2 / Math.min(learnt.limit, lanes);
-    learnt.observe(nowMs, true);
+    learnt.observe({ nowMs, wasFull: true, tookMs: 2 });
     limits.push(learnt.limit);
   }
   return limits;
@@ -116,14 +131,15 @@ test.each([1, 4, 16, 40])("a server with %i lanes is given about so many", (lane
 });
 
 test("nothing is learnt while callers leave slots empty", () => {
-  const learnt = learntParallelism();
-  for (let reply = 0; reply < 10_000; reply += 1) learnt.observe(reply, false);
+  const learnt = learntParallelism(false);
+  for (let reply = 0; reply < 10_000; reply += 1)
+    learnt.observe({ nowMs: reply, wasFull: false, tookMs: 2 });
 
   expect(learnt.limit).toBe(8);
 });
 
 test("a server that says it is full gets no more than it had", () => {
-  const learnt = learntParallelism();
+  const learnt = learntParallelism(false);
   learnt.tooMany({ inFlight: 3, sentMs: 0, nowMs: 1 });
 
   expect(learnt.limit).toBe(3);

@@ -4,10 +4,17 @@ import { serviceTime } from "./service-time.ts";
 export interface SlotLimit {
   /** An integer >= 1. */
   readonly limit: number;
-  /** @param wasFull - whether every slot was taken when the reply came */
-  observe(nowMs: number, wasFull: boolean): void;
+  observe(reply: SlotReply): void;
   /** The other side said that so many are too many. */
   tooMany(refusal: SlotRefusal): void;
+}
+
+export interface SlotReply {
+  readonly nowMs: number;
+  /** Whether every slot was taken when the reply came. */
+  readonly wasFull: boolean;
+  /** What the replica took for it, in milliseconds: the way left out, and what it waited there not. */
+  readonly tookMs: number;
 }
 
 export interface SlotRefusal {
@@ -25,8 +32,6 @@ export interface SlotSettings {
    * two that pace by what each sees are worse than none.
    */
   readonly isPaced: boolean;
-  /** Whether the replica is in another region, where slots for the whole way would be a long queue at the replica. */
-  readonly isRemote: boolean;
   /** What the way there and back takes before it is measured, in milliseconds. */
   readonly roundTripMs: number;
   /** What a request is believed to take before the first one ended, in milliseconds. */
@@ -41,7 +46,8 @@ export interface ReplicaSlots {
   readonly parallelism: number;
   readonly slotCount: number;
   readonly usualMs: number;
-  readonly meanMs: number;
+  /** How long a slot is taken by a request, on average, in milliseconds. */
+  readonly takenMs: number;
   readonly roundTripMs: number;
   /** When the last request was sent; -Infinity before the first. */
   readonly lastSentMs: number;
@@ -116,7 +122,7 @@ export function replicaSlots(settings: SlotSettings): ReplicaSlots {
     if (learnt) return learnt.limit;
     const onTheWay = Math.ceil(roundTripMs / Math.max(service.usualMs, 0.1));
     // One slow ping before anything is known makes no long way.
-    const isKnown = !settings.isRemote && service.count >= leastLearnt;
+    const isKnown = service.count >= leastLearnt;
     return lanes * (1 + (isKnown ? Math.max(1, onTheWay) : 1));
   }
 
@@ -160,8 +166,9 @@ export function replicaSlots(settings: SlotSettings): ReplicaSlots {
     get usualMs() {
       return service.usualMs;
     },
-    get meanMs() {
-      return service.meanMs;
+    get takenMs() {
+      // Slots that cover the way are taken for as long as that.
+      return learnt ? service.meanMs + roundTripMs : service.meanMs;
     },
     get roundTripMs() {
       return roundTripMs;
@@ -193,9 +200,9 @@ export function replicaSlots(settings: SlotSettings): ReplicaSlots {
       const done = take(attemptId);
       if (!done) return undefined;
       fullUntilMs = Number.NEGATIVE_INFINITY;
-      learnt?.observe(nowMs, wasFull);
       const endedMs = nowMs - oneWayMs();
       const tookMs = Math.max(0, endedMs - done.startMs);
+      learnt?.observe({ nowMs, wasFull, tookMs });
       service.observe(tookMs);
       // The next one in line begins now, sooner or later than was believed.
       const next = learnt ? undefined : underWay[lanes - 1];

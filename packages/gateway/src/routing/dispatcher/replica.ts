@@ -1,4 +1,5 @@
 import type { Member, ReplicaStateName } from "./events.ts";
+import { farWindow } from "./far-window.ts";
 import { gatewayWindow } from "./gateway-window.ts";
 import { learntParallelism } from "./learnt-parallelism.ts";
 import {
@@ -72,6 +73,11 @@ interface ReplicaCounts {
   ejections: number;
 }
 
+interface RemoteReplica {
+  /** Whether it is in another region. */
+  readonly isRemote: boolean;
+}
+
 /** Weight of the newest attempt in the average. */
 const newest = 0.2;
 /** A replica that served this many requests after it came back is as good as it was before. */
@@ -79,10 +85,10 @@ const forgottenAfter = 100;
 
 export function replica(
   member: Member,
-  slotSettings: Omit<SlotSettings, "parallelism">,
+  slotSettings: Omit<SlotSettings, "parallelism"> & RemoteReplica,
   health: HealthSettings,
 ): Replica {
-  const slots = replicaSlots({ ...slotSettings, parallelism: limitOf(member) });
+  const slots = replicaSlots({ ...slotSettings, parallelism: limitOf(member, slotSettings) });
   const counts: ReplicaCounts = { answered: 0, failed: 0, ejections: 0 };
   let now: ReplicaHealth = { state: "warming" };
   let latencyMs: number | undefined;
@@ -106,7 +112,8 @@ export function replica(
 
   function ejected(nowMs: number): ReplicaHealth {
     ejectionsInARow += 1;
-    counts.ejections += 1;
+    // A probe that fails again is no second time.
+    if (now.state !== "ejected") counts.ejections += 1;
     answeredSinceReturn = 0;
     failuresInARow = 0;
     slowInARow = 0;
@@ -171,7 +178,11 @@ export function replica(
   };
 }
 
-function limitOf({ isGateway, parallelism }: Member): SlotSettings["parallelism"] {
+function limitOf(
+  { isGateway, parallelism }: Member,
+  { isRemote }: RemoteReplica,
+): SlotSettings["parallelism"] {
   if (isGateway) return gatewayWindow();
-  return parallelism === "auto" ? learntParallelism() : parallelism;
+  if (parallelism === "auto") return learntParallelism(isRemote);
+  return isRemote ? farWindow(parallelism) : parallelism;
 }

@@ -137,7 +137,12 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
         ...requestHeaders(call),
         ...ownHeaders,
       });
-      const onAbort = () => stream.close(http2.constants.NGHTTP2_CANCEL);
+      const onAbort = () => {
+        stream.close(http2.constants.NGHTTP2_CANCEL);
+        // Closed it is only when that has been sent, which a server that reads nothing puts off for ever: the picture
+        // would be held until then.
+        stream.destroy();
+      };
       call.signal.addEventListener("abort", onAbort, { once: true });
 
       const chunks: Buffer[] = [];

@@ -126,3 +126,23 @@ test("a call that waits for a replica that is taken out is answered by the one i
   const statuses = (await Promise.all(answers)).map(({ status }) => status);
   expect(new Set(statuses)).toEqual(new Set([200]));
 });
+
+test("whoever is told of replicas and fails at that holds up no call", async () => {
+  await using replica = await startFakeReplica({ answer: shapesOutputs });
+  const faults: string[] = [];
+  await using running = await startGateway(
+    { westeurope: [replica.address] },
+    {},
+    {
+      onReplica: () => {
+        throw new Error("the log is full");
+      },
+      onInternalError: (error) => faults.push(String(error.cause)),
+    },
+  );
+
+  await running.gateway.ready();
+
+  expect((await fetch(`${running.url}/readyz`)).status).toBe(200);
+  expect(faults).toEqual(["Error: the log is full"]);
+});

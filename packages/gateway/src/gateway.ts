@@ -1,10 +1,10 @@
 import { metrics, trace } from "@opentelemetry/api";
-import { type GatewayStatus, keptWithin, type Score } from "@tensorgate/core";
+import { type GatewayStatus, InternalError, keptWithin, type Score } from "@tensorgate/core";
 import { decoderDefaults, decoderPool } from "@tensorgate/imaging";
 import { changedSections } from "./config/changed-sections.ts";
 import type { GatewayOptions, PoolOptions } from "./config/gateway-options.ts";
 import { checkedOptions } from "./config/parse-config.ts";
-import type { Gateway, GatewayParts } from "./gateway-api.ts";
+import type { Gateway, GatewayParts, ReplicaChange } from "./gateway-api.ts";
 import { type Authenticate, authentication } from "./inbound/authentication.ts";
 import { callOpener } from "./inbound/call-context.ts";
 import { catalogRest } from "./inbound/catalog-rest.ts";
@@ -82,6 +82,15 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     has: (name) => current.known.has(name),
   };
 
+  /** Whoever is told of replicas must not be able to end the routing of calls. */
+  function tellHost(change: ReplicaChange): void {
+    try {
+      parts.onReplica?.(change);
+    } catch (thrown) {
+      onInternalError(new InternalError(thrown), "replica");
+    }
+  }
+
   // upstream: every replica, and which versions of its models it has
   const upstream = replicas(settings.pools, {
     options: settings.upstream ?? {},
@@ -114,7 +123,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
       if (change.to !== "ready") upstream.refresh(change.replicaId);
       whenReady.look();
       countChange(change);
-      parts.onReplica?.({ ...change, alias: aliasOf(change.region, change.replicaId) });
+      tellHost({ ...change, alias: aliasOf(change.region, change.replicaId) });
     },
     devicesOf: (model, residency) => onDevices.devicesOf(model, residency),
     ...{ aliasOf, clock },

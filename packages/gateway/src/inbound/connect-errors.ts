@@ -42,6 +42,14 @@ function retryInfo(retryAfterMs: number) {
   return { desc: RetryInfoSchema, value: { retryDelay } };
 }
 
+/** Why Connect ended a call: its timer of the deadline may run before ours. */
+export function reasonOfAbort(reason: unknown): ScoringError {
+  if (reason instanceof ConnectError && reason.code === Code.DeadlineExceeded) {
+    return new DeadlineExceededError("the deadline passed", { cause: reason });
+  }
+  return new CancelledError("the caller went away", { cause: reason });
+}
+
 /** What Connect itself refused (a message it could not read, a cut stream), in our own words. */
 export function scoringErrorFromConnect(thrown: unknown): ScoringError {
   if (!(thrown instanceof ConnectError)) return ScoringError.from(thrown);

@@ -1,16 +1,15 @@
 import { type ContextKey, createContextKey, type HandlerContext } from "@connectrpc/connect";
-import {
-  type CallContext,
-  type Caller,
-  CancelledError,
-  type Clock,
-  type Protocol,
-  type ScoringError,
-  type WatchCall,
-  type WatchedEnd,
+import type {
+  CallContext,
+  Caller,
+  Clock,
+  Protocol,
+  ScoringError,
+  WatchCall,
+  WatchedEnd,
 } from "@tensorgate/core";
 import { type OpenNewCall, requestIdFrom } from "./call-context.ts";
-import { connectErrorFrom, scoringErrorFromConnect } from "./connect-errors.ts";
+import { connectErrorFrom, reasonOfAbort, scoringErrorFromConnect } from "./connect-errors.ts";
 import type { Intake } from "./reading/intake.ts";
 import { bytesOf, isPacked } from "./reading/rpc-body.ts";
 import { type ReplyFacts, replyHeaders, routedHeaders, stopwatch } from "./reply-headers.ts";
@@ -74,7 +73,7 @@ export function rpcRunner({ openCall, watchCall, onInternalError, clock }: RpcPa
       if (intake && isPacked(context.requestHeader)) intake.atLeast(bytesOf(request));
       using open = openCall({ requestId, header, timeoutMs: context.timeoutMs(), caller, watch });
       ({ call } = open);
-      const onCallerGone = () => open.abort(new CancelledError("the caller went away"));
+      const onCallerGone = () => open.abort(reasonOfAbort(context.signal.reason));
       context.signal.addEventListener("abort", onCallerGone, { once: true });
       if (context.signal.aborted) onCallerGone();
       call.signal.throwIfAborted();

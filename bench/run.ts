@@ -1,12 +1,13 @@
 // Times the way of a picture through the gateway, beside its peers, in turns within one run.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, release, tmpdir, totalmem } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { writeFixture } from "./fixture.ts";
 import { type LoadResult, runLoad } from "./load.ts";
+import { machineFacts } from "./machine.ts";
 import { startNginx } from "./nginx.ts";
 import { type PinnedProcess, startScript } from "./process.ts";
 
@@ -155,15 +156,7 @@ async function assertSameAnswer(): Promise<void> {
 }
 
 function report(rows: readonly Row[]): void {
-  const machine = {
-    date: new Date().toISOString(),
-    commit: execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim(),
-    node: process.version,
-    cpu: cpus()[0]?.model ?? "",
-    cores: cpus().length,
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-    kernel: release(),
-  };
+  const machine = machineFacts();
   const settings = { rounds, seconds, concurrency, pictureBytes: 100_000 };
   const results = fileURLToPath(new URL("results", import.meta.url));
   mkdirSync(results, { recursive: true });

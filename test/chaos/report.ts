@@ -1,8 +1,7 @@
-import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { cpus, release, totalmem } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { machineFacts } from "../../bench/machine.ts";
 import type { FaultResult, FaultSettings } from "./faults/fault.ts";
 
 /** One JSON object, the figures of the fault alone among the others. */
@@ -40,15 +39,7 @@ export function resultTable(results: readonly FaultResult[]): string {
 
 /** Writes results with the machine they came from. @returns the file, relative to the repository */
 export function saveResults(results: readonly FaultResult[], settings: FaultSettings): string {
-  const machine = {
-    date: new Date().toISOString(),
-    commit: execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim(),
-    node: process.version,
-    cpu: cpus()[0]?.model ?? "",
-    cores: cpus().length,
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-    kernel: release(),
-  };
+  const machine = machineFacts();
   const repository = fileURLToPath(new URL("../..", import.meta.url));
   const folder = join(repository, "bench", "results");
   mkdirSync(folder, { recursive: true });

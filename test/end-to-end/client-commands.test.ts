@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { run } from "../../packages/cli/src/run.ts";
+import { type EndedCommand, runInProcess } from "../support/in-process-command.ts";
 import { type RunningGateway, startBundledGateway } from "../support/running-gateway.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -19,39 +19,17 @@ afterAll(async () => {
   await running[Symbol.asyncDispose]();
 });
 
-interface Ended {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function score(args: readonly string[], stdin?: Uint8Array): Promise<Ended> {
+function score(args: readonly string[], stdin?: Uint8Array): Promise<EndedCommand> {
   return tensorgate(["score", ...args], stdin);
 }
 
 /** Runs the command in this process, but for its standard input. */
-async function tensorgate(args: readonly string[], stdin?: Uint8Array): Promise<Ended> {
+async function tensorgate(args: readonly string[], stdin?: Uint8Array): Promise<EndedCommand> {
   if (stdin) return inItsOwnProcess(args, stdin);
-  const heard = { stdout: "", stderr: "" };
-  const restored = (["stdout", "stderr"] as const).map((name) => {
-    const { write } = process[name];
-    process[name].write = (text: string | Uint8Array) => {
-      heard[name] += text;
-      return true;
-    };
-    return () => {
-      process[name].write = write;
-    };
-  });
-  try {
-    const code = await run(args);
-    return { code, ...heard };
-  } finally {
-    for (const restore of restored) restore();
-  }
+  return runInProcess(args);
 }
 
-function inItsOwnProcess(args: readonly string[], stdin: Uint8Array): Promise<Ended> {
+function inItsOwnProcess(args: readonly string[], stdin: Uint8Array): Promise<EndedCommand> {
   return new Promise((resolve) => {
     const child = execFile(
       process.execPath,

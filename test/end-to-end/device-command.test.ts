@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
 import type { Gateway } from "@tensorgate/gateway";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { run } from "../../packages/cli/src/run.ts";
 import { startWatchedGateway } from "../../packages/cli/src/telemetry/watched-gateway.ts";
+import { runInProcess } from "../support/in-process-command.ts";
 import { startDevices } from "../support/running-devices.ts";
 
 const notes: string[] = [];
@@ -51,26 +51,7 @@ async function startRig(): Promise<Rig> {
   };
 }
 
-/** Runs the command in this process. */
-async function tensorgate(...args: readonly string[]) {
-  const heard = { stdout: "", stderr: "" };
-  const restored = (["stdout", "stderr"] as const).map((name) => {
-    const { write } = process[name];
-    process[name].write = (text: string | Uint8Array) => {
-      heard[name] += text;
-      return true;
-    };
-    return () => {
-      process[name].write = write;
-    };
-  });
-  try {
-    const code = await run(args);
-    return { code, ...heard };
-  } finally {
-    for (const restore of restored) restore();
-  }
-}
+const tensorgate = (...args: readonly string[]) => runInProcess(args);
 
 test("devices are listed, swapped step by step, and listed again", async () => {
   await using _rig = await startRig();

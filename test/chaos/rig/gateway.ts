@@ -20,9 +20,6 @@ export interface GatewayPlan {
   readonly lanes: number;
 }
 
-/** Whether a pool can be told its `parallelism`: a gateway that does not know that refuses the configuration. */
-const poolsHaveParallelism: boolean = false;
-
 export async function startGateway(plan: GatewayPlan): Promise<RunningGateway> {
   let child = startChild<GatewayCommands>("gateway/gateway-process.ts");
   const { port } = await child.ask("start", optionsOf(plan, 0));
@@ -52,7 +49,7 @@ function optionsOf({ replicas, isRepeatable, lanes }: GatewayPlan, port: number)
       model: modelName,
       region: name,
       replicas: replicas.filter((each) => each.region === name).map(({ address }) => address),
-      ...(poolsHaveParallelism && { parallelism: lanes }),
+      parallelism: lanes,
     })),
   };
 }

@@ -51,7 +51,7 @@ export function attempts({ state, settings, lines, care }: AttemptsParts): Attem
       ...{ id: count, request, pool, replica, sentMs: state.nowMs },
       ...{ isOverdue: false, isLeftOver: false },
       expectedStartMs: replica.slots.send(count, state.nowMs),
-      repliesThen: replica.replyCount,
+      repliesThen: replica.counts.answered,
     };
     state.attempts.set(attempt.id, attempt);
     request.underWay.push(attempt);
@@ -94,7 +94,7 @@ export function attempts({ state, settings, lines, care }: AttemptsParts): Attem
     request.failures.set(pool.region, (request.failures.get(pool.region) ?? 0) + 1);
     if (failure === "failed") request.answeredFailures += 1;
     // Only a replica that was alive can have been killed.
-    if (failure === "lost" && replica.replyCount > repliesThen) request.killCount += 1;
+    if (failure === "lost" && replica.counts.answered > repliesThen) request.killCount += 1;
   }
 
   function goOn(request: OpenRequest, failure: AttemptFailure): void {

@@ -89,7 +89,7 @@ export function dispatcher(settings: DispatcherSettings): Dispatcher {
     state.pools = merged(members).map(({ model, region, members: ofPool }) => {
       const known = before.find((each) => each.model === model && each.region === region);
       const pool = known ?? madePool(model, region);
-      for (const replica of pool.setMembers(ofPool).added) care.probe(pool, replica);
+      for (const replica of pool.setMembers(ofPool)) care.probe(pool, replica);
       return pool;
     });
     state.byModel = Map.groupBy(state.pools, ({ model }) => model);

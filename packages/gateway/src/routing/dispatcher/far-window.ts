@@ -4,8 +4,8 @@ import type { SlotLimit } from "./replica-slots.ts";
 const most = 64;
 /** A reply that took so many times as long as the quickest waited for others at the replica. */
 const queued = 3;
-/** Below this nothing is called a queue, in milliseconds. */
-const slackMs = 1;
+/** Below this share of the way nothing is called a queue: no round trip is known better than that. */
+const slackShare = 0.25;
 /** How fast the quickest reply is forgotten. */
 const forgetting = 1.002;
 
@@ -24,9 +24,10 @@ export function farWindow(parallelism: number): SlotLimit {
     get limit() {
       return limit;
     },
-    observe: ({ wasFull, tookMs }) => {
+    observe: ({ wasFull, tookMs, roundTripMs }) => {
       quickestMs = Math.min(quickestMs * forgetting, tookMs);
-      if (tookMs > queued * quickestMs + slackMs) limit = Math.max(least, limit - 1);
+      const queueMs = tookMs - queued * quickestMs;
+      if (queueMs > slackShare * roundTripMs) limit = Math.max(least, limit - 1);
       else if (wasFull) limit = Math.min(limit + 1, most * parallelism);
     },
     tooMany: () => {

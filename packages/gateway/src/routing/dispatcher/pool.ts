@@ -31,11 +31,8 @@ export interface Pool<Item extends Waiting> extends PoolPlace {
   readonly line: WaitingLine<Item>;
   readonly overload: Overload;
   readonly replicas: ReadonlyMap<string, Replica>;
-  /** Takes other members; those that stay keep what is known of them. @returns those that are gone, and those that are new */
-  setMembers(members: readonly Member[]): {
-    readonly gone: readonly string[];
-    readonly added: readonly Replica[];
-  };
+  /** Takes other members; those that stay keep what is known of them. @returns those that are new */
+  setMembers(members: readonly Member[]): readonly Replica[];
   /** The replica that is ready first, of equals the one with the least to do, then the one that rested longest. */
   soonest(nowMs: number, isFit: (replica: Replica) => boolean): Slot | undefined;
   /** Way there and back to the region, in milliseconds. */
@@ -167,9 +164,8 @@ export function pool<Item extends Waiting>(place: PoolPlace, settings: PoolSetti
     },
     setMembers: (members) => {
       const ids = new Set(members.map(({ id }) => id));
-      const gone = [...replicas.keys()].filter((id) => !ids.has(id));
-      for (const id of gone) replicas.delete(id);
-      const added = members.flatMap((member) => {
+      for (const id of replicas.keys()) if (!ids.has(id)) replicas.delete(id);
+      return members.flatMap((member) => {
         if (replicas.get(member.id)?.member.parallelism === member.parallelism) return [];
         // Of several lanes the next free one is anybody's guess, and a server with lanes has a line for them all.
         const isPaced = settings.isPaced && !place.isRemote && member.parallelism === 1;
@@ -177,7 +173,6 @@ export function pool<Item extends Waiting>(place: PoolPlace, settings: PoolSetti
         replicas.set(member.id, made);
         return [made];
       });
-      return { gone, added };
     },
     soonest: (nowMs, isFit) => {
       let best: Slot | undefined;

@@ -91,7 +91,7 @@ export function replicaCare(
   function probe({ model }: RequestPool, replica: Replica): void {
     if (replica.isProbed) return;
     replica.isProbed = true;
-    replica.repliesAtProbe = replica.replyCount;
+    replica.repliesAtProbe = replica.counts.answered;
     replica.nextProbeMs = Number.POSITIVE_INFINITY;
     state.commands.push({ type: "probe", model, replicaId: replica.member.id });
   }
@@ -152,7 +152,7 @@ export function replicaCare(
       if (roundTripMs !== undefined) replica.slots.observeRoundTrip(roundTripMs);
       hearWait(replica, expectedWaitMs);
       // Answers that came meanwhile say more than a question that got none.
-      const isRefuted = finding === "lost" && replica.replyCount > replica.repliesAtProbe;
+      const isRefuted = finding === "lost" && replica.counts.answered > replica.repliesAtProbe;
       if (isRefuted) change(pool, replica, { probe: "ready" }, "answered");
       else if (finding === "lost" && replica.isServing) suspect(pool, replica, "probe: lost");
       else change(pool, replica, { probe: finding }, `probe: ${finding}`);

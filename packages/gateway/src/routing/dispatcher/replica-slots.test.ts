@@ -52,13 +52,13 @@ test("a replica of another region is given more while none waits there, and less
   const window = farWindow(1);
   expect(window.limit).toBe(2);
   for (let reply = 0; reply < 10; reply += 1) {
-    window.observe({ nowMs: reply, wasFull: true, tookMs: 2 });
-    window.observe({ nowMs: reply, wasFull: false, tookMs: 2 });
+    window.observe({ nowMs: reply, wasFull: true, tookMs: 2, roundTripMs: 20 });
+    window.observe({ nowMs: reply, wasFull: false, tookMs: 2, roundTripMs: 20 });
   }
   expect(window.limit).toBe(12);
 
   for (let reply = 0; reply < 5; reply += 1) {
-    window.observe({ nowMs: reply, wasFull: true, tookMs: 20 });
+    window.observe({ nowMs: reply, wasFull: true, tookMs: 20, roundTripMs: 20 });
   }
   expect(window.limit).toBe(7);
   window.tooMany({ inFlight: 7, sentMs: 0, nowMs: 1 });
@@ -116,7 +116,7 @@ function learn(lanes: number, replies: number): readonly number[] {
   let nowMs = 0;
   for (let reply = 0; reply < replies; reply += 1) {
     nowMs += 2 / Math.min(learnt.limit, lanes);
-    learnt.observe({ nowMs, wasFull: true, tookMs: 2 });
+    learnt.observe({ nowMs, wasFull: true, tookMs: 2, roundTripMs: 20 });
     limits.push(learnt.limit);
   }
   return limits;
@@ -133,7 +133,7 @@ test.each([1, 4, 16, 40])("a server with %i lanes is given about so many", (lane
 test("nothing is learnt while callers leave slots empty", () => {
   const learnt = learntParallelism(false);
   for (let reply = 0; reply < 10_000; reply += 1)
-    learnt.observe({ nowMs: reply, wasFull: false, tookMs: 2 });
+    learnt.observe({ nowMs: reply, wasFull: false, tookMs: 2, roundTripMs: 20 });
 
   expect(learnt.limit).toBe(8);
 });

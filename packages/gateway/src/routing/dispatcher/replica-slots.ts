@@ -15,6 +15,7 @@ export interface SlotReply {
   readonly wasFull: boolean;
   /** What the replica took for it, in milliseconds: the way left out, and what it waited there not. */
   readonly tookMs: number;
+  readonly roundTripMs: number;
 }
 
 export interface SlotRefusal {
@@ -202,7 +203,7 @@ export function replicaSlots(settings: SlotSettings): ReplicaSlots {
       fullUntilMs = Number.NEGATIVE_INFINITY;
       const endedMs = nowMs - oneWayMs();
       const tookMs = Math.max(0, endedMs - done.startMs);
-      learnt?.observe({ nowMs, wasFull, tookMs });
+      learnt?.observe({ nowMs, wasFull, tookMs, roundTripMs });
       service.observe(tookMs);
       // The next one in line begins now, sooner or later than was believed.
       const next = learnt ? undefined : underWay[lanes - 1];

@@ -24,9 +24,7 @@ export interface Replica {
   isProbed: boolean;
   /** When it is to be probed next, unless something happens before. */
   nextProbeMs: number;
-  /** Replies that came, which are more than `counts.answered`: also those that nobody waited for. */
-  readonly replyCount: number;
-  /** The same when the last probe was sent. */
+  /** Replies that had come when the last probe was sent. */
   repliesAtProbe: number;
   readonly isServing: boolean;
   readonly isSuspect: boolean;
@@ -128,9 +126,6 @@ export function replica(
     isProbed: false,
     nextProbeMs: Number.POSITIVE_INFINITY,
     repliesAtProbe: 0,
-    get replyCount() {
-      return counts.answered;
-    },
     get isServing() {
       return isServing(now);
     },

@@ -103,8 +103,8 @@ describe("the window to a gateway", () => {
   test("grows with answers while all of it is used", () => {
     const window = gatewayWindow();
     const before = window.limit;
-    window.observe({ nowMs: 0, wasFull: true, tookMs: 2 });
-    window.observe({ nowMs: 0, wasFull: false, tookMs: 2 });
+    window.observe({ nowMs: 0, wasFull: true, tookMs: 2, roundTripMs: 20 });
+    window.observe({ nowMs: 0, wasFull: false, tookMs: 2, roundTripMs: 20 });
 
     expect(window.limit).toBe(before + 1);
   });

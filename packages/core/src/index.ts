@@ -36,3 +36,4 @@ export * from "./setting-error.ts";
 export * from "./signature.ts";
 export * from "./stage-times.ts";
 export * from "./tensor.ts";
+export * from "./work-budget.ts";

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -164,4 +165,23 @@ test("without watching, SIGHUP makes a changed configuration count", async () =>
   await serve.said.matching(/is taken: no model, pool or key is changed\n/);
   await serve.said.matching(/warn: routing in \S+: changes count from the next start on\n/);
   expect(await classify(serve.url)).toBe("ok");
+}, 60_000);
+
+test("a reload that would leave the bound address open is rejected whole", async () => {
+  await using a = await startReplica();
+  await using b = await startReplica();
+  const key = `tg_app_${"s".repeat(43)}`;
+  const sha256 = createHash("sha256").update(key).digest("hex");
+  const access = `listen: { host: 0.0.0.0 }\nkeys: [{ id: app, sha256: ${sha256}, models: ["*"] }]\n`;
+  await using serve = await startServe(configOf({ westeurope: [a.address] }) + access);
+  const url = serve.url.replace("0.0.0.0", "127.0.0.1");
+
+  serve.replace(`${configOf({ westeurope: [b.address] })}listen: { host: 127.0.0.1 }\n`);
+  await serve.said.matching(/what was in force stays in force: [^\n]*\n {2}keys: 0\.0\.0\.0 stays/);
+
+  expect(await classify(url)).toContain("unauthenticated");
+  const headers = { authorization: `Bearer ${key}` };
+  const answer = await fetch(`${url}/v1/classify/m`, { method: "POST", body: star, headers });
+  expect(answer.status).toBe(200);
+  expect(b.answeredCount()).toBe(0);
 }, 60_000);

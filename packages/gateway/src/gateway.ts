@@ -1,7 +1,9 @@
 import { metrics, trace } from "@opentelemetry/api";
 import { type GatewayStatus, InternalError, keptWithin, type Score } from "@tensorgate/core";
 import { decoderDefaults, decoderPool } from "@tensorgate/imaging";
+import { type AccessOptions, reloadFaults } from "./config/access.ts";
 import { changedSections } from "./config/changed-sections.ts";
+import { ConfigError } from "./config/config-error.ts";
 import type { GatewayOptions, PoolOptions } from "./config/gateway-options.ts";
 import { checkedOptions } from "./config/parse-config.ts";
 import type { Gateway, GatewayParts, ReplicaChange } from "./gateway-api.ts";
@@ -76,6 +78,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
 
   // what can be exchanged while calls are in flight
   let current = exchangeable(settings);
+  let access: AccessOptions = settings;
   const known: Releases = {
     all: () => current.known.all(),
     get: (name) => current.known.get(name),
@@ -281,10 +284,14 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     status: () => status(true),
     reload: (next) => {
       const checked = checkedOptions(next);
+      const faults = [...reloadFaults(access, checked)];
+      if (faults.length > 0) throw new ConfigError("the configuration", faults);
       const exchanged = exchangeable(checked);
       // Whatever can fail has failed by now, or does here: then nothing has changed.
       upstream.replace(checked.pools);
       current = exchanged;
+      const { keys, allowPlaintextKeys } = checked;
+      access = { ...access, keys, allowPlaintextKeys };
       routed.setPools(membersOf(upstream.pools));
       return { needRestart: changedSections(options, next) };
     },

@@ -2,7 +2,6 @@ import { z } from "zod";
 import {
   type CrossSiteOptions,
   crossSiteSchema,
-  isLoopbackName,
   type KeyOptions,
   keySchema,
   type ListenOptions,
@@ -21,6 +20,7 @@ import {
 import { type CacheOptions, cacheSchema } from "../pipeline/options.ts";
 import { type RoutingOptions, routingSchema } from "../routing/options.ts";
 import { type ChannelOptions, channelSchema } from "../upstream/options.ts";
+import { isOpenToOthers } from "./access.ts";
 import { sharedDeviceFaults } from "./exclusive-pools.ts";
 import { type PoolOptions, poolSchema } from "./pool-options.ts";
 
@@ -111,8 +111,7 @@ export const gatewaySchema: z.ZodType<GatewayOptions> = z
       });
     });
     const host = options.listen?.host ?? "127.0.0.1";
-    const isClosed = (options.keys ?? []).length > 0 || options.listen?.tls?.clientCa !== undefined;
-    if (!isLoopbackName(host) && !isClosed && options.allowAnonymous !== true) {
+    if (isOpenToOthers(options as GatewayOptions)) {
       context.addIssue({
         code: "custom",
         path: ["listen", "host"],

@@ -1,14 +1,17 @@
+import type { HeaderSteps } from "./header-steps.ts";
+
 /**
  * Reads the orientation out of an Exif block: 1 is upright, 2 to 8 are turned or mirrored.
  *
  * @param block - a TIFF header and what follows it; some writers put `Exif\0\0` before it
+ * @throws UnsupportedMediaError if there are too many entries before it
  * @returns 1 where the block does not say, or cannot be read: a picture is none the worse for that
  * @see Exif 2.32, section 4.6.2, and 4.6.4 for tag 274
  */
-export function exifOrientation(block: DataView): number {
+export function exifOrientation(block: DataView, steps: HeaderSteps): number {
   if (block.byteLength < 8) return 1;
   const tiff = block.getUint32(0) === exifMark ? from(block, 6) : block;
-  return orientationInTiff(tiff);
+  return orientationInTiff(tiff, steps);
 }
 
 const exifMark = 0x45786966;
@@ -17,7 +20,7 @@ function from(view: DataView, offset: number): DataView {
   return new DataView(view.buffer, view.byteOffset + offset, view.byteLength - offset);
 }
 
-function orientationInTiff(block: DataView): number {
+function orientationInTiff(block: DataView, steps: HeaderSteps): number {
   try {
     const mark = block.getUint16(0);
     if (mark !== intel && mark !== motorola) return 1;
@@ -25,6 +28,7 @@ function orientationInTiff(block: DataView): number {
     const directory = block.getUint32(4, isLittleEndian);
     const entryCount = block.getUint16(directory, isLittleEndian);
     for (let entry = 0; entry < entryCount; entry += 1) {
+      steps.countPart();
       const at = directory + 2 + entry * 12;
       if (block.getUint16(at, isLittleEndian) !== orientationTag) continue;
       const value = block.getUint16(at + 8, isLittleEndian);

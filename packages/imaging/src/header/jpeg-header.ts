@@ -1,17 +1,15 @@
 import { exifOrientation } from "./exif-orientation.ts";
 import type { HeaderFacts } from "./header-facts.ts";
+import type { HeaderSteps } from "./header-steps.ts";
 
 /** Goes from segment to segment up to the frame header. @see ITU-T T.81, annex B */
-export function jpegHeader(view: DataView): HeaderFacts {
+export function jpegHeader(view: DataView, steps: HeaderSteps): HeaderFacts {
   let offset = 2;
-  let orientation = 1;
+  let orientation: number | undefined;
   for (;;) {
-    if (view.getUint8(offset) !== 0xff) return {};
+    offset = nextMarker(view, offset, steps);
+    steps.countPart();
     const marker = view.getUint8(offset + 1);
-    if (marker === 0xff) {
-      offset += 1;
-      continue;
-    }
     const isStandalone = marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8);
     if (isStandalone) {
       offset += 2;
@@ -22,16 +20,32 @@ export function jpegHeader(view: DataView): HeaderFacts {
     if (isFrame) {
       return {
         size: { heightPx: view.getUint16(offset + 5), widthPx: view.getUint16(offset + 7) },
-        orientation,
+        orientation: orientation ?? 1,
         isOrdinary: isOrdinaryFrame(marker, view.getUint8(offset + 4), view.getUint8(offset + 9)),
       };
     }
     // After the start of a scan there is no header to come.
     if (marker === 0xda || marker === 0xd9) return {};
     const length = view.getUint16(offset + 2);
-    if (marker === 0xe1) orientation = orientationOf(view, offset + 4, length - 2) ?? orientation;
+    // Of several Exif segments the first counts, as for libvips and browsers.
+    if (marker === 0xe1) orientation ??= orientationOf(view, { offset, length }, steps);
     offset += 2 + length;
   }
+}
+
+/** Where the 0xFF of the next marker is. Like libjpeg it passes over what stands between two segments. */
+function nextMarker(view: DataView, start: number, steps: HeaderSteps): number {
+  let at = start;
+  while (view.getUint8(at) !== 0xff || isNoMarker(view.getUint8(at + 1))) {
+    steps.countSkippedByte();
+    at += 1;
+  }
+  return at;
+}
+
+/** What follows a 0xFF that fills up or was part of the pixels. */
+function isNoMarker(code: number): boolean {
+  return code === 0xff || code === 0x00;
 }
 
 /** Baseline, extended or progressive with Huffman codes, 8 bits, grey or YCbCr; four components are CMYK. */
@@ -40,10 +54,16 @@ function isOrdinaryFrame(marker: number, bits: number, componentCount: number): 
 }
 
 /** @returns undefined for an APP1 segment of another kind, such as XMP */
-function orientationOf(view: DataView, start: number, length: number): number | undefined {
+function orientationOf(
+  view: DataView,
+  { offset, length }: { readonly offset: number; readonly length: number },
+  steps: HeaderSteps,
+): number | undefined {
+  const start = offset + 4;
   const isExif = view.getUint32(start) === 0x45786966 && view.getUint16(start + 4) === 0;
-  if (!isExif || length < 6) return undefined;
-  const end = Math.min(view.byteLength, start + length);
+  if (!isExif || length < 8) return undefined;
+  const end = Math.min(view.byteLength, offset + 2 + length);
   if (end <= start + 6) return undefined;
-  return exifOrientation(new DataView(view.buffer, view.byteOffset + start + 6, end - start - 6));
+  const block = new DataView(view.buffer, view.byteOffset + start + 6, end - start - 6);
+  return exifOrientation(block, steps);
 }

@@ -1,6 +1,7 @@
 import { TooLargeError, UnsupportedMediaError } from "@tensorgate/core";
 import { isOnItsSide } from "./exif-orientation.ts";
 import type { HeaderFacts, PictureSize } from "./header-facts.ts";
+import { createHeaderSteps, type HeaderSteps } from "./header-steps.ts";
 import { isoMediaHeader } from "./iso-media-header.ts";
 import { jpegHeader } from "./jpeg-header.ts";
 import { type PictureFormat, sniffFormat } from "./picture-format.ts";
@@ -18,11 +19,20 @@ export interface PictureHeader extends Readonly<Required<Omit<HeaderFacts, "size
 }
 
 /**
- * Reads what a picture is and how large, from its bytes alone.
+ * Reads what a picture is and how large, from its bytes alone, in a bounded number of steps.
  *
- * @throws UnsupportedMediaError if it is not a picture, or ends before its header does
+ * @throws UnsupportedMediaError if it is not a picture, ends before its header does, or has a header of more parts
+ *   than pictures have
  */
 export function readPictureHeader(bytes: Uint8Array): PictureHeader {
+  return readCountedHeader(bytes, createHeaderSteps);
+}
+
+/** @param createSteps - makes what counts the steps; a test looks at it afterwards */
+export function readCountedHeader(
+  bytes: Uint8Array,
+  createSteps: (format: PictureFormat) => HeaderSteps,
+): PictureHeader {
   const format = sniffFormat(bytes);
   if (format === undefined) {
     throw new UnsupportedMediaError("this is not a picture", {
@@ -32,7 +42,7 @@ export function readPictureHeader(bytes: Uint8Array): PictureHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let facts: HeaderFacts;
   try {
-    facts = headerReaders[format](view);
+    facts = headerReaders[format](view, createSteps(format));
   } catch (cause) {
     // A DataView throws at the end of the bytes: that is the check of every read of the readers.
     if (!(cause instanceof RangeError)) throw cause;
@@ -70,7 +80,7 @@ export function assertPictureWithinLimits(
 }
 
 /** @throws RangeError at the end of the bytes */
-type ReadHeader = (view: DataView) => HeaderFacts;
+type ReadHeader = (view: DataView, steps: HeaderSteps) => HeaderFacts;
 
 const headerReaders: Readonly<Record<PictureFormat, ReadHeader>> = {
   jpeg: jpegHeader,

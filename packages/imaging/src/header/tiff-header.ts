@@ -1,13 +1,15 @@
 import { exifOrientation } from "./exif-orientation.ts";
 import type { HeaderFacts } from "./header-facts.ts";
+import type { HeaderSteps } from "./header-steps.ts";
 
 /** Size and orientation of the first picture of a TIFF. @see TIFF 6.0, section 2, and tags 256 and 257 */
-export function tiffHeader(view: DataView): HeaderFacts {
+export function tiffHeader(view: DataView, steps: HeaderSteps): HeaderFacts {
   const isLittleEndian = view.getUint16(0) === 0x4949;
   const directory = view.getUint32(4, isLittleEndian);
   const entryCount = view.getUint16(directory, isLittleEndian);
   const tagValue = (tag: number): number | undefined => {
     for (let entry = 0; entry < entryCount; entry += 1) {
+      steps.countPart();
       const at = directory + 2 + entry * 12;
       if (view.getUint16(at, isLittleEndian) !== tag) continue;
       const isShort = view.getUint16(at + 2, isLittleEndian) === 3;
@@ -20,5 +22,5 @@ export function tiffHeader(view: DataView): HeaderFacts {
   const widthPx = tagValue(256);
   const heightPx = tagValue(257);
   if (widthPx === undefined || heightPx === undefined) return {};
-  return { size: { widthPx, heightPx }, orientation: exifOrientation(view) };
+  return { size: { widthPx, heightPx }, orientation: exifOrientation(view, steps) };
 }

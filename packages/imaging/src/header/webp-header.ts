@@ -1,8 +1,9 @@
 import { exifOrientation } from "./exif-orientation.ts";
 import type { HeaderFacts } from "./header-facts.ts";
+import type { HeaderSteps } from "./header-steps.ts";
 
 /** Size and orientation of a WebP. @see RFC 9649 */
-export function webpHeader(view: DataView): HeaderFacts {
+export function webpHeader(view: DataView, steps: HeaderSteps): HeaderFacts {
   const uint24 = (at: number) => view.getUint16(at, true) | (view.getUint8(at + 2) << 16);
   switch (chunkName(view, 12)) {
     case "VP8 ":
@@ -20,7 +21,7 @@ export function webpHeader(view: DataView): HeaderFacts {
       const hasExif = (view.getUint8(20) & 0x08) !== 0;
       return {
         size: { widthPx: uint24(24) + 1, heightPx: uint24(27) + 1 },
-        orientation: hasExif ? exifChunkOrientation(view) : 1,
+        orientation: hasExif ? exifChunkOrientation(view, steps) : 1,
       };
     }
     default:
@@ -33,16 +34,21 @@ function chunkName(view: DataView, at: number): string {
 }
 
 /** The Exif chunk comes after the pixels. A file that ends before it has an orientation of 1. */
-function exifChunkOrientation(view: DataView): number {
+function exifChunkOrientation(view: DataView, steps: HeaderSteps): number {
   let at = 12;
   while (at + 8 <= view.byteLength) {
+    steps.countPart();
     const length = view.getUint32(at + 4, true);
     const end = Math.min(view.byteLength, at + 8 + length);
-    if (chunkName(view, at) === "EXIF") {
-      return exifOrientation(new DataView(view.buffer, view.byteOffset + at + 8, end - at - 8));
+    if (view.getUint32(at) === exif) {
+      const block = new DataView(view.buffer, view.byteOffset + at + 8, end - at - 8);
+      return exifOrientation(block, steps);
     }
     // Chunks are padded to an even length.
     at += 8 + length + (length % 2);
   }
   return 1;
 }
+
+/** "EXIF": a number is compared many times faster than a text that is made first. */
+const exif = 0x45584946;

@@ -1,10 +1,13 @@
-import { InvalidRequestError } from "@tensorgate/core";
+import { createWorkBudget, InvalidRequestError, type WorkBudget } from "@tensorgate/core";
 
 /** Deepest nesting of arrays and objects. */
 const maxDepth = 32;
 
-/** Bytes that may stand outside of texts: what is between them is structure, and ours has little. */
-const maxStructureBytes = 262_144;
+/** Values and keys of a body of our own REST API: a hundred pictures have three hundred. */
+const maxElements = 16_384;
+
+/** Bytes outside of texts that cost as much as one element: long numbers and blanks are scanned, too. */
+const bytesPerElement = 32;
 
 const forbiddenKeys: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
 
@@ -12,13 +15,13 @@ const quote = 0x22;
 const backslash = 0x5c;
 
 /**
- * Reads JSON that a stranger sent. What it costs is known before it is parsed: its depth and the amount of its
- * structure are counted in the bytes, where texts, however long, are skipped.
+ * Reads JSON that a stranger sent. Its depth and its elements are counted in the bytes before it is parsed.
  *
- * @throws InvalidRequestError if it is not JSON, too deep, too much, or has a key that could reach a prototype
+ * @throws InvalidRequestError if it is not JSON, too deep, or has a key that could reach a prototype
+ * @throws TooLargeError if it has too many values and keys
  */
 export function parseJsonBody(body: Uint8Array): unknown {
-  assertShallow(body, maxStructureBytes);
+  chargeJson(body, createWorkBudget(maxElements));
   let root: unknown;
   try {
     root = JSON.parse(strictUtf8.decode(body));
@@ -33,46 +36,64 @@ export function parseJsonBody(body: Uint8Array): unknown {
 /** Decodes the JSON of an RPC for the library to parse. Tensors come as long arrays, so only the depth is bounded. */
 export const shallowJsonDecoder: { decode(body: Uint8Array): string } = {
   decode: (body) => {
-    assertShallow(body, Number.POSITIVE_INFINITY);
+    chargeJson(body, createWorkBudget(Number.POSITIVE_INFINITY));
     return strictUtf8.decode(body);
   },
 };
 
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
 
-function assertShallow(body: Uint8Array, mostStructureBytes: number): void {
+/**
+ * Charges what parsing this JSON would cost, without building any of it: one element for each value and each key, for
+ * each escaped quote in a text, and for every 32 bytes outside of texts. Texts, however long, are skipped. Of what is
+ * not JSON, as much is charged as would be read of it.
+ *
+ * @throws TooLargeError where the budget ends
+ * @throws InvalidRequestError if it is nested deeper than 32 levels
+ */
+export function chargeJson(body: Uint8Array, budget: WorkBudget): void {
   let depth = 0;
-  let structureBytes = 0;
+  let bytesOutside = 0;
+  let isInScalar = false;
   for (let at = 0; at < body.length; at += 1) {
-    const byte = body[at];
+    const byte = body[at] as number;
+    bytesOutside += 1;
+    if (bytesOutside % bytesPerElement === 0) budget.spend();
     if (byte === quote) {
-      at = endOfText(body, at);
-      continue;
-    }
-    structureBytes += 1;
-    // [ and { open, ] and } close.
-    if (byte === 0x5b || byte === 0x7b) depth += 1;
-    else if (byte === 0x5d || byte === 0x7d) depth -= 1;
-    if (depth > maxDepth) {
-      throw new InvalidRequestError(`the JSON is nested deeper than ${maxDepth} levels`);
-    }
-    if (structureBytes > mostStructureBytes) {
-      throw new InvalidRequestError(
-        `the JSON has more than ${mostStructureBytes} bytes beside texts`,
-      );
+      budget.spend();
+      at = endOfText(body, at, budget);
+      isInScalar = false;
+    } else if (byte === 0x5b || byte === 0x7b) {
+      budget.spend();
+      depth += 1;
+      if (depth > maxDepth) {
+        throw new InvalidRequestError(`the JSON is nested deeper than ${maxDepth} levels`);
+      }
+      isInScalar = false;
+    } else if (byte === 0x5d || byte === 0x7d) {
+      depth -= 1;
+      isInScalar = false;
+    } else if (byte <= 0x20 || byte === 0x2c || byte === 0x3a) {
+      isInScalar = false;
+    } else if (!isInScalar) {
+      // A number, true, false or null begins.
+      budget.spend();
+      isInScalar = true;
     }
   }
 }
 
 /** @returns where the closing quote is, or the end */
-function endOfText(body: Uint8Array, start: number): number {
+function endOfText(body: Uint8Array, start: number, budget: WorkBudget): number {
   for (let at = start + 1; ; at += 1) {
     at = body.indexOf(quote, at);
     if (at === -1) return body.length;
+    // Back to the last quote at most, so every byte is looked at twice at most.
     let backslashes = 0;
     while (body[at - 1 - backslashes] === backslash) backslashes += 1;
     // An odd number of them escapes the quote.
     if (backslashes % 2 === 0) return at;
+    budget.spend();
   }
 }
 

@@ -1,5 +1,6 @@
 import { CancelledError, InvalidRequestError, TooLargeError } from "@tensorgate/core";
 import type { NodeRequest, NodeResponse } from "./node-http.ts";
+import { createGrowingBuffer, type GrowingBuffer } from "./reading/growing-buffer.ts";
 import { type Gunzip, isGzip } from "./reading/gunzip.ts";
 import type { Intake } from "./reading/intake.ts";
 
@@ -49,11 +50,17 @@ export function exchangeFrom(request: NodeRequest, { intake, gunzip }: ReadingPa
       if (declared > maxBytes) throw bodyTooLarge(maxBytes);
       const counted = intake();
       const received = await readBody(request, maxBytes, counted);
-      const body = isPacked ? await gunzip(received, maxBytes) : received;
+      const body = isPacked ? await unpacked(received, maxBytes, counted) : received.bytes();
       counted.atLeast(body.byteLength * copyCount);
       return body;
     },
   };
+
+  async function unpacked(packed: GrowingBuffer, maxBytes: number, counted: Intake) {
+    const body = await gunzip(packed.bytes(), maxBytes, counted.reserve);
+    counted.gave(packed.capacity);
+    return body;
+  }
 }
 
 /** A header by its lower-case name; one that came several times is joined by commas. */
@@ -62,31 +69,30 @@ export function headerOf({ headers }: NodeRequest, name: string): string | undef
   return Array.isArray(value) ? value.join(", ") : value;
 }
 
-function readBody(request: NodeRequest, maxBytes: number, intake: Intake): Promise<Uint8Array> {
+/** Puts the body together in memory that follows what has come: what is only declared costs nothing. */
+function readBody(request: NodeRequest, maxBytes: number, intake: Intake): Promise<GrowingBuffer> {
   const declared = Number(request.headers["content-length"] ?? Number.NaN);
-  // One buffer of the declared length saves joining the chunks, a copy and an allocation of the whole.
-  const whole = declared > 0 ? Buffer.allocUnsafeSlow(declared) : undefined;
-  const chunks: Buffer[] = [];
-  let received = 0;
+  const whole = Number.isNaN(declared)
+    ? createGrowingBuffer("at-most", maxBytes)
+    : createGrowingBuffer("exactly", declared);
 
   return new Promise((resolve, reject) => {
     const refuse = (error: unknown) => {
       request.off("data", onData);
       request.pause();
-      // Under overload many are refused halfway, and the collector would take its time.
-      whole?.buffer.transfer(0);
+      whole.free();
       reject(error);
     };
     const onData = (chunk: Buffer) => {
-      if (received + chunk.length > maxBytes) return refuse(bodyTooLarge(maxBytes));
+      const received = whole.byteLength + chunk.length;
+      if (received > maxBytes) return refuse(bodyTooLarge(maxBytes));
+      if (received > declared) return refuse(notAsDeclared(received, declared));
       try {
-        intake.took(chunk.length);
+        intake.arrived(chunk.length);
+        whole.append(chunk, intake.reserve);
       } catch (thrown) {
-        return refuse(thrown);
+        refuse(thrown);
       }
-      if (whole && received + chunk.length <= whole.length) chunk.copy(whole, received);
-      else chunks.push(chunk);
-      received += chunk.length;
     };
     intake.onFailure(refuse);
     request.on("data", onData);
@@ -94,11 +100,8 @@ function readBody(request: NodeRequest, maxBytes: number, intake: Intake): Promi
     request.once("end", () => {
       intake.complete();
       if (isCut(request)) return reject(new CancelledError("the caller went away"));
-      if (!whole) return resolve(Buffer.concat(chunks, received));
-      if (received === whole.length) return resolve(whole);
-      reject(
-        new InvalidRequestError(`the body has ${received} bytes, not the ${declared} declared`),
-      );
+      if (whole.byteLength < declared) return reject(notAsDeclared(whole.byteLength, declared));
+      resolve(whole);
     });
     const onGone = () => reject(new CancelledError("the caller went away"));
     request.once("error", onGone);
@@ -107,6 +110,10 @@ function readBody(request: NodeRequest, maxBytes: number, intake: Intake): Promi
       if (!request.readableEnded) onGone();
     });
   });
+}
+
+function notAsDeclared(byteCount: number, declared: number): InvalidRequestError {
+  return new InvalidRequestError(`the body has ${byteCount} bytes, not the ${declared} declared`);
 }
 
 function isCut(request: NodeRequest): boolean {

@@ -1,57 +1,112 @@
-import { promisify } from "node:util";
 import zlib from "node:zlib";
 import { InvalidRequestError, TooLargeError, UnsupportedMediaError } from "@tensorgate/core";
+import { createGrowingBuffer } from "./growing-buffer.ts";
 
 /**
- * Unpacks a body.
+ * Unpacks a body piece by piece, and no further than it may.
  *
+ * @param maxBytes - most that it may be when unpacked
+ * @param charge - called with each further amount of memory that the result takes, in bytes, before it is taken; what
+ *   it throws ends the unpacking
  * @throws TooLargeError as soon as it is known to be longer than `maxBytes` when unpacked
  * @throws InvalidRequestError if it is not gzip, or cut short
  */
-export type Gunzip = (packed: Uint8Array, maxBytes: number) => Promise<Uint8Array>;
+export type Gunzip = (
+  packed: Uint8Array,
+  maxBytes: number,
+  charge: (byteCount: number) => void,
+) => Promise<Uint8Array>;
+
+/** Bodies that are unpacked at the same time; beside its result each holds some 100 KiB, which nothing counts. */
+const maxAtOnce = 16;
 
 /**
- * Bodies that are unpacked at the same time. Until they are counted they hold up to `maxBytes` each, so a
- * handful, whatever number of them comes.
+ * Bytes that go in or come out between two looks. It is also as long as a thread is kept: a slice of blocks that yield
+ * nothing takes as much time as one that yields a picture.
  */
-const maxAtOnce = 4;
-
-const unpack = promisify(zlib.gunzip);
+const sliceBytes = 65_536;
 
 export function gunzipper(): Gunzip {
   const waiting: (() => void)[] = [];
   let runningCount = 0;
 
-  return async (packed, maxBytes) => {
-    if (runningCount >= maxAtOnce) {
-      await new Promise<void>((resolve) => {
-        waiting.push(resolve);
-      });
-    }
-    runningCount += 1;
+  return async (packed, maxBytes, charge) => {
+    // A slot is handed to the first that waits, so nobody else can take it between.
+    if (runningCount < maxAtOnce) runningCount += 1;
+    else await new Promise<void>((resolve) => void waiting.push(resolve));
     try {
-      return await unpack(packed, { maxOutputLength: maxBytes });
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") {
-        throw new TooLargeError(`the body is longer than ${maxBytes} bytes when unpacked`, {
-          hint: "send fewer or smaller pictures",
-        });
-      }
-      throw new InvalidRequestError("the body is not gzip, or is cut short", {
-        field: "content-encoding",
-        cause,
-      });
+      return await unpack(packed, maxBytes, charge);
     } finally {
-      runningCount -= 1;
-      waiting.shift()?.();
+      const next = waiting.shift();
+      if (next) next();
+      else runningCount -= 1;
     }
   };
 }
 
-/** @throws UnsupportedMediaError for any encoding but one `gzip` or none: not `br`, not two of them */
+const unpack: Gunzip = (packed, maxBytes, charge) =>
+  new Promise((resolve, reject) => {
+    const stream = zlib.createGunzip({ chunkSize: sliceBytes });
+    const unpacked = createGrowingBuffer("at-most", maxBytes);
+    let at = 0;
+
+    function end(settle: () => void): void {
+      stream.destroy();
+      settle();
+    }
+
+    function fail(error: unknown): void {
+      unpacked.free();
+      end(() => reject(error));
+    }
+
+    function writeNext(): void {
+      if (stream.destroyed) return;
+      if (at >= packed.byteLength) return void stream.end();
+      const slice = packed.subarray(at, at + sliceBytes);
+      at += sliceBytes;
+      stream.write(slice, (error) => {
+        if (!error) writeNext();
+      });
+    }
+
+    stream.on("data", (chunk: Buffer) => {
+      if (unpacked.byteLength + chunk.byteLength > maxBytes) {
+        return fail(unpacksTooLong(maxBytes));
+      }
+      try {
+        unpacked.append(chunk, charge);
+      } catch (thrown) {
+        fail(thrown);
+      }
+    });
+    // What follows the last member, such as padding, is left where it is.
+    stream.once("end", () => end(() => resolve(unpacked.bytes())));
+    stream.once("error", (cause) =>
+      fail(
+        new InvalidRequestError("the body is not gzip, or is cut short", {
+          field: "content-encoding",
+          cause,
+        }),
+      ),
+    );
+    writeNext();
+  });
+
+function unpacksTooLong(maxBytes: number): TooLargeError {
+  return new TooLargeError(`the body is longer than ${maxBytes} bytes when unpacked`, {
+    hint: "send fewer or smaller pictures",
+  });
+}
+
+/**
+ * @returns whether it is gzip, under either of its names (RFC 9110, section 8.4.1.3)
+ * @throws UnsupportedMediaError for any encoding but one `gzip` or none: not `br`, not two of them
+ */
 export function isGzip(encoding: string | undefined, header: string): boolean {
   const name = encoding?.trim().toLowerCase() || "identity";
-  if (name === "gzip" || name === "identity") return name === "gzip";
+  if (name === "gzip" || name === "x-gzip") return true;
+  if (name === "identity") return false;
   throw new UnsupportedMediaError(`the encoding "${name.slice(0, 40)}" is not understood`, {
     field: header,
     hint: "send it as it is, or as gzip; pictures do not shrink",

@@ -3,7 +3,7 @@ import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import type { NodeRequest, NodeResponse } from "../node-http.ts";
 import { listenDefaults, requestDefaults } from "../options.ts";
-import { intakeGate } from "./intake.ts";
+import { type Intake, intakeGate } from "./intake.ts";
 
 function gate(maxBytesInFlight = 1_000_000) {
   const clock = manualClock();
@@ -131,3 +131,35 @@ test("a stream may last, and fails when nothing comes for a minute", () => {
 
   expect(failure()).toMatchObject({ reason: "deadline-exceeded" });
 });
+
+test("memory is reserved by itself, and what has no room is not", () => {
+  const { gate: opened, request } = gate(150_000);
+  const { intake, close } = request("whole", 10);
+  intake.arrived(10);
+  expect(opened.bytesInFlight).toBe(0);
+
+  intake.reserve(100_000);
+
+  expect(() => intake.reserve(60_000)).toThrow(expect.objectContaining({ reason: "overloaded" }));
+  expect(opened.bytesInFlight).toBe(100_000);
+  expect(intake.receivedBytes).toBe(10);
+  close();
+  expect(opened.bytesInFlight).toBe(0);
+});
+
+test.each(["whole", "stream"] as const)(
+  "a %s body in pieces of a byte is refused, in pieces of 64 bytes it is not",
+  (kind) => {
+    const { request } = gate(100_000_000);
+    const tiny = request(kind).intake;
+    const small = request(kind).intake;
+    const take = (intake: Intake, byteCount: number, pieces: number) => {
+      for (let piece = 0; piece < pieces; piece += 1) intake.took(byteCount);
+    };
+
+    take(small, 64, 100_000);
+    expect(() => take(tiny, 1, 100_000)).toThrow(expect.objectContaining({ reason: "too-large" }));
+
+    expect(tiny.receivedBytes).toBe(1_041);
+  },
+);

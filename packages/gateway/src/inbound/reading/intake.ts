@@ -3,6 +3,7 @@ import {
   DeadlineExceededError,
   OverloadedError,
   type ScoringError,
+  TooLargeError,
 } from "@tensorgate/core";
 import type { NodeRequest, NodeResponse } from "../node-http.ts";
 import type { ListenSettings, RequestOptions } from "../options.ts";
@@ -10,10 +11,21 @@ import type { ListenSettings, RequestOptions } from "../options.ts";
 /** What one request brings in: counted, and timed until its end. The same for every protocol. */
 export interface Intake {
   /**
-   * Counts a piece of the body that has come in.
+   * Counts a piece of the body that has come in, and that it is held.
    * @throws OverloadedError if all requests together hold as much as they may
+   * @throws TooLargeError if the pieces are too small to be worth their work
    */
   took(byteCount: number): void;
+  /**
+   * Counts a piece of the body that has come in, for its rate; what is held of it is reserved by itself.
+   * @throws TooLargeError if the pieces are too small to be worth their work
+   */
+  arrived(byteCount: number): void;
+  /**
+   * Counts memory, in bytes, that is about to be taken for this request.
+   * @throws OverloadedError if all requests together hold as much as they may
+   */
+  reserve(byteCount: number): void;
   /** Says that what was counted is at least this much in memory: a body that was compressed. */
   atLeast(byteCount: number): void;
   /** Says that so much of a stream has been answered and let go. */
@@ -53,6 +65,13 @@ export interface IntakeParts {
 const rateGraceMs = 5_000;
 const lookEveryMs = 1_000;
 
+/**
+ * Pieces that a body may come in whatever their length, and the least length of the others on average, in bytes. Every
+ * piece (a chunk of HTTP/1.1, a frame of HTTP/2) costs the same work, and one of a single byte is worth none.
+ */
+const freePieces = 1_024;
+const minBytesPerPiece = 64;
+
 /** When an overloaded gateway may be asked again, in milliseconds. */
 const retryAfterMs = 1_000;
 
@@ -73,6 +92,7 @@ export function intakeGate({ requests, listen, clock }: IntakeParts): IntakeGate
     assertRoom(Number(request.headers["content-length"] ?? 0) || 0);
     const startedMs = clock.nowMs();
     let receivedBytes = 0;
+    let pieceCount = 0;
     let countedBytes = 0;
     let holdCount = 0;
     let timer: Disposable | undefined;
@@ -128,6 +148,19 @@ export function intakeGate({ requests, listen, clock }: IntakeParts): IntakeGate
       };
     }
 
+    function arrived(byteCount: number): void {
+      receivedBytes += byteCount;
+      pieceCount += 1;
+      if (pieceCount > freePieces + receivedBytes / minBytesPerPiece) throw tooManyPieces();
+      if (kind === "stream") startTiming();
+    }
+
+    function reserve(byteCount: number): void {
+      assertRoom(byteCount);
+      // After the last hold nobody would take it off again.
+      if (holdCount > 0) count(byteCount);
+    }
+
     const untilClosed = hold();
     if (response.closed) untilClosed[Symbol.dispose]();
     else response.once("close", () => untilClosed[Symbol.dispose]());
@@ -138,17 +171,13 @@ export function intakeGate({ requests, listen, clock }: IntakeParts): IntakeGate
         return receivedBytes;
       },
       took: (byteCount) => {
-        assertRoom(byteCount);
-        receivedBytes += byteCount;
-        // After the last hold nobody would take it off again.
-        if (holdCount > 0) count(byteCount);
-        if (kind === "stream") startTiming();
+        reserve(byteCount);
+        arrived(byteCount);
       },
+      arrived,
+      reserve,
       atLeast: (byteCount) => {
-        const missing = byteCount - countedBytes;
-        if (missing <= 0) return;
-        assertRoom(missing);
-        count(missing);
+        if (byteCount > countedBytes) reserve(byteCount - countedBytes);
       },
       gave: (byteCount) => count(-Math.min(byteCount, countedBytes)),
       complete,
@@ -172,6 +201,12 @@ function mayHaveBody(request: NodeRequest): boolean {
   if ("stream" in request) return !request.stream.endAfterHeaders;
   const { headers } = request;
   return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+}
+
+function tooManyPieces(): TooLargeError {
+  return new TooLargeError("the body comes in too many small pieces", {
+    hint: `send pieces of ${minBytesPerPiece} bytes and more`,
+  });
 }
 
 function tooSlow(bytesPerSecond: number): DeadlineExceededError {

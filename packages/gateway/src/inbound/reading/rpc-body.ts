@@ -27,7 +27,7 @@ export function gzipOf(gunzip: Gunzip): Compression {
     decompress: async (packed, maxBytes) => {
       if (packed.byteLength === 0) return new Uint8Array(0);
       try {
-        return (await gunzip(packed, maxBytes)) as Uint8Array<ArrayBuffer>;
+        return (await gunzip(packed, maxBytes, () => {})) as Uint8Array<ArrayBuffer>;
       } catch (thrown) {
         throw connectErrorFrom(ScoringError.from(thrown), "");
       }

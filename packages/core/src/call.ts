@@ -13,6 +13,11 @@ export interface CallContext {
   readonly signal: AbortSignal;
   /** Who calls, where keys are asked for. */
   readonly caller?: Caller;
+  /**
+   * Whose calls count together where something is shared out fairly: those of a key, or without one of a network.
+   * Calls without it count as one caller's.
+   */
+  readonly fairnessKey?: string;
   readonly wishes: RoutingWishes;
   /** Whether the answer must not be kept, nor be one that was kept: `cache-control: no-store`. */
   readonly noStore?: boolean;

@@ -100,3 +100,36 @@ test("a call that came through a gateway is forwarded, and the router tells what
   expect(open({ "x-tensorgate-hops": "0" }).call.wishes.isForwarded).toBeUndefined();
   expect(open({}).call.routed).toBeUndefined();
 });
+
+test.each([
+  {
+    caller: "a",
+    address: "192.0.2.1",
+    sameAs: { caller: "a", address: "192.0.2.2" },
+    isSame: true,
+  },
+  {
+    caller: "a",
+    address: "192.0.2.1",
+    sameAs: { caller: "b", address: "192.0.2.1" },
+    isSame: false,
+  },
+  { address: "192.0.2.1", sameAs: { address: "::ffff:192.0.2.1" }, isSame: true },
+  { address: "192.0.2.1", sameAs: { address: "192.0.2.2" }, isSame: false },
+  { address: "2001:db8::1", sameAs: { address: "2001:db8:0:0:9::2" }, isSame: true },
+  { address: "2001:db8::1", sameAs: { address: "2001:db8:0:1::1" }, isSame: false },
+  { caller: "192.0.2.1", sameAs: { address: "192.0.2.1" }, isSame: false },
+])("calls count as one caller's by key, or by network without one", (each) => {
+  const { sameAs, isSame, ...first } = each;
+
+  expect(fairnessKeyOf(first) === fairnessKeyOf(sameAs)).toBe(isSame);
+});
+
+function fairnessKeyOf({ caller, address }: { caller?: string; address?: string }) {
+  const start = { requestId: "test", header: () => undefined, address };
+  using open = callOpener(
+    requestDefaults,
+    manualClock(),
+  )({ ...start, caller: caller === undefined ? undefined : { id: caller, mayUse: () => true } });
+  return open.call.fairnessKey;
+}

@@ -13,6 +13,7 @@ import {
   type ScoringError,
   stageTimes,
 } from "@tensorgate/core";
+import { networkOf } from "./address-network.ts";
 import type { RequestOptions } from "./options.ts";
 
 /** Reads a header or a piece of gRPC metadata by its lower-case name. */
@@ -31,6 +32,8 @@ export interface CallStart {
   /** What the protocol itself says of the deadline, in milliseconds from now; undefined where it says nothing. */
   readonly timeoutMs?: number | undefined;
   readonly caller?: Caller | undefined;
+  /** Where the connection comes from. */
+  readonly address?: string | undefined;
   readonly watch?: CallWatch | undefined;
 }
 
@@ -41,7 +44,7 @@ export function callOpener(
   { defaultTimeoutMs, maxTimeoutMs }: Required<RequestOptions>,
   clock: Clock,
 ): OpenNewCall {
-  return ({ requestId, header, timeoutMs: protocolTimeoutMs, caller, watch }) => {
+  return ({ requestId, header, timeoutMs: protocolTimeoutMs, caller, address, watch }) => {
     const askedMs = protocolTimeoutMs ?? timeoutFromHeader(header) ?? defaultTimeoutMs;
     const timeoutMs = Math.min(Math.max(0, askedMs), maxTimeoutMs);
     // Before there is a timer: what is refused here has nobody to stop one.
@@ -57,6 +60,7 @@ export function callOpener(
         deadline: { atMs: clock.nowMs() + timeoutMs },
         signal: controller.signal,
         ...(caller && { caller }),
+        fairnessKey: caller ? `key ${caller.id}` : `network ${networkOf(address)}`,
         wishes,
         ...((isTraced || wishes.isForwarded) && { routed: { isTraced, steps: [] } }),
         ...(saysNoStore(header) && { noStore: true }),

@@ -94,7 +94,8 @@ export function restHandler({
       });
     try {
       const caller = route.isPublic ? undefined : authenticate(request);
-      using open = openCall({ requestId, caller, header: exchange.header, watch });
+      const address = request.socket.remoteAddress;
+      using open = openCall({ requestId, caller, address, header: exchange.header, watch });
       ({ call } = open);
       response.once("close", () => {
         if (!response.writableFinished) open.abort(new CancelledError("the caller went away"));

@@ -18,6 +18,8 @@ import { type ReplyFacts, replyHeaders, routedHeaders, stopwatch } from "./reply
 export interface RpcStart {
   /** Who was authenticated by the headers. */
   readonly caller: Caller | undefined;
+  /** Where the connection comes from. */
+  readonly address: string | undefined;
   /** The count of what the request brings. */
   readonly intake: Intake;
   /** Whether its message was read. */
@@ -57,7 +59,7 @@ export function rpcRunner({ openCall, watchCall, onInternalError, clock }: RpcPa
     });
     const start = context.values.get(startKey);
     if (start) start.wasBegun = true;
-    const { intake, caller } = start ?? {};
+    const { intake, caller, address } = start ?? {};
     using _held = intake?.hold();
     let call: CallContext | undefined;
     const end = (how: Partial<WatchedEnd>) =>
@@ -71,7 +73,8 @@ export function rpcRunner({ openCall, watchCall, onInternalError, clock }: RpcPa
       });
     try {
       if (intake && isPacked(context.requestHeader)) intake.atLeast(bytesOf(request));
-      using open = openCall({ requestId, header, timeoutMs: context.timeoutMs(), caller, watch });
+      const timeoutMs = context.timeoutMs();
+      using open = openCall({ requestId, header, timeoutMs, caller, address, watch });
       ({ call } = open);
       const onCallerGone = () => open.abort(reasonOfAbort(context.signal.reason));
       context.signal.addEventListener("abort", onCallerGone, { once: true });

@@ -91,7 +91,8 @@ export function rpcHandler(parts: RpcHandlerParts): OnRequest {
     assertEncodingsKnown(request);
     const kind = handler.method.methodKind === "unary" ? "whole" : "stream";
     const counted = intake.open(request, response, kind);
-    const start: RpcStart = { caller, intake: counted, wasBegun: false };
+    const address = request.socket.remoteAddress;
+    const start: RpcStart = { caller, address, intake: counted, wasBegun: false };
     const values = createContextValues().set(startKey, start);
     const asked = universalRequestFromNodeRequest(request, response, undefined, values);
     const requestId = requestIdFrom((name) => headerOf(request, name));

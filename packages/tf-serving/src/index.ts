@@ -46,6 +46,6 @@ export {
 } from "./signature-def.ts";
 export { readTensorProto, TensorParsingError } from "./tensor-proto-reader.ts";
 export { type TensorEncoding, tensorProtoWriter } from "./tensor-proto-writer.ts";
-export { chargeMessage } from "./wire/charge-message.ts";
+export { chargeMessage, createMessageScan, type MessageScan } from "./wire/charge-message.ts";
 export { MalformedMessageError } from "./wire/malformed-message-error.ts";
 export { MessageWriter } from "./wire/message-writer.ts";

@@ -1,12 +1,12 @@
-import { create, type DescMessage, toBinary } from "@bufbuild/protobuf";
-import { createWorkBudget, TooLargeError } from "@tensorgate/core";
+import { create, type DescMessage, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { createWorkBudget, seededRandom, TooLargeError } from "@tensorgate/core";
 import { HealthCheckRequestSchema } from "@tensorgate/proto/grpc/health/v1/health";
 import {
   ClassifyRequestSchema,
   PredictRequestSchema,
 } from "@tensorgate/proto/tensorgate/v1/scoring";
 import { expect, test } from "vitest";
-import { chargeMessage } from "./charge-message.ts";
+import { chargeMessage, createMessageScan } from "./charge-message.ts";
 import { MalformedMessageError } from "./malformed-message-error.ts";
 
 function costOf(schema: DescMessage, bytes: Uint8Array): number {
@@ -96,3 +96,73 @@ test.each([
     MalformedMessageError,
   );
 });
+
+// A parser that reads the value by the field and not by the layout would go on inside of what the scan passes over.
+test.each([
+  { name: "a number laid out as bytes", bytes: [0x1a, 0x04, 0x78, 0x00, 0x78, 0x00] },
+  { name: "a message laid out as a number", bytes: [0x12 & ~7, 0x05] },
+  { name: "a text that is not UTF-8", bytes: [0x12, 0x03, 0x0a, 0x01, 0xff] },
+  { name: "a field longer than its message", bytes: [0x12, 0x02, 0x0a, 0x02, 0x41, 0x41] },
+  { name: "a number longer than its message", bytes: [0x0a, 0x02, 0x10, 0x80, 0x01] },
+])("$name is malformed", ({ bytes }) => {
+  const budget = createWorkBudget(1_000);
+  expect(() => chargeMessage(ClassifyRequestSchema, Uint8Array.from(bytes), budget)).toThrow(
+    MalformedMessageError,
+  );
+});
+
+const predictMessage = toBinary(
+  PredictRequestSchema,
+  create(PredictRequestSchema, {
+    modelSpec: { name: "größe", versionChoice: { case: "version", value: 7n } },
+    inputs: {
+      x: { dtype: "FP32", shape: [1n, 300n], values: { case: "data", value: new Uint8Array(9) } },
+      y: {
+        dtype: "BYTES",
+        values: { case: "elements", value: { elements: [Uint8Array.of(1), new Uint8Array()] } },
+      },
+    },
+    outputFilter: ["größer", ""],
+  }),
+);
+
+test("a message costs the same in whatever pieces it comes", () => {
+  for (let size = 1; size < predictMessage.length; size += 1) {
+    const budget = createWorkBudget(1_000);
+    const scan = createMessageScan(PredictRequestSchema, budget);
+    for (let at = 0; at < predictMessage.length; at += size) {
+      scan.push(predictMessage.subarray(at, at + size));
+    }
+    scan.end();
+    expect(budget.spent).toBe(costOf(PredictRequestSchema, predictMessage));
+  }
+});
+
+test("protobuf-es reads every message that is accepted, and builds no more than was charged", () => {
+  const { below } = seededRandom(1);
+  let acceptedCount = 0;
+  for (let round = 0; round < 20_000; round += 1) {
+    const bytes = Uint8Array.from(predictMessage);
+    for (let count = below(3); count >= 0; count -= 1) bytes[below(bytes.length)] = below(256);
+    const damaged = bytes.subarray(0, bytes.length - below(2) * below(bytes.length));
+    let cost: number;
+    try {
+      cost = costOf(PredictRequestSchema, damaged);
+    } catch (thrown) {
+      if (!(thrown instanceof MalformedMessageError)) throw thrown;
+      continue;
+    }
+    acceptedCount += 1;
+    const message = fromBinary(PredictRequestSchema, damaged, { readUnknownFields: false });
+    expect(countOf(message)).toBeLessThanOrEqual(cost);
+  }
+  expect(acceptedCount).toBeGreaterThan(1_000);
+});
+
+/** Entries of all lists and maps of a message. */
+function countOf(value: unknown): number {
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return 0;
+  const members = Object.values(value);
+  const isMessage = "$typeName" in value;
+  return members.reduce<number>((sum, each) => sum + countOf(each), isMessage ? 0 : members.length);
+}

@@ -1,109 +1,204 @@
-import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
+import type { DescMessage } from "@bufbuild/protobuf";
 import type { WorkBudget } from "@tensorgate/core";
 import { MalformedMessageError } from "./malformed-message-error.ts";
-import { MessageReader, wireType } from "./message-reader.ts";
+import { type FieldLayout, fieldLayoutsOf, type MessageLayout } from "./message-layout.ts";
+import { wireType } from "./message-reader.ts";
 
-/** Deepest nesting of messages that is looked into: protobuf-es reads no deeper either. */
+/** Deepest nesting of messages: protobuf-es reads no deeper either. */
 const maxDepth = 100;
 
+/** Bytes of the longest varint. */
+const maxVarintBytes = 10;
+
 /**
- * Charges `budget` with every element that parsing `bytes` as a `schema` would build, without building any: each field,
- * known or unknown, each entry of a list or map and each value of a packed field, in nested messages too.
- * Takes one step per element, whatever the length of the bytes, and stops at the first one over the budget.
+ * Looks at a message piece by piece, as it comes. Charges a budget with every element that parsing it would build,
+ * without building any: each field, known or unknown, each entry of a list or map and each value of a packed field, in
+ * nested messages too. Takes one step per element, whatever the length of the bytes.
+ *
+ * What it accepts, protobuf-es reads without failing, and builds no more of than was charged. For that it is stricter
+ * than protocol buffers have to be: a known field in another layout than its own is malformed, and so is a group.
+ */
+export interface MessageScan {
+  /**
+   * @throws TooLargeError at the first element over the budget
+   * @throws MalformedMessageError if no message begins like this
+   */
+  push(piece: Uint8Array): void;
+  /** @throws MalformedMessageError if the message is cut short */
+  end(): void;
+}
+
+/**
+ * Charges `budget` with the elements of a whole message.
  *
  * @throws TooLargeError if the message has more elements than the budget
  * @throws MalformedMessageError if the bytes are not a well-formed message, or nest deeper than 100 messages
  */
 export function chargeMessage(schema: DescMessage, bytes: Uint8Array, budget: WorkBudget): void {
-  chargeFields(schema, bytes, { budget, depth: 1 });
+  const scan = createMessageScan(schema, budget);
+  scan.push(bytes);
+  scan.end();
 }
 
-interface Scan {
-  readonly budget: WorkBudget;
-  readonly depth: number;
+/** A message that the scan is inside of, and where it ends. */
+interface Frame {
+  readonly fields: MessageLayout;
+  readonly end: number;
 }
 
-function chargeFields(schema: DescMessage, bytes: Uint8Array, { budget, depth }: Scan): void {
-  if (depth > maxDepth) throw new MalformedMessageError(`nested deeper than ${maxDepth} messages`);
-  const fields = fieldsOf(schema);
-  const reader = new MessageReader(bytes);
-  while (reader.next()) {
-    budget.spend();
-    const field = fields.get(reader.fieldNumber);
-    if (reader.wireType !== wireType.lengthDelimited || field === undefined) {
-      reader.skip();
-      continue;
+/** Looks at further bytes of a value. */
+type Look = (bytes: Uint8Array, isLast: boolean) => void;
+
+export function createMessageScan(schema: DescMessage, budget: WorkBudget): MessageScan {
+  let frame: Frame = { fields: fieldLayoutsOf(schema), end: Number.POSITIVE_INFINITY };
+  const outer: Frame[] = [];
+  let position = 0;
+  let reading: "tag" | "varint" | "length" | "content" = "tag";
+  /** The varint that is being read: its value so far, and how many of its bytes were read. */
+  let value = 0;
+  let varintBytes = 0;
+  /** The field whose value comes next; none if it is unknown. */
+  let field: FieldLayout | undefined;
+  /** Bytes left of the content that is being read, and what is to be seen in it. */
+  let left = 0;
+  let look: Look | undefined;
+
+  function startContent(length: number, lookAt?: Look): void {
+    left = length;
+    look = lookAt;
+    reading = "content";
+    if (position + length > frame.end) {
+      throw new MalformedMessageError("a field is longer than its message");
     }
-    const content = reader.bytes();
-    const nested = nestedOf(field);
-    if (nested) chargeFields(nested, content, { budget, depth: depth + 1 });
-    else if (field.fieldKind === "map") chargeMapEntry(field, content, { budget, depth });
-    else chargePacked(field, content, budget);
+    if (length === 0) endValue();
   }
-}
 
-const fieldsBySchema = new WeakMap<DescMessage, ReadonlyMap<number, DescField>>();
-
-function fieldsOf(schema: DescMessage): ReadonlyMap<number, DescField> {
-  let fields = fieldsBySchema.get(schema);
-  if (!fields) {
-    fields = new Map(schema.fields.map((field) => [field.number, field]));
-    fieldsBySchema.set(schema, fields);
+  function endValue(): void {
+    reading = "tag";
+    if (position > frame.end) throw new MalformedMessageError("a field is longer than its message");
+    while (position === frame.end) frame = outer.pop() as Frame;
   }
-  return fields;
-}
 
-/** The message that a field, or each entry of a list, holds. */
-function nestedOf(field: DescField): DescMessage | undefined {
-  if (field.fieldKind === "message") return field.message;
-  return field.fieldKind === "list" ? field.message : undefined;
-}
-
-const mapValueNumber = 2;
-
-/** An entry of a map is a message of a key (1) and a value (2). */
-function chargeMapEntry(
-  field: DescField & { fieldKind: "map" },
-  entry: Uint8Array,
-  { budget, depth }: Scan,
-): void {
-  const reader = new MessageReader(entry);
-  while (reader.next()) {
+  function onTag(tag: number): void {
     budget.spend();
-    const isMessage = field.message && reader.is(mapValueNumber, wireType.lengthDelimited);
-    if (isMessage) chargeFields(field.message, reader.bytes(), { budget, depth: depth + 1 });
-    else reader.skip();
+    const type = tag & 7;
+    const fieldNumber = tag >>> 3;
+    if (fieldNumber === 0) throw new MalformedMessageError("field number 0");
+    field = frame.fields.get(fieldNumber);
+    const isPacked = type === wireType.lengthDelimited && field?.packed !== undefined;
+    if (field && type !== field.wireType && !isPacked) {
+      throw new MalformedMessageError(`field ${fieldNumber} has wire type ${type}`);
+    }
+    if (type === wireType.varint) reading = "varint";
+    else if (type === wireType.lengthDelimited) reading = "length";
+    else if (type === wireType.fixed32) startContent(4);
+    else if (type === wireType.fixed64) startContent(8);
+    else throw new MalformedMessageError(`wire type ${type}`);
   }
+
+  function onLength(length: number): void {
+    if (field?.nested) startMessage(field.nested(), length);
+    else if (field?.packed !== undefined) startPacked(field.packed, length);
+    else startContent(length, field?.isText ? lookAtText() : undefined);
+  }
+
+  function startMessage(fields: MessageLayout, length: number): void {
+    if (position + length > frame.end) {
+      throw new MalformedMessageError("a message is longer than the one around it");
+    }
+    outer.push(frame);
+    if (outer.length >= maxDepth) {
+      throw new MalformedMessageError(`nested deeper than ${maxDepth} messages`);
+    }
+    frame = { fields, end: position + length };
+    endValue();
+  }
+
+  function startPacked(size: number | "varint", length: number): void {
+    if (size === "varint") {
+      startContent(length, lookAtVarints(budget));
+      return;
+    }
+    if (length % size !== 0) throw new MalformedMessageError("a packed field is cut short");
+    budget.spend(length / size);
+    startContent(length);
+  }
+
+  function onVarint(): void {
+    const is = reading;
+    const number = value;
+    value = 0;
+    varintBytes = 0;
+    if (is !== "varint" && number > 0xffff_ffff) {
+      throw new MalformedMessageError("a tag or length of more than 32 bits");
+    }
+    if (is === "tag") onTag(number);
+    else if (is === "length") onLength(number);
+    else endValue();
+  }
+
+  return {
+    push: (piece) => {
+      let at = 0;
+      while (at < piece.byteLength) {
+        if (reading === "content") {
+          const length = Math.min(left, piece.byteLength - at);
+          position += length;
+          left -= length;
+          look?.(piece.subarray(at, at + length), left === 0);
+          at += length;
+          if (left === 0) endValue();
+          continue;
+        }
+        const byte = piece[at] as number;
+        at += 1;
+        position += 1;
+        value += (byte & 0x7f) * 2 ** (7 * varintBytes);
+        varintBytes += 1;
+        if (byte < 0x80) onVarint();
+        else if (varintBytes === maxVarintBytes) throw tooLongVarint();
+      }
+    },
+    end: () => {
+      if (reading === "tag" && varintBytes === 0 && outer.length === 0) return;
+      throw new MalformedMessageError("the message is cut short");
+    },
+  };
 }
 
-/** A length-delimited list of numbers holds as many elements as its bytes say; of a text or bytes there is just one. */
-function chargePacked(field: DescField, content: Uint8Array, budget: WorkBudget): void {
-  if (field.fieldKind !== "list") return;
-  const size = packedSizeOf(field);
-  if (size === "varint") {
-    // The last byte of a varint is the one without its highest bit.
-    for (const byte of content) if (byte < 0x80) budget.spend();
-  } else if (size !== "not-packable") {
-    budget.spend(Math.floor(content.byteLength / size));
-  }
+/** Charges one element for each varint: its last byte is the one without the highest bit. */
+function lookAtVarints(budget: WorkBudget): Look {
+  let byteCount = 0;
+  return (bytes, isLast) => {
+    for (const byte of bytes) {
+      byteCount += 1;
+      if (byte >= 0x80 && byteCount === maxVarintBytes) throw tooLongVarint();
+      if (byte >= 0x80) continue;
+      budget.spend();
+      byteCount = 0;
+    }
+    if (isLast && byteCount > 0) throw new MalformedMessageError("a packed field is cut short");
+  };
 }
 
-function packedSizeOf(
-  field: DescField & { fieldKind: "list" },
-): number | "varint" | "not-packable" {
-  switch (field.scalar) {
-    case ScalarType.STRING:
-    case ScalarType.BYTES:
-      return "not-packable";
-    case ScalarType.DOUBLE:
-    case ScalarType.FIXED64:
-    case ScalarType.SFIXED64:
-      return 8;
-    case ScalarType.FLOAT:
-    case ScalarType.FIXED32:
-    case ScalarType.SFIXED32:
-      return 4;
-    default:
-      return "varint";
-  }
+function lookAtText(): Look {
+  let decoder: InstanceType<typeof TextDecoder> | undefined;
+  return (bytes, isLast) => {
+    try {
+      if (!decoder && isLast) utf8.decode(bytes);
+      else {
+        decoder ??= new TextDecoder("utf-8", { fatal: true });
+        decoder.decode(bytes, { stream: !isLast });
+      }
+    } catch {
+      throw new MalformedMessageError("a string that is not UTF-8");
+    }
+  };
+}
+
+/** For a text that comes in one piece, as nearly all do. */
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+function tooLongVarint(): MalformedMessageError {
+  return new MalformedMessageError(`a varint of more than ${maxVarintBytes} bytes`);
 }

@@ -81,7 +81,7 @@ export class MessageReader {
   skip(): void {
     switch (this.wireType) {
       case wireType.varint:
-        this.uint64();
+        this.#varint();
         return;
       case wireType.fixed64:
         this.#take(8);
@@ -109,11 +109,22 @@ export class MessageReader {
   }
 
   #length(): number {
-    const length = this.uint64();
-    if (length > BigInt(this.#end - this.#position)) {
+    const length = this.#varint();
+    if (length > this.#end - this.#position) {
       throw new MalformedMessageError("a field is longer than its message");
     }
-    return Number(length);
+    return length;
+  }
+
+  /** A varint, exact below 2^53. */
+  #varint(): number {
+    let value = 0;
+    for (let factor = 1; factor < 2 ** 70; factor *= 2 ** 7) {
+      const byte = this.#byte();
+      value += (byte & 0x7f) * factor;
+      if (byte < 0x80) return value;
+    }
+    throw new MalformedMessageError("a varint of more than 10 bytes");
   }
 
   #take(length: number): Uint8Array {

@@ -1,4 +1,8 @@
 import { createHash } from "node:crypto";
+import { createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { CatalogService } from "@tensorgate/proto/tensorgate/v1/catalog";
+import { type GatewayStatus, StatusService } from "@tensorgate/proto/tensorgate/v1/status";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type FakeReplica, startFakeReplica } from "../support/fake-replica.ts";
 import { samplePicture } from "../support/pictures.ts";
@@ -61,4 +65,56 @@ test.each([
   });
 
   expect(response.headers.get("x-tensorgate-region") ?? response.status).toBe(served);
+});
+
+/** Every region that a caller with the key is shown, by what it asks. */
+async function regionsShown(key: string) {
+  const headers = { "x-api-key": keyOf(key) };
+  const transport = createConnectTransport({ baseUrl: running.url, httpVersion: "1.1" });
+  const catalog = createClient(CatalogService, transport);
+  const status = createClient(StatusService, transport);
+  const json = async (path: string) =>
+    (await (await fetch(running.url + path, { headers })).json()) as Description & {
+      readonly models: readonly Description[];
+    };
+  const watching = status.watchStatus({}, { headers })[Symbol.asyncIterator]();
+  const { value: watched } = await watching.next();
+  await watching.return?.();
+  return {
+    listModels: (await catalog.listModels({}, { headers })).models[0]?.regions.toSorted(),
+    getModel: (await catalog.getModel({ name: "shapes" }, { headers })).model?.regions.toSorted(),
+    catalog: (await json("/v1/catalog")).models[0]?.regions.toSorted(),
+    catalogEntry: (await json("/v1/catalog/shapes")).regions.toSorted(),
+    getStatus: namesOf((await status.getStatus({}, { headers })).status),
+    watchStatus: namesOf(watched?.status),
+  };
+}
+
+interface Description {
+  readonly regions: readonly string[];
+}
+
+/** The nearest region comes first, by what was measured. */
+const namesOf = (status: GatewayStatus | undefined) =>
+  status?.regions.map(({ name }) => name).toSorted();
+
+test.each([
+  { key: "anywhere", models: ["eastus", "westeurope"], status: regions.toSorted() },
+  { key: "american", models: ["eastus"], status: ["eastus", "westus2"] },
+  { key: "lost", models: [], status: ["westus2"] },
+])("$key is shown no region but its own", async ({ key, models, status }) => {
+  expect(await regionsShown(key)).toEqual({
+    ...{ listModels: models, getModel: models, catalog: models, catalogEntry: models },
+    ...{ getStatus: status, watchStatus: status },
+  });
+});
+
+test("a refusal for residency names no region", async () => {
+  const response = await fetch(`${running.url}/v1/classify/shapes`, {
+    ...{ method: "POST", body: star },
+    headers: { "x-api-key": keyOf("lost") },
+  });
+
+  expect(response.status).toBe(403);
+  expect(await response.text()).not.toMatch(/westeurope|eastus/);
 });

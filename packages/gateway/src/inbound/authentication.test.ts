@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
-import { authentication } from "./authentication.ts";
+import { authentication, type Credentials, credentialsOf } from "./authentication.ts";
 import type { NodeRequest } from "./node-http.ts";
 
 const key = `tg_app_${"x".repeat(43)}`;
@@ -8,9 +8,10 @@ const keys = [
   { id: "app", sha256: createHash("sha256").update(key).digest("hex"), models: ["shapes"] },
 ];
 
-function requestFrom(remoteAddress: string, encrypted = false): NodeRequest {
+function credentialsFrom(remoteAddress: string, encrypted = false): Credentials {
   const headers = { authorization: `Bearer ${key}` };
-  return { headers, socket: { remoteAddress, encrypted } } as unknown as NodeRequest;
+  const request = { headers, socket: { remoteAddress, encrypted } };
+  return credentialsOf(request as unknown as NodeRequest);
 }
 
 test.each([
@@ -20,19 +21,19 @@ test.each([
 ])("a key from $from is taken: $because", ({ from, encrypted }) => {
   const authenticate = authentication({ keys, allowPlaintextKeys: false });
 
-  expect(authenticate(requestFrom(from, encrypted))?.id).toBe("app");
+  expect(authenticate(credentialsFrom(from, encrypted))?.id).toBe("app");
 });
 
 test("a key over plaintext from another machine is refused unless that is allowed", () => {
   const strict = authentication({ keys, allowPlaintextKeys: false });
   const lenient = authentication({ keys, allowPlaintextKeys: true });
 
-  expect(() => strict(requestFrom("10.1.2.3"))).toThrow("plaintext");
-  expect(lenient(requestFrom("10.1.2.3"))?.id).toBe("app");
+  expect(() => strict(credentialsFrom("10.1.2.3"))).toThrow("plaintext");
+  expect(lenient(credentialsFrom("10.1.2.3"))?.id).toBe("app");
 });
 
 test("a key is for its models only", () => {
-  const caller = authentication({ keys, allowPlaintextKeys: false })(requestFrom("127.0.0.1"));
+  const caller = authentication({ keys, allowPlaintextKeys: false })(credentialsFrom("127.0.0.1"));
 
   expect([caller?.mayUse("shapes"), caller?.mayUse("*"), caller?.mayUse("vgg")]).toEqual([
     true,
@@ -44,5 +45,5 @@ test("a key is for its models only", () => {
 test("without keys everybody is let in", () => {
   const authenticate = authentication({ keys: [], allowPlaintextKeys: false });
 
-  expect(authenticate(requestFrom("10.1.2.3"))).toBeUndefined();
+  expect(authenticate(credentialsFrom("10.1.2.3"))).toBeUndefined();
 });

@@ -14,13 +14,21 @@ export interface AuthenticationParts {
   readonly allowPlaintextKeys: boolean;
 }
 
+/** What a request's headers and its connection say of who sent it. */
+export interface Credentials {
+  readonly key: string | undefined;
+  /** Whether the key came encrypted, or from this very machine. */
+  readonly isPrivate: boolean;
+}
+
 /**
  * Tells who sent a request, from its headers alone: no body is read for a stranger.
+ * A stream asks again for each message, since a reload may have removed or narrowed the key.
  *
  * @returns undefined where no keys are asked for
  * @throws UnauthenticatedError if the key is missing, unknown or wrong, all in the same words
  */
-export type Authenticate = (request: NodeRequest) => Caller | undefined;
+export type Authenticate = (credentials: Credentials) => Caller | undefined;
 
 /** A key reads `tg_<id>_<secret>`: the id finds the digest without trying them all. */
 const keyForm = /^tg_([A-Za-z0-9-]{1,64})_[A-Za-z0-9_-]{16,256}$/;
@@ -42,14 +50,13 @@ export function authentication({ keys, allowPlaintextKeys }: AuthenticationParts
   );
   if (known.size === 0) return () => undefined;
 
-  return (request) => {
-    const key = keyFrom(request);
+  return ({ key, isPrivate }) => {
     if (key === undefined) {
       throw new UnauthenticatedError("a key is needed", {
         hint: "send it as authorization: Bearer <key>, or as x-api-key",
       });
     }
-    if (!allowPlaintextKeys && !isPrivate(request)) {
+    if (!allowPlaintextKeys && !isPrivate) {
       throw new UnauthenticatedError("keys are not taken over plaintext", {
         hint: "use TLS, or set allowPlaintextKeys where something else encrypts",
       });
@@ -65,6 +72,11 @@ export function authentication({ keys, allowPlaintextKeys }: AuthenticationParts
       ...(residency && { residency }),
     };
   };
+}
+
+/** Read once, while the connection is there. */
+export function credentialsOf(request: NodeRequest): Credentials {
+  return { key: keyFrom(request), isPrivate: isPrivate(request) };
 }
 
 function keyFrom({ headers }: NodeRequest): string | undefined {

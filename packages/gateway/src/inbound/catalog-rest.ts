@@ -1,4 +1,5 @@
 import type { CallContext, ModelCatalog, ModelDescription } from "@tensorgate/core";
+import { assertMayUse } from "./authentication.ts";
 import { problemReply } from "./problem-json.ts";
 import type { RestAnswer, RestRoute } from "./rest-route.ts";
 
@@ -16,8 +17,8 @@ export function catalogRest(catalog: ModelCatalog): readonly RestRoute[] {
       method: "GET",
       path: "/v1/catalog/{model}",
       errorReply: problemReply,
-      answer: (_exchange, { model = "" }) => {
-        const description = catalog.get(model);
+      answer: (_exchange, { model = "" }, call) => {
+        const description = modelFor(call, catalog, model);
         return jsonAnswer({ ...modelJson(description), labels: description.labels });
       },
     },
@@ -25,12 +26,30 @@ export function catalogRest(catalog: ModelCatalog): readonly RestRoute[] {
 }
 
 /** The models that the caller's key is for. */
-export function listFor(
-  { caller }: CallContext,
-  catalog: ModelCatalog,
-): readonly ModelDescription[] {
+export function listFor(call: CallContext, catalog: ModelCatalog): readonly ModelDescription[] {
   const all = catalog.list();
-  return caller ? all.filter(({ name }) => caller.mayUse(name)) : all;
+  const { caller } = call;
+  const listed = caller ? all.filter(({ name }) => caller.mayUse(name)) : all;
+  return listed.map((description) => seenBy(call, description));
+}
+
+/**
+ * @throws ForbiddenError if the caller's key is not for the model
+ * @throws UnknownModelError with the nearest names
+ */
+export function modelFor(call: CallContext, catalog: ModelCatalog, name: string): ModelDescription {
+  assertMayUse(call, name);
+  return seenBy(call, catalog.get(name));
+}
+
+/** Only the regions that the caller's calls may be served in. */
+function seenBy({ wishes }: CallContext, description: ModelDescription): ModelDescription {
+  const { residency } = wishes;
+  if (!residency) return description;
+  return {
+    ...description,
+    regions: description.regions.filter((region) => residency.includes(region)),
+  };
 }
 
 function jsonAnswer(value: object): RestAnswer {

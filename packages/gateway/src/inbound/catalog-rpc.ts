@@ -1,8 +1,7 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import type { ModelCatalog, ModelDescription, NamedTensorInfo } from "@tensorgate/core";
 import { CatalogService } from "@tensorgate/proto/tensorgate/v1/catalog";
-import { assertMayUse } from "./authentication.ts";
-import { listFor } from "./catalog-rest.ts";
+import { listFor, modelFor } from "./catalog-rest.ts";
 import type { RunRpc } from "./rpc-call.ts";
 
 /** `tensorgate.v1.CatalogService`. */
@@ -15,9 +14,7 @@ export function catalogRpc(router: ConnectRouter, catalog: ModelCatalog, run: Ru
       })),
     getModel: (request, context) =>
       run(request, context, async (call) => {
-        const { name } = request;
-        assertMayUse(call, name);
-        const description = catalog.get(name);
+        const description = modelFor(call, catalog, request.name);
         return {
           facts: {},
           answer: { model: modelMessage(description), labels: [...description.labels] },

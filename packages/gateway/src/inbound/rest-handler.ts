@@ -8,7 +8,7 @@ import {
   type WatchCall,
   type WatchedEnd,
 } from "@tensorgate/core";
-import { type Authenticate, assertMayUse } from "./authentication.ts";
+import { type Authenticate, assertMayUse, credentialsOf } from "./authentication.ts";
 import { type OpenNewCall, requestIdFrom } from "./call-context.ts";
 import { type Exchange, exchangeFrom, type Reply, sendReply } from "./exchange.ts";
 import type { NodeRequest, NodeResponse, OnRequest } from "./node-http.ts";
@@ -93,7 +93,7 @@ export function restHandler({
         ...how,
       });
     try {
-      const caller = route.isPublic ? undefined : authenticate(request);
+      const caller = route.isPublic ? undefined : authenticate(credentialsOf(request));
       const address = request.socket.remoteAddress;
       using open = openCall({ requestId, caller, address, header: exchange.header, watch });
       ({ call } = open);

@@ -16,8 +16,11 @@ import { type ReplyFacts, replyHeaders, routedHeaders, stopwatch } from "./reply
 
 /** What is known of a call before its message is read. */
 export interface RpcStart {
-  /** Who was authenticated by the headers. */
-  readonly caller: Caller | undefined;
+  /**
+   * Who sent it, by the keys that are in force at this moment: a stream may outlive its key.
+   * @throws UnauthenticatedError if the key is not valid, or not valid any more
+   */
+  readonly caller: () => Caller | undefined;
   /** Where the connection comes from. */
   readonly address: string | undefined;
   /** The count of what the request brings. */
@@ -59,7 +62,7 @@ export function rpcRunner({ openCall, watchCall, onInternalError, clock }: RpcPa
     });
     const start = context.values.get(startKey);
     if (start) start.wasBegun = true;
-    const { intake, caller, address } = start ?? {};
+    const { intake, address } = start ?? {};
     using _held = intake?.hold();
     let call: CallContext | undefined;
     const end = (how: Partial<WatchedEnd>) =>
@@ -73,6 +76,7 @@ export function rpcRunner({ openCall, watchCall, onInternalError, clock }: RpcPa
       });
     try {
       if (intake && isPacked(context.requestHeader)) intake.atLeast(bytesOf(request));
+      const caller = start?.caller();
       const timeoutMs = context.timeoutMs();
       using open = openCall({ requestId, header, timeoutMs, caller, address, watch });
       ({ call } = open);

@@ -20,13 +20,14 @@ import { file_grpc_reflection_v1_reflection as reflectionFile } from "@tensorgat
 import { file_tensorgate_v1_catalog as catalogFile } from "@tensorgate/proto/tensorgate/v1/catalog";
 import { file_tensorgate_v1_scoring as scoringFile } from "@tensorgate/proto/tensorgate/v1/scoring";
 import { file_tensorgate_v1_status as statusFile } from "@tensorgate/proto/tensorgate/v1/status";
-import type { Authenticate } from "./authentication.ts";
+import { type Authenticate, credentialsOf } from "./authentication.ts";
 import { requestIdFrom } from "./call-context.ts";
 import { catalogRpc } from "./catalog-rpc.ts";
 import { connectErrorFrom } from "./connect-errors.ts";
 import { headerOf, sendReply } from "./exchange.ts";
 import type { Readiness } from "./health-rest.ts";
 import { healthRpc } from "./health-rpc.ts";
+import { keyGuard } from "./key-guard.ts";
 import type { NodeRequest, NodeResponse, OnRequest } from "./node-http.ts";
 import type { RequestOptions } from "./options.ts";
 import type { Gunzip } from "./reading/gunzip.ts";
@@ -78,6 +79,7 @@ export function rpcHandler(parts: RpcHandlerParts): OnRequest {
     acceptCompression: [gzipOf(parts.gunzip)],
     // Answers are small, and a caller on the same machine or network waits longer for the packing.
     compressMinBytes: 0xffff_ffff,
+    interceptors: [keyGuard],
   });
   scoringRpc(router, { ...parts, run });
   catalogRpc(router, parts.catalog, run);
@@ -87,7 +89,9 @@ export function rpcHandler(parts: RpcHandlerParts): OnRequest {
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
   function open(handler: UniversalHandler, request: NodeRequest, response: NodeResponse) {
-    const caller = needsKey.test(handler.requestPath) ? authenticate(request) : undefined;
+    const credentials = isOpen(handler.requestPath) ? undefined : credentialsOf(request);
+    const caller = () => (credentials ? authenticate(credentials) : undefined);
+    caller();
     assertEncodingsKnown(request);
     const kind = handler.method.methodKind === "unary" ? "whole" : "stream";
     const counted = intake.open(request, response, kind);
@@ -142,5 +146,5 @@ function pathOf({ url = "/" }: NodeRequest): string {
   return queryStart === -1 ? url : url.slice(0, queryStart);
 }
 
-/** Every service but health, which whoever probes may ask. */
-const needsKey = /^\/(tensorgate\.v1|grpc\.reflection)\./;
+/** Health needs no key, since probes have none; any other service does. */
+const isOpen = (path: string): boolean => path.startsWith("/grpc.health.v1.");

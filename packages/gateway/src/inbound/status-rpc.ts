@@ -1,6 +1,7 @@
 import type { ConnectRouter } from "@connectrpc/connect";
-import type { CallContext, Clock, GatewayStatus } from "@tensorgate/core";
+import type { Caller, Clock, GatewayStatus } from "@tensorgate/core";
 import { StatusService } from "@tensorgate/proto/tensorgate/v1/status";
+import { currentCaller } from "./key-guard.ts";
 import type { RunRpc } from "./rpc-call.ts";
 
 export interface StatusRpcParts {
@@ -17,35 +18,37 @@ const interval = { usualMs: 1_000, leastMs: 250, mostMs: 60_000 } as const;
 /** `tensorgate.v1.StatusService`. */
 export function statusRpc(router: ConnectRouter, parts: StatusRpcParts): void {
   const { run, clock, closing } = parts;
-  const statusMessage = (call: CallContext) => permitted(call, parts.status());
+  const statusMessage = (caller: Caller | undefined) => permitted(caller, parts.status());
 
   router.service(StatusService, {
     getStatus: (request, context) =>
       run(request, context, async (call) => ({
         facts: {},
-        answer: { status: statusMessage(call) },
+        answer: { status: statusMessage(call.caller) },
       })),
 
     watchStatus: async function* (request, context) {
       const { intervalMs = interval.usualMs } = request;
       const waitMs = Math.min(Math.max(intervalMs, interval.leastMs), interval.mostMs);
-      // The call is who asks and its record; the stream outlives its deadline.
-      const call = await run(request, context, async (asked) => ({ facts: {}, answer: asked }));
+      // The call is only its record: the stream outlives its deadline, and may outlive its key.
+      await run(request, context, async () => ({ facts: {}, answer: undefined }));
       const gone = AbortSignal.any([context.signal, closing]);
       while (!gone.aborted) {
-        yield { status: statusMessage(call) };
+        yield { status: statusMessage(currentCaller(context.values, context.requestHeader)) };
         await waited(waitMs, { clock, signal: gone });
       }
     },
   });
 }
 
-/** What is of models that the caller's key is for. */
-function permitted({ caller }: CallContext, status: GatewayStatus) {
+/** What is of models that the caller's key is for, in the regions that its calls may be served in. */
+function permitted(caller: Caller | undefined, status: GatewayStatus) {
+  const isVisible = (region: string) => caller?.residency?.includes(region) ?? true;
+  const regions = status.regions.filter(({ name }) => isVisible(name));
   return {
     ...status,
     uptimeMs: BigInt(Math.round(status.uptimeMs)),
-    regions: status.regions.map((region) => ({
+    regions: regions.map((region) => ({
       ...region,
       pools: region.pools
         .filter(({ model }) => caller?.mayUse(model) ?? true)

@@ -1,4 +1,5 @@
 import {
+  commonRegions,
   type ModelCatalog,
   type ModelDescription,
   type ModelInput,
@@ -66,7 +67,7 @@ export function modelCatalog(
       task: release.tasks[0] ?? "predict",
       tasks: release.tasks,
       versions,
-      regions,
+      regions: commonRegions(regions, release.residency) ?? [],
       input: describedInput(release, signature),
       outputs: describedOutputs(release, signature),
       labels: release.labels,

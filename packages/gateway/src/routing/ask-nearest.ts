@@ -26,9 +26,8 @@ export async function askNearest<Answer>(
   const { residency, region: wish } = call.wishes;
   const ofModel = pools.filter((pool) => pool.model === model);
   const allowed = ofModel.filter(({ region }) => !residency || residency.includes(region));
-  const regions = ofModel.map(({ region }) => region);
   if (ofModel.length > 0 && allowed.length === 0) {
-    throw refusalError("residency", { model, regions });
+    throw refusalError("residency", { model });
   }
   const farness = ({ region, roundTripMs }: PoolReport) => (region === wish ? -1 : roundTripMs);
   const replicas = allowed
@@ -44,7 +43,7 @@ export async function askNearest<Answer>(
     }
   }
   const isLoading = replicas.some(({ state }) => state === "warming");
-  const facts = { model, regions, devices };
+  const facts = { model, devices };
   throw lastError ?? refusalError(isLoading ? "model-not-ready" : "no-replica", facts);
 }
 

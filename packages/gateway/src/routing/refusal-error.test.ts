@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { type DeviceFacts, refusalError } from "./refusal-error.ts";
 
 const idle: DeviceFacts = { aliases: ["r-1", "r-2"], isAnyOut: false };
-const facts = (devices: DeviceFacts | undefined) => ({ model: "m", regions: ["r"], devices });
+const facts = (devices: DeviceFacts | undefined) => ({ model: "m", devices });
 
 test.each([
   {

@@ -11,8 +11,6 @@ import type { Refusal } from "./dispatcher/events.ts";
 
 export interface RefusalFacts {
   readonly model: string;
-  /** Where the model is configured. */
-  readonly regions: readonly string[];
   readonly retryAfterMs?: number;
   /** What the last attempt failed with. */
   readonly lastError?: ScoringError | undefined;
@@ -32,7 +30,7 @@ export interface DeviceFacts {
 
 /** What a caller is told whose request ended without an answer. */
 export function refusalError(because: Refusal, facts: RefusalFacts): ScoringError {
-  const { model, regions, lastError, devices } = facts;
+  const { model, lastError, devices } = facts;
   const retry = facts.retryAfterMs === undefined ? {} : { retryAfterMs: facts.retryAfterMs };
   switch (because) {
     case "attempt-failed":
@@ -44,8 +42,12 @@ export function refusalError(because: Refusal, facts: RefusalFacts): ScoringErro
       });
     case "residency":
       return new ForbiddenError(
-        `residency allows none of the regions of model "${model}": ${regions.join(", ")}`,
-        { field: "x-tensorgate-residency" },
+        // Names no region: the caller's key may be kept from those.
+        `residency allows none of the regions of model "${model}"`,
+        {
+          field: "x-tensorgate-residency",
+          hint: "GET /v1/catalog lists the regions of each model that the key allows",
+        },
       );
     case "model-not-ready":
       if (devices) return onNoDevice(facts, devices);

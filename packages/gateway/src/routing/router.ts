@@ -164,7 +164,7 @@ export function router(parts: RouterParts): Router {
     const last = attemptId === undefined ? undefined : open.outcomes.get(attemptId);
     tellCaller(open, trace);
     const error = refusalError(because, {
-      ...{ model: open.model, regions: regionsOf(open.model) },
+      model: open.model,
       devices: devicesOf?.(open.model, open.call.wishes.residency),
       ...(retryAfterMs !== undefined && { retryAfterMs }),
       ...(last && "error" in last && { lastError: last.error }),

@@ -44,6 +44,11 @@ export interface FakeReplicaOptions {
     request: PredictRequestParts,
     headers: http2.IncomingHttpHeaders,
   ) => ReadonlyMap<string, Tensor> | GrpcError;
+  /** Answers any call in place of the replica, and returns whether it did. Nothing of the request was read. */
+  readonly intercept?: (
+    stream: http2.ServerHttp2Stream,
+    headers: http2.IncomingHttpHeaders,
+  ) => boolean;
   /** How the values of its tensors are written. */
   readonly encoding?: TensorEncoding;
   /** Whether it answers nothing but `Predict`. */
@@ -61,6 +66,7 @@ export interface GrpcError {
 export async function startFakeReplica({
   tls,
   answer,
+  intercept = () => false,
   encoding = "values",
   isPredictOnly = false,
   port = 0,
@@ -77,6 +83,7 @@ export async function startFakeReplica({
   });
   server.on("stream", (stream, headers) => {
     stream.on("error", () => {});
+    if (intercept(stream, headers)) return;
     if (answer && headers[":path"]?.endsWith("/Predict")) {
       return answerPredict(stream, { encoding, answer: (request) => answer(request, headers) });
     }
@@ -152,7 +159,8 @@ interface AnswerParts {
   readonly encoding: TensorEncoding;
 }
 
-function refuse(stream: http2.ServerHttp2Stream, { code, message }: GrpcError): void {
+/** Ends a call with a status and no message. */
+export function refuse(stream: http2.ServerHttp2Stream, { code, message }: GrpcError): void {
   stream.respond(
     {
       "content-type": "application/grpc",
@@ -170,7 +178,8 @@ function answerStatus(stream: http2.ServerHttp2Stream): void {
   reply(stream, toBinary(GetModelStatusResponseSchema, status));
 }
 
-function reply(stream: http2.ServerHttp2Stream, message: Uint8Array): void {
+/** Ends a call with a message. */
+export function reply(stream: http2.ServerHttp2Stream, message: Uint8Array): void {
   const prefix = Buffer.alloc(5);
   prefix.writeUInt32BE(message.byteLength, 1);
   stream.respond({ "content-type": "application/grpc" }, { waitForTrailers: true });

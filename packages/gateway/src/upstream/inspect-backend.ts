@@ -126,15 +126,17 @@ async function stockFindings(
         versions,
         isReady,
         isSeeded = false,
+        note,
       } = await ask((call) => replica.probe(model, call));
       if (!isReady) {
         throw new ModelNotReadyError(`model "${model}" is there, but not loaded yet`, {
-          hint: "try again when it is",
+          hint: note ? `try again when it is: ${note.message}` : "try again when it is",
         });
       }
       return await scoredByStock(replica, ask, { model, versions, isSeeded });
     } catch (thrown) {
       if (!(thrown instanceof UpstreamAnsweredError)) throw thrown;
+      // An FPGA's container knows neither GetModelStatus nor GetModelMetadata.
       if (thrown.grpcCode === grpcCode.UNIMPLEMENTED && dialect === undefined) return undefined;
       if (thrown.grpcCode !== grpcCode.NOT_FOUND) throw thrown;
     }

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from "node:http2";
 import type { CallContext, ModelSpec, Score } from "@tensorgate/core";
 import type { GetModelMetadataResponse } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import type { GetModelStatusResponse } from "@tensorgate/proto/tensorflow_serving/get_model_status";
+import type { ProbeNote } from "./probe-note.ts";
 
 /** One running model server, in whatever dialect it is spoken to. */
 export interface Replica {
@@ -48,8 +49,12 @@ export interface ModelSource {
 /** What a probe found. */
 export interface ReplicaState {
   readonly isReady: boolean;
-  /** Versions that can be scored; none where the dialect knows of no versions. */
+  /** Versions that can be scored; none where the dialect knows of no versions, or the replica does not list them. */
   readonly versions: readonly bigint[];
+  /** Whether the replica does not list its versions: a call may name any, and the replica decides. */
+  readonly hasUnknownVersions?: boolean;
+  /** What the probe found, unless the model is simply ready. Why a probe failed: `probeNote`. */
+  readonly note?: ProbeNote;
   /** Whether it says itself that its weights were drawn at random. */
   readonly isSeeded?: boolean;
 }

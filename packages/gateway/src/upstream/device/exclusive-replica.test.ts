@@ -19,7 +19,9 @@ const notFound = (message: string) => new UpstreamAnsweredError(message, grpcCod
 test("a model that a device does not hold is not ready there, rather than unknown", async () => {
   const device = deviceThat(notFound("Could not find any versions of model shapes"));
 
-  expect(await device.probe("shapes", aCall())).toEqual({ isReady: false, versions: [] });
+  expect(await device.probe("shapes", aCall())).toMatchObject({
+    ...{ isReady: false, versions: [], note: { message: "NOT_FOUND" } },
+  });
 });
 
 test("a call that comes while another gateway swaps the device may go elsewhere", async () => {

@@ -1,5 +1,6 @@
 import { ModelNotReadyError, UpstreamAnsweredError } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/tf-serving";
+import { probeNote } from "../probe-note.ts";
 import type { Replica } from "../replica.ts";
 
 /**
@@ -13,7 +14,9 @@ export function exclusiveReplica(replica: Replica): Replica {
       try {
         return await replica.probe(model, call);
       } catch (thrown) {
-        if (isUnknownThere(thrown)) return { isReady: false, versions: [] };
+        if (isUnknownThere(thrown)) {
+          return { isReady: false, versions: [], note: probeNote(thrown) };
+        }
         throw thrown;
       }
     },

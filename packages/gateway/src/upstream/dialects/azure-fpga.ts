@@ -18,6 +18,7 @@ import {
   scoreResponseFromPredictResponse,
   underOurNames,
 } from "@tensorgate/tf-serving";
+import { probeNote } from "../probe-note.ts";
 import { type Replica, saysSeeded } from "../replica.ts";
 import { GrpcStatusError } from "../transport/grpc-status.ts";
 import type { UnaryChannel, UnaryReply } from "../transport/unary-channel.ts";
@@ -91,7 +92,9 @@ export function azureFpgaReplica(
       try {
         return ready((await predict(empty, call)).headers);
       } catch (thrown) {
-        if (thrown instanceof ModelNotReadyError) return { isReady: false, versions: [] };
+        if (thrown instanceof ModelNotReadyError) {
+          return { isReady: false, versions: [], note: probeNote(thrown) };
+        }
         if (!isAnswerOfContainer(thrown)) throw thrown;
         const { cause } = ScoringError.from(thrown);
         return ready(cause instanceof GrpcStatusError ? cause.headers : {});

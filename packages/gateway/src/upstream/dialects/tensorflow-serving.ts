@@ -1,12 +1,19 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { type CallContext, type ModelSpec, UpstreamAnsweredError } from "@tensorgate/core";
+import {
+  type CallContext,
+  type ModelSpec,
+  ScoringError,
+  UpstreamAnsweredError,
+} from "@tensorgate/core";
 import {
   GetModelMetadataRequestSchema,
   GetModelMetadataResponseSchema,
 } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import {
   GetModelStatusRequestSchema,
+  type GetModelStatusResponse,
   GetModelStatusResponseSchema,
+  type ModelVersionStatus,
   ModelVersionStatus_State as State,
 } from "@tensorgate/proto/tensorflow_serving/get_model_status";
 import {
@@ -14,12 +21,15 @@ import {
   ReloadConfigResponseSchema,
 } from "@tensorgate/proto/tensorflow_serving/model_management";
 import {
+  grpcCode,
   type ModelTensorNames,
   predictRequestSegments,
   scoreResponseFromPredictResponse,
   underOurNames,
 } from "@tensorgate/tf-serving";
-import { type ModelSource, type Replica, saysSeeded } from "../replica.ts";
+import { noteOf } from "../probe-note.ts";
+import { type ModelSource, type Replica, type ReplicaState, saysSeeded } from "../replica.ts";
+import { GrpcStatusError } from "../transport/grpc-status.ts";
 import type { UnaryChannel } from "../transport/unary-channel.ts";
 import { onWire, predictPath, readReply } from "./predict-call.ts";
 
@@ -45,11 +55,14 @@ export function tensorflowServingReplica(
     modelStatus: async (modelSpec, call) => (await askStatus(modelSpec, call)).status,
 
     probe: async (model, call) => {
-      const { status, headers } = await askStatus({ name: model }, call);
-      const versions = status.modelVersionStatus
-        .filter(({ state }) => state === State.AVAILABLE)
-        .map(({ version }) => version);
-      return { isReady: versions.length > 0, versions, isSeeded: saysSeeded(headers) };
+      try {
+        const { status, headers } = await askStatus({ name: model }, call);
+        return { ...stateFrom(status), isSeeded: saysSeeded(headers) };
+      } catch (thrown) {
+        if (!lacksMethod(thrown)) throw thrown;
+        const note = noteOf("GetModelStatus: UNIMPLEMENTED, taken as up");
+        return { isReady: true, versions: [], hasUnknownVersions: true, note };
+      }
     },
 
     score: async (request, call) => {
@@ -92,6 +105,33 @@ export function tensorflowServingReplica(
       }
     },
   };
+}
+
+/** Whether a gRPC server answered that it has no such method: some gateways and custom servers have `Predict` alone. */
+function lacksMethod(thrown: unknown): boolean {
+  const { cause } = ScoringError.from(thrown);
+  if (!(cause instanceof GrpcStatusError)) return false;
+  return cause.code === grpcCode.UNIMPLEMENTED && cause.httpStatus === undefined;
+}
+
+function stateFrom({ modelVersionStatus: all }: GetModelStatusResponse): ReplicaState {
+  const versions = all
+    .filter(({ state }) => state === State.AVAILABLE)
+    .map(({ version }) => version);
+  if (versions.length > 0) return { isReady: true, versions };
+  return { isReady: false, versions, note: noteOf(statesText(all)) };
+}
+
+/** Most versions whose states are listed for people. */
+const maxListedVersions = 4;
+
+function statesText(all: readonly ModelVersionStatus[]): string {
+  if (all.length === 0) return "GetModelStatus lists no version";
+  const listed = all.slice(0, maxListedVersions).map(({ version, state }) => {
+    return `version ${version} is ${State[state] ?? state}`;
+  });
+  const restCount = all.length - listed.length;
+  return restCount > 0 ? `${listed.join(", ")} and ${restCount} more` : listed.join(", ");
 }
 
 function reloadMessage(models: readonly ModelSource[]) {

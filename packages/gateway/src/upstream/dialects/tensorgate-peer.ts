@@ -24,6 +24,7 @@ import {
   GetStatusResponseSchema,
 } from "@tensorgate/proto/tensorgate/v1/status";
 import { dataTypes, packedSignatures } from "@tensorgate/tf-serving";
+import { noteOf } from "../probe-note.ts";
 import type { Replica } from "../replica.ts";
 import { GrpcStatusError } from "../transport/grpc-status.ts";
 import type { UnaryChannel, UnaryReply } from "../transport/unary-channel.ts";
@@ -134,10 +135,14 @@ export function peerReplica(channel: UnaryChannel, { region, clock }: PeerParts)
 
     probe: async (name, call) => {
       const [model, isThere] = await Promise.all([describe(name, call), isReady(name, call)]);
+      const versions = model?.versions ?? [];
       return {
         isReady: isThere,
-        versions: model?.versions ?? [],
+        versions,
+        // Its own replicas may list none.
+        ...(versions.length === 0 && { hasUnknownVersions: true }),
         isSeeded: model?.weights === "seeded",
+        ...(!isThere && { note: noteOf("every replica of that region is WARMING") }),
       };
     },
 

@@ -7,6 +7,8 @@ export interface GrpcStatus {
   readonly message: string;
   /** Where it stood, with what else there was. */
   readonly headers: IncomingHttpHeaders;
+  /** The HTTP status that it was derived from, where the reply has no gRPC status: a proxy's, or a web server's. */
+  readonly httpStatus?: number;
 }
 
 /**
@@ -22,17 +24,21 @@ export function grpcStatusFrom(
   trailers: IncomingHttpHeaders,
 ): GrpcStatus | undefined {
   const block = trailers["grpc-status"] === undefined ? headers : trailers;
-  if (block["grpc-status"] === undefined) return statusOfProxy(Number(headers[":status"]));
+  if (block["grpc-status"] === undefined) return statusOfProxy(headers);
   const code = Number(block["grpc-status"]);
   if (!Number.isInteger(code)) return undefined;
   return { code, message: percentDecoded(String(block["grpc-message"] ?? "")), headers: block };
 }
 
 /** @see gRPC, "HTTP to gRPC Status Code Mapping" */
-function statusOfProxy(httpStatus: number): GrpcStatus | undefined {
-  if (Number.isNaN(httpStatus) || httpStatus === 200) return undefined;
+function statusOfProxy(headers: IncomingHttpHeaders): GrpcStatus | undefined {
+  const httpStatus = Number(headers[":status"]);
+  if (Number.isNaN(httpStatus)) return undefined;
+  // A web server may answer every path with a page.
+  const isGrpc = /^application\/grpc\b/i.test(headers["content-type"] ?? "application/grpc");
+  if (httpStatus === 200 && isGrpc) return undefined;
   const code = codeOfHttpStatus.get(httpStatus) ?? grpcCode.UNKNOWN;
-  return { code, message: `HTTP status ${httpStatus} and no gRPC status`, headers: {} };
+  return { code, message: `HTTP status ${httpStatus} and no gRPC status`, headers: {}, httpStatus };
 }
 
 const codeOfHttpStatus: ReadonlyMap<number, number> = new Map([
@@ -51,11 +57,13 @@ export class GrpcStatusError extends Error {
   override readonly name = "GrpcStatusError";
   readonly code: number;
   readonly headers: IncomingHttpHeaders;
+  readonly httpStatus: number | undefined;
 
-  constructor({ code, message, headers }: GrpcStatus) {
+  constructor({ code, message, headers, httpStatus }: GrpcStatus) {
     super(message);
     this.code = code;
     this.headers = headers;
+    this.httpStatus = httpStatus;
   }
 }
 

@@ -13,7 +13,7 @@ export function routesForDocument(): readonly string[] {
       classify: unused,
       detect: unused,
       embed: unused,
-      requests: unused,
+      limits: unused,
       clock: unused,
     }),
     ...catalogRest(unused),

@@ -233,11 +233,13 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     onInternalError,
     clock,
   };
+  const { maxBodyBytes } = requests;
+  const bodyLimits = { maxBodyBytes, maxPictures: pictures.maxPictures };
   const rest = restHandler({
     ...calls,
     unrouted: unroutedServingReply,
     routes: [
-      ...picturesRest({ classify, detect, embed, requests, clock }),
+      ...picturesRest({ classify, detect, embed, limits: bodyLimits, clock }),
       ...catalogRest(catalog),
       ...tensorflowServingRest({
         modelStatus: ask((replica) => replica.modelStatus),

@@ -16,8 +16,11 @@ import {
 } from "@tensorgate/core";
 import type { Exchange } from "./exchange.ts";
 import { float32Json } from "./float32-json.ts";
-import type { RequestOptions } from "./options.ts";
-import { picturesFromBody, throwIfOnlyPictureFailed } from "./picture-body.ts";
+import {
+  type PictureBodyLimits,
+  picturesFromBody,
+  throwIfOnlyPictureFailed,
+} from "./picture-body.ts";
 import { problemDetails, problemReply } from "./problem-json.ts";
 import { stopwatch } from "./reply-headers.ts";
 import { numberParam } from "./rest-handler.ts";
@@ -27,7 +30,7 @@ export interface PicturesRestParts {
   readonly classify: Classify;
   readonly detect: Detect;
   readonly embed: Embed;
-  readonly requests: Required<RequestOptions>;
+  readonly limits: PictureBodyLimits;
   readonly clock: Clock;
 }
 
@@ -36,7 +39,7 @@ export function picturesRest({
   classify,
   detect,
   embed,
-  requests,
+  limits,
   clock,
 }: PicturesRestParts): readonly RestRoute[] {
   async function read(
@@ -46,7 +49,7 @@ export function picturesRest({
   ): Promise<PictureRequest> {
     const modelSpec = modelSpecFrom(model, exchange.query);
     const elapsedMs = stopwatch(clock);
-    const pictures = await picturesFromBody(exchange, requests.maxBodyBytes);
+    const pictures = await picturesFromBody(exchange, limits);
     call.times.add("read", elapsedMs());
     return { modelSpec, pictures };
   }

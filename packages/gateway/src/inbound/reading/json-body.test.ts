@@ -2,7 +2,7 @@ import { createWorkBudget } from "@tensorgate/core";
 import { expect, test } from "vitest";
 import { chargeJson, parseJsonBody } from "./json-body.ts";
 
-const parse = (text: string) => parseJsonBody(Buffer.from(text));
+const parse = (text: string) => parseJsonBody(Buffer.from(text), createWorkBudget(16_384));
 
 test.each([
   { text: '{"image":{"b64":"AA=="}}', value: { image: { b64: "AA==" } } },
@@ -31,7 +31,9 @@ test.each([
 });
 
 test("bytes that are no UTF-8 are refused", () => {
-  expect(() => parseJsonBody(Uint8Array.of(0x22, 0xff, 0x22))).toThrow("not valid JSON");
+  expect(() => parseJsonBody(Uint8Array.of(0x22, 0xff, 0x22), createWorkBudget(9))).toThrow(
+    "not valid JSON",
+  );
 });
 
 test.each([

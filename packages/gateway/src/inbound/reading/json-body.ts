@@ -3,9 +3,6 @@ import { createWorkBudget, InvalidRequestError, type WorkBudget } from "@tensorg
 /** Deepest nesting of arrays and objects. */
 const maxDepth = 32;
 
-/** Values and keys of a body of our own REST API: a hundred pictures have three hundred. */
-const maxElements = 16_384;
-
 /** Bytes outside of texts that cost as much as one element: long numbers and blanks are scanned, too. */
 const bytesPerElement = 32;
 
@@ -17,11 +14,12 @@ const backslash = 0x5c;
 /**
  * Reads JSON that a stranger sent. Its depth and its elements are counted in the bytes before it is parsed.
  *
+ * @param budget - charged an element for each value and each key
  * @throws InvalidRequestError if it is not JSON, too deep, or has a key that could reach a prototype
- * @throws TooLargeError if it has too many values and keys
+ * @throws TooLargeError where the budget ends
  */
-export function parseJsonBody(body: Uint8Array): unknown {
-  chargeJson(body, createWorkBudget(maxElements));
+export function parseJsonBody(body: Uint8Array, budget: WorkBudget): unknown {
+  chargeJson(body, budget);
   let root: unknown;
   try {
     root = JSON.parse(strictUtf8.decode(body));

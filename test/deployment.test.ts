@@ -11,6 +11,7 @@ const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.ur
 const made = [
   "packages/gateway/src/telemetry/instruments.ts",
   "packages/cli/src/telemetry/process-metrics.ts",
+  "packages/cli/src/telemetry/log-metrics.ts",
 ].flatMap((file) =>
   [...read(file).matchAll(/"((?:tensorgate|process|nodejs)\.[a-z_.0-9]+)"/g)].map(
     ([, name]) => name,

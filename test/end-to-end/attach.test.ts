@@ -9,6 +9,7 @@ import {
 } from "@tensorgate/model-server";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { runAttach } from "../../packages/cli/src/commands/attach.ts";
+import { createSignals } from "../../packages/cli/src/service/signals.ts";
 import { startFakeReplica } from "../support/fake-replica.ts";
 import { classScores } from "../support/family-answers.ts";
 import { startGateway } from "../support/running-gateway.ts";
@@ -16,6 +17,8 @@ import { startGateway } from "../support/running-gateway.ts";
 let server: ModelServer;
 const folder = mkdtempSync(join(tmpdir(), "tensorgate-attach-"));
 const { clock } = systemClockAndRandom;
+const signals = createSignals();
+signals.release();
 
 beforeAll(async () => {
   server = await startModelServer({ port: 0, models: { directory: bundledModelsDirectory } });
@@ -32,10 +35,9 @@ test("a running server becomes a configuration that serves", async () => {
   process.stderr.write = (text: string | Uint8Array) => told.push(String(text)) > 0;
   try {
     const options = { model: "shapes", region: "local", port: 0, adminPort: 0, timeout: 10_000 };
-    await runAttach(`127.0.0.1:${server.port}`, { ...options, output });
-    await expect(runAttach(`127.0.0.1:${server.port}`, { ...options, output })).rejects.toThrow(
-      "is there already",
-    );
+    const attach = () => runAttach(`127.0.0.1:${server.port}`, { ...options, output }, signals);
+    await attach();
+    await expect(attach()).rejects.toThrow("is there already");
   } finally {
     process.stderr.write = write;
   }

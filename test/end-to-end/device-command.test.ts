@@ -10,6 +10,8 @@ const log = {
   ...{ call: () => {}, replica: () => {}, internalError: () => {} },
   ...{ certificates: () => {}, warn: () => {} },
   note: (line: string) => void notes.push(line),
+  state: () => ({ queuedBytes: 0, droppedCount: 0 }),
+  flush: async () => {},
 };
 
 interface Rig extends AsyncDisposable {

@@ -1,4 +1,5 @@
 import { run } from "../../packages/cli/src/run.ts";
+import { createSignals } from "../../packages/cli/src/service/signals.ts";
 
 /** What a command wrote, and its exit code. */
 export interface EndedCommand {
@@ -21,7 +22,7 @@ export async function runInProcess(args: readonly string[]): Promise<EndedComman
     };
   });
   try {
-    const code = await run(args);
+    const code = await run(args, createSignals());
     return { code, ...heard };
   } finally {
     for (const restore of restored) restore();

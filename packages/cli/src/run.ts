@@ -31,20 +31,25 @@ import {
   portOption,
   urlOption,
 } from "./option-parsers.ts";
+import type { Signals } from "./service/signals.ts";
 
 const adminPortVariable = "TENSORGATE_ADMIN_PORT";
 
 const exitCode = { failure: 1, usage: 2 } as const;
 
+/** Commands that take the signals themselves, as soon as they begin. */
+const services: ReadonlySet<string> = new Set(["demo", "serve", "model-server"]);
+
 /**
  * Runs the command line.
  *
  * @param args - without the interpreter and the script
+ * @param signals - kept until it is known which command runs
  * @returns the exit code: 0, 1 for a failure, 2 for a line that was not understood
  */
-export async function run(args: readonly string[]): Promise<number> {
+export async function run(args: readonly string[], signals: Signals): Promise<number> {
   try {
-    await program().parseAsync([...args], { from: "user" });
+    await program(signals).parseAsync([...args], { from: "user" });
     return 0;
   } catch (thrown) {
     if (thrown instanceof CommanderError) {
@@ -55,17 +60,22 @@ export async function run(args: readonly string[]): Promise<number> {
       return exitCode.failure;
     }
     throw thrown;
+  } finally {
+    signals.release();
   }
 }
 
-function program(): Command {
+function program(signals: Signals): Command {
   const root = new Command("tensorgate")
     .description("Scoring gateway: pictures in, labels out, by the model servers you already run.")
     .version(version)
     .showHelpAfterError("(tensorgate --help tells more)")
     // So that a command may have a --version of its own.
     .enablePositionalOptions()
-    .exitOverride();
+    .exitOverride()
+    .hook("preAction", (_root, command) => {
+      if (!services.has(command.name())) signals.release();
+    });
 
   root
     .command("demo")
@@ -83,7 +93,7 @@ function program(): Command {
       ),
     )
     .addOption(cacheOption())
-    .action((options) => runDemo(options));
+    .action((options) => runDemo(options, signals));
 
   root
     .command("serve")
@@ -111,9 +121,9 @@ function program(): Command {
     )
     .addOption(new Option("--region <name>", "where this gateway runs").env("TENSORGATE_REGION"))
     .option("--no-watch", "take a changed configuration on SIGHUP only, not as soon as it is there")
-    .action((options) => runServe(options));
+    .action((options) => runServe(options, signals));
 
-  asModelServer(root.command("model-server"));
+  asModelServer(root.command("model-server"), signals);
   asDevice(root.command("device"));
 
   root
@@ -138,7 +148,7 @@ function program(): Command {
         .argParser(parseMilliseconds)
         .default(10_000),
     )
-    .action((address: string, options) => runAttach(address, options));
+    .action((address: string, options) => runAttach(address, options, signals));
 
   root
     .command("score <pictures...>")
@@ -185,7 +195,7 @@ function program(): Command {
         .argParser(parseInterval)
         .default(1_000),
     )
-    .action((options) => runStatus(options));
+    .action((options) => runStatus(options, signals));
 
   const models = root.command("models").description("models of a gateway, and of a model server");
   models

@@ -15,9 +15,9 @@ import { backendAddress } from "../attach/backend-address.ts";
 import { configText } from "../attach/config-text.ts";
 import { describedBackend } from "../attach/described-backend.ts";
 import { CommandError } from "../command-error.ts";
-import { openLog } from "../telemetry/log.ts";
+import { runService, type Service } from "../service/service.ts";
+import type { Signals } from "../service/signals.ts";
 import { startWatchedGateway } from "../telemetry/watched-gateway.ts";
-import { untilStopped } from "../until-stopped.ts";
 
 export interface AttachOptions {
   readonly model?: string;
@@ -46,18 +46,25 @@ const usualNames = [
  * Looks at a backend that runs already, guesses what it is, and writes a configuration for it; tries a picture
  * through a gateway with that configuration, and goes on serving if asked to.
  */
-export async function runAttach(target: string, options: AttachOptions): Promise<void> {
+export async function runAttach(
+  target: string,
+  options: AttachOptions,
+  signals: Signals,
+): Promise<void> {
   // A gateway's connections to its replicas keep no process alive.
   const alive = setInterval(() => {}, 60_000);
   try {
-    await attach(target, options);
+    const config = await attach(target, options);
+    if (options.serve) {
+      await runService({ signals }, (service) => serveUntilStopped(config, options, service));
+    }
   } finally {
     clearInterval(alive);
   }
 }
 
-async function attach(target: string, options: AttachOptions): Promise<void> {
-  const { output, force = false, serve = false } = options;
+async function attach(target: string, options: AttachOptions): Promise<GatewayOptions> {
+  const { output, force = false } = options;
   if (output !== undefined && existsSync(output) && !force) {
     throw new CommandError(`${output} is there already; --force writes over it`);
   }
@@ -105,7 +112,7 @@ async function attach(target: string, options: AttachOptions): Promise<void> {
   // Read as it was written: what is served is what the file says.
   const config = parseConfig(text, output ?? "the configuration");
   await tryPicture(config, options.timeout);
-  if (serve) await serveUntilStopped(config, options);
+  return config;
 }
 
 async function found(look: () => Promise<BackendFindings>): Promise<BackendFindings> {
@@ -191,9 +198,8 @@ function later(delayMs: number): Promise<void> {
 async function serveUntilStopped(
   config: GatewayOptions,
   { port, adminPort }: AttachOptions,
+  { log, stopped, announce }: Service,
 ): Promise<void> {
-  const stopped = untilStopped();
-  const log = openLog();
   const options = { ...config, listen: { ...config.listen, port } };
   const admin = { host: "127.0.0.1", port: adminPort };
   const running = await startWatchedGateway({ options, admin, isAdminNeeded: false, log });
@@ -201,7 +207,7 @@ async function serveUntilStopped(
   const name = config.pools[0]?.model ?? "";
   const family = config.models?.[0]?.family;
   const task = family === "ssd-vgg" ? "detect" : "classify";
-  process.stdout.write(
+  announce(
     `ready: ${url}\n\n  try it:\n  curl --data-binary @picture.jpg ${url}/v1/${task}/${encodeURIComponent(name)}\n\n`,
   );
   await stopped;

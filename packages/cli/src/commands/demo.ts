@@ -14,9 +14,9 @@ import { modelOptionsFromFolder } from "../demo/model-options.ts";
 import { modelServerChildren } from "../demo/model-server-child.ts";
 import { importModelServer } from "../import-model-server.ts";
 import { progressLine } from "../progress-line.ts";
-import { openLog } from "../telemetry/log.ts";
+import { runService, type Service } from "../service/service.ts";
+import type { Signals } from "../service/signals.ts";
 import { startWatchedGateway, type WatchedGateway } from "../telemetry/watched-gateway.ts";
-import { untilStopped } from "../until-stopped.ts";
 
 export interface DemoOptions {
   readonly port: number;
@@ -37,10 +37,15 @@ const regions = [
 const graceMs = 5_000;
 
 /** Runs two regions of embedded model servers and a gateway in front, until it is stopped. */
-export async function runDemo(options: DemoOptions): Promise<void> {
+export function runDemo(options: DemoOptions, signals: Signals): Promise<void> {
+  return runService({ signals }, (service) => demoUntilStopped(options, service));
+}
+
+async function demoUntilStopped(
+  options: DemoOptions,
+  { log, stopped, announce }: Service,
+): Promise<void> {
   const { port, adminPort, models, families = [], cache } = options;
-  const log = openLog();
-  const stopped = untilStopped();
   const { findModels, bundledModelsDirectory, defaultCacheFolder } = await importModelServer();
   const directory = models ?? bundledModelsDirectory;
   const cacheFolder = cache ?? defaultCacheFolder();
@@ -91,7 +96,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
       plugs: plugsOf(supervisors),
     });
     await Promise.race([running.gateway.ready(), stopped]);
-    process.stdout.write(welcome(running, firstToTry(gatewayOptions.models ?? [])));
+    announce(welcome(running, firstToTry(gatewayOptions.models ?? [])));
     await stopped;
     log.note("stopping: finishing what is in flight");
   } finally {

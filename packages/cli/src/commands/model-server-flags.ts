@@ -11,10 +11,11 @@ import {
   parseShare,
   portOption,
 } from "../option-parsers.ts";
+import type { Signals } from "../service/signals.ts";
 import { runModelServer } from "./model-server.ts";
 
 /** Gives `command` the flags of a model server. */
-export function asModelServer(command: Command): Command {
+export function asModelServer(command: Command, signals: Signals): Command {
   return command
     .description("run a model server that speaks TensorFlow Serving's gRPC API")
     .option("--models <folder>", "folder with <name>/<version>/model.onnx")
@@ -102,5 +103,5 @@ export function asModelServer(command: Command): Command {
         .argParser(parseSeed)
         .default(1),
     )
-    .action((options) => runModelServer(options));
+    .action((options) => runModelServer(options, signals));
 }

@@ -10,8 +10,8 @@ import { CommandError, explainedListenError } from "../command-error.ts";
 import { importModelServer } from "../import-model-server.ts";
 import type { FaultFlag } from "../option-parsers.ts";
 import { progressLine } from "../progress-line.ts";
-import { openLog } from "../telemetry/log.ts";
-import { untilStopped } from "../until-stopped.ts";
+import { runService, type Service } from "../service/service.ts";
+import type { Signals } from "../service/signals.ts";
 
 export interface ModelServerCommandOptions {
   readonly host: string;
@@ -46,12 +46,21 @@ export interface ListeningMessage {
 }
 
 /** Runs a model server until it is stopped, or until the parent that started it goes away. */
-export async function runModelServer(options: ModelServerCommandOptions): Promise<void> {
-  const stopped = Promise.race([untilStopped(), untilDisconnected()]);
+export function runModelServer(
+  options: ModelServerCommandOptions,
+  signals: Signals,
+): Promise<void> {
+  return runService({ signals }, (service) => modelServerUntilStopped(options, service));
+}
+
+async function modelServerUntilStopped(
+  options: ModelServerCommandOptions,
+  { log, announce, ...service }: Service,
+): Promise<void> {
+  const stopped = Promise.race([service.stopped, untilDisconnected()]);
   const { startModelServer, bundledModelsDirectory } = await importModelServer();
   const { host, port, threads, dialect, roundTrip: roundTripMs } = options;
   const { engine, serviceMs, lanes, reloadFrom: reloadFolders = [] } = options;
-  const log = openLog();
   let server: ModelServer;
   try {
     server = await startModelServer({
@@ -80,7 +89,7 @@ export async function runModelServer(options: ModelServerCommandOptions): Promis
   }
   const message: ListeningMessage = { type: "listening", port: server.port };
   if (process.connected) process.send?.(message);
-  else process.stdout.write(`ready: gRPC at ${host}:${server.port}\n`);
+  else announce(`ready: gRPC at ${host}:${server.port}\n`);
   await stopped;
   await server.close();
   if (process.connected) process.disconnect();
@@ -144,6 +153,8 @@ function sourcesFrom(
 
 /** A parent that dies, or says so, takes its children along. */
 function untilDisconnected(): Promise<void> {
+  // A parent that was gone before this was asked has left its channel behind.
+  if (process.send && !process.connected) return Promise.resolve();
   if (!process.connected) return new Promise(() => {});
   return new Promise((resolve) => {
     process.once("disconnect", () => resolve());

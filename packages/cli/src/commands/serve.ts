@@ -1,9 +1,9 @@
 import { type GatewayOptions, systemClockAndRandom } from "@tensorgate/gateway";
 import { configReload } from "../serve/config-reload.ts";
 import { watchConfig } from "../serve/config-watch.ts";
-import { openLog } from "../telemetry/log.ts";
+import { runService, type Service } from "../service/service.ts";
+import type { Signals } from "../service/signals.ts";
 import { startWatchedGateway } from "../telemetry/watched-gateway.ts";
-import { untilStopped } from "../until-stopped.ts";
 import { readConfig } from "./config.ts";
 
 export interface ServeOptions {
@@ -18,18 +18,23 @@ export interface ServeOptions {
 }
 
 /** Runs a gateway until it is stopped. */
-export async function runServe(serve: ServeOptions): Promise<void> {
+export function runServe(options: ServeOptions, signals: Signals): Promise<void> {
+  return runService({ signals, hasReload: true }, (service) => serveUntilStopped(options, service));
+}
+
+async function serveUntilStopped(
+  serve: ServeOptions,
+  { log, stopped, announce, onHangup }: Service,
+): Promise<void> {
   const { config: file, adminHost, adminPort, watch } = serve;
-  const log = openLog();
   const read = () => withFlags(readConfig(file), serve);
   const initial = read();
-  const stopped = untilStopped();
   const admin = { host: adminHost, port: adminPort };
   const running = await startWatchedGateway({ options: initial, admin, isAdminNeeded: true, log });
   const { gateway, adminUrl } = running;
 
   const reload = configReload({ file, read, gateway, initial, log });
-  process.on("SIGHUP", reload.now);
+  onHangup(reload.now);
   const watching = watch
     ? watchConfig(file, {
         onChange: reload.ifChanged,
@@ -41,10 +46,9 @@ export async function runServe(serve: ServeOptions): Promise<void> {
     : undefined;
   // It may have changed while all this was started.
   if (watch) reload.ifChanged();
-  process.stdout.write(`ready: ${gateway.url}\nmetrics: ${adminUrl}/metrics\n`);
+  announce(`ready: ${gateway.url}\nmetrics: ${adminUrl}/metrics\n`);
 
   await stopped;
-  process.off("SIGHUP", reload.now);
   watching?.[Symbol.dispose]();
   log.note("stopping: finishing what is in flight");
   await running.close();

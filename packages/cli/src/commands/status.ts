@@ -1,10 +1,10 @@
 import { setTimeout as waited } from "node:timers/promises";
 import { type GatewayStatus, ScoringClient, ScoringError } from "@tensorgate/client";
 import { CommandError } from "../command-error.ts";
+import type { Signals } from "../service/signals.ts";
 import { liveScreen, sizeOf } from "../status/live-screen.ts";
 import { liveView } from "../status/live-view.ts";
 import { statusTable } from "../status/status-table.ts";
-import { untilStopped } from "../until-stopped.ts";
 
 export interface StatusOptions {
   readonly url?: string;
@@ -19,7 +19,7 @@ export interface StatusOptions {
 const askAgainMs = 1_000;
 
 /** Shows how a gateway, its regions and its replicas are doing: once, or until it is stopped. */
-export async function runStatus(options: StatusOptions): Promise<void> {
+export async function runStatus(options: StatusOptions, signals: Signals): Promise<void> {
   const { url, key, once = false, json = false, interval } = options;
   await using client = new ScoringClient({
     ...(url !== undefined && { baseUrl: url }),
@@ -33,7 +33,8 @@ export async function runStatus(options: StatusOptions): Promise<void> {
       return;
     }
     const leaving = new AbortController();
-    void untilStopped().then(() => leaving.abort());
+    const { stopped } = signals.take({ onHangup: "stop", onIgnored: () => {} });
+    void stopped.then(() => leaving.abort());
     const watched = { client, intervalMs: interval, signal: leaving.signal };
     await (json ? writeLines(watched) : showLive(watched));
   } catch (thrown) {
@@ -62,7 +63,8 @@ const hasColours = () => process.stdout.isTTY === true && process.stdout.hasColo
 async function writeLines({ client, signal, intervalMs }: Watched): Promise<void> {
   try {
     for await (const status of client.status.watch({ signal, intervalMs })) {
-      process.stdout.write(jsonLine(status));
+      // An update that nobody has read yet is enough: there will be a newer one.
+      if (!process.stdout.writableNeedDrain) process.stdout.write(jsonLine(status));
     }
   } catch (thrown) {
     if (!signal.aborted) throw thrown;

@@ -1,5 +1,5 @@
 import type { ReplicaChange } from "@tensorgate/gateway";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { openLog } from "./log.ts";
 
 const changeTo = (to: ReplicaChange["to"]): ReplicaChange => ({
@@ -14,15 +14,15 @@ test.each([
   { to: "draining", isWarned: false },
 ] as const)("a replica that is $to now: a warning is $isWarned", ({ to, isWarned }) => {
   const written: string[] = [];
-  const stderr = vi.spyOn(process.stderr, "write").mockImplementation((text) => {
-    written.push(String(text));
-    return true;
-  });
   const env = { TENSORGATE_LOG_FORMAT: "pretty", TENSORGATE_LOG_LEVEL: "warn" };
+  const output = {
+    write: (line: string) => written.push(line),
+    state: () => ({ queuedBytes: 0, droppedCount: 0 }),
+    flush: async () => {},
+  };
 
-  openLog(env).replica(changeTo(to));
+  openLog(env, output).replica(changeTo(to));
 
-  stderr.mockRestore();
   expect(written.map((line) => line.slice(9))).toEqual(
     isWarned ? [`eastus-2 (10.1.0.5:8500) of shapes: ready → ${to}, failed in a row\n`] : [],
   );

@@ -2,7 +2,9 @@ import type { ScoringError } from "@tensorgate/core";
 import type { CallRecord, CertificateNews, ReplicaChange } from "@tensorgate/gateway";
 import pino from "pino";
 import { CommandError } from "../command-error.ts";
+import type { BoundedOutput, OutputState } from "./bounded-output.ts";
 import { prettyLine } from "./pretty-line.ts";
+import { openStandardOutput } from "./standard-output.ts";
 
 /** What whoever runs the command is told, on standard error: standard output is for answers. */
 export interface Log {
@@ -15,13 +17,17 @@ export interface Log {
   certificates(news: CertificateNews): void;
   /** A replica went from one state to another. */
   replica(change: ReplicaChange): void;
+  /** What waits to be written, what was dropped, and whether writing fails. */
+  state(): OutputState;
+  /** Writes what waits, for at most `timeoutMs`. */
+  flush(timeoutMs: number): Promise<void>;
 }
 
 const levels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 const formats = ["json", "pretty"] as const;
 
-/** How long a record may wait to be written with others, in milliseconds. */
-const flushEveryMs = 1_000;
+/** Records are written several at a time: a write per call would cost as much as the call. In bytes. */
+const batchBytes = 4_096;
 
 /**
  * Writes JSON, one record a line, or lines for people where standard error is a terminal.
@@ -29,13 +35,20 @@ const flushEveryMs = 1_000;
  *
  * @throws CommandError if one of them is not a level or a format
  */
-export function openLog(env: NodeJS.ProcessEnv = process.env): Log {
+export function openLog(env: NodeJS.ProcessEnv = process.env, given?: BoundedOutput): Log {
   const level = oneOf(levels, env["TENSORGATE_LOG_LEVEL"] ?? "info", "TENSORGATE_LOG_LEVEL");
   const format = oneOf(
     formats,
     env["TENSORGATE_LOG_FORMAT"] ?? (process.stderr.isTTY ? "pretty" : "json"),
     "TENSORGATE_LOG_FORMAT",
   );
+  const isJson = format === "json";
+  const output =
+    given ??
+    openStandardOutput("stderr", {
+      batchBytes: isJson ? batchBytes : 0,
+      droppedText: (count) => (isJson ? droppedJson(count) : prettyLine(droppedJson(count))),
+    });
   const logger = pino(
     {
       level,
@@ -43,9 +56,7 @@ export function openLog(env: NodeJS.ProcessEnv = process.env): Log {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: levelName },
     },
-    format === "json"
-      ? batchedStderr()
-      : { write: (line) => void process.stderr.write(prettyLine(line)) },
+    { write: (line) => output.write(isJson ? line : prettyLine(line)) },
   );
   return {
     note: (line) => logger.info(line),
@@ -60,6 +71,8 @@ export function openLog(env: NodeJS.ProcessEnv = process.env): Log {
     },
     replica: ({ replicaId: address, ...change }) =>
       logger[isOut(change) ? "warn" : "info"]({ replica: { ...change, address } }, "replica"),
+    state: output.state,
+    flush: output.flush,
   };
 }
 
@@ -92,16 +105,9 @@ function levelOf({ reason }: CallRecord): "info" | "warn" | "error" {
 
 const isOut = ({ to }: Pick<ReplicaChange, "to">) => to === "suspect" || to === "ejected";
 
-/** Records are written several at a time: a write per call would cost as much as the call. */
-function batchedStderr(): pino.DestinationStream {
-  const destination = pino.destination({ dest: 2, sync: false, minLength: 4_096 });
-  setInterval(() => destination.flush(), flushEveryMs).unref();
-  process.once("exit", () => {
-    try {
-      destination.flushSync();
-    } catch {
-      // Standard error was closed before it was ever opened for writing.
-    }
-  });
-  return destination;
+/** A record of its own kind, which alarms can look for. */
+function droppedJson(count: number): string {
+  const time = new Date().toISOString();
+  const msg = `${count} log records were dropped: they could not be written`;
+  return `${JSON.stringify({ level: "warn", time, dropped: count, msg })}\n`;
 }

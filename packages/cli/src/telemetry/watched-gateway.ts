@@ -6,11 +6,13 @@ import {
   type Gateway,
   type GatewayOptions,
   type RegionPlugs,
+  systemClockAndRandom,
 } from "@tensorgate/gateway";
 import { CommandError, explainedListenError } from "../command-error.ts";
 import { deviceRoutes } from "../device/device-routes.ts";
 import { type AdminRoute, type AdminServer, jsonRoute, startAdminServer } from "./admin-server.ts";
 import type { Log } from "./log.ts";
+import { observeLog } from "./log-metrics.ts";
 import { openTelemetry } from "./open-telemetry.ts";
 
 export interface AdminAddress {
@@ -49,13 +51,14 @@ export async function startWatchedGateway(parts: WatchedParts): Promise<WatchedG
     onCertificates: log.certificates,
     onReplica: log.replica,
   });
+  observeLog(telemetry.meterProvider.getMeter("tensorgate"), log.state);
   await listen(gateway, options);
   const routes: readonly AdminRoute[] = [
     {
       ...{ method: "GET", path: "/metrics", isLocal: false },
       handle: ({ request, response }) => telemetry.prometheus(request, response),
     },
-    jsonRoute("/status", gateway.status),
+    jsonRoute("/status", () => ({ ...gateway.status(), log: log.state() })),
     ...deviceRoutes(gateway.devices, log.note),
   ];
   let adminServer: AdminServer | undefined;
@@ -75,7 +78,7 @@ export async function startWatchedGateway(parts: WatchedParts): Promise<WatchedG
     close: async (graceMs) => {
       await gateway.close(graceMs);
       await adminServer?.close();
-      await telemetry.close();
+      await Promise.race([telemetry.close(), later(exportMs)]);
     },
   };
 }
@@ -96,4 +99,13 @@ async function listen(gateway: Gateway, { listen: address }: GatewayOptions): Pr
     const { host = "127.0.0.1", port = 8_080 } = address ?? {};
     throw explainedListenError(thrown, { host, port });
   }
+}
+
+/** How long the last metrics and spans may take to be exported, in milliseconds: a collector may not answer. */
+const exportMs = 5_000;
+
+function later(delayMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    systemClockAndRandom.clock.setTimer(delayMs, resolve);
+  });
 }

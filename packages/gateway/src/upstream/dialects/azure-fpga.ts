@@ -109,6 +109,8 @@ function inItsWords(error: ScoringError): ScoringError {
   if (!(cause instanceof GrpcStatusError)) return error;
   switch (cause.code) {
     case grpcCode.UNAVAILABLE:
+      // A proxy's own 503 says nothing of the device.
+      if (cause.httpStatus !== undefined) return error;
       return new ModelNotReadyError("the model is being loaded onto its device", {
         retryAfterMs: warmingRetryAfterMs,
         hint: "that takes minutes; other regions are tried meanwhile",
@@ -138,7 +140,8 @@ const notOfContainer: ReadonlySet<number> = new Set([
 
 function isAnswerOfContainer(thrown: unknown): boolean {
   const { cause } = ScoringError.from(thrown);
-  return cause instanceof GrpcStatusError && !notOfContainer.has(cause.code);
+  if (!(cause instanceof GrpcStatusError)) return false;
+  return cause.httpStatus === undefined && !notOfContainer.has(cause.code);
 }
 
 function unknownInput(

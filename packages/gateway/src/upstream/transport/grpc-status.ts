@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http2";
 import { type ScoringError, UpstreamAnsweredError, UpstreamFailedError } from "@tensorgate/core";
 import { grpcCode, grpcCodeName } from "@tensorgate/tf-serving";
+import { errorFromHttpStatus, grpcCodeFromHttpStatus } from "./http-status.ts";
 
 export interface GrpcStatus {
   readonly code: number;
@@ -25,32 +26,25 @@ export function grpcStatusFrom(
 ): GrpcStatus | undefined {
   const block = trailers["grpc-status"] === undefined ? headers : trailers;
   if (block["grpc-status"] === undefined) return statusOfProxy(headers);
-  const code = Number(block["grpc-status"]);
-  if (!Number.isInteger(code)) return undefined;
-  return { code, message: percentDecoded(String(block["grpc-message"] ?? "")), headers: block };
+  const code = codeFrom(String(block["grpc-status"]));
+  return { code, message: messageText(String(block["grpc-message"] ?? "")), headers: block };
 }
 
-/** @see gRPC, "HTTP to gRPC Status Code Mapping" */
+/** A code that is not known stands for UNKNOWN. */
+function codeFrom(text: string): number {
+  const code = /^\d{1,2}$/.test(text) ? Number(text) : grpcCode.UNKNOWN;
+  return code <= grpcCode.UNAUTHENTICATED ? code : grpcCode.UNKNOWN;
+}
+
 function statusOfProxy(headers: IncomingHttpHeaders): GrpcStatus | undefined {
   const httpStatus = Number(headers[":status"]);
   if (Number.isNaN(httpStatus)) return undefined;
   // A web server may answer every path with a page.
   const isGrpc = /^application\/grpc\b/i.test(headers["content-type"] ?? "application/grpc");
   if (httpStatus === 200 && isGrpc) return undefined;
-  const code = codeOfHttpStatus.get(httpStatus) ?? grpcCode.UNKNOWN;
-  return { code, message: `HTTP status ${httpStatus} and no gRPC status`, headers: {}, httpStatus };
+  const message = `HTTP status ${httpStatus} and no gRPC status`;
+  return { code: grpcCodeFromHttpStatus(httpStatus), message, headers: {}, httpStatus };
 }
-
-const codeOfHttpStatus: ReadonlyMap<number, number> = new Map([
-  [400, grpcCode.INTERNAL],
-  [401, grpcCode.UNAUTHENTICATED],
-  [403, grpcCode.PERMISSION_DENIED],
-  [404, grpcCode.UNIMPLEMENTED],
-  [429, grpcCode.UNAVAILABLE],
-  [502, grpcCode.UNAVAILABLE],
-  [503, grpcCode.UNAVAILABLE],
-  [504, grpcCode.UNAVAILABLE],
-]);
 
 /** What a replica said, kept as the cause of an error that says less of it to callers. */
 export class GrpcStatusError extends Error {
@@ -67,12 +61,21 @@ export class GrpcStatusError extends Error {
   }
 }
 
+/** Longest text of a replica that goes to callers and logs, in characters. */
+const maxTextChars = 1_024;
+
+/** What a replica says for people, cut where it is very long. */
+export function shortText(text: string): string {
+  if (text.length <= maxTextChars) return text;
+  return `${text.slice(0, maxTextChars).toWellFormed()}…`;
+}
+
 /** gRPC says: a message that is not well encoded is shown as it came, never dropped. */
-function percentDecoded(text: string): string {
+function messageText(encoded: string): string {
   try {
-    return decodeURIComponent(text);
+    return shortText(decodeURIComponent(encoded));
   } catch {
-    return text;
+    return shortText(encoded);
   }
 }
 
@@ -97,8 +100,9 @@ const tooLong = /larger than max|exceeds (the )?maximum/;
 
 /** What a status other than OK means for the call. Its cause is a `GrpcStatusError`. */
 export function errorFromGrpcStatus(status: GrpcStatus): ScoringError {
-  const { code, message } = status;
+  const { code, message, httpStatus } = status;
   const cause = new GrpcStatusError(status);
+  if (httpStatus !== undefined) return errorFromHttpStatus(httpStatus, cause);
   const isExhausted = code === grpcCode.RESOURCE_EXHAUSTED;
   if (blamesRequest.has(code) || (isExhausted && tooLong.test(message))) {
     return new UpstreamAnsweredError(message, code, { cause });

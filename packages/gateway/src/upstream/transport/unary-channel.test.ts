@@ -138,7 +138,7 @@ test("a reply that is too long is a failure of the replica, not of its connectio
   const failed = failureOf(ask(channel));
   const { stream } = await server.nextPredict();
   stream.respond({ "content-type": "application/grpc" });
-  stream.end(Buffer.alloc(100));
+  stream.end(Buffer.concat([Buffer.of(0, 0, 0, 0, 95), Buffer.alloc(95)]));
 
   expect(await failed).toMatchObject({ ...facts, message: "the replica's reply is too long" });
 });

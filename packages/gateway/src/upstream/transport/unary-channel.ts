@@ -1,4 +1,4 @@
-import http2 from "node:http2";
+import type { IncomingHttpHeaders } from "node:http2";
 import {
   type CallContext,
   DeadlineExceededError,
@@ -12,14 +12,10 @@ import {
   type OpenConnection,
   receivedBytesOf,
 } from "./connection.ts";
-import {
-  errorFromGrpcStatus,
-  type GrpcStatus,
-  GrpcStatusError,
-  grpcStatusFrom,
-} from "./grpc-status.ts";
-import { framedMessage, messageBytes, messageFromFrames } from "./message-framing.ts";
+import { errorFromGrpcStatus, type GrpcStatus, GrpcStatusError } from "./grpc-status.ts";
+import { messageBytes } from "./message-framing.ts";
 import { roundTrip } from "./round-trip.ts";
+import { unaryExchange } from "./unary-exchange.ts";
 
 /** Unary gRPC calls to one address, over one HTTP/2 connection that is made when needed and made anew when lost. */
 export interface UnaryChannel {
@@ -30,7 +26,8 @@ export interface UnaryChannel {
    * @param segments - the request message in pieces, which are sent as they are, never joined
    * @throws the reason of `call.signal` as soon as that aborts; the upstream call is cancelled then
    * @throws UpstreamAnsweredError if the server blames the request
-   * @throws UpstreamFailedError if the server or the connection failed. `wasLost` tells a connection from a status;
+   * @throws TooLargeError if a proxy or the server says that the request is too large
+   * @throws UpstreamFailedError if the server or the connection failed, or the reply is over a limit. `wasLost` tells a connection from a status;
    *   `wasNeverSent` is set where the server cannot have seen the call, or says itself that it has not looked at it
    *   (GOAWAY, REFUSED_STREAM); `isFull` where its status is RESOURCE_EXHAUSTED
    */
@@ -44,11 +41,19 @@ export interface UnaryChannel {
 export interface UnaryCall extends CallContext {
   /** Sent beside those that every call of the channel carries. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Longest reply that is accepted, in bytes, where that is less than `maxMessageBytes`. */
+  readonly maxReplyBytes?: number;
 }
 
 export interface UnaryReply {
   readonly message: Uint8Array;
-  readonly headers: http2.IncomingHttpHeaders;
+  readonly headers: IncomingHttpHeaders;
+}
+
+interface Request {
+  readonly path: string;
+  readonly segments: readonly Uint8Array[];
+  readonly call: UnaryCall;
 }
 
 export type ChannelParts = Omit<ConnectionParts, "onPing">;
@@ -79,7 +84,7 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
         wasNeverSent: true,
       });
     call.signal.throwIfAborted();
-    const reply = exchange({ open: openConnection(), path, segments, call });
+    const reply = exchange(openConnection(), { path, segments, call });
     inFlight.add(reply);
     try {
       return await reply;
@@ -101,13 +106,6 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
     }
   }
 
-  interface ExchangeParts {
-    readonly open: OpenConnection;
-    readonly path: string;
-    readonly segments: readonly Uint8Array[];
-    readonly call: UnaryCall;
-  }
-
   function requestHeaders({ deadline, requestId, traceparent, headers }: UnaryCall) {
     return {
       "content-type": "application/grpc",
@@ -125,77 +123,37 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
     return remainingMs(deadline, clock.nowMs()) <= deadlineSlackMs;
   }
 
-  function exchange({ open, path, segments, call }: ExchangeParts): Promise<UnaryReply> {
-    const { session, headers: ownHeaders } = open;
+  async function exchange(
+    open: OpenConnection,
+    { path, segments, call }: Request,
+  ): Promise<UnaryReply> {
+    const { session } = open;
     const receivedBytesThen = receivedBytesOf(session);
     const sentMs = clock.nowMs();
     const isMeasured = !session.connecting && messageBytes(segments) <= smallMessageBytes;
-    return new Promise((resolve, reject) => {
-      const stream = session.request({
-        ":method": "POST",
-        ":path": path,
-        ...requestHeaders(call),
-        ...ownHeaders,
+    try {
+      const { status, headers, message } = await unaryExchange({
+        open,
+        headers: {
+          ":method": "POST",
+          ":path": path,
+          ...requestHeaders(call),
+          ...open.headers,
+        },
+        segments,
+        maxReplyBytes: Math.min(maxMessageBytes, call.maxReplyBytes ?? maxMessageBytes),
+        signal: call.signal,
+        onReply: () => {
+          if (isMeasured) measured.answered(clock.nowMs() - sentMs);
+        },
       });
-      const onAbort = () => {
-        stream.close(http2.constants.NGHTTP2_CANCEL);
-        // Closed it is only when that has been sent, which a server that reads nothing puts off for ever: the picture
-        // would be held until then.
-        stream.destroy();
-      };
-      call.signal.addEventListener("abort", onAbort, { once: true });
-
-      const chunks: Buffer[] = [];
-      let receivedBytes = 0;
-      let headers: http2.IncomingHttpHeaders = {};
-      let trailers: http2.IncomingHttpHeaders = {};
-      let failure: unknown;
-      let refusal: UpstreamFailedError | undefined;
-
-      stream.on("response", (received) => {
-        headers = received;
-        if (isMeasured) measured.answered(clock.nowMs() - sentMs);
-      });
-      stream.on("trailers", (received) => {
-        trailers = received;
-      });
-      stream.on("data", (chunk: Buffer) => {
-        receivedBytes += chunk.length;
-        if (receivedBytes <= maxMessageBytes) return void chunks.push(chunk);
-        refusal = new UpstreamFailedError("the replica's reply is too long", {
-          cause: new Error(`it is longer than ${maxMessageBytes} bytes`),
-        });
-        stream.close(http2.constants.NGHTTP2_CANCEL);
-      });
-      stream.on("error", (error) => {
-        failure ??= error;
-      });
-      stream.once("close", () => {
-        call.signal.removeEventListener("abort", onAbort);
-        held.released(session);
-        if (call.signal.aborted) {
-          held.suspect(session, receivedBytesThen);
-          return reject(call.signal.reason);
-        }
-        try {
-          const status = grpcStatusFrom(headers, trailers);
-          if (refusal) throw refusal;
-          if (failure !== undefined || status === undefined) {
-            throw lost(open, stream, failure);
-          }
-          if (isDeadlineOfCall(status, call)) throw deadlinePassed(status);
-          if (status.code !== 0) throw errorFromGrpcStatus(status);
-          resolve({ message: messageFromFrames(chunks, receivedBytes), headers });
-        } catch (thrown) {
-          reject(thrown);
-        }
-      });
-
-      stream.cork();
-      for (const piece of framedMessage(segments)) stream.write(piece);
-      stream.end();
-      stream.uncork();
-    });
+      if (isDeadlineOfCall(status, call)) throw deadlinePassed(status);
+      if (status.code !== 0) throw errorFromGrpcStatus(status);
+      return { message: message(), headers };
+    } finally {
+      held.released(session);
+      if (call.signal.aborted) held.suspect(session, receivedBytesThen);
+    }
   }
 
   return {
@@ -212,23 +170,5 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
 function deadlinePassed(status: GrpcStatus): DeadlineExceededError {
   return new DeadlineExceededError("the deadline passed at the replica", {
     cause: new GrpcStatusError(status),
-  });
-}
-
-function lost(
-  { session, lastProcessedId = Number.POSITIVE_INFINITY, endsInPeace = false }: OpenConnection,
-  stream: http2.ClientHttp2Stream,
-  failure: unknown,
-): UpstreamFailedError {
-  const { id, rstCode } = stream;
-  const cannotHaveLeft = id === undefined || session.connecting;
-  // RFC 9113, section 8.7: these two say that nothing was done.
-  const wasRefused = rstCode === http2.constants.NGHTTP2_REFUSED_STREAM;
-  const wasLeftBehind = id !== undefined && id > lastProcessedId;
-  return new UpstreamFailedError("the connection to the replica was lost", {
-    // A connection that was closed in good order says nothing against the replica: the next one is made anew.
-    wasLost: !(wasLeftBehind && endsInPeace),
-    wasNeverSent: cannotHaveLeft || wasRefused || wasLeftBehind,
-    cause: failure ?? new Error(`stream closed with code ${rstCode} and no status`),
   });
 }

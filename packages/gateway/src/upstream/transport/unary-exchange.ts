@@ -1,0 +1,134 @@
+import http2 from "node:http2";
+import { UpstreamFailedError } from "@tensorgate/core";
+import type { OpenConnection } from "./connection.ts";
+import { type GrpcStatus, grpcStatusFrom } from "./grpc-status.ts";
+import { createReplyReader, framedMessage } from "./message-framing.ts";
+
+export interface ExchangeOptions {
+  readonly open: OpenConnection;
+  readonly headers: http2.OutgoingHttpHeaders;
+  /** The request message in pieces. */
+  readonly segments: readonly Uint8Array[];
+  /** Longest message that is accepted, in bytes. */
+  readonly maxReplyBytes: number;
+  /** Cancels the call. */
+  readonly signal: AbortSignal;
+  /** Called when the first of the reply has come. */
+  readonly onReply: () => void;
+}
+
+/** What a replica, or a proxy in its place, answered. */
+export interface ExchangeResult {
+  readonly status: GrpcStatus;
+  readonly headers: http2.IncomingHttpHeaders;
+  /** @throws UpstreamFailedError if the reply is not one whole message */
+  message(): Uint8Array;
+}
+
+/** Interim responses (1xx) that a reply may begin with. */
+const maxInterimResponses = 16;
+
+/**
+ * Sends one request on a stream of its own, and resolves as soon as the reply is complete: a server may answer, and
+ * close its side, before the request has ended, and then reads no more of it.
+ *
+ * @throws the reason of `signal` as soon as that aborts
+ * @throws UpstreamFailedError if the connection was lost, or the reply is over a limit
+ * @see RFC 9113, section 8.1
+ */
+export function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult> {
+  const { open, signal, maxReplyBytes } = options;
+  return new Promise((resolve, reject) => {
+    const stream = open.session.request(options.headers);
+    const reader = createReplyReader(maxReplyBytes);
+    let headers: http2.IncomingHttpHeaders = {};
+    let trailers: http2.IncomingHttpHeaders = {};
+    let isWhole = false;
+    let interimCount = 0;
+    let failure: unknown;
+
+    /** Only the first call of `resolve` or `reject` counts. */
+    function release(): void {
+      signal.removeEventListener("abort", onAbort);
+      if (stream.destroyed) return;
+      stream.close(http2.constants.NGHTTP2_CANCEL);
+      // A stream is closed only when that was sent, which a server that reads nothing puts off without end: the picture
+      // would be held until then.
+      stream.destroy();
+    }
+    function fail(thrown: unknown): void {
+      reject(thrown);
+      release();
+    }
+    function onAbort(): void {
+      fail(signal.reason);
+    }
+    function succeed(status: GrpcStatus): void {
+      resolve({ status, headers, message: reader.message });
+      release();
+    }
+
+    signal.addEventListener("abort", onAbort, { once: true });
+    stream.on("headers", () => {
+      interimCount += 1;
+      if (interimCount <= maxInterimResponses) return;
+      fail(new UpstreamFailedError("the replica sends interim responses without end"));
+    });
+    stream.once("response", (received, flags) => {
+      headers = received;
+      isWhole = (flags & http2.constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+      options.onReply();
+      const status = grpcStatusFrom(headers, {});
+      // Nothing that follows, such as a proxy's page, says more.
+      if (status && status.code !== 0) succeed(status);
+    });
+    stream.once("trailers", (received) => {
+      trailers = received;
+      isWhole = true;
+    });
+    stream.on("data", (piece: Buffer) => {
+      try {
+        reader.push(piece);
+      } catch (thrown) {
+        fail(thrown);
+      }
+    });
+    stream.once("end", () => {
+      const status = grpcStatusFrom(headers, trailers);
+      if (status) succeed(status);
+      else release();
+    });
+    stream.on("error", (error) => {
+      failure ??= error;
+    });
+    stream.once("close", () => {
+      const status = grpcStatusFrom(headers, trailers);
+      // What comes after a whole reply, such as RST_STREAM, takes nothing away from it.
+      if (status && (isWhole || failure === undefined)) succeed(status);
+      else fail(lost(open, stream, failure));
+    });
+
+    stream.cork();
+    for (const piece of framedMessage(options.segments)) stream.write(piece);
+    stream.end();
+    stream.uncork();
+  });
+}
+
+function lost(
+  { session, lastProcessedId = Number.POSITIVE_INFINITY, endsInPeace = false }: OpenConnection,
+  stream: http2.ClientHttp2Stream,
+  failure: unknown,
+): UpstreamFailedError {
+  const { id, rstCode } = stream;
+  const cannotHaveLeft = id === undefined || session.connecting;
+  // RFC 9113, section 8.7: these two say that nothing was done.
+  const wasRefused = rstCode === http2.constants.NGHTTP2_REFUSED_STREAM;
+  const wasLeftBehind = id !== undefined && id > lastProcessedId;
+  return new UpstreamFailedError("the connection to the replica was lost", {
+    // A connection that was closed in good order says nothing against the replica: the next one is made anew.
+    wasLost: !(wasLeftBehind && endsInPeace),
+    wasNeverSent: cannotHaveLeft || wasRefused || wasLeftBehind,
+    cause: failure ?? new Error(`stream closed with code ${rstCode} and no status`),
+  });
+}

@@ -166,7 +166,11 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   };
   const pictures = { ...pictureDefaults, ...settings.pictures };
   const decoding = { ...decoderDefaults, ...settings.decoding };
-  const decoders = decoderPool({ options: decoding, clock });
+  const decoders = decoderPool({
+    options: decoding,
+    clock,
+    onStartFailure: (error) => onInternalError(error, "decoder"),
+  });
   const pictureTask = {
     known,
     score,

@@ -32,7 +32,7 @@ export async function convertPicture(
   bytes: Uint8Array,
   options: DecodeOptions,
 ): Promise<ConvertedPicture> {
-  const { header, pixels } = openPicture(bytes, { ...options, upright: true });
+  const { header, pixels } = await openPicture(bytes, { ...options, upright: true });
   const { size } = header;
   const isSmall = size !== undefined && size.widthPx * size.heightPx <= maxLosslessPixels;
   const encoded = isSmall

@@ -15,7 +15,7 @@ export interface RgbImage {
  * @throws TooLargeError if it has more pixels than `options` say; nothing is decoded then
  */
 export async function decodePicture(bytes: Uint8Array, options: DecodeOptions): Promise<RgbImage> {
-  const { header, pixels } = openPicture(bytes, options);
+  const { header, pixels } = await openPicture(bytes, options);
   try {
     const { data, info } = await pixels
       .raw({ depth: "uchar" })
@@ -31,7 +31,10 @@ function asRgb(data: Uint8Array, channels: number): Uint8Array {
   if (channels === 3) return data;
   const pixels = new Uint8Array((data.length / channels) * 3);
   for (let pixel = 0; pixel * channels < data.length; pixel += 1) {
-    pixels.fill(data[pixel * channels] ?? 0, pixel * 3, pixel * 3 + 3);
+    const grey = data[pixel * channels] as number;
+    pixels[pixel * 3] = grey;
+    pixels[pixel * 3 + 1] = grey;
+    pixels[pixel * 3 + 2] = grey;
   }
   return pixels;
 }

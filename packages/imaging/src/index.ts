@@ -1,15 +1,12 @@
 export { type ConvertedPicture, isReadAsSeen } from "./convert-picture.ts";
 export { decodePicture, type RgbImage } from "./decode-picture.ts";
-export {
-  type ConvertElsewhere,
-  type DecoderPool,
-  decoderPool,
-  type PreprocessElsewhere,
-} from "./decoders/decoder-pool.ts";
+export type { ConvertElsewhere, DecodeCall, PreprocessElsewhere } from "./decoders/decode-call.ts";
+export { type DecoderPool, decoderPool } from "./decoders/decoder-pool.ts";
 export { type DecoderOptions, decoderDefaults } from "./decoders/options.ts";
 export { type PictureFormat, sniffFormat } from "./header/picture-format.ts";
 export {
   assertPictureWithinLimits,
+  defaultMaxSidePx,
   type PictureHeader,
   type PictureLimits,
   type PictureSize,

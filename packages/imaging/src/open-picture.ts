@@ -3,8 +3,10 @@ import sharp, { type Sharp } from "sharp";
 import type { PictureFormat } from "./header/picture-format.ts";
 import {
   assertPictureWithinLimits,
+  defaultMaxSidePx,
   type PictureHeader,
   type PictureLimits,
+  type PictureSize,
   readPictureHeader,
 } from "./header/picture-header.ts";
 
@@ -56,11 +58,11 @@ sharp.unblock({
  * @throws UnsupportedMediaError if it is not a picture of a format that may be decoded
  * @throws TooLargeError if it has more pixels than `options` say
  */
-export function openPicture(bytes: Uint8Array, options: DecodeOptions): OpenPicture {
-  const { maxPixels, upright = false, alsoFormats = [] } = options;
+export async function openPicture(bytes: Uint8Array, options: DecodeOptions): Promise<OpenPicture> {
+  const { maxPixels, maxSidePx = defaultMaxSidePx, upright = false, alsoFormats = [] } = options;
   const header = readPictureHeader(bytes);
   const { format } = header;
-  assertPictureWithinLimits(header, { maxPixels });
+  assertPictureWithinLimits(header, { maxPixels, maxSidePx });
   const allowed: readonly PictureFormat[] = [...decodableFormats, ...alsoFormats];
   if (!allowed.includes(format)) {
     throw new UnsupportedMediaError(`${format} pictures cannot be decoded`, {
@@ -68,15 +70,27 @@ export function openPicture(bytes: Uint8Array, options: DecodeOptions): OpenPict
     });
   }
   if (format === "tiff") sharp.unblock({ operation: ["VipsForeignLoadTiffBuffer"] });
-  const pixels = sharp(bytes, {
+  const opened = sharp(bytes, {
     ignoreIcc: true,
     failOn: "truncated",
     limitInputPixels: maxPixels,
     autoOrient: upright,
-  })
-    .toColourspace("srgb")
-    .removeAlpha();
-  return { header, pixels };
+  });
+  if (!header.size) {
+    const size = await hiddenSize(opened, format);
+    assertPictureWithinLimits({ size }, { maxPixels, maxSidePx });
+  }
+  return { header, pixels: opened.toColourspace("srgb").removeAlpha() };
+}
+
+/** What a decoder says where the header reader found no size. */
+async function hiddenSize(picture: Sharp, format: PictureFormat): Promise<PictureSize> {
+  try {
+    const { width, height } = await picture.metadata();
+    return { widthPx: width, heightPx: height };
+  } catch (cause) {
+    throw cannotBeDecoded(format, cause);
+  }
 }
 
 export interface OpenPicture {

@@ -49,7 +49,11 @@ export async function startModelServer(
   };
   const faults = faultSwitch(settings.faults);
   warn(settings.faults);
-  const decoders = decoderPool({ options: decoderDefaults, clock: systemClock });
+  const decoders = decoderPool({
+    options: decoderDefaults,
+    clock: systemClock,
+    onStartFailure: ({ cause }) => onWarning?.(`a decoder could not be started: ${cause}`),
+  });
   const models = modelHost({
     plan: isExclusive ? planForDevice : planForMemory,
     lanes: lanes(

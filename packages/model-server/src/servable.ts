@@ -175,7 +175,7 @@ async function feedFor({ alias, input, tensor, preprocess }: FeedParts): Promise
     if (tensor.dtype !== "BYTES") throw servingErrors.wrongDType("string", tensor.dtype);
     const { preprocessing, tensor: to } = input.picture;
     const decode = (bytes: Uint8Array) =>
-      preprocess(bytes, preprocessing, { maxPixels }, nobodyLeaves);
+      preprocess(bytes, preprocessing, { maxPixels }, { signal: nobodyLeaves });
     return { to, value: await decodedPictures(alias, tensor, decode) };
   }
   if (!isFixedSize(tensor.dtype) || tensor.dtype === undefined || !("data" in tensor)) {

@@ -1,4 +1,9 @@
-import { type DecoderOptions, type OptionalFormat, optionalFormats } from "@tensorgate/imaging";
+import {
+  type DecoderOptions,
+  defaultMaxSidePx,
+  type OptionalFormat,
+  optionalFormats,
+} from "@tensorgate/imaging";
 import { z } from "zod";
 import { modelFaults } from "./model-faults.ts";
 import { labelListNames, type ModelOptions, modelFormSchema } from "./release-options.ts";
@@ -22,6 +27,11 @@ export interface PictureOptions {
    */
   readonly maxPixels?: number;
   /**
+   * Pixels of the longer side of one picture.
+   * @default 16_384
+   */
+  readonly maxSidePx?: number;
+  /**
    * Pictures of one call that are scored at the same time.
    * @default 8
    */
@@ -36,6 +46,7 @@ export interface PictureOptions {
 export const pictureDefaults: Required<PictureOptions> = {
   maxPictures: 64,
   maxPixels: 25_000_000,
+  maxSidePx: defaultMaxSidePx,
   maxConcurrentPictures: 8,
   alsoFormats: [],
 };
@@ -43,6 +54,7 @@ export const pictureDefaults: Required<PictureOptions> = {
 export const pictureSchema: z.ZodType<PictureOptions> = z.strictObject({
   maxPictures: z.int().min(1).optional().describe("Pictures in one call."),
   maxPixels: z.int().min(1).optional().describe("Pixels of one picture."),
+  maxSidePx: z.int().min(1).optional().describe("Pixels of the longer side of one picture."),
   maxConcurrentPictures: z
     .int()
     .min(1)
@@ -67,6 +79,7 @@ const positive = z.int().min(1).optional();
 export const decoderSchema: z.ZodType<DecoderOptions> = z.strictObject({
   processes: positive.describe("Processes that decode at the same time."),
   maxWaiting: positive.describe("Pictures that may wait for one."),
+  maxWaitingPerCaller: positive.describe("Pictures of one caller that may wait for one."),
   timeoutMs: positive.describe("How long one picture may take, in milliseconds."),
   maxMemoryBytes: positive.describe("Memory after which a decoder is replaced, in bytes."),
 }) as z.ZodType<DecoderOptions>;

@@ -46,12 +46,12 @@ export function picturePreparer({
   options,
   clock,
 }: PrepareParts): PreparePicture {
-  const { maxPixels, alsoFormats } = options;
-  const decoding = { maxPixels, alsoFormats, upright: true };
+  const { maxPixels, maxSidePx, alsoFormats } = options;
+  const decoding = { maxPixels, maxSidePx, alsoFormats, upright: true };
 
   return async (bytes, input, call) => {
     const header = readPictureHeader(bytes);
-    assertPictureWithinLimits(header, { maxPixels });
+    assertPictureWithinLimits(header, { maxPixels, maxSidePx });
     const size = uprightSize(header);
     const { preprocessing, formats } = input;
     if (!preprocessing && size && isReadAsSeen(header, formats)) {
@@ -60,11 +60,11 @@ export function picturePreparer({
     const startedMs = clock.nowMs();
     try {
       if (preprocessing && size) {
-        return { tensor: await preprocess(bytes, preprocessing, decoding, call.signal), size };
+        return { tensor: await preprocess(bytes, preprocessing, decoding, call), size };
       }
-      const converted = await convert(bytes, decoding, call.signal);
+      const converted = await convert(bytes, decoding, call);
       const tensor = preprocessing
-        ? await preprocess(converted.bytes, preprocessing, decoding, call.signal)
+        ? await preprocess(converted.bytes, preprocessing, decoding, call)
         : bytesTensor([1], [converted.bytes]);
       return { tensor, size: converted.size };
     } finally {

@@ -10,6 +10,14 @@ export interface DecodeRequest {
   readonly preprocessing?: Preprocessing;
 }
 
+/** What a decoder's process says. */
+export type DecoderMessage =
+  /** It has begun, and takes pictures. */
+  | { readonly kind: "ready" }
+  /** It has a picture: what becomes of it from here on is that picture's doing. */
+  | { readonly kind: "taken" }
+  | DecodeReply;
+
 export type DecodeReply = DecodeOutcome & {
   /** Memory that the decoder holds, in bytes. */
   readonly heldBytes: number;

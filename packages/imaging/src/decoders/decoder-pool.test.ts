@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { decodePicture } from "../decode-picture.ts";
 import { readPictureHeader } from "../header/picture-header.ts";
 import { preprocessPicture } from "../preprocess-picture.ts";
+import type { DecodeCall } from "./decode-call.ts";
 import { decoderProcesses } from "./decoder-child.ts";
 import { decoderPool } from "./decoder-pool.ts";
 import { type DecoderOptions, decoderDefaults } from "./options.ts";
@@ -17,17 +18,32 @@ const classifierPreprocessing: Preprocessing = {
   scale: 1,
 };
 const limits = { maxPixels: 25_000_000 };
-const never = new AbortController().signal;
+const never = { signal: new AbortController().signal };
 const star = readFileSync(new URL("../../../../examples/pictures/star.jpg", import.meta.url));
 const misbehaving = new URL("testing/misbehaving-decoder.mjs", import.meta.url);
 
 function poolOf(options: DecoderOptions = {}, script?: URL) {
   const clock = manualClock();
-  const start = decoderProcesses(script);
-  const pool = decoderPool({ options: { ...decoderDefaults, ...options }, clock, start });
-  const ask = (picture: Uint8Array | string, signal: AbortSignal = never) =>
-    pool.preprocess(Buffer.from(picture), classifierPreprocessing, limits, signal);
-  return { pool, clock, ask, [Symbol.asyncDispose]: pool.close };
+  const start = decoderProcesses(script ? { script } : {});
+  let takenCount = 0;
+  const pool = decoderPool({
+    options: { ...decoderDefaults, ...options },
+    clock,
+    start: (events) =>
+      start({
+        ...events,
+        onTaken: () => {
+          events.onTaken();
+          takenCount += 1;
+        },
+      }),
+    // A decoder that misbehaves is not asked about pictures.
+    ...(script && { costOf: () => 1 }),
+  });
+  const ask = (picture: Uint8Array | string, call: Partial<DecodeCall> = {}) =>
+    pool.preprocess(Buffer.from(picture), classifierPreprocessing, limits, { ...never, ...call });
+  const untilTaken = (count: number) => expect.poll(() => takenCount).toBeGreaterThanOrEqual(count);
+  return { pool, clock, ask, untilTaken, [Symbol.asyncDispose]: pool.close };
 }
 
 test("a picture becomes the same tensor as in this process", async () => {
@@ -95,6 +111,7 @@ test("a picture that takes too long is refused, and its decoder is ended", async
   const silent = decoders.ask("silence");
   const next = decoders.ask("good");
 
+  await decoders.untilTaken(1);
   decoders.clock.advance(5_000);
 
   await expect(silent).rejects.toThrow("within 5000 ms");
@@ -115,13 +132,13 @@ test("a caller who leaves leaves the queue", async () => {
   await using decoders = poolOf({ processes: 1 }, misbehaving);
   const silent = decoders.ask("silence").catch(() => {});
   const controller = new AbortController();
-  const waiting = decoders.ask("good", controller.signal);
+  const waiting = decoders.ask("good", { signal: controller.signal });
 
   controller.abort(new Error("gone"));
 
   await expect(waiting).rejects.toThrow("gone");
   expect(decoders.pool.waitingCount).toBe(0);
-  await expect(decoders.ask("good", controller.signal)).rejects.toThrow("gone");
+  await expect(decoders.ask("good", { signal: controller.signal })).rejects.toThrow("gone");
   await decoders.pool.close();
   await silent;
 });

@@ -1,46 +1,33 @@
+import type { Clock, ScoringError } from "@tensorgate/core";
+import type { ConvertElsewhere, DecodeCall, PreprocessElsewhere } from "./decode-call.ts";
+import { requestCostMs } from "./decode-cost.ts";
 import {
-  type Clock,
-  type FixedSizeTensor,
-  float32Tensor,
-  InternalError,
-  OverloadedError,
-  type Preprocessing,
-  TooLargeError,
-  UnsupportedMediaError,
-} from "@tensorgate/core";
-import type { ConvertedPicture } from "../convert-picture.ts";
-import type { DecodeOptions } from "../open-picture.ts";
-import type {
-  DecodeOutcome,
-  DecodeReply,
-  DecodeRequest,
-  RefusalMessage,
-} from "./decode-message.ts";
-import { type DecoderChild, decoderProcesses, type StartDecoder } from "./decoder-child.ts";
+  endedItsDecoder,
+  noDecoder,
+  refusedError,
+  tookTooLong,
+  tooManyWait,
+} from "./decode-errors.ts";
+import type { DecodeOutcome, DecodeReply, DecodeRequest } from "./decode-message.ts";
+import { pictureFrom, tensorFrom } from "./decode-outcome.ts";
+import {
+  type DecoderChild,
+  type DecoderEnd,
+  decoderProcesses,
+  type StartDecoder,
+} from "./decoder-child.ts";
+import { createFairQueue, type Turn } from "./fair-queue.ts";
 import type { DecoderOptions } from "./options.ts";
-
-/** Decodes a picture and makes it what a model takes, in a process that it may take down. */
-export type PreprocessElsewhere = (
-  bytes: Uint8Array,
-  preprocessing: Preprocessing,
-  options: DecodeOptions,
-  signal: AbortSignal,
-) => Promise<FixedSizeTensor>;
-
-/** Makes a picture one that every model reads, in a process that it may take down. */
-export type ConvertElsewhere = (
-  bytes: Uint8Array,
-  options: DecodeOptions,
-  signal: AbortSignal,
-) => Promise<ConvertedPicture>;
+import { createStartBackoff } from "./start-backoff.ts";
 
 export interface DecoderPool {
   /**
    * @returns FP32 tensor of shape `[1, heightPx, widthPx, 3]`, or in the other layout where that is asked for
    * @throws UnsupportedMediaError if it cannot be decoded, takes too long, or ends two decoders
-   * @throws TooLargeError if it has more pixels than `options` say
-   * @throws OverloadedError if too many wait already
-   * @throws the reason of `signal` as soon as that aborts
+   * @throws TooLargeError if it has more pixels or longer sides than `options` say
+   * @throws OverloadedError if too many wait already, or the machine is short of what a decoder needs
+   * @throws InternalError if decoders cannot be started
+   * @throws the reason of the call's signal as soon as that aborts
    */
   readonly preprocess: PreprocessElsewhere;
   /** @throws what `preprocess` throws */
@@ -58,23 +45,36 @@ export interface DecoderPoolParts {
   readonly options: Required<DecoderOptions>;
   readonly clock: Clock;
   readonly start?: StartDecoder;
+  /** Told of each decoder that could not be started. */
+  readonly onStartFailure?: (error: ScoringError) => void;
+  /** Estimates what a picture takes, in milliseconds. @throws what is wrong with a picture that need not be tried */
+  readonly costOf?: (request: DecodeRequest) => number;
 }
-
-/** When a pool with too much to do may be asked again, in milliseconds. */
-const retryAfterMs = 1_000;
 
 /** Decoders that one picture may end before it is its own fault. */
 const maxDeaths = 2;
 
+/** Decoders that may end before they take a picture until it is given up, through no fault of its own. */
+const maxReturns = 4;
+
+/** Pictures that are expected to take longer, in milliseconds, leave one decoder to the others. */
+const longDecodeMs = 1_000;
+
 interface Job {
   readonly request: DecodeRequest;
-  readonly settle: (outcome: () => DecodeOutcome) => void;
+  readonly resolve: (outcome: DecodeOutcome) => void;
+  readonly reject: (error: unknown) => void;
   deathCount: number;
+  returnCount: number;
 }
 
 interface Slot {
   child: DecoderChild | undefined;
-  job: Job | undefined;
+  /** Whether the child has begun. */
+  isReady: boolean;
+  turn: Turn<Job> | undefined;
+  /** When the child took the picture; undefined until then. */
+  takenMs: number | undefined;
   timer: Disposable | undefined;
 }
 
@@ -83,58 +83,100 @@ interface Slot {
  * processes along and no other call; what that process was at is done again, once, elsewhere.
  */
 export function decoderPool(parts: DecoderPoolParts): DecoderPool {
-  const { options, clock, start = decoderProcesses() } = parts;
+  const { options, clock, start = decoderProcesses(), costOf = requestCostMs } = parts;
   const slots = Array.from(
     { length: options.processes },
-    (): Slot => ({ child: undefined, job: undefined, timer: undefined }),
+    (): Slot => ({
+      child: undefined,
+      isReady: false,
+      turn: undefined,
+      takenMs: undefined,
+      timer: undefined,
+    }),
   );
-  const waiting: Job[] = [];
+  const queue = createFairQueue<Job>(options);
+  const backoff = createStartBackoff();
+  let lastFailure: ScoringError | undefined;
   let isClosed = false;
+
+  const isLong = (turn: Turn<Job> | undefined) => turn !== undefined && turn.costMs > longDecodeMs;
 
   function pump(): void {
     for (const slot of slots) {
-      if (slot.job) continue;
-      const job = waiting.shift();
-      if (!job) return;
-      run(slot, job);
+      if (slot.turn || isClosed) continue;
+      if (!slot.child && !backoff.mayStart(clock.nowMs())) continue;
+      const longCount = slots.filter((each) => isLong(each.turn)).length;
+      const mayBeLong = longCount < Math.max(1, slots.length - 1);
+      const turn = queue.take(mayBeLong ? Number.POSITIVE_INFINITY : longDecodeMs);
+      if (!turn) return;
+      run(slot, turn);
+    }
+    // With no decoder there, and none to be had, nobody waits for one.
+    if (lastFailure && slots.every(({ child }) => !child)) {
+      for (const { job } of queue.clear()) job.reject(lastFailure);
     }
   }
 
-  function run(slot: Slot, job: Job): void {
-    slot.job = job;
-    slot.timer = clock.setTimer(options.timeoutMs, () => {
-      job.settle(() => {
-        throw tookTooLong(options.timeoutMs);
-      });
-      job.deathCount = maxDeaths;
-      slot.child?.kill();
-    });
+  function run(slot: Slot, turn: Turn<Job>): void {
+    slot.turn = turn;
+    slot.timer = clock.setTimer(options.timeoutMs, () => slot.child?.kill());
     slot.child ??= started(slot);
-    slot.child.ask(job.request);
+    slot.child.ask(turn.job.request);
   }
 
   function started(slot: Slot): DecoderChild {
+    slot.isReady = false;
+    // What one that was replaced still says is no news.
+    const ifCurrent =
+      <Args extends readonly unknown[]>(tell: (slot: Slot, ...args: Args) => void) =>
+      (...args: Args) => {
+        if (slot.child === child) tell(slot, ...args);
+      };
     const child = start({
-      onReply: (reply) => answered(slot, reply),
-      onEnd: () => {
-        // The end of one that was replaced is no news.
-        if (slot.child === child) ended(slot);
-      },
+      onReady: ifCurrent(ready),
+      onTaken: ifCurrent(taken),
+      onReply: ifCurrent(answered),
+      onEnd: ifCurrent(ended),
     });
     return child;
   }
 
-  function release(slot: Slot): Job | undefined {
-    const { job } = slot;
-    slot.timer?.[Symbol.dispose]();
-    slot.job = undefined;
-    slot.timer = undefined;
-    return job;
+  function ready(slot: Slot): void {
+    slot.isReady = true;
+    backoff.succeeded();
+    lastFailure = undefined;
   }
 
+  /** Until here time ran against the decoder, from here on against the picture. */
+  function taken(slot: Slot): void {
+    const { turn } = slot;
+    if (!turn) return;
+    slot.takenMs = clock.nowMs();
+    slot.timer?.[Symbol.dispose]();
+    slot.timer = clock.setTimer(options.timeoutMs, () => {
+      turn.job.reject(tookTooLong(options.timeoutMs));
+      turn.job.deathCount = maxDeaths;
+      slot.child?.kill();
+    });
+  }
+
+  function release(slot: Slot): Turn<Job> | undefined {
+    const { turn } = slot;
+    slot.timer?.[Symbol.dispose]();
+    slot.turn = undefined;
+    slot.takenMs = undefined;
+    slot.timer = undefined;
+    return turn;
+  }
+
+  const tookMs = ({ takenMs }: Slot) => (takenMs === undefined ? 0 : clock.nowMs() - takenMs);
+
   function answered(slot: Slot, reply: DecodeReply): void {
-    const job = release(slot);
-    job?.settle(() => accepted(reply));
+    const took = tookMs(slot);
+    const turn = release(slot);
+    if (turn) queue.settle(turn, took);
+    if (reply.kind === "refused") turn?.job.reject(refusedError(reply.error));
+    else turn?.job.resolve(reply);
     if (reply.heldBytes > options.maxMemoryBytes) {
       slot.child?.kill();
       slot.child = undefined;
@@ -142,53 +184,82 @@ export function decoderPool(parts: DecoderPoolParts): DecoderPool {
     pump();
   }
 
-  function ended(slot: Slot): void {
-    const job = release(slot);
+  function ended(slot: Slot, end: DecoderEnd): void {
+    const { isReady, takenMs } = slot;
+    const took = tookMs(slot);
+    const turn = release(slot);
     slot.child = undefined;
-    if (job) {
-      job.deathCount += 1;
-      if (job.deathCount < maxDeaths && !isClosed) waiting.unshift(job);
-      else job.settle(endedItsDecoder);
+    if (!isReady && !isClosed) couldNotStart(end);
+    if (turn) {
+      if (takenMs === undefined) returned(turn, end);
+      else died(turn);
+      queue.settle(turn, took);
     }
     pump();
   }
 
-  const decode = (request: DecodeRequest, signal: AbortSignal): Promise<DecodeOutcome> =>
-    new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(signal.reason);
-      const isAnyFree = slots.some((slot) => !slot.job);
-      if (isClosed || (!isAnyFree && waiting.length >= options.maxWaiting)) {
-        return reject(tooManyWait());
-      }
-      const onAbort = () => {
-        const at = waiting.indexOf(job);
-        if (at !== -1) waiting.splice(at, 1);
-        reject(signal.reason);
-      };
+  function couldNotStart(end: DecoderEnd): void {
+    lastFailure = noDecoder(end);
+    backoff.failed(clock.nowMs());
+    parts.onStartFailure?.(lastFailure);
+  }
+
+  /** The decoder is gone, and the picture never came to it. */
+  function returned(turn: Turn<Job>, end: DecoderEnd): void {
+    turn.job.returnCount += 1;
+    if (turn.job.returnCount < maxReturns && !isClosed) queue.putBack(turn);
+    else turn.job.reject(noDecoder(end));
+  }
+
+  function died(turn: Turn<Job>): void {
+    turn.job.deathCount += 1;
+    if (turn.job.deathCount < maxDeaths && !isClosed) queue.putBack(turn);
+    else turn.job.reject(endedItsDecoder());
+  }
+
+  async function decode(request: DecodeRequest, call: DecodeCall): Promise<DecodeOutcome> {
+    const { signal, fairnessKey = "" } = call;
+    signal.throwIfAborted();
+    if (isClosed) throw tooManyWait(0);
+    const costMs = costOf(request);
+    return new Promise((resolve, reject) => {
+      const stopListening = () => signal.removeEventListener("abort", onAbort);
       const job: Job = {
         request,
-        deathCount: 0,
-        settle: (outcome) => {
-          signal.removeEventListener("abort", onAbort);
-          try {
-            resolve(outcome());
-          } catch (thrown) {
-            reject(thrown);
-          }
+        resolve: (outcome) => {
+          stopListening();
+          resolve(outcome);
         },
+        reject: (error) => {
+          stopListening();
+          reject(error);
+        },
+        deathCount: 0,
+        returnCount: 0,
+      };
+      const turn = { job, callerKey: fairnessKey, costMs, arrivedMs: clock.nowMs() };
+      const onAbort = () => {
+        queue.remove(turn);
+        reject(signal.reason);
       };
       signal.addEventListener("abort", onAbort, { once: true });
-      waiting.push(job);
+      const crowdedOut = queue.push(turn);
+      if (crowdedOut) crowdedOut.job.reject(tooManyWait(waitOf(crowdedOut.callerKey)));
       pump();
     });
+  }
+
+  /** When what a caller has waiting may be done, were there nobody else, in milliseconds. */
+  function waitOf(callerKey: string): number {
+    return queue.waitingMs(callerKey) / slots.length;
+  }
 
   return {
-    preprocess: async (bytes, preprocessing, options, signal) =>
-      tensorFrom(await decode({ bytes, preprocessing, options }, signal)),
-    convert: async (bytes, options, signal) =>
-      pictureFrom(await decode({ bytes, options }, signal)),
+    preprocess: async (bytes, preprocessing, options, call) =>
+      tensorFrom(await decode({ bytes, preprocessing, options }, call)),
+    convert: async (bytes, options, call) => pictureFrom(await decode({ bytes, options }, call)),
     get waitingCount() {
-      return waiting.length;
+      return queue.waitingCount;
     },
     get processIds() {
       return slots.flatMap(({ child }) =>
@@ -201,60 +272,10 @@ export function decoderPool(parts: DecoderPoolParts): DecoderPool {
     },
     close: async () => {
       isClosed = true;
-      for (const job of waiting.splice(0)) job.settle(endedItsDecoder);
+      for (const { job } of queue.clear()) job.reject(tooManyWait(0));
       const running = slots.flatMap(({ child }) => child ?? []);
       for (const child of running) child.kill();
-      await Promise.all(running.map(({ ended }) => ended));
+      await Promise.all(running.map((child) => child.ended));
     },
   };
-}
-
-function accepted(reply: DecodeReply): DecodeOutcome {
-  if (reply.kind === "refused") throw errorFrom(reply.error);
-  return reply;
-}
-
-function tensorFrom(outcome: DecodeOutcome): FixedSizeTensor {
-  if (outcome.kind !== "tensor") throw wrongAnswer(outcome);
-  return float32Tensor(outcome.shape, outcome.values);
-}
-
-function pictureFrom(outcome: DecodeOutcome): ConvertedPicture {
-  if (outcome.kind !== "picture") throw wrongAnswer(outcome);
-  return outcome;
-}
-
-function wrongAnswer({ kind }: DecodeOutcome): InternalError {
-  return new InternalError(new Error(`a decoder answered with a ${kind}`));
-}
-
-function errorFrom({ reason, message, hint }: RefusalMessage): Error {
-  const details = hint === undefined ? {} : { hint };
-  switch (reason) {
-    case "unsupported-media":
-      return new UnsupportedMediaError(message, details);
-    case "too-large":
-      return new TooLargeError(message, details);
-    default:
-      return new InternalError(new Error(`a decoder failed: ${message}`));
-  }
-}
-
-function endedItsDecoder(): never {
-  throw new UnsupportedMediaError("the picture cannot be decoded", {
-    hint: "it is damaged in a way that ended its decoder",
-  });
-}
-
-function tookTooLong(timeoutMs: number): UnsupportedMediaError {
-  return new UnsupportedMediaError(`the picture was not decoded within ${timeoutMs} ms`, {
-    hint: "send a smaller one, or one in a simpler format",
-  });
-}
-
-function tooManyWait(): OverloadedError {
-  return new OverloadedError("too many pictures wait to be decoded", {
-    retryAfterMs,
-    hint: "send it again in a moment",
-  });
 }

@@ -3,15 +3,23 @@ import { float32Values, ScoringError } from "@tensorgate/core";
 import { convertPicture } from "../convert-picture.ts";
 import { decodePicture } from "../decode-picture.ts";
 import { preprocessPicture } from "../preprocess-picture.ts";
-import type { DecodeOutcome, DecodeReply, DecodeRequest } from "./decode-message.ts";
+import type { DecodeOutcome, DecodeRequest, DecoderMessage } from "./decode-message.ts";
 
 process.on("message", async (request: DecodeRequest) => {
+  // It must be out before the picture can end us.
+  await say({ kind: "taken" });
   const outcome = await answer(request);
-  const reply: DecodeReply = { ...outcome, heldBytes: process.memoryUsage.rss() };
-  process.send?.(reply);
+  await say({ ...outcome, heldBytes: process.memoryUsage.rss() });
 });
 // Whoever started us is gone.
 process.on("disconnect", () => process.exit());
+void say({ kind: "ready" });
+
+function say(message: DecoderMessage): Promise<void> {
+  return new Promise((resolve) => {
+    process.send?.(message, undefined, undefined, () => resolve());
+  });
+}
 
 async function answer({ bytes, options, preprocessing }: DecodeRequest): Promise<DecodeOutcome> {
   try {

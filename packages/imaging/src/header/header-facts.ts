@@ -9,6 +9,8 @@ export interface HeaderFacts {
   readonly size?: PictureSize;
   /** By Exif: 1 is upright. */
   readonly orientation?: number;
+  /** Whether its pixels come in several passes, which takes a decoder longer and all of the picture in memory. */
+  readonly isProgressive?: boolean;
   /** Whether every decoder of the format reads it, and reads the same: not so with CMYK or 12 bits in a JPEG. */
   readonly isOrdinary?: boolean;
 }

@@ -21,6 +21,7 @@ export function jpegHeader(view: DataView, steps: HeaderSteps): HeaderFacts {
       return {
         size: { heightPx: view.getUint16(offset + 5), widthPx: view.getUint16(offset + 7) },
         orientation: orientation ?? 1,
+        ...(progressiveFrames.has(marker) && { isProgressive: true }),
         isOrdinary: isOrdinaryFrame(marker, view.getUint8(offset + 4), view.getUint8(offset + 9)),
       };
     }
@@ -32,6 +33,9 @@ export function jpegHeader(view: DataView, steps: HeaderSteps): HeaderFacts {
     offset += 2 + length;
   }
 }
+
+/** SOF2, SOF6, SOF10 and SOF14. */
+const progressiveFrames: ReadonlySet<number> = new Set([0xc2, 0xc6, 0xca, 0xce]);
 
 /** Where the 0xFF of the next marker is. Like libjpeg it passes over what stands between two segments. */
 function nextMarker(view: DataView, start: number, steps: HeaderSteps): number {

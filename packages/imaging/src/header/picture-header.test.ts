@@ -91,6 +91,27 @@ test("a picture over the limit is told with both sizes", () => {
   );
 });
 
+test.each([
+  { widthPx: 1, heightPx: 16_385, limits: { maxPixels: 1e9 } },
+  { widthPx: 16_385, heightPx: 1, limits: { maxPixels: 1e9 } },
+  { widthPx: 101, heightPx: 10, limits: { maxPixels: 1e9, maxSidePx: 100 } },
+])("a side of $widthPx×$heightPx is too long, few pixels as there are", (each) => {
+  const { limits, ...size } = each;
+  const header = { format: "png", size, orientation: 1, isOrdinary: true } as const;
+
+  expect(() => assertPictureWithinLimits(header, limits)).toThrow(
+    `the limit is ${limits.maxSidePx ?? 16_384} pixels a side`,
+  );
+  expect(() => assertPictureWithinLimits(header, { ...limits, maxSidePx: 16_385 })).not.toThrow();
+});
+
+test.each([
+  { name: "a progressive JPEG", bytes: await blank.clone().jpeg({ progressive: true }).toBuffer() },
+  { name: "an interlaced PNG", bytes: await blank.clone().png({ progressive: true }).toBuffer() },
+])("$name is told as one of several passes", ({ bytes }) => {
+  expect(readPictureHeader(bytes).isProgressive).toBe(true);
+});
+
 const folder = fileURLToPath(new URL("../../../../shared/data/images", import.meta.url));
 const isHere = existsSync(folder);
 const files = isHere

@@ -12,7 +12,9 @@ import { webpHeader } from "./webp-header.ts";
 export type { PictureSize };
 
 /** What the first bytes of a picture tell, without decoding it. */
-export interface PictureHeader extends Readonly<Required<Omit<HeaderFacts, "size">>> {
+export interface PictureHeader
+  extends Pick<HeaderFacts, "isProgressive">,
+    Readonly<Required<Omit<HeaderFacts, "size" | "isProgressive">>> {
   readonly format: PictureFormat;
   /** As it is stored, before it is turned upright. Absent where the format keeps its size out of reach. */
   readonly size?: PictureSize;
@@ -65,18 +67,36 @@ export function uprightSize({ size, orientation }: PictureHeader): PictureSize |
 export interface PictureLimits {
   /** Width times height. */
   readonly maxPixels: number;
+  /**
+   * Longest side, in pixels.
+   * @default 16_384
+   */
+  readonly maxSidePx?: number;
 }
+
+/**
+ * Longest side that is decoded unless somebody says otherwise, in pixels. Decoders work row by row: a picture of one column and
+ * 25 million rows takes them fifty times as long as a square one. WebP ends at 16,383, and so do panoramas of phones.
+ */
+export const defaultMaxSidePx = 16_384;
 
 /** @throws TooLargeError that tells size and limit; a picture that hides its size passes */
 export function assertPictureWithinLimits(
-  { size }: PictureHeader,
-  { maxPixels }: PictureLimits,
+  { size }: Pick<PictureHeader, "size">,
+  { maxPixels, maxSidePx = defaultMaxSidePx }: PictureLimits,
 ): void {
-  if (!size || size.widthPx * size.heightPx <= maxPixels) return;
-  throw new TooLargeError(
-    `the picture is ${size.widthPx}×${size.heightPx} pixels; the limit is ${maxPixels / 1e6} megapixels`,
-    { hint: "make it smaller: models look at a few hundred pixels" },
-  );
+  if (!size) return;
+  const { widthPx, heightPx } = size;
+  const limit =
+    widthPx * heightPx > maxPixels
+      ? `${maxPixels / 1e6} megapixels`
+      : Math.max(widthPx, heightPx) > maxSidePx
+        ? `${maxSidePx} pixels a side`
+        : undefined;
+  if (limit === undefined) return;
+  throw new TooLargeError(`the picture is ${widthPx}×${heightPx} pixels; the limit is ${limit}`, {
+    hint: "make it smaller: models look at a few hundred pixels",
+  });
 }
 
 /** @throws RangeError at the end of the bytes */

@@ -6,6 +6,7 @@ import type { HeaderSteps } from "./header-steps.ts";
 export function pngHeader(view: DataView, steps: HeaderSteps): HeaderFacts {
   return {
     size: { widthPx: view.getUint32(16), heightPx: view.getUint32(20) },
+    ...(view.getUint8(28) === adam7 && { isProgressive: true }),
     orientation: exifChunkOrientation(view, steps),
   };
 }
@@ -28,5 +29,7 @@ function exifChunkOrientation(view: DataView, steps: HeaderSteps): number {
   return 1;
 }
 
+/** The only interlace method there is. */
+const adam7 = 1;
 const exif = 0x65584966;
 const imageData = 0x49444154;

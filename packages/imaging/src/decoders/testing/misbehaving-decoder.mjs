@@ -1,7 +1,14 @@
 // A decoder for tests: the first byte of the picture says what it does.
 process.on("disconnect", () => process.exit());
 process.on("message", ({ bytes }) => {
-  switch (String.fromCharCode(bytes[0])) {
+  const kind = String.fromCharCode(bytes[0]);
+  if (kind === "q") process.kill(process.pid, "SIGKILL");
+  else process.send({ kind: "taken" }, undefined, undefined, () => answer(kind));
+});
+process.send({ kind: "ready" });
+
+function answer(kind) {
+  switch (kind) {
     case "d":
       return process.kill(process.pid, "SIGSEGV");
     case "s":
@@ -21,7 +28,7 @@ process.on("message", ({ bytes }) => {
         kind: "tensor",
         shape: [1],
         values: Float32Array.of(process.pid),
-        heldBytes: bytes[0] === 0x66 ? 2 ** 40 : 0,
+        heldBytes: kind === "f" ? 2 ** 40 : 0,
       });
   }
-});
+}

@@ -1,0 +1,25 @@
+import type { FixedSizeTensor, Preprocessing } from "@tensorgate/core";
+import type { ConvertedPicture } from "../convert-picture.ts";
+import type { DecodeOptions } from "../open-picture.ts";
+
+/** For whom a picture is decoded: a call, or what of one matters here. */
+export interface DecodeCall {
+  readonly signal: AbortSignal;
+  /** Whose share of the decoders it takes; those without one share theirs. */
+  readonly fairnessKey?: string;
+}
+
+/** Decodes a picture and makes it what a model takes, in a process that it may take down. */
+export type PreprocessElsewhere = (
+  bytes: Uint8Array,
+  preprocessing: Preprocessing,
+  options: DecodeOptions,
+  call: DecodeCall,
+) => Promise<FixedSizeTensor>;
+
+/** Makes a picture one that every model reads, in a process that it may take down. */
+export type ConvertElsewhere = (
+  bytes: Uint8Array,
+  options: DecodeOptions,
+  call: DecodeCall,
+) => Promise<ConvertedPicture>;

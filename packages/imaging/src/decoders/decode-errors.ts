@@ -1,0 +1,70 @@
+import {
+  InternalError,
+  OverloadedError,
+  type ScoringError,
+  TooLargeError,
+  UnsupportedMediaError,
+} from "@tensorgate/core";
+import type { RefusalMessage } from "./decode-message.ts";
+import type { DecoderEnd } from "./decoder-child.ts";
+
+/** What a decoder said of a picture, as the error that it was there. */
+export function refusedError({ reason, message, hint }: RefusalMessage): ScoringError {
+  const details = hint === undefined ? {} : { hint };
+  switch (reason) {
+    case "unsupported-media":
+      return new UnsupportedMediaError(message, details);
+    case "too-large":
+      return new TooLargeError(message, details);
+    default:
+      return new InternalError(new Error(`a decoder failed: ${message}`));
+  }
+}
+
+export function endedItsDecoder(): UnsupportedMediaError {
+  return new UnsupportedMediaError("the picture cannot be decoded", {
+    hint: "it is damaged in a way that ended its decoder",
+  });
+}
+
+export function tookTooLong(timeoutMs: number): UnsupportedMediaError {
+  return new UnsupportedMediaError(`the picture was not decoded within ${timeoutMs} ms`, {
+    hint: "send a smaller one, or one in a simpler format",
+  });
+}
+
+export function tooManyWait(retryAfterMs: number): OverloadedError {
+  return new OverloadedError("too many pictures wait to be decoded", {
+    retryAfterMs: Math.min(Math.max(minRetryAfterMs, Math.ceil(retryAfterMs)), maxRetryAfterMs),
+    hint: "send it again in a moment",
+  });
+}
+
+/**
+ * Why there is no decoder. It says nothing of any picture: the gateway lacks something, for now or altogether.
+ *
+ * @returns OverloadedError if the machine is short of processes, files or memory, InternalError otherwise
+ */
+export function noDecoder({
+  error,
+  exitCode,
+  signal,
+}: DecoderEnd): OverloadedError | InternalError {
+  const cause =
+    error ??
+    new Error(`a decoder ended before it took a picture: ${signal ?? `exit code ${exitCode}`}`);
+  const isShortage = error ? shortages.has(error.code ?? "") : typeof signal === "string";
+  if (!isShortage) return new InternalError(cause);
+  return new OverloadedError("pictures cannot be decoded at the moment", {
+    retryAfterMs: minRetryAfterMs,
+    hint: "send it again in a moment",
+    cause,
+  });
+}
+
+/** What the system says when there are as many processes, files or pages as there may be. */
+const shortages: ReadonlySet<string> = new Set(["EAGAIN", "EMFILE", "ENFILE", "ENOMEM"]);
+
+/** When a pool with too much to do may be asked again, in milliseconds. */
+const minRetryAfterMs = 1_000;
+const maxRetryAfterMs = 30_000;

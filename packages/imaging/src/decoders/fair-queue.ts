@@ -1,0 +1,165 @@
+/** One that waits for its turn, or has it. */
+export interface Turn<Job> {
+  readonly job: Job;
+  /** Whose share it is charged to. */
+  readonly callerKey: string;
+  /** What it is expected to take, in milliseconds. */
+  readonly costMs: number;
+  readonly arrivedMs: number;
+}
+
+export interface FairQueueLimits {
+  readonly maxWaiting: number;
+  readonly maxWaitingPerCaller: number;
+}
+
+/**
+ * Shares a few workers fairly among callers, by the time that their jobs take rather than by their number: of the
+ * callers who wait, it is the turn of the one that has had the least. Who comes after a pause counts as level with who
+ * has had the least of those there, so that nobody saves up. What a job was estimated at is charged when its turn comes, and
+ * put right when it has ended.
+ *
+ * @see Goyal, Vin and Cheng 1996, "Start-time fair queuing"
+ */
+export interface FairQueue<Job> {
+  readonly waitingCount: number;
+  /** What the jobs of a caller that wait are expected to take, in milliseconds. */
+  waitingMs(callerKey: string): number;
+  /** @returns what has to make way, which may be the new one itself: of the caller with the most, what would come last */
+  push(turn: Turn<Job>): Turn<Job> | undefined;
+  /** Puts one back whose turn was for nothing. */
+  putBack(turn: Turn<Job>): void;
+  /** @param maxCostMs - jobs of more are passed over */
+  take(maxCostMs: number): Turn<Job> | undefined;
+  /** @param tookMs - what one that was taken really took */
+  settle(turn: Turn<Job>, tookMs: number): void;
+  /** @returns whether it was there */
+  remove(turn: Turn<Job>): boolean;
+  /** @returns all that waited */
+  clear(): readonly Turn<Job>[];
+}
+
+/** What a caller has had, and what it waits for. */
+interface Share<Job> {
+  /** Time it was given, in milliseconds, on the common scale. */
+  hadMs: number;
+  waitingMs: number;
+  takenCount: number;
+  readonly waiting: Turn<Job>[];
+}
+
+/**
+ * Jobs of one caller come as they arrived, but small ones pass large ones: by so many milliseconds later for each that they
+ * take less. Whoever scores for many people is one caller, and one of these people must not hold up the others.
+ */
+const patience = 16;
+
+/** Least of one caller's jobs comes first. */
+const rank = <Job>({ arrivedMs, costMs }: Turn<Job>) => arrivedMs + patience * costMs;
+
+export function createFairQueue<Job>(limits: FairQueueLimits): FairQueue<Job> {
+  const shares = new Map<string, Share<Job>>();
+  let waitingCount = 0;
+  /** What the caller had had whose turn came last: the others that wait have had as much or more. */
+  let levelMs = 0;
+
+  function shareOf(callerKey: string): Share<Job> {
+    const found = shares.get(callerKey);
+    if (found) return found;
+    const share = { hadMs: levelMs, waitingMs: 0, takenCount: 0, waiting: [] };
+    shares.set(callerKey, share);
+    return share;
+  }
+
+  function enqueue(turn: Turn<Job>): void {
+    const share = shareOf(turn.callerKey);
+    if (share.waiting.length + share.takenCount === 0) share.hadMs = Math.max(share.hadMs, levelMs);
+    const place = share.waiting.findIndex((each) => rank(each) > rank(turn));
+    share.waiting.splice(place === -1 ? share.waiting.length : place, 0, turn);
+    share.waitingMs += turn.costMs;
+    waitingCount += 1;
+  }
+
+  function withdraw(turn: Turn<Job>): boolean {
+    const share = shares.get(turn.callerKey);
+    const place = share?.waiting.indexOf(turn) ?? -1;
+    if (!share || place === -1) return false;
+    share.waiting.splice(place, 1);
+    share.waitingMs -= turn.costMs;
+    waitingCount -= 1;
+    return true;
+  }
+
+  function greediest(): Share<Job> | undefined {
+    let most: Share<Job> | undefined;
+    for (const share of shares.values()) {
+      if (share.waiting.length > 0 && !(share.waitingMs <= (most?.waitingMs ?? -1))) most = share;
+    }
+    return most;
+  }
+
+  /** Debts are kept while others are behind; when nothing is under way all are level. */
+  function forgetSettled(): void {
+    let isAnyBusy = false;
+    for (const [key, { waiting, takenCount, hadMs }] of shares) {
+      if (waiting.length + takenCount > 0) isAnyBusy = true;
+      else if (hadMs <= levelMs) shares.delete(key);
+    }
+    if (isAnyBusy) return;
+    shares.clear();
+    levelMs = 0;
+  }
+
+  return {
+    get waitingCount() {
+      return waitingCount;
+    },
+    waitingMs: (callerKey) => shares.get(callerKey)?.waitingMs ?? 0,
+    push: (turn) => {
+      enqueue(turn);
+      const own = shareOf(turn.callerKey);
+      const tooLong =
+        own.waiting.length > limits.maxWaitingPerCaller
+          ? own
+          : waitingCount > limits.maxWaiting
+            ? greediest()
+            : undefined;
+      const last = tooLong?.waiting.at(-1);
+      if (last) withdraw(last);
+      return last;
+    },
+    putBack: enqueue,
+    take: (maxCostMs) => {
+      let next: { readonly share: Share<Job>; readonly turn: Turn<Job> } | undefined;
+      for (const share of shares.values()) {
+        if (next && share.hadMs >= next.share.hadMs) continue;
+        const turn = share.waiting.find(({ costMs }) => costMs <= maxCostMs);
+        if (turn) next = { share, turn };
+      }
+      if (!next) return undefined;
+      const { share, turn } = next;
+      withdraw(turn);
+      levelMs = Math.max(levelMs, share.hadMs);
+      share.hadMs += turn.costMs;
+      share.takenCount += 1;
+      return turn;
+    },
+    settle: ({ callerKey, costMs }, tookMs) => {
+      const share = shareOf(callerKey);
+      share.hadMs += tookMs - costMs;
+      share.takenCount -= 1;
+      forgetSettled();
+    },
+    remove: (turn) => {
+      const wasThere = withdraw(turn);
+      forgetSettled();
+      return wasThere;
+    },
+    clear: () => {
+      const turns = [...shares.values()].flatMap(({ waiting }) => waiting);
+      for (const turn of turns) withdraw(turn);
+      forgetSettled();
+      return turns;
+    },
+  };
+}

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 import { scoreAll } from "./score-all.ts";
 
@@ -98,4 +100,42 @@ test("what the inputs throw is thrown", async () => {
 
 test.each([0, 1.5, Number.NaN])("a concurrency of %s is refused", async (concurrency) => {
   await expect(scoreAll([1], { concurrency }, async () => 1).next()).rejects.toThrow(RangeError);
+});
+
+test("what was told is let go of while another input is still worked on", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const told: WeakRef<object>[] = [];
+  function* inputs() {
+    for (let count = 0; count <= 50; count += 1) yield { isSlow: count === 0 };
+  }
+  const outcomes = scoreAll(inputs(), { concurrency: 2 }, async ({ isSlow }) =>
+    isSlow ? new Promise<never>(() => {}) : undefined,
+  );
+  for (let count = 0; count < 50; count += 1) {
+    const { value } = await outcomes.next();
+    if (value) told.push(new WeakRef(value.input));
+  }
+  // What a weak reference was made of stays until its turn of the event loop is over.
+  await settled();
+  collect();
+
+  expect(told.filter((input) => input.deref() !== undefined).length).toBeLessThan(5);
+});
+
+test("what the inputs throw while as many are worked on as may be waits until one is done", async () => {
+  const { promise: slow, resolve: finish } = Promise.withResolvers<number>();
+  async function* broken() {
+    yield 1;
+    yield 2;
+    throw new Error("the disk is gone");
+  }
+  const outcomes = scoreAll(broken(), { concurrency: 2 }, () => slow);
+  const first = outcomes.next();
+  await settled();
+  finish(3);
+
+  expect((await first).value).toMatchObject({ ok: true, value: 3 });
+  expect((await outcomes.next()).value).toMatchObject({ ok: true, value: 3 });
+  await expect(outcomes.next()).rejects.toThrow("the disk is gone");
 });

@@ -28,74 +28,83 @@ export async function* scoreAll<Input, Value>(
     throw new RangeError(`concurrency must be an integer >= 1, got ${concurrency}`);
   }
   const left = new AbortController();
-  const leave = () => left.abort(signal?.reason);
-  const running = new Set<Promise<Done<Input, Value>>>();
   const iterator = iteratorOf(inputs);
-  let taking: Promise<Taken<Input>> | undefined;
+  const done: Outcome<Input, Value>[] = [];
+  let runningCount = 0;
   let hasMore = true;
+  let isTaking = false;
+  let failure: { readonly thrown: unknown } | undefined;
+  // Everything that comes wakes the loop. Promises that race would each keep what won until the last of them settles.
+  let wake = (): void => {};
+
+  function take(): void {
+    isTaking = true;
+    const onTaken = (result: IteratorResult<Input>): void => {
+      isTaking = false;
+      if (result.done) hasMore = false;
+      else if (hasMore) start(result.value);
+      wake();
+    };
+    const onFailure = (thrown: unknown): void => {
+      isTaking = false;
+      if (hasMore) failure = { thrown };
+      wake();
+    };
+    new Promise<IteratorResult<Input>>((resolve) => {
+      resolve(iterator.next());
+    }).then(onTaken, onFailure);
+  }
+
+  function start(input: Input): void {
+    runningCount += 1;
+    void outcomeOf(input, () => score(input, left.signal)).then((outcome) => {
+      runningCount -= 1;
+      done.push(outcome);
+      wake();
+    });
+  }
+
+  function leave(): void {
+    hasMore = false;
+    left.abort(signal?.reason);
+    wake();
+  }
+
+  function woken(): Promise<void> {
+    return new Promise((resolve) => {
+      wake = resolve;
+    });
+  }
+
   signal?.addEventListener("abort", leave, { once: true });
   if (signal?.aborted) leave();
   try {
     for (;;) {
-      hasMore &&= !left.signal.aborted;
       // An input may be long in coming; what becomes known meanwhile must not wait for it.
-      if (hasMore && running.size < concurrency) taking ??= taken(iterator, left.signal);
-      const awaited: Promise<Done<Input, Value> | Taken<Input>>[] = [...running];
-      if (hasMore && taking !== undefined) awaited.push(taking);
-      if (awaited.length === 0) return;
-      const first = await Promise.race(awaited);
-      if (first === "aborted") continue;
-      if ("of" in first) {
-        running.delete(first.of());
-        yield first.outcome;
-        continue;
-      }
-      taking = undefined;
-      hasMore = !first.done;
-      if (first.done) continue;
-      const input = first.value;
-      const done: Promise<Done<Input, Value>> = settled(input, score(input, left.signal)).then(
-        (outcome) => ({ outcome, of: () => done }),
-      );
-      running.add(done);
+      if (hasMore && !failure && !isTaking && runningCount < concurrency) take();
+      const outcome = done.shift();
+      if (outcome) yield outcome;
+      else if (failure) throw failure.thrown;
+      else if (runningCount === 0 && !hasMore) return;
+      else await woken();
     }
   } finally {
     signal?.removeEventListener("abort", leave);
+    hasMore = false;
     left.abort();
     const returned = Promise.resolve(iterator.return?.());
     // A generator returns only when its next input has come, which may be never.
-    if (taking === undefined) await returned;
-    else returned.catch(() => {});
+    if (isTaking) returned.catch(() => {});
+    else await returned;
   }
 }
 
-type Taken<Input> = IteratorResult<Input> | "aborted";
-
-/** The next input; its own promise for each, since one that all waits share would keep every one of them. */
-function taken<Input>(
-  iterator: AsyncIterator<Input> | Iterator<Input>,
-  signal: AbortSignal,
-): Promise<Taken<Input>> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => resolve("aborted");
-    signal.addEventListener("abort", onAbort, { once: true });
-    Promise.resolve(iterator.next())
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener("abort", onAbort));
-  });
-}
-
-interface Done<Input, Value> {
-  readonly outcome: Outcome<Input, Value>;
-  readonly of: () => Promise<Done<Input, Value>>;
-}
-
-async function settled<Input, Value>(
+async function outcomeOf<Input, Value>(
   input: Input,
-  value: Promise<Value>,
+  score: () => Promise<Value>,
 ): Promise<Outcome<Input, Value>> {
   try {
-    return { input, ok: true, value: await value };
+    return { input, ok: true, value: await score() };
   } catch (thrown) {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
     return { input, ok: false, error };

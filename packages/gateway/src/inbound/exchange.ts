@@ -1,5 +1,6 @@
 import { CancelledError, InvalidRequestError, TooLargeError } from "@tensorgate/core";
 import type { NodeRequest, NodeResponse } from "./node-http.ts";
+import { isCut } from "./reading/body-pieces.ts";
 import { createGrowingBuffer, type GrowingBuffer } from "./reading/growing-buffer.ts";
 import { type Gunzip, isGzip } from "./reading/gunzip.ts";
 import type { Intake } from "./reading/intake.ts";
@@ -114,10 +115,6 @@ function readBody(request: NodeRequest, maxBytes: number, intake: Intake): Promi
 
 function notAsDeclared(byteCount: number, declared: number): InvalidRequestError {
   return new InvalidRequestError(`the body has ${byteCount} bytes, not the ${declared} declared`);
-}
-
-function isCut(request: NodeRequest): boolean {
-  return "stream" in request ? request.stream.aborted : !request.complete;
 }
 
 function bodyTooLarge(maxBytes: number): TooLargeError {

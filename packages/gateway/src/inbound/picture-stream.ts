@@ -1,19 +1,20 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import {
   type CallContext,
+  InvalidRequestError,
   type ModelSpec,
   type PictureRequest,
   type PictureResponse,
   ScoringError,
+  scoreAll,
 } from "@tensorgate/core";
 import type {
   ModelSpec as ModelSpecMessage,
   Picture as PictureMessage,
 } from "@tensorgate/proto/tensorgate/v1/scoring";
-import { bytesOf } from "./reading/rpc-body.ts";
-import { type RunRpc, startKey } from "./rpc-call.ts";
+import { connectErrorFrom, reasonOfAbort } from "./connect-errors.ts";
+import { heldMessage, type RunRpc, startKey } from "./rpc-call.ts";
 import { modelSpecFrom, pictureFrom } from "./scoring-messages.ts";
-import { readableMessages } from "./unread-message.ts";
 
 /** Pictures of one stream that are scored at the same time; more are read when one is answered. */
 const maxInFlight = 8;
@@ -53,6 +54,9 @@ function pictureRequest(
 /**
  * Answers each picture of a stream as soon as it is scored, in any order, tagged with its id.
  * Reads no further than it can score, so that a fast caller is held back by HTTP/2's windows.
+ *
+ * A message that cannot be read, or that has no picture, ends the stream with the caller's error; pictures that are
+ * being scored then are given up.
  */
 export async function* pictureStream<Request extends StreamRequest, Value, Result>(
   requests: AsyncIterable<Request>,
@@ -60,76 +64,44 @@ export async function* pictureStream<Request extends StreamRequest, Value, Resul
   { work, result: resultFrom, run }: StreamTask<Request, Value, Result>,
 ): AsyncGenerator<StreamResponse<Result>> {
   let modelSpec: ModelSpec | undefined;
-  const inFlight = new Set<Promise<Answered<Result>>>();
 
-  function answer(request: Request, spec: ModelSpec | undefined): Promise<StreamResponse<Result>> {
-    return run(request, context, async (call) => {
-      const facts = {};
-      try {
-        const response = await work({ ...request, of: pictureRequest(spec, request) }, call);
-        const [result] = response.results;
-        return {
-          facts,
-          answer: {
-            ...(response.model && { model: response.model }),
-            region: response.region ?? "",
-            ...(result && { result: resultFrom(result) }),
-          },
-        };
-      } catch (thrown) {
-        if (context.signal.aborted) throw thrown;
-        const id = request.picture?.id ?? "";
-        const failed = resultFrom({ id, ok: false, error: ScoringError.from(thrown) });
-        return { facts, answer: { region: "", result: failed } };
-      }
+  async function answer(request: Request): Promise<StreamResponse<Result>> {
+    using _message = heldMessage(context);
+    if (request.modelSpec) modelSpec = modelSpecFrom(request.modelSpec);
+    const spec = modelSpec;
+    return await run(request, context, async (call) => {
+      if (!request.picture) throw new InvalidRequestError("a message without a picture");
+      return { facts: {}, answer: await scored(request, spec, call) };
     });
   }
 
-  const intake = context.values.get(startKey)?.intake;
-  const iterator = readableMessages(requests);
-  let coming: Promise<Arrived<Request>> | undefined = nextOf(iterator);
-
-  while (coming || inFlight.size > 0) {
-    const mayRead = coming && inFlight.size < maxInFlight;
-    const event: Arrived<Request> | Answered<Result> = await Promise.race([
-      ...inFlight,
-      ...(mayRead && coming ? [coming] : []),
-    ]);
-    if (event.kind === "answered") {
-      inFlight.delete(event.of());
-      intake?.gave(event.byteCount);
-      yield event.response;
-    } else if (event.result.done) {
-      coming = undefined;
-    } else {
-      const request = event.result.value;
-      if (request.modelSpec) modelSpec = modelSpecFrom(request.modelSpec);
-      const answered: Promise<Answered<Result>> = answer(request, modelSpec).then((response) => ({
-        kind: "answered",
-        response,
-        byteCount: bytesOf(request),
-        of: () => answered,
-      }));
-      inFlight.add(answered);
-      coming = nextOf(iterator);
+  async function scored(
+    request: Request,
+    spec: ModelSpec | undefined,
+    call: CallContext,
+  ): Promise<StreamResponse<Result>> {
+    try {
+      const response = await work({ ...request, of: pictureRequest(spec, request) }, call);
+      const [result] = response.results;
+      return {
+        ...(response.model && { model: response.model }),
+        region: response.region ?? "",
+        ...(result && { result: resultFrom(result) }),
+      };
+    } catch (thrown) {
+      if (context.signal.aborted) throw thrown;
+      const id = request.picture?.id ?? "";
+      const error = ScoringError.from(thrown);
+      return { region: "", result: resultFrom({ id, ok: false, error }) };
     }
   }
-}
 
-interface Arrived<Request> {
-  readonly kind: "arrived";
-  readonly result: IteratorResult<Request>;
-}
-
-interface Answered<Result> {
-  readonly kind: "answered";
-  readonly response: StreamResponse<Result>;
-  /** Of the picture, which is let go. */
-  readonly byteCount: number;
-  /** The promise that resolved to this. */
-  readonly of: () => Promise<Answered<Result>>;
-}
-
-async function nextOf<Request>(iterator: AsyncIterator<Request>): Promise<Arrived<Request>> {
-  return { kind: "arrived", result: await iterator.next() };
+  const { signal } = context;
+  for await (const outcome of scoreAll(requests, { concurrency: maxInFlight, signal }, answer)) {
+    if (!outcome.ok) throw outcome.error;
+    yield outcome.value;
+  }
+  if (!signal.aborted) return;
+  const requestId = context.values.get(startKey)?.requestId ?? "";
+  throw connectErrorFrom(reasonOfAbort(signal.reason), requestId);
 }

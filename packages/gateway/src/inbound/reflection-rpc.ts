@@ -1,19 +1,31 @@
 import { type DescFile, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
-import type { ConnectRouter } from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
 import {
   ServerReflection,
   type ServerReflectionRequest,
 } from "@tensorgate/proto/grpc/reflection/v1/reflection";
 import { ServerReflection as ServerReflectionAlpha } from "@tensorgate/proto/grpc/reflection/v1alpha/reflection";
 import { grpcCode } from "@tensorgate/tf-serving";
-import { readableMessages } from "./unread-message.ts";
+import { heldMessage } from "./rpc-call.ts";
+
+/** Questions on one stream: a tool asks a few dozen, and each answer is hundreds of times as long as its question. */
+const maxQuestions = 256;
 
 /** gRPC server reflection, in its final form and in the older one that some tools still ask for. */
 export function reflectionRpc(router: ConnectRouter, files: readonly DescFile[]): void {
   const answer = reflector(files);
-  async function* serverReflectionInfo(requests: AsyncIterable<ServerReflectionRequest>) {
-    for await (const request of readableMessages(requests)) {
+  async function* serverReflectionInfo(
+    requests: AsyncIterable<ServerReflectionRequest>,
+    context: HandlerContext,
+  ) {
+    let count = 0;
+    for await (const request of requests) {
+      using _message = heldMessage(context);
+      count += 1;
+      if (count > maxQuestions) {
+        throw new ConnectError(`more than ${maxQuestions} questions`, Code.ResourceExhausted);
+      }
       yield {
         validHost: request.host,
         originalRequest: { host: request.host, messageRequest: request.messageRequest },

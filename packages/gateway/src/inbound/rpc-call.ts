@@ -11,11 +11,11 @@ import type {
 import { type OpenNewCall, requestIdFrom } from "./call-context.ts";
 import { connectErrorFrom, reasonOfAbort, scoringErrorFromConnect } from "./connect-errors.ts";
 import type { Intake } from "./reading/intake.ts";
-import { bytesOf, isPacked } from "./reading/rpc-body.ts";
 import { type ReplyFacts, replyHeaders, routedHeaders, stopwatch } from "./reply-headers.ts";
 
 /** What is known of a call before its message is read. */
 export interface RpcStart {
+  readonly requestId: string;
   /**
    * Who sent it, by the keys that are in force at this moment: a stream may outlive its key.
    * @throws UnauthenticatedError if the key is not valid, or not valid any more
@@ -25,6 +25,8 @@ export interface RpcStart {
   readonly address: string | undefined;
   /** The count of what the request brings. */
   readonly intake: Intake;
+  /** What the messages that were read, and not answered, hold of the bytes in flight; in their order. */
+  readonly heldBytes: number[];
   /** Whether its message was read. */
   wasBegun: boolean;
 }
@@ -33,6 +35,13 @@ export interface RpcStart {
 export const startKey: ContextKey<RpcStart | undefined> = createContextKey<RpcStart | undefined>(
   undefined,
 );
+
+/** The next message of a stream, which is let go of when this is disposed of; to be called once for each, in order. */
+export function heldMessage(context: HandlerContext): Disposable {
+  const start = context.values.get(startKey);
+  const heldBytes = start?.heldBytes.shift() ?? 0;
+  return { [Symbol.dispose]: () => start?.intake.gave(heldBytes) };
+}
 
 /** Runs one RPC with a call of its own, and answers with our headers or our error. */
 export type RunRpc = <Answer>(
@@ -53,14 +62,14 @@ export function rpcRunner({ openCall, watchCall, onInternalError, clock }: RpcPa
   return async (request, context, work) => {
     const elapsedMs = stopwatch(clock);
     const header = (name: string) => context.requestHeader.get(name) ?? undefined;
-    const requestId = requestIdFrom(header);
+    const start = context.values.get(startKey);
+    const requestId = start?.requestId ?? requestIdFrom(header);
     const watch = watchCall({
       protocol: context.protocolName as Protocol,
       operation: `${context.service.typeName}/${context.method.name}`,
       requestId,
       traceparent: header("traceparent"),
     });
-    const start = context.values.get(startKey);
     if (start) start.wasBegun = true;
     const { intake, address } = start ?? {};
     using _held = intake?.hold();
@@ -75,7 +84,6 @@ export function rpcRunner({ openCall, watchCall, onInternalError, clock }: RpcPa
         ...how,
       });
     try {
-      if (intake && isPacked(context.requestHeader)) intake.atLeast(bytesOf(request));
       const caller = start?.caller();
       const timeoutMs = context.timeoutMs();
       using open = openCall({ requestId, header, timeoutMs, caller, address, watch });

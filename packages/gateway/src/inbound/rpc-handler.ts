@@ -1,4 +1,4 @@
-import type { DescFile, JsonReadOptions } from "@bufbuild/protobuf";
+import type { DescFile } from "@bufbuild/protobuf";
 import { createConnectRouter, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import {
@@ -18,7 +18,10 @@ import {
 import { file_grpc_health_v1_health as healthFile } from "@tensorgate/proto/grpc/health/v1/health";
 import { file_grpc_reflection_v1_reflection as reflectionFile } from "@tensorgate/proto/grpc/reflection/v1/reflection";
 import { file_tensorgate_v1_catalog as catalogFile } from "@tensorgate/proto/tensorgate/v1/catalog";
-import { file_tensorgate_v1_scoring as scoringFile } from "@tensorgate/proto/tensorgate/v1/scoring";
+import {
+  ScoringService,
+  file_tensorgate_v1_scoring as scoringFile,
+} from "@tensorgate/proto/tensorgate/v1/scoring";
 import { file_tensorgate_v1_status as statusFile } from "@tensorgate/proto/tensorgate/v1/status";
 import { type Authenticate, credentialsOf } from "./authentication.ts";
 import { requestIdFrom } from "./call-context.ts";
@@ -32,14 +35,14 @@ import type { NodeRequest, NodeResponse, OnRequest } from "./node-http.ts";
 import type { RequestOptions } from "./options.ts";
 import type { Gunzip } from "./reading/gunzip.ts";
 import type { IntakeGate } from "./reading/intake.ts";
-import { shallowJsonDecoder } from "./reading/json-body.ts";
-import { assertEncodingsKnown, countedBody, gzipOf, isAsyncIterable } from "./reading/rpc-body.ts";
+import { readRpcBody } from "./reading/rpc-body.ts";
+import { plainHeaders, rpcFormOf } from "./reading/rpc-form.ts";
+import type { MessageLimits } from "./reading/rpc-message.ts";
 import { reflectionRpc } from "./reflection-rpc.ts";
 import { type RpcParts, type RpcStart, rpcRunner, startKey } from "./rpc-call.ts";
 import { rpcRefusal } from "./rpc-refusal.ts";
 import { scoringRpc } from "./scoring-rpc.ts";
 import { statusRpc } from "./status-rpc.ts";
-import { blamingTheCaller, type UnreadParts } from "./unread-message.ts";
 import { wireStatusOf } from "./wire-status.ts";
 
 export interface RpcHandlerParts extends RpcParts {
@@ -75,10 +78,7 @@ export function rpcHandler(parts: RpcHandlerParts): OnRequest {
   const serviceNames = files.flatMap((file) => file.services.map(({ typeName }) => typeName));
   const router = createConnectRouter({
     readMaxBytes: requests.maxMessageBytes,
-    jsonOptions: { textDecoder: shallowJsonDecoder } as Partial<JsonReadOptions>,
-    acceptCompression: [gzipOf(parts.gunzip)],
-    // Answers are small, and a caller on the same machine or network waits longer for the packing.
-    compressMinBytes: 0xffff_ffff,
+    binaryOptions: { readUnknownFields: false },
     interceptors: [keyGuard],
   });
   scoringRpc(router, { ...parts, run });
@@ -88,55 +88,100 @@ export function rpcHandler(parts: RpcHandlerParts): OnRequest {
   reflectionRpc(router, files);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
-  function open(handler: UniversalHandler, request: NodeRequest, response: NodeResponse) {
+  const scoringLimits: MessageLimits = {
+    maxBytes: requests.maxMessageBytes,
+    maxJsonBytes: maxJsonMessageBytes,
+    maxElements: requests.maxMessageElements,
+  };
+
+  function open({ handler, request, requestId }: RpcRequest, response: NodeResponse) {
     const credentials = isOpen(handler.requestPath) ? undefined : credentialsOf(request);
     const caller = () => (credentials ? authenticate(credentials) : undefined);
     caller();
-    assertEncodingsKnown(request);
-    const kind = handler.method.methodKind === "unary" ? "whole" : "stream";
-    const counted = intake.open(request, response, kind);
-    const address = request.socket.remoteAddress;
-    const start: RpcStart = { caller, address, intake: counted, wasBegun: false };
+    const form = rpcFormOf(request);
+    const { method } = handler;
+    const counted = intake.open(
+      request,
+      response,
+      method.methodKind === "unary" ? "whole" : "stream",
+    );
+    const start: RpcStart = {
+      requestId,
+      caller,
+      address: request.socket.remoteAddress,
+      intake: counted,
+      heldBytes: [],
+      wasBegun: false,
+    };
+    async function* body(): AsyncGenerator<Uint8Array> {
+      // The library answers a content type that it does not know without reading anything.
+      if (!form) return;
+      try {
+        yield* readRpcBody(request, {
+          form,
+          schema: method.input,
+          isStream: method.methodKind === "bidi_streaming",
+          limits: method.parent.typeName === ScoringService.typeName ? scoringLimits : smallLimits,
+          intake: counted,
+          gunzip: parts.gunzip,
+          onMessage: (byteCount) => void start.heldBytes.push(byteCount),
+        });
+      } catch (thrown) {
+        const error = ScoringError.from(thrown);
+        if (!start.wasBegun) record({ handler, request, requestId }, error);
+        throw connectErrorFrom(error, requestId);
+      }
+    }
     const values = createContextValues().set(startKey, start);
     const asked = universalRequestFromNodeRequest(request, response, undefined, values);
-    const requestId = requestIdFrom((name) => headerOf(request, name));
-    const body = isAsyncIterable(asked.body) && countedBody(asked.body, counted, requestId);
-    const unread: UnreadParts = {
-      contentType: request.headers["content-type"] ?? "",
+    return { ...asked, header: plainHeaders(asked.header), body: body() };
+  }
+
+  /** Of a call that failed before its message was read. */
+  function record({ handler, request, requestId }: RpcRequest, error: ScoringError): void {
+    if (error.reason === "internal") parts.onInternalError(error, requestId);
+    watchCall({
+      protocol: protocolOf(request),
+      operation: handler.requestPath.slice(1),
       requestId,
-      wasBegun: () => start.wasBegun || kind === "stream",
-    };
-    return { asked: body ? { ...asked, body } : asked, unread };
+      traceparent: headerOf(request, "traceparent"),
+    }).end({ error, askedModel: undefined, durationMs: 0, receivedBytes: 0 });
   }
 
   return (request, response) => {
     const handler = handlers.get(pathOf(request));
     if (!handler) return otherwise(request, response);
+    const requestId = requestIdFrom((name) => headerOf(request, name));
+    const asked = { handler, request, requestId };
     try {
-      const { asked, unread } = open(handler, request, response);
-      handler(asked)
-        .then((answer) =>
-          universalResponseToNodeResponse(blamingTheCaller(answer, unread), response),
-        )
+      handler(open(asked, response))
+        .then((answer) => universalResponseToNodeResponse(answer, response))
         // The connection broke while the answer was written: nobody is left to tell.
         .catch(() => response.destroy());
     } catch (thrown) {
       const error = ScoringError.from(thrown);
-      const requestId = requestIdFrom((name) => headerOf(request, name));
+      record(asked, error);
       const refused = connectErrorFrom(error, requestId);
       const contentType = request.headers["content-type"] ?? "";
-      watchCall({
-        protocol: protocolOf(contentType),
-        operation: handler.requestPath.slice(1),
-        requestId,
-        traceparent: headerOf(request, "traceparent"),
-      }).end({ error, askedModel: undefined, durationMs: 0, receivedBytes: 0 });
       sendReply(response, rpcRefusal(contentType, refused, wireStatusOf(error).http));
     }
   };
 }
 
-function protocolOf(contentType: string): Protocol {
+interface RpcRequest {
+  readonly handler: UniversalHandler;
+  readonly request: NodeRequest;
+  readonly requestId: string;
+}
+
+/** Longest message in JSON, in bytes: the library reads it character by character, which takes 80 ms for as much. */
+const maxJsonMessageBytes = 8_388_608;
+
+/** Of health, reflection, status and catalog, which ask by a name or two. */
+const smallLimits: MessageLimits = { maxBytes: 16_384, maxJsonBytes: 16_384, maxElements: 256 };
+
+function protocolOf({ headers }: NodeRequest): Protocol {
+  const contentType = headers["content-type"] ?? "";
   if (contentType.startsWith("application/grpc-web")) return "grpc-web";
   return contentType.startsWith("application/grpc") ? "grpc" : "connect";
 }

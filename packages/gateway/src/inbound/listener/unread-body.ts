@@ -6,6 +6,9 @@ import type { NodeRequest, NodeResponse } from "../node-http.ts";
 /** How long a caller who was answered may go on sending, in milliseconds. */
 const drainMs = 5_000;
 
+/** How much of what an HTTP/2 caller sends after the answer is read and thrown away, in bytes; no window opens for more. */
+const maxDrainBytes = 65_536;
+
 /**
  * Ends a request whose body nobody read to its end, once it has been answered.
  *
@@ -15,7 +18,7 @@ const drainMs = 5_000;
  * @see RFC 9113, section 8.1; RFC 9112, section 9.6
  */
 export function endUnreadBody(request: NodeRequest, response: NodeResponse, clock: Clock): void {
-  if ("stream" in request) stopStream(request.stream, clock);
+  if ("stream" in request) stopStream(request, clock);
   else cutSocket(request, response, clock);
 }
 
@@ -30,10 +33,22 @@ function cutSocket(request: IncomingMessage, response: NodeResponse, clock: Cloc
   });
 }
 
-function stopStream(stream: http2.ServerHttp2Stream, clock: Clock): void {
+function stopStream(request: http2.Http2ServerRequest, clock: Clock): void {
+  const { stream } = request;
   stream.once("finish", () => {
+    // A body that is at its end must be read to it, or the stream is never closed, nor the connection that it was on.
+    let leftBytes = maxDrainBytes;
+    request.on("data", (piece: Buffer) => {
+      leftBytes -= piece.byteLength;
+      if (leftBytes <= 0) request.pause();
+    });
+    request.resume();
     // Trailers come after "finish", and a reset would overtake them.
-    const timer = clock.setTimer(drainMs, () => stream.close(http2.constants.NGHTTP2_NO_ERROR));
+    const timer = clock.setTimer(drainMs, () => {
+      leftBytes = Number.POSITIVE_INFINITY;
+      stream.close(http2.constants.NGHTTP2_NO_ERROR);
+      request.resume();
+    });
     stream.once("close", () => timer[Symbol.dispose]());
   });
 }

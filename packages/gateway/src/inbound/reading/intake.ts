@@ -124,8 +124,14 @@ export function intakeGate({ requests, listen, clock }: IntakeParts): IntakeGate
       timer?.[Symbol.dispose]();
       timer =
         kind === "stream"
-          ? clock.setTimer(listen.idleTimeoutMs, () => failWith(fellSilent(listen.idleTimeoutMs)))
+          ? clock.setTimer(listen.idleTimeoutMs, onSilence)
           : clock.setTimer(Math.min(rateGraceMs, requestTimeoutMs), look);
+    }
+
+    function onSilence(): void {
+      // Whoever waits for answers need not send: what is held beside the response is work under way.
+      if (holdCount > 1) startTiming();
+      else failWith(fellSilent(listen.idleTimeoutMs));
     }
 
     function complete(): void {

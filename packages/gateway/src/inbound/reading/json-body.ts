@@ -1,4 +1,4 @@
-import { createWorkBudget, InvalidRequestError, type WorkBudget } from "@tensorgate/core";
+import { InvalidRequestError, type WorkBudget } from "@tensorgate/core";
 
 /** Deepest nesting of arrays and objects. */
 const maxDepth = 32;
@@ -30,14 +30,6 @@ export function parseJsonBody(body: Uint8Array, budget: WorkBudget): unknown {
   assertNoForbiddenKey(root);
   return root;
 }
-
-/** Decodes the JSON of an RPC for the library to parse. Tensors come as long arrays, so only the depth is bounded. */
-export const shallowJsonDecoder: { decode(body: Uint8Array): string } = {
-  decode: (body) => {
-    chargeJson(body, createWorkBudget(Number.POSITIVE_INFINITY));
-    return strictUtf8.decode(body);
-  },
-};
 
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
 

@@ -7,6 +7,7 @@ import { expect, test } from "vitest";
 import { startFakeReplica } from "../support/fake-replica.ts";
 import { samplePicture } from "../support/pictures.ts";
 import { startGateway } from "../support/running-gateway.ts";
+import { shapesOutputs } from "../support/shapes-answers.ts";
 
 const star = samplePicture("star");
 
@@ -45,6 +46,40 @@ test("a gRPC deadline reaches the replica too", async () => {
 
   expect(Number(String(headers["grpc-timeout"]).replace("m", ""))).toBeLessThanOrEqual(300);
   await failed;
+});
+
+test.each([
+  { sent: { "x-tensorgate-timeout-ms": "999999999999" }, type: "image/jpeg" },
+  { sent: { "connect-timeout-ms": "9999999999" }, type: "application/json" },
+  { sent: { "grpc-timeout": "99999999H" }, type: "application/grpc-web+json" },
+])("a caller that gives all the time there is, as $sent, is answered", async ({ sent, type }) => {
+  const timeouts: unknown[] = [];
+  await using replica = await startFakeReplica({
+    answer: (_request, headers) => {
+      timeouts.push(headers["grpc-timeout"]);
+      return shapesOutputs();
+    },
+  });
+  const requests = { maxTimeoutMs: 2_147_483_647 };
+  await using running = await startGateway({ westeurope: [replica.address] }, { requests });
+  const isRest = type === "image/jpeg";
+  const json = JSON.stringify({
+    modelSpec: { name: "shapes" },
+    pictures: [{ data: Buffer.from(star).toString("base64") }],
+  });
+  const frame = Buffer.concat([Buffer.alloc(5), Buffer.from(json)]);
+  frame.writeUInt32BE(json.length, 1);
+  const path = isRest ? "/v1/classify/shapes" : "/tensorgate.v1.ScoringService/Classify";
+
+  const response = await fetch(running.url + path, {
+    ...{ method: "POST", headers: { "content-type": type, ...sent } },
+    body: isRest ? star : type.includes("grpc") ? frame : json,
+  });
+
+  expect(response.status).toBe(200);
+  expect(await response.text()).toContain("labels");
+  // As gRPC writes it: eight digits at most.
+  expect(timeouts).toEqual([expect.stringMatching(/^\d{1,8}m$/)]);
 });
 
 test("a deadline that has passed is told without asking a replica", async () => {

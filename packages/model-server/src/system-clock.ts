@@ -1,10 +1,10 @@
-import type { Clock } from "@tensorgate/core";
+import { type Clock, longTimers } from "@tensorgate/core";
 
 /** The real one. Handed in at the top, so that nothing below knows it. */
 export const systemClock: Clock = {
   nowMs: () => performance.now(),
-  setTimer: (delayMs, wake) => {
+  setTimer: longTimers((delayMs, wake) => {
     const timer = setTimeout(wake, delayMs).unref();
     return { [Symbol.dispose]: () => clearTimeout(timer) };
-  },
+  }),
 };

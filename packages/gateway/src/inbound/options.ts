@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { countLimit, durationMs, memoryBytes, messageBytes } from "../setting-schemas.ts";
 
 export interface ListenOptions {
   /**
@@ -174,8 +175,6 @@ export const keySchema: z.ZodType<KeyOptions> = z.strictObject({
     .describe("Regions that its calls may be served in."),
 }) as z.ZodType<KeyOptions>;
 
-const positive = z.int().min(1).optional();
-
 const tlsSchema = z.strictObject({
   cert: z
     .string()
@@ -193,30 +192,38 @@ export const listenSchema: z.ZodType<ListenOptions> = z.strictObject({
     .max(65_535)
     .optional()
     .describe("Port for every protocol; 0 takes a free one."),
-  maxConnectionsPerAddress: positive.describe("Connections of one address at the same time."),
-  maxStreamsPerConnection: positive.describe("Calls at the same time on one HTTP/2 connection."),
-  idleTimeoutMs: positive.describe(
-    "How long a connection may be open with nothing under way, in milliseconds.",
-  ),
+  maxConnectionsPerAddress: countLimit
+    .optional()
+    .describe("Connections of one address at the same time."),
+  maxStreamsPerConnection: countLimit
+    .optional()
+    .describe("Calls at the same time on one HTTP/2 connection."),
+  idleTimeoutMs: durationMs
+    .optional()
+    .describe("How long a connection may be open with nothing under way, in milliseconds."),
   tls: tlsSchema.optional().describe("Certificate to serve TLS with."),
 }) as z.ZodType<ListenOptions>;
 
 export const requestSchema: z.ZodType<RequestOptions> = z.strictObject({
-  maxBodyBytes: positive.describe("Longest body of one request, in bytes."),
-  maxMessageBytes: positive.describe("Longest gRPC or Connect message, in bytes."),
-  maxMessageElements: positive.describe("Most elements of one gRPC or Connect message."),
-  defaultTimeoutMs: positive.describe(
-    "Deadline of a call whose caller gives none, in milliseconds.",
-  ),
-  maxTimeoutMs: positive.describe("Longest deadline, in milliseconds."),
-  headerTimeoutMs: positive.describe(
-    "How long the headers of a request may take, in milliseconds.",
-  ),
-  requestTimeoutMs: positive.describe(
-    "How long a whole request may take to arrive, in milliseconds.",
-  ),
-  minUploadBytesPerSecond: positive.describe("Least rate of an upload, in bytes per second."),
-  maxBytesInFlight: positive.describe("Bytes of all requests under way."),
+  maxBodyBytes: messageBytes.optional().describe("Longest body of one request, in bytes."),
+  maxMessageBytes: messageBytes.optional().describe("Longest gRPC or Connect message, in bytes."),
+  maxMessageElements: countLimit
+    .optional()
+    .describe("Most elements of one gRPC or Connect message."),
+  defaultTimeoutMs: durationMs
+    .optional()
+    .describe("Deadline of a call whose caller gives none, in milliseconds."),
+  maxTimeoutMs: durationMs.optional().describe("Longest deadline, in milliseconds."),
+  headerTimeoutMs: durationMs
+    .optional()
+    .describe("How long the headers of a request may take, in milliseconds."),
+  requestTimeoutMs: durationMs
+    .optional()
+    .describe("How long a whole request may take to arrive, in milliseconds."),
+  minUploadBytesPerSecond: memoryBytes
+    .optional()
+    .describe("Least rate of an upload, in bytes per second."),
+  maxBytesInFlight: memoryBytes.optional().describe("Bytes of all requests under way."),
 }) as z.ZodType<RequestOptions>;
 
 /** Whether a name can only lead to this machine. */

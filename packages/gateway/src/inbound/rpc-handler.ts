@@ -33,6 +33,7 @@ import { healthRpc } from "./health-rpc.ts";
 import { keyGuard } from "./key-guard.ts";
 import type { NodeRequest, NodeResponse, OnRequest } from "./node-http.ts";
 import type { RequestOptions } from "./options.ts";
+import { cutTimeouts } from "./protocol-timeout.ts";
 import type { Gunzip } from "./reading/gunzip.ts";
 import type { IntakeGate } from "./reading/intake.ts";
 import { readRpcBody } from "./reading/rpc-body.ts";
@@ -134,7 +135,9 @@ export function rpcHandler(parts: RpcHandlerParts): OnRequest {
     }
     const values = createContextValues().set(startKey, start);
     const asked = universalRequestFromNodeRequest(request, response, undefined, values);
-    return { ...asked, header: plainHeaders(asked.header), body: body() };
+    const header = plainHeaders(asked.header);
+    cutTimeouts(header);
+    return { ...asked, header, body: body() };
   }
 
   /** Of a call that failed before its message was read. */

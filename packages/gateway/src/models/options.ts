@@ -5,6 +5,7 @@ import {
   optionalFormats,
 } from "@tensorgate/imaging";
 import { z } from "zod";
+import { countLimit, durationMs, memoryBytes } from "../setting-schemas.ts";
 import { modelFaults } from "./model-faults.ts";
 import { labelListNames, type ModelOptions, modelFormSchema } from "./release-options.ts";
 
@@ -52,12 +53,10 @@ export const pictureDefaults: Required<PictureOptions> = {
 };
 
 export const pictureSchema: z.ZodType<PictureOptions> = z.strictObject({
-  maxPictures: z.int().min(1).optional().describe("Pictures in one call."),
-  maxPixels: z.int().min(1).optional().describe("Pixels of one picture."),
-  maxSidePx: z.int().min(1).optional().describe("Pixels of the longer side of one picture."),
-  maxConcurrentPictures: z
-    .int()
-    .min(1)
+  maxPictures: countLimit.optional().describe("Pictures in one call."),
+  maxPixels: z.int().min(1).max(1_000_000_000).optional().describe("Pixels of one picture."),
+  maxSidePx: countLimit.optional().describe("Pixels of the longer side of one picture."),
+  maxConcurrentPictures: countLimit
     .optional()
     .describe("Pictures of one call that are scored at the same time."),
   alsoFormats: z
@@ -74,12 +73,14 @@ export const modelSchema: z.ZodType<ModelOptions> = modelFormSchema.superRefine(
   },
 );
 
-const positive = z.int().min(1).optional();
-
 export const decoderSchema: z.ZodType<DecoderOptions> = z.strictObject({
-  processes: positive.describe("Processes that decode at the same time."),
-  maxWaiting: positive.describe("Pictures that may wait for one."),
-  maxWaitingPerCaller: positive.describe("Pictures of one caller that may wait for one."),
-  timeoutMs: positive.describe("How long one picture may take, in milliseconds."),
-  maxMemoryBytes: positive.describe("Memory after which a decoder is replaced, in bytes."),
+  processes: countLimit.optional().describe("Processes that decode at the same time."),
+  maxWaiting: countLimit.optional().describe("Pictures that may wait for one."),
+  maxWaitingPerCaller: countLimit
+    .optional()
+    .describe("Pictures of one caller that may wait for one."),
+  timeoutMs: durationMs.optional().describe("How long one picture may take, in milliseconds."),
+  maxMemoryBytes: memoryBytes
+    .optional()
+    .describe("Memory after which a decoder is replaced, in bytes."),
 }) as z.ZodType<DecoderOptions>;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { durationMs, memoryBytes, messageBytes } from "../setting-schemas.ts";
 
 export interface CacheOptions {
   /**
@@ -24,10 +25,8 @@ export const cacheDefaults: Required<CacheOptions> = {
   ttlMs: 3_600_000,
 };
 
-const positive = z.int().min(1).optional();
-
 export const cacheSchema: z.ZodType<CacheOptions> = z.strictObject({
-  maxBytes: positive.describe("Answers that are kept, in bytes."),
-  maxEntryBytes: positive.describe("Longest answer that is kept, in bytes."),
-  ttlMs: positive.describe("How long an answer is good for, in milliseconds."),
+  maxBytes: memoryBytes.optional().describe("Answers that are kept, in bytes."),
+  maxEntryBytes: messageBytes.optional().describe("Longest answer that is kept, in bytes."),
+  ttlMs: durationMs.optional().describe("How long an answer is good for, in milliseconds."),
 }) as z.ZodType<CacheOptions>;

@@ -1,4 +1,6 @@
+import { maxTimerDelayMs } from "@tensorgate/core";
 import { z } from "zod";
+import { countLimit, durationMs } from "../setting-schemas.ts";
 
 export interface RoutingOptions {
   /**
@@ -86,25 +88,40 @@ export const routingDefaults: Required<Omit<RoutingOptions, "pacing" | "roundTri
   hedgeShare: 0.05,
 };
 
-const positive = z.int().min(1).optional();
 const share = z.number().min(0).max(1).optional();
 
 export const routingSchema: z.ZodType<RoutingOptions> = z.strictObject({
-  maxAttempts: positive.describe("Attempts of one call that may have reached a replica."),
-  maxFailures: positive.describe("Failures in a row after which a replica gets no calls."),
-  initialEjectionMs: positive.describe("First time a replica is left alone, in milliseconds."),
-  maxEjectionMs: positive.describe("Longest time between two probes, in milliseconds."),
-  returningMs: positive.describe("How long a replica that came back gets one call at a time."),
-  probeIntervalMs: positive.describe("How often a replica is asked for its versions, in ms."),
-  probeTimeoutMs: positive.describe("How long a probe may take, in milliseconds."),
-  minTryTimeoutMs: positive.describe("Least time an attempt is given, in milliseconds."),
-  maxWaiting: positive.describe("Calls that may wait for a replica, in each pool."),
-  codelTargetMs: positive.describe("A queue that stays longer than this is too long, in ms."),
+  maxAttempts: countLimit
+    .optional()
+    .describe("Attempts of one call that may have reached a replica."),
+  maxFailures: countLimit
+    .optional()
+    .describe("Failures in a row after which a replica gets no calls."),
+  initialEjectionMs: durationMs
+    .optional()
+    .describe("First time a replica is left alone, in milliseconds."),
+  maxEjectionMs: durationMs
+    .optional()
+    .describe("Longest time between two probes, in milliseconds."),
+  returningMs: durationMs
+    .optional()
+    .describe("How long a replica that came back gets one call at a time."),
+  probeIntervalMs: durationMs
+    .optional()
+    .describe("How often a replica is asked for its versions, in ms."),
+  probeTimeoutMs: durationMs.optional().describe("How long a probe may take, in milliseconds."),
+  minTryTimeoutMs: durationMs
+    .optional()
+    .describe("Least time an attempt is given, in milliseconds."),
+  maxWaiting: countLimit.optional().describe("Calls that may wait for a replica, in each pool."),
+  codelTargetMs: durationMs
+    .optional()
+    .describe("A queue that stays longer than this is too long, in ms."),
   retryShare: share.describe("Further attempts after failures, as a share of all calls."),
   hedgeShare: share.describe("Second attempts at slow calls, as a share of all calls."),
   pacing: z.boolean().optional().describe("Times calls to arrive when the one before ends."),
   roundTripsMs: z
-    .record(z.string(), z.number().min(0))
+    .record(z.string(), z.number().min(0).max(maxTimerDelayMs))
     .optional()
     .describe("By region, the way there and back before it is measured, in milliseconds."),
 }) as z.ZodType<RoutingOptions>;

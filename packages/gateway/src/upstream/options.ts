@@ -1,5 +1,6 @@
 import { type Dialect, dialects } from "@tensorgate/tf-serving";
 import { z } from "zod";
+import { durationMs, messageBytes } from "../setting-schemas.ts";
 
 export { type Dialect, dialects };
 
@@ -42,14 +43,10 @@ export const channelDefaults: Required<ChannelOptions> = {
 };
 
 export const channelSchema: z.ZodType<ChannelOptions> = z.strictObject({
-  connectTimeoutMs: z
-    .int()
-    .min(1)
+  connectTimeoutMs: durationMs
     .optional()
     .describe("How long a connection to a replica may take to be made, in milliseconds."),
-  maxMessageBytes: z
-    .int()
-    .min(1)
+  maxMessageBytes: messageBytes
     .optional()
     .describe("Longest reply of a replica that is accepted, in bytes."),
   windowBytes: z
@@ -58,13 +55,10 @@ export const channelSchema: z.ZodType<ChannelOptions> = z.strictObject({
     .max(2_147_483_647)
     .optional()
     .describe("HTTP/2 window offered to replicas, in bytes."),
-  idleTimeoutMs: z
-    .int()
-    .min(1)
+  idleTimeoutMs: durationMs
     .optional()
     .describe("How long a connection may have been without a call, in milliseconds."),
-  resolveIntervalMs: z
-    .int()
+  resolveIntervalMs: durationMs
     .min(1_000)
     .optional()
     .describe("How long the addresses of a dns:/// name are good for, in milliseconds."),

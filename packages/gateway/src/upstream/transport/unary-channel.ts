@@ -110,7 +110,7 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
     return {
       "content-type": "application/grpc",
       te: "trailers",
-      "grpc-timeout": `${Math.max(1, Math.floor(remainingMs(deadline, clock.nowMs())))}m`,
+      "grpc-timeout": grpcTimeout(remainingMs(deadline, clock.nowMs())),
       "x-request-id": requestId,
       ...(traceparent !== undefined && { traceparent }),
       ...headers,
@@ -171,4 +171,9 @@ function deadlinePassed(status: GrpcStatus): DeadlineExceededError {
   return new DeadlineExceededError("the deadline passed at the replica", {
     cause: new GrpcStatusError(status),
   });
+}
+
+/** @see gRPC over HTTP/2, "Requests": a time-out has eight digits at most, which are 27 hours of milliseconds */
+function grpcTimeout(leftMs: number): string {
+  return `${Math.min(Math.max(1, Math.floor(leftMs)), 99_999_999)}m`;
 }

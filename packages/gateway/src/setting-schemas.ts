@@ -1,0 +1,21 @@
+import { maxTimerDelayMs } from "@tensorgate/core";
+import { z } from "zod";
+
+/** Most that a counted limit can be set to: what is more limits nothing, and overflows somewhere. */
+const maxCount = 1_000_000;
+/** Longest message or buffer that can be allowed, in bytes: 2 GiB less one, what HTTP/2 and a buffer take. */
+const maxMessageBytes = 2_147_483_647;
+/** Most memory that a limit over many requests can allow, in bytes: 1 TiB. */
+const maxMemoryBytes = 1_099_511_627_776;
+
+/** A duration in milliseconds. A timer of JavaScript fires at once beyond the upper bound, which is 24 days. */
+export const durationMs: z.ZodInt = z.int().min(1).max(maxTimerDelayMs);
+
+/** How many of something there may be. */
+export const countLimit: z.ZodInt = z.int().min(1).max(maxCount);
+
+/** Bytes of one message. */
+export const messageBytes: z.ZodInt = z.int().min(1).max(maxMessageBytes);
+
+/** Bytes of memory for many messages. */
+export const memoryBytes: z.ZodInt = z.int().min(1).max(maxMemoryBytes);

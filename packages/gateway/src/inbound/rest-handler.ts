@@ -11,6 +11,7 @@ import {
 import { type Authenticate, assertMayUse, credentialsOf } from "./authentication.ts";
 import { type OpenNewCall, requestIdFrom } from "./call-context.ts";
 import { type Exchange, exchangeFrom, type Reply, sendReply } from "./exchange.ts";
+import { allowLongBody } from "./listener/unread-body.ts";
 import type { NodeRequest, NodeResponse, OnRequest } from "./node-http.ts";
 import { noSuchRoute } from "./problem-json.ts";
 import type { Gunzip } from "./reading/gunzip.ts";
@@ -94,6 +95,7 @@ export function restHandler({
       });
     try {
       const caller = route.isPublic ? undefined : authenticate(credentialsOf(request));
+      if (!route.isPublic) allowLongBody(request);
       const address = request.socket.remoteAddress;
       using open = openCall({ requestId, caller, address, header: exchange.header, watch });
       ({ call } = open);

@@ -31,6 +31,7 @@ import { headerOf, sendReply } from "./exchange.ts";
 import type { Readiness } from "./health-rest.ts";
 import { healthRpc } from "./health-rpc.ts";
 import { keyGuard } from "./key-guard.ts";
+import { allowLongBody } from "./listener/unread-body.ts";
 import type { NodeRequest, NodeResponse, OnRequest } from "./node-http.ts";
 import type { RequestOptions } from "./options.ts";
 import { cutTimeouts } from "./protocol-timeout.ts";
@@ -99,6 +100,7 @@ export function rpcHandler(parts: RpcHandlerParts): OnRequest {
     const credentials = isOpen(handler.requestPath) ? undefined : credentialsOf(request);
     const caller = () => (credentials ? authenticate(credentials) : undefined);
     caller();
+    if (credentials) allowLongBody(request);
     const form = rpcFormOf(request);
     const { method } = handler;
     const counted = intake.open(

@@ -10,7 +10,7 @@ import { type Connection, connections } from "./connections.ts";
 import { sniffHttpVersion } from "./http-version.ts";
 import { answerMalformedRequest } from "./malformed-request.ts";
 import { type CertificateNews, type TlsDoor, tlsDoor } from "./tls-door.ts";
-import { endUnreadBody } from "./unread-body.ts";
+import { endUnreadBody, strangerBytes } from "./unread-body.ts";
 
 /** One port for HTTP/1.1 and HTTP/2, in cleartext or, where there is a certificate, in TLS only. */
 export interface Listener {
@@ -64,7 +64,8 @@ export function listener(parts: ListenerParts): Listener {
     maxSessionInvalidFrames: 100,
     settings: {
       maxConcurrentStreams: listen.maxStreamsPerConnection,
-      initialWindowSize: 262_144,
+      // More once a caller of the session may use the gateway.
+      initialWindowSize: strangerBytes,
       maxHeaderListSize: 16_384,
     },
     streamResetBurst: 200,

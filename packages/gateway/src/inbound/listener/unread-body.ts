@@ -3,32 +3,78 @@ import http2 from "node:http2";
 import type { Clock } from "@tensorgate/core";
 import type { NodeRequest, NodeResponse } from "../node-http.ts";
 
+/** Most that is read of a request whose caller has shown no valid key, where keys are asked for, in bytes. */
+export const strangerBytes = 65_536;
+
+/** Most that is thrown away of what a caller with a valid key sends after the answer, in bytes. */
+const knownCallerBytes = 67_108_864;
+
+/** How much a caller with a valid key may send ahead on one stream of HTTP/2, in bytes. */
+const knownCallerWindow = 262_144;
+
 /** How long a caller who was answered may go on sending, in milliseconds. */
 const drainMs = 5_000;
 
-/** How much of what an HTTP/2 caller sends after the answer is read and thrown away, in bytes; no window opens for more. */
-const maxDrainBytes = 65_536;
+/** How long a connection or stream whose body is read no more stays open for the answer to arrive, in milliseconds. */
+const lingerMs = 1_000;
+
+const knownRequests = new WeakSet<NodeRequest>();
+const knownSessions = new WeakSet<http2.Http2Session>();
+
+/** Lets a request be long, since its caller may use the gateway. */
+export function allowLongBody(request: NodeRequest): void {
+  if (!("stream" in request)) return void knownRequests.add(request);
+  const { session } = request.stream;
+  if (!session || session.destroyed || knownSessions.has(session)) return;
+  knownSessions.add(session);
+  // This holds for streams that are open as well.
+  session.settings({ initialWindowSize: knownCallerWindow });
+}
 
 /**
- * Ends a request whose body nobody read to its end, once it has been answered.
+ * Ends a request whose body was not read to its end, once it has been answered.
  *
- * HTTP/2 has a way to say stop. HTTP/1.1 has none but to cut the connection, and a caller who is cut while sending
- * loses the answer: so what still comes is thrown away for a while first.
+ * HTTP/2 has a way to say stop, and until then the window of the stream bounds what comes. HTTP/1.1 has none but to cut
+ * the connection, and a caller who is cut while sending may lose the answer: so what still comes is thrown away for a
+ * while, as far as this caller may be read at all; then our side is closed first, and the connection a little later.
  *
  * @see RFC 9113, section 8.1; RFC 9112, section 9.6
  */
 export function endUnreadBody(request: NodeRequest, response: NodeResponse, clock: Clock): void {
   if ("stream" in request) stopStream(request, clock);
-  else cutSocket(request, response, clock);
+  else drainSocket(request, response, clock);
 }
 
-function cutSocket(request: IncomingMessage, response: NodeResponse, clock: Clock): void {
+function drainSocket(request: IncomingMessage, response: NodeResponse, clock: Clock): void {
   const { socket } = request;
+  let timer: Disposable | undefined;
+
+  function stop(): void {
+    timer?.[Symbol.dispose]();
+    request.off("data", onData);
+    request.pause();
+    socket.end();
+    timer = clock.setTimer(lingerMs, () => socket.destroy());
+  }
+
+  let leftBytes = 0;
+  const onData = (chunk: Buffer) => {
+    leftBytes -= chunk.length;
+    if (leftBytes < 0) stop();
+  };
+
+  response.once("prefinish", () => {
+    // Node throws away, unbounded, what was never asked for.
+    if (!request.complete) request.read(0);
+  });
   response.once("finish", () => {
     if (request.complete) return;
-    const timer = clock.setTimer(drainMs, () => socket.destroy());
+    leftBytes = knownRequests.has(request) ? knownCallerBytes : strangerBytes;
     // Whether it was read to its end or the connection is gone.
-    request.once("close", () => timer[Symbol.dispose]());
+    request.once("close", () => timer?.[Symbol.dispose]());
+    if (Number(request.headers["content-length"] ?? 0) > leftBytes) return stop();
+    timer = clock.setTimer(drainMs, () => socket.destroy());
+    request.on("data", onData);
     request.resume();
   });
 }
@@ -37,14 +83,14 @@ function stopStream(request: http2.Http2ServerRequest, clock: Clock): void {
   const { stream } = request;
   stream.once("finish", () => {
     // A body that is at its end must be read to it, or the stream is never closed, nor the connection that it was on.
-    let leftBytes = maxDrainBytes;
+    let leftBytes = strangerBytes;
     request.on("data", (piece: Buffer) => {
       leftBytes -= piece.byteLength;
       if (leftBytes <= 0) request.pause();
     });
     request.resume();
     // Trailers come after "finish", and a reset would overtake them.
-    const timer = clock.setTimer(drainMs, () => {
+    const timer = clock.setTimer(lingerMs, () => {
       leftBytes = Number.POSITIVE_INFINITY;
       stream.close(http2.constants.NGHTTP2_NO_ERROR);
       request.resume();

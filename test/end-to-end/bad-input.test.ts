@@ -119,6 +119,13 @@ describe("REST", () => {
       reason: "invalid-request",
     },
     {
+      name: "a topK beyond the limit",
+      body: star,
+      path: "/v1/classify/shapes?topK=1025",
+      status: 400,
+      reason: "invalid-request",
+    },
+    {
       name: "a minScore of 2",
       body: star,
       path: "/v1/classify/shapes?minScore=2",

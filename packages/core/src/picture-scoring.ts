@@ -2,6 +2,12 @@ import type { CallContext } from "./call.ts";
 import type { AnsweringModel, ModelSpec } from "./model-spec.ts";
 import type { ScoringError } from "./scoring-error.ts";
 
+/**
+ * Most labels, boxes or candidates of one picture that a call may ask for: more than the classes of the usual networks.
+ * Finding, comparing and writing them takes a few milliseconds then; who wants all of a larger output asks for its tensor.
+ */
+export const maxResultsPerPicture = 1_024;
+
 /** An encoded picture, as the caller sent it. */
 export interface Picture {
   /** The caller's name for it; comes back with its result. */
@@ -17,7 +23,7 @@ export interface PictureRequest {
 }
 
 export interface ClassifyRequest extends PictureRequest {
-  /** How many labels to return, best first; an integer >= 1. */
+  /** How many labels to return, best first; an integer from 1 to `maxResultsPerPicture`. */
   readonly topK?: number;
   /** Labels below this score are left out; 0..1. */
   readonly minScore?: number;
@@ -30,9 +36,9 @@ export interface DetectRequest extends PictureRequest {
   readonly minScore?: number;
   /** Intersection over union from which the better of two boxes of a class is kept; 0..1. */
   readonly iouThreshold?: number;
-  /** Best boxes, over all classes, that are looked at for overlaps; an integer >= 1. */
+  /** Best boxes, over all classes, that are looked at for overlaps; an integer from 1 to `maxResultsPerPicture`. */
   readonly maxCandidates?: number;
-  /** Boxes in the answer; an integer >= 1. */
+  /** Boxes in the answer; an integer from 1 to `maxResultsPerPicture`. */
   readonly maxDetections?: number;
 }
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { float32Json } from "./float32-json.ts";
+import { float32ArrayJson, float32Json, valuesPerTurn } from "./float32-json.ts";
 
 test("reads back as the same float32", () => {
   fc.assert(
@@ -20,3 +20,18 @@ test.each([
 ])("%s is written as %s", (value, text) => {
   expect(float32Json(value)).toBe(text);
 });
+
+test.each([0, 1, valuesPerTurn, valuesPerTurn + 1, 5 * valuesPerTurn])(
+  "an array of %i values lets others have their turn",
+  async (length) => {
+    let turnCount = 0;
+    const values = Float32Array.from({ length }, (_, index) => index / 8);
+
+    const text = await float32ArrayJson(values, async () => {
+      turnCount += 1;
+    });
+
+    expect(JSON.parse(text)).toEqual([...values]);
+    expect(turnCount).toBe(Math.max(0, Math.ceil(length / valuesPerTurn) - 1));
+  },
+);

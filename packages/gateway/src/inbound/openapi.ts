@@ -1,3 +1,4 @@
+import { maxResultsPerPicture } from "@tensorgate/core";
 import { ref, schemas } from "./openapi-schemas.ts";
 import { problemReply } from "./problem-json.ts";
 import type { RestRoute } from "./rest-route.ts";
@@ -108,7 +109,7 @@ const versionParam = path("version", "A version of the model.");
 const labelParam = path("versionLabel", "A name for a version.");
 
 const share = { type: "number", minimum: 0, maximum: 1 };
-const count = { type: "integer", minimum: 1, maximum: 10_000 };
+const count = { type: "integer", minimum: 1, maximum: maxResultsPerPicture };
 
 function openapiDocument(version: string) {
   return {
@@ -125,8 +126,7 @@ function openapiDocument(version: string) {
           parameters: [
             ...callParams,
             query("topK", "How many labels to return.", {
-              type: "integer",
-              minimum: 1,
+              ...count,
               default: 5,
             }),
             query("minScore", "Labels below are left out.", { type: "number", default: 0 }),

@@ -1,3 +1,4 @@
+import { setImmediate as nextLoopTurn } from "node:timers/promises";
 import {
   type CallContext,
   type Classify,
@@ -15,7 +16,7 @@ import {
   type Rectangle,
 } from "@tensorgate/core";
 import type { Exchange } from "./exchange.ts";
-import { float32Json } from "./float32-json.ts";
+import { float32ArrayJson, float32Json } from "./float32-json.ts";
 import {
   type PictureBodyLimits,
   picturesFromBody,
@@ -119,18 +120,27 @@ function modelSpecFrom(name: string, query: URLSearchParams): ModelSpec {
   return { name, version: BigInt(version) };
 }
 
-function answerFrom<Value>(
+/** What a task found on one picture, as the members of a JSON object. */
+type ValueJson<Value> = (value: Value) => string | Promise<string>;
+
+async function answerFrom<Value>(
   response: PictureResponse<Value>,
-  valueJson: (value: Value) => string,
-): RestAnswer {
+  valueJson: ValueJson<Value>,
+): Promise<RestAnswer> {
   throwIfOnlyPictureFailed(response.results);
   const { model, region, results } = response;
+  const texts: string[] = [];
+  for (const result of results) {
+    // Sixty-four pictures with a thousand boxes each are not written in one go.
+    if (texts.length > 0 && (texts.at(-1)?.length ?? 0) > charactersPerTurn) await nextLoopTurn();
+    texts.push(await resultJson(result, valueJson));
+  }
   const members = [
     ...(model
       ? [`"model":{"name":${JSON.stringify(model.name)},"version":"${model.version}"}`]
       : []),
     ...(region === undefined ? [] : [`"region":${JSON.stringify(region)}`]),
-    `"results":[${results.map((result) => resultJson(result, valueJson)).join(",")}]`,
+    `"results":[${texts.join(",")}]`,
   ];
   return {
     contentType: "application/json",
@@ -140,13 +150,16 @@ function answerFrom<Value>(
   };
 }
 
-function resultJson<Value>(
+/** Text of one picture after which other work has its turn on the event loop: a millisecond's worth. */
+const charactersPerTurn = 16_384;
+
+async function resultJson<Value>(
   result: PictureResult<Value>,
-  valueJson: (value: Value) => string,
-): string {
+  valueJson: ValueJson<Value>,
+): Promise<string> {
   const id = result.id === undefined ? "" : `"id":${JSON.stringify(result.id)},`;
   const outcome = result.ok
-    ? valueJson(result.value)
+    ? await valueJson(result.value)
     : `"error":${JSON.stringify(problemDetails(result.error))}`;
   return `{${id}${outcome}}`;
 }
@@ -183,6 +196,6 @@ function labelMembers({ index, label, score }: LabelScore): string {
   return `"index":${index},"label":${JSON.stringify(label)},"score":${float32Json(score)}`;
 }
 
-function featuresJson(features: Float32Array): string {
-  return `"features":[${Array.from(features, float32Json).join(",")}]`;
+async function featuresJson(features: Float32Array): Promise<string> {
+  return `"features":${await float32ArrayJson(features)}`;
 }

@@ -2,6 +2,7 @@ import {
   type Classify,
   type Clock,
   InvalidRequestError,
+  maxResultsPerPicture,
   NotSupportedError,
 } from "@tensorgate/core";
 import { imagenetLabels } from "@tensorgate/tf-serving";
@@ -51,8 +52,11 @@ export function classifier(parts: PictureTaskParts, clock: Clock): Classify {
 }
 
 function assertSelection({ topK, minScore }: { topK: number; minScore: number }): void {
-  if (!Number.isInteger(topK) || topK < 1) {
-    throw new InvalidRequestError(`topK must be an integer >= 1, got ${topK}`, { field: "topK" });
+  if (!(Number.isInteger(topK) && topK >= 1 && topK <= maxResultsPerPicture)) {
+    throw new InvalidRequestError(
+      `topK must be a whole number from 1 to ${maxResultsPerPicture}, got ${topK}`,
+      { field: "topK", hint: "the scores of all classes are in the output tensor, by Predict" },
+    );
   }
   if (!(minScore >= 0 && minScore <= 1)) {
     throw new InvalidRequestError(`minScore must be between 0 and 1, got ${minScore}`, {
@@ -68,11 +72,13 @@ function classProbabilities({ outputs }: ScoredPicture, release: Release): Float
   const raw = valuesOfOne(outputNamed(classScores.tensor, outputs), "scores");
   assertNumbers(raw, "scores");
   const expected = release.classCount ?? labels.length;
-  const scores = classScores.holds === "logits" ? softmax(raw) : raw;
-  if (expected === 0 || scores.length === expected) return scores;
-  if (hasBackground(scores, release)) return scores.subarray(1);
+  const isComplete = expected === 0 || raw.length === expected;
+  if (isComplete || hasBackground(raw, release)) {
+    const scores = classScores.holds === "logits" ? softmax(raw) : raw;
+    return isComplete ? scores : scores.subarray(1);
+  }
   throw new NotSupportedError(
-    `model "${name}" gives ${scores.length} scores, but ${expected} ${labels.length > 0 ? "labels" : "classes"} are configured`,
+    `model "${name}" gives ${raw.length} scores, but ${expected} ${labels.length > 0 ? "labels" : "classes"} are configured`,
     { hint: "give `labels` of that length, or `classCount` where there are none" },
   );
 }

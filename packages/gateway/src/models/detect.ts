@@ -5,6 +5,7 @@ import {
   type Detections,
   type DetectRequest,
   InvalidRequestError,
+  maxResultsPerPicture,
   NotSupportedError,
   type Rectangle,
 } from "@tensorgate/core";
@@ -57,17 +58,14 @@ function selectionFrom(request: DetectRequest, { detection }: Release): SelectOp
   }
   for (const field of ["maxCandidates", "maxDetections"] as const) {
     const value = selection[field];
-    if (Number.isInteger(value) && value >= 1 && value <= maxCount) continue;
+    if (Number.isInteger(value) && value >= 1 && value <= maxResultsPerPicture) continue;
     throw new InvalidRequestError(
-      `${field} must be a whole number from 1 to ${maxCount}, got ${value}`,
+      `${field} must be a whole number from 1 to ${maxResultsPerPicture}, got ${value}`,
       { field },
     );
   }
   return selection;
 }
-
-/** Suppression compares each candidate with every box that was kept: beyond this a call would hold up others. */
-const maxCount = 10_000;
 
 function assertLabels({ name, labels }: Release, classCount: number): void {
   if (labels.length <= classCount) return;

@@ -1,4 +1,4 @@
-import type { PerChannel } from "@tensorgate/core";
+import { maxResultsPerPicture, type PerChannel } from "@tensorgate/core";
 import {
   type Dialect,
   dialects,
@@ -204,7 +204,7 @@ const pixelInput = z.strictObject({
 });
 
 const share = z.number().min(0).max(1).optional();
-const count = z.int().min(1).max(100_000).optional();
+const count = z.int().min(1).max(maxResultsPerPicture).optional();
 const detectionSchema = z.strictObject({
   minScore: share.describe("Boxes must score more than this."),
   iouThreshold: share.describe("Overlap from which the better of two boxes is kept."),

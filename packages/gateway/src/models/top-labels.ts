@@ -1,4 +1,5 @@
 import type { LabelScore } from "@tensorgate/core";
+import { createHighestScores } from "./highest-scores.ts";
 
 export interface TopLabelsOptions {
   /** How many to return; an integer >= 1. */
@@ -16,20 +17,15 @@ export function topLabels(
   labels: readonly string[],
   { topK, minScore }: TopLabelsOptions,
 ): readonly LabelScore[] {
-  const best: LabelScore[] = [];
-  for (const [index, score] of scores.entries()) {
-    const last = best.at(-1);
-    const isWorse = best.length === topK && last !== undefined && !(score > last.score);
-    if (!(score >= minScore) || isWorse) continue;
-    const position = best.findIndex((each) => score > each.score);
-    best.splice(position === -1 ? best.length : position, 0, {
-      index,
-      label: labels[index] ?? String(index),
-      score,
-    });
-    if (best.length > topK) best.pop();
+  const highest = createHighestScores(topK);
+  // A plain loop: it runs for each of a thousand scores of every picture.
+  for (let index = 0; index < scores.length; index += 1) {
+    const score = scores[index] as number;
+    if (score >= minScore) highest.offer(index, score);
   }
-  return best;
+  return highest
+    .all()
+    .map(({ id, score }) => ({ index: id, label: labels[id] ?? String(id), score }));
 }
 
 /** Probabilities of `logits`. The maximum is subtracted first, so that large logits do not overflow. */

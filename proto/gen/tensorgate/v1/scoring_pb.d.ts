@@ -225,7 +225,7 @@ export declare type ClassifyRequest = Message<"tensorgate.v1.ClassifyRequest"> &
   pictures: Picture[];
 
   /**
-   * How many labels to return, 5 unless given.
+   * How many labels to return, 5 unless given; 1 to 1024.
    *
    * @generated from field: optional int32 top_k = 3;
    */
@@ -456,14 +456,14 @@ export declare type DetectRequest = Message<"tensorgate.v1.DetectRequest"> & {
   iouThreshold?: number | undefined;
 
   /**
-   * Best boxes, over all classes, that are looked at for overlaps.
+   * Best boxes, over all classes, that are looked at for overlaps; 1 to 1024.
    *
    * @generated from field: optional int32 max_candidates = 5;
    */
   maxCandidates?: number | undefined;
 
   /**
-   * Boxes in the answer.
+   * Boxes in the answer; 1 to 1024.
    *
    * @generated from field: optional int32 max_detections = 6;
    */

@@ -1,3 +1,4 @@
+import { createHighestScores } from "../highest-scores.ts";
 import { type AnchorSize, cellCentre } from "./anchors.ts";
 import { clippedBox, decodedBox, type Edges, intersectionOverUnion } from "./boxes.ts";
 import type { HeadLayer } from "./head.ts";
@@ -7,7 +8,7 @@ export interface SelectOptions {
   readonly minScore: number;
   /** Intersection over union from which the better of two boxes of a class is kept; 0..1. */
   readonly iouThreshold: number;
-  /** Best candidates, over all classes, that are looked at for overlaps. */
+  /** Best candidates, over all classes, that are looked at for overlaps: each is compared with those kept of its class. */
   readonly maxCandidates: number;
   readonly maxDetections: number;
 }
@@ -25,12 +26,11 @@ export function selectedBoxes(
   layers: readonly HeadLayer[],
   options: SelectOptions,
 ): readonly ScoredBox[] {
-  const candidates = layers.flatMap((layer) => candidatesOf(layer, options.minScore));
-  const boxes = best(candidates, options.maxCandidates).map(scoredBox);
-  return withoutOverlaps(boxes, options.iouThreshold).slice(0, options.maxDetections);
+  const boxes = bestCandidates(layers, options).map(scoredBox);
+  return withoutOverlaps(boxes, options);
 }
 
-/** A class that an anchor may hold; its box is made only if it is among the best. */
+/** A class that an anchor may hold. */
 interface Candidate {
   readonly head: HeadLayer;
   /** Which anchor of the layer: row-major, as the tensor is. */
@@ -39,33 +39,43 @@ interface Candidate {
   readonly score: number;
 }
 
-/** One anchor may give several classes. */
-function candidatesOf(head: HeadLayer, minScore: number): readonly Candidate[] {
-  const { anchors, rows, columns, classCount, logits } = head;
-  const found: Candidate[] = [];
+/**
+ * The best by score; of equal ones the finer layer, the earlier cell and the lower class come first. One anchor may give
+ * several classes. A head has 200,000 of them, so that they are numbers until it is known which are the best.
+ */
+function bestCandidates(
+  layers: readonly HeadLayer[],
+  { minScore, maxCandidates }: SelectOptions,
+): readonly Candidate[] {
+  const highest = createHighestScores(maxCandidates);
   const isLikely = likelyAnchors(minScore);
-  const placeCount = rows * columns * anchors.length;
-  for (let place = 0; place < placeCount; place += 1) {
-    const at = place * classCount;
-    if (!isLikely(logits, at, classCount)) continue;
-    for (const each of classesAbove(minScore, logits.subarray(at, at + classCount))) {
-      found.push({ head, place, ...each });
+  let firstId = 0;
+  for (const { anchors, rows, columns, classCount, logits } of layers) {
+    const valueCount = rows * columns * anchors.length * classCount;
+    for (let at = 0; at < valueCount; at += classCount) {
+      if (isLikely(logits, at, classCount)) {
+        offerClasses(logits.subarray(at, at + classCount), {
+          minScore,
+          offer: (classIndex, score) => highest.offer(firstId + at + classIndex, score),
+        });
+      }
     }
+    firstId += valueCount;
   }
-  return found;
+  return highest.all().map(({ id, score }) => candidateAt(id, score, layers));
 }
 
-/** The best by score; of equal ones the finer layer, the earlier cell and the lower class come first. */
-function best(candidates: readonly Candidate[], count: number): readonly Candidate[] {
-  const byScore = (a: Candidate, b: Candidate) => b.score - a.score;
-  if (candidates.length <= count) return candidates.toSorted(byScore);
-  // Numbers alone are sorted many times faster than what they belong to.
-  const scores = Float64Array.from(candidates, ({ score }) => score).sort();
-  const least = scores[scores.length - count] as number;
-  return candidates
-    .filter(({ score }) => score >= least)
-    .toSorted(byScore)
-    .slice(0, count);
+function candidateAt(id: number, score: number, layers: readonly HeadLayer[]): Candidate {
+  let at = id;
+  for (const head of layers) {
+    const { anchors, rows, columns, classCount } = head;
+    const valueCount = rows * columns * anchors.length * classCount;
+    if (at < valueCount) {
+      return { head, place: Math.floor(at / classCount), classIndex: at % classCount, score };
+    }
+    at -= valueCount;
+  }
+  throw new RangeError(`there is no candidate ${id}`);
 }
 
 function scoredBox({ head, place, classIndex, score }: Candidate): ScoredBox {
@@ -94,25 +104,37 @@ function likelyAnchors(minScore: number) {
   };
 }
 
-/** Classes other than the background whose probability, by softmax, is above `minScore`. */
-function* classesAbove(minScore: number, logits: Float32Array) {
-  const highest = logits.reduce((max, logit) => Math.max(max, logit), -Infinity);
-  const sum = logits.reduce((total, logit) => total + Math.exp(logit - highest), 0);
+interface Offering {
+  readonly minScore: number;
+  readonly offer: (classIndex: number, score: number) => void;
+}
+
+/** Offers the classes other than the background whose probability, by softmax, is above `minScore`. */
+function offerClasses(logits: Float32Array, { minScore, offer }: Offering): void {
+  let highest = Number.NEGATIVE_INFINITY;
+  for (const logit of logits) highest = Math.max(highest, logit);
+  let sum = 0;
+  for (const logit of logits) sum += Math.exp(logit - highest);
   for (let classIndex = 1; classIndex < logits.length; classIndex += 1) {
     const score = Math.exp((logits[classIndex] as number) - highest) / sum;
-    if (score > minScore) yield { classIndex, score };
+    if (score > minScore) offer(classIndex, score);
   }
 }
 
-/** Greedy suppression, class by class. @param boxes - best first */
-function withoutOverlaps(boxes: readonly ScoredBox[], threshold: number): readonly ScoredBox[] {
+/** Greedy suppression, class by class, until there are as many as are wanted. @param boxes - best first */
+function withoutOverlaps(
+  boxes: readonly ScoredBox[],
+  { iouThreshold, maxDetections }: SelectOptions,
+): readonly ScoredBox[] {
   const kept: ScoredBox[] = [];
-  for (const box of boxes) {
-    const isCovered = kept.some(
-      ({ classIndex, edges }) =>
-        classIndex === box.classIndex && intersectionOverUnion(edges, box.edges) >= threshold,
-    );
-    if (!isCovered) kept.push(box);
+  const keptOfClass = new Map<number, Edges[]>();
+  for (const { edges, ...box } of boxes) {
+    if (kept.length === maxDetections) break;
+    const ofClass = keptOfClass.get(box.classIndex) ?? [];
+    if (ofClass.some((each) => intersectionOverUnion(each, edges) >= iouThreshold)) continue;
+    keptOfClass.set(box.classIndex, ofClass);
+    ofClass.push(edges);
+    kept.push({ ...box, edges });
   }
   return kept;
 }

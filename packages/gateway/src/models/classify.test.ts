@@ -1,0 +1,86 @@
+import { float32Tensor, maxResultsPerPicture, type Score } from "@tensorgate/core";
+import { aCall, manualClock } from "@tensorgate/core/testing";
+import { expect, test } from "vitest";
+import { releases } from "./catalog.ts";
+import { classifier } from "./classify.ts";
+import { detector } from "./detect.ts";
+import { pictureDefaults } from "./options.ts";
+import { releaseFromOptions } from "./release.ts";
+
+const classCount = 50_000;
+const score: Score = async () => ({
+  model: { name: "wide", version: 1n },
+  outputs: new Map([
+    [
+      "scores",
+      float32Tensor(
+        [1, classCount],
+        Float32Array.from({ length: classCount }, (_, i) => i),
+      ),
+    ],
+  ]),
+});
+
+const parts = {
+  known: releases(
+    [
+      {
+        name: "wide",
+        input: { tensor: "images", kind: "encoded-image" as const },
+        output: { scores: { holds: "probabilities" as const } },
+        classCount,
+      },
+      { name: "boxes", family: "ssd-vgg" as const },
+    ].map(releaseFromOptions),
+  ),
+  score,
+  prepare: async () => ({
+    tensor: float32Tensor([1], new Float32Array(1)),
+    size: { widthPx: 1, heightPx: 1 },
+  }),
+  batchSizeOf: () => 1,
+  options: pictureDefaults,
+};
+const pictures = [{ bytes: new Uint8Array(1) }];
+
+test("as many labels as there may be come best first, of however many classes", async () => {
+  const classify = classifier(parts, manualClock());
+
+  const { results } = await classify(
+    { modelSpec: { name: "wide" }, pictures, topK: maxResultsPerPicture },
+    aCall(),
+  );
+
+  const [result] = results;
+  const labels = result?.ok ? result.value : [];
+  expect(labels).toHaveLength(maxResultsPerPicture);
+  expect(labels[0]).toMatchObject({ index: classCount - 1 });
+});
+
+test.each([0, 1.5, maxResultsPerPicture + 1, 2 ** 31 - 1, Number.NaN])(
+  "a count of %d is refused before anything is scored",
+  async (count) => {
+    const classify = classifier(parts, manualClock());
+    const detect = detector(parts, manualClock());
+    const wanted = {
+      reason: "invalid-request",
+      message: expect.stringContaining("from 1 to 1024"),
+    };
+
+    await expect(
+      classify({ modelSpec: { name: "wide" }, pictures, topK: count }, aCall()),
+    ).rejects.toMatchObject({ ...wanted, field: "topK" });
+    for (const field of ["maxDetections", "maxCandidates"]) {
+      await expect(
+        detect({ modelSpec: { name: "boxes" }, pictures, [field]: count }, aCall()),
+      ).rejects.toMatchObject({ ...wanted, field });
+    }
+  },
+);
+
+test("a minScore that is no number is refused", async () => {
+  const classify = classifier(parts, manualClock());
+  const request = { modelSpec: { name: "wide" }, pictures, minScore: Number.NaN };
+
+  await expect(classify(request, aCall())).rejects.toMatchObject({ field: "minScore" });
+});

@@ -51,7 +51,10 @@ export interface ReplicaChange extends StateChange {
   readonly alias: string;
 }
 
-/** What a gateway is handed beside its configuration. */
+/**
+ * What a gateway is handed beside its configuration. Callbacks may throw or reject: that fails no call, and is reported
+ * to `onInternalError` under the name of what failed (`call`, `certificates`, `replica`, `telemetry`).
+ */
 export interface GatewayParts {
   /** Page to serve at `/`. */
   readonly console?: ConsoleFiles;

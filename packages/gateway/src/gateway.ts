@@ -1,12 +1,13 @@
 import { metrics, trace } from "@opentelemetry/api";
-import { type GatewayStatus, InternalError, keptWithin, type Score } from "@tensorgate/core";
+import { type GatewayStatus, guardedCallback, keptWithin, type Score } from "@tensorgate/core";
 import { decoderDefaults, decoderPool } from "@tensorgate/imaging";
 import { type AccessOptions, reloadFaults } from "./config/access.ts";
 import { changedSections } from "./config/changed-sections.ts";
 import { ConfigError } from "./config/config-error.ts";
 import type { GatewayOptions, PoolOptions } from "./config/gateway-options.ts";
 import { checkedOptions } from "./config/parse-config.ts";
-import type { Gateway, GatewayParts, ReplicaChange } from "./gateway-api.ts";
+import type { Gateway, GatewayParts } from "./gateway-api.ts";
+import { hostCallbacks } from "./host-callbacks.ts";
 import { type Authenticate, authentication } from "./inbound/authentication.ts";
 import { callOpener } from "./inbound/call-context.ts";
 import { catalogRest } from "./inbound/catalog-rest.ts";
@@ -72,7 +73,8 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   const listen = { ...listenDefaults, ...settings.listen };
   const requests = { ...requestDefaults, ...settings.requests };
   const probing = { ...routingDefaults, ...settings.routing };
-  const onInternalError = parts.onInternalError ?? (() => {});
+  const host = hostCallbacks(parts);
+  const { onInternalError } = host;
   const builtMs = clock.nowMs();
   const meter = (parts.meterProvider ?? metrics).getMeter("tensorgate", version);
 
@@ -85,15 +87,6 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     has: (name) => current.known.has(name),
   };
 
-  /** Whoever is told of replicas must not be able to end the routing of calls. */
-  function tellHost(change: ReplicaChange): void {
-    try {
-      parts.onReplica?.(change);
-    } catch (thrown) {
-      onInternalError(new InternalError(thrown), "replica");
-    }
-  }
-
   // upstream: every replica, and which versions of its models it has
   const upstream = replicas(settings.pools, {
     options: settings.upstream ?? {},
@@ -105,7 +98,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
 
   // routing: which region and which replica, when, and another one when that fails
   const aliasOf = replicaAliases();
-  const countChange = replicaChangeCounter(meter);
+  const countChange = guardedCallback(replicaChangeCounter(meter), host.onTelemetryFailure);
   const whenReady = waitingRoom(() => canServeAll(routed.status(), onDevices.isDevice));
   const routed = router({
     settings: dispatcherSettings(settings.routing ?? {}, {
@@ -126,7 +119,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
       if (change.to !== "ready") upstream.refresh(change.replicaId);
       whenReady.look();
       countChange(change);
-      tellHost({ ...change, alias: aliasOf(change.region, change.replicaId) });
+      host.onReplica({ ...change, alias: aliasOf(change.region, change.replicaId) });
     },
     devicesOf: (model, residency) => onDevices.devicesOf(model, residency),
     ...{ aliasOf, clock },
@@ -225,7 +218,8 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
       waiting: () => routed.status().pools,
     },
     isKnownModel: known.has,
-    onCall: parts.onCall ?? (() => {}),
+    onCall: host.onCall,
+    onFailure: host.onTelemetryFailure,
     clock,
   });
   const calls = {
@@ -270,7 +264,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   });
   const crossSite = { ...crossSiteDefaults, ...settings.crossSite };
   const guarded = crossSiteGuard({ options: crossSite, host: listen.host, next: rpc });
-  const { onCertificates = () => {} } = parts;
+  const { onCertificates } = host;
   const door = listener({ listen, requests, onRequest: guarded, onCertificates, clock });
   let port = listen.port;
 

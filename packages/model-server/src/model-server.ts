@@ -1,5 +1,5 @@
 import { Server } from "@grpc/grpc-js";
-import type { Clock } from "@tensorgate/core";
+import { type Clock, guardedCallback } from "@tensorgate/core";
 import { decoderDefaults, decoderPool } from "@tensorgate/imaging";
 import { grpcCode, ServingError } from "@tensorgate/tf-serving";
 import { type FaultOptions, faultsText } from "./faults/fault-options.ts";
@@ -40,19 +40,21 @@ export async function startModelServer(
   clock: Clock = systemClock,
 ): Promise<ModelServer> {
   const settings = { ...modelServerDefaults, ...options };
-  const { host, port, dialect, roundTripMs, device, serviceMs, onWarning } = settings;
+  const { host, port, dialect, roundTripMs, device, serviceMs } = settings;
+  const onWarning = guardedCallback(settings.onWarning);
+  const onLoaded = guardedCallback(settings.onLoaded);
   assertLanes(options.lanes, serviceMs);
   const isExclusive = device.kind === "exclusive";
   const warn = (faultOptions: FaultOptions) => {
     const text = faultsText(faultOptions);
-    if (text !== undefined) onWarning?.(text);
+    if (text !== undefined) onWarning(text);
   };
   const faults = faultSwitch(settings.faults);
   warn(settings.faults);
   const decoders = decoderPool({
     options: decoderDefaults,
     clock: systemClock,
-    onStartFailure: ({ cause }) => onWarning?.(`a decoder could not be started: ${cause}`),
+    onStartFailure: ({ cause }) => onWarning(`a decoder could not be started: ${cause}`),
   });
   const models = modelHost({
     plan: isExclusive ? planForDevice : planForMemory,
@@ -66,7 +68,7 @@ export async function startModelServer(
       : 0,
     warmsUp: isExclusive,
     beforeLoad: faults.beforeLoad,
-    onLoaded: ({ name, version }) => options.onLoaded?.({ name, version }),
+    onLoaded: ({ name, version }) => onLoaded({ name, version }),
   });
   const closeModels = async () => {
     await Promise.all([models.close(), decoders.close()]);
@@ -76,7 +78,7 @@ export async function startModelServer(
       sources: [options.models].flat(),
       reloadFolders: settings.reloadFolders,
       load: (folder) => loadModel(folder, { ...settings, preprocess: decoders.preprocess }),
-      onProgress: options.onProgress,
+      onProgress: guardedCallback(options.onProgress),
     });
     await models.start(firstModels(known.atStart, device));
     if (settings.engine === "onnx") decoders.warm();

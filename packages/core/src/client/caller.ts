@@ -1,4 +1,5 @@
 import type { ClockAndRandom } from "../clock.ts";
+import { guardedCallback } from "../guarded-callback.ts";
 import { ScoringError } from "../scoring-error.ts";
 import { headersFrom } from "./call-headers.ts";
 import { limitsFrom } from "./call-limits.ts";
@@ -51,7 +52,9 @@ export type Call = <Message>(asked: Asked<Message>) => Promise<Answered<Message>
 
 /** Makes calls: attempts, their deadline, who calls, and what is known of the answer. */
 export function caller(parts: CallerParts): Call {
-  const { budget, clockAndRandom, onEvent = () => {} } = parts;
+  const { budget, clockAndRandom } = parts;
+  // A listener changes nothing of what it listens to.
+  const onEvent = guardedCallback(parts.onEvent);
   const { clock } = clockAndRandom;
 
   return async ({ method, model, options, ask, wireFacts = () => ({}) }) => {

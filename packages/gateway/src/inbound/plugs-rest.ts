@@ -30,8 +30,9 @@ export function plugsRest(plugs: RegionPlugs): readonly RestRoute[] {
       method: "POST",
       path: "/demo/regions/{region}/unplug",
       errorReply: problemReply,
-      answer: (_exchange, { region = "" }) => {
-        plugs.unplug(known(region));
+      answer: async (_exchange, { region = "" }) => {
+        // It may be asynchronous: what it rejects with is this call's failure.
+        await plugs.unplug(known(region));
         return answer();
       },
     },

@@ -1,5 +1,6 @@
 import {
   type Context,
+  INVALID_SPAN_CONTEXT,
   isSpanContextValid,
   type Meter,
   ROOT_CONTEXT,
@@ -9,7 +10,14 @@ import {
   type Tracer,
   trace,
 } from "@opentelemetry/api";
-import type { CallWatch, Clock, ScoringError, WatchCall } from "@tensorgate/core";
+import type {
+  CallWatch,
+  Clock,
+  ScoringError,
+  WatchCall,
+  WatchedAttempt,
+  WatchedEnd,
+} from "@tensorgate/core";
 import { type CallRecord, callRecord } from "./call-record.ts";
 import { type Gauges, type Instruments, instruments } from "./instruments.ts";
 import { formatTraceparent, parseTraceparent } from "./traceparent.ts";
@@ -19,6 +27,8 @@ export interface TelemetryParts {
   readonly tracer: Tracer;
   readonly gauges: Gauges;
   readonly onCall: (record: CallRecord) => void;
+  /** Called with what an instrument or a span of the host's threw: it fails no call. */
+  readonly onFailure: (thrown: unknown) => void;
   /** What callers invent must not become a label of its own. */
   readonly isKnownModel: (name: string) => boolean;
   readonly clock: Clock;
@@ -30,52 +40,81 @@ export interface TelemetryParts {
  */
 export function telemetry(parts: TelemetryParts): WatchCall {
   const meters = instruments(parts.meter, parts.gauges);
-  const { tracer, onCall, isKnownModel, clock } = parts;
+  const { tracer, onCall, onFailure, isKnownModel, clock } = parts;
+
+  /** Instruments and spans are the host's own, and may throw. */
+  function attempted<Result>(work: () => Result, otherwise: Result): Result {
+    try {
+      return work();
+    } catch (thrown) {
+      onFailure(thrown);
+      return otherwise;
+    }
+  }
 
   return (start) => {
     const parent = parentContext(start.traceparent);
-    const span = tracer.startSpan(
-      start.operation,
-      { kind: SpanKind.SERVER, attributes: { "tensorgate.protocol": start.protocol } },
-      parent,
+    const attributes = { "tensorgate.protocol": start.protocol };
+    const span = attempted(
+      () => tracer.startSpan(start.operation, { kind: SpanKind.SERVER, attributes }, parent),
+      noSpan,
     );
     const context = trace.setSpan(parent, span);
-    const traceId = isSpanContextValid(span.spanContext()) ? span.spanContext().traceId : undefined;
+    const traceId = attempted(() => traceIdOf(span), undefined);
     let attempts = 0;
-    meters.callsInFlight.add(1);
+    attempted(() => meters.callsInFlight.add(1), undefined);
+
+    function measure(end: WatchedEnd): void {
+      const { error, model, region, askedModel = "" } = end;
+      const attributes = {
+        protocol: start.protocol,
+        model: model?.name ?? (isKnownModel(askedModel) ? askedModel : ""),
+        version: model ? String(model.version) : "",
+        region: region ?? "",
+        reason: error?.reason ?? "ok",
+      };
+      meters.callsInFlight.add(-1);
+      meters.calls.add(1, attributes);
+      meters.callDuration.record(end.durationMs / 1_000, attributes);
+      meters.receivedBytes.add(end.receivedBytes, { protocol: start.protocol });
+      if (span.isRecording()) {
+        span.setAttributes({
+          "tensorgate.model": attributes.model,
+          "tensorgate.version": attributes.version,
+          "tensorgate.region": attributes.region,
+          "tensorgate.request_id": start.requestId,
+        });
+      }
+      finish(span, error);
+    }
 
     return {
       attempt: (target) => {
         attempts += 1;
-        return watchedAttempt({ target, context, tracer, meters, clock });
+        const attempt = attempted(
+          () => watchedAttempt({ target, context, tracer, meters, clock }),
+          unwatchedAttempt,
+        );
+        return { ...attempt, end: (error) => attempted(() => attempt.end(error), undefined) };
       },
-      cached: (model, outcome) => meters.cacheRequests.add(1, { model, outcome }),
+      cached: (model, outcome) =>
+        attempted(() => meters.cacheRequests.add(1, { model, outcome }), undefined),
       end: (end) => {
-        const { error, model, region, askedModel = "" } = end;
-        const attributes = {
-          protocol: start.protocol,
-          model: model?.name ?? (isKnownModel(askedModel) ? askedModel : ""),
-          version: model ? String(model.version) : "",
-          region: region ?? "",
-          reason: error?.reason ?? "ok",
-        };
-        meters.callsInFlight.add(-1);
-        meters.calls.add(1, attributes);
-        meters.callDuration.record(end.durationMs / 1_000, attributes);
-        meters.receivedBytes.add(end.receivedBytes, { protocol: start.protocol });
-        if (span.isRecording()) {
-          span.setAttributes({
-            "tensorgate.model": attributes.model,
-            "tensorgate.version": attributes.version,
-            "tensorgate.region": attributes.region,
-            "tensorgate.request_id": start.requestId,
-          });
-        }
-        finish(span, error);
+        attempted(() => measure(end), undefined);
         onCall(callRecord({ start, end, attempts, traceId }));
       },
     };
   };
+}
+
+/** Stands in for a span that could not be started. */
+const noSpan: Span = trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
+
+const unwatchedAttempt: WatchedAttempt = { end: () => {} };
+
+function traceIdOf(span: Span): string | undefined {
+  const context = span.spanContext();
+  return isSpanContextValid(context) ? context.traceId : undefined;
 }
 
 interface AttemptParts {

@@ -16,6 +16,7 @@ import {
   decoderProcesses,
   type StartDecoder,
 } from "./decoder-child.ts";
+import { emptySlot, type Job, release, type Slot, setTimeLimit } from "./decoder-slot.ts";
 import { createFairQueue, type Turn } from "./fair-queue.ts";
 import type { DecoderOptions } from "./options.ts";
 import { createStartBackoff } from "./start-backoff.ts";
@@ -57,26 +58,14 @@ const maxDeaths = 2;
 /** Decoders that may end before they take a picture until it is given up, through no fault of its own. */
 const maxReturns = 4;
 
-/** Pictures that are expected to take longer, in milliseconds, leave one decoder to the others. */
+/**
+ * Pictures that are expected to take longer, in milliseconds, leave one decoder to the others; and so do those of a caller
+ * whose last one did.
+ */
 const longDecodeMs = 1_000;
 
-interface Job {
-  readonly request: DecodeRequest;
-  readonly resolve: (outcome: DecodeOutcome) => void;
-  readonly reject: (error: unknown) => void;
-  deathCount: number;
-  returnCount: number;
-}
-
-interface Slot {
-  child: DecoderChild | undefined;
-  /** Whether the child has begun. */
-  isReady: boolean;
-  turn: Turn<Job> | undefined;
-  /** When the child took the picture; undefined until then. */
-  takenMs: number | undefined;
-  timer: Disposable | undefined;
-}
+/** Callers that are remembered for that. */
+const maxSlowCallers = 1_000;
 
 /**
  * libvips reads formats that were made by strangers, in C. A picture that makes it crash takes one of these
@@ -84,30 +73,26 @@ interface Slot {
  */
 export function decoderPool(parts: DecoderPoolParts): DecoderPool {
   const { options, clock, start = decoderProcesses(), costOf = requestCostMs } = parts;
-  const slots = Array.from(
-    { length: options.processes },
-    (): Slot => ({
-      child: undefined,
-      isReady: false,
-      turn: undefined,
-      takenMs: undefined,
-      timer: undefined,
-    }),
-  );
+  const slots = Array.from({ length: options.processes }, emptySlot);
+  const timeLimit = { limitMs: options.timeoutMs, clock };
   const queue = createFairQueue<Job>(options);
   const backoff = createStartBackoff();
   let lastFailure: ScoringError | undefined;
   let isClosed = false;
 
-  const isLong = (turn: Turn<Job> | undefined) => turn !== undefined && turn.costMs > longDecodeMs;
+  /** Callers whose last picture took long, whatever it was expected to take. */
+  const slowCallers = new Set<string>();
+
+  const isLong = ({ costMs, callerKey }: Turn<Job>) =>
+    costMs > longDecodeMs || slowCallers.has(callerKey);
 
   function pump(): void {
     for (const slot of slots) {
       if (slot.turn || isClosed) continue;
       if (!slot.child && !backoff.mayStart(clock.nowMs())) continue;
-      const longCount = slots.filter((each) => isLong(each.turn)).length;
+      const longCount = slots.filter((each) => each.turn && isLong(each.turn)).length;
       const mayBeLong = longCount < Math.max(1, slots.length - 1);
-      const turn = queue.take(mayBeLong ? Number.POSITIVE_INFINITY : longDecodeMs);
+      const turn = queue.take((each) => mayBeLong || !isLong(each));
       if (!turn) return;
       run(slot, turn);
     }
@@ -119,7 +104,7 @@ export function decoderPool(parts: DecoderPoolParts): DecoderPool {
 
   function run(slot: Slot, turn: Turn<Job>): void {
     slot.turn = turn;
-    slot.timer = clock.setTimer(options.timeoutMs, () => slot.child?.kill());
+    setTimeLimit(slot, timeLimit, () => slot.child?.kill());
     slot.child ??= started(slot);
     slot.child.ask(turn.job.request);
   }
@@ -152,29 +137,26 @@ export function decoderPool(parts: DecoderPoolParts): DecoderPool {
     const { turn } = slot;
     if (!turn) return;
     slot.takenMs = clock.nowMs();
-    slot.timer?.[Symbol.dispose]();
-    slot.timer = clock.setTimer(options.timeoutMs, () => {
+    setTimeLimit(slot, timeLimit, () => {
       turn.job.reject(tookTooLong(options.timeoutMs));
       turn.job.deathCount = maxDeaths;
       slot.child?.kill();
     });
   }
 
-  function release(slot: Slot): Turn<Job> | undefined {
-    const { turn } = slot;
-    slot.timer?.[Symbol.dispose]();
-    slot.turn = undefined;
-    slot.takenMs = undefined;
-    slot.timer = undefined;
-    return turn;
-  }
-
   const tookMs = ({ takenMs }: Slot) => (takenMs === undefined ? 0 : clock.nowMs() - takenMs);
+
+  function settle(turn: Turn<Job>, took: number): void {
+    queue.settle(turn, took);
+    if (took > longDecodeMs) slowCallers.add(turn.callerKey);
+    else slowCallers.delete(turn.callerKey);
+    if (slowCallers.size > maxSlowCallers) slowCallers.clear();
+  }
 
   function answered(slot: Slot, reply: DecodeReply): void {
     const took = tookMs(slot);
     const turn = release(slot);
-    if (turn) queue.settle(turn, took);
+    if (turn) settle(turn, took);
     if (reply.kind === "refused") turn?.job.reject(refusedError(reply.error));
     else turn?.job.resolve(reply);
     if (reply.heldBytes > options.maxMemoryBytes) {
@@ -193,7 +175,7 @@ export function decoderPool(parts: DecoderPoolParts): DecoderPool {
     if (turn) {
       if (takenMs === undefined) returned(turn, end);
       else died(turn);
-      queue.settle(turn, took);
+      settle(turn, took);
     }
     pump();
   }
@@ -207,14 +189,19 @@ export function decoderPool(parts: DecoderPoolParts): DecoderPool {
   /** The decoder is gone, and the picture never came to it. */
   function returned(turn: Turn<Job>, end: DecoderEnd): void {
     turn.job.returnCount += 1;
-    if (turn.job.returnCount < maxReturns && !isClosed) queue.putBack(turn);
+    if (turn.job.returnCount < maxReturns && !isClosed) putBack(turn);
     else turn.job.reject(noDecoder(end));
   }
 
   function died(turn: Turn<Job>): void {
     turn.job.deathCount += 1;
-    if (turn.job.deathCount < maxDeaths && !isClosed) queue.putBack(turn);
+    if (turn.job.deathCount < maxDeaths && !isClosed) putBack(turn);
     else turn.job.reject(endedItsDecoder());
+  }
+
+  /** A caller who has gone wants it no more. */
+  function putBack(turn: Turn<Job>): void {
+    if (!turn.job.signal.aborted) queue.putBack(turn);
   }
 
   async function decode(request: DecodeRequest, call: DecodeCall): Promise<DecodeOutcome> {
@@ -226,6 +213,7 @@ export function decoderPool(parts: DecoderPoolParts): DecoderPool {
       const stopListening = () => signal.removeEventListener("abort", onAbort);
       const job: Job = {
         request,
+        signal,
         resolve: (outcome) => {
           stopListening();
           resolve(outcome);

@@ -1,6 +1,7 @@
 import type { Preprocessing } from "@tensorgate/core";
 import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
+import type { DecoderEvents } from "./decoder-child.ts";
 import { decoderPool } from "./decoder-pool.ts";
 import { type DecoderOptions, decoderDefaults } from "./options.ts";
 
@@ -105,6 +106,52 @@ test("long decodes leave one decoder to the others", async () => {
   await good;
 
   expect([...atWork]).toEqual(["long 1"]);
+});
+
+test("a caller whose pictures take longer than expected leaves one decoder to the others, too", async () => {
+  const { ask, clock, atWork } = simulatedPool({ processes: 2 });
+  for (const name of ["1", "2", "3", "4"]) {
+    void ask("a", { name: `understated ${name}`, expectedMs: 10, tookMs: 3_000 });
+  }
+  await pass(clock, 3_100);
+
+  expect(atWork.size).toBe(1);
+});
+
+test("a reply that came while the event loop stood still counts", async () => {
+  const late: (() => void)[] = [];
+  const clock = {
+    nowMs: () => 0,
+    setTimer: (_: number, wake: () => void) => {
+      late.push(wake);
+      return { [Symbol.dispose]: () => {} };
+    },
+  };
+  const told: DecoderEvents[] = [];
+  let killCount = 0;
+  const pool = decoderPool({
+    options: decoderDefaults,
+    clock,
+    costOf: () => 1,
+    start: (events) => {
+      told.push(events);
+      const kill = () => {
+        killCount += 1;
+      };
+      return { processId: 1, ended: Promise.resolve(), ask: () => {}, kill };
+    },
+  });
+  const call = { signal: new AbortController().signal };
+  const asked = pool.preprocess(new Uint8Array(1), preprocessing, { maxPixels: 1 }, call);
+  told[0]?.onReady();
+  told[0]?.onTaken();
+
+  // When the loop turns again, the timer comes before the message.
+  late.at(-1)?.();
+  told[0]?.onReply({ kind: "tensor", shape: [1], values: new Float32Array(1), heldBytes: 0 });
+
+  await expect(asked).resolves.toMatchObject({ shape: [1] });
+  expect(killCount).toBe(0);
 });
 
 test("a caller who floods is refused, with when to come again, and another is not", async () => {

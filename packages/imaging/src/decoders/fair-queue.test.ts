@@ -12,7 +12,7 @@ function turnOf(callerKey: string, costMs: number, arrivedMs = 0): Turn<string> 
 function order(queue: ReturnType<typeof createFairQueue<string>>): readonly string[] {
   const callers: string[] = [];
   for (;;) {
-    const turn = queue.take(Number.POSITIVE_INFINITY);
+    const turn = queue.take();
     if (!turn) return callers;
     callers.push(turn.callerKey);
     queue.settle(turn, turn.costMs);
@@ -23,8 +23,8 @@ test("one caller's jobs come as they arrived", () => {
   const queue = createFairQueue<number>(roomy);
   for (const job of [1, 2, 3]) queue.push({ job, callerKey: "a", costMs: 10, arrivedMs: job });
 
-  expect([1, 2, 3].map(() => queue.take(Number.POSITIVE_INFINITY)?.job)).toEqual([1, 2, 3]);
-  expect(queue.take(Number.POSITIVE_INFINITY)).toBeUndefined();
+  expect([1, 2, 3].map(() => queue.take()?.job)).toEqual([1, 2, 3]);
+  expect(queue.take()).toBeUndefined();
 });
 
 test("callers take turns by what their jobs cost, not by how many they are", () => {
@@ -46,7 +46,7 @@ test("what a job really took is charged to its caller", () => {
   }
   let understatedCount = 0;
   for (let count = 0; count < 20; count += 1) {
-    const turn = queue.take(Number.POSITIVE_INFINITY) as Turn<string>;
+    const turn = queue.take() as Turn<string>;
     if (turn.callerKey === "understated") understatedCount += 1;
     queue.settle(turn, turn.callerKey === "understated" ? 1_000 : 1);
   }
@@ -61,19 +61,21 @@ test("a small job of a caller passes its large ones, which wait no longer than s
   queue.push(turnOf("a", 1, 50));
   queue.push(turnOf("a", 2, 5_000));
 
-  const jobs = [1, 2, 3].map(() => queue.take(Number.POSITIVE_INFINITY)?.job);
+  const jobs = [1, 2, 3].map(() => queue.take()?.job);
 
   expect(jobs).toEqual(["a1", "a100", "a2"]);
 });
 
-test("jobs of more than is asked for are passed over", () => {
+test("jobs that may not be taken are passed over", () => {
   const queue = createFairQueue<string>(roomy);
   queue.push(turnOf("a", 100));
   queue.push(turnOf("b", 10, 1));
 
-  expect(queue.take(50)?.job).toBe("b10");
-  expect(queue.take(50)).toBeUndefined();
-  expect(queue.take(100)?.job).toBe("a100");
+  const isSmall = ({ costMs }: Turn<string>) => costMs <= 50;
+
+  expect(queue.take(isSmall)?.job).toBe("b10");
+  expect(queue.take(isSmall)).toBeUndefined();
+  expect(queue.take()?.job).toBe("a100");
 });
 
 test("the job of the caller with the most makes way for another caller's", () => {
@@ -106,11 +108,11 @@ test("what was removed is not taken, and what was put back is", () => {
 
   expect(queue.remove(first)).toBe(true);
   expect(queue.remove(first)).toBe(false);
-  const taken = queue.take(10) as Turn<string>;
+  const taken = queue.take() as Turn<string>;
   queue.putBack(taken);
   queue.settle(taken, 5);
 
-  expect(queue.take(10)).toBe(second);
+  expect(queue.take()).toBe(second);
   expect(queue.waitingCount).toBe(0);
 });
 
@@ -118,7 +120,7 @@ test("ten thousand callers, one after the other, leave nothing behind that holds
   const queue = createFairQueue<string>(roomy);
   for (let count = 0; count < 10_000; count += 1) {
     queue.push(turnOf(`caller ${count}`, 1 + (count % 7), count));
-    const turn = queue.take(Number.POSITIVE_INFINITY) as Turn<string>;
+    const turn = queue.take() as Turn<string>;
     queue.settle(turn, 10);
   }
 
@@ -167,7 +169,7 @@ function waitsOfModest(floods: readonly Flood[], { workers, pauseMs, costMs }: M
       nextModestMs = Number.POSITIVE_INFINITY;
     }
     while (running.length < workers) {
-      const turn = queue.take(Number.POSITIVE_INFINITY);
+      const turn = queue.take();
       if (!turn) break;
       const flood = floods.find((_, index) => turn.callerKey === `flood ${index}`);
       const tookMs = turn.costMs * (flood?.factor ?? 1);

@@ -29,8 +29,8 @@ export interface FairQueue<Job> {
   push(turn: Turn<Job>): Turn<Job> | undefined;
   /** Puts one back whose turn was for nothing. */
   putBack(turn: Turn<Job>): void;
-  /** @param maxCostMs - jobs of more are passed over */
-  take(maxCostMs: number): Turn<Job> | undefined;
+  /** @param mayTake - whether it may be a job's turn; others are passed over */
+  take(mayTake?: (turn: Turn<Job>) => boolean): Turn<Job> | undefined;
   /** @param tookMs - what one that was taken really took */
   settle(turn: Turn<Job>, tookMs: number): void;
   /** @returns whether it was there */
@@ -129,11 +129,11 @@ export function createFairQueue<Job>(limits: FairQueueLimits): FairQueue<Job> {
       return last;
     },
     putBack: enqueue,
-    take: (maxCostMs) => {
+    take: (mayTake = () => true) => {
       let next: { readonly share: Share<Job>; readonly turn: Turn<Job> } | undefined;
       for (const share of shares.values()) {
         if (next && share.hadMs >= next.share.hadMs) continue;
-        const turn = share.waiting.find(({ costMs }) => costMs <= maxCostMs);
+        const turn = share.waiting.find(mayTake);
         if (turn) next = { share, turn };
       }
       if (!next) return undefined;

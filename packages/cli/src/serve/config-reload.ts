@@ -22,6 +22,17 @@ export interface ConfigReload {
   ifChanged(): void;
 }
 
+/**
+ * A file that is cut short while it is written may lose its keys, and is well formed all the same: a change that was
+ * only noticed does not open a gateway, which may be behind a proxy.
+ *
+ * @throws Error if `next` has no keys any more
+ */
+function assertKeysStay(inForce: GatewayOptions, next: GatewayOptions): void {
+  if (!inForce.keys?.length || next.keys?.length) return;
+  throw new Error("it has no keys any more: send SIGHUP if everybody may call from now on");
+}
+
 export function configReload({ file, read, gateway, initial, log }: ReloadParts): ConfigReload {
   let inForce = initial;
   /** What was wrong with it last. */
@@ -33,6 +44,7 @@ export function configReload({ file, read, gateway, initial, log }: ReloadParts)
       const isSame = isDeepStrictEqual(inForce, next);
       const wasWrong = complaint !== undefined;
       if (isSame && !isAsked && !wasWrong) return;
+      if (!isAsked) assertKeysStay(inForce, next);
       // The same text may name other keys and certificates by now.
       const { needRestart } = gateway.reload(next);
       const changes = configChanges(inForce, next);

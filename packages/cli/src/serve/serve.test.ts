@@ -190,3 +190,17 @@ test("what the gateway finds wrong itself leaves it as it was", () => {
 
   expect(said).toEqual([expect.stringMatching(/^warn: what was in force .*NOT_SET_1/)]);
 });
+
+test("a file that has lost its keys takes none away by itself, only when asked", () => {
+  const keys = [{ id: "app", sha256: "0".repeat(64), models: ["*"] }];
+  const { reload, next, said } = reloading({ ...initial, keys });
+  next.read = () => initial;
+
+  reload.ifChanged();
+  expect(said).toEqual([
+    expect.stringMatching(/stays in force: it has no keys any more: send SIGHUP/),
+  ]);
+  reload.now();
+
+  expect(said.slice(1)).toEqual(["t.yaml is taken: key app is gone"]);
+});

@@ -78,6 +78,8 @@ test("a collector that is gone keeps nobody from closing", async () => {
 
 test.each([
   { OTEL_TRACES_EXPORTER: "jaeger" },
+  { OTEL_EXPORTER_OTLP_TIMEOUT: "3000000000" },
+  { OTEL_BSP_SCHEDULE_DELAY: "soon" },
   { OTEL_TRACES_EXPORTER: "otlp", OTEL_TRACES_SAMPLER: "sometimes" },
   { OTEL_TRACES_EXPORTER: "otlp", OTEL_TRACES_SAMPLER_ARG: "2" },
 ])("%j is told as a mistake", (env) => {

@@ -26,6 +26,7 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from "@opentelemetry/sdk-trace";
+import { maxTimerDelayMs } from "@tensorgate/core";
 import { version } from "@tensorgate/gateway";
 import { CommandError } from "../command-error.ts";
 import { observeProcess } from "./process-metrics.ts";
@@ -47,6 +48,7 @@ export interface OpenTelemetry {
  * @see OpenTelemetry, "Environment Variable Specification"
  */
 export function openTelemetry(env: NodeJS.ProcessEnv = process.env): OpenTelemetry {
+  assertDurations(env);
   const prometheus = new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true });
   const readers: MetricReader[] = [prometheus];
   if (exports("METRICS", env)) {
@@ -73,6 +75,17 @@ export function openTelemetry(env: NodeJS.ProcessEnv = process.env): OpenTelemet
       await Promise.allSettled([meterProvider.shutdown(), tracerProvider?.shutdown()]);
     },
   };
+}
+
+/** @throws CommandError for a time that a timer does not take: it would be over at once */
+function assertDurations(env: NodeJS.ProcessEnv): void {
+  for (const [name, text = ""] of Object.entries(env)) {
+    if (!/^OTEL_\w+_(TIMEOUT|INTERVAL|DELAY)$/.test(name) || text === "") continue;
+    if (/^\d+$/.test(text) && Number(text) <= maxTimerDelayMs) continue;
+    throw new CommandError(
+      `${name} must be a whole number of milliseconds, ${maxTimerDelayMs} at most, not "${text}"`,
+    );
+  }
 }
 
 function exports(signal: "TRACES" | "METRICS", env: NodeJS.ProcessEnv): boolean {

@@ -23,6 +23,7 @@ export * from "./error-by-reason.ts";
 export * from "./float32.ts";
 export * from "./gateway-status.ts";
 export * from "./guarded-callback.ts";
+export * from "./json-body.ts";
 export * from "./layer.ts";
 export * from "./long-timer.ts";
 export * from "./model-catalog.ts";

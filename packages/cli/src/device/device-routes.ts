@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { createWorkBudget, parseJsonBody } from "@tensorgate/core";
 import {
   type Devices,
   SwapRefusedError,
@@ -8,7 +9,11 @@ import {
 import { type AdminCall, type AdminRoute, sendJson } from "../telemetry/admin-server.ts";
 
 /** Longest request, in bytes: a golden picture in base64 is most of it. */
-const mostBytes = 16_777_216;
+const maxBytes = 16_777_216;
+/** Pieces that a request may come in: each costs the same, however small. */
+const maxPieces = 8_192;
+/** Values and keys of a request; a thousand replicas are most of them. */
+const maxElements = 8_192;
 /** Between two signs of life while a device is silent for minutes, in milliseconds. */
 const aliveEveryMs = 15_000;
 
@@ -77,19 +82,22 @@ function reportOf(devices: Devices, id: string): SwapReport {
 
 /** @throws SwapRefusedError if it is too long or no JSON */
 async function jsonBody(request: IncomingMessage): Promise<unknown> {
-  const chunks: Buffer[] = [];
+  const pieces: Buffer[] = [];
   let byteCount = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    byteCount += chunk.length;
-    if (byteCount > mostBytes) {
-      throw new SwapRefusedError("invalid", `the request is longer than ${mostBytes} bytes`);
+  for await (const piece of request as AsyncIterable<Buffer>) {
+    byteCount += piece.length;
+    if (byteCount > maxBytes) {
+      throw new SwapRefusedError("invalid", `the request is longer than ${maxBytes} bytes`);
     }
-    chunks.push(chunk);
+    pieces.push(piece);
+    if (pieces.length > maxPieces) {
+      throw new SwapRefusedError("invalid", `the request comes in more than ${maxPieces} pieces`);
+    }
   }
   try {
-    return JSON.parse(Buffer.concat(chunks).toString("utf8"));
-  } catch {
-    throw new SwapRefusedError("invalid", "the request is no JSON");
+    return parseJsonBody(Buffer.concat(pieces), createWorkBudget(maxElements));
+  } catch (thrown) {
+    throw new SwapRefusedError("invalid", `the request is no JSON: ${(thrown as Error).message}`);
   }
 }
 

@@ -2,6 +2,7 @@ import {
   createWorkBudget,
   InvalidRequestError,
   type Picture,
+  parseJsonBody,
   ScoringError,
   TooLargeError,
   UnsupportedMediaError,
@@ -9,7 +10,6 @@ import {
 } from "@tensorgate/core";
 import type { Exchange } from "./exchange.ts";
 import { type FormPart, formParts } from "./reading/form-parts.ts";
-import { parseJsonBody } from "./reading/json-body.ts";
 
 export interface PictureBodyLimits {
   /** Longest body, in bytes. */
@@ -34,8 +34,8 @@ export async function picturesFromBody(
   const contentType = exchange.header("content-type") ?? "application/octet-stream";
   const mediaType = contentType.split(";", 1)[0]?.trim().toLowerCase() ?? "";
   const read = readerOf(mediaType);
-  // Base64 is text first, and bytes then.
-  const body = await exchange.body(limits.maxBodyBytes, read === picturesFromJson ? 3 : 1);
+  // JSON is the body, its text, a text for each picture, and then their bytes.
+  const body = await exchange.body(limits.maxBodyBytes, read === picturesFromJson ? 4 : 1);
   if (body.byteLength === 0) {
     throw new InvalidRequestError("the body is empty; it must hold a picture", {
       hint: "curl --data-binary @picture.jpg",

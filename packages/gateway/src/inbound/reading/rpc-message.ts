@@ -1,12 +1,12 @@
 import { type DescMessage, fromJsonString } from "@bufbuild/protobuf";
 import {
+  chargeJson,
   createWorkBudget,
   InvalidRequestError,
   ScoringError,
   type WorkBudget,
 } from "@tensorgate/core";
 import { createMessageScan } from "@tensorgate/tf-serving";
-import { chargeJson } from "./json-body.ts";
 
 /** What one message may cost. */
 export interface MessageLimits {

@@ -1,6 +1,6 @@
-import { createWorkBudget } from "@tensorgate/core";
 import { expect, test } from "vitest";
 import { chargeJson, parseJsonBody } from "./json-body.ts";
+import { createWorkBudget } from "./work-budget.ts";
 
 const parse = (text: string) => parseJsonBody(Buffer.from(text), createWorkBudget(16_384));
 

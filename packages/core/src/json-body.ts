@@ -1,4 +1,5 @@
-import { InvalidRequestError, type WorkBudget } from "@tensorgate/core";
+import { InvalidRequestError } from "./scoring-error.ts";
+import type { WorkBudget } from "./work-budget.ts";
 
 /** Deepest nesting of arrays and objects. */
 const maxDepth = 32;

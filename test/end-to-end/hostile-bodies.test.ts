@@ -308,3 +308,38 @@ test("a name like __proto__ among the tensors of a Predict reaches no prototype"
   expect(response.status).not.toBe(500);
   expect(({} as Record<string, unknown>)["dtype"]).toBeUndefined();
 });
+
+test.each([
+  { name: "empty WebP chunks", start: webpStart(), piece: Buffer.alloc(8) },
+  { name: "JPEG fill bytes", start: Buffer.from([0xff, 0xd8, 0xff]), piece: Buffer.from([0xff]) },
+  {
+    name: "JPEG restart markers",
+    start: Buffer.from([0xff, 0xd8, 0xff, 0xd0]),
+    piece: Buffer.from([0xff, 0xd0]),
+  },
+  {
+    name: "empty JPEG segments",
+    start: Buffer.from([0xff, 0xd8]),
+    piece: Buffer.from([0xff, 0xe1, 0, 2]),
+  },
+])("a little gzip that unpacks to 31 MiB of $name is refused by its header", async (each) => {
+  const picture = Buffer.concat([each.start, Buffer.alloc(31 * 2 ** 20, each.piece)]);
+
+  const response = await fetch(`${running.url}/v1/classify/shapes`, {
+    method: "POST",
+    headers: { "content-encoding": "gzip" },
+    body: gzipSync(picture),
+  });
+
+  expect(response.status).toBe(415);
+  expect(await response.json()).toMatchObject({
+    reason: "unsupported-media",
+    detail: expect.stringContaining("header has more than"),
+  });
+});
+
+/** The header chunk of an extended WebP that says that there is Exif somewhere. */
+function webpStart(): Buffer {
+  const start = Buffer.from("RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\x08\0\0\0", "latin1");
+  return Buffer.concat([start, Buffer.alloc(6, 9)]);
+}

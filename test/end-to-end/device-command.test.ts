@@ -189,6 +189,22 @@ describe("what changes nothing", () => {
     expect(rig.gateway.devices.swaps()).toEqual([]);
   });
 
+  test.each([
+    { name: "deep", body: '{"model":'.repeat(100_000), message: "nested deeper than 32" },
+    {
+      name: "of many values",
+      body: `[${"1,".repeat(100_000)}1]`,
+      message: "more than 8192 elements",
+    },
+    { name: "of many keys", body: `{${'"a":1,'.repeat(100_000)}"b":1}`, message: "8192 elements" },
+    { name: "long", body: " ".repeat(16_777_217), message: "longer than 16777216 bytes" },
+  ])("a request that is $name is refused before it is parsed", async ({ body, message }) => {
+    const response = await rig.post("/devices/swap", body);
+
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ error: expect.stringContaining(message) });
+  });
+
   test("metrics are for everybody, devices are asked for by the methods they have", async () => {
     expect((await rig.ask("/metrics", { headers: { origin: "https://app.example" } })).status).toBe(
       200,

@@ -16,6 +16,7 @@ export interface Exchange {
    * Reads the whole body.
    * @param copyCount - how often it will be in memory when it has been understood; 1 by default
    * @throws TooLargeError as soon as it is known to be longer than `maxBytes`
+   * @throws InvalidRequestError if it is not as long as declared, or coded for the transfer otherwise than in chunks
    * @throws UnsupportedMediaError if it is encoded in another way than gzip
    * @throws DeadlineExceededError if it comes too slowly
    * @throws OverloadedError if all requests together hold as much as they may
@@ -46,6 +47,7 @@ export function exchangeFrom(request: NodeRequest, { intake, gunzip }: ReadingPa
     query: new URLSearchParams(queryStart === -1 ? "" : url.slice(queryStart + 1)),
     header: (name) => headerOf(request, name),
     body: async (maxBytes, copyCount = 1) => {
+      assertTransferKnown(request);
       const isPacked = isGzip(request.headers["content-encoding"], "content-encoding");
       const declared = Number(request.headers["content-length"] ?? Number.NaN);
       if (declared > maxBytes) throw bodyTooLarge(maxBytes);
@@ -64,6 +66,16 @@ export function exchangeFrom(request: NodeRequest, { intake, gunzip }: ReadingPa
   }
 }
 
+/** @throws InvalidRequestError if the body is coded for the transfer otherwise than in chunks. @see RFC 9112, section 6.1 */
+function assertTransferKnown({ headers }: NodeRequest): void {
+  const coding = headers["transfer-encoding"]?.trim().toLowerCase() ?? "chunked";
+  if (coding === "chunked") return;
+  throw new InvalidRequestError(`the transfer coding "${coding.slice(0, 40)}" is not understood`, {
+    field: "transfer-encoding",
+    hint: "send it in chunks; what is packed says so in content-encoding",
+  });
+}
+
 /** A header by its lower-case name; one that came several times is joined by commas. */
 export function headerOf({ headers }: NodeRequest, name: string): string | undefined {
   const value = headers[name];
@@ -78,7 +90,10 @@ function readBody(request: NodeRequest, maxBytes: number, intake: Intake): Promi
     : createGrowingBuffer("exactly", declared);
 
   return new Promise((resolve, reject) => {
+    let isOver = false;
     const refuse = (error: unknown) => {
+      if (isOver) return;
+      isOver = true;
       request.off("data", onData);
       request.pause();
       whole.free();
@@ -95,16 +110,17 @@ function readBody(request: NodeRequest, maxBytes: number, intake: Intake): Promi
         refuse(thrown);
       }
     };
+    const onGone = () => refuse(new CancelledError("the caller went away"));
     intake.onFailure(refuse);
     request.on("data", onData);
     // node:http2 ends a cut upload as if it were whole: only the count and `aborted` tell.
     request.once("end", () => {
       intake.complete();
-      if (isCut(request)) return reject(new CancelledError("the caller went away"));
-      if (whole.byteLength < declared) return reject(notAsDeclared(whole.byteLength, declared));
+      if (isCut(request)) return onGone();
+      if (whole.byteLength < declared) return refuse(notAsDeclared(whole.byteLength, declared));
+      isOver = true;
       resolve(whole);
     });
-    const onGone = () => reject(new CancelledError("the caller went away"));
     request.once("error", onGone);
     request.once("close", () => {
       // Every request is closed at its end; an error has a stack, which costs more than all of this.

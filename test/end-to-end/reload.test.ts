@@ -173,10 +173,13 @@ test("a reload that would leave the bound address open is rejected whole", async
   const key = `tg_app_${"s".repeat(43)}`;
   const sha256 = createHash("sha256").update(key).digest("hex");
   const access = `listen: { host: 0.0.0.0 }\nkeys: [{ id: app, sha256: ${sha256}, models: ["*"] }]\n`;
-  await using serve = await startServe(configOf({ westeurope: [a.address] }) + access);
+  await using serve = await startServe(configOf({ westeurope: [a.address] }) + access, [
+    "--no-watch",
+  ]);
   const url = serve.url.replace("0.0.0.0", "127.0.0.1");
 
   serve.replace(`${configOf({ westeurope: [b.address] })}listen: { host: 127.0.0.1 }\n`);
+  serve.child.kill("SIGHUP");
   await serve.said.matching(/what was in force stays in force: [^\n]*\n {2}keys: 0\.0\.0\.0 stays/);
 
   expect(await classify(url)).toContain("unauthenticated");

@@ -8,6 +8,12 @@ import type { ScoringError } from "./scoring-error.ts";
  */
 export const maxResultsPerPicture = 1_024;
 
+/**
+ * Most labels or boxes that all pictures of a call together may ask for: their answer is written in one go where it goes by
+ * Connect or gRPC. Sixty-four pictures may ask for half of `maxResultsPerPicture` each.
+ */
+export const maxResultsPerCall = 32_768;
+
 /** An encoded picture, as the caller sent it. */
 export interface Picture {
   /** The caller's name for it; comes back with its result. */

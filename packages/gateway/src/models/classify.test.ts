@@ -41,7 +41,8 @@ const parts = {
   batchSizeOf: () => 1,
   options: pictureDefaults,
 };
-const pictures = [{ bytes: new Uint8Array(1) }];
+const picture = { bytes: new Uint8Array(1) };
+const pictures = [picture];
 
 test("as many labels as there may be come best first, of however many classes", async () => {
   const classify = classifier(parts, manualClock());
@@ -83,4 +84,24 @@ test("a minScore that is no number is refused", async () => {
   const request = { modelSpec: { name: "wide" }, pictures, minScore: Number.NaN };
 
   await expect(classify(request, aCall())).rejects.toMatchObject({ field: "minScore" });
+});
+
+test("what all pictures of a call ask for together has a limit", async () => {
+  const request = {
+    modelSpec: { name: "wide" },
+    pictures: Array.from({ length: 64 }, () => picture),
+  };
+  const classify = classifier(parts, manualClock());
+  const detect = detector(parts, manualClock());
+
+  const { results } = await classify({ ...request, topK: 512 }, aCall());
+  expect(results[0]?.ok && results[0].value.length).toBe(512);
+  await expect(classify({ ...request, topK: 513 }, aCall())).rejects.toMatchObject({
+    reason: "too-large",
+    field: "topK",
+    message: expect.stringContaining("the limit is 32768"),
+  });
+  await expect(
+    detect({ ...request, modelSpec: { name: "boxes" }, maxDetections: 513 }, aCall()),
+  ).rejects.toMatchObject({ reason: "too-large", field: "maxDetections" });
 });

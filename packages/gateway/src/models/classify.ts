@@ -9,6 +9,7 @@ import { imagenetLabels } from "@tensorgate/tf-serving";
 import type { Release } from "./release.ts";
 import {
   assertNumbers,
+  assertResultCount,
   outputNamed,
   type PictureTaskParts,
   pictureScorer,
@@ -38,6 +39,7 @@ export function classifier(parts: PictureTaskParts, clock: Clock): Classify {
       minScore: request.minScore ?? classifyDefaults.minScore,
     };
     assertSelection(selection);
+    assertResultCount(request, { field: "topK", perPicture: request.topK });
     return scorePictures(request, call, {
       release,
       filter: classScores.filter,

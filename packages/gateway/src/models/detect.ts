@@ -11,7 +11,12 @@ import {
 } from "@tensorgate/core";
 import type { PictureSize } from "@tensorgate/imaging";
 import type { Release } from "./release.ts";
-import { type PictureTaskParts, pictureScorer, taskNotOffered } from "./score-pictures.ts";
+import {
+  assertResultCount,
+  type PictureTaskParts,
+  pictureScorer,
+  taskNotOffered,
+} from "./score-pictures.ts";
 import type { Edges } from "./ssd/boxes.ts";
 import { headLayers } from "./ssd/head.ts";
 import { type ScoredBox, type SelectOptions, selectedBoxes } from "./ssd/select-boxes.ts";
@@ -24,6 +29,7 @@ export function detector(parts: PictureTaskParts, clock: Clock): Detect {
     const release = known.get(request.modelSpec.name);
     if (!release.tasks.includes("detect")) throw taskNotOffered("detect", release);
     const selection = selectionFrom(request, release);
+    assertResultCount(request, { field: "maxDetections", perPicture: request.maxDetections });
     return scorePictures(request, call, {
       release,
       filter: [],

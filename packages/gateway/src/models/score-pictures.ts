@@ -4,6 +4,7 @@ import {
   float32Values,
   InvalidRequestError,
   type ModelSpec,
+  maxResultsPerCall,
   NotSupportedError,
   type Picture,
   type PictureRequest,
@@ -200,6 +201,23 @@ function assertCount(count: number, maxPictures: number): void {
       hint: "send them in several calls",
     });
   }
+}
+
+/**
+ * Checks what a caller asks for on all pictures of a call together. What the model's own settings give is the operator's choice.
+ *
+ * @throws TooLargeError if it is more than one answer holds
+ */
+export function assertResultCount(
+  { pictures }: PictureRequest,
+  { field, perPicture }: { readonly field: string; readonly perPicture: number | undefined },
+): void {
+  const count = pictures.length * (perPicture ?? 0);
+  if (count <= maxResultsPerCall) return;
+  throw new TooLargeError(
+    `${pictures.length} pictures with a ${field} of ${perPicture} ask for ${count} results; the limit is ${maxResultsPerCall}`,
+    { field, hint: `give a smaller ${field}, or send the pictures in several calls` },
+  );
 }
 
 /**

@@ -14,7 +14,7 @@ const maxBytes = 1_000_000;
 function incoming(headers: Record<string, string>, facts: object = { complete: true }) {
   const emitter = Object.assign(new EventEmitter(), {
     headers,
-    url: "/v1/classify/shapes?topK=1",
+    url: "/v1/classify/shapes?topK=%31",
     method: "POST",
     readableEnded: false,
     pause: () => {},
@@ -31,6 +31,7 @@ function incoming(headers: Record<string, string>, facts: object = { complete: t
   const exchange = exchangeFrom(request, { intake, gunzip: gunzipper() });
   return {
     gate,
+    exchange,
     body: (copyCount?: number) => exchange.body(maxBytes, copyCount),
     send: (piece: Uint8Array) => emitter.emit("data", Buffer.from(piece)),
     end: () => {
@@ -147,4 +148,13 @@ test("a caller who goes away ends the reading", async () => {
   cut();
 
   await expect(whole).rejects.toMatchObject({ reason: "cancelled" });
+});
+
+test("a query is decoded when it is asked for, unless it is too long", () => {
+  const short = incoming({}).exchange;
+  const long = incoming({}, { url: `/livez?${"%41=&".repeat(1_000)}` }).exchange;
+
+  expect(short.query.get("topK")).toBe("1");
+  expect(long.path).toBe("/livez");
+  expect(() => long.query).toThrow(expect.objectContaining({ reason: "invalid-request" }));
 });

@@ -10,6 +10,7 @@ export interface Exchange {
   readonly method: string;
   /** Without the query; as it came, not decoded. */
   readonly path: string;
+  /** @throws InvalidRequestError if it is longer than 4,096 characters */
   readonly query: URLSearchParams;
   header(name: string): string | undefined;
   /**
@@ -41,10 +42,14 @@ export interface ReadingParts {
 export function exchangeFrom(request: NodeRequest, { intake, gunzip }: ReadingParts): Exchange {
   const url = request.url ?? "/";
   const queryStart = url.indexOf("?");
+  let query: URLSearchParams | undefined;
   return {
     method: request.method ?? "GET",
     path: queryStart === -1 ? url : url.slice(0, queryStart),
-    query: new URLSearchParams(queryStart === -1 ? "" : url.slice(queryStart + 1)),
+    get query() {
+      query ??= parseQuery(queryStart === -1 ? "" : url.slice(queryStart + 1));
+      return query;
+    },
     header: (name) => headerOf(request, name),
     body: async (maxBytes, copyCount = 1) => {
       assertTransferKnown(request);
@@ -64,6 +69,16 @@ export function exchangeFrom(request: NodeRequest, { intake, gunzip }: ReadingPa
     counted.gave(packed.capacity);
     return body;
   }
+}
+
+/** Longest query, in characters; decoding one costs far more than reading it. */
+const maxQueryLength = 4_096;
+
+function parseQuery(text: string): URLSearchParams {
+  if (text.length <= maxQueryLength) return new URLSearchParams(text);
+  throw new InvalidRequestError(`the query is longer than ${maxQueryLength} characters`, {
+    field: "query",
+  });
 }
 
 /** @throws InvalidRequestError if the body is coded for the transfer otherwise than in chunks. @see RFC 9112, section 6.1 */

@@ -21,17 +21,20 @@ function incoming(headers: Record<string, string>, facts: object = { complete: t
     ...facts,
   });
   const response = new EventEmitter();
+  const clock = manualClock();
   const request = emitter as unknown as NodeRequest;
   const gate = intakeGate({
     requests: { ...requestDefaults, maxBytesInFlight: 4_000_000 },
     listen: listenDefaults,
-    clock: manualClock(),
+    clock,
   });
   const intake = () => gate.open(request, response as unknown as NodeResponse, "whole");
   const exchange = exchangeFrom(request, { intake, gunzip: gunzipper() });
   return {
     gate,
     exchange,
+    clock,
+    isRead: () => emitter.listenerCount("data") > 0,
     body: (copyCount?: number) => exchange.body(maxBytes, copyCount),
     send: (piece: Uint8Array) => emitter.emit("data", Buffer.from(piece)),
     end: () => {
@@ -157,4 +160,28 @@ test("a query is decoded when it is asked for, unless it is too long", () => {
   expect(short.query.get("topK")).toBe("1");
   expect(long.path).toBe("/livez");
   expect(() => long.query).toThrow(expect.objectContaining({ reason: "invalid-request" }));
+});
+
+test("a body in pieces of a byte is refused long before its end", async () => {
+  const { body, send, isRead } = incoming({});
+  const whole = body();
+  whole.catch(() => {});
+  let pieceCount = 0;
+
+  for (; isRead() && pieceCount < maxBytes; pieceCount += 1) send(Buffer.alloc(1));
+
+  await expect(whole).rejects.toMatchObject({ reason: "too-large" });
+  expect(pieceCount).toBeLessThan(2_000);
+});
+
+test("a body that comes too slowly is read no further", async () => {
+  const { body, send, isRead, clock } = incoming({ "content-length": "100000" });
+  const whole = body();
+  whole.catch(() => {});
+  send(Buffer.alloc(1_000));
+
+  clock.advance(6_000);
+
+  await expect(whole).rejects.toMatchObject({ reason: "deadline-exceeded" });
+  expect(isRead()).toBe(false);
 });

@@ -10,11 +10,18 @@ const { values: flags } = parseArgs({
     seed: { type: "string" },
     target: { type: "string" },
     index: { type: "string" },
+    cost: { type: "boolean", default: false },
+    known: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
     help: { type: "boolean", short: "h", default: false },
   },
 });
 if (flags.help) {
   process.stdout.write(`npm run fuzz -- [--seconds 60] [--seed N] [--target NAME] [--index N]
+npm run fuzz -- --cost [--seconds 60] [--seed N] [--target PART-OF-A-NAME] [--known] [--json]
+
+--cost looks for the bodies that take most CPU and memory for their length, for every entry point;
+--known tries first what was found before.
 
 targets: ${targets.map(({ name }) => name).join(", ")}
 Every input is made of the seed and its index alone: --seed with --index runs one again.
@@ -23,6 +30,17 @@ Every input is made of the seed and its index alone: --seed with --index runs on
 }
 const seed = Number(flags.seed ?? Math.floor(Math.random() * 2 ** 31));
 const seconds = Number(flags.seconds);
+if (flags.cost) {
+  const { runCost } = await import("./cost/run-cost.ts");
+  const isWithin = await runCost({
+    seed,
+    seconds,
+    target: flags.target,
+    known: flags.known,
+    json: flags.json,
+  });
+  process.exit(isWithin ? 0 : 1);
+}
 const only = targets.find(({ name }) => name === flags.target);
 if ((flags.target !== undefined && !only) || !Number.isFinite(seconds) || !Number.isInteger(seed)) {
   process.stderr.write("fuzz: not understood; --help tells more\n");

@@ -14,7 +14,9 @@ import {
 } from "@tensorgate/tf-serving";
 import { samplePicture } from "../support/pictures.ts";
 import { http2Frame, http2Opening } from "../support/raw-http.ts";
-import { below, mutate, pick, type Random } from "./mutate.ts";
+import { large } from "./large-target.ts";
+import { mutate, pick, type Random } from "./mutate.ts";
+import { pictureSeeds } from "./picture-seeds.ts";
 import { type FuzzGateway, httpSend, rawSend } from "./send.ts";
 
 /** One way in for what strangers send. */
@@ -131,35 +133,6 @@ const codecs: readonly FuzzTarget[] = [
     parseConfig(bytes.toString("utf8"), "fuzz.yaml", () => "a\nb\n");
   }),
 ];
-
-function pictureSeeds(): readonly Buffer[] {
-  const boxes = "0000001c66747970617669660000000061766966";
-  const exif = "4d4d002a000000080001011200030000000100060000";
-  const tiff = `49492a00080000000300${"000103000100000003000000"}${"010103000100000002000000"}${"120103000100000006000000"}`;
-  return [
-    Buffer.from(`89504e470d0a1a0a0000000d49484452${"00000010".repeat(2)}0802000000`, "hex"),
-    Buffer.from("474946383961100010008000000000000000002c", "hex"),
-    Buffer.from("524946462400000057454250565038580a000000100000000f00000f0000", "hex"),
-    Buffer.from("52494646240000005745425056503820180000003001009d012a10001000", "hex"),
-    Buffer.from(`${boxes}6d696631000000f96d657461000000000000002168646c72`, "hex"),
-    Buffer.from("424d460000000000000036000000280000001000000010000000", "hex"),
-    // With an orientation of 6: a JPEG, a PNG and a WebP; then a TIFF.
-    Buffer.from(`ffd8ffe1001e457869660000${exif}ffc0000b080002000301011100`, "hex"),
-    Buffer.from(
-      `89504e470d0a1a0a0000000d4948445200000003000000020802000000000000000000001665584966${exif}`,
-      "hex",
-    ),
-    Buffer.from(
-      `524946460000002e57454250565038580a00000008000000020000010000455849461a000000${exif}`,
-      "hex",
-    ),
-    Buffer.from(tiff, "hex"),
-    Buffer.from(
-      `${boxes}6d6966316d696166${"000000306d65746100000000"}${"0000002469707270"}${"0000001c6970636f"}${"0000001469737065"}000000000000000300000002`,
-      "hex",
-    ),
-  ];
-}
 
 function framed(message: Uint8Array, flags: number): Buffer {
   const prefix = Buffer.alloc(5);
@@ -297,9 +270,13 @@ const listener: FuzzTarget = {
   run: (input, gateway) => rawSend(input, gateway, 1 + (input.bytes.length % 3)),
 };
 
-export const targets: readonly FuzzTarget[] = [...codecs, protocols, listener];
+const small: readonly FuzzTarget[] = [...codecs, protocols, listener];
+export const targets: readonly FuzzTarget[] = [...small, large];
+
+/** Of all inputs, so many are large: each takes as long as a hundred others. */
+const largeShare = 0.005;
 
 /** Draws which target comes next: codecs are quick, so they get more of them. */
 export function nextTarget(random: Random): FuzzTarget {
-  return targets[below(random, targets.length)] as FuzzTarget;
+  return random() < largeShare ? large : pick(random, small);
 }

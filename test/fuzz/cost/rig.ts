@@ -1,0 +1,180 @@
+import { createHash } from "node:crypto";
+import type { GatewayOptions } from "@tensorgate/gateway";
+import { buildBody, type Recipe } from "./body.ts";
+import type { CostTarget } from "./cost-target.ts";
+import { deliver, isWell } from "./deliver.ts";
+import { type Cost, type ProbeLimits, startMeasuredGateway } from "./measured-gateway.ts";
+import { key, restOrdinary, rpcOrdinary } from "./ordinary.ts";
+import { classCount, startUpstream } from "./upstream.ts";
+import { wideClassCount } from "./wide.ts";
+
+/** What a recipe cost at one length, beside an ordinary picture of that length. */
+export interface Measured {
+  readonly bytes: number;
+  readonly cost: Cost;
+  readonly ordinary: Cost;
+}
+
+export interface CostRig extends AsyncDisposable {
+  /** Measures a recipe; the picture beside it, `times` each in turns, and takes the least of each. */
+  measure(probe: Probe, times: number): Promise<Measured>;
+  /** What an ordinary picture of that length was once measured to cost at least. */
+  measureQuickly(probe: Probe): Promise<Measured>;
+}
+
+export interface Probe {
+  readonly target: CostTarget;
+  readonly recipe: Recipe;
+  readonly length: number;
+}
+
+/** From this length on memory is measured too, in bytes: below, it is lost in what the collector leaves. */
+export const largeBytes = 2 ** 20;
+
+/** A gateway with a model of each kind, in front of a replica and the gateway of another region. */
+function gatewayOptions(address: string): GatewayOptions {
+  const model = {
+    input: { tensor: "images", kind: "encoded-image", formats: ["jpeg", "png", "webp"] },
+    output: { scores: { holds: "probabilities" }, features: { holds: "features" } },
+  } as const;
+  const region = "westeurope";
+  return {
+    region,
+    listen: { port: 0, maxConnectionsPerAddress: 10_000 },
+    keys: [{ id: "a", sha256: createHash("sha256").update(key).digest("hex"), models: ["*"] }],
+    models: [
+      { ...model, name: "shapes", classCount },
+      { ...model, name: "far", classCount, output: { scores: { holds: "probabilities" } } },
+      {
+        ...model,
+        name: "wide",
+        classCount: wideClassCount,
+        output: { scores: { holds: "probabilities" } },
+      },
+    ],
+    pools: [
+      { model: "shapes", region, replicas: [address] },
+      { model: "wide", region, replicas: [address] },
+      { model: "far", region: "eastus", gateway: `http://${address}` },
+    ],
+    // What the gateway asks by itself must not be in the measure of something else.
+    routing: { probeIntervalMs: 3_600_000, maxEjectionMs: 250 },
+  };
+}
+
+/** A recipe whose replica is asked more rarely is not waited for longer than this often. */
+const maxGoodTries = 40;
+
+export async function startCostRig(limits: ProbeLimits): Promise<CostRig> {
+  const upstream = await startUpstream();
+  const gateway = await startMeasuredGateway(gatewayOptions(upstream.address), {
+    ...limits,
+    // The first calls are dear: nothing is compiled yet.
+    warmUp: async (door) => {
+      for (let time = 0; time < 80; time += 1) {
+        await deliver(restOrdinary(1_000), door, upstream);
+        await deliver(rpcOrdinary("application/grpc", false)(1_000), door, upstream);
+      }
+    },
+  });
+  const known = new Map<string, Cost>();
+
+  async function probe({ target, recipe, length }: Probe): Promise<{ bytes: number; cost: Cost }> {
+    const body = buildBody(recipe, Math.min(length, target.maxBytes));
+    const sent = target.send(body, recipe.site);
+    if (sent.reply) await untilWell(target);
+    const cost = await gateway.measure(
+      (door) => deliver(sent, door, upstream),
+      length >= largeBytes,
+    );
+    return { bytes: body.length, cost: cost.end === "answered" ? await checked(cost) : cost };
+  }
+
+  /** The listener must still accept, and answer. Looked at after what was dear. */
+  async function checked(cost: Cost): Promise<Cost> {
+    if (cost.cpuMs < 50) return cost;
+    for (let tries = 0; tries < maxGoodTries; tries += 1) {
+      if (await isWell(gateway.port(), restOrdinary(1_000))) return cost;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    await gateway.restart();
+    return { ...cost, end: "accepts nobody" };
+  }
+
+  /** A replica that misbehaved is left alone for a while, and then nothing would be asked of it. */
+  async function untilWell({ ordinary }: CostTarget): Promise<void> {
+    const { reply: _, ...sent } = ordinary(100, 1);
+    const usual = sent.path.includes("wide") ? restOrdinary(100) : sent;
+    for (let tries = 0; tries < maxGoodTries; tries += 1) {
+      if (await isWell(gateway.port(), usual)) return;
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+    await gateway.restart();
+  }
+
+  const unitLength = ({ unit }: Recipe) =>
+    unit.reduce((sum, { bytes }) => sum + bytes.length, 0) || 1;
+
+  async function measureOrdinary({ target, recipe, length }: Probe): Promise<Cost> {
+    const sent = target.ordinary(Math.min(length, target.maxBytes), unitLength(recipe));
+    const cost = await gateway.measure(
+      (door) => deliver(sent, door, upstream),
+      length >= largeBytes,
+    );
+    return { ...cost, cpuMs: cost.cpuMs * (sent.times ?? 1) };
+  }
+
+  function knownName({ target, recipe, length }: Probe): string {
+    const counted = target.countsMessages ? ` ${unitLength(recipe)}` : "";
+    return `${target.family} ${Math.min(length, target.maxBytes)}${counted}`;
+  }
+
+  async function measure(asked: Probe, times: number): Promise<Measured> {
+    let measured: Measured | undefined;
+    for (let time = 0; time < times; time += 1) {
+      const ordinary = await measureOrdinary(asked);
+      const { bytes, cost } = await probe(asked);
+      measured = {
+        bytes,
+        cost: measured ? least(measured.cost, cost) : cost,
+        ordinary: measured ? least(measured.ordinary, ordinary) : ordinary,
+      };
+      if (cost.end !== "answered") break;
+    }
+    return measured as Measured;
+  }
+
+  async function measureQuickly(asked: Probe): Promise<Measured> {
+    const name = knownName(asked);
+    let ordinary = known.get(name);
+    if (!ordinary) {
+      for (let time = 0; time < 4; time += 1) {
+        const cost = await measureOrdinary(asked);
+        ordinary = ordinary ? least(ordinary, cost) : cost;
+      }
+      known.set(name, ordinary as Cost);
+    }
+    return { ...(await probe(asked)), ordinary: ordinary as Cost };
+  }
+
+  return {
+    measure,
+    measureQuickly,
+    [Symbol.asyncDispose]: async () => {
+      await gateway[Symbol.asyncDispose]();
+      await upstream[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Of two measures of the same the lower one, in everything: what is above it is the machine's. */
+function least(one: Cost, other: Cost): Cost {
+  if (other.end !== "answered") return other;
+  if (one.end !== "answered") return one;
+  return {
+    cpuMs: Math.min(one.cpuMs, other.cpuMs),
+    memoryBytes: Math.min(one.memoryBytes, other.memoryBytes),
+    stallMs: Math.min(one.stallMs, other.stallMs),
+    end: "answered",
+  };
+}

@@ -64,7 +64,7 @@ test("a gateway whose replicas are all lost is not ready, and says so by health 
 
   expect(await readyz(running.url)).toEqual({
     status: 503,
-    text: "not ready: 0 of 1 pools can serve",
+    text: "not ready: 0 of 1 pools can serve; the last probe found: connection refused (1 replica)",
   });
   expect((await health.check({})).status).toBe(2);
   const refused = await post(running.url);

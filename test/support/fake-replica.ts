@@ -10,6 +10,7 @@ import {
   type PredictRequestParts,
   predictResponseSegments,
   readPredictRequest,
+  servingErrors,
   type TensorEncoding,
 } from "@tensorgate/tf-serving";
 
@@ -49,6 +50,8 @@ export interface FakeReplicaOptions {
     stream: http2.ServerHttp2Stream,
     headers: http2.IncomingHttpHeaders,
   ) => boolean;
+  /** Versions of any model that it has now; with `answer` it answers as the latest, or the one that is asked for. */
+  readonly versions?: () => readonly bigint[];
   /** How the values of its tensors are written. */
   readonly encoding?: TensorEncoding;
   /** Whether it answers nothing but `Predict`. */
@@ -62,11 +65,12 @@ export interface GrpcError {
   readonly message: string;
 }
 
-/** Says that version 1 of any model is there, and hands every `Predict` to the test. */
+/** Says that version 1 of any model is there, unless told otherwise, and hands every `Predict` to the test. */
 export async function startFakeReplica({
   tls,
   answer,
   intercept = () => false,
+  versions = () => [1n],
   encoding = "values",
   isPredictOnly = false,
   port = 0,
@@ -85,12 +89,15 @@ export async function startFakeReplica({
     stream.on("error", () => {});
     if (intercept(stream, headers)) return;
     if (answer && headers[":path"]?.endsWith("/Predict")) {
-      return answerPredict(stream, { encoding, answer: (request) => answer(request, headers) });
+      return answerPredict(stream, {
+        ...{ encoding, versions },
+        answer: (request) => answer(request, headers),
+      });
     }
     stream.resume();
     if (areProbesIgnored && !headers[":path"]?.endsWith("/Predict")) return;
     if (isPredictOnly) return refuse(stream, { code: 12, message: "" });
-    if (headers[":path"]?.endsWith("/GetModelStatus")) return answerStatus(stream);
+    if (headers[":path"]?.endsWith("/GetModelStatus")) return answerStatus(stream, versions());
     if (headers[":path"]?.endsWith("/GetModelMetadata")) {
       return refuse(stream, { code: 12, message: "" });
     }
@@ -102,7 +109,7 @@ export async function startFakeReplica({
         if (grpcStatus === 0) return reply(stream, new Uint8Array());
         refuse(stream, { code: grpcStatus, message });
       },
-      succeed: (outputs) => replyOutputs(stream, outputs, encoding),
+      succeed: (outputs) => replyOutputs(stream, outputs, { encoding, version: 1n }),
     };
     const waiter = waiting.shift();
     if (waiter) waiter(call);
@@ -132,24 +139,34 @@ export async function startFakeReplica({
   };
 }
 
-function answerPredict(stream: http2.ServerHttp2Stream, { answer, encoding }: AnswerParts): void {
+function answerPredict(
+  stream: http2.ServerHttp2Stream,
+  { answer, encoding, versions }: AnswerParts,
+): void {
   const chunks: Buffer[] = [];
   stream.on("data", (chunk: Buffer) => chunks.push(chunk));
   stream.once("end", () => {
     // A call that was cut ends like a whole one.
     if (stream.aborted || stream.destroyed) return;
-    const outputs = answer(readPredictRequest(Buffer.concat(chunks).subarray(5)));
+    const request = readPredictRequest(Buffer.concat(chunks).subarray(5));
+    const { name = "", version } = request.modelSpec ?? {};
+    const [latest = 0n] = versions().toSorted((a, b) => (a > b ? -1 : 1));
+    if (version !== undefined && !versions().includes(version)) {
+      const { grpcCode: code, message } = servingErrors.servableNotFound(name, version);
+      return refuse(stream, { code, message });
+    }
+    const outputs = answer(request);
     if ("code" in outputs) return refuse(stream, outputs);
-    replyOutputs(stream, outputs, encoding);
+    replyOutputs(stream, outputs, { encoding, version: version ?? latest });
   });
 }
 
 function replyOutputs(
   stream: http2.ServerHttp2Stream,
   outputs: ReadonlyMap<string, Tensor>,
-  encoding: TensorEncoding,
+  { encoding, version }: { readonly encoding: TensorEncoding; readonly version: bigint },
 ): void {
-  const model = { name: "fake", version: 1n };
+  const model = { name: "fake", version };
   const parts = { model, outputs, signatureName: "serving_default", encoding };
   reply(stream, Buffer.concat(predictResponseSegments(parts)));
 }
@@ -157,6 +174,7 @@ function replyOutputs(
 interface AnswerParts {
   readonly answer: (request: PredictRequestParts) => ReadonlyMap<string, Tensor> | GrpcError;
   readonly encoding: TensorEncoding;
+  readonly versions: () => readonly bigint[];
 }
 
 /** Ends a call with a status and no message. */
@@ -171,9 +189,9 @@ export function refuse(stream: http2.ServerHttp2Stream, { code, message }: GrpcE
   );
 }
 
-function answerStatus(stream: http2.ServerHttp2Stream): void {
+function answerStatus(stream: http2.ServerHttp2Stream, versions: readonly bigint[]): void {
   const status = create(GetModelStatusResponseSchema, {
-    modelVersionStatus: [{ version: 1n, state: State.AVAILABLE }],
+    modelVersionStatus: versions.map((version) => ({ version, state: State.AVAILABLE })),
   });
   reply(stream, toBinary(GetModelStatusResponseSchema, status));
 }

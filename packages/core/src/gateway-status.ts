@@ -56,4 +56,6 @@ export interface ReplicaStatus {
   readonly serviceMs?: number;
   /** Moving average of the answered attempts, the way included, in milliseconds; absent before the first. */
   readonly latencyMs?: number;
+  /** What the last probe found, unless the model was simply ready; absent in what callers are told. */
+  readonly lastProbe?: string;
 }

@@ -1,5 +1,6 @@
 import type { CallContext } from "./call.ts";
 import type { AnsweringModel, ModelSpec } from "./model-spec.ts";
+import type { ResolvedModel } from "./resolved-model.ts";
 import type { Tensor } from "./tensor.ts";
 
 export interface ScoreRequest {
@@ -16,5 +17,13 @@ export interface ScoreResponse {
   readonly region?: string;
 }
 
-/** Scores one request. Every stage behind `inbound/` has this type; the innermost one does I/O. */
+/** Scores one request as a caller makes it. */
 export type Score = (request: ScoreRequest, call: CallContext) => Promise<ScoreResponse>;
+
+/** A request together with what its model stood for when the call began. */
+export interface ResolvedRequest extends ScoreRequest {
+  readonly model: ResolvedModel;
+}
+
+/** Scores one resolved request. Every stage behind `models/` has this type; the innermost one does I/O. */
+export type ScoreResolved = (request: ResolvedRequest, call: CallContext) => Promise<ScoreResponse>;

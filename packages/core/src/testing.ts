@@ -1,6 +1,6 @@
 import type { CallContext } from "./call.ts";
 import type { Clock, ClockAndRandom } from "./clock.ts";
-import type { ScoreRequest, ScoreResponse } from "./score.ts";
+import type { ResolvedRequest, ScoreResponse } from "./score.ts";
 import { stageTimes } from "./stage-times.ts";
 
 /** A clock that stands still until a test moves it. */
@@ -40,8 +40,13 @@ export function manualClockAndRandom(): ClockAndRandom & { readonly clock: Manua
   return { clock: manualClock(), random: () => 0.5 };
 }
 
-export const aRequest: ScoreRequest = {
+export const aRequest: ResolvedRequest = {
   modelSpec: { name: "shapes" },
+  model: {
+    ...{ name: "shapes", revision: "1", residency: undefined },
+    tensorNames: { inputs: [], outputs: [] },
+    ...{ isRepeatable: true, mayHedge: false, isCached: true },
+  },
   inputs: new Map(),
   outputFilter: [],
 };

@@ -1,10 +1,18 @@
 import { metrics, trace } from "@opentelemetry/api";
-import { type GatewayStatus, guardedCallback, keptWithin, type Score } from "@tensorgate/core";
+import {
+  type GatewayStatus,
+  guardedCallback,
+  keptWithin,
+  type ModelSpec,
+  type Score,
+  type ScoreResolved,
+  type ScoreResponse,
+} from "@tensorgate/core";
 import { decoderDefaults, decoderPool } from "@tensorgate/imaging";
 import { type AccessOptions, reloadFaults } from "./config/access.ts";
 import { changedSections } from "./config/changed-sections.ts";
 import { ConfigError } from "./config/config-error.ts";
-import type { GatewayOptions, PoolOptions } from "./config/gateway-options.ts";
+import type { GatewayOptions } from "./config/gateway-options.ts";
 import { checkedOptions } from "./config/parse-config.ts";
 import type { Gateway, GatewayParts } from "./gateway-api.ts";
 import { hostCallbacks } from "./host-callbacks.ts";
@@ -28,14 +36,14 @@ import {
   tensorflowServingRest,
   unroutedServingReply,
 } from "./inbound/tensorflow-serving-rest.ts";
-import { assertVersionIsServed, modelCatalog, type Releases, releases } from "./models/catalog.ts";
+import { modelCatalog } from "./models/catalog.ts";
 import { classifier } from "./models/classify.ts";
 import { detector } from "./models/detect.ts";
 import { embedder } from "./models/embed.ts";
 import { goldenAsker } from "./models/golden-answer.ts";
-import { type ModelOptions, pictureDefaults } from "./models/options.ts";
+import { pictureDefaults } from "./models/options.ts";
 import { picturePreparer } from "./models/prepare-picture.ts";
-import { releaseFromOptions } from "./models/release.ts";
+import { createSnapshot } from "./models/snapshot.ts";
 import { cacheDefaults } from "./pipeline/options.ts";
 import { responseCache } from "./pipeline/response-cache.ts";
 import { gatewayStatus } from "./routing/gateway-status.ts";
@@ -78,19 +86,14 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   const builtMs = clock.nowMs();
   const meter = (parts.meterProvider ?? metrics).getMeter("tensorgate", version);
 
-  // what can be exchanged while calls are in flight
-  let current = exchangeable(settings);
+  // what a reload swaps, whole: each call resolves its model there once, and keeps what it got
+  let current = inForce(settings);
   let access: AccessOptions = settings;
-  const known: Releases = {
-    all: () => current.known.all(),
-    get: (name) => current.known.get(name),
-    has: (name) => current.known.has(name),
-  };
+  const resolve = (modelSpec: ModelSpec) => current.snapshot.resolve(modelSpec);
 
   // upstream: every replica, and which versions of its models it has
   const upstream = replicas(settings.pools, {
     options: settings.upstream ?? {},
-    tensorNamesOf: (model) => known.get(model).tensorNames,
     clock,
     random,
   });
@@ -107,6 +110,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     }),
     pools: membersOf(upstream.pools),
     probe: watch.probe,
+    versionOf: (answer) => (answer as ScoreResponse).model.version,
     factsOf: (model, id) => {
       // Its last call may have ended just now, and it may be gone with it.
       const replica = upstream.find(id);
@@ -137,26 +141,24 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     signature: watch.signatureOf(model),
     isSeeded: watch.isSeeded(model),
   });
-  const catalog = modelCatalog(known, live);
+  const catalog = modelCatalog(() => current.snapshot, live);
 
   // pipeline: what was answered before is not asked again, where the model says so
   const cache = responseCache({
     options: { ...cacheDefaults, ...settings.cache },
-    isCached: (model) => known.get(model).isCached,
-    versionNow: (model) => watch.versionsOf(model)[0],
+    expectedVersion: ({ modelSpec }, call) => routed.expectedVersion(modelSpec, call),
     clock,
   });
   const scoreOnce = cache.layer(async (request, call) => {
-    const done = await routed.dispatch(known.get(request.modelSpec.name), call, (id, attempt) =>
+    const done = await routed.dispatch(request, call, (id, attempt) =>
       upstream.get(id).score(request, attempt),
     );
     return { ...done.answer, region: done.region };
   });
-  const score: Score = async (request, call) => {
-    const { name, residency } = known.get(request.modelSpec.name);
-    assertVersionIsServed(request.modelSpec, live(name));
-    return scoreOnce(request, keptWithin(call, residency));
-  };
+  const scoreResolved: ScoreResolved = (request, call) =>
+    scoreOnce(request, keptWithin(call, request.model.residency));
+  const score: Score = async (request, call) =>
+    scoreResolved({ ...request, model: resolve(request.modelSpec) }, call);
   const pictures = { ...pictureDefaults, ...settings.pictures };
   const decoding = { ...decoderDefaults, ...settings.decoding };
   const decoders = decoderPool({
@@ -165,10 +167,9 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     onStartFailure: (error) => onInternalError(error, "decoder"),
   });
   const pictureTask = {
-    known,
-    score,
+    resolve,
+    score: scoreResolved,
     prepare: picturePreparer({ ...decoders, options: pictures, clock }),
-    batchSizeOf: (model: string) => batchSize(current.pools, model),
     options: pictures,
   };
   const onDevices = devices({
@@ -187,8 +188,8 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   const ask =
     <Answer>(question: (replica: Replica) => AskModel<Answer>): AskModel<Answer> =>
     async (spec, call) => {
-      const { name, residency } = known.get(spec.name);
-      return routed.ask(name, keptWithin(call, residency), (id, attempt) =>
+      const { residency } = resolve(spec);
+      return routed.ask(spec, keptWithin(call, residency), (id, attempt) =>
         question(upstream.get(id))(spec, attempt),
       );
     };
@@ -217,7 +218,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
       replicas: () => replicaCounts(routed.status()),
       waiting: () => routed.status().pools,
     },
-    isKnownModel: known.has,
+    isKnownModel: (name) => current.snapshot.has(name),
     onCall: host.onCall,
     onFailure: host.onTelemetryFailure,
     clock,
@@ -277,23 +278,23 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     },
     listen: async () => {
       ({ port } = await door.listen());
-      if (known.all().some(({ picture }) => picture?.preprocessing)) decoders.warm();
+      if (current.snapshot.all().some(({ picture }) => picture?.preprocessing)) decoders.warm();
     },
     devices: onDevices,
     load,
     status: () => status(true),
-    reload: (next) => {
-      const checked = checkedOptions(next);
+    reload: (changed) => {
+      const checked = checkedOptions(changed);
       const faults = [...reloadFaults(access, checked)];
       if (faults.length > 0) throw new ConfigError("the configuration", faults);
-      const exchanged = exchangeable(checked);
+      const next = inForce(checked);
       // Whatever can fail has failed by now, or does here: then nothing has changed.
       upstream.replace(checked.pools);
-      current = exchanged;
+      current = next;
       const { keys, allowPlaintextKeys } = checked;
       access = { ...access, keys, allowPlaintextKeys };
       routed.setPools(membersOf(upstream.pools));
-      return { needRestart: changedSections(options, next) };
+      return { needRestart: changedSections(options, changed) };
     },
     ready: whenReady.until,
     close: async (graceMs = defaultGraceMs) => {
@@ -308,27 +309,15 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   };
 }
 
-/** What `reload` exchanges: models, pools, and who may call. */
-function exchangeable({ models, pools, keys, allowPlaintextKeys }: GatewayOptions) {
+/** What a reload swaps: what models and pools mean, and who may call. */
+function inForce({ models, pools, keys, allowPlaintextKeys }: GatewayOptions) {
   return {
-    pools,
-    known: releases((models ?? undescribedModels(pools)).map(releaseFromOptions)),
+    snapshot: createSnapshot({ models, pools }),
     authenticate: authentication({
       keys: keys ?? [],
       allowPlaintextKeys: allowPlaintextKeys ?? false,
     }),
   };
-}
-
-/** What a pool names and nobody described: its replicas tell what it takes and gives. */
-function undescribedModels(pools: readonly PoolOptions[]): readonly ModelOptions[] {
-  return [...new Set(pools.map(({ model }) => model))].map((name) => ({ name }));
-}
-
-/** Every replica of a model takes as many pictures at once as the least that one of its pools says. */
-function batchSize(pools: readonly PoolOptions[], model: string): number {
-  const ofModel = pools.filter((pool) => pool.model === model);
-  return Math.min(...ofModel.map(({ batch }) => batch?.maxPictures ?? 1));
 }
 
 /** How long `close` waits for what is in flight, in milliseconds. */

@@ -1,10 +1,9 @@
+export type { Dialect, ModelTensorNames, TensorNames } from "@tensorgate/core";
 export { dataTypes, dtypeFromNumber } from "./data-type.ts";
-export { type Dialect, dialects } from "./dialects/dialect.ts";
+export { dialects } from "./dialects/dialect.ts";
 export {
-  type ModelTensorNames,
   named,
   sameEverywhere,
-  type TensorNames,
   underOurNames,
   wireName,
 } from "./dialects/tensor-names.ts";

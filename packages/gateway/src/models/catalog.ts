@@ -4,16 +4,13 @@ import {
   type ModelDescription,
   type ModelInput,
   type ModelOutput,
-  type ModelSpec,
   type NamedTensorInfo,
   type Signature,
   type TensorInfo,
-  UnknownModelError,
-  UnknownVersionError,
 } from "@tensorgate/core";
 import { wireName } from "@tensorgate/tf-serving";
-import { nearestNames } from "./nearest-names.ts";
 import type { Release } from "./release.ts";
+import type { Snapshot } from "./snapshot.ts";
 
 /** What the replicas say of a model just now. */
 export interface LiveModel {
@@ -26,38 +23,13 @@ export interface LiveModel {
   readonly isSeeded?: boolean;
 }
 
-export interface Releases {
-  /** @throws UnknownModelError with the nearest names */
-  get(name: string): Release;
-  has(name: string): boolean;
-  all(): readonly Release[];
-}
-
-export function releases(list: readonly Release[]): Releases {
-  const byName = new Map(list.map((release) => [release.name, release]));
-  return {
-    all: () => list,
-    has: (name) => byName.has(name),
-    get: (name) => {
-      const release = byName.get(name);
-      if (release) return release;
-      const nearest = nearestNames(name, [...byName.keys()]);
-      throw new UnknownModelError(
-        name === "" ? "the request names no model" : `there is no model "${name}"`,
-        { hint: hintOf(nearest, byName.size) },
-      );
-    },
-  };
-}
-
-function hintOf(nearest: readonly string[], count: number): string {
-  if (count === 0) return "no model is configured";
-  return `did you mean ${nearest.map((name) => `"${name}"`).join(" or ")}? GET /v1/catalog lists all`;
-}
-
-/** The catalog: what is configured, joined with what the replicas say. */
+/**
+ * The catalog: what is configured, joined with what the replicas say.
+ *
+ * @param snapshot - the one in force
+ */
 export function modelCatalog(
-  known: Releases,
+  snapshot: () => Snapshot,
   live: (modelName: string) => LiveModel,
 ): ModelCatalog {
   const describe = (release: Release): ModelDescription => {
@@ -76,8 +48,8 @@ export function modelCatalog(
     };
   };
   return {
-    list: () => known.all().map(describe),
-    get: (name) => describe(known.get(name)),
+    list: () => snapshot().all().map(describe),
+    get: (name) => describe(snapshot().resolve({ name })),
   };
 }
 
@@ -115,14 +87,4 @@ function namedInfos(infos: Signature["inputs"] = new Map()): readonly NamedTenso
 /** @returns nothing but type and shape, whatever else is known */
 function infoJson(info: TensorInfo | undefined): Partial<TensorInfo> {
   return info ? { dtype: info.dtype, shape: info.shape } : {};
-}
-
-/**
- * @throws UnknownVersionError if the replicas told their versions and the one asked for is not among them
- */
-export function assertVersionIsServed({ name, version }: ModelSpec, { versions }: LiveModel): void {
-  if (version === undefined || versions.length === 0 || versions.includes(version)) return;
-  throw new UnknownVersionError(`model "${name}" has no version ${version}`, {
-    hint: `it has ${versions.length === 1 ? "version" : "versions"} ${versions.join(", ")}`,
-  });
 }

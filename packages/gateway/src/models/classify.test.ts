@@ -1,11 +1,10 @@
 import { float32Tensor, maxResultsPerPicture, type Score } from "@tensorgate/core";
 import { aCall, manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
-import { releases } from "./catalog.ts";
 import { classifier } from "./classify.ts";
 import { detector } from "./detect.ts";
 import { pictureDefaults } from "./options.ts";
-import { releaseFromOptions } from "./release.ts";
+import { createSnapshot } from "./snapshot.ts";
 
 const classCount = 50_000;
 const score: Score = async () => ({
@@ -22,8 +21,8 @@ const score: Score = async () => ({
 });
 
 const parts = {
-  known: releases(
-    [
+  resolve: createSnapshot({
+    models: [
       {
         name: "wide",
         input: { tensor: "images", kind: "encoded-image" as const },
@@ -31,14 +30,14 @@ const parts = {
         classCount,
       },
       { name: "boxes", family: "ssd-vgg" as const },
-    ].map(releaseFromOptions),
-  ),
+    ],
+    pools: [],
+  }).resolve,
   score,
   prepare: async () => ({
     tensor: float32Tensor([1], new Float32Array(1)),
     size: { widthPx: 1, heightPx: 1 },
   }),
-  batchSizeOf: () => 1,
   options: pictureDefaults,
 };
 const picture = { bytes: new Uint8Array(1) };

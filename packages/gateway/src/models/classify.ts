@@ -26,10 +26,10 @@ export const classifyDefaults: { readonly topK: number; readonly minScore: numbe
 
 /** Pictures to labels, by releases that give a score per class. */
 export function classifier(parts: PictureTaskParts, clock: Clock): Classify {
-  const { known } = parts;
+  const { resolve } = parts;
   const scorePictures = pictureScorer(parts);
   return async (request, call) => {
-    const release = known.get(request.modelSpec.name);
+    const release = resolve(request.modelSpec);
     const { classScores } = release;
     if (!release.tasks.includes("classify") || !classScores) {
       throw taskNotOffered("classify", release);

@@ -23,10 +23,10 @@ import { type ScoredBox, type SelectOptions, selectedBoxes } from "./ssd/select-
 
 /** Pictures to boxes, by releases with the head of an SSD. Pictures of one call are never mixed. */
 export function detector(parts: PictureTaskParts, clock: Clock): Detect {
-  const { known } = parts;
+  const { resolve } = parts;
   const scorePictures = pictureScorer(parts);
   return async (request, call) => {
-    const release = known.get(request.modelSpec.name);
+    const release = resolve(request.modelSpec);
     if (!release.tasks.includes("detect")) throw taskNotOffered("detect", release);
     const selection = selectionFrom(request, release);
     assertResultCount(request, { field: "maxDetections", perPicture: request.maxDetections });

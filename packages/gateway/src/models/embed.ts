@@ -10,10 +10,10 @@ import {
 
 /** Pictures to feature vectors, by releases that expose them. */
 export function embedder(parts: PictureTaskParts): Embed {
-  const { known } = parts;
+  const { resolve } = parts;
   const scorePictures = pictureScorer(parts);
   return async (request, call) => {
-    const release = known.get(request.modelSpec.name);
+    const release = resolve(request.modelSpec);
     const { features } = release;
     if (!release.tasks.includes("embed") || !features) throw taskNotOffered("embed", release);
     return scorePictures(request, call, {

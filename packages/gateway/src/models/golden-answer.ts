@@ -1,4 +1,4 @@
-import type { CallContext, Clock, PictureResponse, Score } from "@tensorgate/core";
+import type { CallContext, Clock, PictureResponse, ScoreResolved } from "@tensorgate/core";
 import { classifier } from "./classify.ts";
 import { detector } from "./detect.ts";
 import { embedder } from "./embed.ts";
@@ -9,7 +9,7 @@ export interface GoldenQuestion {
   /** Encoded. */
   readonly picture: Uint8Array;
   /** At one replica, whatever others there are. */
-  readonly score: Score;
+  readonly score: ScoreResolved;
 }
 
 /** What became of a picture of which is known what it shows. */
@@ -26,14 +26,14 @@ export type GoldenAnswer =
  *
  * @throws ScoringError if that fails
  */
-export function goldenAsker(parts: Omit<PictureTaskParts, "score" | "batchSizeOf">, clock: Clock) {
+export function goldenAsker(parts: Omit<PictureTaskParts, "score">, clock: Clock) {
   return async (
     { model, picture, score }: GoldenQuestion,
     call: CallContext,
   ): Promise<GoldenAnswer> => {
-    const release = parts.known.get(model);
+    const release = parts.resolve({ name: model });
     if (!release.picture) return { kind: "not-asked" };
-    const task = { ...parts, score, batchSizeOf: () => 1 };
+    const task = { ...parts, score, resolve: () => release };
     const request = { modelSpec: { name: model }, pictures: [{ bytes: picture }] };
     switch (release.tasks[0]) {
       case "classify": {

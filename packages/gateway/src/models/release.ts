@@ -1,4 +1,4 @@
-import type { ModelOutput, Preprocessing, Task, Weights } from "@tensorgate/core";
+import type { ModelOutput, Preprocessing, ResolvedModel, Task, Weights } from "@tensorgate/core";
 import { decodableFormats, type PictureFormat } from "@tensorgate/imaging";
 import {
   type Dialect,
@@ -7,7 +7,6 @@ import {
   type FamilyOutput,
   families,
   imagenetLabels,
-  type ModelTensorNames,
   sameEverywhere,
   type TensorNames,
   vocLabels,
@@ -23,8 +22,7 @@ import {
 } from "./release-options.ts";
 
 /** A model together with what its inputs and outputs mean. Immutable; replaced whole when configuration changes. */
-export interface Release {
-  readonly name: string;
+export interface Release extends ResolvedModel {
   readonly family: Family | undefined;
   /** What it can be asked for, the first one before all. */
   readonly tasks: readonly Task[];
@@ -40,15 +38,12 @@ export interface Release {
   /** Scores that the configuration speaks of; undefined where it does not. */
   readonly classCount: number | undefined;
   readonly weights: Weights;
-  readonly isCached: boolean;
-  /** Whether a request may be done twice. */
-  readonly isRepeatable: boolean;
-  /** Whether a slow call may be sent to a second replica. */
-  readonly mayHedge: boolean;
-  /** Regions that it may be served in; undefined for all. */
-  readonly residency: readonly string[] | undefined;
-  readonly tensorNames: ModelTensorNames;
+  /** Pictures that its replicas take in one call; an integer >= 1. */
+  readonly batchSize: number;
 }
+
+/** What the options of a model alone say of it. */
+export type DescribedRelease = Omit<Release, "revision" | "batchSize">;
 
 /** How a picture gets into the model. */
 export interface PictureInput {
@@ -81,7 +76,7 @@ interface NamedOutput<Holds> {
 /** What TensorFlow's own decoder in a graph reads, whatever is in them. */
 const graphFormats: readonly PictureFormat[] = ["jpeg", "png"];
 
-export function releaseFromOptions(options: ModelOptions): Release {
+export function releaseFromOptions(options: ModelOptions): DescribedRelease {
   const family = options.family === undefined ? undefined : families.get(options.family);
   const outputs = describedOutputs(options, family);
   const classScores = outputs.find(isClassScores);

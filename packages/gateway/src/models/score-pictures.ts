@@ -10,7 +10,7 @@ import {
   type PictureRequest,
   type PictureResponse,
   type PictureResult,
-  type Score,
+  type ScoreResolved,
   type ScoreResponse,
   ScoringError,
   type Tensor,
@@ -18,7 +18,6 @@ import {
   UpstreamFailedError,
 } from "@tensorgate/core";
 import type { PictureSize } from "@tensorgate/imaging";
-import type { Releases } from "./catalog.ts";
 import { mapConcurrently } from "./map-concurrently.ts";
 import type { PictureOptions } from "./options.ts";
 import { outputsPerPicture, stackedTensors } from "./picture-batch.ts";
@@ -27,11 +26,10 @@ import type { PictureInput, Release } from "./release.ts";
 
 /** What every task on pictures is made of. */
 export interface PictureTaskParts {
-  readonly known: Releases;
-  readonly score: Score;
+  /** @throws UnknownModelError with the nearest names */
+  readonly resolve: (modelSpec: ModelSpec) => Release;
+  readonly score: ScoreResolved;
   readonly prepare: PreparePicture;
-  /** Pictures that the replicas of a model take in one call; an integer >= 1. */
-  readonly batchSizeOf: (model: string) => number;
   readonly options: Required<PictureOptions>;
 }
 
@@ -59,16 +57,16 @@ interface Answer<Value> {
  *
  * @throws InvalidRequestError if there is no picture, TooLargeError if there are too many
  */
-export function pictureScorer({ score, prepare, batchSizeOf, options }: PictureTaskParts) {
+export function pictureScorer({ score, prepare, options }: PictureTaskParts) {
   return async <Value>(
     { modelSpec, pictures }: PictureRequest,
     call: CallContext,
     scoring: PictureScoring<Value>,
   ): Promise<PictureResponse<Value>> => {
-    const { picture: input } = scoring.release;
+    const { picture: input, batchSize } = scoring.release;
     if (!input) throw takesNoPicture(scoring.release);
     assertCount(pictures.length, options.maxPictures);
-    const batches = inBatches(pictures, batchSizeOf(modelSpec.name));
+    const batches = inBatches(pictures, batchSize);
     const concurrent = Math.max(1, Math.floor(options.maxConcurrentPictures / batches.size));
     const work = { input, modelSpec, call, scoring };
     const answers = (
@@ -116,7 +114,11 @@ export function pictureScorer({ score, prepare, batchSizeOf, options }: PictureT
     const tensor = stackedTensors(pictures.map((each) => each.tensor));
     const outcome = await attempt(async () => {
       const response = await score(
-        { modelSpec, inputs: new Map([[input.tensor, tensor]]), outputFilter: scoring.filter },
+        {
+          ...{ modelSpec, model: scoring.release },
+          inputs: new Map([[input.tensor, tensor]]),
+          outputFilter: scoring.filter,
+        },
         call,
       );
       return { response, perPicture: outputsPerPicture(response.outputs, pictures.length) };

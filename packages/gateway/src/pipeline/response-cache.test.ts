@@ -5,12 +5,13 @@ import {
   CancelledError,
   DeadlineExceededError,
   float32Tensor,
-  type Score,
-  type ScoreRequest,
+  type ResolvedModel,
+  type ResolvedRequest,
+  type ScoreResolved,
   type ScoreResponse,
   UpstreamFailedError,
 } from "@tensorgate/core";
-import { aCall, manualClock } from "@tensorgate/core/testing";
+import { aCall, aRequest, manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { type CacheOptions, cacheDefaults } from "./options.ts";
 import { responseCache } from "./response-cache.ts";
@@ -28,11 +29,10 @@ function cached(options: CacheOptions = {}) {
   let version: bigint | undefined = 1n;
   const cache = responseCache({
     options: { ...cacheDefaults, ...options },
-    isCached: (model) => model !== "other",
-    versionNow: () => version,
+    expectedVersion: ({ modelSpec }) => modelSpec.version ?? version,
     clock,
   });
-  const next: Score = (_request, call) =>
+  const next: ScoreResolved = (_request, call) =>
     new Promise((resolve, reject) => {
       call.signal.addEventListener("abort", () => reject(call.signal.reason), { once: true });
       upstream.push({ call, answer: (response = small) => resolve(response), fail: reject });
@@ -48,13 +48,13 @@ function cached(options: CacheOptions = {}) {
     clock,
     upstream,
     outcomes,
-    setVersion: (now: bigint) => {
+    setVersion: (now: bigint | undefined) => {
       version = now;
     },
-    ask: (request: ScoreRequest = asked("a"), call: Partial<CallContext> = {}) =>
+    ask: (request: ResolvedRequest = asked("a"), call: Partial<CallContext> = {}) =>
       score(request, aCall({ watch, ...call })),
     /** Asks, and has it answered. */
-    answered: async (request: ScoreRequest, response: ScoreResponse = small) => {
+    answered: async (request: ResolvedRequest, response: ScoreResponse = small) => {
       const answer = score(request, aCall({ watch }));
       upstream.at(-1)?.answer(response);
       return answer;
@@ -64,19 +64,22 @@ function cached(options: CacheOptions = {}) {
 
 const small = answerOf(4);
 
-function answerOf(valueCount: number): ScoreResponse {
+function answerOf(valueCount: number, version = 1n): ScoreResponse {
   const scores = float32Tensor([1, valueCount], new Float32Array(valueCount));
   return {
-    model: { name: "m", version: 1n },
+    model: { name: "m", version },
     outputs: new Map([["scores", scores]]),
     region: "here",
   };
 }
 
-function asked(picture: string, more: Partial<ScoreRequest> = {}): ScoreRequest {
+const release: ResolvedModel = { ...aRequest.model, name: "m" };
+
+function asked(picture: string, more: Partial<ResolvedRequest> = {}): ResolvedRequest {
   const tensor = bytesTensor([1], [Buffer.from(picture)]);
   return {
     modelSpec: { name: "m" },
+    model: release,
     inputs: new Map([["images", tensor]]),
     outputFilter: [],
     ...more,
@@ -97,7 +100,7 @@ test("what was asked before is answered from what was kept", async () => {
 
 test.each<{
   readonly name: string;
-  readonly request: ScoreRequest;
+  readonly request: ResolvedRequest;
   readonly call?: Partial<CallContext>;
 }>([
   { name: "another picture", request: asked("b") },
@@ -107,6 +110,7 @@ test.each<{
     name: "another signature",
     request: asked("a", { modelSpec: { name: "m", signatureName: "s" } }),
   },
+  { name: "another release", request: asked("a", { model: { ...release, revision: "2" } }) },
   { name: "other outputs", request: asked("a", { outputFilter: ["features"] }) },
   { name: "a residency", request: asked("a"), call: { wishes: { residency: ["eastus"] } } },
   { name: "another region", request: asked("a"), call: { wishes: { region: "eastus" } } },
@@ -130,6 +134,54 @@ test("a new version is not answered for by the old one", async () => {
   expect(upstream).toHaveLength(2);
 });
 
+test("an answer is stored under the version that gave it, not the one that was expected", async () => {
+  const { answered, ask, upstream, setVersion } = cached();
+  await answered(asked("a"), answerOf(4, 2n));
+
+  void ask();
+  expect(upstream).toHaveLength(2);
+  setVersion(2n);
+
+  expect((await ask()).model.version).toBe(2n);
+  expect(upstream).toHaveLength(2);
+});
+
+test("a version that is named and the one that is the latest share an answer", async () => {
+  const { answered, ask, upstream } = cached();
+  await answered(asked("a"));
+
+  await ask(asked("a", { modelSpec: { name: "m", version: 1n } }));
+
+  expect(upstream).toHaveLength(1);
+});
+
+test("where the version is not known nothing is looked up, stored or shared", async () => {
+  const { answered, ask, upstream, outcomes, setVersion, cache } = cached();
+  await answered(asked("a"));
+  setVersion(undefined);
+
+  const answers = [ask(), ask(asked("b")), ask(asked("b"))];
+  for (const pending of upstream.slice(1)) pending.answer();
+  await Promise.all(answers);
+
+  expect(upstream).toHaveLength(4);
+  expect(outcomes).toEqual(["miss"]);
+  expect(cache.entryCount).toBe(1);
+});
+
+test("calls that would get different versions are not answered together", async () => {
+  const { ask, upstream, setVersion } = cached();
+  const old = ask();
+  setVersion(2n);
+  const now = ask();
+
+  upstream[0]?.answer();
+  upstream[1]?.answer(answerOf(4, 2n));
+
+  expect((await old).model.version).toBe(1n);
+  expect((await now).model.version).toBe(2n);
+});
+
 test("a call that keeps nothing joins nobody and leaves nothing", async () => {
   const { ask, upstream, cache, outcomes } = cached();
   const quiet = ask(asked("a"), { noStore: true });
@@ -146,7 +198,7 @@ test("a call that keeps nothing joins nobody and leaves nothing", async () => {
 test("a model that does not ask for it has nothing kept", async () => {
   const { answered, cache, outcomes } = cached();
 
-  await answered(asked("a", { modelSpec: { name: "other" } }));
+  await answered(asked("a", { model: { ...release, isCached: false } }));
 
   expect([cache.entryCount, outcomes]).toEqual([0, []]);
 });

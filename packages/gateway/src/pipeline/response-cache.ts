@@ -1,6 +1,6 @@
-import type { CallContext, Clock, Layer, ScoreResponse } from "@tensorgate/core";
+import type { CallContext, Clock, Layer, ResolvedRequest, ScoreResponse } from "@tensorgate/core";
 import type { CacheOptions } from "./options.ts";
-import { requestKey } from "./request-key.ts";
+import { requestDigest } from "./request-key.ts";
 import { responseStore } from "./response-store.ts";
 import { sharedCalls } from "./shared-calls.ts";
 
@@ -12,39 +12,42 @@ export interface ResponseCache {
 
 export interface ResponseCacheParts {
   readonly options: Required<CacheOptions>;
-  /** Whether a model's answers may be kept: somebody asked for it, and the same request is always answered the same. */
-  readonly isCached: (model: string) => boolean;
-  /** The version that answers who asks for none; undefined where there are no versions. */
-  readonly versionNow: (model: string) => bigint | undefined;
+  /** Version that a call would be answered by now; undefined where that is not known, or differs between replicas. */
+  readonly expectedVersion: (request: ResolvedRequest, call: CallContext) => bigint | undefined;
   readonly clock: Clock;
 }
 
 /**
- * Answers again what was answered before, and asks once what several ask at the same time. Failures are not kept, and
- * calls that say `no-store` have nothing to do with it.
+ * Answers again what was answered before, and asks once what several ask at the same time. An answer is stored under
+ * the release and the version that gave it, and looked up under those that the call would get; where nobody can say
+ * which version that is, the cache is bypassed. Failures are not kept, and calls that say `no-store` have nothing to do
+ * with it.
  */
 export function responseCache(parts: ResponseCacheParts): ResponseCache {
-  const { options, isCached, versionNow, clock } = parts;
+  const { options, expectedVersion, clock } = parts;
   const store = responseStore(options, clock);
   const shared = sharedCalls();
 
   const layer: Layer = (next) => async (request, call) => {
-    const { name } = request.modelSpec;
-    if (call.noStore || !isCached(name)) return next(request, call);
+    const { name, isCached } = request.model;
+    if (call.noStore || !isCached) return next(request, call);
+    const version = expectedVersion(request, call);
+    if (version === undefined) return next(request, call);
     const startedMs = clock.nowMs();
-    const key = requestKey(request, call, versionNow(name));
+    const digest = requestDigest(request, call);
+    const keyOf = (of: bigint) => `${digest} ${of}`;
     const told = (outcome: CacheOutcome) => {
       call.times.add("cache", clock.nowMs() - startedMs, outcome);
       call.watch?.cached?.(name, outcome);
     };
-    const kept = store.get(key);
+    const kept = store.get(keyOf(version));
     if (kept) {
       told("hit");
       return kept;
     }
-    const { isJoined, response } = shared.share(key, call, async (sharedCall) => {
+    const { isJoined, response } = shared.share(keyOf(version), call, async (sharedCall) => {
       const answer = await next(request, sharedCall);
-      store.set(key, answer);
+      store.set(keyOf(answer.model.version), answer);
       return answer;
     });
     if (!isJoined) told("miss");

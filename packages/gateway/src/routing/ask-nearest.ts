@@ -1,10 +1,10 @@
-import { type CallContext, ScoringError } from "@tensorgate/core";
+import { type CallContext, type ModelSpec, ScoringError } from "@tensorgate/core";
 import { type Attempt, attemptFailure } from "./attempt.ts";
 import type { PoolReport, ReplicaReport } from "./dispatcher/dispatcher-status.ts";
 import { type DeviceFacts, refusalError } from "./refusal-error.ts";
 
 export interface Question {
-  readonly model: string;
+  readonly modelSpec: ModelSpec;
   readonly call: CallContext;
   readonly pools: readonly PoolReport[];
   readonly devices?: DeviceFacts | undefined;
@@ -21,8 +21,9 @@ const mostAsked = 4;
  */
 export async function askNearest<Answer>(
   attempt: Attempt<Answer>,
-  { model, call, pools, devices }: Question,
+  { modelSpec, call, pools, devices }: Question,
 ): Promise<Answer> {
+  const { name: model, version } = modelSpec;
   const { residency, region: wish } = call.wishes;
   const ofModel = pools.filter((pool) => pool.model === model);
   const allowed = ofModel.filter(({ region }) => !residency || residency.includes(region));
@@ -32,7 +33,9 @@ export async function askNearest<Answer>(
   const farness = ({ region, roundTripMs }: PoolReport) => (region === wish ? -1 : roundTripMs);
   const replicas = allowed
     .toSorted((a, b) => farness(a) - farness(b))
-    .flatMap((pool) => pool.replicas);
+    .flatMap((pool) => pool.replicas)
+    // Also one that cannot score a version now may know what becomes of it, but it is asked last.
+    .toSorted((a, b) => Number(lacks(a, version)) - Number(lacks(b, version)));
   let lastError: ScoringError | undefined;
   for (const { id } of replicas.filter(isServing).slice(0, mostAsked)) {
     try {
@@ -45,6 +48,10 @@ export async function askNearest<Answer>(
   const isLoading = replicas.some(({ state }) => state === "warming");
   const facts = { model, devices };
   throw lastError ?? refusalError(isLoading ? "model-not-ready" : "no-replica", facts);
+}
+
+function lacks({ versions }: ReplicaReport, version: bigint | undefined): boolean {
+  return version !== undefined && versions.listed?.includes(version) === false;
 }
 
 function isServing({ state }: ReplicaReport): boolean {

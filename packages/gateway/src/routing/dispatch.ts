@@ -1,4 +1,4 @@
-import type { CallContext } from "@tensorgate/core";
+import type { CallContext, ResolvedModel, ResolvedRequest } from "@tensorgate/core";
 import type { Attempt } from "./attempt.ts";
 
 export interface Dispatched<Answer> {
@@ -7,18 +7,15 @@ export interface Dispatched<Answer> {
   readonly region: string;
 }
 
-/** What the model of a call allows. */
-export interface DispatchedModel {
-  readonly name: string;
-  /** Whether a request may be done twice. */
-  readonly isRepeatable: boolean;
-  /** Whether a slow one may be sent to a second replica. */
-  readonly mayHedge: boolean;
-}
+/** What a call asks for, with what its model allows. */
+export type DispatchedRequest = Pick<ResolvedRequest, "modelSpec"> & {
+  readonly model: Pick<ResolvedModel, "name" | "isRepeatable" | "mayHedge">;
+};
 
 /**
  * Finds a replica for a call and does `attempt` there, at another one when that fails.
  *
+ * @throws UnknownVersionError if no replica where it may be served has the version that it names
  * @throws NoReplicaError if no replica of the model is in rotation
  * @throws ModelNotReadyError if the model is being loaded everywhere
  * @throws ForbiddenError if residency leaves no region
@@ -26,7 +23,7 @@ export interface DispatchedModel {
  * @throws UpstreamFailedError if every attempt failed
  */
 export type Dispatch = <Answer>(
-  model: DispatchedModel,
+  request: DispatchedRequest,
   call: CallContext,
   attempt: Attempt<Answer>,
 ) => Promise<Dispatched<Answer>>;

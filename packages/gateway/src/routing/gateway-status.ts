@@ -36,9 +36,10 @@ function poolStatus(pool: PoolReport, { aliasOf, showsAddresses }: StatusView): 
   return {
     ...{ model, waiting, isOverloaded },
     ...(expectedWaitMs !== undefined && { expectedWaitMs }),
-    replicas: replicas.map(({ id, ...report }): ReplicaStatus => {
+    replicas: replicas.map(({ id, versions: _ofCatalog, probeNote, ...report }): ReplicaStatus => {
       const address = showsAddresses ? { address: id } : {};
-      return { id: aliasOf(region, id), ...address, ...report };
+      const lastProbe = showsAddresses && probeNote ? { lastProbe: probeNote.detail } : {};
+      return { id: aliasOf(region, id), ...address, ...report, ...lastProbe };
     }),
   };
 }

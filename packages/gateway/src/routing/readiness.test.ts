@@ -1,13 +1,23 @@
 import { expect, test } from "vitest";
 import type { DispatcherStatus, PoolReport } from "./dispatcher/dispatcher-status.ts";
 import type { ReplicaStateName } from "./dispatcher/events.ts";
+import { unknownVersions } from "./dispatcher/versions.ts";
 import { canServeAll, isReadyAt, readyCount } from "./readiness.ts";
 
 function pool(model: string, states: Readonly<Record<string, ReplicaStateName>>): PoolReport {
   return {
     ...{ model, region: "r", waiting: 0, roundTripMs: 0, isOverloaded: false },
     replicas: Object.entries(states).map(([id, state]) => ({
-      ...{ id, state, inFlight: 0, slots: 1, answered: 0, failed: 0, ejections: 0 },
+      ...{
+        id,
+        state,
+        inFlight: 0,
+        slots: 1,
+        answered: 0,
+        failed: 0,
+        ejections: 0,
+        versions: unknownVersions,
+      },
     })),
   };
 }

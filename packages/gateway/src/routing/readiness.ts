@@ -4,6 +4,7 @@ import type {
   ReplicaReport,
 } from "./dispatcher/dispatcher-status.ts";
 import { type ReplicaStateName, replicaStates } from "./dispatcher/events.ts";
+import { probeFindings } from "./probe-findings.ts";
 
 export interface Readiness {
   readonly isReady: boolean;
@@ -17,7 +18,11 @@ export function readinessOf(
 ): Readiness {
   if (isClosing) return { isReady: false, because: "the gateway is closing" };
   const count = pools.filter(canServe).length;
-  return { isReady: count > 0, because: `${count} of ${pools.length} pools can serve` };
+  const because = `${count} of ${pools.length} pools can serve`;
+  if (count > 0) return { isReady: true, because };
+  const findings = probeFindings(pools, {});
+  const found = findings.length === 0 ? "" : `; the last probe found: ${findings.join(", ")}`;
+  return { isReady: false, because: because + found };
 }
 
 export function canServe({ replicas }: PoolReport): boolean {

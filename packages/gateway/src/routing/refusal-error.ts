@@ -5,6 +5,7 @@ import {
   NoReplicaError,
   OverloadedError,
   type ScoringError,
+  UnknownVersionError,
   UpstreamFailedError,
 } from "@tensorgate/core";
 import type { Refusal } from "./dispatcher/events.ts";
@@ -12,6 +13,12 @@ import type { Refusal } from "./dispatcher/events.ts";
 export interface RefusalFacts {
   readonly model: string;
   readonly retryAfterMs?: number;
+  /** The version that was asked for. */
+  readonly version?: bigint;
+  /** Versions that there are where the call may be served, highest first. */
+  readonly versions?: () => readonly bigint[];
+  /** What the last probes of replicas found that are out. */
+  readonly findings?: () => readonly string[];
   /** What the last attempt failed with. */
   readonly lastError?: ScoringError | undefined;
   /** Where it is served by devices that hold one model at a time. */
@@ -49,17 +56,19 @@ export function refusalError(because: Refusal, facts: RefusalFacts): ScoringErro
           hint: "GET /v1/catalog lists the regions of each model that the key allows",
         },
       );
+    case "unknown-version":
+      return unknownVersion(facts);
     case "model-not-ready":
       if (devices) return onNoDevice(facts, devices);
-      return new ModelNotReadyError(`model "${model}" is still being loaded`, {
+      return new ModelNotReadyError(`model "${model}" is loaded at no replica yet`, {
         ...retry,
-        hint: "an FPGA takes minutes; /readyz says more",
+        hint: probedHint(facts) ?? "an FPGA takes minutes; /readyz says more",
       });
     case "no-replica":
       if (devices?.isAnyOut) return onNoDevice(facts, devices);
       return new NoReplicaError(`no replica of model "${model}" can take a call now`, {
         ...retry,
-        hint: "its replicas are out of reach; /readyz and the gateway's log say more",
+        hint: probedHint(facts) ?? "its replicas are out of reach; the gateway's log says more",
       });
     case "overloaded":
       return new OverloadedError(`more calls of model "${model}" wait than can be answered`, {
@@ -73,6 +82,29 @@ export function refusalError(because: Refusal, facts: RefusalFacts): ScoringErro
         hint: "it is not tried at a third one; send something else",
       });
   }
+}
+
+function unknownVersion({
+  model,
+  version,
+  versions = () => [],
+}: RefusalFacts): UnknownVersionError {
+  const all = versions();
+  const which = version === undefined ? "such version" : `version ${version}`;
+  return new UnknownVersionError(`model "${model}" has no ${which}`, {
+    hint:
+      all.length === 0
+        ? "its replicas know no versions: ask without one"
+        : `it has ${all.length === 1 ? "version" : "versions"} ${all.join(", ")}`,
+  });
+}
+
+/** @returns undefined where no probe told anything */
+function probedHint({ findings = () => [] }: RefusalFacts): string | undefined {
+  const all = findings();
+  return all.length === 0
+    ? undefined
+    : `the last probe found: ${all.join(", ")}; the gateway's log says more`;
 }
 
 /** After which a caller may come again whose model no device holds, in milliseconds: somebody has to do something. */

@@ -3,9 +3,10 @@ import {
   CancelledError,
   DeadlineExceededError,
   InvalidRequestError,
+  type ResolvedModel,
   UpstreamFailedError,
 } from "@tensorgate/core";
-import { aCall, type ManualClock, manualClock } from "@tensorgate/core/testing";
+import { aCall, aRequest, type ManualClock, manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import type { PoolMembers, ProbeFinding, StateChange } from "./dispatcher/events.ts";
 import { type Router, type RouterParts, router } from "./router.ts";
@@ -26,7 +27,7 @@ interface Rig {
   readonly changes: readonly StateChange[];
   /** Attempts so far, in their order. */
   readonly attempts: readonly FakeAttempt[];
-  dispatch(call?: CallContext, model?: Partial<Parameters<Router["dispatch"]>[0]>): Promise<string>;
+  dispatch(call?: CallContext, model?: Partial<ResolvedModel>): Promise<string>;
 }
 
 const aPool = (ids: readonly string[], region = "here"): PoolMembers => ({
@@ -42,7 +43,7 @@ async function startRouter(ids: readonly string[], parts: Partial<RouterParts> =
   const made = router({
     settings: dispatcherSettings({ pacing: false }, { ownRegion: "here", hasPeers: false }),
     pools: [aPool(ids)],
-    probe: async () => "ready",
+    probe: async () => ({ finding: "ready" as const }),
     factsOf: () => ({}),
     onChange: (change) => void changes.push(change),
     aliasOf: (region, id) => `${region}/${id}`,
@@ -52,7 +53,10 @@ async function startRouter(ids: readonly string[], parts: Partial<RouterParts> =
   return {
     ...{ made, clock, changes, attempts },
     dispatch: async (call = aCall(), model = {}) => {
-      const asked = { name: "shapes", isRepeatable: true, mayHedge: false, ...model };
+      const asked = {
+        modelSpec: { name: "shapes" },
+        model: { ...aRequest.model, ...model },
+      };
       const { answer } = await made.dispatch(
         asked,
         call,
@@ -169,9 +173,9 @@ test("no listener stays at a caller's signal, however its call ends", async () =
 
 test("what an attempt throws before it begins is told to the caller, and frees its slot", async () => {
   const rig = await startRouter(["a"]);
-  const model = { name: "shapes", isRepeatable: true, mayHedge: false };
+  const request = aRequest;
 
-  const asked = rig.made.dispatch(model, aCall(), () => {
+  const asked = rig.made.dispatch(request, aCall(), () => {
     throw new RangeError("there is no replica a");
   });
 
@@ -271,7 +275,7 @@ test("whoever is told of a change may take other pools at once, and no timer is 
   let told: ((change: StateChange) => void) | undefined;
   const findings: ProbeFinding[] = ["ready", "lost", "ready"];
   const rig = await startRouter(["a"], {
-    probe: async () => findings.shift() ?? "ready",
+    probe: async () => ({ finding: findings.shift() ?? "ready" }),
     onChange: (change) => told?.(change),
   });
   told = ({ to }) => {

@@ -1,19 +1,26 @@
-import { type CallContext, type Clock, NoReplicaError, type RoutingStep } from "@tensorgate/core";
+import {
+  type CallContext,
+  type Clock,
+  type ModelSpec,
+  NoReplicaError,
+  type RoutingStep,
+} from "@tensorgate/core";
 import { askNearest } from "./ask-nearest.ts";
 import { type Attempt, attemptFailure } from "./attempt.ts";
-import type { Dispatch, Dispatched, DispatchedModel } from "./dispatch.ts";
+import type { Dispatch, Dispatched, DispatchedRequest } from "./dispatch.ts";
 import { type Dispatcher, type DispatcherSettings, dispatcher } from "./dispatcher/dispatcher.ts";
 import type { DispatcherStatus } from "./dispatcher/dispatcher-status.ts";
 import type {
   DispatcherCommand,
   DispatcherEvent,
   PoolMembers,
-  ProbeFinding,
+  ProbeResult,
   Refuse,
   Send,
   StateChange,
 } from "./dispatcher/events.ts";
 import { drainWatch } from "./drain-watch.ts";
+import { probeFindings } from "./probe-findings.ts";
 import { type DeviceFacts, refusalError } from "./refusal-error.ts";
 import { type AliasOf, namedStep } from "./replica-alias.ts";
 import { type AttemptedCall, type Outcome, runningAttempts } from "./running-attempts.ts";
@@ -30,9 +37,11 @@ export interface RouterParts {
   readonly settings: DispatcherSettings;
   readonly pools: readonly PoolMembers[];
   /** Asks a replica, by a cheap real call, whether it can score `model`. */
-  readonly probe: (model: string, replicaId: string) => Promise<ProbeFinding>;
+  readonly probe: (model: string, replicaId: string) => Promise<ProbeResult>;
   /** Also asked of a replica that was taken out a moment ago. */
   readonly factsOf: (model: string, replicaId: string) => ReplicaFacts;
+  /** The version that an answer of an attempt says it is of; undefined where it tells none. */
+  readonly versionOf?: (answer: unknown) => bigint | undefined;
   /** Told of every change of a replica's state. */
   readonly onChange: (change: StateChange) => void;
   /** What callers are told of a replica. */
@@ -45,7 +54,12 @@ export interface RouterParts {
 export interface Router {
   readonly dispatch: Dispatch;
   /** Asks replicas in rotation one after the other, the nearest first: what costs them little needs no slot. */
-  ask<Answer>(model: string, call: CallContext, attempt: Attempt<Answer>): Promise<Answer>;
+  ask<Answer>(modelSpec: ModelSpec, call: CallContext, attempt: Attempt<Answer>): Promise<Answer>;
+  /**
+   * The version that a call would be answered by now; undefined where that is not known, or differs between the
+   * replicas that it may come to.
+   */
+  expectedVersion(modelSpec: ModelSpec, call: CallContext): bigint | undefined;
   setPools(pools: readonly PoolMembers[]): void;
   status(): DispatcherStatus;
   /** Regions where `model` is configured. */
@@ -62,7 +76,7 @@ export interface Router {
 
 /** A call that has not ended. */
 interface OpenCall extends AttemptedCall {
-  readonly model: string;
+  readonly modelSpec: ModelSpec;
   /** What attempts ended with, until it is known which of them counts. */
   readonly outcomes: Map<number, Outcome>;
   settle(outcome: Outcome): void;
@@ -70,7 +84,8 @@ interface OpenCall extends AttemptedCall {
 
 /** Runs a dispatcher behind real calls: with a clock, attempts, probes and the callers' signals. */
 export function router(parts: RouterParts): Router {
-  const { settings, probe, factsOf, onChange, aliasOf, devicesOf, clock } = parts;
+  const { settings, probe, factsOf, versionOf = () => undefined, onChange } = parts;
+  const { aliasOf, devicesOf, clock } = parts;
   const core: Dispatcher = dispatcher(settings);
   const calls = new Map<number, OpenCall>();
   const running = runningAttempts(clock);
@@ -139,13 +154,15 @@ export function router(parts: RouterParts): Router {
     const { attemptId } = send;
     open.outcomes.set(attemptId, outcome);
     const failure = "error" in outcome ? attemptFailure(outcome.error) : undefined;
-    tell(failure ? { type: "failed", attemptId, failure } : answeredBy(send));
+    tell(failure ? { type: "failed", attemptId, failure } : answeredBy(send, outcome));
   }
 
-  function answeredBy({ model, replicaId, attemptId }: Send): DispatcherEvent {
+  function answeredBy({ model, replicaId, attemptId }: Send, outcome: Outcome): DispatcherEvent {
     const { expectedWaitMs } = factsOf(model, replicaId);
+    const version = "answer" in outcome ? versionOf(outcome.answer) : undefined;
     return {
       ...{ type: "answered", attemptId },
+      ...(version !== undefined && { version }),
       ...(expectedWaitMs !== undefined && { expectedWaitMs }),
     };
   }
@@ -163,30 +180,35 @@ export function router(parts: RouterParts): Router {
     if (!open) return;
     const last = attemptId === undefined ? undefined : open.outcomes.get(attemptId);
     tellCaller(open, trace);
+    const { name: model, version } = open.modelSpec;
+    const { residency, isForwarded } = open.call.wishes;
     const error = refusalError(because, {
-      model: open.model,
-      devices: devicesOf?.(open.model, open.call.wishes.residency),
+      model,
+      devices: devicesOf?.(model, residency),
+      ...(version !== undefined && { version }),
+      versions: () => core.versionsFor({ model, residency, isForwarded }),
+      findings: () => probeFindings(core.status(clock.nowMs()).pools, { model, residency }),
       ...(retryAfterMs !== undefined && { retryAfterMs }),
       ...(last && "error" in last && { lastError: last.error }),
     });
     open.settle({ error });
   }
 
-  function tellCaller({ model, call }: OpenCall, trace: readonly RoutingStep[] = []): void {
+  function tellCaller({ modelSpec, call }: OpenCall, trace: readonly RoutingStep[] = []): void {
     const { routed } = call;
     if (!routed) return;
     const named = trace.map((each) => namedStep(each, { aliasOf, call }));
     routed.steps = [...routed.steps, ...named];
     // Of use to another gateway, and to nobody else.
     if (!call.wishes.isForwarded) return;
-    routed.expectedWaitMs = core.expectedWaitMs(model, clock.nowMs());
+    routed.expectedWaitMs = core.expectedWaitMs(modelSpec.name, clock.nowMs());
   }
 
   async function probeNow(model: string, replicaId: string): Promise<void> {
-    const finding = await probe(model, replicaId).catch((): ProbeFinding => "lost");
+    const result = await probe(model, replicaId).catch((): ProbeResult => ({ finding: "lost" }));
     const { roundTripMs, expectedWaitMs } = factsOf(model, replicaId);
     tell({
-      ...{ type: "probed", model, replicaId, finding },
+      ...{ ...result, type: "probed", model, replicaId },
       ...(roundTripMs !== undefined && { roundTripMs }),
       ...(expectedWaitMs !== undefined && { expectedWaitMs }),
     });
@@ -197,7 +219,7 @@ export function router(parts: RouterParts): Router {
   ];
 
   const dispatch: Dispatch = <Answer>(
-    model: DispatchedModel,
+    { modelSpec, model }: DispatchedRequest,
     call: CallContext,
     attempt: Attempt<Answer>,
   ) => {
@@ -218,7 +240,7 @@ export function router(parts: RouterParts): Router {
       };
       signal.addEventListener("abort", onAbort, { once: true });
       calls.set(id, {
-        ...{ model: model.name, call, attempt, outcomes: new Map() },
+        ...{ modelSpec, call, attempt, outcomes: new Map() },
         settle: (outcome) => {
           end();
           if ("error" in outcome) reject(outcome.error);
@@ -234,6 +256,7 @@ export function router(parts: RouterParts): Router {
           ...{ id, model: model.name, priority, deadlineMs: deadline.atMs },
           ...(region !== undefined && { region }),
           ...(residency && { residency }),
+          ...{ version: modelSpec.version, versionLabel: modelSpec.versionLabel },
           ...{ isRepeatable, mayHedge, isForwarded, isTraced: call.routed?.isTraced ?? false },
         },
       });
@@ -243,10 +266,15 @@ export function router(parts: RouterParts): Router {
   tell({ type: "pools", pools });
   return {
     dispatch,
-    ask: (model, call, attempt) =>
+    ask: (modelSpec, call, attempt) =>
       askNearest(attempt, {
-        ...{ model, call, pools: core.status(clock.nowMs()).pools },
-        devices: devicesOf?.(model, call.wishes.residency),
+        ...{ modelSpec, call, pools: core.status(clock.nowMs()).pools },
+        devices: devicesOf?.(modelSpec.name, call.wishes.residency),
+      }),
+    expectedVersion: (modelSpec, { wishes: { residency, isForwarded } }) =>
+      core.expectedVersion({
+        ...{ model: modelSpec.name, residency, isForwarded },
+        ...{ version: modelSpec.version, versionLabel: modelSpec.versionLabel },
       }),
     regionsOf,
     setPools: (next) => {

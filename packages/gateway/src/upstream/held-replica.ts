@@ -1,5 +1,4 @@
 import type { Clock } from "@tensorgate/core";
-import type { ModelTensorNames } from "@tensorgate/tf-serving";
 import { type Credentials, credentials } from "./credentials.ts";
 import { exclusiveReplica } from "./device/exclusive-replica.ts";
 import { azureFpgaReplica, serviceRoute } from "./dialects/azure-fpga.ts";
@@ -20,8 +19,6 @@ export interface HeldReplica {
 
 export interface HeldReplicaParts {
   readonly settings: Required<ChannelOptions>;
-  /** What the tensors of a model are called in each dialect. */
-  readonly tensorNamesOf: (model: string) => ModelTensorNames;
   readonly clock: Clock;
 }
 
@@ -57,7 +54,7 @@ export function checkedPool(pool: PoolAddresses, where: string): CheckedPool {
 export function heldReplica(
   { authority, ip }: ReplicaAddress,
   { pool, credentials: held }: CheckedPool,
-  { settings, tensorNamesOf, clock }: HeldReplicaParts,
+  { settings, clock }: HeldReplicaParts,
 ): HeldReplica {
   const channel = unaryChannel({
     ...{ address: authority, credentials: held, settings, clock },
@@ -68,8 +65,8 @@ export function heldReplica(
   function replicaOver(over: UnaryChannel): Replica {
     const { dialect = "tensorflow-serving", gateway, region, exclusive = false } = pool;
     if (gateway !== undefined) return peerReplica(over, { region, clock });
-    if (dialect !== "tensorflow-serving") return azureFpgaReplica(over, tensorNamesOf, dialect);
-    const stock = tensorflowServingReplica(over, tensorNamesOf);
+    if (dialect !== "tensorflow-serving") return azureFpgaReplica(over, dialect);
+    const stock = tensorflowServingReplica(over);
     return exclusive ? exclusiveReplica(stock) : stock;
   }
 }

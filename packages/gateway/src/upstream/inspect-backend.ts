@@ -6,6 +6,7 @@ import {
   FailedPreconditionError,
   float32Tensor,
   ModelNotReadyError,
+  type ResolvedModel,
   type ScoreResponse,
   ScoringError,
   type Tensor,
@@ -16,7 +17,6 @@ import {
   type Dialect,
   type GraphSignature,
   grpcCode,
-  type ModelTensorNames,
   signaturesFromMetadata,
 } from "@tensorgate/tf-serving";
 import { boundedCall } from "./bounded-call.ts";
@@ -63,7 +63,15 @@ export interface BackendFindings {
   readonly failure?: ScoringError;
 }
 
-const noNames: ModelTensorNames = { inputs: [], outputs: [] };
+/** Nothing is known of it: its tensors are called as it calls them. */
+const unknownModel: Omit<ResolvedModel, "name"> = {
+  revision: "",
+  tensorNames: { inputs: [], outputs: [] },
+  residency: undefined,
+  isRepeatable: false,
+  mayHedge: false,
+  isCached: false,
+};
 
 /** Names that an FPGA's container may have for the picture, with the dialect that has them. */
 const containerInputs: readonly (readonly [string, "azure-fpga" | "azure-fpga-preview"])[] = [
@@ -98,10 +106,9 @@ export async function inspectBackend(question: BackendQuestion): Promise<Backend
     ),
   });
   const ask: Ask = (work) => boundedCall(work, { requestId: "attach", timeoutMs, clock });
-  const container = (of: "azure-fpga" | "azure-fpga-preview") =>
-    azureFpgaReplica(channel, () => noNames, of);
+  const container = (of: "azure-fpga" | "azure-fpga-preview") => azureFpgaReplica(channel, of);
   try {
-    const stock = tensorflowServingReplica(channel, () => noNames);
+    const stock = tensorflowServingReplica(channel);
     if (dialect === undefined || dialect === "tensorflow-serving") {
       const found = await stockFindings(stock, ask, question);
       if (found) return found;
@@ -237,6 +244,7 @@ function scored(
 ): Promise<ScoreResponse> {
   const request = {
     modelSpec: { name: model },
+    model: { ...unknownModel, name: model },
     inputs: new Map([[input, tensor]]),
     outputFilter: [],
   };

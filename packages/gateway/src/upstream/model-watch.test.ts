@@ -1,5 +1,11 @@
 import { create } from "@bufbuild/protobuf";
-import { NotSupportedError, type Signature, UpstreamFailedError } from "@tensorgate/core";
+import {
+  NotSupportedError,
+  type Signature,
+  UnknownModelError,
+  UpstreamAnsweredError,
+  UpstreamFailedError,
+} from "@tensorgate/core";
 import { manualClock } from "@tensorgate/core/testing";
 import { GetModelMetadataResponseSchema } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import { packedSignatures } from "@tensorgate/tf-serving";
@@ -11,6 +17,8 @@ import type { Replicas } from "./replicas.ts";
 interface Behaviour {
   readonly state?: ReplicaState;
   readonly signature?: Signature;
+  /** What its probe fails with. */
+  readonly error?: Error;
 }
 
 /** Replicas by id; they can be given another behaviour. */
@@ -23,8 +31,8 @@ function watched(initial: Readonly<Record<string, Behaviour>>) {
     roundTripMs: () => undefined,
     expectedWaitMs: () => undefined,
     probe: async () => {
-      const state = behaviours.get(id)?.state;
-      if (!state) throw new UpstreamFailedError("gone");
+      const { state, error } = behaviours.get(id) ?? {};
+      if (!state) throw error ?? new UpstreamFailedError("gone");
       return state;
     },
     modelMetadata: async () => {
@@ -80,7 +88,12 @@ test("versions are those of all replicas, highest first; a replica that is lost 
 
   const found = await Promise.all(["a", "b", "c"].map((id) => watch.probe("m", id)));
 
-  expect(found).toEqual(["ready", "ready", "lost"]);
+  expect(found).toMatchObject([
+    { finding: "ready", versions: { listed: [1n, 3n], latest: 3n } },
+    { finding: "ready", versions: { listed: [2n], latest: 2n } },
+    { finding: "lost", note: { message: "gone" } },
+  ]);
+  expect(found[2]).not.toHaveProperty("versions");
   expect(watch.versionsOf("m")).toEqual([3n, 2n, 1n]);
 });
 
@@ -158,7 +171,7 @@ test("a replica that is dropped while it is asked leaves nothing behind", async 
 
   change("b");
 
-  expect(await asked).toBe("lost");
+  expect(await asked).toEqual({ finding: "lost" });
   expect(watch.versionsOf("m")).toEqual([]);
 });
 
@@ -174,3 +187,50 @@ test("a replica that comes back is asked for its signature again", async () => {
 
   expect(metadataCount()).toBe(2);
 });
+
+const unknown = { listed: undefined, latest: undefined };
+
+test.each<{ readonly because: string; readonly state: ReplicaState; readonly expected: object }>([
+  {
+    because: "a server that does not list its versions may have any",
+    state: { isReady: true, versions: [], hasUnknownVersions: true },
+    expected: { finding: "ready", versions: unknown },
+  },
+  {
+    because: "a container without versions has none to ask for, and its replies say 0",
+    state: { isReady: true, versions: [] },
+    expected: { finding: "ready", versions: { listed: [], latest: 0n } },
+  },
+  {
+    because: "of several replicas behind a gateway it is not known which one is the latest",
+    state: { isReady: true, versions: [2n, 1n], areMixed: true },
+    expected: { finding: "ready", versions: { listed: [2n, 1n], latest: undefined } },
+  },
+  {
+    because: "what a model will have when it is loaded is not known",
+    state: { isReady: false, versions: [], note: { message: "loading", detail: "loading" } },
+    expected: {
+      ...{ finding: "warming", versions: unknown },
+      note: { message: "loading", detail: "loading" },
+    },
+  },
+])("$because", async ({ state, expected }) => {
+  const { watch } = watched({ a: { state } });
+
+  expect(await watch.probe("m", "a")).toEqual(expected);
+});
+
+test.each([
+  { error: new UpstreamAnsweredError("no such model", 5), finding: "warming" },
+  { error: new UpstreamAnsweredError("not loaded", 9), finding: "warming" },
+  { error: new UnknownModelError("no such model"), finding: "warming" },
+  { error: new UpstreamAnsweredError("no such method", 12), finding: "lost" },
+  { error: new UpstreamFailedError("broken"), finding: "lost" },
+])(
+  "a probe that fails by $error.name ($error.message) finds the replica $finding",
+  async (each) => {
+    const { watch } = watched({ a: { error: each.error } });
+
+    expect(await watch.probe("m", "a")).toMatchObject({ finding: each.finding });
+  },
+);

@@ -1,18 +1,40 @@
-import type { CallContext, Clock, Signature } from "@tensorgate/core";
-import { signaturesFromMetadata } from "@tensorgate/tf-serving";
+import {
+  type CallContext,
+  type Clock,
+  type Signature,
+  UnknownModelError,
+  UpstreamAnsweredError,
+} from "@tensorgate/core";
+import { grpcCode, signaturesFromMetadata } from "@tensorgate/tf-serving";
 import { boundedCall } from "./bounded-call.ts";
+import { type ProbeNote, probeNote } from "./probe-note.ts";
 import type { ReplicaState } from "./replica.ts";
 import type { Replicas } from "./replicas.ts";
 
 export interface ModelWatch {
-  /** Asks a replica, in its dialect, whether it can score `model`. Never rejects. */
-  probe(model: string, replicaId: string): Promise<"ready" | "warming" | "lost">;
+  /** Asks a replica, in its dialect, whether it can score `model`, and which versions. Never rejects. */
+  probe(model: string, replicaId: string): Promise<ProbeOutcome>;
   /** Versions that some replica said it can score, highest first. */
   versionsOf(model: string): readonly bigint[];
   /** Whether some replica said that its weights were drawn at random. */
   isSeeded(model: string): boolean;
   /** The signature that a call without a name gets; undefined until some replica told it. */
   signatureOf(model: string): Signature | undefined;
+}
+
+/** What a probe tells of a replica. */
+export interface ProbeOutcome {
+  /** The model can be scored; it is not there, or not yet; nobody answered. */
+  readonly finding: "ready" | "warming" | "lost";
+  /** Absent where nobody answered. */
+  readonly versions?: {
+    /** Undefined where the replica does not list them, so that it may have any. */
+    readonly listed: readonly bigint[] | undefined;
+    /** Answers who asks for none; undefined where that is not known. */
+    readonly latest: bigint | undefined;
+  };
+  /** What was found, unless the model is simply ready. */
+  readonly note?: ProbeNote;
 }
 
 export interface WatchParts {
@@ -97,17 +119,17 @@ export function modelWatch(replicas: Replicas, { timeoutMs, clock }: WatchParts)
           async (call) => {
             const found = await replicas.get(replicaId).probe(model, call);
             // It may have been dropped while it was asked.
-            if (!membersOf(model).has(replicaId)) return "lost";
+            if (!membersOf(model).has(replicaId)) return { finding: "lost" };
             const known = knowledgeOf(model);
             known.told.set(replicaId, found);
             if (found.isReady) known.inherited = [];
             if (found.isReady) await learnSignature(model, replicaId, call);
-            return found.isReady ? "ready" : "warming";
+            return outcomeOf(found);
           },
           { requestId: "probe", timeoutMs, clock },
         );
-      } catch {
-        return "lost";
+      } catch (thrown) {
+        return { finding: saysAbsent(thrown) ? "warming" : "lost", note: probeNote(thrown) };
       }
     },
   };
@@ -124,4 +146,30 @@ function forgetThoseGone(known: Knowledge, members: ReadonlySet<string>): void {
   }
   const isAnyReady = [...known.told.values()].some(({ isReady }) => isReady);
   if (!isAnyReady) known.inherited = [...known.inherited, ...gone];
+}
+
+function outcomeOf({ isReady, note, ...state }: ReplicaState): ProbeOutcome {
+  const told = note ? { note } : {};
+  // What it will have when it is loaded, nobody knows yet.
+  if (!isReady) return { finding: "warming", versions: unknown, ...told };
+  return {
+    finding: "ready",
+    versions: state.hasUnknownVersions ? unknown : listed(state),
+    ...told,
+  };
+}
+
+const unknown = { listed: undefined, latest: undefined };
+
+/** Where there are no versions at all, replies say 0. */
+function listed({ versions, areMixed = false }: Pick<ReplicaState, "versions" | "areMixed">) {
+  const [highest = 0n] = versions.toSorted((a, b) => (a > b ? -1 : 1));
+  return { listed: versions, latest: areMixed ? undefined : highest };
+}
+
+/** Whether a server that works said that it does not have the model: no reason to count it as broken. */
+function saysAbsent(thrown: unknown): boolean {
+  if (thrown instanceof UnknownModelError) return true;
+  if (!(thrown instanceof UpstreamAnsweredError)) return false;
+  return thrown.grpcCode === grpcCode.NOT_FOUND || thrown.grpcCode === grpcCode.FAILED_PRECONDITION;
 }

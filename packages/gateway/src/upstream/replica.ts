@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http2";
-import type { CallContext, ModelSpec, Score } from "@tensorgate/core";
+import type { CallContext, ModelSpec, ScoreResolved } from "@tensorgate/core";
 import type { GetModelMetadataResponse } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import type { GetModelStatusResponse } from "@tensorgate/proto/tensorflow_serving/get_model_status";
 import type { ProbeNote } from "./probe-note.ts";
@@ -7,7 +7,7 @@ import type { ProbeNote } from "./probe-note.ts";
 /** One running model server, in whatever dialect it is spoken to. */
 export interface Replica {
   /** Tensors are called by our own names here. */
-  readonly score: Score;
+  readonly score: ScoreResolved;
   /**
    * Whether a model can be scored there, by a call that costs little.
    *
@@ -53,6 +53,8 @@ export interface ReplicaState {
   readonly versions: readonly bigint[];
   /** Whether the replica does not list its versions: a call may name any, and the replica decides. */
   readonly hasUnknownVersions?: boolean;
+  /** Whether they are those of several replicas, so that it is not known which one answers who asks for none. */
+  readonly areMixed?: boolean;
   /** What the probe found, unless the model is simply ready. Why a probe failed: `probeNote`. */
   readonly note?: ProbeNote;
   /** Whether it says itself that its weights were drawn at random. */

@@ -14,7 +14,6 @@ const pool = (...addresses: readonly string[]): PoolAddresses => ({
 function registry(...pools: readonly PoolAddresses[]) {
   const made = replicas(pools, {
     options: {},
-    tensorNamesOf: () => ({ inputs: [], outputs: [] }),
     ...manualClockAndRandom(),
   });
   let changeCount = 0;

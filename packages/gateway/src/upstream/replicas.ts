@@ -1,5 +1,4 @@
 import type { ClockAndRandom } from "@tensorgate/core";
-import type { ModelTensorNames } from "@tensorgate/tf-serving";
 import type { AddressSource, ReplicaAddress } from "./discovery/address-source.ts";
 import { type Resolve, systemResolve } from "./discovery/dns-source.ts";
 import { sourceOf } from "./discovery/source-of.ts";
@@ -41,8 +40,6 @@ export interface Replicas {
 
 export interface ReplicaParts extends ClockAndRandom {
   readonly options: ChannelOptions;
-  /** What the tensors of a model are called in each dialect. */
-  readonly tensorNamesOf: (model: string) => ModelTensorNames;
   /** Asks the system unless given. */
   readonly resolve?: Resolve;
 }

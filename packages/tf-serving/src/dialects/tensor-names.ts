@@ -1,19 +1,5 @@
-import { type Dialect, dialects } from "./dialect.ts";
-
-/** What one tensor is called here, and on the wire of each dialect. */
-export interface TensorNames {
-  /** In the catalog, in requests and in replies of ours. */
-  readonly name: string;
-  readonly on: Readonly<Record<Dialect, string>>;
-  /** Further names under which a reply may bring it. */
-  readonly pattern?: RegExp;
-}
-
-/** The tensors of a model that have a name of their own in some dialect; others keep theirs. */
-export interface ModelTensorNames {
-  readonly inputs: readonly TensorNames[];
-  readonly outputs: readonly TensorNames[];
-}
+import type { Dialect, TensorNames } from "@tensorgate/core";
+import { dialects } from "./dialect.ts";
 
 /** A tensor with the same name everywhere. */
 export function sameEverywhere(name: string): TensorNames {

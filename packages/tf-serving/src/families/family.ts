@@ -1,5 +1,4 @@
-import type { OutputHolds, Preprocessing } from "@tensorgate/core";
-import type { TensorNames } from "../dialects/tensor-names.ts";
+import type { OutputHolds, Preprocessing, TensorNames } from "@tensorgate/core";
 
 export const familyNames = [
   "resnet-50",

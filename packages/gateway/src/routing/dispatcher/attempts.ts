@@ -1,9 +1,15 @@
 import { afterFailure } from "./after-failure.ts";
 import { attemptWatch } from "./attempt-watch.ts";
 import { type Budget, budget } from "./budget.ts";
-import type { AttemptFailure } from "./events.ts";
+import type { AttemptFailure, DispatcherEvent } from "./events.ts";
 import type { Lines } from "./lines.ts";
-import { type Attempt, isInTime, type OpenRequest, type RequestPool } from "./open-request.ts";
+import {
+  type Attempt,
+  isCandidate,
+  isInTime,
+  type OpenRequest,
+  type RequestPool,
+} from "./open-request.ts";
 import type { Replica } from "./replica.ts";
 import type { ReplicaCare } from "./replica-care.ts";
 import type { DispatcherSettings, DispatcherState } from "./state.ts";
@@ -11,7 +17,7 @@ import type { DispatcherSettings, DispatcherState } from "./state.ts";
 /** Attempts at replicas, from the sending to whatever comes of them. */
 export interface Attempts {
   send(request: OpenRequest, pool: RequestPool, replica: Replica): void;
-  answered(attemptId: number, expectedWaitMs: number | undefined): void;
+  answered(event: Extract<DispatcherEvent, { type: "answered" }>): void;
   failed(attemptId: number, failure: AttemptFailure): void;
   /** The caller has gone. */
   cancel(request: OpenRequest): void;
@@ -134,10 +140,7 @@ export function attempts({ state, settings, lines, care }: AttemptsParts): Attem
   function hedge({ request, pool, replica }: Attempt): void {
     if (pool.line.length > 0 || pool.utilisation > hedgedBelow) return;
     const isIdle = (each: Replica) => each !== replica && each.slots.inFlight(state.nowMs) === 0;
-    const idle = pool.soonest(
-      state.nowMs,
-      (each) => isIdle(each) && !request.tried.has(each.member.id),
-    );
+    const idle = pool.soonest(state.nowMs, (each) => isIdle(each) && isCandidate(request, each));
     if (!idle || idle.atMs > state.nowMs || !isInTime(request, idle.replica, state.nowMs)) return;
     if (hedges.spend()) send(request, pool, idle.replica);
   }
@@ -146,11 +149,12 @@ export function attempts({ state, settings, lines, care }: AttemptsParts): Attem
     retries,
     intervalMs: watch.intervalMs,
     send,
-    answered: (attemptId, expectedWaitMs) => {
+    answered: (reply) => {
+      const { attemptId } = reply;
       const attempt = take(attemptId);
       if (!attempt) return;
       const { request, pool, replica, isLeftOver } = attempt;
-      care.praise(attempt, expectedWaitMs);
+      care.praise(attempt, reply);
       if (isLeftOver) return;
       const { region } = pool;
       lines.note(request, { what: "answered", region, replicaId: replica.member.id });

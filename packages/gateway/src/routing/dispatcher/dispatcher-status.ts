@@ -1,6 +1,7 @@
-import type { ReplicaStateName } from "./events.ts";
+import type { ProbeNote, ReplicaStateName } from "./events.ts";
 import type { RequestPool } from "./open-request.ts";
 import { rankOf } from "./rank.ts";
+import type { ReplicaVersions } from "./versions.ts";
 
 /** How everything is doing at one moment. */
 export interface DispatcherStatus {
@@ -34,6 +35,9 @@ export interface ReplicaReport {
   readonly answered: number;
   readonly failed: number;
   readonly ejections: number;
+  readonly versions: ReplicaVersions;
+  /** What the last probe found, unless the model was simply ready. */
+  readonly probeNote?: ProbeNote;
 }
 
 const newcomer = rankOf({ priority: "normal", isForwarded: false });
@@ -53,12 +57,13 @@ function poolReport(pool: RequestPool, nowMs: number): PoolReport {
     roundTripMs: pool.regionRoundTripMs(),
     ...(Number.isFinite(expectedWaitMs) && { expectedWaitMs }),
     replicas: [...pool.replicas.values()].map((replica): ReplicaReport => {
-      const { member, slots, counts } = replica;
+      const { member, slots, counts, versions, probeNote } = replica;
       const { answered, failed, ejections } = counts;
       return {
         ...{ id: member.id, state: replica.state(nowMs), inFlight: slots.inFlight(nowMs) },
-        ...{ slots: slots.slotCount, answered, failed, ejections },
+        ...{ slots: slots.slotCount, answered, failed, ejections, versions },
         ...(answered > 0 && { serviceMs: slots.usualMs }),
+        ...(probeNote && { probeNote }),
         ...(replica.latencyMs !== undefined && { latencyMs: replica.latencyMs }),
       };
     }),

@@ -2,12 +2,20 @@ import { attempts as newAttempts } from "./attempts.ts";
 import { type DispatcherStatus, dispatcherStatus } from "./dispatcher-status.ts";
 import type { Arrival, DispatcherCommand, DispatcherEvent, PoolMembers } from "./events.ts";
 import { lines as newLines } from "./lines.ts";
-import { isInTime, type OpenRequest, openRequest, type RequestPool } from "./open-request.ts";
+import {
+  isCandidate,
+  isInTime,
+  type OpenRequest,
+  openRequest,
+  type RequestPool,
+} from "./open-request.ts";
+import { mayGoTo } from "./place.ts";
 import { pool as newPool } from "./pool.ts";
 import { rankOf } from "./rank.ts";
 import type { Replica } from "./replica.ts";
 import { replicaCare } from "./replica-care.ts";
 import { type DispatcherSettings, dispatcherState, merged, poolsOf } from "./state.ts";
+import { commonVersion, listedVersions, mayHave, type VersionChoice } from "./versions.ts";
 
 export type { DispatcherSettings };
 
@@ -19,8 +27,22 @@ export interface Dispatcher {
    */
   handle(event: DispatcherEvent, nowMs: number): readonly DispatcherCommand[];
   status(nowMs: number): DispatcherStatus;
+  /**
+   * The version that a request would be answered by now; undefined where that is not known, or differs between the
+   * replicas that it may come to.
+   */
+  expectedVersion(query: VersionQuery): bigint | undefined;
+  /** Versions that replicas list where a request may be served, highest first. */
+  versionsFor(query: VersionQuery): readonly bigint[];
   /** How long a request of another gateway would wait for `model` in this gateway's region, in milliseconds. */
   expectedWaitMs(model: string, nowMs: number): number;
+}
+
+/** A request as far as it decides which versions it may get. */
+export interface VersionQuery extends VersionChoice {
+  readonly model: string;
+  readonly residency: readonly string[] | undefined;
+  readonly isForwarded: boolean | undefined;
 }
 
 const forwarded = rankOf({ priority: "normal", isForwarded: true });
@@ -64,7 +86,7 @@ export function dispatcher(settings: DispatcherSettings): Dispatcher {
         break;
       }
       const { replica } = slot;
-      const isFit = ({ tried }: OpenRequest) => !tried.has(replica.member.id);
+      const isFit = (each: OpenRequest) => isCandidate(each, replica);
       const request = pool.line.first(pool.isShedding(state.nowMs), isFit);
       if (request) bind(request, pool, replica);
       else skipped.add(replica);
@@ -112,13 +134,18 @@ export function dispatcher(settings: DispatcherSettings): Dispatcher {
     for (const pool of state.pools) if (pool.line.length > 0) state.touched.add(pool);
   }
 
+  const replicasFor = ({ model, residency, isForwarded = false }: VersionQuery) =>
+    poolsOf(state, model)
+      .filter((pool) => mayGoTo({ residency, isForwarded }, pool))
+      .flatMap(({ replicas }) => [...replicas.values()]);
+
   function carryOut(event: DispatcherEvent): void {
     switch (event.type) {
       case "arrival":
         arrive(event.request);
         break;
       case "answered":
-        attempts.answered(event.attemptId, event.expectedWaitMs);
+        attempts.answered(event);
         break;
       case "failed":
         attempts.failed(event.attemptId, event.failure);
@@ -161,6 +188,15 @@ export function dispatcher(settings: DispatcherSettings): Dispatcher {
       return state.commands;
     },
     status: (nowMs) => dispatcherStatus(state.pools, { nowMs, retriesLeft: attempts.retries.left }),
+    expectedVersion: (query) => {
+      const serving = replicasFor(query).filter(({ isServing }) => isServing);
+      const versions = serving.map((each) => each.versions);
+      return commonVersion(
+        versions.filter((each) => mayHave(each, query)),
+        query,
+      );
+    },
+    versionsFor: (query) => listedVersions(replicasFor(query).map(({ versions }) => versions)),
     expectedWaitMs: (model, nowMs) => {
       const own = poolsOf(state, model).find(({ region }) => region === ownRegion);
       return own?.expectedWaitMs(forwarded, nowMs) ?? 0;

@@ -1,7 +1,8 @@
 import type { Priority, RoutingStep } from "@tensorgate/core";
+import type { ReplicaVersions, VersionChoice } from "./versions.ts";
 
 /** A request as the dispatcher knows it: where it may go, how long it may take, what may be done with it. */
-export interface Arrival {
+export interface Arrival extends VersionChoice {
   readonly id: number;
   readonly model: string;
   readonly priority: Priority;
@@ -39,6 +40,23 @@ export type AttemptFailure =
 /** What a probe found: the model can be scored, it is not loaded yet, or nobody answered. */
 export type ProbeFinding = "ready" | "warming" | "lost";
 
+/** What a probe found, in words. */
+export interface ProbeNote {
+  /** Without addresses, for callers. */
+  readonly message: string;
+  /** In full, for the log and for operators. */
+  readonly detail: string;
+}
+
+/** What a probe tells of a replica and of one model there. */
+export interface ProbeResult {
+  readonly finding: ProbeFinding;
+  /** Absent where the probe does not tell: what was known before holds. */
+  readonly versions?: ReplicaVersions;
+  /** What was found, unless the model is simply ready. */
+  readonly note?: ProbeNote;
+}
+
 /** One replica of a pool, as the configuration has it. */
 export interface Member {
   readonly id: string;
@@ -60,21 +78,26 @@ export type DispatcherEvent =
   | { readonly type: "arrival"; readonly request: Arrival }
   /**
    * A reply has come, whatever it says of the request.
-   * `expectedWaitMs` is what a gateway said that its next request would wait, in milliseconds.
+   * `expectedWaitMs` is what a gateway said that its next request would wait, in milliseconds, `version` the version
+   * that answered, where the reply tells it.
    */
-  | { readonly type: "answered"; readonly attemptId: number; readonly expectedWaitMs?: number }
+  | {
+      readonly type: "answered";
+      readonly attemptId: number;
+      readonly expectedWaitMs?: number;
+      readonly version?: bigint;
+    }
   | { readonly type: "failed"; readonly attemptId: number; readonly failure: AttemptFailure }
   /** The caller left. What a replica works on it goes on: nobody can stop a device. */
   | { readonly type: "cancelled"; readonly id: number }
-  | {
+  | (ProbeResult & {
       readonly type: "probed";
       readonly model: string;
       readonly replicaId: string;
-      readonly finding: ProbeFinding;
       /** That the question was on the way, in milliseconds. */
       readonly roundTripMs?: number;
       readonly expectedWaitMs?: number;
-    }
+    })
   /** What there is to serve from now on. */
   | { readonly type: "pools"; readonly pools: readonly PoolMembers[] }
   /** A replica is to get nothing new, for a while. */
@@ -90,6 +113,8 @@ export type Refusal =
   | "deadline"
   /** The model is in no region where the request may be served. */
   | "residency"
+  /** No replica where it may be served has the version that it names. */
+  | "unknown-version"
   /** Every replica that could take it is out. */
   | "no-replica"
   /** The model is being loaded everywhere. */

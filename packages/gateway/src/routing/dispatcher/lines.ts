@@ -1,6 +1,6 @@
 import type { RoutingStep } from "@tensorgate/core";
 import type { Refusal } from "./events.ts";
-import type { OpenRequest, RequestPool } from "./open-request.ts";
+import { isCandidate, type OpenRequest, type RequestPool } from "./open-request.ts";
 import { mayGoTo, place } from "./place.ts";
 import { type DispatcherSettings, type DispatcherState, poolsOf } from "./state.ts";
 
@@ -146,6 +146,6 @@ export function lines(state: DispatcherState, settings: DispatcherSettings): Lin
 }
 
 /** Whether some replica there may get the request. */
-function canServe({ replicas }: RequestPool, { tried }: OpenRequest): boolean {
-  return [...replicas.values()].some(({ isServing, member }) => isServing && !tried.has(member.id));
+function canServe({ replicas }: RequestPool, request: OpenRequest): boolean {
+  return [...replicas.values()].some((each) => each.isServing && isCandidate(request, each));
 }

@@ -3,6 +3,7 @@ import type { Arrival, AttemptFailure } from "./events.ts";
 import type { Pool } from "./pool.ts";
 import { type Rank, rankOf } from "./rank.ts";
 import type { Replica } from "./replica.ts";
+import { mayHave } from "./versions.ts";
 
 /** A request that has not ended. It waits, or attempts are under way for it, or both. */
 export interface OpenRequest extends Arrival {
@@ -43,6 +44,11 @@ export interface Attempt {
   isOverdue: boolean;
   /** Its request was answered by another: only the replica is still of interest. */
   isLeftOver: boolean;
+}
+
+/** Whether a replica may be asked at all: it has not failed the request, and may have the version that is named. */
+export function isCandidate(request: OpenRequest, { member, versions }: Replica): boolean {
+  return !request.tried.has(member.id) && mayHave(versions, request);
 }
 
 /** Whether a replica that begins now could answer before the deadline. */

@@ -1,8 +1,9 @@
 import type { ConsideredRegion } from "@tensorgate/core";
 import type { Refusal } from "./events.ts";
-import type { OpenRequest, RequestPool } from "./open-request.ts";
+import { isCandidate, type OpenRequest, type RequestPool } from "./open-request.ts";
 import type { Room } from "./pool.ts";
 import { costMs } from "./region-cost.ts";
+import { mayHave } from "./versions.ts";
 
 /** Where a request is to wait, or why it cannot. */
 export type Placement =
@@ -49,7 +50,12 @@ export function place(
 
 /** Whether a request may be served in the region of a pool at all. */
 export function mayGoTo(
-  { residency, isForwarded }: OpenRequest,
+  {
+    residency,
+    isForwarded,
+  }: Pick<OpenRequest, "isForwarded"> & {
+    readonly residency?: readonly string[] | undefined;
+  },
   { region, replicas }: RequestPool,
 ): boolean {
   if (residency && !residency.includes(region)) return false;
@@ -65,9 +71,8 @@ function candidate(
   const roundTripMs = pool.regionRoundTripMs();
   const expectedWaitMs = pool.expectedWaitMs(request.rank, nowMs);
   const isWished = pool.region === request.region;
-  const all = [...pool.replicas.values()];
-  const untried = all.filter(({ member }) => !request.tried.has(member.id));
-  const serving = untried.filter(({ isServing }) => isServing);
+  const open = [...pool.replicas.values()].filter((each) => isCandidate(request, each));
+  const serving = open.filter(({ isServing }) => isServing);
   const fastestMs = Math.min(...serving.map(({ slots }) => slots.usualMs));
   return {
     pool,
@@ -77,7 +82,7 @@ function candidate(
       : costMs({ roundTripMs, expectedWaitMs, isUsed: pool.region === usedRegion }),
     canServe: serving.length > 0,
     isReachable: serving.length === 0 || nowMs + roundTripMs + fastestMs <= request.deadlineMs,
-    isHopeful: untried.some(({ isHopeful }) => isHopeful),
+    isHopeful: open.some(({ isHopeful }) => isHopeful),
     room: pool.room(request, nowMs),
     isLeft: (request.failures.get(pool.region) ?? 0) >= mostFailuresInRegion,
   };
@@ -119,7 +124,9 @@ function refusalFor(
   if (serving.some(({ room }) => room !== "open")) return "overloaded";
   if (serving.length > 0) return "deadline";
   const replicas = allowed.flatMap((pool) => [...pool.replicas.values()]);
-  const isLoading = replicas.some((each) => each.state(0) === "warming");
+  const able = replicas.filter(({ versions }) => mayHave(versions, request));
+  if (replicas.length > 0 && able.length === 0) return "unknown-version";
+  const isLoading = able.some((each) => each.state(0) === "warming");
   return isLoading ? "model-not-ready" : "no-replica";
 }
 

@@ -3,13 +3,14 @@ import type { Lines } from "./lines.ts";
 import type { Attempt, RequestPool } from "./open-request.ts";
 import type { HealthChange, Replica } from "./replica.ts";
 import { type DispatcherSettings, type DispatcherState, poolsOf } from "./state.ts";
+import type { VersionChoice } from "./versions.ts";
 
 /** What becomes of replicas: out and back in, and asked how they are. */
 export interface ReplicaCare {
   /** What a failed attempt says of the replica. */
   judge(attempt: Attempt, failure: AttemptFailure): void;
   /** What a reply says of it. */
-  praise(attempt: Attempt, expectedWaitMs: number | undefined): void;
+  praise(attempt: Attempt, reply: Extract<DispatcherEvent, { type: "answered" }>): void;
   /** An attempt takes so long that the replica may be gone. */
   overdue(attempt: Attempt): void;
   probed(event: Extract<DispatcherEvent, { type: "probed" }>): void;
@@ -130,11 +131,14 @@ export function replicaCare(
       }
     },
 
-    praise: ({ id, pool, replica, sentMs }, expectedWaitMs) => {
+    praise: ({ id, request, pool, replica, sentMs }, { expectedWaitMs, version }) => {
       const tookMs = replica.slots.answered(id, state.nowMs) ?? 0;
       const attemptMs = state.nowMs - sentMs;
       replica.answered(pool.observe(replica, tookMs, attemptMs), attemptMs);
       hearWait(replica, expectedWaitMs);
+      if (isNews(version, request, replica)) {
+        replica.versions = { ...replica.versions, latest: undefined };
+      }
       if (replica.isSuspect) change(pool, replica, { probe: "ready" }, "answered after all");
       if (replica.slowInARow >= mostSlowInARow) eject(pool, replica, "slow");
     },
@@ -144,18 +148,22 @@ export function replicaCare(
       else probe(pool, replica);
     },
 
-    probed: ({ model, replicaId, finding, roundTripMs, expectedWaitMs }) => {
+    probed: ({ model, replicaId, finding, versions, note, roundTripMs, expectedWaitMs }) => {
       const pool = poolsOf(state, model).find(({ replicas }) => replicas.has(replicaId));
       const replica = pool?.replicas.get(replicaId);
       if (!pool || !replica) return;
       replica.isProbed = false;
       if (roundTripMs !== undefined) replica.slots.observeRoundTrip(roundTripMs);
       hearWait(replica, expectedWaitMs);
+      replica.versions = versions ?? replica.versions;
+      replica.probeNote = note;
+      const because = `probe: ${note?.detail ?? finding}`;
       // Answers that came meanwhile say more than a question that got none.
       const isRefuted = finding === "lost" && replica.counts.answered > replica.repliesAtProbe;
       if (isRefuted) change(pool, replica, { probe: "ready" }, "answered");
-      else if (finding === "lost" && replica.isServing) suspect(pool, replica, "probe: lost");
-      else change(pool, replica, { probe: finding }, `probe: ${finding}`);
+      else if (finding === "lost" && replica.isServing) suspect(pool, replica, because);
+      else change(pool, replica, { probe: finding }, because);
+      if (versions) lines.leaveIfStuck(pool);
     },
 
     lookAfter: () => {
@@ -181,4 +189,18 @@ export function replicaCare(
       }
     },
   };
+}
+
+/**
+ * Whether an answer to a request for the latest version shows that a probe's word of it is old: another version came
+ * into force meanwhile. 0 stands for a reply that tells no version.
+ */
+function isNews(
+  version: bigint | undefined,
+  request: VersionChoice,
+  { versions }: Replica,
+): boolean {
+  const { listed = [], latest } = versions;
+  const isLatest = request.version === undefined && request.versionLabel === undefined;
+  return isLatest && listed.length > 0 && Boolean(version) && version !== latest;
 }

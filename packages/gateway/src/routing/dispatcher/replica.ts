@@ -1,4 +1,4 @@
-import type { Member, ReplicaStateName } from "./events.ts";
+import type { Member, ProbeNote, ReplicaStateName } from "./events.ts";
 import { farWindow } from "./far-window.ts";
 import { gatewayWindow } from "./gateway-window.ts";
 import { learntParallelism } from "./learnt-parallelism.ts";
@@ -12,6 +12,7 @@ import {
   stateName,
 } from "./replica-health.ts";
 import { type ReplicaSlots, replicaSlots, type SlotSettings } from "./replica-slots.ts";
+import { type ReplicaVersions, unknownVersions } from "./versions.ts";
 
 /** One replica in one pool: its slots, its health, and what became of what it was sent. */
 export interface Replica {
@@ -20,6 +21,10 @@ export interface Replica {
   readonly counts: Readonly<ReplicaCounts>;
   /** What the gateway of its region said that its next request would wait, and when, in milliseconds. */
   expectedWait: { readonly waitMs: number; readonly toldMs: number } | undefined;
+  /** Versions of the model that it has. */
+  versions: ReplicaVersions;
+  /** What the last probe found, unless the model was simply ready. */
+  probeNote: ProbeNote | undefined;
   /** Whether a probe was asked for that has not come back. */
   isProbed: boolean;
   /** When it is to be probed next, unless something happens before. */
@@ -123,6 +128,8 @@ export function replica(
     slots,
     counts,
     expectedWait: undefined,
+    versions: unknownVersions,
+    probeNote: undefined,
     isProbed: false,
     nextProbeMs: Number.POSITIVE_INFINITY,
     repliesAtProbe: 0,

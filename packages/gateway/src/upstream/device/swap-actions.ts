@@ -1,4 +1,4 @@
-import { type CallContext, type Clock, type Score, ScoringError } from "@tensorgate/core";
+import { type CallContext, type Clock, type ScoreResolved, ScoringError } from "@tensorgate/core";
 import { boundedCall } from "../bounded-call.ts";
 import type { Replica } from "../replica.ts";
 import { testPicture } from "../test-picture.ts";
@@ -32,7 +32,7 @@ export interface GoldenQuestion {
   readonly model: string;
   readonly picture: Uint8Array;
   /** At the device, whoever else there is. */
-  readonly score: Score;
+  readonly score: ScoreResolved;
 }
 
 /** Scores a picture as a caller's would be. @throws ScoringError if that fails */

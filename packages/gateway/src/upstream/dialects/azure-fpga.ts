@@ -41,7 +41,6 @@ const nullReference = "Object reference not set to an instance of an object";
  */
 export function azureFpgaReplica(
   channel: UnaryChannel,
-  tensorNamesOf: (model: string) => ModelTensorNames,
   dialect: Exclude<Dialect, "tensorflow-serving">,
 ): Replica {
   async function predict(request: ScoreRequest, call: CallContext): Promise<UnaryReply> {
@@ -66,8 +65,8 @@ export function azureFpgaReplica(
 
     score: async (request, call) => {
       assertNoVersion(request);
-      const names = tensorNamesOf(request.modelSpec.name);
-      const wire = onWire(request, names, dialect);
+      const names = request.model.tensorNames;
+      const wire = onWire(request, dialect);
       const { message } = await predict(wire, call).catch((thrown: unknown) => {
         throw isNullReference(thrown) ? unknownInput(wire, names, dialect) : thrown;
       });

@@ -1,15 +1,12 @@
-import { type ScoreRequest, UpstreamFailedError } from "@tensorgate/core";
-import { type Dialect, type ModelTensorNames, wireName } from "@tensorgate/tf-serving";
+import { type ResolvedRequest, UpstreamFailedError } from "@tensorgate/core";
+import { type Dialect, wireName } from "@tensorgate/tf-serving";
 
 /** The one call that every dialect has. */
 export const predictPath = "/tensorflow.serving.PredictionService/Predict";
 
 /** A request with its tensors called as `dialect` calls them. */
-export function onWire(
-  request: ScoreRequest,
-  { inputs, outputs }: ModelTensorNames,
-  dialect: Dialect,
-): ScoreRequest {
+export function onWire(request: ResolvedRequest, dialect: Dialect): ResolvedRequest {
+  const { inputs, outputs } = request.model.tensorNames;
   const renamed = [...request.inputs].map(
     ([name, tensor]) => [wireName(inputs, name, dialect), tensor] as const,
   );

@@ -23,7 +23,7 @@ function replicaAt(address: string) {
   const credentials = { scheme: "http" as const, read: () => ({ tls: {}, headers: {} }) };
   const settings = channelDefaults;
   const channel = unaryChannel({ address, credentials, settings, clock: manualClock() });
-  const replica = tensorflowServingReplica(channel, () => ({ inputs: [], outputs: [] }));
+  const replica = tensorflowServingReplica(channel);
   return { ...replica, [Symbol.asyncDispose]: channel.close };
 }
 

@@ -22,7 +22,6 @@ import {
 } from "@tensorgate/proto/tensorflow_serving/model_management";
 import {
   grpcCode,
-  type ModelTensorNames,
   predictRequestSegments,
   scoreResponseFromPredictResponse,
   underOurNames,
@@ -34,10 +33,7 @@ import type { UnaryChannel } from "../transport/unary-channel.ts";
 import { onWire, predictPath, readReply } from "./predict-call.ts";
 
 /** Speaks TensorFlow Serving's `Predict`, `GetModelStatus` and `GetModelMetadata` over `channel`. */
-export function tensorflowServingReplica(
-  channel: UnaryChannel,
-  tensorNamesOf: (model: string) => ModelTensorNames,
-): Replica {
+export function tensorflowServingReplica(channel: UnaryChannel): Replica {
   async function askStatus(modelSpec: ModelSpec, call: CallContext) {
     const request = create(GetModelStatusRequestSchema, { modelSpec: modelSpecMessage(modelSpec) });
     const { message, headers } = await channel.unary(
@@ -66,15 +62,15 @@ export function tensorflowServingReplica(
     },
 
     score: async (request, call) => {
-      const names = tensorNamesOf(request.modelSpec.name);
       const { message } = await channel.unary(
         predictPath,
-        predictRequestSegments(onWire(request, names, "tensorflow-serving")),
+        predictRequestSegments(onWire(request, "tensorflow-serving")),
         call,
       );
       return readReply(() => {
         const response = scoreResponseFromPredictResponse(message, request.modelSpec);
-        const outputs = underOurNames(response.outputs, names.outputs, "tensorflow-serving");
+        const { outputs: expected } = request.model.tensorNames;
+        const outputs = underOurNames(response.outputs, expected, "tensorflow-serving");
         return { ...response, outputs };
       });
     },

@@ -21,7 +21,6 @@ function peerAt(address: string) {
   const { clock, random } = manualClockAndRandom();
   const registry = replicas([{ model: "m", region: "eastus", gateway: `http://${address}` }], {
     options: {},
-    tensorNamesOf: () => ({ inputs: [], outputs: [] }),
     clock,
     random,
   });
@@ -53,6 +52,7 @@ async function startGateway() {
 
 const requestFor = (inputs: Readonly<Record<string, Tensor>>, version?: bigint) => ({
   modelSpec: { name: "m", ...(version !== undefined && { version }) },
+  model: { ...aRequest.model, name: "m" },
   inputs: new Map(Object.entries(inputs)),
   outputFilter: [],
 });

@@ -139,6 +139,7 @@ export function peerReplica(channel: UnaryChannel, { region, clock }: PeerParts)
       return {
         isReady: isThere,
         versions,
+        ...(versions.length > 1 && { areMixed: true }),
         // Its own replicas may list none.
         ...(versions.length === 0 && { hasUnknownVersions: true }),
         isSeeded: model?.weights === "seeded",

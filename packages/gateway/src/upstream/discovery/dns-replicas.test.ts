@@ -13,7 +13,6 @@ function registry(pools: readonly PoolAddresses[], names: Record<string, readonl
   let resolvedCount = 0;
   const made = replicas(pools, {
     options: {},
-    tensorNamesOf: () => ({ inputs: [], outputs: [] }),
     resolve: async (hostname) => {
       resolvedCount += 1;
       return names[hostname] ?? [];

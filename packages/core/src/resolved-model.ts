@@ -1,0 +1,20 @@
+import type { ModelTensorNames } from "./tensor-names.ts";
+
+/**
+ * What the model of a call stands for, resolved once when the call begins and carried by its request. No later stage
+ * looks a model up by its name, so a reload in between changes neither the names nor the meaning of what comes back.
+ */
+export interface ResolvedModel {
+  readonly name: string;
+  /** Identifies what the configuration says of the model and its pools: it differs if anything of that differs. */
+  readonly revision: string;
+  readonly tensorNames: ModelTensorNames;
+  /** Regions that it may be served in; undefined for all. */
+  readonly residency: readonly string[] | undefined;
+  /** Whether a request may be done twice. */
+  readonly isRepeatable: boolean;
+  /** Whether a slow call may be sent to a second replica. */
+  readonly mayHedge: boolean;
+  /** Whether its answers may be cached. */
+  readonly isCached: boolean;
+}

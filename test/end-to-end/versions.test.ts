@@ -1,0 +1,203 @@
+import type { Tensor } from "@tensorgate/core";
+import type { ModelOptions } from "@tensorgate/gateway";
+import { expect, test } from "vitest";
+import { type FakeReplicaOptions, startFakeReplica } from "../support/fake-replica.ts";
+import { classScores } from "../support/family-answers.ts";
+import { samplePicture } from "../support/pictures.ts";
+import { replicaChanges } from "../support/replica-changes.ts";
+import { startGateway } from "../support/running-gateway.ts";
+import { fillSlots } from "../support/waiting.ts";
+
+const star = samplePicture("star");
+const probeIntervalMs = 50;
+
+const model = (more: Partial<ModelOptions> = {}): ModelOptions => ({
+  name: "m",
+  input: { tensor: "images" },
+  output: { scores: { holds: "probabilities" } },
+  labels: ["none", "one", "two"],
+  ...more,
+});
+
+/** A replica whose versions can be exchanged, and that counts what it answers. */
+async function startVersioned(initial: readonly bigint[], options: FakeReplicaOptions = {}) {
+  let versions = initial;
+  let answered = 0;
+  const replica = await startFakeReplica({
+    versions: () => versions,
+    answer: (): ReadonlyMap<string, Tensor> => {
+      answered += 1;
+      return new Map([["scores", classScores(3, { 1: 1 })]]);
+    },
+    ...options,
+  });
+  return {
+    ...replica,
+    answeredCount: () => answered,
+    rollOut: (next: readonly bigint[]) => {
+      versions = next;
+    },
+  };
+}
+
+const poolOf = (replicas: readonly { readonly address: string }[], region = "westeurope") => ({
+  ...{ model: "m", region, replicas: replicas.map(({ address }) => address) },
+});
+
+async function startBefore(
+  replicas: readonly { readonly address: string }[],
+  models = [model()],
+  routing: object = {},
+) {
+  const changes = replicaChanges();
+  const running = await startGateway(
+    {},
+    { models, pools: [poolOf(replicas)], routing: { probeIntervalMs, ...routing } },
+    { onReplica: changes.onReplica },
+  );
+  await Promise.all(replicas.map((_, index) => changes.until(`westeurope-${index + 1}`, "ready")));
+  return { ...running, changes };
+}
+
+async function classify(url: string, query = "", headers: Record<string, string> = {}) {
+  const response = await fetch(`${url}/v1/classify/m${query}`, {
+    ...{ method: "POST", body: star, headers },
+  });
+  const json = (await response.json()) as {
+    readonly model?: { readonly version: string };
+    readonly results?: readonly { readonly labels: readonly { readonly label: string }[] }[];
+    readonly reason?: string;
+    readonly hint?: string;
+  };
+  return {
+    status: response.status,
+    version: json.model?.version,
+    label: json.results?.[0]?.labels[0]?.label,
+    reason: json.reason,
+    hint: json.hint,
+    cache: response.headers.get("server-timing")?.match(/cache;desc=(\w+);dur=/)?.[1],
+  };
+}
+
+const versionsTold = async (url: string) => {
+  const { versions } = (await (await fetch(`${url}/v1/catalog/m`)).json()) as {
+    readonly versions: readonly string[];
+  };
+  return versions;
+};
+
+test("a call that names a version goes only to replicas that have it", async () => {
+  await using old = await startVersioned([1n]);
+  await using both = await startVersioned([1n, 2n]);
+  await using running = await startBefore([old, both]);
+
+  for (let count = 0; count < 20; count += 1) {
+    expect(await classify(running.url, "?version=2")).toMatchObject({ status: 200, version: "2" });
+  }
+
+  expect([old.predictCount(), old.answeredCount()]).toEqual([0, 0]);
+  expect(both.answeredCount()).toBe(20);
+});
+
+test("a version that no replica has is unknown, and the hint lists those there are", async () => {
+  await using old = await startVersioned([1n]);
+  await using both = await startVersioned([1n, 2n]);
+  await using running = await startBefore([old, both]);
+
+  expect(await classify(running.url, "?version=3")).toMatchObject({
+    ...{ status: 404, reason: "unknown-version", hint: "it has versions 2, 1" },
+  });
+  expect(old.answeredCount() + both.answeredCount()).toBe(0);
+});
+
+test("answers of a version are not given once every replica has another one", async () => {
+  await using a = await startVersioned([1n]);
+  await using b = await startVersioned([1n]);
+  await using running = await startBefore([a, b], [model({ cache: true })]);
+  expect(await classify(running.url)).toMatchObject({ version: "1", cache: "miss" });
+  expect(await classify(running.url)).toMatchObject({ version: "1", cache: "hit" });
+
+  // In the middle of the roll-out whichever replica is asked answers, and nothing is kept.
+  a.rollOut([2n]);
+  await expect.poll(() => versionsTold(running.url)).toEqual(["2", "1"]);
+  for (let count = 0; count < 6; count += 1) {
+    expect((await classify(running.url)).cache).toBeUndefined();
+  }
+  b.rollOut([2n]);
+  await expect.poll(() => versionsTold(running.url)).toEqual(["2"]);
+
+  expect(await classify(running.url)).toMatchObject({ version: "2", cache: "miss" });
+  expect(await classify(running.url)).toMatchObject({ version: "2", cache: "hit" });
+});
+
+test("an answer of another version than the one that a probe found ends the use of the cache", async () => {
+  await using replica = await startVersioned([1n]);
+  await using running = await startBefore([replica], [model({ cache: true })], {
+    probeIntervalMs: 600_000,
+  });
+  await classify(running.url);
+  expect(await classify(running.url)).toMatchObject({ version: "1", cache: "hit" });
+
+  replica.rollOut([2n]);
+  await classify(running.url, "", { "cache-control": "no-store" });
+
+  expect(await classify(running.url)).toMatchObject({ version: "2", cache: undefined });
+});
+
+test("labels of a release are not given for another one, and its cached answers are not used", async () => {
+  await using replica = await startVersioned([1n]);
+  const pools = [poolOf([replica])];
+  const before = { models: [model({ cache: true })], pools };
+  await using running = await startGateway({}, before);
+  expect(await classify(running.url)).toMatchObject({ label: "one", cache: "miss" });
+  expect(await classify(running.url)).toMatchObject({ label: "one", cache: "hit" });
+  const reload = (next: ModelOptions) =>
+    running.gateway.reload({
+      ...before,
+      region: "westeurope",
+      listen: { port: 0 },
+      models: [next],
+    });
+
+  reload(model({ cache: true, labels: ["null", "eins", "zwei"] }));
+  expect(await classify(running.url)).toMatchObject({ label: "eins", cache: "miss" });
+  // What a reload leaves as it is keeps what is cached.
+  reload(model({ cache: true, labels: ["null", "eins", "zwei"] }));
+  expect(await classify(running.url)).toMatchObject({ label: "eins", cache: "hit" });
+});
+
+test("a call that waits while its model gets other names ends as it began", async () => {
+  await using replica = await startFakeReplica();
+  const pools = [{ ...poolOf([replica]), parallelism: 1 }];
+  const named = (tensor: string, label: string) =>
+    model({
+      output: { scores: { tensor, holds: "probabilities" } },
+      labels: ["none", label, "two"],
+    });
+  const before = { models: [named("old_scores", "one")], pools };
+  await using running = await startGateway({}, { ...before, routing: { pacing: false } });
+  const labels: (string | undefined)[] = [];
+  const send = async () => {
+    const { label, reason } = await classify(running.url);
+    labels.push(label ?? reason);
+    return new Response();
+  };
+  const { answers } = await fillSlots(running.url, replica, { send });
+
+  running.gateway.reload({
+    ...{ region: "westeurope", listen: { port: 0 }, pools },
+    models: [named("new_scores", "eins")],
+  });
+  const outputs = (name: string) =>
+    new Map([
+      [name, classScores(3, { 1: 1 })],
+      ["other", classScores(3, { 2: 1 })],
+    ]);
+  for (const _ of answers) (await replica.nextPredict()).succeed(outputs("old_scores"));
+  await Promise.all(answers);
+
+  expect(new Set(labels)).toEqual(new Set(["one"]));
+  const after = classify(running.url);
+  (await replica.nextPredict()).succeed(outputs("new_scores"));
+  expect(await after).toMatchObject({ status: 200, label: "eins" });
+});

@@ -1,4 +1,5 @@
 import http2 from "node:http2";
+import { gzipSync } from "node:zlib";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type ManualClock, manualClock } from "@tensorgate/core/testing";
 import { systemClockAndRandom } from "@tensorgate/gateway";
@@ -9,7 +10,14 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type FakeReplica, type PredictCall, startFakeReplica } from "../support/fake-replica.ts";
 import { samplePicture } from "../support/pictures.ts";
-import { failureOf, framed, openRpc, type RawAnswer, type RawRpc } from "../support/raw-rpc.ts";
+import {
+  failureOf,
+  framed,
+  openRpc,
+  postRpc,
+  type RawAnswer,
+  type RawRpc,
+} from "../support/raw-rpc.ts";
 import { type RunningGateway, startGateway } from "../support/running-gateway.ts";
 import { shapesOutputs } from "../support/shapes-answers.ts";
 
@@ -167,14 +175,18 @@ describe.each(both)("with $count pictures sent, by $type", ({ count, type }) => 
     using rpc = openStream(its, type);
     await send(its, rpc, count);
 
+    const inFlight = () => its.running.gateway.load().bytesInFlight;
     if (count > 0) {
       its.clock.advance(idleTimeoutMs * 2);
       for (let left = count; left > 0; left -= 1) answer(await its.replica.nextPredict());
-      await expect.poll(() => its.running.gateway.load().bytesInFlight).toBe(0);
+      await expect.poll(inFlight).toBe(0);
+    } else {
+      rpc.stream.write(framed(message).subarray(0, 100));
+      await expect.poll(inFlight).toBeGreaterThan(0);
     }
     its.clock.advance(idleTimeoutMs);
 
-    const ended = count > 0 ? await rpc.answer : await untilAnswered(its, rpc, idleTimeoutMs);
+    const ended = await rpc.answer;
     expect(failureOf(ended)).toContain("deadline-exceeded");
     expect(responsesIn(ended.body)).toHaveLength(count);
     await expectWell(its);
@@ -249,4 +261,62 @@ test("messages are given back when they are answered, packed ones too", async ()
   }
   rpc.stream.end();
   expect(responsesIn((await rpc.answer).body)).toHaveLength(20);
+});
+
+test("a packed message counts as what it unpacks to, until it is answered", async () => {
+  await using its = await start();
+  const inFlight = () => its.running.gateway.load().bytesInFlight;
+  using rpc = openRpc(its.running.url, "/tensorgate.v1.ScoringService/ClassifyStream", {
+    "content-type": "application/grpc",
+    "grpc-encoding": "gzip",
+    "x-tensorgate-timeout-ms": "60000",
+  });
+  const large = toBinary(
+    ClassifyStreamRequestSchema,
+    create(ClassifyStreamRequestSchema, {
+      modelSpec: { name: "shapes" },
+      picture: { source: { case: "data", value: Buffer.concat([picture, Buffer.alloc(1e6)]) } },
+    }),
+  );
+  for (let round = 1; round <= 3; round += 1) {
+    rpc.stream.write(framed(gzipSync(large), 1));
+    await expect.poll(inFlight).toBe(large.byteLength);
+    answer(await its.replica.nextPredict());
+    await expect.poll(inFlight).toBe(0);
+  }
+  rpc.stream.end();
+  expect(responsesIn((await rpc.answer).body)).toHaveLength(3);
+});
+
+test("what unpacks to more than may be in flight is refused as overload", async () => {
+  const replica = await startFakeReplica();
+  const running = await startGateway(
+    { westeurope: [replica.address] },
+    { listen: { port: 0 }, requests: { maxBytesInFlight: 1_000_000 } },
+  );
+  const body = framed(gzipSync(Buffer.alloc(4_000_000)), 1);
+  const headers = { "content-type": "application/grpc", "grpc-encoding": "gzip" };
+
+  const refused = await postRpc(running.url, "/tensorgate.v1.ScoringService/Classify", {
+    headers,
+    body,
+  });
+
+  expect(failureOf(refused)).toContain("overloaded");
+  await expect.poll(() => running.gateway.load().bytesInFlight).toBe(0);
+  await running[Symbol.asyncDispose]();
+  await replica[Symbol.asyncDispose]();
+});
+
+test("a caller who is refused and leaves, with a body half read, leaves no connection behind", async () => {
+  await using its = await start();
+  const { running, clock } = its;
+  const body = framed(Buffer.alloc(200_000));
+  const headers = { "content-type": "application/grpc" };
+
+  const refused = await postRpc(running.url, "/grpc.health.v1.Health/Check", { headers, body });
+  clock.advance(5_000);
+
+  expect(failureOf(refused)).toContain("too-large");
+  await expect.poll(() => running.gateway.load().connections).toBe(0);
 });

@@ -104,7 +104,7 @@ test.each([0, 1.5, Number.NaN])("a concurrency of %s is refused", async (concurr
 
 test("what was told is let go of while another input is still worked on", async () => {
   setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as () => void;
+  const collect: () => void = runInNewContext("gc");
   const told: WeakRef<object>[] = [];
   function* inputs() {
     for (let count = 0; count <= 50; count += 1) yield { isSlow: count === 0 };

@@ -43,7 +43,14 @@ export {
   signatureDefFromSignature,
   signaturesFromMetadata,
 } from "./signature-def.ts";
-export { readTensorProto, TensorParsingError } from "./tensor-proto-reader.ts";
+export {
+  createTensorBudget,
+  type TensorBudget,
+  type TensorBudgetOptions,
+  tensorBudgetDefaults,
+} from "./tensor-budget.ts";
+export { TensorParsingError } from "./tensor-parsing-error.ts";
+export { readTensorProto } from "./tensor-proto-reader.ts";
 export { type TensorEncoding, tensorProtoWriter } from "./tensor-proto-writer.ts";
 export { chargeMessage, createMessageScan, type MessageScan } from "./wire/charge-message.ts";
 export { MalformedMessageError } from "./wire/malformed-message-error.ts";

@@ -13,7 +13,7 @@ import {
   readPredictRequest,
   scoreResponseFromPredictResponse,
 } from "./predict.ts";
-import { TensorParsingError } from "./tensor-proto-reader.ts";
+import { TensorParsingError } from "./tensor-parsing-error.ts";
 import { MalformedMessageError } from "./wire/malformed-message-error.ts";
 import { joined } from "./wire/message-writer.ts";
 

@@ -4,8 +4,11 @@ import type {
   ScoreRequest,
   ScoreResponse,
   Tensor,
+  WorkBudget,
 } from "@tensorgate/core";
-import { readTensorProto, TensorParsingError } from "./tensor-proto-reader.ts";
+import { createTensorBudget, type TensorBudget } from "./tensor-budget.ts";
+import { TensorParsingError } from "./tensor-parsing-error.ts";
+import { readTensorProto } from "./tensor-proto-reader.ts";
 import { type TensorEncoding, tensorProtoWriter } from "./tensor-proto-writer.ts";
 import { MessageReader, wireType } from "./wire/message-reader.ts";
 import { MessageWriter } from "./wire/message-writer.ts";
@@ -36,21 +39,23 @@ export function predictRequestSegments({
  * Reads a `PredictResponse`; the tensors view `message`.
  *
  * @param asked - stands in for what the reply leaves out of its model spec: not every backend fills it in
- * @throws MalformedMessageError, TensorParsingError
+ * @throws MalformedMessageError, TensorParsingError; TooLargeError if the message has more elements than the budget
  */
 export function scoreResponseFromPredictResponse(
   message: Uint8Array,
   asked: ModelSpec,
+  budget: TensorBudget = createTensorBudget(),
 ): ScoreResponse {
+  const { elements } = budget;
   const outputs = new Map<string, Tensor>();
   let spec: ModelSpec = asked;
-  const reader = new MessageReader(message);
+  const reader = new MessageReader(message, elements);
   while (reader.next()) {
     if (reader.is(responseField.outputs, wireType.lengthDelimited)) {
-      const { name, tensor } = readEntry(reader.bytes());
-      outputs.set(name, readTensorProto(tensor));
+      const { name, tensor } = readEntry(reader.bytes(), elements);
+      outputs.set(name, readTensorProto(tensor, budget));
     } else if (reader.is(responseField.modelSpec, wireType.lengthDelimited)) {
-      spec = readModelSpec(reader.bytes());
+      spec = readModelSpec(reader.bytes(), elements);
     } else reader.skip();
   }
   const version = spec.version ?? asked.version ?? 0n;
@@ -78,17 +83,21 @@ export interface PredictRequestParts {
   input(name: string): Tensor;
 }
 
-/** @throws MalformedMessageError */
+/**
+ * @throws MalformedMessageError
+ * @throws TooLargeError if the message has more elements than a `TensorBudget` has by default
+ */
 export function readPredictRequest(message: Uint8Array): PredictRequestParts {
+  const { elements } = createTensorBudget();
   let modelSpec: ModelSpec | undefined;
   const inputs = new Map<string, Uint8Array>();
   const outputFilter: string[] = [];
-  const reader = new MessageReader(message);
+  const reader = new MessageReader(message, elements);
   while (reader.next()) {
     if (reader.is(requestField.modelSpec, wireType.lengthDelimited)) {
-      modelSpec = readModelSpec(reader.bytes());
+      modelSpec = readModelSpec(reader.bytes(), elements);
     } else if (reader.is(requestField.inputs, wireType.lengthDelimited)) {
-      const { name, tensor } = readEntry(reader.bytes());
+      const { name, tensor } = readEntry(reader.bytes(), elements);
       inputs.set(name, tensor);
     } else if (reader.is(requestField.outputFilter, wireType.lengthDelimited)) {
       outputFilter.push(reader.string());
@@ -145,11 +154,16 @@ function writeTensors(
   }
 }
 
+interface TensorEntry {
+  readonly name: string;
+  readonly tensor: Uint8Array;
+}
+
 /** An entry of a map; a key or a value that is left out has its default. */
-function readEntry(message: Uint8Array): { readonly name: string; readonly tensor: Uint8Array } {
+function readEntry(message: Uint8Array, elements: WorkBudget): TensorEntry {
   let name = "";
   let tensor: Uint8Array = new Uint8Array();
-  const reader = new MessageReader(message);
+  const reader = new MessageReader(message, elements);
   while (reader.next()) {
     if (reader.is(1, wireType.lengthDelimited)) name = reader.string();
     else if (reader.is(2, wireType.lengthDelimited)) tensor = reader.bytes();
@@ -173,17 +187,17 @@ function modelSpecWriter({ name, version, versionLabel, signatureName }: ModelSp
   return writer;
 }
 
-function readModelSpec(message: Uint8Array): ModelSpec {
+function readModelSpec(message: Uint8Array, elements: WorkBudget): ModelSpec {
   let name = "";
   let signatureName = "";
   let choice: { readonly version?: bigint; readonly versionLabel?: string } = {};
-  const reader = new MessageReader(message);
+  const reader = new MessageReader(message, elements);
   while (reader.next()) {
     if (reader.is(specField.name, wireType.lengthDelimited)) name = reader.string();
     else if (reader.is(specField.signatureName, wireType.lengthDelimited)) {
       signatureName = reader.string();
     } else if (reader.is(specField.version, wireType.lengthDelimited)) {
-      choice = { version: readInt64Value(reader.bytes()) };
+      choice = { version: readInt64Value(reader.bytes(), elements) };
     } else if (reader.is(specField.versionLabel, wireType.lengthDelimited)) {
       choice = { versionLabel: reader.string() };
     } else reader.skip();
@@ -191,9 +205,9 @@ function readModelSpec(message: Uint8Array): ModelSpec {
   return { name, signatureName, ...choice };
 }
 
-function readInt64Value(message: Uint8Array): bigint {
+function readInt64Value(message: Uint8Array, elements: WorkBudget): bigint {
   let value = 0n;
-  const reader = new MessageReader(message);
+  const reader = new MessageReader(message, elements);
   while (reader.next()) {
     if (reader.is(1, wireType.varint)) value = BigInt.asIntN(64, reader.uint64());
     else reader.skip();

@@ -1,4 +1,5 @@
 import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { createWorkBudget } from "@tensorgate/core";
 import {
   HealthCheckRequestSchema,
   HealthCheckResponseSchema,
@@ -17,6 +18,7 @@ import {
   ReloadConfigResponseSchema,
 } from "@tensorgate/proto/tensorflow_serving/model_management";
 import {
+  chargeMessage,
   grpcCode,
   MalformedMessageError,
   readPredictRequest,
@@ -105,11 +107,15 @@ function typed<Request extends DescMessage, Response extends DescMessage>(
   };
 }
 
+/** Most elements of a request that names models: thousands of them in a list. */
+const maxElements = 32_768;
+
 function readMessage<Request extends DescMessage>(
   schema: Request,
   message: Buffer,
 ): MessageShape<Request> {
   try {
+    chargeMessage(schema, message, createWorkBudget(maxElements));
     return fromBinary(schema, message);
   } catch (cause) {
     throw new MalformedMessageError(`not a ${schema.typeName}`, { cause });

@@ -6,7 +6,7 @@ import {
   type ServiceError,
   type sendUnaryData,
 } from "@grpc/grpc-js";
-import type { Weights } from "@tensorgate/core";
+import { TooLargeError, type Weights } from "@tensorgate/core";
 import {
   grpcCode,
   MalformedMessageError,
@@ -85,7 +85,7 @@ function serviceError(thrown: unknown): Partial<ServiceError> {
   if (thrown instanceof ServingError) {
     return { code: thrown.grpcCode, details: statusMessage(thrown.message) };
   }
-  if (thrown instanceof MalformedMessageError) {
+  if (thrown instanceof MalformedMessageError || thrown instanceof TooLargeError) {
     const details = `the request could not be read: ${thrown.message}`;
     return { code: grpcCode.INVALID_ARGUMENT, details };
   }

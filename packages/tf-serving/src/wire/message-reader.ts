@@ -1,3 +1,4 @@
+import type { WorkBudget } from "@tensorgate/core";
 import { MalformedMessageError } from "./malformed-message-error.ts";
 
 /** How a field is laid out. @see https://protobuf.dev/programming-guides/encoding */
@@ -11,21 +12,29 @@ export class MessageReader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #end: number;
+  readonly #budget: WorkBudget | undefined;
   #position = 0;
   /** Number of the field that `next` came to. */
   fieldNumber = 0;
   /** Layout of the field that `next` came to. */
   wireType = 0;
 
-  constructor(bytes: Uint8Array) {
+  /** @param budget - charged one element for each field, known or not */
+  constructor(bytes: Uint8Array, budget?: WorkBudget) {
     this.#bytes = bytes;
+    this.#budget = budget;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#end = bytes.byteLength;
   }
 
-  /** Moves to the next field; its value must be read or skipped before the next call. */
+  /**
+   * Moves to the next field; its value must be read or skipped before the next call.
+   *
+   * @throws TooLargeError if the budget has no element left
+   */
   next(): boolean {
     if (this.#position >= this.#end) return false;
+    this.#budget?.spend();
     const tag = this.uint32();
     this.fieldNumber = tag >>> 3;
     this.wireType = tag & 7;
@@ -55,6 +64,13 @@ export class MessageReader {
     throw new MalformedMessageError("a varint of more than 10 bytes");
   }
 
+  /** A view of a varint as it is encoded. */
+  varint(): Uint8Array {
+    const start = this.#position;
+    this.#varint();
+    return this.#bytes.subarray(start, this.#position);
+  }
+
   fixed32(): Uint8Array {
     return this.#take(4);
   }
@@ -70,8 +86,9 @@ export class MessageReader {
 
   /** @throws MalformedMessageError if the field is not UTF-8 */
   string(): string {
+    const bytes = this.bytes();
     try {
-      return utf8.decode(this.bytes());
+      return utf8.decode(bytes);
     } catch {
       throw new MalformedMessageError("a string that is not UTF-8");
     }
@@ -84,13 +101,13 @@ export class MessageReader {
         this.#varint();
         return;
       case wireType.fixed64:
-        this.#take(8);
+        this.#pass(8);
         return;
       case wireType.lengthDelimited:
-        this.bytes();
+        this.#pass(this.#length());
         return;
       case wireType.fixed32:
-        this.#take(4);
+        this.#pass(4);
         return;
       default:
         // Groups have been out of use since proto2, and nesting them would be a way to exhaust the stack.
@@ -128,11 +145,15 @@ export class MessageReader {
   }
 
   #take(length: number): Uint8Array {
+    const start = this.#position;
+    this.#pass(length);
+    return this.#bytes.subarray(start, this.#position);
+  }
+
+  #pass(length: number): void {
     const end = this.#position + length;
     if (end > this.#end) throw new MalformedMessageError("the message is cut short");
-    const taken = this.#bytes.subarray(this.#position, end);
     this.#position = end;
-    return taken;
   }
 }
 

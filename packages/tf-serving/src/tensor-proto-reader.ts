@@ -148,8 +148,9 @@ function readFixedSizeTensor(
 }
 
 function hasByteOver1(bytes: Uint8Array): boolean {
-  for (const byte of bytes) if (byte > 1) return true;
-  return false;
+  let seen = 0;
+  for (let at = 0; at < bytes.byteLength; at += 1) seen |= bytes[at] as number;
+  return seen > 1;
 }
 
 function readBytesTensor(

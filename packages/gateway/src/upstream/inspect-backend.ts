@@ -192,6 +192,9 @@ async function scoredByStock(
   }
 }
 
+/** Most numbers that are sent to try a model that takes pixels: 64 MiB of them. */
+const maxSampleElements = 16_777_216;
+
 /** The test picture, or zeros where pixels are taken; undefined for a model that takes several things, or others. */
 function sampleInput({ inputs }: GraphSignature) {
   const [only, ...others] = inputs;
@@ -200,7 +203,7 @@ function sampleInput({ inputs }: GraphSignature) {
   if (dtype === "BYTES") return { input, tensor: bytesTensor([1], [testPicture]) };
   const [, ...rest] = shape ?? [];
   const isPlane = rest.length === 3 && rest.every((extent) => extent > 0 && extent <= 4_096);
-  if (dtype !== "FP32" || !isPlane) return undefined;
+  if (dtype !== "FP32" || !isPlane || elementCount(rest) > maxSampleElements) return undefined;
   const zeros = new Float32Array(elementCount(rest));
   return { input, tensor: float32Tensor([1, ...rest], zeros) };
 }

@@ -11,10 +11,16 @@ export interface ChannelOptions {
    */
   readonly connectTimeoutMs?: number;
   /**
-   * Longest reply that is accepted, in bytes.
+   * Longest reply that is accepted, in bytes, and most bytes that its tensors may take when they are written out.
    * @default 67_108_864
    */
   readonly maxMessageBytes?: number;
+  /**
+   * Most elements of a reply: strings, outputs, fields, and numbers that are not packed. Packed numbers and raw bytes
+   * are not counted.
+   * @default 131_072
+   */
+  readonly maxReplyElements?: number;
   /**
    * HTTP/2 window that we offer per stream and per connection, in bytes.
    * @default 4_194_304
@@ -37,6 +43,7 @@ export interface ChannelOptions {
 export const channelDefaults: Required<ChannelOptions> = {
   connectTimeoutMs: 1_000,
   maxMessageBytes: 67_108_864,
+  maxReplyElements: 131_072,
   windowBytes: 4_194_304,
   idleTimeoutMs: 120_000,
   resolveIntervalMs: 30_000,
@@ -49,6 +56,12 @@ export const channelSchema: z.ZodType<ChannelOptions> = z.strictObject({
   maxMessageBytes: messageBytes
     .optional()
     .describe("Longest reply of a replica that is accepted, in bytes."),
+  maxReplyElements: z
+    .int()
+    .min(1)
+    .max(16_777_216)
+    .optional()
+    .describe("Most strings, outputs and fields of a reply of a replica."),
   windowBytes: z
     .int()
     .min(65_535)

@@ -6,6 +6,7 @@ import {
 } from "@tensorgate/proto/tensorflow_serving/get_model_status";
 import { grpcCode } from "@tensorgate/tf-serving";
 import type { Replica } from "../replica.ts";
+import { shortText } from "../transport/grpc-status.ts";
 
 /** How far a model is on one device, as the device tells. */
 export type ModelPhase =
@@ -59,7 +60,8 @@ export function phaseOf({ modelVersionStatus: all }: GetModelStatusResponse): Mo
   if (has(State.UNLOADING)) return { phase: "leaving" };
   const failed = all.find(hasFailed);
   if (!failed) return { phase: "absent" };
-  return { phase: "failed", because: failed.status?.errorMessage || "it ended with an error" };
+  const because = shortText(failed.status?.errorMessage || "it ended with an error");
+  return { phase: "failed", because };
 }
 
 function hasFailed({ state, status }: ModelVersionStatus): boolean {

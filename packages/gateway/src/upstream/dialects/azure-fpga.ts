@@ -1,6 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http2";
 import {
-  type CallContext,
   InvalidRequestError,
   ModelNotReadyError,
   NotSupportedError,
@@ -11,6 +10,7 @@ import {
   UpstreamFailedError,
 } from "@tensorgate/core";
 import {
+  createTensorBudget,
   type Dialect,
   grpcCode,
   type ModelTensorNames,
@@ -21,7 +21,8 @@ import {
 import { probeNote } from "../probe-note.ts";
 import { type Replica, saysSeeded } from "../replica.ts";
 import { GrpcStatusError } from "../transport/grpc-status.ts";
-import type { UnaryChannel, UnaryReply } from "../transport/unary-channel.ts";
+import type { UnaryCall, UnaryChannel, UnaryReply } from "../transport/unary-channel.ts";
+import { controlCall } from "./control-reply.ts";
 import { onWire, predictPath, readReply } from "./predict-call.ts";
 
 /** How a cluster's front end finds the container. */
@@ -43,7 +44,7 @@ export function azureFpgaReplica(
   channel: UnaryChannel,
   dialect: Exclude<Dialect, "tensorflow-serving">,
 ): Replica {
-  async function predict(request: ScoreRequest, call: CallContext): Promise<UnaryReply> {
+  async function predict(request: ScoreRequest, call: UnaryCall): Promise<UnaryReply> {
     const { inputs } = request;
     const wire = { inputs, outputFilter: [], modelSpec: { name: "" } };
     try {
@@ -72,7 +73,8 @@ export function azureFpgaReplica(
       });
       return readReply(() => {
         const { name } = request.modelSpec;
-        const response = scoreResponseFromPredictResponse(message, { name });
+        const budget = createTensorBudget(channel.replyLimits);
+        const response = scoreResponseFromPredictResponse(message, { name }, budget);
         // Whatever it calls itself, and 0 for a version that it does not know.
         return {
           model: { name, version: response.model.version },
@@ -89,7 +91,7 @@ export function azureFpgaReplica(
         isSeeded: saysSeeded(headers),
       });
       try {
-        return ready((await predict(empty, call)).headers);
+        return ready((await predict(empty, controlCall(call))).headers);
       } catch (thrown) {
         if (thrown instanceof ModelNotReadyError) {
           return { isReady: false, versions: [], note: probeNote(thrown) };

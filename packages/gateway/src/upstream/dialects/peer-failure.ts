@@ -1,17 +1,20 @@
 import type { IncomingHttpHeaders } from "node:http2";
 import { fromBinary, type Message } from "@bufbuild/protobuf";
 import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { anyUnpack } from "@bufbuild/protobuf/wkt";
+import { anyIs, anyUnpack, type Duration } from "@bufbuild/protobuf/wkt";
 import {
+  createWorkBudget,
   errorByReason,
   type FailureReason,
   ModelNotReadyError,
   ScoringError,
   UpstreamFailedError,
+  type WorkBudget,
 } from "@tensorgate/core";
 import { ErrorInfoSchema, RetryInfoSchema } from "@tensorgate/proto/google/rpc/error_details";
 import { type Status, StatusSchema } from "@tensorgate/proto/google/rpc/status";
-import { GrpcStatusError } from "../transport/grpc-status.ts";
+import { chargeMessage } from "@tensorgate/tf-serving";
+import { GrpcStatusError, shortText } from "../transport/grpc-status.ts";
 
 /**
  * Reasons by which a gateway blames the request: they hold here as they do there. So does a deadline that it could not
@@ -60,34 +63,49 @@ interface Telling {
 
 /** @returns undefined if it is not a gateway that says so, as when a proxy stands before it */
 function tellingOf(headers: IncomingHttpHeaders): Telling | undefined {
-  const status = statusFrom(String(headers["grpc-status-details-bin"] ?? ""));
-  const info = status && detail(status, ErrorInfoSchema);
+  const base64 = String(headers["grpc-status-details-bin"] ?? "");
+  try {
+    return readTelling(Buffer.from(base64, "base64"));
+  } catch {
+    // It is no status, or has far more details than a gateway gives.
+    return undefined;
+  }
+}
+
+/** Most elements of a status and its details. */
+const maxStatusElements = 256;
+
+function readTelling(bytes: Uint8Array): Telling | undefined {
+  const budget = createWorkBudget(maxStatusElements);
+  chargeMessage(StatusSchema, bytes, budget);
+  const status = fromBinary(StatusSchema, bytes);
+  const info = detail(status, ErrorInfoSchema, budget);
   if (info?.domain !== "tensorgate") return undefined;
   const { hint, field } = info.metadata;
-  const delay = detail(status as Status, RetryInfoSchema)?.retryDelay;
+  const delay = detail(status, RetryInfoSchema, budget)?.retryDelay;
   return {
     reason: info.reason,
-    ...(hint !== undefined && { hint }),
-    ...(field !== undefined && { field }),
-    ...(delay && { retryAfterMs: Number(delay.seconds) * 1_000 + delay.nanos / 1e6 }),
+    ...(hint !== undefined && { hint: shortText(hint) }),
+    ...(field !== undefined && { field: shortText(field) }),
+    ...(delay && { retryAfterMs: retryAfterMs(delay) }),
   };
 }
 
-function statusFrom(base64: string): Status | undefined {
-  try {
-    return fromBinary(StatusSchema, Buffer.from(base64, "base64"));
-  } catch {
-    return undefined;
-  }
+/** Longest time that a gateway may keep callers away for, in milliseconds. */
+const maxRetryAfterMs = 3_600_000;
+
+function retryAfterMs({ seconds, nanos }: Duration): number {
+  const delayMs = Number(seconds) * 1_000 + nanos / 1e6;
+  return Math.min(Math.max(0, delayMs), maxRetryAfterMs);
 }
 
 function detail<Detail extends Message>(
   { details }: Status,
   schema: GenMessage<Detail>,
+  budget: WorkBudget,
 ): Detail | undefined {
-  for (const any of details) {
-    const found = anyUnpack(any, schema);
-    if (found) return found;
-  }
-  return undefined;
+  const found = details.find((any) => anyIs(any, schema));
+  if (!found) return undefined;
+  chargeMessage(schema, found.value, budget);
+  return anyUnpack(found, schema);
 }

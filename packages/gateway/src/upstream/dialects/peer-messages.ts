@@ -8,12 +8,13 @@ import {
   type ScoreRequest,
   type ScoreResponse,
   type Tensor,
+  type WorkBudget,
 } from "@tensorgate/core";
 import {
   PredictResponseSchema,
   type Tensor as TensorMessage,
 } from "@tensorgate/proto/tensorgate/v1/scoring";
-import { MessageWriter } from "@tensorgate/tf-serving";
+import { chargeMessage, MessageWriter } from "@tensorgate/tf-serving";
 
 /** Field numbers of `tensorgate.v1`. */
 const requestField = { modelSpec: 1, inputs: 2, outputFilter: 3 } as const;
@@ -61,9 +62,16 @@ function tensorWriter(tensor: Tensor): MessageWriter {
 /**
  * Reads a `tensorgate.v1.PredictResponse`; the tensors view `message`.
  *
+ * @param budget - charged before anything is built
+ * @throws TooLargeError if the message has more elements than the budget
  * @throws RangeError if dtype, shape and data of a tensor do not agree, and what protobuf throws for other bytes
  */
-export function scoreResponseFromPeer(message: Uint8Array, asked: ModelSpec): ScoreResponse {
+export function scoreResponseFromPeer(
+  message: Uint8Array,
+  asked: ModelSpec,
+  budget: WorkBudget,
+): ScoreResponse {
+  chargeMessage(PredictResponseSchema, message, budget);
   const { model, outputs } = fromBinary(PredictResponseSchema, message);
   return {
     model: { name: model?.name || asked.name, version: model?.version ?? asked.version ?? 0n },
@@ -73,8 +81,14 @@ export function scoreResponseFromPeer(message: Uint8Array, asked: ModelSpec): Sc
   };
 }
 
+/** TensorFlow knows no more than 254 axes. */
+const maxRank = 254;
+
 function tensorFromPeer({ dtype, shape: extents, values }: TensorMessage): Tensor {
+  if (extents.length > maxRank) throw new RangeError(`a rank of ${extents.length}`);
   const shape = extents.map(Number);
+  const isShape = shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0);
+  if (!isShape) throw new RangeError(`shape [${shape}]`);
   if (dtype === "BYTES") {
     return bytesTensor(shape, values.case === "elements" ? values.value.elements : []);
   }

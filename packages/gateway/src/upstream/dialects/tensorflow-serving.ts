@@ -1,14 +1,11 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import {
   type CallContext,
   type ModelSpec,
   ScoringError,
   UpstreamAnsweredError,
 } from "@tensorgate/core";
-import {
-  GetModelMetadataRequestSchema,
-  GetModelMetadataResponseSchema,
-} from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
+import { GetModelMetadataRequestSchema } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import {
   GetModelStatusRequestSchema,
   type GetModelStatusResponse,
@@ -21,6 +18,7 @@ import {
   ReloadConfigResponseSchema,
 } from "@tensorgate/proto/tensorflow_serving/model_management";
 import {
+  createTensorBudget,
   grpcCode,
   predictRequestSegments,
   scoreResponseFromPredictResponse,
@@ -28,21 +26,27 @@ import {
 } from "@tensorgate/tf-serving";
 import { noteOf } from "../probe-note.ts";
 import { type ModelSource, type Replica, type ReplicaState, saysSeeded } from "../replica.ts";
-import { GrpcStatusError } from "../transport/grpc-status.ts";
+import { GrpcStatusError, knownGrpcCode, shortText } from "../transport/grpc-status.ts";
 import type { UnaryChannel } from "../transport/unary-channel.ts";
+import {
+  controlCall,
+  listedVersions,
+  readControlReply,
+  readMetadataReply,
+} from "./control-reply.ts";
 import { onWire, predictPath, readReply } from "./predict-call.ts";
 
 /** Speaks TensorFlow Serving's `Predict`, `GetModelStatus` and `GetModelMetadata` over `channel`. */
 export function tensorflowServingReplica(channel: UnaryChannel): Replica {
   async function askStatus(modelSpec: ModelSpec, call: CallContext) {
     const request = create(GetModelStatusRequestSchema, { modelSpec: modelSpecMessage(modelSpec) });
-    const { message, headers } = await channel.unary(
+    const reply = await channel.unary(
       "/tensorflow.serving.ModelService/GetModelStatus",
       [toBinary(GetModelStatusRequestSchema, request)],
-      call,
+      controlCall(call),
     );
-    const status = readReply(() => fromBinary(GetModelStatusResponseSchema, message));
-    return { status, headers };
+    const status = readControlReply(GetModelStatusResponseSchema, reply);
+    return { status, headers: reply.headers };
   }
 
   return {
@@ -68,7 +72,8 @@ export function tensorflowServingReplica(channel: UnaryChannel): Replica {
         call,
       );
       return readReply(() => {
-        const response = scoreResponseFromPredictResponse(message, request.modelSpec);
+        const budget = createTensorBudget(channel.replyLimits);
+        const response = scoreResponseFromPredictResponse(message, request.modelSpec, budget);
         const { outputs: expected } = request.model.tensorNames;
         const outputs = underOurNames(response.outputs, expected, "tensorflow-serving");
         return { ...response, outputs };
@@ -80,24 +85,25 @@ export function tensorflowServingReplica(channel: UnaryChannel): Replica {
         modelSpec: modelSpecMessage(modelSpec),
         metadataField: ["signature_def"],
       });
-      const { message } = await channel.unary(
+      const reply = await channel.unary(
         "/tensorflow.serving.PredictionService/GetModelMetadata",
         [toBinary(GetModelMetadataRequestSchema, request)],
-        call,
+        controlCall(call),
       );
-      return readReply(() => fromBinary(GetModelMetadataResponseSchema, message));
+      return readMetadataReply(reply);
     },
 
     reload: async (models, call) => {
-      const { message } = await channel.unary(
+      const reply = await channel.unary(
         "/tensorflow.serving.ModelService/HandleReloadConfigRequest",
         [toBinary(ReloadConfigRequestSchema, reloadMessage(models))],
-        call,
+        controlCall(call),
       );
-      const { status } = readReply(() => fromBinary(ReloadConfigResponseSchema, message));
+      const { status } = readControlReply(ReloadConfigResponseSchema, reply);
       // A stock server fails the call instead; others answer it, and say here which model could not be loaded.
       if (status && status.errorCode !== 0) {
-        throw new UpstreamAnsweredError(status.errorMessage, status.errorCode);
+        const code = knownGrpcCode(status.errorCode);
+        throw new UpstreamAnsweredError(shortText(status.errorMessage), code);
       }
     },
   };
@@ -111,11 +117,11 @@ function lacksMethod(thrown: unknown): boolean {
 }
 
 function stateFrom({ modelVersionStatus: all }: GetModelStatusResponse): ReplicaState {
-  const versions = all
-    .filter(({ state }) => state === State.AVAILABLE)
-    .map(({ version }) => version);
-  if (versions.length > 0) return { isReady: true, versions };
-  return { isReady: false, versions, note: noteOf(statesText(all)) };
+  const available = all.filter(({ state }) => state === State.AVAILABLE);
+  if (available.length === 0) {
+    return { isReady: false, versions: [], note: noteOf(statesText(all)) };
+  }
+  return { isReady: true, ...listedVersions(available.map(({ version }) => version)) };
 }
 
 /** Most versions whose states are listed for people. */

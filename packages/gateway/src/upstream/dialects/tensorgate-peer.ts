@@ -1,8 +1,9 @@
 import type { IncomingHttpHeaders } from "node:http2";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import {
   type CallContext,
   type Clock,
+  createWorkBudget,
   type DType,
   NotSupportedError,
   ScoringError,
@@ -27,7 +28,8 @@ import { dataTypes, packedSignatures } from "@tensorgate/tf-serving";
 import { noteOf } from "../probe-note.ts";
 import type { Replica } from "../replica.ts";
 import { GrpcStatusError } from "../transport/grpc-status.ts";
-import type { UnaryChannel, UnaryReply } from "../transport/unary-channel.ts";
+import type { UnaryCall, UnaryChannel, UnaryReply } from "../transport/unary-channel.ts";
+import { controlCall, listedVersions, readControlReply } from "./control-reply.ts";
 import { failureOfPeer } from "./peer-failure.ts";
 import { peerPredictSegments, scoreResponseFromPeer } from "./peer-messages.ts";
 import { readReply } from "./predict-call.ts";
@@ -72,7 +74,7 @@ export function peerReplica(channel: UnaryChannel, { region, clock }: PeerParts)
   async function ask(
     method: string,
     segments: readonly Uint8Array[],
-    call: CallContext,
+    call: UnaryCall,
   ): Promise<UnaryReply> {
     const headers = wishHeaders(call);
     try {
@@ -96,8 +98,8 @@ export function peerReplica(channel: UnaryChannel, { region, clock }: PeerParts)
 
   async function describe(name: string, call: CallContext) {
     const request = toBinary(GetModelRequestSchema, create(GetModelRequestSchema, { name }));
-    const { message } = await ask("CatalogService/GetModel", [request], call);
-    return readReply(() => fromBinary(GetModelResponseSchema, message)).model;
+    const reply = await ask("CatalogService/GetModel", [request], controlCall(call));
+    return readControlReply(GetModelResponseSchema, reply).model;
   }
 
   /**
@@ -107,8 +109,8 @@ export function peerReplica(channel: UnaryChannel, { region, clock }: PeerParts)
    */
   async function isReady(model: string, call: CallContext): Promise<boolean> {
     const request = toBinary(GetStatusRequestSchema, create(GetStatusRequestSchema));
-    const { message } = await ask("StatusService/GetStatus", [request], call);
-    const { status } = readReply(() => fromBinary(GetStatusResponseSchema, message));
+    const reply = await ask("StatusService/GetStatus", [request], controlCall(call));
+    const { status } = readControlReply(GetStatusResponseSchema, reply);
     const pool = status?.regions
       .find(({ name }) => name === region)
       ?.pools.find((each) => each.model === model);
@@ -130,18 +132,21 @@ export function peerReplica(channel: UnaryChannel, { region, clock }: PeerParts)
     score: async (request, call) => {
       const { name } = request.modelSpec;
       const { message } = await predict(name, peerPredictSegments(request), call);
-      return readReply(() => scoreResponseFromPeer(message, request.modelSpec));
+      return readReply(() => {
+        const budget = createWorkBudget(channel.replyLimits.maxElements);
+        return scoreResponseFromPeer(message, request.modelSpec, budget);
+      });
     },
 
     probe: async (name, call) => {
       const [model, isThere] = await Promise.all([describe(name, call), isReady(name, call)]);
-      const versions = model?.versions ?? [];
+      const listed = listedVersions(model?.versions ?? []);
       return {
         isReady: isThere,
-        versions,
-        ...(versions.length > 1 && { areMixed: true }),
+        ...listed,
+        ...(listed.versions.length > 1 && { areMixed: true }),
         // Its own replicas may list none.
-        ...(versions.length === 0 && { hasUnknownVersions: true }),
+        ...(listed.versions.length === 0 && { hasUnknownVersions: true }),
         isSeeded: model?.weights === "seeded",
         ...(!isThere && { note: noteOf("every replica of that region is WARMING") }),
       };

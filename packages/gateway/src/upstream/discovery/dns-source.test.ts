@@ -166,3 +166,15 @@ test("the system is asked for names that are in its own files too", async () => 
 
   expect(found.some((ip) => ip === "127.0.0.1" || ip === "::1")).toBe(true);
 });
+
+test("of thousands of addresses the first 1,024 are replicas, whatever their order in the answer", async () => {
+  const { server, ips, changeCount } = source();
+  const all = Array.from({ length: 5_000 }, (_, at) => `10.0.${at >> 8}.${at & 255}`);
+
+  await server.answer(...all);
+  const before = ips();
+
+  expect(before).toHaveLength(1_024);
+  expect(before).toEqual(all.toSorted().slice(0, 1_024));
+  expect(changeCount()).toBe(1);
+});

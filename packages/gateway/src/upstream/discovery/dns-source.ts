@@ -17,6 +17,12 @@ export interface DnsSourceParts extends ClockAndRandom {
   readonly onChange: () => void;
 }
 
+/**
+ * Most addresses of a name that become replicas, the first in the order of their text: each has a connection and probes
+ * of its own.
+ */
+const maxAddresses = 1_024;
+
 /** Least time between the beginnings of two resolutions of a name, in milliseconds. */
 const leastGapMs = 1_000;
 
@@ -63,7 +69,7 @@ export function dnsSource(authority: string, parts: DnsSourceParts): AddressSour
 
   /** Name servers turn the order at every answer, which changes nothing. */
   function take(found: readonly string[]): void {
-    const ips = [...new Set(found)].toSorted();
+    const ips = [...new Set(found)].toSorted().slice(0, maxAddresses);
     if (ips.join() === addresses.map(({ ip }) => ip).join()) return;
     addresses = ips.map((ip) => ({ authority, ip }));
     onChange();

@@ -57,6 +57,12 @@ interface Held extends OpenConnection {
 /** A connection has 2 ** 30 stream ids for its calls, which 500 a second use up in 25 days. */
 const mostCallsOfConnection = 1_000_000_000;
 
+/** Longest headers, and trailers, of a reply, in bytes as HTTP/2 counts them. */
+export const maxHeaderBytes = 16_384;
+
+/** ORIGIN and ALTSVC frames that a connection may bring: each costs time, and means nothing to us. */
+const maxUselessFrames = 100;
+
 export function connection({
   address,
   ip,
@@ -74,8 +80,13 @@ export function connection({
       ...(ip !== undefined && { lookup: lookupOf(ip) }),
       // The default of 10 MB fails at 64 calls of 600 KB each.
       maxSessionMemory: 1024,
-      settings: { enablePush: false, initialWindowSize: windowBytes },
+      settings: {
+        enablePush: false,
+        initialWindowSize: windowBytes,
+        maxHeaderListSize: maxHeaderBytes,
+      },
     });
+    endIfFlooded(session);
     const connectTimer = clock.setTimer(connectTimeoutMs, () => {
       session.destroy(new Error(`no connection within ${connectTimeoutMs} ms`));
     });
@@ -147,6 +158,20 @@ export function connection({
 
     close: () => current?.session.close(),
   };
+}
+
+/**
+ * Ends a connection whose other side goes on about things that no server has a use for. Other floods, of SETTINGS, PING
+ * or empty frames, end it in `node:http2` itself.
+ */
+function endIfFlooded(session: http2.ClientHttp2Session): void {
+  let count = 0;
+  const onFrame = () => {
+    count += 1;
+    if (count > maxUselessFrames) session.destroy(new Error("a flood of frames"));
+  };
+  session.on("altsvc", onFrame);
+  session.on("origin", onFrame);
 }
 
 /** Answers for the one name that is asked for: so calls and certificates keep the name, and packets go to `ip`. */

@@ -30,10 +30,14 @@ export function grpcStatusFrom(
   return { code, message: messageText(String(block["grpc-message"] ?? "")), headers: block };
 }
 
-/** A code that is not known stands for UNKNOWN. */
 function codeFrom(text: string): number {
-  const code = /^\d{1,2}$/.test(text) ? Number(text) : grpcCode.UNKNOWN;
-  return code <= grpcCode.UNAUTHENTICATED ? code : grpcCode.UNKNOWN;
+  return /^\d{1,2}$/.test(text) ? knownGrpcCode(Number(text)) : grpcCode.UNKNOWN;
+}
+
+/** A status code; UNKNOWN for one that gRPC does not have. */
+export function knownGrpcCode(code: number): number {
+  const isKnown = Number.isInteger(code) && code >= 0 && code <= grpcCode.UNAUTHENTICATED;
+  return isKnown ? code : grpcCode.UNKNOWN;
 }
 
 function statusOfProxy(headers: IncomingHttpHeaders): GrpcStatus | undefined {

@@ -5,7 +5,7 @@ import {
   remainingMs,
   UpstreamFailedError,
 } from "@tensorgate/core";
-import { grpcCode } from "@tensorgate/tf-serving";
+import { grpcCode, type TensorBudgetOptions } from "@tensorgate/tf-serving";
 import {
   type ConnectionParts,
   connection,
@@ -32,6 +32,8 @@ export interface UnaryChannel {
    *   (GOAWAY, REFUSED_STREAM); `isFull` where its status is RESOURCE_EXHAUSTED
    */
   unary(path: string, segments: readonly Uint8Array[], call: UnaryCall): Promise<UnaryReply>;
+  /** What replies may cost to read. */
+  readonly replyLimits: Required<TensorBudgetOptions>;
   /** How long small calls take there and back, in milliseconds; undefined before anything was measured. */
   roundTripMs(): number | undefined;
   /** Takes no more calls. Resolves when those in flight have ended. */
@@ -70,7 +72,7 @@ const deadlineSlackMs = 20;
  * Measured at a quarter of grpc-js's CPU per 100 KB call.
  */
 export function unaryChannel(parts: ChannelParts): UnaryChannel {
-  const { maxMessageBytes } = parts.settings;
+  const { maxMessageBytes, maxReplyElements } = parts.settings;
   const { clock } = parts;
   const measured = roundTrip(clock);
   const held = connection({ ...parts, onPing: measured.pinged });
@@ -158,6 +160,7 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
 
   return {
     unary,
+    replyLimits: { maxElements: maxReplyElements, maxValueBytes: maxMessageBytes },
     roundTripMs: measured.ms,
     close: async () => {
       isClosed = true;

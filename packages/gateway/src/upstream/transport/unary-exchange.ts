@@ -1,6 +1,6 @@
 import http2 from "node:http2";
 import { UpstreamFailedError } from "@tensorgate/core";
-import type { OpenConnection } from "./connection.ts";
+import { maxHeaderBytes, type OpenConnection } from "./connection.ts";
 import { type GrpcStatus, grpcStatusFrom } from "./grpc-status.ts";
 import { createReplyReader, framedMessage } from "./message-framing.ts";
 
@@ -74,7 +74,8 @@ export function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult>
       if (interimCount <= maxInterimResponses) return;
       fail(new UpstreamFailedError("the replica sends interim responses without end"));
     });
-    stream.once("response", (received, flags) => {
+    stream.once("response", (received, flags, raw = []) => {
+      if (headerBytes(raw) > maxHeaderBytes) return fail(tooLongHeaders());
       headers = received;
       isWhole = (flags & http2.constants.NGHTTP2_FLAG_END_STREAM) !== 0;
       options.onReply();
@@ -82,7 +83,8 @@ export function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult>
       // Nothing that follows, such as a proxy's page, says more.
       if (status && status.code !== 0) succeed(status);
     });
-    stream.once("trailers", (received) => {
+    stream.once("trailers", (received, _flags, raw = []) => {
+      if (headerBytes(raw) > maxHeaderBytes) return fail(tooLongHeaders());
       trailers = received;
       isWhole = true;
     });
@@ -112,6 +114,17 @@ export function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult>
     for (const piece of framedMessage(options.segments)) stream.write(piece);
     stream.end();
     stream.uncork();
+  });
+}
+
+/** Node holds a server to the limit only once it has acknowledged our settings. @see RFC 9113, section 6.5.2 */
+function headerBytes(raw: readonly string[]): number {
+  return raw.reduce((sum, text) => sum + text.length + 16, 0);
+}
+
+function tooLongHeaders(): UpstreamFailedError {
+  return new UpstreamFailedError("the replica's reply is too long", {
+    cause: new Error(`headers or trailers of more than ${maxHeaderBytes} bytes`),
   });
 }
 

@@ -96,6 +96,24 @@ test("of a known caller much is read, for a while", async () => {
   expect(server.requests).toHaveLength(2);
 });
 
+test("a caller who wants the connection closed may go on sending as well", async () => {
+  await using server = await answering("known callers");
+  const { socket, answers } = await connect(server.port);
+  const failures: Error[] = [];
+  socket.on("error", (error) => failures.push(error));
+  const ended = once(socket, "end");
+
+  socket.write(post("connection: close\r\ncontent-length: 32000000"));
+  await expect.poll(answers).toBe(1);
+  await new Promise((resolve) => socket.write(Buffer.alloc(32_000_000), resolve));
+  await ended;
+  socket.end();
+  await once(socket, "close");
+
+  expect(failures).toEqual([]);
+  await expect.poll(() => server.clock.pendingTimersMs()).toEqual([]);
+});
+
 test("of a known caller who declares far too much nothing is read", async () => {
   await using server = await answering("known callers");
   const { socket, answers } = await connect(server.port);

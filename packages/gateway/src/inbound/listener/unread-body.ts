@@ -64,8 +64,12 @@ function drainSocket(request: IncomingMessage, response: NodeResponse, clock: Cl
   };
 
   response.once("prefinish", () => {
+    if (request.complete) return;
     // Node throws away, unbounded, what was never asked for.
-    if (!request.complete) request.read(0);
+    request.read(0);
+    // After a `connection: close` it would cut the connection with the answer still on its way.
+    socket.destroySoon = () => socket.end();
+    request.once("close", () => Reflect.deleteProperty(socket, "destroySoon"));
   });
   response.once("finish", () => {
     if (request.complete) return;

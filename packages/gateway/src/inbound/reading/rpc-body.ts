@@ -27,6 +27,9 @@ export interface RpcBodyOptions {
 const packedFlag = 1;
 const prefixBytes = 5;
 
+/** Messages of a stream that are handed on before the event loop turns: thousands of tiny ones may come in one piece. */
+const messagesPerTurn = 64;
+
 /**
  * Reads the messages of an RPC for the library, which takes them apart without a limit: each one is read within its
  * limit of bytes, unpacked, and charged what parsing it costs; only then it is handed on, plain, in the framing of its
@@ -99,6 +102,7 @@ async function* whole(
 async function* enveloped(pieces: BodyPieces, options: CountedOptions): AsyncGenerator<Uint8Array> {
   const maxBytes = maxBytesOf(options);
   for (let count = 1; ; count += 1) {
+    if (count % messagesPerTurn === 0) await setImmediate();
     const prefix = await readPrefix(pieces);
     if (!prefix) return;
     if (count > 1 && !options.isStream) throw new NotSupportedError("the method takes one message");

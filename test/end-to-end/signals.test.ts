@@ -38,13 +38,20 @@ function heldConfig(address: string) {
   };
 }
 
+/** The command in a process of its own, which does not outlive the test. */
+function started(args: readonly string[]) {
+  const command = tensorgate(args, pretty);
+  onTestFinished(() => void command.child.kill("SIGKILL"));
+  return command;
+}
+
 const ports = ["--port", "0", "--admin-port", "0"];
 
 test("SIGHUP before the configuration is read makes a gateway read it again, and ends nothing", async () => {
   await using replica = await startFakeReplica({ answer: shapesOutputs });
   const config = heldConfig(replica.address);
   const args = ["serve", "--config", config.file, "--no-watch", ...ports];
-  const { child, said } = tensorgate(args, pretty);
+  const { child, said } = started(args);
   const ended = once(child, "exit");
   const first = await config.beingRead();
 
@@ -62,10 +69,7 @@ test("SIGHUP before the configuration is read makes a gateway read it again, and
 test("no signal cuts the calls of a gateway that drains", async () => {
   await using replica = await startFakeReplica();
   const config = heldConfig(replica.address);
-  const { child, said } = tensorgate(
-    ["serve", "--config", config.file, "--no-watch", ...ports],
-    pretty,
-  );
+  const { child, said } = started(["serve", "--config", config.file, "--no-watch", ...ports]);
   const ended = once(child, "exit");
   await config.give(await config.beingRead());
   const [, url] = await said.matching(/ready: (http:\S+)/);
@@ -87,7 +91,7 @@ test("no signal cuts the calls of a gateway that drains", async () => {
 
 test("SIGTERM before the configuration is read stops a gateway as soon as it is there", async () => {
   const config = heldConfig("127.0.0.1:9");
-  const { child } = tensorgate(["serve", "--config", config.file, "--no-watch", ...ports], pretty);
+  const { child } = started(["serve", "--config", config.file, "--no-watch", ...ports]);
   const ended = once(child, "exit");
   const reading = await config.beingRead();
 
@@ -99,7 +103,7 @@ test("SIGTERM before the configuration is read stops a gateway as soon as it is 
 
 test("a command that only answers ends by a signal as any program does", async () => {
   const config = heldConfig("127.0.0.1:9");
-  const { child } = tensorgate(["config", "check", config.file], pretty);
+  const { child } = started(["config", "check", config.file]);
   const ended = once(child, "exit");
   const reading = await config.beingRead();
 
@@ -110,7 +114,7 @@ test("a command that only answers ends by a signal as any program does", async (
 }, 30_000);
 
 test("a model server without a terminal has nothing to do at SIGHUP", async () => {
-  const { child, said } = tensorgate(["model-server", "--engine", "none", "--port", "0"], pretty);
+  const { child, said } = started(["model-server", "--engine", "none", "--port", "0"]);
   const ended = once(child, "exit");
   await said.matching(/ready: gRPC/);
 

@@ -1,3 +1,4 @@
+import type http2 from "node:http2";
 import { type ClientError, PredictionClient } from "@tensorgate/client";
 import { openServingServices } from "@tensorgate/client/tensorflow-serving";
 import { float32Tensor, type Tensor } from "@tensorgate/core";
@@ -5,7 +6,7 @@ import { manualClockAndRandom } from "@tensorgate/core/testing";
 import { bundledModelsDirectory, startModelServer } from "@tensorgate/model-server";
 import type { PredictRequestParts } from "@tensorgate/tf-serving";
 import { expect, test } from "vitest";
-import { type FakeReplicaOptions, startFakeReplica } from "../support/fake-replica.ts";
+import { type FakeReplicaOptions, reply, startFakeReplica } from "../support/fake-replica.ts";
 
 const star = new URL("../../examples/pictures/star.jpg", import.meta.url);
 const scores = (values: readonly number[]) => float32Tensor([1, 2], Float32Array.from(values));
@@ -15,6 +16,7 @@ async function serverThat(answer: FakeReplicaOptions["answer"], isPredictOnly = 
   const heard: { request: PredictRequestParts; headers: Record<string, unknown> }[] = [];
   const replica = await startFakeReplica({
     isPredictOnly,
+    versions: () => [3n],
     answer: (request, headers) => {
       heard.push({ request, headers });
       return answer?.(request, headers) ?? new Map();
@@ -136,6 +138,34 @@ test("what does not go together is told at once", () => {
   expect(make({ accessToken: "x" })).toThrow("the token would travel to 10.0.0.4 in plaintext");
   expect(make({ accessToken: "x", useTls: true })).not.toThrow();
   expect(make({ dialect: "tensorflow-serving" })).toThrow("give the name of one as model");
+});
+
+test.each([
+  {
+    what: "bytes that are announced",
+    answer: (stream: http2.ServerHttp2Stream) => {
+      stream.respond({ ":status": 200, "content-type": "application/grpc" });
+      stream.write(Buffer.of(0, 0xf0, 0, 0, 0));
+    },
+    message: "answered more than 134217728 bytes",
+  },
+  {
+    what: "empty outputs",
+    answer: (stream: http2.ServerHttp2Stream) => reply(stream, Buffer.alloc(2_000_000, "x\0")),
+    message: "the server's reply could not be read",
+  },
+])("a reply with too many $what is the server's failure", async ({ answer, message }) => {
+  const intercept = (stream: http2.ServerHttp2Stream) => {
+    answer(stream.resume());
+    return true;
+  };
+  await using server = await startFakeReplica({ intercept });
+  const at = { address: "127.0.0.1", port: server.port, maxRetries: 0 };
+  await using client = new PredictionClient(at);
+
+  await expect(client.scoreFile(star)).rejects.toMatchObject({
+    ...{ reason: "upstream-failed", message: expect.stringContaining(message) },
+  });
 });
 
 test("every call of a model server can be made with its own messages", async () => {

@@ -384,3 +384,25 @@ test("leaving its scope closes the connections", async () => {
   // It ends at once only if no connection is kept open.
   await new Promise((resolve) => server.close(resolve));
 });
+
+test("an answer of gigabytes is given up when it is announced, and told as the server's failure", async () => {
+  const server = createServer((_request, response) => {
+    response.on("error", () => {});
+    response.writeHead(200, {
+      "content-type": "application/proto",
+      "content-length": "3000000000",
+    });
+    response.write("x");
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as AddressInfo;
+  {
+    await using client = new ScoringClient({ baseUrl: `http://127.0.0.1:${port}`, maxRetries: 0 });
+    await expect(client.classify("m", picture)).rejects.toMatchObject({
+      ...{ reason: "upstream-failed" },
+      message: expect.stringContaining("the answer has more than 134217728 bytes"),
+    });
+  }
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});

@@ -4,10 +4,12 @@ import {
   foreignAnswerError,
   InvalidRequestError,
   ScoringError,
+  UpstreamFailedError,
   unreachableError,
   type WireFacts,
 } from "@tensorgate/core";
 import { ErrorInfoSchema, RetryInfoSchema } from "@tensorgate/proto/google/rpc/error_details";
+import { maxReplyBytes } from "./reply-limit.ts";
 
 /** How the library begins what it says of a message that cannot be sent: a topK of 1.5, say. */
 const unsent = "serialize binary: ";
@@ -18,6 +20,11 @@ export function errorFromTransport(thrown: unknown): ScoringError {
   if (!(thrown instanceof ConnectError)) return unreachable(thrown);
   if (thrown.rawMessage.startsWith(unsent)) {
     return new InvalidRequestError(thrown.rawMessage.slice(unsent.length), { cause: thrown });
+  }
+  if (thrown.code === Code.ResourceExhausted && thrown.rawMessage.includes("readMaxBytes")) {
+    return new UpstreamFailedError(`the answer has more than ${maxReplyBytes} bytes`, {
+      cause: thrown,
+    });
   }
   const [info] = thrown.findDetails(ErrorInfoSchema);
   const { rawMessage: message, code: grpcCode } = thrown;

@@ -3,6 +3,7 @@ import { Agent as HttpsAgent } from "node:https";
 import type { Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { http2Sessions } from "./http2-sessions.ts";
+import { maxReplyBytes } from "./reply-limit.ts";
 
 export interface OpenTransport {
   readonly transport: Transport;
@@ -18,13 +19,17 @@ export function openTransport(kind: "connect" | "grpc" | Transport, baseUrl: URL
   const url = baseUrl.href.replace(/\/$/, "");
   if (kind === "grpc") {
     const sessionManager = http2Sessions(url);
-    const transport = createGrpcTransport({ baseUrl: url, sessionManager });
+    const transport = createGrpcTransport({
+      ...{ baseUrl: url, sessionManager },
+      readMaxBytes: maxReplyBytes,
+    });
     return { transport, close: () => sessionManager.close() };
   }
   const options = { keepAlive: true, maxSockets };
   const agent = baseUrl.protocol === "https:" ? new HttpsAgent(options) : new HttpAgent(options);
   const transport = createConnectTransport({
     ...{ baseUrl: url, httpVersion: "1.1", useBinaryFormat: true },
+    readMaxBytes: maxReplyBytes,
     nodeOptions: { agent },
   });
   return { transport, close: () => agent.destroy() };

@@ -93,8 +93,12 @@ function connectProblem({ message = "", details = [] }: ConnectFailure): Problem
   };
 }
 
+/** Of a page as much as may have a sentence in it: to look for tags in all of a long one would take very long. */
+const maxExcerptChars = 2_000;
+
 function excerpt(text: string): string {
   return text
+    .slice(0, maxExcerptChars)
     .replace(/<[^>]*>|\s+/g, " ")
     .trim()
     .slice(0, 120);

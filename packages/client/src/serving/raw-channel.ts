@@ -1,5 +1,6 @@
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import type { SentCall } from "@tensorgate/core";
+import { maxReplyBytes } from "../reply-limit.ts";
 import { failureFromStatus } from "./serving-failure.ts";
 
 /** Calls `Predict` with messages that are bytes already. */
@@ -22,7 +23,7 @@ export function openRawChannel(address: string, useTls: boolean): RawChannel {
     useTls ? credentials.createSsl() : credentials.createInsecure(),
     {
       // Twelve tensors of five pictures are more than the default of 4 MiB.
-      "grpc.max_receive_message_length": -1,
+      "grpc.max_receive_message_length": maxReplyBytes,
       "grpc.max_send_message_length": -1,
       "grpc.client_idle_timeout_ms": idleMs,
       // Attempts are the caller's.

@@ -11,6 +11,7 @@ import {
   type WireFacts,
 } from "@tensorgate/core";
 import { grpcCode, grpcCodeName } from "@tensorgate/tf-serving";
+import { maxReplyBytes } from "../reply-limit.ts";
 
 /** Codes by which a server blames the request: it would say the same again. */
 const blamesRequest: ReadonlySet<number> = new Set([
@@ -46,6 +47,12 @@ export function failureFromStatus(cause: ServiceError, address: string): Scoring
     case grpcCode.PERMISSION_DENIED:
       return new ForbiddenError(text, { cause });
     case grpcCode.RESOURCE_EXHAUSTED:
+      // The library says so of a reply as a server says so of a request.
+      if (details.includes(`vs ${maxReplyBytes})`)) {
+        return new UpstreamFailedError(`${address} answered more than ${maxReplyBytes} bytes`, {
+          cause,
+        });
+      }
       return new QuotaExceededError(text, { cause });
     default:
       return new UpstreamFailedError(text, {

@@ -1,0 +1,2 @@
+/** Longest answer that a client accepts, in bytes: twice the longest reply that a gateway takes of a replica by default. */
+export const maxReplyBytes = 134_217_728;

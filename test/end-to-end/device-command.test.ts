@@ -8,7 +8,7 @@ import { startDevices } from "../support/running-devices.ts";
 const notes: string[] = [];
 const log = {
   ...{ call: () => {}, replica: () => {}, internalError: () => {} },
-  ...{ certificates: () => {}, warn: () => {} },
+  ...{ certificates: () => {}, rejectedConnections: () => {}, warn: () => {} },
   note: (line: string) => void notes.push(line),
   state: () => ({ queuedBytes: 0, droppedCount: 0 }),
   flush: async () => {},
@@ -47,7 +47,7 @@ async function startRig(): Promise<Rig> {
       }),
     [Symbol.asyncDispose]: async () => {
       delete process.env["TENSORGATE_ADMIN_URL"];
-      await running.close(0);
+      await running.close({ graceMs: 0 });
       await devices[Symbol.asyncDispose]();
     },
   };

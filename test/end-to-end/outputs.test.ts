@@ -78,6 +78,7 @@ async function startServe({ open }: Unwritable, format: "json" | "pretty") {
   writeFileSync(
     file,
     [
+      "listen: { drainDelayMs: 0 }",
       "models: [{ name: m, input: { tensor: images, kind: encoded-image }, output: { scores: { holds: probabilities } } }]",
       `pools: [{ model: m, region: local, replicas: ["${replica.address}"] }]`,
     ].join("\n"),

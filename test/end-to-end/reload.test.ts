@@ -61,7 +61,8 @@ async function startServe(config: string, flags: readonly string[] = []) {
     },
     [Symbol.asyncDispose]: async () => {
       const ended = once(child, "exit");
-      child.kill("SIGTERM");
+      // As a person stops it: no load balancer has to notice first.
+      child.kill("SIGINT");
       await ended;
       rmSync(folder, { recursive: true });
     },

@@ -19,6 +19,7 @@ function heldConfig(address: string) {
   const file = join(folder, "tensorgate.yaml");
   execFileSync("mkfifo", [file]);
   const text = [
+    "listen: { drainDelayMs: 0 }",
     "models: [{ name: m, input: { tensor: images, kind: encoded-image }, output: { scores: { holds: probabilities } } }]",
     `pools: [{ model: m, region: local, replicas: ["${address}"] }]`,
   ].join("\n");

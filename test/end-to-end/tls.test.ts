@@ -130,17 +130,44 @@ describe.skipIf(!hasOpenssl)("with keys and TLS (skipped where openssl is missin
     expect(received).not.toContain("HTTP/1.1 200");
   });
 
-  test("TLS 1.1 is refused", async () => {
-    const socket = tls.connect({
-      port: running.gateway.port,
-      ca,
-      minVersion: "TLSv1.1",
-      maxVersion: "TLSv1.1",
+  /** The code of the error that a handshake ends with, or what it agreed on. */
+  async function handshake(options: tls.ConnectionOptions): Promise<string> {
+    const socket = tls.connect({ port: running.gateway.port, ca, ...options });
+    const failed = new Promise<string>((resolve) => {
+      socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? ""));
+    });
+    const agreed = once(socket, "secureConnect").then(() => {
+      const text = `${socket.getProtocol()} ${socket.getCipher().name}`;
+      socket.destroy();
+      return text;
+    });
+    agreed.catch(() => {});
+    return Promise.race([failed, agreed]);
+  }
+
+  test.each(["TLSv1", "TLSv1.1"] as const)("%s is refused", async (version) => {
+    const code = await handshake({
+      minVersion: version,
+      maxVersion: version,
       ciphers: "DEFAULT@SECLEVEL=0",
     });
-    const [error] = (await once(socket, "error")) as [Error];
 
-    expect(error.message).toMatch(/version|alert/i);
+    expect(code).toBe("ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION");
+  });
+
+  test.each([
+    { name: "key exchange by RSA", ciphers: "AES128-GCM-SHA256:AES256-GCM-SHA384:AES128-SHA" },
+    { name: "CBC", ciphers: "ECDHE-RSA-AES128-SHA256:ECDHE-RSA-AES256-SHA:ECDHE-ECDSA-AES128-SHA" },
+    { name: "DHE", ciphers: "DHE-RSA-AES128-GCM-SHA256" },
+  ])("$name is refused", async ({ ciphers }) => {
+    const code = await handshake({ maxVersion: "TLSv1.2", ciphers: `${ciphers}@SECLEVEL=0` });
+
+    expect(code).toMatch(/HANDSHAKE_FAILURE/);
+  });
+
+  test("TLS 1.2 is forward secret and authenticated, TLS 1.3 as it comes", async () => {
+    expect(await handshake({ maxVersion: "TLSv1.2" })).toMatch(/^TLSv1\.2 ECDHE-.*(GCM|CHACHA20)/);
+    expect(await handshake({})).toMatch(/^TLSv1\.3 TLS_/);
   });
 
   test("ALPN chooses between the two versions", async () => {

@@ -23,7 +23,15 @@ export async function talkRaw(
   return received;
 }
 
-const frameTypes = { data: 0, headers: 1, rstStream: 3, settings: 4, continuation: 9 } as const;
+const frameTypes = {
+  data: 0,
+  headers: 1,
+  rstStream: 3,
+  settings: 4,
+  ping: 6,
+  windowUpdate: 8,
+  continuation: 9,
+} as const;
 
 /** @see RFC 9113, section 4.1 */
 export function http2Frame(

@@ -2,6 +2,7 @@ import type { MeterProvider, TracerProvider } from "@opentelemetry/api";
 import type { ClockAndRandom, GatewayStatus, ScoringError } from "@tensorgate/core";
 import type { GatewayOptions } from "./config/gateway-options.ts";
 import type { ConsoleFiles } from "./inbound/console-rest.ts";
+import type { RejectedConnections } from "./inbound/listener/rejections.ts";
 import type { CertificateNews } from "./inbound/listener/tls-door.ts";
 import type { RegionPlugs } from "./inbound/plugs-rest.ts";
 import type { StateChange } from "./routing/dispatcher/events.ts";
@@ -31,15 +32,17 @@ export interface Gateway {
   /** Resolves as soon as every pool can serve, which is more than `/readyz` asks for. */
   ready(): Promise<void>;
   /**
-   * Says that it is not ready, takes no new connection, finishes what is in flight.
-   * @param graceMs - after which what is left is cut; 10 s by default
+   * Says that it is not ready, goes on for `drainDelayMs`, then takes no new connection and finishes what is in flight.
+   *
+   * @param graceMs - after which what is left is cut, counted from the end of the delay; 10 s by default
+   * @param drainDelayMs - `listen.drainDelayMs` by default, and none where `graceMs` is 0
    */
-  close(graceMs?: number): Promise<void>;
+  close(graceMs?: number, drainDelayMs?: number): Promise<void>;
 }
 
 export interface GatewayLoad {
   readonly connections: number;
-  /** Of all requests that are being read or worked on. */
+  /** Of all requests that are being read or worked on, and of answers that are not read yet. */
   readonly bytesInFlight: number;
   /** Process ids of the decoders that run. */
   readonly decoders: readonly number[];
@@ -64,6 +67,8 @@ export interface GatewayParts {
   readonly onInternalError?: (error: ScoringError, requestId: string) => void;
   /** Told of certificates of `listen.tls` that changed, and of those that could not be taken. */
   readonly onCertificates?: (news: CertificateNews) => void;
+  /** Told of connections that were closed before they were used, at most every ten seconds for each reason. */
+  readonly onRejectedConnections?: (rejected: RejectedConnections) => void;
   /** Told of every replica that comes, goes, is suspected or left alone. */
   readonly onReplica?: (change: ReplicaChange) => void;
   /** Told of every call that has ended. */

@@ -23,6 +23,7 @@ import { consoleRest } from "./inbound/console-rest.ts";
 import { crossSiteGuard } from "./inbound/cross-site.ts";
 import { healthRest } from "./inbound/health-rest.ts";
 import { listener } from "./inbound/listener/listener.ts";
+import { createRejectionReports } from "./inbound/listener/rejections.ts";
 import { openapiRest } from "./inbound/openapi.ts";
 import { crossSiteDefaults, listenDefaults, requestDefaults } from "./inbound/options.ts";
 import { picturesRest } from "./inbound/pictures-rest.ts";
@@ -60,7 +61,7 @@ import { router } from "./routing/router.ts";
 import { dispatcherSettings, membersOf } from "./routing/settings.ts";
 import { waitingRoom } from "./routing/waiting-room.ts";
 import { systemClockAndRandom } from "./system-clock.ts";
-import { replicaChangeCounter } from "./telemetry/instruments.ts";
+import { rejectedConnectionCounter, replicaChangeCounter } from "./telemetry/instruments.ts";
 import { telemetry } from "./telemetry/telemetry.ts";
 import { devices } from "./upstream/device/devices.ts";
 import { modelWatch } from "./upstream/model-watch.ts";
@@ -265,8 +266,21 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   });
   const crossSite = { ...crossSiteDefaults, ...settings.crossSite };
   const guarded = crossSiteGuard({ options: crossSite, host: listen.host, next: rpc });
-  const { onCertificates } = host;
-  const door = listener({ listen, requests, onRequest: guarded, onCertificates, clock });
+  const { onCertificates, onRejectedConnections } = host;
+  const countRejected = rejectedConnectionCounter(meter);
+  const reportRejected = createRejectionReports(onRejectedConnections, clock);
+  const door = listener({
+    listen,
+    requests,
+    budget: intake,
+    onRequest: guarded,
+    onCertificates,
+    onRejected: (reason) => {
+      countRejected(reason);
+      reportRejected(reason);
+    },
+    clock,
+  });
   let port = listen.port;
 
   return {
@@ -297,8 +311,12 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
       return { needRestart: changedSections(options, changed) };
     },
     ready: whenReady.until,
-    close: async (graceMs = defaultGraceMs) => {
+    close: async (
+      graceMs = defaultGraceMs,
+      drainDelayMs = graceMs > 0 ? listen.drainDelayMs : 0,
+    ) => {
       isClosing = true;
+      if (drainDelayMs > 0) await door.drain(drainDelayMs);
       closing.abort();
       await door.close(graceMs);
       onDevices.close();

@@ -8,6 +8,7 @@ const fail = () => {
 test.each([
   { name: "onCall", where: "call" },
   { name: "onCertificates", where: "certificates" },
+  { name: "onRejectedConnections", where: "connections" },
   { name: "onReplica", where: "replica" },
 ] as const)("what $name throws is an internal error of $where", ({ name, where }) => {
   const reported: string[] = [];

@@ -3,7 +3,10 @@ import type { GatewayParts } from "./gateway-api.ts";
 
 /** What the gateway calls of whoever embeds it. */
 export type HostCallbacks = Required<
-  Pick<GatewayParts, "onInternalError" | "onCall" | "onCertificates" | "onReplica">
+  Pick<
+    GatewayParts,
+    "onInternalError" | "onCall" | "onCertificates" | "onRejectedConnections" | "onReplica"
+  >
 > & {
   /** Reports what an instrument of the embedder's own providers threw. */
   readonly onTelemetryFailure: (thrown: unknown) => void;
@@ -21,6 +24,7 @@ export function hostCallbacks(parts: GatewayParts): HostCallbacks {
     onInternalError,
     onCall: guardedCallback(parts.onCall, reported("call")),
     onCertificates: guardedCallback(parts.onCertificates, reported("certificates")),
+    onRejectedConnections: guardedCallback(parts.onRejectedConnections, reported("connections")),
     onReplica: guardedCallback(parts.onReplica, reported("replica")),
     onTelemetryFailure: reported("telemetry"),
   };

@@ -4,6 +4,7 @@ export { configJsonSchema, parseConfig } from "./config/parse-config.ts";
 export { createGateway } from "./gateway.ts";
 export type { Gateway, GatewayLoad, GatewayParts, ReplicaChange } from "./gateway-api.ts";
 export type { ConsoleFile, ConsoleFiles } from "./inbound/console-rest.ts";
+export type { RejectedConnections } from "./inbound/listener/rejections.ts";
 export type { CertificateNews } from "./inbound/listener/tls-door.ts";
 export type { RegionPlugs } from "./inbound/plugs-rest.ts";
 export type { ModelOptions } from "./models/options.ts";

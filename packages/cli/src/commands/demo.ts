@@ -100,7 +100,7 @@ async function demoUntilStopped(
     await stopped;
     log.note("stopping: finishing what is in flight");
   } finally {
-    await running?.close(graceMs);
+    await running?.close({ graceMs });
     await stopAll(supervisors);
   }
 }

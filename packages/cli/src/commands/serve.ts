@@ -48,11 +48,14 @@ async function serveUntilStopped(
   if (watch) reload.ifChanged();
   announce(`ready: ${gateway.url}\nmetrics: ${adminUrl}/metrics\n`);
 
-  await stopped;
+  const signal = await stopped;
   watching?.[Symbol.dispose]();
   log.note("stopping: finishing what is in flight");
-  await running.close();
+  await running.close({ isInteractive: signal === "SIGINT" });
 }
+
+/** How long load balancers have to notice that this gateway stops, in milliseconds. */
+const drainDelayMs = 5_000;
 
 /** Flags come before what the file says. */
 function withFlags(
@@ -62,6 +65,11 @@ function withFlags(
   return {
     ...file,
     ...(region && { region }),
-    listen: { ...file.listen, ...(host && { host }), ...(port !== undefined && { port }) },
+    listen: {
+      drainDelayMs,
+      ...file.listen,
+      ...(host && { host }),
+      ...(port !== undefined && { port }),
+    },
   };
 }

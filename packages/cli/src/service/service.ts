@@ -6,8 +6,8 @@ import type { Signals } from "./signals.ts";
 /** What a command that runs until it is stopped has of its process. */
 export interface Service {
   readonly log: Log;
-  /** Resolves when the command is to stop. */
-  readonly stopped: Promise<void>;
+  /** Resolves when the command is to stop, to the signal that says so. */
+  readonly stopped: Promise<NodeJS.Signals>;
   /** Writes to standard output, without waiting for who reads it. */
   announce(text: string): void;
   /** Calls `reload` for each SIGHUP until the stop, and now if one has come already. */

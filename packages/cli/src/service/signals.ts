@@ -31,9 +31,9 @@ export interface SignalOptions {
 export interface StopRequest {
   /**
    * Resolves at the first SIGINT or SIGTERM. Further ones do not cut the drain, which is bounded; only a second SIGINT
-   * of a person who is in a hurry ends the process at once, with 130.
+   * of a person who is in a hurry ends the process at once, with 130. Resolves to the signal that it was.
    */
-  readonly stopped: Promise<void>;
+  readonly stopped: Promise<NodeJS.Signals>;
 }
 
 const handled = ["SIGHUP", "SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2"] as const;
@@ -66,7 +66,7 @@ export function createSignals(
   function take(options: SignalOptions): StopRequest {
     isTaken = true;
     listen();
-    const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
+    const { promise: stopped, resolve: stop } = Promise.withResolvers<NodeJS.Signals>();
     handle = stopHandler({ ...options, stop, exit: () => host.exit(130) });
     for (const { signal, atMs } of kept.splice(0)) handle(signal, atMs);
     return { stopped };
@@ -96,7 +96,7 @@ export function createSignals(
 type Handle = (signal: NodeJS.Signals, atMs: number) => void;
 
 interface HandlerDeps extends SignalOptions {
-  readonly stop: () => void;
+  readonly stop: (signal: NodeJS.Signals) => void;
   readonly exit: () => void;
 }
 
@@ -110,6 +110,6 @@ function stopHandler({ onHangup, onIgnored, stop, exit }: HandlerDeps): Handle {
     }
     if (signal === "SIGHUP" && onHangup !== "stop") return onHangup();
     stoppingSinceMs = atMs;
-    stop();
+    stop(signal);
   };
 }

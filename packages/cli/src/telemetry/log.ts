@@ -1,5 +1,10 @@
 import type { ScoringError } from "@tensorgate/core";
-import type { CallRecord, CertificateNews, ReplicaChange } from "@tensorgate/gateway";
+import type {
+  CallRecord,
+  CertificateNews,
+  RejectedConnections,
+  ReplicaChange,
+} from "@tensorgate/gateway";
 import pino from "pino";
 import { CommandError } from "../command-error.ts";
 import type { BoundedOutput, OutputState } from "./bounded-output.ts";
@@ -15,6 +20,7 @@ export interface Log {
   /** The caller got only the request id: the cause goes here. */
   internalError(error: ScoringError, requestId: string): void;
   certificates(news: CertificateNews): void;
+  rejectedConnections(rejected: RejectedConnections): void;
   /** A replica went from one state to another. */
   replica(change: ReplicaChange): void;
   /** What waits to be written, what was dropped, and whether writing fails. */
@@ -69,12 +75,22 @@ export function openLog(env: NodeJS.ProcessEnv = process.env, given?: BoundedOut
         logger.error({ file, err: error }, "the certificate could not be taken; the old one stays");
       else logger.info({ file }, "the certificate was renewed");
     },
+    rejectedConnections: ({ reason, count }) =>
+      logger.warn({ reason, count }, rejectionTexts[reason]),
     replica: ({ replicaId: address, ...change }) =>
       logger[isOut(change) ? "warn" : "info"]({ replica: { ...change, address } }, "replica"),
     state: output.state,
     flush: output.flush,
   };
 }
+
+const rejectionTexts: Readonly<Record<RejectedConnections["reason"], string>> = {
+  "address-limit":
+    "connections closed: one address has listen.maxConnectionsPerAddress; raise it behind a load balancer",
+  "total-limit": "connections closed: there are listen.maxConnections",
+  "file-limit":
+    "connections closed: the process may open no more files; raise ulimit -n (LimitNOFILE)",
+};
 
 function oneOf<Value extends string>(
   allowed: readonly Value[],

@@ -25,7 +25,14 @@ export interface WatchedGateway {
   readonly gateway: Gateway;
   /** Where the admin port answers; undefined where it could not be had and is not needed. */
   readonly adminUrl: string | undefined;
-  close(graceMs?: number): Promise<void>;
+  close(how?: CloseOptions): Promise<void>;
+}
+
+export interface CloseOptions {
+  /** How long what is in flight may take, in milliseconds. */
+  readonly graceMs?: number;
+  /** Whether a person waits, and no load balancer has to notice first. */
+  readonly isInteractive?: boolean;
 }
 
 export interface WatchedParts {
@@ -49,6 +56,7 @@ export async function startWatchedGateway(parts: WatchedParts): Promise<WatchedG
     onInternalError: log.internalError,
     onCall: log.call,
     onCertificates: log.certificates,
+    onRejectedConnections: log.rejectedConnections,
     onReplica: log.replica,
   });
   observeLog(telemetry.meterProvider.getMeter("tensorgate"), log.state);
@@ -75,8 +83,8 @@ export async function startWatchedGateway(parts: WatchedParts): Promise<WatchedG
   return {
     gateway,
     adminUrl: adminServer?.url,
-    close: async (graceMs) => {
-      await gateway.close(graceMs);
+    close: async ({ graceMs, isInteractive = false } = {}) => {
+      await gateway.close(graceMs, isInteractive ? 0 : undefined);
       await adminServer?.close();
       await Promise.race([telemetry.close(), later(exportMs)]);
     },

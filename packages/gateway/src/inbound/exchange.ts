@@ -1,4 +1,5 @@
 import { CancelledError, InvalidRequestError, TooLargeError } from "@tensorgate/core";
+import { writeAnswer } from "./answer-writer.ts";
 import type { NodeRequest, NodeResponse } from "./node-http.ts";
 import { isCut } from "./reading/body-pieces.ts";
 import { createGrowingBuffer, type GrowingBuffer } from "./reading/growing-buffer.ts";
@@ -161,5 +162,5 @@ export function sendReply(response: NodeResponse, { status, headers, body }: Rep
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   response.setHeader("content-length", bytes.byteLength);
   response.statusCode = status;
-  (response as { end(chunk: Uint8Array): void }).end(bytes);
+  writeAnswer(response, bytes);
 }

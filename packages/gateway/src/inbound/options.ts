@@ -18,6 +18,12 @@ export interface ListenOptions {
    */
   readonly maxConnectionsPerAddress?: number;
   /**
+   * Connections of all addresses at the same time; further ones are closed at once. Fewer where the process may not
+   * open as many files.
+   * @default 16_384
+   */
+  readonly maxConnections?: number;
+  /**
    * Calls at the same time on one HTTP/2 connection.
    * @default 100
    */
@@ -27,6 +33,12 @@ export interface ListenOptions {
    * @default 60_000
    */
   readonly idleTimeoutMs?: number;
+  /**
+   * How long a gateway that stops still takes new connections, in milliseconds, while it says that it is not ready:
+   * so long load balancers may take to notice. 0 closes the port and idle connections at once.
+   * @default 0
+   */
+  readonly drainDelayMs?: number;
   /** Certificate to serve TLS with, on the one port. Without it, the port takes plaintext. */
   readonly tls?: TlsOptions;
 }
@@ -47,8 +59,10 @@ export const listenDefaults: ListenSettings = {
   host: "127.0.0.1",
   port: 8_080,
   maxConnectionsPerAddress: 256,
+  maxConnections: 16_384,
   maxStreamsPerConnection: 100,
   idleTimeoutMs: 60_000,
+  drainDelayMs: 0,
 };
 
 export interface RequestOptions {
@@ -95,7 +109,13 @@ export interface RequestOptions {
    */
   readonly minUploadBytesPerSecond?: number;
   /**
-   * Bytes of all requests that are being read or worked on; what would exceed them is refused as overload.
+   * Least rate at which an answer is read, over any five seconds, in bytes per second; slower readers are cut.
+   * @default 8_192
+   */
+  readonly minDownloadBytesPerSecond?: number;
+  /**
+   * Bytes of all requests that are being read or worked on, and of answers that are not read yet; what would exceed
+   * them is refused as overload.
    * @default 536_870_912
    */
   readonly maxBytesInFlight?: number;
@@ -110,6 +130,7 @@ export const requestDefaults: Required<RequestOptions> = {
   headerTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,
   minUploadBytesPerSecond: 8_192,
+  minDownloadBytesPerSecond: 8_192,
   maxBytesInFlight: 536_870_912,
 };
 
@@ -175,6 +196,9 @@ export const keySchema: z.ZodType<KeyOptions> = z.strictObject({
     .describe("Regions that its calls may be served in."),
 }) as z.ZodType<KeyOptions>;
 
+/** Ten minutes: no balancer takes longer to notice, and a longer stop is a mistake of the unit. */
+const maxDrainDelayMs = 600_000;
+
 const tlsSchema = z.strictObject({
   cert: z
     .string()
@@ -195,12 +219,21 @@ export const listenSchema: z.ZodType<ListenOptions> = z.strictObject({
   maxConnectionsPerAddress: countLimit
     .optional()
     .describe("Connections of one address at the same time."),
+  maxConnections: countLimit.optional().describe("Connections of all addresses at the same time."),
   maxStreamsPerConnection: countLimit
     .optional()
     .describe("Calls at the same time on one HTTP/2 connection."),
   idleTimeoutMs: durationMs
     .optional()
     .describe("How long a connection may be open with nothing under way, in milliseconds."),
+  drainDelayMs: z
+    .int()
+    .min(0)
+    .max(maxDrainDelayMs)
+    .optional()
+    .describe(
+      "How long a gateway that stops still takes new connections, not ready, in milliseconds.",
+    ),
   tls: tlsSchema.optional().describe("Certificate to serve TLS with."),
 }) as z.ZodType<ListenOptions>;
 
@@ -223,7 +256,12 @@ export const requestSchema: z.ZodType<RequestOptions> = z.strictObject({
   minUploadBytesPerSecond: memoryBytes
     .optional()
     .describe("Least rate of an upload, in bytes per second."),
-  maxBytesInFlight: memoryBytes.optional().describe("Bytes of all requests under way."),
+  minDownloadBytesPerSecond: memoryBytes
+    .optional()
+    .describe("Least rate at which an answer is read, in bytes per second."),
+  maxBytesInFlight: memoryBytes
+    .optional()
+    .describe("Bytes of all requests under way and of unread answers."),
 }) as z.ZodType<RequestOptions>;
 
 /** Whether a name can only lead to this machine. */

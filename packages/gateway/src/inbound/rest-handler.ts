@@ -8,6 +8,7 @@ import {
   type WatchCall,
   type WatchedEnd,
 } from "@tensorgate/core";
+import { assertRoomForAnswer } from "./answer-writer.ts";
 import { type Authenticate, assertMayUse, credentialsOf } from "./authentication.ts";
 import { type OpenNewCall, requestIdFrom } from "./call-context.ts";
 import { type Exchange, exchangeFrom, type Reply, sendReply } from "./exchange.ts";
@@ -113,6 +114,7 @@ export function restHandler({
         body,
         ...facts
       } = await untilAborted(call.signal, work);
+      assertRoomForAnswer(response, body.length);
       const headers = { ...extra, ...replyHeaders(call, facts, elapsedMs()) };
       sendReply(response, { status, headers: { "content-type": contentType, ...headers }, body });
       end(facts);

@@ -23,6 +23,7 @@ import {
   file_tensorgate_v1_scoring as scoringFile,
 } from "@tensorgate/proto/tensorgate/v1/scoring";
 import { file_tensorgate_v1_status as statusFile } from "@tensorgate/proto/tensorgate/v1/status";
+import { inSlices } from "./answer-writer.ts";
 import { type Authenticate, credentialsOf } from "./authentication.ts";
 import { requestIdFrom } from "./call-context.ts";
 import { catalogRpc } from "./catalog-rpc.ts";
@@ -160,7 +161,10 @@ export function rpcHandler(parts: RpcHandlerParts): OnRequest {
     const asked = { handler, request, requestId };
     try {
       handler(open(asked, response))
-        .then((answer) => universalResponseToNodeResponse(answer, response))
+        .then(({ body, ...answer }) => {
+          const sliced = body && { body: inSlices(body, response) };
+          return universalResponseToNodeResponse({ ...answer, ...sliced }, response);
+        })
         // The connection broke while the answer was written: nobody is left to tell.
         .catch(() => response.destroy());
     } catch (thrown) {

@@ -98,6 +98,15 @@ export function replicaChangeCounter(
   return ({ model, region, to }) => counter.add(1, { model, region, to });
 }
 
+/** Counts connections of callers that are closed before they are used. */
+export function rejectedConnectionCounter(meter: Meter): (reason: string) => void {
+  const counter = meter.createCounter("tensorgate.connections.rejected", {
+    description: "Connections that were closed before they were used, by why",
+    valueType: ValueType.INT,
+  });
+  return (reason) => counter.add(1, { reason });
+}
+
 function observe(meter: Meter, gauges: Gauges): void {
   const gauge = (name: string, description: string, value: () => number, unit?: string) =>
     meter
@@ -106,7 +115,7 @@ function observe(meter: Meter, gauges: Gauges): void {
   gauge("tensorgate.connections", "Open connections of callers", gauges.connections);
   gauge(
     "tensorgate.bytes.in_flight",
-    "Bytes of all requests that are being read or worked on",
+    "Bytes of all requests that are being read or worked on, and of answers that are not read yet",
     gauges.bytesInFlight,
     "By",
   );

@@ -1,55 +1,79 @@
 import type net from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock } from "@tensorgate/core";
-import { networkOf } from "../address-network.ts";
 import type { ListenSettings } from "../options.ts";
+import type { RejectionReason } from "./rejections.ts";
 
 /** One caller's connection, from the moment it is accepted. */
 export interface Connection {
   /** Whoever speaks HTTP on it now: the socket itself, or TLS around it. */
   transport: Duplex;
-  /** How it is told to end when nothing is under way; a session says goodbye, a socket is cut. */
-  endGently: () => void;
-  /** An exchange begins; nobody ends the connection until as many have ended. */
+  /** Ends an HTTP/2 session: GOAWAY, then nothing new, then the end once its streams have ended. */
+  closeSession: (() => void) | undefined;
+  /** Exchanges that have begun and not ended. */
+  readonly exchangeCount: number;
+  /** An exchange begins; the connection is not ended until as many have ended. */
   begin(): void;
   end(): void;
+  /** Resets it now, whatever is under way: what the kernel still holds for it is dropped, too. */
+  reset(): void;
 }
 
-/** Every open connection: how many each address has, and how long each may stay silent. */
+/** Every open connection: how many there are, how many each address has, and how long each may stay silent. */
 export interface Connections {
   readonly count: number;
-  /** @returns undefined, and closes the socket, if its address has enough of them or we are closing */
+  /** @returns undefined, and closes the socket, if there are enough of them */
   admit(socket: net.Socket): Connection | undefined;
-  /** Takes no new ones, ends those with nothing under way now and the others when they are done. */
-  drain(): void;
+  /**
+   * Ends HTTP/2 sessions as soon as their streams have ended, and other connections when their exchanges have.
+   *
+   * @param keepsIdle - leaves an HTTP/1.1 connection with nothing under way open: a proxy may be sending on it
+   */
+  drain(keepsIdle: boolean): void;
+  /** Cuts all of them, and those that may still come. */
   destroyAll(): void;
   /** Resolves when the last one is closed. */
   empty(): Promise<void>;
 }
 
 export interface ConnectionsParts {
-  readonly limits: Pick<ListenSettings, "maxConnectionsPerAddress" | "idleTimeoutMs">;
+  readonly limits: Pick<
+    ListenSettings,
+    "maxConnections" | "maxConnectionsPerAddress" | "idleTimeoutMs"
+  >;
   /** How long a new connection may take until its first request, in milliseconds. */
   readonly headerTimeoutMs: number;
+  /** Whether a socket took one of the last files that the process may open. */
+  readonly isNearFileLimit: (socket: net.Socket) => boolean;
+  readonly onRejected: (reason: RejectionReason) => void;
   readonly clock: Clock;
 }
 
-export function connections({ limits, headerTimeoutMs, clock }: ConnectionsParts): Connections {
+/** How long a connection that was ended gently may take, in milliseconds: a peer that reads nothing never ends. */
+const lingerMs = 5_000;
+
+export function connections(parts: ConnectionsParts): Connections {
+  const { limits, headerTimeoutMs, isNearFileLimit, onRejected, clock } = parts;
   const open = new Map<net.Socket, OpenConnection>();
   const countOf = new Map<string, number>();
-  let isDraining = false;
-  let whenEmpty: (() => void) | undefined;
+  let draining: "no" | "idle-kept" | "idle-closed" = "no";
+  let isOver = false;
+  let whenEmpty: PromiseWithResolvers<void> | undefined;
 
   interface OpenConnection extends Connection {
-    isBusy(): boolean;
+    /** Ends it: an HTTP/2 session gently, within `lingerMs`. */
+    leave(): void;
   }
 
   function admit(socket: net.Socket): Connection | undefined {
     socket.on("error", () => {});
+    if (isOver) return void socket.destroy();
     const network = networkOf(socket.remoteAddress);
     const count = countOf.get(network) ?? 0;
-    if (isDraining || count >= limits.maxConnectionsPerAddress) {
+    const rejected = isNearFileLimit(socket) ? "file-limit" : rejectionOf(count);
+    if (rejected) {
       socket.destroy();
+      onRejected(rejected);
       return undefined;
     }
     countOf.set(network, count + 1);
@@ -60,20 +84,37 @@ export function connections({ limits, headerTimeoutMs, clock }: ConnectionsParts
       const left = (countOf.get(network) ?? 1) - 1;
       if (left > 0) countOf.set(network, left);
       else countOf.delete(network);
-      if (open.size === 0) whenEmpty?.();
+      if (open.size === 0) whenEmpty?.resolve();
     });
     return connection;
   }
 
+  function rejectionOf(countOfAddress: number): RejectionReason | undefined {
+    if (open.size >= limits.maxConnections) return "total-limit";
+    return countOfAddress >= limits.maxConnectionsPerAddress ? "address-limit" : undefined;
+  }
+
   function opened(socket: net.Socket): OpenConnection {
     let exchangeCount = 0;
-    const cut = () => connection.transport.destroy();
-    let timer = clock.setTimer(headerTimeoutMs, cut);
+    const reset = () => {
+      if (!socket.destroyed) socket.resetAndDestroy();
+      connection.transport.destroy();
+    };
+    let timer = clock.setTimer(headerTimeoutMs, () => connection.transport.destroy());
     socket.once("close", () => timer[Symbol.dispose]());
     const connection: OpenConnection = {
       transport: socket,
-      endGently: cut,
-      isBusy: () => exchangeCount > 0,
+      closeSession: undefined,
+      get exchangeCount() {
+        return exchangeCount;
+      },
+      reset,
+      leave: () => {
+        timer[Symbol.dispose]();
+        if (!connection.closeSession) return void connection.transport.destroy();
+        connection.closeSession();
+        if (!socket.destroyed) timer = clock.setTimer(lingerMs, reset);
+      },
       begin: () => {
         exchangeCount += 1;
         timer[Symbol.dispose]();
@@ -81,9 +122,11 @@ export function connections({ limits, headerTimeoutMs, clock }: ConnectionsParts
       end: () => {
         exchangeCount -= 1;
         if (exchangeCount > 0 || socket.destroyed) return;
-        if (isDraining) return connection.endGently();
+        const isLeaving =
+          draining === "idle-closed" || (draining !== "no" && isSession(connection));
+        if (isLeaving) return connection.leave();
         timer[Symbol.dispose]();
-        timer = clock.setTimer(limits.idleTimeoutMs, () => connection.endGently());
+        timer = clock.setTimer(limits.idleTimeoutMs, () => connection.leave());
       },
     };
     return connection;
@@ -94,23 +137,37 @@ export function connections({ limits, headerTimeoutMs, clock }: ConnectionsParts
       return open.size;
     },
     admit,
-    drain: () => {
-      isDraining = true;
+    drain: (keepsIdle) => {
+      draining = keepsIdle ? "idle-kept" : "idle-closed";
       for (const connection of open.values()) {
-        if (!connection.isBusy()) connection.endGently();
+        if (connection.exchangeCount > 0) connection.closeSession?.();
+        else if (isSession(connection) || !keepsIdle) connection.leave();
       }
     },
     destroyAll: () => {
+      isOver = true;
       for (const [socket, { transport }] of open) {
         transport.destroy();
         socket.destroy();
       }
     },
-    empty: () =>
-      open.size === 0
-        ? Promise.resolve()
-        : new Promise((resolve) => {
-            whenEmpty = resolve;
-          }),
+    empty: () => {
+      if (open.size === 0) return Promise.resolve();
+      whenEmpty ??= Promise.withResolvers();
+      return whenEmpty.promise;
+    },
   };
+}
+
+const isSession = ({ closeSession }: Connection): boolean => closeSession !== undefined;
+
+/** Who counts as one: an IPv4 address, or the /64 network that one customer is given of IPv6. */
+function networkOf(address = ""): string {
+  const plain = address.replace(/^::ffff:(?=\d+\.)/, "");
+  if (!plain.includes(":")) return plain;
+  const [head = "", tail = ""] = plain.split("::");
+  const headGroups = head === "" ? [] : head.split(":");
+  const tailGroups = tail === "" ? [] : tail.split(":");
+  const zeros = Array.from({ length: 8 - headGroups.length - tailGroups.length }, () => "0");
+  return [...headGroups, ...zeros, ...tailGroups].slice(0, 4).join(":");
 }

@@ -6,14 +6,17 @@ import { expect, test } from "vitest";
 import type { OnRequest } from "../node-http.ts";
 import { listenDefaults, requestDefaults } from "../options.ts";
 import { listener } from "./listener.ts";
+import { tlsProtocol } from "./tls-door.ts";
 
 async function listening(onRequest: OnRequest = (_request, response) => void response.end("ok")) {
   const clock = manualClock();
   const opened = listener({
     listen: { ...listenDefaults, port: 0 },
     requests: requestDefaults,
+    budget: { add: () => {}, hasRoom: () => true },
     onRequest,
     onCertificates: () => {},
+    onRejected: () => {},
     clock,
   });
   const { port } = await opened.listen();
@@ -182,4 +185,11 @@ test("an HTTP/2 session without streams is closed when it is idle", async () => 
 
   expect((await goaway)[0]).toBe(http2.constants.NGHTTP2_NO_ERROR);
   await closed;
+});
+
+test("no version before TLS 1.2 is offered, and nothing that is not forward secret and authenticated", () => {
+  expect(tlsProtocol.minVersion).toBe("TLSv1.2");
+  for (const name of tlsProtocol.ciphers.split(":")) {
+    expect(name).toMatch(/^(TLS_(AES|CHACHA20)|ECDHE-(RSA|ECDSA)-.*(GCM|CHACHA20-POLY1305))/);
+  }
 });

@@ -4,11 +4,18 @@ import net from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import type { Clock } from "@tensorgate/core";
+import { setOutflow } from "../answer-writer.ts";
 import type { NodeRequest, NodeResponse, OnRequest } from "../node-http.ts";
 import type { ListenSettings, RequestOptions } from "../options.ts";
+import type { IntakeGate } from "../reading/intake.ts";
 import { type Connection, connections } from "./connections.ts";
 import { sniffHttpVersion } from "./http-version.ts";
 import { answerMalformedRequest } from "./malformed-request.ts";
+import { createFileLimit, openFileLimit } from "./open-files.ts";
+import type { RejectionReason } from "./rejections.ts";
+import { hasOneHost } from "./request-head.ts";
+import { createStreamCutter } from "./session-liveness.ts";
+import { createSlowReaders } from "./slow-readers.ts";
 import { type CertificateNews, type TlsDoor, tlsDoor } from "./tls-door.ts";
 import { endUnreadBody, strangerBytes } from "./unread-body.ts";
 
@@ -18,8 +25,14 @@ export interface Listener {
   /** @throws the system's error if the port is taken, SettingError if a file of TLS cannot be used */
   listen(): Promise<net.AddressInfo>;
   /**
+   * Goes on for `delayMs`, and ends every HTTP/1.1 connection with its next answer (`connection: close`). Resolves
+   * when the time is over, or the listener is closed.
+   */
+  drain(delayMs: number): Promise<void>;
+  /**
    * Takes no new connection, tells the open ones to go (`connection: close`, GOAWAY), and resolves when every
-   * exchange has ended, or after `graceMs`, when what is left is cut.
+   * exchange has ended, or after `graceMs`, when what is left is cut. Idle HTTP/1.1 connections are closed now; after
+   * `drain` they stay until then, for a proxy may be sending on them.
    */
   close(graceMs: number): Promise<void>;
 }
@@ -27,10 +40,17 @@ export interface Listener {
 export interface ListenerParts {
   readonly listen: ListenSettings;
   readonly requests: Required<RequestOptions>;
+  /** Where what callers have not read of their answers is counted. */
+  readonly budget: Pick<IntakeGate, "add" | "hasRoom">;
   readonly onRequest: OnRequest;
   readonly onCertificates: (news: CertificateNews) => void;
+  /** Called for every connection that is closed before it is used. */
+  readonly onRejected: (reason: RejectionReason) => void;
   readonly clock: Clock;
 }
+
+/** Connections that the system accepts before we do. */
+const backlog = 1_024;
 
 /**
  * The sockets belong to a `net.Server`; the HTTP servers only get them handed. A server that never listens has
@@ -38,12 +58,25 @@ export interface ListenerParts {
  * header timer is told that it listens, and looks after the second request of a connection and those that follow.
  */
 export function listener(parts: ListenerParts): Listener {
-  const { listen, requests, onRequest, onCertificates, clock } = parts;
+  const { listen, requests, onRequest, onCertificates, onRejected, clock } = parts;
   const { headerTimeoutMs } = requests;
-  const table = connections({ limits: listen, headerTimeoutMs, clock });
+  const isNearFileLimit = createFileLimit(openFileLimit());
+  const table = connections({
+    limits: listen,
+    headerTimeoutMs,
+    isNearFileLimit,
+    onRejected,
+    clock,
+  });
+  const slowReaders = createSlowReaders(parts);
   /** Who a transport belongs to, from when it is handed to an HTTP server. */
   const owners = new Map<Duplex, Connection>();
+  /** Answers over HTTP/1.1 that may still say whether the connection stays open. */
+  const unansweredHttp1 = new Set<http.ServerResponse>();
   let isDraining = false;
+  let keepsIdle = false;
+  let acceptedCount = 0;
+  const closing = Promise.withResolvers<void>();
 
   const http1 = http.createServer({
     headersTimeout: headerTimeoutMs,
@@ -55,9 +88,11 @@ export function listener(parts: ListenerParts): Listener {
   });
   http1.emit("listening");
   http1.on("clientError", answerMalformedRequest);
-  http1.on("request", (request, response) => {
-    if (isDraining) response.setHeader("connection", "close");
-    exchange(owners.get(request.socket), request, response);
+  http1.on("request", answerHttp1);
+  // It is the reading of the body that says 100.
+  http1.on("checkContinue", (request, response) => {
+    response.setHeader("connection", "close");
+    answerHttp1(request, response);
   });
 
   const http2Server = http2.createServer({
@@ -72,12 +107,14 @@ export function listener(parts: ListenerParts): Listener {
     streamResetRate: 20,
   });
   let beingHandedOn: Connection | undefined;
+  const cutters = new WeakMap<http2.Http2Session, ReturnType<typeof createStreamCutter>>();
   http2Server.on("session", (session) => {
     session.on("error", () => {});
     session.setLocalWindowSize(1_048_576);
     const connection = beingHandedOn;
     if (!connection) return session.destroy();
-    connection.endGently = () => session.close();
+    connection.closeSession = () => session.close();
+    cutters.set(session, createStreamCutter(session, { clock, reset: connection.reset }));
     // Its first settings are its headers: from here on it is idle, or has streams.
     session.once("remoteSettings", () => {
       connection.begin();
@@ -88,18 +125,44 @@ export function listener(parts: ListenerParts): Listener {
       stream.once("close", () => connection.end());
     });
   });
-  http2Server.on("request", (request, response) => exchange(undefined, request, response));
+  http2Server.on("request", answerHttp2);
+  http2Server.on("checkContinue", answerHttp2);
 
-  /** @param connection - whose exchange it is, where HTTP itself does not count them */
-  function exchange(
-    connection: Connection | undefined,
-    request: NodeRequest,
-    response: NodeResponse,
+  function answerHttp2(
+    request: http2.Http2ServerRequest,
+    response: http2.Http2ServerResponse,
   ): void {
-    connection?.begin();
-    if (connection) response.once("close", () => connection.end());
+    answer(request, response, () => {
+      const { stream } = response;
+      if (stream?.session) cutters.get(stream.session)?.(stream);
+    });
+  }
+
+  function answerHttp1(request: http.IncomingMessage, response: http.ServerResponse): void {
+    const connection = owners.get(request.socket);
+    if (!connection) {
+      request.socket.destroy();
+      return;
+    }
+    connection.begin();
+    unansweredHttp1.add(response);
+    response.once("close", () => {
+      unansweredHttp1.delete(response);
+      connection.end();
+    });
+    if (isDraining) response.setHeader("connection", "close");
+    // Requests may come before the answers to those ahead of them, and none of those may be waited for.
+    const isTooMany = connection.exchangeCount > listen.maxStreamsPerConnection;
+    if (isTooMany) rejectRequest(response, 503);
+    else answer(request, response, connection.reset);
+  }
+
+  /** @param cut - ends the answer if its caller does not read it */
+  function answer(request: NodeRequest, response: NodeResponse, cut: () => void): void {
+    setOutflow(response, slowReaders.watch(response, cut));
     endUnreadBody(request, response, clock);
-    onRequest(request, response);
+    if (hasOneHost(request)) onRequest(request, response);
+    else rejectRequest(response, 400);
   }
 
   function handOn(transport: Duplex, version: "http/1.1" | "h2", connection: Connection): void {
@@ -117,6 +180,7 @@ export function listener(parts: ListenerParts): Listener {
 
   const door: TlsDoor | undefined = listen.tls && tlsDoor(listen.tls, { clock, onCertificates });
   const server = net.createServer({ noDelay: true }, (socket) => {
+    acceptedCount += 1;
     const connection = table.admit(socket);
     if (!connection) return;
     if (!door) return sniffHttpVersion(socket, (version) => handOn(socket, version, connection));
@@ -126,6 +190,24 @@ export function listener(parts: ListenerParts): Listener {
     });
   });
 
+  function endWithNextAnswers(): void {
+    isDraining = true;
+    for (const response of unansweredHttp1) {
+      if (!response.headersSent) response.setHeader("connection", "close");
+    }
+  }
+
+  /** Accepts what the system has accepted for us, and would reset when the port closes. */
+  async function acceptWaiting(): Promise<void> {
+    const afterThisPoll = () => new Promise((resolve) => setImmediate(resolve));
+    await afterThisPoll();
+    for (let turn = 0; turn < backlog; turn += 1) {
+      const before = acceptedCount;
+      await afterThisPoll();
+      if (acceptedCount === before) return;
+    }
+  }
+
   return {
     get connectionCount() {
       return table.count;
@@ -134,17 +216,28 @@ export function listener(parts: ListenerParts): Listener {
     listen: () =>
       new Promise((resolve, reject) => {
         server.once("error", reject);
-        server.listen({ host: listen.host, port: listen.port, backlog: 1_024 }, () => {
+        server.listen({ host: listen.host, port: listen.port, backlog }, () => {
           server.off("error", reject);
+          // A connection that could not be accepted: the next one may be.
+          server.on("error", () => onRejected("file-limit"));
           resolve(server.address() as net.AddressInfo);
         });
       }),
 
+    drain: async (delayMs) => {
+      keepsIdle = true;
+      endWithNextAnswers();
+      using _over = clock.setTimer(delayMs, closing.resolve);
+      await closing.promise;
+    },
+
     close: async (graceMs) => {
-      isDraining = true;
+      endWithNextAnswers();
+      closing.resolve();
       using _grace = clock.setTimer(graceMs, table.destroyAll);
+      if (keepsIdle) await acceptWaiting();
       server.close();
-      table.drain();
+      table.drain(keepsIdle);
       await table.empty();
       door?.close();
       // Never listened, so it says that it is not running; its timers stop all the same.
@@ -152,4 +245,12 @@ export function listener(parts: ListenerParts): Listener {
       http2Server.close(() => {});
     },
   };
+}
+
+/** Answers a request that never becomes a call, and ends an HTTP/1.1 connection with it. */
+function rejectRequest(response: NodeResponse, status: number): void {
+  response.statusCode = status;
+  if (!("stream" in response)) response.setHeader("connection", "close");
+  response.setHeader("content-length", 0);
+  response.end();
 }

@@ -21,7 +21,9 @@ async function answering(kind: "strangers" | "known callers") {
       response.statusCode = 401;
       response.end();
     },
+    budget: { add: () => {}, hasRoom: () => true },
     onCertificates: () => {},
+    onRejected: () => {},
     clock,
   });
   const { port } = await opened.listen();

@@ -40,9 +40,13 @@ export interface Intake {
   hold(): Disposable;
 }
 
-/** Every request that is being read or worked on. */
+/** Every request that is being read or worked on, and every answer that is not read yet. */
 export interface IntakeGate {
   readonly bytesInFlight: number;
+  /** Counts bytes of answers; what has been read is taken off again, as a negative number. */
+  add(byteCount: number): void;
+  /** Whether so many bytes more may be held. */
+  hasRoom(byteCount: number): boolean;
   /**
    * Begins to read a request; what it brings stays counted until its response is closed and every hold is let go.
    *
@@ -79,8 +83,10 @@ export function intakeGate({ requests, listen, clock }: IntakeParts): IntakeGate
   const { maxBytesInFlight, minUploadBytesPerSecond, requestTimeoutMs } = requests;
   let bytesInFlight = 0;
 
+  const hasRoom = (byteCount: number) => bytesInFlight + byteCount <= maxBytesInFlight;
+
   function assertRoom(byteCount: number): void {
-    if (bytesInFlight + byteCount <= maxBytesInFlight) return;
+    if (hasRoom(byteCount)) return;
     throw new OverloadedError("the gateway is reading as much as it may at the same time", {
       retryAfterMs,
       hint: "send it again in a moment",
@@ -171,6 +177,7 @@ export function intakeGate({ requests, listen, clock }: IntakeParts): IntakeGate
     if (response.closed) untilClosed[Symbol.dispose]();
     else response.once("close", () => untilClosed[Symbol.dispose]());
     if (mayHaveBody(request)) startTiming();
+    sayContinue(request, response);
 
     return {
       get receivedBytes() {
@@ -199,8 +206,18 @@ export function intakeGate({ requests, listen, clock }: IntakeParts): IntakeGate
     get bytesInFlight() {
       return bytesInFlight;
     },
+    add: (byteCount) => {
+      bytesInFlight += byteCount;
+    },
+    hasRoom,
     open,
   };
+}
+
+/** The caller waits with the body until the headers have been judged, which they are when it is about to be read. */
+function sayContinue({ headers }: NodeRequest, response: NodeResponse): void {
+  if (!/(?:^|\W)100-continue(?:$|\W)/i.test(headers.expect ?? "") || response.headersSent) return;
+  response.writeContinue();
 }
 
 function mayHaveBody(request: NodeRequest): boolean {

@@ -1,0 +1,77 @@
+import { OverloadedError } from "@tensorgate/core";
+import type { NodeResponse } from "./node-http.ts";
+
+/** What of one answer its caller has not read yet: counted, and timed. */
+export interface Outflow {
+  /** Counts bytes that are about to be written, until they have left the process. */
+  hold(byteCount: number): void;
+  /** Says that so many of them were written now. */
+  wrote(byteCount: number): void;
+  /** Whether all answers and requests together may hold so much more. */
+  hasRoom(byteCount: number): boolean;
+}
+
+const outflows = new WeakMap<NodeResponse, Outflow>();
+
+export function setOutflow(response: NodeResponse, outflow: Outflow): void {
+  outflows.set(response, outflow);
+}
+
+/** A longer answer is written in slices of this many bytes, so that a slow reader is told from one that reads nothing. */
+export const sliceBytes = 16_384;
+
+/** Answers that are always sent: errors, probes and the answers of most calls, in bytes. */
+const alwaysSentBytes = 4_096;
+
+/** When an overloaded gateway may be asked again, in milliseconds. */
+const retryAfterMs = 1_000;
+
+/** @throws OverloadedError if answers that nobody reads hold as much as they may */
+export function assertRoomForAnswer(response: NodeResponse, byteCount: number): void {
+  if (byteCount <= alwaysSentBytes) return;
+  if (outflows.get(response)?.hasRoom(byteCount) ?? true) return;
+  throw new OverloadedError("the gateway holds as many answers as it may at the same time", {
+    retryAfterMs,
+    hint: "send it again in a moment",
+  });
+}
+
+/** Writes the body of an answer and ends it, as fast as its caller reads. */
+export function writeAnswer(response: NodeResponse, bytes: Uint8Array): void {
+  const outflow = outflows.get(response);
+  const writable: Pick<NodeJS.WritableStream, "write" | "end" | "once"> = response;
+  let offset = 0;
+  outflow?.hold(bytes.byteLength);
+  writeOn();
+
+  function writeOn(): void {
+    while (!response.destroyed) {
+      const slice = bytes.subarray(offset, offset + sliceBytes);
+      offset += slice.byteLength;
+      outflow?.wrote(slice.byteLength);
+      if (offset >= bytes.byteLength) return void writable.end(slice);
+      if (!writable.write(slice)) return void writable.once("drain", writeOn);
+    }
+  }
+}
+
+/**
+ * The pieces of a body, cut so that each is written as soon as its caller has read the one before it.
+ *
+ * @throws OverloadedError if answers that nobody reads hold as much as they may
+ */
+export async function* inSlices(
+  body: AsyncIterable<Uint8Array>,
+  response: NodeResponse,
+): AsyncGenerator<Uint8Array> {
+  const outflow = outflows.get(response);
+  for await (const piece of body) {
+    assertRoomForAnswer(response, piece.byteLength);
+    outflow?.hold(piece.byteLength);
+    for (let offset = 0; offset < piece.byteLength; offset += sliceBytes) {
+      const slice = piece.subarray(offset, offset + sliceBytes);
+      outflow?.wrote(slice.byteLength);
+      yield slice;
+    }
+  }
+}

@@ -156,6 +156,15 @@ test("an idle connection is kept for a while after its answer, then closed", asy
   await closed;
 });
 
+test("callers over HTTP/1.1 are told when an idle connection closes", async () => {
+  await using server = await listening();
+  const { socket } = await connected(server.port);
+  socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+  const [head] = (await once(socket, "data")) as [Buffer];
+
+  expect(head.toString("latin1")).toMatch(/^keep-alive: timeout=60\r$/im);
+});
+
 test("a connection with a call under way is not idle, however long that takes", async () => {
   const pending = Promise.withResolvers<() => void>();
   await using server = await listening((_request, response) => {

@@ -77,6 +77,8 @@ export function listener(parts: ListenerParts): Listener {
   let keepsIdle = false;
   let acceptedCount = 0;
   const closing = Promise.withResolvers<void>();
+  // A caller that knows when an idle connection is closed sends no request into its end.
+  const keepAlive = `timeout=${Math.floor(listen.idleTimeoutMs / 1_000)}`;
 
   const http1 = http.createServer({
     headersTimeout: headerTimeoutMs,
@@ -151,6 +153,7 @@ export function listener(parts: ListenerParts): Listener {
       connection.end();
     });
     if (isDraining) response.setHeader("connection", "close");
+    else if (!response.hasHeader("connection")) response.setHeader("keep-alive", keepAlive);
     // Requests may come before the answers to those ahead of them, and none of those may be waited for.
     const isTooMany = connection.exchangeCount > listen.maxStreamsPerConnection;
     if (isTooMany) rejectRequest(response, 503);
@@ -193,7 +196,9 @@ export function listener(parts: ListenerParts): Listener {
   function endWithNextAnswers(): void {
     isDraining = true;
     for (const response of unansweredHttp1) {
-      if (!response.headersSent) response.setHeader("connection", "close");
+      if (response.headersSent) continue;
+      response.setHeader("connection", "close");
+      response.removeHeader("keep-alive");
     }
   }
 

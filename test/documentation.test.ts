@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
+import path from "node:path";
 import { decoderDefaults } from "@tensorgate/imaging";
 import { expect, test } from "vitest";
 import {
@@ -84,4 +85,14 @@ test.each(optionFiles)("docs/options.md lists the defaults of $section", (each) 
 
 test("the README has fewer than 200 lines", () => {
   expect(read("README.md").split("\n").length).toBeLessThan(200);
+});
+
+test("every test that SECURITY.md names is there", () => {
+  const root = new URL("..", import.meta.url).pathname;
+  const files = globSync(["packages/*/src/**/*.test.ts", "test/**/*.test.ts"], { cwd: root });
+  const there = new Set(files.map((file) => path.basename(file)));
+  const named = [...read("SECURITY.md").matchAll(/`(?:[\w/-]+\/)?([\w-]+\.test\.ts)`/g)];
+
+  expect(named.length).toBeGreaterThan(30);
+  expect(named.map(([, name = ""]) => name).filter((name) => !there.has(name))).toEqual([]);
 });

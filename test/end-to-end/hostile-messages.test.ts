@@ -290,3 +290,15 @@ test("64 pictures, and thousands of texts, are not too many", async () => {
   // It is no picture, says the model.
   expect(failureOf(predicted)).toContain("upstream-answered");
 });
+
+test.each(["application/grpc-web-text", "text/plain", "application/connect+xml"])(
+  "a body of type %s is answered without being read",
+  async (type) => {
+    const headers = { "content-type": type };
+    const body = Buffer.alloc(200_000);
+
+    const answer = await postRpc(running.url, `${scoring}/Classify`, { headers, body });
+
+    expect(answer.headers[":status"]).toBe(415);
+  },
+);

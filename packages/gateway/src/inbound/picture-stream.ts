@@ -55,8 +55,8 @@ function pictureRequest(
  * Answers each picture of a stream as soon as it is scored, in any order, tagged with its id.
  * Reads no further than it can score, so that a fast caller is held back by HTTP/2's windows.
  *
- * A message that cannot be read, or that has no picture, ends the stream with the caller's error; pictures that are
- * being scored then are given up.
+ * A message that cannot be read, or that has no picture, ends the stream with the caller's error, and aborts the
+ * pictures that are being scored.
  */
 export async function* pictureStream<Request extends StreamRequest, Value, Result>(
   requests: AsyncIterable<Request>,

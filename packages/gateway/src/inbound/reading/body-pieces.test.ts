@@ -44,7 +44,7 @@ test("no more is read than is asked for", async () => {
   expect(arrived).toEqual([16]);
 });
 
-test("a failure while nothing is asked for is told to the next who asks", async () => {
+test("a failure between two reads rejects the next read", async () => {
   const { pieces, fail } = open();
   fail(new DeadlineExceededError("silence"));
   await settled();
@@ -70,7 +70,7 @@ test.each([
   await expect(opened.pieces.next(all)).rejects.toMatchObject({ reason: "cancelled" });
 });
 
-test("after the stop the rest flows to whoever reads on", async () => {
+test("after stop(), another reader gets the rest of the body", async () => {
   const { request, pieces, arrived } = open();
   request.write(Buffer.from("a"));
   await pieces.next(all);

@@ -135,7 +135,7 @@ export function intakeGate({ requests, listen, clock }: IntakeParts): IntakeGate
     }
 
     function onSilence(): void {
-      // Whoever waits for answers need not send: what is held beside the response is work under way.
+      // A caller that waits for answers need not send. A hold beside the response's own is work in progress.
       if (holdCount > 1) startTiming();
       else failWith(fellSilent(listen.idleTimeoutMs));
     }

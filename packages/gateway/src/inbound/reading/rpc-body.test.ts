@@ -53,7 +53,7 @@ test("thousands of messages in one piece let the event loop turn between them", 
   expect(Math.max(...steps)).toBeLessThanOrEqual(2 * 64);
 });
 
-test("a message is given up at the first element over its budget, before the rest has come", async () => {
+test("a message is rejected at the first element over its budget, before the rest has arrived", async () => {
   const { request, body, heldBytes } = open();
   const prefix = Buffer.alloc(5);
   prefix.writeUInt32BE(1_000_000, 1);

@@ -38,7 +38,7 @@ export function createMessageCheck(
 ): MessageCheck {
   const budget = createWorkBudget(maxElements);
   const scan = createMessageScan(schema, budget);
-  /** Why the message cannot be read: told at its end, since until then the body may fail for another reason. */
+  /** Why the message cannot be read; thrown at its end, since until then the body may fail for another reason. */
   let unreadable: InvalidRequestError | undefined;
 
   function look(looking: () => void): void {

@@ -1,7 +1,7 @@
 // A gateway in front of one replica, in a process of its own. Prints its port.
-import { createGateway } from "@tensorgate/gateway";
+import { createGateway, type GatewayOptions } from "@tensorgate/gateway";
 
-const gateway = createGateway({
+const options: GatewayOptions = {
   listen: { port: 0 },
   models: [
     {
@@ -11,6 +11,9 @@ const gateway = createGateway({
     },
   ],
   pools: [{ model: "m", region: "r", replicas: [`127.0.0.1:${process.argv[2]}`] }],
+};
+const gateway = createGateway(options, {
+  onRejectedConnections: ({ reason }) => process.stderr.write(`rejected: ${reason}\n`),
 });
 await gateway.listen();
 await gateway.ready();

@@ -38,7 +38,7 @@ import type { RequestOptions } from "./options.ts";
 import { cutTimeouts } from "./protocol-timeout.ts";
 import type { Gunzip } from "./reading/gunzip.ts";
 import type { IntakeGate } from "./reading/intake.ts";
-import { readRpcBody } from "./reading/rpc-body.ts";
+import { assertDeclaredLength, readRpcBody } from "./reading/rpc-body.ts";
 import { plainHeaders, rpcFormOf } from "./reading/rpc-form.ts";
 import type { MessageLimits } from "./reading/rpc-message.ts";
 import { reflectionRpc } from "./reflection-rpc.ts";
@@ -104,11 +104,10 @@ export function rpcHandler(parts: RpcHandlerParts): OnRequest {
     if (credentials) allowLongBody(request);
     const form = rpcFormOf(request);
     const { method } = handler;
-    const counted = intake.open(
-      request,
-      response,
-      method.methodKind === "unary" ? "whole" : "stream",
-    );
+    const limits = method.parent.typeName === ScoringService.typeName ? scoringLimits : smallLimits;
+    const kind = method.methodKind === "unary" ? "whole" : "stream";
+    if (kind === "whole") assertDeclaredLength(request, limits.maxBytes);
+    const counted = intake.open(request, response, kind);
     const start: RpcStart = {
       requestId,
       caller,
@@ -125,7 +124,7 @@ export function rpcHandler(parts: RpcHandlerParts): OnRequest {
           form,
           schema: method.input,
           isStream: method.methodKind === "bidi_streaming",
-          limits: method.parent.typeName === ScoringService.typeName ? scoringLimits : smallLimits,
+          limits,
           intake: counted,
           gunzip: parts.gunzip,
           onMessage: (byteCount) => void start.heldBytes.push(byteCount),

@@ -52,6 +52,9 @@ export interface ListenerParts {
 /** Connections that the system accepts before we do. */
 const backlog = 1_024;
 
+/** A turn of the event loop in which next to nothing was done, in milliseconds. */
+const shortTurnMs = 0.2;
+
 /**
  * The sockets belong to a `net.Server`; the HTTP servers only get them handed. A server that never listens has
  * no timers of its own, so those of a connection, the table of connections and the drain are ours; Node's own
@@ -91,9 +94,14 @@ export function listener(parts: ListenerParts): Listener {
   http1.emit("listening");
   http1.on("clientError", answerMalformedRequest);
   http1.on("request", answerHttp1);
-  // It is the reading of the body that says 100.
+  // It is the reading of the body that says 100; without it nobody knows whether the body will come.
   http1.on("checkContinue", (request, response) => {
     response.setHeader("connection", "close");
+    const sayContinue = response.writeContinue.bind(response);
+    response.writeContinue = () => {
+      if (!isDraining) response.removeHeader("connection");
+      sayContinue();
+    };
     answerHttp1(request, response);
   });
 
@@ -202,14 +210,18 @@ export function listener(parts: ListenerParts): Listener {
     }
   }
 
-  /** Accepts what the system has accepted for us, and would reset when the port closes. */
+  /**
+   * Accepts what the system has accepted for us, and would reset when the port closes. Waits for a short turn of the
+   * event loop that brought nothing: whoever connects while a long one works is seen only in the next.
+   */
   async function acceptWaiting(): Promise<void> {
     const afterThisPoll = () => new Promise((resolve) => setImmediate(resolve));
     await afterThisPoll();
     for (let turn = 0; turn < backlog; turn += 1) {
       const before = acceptedCount;
+      const startedMs = clock.nowMs();
       await afterThisPoll();
-      if (acceptedCount === before) return;
+      if (acceptedCount === before && clock.nowMs() - startedMs < shortTurnMs) return;
     }
   }
 

@@ -197,6 +197,11 @@ function declaredBytesOf({ headers }: NodeRequest): number | undefined {
   return declared === undefined ? undefined : Number(declared);
 }
 
+/** @throws TooLargeError if the headers say that a single message is longer than it may be */
+export function assertDeclaredLength(request: NodeRequest, maxBytes: number): void {
+  if ((declaredBytesOf(request) ?? 0) > maxBytes + prefixBytes) throw messageTooLong(maxBytes);
+}
+
 function messageTooLong(maxBytes: number): TooLargeError {
   return new TooLargeError(`the message is longer than ${maxBytes} bytes`, {
     hint: "send fewer or smaller pictures",

@@ -87,7 +87,9 @@ test.skipIf(nginxProgram === undefined)(
       },
     };
     await using nginx = await startNginx(nginxProgram as string, ports);
-    await expect.poll(async () => (await fetch(`${nginx.url}/readyz`)).status).toBe(200);
+    await expect
+      .poll(async () => (await fetch(`${nginx.url}/readyz`)).status, { timeout: 20_000 })
+      .toBe(200);
     const load = startLoad(nginx.url, 16);
     try {
       await sleep(1_000);

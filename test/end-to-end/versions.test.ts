@@ -1,83 +1,16 @@
-import type { Tensor } from "@tensorgate/core";
 import type { ModelOptions } from "@tensorgate/gateway";
 import { expect, test } from "vitest";
-import { type FakeReplicaOptions, startFakeReplica } from "../support/fake-replica.ts";
+import { startFakeReplica } from "../support/fake-replica.ts";
 import { classScores } from "../support/family-answers.ts";
-import { samplePicture } from "../support/pictures.ts";
-import { replicaChanges } from "../support/replica-changes.ts";
 import { startGateway } from "../support/running-gateway.ts";
+import {
+  classify,
+  classModel,
+  poolOf,
+  startBefore,
+  startVersioned,
+} from "../support/versioned-replicas.ts";
 import { fillSlots } from "../support/waiting.ts";
-
-const star = samplePicture("star");
-const probeIntervalMs = 50;
-
-const model = (more: Partial<ModelOptions> = {}): ModelOptions => ({
-  name: "m",
-  input: { tensor: "images" },
-  output: { scores: { holds: "probabilities" } },
-  labels: ["none", "one", "two"],
-  ...more,
-});
-
-/** A replica whose versions can be exchanged, and that counts what it answers. */
-async function startVersioned(initial: readonly bigint[], options: FakeReplicaOptions = {}) {
-  let versions = initial;
-  let answered = 0;
-  const replica = await startFakeReplica({
-    versions: () => versions,
-    answer: (): ReadonlyMap<string, Tensor> => {
-      answered += 1;
-      return new Map([["scores", classScores(3, { 1: 1 })]]);
-    },
-    ...options,
-  });
-  return {
-    ...replica,
-    answeredCount: () => answered,
-    rollOut: (next: readonly bigint[]) => {
-      versions = next;
-    },
-  };
-}
-
-const poolOf = (replicas: readonly { readonly address: string }[], region = "westeurope") => ({
-  ...{ model: "m", region, replicas: replicas.map(({ address }) => address) },
-});
-
-async function startBefore(
-  replicas: readonly { readonly address: string }[],
-  models = [model()],
-  routing: object = {},
-) {
-  const changes = replicaChanges();
-  const running = await startGateway(
-    {},
-    { models, pools: [poolOf(replicas)], routing: { probeIntervalMs, ...routing } },
-    { onReplica: changes.onReplica },
-  );
-  await Promise.all(replicas.map((_, index) => changes.until(`westeurope-${index + 1}`, "ready")));
-  return { ...running, changes };
-}
-
-async function classify(url: string, query = "", headers: Record<string, string> = {}) {
-  const response = await fetch(`${url}/v1/classify/m${query}`, {
-    ...{ method: "POST", body: star, headers },
-  });
-  const json = (await response.json()) as {
-    readonly model?: { readonly version: string };
-    readonly results?: readonly { readonly labels: readonly { readonly label: string }[] }[];
-    readonly reason?: string;
-    readonly hint?: string;
-  };
-  return {
-    status: response.status,
-    version: json.model?.version,
-    label: json.results?.[0]?.labels[0]?.label,
-    reason: json.reason,
-    hint: json.hint,
-    cache: response.headers.get("server-timing")?.match(/cache;desc=(\w+);dur=/)?.[1],
-  };
-}
 
 const versionsTold = async (url: string) => {
   const { versions } = (await (await fetch(`${url}/v1/catalog/m`)).json()) as {
@@ -113,7 +46,7 @@ test("a version that no replica has is unknown, and the hint lists those there a
 test("answers of a version are not given once every replica has another one", async () => {
   await using a = await startVersioned([1n]);
   await using b = await startVersioned([1n]);
-  await using running = await startBefore([a, b], [model({ cache: true })]);
+  await using running = await startBefore([a, b], [classModel({ cache: true })]);
   expect(await classify(running.url)).toMatchObject({ version: "1", cache: "miss" });
   expect(await classify(running.url)).toMatchObject({ version: "1", cache: "hit" });
 
@@ -132,7 +65,7 @@ test("answers of a version are not given once every replica has another one", as
 
 test("an answer of another version than the one that a probe found ends the use of the cache", async () => {
   await using replica = await startVersioned([1n]);
-  await using running = await startBefore([replica], [model({ cache: true })], {
+  await using running = await startBefore([replica], [classModel({ cache: true })], {
     probeIntervalMs: 600_000,
   });
   await classify(running.url);
@@ -147,7 +80,7 @@ test("an answer of another version than the one that a probe found ends the use 
 test("labels of a release are not given for another one, and its cached answers are not used", async () => {
   await using replica = await startVersioned([1n]);
   const pools = [poolOf([replica])];
-  const before = { models: [model({ cache: true })], pools };
+  const before = { models: [classModel({ cache: true })], pools };
   await using running = await startGateway({}, before);
   expect(await classify(running.url)).toMatchObject({ label: "one", cache: "miss" });
   expect(await classify(running.url)).toMatchObject({ label: "one", cache: "hit" });
@@ -159,10 +92,10 @@ test("labels of a release are not given for another one, and its cached answers 
       models: [next],
     });
 
-  reload(model({ cache: true, labels: ["null", "eins", "zwei"] }));
+  reload(classModel({ cache: true, labels: ["null", "eins", "zwei"] }));
   expect(await classify(running.url)).toMatchObject({ label: "eins", cache: "miss" });
   // What a reload leaves as it is keeps what is cached.
-  reload(model({ cache: true, labels: ["null", "eins", "zwei"] }));
+  reload(classModel({ cache: true, labels: ["null", "eins", "zwei"] }));
   expect(await classify(running.url)).toMatchObject({ label: "eins", cache: "hit" });
 });
 
@@ -170,7 +103,7 @@ test("a call that waits while its model gets other names ends as it began", asyn
   await using replica = await startFakeReplica();
   const pools = [{ ...poolOf([replica]), parallelism: 1 }];
   const named = (tensor: string, label: string) =>
-    model({
+    classModel({
       output: { scores: { tensor, holds: "probabilities" } },
       labels: ["none", label, "two"],
     });

@@ -15,7 +15,7 @@ const loadingMs = 200;
 export const counter: Fault = {
   name: "counter",
   about:
-    "a model that counts, at replicas of which one resets and one is killed: every answered call was executed once, no call twice",
+    "a model that counts, at replicas of which one resets, one is slow and one is killed: every answered call was executed once, no call twice",
   run: async (settings) => {
     const folder = mkdtempSync(join(tmpdir(), "tensorgate-chaos-"));
     const remove = () => rmSync(folder, { recursive: true, force: true });
@@ -28,7 +28,7 @@ export const counter: Fault = {
       regions: [{ name: "westeurope", replicas: 4 }],
       serviceOf: (index) => ({ executedFile: fileOf(index) }),
     });
-    const [first, second] = rig.replicas;
+    const [first, second, third] = rig.replicas;
     const { result } = await play(rig, {
       ...{ ...settings, fault: counter.name },
       // What a lost connection had under way may have been executed, and cannot be asked again.
@@ -39,6 +39,10 @@ export const counter: Fault = {
           await first?.child.ask("reset");
           await until(sharedNowMs() + betweenMs);
         }
+        // Far longer than an attempt is given: another replica must not be asked for it all the same.
+        await third?.child.ask("fault", { kind: "slow", factor: 100 });
+        await until(sharedNowMs() + betweenMs);
+        await third?.child.ask("fault", { kind: "none" });
         second?.child.signal("SIGKILL");
         return atMs;
       },

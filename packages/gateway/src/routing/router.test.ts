@@ -211,6 +211,22 @@ test("an attempt that somebody else was quicker than is abandoned when its time 
   expect(rig.clock.pendingTimersMs()).toHaveLength(1);
 });
 
+test("a call that must not be done twice is sent once, however long its replica takes", async () => {
+  const rig = await startRouter(["a", "b"]);
+  await learn(rig);
+  const call = aCall({ deadline: { atMs: rig.clock.nowMs() + 10_000 } });
+  const asked = rig.dispatch(call, { isRepeatable: false, mayHedge: true });
+  const before = rig.attempts.length;
+
+  rig.clock.advance(1_000);
+  expect(rig.changes.at(-1)).toMatchObject({ to: "suspect", because: "no answer in time" });
+  rig.clock.advance(5_000);
+  expect(rig.attempts).toHaveLength(before);
+  rig.attempts.at(-1)?.answer("late");
+
+  expect(await asked).toBe("late");
+});
+
 test("a probe that throws counts as one that nobody answered", async () => {
   const rig = await startRouter(["a"], {
     probe: async () => {

@@ -30,7 +30,20 @@ test.each([
     next: "again",
     because: "nothing was done",
   },
-  ...(["lost", "failed", "full", "warming"] as const).map((failure) => ({
+  ...(["not-served", "unknown-label"] as const).map((failure) => ({
+    failure,
+    facts: { isRepeatable: false },
+    next: "again",
+    because: "nothing was done",
+  })),
+  {
+    failure: "not-served",
+    facts: { failedCount: 4 },
+    next: "give-up",
+    because: "what four replicas say is the request's fault",
+  },
+  { failure: "model-broken", facts: {}, next: "again", because: "another may be whole" },
+  ...(["lost", "failed", "full", "warming", "model-broken"] as const).map((failure) => ({
     failure,
     facts: { isRepeatable: false },
     next: "give-up",

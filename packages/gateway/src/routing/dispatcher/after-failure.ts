@@ -38,6 +38,10 @@ export function afterFailure(
   maxAttempts: number,
 ): NextStep {
   if (failure === "never-sent" || failure === "turned-away") return "again";
+  // Nothing was done, so that it may go again whatever it is; but who is to blame, a few replicas know as well as all.
+  if (failure === "not-served" || failure === "unknown-label") {
+    return request.failedCount >= maxAttempts ? "give-up" : "again";
+  }
   if (!request.isRepeatable) return "give-up";
   if (failure === "warming") return "again";
   if (request.killCount >= mostKills) return "quarantine";

@@ -97,6 +97,7 @@ export function attempts({ state, settings, lines, care }: AttemptsParts): Attem
     request.tried.add(replica.member.id);
     if (failure === "warming") return;
     request.failedCount += 1;
+    if (isUnserved(failure)) return;
     request.failures.set(pool.region, (request.failures.get(pool.region) ?? 0) + 1);
     if (failure === "failed") request.answeredFailures += 1;
     // Only a replica that was alive can have been killed.
@@ -195,6 +196,11 @@ export function attempts({ state, settings, lines, care }: AttemptsParts): Attem
       hedges.earn();
     },
   };
+}
+
+/** Whether it speaks of a model or version at one replica alone: nothing against the region. */
+function isUnserved(failure: AttemptFailure): boolean {
+  return failure === "not-served" || failure === "unknown-label" || failure === "model-broken";
 }
 
 /** Whether the replica cannot have seen the request, so that it may go there again. */

@@ -35,7 +35,13 @@ export type AttemptFailure =
   /** The replica said that it has no room. */
   | "full"
   /** The replica said that its model is still being loaded. */
-  | "warming";
+  | "warming"
+  /** The replica said that it does not serve the model, or not that version of it: it has done nothing. */
+  | "not-served"
+  /** The replica said that it does not know the version label: it has done nothing. */
+  | "unknown-label"
+  /** The model gave up there with one of the codes of `not-served`, but while it ran: something may have been done. */
+  | "model-broken";
 
 /** What a probe found: the model can be scored, it is not loaded yet, or nobody answered. */
 export type ProbeFinding = "ready" | "warming" | "lost";

@@ -3,7 +3,7 @@ import type { Lines } from "./lines.ts";
 import type { Attempt, RequestPool } from "./open-request.ts";
 import type { HealthChange, Replica } from "./replica.ts";
 import { type DispatcherSettings, type DispatcherState, poolsOf } from "./state.ts";
-import type { VersionChoice } from "./versions.ts";
+import { mayHave, type VersionChoice } from "./versions.ts";
 
 /** What becomes of replicas: out and back in, and asked how they are. */
 export interface ReplicaCare {
@@ -89,6 +89,29 @@ export function replicaCare(
     }
   }
 
+  /**
+   * It answers, and says that it does not serve the model. Where another replica has what was asked for, this one gets
+   * nothing until a probe that is sent now has said more: it is not broken, so it is not ejected. Where none has, the
+   * request may be wrong as well. A gateway sees to its own replicas.
+   */
+  function doubt({ request, pool, replica }: Attempt): void {
+    if (!hasPeerWith(request, replica)) return;
+    const isTrusted = state.nowMs < replica.trustedUntilMs || replica.member.isGateway;
+    if (replica.isServing && !isTrusted) {
+      change(pool, replica, "doubt", "does not serve the model");
+      replica.isProbeStale = replica.isProbed;
+    }
+    probe(pool, replica);
+  }
+
+  function hasPeerWith(request: Attempt["request"], replica: Replica): boolean {
+    return poolsOf(state, request.model).some(({ replicas }) =>
+      [...replicas.values()].some(
+        (each) => each !== replica && each.isServing && mayHave(each.versions, request),
+      ),
+    );
+  }
+
   function probe({ model }: RequestPool, replica: Replica): void {
     if (replica.isProbed) return;
     replica.isProbed = true;
@@ -105,7 +128,8 @@ export function replicaCare(
     probe,
     hasAlternative,
 
-    judge: ({ pool, replica, sentMs }, failure) => {
+    judge: (attempt, failure) => {
+      const { pool, replica, sentMs } = attempt;
       switch (failure) {
         case "never-sent":
           suspect(pool, replica, "cannot be reached");
@@ -126,6 +150,13 @@ export function replicaCare(
           hearWait(replica, Number.POSITIVE_INFINITY);
           lines.waitElsewhere(pool);
           break;
+        case "not-served":
+        case "model-broken":
+          doubt(attempt);
+          break;
+        case "unknown-label":
+          // Labels are no matter of the model's being there.
+          break;
         case "failed":
           if (replica.failed() >= settings.maxFailures) eject(pool, replica, "failed in a row");
       }
@@ -139,7 +170,10 @@ export function replicaCare(
       if (isNews(version, request, replica)) {
         replica.versions = { ...replica.versions, latest: undefined };
       }
-      if (replica.isSuspect) change(pool, replica, { probe: "ready" }, "answered after all");
+      // Of another version, or from before, it says nothing of what is doubted.
+      if (replica.isSuspect && !replica.isDoubted) {
+        change(pool, replica, { probe: "ready" }, "answered after all");
+      }
       if (replica.slowInARow >= mostSlowInARow) eject(pool, replica, "slow");
     },
 
@@ -157,6 +191,11 @@ export function replicaCare(
       hearWait(replica, expectedWaitMs);
       replica.versions = versions ?? replica.versions;
       replica.probeNote = note;
+      if (replica.isProbeStale) {
+        replica.isProbeStale = false;
+        probe(pool, replica);
+        return;
+      }
       const because = `probe: ${note?.detail ?? finding}`;
       // Answers that came meanwhile say more than a question that got none.
       const isRefuted = finding === "lost" && replica.counts.answered > replica.repliesAtProbe;

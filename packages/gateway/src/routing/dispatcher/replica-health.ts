@@ -8,7 +8,11 @@ export type ReplicaHealth =
   /** Back for a moment: one slot until then. */
   | { readonly state: "returning"; readonly untilMs: number }
   /** Something was lost there: nothing until the probe that is under way has said more. */
-  | { readonly state: "suspect" }
+  | {
+      readonly state: "suspect";
+      /** Whether it answers, but says that it does not serve the model: a good probe clears it altogether. */
+      readonly isDoubted?: boolean;
+    }
   /** Out until then, when it is probed. */
   | { readonly state: "ejected"; readonly untilMs: number }
   /** Somebody wants it empty. */
@@ -63,6 +67,7 @@ export function afterProbe(
   switch (health.state) {
     case "suspect":
     case "ejected":
+      if (health.state === "suspect" && health.isDoubted) return { state: "ready" };
       return { state: "returning", untilMs: nowMs + returningMs };
     case "warming":
       return { state: "ready" };

@@ -29,10 +29,16 @@ export interface Replica {
   isProbed: boolean;
   /** When it is to be probed next, unless something happens before. */
   nextProbeMs: number;
+  /** Whether the probe under way was sent before there was reason to ask: another one must follow. */
+  isProbeStale: boolean;
   /** Replies that had come when the last probe was sent. */
   repliesAtProbe: number;
   readonly isServing: boolean;
   readonly isSuspect: boolean;
+  /** Whether it is suspect for having said that it does not serve the model. */
+  readonly isDoubted: boolean;
+  /** Until then it is not doubted again: a probe has just said that it serves the model. */
+  readonly trustedUntilMs: number;
   /** Whether it is being probed for the first time, or for being suspect: more is known in a moment. */
   readonly isHopeful: boolean;
   state(nowMs: number): ReplicaStateName;
@@ -59,6 +65,7 @@ export interface Replica {
 
 export type HealthChange =
   | "suspect"
+  | "doubt"
   | "eject"
   | "warming"
   | "drain"
@@ -83,6 +90,11 @@ interface RemoteReplica {
 
 /** Weight of the newest attempt in the average. */
 const newest = 0.2;
+/**
+ * A replica that a probe has cleared is believed for so long, in milliseconds: requests that are themselves to blame must
+ * not keep replicas from others.
+ */
+const trustedMs = 1_000;
 /** A replica that served this many requests after it came back is as good as it was before. */
 const forgottenAfter = 100;
 
@@ -101,15 +113,20 @@ export function replica(
   let slowInARow = 0;
   let ejectionsInARow = 0;
   let answeredSinceReturn = 0;
+  let trustedUntilMs = Number.NEGATIVE_INFINITY;
+
+  const isDoubted = () => now.state === "suspect" && now.isDoubted === true;
 
   function next(to: HealthChange, nowMs: number): ReplicaHealth {
     if (to === "suspect") return { state: "suspect" };
+    if (to === "doubt") return { state: "suspect", isDoubted: true };
     if (to === "warming") return { state: "warming" };
     if (to === "drain") return { state: "draining" };
     if (to === "readmit") return { state: "warming" };
     if (to === "eject") return ejected(nowMs);
     wasHeard = true;
     const after = afterProbe(now, to.probe, nowMs, health);
+    if (isDoubted() && to.probe === "ready") trustedUntilMs = nowMs + trustedMs;
     return after === "eject" ? ejected(nowMs) : after;
   }
 
@@ -131,6 +148,7 @@ export function replica(
     versions: unknownVersions,
     probeNote: undefined,
     isProbed: false,
+    isProbeStale: false,
     nextProbeMs: Number.POSITIVE_INFINITY,
     repliesAtProbe: 0,
     get isServing() {
@@ -138,6 +156,12 @@ export function replica(
     },
     get isSuspect() {
       return now.state === "suspect";
+    },
+    get isDoubted() {
+      return isDoubted();
+    },
+    get trustedUntilMs() {
+      return trustedUntilMs;
     },
     get isHopeful() {
       return now.state === "suspect" || (now.state === "warming" && !wasHeard);

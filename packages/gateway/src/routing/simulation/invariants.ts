@@ -1,6 +1,6 @@
 import type { Priority } from "@tensorgate/core";
 import type { DispatcherStatus } from "../dispatcher/dispatcher-status.ts";
-import type { Arrival, Send } from "../dispatcher/events.ts";
+import type { Arrival, AttemptFailure, Send } from "../dispatcher/events.ts";
 import type { Handled } from "./world.ts";
 
 /** Looks after every event whether the dispatcher may say what it says; throws where it may not. */
@@ -22,11 +22,20 @@ interface Ledger {
   /** Failures that a request may go on from without a budget. */
   readonly free: Map<number, number>;
   readonly requestOf: Map<number, number>;
+  /** Attempts of a request that a replica may have begun with, as far as is known. */
+  readonly seen: Map<number, number>;
   arrivalCount: number;
   /** Attempts that the budgets of retries and hedges had to pay. */
   paidCount: number;
 }
 
+/** Failures by which it is sure that the replica has done nothing. */
+const undone: ReadonlySet<AttemptFailure> = new Set([
+  "never-sent",
+  "turned-away",
+  "not-served",
+  "unknown-label",
+]);
 /** Budgets begin with these. */
 const reserves = 3 + 1;
 /** Shares of all requests that retries and hedges may add. */
@@ -39,6 +48,7 @@ export function invariants({ isCalm = false }: InvariantsOptions = {}): Invarian
   function ledgerOf(region: string): Ledger {
     const known = ledgers.get(region) ?? {
       ...{ arrivals: new Map(), sends: new Map(), free: new Map(), requestOf: new Map() },
+      seen: new Map(),
       ...{ arrivalCount: 0, paidCount: 0 },
     };
     ledgers.set(region, known);
@@ -59,6 +69,13 @@ export function invariants({ isCalm = false }: InvariantsOptions = {}): Invarian
     if (replica.inFlight > replica.slots) {
       throw new Error(`${replica.inFlight} in flight at a replica with ${replica.slots} slots`);
     }
+    const { listed } = replica.versions;
+    if (request.version !== undefined && listed?.includes(request.version) === false) {
+      throw new Error(`version ${request.version} is sent to a replica with ${listed}`);
+    }
+    const seen = ledger.seen.get(send.id) ?? 0;
+    if (!request.isRepeatable && seen > 0) throw new Error("sent twice, and must not be repeated");
+    ledger.seen.set(send.id, seen + 1);
     ledger.requestOf.set(send.attemptId, send.id);
     const before = ledger.sends.get(send.id) ?? 0;
     ledger.sends.set(send.id, before + 1);
@@ -80,6 +97,10 @@ export function invariants({ isCalm = false }: InvariantsOptions = {}): Invarian
       if (event.type === "failed" && event.failure !== "failed") {
         const id = ledger.requestOf.get(event.attemptId) ?? Number.NaN;
         ledger.free.set(id, (ledger.free.get(id) ?? 0) + 1);
+      }
+      if (event.type === "failed" && undone.has(event.failure)) {
+        const id = ledger.requestOf.get(event.attemptId) ?? Number.NaN;
+        ledger.seen.set(id, (ledger.seen.get(id) ?? 0) - 1);
       }
       if (event.type === "cancelled") ledger.arrivals.delete(event.id);
       const order: Send[] = [];

@@ -1,4 +1,4 @@
-import type { AttemptFailure } from "../dispatcher/events.ts";
+import type { AttemptFailure, ProbeResult } from "../dispatcher/events.ts";
 
 /** What is wrong with a simulated replica. */
 export type Fault =
@@ -11,12 +11,16 @@ export type Fault =
   /** Every request is answered at once: with a failure. */
   | { readonly kind: "failing" }
   /** Every request is answered at once: there is no room. */
-  | { readonly kind: "full" };
+  | { readonly kind: "full" }
+  /** Every request is answered at once: the model is not served here. A probe is told so, too, or the opposite. */
+  | { readonly kind: "unserved"; readonly claimsReady: boolean };
 
 /** A request at a replica. */
 export interface Job {
   /** What a healthy replica works on it, in milliseconds. */
   readonly serviceMs: number;
+  /** Version that it names. */
+  readonly version: bigint | undefined;
   readonly onBegun: () => void;
   /** Told when it leaves the replica, with a failure if it was not answered. */
   readonly onEnded: (failure?: AttemptFailure) => void;
@@ -25,6 +29,8 @@ export interface Job {
 /** A replica in virtual time: as many requests at once as it has lanes, the others in the order they came. */
 export interface Machine {
   readonly fault: Fault | undefined;
+  /** Versions that it has. */
+  versions: readonly bigint[];
   take(job: Job): void;
   strike(fault: Fault | undefined): void;
 }
@@ -57,14 +63,17 @@ export function machine(
     });
   }
 
-  return {
+  const self: Machine = {
     get fault() {
       return fault;
     },
+    versions: [1n],
     take: (job) => {
       if (fault?.kind === "dead") return job.onEnded("never-sent");
       if (fault?.kind === "failing") return job.onEnded("failed");
       if (fault?.kind === "full") return job.onEnded("full");
+      const isThere = job.version === undefined || self.versions.includes(job.version);
+      if (fault?.kind === "unserved" || !isThere) return job.onEnded("not-served");
       line.push(job);
       begin();
     },
@@ -79,4 +88,15 @@ export function machine(
       for (let lane = 0; lane < lanes; lane += 1) begin();
     },
   };
+  return self;
+}
+
+/** What a machine says to a probe; undefined where it says nothing at all. */
+export function probeResult({ fault, versions }: Machine): ProbeResult | undefined {
+  if (fault?.kind === "silent") return undefined;
+  if (fault?.kind === "dead") return { finding: "lost" };
+  const isAbsent = fault?.kind === "unserved" && !fault.claimsReady;
+  if (isAbsent || versions.length === 0) return { finding: "warming" };
+  const [latest] = versions.toSorted((a, b) => (a > b ? -1 : 1));
+  return { finding: "ready", versions: { listed: versions, latest } };
 }

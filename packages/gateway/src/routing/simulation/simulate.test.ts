@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
 import { centralQueueLatencies } from "./central-queue.ts";
+import { invariants } from "./invariants.ts";
 import { besideCentralQueue, nobodysFault } from "./scenarios.ts";
+import { simulationSettings } from "./settings.ts";
+import { simulate } from "./simulate.ts";
 
 test("the bound is what a queue at the replicas themselves would give", () => {
   const requests = [
@@ -18,6 +21,29 @@ test("a short run is near the bound, and never below it; the long ones have thei
   expect(row).toMatchObject({ requests: 10_000, failed: 0, ejections: 0 });
   expect(row.p99Ratio).toBeLessThanOrEqual(1.15);
   expect(row.p99Ratio).toBeGreaterThanOrEqual(0.999);
+});
+
+test("a request that must not be done twice is not, although its replica says nothing any more", () => {
+  const held = invariants();
+  const requests = Array.from({ length: 200 }, (_, index) => ({
+    ...{ region: "eastus", arrivesMs: 5 * index, serviceMs: 2, isRepeatable: false },
+    patienceMs: 2_000,
+  }));
+  const fault = { kind: "silent" } as const;
+
+  const { ended } = simulate(
+    {
+      regions: [{ name: "eastus", replicaCount: 3, lanes: 1 }],
+      ...{ turnaroundMs: 0.3, roundTripMs: () => 0, hasPeers: false },
+      ...{ settings: simulationSettings(false), onHandled: held.see },
+    },
+    requests.map((each) => ({ ...each, leavesMs: each.patienceMs })),
+    [{ atMs: 500, region: "eastus", replica: 0, fault }],
+  );
+
+  const unanswered = ended.filter(({ refusal }) => refusal !== undefined);
+  expect(unanswered.length).toBeGreaterThan(0);
+  expect(unanswered.length).toBeLessThanOrEqual(2);
 });
 
 test("nobody is taken out because the gateway itself was blocked", () => {

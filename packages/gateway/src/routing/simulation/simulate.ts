@@ -1,4 +1,4 @@
-import { type Dispatcher, dispatcher } from "../dispatcher/dispatcher.ts";
+import { dispatcher } from "../dispatcher/dispatcher.ts";
 import type {
   DispatcherCommand,
   DispatcherEvent,
@@ -8,7 +8,8 @@ import type {
   Send,
 } from "../dispatcher/events.ts";
 import { eventQueue } from "./event-queue.ts";
-import { type Machine, machine } from "./machine.ts";
+import type { Forwarded, Gate } from "./gate.ts";
+import { type Machine, machine, probeResult } from "./machine.ts";
 import type { Ended, Incident, SimulatedRequest, SimulationResult, World } from "./world.ts";
 
 const model = "model";
@@ -19,35 +20,6 @@ const startMs = 1_000;
 /** What is under way when the last caller has his answer comes to its end in this time, in milliseconds. */
 const afterwardsMs = 3_000;
 const gatewayPrefix = "gateway:";
-
-interface Gate {
-  readonly region: string;
-  readonly dispatcher: Dispatcher;
-  stalledUntilMs: number;
-  wakeCount: number;
-  /** Requests that are open, by the id the dispatcher knows. */
-  readonly open: Map<number, OpenSimulated>;
-  /** Requests whose callers left, which a gateway that is blocked does not know yet. */
-  readonly gone: Set<number>;
-  /** Where attempts went. */
-  readonly regionOf: Map<number, string>;
-  /** What attempts at other gateways are called there. */
-  readonly forwardedAs: Map<number, { readonly peer: Gate; readonly id: number }>;
-}
-
-interface OpenSimulated {
-  readonly request: SimulatedRequest;
-  /** The same, as its caller sent it. */
-  readonly original: SimulatedRequest;
-  readonly forwarded?: Forwarded;
-}
-
-/** The attempt of another gateway that a request is. */
-interface Forwarded {
-  readonly from: Gate;
-  readonly attemptId: number;
-  readonly original: SimulatedRequest;
-}
 
 /** Runs dispatchers in virtual time, in front of replicas that do exactly what the requests say. */
 export function simulate(
@@ -76,6 +48,7 @@ export function simulate(
     return {
       ...{ region, dispatcher: made, stalledUntilMs: 0, wakeCount: 0 },
       ...{ open: new Map(), gone: new Set(), regionOf: new Map(), forwardedAs: new Map() },
+      unserved: new Set(),
     };
   }
 
@@ -92,6 +65,7 @@ export function simulate(
       happenings.put(to.stalledUntilMs, () => tell(to, event));
       return;
     }
+    if (event.type === "failed" && event.failure === "not-served") to.unserved.add(event.attemptId);
     const commands = to.dispatcher.handle(event, nowMs);
     const { region } = to;
     world.onHandled?.({ region, event, commands, nowMs, dispatcher: to.dispatcher });
@@ -108,7 +82,11 @@ export function simulate(
         end(from, command.id, { region: from.regionOf.get(command.attemptId) });
         break;
       case "refuse":
-        end(from, command.id, { refusal: command.because });
+        end(from, command.id, {
+          refusal: command.because,
+          isUnserved:
+            command.because === "unknown-version" || from.unserved.has(command.attemptId ?? -1),
+        });
         break;
       case "probe":
         probe(from, command.replicaId);
@@ -147,9 +125,11 @@ export function simulate(
   interface Ending {
     readonly region?: string | undefined;
     readonly refusal?: Refusal | "cancelled";
+    readonly isUnserved?: boolean;
   }
 
-  function end(at: Gate, id: number, { region, refusal }: Ending): void {
+  function end(at: Gate, id: number, ending: Ending): void {
+    const { region, refusal } = ending;
     const open = at.open.get(id);
     if (!open && at.gone.has(id)) return;
     if (!open) throw new Error(`request ${id} ended twice, or never came`);
@@ -157,7 +137,7 @@ export function simulate(
     if (refusal === "cancelled") at.gone.add(id);
     const { request, original, forwarded } = open;
     if (forwarded) {
-      reply(at, forwarded, refusal);
+      reply(at, forwarded, ending);
       return;
     }
     openCount -= 1;
@@ -166,9 +146,14 @@ export function simulate(
   }
 
   /** What a gateway says to the one that asked it. */
-  function reply(at: Gate, { from, attemptId }: Forwarded, refusal: string | undefined): void {
+  function reply(
+    at: Gate,
+    { from, attemptId }: Forwarded,
+    { refusal, isUnserved = false }: Ending,
+  ): void {
     const expectedWaitMs = at.dispatcher.expectedWaitMs(model, nowMs);
-    const failure = refusal === "overloaded" || refusal === "no-replica" ? "full" : "failed";
+    const broken = refusal === "overloaded" || refusal === "no-replica" ? "full" : "failed";
+    const failure = isUnserved ? "not-served" : broken;
     const event: DispatcherEvent = refusal
       ? { type: "failed", attemptId, failure }
       : { type: "answered", attemptId, expectedWaitMs };
@@ -188,11 +173,11 @@ export function simulate(
       return;
     }
     const wayMs = oneWayMs(from, region);
-    const { serviceMs, againMs = serviceMs } = request;
+    const { serviceMs, againMs = serviceMs, version } = request;
     const takesMs = begunWith.has(original) ? againMs : serviceMs;
     later(wayMs, () =>
       machines.get(replicaId)?.take({
-        serviceMs: takesMs,
+        ...{ serviceMs: takesMs, version },
         onBegun: () => {
           begun += 1;
           begunWith.set(original, (begunWith.get(original) ?? 0) + 1);
@@ -229,10 +214,10 @@ export function simulate(
     const [region = ""] = replicaId.split("/");
     const roundTripMs = 2 * oneWayMs(from, region);
     later(roundTripMs, () => {
-      const kind = machines.get(replicaId)?.fault?.kind;
-      if (kind === "dead") tellProbed("lost");
-      else if (kind === "silent") later(probeTimeoutMs, () => tellProbed("lost"));
-      else tellProbed("ready", { roundTripMs });
+      const found = machines.get(replicaId);
+      const result = found && probeResult(found);
+      if (result) tellProbed(result.finding, { ...result, roundTripMs });
+      else later(probeTimeoutMs, () => tellProbed("lost"));
     });
   }
 
@@ -242,10 +227,11 @@ export function simulate(
     const original = forwarded?.original ?? request;
     at.open.set(id, { request, original, ...(forwarded && { forwarded }) });
     if (forwarded) forwarded.from.forwardedAs.set(forwarded.attemptId, { peer: at, id });
-    const { priority = "normal", residency, isRepeatable = true, mayHedge = false } = request;
+    const { priority = "normal", residency, version } = request;
+    const { isRepeatable = true, mayHedge = false } = request;
     const deadlineMs = request.arrivesMs + (request.patienceMs ?? 10_000);
     const call = { isRepeatable, mayHedge, isForwarded: forwarded !== undefined, isTraced: false };
-    const wishes = { priority, ...(residency && { residency }) };
+    const wishes = { priority, version, ...(residency && { residency }) };
     tell(at, { type: "arrival", request: { id, model, deadlineMs, ...wishes, ...call } });
     if (request.leavesMs === undefined || forwarded) return;
     later(request.leavesMs, () => {
@@ -265,6 +251,11 @@ export function simulate(
     const { region } = incident;
     if ("stalledMs" in incident) {
       gateOf(region).stalledUntilMs = nowMs + incident.stalledMs;
+      return;
+    }
+    if ("versions" in incident) {
+      const at = machines.get(`${region}/${incident.replica}`);
+      if (at) at.versions = incident.versions;
       return;
     }
     const { replica, fault } = incident;

@@ -25,6 +25,8 @@ export interface SimulatedRequest {
   readonly residency?: readonly string[];
   readonly isRepeatable?: boolean;
   readonly mayHedge?: boolean;
+  /** Version that it names. */
+  readonly version?: bigint;
   /** What a second replica works on it, where that differs. */
   readonly againMs?: number;
   /** When its caller leaves if it is still open, in milliseconds after its arrival. */
@@ -34,6 +36,8 @@ export interface SimulatedRequest {
 /** Something that happens to replicas, or to a gateway. */
 export type Incident = { readonly atMs: number; readonly region: string } & (
   | { readonly replica: number | "all"; readonly fault: Fault | undefined }
+  /** It has other versions from now on: 1 at the beginning. */
+  | { readonly replica: number; readonly versions: readonly bigint[] }
   /** The gateway does nothing for so long: its own loop is blocked. */
   | { readonly stalledMs: number }
 );

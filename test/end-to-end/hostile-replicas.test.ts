@@ -27,6 +27,11 @@ const bytes = 4_194_304;
 const shapeOf = (dims: Uint8Array) =>
   Buffer.concat(new MessageWriter().bytesField(2, dims).finish());
 const float = Buffer.of(8, 1);
+/** As many as come after it: 2 ** 21. */
+const strings = Buffer.concat([
+  Buffer.of(8, 7),
+  shapeOf(Buffer.of(0x12, 5, 8, 0x80, 0x80, 0x80, 1)),
+]);
 
 type Answer = (stream: http2.ServerHttp2Stream) => void;
 const message =
@@ -35,7 +40,10 @@ const message =
     reply(stream, of);
 
 test.each<{ what: string; answer: Answer }>([
-  { what: "empty strings", answer: message(predictReply(repeated([0x42, 0], bytes))) },
+  {
+    what: "empty strings",
+    answer: message(predictReply(Buffer.concat([strings, repeated([0x42, 0], bytes)]))),
+  },
   { what: "extents", answer: message(predictReply(shapeOf(repeated([0x12, 0], bytes)))) },
   { what: "small outputs", answer: message(repeated([0x0a, 4, 0x12, 2, 8, 1], bytes)) },
   {

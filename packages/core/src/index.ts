@@ -25,6 +25,7 @@ export * from "./gateway-status.ts";
 export * from "./guarded-callback.ts";
 export * from "./json-body.ts";
 export * from "./layer.ts";
+export * from "./listed-names.ts";
 export * from "./long-timer.ts";
 export * from "./model-catalog.ts";
 export * from "./model-spec.ts";

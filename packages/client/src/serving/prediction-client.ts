@@ -7,6 +7,7 @@ import {
   caller,
   commonClientDefaults,
   InvalidRequestError,
+  listedNames,
   outputFromTensor,
   retryBudget,
   type Tensor,
@@ -217,7 +218,7 @@ function selected(found: ReadonlyMap<string, TensorOutput>, outputs: unknown): u
     const tensor = found.get(name);
     if (tensor) return tensor;
     throw new InvalidRequestError(`the reply has no output "${name}"`, {
-      hint: `it has ${[...found.keys()].map((each) => `"${each}"`).join(", ")}`,
+      hint: `it has ${listedNames([...found.keys()].map((each) => `"${each}"`))}`,
       field: "outputs",
     });
   };

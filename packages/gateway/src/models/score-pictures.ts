@@ -3,6 +3,7 @@ import {
   FailedPreconditionError,
   float32Values,
   InvalidRequestError,
+  listedNames,
   type ModelSpec,
   maxResultsPerCall,
   NotSupportedError,
@@ -232,7 +233,7 @@ export function outputNamed(name: string, outputs: ReadonlyMap<string, Tensor>):
   const tensor = outputs.get(name) ?? (outputs.size === 1 ? only : undefined);
   if (tensor) return tensor;
   throw new NotSupportedError(`the model's reply has no output "${name}"`, {
-    hint: `it has ${[...outputs.keys()].join(", ") || "none"}`,
+    hint: `it has ${listedNames(outputs.keys())}`,
   });
 }
 

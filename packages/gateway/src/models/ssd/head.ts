@@ -1,5 +1,6 @@
 import {
   float32Values,
+  listedNames,
   NotSupportedError,
   type Tensor,
   UpstreamFailedError,
@@ -68,7 +69,7 @@ function grid(name: string, outputs: ReadonlyMap<string, Tensor>): Grid {
   const tensor = outputs.get(name);
   if (!tensor) {
     throw new NotSupportedError(`the model's reply has no output "${name}"`, {
-      hint: `it has ${[...outputs.keys()].join(", ") || "none"}`,
+      hint: `it has ${listedNames(outputs.keys())}`,
     });
   }
   const { dtype, shape } = tensor;

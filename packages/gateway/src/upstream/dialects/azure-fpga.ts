@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http2";
 import {
   InvalidRequestError,
+  listedNames,
   ModelNotReadyError,
   NotSupportedError,
   type ScoreRequest,
@@ -150,7 +151,7 @@ function unknownInput(
   names: ModelTensorNames,
   dialect: Dialect,
 ): UpstreamAnsweredError {
-  const sent = [...inputs.keys()].map((name) => `"${name}"`).join(", ") || "none";
+  const sent = listedNames([...inputs.keys()].map((name) => `"${name}"`));
   const expected = names.inputs.map(({ on }) => `"${on[dialect]}"`).join(", ");
   return new UpstreamAnsweredError(
     `the container does not know the inputs that were sent: ${sent}`,

@@ -91,7 +91,7 @@ function configOf(good: number, bad: number) {
 test("while one caller and one replica attack in every way known, another caller's images all succeed", async () => {
   const folder = mkdtempSync(path.join(os.tmpdir(), "tensorgate-attack-"));
   using _folder = { [Symbol.dispose]: () => rmSync(folder, { recursive: true }) };
-  using replicas = forked("replicas.ts");
+  using replicas = forked("replicas-script.ts");
   const [, good, bad] = await replicas.said(/ports (\d+) (\d+)\n/);
   const file = path.join(folder, "gateway.json");
   writeFileSync(file, JSON.stringify(configOf(Number(good), Number(bad))));
@@ -117,7 +117,11 @@ test("while one caller and one replica attack in every way known, another caller
   await expect.poll(() => classify("m"), { timeout: 20_000 }).toBe("ok");
   await expect.poll(() => classify("pixels"), { timeout: 20_000 }).toBe("ok");
 
-  using attacker = forked("attacker.ts", [new URL(url).port, key("attacker"), attackersAddress]);
+  using attacker = forked("attacker-script.ts", [
+    new URL(url).port,
+    key("attacker"),
+    attackersAddress,
+  ]);
   let isRoundOver = false;
   const round = attacker.said(/round 1\n/).then(() => {
     isRoundOver = true;

@@ -23,13 +23,10 @@ export function framed(message: Uint8Array, flags = 0): Buffer {
 
 const modelSpec = (name: string) => field(0x0a, field(0x0a, Buffer.from(name)));
 
-/** A `ClassifyRequest` of one picture. */
+/** A `ClassifyRequest` of one picture, or a `ClassifyStreamRequest`: their fields are the same. */
 export function classifyMessage(model: string, picture: Uint8Array): Buffer {
   return Buffer.concat([modelSpec(model), field(0x12, field(0x12, picture))]);
 }
-
-/** A `ClassifyStreamRequest`. */
-export const streamMessage = classifyMessage;
 
 export const unknownFields = (byteCount: number): Buffer => repeated([0x78, 0x00], byteCount);
 

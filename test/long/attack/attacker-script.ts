@@ -6,6 +6,7 @@ import { gzipSync } from "node:zlib";
 import { samplePicture } from "../../support/pictures.ts";
 import {
   blackPng,
+  classifyMessage,
   emptyFilters,
   emptyParts,
   emptyPictures,
@@ -15,7 +16,6 @@ import {
   jsonPictures,
   mapEntries,
   packedShape,
-  streamMessage,
   unknownFields,
 } from "./hostile-bodies.ts";
 
@@ -79,7 +79,8 @@ async function badStream(
     ...authorization,
   });
   stream.on("error", () => {}).resume();
-  for (let sent = 0; sent < pictureCount; sent += 1) stream.write(framed(streamMessage("m", star)));
+  for (let sent = 0; sent < pictureCount; sent += 1)
+    stream.write(framed(classifyMessage("m", star)));
   if (ending === "garbage") stream.write(framed(Buffer.of(0xff, 0xff, 0xff)));
   if (ending === "cut")
     stream.write(framed(Buffer.alloc(1_000)).subarray(0, 500), () => session.destroy());
@@ -158,7 +159,7 @@ async function endlessStream(): Promise<void> {
     ...authorization,
   });
   stream.on("error", () => {});
-  const message = framed(streamMessage("m", Buffer.concat([star, Buffer.alloc(500_000)])));
+  const message = framed(classifyMessage("m", Buffer.concat([star, Buffer.alloc(500_000)])));
   const write = () => {
     while (!stream.destroyed && !stream.writableEnded && stream.write(message));
   };

@@ -1,7 +1,12 @@
 import http2 from "node:http2";
 import type { GatewayOptions } from "@tensorgate/gateway";
 import { describe, expect, test } from "vitest";
-import { type FakeReplica, type PredictCall, startFakeReplica } from "../support/fake-replica.ts";
+import {
+  type FakeReplica,
+  type PredictCall,
+  refuse,
+  startFakeReplica,
+} from "../support/fake-replica.ts";
 import { addressOfNobody } from "../support/no-one.ts";
 import { samplePicture } from "../support/pictures.ts";
 import { replicaChanges } from "../support/replica-changes.ts";
@@ -292,4 +297,21 @@ test("residency is not left, although the one region that it allows is dead and 
   expect(await regionOf({ "x-tensorgate-residency": "" })).toBe(403);
   // A wish is no residency.
   expect(await regionOf({ "x-tensorgate-region": "eastus" })).toBe("westeurope");
+});
+
+test("a server without GetModelStatus is up: it gets calls, of any version", async () => {
+  const intercept = (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => {
+    if (headers[":path"]?.endsWith("/Predict")) return false;
+    refuse(stream, { code: 12, message: "unknown service" });
+    return true;
+  };
+  const versions = () => [1n, 7n];
+  await using replica = await startFakeReplica({ intercept, versions, answer: shapesOutputs });
+  await using running = await startBefore([replica]);
+  const asked = (version: number) =>
+    fetch(`${running.url}/v1/classify/shapes?version=${version}`, { method: "POST", body: star });
+
+  expect((await post(running.url)).status).toBe(200);
+  expect((await asked(7)).headers.get("x-tensorgate-model")).toBe("fake@7");
+  expect((await asked(8)).status).toBe(404);
 });

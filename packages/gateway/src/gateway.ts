@@ -105,10 +105,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   const countChange = guardedCallback(replicaChangeCounter(meter), host.onTelemetryFailure);
   const whenReady = waitingRoom(() => canServeAll(routed.status(), onDevices.isDevice));
   const routed = router({
-    settings: dispatcherSettings(settings.routing ?? {}, {
-      ownRegion: region,
-      hasPeers: settings.pools.some(({ gateway }) => gateway !== undefined),
-    }),
+    settings: dispatcherSettings(settings.routing ?? {}, { ownRegion: region }),
     pools: membersOf(upstream.pools),
     probe: watch.probe,
     versionOf: (answer) => (answer as ScoreResponse).model.version,

@@ -41,7 +41,7 @@ async function startRouter(ids: readonly string[], parts: Partial<RouterParts> =
   const changes: StateChange[] = [];
   const attempts: FakeAttempt[] = [];
   const made = router({
-    settings: dispatcherSettings({ pacing: false }, { ownRegion: "here", hasPeers: false }),
+    settings: dispatcherSettings({ pacing: false }, { ownRegion: "here" }),
     pools: [aPool(ids)],
     probe: async () => ({ finding: "ready" as const }),
     factsOf: () => ({}),

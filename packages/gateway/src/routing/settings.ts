@@ -6,20 +6,13 @@ import { seededRoundTripMs } from "./round-trips.ts";
 /** What a request is believed to take before the first one ended, in milliseconds: that of an FPGA. */
 const initialServiceMs = 2;
 
-export interface SettingsParts {
-  readonly ownRegion: string;
-  /** Whether some region is entered by its own gateway, so that others send to the replicas here, too. */
-  readonly hasPeers: boolean;
-}
-
 /** What the dispatcher is run by, of what the configuration says. */
 export function dispatcherSettings(
-  { pacing, roundTripsMs, ...options }: RoutingOptions,
-  { ownRegion, hasPeers }: SettingsParts,
+  { roundTripsMs, ...options }: RoutingOptions,
+  { ownRegion }: { readonly ownRegion: string },
 ): DispatcherSettings {
   return {
     ...{ ...routingDefaults, ...options, ownRegion, initialServiceMs },
-    isPaced: pacing ?? !hasPeers,
     roundTripMs: (from, to) => seededRoundTripMs(from, to, roundTripsMs),
   };
 }
@@ -35,7 +28,7 @@ export interface PoolOfReplicas {
 
 export function membersOf(pools: readonly PoolOfReplicas[]): readonly PoolMembers[] {
   return pools.map(({ model, region, replicaIds, isGateway, parallelism }) => ({
-    ...{ model, region },
+    ...{ model, region, isPeer: isGateway },
     members: replicaIds.map((id) => ({ id, isGateway, parallelism })),
   }));
 }

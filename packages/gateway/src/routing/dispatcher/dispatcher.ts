@@ -59,6 +59,7 @@ const forwarded = rankOf({ priority: "normal", isForwarded: true });
 export function dispatcher(settings: DispatcherSettings): Dispatcher {
   const { ownRegion } = settings;
   const state = dispatcherState();
+  const poolSettings = { ...settings, isPaced: () => state.isPaced };
   const lines = newLines(state, settings);
   const care = replicaCare(state, settings, lines);
   const attempts = newAttempts({ state, settings, lines, care });
@@ -108,6 +109,10 @@ export function dispatcher(settings: DispatcherSettings): Dispatcher {
 
   function setPools(members: readonly PoolMembers[]): void {
     const before = state.pools;
+    const hasPeer = members.some(
+      ({ isPeer, members: all }) => isPeer || all.some(({ isGateway }) => isGateway),
+    );
+    state.isPaced = settings.pacing ?? !hasPeer;
     state.pools = merged(members).map(({ model, region, members: ofPool }) => {
       const known = before.find((each) => each.model === model && each.region === region);
       const pool = known ?? madePool(model, region);
@@ -125,7 +130,7 @@ export function dispatcher(settings: DispatcherSettings): Dispatcher {
 
   function madePool(model: string, region: string): RequestPool {
     const roundTripMs = settings.roundTripMs(ownRegion, region);
-    return newPool({ model, region, isRemote: region !== ownRegion, roundTripMs }, settings);
+    return newPool({ model, region, isRemote: region !== ownRegion, roundTripMs }, poolSettings);
   }
 
   function look(): void {

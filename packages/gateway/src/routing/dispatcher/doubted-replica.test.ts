@@ -15,7 +15,7 @@ interface Replicas {
 
 /** A dispatcher whose replicas are ready, gateways those whose name begins so; time moves by hand. */
 function rig(regions: Replicas) {
-  const settings = dispatcherSettings({ pacing: false }, { ownRegion: "here", hasPeers: false });
+  const settings = dispatcherSettings({ pacing: false }, { ownRegion: "here" });
   const core = dispatcher(settings);
   let nowMs = 0;
   const tell = (event: DispatcherEvent) => core.handle(event, nowMs);

@@ -10,9 +10,7 @@ const arrival = (id: number, wishes: Partial<Arrival> = {}): Arrival => ({
 });
 
 function readyDispatcher(ids: readonly string[]) {
-  const core = dispatcher(
-    dispatcherSettings({ pacing: false }, { ownRegion: "here", hasPeers: false }),
-  );
+  const core = dispatcher(dispatcherSettings({ pacing: false }, { ownRegion: "here" }));
   const members = ids.map((id) => ({ id, parallelism: 1, isGateway: false }));
   core.handle({ type: "pools", pools: [{ model: "m", region: "here", members }] }, 0);
   for (const replicaId of ids) {

@@ -76,6 +76,8 @@ export interface Member {
 export interface PoolMembers {
   readonly model: string;
   readonly region: string;
+  /** Whether the region is entered by its own gateway, also while the address of that is not known. */
+  readonly isPeer?: boolean;
   readonly members: readonly Member[];
 }
 

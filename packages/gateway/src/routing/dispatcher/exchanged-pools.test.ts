@@ -14,9 +14,7 @@ const pool = (region: string, ids: readonly string[], parallelism = 1) => ({
 });
 
 function dispatcherWith(...pools: readonly ReturnType<typeof pool>[]) {
-  const core = dispatcher(
-    dispatcherSettings({ pacing: false }, { ownRegion: "here", hasPeers: false }),
-  );
+  const core = dispatcher(dispatcherSettings({ pacing: false }, { ownRegion: "here" }));
   core.handle({ type: "pools", pools }, 0);
   for (const { members } of pools) {
     for (const { id } of members) ready(core, id);

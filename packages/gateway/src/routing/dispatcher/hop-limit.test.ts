@@ -11,9 +11,7 @@ const arrival = (id: number, wishes: Partial<Arrival> = {}): Arrival => ({
 
 /** A gateway with a replica of its own and the gateway of another region, all slots and lines full of batch work. */
 function fullGateway() {
-  const core = dispatcher(
-    dispatcherSettings({ maxWaiting: 3 }, { ownRegion: "here", hasPeers: true }),
-  );
+  const core = dispatcher(dispatcherSettings({ maxWaiting: 3 }, { ownRegion: "here" }));
   const pool = (region: string, isGateway: boolean) => ({
     ...{ model: "m", region },
     members: [{ id: region, parallelism: 1, isGateway }],

@@ -11,9 +11,7 @@ const arrival = (id: number, wishes: Partial<Arrival> = {}): Arrival => ({
 
 /** A dispatcher whose replicas, by region, are ready; time stands still. */
 function readyDispatcher(regions: Readonly<Record<string, readonly string[]>>, maxWaiting = 100) {
-  const core = dispatcher(
-    dispatcherSettings({ maxWaiting, pacing: false }, { ownRegion: "here", hasPeers: false }),
-  );
+  const core = dispatcher(dispatcherSettings({ maxWaiting, pacing: false }, { ownRegion: "here" }));
   const pools = Object.entries(regions).map(([region, ids]) => ({
     ...{ model: "m", region },
     members: ids.map((id) => ({ id, parallelism: 1, isGateway: false })),

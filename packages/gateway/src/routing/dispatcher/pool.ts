@@ -9,7 +9,8 @@ import { type Waiting, type WaitingLine, waitingLine } from "./waiting-line.ts";
 
 /** What all pools are run by. */
 export interface PoolSettings extends HealthSettings {
-  readonly isPaced: boolean;
+  /** Whether that is so now: other pools may change it. */
+  readonly isPaced: () => boolean;
   readonly initialServiceMs: number;
   readonly maxWaiting: number;
   /** A queue that is never shorter than this for a while is too long, in milliseconds. */
@@ -168,7 +169,7 @@ export function pool<Item extends Waiting>(place: PoolPlace, settings: PoolSetti
       return members.flatMap((member) => {
         if (replicas.get(member.id)?.member.parallelism === member.parallelism) return [];
         // Of several lanes the next free one is anybody's guess, and a server with lanes has a line for them all.
-        const isPaced = settings.isPaced && !place.isRemote && member.parallelism === 1;
+        const isPaced = () => settings.isPaced() && !place.isRemote && member.parallelism === 1;
         const made = replica(member, { ...settings, ...place, isPaced }, settings);
         replicas.set(member.id, made);
         return [made];

@@ -4,7 +4,7 @@ import { learntParallelism } from "./learnt-parallelism.ts";
 import { replicaSlots } from "./replica-slots.ts";
 
 const settings = {
-  ...{ parallelism: 1, isPaced: true },
+  ...{ parallelism: 1, isPaced: () => true },
   ...{ roundTripMs: 0.4, initialServiceMs: 2 },
 };
 const all = Number.POSITIVE_INFINITY;
@@ -28,7 +28,7 @@ test("a replica that is overdue gets nothing more until its reply comes", () => 
 });
 
 test("a device has one slot more than it works on, so that it never waits for the next", () => {
-  const slots = replicaSlots({ ...settings, isPaced: false });
+  const slots = replicaSlots({ ...settings, isPaced: () => false });
   slots.send(1, 0);
   expect(slots.readySinceMs(0, all)).toBe(0);
   slots.send(2, 0);
@@ -67,7 +67,7 @@ test("a replica of another region is given more while none waits there, and less
 });
 
 test("what nobody waits for any more holds its slot until it should be over", () => {
-  const slots = replicaSlots({ ...settings, isPaced: false });
+  const slots = replicaSlots({ ...settings, isPaced: () => false });
   slots.send(1, 0);
   slots.send(2, 0);
   const freeMs = slots.abandoned(1, 1);
@@ -79,7 +79,7 @@ test("what nobody waits for any more holds its slot until it should be over", ()
 });
 
 test("a replica that is full is left alone for a moment, or until it answers", () => {
-  const slots = replicaSlots({ ...settings, isPaced: false });
+  const slots = replicaSlots({ ...settings, isPaced: () => false });
   slots.send(1, 0);
   slots.send(2, 0);
   slots.failed(2);

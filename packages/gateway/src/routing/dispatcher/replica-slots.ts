@@ -32,7 +32,7 @@ export interface SlotSettings {
    * Whether a request is timed to arrive when the one before it ends. Only where nobody else sends to these replicas:
    * two that pace by what each sees are worse than none.
    */
-  readonly isPaced: boolean;
+  readonly isPaced: () => boolean;
   /** What the way there and back takes before it is measured, in milliseconds. */
   readonly roundTripMs: number;
   /** What a request is believed to take before the first one ended, in milliseconds. */
@@ -185,7 +185,7 @@ export function replicaSlots(settings: SlotSettings): ReplicaSlots {
       if (learnt) return length < slotCount() ? nowMs : Number.POSITIVE_INFINITY;
       if (length < lanes) return nowMs;
       if (length >= slotCount()) return freeAfterAbandoned(underWay, oneWayMs());
-      return settings.isPaced ? Math.max(nowMs, laneFreeMs(nowMs) - oneWayMs()) : nowMs;
+      return settings.isPaced() ? Math.max(nowMs, laneFreeMs(nowMs) - oneWayMs()) : nowMs;
     },
     send: (attemptId, nowMs) => {
       const arrivesMs = nowMs + oneWayMs();

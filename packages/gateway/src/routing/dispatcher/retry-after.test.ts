@@ -15,7 +15,7 @@ const refusalIn = (commands: readonly DispatcherCommand[]) =>
 function fullRegion({ serviceMs, waiting }: { serviceMs: number; waiting: number }) {
   const settings = dispatcherSettings(
     { maxWaiting: waiting, pacing: false },
-    { ownRegion: "here", hasPeers: false },
+    { ownRegion: "here" },
   );
   const core = dispatcher(settings);
   const members = [{ id: "a", parallelism: 1, isGateway: false }];

@@ -3,7 +3,7 @@ import type { Attempt, OpenRequest, RequestPool } from "./open-request.ts";
 import type { PoolSettings } from "./pool.ts";
 import { type WakeTimes, wakeTimes } from "./wake-times.ts";
 
-export interface DispatcherSettings extends PoolSettings {
+export interface DispatcherSettings extends Omit<PoolSettings, "isPaced"> {
   readonly ownRegion: string;
   /** Between two regions before it is measured, in milliseconds. */
   roundTripMs(from: string, to: string): number;
@@ -14,6 +14,8 @@ export interface DispatcherSettings extends PoolSettings {
   /** Extra attempts against slow replies, as a share of all requests. */
   readonly hedgeShare: number;
   readonly probeIntervalMs: number;
+  /** Whether requests are timed to arrive when the one before ends; by default unless there is a peer. */
+  readonly pacing?: boolean;
 }
 
 /** What the parts of a dispatcher share while it handles an event. */
@@ -21,6 +23,8 @@ export interface DispatcherState {
   /** Of the event that is being handled. */
   nowMs: number;
   pools: readonly RequestPool[];
+  /** Others send to the same replicas where there is a peer: two that pace by what each sees are worse than none. */
+  isPaced: boolean;
   byModel: ReadonlyMap<string, readonly RequestPool[]>;
   readonly requests: Map<number, OpenRequest>;
   /** Attempts whose replies are waited for, those too whose request has been answered. */
@@ -34,7 +38,14 @@ export interface DispatcherState {
 
 export function dispatcherState(): DispatcherState {
   return {
-    ...{ nowMs: 0, pools: [], byModel: new Map(), commands: [], wakes: wakeTimes() },
+    ...{
+      nowMs: 0,
+      pools: [],
+      isPaced: false,
+      byModel: new Map(),
+      commands: [],
+      wakes: wakeTimes(),
+    },
     ...{ requests: new Map(), attempts: new Map(), touched: new Set() },
   };
 }

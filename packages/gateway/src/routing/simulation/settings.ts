@@ -5,7 +5,7 @@ import type { World } from "./world.ts";
 export function simulationSettings(isPaced: boolean): World["settings"] {
   const { ownRegion, roundTripMs, ...settings } = dispatcherSettings(
     { pacing: isPaced },
-    { ownRegion: "", hasPeers: false },
+    { ownRegion: "" },
   );
   return settings;
 }

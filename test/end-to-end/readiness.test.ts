@@ -70,6 +70,14 @@ test("a gateway whose replicas are all lost is not ready, and says so by health 
   const refused = await post(running.url);
   expect(refused.status).toBe(503);
   expect(refused.headers.get("retry-after")).toBe("1");
+  // Callers are told no addresses, the log is.
+  expect(await refused.json()).toMatchObject({
+    ...{ reason: "no-replica" },
+    hint: "the last probe found: connection refused (1 replica); the gateway's log says more",
+  });
+  expect(changes.seen.at(-1)?.because).toMatch(
+    new RegExp(`^probe: connection refused: .*${replica.port}`),
+  );
 
   await using _again = await startFakeReplica({ port: replica.port, answer: shapesOutputs });
   await changes.until("westeurope-1", "returning");

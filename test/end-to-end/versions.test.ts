@@ -134,3 +134,27 @@ test("a call that waits while its model gets other names ends as it began", asyn
   (await replica.nextPredict()).succeed(outputs("new_scores"));
   expect(await after).toMatchObject({ status: 200, label: "eins" });
 });
+
+test("a server that does not list its versions is up, and is asked for any of them", async () => {
+  await using replica = await startVersioned([1n, 2n], { isPredictOnly: true });
+  await using running = await startBefore([replica], [classModel({ cache: true })]);
+
+  for (const version of ["1", "2"]) {
+    const answer = await classify(running.url, `?version=${version}`);
+    // Which version answers nobody can say before: so nothing is cached.
+    expect(answer).toMatchObject({ status: 200, version, cache: undefined });
+  }
+  expect(await classify(running.url)).toMatchObject({ version: "2", cache: undefined });
+  expect(await classify(running.url, "?version=3")).toMatchObject({ status: 404 });
+});
+
+test("versions that some replicas do not list are asked of the others as well", async () => {
+  await using listing = await startVersioned([1n]);
+  await using silent = await startVersioned([1n, 2n], { isPredictOnly: true });
+  await using running = await startBefore([listing, silent]);
+
+  for (let count = 0; count < 6; count += 1) {
+    expect(await classify(running.url, "?version=2")).toMatchObject({ status: 200, version: "2" });
+  }
+  expect(listing.answeredCount()).toBe(0);
+});

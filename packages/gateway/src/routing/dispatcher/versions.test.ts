@@ -1,0 +1,155 @@
+import { expect, test } from "vitest";
+import { dispatcherSettings } from "../settings.ts";
+import { dispatcher, type VersionQuery } from "./dispatcher.ts";
+import type { Arrival, DispatcherEvent } from "./events.ts";
+
+interface Versions {
+  readonly listed: readonly bigint[] | undefined;
+  readonly latest: bigint | undefined;
+}
+
+const listed = (...versions: readonly bigint[]): Versions => ({
+  ...{ listed: versions, latest: versions[0] },
+});
+const unlisted: Versions = { listed: undefined, latest: undefined };
+
+/** A dispatcher before one device in each region; time stands still. */
+function rig(regions: Readonly<Record<string, Versions>>) {
+  const core = dispatcher(dispatcherSettings({ pacing: false }, { ownRegion: "here" }));
+  const tell = (event: DispatcherEvent) => core.handle(event, 0);
+  const probed = (replicaId: string, versions: Versions) =>
+    tell({ type: "probed", model: "m", replicaId, finding: "ready", versions });
+  tell({
+    type: "pools",
+    pools: Object.keys(regions).map((region) => ({
+      ...{ model: "m", region },
+      members: [{ id: region, parallelism: 1, isGateway: false }],
+    })),
+  });
+  for (const [id, versions] of Object.entries(regions)) probed(id, versions);
+  let nextId = 0;
+  return {
+    tell,
+    probed,
+    ask: (wishes: Partial<Arrival> = {}) => {
+      nextId += 1;
+      const request: Arrival = {
+        ...{ id: nextId, model: "m", priority: "normal", deadlineMs: 60_000 },
+        ...{ isRepeatable: true, mayHedge: false, isForwarded: false, isTraced: false },
+        ...wishes,
+      };
+      return tell({ type: "arrival", request });
+    },
+    expected: (query: Partial<VersionQuery> = {}) =>
+      core.expectedVersion({ model: "m", residency: undefined, isForwarded: false, ...query }),
+    versions: (residency?: readonly string[]) =>
+      core.versionsFor({ model: "m", residency, isForwarded: false }),
+  };
+}
+
+test("a request goes past a nearer region that does not have its version", () => {
+  const { ask } = rig({ here: listed(1n), there: listed(2n, 1n) });
+
+  expect(ask({ version: 2n })).toContainEqual(
+    expect.objectContaining({ type: "send", replicaId: "there" }),
+  );
+});
+
+test("a version is not sought outside the residency", () => {
+  const { ask } = rig({ here: listed(1n), there: listed(2n) });
+
+  expect(ask({ version: 2n, residency: ["here"] })).toContainEqual(
+    expect.objectContaining({ type: "refuse", because: "unknown-version" }),
+  );
+});
+
+test("who waits for a version that goes away goes where it still is", () => {
+  const { ask, probed } = rig({ here: listed(2n, 1n), there: listed(2n) });
+  for (let count = 0; count < 2; count += 1) ask({ region: "here" });
+  const waits = ask({ version: 2n, region: "here" });
+  expect(waits.filter(({ type }) => type === "send")).toEqual([]);
+
+  const moved = probed("here", listed(1n));
+
+  expect(moved).toContainEqual(
+    expect.objectContaining({ type: "send", id: 3, replicaId: "there" }),
+  );
+});
+
+test("a version of a replica that is out now is not unknown", () => {
+  const { ask, tell } = rig({ here: listed(1n), there: listed(2n) });
+  tell({ type: "drain", replicaId: "there" });
+
+  expect(ask({ version: 2n })).toContainEqual(
+    expect.objectContaining({ type: "refuse", because: "no-replica" }),
+  );
+});
+
+test("a container without versions is asked for none", () => {
+  const { ask } = rig({ here: { listed: [], latest: 0n } });
+
+  for (const choice of [{ version: 1n }, { versionLabel: "stable" }]) {
+    expect(ask(choice)).toContainEqual(
+      expect.objectContaining({ type: "refuse", because: "unknown-version" }),
+    );
+  }
+  expect(ask()).toContainEqual(expect.objectContaining({ type: "send" }));
+});
+
+test.each<{
+  readonly because: string;
+  readonly here: Versions;
+  readonly there: Versions;
+  readonly query?: Partial<VersionQuery>;
+  readonly expected: bigint | undefined;
+}>([
+  { because: "all have it", here: listed(2n, 1n), there: listed(2n), expected: 2n },
+  { because: "they differ", here: listed(1n), there: listed(2n), expected: undefined },
+  { because: "one does not tell", here: listed(1n), there: unlisted, expected: undefined },
+  {
+    because: "the call stays where one has it",
+    ...{ here: listed(1n), there: listed(2n), query: { residency: ["there"] }, expected: 2n },
+  },
+  {
+    because: "it is named, and one has it",
+    ...{ here: listed(1n), there: listed(2n), query: { version: 2n }, expected: 2n },
+  },
+  {
+    because: "it is named, and one may have it or not",
+    ...{ here: unlisted, there: listed(2n), query: { version: 2n }, expected: undefined },
+  },
+  {
+    because: "nobody has it",
+    ...{ here: listed(1n), there: listed(2n), query: { version: 3n }, expected: undefined },
+  },
+  {
+    because: "a label may mean any",
+    ...{ here: listed(1n), there: listed(1n), query: { versionLabel: "x" }, expected: undefined },
+  },
+])("a call would be answered by $expected, since $because", ({ here, there, query, expected }) => {
+  expect(rig({ here, there }).expected(query)).toBe(expected);
+});
+
+test("an answer of another version than the latest that was told makes that unknown until the next probe", () => {
+  const { ask, tell, probed, expected } = rig({ here: listed(1n) });
+  const answered = (version: bigint, wishes: Partial<Arrival> = {}) => {
+    const sent = ask(wishes).find(({ type }) => type === "send");
+    if (sent?.type === "send") tell({ type: "answered", attemptId: sent.attemptId, version });
+  };
+
+  answered(1n);
+  answered(0n);
+  expect(expected()).toBe(1n);
+  answered(2n);
+  expect(expected()).toBeUndefined();
+  probed("here", listed(2n));
+
+  expect(expected()).toBe(2n);
+});
+
+test("versions are those of the regions where a call may be served", () => {
+  const { versions } = rig({ here: listed(1n), there: listed(3n, 2n) });
+
+  expect(versions()).toEqual([3n, 2n, 1n]);
+  expect(versions(["here"])).toEqual([1n]);
+});

@@ -1,4 +1,4 @@
-import { below, pick, type Random } from "../mutate.ts";
+import { pick, type Random } from "../mutate.ts";
 import { changedRecipe, freshRecipe, type Recipe, simpleRecipes } from "./body.ts";
 import type { CostTarget } from "./cost-target.ts";
 import type { Known } from "./known.ts";
@@ -64,8 +64,8 @@ const secondBytes = 2 ** 20;
 const growthBytes = [2 ** 20, 2 ** 23, 60 * 2 ** 20];
 /** A recipe is grown when it costs this many times as much as a picture, or would stop the loop for so long. */
 const growFrom = { grownRatio: 3, grownStallMs: 2 * costBounds.maxStallMs } as const;
-/** Nor when it is over the bounds at this length, in bytes. */
-const enoughBytes = 2 ** 23;
+/** Of a target that is over the bounds already, so much is tried all the same: others may be, too. */
+const overShare = 0.1;
 /** Of what is cheap when short, so many are looked at when longer. */
 const secondShare = 0.5;
 /** What takes longer than this is not grown further, in milliseconds. */
@@ -182,8 +182,7 @@ export async function search({
       if (isTooLong || isDone() || last.cost.cpuMs * ratio > enoughMs * 4) return;
       // By now it is clear that it is nothing, or that it is enough.
       const isClear = last.bytes >= secondBytes / 2;
-      const isEnough = last.bytes >= enoughBytes && isOver(last, costBounds);
-      if (isEnough || (isClear && badness(last) > 3 * costBounds.maxCpuRatio)) return;
+      if (isClear && isOver(last, costBounds)) return;
       if (isClear && !isWorthGrowing({ ...state, ...growFrom }, last)) return;
       probeCount += 1;
       last = foundFrom(target, recipe, await rig.measure({ target, recipe, length }, 1));
@@ -202,10 +201,8 @@ export async function search({
   const families = Object.values(Object.groupBy(states, ({ target }) => target.family));
   while (!isDone()) {
     const state = pick(random, pick(random, families) as TargetState[]);
-    // Targets where something was found are looked at more closely.
-    const other = states[below(random, states.length)] as TargetState;
-    const closer = random() < 0.5 && (other.worst?.cpuRatio ?? 0) > (state.worst?.cpuRatio ?? 0);
-    await step(closer ? other : state);
+    const isDoneWith = state.worst && isOver(state.worst, costBounds);
+    if (!isDoneWith || random() < overShare) await step(state);
   }
   return {
     worst: states.flatMap(({ worst }) => worst ?? []),
@@ -224,12 +221,13 @@ function shuffled<Value>(values: readonly Value[], random: Random): Value[] {
 /** Measures again what seems to break a bound: only what does so every time is kept. */
 export async function confirmed(rig: CostRig, found: Found, bounds: Bounds): Promise<Found> {
   const { target, recipe, bytes } = found;
-  let best = found;
-  for (let time = 0; time < 3; time += 1) {
-    const again = await rig.measure({ target, recipe, length: bytes }, 3);
+  let least = found;
+  // What ends the process, or takes all of its time, is long to measure and no chance.
+  for (const times of found.cost.end === "answered" ? [1, 2, 3] : [1]) {
+    const again = await rig.measure({ target, recipe, length: bytes }, times);
     const next = foundFrom(target, recipe, again);
-    best = badness(next) < badness(best) ? next : best;
-    if (!isOver(best, bounds)) break;
+    least = badness(next) < badness(least) ? next : least;
+    if (!isOver(least, bounds)) break;
   }
-  return best;
+  return least;
 }

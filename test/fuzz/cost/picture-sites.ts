@@ -28,11 +28,12 @@ const jpeg: Site = {
   ],
 };
 
+/** With every flag of its VP8X chunk set, so that there is everything to look for. */
 const webp: Site = {
   name: "WebP chunks",
   wrap: (content) => {
     const head = Buffer.from(
-      "52494646000000005745425056503858" + "0a000000100000000f00000f0000",
+      "52494646000000005745425056503858" + "0a000000ff0000000f00000f0000",
       "hex",
     );
     head.writeUInt32LE(content.length + head.length - 8, 4);

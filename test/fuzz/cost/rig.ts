@@ -134,11 +134,8 @@ export async function startCostRig(limits: ProbeLimits): Promise<CostRig> {
     for (let time = 0; time < times; time += 1) {
       const ordinary = await measureOrdinary(asked);
       const { bytes, cost } = await probe(asked);
-      measured = {
-        bytes,
-        cost: measured ? least(measured.cost, cost) : cost,
-        ordinary: measured ? least(measured.ordinary, ordinary) : ordinary,
-      };
+      const once = { bytes, cost, ordinary };
+      measured = measured ? leastOf(measured, once) : once;
       if (cost.end !== "answered") break;
     }
     return measured as Measured;
@@ -166,6 +163,12 @@ export async function startCostRig(limits: ProbeLimits): Promise<CostRig> {
     },
   };
 }
+
+export const leastOf = (one: Measured, other: Measured): Measured => ({
+  bytes: other.bytes,
+  cost: least(one.cost, other.cost),
+  ordinary: least(one.ordinary, other.ordinary),
+});
 
 /** Of two measures of the same the lower one, in everything: what is above it is the machine's. */
 function least(one: Cost, other: Cost): Cost {

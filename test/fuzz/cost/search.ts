@@ -2,7 +2,7 @@ import { pick, type Random } from "../mutate.ts";
 import { changedRecipe, freshRecipe, type Recipe, simpleRecipes } from "./body.ts";
 import type { CostTarget } from "./cost-target.ts";
 import type { Known } from "./known.ts";
-import { type CostRig, largeBytes, type Measured } from "./rig.ts";
+import { type CostRig, largeBytes, leastOf, type Measured } from "./rig.ts";
 
 /** The worst that was found for one target, or one that broke a bound. */
 export interface Found extends Measured {
@@ -197,8 +197,9 @@ export async function search({
     const measured = await rig.measure({ target, recipe, length: knownBytes }, 1);
     if (state) note(state, foundFrom(target, recipe, measured));
   }
-  // Most targets are of few families: RPCs by several protocols. Each family gets its share.
-  const families = Object.values(Object.groupBy(states, ({ target }) => target.family));
+  // Most targets are RPCs, by several protocols and all alike: each kind of target gets its share.
+  const kinds = Object.groupBy(states, ({ target }) => target.family.split(" ", 1)[0] ?? "");
+  const families = Object.values(kinds);
   while (!isDone()) {
     const state = pick(random, pick(random, families) as TargetState[]);
     const isDoneWith = state.worst && isOver(state.worst, costBounds);
@@ -222,11 +223,12 @@ function shuffled<Value>(values: readonly Value[], random: Random): Value[] {
 export async function confirmed(rig: CostRig, found: Found, bounds: Bounds): Promise<Found> {
   const { target, recipe, bytes } = found;
   let least = found;
+  let measured: Measured | undefined;
   // What ends the process, or takes all of its time, is long to measure and no chance.
   for (const times of found.cost.end === "answered" ? [1, 2, 3] : [1]) {
     const again = await rig.measure({ target, recipe, length: bytes }, times);
-    const next = foundFrom(target, recipe, again);
-    least = badness(next) < badness(least) ? next : least;
+    measured = measured ? leastOf(measured, again) : again;
+    least = foundFrom(target, recipe, measured);
     if (!isOver(least, bounds)) break;
   }
   return least;

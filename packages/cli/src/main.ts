@@ -15,6 +15,8 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 process.stderr.on("error", () => {});
 
 const { run } = await import("./run.ts");
+// Signals that came while modules were loaded, which keeps the event loop from turning, are delivered now.
+await new Promise((resolve) => setImmediate(resolve));
 process.exitCode = await run(process.argv.slice(2), signals);
 // A pipe that nobody reads would keep the process alive after it was stopped.
 if (signals.isTaken) process.exit();

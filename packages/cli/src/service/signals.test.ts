@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { EventEmitter } from "node:events";
 import { expect, test } from "vitest";
 import { createSignals } from "./signals.ts";
@@ -75,6 +76,22 @@ test.each([
 
   expect(done).toEqual([effect]);
 });
+
+test.skipIf(process.platform === "win32")(
+  "a signal that waits for the event loop's next turn stops the service that takes it before that",
+  () => {
+    const script = `
+      const { createSignals } = await import(${JSON.stringify(import.meta.resolve("./signals.ts"))});
+      const signals = createSignals();
+      process.kill(process.pid, "SIGTERM");
+      const { stopped } = signals.serve({ onHangup: () => {}, onIgnored: () => {} });
+      void stopped.then((signal) => process.stdout.write(signal));
+      await new Promise((resolve) => setImmediate(resolve));`;
+    const args = ["--input-type=module", "--eval", script];
+
+    expect(execFileSync(process.execPath, args, { encoding: "utf8" })).toBe("SIGTERM");
+  },
+);
 
 test("no signal ends a service that drains, but a second SIGINT a second later", async () => {
   const { send, serve, later, done } = fakeProcess();

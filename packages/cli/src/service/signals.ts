@@ -54,13 +54,14 @@ export function createSignals(
   let handle = keep;
   let isServing = false;
   let isTaken = false;
+  let isListening = false;
   const listener = (signal: NodeJS.Signals) => handle(signal, nowMs());
 
+  /** Never removes a listener to add it again: a signal that waits for the event loop's next turn would be lost. */
   function listen(): void {
-    for (const signal of handled) {
-      host.off(signal, listener);
-      host.on(signal, listener);
-    }
+    if (isListening) return;
+    isListening = true;
+    for (const signal of handled) host.on(signal, listener);
   }
 
   function take(options: SignalOptions): StopRequest {
@@ -82,6 +83,7 @@ export function createSignals(
     },
     release: () => {
       if (isTaken) return;
+      isListening = false;
       for (const signal of handled) host.off(signal, listener);
       for (const { signal } of kept.splice(0)) host.kill(host.pid, signal);
     },

@@ -40,9 +40,10 @@ export const counter: Fault = {
           await until(sharedNowMs() + betweenMs);
         }
         // Far longer than an attempt is given: another replica must not be asked for it all the same.
-        await third?.child.ask("fault", { kind: "slow", factor: 100 });
+        await third?.child.ask("fault", { kind: "slow", factor: 25 });
         await until(sharedNowMs() + betweenMs);
         await third?.child.ask("fault", { kind: "none" });
+        await until(sharedNowMs() + betweenMs);
         second?.child.signal("SIGKILL");
         return atMs;
       },

@@ -1,4 +1,5 @@
 import { createWorkBudget } from "@tensorgate/core";
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { formParts } from "./form-parts.ts";
 
@@ -125,6 +126,24 @@ test("what only begins like a boundary is content, and charged", () => {
 
   expect(parts).toMatchObject([{ text: content }]);
   expect(spent).toBe(6);
+});
+
+test("content of the characters that boundaries begin with is read as it is", () => {
+  const pieces = fc.array(fc.constantFrom("\r", "\n", "-", "B", "\r\n", "\r\n--", "----"));
+  fc.assert(
+    fc.property(pieces, (content) => {
+      const text = content.join("").replaceAll(/BB+/g, "B");
+
+      expect(partsOf(`${part}${text}\r\n--BB--`).parts).toMatchObject([{ text }]);
+    }),
+  );
+});
+
+test("blanks after a boundary end somewhere", () => {
+  const blanks = (count: number) => `${part}hello\r\n--BB${" ".repeat(count)}\r\n\r\n\r\n--BB--`;
+
+  expect(partsOf(blanks(1_024)).parts).toHaveLength(2);
+  expect(partsOf(blanks(1_025)).parts).toHaveLength(1);
 });
 
 test("parts without headers, without content and without both are parts", () => {

@@ -95,12 +95,16 @@ function nextDelimiter(
   }
 }
 
+/** Most blanks between a boundary and the end of its line. */
+const maxPadding = 1_024;
+
 /** @returns undefined if the line goes on, so that it is another boundary or none */
 function lineAfter(body: Buffer, afterBoundary: number): DelimiterLine | undefined {
   let at = afterBoundary;
   const isLast = body[at] === dash && body[at + 1] === dash;
   if (isLast) return { start: 0, end: at + 2, isLast };
-  while (body[at] === 0x20 || body[at] === 0x09) at += 1;
+  const end = at + maxPadding;
+  while (at < end && (body[at] === 0x20 || body[at] === 0x09)) at += 1;
   if (body[at] !== cr || body[at + 1] !== lf) return undefined;
   return { start: 0, end: at + 2, isLast };
 }
@@ -124,7 +128,8 @@ function indexOf(body: Buffer, delimiter: Buffer, from: number, budget: WorkBudg
     const length = matchLength(body, delimiter, at);
     if (length === delimiter.length) return at;
     if (length >= prefixLength) budget.spend();
-    at += Math.max(1, length);
+    // A dash is the last of the prefix or the one before it, which begins with a CR.
+    at += length > 0 ? length : body[at + 1] === cr ? 1 : prefixLength;
   }
   return -1;
 }

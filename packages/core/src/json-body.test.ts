@@ -7,6 +7,7 @@ const parse = (text: string) => parseJsonBody(Buffer.from(text), createWorkBudge
 test.each([
   { text: '{"image":{"b64":"AA=="}}', value: { image: { b64: "AA==" } } },
   { text: '["[[[[{{{{", "\\\\", "a\\"[b"]', value: ["[[[[{{{{", "\\", 'a"[b'] },
+  { text: `{"${"k".repeat(1_024)}":"${"v".repeat(2_000)}"}`, value: expect.any(Object) },
   { text: `${"[".repeat(32)}${"]".repeat(32)}`, value: expect.any(Array) },
 ])("$text is read", ({ text, value }) => {
   expect(parse(text)).toEqual(value);
@@ -20,6 +21,11 @@ test.each([
     name: "a million numbers",
     text: `[${"1,".repeat(1e6)}1]`,
     message: "more than 16384 elements",
+  },
+  {
+    name: "a long key",
+    text: `{"a":{"${"k".repeat(1_025)}" : 1}}`,
+    message: "key of more than 1024 bytes",
   },
   { name: "an open text", text: '{"a', message: "not valid JSON" },
   { name: "a text that ends in a backslash", text: '"\\', message: "not valid JSON" },

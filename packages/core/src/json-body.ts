@@ -1,5 +1,5 @@
 import { InvalidRequestError } from "./scoring-error.ts";
-import type { WorkBudget } from "./work-budget.ts";
+import { assertKeyLength, type WorkBudget } from "./work-budget.ts";
 
 /** Deepest nesting of arrays and objects. */
 const maxDepth = 32;
@@ -17,7 +17,7 @@ const backslash = 0x5c;
  *
  * @param budget - charged an element for each value and each key
  * @throws InvalidRequestError if it is not JSON, too deep, or has a key that could reach a prototype
- * @throws TooLargeError where the budget ends
+ * @throws TooLargeError where the budget ends, or if a key is longer than 1,024 bytes
  */
 export function parseJsonBody(body: Uint8Array, budget: WorkBudget): unknown {
   chargeJson(body, budget);
@@ -39,20 +39,23 @@ const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
  * each escaped quote in a text, and for every 32 bytes outside of texts. Texts, however long, are skipped. Of what is
  * not JSON, as much is charged as would be read of it.
  *
- * @throws TooLargeError where the budget ends
+ * @throws TooLargeError where the budget ends, or if a key is longer than 1,024 bytes
  * @throws InvalidRequestError if it is nested deeper than 32 levels
  */
 export function chargeJson(body: Uint8Array, budget: WorkBudget): void {
   let depth = 0;
   let bytesOutside = 0;
   let isInScalar = false;
+  let lastTextBytes = 0;
   for (let at = 0; at < body.length; at += 1) {
     const byte = body[at] as number;
     bytesOutside += 1;
     if (bytesOutside % bytesPerElement === 0) budget.spend();
     if (byte === quote) {
       budget.spend();
-      at = endOfText(body, at, budget);
+      const end = endOfText(body, at, budget);
+      lastTextBytes = end - at - 1;
+      at = end;
       isInScalar = false;
     } else if (byte === 0x5b || byte === 0x7b) {
       budget.spend();
@@ -65,6 +68,7 @@ export function chargeJson(body: Uint8Array, budget: WorkBudget): void {
       depth -= 1;
       isInScalar = false;
     } else if (byte <= 0x20 || byte === 0x2c || byte === 0x3a) {
+      if (byte === 0x3a) assertKeyLength(lastTextBytes);
       isInScalar = false;
     } else if (!isInScalar) {
       // A number, true, false or null begins.

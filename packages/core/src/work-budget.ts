@@ -12,6 +12,18 @@ export interface WorkBudget {
   spend(elementCount?: number): void;
 }
 
+/**
+ * Longest key of a map or an object, in bytes. JavaScript's engine hashes a text of 16,384 characters and more by its
+ * length alone: among such keys each one would be compared with all the others.
+ */
+const maxKeyBytes = 1_024;
+
+/** @throws TooLargeError if a key of so many bytes is longer than keys may be */
+export function assertKeyLength(byteCount: number): void {
+  if (byteCount <= maxKeyBytes) return;
+  throw new TooLargeError(`the message has a key of more than ${maxKeyBytes} bytes`);
+}
+
 /** @param maxElements - an integer >= 0 */
 export function createWorkBudget(maxElements: number): WorkBudget {
   let spent = 0;

@@ -1,10 +1,11 @@
-import type {
-  AnsweringModel,
-  ModelSpec,
-  ScoreRequest,
-  ScoreResponse,
-  Tensor,
-  WorkBudget,
+import {
+  type AnsweringModel,
+  assertKeyLength,
+  type ModelSpec,
+  type ScoreRequest,
+  type ScoreResponse,
+  type Tensor,
+  type WorkBudget,
 } from "@tensorgate/core";
 import { createTensorBudget, type TensorBudget } from "./tensor-budget.ts";
 import { TensorParsingError } from "./tensor-parsing-error.ts";
@@ -39,7 +40,8 @@ export function predictRequestSegments({
  * Reads a `PredictResponse`; the tensors view `message`.
  *
  * @param asked - stands in for what the reply leaves out of its model spec: not every backend fills it in
- * @throws MalformedMessageError, TensorParsingError; TooLargeError if the message has more elements than the budget
+ * @throws MalformedMessageError, TensorParsingError; TooLargeError if the message has more elements than the budget,
+ *   or an output's name is longer than a key may be
  */
 export function scoreResponseFromPredictResponse(
   message: Uint8Array,
@@ -165,8 +167,10 @@ function readEntry(message: Uint8Array, elements: WorkBudget): TensorEntry {
   let tensor: Uint8Array = new Uint8Array();
   const reader = new MessageReader(message, elements);
   while (reader.next()) {
-    if (reader.is(1, wireType.lengthDelimited)) name = reader.string();
-    else if (reader.is(2, wireType.lengthDelimited)) tensor = reader.bytes();
+    if (reader.is(1, wireType.lengthDelimited)) {
+      name = reader.string();
+      assertKeyLength(name.length);
+    } else if (reader.is(2, wireType.lengthDelimited)) tensor = reader.bytes();
     else reader.skip();
   }
   return { name, tensor };

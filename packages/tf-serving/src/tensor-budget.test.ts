@@ -95,6 +95,18 @@ test.each([
   expect(budget.elements.spent).toBe(1_001);
 });
 
+test("a reply with an output of a very long name is rejected", () => {
+  const reply = (length: number) => {
+    const entry = new MessageWriter().stringField(1, "n".repeat(length));
+    const tensor = tensorOf(dtype.float, new Uint8Array());
+    return joined(new MessageWriter().messageField(1, entry.bytesField(2, tensor)).finish());
+  };
+  const read = (length: number) => scoreResponseFromPredictResponse(reply(length), { name: "m" });
+
+  expect(read(1_024).outputs.size).toBe(1);
+  expect(() => read(1_025)).toThrow(TooLargeError);
+});
+
 test("the outputs of a reply share one budget", () => {
   const strings = tensorOf(dtype.string, repeated([0x42, 0], 1_000), [500]);
   const read = (maxElements: number) => () =>

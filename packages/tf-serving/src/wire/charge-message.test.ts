@@ -78,6 +78,24 @@ test.each([
   expect(budget.spent).toBe(1_001);
 });
 
+// JavaScript's engine hashes long texts by their length alone: a thousand such keys took it seconds.
+test.each([
+  { keyBytes: 1_024, accepted: true },
+  { keyBytes: 1_025, accepted: false },
+])("a key of $keyBytes bytes: $accepted", ({ keyBytes, accepted }) => {
+  const bytes = nested(0x12, nested(0x0a, Buffer.alloc(keyBytes, "k")));
+  const charge = () => chargeMessage(PredictRequestSchema, bytes, createWorkBudget(10));
+
+  if (accepted) charge();
+  else expect(charge).toThrow(TooLargeError);
+});
+
+test("a name that is no key may be long", () => {
+  const bytes = nested(0x1a, Buffer.alloc(2_000, "n"));
+
+  chargeMessage(PredictRequestSchema, bytes, createWorkBudget(10));
+});
+
 /** A length-delimited field: its tag, its length, its content. */
 function nested(tag: number, content: Buffer): Buffer {
   const length: number[] = [];

@@ -1,5 +1,5 @@
 import type { DescMessage } from "@bufbuild/protobuf";
-import type { WorkBudget } from "@tensorgate/core";
+import { assertKeyLength, type WorkBudget } from "@tensorgate/core";
 import { MalformedMessageError } from "./malformed-message-error.ts";
 import { type FieldLayout, fieldLayoutsOf, type MessageLayout } from "./message-layout.ts";
 import { wireType } from "./message-reader.ts";
@@ -20,7 +20,7 @@ const maxVarintBytes = 10;
  */
 export interface MessageScan {
   /**
-   * @throws TooLargeError at the first element over the budget
+   * @throws TooLargeError at the first element over the budget, or at a key of more than 1,024 bytes
    * @throws MalformedMessageError if no message begins like this
    */
   push(piece: Uint8Array): void;
@@ -31,7 +31,7 @@ export interface MessageScan {
 /**
  * Charges `budget` with the elements of a whole message.
  *
- * @throws TooLargeError if the message has more elements than the budget
+ * @throws TooLargeError if the message has more elements than the budget, or a key of more than 1,024 bytes
  * @throws MalformedMessageError if the bytes are not a well-formed message, or nest deeper than 100 messages
  */
 export function chargeMessage(schema: DescMessage, bytes: Uint8Array, budget: WorkBudget): void {
@@ -70,6 +70,7 @@ export function createMessageScan(schema: DescMessage, budget: WorkBudget): Mess
     if (position + length > frame.end) {
       throw new MalformedMessageError("a field is longer than its message");
     }
+    if (field?.isKey) assertKeyLength(length);
     if (length === 0) endValue();
   }
 

@@ -7,6 +7,8 @@ export interface FieldLayout {
   /** Bytes of each value where the field may come packed. */
   readonly packed?: number | "varint";
   readonly isText?: boolean;
+  /** Whether entries of a map are found by it. */
+  readonly isKey?: boolean;
   /** The message that a value is. */
   readonly nested?: () => MessageLayout;
 }
@@ -41,7 +43,7 @@ function layoutOf(field: DescField): FieldLayout {
 /** An entry of a map is a message of a key (1) and a value (2). */
 function mapLayout(field: DescField & { fieldKind: "map" }): FieldLayout {
   const entry: MessageLayout = new Map([
-    [1, scalarLayout(field.mapKey)],
+    [1, { ...scalarLayout(field.mapKey), isKey: true }],
     [2, valueLayout(field)],
   ]);
   return { wireType: wireType.lengthDelimited, nested: () => entry };

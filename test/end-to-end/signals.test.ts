@@ -102,6 +102,16 @@ test("SIGTERM before the configuration is read stops a gateway as soon as it is 
   expect(await ended).toEqual([0, null]);
 }, 30_000);
 
+test("SIGTERM before its model servers listen stops a demo", async () => {
+  const { child, said } = started(["demo", ...ports]);
+  const ended = once(child, "exit");
+  await said.matching(/starting a model server/);
+
+  child.kill("SIGTERM");
+
+  expect(await ended).toEqual([0, null]);
+}, 30_000);
+
 test("a command that only answers ends by a signal as any program does", async () => {
   const config = heldConfig("127.0.0.1:9");
   const { child } = started(["config", "check", config.file]);

@@ -71,7 +71,7 @@ async function demoUntilStopped(
   let running: WatchedGateway | undefined;
   try {
     const started = Promise.all(supervisors.map((supervisor) => supervisor.start()));
-    const ports = await Promise.race([started, stopped]);
+    const ports = await Promise.race([started, stopped.then(() => undefined)]);
     if (!ports) return;
     const gatewayOptions: GatewayOptions = {
       region: regions[0].name,

@@ -37,6 +37,15 @@ test("an output that is not read holds no more than its bound, and counts what i
   expect(written).toHaveLength(1);
 });
 
+test("no write is longer than what a pipe takes as a whole", () => {
+  const { output, written, succeed } = held({ maxBytes: 100_000 });
+  for (let count = 0; count < 100; count += 1) output.write(record);
+
+  for (let count = 0; count < 4; count += 1) succeed();
+
+  expect(written.map(({ length }) => length)).toEqual([100, 4_000, 4_000, 1_900]);
+});
+
 test("what was dropped is told as soon as writing goes on, once", () => {
   const { output, written, succeed } = held();
   for (let count = 0; count < 12; count += 1) output.write(record);

@@ -50,8 +50,11 @@ const outputDefaults = { maxBytes: 1_048_576, batchBytes: 0 } as const;
 
 /** Longest that a record waits for others, and time between two tries of an output that fails, in milliseconds. */
 const intervalMs = 1_000;
-/** Bytes of one write. */
-const maxChunkBytes = 65_536;
+/**
+ * Bytes of one write. Linux writes as many into a pipe whole or not at all, so that what is written there beside them
+ * (`2>&1`) cuts no record.
+ */
+const maxChunkBytes = 4_096;
 
 interface QueuedRecord {
   readonly text: string;

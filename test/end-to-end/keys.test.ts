@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto";
+import { once } from "node:events";
+import http2 from "node:http2";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import {
   createConnectTransport,
@@ -11,6 +13,7 @@ import { CatalogService } from "@tensorgate/proto/tensorgate/v1/catalog";
 import { ScoringService } from "@tensorgate/proto/tensorgate/v1/scoring";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { samplePicture } from "../support/pictures.ts";
+import { openRpc } from "../support/raw-rpc.ts";
 import { type RunningGateway, startShapesGateway } from "../support/running-gateway.ts";
 
 const key = (id: string) => `tg_${id}_${"s".repeat(43)}`;
@@ -174,6 +177,17 @@ test.each(["Connect binary", "gRPC"])("a stream over %s without a key is refused
   await expect(answers[Symbol.asyncIterator]().next()).rejects.toMatchObject({
     code: Code.Unauthenticated,
   });
+});
+
+test("gRPC without a key is answered in headers alone, which every client takes as the trailers", async () => {
+  using rpc = openRpc(running.url, "/tensorgate.v1.ScoringService/Classify", {
+    "content-type": "application/grpc",
+  });
+  rpc.stream.end();
+  const [headers, flags] = await once(rpc.stream, "response");
+
+  expect(headers["grpc-status"]).toBe(String(Code.Unauthenticated));
+  expect(flags & http2.constants.NGHTTP2_FLAG_END_STREAM).not.toBe(0);
 });
 
 test("health needs no key, the catalog does", async () => {

@@ -41,6 +41,8 @@ export function writeAnswer(response: NodeResponse, bytes: Uint8Array): void {
   const outflow = outflows.get(response);
   const writable: Pick<NodeJS.WritableStream, "write" | "end" | "once"> = response;
   let offset = 0;
+  // An empty write would be a DATA frame after the headers, in which gRPC clients then see no trailers.
+  if (bytes.byteLength === 0) return void writable.end();
   outflow?.hold(bytes.byteLength);
   writeOn();
 

@@ -207,3 +207,19 @@ test.skipIf(!existsSync(bomb))("32 MiB of empty WebP chunks are not gone through
   expect(outcome).toMatchObject({ reason: "unsupported-media" });
   expect(stepCount).toBe(maxHeaderParts + 1);
 });
+
+test.each(["JPEG fill bytes", "JPEG comments", "empty PNG chunks", "empty WebP chunks"])(
+  "%s are counted one by one",
+  (name) => {
+    const [, whole, at, piece] = repeated.find(([each]) => each === name) ?? [];
+    const count = 50;
+    const once = read(
+      filled(whole as Uint8Array, at as number, { piece: piece as Buffer, count: 0 }),
+    );
+    const often = read(
+      filled(whole as Uint8Array, at as number, { piece: piece as Buffer, count }),
+    );
+
+    expect(often.stepCount - once.stepCount).toBe(count);
+  },
+);

@@ -227,3 +227,10 @@ test("parts are views of the form, and none is looked for before it is asked for
   expect(first.value?.bytes.buffer).toBe(form.buffer);
   expect(budget.spent).toBe(2);
 });
+
+test("headers of a part are no longer than 8 KiB", () => {
+  expect(() => partsOf(formOf(`x: ${"y".repeat(8_100)}`))).not.toThrow();
+  expect(() => partsOf(formOf(`x: ${"y".repeat(9_000)}`))).toThrow(
+    expect.objectContaining({ reason: "too-large" }),
+  );
+});

@@ -97,3 +97,9 @@ function emptyBlocks(count: number): Buffer {
   const header = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]);
   return Buffer.concat([header, Buffer.alloc(5 * count, Buffer.from([0, 0, 0, 0xff, 0xff]))]);
 }
+
+test.each(["br", "deflate", "gzip, gzip"])("%s is refused", (encoding) => {
+  expect(() => isGzip(encoding, "content-encoding")).toThrow(
+    expect.objectContaining({ reason: "unsupported-media" }),
+  );
+});

@@ -1,0 +1,17 @@
+import type { Mutant } from "./mutant.ts";
+import { answerMutants } from "./table/answers.ts";
+import { bodyMutants } from "./table/bodies.ts";
+import { callerMutants } from "./table/callers.ts";
+import { connectionMutants } from "./table/connections.ts";
+import { pictureMutants } from "./table/pictures.ts";
+import { routingMutants } from "./table/routing.ts";
+
+/** Changes to what keeps the gateway safe, each of which some test must notice. */
+export const mutants: readonly Mutant[] = [
+  ...callerMutants,
+  ...bodyMutants,
+  ...pictureMutants,
+  ...connectionMutants,
+  ...routingMutants,
+  ...answerMutants,
+];

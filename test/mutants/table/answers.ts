@@ -1,0 +1,128 @@
+import { type Mutant, mutantsOf } from "../mutant.ts";
+
+const pipeline = "packages/gateway/src/pipeline";
+const transport = "packages/gateway/src/upstream/transport";
+
+/** Whose answers a caller gets, of which version, and what of a replica's answer is believed. */
+export const answerMutants: readonly Mutant[] = [
+  ...mutantsOf(
+    `${pipeline}/request-key.ts`,
+    [`${pipeline}/response-cache.test.ts`],
+    [
+      {
+        name: "cache: another residency's answer",
+        find: "wishes.region ?? null, residency]));",
+        replace: "wishes.region ?? null]));",
+      },
+      {
+        name: "cache: another signature's answer",
+        find: "versionLabel, signatureName];",
+        replace: "versionLabel, String(signatureName === undefined)];",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${pipeline}/response-store.ts`,
+    [`${pipeline}/response-cache.test.ts`],
+    [
+      { name: "cache: answers stay for ever", find: "    ttl: ttlMs,\n", replace: "" },
+      {
+        name: "cache: answers of any length",
+        find: "if (sizeOf(response) <= maxEntryBytes) cache.set",
+        replace: "if (sizeOf(response) >= 0) cache.set",
+      },
+      {
+        name: "cache: any number of bytes",
+        find: "maxSize: maxBytes,",
+        replace: "maxSize: maxBytes * 1_000,",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${pipeline}/response-cache.ts`,
+    [`${pipeline}/response-cache.test.ts`],
+    [
+      {
+        name: "cache: no-store is ignored",
+        find: "if (call.noStore || !isCached)",
+        replace: "if (!isCached)",
+      },
+      {
+        name: "cache: an unknown version's answer",
+        find: "if (version === undefined) return next(request, call);",
+        replace: "",
+      },
+      {
+        name: "cache: kept under the version that was expected",
+        find: "store.set(keyOf(answer.model.version), answer);",
+        replace: "store.set(keyOf(version), answer);",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${transport}/message-framing.ts`,
+    [`${transport}/unary-channel.test.ts`, `${transport}/hostile-replies.test.ts`],
+    [
+      {
+        name: "replies: of any length",
+        find: "if (messageBytes > maxBytes) throw tooLongReply",
+        replace: "if (messageBytes > Number.POSITIVE_INFINITY) throw tooLongReply",
+      },
+      {
+        name: "replies: more than one message",
+        find: "if (totalBytes !== undefined && byteCount > totalBytes) {",
+        replace: "if (totalBytes !== undefined && byteCount < 0) {",
+      },
+      {
+        name: "replies: half a message",
+        find: 'if (byteCount < totalBytes) throw malformed("the reply is not one whole message");',
+        replace: "",
+      },
+      {
+        name: "replies: compressed ones",
+        find: "if (memory[0] !== 0) throw",
+        replace: "if (memory[0] === undefined) throw",
+      },
+      {
+        name: "replies: pieces of a byte",
+        find: "if (pieceCount > pieces.free + byteCount / pieces.minBytes) {",
+        replace: "if (pieceCount < 0) {",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${transport}/unary-exchange.ts`,
+    [`${transport}/unary-channel.test.ts`, `${transport}/hostile-replies.test.ts`],
+    [
+      {
+        name: "replies: an aborted call goes on",
+        find: 'signal.addEventListener("abort", onAbort, { once: true });',
+        replace: "",
+      },
+      {
+        name: "replies: interim ones without end",
+        find: "if (interimCount <= maxInterimResponses) return;",
+        replace: "if (interimCount >= 0) return;",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    "packages/gateway/src/upstream/dialects/control-reply.ts",
+    [
+      "test/end-to-end/hostile-replicas.test.ts",
+      "packages/gateway/src/upstream/dialects/tensorflow-serving.test.ts",
+    ],
+    [
+      {
+        name: "replies: of a probe, as long as any",
+        find: "return { ...call, maxReplyBytes: maxControlBytes };",
+        replace: "return { ...call };",
+      },
+      {
+        name: "replies: of a probe, any number of elements",
+        find: "const maxControlElements = 32_768;",
+        replace: "const maxControlElements = 32_768_000;",
+      },
+    ],
+  ),
+];

@@ -1,0 +1,303 @@
+import { type Mutant, mutantsOf } from "../mutant.ts";
+
+const inbound = "packages/gateway/src/inbound";
+const reading = `${inbound}/reading`;
+
+/** How long bodies may be, how slowly they may come, and what of them is counted. */
+export const bodyMutants: readonly Mutant[] = [
+  ...mutantsOf(
+    `${inbound}/exchange.ts`,
+    [`${inbound}/exchange.test.ts`, "test/end-to-end/body-limits.test.ts"],
+    [
+      {
+        name: "body: what declares too much is read",
+        find: "if (declared > maxBytes) throw bodyTooLarge(maxBytes);",
+        replace: "",
+      },
+      {
+        name: "body: chunks over the limit are read",
+        find: "if (received > maxBytes) return refuse(bodyTooLarge(maxBytes));",
+        replace: "",
+      },
+      {
+        name: "body: less than declared is believed",
+        find: "if (whole.byteLength < declared) return refuse(notAsDeclared(whole.byteLength, declared));",
+        replace: "",
+      },
+      {
+        name: "body: its pieces are not counted",
+        find: "intake.arrived(chunk.length);",
+        replace: "",
+      },
+      {
+        name: "body: its memory is not in the budget",
+        find: "whole.append(chunk, intake.reserve);",
+        replace: "whole.append(chunk, () => {});",
+      },
+      {
+        name: "body: a slow one is waited for",
+        find: "intake.onFailure(refuse);",
+        replace: "",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${reading}/intake.ts`,
+    [`${reading}/intake.test.ts`],
+    [
+      {
+        name: "budget: never full",
+        find: "if (hasRoom(byteCount)) return;",
+        replace: "if (hasRoom(0) || !hasRoom(0)) return;",
+      },
+      {
+        name: "budget: never given back",
+        find: "count(-countedBytes);",
+        replace: "count(0);",
+      },
+      {
+        name: "budget: let go while the work goes on",
+        find: "if (holdCount > 0) return;\n          complete();",
+        replace: "complete();",
+      },
+      {
+        name: "budget: an unpacked body counts as packed",
+        find: "if (byteCount > countedBytes) reserve(byteCount - countedBytes);",
+        replace: "",
+      },
+      {
+        name: "upload: any rate will do",
+        find: "else if (receivedBytes < wantedBytes)",
+        replace: "else if (receivedBytes < 0)",
+      },
+      {
+        name: "upload: no end of its time",
+        find: "failWith(tooLate(requestTimeoutMs));",
+        replace: "complete();",
+      },
+      {
+        name: "upload: a silent stream lasts",
+        find: "if (holdCount > 1) startTiming();",
+        replace: "if (holdCount > 0) startTiming();",
+      },
+      {
+        name: "upload: pieces of a byte",
+        find: "if (pieceCount > freePieces + receivedBytes / minBytesPerPiece) throw tooManyPieces();",
+        replace: "",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${reading}/body-pieces.ts`,
+    [`${reading}/body-pieces.test.ts`, `${inbound}/exchange.test.ts`],
+    [
+      {
+        name: "body: a cut upload is believed",
+        find: 'return "stream" in request ? request.stream.aborted : !request.complete;',
+        replace: 'return "stream" in request ? false : !request.complete;',
+      },
+      {
+        name: "rpc: pieces of a byte",
+        find: "intake.arrived(piece.byteLength);",
+        replace: "",
+      },
+      {
+        name: "rpc: a slow body is waited for",
+        find: "  intake.onFailure(fail);\n",
+        replace: "",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${reading}/rpc-body.ts`,
+    [`${reading}/rpc-body.test.ts`, `${reading}/rpc-limits.test.ts`],
+    [
+      {
+        name: "rpc: a message that declares too much is read",
+        find: "if (byteCount > maxBytes) throw messageTooLong(maxBytes);",
+        replace: "",
+      },
+      {
+        name: "rpc: a body over the limit is read",
+        find: "if (buffer.byteLength + piece.byteLength > maxBytes) throw messageTooLong(maxBytes);",
+        replace: "",
+      },
+      {
+        name: "rpc: an unpacked message is not counted",
+        find: "message = await gunzip(message, maxBytesOf(options), account.reserve);",
+        replace: "message = await gunzip(message, maxBytesOf(options), () => {});",
+      },
+      {
+        name: "rpc: an unpacked message is not charged",
+        find: "      check.push(message);\n",
+        replace: "",
+      },
+      {
+        name: "rpc: what is handed on is not counted",
+        find: "account.settle(keptBytes);",
+        replace: "account.settle(0);",
+      },
+      {
+        name: "rpc: JSON as long as any message",
+        find: "form.isJson ? Math.min(limits.maxBytes, limits.maxJsonBytes) : limits.maxBytes",
+        replace: "form.isJson ? limits.maxBytes : limits.maxBytes",
+      },
+      {
+        name: "rpc: messages without a turn of the loop",
+        find: "if (count % messagesPerTurn === 0) await setImmediate();",
+        replace: "",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${reading}/rpc-message.ts`,
+    [`${reading}/rpc-limits.test.ts`, "test/end-to-end/hostile-messages.test.ts"],
+    [
+      {
+        name: "rpc: any number of elements",
+        find: "const budget = createWorkBudget(maxElements);",
+        replace: "const budget = createWorkBudget(maxElements * 1_000_000);",
+      },
+      {
+        name: "rpc: JSON is not charged",
+        find: "  chargeJson(message, budget);\n",
+        replace: "",
+      },
+      {
+        name: "rpc: integers of any number of digits",
+        find: "if (longInteger.test(json)) throw",
+        replace: "if (longInteger.test('')) throw",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${inbound}/rpc-handler.ts`,
+    ["test/end-to-end/hostile-messages.test.ts"],
+    [
+      {
+        name: "rpc: health, status and catalog take long messages",
+        find: "maxBytes: 16_384, maxJsonBytes: 16_384, maxElements: 256 }",
+        replace: "maxBytes: 16_777_216, maxJsonBytes: 16_777_216, maxElements: 256_000 }",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${reading}/form-parts.ts`,
+    [`${reading}/form-parts.test.ts`],
+    [
+      {
+        name: "form: any number of parts",
+        find: "    budget.spend();\n    const { headers, start }",
+        replace: "    const { headers, start }",
+      },
+      {
+        name: "form: any number of headers",
+        find: "    budget.spend();\n    const colon",
+        replace: "    const colon",
+      },
+      {
+        name: "form: headers of any length",
+        find: "const block = body.subarray(at, at + maxHeaderBytes);",
+        replace: "const block = body.subarray(at);",
+      },
+      {
+        name: "form: any number of lines like a boundary",
+        find: "if (length >= prefixLength) budget.spend();",
+        replace: "",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${inbound}/picture-body.ts`,
+    [`${inbound}/picture-body.test.ts`],
+    [
+      {
+        name: "pictures: any number in a form",
+        find: "if (pictures.length === maxPictures) throw tooManyPictures(maxPictures);",
+        replace: "",
+      },
+      {
+        name: "pictures: anything beside them is free",
+        find: "createWorkBudget(freeElements + elementsPerPicture * maxPictures)",
+        replace: "createWorkBudget(Number.POSITIVE_INFINITY)",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    "packages/core/src/json-body.ts",
+    ["packages/core/src/json-body.test.ts"],
+    [
+      {
+        name: "json: any depth",
+        find: "if (depth > maxDepth) {",
+        replace: "if (depth > Number.POSITIVE_INFINITY) {",
+      },
+      {
+        name: "json: any number of values",
+        find: "  chargeJson(body, budget);\n",
+        replace: "",
+      },
+      {
+        name: "json: keys that reach a prototype",
+        find: "  assertNoForbiddenKey(root);\n",
+        replace: "",
+      },
+      {
+        name: "json: blanks are free",
+        find: "if (bytesOutside % bytesPerElement === 0) budget.spend();",
+        replace: "",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${reading}/gunzip.ts`,
+    [`${reading}/gunzip.test.ts`],
+    [
+      {
+        name: "gzip: any encoding is believed to be none",
+        find: 'if (name === "identity") return false;',
+        replace: 'if (name !== "") return false;',
+      },
+    ],
+  ),
+  ...mutantsOf(
+    "packages/core/src/work-budget.ts",
+    ["packages/tf-serving/src/wire/charge-message.test.ts", "packages/core/src/json-body.test.ts"],
+    [
+      {
+        name: "work: never too much",
+        find: "if (spent <= maxElements) return;",
+        replace: "if (spent >= 0) return;",
+      },
+      {
+        name: "work: one element too many",
+        find: "if (spent <= maxElements) return;",
+        replace: "if (spent <= maxElements + 1) return;",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    "packages/tf-serving/src/wire/charge-message.ts",
+    [
+      "packages/tf-serving/src/wire/charge-message.test.ts",
+      "packages/tf-serving/src/wire/charge-limits.test.ts",
+    ],
+    [
+      {
+        name: "message: any depth",
+        find: "if (outer.length >= maxDepth) {",
+        replace: "if (outer.length >= Number.POSITIVE_INFINITY) {",
+      },
+      {
+        name: "message: packed numbers are free",
+        find: "budget.spend(length / size);",
+        replace: "",
+      },
+      {
+        name: "message: nested messages are not looked into",
+        find: "if (field?.nested) startMessage(field.nested(), length);",
+        replace: "if (field?.nested && length < 0) startMessage(field.nested(), length);",
+      },
+    ],
+  ),
+];

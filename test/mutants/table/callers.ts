@@ -1,0 +1,141 @@
+import { type Mutant, mutantsOf } from "../mutant.ts";
+
+const inbound = "packages/gateway/src/inbound";
+
+/** Who may call, and what for. */
+export const callerMutants: readonly Mutant[] = [
+  ...mutantsOf(
+    `${inbound}/authentication.ts`,
+    [`${inbound}/authentication.test.ts`, "test/end-to-end/keys.test.ts"],
+    [
+      {
+        name: "keys: the secret is not compared",
+        find: "if (!isRight || !known.has(id))",
+        replace: "if (!known.has(id))",
+      },
+      {
+        name: "keys: an unknown id passes",
+        find: "if (!isRight || !known.has(id))",
+        replace: "if (!isRight && known.has(id))",
+      },
+      {
+        name: "keys: nobody needs one",
+        find: "if (known.size === 0) return () => undefined;",
+        replace: "if (known.size >= 0) return () => undefined;",
+      },
+      {
+        name: "keys: taken over plaintext from anywhere",
+        find: "if (!allowPlaintextKeys && !isPrivate)",
+        replace: "if (!allowPlaintextKeys && false)",
+      },
+      {
+        name: "keys: a key is for every model",
+        find: 'models.has("*") || models.has(model)',
+        replace: 'models.has("*") || models.size > 0',
+      },
+      {
+        name: "keys: the check of a model passes",
+        find: "if (caller === undefined || caller.mayUse(modelName)) return;",
+        replace: "if (caller === undefined || caller.mayUse) return;",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${inbound}/rpc-handler.ts`,
+    ["test/end-to-end/keys.test.ts", "test/end-to-end/keys-of-every-route.test.ts"],
+    [
+      {
+        name: "keys: reflection without one",
+        find: 'path.startsWith("/grpc.health.v1.")',
+        replace: 'path.startsWith("/grpc.")',
+      },
+      {
+        name: "keys: our own services without one",
+        find: 'path.startsWith("/grpc.health.v1.")',
+        replace: 'path.startsWith("/grpc.health.v1.") || path.startsWith("/tensorgate.")',
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${inbound}/catalog-rest.ts`,
+    [
+      "test/end-to-end/keys.test.ts",
+      "test/end-to-end/keys-of-every-route.test.ts",
+      "test/end-to-end/residency.test.ts",
+    ],
+    [
+      {
+        name: "keys: GetModel tells of every model",
+        find: "  assertMayUse(call, name);\n",
+        replace: "",
+      },
+      {
+        name: "residency: the catalog shows every region",
+        find: "if (!residency) return description;",
+        replace: "if (residency || !residency) return description;",
+      },
+      {
+        name: "keys: the catalog lists every model",
+        find: "caller ? all.filter(({ name }) => caller.mayUse(name)) : all",
+        replace: "caller ? [...all] : all",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${inbound}/status-rpc.ts`,
+    ["test/end-to-end/status.test.ts", "test/end-to-end/keys-of-every-route.test.ts"],
+    [
+      {
+        name: "keys: the status shows every model",
+        find: ".filter(({ model }) => caller?.mayUse(model) ?? true)",
+        replace: ".filter(({ model }) => caller?.mayUse(model) || true)",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${inbound}/rest-handler.ts`,
+    ["test/end-to-end/keys.test.ts", "test/end-to-end/keys-of-every-route.test.ts"],
+    [
+      {
+        name: "keys: REST asks for none",
+        find: "const caller = route.isPublic ? undefined : authenticate(credentialsOf(request));",
+        replace: "const caller = route.path ? undefined : authenticate(credentialsOf(request));",
+      },
+      {
+        name: "keys: REST serves a model that the key is not for",
+        find: 'if (params["model"] !== undefined) assertMayUse(call, params["model"]);',
+        replace: "",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${inbound}/cross-site.ts`,
+    ["test/end-to-end/cross-site.test.ts"],
+    [
+      {
+        name: "cross-site: any name on loopback",
+        find: "if (isBoundToLoopback && !isLoopbackName(name) && !hosts.has(name))",
+        replace: "if (isBoundToLoopback && false)",
+      },
+      {
+        name: "cross-site: any origin",
+        find: "if (origin === undefined || allowsAll || origins.has(origin)) return undefined;",
+        replace: "if (origin === undefined || origin !== '') return undefined;",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    "packages/gateway/src/config/gateway-options.ts",
+    [
+      "packages/gateway/src/config/access.test.ts",
+      "packages/gateway/src/config/parse-config.test.ts",
+    ],
+    [
+      {
+        name: "open by default",
+        find: "if (isOpenToOthers(options as GatewayOptions)) {",
+        replace: "if (isOpenToOthers(options as GatewayOptions) && false) {",
+      },
+    ],
+  ),
+];

@@ -1,0 +1,147 @@
+import { type Mutant, mutantsOf } from "../mutant.ts";
+
+const listener = "packages/gateway/src/inbound/listener";
+const tests = [
+  `${listener}/listener.test.ts`,
+  "test/end-to-end/listener-limits.test.ts",
+  "test/end-to-end/hostile-connections.test.ts",
+  "test/end-to-end/request-heads.test.ts",
+  "test/end-to-end/slow-readers.test.ts",
+  "test/end-to-end/drain.test.ts",
+];
+
+/** What a connection may do, and how long. */
+export const connectionMutants: readonly Mutant[] = [
+  ...mutantsOf(`${listener}/connections.ts`, tests, [
+    {
+      name: "connections: any number of an address",
+      find: "countOfAddress >= limits.maxConnectionsPerAddress",
+      replace: "countOfAddress >= Number.POSITIVE_INFINITY",
+    },
+    {
+      name: "connections: any number of all addresses",
+      find: "if (open.size >= limits.maxConnections) return",
+      replace: "if (open.size >= Number.POSITIVE_INFINITY) return",
+    },
+    {
+      name: "connections: to the last file",
+      find: 'isNearFileLimit(socket) ? "file-limit" : rejectionOf(count)',
+      replace: "isNearFileLimit(socket) ? rejectionOf(count) : rejectionOf(count)",
+    },
+    {
+      name: "connections: a session that is ended gently never ends",
+      find: "if (!socket.destroyed) timer = clock.setTimer(lingerMs, reset);",
+      replace: "",
+    },
+    {
+      name: "connections: headers may take for ever",
+      find: "clock.setTimer(headerTimeoutMs, () => connection.transport.destroy())",
+      replace: "clock.setTimer(headerTimeoutMs, () => {})",
+    },
+    {
+      name: "connections: an idle one stays",
+      find: "timer = clock.setTimer(limits.idleTimeoutMs, () => connection.leave());",
+      replace: "timer = clock.setTimer(limits.idleTimeoutMs, () => {});",
+    },
+    {
+      name: "drain: a busy connection is ended",
+      find: "if (connection.exchangeCount > 0) connection.closeSession?.();",
+      replace: "if (connection.exchangeCount > 0) connection.leave();",
+    },
+  ]),
+  ...mutantsOf(`${listener}/listener.ts`, tests, [
+    {
+      name: "connections: any number of streams",
+      find: "maxConcurrentStreams: listen.maxStreamsPerConnection,",
+      replace: "maxConcurrentStreams: 4_294_967_295,",
+    },
+    {
+      name: "connections: any number of pipelined requests",
+      find: "connection.exchangeCount > listen.maxStreamsPerConnection",
+      replace: "connection.exchangeCount > Number.POSITIVE_INFINITY",
+    },
+    {
+      name: "connections: two hosts",
+      find: "if (hasOneHost(request)) onRequest(request, response);",
+      replace: "if (hasOneHost(request) || request) onRequest(request, response);",
+    },
+    {
+      name: "drain: an answer does not say that it is the last",
+      find: "if (response.headersSent) continue;",
+      replace: "continue;",
+    },
+    {
+      name: "connections: streams are reset without end",
+      find: "streamResetBurst: 200,",
+      replace: "streamResetBurst: 2_000_000,",
+    },
+    {
+      name: "connections: headers of any length over HTTP/1.1",
+      find: "maxHeaderSize: 16_384,",
+      replace: "maxHeaderSize: 1_638_400,",
+    },
+    {
+      name: "connections: headers of any length over HTTP/2",
+      find: "maxHeaderListSize: 16_384,",
+      replace: "maxHeaderListSize: 1_638_400,",
+    },
+  ]),
+  ...mutantsOf(
+    `${listener}/tls-door.ts`,
+    [`${listener}/listener.test.ts`, "test/end-to-end/tls.test.ts"],
+    [
+      {
+        name: "tls: the oldest version",
+        find: 'minVersion: "TLSv1.2",',
+        replace: 'minVersion: "TLSv1",',
+      },
+      {
+        name: "tls: a caller without a certificate",
+        find: "rejectUnauthorized: files.clientCa !== undefined,",
+        replace: "rejectUnauthorized: false,",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${listener}/unread-body.ts`,
+    [`${listener}/unread-body.test.ts`, "test/end-to-end/hostile-bodies.test.ts"],
+    [
+      {
+        name: "connections: who was refused sends on for ever",
+        find: "timer = clock.setTimer(drainMs, () => socket.destroy());",
+        replace: "timer = clock.setTimer(drainMs, () => {});",
+      },
+      {
+        name: "connections: who was refused sends any number of bytes",
+        find: "if (leftBytes < 0) stop();",
+        replace: "",
+      },
+      {
+        name: "keys: a long body of a stranger is read",
+        find: "leftBytes = knownRequests.has(request) ? knownCallerBytes : strangerBytes;",
+        replace: "leftBytes = knownCallerBytes;",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${listener}/slow-readers.ts`,
+    ["test/end-to-end/slow-readers.test.ts"],
+    [
+      {
+        name: "answers: read as slowly as the caller likes",
+        find: "        forget();\n        cut();\n",
+        replace: "        forget();\n",
+      },
+      {
+        name: "answers: not in the budget",
+        find: "budget.add(byteCount);",
+        replace: "",
+      },
+      {
+        name: "answers: never given back",
+        find: "      forget();\n      release(heldBytes);\n",
+        replace: "      forget();\n",
+      },
+    ],
+  ),
+];

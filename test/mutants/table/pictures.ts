@@ -1,0 +1,72 @@
+import { type Mutant, mutantsOf } from "../mutant.ts";
+
+const header = "packages/imaging/src/header";
+
+/** What reading a picture's header may take. */
+export const pictureMutants: readonly Mutant[] = [
+  ...mutantsOf(
+    `${header}/header-steps.ts`,
+    [`${header}/header-steps.test.ts`],
+    [
+      {
+        name: "header: any number of chunks",
+        find: "if (partCount <= maxHeaderParts) return;",
+        replace: "if (partCount >= 0) return;",
+      },
+      {
+        name: "header: any number of fill bytes",
+        find: "if (skippedBytes <= maxSkippedBytes) return;",
+        replace: "if (skippedBytes >= 0) return;",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${header}/webp-header.ts`,
+    [`${header}/header-steps.test.ts`],
+    [{ name: "header: chunks of a WebP are free", find: "    steps.countPart();\n", replace: "" }],
+  ),
+  ...mutantsOf(
+    `${header}/jpeg-header.ts`,
+    [`${header}/header-steps.test.ts`],
+    [
+      {
+        name: "header: segments of a JPEG are free",
+        find: "    steps.countPart();\n",
+        replace: "",
+      },
+      { name: "header: fill bytes are free", find: "    steps.countSkippedByte();\n", replace: "" },
+    ],
+  ),
+  ...mutantsOf(
+    `${header}/png-header.ts`,
+    [`${header}/header-steps.test.ts`],
+    [{ name: "header: chunks of a PNG are free", find: "    steps.countPart();\n", replace: "" }],
+  ),
+  ...mutantsOf(
+    `${header}/picture-header.ts`,
+    [`${header}/picture-header.test.ts`, "packages/imaging/src/decode-picture.test.ts"],
+    [
+      {
+        name: "picture: any number of pixels",
+        find: "widthPx * heightPx > maxPixels",
+        replace: "widthPx * heightPx > Number.POSITIVE_INFINITY",
+      },
+      {
+        name: "picture: sides of any length",
+        find: "Math.max(widthPx, heightPx) > maxSidePx",
+        replace: "Math.max(widthPx, heightPx) > Number.POSITIVE_INFINITY",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    "packages/gateway/src/models/classify.ts",
+    ["packages/gateway/src/models/classify.test.ts"],
+    [
+      {
+        name: "labels: any number of them",
+        find: "topK >= 1 && topK <= maxResultsPerPicture",
+        replace: "topK >= 1 && topK <= Number.MAX_VALUE",
+      },
+    ],
+  ),
+];

@@ -1,0 +1,151 @@
+import { type Mutant, mutantsOf } from "../mutant.ts";
+
+const routing = "packages/gateway/src/routing";
+const dispatcher = `${routing}/dispatcher`;
+
+/** Where a call may go, how often, and until when. */
+export const routingMutants: readonly Mutant[] = [
+  ...mutantsOf(
+    `${dispatcher}/place.ts`,
+    ["test/end-to-end/residency.test.ts", `${dispatcher}/hop-limit.test.ts`],
+    [
+      {
+        name: "residency: left when a call is placed",
+        find: "if (residency && !residency.includes(region)) return false;",
+        replace: "",
+      },
+      {
+        name: "hops: sent on by a second gateway",
+        find: "return !isForwarded ||",
+        replace: "return isForwarded || !isForwarded ||",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${routing}/ask-nearest.ts`,
+    ["test/end-to-end/residency.test.ts", `${routing}/router.test.ts`],
+    [
+      {
+        name: "residency: left when a model is asked about",
+        find: "ofModel.filter(({ region }) => !residency || residency.includes(region))",
+        replace: "ofModel.filter(({ region }) => !residency || region !== '')",
+      },
+      {
+        name: "asking: any number of replicas",
+        find: "const mostAsked = 4;",
+        replace: "const mostAsked = 400;",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    "packages/core/src/call.ts",
+    ["test/end-to-end/residency.test.ts", "packages/gateway/src/inbound/call-context.test.ts"],
+    [
+      {
+        name: "residency: the wider of two lists",
+        find: "return common.filter((region) => list.includes(region));",
+        replace: "return [...common, ...list];",
+      },
+      {
+        name: "residency: that of the model is ignored",
+        find: "return regions && residency ?",
+        replace: "return !regions && residency ?",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `packages/gateway/src/inbound/call-context.ts`,
+    ["packages/gateway/src/inbound/call-context.test.ts", "test/end-to-end/residency.test.ts"],
+    [
+      {
+        name: "residency: that of the key is ignored",
+        find: "const residency = commonRegions(asked, caller?.residency);",
+        replace: "const residency = asked ?? (caller ? undefined : undefined);",
+      },
+      {
+        name: "hops: any number of gateways",
+        find: "if (hops <= mostHops) return hops;",
+        replace: "if (hops >= 0) return hops;",
+      },
+      {
+        name: "deadline: as long as the caller likes",
+        find: "Math.min(Math.max(0, askedMs), maxTimeoutMs)",
+        replace: "Math.max(0, askedMs)",
+      },
+      {
+        name: "deadline: it ends nothing",
+        find: "const timer = clock.setTimer(timeoutMs, expire);",
+        replace: "const timer = clock.setTimer(timeoutMs, () => {});",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${dispatcher}/after-failure.ts`,
+    [`${dispatcher}/after-failure.test.ts`],
+    [
+      {
+        name: "repetition: of what must not be repeated",
+        find: 'if (!request.isRepeatable) return "give-up";',
+        replace: "",
+      },
+      {
+        name: "repetition: without end",
+        find: 'if (request.failedCount >= maxAttempts) return "give-up";',
+        replace: "",
+      },
+      {
+        name: "repetition: of what kills replicas",
+        find: 'if (request.killCount >= mostKills) return "quarantine";',
+        replace: "",
+      },
+      {
+        name: "repetition: beyond the budget",
+        find: '? "give-up" : "again-if-budgeted"',
+        replace: '? "give-up" : "again"',
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${dispatcher}/attempts.ts`,
+    [
+      `${routing}/router.test.ts`,
+      `${routing}/simulation/properties.test.ts`,
+      "test/end-to-end/replica-failures.test.ts",
+    ],
+    [
+      {
+        name: "repetition: when slow, of what must not be repeated",
+        find: "if (!isAlone || !request.isRepeatable) return;",
+        replace: "if (!isAlone) return;",
+      },
+      {
+        name: "repetition: when slow, beyond the budget",
+        find: "if (care.hasAlternative(pool.model, replica) && retries.spend()) lines.enter(request, true);",
+        replace: "if (care.hasAlternative(pool.model, replica)) lines.enter(request, true);",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${dispatcher}/open-request.ts`,
+    [`${routing}/router.test.ts`, `${routing}/simulation/properties.test.ts`],
+    [
+      {
+        name: "repetition: a hedge of what must not be repeated",
+        find: "mayHedge: arrival.mayHedge && arrival.isRepeatable,",
+        replace: "mayHedge: arrival.mayHedge,",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${dispatcher}/budget.ts`,
+    [`${dispatcher}/small-parts.test.ts`],
+    [
+      { name: "budget: retries without end", find: "if (left < 1) return false;", replace: "" },
+      {
+        name: "budget: retries are saved up without end",
+        find: "left = Math.min(left + share, Math.max(most, reserve));",
+        replace: "left = left + share;",
+      },
+    ],
+  ),
+];

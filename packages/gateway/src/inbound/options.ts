@@ -109,7 +109,8 @@ export interface RequestOptions {
    */
   readonly minUploadBytesPerSecond?: number;
   /**
-   * Least rate at which an answer is read, over any five seconds, in bytes per second; slower readers are cut.
+   * Least rate at which an answer is read, over five seconds, in bytes per second; slower readers are cut. What
+   * buffers took for a caller counts as being read for up to 30 s, while less than half of `maxBytesInFlight` is held.
    * @default 8_192
    */
   readonly minDownloadBytesPerSecond?: number;

@@ -11,20 +11,28 @@ export interface SlowReaders {
 }
 
 export interface SlowReadersParts {
-  readonly requests: Pick<Required<RequestOptions>, "minDownloadBytesPerSecond">;
+  readonly requests: Pick<
+    Required<RequestOptions>,
+    "minDownloadBytesPerSecond" | "maxBytesInFlight"
+  >;
   readonly budget: Pick<IntakeGate, "add" | "hasRoom">;
   readonly clock: Clock;
 }
 
-/**
- * Over how long the rate of reading is measured, again and again, in milliseconds: what the system took for the caller
- * at first must not count for ever. And how often that is looked at.
- */
+/** Over how long the rate of reading is measured, again and again, and how often that is looked at, in milliseconds. */
 const windowMs = 5_000;
 const checkEveryMs = 1_000;
 
+/**
+ * How long a caller that has read before may show no progress, in milliseconds. The buffers of the system and the
+ * windows of HTTP/2 take megabytes at a time, and then nothing until much of that was read.
+ */
+const maxStallMs = 30_000;
+
 export function createSlowReaders({ requests, budget, clock }: SlowReadersParts): SlowReaders {
   const bytesPerMs = requests.minDownloadBytesPerSecond / 1_000;
+  /** Half of the budget: where more is held, nobody gets the benefit of the doubt. */
+  const reservedBytes = requests.maxBytesInFlight / 2;
   /** Answers that were not all read when they were last looked at. */
   const unread = new Set<UnreadAnswer>();
   let timer: Disposable | undefined;
@@ -50,6 +58,8 @@ export function createSlowReaders({ requests, budget, clock }: SlowReadersParts)
     let releasedBytes = 0;
     let sinceMs = 0;
     let releasedAtStart = 0;
+    /** What the caller may have read in this window without a sign of it, in bytes. */
+    let unseenBytes = sliceBytes;
     let isClosed = false;
 
     /** Gives back what has left the process since the last time. */
@@ -59,6 +69,8 @@ export function createSlowReaders({ requests, budget, clock }: SlowReadersParts)
     }
 
     function restart(nowMs: number): void {
+      const bufferedBytes = Math.min(releasedBytes - releasedAtStart, bytesPerMs * maxStallMs);
+      unseenBytes = Math.max(sliceBytes, bufferedBytes);
       sinceMs = nowMs;
       releasedAtStart = releasedBytes;
     }
@@ -70,10 +82,12 @@ export function createSlowReaders({ requests, budget, clock }: SlowReadersParts)
         // Behind another answer on the same connection, it is not the caller's to read yet.
         if (!("stream" in response) && !response.socket) return restart(nowMs);
         const elapsedMs = nowMs - sinceMs;
-        // What the caller has read of the slice that is being written does not show.
-        const readBytes = releasedBytes - releasedAtStart + sliceBytes;
         if (elapsedMs < windowMs) return;
-        if (readBytes >= bytesPerMs * elapsedMs) return restart(nowMs);
+        const dueBytes = bytesPerMs * elapsedMs;
+        const seenBytes = releasedBytes - releasedAtStart;
+        if (seenBytes >= dueBytes) return restart(nowMs);
+        const believedBytes = budget.hasRoom(reservedBytes) ? unseenBytes : sliceBytes;
+        if (seenBytes + believedBytes >= dueBytes) return;
         forget();
         cut();
       },

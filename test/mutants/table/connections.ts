@@ -2,6 +2,7 @@ import { type Mutant, mutantsOf } from "../mutant.ts";
 
 const listener = "packages/gateway/src/inbound/listener";
 const tests = [
+  `${listener}/connections.test.ts`,
   `${listener}/listener.test.ts`,
   "test/end-to-end/listener-limits.test.ts",
   "test/end-to-end/hostile-connections.test.ts",

@@ -261,6 +261,19 @@ test("what several ask at the same time is asked once", async () => {
   expect(outcomes.toSorted()).toEqual(["coalesced", "coalesced", "miss"]);
 });
 
+test("a call that names a version does not share one that names none", async () => {
+  const { ask, upstream } = cached();
+  const unpinned = ask();
+  const pinned = ask(asked("a", { modelSpec: { name: "m", version: 1n } }));
+
+  // In the middle of a roll-out, whichever replica is asked answers what names no version.
+  upstream[0]?.answer(answerOf(4, 2n));
+  upstream[1]?.answer(answerOf(4, 1n));
+
+  expect((await unpinned).model.version).toBe(2n);
+  expect((await pinned).model.version).toBe(1n);
+});
+
 test("a failure is told to all, and not kept", async () => {
   const { ask, upstream, cache } = cached();
   const answers = [ask(), ask()];

@@ -45,7 +45,9 @@ export function responseCache(parts: ResponseCacheParts): ResponseCache {
       told("hit");
       return kept;
     }
-    const { isJoined, response } = shared.share(keyOf(version), call, async (sharedCall) => {
+    // What names no version may be answered by a newer one meanwhile, which a call that names its own must not get.
+    const sharedKey = `${keyOf(version)} ${request.modelSpec.version ?? "latest"}`;
+    const { isJoined, response } = shared.share(sharedKey, call, async (sharedCall) => {
       const answer = await next(request, sharedCall);
       store.set(keyOf(answer.model.version), answer);
       return answer;

@@ -40,8 +40,8 @@ function heldConfig(address: string) {
 }
 
 /** The command in a process of its own, which does not outlive the test. */
-function started(args: readonly string[]) {
-  const command = tensorgate(args, pretty);
+function started(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  const command = tensorgate(args, { ...pretty, ...env });
   onTestFinished(() => void command.child.kill("SIGKILL"));
   return command;
 }
@@ -111,6 +111,36 @@ test("SIGTERM before its model servers listen stops a demo", async () => {
 
   expect(await ended).toEqual([0, null]);
 }, 30_000);
+
+/** Makes a process send itself SIGTERM while it loads its modules, when its event loop does not turn. */
+const signalWhileLoading = {
+  NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(`
+    import { registerHooks } from "node:module";
+    registerHooks({
+      load: (url, context, next) => {
+        if (url.endsWith("/cli/src/run.ts")) process.kill(process.pid, "SIGTERM");
+        return next(url, context);
+      },
+    });`)}`,
+};
+
+test.each([
+  { command: "serve", args: ["serve", "--config", "CONFIG", ...ports], ending: [0, null] },
+  { command: "config schema", args: ["config", "schema"], ending: [null, "SIGTERM"] },
+])(
+  "SIGTERM while $command loads its modules ends it with $ending",
+  async ({ args, ending }) => {
+    const config = heldConfig("127.0.0.1:9");
+    config.release();
+    const { child } = started(
+      args.map((arg) => (arg === "CONFIG" ? config.file : arg)),
+      signalWhileLoading,
+    );
+
+    expect(await once(child, "exit")).toEqual(ending);
+  },
+  30_000,
+);
 
 test("a command that only answers ends by a signal as any program does", async () => {
   const config = heldConfig("127.0.0.1:9");

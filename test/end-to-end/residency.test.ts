@@ -23,7 +23,10 @@ const replicas: FakeReplica[] = [];
 let running: RunningGateway;
 beforeAll(async () => {
   const changes = replicaChanges();
-  for (const _ of regions) replicas.push(await startFakeReplica({ answer: shapesOutputs }));
+  for (const index of regions.keys()) {
+    const versions = () => [1n, BigInt(index + 2)];
+    replicas.push(await startFakeReplica({ answer: shapesOutputs, versions }));
+  }
   running = await openGateway(
     {
       region: "westeurope",
@@ -107,6 +110,18 @@ test.each([
     ...{ listModels: models, getModel: models, catalog: models, catalogEntry: models },
     ...{ getStatus: status, watchStatus: status },
   });
+});
+
+test.each([
+  { key: "anywhere", versions: ["3", "2", "1"] },
+  { key: "american", versions: ["3", "1"] },
+  { key: "lost", versions: [] },
+])("$key is shown no version but those of its own regions", async ({ key, versions }) => {
+  const response = await fetch(`${running.url}/v1/catalog/shapes`, {
+    headers: { "x-api-key": keyOf(key) },
+  });
+
+  expect(await response.json()).toMatchObject({ versions });
 });
 
 test("a refusal for residency names no region", async () => {

@@ -46,9 +46,12 @@ export interface ModelDescription {
   readonly family?: string;
 }
 
-/** What models there are, asked anew at each call. */
+/**
+ * What models there are, asked anew at each call. With a residency, descriptions have only what calls that may be
+ * served in these regions can get.
+ */
 export interface ModelCatalog {
-  list(): readonly ModelDescription[];
+  list(residency?: readonly string[]): readonly ModelDescription[];
   /** @throws UnknownModelError, with the nearest names */
-  get(name: string): ModelDescription;
+  get(name: string, residency?: readonly string[]): ModelDescription;
 }

@@ -133,8 +133,8 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   });
 
   // models: scored there
-  const live = (model: string) => ({
-    versions: watch.versionsOf(model),
+  const live = (model: string, residency: readonly string[] | undefined) => ({
+    versions: watch.versionsOf(model, residency),
     regions: routed.regionsOf(model),
     signature: watch.signatureOf(model),
     isSeeded: watch.isSeeded(model),

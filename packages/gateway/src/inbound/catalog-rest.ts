@@ -25,12 +25,11 @@ export function catalogRest(catalog: ModelCatalog): readonly RestRoute[] {
   ];
 }
 
-/** The models that the caller's key is for. */
+/** The models that the caller's key is for, as far as its calls may be served. */
 export function listFor(call: CallContext, catalog: ModelCatalog): readonly ModelDescription[] {
-  const all = catalog.list();
-  const { caller } = call;
-  const listed = caller ? all.filter(({ name }) => caller.mayUse(name)) : all;
-  return listed.map((description) => seenBy(call, description));
+  const { caller, wishes } = call;
+  const all = catalog.list(wishes.residency);
+  return caller ? all.filter(({ name }) => caller.mayUse(name)) : all;
 }
 
 /**
@@ -39,17 +38,7 @@ export function listFor(call: CallContext, catalog: ModelCatalog): readonly Mode
  */
 export function modelFor(call: CallContext, catalog: ModelCatalog, name: string): ModelDescription {
   assertMayUse(call, name);
-  return seenBy(call, catalog.get(name));
-}
-
-/** Only the regions that the caller's calls may be served in. */
-function seenBy({ wishes }: CallContext, description: ModelDescription): ModelDescription {
-  const { residency } = wishes;
-  if (!residency) return description;
-  return {
-    ...description,
-    regions: description.regions.filter((region) => residency.includes(region)),
-  };
+  return catalog.get(name, call.wishes.residency);
 }
 
 function jsonAnswer(value: object): RestAnswer {

@@ -27,19 +27,21 @@ export interface LiveModel {
  * The catalog: what is configured, joined with what the replicas say.
  *
  * @param snapshot - the one in force
+ * @param live - called with the regions that count; all of them where there are none
  */
 export function modelCatalog(
   snapshot: () => Snapshot,
-  live: (modelName: string) => LiveModel,
+  live: (modelName: string, residency: readonly string[] | undefined) => LiveModel,
 ): ModelCatalog {
-  const describe = (release: Release): ModelDescription => {
-    const { versions, regions, signature, isSeeded } = live(release.name);
+  const describe = (release: Release, ofCaller?: readonly string[]): ModelDescription => {
+    const residency = commonRegions(ofCaller, release.residency);
+    const { versions, regions, signature, isSeeded } = live(release.name, residency);
     return {
       name: release.name,
       task: release.tasks[0] ?? "predict",
       tasks: release.tasks,
       versions,
-      regions: commonRegions(regions, release.residency) ?? [],
+      regions: commonRegions(regions, residency) ?? [],
       input: describedInput(release, signature),
       outputs: describedOutputs(release, signature),
       labels: release.labels,
@@ -48,8 +50,11 @@ export function modelCatalog(
     };
   };
   return {
-    list: () => snapshot().all().map(describe),
-    get: (name) => describe(snapshot().resolve({ name })),
+    list: (residency) =>
+      snapshot()
+        .all()
+        .map((release) => describe(release, residency)),
+    get: (name, residency) => describe(snapshot().resolve({ name }), residency),
   };
 }
 

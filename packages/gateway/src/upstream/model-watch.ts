@@ -14,8 +14,8 @@ import type { Replicas } from "./replicas.ts";
 export interface ModelWatch {
   /** Asks a replica, in its dialect, whether it can score `model`, and which versions. Never rejects. */
   probe(model: string, replicaId: string): Promise<ProbeOutcome>;
-  /** Versions that some replica said it can score, highest first. */
-  versionsOf(model: string): readonly bigint[];
+  /** Versions that some replica, of these regions or of all, said it can score, highest first. */
+  versionsOf(model: string, residency?: readonly string[]): readonly bigint[];
   /** Whether some replica said that its weights were drawn at random. */
   isSeeded(model: string): boolean;
   /** The signature that a call without a name gets; undefined until some replica told it. */
@@ -65,9 +65,11 @@ export function modelWatch(replicas: Replicas, { timeoutMs, clock }: WatchParts)
     return known;
   }
 
-  const membersOf = (model: string) =>
+  const membersOf = (model: string, residency?: readonly string[]) =>
     new Set(
-      replicas.pools.filter((pool) => pool.model === model).flatMap((pool) => pool.replicaIds),
+      replicas.pools
+        .filter((pool) => pool.model === model && (residency?.includes(pool.region) ?? true))
+        .flatMap((pool) => pool.replicaIds),
     );
 
   replicas.onChange(() => {
@@ -78,13 +80,17 @@ export function modelWatch(replicas: Replicas, { timeoutMs, clock }: WatchParts)
     }
   });
 
-  const tellings = (model: string): readonly ReplicaState[] => {
+  const tellings = (model: string, residency?: readonly string[]): readonly ReplicaState[] => {
     const known = models.get(model);
-    return known ? [...known.told.values(), ...known.inherited] : [];
+    if (!known) return [];
+    if (!residency) return [...known.told.values(), ...known.inherited];
+    // Where those who are gone were is not known any more.
+    const members = membersOf(model, residency);
+    return [...known.told].flatMap(([id, state]) => (members.has(id) ? [state] : []));
   };
 
-  function versionsOf(model: string): readonly bigint[] {
-    const all = new Set(tellings(model).flatMap(({ versions }) => versions));
+  function versionsOf(model: string, residency?: readonly string[]): readonly bigint[] {
+    const all = new Set(tellings(model, residency).flatMap(({ versions }) => versions));
     return [...all].toSorted((a, b) => (a > b ? -1 : 1));
   }
 

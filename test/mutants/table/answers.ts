@@ -56,7 +56,11 @@ export const answerMutants: readonly Mutant[] = [
   ),
   ...mutantsOf(
     `${transport}/message-framing.ts`,
-    [`${transport}/unary-channel.test.ts`, `${transport}/hostile-replies.test.ts`],
+    [
+      `${transport}/message-framing.test.ts`,
+      `${transport}/unary-channel.test.ts`,
+      `${transport}/hostile-replies.test.ts`,
+    ],
     [
       {
         name: "replies: of any length",
@@ -87,7 +91,11 @@ export const answerMutants: readonly Mutant[] = [
   ),
   ...mutantsOf(
     `${transport}/unary-exchange.ts`,
-    [`${transport}/unary-channel.test.ts`, `${transport}/hostile-replies.test.ts`],
+    [
+      `${transport}/message-framing.test.ts`,
+      `${transport}/unary-channel.test.ts`,
+      `${transport}/hostile-replies.test.ts`,
+    ],
     [
       {
         name: "replies: an aborted call goes on",

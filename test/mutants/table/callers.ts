@@ -71,8 +71,8 @@ export const callerMutants: readonly Mutant[] = [
       },
       {
         name: "residency: the catalog shows every region",
-        find: "if (!residency) return description;",
-        replace: "if (residency || !residency) return description;",
+        find: "catalog.list(wishes.residency)",
+        replace: "catalog.list(undefined)",
       },
       {
         name: "keys: the catalog lists every model",

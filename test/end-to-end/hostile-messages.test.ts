@@ -103,6 +103,16 @@ const bombs: readonly {
     says: tooMany,
   },
   {
+    name: "long names of tensors, all of one length",
+    path: `${scoring}/Predict`,
+    message: Buffer.concat(
+      Array.from({ length: 2_700 }, (_, index) =>
+        field(0x12, field(0x0a, Buffer.from(String(index).padStart(22_000, "n")))),
+      ),
+    ),
+    says: "key of more than",
+  },
+  {
     name: "empty elements of a tensor",
     path: `${scoring}/Predict`,
     message: field(0x12, field(0x12, field(0x22, times(4_000_000, [0x0a, 0x00])))),
@@ -247,6 +257,15 @@ test("reflection answers a few hundred questions on a stream, and no more", asyn
   const answer = await postRpc(running.url, path, { headers, body });
 
   expect(answer.trailers["grpc-message"]).toContain("256");
+});
+
+test("a failure that quotes a long name still fits in a header", async () => {
+  const { trailers, headers } = await postRpc(running.url, `${scoring}/Classify`, {
+    headers: { "content-type": "application/grpc" },
+    body: framed(field(0x0a, field(0x0a, Buffer.alloc(1_048_576, "n")))),
+  });
+
+  expect(trailers["grpc-status"] ?? headers["grpc-status"]).toBe("5");
 });
 
 test("a unary method takes one message", async () => {

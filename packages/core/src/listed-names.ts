@@ -1,3 +1,5 @@
+import { cutText } from "./cut-text.ts";
+
 /** Most names that a text lists, and most characters of each. */
 const maxListed = 20;
 const maxNameChars = 80;
@@ -8,13 +10,9 @@ export function listedNames(names: Iterable<string>): string {
   let count = 0;
   for (const name of names) {
     count += 1;
-    if (count <= maxListed) listed.push(cut(name));
+    if (count <= maxListed) listed.push(cutText(name, maxNameChars));
   }
   if (count === 0) return "none";
   const restCount = count - listed.length;
   return restCount > 0 ? `${listed.join(", ")} and ${restCount} more` : listed.join(", ");
-}
-
-function cut(name: string): string {
-  return name.length > maxNameChars ? `${name.slice(0, maxNameChars).toWellFormed()}…` : name;
 }

@@ -21,3 +21,14 @@ test("our own errors pass unchanged, and are told from others", () => {
     false,
   ]);
 });
+
+test("texts that quote what a caller sent are cut", () => {
+  const long = "\u{1f600}".repeat(1_000_000);
+
+  const { message, hint, field } = new InvalidRequestError(`x${long}`, { hint: long, field: long });
+
+  for (const text of [message, hint ?? "", field ?? ""]) {
+    expect(text.length).toBe(1_025);
+    expect(text.isWellFormed()).toBe(true);
+  }
+});

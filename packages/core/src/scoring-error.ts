@@ -1,3 +1,5 @@
+import { cutText } from "./cut-text.ts";
+
 /** Why a call failed, in our own words; the gateway's `inbound/wire-status.ts` gives each its codes. */
 export type FailureReason =
   | "cancelled"
@@ -31,11 +33,15 @@ export interface FailureDetails {
   readonly cause?: unknown;
 }
 
+/** Longest text of a failure, in characters: it quotes names of any length, and gRPC carries it in a header. */
+const maxTextChars = 1_024;
+
 const brand = Symbol.for("tensorgate.ScoringError");
 
 /**
  * The only error that crosses a stage boundary.
- * `message` is written for the caller; whatever must not leave the gateway goes in `cause`.
+ * `message` is written for the caller; whatever must not leave the gateway goes in `cause`. Its texts are cut after
+ * 1,024 characters.
  */
 export abstract class ScoringError extends Error {
   abstract readonly reason: FailureReason;
@@ -44,9 +50,9 @@ export abstract class ScoringError extends Error {
   readonly retryAfterMs: number | undefined;
 
   constructor(message: string, { hint, field, retryAfterMs, cause }: FailureDetails = {}) {
-    super(message, cause === undefined ? undefined : { cause });
-    this.hint = hint;
-    this.field = field;
+    super(cutText(message, maxTextChars), cause === undefined ? undefined : { cause });
+    this.hint = hint === undefined ? hint : cutText(hint, maxTextChars);
+    this.field = field === undefined ? field : cutText(field, maxTextChars);
     this.retryAfterMs = retryAfterMs;
     Object.defineProperty(this, brand, { value: true });
   }

@@ -15,11 +15,12 @@ export interface FairQueueLimits {
 
 /**
  * Shares a few workers fairly among callers, by the time that their jobs take rather than by their number: of the
- * callers who wait, it is the turn of the one that has had the least. Who comes after a pause counts as level with who
- * has had the least of those there, so that nobody saves up. What a job was estimated at is charged when its turn comes, and
- * put right when it has ended.
+ * callers who wait, it is the turn of the one that will have had the least with its next job. So callers without a past,
+ * however many, hold up nobody whose jobs are smaller. A caller who comes after a pause counts as level with the one whose
+ * turn came last, so that time cannot be saved up. What a job was estimated at is charged when its turn comes, and put
+ * right when it has ended.
  *
- * @see Goyal, Vin and Cheng 1996, "Start-time fair queuing"
+ * @see Golestani 1994, "A self-clocked fair queueing scheme for broadband applications"
  */
 export interface FairQueue<Job> {
   readonly waitingCount: number;
@@ -60,7 +61,7 @@ const rank = <Job>({ arrivedMs, costMs }: Turn<Job>) => arrivedMs + patience * c
 export function createFairQueue<Job>(limits: FairQueueLimits): FairQueue<Job> {
   const shares = new Map<string, Share<Job>>();
   let waitingCount = 0;
-  /** What the caller had had whose turn came last: the others that wait have had as much or more. */
+  /** What the caller whose turn came last will have had with its job. */
   let levelMs = 0;
 
   function shareOf(callerKey: string): Share<Job> {
@@ -130,17 +131,18 @@ export function createFairQueue<Job>(limits: FairQueueLimits): FairQueue<Job> {
     },
     putBack: enqueue,
     take: (mayTake = () => true) => {
-      let next: { readonly share: Share<Job>; readonly turn: Turn<Job> } | undefined;
+      let next: { share: Share<Job>; turn: Turn<Job>; willHaveHadMs: number } | undefined;
       for (const share of shares.values()) {
-        if (next && share.hadMs >= next.share.hadMs) continue;
         const turn = share.waiting.find(mayTake);
-        if (turn) next = { share, turn };
+        if (!turn) continue;
+        const willHaveHadMs = share.hadMs + turn.costMs;
+        if (!next || willHaveHadMs < next.willHaveHadMs) next = { share, turn, willHaveHadMs };
       }
       if (!next) return undefined;
-      const { share, turn } = next;
+      const { share, turn, willHaveHadMs } = next;
       withdraw(turn);
-      levelMs = Math.max(levelMs, share.hadMs);
-      share.hadMs += turn.costMs;
+      levelMs = Math.max(levelMs, willHaveHadMs);
+      share.hadMs = willHaveHadMs;
       share.takenCount += 1;
       return turn;
     },

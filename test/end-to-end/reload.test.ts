@@ -4,7 +4,8 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { float32Tensor } from "@tensorgate/core";
-import { expect, test } from "vitest";
+import { createGateway } from "@tensorgate/gateway";
+import { expect, onTestFinished, test } from "vitest";
 import { tensorgate } from "../support/command-process.ts";
 import { startFakeReplica } from "../support/fake-replica.ts";
 import { samplePicture } from "../support/pictures.ts";
@@ -189,3 +190,31 @@ test("a reload that would leave the bound address open is rejected whole", async
   expect(answer.status).toBe(200);
   expect(b.answeredCount()).toBe(0);
 }, 60_000);
+
+const bound = { keys: [{ id: "app", sha256: "0".repeat(64), models: ["*"] }] };
+
+test.each([
+  {
+    name: "an address that counts from the next start",
+    initial: { ...bound, listen: { host: "0.0.0.0" } },
+    first: { ...bound, listen: { host: "127.0.0.1" } },
+    second: { listen: { host: "127.0.0.1" } },
+    fault: /0\.0\.0\.0 stays bound/,
+  },
+  {
+    name: "keys that came by a reload",
+    initial: {},
+    first: bound,
+    second: { crossSite: { origins: ["https://app.example"] } },
+    fault: /the keys would go now/,
+  },
+])("a second reload is judged by what is in force after the first: $name", async (reloads) => {
+  const { initial, first, second, fault } = reloads;
+  const pools = [{ model: "m", region: "local", replicas: ["127.0.0.1:9"] }];
+  const gateway = createGateway({ pools, ...initial });
+  onTestFinished(() => gateway.close(0));
+
+  gateway.reload({ pools, ...first });
+
+  expect(() => gateway.reload({ pools, ...second })).toThrow(fault);
+});

@@ -70,6 +70,15 @@ test.each([
   expect(response.headers.get("x-tensorgate-region") ?? response.status).toBe(served);
 });
 
+test.each(["/v1/models/shapes", "/v1/models/shapes/metadata"])(
+  "%s asks no replica where the model may not be served",
+  async (path) => {
+    const headers = { "x-api-key": keyOf("lost") };
+
+    expect((await fetch(running.url + path, { headers })).status).toBe(403);
+  },
+);
+
 /** Every region that a caller with the key is shown, by what it asks. */
 async function regionsShown(key: string) {
   const headers = { "x-api-key": keyOf(key) };

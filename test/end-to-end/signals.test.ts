@@ -112,35 +112,40 @@ test("SIGTERM before its model servers listen stops a demo", async () => {
   expect(await ended).toEqual([0, null]);
 }, 30_000);
 
-/** Makes a process send itself SIGTERM while it loads its modules, when its event loop does not turn. */
-const signalWhileLoading = {
+/** Makes a process send itself a signal while it loads its modules, when its event loop does not turn. */
+const whileLoading = (signal: NodeJS.Signals) => ({
   NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(`
     import { registerHooks } from "node:module";
     registerHooks({
       load: (url, context, next) => {
-        if (url.endsWith("/cli/src/run.ts")) process.kill(process.pid, "SIGTERM");
+        if (url.endsWith("/cli/src/run.ts")) process.kill(process.pid, "${signal}");
         return next(url, context);
       },
     });`)}`,
-};
+});
 
-test.each([
-  { command: "serve", args: ["serve", "--config", "CONFIG", ...ports], ending: [0, null] },
-  { command: "config schema", args: ["config", "schema"], ending: [null, "SIGTERM"] },
-])(
-  "SIGTERM while $command loads its modules ends it with $ending",
-  async ({ args, ending }) => {
-    const config = heldConfig("127.0.0.1:9");
-    config.release();
-    const { child } = started(
-      args.map((arg) => (arg === "CONFIG" ? config.file : arg)),
-      signalWhileLoading,
-    );
+test("SIGTERM while a gateway loads its modules stops it", async () => {
+  const config = heldConfig("127.0.0.1:9");
+  config.release();
+  const { child } = started(["serve", "--config", config.file, ...ports], whileLoading("SIGTERM"));
 
-    expect(await once(child, "exit")).toEqual(ending);
-  },
-  30_000,
-);
+  expect(await once(child, "exit")).toEqual([0, null]);
+}, 30_000);
+
+test("SIGHUP while a gateway loads its modules makes it read its configuration again", async () => {
+  const config = heldConfig("127.0.0.1:9");
+  config.release();
+  const args = ["serve", "--config", config.file, "--no-watch", ...ports];
+  const { said } = started(args, whileLoading("SIGHUP"));
+
+  await said.matching(/tensorgate\.yaml is taken/);
+}, 30_000);
+
+test("SIGTERM while a command that only answers loads its modules ends it", async () => {
+  const { child } = started(["config", "schema"], whileLoading("SIGTERM"));
+
+  expect(await once(child, "exit")).toEqual([null, "SIGTERM"]);
+}, 30_000);
 
 test("a command that only answers ends by a signal as any program does", async () => {
   const config = heldConfig("127.0.0.1:9");

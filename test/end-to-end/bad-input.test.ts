@@ -84,6 +84,13 @@ describe("REST", () => {
       reason: "invalid-request",
     },
     {
+      name: "an id of 1,025 characters",
+      body: JSON.stringify({ image: { b64: "AAAA", id: "i".repeat(1_025) } }),
+      type: json,
+      status: 400,
+      reason: "invalid-request",
+    },
+    {
       name: "a form that is none",
       body: "x",
       type: "multipart/form-data",

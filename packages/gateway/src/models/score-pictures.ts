@@ -67,6 +67,7 @@ export function pictureScorer({ score, prepare, options }: PictureTaskParts) {
     const { picture: input, batchSize } = scoring.release;
     if (!input) throw takesNoPicture(scoring.release);
     assertCount(pictures.length, options.maxPictures);
+    assertIds(pictures);
     const batches = inBatches(pictures, batchSize);
     const concurrent = Math.max(1, Math.floor(options.maxConcurrentPictures / batches.size));
     const work = { input, modelSpec, call, scoring };
@@ -204,6 +205,17 @@ function assertCount(count: number, maxPictures: number): void {
       hint: "send them in several calls",
     });
   }
+}
+
+/** Characters of the longest id: it is echoed in the answer. */
+const maxIdLength = 1_024;
+
+function assertIds(pictures: readonly Picture[]): void {
+  const index = pictures.findIndex(({ id = "" }) => id.length > maxIdLength);
+  if (index === -1) return;
+  throw new InvalidRequestError(`the id of a picture is longer than ${maxIdLength} characters`, {
+    field: `pictures[${index}].id`,
+  });
 }
 
 /**

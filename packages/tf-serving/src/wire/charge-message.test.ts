@@ -41,6 +41,11 @@ test("packed values, map entries and texts cost one each", () => {
   );
 });
 
+test("a long text costs one more for every 256 bytes", () => {
+  const message = create(ClassifyRequestSchema, { pictures: [{ id: "a".repeat(1_000) }] });
+  expect(costOf(ClassifyRequestSchema, toBinary(ClassifyRequestSchema, message))).toBe(2 + 3);
+});
+
 const repeated = (bytes: readonly number[], count: number) =>
   Buffer.alloc(bytes.length * count, Uint8Array.from(bytes));
 

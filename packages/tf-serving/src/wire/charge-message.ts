@@ -7,13 +7,16 @@ import { wireType } from "./message-reader.ts";
 /** Deepest nesting of messages: protobuf-es reads no deeper either. */
 const maxDepth = 100;
 
+/** Bytes of a text that cost as much as one more element: it is decoded character by character. */
+const textBytesPerElement = 256;
+
 /** Bytes of the longest varint. */
 const maxVarintBytes = 10;
 
 /**
  * Looks at a message piece by piece, as it comes. Charges a budget with every element that parsing it would build,
  * without building any: each field, known or unknown, each entry of a list or map and each value of a packed field, in
- * nested messages too. Takes one step per element, whatever the length of the bytes.
+ * nested messages too; long texts cost one more for every 256 bytes. Takes one step per element, whatever the length of the bytes.
  *
  * What it accepts, protobuf-es reads without failing, and builds no more of than was charged. For that it is stricter
  * than protocol buffers have to be: a known field in another layout than its own is malformed, and so is a group.
@@ -100,7 +103,8 @@ export function createMessageScan(schema: DescMessage, budget: WorkBudget): Mess
   function onLength(length: number): void {
     if (field?.nested) startMessage(field.nested(), length);
     else if (field?.packed !== undefined) startPacked(field.packed, length);
-    else startContent(length, field?.isText ? lookAtText() : undefined);
+    else if (field?.isText) startText(length);
+    else startContent(length);
   }
 
   function startMessage(fields: MessageLayout, length: number): void {
@@ -113,6 +117,11 @@ export function createMessageScan(schema: DescMessage, budget: WorkBudget): Mess
     }
     frame = { fields, end: position + length };
     endValue();
+  }
+
+  function startText(length: number): void {
+    budget.spend(Math.floor(length / textBytesPerElement));
+    startContent(length, lookAtText());
   }
 
   function startPacked(size: number | "varint", length: number): void {

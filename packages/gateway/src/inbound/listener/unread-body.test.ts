@@ -116,6 +116,22 @@ test("a caller who wants the connection closed may go on sending as well", async
   await expect.poll(() => server.clock.pendingTimersMs()).toEqual([]);
 });
 
+test("of a known caller who sends a byte at a time, no more than some thousand pieces are read", async () => {
+  await using server = await answering("known callers");
+  const { socket, answers } = await connect(server.port);
+  const ended = once(socket, "end");
+
+  socket.write(post("transfer-encoding: chunked"));
+  socket.write(Buffer.alloc(6_000_000, "1\r\na\r\n"));
+  await ended;
+
+  expect(answers()).toBe(1);
+  const accepted = server.requests[0]?.socket as net.Socket;
+  // 16,384 pieces of 6 bytes, and what was on its way.
+  expect(accepted.bytesRead).toBeLessThan(1_000_000);
+  socket.destroy();
+});
+
 test("of a known caller who declares far too much nothing is read", async () => {
   await using server = await answering("known callers");
   const { socket, answers } = await connect(server.port);

@@ -9,6 +9,9 @@ export const strangerBytes = 65_536;
 /** Most that is thrown away of what a caller with a valid key sends after the answer, in bytes. */
 const knownCallerBytes = 67_108_864;
 
+/** Bytes that a piece counts for at least when it is thrown away: the work of one is the same, however short it is. */
+const minPieceBytes = 4_096;
+
 /** How much a caller with a valid key may send ahead on one stream of HTTP/2, in bytes. */
 const knownCallerWindow = 262_144;
 
@@ -59,7 +62,7 @@ function drainSocket(request: IncomingMessage, response: NodeResponse, clock: Cl
 
   let leftBytes = 0;
   const onData = (chunk: Buffer) => {
-    leftBytes -= chunk.length;
+    leftBytes -= Math.max(chunk.length, minPieceBytes);
     if (leftBytes < 0) stop();
   };
 

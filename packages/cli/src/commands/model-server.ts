@@ -61,9 +61,9 @@ async function modelServerUntilStopped(
   const { startModelServer, bundledModelsDirectory } = await importModelServer();
   const { host, port, threads, dialect, roundTrip: roundTripMs } = options;
   const { engine, serviceMs, lanes, reloadFrom: reloadFolders = [] } = options;
-  let server: ModelServer | undefined;
+  let server: ModelServer;
   try {
-    const starting = startModelServer({
+    server = await startModelServer({
       host,
       port,
       threads: Math.max(1, threads),
@@ -78,8 +78,6 @@ async function modelServerUntilStopped(
         if (!process.connected) log.note(`loaded ${name}, version ${version}`);
       },
     });
-    // Models may take minutes to load. What is under way then ends with the process.
-    server = await Promise.race([starting, stopped.then(() => undefined)]);
   } catch (thrown) {
     if (thrown instanceof Error && thrown.name === "ModelFolderError") {
       throw new CommandError(thrown.message);
@@ -89,7 +87,6 @@ async function modelServerUntilStopped(
     }
     throw thrown;
   }
-  if (!server) return;
   const message: ListeningMessage = { type: "listening", port: server.port };
   if (process.connected) process.send?.(message);
   else announce(`ready: gRPC at ${host}:${server.port}\n`);

@@ -7,6 +7,7 @@ export default defineConfig({
     exclude: [
       "**/node_modules/**",
       "test/long/**",
+      "test/hostile/**",
       "test/browser/**",
       "test/chaos/**",
       "test/interop/**",

@@ -49,7 +49,14 @@ function runTests(
     process.execPath,
     // On a busy machine a test that passes may take long.
     [
-      ...[vitest, "run", "--bail=1", "--testTimeout=30000", "--hookTimeout=30000"],
+      ...[
+        vitest,
+        "run",
+        "--config=vitest.mutants.config.ts",
+        "--bail=1",
+        "--testTimeout=30000",
+        "--hookTimeout=30000",
+      ],
       ...[`--maxWorkers=${limits.workers}`, ...tests],
     ],
     {

@@ -112,7 +112,7 @@ export const answerMutants: readonly Mutant[] = [
   ...mutantsOf(
     "packages/gateway/src/upstream/dialects/control-reply.ts",
     [
-      "test/end-to-end/hostile-replicas.test.ts",
+      "test/hostile/hostile-replicas.test.ts",
       "packages/gateway/src/upstream/dialects/tensorflow-serving.test.ts",
     ],
     [

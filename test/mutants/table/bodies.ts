@@ -7,7 +7,7 @@ const reading = `${inbound}/reading`;
 export const bodyMutants: readonly Mutant[] = [
   ...mutantsOf(
     `${inbound}/exchange.ts`,
-    [`${inbound}/exchange.test.ts`, "test/end-to-end/body-limits.test.ts"],
+    [`${inbound}/exchange.test.ts`, "test/hostile/body-limits.test.ts"],
     [
       {
         name: "body: what declares too much is read",
@@ -151,7 +151,7 @@ export const bodyMutants: readonly Mutant[] = [
   ),
   ...mutantsOf(
     `${reading}/rpc-message.ts`,
-    [`${reading}/rpc-limits.test.ts`, "test/end-to-end/hostile-messages.test.ts"],
+    [`${reading}/rpc-limits.test.ts`, "test/hostile/hostile-messages.test.ts"],
     [
       {
         name: "rpc: any number of elements",
@@ -172,7 +172,7 @@ export const bodyMutants: readonly Mutant[] = [
   ),
   ...mutantsOf(
     `${inbound}/rpc-handler.ts`,
-    ["test/end-to-end/hostile-messages.test.ts"],
+    ["test/hostile/hostile-messages.test.ts"],
     [
       {
         name: "rpc: health, status and catalog take long messages",

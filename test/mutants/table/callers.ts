@@ -42,7 +42,7 @@ export const callerMutants: readonly Mutant[] = [
   ),
   ...mutantsOf(
     `${inbound}/rpc-handler.ts`,
-    ["test/end-to-end/keys.test.ts", "test/end-to-end/keys-of-every-route.test.ts"],
+    ["test/end-to-end/keys.test.ts", "test/hostile/keys-of-every-route.test.ts"],
     [
       {
         name: "keys: reflection without one",
@@ -60,7 +60,7 @@ export const callerMutants: readonly Mutant[] = [
     `${inbound}/catalog-rest.ts`,
     [
       "test/end-to-end/keys.test.ts",
-      "test/end-to-end/keys-of-every-route.test.ts",
+      "test/hostile/keys-of-every-route.test.ts",
       "test/end-to-end/residency.test.ts",
     ],
     [
@@ -83,7 +83,7 @@ export const callerMutants: readonly Mutant[] = [
   ),
   ...mutantsOf(
     `${inbound}/status-rpc.ts`,
-    ["test/end-to-end/status.test.ts", "test/end-to-end/keys-of-every-route.test.ts"],
+    ["test/end-to-end/status.test.ts", "test/hostile/keys-of-every-route.test.ts"],
     [
       {
         name: "keys: the status shows every model",
@@ -94,7 +94,7 @@ export const callerMutants: readonly Mutant[] = [
   ),
   ...mutantsOf(
     `${inbound}/rest-handler.ts`,
-    ["test/end-to-end/keys.test.ts", "test/end-to-end/keys-of-every-route.test.ts"],
+    ["test/end-to-end/keys.test.ts", "test/hostile/keys-of-every-route.test.ts"],
     [
       {
         name: "keys: REST asks for none",

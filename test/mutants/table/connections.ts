@@ -4,11 +4,11 @@ const listener = "packages/gateway/src/inbound/listener";
 const tests = [
   `${listener}/connections.test.ts`,
   `${listener}/listener.test.ts`,
-  "test/end-to-end/listener-limits.test.ts",
-  "test/end-to-end/hostile-connections.test.ts",
-  "test/end-to-end/request-heads.test.ts",
-  "test/end-to-end/slow-readers.test.ts",
-  "test/end-to-end/drain.test.ts",
+  "test/hostile/listener-limits.test.ts",
+  "test/hostile/hostile-connections.test.ts",
+  "test/hostile/request-heads.test.ts",
+  "test/hostile/slow-readers.test.ts",
+  "test/hostile/drain.test.ts",
 ];
 
 /** What a connection may do, and how long. */
@@ -105,7 +105,7 @@ export const connectionMutants: readonly Mutant[] = [
   ),
   ...mutantsOf(
     `${listener}/unread-body.ts`,
-    [`${listener}/unread-body.test.ts`, "test/end-to-end/hostile-bodies.test.ts"],
+    [`${listener}/unread-body.test.ts`, "test/hostile/hostile-bodies.test.ts"],
     [
       {
         name: "connections: who was refused sends on for ever",
@@ -126,7 +126,7 @@ export const connectionMutants: readonly Mutant[] = [
   ),
   ...mutantsOf(
     `${listener}/slow-readers.ts`,
-    ["test/end-to-end/slow-readers.test.ts"],
+    ["test/hostile/slow-readers.test.ts"],
     [
       {
         name: "answers: read as slowly as the caller likes",

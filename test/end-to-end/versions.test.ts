@@ -43,6 +43,28 @@ test("a version that no replica has is unknown, and the hint lists those there a
   expect(old.answeredCount() + both.answeredCount()).toBe(0);
 });
 
+test("a version is found at once where it has just come, however long ago the last probe was", async () => {
+  await using a = await startVersioned([1n]);
+  await using b = await startVersioned([1n]);
+  await using running = await startBefore([a, b], undefined, { probeIntervalMs: 600_000 });
+
+  a.rollOut([2n]);
+  for (let count = 0; count < 6; count += 1) {
+    expect(await classify(running.url, "?version=2")).toMatchObject({ status: 200, version: "2" });
+  }
+  // Both are listed elsewhere than they are now.
+  a.rollOut([1n]);
+  b.rollOut([2n]);
+  for (const version of ["2", "1"]) {
+    expect(await classify(running.url, `?version=${version}`)).toMatchObject({
+      ...{ status: 200, version },
+    });
+  }
+
+  expect(running.changes.statesOf("westeurope-1")).not.toContain("ejected");
+  expect(await classify(running.url, "?version=3")).toMatchObject({ status: 404 });
+});
+
 test("answers of a version are not given once every replica has another one", async () => {
   await using a = await startVersioned([1n]);
   await using b = await startVersioned([1n]);

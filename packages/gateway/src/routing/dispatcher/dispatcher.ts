@@ -14,7 +14,7 @@ import { pool as newPool } from "./pool.ts";
 import { rankOf } from "./rank.ts";
 import type { Replica } from "./replica.ts";
 import { replicaCare } from "./replica-care.ts";
-import { type DispatcherSettings, dispatcherState, merged, poolsOf } from "./state.ts";
+import { type DispatcherSettings, dispatcherState, merged, poolsOf, probe } from "./state.ts";
 import { commonVersion, listedVersions, mayHave, type VersionChoice } from "./versions.ts";
 
 export type { DispatcherSettings };
@@ -116,7 +116,7 @@ export function dispatcher(settings: DispatcherSettings): Dispatcher {
     state.pools = merged(members).map(({ model, region, members: ofPool }) => {
       const known = before.find((each) => each.model === model && each.region === region);
       const pool = known ?? madePool(model, region);
-      for (const replica of pool.setMembers(ofPool)) care.probe(pool, replica);
+      for (const replica of pool.setMembers(ofPool)) probe(state, pool, replica);
       return pool;
     });
     state.byModel = Map.groupBy(state.pools, ({ model }) => model);
@@ -125,6 +125,9 @@ export function dispatcher(settings: DispatcherSettings): Dispatcher {
     for (const pool of [...state.pools, ...gone]) {
       state.touched.add(pool);
       lines.leaveIfStuck(pool);
+    }
+    for (const model of new Set([...state.searching].map((each) => each.model))) {
+      lines.searchOn(model);
     }
   }
 

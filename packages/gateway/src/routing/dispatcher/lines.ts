@@ -1,8 +1,8 @@
 import type { RoutingStep } from "@tensorgate/core";
 import type { Refusal } from "./events.ts";
-import { isCandidate, type OpenRequest, type RequestPool } from "./open-request.ts";
+import { isCandidate, mayHaveByNow, type OpenRequest, type RequestPool } from "./open-request.ts";
 import { mayGoTo, place } from "./place.ts";
-import { type DispatcherSettings, type DispatcherState, poolsOf } from "./state.ts";
+import { type DispatcherSettings, type DispatcherState, poolsOf, probe } from "./state.ts";
 
 /** Requests on their way into lines and out of them. */
 export interface Lines {
@@ -21,10 +21,20 @@ export interface Lines {
   waitElsewhere(pool: RequestPool): void;
   /** Has those choose anew who can get no replica of `pool` any more. */
   leaveIfStuck(pool: RequestPool): void;
+  /** Places those again who seek a version of `model` that no replica listed: a probe has come back, or pools changed. */
+  searchOn(model: string): void;
   /** Where the newest come first, the oldest would wait for ever: they are told. */
   giveUpStale(pool: RequestPool): void;
   note(request: OpenRequest, step: RoutingStep["step"]): void;
 }
+
+/** Refusals of a request that more recent words of replicas may make needless. */
+const saysAbsent: ReadonlySet<Refusal> = new Set([
+  "unknown-version",
+  "attempt-failed",
+  "no-replica",
+  "model-not-ready",
+]);
 
 /** A line that is too long gives up what waits longer than so many targets. */
 const staleTargets = 10;
@@ -40,6 +50,7 @@ export function lines(state: DispatcherState, settings: DispatcherSettings): Lin
   function leave(request: OpenRequest): void {
     request.waitsIn?.line.remove(request.id);
     request.waitsIn = undefined;
+    state.searching.delete(request);
   }
 
   function refuse(request: OpenRequest, because: Refusal): void {
@@ -81,7 +92,24 @@ export function lines(state: DispatcherState, settings: DispatcherSettings): Lin
       // What a region refuses another one is no need of its own callers.
       if (!request.isForwarded) for (const pool of allowed) pool.shed(state.nowMs);
     }
+    if (saysAbsent.has(placed.refusal) && search(request, pools)) return;
     refuse(request, placed.refusal);
+  }
+
+  /**
+   * A version may have come to a replica since that was last probed, as in the middle of a roll-out: who names it waits
+   * for probes that are sent now.
+   */
+  function search(request: OpenRequest, pools: readonly RequestPool[]): boolean {
+    if (state.searching.size >= settings.maxWaiting) return false;
+    for (const pool of pools.filter((each) => mayGoTo(request, each))) {
+      for (const replica of pool.replicas.values()) {
+        if (!mayHaveByNow(request, replica)) continue;
+        probe(state, pool, replica);
+        state.searching.add(request);
+      }
+    }
+    return state.searching.has(request);
   }
 
   function join(request: OpenRequest, pool: RequestPool, atFront: boolean): void {
@@ -131,6 +159,13 @@ export function lines(state: DispatcherState, settings: DispatcherSettings): Lin
       for (const request of pool.line.all()) {
         if (canServe(pool, request)) continue;
         leave(request);
+        enter(request, request.lastFailed !== undefined);
+      }
+    },
+    searchOn: (model) => {
+      for (const request of [...state.searching]) {
+        if (request.model !== model) continue;
+        state.searching.delete(request);
         enter(request, request.lastFailed !== undefined);
       }
     },

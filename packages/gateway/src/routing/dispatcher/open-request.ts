@@ -51,6 +51,17 @@ export function isCandidate(request: OpenRequest, { member, versions }: Replica)
   return !request.tried.has(member.id) && mayHave(versions, request);
 }
 
+/**
+ * Whether a replica may have got the version that a request names since it last listed its own: it was asked for them
+ * before the request came. One that has none at all is a container without versions.
+ */
+export function mayHaveByNow(request: OpenRequest, replica: Replica): boolean {
+  const { versions, isServing, isHopeful, isProbed, probeSentMs } = replica;
+  if (request.version === undefined || !versions.listed?.length) return false;
+  if (mayHave(versions, request) || request.tried.has(replica.member.id)) return false;
+  return (isServing || isHopeful) && (isProbed || probeSentMs < request.arrivedMs);
+}
+
 /** Whether a replica that begins now could answer before the deadline. */
 export function isInTime(
   { deadlineMs }: OpenRequest,

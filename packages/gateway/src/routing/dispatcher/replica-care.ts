@@ -2,7 +2,7 @@ import type { AttemptFailure, DispatcherEvent } from "./events.ts";
 import type { Lines } from "./lines.ts";
 import type { Attempt, RequestPool } from "./open-request.ts";
 import type { HealthChange, Replica } from "./replica.ts";
-import { type DispatcherSettings, type DispatcherState, poolsOf } from "./state.ts";
+import { type DispatcherSettings, type DispatcherState, poolsOf, probe } from "./state.ts";
 import { mayHave, type VersionChoice } from "./versions.ts";
 
 /** What becomes of replicas: out and back in, and asked how they are. */
@@ -14,7 +14,6 @@ export interface ReplicaCare {
   /** An attempt takes so long that the replica may be gone. */
   overdue(attempt: Attempt): void;
   probed(event: Extract<DispatcherEvent, { type: "probed" }>): void;
-  probe(pool: RequestPool, replica: Replica): void;
   /** Probes those whose time has come, and remembers when to look again. */
   lookAfter(): void;
   /** Does something to a replica in every pool that it is in. */
@@ -85,7 +84,7 @@ export function replicaCare(
       change(pool, replica, "eject", because);
     } else {
       change(pool, replica, "suspect", because);
-      probe(pool, replica);
+      probe(state, pool, replica);
     }
   }
 
@@ -101,7 +100,7 @@ export function replicaCare(
       change(pool, replica, "doubt", "does not serve the model");
       replica.isProbeStale = replica.isProbed;
     }
-    probe(pool, replica);
+    probe(state, pool, replica);
   }
 
   function hasPeerWith(request: Attempt["request"], replica: Replica): boolean {
@@ -112,20 +111,11 @@ export function replicaCare(
     );
   }
 
-  function probe({ model }: RequestPool, replica: Replica): void {
-    if (replica.isProbed) return;
-    replica.isProbed = true;
-    replica.repliesAtProbe = replica.counts.answered;
-    replica.nextProbeMs = Number.POSITIVE_INFINITY;
-    state.commands.push({ type: "probe", model, replicaId: replica.member.id });
-  }
-
   function hearWait(replica: Replica, waitMs: number | undefined): void {
     if (waitMs !== undefined) replica.expectedWait = { waitMs, toldMs: state.nowMs };
   }
 
   return {
-    probe,
     hasAlternative,
 
     judge: (attempt, failure) => {
@@ -179,7 +169,7 @@ export function replicaCare(
 
     overdue: ({ pool, replica }) => {
       if (hasAlternative(pool.model, replica)) suspect(pool, replica, "no answer in time");
-      else probe(pool, replica);
+      else probe(state, pool, replica);
     },
 
     probed: ({ model, replicaId, finding, versions, note, roundTripMs, expectedWaitMs }) => {
@@ -193,7 +183,7 @@ export function replicaCare(
       replica.probeNote = note;
       if (replica.isProbeStale) {
         replica.isProbeStale = false;
-        probe(pool, replica);
+        probe(state, pool, replica);
         return;
       }
       const because = `probe: ${note?.detail ?? finding}`;
@@ -203,12 +193,13 @@ export function replicaCare(
       else if (finding === "lost" && replica.isServing) suspect(pool, replica, because);
       else change(pool, replica, { probe: finding }, because);
       if (versions) lines.leaveIfStuck(pool);
+      lines.searchOn(model);
     },
 
     lookAfter: () => {
       for (const pool of state.pools) {
         for (const replica of pool.replicas.values()) {
-          if (replica.nextProbeMs <= state.nowMs) probe(pool, replica);
+          if (replica.nextProbeMs <= state.nowMs) probe(state, pool, replica);
           if (!replica.isProbed) state.wakes.want(replica.nextProbeMs);
           state.wakes.want(replica.slots.freeWithoutReplyMs(state.nowMs));
         }
@@ -223,7 +214,7 @@ export function replicaCare(
         if (to === "drain" && !isDraining) change(pool, replica, "drain", "asked to");
         if (to === "readmit" && isDraining) {
           change(pool, replica, "readmit", "asked to");
-          probe(pool, replica);
+          probe(state, pool, replica);
         }
       }
     },

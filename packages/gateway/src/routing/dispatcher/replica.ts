@@ -27,6 +27,8 @@ export interface Replica {
   probeNote: ProbeNote | undefined;
   /** Whether a probe was asked for that has not come back. */
   isProbed: boolean;
+  /** When the last probe was sent, whether it has come back or not. */
+  probeSentMs: number;
   /** When it is to be probed next, unless something happens before. */
   nextProbeMs: number;
   /** Whether the probe under way was sent before there was reason to ask: another one must follow. */
@@ -148,6 +150,7 @@ export function replica(
     versions: unknownVersions,
     probeNote: undefined,
     isProbed: false,
+    probeSentMs: Number.NEGATIVE_INFINITY,
     isProbeStale: false,
     nextProbeMs: Number.POSITIVE_INFINITY,
     repliesAtProbe: 0,

@@ -1,6 +1,7 @@
 import type { DispatcherCommand, PoolMembers } from "./events.ts";
 import type { Attempt, OpenRequest, RequestPool } from "./open-request.ts";
 import type { PoolSettings } from "./pool.ts";
+import type { Replica } from "./replica.ts";
 import { type WakeTimes, wakeTimes } from "./wake-times.ts";
 
 export interface DispatcherSettings extends Omit<PoolSettings, "isPaced"> {
@@ -27,6 +28,8 @@ export interface DispatcherState {
   isPaced: boolean;
   byModel: ReadonlyMap<string, readonly RequestPool[]>;
   readonly requests: Map<number, OpenRequest>;
+  /** Requests for a version that no replica listed, until probes have come back. */
+  readonly searching: Set<OpenRequest>;
   /** Attempts whose replies are waited for, those too whose request has been answered. */
   readonly attempts: Map<number, Attempt>;
   /** Pools in which something changed, so that somebody who waits there may have a slot. */
@@ -46,12 +49,22 @@ export function dispatcherState(): DispatcherState {
       commands: [],
       wakes: wakeTimes(),
     },
-    ...{ requests: new Map(), attempts: new Map(), touched: new Set() },
+    ...{ requests: new Map(), searching: new Set(), attempts: new Map(), touched: new Set() },
   };
 }
 
 export function poolsOf({ byModel }: DispatcherState, model: string): readonly RequestPool[] {
   return byModel.get(model) ?? [];
+}
+
+/** Asks a replica how it is, unless it is being asked. */
+export function probe(state: DispatcherState, { model }: RequestPool, replica: Replica): void {
+  if (replica.isProbed) return;
+  replica.isProbed = true;
+  replica.probeSentMs = state.nowMs;
+  replica.repliesAtProbe = replica.counts.answered;
+  replica.nextProbeMs = Number.POSITIVE_INFINITY;
+  state.commands.push({ type: "probe", model, replicaId: replica.member.id });
 }
 
 /** What is configured twice for the same model and region is one pool. */

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { dispatcherSettings } from "../settings.ts";
 import { dispatcher, type VersionQuery } from "./dispatcher.ts";
-import type { Arrival, DispatcherEvent } from "./events.ts";
+import type { Arrival, DispatcherCommand, DispatcherEvent } from "./events.ts";
 
 interface Versions {
   readonly listed: readonly bigint[] | undefined;
@@ -13,10 +13,11 @@ const listed = (...versions: readonly bigint[]): Versions => ({
 });
 const unlisted: Versions = { listed: undefined, latest: undefined };
 
-/** A dispatcher before one device in each region; time stands still. */
+/** A dispatcher before one device in each region; time moves by hand. */
 function rig(regions: Readonly<Record<string, Versions>>) {
   const core = dispatcher(dispatcherSettings({ pacing: false }, { ownRegion: "here" }));
-  const tell = (event: DispatcherEvent) => core.handle(event, 0);
+  let nowMs = 0;
+  const tell = (event: DispatcherEvent) => core.handle(event, nowMs);
   const probed = (replicaId: string, versions: Versions) =>
     tell({ type: "probed", model: "m", replicaId, finding: "ready", versions });
   tell({
@@ -31,6 +32,9 @@ function rig(regions: Readonly<Record<string, Versions>>) {
   return {
     tell,
     probed,
+    advance: (ms: number) => {
+      nowMs += ms;
+    },
     ask: (wishes: Partial<Arrival> = {}) => {
       nextId += 1;
       const request: Arrival = {
@@ -152,4 +156,80 @@ test("versions are those of the regions where a call may be served", () => {
 
   expect(versions()).toEqual([3n, 2n, 1n]);
   expect(versions(["here"])).toEqual([1n]);
+});
+
+const probesIn = (commands: readonly DispatcherCommand[]) =>
+  commands.flatMap((each) => (each.type === "probe" ? [each.replicaId] : []));
+const absent = expect.objectContaining({ type: "refuse", because: "unknown-version" });
+
+test("a version that no replica listed is unknown only once each of them was asked again", () => {
+  const { ask, probed, advance } = rig({ here: listed(1n), there: listed(1n) });
+  advance(100);
+
+  const asked = ask({ version: 2n });
+  expect(probesIn(asked)).toEqual(["here", "there"]);
+  expect(asked).not.toContainEqual(absent);
+  advance(1);
+  expect(probed("here", listed(1n))).not.toContainEqual(absent);
+  expect(probed("there", listed(1n))).toContainEqual(absent);
+});
+
+test("a version that came to a replica since its last probe is found there", () => {
+  const { ask, probed, advance } = rig({ here: listed(1n), there: listed(1n) });
+  advance(100);
+  ask({ version: 2n });
+  advance(1);
+
+  expect(probed("there", listed(2n))).toContainEqual(
+    expect.objectContaining({ type: "send", id: 1, replicaId: "there" }),
+  );
+  expect(probesIn(probed("here", listed(1n)))).toEqual([]);
+});
+
+test("the word of a probe that was sent before a call came is not the last", () => {
+  const { ask, probed, advance } = rig({ here: listed(1n) });
+  advance(100);
+  ask({ version: 2n });
+  advance(1);
+  expect(probesIn(ask({ version: 3n }))).toEqual([]);
+  advance(1);
+
+  const first = probed("here", listed(2n, 1n));
+  expect(first).toContainEqual(expect.objectContaining({ type: "send", id: 1 }));
+  expect(probesIn(first)).toEqual(["here"]);
+  expect(probed("here", listed(2n, 1n))).toContainEqual(
+    expect.objectContaining({ type: "refuse", id: 2, because: "unknown-version" }),
+  );
+});
+
+test("replicas that no longer have a version leave it to those who have got it", () => {
+  const { ask, tell, probed, advance } = rig({ here: listed(2n), there: listed(1n) });
+  advance(100);
+  const sent = ask({ version: 2n }).find(({ type }) => type === "send");
+  const attemptId = sent?.type === "send" ? sent.attemptId : 0;
+
+  expect(probesIn(tell({ type: "failed", attemptId, failure: "not-served" }))).toContain("there");
+  expect(probed("there", listed(2n))).toContainEqual(
+    expect.objectContaining({ type: "send", id: 1, replicaId: "there" }),
+  );
+});
+
+test("who seeks a version while its replicas are exchanged, or leaves, is forgotten", () => {
+  const { ask, tell, probed, advance } = rig({ here: listed(1n) });
+  advance(100);
+  ask({ version: 2n });
+  ask({ version: 2n });
+  tell({ type: "cancelled", id: 1 });
+
+  expect(tell({ type: "pools", pools: [] })).toContainEqual(
+    expect.objectContaining({ type: "refuse", id: 2 }),
+  );
+  expect(probed("here", listed(2n)).filter(({ type }) => type === "send")).toEqual([]);
+});
+
+test("a container that has no versions is not asked again for one", () => {
+  const { ask, advance } = rig({ here: { listed: [], latest: 0n } });
+  advance(100);
+
+  expect(ask({ version: 1n })).toContainEqual(absent);
 });

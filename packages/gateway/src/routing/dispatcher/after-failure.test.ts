@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { afterFailure } from "./after-failure.ts";
 import type { AttemptFailure } from "./events.ts";
 
-const first = { isRepeatable: true, failedCount: 1, answeredFailures: 0, killCount: 0 };
+const first = { isRepeatable: true, failedCount: 1, failedBy: [] as string[], killCount: 0 };
 
 test.each([
   { failure: "never-sent", facts: {}, next: "again", because: "it cannot have been seen" },
@@ -13,7 +13,7 @@ test.each([
   { failure: "failed", facts: {}, next: "again-if-budgeted", because: "it costs work" },
   {
     failure: "failed",
-    facts: { failedCount: 3, answeredFailures: 3 },
+    facts: { failedCount: 3, failedBy: ["a", "b", "c"] },
     next: "give-up",
     because: "once more in the region and once in the next is enough",
   },

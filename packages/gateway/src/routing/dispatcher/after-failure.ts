@@ -5,8 +5,8 @@ export interface FailedRequest {
   readonly isRepeatable: boolean;
   /** Attempts that may have reached a replica. */
   readonly failedCount: number;
-  /** Attempts that a replica answered with a failure of its own. */
-  readonly answeredFailures: number;
+  /** Replicas that answered it with a failure of their own. */
+  readonly failedBy: readonly unknown[];
   /** Replicas that served others and lost their connection over this request. */
   readonly killCount: number;
 }
@@ -47,7 +47,7 @@ export function afterFailure(
   if (request.killCount >= mostKills) return "quarantine";
   if (request.failedCount >= maxAttempts) return "give-up";
   if (failure === "failed") {
-    return request.answeredFailures > mostAnsweredFailures ? "give-up" : "again-if-budgeted";
+    return request.failedBy.length > mostAnsweredFailures ? "give-up" : "again-if-budgeted";
   }
   return "again";
 }

@@ -99,18 +99,19 @@ export function attempts({ state, settings, lines, care }: AttemptsParts): Attem
     request.failedCount += 1;
     if (isUnserved(failure)) return;
     request.failures.set(pool.region, (request.failures.get(pool.region) ?? 0) + 1);
-    if (failure === "failed") request.answeredFailures += 1;
+    if (failure === "failed") request.failedBy.push(replica);
     // Only a replica that was alive can have been killed.
     if (failure === "lost" && replica.counts.answered > repliesThen) request.killCount += 1;
   }
 
-  function goOn(request: OpenRequest, failure: AttemptFailure): void {
+  function goOn({ request, replica }: Attempt, failure: AttemptFailure): void {
     switch (afterFailure(failure, request, settings.maxAttempts)) {
       case "again":
         lines.enter(request, true);
         break;
       case "again-if-budgeted":
-        if (retries.spend()) lines.enter(request, true);
+        // A replica that is out by now is to blame alone. The budget is for faults that others may have as well.
+        if (!replica.isServing || retries.spend()) lines.enter(request, true);
         else lines.refuse(request, "attempt-failed");
         break;
       case "give-up":
@@ -157,6 +158,7 @@ export function attempts({ state, settings, lines, care }: AttemptsParts): Attem
       const { request, pool, replica, isLeftOver } = attempt;
       care.praise(attempt, reply);
       if (isLeftOver) return;
+      for (const each of request.failedBy) each.confirmFailure();
       const { region } = pool;
       lines.note(request, { what: "answered", region, replicaId: replica.member.id });
       lines.settle(request, attemptId);
@@ -171,7 +173,7 @@ export function attempts({ state, settings, lines, care }: AttemptsParts): Attem
       if (isLeftOver) return;
       const place = { region: pool.region, replicaId: replica.member.id };
       lines.note(request, { what: "failed", ...place, because: failure });
-      if (request.underWay.length === 0 && !request.waitsIn) goOn(request, failure);
+      if (request.underWay.length === 0 && !request.waitsIn) goOn(attempt, failure);
     },
     cancel: (request) => {
       lines.leave(request);

@@ -19,8 +19,8 @@ export interface OpenRequest extends Arrival {
   readonly failures: Map<string, number>;
   /** Attempts that may have reached a replica and failed. */
   failedCount: number;
-  /** Attempts that a replica answered with a failure of its own. */
-  answeredFailures: number;
+  /** Replicas that answered it with a failure of their own. */
+  readonly failedBy: Replica[];
   /** Replicas that served others and lost their connection over this request. */
   killCount: number;
   /** The attempt that failed last. */
@@ -84,7 +84,7 @@ export function openRequest(arrival: Arrival, nowMs: number): OpenRequest {
     tried: new Set(),
     failures: new Map(),
     failedCount: 0,
-    answeredFailures: 0,
+    failedBy: [],
     killCount: 0,
     lastFailed: undefined,
     trace: arrival.isTraced ? [] : undefined,

@@ -78,6 +78,15 @@ export function replicaCare(
     change(pool, replica, "eject", because);
   }
 
+  /** Three failures are too many: in a row, or where others answered what it had failed before. */
+  function ejectIfFaulty(pool: RequestPool, replica: Replica): void {
+    const { maxFailures } = settings;
+    if (replica.failed() >= maxFailures) eject(pool, replica, "failed in a row");
+    else if (replica.confirmedFailures >= maxFailures - 1) {
+      eject(pool, replica, "fails what others answer");
+    }
+  }
+
   function suspect(pool: RequestPool, replica: Replica, because: string): void {
     if (!replica.isServing) return;
     if (replica.failed() >= settings.maxFailures && hasAlternative(pool.model, replica)) {
@@ -148,7 +157,7 @@ export function replicaCare(
           // Labels are no matter of the model's being there.
           break;
         case "failed":
-          if (replica.failed() >= settings.maxFailures) eject(pool, replica, "failed in a row");
+          ejectIfFaulty(pool, replica);
       }
     },
 

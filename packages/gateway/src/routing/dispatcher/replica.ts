@@ -57,6 +57,10 @@ export interface Replica {
   answered(isSlow: boolean, attemptMs: number): void;
   /** It failed by itself. @returns how many in a row, this one included */
   failed(): number;
+  /** Requests that it failed and another replica answered, less a part for each of its own answers. */
+  readonly confirmedFailures: number;
+  /** Another replica answered what it had failed. */
+  confirmFailure(): void;
   /** Slow replies in a row. */
   readonly slowInARow: number;
   /** When it is probed if it is out. */
@@ -97,6 +101,11 @@ const newest = 0.2;
  * not keep replicas from others.
  */
 const trustedMs = 1_000;
+/**
+ * What an answer takes off the confirmed failures: a replica that fails more than 1 in 5 is out before the retries use
+ * up their budget.
+ */
+const answerWeight = 0.25;
 /** A replica that served this many requests after it came back is as good as it was before. */
 const forgottenAfter = 100;
 
@@ -112,6 +121,7 @@ export function replica(
   /** Whether a probe has come back. */
   let wasHeard = false;
   let failuresInARow = 0;
+  let confirmedFailures = 0;
   let slowInARow = 0;
   let ejectionsInARow = 0;
   let answeredSinceReturn = 0;
@@ -169,6 +179,12 @@ export function replica(
     get isHopeful() {
       return now.state === "suspect" || (now.state === "warming" && !wasHeard);
     },
+    get confirmedFailures() {
+      return confirmedFailures;
+    },
+    confirmFailure: () => {
+      confirmedFailures += 1;
+    },
     get slowInARow() {
       return slowInARow;
     },
@@ -189,6 +205,7 @@ export function replica(
         latencyMs === undefined ? attemptMs : latencyMs + newest * (attemptMs - latencyMs);
       counts.answered += 1;
       failuresInARow = 0;
+      confirmedFailures = Math.max(0, confirmedFailures - answerWeight);
       slowInARow = isSlow ? slowInARow + 1 : 0;
       answeredSinceReturn += 1;
       if (answeredSinceReturn >= forgottenAfter) ejectionsInARow = 0;

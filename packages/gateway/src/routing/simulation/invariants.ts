@@ -1,6 +1,6 @@
 import type { Priority } from "@tensorgate/core";
 import type { DispatcherStatus } from "../dispatcher/dispatcher-status.ts";
-import type { Arrival, AttemptFailure, Send } from "../dispatcher/events.ts";
+import type { Arrival, AttemptFailure, DispatcherEvent, Send } from "../dispatcher/events.ts";
 import type { Handled } from "./world.ts";
 
 /** Looks after every event whether the dispatcher may say what it says; throws where it may not. */
@@ -21,7 +21,8 @@ interface Ledger {
   readonly sends: Map<number, number>;
   /** Failures that a request may go on from without a budget. */
   readonly free: Map<number, number>;
-  readonly requestOf: Map<number, number>;
+  /** By the id of the attempt. */
+  readonly sendOf: Map<number, Send>;
   /** Attempts of a request that a replica may have begun with, as far as is known. */
   readonly seen: Map<number, number>;
   arrivalCount: number;
@@ -47,7 +48,7 @@ export function invariants({ isCalm = false }: InvariantsOptions = {}): Invarian
 
   function ledgerOf(region: string): Ledger {
     const known = ledgers.get(region) ?? {
-      ...{ arrivals: new Map(), sends: new Map(), free: new Map(), requestOf: new Map() },
+      ...{ arrivals: new Map(), sends: new Map(), free: new Map(), sendOf: new Map() },
       seen: new Map(),
       ...{ arrivalCount: 0, paidCount: 0 },
     };
@@ -76,7 +77,7 @@ export function invariants({ isCalm = false }: InvariantsOptions = {}): Invarian
     const seen = ledger.seen.get(send.id) ?? 0;
     if (!request.isRepeatable && seen > 0) throw new Error("sent twice, and must not be repeated");
     ledger.seen.set(send.id, seen + 1);
-    ledger.requestOf.set(send.attemptId, send.id);
+    ledger.sendOf.set(send.attemptId, send);
     const before = ledger.sends.get(send.id) ?? 0;
     ledger.sends.set(send.id, before + 1);
     if (before > (ledger.free.get(send.id) ?? 0)) ledger.paidCount += 1;
@@ -94,12 +95,12 @@ export function invariants({ isCalm = false }: InvariantsOptions = {}): Invarian
         ledger.arrivals.set(event.request.id, event.request);
         ledger.arrivalCount += 1;
       }
-      if (event.type === "failed" && event.failure !== "failed") {
-        const id = ledger.requestOf.get(event.attemptId) ?? Number.NaN;
+      if (event.type === "failed" && isFree(ledger, event, dispatcher.status(nowMs))) {
+        const id = ledger.sendOf.get(event.attemptId)?.id ?? Number.NaN;
         ledger.free.set(id, (ledger.free.get(id) ?? 0) + 1);
       }
       if (event.type === "failed" && undone.has(event.failure)) {
-        const id = ledger.requestOf.get(event.attemptId) ?? Number.NaN;
+        const id = ledger.sendOf.get(event.attemptId)?.id ?? Number.NaN;
         ledger.seen.set(id, (ledger.seen.get(id) ?? 0) - 1);
       }
       if (event.type === "cancelled") ledger.arrivals.delete(event.id);
@@ -125,6 +126,18 @@ export function invariants({ isCalm = false }: InvariantsOptions = {}): Invarian
       for (const { dispatcher, nowMs } of latest.values()) empty(dispatcher.status(nowMs));
     },
   };
+}
+
+/** Whether no budget has to pay for going on: none is needed, or the replica is out over it. */
+function isFree(
+  { sendOf }: Ledger,
+  { attemptId, failure }: Extract<DispatcherEvent, { type: "failed" }>,
+  status: DispatcherStatus,
+): boolean {
+  if (failure !== "failed") return true;
+  const send = sendOf.get(attemptId);
+  const replica = send && replicaIn(status, send);
+  return replica?.state !== "ready" && replica?.state !== "returning";
 }
 
 /** Nothing waits any more, and nothing is under way. */

@@ -1,0 +1,85 @@
+import { expect, test } from "vitest";
+import { dispatcherSettings } from "../settings.ts";
+import { dispatcher } from "./dispatcher.ts";
+import type { DispatcherCommand, DispatcherEvent, Send } from "./events.ts";
+
+/** A dispatcher before two servers with eight lanes each; time stands still. */
+function rig() {
+  const core = dispatcher(dispatcherSettings({ pacing: false }, { ownRegion: "here" }));
+  const tell = (event: DispatcherEvent) => core.handle(event, 0);
+  const ids = ["bad", "good"];
+  const members = ids.map((id) => ({ id, parallelism: 8, isGateway: false }));
+  tell({ type: "pools", pools: [{ model: "m", region: "here", members }] });
+  for (const replicaId of ids) tell({ type: "probed", model: "m", replicaId, finding: "ready" });
+  let nextId = 0;
+  const sendIn = (commands: readonly DispatcherCommand[]): Send | undefined =>
+    commands.find((each) => each.type === "send");
+  return {
+    ask: () => {
+      nextId += 1;
+      return sendIn(
+        tell({
+          type: "arrival",
+          request: {
+            ...{ id: nextId, model: "m", priority: "normal", deadlineMs: 60_000 },
+            ...{ isRepeatable: true, mayHedge: false, isForwarded: false, isTraced: false },
+          },
+        }),
+      );
+    },
+    answer: ({ attemptId }: Send) => tell({ type: "answered", attemptId }),
+    /** @returns where the request goes next */
+    fail: ({ attemptId }: Send) => sendIn(tell({ type: "failed", attemptId, failure: "failed" })),
+    badState: () => core.status(0).pools[0]?.replicas.find(({ id }) => id === "bad")?.state,
+  };
+}
+
+test("calls that a replica fails after it was ejected for others go on without a budget", () => {
+  const { ask, fail, badState } = rig();
+  const sends = Array.from({ length: 16 }, ask);
+  const atBad = sends.filter((send) => send?.replicaId === "bad");
+  expect(atBad).toHaveLength(8);
+
+  const next = atBad.map((send) => send && fail(send)?.replicaId);
+
+  expect(next.filter((replicaId) => replicaId === "good")).toHaveLength(8);
+  expect(badState()).toBe("ejected");
+});
+
+test("a replica that fails every second call is ejected, since others answer what it fails", () => {
+  const { ask, fail, answer, badState } = rig();
+  let isBroken = false;
+  let failedCount = 0;
+  for (let calls = 0; calls < 60 && badState() !== "ejected"; calls += 1) {
+    const first = ask();
+    if (!first) throw new Error("nothing was sent");
+    if (first.replicaId === "bad") isBroken = !isBroken;
+    if (first.replicaId !== "bad" || !isBroken) {
+      answer(first);
+      continue;
+    }
+    failedCount += 1;
+    const second = fail(first);
+    expect(second?.replicaId).toBe("good");
+    if (second) answer(second);
+  }
+
+  expect(badState()).toBe("ejected");
+  expect(failedCount).toBeLessThanOrEqual(4);
+});
+
+test("requests that every replica fails eject none of two whose other answers are good", () => {
+  const { ask, fail, answer, badState } = rig();
+  for (let calls = 0; calls < 60; calls += 1) {
+    const first = ask();
+    if (!first) throw new Error("nothing was sent");
+    if (calls % 4 > 0) {
+      answer(first);
+      continue;
+    }
+    const second = fail(first);
+    if (second) fail(second);
+  }
+
+  expect(badState()).toBe("ready");
+});

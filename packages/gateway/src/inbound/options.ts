@@ -77,8 +77,8 @@ export interface RequestOptions {
    */
   readonly maxMessageBytes?: number;
   /**
-   * Most elements of one gRPC or Connect message: fields, entries of lists and maps, and values. A picture
-   * or tensor is one, whatever its length, and a text one for every 256 bytes more. That many empty ones take a few milliseconds to parse, some ten
+   * Most elements of one gRPC or Connect message: fields, entries of lists and maps, and values. A message
+   * within it, such as a picture or a tensor, is eight, whatever its length, and a text one for every 256 bytes more. That many empty ones take a few milliseconds to parse, some ten
    * times as much as a picture of the same length takes; raise it for tensors of more strings in one call.
    * @default 8_192
    */

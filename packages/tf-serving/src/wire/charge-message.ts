@@ -7,6 +7,9 @@ import { wireType } from "./message-reader.ts";
 /** Deepest nesting of messages: protobuf-es reads no deeper either. */
 const maxDepth = 100;
 
+/** Elements that a nested message costs before its fields: its object has a place for each field that there may be. */
+const messageElements = 8;
+
 /** Bytes of a text that cost as much as one more element: it is decoded character by character. */
 const textBytesPerElement = 256;
 
@@ -16,7 +19,7 @@ const maxVarintBytes = 10;
 /**
  * Looks at a message piece by piece, as it comes. Charges a budget with every element that parsing it would build,
  * without building any: each field, known or unknown, each entry of a list or map and each value of a packed field, in
- * nested messages too; long texts cost one more for every 256 bytes. Takes one step per element, whatever the length of the bytes.
+ * nested messages too; a message costs as much as eight fields, and a long text one more for every 256 bytes. Takes one step per element, whatever the length of the bytes.
  *
  * What it accepts, protobuf-es reads without failing, and builds no more of than was charged. For that it is stricter
  * than protocol buffers have to be: a known field in another layout than its own is malformed, and so is a group.
@@ -111,6 +114,7 @@ export function createMessageScan(schema: DescMessage, budget: WorkBudget): Mess
     if (position + length > frame.end) {
       throw new MalformedMessageError("a message is longer than the one around it");
     }
+    budget.spend(messageElements - 1);
     outer.push(frame);
     if (outer.length >= maxDepth) {
       throw new MalformedMessageError(`nested deeper than ${maxDepth} messages`);

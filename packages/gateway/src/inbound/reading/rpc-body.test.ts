@@ -24,7 +24,7 @@ function open(options: Partial<RpcBodyOptions> = {}) {
     form: { isEnveloped: true, isJson: false, isPacked: false },
     schema: HealthCheckRequestSchema,
     isStream: true,
-    limits: { maxBytes: 1_000_000, maxJsonBytes: 1_000_000, maxElements: 10 },
+    limits: { maxBytes: 1_000_000, maxJsonBytes: 1_000_000, maxElements: 5_000 },
     intake: intake as unknown as Intake,
     gunzip: () => Promise.reject(new Error("nothing is packed")),
     onMessage: () => {},
@@ -58,7 +58,7 @@ test("a message is rejected at the first element over its budget, before the res
   const prefix = Buffer.alloc(5);
   prefix.writeUInt32BE(1_000_000, 1);
   request.write(prefix);
-  request.write(Buffer.alloc(100, Uint8Array.of(0x78, 0)));
+  request.write(Buffer.alloc(10_100, Uint8Array.of(0x78, 0)));
 
   await expect(body.next()).rejects.toMatchObject({ reason: "too-large" });
   expect(heldBytes()).toBe(0);

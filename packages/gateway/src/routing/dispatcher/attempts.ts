@@ -123,10 +123,10 @@ export function attempts({ state, settings, lines, care }: AttemptsParts): Attem
   }
 
   /** Another replica may be quicker than one that may be gone; the first answer counts. */
-  function tryAnother({ request, pool, replica }: Attempt): void {
+  function tryAnother({ request, replica }: Attempt): void {
     const isAlone = request.underWay.length === 1 && !request.waitsIn;
     if (!isAlone || !request.isRepeatable) return;
-    if (care.hasAlternative(pool.model, replica) && retries.spend()) lines.enter(request, true);
+    if (care.hasPeerWith(request, replica) && retries.spend()) lines.enter(request, true);
   }
 
   function overdue(attempt: Attempt): void {

@@ -18,8 +18,8 @@ export interface ReplicaCare {
   lookAfter(): void;
   /** Does something to a replica in every pool that it is in. */
   change(replicaId: string, to: "drain" | "readmit"): void;
-  /** Whether another replica than this one serves the model, in any region. */
-  hasAlternative(model: string, replica: Replica): boolean;
+  /** Whether another replica than this one serves what is asked for, in any region. */
+  hasPeerWith(request: Attempt["request"], replica: Replica): boolean;
 }
 
 /** Replies in a row that are slow before a replica is taken out. */
@@ -125,7 +125,7 @@ export function replicaCare(
   }
 
   return {
-    hasAlternative,
+    hasPeerWith,
 
     judge: (attempt, failure) => {
       const { pool, replica, sentMs } = attempt;
@@ -176,8 +176,8 @@ export function replicaCare(
       if (replica.slowInARow >= mostSlowInARow) eject(pool, replica, "slow");
     },
 
-    overdue: ({ pool, replica }) => {
-      if (hasAlternative(pool.model, replica)) suspect(pool, replica, "no answer in time");
+    overdue: ({ request, pool, replica }) => {
+      if (hasPeerWith(request, replica)) suspect(pool, replica, "no answer in time");
       else probe(state, pool, replica);
     },
 

@@ -116,7 +116,7 @@ function readMessage<Request extends DescMessage>(
 ): MessageShape<Request> {
   try {
     chargeMessage(schema, message, createWorkBudget(maxElements));
-    return fromBinary(schema, message);
+    return fromBinary(schema, message, { readUnknownFields: false });
   } catch (cause) {
     throw new MalformedMessageError(`not a ${schema.typeName}`, { cause });
   }

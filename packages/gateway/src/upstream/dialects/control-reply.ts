@@ -29,7 +29,7 @@ export function readControlReply<Desc extends DescMessage>(
 ): MessageShape<Desc> {
   return readReply(() => {
     chargeMessage(schema, message, budget);
-    return fromBinary(schema, message);
+    return fromBinary(schema, message, { readUnknownFields: false });
   });
 }
 

@@ -24,6 +24,7 @@ import type { Replica } from "../replica.ts";
 import { GrpcStatusError } from "../transport/grpc-status.ts";
 import { unaryChannel } from "../transport/unary-channel.ts";
 import { azureFpgaReplica } from "./azure-fpga.ts";
+import { readControlReply } from "./control-reply.ts";
 import { failureOfPeer } from "./peer-failure.ts";
 import { scoreResponseFromPeer } from "./peer-messages.ts";
 import { tensorflowServingReplica } from "./tensorflow-serving.ts";
@@ -238,4 +239,13 @@ test("details of a gateway's failure without end are not read", () => {
 
   expect(statusError([info(many)])).toBeInstanceOf(TooLargeError);
   expect(statusError(Array.from({ length: 300 }, () => info({})))).toBeInstanceOf(TooLargeError);
+});
+
+test("fields that the gateway does not know are not kept", () => {
+  const message = Buffer.concat([Buffer.of(0x0a, 0), repeated([0x78, 0], 1_000)]);
+
+  const status = readControlReply(GetModelStatusResponseSchema, { message, headers: {} });
+
+  expect(status.modelVersionStatus).toHaveLength(1);
+  expect(status.$unknown).toBeUndefined();
 });

@@ -78,7 +78,7 @@ const maxStatusElements = 256;
 function readTelling(bytes: Uint8Array): Telling | undefined {
   const budget = createWorkBudget(maxStatusElements);
   chargeMessage(StatusSchema, bytes, budget);
-  const status = fromBinary(StatusSchema, bytes);
+  const status = fromBinary(StatusSchema, bytes, { readUnknownFields: false });
   const info = detail(status, ErrorInfoSchema, budget);
   if (info?.domain !== "tensorgate") return undefined;
   const { hint, field } = info.metadata;

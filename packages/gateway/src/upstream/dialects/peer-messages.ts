@@ -72,7 +72,9 @@ export function scoreResponseFromPeer(
   budget: WorkBudget,
 ): ScoreResponse {
   chargeMessage(PredictResponseSchema, message, budget);
-  const { model, outputs } = fromBinary(PredictResponseSchema, message);
+  const { model, outputs } = fromBinary(PredictResponseSchema, message, {
+    readUnknownFields: false,
+  });
   return {
     model: { name: model?.name || asked.name, version: model?.version ?? asked.version ?? 0n },
     outputs: new Map(

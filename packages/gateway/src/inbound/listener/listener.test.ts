@@ -98,6 +98,24 @@ test("headers over the limit are refused as such", async () => {
   expect(await talk(server.port, [request])).toContain("431");
 });
 
+test("callers over HTTP/2 are told that headers have 16 KiB, and longer ones are refused", async () => {
+  await using server = await listening();
+  const session = http2.connect(`http://127.0.0.1:${server.port}`);
+  await once(session, "remoteSettings");
+  const stream = session.request({ ":path": "/", a: "x".repeat(20_000) });
+  stream.on("error", () => {});
+  let status: number | undefined;
+  stream.on("response", (headers) => {
+    status = headers[":status"];
+  });
+  stream.resume();
+  await new Promise((resolve) => stream.once("close", resolve));
+
+  expect(session.remoteSettings.maxHeaderListSize).toBe(16_384);
+  expect(status).not.toBe(200);
+  session.destroy();
+});
+
 test("closing ends an idle keep-alive connection and waits for the busy one", async () => {
   const pending = Promise.withResolvers<() => void>();
   await using server = await listening((_request, response) => {

@@ -8,6 +8,7 @@ export default defineConfig({
       "**/node_modules/**",
       "test/long/**",
       "test/hostile/**",
+      "test/command/**",
       "test/browser/**",
       "test/chaos/**",
       "test/interop/**",

@@ -120,8 +120,8 @@ export const routingMutants: readonly Mutant[] = [
       },
       {
         name: "repetition: when slow, beyond the budget",
-        find: "if (care.hasAlternative(pool.model, replica) && retries.spend()) lines.enter(request, true);",
-        replace: "if (care.hasAlternative(pool.model, replica)) lines.enter(request, true);",
+        find: "if (care.hasPeerWith(request, replica) && retries.spend()) lines.enter(request, true);",
+        replace: "if (care.hasPeerWith(request, replica)) lines.enter(request, true);",
       },
     ],
   ),

@@ -23,7 +23,7 @@ export const routingMutants: readonly Mutant[] = [
   ),
   ...mutantsOf(
     `${routing}/ask-nearest.ts`,
-    ["test/end-to-end/residency.test.ts", `${routing}/router.test.ts`],
+    [`${routing}/ask-nearest.test.ts`, "test/end-to-end/residency.test.ts"],
     [
       {
         name: "residency: left when a model is asked about",

@@ -18,10 +18,16 @@ function pool(region: string, roundTripMs: number, versions: Versions): PoolRepo
 
 const pools = [pool("far", 90, { c: [1n] }), pool("near", 0, { a: [1n], b: [2n, 1n] })];
 
+interface Asking {
+  readonly version?: bigint;
+  readonly refusing?: readonly string[];
+  readonly among?: readonly PoolReport[];
+}
+
 /** Asks; the replicas of `refusing` do not have the model. @returns whom it asked */
 async function askedBy(
   wishes: CallContext["wishes"],
-  { version, refusing = [] }: { readonly version?: bigint; readonly refusing?: readonly string[] },
+  { version, refusing = [], among = pools }: Asking,
 ) {
   const asked: string[] = [];
   const modelSpec = { name: "m", ...(version !== undefined && { version }) };
@@ -31,7 +37,7 @@ async function askedBy(
       if (refusing.includes(id)) throw new UpstreamAnsweredError("no such model", 5);
       return id;
     },
-    { modelSpec, call: aCall({ wishes }), pools },
+    { modelSpec, call: aCall({ wishes }), pools: among },
   ).catch((error: { reason: string }) => error.reason);
   return { asked, answer };
 }
@@ -65,4 +71,11 @@ test("a replica that has the version is asked before others", async () => {
   expect(await askedBy({}, { version: 3n, refusing: ["a", "b", "c"] })).toEqual({
     ...{ asked: ["a", "b", "c"], answer: "upstream-answered" },
   });
+});
+
+test("no more than four replicas are asked", async () => {
+  const among = [pool("near", 0, { a: [1n], b: [1n], c: [1n], d: [1n], e: [1n] })];
+  const { asked } = await askedBy({}, { among, refusing: ["a", "b", "c", "d", "e"] });
+
+  expect(asked).toEqual(["a", "b", "c", "d"]);
 });

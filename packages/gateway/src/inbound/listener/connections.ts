@@ -1,6 +1,7 @@
 import type net from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock } from "@tensorgate/core";
+import { networkOf } from "../address-network.ts";
 import type { ListenSettings } from "../options.ts";
 import type { RejectionReason } from "./rejections.ts";
 
@@ -160,14 +161,3 @@ export function connections(parts: ConnectionsParts): Connections {
 }
 
 const isSession = ({ closeSession }: Connection): boolean => closeSession !== undefined;
-
-/** Who counts as one: an IPv4 address, or the /64 network that one customer is given of IPv6. */
-function networkOf(address = ""): string {
-  const plain = address.replace(/^::ffff:(?=\d+\.)/, "");
-  if (!plain.includes(":")) return plain;
-  const [head = "", tail = ""] = plain.split("::");
-  const headGroups = head === "" ? [] : head.split(":");
-  const tailGroups = tail === "" ? [] : tail.split(":");
-  const zeros = Array.from({ length: 8 - headGroups.length - tailGroups.length }, () => "0");
-  return [...headGroups, ...zeros, ...tailGroups].slice(0, 4).join(":");
-}

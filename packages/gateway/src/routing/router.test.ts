@@ -227,6 +227,24 @@ test("a call that must not be done twice is sent once, however long its replica 
   expect(await asked).toBe("late");
 });
 
+test("slow calls are sent a second time only within the retry budget", async () => {
+  const options = { pacing: false, retryShare: 0 };
+  const settings = dispatcherSettings(options, { ownRegion: "here" });
+  const rig = await startRouter([..."abcdefghijkl"], { settings });
+  for (let count = 0; count < 10; count += 1) await learn(rig);
+  const before = rig.attempts.length;
+  const deadline = { atMs: rig.clock.nowMs() + 10_000 };
+  const asked = Array.from({ length: 5 }, () => rig.dispatch(aCall({ deadline })));
+  expect(rig.attempts).toHaveLength(before + 5);
+
+  rig.clock.advance(100);
+
+  // Three further attempts are always allowed, and these calls earn none.
+  expect(rig.attempts).toHaveLength(before + 5 + 3);
+  for (const { answer } of rig.attempts) answer("late");
+  await Promise.all(asked);
+});
+
 test("a probe that throws counts as one that nobody answered", async () => {
   const rig = await startRouter(["a"], {
     probe: async () => {

@@ -21,6 +21,8 @@ interface Ledger {
   readonly sends: Map<number, number>;
   /** Failures that a request may go on from without a budget. */
   readonly free: Map<number, number>;
+  /** Attempts of a request that a budget had to pay. */
+  readonly paid: Map<number, number>;
   /** By the id of the attempt. */
   readonly sendOf: Map<number, Send>;
   /** Attempts of a request that a replica may have begun with, as far as is known. */
@@ -50,6 +52,7 @@ export function invariants({ isCalm = false }: InvariantsOptions = {}): Invarian
     const known = ledgers.get(region) ?? {
       ...{ arrivals: new Map(), sends: new Map(), free: new Map(), sendOf: new Map() },
       seen: new Map(),
+      paid: new Map(),
       ...{ arrivalCount: 0, paidCount: 0 },
     };
     ledgers.set(region, known);
@@ -80,7 +83,11 @@ export function invariants({ isCalm = false }: InvariantsOptions = {}): Invarian
     ledger.sendOf.set(send.attemptId, send);
     const before = ledger.sends.get(send.id) ?? 0;
     ledger.sends.set(send.id, before + 1);
-    if (before > (ledger.free.get(send.id) ?? 0)) ledger.paidCount += 1;
+    const paid = ledger.paid.get(send.id) ?? 0;
+    if (before - (ledger.free.get(send.id) ?? 0) > paid) {
+      ledger.paid.set(send.id, paid + 1);
+      ledger.paidCount += 1;
+    }
     if (ledger.paidCount > shares * ledger.arrivalCount + reserves) {
       throw new Error(`${ledger.paidCount} extra attempts for ${ledger.arrivalCount} requests`);
     }

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { execFileSync, fork } from "node:child_process";
 import { once } from "node:events";
 import net from "node:net";
 import { fileURLToPath } from "node:url";
@@ -10,18 +10,11 @@ const script = fileURLToPath(new URL("../support/many-connections.mjs", import.m
 const descriptorLimit = Number(
   execFileSync("sh", ["-c", "ulimit -Hn"], { encoding: "utf8" }).replace("unlimited\n", "1e9"),
 );
-/** Ten thousand connections are not accepted in the second that is the default. */
+/** A busy machine does not accept hundreds of connections in the second that is the default. */
 const patience = { timeout: 15_000 };
+const addressCount = 40;
+const perAddress = 250;
 const canListenAnywhere = process.platform === "linux";
-
-async function said(child: ChildProcess, word: string): Promise<void> {
-  for (;;) {
-    const [chunk] = (await once(child.stdout as NonNullable<ChildProcess["stdout"]>, "data")) as [
-      Buffer,
-    ];
-    if (chunk.toString("utf8").includes(word)) return;
-  }
-}
 
 function silentGateway() {
   const clock = manualClock();
@@ -50,18 +43,20 @@ test.skipIf(descriptorLimit < 11_000 || !canListenAnywhere)(
     await using silent = silentGateway();
     await silent.gateway.listen();
     const heapBefore = process.memoryUsage().rss;
-    const child = spawn(process.execPath, [script, String(silent.gateway.port), "40", "250"], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
+    const child = fork(script, [String(silent.gateway.port), String(perAddress)], { execArgv: [] });
     try {
-      await said(child, "open");
-      await expect.poll(() => silent.gateway.load().connections, patience).toBe(10_000);
+      for (let address = 1; address <= addressCount; address += 1) {
+        child.send("open");
+        // One address at a time: what the listener's backlog of 511 does not hold is tried again after seconds.
+        const expected = address * perAddress;
+        await expect.poll(() => silent.gateway.load().connections, patience).toBe(expected);
+      }
 
       const response = await fetch(`${silent.gateway.url}/livez`);
       expect(response.status).toBe(200);
       expect(process.memoryUsage().rss - heapBefore).toBeLessThan(300 * 2 ** 20);
 
-      const closed = said(child, "closed");
+      const closed = once(child, "message");
       silent.clock.advance(10_000);
       await closed;
       await expect.poll(() => silent.gateway.load().connections, patience).toBeLessThan(10);

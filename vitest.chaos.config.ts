@@ -8,6 +8,7 @@ export default defineConfig({
     ...usual.test,
     include: ["test/chaos/chaos.test.ts"],
     exclude: [],
+    isolate: true,
     maxWorkers: 1,
     testTimeout: 60_000,
   },

@@ -16,6 +16,8 @@ export default defineConfig({
     ],
     execArgv: ["--conditions=@tensorgate/source"],
     testTimeout: 20_000,
+    // Modules are loaded once a worker rather than once a file, which saves a third of the time.
+    isolate: false,
     // One fewer than there are processors is the default: half of a small machine.
     maxWorkers: "100%",
   },

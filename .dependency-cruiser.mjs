@@ -70,6 +70,16 @@ export default {
       ),
     ),
     rule(
+      "server-knows-no-protocol",
+      { path: stage("inbound/server"), pathNot: test },
+      { path: stage("inbound/(access|protocols)") },
+    ),
+    rule(
+      "simulation-is-not-published",
+      { path: "^packages/[^/]+/src/", pathNot: test },
+      { path: "^packages/gateway/simulation/" },
+    ),
+    rule(
       "config-knows-only-options",
       { path: stage("config"), pathNot: test },
       { path: ours, pathNot: [stage("config"), "/options\\.ts$"] },

@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   ssr: { resolve: { conditions: ["@tensorgate/source"] } },
   test: {
-    include: ["packages/*/src/**/*.test.ts", "test/**/*.test.ts"],
+    include: ["packages/*/{src,simulation}/**/*.test.ts", "test/**/*.test.ts"],
     exclude: [
       "**/node_modules/**",
       "test/long/**",

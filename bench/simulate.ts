@@ -9,7 +9,7 @@ import {
   oneRegionOverloaded,
   type Row,
   regionLost,
-} from "../packages/gateway/src/routing/simulation/scenarios.ts";
+} from "../packages/gateway/simulation/scenarios.ts";
 
 const help = `Runs the router in virtual time.
 

@@ -64,7 +64,17 @@ const planted: readonly {
   {
     rule: "stage-upstream-imports-only-its-own",
     folder: "gateway/src/upstream",
-    target: "../../inbound/exchange.ts",
+    target: "../../inbound/server/exchange.ts",
+  },
+  {
+    rule: "server-knows-no-protocol",
+    folder: "gateway/src/inbound/server",
+    target: "../../access/authentication.ts",
+  },
+  {
+    rule: "simulation-is-not-published",
+    folder: "gateway/src/routing",
+    target: "../../../simulation/simulate.ts",
   },
   {
     rule: "config-knows-only-options",

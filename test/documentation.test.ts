@@ -7,7 +7,7 @@ import {
   listenDefaults,
   requestDefaults,
 } from "../packages/gateway/src/inbound/options.ts";
-import { wireStatus } from "../packages/gateway/src/inbound/wire-status.ts";
+import { wireStatus } from "../packages/gateway/src/inbound/protocols/wire-status.ts";
 import { pictureDefaults } from "../packages/gateway/src/models/options.ts";
 import { cacheDefaults } from "../packages/gateway/src/pipeline/options.ts";
 import { routingDefaults } from "../packages/gateway/src/routing/options.ts";

@@ -7,7 +7,7 @@ import {
   nobodysFault,
   oneRegionOverloaded,
   regionLost,
-} from "../../packages/gateway/src/routing/simulation/scenarios.ts";
+} from "../../packages/gateway/simulation/scenarios.ts";
 
 /** Enough that the slowest of a thousand are a hundred. */
 const sized = { requestCount: 100_000, seed: 4 };

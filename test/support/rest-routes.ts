@@ -1,8 +1,8 @@
-import { catalogRest } from "../../packages/gateway/src/inbound/catalog-rest.ts";
-import { healthRest } from "../../packages/gateway/src/inbound/health-rest.ts";
-import { openapiRest } from "../../packages/gateway/src/inbound/openapi.ts";
-import { picturesRest } from "../../packages/gateway/src/inbound/pictures-rest.ts";
-import { tensorflowServingRest } from "../../packages/gateway/src/inbound/tensorflow-serving-rest.ts";
+import { catalogRest } from "../../packages/gateway/src/inbound/protocols/rest/catalog-rest.ts";
+import { healthRest } from "../../packages/gateway/src/inbound/protocols/rest/health-rest.ts";
+import { openapiRest } from "../../packages/gateway/src/inbound/protocols/rest/openapi.ts";
+import { picturesRest } from "../../packages/gateway/src/inbound/protocols/rest/pictures-rest.ts";
+import { tensorflowServingRest } from "../../packages/gateway/src/inbound/protocols/tensorflow-serving/tensorflow-serving-rest.ts";
 
 const unused = undefined as never;
 

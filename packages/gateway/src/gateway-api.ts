@@ -1,13 +1,13 @@
 import type { MeterProvider, TracerProvider } from "@opentelemetry/api";
 import type { ClockAndRandom, GatewayStatus, ScoringError } from "@tensorgate/core";
 import type { GatewayOptions } from "./config/gateway-options.ts";
-import type { ConsoleFiles } from "./inbound/console-rest.ts";
-import type { RejectedConnections } from "./inbound/listener/rejections.ts";
-import type { CertificateNews } from "./inbound/listener/tls-door.ts";
-import type { RegionPlugs } from "./inbound/plugs-rest.ts";
+import type { Devices } from "./devices/devices.ts";
+import type { ConsoleFiles } from "./inbound/protocols/rest/console-rest.ts";
+import type { RegionPlugs } from "./inbound/protocols/rest/plugs-rest.ts";
+import type { RejectedConnections } from "./inbound/server/listener/rejections.ts";
+import type { CertificateNews } from "./inbound/server/listener/tls-door.ts";
 import type { StateChange } from "./routing/dispatcher/events.ts";
 import type { CallRecord } from "./telemetry/call-record.ts";
-import type { Devices } from "./upstream/device/devices.ts";
 
 export interface Gateway {
   /** Where it answers, once it listens. */

@@ -1,24 +1,24 @@
 export { ConfigError, type ConfigFault } from "./config/config-error.ts";
 export type { GatewayOptions, PoolOptions } from "./config/gateway-options.ts";
 export { configJsonSchema, parseConfig } from "./config/parse-config.ts";
-export { createGateway } from "./gateway.ts";
-export type { Gateway, GatewayLoad, GatewayParts, ReplicaChange } from "./gateway-api.ts";
-export type { ConsoleFile, ConsoleFiles } from "./inbound/console-rest.ts";
-export type { RejectedConnections } from "./inbound/listener/rejections.ts";
-export type { CertificateNews } from "./inbound/listener/tls-door.ts";
-export type { RegionPlugs } from "./inbound/plugs-rest.ts";
-export type { ModelOptions } from "./models/options.ts";
-export { systemClockAndRandom } from "./system-clock.ts";
-export type { CallRecord } from "./telemetry/call-record.ts";
-export type { DeviceReport, SwapProgress, SwapReport } from "./upstream/device/device-report.ts";
-export type { Devices, StartedSwap } from "./upstream/device/devices.ts";
+export type { DeviceReport, SwapProgress, SwapReport } from "./devices/device-report.ts";
+export type { Devices, StartedSwap } from "./devices/devices.ts";
 export {
   type GoldenPicture,
   SwapRefusedError,
   type SwapRequest,
   swapDefaults,
   swapRequestFromJson,
-} from "./upstream/device/swap-request.ts";
+} from "./devices/swap-request.ts";
+export { createGateway } from "./gateway.ts";
+export type { Gateway, GatewayLoad, GatewayParts, ReplicaChange } from "./gateway-api.ts";
+export type { ConsoleFile, ConsoleFiles } from "./inbound/protocols/rest/console-rest.ts";
+export type { RegionPlugs } from "./inbound/protocols/rest/plugs-rest.ts";
+export type { RejectedConnections } from "./inbound/server/listener/rejections.ts";
+export type { CertificateNews } from "./inbound/server/listener/tls-door.ts";
+export type { ModelOptions } from "./models/options.ts";
+export { systemClockAndRandom } from "./system-clock.ts";
+export type { CallRecord } from "./telemetry/call-record.ts";
 export {
   type BackendFindings,
   type BackendQuestion,

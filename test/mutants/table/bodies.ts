@@ -1,13 +1,12 @@
 import { type Mutant, mutantsOf } from "../mutant.ts";
 
 const inbound = "packages/gateway/src/inbound";
-const reading = `${inbound}/reading`;
 
 /** How long bodies may be, how slowly they may come, and what of them is counted. */
 export const bodyMutants: readonly Mutant[] = [
   ...mutantsOf(
-    `${inbound}/exchange.ts`,
-    [`${inbound}/exchange.test.ts`, "test/hostile/body-limits.test.ts"],
+    `${inbound}/server/exchange.ts`,
+    [`${inbound}/server/exchange.test.ts`, "test/hostile/body-limits.test.ts"],
     [
       {
         name: "body: what declares too much is read",
@@ -42,8 +41,8 @@ export const bodyMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${reading}/intake.ts`,
-    [`${reading}/intake.test.ts`],
+    `${inbound}/server/body/intake.ts`,
+    [`${inbound}/server/body/intake.test.ts`],
     [
       {
         name: "budget: never full",
@@ -88,8 +87,8 @@ export const bodyMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${reading}/body-pieces.ts`,
-    [`${reading}/body-pieces.test.ts`, `${inbound}/exchange.test.ts`],
+    `${inbound}/server/body/body-pieces.ts`,
+    [`${inbound}/server/body/body-pieces.test.ts`, `${inbound}/server/exchange.test.ts`],
     [
       {
         name: "body: a cut upload is believed",
@@ -109,8 +108,8 @@ export const bodyMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${reading}/rpc-body.ts`,
-    [`${reading}/rpc-body.test.ts`, `${reading}/rpc-limits.test.ts`],
+    `${inbound}/protocols/rpc/rpc-body.ts`,
+    [`${inbound}/protocols/rpc/rpc-body.test.ts`, `${inbound}/server/body/rpc-limits.test.ts`],
     [
       {
         name: "rpc: a message that declares too much is read",
@@ -150,8 +149,8 @@ export const bodyMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${reading}/rpc-message.ts`,
-    [`${reading}/rpc-limits.test.ts`, "test/hostile/hostile-messages.test.ts"],
+    `${inbound}/protocols/rpc/rpc-message.ts`,
+    [`${inbound}/server/body/rpc-limits.test.ts`, "test/hostile/hostile-messages.test.ts"],
     [
       {
         name: "rpc: any number of elements",
@@ -171,7 +170,7 @@ export const bodyMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${inbound}/rpc-handler.ts`,
+    `${inbound}/protocols/rpc/rpc-handler.ts`,
     ["test/hostile/hostile-messages.test.ts"],
     [
       {
@@ -182,8 +181,8 @@ export const bodyMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${reading}/form-parts.ts`,
-    [`${reading}/form-parts.test.ts`],
+    `${inbound}/server/body/form-parts.ts`,
+    [`${inbound}/server/body/form-parts.test.ts`],
     [
       {
         name: "form: any number of parts",
@@ -208,8 +207,8 @@ export const bodyMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${inbound}/picture-body.ts`,
-    [`${inbound}/picture-body.test.ts`],
+    `${inbound}/protocols/rest/picture-body.ts`,
+    [`${inbound}/protocols/rest/picture-body.test.ts`],
     [
       {
         name: "pictures: any number in a form",
@@ -250,8 +249,8 @@ export const bodyMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${reading}/gunzip.ts`,
-    [`${reading}/gunzip.test.ts`],
+    `${inbound}/server/body/gunzip.ts`,
+    [`${inbound}/server/body/gunzip.test.ts`],
     [
       {
         name: "gzip: any encoding is believed to be none",

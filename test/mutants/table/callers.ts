@@ -5,8 +5,8 @@ const inbound = "packages/gateway/src/inbound";
 /** Who may call, and what for. */
 export const callerMutants: readonly Mutant[] = [
   ...mutantsOf(
-    `${inbound}/authentication.ts`,
-    [`${inbound}/authentication.test.ts`, "test/end-to-end/keys.test.ts"],
+    `${inbound}/access/authentication.ts`,
+    [`${inbound}/access/authentication.test.ts`, "test/end-to-end/keys.test.ts"],
     [
       {
         name: "keys: the secret is not compared",
@@ -41,7 +41,7 @@ export const callerMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${inbound}/rpc-handler.ts`,
+    `${inbound}/protocols/rpc/rpc-handler.ts`,
     ["test/end-to-end/keys.test.ts", "test/hostile/keys-of-every-route.test.ts"],
     [
       {
@@ -57,7 +57,7 @@ export const callerMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${inbound}/catalog-rest.ts`,
+    `${inbound}/protocols/rest/catalog-rest.ts`,
     [
       "test/end-to-end/keys.test.ts",
       "test/hostile/keys-of-every-route.test.ts",
@@ -82,7 +82,7 @@ export const callerMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${inbound}/status-rpc.ts`,
+    `${inbound}/protocols/rpc/status-rpc.ts`,
     ["test/end-to-end/status.test.ts", "test/hostile/keys-of-every-route.test.ts"],
     [
       {
@@ -93,7 +93,7 @@ export const callerMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${inbound}/rest-handler.ts`,
+    `${inbound}/protocols/rest/rest-handler.ts`,
     ["test/end-to-end/keys.test.ts", "test/hostile/keys-of-every-route.test.ts"],
     [
       {
@@ -109,7 +109,7 @@ export const callerMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${inbound}/cross-site.ts`,
+    `${inbound}/access/cross-site.ts`,
     ["test/end-to-end/cross-site.test.ts"],
     [
       {

@@ -1,6 +1,6 @@
 import { type Mutant, mutantsOf } from "../mutant.ts";
 
-const listener = "packages/gateway/src/inbound/listener";
+const listener = "packages/gateway/src/inbound/server/listener";
 const tests = [
   `${listener}/connections.test.ts`,
   `${listener}/listener.test.ts`,

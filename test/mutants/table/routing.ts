@@ -2,6 +2,7 @@ import { type Mutant, mutantsOf } from "../mutant.ts";
 
 const routing = "packages/gateway/src/routing";
 const dispatcher = `${routing}/dispatcher`;
+const simulation = "packages/gateway/simulation/properties.test.ts";
 
 /** Where a call may go, how often, and until when. */
 export const routingMutants: readonly Mutant[] = [
@@ -39,7 +40,10 @@ export const routingMutants: readonly Mutant[] = [
   ),
   ...mutantsOf(
     "packages/core/src/call.ts",
-    ["test/end-to-end/residency.test.ts", "packages/gateway/src/inbound/call-context.test.ts"],
+    [
+      "test/end-to-end/residency.test.ts",
+      "packages/gateway/src/inbound/protocols/call-context.test.ts",
+    ],
     [
       {
         name: "residency: the wider of two lists",
@@ -54,8 +58,11 @@ export const routingMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `packages/gateway/src/inbound/call-context.ts`,
-    ["packages/gateway/src/inbound/call-context.test.ts", "test/end-to-end/residency.test.ts"],
+    `packages/gateway/src/inbound/protocols/call-context.ts`,
+    [
+      "packages/gateway/src/inbound/protocols/call-context.test.ts",
+      "test/end-to-end/residency.test.ts",
+    ],
     [
       {
         name: "residency: that of the key is ignored",
@@ -107,11 +114,7 @@ export const routingMutants: readonly Mutant[] = [
   ),
   ...mutantsOf(
     `${dispatcher}/attempts.ts`,
-    [
-      `${routing}/router.test.ts`,
-      `${routing}/simulation/properties.test.ts`,
-      "test/end-to-end/replica-failures.test.ts",
-    ],
+    [`${routing}/router.test.ts`, simulation, "test/end-to-end/replica-failures.test.ts"],
     [
       {
         name: "repetition: when slow, of what must not be repeated",
@@ -127,7 +130,7 @@ export const routingMutants: readonly Mutant[] = [
   ),
   ...mutantsOf(
     `${dispatcher}/open-request.ts`,
-    [`${routing}/router.test.ts`, `${routing}/simulation/properties.test.ts`],
+    [`${routing}/router.test.ts`, simulation],
     [
       {
         name: "repetition: a hedge of what must not be repeated",

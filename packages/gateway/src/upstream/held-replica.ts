@@ -1,10 +1,10 @@
 import type { Clock } from "@tensorgate/core";
 import { type Credentials, credentials } from "./credentials.ts";
-import { exclusiveReplica } from "./device/exclusive-replica.ts";
 import { azureFpgaReplica, serviceRoute } from "./dialects/azure-fpga.ts";
 import { tensorflowServingReplica } from "./dialects/tensorflow-serving.ts";
 import { peerHeaders, peerReplica } from "./dialects/tensorgate-peer.ts";
 import type { ReplicaAddress } from "./discovery/address-source.ts";
+import { exclusiveReplica } from "./exclusive-replica.ts";
 import type { ChannelOptions } from "./options.ts";
 import { type PoolAddresses, tlsOf } from "./pool-addresses.ts";
 import type { Replica } from "./replica.ts";

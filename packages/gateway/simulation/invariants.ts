@@ -1,0 +1,183 @@
+import type { Priority } from "@tensorgate/core";
+import type { DispatcherStatus } from "../src/routing/dispatcher/dispatcher-status.ts";
+import type {
+  Arrival,
+  AttemptFailure,
+  DispatcherEvent,
+  Send,
+} from "../src/routing/dispatcher/events.ts";
+import type { Handled } from "./world.ts";
+
+/** Looks after every event whether the dispatcher may say what it says; throws where it may not. */
+export interface Invariants {
+  readonly see: (handled: Handled) => void;
+  /** Looks at what must hold when everything is over. */
+  atEnd(): void;
+}
+
+export interface InvariantsOptions {
+  /** Whether nothing fails and nobody is refused: then more must hold. */
+  readonly isCalm?: boolean;
+}
+
+/** What is known of one gateway's requests. */
+interface Ledger {
+  readonly arrivals: Map<number, Arrival>;
+  readonly sends: Map<number, number>;
+  /** Failures that a request may go on from without a budget. */
+  readonly free: Map<number, number>;
+  /** Attempts of a request that a budget had to pay. */
+  readonly paid: Map<number, number>;
+  /** By the id of the attempt. */
+  readonly sendOf: Map<number, Send>;
+  /** Attempts of a request that a replica may have begun with, as far as is known. */
+  readonly seen: Map<number, number>;
+  arrivalCount: number;
+  /** Attempts that the budgets of retries and hedges had to pay. */
+  paidCount: number;
+}
+
+/** Failures by which it is sure that the replica has done nothing. */
+const undone: ReadonlySet<AttemptFailure> = new Set([
+  "never-sent",
+  "turned-away",
+  "not-served",
+  "unknown-label",
+]);
+/** Budgets begin with these. */
+const reserves = 3 + 1;
+/** Shares of all requests that retries and hedges may add. */
+const shares = 0.1 + 0.05;
+
+export function invariants({ isCalm = false }: InvariantsOptions = {}): Invariants {
+  const ledgers = new Map<string, Ledger>();
+  const latest = new Map<string, Handled>();
+
+  function ledgerOf(region: string): Ledger {
+    const known = ledgers.get(region) ?? {
+      ...{ arrivals: new Map(), sends: new Map(), free: new Map(), sendOf: new Map() },
+      seen: new Map(),
+      paid: new Map(),
+      ...{ arrivalCount: 0, paidCount: 0 },
+    };
+    ledgers.set(region, known);
+    return known;
+  }
+
+  function sent(ledger: Ledger, send: Send, { nowMs, dispatcher }: Handled): void {
+    const request = ledger.arrivals.get(send.id);
+    if (!request) throw new Error(`request ${send.id} is sent after it ended`);
+    if (nowMs > request.deadlineMs) throw new Error("sent after the deadline");
+    if (request.residency && !request.residency.includes(send.region)) {
+      throw new Error(`residency is ${request.residency}, and it is sent to ${send.region}`);
+    }
+    const replica = replicaIn(dispatcher.status(nowMs), send);
+    if (replica?.state !== "ready" && replica?.state !== "returning") {
+      throw new Error(`sent to a replica that is ${replica?.state}`);
+    }
+    if (replica.inFlight > replica.slots) {
+      throw new Error(`${replica.inFlight} in flight at a replica with ${replica.slots} slots`);
+    }
+    const { listed } = replica.versions;
+    if (request.version !== undefined && listed?.includes(request.version) === false) {
+      throw new Error(`version ${request.version} is sent to a replica with ${listed}`);
+    }
+    const seen = ledger.seen.get(send.id) ?? 0;
+    if (!request.isRepeatable && seen > 0) throw new Error("sent twice, and must not be repeated");
+    ledger.seen.set(send.id, seen + 1);
+    ledger.sendOf.set(send.attemptId, send);
+    const before = ledger.sends.get(send.id) ?? 0;
+    ledger.sends.set(send.id, before + 1);
+    const paid = ledger.paid.get(send.id) ?? 0;
+    if (before - (ledger.free.get(send.id) ?? 0) > paid) {
+      ledger.paid.set(send.id, paid + 1);
+      ledger.paidCount += 1;
+    }
+    if (ledger.paidCount > shares * ledger.arrivalCount + reserves) {
+      throw new Error(`${ledger.paidCount} extra attempts for ${ledger.arrivalCount} requests`);
+    }
+  }
+
+  return {
+    see: (handled) => {
+      const { region, event, commands, nowMs, dispatcher } = handled;
+      const ledger = ledgerOf(region);
+      latest.set(region, handled);
+      if (event.type === "arrival") {
+        ledger.arrivals.set(event.request.id, event.request);
+        ledger.arrivalCount += 1;
+      }
+      if (event.type === "failed" && isFree(ledger, event, dispatcher.status(nowMs))) {
+        const id = ledger.sendOf.get(event.attemptId)?.id ?? Number.NaN;
+        ledger.free.set(id, (ledger.free.get(id) ?? 0) + 1);
+      }
+      if (event.type === "failed" && undone.has(event.failure)) {
+        const id = ledger.sendOf.get(event.attemptId)?.id ?? Number.NaN;
+        ledger.seen.set(id, (ledger.seen.get(id) ?? 0) - 1);
+      }
+      if (event.type === "cancelled") ledger.arrivals.delete(event.id);
+      const order: Send[] = [];
+      for (const command of commands) {
+        if (command.type === "send") {
+          sent(ledger, command, handled);
+          order.push(command);
+        }
+        if (command.type === "settle" || command.type === "refuse") {
+          if (!ledger.arrivals.delete(command.id)) {
+            throw new Error(`request ${command.id} ends twice`);
+          }
+        }
+        if (command.type === "wake" && command.atMs < nowMs) throw new Error("a wake in the past");
+      }
+      if (isCalm) calm(ledger, order, dispatcher.status(nowMs));
+    },
+    atEnd: () => {
+      for (const { arrivals } of ledgers.values()) {
+        if (arrivals.size > 0) throw new Error(`${arrivals.size} requests never ended`);
+      }
+      for (const { dispatcher, nowMs } of latest.values()) empty(dispatcher.status(nowMs));
+    },
+  };
+}
+
+/** Whether no budget has to pay for going on: none is needed, or the replica is out over it. */
+function isFree(
+  { sendOf }: Ledger,
+  { attemptId, failure }: Extract<DispatcherEvent, { type: "failed" }>,
+  status: DispatcherStatus,
+): boolean {
+  if (failure !== "failed") return true;
+  const send = sendOf.get(attemptId);
+  const replica = send && replicaIn(status, send);
+  return replica?.state !== "ready" && replica?.state !== "returning";
+}
+
+/** Nothing waits any more, and nothing is under way. */
+function empty({ pools }: DispatcherStatus): void {
+  for (const { region, waiting, replicas } of pools) {
+    if (waiting > 0) throw new Error(`${waiting} wait in ${region} when everything is over`);
+    const busy = replicas.find(({ inFlight }) => inFlight > 0);
+    if (busy) throw new Error(`${busy.inFlight} are under way at ${busy.id} for ever`);
+  }
+}
+
+/** First in, first out in each class; and whoever waits does so because no replica is idle. */
+function calm(ledger: Ledger, order: readonly Send[], { pools }: DispatcherStatus): void {
+  const newest = new Map<string, number>();
+  for (const { id, region } of order) {
+    const request = ledger.arrivals.get(id);
+    if (!request) continue;
+    const { priority, isForwarded }: { priority: Priority; isForwarded: boolean } = request;
+    const lane = `${region} ${priority} ${isForwarded}`;
+    if (id < (newest.get(lane) ?? 0)) throw new Error("a request overtakes one of its own class");
+    newest.set(lane, id);
+  }
+  for (const { waiting, replicas, region } of pools) {
+    const idle = replicas.find(({ state, inFlight }) => state === "ready" && inFlight === 0);
+    if (waiting > 0 && idle) throw new Error(`${waiting} wait beside an idle replica in ${region}`);
+  }
+}
+
+function replicaIn({ pools }: DispatcherStatus, { region, replicaId }: Send) {
+  return pools.find((pool) => pool.region === region)?.replicas.find(({ id }) => id === replicaId);
+}

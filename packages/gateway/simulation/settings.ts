@@ -1,0 +1,11 @@
+import { dispatcherSettings } from "../src/routing/settings.ts";
+import type { World } from "./world.ts";
+
+/** What a gateway is run by where nobody says otherwise. */
+export function simulationSettings(isPaced: boolean): World["settings"] {
+  const { ownRegion, roundTripMs, ...settings } = dispatcherSettings(
+    { pacing: isPaced },
+    { ownRegion: "" },
+  );
+  return settings;
+}

@@ -1,0 +1,290 @@
+import { dispatcher } from "../src/routing/dispatcher/dispatcher.ts";
+import type {
+  DispatcherCommand,
+  DispatcherEvent,
+  PoolMembers,
+  ProbeFinding,
+  Refusal,
+  Send,
+} from "../src/routing/dispatcher/events.ts";
+import { eventQueue } from "./event-queue.ts";
+import type { Forwarded, Gate } from "./gate.ts";
+import { type Machine, machine, probeResult } from "./machine.ts";
+import type { Ended, Incident, SimulatedRequest, SimulationResult, World } from "./world.ts";
+
+const model = "model";
+/** A probe that gets no answer is given up after this time, in milliseconds. */
+const probeTimeoutMs = 2_000;
+/** Everybody has been probed by then, in milliseconds; times of requests and incidents count from here. */
+const startMs = 1_000;
+/** What is under way when the last caller has his answer comes to its end in this time, in milliseconds. */
+const afterwardsMs = 3_000;
+const gatewayPrefix = "gateway:";
+
+/** Runs dispatchers in virtual time, in front of replicas that do exactly what the requests say. */
+export function simulate(
+  world: World,
+  requests: readonly SimulatedRequest[],
+  incidents: readonly Incident[] = [],
+): SimulationResult {
+  const happenings = eventQueue<() => void>();
+  const ended: Ended[] = [];
+  let [nowMs, ejections, begun, nextId, openCount] = [0, 0, 0, 0, requests.length];
+  const later = (delayMs: number, happen: () => void) => happenings.put(nowMs + delayMs, happen);
+  const begunWith = new Map<SimulatedRequest, number>();
+  const machines = new Map<string, Machine>(
+    world.regions.flatMap(({ name, replicaCount, lanes }) =>
+      idsOf(name, replicaCount).map((id) => [id, machine(lanes, later)] as const),
+    ),
+  );
+  const gates = new Map(world.regions.map(({ name }) => [name, gate(name)]));
+
+  function gate(region: string): Gate {
+    const made = dispatcher({
+      ...world.settings,
+      ownRegion: region,
+      roundTripMs: (from, to) => (from === to ? world.turnaroundMs : world.roundTripMs(from, to)),
+    });
+    return {
+      ...{ region, dispatcher: made, stalledUntilMs: 0, wakeCount: 0 },
+      ...{ open: new Map(), gone: new Set(), regionOf: new Map(), forwardedAs: new Map() },
+      unserved: new Set(),
+    };
+  }
+
+  function membersFor(own: string): readonly PoolMembers[] {
+    return world.regions.map(({ name, replicaCount, lanes, parallelism = lanes }) => {
+      const isGateway = world.hasPeers && name !== own;
+      const ids = isGateway ? [`${gatewayPrefix}${name}`] : idsOf(name, replicaCount);
+      return { model, region: name, members: ids.map((id) => ({ id, isGateway, parallelism })) };
+    });
+  }
+
+  function tell(to: Gate, event: DispatcherEvent): void {
+    if (to.stalledUntilMs > nowMs) {
+      happenings.put(to.stalledUntilMs, () => tell(to, event));
+      return;
+    }
+    if (event.type === "failed" && event.failure === "not-served") to.unserved.add(event.attemptId);
+    const commands = to.dispatcher.handle(event, nowMs);
+    const { region } = to;
+    world.onHandled?.({ region, event, commands, nowMs, dispatcher: to.dispatcher });
+    for (const command of commands) carryOut(to, command);
+  }
+
+  function carryOut(from: Gate, command: DispatcherCommand): void {
+    switch (command.type) {
+      case "send":
+        from.regionOf.set(command.attemptId, command.region);
+        send(from, command);
+        break;
+      case "settle":
+        end(from, command.id, { region: from.regionOf.get(command.attemptId) });
+        break;
+      case "refuse":
+        end(from, command.id, {
+          refusal: command.because,
+          isUnserved:
+            command.because === "unknown-version" || from.unserved.has(command.attemptId ?? -1),
+        });
+        break;
+      case "probe":
+        probe(from, command.replicaId);
+        break;
+      case "wake":
+        wakeLater(from, command.atMs);
+        break;
+      case "note":
+        if (command.change.to === "ejected") ejections += 1;
+        break;
+      case "abandon":
+        abandon(from, command.attemptId);
+    }
+  }
+
+  /** One timer, as a gateway has it: an earlier time takes its place. */
+  function wakeLater(at: Gate, wakeMs: number): void {
+    at.wakeCount += 1;
+    const { wakeCount } = at;
+    happenings.put(wakeMs, () => {
+      if (at.wakeCount === wakeCount) tell(at, { type: "tick" });
+    });
+  }
+
+  /** A device that has begun cannot be stopped; a gateway can be told that nobody waits. */
+  function abandon(from: Gate, attemptId: number): void {
+    const at = from.forwardedAs.get(attemptId);
+    if (!at) return;
+    later(world.roundTripMs(from.region, at.peer.region) / 2, () => {
+      if (!at.peer.open.delete(at.id)) return;
+      at.peer.gone.add(at.id);
+      tell(at.peer, { type: "cancelled", id: at.id });
+    });
+  }
+
+  interface Ending {
+    readonly region?: string | undefined;
+    readonly refusal?: Refusal | "cancelled";
+    readonly isUnserved?: boolean;
+  }
+
+  function end(at: Gate, id: number, ending: Ending): void {
+    const { region, refusal } = ending;
+    const open = at.open.get(id);
+    if (!open && at.gone.has(id)) return;
+    if (!open) throw new Error(`request ${id} ended twice, or never came`);
+    at.open.delete(id);
+    if (refusal === "cancelled") at.gone.add(id);
+    const { request, original, forwarded } = open;
+    if (forwarded) {
+      reply(at, forwarded, ending);
+      return;
+    }
+    openCount -= 1;
+    const facts = { tookMs: nowMs - request.arrivesMs, begun: begunWith.get(original) ?? 0 };
+    ended.push({ request, ...facts, ...(refusal && { refusal }), ...(region && { region }) });
+  }
+
+  /** What a gateway says to the one that asked it. */
+  function reply(
+    at: Gate,
+    { from, attemptId }: Forwarded,
+    { refusal, isUnserved = false }: Ending,
+  ): void {
+    const expectedWaitMs = at.dispatcher.expectedWaitMs(model, nowMs);
+    const broken = refusal === "overloaded" || refusal === "no-replica" ? "full" : "failed";
+    const failure = isUnserved ? "not-served" : broken;
+    const event: DispatcherEvent = refusal
+      ? { type: "failed", attemptId, failure }
+      : { type: "answered", attemptId, expectedWaitMs };
+    later(world.roundTripMs(from.region, at.region) / 2, () => tell(from, event));
+  }
+
+  function send(from: Gate, { id, attemptId, replicaId, region }: Send): void {
+    const open = from.open.get(id);
+    if (!open && from.gone.has(id)) return;
+    if (!open) throw new Error("an attempt at a request that is not open");
+    const { request, original } = open;
+    if (replicaId.startsWith(gatewayPrefix)) {
+      const peer = gateOf(region);
+      later(world.roundTripMs(from.region, region) / 2, () =>
+        arrive(peer, { ...request, residency: [region] }, { from, attemptId, original }),
+      );
+      return;
+    }
+    const wayMs = oneWayMs(from, region);
+    const { serviceMs, againMs = serviceMs, version } = request;
+    const takesMs = begunWith.has(original) ? againMs : serviceMs;
+    later(wayMs, () =>
+      machines.get(replicaId)?.take({
+        ...{ serviceMs: takesMs, version },
+        onBegun: () => {
+          begun += 1;
+          begunWith.set(original, (begunWith.get(original) ?? 0) + 1);
+        },
+        onEnded: (failure) =>
+          later(wayMs, () =>
+            tell(
+              from,
+              failure ? { type: "failed", attemptId, failure } : { type: "answered", attemptId },
+            ),
+          ),
+      }),
+    );
+  }
+
+  function oneWayMs(from: Gate, region: string): number {
+    const wayMs = from.region === region ? 0 : world.roundTripMs(from.region, region);
+    return (wayMs + world.turnaroundMs) / 2;
+  }
+
+  function probe(from: Gate, replicaId: string): void {
+    const tellProbed = (finding: ProbeFinding, more: object = {}) =>
+      tell(from, { type: "probed", model, replicaId, finding, ...more });
+    if (replicaId.startsWith(gatewayPrefix)) {
+      const peer = gateOf(replicaId.slice(gatewayPrefix.length));
+      const roundTripMs = world.roundTripMs(from.region, peer.region);
+      later(roundTripMs, () => {
+        const expectedWaitMs = peer.dispatcher.expectedWaitMs(model, nowMs);
+        const finding = expectedWaitMs === Number.POSITIVE_INFINITY ? "warming" : "ready";
+        tellProbed(finding, { roundTripMs, expectedWaitMs });
+      });
+      return;
+    }
+    const [region = ""] = replicaId.split("/");
+    const roundTripMs = 2 * oneWayMs(from, region);
+    later(roundTripMs, () => {
+      const found = machines.get(replicaId);
+      const result = found && probeResult(found);
+      if (result) tellProbed(result.finding, { ...result, roundTripMs });
+      else later(probeTimeoutMs, () => tellProbed("lost"));
+    });
+  }
+
+  function arrive(at: Gate, request: SimulatedRequest, forwarded?: Forwarded): void {
+    nextId += 1;
+    const id = nextId;
+    const original = forwarded?.original ?? request;
+    at.open.set(id, { request, original, ...(forwarded && { forwarded }) });
+    if (forwarded) forwarded.from.forwardedAs.set(forwarded.attemptId, { peer: at, id });
+    const { priority = "normal", residency, version } = request;
+    const { isRepeatable = true, mayHedge = false } = request;
+    const deadlineMs = request.arrivesMs + (request.patienceMs ?? 10_000);
+    const call = { isRepeatable, mayHedge, isForwarded: forwarded !== undefined, isTraced: false };
+    const wishes = { priority, version, ...(residency && { residency }) };
+    tell(at, { type: "arrival", request: { id, model, deadlineMs, ...wishes, ...call } });
+    if (request.leavesMs === undefined || forwarded) return;
+    later(request.leavesMs, () => {
+      if (!at.open.has(id)) return;
+      end(at, id, { refusal: "cancelled" });
+      tell(at, { type: "cancelled", id });
+    });
+  }
+
+  function gateOf(region: string): Gate {
+    const found = gates.get(region);
+    if (!found) throw new Error(`there is no region ${region}`);
+    return found;
+  }
+
+  function happen(incident: Incident): void {
+    const { region } = incident;
+    if ("stalledMs" in incident) {
+      gateOf(region).stalledUntilMs = nowMs + incident.stalledMs;
+      return;
+    }
+    if ("versions" in incident) {
+      const at = machines.get(`${region}/${incident.replica}`);
+      if (at) at.versions = incident.versions;
+      return;
+    }
+    const { replica, fault } = incident;
+    for (const [id, struck] of machines) {
+      const isHit = replica === "all" ? id.startsWith(`${region}/`) : id === `${region}/${replica}`;
+      if (isHit) struck.strike(fault);
+    }
+  }
+
+  for (const each of gates.values()) {
+    tell(each, { type: "pools", pools: membersFor(each.region) });
+  }
+  for (const request of requests) {
+    const shifted = { ...request, arrivesMs: request.arrivesMs + startMs };
+    happenings.put(shifted.arrivesMs, () => arrive(gateOf(request.region), shifted));
+  }
+  for (const incident of incidents) {
+    happenings.put(incident.atMs + startMs, () => happen(incident));
+  }
+  let untilMs = Number.POSITIVE_INFINITY;
+  for (let next = happenings.next(); next && next.atMs <= untilMs; next = happenings.next()) {
+    nowMs = next.atMs;
+    next.event();
+    if (openCount === 0) untilMs = Math.min(untilMs, nowMs + afterwardsMs);
+  }
+  if (openCount > 0) throw new Error(`${openCount} requests never ended`);
+  return { ended, ejections, begun };
+}
+
+function idsOf(region: string, count: number): readonly string[] {
+  return Array.from({ length: count }, (_, index) => `${region}/${index}`);
+}

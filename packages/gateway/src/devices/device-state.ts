@@ -1,0 +1,94 @@
+import { type CallContext, UpstreamAnsweredError } from "@tensorgate/core";
+import {
+  type GetModelStatusResponse,
+  type ModelVersionStatus,
+  ModelVersionStatus_State as State,
+} from "@tensorgate/proto/tensorflow_serving/get_model_status";
+import { grpcCode } from "@tensorgate/tf-serving";
+import type { Replica } from "../upstream/replica.ts";
+import { shortText } from "../upstream/transport/grpc-status.ts";
+
+/** How far a model is on one device, as the device tells. */
+export type ModelPhase =
+  /** It is not there, or was once. */
+  | { readonly phase: "absent" }
+  /** The last load of it failed. */
+  | { readonly phase: "failed"; readonly because: string }
+  | { readonly phase: "programming" }
+  | { readonly phase: "warming" }
+  | { readonly phase: "ready" }
+  /** It finishes what it has. */
+  | { readonly phase: "leaving" };
+
+/** What a device is doing. */
+export type DeviceState =
+  | "unprogrammed"
+  | "programming"
+  | "warming"
+  | "ready"
+  | "draining"
+  | "unreachable";
+
+export interface HeldModel {
+  readonly state: DeviceState;
+  /** The model that it holds, takes or gives up. */
+  readonly model?: string;
+}
+
+/** Asks a device how far a model is there. @throws ScoringError if it does not answer */
+export async function askPhase(
+  replica: Replica,
+  model: string,
+  call: CallContext,
+): Promise<ModelPhase> {
+  try {
+    return phaseOf(await replica.modelStatus({ name: model }, call));
+  } catch (thrown) {
+    const isAbsent =
+      thrown instanceof UpstreamAnsweredError && thrown.grpcCode === grpcCode.NOT_FOUND;
+    if (isAbsent) return { phase: "absent" };
+    throw thrown;
+  }
+}
+
+/** Of several versions the one that is the furthest counts; those that ended are remembered by servers for long. */
+export function phaseOf({ modelVersionStatus: all }: GetModelStatusResponse): ModelPhase {
+  const has = (state: State) => all.some((each) => each.state === state);
+  if (has(State.AVAILABLE)) return { phase: "ready" };
+  if (has(State.LOADING)) return { phase: "warming" };
+  if (has(State.START)) return { phase: "programming" };
+  if (has(State.UNLOADING)) return { phase: "leaving" };
+  const failed = all.find(hasFailed);
+  if (!failed) return { phase: "absent" };
+  const because = shortText(failed.status?.errorMessage || "it ended with an error");
+  return { phase: "failed", because };
+}
+
+function hasFailed({ state, status }: ModelVersionStatus): boolean {
+  return state === State.END && (status?.errorCode ?? 0) !== 0;
+}
+
+/** How much a phase says of the device, least last. */
+const telling = ["ready", "warming", "programming", "leaving"] as const;
+
+const stateWhile = {
+  ready: "ready",
+  warming: "warming",
+  programming: "programming",
+  leaving: "draining",
+} as const satisfies Record<(typeof telling)[number], DeviceState>;
+
+/**
+ * What a device holds, by what it says of every model that it could hold.
+ *
+ * @param phases - by model; `undefined` where it did not answer
+ */
+export function heldModel(phases: ReadonlyMap<string, ModelPhase | undefined>): HeldModel {
+  for (const phase of telling) {
+    for (const [model, told] of phases) {
+      if (told?.phase === phase) return { state: stateWhile[phase], model };
+    }
+  }
+  const isSilent = [...phases.values()].some((told) => told === undefined);
+  return { state: isSilent ? "unreachable" : "unprogrammed" };
+}

@@ -1,0 +1,157 @@
+import { create } from "@bufbuild/protobuf";
+import { UpstreamAnsweredError, UpstreamFailedError } from "@tensorgate/core";
+import { aResponse, type ManualClock, manualClock } from "@tensorgate/core/testing";
+import {
+  GetModelStatusResponseSchema,
+  ModelVersionStatus_State as State,
+} from "@tensorgate/proto/tensorflow_serving/get_model_status";
+import { grpcCode } from "@tensorgate/tf-serving";
+import type { Replica } from "../upstream/replica.ts";
+import type { SwapProgress, SwapReport } from "./device-report.ts";
+import { devices, type ManagedDevices } from "./devices.ts";
+import type { GoldenAnswer } from "./swap-actions.ts";
+import type { SwapRequest } from "./swap-request.ts";
+
+export interface FakeDevice {
+  /** State of each model that it speaks of. */
+  readonly states: Map<string, { state: State; error?: string }>;
+  /** What a reload does; loads by default. */
+  reload(model: string): void | Promise<void>;
+  isSilent: boolean;
+}
+
+export interface DeviceRig {
+  readonly clock: ManualClock;
+  readonly devices: ManagedDevices;
+  /** @param number - from 1 on */
+  device(number: number): FakeDevice;
+  /** Ids of those that get no calls. */
+  readonly out: ReadonlySet<string>;
+  /** What was asked for: id, model, base path. */
+  readonly reloads: readonly string[];
+  readonly world: {
+    golden(): GoldenAnswer | Error;
+    /** Ids of devices that have calls in flight until they are released. */
+    readonly busy: Set<string>;
+    release(id: string): void;
+  };
+  /** Swaps, moving time on until it has ended. */
+  swap(request: SwapRequest): Promise<SwapReport & { readonly names: readonly string[] }>;
+}
+
+/** Devices `h:1`, `h:2`, … by what they hold, of the models a and b. */
+export function deviceRig(...held: readonly (string | undefined)[]): DeviceRig {
+  const clock = manualClock();
+  const ids = held.map((_, index) => `h:${index + 1}`);
+  const fakes = new Map<string, FakeDevice>();
+  held.forEach((model, index) => {
+    const states: FakeDevice["states"] = new Map();
+    if (model !== undefined) states.set(model, { state: State.AVAILABLE });
+    fakes.set(ids[index] ?? "", {
+      ...{ states, isSilent: false },
+      reload: (next) => {
+        states.clear();
+        states.set(next, { state: State.AVAILABLE });
+      },
+    });
+  });
+  const out = new Set<string>();
+  const inFlight = new Map<string, () => void>();
+  const reloads: string[] = [];
+  const world: DeviceRig["world"] = {
+    golden: () => ({ kind: "label", label: "star" }),
+    busy: new Set(),
+    release: (id) => inFlight.get(id)?.(),
+  };
+  const serves = (model: string, id: string) =>
+    !out.has(id) && fakes.get(id)?.states.get(model)?.state === State.AVAILABLE;
+
+  const replicaOf = (id: string): Replica => ({
+    ...{ roundTripMs: () => undefined, expectedWaitMs: () => undefined },
+    score: async () => aResponse,
+    probe: () => Promise.reject(new Error("not asked")),
+    modelMetadata: () => Promise.reject(new Error("not asked")),
+    modelStatus: async ({ name }) => {
+      const fake = fakes.get(id);
+      if (!fake || fake.isSilent) throw new UpstreamFailedError("gone", { wasLost: true });
+      const told = fake.states.get(name);
+      if (!told) throw new UpstreamAnsweredError("Could not find", grpcCode.NOT_FOUND);
+      const { state, error } = told;
+      const status = { errorCode: error === undefined ? 0 : 3, errorMessage: error ?? "" };
+      return create(GetModelStatusResponseSchema, {
+        modelVersionStatus: [{ version: 1n, state, status }],
+      });
+    },
+    reload: async ([source]) => {
+      reloads.push(`${id} ${source?.name} ${source?.basePath}`);
+      await fakes.get(id)?.reload(source?.name ?? "");
+    },
+  });
+  const all = devices({
+    replicas: {
+      pools: ["a", "b"].map((model) => ({
+        ...{ model, region: "r", replicaIds: ids },
+        ...{ isGateway: false, isExclusive: true, parallelism: 1 },
+      })),
+      get: replicaOf,
+      find: replicaOf,
+      replace: () => {},
+      onChange: () => {},
+      refresh: () => {},
+      close: () => {},
+    },
+    rotation: {
+      drain: (id) => {
+        out.add(id);
+        if (!world.busy.has(id)) return Promise.resolve();
+        return new Promise((resolve) => inFlight.set(id, resolve));
+      },
+      readmit: (id) => void out.delete(id),
+      isReady: serves,
+      readyCount: (model, except) =>
+        ids.filter((id) => serves(model, id) && !except.has(id)).length,
+    },
+    askGolden: async () => {
+      const answer = world.golden();
+      if (answer instanceof Error) throw answer;
+      return answer;
+    },
+    aliasOf: (region, id) => `${region}-${id.slice(2)}`,
+    clock,
+  });
+  const device = (number: number): FakeDevice => {
+    const fake = fakes.get(`h:${number}`);
+    if (!fake) throw new RangeError(`there is no device ${number}`);
+    return fake;
+  };
+  return {
+    ...{ clock, devices: all, device, out, reloads, world },
+    swap: async (request) => {
+      const steps: string[] = [];
+      const onProgress = ({ device: alias, step }: SwapProgress) =>
+        steps.push(alias === undefined ? step : `${alias} ${step}`);
+      const { done } = await all.swap(request, onProgress);
+      return { ...(await untilEnded(done, clock)), names: steps };
+    },
+  };
+}
+
+/** Moves time on, a second at a time, until `work` has ended. */
+export async function untilEnded<Result>(
+  work: Promise<Result>,
+  clock: ManualClock,
+): Promise<Result> {
+  let isEnded = false;
+  const ended = work.finally(() => {
+    isEnded = true;
+  });
+  while (!isEnded) {
+    await microtasks();
+    clock.advance(1_000);
+  }
+  return ended;
+}
+
+export async function microtasks(): Promise<void> {
+  for (let count = 0; count < 50; count += 1) await Promise.resolve();
+}

@@ -1,0 +1,135 @@
+import { manualClock } from "@tensorgate/core/testing";
+import { expect, test } from "vitest";
+import { requestDefaults } from "../options.ts";
+import { callOpener, requestIdFrom } from "./call-context.ts";
+
+function open(headers: Readonly<Record<string, string>>, timeoutMs?: number) {
+  const clock = manualClock();
+  const opened = callOpener(
+    requestDefaults,
+    clock,
+  )({
+    requestId: "test",
+    header: (name) => headers[name],
+    timeoutMs,
+  });
+  return { ...opened, clock };
+}
+
+test.each([
+  { headers: {}, timeoutMs: undefined, atMs: 10_000, because: "nobody said" },
+  {
+    headers: { "x-tensorgate-timeout-ms": "250" },
+    timeoutMs: undefined,
+    atMs: 250,
+    because: "the header says",
+  },
+  {
+    headers: { "x-tensorgate-timeout-ms": "250" },
+    timeoutMs: 70,
+    atMs: 70,
+    because: "the protocol's own word wins",
+  },
+  {
+    headers: { "x-tensorgate-timeout-ms": "99999999" },
+    timeoutMs: undefined,
+    atMs: 60_000,
+    because: "no call is longer",
+  },
+])("the deadline is $atMs ms away: $because", ({ headers, timeoutMs, atMs }) => {
+  const { call } = open(headers, timeoutMs);
+
+  expect(call.deadline.atMs).toBe(atMs);
+});
+
+test("the deadline aborts the call with its reason", () => {
+  const { call, clock } = open({}, 50);
+
+  clock.advance(50);
+
+  expect(call.signal.reason).toMatchObject({ reason: "deadline-exceeded" });
+});
+
+test("an ended call leaves no timer", () => {
+  const { clock, ...opened } = open({});
+
+  opened[Symbol.dispose]();
+
+  expect(clock.pendingTimersMs()).toEqual([]);
+});
+
+test.each(["", "has space", "x".repeat(129), "line\nbreak"])(
+  "a request id of %j is replaced",
+  (given) => {
+    expect(requestIdFrom(() => given)).toMatch(/^[0-9a-f-]{36}$/);
+  },
+);
+
+test("a timeout that is no number is the caller's mistake", () => {
+  expect(() => open({ "x-tensorgate-timeout-ms": "soon" })).toThrow("whole number");
+});
+
+test("residency is a list, and an empty one allows nothing", () => {
+  expect(open({ "x-tensorgate-residency": "eastus, westus2" }).call.wishes.residency).toEqual([
+    "eastus",
+    "westus2",
+  ]);
+  expect(open({ "x-tensorgate-residency": "" }).call.wishes.residency).toEqual([]);
+});
+
+test.each([
+  { headers: { "x-tensorgate-priority": "urgent" }, field: "x-tensorgate-priority" },
+  { headers: { "x-tensorgate-hops": "2" }, field: "x-tensorgate-hops" },
+  { headers: { "x-tensorgate-hops": "-1" }, field: "x-tensorgate-hops" },
+  { headers: { "x-tensorgate-hops": "one" }, field: "x-tensorgate-hops" },
+])("$headers is the caller's mistake, and leaves no timer", ({ headers, field }) => {
+  const clock = manualClock();
+  const header = (name: string) => (headers as Readonly<Record<string, string>>)[name];
+
+  expect(() => callOpener(requestDefaults, clock)({ requestId: "test", header })).toThrow(
+    expect.objectContaining({ reason: "invalid-request", field }),
+  );
+  expect(clock.pendingTimersMs()).toEqual([]);
+});
+
+test("a call that came through a gateway is forwarded, and the router tells what that one asks for", () => {
+  expect(open({ "x-tensorgate-hops": "1" }).call).toMatchObject({
+    wishes: { isForwarded: true },
+    routed: { isTraced: false },
+  });
+  expect(open({ "x-tensorgate-hops": "0" }).call.wishes.isForwarded).toBeUndefined();
+  expect(open({}).call.routed).toBeUndefined();
+});
+
+test.each([
+  {
+    caller: "a",
+    address: "192.0.2.1",
+    sameAs: { caller: "a", address: "192.0.2.2" },
+    isSame: true,
+  },
+  {
+    caller: "a",
+    address: "192.0.2.1",
+    sameAs: { caller: "b", address: "192.0.2.1" },
+    isSame: false,
+  },
+  { address: "192.0.2.1", sameAs: { address: "::ffff:192.0.2.1" }, isSame: true },
+  { address: "192.0.2.1", sameAs: { address: "192.0.2.2" }, isSame: false },
+  { address: "2001:db8::1", sameAs: { address: "2001:db8:0:0:9::2" }, isSame: true },
+  { address: "2001:db8::1", sameAs: { address: "2001:db8:0:1::1" }, isSame: false },
+  { caller: "192.0.2.1", sameAs: { address: "192.0.2.1" }, isSame: false },
+])("calls count as one caller's by key, or by network without one", (each) => {
+  const { sameAs, isSame, ...first } = each;
+
+  expect(fairnessKeyOf(first) === fairnessKeyOf(sameAs)).toBe(isSame);
+});
+
+function fairnessKeyOf({ caller, address }: { caller?: string; address?: string }) {
+  const start = { requestId: "test", header: () => undefined, address };
+  using open = callOpener(
+    requestDefaults,
+    manualClock(),
+  )({ ...start, caller: caller === undefined ? undefined : { id: caller, mayUse: () => true } });
+  return open.call.fairnessKey;
+}

@@ -1,0 +1,147 @@
+import { randomUUID } from "node:crypto";
+import {
+  type CallContext,
+  type Caller,
+  type CallWatch,
+  type Clock,
+  commonRegions,
+  DeadlineExceededError,
+  InvalidRequestError,
+  type Priority,
+  priorities,
+  type RoutingWishes,
+  type ScoringError,
+  stageTimes,
+} from "@tensorgate/core";
+import type { RequestOptions } from "../options.ts";
+import { networkOf } from "../server/address-network.ts";
+
+/** Reads a header or a piece of gRPC metadata by its lower-case name. */
+export type ReadHeader = (name: string) => string | undefined;
+
+/** A call and the means to end it. Disposing of it stops its timer. */
+export interface OpenCall extends Disposable {
+  readonly call: CallContext;
+  /** Ends the work of the call; only the first reason counts. */
+  abort(reason: ScoringError): void;
+}
+
+export interface CallStart {
+  readonly requestId: string;
+  readonly header: ReadHeader;
+  /** What the protocol itself says of the deadline, in milliseconds from now; undefined where it says nothing. */
+  readonly timeoutMs?: number | undefined;
+  readonly caller?: Caller | undefined;
+  /** Where the connection comes from. */
+  readonly address?: string | undefined;
+  readonly watch?: CallWatch | undefined;
+}
+
+/** Opens a call: its deadline with the timer that ends it, and its wishes. */
+export type OpenNewCall = (start: CallStart) => OpenCall;
+
+export function callOpener(
+  { defaultTimeoutMs, maxTimeoutMs }: Required<RequestOptions>,
+  clock: Clock,
+): OpenNewCall {
+  return ({ requestId, header, timeoutMs: protocolTimeoutMs, caller, address, watch }) => {
+    const askedMs = protocolTimeoutMs ?? timeoutFromHeader(header) ?? defaultTimeoutMs;
+    const timeoutMs = Math.min(Math.max(0, askedMs), maxTimeoutMs);
+    // Before there is a timer: what is refused here has nobody to stop one.
+    const wishes = wishesFrom(header, caller);
+    const controller = new AbortController();
+    const expire = () => controller.abort(deadlineExceeded(timeoutMs));
+    const timer = clock.setTimer(timeoutMs, expire);
+    if (timeoutMs === 0) expire();
+    const isTraced = header("x-tensorgate-trace") === "1";
+    return {
+      call: {
+        requestId,
+        deadline: { atMs: clock.nowMs() + timeoutMs },
+        signal: controller.signal,
+        ...(caller && { caller }),
+        fairnessKey: caller ? `key ${caller.id}` : `network ${networkOf(address)}`,
+        wishes,
+        ...((isTraced || wishes.isForwarded) && { routed: { isTraced, steps: [] } }),
+        ...(saysNoStore(header) && { noStore: true }),
+        times: stageTimes(),
+        ...(watch && { watch }),
+      },
+      abort: (reason) => controller.abort(reason),
+      [Symbol.dispose]: () => timer[Symbol.dispose](),
+    };
+  };
+}
+
+function deadlineExceeded(timeoutMs: number): DeadlineExceededError {
+  return new DeadlineExceededError(`the call was not answered within ${Math.round(timeoutMs)} ms`, {
+    hint: "give it a longer deadline, or send a smaller picture",
+  });
+}
+
+const timeoutHeader = "x-tensorgate-timeout-ms";
+
+/** @throws InvalidRequestError if the header is there and not a number */
+function timeoutFromHeader(header: ReadHeader): number | undefined {
+  const text = header(timeoutHeader);
+  if (text === undefined) return undefined;
+  if (/^-?\d{1,12}$/.test(text)) return Number(text);
+  throw new InvalidRequestError(`${timeoutHeader} must be a whole number of milliseconds`, {
+    field: timeoutHeader,
+  });
+}
+
+/** The caller's own id where it is fit to be logged and sent on, otherwise a new one. */
+export function requestIdFrom(header: ReadHeader): string {
+  const given = header("x-request-id");
+  return given !== undefined && /^[\x21-\x7e]{1,128}$/.test(given) ? given : randomUUID();
+}
+
+/** @see RFC 9111, section 5.2.1.5; gRPC's metadata has it too */
+function saysNoStore(header: ReadHeader): boolean {
+  const directives = header("cache-control")?.split(",") ?? [];
+  return directives.some((directive) => directive.trim().toLowerCase() === "no-store");
+}
+
+const priorityHeader = "x-tensorgate-priority";
+
+/** @throws InvalidRequestError if it is none that there is */
+function priorityFrom(header: ReadHeader): Priority | undefined {
+  const text = header(priorityHeader)?.toLowerCase();
+  const found = priorities.find((priority) => priority === text);
+  if (found || !text) return found;
+  throw new InvalidRequestError(`${priorityHeader} must be one of ${priorities.join(", ")}`, {
+    field: priorityHeader,
+  });
+}
+
+const hopsHeader = "x-tensorgate-hops";
+/** From the gateway that a caller found to the one of another region, and no further. */
+const mostHops = 1;
+
+/** @throws InvalidRequestError if the call has come through more gateways than it may */
+function hopsFrom(header: ReadHeader): number {
+  const text = header(hopsHeader) ?? "0";
+  const hops = /^\d{1,3}$/.test(text) ? Number(text) : Number.NaN;
+  if (hops <= mostHops) return hops;
+  throw new InvalidRequestError(`${hopsHeader} must be a number of gateways, ${mostHops} at most`, {
+    field: hopsHeader,
+    hint: "gateways that enter each other's regions must not form a chain",
+  });
+}
+
+function wishesFrom(header: ReadHeader, caller: Caller | undefined): RoutingWishes {
+  const region = header("x-tensorgate-region");
+  const asked = header("x-tensorgate-residency")
+    ?.split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
+  const residency = commonRegions(asked, caller?.residency);
+  const priority = priorityFrom(header);
+  return {
+    ...(region && { region }),
+    ...(priority && { priority }),
+    ...(hopsFrom(header) > 0 && { isForwarded: true }),
+    ...(residency && { residency }),
+  };
+}

@@ -1,0 +1,110 @@
+import { expect, test } from "vitest";
+import type { Exchange } from "../../server/exchange.ts";
+import { picturesFromBody } from "./picture-body.ts";
+
+const limits = { maxBodyBytes: 1_000_000, maxPictures: 4 };
+
+function read(body: string | Buffer, contentType: string | undefined) {
+  const exchange: Exchange = {
+    method: "POST",
+    path: "/v1/classify/shapes",
+    query: new URLSearchParams(),
+    header: (name) => (name === "content-type" ? contentType : undefined),
+    body: async () => Buffer.from(body),
+  };
+  return picturesFromBody(exchange, limits);
+}
+
+const formType = "multipart/form-data; boundary=BB";
+const file = 'content-disposition: form-data; name="image"; filename="x.jpg"';
+const formOf = (...headers: readonly string[]) =>
+  `${headers.map((each) => `--BB\r\n${each}\r\n\r\nabc\r\n`).join("")}--BB--`;
+
+test.each([
+  { type: undefined, body: "abc" },
+  { type: "image/jpeg", body: "abc" },
+  { type: "Binary/Octet-Stream", body: "abc" },
+  { type: "application/x-www-form-urlencoded", body: "abc" },
+  { type: "application/json", body: '{"image":{"b64":"YWJj"}}' },
+  { type: "application/json", body: '{"images":[{"b64":"YW\\u004aj"}]}' },
+  { type: formType, body: formOf(file) },
+  { type: formType, body: formOf('content-disposition: form-data; name="a"', file) },
+])("$type $body is one picture", async ({ type, body }) => {
+  const pictures = await read(body, type);
+
+  expect(pictures.map(({ bytes }) => Buffer.from(bytes).toString())).toEqual(["abc"]);
+});
+
+test.each([
+  { headers: file, id: "x.jpg" },
+  { headers: 'content-disposition: form-data; name="image"; filename=""', id: "image" },
+  {
+    headers: 'content-disposition: form-data; name="image"\r\ncontent-type: image/png',
+    id: "image",
+  },
+  {
+    headers: "content-disposition: form-data; name=image\r\ncontent-type: application/octet-stream",
+    id: "image",
+  },
+  { headers: "content-type: IMAGE/AVIF", id: undefined },
+])("a part with $headers is a picture", async ({ headers, id }) => {
+  const pictures = await read(formOf(headers), formType);
+
+  expect(pictures.map((picture) => picture.id)).toEqual([id]);
+});
+
+test.each([
+  'content-disposition: form-data; name="image"',
+  'content-disposition: form-data; name="image"\r\ncontent-type: text/plain; charset=utf-8',
+  'content-disposition: form-data; name="image"\r\ncontent-type: application/json',
+])("a part with %j is no picture", async (headers) => {
+  await expect(read(formOf(headers), formType)).rejects.toThrow("the form holds no file");
+});
+
+test.each([
+  { name: "a form of five files", type: formType, body: formOf(...Array(5).fill(file)) },
+  {
+    name: "a form of a thousand fields",
+    type: formType,
+    body: formOf(...Array(1_000).fill("a: b")),
+  },
+  {
+    name: "five pictures of which none is base64",
+    type: "application/json",
+    body: '{"images":[1,2,3,4,5]}',
+  },
+  { name: "a thousand keys", type: "application/json", body: `{${'"a":1,'.repeat(1_000)}"b":1}` },
+])("$name is too large", async ({ type, body }) => {
+  await expect(read(body, type)).rejects.toMatchObject({ reason: "too-large" });
+});
+
+test.each([
+  "",
+  "=",
+  "==",
+  "A",
+  "AAAAA",
+  "AAA A",
+  "AAAA\n",
+  "AA=A",
+  "AAAA====",
+  "AA-_",
+  "AA!!",
+  "\u0141AAA",
+  "AAA\u00c1",
+  `${"A".repeat(1_000)}\u{1f600}`,
+  "data:image/png;base64,AAAA",
+])("%j is no base64", async (b64) => {
+  const body = JSON.stringify({ image: { b64 } });
+
+  await expect(read(body, "application/json")).rejects.toThrow("image.b64 is not base64");
+});
+
+test.each(["AA", "AA==", "AAA", "AAA=", "AAAA", "+/+/", "AAAAAA=="])(
+  "%j is base64",
+  async (b64) => {
+    const [picture] = await read(JSON.stringify({ image: { b64 } }), "application/json");
+
+    expect(picture?.bytes).toEqual(Buffer.from(b64, "base64"));
+  },
+);

@@ -1,0 +1,171 @@
+import {
+  createWorkBudget,
+  InvalidRequestError,
+  type Picture,
+  parseJsonBody,
+  ScoringError,
+  TooLargeError,
+  UnsupportedMediaError,
+  type WorkBudget,
+} from "@tensorgate/core";
+import { type FormPart, formParts } from "../../server/body/form-parts.ts";
+import type { Exchange } from "../../server/exchange.ts";
+
+export interface PictureBodyLimits {
+  /** Longest body, in bytes. */
+  readonly maxBodyBytes: number;
+  /** Pictures of one call. */
+  readonly maxPictures: number;
+}
+
+/**
+ * Reads the pictures of a request: the body itself, the files of a form, or base64 in JSON.
+ *
+ * A body that is a picture, and the files of a form, are passed on in the buffer they were received in.
+ *
+ * @throws UnsupportedMediaError if the content type is none of these
+ * @throws InvalidRequestError if the body is not what its content type says, or is empty
+ * @throws TooLargeError if it holds more pictures than it may, or far more than that of anything else
+ */
+export async function picturesFromBody(
+  exchange: Exchange,
+  limits: PictureBodyLimits,
+): Promise<readonly Picture[]> {
+  const contentType = exchange.header("content-type") ?? "application/octet-stream";
+  const mediaType = contentType.split(";", 1)[0]?.trim().toLowerCase() ?? "";
+  const read = readerOf(mediaType);
+  // JSON is the body, its text, a text for each picture, and then their bytes.
+  const body = await exchange.body(limits.maxBodyBytes, read === picturesFromJson ? 4 : 1);
+  if (body.byteLength === 0) {
+    throw new InvalidRequestError("the body is empty; it must hold a picture", {
+      hint: "curl --data-binary @picture.jpg",
+    });
+  }
+  const { maxPictures } = limits;
+  const budget = createWorkBudget(freeElements + elementsPerPicture * maxPictures);
+  return read(body, { contentType, maxPictures, budget });
+}
+
+/** Parts, headers, values and keys that a body may have whatever number of pictures, and for each of them. */
+const freeElements = 1_024;
+const elementsPerPicture = 16;
+
+interface BodyFacts {
+  readonly contentType: string;
+  readonly maxPictures: number;
+  readonly budget: WorkBudget;
+}
+
+type ReadBody = (body: Uint8Array, facts: BodyFacts) => readonly Picture[];
+
+function readerOf(mediaType: string): ReadBody {
+  if (mediaType.startsWith("image/") || rawMediaTypes.has(mediaType)) return rawPicture;
+  if (mediaType === "multipart/form-data") return picturesFromForm;
+  if (mediaType === "application/json") return picturesFromJson;
+  throw new UnsupportedMediaError(`a body of type "${mediaType.slice(0, 80)}" is not understood`, {
+    field: "content-type",
+    hint: "send image/*, application/octet-stream, multipart/form-data or application/json",
+  });
+}
+
+const rawPicture: ReadBody = (body) => [{ bytes: body }];
+
+/** What object stores and clients say of bytes of any kind. */
+const binaryMediaTypes = ["application/octet-stream", "binary/octet-stream"];
+
+/** The last is what `curl --data-binary` says when nobody told it better; the bytes are looked at anyway. */
+const rawMediaTypes: ReadonlySet<string> = new Set([
+  ...binaryMediaTypes,
+  "application/x-www-form-urlencoded",
+]);
+
+/** Every file of the form is a picture; its file name, or else its field name, is its id. */
+const picturesFromForm: ReadBody = (body, { contentType, maxPictures, budget }) => {
+  const pictures: Picture[] = [];
+  for (const part of formParts(body, contentType, budget)) {
+    if (!isFile(part)) continue;
+    if (pictures.length === maxPictures) throw tooManyPictures(maxPictures);
+    const id = part.fileName || part.name;
+    pictures.push({ bytes: part.bytes, ...(id !== "" && { id }) });
+  }
+  if (pictures.length > 0) return pictures;
+  throw new InvalidRequestError("the form holds no file", { hint: "curl -F image=@picture.jpg" });
+};
+
+/** A file name is not mandatory where the type says what it is. @see RFC 7578, section 4.2 */
+function isFile({ fileName, mediaType = "text/plain" }: FormPart): boolean {
+  return (
+    fileName !== undefined || mediaType.startsWith("image/") || binaryMediaTypes.includes(mediaType)
+  );
+}
+
+function tooManyPictures(maxPictures: number): TooLargeError {
+  return new TooLargeError(`the request holds more than ${maxPictures} pictures`, {
+    hint: "send them in several calls",
+  });
+}
+
+/** `{"image": {"b64": "…"}}` or `{"images": [{"b64": "…", "id"?: "…"}, …]}`. */
+const picturesFromJson: ReadBody = (body, { maxPictures, budget }) => {
+  const root = parseJsonBody(body, budget);
+  if (!isObject(root)) throw new InvalidRequestError("the body must be a JSON object");
+  const { image, images } = root;
+  if ((image === undefined) === (images === undefined)) {
+    throw new InvalidRequestError('the body must hold either "image" or "images"', {
+      hint: '{"image": {"b64": "…"}}',
+    });
+  }
+  if (image !== undefined) return [pictureFromJson(image, "image")];
+  if (!Array.isArray(images)) {
+    throw new InvalidRequestError('"images" must be an array', { field: "images" });
+  }
+  if (images.length > maxPictures) throw tooManyPictures(maxPictures);
+  return images.map((each, index) => pictureFromJson(each, `images[${index}]`));
+};
+
+function pictureFromJson(value: unknown, field: string): Picture {
+  if (!isObject(value) || typeof value["b64"] !== "string") {
+    throw new InvalidRequestError(`${field} must be an object with the picture in "b64"`, {
+      field,
+    });
+  }
+  const { b64, id } = value;
+  if (id !== undefined && typeof id !== "string") {
+    throw new InvalidRequestError(`${field}.id must be a string`, { field: `${field}.id` });
+  }
+  return {
+    bytes: bytesFromBase64(b64 as string, `${field}.b64`),
+    ...(id !== undefined && { id }),
+  };
+}
+
+/** @throws InvalidRequestError unless it is all of the standard alphabet, with or without padding */
+function bytesFromBase64(text: string, field: string): Uint8Array {
+  const digitCount = text.length - (text.endsWith("==") ? 2 : Number(text.endsWith("=")));
+  const bytes = Buffer.from(text, "base64");
+  // Node leaves out what is no digit, so that the result is too short; but it takes the alphabet for URLs as well, and
+  // of characters beyond ASCII their lowest byte.
+  const isWhole = digitCount % 4 !== 1 && bytes.byteLength === Math.floor((digitCount * 3) / 4);
+  const isOther = text.includes("-") || text.includes("_") || Buffer.byteLength(text) > text.length;
+  if (digitCount === 0 || !isWhole || isOther) {
+    throw new InvalidRequestError(`${field} is not base64`, {
+      field,
+      hint: text.startsWith("data:")
+        ? "leave out what comes before the comma"
+        : "RFC 4648, section 4",
+    });
+  }
+  return bytes;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A call for a single picture fails with that picture; among many, each has its own error. */
+export function throwIfOnlyPictureFailed(
+  results: readonly { readonly ok: boolean; readonly error?: ScoringError }[],
+): void {
+  const [only] = results;
+  if (results.length === 1 && only?.error) throw ScoringError.from(only.error);
+}

@@ -1,0 +1,70 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import {
+  CancelledError,
+  DeadlineExceededError,
+  InvalidRequestError,
+  ScoringError,
+  TooLargeError,
+} from "@tensorgate/core";
+import { ErrorInfoSchema, RetryInfoSchema } from "@tensorgate/proto/google/rpc/error_details";
+import { errorHeaders } from "../reply-headers.ts";
+import { wireStatusOf } from "../wire-status.ts";
+
+/**
+ * A failure as Connect, gRPC and gRPC-Web carry it: its code, and reason and pushback as details.
+ * Connect derives its HTTP status from the code, so it is given none.
+ */
+export function connectErrorFrom(
+  error: ScoringError,
+  requestId: string,
+  extraHeaders: Readonly<Record<string, string>> = {},
+): ConnectError {
+  const { reason, hint, field, retryAfterMs, message } = error;
+  const metadata = {
+    requestId,
+    ...(hint !== undefined && { hint }),
+    ...(field !== undefined && { field }),
+  };
+  const details = [
+    { desc: ErrorInfoSchema, value: { reason, domain: "tensorgate", metadata } },
+    ...(retryAfterMs === undefined ? [] : [retryInfo(retryAfterMs)]),
+  ];
+  const headers = { "x-request-id": requestId, ...errorHeaders(error), ...extraHeaders };
+  return new ConnectError(message, wireStatusOf(error).grpc as Code, headers, details);
+}
+
+function retryInfo(retryAfterMs: number) {
+  const wholeMs = Math.ceil(retryAfterMs);
+  const retryDelay = {
+    seconds: BigInt(Math.floor(wholeMs / 1_000)),
+    nanos: (wholeMs % 1_000) * 1_000_000,
+  };
+  return { desc: RetryInfoSchema, value: { retryDelay } };
+}
+
+/** Why Connect ended a call: its timer of the deadline may run before ours. */
+export function reasonOfAbort(reason: unknown): ScoringError {
+  if (reason instanceof ConnectError && reason.code === Code.DeadlineExceeded) {
+    return new DeadlineExceededError("the deadline passed", { cause: reason });
+  }
+  return new CancelledError("the caller went away", { cause: reason });
+}
+
+/** What Connect itself refused (a message it could not read, a cut stream), in our own words. */
+export function scoringErrorFromConnect(thrown: unknown): ScoringError {
+  if (!(thrown instanceof ConnectError)) return ScoringError.from(thrown);
+  const details = { cause: thrown };
+  switch (thrown.code) {
+    case Code.Canceled:
+    case Code.Aborted:
+      return new CancelledError("the caller went away", details);
+    case Code.DeadlineExceeded:
+      return new DeadlineExceededError("the deadline passed", details);
+    case Code.InvalidArgument:
+      return new InvalidRequestError(thrown.rawMessage, details);
+    case Code.ResourceExhausted:
+      return new TooLargeError(thrown.rawMessage, details);
+    default:
+      return ScoringError.from(thrown);
+  }
+}

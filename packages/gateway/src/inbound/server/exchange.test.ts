@@ -1,0 +1,187 @@
+import { EventEmitter } from "node:events";
+import { gzipSync } from "node:zlib";
+import { manualClock } from "@tensorgate/core/testing";
+import { expect, test } from "vitest";
+import { listenDefaults, requestDefaults } from "../options.ts";
+import { gunzipper } from "./body/gunzip.ts";
+import { intakeGate } from "./body/intake.ts";
+import { exchangeFrom } from "./exchange.ts";
+import type { NodeRequest, NodeResponse } from "./node-http.ts";
+
+const maxBytes = 1_000_000;
+
+/** A request whose body is sent by hand, and what is counted of it. */
+function incoming(headers: Record<string, string>, facts: object = { complete: true }) {
+  const emitter = Object.assign(new EventEmitter(), {
+    headers,
+    url: "/v1/classify/shapes?topK=%31",
+    method: "POST",
+    readableEnded: false,
+    pause: () => {},
+    ...facts,
+  });
+  const response = new EventEmitter();
+  const clock = manualClock();
+  const request = emitter as unknown as NodeRequest;
+  const gate = intakeGate({
+    requests: { ...requestDefaults, maxBytesInFlight: 4_000_000 },
+    listen: listenDefaults,
+    clock,
+  });
+  const intake = () => gate.open(request, response as unknown as NodeResponse, "whole");
+  const exchange = exchangeFrom(request, { intake, gunzip: gunzipper() });
+  return {
+    gate,
+    exchange,
+    clock,
+    isRead: () => emitter.listenerCount("data") > 0,
+    body: (copyCount?: number) => exchange.body(maxBytes, copyCount),
+    send: (piece: Uint8Array) => emitter.emit("data", Buffer.from(piece)),
+    end: () => {
+      emitter.readableEnded = true;
+      emitter.emit("end");
+      emitter.emit("close");
+    },
+    cut: () => emitter.emit("close"),
+    answered: () => response.emit("close"),
+  };
+}
+
+test("a body of a declared length takes memory as it comes", async () => {
+  const { gate, body, send, end, answered } = incoming({ "content-length": "900000" });
+  const whole = body();
+  expect(gate.bytesInFlight).toBe(0);
+
+  send(Buffer.alloc(1_000, 1));
+  expect(gate.bytesInFlight).toBe(4_096);
+  send(Buffer.alloc(399_000, 2));
+  expect(gate.bytesInFlight).toBe(900_000);
+  send(Buffer.alloc(500_000, 3));
+  end();
+
+  const bytes = await whole;
+  expect([bytes.byteLength, bytes[0], bytes[1_000], bytes[899_999]]).toEqual([900_000, 1, 2, 3]);
+  answered();
+  expect(gate.bytesInFlight).toBe(0);
+});
+
+test("a packed body is counted while it is unpacked, and once it is", async () => {
+  const packed = gzipSync(Buffer.alloc(800_000));
+  const { gate, body, send, end } = incoming({ "content-encoding": "x-gzip" });
+  const whole = body();
+
+  send(packed);
+  end();
+
+  expect((await whole).byteLength).toBe(800_000);
+  expect(gate.bytesInFlight).toBeGreaterThanOrEqual(800_000);
+  expect(gate.bytesInFlight).toBeLessThanOrEqual(maxBytes);
+});
+
+test("copies that will be made of a body are counted", async () => {
+  const { gate, body, send, end } = incoming({});
+  const whole = body(3);
+
+  send(Buffer.alloc(200_000));
+  end();
+  await whole;
+
+  expect(gate.bytesInFlight).toBe(600_000);
+});
+
+test.each([
+  {
+    name: "in chunks over the limit",
+    headers: {},
+    pieces: [600_000, 400_001],
+    reason: "too-large",
+  },
+  {
+    name: "declared over the limit",
+    headers: { "content-length": "1000001" },
+    pieces: [],
+    reason: "too-large",
+  },
+  {
+    name: "longer than declared",
+    headers: { "content-length": "10" },
+    pieces: [5, 6],
+    reason: "invalid-request",
+  },
+  {
+    name: "shorter than declared",
+    headers: { "content-length": "10" },
+    pieces: [5],
+    reason: "invalid-request",
+  },
+  {
+    name: "packed for the transfer",
+    headers: { "transfer-encoding": "gzip, chunked" },
+    pieces: [5],
+    reason: "invalid-request",
+  },
+])("a body that is $name is refused", async ({ headers, pieces, reason }) => {
+  const { body, send, end } = incoming(headers);
+  const whole = body();
+
+  for (const length of pieces) send(Buffer.alloc(length));
+  end();
+
+  await expect(whole).rejects.toMatchObject({ reason });
+});
+
+test.each([
+  { version: "HTTP/1.1", facts: { complete: false } },
+  { version: "HTTP/2", facts: { stream: { aborted: true } } },
+])("an upload of $version that is cut is not believed, though it ends", async ({ facts }) => {
+  const { body, send, end } = incoming({}, facts);
+  const whole = body();
+
+  send(Buffer.alloc(1_000));
+  end();
+
+  await expect(whole).rejects.toMatchObject({ reason: "cancelled" });
+});
+
+test("a caller who goes away ends the reading", async () => {
+  const { body, send, cut } = incoming({ "content-length": "100000" });
+  const whole = body();
+
+  send(Buffer.alloc(1_000));
+  cut();
+
+  await expect(whole).rejects.toMatchObject({ reason: "cancelled" });
+});
+
+test("a query is decoded when it is asked for, unless it is too long", () => {
+  const short = incoming({}).exchange;
+  const long = incoming({}, { url: `/livez?${"%41=&".repeat(1_000)}` }).exchange;
+
+  expect(short.query.get("topK")).toBe("1");
+  expect(long.path).toBe("/livez");
+  expect(() => long.query).toThrow(expect.objectContaining({ reason: "invalid-request" }));
+});
+
+test("a body in pieces of a byte is refused long before its end", async () => {
+  const { body, send, isRead } = incoming({});
+  const whole = body();
+  whole.catch(() => {});
+  let pieceCount = 0;
+
+  for (; isRead() && pieceCount < maxBytes; pieceCount += 1) send(Buffer.alloc(1));
+
+  await expect(whole).rejects.toMatchObject({ reason: "too-large" });
+  expect(pieceCount).toBeLessThan(2_000);
+});
+
+test("a body that comes too slowly is read no further", async () => {
+  const { body, send, isRead, clock } = incoming({ "content-length": "100000" });
+  const whole = body();
+  whole.catch(() => {});
+  send(Buffer.alloc(1_000));
+
+  clock.advance(6_000);
+
+  await expect(whole).rejects.toMatchObject({ reason: "deadline-exceeded" });
+  expect(isRead()).toBe(false);
+});

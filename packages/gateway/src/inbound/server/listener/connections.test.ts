@@ -1,0 +1,46 @@
+import { EventEmitter } from "node:events";
+import type net from "node:net";
+import { manualClock } from "@tensorgate/core/testing";
+import { expect, test } from "vitest";
+import { listenDefaults } from "../../options.ts";
+import { connections } from "./connections.ts";
+
+function fakeSocket() {
+  const socket = Object.assign(new EventEmitter(), {
+    remoteAddress: "192.0.2.1",
+    destroyed: false,
+    resetCount: 0,
+    destroy: () => {},
+    resetAndDestroy: () => {
+      socket.resetCount += 1;
+      socket.destroyed = true;
+    },
+  });
+  return socket;
+}
+
+test("a session that is idle, and does not end when it is asked to, is reset", () => {
+  const clock = manualClock();
+  const table = connections({
+    limits: listenDefaults,
+    headerTimeoutMs: 10_000,
+    isNearFileLimit: () => false,
+    onRejected: () => {},
+    clock,
+  });
+  const socket = fakeSocket();
+  const connection = table.admit(socket as unknown as net.Socket);
+  let goodbyeCount = 0;
+  if (connection) {
+    connection.closeSession = () => {
+      goodbyeCount += 1;
+    };
+  }
+  connection?.begin();
+  connection?.end();
+
+  clock.advance(listenDefaults.idleTimeoutMs);
+  expect([goodbyeCount, socket.resetCount]).toEqual([1, 0]);
+  clock.advance(5_000);
+  expect(socket.resetCount).toBe(1);
+});

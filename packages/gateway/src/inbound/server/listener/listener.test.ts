@@ -1,0 +1,222 @@
+import { once } from "node:events";
+import http2 from "node:http2";
+import net from "node:net";
+import { manualClock } from "@tensorgate/core/testing";
+import { expect, test } from "vitest";
+import { listenDefaults, requestDefaults } from "../../options.ts";
+import type { OnRequest } from "../node-http.ts";
+import { listener } from "./listener.ts";
+import { tlsProtocol } from "./tls-door.ts";
+
+async function listening(onRequest: OnRequest = (_request, response) => void response.end("ok")) {
+  const clock = manualClock();
+  const opened = listener({
+    listen: { ...listenDefaults, port: 0 },
+    requests: requestDefaults,
+    budget: { add: () => {}, hasRoom: () => true },
+    onRequest,
+    onCertificates: () => {},
+    onRejected: () => {},
+    clock,
+  });
+  const { port } = await opened.listen();
+  return { clock, port, [Symbol.asyncDispose]: () => opened.close(0), close: opened.close };
+}
+
+async function talk(port: number, bytes: readonly (string | Buffer)[]): Promise<string> {
+  const socket = net.connect(port, "127.0.0.1");
+  let received = "";
+  socket.on("data", (chunk) => {
+    received += chunk.toString("latin1");
+  });
+  socket.on("error", () => {});
+  await once(socket, "connect");
+  for (const piece of bytes) await new Promise((resolve) => socket.write(piece, resolve));
+  await once(socket, "close");
+  return received;
+}
+
+const get = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+
+test("HTTP/1.1 is answered, also when it comes byte by byte", async () => {
+  await using server = await listening();
+
+  expect(await talk(server.port, [get])).toContain("200 OK");
+  expect(await talk(server.port, [...get])).toContain("200 OK");
+});
+
+test("HTTP/2 is told from HTTP/1.1 by its preface, also when it comes in pieces", async () => {
+  await using server = await listening();
+  const session = http2.connect(`http://127.0.0.1:${server.port}`);
+
+  const stream = session.request({ ":path": "/" });
+  const [headers] = (await once(stream, "response")) as [http2.IncomingHttpHeaders];
+  stream.resume();
+  await once(stream, "close");
+  await new Promise<void>((resolve) => session.close(resolve));
+
+  expect(headers[":status"]).toBe(200);
+});
+
+test("a method that begins like the preface is HTTP/1.1", async () => {
+  await using server = await listening();
+
+  expect(await talk(server.port, ["P", get.replace("GET", "OST")])).toContain("200 OK");
+});
+
+test.each([
+  { name: "a silent socket", bytes: [] },
+  { name: "half a preface", bytes: ["PRI * HTTP/2.0\r\n"] },
+])("$name is closed when the header time is over", async ({ bytes }) => {
+  await using server = await listening();
+  const socket = net.connect(server.port, "127.0.0.1");
+  // Cut with bytes unread, a socket is reset rather than closed.
+  socket.on("error", () => {});
+  await once(socket, "connect");
+  for (const piece of bytes) await new Promise((resolve) => socket.write(piece, resolve));
+  const closed = new Promise((resolve) => socket.once("close", resolve));
+  // The other side may not have taken the connection yet.
+  while (server.clock.pendingTimersMs().length === 0) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  server.clock.advance(requestDefaults.headerTimeoutMs);
+
+  await closed;
+});
+
+test("what is no HTTP is refused as a bad request", async () => {
+  await using server = await listening();
+
+  expect(await talk(server.port, ["\x16\x03\x01 hello\r\n\r\n"])).toContain("400 Bad Request");
+});
+
+test("headers over the limit are refused as such", async () => {
+  await using server = await listening();
+  const request = `GET / HTTP/1.1\r\nhost: x\r\na: ${"x".repeat(20_000)}\r\n\r\n`;
+
+  expect(await talk(server.port, [request])).toContain("431");
+});
+
+test("callers over HTTP/2 are told that headers have 16 KiB, and longer ones are refused", async () => {
+  await using server = await listening();
+  const session = http2.connect(`http://127.0.0.1:${server.port}`);
+  await once(session, "remoteSettings");
+  const stream = session.request({ ":path": "/", a: "x".repeat(20_000) });
+  stream.on("error", () => {});
+  let status: number | undefined;
+  stream.on("response", (headers) => {
+    status = headers[":status"];
+  });
+  stream.resume();
+  await new Promise((resolve) => stream.once("close", resolve));
+
+  expect(session.remoteSettings.maxHeaderListSize).toBe(16_384);
+  expect(status).not.toBe(200);
+  session.destroy();
+});
+
+test("closing ends an idle keep-alive connection and waits for the busy one", async () => {
+  const pending = Promise.withResolvers<() => void>();
+  await using server = await listening((_request, response) => {
+    pending.resolve(() => response.end("done"));
+  });
+  const idle = net.connect(server.port, "127.0.0.1");
+  await once(idle, "connect");
+  const idleClosed = once(idle, "close");
+  const busy = talk(server.port, ["GET / HTTP/1.1\r\nhost: x\r\n\r\n"]);
+  const answer = await pending.promise;
+
+  const closed = server.close(60_000);
+  await idleClosed;
+  answer();
+
+  expect(await busy).toContain("done");
+  await closed;
+});
+
+async function connected(port: number): Promise<{ socket: net.Socket; closed: Promise<unknown> }> {
+  const socket = net.connect(port, "127.0.0.1");
+  socket.on("error", () => {});
+  socket.resume();
+  const closed = new Promise((resolve) => socket.once("close", resolve));
+  await once(socket, "connect");
+  return { socket, closed };
+}
+
+test("slow headers: a byte now and then does not keep a connection beyond the header time", async () => {
+  await using server = await listening();
+  const { socket, closed } = await connected(server.port);
+  for (const byte of get.slice(0, 9)) {
+    await new Promise((resolve) => socket.write(byte, resolve));
+    // Whatever was written has been read before time goes on.
+    await new Promise((resolve) => setImmediate(resolve));
+    server.clock.advance(1_000);
+  }
+  await expect.poll(() => server.clock.pendingTimersMs().length).toBe(1);
+
+  server.clock.advance(1_000);
+
+  await closed;
+});
+
+test("an idle connection is kept for a while after its answer, then closed", async () => {
+  await using server = await listening();
+  const { socket, closed } = await connected(server.port);
+  socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+  await once(socket, "data");
+  await expect.poll(() => server.clock.pendingTimersMs()).toEqual([60_000]);
+
+  server.clock.advance(59_999);
+  expect(socket.destroyed).toBe(false);
+  server.clock.advance(1);
+
+  await closed;
+});
+
+test("callers over HTTP/1.1 are told when an idle connection closes", async () => {
+  await using server = await listening();
+  const { socket } = await connected(server.port);
+  socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+  const [head] = (await once(socket, "data")) as [Buffer];
+
+  expect(head.toString("latin1")).toMatch(/^keep-alive: timeout=60\r$/im);
+});
+
+test("a connection with a call under way is not idle, however long that takes", async () => {
+  const pending = Promise.withResolvers<() => void>();
+  await using server = await listening((_request, response) => {
+    pending.resolve(() => response.end("done"));
+  });
+  const { socket } = await connected(server.port);
+  socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+  const answer = await pending.promise;
+
+  server.clock.advance(600_000);
+  expect(socket.destroyed).toBe(false);
+  answer();
+  await once(socket, "data");
+});
+
+test("an HTTP/2 session without streams is closed when it is idle", async () => {
+  await using server = await listening();
+  const session = http2.connect(`http://127.0.0.1:${server.port}`);
+  const goaway = once(session, "goaway");
+  const stream = session.request({ ":path": "/" });
+  stream.resume();
+  await once(stream, "close");
+  const closed = new Promise((resolve) => session.once("close", resolve));
+  await expect.poll(() => server.clock.pendingTimersMs()).toContain(60_000);
+
+  server.clock.advance(60_000);
+
+  expect((await goaway)[0]).toBe(http2.constants.NGHTTP2_NO_ERROR);
+  await closed;
+});
+
+test("no version before TLS 1.2 is offered, and nothing that is not forward secret and authenticated", () => {
+  expect(tlsProtocol.minVersion).toBe("TLSv1.2");
+  for (const name of tlsProtocol.ciphers.split(":")) {
+    expect(name).toMatch(/^(TLS_(AES|CHACHA20)|ECDHE-(RSA|ECDSA)-.*(GCM|CHACHA20-POLY1305))/);
+  }
+});

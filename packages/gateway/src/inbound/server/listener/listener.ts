@@ -1,0 +1,273 @@
+import http from "node:http";
+import http2 from "node:http2";
+import net from "node:net";
+import type { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
+import type { Clock } from "@tensorgate/core";
+import type { ListenSettings, RequestOptions } from "../../options.ts";
+import { setOutflow } from "../answer-writer.ts";
+import type { IntakeGate } from "../body/intake.ts";
+import type { NodeRequest, NodeResponse, OnRequest } from "../node-http.ts";
+import { type Connection, connections } from "./connections.ts";
+import { sniffHttpVersion } from "./http-version.ts";
+import { answerMalformedRequest } from "./malformed-request.ts";
+import { createFileLimit, openFileLimit } from "./open-files.ts";
+import type { RejectionReason } from "./rejections.ts";
+import { hasOneHost } from "./request-head.ts";
+import { createStreamCutter } from "./session-liveness.ts";
+import { createSlowReaders } from "./slow-readers.ts";
+import { type CertificateNews, type TlsDoor, tlsDoor } from "./tls-door.ts";
+import { endUnreadBody, strangerBytes } from "./unread-body.ts";
+
+/** One port for HTTP/1.1 and HTTP/2, in cleartext or, where there is a certificate, in TLS only. */
+export interface Listener {
+  readonly connectionCount: number;
+  /** @throws the system's error if the port is taken, SettingError if a file of TLS cannot be used */
+  listen(): Promise<net.AddressInfo>;
+  /**
+   * Goes on for `delayMs`, and ends every HTTP/1.1 connection with its next answer (`connection: close`). Resolves
+   * when the time is over, or the listener is closed.
+   */
+  drain(delayMs: number): Promise<void>;
+  /**
+   * Takes no new connection, tells the open ones to go (`connection: close`, GOAWAY), and resolves when every
+   * exchange has ended, or after `graceMs`, when what is left is cut. Idle HTTP/1.1 connections are closed now; after
+   * `drain` they stay until then, for a proxy may be sending on them.
+   */
+  close(graceMs: number): Promise<void>;
+}
+
+export interface ListenerParts {
+  readonly listen: ListenSettings;
+  readonly requests: Required<RequestOptions>;
+  /** Where what callers have not read of their answers is counted. */
+  readonly budget: Pick<IntakeGate, "add" | "hasRoom">;
+  readonly onRequest: OnRequest;
+  readonly onCertificates: (news: CertificateNews) => void;
+  /** Called for every connection that is closed before it is used. */
+  readonly onRejected: (reason: RejectionReason) => void;
+  readonly clock: Clock;
+}
+
+/** Connections that the system accepts before we do. */
+const backlog = 1_024;
+
+/** A turn of the event loop in which next to nothing was done, in milliseconds. */
+const shortTurnMs = 0.2;
+
+/**
+ * The sockets belong to a `net.Server`; the HTTP servers only get them handed. A server that never listens has
+ * no timers of its own, so those of a connection, the table of connections and the drain are ours; Node's own
+ * header timer is told that it listens, and looks after the second request of a connection and those that follow.
+ */
+export function listener(parts: ListenerParts): Listener {
+  const { listen, requests, onRequest, onCertificates, onRejected, clock } = parts;
+  const { headerTimeoutMs } = requests;
+  const isNearFileLimit = createFileLimit(openFileLimit());
+  const table = connections({
+    limits: listen,
+    headerTimeoutMs,
+    isNearFileLimit,
+    onRejected,
+    clock,
+  });
+  const slowReaders = createSlowReaders(parts);
+  /** Who a transport belongs to, from when it is handed to an HTTP server. */
+  const owners = new Map<Duplex, Connection>();
+  /** Answers over HTTP/1.1 that may still say whether the connection stays open. */
+  const unansweredHttp1 = new Set<http.ServerResponse>();
+  let isDraining = false;
+  let keepsIdle = false;
+  let acceptedCount = 0;
+  const closing = Promise.withResolvers<void>();
+  // A caller that knows when an idle connection is closed sends no request into its end.
+  const keepAlive = `timeout=${Math.floor(listen.idleTimeoutMs / 1_000)}`;
+
+  const http1 = http.createServer({
+    headersTimeout: headerTimeoutMs,
+    // Bodies are timed where they are read, alike in every protocol.
+    requestTimeout: 0,
+    connectionsCheckingInterval: 1_000,
+    keepAliveTimeout: 0,
+    maxHeaderSize: 16_384,
+  });
+  http1.emit("listening");
+  http1.on("clientError", answerMalformedRequest);
+  http1.on("request", answerHttp1);
+  // It is the reading of the body that says 100; without it nobody knows whether the body will come.
+  http1.on("checkContinue", (request, response) => {
+    response.setHeader("connection", "close");
+    const sayContinue = response.writeContinue.bind(response);
+    response.writeContinue = () => {
+      if (!isDraining) response.removeHeader("connection");
+      sayContinue();
+    };
+    answerHttp1(request, response);
+  });
+
+  const http2Server = http2.createServer({
+    maxSessionInvalidFrames: 100,
+    settings: {
+      maxConcurrentStreams: listen.maxStreamsPerConnection,
+      // More once a caller of the session may use the gateway.
+      initialWindowSize: strangerBytes,
+      maxHeaderListSize: 16_384,
+    },
+    streamResetBurst: 200,
+    streamResetRate: 20,
+  });
+  let beingHandedOn: Connection | undefined;
+  const cutters = new WeakMap<http2.Http2Session, ReturnType<typeof createStreamCutter>>();
+  http2Server.on("session", (session) => {
+    session.on("error", () => {});
+    session.setLocalWindowSize(1_048_576);
+    const connection = beingHandedOn;
+    if (!connection) return session.destroy();
+    connection.closeSession = () => session.close();
+    cutters.set(session, createStreamCutter(session, { clock, reset: connection.reset }));
+    // Its first settings are its headers: from here on it is idle, or has streams.
+    session.once("remoteSettings", () => {
+      connection.begin();
+      connection.end();
+    });
+    session.on("stream", (stream) => {
+      connection.begin();
+      stream.once("close", () => connection.end());
+    });
+  });
+  http2Server.on("request", answerHttp2);
+  http2Server.on("checkContinue", answerHttp2);
+
+  function answerHttp2(
+    request: http2.Http2ServerRequest,
+    response: http2.Http2ServerResponse,
+  ): void {
+    answer(request, response, () => {
+      const { stream } = response;
+      if (stream?.session) cutters.get(stream.session)?.(stream);
+    });
+  }
+
+  function answerHttp1(request: http.IncomingMessage, response: http.ServerResponse): void {
+    const connection = owners.get(request.socket);
+    if (!connection) {
+      request.socket.destroy();
+      return;
+    }
+    connection.begin();
+    unansweredHttp1.add(response);
+    response.once("close", () => {
+      unansweredHttp1.delete(response);
+      connection.end();
+    });
+    if (isDraining) response.setHeader("connection", "close");
+    else if (!response.hasHeader("connection")) response.setHeader("keep-alive", keepAlive);
+    // Requests may come before the answers to those ahead of them, and none of those may be waited for.
+    const isTooMany = connection.exchangeCount > listen.maxStreamsPerConnection;
+    if (isTooMany) rejectRequest(response, 503);
+    else answer(request, response, connection.reset);
+  }
+
+  /** @param cut - ends the answer if its caller does not read it */
+  function answer(request: NodeRequest, response: NodeResponse, cut: () => void): void {
+    setOutflow(response, slowReaders.watch(response, cut));
+    endUnreadBody(request, response, clock);
+    if (hasOneHost(request)) onRequest(request, response);
+    else rejectRequest(response, 400);
+  }
+
+  function handOn(transport: Duplex, version: "http/1.1" | "h2", connection: Connection): void {
+    connection.transport = transport;
+    if (version === "h2") {
+      beingHandedOn = connection;
+      http2Server.emit("connection", transport);
+      beingHandedOn = undefined;
+      return;
+    }
+    owners.set(transport, connection);
+    transport.once("close", () => owners.delete(transport));
+    http1.emit("connection", transport);
+  }
+
+  const door: TlsDoor | undefined = listen.tls && tlsDoor(listen.tls, { clock, onCertificates });
+  const server = net.createServer({ noDelay: true }, (socket) => {
+    acceptedCount += 1;
+    const connection = table.admit(socket);
+    if (!connection) return;
+    if (!door) return sniffHttpVersion(socket, (version) => handOn(socket, version, connection));
+    door.open(socket, (secured: TLSSocket) => {
+      if (secured.alpnProtocol === "h2") return handOn(secured, "h2", connection);
+      handOn(secured, "http/1.1", connection);
+    });
+  });
+
+  function endWithNextAnswers(): void {
+    isDraining = true;
+    for (const response of unansweredHttp1) {
+      if (response.headersSent) continue;
+      response.setHeader("connection", "close");
+      response.removeHeader("keep-alive");
+    }
+  }
+
+  /**
+   * Accepts what the system has accepted for us, and would reset when the port closes. Waits for a short turn of the
+   * event loop that brought nothing: whoever connects while a long one works is seen only in the next.
+   */
+  async function acceptWaiting(): Promise<void> {
+    const afterThisPoll = () => new Promise((resolve) => setImmediate(resolve));
+    await afterThisPoll();
+    for (let turn = 0; turn < backlog; turn += 1) {
+      const before = acceptedCount;
+      const startedMs = clock.nowMs();
+      await afterThisPoll();
+      if (acceptedCount === before && clock.nowMs() - startedMs < shortTurnMs) return;
+    }
+  }
+
+  return {
+    get connectionCount() {
+      return table.count;
+    },
+
+    listen: () =>
+      new Promise((resolve, reject) => {
+        server.once("error", reject);
+        server.listen({ host: listen.host, port: listen.port, backlog }, () => {
+          server.off("error", reject);
+          // A connection that could not be accepted: the next one may be.
+          server.on("error", () => onRejected("file-limit"));
+          resolve(server.address() as net.AddressInfo);
+        });
+      }),
+
+    drain: async (delayMs) => {
+      keepsIdle = true;
+      endWithNextAnswers();
+      using _over = clock.setTimer(delayMs, closing.resolve);
+      await closing.promise;
+    },
+
+    close: async (graceMs) => {
+      endWithNextAnswers();
+      closing.resolve();
+      using _grace = clock.setTimer(graceMs, table.destroyAll);
+      if (keepsIdle) await acceptWaiting();
+      server.close();
+      table.drain(keepsIdle);
+      await table.empty();
+      door?.close();
+      // Never listened, so it says that it is not running; its timers stop all the same.
+      http1.close(() => {});
+      http2Server.close(() => {});
+    },
+  };
+}
+
+/** Answers a request that never becomes a call, and ends an HTTP/1.1 connection with it. */
+function rejectRequest(response: NodeResponse, status: number): void {
+  response.statusCode = status;
+  if (!("stream" in response)) response.setHeader("connection", "close");
+  response.setHeader("content-length", 0);
+  response.end();
+}

@@ -1,0 +1,132 @@
+import type { Clock } from "@tensorgate/core";
+import type { RequestOptions } from "../../options.ts";
+import { type Outflow, sliceBytes } from "../answer-writer.ts";
+import type { IntakeGate } from "../body/intake.ts";
+import type { NodeResponse } from "../node-http.ts";
+
+/** Counts what callers have not read of their answers, and cuts those who read too slowly or not at all. */
+export interface SlowReaders {
+  /** @param cut - ends the answer, and gives back the memory that it holds */
+  watch(response: NodeResponse, cut: () => void): Outflow;
+}
+
+export interface SlowReadersParts {
+  readonly requests: Pick<
+    Required<RequestOptions>,
+    "minDownloadBytesPerSecond" | "maxBytesInFlight"
+  >;
+  readonly budget: Pick<IntakeGate, "add" | "hasRoom">;
+  readonly clock: Clock;
+}
+
+/** Over how long the rate of reading is measured, again and again, and how often that is looked at, in milliseconds. */
+const windowMs = 5_000;
+const checkEveryMs = 1_000;
+
+/**
+ * How long a caller that has read before may show no progress, in milliseconds. The buffers of the system and the
+ * windows of HTTP/2 take megabytes at a time, and then nothing until much of that was read.
+ */
+const maxStallMs = 30_000;
+
+export function createSlowReaders({ requests, budget, clock }: SlowReadersParts): SlowReaders {
+  const bytesPerMs = requests.minDownloadBytesPerSecond / 1_000;
+  /** Half of the budget: where more is held, nobody gets the benefit of the doubt. */
+  const reservedBytes = requests.maxBytesInFlight / 2;
+  /** Answers that were not all read when they were last looked at. */
+  const unread = new Set<UnreadAnswer>();
+  let timer: Disposable | undefined;
+
+  interface UnreadAnswer {
+    check(nowMs: number): void;
+  }
+
+  function check(): void {
+    timer = undefined;
+    const nowMs = clock.nowMs();
+    for (const answer of unread) answer.check(nowMs);
+    schedule();
+  }
+
+  function schedule(): void {
+    if (unread.size > 0) timer ??= clock.setTimer(checkEveryMs, check);
+  }
+
+  function watch(response: NodeResponse, cut: () => void): Outflow {
+    let heldBytes = 0;
+    let writtenBytes = 0;
+    let releasedBytes = 0;
+    let sinceMs = 0;
+    let releasedAtStart = 0;
+    /** What the caller may have read in this window without a sign of it, in bytes. */
+    let unseenBytes = sliceBytes;
+    let isClosed = false;
+
+    /** Gives back what has left the process since the last time. */
+    function release(leftBytes: number): void {
+      budget.add(releasedBytes - leftBytes);
+      releasedBytes = leftBytes;
+    }
+
+    function restart(nowMs: number): void {
+      const bufferedBytes = Math.min(releasedBytes - releasedAtStart, bytesPerMs * maxStallMs);
+      unseenBytes = Math.max(sliceBytes, bufferedBytes);
+      sinceMs = nowMs;
+      releasedAtStart = releasedBytes;
+    }
+
+    const answer: UnreadAnswer = {
+      check: (nowMs) => {
+        release(Math.max(releasedBytes, writtenBytes - response.writableLength));
+        if (isRead()) return forget();
+        // Behind another answer on the same connection, it is not the caller's to read yet.
+        if (!("stream" in response) && !response.socket) return restart(nowMs);
+        const elapsedMs = nowMs - sinceMs;
+        if (elapsedMs < windowMs) return;
+        const dueBytes = bytesPerMs * elapsedMs;
+        const seenBytes = releasedBytes - releasedAtStart;
+        if (seenBytes >= dueBytes) return restart(nowMs);
+        const believedBytes = budget.hasRoom(reservedBytes) ? unseenBytes : sliceBytes;
+        if (seenBytes + believedBytes >= dueBytes) return;
+        forget();
+        cut();
+      },
+    };
+
+    function isRead(): boolean {
+      if (response.writableEnded) return response.writableFinished;
+      return releasedBytes >= heldBytes;
+    }
+
+    response.once("close", () => {
+      isClosed = true;
+      forget();
+      release(heldBytes);
+    });
+
+    function forget(): void {
+      unread.delete(answer);
+      if (unread.size > 0) return;
+      timer?.[Symbol.dispose]();
+      timer = undefined;
+    }
+
+    return {
+      hold: (byteCount) => {
+        if (isClosed) return;
+        heldBytes += byteCount;
+        budget.add(byteCount);
+        if (unread.has(answer)) return;
+        restart(clock.nowMs());
+        unread.add(answer);
+        schedule();
+      },
+      wrote: (byteCount) => {
+        writtenBytes += byteCount;
+      },
+      hasRoom: budget.hasRoom,
+    };
+  }
+
+  return { watch };
+}

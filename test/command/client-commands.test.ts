@@ -87,7 +87,7 @@ test("standard input is a picture, and a detector gives boxes", async () => {
 
 test.each([
   { args: ["nowhere.jpg", "-m", "shapes"], code: 1, text: "nowhere.jpg: there is no such file" },
-  { args: ["examples", "-m", "shape"], code: 1, text: 'there is no model "shape"' },
+  { args: ["examples", "-m", "shape"], code: 1, text: 'unknown model "shape"' },
   { args: ["examples"], code: 2, text: "--model" },
   { args: ["examples", "-m", "shapes", "--json", "--csv"], code: 1, text: "not both" },
 ])("$args ends with $code and says why", async ({ args, code, text }) => {

@@ -147,7 +147,7 @@ test("a bad configuration leaves the old one in force, and every fault of it is 
   );
 
   expect(said).toMatch(/line 4, models\[0\]\.input\.kind: /);
-  expect(said).toMatch(/line 8, listen\.prot: there is no such setting/);
+  expect(said).toMatch(/line 8, listen\.prot: unknown setting/);
   expect(await classify(serve.url)).toBe("ok");
 
   serve.replace(configOf({ westeurope: [replica.address] }, "other"));
@@ -206,7 +206,7 @@ test.each([
     initial: {},
     first: bound,
     second: { crossSite: { origins: ["https://app.example"] } },
-    fault: /the keys would go now/,
+    fault: /the keys would be removed now/,
   },
 ])("a second reload is judged by what is in force after the first: $name", async (reloads) => {
   const { initial, first, second, fault } = reloads;

@@ -76,9 +76,7 @@ describe.each(["connect", "grpc"] as const)("a client over %s", (transport) => {
       .catch((thrown: unknown) => thrown)) as ClientError;
 
     expect(error).toMatchObject({ name: "UnknownModelError", attempts: 1, retryable: false });
-    expect(error.message).toMatch(
-      /^classify\(shape\): there is no model "shape"\. Hint: did you mean/,
-    );
+    expect(error.message).toMatch(/^classify\(shape\): unknown model "shape"\. Hint: did you mean/);
   });
 
   test("scores a folder, a few at a time", async () => {

@@ -100,7 +100,7 @@ describe.each(Object.keys(transports))("%s", (name) => {
 
     await expect(failed).rejects.toMatchObject({
       code: 5,
-      rawMessage: 'there is no model "shape"',
+      rawMessage: 'unknown model "shape"',
       details: [{ type: "google.rpc.ErrorInfo" }],
     });
   });

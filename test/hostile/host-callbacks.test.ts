@@ -90,7 +90,7 @@ describe.each(Object.entries(fails))("a callback that %s", (_how, fail) => {
     await using client = new ScoringClient({ baseUrl: running.url, onEvent: fail });
 
     expect((await client.classify("shapes", star)).length).toBeGreaterThan(0);
-    await expect(client.classify("none", star)).rejects.toThrow('there is no model "none"');
+    await expect(client.classify("none", star)).rejects.toThrow('unknown model "none"');
     await settled();
   });
 });

@@ -244,7 +244,7 @@ test("many envelopes without a picture end the stream at the first", async () =>
 
   const answer = await postRpc(running.url, `${scoring}/ClassifyStream`, { headers, body });
 
-  expect(failureOf(answer)).toContain("without a picture");
+  expect(failureOf(answer)).toContain("has no picture");
   expect(answer.body).toBe("");
 });
 

@@ -156,7 +156,7 @@ const both = counts.flatMap((count) => types.map((type) => ({ count, type })));
 describe.each(both)("with $count pictures sent, by $type", ({ count, type }) => {
   test.each([
     { name: "a message that is none", bytes: framed(Buffer.from("no message")) },
-    { name: "a message without a picture", bytes: framed(Buffer.alloc(0)) },
+    { name: "the message has no picture", bytes: framed(Buffer.alloc(0)) },
     { name: "an unknown flag", bytes: framed(message, 4) },
     { name: "a bomb", bytes: framed(Buffer.alloc(20_000, Uint8Array.of(0x78, 0))) },
     { name: "half a message and the end", bytes: framed(message).subarray(0, 50), isEnd: true },

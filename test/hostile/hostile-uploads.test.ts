@@ -72,7 +72,7 @@ test("a body in chunks of a byte is refused", async () => {
 
   socket.write("1\r\nx\r\n".repeat(2_000));
 
-  await expect.poll(() => received).toContain("too many small pieces");
+  await expect.poll(() => received).toContain("too many small chunks");
   expect(received).toMatch(/^HTTP\/1\.1 413 /);
   socket.destroy();
 });

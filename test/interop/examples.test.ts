@@ -71,7 +71,7 @@ describe.runIf(works("python3", ["-m", "venv", "--help"]))("Python", () => {
     expect(stdout).toMatch(/^cross /m);
     expect(failed).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining("NOT_FOUND: there is no model"),
+      stderr: expect.stringContaining("NOT_FOUND: unknown model"),
     });
   });
 

@@ -136,7 +136,7 @@ function firstModels(all: readonly Loadable[], device: DeviceOptions): readonly 
   const named = all.filter(({ name }) => name === startWith);
   if (named.length > 0) return named;
   throw new ModelFolderError(
-    `there is no model "${startWith}" to start with: ${all.map(({ name }) => name).join(", ")}`,
+    `unknown model "${startWith}" to start with: ${all.map(({ name }) => name).join(", ")}`,
   );
 }
 

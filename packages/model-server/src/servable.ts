@@ -97,7 +97,8 @@ export function servable(parts: ServableParts): Servable {
         const { to, value } = await feedFor({ alias, input, tensor, preprocess });
         feeds.set(to, value);
       }
-      if (isAbandoned()) throw new ServingError(grpcCode.CANCELLED, "the caller went away");
+      if (isAbandoned())
+        throw new ServingError(grpcCode.CANCELLED, "the client closed the request");
       const tensorOf = (alias: string) => signature.outputs[alias]?.tensor ?? alias;
       const results = await session.run(feeds, wanted.map(tensorOf));
       const outputs = wanted.flatMap((alias): readonly (readonly [string, Tensor])[] => {

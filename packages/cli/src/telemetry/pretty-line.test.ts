@@ -40,7 +40,7 @@ test("what a caller wrote cannot move the cursor", () => {
     operation: "x",
     askedModel: "\u001b[2Jname\r\n",
     durationMs: 1,
-    message: 'there is no model "\u001b[31m"',
+    message: 'unknown model "\u001b[31m"',
   };
 
   const line = prettyLine(JSON.stringify({ time, level: "info", msg: "call", call }));

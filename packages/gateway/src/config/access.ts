@@ -40,14 +40,14 @@ export function* reloadFaults(running: AccessOptions, next: AccessOptions): Iter
   if (isOpenToOthers(after)) {
     yield {
       path: "keys",
-      message: `${hostOf(running)} stays bound until the next start, and would be open to others without keys: restart the gateway, or list keys`,
+      message: `${hostOf(running)} stays bound until the next start and would accept calls from other machines without a key; restart the gateway, or list keys`,
     };
   } else if (losesKeys) {
     const changed = changedGuards(running, next);
     if (changed.length > 0) {
       yield {
         path: "keys",
-        message: `the keys would go now, and ${changed.join(", ")} would change at the next start: ${restart}`,
+        message: `the keys would be removed now, but ${changed.join(", ")} would change only at the next start; ${restart}`,
       };
     }
   }
@@ -56,7 +56,7 @@ export function* reloadFaults(running: AccessOptions, next: AccessOptions): Iter
     if (changed.length > 0) {
       yield {
         path: "allowPlaintextKeys",
-        message: `it would change now, and ${changed.join(", ")} at the next start: ${restart}`,
+        message: `the setting would change now, but ${changed.join(", ")} only at the next start; ${restart}`,
       };
     }
   }

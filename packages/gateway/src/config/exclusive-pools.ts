@@ -19,7 +19,7 @@ export function* sharedDeviceFaults(pools: readonly PoolOptions[]): Iterable<Sha
       if (reachedBy(pool) === reachedBy(other)) continue;
       yield {
         index,
-        message: `${address} is a device that pools[${first}] names, too: exclusive, region, parallelism, tls and key must be alike`,
+        message: `${address} is a device that pools[${first}] lists as well; exclusive, region, parallelism, tls and key must be the same in both`,
       };
     }
   }

@@ -35,7 +35,7 @@ export interface GatewayOptions {
   readonly region?: string;
   readonly listen?: ListenOptions;
   readonly crossSite?: CrossSiteOptions;
-  /** What can be scored. Without it the models of the pools are, by tensors, as they tell of themselves. */
+  /** Models that can be scored. Without it the models of the pools are, by tensors, as they tell of themselves. */
   readonly models?: readonly ModelOptions[];
   readonly pools: readonly PoolOptions[];
   readonly requests?: RequestOptions;
@@ -46,7 +46,7 @@ export interface GatewayOptions {
   readonly cache?: CacheOptions;
   readonly routing?: RoutingOptions;
   readonly upstream?: ChannelOptions;
-  /** Who may call. Without keys everybody may, and only loopback is bound. */
+  /** Keys of callers. Without keys everybody may, and only loopback is bound. */
   readonly keys?: readonly KeyOptions[];
   /**
    * Takes keys over plaintext from other machines, where something else encrypts.
@@ -64,21 +64,24 @@ export const gatewaySchema: z.ZodType<GatewayOptions> = z
   .strictObject({
     region: z.string().min(1).optional().describe("Where this gateway runs."),
     listen: listenSchema.optional(),
-    crossSite: crossSiteSchema.optional().describe("Which pages in browsers may call."),
-    models: z.array(modelSchema).min(1).optional().describe("What can be scored."),
-    pools: z.array(poolSchema).min(1).describe("Where it is scored."),
-    requests: requestSchema.optional().describe("Limits of what callers send."),
-    pictures: pictureSchema.optional().describe("Limits of pictures."),
-    decoding: decoderSchema.optional().describe("The processes that decode pictures."),
-    cache: cacheSchema.optional().describe("Answers that are kept."),
-    routing: routingSchema.optional().describe("How replicas are chosen and left."),
+    crossSite: crossSiteSchema.optional().describe("Which web pages may call."),
+    models: z.array(modelSchema).min(1).optional().describe("Models that can be scored."),
+    pools: z.array(poolSchema).min(1).describe("Replicas that serve each model in a region."),
+    requests: requestSchema.optional().describe("Limits for requests."),
+    pictures: pictureSchema.optional().describe("Limits for pictures."),
+    decoding: decoderSchema.optional().describe("Processes that decode pictures."),
+    cache: cacheSchema.optional().describe("Response cache."),
+    routing: routingSchema.optional().describe("Load balancing, retries and ejection."),
     upstream: channelSchema.optional().describe("Connections to replicas."),
-    keys: z.array(keySchema).optional().describe("Who may call."),
+    keys: z.array(keySchema).optional().describe("Keys of callers."),
     allowPlaintextKeys: z
       .boolean()
       .optional()
-      .describe("Takes keys over plaintext from other machines."),
-    allowAnonymous: z.boolean().optional().describe("Lets everybody call, from anywhere."),
+      .describe("Accepts keys over plaintext from other machines."),
+    allowAnonymous: z
+      .boolean()
+      .optional()
+      .describe("Accepts calls without a key, from any machine."),
   })
   .superRefine((options, context) => {
     const names = (options.models ?? []).map(({ name }) => name);
@@ -95,7 +98,7 @@ export const gatewaySchema: z.ZodType<GatewayOptions> = z
       context.addIssue({
         code: "custom",
         path: ["pools", index, "model"],
-        message: `there is no model "${model}"; models: ${names.join(", ")}. An entry \`- name: ${model}\` is enough to score it by tensors`,
+        message: `unknown model "${model}"; models: ${names.join(", ")} (to score it by tensors, add \`- name: ${model}\`)`,
       });
     });
     for (const { index, message } of sharedDeviceFaults(options.pools)) {
@@ -115,7 +118,7 @@ export const gatewaySchema: z.ZodType<GatewayOptions> = z
       context.addIssue({
         code: "custom",
         path: ["listen", "host"],
-        message: `${host} is open to others: list keys, set allowAnonymous: true if everybody may call, or bind 127.0.0.1`,
+        message: `${host} accepts calls from other machines; list keys, set allowAnonymous: true to allow calls without a key, or bind 127.0.0.1`,
       });
     }
   }) as z.ZodType<GatewayOptions>;

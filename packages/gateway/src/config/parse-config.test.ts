@@ -61,7 +61,7 @@ test("pools of a model that is not listed are told with the models there are", (
     {
       path: "pools[0].model",
       line: 8,
-      message: expect.stringContaining('there is no model "shape"; models: shapes.'),
+      message: expect.stringContaining('unknown model "shape"; models: shapes ('),
     },
   ]);
 });

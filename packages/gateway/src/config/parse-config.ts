@@ -96,7 +96,7 @@ function issuesOf(error: z.ZodError): readonly PathFault[] {
     if (issue.code !== "unrecognized_keys") return [issue];
     return issue.keys.map((key) => ({
       path: [...issue.path, key],
-      message: "there is no such setting",
+      message: "unknown setting",
     }));
   });
 }

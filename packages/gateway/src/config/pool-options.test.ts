@@ -29,13 +29,17 @@ test.each([
   { replicas: ["dns:///fpga.internal:80"] },
   { gateway: "http://gateway.example" },
 ])("a key goes to %j in plaintext only where that is allowed", (to) => {
-  expect(poolOf({ ...to, ...withKey() })).toThrow("pools[0].key: the key would go to");
+  expect(poolOf({ ...to, ...withKey() })).toThrow("pools[0].key: the key would be sent to");
   expect(poolOf({ ...to, ...withKey(true) })).not.toThrow();
 });
 
 test.each([
-  { gateway: "http://gateway.example", because: "a gateway knows itself what its replicas are" },
-  { replicas: ["fpga:80"], dialect: "azure-fpga", because: "a container has one model for good" },
+  { gateway: "http://gateway.example", because: "a pool with gateway cannot be exclusive" },
+  {
+    replicas: ["fpga:80"],
+    dialect: "azure-fpga",
+    because: "an FPGA container cannot load another model",
+  },
 ])("$because, so it is not exclusive", ({ because, ...pool }) => {
   expect(poolOf({ ...pool, exclusive: true })).toThrow(`pools[0].exclusive: ${because}`);
 });
@@ -50,8 +54,8 @@ test("a device that two pools name is reached in the same way by both", () => {
     });
 
   expect(pools({ exclusive: true })).not.toThrow();
-  expect(pools({})).toThrow("pools[1].replicas: fpga:80 is a device that pools[0] names, too");
-  expect(pools({ exclusive: true, tls: {} })).toThrow("must be alike");
+  expect(pools({})).toThrow("pools[1].replicas: fpga:80 is a device that pools[0] lists as well");
+  expect(pools({ exclusive: true, tls: {} })).toThrow("must be the same in both");
 });
 
 test.each(["fpga", "dns:///fpga", "dns://8.8.8.8/fpga:80", "fd00::1:80", "https://fpga:80"])(
@@ -69,17 +73,17 @@ test.each(["gateway:80", "grpc://gateway:80", "https://gateway/path", "https://u
 );
 
 test("a pool has replicas or a gateway", () => {
-  const fault = "pools[0]: give one of replicas and gateway";
+  const fault = "pools[0]: set exactly one of replicas and gateway";
 
   expect(poolOf({})).toThrow(fault);
   expect(poolOf({ replicas: ["a:1"], gateway: "http://a:1" })).toThrow(fault);
 });
 
 test.each([
-  { pool: { dialect: "azure-fpga" }, fault: "pools[0].dialect: a gateway knows" },
-  { pool: { tls: {} }, fault: "pools[0].tls: the gateway's URL says http" },
-  { pool: { region: "east, west" }, fault: "pools[0].region: a gateway is told" },
-  { pool: { service: "s" }, fault: "pools[0].service: only the dialects" },
+  { pool: { dialect: "azure-fpga" }, fault: "pools[0].dialect: a pool with gateway has no dialect" },
+  { pool: { tls: {} }, fault: "pools[0].tls: tls requires a gateway URL with https" },
+  { pool: { region: "east, west" }, fault: "pools[0].region: the region of a gateway must be" },
+  { pool: { service: "s" }, fault: "pools[0].service: service requires the dialect" },
 ])("what does not go with a gateway is told: $fault", ({ pool, fault }) => {
   expect(poolOf({ gateway: "http://a:1", ...pool })).toThrow(fault);
 });

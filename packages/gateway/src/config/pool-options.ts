@@ -14,7 +14,7 @@ export interface PoolOptions {
   readonly model: string;
   readonly region: string;
   /**
-   * How the replicas want to be spoken to.
+   * Dialect of the replicas.
    * @default "tensorflow-serving"
    */
   readonly dialect?: Dialect;
@@ -54,7 +54,7 @@ const address = z
   .string()
   .regex(
     new RegExp(String.raw`^(dns:///)?${host}:\d{1,5}$`),
-    "expected host:port, such as 10.0.0.4:8500, or dns:///name:port",
+    "expected host:port such as 10.0.0.4:8500, or dns:///name:port",
   );
 
 const gatewayUrl = z
@@ -63,7 +63,7 @@ const gatewayUrl = z
     new RegExp(String.raw`^https?://${host}(:\d{1,5})?/?$`),
     "expected a URL without a path, such as https://tensorgate.eastus.internal:8080",
   )
-  .refine(URL.canParse, "no URL can be made of it");
+  .refine(URL.canParse, "not a valid URL");
 
 /** The host of an address or a URL, an IPv6 address without its brackets. */
 const hostOf = (place: string) =>
@@ -76,17 +76,22 @@ const hostOf = (place: string) =>
 export const poolSchema: z.ZodType<PoolOptions> = z
   .strictObject({
     model: z.string().min(1).describe("Name of a model under `models`."),
-    region: z.string().min(1).describe("Where the replicas are."),
-    dialect: z.enum(dialects).optional().describe("How the replicas want to be spoken to."),
+    region: z.string().min(1).describe("Region of the replicas."),
+    dialect: z.enum(dialects).optional().describe("Dialect of the replicas."),
     service: z
       .string()
-      .regex(/^[\w.-]{1,253}$/, "expected the name of a service: letters, digits, dots and dashes")
+      .regex(
+        /^[\w.-]{1,253}$/,
+        "expected a service name of letters, digits, dots, dashes and underscores",
+      )
       .optional()
-      .describe("Service by which a cluster finds the container."),
+      .describe("Service name by which a cluster routes to the container."),
     batch: z
-      .strictObject({ maxPictures: z.int().min(1).max(1_024).describe("Pictures in one Predict.") })
+      .strictObject({
+        maxPictures: z.int().min(1).max(1_024).describe("Maximum pictures in one Predict."),
+      })
       .optional()
-      .describe("Sends the pictures of a call together."),
+      .describe("Sends several pictures of a call in one Predict."),
     replicas: z
       .array(address)
       .min(1)
@@ -96,7 +101,7 @@ export const poolSchema: z.ZodType<PoolOptions> = z
     parallelism: z
       .union([z.int().min(1).max(1_024), z.literal("auto")])
       .optional()
-      .describe("Calls that each replica works on at once; auto where that is to be learnt."),
+      .describe("Calls that each replica processes concurrently; auto measures it."),
     exclusive: z
       .boolean()
       .optional()
@@ -120,12 +125,12 @@ interface PoolFault {
 function* faultsOf(pool: PoolOptions): Iterable<PoolFault> {
   const { replicas, gateway, service, dialect, tls, key } = pool;
   if ((replicas === undefined) === (gateway === undefined)) {
-    yield { message: "give one of replicas and gateway" };
+    yield { message: "set exactly one of replicas and gateway" };
   }
   if (gateway !== undefined) yield* gatewayFaults(gateway, pool);
   if (pool.exclusive) yield* exclusiveFaults(pool);
   if (service !== undefined && !dialect?.startsWith("azure-fpga")) {
-    const message = "only the dialects azure-fpga and azure-fpga-preview have services";
+    const message = "service requires the dialect azure-fpga or azure-fpga-preview";
     yield { at: "service", message };
   }
   const isSecret = tls !== undefined || gateway?.startsWith("https:");
@@ -135,7 +140,7 @@ function* faultsOf(pool: PoolOptions): Iterable<PoolFault> {
     const how = gateway === undefined ? "set tls" : "use https";
     yield {
       at: "key",
-      message: `the key would go to ${open} in plaintext: ${how}, or allowPlaintext: true where something else encrypts`,
+      message: `the key would be sent to ${open} in plaintext; ${how}, or set allowPlaintext: true if something else encrypts the connection`,
     };
   }
 }
@@ -143,12 +148,16 @@ function* faultsOf(pool: PoolOptions): Iterable<PoolFault> {
 function* exclusiveFaults({ gateway, dialect }: PoolOptions): Iterable<PoolFault> {
   const at = "exclusive";
   if (gateway !== undefined) {
-    yield { at, message: "a gateway knows itself what its replicas are" };
+    yield {
+      at,
+      message: "a pool with gateway cannot be exclusive; configure the devices at that gateway",
+    };
   }
   if (dialect?.startsWith("azure-fpga")) {
     yield {
       at,
-      message: "a container has one model for good: only TensorFlow Serving takes another",
+      message:
+        "an FPGA container cannot load another model; exclusive requires the dialect tensorflow-serving",
     };
   }
 }
@@ -158,16 +167,19 @@ function* gatewayFaults(
   { region, dialect, tls }: PoolOptions,
 ): Iterable<PoolFault> {
   if (dialect !== undefined) {
-    yield { at: "dialect", message: "a gateway knows itself how its replicas are spoken to" };
+    yield {
+      at: "dialect",
+      message: "a pool with gateway has no dialect; configure it at that gateway",
+    };
   }
   if (tls && gateway.startsWith("http:")) {
-    yield { at: "tls", message: "the gateway's URL says http: use https" };
+    yield { at: "tls", message: "tls requires a gateway URL with https" };
   }
   // It goes there in a header that has a list.
   if (!/^[\x21-\x2b\x2d-\x7e]+$/.test(region)) {
     yield {
       at: "region",
-      message: "a gateway is told the region in ASCII, without space or comma",
+      message: "the region of a gateway must be printable ASCII without spaces and commas",
     };
   }
 }

@@ -152,7 +152,7 @@ export const crossSiteDefaults: Required<CrossSiteOptions> = { origins: [], host
 
 const origin = z
   .string()
-  .regex(/^(\*|https?:\/\/[^/\s]+)$/, "expected an origin, such as https://app.example, or *");
+  .regex(/^(\*|https?:\/\/[^/\s]+)$/, "expected an origin such as https://app.example, or *");
 
 export const crossSiteSchema: z.ZodType<CrossSiteOptions> = z.strictObject({
   origins: z.array(origin).optional().describe("Origins of other pages that may call."),

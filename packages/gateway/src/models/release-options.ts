@@ -206,10 +206,12 @@ const pixelInput = z.strictObject({
 const share = z.number().min(0).max(1).optional();
 const count = z.int().min(1).max(maxResultsPerPicture).optional();
 const detectionSchema = z.strictObject({
-  minScore: share.describe("Boxes must score more than this."),
-  iouThreshold: share.describe("Overlap from which the better of two boxes is kept."),
-  maxCandidates: count.describe("Best boxes that are looked at for overlaps."),
-  maxDetections: count.describe("Boxes in an answer."),
+  minScore: share.describe("Minimum score of a box, exclusive."),
+  iouThreshold: share.describe(
+    "Overlap (IoU) at which the lower-scoring of two boxes is suppressed.",
+  ),
+  maxCandidates: count.describe("Boxes considered for non-maximum suppression, best first."),
+  maxDetections: count.describe("Maximum number of boxes returned."),
 });
 
 /** The form of a model's description; `modelFaults` tells what it cannot mean. */

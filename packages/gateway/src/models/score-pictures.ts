@@ -202,7 +202,7 @@ function assertCount(count: number, maxPictures: number): void {
   if (count === 0) throw new InvalidRequestError("the request holds no picture");
   if (count > maxPictures) {
     throw new TooLargeError(`the request holds ${count} pictures; the limit is ${maxPictures}`, {
-      hint: "send them in several calls",
+      hint: "split them over several calls",
     });
   }
 }

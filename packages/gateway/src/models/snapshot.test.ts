@@ -59,6 +59,6 @@ test("models that only pools name are there, and others are not", () => {
 
   expect(snapshot.all().map(({ name }) => name)).toEqual(["m"]);
   expect(snapshot.has("n")).toBe(false);
-  expect(() => snapshot.resolve({ name: "n" })).toThrow('there is no model "n"');
+  expect(() => snapshot.resolve({ name: "n" })).toThrow('unknown model "n"');
   expect(() => snapshot.resolve({ name: "" })).toThrow("the request names no model");
 });

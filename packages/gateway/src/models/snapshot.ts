@@ -50,7 +50,7 @@ export function createSnapshot({ models, pools }: SnapshotOptions): Snapshot {
       if (release) return release;
       const nearest = nearestNames(name, [...byName.keys()]);
       throw new UnknownModelError(
-        name === "" ? "the request names no model" : `there is no model "${name}"`,
+        name === "" ? "the request names no model" : `unknown model "${name}"`,
         { hint: hintOf(nearest, byName.size) },
       );
     },

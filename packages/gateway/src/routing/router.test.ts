@@ -92,7 +92,7 @@ test("a caller who leaves while waiting is told why, and no replica is asked for
   const waiting = rig.dispatch(call);
   expect(rig.made.status().pools).toMatchObject([{ waiting: 1 }]);
 
-  const reason = new CancelledError("the caller went away");
+  const reason = new CancelledError("the client closed the request");
   controller.abort(reason);
 
   await expect(waiting).rejects.toBe(reason);
@@ -122,7 +122,7 @@ test("a caller who leaves between two attempts is told why, and a failure after 
   const rig = await startRouter(["a"]);
   const { call, controller } = abortable();
   const asked = rig.dispatch(call);
-  const reason = new CancelledError("the caller went away");
+  const reason = new CancelledError("the client closed the request");
   rig.attempts[0]?.fail(new UpstreamFailedError("broken"));
   controller.abort(reason);
 

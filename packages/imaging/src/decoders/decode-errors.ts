@@ -36,7 +36,7 @@ export function tookTooLong(timeoutMs: number): UnsupportedMediaError {
 export function tooManyWait(retryAfterMs: number): OverloadedError {
   return new OverloadedError("too many pictures wait to be decoded", {
     retryAfterMs: Math.min(Math.max(minRetryAfterMs, Math.ceil(retryAfterMs)), maxRetryAfterMs),
-    hint: "send it again in a moment",
+    hint: "retry in a moment",
   });
 }
 
@@ -57,7 +57,7 @@ export function noDecoder({
   if (!isShortage) return new InternalError(cause);
   return new OverloadedError("pictures cannot be decoded at the moment", {
     retryAfterMs: minRetryAfterMs,
-    hint: "send it again in a moment",
+    hint: "retry in a moment",
     cause,
   });
 }

@@ -58,6 +58,6 @@ test("who went away while waiting takes no time, and neither does what fails", a
 
   expect(outcomes).toMatchObject([
     { reason: { message: "refused" } },
-    { reason: { message: "the caller went away" } },
+    { reason: { message: "the client closed the request" } },
   ]);
 });

@@ -42,7 +42,8 @@ export function lanes({ count, serviceMs }: LanesOptions, clock: Clock): Lanes {
       await enter();
       try {
         // A device that scored for nobody would keep those waiting who still are there.
-        if (isAbandoned()) throw new ServingError(grpcCode.CANCELLED, "the caller went away");
+        if (isAbandoned())
+          throw new ServingError(grpcCode.CANCELLED, "the client closed the request");
         const value = await work();
         if (serviceMs > 0) {
           await new Promise<void>((resolve) => {

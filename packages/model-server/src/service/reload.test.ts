@@ -193,7 +193,7 @@ test("a device starts with the model that is named, and with no other", async ()
   expect(running.server.models).toEqual([{ name: "b", version: 1n }]);
 
   await expect(started({ device: { kind: "exclusive", startWith: "nobody" } })).rejects.toThrow(
-    'there is no model "nobody" to start with: a, b',
+    'unknown model "nobody" to start with: a, b',
   );
 });
 

@@ -52,19 +52,22 @@ export function authentication({ keys, allowPlaintextKeys }: AuthenticationParts
 
   return ({ key, isPrivate }) => {
     if (key === undefined) {
-      throw new UnauthenticatedError("a key is needed", {
+      throw new UnauthenticatedError("missing API key", {
         hint: "send it as authorization: Bearer <key>, or as x-api-key",
       });
     }
     if (!allowPlaintextKeys && !isPrivate) {
-      throw new UnauthenticatedError("keys are not taken over plaintext", {
-        hint: "use TLS, or set allowPlaintextKeys where something else encrypts",
-      });
+      throw new UnauthenticatedError(
+        "API keys are not accepted over plaintext from other machines",
+        {
+          hint: "use TLS, or set allowPlaintextKeys: true if something else encrypts the connection",
+        },
+      );
     }
     const id = keyForm.exec(key)?.[1] ?? "";
     const { digest, models, seesAddresses, residency } = known.get(id) ?? nobody;
     const isRight = timingSafeEqual(createHash("sha256").update(key).digest(), digest);
-    if (!isRight || !known.has(id)) throw new UnauthenticatedError("the key is not valid");
+    if (!isRight || !known.has(id)) throw new UnauthenticatedError("invalid API key");
     return {
       id,
       mayUse: (model) => models.has("*") || models.has(model),
@@ -94,5 +97,5 @@ function isPrivate({ socket }: NodeRequest): boolean {
 /** @throws ForbiddenError if the caller's key is not for this model */
 export function assertMayUse({ caller }: CallContext, modelName: string): void {
   if (caller === undefined || caller.mayUse(modelName)) return;
-  throw new ForbiddenError(`the key "${caller.id}" is not for model "${modelName.slice(0, 200)}"`);
+  throw new ForbiddenError(`the key "${caller.id}" may not use model "${modelName.slice(0, 200)}"`);
 }

@@ -65,15 +65,15 @@ export function crossSiteGuard({ options, host, next }: CrossSiteParts): OnReque
     const authority = authorityOf(request);
     const name = hostName(authority);
     if (isBoundToLoopback && !isLoopbackName(name) && !hosts.has(name)) {
-      return new ForbiddenError("this gateway is not known by that name", {
+      return new ForbiddenError(`the host name "${name.slice(0, 100)}" is not allowed`, {
         field: "host",
-        hint: "call it as localhost or 127.0.0.1, or list the name under crossSite.hosts",
+        hint: "use localhost or 127.0.0.1, or list the name under crossSite.hosts",
       });
     }
     const { origin } = request.headers;
     if (origin === undefined || allowsAll || origins.has(origin)) return undefined;
     if (isOwnOrigin(origin, authority)) return undefined;
-    return new ForbiddenError("pages of that origin may not call this gateway", {
+    return new ForbiddenError(`the origin "${origin.slice(0, 100)}" is not allowed`, {
       field: "origin",
       hint: "list the origin under crossSite.origins",
     });

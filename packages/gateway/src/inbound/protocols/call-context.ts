@@ -75,7 +75,7 @@ export function callOpener(
 
 function deadlineExceeded(timeoutMs: number): DeadlineExceededError {
   return new DeadlineExceededError(`the call was not answered within ${Math.round(timeoutMs)} ms`, {
-    hint: "give it a longer deadline, or send a smaller picture",
+    hint: "set a longer deadline, or send a smaller picture",
   });
 }
 
@@ -124,10 +124,13 @@ function hopsFrom(header: ReadHeader): number {
   const text = header(hopsHeader) ?? "0";
   const hops = /^\d{1,3}$/.test(text) ? Number(text) : Number.NaN;
   if (hops <= mostHops) return hops;
-  throw new InvalidRequestError(`${hopsHeader} must be a number of gateways, ${mostHops} at most`, {
-    field: hopsHeader,
-    hint: "gateways that enter each other's regions must not form a chain",
-  });
+  throw new InvalidRequestError(
+    `${hopsHeader} must be a whole number of gateways, at most ${mostHops}`,
+    {
+      field: hopsHeader,
+      hint: "a call may pass through one other gateway only; check the pools for a chain of gateways",
+    },
+  );
 }
 
 function wishesFrom(header: ReadHeader, caller: Caller | undefined): RoutingWishes {

@@ -30,9 +30,9 @@ const retryAfterMs = 1_000;
 export function assertRoomForAnswer(response: NodeResponse, byteCount: number): void {
   if (byteCount <= alwaysSentBytes) return;
   if (outflows.get(response)?.hasRoom(byteCount) ?? true) return;
-  throw new OverloadedError("the gateway holds as many answers as it may at the same time", {
+  throw new OverloadedError("response budget (requests.maxBytesInFlight) exhausted", {
     retryAfterMs,
-    hint: "send it again in a moment",
+    hint: "retry in a moment",
   });
 }
 

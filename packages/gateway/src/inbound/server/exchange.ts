@@ -86,9 +86,9 @@ function parseQuery(text: string): URLSearchParams {
 function assertTransferKnown({ headers }: NodeRequest): void {
   const coding = headers["transfer-encoding"]?.trim().toLowerCase() ?? "chunked";
   if (coding === "chunked") return;
-  throw new InvalidRequestError(`the transfer coding "${coding.slice(0, 40)}" is not understood`, {
+  throw new InvalidRequestError(`unsupported transfer coding "${coding.slice(0, 40)}"`, {
     field: "transfer-encoding",
-    hint: "send it in chunks; what is packed says so in content-encoding",
+    hint: "use chunked, and declare compression in content-encoding",
   });
 }
 
@@ -126,7 +126,7 @@ function readBody(request: NodeRequest, maxBytes: number, intake: Intake): Promi
         refuse(thrown);
       }
     };
-    const onGone = () => refuse(new CancelledError("the caller went away"));
+    const onGone = () => refuse(new CancelledError("the client closed the request"));
     intake.onFailure(refuse);
     request.on("data", onData);
     // node:http2 ends a cut upload as if it were whole: only the count and `aborted` tell.
@@ -146,7 +146,9 @@ function readBody(request: NodeRequest, maxBytes: number, intake: Intake): Promi
 }
 
 function notAsDeclared(byteCount: number, declared: number): InvalidRequestError {
-  return new InvalidRequestError(`the body has ${byteCount} bytes, not the ${declared} declared`);
+  return new InvalidRequestError(
+    `the body has ${byteCount} bytes, but content-length declares ${declared}`,
+  );
 }
 
 function bodyTooLarge(maxBytes: number): TooLargeError {

@@ -44,10 +44,10 @@ const header = (name: string, description: string) => ({
 const modelParam = path("model", "Name of the model, as the catalog lists it.");
 const callParams = [
   modelParam,
-  query("version", "Version to ask; the latest without it.", { type: "string", pattern: "^\\d+$" }),
+  query("version", "Version to use; the latest by default.", { type: "string", pattern: "^\\d+$" }),
   query("versionLabel", "A name for a version, such as stable.", { type: "string" }),
   query("region", "Region to prefer.", { type: "string" }),
-  header("x-request-id", "Comes back; made where it is absent."),
+  header("x-request-id", "Echoed; generated if missing."),
   header("x-tensorgate-timeout-ms", "How long the call may take, in milliseconds."),
   header("x-tensorgate-residency", "Regions the call may be served in, separated by commas."),
 ];
@@ -92,7 +92,7 @@ const ok = (description: string, content: object) => ({ 200: { description, cont
 
 const servingStatus = {
   get: {
-    summary: "State of a model's versions, as TensorFlow Serving tells it",
+    summary: "State of a model's versions, in TensorFlow Serving's form",
     responses: {
       ...ok("States, highest version first.", json({ type: "object" })),
       ...servingProblems,
@@ -101,7 +101,7 @@ const servingStatus = {
 };
 const servingMetadata = {
   get: {
-    summary: "Signatures of a model, as TensorFlow Serving tells them",
+    summary: "Signatures of a model, in TensorFlow Serving's form",
     responses: { ...ok("Signatures by name.", json({ type: "object" })), ...servingProblems },
   },
 };
@@ -125,11 +125,11 @@ function openapiDocument(version: string) {
           summary: "Labels of one or several pictures",
           parameters: [
             ...callParams,
-            query("topK", "How many labels to return.", {
+            query("topK", "Maximum number of labels returned.", {
               ...count,
               default: 5,
             }),
-            query("minScore", "Labels below are left out.", { type: "number", default: 0 }),
+            query("minScore", "Minimum score of a label.", { type: "number", default: 0 }),
           ],
           requestBody: pictureBody,
           responses: {
@@ -143,10 +143,18 @@ function openapiDocument(version: string) {
           summary: "Objects in one or several pictures",
           parameters: [
             ...callParams,
-            query("minScore", "Boxes must score more than this.", share),
-            query("iouThreshold", "Overlap from which the better of two boxes is kept.", share),
-            query("maxCandidates", "Best boxes that are looked at for overlaps.", count),
-            query("maxDetections", "Boxes in the answer.", count),
+            query("minScore", "Minimum score of a box, exclusive.", share),
+            query(
+              "iouThreshold",
+              "Overlap (IoU) at which the lower-scoring of two boxes is suppressed.",
+              share,
+            ),
+            query(
+              "maxCandidates",
+              "Boxes considered for non-maximum suppression, best first.",
+              count,
+            ),
+            query("maxDetections", "Maximum number of boxes returned.", count),
           ],
           requestBody: pictureBody,
           responses: {
@@ -171,7 +179,7 @@ function openapiDocument(version: string) {
           summary: "All models",
           responses: {
             ...ok(
-              "What each takes and gives.",
+              "Every model with its inputs and outputs.",
               json({
                 type: "object",
                 properties: { models: { type: "array", items: ref("Model") } },
@@ -206,13 +214,15 @@ function openapiDocument(version: string) {
         parameters: [modelParam, labelParam],
         ...servingMetadata,
       },
-      "/livez": { get: { summary: "The process works", responses: ok("It does.", text) } },
+      "/livez": {
+        get: { summary: "The process works", responses: ok("The process works.", text) },
+      },
       "/readyz": {
         get: {
           summary: "The gateway may get calls",
           responses: {
-            ...ok("Some pool can serve.", text),
-            503: { description: "None can, or the gateway is going.", content: text },
+            ...ok("At least one pool can serve.", text),
+            503: { description: "No pool can serve, or the gateway is draining.", content: text },
           },
         },
       },

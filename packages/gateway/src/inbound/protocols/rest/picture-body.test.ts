@@ -58,7 +58,7 @@ test.each([
   'content-disposition: form-data; name="image"\r\ncontent-type: text/plain; charset=utf-8',
   'content-disposition: form-data; name="image"\r\ncontent-type: application/json',
 ])("a part with %j is no picture", async (headers) => {
-  await expect(read(formOf(headers), formType)).rejects.toThrow("the form holds no file");
+  await expect(read(formOf(headers), formType)).rejects.toThrow("the form has no file");
 });
 
 test.each([
@@ -97,7 +97,7 @@ test.each([
 ])("%j is no base64", async (b64) => {
   const body = JSON.stringify({ image: { b64 } });
 
-  await expect(read(body, "application/json")).rejects.toThrow("image.b64 is not base64");
+  await expect(read(body, "application/json")).rejects.toThrow("image.b64 is not valid base64");
 });
 
 test.each(["AA", "AA==", "AAA", "AAA=", "AAAA", "+/+/", "AAAAAA=="])(

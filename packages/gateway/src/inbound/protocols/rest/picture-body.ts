@@ -37,7 +37,7 @@ export async function picturesFromBody(
   // JSON is the body, its text, a text for each picture, and then their bytes.
   const body = await exchange.body(limits.maxBodyBytes, read === picturesFromJson ? 4 : 1);
   if (body.byteLength === 0) {
-    throw new InvalidRequestError("the body is empty; it must hold a picture", {
+    throw new InvalidRequestError("the body is empty; send a picture", {
       hint: "curl --data-binary @picture.jpg",
     });
   }
@@ -62,7 +62,7 @@ function readerOf(mediaType: string): ReadBody {
   if (mediaType.startsWith("image/") || rawMediaTypes.has(mediaType)) return rawPicture;
   if (mediaType === "multipart/form-data") return picturesFromForm;
   if (mediaType === "application/json") return picturesFromJson;
-  throw new UnsupportedMediaError(`a body of type "${mediaType.slice(0, 80)}" is not understood`, {
+  throw new UnsupportedMediaError(`unsupported content type "${mediaType.slice(0, 80)}"`, {
     field: "content-type",
     hint: "send image/*, application/octet-stream, multipart/form-data or application/json",
   });
@@ -89,7 +89,7 @@ const picturesFromForm: ReadBody = (body, { contentType, maxPictures, budget }) 
     pictures.push({ bytes: part.bytes, ...(id !== "" && { id }) });
   }
   if (pictures.length > 0) return pictures;
-  throw new InvalidRequestError("the form holds no file", { hint: "curl -F image=@picture.jpg" });
+  throw new InvalidRequestError("the form has no file", { hint: "curl -F image=@picture.jpg" });
 };
 
 /** A file name is not mandatory where the type says what it is. @see RFC 7578, section 4.2 */
@@ -100,8 +100,8 @@ function isFile({ fileName, mediaType = "text/plain" }: FormPart): boolean {
 }
 
 function tooManyPictures(maxPictures: number): TooLargeError {
-  return new TooLargeError(`the request holds more than ${maxPictures} pictures`, {
-    hint: "send them in several calls",
+  return new TooLargeError(`the request has more than ${maxPictures} pictures`, {
+    hint: "split them over several calls",
   });
 }
 
@@ -148,10 +148,10 @@ function bytesFromBase64(text: string, field: string): Uint8Array {
   const isWhole = digitCount % 4 !== 1 && bytes.byteLength === Math.floor((digitCount * 3) / 4);
   const isOther = text.includes("-") || text.includes("_") || Buffer.byteLength(text) > text.length;
   if (digitCount === 0 || !isWhole || isOther) {
-    throw new InvalidRequestError(`${field} is not base64`, {
+    throw new InvalidRequestError(`${field} is not valid base64`, {
       field,
       hint: text.startsWith("data:")
-        ? "leave out what comes before the comma"
+        ? "omit the data URL prefix up to the comma"
         : "RFC 4648, section 4",
     });
   }

@@ -16,7 +16,7 @@ export function plugsRest(plugs: RegionPlugs): readonly RestRoute[] {
   const known = (region: string): string => {
     const names = plugs.list().map((each) => each.region);
     if (names.includes(region)) return region;
-    throw new InvalidRequestError(`there is no region "${region}" here`, {
+    throw new InvalidRequestError(`unknown region "${region}"`, {
       field: "region",
       hint: `there are ${names.join(" and ")}`,
     });

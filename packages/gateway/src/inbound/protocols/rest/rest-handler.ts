@@ -101,9 +101,10 @@ export function restHandler({
       using open = openCall({ requestId, caller, address, header: exchange.header, watch });
       ({ call } = open);
       response.once("close", () => {
-        if (!response.writableFinished) open.abort(new CancelledError("the caller went away"));
+        if (!response.writableFinished)
+          open.abort(new CancelledError("the client closed the request"));
       });
-      request.once("error", () => open.abort(new CancelledError("the caller went away")));
+      request.once("error", () => open.abort(new CancelledError("the client closed the request")));
       call.signal.throwIfAborted();
       if (params["model"] !== undefined) assertMayUse(call, params["model"]);
       const work = Promise.resolve(route.answer(exchange, params, call)).finally(reading.letGo);
@@ -171,7 +172,7 @@ function notRouted(
   { method, path }: { readonly method: string; readonly path: string },
 ): Reply {
   if (candidates.length === 0) {
-    return noSuchRoute(404, `nothing is at ${path.slice(0, 200)}; GET /openapi.json lists what is`);
+    return noSuchRoute(404, `no route for ${path.slice(0, 200)}; see /openapi.json`);
   }
   const allowed = candidates.map(({ route }) => route.method);
   return noSuchRoute(405, `${path} takes ${allowed.join(", ")}, not ${method}`, allowed);

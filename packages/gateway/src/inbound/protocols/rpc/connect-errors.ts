@@ -45,9 +45,9 @@ function retryInfo(retryAfterMs: number) {
 /** Why Connect ended a call: its timer of the deadline may run before ours. */
 export function reasonOfAbort(reason: unknown): ScoringError {
   if (reason instanceof ConnectError && reason.code === Code.DeadlineExceeded) {
-    return new DeadlineExceededError("the deadline passed", { cause: reason });
+    return new DeadlineExceededError("deadline exceeded", { cause: reason });
   }
-  return new CancelledError("the caller went away", { cause: reason });
+  return new CancelledError("the client closed the request", { cause: reason });
 }
 
 /** What Connect itself refused (a message it could not read, a cut stream), in our own words. */
@@ -57,9 +57,9 @@ export function scoringErrorFromConnect(thrown: unknown): ScoringError {
   switch (thrown.code) {
     case Code.Canceled:
     case Code.Aborted:
-      return new CancelledError("the caller went away", details);
+      return new CancelledError("the client closed the request", details);
     case Code.DeadlineExceeded:
-      return new DeadlineExceededError("the deadline passed", details);
+      return new DeadlineExceededError("deadline exceeded", details);
     case Code.InvalidArgument:
       return new InvalidRequestError(thrown.rawMessage, details);
     case Code.ResourceExhausted:

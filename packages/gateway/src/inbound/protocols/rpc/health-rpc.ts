@@ -20,7 +20,7 @@ export function healthRpc(
   router.service(Health, {
     check: ({ service }) => {
       if (!known.has(service)) {
-        throw new ConnectError(`there is no service "${service.slice(0, 200)}"`, Code.NotFound);
+        throw new ConnectError(`unknown service "${service.slice(0, 200)}"`, Code.NotFound);
       }
       const { isReady } = readiness();
       return { status: isReady ? ServingStatus.SERVING : ServingStatus.NOT_SERVING };

@@ -70,7 +70,7 @@ export async function* pictureStream<Request extends StreamRequest, Value, Resul
     if (request.modelSpec) modelSpec = modelSpecFrom(request.modelSpec);
     const spec = modelSpec;
     return await run(request, context, async (call) => {
-      if (!request.picture) throw new InvalidRequestError("a message without a picture");
+      if (!request.picture) throw new InvalidRequestError("the message has no picture");
       return { facts: {}, answer: await scored(request, spec, call) };
     });
   }

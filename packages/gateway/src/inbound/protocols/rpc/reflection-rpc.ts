@@ -24,7 +24,10 @@ export function reflectionRpc(router: ConnectRouter, files: readonly DescFile[])
       using _message = heldMessage(context);
       count += 1;
       if (count > maxQuestions) {
-        throw new ConnectError(`more than ${maxQuestions} questions`, Code.ResourceExhausted);
+        throw new ConnectError(
+          `more than ${maxQuestions} requests on one stream`,
+          Code.ResourceExhausted,
+        );
       }
       yield {
         validHost: request.host,
@@ -68,14 +71,14 @@ function reflector(files: readonly DescFile[]) {
       case "fileContainingSymbol":
         return fileOrNotFound(bySymbol.get(question.value), question.value);
       default:
-        return notFound(grpcCode.UNIMPLEMENTED, "extensions are not served");
+        return notFound(grpcCode.UNIMPLEMENTED, "extensions are not supported");
     }
   };
 }
 
 /** A file comes with all that it imports, so that a tool need not ask again. */
 function fileOrNotFound(file: DescFile | undefined, asked: string) {
-  if (!file) return notFound(grpcCode.NOT_FOUND, `nothing is known of "${asked.slice(0, 200)}"`);
+  if (!file) return notFound(grpcCode.NOT_FOUND, `unknown file or symbol "${asked.slice(0, 200)}"`);
   const withImports = new Set<DescFile>();
   const add = (each: DescFile): void => {
     if (withImports.has(each)) return;

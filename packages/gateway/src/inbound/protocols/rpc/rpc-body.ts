@@ -105,16 +105,20 @@ async function* enveloped(pieces: BodyPieces, options: CountedOptions): AsyncGen
     if (count % messagesPerTurn === 0) await setImmediate();
     const prefix = await readPrefix(pieces);
     if (!prefix) return;
-    if (count > 1 && !options.isStream) throw new NotSupportedError("the method takes one message");
+    if (count > 1 && !options.isStream)
+      throw new NotSupportedError("the method takes exactly one message");
     const flags = prefix.readUInt8(0);
     if ((flags & ~packedFlag) !== 0) {
-      throw new InvalidRequestError(`a message with the flags ${flags}`);
+      throw new InvalidRequestError(`unknown message flags ${flags}`);
     }
     const isPacked = flags === packedFlag;
     if (isPacked && !options.form.isPacked) {
-      throw new InvalidRequestError("a packed message, and no header says how", {
-        field: "grpc-encoding",
-      });
+      throw new InvalidRequestError(
+        "the message is compressed, but no header declares the encoding",
+        {
+          field: "grpc-encoding",
+        },
+      );
     }
     const byteCount = prefix.readUInt32BE(1);
     if (byteCount > maxBytes) throw messageTooLong(maxBytes);
@@ -209,5 +213,5 @@ function messageTooLong(maxBytes: number): TooLargeError {
 }
 
 function cutShort(): InvalidRequestError {
-  return new InvalidRequestError("the last message is cut short");
+  return new InvalidRequestError("the last message is truncated");
 }

@@ -48,7 +48,7 @@ export function createMessageCheck(
     } catch (thrown) {
       if (ScoringError.is(thrown)) throw thrown;
       const detail = thrown instanceof Error ? `: ${thrown.message.slice(0, 200)}` : "";
-      const message = `the message cannot be read as ${schema.typeName}${detail}`;
+      const message = `the message cannot be decoded as ${schema.typeName}${detail}`;
       unreadable = new InvalidRequestError(message, { cause: thrown });
     }
   }

@@ -21,7 +21,7 @@ export function tensorFromMessage(name: string, message: TensorMessage): Tensor 
   const field = `inputs[${JSON.stringify(name)}]`;
   const shape = message.shape.map(Number);
   if (shape.some((extent) => !Number.isSafeInteger(extent) || extent < 0)) {
-    throw new InvalidRequestError(`${field} has a shape of [${message.shape}]`, { field });
+    throw new InvalidRequestError(`${field} has the invalid shape [${message.shape}]`, { field });
   }
   try {
     if (message.dtype === "BYTES") {
@@ -29,7 +29,7 @@ export function tensorFromMessage(name: string, message: TensorMessage): Tensor 
       return bytesTensor(shape, elements);
     }
     if (!isFixedSizeDType(message.dtype)) {
-      throw new RangeError(`dtype "${message.dtype.slice(0, 40)}" is not known`);
+      throw new RangeError(`unknown dtype "${message.dtype.slice(0, 40)}"`);
     }
     const data = message.values.case === "data" ? message.values.value : new Uint8Array();
     return fixedSizeTensor(message.dtype, shape, data);

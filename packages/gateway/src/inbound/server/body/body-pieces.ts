@@ -57,7 +57,7 @@ export function createBodyPieces(request: NodeRequest, intake: Intake): BodyPiec
   }
 
   function onGone(): void {
-    if (!isOver) fail(new CancelledError("the caller went away"));
+    if (!isOver) fail(new CancelledError("the client closed the request"));
   }
 
   request.pause();

@@ -88,7 +88,8 @@ function nextDelimiter(
 ): DelimiterLine {
   for (let at = from; ; at += 1) {
     at = indexOf(body, delimiter, at, budget);
-    if (at === -1) throw malformed("it is cut short, or its boundary is another one");
+    if (at === -1)
+      throw malformed("it is truncated, or its boundary differs from the declared one");
     const line = lineAfter(body, at + delimiter.length);
     if (line) return { ...line, start: at };
     budget.spend();
@@ -152,7 +153,7 @@ function headersAt(body: Buffer, at: number, budget: WorkBudget): PartHeaders {
   const block = body.subarray(at, at + maxHeaderBytes);
   const length = block.indexOf(endOfHeaders);
   if (length === -1) {
-    if (block.length < maxHeaderBytes) throw malformed("it is cut short in the headers of a part");
+    if (block.length < maxHeaderBytes) throw malformed("it ends inside the headers of a part");
     throw new TooLargeError(`the headers of a part are longer than ${maxHeaderBytes} bytes`);
   }
   const bytes = block.subarray(0, length);
@@ -170,7 +171,7 @@ function headersAt(body: Buffer, at: number, budget: WorkBudget): PartHeaders {
 function partOf(headers: ReadonlyMap<string, string>, bytes: Uint8Array): FormPart {
   const disposition = parseHeaderParameters(headers.get("content-disposition") ?? "");
   const mediaType = headers.get("content-type")?.split(";", 1)[0]?.trim().toLowerCase();
-  if (mediaType?.startsWith("multipart/")) throw malformed("one of its parts has parts itself");
+  if (mediaType?.startsWith("multipart/")) throw malformed("nested multipart is not supported");
   return { name: nameOf(disposition), fileName: fileNameOf(disposition), mediaType, bytes };
 }
 

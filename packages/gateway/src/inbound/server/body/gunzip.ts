@@ -84,7 +84,7 @@ const unpack: Gunzip = (packed, maxBytes, charge) =>
     stream.once("end", () => end(() => resolve(unpacked.bytes())));
     stream.once("error", (cause) =>
       fail(
-        new InvalidRequestError("the body is not gzip, or is cut short", {
+        new InvalidRequestError("the body is not valid gzip, or is truncated", {
           field: "content-encoding",
           cause,
         }),
@@ -94,7 +94,7 @@ const unpack: Gunzip = (packed, maxBytes, charge) =>
   });
 
 function unpacksTooLong(maxBytes: number): TooLargeError {
-  return new TooLargeError(`the body is longer than ${maxBytes} bytes when unpacked`, {
+  return new TooLargeError(`the body is longer than ${maxBytes} bytes when decompressed`, {
     hint: "send fewer or smaller pictures",
   });
 }
@@ -107,8 +107,8 @@ export function isGzip(encoding: string | undefined, header: string): boolean {
   const name = encoding?.trim().toLowerCase() || "identity";
   if (name === "gzip" || name === "x-gzip") return true;
   if (name === "identity") return false;
-  throw new UnsupportedMediaError(`the encoding "${name.slice(0, 40)}" is not understood`, {
+  throw new UnsupportedMediaError(`unsupported content encoding "${name.slice(0, 40)}"`, {
     field: header,
-    hint: "send it as it is, or as gzip; pictures do not shrink",
+    hint: "send the body uncompressed or as gzip; compression does not shrink pictures",
   });
 }

@@ -57,7 +57,7 @@ test("more than all requests may hold is refused, and others go on when some end
   first.intake.took(100_000);
   const second = request("whole", 10);
 
-  expect(() => second.intake.took(60_000)).toThrow("as much as it may");
+  expect(() => second.intake.took(60_000)).toThrow("budget (requests.maxBytesInFlight) exhausted");
   expect(() => request()).toThrow(expect.objectContaining({ reason: "overloaded" }));
   first.close();
   second.intake.took(60_000);

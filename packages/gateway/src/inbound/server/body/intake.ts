@@ -87,9 +87,9 @@ export function intakeGate({ requests, listen, clock }: IntakeParts): IntakeGate
 
   function assertRoom(byteCount: number): void {
     if (hasRoom(byteCount)) return;
-    throw new OverloadedError("the gateway is reading as much as it may at the same time", {
+    throw new OverloadedError("request body budget (requests.maxBytesInFlight) exhausted", {
       retryAfterMs,
-      hint: "send it again in a moment",
+      hint: "retry in a moment",
     });
   }
 
@@ -227,15 +227,18 @@ function mayHaveBody(request: NodeRequest): boolean {
 }
 
 function tooManyPieces(): TooLargeError {
-  return new TooLargeError("the body comes in too many small pieces", {
-    hint: `send pieces of ${minBytesPerPiece} bytes and more`,
+  return new TooLargeError("the body arrives in too many small chunks", {
+    hint: `send chunks of at least ${minBytesPerPiece} bytes`,
   });
 }
 
 function tooSlow(bytesPerSecond: number): DeadlineExceededError {
-  return new DeadlineExceededError(`the body came slower than ${bytesPerSecond} bytes a second`, {
-    hint: "send a smaller picture, or send it from nearer",
-  });
+  return new DeadlineExceededError(
+    `the body arrived at less than ${bytesPerSecond} bytes per second`,
+    {
+      hint: "send a smaller picture, or use a faster connection",
+    },
+  );
 }
 
 function tooLate(timeoutMs: number): DeadlineExceededError {
@@ -245,7 +248,7 @@ function tooLate(timeoutMs: number): DeadlineExceededError {
 }
 
 function fellSilent(timeoutMs: number): DeadlineExceededError {
-  return new DeadlineExceededError(`nothing came on the stream for ${timeoutMs} ms`, {
-    hint: "open a stream when there are pictures to send",
+  return new DeadlineExceededError(`no message arrived on the stream for ${timeoutMs} ms`, {
+    hint: "open a stream only when there are pictures to send",
   });
 }

@@ -3,7 +3,7 @@ import type { TracedRequest } from "./trace.ts";
 
 /**
  * How long each request of `trace` takes where all replicas take from one queue, without any time lost between two
- * requests: the bound that no dispatcher can beat.
+ * requests: the bound that no scheduler can beat.
  *
  * @param turnaroundMs - that every request is on the way, here too
  * @returns in milliseconds, in the order of `trace`

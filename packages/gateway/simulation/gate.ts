@@ -1,13 +1,13 @@
-import type { Dispatcher } from "../src/routing/dispatcher/dispatcher.ts";
+import type { Scheduler } from "../src/routing/scheduler/scheduler.ts";
 import type { SimulatedRequest } from "./world.ts";
 
 /** A simulated gateway. */
 export interface Gate {
   readonly region: string;
-  readonly dispatcher: Dispatcher;
+  readonly scheduler: Scheduler;
   stalledUntilMs: number;
   wakeCount: number;
-  /** Requests that are open, by the id the dispatcher knows. */
+  /** Requests that are open, by the id the scheduler knows. */
   readonly open: Map<number, OpenSimulated>;
   /** Requests whose callers left, which a gateway that is blocked does not know yet. */
   readonly gone: Set<number>;

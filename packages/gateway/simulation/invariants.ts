@@ -1,14 +1,14 @@
 import type { Priority } from "@tensorgate/core";
-import type { DispatcherStatus } from "../src/routing/dispatcher/dispatcher-status.ts";
 import type {
   Arrival,
   AttemptFailure,
-  DispatcherEvent,
+  SchedulerEvent,
   Send,
-} from "../src/routing/dispatcher/events.ts";
+} from "../src/routing/scheduler/events.ts";
+import type { SchedulerStatus } from "../src/routing/scheduler/status.ts";
 import type { Handled } from "./world.ts";
 
-/** Looks after every event whether the dispatcher may say what it says; throws where it may not. */
+/** Looks after every event whether the scheduler may say what it says; throws where it may not. */
 export interface Invariants {
   readonly see: (handled: Handled) => void;
   /** Looks at what must hold when everything is over. */
@@ -64,14 +64,14 @@ export function invariants({ isCalm = false }: InvariantsOptions = {}): Invarian
     return known;
   }
 
-  function sent(ledger: Ledger, send: Send, { nowMs, dispatcher }: Handled): void {
+  function sent(ledger: Ledger, send: Send, { nowMs, scheduler }: Handled): void {
     const request = ledger.arrivals.get(send.id);
     if (!request) throw new Error(`request ${send.id} is sent after it ended`);
     if (nowMs > request.deadlineMs) throw new Error("sent after the deadline");
     if (request.residency && !request.residency.includes(send.region)) {
       throw new Error(`residency is ${request.residency}, and it is sent to ${send.region}`);
     }
-    const replica = replicaIn(dispatcher.status(nowMs), send);
+    const replica = replicaIn(scheduler.status(nowMs), send);
     if (replica?.state !== "ready" && replica?.state !== "returning") {
       throw new Error(`sent to a replica that is ${replica?.state}`);
     }
@@ -100,14 +100,14 @@ export function invariants({ isCalm = false }: InvariantsOptions = {}): Invarian
 
   return {
     see: (handled) => {
-      const { region, event, commands, nowMs, dispatcher } = handled;
+      const { region, event, commands, nowMs, scheduler } = handled;
       const ledger = ledgerOf(region);
       latest.set(region, handled);
       if (event.type === "arrival") {
         ledger.arrivals.set(event.request.id, event.request);
         ledger.arrivalCount += 1;
       }
-      if (event.type === "failed" && isFree(ledger, event, dispatcher.status(nowMs))) {
+      if (event.type === "failed" && isFree(ledger, event, scheduler.status(nowMs))) {
         const id = ledger.sendOf.get(event.attemptId)?.id ?? Number.NaN;
         ledger.free.set(id, (ledger.free.get(id) ?? 0) + 1);
       }
@@ -129,13 +129,13 @@ export function invariants({ isCalm = false }: InvariantsOptions = {}): Invarian
         }
         if (command.type === "wake" && command.atMs < nowMs) throw new Error("a wake in the past");
       }
-      if (isCalm) calm(ledger, order, dispatcher.status(nowMs));
+      if (isCalm) calm(ledger, order, scheduler.status(nowMs));
     },
     atEnd: () => {
       for (const { arrivals } of ledgers.values()) {
         if (arrivals.size > 0) throw new Error(`${arrivals.size} requests never ended`);
       }
-      for (const { dispatcher, nowMs } of latest.values()) empty(dispatcher.status(nowMs));
+      for (const { scheduler, nowMs } of latest.values()) empty(scheduler.status(nowMs));
     },
   };
 }
@@ -143,8 +143,8 @@ export function invariants({ isCalm = false }: InvariantsOptions = {}): Invarian
 /** Whether no budget has to pay for going on: none is needed, or the replica is out over it. */
 function isFree(
   { sendOf }: Ledger,
-  { attemptId, failure }: Extract<DispatcherEvent, { type: "failed" }>,
-  status: DispatcherStatus,
+  { attemptId, failure }: Extract<SchedulerEvent, { type: "failed" }>,
+  status: SchedulerStatus,
 ): boolean {
   if (failure !== "failed") return true;
   const send = sendOf.get(attemptId);
@@ -153,7 +153,7 @@ function isFree(
 }
 
 /** Nothing waits any more, and nothing is under way. */
-function empty({ pools }: DispatcherStatus): void {
+function empty({ pools }: SchedulerStatus): void {
   for (const { region, waiting, replicas } of pools) {
     if (waiting > 0) throw new Error(`${waiting} wait in ${region} when everything is over`);
     const busy = replicas.find(({ inFlight }) => inFlight > 0);
@@ -162,7 +162,7 @@ function empty({ pools }: DispatcherStatus): void {
 }
 
 /** First in, first out in each class; and whoever waits does so because no replica is idle. */
-function calm(ledger: Ledger, order: readonly Send[], { pools }: DispatcherStatus): void {
+function calm(ledger: Ledger, order: readonly Send[], { pools }: SchedulerStatus): void {
   const newest = new Map<string, number>();
   for (const { id, region } of order) {
     const request = ledger.arrivals.get(id);
@@ -178,6 +178,6 @@ function calm(ledger: Ledger, order: readonly Send[], { pools }: DispatcherStatu
   }
 }
 
-function replicaIn({ pools }: DispatcherStatus, { region, replicaId }: Send) {
+function replicaIn({ pools }: SchedulerStatus, { region, replicaId }: Send) {
   return pools.find((pool) => pool.region === region)?.replicas.find(({ id }) => id === replicaId);
 }

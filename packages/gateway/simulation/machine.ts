@@ -1,4 +1,4 @@
-import type { AttemptFailure, ProbeResult } from "../src/routing/dispatcher/events.ts";
+import type { AttemptFailure, ProbeResult } from "../src/routing/scheduler/events.ts";
 
 /** What is wrong with a simulated replica. */
 export type Fault =

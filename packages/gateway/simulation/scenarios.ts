@@ -63,7 +63,7 @@ export function besideCentralQueue(load: number, { requestCount, seed }: Sized):
   const trace = poissonTrace({ requestCount, load, replicaCount, mix: usualMix, random });
   const bound = centralQueueLatencies(trace, { replicaCount, turnaroundMs });
   const result = simulate(oneRegion({ replicaCount, lanes: 1 }), comingTo("eastus", trace));
-  const row = rowOf("eight replicas, one dispatcher", load, result);
+  const row = rowOf("eight replicas, one scheduler", load, result);
   return {
     ...row,
     p99Ratio: row.p99Ms / percentile(bound, 0.99),

@@ -1,12 +1,12 @@
-import { dispatcher } from "../src/routing/dispatcher/dispatcher.ts";
 import type {
-  DispatcherCommand,
-  DispatcherEvent,
   PoolMembers,
   ProbeFinding,
   Refusal,
+  SchedulerCommand,
+  SchedulerEvent,
   Send,
-} from "../src/routing/dispatcher/events.ts";
+} from "../src/routing/scheduler/events.ts";
+import { createScheduler } from "../src/routing/scheduler/scheduler.ts";
 import { eventQueue } from "./event-queue.ts";
 import type { Forwarded, Gate } from "./gate.ts";
 import { type Machine, machine, probeResult } from "./machine.ts";
@@ -21,7 +21,7 @@ const startMs = 1_000;
 const afterwardsMs = 3_000;
 const gatewayPrefix = "gateway:";
 
-/** Runs dispatchers in virtual time, in front of replicas that do exactly what the requests say. */
+/** Runs schedulers in virtual time, in front of replicas that do exactly what the requests say. */
 export function simulate(
   world: World,
   requests: readonly SimulatedRequest[],
@@ -40,13 +40,13 @@ export function simulate(
   const gates = new Map(world.regions.map(({ name }) => [name, gate(name)]));
 
   function gate(region: string): Gate {
-    const made = dispatcher({
+    const made = createScheduler({
       ...world.settings,
       ownRegion: region,
       roundTripMs: (from, to) => (from === to ? world.turnaroundMs : world.roundTripMs(from, to)),
     });
     return {
-      ...{ region, dispatcher: made, stalledUntilMs: 0, wakeCount: 0 },
+      ...{ region, scheduler: made, stalledUntilMs: 0, wakeCount: 0 },
       ...{ open: new Map(), gone: new Set(), regionOf: new Map(), forwardedAs: new Map() },
       unserved: new Set(),
     };
@@ -60,19 +60,19 @@ export function simulate(
     });
   }
 
-  function tell(to: Gate, event: DispatcherEvent): void {
+  function tell(to: Gate, event: SchedulerEvent): void {
     if (to.stalledUntilMs > nowMs) {
       happenings.put(to.stalledUntilMs, () => tell(to, event));
       return;
     }
     if (event.type === "failed" && event.failure === "not-served") to.unserved.add(event.attemptId);
-    const commands = to.dispatcher.handle(event, nowMs);
+    const commands = to.scheduler.handle(event, nowMs);
     const { region } = to;
-    world.onHandled?.({ region, event, commands, nowMs, dispatcher: to.dispatcher });
+    world.onHandled?.({ region, event, commands, nowMs, scheduler: to.scheduler });
     for (const command of commands) carryOut(to, command);
   }
 
-  function carryOut(from: Gate, command: DispatcherCommand): void {
+  function carryOut(from: Gate, command: SchedulerCommand): void {
     switch (command.type) {
       case "send":
         from.regionOf.set(command.attemptId, command.region);
@@ -151,10 +151,10 @@ export function simulate(
     { from, attemptId }: Forwarded,
     { refusal, isUnserved = false }: Ending,
   ): void {
-    const expectedWaitMs = at.dispatcher.expectedWaitMs(model, nowMs);
+    const expectedWaitMs = at.scheduler.expectedWaitMs(model, nowMs);
     const broken = refusal === "overloaded" || refusal === "no-replica" ? "full" : "failed";
     const failure = isUnserved ? "not-served" : broken;
-    const event: DispatcherEvent = refusal
+    const event: SchedulerEvent = refusal
       ? { type: "failed", attemptId, failure }
       : { type: "answered", attemptId, expectedWaitMs };
     later(world.roundTripMs(from.region, at.region) / 2, () => tell(from, event));
@@ -205,7 +205,7 @@ export function simulate(
       const peer = gateOf(replicaId.slice(gatewayPrefix.length));
       const roundTripMs = world.roundTripMs(from.region, peer.region);
       later(roundTripMs, () => {
-        const expectedWaitMs = peer.dispatcher.expectedWaitMs(model, nowMs);
+        const expectedWaitMs = peer.scheduler.expectedWaitMs(model, nowMs);
         const finding = expectedWaitMs === Number.POSITIVE_INFINITY ? "warming" : "ready";
         tellProbed(finding, { roundTripMs, expectedWaitMs });
       });

@@ -1,10 +1,6 @@
 import type { Priority } from "@tensorgate/core";
-import type { Dispatcher, DispatcherSettings } from "../src/routing/dispatcher/dispatcher.ts";
-import type {
-  DispatcherCommand,
-  DispatcherEvent,
-  Refusal,
-} from "../src/routing/dispatcher/events.ts";
+import type { Refusal, SchedulerCommand, SchedulerEvent } from "../src/routing/scheduler/events.ts";
+import type { Scheduler, SchedulerSettings } from "../src/routing/scheduler/scheduler.ts";
 import type { Fault } from "./machine.ts";
 
 /** A gateway and the replicas of its region. */
@@ -53,17 +49,17 @@ export interface World {
   roundTripMs(from: string, to: string): number;
   /** Whether a gateway enters other regions by their gateways; otherwise it goes to their replicas. */
   readonly hasPeers: boolean;
-  readonly settings: Omit<DispatcherSettings, "ownRegion" | "roundTripMs">;
+  readonly settings: Omit<SchedulerSettings, "ownRegion" | "roundTripMs">;
   /** Told of every event and what came of it. */
   readonly onHandled?: (seen: Handled) => void;
 }
 
 export interface Handled {
   readonly region: string;
-  readonly event: DispatcherEvent;
-  readonly commands: readonly DispatcherCommand[];
+  readonly event: SchedulerEvent;
+  readonly commands: readonly SchedulerCommand[];
   readonly nowMs: number;
-  readonly dispatcher: Dispatcher;
+  readonly scheduler: Scheduler;
 }
 
 /** What became of a request. */

@@ -6,7 +6,7 @@ import type { ConsoleFiles } from "./inbound/protocols/rest/console-rest.ts";
 import type { RegionPlugs } from "./inbound/protocols/rest/plugs-rest.ts";
 import type { RejectedConnections } from "./inbound/server/listener/rejections.ts";
 import type { CertificateNews } from "./inbound/server/listener/tls-door.ts";
-import type { StateChange } from "./routing/dispatcher/events.ts";
+import type { StateChange } from "./routing/scheduler/events.ts";
 import type { CallRecord } from "./telemetry/call-record.ts";
 
 export interface Gateway {

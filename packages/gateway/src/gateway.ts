@@ -59,7 +59,7 @@ import {
 } from "./routing/readiness.ts";
 import { replicaAliases } from "./routing/replica-alias.ts";
 import { router } from "./routing/router.ts";
-import { dispatcherSettings, membersOf } from "./routing/settings.ts";
+import { membersOf, schedulerSettings } from "./routing/settings.ts";
 import { waitingRoom } from "./routing/waiting-room.ts";
 import { systemClockAndRandom } from "./system-clock.ts";
 import { rejectedConnectionCounter, replicaChangeCounter } from "./telemetry/instruments.ts";
@@ -105,7 +105,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   const countChange = guardedCallback(replicaChangeCounter(meter), host.onTelemetryFailure);
   const whenReady = waitingRoom(() => canServeAll(routed.status(), onDevices.isDevice));
   const routed = router({
-    settings: dispatcherSettings(settings.routing ?? {}, { ownRegion: region }),
+    settings: schedulerSettings(settings.routing ?? {}, { ownRegion: region }),
     pools: membersOf(upstream.pools),
     probe: watch.probe,
     versionOf: (answer) => (answer as ScoreResponse).model.version,

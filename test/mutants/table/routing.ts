@@ -1,14 +1,14 @@
 import { type Mutant, mutantsOf } from "../mutant.ts";
 
 const routing = "packages/gateway/src/routing";
-const dispatcher = `${routing}/dispatcher`;
+const scheduler = `${routing}/scheduler`;
 const simulation = "packages/gateway/simulation/properties.test.ts";
 
 /** Where a call may go, how often, and until when. */
 export const routingMutants: readonly Mutant[] = [
   ...mutantsOf(
-    `${dispatcher}/place.ts`,
-    ["test/end-to-end/residency.test.ts", `${dispatcher}/hop-limit.test.ts`],
+    `${scheduler}/regions/region-selection.ts`,
+    ["test/end-to-end/residency.test.ts", `${scheduler}/regions/hop-limit.test.ts`],
     [
       {
         name: "residency: left when a call is placed",
@@ -87,8 +87,8 @@ export const routingMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${dispatcher}/after-failure.ts`,
-    [`${dispatcher}/after-failure.test.ts`],
+    `${scheduler}/after-failure.ts`,
+    [`${scheduler}/after-failure.test.ts`],
     [
       {
         name: "repetition: of what must not be repeated",
@@ -113,7 +113,7 @@ export const routingMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${dispatcher}/attempts.ts`,
+    `${scheduler}/attempts.ts`,
     [`${routing}/router.test.ts`, simulation, "test/end-to-end/replica-failures.test.ts"],
     [
       {
@@ -129,7 +129,7 @@ export const routingMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${dispatcher}/open-request.ts`,
+    `${scheduler}/open-request.ts`,
     [`${routing}/router.test.ts`, simulation],
     [
       {
@@ -140,8 +140,8 @@ export const routingMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${dispatcher}/budget.ts`,
-    [`${dispatcher}/small-parts.test.ts`],
+    `${scheduler}/budget.ts`,
+    [`${scheduler}/small-parts.test.ts`],
     [
       { name: "budget: retries without end", find: "if (left < 1) return false;", replace: "" },
       {

@@ -2,7 +2,7 @@ import { type CallContext, UpstreamAnsweredError } from "@tensorgate/core";
 import { aCall } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { askNearest } from "./ask-nearest.ts";
-import type { PoolReport } from "./dispatcher/dispatcher-status.ts";
+import type { PoolReport } from "./scheduler/status.ts";
 
 type Versions = Readonly<Record<string, readonly bigint[]>>;
 

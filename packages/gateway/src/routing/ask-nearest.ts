@@ -1,7 +1,7 @@
 import { type CallContext, type ModelSpec, ScoringError } from "@tensorgate/core";
 import { type Attempt, attemptFailure } from "./attempt.ts";
-import type { PoolReport, ReplicaReport } from "./dispatcher/dispatcher-status.ts";
 import { type DeviceFacts, refusalError } from "./refusal-error.ts";
+import type { PoolReport, ReplicaReport } from "./scheduler/status.ts";
 
 export interface Question {
   readonly modelSpec: ModelSpec;

@@ -9,7 +9,7 @@ import {
   UpstreamAnsweredError,
   UpstreamFailedError,
 } from "@tensorgate/core";
-import type { AttemptFailure } from "./dispatcher/events.ts";
+import type { AttemptFailure } from "./scheduler/events.ts";
 
 /** Does something at one replica; it may be done again at another when it fails. */
 export type Attempt<Answer> = (replicaId: string, call: CallContext) => Promise<Answer>;

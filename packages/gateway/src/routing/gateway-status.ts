@@ -1,6 +1,6 @@
 import type { GatewayStatus, PoolStatus, RegionStatus, ReplicaStatus } from "@tensorgate/core";
-import type { DispatcherStatus, PoolReport } from "./dispatcher/dispatcher-status.ts";
 import type { AliasOf } from "./replica-alias.ts";
+import type { PoolReport, SchedulerStatus } from "./scheduler/status.ts";
 
 export interface StatusView {
   readonly ownRegion: string;
@@ -11,7 +11,7 @@ export interface StatusView {
 
 /** How the pools are doing, the gateway's own region first, then the nearest. */
 export function gatewayStatus(
-  { pools, retriesLeft }: DispatcherStatus,
+  { pools, retriesLeft }: SchedulerStatus,
   view: StatusView,
 ): Pick<GatewayStatus, "regions" | "retriesLeft"> {
   const byRegion = [...Map.groupBy(pools, ({ region }) => region)];

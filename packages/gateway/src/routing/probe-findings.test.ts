@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import type { PoolReport } from "./dispatcher/dispatcher-status.ts";
-import type { ReplicaStateName } from "./dispatcher/events.ts";
-import { unknownVersions } from "./dispatcher/versions.ts";
 import { probeFindings } from "./probe-findings.ts";
+import type { ReplicaStateName } from "./scheduler/events.ts";
+import { unknownVersions } from "./scheduler/replicas/versions.ts";
+import type { PoolReport } from "./scheduler/status.ts";
 
 function pool(
   region: string,

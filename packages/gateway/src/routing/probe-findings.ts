@@ -1,4 +1,4 @@
-import type { PoolReport } from "./dispatcher/dispatcher-status.ts";
+import type { PoolReport } from "./scheduler/status.ts";
 
 /**
  * What the last probes found of replicas that are out, without addresses, the most frequent first:

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import type { DispatcherStatus, PoolReport } from "./dispatcher/dispatcher-status.ts";
-import type { ReplicaStateName } from "./dispatcher/events.ts";
-import { unknownVersions } from "./dispatcher/versions.ts";
 import { canServeAll, isReadyAt, readyCount } from "./readiness.ts";
+import type { ReplicaStateName } from "./scheduler/events.ts";
+import { unknownVersions } from "./scheduler/replicas/versions.ts";
+import type { PoolReport, SchedulerStatus } from "./scheduler/status.ts";
 
 function pool(model: string, states: Readonly<Record<string, ReplicaStateName>>): PoolReport {
   return {
@@ -22,7 +22,7 @@ function pool(model: string, states: Readonly<Record<string, ReplicaStateName>>)
   };
 }
 
-const status = (...pools: readonly PoolReport[]): DispatcherStatus => ({ pools, retriesLeft: 0 });
+const status = (...pools: readonly PoolReport[]): SchedulerStatus => ({ pools, retriesLeft: 0 });
 const held = status(pool("a", { x: "ready", y: "ejected" }), pool("b", { x: "warming" }));
 
 test("a pool whose device holds another model is not waited for, one of a server is", () => {

@@ -1,10 +1,6 @@
-import type {
-  DispatcherStatus,
-  PoolReport,
-  ReplicaReport,
-} from "./dispatcher/dispatcher-status.ts";
-import { type ReplicaStateName, replicaStates } from "./dispatcher/events.ts";
 import { probeFindings } from "./probe-findings.ts";
+import { type ReplicaStateName, replicaStates } from "./scheduler/events.ts";
+import type { PoolReport, ReplicaReport, SchedulerStatus } from "./scheduler/status.ts";
 
 export interface Readiness {
   readonly isReady: boolean;
@@ -13,7 +9,7 @@ export interface Readiness {
 
 /** Ready as soon as one replica of some pool is, and as long as the gateway is not closing. */
 export function readinessOf(
-  { pools }: DispatcherStatus,
+  { pools }: SchedulerStatus,
   { isClosing }: { readonly isClosing: boolean },
 ): Readiness {
   if (isClosing) return { isReady: false, because: "the gateway is closing" };
@@ -39,7 +35,7 @@ function isInRotation({ state }: ReplicaReport): boolean {
  * @param isDevice - whether a replica holds one model at a time
  */
 export function canServeAll(
-  { pools }: DispatcherStatus,
+  { pools }: SchedulerStatus,
   isDevice: (replicaId: string) => boolean,
 ): boolean {
   const serving = new Set(
@@ -52,7 +48,7 @@ export function canServeAll(
 
 /** How many replicas of a model are in rotation anywhere, those of `except` left out. */
 export function readyCount(
-  { pools }: DispatcherStatus,
+  { pools }: SchedulerStatus,
   model: string,
   except: ReadonlySet<string> = new Set(),
 ): number {
@@ -60,7 +56,7 @@ export function readyCount(
 }
 
 /** Whether calls of a model go to a replica. */
-export function isReadyAt({ pools }: DispatcherStatus, model: string, replicaId: string): boolean {
+export function isReadyAt({ pools }: SchedulerStatus, model: string, replicaId: string): boolean {
   return readyIds(pools, model).includes(replicaId);
 }
 
@@ -78,7 +74,7 @@ export interface ReplicaCount {
 }
 
 /** How many replicas of each model and region are in each state. */
-export function replicaCounts({ pools }: DispatcherStatus): readonly ReplicaCount[] {
+export function replicaCounts({ pools }: SchedulerStatus): readonly ReplicaCount[] {
   return pools.flatMap(({ model, region, replicas }) =>
     replicaStates.map((state) => ({
       ...{ model, region, state },

@@ -8,7 +8,7 @@ import {
   UnknownVersionError,
   UpstreamFailedError,
 } from "@tensorgate/core";
-import type { Refusal } from "./dispatcher/events.ts";
+import type { Refusal } from "./scheduler/events.ts";
 
 export interface RefusalFacts {
   readonly model: string;

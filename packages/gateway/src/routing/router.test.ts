@@ -8,9 +8,9 @@ import {
 } from "@tensorgate/core";
 import { aCall, aRequest, type ManualClock, manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
-import type { PoolMembers, ProbeFinding, StateChange } from "./dispatcher/events.ts";
 import { type Router, type RouterParts, router } from "./router.ts";
-import { dispatcherSettings } from "./settings.ts";
+import type { PoolMembers, ProbeFinding, StateChange } from "./scheduler/events.ts";
+import { schedulerSettings } from "./settings.ts";
 
 /** An attempt that a test answers for by hand. */
 interface FakeAttempt {
@@ -41,7 +41,7 @@ async function startRouter(ids: readonly string[], parts: Partial<RouterParts> =
   const changes: StateChange[] = [];
   const attempts: FakeAttempt[] = [];
   const made = router({
-    settings: dispatcherSettings({ pacing: false }, { ownRegion: "here" }),
+    settings: schedulerSettings({ pacing: false }, { ownRegion: "here" }),
     pools: [aPool(ids)],
     probe: async () => ({ finding: "ready" as const }),
     factsOf: () => ({}),
@@ -229,7 +229,7 @@ test("a call that must not be done twice is sent once, however long its replica 
 
 test("slow calls are sent a second time only within the retry budget", async () => {
   const options = { pacing: false, retryShare: 0 };
-  const settings = dispatcherSettings(options, { ownRegion: "here" });
+  const settings = schedulerSettings(options, { ownRegion: "here" });
   const rig = await startRouter([..."abcdefghijkl"], { settings });
   for (let count = 0; count < 10; count += 1) await learn(rig);
   const before = rig.attempts.length;

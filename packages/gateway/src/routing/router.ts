@@ -8,22 +8,22 @@ import {
 import { askNearest } from "./ask-nearest.ts";
 import { type Attempt, attemptFailure } from "./attempt.ts";
 import type { Dispatch, Dispatched, DispatchedRequest } from "./dispatch.ts";
-import { type Dispatcher, type DispatcherSettings, dispatcher } from "./dispatcher/dispatcher.ts";
-import type { DispatcherStatus } from "./dispatcher/dispatcher-status.ts";
-import type {
-  DispatcherCommand,
-  DispatcherEvent,
-  PoolMembers,
-  ProbeResult,
-  Refuse,
-  Send,
-  StateChange,
-} from "./dispatcher/events.ts";
 import { drainWatch } from "./drain-watch.ts";
 import { probeFindings } from "./probe-findings.ts";
 import { type DeviceFacts, refusalError } from "./refusal-error.ts";
 import { type AliasOf, namedStep } from "./replica-alias.ts";
 import { type AttemptedCall, type Outcome, runningAttempts } from "./running-attempts.ts";
+import type {
+  PoolMembers,
+  ProbeResult,
+  Refuse,
+  SchedulerCommand,
+  SchedulerEvent,
+  Send,
+  StateChange,
+} from "./scheduler/events.ts";
+import { createScheduler, type Scheduler, type SchedulerSettings } from "./scheduler/scheduler.ts";
+import type { SchedulerStatus } from "./scheduler/status.ts";
 
 /** What a replica tells of itself beside its answers. */
 export interface ReplicaFacts {
@@ -34,7 +34,7 @@ export interface ReplicaFacts {
 }
 
 export interface RouterParts {
-  readonly settings: DispatcherSettings;
+  readonly settings: SchedulerSettings;
   readonly pools: readonly PoolMembers[];
   /** Asks a replica, by a cheap real call, whether it can score `model`. */
   readonly probe: (model: string, replicaId: string) => Promise<ProbeResult>;
@@ -61,7 +61,7 @@ export interface Router {
    */
   expectedVersion(modelSpec: ModelSpec, call: CallContext): bigint | undefined;
   setPools(pools: readonly PoolMembers[]): void;
-  status(): DispatcherStatus;
+  status(): SchedulerStatus;
   /** Regions where `model` is configured. */
   regionsOf(model: string): readonly string[];
   /** How long a new call would wait here, in milliseconds. */
@@ -82,11 +82,11 @@ interface OpenCall extends AttemptedCall {
   settle(outcome: Outcome): void;
 }
 
-/** Runs a dispatcher behind real calls: with a clock, attempts, probes and the callers' signals. */
+/** Runs a scheduler behind real calls: with a clock, attempts, probes and the callers' signals. */
 export function router(parts: RouterParts): Router {
   const { settings, probe, factsOf, versionOf = () => undefined, onChange } = parts;
   const { aliasOf, devicesOf, clock } = parts;
-  const core: Dispatcher = dispatcher(settings);
+  const core: Scheduler = createScheduler(settings);
   const calls = new Map<number, OpenCall>();
   const running = runningAttempts(clock);
   let pools = parts.pools;
@@ -95,10 +95,10 @@ export function router(parts: RouterParts): Router {
   let isClosed = false;
   const drains = drainWatch((replicaId) => !running.isAnyAt(replicaId));
   /** What happened while something else was carried out, as when whoever is told of a change takes other pools. */
-  const untold: DispatcherEvent[] = [];
+  const untold: SchedulerEvent[] = [];
   let isTelling = false;
 
-  function tell(event: DispatcherEvent): void {
+  function tell(event: SchedulerEvent): void {
     if (isClosed) return;
     untold.push(event);
     if (isTelling) return;
@@ -113,7 +113,7 @@ export function router(parts: RouterParts): Router {
     drains.look();
   }
 
-  function carryOut(command: DispatcherCommand): void {
+  function carryOut(command: SchedulerCommand): void {
     switch (command.type) {
       case "send":
         void run(command);
@@ -157,7 +157,7 @@ export function router(parts: RouterParts): Router {
     tell(failure ? { type: "failed", attemptId, failure } : answeredBy(send, outcome));
   }
 
-  function answeredBy({ model, replicaId, attemptId }: Send, outcome: Outcome): DispatcherEvent {
+  function answeredBy({ model, replicaId, attemptId }: Send, outcome: Outcome): SchedulerEvent {
     const { expectedWaitMs } = factsOf(model, replicaId);
     const version = "answer" in outcome ? versionOf(outcome.answer) : undefined;
     return {

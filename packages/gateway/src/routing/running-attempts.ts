@@ -1,6 +1,6 @@
 import { type CallContext, CancelledError, type Clock, ScoringError } from "@tensorgate/core";
 import type { Attempt } from "./attempt.ts";
-import type { Send } from "./dispatcher/events.ts";
+import type { Send } from "./scheduler/events.ts";
 
 /** A call, and what is to be done for it at a replica. */
 export interface AttemptedCall {

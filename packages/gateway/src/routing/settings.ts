@@ -1,16 +1,16 @@
-import type { DispatcherSettings } from "./dispatcher/dispatcher.ts";
-import type { PoolMembers } from "./dispatcher/events.ts";
 import { type RoutingOptions, routingDefaults } from "./options.ts";
 import { seededRoundTripMs } from "./round-trips.ts";
+import type { PoolMembers } from "./scheduler/events.ts";
+import type { SchedulerSettings } from "./scheduler/scheduler.ts";
 
 /** What a request is believed to take before the first one ended, in milliseconds: that of an FPGA. */
 const initialServiceMs = 2;
 
-/** What the dispatcher is run by, of what the configuration says. */
-export function dispatcherSettings(
+/** What the scheduler is run by, of what the configuration says. */
+export function schedulerSettings(
   { roundTripsMs, ...options }: RoutingOptions,
   { ownRegion }: { readonly ownRegion: string },
-): DispatcherSettings {
+): SchedulerSettings {
   return {
     ...{ ...routingDefaults, ...options, ownRegion, initialServiceMs },
     roundTripMs: (from, to) => seededRoundTripMs(from, to, roundTripsMs),

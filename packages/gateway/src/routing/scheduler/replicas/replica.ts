@@ -1,7 +1,7 @@
-import type { Member, ProbeNote, ReplicaStateName } from "./events.ts";
+import type { Member, ProbeNote, ReplicaStateName } from "../events.ts";
+import { learntParallelism } from "./concurrency-limit.ts";
 import { farWindow } from "./far-window.ts";
 import { gatewayWindow } from "./gateway-window.ts";
-import { learntParallelism } from "./learnt-parallelism.ts";
 import {
   afterProbe,
   ejectionMs,
@@ -10,8 +10,8 @@ import {
   type ReplicaHealth,
   slotLimit,
   stateName,
-} from "./replica-health.ts";
-import { type ReplicaSlots, replicaSlots, type SlotSettings } from "./replica-slots.ts";
+} from "./health.ts";
+import { type ReplicaSlots, replicaSlots, type SlotSettings } from "./slots.ts";
 import { type ReplicaVersions, unknownVersions } from "./versions.ts";
 
 /** One replica in one pool: its slots, its health, and what became of what it was sent. */

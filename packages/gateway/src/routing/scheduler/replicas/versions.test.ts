@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { dispatcherSettings } from "../settings.ts";
-import { dispatcher, type VersionQuery } from "./dispatcher.ts";
-import type { Arrival, DispatcherCommand, DispatcherEvent } from "./events.ts";
+import { schedulerSettings } from "../../settings.ts";
+import type { Arrival, SchedulerCommand, SchedulerEvent } from "../events.ts";
+import { createScheduler, type VersionQuery } from "../scheduler.ts";
 
 interface Versions {
   readonly listed: readonly bigint[] | undefined;
@@ -13,11 +13,11 @@ const listed = (...versions: readonly bigint[]): Versions => ({
 });
 const unlisted: Versions = { listed: undefined, latest: undefined };
 
-/** A dispatcher before one device in each region; time moves by hand. */
+/** A scheduler before one device in each region; time moves by hand. */
 function rig(regions: Readonly<Record<string, Versions>>) {
-  const core = dispatcher(dispatcherSettings({ pacing: false }, { ownRegion: "here" }));
+  const core = createScheduler(schedulerSettings({ pacing: false }, { ownRegion: "here" }));
   let nowMs = 0;
-  const tell = (event: DispatcherEvent) => core.handle(event, nowMs);
+  const tell = (event: SchedulerEvent) => core.handle(event, nowMs);
   const probed = (replicaId: string, versions: Versions) =>
     tell({ type: "probed", model: "m", replicaId, finding: "ready", versions });
   tell({
@@ -158,7 +158,7 @@ test("versions are those of the regions where a call may be served", () => {
   expect(versions(["here"])).toEqual([1n]);
 });
 
-const probesIn = (commands: readonly DispatcherCommand[]) =>
+const probesIn = (commands: readonly SchedulerCommand[]) =>
   commands.flatMap((each) => (each.type === "probe" ? [each.replicaId] : []));
 const absent = expect.objectContaining({ type: "refuse", because: "unknown-version" });
 

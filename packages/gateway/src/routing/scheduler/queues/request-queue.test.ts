@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { rankOf } from "./rank.ts";
-import { type Waiting, waitingLine } from "./waiting-line.ts";
+import { type Waiting, waitingLine } from "./request-queue.ts";
 
 const critical = rankOf({ priority: "critical", isForwarded: false });
 const normal = rankOf({ priority: "normal", isForwarded: false });

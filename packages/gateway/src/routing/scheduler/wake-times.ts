@@ -1,4 +1,4 @@
-/** When the dispatcher wants to be woken, kept so that only an earlier time asks for a new timer. */
+/** When the scheduler wants to be woken, kept so that only an earlier time asks for a new timer. */
 export interface WakeTimes {
   want(atMs: number): void;
   /** Somebody was woken, on time or not. */

@@ -1,8 +1,8 @@
-import type { AttemptFailure, DispatcherEvent } from "./events.ts";
-import type { Lines } from "./lines.ts";
-import type { Attempt, RequestPool } from "./open-request.ts";
+import type { AttemptFailure, SchedulerEvent } from "../events.ts";
+import type { Attempt, RequestPool } from "../open-request.ts";
+import type { Lines } from "../queues/admission.ts";
+import { poolsOf, probe, type SchedulerSettings, type SchedulerState } from "../state.ts";
 import type { HealthChange, Replica } from "./replica.ts";
-import { type DispatcherSettings, type DispatcherState, poolsOf, probe } from "./state.ts";
 import { mayHave, type VersionChoice } from "./versions.ts";
 
 /** What becomes of replicas: out and back in, and asked how they are. */
@@ -10,10 +10,10 @@ export interface ReplicaCare {
   /** What a failed attempt says of the replica. */
   judge(attempt: Attempt, failure: AttemptFailure): void;
   /** What a reply says of it. */
-  praise(attempt: Attempt, reply: Extract<DispatcherEvent, { type: "answered" }>): void;
+  praise(attempt: Attempt, reply: Extract<SchedulerEvent, { type: "answered" }>): void;
   /** An attempt takes so long that the replica may be gone. */
   overdue(attempt: Attempt): void;
-  probed(event: Extract<DispatcherEvent, { type: "probed" }>): void;
+  probed(event: Extract<SchedulerEvent, { type: "probed" }>): void;
   /** Probes those whose time has come, and remembers when to look again. */
   lookAfter(): void;
   /** Does something to a replica in every pool that it is in. */
@@ -28,8 +28,8 @@ const mostSlowInARow = 4;
 const gatewayProbeMs = 1_000;
 
 export function replicaCare(
-  state: DispatcherState,
-  settings: DispatcherSettings,
+  state: SchedulerState,
+  settings: SchedulerSettings,
   lines: Lines,
 ): ReplicaCare {
   function change(pool: RequestPool, replica: Replica, to: HealthChange, because: string): void {

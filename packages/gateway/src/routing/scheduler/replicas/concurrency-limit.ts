@@ -1,4 +1,4 @@
-import type { SlotLimit } from "./replica-slots.ts";
+import type { SlotLimit } from "./slots.ts";
 
 /** Enough for a server to begin with, and few enough to lose when it dies; of another region most are on the way. */
 const initialLimits = { near: 8, remote: 32 } as const;

@@ -1,7 +1,5 @@
 import { attempts as newAttempts } from "./attempts.ts";
-import { type DispatcherStatus, dispatcherStatus } from "./dispatcher-status.ts";
-import type { Arrival, DispatcherCommand, DispatcherEvent, PoolMembers } from "./events.ts";
-import { lines as newLines } from "./lines.ts";
+import type { Arrival, PoolMembers, SchedulerCommand, SchedulerEvent } from "./events.ts";
 import {
   isCandidate,
   isInTime,
@@ -9,24 +7,26 @@ import {
   openRequest,
   type RequestPool,
 } from "./open-request.ts";
-import { mayGoTo } from "./place.ts";
 import { pool as newPool } from "./pool.ts";
-import { rankOf } from "./rank.ts";
-import type { Replica } from "./replica.ts";
-import { replicaCare } from "./replica-care.ts";
-import { type DispatcherSettings, dispatcherState, merged, poolsOf, probe } from "./state.ts";
-import { commonVersion, listedVersions, mayHave, type VersionChoice } from "./versions.ts";
+import { lines as newLines } from "./queues/admission.ts";
+import { rankOf } from "./queues/rank.ts";
+import { mayGoTo } from "./regions/region-selection.ts";
+import { replicaCare } from "./replicas/outlier-detection.ts";
+import type { Replica } from "./replicas/replica.ts";
+import { commonVersion, listedVersions, mayHave, type VersionChoice } from "./replicas/versions.ts";
+import { createState, merged, poolsOf, probe, type SchedulerSettings } from "./state.ts";
+import { type SchedulerStatus, schedulerStatus } from "./status.ts";
 
-export type { DispatcherSettings };
+export type { SchedulerSettings };
 
-export interface Dispatcher {
+export interface Scheduler {
   /**
    * Takes one event and says what is to be done about it, in order.
    *
    * @param nowMs - never less than in the event before
    */
-  handle(event: DispatcherEvent, nowMs: number): readonly DispatcherCommand[];
-  status(nowMs: number): DispatcherStatus;
+  handle(event: SchedulerEvent, nowMs: number): readonly SchedulerCommand[];
+  status(nowMs: number): SchedulerStatus;
   /**
    * The version that a request would be answered by now; undefined where that is not known, or differs between the
    * replicas that it may come to.
@@ -56,9 +56,9 @@ const forwarded = rankOf({ priority: "normal", isForwarded: true });
  * to a replica only when a slot is ready, so that one that waits loses nothing when a replica dies; slots are few, so
  * that a slow request holds up at most the next one.
  */
-export function dispatcher(settings: DispatcherSettings): Dispatcher {
+export function createScheduler(settings: SchedulerSettings): Scheduler {
   const { ownRegion } = settings;
-  const state = dispatcherState();
+  const state = createState();
   const poolSettings = { ...settings, isPaced: () => state.isPaced };
   const lines = newLines(state, settings);
   const care = replicaCare(state, settings, lines);
@@ -147,7 +147,7 @@ export function dispatcher(settings: DispatcherSettings): Dispatcher {
       .filter((pool) => mayGoTo({ residency, isForwarded }, pool))
       .flatMap(({ replicas }) => [...replicas.values()]);
 
-  function carryOut(event: DispatcherEvent): void {
+  function carryOut(event: SchedulerEvent): void {
     switch (event.type) {
       case "arrival":
         arrive(event.request);
@@ -195,7 +195,7 @@ export function dispatcher(settings: DispatcherSettings): Dispatcher {
       if (wakeMs !== undefined) state.commands.push({ type: "wake", atMs: wakeMs });
       return state.commands;
     },
-    status: (nowMs) => dispatcherStatus(state.pools, { nowMs, retriesLeft: attempts.retries.left }),
+    status: (nowMs) => schedulerStatus(state.pools, { nowMs, retriesLeft: attempts.retries.left }),
     expectedVersion: (query) => {
       const serving = replicasFor(query).filter(({ isServing }) => isServing);
       const versions = serving.map((each) => each.versions);

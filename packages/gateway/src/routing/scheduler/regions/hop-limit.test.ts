@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { dispatcherSettings } from "../settings.ts";
-import { dispatcher } from "./dispatcher.ts";
-import type { Arrival } from "./events.ts";
+import { schedulerSettings } from "../../settings.ts";
+import type { Arrival } from "../events.ts";
+import { createScheduler } from "../scheduler.ts";
 
 const arrival = (id: number, wishes: Partial<Arrival> = {}): Arrival => ({
   ...{ id, model: "m", priority: "batch", deadlineMs: 60_000 },
@@ -11,7 +11,7 @@ const arrival = (id: number, wishes: Partial<Arrival> = {}): Arrival => ({
 
 /** A gateway with a replica of its own and the gateway of another region, all slots and lines full of batch work. */
 function fullGateway() {
-  const core = dispatcher(dispatcherSettings({ maxWaiting: 3 }, { ownRegion: "here" }));
+  const core = createScheduler(schedulerSettings({ maxWaiting: 3 }, { ownRegion: "here" }));
   const pool = (region: string, isGateway: boolean) => ({
     ...{ model: "m", region },
     members: [{ id: region, parallelism: 1, isGateway }],

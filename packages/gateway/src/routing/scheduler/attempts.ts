@@ -1,8 +1,7 @@
 import { afterFailure } from "./after-failure.ts";
 import { attemptWatch } from "./attempt-watch.ts";
 import { type Budget, budget } from "./budget.ts";
-import type { AttemptFailure, DispatcherEvent } from "./events.ts";
-import type { Lines } from "./lines.ts";
+import type { AttemptFailure, SchedulerEvent } from "./events.ts";
 import {
   type Attempt,
   isCandidate,
@@ -10,14 +9,15 @@ import {
   type OpenRequest,
   type RequestPool,
 } from "./open-request.ts";
-import type { Replica } from "./replica.ts";
-import type { ReplicaCare } from "./replica-care.ts";
-import type { DispatcherSettings, DispatcherState } from "./state.ts";
+import type { Lines } from "./queues/admission.ts";
+import type { ReplicaCare } from "./replicas/outlier-detection.ts";
+import type { Replica } from "./replicas/replica.ts";
+import type { SchedulerSettings, SchedulerState } from "./state.ts";
 
 /** Attempts at replicas, from the sending to whatever comes of them. */
 export interface Attempts {
   send(request: OpenRequest, pool: RequestPool, replica: Replica): void;
-  answered(event: Extract<DispatcherEvent, { type: "answered" }>): void;
+  answered(event: Extract<SchedulerEvent, { type: "answered" }>): void;
   failed(attemptId: number, failure: AttemptFailure): void;
   /** The caller has gone. */
   cancel(request: OpenRequest): void;
@@ -33,8 +33,8 @@ export interface Attempts {
 }
 
 export interface AttemptsParts {
-  readonly state: DispatcherState;
-  readonly settings: DispatcherSettings;
+  readonly state: SchedulerState;
+  readonly settings: SchedulerSettings;
   readonly lines: Lines;
   readonly care: ReplicaCare;
 }

@@ -1,10 +1,10 @@
-import type { DispatcherCommand, PoolMembers } from "./events.ts";
+import type { PoolMembers, SchedulerCommand } from "./events.ts";
 import type { Attempt, OpenRequest, RequestPool } from "./open-request.ts";
 import type { PoolSettings } from "./pool.ts";
-import type { Replica } from "./replica.ts";
+import type { Replica } from "./replicas/replica.ts";
 import { type WakeTimes, wakeTimes } from "./wake-times.ts";
 
-export interface DispatcherSettings extends Omit<PoolSettings, "isPaced"> {
+export interface SchedulerSettings extends Omit<PoolSettings, "isPaced"> {
   readonly ownRegion: string;
   /** Between two regions before it is measured, in milliseconds. */
   roundTripMs(from: string, to: string): number;
@@ -19,8 +19,8 @@ export interface DispatcherSettings extends Omit<PoolSettings, "isPaced"> {
   readonly pacing?: boolean;
 }
 
-/** What the parts of a dispatcher share while it handles an event. */
-export interface DispatcherState {
+/** What the parts of a scheduler share while it handles an event. */
+export interface SchedulerState {
   /** Of the event that is being handled. */
   nowMs: number;
   pools: readonly RequestPool[];
@@ -36,10 +36,10 @@ export interface DispatcherState {
   readonly touched: Set<RequestPool>;
   readonly wakes: WakeTimes;
   /** What is to be done about the event, so far. */
-  commands: DispatcherCommand[];
+  commands: SchedulerCommand[];
 }
 
-export function dispatcherState(): DispatcherState {
+export function createState(): SchedulerState {
   return {
     ...{
       nowMs: 0,
@@ -53,12 +53,12 @@ export function dispatcherState(): DispatcherState {
   };
 }
 
-export function poolsOf({ byModel }: DispatcherState, model: string): readonly RequestPool[] {
+export function poolsOf({ byModel }: SchedulerState, model: string): readonly RequestPool[] {
   return byModel.get(model) ?? [];
 }
 
 /** Asks a replica how it is, unless it is being asked. */
-export function probe(state: DispatcherState, { model }: RequestPool, replica: Replica): void {
+export function probe(state: SchedulerState, { model }: RequestPool, replica: Replica): void {
   if (replica.isProbed) return;
   replica.isProbed = true;
   replica.probeSentMs = state.nowMs;

@@ -1,8 +1,8 @@
 import type { RoutingStep } from "@tensorgate/core";
-import type { Refusal } from "./events.ts";
-import { isCandidate, mayHaveByNow, type OpenRequest, type RequestPool } from "./open-request.ts";
-import { mayGoTo, place } from "./place.ts";
-import { type DispatcherSettings, type DispatcherState, poolsOf, probe } from "./state.ts";
+import type { Refusal } from "../events.ts";
+import { isCandidate, mayHaveByNow, type OpenRequest, type RequestPool } from "../open-request.ts";
+import { mayGoTo, place } from "../regions/region-selection.ts";
+import { poolsOf, probe, type SchedulerSettings, type SchedulerState } from "../state.ts";
 
 /** Requests on their way into lines and out of them. */
 export interface Lines {
@@ -39,7 +39,7 @@ const saysAbsent: ReadonlySet<Refusal> = new Set([
 /** A line that is too long gives up what waits longer than so many targets. */
 const staleTargets = 10;
 
-export function lines(state: DispatcherState, settings: DispatcherSettings): Lines {
+export function lines(state: SchedulerState, settings: SchedulerSettings): Lines {
   /** Where the last request of each model went. */
   const usedRegions = new Map<string, string>();
 

@@ -1,11 +1,11 @@
 import type { Member } from "./events.ts";
-import { latencyHistogram } from "./latency-histogram.ts";
-import { codelIntervalMs, type Overload, overload } from "./overload.ts";
-import type { Rank } from "./rank.ts";
-import { type Replica, replica } from "./replica.ts";
-import type { HealthSettings } from "./replica-health.ts";
-import { median } from "./service-time.ts";
-import { type Waiting, type WaitingLine, waitingLine } from "./waiting-line.ts";
+import { codelIntervalMs, type Overload, overload } from "./queues/overload.ts";
+import type { Rank } from "./queues/rank.ts";
+import { type Waiting, type WaitingLine, waitingLine } from "./queues/request-queue.ts";
+import type { HealthSettings } from "./replicas/health.ts";
+import { latencyHistogram } from "./replicas/latency.ts";
+import { type Replica, replica } from "./replicas/replica.ts";
+import { median } from "./replicas/service-time.ts";
 
 /** What all pools are run by. */
 export interface PoolSettings extends HealthSettings {

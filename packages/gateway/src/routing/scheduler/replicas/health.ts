@@ -1,4 +1,4 @@
-import type { ProbeFinding, ReplicaStateName } from "./events.ts";
+import type { ProbeFinding, ReplicaStateName } from "../events.ts";
 
 /** Whether a replica may get requests. Replaced, never mutated. */
 export type ReplicaHealth =

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { dispatcherSettings } from "../settings.ts";
-import { dispatcher } from "./dispatcher.ts";
-import type { Arrival, DispatcherCommand, DispatcherEvent } from "./events.ts";
+import { schedulerSettings } from "../../settings.ts";
+import type { Arrival, SchedulerCommand, SchedulerEvent } from "../events.ts";
+import { createScheduler } from "../scheduler.ts";
 
 const arrival = (id: number, wishes: Partial<Arrival> = {}): Arrival => ({
   ...{ id, model: "m", priority: "normal", deadlineMs: 60_000 },
@@ -9,14 +9,16 @@ const arrival = (id: number, wishes: Partial<Arrival> = {}): Arrival => ({
   ...wishes,
 });
 
-/** A dispatcher whose replicas, by region, are ready; time stands still. */
-function readyDispatcher(regions: Readonly<Record<string, readonly string[]>>, maxWaiting = 100) {
-  const core = dispatcher(dispatcherSettings({ maxWaiting, pacing: false }, { ownRegion: "here" }));
+/** A scheduler whose replicas, by region, are ready; time stands still. */
+function readyScheduler(regions: Readonly<Record<string, readonly string[]>>, maxWaiting = 100) {
+  const core = createScheduler(
+    schedulerSettings({ maxWaiting, pacing: false }, { ownRegion: "here" }),
+  );
   const pools = Object.entries(regions).map(([region, ids]) => ({
     ...{ model: "m", region },
     members: ids.map((id) => ({ id, parallelism: 1, isGateway: false })),
   }));
-  const tell = (event: DispatcherEvent) => core.handle(event, 0);
+  const tell = (event: SchedulerEvent) => core.handle(event, 0);
   tell({ type: "pools", pools });
   for (const replicaId of Object.values(regions).flat()) {
     tell({ type: "probed", model: "m", replicaId, finding: "ready" });
@@ -24,12 +26,12 @@ function readyDispatcher(regions: Readonly<Record<string, readonly string[]>>, m
   return { tell, status: () => core.status(0) };
 }
 
-function sentIn(commands: readonly DispatcherCommand[]) {
+function sentIn(commands: readonly SchedulerCommand[]) {
   return commands.flatMap((each) => (each.type === "send" ? [each] : []));
 }
 
 test("a request whose last untried replica is lost while it waits goes to another region", () => {
-  const { tell } = readyDispatcher({ here: ["a", "b"], there: ["c"] });
+  const { tell } = readyScheduler({ here: ["a", "b"], there: ["c"] });
   const sent = [1, 2, 3, 4].flatMap((id) =>
     sentIn(tell({ type: "arrival", request: arrival(id) })),
   );
@@ -46,7 +48,7 @@ test("a request whose last untried replica is lost while it waits goes to anothe
 });
 
 test("a request that every replica had no room for takes nobody's place, and is refused at once", () => {
-  const { tell, status } = readyDispatcher({ here: ["a"] }, 1);
+  const { tell, status } = readyScheduler({ here: ["a"] }, 1);
   const critical = { priority: "critical" } as const;
   const [first] = sentIn(tell({ type: "arrival", request: arrival(1, critical) }));
   for (const id of [2, 3]) {

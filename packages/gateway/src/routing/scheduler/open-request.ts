@@ -1,9 +1,9 @@
 import type { RoutingStep } from "@tensorgate/core";
 import type { Arrival, AttemptFailure } from "./events.ts";
 import type { Pool } from "./pool.ts";
-import { type Rank, rankOf } from "./rank.ts";
-import type { Replica } from "./replica.ts";
-import { mayHave } from "./versions.ts";
+import { type Rank, rankOf } from "./queues/rank.ts";
+import type { Replica } from "./replicas/replica.ts";
+import { mayHave } from "./replicas/versions.ts";
 
 /** A request that has not ended. It waits, or attempts are under way for it, or both. */
 export interface OpenRequest extends Arrival {

@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
-import { dispatcherSettings } from "../settings.ts";
-import { dispatcher } from "./dispatcher.ts";
-import type { DispatcherCommand, DispatcherEvent, Send } from "./events.ts";
+import { schedulerSettings } from "../../settings.ts";
+import type { SchedulerCommand, SchedulerEvent, Send } from "../events.ts";
+import { createScheduler } from "../scheduler.ts";
 
-/** A dispatcher before two servers with eight lanes each; time moves with what happens. */
+/** A scheduler before two servers with eight lanes each; time moves with what happens. */
 function rig() {
-  const core = dispatcher(dispatcherSettings({ pacing: false }, { ownRegion: "here" }));
+  const core = createScheduler(schedulerSettings({ pacing: false }, { ownRegion: "here" }));
   let nowMs = 0;
-  const tell = (event: DispatcherEvent) => {
+  const tell = (event: SchedulerEvent) => {
     nowMs += 1;
     return core.handle(event, nowMs);
   };
@@ -16,7 +16,7 @@ function rig() {
   tell({ type: "pools", pools: [{ model: "m", region: "here", members }] });
   for (const replicaId of ids) tell({ type: "probed", model: "m", replicaId, finding: "ready" });
   let nextId = 0;
-  const sendIn = (commands: readonly DispatcherCommand[]): Send | undefined =>
+  const sendIn = (commands: readonly SchedulerCommand[]): Send | undefined =>
     commands.find((each) => each.type === "send");
   return {
     ask: () => {

@@ -1,4 +1,4 @@
-import type { SlotLimit } from "./replica-slots.ts";
+import type { SlotLimit } from "./slots.ts";
 
 /** Slots for each thing that a replica does at once, however far it is. */
 const most = 64;

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { dispatcherSettings } from "../settings.ts";
-import { dispatcher } from "./dispatcher.ts";
-import type { Arrival, DispatcherCommand, DispatcherEvent } from "./events.ts";
+import { schedulerSettings } from "../settings.ts";
+import type { Arrival, SchedulerCommand, SchedulerEvent } from "./events.ts";
+import { createScheduler } from "./scheduler.ts";
 
 const arrival = (id: number, wishes: Partial<Arrival> = {}): Arrival => ({
   ...{ id, model: "m", priority: "normal", deadlineMs: 60_000 },
@@ -9,8 +9,8 @@ const arrival = (id: number, wishes: Partial<Arrival> = {}): Arrival => ({
   ...wishes,
 });
 
-function readyDispatcher(ids: readonly string[]) {
-  const core = dispatcher(dispatcherSettings({ pacing: false }, { ownRegion: "here" }));
+function readyScheduler(ids: readonly string[]) {
+  const core = createScheduler(schedulerSettings({ pacing: false }, { ownRegion: "here" }));
   const members = ids.map((id) => ({ id, parallelism: 1, isGateway: false }));
   core.handle({ type: "pools", pools: [{ model: "m", region: "here", members }] }, 0);
   for (const replicaId of ids) {
@@ -19,16 +19,16 @@ function readyDispatcher(ids: readonly string[]) {
   return core;
 }
 
-const only = <Type extends DispatcherCommand["type"]>(
-  commands: readonly DispatcherCommand[],
+const only = <Type extends SchedulerCommand["type"]>(
+  commands: readonly SchedulerCommand[],
   type: Type,
 ) =>
-  commands.filter((each): each is Extract<DispatcherCommand, { type: Type }> => each.type === type);
+  commands.filter((each): each is Extract<SchedulerCommand, { type: Type }> => each.type === type);
 
 test("an attempt that another was quicker than is abandoned at the latest at the deadline of its request", () => {
-  const core = readyDispatcher(["a", "b"]);
-  const seen: DispatcherCommand[] = [];
-  const tell = (event: DispatcherEvent, atMs: number) => {
+  const core = readyScheduler(["a", "b"]);
+  const seen: SchedulerCommand[] = [];
+  const tell = (event: SchedulerEvent, atMs: number) => {
     const commands = core.handle(event, atMs);
     seen.push(...commands);
     return commands;
@@ -46,7 +46,7 @@ test("an attempt that another was quicker than is abandoned at the latest at the
 });
 
 test("an attempt whose caller has left counts no longer than its replica should work on it", () => {
-  const core = readyDispatcher(["a"]);
+  const core = readyScheduler(["a"]);
   for (const id of [1, 2]) core.handle({ type: "arrival", request: arrival(id) }, 0);
   for (const id of [1, 2]) core.handle({ type: "cancelled", id }, 1);
   expect(core.status(1).pools).toMatchObject([{ replicas: [{ inFlight: 2 }] }]);
@@ -57,7 +57,7 @@ test("an attempt whose caller has left counts no longer than its replica should 
 });
 
 test("what was decided is told of a request whose caller has left, where he wanted to know", () => {
-  const core = readyDispatcher(["a"]);
+  const core = readyScheduler(["a"]);
   core.handle({ type: "arrival", request: arrival(1, { isTraced: true }) }, 0);
   core.handle({ type: "arrival", request: arrival(2) }, 0);
 

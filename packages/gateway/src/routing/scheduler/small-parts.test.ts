@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { budget } from "./budget.ts";
-import { gatewayWindow } from "./gateway-window.ts";
-import { latencyHistogram } from "./latency-histogram.ts";
-import { overload } from "./overload.ts";
-import { costMs } from "./region-cost.ts";
-import { afterProbe, ejectionMs, slotLimit } from "./replica-health.ts";
-import { median, serviceTime } from "./service-time.ts";
+import { overload } from "./queues/overload.ts";
+import { costMs } from "./regions/region-cost.ts";
+import { gatewayWindow } from "./replicas/gateway-window.ts";
+import { afterProbe, ejectionMs, slotLimit } from "./replicas/health.ts";
+import { latencyHistogram } from "./replicas/latency.ts";
+import { median, serviceTime } from "./replicas/service-time.ts";
 import { wakeTimes } from "./wake-times.ts";
 
 describe("a budget", () => {

@@ -1,9 +1,9 @@
 import type { ConsideredRegion } from "@tensorgate/core";
-import type { Refusal } from "./events.ts";
-import { isCandidate, type OpenRequest, type RequestPool } from "./open-request.ts";
-import type { Room } from "./pool.ts";
+import type { Refusal } from "../events.ts";
+import { isCandidate, type OpenRequest, type RequestPool } from "../open-request.ts";
+import type { Room } from "../pool.ts";
+import { mayHave } from "../replicas/versions.ts";
 import { costMs } from "./region-cost.ts";
-import { mayHave } from "./versions.ts";
 
 /** Where a request is to wait, or why it cannot. */
 export type Placement =

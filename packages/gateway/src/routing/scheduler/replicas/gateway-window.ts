@@ -1,4 +1,4 @@
-import type { SlotLimit } from "./replica-slots.ts";
+import type { SlotLimit } from "./slots.ts";
 
 /** Enough for a third of the load of eight devices at the distance of a neighbour. */
 const initialLimit = 160;

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { dispatcherSettings } from "../settings.ts";
-import { dispatcher } from "./dispatcher.ts";
-import type { Arrival, AttemptFailure, DispatcherCommand, DispatcherEvent } from "./events.ts";
+import { schedulerSettings } from "../../settings.ts";
+import type { Arrival, AttemptFailure, SchedulerCommand, SchedulerEvent } from "../events.ts";
+import { createScheduler } from "../scheduler.ts";
 
 const arrival = (id: number, wishes: Partial<Arrival> = {}): Arrival => ({
   ...{ id, model: "m", priority: "normal", deadlineMs: 60_000 },
@@ -13,12 +13,12 @@ interface Replicas {
   readonly [region: string]: readonly string[];
 }
 
-/** A dispatcher whose replicas are ready, gateways those whose name begins so; time moves by hand. */
+/** A scheduler whose replicas are ready, gateways those whose name begins so; time moves by hand. */
 function rig(regions: Replicas) {
-  const settings = dispatcherSettings({ pacing: false }, { ownRegion: "here" });
-  const core = dispatcher(settings);
+  const settings = schedulerSettings({ pacing: false }, { ownRegion: "here" });
+  const core = createScheduler(settings);
   let nowMs = 0;
-  const tell = (event: DispatcherEvent) => core.handle(event, nowMs);
+  const tell = (event: SchedulerEvent) => core.handle(event, nowMs);
   const probed = (replicaId: string, finding: "ready" | "warming" | "lost" = "ready") => {
     const versions = { listed: [1n], latest: 1n };
     const told = finding === "ready" ? { versions } : {};
@@ -54,13 +54,13 @@ function rig(regions: Replicas) {
   };
 }
 
-function sentIn(commands: readonly DispatcherCommand[]) {
+function sentIn(commands: readonly SchedulerCommand[]) {
   return commands.flatMap((each) => (each.type === "send" ? [each] : []));
 }
 
-const of = <Type extends DispatcherCommand["type"]>(
+const of = <Type extends SchedulerCommand["type"]>(
   type: Type,
-  commands: readonly DispatcherCommand[],
+  commands: readonly SchedulerCommand[],
 ) => commands.filter((each) => each.type === type);
 
 test("a replica that does not serve the model is probed, gets nothing until then, and the call goes elsewhere", () => {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
+import { learntParallelism } from "./concurrency-limit.ts";
 import { farWindow } from "./far-window.ts";
-import { learntParallelism } from "./learnt-parallelism.ts";
-import { replicaSlots } from "./replica-slots.ts";
+import { replicaSlots } from "./slots.ts";
 
 const settings = {
   ...{ parallelism: 1, isPaced: () => true },

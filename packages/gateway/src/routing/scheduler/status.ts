@@ -1,10 +1,10 @@
 import type { ProbeNote, ReplicaStateName } from "./events.ts";
 import type { RequestPool } from "./open-request.ts";
-import { rankOf } from "./rank.ts";
-import type { ReplicaVersions } from "./versions.ts";
+import { rankOf } from "./queues/rank.ts";
+import type { ReplicaVersions } from "./replicas/versions.ts";
 
 /** How everything is doing at one moment. */
-export interface DispatcherStatus {
+export interface SchedulerStatus {
   readonly pools: readonly PoolReport[];
   /** Extra attempts that may be made after failures. */
   readonly retriesLeft: number;
@@ -42,10 +42,10 @@ export interface ReplicaReport {
 
 const newcomer = rankOf({ priority: "normal", isForwarded: false });
 
-export function dispatcherStatus(
+export function schedulerStatus(
   pools: readonly RequestPool[],
   { nowMs, retriesLeft }: { readonly nowMs: number; readonly retriesLeft: number },
-): DispatcherStatus {
+): SchedulerStatus {
   return { retriesLeft, pools: pools.map((pool) => poolReport(pool, nowMs)) };
 }
 

@@ -1,7 +1,7 @@
 import type { Priority, RoutingStep } from "@tensorgate/core";
-import type { ReplicaVersions, VersionChoice } from "./versions.ts";
+import type { ReplicaVersions, VersionChoice } from "./replicas/versions.ts";
 
-/** A request as the dispatcher knows it: where it may go, how long it may take, what may be done with it. */
+/** A request as the scheduler knows it: where it may go, how long it may take, what may be done with it. */
 export interface Arrival extends VersionChoice {
   readonly id: number;
   readonly model: string;
@@ -82,7 +82,7 @@ export interface PoolMembers {
 }
 
 /** What happens. */
-export type DispatcherEvent =
+export type SchedulerEvent =
   | { readonly type: "arrival"; readonly request: Arrival }
   /**
    * A reply has come, whatever it says of the request.
@@ -135,7 +135,7 @@ export type Refusal =
   | "kills-replicas";
 
 /** What is to be done about it. */
-export type DispatcherCommand =
+export type SchedulerCommand =
   | Send
   /** The answer of this attempt is the request's. */
   | {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { dispatcherSettings } from "../settings.ts";
-import { dispatcher } from "./dispatcher.ts";
-import type { Arrival, DispatcherCommand } from "./events.ts";
+import { schedulerSettings } from "../settings.ts";
+import type { Arrival, SchedulerCommand } from "./events.ts";
+import { createScheduler } from "./scheduler.ts";
 
 const arrival = (id: number): Arrival => ({
   ...{ id, model: "m", priority: "normal", deadlineMs: 60_000 },
@@ -13,8 +13,8 @@ const pool = (region: string, ids: readonly string[], parallelism = 1) => ({
   members: ids.map((id) => ({ id, parallelism, isGateway: false })),
 });
 
-function dispatcherWith(...pools: readonly ReturnType<typeof pool>[]) {
-  const core = dispatcher(dispatcherSettings({ pacing: false }, { ownRegion: "here" }));
+function schedulerWith(...pools: readonly ReturnType<typeof pool>[]) {
+  const core = createScheduler(schedulerSettings({ pacing: false }, { ownRegion: "here" }));
   core.handle({ type: "pools", pools }, 0);
   for (const { members } of pools) {
     for (const { id } of members) ready(core, id);
@@ -22,14 +22,14 @@ function dispatcherWith(...pools: readonly ReturnType<typeof pool>[]) {
   return core;
 }
 
-function ready(core: ReturnType<typeof dispatcher>, replicaId: string) {
+function ready(core: ReturnType<typeof createScheduler>, replicaId: string) {
   return core.handle({ type: "probed", model: "m", replicaId, finding: "ready" }, 0);
 }
 
-const typesOf = (commands: readonly DispatcherCommand[]) => commands.map(({ type }) => type);
+const typesOf = (commands: readonly SchedulerCommand[]) => commands.map(({ type }) => type);
 
 test("a replica that stays keeps what is known of it, and is not probed anew", () => {
-  const core = dispatcherWith(pool("here", ["a"]));
+  const core = schedulerWith(pool("here", ["a"]));
   core.handle({ type: "arrival", request: arrival(1) }, 0);
 
   const commands = core.handle({ type: "pools", pools: [pool("here", ["a", "b"])] }, 0);
@@ -46,7 +46,7 @@ test("a replica that stays keeps what is known of it, and is not probed anew", (
 });
 
 test("a replica that is said to do more at once is given more", () => {
-  const core = dispatcherWith(pool("here", ["a"]));
+  const core = schedulerWith(pool("here", ["a"]));
   core.handle({ type: "pools", pools: [pool("here", ["a"], 4)] }, 0);
   ready(core, "a");
 
@@ -54,7 +54,7 @@ test("a replica that is said to do more at once is given more", () => {
 });
 
 test("who waits for a pool whose replicas are all exchanged waits for the new ones", () => {
-  const core = dispatcherWith(pool("here", ["a"]));
+  const core = schedulerWith(pool("here", ["a"]));
   for (const id of [1, 2, 3]) core.handle({ type: "arrival", request: arrival(id) }, 0);
 
   const exchanged = core.handle({ type: "pools", pools: [pool("here", ["b"])] }, 0);
@@ -67,7 +67,7 @@ test("who waits for a pool whose replicas are all exchanged waits for the new on
 });
 
 test("who waits for a pool that is gone goes to another region, and is told where there is none", () => {
-  const core = dispatcherWith(pool("here", ["a"]), pool("there", ["c"]));
+  const core = schedulerWith(pool("here", ["a"]), pool("there", ["c"]));
   for (const id of [1, 2, 3]) core.handle({ type: "arrival", request: arrival(id) }, 0);
 
   const moved = core.handle({ type: "pools", pools: [pool("there", ["c"])] }, 0);

@@ -1,23 +1,20 @@
 import { expect, test } from "vitest";
-import { dispatcherSettings } from "../settings.ts";
-import { dispatcher } from "./dispatcher.ts";
-import type { Arrival, DispatcherCommand } from "./events.ts";
+import { schedulerSettings } from "../../settings.ts";
+import type { Arrival, SchedulerCommand } from "../events.ts";
+import { createScheduler } from "../scheduler.ts";
 
 const arrival = (id: number): Arrival => ({
   ...{ id, model: "m", priority: "normal", deadlineMs: 60_000 },
   ...{ isRepeatable: true, mayHedge: false, isForwarded: false, isTraced: false },
 });
 
-const refusalIn = (commands: readonly DispatcherCommand[]) =>
+const refusalIn = (commands: readonly SchedulerCommand[]) =>
   commands.find(({ type }) => type === "refuse");
 
 /** A region with one replica that does one request in `serviceMs`, and `waiting` requests in line. */
 function fullRegion({ serviceMs, waiting }: { serviceMs: number; waiting: number }) {
-  const settings = dispatcherSettings(
-    { maxWaiting: waiting, pacing: false },
-    { ownRegion: "here" },
-  );
-  const core = dispatcher(settings);
+  const settings = schedulerSettings({ maxWaiting: waiting, pacing: false }, { ownRegion: "here" });
+  const core = createScheduler(settings);
   const members = [{ id: "a", parallelism: 1, isGateway: false }];
   core.handle({ type: "pools", pools: [{ model: "m", region: "here", members }] }, 0);
   core.handle({ type: "probed", model: "m", replicaId: "a", finding: "ready" }, 0);

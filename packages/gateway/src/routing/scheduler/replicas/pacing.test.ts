@@ -1,18 +1,18 @@
 import { expect, test } from "vitest";
-import type { RoutingOptions } from "../options.ts";
-import { dispatcherSettings, membersOf } from "../settings.ts";
-import { dispatcher } from "./dispatcher.ts";
-import type { DispatcherEvent } from "./events.ts";
+import type { RoutingOptions } from "../../options.ts";
+import { membersOf, schedulerSettings } from "../../settings.ts";
+import type { SchedulerEvent } from "../events.ts";
+import { createScheduler } from "../scheduler.ts";
 
 const own = { model: "m", region: "here", replicaIds: ["a"], isGateway: false, parallelism: 1 };
 const peer = { ...own, region: "there", replicaIds: ["gateway"], isGateway: true };
 
-/** A dispatcher before one device; time moves by hand. */
+/** A scheduler before one device; time moves by hand. */
 function rig(options: RoutingOptions) {
-  const core = dispatcher(dispatcherSettings(options, { ownRegion: "here" }));
+  const core = createScheduler(schedulerSettings(options, { ownRegion: "here" }));
   let nowMs = 0;
   let nextId = 0;
-  const tell = (event: DispatcherEvent) => core.handle(event, nowMs);
+  const tell = (event: SchedulerEvent) => core.handle(event, nowMs);
   const ask = () => {
     nextId += 1;
     const sent = tell({

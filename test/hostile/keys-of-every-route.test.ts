@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type * as connect from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import type * as restHandler from "../../packages/gateway/src/inbound/protocols/rest/rest-handler.ts";
+import type * as restHandler from "../../packages/gateway/src/inbound/protocols/http-handler.ts";
 import { openGateway, type RunningGateway } from "../support/running-gateway.ts";
 
 /** Whatever the gateway registers, found where it does so: a new route or method is in the table by itself. */
@@ -9,7 +9,7 @@ const registered = vi.hoisted(() => ({
   routes: [] as { method: string; path: string }[],
   routers: [] as connect.ConnectRouter[],
 }));
-vi.mock("../../packages/gateway/src/inbound/protocols/rest/rest-handler.ts", async (original) => {
+vi.mock("../../packages/gateway/src/inbound/protocols/http-handler.ts", async (original) => {
   const actual = await original<typeof restHandler>();
   const record: typeof restHandler.restHandler = (parts) => {
     registered.routes.push(...parts.routes);

@@ -1,8 +1,8 @@
-import { catalogRest } from "../../packages/gateway/src/inbound/protocols/rest/catalog-rest.ts";
+import { catalogRest } from "../../packages/gateway/src/inbound/protocols/rest/catalog.ts";
 import { healthRest } from "../../packages/gateway/src/inbound/protocols/rest/health-rest.ts";
 import { openapiRest } from "../../packages/gateway/src/inbound/protocols/rest/openapi.ts";
-import { picturesRest } from "../../packages/gateway/src/inbound/protocols/rest/pictures-rest.ts";
-import { tensorflowServingRest } from "../../packages/gateway/src/inbound/protocols/tensorflow-serving/tensorflow-serving-rest.ts";
+import { picturesRest } from "../../packages/gateway/src/inbound/protocols/rest/routes.ts";
+import { tensorflowServingRest } from "../../packages/gateway/src/inbound/protocols/tensorflow-serving/routes.ts";
 
 const unused = undefined as never;
 

@@ -21,19 +21,19 @@ import { type Authenticate, authentication } from "./inbound/access/authenticati
 import { crossSiteGuard } from "./inbound/access/cross-site.ts";
 import { crossSiteDefaults, listenDefaults, requestDefaults } from "./inbound/options.ts";
 import { callOpener } from "./inbound/protocols/call-context.ts";
-import { catalogRest } from "./inbound/protocols/rest/catalog-rest.ts";
+import { restHandler } from "./inbound/protocols/http-handler.ts";
+import { catalogRest } from "./inbound/protocols/rest/catalog.ts";
 import { consoleRest } from "./inbound/protocols/rest/console-rest.ts";
 import { healthRest } from "./inbound/protocols/rest/health-rest.ts";
 import { openapiRest } from "./inbound/protocols/rest/openapi.ts";
-import { picturesRest } from "./inbound/protocols/rest/pictures-rest.ts";
 import { plugsRest, withPlugs } from "./inbound/protocols/rest/plugs-rest.ts";
-import { restHandler } from "./inbound/protocols/rest/rest-handler.ts";
-import { rpcHandler } from "./inbound/protocols/rpc/rpc-handler.ts";
+import { picturesRest } from "./inbound/protocols/rest/routes.ts";
+import { rpcHandler } from "./inbound/protocols/rpc/handler.ts";
 import {
   type AskModel,
   tensorflowServingRest,
   unroutedServingReply,
-} from "./inbound/protocols/tensorflow-serving/tensorflow-serving-rest.ts";
+} from "./inbound/protocols/tensorflow-serving/routes.ts";
 import { gunzipper } from "./inbound/server/body/gunzip.ts";
 import { intakeGate } from "./inbound/server/body/intake.ts";
 import { listener } from "./inbound/server/listener/listener.ts";

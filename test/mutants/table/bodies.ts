@@ -108,8 +108,8 @@ export const bodyMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${inbound}/protocols/rpc/rpc-body.ts`,
-    [`${inbound}/protocols/rpc/rpc-body.test.ts`, `${inbound}/server/body/rpc-limits.test.ts`],
+    `${inbound}/protocols/rpc/body.ts`,
+    [`${inbound}/protocols/rpc/body.test.ts`, `${inbound}/server/body/rpc-limits.test.ts`],
     [
       {
         name: "rpc: a message that declares too much is read",
@@ -149,7 +149,7 @@ export const bodyMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${inbound}/protocols/rpc/rpc-message.ts`,
+    `${inbound}/protocols/rpc/message-check.ts`,
     [`${inbound}/server/body/rpc-limits.test.ts`, "test/hostile/hostile-messages.test.ts"],
     [
       {
@@ -170,7 +170,7 @@ export const bodyMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${inbound}/protocols/rpc/rpc-handler.ts`,
+    `${inbound}/protocols/rpc/handler.ts`,
     ["test/hostile/hostile-messages.test.ts"],
     [
       {
@@ -207,8 +207,8 @@ export const bodyMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${inbound}/protocols/rest/picture-body.ts`,
-    [`${inbound}/protocols/rest/picture-body.test.ts`],
+    `${inbound}/protocols/rest/messages.ts`,
+    [`${inbound}/protocols/rest/messages.test.ts`],
     [
       {
         name: "pictures: any number in a form",

@@ -41,7 +41,7 @@ export const callerMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${inbound}/protocols/rpc/rpc-handler.ts`,
+    `${inbound}/protocols/rpc/handler.ts`,
     ["test/end-to-end/keys.test.ts", "test/hostile/keys-of-every-route.test.ts"],
     [
       {
@@ -57,7 +57,7 @@ export const callerMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${inbound}/protocols/rest/catalog-rest.ts`,
+    `${inbound}/protocols/rest/catalog.ts`,
     [
       "test/end-to-end/keys.test.ts",
       "test/hostile/keys-of-every-route.test.ts",
@@ -82,7 +82,7 @@ export const callerMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${inbound}/protocols/rpc/status-rpc.ts`,
+    `${inbound}/protocols/rpc/status.ts`,
     ["test/end-to-end/status.test.ts", "test/hostile/keys-of-every-route.test.ts"],
     [
       {
@@ -93,7 +93,7 @@ export const callerMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${inbound}/protocols/rest/rest-handler.ts`,
+    `${inbound}/protocols/http-handler.ts`,
     ["test/end-to-end/keys.test.ts", "test/hostile/keys-of-every-route.test.ts"],
     [
       {

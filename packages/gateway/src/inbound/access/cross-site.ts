@@ -1,7 +1,7 @@
 import { ForbiddenError } from "@tensorgate/core";
 import { type CrossSiteOptions, isLoopbackName } from "../options.ts";
 import { requestIdFrom } from "../protocols/call-context.ts";
-import { problemReply } from "../protocols/rest/problem-json.ts";
+import { problemReply } from "../protocols/rest/errors.ts";
 import { headerOf, sendReply } from "../server/exchange.ts";
 import type { NodeRequest, NodeResponse, OnRequest } from "../server/node-http.ts";
 

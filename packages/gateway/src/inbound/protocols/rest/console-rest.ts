@@ -1,5 +1,5 @@
-import { problemReply } from "./problem-json.ts";
-import type { RestRoute } from "./rest-route.ts";
+import type { RestRoute } from "../http-route.ts";
+import { problemReply } from "./errors.ts";
 
 export interface ConsoleFile {
   readonly contentType: string;

@@ -1,5 +1,5 @@
-import { problemReply } from "./problem-json.ts";
-import type { RestRoute } from "./rest-route.ts";
+import type { RestRoute } from "../http-route.ts";
+import { problemReply } from "./errors.ts";
 
 /** Whether the gateway may get calls, and why not. */
 export interface Readiness {

@@ -1,7 +1,7 @@
 import { maxResultsPerPicture } from "@tensorgate/core";
+import type { RestRoute } from "../http-route.ts";
+import { problemReply } from "./errors.ts";
 import { ref, schemas } from "./openapi-schemas.ts";
-import { problemReply } from "./problem-json.ts";
-import type { RestRoute } from "./rest-route.ts";
 
 /** `GET /openapi.json`: what can be asked by plain HTTP. A test holds it against the routes. */
 export function openapiRest(version: string): readonly RestRoute[] {

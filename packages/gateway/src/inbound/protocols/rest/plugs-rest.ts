@@ -1,6 +1,6 @@
 import { InvalidRequestError, type RegionStatus } from "@tensorgate/core";
-import { problemReply } from "./problem-json.ts";
-import type { RestAnswer, RestRoute } from "./rest-route.ts";
+import type { RestAnswer, RestRoute } from "../http-route.ts";
+import { problemReply } from "./errors.ts";
 
 /** Regions that can be taken away and given back, where somebody tries what happens then: the demo has them. */
 export interface RegionPlugs {

@@ -1,7 +1,7 @@
 import type { ContextValues, Interceptor } from "@connectrpc/connect";
 import { type Caller, ScoringError } from "@tensorgate/core";
 import { requestIdFrom } from "../call-context.ts";
-import { connectErrorFrom } from "./connect-errors.ts";
+import { connectErrorFrom } from "./errors.ts";
 import { startKey } from "./rpc-call.ts";
 
 /**

@@ -12,9 +12,9 @@ import type {
   ModelSpec as ModelSpecMessage,
   Picture as PictureMessage,
 } from "@tensorgate/proto/tensorgate/v1/scoring";
-import { connectErrorFrom, reasonOfAbort } from "./connect-errors.ts";
+import { connectErrorFrom, reasonOfAbort } from "./errors.ts";
+import { modelSpecFrom, pictureFrom } from "./messages.ts";
 import { heldMessage, type RunRpc, startKey } from "./rpc-call.ts";
-import { modelSpecFrom, pictureFrom } from "./scoring-messages.ts";
 
 /** Pictures of one stream that are scored at the same time; more are read when one is answered. */
 const maxInFlight = 8;

@@ -11,7 +11,7 @@ import type {
 import type { Intake } from "../../server/body/intake.ts";
 import { type OpenNewCall, requestIdFrom } from "../call-context.ts";
 import { type ReplyFacts, replyHeaders, routedHeaders, stopwatch } from "../reply-headers.ts";
-import { connectErrorFrom, reasonOfAbort, scoringErrorFromConnect } from "./connect-errors.ts";
+import { connectErrorFrom, reasonOfAbort, scoringErrorFromConnect } from "./errors.ts";
 
 /** What is known of a call before its message is read. */
 export interface RpcStart {

@@ -2,7 +2,7 @@ import { PassThrough } from "node:stream";
 import { gzipSync } from "node:zlib";
 import { HealthCheckRequestSchema } from "@tensorgate/proto/grpc/health/v1/health";
 import { expect, test } from "vitest";
-import { type RpcBodyOptions, readRpcBody } from "../../protocols/rpc/rpc-body.ts";
+import { type RpcBodyOptions, readRpcBody } from "../../protocols/rpc/body.ts";
 import type { NodeRequest } from "../node-http.ts";
 import { gunzipper } from "./gunzip.ts";
 import type { Intake } from "./intake.ts";

@@ -16,16 +16,12 @@ import {
   type Rectangle,
 } from "@tensorgate/core";
 import type { Exchange } from "../../server/exchange.ts";
+import { numberParam } from "../http-handler.ts";
+import type { PathParams, RestAnswer, RestRoute } from "../http-route.ts";
 import { stopwatch } from "../reply-headers.ts";
+import { problemDetails, problemReply } from "./errors.ts";
 import { float32ArrayJson, float32Json } from "./float32-json.ts";
-import {
-  type PictureBodyLimits,
-  picturesFromBody,
-  throwIfOnlyPictureFailed,
-} from "./picture-body.ts";
-import { problemDetails, problemReply } from "./problem-json.ts";
-import { numberParam } from "./rest-handler.ts";
-import type { PathParams, RestAnswer, RestRoute } from "./rest-route.ts";
+import { type PictureBodyLimits, picturesFromBody, throwIfOnlyPictureFailed } from "./messages.ts";
 
 export interface PicturesRestParts {
   readonly classify: Classify;

@@ -14,8 +14,8 @@ import {
   servingErrors,
 } from "@tensorgate/tf-serving";
 import type { Exchange, Reply } from "../../server/exchange.ts";
+import type { PathParams, RestAnswer, RestRoute } from "../http-route.ts";
 import { errorHeaders } from "../reply-headers.ts";
-import type { PathParams, RestAnswer, RestRoute } from "../rest/rest-route.ts";
 import { wireStatusOf } from "../wire-status.ts";
 
 export type AskModel<Answer> = (modelSpec: ModelSpec, call: CallContext) => Promise<Answer>;

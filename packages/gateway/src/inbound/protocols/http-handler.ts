@@ -8,17 +8,17 @@ import {
   type WatchCall,
   type WatchedEnd,
 } from "@tensorgate/core";
-import { type Authenticate, assertMayUse, credentialsOf } from "../../access/authentication.ts";
-import { assertRoomForAnswer } from "../../server/answer-writer.ts";
-import type { Gunzip } from "../../server/body/gunzip.ts";
-import type { Intake, IntakeGate } from "../../server/body/intake.ts";
-import { type Exchange, exchangeFrom, type Reply, sendReply } from "../../server/exchange.ts";
-import { allowLongBody } from "../../server/listener/unread-body.ts";
-import type { NodeRequest, NodeResponse, OnRequest } from "../../server/node-http.ts";
-import { type OpenNewCall, requestIdFrom } from "../call-context.ts";
-import { replyHeaders, routedHeaders, stopwatch } from "../reply-headers.ts";
-import { noSuchRoute } from "./problem-json.ts";
-import { type PathParams, pathMatcher, type RestRoute } from "./rest-route.ts";
+import { type Authenticate, assertMayUse, credentialsOf } from "../access/authentication.ts";
+import { assertRoomForAnswer } from "../server/answer-writer.ts";
+import type { Gunzip } from "../server/body/gunzip.ts";
+import type { Intake, IntakeGate } from "../server/body/intake.ts";
+import { type Exchange, exchangeFrom, type Reply, sendReply } from "../server/exchange.ts";
+import { allowLongBody } from "../server/listener/unread-body.ts";
+import type { NodeRequest, NodeResponse, OnRequest } from "../server/node-http.ts";
+import { type OpenNewCall, requestIdFrom } from "./call-context.ts";
+import { type PathParams, pathMatcher, type RestRoute } from "./http-route.ts";
+import { replyHeaders, routedHeaders, stopwatch } from "./reply-headers.ts";
+import { noSuchRoute } from "./rest/errors.ts";
 
 export interface RestHandlerParts {
   readonly routes: readonly RestRoute[];

@@ -1,7 +1,7 @@
 import type { CallContext, ModelCatalog, ModelDescription } from "@tensorgate/core";
 import { assertMayUse } from "../../access/authentication.ts";
-import { problemReply } from "./problem-json.ts";
-import type { RestAnswer, RestRoute } from "./rest-route.ts";
+import type { RestAnswer, RestRoute } from "../http-route.ts";
+import { problemReply } from "./errors.ts";
 
 /** `GET /v1/catalog` and `/v1/catalog/{model}`. */
 export function catalogRest(catalog: ModelCatalog): readonly RestRoute[] {

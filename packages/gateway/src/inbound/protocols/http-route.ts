@@ -1,6 +1,6 @@
 import type { CallContext, Protocol, ScoringError } from "@tensorgate/core";
-import type { Exchange, Reply } from "../../server/exchange.ts";
-import type { ReplyFacts } from "../reply-headers.ts";
+import type { Exchange, Reply } from "../server/exchange.ts";
+import type { ReplyFacts } from "./reply-headers.ts";
 
 /** Values of the `{names}` in a route's path, percent-decoded. */
 export type PathParams = Readonly<Record<string, string>>;

@@ -34,19 +34,19 @@ import type { NodeRequest, NodeResponse, OnRequest } from "../../server/node-htt
 import { requestIdFrom } from "../call-context.ts";
 import type { Readiness } from "../rest/health-rest.ts";
 import { wireStatusOf } from "../wire-status.ts";
-import { catalogRpc } from "./catalog-rpc.ts";
-import { connectErrorFrom } from "./connect-errors.ts";
+import { assertDeclaredLength, readRpcBody } from "./body.ts";
+import { catalogRpc } from "./catalog.ts";
+import { connectErrorFrom } from "./errors.ts";
+import { plainHeaders, rpcFormOf } from "./form.ts";
 import { healthRpc } from "./health-rpc.ts";
 import { keyGuard } from "./key-guard.ts";
+import type { MessageLimits } from "./message-check.ts";
 import { cutTimeouts } from "./protocol-timeout.ts";
-import { reflectionRpc } from "./reflection-rpc.ts";
-import { assertDeclaredLength, readRpcBody } from "./rpc-body.ts";
+import { reflectionRpc } from "./reflection.ts";
+import { scoringRpc } from "./routes.ts";
 import { type RpcParts, type RpcStart, rpcRunner, startKey } from "./rpc-call.ts";
-import { plainHeaders, rpcFormOf } from "./rpc-form.ts";
-import type { MessageLimits } from "./rpc-message.ts";
 import { rpcRefusal } from "./rpc-refusal.ts";
-import { scoringRpc } from "./scoring-rpc.ts";
-import { statusRpc } from "./status-rpc.ts";
+import { statusRpc } from "./status.ts";
 
 export interface RpcHandlerParts extends RpcParts {
   readonly classify: Classify;

@@ -11,9 +11,7 @@ import type {
 import { ScoringService } from "@tensorgate/proto/tensorgate/v1/scoring";
 import { assertMayUse } from "../../access/authentication.ts";
 import type { ReplyFacts } from "../reply-headers.ts";
-import { throwIfOnlyPictureFailed } from "../rest/picture-body.ts";
-import { pictureStream } from "./picture-stream.ts";
-import type { RunRpc } from "./rpc-call.ts";
+import { throwIfOnlyPictureFailed } from "../rest/messages.ts";
 import {
   classifyResult,
   detectResult,
@@ -21,7 +19,9 @@ import {
   modelSpecFrom,
   pictureFrom,
   selectionFrom,
-} from "./scoring-messages.ts";
+} from "./messages.ts";
+import { pictureStream } from "./picture-stream.ts";
+import type { RunRpc } from "./rpc-call.ts";
 import { tensorFromMessage, tensorMessage } from "./tensor-message.ts";
 
 export interface ScoringRpcParts {

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
-import { reasonOfAbort } from "./connect-errors.ts";
+import { reasonOfAbort } from "./errors.ts";
 
 test.each([
   {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Exchange } from "../../server/exchange.ts";
-import { picturesFromBody } from "./picture-body.ts";
+import { picturesFromBody } from "./messages.ts";
 
 const limits = { maxBodyBytes: 1_000_000, maxPictures: 4 };
 

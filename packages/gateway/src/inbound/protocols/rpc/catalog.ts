@@ -1,7 +1,7 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import type { ModelCatalog, ModelDescription, NamedTensorInfo } from "@tensorgate/core";
 import { CatalogService } from "@tensorgate/proto/tensorgate/v1/catalog";
-import { listFor, modelFor } from "../rest/catalog-rest.ts";
+import { listFor, modelFor } from "../rest/catalog.ts";
 import type { RunRpc } from "./rpc-call.ts";
 
 /** `tensorgate.v1.CatalogService`. */

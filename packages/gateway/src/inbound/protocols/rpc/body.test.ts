@@ -4,7 +4,7 @@ import { HealthCheckRequestSchema } from "@tensorgate/proto/grpc/health/v1/healt
 import { expect, test } from "vitest";
 import type { Intake } from "../../server/body/intake.ts";
 import type { NodeRequest } from "../../server/node-http.ts";
-import { type RpcBodyOptions, readRpcBody } from "./rpc-body.ts";
+import { type RpcBodyOptions, readRpcBody } from "./body.ts";
 
 function open(options: Partial<RpcBodyOptions> = {}) {
   const request = Object.assign(new PassThrough(), { complete: true, headers: {} });

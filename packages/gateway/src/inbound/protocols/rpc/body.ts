@@ -6,8 +6,8 @@ import { createGrowingBuffer, type GrowingBuffer } from "../../server/body/growi
 import type { Gunzip } from "../../server/body/gunzip.ts";
 import type { Intake } from "../../server/body/intake.ts";
 import type { NodeRequest } from "../../server/node-http.ts";
-import type { RpcForm } from "./rpc-form.ts";
-import { createMessageCheck, type MessageLimits } from "./rpc-message.ts";
+import type { RpcForm } from "./form.ts";
+import { createMessageCheck, type MessageLimits } from "./message-check.ts";
 
 export interface RpcBodyOptions {
   readonly form: RpcForm;

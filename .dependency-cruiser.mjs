@@ -7,24 +7,25 @@ const folder = (name) => (name === "proto" ? "^proto/" : `^packages/${name}/`);
 /** Each package, and the packages of ours that it may import. */
 const packages = {
   core: [],
-  "tf-serving": ["core", "proto"],
+  grpc: [],
+  "tf-serving": ["core", "grpc", "proto"],
   imaging: ["core"],
-  gateway: ["core", "proto", "tf-serving", "imaging"],
-  "model-server": ["core", "proto", "tf-serving", "imaging"],
-  client: ["core", "proto", "tf-serving"],
+  gateway: ["core", "grpc", "proto", "tf-serving", "imaging"],
+  "model-server": ["core", "grpc", "proto", "tf-serving", "imaging"],
+  client: ["core", "grpc", "proto", "tf-serving"],
   "web-client": ["core"],
   console: ["core", "proto", "web-client"],
-  cli: ["core", "tf-serving", "client", "gateway", "model-server", "console"],
+  cli: ["core", "grpc", "tf-serving", "client", "gateway", "model-server", "console"],
 };
 
 /** Each stage of the gateway, and what else of ours it may import. */
 const stages = {
-  inbound: ["core", "proto", "tf-serving"],
+  inbound: ["core", "grpc", "proto", "tf-serving"],
   models: ["core", "tf-serving", "imaging"],
   pipeline: ["core"],
   routing: ["core"],
   telemetry: ["core"],
-  upstream: ["core", "proto", "tf-serving"],
+  upstream: ["core", "grpc", "proto", "tf-serving"],
 };
 
 /** Bounds of settings, which every stage's options are made of. */

@@ -1,5 +1,6 @@
+import { grpcCode } from "@tensorgate/grpc";
 import type { RequestFault } from "@tensorgate/model-server";
-import { type FamilyName, familyNames, grpcCode } from "@tensorgate/tf-serving";
+import { type FamilyName, familyNames } from "@tensorgate/tf-serving";
 import { InvalidArgumentError, Option } from "commander";
 
 export function parseKeyId(text: string): string {

@@ -1,7 +1,8 @@
 import { Server } from "@grpc/grpc-js";
 import { type Clock, guardedCallback } from "@tensorgate/core";
+import { grpcCode } from "@tensorgate/grpc";
 import { decoderDefaults, decoderPool } from "@tensorgate/imaging";
-import { grpcCode, ServingError } from "@tensorgate/tf-serving";
+import { ServingError } from "@tensorgate/tf-serving";
 import { type FaultOptions, faultsText } from "./faults/fault-options.ts";
 import { faultSwitch } from "./faults/fault-switch.ts";
 import { faulty } from "./faults/faulty.ts";

@@ -11,11 +11,11 @@ import {
   type Tensor,
   type Weights,
 } from "@tensorgate/core";
+import { grpcCode } from "@tensorgate/grpc";
 import type { PreprocessElsewhere } from "@tensorgate/imaging";
 import {
   dataTypes,
   type FamilyName,
-  grpcCode,
   InputParsingError,
   type PredictRequestParts,
   ServingError,

@@ -4,7 +4,8 @@ import {
   type FixedSizeTensor,
   fixedSizeTensor,
 } from "@tensorgate/core";
-import { grpcCode, ServingError } from "@tensorgate/tf-serving";
+import { grpcCode } from "@tensorgate/grpc";
+import { ServingError } from "@tensorgate/tf-serving";
 import type { ManifestInput, ManifestSignature } from "./manifest.ts";
 import type { OnnxSession } from "./session/onnx-session.ts";
 

@@ -24,7 +24,6 @@ export {
 export { type FamilyGuess, guessFamily, type ModelClues } from "./families/guess-family.ts";
 export { imagenetLabels } from "./families/imagenet-labels.ts";
 export { vocLabels } from "./families/voc-labels.ts";
-export { grpcCode, grpcCodeName } from "./grpc-code.ts";
 export {
   InputParsingError,
   type PredictRequestParts,

@@ -1,4 +1,4 @@
-import { grpcCode } from "./grpc-code.ts";
+import { grpcCode } from "@tensorgate/grpc";
 
 /** An error with TensorFlow Serving's own code and text. */
 export class ServingError extends Error {

@@ -55,17 +55,17 @@ export const answerMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${transport}/message-framing.ts`,
+    "packages/grpc/src/unary-reader.ts",
     [
-      `${transport}/message-framing.test.ts`,
+      "packages/grpc/src/unary-reader.test.ts",
       `${transport}/unary-channel.test.ts`,
       `${transport}/hostile-replies.test.ts`,
     ],
     [
       {
         name: "replies: of any length",
-        find: "if (messageBytes > maxBytes) throw tooLongReply",
-        replace: "if (messageBytes > Number.POSITIVE_INFINITY) throw tooLongReply",
+        find: "if (prefix.byteCount > maxBytes) {",
+        replace: "if (prefix.byteCount > Number.POSITIVE_INFINITY) {",
       },
       {
         name: "replies: more than one message",
@@ -74,13 +74,13 @@ export const answerMutants: readonly Mutant[] = [
       },
       {
         name: "replies: half a message",
-        find: 'if (byteCount < totalBytes) throw malformed("the reply is not one whole message");',
+        find: 'if (byteCount < totalBytes) throw new FramingError("the reply is not one whole message");',
         replace: "",
       },
       {
         name: "replies: compressed ones",
-        find: "if (memory[0] !== 0) throw",
-        replace: "if (memory[0] === undefined) throw",
+        find: "if (prefix.flags !== 0) throw",
+        replace: "if (prefix.flags < 0) throw",
       },
       {
         name: "replies: pieces of a byte",
@@ -91,11 +91,7 @@ export const answerMutants: readonly Mutant[] = [
   ),
   ...mutantsOf(
     `${transport}/unary-exchange.ts`,
-    [
-      `${transport}/message-framing.test.ts`,
-      `${transport}/unary-channel.test.ts`,
-      `${transport}/hostile-replies.test.ts`,
-    ],
+    [`${transport}/unary-channel.test.ts`, `${transport}/hostile-replies.test.ts`],
     [
       {
         name: "replies: an aborted call goes on",

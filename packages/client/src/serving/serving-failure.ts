@@ -10,7 +10,7 @@ import {
   UpstreamFailedError,
   type WireFacts,
 } from "@tensorgate/core";
-import { grpcCode, grpcCodeName } from "@tensorgate/tf-serving";
+import { grpcCode, grpcCodeName } from "@tensorgate/grpc";
 import { maxReplyBytes } from "../reply-limit.ts";
 
 /** Codes by which a server blames the request: it would say the same again. */

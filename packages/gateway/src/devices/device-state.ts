@@ -1,12 +1,11 @@
-import { type CallContext, UpstreamAnsweredError } from "@tensorgate/core";
+import { type CallContext, cutText, UpstreamAnsweredError } from "@tensorgate/core";
+import { grpcCode } from "@tensorgate/grpc";
 import {
   type GetModelStatusResponse,
   type ModelVersionStatus,
   ModelVersionStatus_State as State,
 } from "@tensorgate/proto/tensorflow_serving/get_model_status";
-import { grpcCode } from "@tensorgate/tf-serving";
 import type { Replica } from "../upstream/replica.ts";
-import { shortText } from "../upstream/transport/grpc-status.ts";
 
 /** How far a model is on one device, as the device tells. */
 export type ModelPhase =
@@ -51,6 +50,9 @@ export async function askPhase(
   }
 }
 
+/** Longest reason of a failure that is kept, in characters. */
+const maxReasonChars = 1_024;
+
 /** Of several versions the one that is the furthest counts; those that ended are remembered by servers for long. */
 export function phaseOf({ modelVersionStatus: all }: GetModelStatusResponse): ModelPhase {
   const has = (state: State) => all.some((each) => each.state === state);
@@ -60,7 +62,7 @@ export function phaseOf({ modelVersionStatus: all }: GetModelStatusResponse): Mo
   if (has(State.UNLOADING)) return { phase: "leaving" };
   const failed = all.find(hasFailed);
   if (!failed) return { phase: "absent" };
-  const because = shortText(failed.status?.errorMessage || "it ended with an error");
+  const because = cutText(failed.status?.errorMessage || "it ended with an error", maxReasonChars);
   return { phase: "failed", because };
 }
 

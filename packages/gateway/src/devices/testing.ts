@@ -1,11 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import { UpstreamAnsweredError, UpstreamFailedError } from "@tensorgate/core";
 import { aResponse, type ManualClock, manualClock } from "@tensorgate/core/testing";
+import { grpcCode } from "@tensorgate/grpc";
 import {
   GetModelStatusResponseSchema,
   ModelVersionStatus_State as State,
 } from "@tensorgate/proto/tensorflow_serving/get_model_status";
-import { grpcCode } from "@tensorgate/tf-serving";
 import type { Replica } from "../upstream/replica.ts";
 import type { SwapProgress, SwapReport } from "./device-report.ts";
 import { devices, type ManagedDevices } from "./devices.ts";

@@ -1,6 +1,6 @@
 import { ModelNotReadyError, UpstreamAnsweredError, UpstreamFailedError } from "@tensorgate/core";
 import { aCall, aRequest } from "@tensorgate/core/testing";
-import { grpcCode } from "@tensorgate/tf-serving";
+import { grpcCode } from "@tensorgate/grpc";
 import { expect, test } from "vitest";
 import { exclusiveReplica } from "./exclusive-replica.ts";
 import type { Replica } from "./replica.ts";

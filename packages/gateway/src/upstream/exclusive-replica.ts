@@ -1,5 +1,5 @@
 import { ModelNotReadyError, UpstreamAnsweredError } from "@tensorgate/core";
-import { grpcCode } from "@tensorgate/tf-serving";
+import { grpcCode } from "@tensorgate/grpc";
 import { probeNote } from "./probe-note.ts";
 import type { Replica } from "./replica.ts";
 

@@ -13,12 +13,8 @@ import {
   UnknownModelError,
   UpstreamAnsweredError,
 } from "@tensorgate/core";
-import {
-  type Dialect,
-  type GraphSignature,
-  grpcCode,
-  signaturesFromMetadata,
-} from "@tensorgate/tf-serving";
+import { grpcCode } from "@tensorgate/grpc";
+import { type Dialect, type GraphSignature, signaturesFromMetadata } from "@tensorgate/tf-serving";
 import { boundedCall } from "./bounded-call.ts";
 import { credentials } from "./credentials.ts";
 import { azureFpgaReplica, serviceRoute } from "./dialects/azure-fpga.ts";

@@ -5,7 +5,8 @@ import {
   UnknownModelError,
   UpstreamAnsweredError,
 } from "@tensorgate/core";
-import { grpcCode, signaturesFromMetadata } from "@tensorgate/tf-serving";
+import { grpcCode } from "@tensorgate/grpc";
+import { signaturesFromMetadata } from "@tensorgate/tf-serving";
 import { boundedCall } from "./bounded-call.ts";
 import { type ProbeNote, probeNote } from "./probe-note.ts";
 import type { ReplicaState } from "./replica.ts";

@@ -1,6 +1,6 @@
 import { DeadlineExceededError, ScoringError, UpstreamAnsweredError } from "@tensorgate/core";
-import { grpcCodeName } from "@tensorgate/tf-serving";
-import { GrpcStatusError } from "./transport/grpc-status.ts";
+import { grpcCodeName } from "@tensorgate/grpc";
+import { GrpcStatusError } from "./transport/status-error.ts";
 
 /** What a probe found, in words. */
 export interface ProbeNote {

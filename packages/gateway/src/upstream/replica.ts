@@ -1,5 +1,5 @@
-import type { IncomingHttpHeaders } from "node:http2";
 import type { CallContext, ModelSpec, ScoreResolved } from "@tensorgate/core";
+import type { HeaderBlock } from "@tensorgate/grpc";
 import type { GetModelMetadataResponse } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import type { GetModelStatusResponse } from "@tensorgate/proto/tensorflow_serving/get_model_status";
 import type { ProbeNote } from "./probe-note.ts";
@@ -62,6 +62,6 @@ export interface ReplicaState {
 }
 
 /** An embedded model server says of such a model that its answers mean nothing. */
-export function saysSeeded(headers: IncomingHttpHeaders): boolean {
+export function saysSeeded(headers: HeaderBlock): boolean {
   return headers["x-tensorgate-weights"] === "seeded";
 }

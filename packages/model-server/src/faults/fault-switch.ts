@@ -1,5 +1,6 @@
 import { type Random, seededRandom } from "@tensorgate/core";
-import { grpcCode, ServingError } from "@tensorgate/tf-serving";
+import { grpcCode } from "@tensorgate/grpc";
+import { ServingError } from "@tensorgate/tf-serving";
 import { unlessAborted } from "../hosting/wait.ts";
 import {
   type FaultOptions,

@@ -1,4 +1,4 @@
-import { grpcCode } from "@tensorgate/tf-serving";
+import { grpcCode } from "@tensorgate/grpc";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { startModelServer } from "../model-server.ts";
 import type { ModelServer } from "../model-server-options.ts";

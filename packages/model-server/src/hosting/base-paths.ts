@@ -1,6 +1,7 @@
 import { existsSync, realpathSync } from "node:fs";
 import { isAbsolute, relative, resolve, sep } from "node:path";
-import { grpcCode, ServingError } from "@tensorgate/tf-serving";
+import { grpcCode } from "@tensorgate/grpc";
+import { ServingError } from "@tensorgate/tf-serving";
 
 /** Where a caller may have models loaded from. */
 export interface AllowedBasePaths {

@@ -1,6 +1,7 @@
 import { realpathSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { grpcCode, ServingError } from "@tensorgate/tf-serving";
+import { grpcCode } from "@tensorgate/grpc";
+import { ServingError } from "@tensorgate/tf-serving";
 import { counterModel, counterServable } from "../counter/counter.ts";
 import { ModelFolderError } from "../manifest.ts";
 import { findModels, type ModelFolder, type ModelSource, onlyModel } from "../model-folders.ts";

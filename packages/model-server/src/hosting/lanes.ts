@@ -1,5 +1,6 @@
 import type { Clock } from "@tensorgate/core";
-import { grpcCode, ServingError } from "@tensorgate/tf-serving";
+import { grpcCode } from "@tensorgate/grpc";
+import { ServingError } from "@tensorgate/tf-serving";
 
 export interface LanesOptions {
   /** Requests at the same time; the others wait, first come first served. */

@@ -1,5 +1,6 @@
 import type { Clock } from "@tensorgate/core";
-import { grpcCode, ServingError } from "@tensorgate/tf-serving";
+import { grpcCode } from "@tensorgate/grpc";
+import { ServingError } from "@tensorgate/tf-serving";
 import { ModelFolderError } from "../manifest.ts";
 import type { Servable } from "../servable.ts";
 import { type CountedServable, counted } from "./in-flight.ts";

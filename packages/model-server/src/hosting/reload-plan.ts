@@ -1,4 +1,4 @@
-import { grpcCode } from "@tensorgate/tf-serving";
+import { grpcCode } from "@tensorgate/grpc";
 import type { Failure } from "./version-state.ts";
 
 /** One version of a model, and where it comes from. */

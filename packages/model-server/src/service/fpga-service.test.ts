@@ -3,11 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
 import { float32Tensor, float32Values } from "@tensorgate/core";
-import {
-  grpcCode,
-  predictRequestSegments,
-  scoreResponseFromPredictResponse,
-} from "@tensorgate/tf-serving";
+import { grpcCode } from "@tensorgate/grpc";
+import { predictRequestSegments, scoreResponseFromPredictResponse } from "@tensorgate/tf-serving";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startModelServer } from "../model-server.ts";
 import type { ModelServer } from "../model-server-options.ts";

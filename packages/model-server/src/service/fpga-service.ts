@@ -1,8 +1,8 @@
 import type { Tensor } from "@tensorgate/core";
+import { grpcCode } from "@tensorgate/grpc";
 import {
   type Dialect,
   families,
-  grpcCode,
   named,
   type PredictRequestParts,
   predictResponseSegments,

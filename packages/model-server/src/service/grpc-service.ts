@@ -1,5 +1,6 @@
 import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { createWorkBudget } from "@tensorgate/core";
+import { grpcCode } from "@tensorgate/grpc";
 import {
   HealthCheckRequestSchema,
   HealthCheckResponseSchema,
@@ -19,7 +20,6 @@ import {
 } from "@tensorgate/proto/tensorflow_serving/model_management";
 import {
   chargeMessage,
-  grpcCode,
   MalformedMessageError,
   readPredictRequest,
   ServingError,

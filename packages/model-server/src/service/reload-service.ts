@@ -1,11 +1,12 @@
 import { create } from "@bufbuild/protobuf";
+import { grpcCode } from "@tensorgate/grpc";
 import {
   type ReloadConfigRequest,
   type ReloadConfigResponse,
   ReloadConfigResponseSchema,
 } from "@tensorgate/proto/tensorflow_serving/model_management";
 import type { ModelConfig } from "@tensorgate/proto/tensorflow_serving/model_server_config";
-import { grpcCode, ServingError } from "@tensorgate/tf-serving";
+import { ServingError } from "@tensorgate/tf-serving";
 import type { WantedModel } from "../hosting/loadable.ts";
 import type { Failure } from "../hosting/version-state.ts";
 

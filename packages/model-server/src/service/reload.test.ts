@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { grpcCode } from "@tensorgate/tf-serving";
+import { grpcCode } from "@tensorgate/grpc";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startModelServer } from "../model-server.ts";
 import type { ModelServerOptions } from "../model-server-options.ts";

@@ -7,12 +7,8 @@ import {
   type sendUnaryData,
 } from "@grpc/grpc-js";
 import { TooLargeError, type Weights } from "@tensorgate/core";
-import {
-  grpcCode,
-  MalformedMessageError,
-  ServingError,
-  statusMessage,
-} from "@tensorgate/tf-serving";
+import { grpcCode } from "@tensorgate/grpc";
+import { MalformedMessageError, ServingError, statusMessage } from "@tensorgate/tf-serving";
 
 /** Bytes in, bytes out: messages are read and written by the methods themselves. */
 export type Method = (

@@ -1,6 +1,7 @@
 import { float32Tensor } from "@tensorgate/core";
+import { grpcCode } from "@tensorgate/grpc";
 import type { PreprocessElsewhere } from "@tensorgate/imaging";
-import { grpcCode, ServingError } from "@tensorgate/tf-serving";
+import { ServingError } from "@tensorgate/tf-serving";
 import type { Manifest, ManifestOutput } from "../manifest.ts";
 import { zeroTensor } from "../warm-up.ts";
 import type { OnnxSession } from "./onnx-session.ts";

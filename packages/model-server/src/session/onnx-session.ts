@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import type { FixedSizeTensor } from "@tensorgate/core";
-import { grpcCode, ServingError } from "@tensorgate/tf-serving";
+import { grpcCode } from "@tensorgate/grpc";
+import { ServingError } from "@tensorgate/tf-serving";
 import { ortTensorFromTensor, tensorFromOrtTensor } from "./ort-tensor.ts";
 import type { ModelSignature, RunMessage, WorkerMessage, WorkerStart } from "./session-worker.ts";
 

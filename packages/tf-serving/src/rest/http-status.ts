@@ -1,4 +1,4 @@
-import { grpcCode } from "../grpc-code.ts";
+import { grpcCode } from "@tensorgate/grpc";
 
 const statuses: ReadonlyMap<number, number> = new Map<number, number>([
   [grpcCode.OK, 200],

@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from "node:http2";
 import {
   InvalidRequestError,
   listedNames,
@@ -10,10 +9,10 @@ import {
   UpstreamAnsweredError,
   UpstreamFailedError,
 } from "@tensorgate/core";
+import { grpcCode, type HeaderBlock } from "@tensorgate/grpc";
 import {
   createTensorBudget,
   type Dialect,
-  grpcCode,
   type ModelTensorNames,
   predictRequestSegments,
   scoreResponseFromPredictResponse,
@@ -21,7 +20,7 @@ import {
 } from "@tensorgate/tf-serving";
 import { probeNote } from "../probe-note.ts";
 import { type Replica, saysSeeded } from "../replica.ts";
-import { GrpcStatusError } from "../transport/grpc-status.ts";
+import { GrpcStatusError } from "../transport/status-error.ts";
 import type { UnaryCall, UnaryChannel, UnaryReply } from "../transport/unary-channel.ts";
 import { controlCall } from "./control-reply.ts";
 import { onWire, predictPath, readReply } from "./predict-call.ts";
@@ -87,7 +86,7 @@ export function azureFpgaReplica(
     // A request without inputs is refused by the container itself: whoever refuses it is up.
     probe: async (model, call) => {
       const empty = { modelSpec: { name: model }, inputs: new Map(), outputFilter: [] };
-      const ready = (headers: IncomingHttpHeaders) => ({
+      const ready = (headers: HeaderBlock) => ({
         ...{ isReady: true, versions: [] },
         isSeeded: saysSeeded(headers),
       });

@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from "node:http2";
 import { fromBinary, type Message } from "@bufbuild/protobuf";
 import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { anyIs, anyUnpack, type Duration } from "@bufbuild/protobuf/wkt";
@@ -11,10 +10,11 @@ import {
   UpstreamFailedError,
   type WorkBudget,
 } from "@tensorgate/core";
+import { type HeaderBlock, readDetails } from "@tensorgate/grpc";
 import { ErrorInfoSchema, RetryInfoSchema } from "@tensorgate/proto/google/rpc/error_details";
 import { type Status, StatusSchema } from "@tensorgate/proto/google/rpc/status";
 import { chargeMessage } from "@tensorgate/tf-serving";
-import { GrpcStatusError, shortText } from "../transport/grpc-status.ts";
+import { GrpcStatusError } from "../transport/status-error.ts";
 
 /**
  * Reasons by which a gateway blames the request: they hold here as they do there. So does a deadline that it could not
@@ -62,10 +62,9 @@ interface Telling {
 }
 
 /** @returns undefined if it is not a gateway that says so, as when a proxy stands before it */
-function tellingOf(headers: IncomingHttpHeaders): Telling | undefined {
-  const base64 = String(headers["grpc-status-details-bin"] ?? "");
+function tellingOf(headers: HeaderBlock): Telling | undefined {
   try {
-    return readTelling(Buffer.from(base64, "base64"));
+    return readTelling(readDetails(headers));
   } catch {
     // It is no status, or has far more details than a gateway gives.
     return undefined;
@@ -85,8 +84,8 @@ function readTelling(bytes: Uint8Array): Telling | undefined {
   const delay = detail(status, RetryInfoSchema, budget)?.retryDelay;
   return {
     reason: info.reason,
-    ...(hint !== undefined && { hint: shortText(hint) }),
-    ...(field !== undefined && { field: shortText(field) }),
+    ...(hint !== undefined && { hint }),
+    ...(field !== undefined && { field }),
     ...(delay && { retryAfterMs: retryAfterMs(delay) }),
   };
 }

@@ -5,6 +5,7 @@ import {
   ScoringError,
   UpstreamAnsweredError,
 } from "@tensorgate/core";
+import { grpcCode, knownGrpcCode } from "@tensorgate/grpc";
 import { GetModelMetadataRequestSchema } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import {
   GetModelStatusRequestSchema,
@@ -19,14 +20,13 @@ import {
 } from "@tensorgate/proto/tensorflow_serving/model_management";
 import {
   createTensorBudget,
-  grpcCode,
   predictRequestSegments,
   scoreResponseFromPredictResponse,
   underOurNames,
 } from "@tensorgate/tf-serving";
 import { noteOf } from "../probe-note.ts";
 import { type ModelSource, type Replica, type ReplicaState, saysSeeded } from "../replica.ts";
-import { GrpcStatusError, knownGrpcCode, shortText } from "../transport/grpc-status.ts";
+import { GrpcStatusError } from "../transport/status-error.ts";
 import type { UnaryChannel } from "../transport/unary-channel.ts";
 import {
   controlCall,
@@ -103,7 +103,7 @@ export function tensorflowServingReplica(channel: UnaryChannel): Replica {
       // A stock server fails the call instead; others answer it, and say here which model could not be loaded.
       if (status && status.errorCode !== 0) {
         const code = knownGrpcCode(status.errorCode);
-        throw new UpstreamAnsweredError(shortText(status.errorMessage), code);
+        throw new UpstreamAnsweredError(status.errorMessage, code);
       }
     },
   };

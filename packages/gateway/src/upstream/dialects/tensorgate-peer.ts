@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from "node:http2";
 import { create, toBinary } from "@bufbuild/protobuf";
 import {
   type CallContext,
@@ -10,6 +9,7 @@ import {
   type TensorInfo,
   UpstreamFailedError,
 } from "@tensorgate/core";
+import type { HeaderBlock } from "@tensorgate/grpc";
 import { GetModelMetadataResponseSchema } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import {
   GetModelStatusResponseSchema,
@@ -27,7 +27,7 @@ import {
 import { dataTypes, packedSignatures } from "@tensorgate/tf-serving";
 import { noteOf } from "../probe-note.ts";
 import type { Replica } from "../replica.ts";
-import { GrpcStatusError } from "../transport/grpc-status.ts";
+import { GrpcStatusError } from "../transport/status-error.ts";
 import type { UnaryCall, UnaryChannel, UnaryReply } from "../transport/unary-channel.ts";
 import { controlCall, listedVersions, readControlReply } from "./control-reply.ts";
 import { failureOfPeer } from "./peer-failure.ts";
@@ -68,7 +68,7 @@ export function peerReplica(channel: UnaryChannel, { region, clock }: PeerParts)
     if (ms >= 0) expectedWaits.set(model, { ms, saidMs: clock.nowMs() });
   }
 
-  const toldBy = (headers: IncomingHttpHeaders) =>
+  const toldBy = (headers: HeaderBlock) =>
     Number.parseFloat(String(headers["x-tensorgate-expected-wait-ms"]));
 
   async function ask(

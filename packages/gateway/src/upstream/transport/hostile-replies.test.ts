@@ -5,7 +5,6 @@ import { aCall, manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { reply, startFakeReplica } from "../../../../../test/support/fake-replica.ts";
 import { channelDefaults } from "../options.ts";
-import { createReplyReader } from "./message-framing.ts";
 import { unaryChannel } from "./unary-channel.ts";
 
 function channelTo(address: string) {
@@ -168,36 +167,4 @@ test.each([
   await expect(answer).rejects.toMatchObject({ reason: "upstream-failed" });
   await isCut.promise;
   server.close();
-});
-
-test("memory of a reply follows what has come, whatever it announces", () => {
-  const reader = createReplyReader(67_108_864);
-
-  reader.push(Buffer.of(0, 3, 0xff, 0xff, 0xff));
-  reader.push(Buffer.alloc(10_000));
-
-  expect(reader.heldBytes).toBeLessThan(30_000);
-});
-
-test("a message in pieces is put together, and one in one piece is not copied", () => {
-  const whole = Buffer.of(0, 0, 0, 0, 4, 1, 2, 3, 4);
-  const inPieces = createReplyReader(100);
-  for (const byte of whole) inPieces.push(Buffer.of(byte));
-  const atOnce = createReplyReader(100);
-  atOnce.push(whole);
-
-  expect(inPieces.message()).toEqual(Buffer.of(1, 2, 3, 4));
-  expect(atOnce.message().buffer).toBe(whole.buffer);
-});
-
-test("a reply in far more pieces than its length explains is given up", () => {
-  const reader = createReplyReader(67_108_864);
-  reader.push(Buffer.of(0, 0, 0xff, 0xff, 0xff));
-  let count = 0;
-  const push = () => {
-    for (; count < 100_000; count += 1) reader.push(Buffer.of(0));
-  };
-
-  expect(push).toThrow(UpstreamFailedError);
-  expect(count).toBeLessThan(1_100);
 });

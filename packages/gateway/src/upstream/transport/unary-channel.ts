@@ -1,20 +1,25 @@
-import type { IncomingHttpHeaders } from "node:http2";
 import {
   type CallContext,
   DeadlineExceededError,
   remainingMs,
   UpstreamFailedError,
 } from "@tensorgate/core";
-import { grpcCode, type TensorBudgetOptions } from "@tensorgate/tf-serving";
+import {
+  formatTimeout,
+  grpcCode,
+  type HeaderBlock,
+  messageBytes,
+  type ReceivedStatus,
+} from "@tensorgate/grpc";
+import type { TensorBudgetOptions } from "@tensorgate/tf-serving";
 import {
   type ConnectionParts,
   connection,
   type OpenConnection,
   receivedBytesOf,
 } from "./connection.ts";
-import { errorFromGrpcStatus, type GrpcStatus, GrpcStatusError } from "./grpc-status.ts";
-import { messageBytes } from "./message-framing.ts";
 import { roundTrip } from "./round-trip.ts";
+import { errorFromGrpcStatus, GrpcStatusError } from "./status-error.ts";
 import { unaryExchange } from "./unary-exchange.ts";
 
 /** Unary gRPC calls to one address, over one HTTP/2 connection that is made when needed and made anew when lost. */
@@ -49,7 +54,7 @@ export interface UnaryCall extends CallContext {
 
 export interface UnaryReply {
   readonly message: Uint8Array;
-  readonly headers: IncomingHttpHeaders;
+  readonly headers: HeaderBlock;
 }
 
 interface Request {
@@ -112,7 +117,7 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
     return {
       "content-type": "application/grpc",
       te: "trailers",
-      "grpc-timeout": grpcTimeout(remainingMs(deadline, clock.nowMs())),
+      "grpc-timeout": formatTimeout(remainingMs(deadline, clock.nowMs())),
       "x-request-id": requestId,
       ...(traceparent !== undefined && { traceparent }),
       ...headers,
@@ -120,7 +125,7 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
   }
 
   /** A server that keeps to the deadline says so a moment before it has passed here, which is no fault of its. */
-  function isDeadlineOfCall({ code }: GrpcStatus, { deadline }: UnaryCall): boolean {
+  function isDeadlineOfCall({ code }: ReceivedStatus, { deadline }: UnaryCall): boolean {
     if (code !== grpcCode.DEADLINE_EXCEEDED) return false;
     return remainingMs(deadline, clock.nowMs()) <= deadlineSlackMs;
   }
@@ -170,13 +175,8 @@ export function unaryChannel(parts: ChannelParts): UnaryChannel {
   };
 }
 
-function deadlinePassed(status: GrpcStatus): DeadlineExceededError {
+function deadlinePassed(status: ReceivedStatus): DeadlineExceededError {
   return new DeadlineExceededError("the deadline passed at the replica", {
     cause: new GrpcStatusError(status),
   });
-}
-
-/** @see gRPC over HTTP/2, "Requests": a time-out has eight digits at most, which are 27 hours of milliseconds */
-function grpcTimeout(leftMs: number): string {
-  return `${Math.min(Math.max(1, Math.floor(leftMs)), 99_999_999)}m`;
 }

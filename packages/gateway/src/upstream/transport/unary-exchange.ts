@@ -1,8 +1,14 @@
 import http2 from "node:http2";
 import { UpstreamFailedError } from "@tensorgate/core";
+import {
+  createUnaryReader,
+  FramingError,
+  framedMessage,
+  type HeaderBlock,
+  type ReceivedStatus,
+  readStatus,
+} from "@tensorgate/grpc";
 import { maxHeaderBytes, type OpenConnection } from "./connection.ts";
-import { type GrpcStatus, grpcStatusFrom } from "./grpc-status.ts";
-import { createReplyReader, framedMessage } from "./message-framing.ts";
 
 export interface ExchangeOptions {
   readonly open: OpenConnection;
@@ -19,8 +25,8 @@ export interface ExchangeOptions {
 
 /** What a replica, or a proxy in its place, answered. */
 export interface ExchangeResult {
-  readonly status: GrpcStatus;
-  readonly headers: http2.IncomingHttpHeaders;
+  readonly status: ReceivedStatus;
+  readonly headers: HeaderBlock;
   /** @throws UpstreamFailedError if the reply is not one whole message */
   message(): Uint8Array;
 }
@@ -40,9 +46,9 @@ export function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult>
   const { open, signal, maxReplyBytes } = options;
   return new Promise((resolve, reject) => {
     const stream = open.session.request(options.headers);
-    const reader = createReplyReader(maxReplyBytes);
-    let headers: http2.IncomingHttpHeaders = {};
-    let trailers: http2.IncomingHttpHeaders = {};
+    const reader = createUnaryReader(maxReplyBytes);
+    let headers: HeaderBlock = {};
+    let trailers: HeaderBlock = {};
     let isWhole = false;
     let interimCount = 0;
     let failure: unknown;
@@ -63,8 +69,8 @@ export function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult>
     function onAbort(): void {
       fail(signal.reason);
     }
-    function succeed(status: GrpcStatus): void {
-      resolve({ status, headers, message: reader.message });
+    function succeed(status: ReceivedStatus): void {
+      resolve({ status, headers, message: () => readable(reader.message) });
       release();
     }
 
@@ -79,7 +85,7 @@ export function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult>
       headers = received;
       isWhole = (flags & http2.constants.NGHTTP2_FLAG_END_STREAM) !== 0;
       options.onReply();
-      const status = grpcStatusFrom(headers, {});
+      const status = readStatus(headers, {});
       // Nothing that follows, such as a proxy's page, says more.
       if (status && status.code !== 0) succeed(status);
     });
@@ -90,13 +96,13 @@ export function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult>
     });
     stream.on("data", (piece: Buffer) => {
       try {
-        reader.push(piece);
+        readable(() => reader.push(piece));
       } catch (thrown) {
         fail(thrown);
       }
     });
     stream.once("end", () => {
-      const status = grpcStatusFrom(headers, trailers);
+      const status = readStatus(headers, trailers);
       if (status) succeed(status);
       else release();
     });
@@ -104,7 +110,7 @@ export function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult>
       failure ??= error;
     });
     stream.once("close", () => {
-      const status = grpcStatusFrom(headers, trailers);
+      const status = readStatus(headers, trailers);
       // What comes after a whole reply, such as RST_STREAM, takes nothing away from it.
       if (status && (isWhole || failure === undefined)) succeed(status);
       else fail(lost(open, stream, failure));
@@ -120,6 +126,17 @@ export function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult>
 /** Node holds a server to the limit only once it has acknowledged our settings. @see RFC 9113, section 6.5.2 */
 function headerBytes(raw: readonly string[]): number {
   return raw.reduce((sum, text) => sum + text.length + 16, 0);
+}
+
+/** @throws UpstreamFailedError in place of a FramingError of `read` */
+function readable<Value>(read: () => Value): Value {
+  try {
+    return read();
+  } catch (cause) {
+    if (!(cause instanceof FramingError)) throw cause;
+    const what = cause.isTooLong ? "is too long" : "could not be read";
+    throw new UpstreamFailedError(`the replica's reply ${what}`, { cause });
+  }
 }
 
 function tooLongHeaders(): UpstreamFailedError {

@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { DescMessage } from "@bufbuild/protobuf";
 import { InvalidRequestError, NotSupportedError, TooLargeError } from "@tensorgate/core";
+import { compressedFlag, messagePrefix, prefixBytes, readPrefix } from "@tensorgate/grpc";
 import { type BodyPieces, createBodyPieces } from "../../server/body/body-pieces.ts";
 import { createGrowingBuffer, type GrowingBuffer } from "../../server/body/growing-buffer.ts";
 import type { Gunzip } from "../../server/body/gunzip.ts";
@@ -22,10 +23,6 @@ export interface RpcBodyOptions {
   /** Called with what each message, as it is handed on, holds of the bytes in flight. */
   readonly onMessage: (heldBytes: number) => void;
 }
-
-/** The flag of an envelope whose message is packed. No other flag is for a request. */
-const packedFlag = 1;
-const prefixBytes = 5;
 
 /** Messages of a stream that are handed on before the event loop turns: thousands of tiny ones may come in one piece. */
 const messagesPerTurn = 64;
@@ -103,15 +100,15 @@ async function* enveloped(pieces: BodyPieces, options: CountedOptions): AsyncGen
   const maxBytes = maxBytesOf(options);
   for (let count = 1; ; count += 1) {
     if (count % messagesPerTurn === 0) await setImmediate();
-    const prefix = await readPrefix(pieces);
+    const prefix = await nextPrefix(pieces);
     if (!prefix) return;
     if (count > 1 && !options.isStream)
       throw new NotSupportedError("the method takes exactly one message");
-    const flags = prefix.readUInt8(0);
-    if ((flags & ~packedFlag) !== 0) {
+    const { flags, byteCount } = readPrefix(prefix);
+    if ((flags & ~compressedFlag) !== 0) {
       throw new InvalidRequestError(`unknown message flags ${flags}`);
     }
-    const isPacked = flags === packedFlag;
+    const isPacked = flags === compressedFlag;
     if (isPacked && !options.form.isPacked) {
       throw new InvalidRequestError(
         "the message is compressed, but no header declares the encoding",
@@ -120,21 +117,18 @@ async function* enveloped(pieces: BodyPieces, options: CountedOptions): AsyncGen
         },
       );
     }
-    const byteCount = prefix.readUInt32BE(1);
     if (byteCount > maxBytes) throw messageTooLong(maxBytes);
     const message = await readMessage(pieces, byteCount, {
       ...options,
       isPacked: isPacked && byteCount > 0,
     });
-    prefix.writeUInt8(0, 0);
-    prefix.writeUInt32BE(message.byteLength, 1);
-    yield prefix;
+    yield messagePrefix(message.byteLength);
     yield message;
   }
 }
 
 /** The prefix of the next message; undefined if there is none. */
-async function readPrefix(pieces: BodyPieces): Promise<Buffer | undefined> {
+async function nextPrefix(pieces: BodyPieces): Promise<Buffer | undefined> {
   const prefix = Buffer.alloc(prefixBytes);
   for (let at = 0; at < prefixBytes; ) {
     const piece = await pieces.next(prefixBytes - at);

@@ -1,12 +1,12 @@
 import { type DescFile, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
+import { grpcCode } from "@tensorgate/grpc";
 import {
   ServerReflection,
   type ServerReflectionRequest,
 } from "@tensorgate/proto/grpc/reflection/v1/reflection";
 import { ServerReflection as ServerReflectionAlpha } from "@tensorgate/proto/grpc/reflection/v1alpha/reflection";
-import { grpcCode } from "@tensorgate/tf-serving";
 import { heldMessage } from "./rpc-call.ts";
 
 /** Questions on one stream: a tool asks a few dozen, and each answer is hundreds of times as long as its question. */

@@ -5,6 +5,7 @@ import {
   errorToJsonBytes,
 } from "@connectrpc/connect/protocol-connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+import { messagePrefix } from "@tensorgate/grpc";
 import type { Reply } from "../../server/exchange.ts";
 
 /**
@@ -21,10 +22,7 @@ export function rpcRefusal(contentType: string, error: ConnectError, httpStatus:
   }
   if (contentType.startsWith("application/connect+")) {
     const json = Buffer.from(JSON.stringify(endStreamToJson(new Headers(), error, undefined)));
-    const prefix = Buffer.alloc(5);
-    prefix.writeUInt8(endStreamFlag);
-    prefix.writeUInt32BE(json.length, 1);
-    const body = Buffer.concat([prefix, json]);
+    const body = Buffer.concat([messagePrefix(json.length, endStreamFlag), json]);
     return { status: 200, headers: { ...headers, "content-type": contentType }, body };
   }
   return {

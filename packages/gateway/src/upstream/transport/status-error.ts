@@ -1,0 +1,81 @@
+import {
+  cutText,
+  type ScoringError,
+  TooLargeError,
+  UpstreamAnsweredError,
+  UpstreamFailedError,
+} from "@tensorgate/core";
+import { grpcCode, grpcCodeName, type HeaderBlock, type ReceivedStatus } from "@tensorgate/grpc";
+
+/** Longest text of a replica that goes to callers and logs, in characters. */
+const maxTextChars = 1_024;
+
+/** What a replica said, kept as the cause of an error that says less of it to callers. */
+export class GrpcStatusError extends Error {
+  override readonly name = "GrpcStatusError";
+  readonly code: number;
+  readonly headers: HeaderBlock;
+  readonly httpStatus: number | undefined;
+
+  constructor({ code, message, headers, httpStatus }: ReceivedStatus) {
+    super(cutText(message, maxTextChars));
+    this.code = code;
+    this.headers = headers;
+    this.httpStatus = httpStatus;
+  }
+}
+
+/**
+ * Codes by which a server blames the request: another replica would say the same. A server that refuses who asks
+ * refuses the gateway, whose key is its own: a caller can do nothing about that.
+ */
+const blamesRequest: ReadonlySet<number> = new Set([
+  grpcCode.INVALID_ARGUMENT,
+  grpcCode.NOT_FOUND,
+  grpcCode.ALREADY_EXISTS,
+  grpcCode.FAILED_PRECONDITION,
+  grpcCode.OUT_OF_RANGE,
+  grpcCode.UNIMPLEMENTED,
+]);
+
+/**
+ * What servers say of a message that is longer than they take, under the same code as of having no room: in C++, Go and
+ * JavaScript the first, in Java and .NET the second. A larger machine would say it too.
+ */
+const tooLong = /larger than max|exceeds (the )?maximum/;
+
+/** What a status other than OK means for the call. Its cause is a `GrpcStatusError`. */
+export function errorFromGrpcStatus(status: ReceivedStatus): ScoringError {
+  const cause = new GrpcStatusError(status);
+  const { code, message, httpStatus } = cause;
+  if (httpStatus !== undefined) return errorFromHttpStatus(httpStatus, cause);
+  const isExhausted = code === grpcCode.RESOURCE_EXHAUSTED;
+  if (blamesRequest.has(code) || (isExhausted && tooLong.test(message))) {
+    return new UpstreamAnsweredError(message, code, { cause });
+  }
+  const words = isExhausted ? "the replica has no room" : "the replica failed";
+  return new UpstreamFailedError(`${words} (${grpcCodeName(code)})`, {
+    isFull: isExhausted,
+    cause,
+  });
+}
+
+/** Content, target and header fields that are too long: every replica behind such a proxy would be denied them. */
+const saysTooLarge: ReadonlySet<number> = new Set([413, 414, 431]);
+
+/**
+ * What an HTTP status without a gRPC status means for the call. A proxy, or a web server that listens at a wrong
+ * address, has answered, and the replica has said nothing: it does not blame the request, except for its size.
+ */
+function errorFromHttpStatus(httpStatus: number, cause: Error): ScoringError {
+  if (saysTooLarge.has(httpStatus)) {
+    return new TooLargeError(
+      `the request is too large for the proxy before the replica (HTTP status ${httpStatus})`,
+      { hint: "send a smaller picture or fewer at once; or raise the limit of that proxy", cause },
+    );
+  }
+  return new UpstreamFailedError(
+    `a proxy or web server answered in place of the replica (HTTP status ${httpStatus})`,
+    { isFull: httpStatus === 429, cause },
+  );
+}

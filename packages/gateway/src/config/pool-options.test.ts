@@ -80,7 +80,10 @@ test("a pool has replicas or a gateway", () => {
 });
 
 test.each([
-  { pool: { dialect: "azure-fpga" }, fault: "pools[0].dialect: a pool with gateway has no dialect" },
+  {
+    pool: { dialect: "azure-fpga" },
+    fault: "pools[0].dialect: a pool with gateway has no dialect",
+  },
   { pool: { tls: {} }, fault: "pools[0].tls: tls requires a gateway URL with https" },
   { pool: { region: "east, west" }, fault: "pools[0].region: the region of a gateway must be" },
   { pool: { service: "s" }, fault: "pools[0].service: service requires the dialect" },

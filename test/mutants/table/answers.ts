@@ -109,7 +109,7 @@ export const answerMutants: readonly Mutant[] = [
     "packages/gateway/src/upstream/dialects/control-reply.ts",
     [
       "test/hostile/hostile-replicas.test.ts",
-      "packages/gateway/src/upstream/dialects/tensorflow-serving.test.ts",
+      "packages/gateway/src/upstream/dialects/costly-replies.test.ts",
     ],
     [
       {

@@ -37,12 +37,12 @@ test("a running server becomes a configuration that serves", async () => {
     const options = { model: "shapes", region: "local", port: 0, adminPort: 0, timeout: 10_000 };
     const attach = () => runAttach(`127.0.0.1:${server.port}`, { ...options, output }, signals);
     await attach();
-    await expect(attach()).rejects.toThrow("is there already");
+    await expect(attach()).rejects.toThrow("already exists");
   } finally {
     process.stderr.write = write;
   }
 
-  expect(told.join("")).toMatch(/a drawn test picture is "\d+", with a score of/);
+  expect(told.join("")).toMatch(/the test picture is "\d+", score/);
   expect(readFileSync(output, "utf8")).toContain("output: { scores: { holds: probabilities }");
 });
 

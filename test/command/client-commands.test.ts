@@ -86,7 +86,7 @@ test("standard input is a picture, and a detector gives boxes", async () => {
 });
 
 test.each([
-  { args: ["nowhere.jpg", "-m", "shapes"], code: 1, text: "nowhere.jpg: there is no such file" },
+  { args: ["nowhere.jpg", "-m", "shapes"], code: 1, text: "nowhere.jpg: no such file" },
   { args: ["examples", "-m", "shape"], code: 1, text: 'unknown model "shape"' },
   { args: ["examples"], code: 2, text: "--model" },
   { args: ["examples", "-m", "shapes", "--json", "--csv"], code: 1, text: "not both" },
@@ -103,7 +103,7 @@ test.each([["score", "examples", "-m", "shapes"], ["models"], ["types"], ["docto
     const { code, stderr } = await tensorgate([...args, "--url", "localhost:8080"]);
 
     expect(code).toBe(2);
-    expect(stderr).toContain("it must be an http or https URL, as http://127.0.0.1:8080");
+    expect(stderr).toContain("Expected an http or https URL such as http://127.0.0.1:8080");
   },
 );
 
@@ -151,7 +151,7 @@ test("the status is shown once in a pipe, and told to programs", async () => {
   const object = await tensorgate(["status", "--once", "--json"]);
 
   expect(table).toMatchObject({ code: 0, stderr: "" });
-  expect(table.stdout).toMatch(/^tensorgate \S+ in westeurope, up .* further attempts left\n/);
+  expect(table.stdout).toMatch(/^tensorgate \S+ in westeurope, up .* retries left\n/);
   expect(table.stdout).toMatch(/\nwesteurope \(here\)\n {2}shapes: 0 waiting, expected wait/);
   expect(table.stdout).toMatch(/\n {4}westeurope-1 +ready +0\/\d+ /);
   expect(JSON.parse(object.stdout)).toMatchObject({
@@ -192,10 +192,10 @@ test("the doctor finds a gateway well, and says what a page of another origin ne
 
   expect(well).toMatchObject({ code: 0, stderr: "" });
   expect(well.stdout).toMatch(
-    /ok {4}shapes: classify, version 1, in westeurope; a drawn picture took \d+ ms/,
+    /ok {4}shapes: classify, version 1, in westeurope; the test picture took \d+ ms/,
   );
   expect(foreign.code).toBe(1);
-  expect(foreign.stdout).toContain("WRONG pages of https://app.example may not call");
+  expect(foreign.stdout).toContain("WRONG pages of https://app.example are not allowed");
   expect(foreign.stdout).toContain("crossSite.origins");
 });
 
@@ -203,7 +203,7 @@ test.each([
   { url: () => "http://127.0.0.1:9", text: "cannot be reached" },
   {
     url: () => running.url.replace("http:", "https:"),
-    text: "no TLS is spoken there: is it http?",
+    text: "the server does not use TLS; try http",
   },
 ])("the doctor says why a gateway cannot be reached: $text", async ({ url, text }) => {
   const { code, stdout, stderr } = await tensorgate(["doctor", "--url", url()]);

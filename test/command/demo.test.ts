@@ -64,7 +64,7 @@ test.runIf(process.platform === "linux")(
     const decoders = servers.flatMap(childrenOf);
     for (const server of servers.slice(0, 1)) process.kill(server, "SIGKILL");
     expect(await label(url)).toBe("star");
-    await said.matching(/is back/);
+    await said.matching(/is running again/);
 
     const plug = (change: string) =>
       fetch(`${url}/demo/regions/westeurope/${change}`, { method: "POST" });
@@ -111,7 +111,7 @@ test("a busy port is explained", async () => {
   const [code] = await once(child, "close");
 
   expect(code).toBe(1);
-  expect(said.text()).toContain(`127.0.0.1:${port} is in use by another program`);
+  expect(said.text()).toContain(`127.0.0.1:${port} is already in use`);
   expect(said.text()).toContain("--port 0");
   other.close();
 }, 60_000);
@@ -120,7 +120,7 @@ test.each([
   { args: ["--help"], code: 0, text: "model-server" },
   { args: ["--version"], code: 0, text: "0.1.0" },
   { args: ["dema"], code: 2, text: "Did you mean demo?" },
-  { args: ["demo", "--port", "x"], code: 2, text: "whole number from 0 to 65535" },
+  { args: ["demo", "--port", "x"], code: 2, text: "port from 0 to 65535" },
   { args: ["serve", "--config", "nowhere.yaml"], code: 1, text: "cannot read nowhere.yaml" },
   { args: ["serve", "--help"], code: 0, text: "--admin-port" },
   { args: ["model-server", "--models", "/nowhere"], code: 1, text: "there is no folder /nowhere" },

@@ -103,7 +103,7 @@ test("what fails is said, with exit code 1", async () => {
 
   expect(failed.code).toBe(1);
   expect(failed.stderr).toContain('expected "dragon" for the golden picture, got "');
-  expect((await tensorgate("device", "list")).stdout).toContain("kept away");
+  expect((await tensorgate("device", "list")).stdout).toContain("excluded");
 });
 
 test("a swap of several is aborted, and the device that it is at is finished", async () => {
@@ -114,7 +114,7 @@ test("a swap of several is aborted, and the device that it is at is finished", a
 
   const aborted = await tensorgate("device", "abort");
 
-  expect(aborted).toMatchObject({ code: 0, stdout: "swap 1 ends with the device that it is at\n" });
+  expect(aborted).toMatchObject({ code: 0, stdout: "swap 1 stops after the current device\n" });
   expect(await done).toMatchObject({ state: "aborted" });
   const models = (await devices.list()).map(({ model }) => model);
   expect(models.toSorted()).toEqual(["shapes", "shapes-detector"]);
@@ -158,9 +158,9 @@ describe("what changes nothing", () => {
     { args: ["swap", "shapes-detector", "--count", "2"], says: "the floor is 1" },
     { args: ["swap", "nothing"], says: 'no pool with exclusive devices is for model "nothing"' },
     { args: ["swap", "shapes-detector", "--device", "x"], says: "no device x can hold that model" },
-    { args: ["swap", "shapes-detector", "--golden", "nowhere"], says: "cannot be read" },
-    { args: ["abort"], says: "no swap is under way" },
-    { args: ["abort", "7"], says: "there is no swap 7" },
+    { args: ["swap", "shapes-detector", "--golden", "nowhere"], says: "cannot read the golden picture" },
+    { args: ["abort"], says: "no swap is in progress" },
+    { args: ["abort", "7"], says: "unknown swap 7" },
     { args: ["list", "--admin-url", "http://127.0.0.1:1"], says: "no gateway answers at" },
   ])("device $args is refused: $says", async ({ args, says }) => {
     const { code, stderr } = await tensorgate("device", ...args);

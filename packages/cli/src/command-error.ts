@@ -14,10 +14,10 @@ export function explainedListenError(
   switch (code) {
     case "EADDRINUSE":
       return new CommandError(
-        `${where} is in use by another program; stop it, or choose another port (${flag} 0 takes a free one)`,
+        `${where} is already in use; stop the other program, or choose another port (${flag} 0 picks a free one)`,
       );
     case "EACCES":
-      return new CommandError(`this user may not bind ${where}; choose a port above 1023`);
+      return new CommandError(`no permission to bind ${where}; choose a port above 1023`);
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
       return new CommandError(`this machine has no address ${host}`);

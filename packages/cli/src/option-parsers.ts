@@ -5,7 +5,7 @@ import { InvalidArgumentError, Option } from "commander";
 
 export function parseKeyId(text: string): string {
   if (/^[A-Za-z0-9-]{1,64}$/.test(text)) return text;
-  throw new InvalidArgumentError("it must be 1 to 64 letters, digits and dashes.");
+  throw new InvalidArgumentError("Expected 1 to 64 letters, digits and dashes");
 }
 
 export function familyOption(flags: string, description: string): Option {
@@ -16,7 +16,9 @@ export function familyOption(flags: string, description: string): Option {
 }
 
 export function cacheOption(): Option {
-  return new Option("--cache <folder>", "folder to keep made models in").env("TENSORGATE_CACHE");
+  return new Option("--cache <folder>", "cache folder for generated models").env(
+    "TENSORGATE_CACHE",
+  );
 }
 
 export function parseFamilies(
@@ -26,7 +28,7 @@ export function parseFamilies(
   const names = text.split(",").map((name) => name.trim());
   const unknown = names.find((name) => !isFamilyName(name));
   if (unknown === undefined) return [...before, ...names.filter(isFamilyName)];
-  throw new InvalidArgumentError(`there is no family ${unknown}: ${familyNames.join(", ")}.`);
+  throw new InvalidArgumentError(`Unknown family ${unknown}; families: ${familyNames.join(", ")}`);
 }
 
 const isFamilyName = (name: string): name is FamilyName =>
@@ -50,56 +52,56 @@ export function explained<Value>(parse: (text: string) => Value): (text: string)
 export function parseCount(text: string): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= 1 && value <= 1_000) return value;
-  throw new InvalidArgumentError("it must be a whole number from 1 to 1000.");
+  throw new InvalidArgumentError("Expected a whole number from 1 to 1000");
 }
 
 /** A number of replicas, none included. */
 export function parseFloor(text: string): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && value <= 1_000) return value;
-  throw new InvalidArgumentError("it must be a whole number from 0 to 1000.");
+  throw new InvalidArgumentError("Expected a whole number from 0 to 1000");
 }
 
 export function parseShare(text: string): number {
   const value = Number(text);
   if (text.trim() !== "" && value >= 0 && value <= 1) return value;
-  throw new InvalidArgumentError("it must be a number from 0 to 1.");
+  throw new InvalidArgumentError("Expected a number from 0 to 1");
 }
 
 export function parseResize(text: string): number | "warp" {
   if (text === "warp") return text;
   const value = Number(text);
   if (Number.isInteger(value) && value >= 1 && value <= 4_096) return value;
-  throw new InvalidArgumentError("it must be a number of pixels, or warp.");
+  throw new InvalidArgumentError("Expected a number of pixels from 1 to 4096, or warp");
 }
 
 export function parseVersion(text: string): bigint {
   if (/^\d{1,18}$/.test(text)) return BigInt(text);
-  throw new InvalidArgumentError("it must be a whole number.");
+  throw new InvalidArgumentError("Expected a whole number");
 }
 
 export function parseMilliseconds(text: string): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= 1 && value <= 600_000) return value;
-  throw new InvalidArgumentError("it must be a whole number from 1 to 600000.");
+  throw new InvalidArgumentError("Expected a whole number of milliseconds from 1 to 600000");
 }
 
 /** What a gateway keeps to. */
 export function parseInterval(text: string): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= 250 && value <= 60_000) return value;
-  throw new InvalidArgumentError("it must be a whole number from 250 to 60000.");
+  throw new InvalidArgumentError("Expected a whole number of milliseconds from 250 to 60000");
 }
 
 export function parsePort(text: string): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && value <= 65_535) return value;
-  throw new InvalidArgumentError("it must be a whole number from 0 to 65535.");
+  throw new InvalidArgumentError("Expected a port from 0 to 65535");
 }
 
 export function parseSeed(text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("it must be a whole number.");
+  throw new InvalidArgumentError("Expected a whole number");
 }
 
 /** A flag that may be given several times. */
@@ -128,21 +130,19 @@ function faultFrom(text: string): FaultFlag {
   const code = Object.entries(grpcCode).find(([name]) => name === value)?.[1];
   if (kind === "error" && code) return { kind, code };
   throw new InvalidArgumentError(
-    "it must be drop, delay=MS, reset, garbage, error=CODE (such as UNAVAILABLE), fail-load or stick-load.",
+    "Expected drop, delay=MS, reset, garbage, error=CODE (such as UNAVAILABLE), fail-load or stick-load",
   );
 }
 
 export function parseUrl(text: string): string {
   if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text;
-  throw new InvalidArgumentError("it must be an http or https URL, as http://127.0.0.1:8080.");
+  throw new InvalidArgumentError("Expected an http or https URL such as http://127.0.0.1:8080");
 }
 
 export function urlOption(): Option {
-  return new Option("--url <url>", "where the gateway is")
-    .env("TENSORGATE_URL")
-    .argParser(parseUrl);
+  return new Option("--url <url>", "URL of the gateway").env("TENSORGATE_URL").argParser(parseUrl);
 }
 
 export function keyOption(): Option {
-  return new Option("--key <key>", "key for it").env("TENSORGATE_API_KEY");
+  return new Option("--key <key>", "API key for the gateway").env("TENSORGATE_API_KEY");
 }

@@ -3,6 +3,6 @@ import type { GenerationProgress } from "@tensorgate/model-server";
 /** What to say while a model with seeded weights is made. */
 export function progressLine(progress: GenerationProgress): string {
   return progress.state === "begun"
-    ? `making ${progress.family} with seeded weights in ${progress.folder}`
-    : `made ${progress.family}, ${Math.round(progress.byteCount / 1e6)} MB; its answers mean nothing`;
+    ? `generating ${progress.family} with seeded weights in ${progress.folder}`
+    : `generated ${progress.family}, ${Math.round(progress.byteCount / 1e6)} MB; its results are meaningless`;
 }

@@ -67,9 +67,9 @@ export async function run(args: readonly string[], signals: Signals): Promise<nu
 
 function program(signals: Signals): Command {
   const root = new Command("tensorgate")
-    .description("Scoring gateway: pictures in, labels out, by the model servers you already run.")
+    .description("Scoring gateway: images in, labels out, using the model servers you already run.")
     .version(version)
-    .showHelpAfterError("(tensorgate --help tells more)")
+    .showHelpAfterError("(run tensorgate --help for usage)")
     // So that a command may have a --version of its own.
     .enablePositionalOptions()
     .exitOverride()
@@ -80,17 +80,20 @@ function program(signals: Signals): Command {
   root
     .command("demo")
     .description("run two regions with embedded model servers, and a gateway in front of them")
-    .addOption(portOption("--port <number>", "port of the gateway; 0 takes a free one", 8_080))
+    .addOption(portOption("--port <number>", "port of the gateway; 0 picks a free one", 8_080))
     .addOption(
-      portOption("--admin-port <number>", "port of the metrics; 0 takes a free one", 9_090).env(
-        adminPortVariable,
-      ),
+      portOption(
+        "--admin-port <number>",
+        "admin port (metrics, status); 0 picks a free one",
+        9_090,
+      ).env(adminPortVariable),
     )
     .option("--models <folder>", "serve the models of this folder instead of the bundled ones")
     .addOption(
-      familyOption("--families [names]", "serve topologies with seeded weights too").preset(
-        familyNames.join(","),
-      ),
+      familyOption(
+        "--families [names]",
+        "also serve topologies with seeded (random) weights",
+      ).preset(familyNames.join(",")),
     )
     .addOption(cacheOption())
     .action((options) => runDemo(options, signals));
@@ -105,22 +108,24 @@ function program(signals: Signals): Command {
     )
     .addOption(new Option("--host <address>", "address to bind").env("TENSORGATE_HOST"))
     .addOption(
-      new Option("--port <number>", "port; 0 takes a free one")
+      new Option("--port <number>", "port; 0 picks a free one")
         .env("TENSORGATE_PORT")
         .argParser(parsePort),
     )
     .addOption(
-      new Option("--admin-host <address>", "address of the metrics")
+      new Option("--admin-host <address>", "admin address to bind")
         .env("TENSORGATE_ADMIN_HOST")
         .default("127.0.0.1"),
     )
     .addOption(
-      portOption("--admin-port <number>", "port of the metrics; 0 takes a free one", 9_090).env(
-        adminPortVariable,
-      ),
+      portOption(
+        "--admin-port <number>",
+        "admin port (metrics, status); 0 picks a free one",
+        9_090,
+      ).env(adminPortVariable),
     )
-    .addOption(new Option("--region <name>", "where this gateway runs").env("TENSORGATE_REGION"))
-    .option("--no-watch", "take a changed configuration on SIGHUP only, not as soon as it is there")
+    .addOption(new Option("--region <name>", "region of this gateway").env("TENSORGATE_REGION"))
+    .option("--no-watch", "reload the configuration on SIGHUP only, not on change")
     .action((options) => runServe(options, signals));
 
   asModelServer(root.command("model-server"), signals);
@@ -128,23 +133,24 @@ function program(signals: Signals): Command {
 
   root
     .command("attach <address>")
-    .description("look at a model server that runs already, and write a configuration for it")
-    .option("--model <name>", "name of the model; usual ones are tried without it")
-    .addOption(new Option("--dialect <name>", "how it wants to be spoken to").choices(dialects))
+    .description("inspect a running model server and write a configuration for it")
+    .option("--model <name>", "name of the model; common names are tried by default")
+    .addOption(new Option("--dialect <name>", "dialect of the server").choices(dialects))
     .addOption(new Option("--family <name>", "topology of the model").choices(familyNames))
-    .option("--service <name>", "service by which a cluster finds an FPGA's container")
-    .option("--key-env <variable>", "environment variable with the key for it")
-    .option("--ca <file>", "who signed its certificate, for grpcs://")
-    .option("--region <name>", "where it is", "local")
-    .option("-o, --output <file>", "write the configuration there, rather than to standard output")
-    .option("--force", "write over a file")
-    .option("--serve", "go on as a gateway in front of it")
-    .addOption(portOption("--port <number>", "port of that gateway; 0 takes a free one", 8_080))
-    .addOption(
-      portOption("--admin-port <number>", "port of its metrics", 9_090).env(adminPortVariable),
+    .option("--service <name>", "service name by which a cluster routes to an FPGA container")
+    .option("--key-env <variable>", "environment variable with the server's key")
+    .option("--ca <file>", "CA certificate of the server, for grpcs://")
+    .option("--region <name>", "region of the server", "local")
+    .option(
+      "-o, --output <file>",
+      "write the configuration to a file rather than to standard output",
     )
+    .option("--force", "overwrite the file")
+    .option("--serve", "then serve it as a gateway")
+    .addOption(portOption("--port <number>", "port of that gateway; 0 picks a free one", 8_080))
+    .addOption(portOption("--admin-port <number>", "its admin port", 9_090).env(adminPortVariable))
     .addOption(
-      new Option("--timeout <ms>", "how long each question may take, in milliseconds")
+      new Option("--timeout <ms>", "time limit of each request, in milliseconds")
         .argParser(parseMilliseconds)
         .default(10_000),
     )
@@ -152,19 +158,21 @@ function program(signals: Signals): Command {
 
   root
     .command("score <pictures...>")
-    .description("score files, folders and patterns at a gateway; - is standard input")
-    .addOption(new Option("-m, --model <name>", "model to ask").makeOptionMandatory())
+    .description("score files, folders and patterns at a gateway; - reads standard input")
+    .addOption(new Option("-m, --model <name>", "model to score with").makeOptionMandatory())
     .addOption(urlOption())
     .addOption(keyOption())
     .addOption(
-      new Option("--top <number>", "labels or boxes of each picture").argParser(parseCount),
+      new Option("--top <number>", "maximum number of labels or boxes per picture").argParser(
+        parseCount,
+      ),
     )
-    .addOption(new Option("--min-score <share>", "least score, 0 to 1").argParser(parseShare))
+    .addOption(new Option("--min-score <share>", "minimum score, 0 to 1").argParser(parseShare))
     .option("--region <name>", "region to prefer")
     .option("--json", "write a JSON object for each picture")
     .option("--csv", "write comma-separated values")
     .addOption(
-      new Option("--concurrency <number>", "pictures at the same time")
+      new Option("--concurrency <number>", "pictures scored concurrently")
         .argParser(parseCount)
         .default(8),
     )
@@ -172,12 +180,15 @@ function program(signals: Signals): Command {
 
   root
     .command("doctor")
-    .description("look at a gateway as a caller sees it, and say what is wrong")
+    .description("check a gateway from a caller's side and report problems")
     .addOption(urlOption().default("http://127.0.0.1:8080"))
     .addOption(keyOption())
-    .option("--origin <origin>", "of a page that is to call it, such as https://app.example")
+    .option(
+      "--origin <origin>",
+      "origin of a page that calls the gateway, such as https://app.example",
+    )
     .addOption(
-      new Option("--timeout <ms>", "how long each question may take, in milliseconds")
+      new Option("--timeout <ms>", "time limit of each request, in milliseconds")
         .argParser(parseMilliseconds)
         .default(10_000),
     )
@@ -185,36 +196,41 @@ function program(signals: Signals): Command {
 
   root
     .command("status")
-    .description("show how a gateway, its regions and its replicas are doing, until Ctrl-C")
+    .description("show the state of a gateway, its regions and replicas, until Ctrl-C")
     .addOption(urlOption())
     .addOption(keyOption())
-    .option("--once", "show it once; so it is where standard output is no terminal, but for --json")
+    .option(
+      "--once",
+      "print once and exit; the default if standard output is not a terminal, except with --json",
+    )
     .option("--json", "write a JSON object for each update")
     .addOption(
-      new Option("--interval <ms>", "between two updates, in milliseconds")
+      new Option("--interval <ms>", "interval between updates, in milliseconds")
         .argParser(parseInterval)
         .default(1_000),
     )
     .action((options) => runStatus(options, signals));
 
-  const models = root.command("models").description("models of a gateway, and of a model server");
+  const models = root
+    .command("models")
+    .description("list the models of a gateway; add models to a model server");
   models
     .command("list", { isDefault: true })
-    .description("print what a gateway can score")
+    .description("print the models of a gateway")
     .addOption(urlOption())
     .addOption(keyOption())
     .option("--json", "write a JSON object for each model")
     .action((options) => runListModels(options));
   models
     .command("add <name>")
-    .description("put an ONNX model where the model server finds it")
+    .description("add an ONNX model to the models of a model server")
     .addOption(
       new Option(
         "--weights <file>",
-        "ONNX model, its weights in it or beside it",
+        "ONNX model, with its weights inside or next to it",
       ).makeOptionMandatory(),
     )
-    .option("--models <folder>", "folder that models are in", "models")
+    .option("--models <folder>", "folder of the models", "models")
     .addOption(new Option("--family <name>", "topology of the model").choices(familyNames))
     .addOption(
       new Option("--layout <order>", "NCHW (PyTorch) or NHWC (TensorFlow)").argParser(
@@ -222,33 +238,35 @@ function program(signals: Signals): Command {
       ),
     )
     .addOption(
-      new Option("--size <pixels>", "picture it takes, as 224 or HEIGHTxWIDTH").argParser(
+      new Option("--size <pixels>", "input size, as 224 or HEIGHTxWIDTH").argParser(
         explained(sizeFrom),
       ),
     )
     .addOption(
       new Option(
         "--resize <how>",
-        "pixels of the shorter side before the middle is cut out, or warp",
+        "pixels of the shorter side before the centre crop, or warp",
       ).argParser(parseResize),
     )
     .addOption(
-      new Option("--mean <r,g,b>", "subtracted, in units of 0 to 255 or 0 to 1").argParser(
+      new Option("--mean <r,g,b>", "mean to subtract, on a scale of 0 to 255 or 0 to 1").argParser(
         explained(channelsFrom),
       ),
     )
     .addOption(
-      new Option("--std <r,g,b>", "divided by, in the same units").argParser(
+      new Option("--std <r,g,b>", "standard deviation to divide by, on the same scale").argParser(
         explained(channelsFrom),
       ),
     )
-    .addOption(new Option("--channel-order <order>", "of the tensor").choices(["rgb", "bgr"]))
+    .addOption(
+      new Option("--channel-order <order>", "channel order of the tensor").choices(["rgb", "bgr"]),
+    )
     .option("--labels <file>", "class names, one per line; or imagenet, or pascal-voc")
     .addOption(
       new Option("--holds <what>", "what the scores are").choices(["probabilities", "logits"]),
     )
     .addOption(
-      new Option("--version <number>", "version; one more than the highest without it").argParser(
+      new Option("--version <number>", "version; by default the highest plus one").argParser(
         parseVersion,
       ),
     )
@@ -261,7 +279,7 @@ function program(signals: Signals): Command {
     .addOption(keyOption())
     .action((options) => runTypes(options));
 
-  const config = root.command("config").description("look at a configuration");
+  const config = root.command("config").description("check a configuration");
   config
     .command("check <file>")
     .description("report every fault of a configuration")
@@ -273,15 +291,15 @@ function program(signals: Signals): Command {
 
   root
     .command("key")
-    .description("keys of callers")
+    .description("manage keys of callers")
     .command("new")
-    .description("make a key, and print its entry for the configuration")
+    .description("generate a key and print its entry for the configuration")
     .addOption(
       new Option("--id <name>", "name of the key: letters, digits and dashes")
         .argParser(parseKeyId)
         .makeOptionMandatory(),
     )
-    .option("--models <names>", "models it may use, separated by commas", "*")
+    .option("--models <names>", "models that the key may use, separated by commas", "*")
     .action((options) => printNewKey(options));
   return root;
 }

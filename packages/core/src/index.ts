@@ -17,6 +17,7 @@ export * from "./client/score-all.ts";
 export * from "./client/tensor-values.ts";
 export * from "./client/typed-catalog.ts";
 export * from "./clock.ts";
+export * from "./counted.ts";
 export * from "./cut-text.ts";
 export * from "./deadline.ts";
 export * from "./dtype.ts";

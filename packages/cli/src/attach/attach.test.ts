@@ -72,7 +72,7 @@ test("a thousand scores of no family are taken for ImageNet's, with a doubt", ()
   const { model, doubts } = describedBackend(stock({ outputs: { p: floats([-1, 1000]) } }));
 
   expect(model.labels).toBe("imagenet");
-  expect(doubts.join()).toContain("are its classes ImageNet's");
+  expect(doubts.join()).toContain("check that its classes are ImageNet's");
 });
 
 test("planes of pixels are recognised, and what is done to them is doubtful", () => {
@@ -84,7 +84,7 @@ test("planes of pixels are recognised, and what is done to them is doubtful", ()
     ...{ tensor: "images", kind: "pixels", heightPx: 224, widthPx: 224 },
     layout: "nchw",
   });
-  expect(doubts.join()).toContain("what mean and scale");
+  expect(doubts.join()).toContain("set the mean and scale");
 });
 
 test("an FPGA's container is described by its outputs and the name that took the picture", () => {

@@ -19,12 +19,12 @@ export function backendAddress(text: string): BackendAddress {
   try {
     url = new URL(withScheme);
   } catch {
-    throw new CommandError(`"${text}" is no address: expected grpc://host:port or host:port`);
+    throw new CommandError(`invalid address "${text}": expected grpc://host:port or host:port`);
   }
   const usual = ports[url.protocol];
   if (usual === undefined || url.hostname === "") {
     throw new CommandError(
-      `"${text}" is no address of a gRPC server: expected grpc://host:port, or grpcs://host:port for TLS`,
+      `invalid gRPC address "${text}": expected grpc://host:port, or grpcs://host:port for TLS`,
     );
   }
   return { address: `${url.hostname}:${url.port || usual}`, isTls: url.protocol === "grpcs:" };

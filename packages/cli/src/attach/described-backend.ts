@@ -40,7 +40,7 @@ export function describedBackend(findings: BackendFindings, told?: FamilyName): 
   if (!family) return withoutFamily(findings, outputs);
   const byName =
     guess.because === "name"
-      ? [`the family was guessed by the model's name; is it a ${family.title}?`]
+      ? [`the family was guessed from the model's name; check that it is ${family.title}`]
       : [];
   const described = ofFamily(findings, outputs, family);
   return { ...described, doubts: [...byName, ...described.doubts] };
@@ -112,7 +112,7 @@ function withoutFamily(
   if (!input) {
     return {
       model: { name },
-      doubts: ["it takes something else than one picture: it can be scored by tensors"],
+      doubts: ["the model does not take a single image; it can be scored by tensors"],
     };
   }
   const scores = outputs.filter(isClassScores).toSorted((a, b) => rank(b) - rank(a))[0];
@@ -132,8 +132,8 @@ function withoutFamily(
     },
     doubts: [
       ...input.doubts,
-      ...(scores ? scoreDoubts(scores, isImagenet) : ["no output looks like scores of classes"]),
-      ...(features ? [`"${features.name}" is taken for features`] : []),
+      ...(scores ? scoreDoubts(scores, isImagenet) : ["no output looks like class scores"]),
+      ...(features ? [`"${features.name}" is assumed to hold features`] : []),
     ],
   };
 }
@@ -141,9 +141,9 @@ function withoutFamily(
 function scoreDoubts(scores: SeenOutput, isImagenet: boolean): readonly string[] {
   const { name, extents } = scores;
   const labels = isImagenet
-    ? `"${name}" gives ${extents?.[0]} scores: are its classes ImageNet's, in the usual order?`
-    : `there are no labels for the ${extents?.[0] ?? "unknown number of"} scores of "${name}": add labels: ./labels.txt, one per line`;
-  return [`"${name}" is taken for ${holdsOf(scores)}`, labels];
+    ? `"${name}" gives ${extents?.[0]} scores; check that its classes are ImageNet's in the usual order`
+    : `no labels for the ${extents?.[0] ?? "unknown number of"} scores of "${name}"; add labels: ./labels.txt, one label per line`;
+  return [`"${name}" is assumed to hold ${holdsOf(scores)}`, labels];
 }
 
 function describedInput(findings: BackendFindings) {
@@ -162,7 +162,7 @@ function describedInput(findings: BackendFindings) {
       ...(isPlanes && { layout: "nchw" as const }),
     },
     doubts: [
-      "pixels are sent as they are, 0 to 255, in red, green and blue: what mean and scale was it trained with?",
+      "pixels are sent unscaled, 0 to 255, in the order red, green, blue; set the mean and scale that the model was trained with",
     ],
   };
 }

@@ -84,7 +84,7 @@ async function answered(fact: string, question: string): Promise<Partial<ModelTo
 export function layoutFrom(text: string): Layout {
   const layout = text.trim().toLowerCase();
   if (layout === "nchw" || layout === "nhwc") return layout;
-  throw new CommandError(`"${text}" is no layout: NCHW or NHWC`);
+  throw new CommandError(`unknown layout "${text}"; expected NCHW or NHWC`);
 }
 
 /** `224` or `300x400`, height first. @throws CommandError if it is neither */
@@ -92,7 +92,9 @@ export function sizeFrom(text: string): readonly [number, number] {
   const [height = Number.NaN, width = height] = text.trim().split("x").map(Number);
   const isSide = (side: number) => Number.isInteger(side) && side >= 1 && side <= 4_096;
   if (isSide(height) && isSide(width)) return [height, width];
-  throw new CommandError(`"${text}" is no size in pixels: 224, or 300x400 with the height first`);
+  throw new CommandError(
+    `invalid size "${text}"; expected pixels such as 224, or HEIGHTxWIDTH such as 300x400`,
+  );
 }
 
 /** Three numbers, or one for all three. @throws CommandError if they are not */
@@ -101,7 +103,9 @@ export function channelsFrom(text: string): PerChannel {
   const [red = Number.NaN, green = red, blue = red] = numbers;
   const isOneOrThree = numbers.length === 1 || numbers.length === 3;
   if (isOneOrThree && [red, green, blue].every(Number.isFinite)) return [red, green, blue];
-  throw new CommandError(`"${text}" are no three numbers, such as 0.485,0.456,0.406`);
+  throw new CommandError(
+    `invalid value "${text}"; expected three numbers such as 0.485,0.456,0.406`,
+  );
 }
 
 function report(added: AddedModel, { name, directory }: ModelToAdd): void {
@@ -129,5 +133,5 @@ function bestClass(outputs: AddedModel["outputs"], { labels, signatures }: Added
   if (!tensor) return "";
   const values = float32Values(tensor);
   const best = values.reduce((at, value, index) => (value > (values[at] ?? 0) ? index : at), 0);
-  return `a drawn test picture is class ${best}${labels[best] === undefined ? "" : `, "${labels[best]}"`}`;
+  return `the test picture is class ${best}${labels[best] === undefined ? "" : `, "${labels[best]}"`}`;
 }

@@ -1,5 +1,5 @@
 import { existsSync, writeFileSync } from "node:fs";
-import { ScoringError, SettingError, UpstreamFailedError } from "@tensorgate/core";
+import { counted, ScoringError, SettingError, UpstreamFailedError } from "@tensorgate/core";
 import {
   type BackendFindings,
   createGateway,
@@ -66,7 +66,7 @@ export async function runAttach(
 async function attach(target: string, options: AttachOptions): Promise<GatewayOptions> {
   const { output, force = false } = options;
   if (output !== undefined && existsSync(output) && !force) {
-    throw new CommandError(`${output} is there already; --force writes over it`);
+    throw new CommandError(`${output} already exists; use --force to overwrite it`);
   }
   const { address, isTls } = backendAddress(target);
   const reached = {
@@ -74,7 +74,7 @@ async function attach(target: string, options: AttachOptions): Promise<GatewayOp
     ...(options.keyEnv !== undefined && { key: { env: options.keyEnv } }),
     ...(options.service !== undefined && { service: options.service }),
   };
-  say(`looking at ${address}`);
+  say(`inspecting ${address}`);
   const findings = await found(() =>
     inspectBackend({
       address,
@@ -101,7 +101,7 @@ async function attach(target: string, options: AttachOptions): Promise<GatewayOp
     model,
     pool,
     doubts: [...doubts, ...failure],
-    origin: `What tensorgate attach found at ${address}.`,
+    origin: `Written by tensorgate attach for ${address}.`,
   });
   for (const doubt of [...doubts, ...failure]) say(`check: ${doubt}`);
   if (output === undefined) process.stdout.write(text);
@@ -122,7 +122,7 @@ async function found(look: () => Promise<BackendFindings>): Promise<BackendFindi
     if (thrown instanceof SettingError) throw new CommandError(thrown.message);
     if (!ScoringError.is(thrown)) throw thrown;
     if (thrown instanceof UpstreamFailedError && thrown.wasNeverSent) {
-      throw new CommandError(`nobody answers gRPC there: ${causeText(thrown)}`);
+      throw new CommandError(`no gRPC server answers: ${causeText(thrown)}`);
     }
     const { message, hint, cause } = thrown;
     const reason = cause instanceof Error && cause.message !== "" ? ` (${cause.message})` : "";
@@ -137,15 +137,15 @@ function causeText({ cause, message }: Error): string {
 function tell({ dialect, model, versions, signature, outputs, isSeeded }: BackendFindings): void {
   say(
     dialect === "tensorflow-serving"
-      ? `a TensorFlow Serving with model "${model}", version ${versions.join(", ")}`
-      : `a container with a model on an FPGA, in the dialect ${dialect}`,
+      ? `found TensorFlow Serving with model "${model}", version ${versions.join(", ")}`
+      : `found an FPGA container, dialect ${dialect}`,
   );
-  if (isSeeded) say("  its weights were drawn at random: its answers mean nothing");
+  if (isSeeded) say("  its weights are random; its results are meaningless");
   for (const [name, { dtype, shape }] of signature?.inputs ?? []) {
-    say(`  takes ${name}: ${dtype} [${shape ?? "any shape"}]`);
+    say(`  input ${name}: ${dtype} [${shape ?? "any shape"}]`);
   }
   for (const [name, { dtype, shape }] of signature?.outputs ?? outputs) {
-    say(`  gives ${name}: ${dtype} [${shape ?? "any shape"}]`);
+    say(`  output ${name}: ${dtype} [${shape ?? "any shape"}]`);
   }
 }
 
@@ -181,12 +181,12 @@ interface FirstAnswer {
 
 function outcome(status: number, text: string): string {
   const { detail = "", hint = "", results = [] } = JSON.parse(text) as FirstAnswer;
-  if (status !== 200) return `a drawn test picture is answered with ${status}: ${detail} ${hint}`;
+  if (status !== 200) return `the test picture failed with ${status}: ${detail} ${hint}`;
   const [first] = results;
   const best = first?.labels?.[0];
-  if (best) return `a drawn test picture is "${best.label}", with a score of ${best.score}`;
-  if (first?.boxes) return `a drawn test picture gives ${first.boxes.length} boxes`;
-  return `a drawn test picture gives ${first?.features?.length ?? 0} features`;
+  if (best) return `the test picture is "${best.label}", score ${best.score}`;
+  if (first?.boxes) return `the test picture gives ${counted(first.boxes.length, "box", "boxes")}`;
+  return `the test picture gives ${counted(first?.features?.length ?? 0, "feature")}`;
 }
 
 function later(delayMs: number): Promise<void> {
@@ -211,7 +211,7 @@ async function serveUntilStopped(
     `ready: ${url}\n\n  try it:\n  curl --data-binary @picture.jpg ${url}/v1/${task}/${encodeURIComponent(name)}\n\n`,
   );
   await stopped;
-  log.note("stopping: finishing what is in flight");
+  log.note("stopping: draining calls in flight");
   await running.close();
 }
 

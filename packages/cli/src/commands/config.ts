@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { counted } from "@tensorgate/core";
 import {
   ConfigError,
   configJsonSchema,
@@ -26,7 +27,7 @@ export function checkConfig(file: string): void {
   const { models = [], pools } = readConfig(file);
   const replicas = pools.reduce((count, pool) => count + (pool.replicas?.length ?? 1), 0);
   process.stdout.write(
-    `${file} is fine: ${models.length} models, ${pools.length} pools, ${replicas} replicas\n`,
+    `${file} is valid: ${counted(models.length, "model")}, ${counted(pools.length, "pool")}, ${counted(replicas, "replica")}\n`,
   );
 }
 

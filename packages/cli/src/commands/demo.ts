@@ -63,8 +63,8 @@ async function demoUntilStopped(
         ...(families.length > 0 ? ["--family", families.join(",")] : []),
         ...(roundTripMs > 0 ? ["--round-trip", String(roundTripMs)] : []),
       ]),
-      onDeath: () => log.note(`the model server of ${name} ended; starting it again`),
-      onReturn: () => log.note(`the model server of ${name} is back`),
+      onDeath: () => log.note(`the model server of ${name} ended; restarting it`),
+      onReturn: () => log.note(`the model server of ${name} is running again`),
       ...systemClockAndRandom,
     }),
   );
@@ -98,7 +98,7 @@ async function demoUntilStopped(
     await Promise.race([running.gateway.ready(), stopped]);
     announce(welcome(running, firstToTry(gatewayOptions.models ?? [])));
     await stopped;
-    log.note("stopping: finishing what is in flight");
+    log.note("stopping: draining calls in flight");
   } finally {
     await running?.close({ graceMs });
     await stopAll(supervisors);
@@ -154,7 +154,7 @@ function welcome({ gateway: { url }, adminUrl }: WatchedGateway, path: string): 
     `  curl --data-binary @${picture} -H 'content-type: image/jpeg' ${url}${path}`,
     "",
     ...(adminUrl ? [`  metrics: ${adminUrl}/metrics`, ""] : []),
-    "  Ctrl-C stops it.",
+    "  Press Ctrl-C to stop.",
     "",
   ].join("\n");
 }

@@ -10,58 +10,56 @@ import { runDeviceAbort, runDeviceList, runDeviceSwap } from "./device.ts";
 
 /** Gives `command` its own commands, which talk to the admin port of a gateway on the same machine. */
 export function asDevice(command: Command): Command {
-  command.description("devices that hold one model at a time, and what they hold");
+  command.description("list and swap devices that hold one model at a time");
   command
     .command("list", { isDefault: true })
-    .description("print what each device holds")
+    .description("print the model of each device")
     .addOption(adminUrlOption())
     .option("--json", "write a JSON object for each device")
     .addHelpText("after", "\nExample:\n  tensorgate device list")
     .action((options) => runDeviceList(options));
   command
     .command("swap <model>")
-    .description("make devices hold another model, one after the other, without losing a call")
+    .description("load another model on devices, one at a time, without dropping calls")
     .addOption(adminUrlOption())
-    .option("--base-path <folder>", "folder of the model, as the device sees it")
+    .option("--base-path <folder>", "folder of the model on the device")
     .addOption(
-      new Option(
-        "--device <name>",
-        "device that shall hold it, by alias or address; may be given several times",
-      ).argParser(collected),
+      new Option("--device <name>", "device to use, by alias or address; repeatable").argParser(
+        collected,
+      ),
     )
     .addOption(
-      new Option("--count <number>", "devices that shall hold it in the end (1)")
+      new Option("--count <number>", "number of devices that hold the model in the end (1)")
         .argParser(parseCount)
         .conflicts("device"),
     )
     .addOption(
-      new Option(
-        "--floor <number>",
-        "ready replicas that a model keeps when a device gives it up (1)",
-      ).argParser(parseFloor),
+      new Option("--floor <number>", "ready replicas that each replaced model keeps (1)").argParser(
+        parseFloor,
+      ),
     )
     .addOption(
-      new Option("--force", "leave a model without any replica, if need be: --floor 0").conflicts(
+      new Option("--force", "allow a model to lose its last replica (--floor 0)").conflicts(
         "floor",
       ),
     )
-    .option("--golden <picture>", "picture that the model must score (a test picture)")
-    .option("--expect <label>", "label that it must find for that picture")
+    .option("--golden <picture>", "picture to verify the model with (a test picture)")
+    .option("--expect <label>", "label expected for that picture")
     .addOption(
       new Option(
         "--timeout <ms>",
-        "how long a device may take to load the model (600000), in milliseconds",
+        "time limit for loading the model on a device, in milliseconds (600000)",
       ).argParser(parseMilliseconds),
     )
     .option("--json", "write a JSON object for each step")
     .addHelpText(
       "after",
-      "\nExample:\n  tensorgate device swap resnet --base-path /models/resnet --count 2 --golden cat.jpg --expect tabby\n\nBegun again after a failure, a swap goes on where it ended.",
+      "\nExample:\n  tensorgate device swap resnet --base-path /models/resnet --count 2 --golden cat.jpg --expect tabby\n\nIf a swap fails, run it again: it resumes where it stopped.",
     )
     .action((model: string, options) => runDeviceSwap(model, options));
   command
     .command("abort [swap]")
-    .description("end a swap, the one under way unless another is named")
+    .description("abort a swap; by default the one in progress")
     .addOption(adminUrlOption())
     .option("--json", "write a JSON object")
     .addHelpText("after", "\nExample:\n  tensorgate device abort 3")
@@ -70,7 +68,7 @@ export function asDevice(command: Command): Command {
 }
 
 function adminUrlOption(): Option {
-  return new Option("--admin-url <url>", "admin port of the gateway")
+  return new Option("--admin-url <url>", "URL of the gateway's admin port")
     .env("TENSORGATE_ADMIN_URL")
     .argParser(parseUrl)
     .default("http://127.0.0.1:9090");

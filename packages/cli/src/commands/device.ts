@@ -15,7 +15,7 @@ export async function runDeviceList({ adminUrl, json }: DeviceOptions): Promise<
   const devices = await adminClient(adminUrl).devices();
   if (json) return print(devices.map((device) => JSON.stringify(device)));
   if (devices.length === 0) {
-    throw new CommandError("the gateway has no devices: no pool of it says exclusive: true");
+    throw new CommandError("the gateway has no devices; set exclusive: true in a pool");
   }
   print(aligned([heading, ...devices.map(cells)]));
 }
@@ -24,7 +24,7 @@ const heading = ["device", "address", "region", "state", "model", "calls", "coul
 
 function cells(device: DeviceReport): readonly string[] {
   const { alias, address, region, state, model = "", isOut, models } = device;
-  const calls = isOut ? "kept away" : state === "ready" ? "yes" : "no";
+  const calls = isOut ? "excluded" : state === "ready" ? "yes" : "no";
   return [alias, address, region, state, model, calls, models.join(" ")];
 }
 
@@ -58,7 +58,9 @@ async function showProgress(client: AdminClient, id: string): Promise<void> {
   const { stdout, stderr } = process;
   const shown = stepLines({ out: stdout, terminal: stderr, nowMs: () => performance.now() });
   if (stderr.isTTY) {
-    stderr.write(`swap ${id}; it goes on after Ctrl-C, tensorgate device abort ${id} ends it\n`);
+    stderr.write(
+      `swap ${id} started; it continues after Ctrl-C; to abort: tensorgate device abort ${id}\n`,
+    );
   }
   const ticking = setInterval(shown.tick, 1_000).unref();
   try {
@@ -85,7 +87,7 @@ function pictureOf(path: string): string {
     return readFileSync(path).toString("base64");
   } catch (thrown) {
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
-    throw new CommandError(`the golden picture cannot be read: ${reason}`);
+    throw new CommandError(`cannot read the golden picture: ${reason}`);
   }
 }
 
@@ -98,13 +100,13 @@ export async function runDeviceAbort(
   const report = await client.abort(id ?? (await idUnderWay(client)));
   if (json) return print([JSON.stringify(report)]);
   const isUnderWay = report.state === "aborting";
-  print([isUnderWay ? `swap ${report.id} ends with the device that it is at` : endOf(report)]);
+  print([isUnderWay ? `swap ${report.id} stops after the current device` : endOf(report)]);
 }
 
 async function idUnderWay(client: AdminClient): Promise<string> {
   const running = (await client.swaps()).find(({ state }) => /^(running|aborting)$/.test(state));
   if (running) return running.id;
-  throw new CommandError("no swap is under way");
+  throw new CommandError("no swap is in progress");
 }
 
 function endOf({ id, state, because }: SwapReport): string {

@@ -1,3 +1,4 @@
+import { counted } from "@tensorgate/core";
 import { testPicture } from "@tensorgate/gateway";
 import { CommandError } from "../command-error.ts";
 
@@ -26,7 +27,8 @@ export async function runDoctor(options: DoctorOptions): Promise<void> {
     process.stdout.write(`${isFine ? "ok   " : "WRONG"} ${text}\n`);
     if (!isFine && advice !== undefined) process.stdout.write(`      ${advice}\n`);
   }
-  if (wrongCount > 0) throw new CommandError(`${wrongCount} wrong at ${base.href}`);
+  if (wrongCount > 0)
+    throw new CommandError(`${counted(wrongCount, "problem")} found at ${base.href}`);
 }
 
 interface Model {
@@ -60,7 +62,7 @@ async function* findings(base: URL, options: DoctorOptions): AsyncGenerator<Find
   yield {
     isFine: isGateway,
     text: isGateway ? `${base.href} answers` : `/livez answers ${alive.status}`,
-    advice: "something else than a gateway is there, or in front of it",
+    advice: "another server, or a proxy, answers at this URL; check the URL",
   };
   if (!isGateway) return;
 
@@ -68,15 +70,15 @@ async function* findings(base: URL, options: DoctorOptions): AsyncGenerator<Find
   yield {
     isFine: ready.status === 200,
     text: `ready: ${(await ready.text()).trim()}`,
-    advice: "its replicas are starting or out of reach: its log and /metrics say which",
+    advice: "replicas are starting or unreachable; see the gateway's log and /metrics",
   };
 
   const catalog = await ask("/v1/catalog");
   if (catalog.status === 401) {
     yield {
       isFine: false,
-      text: "the gateway asks for a key",
-      advice: "give one with --key, or in TENSORGATE_API_KEY",
+      text: "the gateway requires an API key",
+      advice: "set --key or TENSORGATE_API_KEY",
     };
     return;
   }
@@ -91,8 +93,8 @@ type Ask = (path: string, init?: RequestInit) => Promise<Response>;
 async function modelFinding(model: Model, ask: Ask): Promise<Finding> {
   const { name, task, versions, regions, weights } = model;
   const where = `${name}: ${task}, version ${versions.join(", ") || "unknown"}, in ${regions.join(", ")}`;
-  const seeded = weights === "seeded" ? "; its weights are random, its answers mean nothing" : "";
-  if (task === "predict") return { isFine: true, text: `${where}; takes tensors, not tried` };
+  const seeded = weights === "seeded" ? "; its weights are random, its results meaningless" : "";
+  if (task === "predict") return { isFine: true, text: `${where}; takes tensors, not tested` };
   const startedMs = performance.now();
   const response = await ask(`/v1/${task}/${encodeURIComponent(name)}`, {
     method: "POST",
@@ -100,11 +102,11 @@ async function modelFinding(model: Model, ask: Ask): Promise<Finding> {
   });
   const tookMs = Math.round(performance.now() - startedMs);
   if (response.ok)
-    return { isFine: true, text: `${where}; a drawn picture took ${tookMs} ms${seeded}` };
+    return { isFine: true, text: `${where}; the test picture took ${tookMs} ms${seeded}` };
   const { detail = "", hint } = (await response.json()) as { detail?: string; hint?: string };
   return {
     isFine: false,
-    text: `${where}; a drawn picture is answered with ${response.status}: ${detail}`,
+    text: `${where}; the test picture failed with ${response.status}: ${detail}`,
     ...(hint !== undefined && { advice: hint }),
   };
 }
@@ -123,8 +125,8 @@ async function originFinding(origin: string, ask: Ask): Promise<Finding> {
   const isFine = response.ok && (allowed === origin || allowed === "*");
   return {
     isFine,
-    text: isFine ? `pages of ${origin} may call` : `pages of ${origin} may not call`,
-    advice: `list it under crossSite.origins in the gateway's configuration`,
+    text: isFine ? `pages of ${origin} are allowed` : `pages of ${origin} are not allowed`,
+    advice: "add it to crossSite.origins in the gateway's configuration",
   };
 }
 
@@ -146,20 +148,20 @@ async function reached(ask: () => Promise<Response>): Promise<Response | Unreach
 
 function adviceFor(code: string): string {
   if (code === "ERR_SSL_WRONG_VERSION_NUMBER" || code === "EPROTO") {
-    return "no TLS is spoken there: is it http?";
+    return "the server does not use TLS; try http";
   }
   if (/CERT|SIGNED|ALTNAME|SSL|TLS/.test(code)) {
-    return "its certificate is not trusted here, or for another name: NODE_EXTRA_CA_CERTS names who signed it";
+    return "its certificate is not trusted or is for another name; set NODE_EXTRA_CA_CERTS to the CA's certificate";
   }
   switch (code) {
     case "ECONNREFUSED":
-      return "nothing listens there: is the port right, is the gateway running?";
+      return "nothing listens at this address; check the port, and that the gateway runs";
     case "ENOTFOUND":
     case "EAI_AGAIN":
-      return "the name is not known here";
+      return "the name does not resolve; check the host name and DNS";
     case "TimeoutError":
-      return "nothing came back in time: is something in between dropping packets?";
+      return "no response in time; check for a firewall that drops packets";
     default:
-      return "is it http or https, and is that port a gateway's?";
+      return "check http or https, and that the port belongs to a gateway";
   }
 }

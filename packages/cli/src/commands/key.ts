@@ -16,7 +16,7 @@ export function printNewKey({ id, models }: NewKeyOptions): void {
     .join(", ");
   process.stdout.write(
     [
-      "key, shown this once:",
+      "key, shown only once:",
       `  ${key}`,
       "entry for the configuration:",
       "keys:",

@@ -20,86 +20,80 @@ export function asModelServer(command: Command, signals: Signals): Command {
     .description("run a model server that speaks TensorFlow Serving's gRPC API")
     .option("--models <folder>", "folder with <name>/<version>/model.onnx")
     .option("--model_name <name>", "name of a single model, as TensorFlow Serving spells it")
-    .option("--model_base_path <folder>", "folder of that model, with <version>/model.onnx")
-    .addOption(familyOption("--family <names>", "topologies to serve with seeded weights"))
+    .option("--model_base_path <folder>", "folder of that model with <version>/model.onnx")
+    .addOption(familyOption("--family <names>", "topologies to serve with seeded (random) weights"))
     .addOption(cacheOption())
-    .option("--counter", "serve a model that counts its requests, for trying repetitions")
+    .option("--counter", "serve a model that counts its requests, for testing retries")
     .addOption(
-      new Option("--dialect <name>", "whom to behave like")
+      new Option("--dialect <name>", "dialect to emulate")
         .choices(dialects)
         .default("tensorflow-serving"),
     )
     .option("--host <address>", "address to bind", "127.0.0.1")
-    .addOption(portOption("--port <number>", "port; 0 takes a free one", 8_500))
-    .addOption(portOption("--threads <number>", "threads that each model may use", 1))
+    .addOption(portOption("--port <number>", "port; 0 picks a free one", 8_500))
+    .addOption(portOption("--threads <number>", "threads per model", 1))
     .addOption(
-      new Option("--round-trip <ms>", "answer so much later, as from far away, in milliseconds")
+      new Option("--round-trip <ms>", "simulated network round trip, in milliseconds")
         .argParser(parseMilliseconds)
         .default(0),
     )
     .addOption(
       new Option(
         "--device <kind>",
-        "what models run on; exclusive: one model and one request at a time, as an FPGA has it",
+        "device that models run on; exclusive: one model and one request at a time, like an FPGA",
       )
         .choices(["shared", "exclusive"])
         .default("shared"),
     )
-    .option("--model <name>", "model that an exclusive device holds at the start (the first one)")
-    .option("--no-model", "start with an exclusive device empty")
+    .option("--model <name>", "initial model of an exclusive device (the first one)")
+    .option("--no-model", "start an exclusive device without a model")
     .addOption(
       new Option(
         "--reconfigure-ms <ms>",
-        "how long an exclusive device takes for another model (2000), in milliseconds",
+        "swap time of an exclusive device, in milliseconds (2000)",
       ).argParser(parseMilliseconds),
     )
     .addOption(
       new Option(
         "--during-swap <answer>",
-        "what is said of a model that comes or leaves (not-found)",
+        "answer for a model that is loading or unloading (not-found)",
       ).choices(["not-found", "unavailable"]),
     )
     .addOption(
-      new Option("--engine <name>", "what computes; none answers zeros at once")
+      new Option("--engine <name>", "inference engine; none returns zeros immediately")
         .choices(["onnx", "none"])
         .default("onnx"),
     )
     .addOption(
-      new Option(
-        "--service-ms <ms>",
-        "time that each request takes on top of the engine, in milliseconds",
-      )
+      new Option("--service-ms <ms>", "extra service time of each request, in milliseconds")
         .argParser(parseMilliseconds)
         .default(0),
     )
     .addOption(
       new Option(
         "--lanes <number>",
-        "requests that run at the same time (all; 1 on an exclusive device)",
+        "requests processed concurrently (unlimited; 1 on an exclusive device)",
       ).argParser(parseCount),
     )
     .addOption(
       new Option(
         "--reload-from <folder>",
-        "folder that a reload may load models from too; may be given several times",
+        "additional folder that a reload may load models from; repeatable",
       ).argParser(collected),
     )
     .addOption(
       new Option(
         "--fault <what>",
-        "what shall go wrong, for tests, may be given several times: drop, delay=MS, reset, garbage, error=CODE, fail-load, stick-load (of the next reload)",
+        "fault to inject, for tests; repeatable: drop, delay=MS, reset, garbage, error=CODE, fail-load, stick-load (next reload)",
       ).argParser(parseFault),
     )
     .addOption(
-      new Option(
-        "--fault-share <share>",
-        "share of the Predict calls that each fault strikes, 0 to 1",
-      )
+      new Option("--fault-share <share>", "share of Predict calls that each fault affects, 0 to 1")
         .argParser(parseShare)
         .default(1),
     )
     .addOption(
-      new Option("--fault-seed <number>", "the same seed strikes the same requests")
+      new Option("--fault-seed <number>", "seed that selects the affected requests")
         .argParser(parseSeed)
         .default(1),
     )

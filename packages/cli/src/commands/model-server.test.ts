@@ -32,7 +32,7 @@ test.each([
 test.each([["--no-model"], ["--model", "a"], ["--reconfigure-ms", "1"]])(
   "%s is for an exclusive device",
   (...args) => {
-    expect(() => deviceFrom(parsed(...args))).toThrow("are for --device exclusive");
+    expect(() => deviceFrom(parsed(...args))).toThrow("require --device exclusive");
   },
 );
 

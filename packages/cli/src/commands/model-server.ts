@@ -110,7 +110,7 @@ export function deviceFrom({
   if (kind === "exclusive") return { kind, ...told };
   if (Object.keys(told).length === 0) return { kind };
   throw new CommandError(
-    "--model, --no-model, --reconfigure-ms and --during-swap are for --device exclusive",
+    "--model, --no-model, --reconfigure-ms and --during-swap require --device exclusive",
   );
 }
 
@@ -140,7 +140,7 @@ function sourcesFrom(
   bundled: string,
 ): readonly ModelSource[] {
   if (models !== undefined && basePath !== undefined) {
-    throw new CommandError("give --models or --model_base_path, not both");
+    throw new CommandError("set --models or --model_base_path, not both");
   }
   const made: readonly ModelSource[] = [
     ...(families ? [{ families, ...(cache !== undefined && { cacheFolder: cache }) }] : []),

@@ -1,4 +1,5 @@
 import { type DetectOptions, ScoringClient, ScoringError } from "@tensorgate/client";
+import { counted } from "@tensorgate/core";
 import { CommandError } from "../command-error.ts";
 import {
   alignedTable,
@@ -24,7 +25,7 @@ export interface ScoreOptions {
 /** Scores pictures at a gateway and writes a line for each; the exit code is 1 if one of them failed. */
 export async function runScore(names: readonly string[], options: ScoreOptions): Promise<void> {
   const { model, json = false, csv = false, concurrency } = options;
-  if (json && csv) throw new CommandError("give --json or --csv, not both");
+  if (json && csv) throw new CommandError("set --json or --csv, not both");
   const paths = picturePaths(names);
   await using client = new ScoringClient({
     ...(options.url !== undefined && { baseUrl: options.url }),
@@ -49,7 +50,9 @@ export async function runScore(names: readonly string[], options: ScoreOptions):
   }
   bar.end();
   if (failedCount > 0) {
-    throw new CommandError(`${failedCount} of ${paths.length} pictures failed with model ${model}`);
+    throw new CommandError(
+      `${failedCount} of ${counted(paths.length, "picture")} failed with model ${model}`,
+    );
   }
 }
 
@@ -82,7 +85,7 @@ async function scorer(client: ScoringClient, options: ScoreOptions): Promise<Sco
   }
   if (!tasks.includes("classify")) {
     throw new CommandError(
-      `model ${model} gives neither labels nor boxes: it can ${tasks.join(", ")}`,
+      `model ${model} returns neither labels nor boxes; its tasks: ${tasks.join(", ")}`,
     );
   }
   const selection = { ...each, ...(top !== undefined && { topK: top }) };

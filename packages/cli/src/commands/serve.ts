@@ -39,7 +39,7 @@ async function serveUntilStopped(
     ? watchConfig(file, {
         onChange: reload.ifChanged,
         onError: ({ message }) => {
-          log.warn(`changes of ${file} are not noticed, SIGHUP makes them count: ${message}`);
+          log.warn(`cannot watch ${file}: ${message}; send SIGHUP to reload it`);
         },
         clock: systemClockAndRandom.clock,
       })
@@ -50,7 +50,7 @@ async function serveUntilStopped(
 
   const signal = await stopped;
   watching?.[Symbol.dispose]();
-  log.note("stopping: finishing what is in flight");
+  log.note("stopping: draining calls in flight");
   await running.close({ isInteractive: signal === "SIGINT" });
 }
 

@@ -26,7 +26,7 @@ export function adminClient(url: string): AdminClient {
       response = await fetch(new URL(path, url), { redirect: "error", ...posted });
     } catch {
       throw new CommandError(
-        `no gateway answers at ${url}; --admin-url says where its admin port is (--admin-port of serve)`,
+        `no gateway answers at ${url}; set --admin-url to its admin port (--admin-port of serve)`,
       );
     }
     if (response.ok) return response;
@@ -37,7 +37,7 @@ export function adminClient(url: string): AdminClient {
     const body: unknown = await response.json().catch(() => undefined);
     const isTold = typeof body === "object" && body !== null && "error" in body;
     if (isTold && typeof body.error === "string") return body.error;
-    return `whoever answers at ${url} is no gateway that has devices (HTTP ${response.status})`;
+    return `the server at ${url} is not a gateway with devices (HTTP ${response.status})`;
   }
 
   // What the admin port answers is of these types: it is the same version of this command.
@@ -46,7 +46,7 @@ export function adminClient(url: string): AdminClient {
     try {
       return (await response.json()) as Answer;
     } catch {
-      throw new CommandError(`whoever answers at ${url} is no gateway that has devices`);
+      throw new CommandError(`the server at ${url} is not a gateway with devices`);
     }
   };
   const swapPath = (id: string) => `/devices/swaps/${encodeURIComponent(id)}`;
@@ -69,7 +69,7 @@ export function adminClient(url: string): AdminClient {
         }
       } catch {
         throw new CommandError(
-          `the gateway went away; once it is back, begin swap ${id} again: what is done stays done`,
+          `the connection to the gateway was lost; run swap ${id} again when it is back, finished devices are kept`,
         );
       }
     },

@@ -77,7 +77,7 @@ function explained(handle: AdminRoute["handle"]): AdminRoute["handle"] {
 function reportOf(devices: Devices, id: string): SwapReport {
   const found = devices.swaps().find((report) => report.id === id);
   if (found) return found;
-  throw new SwapRefusedError("unknown", `there is no swap ${id}`);
+  throw new SwapRefusedError("unknown", `unknown swap ${id}`);
 }
 
 /** @throws SwapRefusedError if it is too long or no JSON */
@@ -91,13 +91,16 @@ async function jsonBody(request: IncomingMessage): Promise<unknown> {
     }
     pieces.push(piece);
     if (pieces.length > maxPieces) {
-      throw new SwapRefusedError("invalid", `the request comes in more than ${maxPieces} pieces`);
+      throw new SwapRefusedError("invalid", `the request arrives in more than ${maxPieces} chunks`);
     }
   }
   try {
     return parseJsonBody(Buffer.concat(pieces), createWorkBudget(maxElements));
   } catch (thrown) {
-    throw new SwapRefusedError("invalid", `the request is no JSON: ${(thrown as Error).message}`);
+    throw new SwapRefusedError(
+      "invalid",
+      `the request is not valid JSON: ${(thrown as Error).message}`,
+    );
   }
 }
 

@@ -22,7 +22,7 @@ function found(name: string): readonly string[] {
   if (existsSync(name)) return statSync(name).isDirectory() ? picturesBelow(name) : [name];
   const matches = globSync(name).filter((path) => pictureName.test(path));
   if (matches.length > 0) return matches.toSorted();
-  throw new CommandError(`${name}: there is no such file, and no picture that is called so`);
+  throw new CommandError(`${name}: no such file`);
 }
 
 function picturesBelow(folder: string): readonly string[] {
@@ -31,5 +31,5 @@ function picturesBelow(folder: string): readonly string[] {
     .map((path) => join(folder, path))
     .toSorted();
   if (paths.length > 0) return paths;
-  throw new CommandError(`${folder} holds no picture`);
+  throw new CommandError(`${folder} has no pictures`);
 }

@@ -24,7 +24,7 @@ test("a folder gives its pictures and those below, a file itself, a pattern what
 });
 
 test.each(["nowhere.jpg", "nowhere/*.jpg"])("%s is told", (name) => {
-  expect(() => picturePaths([join(folder, name)])).toThrow("there is no such file");
+  expect(() => picturePaths([join(folder, name)])).toThrow("no such file");
 });
 
 const labelled: ScoredPicture = {

@@ -9,7 +9,7 @@ export function configChanges(before: GatewayOptions, after: GatewayOptions): re
     ...changesOf(keysOf(before), keysOf(after)),
     ...(before.allowPlaintextKeys === after.allowPlaintextKeys
       ? []
-      : ["allowPlaintextKeys is changed"]),
+      : ["allowPlaintextKeys changed"]),
   ];
 }
 
@@ -28,8 +28,8 @@ const keysOf = ({ keys = [] }: GatewayOptions): Named =>
 function changesOf(before: Named, after: Named): readonly string[] {
   const names = new Set([...before.keys(), ...after.keys()]);
   return [...names].flatMap((name) => {
-    if (!before.has(name)) return [`${name} is new`];
-    if (!after.has(name)) return [`${name} is gone`];
-    return isDeepStrictEqual(before.get(name), after.get(name)) ? [] : [`${name} is changed`];
+    if (!before.has(name)) return [`${name} added`];
+    if (!after.has(name)) return [`${name} removed`];
+    return isDeepStrictEqual(before.get(name), after.get(name)) ? [] : [`${name} changed`];
   });
 }

@@ -30,7 +30,7 @@ export interface ConfigReload {
  */
 function assertKeysStay(inForce: GatewayOptions, next: GatewayOptions): void {
   if (!inForce.keys?.length || next.keys?.length) return;
-  throw new Error("it has no keys any more: send SIGHUP if everybody may call from now on");
+  throw new Error("all keys were removed; send SIGHUP to accept calls without a key");
 }
 
 export function configReload({ file, read, gateway, initial, log }: ReloadParts): ConfigReload {
@@ -50,15 +50,17 @@ export function configReload({ file, read, gateway, initial, log }: ReloadParts)
       const changes = configChanges(inForce, next);
       inForce = next;
       complaint = undefined;
-      log.note(`${file} is taken: ${changes.join(", ") || "no model, pool or key is changed"}`);
+      log.note(
+        `configuration reloaded from ${file}: ${changes.join(", ") || "no model, pool or key changed"}`,
+      );
       if (needRestart.length > 0) {
-        log.warn(`${needRestart.join(", ")} in ${file}: changes count from the next start on`);
+        log.warn(`restart to apply the changes of ${needRestart.join(", ")} in ${file}`);
       }
     } catch (thrown) {
       const message = thrown instanceof Error ? thrown.message : String(thrown);
       if (message === complaint && !isAsked) return;
       complaint = message;
-      log.warn(`what was in force stays in force: ${message}`);
+      log.warn(`configuration rejected, keeping the previous one: ${message}`);
     }
   }
 

@@ -28,9 +28,9 @@ test("what is new, gone and changed is told by name", () => {
   };
 
   expect(configChanges(before, after)).toEqual([
-    ...["model a is changed", "model b is gone", "model c is new"],
-    ...["pool a in eastus is changed", "pool b in eastus is gone", "pool c in westus is new"],
-    "allowPlaintextKeys is changed",
+    ...["model a changed", "model b removed", "model c added"],
+    ...["pool a in eastus changed", "pool b in eastus removed", "pool c in westus added"],
+    "allowPlaintextKeys changed",
   ]);
 });
 
@@ -147,8 +147,8 @@ test("what a running gateway cannot change is named", () => {
   reload.ifChanged();
 
   expect(said).toEqual([
-    "t.yaml is taken: pool a in eastus is gone, pool a in westus is new",
-    "warn: listen, routing in t.yaml: changes count from the next start on",
+    "configuration reloaded from t.yaml: pool a in eastus removed, pool a in westus added",
+    "warn: restart to apply the changes of listen, routing in t.yaml",
   ]);
 });
 
@@ -159,7 +159,7 @@ test("no news is silent unless it was asked for", () => {
   expect(said).toEqual([]);
   reload.now();
 
-  expect(said).toEqual(["t.yaml is taken: no model, pool or key is changed"]);
+  expect(said).toEqual(["configuration reloaded from t.yaml: no model, pool or key changed"]);
 });
 
 test("a fault is told once, and that it is gone, too", () => {
@@ -174,8 +174,8 @@ test("a fault is told once, and that it is gone, too", () => {
   reload.ifChanged();
 
   expect(said).toEqual([
-    "warn: what was in force stays in force: t.yaml has 1 fault",
-    "t.yaml is taken: no model, pool or key is changed",
+    "warn: configuration rejected, keeping the previous one: t.yaml has 1 fault",
+    "configuration reloaded from t.yaml: no model, pool or key changed",
   ]);
 });
 
@@ -188,7 +188,7 @@ test("what the gateway finds wrong itself leaves it as it was", () => {
 
   reload.now();
 
-  expect(said).toEqual([expect.stringMatching(/^warn: what was in force .*NOT_SET_1/)]);
+  expect(said).toEqual([expect.stringMatching(/^warn: configuration rejected, .*NOT_SET_1/)]);
 });
 
 test("a file that has lost its keys takes none away by itself, only when asked", () => {
@@ -198,9 +198,9 @@ test("a file that has lost its keys takes none away by itself, only when asked",
 
   reload.ifChanged();
   expect(said).toEqual([
-    expect.stringMatching(/stays in force: it has no keys any more: send SIGHUP/),
+    expect.stringMatching(/keeping the previous one: all keys were removed; send SIGHUP/),
   ]);
   reload.now();
 
-  expect(said.slice(1)).toEqual(["t.yaml is taken: key app is gone"]);
+  expect(said.slice(1)).toEqual(["configuration reloaded from t.yaml: key app removed"]);
 });

@@ -40,7 +40,7 @@ export function liveView(): LiveView {
     lost: (because, time) => {
       // Asked again and again, it is lost once.
       if (lostText === undefined) add(time, ["the gateway does not answer"]);
-      lostText = `this is how it was; it is asked again: ${because}`;
+      lostText = `last known state; retrying: ${because}`;
     },
     lines: (form) => {
       const { width, height } = form;

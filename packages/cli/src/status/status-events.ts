@@ -3,11 +3,11 @@ import type { GatewayStatus, ReplicaStatus } from "@tensorgate/client";
 /** What became of replicas between two updates, in words. */
 export function statusEvents(before: GatewayStatus, now: GatewayStatus): readonly string[] {
   // Counts and names begin anew then: what was and what is cannot be compared.
-  if (now.uptimeMs < before.uptimeMs) return ["the gateway was started anew"];
+  if (now.uptimeMs < before.uptimeMs) return ["the gateway was restarted"];
   const [was, is] = [placed(before), placed(now)];
   return [
     ...[...is].flatMap(([place, replica]) => changeOf(place, was.get(place), replica)),
-    ...[...was.keys()].filter((place) => !is.has(place)).map((place) => `${place} is gone`),
+    ...[...was.keys()].filter((place) => !is.has(place)).map((place) => `${place} removed`),
   ];
 }
 
@@ -16,11 +16,11 @@ function changeOf(
   was: ReplicaStatus | undefined,
   now: ReplicaStatus,
 ): readonly string[] {
-  if (!was) return [`${place} is new: ${now.state}`];
+  if (!was) return [`${place} added: ${now.state}`];
   if (was.state !== now.state) return [`${place} ${was.state} → ${now.state}`];
   // One that is out and stays out is taken out again at every probe.
   const wasOut = now.state !== "ejected" && now.ejections > was.ejections;
-  return wasOut ? [`${place} ${now.state}, was out meanwhile`] : [];
+  return wasOut ? [`${place} ${now.state}, was ejected meanwhile`] : [];
 }
 
 /** Replicas by what they are called for people. */

@@ -1,5 +1,6 @@
 import { styleText } from "node:util";
 import type { GatewayStatus, PoolStatus, RegionStatus, ReplicaStatus } from "@tensorgate/client";
+import { counted } from "@tensorgate/core";
 
 export interface TableForm {
   /** Columns that there are: what does not fit is left out, the least important first. */
@@ -13,7 +14,7 @@ export function statusTable(status: GatewayStatus, form: TableForm): readonly st
   const head = [
     `tensorgate ${version} in ${region}`,
     `up ${durationText(uptimeMs)}`,
-    `${retriesLeft} further attempts left`,
+    `${counted(retriesLeft, "retry", "retries")} left`,
   ];
   const replicas = regions.flatMap(({ pools }) => pools.flatMap((pool) => pool.replicas));
   const columns = columnsFor(replicas, form.width);
@@ -49,7 +50,7 @@ function poolLines(pool: PoolStatus, form: RegionForm): readonly string[] {
   const title = [
     `  ${model}: ${waiting} waiting`,
     expectedWaitMs === undefined
-      ? "no replica serves"
+      ? "no replica available"
       : `expected wait ${milliseconds(expectedWaitMs)}`,
     ...(isOverloaded ? ["overloaded"] : []),
   ];

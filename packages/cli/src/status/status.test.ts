@@ -31,7 +31,7 @@ const well = statusOf(
 
 test("the table has regions, their pools and their replicas, in line", () => {
   expect(statusTable(well, { width: 200, hasColours: false })).toEqual([
-    "tensorgate 0.1.0 in westeurope, up 2 h 3 min, 12 further attempts left",
+    "tensorgate 0.1.0 in westeurope, up 2 h 3 min, 12 retries left",
     "",
     "replica           state    in flight  service  latency  answered  failed  ejections",
     "westeurope (here)",
@@ -39,7 +39,7 @@ test("the table has regions, their pools and their replicas, in line", () => {
     "    westeurope-1  ready          1/2   2.0 ms    12 ms      1234       0          0",
     "    westeurope-2  suspect        0/2        –        –         0       3          1",
     "eastus, 90 ms away, unplugged",
-    "  shapes: 0 waiting, no replica serves, overloaded",
+    "  shapes: 0 waiting, no replica available, overloaded",
   ]);
 });
 
@@ -66,12 +66,12 @@ test.each([
   {
     because: "out and back between two updates",
     now: statusOf(replica("a", { ejections: 1 })),
-    events: ["a of shapes ready, was out meanwhile"],
+    events: ["a of shapes ready, was ejected meanwhile"],
   },
   {
     because: "one came and one went",
     now: statusOf(replica("b", { state: "warming" })),
-    events: ["b of shapes is new: warming", "a of shapes is gone"],
+    events: ["b of shapes added: warming", "a of shapes removed"],
   },
   { because: "nothing", now: statusOf(replica("a", { answered: 9 })), events: [] },
   {
@@ -83,7 +83,7 @@ test.each([
   {
     because: "names begin anew",
     now: { ...statusOf(replica("b")), uptimeMs: 5 },
-    events: ["the gateway was started anew"],
+    events: ["the gateway was restarted"],
   },
 ])("events between two updates: $because", ({ before = statusOf(replica("a")), now, events }) => {
   expect(statusEvents(before, now)).toEqual(events);
@@ -104,7 +104,7 @@ test("the last events stand below the table, and a gateway that was lost is told
     "12:00:01 a of shapes ready → suspect",
     "12:00:02 the gateway does not answer",
     "",
-    "this is how it was; it is asked again: connect ECONNREFUSED",
+    "last known state; retrying: connect ECONNREFUSED",
   ]);
   view.update(statusOf(replica("a")), "12:00:04");
   expect(view.lines(form).slice(-2)).toEqual([
@@ -121,7 +121,7 @@ test("a terminal that is too low keeps the events, and says what it hides", () =
   const lines = view.lines({ ...form, height: 6 });
 
   expect(lines).toHaveLength(6);
-  expect(lines.slice(-3)).toEqual(["… 4 more lines", "", "12:00:01 a of shapes is gone"]);
+  expect(lines.slice(-3)).toEqual(["… 4 more lines", "", "12:00:01 a of shapes removed"]);
 });
 
 test("a screen is drawn in place, in one piece each time, and given back once", () => {

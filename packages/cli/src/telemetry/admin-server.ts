@@ -51,7 +51,7 @@ export async function startAdminServer(
       return segments ? [{ route, segments }] : [];
     });
     const match = found.find(({ route }) => route.method === request.method);
-    if (!match) return sendText(response, found.length > 0 ? 405 : 404, `here are: ${list}\n`);
+    if (!match) return sendText(response, found.length > 0 ? 405 : 404, `routes: ${list}\n`);
     const { route, segments } = match;
     const refusal = route.isLocal ? localRefusal(request) : undefined;
     if (refusal) return sendJson(response, refusal.status, { error: refusal.message });

@@ -17,14 +17,14 @@ export function localRefusal({
   method,
 }: IncomingMessage): LocalRefusal | undefined {
   if (!loopbackAddress.test(socket.remoteAddress ?? "")) {
-    return { status: 403, message: "only programs of the gateway's own machine may ask for that" };
+    return { status: 403, message: "only programs on the gateway's machine may do this" };
   }
   if (!loopbackHost.test(headers.host ?? "")) {
-    return { status: 403, message: "ask for it as localhost or 127.0.0.1" };
+    return { status: 403, message: "use localhost or 127.0.0.1" };
   }
   // Browsers say where a request comes from, also where there is no other origin; programs do not.
   if (headers.origin !== undefined || headers["sec-fetch-site"] !== undefined) {
-    return { status: 403, message: "pages may not ask for that" };
+    return { status: 403, message: "web pages may not do this" };
   }
   const [type] = (headers["content-type"] ?? "").split(";", 1);
   if (method === "POST" && type?.trim().toLowerCase() !== "application/json") {

@@ -6,13 +6,13 @@ export function observeLog(meter: Meter, state: () => OutputState): void {
   const valueType = ValueType.INT;
   meter
     .createObservableCounter("tensorgate.log.dropped", {
-      description: "Log records that were dropped",
+      description: "Dropped log records",
       valueType,
     })
     .addCallback((result) => result.observe(state().droppedCount));
   meter
     .createObservableGauge("tensorgate.log.queued", {
-      description: "Bytes of log records that wait to be written",
+      description: "Bytes of log records waiting to be written",
       unit: "By",
       valueType,
     })

@@ -1,4 +1,5 @@
 import type { ScoringError } from "@tensorgate/core";
+import { counted } from "@tensorgate/core";
 import type {
   CallRecord,
   CertificateNews,
@@ -72,8 +73,8 @@ export function openLog(env: NodeJS.ProcessEnv = process.env, given?: BoundedOut
       logger.error({ requestId, err: error.cause ?? error }, "internal error"),
     certificates: ({ file, error }) => {
       if (error)
-        logger.error({ file, err: error }, "the certificate could not be taken; the old one stays");
-      else logger.info({ file }, "the certificate was renewed");
+        logger.error({ file, err: error }, "invalid certificate; the old one stays active");
+      else logger.info({ file }, "certificate renewed");
     },
     rejectedConnections: ({ reason, count }) =>
       logger.warn({ reason, count }, rejectionTexts[reason]),
@@ -86,10 +87,9 @@ export function openLog(env: NodeJS.ProcessEnv = process.env, given?: BoundedOut
 
 const rejectionTexts: Readonly<Record<RejectedConnections["reason"], string>> = {
   "address-limit":
-    "connections closed: one address has listen.maxConnectionsPerAddress; raise it behind a load balancer",
-  "total-limit": "connections closed: there are listen.maxConnections",
-  "file-limit":
-    "connections closed: the process may open no more files; raise ulimit -n (LimitNOFILE)",
+    "connections closed: an address reached listen.maxConnectionsPerAddress; raise it behind a load balancer",
+  "total-limit": "connections closed: listen.maxConnections reached",
+  "file-limit": "connections closed: out of file descriptors; raise ulimit -n (LimitNOFILE)",
 };
 
 function oneOf<Value extends string>(
@@ -99,7 +99,7 @@ function oneOf<Value extends string>(
 ): Value {
   const found = allowed.find((each) => each === value);
   if (found !== undefined) return found;
-  throw new CommandError(`${name} must be one of ${allowed.join(", ")}, not "${value}"`);
+  throw new CommandError(`${name} must be one of ${allowed.join(", ")}, got "${value}"`);
 }
 
 const levelName = (label: string) => ({ level: label });
@@ -124,6 +124,6 @@ const isOut = ({ to }: Pick<ReplicaChange, "to">) => to === "suspect" || to === 
 /** A record of its own kind, which alarms can look for. */
 function droppedJson(count: number): string {
   const time = new Date().toISOString();
-  const msg = `${count} log records were dropped: they could not be written`;
+  const msg = `${counted(count, "log record")} dropped: the log could not be written`;
   return `${JSON.stringify({ level: "warn", time, dropped: count, msg })}\n`;
 }

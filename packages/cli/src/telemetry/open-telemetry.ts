@@ -83,7 +83,7 @@ function assertDurations(env: NodeJS.ProcessEnv): void {
     if (!/^OTEL_\w+_(TIMEOUT|INTERVAL|DELAY)$/.test(name) || text === "") continue;
     if (/^\d+$/.test(text) && Number(text) <= maxTimerDelayMs) continue;
     throw new CommandError(
-      `${name} must be a whole number of milliseconds, ${maxTimerDelayMs} at most, not "${text}"`,
+      `${name} must be a whole number of milliseconds up to ${maxTimerDelayMs}, got "${text}"`,
     );
   }
 }
@@ -94,7 +94,7 @@ function exports(signal: "TRACES" | "METRICS", env: NodeJS.ProcessEnv): boolean 
   const endpoint =
     env[`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`] ?? env["OTEL_EXPORTER_OTLP_ENDPOINT"];
   if (exporter !== undefined && exporter !== "otlp" && exporter !== "none") {
-    throw new CommandError(`OTEL_${signal}_EXPORTER must be otlp or none, not "${exporter}"`);
+    throw new CommandError(`OTEL_${signal}_EXPORTER must be otlp or none, got "${exporter}"`);
   }
   return exporter === undefined ? endpoint !== undefined : exporter === "otlp";
 }
@@ -119,6 +119,6 @@ function rootSampler(name: string, ratio: number): Sampler {
     case "traceidratio":
       return new TraceIdRatioBasedSampler(ratio);
     default:
-      throw new CommandError(`OTEL_TRACES_SAMPLER "${name}" is not known`);
+      throw new CommandError(`unknown OTEL_TRACES_SAMPLER "${name}"`);
   }
 }

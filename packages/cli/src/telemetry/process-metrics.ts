@@ -23,7 +23,7 @@ export function observeProcess(meter: Meter): void {
   delay.enable();
   meter
     .createObservableGauge("nodejs.eventloop.delay.p99", {
-      description: "How late timers were, since this was last read: 99th percentile",
+      description: "Event loop delay since the last read: 99th percentile",
       unit: "s",
     })
     .addCallback((result) => {

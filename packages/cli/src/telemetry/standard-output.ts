@@ -1,6 +1,7 @@
 import { write } from "node:fs";
 import { Socket } from "node:net";
 import { WriteStream } from "node:tty";
+import { counted } from "@tensorgate/core";
 import { systemClockAndRandom } from "@tensorgate/gateway";
 import { type BoundedOutput, createBoundedOutput, type OutputSink } from "./bounded-output.ts";
 
@@ -18,7 +19,7 @@ export function openStandardOutput(
   return createBoundedOutput({
     sink: sinkOf(process[name], name === "stdout" ? 1 : 2),
     clock: systemClockAndRandom.clock,
-    droppedText: (count) => `${count} lines were dropped\n`,
+    droppedText: (count) => `${counted(count, "line")} dropped\n`,
     ...options,
   });
 }

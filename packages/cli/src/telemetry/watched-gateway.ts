@@ -78,7 +78,7 @@ export async function startWatchedGateway(parts: WatchedParts): Promise<WatchedG
       await gateway.close(0);
       throw error;
     }
-    log.note(`no metrics: ${error.message}`);
+    log.note(`metrics are off: ${error.message}`);
   }
   return {
     gateway,

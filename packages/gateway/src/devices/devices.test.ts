@@ -116,8 +116,8 @@ test("whoever follows a swap hears every step, also those before", async () => {
   for await (const { step } of all.follow(id)) steps.push(step);
 
   expect(steps).toEqual(["drain", "reprogram", "load", "check", "readmit", "done"]);
-  expect(() => all.follow("9")).toThrow("there is no swap 9");
-  expect(() => all.abort("9")).toThrow("there is no swap 9");
+  expect(() => all.follow("9")).toThrow("unknown swap 9");
+  expect(() => all.abort("9")).toThrow("unknown swap 9");
 });
 
 test("the gateway's end ends a swap", async () => {

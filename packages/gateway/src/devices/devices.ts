@@ -132,7 +132,7 @@ export function devices(parts: DevicesParts): ManagedDevices {
   function logOf(swapId: string): LoggedSwap {
     const log = logs.get(swapId);
     if (log) return log;
-    throw new SwapRefusedError("unknown", `there is no swap ${swapId}`);
+    throw new SwapRefusedError("unknown", `unknown swap ${swapId}`);
   }
 
   async function swap(

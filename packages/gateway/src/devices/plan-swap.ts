@@ -1,3 +1,4 @@
+import { counted } from "@tensorgate/core";
 import type { DeviceReport } from "./device-report.ts";
 import { SwapRefusedError, type SwapRequest, swapDefaults } from "./swap-request.ts";
 
@@ -118,6 +119,6 @@ export function floorFault(
   if (left >= floor) return undefined;
   return new SwapRefusedError(
     "floor",
-    `model "${held}" would be left with ${left} ready ${left === 1 ? "replica" : "replicas"}, and the floor is ${floor}`,
+    `model "${held}" would be left with ${counted(left, "ready replica")}, and the floor is ${floor}`,
   );
 }

@@ -1,4 +1,5 @@
 import type { Clock } from "@tensorgate/core";
+import { counted } from "@tensorgate/core";
 import type { SwapProgress, SwapReport } from "./device-report.ts";
 import type { SwapPlan } from "./plan-swap.ts";
 import { isEnded, type SwapState } from "./swap-machine.ts";
@@ -117,7 +118,7 @@ function textOf(
       return `${state.device.alias}: back with what it held`;
     case "done": {
       const count = plan.devices.length + plan.already.length;
-      return `${count} ${count === 1 ? "device serves" : "devices serve"} model "${model}"`;
+      return `${counted(count, "device serves", "devices serve")} model "${model}"`;
     }
     case "aborted":
       return "aborted";

@@ -216,7 +216,7 @@ export const listenSchema: z.ZodType<ListenOptions> = z.strictObject({
     .min(0)
     .max(65_535)
     .optional()
-    .describe("Port for every protocol; 0 takes a free one."),
+    .describe("Port for every protocol; 0 picks a free one."),
   maxConnectionsPerAddress: countLimit
     .optional()
     .describe("Connections of one address at the same time."),

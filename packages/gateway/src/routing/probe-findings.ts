@@ -1,3 +1,4 @@
+import { counted } from "@tensorgate/core";
 import type { PoolReport } from "./scheduler/status.ts";
 
 /**
@@ -22,9 +23,7 @@ export function probeFindings(
     .map(([message, { length }]) => ({ message, length }))
     .toSorted((a, b) => b.length - a.length)
     .slice(0, maxFindings)
-    .map(
-      ({ message, length }) => `${message} (${length} ${length === 1 ? "replica" : "replicas"})`,
-    );
+    .map(({ message, length }) => `${message} (${counted(length, "replica")})`);
 }
 
 /** Most different findings that are listed. */

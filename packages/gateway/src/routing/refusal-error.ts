@@ -1,4 +1,5 @@
 import {
+  counted,
   DeadlineExceededError,
   ForbiddenError,
   ModelNotReadyError,
@@ -115,7 +116,7 @@ const swapRetryMs = 1_000;
 const mostNamed = 8;
 
 function onNoDevice({ model }: RefusalFacts, { aliases, swap }: DeviceFacts): ModelNotReadyError {
-  const count = `${aliases.length} ${aliases.length === 1 ? "device" : "devices"}`;
+  const count = counted(aliases.length, "device");
   const which = aliases.length <= mostNamed ? `${count} (${aliases.join(", ")})` : count;
   const leftMs = (swap?.usualMs ?? 0) - (swap?.elapsedMs ?? 0);
   return new ModelNotReadyError(`no device holds model "${model}" now`, {

@@ -47,7 +47,7 @@ export interface BackendFindings {
   /** Name by which it knows the model; the first of those to try where it knows none. */
   readonly model: string;
   readonly versions: readonly bigint[];
-  /** Whether it says that its weights were drawn at random: its answers mean nothing then. */
+  /** Whether it says that its weights are random; its results are meaningless then. */
   readonly isSeeded?: boolean;
   /** What it takes and gives, by its own account; only stock servers tell. */
   readonly signature?: GraphSignature;

@@ -184,7 +184,7 @@ interface ToPut {
 /** Copied beside its place and moved there whole: a server that looks for models never sees half of one. */
 function put({ weights, folder, manifest, externalFiles }: ToPut): void {
   if (existsSync(folder))
-    throw new ModelFolderError(`${folder} is there already; give another --version`);
+    throw new ModelFolderError(`${folder} already exists; give another --version`);
   const unfinished = `${folder}.${randomUUID()}`;
   try {
     mkdirSync(unfinished, { recursive: true });

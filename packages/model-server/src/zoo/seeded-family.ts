@@ -15,7 +15,7 @@ const seed = 1;
 
 export interface SeededFamilyOptions {
   readonly cacheFolder: string;
-  /** Told before a model is made and when it is, which takes up to some seconds; not if it is there already. */
+  /** Told before a model is made and when it is, which takes up to some seconds; not if it already exists. */
   readonly onProgress: (progress: GenerationProgress) => void;
 }
 

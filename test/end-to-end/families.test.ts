@@ -178,7 +178,7 @@ test.each([
   {
     scores: classScores(1000, { 3: Number.NaN }),
     status: 502,
-    text: "1 of the model's 1000 scores are no numbers",
+    text: "1 of 1000 scores is NaN",
   },
   {
     scores: float32Tensor([2, 500], new Float32Array(1000)),

@@ -109,8 +109,8 @@ test("a CMYK JPEG is sent as a picture that every decoder reads", async () => {
 
   await classify(plain, [cmyk]);
 
-  expect(readPictureHeader(cmyk).isOrdinary).toBe(false);
-  expect(readPictureHeader(received[0]?.[0] ?? cmyk).isOrdinary).toBe(true);
+  expect(readPictureHeader(cmyk).isBaseline).toBe(false);
+  expect(readPictureHeader(received[0]?.[0] ?? cmyk).isBaseline).toBe(true);
 });
 
 /** What turns a picture so that each Exif orientation turns it back. Mirrors come before turns, however they are written. */

@@ -39,12 +39,12 @@ import { intakeGate } from "./inbound/server/body/intake.ts";
 import { listener } from "./inbound/server/listener/listener.ts";
 import { createRejectionReports } from "./inbound/server/listener/rejections.ts";
 import { modelCatalog } from "./models/catalog.ts";
-import { classifier } from "./models/classify.ts";
-import { detector } from "./models/detect.ts";
-import { embedder } from "./models/embed.ts";
-import { goldenAsker } from "./models/golden-answer.ts";
+import { createClassifier } from "./models/classify.ts";
+import { createDetector } from "./models/detect.ts";
+import { createEmbedder } from "./models/embed.ts";
+import { createGoldenAsker } from "./models/golden-answer.ts";
 import { pictureDefaults } from "./models/options.ts";
-import { picturePreparer } from "./models/prepare-picture.ts";
+import { createPicturePreparer } from "./models/prepare-picture.ts";
 import { createSnapshot } from "./models/snapshot.ts";
 import { cacheDefaults } from "./pipeline/options.ts";
 import { responseCache } from "./pipeline/response-cache.ts";
@@ -167,7 +167,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   const pictureTask = {
     resolve,
     score: scoreResolved,
-    prepare: picturePreparer({ ...decoders, options: pictures, clock }),
+    prepare: createPicturePreparer({ ...decoders, options: pictures, clock }),
     options: pictures,
   };
   const onDevices = devices({
@@ -177,12 +177,12 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
       isReady: (model, id) => isReadyAt(routed.status(), model, id),
       readyCount: (model, except) => readyCount(routed.status(), model, except),
     },
-    askGolden: goldenAsker(pictureTask, clock),
+    askGolden: createGoldenAsker(pictureTask, clock),
     ...{ aliasOf, clock },
   });
-  const classify = classifier(pictureTask, clock);
-  const detect = detector(pictureTask, clock);
-  const embed = embedder(pictureTask);
+  const classify = createClassifier(pictureTask, clock);
+  const detect = createDetector(pictureTask, clock);
+  const embed = createEmbedder(pictureTask);
   const ask =
     <Answer>(question: (replica: Replica) => AskModel<Answer>): AskModel<Answer> =>
     async (spec, call) => {

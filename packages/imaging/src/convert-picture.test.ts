@@ -26,9 +26,9 @@ const turned = await Promise.all(
     bytes: await sharp(redOverBlue).withMetadata({ orientation }).png().toBuffer(),
   })),
 );
-const { convertPicture, isReadAsSeen } = await import("./convert-picture.ts");
+const { convertPicture } = await import("./convert-picture.ts");
 const { decodePicture } = await import("./decode-picture.ts");
-const { readPictureHeader } = await import("./header/picture-header.ts");
+const { needsNoConversion, readPictureHeader } = await import("./header/picture-header.ts");
 
 /** Colours of the corners: top left, top right, bottom left, bottom right. */
 async function corners(bytes: Uint8Array): Promise<string> {
@@ -53,7 +53,7 @@ test.each(turned)("orientation $orientation comes out upright", async ({ orienta
 test("a large picture becomes a JPEG", async () => {
   const { bytes, size } = await convertPicture(large, limits);
 
-  expect(readPictureHeader(bytes)).toMatchObject({ format: "jpeg", isOrdinary: true, size });
+  expect(readPictureHeader(bytes)).toMatchObject({ format: "jpeg", isBaseline: true, size });
 });
 
 test("a TIFF is decoded only where that is asked for", async () => {
@@ -65,12 +65,12 @@ test("a TIFF is decoded only where that is asked for", async () => {
 
 test("what every decoder reads as people see it need not be converted", () => {
   const formats = new Set(["png"] as const);
-  const header = { format: "png", orientation: 1, isOrdinary: true } as const;
+  const header = { format: "png", orientation: 1, isBaseline: true } as const;
 
-  expect(isReadAsSeen(header, formats)).toBe(true);
-  expect(isReadAsSeen({ ...header, orientation: 6 }, formats)).toBe(false);
-  expect(isReadAsSeen({ ...header, isOrdinary: false }, formats)).toBe(false);
-  expect(isReadAsSeen({ ...header, format: "webp" }, formats)).toBe(false);
+  expect(needsNoConversion(header, formats)).toBe(true);
+  expect(needsNoConversion({ ...header, orientation: 6 }, formats)).toBe(false);
+  expect(needsNoConversion({ ...header, isBaseline: false }, formats)).toBe(false);
+  expect(needsNoConversion({ ...header, format: "webp" }, formats)).toBe(false);
 });
 
 const folder = fileURLToPath(new URL("../../../../shared/data/images/", import.meta.url));
@@ -85,7 +85,7 @@ test
   async (name) => {
     const { bytes } = await convertPicture(readFileSync(folder + name), limits);
 
-    expect(isReadAsSeen(readPictureHeader(bytes), new Set(["jpeg", "png"]))).toBe(true);
+    expect(needsNoConversion(readPictureHeader(bytes), new Set(["jpeg", "png"]))).toBe(true);
   },
 );
 

@@ -1,5 +1,4 @@
-import type { PictureFormat } from "./header/picture-format.ts";
-import type { PictureHeader, PictureSize } from "./header/picture-header.ts";
+import type { PictureSize } from "./header/picture-header.ts";
 import { cannotBeDecoded, type DecodeOptions, openPicture } from "./open-picture.ts";
 
 /** A picture that every decoder reads the same. */
@@ -15,14 +14,6 @@ export interface ConvertedPicture {
  */
 const maxLosslessPixels = 1_000_000;
 
-/** Whether a decoder that reads `formats`, and knows nothing of Exif, reads the picture as people see it. */
-export function isReadAsSeen(
-  { format, orientation, isOrdinary }: PictureHeader,
-  formats: ReadonlySet<PictureFormat>,
-): boolean {
-  return formats.has(format) && orientation === 1 && isOrdinary;
-}
-
 /**
  * Makes any picture that can be decoded one that every model reads: upright, of one frame, a PNG or a JPEG.
  *
@@ -32,7 +23,7 @@ export async function convertPicture(
   bytes: Uint8Array,
   options: DecodeOptions,
 ): Promise<ConvertedPicture> {
-  const { header, pixels } = await openPicture(bytes, { ...options, upright: true });
+  const { header, pixels } = await openPicture(bytes, { ...options, oriented: true });
   const { size } = header;
   const isSmall = size !== undefined && size.widthPx * size.heightPx <= maxLosslessPixels;
   const encoded = isSmall

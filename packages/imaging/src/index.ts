@@ -1,17 +1,18 @@
-export { type ConvertedPicture, isReadAsSeen } from "./convert-picture.ts";
+export type { ConvertedPicture } from "./convert-picture.ts";
 export { decodePicture, type RgbImage } from "./decode-picture.ts";
-export type { ConvertElsewhere, DecodeCall, PreprocessElsewhere } from "./decoders/decode-call.ts";
+export type { ConvertInWorker, DecodeCall, PreprocessInWorker } from "./decoders/decode-call.ts";
 export { type DecoderPool, decoderPool } from "./decoders/decoder-pool.ts";
 export { type DecoderOptions, decoderDefaults } from "./decoders/options.ts";
 export { type PictureFormat, sniffFormat } from "./header/picture-format.ts";
 export {
   assertPictureWithinLimits,
   defaultMaxSidePx,
+  needsNoConversion,
+  orientedSize,
   type PictureHeader,
   type PictureLimits,
   type PictureSize,
   readPictureHeader,
-  uprightSize,
 } from "./header/picture-header.ts";
 export {
   type DecodeOptions,

@@ -15,7 +15,7 @@ export interface DecodeOptions extends PictureLimits {
    * Turns the picture as its Exif says. TensorFlow's decoders do not.
    * @default false
    */
-  readonly upright?: boolean;
+  readonly oriented?: boolean;
   /**
    * Formats to decode beside `decodableFormats`.
    * @default []
@@ -59,7 +59,7 @@ sharp.unblock({
  * @throws TooLargeError if it has more pixels than `options` say
  */
 export async function openPicture(bytes: Uint8Array, options: DecodeOptions): Promise<OpenPicture> {
-  const { maxPixels, maxSidePx = defaultMaxSidePx, upright = false, alsoFormats = [] } = options;
+  const { maxPixels, maxSidePx = defaultMaxSidePx, oriented = false, alsoFormats = [] } = options;
   const header = readPictureHeader(bytes);
   const { format } = header;
   assertPictureWithinLimits(header, { maxPixels, maxSidePx });
@@ -74,7 +74,7 @@ export async function openPicture(bytes: Uint8Array, options: DecodeOptions): Pr
     ignoreIcc: true,
     failOn: "truncated",
     limitInputPixels: maxPixels,
-    autoOrient: upright,
+    autoOrient: oriented,
   });
   if (!header.size) {
     const size = await hiddenSize(opened, format);

@@ -1,4 +1,4 @@
-import type { PreprocessElsewhere } from "@tensorgate/imaging";
+import type { PreprocessInWorker } from "@tensorgate/imaging";
 import { manifestFromModel } from "./manifest-from-model.ts";
 import type { ModelFolder } from "./model-folder.ts";
 import { type Servable, servable } from "./servable.ts";
@@ -7,7 +7,7 @@ import { reopeningSession } from "./session/reopening-session.ts";
 
 export interface LoadParts {
   readonly threads: number;
-  readonly preprocess: PreprocessElsewhere;
+  readonly preprocess: PreprocessInWorker;
   readonly engine: "onnx" | "none";
 }
 

@@ -12,7 +12,7 @@ import {
   type Weights,
 } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
-import type { PreprocessElsewhere } from "@tensorgate/imaging";
+import type { PreprocessInWorker } from "@tensorgate/imaging";
 import {
   dataTypes,
   type FamilyName,
@@ -60,7 +60,7 @@ export interface ServableParts {
   readonly manifest: Manifest;
   readonly session: Pick<OnnxSession, "run" | "close">;
   /** Where pictures are decoded. */
-  readonly preprocess: PreprocessElsewhere;
+  readonly preprocess: PreprocessInWorker;
 }
 
 export function servable(parts: ServableParts): Servable {
@@ -168,7 +168,7 @@ interface FeedParts {
   readonly alias: string;
   readonly input: ManifestInput;
   readonly tensor: Tensor;
-  readonly preprocess: PreprocessElsewhere;
+  readonly preprocess: PreprocessInWorker;
 }
 
 async function feedFor({ alias, input, tensor, preprocess }: FeedParts): Promise<Feed> {

@@ -1,8 +1,8 @@
 import { float32Tensor, maxResultsPerPicture, type Score } from "@tensorgate/core";
 import { aCall, manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
-import { classifier } from "./classify.ts";
-import { detector } from "./detect.ts";
+import { createClassifier } from "./classify.ts";
+import { createDetector } from "./detect.ts";
 import { pictureDefaults } from "./options.ts";
 import { createSnapshot } from "./snapshot.ts";
 
@@ -44,7 +44,7 @@ const picture = { bytes: new Uint8Array(1) };
 const pictures = [picture];
 
 test("as many labels as there may be come best first, of however many classes", async () => {
-  const classify = classifier(parts, manualClock());
+  const classify = createClassifier(parts, manualClock());
 
   const { results } = await classify(
     { modelSpec: { name: "wide" }, pictures, topK: maxResultsPerPicture },
@@ -60,8 +60,8 @@ test("as many labels as there may be come best first, of however many classes", 
 test.each([0, 1.5, maxResultsPerPicture + 1, 2 ** 31 - 1, Number.NaN])(
   "a count of %d is refused before anything is scored",
   async (count) => {
-    const classify = classifier(parts, manualClock());
-    const detect = detector(parts, manualClock());
+    const classify = createClassifier(parts, manualClock());
+    const detect = createDetector(parts, manualClock());
     const wanted = {
       reason: "invalid-request",
       message: expect.stringContaining("from 1 to 1024"),
@@ -79,7 +79,7 @@ test.each([0, 1.5, maxResultsPerPicture + 1, 2 ** 31 - 1, Number.NaN])(
 );
 
 test("a minScore that is no number is refused", async () => {
-  const classify = classifier(parts, manualClock());
+  const classify = createClassifier(parts, manualClock());
   const request = { modelSpec: { name: "wide" }, pictures, minScore: Number.NaN };
 
   await expect(classify(request, aCall())).rejects.toMatchObject({ field: "minScore" });
@@ -90,8 +90,8 @@ test("what all pictures of a call ask for together has a limit", async () => {
     modelSpec: { name: "wide" },
     pictures: Array.from({ length: 64 }, () => picture),
   };
-  const classify = classifier(parts, manualClock());
-  const detect = detector(parts, manualClock());
+  const classify = createClassifier(parts, manualClock());
+  const detect = createDetector(parts, manualClock());
 
   const { results } = await classify({ ...request, topK: 512 }, aCall());
   expect(results[0]?.ok && results[0].value.length).toBe(512);

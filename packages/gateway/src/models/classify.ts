@@ -6,18 +6,16 @@ import {
   NotSupportedError,
 } from "@tensorgate/core";
 import { imagenetLabels } from "@tensorgate/tf-serving";
+import { valuesOfPicture } from "./output-values.ts";
 import type { Release } from "./release.ts";
 import {
-  assertNumbers,
   assertResultCount,
-  outputNamed,
-  type PictureTaskParts,
-  pictureScorer,
+  createPictureScorer,
+  type PictureTaskDeps,
   type ScoredPicture,
   taskNotOffered,
-  valuesOfOne,
 } from "./score-pictures.ts";
-import { softmax, topLabels } from "./top-labels.ts";
+import { softmax, topLabels } from "./top-scores.ts";
 
 export const classifyDefaults: { readonly topK: number; readonly minScore: number } = {
   topK: 5,
@@ -25,9 +23,9 @@ export const classifyDefaults: { readonly topK: number; readonly minScore: numbe
 };
 
 /** Pictures to labels, by releases that give a score per class. */
-export function classifier(parts: PictureTaskParts, clock: Clock): Classify {
-  const { resolve } = parts;
-  const scorePictures = pictureScorer(parts);
+export function createClassifier(deps: PictureTaskDeps, clock: Clock): Classify {
+  const { resolve } = deps;
+  const scorePictures = createPictureScorer(deps);
   return async (request, call) => {
     const release = resolve(request.modelSpec);
     const { classScores } = release;
@@ -71,8 +69,7 @@ function assertSelection({ topK, minScore }: { topK: number; minScore: number })
 function classProbabilities({ outputs }: ScoredPicture, release: Release): Float32Array {
   const { classScores, labels, name } = release;
   if (!classScores) throw taskNotOffered("classify", release);
-  const raw = valuesOfOne(outputNamed(classScores.tensor, outputs), "scores");
-  assertNumbers(raw, "scores");
+  const raw = valuesOfPicture(outputs, { name: classScores.tensor, what: "scores" });
   const expected = release.classCount ?? labels.length;
   const isComplete = expected === 0 || raw.length === expected;
   if (isComplete || hasBackground(raw, release)) {

@@ -13,8 +13,8 @@ import type { PictureSize } from "@tensorgate/imaging";
 import type { Release } from "./release.ts";
 import {
   assertResultCount,
-  type PictureTaskParts,
-  pictureScorer,
+  createPictureScorer,
+  type PictureTaskDeps,
   taskNotOffered,
 } from "./score-pictures.ts";
 import type { Edges } from "./ssd/boxes.ts";
@@ -22,9 +22,9 @@ import { headLayers } from "./ssd/head.ts";
 import { type ScoredBox, type SelectOptions, selectedBoxes } from "./ssd/select-boxes.ts";
 
 /** Pictures to boxes, by releases with the head of an SSD. Pictures of one call are never mixed. */
-export function detector(parts: PictureTaskParts, clock: Clock): Detect {
-  const { resolve } = parts;
-  const scorePictures = pictureScorer(parts);
+export function createDetector(deps: PictureTaskDeps, clock: Clock): Detect {
+  const { resolve } = deps;
+  const scorePictures = createPictureScorer(deps);
   return async (request, call) => {
     const release = resolve(request.modelSpec);
     if (!release.tasks.includes("detect")) throw taskNotOffered("detect", release);

@@ -1,17 +1,11 @@
 import type { Embed } from "@tensorgate/core";
-import {
-  assertNumbers,
-  outputNamed,
-  type PictureTaskParts,
-  pictureScorer,
-  taskNotOffered,
-  valuesOfOne,
-} from "./score-pictures.ts";
+import { valuesOfPicture } from "./output-values.ts";
+import { createPictureScorer, type PictureTaskDeps, taskNotOffered } from "./score-pictures.ts";
 
 /** Pictures to feature vectors, by releases that expose them. */
-export function embedder(parts: PictureTaskParts): Embed {
-  const { resolve } = parts;
-  const scorePictures = pictureScorer(parts);
+export function createEmbedder(deps: PictureTaskDeps): Embed {
+  const { resolve } = deps;
+  const scorePictures = createPictureScorer(deps);
   return async (request, call) => {
     const release = resolve(request.modelSpec);
     const { features } = release;
@@ -19,11 +13,7 @@ export function embedder(parts: PictureTaskParts): Embed {
     return scorePictures(request, call, {
       release,
       filter: features.filter,
-      read: ({ outputs }) => {
-        const values = valuesOfOne(outputNamed(features.tensor, outputs), "features");
-        assertNumbers(values, "features");
-        return values;
-      },
+      read: ({ outputs }) => valuesOfPicture(outputs, { name: features.tensor, what: "features" }),
     });
   };
 }

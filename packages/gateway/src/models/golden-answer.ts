@@ -1,8 +1,8 @@
 import type { CallContext, Clock, PictureResponse, ScoreResolved } from "@tensorgate/core";
-import { classifier } from "./classify.ts";
-import { detector } from "./detect.ts";
-import { embedder } from "./embed.ts";
-import type { PictureTaskParts } from "./score-pictures.ts";
+import { createClassifier } from "./classify.ts";
+import { createDetector } from "./detect.ts";
+import { createEmbedder } from "./embed.ts";
+import type { PictureTaskDeps } from "./score-pictures.ts";
 
 export interface GoldenQuestion {
   readonly model: string;
@@ -26,26 +26,28 @@ export type GoldenAnswer =
  *
  * @throws ScoringError if that fails
  */
-export function goldenAsker(parts: Omit<PictureTaskParts, "score">, clock: Clock) {
+export function createGoldenAsker(deps: Omit<PictureTaskDeps, "score">, clock: Clock) {
   return async (
     { model, picture, score }: GoldenQuestion,
     call: CallContext,
   ): Promise<GoldenAnswer> => {
-    const release = parts.resolve({ name: model });
+    const release = deps.resolve({ name: model });
     if (!release.picture) return { kind: "not-asked" };
-    const task = { ...parts, score, resolve: () => release };
+    const task = { ...deps, score, resolve: () => release };
     const request = { modelSpec: { name: model }, pictures: [{ bytes: picture }] };
     switch (release.tasks[0]) {
       case "classify": {
-        const [best] = onlyValue(await classifier(task, clock)({ ...request, topK: 1 }, call));
+        const [best] = onlyValue(
+          await createClassifier(task, clock)({ ...request, topK: 1 }, call),
+        );
         return best ? { kind: "label", label: best.label } : { kind: "scored" };
       }
       case "detect": {
-        const [best] = onlyValue(await detector(task, clock)(request, call)).boxes;
+        const [best] = onlyValue(await createDetector(task, clock)(request, call)).boxes;
         return best ? { kind: "label", label: best.label } : { kind: "scored" };
       }
       case "embed":
-        onlyValue(await embedder(task)(request, call));
+        onlyValue(await createEmbedder(task)(request, call));
         return { kind: "scored" };
       default:
         return { kind: "not-asked" };

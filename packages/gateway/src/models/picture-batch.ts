@@ -1,10 +1,25 @@
-import { bytesPerElement, bytesTensor, type Tensor, UpstreamFailedError } from "@tensorgate/core";
+import {
+  bytesPerElement,
+  bytesTensor,
+  type Picture,
+  type Tensor,
+  UpstreamFailedError,
+} from "@tensorgate/core";
+
+/** The pictures of a call in groups of `batchSize`, of which the last may be smaller. */
+export function inBatches(
+  pictures: readonly Picture[],
+  batchSize: number,
+): readonly (readonly Picture[])[] {
+  return Array.from({ length: Math.ceil(pictures.length / batchSize) }, (_, batch) =>
+    pictures.slice(batch * batchSize, (batch + 1) * batchSize),
+  );
+}
 
 /** Tensors of one picture each, all alike but for their values, as the tensor of one batch. */
 export function stackedTensors(tensors: readonly Tensor[]): Tensor {
   const [first] = tensors;
   if (!first) throw new RangeError("there is nothing to stack");
-  if (tensors.length === 1) return first;
   if (first.dtype === "BYTES") {
     const elements = tensors.flatMap((tensor) => (tensor.dtype === "BYTES" ? tensor.elements : []));
     return bytesTensor([elements.length], elements);
@@ -25,7 +40,6 @@ export function outputsPerPicture(
   outputs: ReadonlyMap<string, Tensor>,
   count: number,
 ): readonly ReadonlyMap<string, Tensor>[] {
-  if (count === 1) return [outputs];
   return Array.from(
     { length: count },
     (_, row) =>
@@ -54,4 +68,35 @@ function rowOf(tensor: Tensor, { name, row, count }: Row): Tensor {
   const bytes = size * bytesPerElement[tensor.dtype];
   const { dtype, data } = tensor;
   return { dtype, shape, data: data.subarray(row * bytes, (row + 1) * bytes) };
+}
+
+/**
+ * Maps `items`, at most `maxConcurrent` at a time, keeping their order.
+ *
+ * @throws what the first failing `map` threw; no further items are started then
+ */
+export async function mapConcurrently<Item, Result>(
+  items: readonly Item[],
+  maxConcurrent: number,
+  map: (item: Item) => Promise<Result>,
+): Promise<readonly Result[]> {
+  const results: Result[] = [];
+  const waiting = items.entries();
+  let hasFailed = false;
+
+  async function worker(): Promise<void> {
+    for (const [index, item] of waiting) {
+      if (hasFailed) return;
+      try {
+        results[index] = await map(item);
+      } catch (thrown) {
+        hasFailed = true;
+        throw thrown;
+      }
+    }
+  }
+
+  const workers = Array.from({ length: Math.min(maxConcurrent, items.length) }, worker);
+  await Promise.all(workers);
+  return results;
 }

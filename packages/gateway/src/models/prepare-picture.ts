@@ -1,12 +1,12 @@
 import { bytesTensor, type CallContext, type Clock, type Tensor } from "@tensorgate/core";
 import {
   assertPictureWithinLimits,
-  type ConvertElsewhere,
-  isReadAsSeen,
+  type ConvertInWorker,
+  needsNoConversion,
+  orientedSize,
   type PictureSize,
-  type PreprocessElsewhere,
+  type PreprocessInWorker,
   readPictureHeader,
-  uprightSize,
 } from "@tensorgate/imaging";
 import type { PictureOptions } from "./options.ts";
 import type { PictureInput } from "./release.ts";
@@ -15,15 +15,15 @@ import type { PictureInput } from "./release.ts";
 export interface PreparedPicture {
   /** BYTES `[1]`, or FP32 `[1, height, width, 3]`. */
   readonly tensor: Tensor;
-  /** As it is seen, upright. */
+  /** Turned as its orientation says. */
   readonly size: PictureSize;
 }
 
-export interface PrepareParts {
+export interface PictureDeps {
   /** Makes pixels of what a model takes as pixels. */
-  readonly preprocess: PreprocessElsewhere;
+  readonly preprocess: PreprocessInWorker;
   /** Makes what a model could not read, or would read wrongly, a plain picture. */
-  readonly convert: ConvertElsewhere;
+  readonly convert: ConvertInWorker;
   readonly options: Required<PictureOptions>;
   readonly clock: Clock;
 }
@@ -40,21 +40,21 @@ export type PreparePicture = (
  * What the model reads as people see it is sent in the buffer it came in: only its header is looked at. Anything else
  * is decoded in a process of its own, turned upright, and sent as a PNG, a JPEG or pixels.
  */
-export function picturePreparer({
+export function createPicturePreparer({
   preprocess,
   convert,
   options,
   clock,
-}: PrepareParts): PreparePicture {
+}: PictureDeps): PreparePicture {
   const { maxPixels, maxSidePx, alsoFormats } = options;
-  const decoding = { maxPixels, maxSidePx, alsoFormats, upright: true };
+  const decoding = { maxPixels, maxSidePx, alsoFormats, oriented: true };
 
   return async (bytes, input, call) => {
     const header = readPictureHeader(bytes);
     assertPictureWithinLimits(header, { maxPixels, maxSidePx });
-    const size = uprightSize(header);
+    const size = orientedSize(header);
     const { preprocessing, formats } = input;
-    if (!preprocessing && size && isReadAsSeen(header, formats)) {
+    if (!preprocessing && size && needsNoConversion(header, formats)) {
       return { tensor: bytesTensor([1], [bytes]), size };
     }
     const startedMs = clock.nowMs();

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
-import { type ModelSpec, UnknownModelError } from "@tensorgate/core";
-import { nearestNames } from "./nearest-names.ts";
+import { type ModelSpec, nearestNames, UnknownModelError } from "@tensorgate/core";
 import type { ModelOptions } from "./options.ts";
 import { type Release, releaseFromOptions } from "./release.ts";
 

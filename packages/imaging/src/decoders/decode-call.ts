@@ -10,7 +10,7 @@ export interface DecodeCall {
 }
 
 /** Decodes a picture and makes it what a model takes, in a process that it may take down. */
-export type PreprocessElsewhere = (
+export type PreprocessInWorker = (
   bytes: Uint8Array,
   preprocessing: Preprocessing,
   options: DecodeOptions,
@@ -18,7 +18,7 @@ export type PreprocessElsewhere = (
 ) => Promise<FixedSizeTensor>;
 
 /** Makes a picture one that every model reads, in a process that it may take down. */
-export type ConvertElsewhere = (
+export type ConvertInWorker = (
   bytes: Uint8Array,
   options: DecodeOptions,
   call: DecodeCall,

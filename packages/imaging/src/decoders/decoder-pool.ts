@@ -1,5 +1,5 @@
 import type { Clock, ScoringError } from "@tensorgate/core";
-import type { ConvertElsewhere, DecodeCall, PreprocessElsewhere } from "./decode-call.ts";
+import type { ConvertInWorker, DecodeCall, PreprocessInWorker } from "./decode-call.ts";
 import { requestCostMs } from "./decode-cost.ts";
 import {
   endedItsDecoder,
@@ -30,9 +30,9 @@ export interface DecoderPool {
    * @throws InternalError if decoders cannot be started
    * @throws the reason of the call's signal as soon as that aborts
    */
-  readonly preprocess: PreprocessElsewhere;
+  readonly preprocess: PreprocessInWorker;
   /** @throws what `preprocess` throws */
-  readonly convert: ConvertElsewhere;
+  readonly convert: ConvertInWorker;
   /** Pictures that wait for a decoder. */
   readonly waitingCount: number;
   readonly processIds: readonly number[];

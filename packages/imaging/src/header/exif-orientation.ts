@@ -45,8 +45,3 @@ function orientationInTiff(block: DataView, steps: HeaderSteps): number {
 const intel = 0x4949;
 const motorola = 0x4d4d;
 const orientationTag = 274;
-
-/** Whether a picture of that orientation lies on its side, so that its width is the height of what is seen. */
-export function isOnItsSide(orientation: number): boolean {
-  return orientation >= 5;
-}

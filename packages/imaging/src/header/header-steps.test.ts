@@ -10,7 +10,7 @@ import {
   maxHeaderParts,
   maxSkippedBytes,
 } from "./header-steps.ts";
-import { readCountedHeader } from "./picture-header.ts";
+import { readPictureHeader } from "./picture-header.ts";
 
 const plain = sharp({ create: { width: 37, height: 21, channels: 3, background: "#abc" } });
 const jpeg = await plain.clone().jpeg().toBuffer();
@@ -24,7 +24,7 @@ function read(bytes: Uint8Array) {
   let steps: HeaderSteps = createHeaderSteps("");
   const outcome = (() => {
     try {
-      return readCountedHeader(bytes, (format) => {
+      return readPictureHeader(bytes, (format) => {
         steps = createHeaderSteps(format);
         return steps;
       });

@@ -1,5 +1,5 @@
-import type { HeaderFacts, PictureSize } from "./header-facts.ts";
 import type { HeaderSteps } from "./header-steps.ts";
+import type { HeaderFacts, PictureSize } from "./picture-format.ts";
 
 /**
  * The size of an AVIF or HEIC: the largest picture among those that the file describes. Turns and mirrors of these

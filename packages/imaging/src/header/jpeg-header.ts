@@ -1,6 +1,6 @@
 import { exifOrientation } from "./exif-orientation.ts";
-import type { HeaderFacts } from "./header-facts.ts";
 import type { HeaderSteps } from "./header-steps.ts";
+import type { HeaderFacts } from "./picture-format.ts";
 
 /** Goes from segment to segment up to the frame header. @see ITU-T T.81, annex B */
 export function jpegHeader(view: DataView, steps: HeaderSteps): HeaderFacts {
@@ -22,7 +22,7 @@ export function jpegHeader(view: DataView, steps: HeaderSteps): HeaderFacts {
         size: { heightPx: view.getUint16(offset + 5), widthPx: view.getUint16(offset + 7) },
         orientation: orientation ?? 1,
         ...(progressiveFrames.has(marker) && { isProgressive: true }),
-        isOrdinary: isOrdinaryFrame(marker, view.getUint8(offset + 4), view.getUint8(offset + 9)),
+        isBaseline: isBaselineFrame(marker, view.getUint8(offset + 4), view.getUint8(offset + 9)),
       };
     }
     // After the start of a scan there is no header to come.
@@ -40,20 +40,19 @@ const progressiveFrames: ReadonlySet<number> = new Set([0xc2, 0xc6, 0xca, 0xce])
 /** Where the 0xFF of the next marker is. Like libjpeg it passes over what stands between two segments. */
 function nextMarker(view: DataView, start: number, steps: HeaderSteps): number {
   let at = start;
-  while (view.getUint8(at) !== 0xff || isNoMarker(view.getUint8(at + 1))) {
+  for (;;) {
+    const code = view.getUint8(at) === 0xff ? view.getUint8(at + 1) : fill;
+    // A 0xFF before 0xFF fills up; one before 0x00 is part of pixels.
+    if (code !== fill && code !== 0x00) return at;
     steps.countSkippedByte();
     at += 1;
   }
-  return at;
 }
 
-/** What follows a 0xFF that fills up or was part of the pixels. */
-function isNoMarker(code: number): boolean {
-  return code === 0xff || code === 0x00;
-}
+const fill = 0xff;
 
 /** Baseline, extended or progressive with Huffman codes, 8 bits, grey or YCbCr; four components are CMYK. */
-function isOrdinaryFrame(marker: number, bits: number, componentCount: number): boolean {
+function isBaselineFrame(marker: number, bits: number, componentCount: number): boolean {
   return marker <= 0xc2 && bits === 8 && (componentCount === 1 || componentCount === 3);
 }
 

@@ -1,15 +1,47 @@
 /** Formats that are recognised; whether one can be decoded, and by whom, is another question. */
 export type PictureFormat = "jpeg" | "png" | "gif" | "webp" | "avif" | "heic" | "tiff" | "bmp";
 
-/** Tells a format by its first bytes. The content type that a caller names is never asked. */
-export function sniffFormat(bytes: Uint8Array): PictureFormat | undefined {
-  return signatures.find(({ matches }) => matches(bytes))?.format;
+export interface PictureSize {
+  readonly widthPx: number;
+  readonly heightPx: number;
 }
 
-interface FormatSignature {
-  readonly format: PictureFormat;
-  readonly matches: (bytes: Uint8Array) => boolean;
+/** What a format's own reader finds in its first bytes; what it does not tell has its usual value. */
+export interface HeaderFacts {
+  /** As it is stored, before it is turned upright. Absent where the format keeps its size out of reach. */
+  readonly size?: PictureSize;
+  /** By Exif: 1 is upright. */
+  readonly orientation?: number;
+  /** Whether its pixels come in several passes, which takes a decoder longer and all of the picture in memory. */
+  readonly isProgressive?: boolean;
+  /** Whether every decoder of the format reads it, and reads the same: not so with CMYK or 12 bits in a JPEG. */
+  readonly isBaseline?: boolean;
 }
+
+/** Tells a format by its first bytes. The content type that a caller names is never asked. */
+export function sniffFormat(bytes: Uint8Array): PictureFormat | undefined {
+  for (const [format, texts] of beginnings) {
+    for (const text of texts) if (hasText(bytes, 0, text)) return format;
+  }
+  if (hasText(bytes, 0, "RIFF") && hasText(bytes, 8, "WEBP")) return "webp";
+  if (!hasText(bytes, 4, "ftyp")) return undefined;
+  return brands.find(([, names]) => hasBrand(bytes, names))?.[0];
+}
+
+/** What files of a format begin with, in Latin-1. */
+const beginnings: readonly (readonly [PictureFormat, readonly string[]])[] = [
+  ["jpeg", ["\xff\xd8\xff"]],
+  ["png", ["\x89PNG\r\n\x1a\n"]],
+  ["gif", ["GIF87a", "GIF89a"]],
+  ["tiff", ["II*\0", "MM\0*"]],
+  ["bmp", ["BM"]],
+];
+
+/** What an ISO media file says it is, first or among what it is compatible with. */
+const brands: readonly (readonly [PictureFormat, readonly string[]])[] = [
+  ["avif", ["avif", "avis"]],
+  ["heic", ["heic", "heix", "hevc", "mif1", "msf1"]],
+];
 
 /** Whether `text`, in Latin-1, stands at `offset`. */
 function hasText(bytes: Uint8Array, offset: number, text: string): boolean {
@@ -19,35 +51,16 @@ function hasText(bytes: Uint8Array, offset: number, text: string): boolean {
   return true;
 }
 
-const starts =
-  (...texts: readonly string[]) =>
-  (bytes: Uint8Array) =>
-    texts.some((text) => hasText(bytes, 0, text));
-
-/** Whether an ISO media file says, first or among what it is compatible with, that it is of one of these brands. */
-const hasBrand =
-  (...brands: readonly string[]) =>
-  (bytes: Uint8Array) => {
-    if (!hasText(bytes, 4, "ftyp")) return false;
-    const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
-    const end = Math.min(length, bytes.byteLength, maxBrandBytes);
-    for (let at = 8; at + 4 <= end; at += 4) {
-      // After the first brand comes a version.
-      if (at !== 12 && brands.some((each) => hasText(bytes, at, each))) return true;
-    }
-    return false;
-  };
+/** Whether an ISO media file is of one of these brands. */
+function hasBrand(bytes: Uint8Array, names: readonly string[]): boolean {
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+  const end = Math.min(length, bytes.byteLength, maxBrandBytes);
+  for (let at = 8; at + 4 <= end; at += 4) {
+    // After the first brand comes a version.
+    if (at !== 12 && names.some((each) => hasText(bytes, at, each))) return true;
+  }
+  return false;
+}
 
 /** A file that claims more brands than fit in here is no picture. */
 const maxBrandBytes = 256;
-
-const signatures: readonly FormatSignature[] = [
-  { format: "jpeg", matches: starts("\xff\xd8\xff") },
-  { format: "png", matches: starts("\x89PNG\r\n\x1a\n") },
-  { format: "gif", matches: starts("GIF87a", "GIF89a") },
-  { format: "webp", matches: (bytes) => hasText(bytes, 0, "RIFF") && hasText(bytes, 8, "WEBP") },
-  { format: "avif", matches: hasBrand("avif", "avis") },
-  { format: "heic", matches: hasBrand("heic", "heix", "hevc", "mif1", "msf1") },
-  { format: "tiff", matches: starts("II*\0", "MM\0*") },
-  { format: "bmp", matches: starts("BM") },
-];

@@ -4,7 +4,7 @@ import { ScoringError } from "@tensorgate/core";
 import fc from "fast-check";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
-import { assertPictureWithinLimits, readPictureHeader, uprightSize } from "./picture-header.ts";
+import { assertPictureWithinLimits, orientedSize, readPictureHeader } from "./picture-header.ts";
 
 const blank = sharp({ create: { width: 37, height: 21, channels: 3, background: "#abc" } });
 const encoded = {
@@ -24,7 +24,7 @@ describe.each(Object.entries(encoded))("a %s", (format, bytes) => {
       format,
       size: { widthPx: 37, heightPx: 21 },
       orientation: 1,
-      isOrdinary: true,
+      isBaseline: true,
     });
   });
 
@@ -49,7 +49,7 @@ describe.each([1, 2, 3, 4, 5, 6, 7, 8])("Exif orientation %i", (orientation) => 
     const header = readPictureHeader(bytes);
 
     expect(header.orientation).toBe(orientation);
-    expect(uprightSize(header)).toEqual(
+    expect(orientedSize(header)).toEqual(
       orientation >= 5 ? { widthPx: 21, heightPx: 37 } : { widthPx: 37, heightPx: 21 },
     );
   });
@@ -58,7 +58,7 @@ describe.each([1, 2, 3, 4, 5, 6, 7, 8])("Exif orientation %i", (orientation) => 
 test("a CMYK JPEG is not what every decoder reads", async () => {
   const bytes = await blank.clone().toColourspace("cmyk").jpeg().toBuffer();
 
-  expect(readPictureHeader(bytes).isOrdinary).toBe(false);
+  expect(readPictureHeader(bytes).isBaseline).toBe(false);
 });
 
 test("random bytes, also after a picture's first ones, never crash", () => {
@@ -83,7 +83,7 @@ test("a picture over the limit is told with both sizes", () => {
     format: "png",
     size: { widthPx: 40_000, heightPx: 30_000 },
     orientation: 1,
-    isOrdinary: true,
+    isBaseline: true,
   } as const;
 
   expect(() => assertPictureWithinLimits(header, { maxPixels: 25_000_000 })).toThrow(
@@ -97,7 +97,7 @@ test.each([
   { widthPx: 101, heightPx: 10, limits: { maxPixels: 1e9, maxSidePx: 100 } },
 ])("a side of $widthPx×$heightPx is too long, few pixels as there are", (each) => {
   const { limits, ...size } = each;
-  const header = { format: "png", size, orientation: 1, isOrdinary: true } as const;
+  const header = { format: "png", size, orientation: 1, isBaseline: true } as const;
 
   expect(() => assertPictureWithinLimits(header, limits)).toThrow(
     `the limit is ${limits.maxSidePx ?? 16_384} pixels a side`,

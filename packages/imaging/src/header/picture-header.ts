@@ -1,9 +1,8 @@
 import { TooLargeError, UnsupportedMediaError } from "@tensorgate/core";
-import { isOnItsSide } from "./exif-orientation.ts";
-import type { HeaderFacts, PictureSize } from "./header-facts.ts";
 import { createHeaderSteps, type HeaderSteps } from "./header-steps.ts";
 import { isoMediaHeader } from "./iso-media-header.ts";
 import { jpegHeader } from "./jpeg-header.ts";
+import type { HeaderFacts, PictureSize } from "./picture-format.ts";
 import { type PictureFormat, sniffFormat } from "./picture-format.ts";
 import { pngHeader } from "./png-header.ts";
 import { tiffHeader } from "./tiff-header.ts";
@@ -23,17 +22,13 @@ export interface PictureHeader
 /**
  * Reads what a picture is and how large, from its bytes alone, in a bounded number of steps.
  *
+ * @param createSteps - creates the counter of steps; a test looks at it afterwards
  * @throws UnsupportedMediaError if it is not a picture, ends before its header does, or has a header of more parts
  *   than pictures have
  */
-export function readPictureHeader(bytes: Uint8Array): PictureHeader {
-  return readCountedHeader(bytes, createHeaderSteps);
-}
-
-/** @param createSteps - makes what counts the steps; a test looks at it afterwards */
-export function readCountedHeader(
+export function readPictureHeader(
   bytes: Uint8Array,
-  createSteps: (format: PictureFormat) => HeaderSteps,
+  createSteps: (format: PictureFormat) => HeaderSteps = createHeaderSteps,
 ): PictureHeader {
   const format = sniffFormat(bytes);
   if (format === undefined) {
@@ -55,13 +50,22 @@ export function readCountedHeader(
   if (size ? size.widthPx === 0 || size.heightPx === 0 : !mayHideSize) {
     throw new UnsupportedMediaError(`the ${format} picture's header has no size`);
   }
-  return { format, orientation: 1, isOrdinary: true, ...facts };
+  return { format, orientation: 1, isBaseline: true, ...facts };
 }
 
-/** The size of a picture as it is seen. */
-export function uprightSize({ size, orientation }: PictureHeader): PictureSize | undefined {
-  if (!size || !isOnItsSide(orientation)) return size;
+/** The size of a picture once it is turned as its orientation says. */
+export function orientedSize({ size, orientation }: PictureHeader): PictureSize | undefined {
+  // From 5 on it lies on its side.
+  if (!size || orientation < 5) return size;
   return { widthPx: size.heightPx, heightPx: size.widthPx };
+}
+
+/** Whether a decoder that reads `formats`, and ignores Exif, shows the picture as people see it. */
+export function needsNoConversion(
+  { format, orientation, isBaseline }: PictureHeader,
+  formats: ReadonlySet<PictureFormat>,
+): boolean {
+  return formats.has(format) && orientation === 1 && isBaseline;
 }
 
 export interface PictureLimits {

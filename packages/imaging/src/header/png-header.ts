@@ -1,6 +1,6 @@
 import { exifOrientation } from "./exif-orientation.ts";
-import type { HeaderFacts } from "./header-facts.ts";
 import type { HeaderSteps } from "./header-steps.ts";
+import type { HeaderFacts } from "./picture-format.ts";
 
 /** IHDR is the first chunk by rule; eXIf comes before the pixels where there is one. @see PNG (3rd edition), section 5 */
 export function pngHeader(view: DataView, steps: HeaderSteps): HeaderFacts {

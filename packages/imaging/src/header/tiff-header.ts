@@ -1,6 +1,6 @@
 import { exifOrientation } from "./exif-orientation.ts";
-import type { HeaderFacts } from "./header-facts.ts";
 import type { HeaderSteps } from "./header-steps.ts";
+import type { HeaderFacts } from "./picture-format.ts";
 
 /** Size and orientation of the first picture of a TIFF. @see TIFF 6.0, section 2, and tags 256 and 257 */
 export function tiffHeader(view: DataView, steps: HeaderSteps): HeaderFacts {

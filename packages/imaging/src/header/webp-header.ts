@@ -1,6 +1,6 @@
 import { exifOrientation } from "./exif-orientation.ts";
-import type { HeaderFacts } from "./header-facts.ts";
 import type { HeaderSteps } from "./header-steps.ts";
+import type { HeaderFacts } from "./picture-format.ts";
 
 /** Size and orientation of a WebP. @see RFC 9649 */
 export function webpHeader(view: DataView, steps: HeaderSteps): HeaderFacts {

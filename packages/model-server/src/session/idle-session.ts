@@ -1,6 +1,6 @@
 import { float32Tensor } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
-import type { PreprocessElsewhere } from "@tensorgate/imaging";
+import type { PreprocessInWorker } from "@tensorgate/imaging";
 import { ServingError } from "@tensorgate/tf-serving";
 import type { Manifest, ManifestOutput } from "../manifest.ts";
 import { zeroTensor } from "../warm-up.ts";
@@ -44,5 +44,5 @@ export function idleSession({ signatures }: Manifest): Pick<OnnxSession, "run" |
 }
 
 /** Pictures are not looked at: each becomes one black pixel. */
-export const noPreprocessing: PreprocessElsewhere = async () =>
+export const noPreprocessing: PreprocessInWorker = async () =>
   float32Tensor([1, 1, 1, 3], new Float32Array(3));

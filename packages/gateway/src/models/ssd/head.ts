@@ -1,10 +1,5 @@
-import {
-  float32Values,
-  listedNames,
-  NotSupportedError,
-  type Tensor,
-  UpstreamFailedError,
-} from "@tensorgate/core";
+import { float32Values, type Tensor, UpstreamFailedError } from "@tensorgate/core";
+import { outputNamed } from "../output-values.ts";
 import { type AnchorLayer, type AnchorSize, anchorLayers, anchorSizes } from "./anchors.ts";
 
 /** One layer of a head for one picture. */
@@ -66,12 +61,7 @@ interface Grid {
 
 /** @returns an output of shape `[rows, columns, anchors, depth]`, with a batch axis of 1 before it or without */
 function grid(name: string, outputs: ReadonlyMap<string, Tensor>): Grid {
-  const tensor = outputs.get(name);
-  if (!tensor) {
-    throw new NotSupportedError(`the model's reply has no output "${name}"`, {
-      hint: `it has ${listedNames(outputs.keys())}`,
-    });
-  }
+  const tensor = outputNamed(name, outputs);
   const { dtype, shape } = tensor;
   const extents = shape.length === 5 && shape[0] === 1 ? shape.slice(1) : shape;
   const [rows = 0, columns = 0, anchors = 0, depth = 0] = extents;
@@ -89,7 +79,7 @@ function grid(name: string, outputs: ReadonlyMap<string, Tensor>): Grid {
 function assertNumbers(name: string, values: Float32Array): void {
   for (let at = 0; at < values.length; at += 1) {
     if (Number.isNaN(values[at])) {
-      throw new UpstreamFailedError(`output "${name}" holds no number at ${at}`);
+      throw new UpstreamFailedError(`output "${name}" contains NaN at index ${at}`);
     }
   }
 }

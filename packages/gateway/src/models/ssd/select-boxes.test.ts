@@ -212,7 +212,7 @@ test.each([
   {
     change: (outputs: Map<string, Tensor>) =>
       outputs.set("out_5", float32Tensor([1, 1, 1, 4, 21], new Float32Array(84).fill(Number.NaN))),
-    text: 'output "out_5" holds no number',
+    text: 'output "out_5" contains NaN at index 0',
   },
 ])("a head that is none is told: $text", ({ change, text }) => {
   const outputs = head({ value: () => 0 });

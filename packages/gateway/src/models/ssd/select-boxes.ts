@@ -1,4 +1,4 @@
-import { createHighestScores } from "../highest-scores.ts";
+import { createHighestScores } from "../top-scores.ts";
 import { type AnchorSize, cellCentre } from "./anchors.ts";
 import { clippedBox, decodedBox, type Edges, intersectionOverUnion } from "./boxes.ts";
 import type { HeadLayer } from "./head.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { mapConcurrently } from "./map-concurrently.ts";
+import { mapConcurrently } from "./picture-batch.ts";
 
 test("keeps the order of the items, and never more at a time than allowed", async () => {
   let running = 0;

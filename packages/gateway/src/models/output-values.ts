@@ -1,0 +1,48 @@
+import {
+  float32Values,
+  listedNames,
+  NotSupportedError,
+  type Tensor,
+  UpstreamFailedError,
+} from "@tensorgate/core";
+
+/** @throws NotSupportedError that lists the outputs of the reply */
+export function outputNamed(name: string, outputs: ReadonlyMap<string, Tensor>): Tensor {
+  const tensor = outputs.get(name);
+  if (tensor) return tensor;
+  throw new NotSupportedError(`the model's reply has no output "${name}"`, {
+    hint: `it has ${listedNames(outputs.keys())}`,
+  });
+}
+
+/**
+ * Reads the FP32 values of one picture from an output, whatever axes of extent 1 it has. The only output of a reply is
+ * the one that is meant, whatever its name.
+ *
+ * @param what - plural, for messages
+ * @throws NotSupportedError if the output is missing
+ * @throws UpstreamFailedError if it is not FP32 of one picture, or contains NaN
+ */
+export function valuesOfPicture(
+  outputs: ReadonlyMap<string, Tensor>,
+  { name, what }: { readonly name: string; readonly what: string },
+): Float32Array {
+  const [only] = outputs.values();
+  const tensor = outputs.size === 1 && only ? only : outputNamed(name, outputs);
+  const { dtype, shape } = tensor;
+  let rows = 0;
+  for (const extent of shape) if (extent !== 1) rows += 1;
+  if (dtype !== "FP32" || rows > 1) {
+    throw new UpstreamFailedError(
+      `the model's ${what} are ${dtype} of shape [${shape}], not FP32 of one picture`,
+    );
+  }
+  const values = float32Values(tensor);
+  let count = 0;
+  // A plain loop: it runs for each of a thousand scores of every picture.
+  for (let at = 0; at < values.length; at += 1) if (Number.isNaN(values[at])) count += 1;
+  if (count === 0) return values;
+  throw new UpstreamFailedError(
+    `${count} of ${values.length} ${what} ${count === 1 ? "is" : "are"} NaN`,
+  );
+}

@@ -31,6 +31,7 @@ export * from "./listed-names.ts";
 export * from "./long-timer.ts";
 export * from "./model-catalog.ts";
 export * from "./model-spec.ts";
+export * from "./model-status.ts";
 export * from "./nearest-names.ts";
 export * from "./picture-scoring.ts";
 export * from "./preprocessing.ts";

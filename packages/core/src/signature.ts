@@ -1,14 +1,33 @@
 import type { DType } from "./dtype.ts";
+import type { AnsweringModel } from "./model-spec.ts";
 
 /** What a signature says of one tensor. */
 export interface TensorInfo {
   readonly dtype: DType;
   /** -1 stands for any extent; undefined for an unknown rank. */
   readonly shape: readonly number[] | undefined;
+  /** Its name in the graph behind the signature, such as `Placeholder:0`; empty if it has none, absent if unknown. */
+  readonly graphName?: string;
 }
 
 /** Named inputs and outputs of a model. */
 export interface Signature {
   readonly inputs: ReadonlyMap<string, TensorInfo>;
   readonly outputs: ReadonlyMap<string, TensorInfo>;
+  /** What the server calls the kind of signature, such as `tensorflow/serving/predict`. */
+  readonly methodName?: string;
+}
+
+/** How a server describes a model that it serves. */
+export interface ModelMetadata {
+  /** The version described; 0 if the server has no versions or does not say which. */
+  readonly model: AnsweringModel;
+  /** By name. Tensors whose dtype no request can have are left out. */
+  readonly signatures: ReadonlyMap<string, Signature>;
+}
+
+/** Returns the signature that a call without a signature name uses: `serving_default`, or else the first. */
+export function defaultSignature({ signatures }: ModelMetadata): Signature | undefined {
+  const [first] = signatures.values();
+  return signatures.get("serving_default") ?? first;
 }

@@ -24,6 +24,7 @@ export {
 export { type FamilyGuess, guessFamily, type ModelClues } from "./families/guess-family.ts";
 export { imagenetLabels } from "./families/imagenet-labels.ts";
 export { vocLabels } from "./families/voc-labels.ts";
+export { modelStatusFromResponse, stateName } from "./model-status.ts";
 export {
   InputParsingError,
   type PredictRequestParts,
@@ -36,11 +37,9 @@ export { httpStatusFromGrpcCode } from "./rest/http-status.ts";
 export { modelMetadataJson, modelStatusJson, restErrorBody } from "./rest/rest-json.ts";
 export { ServingError, servingErrors, statusMessage } from "./serving-error.ts";
 export {
-  type GraphSignature,
-  type GraphTensorInfo,
+  modelMetadataFromResponse,
   packedSignatures,
   signatureDefFromSignature,
-  signaturesFromMetadata,
 } from "./signature-def.ts";
 export {
   createTensorBudget,

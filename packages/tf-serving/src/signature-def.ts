@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { type Any, anyPack, anyUnpack } from "@bufbuild/protobuf/wkt";
-import type { Signature, TensorInfo } from "@tensorgate/core";
+import type { ModelMetadata, Signature, TensorInfo } from "@tensorgate/core";
 import {
   type SignatureDef,
   SignatureDefSchema,
@@ -8,25 +8,30 @@ import {
 } from "@tensorgate/proto/tensorflow/framework";
 import {
   type GetModelMetadataResponse,
+  type SignatureDefMap,
   SignatureDefMapSchema,
 } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import { dataTypes, dtypeFromNumber } from "./data-type.ts";
 
 /** A signature as `GetModelMetadata` shows it. */
-export function signatureDefFromSignature({ inputs, outputs }: Signature): SignatureDef {
+export function signatureDefFromSignature({
+  inputs,
+  outputs,
+  methodName = "tensorflow/serving/predict",
+}: Signature): SignatureDef {
   return create(SignatureDefSchema, {
     inputs: tensorInfos(inputs),
     outputs: tensorInfos(outputs),
-    methodName: "tensorflow/serving/predict",
+    methodName,
   });
 }
 
 function tensorInfos(infos: ReadonlyMap<string, TensorInfo>) {
   return Object.fromEntries(
-    [...infos].map(([name, { dtype, shape }]) => [
+    [...infos].map(([name, { dtype, shape, graphName = `${name}:0` }]) => [
       name,
       {
-        encoding: { case: "name" as const, value: `${name}:0` },
+        ...(graphName !== "" && { encoding: { case: "name" as const, value: graphName } }),
         dtype: dataTypes[dtype].number,
         tensorShape: shape
           ? { dim: shape.map((extent) => ({ size: BigInt(extent) })) }
@@ -36,43 +41,44 @@ function tensorInfos(infos: ReadonlyMap<string, TensorInfo>) {
   );
 }
 
-/** Signatures by name, packed as the `signature_def` field of the metadata. */
-export function packedSignatures(signatures: ReadonlyMap<string, Signature>): Any {
+/** Signatures by name as the `signature_def` field of the metadata has them. */
+export function signatureDefMap(signatures: ReadonlyMap<string, Signature>): SignatureDefMap {
   const signatureDef = Object.fromEntries(
     [...signatures].map(([name, signature]) => [name, signatureDefFromSignature(signature)]),
   );
-  return anyPack(SignatureDefMapSchema, create(SignatureDefMapSchema, { signatureDef }));
+  return create(SignatureDefMapSchema, { signatureDef });
 }
 
-/** A tensor of a signature, with its name in the graph behind it. */
-export interface GraphTensorInfo extends TensorInfo {
-  /** Such as `Placeholder:0`; empty for tensors that are not dense. */
-  readonly graphName: string;
+/** The same, packed. */
+export function packedSignatures(signatures: ReadonlyMap<string, Signature>): Any {
+  return anyPack(SignatureDefMapSchema, signatureDefMap(signatures));
 }
 
-/** A signature as `GetModelMetadata` tells it. Tensors of types that are not known here are left out. */
-export interface GraphSignature extends Signature {
-  readonly inputs: ReadonlyMap<string, GraphTensorInfo>;
-  readonly outputs: ReadonlyMap<string, GraphTensorInfo>;
-}
-
-/** Signatures by name, out of an answer to `GetModelMetadata`. */
-export function signaturesFromMetadata({
+/** Reads an answer to `GetModelMetadata`. */
+export function modelMetadataFromResponse({
+  modelSpec,
   metadata,
-}: GetModelMetadataResponse): ReadonlyMap<string, GraphSignature> {
+}: GetModelMetadataResponse): ModelMetadata {
+  const choice = modelSpec?.versionChoice;
   const packed = metadata["signature_def"];
   const map = packed && anyUnpack(packed, SignatureDefMapSchema);
-  return new Map(
-    Object.entries(map?.signatureDef ?? {}).map(([name, { inputs, outputs }]) => [
-      name,
-      { inputs: graphInfos(inputs), outputs: graphInfos(outputs) },
-    ]),
-  );
+  return {
+    model: {
+      name: modelSpec?.name ?? "",
+      version: choice?.case === "version" ? choice.value.value : 0n,
+    },
+    signatures: new Map(
+      Object.entries(map?.signatureDef ?? {}).map(([name, { inputs, outputs, methodName }]) => [
+        name,
+        { inputs: graphInfos(inputs), outputs: graphInfos(outputs), methodName },
+      ]),
+    ),
+  };
 }
 
 function graphInfos(
   infos: Readonly<Record<string, TensorInfoMessage>>,
-): ReadonlyMap<string, GraphTensorInfo> {
+): ReadonlyMap<string, TensorInfo> {
   return new Map(
     Object.entries(infos).flatMap(([name, { dtype, tensorShape, encoding }]) => {
       const known = dtypeFromNumber(dtype);

@@ -1,21 +1,20 @@
-import { float32Tensor } from "@tensorgate/core";
+import { float32Tensor, type TensorInfo } from "@tensorgate/core";
 import { type BackendFindings, parseConfig } from "@tensorgate/gateway";
-import type { GraphTensorInfo } from "@tensorgate/tf-serving";
 import { expect, test } from "vitest";
 import { backendAddress } from "./backend-address.ts";
 import { configText } from "./config-text.ts";
 import { describedBackend } from "./described-backend.ts";
 
-const bytes: GraphTensorInfo = { dtype: "BYTES", shape: [-1], graphName: "Placeholder:0" };
-const floats = (shape: readonly number[], graphName = "x:0"): GraphTensorInfo => ({
+const bytes: TensorInfo = { dtype: "BYTES", shape: [-1], graphName: "Placeholder:0" };
+const floats = (shape: readonly number[], graphName = "x:0"): TensorInfo => ({
   dtype: "FP32",
   shape,
   graphName,
 });
 
 interface Stock {
-  readonly input?: GraphTensorInfo;
-  readonly outputs: Readonly<Record<string, GraphTensorInfo>>;
+  readonly input?: TensorInfo;
+  readonly outputs: Readonly<Record<string, TensorInfo>>;
   readonly sample?: Readonly<Record<string, readonly number[]>>;
   readonly model?: string;
 }

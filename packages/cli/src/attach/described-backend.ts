@@ -1,12 +1,6 @@
-import { elementCount, float32Values, type Tensor } from "@tensorgate/core";
+import { elementCount, float32Values, type Tensor, type TensorInfo } from "@tensorgate/core";
 import type { BackendFindings, ModelOptions } from "@tensorgate/gateway";
-import {
-  type Family,
-  type FamilyName,
-  families,
-  type GraphTensorInfo,
-  guessFamily,
-} from "@tensorgate/tf-serving";
+import { type Family, type FamilyName, families, guessFamily } from "@tensorgate/tf-serving";
 
 /** A backend as a configuration describes it, with what could not be told for sure. */
 export interface DescribedBackend {
@@ -56,7 +50,7 @@ function seenOutputs({ signature, outputs }: BackendFindings): readonly SeenOutp
       sample,
     }));
   }
-  return [...signature.outputs].map(([name, { graphName, dtype, shape }]) => ({
+  return [...signature.outputs].map(([name, { graphName = "", dtype, shape }]) => ({
     name,
     graphName,
     dtype,
@@ -98,7 +92,7 @@ function ofFamily(
   };
 }
 
-function inputOf({ signature }: BackendFindings): GraphTensorInfo | undefined {
+function inputOf({ signature }: BackendFindings): TensorInfo | undefined {
   const all = [...(signature?.inputs.values() ?? [])];
   return all.length === 1 ? all[0] : undefined;
 }

@@ -1,10 +1,11 @@
-import { type CallContext, cutText, UpstreamAnsweredError } from "@tensorgate/core";
-import { grpcCode } from "@tensorgate/grpc";
 import {
-  type GetModelStatusResponse,
-  type ModelVersionStatus,
-  ModelVersionStatus_State as State,
-} from "@tensorgate/proto/tensorflow_serving/get_model_status";
+  type CallContext,
+  cutText,
+  type ModelStatus,
+  UpstreamAnsweredError,
+  type VersionState,
+} from "@tensorgate/core";
+import { grpcCode } from "@tensorgate/grpc";
 import type { Replica } from "../upstream/replica.ts";
 
 /** How far a model is on one device, as the device tells. */
@@ -54,20 +55,16 @@ export async function askPhase(
 const maxReasonChars = 1_024;
 
 /** Of several versions the one that is the furthest counts; those that ended are remembered by servers for long. */
-export function phaseOf({ modelVersionStatus: all }: GetModelStatusResponse): ModelPhase {
-  const has = (state: State) => all.some((each) => each.state === state);
-  if (has(State.AVAILABLE)) return { phase: "ready" };
-  if (has(State.LOADING)) return { phase: "warming" };
-  if (has(State.START)) return { phase: "programming" };
-  if (has(State.UNLOADING)) return { phase: "leaving" };
-  const failed = all.find(hasFailed);
+export function phaseOf({ versions }: ModelStatus): ModelPhase {
+  const has = (state: VersionState) => versions.some((each) => each.state === state);
+  if (has("available")) return { phase: "ready" };
+  if (has("loading")) return { phase: "warming" };
+  if (has("starting")) return { phase: "programming" };
+  if (has("unloading")) return { phase: "leaving" };
+  const failed = versions.find(({ state, errorCode }) => state === "ended" && errorCode !== 0);
   if (!failed) return { phase: "absent" };
-  const because = cutText(failed.status?.errorMessage || "it ended with an error", maxReasonChars);
+  const because = cutText(failed.errorMessage || "it ended with an error", maxReasonChars);
   return { phase: "failed", because };
-}
-
-function hasFailed({ state, status }: ModelVersionStatus): boolean {
-  return state === State.END && (status?.errorCode ?? 0) !== 0;
 }
 
 /** How much a phase says of the device, least last. */

@@ -1,4 +1,3 @@
-import { ModelVersionStatus_State as State } from "@tensorgate/proto/tensorflow_serving/get_model_status";
 import { expect, test } from "vitest";
 import { deviceRig, microtasks, untilEnded } from "./testing.ts";
 
@@ -25,7 +24,7 @@ test("a replica that is lost on the way stops a swap at the floor", async () => 
   const { swap, device } = deviceRig("a", "a", "a", "a");
   device(1).reload = (next) => {
     device(1).states.clear();
-    device(1).states.set(next, { state: State.AVAILABLE });
+    device(1).states.set(next, { state: "available" });
     device(4).states.clear();
     device(3).states.clear();
   };
@@ -55,7 +54,7 @@ test("aborted later, the device is finished and no other one is begun", async ()
   let load = () => {};
   device(1).reload = (next) => {
     states.clear();
-    states.set(next, { state: State.LOADING });
+    states.set(next, { state: "loading" });
     load = () => void reload(next);
   };
   const { id, done } = await all.swap({ model: "b", count: 2 });
@@ -65,7 +64,7 @@ test("aborted later, the device is finished and no other one is begun", async ()
   load();
 
   expect(await untilEnded(done, clock)).toMatchObject({ state: "aborted" });
-  expect(states.get("b")).toEqual({ state: State.AVAILABLE });
+  expect(states.get("b")).toEqual({ state: "available" });
   expect(reloads).toHaveLength(1);
 });
 
@@ -89,7 +88,7 @@ test("callers are told of a swap while it goes on, and how long it usually takes
     const { states, reload } = device(number);
     device(number).reload = (next) => {
       states.clear();
-      states.set(next, { state: State.LOADING });
+      states.set(next, { state: "loading" });
       clock.setTimer(afterMs, () => reload(next));
     };
   };
@@ -123,7 +122,7 @@ test("whoever follows a swap hears every step, also those before", async () => {
 test("the gateway's end ends a swap", async () => {
   const { devices: all, device } = deviceRig("a", "a");
   device(1).reload = () => {};
-  device(1).states.set("b", { state: State.LOADING });
+  device(1).states.set("b", { state: "loading" });
   const { done } = await all.swap({ model: "b" });
   await microtasks();
 

@@ -1,5 +1,4 @@
 import { UpstreamAnsweredError, UpstreamFailedError } from "@tensorgate/core";
-import { ModelVersionStatus_State as State } from "@tensorgate/proto/tensorflow_serving/get_model_status";
 import { expect, test } from "vitest";
 import type { GoldenAnswer } from "./swap-actions.ts";
 import type { SwapRequest } from "./swap-request.ts";
@@ -10,10 +9,10 @@ const stepsOf = (alias: string) =>
 
 test("what devices hold is told, whatever they are doing", async () => {
   const { devices: all, device } = deviceRig("a", undefined, "b", undefined, undefined, "a");
-  device(2).states.set("b", { state: State.END, error: "no such file" });
-  device(4).states.set("b", { state: State.START });
-  device(4).states.set("a", { state: State.UNLOADING });
-  device(5).states.set("b", { state: State.LOADING });
+  device(2).states.set("b", { state: "ended", error: "no such file" });
+  device(4).states.set("b", { state: "starting" });
+  device(4).states.set("a", { state: "unloading" });
+  device(5).states.set("b", { state: "loading" });
   device(6).isSilent = true;
 
   expect((await all.list()).map(({ state, model }) => [state, model])).toEqual([
@@ -80,7 +79,7 @@ test("a device that ends up empty is left out", async () => {
   const { states } = device(1);
   device(1).reload = () => {
     states.clear();
-    states.set("b", { state: State.END, error: "corrupt" });
+    states.set("b", { state: "ended", error: "corrupt" });
   };
 
   const { because } = await swap({ model: "b" });
@@ -94,7 +93,7 @@ test("a load is waited for, and not for ever", async () => {
   const { states } = device(1);
   device(1).reload = () => {
     states.clear();
-    states.set("b", { state: State.LOADING });
+    states.set("b", { state: "loading" });
   };
 
   const { because, steps } = await swap({ model: "b", timeoutMs: 20_000 });

@@ -1,11 +1,6 @@
-import { create } from "@bufbuild/protobuf";
-import { UpstreamAnsweredError, UpstreamFailedError } from "@tensorgate/core";
+import { UpstreamAnsweredError, UpstreamFailedError, type VersionState } from "@tensorgate/core";
 import { aResponse, type ManualClock, manualClock } from "@tensorgate/core/testing";
 import { grpcCode } from "@tensorgate/grpc";
-import {
-  GetModelStatusResponseSchema,
-  ModelVersionStatus_State as State,
-} from "@tensorgate/proto/tensorflow_serving/get_model_status";
 import type { Replica } from "../upstream/replica.ts";
 import type { SwapProgress, SwapReport } from "./device-report.ts";
 import { devices, type ManagedDevices } from "./devices.ts";
@@ -14,7 +9,7 @@ import type { SwapRequest } from "./swap-request.ts";
 
 export interface FakeDevice {
   /** State of each model that it speaks of. */
-  readonly states: Map<string, { state: State; error?: string }>;
+  readonly states: Map<string, { state: VersionState; error?: string }>;
   /** What a reload does; loads by default. */
   reload(model: string): void | Promise<void>;
   isSilent: boolean;
@@ -46,12 +41,12 @@ export function deviceRig(...held: readonly (string | undefined)[]): DeviceRig {
   const fakes = new Map<string, FakeDevice>();
   held.forEach((model, index) => {
     const states: FakeDevice["states"] = new Map();
-    if (model !== undefined) states.set(model, { state: State.AVAILABLE });
+    if (model !== undefined) states.set(model, { state: "available" });
     fakes.set(ids[index] ?? "", {
       ...{ states, isSilent: false },
       reload: (next) => {
         states.clear();
-        states.set(next, { state: State.AVAILABLE });
+        states.set(next, { state: "available" });
       },
     });
   });
@@ -64,7 +59,7 @@ export function deviceRig(...held: readonly (string | undefined)[]): DeviceRig {
     release: (id) => inFlight.get(id)?.(),
   };
   const serves = (model: string, id: string) =>
-    !out.has(id) && fakes.get(id)?.states.get(model)?.state === State.AVAILABLE;
+    !out.has(id) && fakes.get(id)?.states.get(model)?.state === "available";
 
   const replicaOf = (id: string): Replica => ({
     ...{ roundTripMs: () => undefined, expectedWaitMs: () => undefined },
@@ -77,10 +72,8 @@ export function deviceRig(...held: readonly (string | undefined)[]): DeviceRig {
       const told = fake.states.get(name);
       if (!told) throw new UpstreamAnsweredError("Could not find", grpcCode.NOT_FOUND);
       const { state, error } = told;
-      const status = { errorCode: error === undefined ? 0 : 3, errorMessage: error ?? "" };
-      return create(GetModelStatusResponseSchema, {
-        modelVersionStatus: [{ version: 1n, state, status }],
-      });
+      const errorCode = error === undefined ? 0 : 3;
+      return { versions: [{ version: 1n, state, errorCode, errorMessage: error ?? "" }] };
     },
     reload: async ([source]) => {
       reloads.push(`${id} ${source?.name} ${source?.basePath}`);

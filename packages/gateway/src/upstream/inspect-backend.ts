@@ -2,6 +2,7 @@ import {
   bytesTensor,
   type CallContext,
   type Clock,
+  defaultSignature,
   elementCount,
   FailedPreconditionError,
   float32Tensor,
@@ -9,12 +10,13 @@ import {
   type ResolvedModel,
   type ScoreResponse,
   ScoringError,
+  type Signature,
   type Tensor,
   UnknownModelError,
   UpstreamAnsweredError,
 } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
-import { type Dialect, type GraphSignature, signaturesFromMetadata } from "@tensorgate/tf-serving";
+import type { Dialect } from "@tensorgate/tf-serving";
 import { boundedCall } from "./bounded-call.ts";
 import { credentials } from "./credentials.ts";
 import { azureFpgaReplica, serviceRoute } from "./dialects/azure-fpga.ts";
@@ -50,7 +52,7 @@ export interface BackendFindings {
   /** Whether it says that its weights are random; its results are meaningless then. */
   readonly isSeeded?: boolean;
   /** What it takes and gives, by its own account; only stock servers tell. */
-  readonly signature?: GraphSignature;
+  readonly signature?: Signature;
   /** Name on the wire of the input that took the test picture. */
   readonly input?: string;
   /** What the test picture, or a tensor of zeros, gave; by the names on the wire. */
@@ -167,8 +169,7 @@ async function scoredByStock(
   found: StockModel,
 ): Promise<BackendFindings> {
   const spec = { name: found.model };
-  const all = signaturesFromMetadata(await ask((call) => replica.modelMetadata(spec, call)));
-  const signature = all.get("serving_default") ?? [...all.values()][0];
+  const signature = defaultSignature(await ask((call) => replica.modelMetadata(spec, call)));
   const base = {
     ...found,
     dialect: "tensorflow-serving" as const,
@@ -192,7 +193,7 @@ async function scoredByStock(
 const maxSampleElements = 16_777_216;
 
 /** The test picture, or zeros where pixels are taken; undefined for a model that takes several things, or others. */
-function sampleInput({ inputs }: GraphSignature) {
+function sampleInput({ inputs }: Signature) {
   const [only, ...others] = inputs;
   if (!only || others.length > 0) return undefined;
   const [input, { dtype, shape }] = only;

@@ -1,4 +1,3 @@
-import { create } from "@bufbuild/protobuf";
 import {
   NotSupportedError,
   type Signature,
@@ -7,8 +6,6 @@ import {
   UpstreamFailedError,
 } from "@tensorgate/core";
 import { manualClock } from "@tensorgate/core/testing";
-import { GetModelMetadataResponseSchema } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
-import { packedSignatures } from "@tensorgate/tf-serving";
 import { expect, test } from "vitest";
 import { modelWatch } from "./model-watch.ts";
 import type { Replica, ReplicaState } from "./replica.ts";
@@ -39,8 +36,10 @@ function watched(initial: Readonly<Record<string, Behaviour>>) {
       metadataCount += 1;
       const signature = behaviours.get(id)?.signature;
       if (!signature) throw new NotSupportedError("it cannot tell");
-      const signature_def = packedSignatures(new Map([["serving_default", signature]]));
-      return create(GetModelMetadataResponseSchema, { metadata: { signature_def } });
+      return {
+        model: { name: "m", version: 1n },
+        signatures: new Map([["serving_default", signature]]),
+      };
     },
   });
   const listeners: (() => void)[] = [];

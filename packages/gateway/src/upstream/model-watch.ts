@@ -1,12 +1,12 @@
 import {
   type CallContext,
   type Clock,
+  defaultSignature,
   type Signature,
   UnknownModelError,
   UpstreamAnsweredError,
 } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
-import { signaturesFromMetadata } from "@tensorgate/tf-serving";
 import { boundedCall } from "./bounded-call.ts";
 import { type ProbeNote, probeNote } from "./probe-note.ts";
 import type { ReplicaState } from "./replica.ts";
@@ -107,8 +107,7 @@ export function modelWatch(replicas: Replicas, { timeoutMs, clock }: WatchParts)
     known.askedAt.set(replicaId, versionsNow);
     try {
       const reply = await replicas.get(replicaId).modelMetadata({ name: model }, call);
-      const all = signaturesFromMetadata(reply);
-      const signature = all.get("serving_default") ?? [...all.values()][0];
+      const signature = defaultSignature(reply);
       if (signature) known.signature = signature;
     } catch {
       // The model can be scored all the same.

@@ -1,7 +1,11 @@
-import type { CallContext, ModelSpec, ScoreResolved } from "@tensorgate/core";
+import type {
+  CallContext,
+  ModelMetadata,
+  ModelSpec,
+  ModelStatus,
+  ScoreResolved,
+} from "@tensorgate/core";
 import type { HeaderBlock } from "@tensorgate/grpc";
-import type { GetModelMetadataResponse } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
-import type { GetModelStatusResponse } from "@tensorgate/proto/tensorflow_serving/get_model_status";
 import type { ProbeNote } from "./probe-note.ts";
 
 /** One running model server, in whatever dialect it is spoken to. */
@@ -22,15 +26,9 @@ export interface Replica {
    */
   readonly expectedWaitMs: (model: string) => number | undefined;
   /** @throws NotSupportedError where the dialect has no such call */
-  readonly modelStatus: (
-    modelSpec: ModelSpec,
-    call: CallContext,
-  ) => Promise<GetModelStatusResponse>;
+  readonly modelStatus: (modelSpec: ModelSpec, call: CallContext) => Promise<ModelStatus>;
   /** @throws NotSupportedError where the dialect has no such call */
-  readonly modelMetadata: (
-    modelSpec: ModelSpec,
-    call: CallContext,
-  ) => Promise<GetModelMetadataResponse>;
+  readonly modelMetadata: (modelSpec: ModelSpec, call: CallContext) => Promise<ModelMetadata>;
   /**
    * Makes it serve these models and no others, and ends when they are there; absent where the dialect has no such call.
    *

@@ -2,17 +2,16 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import {
   type CallContext,
   type ModelSpec,
+  type ModelStatus,
   ScoringError,
   UpstreamAnsweredError,
+  type VersionStatus,
 } from "@tensorgate/core";
 import { grpcCode, knownGrpcCode } from "@tensorgate/grpc";
 import { GetModelMetadataRequestSchema } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import {
   GetModelStatusRequestSchema,
-  type GetModelStatusResponse,
   GetModelStatusResponseSchema,
-  type ModelVersionStatus,
-  ModelVersionStatus_State as State,
 } from "@tensorgate/proto/tensorflow_serving/get_model_status";
 import {
   ReloadConfigRequestSchema,
@@ -20,8 +19,11 @@ import {
 } from "@tensorgate/proto/tensorflow_serving/model_management";
 import {
   createTensorBudget,
+  modelMetadataFromResponse,
+  modelStatusFromResponse,
   predictRequestSegments,
   scoreResponseFromPredictResponse,
+  stateName,
   underOurNames,
 } from "@tensorgate/tf-serving";
 import { noteOf } from "../probe-note.ts";
@@ -45,7 +47,7 @@ export function tensorflowServingReplica(channel: UnaryChannel): Replica {
       [toBinary(GetModelStatusRequestSchema, request)],
       controlCall(call),
     );
-    const status = readControlReply(GetModelStatusResponseSchema, reply);
+    const status = modelStatusFromResponse(readControlReply(GetModelStatusResponseSchema, reply));
     return { status, headers: reply.headers };
   }
 
@@ -90,7 +92,7 @@ export function tensorflowServingReplica(channel: UnaryChannel): Replica {
         [toBinary(GetModelMetadataRequestSchema, request)],
         controlCall(call),
       );
-      return readMetadataReply(reply);
+      return modelMetadataFromResponse(readMetadataReply(reply));
     },
 
     reload: async (models, call) => {
@@ -116,8 +118,8 @@ function lacksMethod(thrown: unknown): boolean {
   return cause.code === grpcCode.UNIMPLEMENTED && cause.httpStatus === undefined;
 }
 
-function stateFrom({ modelVersionStatus: all }: GetModelStatusResponse): ReplicaState {
-  const available = all.filter(({ state }) => state === State.AVAILABLE);
+function stateFrom({ versions: all }: ModelStatus): ReplicaState {
+  const available = all.filter(({ state }) => state === "available");
   if (available.length === 0) {
     return { isReady: false, versions: [], note: noteOf(statesText(all)) };
   }
@@ -127,10 +129,10 @@ function stateFrom({ modelVersionStatus: all }: GetModelStatusResponse): Replica
 /** Most versions whose states are listed for people. */
 const maxListedVersions = 4;
 
-function statesText(all: readonly ModelVersionStatus[]): string {
+function statesText(all: readonly VersionStatus[]): string {
   if (all.length === 0) return "GetModelStatus lists no version";
   const listed = all.slice(0, maxListedVersions).map(({ version, state }) => {
-    return `version ${version} is ${State[state] ?? state}`;
+    return `version ${version} is ${stateName(state)}`;
   });
   const restCount = all.length - listed.length;
   return restCount > 0 ? `${listed.join(", ")} and ${restCount} more` : listed.join(", ");

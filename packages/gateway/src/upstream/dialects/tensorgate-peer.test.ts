@@ -91,8 +91,8 @@ test("a probe learns versions, and whether anybody takes calls there", async () 
   expect(await one.peer.probe("m", longCall())).toEqual({
     ...{ isReady: true, versions: [1n], isSeeded: false },
   });
-  const { modelVersionStatus } = await one.peer.modelStatus({ name: "m" }, longCall());
-  expect(modelVersionStatus.map(({ version }) => version)).toEqual([1n]);
+  const { versions } = await one.peer.modelStatus({ name: "m" }, longCall());
+  expect(versions.map(({ version }) => version)).toEqual([1n]);
   await expect(one.peer.probe("unheard-of", longCall())).rejects.toMatchObject({
     reason: "unknown-model",
   });

@@ -10,11 +10,6 @@ import {
   UpstreamFailedError,
 } from "@tensorgate/core";
 import type { HeaderBlock } from "@tensorgate/grpc";
-import { GetModelMetadataResponseSchema } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
-import {
-  GetModelStatusResponseSchema,
-  ModelVersionStatus_State as State,
-} from "@tensorgate/proto/tensorflow_serving/get_model_status";
 import {
   GetModelRequestSchema,
   GetModelResponseSchema,
@@ -24,7 +19,7 @@ import {
   GetStatusRequestSchema,
   GetStatusResponseSchema,
 } from "@tensorgate/proto/tensorgate/v1/status";
-import { dataTypes, packedSignatures } from "@tensorgate/tf-serving";
+import { dataTypes } from "@tensorgate/tf-serving";
 import { noteOf } from "../probe-note.ts";
 import type { Replica } from "../replica.ts";
 import { GrpcStatusError } from "../transport/status-error.ts";
@@ -159,11 +154,14 @@ export function peerReplica(channel: UnaryChannel, { region, clock }: PeerParts)
       if (versions.length === 0 || versionLabel !== undefined) {
         throw new NotSupportedError("the gateway of that region does not tell of that version");
       }
-      return create(GetModelStatusResponseSchema, {
-        modelVersionStatus: versions.map((each) => ({
-          ...{ version: each, state: State.AVAILABLE, status: {} },
+      return {
+        versions: versions.map((each) => ({
+          version: each,
+          state: "available",
+          errorCode: 0,
+          errorMessage: "",
         })),
-      });
+      };
     },
 
     modelMetadata: async ({ name }, call) => {
@@ -173,8 +171,10 @@ export function peerReplica(channel: UnaryChannel, { region, clock }: PeerParts)
       if (inputs.size === 0 || outputs.size === 0) {
         throw new NotSupportedError("the gateway of that region does not tell the model's tensors");
       }
-      const signature_def = packedSignatures(new Map([["serving_default", { inputs, outputs }]]));
-      return create(GetModelMetadataResponseSchema, { metadata: { signature_def } });
+      return {
+        model: { name: "", version: 0n },
+        signatures: new Map([["serving_default", { inputs, outputs }]]),
+      };
     },
   };
 }

@@ -1,11 +1,11 @@
 import {
   type CallContext,
+  type ModelMetadata,
   type ModelSpec,
+  type ModelStatus,
   ScoringError,
   UpstreamAnsweredError,
 } from "@tensorgate/core";
-import type { GetModelMetadataResponse } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
-import type { GetModelStatusResponse } from "@tensorgate/proto/tensorflow_serving/get_model_status";
 import {
   modelMetadataJson,
   modelStatusJson,
@@ -21,8 +21,8 @@ import { wireStatusOf } from "../wire-status.ts";
 export type AskModel<Answer> = (modelSpec: ModelSpec, call: CallContext) => Promise<Answer>;
 
 export interface TensorflowServingRestParts {
-  readonly modelStatus: AskModel<GetModelStatusResponse>;
-  readonly modelMetadata: AskModel<GetModelMetadataResponse>;
+  readonly modelStatus: AskModel<ModelStatus>;
+  readonly modelMetadata: AskModel<ModelMetadata>;
 }
 
 /** The part of TensorFlow Serving's REST API that tells of a model, to the letter. */

@@ -7,13 +7,14 @@ const folder = (name) => (name === "proto" ? "^proto/" : `^packages/${name}/`);
 /** Each package, and the packages of ours that it may import. */
 const packages = {
   core: [],
+  "client-core": ["core"],
   grpc: [],
   "tf-serving": ["core", "grpc", "proto"],
   imaging: ["core"],
   gateway: ["core", "grpc", "proto", "tf-serving", "imaging"],
   "model-server": ["core", "grpc", "proto", "tf-serving", "imaging"],
-  client: ["core", "grpc", "proto", "tf-serving"],
-  "web-client": ["core"],
+  client: ["client-core", "core", "grpc", "proto", "tf-serving"],
+  "web-client": ["client-core", "core"],
   console: ["core", "proto", "web-client"],
   cli: ["core", "grpc", "tf-serving", "client", "gateway", "model-server", "console"],
 };

@@ -25,7 +25,7 @@ const page = join(root, "packages", "console", "dist", "page");
 const pageMarker = join(page, ".built-from");
 const pageSources = [
   ...["packages/console/page", "packages/console/build-page.ts", "packages/web-client/src"],
-  ...["packages/core/src", "proto/gen/tensorgate", "package-lock.json"],
+  ...["packages/core/src", "packages/client-core/src", "proto/gen/tensorgate", "package-lock.json"],
 ];
 
 const wanted = digestOf(["package-lock.json"]);

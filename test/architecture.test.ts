@@ -16,6 +16,11 @@ const planted: readonly {
 }[] = [
   { rule: "core-imports-nothing", folder: "core/src", target: "node:fs" },
   { rule: "core-imports-only-its-own", folder: "core/src", target: "@tensorgate/tf-serving" },
+  {
+    rule: "client-core-imports-only-its-own",
+    folder: "client-core/src",
+    target: "@tensorgate/tf-serving",
+  },
   { rule: "grpc-imports-only-its-own", folder: "grpc/src", target: "@tensorgate/core" },
   {
     rule: "tf-serving-imports-only-its-own",

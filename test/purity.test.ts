@@ -5,7 +5,13 @@ import { expect, test } from "vitest";
 const packages = fileURLToPath(new URL("../packages/", import.meta.url));
 
 /** Folders whose code is told the time and chance, and does nothing but compute. */
-const pure = ["core/src", "grpc/src", "gateway/src/routing/scheduler", "gateway/simulation"];
+const pure = [
+  "core/src",
+  "client-core/src",
+  "grpc/src",
+  "gateway/src/routing/scheduler",
+  "gateway/simulation",
+];
 
 const impure =
   /\b(Date\.now|new Date\b|performance\.now|Math\.random|randomUUID|setTimeout|setInterval|setImmediate|queueMicrotask|process\.|console\.)|from "node:/;

@@ -1,9 +1,8 @@
+import { foreignAnswerError, type ModelInfo } from "@tensorgate/client-core";
 import {
   type Detections,
   errorByReason,
-  foreignAnswerError,
   type LabelScore,
-  type ModelInfo,
   type ScoringError,
   shortestFloat32,
 } from "@tensorgate/core";

@@ -9,7 +9,7 @@ import {
   gatewayUrl,
   type RetryBudget,
   retryBudget,
-} from "@tensorgate/core";
+} from "@tensorgate/client-core";
 import type { ClientOptions } from "./options.ts";
 import { systemClockAndRandom } from "./system-clock.ts";
 import { type OpenTransport, openTransport } from "./transport.ts";

@@ -2,13 +2,10 @@ import { createClient } from "@connectrpc/connect";
 import {
   type CallOptions,
   foreignAnswerError,
-  type GatewayStatus,
-  type PoolStatus,
-  type RegionStatus,
-  type ReplicaStatus,
   type WithMeta,
   withMeta,
-} from "@tensorgate/core";
+} from "@tensorgate/client-core";
+import type { GatewayStatus, PoolStatus, RegionStatus, ReplicaStatus } from "@tensorgate/core";
 import {
   type PoolStatus as PoolMessage,
   type ReplicaStatus as ReplicaMessage,

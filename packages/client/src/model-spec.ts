@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { type CallOptions, InvalidRequestError } from "@tensorgate/core";
+import type { CallOptions } from "@tensorgate/client-core";
+import { InvalidRequestError } from "@tensorgate/core";
 import type { ModelSpecSchema } from "@tensorgate/proto/tensorgate/v1/scoring";
 
 /** @throws InvalidRequestError if both are given, or the version is no whole number */

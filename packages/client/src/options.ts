@@ -1,5 +1,6 @@
 import type { Transport } from "@connectrpc/connect";
-import type { ApiKey, ClockAndRandom, CommonClientOptions } from "@tensorgate/core";
+import type { ApiKey, CommonClientOptions } from "@tensorgate/client-core";
+import type { ClockAndRandom } from "@tensorgate/core";
 
 /** What a client is told once. */
 export interface ClientOptions extends CommonClientOptions {

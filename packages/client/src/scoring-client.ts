@@ -3,21 +3,18 @@ import {
   type AnyCatalog,
   type CallOptions,
   type ClassifyOptions,
-  type Detections,
   type DetectOptions,
-  type LabelScore,
   type LabelsOf,
   type ManyOptions,
   type ModelInfo,
   type ModelNames,
-  type Outcome,
   type PredictOptions,
-  scoreAll,
   type TensorInput,
   type TensorOutput,
   type WithMeta,
   withMeta,
-} from "@tensorgate/core";
+} from "@tensorgate/client-core";
+import { type Detections, type LabelScore, type Outcome, scoreAll } from "@tensorgate/core";
 import {
   Health,
   HealthCheckResponse_ServingStatus as ServingStatus,

@@ -1,11 +1,11 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
   outputFromTensor,
-  type Tensor,
   type TensorInput,
   type TensorOutput,
   tensorFromInput,
-} from "@tensorgate/core";
+} from "@tensorgate/client-core";
+import type { Tensor } from "@tensorgate/core";
 import type {
   Tensor as TensorMessage,
   TensorSchema,

@@ -1,12 +1,10 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { foreignAnswerError, unreachableError, type WireFacts } from "@tensorgate/client-core";
 import {
   errorByReason,
-  foreignAnswerError,
   InvalidRequestError,
   ScoringError,
   UpstreamFailedError,
-  unreachableError,
-  type WireFacts,
 } from "@tensorgate/core";
 import { ErrorInfoSchema, RetryInfoSchema } from "@tensorgate/proto/google/rpc/error_details";
 import { maxReplyBytes } from "./reply-limit.ts";

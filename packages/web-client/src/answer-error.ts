@@ -1,9 +1,5 @@
-import {
-  errorByReason,
-  foreignAnswerError,
-  type ScoringError,
-  unreachableError,
-} from "@tensorgate/core";
+import { foreignAnswerError, unreachableError } from "@tensorgate/client-core";
+import { errorByReason, type ScoringError } from "@tensorgate/core";
 
 /** A failure as the gateway's REST API gives it. @see RFC 9457 */
 interface Problem {

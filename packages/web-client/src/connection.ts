@@ -1,14 +1,14 @@
 import {
   type Answered,
   type CallOptions,
-  type Clock,
   caller,
   commonClientDefaults,
   gatewayUrl,
   type ModelInfo,
   type RetryBudget,
   retryBudget,
-} from "@tensorgate/core";
+} from "@tensorgate/client-core";
+import type { Clock } from "@tensorgate/core";
 import { answerError, fetchError, garbageError } from "./answer-error.ts";
 import type { Fit, WebClientOptions } from "./options.ts";
 import { type Fitter, lazyFitter } from "./picture/fitter.ts";

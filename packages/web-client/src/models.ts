@@ -1,10 +1,5 @@
-import {
-  type CallOptions,
-  type ModelInfo,
-  ScoringError,
-  type WithMeta,
-  withMeta,
-} from "@tensorgate/core";
+import { type CallOptions, type ModelInfo, type WithMeta, withMeta } from "@tensorgate/client-core";
+import { ScoringError } from "@tensorgate/core";
 import type { Connection } from "./connection.ts";
 
 /** A model as `GET /v1/catalog` tells of it: versions are text there. */

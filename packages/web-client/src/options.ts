@@ -1,4 +1,5 @@
-import type { ApiKey, ClockAndRandom, CommonClientOptions } from "@tensorgate/core";
+import type { ApiKey, CommonClientOptions } from "@tensorgate/client-core";
+import type { ClockAndRandom } from "@tensorgate/core";
 
 /** Whether a picture is made smaller before it is sent. */
 export type Fit = "auto" | "off";

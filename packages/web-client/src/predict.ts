@@ -1,14 +1,13 @@
 import {
-  InvalidRequestError,
   outputFromTensor,
   type PredictOptions,
-  type Tensor,
   type TensorInput,
   type TensorOutput,
   tensorFromInput,
   type WithMeta,
   withMeta,
-} from "@tensorgate/core";
+} from "@tensorgate/client-core";
+import { InvalidRequestError, type Tensor } from "@tensorgate/core";
 import type { Connection } from "./connection.ts";
 
 /** A tensor in Connect's JSON. @see tensorgate.v1.Tensor */

@@ -1,21 +1,18 @@
-import {
-  type AnyCatalog,
-  type CallOptions,
-  type ClassifyOptions,
-  type Detections,
-  type DetectOptions,
-  type LabelScore,
-  type LabelsOf,
-  type ManyOptions,
-  type ModelInfo,
-  type ModelNames,
-  type Outcome,
-  type PredictOptions,
-  scoreAll,
-  type TensorInput,
-  type TensorOutput,
-  type WithMeta,
-} from "@tensorgate/core";
+import type {
+  AnyCatalog,
+  CallOptions,
+  ClassifyOptions,
+  DetectOptions,
+  LabelsOf,
+  ManyOptions,
+  ModelInfo,
+  ModelNames,
+  PredictOptions,
+  TensorInput,
+  TensorOutput,
+  WithMeta,
+} from "@tensorgate/client-core";
+import { type Detections, type LabelScore, type Outcome, scoreAll } from "@tensorgate/core";
 import { type Connection, openConnection } from "./connection.ts";
 import { getModel, health, listModels } from "./models.ts";
 import type { PictureOptions, WebClientOptions } from "./options.ts";

@@ -1,13 +1,13 @@
 import type {
   CallOptions,
   ClassifyOptions,
-  Detections,
   DetectOptions,
-  LabelScore,
   ResponseMeta,
   WithMeta,
-} from "@tensorgate/core";
-import { foreignAnswerError, InvalidRequestError, withMeta } from "@tensorgate/core";
+} from "@tensorgate/client-core";
+import { foreignAnswerError, withMeta } from "@tensorgate/client-core";
+import type { Detections, LabelScore } from "@tensorgate/core";
+import { InvalidRequestError } from "@tensorgate/core";
 import type { Connection } from "./connection.ts";
 import { inputSizeOf } from "./models.ts";
 import type { PictureOptions } from "./options.ts";

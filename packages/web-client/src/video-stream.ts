@@ -1,12 +1,5 @@
-import {
-  type ClassifyOptions,
-  type Clock,
-  type Detections,
-  type DetectOptions,
-  type LabelScore,
-  ScoringError,
-  type WithMeta,
-} from "@tensorgate/core";
+import type { ClassifyOptions, DetectOptions, WithMeta } from "@tensorgate/client-core";
+import { type Clock, type Detections, type LabelScore, ScoringError } from "@tensorgate/core";
 import type { Connection } from "./connection.ts";
 import type { PictureOptions } from "./options.ts";
 import { classify, detect } from "./scoring.ts";

@@ -2,21 +2,23 @@ import { randomUUID } from "node:crypto";
 import {
   type Call,
   type CallOptions,
-  type ClockAndRandom,
   type CommonClientOptions,
   caller,
   commonClientDefaults,
-  InvalidRequestError,
-  listedNames,
   outputFromTensor,
   retryBudget,
-  type Tensor,
   type TensorInput,
   type TensorOutput,
   tensorFromInput,
-  UpstreamFailedError,
   type WithMeta,
   withMeta,
+} from "@tensorgate/client-core";
+import {
+  type ClockAndRandom,
+  InvalidRequestError,
+  listedNames,
+  type Tensor,
+  UpstreamFailedError,
 } from "@tensorgate/core";
 import {
   type Dialect,

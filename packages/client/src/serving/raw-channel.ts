@@ -1,5 +1,5 @@
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
-import type { SentCall } from "@tensorgate/core";
+import type { SentCall } from "@tensorgate/client-core";
 import { maxReplyBytes } from "../reply-limit.ts";
 import { failureFromStatus } from "./serving-failure.ts";
 

@@ -1,4 +1,5 @@
 import type { ServiceError } from "@grpc/grpc-js";
+import type { WireFacts } from "@tensorgate/client-core";
 import {
   CancelledError,
   DeadlineExceededError,
@@ -8,7 +9,6 @@ import {
   UnauthenticatedError,
   UpstreamAnsweredError,
   UpstreamFailedError,
-  type WireFacts,
 } from "@tensorgate/core";
 import { grpcCode, grpcCodeName } from "@tensorgate/grpc";
 import { maxReplyBytes } from "../reply-limit.ts";

@@ -1,15 +1,14 @@
-import type { ClockAndRandom } from "../clock.ts";
-import { guardedCallback } from "../guarded-callback.ts";
-import { ScoringError } from "../scoring-error.ts";
+import type { ClockAndRandom } from "@tensorgate/core";
+import { guardedCallback, ScoringError } from "@tensorgate/core";
 import { headersFrom } from "./call-headers.ts";
 import { limitsFrom } from "./call-limits.ts";
 import { type ClientError, clientError, type WireFacts } from "./client-error.ts";
 import type { ClientEvent } from "./client-event.ts";
 import type { ApiKey, CallOptions, CommonClientOptions } from "./options.ts";
 import { metaFromHeaders, type ReadAnswerHeader, type ResponseMeta } from "./response-meta.ts";
-import type { RetryBudget } from "./retrying/retry-budget.ts";
-import { retryPolicyDefaults } from "./retrying/retry-policy.ts";
-import { AttemptsFailedError, runAttempts } from "./retrying/run-attempts.ts";
+import type { RetryBudget } from "./retry-budget.ts";
+import { retryPolicyDefaults } from "./retry-policy.ts";
+import { AttemptsFailedError, runAttempts } from "./run-attempts.ts";
 
 /** What every call of a client is made of. */
 export interface CallerParts extends Required<Omit<CommonClientOptions, "onEvent">> {

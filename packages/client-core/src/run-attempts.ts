@@ -1,10 +1,10 @@
-import type { ClockAndRandom } from "../../clock.ts";
+import type { ClockAndRandom } from "@tensorgate/core";
 import {
   CancelledError,
   DeadlineExceededError,
   ScoringError,
   UpstreamFailedError,
-} from "../../scoring-error.ts";
+} from "@tensorgate/core";
 import type { RetryBudget } from "./retry-budget.ts";
 import { type RetryPolicy, retryDelayMs } from "./retry-policy.ts";
 

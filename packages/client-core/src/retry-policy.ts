@@ -1,4 +1,4 @@
-import type { FailureReason, ScoringError } from "../../scoring-error.ts";
+import type { FailureReason, ScoringError } from "@tensorgate/core";
 
 export interface RetryPolicy {
   /** Attempts after the first; an integer >= 0. */

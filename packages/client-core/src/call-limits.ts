@@ -1,4 +1,4 @@
-import { InvalidRequestError } from "../scoring-error.ts";
+import { InvalidRequestError } from "@tensorgate/core";
 import type { CallOptions, CommonClientOptions } from "./options.ts";
 
 type Limits = Required<Pick<CommonClientOptions, "timeoutMs" | "deadlineMs" | "maxRetries">>;

@@ -1,4 +1,4 @@
-import type { Task } from "../model-catalog.ts";
+import type { Task } from "@tensorgate/core";
 
 /** What a client is told of one model at compile time; `tensorgate types` writes it. */
 export interface CatalogEntry {

@@ -1,4 +1,4 @@
-import { InvalidRequestError, UnauthenticatedError } from "../scoring-error.ts";
+import { InvalidRequestError, UnauthenticatedError } from "@tensorgate/core";
 import type { ApiKey, CallOptions } from "./options.ts";
 
 /** What every call of a client is sent with. */

@@ -8,7 +8,7 @@ import {
   UnauthenticatedError,
   UpstreamAnsweredError,
   UpstreamFailedError,
-} from "../scoring-error.ts";
+} from "@tensorgate/core";
 
 /** What an answer says that is not a gateway's own. */
 export interface ForeignAnswer {

@@ -1,7 +1,7 @@
+import type { FailureReason } from "@tensorgate/core";
+import { errorByReason } from "@tensorgate/core";
 import { expect, test } from "vitest";
-import { errorByReason } from "../../error-by-reason.ts";
-import type { FailureReason } from "../../scoring-error.ts";
-import { foreignAnswerError } from "../foreign-answer.ts";
+import { foreignAnswerError } from "./foreign-answer.ts";
 import { isRetryable, retryDelayMs, retryPolicyDefaults } from "./retry-policy.ts";
 
 const failure = (reason: FailureReason, retryAfterMs?: number) =>

@@ -1,12 +1,12 @@
-import { expect, test } from "vitest";
 import {
   InternalError,
   InvalidRequestError,
   OverloadedError,
   ScoringError,
   UpstreamFailedError,
-} from "../../scoring-error.ts";
-import { manualClock } from "../../testing.ts";
+} from "@tensorgate/core";
+import { manualClock } from "@tensorgate/core/testing";
+import { expect, test } from "vitest";
 import { retryBudget } from "./retry-budget.ts";
 import { retryPolicyDefaults } from "./retry-policy.ts";
 import { type AttemptCall, type AttemptsFailedError, runAttempts } from "./run-attempts.ts";

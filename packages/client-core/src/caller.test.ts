@@ -1,10 +1,10 @@
+import { ScoringError } from "@tensorgate/core";
+import { manualClockAndRandom } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
-import { ScoringError } from "../scoring-error.ts";
-import { manualClockAndRandom } from "../testing.ts";
 import { type CallerParts, caller, type SentCall } from "./caller.ts";
 import type { ClientError } from "./client-error.ts";
 import { type CallOptions, commonClientDefaults } from "./options.ts";
-import { retryBudget } from "./retrying/retry-budget.ts";
+import { retryBudget } from "./retry-budget.ts";
 
 /** Makes one call, which is answered at once. */
 async function called(options: CallOptions = {}, parts: Partial<CallerParts> = {}) {

@@ -1,5 +1,5 @@
-// The few globals that every runtime has and `core` may use. Not the DOM library: it would let `fetch` and
-// timers compile here.
+// The few globals that every runtime has and `core` and `client-core` may use. Not the DOM library: it would let `fetch`
+// and timers compile there.
 
 interface AbortSignal {
   readonly aborted: boolean;

@@ -1,6 +1,5 @@
-import { errorByReason } from "../error-by-reason.ts";
-import { type ScoringError, UpstreamAnsweredError } from "../scoring-error.ts";
-import { isRetryable } from "./retrying/retry-policy.ts";
+import { errorByReason, type ScoringError, UpstreamAnsweredError } from "@tensorgate/core";
+import { isRetryable } from "./retry-policy.ts";
 
 /** What is known of a call that failed. */
 export interface CallFacts {

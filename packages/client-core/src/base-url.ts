@@ -1,4 +1,4 @@
-import { InvalidRequestError } from "../scoring-error.ts";
+import { InvalidRequestError } from "@tensorgate/core";
 
 /** What is looked at of a URL; the class itself is the platform's. */
 interface UrlParts {

@@ -1,6 +1,10 @@
-import { bytesPerElement, type FixedSizeDType } from "../dtype.ts";
-import { InvalidRequestError } from "../scoring-error.ts";
-import { elementCount, type Tensor } from "../tensor.ts";
+import {
+  bytesPerElement,
+  elementCount,
+  type FixedSizeDType,
+  InvalidRequestError,
+  type Tensor,
+} from "@tensorgate/core";
 
 /** Values of a tensor, row-major. */
 export type TensorData =

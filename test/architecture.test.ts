@@ -133,7 +133,7 @@ beforeAll(async () => {
     { ...config.options?.enhancedResolveOptions, ...resolveOptions },
   );
   result = output as ICruiseResult;
-});
+}, 120_000);
 afterAll(() => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });

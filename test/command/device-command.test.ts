@@ -158,7 +158,10 @@ describe("what changes nothing", () => {
     { args: ["swap", "shapes-detector", "--count", "2"], says: "the floor is 1" },
     { args: ["swap", "nothing"], says: 'no pool with exclusive devices is for model "nothing"' },
     { args: ["swap", "shapes-detector", "--device", "x"], says: "no device x can hold that model" },
-    { args: ["swap", "shapes-detector", "--golden", "nowhere"], says: "cannot read the golden picture" },
+    {
+      args: ["swap", "shapes-detector", "--golden", "nowhere"],
+      says: "cannot read the golden picture",
+    },
     { args: ["abort"], says: "no swap is in progress" },
     { args: ["abort", "7"], says: "unknown swap 7" },
     { args: ["list", "--admin-url", "http://127.0.0.1:1"], says: "no gateway answers at" },

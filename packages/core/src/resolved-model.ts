@@ -1,4 +1,4 @@
-import type { ModelTensorNames } from "./tensor-names.ts";
+import type { Dialect, DialectNames } from "./tensor-names.ts";
 
 /**
  * What the model of a call stands for, resolved once when the call begins and carried by its request. No later stage
@@ -8,7 +8,7 @@ export interface ResolvedModel {
   readonly name: string;
   /** Identifies what the configuration says of the model and its pools: it differs if anything of that differs. */
   readonly revision: string;
-  readonly tensorNames: ModelTensorNames;
+  readonly wireNames: Readonly<Record<Dialect, DialectNames>>;
   /** Regions that it may be served in; undefined for all. */
   readonly residency: readonly string[] | undefined;
   /** Whether a request may be done twice. */

@@ -15,3 +15,14 @@ export interface ModelTensorNames {
   readonly inputs: readonly TensorNames[];
   readonly outputs: readonly TensorNames[];
 }
+
+/** What the tensors of a model are called on the wire of one dialect, and back. Names that are not listed stay as they are. */
+export interface DialectNames {
+  /** Names on the wire by each name that a caller may use. */
+  readonly inputs: ReadonlyMap<string, string>;
+  readonly outputs: ReadonlyMap<string, string>;
+  /** Our names of outputs by their names on the wire. */
+  readonly canonicalOutputs: ReadonlyMap<string, string>;
+  /** Our names of outputs that a reply may bring under further names. */
+  readonly patterns: readonly { readonly pattern: RegExp; readonly name: string }[];
+}

@@ -2,6 +2,7 @@ import type { CallContext } from "./call.ts";
 import type { Clock, ClockAndRandom } from "./clock.ts";
 import type { ResolvedRequest, ScoreResponse } from "./score.ts";
 import { stageTimes } from "./stage-times.ts";
+import type { DialectNames } from "./tensor-names.ts";
 
 /** A clock that stands still until a test moves it. */
 export interface ManualClock extends Clock {
@@ -40,11 +41,22 @@ export function manualClockAndRandom(): ClockAndRandom & { readonly clock: Manua
   return { clock: manualClock(), random: () => 0.5 };
 }
 
+const noNames: DialectNames = {
+  inputs: new Map(),
+  outputs: new Map(),
+  canonicalOutputs: new Map(),
+  patterns: [],
+};
+
 export const aRequest: ResolvedRequest = {
   modelSpec: { name: "shapes" },
   model: {
     ...{ name: "shapes", revision: "1", residency: undefined },
-    tensorNames: { inputs: [], outputs: [] },
+    wireNames: {
+      "tensorflow-serving": noNames,
+      "azure-fpga": noNames,
+      "azure-fpga-preview": noNames,
+    },
     ...{ isRepeatable: true, mayHedge: false, isCached: true },
   },
   inputs: new Map(),

@@ -1,11 +1,13 @@
-export type { Dialect, ModelTensorNames, TensorNames } from "@tensorgate/core";
+export type { Dialect, DialectNames, ModelTensorNames, TensorNames } from "@tensorgate/core";
 export { dataTypes, dtypeFromNumber } from "./data-type.ts";
-export { dialects } from "./dialects/dialect.ts";
 export {
-  named,
-  sameEverywhere,
-  underOurNames,
-  wireName,
+  aliasNames,
+  dialectNames,
+  dialects,
+  identityNames,
+  namesByDialect,
+  toCanonicalNames,
+  toWireNames,
 } from "./dialects/tensor-names.ts";
 export {
   classifierPreprocessing,
@@ -45,11 +47,11 @@ export {
   createTensorBudget,
   type TensorBudget,
   type TensorBudgetOptions,
+  TensorParsingError,
   tensorBudgetDefaults,
 } from "./tensor-budget.ts";
-export { TensorParsingError } from "./tensor-parsing-error.ts";
 export { readTensorProto } from "./tensor-proto-reader.ts";
 export { type TensorEncoding, tensorProtoWriter } from "./tensor-proto-writer.ts";
 export { chargeMessage, createMessageScan, type MessageScan } from "./wire/charge-message.ts";
-export { MalformedMessageError } from "./wire/malformed-message-error.ts";
+export { MalformedMessageError } from "./wire/message-reader.ts";
 export { MessageWriter } from "./wire/message-writer.ts";

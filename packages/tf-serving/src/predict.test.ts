@@ -13,8 +13,8 @@ import {
   readPredictRequest,
   scoreResponseFromPredictResponse,
 } from "./predict.ts";
-import { TensorParsingError } from "./tensor-parsing-error.ts";
-import { MalformedMessageError } from "./wire/malformed-message-error.ts";
+import { TensorParsingError } from "./tensor-budget.ts";
+import { MalformedMessageError } from "./wire/message-reader.ts";
 import { joined } from "./wire/message-writer.ts";
 
 const picture = new Uint8Array(100_000).fill(7);

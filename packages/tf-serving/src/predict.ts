@@ -7,8 +7,7 @@ import {
   type Tensor,
   type WorkBudget,
 } from "@tensorgate/core";
-import { createTensorBudget, type TensorBudget } from "./tensor-budget.ts";
-import { TensorParsingError } from "./tensor-parsing-error.ts";
+import { createTensorBudget, type TensorBudget, TensorParsingError } from "./tensor-budget.ts";
 import { readTensorProto } from "./tensor-proto-reader.ts";
 import { type TensorEncoding, tensorProtoWriter } from "./tensor-proto-writer.ts";
 import { MessageReader, wireType } from "./wire/message-reader.ts";

@@ -1,8 +1,7 @@
 import { type Tensor, TooLargeError } from "@tensorgate/core";
 import { expect, test } from "vitest";
 import { scoreResponseFromPredictResponse } from "./predict.ts";
-import { createTensorBudget } from "./tensor-budget.ts";
-import { TensorParsingError } from "./tensor-parsing-error.ts";
+import { createTensorBudget, TensorParsingError } from "./tensor-budget.ts";
 import { readTensorProto } from "./tensor-proto-reader.ts";
 import { tensorProtoWriter } from "./tensor-proto-writer.ts";
 import { joined, MessageWriter } from "./wire/message-writer.ts";

@@ -1,5 +1,9 @@
 import { createWorkBudget, type WorkBudget } from "@tensorgate/core";
-import { TensorParsingError } from "./tensor-parsing-error.ts";
+
+/** A `TensorProto` that TensorFlow would refuse to parse, or that would be too large. */
+export class TensorParsingError extends Error {
+  override readonly name = "TensorParsingError";
+}
 
 export interface TensorBudgetOptions {
   /**

@@ -2,6 +2,7 @@ import {
   type BytesTensor,
   bytesPerElement,
   type DType,
+  elementCount,
   type FixedSizeDType,
   type FixedSizeTensor,
   type Tensor,
@@ -9,12 +10,10 @@ import {
   type WorkBudget,
 } from "@tensorgate/core";
 import { dtypeFromNumber } from "./data-type.ts";
-import { createTensorBudget, type TensorBudget } from "./tensor-budget.ts";
-import { TensorParsingError } from "./tensor-parsing-error.ts";
+import { createTensorBudget, type TensorBudget, TensorParsingError } from "./tensor-budget.ts";
 import { tensorProtoField } from "./tensor-proto-fields.ts";
 import { elementsFromValues, type FieldValues } from "./value-elements.ts";
-import { MalformedMessageError } from "./wire/malformed-message-error.ts";
-import { MessageReader, wireType } from "./wire/message-reader.ts";
+import { MalformedMessageError, MessageReader, wireType } from "./wire/message-reader.ts";
 
 /**
  * Reads a `tensorflow.TensorProto` as TensorFlow does; the data view `message` where their layout allows it.
@@ -116,7 +115,7 @@ function readExtent(message: Uint8Array, elements: WorkBudget): number {
 }
 
 function checkedCount(shape: readonly number[]): number {
-  const count = shape.reduce((product, extent) => product * extent, 1);
+  const count = elementCount(shape);
   if (!Number.isSafeInteger(count)) throw new TensorParsingError("too many elements");
   return count;
 }

@@ -1,6 +1,6 @@
 import { bytesPerElement, type FixedSizeDType } from "@tensorgate/core";
 import type { TensorBudget } from "./tensor-budget.ts";
-import { TensorParsingError } from "./tensor-parsing-error.ts";
+import { TensorParsingError } from "./tensor-budget.ts";
 import { valueFields } from "./tensor-proto-fields.ts";
 
 /** Values of one field as they came: packed ones whole, others one by one. */

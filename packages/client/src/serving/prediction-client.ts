@@ -22,13 +22,13 @@ import {
 } from "@tensorgate/core";
 import {
   type Dialect,
+  type DialectNames,
+  dialectNames,
   type FamilyName,
   families,
-  type ModelTensorNames,
   predictRequestSegments,
   scoreResponseFromPredictResponse,
-  underOurNames,
-  wireName,
+  toCanonicalNames,
 } from "@tensorgate/tf-serving";
 import { pictureBytes } from "../picture-input.ts";
 import { systemClockAndRandom } from "../system-clock.ts";
@@ -82,7 +82,7 @@ export type Predicted<Outputs> = Outputs extends string
 export class PredictionClient implements AsyncDisposable {
   readonly #options: PredictionClientOptions;
   readonly #dialect: Dialect;
-  readonly #names: ModelTensorNames;
+  readonly #names: DialectNames;
   readonly #channel: RawChannel;
   readonly #call: Call;
 
@@ -98,10 +98,11 @@ export class PredictionClient implements AsyncDisposable {
     }
     assertTokenIsSafe(options);
     const family = options.family && families.get(options.family);
-    this.#names = {
+    const names = {
       inputs: family ? [family.input, family.pixelInput] : [],
       outputs: family?.outputs ?? [],
     };
+    this.#names = dialectNames(names, this.#dialect);
     const plain = this.#dialect === "tensorflow-serving" ? 8_500 : 80;
     this.#channel = openRawChannel(`${address}:${port ?? (useTls ? 443 : plain)}`, useTls);
     const bearer = this.#dialect === "azure-fpga-preview" ? "" : "Bearer ";
@@ -152,8 +153,8 @@ export class PredictionClient implements AsyncDisposable {
   }
 
   #pictureInput(): string {
-    const [ofFamily] = this.#names.inputs;
-    if (ofFamily) return ofFamily.name;
+    const [ofFamily] = this.#names.inputs.keys();
+    if (ofFamily !== undefined) return ofFamily;
     return this.#dialect === "azure-fpga" ? "Placeholder:0" : "images";
   }
 
@@ -170,7 +171,8 @@ export class PredictionClient implements AsyncDisposable {
       ask: async (sent) => {
         const inputs = await read();
         const tensors = Object.entries(inputs).map(
-          ([name, input]) => [this.#onWire("inputs", name), tensorFromInput(name, input)] as const,
+          ([name, input]) =>
+            [this.#names.inputs.get(name) ?? name, tensorFromInput(name, input)] as const,
         );
         const request = predictRequestSegments({
           inputs: new Map(tensors),
@@ -178,7 +180,7 @@ export class PredictionClient implements AsyncDisposable {
           modelSpec: isServing
             ? { name: model, ...(version !== undefined && { version: BigInt(version) }) }
             : { name: "" },
-          outputFilter: isServing ? asked.map((name) => this.#onWire("outputs", name)) : [],
+          outputFilter: isServing ? asked.map((name) => this.#names.outputs.get(name) ?? name) : [],
         });
         const reply = await this.#channel.unary(Buffer.concat(request), sent);
         const isOnePicture = Object.values(inputs).every(({ shape }) => shape[0] === 1);
@@ -188,14 +190,10 @@ export class PredictionClient implements AsyncDisposable {
     return withMeta(message, meta) as WithMeta<Predicted<Outputs>>;
   }
 
-  #onWire(kind: "inputs" | "outputs", name: string): string {
-    return wireName(this.#names[kind], name, this.#dialect);
-  }
-
   #outputsOf(reply: Buffer, isOnePicture: boolean): ReadonlyMap<string, TensorOutput> {
     try {
       const { outputs } = scoreResponseFromPredictResponse(reply, { name: "" });
-      const ours = underOurNames(outputs, this.#names.outputs, this.#dialect);
+      const ours = toCanonicalNames(outputs, this.#names);
       return new Map([...ours].map(([name, tensor]) => [name, output(tensor, isOnePicture)]));
     } catch (cause) {
       throw new UpstreamFailedError("the server's reply could not be read", { cause });

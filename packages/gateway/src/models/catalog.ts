@@ -8,7 +8,6 @@ import {
   type Signature,
   type TensorInfo,
 } from "@tensorgate/core";
-import { wireName } from "@tensorgate/tf-serving";
 import type { Release } from "./release.ts";
 import type { Snapshot } from "./snapshot.ts";
 
@@ -73,14 +72,14 @@ function describedInput({ picture }: Release, signature: Signature | undefined):
 
 /** Outputs as they are described, with what the model itself says of them; all of the model's where none is. */
 function describedOutputs(
-  { outputs, tensorNames }: Release,
+  { outputs, wireNames }: Release,
   signature: Signature | undefined,
 ): readonly ModelOutput[] {
   if (outputs.length === 0) {
     return namedInfos(signature?.outputs).map((info) => ({ ...info, holds: "tensor" as const }));
   }
   return outputs.map((output) => {
-    const wire = wireName(tensorNames.outputs, output.name, "tensorflow-serving");
+    const wire = wireNames["tensorflow-serving"].outputs.get(output.name) ?? output.name;
     return { ...output, ...infoJson(signature?.outputs.get(wire)) };
   });
 }

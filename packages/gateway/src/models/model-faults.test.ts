@@ -95,14 +95,16 @@ test.each<Omit<ModelOptions, "name">>([
 });
 
 test("the float SSD-VGG takes pixels of 300 × 300 under the graph's own name", () => {
-  const { picture, tensorNames } = releaseFromOptions({
+  const { picture, wireNames } = releaseFromOptions({
     name: "ssd",
     family: "ssd-vgg",
     variant: "float",
   });
 
   expect(picture?.preprocessing?.resize).toEqual({ kind: "warp", heightPx: 300, widthPx: 300 });
-  expect(tensorNames.inputs[0]?.on["azure-fpga"]).toBe("brainwave_ssd_vgg_1_Version_0.1_input_1:0");
+  expect(wireNames["azure-fpga"].inputs.get("images")).toBe(
+    "brainwave_ssd_vgg_1_Version_0.1_input_1:0",
+  );
 });
 
 test("DenseNet-121 by pixels is scaled as its graph does, BGR where that is said", () => {
@@ -127,7 +129,7 @@ test("a family's labels are of no use to another number of classes", () => {
 });
 
 test("an override says what it says, and leaves the rest to the family", () => {
-  const { tensorNames, outputs, classScores } = releaseFromOptions({
+  const { wireNames, outputs, classScores } = releaseFromOptions({
     name: "m",
     family: "resnet-50",
     output: { scores: { tensor: { "azure-fpga": "mine:0" }, holds: "probabilities" } },
@@ -135,9 +137,7 @@ test("an override says what it says, and leaves the rest to the family", () => {
 
   expect(outputs.map(({ name }) => name)).toEqual(["features", "scores"]);
   expect(classScores?.tensor).toBe("scores");
-  expect(tensorNames.outputs.at(-1)?.on).toEqual({
-    "azure-fpga": "mine:0",
-    "azure-fpga-preview": "scores",
-    "tensorflow-serving": "scores",
-  });
+  expect(wireNames["azure-fpga"].outputs.get("scores")).toBe("mine:0");
+  expect(wireNames["azure-fpga-preview"].outputs.get("scores")).toBe("scores");
+  expect(wireNames["tensorflow-serving"].outputs.get("scores")).toBe("scores");
 });

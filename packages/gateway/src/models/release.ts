@@ -6,8 +6,9 @@ import {
   type Family,
   type FamilyOutput,
   families,
+  identityNames,
   imagenetLabels,
-  sameEverywhere,
+  namesByDialect,
   type TensorNames,
   vocLabels,
 } from "@tensorgate/tf-serving";
@@ -112,7 +113,7 @@ export function releaseFromOptions(options: ModelOptions): DescribedRelease {
     weights: options.weights ?? "given",
     ...repetition(options),
     residency: options.residency,
-    tensorNames: { inputs: input ? [input] : [], outputs },
+    wireNames: namesByDialect({ inputs: input ? [input] : [], outputs }),
   };
 }
 
@@ -166,7 +167,7 @@ function outputFrom(
   { tensor, holds }: OutputOptions,
   family: Family | undefined,
 ): DescribedOutput {
-  const base = family?.outputs.find(({ name }) => name === key) ?? sameEverywhere(key);
+  const base = family?.outputs.find(({ name }) => name === key) ?? identityNames(key);
   return { ...overridden(base, tensor), holds, isNamed: true };
 }
 
@@ -185,7 +186,7 @@ function describedInput(
   { input, variant = "quantized" }: ModelOptions,
   family: Family | undefined,
 ): TensorNames | undefined {
-  if (!family) return input && overridden(sameEverywhere(ownInputName(input.tensor)), input.tensor);
+  if (!family) return input && overridden(identityNames(ownInputName(input.tensor)), input.tensor);
   const takesPixels = input?.kind === "pixels" || family.pixelVariants.includes(variant);
   return overridden(takesPixels ? family.pixelInput : family.input, input?.tensor);
 }

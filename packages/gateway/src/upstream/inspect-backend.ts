@@ -16,7 +16,7 @@ import {
   UpstreamAnsweredError,
 } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
-import type { Dialect } from "@tensorgate/tf-serving";
+import { type Dialect, namesByDialect } from "@tensorgate/tf-serving";
 import { boundedCall } from "./bounded-call.ts";
 import { credentials } from "./credentials.ts";
 import { azureFpgaReplica, serviceRoute } from "./dialects/azure-fpga.ts";
@@ -64,7 +64,7 @@ export interface BackendFindings {
 /** Nothing is known of it: its tensors are called as it calls them. */
 const unknownModel: Omit<ResolvedModel, "name"> = {
   revision: "",
-  tensorNames: { inputs: [], outputs: [] },
+  wireNames: namesByDialect({ inputs: [], outputs: [] }),
   residency: undefined,
   isRepeatable: false,
   mayHedge: false,

@@ -1,9 +1,9 @@
 import type { Tensor } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
 import {
+  aliasNames,
   type Dialect,
   families,
-  named,
   type PredictRequestParts,
   predictResponseSegments,
   readPredictRequest,
@@ -66,6 +66,6 @@ function namesOf(alias: string, { family }: Servable): TensorNames {
   const all = known ? [known.input, ...known.outputs] : [];
   return (
     all.find(({ on }) => on["tensorflow-serving"] === alias) ??
-    named(alias, { alias, raw: `${alias}:0` })
+    aliasNames(alias, { alias, raw: `${alias}:0` })
   );
 }

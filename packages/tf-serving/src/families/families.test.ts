@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
+import type { Dialect } from "@tensorgate/core";
 import { expect, test } from "vitest";
-import { underOurNames, wireName } from "../dialects/tensor-names.ts";
+import { dialectNames, toCanonicalNames } from "../dialects/tensor-names.ts";
 import { families } from "./families.ts";
 import { familyNames } from "./family.ts";
 
@@ -35,11 +36,12 @@ test.each([
   { family: "vgg-16", raw: "classifier/vgg_16/fc8/squeezed:0" },
 ])("the scores of $family are $raw on an FPGA", ({ family, raw }) => {
   const outputs = families.get(family)?.outputs ?? [];
+  const namesOn = (dialect: Dialect) => dialectNames({ inputs: [], outputs }, dialect);
 
-  expect(wireName(outputs, "output_alias", "azure-fpga")).toBe(raw);
-  expect(wireName(outputs, raw, "tensorflow-serving")).toBe("output_alias");
+  expect(namesOn("azure-fpga").outputs.get("output_alias")).toBe(raw);
+  expect(namesOn("tensorflow-serving").outputs.get(raw)).toBe("output_alias");
   const other = raw.replace(/^classifier(_1)?/, "classifier_7");
-  const renamed = underOurNames(new Map([[other, 1]]), outputs, "azure-fpga");
+  const renamed = toCanonicalNames(new Map([[other, 1]]), namesOn("azure-fpga"));
   expect([...renamed.keys()]).toEqual(["output_alias"]);
 });
 
@@ -63,9 +65,7 @@ test("what is not known, or comes twice, keeps the name it came with", () => {
     ["other:0", 3],
   ]);
 
-  expect([...underOurNames(reply, outputs, "azure-fpga").keys()]).toEqual([
-    "output_alias",
-    "classifier_1/b:0",
-    "other:0",
-  ]);
+  expect([
+    ...toCanonicalNames(reply, dialectNames({ inputs: [], outputs }, "azure-fpga")).keys(),
+  ]).toEqual(["output_alias", "classifier_1/b:0", "other:0"]);
 });

@@ -1,5 +1,5 @@
 import type { OutputHolds, Preprocessing } from "@tensorgate/core";
-import { named } from "../dialects/tensor-names.ts";
+import { aliasNames } from "../dialects/tensor-names.ts";
 import type { Family, FamilyName, FamilyOutput } from "./family.ts";
 import { imagenetLabels } from "./imagenet-labels.ts";
 import { vocLabels } from "./voc-labels.ts";
@@ -22,7 +22,7 @@ export const ssdPreprocessing: Preprocessing = {
   resize: { kind: "warp", heightPx: 300, widthPx: 300 },
 };
 
-const encodedInput = named("images", { alias: "images", raw: "Placeholder:0" });
+const encodedInput = aliasNames("images", { alias: "images", raw: "Placeholder:0" });
 
 /** TensorFlow renames a scope that exists already, so that the classifier may be in `classifier_1/`. */
 const classifierScope = /^classifier(_\d+)?\//;
@@ -50,13 +50,13 @@ function classifier(
     preprocessing,
     outputs: [
       {
-        ...named("output_alias", { alias: "output_alias", raw }),
+        ...aliasNames("output_alias", { alias: "output_alias", raw }),
         pattern: classifierScope,
         holds,
         shape: [-1, imagenetLabels.length],
       },
       {
-        ...named("features", {
+        ...aliasNames("features", {
           alias: "features",
           raw: "brainwave_target_node_1_Version_0.1:0",
         }),
@@ -86,7 +86,7 @@ const ssdOutputs: readonly FamilyOutput[] = [
   ssdLayers.map(({ block, cells, anchors }, layer) => {
     const alias = `out_${half * ssdLayers.length + layer}`;
     return {
-      ...named(alias, { alias, raw: `ssd_300_vgg/${block}_box/${tensor}` }),
+      ...aliasNames(alias, { alias, raw: `ssd_300_vgg/${block}_box/${tensor}` }),
       holds: "boxes" as const,
       shape: [-1, cells, cells, anchors, width],
     };
@@ -124,7 +124,7 @@ const all: readonly Family[] = [
     title: "SSD-VGG",
     task: "detect",
     input: encodedInput,
-    pixelInput: named("images", {
+    pixelInput: aliasNames("images", {
       alias: "images",
       raw: "brainwave_ssd_vgg_1_Version_0.1_input_1:0",
     }),

@@ -1,8 +1,7 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { assertKeyLength, type WorkBudget } from "@tensorgate/core";
-import { MalformedMessageError } from "./malformed-message-error.ts";
 import { type FieldLayout, fieldLayoutsOf, type MessageLayout } from "./message-layout.ts";
-import { wireType } from "./message-reader.ts";
+import { MalformedMessageError, wireType } from "./message-reader.ts";
 
 /** Deepest nesting of messages: protobuf-es reads no deeper either. */
 const maxDepth = 100;

@@ -1,5 +1,9 @@
 import type { WorkBudget } from "@tensorgate/core";
-import { MalformedMessageError } from "./malformed-message-error.ts";
+
+/** Bytes that are not a well-formed protocol buffers message. */
+export class MalformedMessageError extends Error {
+  override readonly name = "MalformedMessageError";
+}
 
 /** How a field is laid out. @see https://protobuf.dev/programming-guides/encoding */
 export const wireType = { varint: 0, fixed64: 1, lengthDelimited: 2, fixed32: 5 } as const;
@@ -81,7 +85,7 @@ export class MessageReader {
 
   /** A view of a length-delimited field. */
   bytes(): Uint8Array {
-    return this.#take(this.#length());
+    return this.#take(this.#varint());
   }
 
   /** @throws MalformedMessageError if the field is not UTF-8 */
@@ -101,13 +105,13 @@ export class MessageReader {
         this.#varint();
         return;
       case wireType.fixed64:
-        this.#pass(8);
+        this.#take(8);
         return;
       case wireType.lengthDelimited:
-        this.#pass(this.#length());
+        this.bytes();
         return;
       case wireType.fixed32:
-        this.#pass(4);
+        this.#take(4);
         return;
       default:
         // Groups have been out of use since proto2, and nesting them would be a way to exhaust the stack.
@@ -125,14 +129,6 @@ export class MessageReader {
     return this.#view.getUint8(this.#position++);
   }
 
-  #length(): number {
-    const length = this.#varint();
-    if (length > this.#end - this.#position) {
-      throw new MalformedMessageError("a field is longer than its message");
-    }
-    return length;
-  }
-
   /** A varint, exact below 2^53. */
   #varint(): number {
     let value = 0;
@@ -146,14 +142,9 @@ export class MessageReader {
 
   #take(length: number): Uint8Array {
     const start = this.#position;
-    this.#pass(length);
+    if (length > this.#end - start) throw new MalformedMessageError("the message is cut short");
+    this.#position = start + length;
     return this.#bytes.subarray(start, this.#position);
-  }
-
-  #pass(length: number): void {
-    const end = this.#position + length;
-    if (end > this.#end) throw new MalformedMessageError("the message is cut short");
-    this.#position = end;
   }
 }
 

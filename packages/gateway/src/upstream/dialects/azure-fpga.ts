@@ -13,17 +13,17 @@ import { grpcCode, type HeaderBlock } from "@tensorgate/grpc";
 import {
   createTensorBudget,
   type Dialect,
-  type ModelTensorNames,
+  type DialectNames,
   predictRequestSegments,
   scoreResponseFromPredictResponse,
-  underOurNames,
+  toCanonicalNames,
 } from "@tensorgate/tf-serving";
 import { probeNote } from "../probe-note.ts";
 import { type Replica, saysSeeded } from "../replica.ts";
 import { GrpcStatusError } from "../transport/status-error.ts";
 import type { UnaryCall, UnaryChannel, UnaryReply } from "../transport/unary-channel.ts";
 import { controlCall } from "./control-reply.ts";
-import { onWire, predictPath, readReply } from "./predict-call.ts";
+import { predictPath, readReply, wireRequest } from "./predict-call.ts";
 
 /** How a cluster's front end finds the container. */
 export function serviceRoute(service: string): Readonly<Record<string, string>> {
@@ -66,10 +66,10 @@ export function azureFpgaReplica(
 
     score: async (request, call) => {
       assertNoVersion(request);
-      const names = request.model.tensorNames;
-      const wire = onWire(request, dialect);
+      const names = request.model.wireNames[dialect];
+      const wire = wireRequest(request, names);
       const { message } = await predict(wire, call).catch((thrown: unknown) => {
-        throw isNullReference(thrown) ? unknownInput(wire, names, dialect) : thrown;
+        throw isNullReference(thrown) ? unknownInput(wire, names) : thrown;
       });
       return readReply(() => {
         const { name } = request.modelSpec;
@@ -78,7 +78,7 @@ export function azureFpgaReplica(
         // Whatever it calls itself, and 0 for a version that it does not know.
         return {
           model: { name, version: response.model.version },
-          outputs: underOurNames(response.outputs, names.outputs, dialect),
+          outputs: toCanonicalNames(response.outputs, names),
         };
       });
     },
@@ -145,13 +145,9 @@ function isAnswerOfContainer(thrown: unknown): boolean {
   return cause.httpStatus === undefined && !notOfContainer.has(cause.code);
 }
 
-function unknownInput(
-  { inputs }: ScoreRequest,
-  names: ModelTensorNames,
-  dialect: Dialect,
-): UpstreamAnsweredError {
+function unknownInput({ inputs }: ScoreRequest, names: DialectNames): UpstreamAnsweredError {
   const sent = listedNames([...inputs.keys()].map((name) => `"${name}"`));
-  const expected = names.inputs.map(({ on }) => `"${on[dialect]}"`).join(", ");
+  const expected = [...new Set(names.inputs.values())].map((name) => `"${name}"`).join(", ");
   return new UpstreamAnsweredError(
     `the container does not know the inputs that were sent: ${sent}`,
     grpcCode.INVALID_ARGUMENT,

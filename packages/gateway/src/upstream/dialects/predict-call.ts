@@ -1,19 +1,15 @@
 import { type ResolvedRequest, UpstreamFailedError } from "@tensorgate/core";
-import { type Dialect, wireName } from "@tensorgate/tf-serving";
+import { type DialectNames, toWireNames } from "@tensorgate/tf-serving";
 
 /** The one call that every dialect has. */
 export const predictPath = "/tensorflow.serving.PredictionService/Predict";
 
-/** A request with its tensors called as `dialect` calls them. */
-export function onWire(request: ResolvedRequest, dialect: Dialect): ResolvedRequest {
-  const { inputs, outputs } = request.model.tensorNames;
-  const renamed = [...request.inputs].map(
-    ([name, tensor]) => [wireName(inputs, name, dialect), tensor] as const,
-  );
+/** A request with its tensors under their names on the wire. */
+export function wireRequest(request: ResolvedRequest, names: DialectNames): ResolvedRequest {
   return {
     ...request,
-    inputs: new Map(renamed),
-    outputFilter: request.outputFilter.map((name) => wireName(outputs, name, dialect)),
+    inputs: toWireNames(request.inputs, names.inputs),
+    outputFilter: request.outputFilter.map((name) => names.outputs.get(name) ?? name),
   };
 }
 

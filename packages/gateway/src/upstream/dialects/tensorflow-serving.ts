@@ -24,7 +24,7 @@ import {
   predictRequestSegments,
   scoreResponseFromPredictResponse,
   stateName,
-  underOurNames,
+  toCanonicalNames,
 } from "@tensorgate/tf-serving";
 import { noteOf } from "../probe-note.ts";
 import { type ModelSource, type Replica, type ReplicaState, saysSeeded } from "../replica.ts";
@@ -36,7 +36,7 @@ import {
   readControlReply,
   readMetadataReply,
 } from "./control-reply.ts";
-import { onWire, predictPath, readReply } from "./predict-call.ts";
+import { predictPath, readReply, wireRequest } from "./predict-call.ts";
 
 /** Speaks TensorFlow Serving's `Predict`, `GetModelStatus` and `GetModelMetadata` over `channel`. */
 export function tensorflowServingReplica(channel: UnaryChannel): Replica {
@@ -68,17 +68,16 @@ export function tensorflowServingReplica(channel: UnaryChannel): Replica {
     },
 
     score: async (request, call) => {
+      const names = request.model.wireNames["tensorflow-serving"];
       const { message } = await channel.unary(
         predictPath,
-        predictRequestSegments(onWire(request, "tensorflow-serving")),
+        predictRequestSegments(wireRequest(request, names)),
         call,
       );
       return readReply(() => {
         const budget = createTensorBudget(channel.replyLimits);
         const response = scoreResponseFromPredictResponse(message, request.modelSpec, budget);
-        const { outputs: expected } = request.model.tensorNames;
-        const outputs = underOurNames(response.outputs, expected, "tensorflow-serving");
-        return { ...response, outputs };
+        return { ...response, outputs: toCanonicalNames(response.outputs, names) };
       });
     },
 

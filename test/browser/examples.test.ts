@@ -55,8 +55,12 @@ describe.skipIf(whyNoBrowser)("examples in a browser", () => {
     const crossSite = { origins: [foreign.origin] };
     running = await startBundledGateway({ crossSite }, { console: consoleFiles() });
     files["/snippet.html"] = snippet("Browser", {
-      ...{ origin: running.url, task: "detect", model: "shapes-detector", needsKey: false },
-      ...{ file: "any.jpg", contentType: "image/jpeg" },
+      origin: running.url,
+      task: "detect",
+      model: "shapes-detector",
+      needsKey: false,
+      file: "any.jpg",
+      contentType: "image/jpeg",
     });
   }, 60_000);
   afterAll(async () => {

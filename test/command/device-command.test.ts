@@ -7,8 +7,12 @@ import { startDevices } from "../support/running-devices.ts";
 
 const notes: string[] = [];
 const log = {
-  ...{ call: () => {}, replica: () => {}, internalError: () => {} },
-  ...{ certificates: () => {}, rejectedConnections: () => {}, warn: () => {} },
+  call: () => {},
+  replica: () => {},
+  internalError: () => {},
+  certificates: () => {},
+  rejectedConnections: () => {},
+  warn: () => {},
   note: (line: string) => void notes.push(line),
   state: () => ({ queuedBytes: 0, droppedCount: 0 }),
   flush: async () => {},
@@ -42,7 +46,8 @@ async function startRig(): Promise<Rig> {
     ask,
     post: (path, body, headers = {}) =>
       ask(path, {
-        ...{ method: "POST", body },
+        method: "POST",
+        body,
         headers: { "content-type": "application/json", ...headers },
       }),
     [Symbol.asyncDispose]: async () => {

@@ -19,7 +19,9 @@ afterAll(() => running[Symbol.asyncDispose]());
 
 const environment = (more: Record<string, string> = {}) => ({
   ...process.env,
-  ...{ TENSORGATE_URL: running.url, NO_COLOR: "1", ...more },
+  TENSORGATE_URL: running.url,
+  NO_COLOR: "1",
+  ...more,
 });
 
 /** Runs an example as its readers do. */
@@ -100,8 +102,12 @@ test("the Express endpoint answers, and tells whose fault a failure is", async (
 }, 30_000);
 
 const call = (file: string) => ({
-  ...{ origin: running.url, task: "classify" as const, model: "shapes", needsKey: false },
-  ...{ file, contentType: "image/jpeg" },
+  origin: running.url,
+  task: "classify" as const,
+  model: "shapes",
+  needsKey: false,
+  file,
+  contentType: "image/jpeg",
 });
 
 test.runIf(hasCurl)("what the page prints for curl works as it is printed", async () => {

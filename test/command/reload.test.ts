@@ -54,7 +54,11 @@ async function startServe(config: string, flags: readonly string[] = []) {
   const [, url = ""] = await said.matching(/ready: (http:\S+)/);
   const [, adminUrl = ""] = await said.matching(/metrics: (http:\S+)\/metrics/);
   return {
-    ...{ child, said, url, adminUrl, file },
+    child,
+    said,
+    url,
+    adminUrl,
+    file,
     /** As editors do it: another file takes the place of the old one. */
     replace: (text: string) => {
       writeFileSync(`${file}.new`, text);

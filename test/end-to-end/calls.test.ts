@@ -72,7 +72,8 @@ test.each([
   const path = isRest ? "/v1/classify/shapes" : "/tensorgate.v1.ScoringService/Classify";
 
   const response = await fetch(running.url + path, {
-    ...{ method: "POST", headers: { "content-type": type, ...sent } },
+    method: "POST",
+    headers: { "content-type": type, ...sent },
     body: isRest ? star : type.includes("grpc") ? frame : json,
   });
 

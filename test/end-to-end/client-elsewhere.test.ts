@@ -90,7 +90,10 @@ test.each([
   await using client = new ScoringClient({ baseUrl, maxRetries: 1 });
 
   await expect(client.classify("m", Buffer.from("x"))).rejects.toMatchObject({
-    ...{ reason, attempts, status, message: expect.stringContaining(`HTTP ${status}. Hint: `) },
+    reason,
+    attempts,
+    status,
+    message: expect.stringContaining(`HTTP ${status}. Hint: `),
   });
   proxy.close();
 });

@@ -24,7 +24,9 @@ async function devicesRig(count: number): Promise<Rig> {
   const classify = (model: string) =>
     fetch(`${url}/v1/classify/${model}`, { method: "POST", body: picture });
   return {
-    ...{ gateway, classify, options: devices.options },
+    gateway,
+    classify,
+    options: devices.options,
     detect: () => fetch(`${url}/v1/detect/shapes-detector`, { method: "POST", body: picture }),
     classifyAll: () => {
       const failures: unknown[] = [];

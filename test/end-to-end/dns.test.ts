@@ -12,7 +12,9 @@ const post = (url: string, headers: Record<string, string> = {}) =>
   fetch(`${url}/v1/classify/shapes`, { method: "POST", body: star, headers });
 
 const named = (region: string, ...replicas: readonly string[]) => ({
-  ...{ model: "shapes", region, replicas },
+  model: "shapes",
+  region,
+  replicas,
 });
 
 test("a pool by a name answers from where the name leads, and never from where nobody is", async () => {

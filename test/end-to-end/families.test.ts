@@ -363,7 +363,7 @@ test("a detector of somebody's own classes has labels of its own, the background
     replica: {
       answer: () =>
         ssdHead(
-          [{ ...{ layer: 3, row: 2, column: 2, anchor: 0, logit: 8 }, classIndex: 2, offsets: [] }],
+          [{ layer: 3, row: 2, column: 2, anchor: 0, logit: 8, classIndex: 2, offsets: [] }],
           { names: "alias" },
         ),
     },
@@ -403,7 +403,9 @@ test("a model in a container and on a stock server is one model: what one cannot
   });
   const pools = [
     {
-      ...{ model: "resnet50", region: "westeurope", replicas: [container.address] },
+      model: "resnet50",
+      region: "westeurope",
+      replicas: [container.address],
       dialect: "azure-fpga" as const,
     },
     { model: "resnet50", region: "eastus", replicas: [stock.address] },

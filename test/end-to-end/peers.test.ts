@@ -137,7 +137,8 @@ describe("a gateway between two others", () => {
     expect(await once.json()).toMatchObject({ reason: "no-replica" });
     expect(twice.status).toBe(400);
     expect(await twice.json()).toMatchObject({
-      ...{ reason: "invalid-request", field: "x-tensorgate-hops" },
+      reason: "invalid-request",
+      field: "x-tensorgate-hops",
     });
     expect(replica.predictCount()).toBe(0);
     // The same call of somebody else does go there.
@@ -211,7 +212,8 @@ describe("a region whose gateway has no room", () => {
     await using far = await startGateway({ westus2: [other.address] }, { region: "westus2" });
     await using west = await startWest({ eastus: east.url, westus2: far.url });
     const { answers } = await fillSlots(east.url, busy, {
-      ...{ send: () => post(east.url), region: "eastus" },
+      send: () => post(east.url),
+      region: "eastus",
     });
 
     const answer = await post(west.url, { "x-tensorgate-region": "eastus" });

@@ -73,7 +73,9 @@ test("the preview's token has no scheme, and TensorFlow Serving is told model an
   const { replica, heard, at } = await serverThat(only, false);
   await using _replica = replica;
   await using preview = new PredictionClient({
-    ...{ ...at, accessToken: "secret", dialect: "azure-fpga-preview" },
+    ...at,
+    accessToken: "secret",
+    dialect: "azure-fpga-preview",
   });
   await using serving = new PredictionClient({ ...at, model: "m" });
 
@@ -127,7 +129,8 @@ test("nobody there is told with the address", async () => {
   await using client = new PredictionClient({ address: "127.0.0.1", port: 1, maxRetries: 0 });
 
   await expect(client.scoreFile(star)).rejects.toMatchObject({
-    ...{ reason: "upstream-failed", retryable: true },
+    reason: "upstream-failed",
+    retryable: true,
     message: expect.stringContaining("scoreFile: 127.0.0.1:1 answered UNAVAILABLE"),
   });
 });
@@ -164,7 +167,8 @@ test.each([
   await using client = new PredictionClient(at);
 
   await expect(client.scoreFile(star)).rejects.toMatchObject({
-    ...{ reason: "upstream-failed", message: expect.stringContaining(message) },
+    reason: "upstream-failed",
+    message: expect.stringContaining(message),
   });
 });
 
@@ -173,7 +177,9 @@ test("every call of a model server can be made with its own messages", async () 
   const server = await startModelServer({ port: 0, models });
   using services = openServingServices(`http://127.0.0.1:${server.port}`);
   await using client = new PredictionClient({
-    ...{ address: "127.0.0.1", port: server.port, model: "shapes" },
+    address: "127.0.0.1",
+    port: server.port,
+    model: "shapes",
   });
 
   const { modelVersionStatus } = await services.model.getModelStatus({

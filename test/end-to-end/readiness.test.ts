@@ -15,7 +15,9 @@ const star = samplePicture("star");
 const post = (url: string) => fetch(`${url}/v1/classify/shapes`, { method: "POST", body: star });
 
 const servedBy = (region: string, ...replicas: readonly string[]) => ({
-  ...{ model: "shapes", region, replicas },
+  model: "shapes",
+  region,
+  replicas,
 });
 
 /** What `startGateway` tells a gateway beside its pools. */
@@ -72,7 +74,7 @@ test("a gateway whose replicas are all lost is not ready, and says so by health 
   expect(refused.headers.get("retry-after")).toBe("1");
   // Callers are told no addresses, the log is.
   expect(await refused.json()).toMatchObject({
-    ...{ reason: "no-replica" },
+    reason: "no-replica",
     hint: "the last probe found: connection refused (1 replica); the gateway's log says more",
   });
   expect(changes.seen.at(-1)?.because).toMatch(

@@ -14,7 +14,8 @@ const regions = ["westeurope", "eastus", "westus2"] as const;
 const star = samplePicture("star");
 const keyOf = (id: string) => `tg_${id}_${"s".repeat(43)}`;
 const entry = (id: string, residency?: readonly string[]) => ({
-  ...{ id, models: ["*"] },
+  id,
+  models: ["*"],
   sha256: createHash("sha256").update(keyOf(id)).digest("hex"),
   ...(residency && { residency }),
 });
@@ -32,7 +33,9 @@ beforeAll(async () => {
       region: "westeurope",
       models: [{ ...shapesModel(), residency: ["westeurope", "eastus"] }],
       pools: regions.map((region, index) => ({
-        ...{ model: "shapes", region, replicas: [replicas[index]?.address ?? ""] },
+        model: "shapes",
+        region,
+        replicas: [replicas[index]?.address ?? ""],
       })),
       keys: [
         entry("anywhere"),
@@ -63,7 +66,8 @@ test.each([
   { key: "lost", asked: undefined, served: 403, because: "key and model have nothing in common" },
 ])("$key asking for $asked is answered by $served: $because", async ({ key, asked, served }) => {
   const response = await fetch(`${running.url}/v1/classify/shapes`, {
-    ...{ method: "POST", body: star },
+    method: "POST",
+    body: star,
     headers: { "x-api-key": keyOf(key), ...(asked && { "x-tensorgate-residency": asked }) },
   });
 
@@ -116,8 +120,12 @@ test.each([
   { key: "lost", models: [], status: ["westus2"] },
 ])("$key is shown no region but its own", async ({ key, models, status }) => {
   expect(await regionsShown(key)).toEqual({
-    ...{ listModels: models, getModel: models, catalog: models, catalogEntry: models },
-    ...{ getStatus: status, watchStatus: status },
+    listModels: models,
+    getModel: models,
+    catalog: models,
+    catalogEntry: models,
+    getStatus: status,
+    watchStatus: status,
   });
 });
 
@@ -135,7 +143,8 @@ test.each([
 
 test("a refusal for residency names no region", async () => {
   const response = await fetch(`${running.url}/v1/classify/shapes`, {
-    ...{ method: "POST", body: star },
+    method: "POST",
+    body: star,
     headers: { "x-api-key": keyOf("lost") },
   });
 

@@ -214,7 +214,8 @@ test.each(["urgent", "criticality", "critical, batch"])(
 
     expect(response.status).toBe(400);
     expect(await response.json()).toMatchObject({
-      ...{ reason: "invalid-request", field: "x-tensorgate-priority" },
+      reason: "invalid-request",
+      field: "x-tensorgate-priority",
     });
     expect(replica.predictCount()).toBe(0);
   },

@@ -31,7 +31,8 @@ describe.each(transports)("status over $name", ({ open }) => {
     expect(status).toMatchObject({ region: "westeurope", version: "0.1.0" });
     expect(status?.regions).toMatchObject([
       {
-        ...{ name: "westeurope", roundTripMs: 0 },
+        name: "westeurope",
+        roundTripMs: 0,
         pools: [
           {
             model: "shapes",

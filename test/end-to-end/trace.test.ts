@@ -53,7 +53,11 @@ const expectedSteps = [
     what: "regions",
     considered: [
       {
-        ...{ region: "westeurope", roundTripMs: 0, expectedWaitMs: 0, costMs: 0, isChosen: true },
+        region: "westeurope",
+        roundTripMs: 0,
+        expectedWaitMs: 0,
+        costMs: 0,
+        isChosen: true,
       },
       { region: "eastus", costMs: expect.any(Number), isChosen: false },
     ],
@@ -181,7 +185,9 @@ test("a trace is told of a call whose deadline passes while a replica works", as
 test("addresses are told to keys that may see them only", async () => {
   const keyOf = (id: string) => `tg_${id}_${"s".repeat(43)}`;
   const entry = (id: string, seesAddresses: boolean) => ({
-    ...{ id, models: ["*"], seesAddresses },
+    id,
+    models: ["*"],
+    seesAddresses,
     sha256: createHash("sha256").update(keyOf(id)).digest("hex"),
   });
   const keys = [entry("operator", true), entry("app", false)];

@@ -142,7 +142,8 @@ test("a model's status and metadata are asked within its residency, and of a rep
   await using running = await startGateway(
     {},
     {
-      ...{ models: [classModel({ residency: ["eastus"] })], pools },
+      models: [classModel({ residency: ["eastus"] })],
+      pools,
       routing: { probeIntervalMs: 600_000 },
     },
     { onReplica: changes.onReplica },

@@ -38,7 +38,9 @@ test("a version that no replica has is unknown, and the hint lists those there a
   await using running = await startBefore([old, both]);
 
   expect(await classify(running.url, "?version=3")).toMatchObject({
-    ...{ status: 404, reason: "unknown-version", hint: "it has versions 2, 1" },
+    status: 404,
+    reason: "unknown-version",
+    hint: "it has versions 2, 1",
   });
   expect(old.answeredCount() + both.answeredCount()).toBe(0);
 });
@@ -57,7 +59,8 @@ test("a version is found at once where it has just come, however long ago the la
   b.rollOut([2n]);
   for (const version of ["2", "1"]) {
     expect(await classify(running.url, `?version=${version}`)).toMatchObject({
-      ...{ status: 200, version },
+      status: 200,
+      version,
     });
   }
 
@@ -140,7 +143,9 @@ test("a call that waits while its model gets other names ends as it began", asyn
   const { answers } = await fillSlots(running.url, replica, { send });
 
   running.gateway.reload({
-    ...{ region: "westeurope", listen: { port: 0 }, pools },
+    region: "westeurope",
+    listen: { port: 0 },
+    pools,
     models: [named("new_scores", "eins")],
   });
   const outputs = (name: string) =>

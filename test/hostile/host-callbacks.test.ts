@@ -55,7 +55,8 @@ describe.each(Object.entries(fails))("a callback that %s", (_how, fail) => {
 
   test("as onInternalError is dropped, whatever failed before it", async () => {
     const parts: GatewayParts = {
-      ...{ onInternalError: fail, onCall: fail },
+      onInternalError: fail,
+      onCall: fail,
       plugs: { list: fails.throws, unplug: fail, plug: fail as () => Promise<never> },
     };
     await using replica = await startFakeReplica({ answer: shapesOutputs });
@@ -71,7 +72,8 @@ describe.each(Object.entries(fails))("a callback that %s", (_how, fail) => {
     const parts: GatewayParts = {
       plugs: {
         list: () => [{ region: "westeurope", isPlugged: true }],
-        ...{ unplug: fail, plug: fail as () => Promise<never> },
+        unplug: fail,
+        plug: fail as () => Promise<never>,
       },
     };
     await using replica = await startFakeReplica({ answer: shapesOutputs });

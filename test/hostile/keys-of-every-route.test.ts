@@ -29,7 +29,8 @@ vi.mock("@connectrpc/connect", async (original) => {
 
 const secret = (id: string) => `tg_${id}_${"s".repeat(43)}`;
 const entry = (id: string, models: readonly string[]) => ({
-  ...{ id, models },
+  id,
+  models,
   sha256: createHash("sha256").update(secret(id)).digest("hex"),
 });
 
@@ -39,7 +40,9 @@ beforeAll(async () => {
     {
       models: [{ name: "shapes" }, { name: "other" }],
       pools: ["shapes", "other"].map((model) => ({
-        ...{ model, region: "westeurope", replicas: ["127.0.0.1:9"] },
+        model,
+        region: "westeurope",
+        replicas: ["127.0.0.1:9"],
       })),
       keys: [entry("all", ["*"]), entry("other", ["other"])],
     },
@@ -73,7 +76,8 @@ interface Entry {
 function everyEntry(): readonly Entry[] {
   const routes = registered.routes.map(
     ({ method, path }): Entry => ({
-      ...{ name: `${method} ${path}`, method },
+      name: `${method} ${path}`,
+      method,
       path: path
         .replace("{model}", "shapes")
         .replace("{version}", "1")
@@ -86,7 +90,9 @@ function everyEntry(): readonly Entry[] {
     handlers.map(({ requestPath, method }): Entry => {
       const isUnary = method.methodKind === "unary";
       return {
-        ...{ name: requestPath, path: requestPath, method: "POST" },
+        name: requestPath,
+        path: requestPath,
+        method: "POST",
         ...(isUnary
           ? { contentType: "application/json", body: messageOf(method.name) }
           : { contentType: "application/grpc-web+proto", body: "" }),

@@ -13,7 +13,8 @@ import { shapesOutputs } from "../support/shapes-answers.ts";
 
 const secret = (id: string) => `tg_${id}_${"s".repeat(43)}`;
 const entry = (id: string, models: readonly string[] = ["*"]) => ({
-  ...{ id, models },
+  id,
+  models,
   sha256: createHash("sha256").update(secret(id)).digest("hex"),
 });
 const headers = { authorization: `Bearer ${secret("app")}` };

@@ -89,7 +89,8 @@ async function startServe({ open }: Unwritable, format: "json" | "pretty") {
     process.execPath,
     ["--conditions=@tensorgate/source", "packages/cli/src/main.ts", "serve", ...args],
     {
-      ...{ cwd: root, stdio: ["ignore", stdio, stdio] },
+      cwd: root,
+      stdio: ["ignore", stdio, stdio],
       env: { ...process.env, TENSORGATE_LOG_FORMAT: format },
     },
   );

@@ -160,7 +160,9 @@ test("Expect over HTTP/2: 100 where the body is wanted, and the final status alo
   const session = http2.connect(running.url);
   const ask = async (headers: http2.OutgoingHttpHeaders) => {
     const stream = session.request({
-      ...{ ":method": "POST", ":path": classify, expect: "100-continue" },
+      ":method": "POST",
+      ":path": classify,
+      expect: "100-continue",
       ...headers,
     });
     let wasContinued = false;

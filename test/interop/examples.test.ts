@@ -78,8 +78,12 @@ describe.runIf(works("python3", ["-m", "venv", "--help"]))("Python", () => {
   test("what the page prints for Python works as it is printed", async (context) => {
     if (!hasPackages) return context.skip("the packages of Python are out of reach");
     const text = snippet("Python", {
-      ...{ origin: running.url, task: "classify", model: "shapes", needsKey: false },
-      ...{ file: "examples/pictures/moon.jpg", contentType: "image/jpeg" },
+      origin: running.url,
+      task: "classify",
+      model: "shapes",
+      needsKey: false,
+      file: "examples/pictures/moon.jpg",
+      contentType: "image/jpeg",
     });
 
     const { stdout } = await ran(python, ["-c", text]);

@@ -12,7 +12,11 @@ function post(port: number, body: Uint8Array, localAddress: string): Promise<num
   return new Promise((resolve) => {
     const request = http.request(
       {
-        ...{ host: "127.0.0.1", port, localAddress, agent: false, method: "POST" },
+        host: "127.0.0.1",
+        port,
+        localAddress,
+        agent: false,
+        method: "POST",
         path: "/v1/classify/m",
         headers: { "content-length": body.byteLength, "x-tensorgate-timeout-ms": "4000" },
       },

@@ -90,7 +90,8 @@ export async function startFakeReplica({
     if (intercept(stream, headers)) return;
     if (answer && headers[":path"]?.endsWith("/Predict")) {
       return answerPredict(stream, {
-        ...{ encoding, versions },
+        encoding,
+        versions,
         answer: (request) => answer(request, headers),
       });
     }

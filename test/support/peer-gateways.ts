@@ -10,7 +10,9 @@ export const enteredBy = (region: string, url: string) => ({
   gateway: url,
 });
 export const servedBy = (region: string, ...replicas: readonly string[]) => ({
-  ...{ model: "shapes", region, replicas },
+  model: "shapes",
+  region,
+  replicas,
 });
 
 /** A replica that answers every call at once. */

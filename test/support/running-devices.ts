@@ -21,7 +21,10 @@ export async function startDevices(count: number): Promise<RunningDevices> {
       region,
       models: findModels(models).map(modelOptionsFromFolder),
       pools: ["shapes", "shapes-detector"].map((model) => ({
-        ...{ model, region, replicas, exclusive: true },
+        model,
+        region,
+        replicas,
+        exclusive: true,
       })),
     },
     [Symbol.asyncDispose]: async () => {

@@ -43,7 +43,9 @@ export const poolOf = (
   replicas: readonly { readonly address: string }[],
   region = "westeurope",
 ) => ({
-  ...{ model: "m", region, replicas: replicas.map(({ address }) => address) },
+  model: "m",
+  region,
+  replicas: replicas.map(({ address }) => address),
 });
 
 /** A gateway before these replicas, all of which are ready. */
@@ -65,7 +67,9 @@ export async function startBefore(
 /** Has a picture classified. */
 export async function classify(url: string, query = "", headers: Record<string, string> = {}) {
   const response = await fetch(`${url}/v1/classify/m${query}`, {
-    ...{ method: "POST", body: star, headers },
+    method: "POST",
+    body: star,
+    headers,
   });
   const json = (await response.json()) as {
     readonly model?: { readonly version: string };

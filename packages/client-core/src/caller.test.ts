@@ -11,12 +11,18 @@ async function called(options: CallOptions = {}, parts: Partial<CallerParts> = {
   const sent: SentCall[] = [];
   const call = caller({
     ...commonClientDefaults,
-    ...{ headers: {}, apiKey: undefined, onEvent: undefined, budget: retryBudget() },
-    ...{ clockAndRandom: manualClockAndRandom(), newRequestId: () => "made" },
+    headers: {},
+    apiKey: undefined,
+    onEvent: undefined,
+    budget: retryBudget(),
+    clockAndRandom: manualClockAndRandom(),
+    newRequestId: () => "made",
     ...parts,
   });
   const outcome = await call({
-    ...{ method: "classify", model: "m", options },
+    method: "classify",
+    model: "m",
+    options,
     ask: async (attempt) => sent.push(attempt),
   }).catch((thrown: ClientError) => thrown);
   return { sent, outcome };
@@ -68,7 +74,9 @@ test("a key that cannot be got is told as such, and not asked for twice", async 
   const { sent, outcome } = await called({}, { apiKey });
 
   expect(outcome).toMatchObject({
-    ...{ reason: "unauthenticated", attempts: 1, retryable: false },
+    reason: "unauthenticated",
+    attempts: 1,
+    retryable: false,
     message:
       "classify(m): the key could not be got. Hint: apiKey is a function that failed: Failed to fetch",
   });
@@ -90,18 +98,26 @@ test.each([
 
 test("a fault of the gateway's own says what was called", async () => {
   const call = caller({
-    ...{ ...commonClientDefaults, maxRetries: 0, headers: {}, apiKey: undefined },
-    ...{ onEvent: undefined, budget: retryBudget(), newRequestId: () => "made" },
+    ...commonClientDefaults,
+    maxRetries: 0,
+    headers: {},
+    apiKey: undefined,
+    onEvent: undefined,
+    budget: retryBudget(),
+    newRequestId: () => "made",
     clockAndRandom: manualClockAndRandom(),
   });
   const fault = new Error("a bug");
   const failed = call({
-    ...{ method: "detect", model: "m", options: {} },
+    method: "detect",
+    model: "m",
+    options: {},
     ask: () => Promise.reject(fault),
   });
 
   await expect(failed).rejects.toMatchObject({
-    ...{ reason: "internal", message: "detect(m): internal error" },
+    reason: "internal",
+    message: "detect(m): internal error",
   });
   const error = await failed.catch((thrown: ClientError) => thrown);
   expect(ScoringError.is(error)).toBe(true);

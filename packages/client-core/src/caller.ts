@@ -70,18 +70,23 @@ export function caller(parts: CallerParts): Call {
           header = () => null;
           return ask({
             // A part of a millisecond is none in any protocol's header.
-            ...{ signal, timeoutMs: Math.ceil(leftMs), headers },
+            signal,
+            timeoutMs: Math.ceil(leftMs),
+            headers,
             onHeader: (read) => {
               header = read;
             },
           });
         },
         {
-          ...{ timeoutMs, deadlineMs, signal: options.signal },
+          timeoutMs,
+          deadlineMs,
+          signal: options.signal,
           policy: { ...retryPolicyDefaults, maxRetries },
         },
         {
-          ...{ ...clockAndRandom, budget },
+          ...clockAndRandom,
+          budget,
           onRetry: ({ reason }, delayMs) => onEvent({ type: "retry", ...called, reason, delayMs }),
         },
       );
@@ -93,7 +98,8 @@ export function caller(parts: CallerParts): Call {
       const last = failed?.last ?? ScoringError.from(thrown);
       const { region } = metaFromHeaders(header, { requestId, attempts: 0 });
       const facts = {
-        ...{ ...called, attempts: failed?.attempts ?? 0 },
+        ...called,
+        attempts: failed?.attempts ?? 0,
         ...(region !== undefined && { region }),
       };
       const error: ClientError = clientError(last, facts, wireFacts(last));

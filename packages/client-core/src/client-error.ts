@@ -39,7 +39,9 @@ export function clientError(
   const whole = `${call}: ${message}${hint === undefined ? "" : `. Hint: ${hint}`}`;
   const own = error instanceof UpstreamAnsweredError ? error.grpcCode : undefined;
   const told = errorByReason(reason, {
-    ...{ message: whole, grpcCode: wire.grpcCode ?? own ?? 2, cause: cause ?? error },
+    message: whole,
+    grpcCode: wire.grpcCode ?? own ?? 2,
+    cause: cause ?? error,
     ...(hint !== undefined && { hint }),
     ...(field !== undefined && { field }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),

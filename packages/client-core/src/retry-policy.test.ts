@@ -6,7 +6,8 @@ import { isRetryable, retryDelayMs, retryPolicyDefaults } from "./retry-policy.t
 
 const failure = (reason: FailureReason, retryAfterMs?: number) =>
   errorByReason(reason, {
-    ...{ message: "no", grpcCode: 2 },
+    message: "no",
+    grpcCode: 2,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   });
 

@@ -52,7 +52,8 @@ export function unansweredError(outcome: Outcome | undefined): ScoringError {
   if (!failure) return foreignAnswerError(200, { text: "the answer has no result" });
   const { reason, message, hint, field } = failure;
   return errorByReason(reason, {
-    ...{ message, grpcCode: 2 },
+    message,
+    grpcCode: 2,
     ...(hint && { hint }),
     ...(field && { field }),
   });
@@ -62,7 +63,13 @@ export function modelInfo({ family, input, ...message }: ModelDescription): Mode
   const { name, task, tasks, versions, regions, labelCount, weights } = message;
   const { kind = "", width, height } = input ?? {};
   return {
-    ...{ name, task, tasks, versions, regions, labelCount, weights },
+    name,
+    task,
+    tasks,
+    versions,
+    regions,
+    labelCount,
+    weights,
     input: { kind, ...(width && { width }), ...(height && { height }) },
     ...(family && { family }),
   };

@@ -47,7 +47,9 @@ export function openConnection(given: ClientOptions, inherited?: SharedParts): C
   };
   const call: Call = caller({
     ...commonClientDefaults,
-    ...{ headers: {}, onEvent: undefined, ...options },
+    headers: {},
+    onEvent: undefined,
+    ...options,
     apiKey: options.apiKey ?? process.env["TENSORGATE_API_KEY"],
     budget: shared.budget,
     clockAndRandom: options.clockAndRandom ?? systemClockAndRandom,
@@ -64,7 +66,9 @@ export function openConnection(given: ClientOptions, inherited?: SharedParts): C
         ask: async ({ onHeader, headers, signal, timeoutMs }) => {
           try {
             return await ask({
-              ...{ headers, signal, timeoutMs },
+              headers,
+              signal,
+              timeoutMs,
               onHeader: (received) => onHeader((name) => received.get(name)),
             });
           } catch (thrown) {

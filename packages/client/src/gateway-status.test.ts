@@ -5,13 +5,19 @@ import { expect, test } from "vitest";
 import { ScoringClient } from "./index.ts";
 
 const message = {
-  ...{ version: "0.1.0", region: "westeurope", uptimeMs: 5n, retriesLeft: 3 },
+  version: "0.1.0",
+  region: "westeurope",
+  uptimeMs: 5n,
+  retriesLeft: 3,
   regions: [
     {
-      ...{ name: "westeurope", roundTripMs: 0 },
+      name: "westeurope",
+      roundTripMs: 0,
       pools: [
         {
-          ...{ model: "shapes", waiting: 2, expectedWaitMs: 1.5 },
+          model: "shapes",
+          waiting: 2,
+          expectedWaitMs: 1.5,
           replicas: [
             { id: "westeurope-1", state: "ready", slots: 2, answered: 7n, serviceMs: 2.5 },
             { id: "westeurope-2", state: "ejected", failed: 4n, ejections: 1n },
@@ -49,21 +55,39 @@ test("a status has numbers, and leaves out what is not known", async () => {
   const { client } = clientOf(0);
 
   expect(await client.status.get()).toEqual({
-    ...{ version: "0.1.0", region: "westeurope", uptimeMs: 5, retriesLeft: 3 },
+    version: "0.1.0",
+    region: "westeurope",
+    uptimeMs: 5,
+    retriesLeft: 3,
     regions: [
       {
-        ...{ name: "westeurope", roundTripMs: 0 },
+        name: "westeurope",
+        roundTripMs: 0,
         pools: [
           {
-            ...{ model: "shapes", waiting: 2, expectedWaitMs: 1.5, isOverloaded: false },
+            model: "shapes",
+            waiting: 2,
+            expectedWaitMs: 1.5,
+            isOverloaded: false,
             replicas: [
               {
-                ...{ id: "westeurope-1", state: "ready", inFlight: 0, slots: 2, serviceMs: 2.5 },
-                ...{ answered: 7, failed: 0, ejections: 0 },
+                id: "westeurope-1",
+                state: "ready",
+                inFlight: 0,
+                slots: 2,
+                serviceMs: 2.5,
+                answered: 7,
+                failed: 0,
+                ejections: 0,
               },
               {
-                ...{ id: "westeurope-2", state: "ejected", inFlight: 0, slots: 0 },
-                ...{ answered: 0, failed: 4, ejections: 1 },
+                id: "westeurope-2",
+                state: "ejected",
+                inFlight: 0,
+                slots: 0,
+                answered: 0,
+                failed: 4,
+                ejections: 1,
               },
             ],
           },

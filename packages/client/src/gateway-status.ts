@@ -42,7 +42,8 @@ export function statusCalls({ transport, call }: Connection): StatusCalls {
   return {
     get: async (options = {}) => {
       const { message, meta } = await call({
-        ...{ method: "status.get", options },
+        method: "status.get",
+        options,
         ask: async (sent) => statusFrom((await client.getStatus({}, sent)).status),
       });
       return withMeta(message, meta);
@@ -56,7 +57,8 @@ export function statusCalls({ transport, call }: Connection): StatusCalls {
       let stream: OpenStream | undefined;
       try {
         const { message: first } = await call({
-          ...{ method, options },
+          method,
+          options,
           // The stream outlives this call, which is over with the first message.
           ask: async ({ signal, timeoutMs: _ofThisCall, ...sent }) => {
             const opened = openStream((ofStream) =>
@@ -70,7 +72,8 @@ export function statusCalls({ transport, call }: Connection): StatusCalls {
         while (!result.done) {
           yield statusFrom(result.value.status);
           ({ message: result } = await call({
-            ...{ method, options: { ...options, ...eachLater } },
+            method,
+            options: { ...options, ...eachLater },
             ask: async ({ signal }) => stream?.next(signal) ?? { done: true, value: undefined },
           }));
         }
@@ -109,10 +112,14 @@ function statusFrom(message: StatusMessage | undefined): GatewayStatus {
   if (!message) throw foreignAnswerError(200, { text: "the answer has no status" });
   const { version, region, uptimeMs, retriesLeft, regions } = message;
   return {
-    ...{ version, region, uptimeMs: Number(uptimeMs), retriesLeft },
+    version,
+    region,
+    uptimeMs: Number(uptimeMs),
+    retriesLeft,
     regions: regions.map(
       ({ name, roundTripMs, isPlugged, pools }): RegionStatus => ({
-        ...{ name, pools: pools.map(poolFrom) },
+        name,
+        pools: pools.map(poolFrom),
         ...(roundTripMs !== undefined && { roundTripMs }),
         ...(isPlugged !== undefined && { isPlugged }),
       }),
@@ -123,7 +130,9 @@ function statusFrom(message: StatusMessage | undefined): GatewayStatus {
 function poolFrom(message: PoolMessage): PoolStatus {
   const { model, waiting, isOverloaded, expectedWaitMs, replicas } = message;
   return {
-    ...{ model, waiting, isOverloaded },
+    model,
+    waiting,
+    isOverloaded,
     ...(expectedWaitMs !== undefined && { expectedWaitMs }),
     replicas: replicas.map(replicaFrom),
   };
@@ -133,8 +142,13 @@ function replicaFrom(message: ReplicaMessage): ReplicaStatus {
   const { id, state, inFlight, slots, answered, failed, ejections, serviceMs, latencyMs } = message;
   return {
     // A newer gateway may know others.
-    ...{ id, state: state as ReplicaStatus["state"], inFlight, slots },
-    ...{ answered: Number(answered), failed: Number(failed), ejections: Number(ejections) },
+    id,
+    state: state as ReplicaStatus["state"],
+    inFlight,
+    slots,
+    answered: Number(answered),
+    failed: Number(failed),
+    ejections: Number(ejections),
     ...(serviceMs !== undefined && { serviceMs }),
     ...(latencyMs !== undefined && { latencyMs }),
   };

@@ -71,7 +71,11 @@ test("labels come with what is known of the answer, which JSON does not show", a
 
   expect(JSON.parse(JSON.stringify(labels))).toEqual([{ index: 1, label: "cat", score: 0.75 }]);
   expect(labels.meta).toMatchObject({
-    ...{ model: "m", version: 3n, region: "eastus", attempts: 1, cache: "hit" },
+    model: "m",
+    version: 3n,
+    region: "eastus",
+    attempts: 1,
+    cache: "hit",
     timing: { decode: 1.5, cache: 0.1, total: 2 },
   });
   expect(Object.keys(labels)).toEqual(["0"]);
@@ -84,14 +88,15 @@ test("what a call is told is sent", async () => {
   });
 
   await client.classify("m", picture, {
-    ...{
-      topK: 3,
-      minScore: 0.5,
-      version: "12",
-      region: "eastus",
-      residency: ["eastus", "westus2"],
-    },
-    ...{ priority: "batch", requestId: "mine", noStore: true, headers: { "x-once": "2" } },
+    topK: 3,
+    minScore: 0.5,
+    version: "12",
+    region: "eastus",
+    residency: ["eastus", "westus2"],
+    priority: "batch",
+    requestId: "mine",
+    noStore: true,
+    headers: { "x-once": "2" },
   });
 
   const [{ request, headers } = { request: undefined, headers: new Headers() }] = heard;
@@ -165,9 +170,15 @@ test("a failure says what was called, what went wrong and what to do", async () 
 
   expect(ScoringError.is(error)).toBe(true);
   expect(error).toMatchObject({
-    ...{ name: "UnknownModelError", reason: "unknown-model", grpcCode: 5, retryable: false },
+    name: "UnknownModelError",
+    reason: "unknown-model",
+    grpcCode: 5,
+    retryable: false,
     message: "classify(m): no. Hint: try another",
-    ...{ hint: "try another", field: "x", model: "m", attempts: 1 },
+    hint: "try another",
+    field: "x",
+    model: "m",
+    attempts: 1,
     requestId: heard[0]?.headers.get("x-request-id"),
   });
 });
@@ -231,7 +242,8 @@ test("an answer without a result is told, with a hint, and not asked for again",
   });
 
   await expect(new ScoringClient({ transport }).classify("m", picture)).rejects.toMatchObject({
-    ...{ reason: "upstream-answered", hint: "is the URL that of a gateway?" },
+    reason: "upstream-answered",
+    hint: "is the URL that of a gateway?",
     message: expect.stringContaining("the answer has no result"),
   });
   expect(asked).toBe(1);
@@ -365,7 +377,8 @@ test("a client with other settings keeps the rest, and the connections", async (
   await client.classify("m", picture);
 
   expect(Object.fromEntries(heard[0]?.headers ?? [])).toMatchObject({
-    ...{ authorization: "Bearer tg_a_secret", "x-second": "2" },
+    authorization: "Bearer tg_a_secret",
+    "x-second": "2",
   });
   expect(heard[1]?.headers.get("authorization")).toBeNull();
   expect(heard[1]?.headers.get("x-first")).toBe("1");
@@ -399,7 +412,7 @@ test("an answer of gigabytes is given up when it is announced, and told as the s
   {
     await using client = new ScoringClient({ baseUrl: `http://127.0.0.1:${port}`, maxRetries: 0 });
     await expect(client.classify("m", picture)).rejects.toMatchObject({
-      ...{ reason: "upstream-failed" },
+      reason: "upstream-failed",
       message: expect.stringContaining("the answer has more than 134217728 bytes"),
     });
   }

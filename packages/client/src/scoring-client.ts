@@ -72,7 +72,9 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
       },
       get: async (name, callOptions = {}) => {
         const { message, meta } = await call({
-          ...{ method: "models.get", model: name, options: callOptions },
+          method: "models.get",
+          model: name,
+          options: callOptions,
           ask: async (sent) => {
             const { model, labels } = await catalog.getModel({ name }, sent);
             if (!model) throw unansweredError(undefined);
@@ -93,7 +95,9 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
     const { topK, minScore } = options;
     const request = asked(model, picture, options);
     const { message, meta } = await this.#connection.call({
-      ...{ method: "classify", model, options },
+      method: "classify",
+      model,
+      options,
       ask: async (sent) => {
         const whole = { ...(await request()), ...given({ topK, minScore }) };
         const { results } = await this.#scoring.classify(whole, sent);
@@ -115,7 +119,9 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
     const selection = given({ minScore, iouThreshold, maxCandidates, maxDetections });
     const request = asked(model, picture, options);
     const { message, meta } = await this.#connection.call({
-      ...{ method: "detect", model, options },
+      method: "detect",
+      model,
+      options,
       ask: async (sent) => {
         const whole = { ...(await request()), ...selection };
         const { results } = await this.#scoring.detect(whole, sent);
@@ -135,7 +141,9 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
   ): Promise<WithMeta<Float32Array>> {
     const request = asked(model, picture, options);
     const { message, meta } = await this.#connection.call({
-      ...{ method: "embed", model, options },
+      method: "embed",
+      model,
+      options,
       ask: async (sent) => {
         const { results } = await this.#scoring.embed(await request(), sent);
         const outcome = results[0]?.outcome;
@@ -154,7 +162,9 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
   ): Promise<WithMeta<Readonly<Record<string, TensorOutput>>>> {
     const { outputs = [], signature } = options;
     const { message, meta } = await this.#connection.call({
-      ...{ method: "predict", model, options },
+      method: "predict",
+      model,
+      options,
       ask: async (sent) => {
         const tensors = Object.entries(inputs).map(
           ([name, tensor]) => [name, tensorMessageFrom(name, tensor)] as const,
@@ -206,7 +216,8 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
   /** Whether the gateway may get calls. @throws ClientError if nobody answers */
   async health(options: CallOptions = {}): Promise<WithMeta<{ readonly isReady: boolean }>> {
     const { message, meta } = await this.#connection.call({
-      ...{ method: "health", options },
+      method: "health",
+      options,
       ask: (sent) => this.#health.check({ service: "" }, sent),
     });
     return withMeta({ isReady: message.status === ServingStatus.SERVING }, meta);

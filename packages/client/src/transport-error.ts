@@ -31,7 +31,9 @@ export function errorFromTransport(thrown: unknown): ScoringError {
   const { hint, field } = info.metadata;
   const { seconds, nanos } = retry?.retryDelay ?? { seconds: undefined, nanos: 0 };
   return errorByReason(info.reason, {
-    ...{ message, grpcCode, cause: thrown },
+    message,
+    grpcCode,
+    cause: thrown,
     ...(hint !== undefined && { hint }),
     ...(field !== undefined && { field }),
     ...(seconds !== undefined && { retryAfterMs: Number(seconds) * 1_000 + nanos / 1e6 }),

@@ -20,7 +20,8 @@ export function openTransport(kind: "connect" | "grpc" | Transport, baseUrl: URL
   if (kind === "grpc") {
     const sessionManager = http2Sessions(url);
     const transport = createGrpcTransport({
-      ...{ baseUrl: url, sessionManager },
+      baseUrl: url,
+      sessionManager,
       readMaxBytes: maxReplyBytes,
     });
     return { transport, close: () => sessionManager.close() };
@@ -28,7 +29,9 @@ export function openTransport(kind: "connect" | "grpc" | Transport, baseUrl: URL
   const options = { keepAlive: true, maxSockets };
   const agent = baseUrl.protocol === "https:" ? new HttpsAgent(options) : new HttpAgent(options);
   const transport = createConnectTransport({
-    ...{ baseUrl: url, httpVersion: "1.1", useBinaryFormat: true },
+    baseUrl: url,
+    httpVersion: "1.1",
+    useBinaryFormat: true,
     readMaxBytes: maxReplyBytes,
     nodeOptions: { agent },
   });

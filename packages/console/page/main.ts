@@ -47,7 +47,10 @@ function showCall(): void {
   const model = picker?.chosen();
   if (!model) return;
   call.show({
-    ...{ origin: location.origin, task: model.pageTask, model: model.name, file: fileName },
+    origin: location.origin,
+    task: model.pageTask,
+    model: model.name,
+    file: fileName,
     contentType: picture instanceof Blob && picture.type ? picture.type : "image/jpeg",
     needsKey: keyHeaders()["authorization"] !== undefined,
   });

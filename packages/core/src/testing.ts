@@ -51,13 +51,17 @@ const noNames: DialectNames = {
 export const aRequest: ResolvedRequest = {
   modelSpec: { name: "shapes" },
   model: {
-    ...{ name: "shapes", revision: "1", residency: undefined },
+    name: "shapes",
+    revision: "1",
+    residency: undefined,
     wireNames: {
       "tensorflow-serving": noNames,
       "azure-fpga": noNames,
       "azure-fpga-preview": noNames,
     },
-    ...{ isRepeatable: true, mayHedge: false, isCached: true },
+    isRepeatable: true,
+    mayHedge: false,
+    isCached: true,
   },
   inputs: new Map(),
   outputFilter: [],

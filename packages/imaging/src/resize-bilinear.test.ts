@@ -90,7 +90,11 @@ test("a scale for each channel, and planes one after the other, as other framewo
   const resize = { kind: "warp", heightPx: 1, widthPx: 2 } as const;
 
   const { shape, data } = preprocessPicture(image, {
-    ...{ ...preprocessing, resize, mean: [0, 0, 0], scale: [1, 2, 3], layout: "nchw" },
+    ...preprocessing,
+    resize,
+    mean: [0, 0, 0],
+    scale: [1, 2, 3],
+    layout: "nchw",
   });
 
   expect(shape).toEqual([1, 3, 1, 2]);

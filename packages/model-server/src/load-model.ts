@@ -32,7 +32,10 @@ function withoutEngine({
   manifest,
 }: Pick<Parameters<typeof servable>[0], "name" | "version" | "manifest">): Servable {
   return servable({
-    ...{ name, version, preprocess: noPreprocessing, session: idleSession(manifest) },
+    name,
+    version,
+    preprocess: noPreprocessing,
+    session: idleSession(manifest),
     // Whatever the weights are, they are not asked: the answers mean nothing, and say so.
     manifest: { ...manifest, weights: "seeded" },
   });

@@ -24,7 +24,9 @@ export async function answerError(response: Response): Promise<ScoringError> {
   if (problem?.reason !== undefined) {
     const { reason, detail = "", hint, field, retryAfterMs } = problem;
     return errorByReason(reason, {
-      ...{ message: detail, grpcCode: 2, cause: response },
+      message: detail,
+      grpcCode: 2,
+      cause: response,
       ...(hint !== undefined && { hint }),
       ...(field !== undefined && { field }),
       ...(retryAfterMs !== undefined && { retryAfterMs }),
@@ -84,7 +86,9 @@ function connectProblem({ message = "", details = [] }: ConnectFailure): Problem
   const retry = debug<{ retryDelay?: string }>("google.rpc.RetryInfo");
   const seconds = Number.parseFloat(retry?.retryDelay ?? "");
   return {
-    ...{ reason: info.reason, detail: message, ...info.metadata },
+    reason: info.reason,
+    detail: message,
+    ...info.metadata,
     ...(Number.isFinite(seconds) && { retryAfterMs: seconds * 1_000 }),
   };
 }

@@ -74,7 +74,10 @@ export function openConnection(
   const clockAndRandom = options.clockAndRandom ?? systemClockAndRandom;
   const call = caller({
     ...commonClientDefaults,
-    ...{ headers: {}, onEvent: undefined, apiKey: undefined, ...options },
+    headers: {},
+    onEvent: undefined,
+    apiKey: undefined,
+    ...options,
     budget: shared.budget,
     clockAndRandom,
     newRequestId,
@@ -95,7 +98,9 @@ export function openConnection(
       }
       let made: Promise<Body> | undefined;
       return call({
-        ...{ method, options: callOptions, ...(model !== undefined && { model }) },
+        method,
+        options: callOptions,
+        ...(model !== undefined && { model }),
         wireFacts: ({ cause }) => (cause instanceof Response ? { status: cause.status } : {}),
         ask: async ({ signal, timeoutMs, headers, onHeader }) => {
           made ??= asked.body?.();

@@ -13,7 +13,9 @@ export async function listModels(
   options: CallOptions = {},
 ): Promise<WithMeta<readonly ModelInfo[]>> {
   const { message, meta } = await connection.ask({
-    ...{ method: "models.list", options, path: "/v1/catalog" },
+    method: "models.list",
+    options,
+    path: "/v1/catalog",
     read: (text) => {
       const { models } = JSON.parse(text) as { models?: readonly ModelJson[] };
       if (!Array.isArray(models)) throw new RangeError("there are no models in it");
@@ -30,7 +32,9 @@ export async function getModel(
   options: CallOptions = {},
 ): Promise<WithMeta<ModelInfo>> {
   const { message, meta } = await connection.ask({
-    ...{ method: "models.get", model: name, options },
+    method: "models.get",
+    model: name,
+    options,
     path: `/v1/catalog/${encodeURIComponent(name)}`,
     read: (text) => modelInfo(JSON.parse(text) as ModelJson),
   });
@@ -43,7 +47,9 @@ export async function health(
   options: CallOptions = {},
 ): Promise<WithMeta<{ readonly isReady: boolean }>> {
   const { message, meta } = await connection.ask({
-    ...{ method: "health", options, path: "/readyz" },
+    method: "health",
+    options,
+    path: "/readyz",
     takesStatus: (status) => status === 503,
     read: (_text, isOk) => ({ isReady: isOk }),
   });

@@ -27,7 +27,9 @@ export async function predict(
 ): Promise<WithMeta<Readonly<Record<string, TensorOutput>>>> {
   const { outputs = [], signature: signatureName, version, versionLabel } = options;
   const { message, meta } = await connection.ask({
-    ...{ method: "predict", model, options },
+    method: "predict",
+    model,
+    options,
     path: "/tensorgate.v1.ScoringService/Predict",
     headers: { "connect-protocol-version": "1" },
     body: async () => {

@@ -47,8 +47,13 @@ test("labels come with what is known of the answer, which JSON does not show", a
 
   expect(JSON.parse(JSON.stringify(found))).toEqual(labels);
   expect(found.meta).toMatchObject({
-    ...{ model: "m", version: 3n, region: "eastus", attempts: 1, cache: "hit" },
-    ...{ timing: { total: 2 }, upload: { bytes: picture.size, savedBytes: 0 } },
+    model: "m",
+    version: 3n,
+    region: "eastus",
+    attempts: 1,
+    cache: "hit",
+    timing: { total: 2 },
+    upload: { bytes: picture.size, savedBytes: 0 },
   });
   const [request] = heard as [Request];
   expect(request.url).toBe(`${baseUrl}/v1/classify/m?topK=3&version=12`);
@@ -64,8 +69,12 @@ test("what a call is told is sent", async () => {
   });
 
   await client.classify("m", picture, {
-    ...{ region: "eastus", residency: ["eastus", "westus2"], priority: "batch" },
-    ...{ requestId: "mine", noStore: true, headers: { "x-once": "2" } },
+    region: "eastus",
+    residency: ["eastus", "westus2"],
+    priority: "batch",
+    requestId: "mine",
+    noStore: true,
+    headers: { "x-once": "2" },
   });
 
   expect(Object.fromEntries(heard[0]?.headers ?? [])).toMatchObject({
@@ -128,9 +137,15 @@ test("a failure says what was called, what went wrong and what to do", async () 
 
   expect(ScoringError.is(error)).toBe(true);
   expect(error).toMatchObject({
-    ...{ name: "UnknownModelError", reason: "unknown-model", status: 404, retryable: false },
+    name: "UnknownModelError",
+    reason: "unknown-model",
+    status: 404,
+    retryable: false,
     message: "classify(m): no. Hint: try another",
-    ...{ hint: "try another", field: "x", model: "m", attempts: 1 },
+    hint: "try another",
+    field: "x",
+    model: "m",
+    attempts: 1,
   });
   expect(heard).toHaveLength(1);
 });
@@ -138,13 +153,16 @@ test("a failure says what was called, what went wrong and what to do", async () 
 test("a failure of Connect's is told alike", async () => {
   const info = { reason: "unknown-model", domain: "tensorgate", metadata: { hint: "look" } };
   const failure = {
-    ...{ code: "not_found", message: "no" },
+    code: "not_found",
+    message: "no",
     details: [{ type: "google.rpc.ErrorInfo", value: "", debug: info }],
   };
   const { client } = clientOf([() => Response.json(failure, { status: 404 })]);
 
   await expect(client.predict("m", {})).rejects.toMatchObject({
-    ...{ reason: "unknown-model", hint: "look", message: "predict(m): no. Hint: look" },
+    reason: "unknown-model",
+    hint: "look",
+    message: "predict(m): no. Hint: look",
   });
 });
 
@@ -202,7 +220,8 @@ test.each<Garbage>([
   { name: "no models", answer: () => Response.json([]), method: "list" },
   { name: "no model", answer: () => Response.json(null), method: "get" },
   {
-    ...{ name: "tensors that are none", method: "predict" },
+    name: "tensors that are none",
+    method: "predict",
     answer: () => Response.json({ outputs: { sum: { dtype: "FP32", shape: ["1"], data: "%" } } }),
   },
 ])("garbage is told, and not tried again: $name", async ({ answer, method = "classify" }) => {
@@ -217,7 +236,8 @@ test.each<Garbage>([
   const failed = calls[method]();
 
   await expect(failed).rejects.toMatchObject({
-    ...{ reason: "upstream-answered", retryable: false },
+    reason: "upstream-answered",
+    retryable: false,
     message: expect.stringContaining("what no gateway answers"),
     hint: "is the URL that of a gateway?",
   });
@@ -239,12 +259,14 @@ test.each([
 test.each([
   { name: "offline", page: {}, onLine: false, hint: "the browser is offline" },
   {
-    ...{ name: "mixed content", onLine: true },
+    name: "mixed content",
+    onLine: true,
     page: { protocol: "https:", origin: "https://app.test" },
     hint: "a page that came by https may not call http",
   },
   {
-    ...{ name: "another origin", onLine: true },
+    name: "another origin",
+    onLine: true,
     page: { protocol: "http:", origin: "http://app.test" },
     hint: "is http://app.test listed under its crossSite.origins?",
   },
@@ -255,7 +277,8 @@ test.each([
   const { client } = clientOf([refused], { maxRetries: 0 });
 
   await expect(client.classify("m", picture)).rejects.toMatchObject({
-    ...{ reason: "upstream-failed", hint: expect.stringContaining(hint) },
+    reason: "upstream-failed",
+    hint: expect.stringContaining(hint),
     message: expect.stringContaining(`the gateway cannot be reached: ${baseUrl}`),
   });
 });

@@ -36,7 +36,9 @@ async function scored<Result>(call: PictureCall<Result>): Promise<Scored<Result>
   const { version, versionLabel } = options;
   let upload: Upload | undefined;
   const { message, meta } = await connection.ask({
-    ...{ method, model, options },
+    method,
+    model,
+    options,
     path: `/v1/${method}/${encodeURIComponent(model)}`,
     query: { ...query, version, versionLabel },
     body: async () => {
@@ -73,7 +75,12 @@ export async function classify<Label extends string = string>(
 ): Promise<WithMeta<readonly LabelScore<Label>[]>> {
   const { topK, minScore } = options;
   const { result, meta } = await scored<{ labels: readonly LabelScore<Label>[] }>({
-    ...{ connection, method: "classify", model, picture, options, query: { topK, minScore } },
+    connection,
+    method: "classify",
+    model,
+    picture,
+    options,
+    query: { topK, minScore },
     holds: "labels",
   });
   return withMeta(result.labels, meta);
@@ -88,7 +95,12 @@ export async function detect<Label extends string = string>(
 ): Promise<WithMeta<Detections<Label>>> {
   const { minScore, iouThreshold, maxCandidates, maxDetections } = options;
   const { result, upload, meta } = await scored<Detections<Label>>({
-    ...{ connection, method: "detect", model, picture, options, holds: "boxes" },
+    connection,
+    method: "detect",
+    model,
+    picture,
+    options,
+    holds: "boxes",
     query: { minScore, iouThreshold, maxCandidates, maxDetections },
   });
   const { boxes, image } = inSourcePixels(result, upload.source);
@@ -103,7 +115,12 @@ export async function embed(
   options: CallOptions & PictureOptions = {},
 ): Promise<WithMeta<Float32Array>> {
   const { result, meta } = await scored<{ features: readonly number[] }>({
-    ...{ connection, method: "embed", model, picture, options, holds: "features" },
+    connection,
+    method: "embed",
+    model,
+    picture,
+    options,
+    holds: "features",
   });
   return withMeta(Float32Array.from(result.features), meta);
 }

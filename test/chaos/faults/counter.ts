@@ -24,13 +24,15 @@ export const counter: Fault = {
     process.once("exit", remove);
     const fileOf = (index: number) => join(folder, `replica-${index}`);
     await using rig = await startRig({
-      ...{ ...settings, isRepeatable: false },
+      ...settings,
+      isRepeatable: false,
       regions: [{ name: "westeurope", replicas: 4 }],
       serviceOf: (index) => ({ executedFile: fileOf(index) }),
     });
     const [first, second, third] = rig.replicas;
     const { result } = await play(rig, {
-      ...{ ...settings, fault: counter.name },
+      ...settings,
+      fault: counter.name,
       // What a lost connection had under way may have been executed, and cannot be asked again.
       mayFail: ["upstream-failed"],
       begin: async () => {

@@ -17,7 +17,8 @@ export const eightLanes: Fault = {
   about: "a server with eight lanes: throughput through the gateway is 0.95 of the direct one",
   run: async ({ requests, ...settings }) => {
     await using rig = await startRig({
-      ...{ ...settings, serviceMs },
+      ...settings,
+      serviceMs,
       regions: [{ name: "westeurope", replicas: 1 }],
       service: { lanes, slowShare: 0 },
     });

@@ -62,7 +62,10 @@ export async function play(rig: Rig, episode: Episode): Promise<EpisodeEnd> {
     replicas.flatMap(({ address }) =>
       rig.gateways.map(({ child }) =>
         child.ask("attempts", {
-          ...{ replica: address, faultAtMs: beganAtMs, untilMs: summary.endedAtMs, pauseMs },
+          replica: address,
+          faultAtMs: beganAtMs,
+          untilMs: summary.endedAtMs,
+          pauseMs,
         }),
       ),
     ),
@@ -107,7 +110,8 @@ export function loadPlan(
     timeoutMs: callerTimeoutMs,
     bodyBytes: 256,
     connections: 4,
-    ...{ arrivals, requests },
+    arrivals,
+    requests,
   };
 }
 
@@ -138,9 +142,16 @@ export function resultOf(
     .reduce((sum, [, count]) => sum + count, 0);
   const missed = wrongly === 0 ? [] : [`${wrongly} of ${sent} requests failed`];
   return {
-    ...{ fault, sent, answered, failed },
+    fault,
+    sent,
+    answered,
+    failed,
     ...facts,
-    ...{ p50Ms, p99Ms, maxMs, lateP99Ms, failures },
+    p50Ms,
+    p99Ms,
+    maxMs,
+    lateP99Ms,
+    failures,
     also: {},
     missed,
     missedFigures: [],

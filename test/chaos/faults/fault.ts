@@ -32,9 +32,24 @@ export interface FaultResult {
 /** A run that came to no end. */
 export function brokenResult(fault: string, why: string): FaultResult {
   return {
-    ...{ fault, sent: 0, answered: 0, failed: 0, perSecond: 0, exposed: 0, ejections: 0 },
-    ...{ detectionMs: null, lastSentMs: null, p50Ms: 0, p99Ms: 0, maxMs: 0, lateP99Ms: 0 },
-    ...{ failures: {}, also: {}, missed: [why], missedFigures: [], passed: false },
+    fault,
+    sent: 0,
+    answered: 0,
+    failed: 0,
+    perSecond: 0,
+    exposed: 0,
+    ejections: 0,
+    detectionMs: null,
+    lastSentMs: null,
+    p50Ms: 0,
+    p99Ms: 0,
+    maxMs: 0,
+    lateP99Ms: 0,
+    failures: {},
+    also: {},
+    missed: [why],
+    missedFigures: [],
+    passed: false,
   };
 }
 

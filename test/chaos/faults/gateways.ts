@@ -12,12 +12,14 @@ const rollingRestart: Fault = {
     "two gateways are drained by SIGTERM and started anew, one after the other; callers send again only what was never accepted: no request fails",
   run: async (settings) => {
     await using rig = await startRig({
-      ...{ ...settings, gatewayCount: 2 },
+      ...settings,
+      gatewayCount: 2,
       regions: [{ name: "westeurope", replicas: 4 }],
     });
     let longestDrainMs = 0;
     const { result, load } = await play(rig, {
-      ...{ ...settings, fault: rollingRestart.name },
+      ...settings,
+      fault: rollingRestart.name,
       begin: async ({ gateways }) => {
         const atMs = sharedNowMs();
         for (const gateway of gateways) {
@@ -44,7 +46,8 @@ const stalledLoop: Fault = {
       regions: [{ name: "westeurope", replicas: 4 }],
     });
     const { result } = await play(rig, {
-      ...{ ...settings, fault: stalledLoop.name },
+      ...settings,
+      fault: stalledLoop.name,
       begin: async ({ gateways: [gateway] }) => {
         const atMs = sharedNowMs();
         for (let count = 0; count < stallCount; count += 1) {

@@ -21,7 +21,9 @@ const regionLost: Fault = {
     await using rig = await startRig({ ...settings, regions: [near, far] });
     const lost = ({ replicas }: Rig) => replicas.filter(({ region }) => region === near.name);
     const { result, load, beganAtMs } = await play(rig, {
-      ...{ ...settings, fault: regionLost.name, hit: lost },
+      ...settings,
+      fault: regionLost.name,
+      hit: lost,
       begin: () => {
         const atMs = sharedNowMs();
         for (const { child } of lost(rig)) child.signal("SIGKILL");
@@ -45,7 +47,8 @@ const rollingRestart: Fault = {
       regions: [{ name: "westeurope", replicas: 4 }],
     });
     const { result } = await play(rig, {
-      ...{ ...settings, fault: rollingRestart.name },
+      ...settings,
+      fault: rollingRestart.name,
       begin: async ({ replicas, status }) => {
         const atMs = sharedNowMs();
         for (const replica of replicas) await restarted(replica, status);
@@ -75,9 +78,11 @@ const allSlow: Fault = {
     const everyone = (factor: number) =>
       Promise.all(rig.replicas.map(({ child }) => child.ask("fault", { kind: "slow", factor })));
     const { result } = await play(rig, {
-      ...{ ...settings, fault: allSlow.name },
+      ...settings,
+      fault: allSlow.name,
       // What is 60 % afterwards, and as long as the others.
-      ...{ share: 0.6 / slowdown, requests: Math.ceil(settings.requests / slowdown) },
+      share: 0.6 / slowdown,
+      requests: Math.ceil(settings.requests / slowdown),
       begin: async () => Math.min(...(await everyone(slowdown))),
       heal: () => everyone(1),
     });

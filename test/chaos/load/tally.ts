@@ -55,7 +55,11 @@ export function openTally(): Tally {
       if (end.region !== "") regions[end.region] = (regions[end.region] ?? 0) + 1;
     },
     summary: (sent) => ({
-      ...{ sent, failed, failures, sentElsewhere, regions },
+      sent,
+      failed,
+      failures,
+      sentElsewhere,
+      regions,
       ...latencies({ fromMs: 0, toMs: Number.POSITIVE_INFINITY }),
       lateP99Ms: quantiles(lateMs, [0.99])[0] ?? 0,
       durationMs: rounded(lastAtMs - firstAtMs),

@@ -35,7 +35,9 @@ export function statusReply(isLoading: boolean): Buffer {
 function predictReply(outputs: ReadonlyMap<string, Tensor>): Buffer {
   const model = { name: modelName, version: 1n };
   const segments = predictResponseSegments({
-    ...{ model, outputs, signatureName: "serving_default" },
+    model,
+    outputs,
+    signatureName: "serving_default",
   });
   return framed(Buffer.concat(segments));
 }

@@ -23,8 +23,14 @@ export interface ReplicaPlace {
 /** Fast and nearly even, as a device that does one request at a time. @param serviceMs - that a request usually takes */
 export function usualService(serviceMs: number): ReplicaSettings {
   return {
-    ...{ port: 0, lanes: 1, seed: 1, roundTripMs: 0, loadingMs: 0 },
-    ...{ usualMs: serviceMs, slowMs: serviceMs * 10, slowShare: 0.02 },
+    port: 0,
+    lanes: 1,
+    seed: 1,
+    roundTripMs: 0,
+    loadingMs: 0,
+    usualMs: serviceMs,
+    slowMs: serviceMs * 10,
+    slowShare: 0.02,
   };
 }
 

@@ -58,7 +58,10 @@ export async function startRig(plan: RigPlan): Promise<Rig> {
   const ofFirst = replicas.filter(({ region }) => region === regions[0]?.name);
   const held = started.move();
   return {
-    ...{ replicas, gateways, load, status },
+    replicas,
+    gateways,
+    load,
+    status,
     perSecond: ofFirst.length * capacityPerSecond(usual),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };

@@ -80,7 +80,10 @@ test("planes of pixels are recognised, and what is done to them is doubtful", ()
   );
 
   expect(model.input).toEqual({
-    ...{ tensor: "images", kind: "pixels", heightPx: 224, widthPx: 224 },
+    tensor: "images",
+    kind: "pixels",
+    heightPx: 224,
+    widthPx: 224,
     layout: "nchw",
   });
   expect(doubts.join()).toContain("set the mean and scale");

@@ -152,7 +152,9 @@ function describedInput(findings: BackendFindings) {
   const size = isPlanes ? { heightPx: b, widthPx: c } : { heightPx: a, widthPx: b };
   return {
     options: {
-      ...{ tensor, kind: "pixels" as const, ...size },
+      tensor,
+      kind: "pixels" as const,
+      ...size,
       ...(isPlanes && { layout: "nchw" as const }),
     },
     doubts: [

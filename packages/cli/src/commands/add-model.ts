@@ -29,7 +29,10 @@ export async function runAddModel(name: string, options: AddModelOptions): Promi
   const { weights, models, size, labels, version, ...told } = options;
   let model: ModelToAdd = {
     ...told,
-    ...{ name, weights, directory: resolve(models), picture: testPicture },
+    name,
+    weights,
+    directory: resolve(models),
+    picture: testPicture,
     ...(size && { sizePx: size }),
     ...(labels !== undefined && { labels: labelsFrom(labels) }),
     ...(version !== undefined && { version }),

@@ -92,7 +92,9 @@ async function attach(target: string, options: AttachOptions): Promise<GatewayOp
   const model = { ...described, ...(isNameless && { name: described.family ?? "model" }) };
   const failure = findings.failure ? [`a test picture failed: ${findings.failure.message}`] : [];
   const pool: PoolOptions = {
-    ...{ model: model.name, region: options.region, dialect: findings.dialect },
+    model: model.name,
+    region: options.region,
+    dialect: findings.dialect,
     replicas: [address],
     ...reached,
   };

@@ -77,7 +77,12 @@ function requestOf(model: string, options: DeviceSwapOptions): object {
   const picture = golden === undefined ? undefined : pictureOf(golden);
   // JSON leaves out what is undefined.
   return {
-    ...{ model, basePath, replicas: device, count, floor, timeoutMs },
+    model,
+    basePath,
+    replicas: device,
+    count,
+    floor,
+    timeoutMs,
     ...((picture !== undefined || label !== undefined) && { golden: { picture, label } }),
   };
 }

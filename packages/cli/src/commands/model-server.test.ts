@@ -44,7 +44,9 @@ test("faults add up", () => {
   const flags = "--fault delay=200 --fault error=UNAVAILABLE --fault fail-load --fault drop";
 
   expect(faultsFrom(parsed(...flags.split(" "), "--fault-share", "0.1"))).toEqual({
-    ...{ seed: 1, failLoads: 1, stickLoads: 0 },
+    seed: 1,
+    failLoads: 1,
+    stickLoads: 0,
     requests: [
       { fault: { kind: "delay", delayMs: 200 }, share: 0.1 },
       { fault: { kind: "error", code: 14 }, share: 0.1 },

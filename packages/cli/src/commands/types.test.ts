@@ -7,8 +7,15 @@ import { expect, test } from "vitest";
 import { catalogTypes } from "./types.ts";
 
 const model = (name: string, tasks: readonly string[], labels: readonly string[]): ModelInfo => ({
-  ...{ name, tasks, labels, task: tasks[0] ?? "", versions: [1n], regions: ["eastus"] },
-  ...{ labelCount: labels.length, weights: "given", input: { kind: "picture" } },
+  name,
+  tasks,
+  labels,
+  task: tasks[0] ?? "",
+  versions: [1n],
+  regions: ["eastus"],
+  labelCount: labels.length,
+  weights: "given",
+  input: { kind: "picture" },
 });
 
 const text = catalogTypes([
@@ -45,9 +52,14 @@ test("a client with that catalog compiles under strict, and refuses what is not 
        void label;`,
     );
     const program = ts.createProgram([join(folder, "use.ts")], {
-      ...{ strict: true, noEmit: true, skipLibCheck: true, allowImportingTsExtensions: true },
-      ...{ target: ts.ScriptTarget.ESNext, lib: ["lib.esnext.d.ts", "lib.dom.d.ts"] },
-      ...{ module: ts.ModuleKind.NodeNext, customConditions: ["@tensorgate/source"] },
+      strict: true,
+      noEmit: true,
+      skipLibCheck: true,
+      allowImportingTsExtensions: true,
+      target: ts.ScriptTarget.ESNext,
+      lib: ["lib.esnext.d.ts", "lib.dom.d.ts"],
+      module: ts.ModuleKind.NodeNext,
+      customConditions: ["@tensorgate/source"],
       types: ["node"],
     });
     const faults = ts

@@ -9,7 +9,8 @@ import { configReload } from "./config-reload.ts";
 import { watchConfig } from "./config-watch.ts";
 
 const pool = (model: string, region: string, replica = "127.0.0.1:9") => ({
-  ...{ model, region },
+  model,
+  region,
   replicas: [replica],
 });
 
@@ -113,7 +114,9 @@ test("a folder that cannot be watched is told", () => {
   const errors: Error[] = [];
 
   watchConfig("/nowhere/tensorgate.yaml", {
-    ...{ onChange: () => {}, onError: (error) => errors.push(error), clock: manualClock() },
+    onChange: () => {},
+    onError: (error) => errors.push(error),
+    clock: manualClock(),
   })[Symbol.dispose]();
 
   expect(errors.map(({ message }) => message)).toEqual([expect.stringContaining("ENOENT")]);
@@ -125,7 +128,10 @@ function reloading(initial: GatewayOptions) {
   const gateway = createGateway(initial);
   const next: { read: () => GatewayOptions } = { read: () => initial };
   const reload = configReload({
-    ...{ file: "t.yaml", read: () => next.read(), gateway, initial },
+    file: "t.yaml",
+    read: () => next.read(),
+    gateway,
+    initial,
     log: {
       note: (line) => said.push(line),
       warn: (line) => said.push(`warn: ${line}`),
@@ -140,7 +146,8 @@ const initial: GatewayOptions = { listen: { port: 0 }, pools: [pool("a", "eastus
 test("what a running gateway cannot change is named", () => {
   const { reload, next, said } = reloading(initial);
   next.read = () => ({
-    ...{ listen: { port: 1 }, routing: { maxAttempts: 2 } },
+    listen: { port: 1 },
+    routing: { maxAttempts: 2 },
     pools: [pool("a", "westus")],
   });
 

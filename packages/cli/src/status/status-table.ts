@@ -61,7 +61,8 @@ function poolLines(pool: PoolStatus, form: RegionForm): readonly string[] {
     ...replicas.map((replica) =>
       rowOf(
         form.columns.map(({ of, width, isState }) => ({
-          ...{ text: of(replica), width },
+          text: of(replica),
+          width,
           ...(isState && { style: (cell: string) => styled(styles[replica.state], cell, form) }),
         })),
       ),

@@ -6,19 +6,31 @@ import { statusEvents } from "./status-events.ts";
 import { statusTable } from "./status-table.ts";
 
 const replica = (id: string, given: Partial<ReplicaStatus> = {}): ReplicaStatus => ({
-  ...{ id, state: "ready", inFlight: 0, slots: 2, answered: 0, failed: 0, ejections: 0 },
+  id,
+  state: "ready",
+  inFlight: 0,
+  slots: 2,
+  answered: 0,
+  failed: 0,
+  ejections: 0,
   ...given,
 });
 
 const statusOf = (...replicas: readonly ReplicaStatus[]): GatewayStatus => ({
-  ...{ version: "0.1.0", region: "westeurope", uptimeMs: 7_380_000, retriesLeft: 12 },
+  version: "0.1.0",
+  region: "westeurope",
+  uptimeMs: 7_380_000,
+  retriesLeft: 12,
   regions: [
     {
-      ...{ name: "westeurope", roundTripMs: 0 },
+      name: "westeurope",
+      roundTripMs: 0,
       pools: [{ model: "shapes", waiting: 3, expectedWaitMs: 4.25, isOverloaded: false, replicas }],
     },
     {
-      ...{ name: "eastus", roundTripMs: 90.4, isPlugged: false },
+      name: "eastus",
+      roundTripMs: 90.4,
+      isPlugged: false,
       pools: [{ model: "shapes", waiting: 0, isOverloaded: true, replicas: [] }],
     },
   ],

@@ -28,7 +28,9 @@ export interface AdminServer {
 /** Answers programs of this machine with what `value` gives. */
 export function jsonRoute(path: string, value: () => object): AdminRoute {
   return {
-    ...{ method: "GET", path, isLocal: true },
+    method: "GET",
+    path,
+    isLocal: true,
     handle: ({ response }) => sendJson(response, 200, value()),
   };
 }

@@ -14,7 +14,9 @@ function held({ maxBytes = 1_000, batchBytes = 0 } = {}) {
         end = done;
       },
     },
-    ...{ clock, maxBytes, batchBytes },
+    clock,
+    maxBytes,
+    batchBytes,
     droppedText: (count) => `dropped ${count}\n`,
   });
   const settle = (failure?: WriteFailure) => {

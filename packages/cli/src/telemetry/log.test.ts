@@ -3,8 +3,13 @@ import { expect, test } from "vitest";
 import { openLog } from "./log.ts";
 
 const changeTo = (to: ReplicaChange["to"]): ReplicaChange => ({
-  ...{ alias: "eastus-2", replicaId: "10.1.0.5:8500", model: "shapes", region: "eastus" },
-  ...{ from: "ready", to, because: "failed in a row" },
+  alias: "eastus-2",
+  replicaId: "10.1.0.5:8500",
+  model: "shapes",
+  region: "eastus",
+  from: "ready",
+  to,
+  because: "failed in a row",
 });
 
 test.each([

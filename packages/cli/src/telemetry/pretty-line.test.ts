@@ -25,8 +25,13 @@ test("a call is one line", () => {
 
 test("a replica's change is one line, with where it is and why", () => {
   const replica = {
-    ...{ alias: "westeurope-1", address: "10.0.0.4:8500", model: "shapes", region: "westeurope" },
-    ...{ from: "ready", to: "suspect", because: "no answer in time" },
+    alias: "westeurope-1",
+    address: "10.0.0.4:8500",
+    model: "shapes",
+    region: "westeurope",
+    from: "ready",
+    to: "suspect",
+    because: "no answer in time",
   };
 
   expect(prettyLine(JSON.stringify({ time, level: "warn", msg: "replica", replica }))).toBe(

@@ -63,7 +63,9 @@ export async function startWatchedGateway(parts: WatchedParts): Promise<WatchedG
   await listen(gateway, options);
   const routes: readonly AdminRoute[] = [
     {
-      ...{ method: "GET", path: "/metrics", isLocal: false },
+      method: "GET",
+      path: "/metrics",
+      isLocal: false,
       handle: ({ request, response }) => telemetry.prometheus(request, response),
     },
     jsonRoute("/status", () => ({ ...gateway.status(), log: log.state() })),

@@ -108,7 +108,9 @@ export class PredictionClient implements AsyncDisposable {
     const bearer = this.#dialect === "azure-fpga-preview" ? "" : "Bearer ";
     this.#call = caller({
       ...commonClientDefaults,
-      ...{ onEvent: undefined, apiKey: undefined, ...options },
+      onEvent: undefined,
+      apiKey: undefined,
+      ...options,
       headers: {
         ...(accessToken && { authorization: bearer + accessToken }),
         ...(serviceName && {
@@ -166,7 +168,9 @@ export class PredictionClient implements AsyncDisposable {
     const isServing = this.#dialect === "tensorflow-serving";
     const asked = typeof outputs === "string" ? [outputs] : ((outputs ?? []) as readonly string[]);
     const { message, meta } = await this.#call({
-      ...{ method, options, ...(model && { model }) },
+      method,
+      options,
+      ...(model && { model }),
       wireFacts: grpcCodeOf,
       ask: async (sent) => {
         const inputs = await read();

@@ -18,7 +18,11 @@ export function sparkline(values: readonly number[], name: string): SVGSVGElemen
   return drawn(
     "svg",
     {
-      ...{ class: "sparkline", viewBox: `0 0 ${width} ${height}`, width, height, role: "img" },
+      class: "sparkline",
+      viewBox: `0 0 ${width} ${height}`,
+      width,
+      height,
+      role: "img",
       "aria-label": newest === undefined ? `${name}: none yet` : `${name}: ${newest.toFixed(0)} ms`,
     },
     drawn("polyline", { points: points.join(" ") }),

@@ -46,7 +46,10 @@ function poolOf(parts: DecoderProcessParts, options: DecoderOptions = {}) {
       },
     );
   return {
-    ...{ pool, clock, ask, failures },
+    pool,
+    clock,
+    ask,
+    failures,
     forkCount: () => forkCount,
     [Symbol.asyncDispose]: pool.close,
   };

@@ -87,15 +87,20 @@ test("what is told goes before what is usual", async () => {
   const weights = meanOfChannels("told", ["N", 8, 8, 3]);
 
   const { manifest, assumptions } = await add("told", weights, {
-    ...{ mean: [127.5, 127.5, 127.5], std: [127.5, 127.5, 127.5] },
-    ...{ resize: "warp", channelOrder: "bgr", version: 40n },
+    mean: [127.5, 127.5, 127.5],
+    std: [127.5, 127.5, 127.5],
+    resize: "warp",
+    channelOrder: "bgr",
+    version: 40n,
   });
 
   expect(assumptions).toEqual([]);
   const { images } = manifest.signatures["serving_default"]?.inputs ?? {};
   expect(images?.picture?.preprocessing).toEqual({
     resize: { kind: "warp", heightPx: 8, widthPx: 8 },
-    ...{ coordinates: "half-pixel", channelOrder: "bgr", mean: [127.5, 127.5, 127.5] },
+    coordinates: "half-pixel",
+    channelOrder: "bgr",
+    mean: [127.5, 127.5, 127.5],
     scale: [1 / 127.5, 1 / 127.5, 1 / 127.5],
   });
 });

@@ -71,7 +71,8 @@ export async function addModel(model: ModelToAdd): Promise<AddedModel> {
       serving_default: {
         inputs: {
           images: {
-            ...{ dtype: "BYTES", shape: [-1] },
+            dtype: "BYTES",
+            shape: [-1],
             picture: { tensor: input.tensor, preprocessing: input.preprocessing },
           },
         },

@@ -71,7 +71,9 @@ test("faults are told in one line, no faults in none", () => {
   expect(faultsText({})).toBeUndefined();
   expect(
     faultsText({
-      ...{ seed: 7, failLoads: 1, stickLoads: 2 },
+      seed: 7,
+      failLoads: 1,
+      stickLoads: 2,
       requests: [
         { fault: { kind: "delay", delayMs: 200 }, share: 0.1 },
         { fault: { kind: "error", code: 14 }, next: 3, calls: "all" },

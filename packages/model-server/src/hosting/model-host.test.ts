@@ -23,7 +23,11 @@ interface Fake extends WantedModel {
 function fake(name: string, version = 1n, loading: () => Promise<void> = async () => {}): Fake {
   const answer = Promise.withResolvers<Answer>();
   const servable: Servable = {
-    ...{ name, version, weights: "given", family: undefined, signatures: new Map() },
+    name,
+    version,
+    weights: "given",
+    family: undefined,
+    signatures: new Map(),
     predict: vi.fn<Servable["predict"]>(() => answer.promise),
     warmUp: vi.fn<Servable["warmUp"]>(async () => {}),
     close: vi.fn<Servable["close"]>(async () => {}),
@@ -37,7 +41,9 @@ function fake(name: string, version = 1n, loading: () => Promise<void> = async (
 }
 
 const answerOf = ({ name, loadable: { version } }: Fake): Answer => ({
-  ...{ model: { name, version }, signatureName: "serving_default", outputs: new Map() },
+  model: { name, version },
+  signatureName: "serving_default",
+  outputs: new Map(),
 });
 
 function device(clock: ManualClock, faults = faultSwitch({})): ModelHost {
@@ -191,7 +197,10 @@ test("in memory the old version answers until the new one is there", async () =>
     plan: planForMemory,
     lanes: lanes({ count: 10, serviceMs: 0 }, clock),
     clock,
-    ...{ reconfigureMs: 0, warmsUp: false, beforeLoad: async () => {}, onLoaded: () => {} },
+    reconfigureMs: 0,
+    warmsUp: false,
+    beforeLoad: async () => {},
+    onLoaded: () => {},
   });
   const other = fake("b");
   await host.start([fake("a").loadable, other.loadable]);

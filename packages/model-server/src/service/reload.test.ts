@@ -23,7 +23,9 @@ async function started(options: Partial<ModelServerOptions> = {}) {
   );
   const caller = servingCaller(server.port);
   return {
-    ...{ server, clock, caller },
+    server,
+    clock,
+    caller,
     [Symbol.asyncDispose]: async () => {
       caller[Symbol.dispose]();
       await server.close(0);
@@ -95,7 +97,8 @@ test("a model that cannot be loaded is told in the answer and in its state", asy
 
 test("without a device models are added, kept and removed", async () => {
   await using running = await started({
-    ...{ device: { kind: "shared" }, reloadFolders: [folder] },
+    device: { kind: "shared" },
+    reloadFolders: [folder],
     models: [justA, { counter: true }],
   });
   const { server, caller } = running;

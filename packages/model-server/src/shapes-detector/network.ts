@@ -10,7 +10,9 @@ export const sceneSizePx = 150;
 export const detectorClassCount: number = shapeClasses.length + 1;
 
 const block = (inputChannels: number, outputChannels: number, stride: number): Block => ({
-  ...{ inputChannels, outputChannels, stride },
+  inputChannels,
+  outputChannels,
+  stride,
   kernelPx: 3,
   isPooled: false,
 });

@@ -56,7 +56,11 @@ export function ssdVgg(network: NetworkBuilder): void {
     const name = `${scope}/block${block}`;
     value = convolved(value, { name: `${name}/conv1x1`, channels: narrow, kernelPx: 1 });
     value = convolved(value, {
-      ...{ name: `${name}/conv3x3`, channels, kernelPx: 3, stride, paddingPx },
+      name: `${name}/conv3x3`,
+      channels,
+      kernelPx: 3,
+      stride,
+      paddingPx,
     });
     layers.push({ features: value, anchors });
   }

@@ -31,8 +31,10 @@ const keptBytes = 1_000_000;
 const targetBytes = 95_000;
 
 const everything: FitTarget = {
-  ...{ minWidth: Number.MAX_SAFE_INTEGER, minHeight: Number.MAX_SAFE_INTEGER },
-  ...{ keepBytes: Number.MAX_SAFE_INTEGER, maxBytes: Number.MAX_SAFE_INTEGER },
+  minWidth: Number.MAX_SAFE_INTEGER,
+  minHeight: Number.MAX_SAFE_INTEGER,
+  keepBytes: Number.MAX_SAFE_INTEGER,
+  maxBytes: Number.MAX_SAFE_INTEGER,
 };
 
 /** @throws InvalidRequestError if there is nothing to send, or the page may not read it */
@@ -80,8 +82,10 @@ async function fittedPixels(input: PixelInput, parts: UploadParts): Promise<Uplo
 
 function targetFor({ width, height }: Size): FitTarget {
   return {
-    ...{ minWidth: 2 * width, minHeight: 2 * height },
-    ...{ keepBytes: keptBytes, maxBytes: targetBytes },
+    minWidth: 2 * width,
+    minHeight: 2 * height,
+    keepBytes: keptBytes,
+    maxBytes: targetBytes,
   };
 }
 

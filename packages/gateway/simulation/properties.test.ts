@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { priorities } from "@tensorgate/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { seededRoundTripMs } from "../src/routing/round-trips.ts";
+import { seededRoundTripMs } from "../src/routing/settings.ts";
 import { invariants } from "./invariants.ts";
 import type { Fault } from "./machine.ts";
 import { simulationSettings } from "./settings.ts";

@@ -1,5 +1,5 @@
 import { seededRandom } from "@tensorgate/core";
-import { seededRoundTripMs } from "../src/routing/round-trips.ts";
+import { seededRoundTripMs } from "../src/routing/settings.ts";
 import { centralQueueLatencies } from "./central-queue.ts";
 import { percentile } from "./percentile.ts";
 import { simulationSettings } from "./settings.ts";

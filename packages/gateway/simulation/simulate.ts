@@ -1,7 +1,7 @@
 import type {
-  PoolMembers,
   ProbeFinding,
   Refusal,
+  RoutedPool,
   SchedulerCommand,
   SchedulerEvent,
   Send,
@@ -52,11 +52,11 @@ export function simulate(
     };
   }
 
-  function membersFor(own: string): readonly PoolMembers[] {
+  function membersFor(own: string): readonly RoutedPool[] {
     return world.regions.map(({ name, replicaCount, lanes, parallelism = lanes }) => {
       const isGateway = world.hasPeers && name !== own;
-      const ids = isGateway ? [`${gatewayPrefix}${name}`] : idsOf(name, replicaCount);
-      return { model, region: name, members: ids.map((id) => ({ id, isGateway, parallelism })) };
+      const replicaIds = isGateway ? [`${gatewayPrefix}${name}`] : idsOf(name, replicaCount);
+      return { model, region: name, replicaIds, isGateway, parallelism };
     });
   }
 

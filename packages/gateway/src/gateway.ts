@@ -48,19 +48,19 @@ import { createPicturePreparer } from "./models/prepare-picture.ts";
 import { createSnapshot } from "./models/snapshot.ts";
 import { cacheDefaults } from "./pipeline/options.ts";
 import { responseCache } from "./pipeline/response-cache.ts";
-import { gatewayStatus } from "./routing/gateway-status.ts";
+import { createConditions } from "./routing/condition.ts";
 import { routingDefaults } from "./routing/options.ts";
+import { createRouter } from "./routing/router.ts";
+import { createReplicaAliases } from "./routing/routing-trace.ts";
+import { schedulerSettings } from "./routing/settings.ts";
 import {
   canServeAll,
+  gatewayStatus,
   isReadyAt,
   readinessOf,
   readyCount,
   replicaCounts,
-} from "./routing/readiness.ts";
-import { replicaAliases } from "./routing/replica-alias.ts";
-import { router } from "./routing/router.ts";
-import { membersOf, schedulerSettings } from "./routing/settings.ts";
-import { waitingRoom } from "./routing/waiting-room.ts";
+} from "./routing/status.ts";
 import { systemClockAndRandom } from "./system-clock.ts";
 import { rejectedConnectionCounter, replicaChangeCounter } from "./telemetry/instruments.ts";
 import { telemetry } from "./telemetry/telemetry.ts";
@@ -101,12 +101,12 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   const watch = modelWatch(upstream, { timeoutMs: probing.probeTimeoutMs, clock });
 
   // routing: which region and which replica, when, and another one when that fails
-  const aliasOf = replicaAliases();
+  const aliasOf = createReplicaAliases();
   const countChange = guardedCallback(replicaChangeCounter(meter), host.onTelemetryFailure);
-  const whenReady = waitingRoom(() => canServeAll(routed.status(), onDevices.isDevice));
-  const routed = router({
+  const readyConditions = createConditions();
+  const routed = createRouter({
     settings: schedulerSettings(settings.routing ?? {}, { ownRegion: region }),
-    pools: membersOf(upstream.pools),
+    pools: upstream.pools,
     probe: watch.probe,
     versionOf: (answer) => (answer as ScoreResponse).model.version,
     factsOf: (model, id) => {
@@ -119,7 +119,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     },
     onChange: (change) => {
       if (change.to !== "ready") upstream.refresh(change.replicaId);
-      whenReady.look();
+      readyConditions.notify();
       countChange(change);
       host.onReplica({ ...change, alias: aliasOf(change.region, change.replicaId) });
     },
@@ -127,9 +127,9 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     ...{ aliasOf, clock },
   });
   upstream.onChange(() => {
-    routed.setPools(membersOf(upstream.pools));
+    routed.setPools(upstream.pools);
     onDevices.keepOut();
-    whenReady.look();
+    readyConditions.notify();
   });
 
   // models: scored there
@@ -304,10 +304,10 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
       current = next;
       const { keys, allowPlaintextKeys } = checked;
       access = { ...access, keys, allowPlaintextKeys };
-      routed.setPools(membersOf(upstream.pools));
+      routed.setPools(upstream.pools);
       return { needRestart: changedSections(options, changed) };
     },
-    ready: whenReady.until,
+    ready: () => readyConditions.waitUntil(() => canServeAll(routed.status(), onDevices.isDevice)),
     close: async (
       graceMs = defaultGraceMs,
       drainDelayMs = graceMs > 0 ? listen.drainDelayMs : 0,

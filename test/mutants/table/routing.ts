@@ -33,8 +33,8 @@ export const routingMutants: readonly Mutant[] = [
       },
       {
         name: "asking: any number of replicas",
-        find: "const mostAsked = 4;",
-        replace: "const mostAsked = 400;",
+        find: "const maxAsked = 4;",
+        replace: "const maxAsked = 400;",
       },
     ],
   ),
@@ -87,8 +87,8 @@ export const routingMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${scheduler}/after-failure.ts`,
-    [`${scheduler}/after-failure.test.ts`],
+    `${scheduler}/retries.ts`,
+    [`${scheduler}/retries.test.ts`],
     [
       {
         name: "repetition: of what must not be repeated",
@@ -102,7 +102,7 @@ export const routingMutants: readonly Mutant[] = [
       },
       {
         name: "repetition: of what kills replicas",
-        find: 'if (request.killCount >= mostKills) return "quarantine";',
+        find: 'if (request.killCount >= maxKills) return "quarantine";',
         replace: "",
       },
       {
@@ -123,13 +123,13 @@ export const routingMutants: readonly Mutant[] = [
       },
       {
         name: "repetition: when slow, beyond the budget",
-        find: "if (care.hasPeerWith(request, replica) && retries.spend()) lines.enter(request, true);",
-        replace: "if (care.hasPeerWith(request, replica)) lines.enter(request, true);",
+        find: "if (outliers.hasPeerWith(request, replica) && retries.spend()) admission.enter(request, true);",
+        replace: "if (outliers.hasPeerWith(request, replica)) admission.enter(request, true);",
       },
     ],
   ),
   ...mutantsOf(
-    `${scheduler}/open-request.ts`,
+    `${scheduler}/scheduler.ts`,
     [`${routing}/router.test.ts`, simulation],
     [
       {
@@ -140,14 +140,18 @@ export const routingMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${scheduler}/budget.ts`,
+    `${scheduler}/retries.ts`,
     [`${scheduler}/small-parts.test.ts`],
     [
-      { name: "budget: retries without end", find: "if (left < 1) return false;", replace: "" },
+      {
+        name: "budget: retries without end",
+        find: "if (budget.left < 1) return false;",
+        replace: "",
+      },
       {
         name: "budget: retries are saved up without end",
-        find: "left = Math.min(left + share, Math.max(most, reserve));",
-        replace: "left = left + share;",
+        find: "budget.left = Math.min(budget.left + share, Math.max(maxSaved, reserve));",
+        replace: "budget.left += share;",
       },
     ],
   ),

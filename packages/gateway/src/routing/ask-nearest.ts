@@ -1,9 +1,10 @@
 import { type CallContext, type ModelSpec, ScoringError } from "@tensorgate/core";
-import { type Attempt, attemptFailure } from "./attempt.ts";
+import { attemptFailure } from "./attempt-failure.ts";
 import { type DeviceFacts, refusalError } from "./refusal-error.ts";
+import type { CallReplica } from "./router-api.ts";
 import type { PoolReport, ReplicaReport } from "./scheduler/status.ts";
 
-export interface Question {
+export interface NearestQuery {
   readonly modelSpec: ModelSpec;
   readonly call: CallContext;
   readonly pools: readonly PoolReport[];
@@ -11,7 +12,7 @@ export interface Question {
 }
 
 /** Replicas that are asked before the last failure is told. */
-const mostAsked = 4;
+const maxAsked = 4;
 
 /**
  * Asks the replicas of a model that are in rotation, one after the other, the nearest first, until one answers.
@@ -20,8 +21,8 @@ const mostAsked = 4;
  * @throws NoReplicaError or ModelNotReadyError if none is in rotation
  */
 export async function askNearest<Answer>(
-  attempt: Attempt<Answer>,
-  { modelSpec, call, pools, devices }: Question,
+  attempt: CallReplica<Answer>,
+  { modelSpec, call, pools, devices }: NearestQuery,
 ): Promise<Answer> {
   const { name: model, version } = modelSpec;
   const { residency, region: wish } = call.wishes;
@@ -30,14 +31,14 @@ export async function askNearest<Answer>(
   if (ofModel.length > 0 && allowed.length === 0) {
     throw refusalError("residency", { model });
   }
-  const farness = ({ region, roundTripMs }: PoolReport) => (region === wish ? -1 : roundTripMs);
+  const distance = ({ region, roundTripMs }: PoolReport) => (region === wish ? -1 : roundTripMs);
   const replicas = allowed
-    .toSorted((a, b) => farness(a) - farness(b))
+    .toSorted((a, b) => distance(a) - distance(b))
     .flatMap((pool) => pool.replicas)
     // Also one that cannot score a version now may know what becomes of it, but it is asked last.
     .toSorted((a, b) => Number(lacks(a, version)) - Number(lacks(b, version)));
   let lastError: ScoringError | undefined;
-  for (const { id } of replicas.filter(isServing).slice(0, mostAsked)) {
+  for (const { id } of replicas.filter(isServing).slice(0, maxAsked)) {
     try {
       return await attempt(id, call);
     } catch (thrown) {

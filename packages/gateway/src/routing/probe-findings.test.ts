@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { probeFindings } from "./probe-findings.ts";
+import { probeFindings } from "./refusal-error.ts";
 import type { ReplicaStateName } from "./scheduler/events.ts";
-import { unknownVersions } from "./scheduler/replicas/versions.ts";
+import { unknownVersions } from "./scheduler/replicas/replica.ts";
 import type { PoolReport } from "./scheduler/status.ts";
 
 function pool(

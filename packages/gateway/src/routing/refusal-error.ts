@@ -10,6 +10,7 @@ import {
   UpstreamFailedError,
 } from "@tensorgate/core";
 import type { Refusal } from "./scheduler/events.ts";
+import type { PoolReport } from "./scheduler/status.ts";
 
 export interface RefusalFacts {
   readonly model: string;
@@ -113,11 +114,11 @@ const idleRetryMs = 10_000;
 /** The same while a device is swapped to it, where nobody knows for how long, or longer than usual. */
 const swapRetryMs = 1_000;
 /** Names of devices that are told; of more, how many they are. */
-const mostNamed = 8;
+const maxNamed = 8;
 
 function onNoDevice({ model }: RefusalFacts, { aliases, swap }: DeviceFacts): ModelNotReadyError {
   const count = counted(aliases.length, "device");
-  const which = aliases.length <= mostNamed ? `${count} (${aliases.join(", ")})` : count;
+  const which = aliases.length <= maxNamed ? `${count} (${aliases.join(", ")})` : count;
   const leftMs = (swap?.usualMs ?? 0) - (swap?.elapsedMs ?? 0);
   return new ModelNotReadyError(`no device holds model "${model}" now`, {
     hint: `${which} could hold it; ${swap ? underWay(swap) : "whoever runs the gateway can swap one to it"}`,
@@ -134,4 +135,32 @@ function underWay({ elapsedMs, usualMs }: NonNullable<DeviceFacts["swap"]>): str
 
 function seconds(durationMs: number): string {
   return `${Math.ceil(durationMs / 1_000)} s`;
+}
+
+/** Most different findings that are listed. */
+const maxFindings = 4;
+
+/**
+ * What the last probes found of replicas that are out, without addresses, the most frequent first:
+ * `connection refused (2 replicas)`.
+ */
+export function probeFindings(
+  pools: readonly PoolReport[],
+  {
+    model,
+    residency,
+  }: { readonly model?: string; readonly residency?: readonly string[] | undefined },
+): readonly string[] {
+  const notes = pools
+    .filter((pool) => model === undefined || pool.model === model)
+    .filter(({ region }) => !residency || residency.includes(region))
+    .flatMap(({ replicas }) => replicas)
+    .flatMap(({ state, probeNote }) =>
+      state === "ready" || !probeNote ? [] : [probeNote.message],
+    );
+  return [...Map.groupBy(notes, (message) => message)]
+    .map(([message, { length }]) => ({ message, length }))
+    .toSorted((a, b) => b.length - a.length)
+    .slice(0, maxFindings)
+    .map(({ message, length }) => `${message} (${counted(length, "replica")})`);
 }

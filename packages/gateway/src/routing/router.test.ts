@@ -8,8 +8,9 @@ import {
 } from "@tensorgate/core";
 import { aCall, aRequest, type ManualClock, manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
-import { type Router, type RouterParts, router } from "./router.ts";
-import type { PoolMembers, ProbeFinding, StateChange } from "./scheduler/events.ts";
+import { createRouter } from "./router.ts";
+import type { Router, RouterDeps } from "./router-api.ts";
+import type { ProbeFinding, RoutedPool, StateChange } from "./scheduler/events.ts";
 import { schedulerSettings } from "./settings.ts";
 
 /** An attempt that a test answers for by hand. */
@@ -30,17 +31,17 @@ interface Rig {
   dispatch(call?: CallContext, model?: Partial<ResolvedModel>): Promise<string>;
 }
 
-const aPool = (ids: readonly string[], region = "here"): PoolMembers => ({
+const aPool = (ids: readonly string[], region = "here"): RoutedPool => ({
   ...{ model: "shapes", region },
-  members: ids.map((id) => ({ id, parallelism: 1, isGateway: false })),
+  ...{ replicaIds: ids, parallelism: 1, isGateway: false },
 });
 
 /** A router whose replicas are probed already, and ready unless `parts` say otherwise. */
-async function startRouter(ids: readonly string[], parts: Partial<RouterParts> = {}): Promise<Rig> {
+async function startRouter(ids: readonly string[], parts: Partial<RouterDeps> = {}): Promise<Rig> {
   const clock = manualClock();
   const changes: StateChange[] = [];
   const attempts: FakeAttempt[] = [];
-  const made = router({
+  const made = createRouter({
     settings: schedulerSettings({ pacing: false }, { ownRegion: "here" }),
     pools: [aPool(ids)],
     probe: async () => ({ finding: "ready" as const }),

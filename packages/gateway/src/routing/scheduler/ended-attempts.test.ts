@@ -11,8 +11,8 @@ const arrival = (id: number, wishes: Partial<Arrival> = {}): Arrival => ({
 
 function readyScheduler(ids: readonly string[]) {
   const core = createScheduler(schedulerSettings({ pacing: false }, { ownRegion: "here" }));
-  const members = ids.map((id) => ({ id, parallelism: 1, isGateway: false }));
-  core.handle({ type: "pools", pools: [{ model: "m", region: "here", members }] }, 0);
+  const pool = { model: "m", region: "here", replicaIds: ids, parallelism: 1, isGateway: false };
+  core.handle({ type: "pools", pools: [pool] }, 0);
   for (const replicaId of ids) {
     core.handle({ type: "probed", model: "m", replicaId, finding: "ready" }, 0);
   }

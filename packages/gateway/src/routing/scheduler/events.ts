@@ -1,5 +1,18 @@
 import type { Priority, RoutingStep } from "@tensorgate/core";
-import type { ReplicaVersions, VersionChoice } from "./replicas/versions.ts";
+
+/** Which version a request asks for; neither means the latest. */
+export interface VersionChoice {
+  readonly version?: bigint | undefined;
+  readonly versionLabel?: string | undefined;
+}
+
+/** What a replica says of the versions of a model, as its last probe found it. */
+export interface ReplicaVersions {
+  /** Versions that it has; undefined where it does not list them, so that it may have any. */
+  readonly listed: readonly bigint[] | undefined;
+  /** Version that answers a request which names none; undefined where that is not known. */
+  readonly latest: bigint | undefined;
+}
 
 /** A request as the scheduler knows it: where it may go, how long it may take, what may be done with it. */
 export interface Arrival extends VersionChoice {
@@ -63,22 +76,16 @@ export interface ProbeResult {
   readonly note?: ProbeNote;
 }
 
-/** One replica of a pool, as the configuration has it. */
-export interface Member {
-  readonly id: string;
-  /** Requests that it works on at the same time; learnt where it is `auto`. */
-  readonly parallelism: number | "auto";
-  /** Whether it is the gateway of its region rather than a replica itself. */
-  readonly isGateway: boolean;
-}
-
-/** The replicas that serve one model in one region. Addresses are opaque here. */
-export interface PoolMembers {
+/** The replicas that serve one model in one region, as the configuration and discovery have them. */
+export interface RoutedPool {
   readonly model: string;
   readonly region: string;
-  /** Whether the region is entered by its own gateway, also while the address of that is not known. */
-  readonly isPeer?: boolean;
-  readonly members: readonly Member[];
+  /** Opaque here: no addresses. Empty while none is known. */
+  readonly replicaIds: readonly string[];
+  /** Requests that each of them works on at the same time; learnt where it is `auto`. */
+  readonly parallelism: number | "auto";
+  /** Whether they are the gateway of the region rather than replicas themselves. */
+  readonly isGateway: boolean;
 }
 
 /** What happens. */
@@ -107,7 +114,7 @@ export type SchedulerEvent =
       readonly expectedWaitMs?: number;
     })
   /** What there is to serve from now on. */
-  | { readonly type: "pools"; readonly pools: readonly PoolMembers[] }
+  | { readonly type: "pools"; readonly pools: readonly RoutedPool[] }
   /** A replica is to get nothing new, for a while. */
   | { readonly type: "drain"; readonly replicaId: string }
   /** A replica that was drained may serve again, after a good probe. */

@@ -9,16 +9,13 @@ const arrival = (id: number): Arrival => ({
 });
 
 const pool = (region: string, ids: readonly string[], parallelism = 1) => ({
-  ...{ model: "m", region },
-  members: ids.map((id) => ({ id, parallelism, isGateway: false })),
+  ...{ model: "m", region, replicaIds: ids, parallelism, isGateway: false },
 });
 
 function schedulerWith(...pools: readonly ReturnType<typeof pool>[]) {
   const core = createScheduler(schedulerSettings({ pacing: false }, { ownRegion: "here" }));
   core.handle({ type: "pools", pools }, 0);
-  for (const { members } of pools) {
-    for (const { id } of members) ready(core, id);
-  }
+  for (const id of pools.flatMap(({ replicaIds }) => replicaIds)) ready(core, id);
   return core;
 }
 

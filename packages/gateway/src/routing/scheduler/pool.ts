@@ -1,77 +1,24 @@
-import type { Member } from "./events.ts";
-import { codelIntervalMs, type Overload, overload } from "./queues/overload.ts";
-import type { Rank } from "./queues/rank.ts";
-import { type Waiting, type WaitingLine, waitingLine } from "./queues/request-queue.ts";
-import type { HealthSettings } from "./replicas/health.ts";
-import { latencyHistogram } from "./replicas/latency.ts";
-import { type Replica, replica } from "./replicas/replica.ts";
-import { median } from "./replicas/service-time.ts";
+import { codelIntervalMs, createOverload } from "./queues/overload.ts";
+import { createRequestQueue } from "./queues/request-queue.ts";
+import { isCandidate } from "./replicas/eligibility.ts";
+import { createPeerLatency } from "./replicas/latency.ts";
+import { createReplica, type Member, type ScheduledReplica } from "./replicas/replica.ts";
+import type {
+  OpenRequest,
+  Pool,
+  PoolGroup,
+  PoolSurvey,
+  SchedulerSettings,
+  SchedulerState,
+  Slot,
+} from "./state.ts";
 
-/** What all pools are run by. */
-export interface PoolSettings extends HealthSettings {
-  /** Whether that is so now: other pools may change it. */
-  readonly isPaced: () => boolean;
-  readonly initialServiceMs: number;
-  readonly maxWaiting: number;
-  /** A queue that is never shorter than this for a while is too long, in milliseconds. */
-  readonly codelTargetMs: number;
-  /** Least time that an attempt is given before its replica is suspected, in milliseconds. */
-  readonly minTryTimeoutMs: number;
+export interface PoolDeps {
+  readonly group: PoolGroup;
+  readonly settings: SchedulerSettings;
+  readonly state: SchedulerState;
 }
 
-export interface PoolPlace {
-  readonly model: string;
-  readonly region: string;
-  readonly isRemote: boolean;
-  /** Between the gateway and the region, before it is measured, in milliseconds. */
-  readonly roundTripMs: number;
-}
-
-/** The replicas of one model in one region, and who waits for them. */
-export interface Pool<Item extends Waiting> extends PoolPlace {
-  readonly line: WaitingLine<Item>;
-  readonly overload: Overload;
-  readonly replicas: ReadonlyMap<string, Replica>;
-  /** Takes other members; those that stay keep what is known of them. @returns those that are new */
-  setMembers(members: readonly Member[]): readonly Replica[];
-  /** The replica that is ready first, of equals the one with the least to do, then the one that rested longest. */
-  soonest(nowMs: number, isFit: (replica: Replica) => boolean): Slot | undefined;
-  /** Way there and back to the region, in milliseconds. */
-  regionRoundTripMs(): number;
-  /** How long a new request would wait for a replica to begin with it, in milliseconds. */
-  expectedWaitMs(rank: Rank, nowMs: number): number;
-  /** Whether there is room for a new request. */
-  room(request: { readonly rank: Rank; readonly isForwarded: boolean }, nowMs: number): Room;
-  /** Told that a request was turned away, here and everywhere else it could have gone. */
-  shed(nowMs: number): void;
-  /** Whether requests are turned away: the newest come first then, since their callers are the likeliest to wait still. */
-  isShedding(nowMs: number): boolean;
-  /** How long the queue may be for a while before it is too long, in milliseconds. */
-  targetMs(): number;
-  /** How long an attempt may take before its replica is suspected, in milliseconds; Infinity where too little is known. */
-  tryTimeoutMs(replica: Replica): number;
-  /** Learns from a reply. @returns whether it took far longer than it would have at the peers of the replica */
-  observe(replica: Replica, tookMs: number, attemptMs: number): boolean;
-  /** Share of the replicas' time that is taken, 0..1, over the last requests. */
-  readonly utilisation: number;
-  observeArrival(nowMs: number): void;
-}
-
-/** `tight` is a region with a queue of its own: room for those who have nowhere else to go. */
-export type Room = "open" | "tight" | "full";
-
-export interface Slot {
-  readonly replica: Replica;
-  readonly atMs: number;
-}
-
-/** Replies of all replicas by which a single one is judged: few, so that a pool that slows down is noticed at once. */
-const recentCount = 9;
-/** So many replies make a tail. */
-const leastReplies = 20;
-const slowFactor = 3;
-/** Below this nothing is called slow: a busy machine has such gaps, in milliseconds. */
-const slowSlackMs = 2;
 /** Weight of the newest arrival in the utilisation. */
 const newest = 0.02;
 /** What a peer said of its queue is old after this time, in milliseconds. */
@@ -87,174 +34,172 @@ const forwardedTargets = 10;
 /** For models that take longer than an FPGA: the target as a multiple of the service time. */
 const targetServices = 2.5;
 
-export function pool<Item extends Waiting>(place: PoolPlace, settings: PoolSettings): Pool<Item> {
-  const replicas = new Map<string, Replica>();
-  const line = waitingLine<Item>();
-  const overloaded = overload();
-  const attempts = latencyHistogram();
-  const recent: number[] = [];
-  let [recentMs, utilisation] = [Number.NaN, 0];
+export function createPool(region: string, { group, settings, state }: PoolDeps): Pool {
+  const { ownRegion } = settings;
+  const isRemote = region !== ownRegion;
+  const believedRoundTripMs = settings.roundTripMs(ownRegion, region);
+  const replicas = new Map<string, ScheduledReplica>();
+  const line = createRequestQueue<OpenRequest>();
+  const overload = createOverload();
+  const latency = createPeerLatency();
   let shedMs = Number.NEGATIVE_INFINITY;
-  let known = { count: 0, tailMs: 0, medianMs: 0 };
 
-  const serving = () => [...replicas.values()].filter(({ isServing }) => isServing);
-
-  /** Requests a millisecond. */
-  const capacity = () =>
-    serving().reduce(
-      (sum, { slots }) => sum + slots.parallelism / Math.max(slots.takenMs, 0.01),
-      0,
-    );
-
-  function targetMs(): number {
-    // The way to a region is no work of it.
-    const workMs = Number.isNaN(recentMs) ? 0 : recentMs - regionRoundTripMs();
-    return Math.max(settings.codelTargetMs, targetServices * workMs);
-  }
-
-  const isShedding = (nowMs: number) => overloaded.isOn && nowMs - shedMs < codelIntervalMs;
-
-  /** Reading the histogram costs more than a request may: it changes slowly. */
-  function usual() {
-    const { count } = attempts;
-    if (count - known.count >= 20 || count < 100) {
-      known = { count, tailMs: attempts.quantileMs(0.999), medianMs: attempts.quantileMs(0.5) };
-    }
-    return known;
+  function replicaOf(member: Member): ScheduledReplica {
+    return createReplica(member, {
+      ...settings,
+      isRemote,
+      roundTripMs: believedRoundTripMs,
+      // Of several lanes the next free one is anybody's guess, and a server with lanes has a line for them all.
+      isPaced: () => state.isPaced && !isRemote && member.parallelism === 1,
+    });
   }
 
   /** What the gateways of the region said of their own queue, where that is not too long ago. */
-  function toldWaitMs(all: readonly Replica[], nowMs: number): number {
-    const told = all.map(({ expectedWait }) => {
+  function toldWaitMs({ nowMs }: PoolSurvey, targetMs: number): number {
+    let leastMs = Number.POSITIVE_INFINITY;
+    for (const { isServing, expectedWait } of replicas.values()) {
+      if (!isServing) continue;
       if (!expectedWait) return 0;
-      // A long queue is believed until something else is heard: whoever tried it would be refused after a whole way.
-      const isGood = expectedWait.waitMs > targetMs() || nowMs - expectedWait.toldMs < toldForMs;
-      return isGood ? expectedWait.waitMs : 0;
-    });
-    return Math.min(...told);
-  }
-
-  function regionRoundTripMs(): number {
-    if (!place.isRemote) return 0;
-    const measured = serving().map(({ slots }) => slots.roundTripMs);
-    return measured.length === 0 ? place.roundTripMs : Math.min(...measured);
-  }
-
-  function expectedWaitMs(rank: Rank, nowMs: number): number {
-    const all = serving();
-    if (all.some(({ member }) => member.isGateway)) {
-      const { slotCount, underWay } = windowOf(all, nowMs);
-      const over = Math.max(0, underWay + line.aheadOf(rank) + 1 - slotCount);
-      return toldWaitMs(all, nowMs) + (regionRoundTripMs() * over) / slotCount;
+      const { waitMs, toldMs } = expectedWait;
+      // A long queue is believed until something else is heard: a request that tried it would be refused after a whole way.
+      const isGood = waitMs > targetMs || nowMs - toldMs < toldForMs;
+      leastMs = Math.min(leastMs, isGood ? waitMs : 0);
     }
-    const perMs = capacity();
-    if (perMs === 0) return Number.POSITIVE_INFINITY;
-    const lanes = all.reduce((sum, { slots }) => sum + slots.parallelism, 0);
-    const underWay = all.reduce((sum, { slots }) => sum + slots.inFlight(nowMs), 0);
-    const ahead = line.aheadOf(rank) + underWay - lanes + 1;
-    return Math.max(0, ahead) / perMs;
+    return leastMs;
   }
 
-  return {
-    ...place,
+  const pool: Pool & { hasGateway: boolean; utilisation: number } = {
+    model: group.model,
+    region,
+    isRemote,
+    group,
     line,
-    overload: overloaded,
+    overload,
     replicas,
-    get utilisation() {
-      return utilisation;
-    },
+    hasGateway: false,
+    utilisation: 0,
     setMembers: (members) => {
       const ids = new Set(members.map(({ id }) => id));
       for (const id of replicas.keys()) if (!ids.has(id)) replicas.delete(id);
-      return members.flatMap((member) => {
+      const made = members.flatMap((member) => {
         if (replicas.get(member.id)?.member.parallelism === member.parallelism) return [];
-        // Of several lanes the next free one is anybody's guess, and a server with lanes has a line for them all.
-        const isPaced = () => settings.isPaced() && !place.isRemote && member.parallelism === 1;
-        const made = replica(member, { ...settings, ...place, isPaced }, settings);
-        replicas.set(member.id, made);
-        return [made];
+        const replica = replicaOf(member);
+        replicas.set(member.id, replica);
+        return [replica];
       });
+      pool.hasGateway = [...replicas.values()].some(({ member }) => member.isGateway);
+      return made;
+    },
+    survey: (nowMs, request) => {
+      const found: PoolSurvey = {
+        nowMs,
+        servingCount: 0,
+        gatewayCount: 0,
+        parallelism: 0,
+        slotCount: 0,
+        inFlight: 0,
+        busy: 0,
+        capacityPerMs: 0,
+        roundTripMs: Number.POSITIVE_INFINITY,
+        canServe: false,
+        fastestMs: Number.POSITIVE_INFINITY,
+        isHopeful: false,
+      };
+      for (const replica of replicas.values()) {
+        const { slots, member, isServing } = replica;
+        const mayServe = !request || isCandidate(request, replica);
+        if (!isServing) {
+          if (mayServe && replica.isHopeful) found.isHopeful = true;
+          continue;
+        }
+        const inFlight = slots.inFlight(nowMs);
+        found.servingCount += 1;
+        if (member.isGateway) found.gatewayCount += 1;
+        found.parallelism += slots.parallelism;
+        found.slotCount += slots.slotCount;
+        found.inFlight += inFlight;
+        found.busy += Math.min(inFlight, slots.parallelism);
+        found.capacityPerMs += slots.parallelism / Math.max(slots.takenMs, 0.01);
+        found.roundTripMs = Math.min(found.roundTripMs, slots.roundTripMs);
+        if (!mayServe) continue;
+        found.canServe = true;
+        found.fastestMs = Math.min(found.fastestMs, slots.usualMs);
+      }
+      if (!isRemote) found.roundTripMs = 0;
+      else if (found.servingCount === 0) found.roundTripMs = believedRoundTripMs;
+      return found;
     },
     soonest: (nowMs, isFit) => {
       let best: Slot | undefined;
-      for (const each of replicas.values()) {
-        if (!each.isServing || !isFit(each)) continue;
-        const atMs = each.readySinceMs(nowMs);
+      for (const replica of replicas.values()) {
+        if (!replica.isServing || !isFit(replica)) continue;
+        const atMs = replica.readySinceMs(nowMs);
         if (atMs === Number.POSITIVE_INFINITY) continue;
         const isFirst = !best || atMs < best.atMs;
-        if (isFirst || (atMs === best?.atMs && isBetter(each, best.replica, nowMs))) {
-          best = { replica: each, atMs };
+        if (isFirst || (atMs === best?.atMs && isBetter(replica, best.replica, nowMs))) {
+          best = { replica, atMs };
         }
       }
       return best;
     },
-    regionRoundTripMs,
-    expectedWaitMs,
-    room: ({ rank, isForwarded }, nowMs) => {
-      if (line.length >= settings.maxWaiting) return "full";
-      const all = serving();
-      if (all.length > 0 && all.every(({ member }) => member.isGateway)) {
-        const { slotCount, underWay } = windowOf(all, nowMs);
-        // Each answer lets two go, as long as the region can do more: so many need not wait for long.
-        if (underWay + line.length >= 2 * slotCount) return "full";
-        const toldMs = toldWaitMs(all, nowMs);
-        if (toldMs > forwardedTargets * targetMs()) return "full";
-        // A region that has a queue already gains nothing by what another one cannot do.
-        return toldMs > targetMs() ? "tight" : "open";
+    expectedWaitMs: (rank, survey) => {
+      const { gatewayCount, parallelism, slotCount, inFlight, capacityPerMs } = survey;
+      if (gatewayCount > 0) {
+        const over = Math.max(0, inFlight + line.aheadOf(rank) + 1 - slotCount);
+        const told = toldWaitMs(survey, pool.targetMs(survey));
+        return told + (survey.roundTripMs * over) / slotCount;
       }
-      if (!overloaded.isOn || line.length < shortLine) return "open";
-      // The newest come first while others are turned away, so that the rest of a long line would wait for nothing.
-      const own = isShedding(nowMs) ? sheddingTargets : admittedTargets;
-      const targets = isForwarded ? forwardedTargets : own;
-      return expectedWaitMs(rank, nowMs) > targets * targetMs() ? "full" : "open";
+      if (capacityPerMs === 0) return Number.POSITIVE_INFINITY;
+      return Math.max(0, line.aheadOf(rank) + inFlight - parallelism + 1) / capacityPerMs;
     },
-    targetMs,
+    room: ({ rank, isForwarded }, survey) => {
+      if (line.length >= settings.maxWaiting) return "full";
+      const { servingCount, gatewayCount, slotCount, inFlight } = survey;
+      if (servingCount > 0 && gatewayCount === servingCount) {
+        // Each answer lets two go, as long as the region can do more: so many need not wait for long.
+        if (inFlight + line.length >= 2 * slotCount) return "full";
+        const targetMs = pool.targetMs(survey);
+        const told = toldWaitMs(survey, targetMs);
+        if (told > forwardedTargets * targetMs) return "full";
+        // A region that has a queue already gains nothing by what another one cannot do.
+        return told > targetMs ? "tight" : "open";
+      }
+      if (!overload.isOn || line.length < shortLine) return "open";
+      // The newest come first while others are turned away, so that the rest of a long line would wait for nothing.
+      const own = pool.isShedding(survey.nowMs) ? sheddingTargets : admittedTargets;
+      const targets = isForwarded ? forwardedTargets : own;
+      const longestMs = targets * pool.targetMs(survey);
+      return pool.expectedWaitMs(rank, survey) > longestMs ? "full" : "open";
+    },
+    targetMs: ({ roundTripMs }) => {
+      // The way to a region is no work of it.
+      const workMs = Number.isNaN(latency.recentMs) ? 0 : latency.recentMs - roundTripMs;
+      return Math.max(settings.codelTargetMs, targetServices * workMs);
+    },
     shed: (nowMs) => {
       shedMs = nowMs;
     },
-    isShedding,
-    tryTimeoutMs: ({ slots }) => {
-      if (attempts.count < leastReplies) return Number.POSITIVE_INFINITY;
-      const { tailMs, medianMs } = usual();
-      const slowness = Math.max(1, recentMs / medianMs);
-      return Math.max(
-        settings.minTryTimeoutMs,
-        8 * slots.usualMs + slots.roundTripMs,
-        1.5 * tailMs * slowness,
-      );
+    isShedding: (nowMs) => overload.isOn && nowMs - shedMs < codelIntervalMs,
+    tryTimeoutMs: ({ slots }) =>
+      latency.timeoutMs(Math.max(settings.minTryTimeoutMs, 8 * slots.usualMs + slots.roundTripMs)),
+    observeReply: (judged, tookMs, attemptMs) => {
+      latency.observe(attemptMs);
+      if (!latency.isSlow(tookMs, judged.slots.usualMs)) return false;
+      return [...replicas.values()].some((each) => each.isServing && each !== judged);
     },
-    observe: (judged, tookMs, attemptMs) => {
-      const before = recentMs;
-      attempts.observe(attemptMs);
-      recent.push(attemptMs);
-      if (recent.length > recentCount) recent.shift();
-      recentMs = median(recent);
-      const peers = serving().filter((each) => each !== judged);
-      if (peers.length === 0 || attempts.count < leastReplies) return false;
-      const usualMs = Math.max(before, recentMs, judged.slots.usualMs);
-      return tookMs > slowFactor * usualMs + slowSlackMs;
-    },
-    observeArrival: (nowMs) => {
-      const all = serving();
-      const lanes = all.reduce((sum, { slots }) => sum + slots.parallelism, 0);
-      const taken = all.reduce(
-        (sum, { slots }) => sum + Math.min(slots.inFlight(nowMs), slots.parallelism),
-        0,
-      );
-      utilisation += newest * ((lanes === 0 ? 1 : taken / lanes) - utilisation);
+    observeArrival: ({ parallelism, busy }) => {
+      pool.utilisation +=
+        newest * ((parallelism === 0 ? 1 : busy / parallelism) - pool.utilisation);
     },
   };
+  return pool;
 }
 
-/** How many may be under way at gateways together, and how many are. */
-function windowOf(gateways: readonly Replica[], nowMs: number) {
-  return {
-    slotCount: gateways.reduce((sum, { slots }) => sum + slots.slotCount, 0),
-    underWay: gateways.reduce((sum, { slots }) => sum + slots.inFlight(nowMs), 0),
-  };
-}
-
-function isBetter({ slots: one }: Replica, { slots: other }: Replica, nowMs: number): boolean {
+function isBetter(
+  { slots: one }: ScheduledReplica,
+  { slots: other }: ScheduledReplica,
+  nowMs: number,
+): boolean {
   const [ones, others] = [one.inFlight(nowMs), other.inFlight(nowMs)];
   return ones === others ? one.lastSentMs < other.lastSentMs : ones < others;
 }

@@ -1,20 +1,27 @@
-import { attempts as newAttempts } from "./attempts.ts";
-import type { Arrival, PoolMembers, SchedulerCommand, SchedulerEvent } from "./events.ts";
-import {
-  isCandidate,
-  isInTime,
-  type OpenRequest,
-  openRequest,
-  type RequestPool,
-} from "./open-request.ts";
-import { pool as newPool } from "./pool.ts";
-import { lines as newLines } from "./queues/admission.ts";
-import { rankOf } from "./queues/rank.ts";
+import { createAttempts, timeoutCheckMs } from "./attempts.ts";
+import type {
+  Arrival,
+  RoutedPool,
+  SchedulerCommand,
+  SchedulerEvent,
+  VersionChoice,
+} from "./events.ts";
+import { createPool } from "./pool.ts";
+import { createAdmission } from "./queues/admission.ts";
+import { rankOf } from "./queues/request-queue.ts";
 import { mayGoTo } from "./regions/region-selection.ts";
-import { replicaCare } from "./replicas/outlier-detection.ts";
-import type { Replica } from "./replicas/replica.ts";
-import { commonVersion, listedVersions, mayHave, type VersionChoice } from "./replicas/versions.ts";
-import { createState, merged, poolsOf, probe, type SchedulerSettings } from "./state.ts";
+import { commonVersion, isCandidate, isInTime, listedVersions } from "./replicas/eligibility.ts";
+import { createOutlierDetection } from "./replicas/outlier-detection.ts";
+import type { Member, ScheduledReplica } from "./replicas/replica.ts";
+import {
+  createState,
+  type OpenRequest,
+  type Pool,
+  type PoolGroup,
+  probe,
+  type SchedulerSettings,
+  wakeBy,
+} from "./state.ts";
 import { type SchedulerStatus, schedulerStatus } from "./status.ts";
 
 export type { SchedulerSettings };
@@ -46,168 +53,200 @@ export interface VersionQuery extends VersionChoice {
 }
 
 const forwarded = rankOf({ priority: "normal", isForwarded: true });
+/** Timers are late by some milliseconds on any machine that has something to do. */
+const usualLatenessMs = 15;
 
 /**
  * Decides which request goes to which replica of which region, and when; what becomes of it when that fails; and which
  * replicas get none for a while.
  *
- * Pure: it is told what happens and when, and says what to do. The same runs behind sockets and in virtual time, and
- * what another gateway sends to the same replicas could be told to it as events of the same kind. A request is bound
- * to a replica only when a slot is ready, so that one that waits loses nothing when a replica dies; slots are few, so
- * that a slow request holds up at most the next one.
+ * Pure: events say what happens and when, commands say what to do about it. The same runs behind sockets and in virtual
+ * time, and what another gateway sends to the same replicas could become events of the same kind. A request is bound to
+ * a replica only when a slot is ready, so that one that waits loses nothing when a replica dies; slots are few, so that
+ * a slow request holds up at most the next one.
  */
 export function createScheduler(settings: SchedulerSettings): Scheduler {
   const { ownRegion } = settings;
   const state = createState();
-  const poolSettings = { ...settings, isPaced: () => state.isPaced };
-  const lines = newLines(state, settings);
-  const care = replicaCare(state, settings, lines);
-  const attempts = newAttempts({ state, settings, lines, care });
+  const admission = createAdmission(state, settings);
+  const outliers = createOutlierDetection(state, settings, admission);
+  const attempts = createAttempts({ state, settings, admission, outliers });
+  /** For when the last tick was asked for: only an earlier time asks for a new timer. */
+  let askedMs = Number.POSITIVE_INFINITY;
 
-  function arrive(arrival: Arrival): void {
-    const request = openRequest(arrival, state.nowMs);
-    state.requests.set(request.id, request);
-    attempts.earn();
-    for (const pool of poolsOf(state, request.model)) {
-      if (pool.region === ownRegion) pool.overload.offered(state.nowMs);
-      pool.observeArrival(state.nowMs);
-    }
-    lines.enter(request, false);
+  function groupOf(model: string): PoolGroup {
+    const known = state.models.get(model);
+    if (known) return known;
+    const made = { model, pools: [], usedRegion: ownRegion };
+    state.models.set(model, made);
+    return made;
   }
 
-  /** Gives slots of `pool` that are ready to those who wait. */
-  function serve(pool: RequestPool): void {
-    const skipped = new Set<Replica>();
-    lines.giveUpStale(pool);
-    while (pool.line.length > 0) {
-      const slot = pool.soonest(state.nowMs, (each) => !skipped.has(each));
+  function arrive(arrival: Arrival): void {
+    const request: OpenRequest = {
+      ...arrival,
+      // To send it to a second replica is to do it twice.
+      mayHedge: arrival.mayHedge && arrival.isRepeatable,
+      group: groupOf(arrival.model),
+      rank: rankOf(arrival),
+      arrivedMs: state.nowMs,
+      sinceMs: state.nowMs,
+      waitsIn: undefined,
+      underWay: [],
+      tried: new Set(),
+      failures: new Map(),
+      failedCount: 0,
+      failedBy: [],
+      killCount: 0,
+      lastFailed: undefined,
+      trace: arrival.isTraced ? [] : undefined,
+    };
+    state.requests.set(request.id, request);
+    attempts.retries.earn();
+    attempts.hedges.earn();
+    admission.arrive(request);
+  }
+
+  /** Gives slots of `pool` that are ready to the requests that wait. */
+  function serve(pool: Pool): void {
+    const { line } = pool;
+    const { nowMs } = state;
+    if (line.length > 0) admission.giveUpStale(pool);
+    const skipped = new Set<ScheduledReplica>();
+    while (line.length > 0) {
+      const slot = pool.soonest(nowMs, (each) => !skipped.has(each));
       if (!slot) break;
-      if (slot.atMs > state.nowMs) {
-        state.wakes.want(slot.atMs);
+      if (slot.atMs > nowMs) {
+        wakeBy(state, slot.atMs);
         break;
       }
       const { replica } = slot;
-      const isFit = (each: OpenRequest) => isCandidate(each, replica);
-      const request = pool.line.first(pool.isShedding(state.nowMs), isFit);
-      if (request) bind(request, pool, replica);
-      else skipped.add(replica);
+      const request = line.first(pool.isShedding(nowMs), (each) => isCandidate(each, replica));
+      if (!request) skipped.add(replica);
+      // What could not be answered in time is not sent: a device would work for no caller.
+      else if (!isInTime(request, replica, nowMs)) admission.refuse(request, "deadline");
+      else {
+        admission.leave(request);
+        attempts.send(request, pool, replica);
+      }
     }
-    const oldest = pool.line.oldest();
-    const oldestMs = oldest ? state.nowMs - oldest.sinceMs : 0;
-    pool.overload.observe(oldestMs, pool.targetMs(), state.nowMs);
+    const waitedMs = nowMs - (line.oldest()?.sinceMs ?? nowMs);
+    // The target is never less than that, and takes a pass over the replicas.
+    const isShort = waitedMs < settings.codelTargetMs;
+    pool.overload.observe(!isShort && waitedMs >= pool.targetMs(pool.survey(nowMs)), nowMs);
   }
 
-  /** What could not be answered in time is not sent: a device would work for nobody. */
-  function bind(request: OpenRequest, pool: RequestPool, replica: Replica): void {
-    if (!isInTime(request, replica, state.nowMs)) {
-      lines.refuse(request, "deadline");
-      return;
-    }
-    lines.leave(request);
-    attempts.send(request, pool, replica);
-  }
-
-  function setPools(members: readonly PoolMembers[]): void {
+  function setPools(pools: readonly RoutedPool[]): void {
     const before = state.pools;
-    const hasPeer = members.some(
-      ({ isPeer, members: all }) => isPeer || all.some(({ isGateway }) => isGateway),
-    );
-    state.isPaced = settings.pacing ?? !hasPeer;
-    state.pools = merged(members).map(({ model, region, members: ofPool }) => {
-      const known = before.find((each) => each.model === model && each.region === region);
-      const pool = known ?? madePool(model, region);
-      for (const replica of pool.setMembers(ofPool)) probe(state, pool, replica);
+    state.isPaced = settings.pacing ?? !pools.some(({ isGateway }) => isGateway);
+    state.pools = merged(pools).map(({ model, region, members }) => {
+      const group = groupOf(model);
+      const known = group.pools.find((each) => each.region === region);
+      const pool = known ?? createPool(region, { group, settings, state });
+      for (const replica of pool.setMembers(members)) probe(state, pool, replica);
       return pool;
     });
-    state.byModel = Map.groupBy(state.pools, ({ model }) => model);
+    const byGroup = Map.groupBy(state.pools, ({ group }) => group);
+    for (const group of state.models.values()) group.pools = byGroup.get(group) ?? [];
     const gone = before.filter((each) => !state.pools.includes(each));
     for (const pool of gone) pool.setMembers([]);
     for (const pool of [...state.pools, ...gone]) {
       state.touched.add(pool);
-      lines.leaveIfStuck(pool);
+      admission.leaveIfStuck(pool);
     }
-    for (const model of new Set([...state.searching].map((each) => each.model))) {
-      lines.searchOn(model);
+    for (const group of new Set([...state.searching].map((each) => each.group))) {
+      admission.searchOn(group);
     }
   }
 
-  function madePool(model: string, region: string): RequestPool {
-    const roundTripMs = settings.roundTripMs(ownRegion, region);
-    return newPool({ model, region, isRemote: region !== ownRegion, roundTripMs }, poolSettings);
-  }
-
-  function look(): void {
-    attempts.look();
-    care.lookAfter();
+  function tick(): void {
+    // Also where a timer was early, as those of Node may be by a millisecond.
+    askedMs = Number.POSITIVE_INFINITY;
+    attempts.checkTimeouts();
+    outliers.probeDue();
     for (const pool of state.pools) if (pool.line.length > 0) state.touched.add(pool);
   }
 
-  const replicasFor = ({ model, residency, isForwarded = false }: VersionQuery) =>
-    poolsOf(state, model)
-      .filter((pool) => mayGoTo({ residency, isForwarded }, pool))
-      .flatMap(({ replicas }) => [...replicas.values()]);
-
-  function carryOut(event: SchedulerEvent): void {
-    switch (event.type) {
-      case "arrival":
-        arrive(event.request);
-        break;
-      case "answered":
-        attempts.answered(event);
-        break;
-      case "failed":
-        attempts.failed(event.attemptId, event.failure);
-        break;
-      case "cancelled": {
-        const request = state.requests.get(event.id);
-        if (request) attempts.cancel(request);
-        break;
-      }
-      case "probed":
-        care.probed(event);
-        break;
-      case "pools":
-        setPools(event.pools);
-        break;
-      case "drain":
-      case "readmit":
-        care.change(event.replicaId, event.type);
-        break;
-      case "tick":
-        state.wakes.fired();
-        look();
+  /** Replicas that a request may come to, those too that are out. */
+  function* replicasFor({ model, ...query }: VersionQuery): Iterable<ScheduledReplica> {
+    for (const pool of state.models.get(model)?.pools ?? []) {
+      if (mayGoTo(query, pool)) yield* pool.replicas.values();
     }
   }
 
   return {
     handle: (event, nowMs) => {
-      const { wakes, touched } = state;
+      const { touched } = state;
       state.nowMs = nowMs;
       state.commands = [];
-      // What came late came late to us: nobody else is to blame.
-      const lateMs = wakes.latenessMs(nowMs);
-      if (lateMs > 0) attempts.forgive(lateMs);
-      carryOut(event);
+      const lateMs = nowMs - askedMs;
+      if (lateMs > usualLatenessMs) attempts.forgive(lateMs);
+      switch (event.type) {
+        case "arrival":
+          arrive(event.request);
+          break;
+        case "answered":
+          attempts.answered(event);
+          break;
+        case "failed":
+          attempts.failed(event.attemptId, event.failure);
+          break;
+        case "cancelled": {
+          const request = state.requests.get(event.id);
+          if (request) attempts.cancel(request);
+          break;
+        }
+        case "probed":
+          outliers.probed(event);
+          break;
+        case "pools":
+          setPools(event.pools);
+          break;
+        case "drain":
+        case "readmit":
+          outliers.change(event.replicaId, event.type);
+          break;
+        case "tick":
+          tick();
+      }
       for (const pool of touched) serve(pool);
       touched.clear();
-      if (state.attempts.size > 0) wakes.want(nowMs + attempts.intervalMs);
-      const wakeMs = wakes.next(nowMs);
-      if (wakeMs !== undefined) state.commands.push({ type: "wake", atMs: wakeMs });
+      if (state.attempts.size > 0) wakeBy(state, nowMs + timeoutCheckMs);
+      if (askedMs <= nowMs) askedMs = Number.POSITIVE_INFINITY;
+      if (state.wakeMs < askedMs) {
+        askedMs = Math.max(state.wakeMs, nowMs);
+        state.commands.push({ type: "wake", atMs: askedMs });
+      }
+      state.wakeMs = Number.POSITIVE_INFINITY;
       return state.commands;
     },
     status: (nowMs) => schedulerStatus(state.pools, { nowMs, retriesLeft: attempts.retries.left }),
-    expectedVersion: (query) => {
-      const serving = replicasFor(query).filter(({ isServing }) => isServing);
-      const versions = serving.map((each) => each.versions);
-      return commonVersion(
-        versions.filter((each) => mayHave(each, query)),
-        query,
-      );
-    },
-    versionsFor: (query) => listedVersions(replicasFor(query).map(({ versions }) => versions)),
+    expectedVersion: (query) => commonVersion(replicasFor(query), query),
+    versionsFor: (query) => listedVersions(replicasFor(query)),
     expectedWaitMs: (model, nowMs) => {
-      const own = poolsOf(state, model).find(({ region }) => region === ownRegion);
-      return own?.expectedWaitMs(forwarded, nowMs) ?? 0;
+      const pools = state.models.get(model)?.pools ?? [];
+      const own = pools.find(({ region }) => region === ownRegion);
+      return own?.expectedWaitMs(forwarded, own.survey(nowMs)) ?? 0;
     },
   };
+}
+
+interface MergedPool {
+  readonly model: string;
+  readonly region: string;
+  readonly members: readonly Member[];
+}
+
+/** Makes one pool of what is configured twice for the same model and region. */
+function merged(pools: readonly RoutedPool[]): readonly MergedPool[] {
+  const grouped = Map.groupBy(pools, ({ model, region }) => JSON.stringify([model, region]));
+  return [...grouped.values()].flatMap((group) => {
+    const [first] = group;
+    if (!first) return [];
+    const members = group.flatMap(({ replicaIds, parallelism, isGateway }) =>
+      replicaIds.map((id): Member => ({ id, parallelism, isGateway })),
+    );
+    const byId = new Map(members.map((each) => [each.id, each]));
+    return [{ model: first.model, region: first.region, members: [...byId.values()] }];
+  });
 }

@@ -1,7 +1,6 @@
-import type { ProbeNote, ReplicaStateName } from "./events.ts";
-import type { RequestPool } from "./open-request.ts";
-import { rankOf } from "./queues/rank.ts";
-import type { ReplicaVersions } from "./replicas/versions.ts";
+import type { ProbeNote, ReplicaStateName, ReplicaVersions } from "./events.ts";
+import { rankOf } from "./queues/request-queue.ts";
+import type { Pool } from "./state.ts";
 
 /** How everything is doing at one moment. */
 export interface SchedulerStatus {
@@ -43,28 +42,37 @@ export interface ReplicaReport {
 const newcomer = rankOf({ priority: "normal", isForwarded: false });
 
 export function schedulerStatus(
-  pools: readonly RequestPool[],
+  pools: readonly Pool[],
   { nowMs, retriesLeft }: { readonly nowMs: number; readonly retriesLeft: number },
 ): SchedulerStatus {
   return { retriesLeft, pools: pools.map((pool) => poolReport(pool, nowMs)) };
 }
 
-function poolReport(pool: RequestPool, nowMs: number): PoolReport {
+function poolReport(pool: Pool, nowMs: number): PoolReport {
   const { model, region, line, overload } = pool;
-  const expectedWaitMs = pool.expectedWaitMs(newcomer, nowMs);
+  const survey = pool.survey(nowMs);
+  const expectedWaitMs = pool.expectedWaitMs(newcomer, survey);
   return {
-    ...{ model, region, waiting: line.length, isOverloaded: overload.isOn },
-    roundTripMs: pool.regionRoundTripMs(),
+    model,
+    region,
+    waiting: line.length,
+    isOverloaded: overload.isOn,
+    roundTripMs: survey.roundTripMs,
     ...(Number.isFinite(expectedWaitMs) && { expectedWaitMs }),
     replicas: [...pool.replicas.values()].map((replica): ReplicaReport => {
-      const { member, slots, counts, versions, probeNote } = replica;
-      const { answered, failed, ejections } = counts;
+      const { member, slots, counts, versions, probeNote, latencyMs } = replica;
       return {
-        ...{ id: member.id, state: replica.state(nowMs), inFlight: slots.inFlight(nowMs) },
-        ...{ slots: slots.slotCount, answered, failed, ejections, versions },
-        ...(answered > 0 && { serviceMs: slots.usualMs }),
+        id: member.id,
+        state: replica.state(nowMs),
+        inFlight: slots.inFlight(nowMs),
+        slots: slots.slotCount,
+        answered: counts.answered,
+        failed: counts.failed,
+        ejections: counts.ejections,
+        versions,
+        ...(counts.answered > 0 && { serviceMs: slots.usualMs }),
         ...(probeNote && { probeNote }),
-        ...(replica.latencyMs !== undefined && { latencyMs: replica.latencyMs }),
+        ...(latencyMs !== undefined && { latencyMs }),
       };
     }),
   };

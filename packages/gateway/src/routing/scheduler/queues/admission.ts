@@ -1,13 +1,28 @@
-import type { RoutingStep } from "@tensorgate/core";
 import type { Refusal } from "../events.ts";
-import { isCandidate, mayHaveByNow, type OpenRequest, type RequestPool } from "../open-request.ts";
-import { mayGoTo, place } from "../regions/region-selection.ts";
-import { poolsOf, probe, type SchedulerSettings, type SchedulerState } from "../state.ts";
+import {
+  mayGoTo,
+  refusalFor,
+  type SurveyedPool,
+  selectRegion,
+  traceOf,
+} from "../regions/region-selection.ts";
+import { isCandidate, mayHaveByNow } from "../replicas/eligibility.ts";
+import {
+  note,
+  type OpenRequest,
+  type Pool,
+  type PoolGroup,
+  probe,
+  type SchedulerSettings,
+  type SchedulerState,
+} from "../state.ts";
 
-/** Requests on their way into lines and out of them. */
-export interface Lines {
+/** Requests on their way into queues and out of them. */
+export interface Admission {
+  /** Has a new request wait where it is best for it, or refuses it. */
+  arrive(request: OpenRequest): void;
   /**
-   * Puts a request in the line of the region that is best for it, or refuses it.
+   * The same for one that was there before.
    *
    * @param atFront - of its class: it has had its turn already
    */
@@ -17,15 +32,14 @@ export interface Lines {
   refuse(request: OpenRequest, because: Refusal): void;
   /** Ends a request with the answer of an attempt. */
   settle(request: OpenRequest, attemptId: number): void;
-  /** Has everybody who waits for `pool` choose anew. */
-  waitElsewhere(pool: RequestPool): void;
-  /** Has those choose anew who can get no replica of `pool` any more. */
-  leaveIfStuck(pool: RequestPool): void;
-  /** Places those again who seek a version of `model` that no replica listed: a probe has come back, or pools changed. */
-  searchOn(model: string): void;
-  /** Where the newest come first, the oldest would wait for ever: they are told. */
-  giveUpStale(pool: RequestPool): void;
-  note(request: OpenRequest, step: RoutingStep["step"]): void;
+  /** Has every request that waits for `pool` choose again. */
+  waitElsewhere(pool: Pool): void;
+  /** Has those choose again that can get no replica of `pool` any more. */
+  leaveIfStuck(pool: Pool): void;
+  /** Places those again that seek a version of a model that no replica listed: a probe has come back, or pools changed. */
+  searchOn(group: PoolGroup): void;
+  /** Where the newest come first, the oldest would wait until their deadlines: they are refused. */
+  giveUpStale(pool: Pool): void;
 }
 
 /** Refusals of a request that more recent words of replicas may make needless. */
@@ -39,14 +53,7 @@ const saysAbsent: ReadonlySet<Refusal> = new Set([
 /** A line that is too long gives up what waits longer than so many targets. */
 const staleTargets = 10;
 
-export function lines(state: SchedulerState, settings: SchedulerSettings): Lines {
-  /** Where the last request of each model went. */
-  const usedRegions = new Map<string, string>();
-
-  function note(request: OpenRequest, step: RoutingStep["step"]): void {
-    request.trace?.push({ atMs: state.nowMs - request.arrivedMs, step });
-  }
-
+export function createAdmission(state: SchedulerState, settings: SchedulerSettings): Admission {
   function leave(request: OpenRequest): void {
     request.waitsIn?.line.remove(request.id);
     request.waitsIn = undefined;
@@ -56,10 +63,13 @@ export function lines(state: SchedulerState, settings: SchedulerSettings): Lines
   function refuse(request: OpenRequest, because: Refusal): void {
     leave(request);
     if (request.underWay.length > 0) return;
-    note(request, { what: "refused", because });
+    note(state, request, { what: "refused", because });
     const { id, lastFailed, trace } = request;
     state.commands.push({
-      ...{ type: "refuse", id, because, retryAfterMs: retryAfterMs(request) },
+      type: "refuse",
+      id,
+      because,
+      retryAfterMs: retryAfterMs(request),
       ...(lastFailed && { attemptId: lastFailed.attemptId }),
       ...(trace && { trace }),
     });
@@ -67,42 +77,51 @@ export function lines(state: SchedulerState, settings: SchedulerSettings): Lines
   }
 
   /** Until the first of its replicas is probed, or its line is half as long. */
-  function retryAfterMs({ model, rank }: OpenRequest): number {
-    const { initialEjectionMs, maxEjectionMs } = settings;
-    const pools = poolsOf(state, model);
-    const halfMs = pools.map((pool) => pool.expectedWaitMs(rank, state.nowMs) / 2);
-    const outMs = pools
-      .flatMap(({ replicas }) => [...replicas.values()])
-      .flatMap(({ outUntilMs }) => (outUntilMs === undefined ? [] : [outUntilMs - state.nowMs]));
-    return Math.max(initialEjectionMs, Math.min(...outMs, ...halfMs, maxEjectionMs));
+  function retryAfterMs({ group, rank }: OpenRequest): number {
+    const { nowMs } = state;
+    let soonestMs = settings.maxEjectionMs;
+    for (const pool of group.pools) {
+      soonestMs = Math.min(soonestMs, pool.expectedWaitMs(rank, pool.survey(nowMs)) / 2);
+      for (const { outUntilMs } of pool.replicas.values()) {
+        if (outUntilMs !== undefined) soonestMs = Math.min(soonestMs, outUntilMs - nowMs);
+      }
+    }
+    return Math.max(settings.initialEjectionMs, soonestMs);
   }
 
-  function enter(request: OpenRequest, atFront: boolean): void {
-    const pools = poolsOf(state, request.model);
-    const usedRegion = usedRegions.get(request.model) ?? settings.ownRegion;
-    const placed = place(request, pools, { usedRegion, nowMs: state.nowMs });
-    note(request, { what: "regions", considered: placed.considered });
-    if (!("refusal" in placed)) {
-      join(request, placed.pool, atFront);
+  function surveyed(request: OpenRequest): SurveyedPool[] {
+    const { nowMs } = state;
+    return request.group.pools.map((pool) => ({ pool, survey: pool.survey(nowMs, request) }));
+  }
+
+  function enter(request: OpenRequest, atFront: boolean, pools = surveyed(request)): void {
+    const { pool: chosen, considered } = selectRegion(request, pools, request.group.usedRegion);
+    if (request.trace) {
+      const seen = considered.map((each) => traceOf(each, each.pool === chosen));
+      note(state, request, { what: "regions", considered: seen });
+    }
+    if (chosen) {
+      join(request, chosen, atFront);
       return;
     }
-    if (placed.refusal === "overloaded") {
-      const allowed = pools.filter((pool) => mayGoTo(request, pool));
-      if (tookPlace(request, allowed)) return;
+    const refusal = refusalFor(request, request.group.pools, considered);
+    if (refusal === "overloaded") {
+      if (tookPlace(request, considered)) return;
       // What a region refuses another one is no need of its own callers.
-      if (!request.isForwarded) for (const pool of allowed) pool.shed(state.nowMs);
+      if (!request.isForwarded) for (const { pool } of considered) pool.shed(state.nowMs);
     }
-    if (saysAbsent.has(placed.refusal) && search(request, pools)) return;
-    refuse(request, placed.refusal);
+    if (saysAbsent.has(refusal) && search(request)) return;
+    refuse(request, refusal);
   }
 
   /**
-   * A version may have come to a replica since that was last probed, as in the middle of a roll-out: who names it waits
-   * for probes that are sent now.
+   * A version may have come to a replica since that was last probed, as in the middle of a roll-out: a request that names
+   * it waits for probes that are sent now.
    */
-  function search(request: OpenRequest, pools: readonly RequestPool[]): boolean {
+  function search(request: OpenRequest): boolean {
     if (state.searching.size >= settings.maxWaiting) return false;
-    for (const pool of pools.filter((each) => mayGoTo(request, each))) {
+    for (const pool of request.group.pools) {
+      if (!mayGoTo(request, pool)) continue;
       for (const replica of pool.replicas.values()) {
         if (!mayHaveByNow(request, replica)) continue;
         probe(state, pool, replica);
@@ -112,20 +131,21 @@ export function lines(state: SchedulerState, settings: SchedulerSettings): Lines
     return state.searching.has(request);
   }
 
-  function join(request: OpenRequest, pool: RequestPool, atFront: boolean): void {
+  function join(request: OpenRequest, pool: Pool, atFront: boolean): void {
     const { region, line } = pool;
-    usedRegions.set(request.model, region);
+    request.group.usedRegion = region;
     request.sinceMs = state.nowMs;
     request.waitsIn = pool;
     line.add(request, atFront);
     state.touched.add(pool);
-    note(request, { what: "waits", region, position: line.aheadOf(request.rank) });
+    if (!request.trace) return;
+    note(state, request, { what: "waits", region, position: line.aheadOf(request.rank) });
   }
 
   /** What matters less gives way where too much is waiting. */
-  function tookPlace(request: OpenRequest, pools: readonly RequestPool[]): boolean {
-    for (const pool of pools.filter((each) => canServe(each, request))) {
-      const lowest = pool.line.lowestBelow(request.rank);
+  function tookPlace(request: OpenRequest, pools: readonly SurveyedPool[]): boolean {
+    for (const { pool, survey } of pools) {
+      const lowest = survey.canServe ? pool.line.lowestBelow(request.rank) : undefined;
       if (!lowest) continue;
       refuse(lowest, "overloaded");
       join(request, pool, false);
@@ -134,19 +154,18 @@ export function lines(state: SchedulerState, settings: SchedulerSettings): Lines
     return false;
   }
 
-  function waitElsewhere(pool: RequestPool): void {
-    for (const request of pool.line.clear()) {
-      request.waitsIn = undefined;
-      enter(request, false);
-    }
-  }
-
   return {
+    arrive: (request) => {
+      const pools = surveyed(request);
+      for (const { pool, survey } of pools) {
+        if (!pool.isRemote) pool.overload.offered(state.nowMs);
+        pool.observeArrival(survey);
+      }
+      enter(request, false, pools);
+    },
     enter,
     leave,
     refuse,
-    note,
-    waitElsewhere,
     settle: (request, attemptId) => {
       leave(request);
       // Of other attempts the reply is waited for all the same: it tells when the replica is free again.
@@ -155,6 +174,12 @@ export function lines(state: SchedulerState, settings: SchedulerSettings): Lines
       state.commands.push({ type: "settle", id, attemptId, ...(trace && { trace }) });
       state.requests.delete(id);
     },
+    waitElsewhere: (pool) => {
+      for (const request of pool.line.clear()) {
+        request.waitsIn = undefined;
+        enter(request, false);
+      }
+    },
     leaveIfStuck: (pool) => {
       for (const request of pool.line.all()) {
         if (canServe(pool, request)) continue;
@@ -162,16 +187,16 @@ export function lines(state: SchedulerState, settings: SchedulerSettings): Lines
         enter(request, request.lastFailed !== undefined);
       }
     },
-    searchOn: (model) => {
+    searchOn: (group) => {
       for (const request of [...state.searching]) {
-        if (request.model !== model) continue;
+        if (request.group !== group) continue;
         state.searching.delete(request);
         enter(request, request.lastFailed !== undefined);
       }
     },
     giveUpStale: (pool) => {
       if (!pool.isShedding(state.nowMs)) return;
-      const staleMs = staleTargets * pool.targetMs();
+      const staleMs = staleTargets * pool.targetMs(pool.survey(state.nowMs));
       for (let each = pool.line.oldest(); each; each = pool.line.oldest()) {
         if (state.nowMs - each.sinceMs <= staleMs) return;
         refuse(each, "overloaded");
@@ -181,6 +206,9 @@ export function lines(state: SchedulerState, settings: SchedulerSettings): Lines
 }
 
 /** Whether some replica there may get the request. */
-function canServe({ replicas }: RequestPool, request: OpenRequest): boolean {
-  return [...replicas.values()].some((each) => each.isServing && isCandidate(request, each));
+function canServe({ replicas }: Pool, request: OpenRequest): boolean {
+  for (const replica of replicas.values()) {
+    if (replica.isServing && isCandidate(request, replica)) return true;
+  }
+  return false;
 }

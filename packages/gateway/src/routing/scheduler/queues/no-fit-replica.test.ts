@@ -15,8 +15,7 @@ function readyScheduler(regions: Readonly<Record<string, readonly string[]>>, ma
     schedulerSettings({ maxWaiting, pacing: false }, { ownRegion: "here" }),
   );
   const pools = Object.entries(regions).map(([region, ids]) => ({
-    ...{ model: "m", region },
-    members: ids.map((id) => ({ id, parallelism: 1, isGateway: false })),
+    ...{ model: "m", region, replicaIds: ids, parallelism: 1, isGateway: false },
   }));
   const tell = (event: SchedulerEvent) => core.handle(event, 0);
   tell({ type: "pools", pools });

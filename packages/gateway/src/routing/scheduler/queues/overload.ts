@@ -1,12 +1,12 @@
 /** Whether a pool gets more than it can do, as CoDel sees it: its queue does not become short for a while, and grows. */
 export interface Overload {
   readonly isOn: boolean;
-  /** Told of every request that would have liked to go to this pool, whether it could or not. */
+  /** A request came that could have gone to this pool, whether it was admitted or not. */
   offered(nowMs: number): void;
-  /** Told of every request that was sent. */
+  /** A request was sent. */
   sent(nowMs: number): void;
-  /** @param oldestMs - how long the oldest has been waiting; 0 where nobody waits */
-  observe(oldestMs: number, targetMs: number, nowMs: number): void;
+  /** @param isLong - whether the request that waits longest has waited for longer than the target */
+  observe(isLong: boolean, nowMs: number): void;
 }
 
 /**
@@ -25,12 +25,11 @@ const bucketCount = 10;
 /** The last of them must tell the same: what came all at once, as after a pause of the gateway, is over by then. */
 const lastBuckets = 2;
 
-export function overload(): Overload {
+export function createOverload(): Overload {
   const offeredIn = new Float64Array(bucketCount);
   const sentIn = new Float64Array(bucketCount);
   let bucket = Number.NEGATIVE_INFINITY;
   let longSinceMs = Number.POSITIVE_INFINITY;
-  let isOn = false;
 
   function at(nowMs: number): number {
     const now = Math.floor(nowMs / bucketMs);
@@ -56,28 +55,27 @@ export function overload(): Overload {
     return offered > growing * sent + chance * Math.sqrt(sent);
   }
 
-  return {
-    get isOn() {
-      return isOn;
-    },
-    offered: (nowMs) => {
+  const overload = {
+    isOn: false,
+    offered: (nowMs: number) => {
       const index = at(nowMs);
       offeredIn[index] = (offeredIn[index] ?? 0) + 1;
     },
-    sent: (nowMs) => {
+    sent: (nowMs: number) => {
       const index = at(nowMs);
       sentIn[index] = (sentIn[index] ?? 0) + 1;
     },
-    observe: (oldestMs, targetMs, nowMs) => {
-      if (oldestMs < targetMs) {
+    observe: (isLong: boolean, nowMs: number) => {
+      if (!isLong) {
         longSinceMs = Number.POSITIVE_INFINITY;
         // A line that is short because others were turned away would be long again at once.
-        if (isOn) isOn = isGrowing(nowMs);
+        if (overload.isOn) overload.isOn = isGrowing(nowMs);
         return;
       }
       longSinceMs = Math.min(longSinceMs, nowMs);
-      if (isOn || nowMs - longSinceMs < codelIntervalMs) return;
-      isOn = isGrowing(nowMs) && isGrowing(nowMs, lastBuckets);
+      if (overload.isOn || nowMs - longSinceMs < codelIntervalMs) return;
+      overload.isOn = isGrowing(nowMs) && isGrowing(nowMs, lastBuckets);
     },
   };
+  return overload;
 }

@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
-import { rankOf } from "./rank.ts";
-import { type Waiting, waitingLine } from "./request-queue.ts";
+import { createRequestQueue, rankOf, type Waiting } from "./request-queue.ts";
 
 const critical = rankOf({ priority: "critical", isForwarded: false });
 const normal = rankOf({ priority: "normal", isForwarded: false });
@@ -8,7 +7,7 @@ const forwarded = rankOf({ priority: "normal", isForwarded: true });
 const batch = rankOf({ priority: "batch", isForwarded: false });
 
 function lineOf(...items: readonly (readonly [id: number, rank: number])[]) {
-  const line = waitingLine<Waiting>();
+  const line = createRequestQueue<Waiting>();
   for (const [id, rank] of items) line.add({ id, rank, sinceMs: id });
   return line;
 }
@@ -41,7 +40,7 @@ test("one in the middle can leave", () => {
 
 test("the oldest is found in whatever class it is", () => {
   expect(lineOf([3, critical], [1, batch], [2, normal]).oldest()?.id).toBe(1);
-  expect(waitingLine().oldest()).toBeUndefined();
+  expect(createRequestQueue().oldest()).toBeUndefined();
 });
 
 test("the oldest of the lowest class gives way to a higher one, and to none of its own", () => {

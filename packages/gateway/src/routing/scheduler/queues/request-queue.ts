@@ -1,4 +1,19 @@
-import { type Rank, rankCount } from "./rank.ts";
+import { type Priority, priorities } from "@tensorgate/core";
+
+/** Place of a request's class in a queue, 0 for those that come first. */
+export type Rank = number;
+
+interface RankedRequest {
+  readonly priority: Priority;
+  readonly isForwarded: boolean;
+}
+
+/** In each class a region's own callers come before what other regions send. */
+export function rankOf({ priority, isForwarded }: RankedRequest): Rank {
+  return 2 * priorities.indexOf(priority) + (isForwarded ? 1 : 0);
+}
+
+const rankCount = 2 * priorities.length;
 
 export interface Waiting {
   readonly id: number;
@@ -8,7 +23,7 @@ export interface Waiting {
 }
 
 /** Requests without a slot, in classes: the higher one before the lower, first in, first out in each. */
-export interface WaitingLine<Item extends Waiting> {
+export interface RequestQueue<Item extends Waiting> {
   readonly length: number;
   /** @param atFront - of its class: it has had its turn already */
   add(item: Item, atFront?: boolean): void;
@@ -38,60 +53,36 @@ interface Node<Item> {
   after: Node<Item> | undefined;
 }
 
-interface ClassLine<Item> {
+interface ClassQueue<Item> {
   first: Node<Item> | undefined;
   last: Node<Item> | undefined;
   count: number;
 }
 
 /** Linked, so that both ends and the middle cost the same. */
-export function waitingLine<Item extends Waiting>(): WaitingLine<Item> {
+export function createRequestQueue<Item extends Waiting>(): RequestQueue<Item> {
   const classes = Array.from(
     { length: rankCount },
-    (): ClassLine<Item> => ({
-      first: undefined,
-      last: undefined,
-      count: 0,
-    }),
+    (): ClassQueue<Item> => ({ first: undefined, last: undefined, count: 0 }),
   );
   const nodes = new Map<number, Node<Item>>();
-  // Ranks are what `rankOf` gives.
-  const lineOf = (rank: Rank) => classes[rank] as ClassLine<Item>;
 
-  function unlink({ item, before, after }: Node<Item>): void {
-    const line = lineOf(item.rank);
-    if (before) before.after = after;
-    else line.first = after;
-    if (after) after.before = before;
-    else line.last = before;
-    line.count -= 1;
-    nodes.delete(item.id);
-  }
-
-  function all(): readonly Item[] {
-    return classes.flatMap(({ first }) => {
-      const inOrder: Item[] = [];
-      for (let node = first; node; node = node.after) inOrder.push(node.item);
-      return inOrder;
-    });
-  }
-
-  return {
-    get length() {
-      return nodes.size;
-    },
+  const queue: RequestQueue<Item> & { length: number } = {
+    length: 0,
     add: (item, atFront = false) => {
-      const line = lineOf(item.rank);
+      // Ranks are what `rankOf` gives.
+      const ofClass = classes[item.rank] as ClassQueue<Item>;
       const node: Node<Item> = {
         item,
-        before: atFront ? undefined : line.last,
-        after: atFront ? line.first : undefined,
+        before: atFront ? undefined : ofClass.last,
+        after: atFront ? ofClass.first : undefined,
       };
       if (node.before) node.before.after = node;
-      else line.first = node;
+      else ofClass.first = node;
       if (node.after) node.after.before = node;
-      else line.last = node;
-      line.count += 1;
+      else ofClass.last = node;
+      ofClass.count += 1;
+      queue.length += 1;
       nodes.set(item.id, node);
     },
     first: (newestFirst, isFit) => {
@@ -105,31 +96,49 @@ export function waitingLine<Item extends Waiting>(): WaitingLine<Item> {
       return undefined;
     },
     oldest: () => {
-      const firsts = classes.flatMap(({ first }) => (first ? [first.item] : []));
-      return firsts.reduce<Item | undefined>(
-        (oldest, each) => (oldest && oldest.sinceMs <= each.sinceMs ? oldest : each),
-        undefined,
-      );
+      let oldest: Item | undefined;
+      for (const { first } of classes) {
+        if (first && !(oldest && oldest.sinceMs <= first.item.sinceMs)) oldest = first.item;
+      }
+      return oldest;
     },
-    lowestBelow: (rank) => {
-      return classes.findLast(({ first }, index) => index > rank && first !== undefined)?.first
-        ?.item;
-    },
+    lowestBelow: (rank) =>
+      classes.findLast(({ first }, index) => index > rank && first !== undefined)?.first?.item,
     aheadOf: (rank) => {
-      return classes.reduce((sum, { count }, index) => (index <= rank ? sum + count : sum), 0);
+      let ahead = 0;
+      for (const [index, { count }] of classes.entries()) if (index <= rank) ahead += count;
+      return ahead;
     },
     remove: (id) => {
       const node = nodes.get(id);
-      if (node) unlink(node);
-      return node !== undefined;
+      if (!node) return false;
+      const { item, before, after } = node;
+      const ofClass = classes[item.rank] as ClassQueue<Item>;
+      if (before) before.after = after;
+      else ofClass.first = after;
+      if (after) after.before = before;
+      else ofClass.last = before;
+      ofClass.count -= 1;
+      queue.length -= 1;
+      return nodes.delete(id);
     },
-    all,
+    all: () =>
+      classes.flatMap(({ first }) => {
+        const inOrder: Item[] = [];
+        for (let node = first; node; node = node.after) inOrder.push(node.item);
+        return inOrder;
+      }),
     clear: () => {
-      const items = all();
+      const items = queue.all();
       nodes.clear();
-      for (const line of classes)
-        Object.assign(line, { first: undefined, last: undefined, count: 0 });
+      queue.length = 0;
+      for (const each of classes) {
+        each.first = undefined;
+        each.last = undefined;
+        each.count = 0;
+      }
       return items;
     },
   };
+  return queue;
 }

@@ -15,8 +15,8 @@ const refusalIn = (commands: readonly SchedulerCommand[]) =>
 function fullRegion({ serviceMs, waiting }: { serviceMs: number; waiting: number }) {
   const settings = schedulerSettings({ maxWaiting: waiting, pacing: false }, { ownRegion: "here" });
   const core = createScheduler(settings);
-  const members = [{ id: "a", parallelism: 1, isGateway: false }];
-  core.handle({ type: "pools", pools: [{ model: "m", region: "here", members }] }, 0);
+  const pool = { model: "m", region: "here", replicaIds: ["a"], parallelism: 1, isGateway: false };
+  core.handle({ type: "pools", pools: [pool] }, 0);
   core.handle({ type: "probed", model: "m", replicaId: "a", finding: "ready" }, 0);
   core.handle({ type: "arrival", request: arrival(1) }, 0);
   // Whoever does not look for long is thought to have stood still.

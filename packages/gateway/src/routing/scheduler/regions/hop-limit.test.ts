@@ -13,8 +13,7 @@ const arrival = (id: number, wishes: Partial<Arrival> = {}): Arrival => ({
 function fullGateway() {
   const core = createScheduler(schedulerSettings({ maxWaiting: 3 }, { ownRegion: "here" }));
   const pool = (region: string, isGateway: boolean) => ({
-    ...{ model: "m", region },
-    members: [{ id: region, parallelism: 1, isGateway }],
+    ...{ model: "m", region, replicaIds: [region], parallelism: 1, isGateway },
   });
   core.handle({ type: "pools", pools: [pool("here", false), pool("there", true)] }, 0);
   for (const replicaId of ["here", "there"]) {

@@ -1,149 +1,162 @@
 import type { ConsideredRegion } from "@tensorgate/core";
 import type { Refusal } from "../events.ts";
-import { isCandidate, type OpenRequest, type RequestPool } from "../open-request.ts";
-import type { Room } from "../pool.ts";
-import { mayHave } from "../replicas/versions.ts";
-import { costMs } from "./region-cost.ts";
+import { mayHave } from "../replicas/eligibility.ts";
+import type { OpenRequest, Pool, PoolSurvey, Room } from "../state.ts";
+
+/** A pool of the request's model, and what its replicas add up to for the request. */
+export interface SurveyedPool {
+  readonly pool: Pool;
+  readonly survey: PoolSurvey;
+}
 
 /** Where a request is to wait, or why it cannot. */
-export type Placement =
-  | { readonly pool: RequestPool; readonly considered: readonly ConsideredRegion[] }
-  | { readonly refusal: Refusal; readonly considered: readonly ConsideredRegion[] };
+export interface Selection {
+  /** Undefined where there is none. */
+  readonly pool: Pool | undefined;
+  /** Regions where the request may be served. */
+  readonly considered: readonly Candidate[];
+}
 
-/** Failures in a region after which a request looks elsewhere. */
-const mostFailuresInRegion = 2;
-
-interface Candidate {
-  readonly pool: RequestPool;
-  readonly roundTripMs: number;
+export interface Candidate extends SurveyedPool {
   readonly expectedWaitMs: number;
+  /** What the choice is made by, in milliseconds; negative for the region that the caller wishes for. */
   readonly costMs: number;
-  /** Whether a replica may get it that has not failed it. */
-  readonly canServe: boolean;
   /** Whether it could be answered there before its deadline. */
   readonly isReachable: boolean;
-  /** Whether a replica is being probed, so that more is known in a moment. */
-  readonly isHopeful: boolean;
   readonly room: Room;
+  /** Whether too much failed there already. */
   readonly isLeft: boolean;
 }
+
+/** Failures in a region after which a request looks elsewhere. */
+const maxFailuresInRegion = 2;
+/** A region is left for one that is better by at least this, in milliseconds. */
+const minHysteresisMs = 5;
+/** The same as a share of the round trip to the other region. */
+const hysteresisShare = 0.2;
 
 /**
  * Chooses the region that a request goes to: the one that the caller wishes for, else the one where the way and the
  * wait take least. Residency is never left, whatever fails.
  *
- * @param pools - of the request's model
  * @param usedRegion - where the last request of the model went: it is left only for something clearly better
  */
-export function place(
+export function selectRegion(
   request: OpenRequest,
-  pools: readonly RequestPool[],
-  { usedRegion, nowMs }: { readonly usedRegion: string | undefined; readonly nowMs: number },
-): Placement {
-  const allowed = pools.filter((pool) => mayGoTo(request, pool));
-  const candidates = allowed.map((pool) => candidate(request, pool, { usedRegion, nowMs }));
-  const chosen = choose(candidates);
-  const considered = candidates.map((each) => told(each, each.pool === chosen?.pool));
-  if (chosen) return { pool: chosen.pool, considered };
-  return { refusal: refusalFor(request, { pools, allowed, candidates }), considered };
+  pools: readonly SurveyedPool[],
+  usedRegion: string,
+): Selection {
+  const considered: Candidate[] = [];
+  let hasOwn = false;
+  for (const each of pools) {
+    if (!mayGoTo(request, each.pool)) continue;
+    considered.push(candidateOf(request, each, usedRegion));
+    if (each.survey.canServe && !each.pool.isRemote) hasOwn = true;
+  }
+  let best: Candidate | undefined;
+  let bestClass = Number.POSITIVE_INFINITY;
+  for (const each of considered) {
+    const isOpen = each.room === "open" || (each.room === "tight" && !hasOwn);
+    const ofClass = isOpen && each.isReachable ? classOf(each) : Number.POSITIVE_INFINITY;
+    if (ofClass > bestClass || ofClass === Number.POSITIVE_INFINITY) continue;
+    if (ofClass === bestClass && best && best.costMs <= each.costMs) continue;
+    best = each;
+    bestClass = ofClass;
+  }
+  return { pool: best?.pool, considered };
+}
+
+/** The lower the better: a region that serves, one where too much failed, and one of which more is known in a moment. */
+function classOf({ survey: { canServe, isHopeful }, isLeft }: Candidate): number {
+  if (canServe) return isLeft ? 1 : 0;
+  return isHopeful ? 2 : Number.POSITIVE_INFINITY;
 }
 
 /** Whether a request may be served in the region of a pool at all. */
 export function mayGoTo(
-  {
-    residency,
-    isForwarded,
-  }: Pick<OpenRequest, "isForwarded"> & {
+  request: {
     readonly residency?: readonly string[] | undefined;
+    readonly isForwarded?: boolean | undefined;
   },
-  { region, replicas }: RequestPool,
+  { region, hasGateway }: Pool,
 ): boolean {
+  const { residency, isForwarded } = request;
   if (residency && !residency.includes(region)) return false;
   // One hop: what a gateway sent here is not sent on.
-  return !isForwarded || [...replicas.values()].every(({ member }) => !member.isGateway);
+  return !isForwarded || !hasGateway;
 }
 
-function candidate(
+function candidateOf(
   request: OpenRequest,
-  pool: RequestPool,
-  { usedRegion, nowMs }: { readonly usedRegion: string | undefined; readonly nowMs: number },
+  { pool, survey }: SurveyedPool,
+  usedRegion: string,
 ): Candidate {
-  const roundTripMs = pool.regionRoundTripMs();
-  const expectedWaitMs = pool.expectedWaitMs(request.rank, nowMs);
-  const isWished = pool.region === request.region;
-  const open = [...pool.replicas.values()].filter((each) => isCandidate(request, each));
-  const serving = open.filter(({ isServing }) => isServing);
-  const fastestMs = Math.min(...serving.map(({ slots }) => slots.usualMs));
+  const { nowMs, roundTripMs, canServe, fastestMs } = survey;
+  const expectedWaitMs = pool.expectedWaitMs(request.rank, survey);
+  const isUsed = pool.region === usedRegion;
   return {
     pool,
-    ...{ roundTripMs, expectedWaitMs },
-    costMs: isWished
-      ? -1
-      : costMs({ roundTripMs, expectedWaitMs, isUsed: pool.region === usedRegion }),
-    canServe: serving.length > 0,
-    isReachable: serving.length === 0 || nowMs + roundTripMs + fastestMs <= request.deadlineMs,
-    isHopeful: open.some(({ isHopeful }) => isHopeful),
-    room: pool.room(request, nowMs),
-    isLeft: (request.failures.get(pool.region) ?? 0) >= mostFailuresInRegion,
+    survey,
+    expectedWaitMs,
+    costMs: pool.region === request.region ? -1 : costMs({ roundTripMs, expectedWaitMs, isUsed }),
+    isReachable: !canServe || nowMs + roundTripMs + fastestMs <= request.deadlineMs,
+    room: pool.room(request, survey),
+    isLeft: (request.failures.get(pool.region) ?? 0) >= maxFailuresInRegion,
   };
 }
 
-function choose(candidates: readonly Candidate[]): Candidate | undefined {
-  const hasOwn = candidates.some(({ pool, canServe }) => canServe && !pool.isRemote);
-  const open = candidates.filter(
-    ({ room, isReachable }) => isReachable && (room === "open" || (room === "tight" && !hasOwn)),
-  );
-  const serving = open.filter(({ canServe }) => canServe);
-  return (
-    cheapest(serving.filter(({ isLeft }) => !isLeft)) ??
-    cheapest(serving) ??
-    cheapest(open.filter(({ isHopeful }) => isHopeful))
-  );
+export interface RegionCost {
+  /** Way there and back, in milliseconds. */
+  readonly roundTripMs: number;
+  /** Until a replica begins with a new request, in milliseconds. */
+  readonly expectedWaitMs: number;
+  /** Whether requests go there already. */
+  readonly isUsed: boolean;
 }
 
-function cheapest(candidates: readonly Candidate[]): Candidate | undefined {
-  return candidates.reduce<Candidate | undefined>(
-    (best, each) => (best && best.costMs <= each.costMs ? best : each),
-    undefined,
-  );
+/** What a request costs in a region, in milliseconds: the way, the wait, and a lead for the region that is used. */
+export function costMs({ roundTripMs, expectedWaitMs, isUsed }: RegionCost): number {
+  const hysteresisMs = isUsed ? 0 : Math.max(minHysteresisMs, hysteresisShare * roundTripMs);
+  return roundTripMs + expectedWaitMs + hysteresisMs;
 }
 
-function refusalFor(
+/** Why a request can go nowhere. */
+export function refusalFor(
   request: OpenRequest,
-  facts: {
-    readonly pools: readonly RequestPool[];
-    readonly allowed: readonly RequestPool[];
-    readonly candidates: readonly Candidate[];
-  },
+  pools: readonly Pool[],
+  considered: readonly Candidate[],
 ): Refusal {
-  const { pools, allowed, candidates } = facts;
-  if (request.lastFailed)
+  if (request.lastFailed) {
     return request.lastFailed.failure === "full" ? "overloaded" : "attempt-failed";
-  if (pools.length > 0 && allowed.length === 0) return "residency";
-  const serving = candidates.filter(({ canServe }) => canServe);
+  }
+  if (pools.length > 0 && considered.length === 0) return "residency";
+  const serving = considered.filter(({ survey }) => survey.canServe);
   if (serving.some(({ room }) => room !== "open")) return "overloaded";
   if (serving.length > 0) return "deadline";
-  const replicas = allowed.flatMap((pool) => [...pool.replicas.values()]);
+  const replicas = considered.flatMap(({ pool }) => [...pool.replicas.values()]);
   const able = replicas.filter(({ versions }) => mayHave(versions, request));
   if (replicas.length > 0 && able.length === 0) return "unknown-version";
   const isLoading = able.some((each) => each.state(0) === "warming");
   return isLoading ? "model-not-ready" : "no-replica";
 }
 
-function told(each: Candidate, isChosen: boolean): ConsideredRegion {
-  const { roundTripMs, expectedWaitMs } = each;
+/** What the caller of a request sees of a region that was considered. */
+export function traceOf(each: Candidate, isChosen: boolean): ConsideredRegion {
+  const { expectedWaitMs, survey } = each;
   const leftOut = isChosen ? undefined : whyLeftOut(each);
   return {
-    ...{ region: each.pool.region, roundTripMs, isChosen },
+    region: each.pool.region,
+    roundTripMs: survey.roundTripMs,
+    isChosen,
     ...(Number.isFinite(expectedWaitMs) && { expectedWaitMs }),
     ...(Number.isFinite(each.costMs) && each.costMs >= 0 && { costMs: each.costMs }),
     ...(leftOut !== undefined && { leftOut }),
   };
 }
 
-function whyLeftOut(each: Candidate): string | undefined {
-  if (!each.canServe) return each.isHopeful ? "being probed" : "no replica that can serve";
-  if (each.room !== "open") return "too much is waiting";
-  if (!each.isReachable) return "too far for the deadline";
-  return each.isLeft ? "failed twice there" : undefined;
+function whyLeftOut({ survey, room, isReachable, isLeft }: Candidate): string | undefined {
+  if (!survey.canServe) return survey.isHopeful ? "being probed" : "no replica that can serve";
+  if (room !== "open") return "too much is waiting";
+  if (!isReachable) return "too far for the deadline";
+  return isLeft ? "failed twice there" : undefined;
 }

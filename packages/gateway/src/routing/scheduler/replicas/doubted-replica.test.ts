@@ -27,8 +27,8 @@ function rig(regions: Replicas) {
   tell({
     type: "pools",
     pools: Object.entries(regions).map(([region, ids]) => ({
-      ...{ model: "m", region },
-      members: ids.map((id) => ({ id, parallelism: 1, isGateway: id.startsWith("gateway") })),
+      ...{ model: "m", region, replicaIds: ids, parallelism: 1 },
+      isGateway: ids.every((id) => id.startsWith("gateway")),
     })),
   });
   for (const id of Object.values(regions).flat()) probed(id);

@@ -12,8 +12,8 @@ function rig() {
     return core.handle(event, nowMs);
   };
   const ids = ["bad", "good"];
-  const members = ids.map((id) => ({ id, parallelism: 8, isGateway: false }));
-  tell({ type: "pools", pools: [{ model: "m", region: "here", members }] });
+  const pool = { model: "m", region: "here", replicaIds: ids, parallelism: 8, isGateway: false };
+  tell({ type: "pools", pools: [pool] });
   for (const replicaId of ids) tell({ type: "probed", model: "m", replicaId, finding: "ready" });
   let nextId = 0;
   const sendIn = (commands: readonly SchedulerCommand[]): Send | undefined =>

@@ -1,51 +1,59 @@
-import type { AttemptFailure, SchedulerEvent } from "../events.ts";
-import type { Attempt, RequestPool } from "../open-request.ts";
-import type { Lines } from "../queues/admission.ts";
-import { poolsOf, probe, type SchedulerSettings, type SchedulerState } from "../state.ts";
-import type { HealthChange, Replica } from "./replica.ts";
-import { mayHave, type VersionChoice } from "./versions.ts";
+import type { AttemptFailure, SchedulerEvent, VersionChoice } from "../events.ts";
+import type { Admission } from "../queues/admission.ts";
+import {
+  type OpenRequest,
+  type Pool,
+  type PoolGroup,
+  probe,
+  type SchedulerSettings,
+  type SchedulerState,
+  type SentAttempt,
+  wakeBy,
+} from "../state.ts";
+import { mayHave } from "./eligibility.ts";
+import type { HealthChange, ScheduledReplica } from "./replica.ts";
 
 /** What becomes of replicas: out and back in, and asked how they are. */
-export interface ReplicaCare {
+export interface OutlierDetection {
   /** What a failed attempt says of the replica. */
-  judge(attempt: Attempt, failure: AttemptFailure): void;
+  onFailure(attempt: SentAttempt, failure: AttemptFailure): void;
   /** What a reply says of it. */
-  praise(attempt: Attempt, reply: Extract<SchedulerEvent, { type: "answered" }>): void;
+  onSuccess(attempt: SentAttempt, reply: Extract<SchedulerEvent, { type: "answered" }>): void;
   /** An attempt takes so long that the replica may be gone. */
-  overdue(attempt: Attempt): void;
+  onTimeout(attempt: SentAttempt): void;
   probed(event: Extract<SchedulerEvent, { type: "probed" }>): void;
-  /** Probes those whose time has come, and remembers when to look again. */
-  lookAfter(): void;
+  /** Probes the replicas whose time has come, and asks for a tick when the next one's comes. */
+  probeDue(): void;
   /** Does something to a replica in every pool that it is in. */
   change(replicaId: string, to: "drain" | "readmit"): void;
   /** Whether another replica than this one serves what is asked for, in any region. */
-  hasPeerWith(request: Attempt["request"], replica: Replica): boolean;
+  hasPeerWith(request: OpenRequest, replica: ScheduledReplica): boolean;
 }
 
 /** Replies in a row that are slow before a replica is taken out. */
-const mostSlowInARow = 4;
+const maxSlowInARow = 4;
 /** How often a gateway is asked for its queue, in milliseconds. */
 const gatewayProbeMs = 1_000;
 
-export function replicaCare(
+export function createOutlierDetection(
   state: SchedulerState,
   settings: SchedulerSettings,
-  lines: Lines,
-): ReplicaCare {
-  function change(pool: RequestPool, replica: Replica, to: HealthChange, because: string): void {
+  admission: Admission,
+): OutlierDetection {
+  function change(pool: Pool, replica: ScheduledReplica, to: HealthChange, because: string): void {
     const changed = replica.change(to, state.nowMs);
     replica.nextProbeMs = nextProbeMs(replica);
-    if (!replica.isProbed) state.wakes.want(replica.nextProbeMs);
+    if (!replica.isProbed) wakeBy(state, replica.nextProbeMs);
     state.touched.add(pool);
     if (changed) {
       const { model, region } = pool;
       const place = { model, region, replicaId: replica.member.id };
       state.commands.push({ type: "note", change: { ...place, ...changed, because } });
     }
-    if (!replica.isServing) lines.leaveIfStuck(pool);
+    if (!replica.isServing) admission.leaveIfStuck(pool);
   }
 
-  function nextProbeMs(replica: Replica): number {
+  function nextProbeMs(replica: ScheduledReplica): number {
     switch (replica.state(state.nowMs)) {
       case "suspect":
         return state.nowMs;
@@ -61,25 +69,25 @@ export function replicaCare(
   }
 
   /** What a gateway said of its queue is soon old. */
-  function probeIntervalMs({ member }: Replica): number {
+  function probeIntervalMs({ member }: ScheduledReplica): number {
     const { probeIntervalMs: usualMs } = settings;
     return member.isGateway ? Math.min(usualMs, gatewayProbeMs) : usualMs;
   }
 
   /** The last one is never given up for being slow or for failing: there is nothing better. */
-  function hasAlternative(model: string, replica: Replica): boolean {
-    return poolsOf(state, model).some(({ replicas }) =>
+  function hasAlternative({ pools }: PoolGroup, replica: ScheduledReplica): boolean {
+    return pools.some(({ replicas }) =>
       [...replicas.values()].some((each) => each.isServing && each !== replica),
     );
   }
 
-  function eject(pool: RequestPool, replica: Replica, because: string): void {
-    if (!replica.isServing || !hasAlternative(pool.model, replica)) return;
+  function eject(pool: Pool, replica: ScheduledReplica, because: string): void {
+    if (!replica.isServing || !hasAlternative(pool.group, replica)) return;
     change(pool, replica, "eject", because);
   }
 
   /** Three failures are too many: in a row, or where others answered what it had failed before. */
-  function ejectIfFaulty(pool: RequestPool, replica: Replica): void {
+  function ejectIfFaulty(pool: Pool, replica: ScheduledReplica): void {
     const { maxFailures } = settings;
     if (replica.failed() >= maxFailures) eject(pool, replica, "failed in a row");
     else if (replica.confirmedFailures >= maxFailures - 1) {
@@ -87,9 +95,9 @@ export function replicaCare(
     }
   }
 
-  function suspect(pool: RequestPool, replica: Replica, because: string): void {
+  function suspect(pool: Pool, replica: ScheduledReplica, because: string): void {
     if (!replica.isServing) return;
-    if (replica.failed() >= settings.maxFailures && hasAlternative(pool.model, replica)) {
+    if (replica.failed() >= settings.maxFailures && hasAlternative(pool.group, replica)) {
       change(pool, replica, "eject", because);
     } else {
       change(pool, replica, "suspect", because);
@@ -102,7 +110,7 @@ export function replicaCare(
    * nothing until a probe that is sent now has said more: it is not broken, so it is not ejected. Where none has, the
    * request may be wrong as well. A gateway sees to its own replicas.
    */
-  function doubt({ request, pool, replica }: Attempt): void {
+  function doubt({ request, pool, replica }: SentAttempt): void {
     if (!hasPeerWith(request, replica)) return;
     const isTrusted = state.nowMs < replica.trustedUntilMs || replica.member.isGateway;
     if (replica.isServing && !isTrusted) {
@@ -112,22 +120,22 @@ export function replicaCare(
     probe(state, pool, replica);
   }
 
-  function hasPeerWith(request: Attempt["request"], replica: Replica): boolean {
-    return poolsOf(state, request.model).some(({ replicas }) =>
+  function hasPeerWith(request: OpenRequest, replica: ScheduledReplica): boolean {
+    return request.group.pools.some(({ replicas }) =>
       [...replicas.values()].some(
         (each) => each !== replica && each.isServing && mayHave(each.versions, request),
       ),
     );
   }
 
-  function hearWait(replica: Replica, waitMs: number | undefined): void {
+  function recordPeerWait(replica: ScheduledReplica, waitMs: number | undefined): void {
     if (waitMs !== undefined) replica.expectedWait = { waitMs, toldMs: state.nowMs };
   }
 
   return {
     hasPeerWith,
 
-    judge: (attempt, failure) => {
+    onFailure: (attempt, failure) => {
       const { pool, replica, sentMs } = attempt;
       switch (failure) {
         case "never-sent":
@@ -144,10 +152,10 @@ export function replicaCare(
           if (replica.isServing) change(pool, replica, "warming", "its model is being loaded");
           break;
         case "full":
-          replica.slots.tooMany({ sentMs, nowMs: state.nowMs });
+          replica.slots.rejected({ sentMs, nowMs: state.nowMs });
           if (!replica.member.isGateway) break;
-          hearWait(replica, Number.POSITIVE_INFINITY);
-          lines.waitElsewhere(pool);
+          recordPeerWait(replica, Number.POSITIVE_INFINITY);
+          admission.waitElsewhere(pool);
           break;
         case "not-served":
         case "model-broken":
@@ -161,11 +169,11 @@ export function replicaCare(
       }
     },
 
-    praise: ({ id, request, pool, replica, sentMs }, { expectedWaitMs, version }) => {
+    onSuccess: ({ id, request, pool, replica, sentMs }, { expectedWaitMs, version }) => {
       const tookMs = replica.slots.answered(id, state.nowMs) ?? 0;
       const attemptMs = state.nowMs - sentMs;
-      replica.answered(pool.observe(replica, tookMs, attemptMs), attemptMs);
-      hearWait(replica, expectedWaitMs);
+      replica.answered(pool.observeReply(replica, tookMs, attemptMs), attemptMs);
+      recordPeerWait(replica, expectedWaitMs);
       if (isNews(version, request, replica)) {
         replica.versions = { ...replica.versions, latest: undefined };
       }
@@ -173,21 +181,22 @@ export function replicaCare(
       if (replica.isSuspect && !replica.isDoubted) {
         change(pool, replica, { probe: "ready" }, "answered after all");
       }
-      if (replica.slowInARow >= mostSlowInARow) eject(pool, replica, "slow");
+      if (replica.slowInARow >= maxSlowInARow) eject(pool, replica, "slow");
     },
 
-    overdue: ({ request, pool, replica }) => {
+    onTimeout: ({ request, pool, replica }) => {
       if (hasPeerWith(request, replica)) suspect(pool, replica, "no answer in time");
       else probe(state, pool, replica);
     },
 
     probed: ({ model, replicaId, finding, versions, note, roundTripMs, expectedWaitMs }) => {
-      const pool = poolsOf(state, model).find(({ replicas }) => replicas.has(replicaId));
+      const pools = state.models.get(model)?.pools ?? [];
+      const pool = pools.find(({ replicas }) => replicas.has(replicaId));
       const replica = pool?.replicas.get(replicaId);
       if (!pool || !replica) return;
       replica.isProbed = false;
       if (roundTripMs !== undefined) replica.slots.observeRoundTrip(roundTripMs);
-      hearWait(replica, expectedWaitMs);
+      recordPeerWait(replica, expectedWaitMs);
       replica.versions = versions ?? replica.versions;
       replica.probeNote = note;
       if (replica.isProbeStale) {
@@ -201,16 +210,16 @@ export function replicaCare(
       if (isRefuted) change(pool, replica, { probe: "ready" }, "answered");
       else if (finding === "lost" && replica.isServing) suspect(pool, replica, because);
       else change(pool, replica, { probe: finding }, because);
-      if (versions) lines.leaveIfStuck(pool);
-      lines.searchOn(model);
+      if (versions) admission.leaveIfStuck(pool);
+      admission.searchOn(pool.group);
     },
 
-    lookAfter: () => {
+    probeDue: () => {
       for (const pool of state.pools) {
         for (const replica of pool.replicas.values()) {
           if (replica.nextProbeMs <= state.nowMs) probe(state, pool, replica);
-          if (!replica.isProbed) state.wakes.want(replica.nextProbeMs);
-          state.wakes.want(replica.slots.freeWithoutReplyMs(state.nowMs));
+          if (!replica.isProbed) wakeBy(state, replica.nextProbeMs);
+          wakeBy(state, replica.slots.freeWithoutReplyMs(state.nowMs));
         }
       }
     },
@@ -237,7 +246,7 @@ export function replicaCare(
 function isNews(
   version: bigint | undefined,
   request: VersionChoice,
-  { versions }: Replica,
+  { versions }: ScheduledReplica,
 ): boolean {
   const { listed = [], latest } = versions;
   const isLatest = request.version === undefined && request.versionLabel === undefined;

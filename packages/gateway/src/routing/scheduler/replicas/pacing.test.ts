@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { RoutingOptions } from "../../options.ts";
-import { membersOf, schedulerSettings } from "../../settings.ts";
-import type { SchedulerEvent } from "../events.ts";
+import { schedulerSettings } from "../../settings.ts";
+import type { RoutedPool, SchedulerEvent } from "../events.ts";
 import { createScheduler } from "../scheduler.ts";
 
 const own = { model: "m", region: "here", replicaIds: ["a"], isGateway: false, parallelism: 1 };
@@ -26,8 +26,7 @@ function rig(options: RoutingOptions) {
     return sent?.type === "send" ? sent.attemptId : undefined;
   };
   return {
-    setPools: (...pools: Parameters<typeof membersOf>[0]) =>
-      tell({ type: "pools", pools: membersOf(pools) }),
+    setPools: (...pools: readonly RoutedPool[]) => tell({ type: "pools", pools }),
     isReady: () => {
       tell({ type: "probed", model: "m", replicaId: "a", finding: "ready", roundTripMs: 0.2 });
     },

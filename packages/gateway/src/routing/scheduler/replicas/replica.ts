@@ -1,7 +1,5 @@
-import type { Member, ProbeNote, ReplicaStateName } from "../events.ts";
-import { learntParallelism } from "./concurrency-limit.ts";
-import { farWindow } from "./far-window.ts";
-import { gatewayWindow } from "./gateway-window.ts";
+import type { ProbeNote, ReplicaStateName, ReplicaVersions } from "../events.ts";
+import { createGatewayLimit, createLearntLimit, createRemoteLimit } from "./concurrency-limit.ts";
 import {
   afterProbe,
   ejectionMs,
@@ -11,11 +9,20 @@ import {
   slotLimit,
   stateName,
 } from "./health.ts";
-import { type ReplicaSlots, replicaSlots, type SlotSettings } from "./slots.ts";
-import { type ReplicaVersions, unknownVersions } from "./versions.ts";
+import { createReplicaSlots, type ReplicaSlots, type SlotSettings } from "./slots.ts";
+
+/** One replica of a pool, as the configuration has it. */
+export interface Member {
+  readonly id: string;
+  readonly parallelism: number | "auto";
+  readonly isGateway: boolean;
+}
+
+/** Of a replica that was not heard of yet, or lists nothing. */
+export const unknownVersions: ReplicaVersions = { listed: undefined, latest: undefined };
 
 /** One replica in one pool: its slots, its health, and what became of what it was sent. */
-export interface Replica {
+export interface ScheduledReplica {
   readonly member: Member;
   readonly slots: ReplicaSlots;
   readonly counts: Readonly<ReplicaCounts>;
@@ -43,11 +50,17 @@ export interface Replica {
   readonly trustedUntilMs: number;
   /** Whether it is being probed for the first time, or for being suspect: more is known in a moment. */
   readonly isHopeful: boolean;
-  state(nowMs: number): ReplicaStateName;
-  /** The earliest time to send the next request; Infinity while only an event can make it ready. */
-  readySinceMs(nowMs: number): number;
   /** Moving average of the answered attempts, the way included, in milliseconds; undefined before the first. */
   readonly latencyMs: number | undefined;
+  /** Requests that it failed and another replica answered, less a part for each of its own answers. */
+  readonly confirmedFailures: number;
+  /** Slow replies in a row. */
+  readonly slowInARow: number;
+  /** When it is probed if it is out. */
+  readonly outUntilMs: number | undefined;
+  state(nowMs: number): ReplicaStateName;
+  /** The earliest time to send the next request to one that serves; Infinity while only an event can make it ready. */
+  readySinceMs(nowMs: number): number;
   /**
    * It answered.
    *
@@ -57,14 +70,8 @@ export interface Replica {
   answered(isSlow: boolean, attemptMs: number): void;
   /** It failed by itself. @returns how many in a row, this one included */
   failed(): number;
-  /** Requests that it failed and another replica answered, less a part for each of its own answers. */
-  readonly confirmedFailures: number;
   /** Another replica answered what it had failed. */
   confirmFailure(): void;
-  /** Slow replies in a row. */
-  readonly slowInARow: number;
-  /** When it is probed if it is out. */
-  readonly outUntilMs: number | undefined;
   /** @returns the state before and after, where they differ */
   change(to: HealthChange, nowMs: number): Transition | undefined;
 }
@@ -89,7 +96,7 @@ interface ReplicaCounts {
   ejections: number;
 }
 
-interface RemoteReplica {
+export interface ReplicaSettings extends HealthSettings, Omit<SlotSettings, "parallelism"> {
   /** Whether it is in another region. */
   readonly isRemote: boolean;
 }
@@ -109,25 +116,15 @@ const answerWeight = 0.25;
 /** A replica that served this many requests after it came back is as good as it was before. */
 const forgottenAfter = 100;
 
-export function replica(
-  member: Member,
-  slotSettings: Omit<SlotSettings, "parallelism"> & RemoteReplica,
-  health: HealthSettings,
-): Replica {
-  const slots = replicaSlots({ ...slotSettings, parallelism: limitOf(member, slotSettings) });
+export function createReplica(member: Member, settings: ReplicaSettings): ScheduledReplica {
+  const slots = createReplicaSlots({ ...settings, parallelism: limitOf(member, settings) });
   const counts: ReplicaCounts = { answered: 0, failed: 0, ejections: 0 };
-  let now: ReplicaHealth = { state: "warming" };
-  let latencyMs: number | undefined;
+  let health: ReplicaHealth = { state: "warming" };
   /** Whether a probe has come back. */
   let wasHeard = false;
   let failuresInARow = 0;
-  let confirmedFailures = 0;
-  let slowInARow = 0;
   let ejectionsInARow = 0;
   let answeredSinceReturn = 0;
-  let trustedUntilMs = Number.NEGATIVE_INFINITY;
-
-  const isDoubted = () => now.state === "suspect" && now.isDoubted === true;
 
   function next(to: HealthChange, nowMs: number): ReplicaHealth {
     if (to === "suspect") return { state: "suspect" };
@@ -137,76 +134,55 @@ export function replica(
     if (to === "readmit") return { state: "warming" };
     if (to === "eject") return ejected(nowMs);
     wasHeard = true;
-    const after = afterProbe(now, to.probe, nowMs, health);
-    if (isDoubted() && to.probe === "ready") trustedUntilMs = nowMs + trustedMs;
+    const after = afterProbe(health, to.probe, nowMs, settings);
+    if (replica.isDoubted && to.probe === "ready") replica.trustedUntilMs = nowMs + trustedMs;
     return after === "eject" ? ejected(nowMs) : after;
   }
 
   function ejected(nowMs: number): ReplicaHealth {
     ejectionsInARow += 1;
     // A probe that fails again is no second time.
-    if (now.state !== "ejected") counts.ejections += 1;
+    if (health.state !== "ejected") counts.ejections += 1;
     answeredSinceReturn = 0;
     failuresInARow = 0;
-    slowInARow = 0;
-    return { state: "ejected", untilMs: nowMs + ejectionMs(ejectionsInARow, health) };
+    replica.slowInARow = 0;
+    return { state: "ejected", untilMs: nowMs + ejectionMs(ejectionsInARow, settings) };
   }
 
-  return {
+  const replica = {
     member,
     slots,
     counts,
-    expectedWait: undefined,
+    expectedWait: undefined as ScheduledReplica["expectedWait"],
     versions: unknownVersions,
-    probeNote: undefined,
+    probeNote: undefined as ProbeNote | undefined,
     isProbed: false,
     probeSentMs: Number.NEGATIVE_INFINITY,
     isProbeStale: false,
     nextProbeMs: Number.POSITIVE_INFINITY,
     repliesAtProbe: 0,
-    get isServing() {
-      return isServing(now);
-    },
-    get isSuspect() {
-      return now.state === "suspect";
-    },
-    get isDoubted() {
-      return isDoubted();
-    },
-    get trustedUntilMs() {
-      return trustedUntilMs;
-    },
-    get isHopeful() {
-      return now.state === "suspect" || (now.state === "warming" && !wasHeard);
-    },
-    get confirmedFailures() {
-      return confirmedFailures;
-    },
-    confirmFailure: () => {
-      confirmedFailures += 1;
-    },
-    get slowInARow() {
-      return slowInARow;
-    },
-    get outUntilMs() {
-      return now.state === "ejected" ? now.untilMs : undefined;
-    },
-    state: (nowMs) => stateName(now, nowMs),
-    readySinceMs: (nowMs) => {
-      const limit = slotLimit(now, nowMs);
-      if (limit === 0) return Number.POSITIVE_INFINITY;
+    isServing: false,
+    isSuspect: false,
+    isDoubted: false,
+    isHopeful: true,
+    trustedUntilMs: Number.NEGATIVE_INFINITY,
+    latencyMs: undefined as number | undefined,
+    confirmedFailures: 0,
+    slowInARow: 0,
+    outUntilMs: undefined as number | undefined,
+    state: (nowMs: number) => stateName(health, nowMs),
+    readySinceMs: (nowMs: number) => {
+      const isLimited = health.state !== "ready";
+      const limit = isLimited ? slotLimit(health, nowMs) : Number.POSITIVE_INFINITY;
       return slots.readySinceMs(nowMs, limit);
     },
-    get latencyMs() {
-      return latencyMs;
-    },
-    answered: (isSlow, attemptMs) => {
-      latencyMs =
-        latencyMs === undefined ? attemptMs : latencyMs + newest * (attemptMs - latencyMs);
+    answered: (isSlow: boolean, attemptMs: number) => {
+      const { latencyMs = attemptMs } = replica;
+      replica.latencyMs = latencyMs + newest * (attemptMs - latencyMs);
       counts.answered += 1;
       failuresInARow = 0;
-      confirmedFailures = Math.max(0, confirmedFailures - answerWeight);
-      slowInARow = isSlow ? slowInARow + 1 : 0;
+      replica.confirmedFailures = Math.max(0, replica.confirmedFailures - answerWeight);
+      replica.slowInARow = isSlow ? replica.slowInARow + 1 : 0;
       answeredSinceReturn += 1;
       if (answeredSinceReturn >= forgottenAfter) ejectionsInARow = 0;
     },
@@ -215,20 +191,29 @@ export function replica(
       failuresInARow += 1;
       return failuresInARow;
     },
-    change: (to, nowMs) => {
-      const from = stateName(now, nowMs);
-      now = next(to, nowMs);
-      const after = stateName(now, nowMs);
-      return from === after ? undefined : { from, to: after };
+    confirmFailure: () => {
+      replica.confirmedFailures += 1;
+    },
+    change: (to: HealthChange, nowMs: number) => {
+      const before = stateName(health, nowMs);
+      health = next(to, nowMs);
+      replica.isServing = isServing(health);
+      replica.isSuspect = health.state === "suspect";
+      replica.isDoubted = health.state === "suspect" && health.isDoubted === true;
+      replica.isHopeful = replica.isSuspect || (health.state === "warming" && !wasHeard);
+      replica.outUntilMs = health.state === "ejected" ? health.untilMs : undefined;
+      const after = stateName(health, nowMs);
+      return before === after ? undefined : { from: before, to: after };
     },
   };
+  return replica;
 }
 
 function limitOf(
   { isGateway, parallelism }: Member,
-  { isRemote }: RemoteReplica,
+  { isRemote }: ReplicaSettings,
 ): SlotSettings["parallelism"] {
-  if (isGateway) return gatewayWindow();
-  if (parallelism === "auto") return learntParallelism(isRemote);
-  return isRemote ? farWindow(parallelism) : parallelism;
+  if (isGateway) return createGatewayLimit();
+  if (parallelism === "auto") return createLearntLimit(isRemote);
+  return isRemote ? createRemoteLimit(parallelism) : parallelism;
 }

@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
-import { learntParallelism } from "./concurrency-limit.ts";
-import { farWindow } from "./far-window.ts";
-import { replicaSlots } from "./slots.ts";
+import { createLearntLimit, createRemoteLimit } from "./concurrency-limit.ts";
+import { createReplicaSlots } from "./slots.ts";
 
 const settings = {
   ...{ parallelism: 1, isPaced: () => true },
@@ -10,7 +9,7 @@ const settings = {
 const all = Number.POSITIVE_INFINITY;
 
 test("the next request is timed to arrive when the one before ends", () => {
-  const slots = replicaSlots(settings);
+  const slots = createReplicaSlots(settings);
   expect(slots.readySinceMs(0, all)).toBe(0);
   slots.send(1, 0);
 
@@ -19,7 +18,7 @@ test("the next request is timed to arrive when the one before ends", () => {
 });
 
 test("a replica that is overdue gets nothing more until its reply comes", () => {
-  const slots = replicaSlots(settings);
+  const slots = createReplicaSlots(settings);
   slots.send(1, 0);
 
   expect(slots.readySinceMs(5, all)).toBe(all);
@@ -28,7 +27,7 @@ test("a replica that is overdue gets nothing more until its reply comes", () => 
 });
 
 test("a device has one slot more than it works on, so that it never waits for the next", () => {
-  const slots = replicaSlots({ ...settings, isPaced: () => false });
+  const slots = createReplicaSlots({ ...settings, isPaced: () => false });
   slots.send(1, 0);
   expect(slots.readySinceMs(0, all)).toBe(0);
   slots.send(2, 0);
@@ -38,7 +37,7 @@ test("a device has one slot more than it works on, so that it never waits for th
 });
 
 test("slots cover the way to a replica once its service time is known", () => {
-  const slots = replicaSlots({ ...settings, roundTripMs: 90 });
+  const slots = createReplicaSlots({ ...settings, roundTripMs: 90 });
   expect(slots.slotCount).toBe(2);
   for (let id = 1; id <= 5; id += 1) {
     slots.send(id, id * 1_000);
@@ -49,7 +48,7 @@ test("slots cover the way to a replica once its service time is known", () => {
 });
 
 test("a replica of another region is given more while none waits there, and less when some do", () => {
-  const window = farWindow(1);
+  const window = createRemoteLimit(1);
   expect(window.limit).toBe(2);
   for (let reply = 0; reply < 10; reply += 1) {
     window.observe({ nowMs: reply, wasFull: true, tookMs: 2, roundTripMs: 20 });
@@ -61,13 +60,13 @@ test("a replica of another region is given more while none waits there, and less
     window.observe({ nowMs: reply, wasFull: true, tookMs: 20, roundTripMs: 20 });
   }
   expect(window.limit).toBe(7);
-  window.tooMany({ inFlight: 7, sentMs: 0, nowMs: 1 });
-  window.tooMany({ inFlight: 3, sentMs: 0, nowMs: 1 });
+  window.onRejected({ inFlight: 7, sentMs: 0, nowMs: 1 });
+  window.onRejected({ inFlight: 3, sentMs: 0, nowMs: 1 });
   expect(window.limit).toBe(2);
 });
 
 test("what nobody waits for any more holds its slot until it should be over", () => {
-  const slots = replicaSlots({ ...settings, isPaced: () => false });
+  const slots = createReplicaSlots({ ...settings, isPaced: () => false });
   slots.send(1, 0);
   slots.send(2, 0);
   const freeMs = slots.abandoned(1, 1);
@@ -79,11 +78,11 @@ test("what nobody waits for any more holds its slot until it should be over", ()
 });
 
 test("a replica that is full is left alone for a moment, or until it answers", () => {
-  const slots = replicaSlots({ ...settings, isPaced: () => false });
+  const slots = createReplicaSlots({ ...settings, isPaced: () => false });
   slots.send(1, 0);
   slots.send(2, 0);
   slots.failed(2);
-  slots.tooMany({ sentMs: 0, nowMs: 1 });
+  slots.rejected({ sentMs: 0, nowMs: 1 });
   expect(slots.readySinceMs(1, all)).toBe(6);
 
   slots.answered(1, 2.4);
@@ -91,7 +90,7 @@ test("a replica that is full is left alone for a moment, or until it answers", (
 });
 
 test("time in which nobody looked is no time that a replica took", () => {
-  const slots = replicaSlots(settings);
+  const slots = createReplicaSlots(settings);
   slots.send(1, 0);
   slots.forgive(200);
 
@@ -99,7 +98,7 @@ test("time in which nobody looked is no time that a replica took", () => {
 });
 
 test("a shorter way is believed sooner than a longer one", () => {
-  const slots = replicaSlots(settings);
+  const slots = createReplicaSlots(settings);
   slots.observeRoundTrip(1);
   expect(slots.roundTripMs).toBe(1);
   slots.observeRoundTrip(0.5);
@@ -111,7 +110,7 @@ test("a shorter way is believed sooner than a longer one", () => {
 
 /** A server that does `lanes` requests at once, kept as full as it may be for so many replies. */
 function learn(lanes: number, replies: number): readonly number[] {
-  const learnt = learntParallelism(false);
+  const learnt = createLearntLimit(false);
   const limits: number[] = [];
   let nowMs = 0;
   for (let reply = 0; reply < replies; reply += 1) {
@@ -131,7 +130,7 @@ test.each([1, 4, 16, 40])("a server with %i lanes is given about so many", (lane
 });
 
 test("nothing is learnt while callers leave slots empty", () => {
-  const learnt = learntParallelism(false);
+  const learnt = createLearntLimit(false);
   for (let reply = 0; reply < 10_000; reply += 1)
     learnt.observe({ nowMs: reply, wasFull: false, tookMs: 2, roundTripMs: 20 });
 
@@ -139,8 +138,8 @@ test("nothing is learnt while callers leave slots empty", () => {
 });
 
 test("a server that says it is full gets no more than it had", () => {
-  const learnt = learntParallelism(false);
-  learnt.tooMany({ inFlight: 3, sentMs: 0, nowMs: 1 });
+  const learnt = createLearntLimit(false);
+  learnt.onRejected({ inFlight: 3, sentMs: 0, nowMs: 1 });
 
   expect(learnt.limit).toBe(3);
 });

@@ -1,33 +1,9 @@
-import { serviceTime } from "./service-time.ts";
-
-/** How many requests may be under way, where that is learnt. */
-export interface SlotLimit {
-  /** An integer >= 1. */
-  readonly limit: number;
-  observe(reply: SlotReply): void;
-  /** The other side said that so many are too many. */
-  tooMany(refusal: SlotRefusal): void;
-}
-
-export interface SlotReply {
-  readonly nowMs: number;
-  /** Whether every slot was taken when the reply came. */
-  readonly wasFull: boolean;
-  /** What the replica took for it, in milliseconds: the way left out, and what it waited there not. */
-  readonly tookMs: number;
-  readonly roundTripMs: number;
-}
-
-export interface SlotRefusal {
-  readonly inFlight: number;
-  /** When what was refused had been sent. */
-  readonly sentMs: number;
-  readonly nowMs: number;
-}
+import type { ConcurrencyLimit } from "./concurrency-limit.ts";
+import { createServiceTime } from "./latency.ts";
 
 export interface SlotSettings {
-  /** Requests that a replica works on at the same time, or what learns how many may be under way. */
-  readonly parallelism: number | SlotLimit;
+  /** Requests that a replica works on at the same time, or what learns how many may be in flight. */
+  readonly parallelism: number | ConcurrencyLimit;
   /**
    * Whether a request is timed to arrive when the one before it ends. Only where nobody else sends to these replicas:
    * two that pace by what each sees are worse than none.
@@ -39,12 +15,11 @@ export interface SlotSettings {
   readonly initialServiceMs: number;
 }
 
-/** What is under way at one replica, and when it may get more. */
+/** What is in flight at one replica, and when it may get more. */
 export interface ReplicaSlots {
-  /** Attempts sent and not yet answered, those too that nobody waits for any more. */
-  inFlight(nowMs: number): number;
   /** Requests it works on at the same time, as far as is known. */
   readonly parallelism: number;
+  /** As many as keep it busy while a reply and the next request are on their way. */
   readonly slotCount: number;
   readonly usualMs: number;
   /** How long a slot is taken by a request, on average, in milliseconds. */
@@ -52,6 +27,8 @@ export interface ReplicaSlots {
   readonly roundTripMs: number;
   /** When the last request was sent; -Infinity before the first. */
   readonly lastSentMs: number;
+  /** Attempts sent and not yet answered, those too that nobody waits for any more. */
+  inFlight(nowMs: number): number;
   /**
    * The earliest time to send the next request; Infinity while only a reply can free a slot.
    *
@@ -76,14 +53,14 @@ export interface ReplicaSlots {
   abandoned(attemptId: number, nowMs: number): number;
   /** When the first slot becomes free without a reply: Infinity where every reply is waited for. */
   freeWithoutReplyMs(nowMs: number): number;
-  /** The replica said that what is under way is too much. */
-  tooMany(refused: { readonly sentMs: number; readonly nowMs: number }): void;
+  /** The replica said that it has no room. */
+  rejected(request: { readonly sentMs: number; readonly nowMs: number }): void;
   observeRoundTrip(roundTripMs: number): void;
   /** So long nobody looked: what came meanwhile came earlier than it seems, by at most this. */
   forgive(lateMs: number): void;
 }
 
-interface UnderWay {
+interface InFlight {
   readonly attemptId: number;
   arrivesMs: number;
   /** When the replica is believed to begin with it, and to be done. */
@@ -97,156 +74,168 @@ const allowedDeviations = 4;
 /** The same as a share of the usual time, which is what counts where all take the same. */
 const allowedLateness = 0.1;
 /** Requests from which on the service time is believed. */
-const leastLearnt = 5;
+const minLearnt = 5;
 /** How long a replica is left alone at least that said it has no room, in milliseconds. */
-const leastPauseMs = 5;
+const minPauseMs = 5;
 /** Weight of a new round trip: a shorter one is the truer, a longer one may have waited somewhere. */
 const weight = { shorter: 0.5, longer: 0.05 } as const;
 
-export function replicaSlots(settings: SlotSettings): ReplicaSlots {
+export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
   const { parallelism } = settings;
   const learnt = typeof parallelism === "number" ? undefined : parallelism;
   const lanes = typeof parallelism === "number" ? parallelism : 1;
-  const service = serviceTime(settings.initialServiceMs);
+  const service = createServiceTime(settings.initialServiceMs);
   /** In the order they were sent, which is the order they are worked on. */
-  const underWay: UnderWay[] = [];
-  let lastSentMs = Number.NEGATIVE_INFINITY;
-  let roundTripMs = settings.roundTripMs;
+  const inFlight: InFlight[] = [];
+  let abandonedCount = 0;
+  let oneWayMs = settings.roundTripMs / 2;
   let wasMeasured = false;
   /** It said that it has no room: until then, or until a reply shows that there is some again. */
   let fullUntilMs = Number.NEGATIVE_INFINITY;
 
-  const oneWayMs = () => roundTripMs / 2;
-
-  /** As many as keep it busy while a reply and the next request are on their way. */
-  function slotCount(): number {
-    if (learnt) return learnt.limit;
-    const onTheWay = Math.ceil(roundTripMs / Math.max(service.usualMs, 0.1));
+  /** Works out what follows from the limit, the service time and the round trip, after one of them has changed. */
+  function update(): void {
+    oneWayMs = slots.roundTripMs / 2;
+    slots.usualMs = service.usualMs;
+    if (learnt) {
+      slots.parallelism = learnt.limit;
+      slots.slotCount = learnt.limit;
+      // Slots that cover the way are taken for as long as that.
+      slots.takenMs = service.meanMs + slots.roundTripMs;
+      return;
+    }
+    slots.takenMs = service.meanMs;
+    const onTheWay = Math.ceil(slots.roundTripMs / Math.max(service.usualMs, 0.1));
     // One slow ping before anything is known makes no long way.
-    const isKnown = service.count >= leastLearnt;
-    return lanes * (1 + (isKnown ? Math.max(1, onTheWay) : 1));
+    const isKnown = service.count >= minLearnt;
+    slots.slotCount = lanes * (1 + (isKnown ? Math.max(1, onTheWay) : 1));
   }
 
   /** Those that nobody waits for leave when the replica should be done with them. */
   function prune(nowMs: number): void {
-    for (let at = underWay.length - 1; at >= 0; at -= 1) {
-      const each = underWay[at];
-      if (each?.isAbandoned && each.endMs + oneWayMs() <= nowMs) underWay.splice(at, 1);
+    for (let at = inFlight.length - 1; at >= 0; at -= 1) {
+      const each = inFlight[at];
+      if (!each?.isAbandoned || each.endMs + oneWayMs > nowMs) continue;
+      inFlight.splice(at, 1);
+      abandonedCount -= 1;
     }
   }
 
   /** When the lane that the next request would get is believed to be free; what is overdue may take any time. */
   function laneFreeMs(nowMs: number): number {
-    const ahead = underWay.length - lanes;
+    const ahead = inFlight.length - lanes;
     if (ahead < 0) return nowMs;
     const lateness = Math.max(
       service.usualMs * allowedLateness,
       service.deviationMs * allowedDeviations,
     );
-    const latestMs = nowMs - oneWayMs() - lateness;
-    const ends = underWay.map(({ endMs }) => (endMs < latestMs ? Number.POSITIVE_INFINITY : endMs));
+    const latestMs = nowMs - oneWayMs - lateness;
+    const ends = inFlight.map(({ endMs }) => (endMs < latestMs ? Number.POSITIVE_INFINITY : endMs));
     return ends.sort((a, b) => a - b)[ahead] ?? Number.POSITIVE_INFINITY;
   }
 
-  const take = (attemptId: number): UnderWay | undefined => {
-    const index = underWay.findIndex((each) => each.attemptId === attemptId);
-    return index === -1 ? undefined : underWay.splice(index, 1)[0];
-  };
+  /** When the first slot becomes free without anybody telling: Infinity where every reply is waited for. */
+  function freeAfterAbandonedMs(): number {
+    let freeMs = Number.POSITIVE_INFINITY;
+    if (abandonedCount === 0) return freeMs;
+    for (const { isAbandoned, endMs } of inFlight) {
+      if (isAbandoned) freeMs = Math.min(freeMs, endMs + oneWayMs);
+    }
+    return freeMs;
+  }
 
-  return {
-    inFlight: (nowMs) => {
-      prune(nowMs);
-      return underWay.length;
+  function take(attemptId: number): InFlight | undefined {
+    const index = inFlight.findIndex((each) => each.attemptId === attemptId);
+    if (index === -1) return undefined;
+    const [taken] = inFlight.splice(index, 1);
+    if (taken?.isAbandoned) abandonedCount -= 1;
+    return taken;
+  }
+
+  const slots = {
+    parallelism: lanes,
+    slotCount: 0,
+    usualMs: 0,
+    takenMs: 0,
+    roundTripMs: settings.roundTripMs,
+    lastSentMs: Number.NEGATIVE_INFINITY,
+    inFlight: (nowMs: number) => {
+      if (abandonedCount > 0) prune(nowMs);
+      return inFlight.length;
     },
-    get parallelism() {
-      return learnt ? learnt.limit : lanes;
-    },
-    get slotCount() {
-      return slotCount();
-    },
-    get usualMs() {
-      return service.usualMs;
-    },
-    get takenMs() {
-      // Slots that cover the way are taken for as long as that.
-      return learnt ? service.meanMs + roundTripMs : service.meanMs;
-    },
-    get roundTripMs() {
-      return roundTripMs;
-    },
-    get lastSentMs() {
-      return lastSentMs;
-    },
-    readySinceMs: (nowMs, limit) => {
-      prune(nowMs);
-      const { length } = underWay;
+    readySinceMs: (nowMs: number, limit: number) => {
+      if (abandonedCount > 0) prune(nowMs);
+      const { length } = inFlight;
       if (fullUntilMs > nowMs) return fullUntilMs;
-      if (length >= limit) return freeAfterAbandoned(underWay, oneWayMs());
-      if (learnt) return length < slotCount() ? nowMs : Number.POSITIVE_INFINITY;
+      if (length >= limit) return freeAfterAbandonedMs();
+      if (learnt) return length < slots.slotCount ? nowMs : Number.POSITIVE_INFINITY;
       if (length < lanes) return nowMs;
-      if (length >= slotCount()) return freeAfterAbandoned(underWay, oneWayMs());
-      return settings.isPaced() ? Math.max(nowMs, laneFreeMs(nowMs) - oneWayMs()) : nowMs;
+      if (length >= slots.slotCount) return freeAfterAbandonedMs();
+      return settings.isPaced() ? Math.max(nowMs, laneFreeMs(nowMs) - oneWayMs) : nowMs;
     },
-    send: (attemptId, nowMs) => {
-      const arrivesMs = nowMs + oneWayMs();
+    send: (attemptId: number, nowMs: number) => {
+      const arrivesMs = nowMs + oneWayMs;
       const freeMs = learnt ? nowMs : laneFreeMs(nowMs);
       const startMs = Math.max(arrivesMs, Number.isFinite(freeMs) ? freeMs : arrivesMs);
       const endMs = startMs + service.usualMs;
-      underWay.push({ attemptId, arrivesMs, startMs, endMs, isAbandoned: false });
-      lastSentMs = nowMs;
+      inFlight.push({ attemptId, arrivesMs, startMs, endMs, isAbandoned: false });
+      slots.lastSentMs = nowMs;
       return startMs;
     },
-    answered: (attemptId, nowMs) => {
-      const wasFull = underWay.length >= slotCount();
+    answered: (attemptId: number, nowMs: number) => {
+      const wasFull = inFlight.length >= slots.slotCount;
       const done = take(attemptId);
       if (!done) return undefined;
       fullUntilMs = Number.NEGATIVE_INFINITY;
-      const endedMs = nowMs - oneWayMs();
+      const endedMs = nowMs - oneWayMs;
       const tookMs = Math.max(0, endedMs - done.startMs);
-      learnt?.observe({ nowMs, wasFull, tookMs, roundTripMs });
+      learnt?.observe({ nowMs, wasFull, tookMs, roundTripMs: slots.roundTripMs });
       service.observe(tookMs);
+      update();
       // The next one in line begins now, sooner or later than was believed.
-      const next = learnt ? undefined : underWay[lanes - 1];
+      const next = learnt ? undefined : inFlight[lanes - 1];
       if (next) {
         next.startMs = Math.max(next.arrivesMs, endedMs);
         next.endMs = next.startMs + service.usualMs;
       }
       return tookMs;
     },
-    failed: (attemptId) => void take(attemptId),
-    abandoned: (attemptId, nowMs) => {
-      const found = underWay.find((each) => each.attemptId === attemptId);
+    failed: (attemptId: number) => void take(attemptId),
+    abandoned: (attemptId: number, nowMs: number) => {
+      const found = inFlight.find((each) => each.attemptId === attemptId);
       if (!found) return nowMs;
+      if (!found.isAbandoned) abandonedCount += 1;
       found.isAbandoned = true;
       // One that is overdue may never end, and nothing would tell.
-      found.endMs = Math.max(found.endMs, nowMs - oneWayMs());
-      return found.endMs + oneWayMs();
+      found.endMs = Math.max(found.endMs, nowMs - oneWayMs);
+      return found.endMs + oneWayMs;
     },
-    freeWithoutReplyMs: (nowMs) => {
-      prune(nowMs);
-      return freeAfterAbandoned(underWay, oneWayMs());
+    freeWithoutReplyMs: (nowMs: number) => {
+      if (abandonedCount > 0) prune(nowMs);
+      return freeAfterAbandonedMs();
     },
-    tooMany: ({ sentMs, nowMs }) => {
-      learnt?.tooMany({ inFlight: underWay.length, sentMs, nowMs });
-      fullUntilMs = nowMs + Math.max(service.usualMs, leastPauseMs);
+    rejected: ({ sentMs, nowMs }: { readonly sentMs: number; readonly nowMs: number }) => {
+      learnt?.onRejected({ inFlight: inFlight.length, sentMs, nowMs });
+      update();
+      fullUntilMs = nowMs + Math.max(service.usualMs, minPauseMs);
     },
-    observeRoundTrip: (measuredMs) => {
+    observeRoundTrip: (measuredMs: number) => {
+      const { roundTripMs } = slots;
       const share = measuredMs < roundTripMs ? weight.shorter : weight.longer;
-      roundTripMs = wasMeasured ? roundTripMs + share * (measuredMs - roundTripMs) : measuredMs;
+      slots.roundTripMs = wasMeasured
+        ? roundTripMs + share * (measuredMs - roundTripMs)
+        : measuredMs;
       wasMeasured = true;
+      update();
     },
-    forgive: (lateMs) => {
-      for (const each of underWay) {
+    forgive: (lateMs: number) => {
+      for (const each of inFlight) {
         each.arrivesMs += lateMs;
         each.startMs += lateMs;
         each.endMs += lateMs;
       }
     },
   };
-}
-
-/** When the first slot becomes free without anybody telling: Infinity where every reply is waited for. */
-function freeAfterAbandoned(underWay: readonly UnderWay[], oneWayMs: number): number {
-  const ends = underWay.filter((each) => each.isAbandoned).map(({ endMs }) => endMs + oneWayMs);
-  return Math.min(Number.POSITIVE_INFINITY, ...ends);
+  update();
+  return slots;
 }

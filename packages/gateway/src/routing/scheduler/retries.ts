@@ -22,9 +22,9 @@ export type NextStep =
   | "quarantine";
 
 /** Once more in the region, once in the next. */
-const mostAnsweredFailures = 2;
+const maxAnsweredFailures = 2;
 /** Two replicas that served others are no chance. */
-const mostKills = 2;
+const maxKills = 2;
 
 /**
  * The table of failures: what becomes of a request whose attempt failed.
@@ -44,10 +44,45 @@ export function afterFailure(
   }
   if (!request.isRepeatable) return "give-up";
   if (failure === "warming") return "again";
-  if (request.killCount >= mostKills) return "quarantine";
+  if (request.killCount >= maxKills) return "quarantine";
   if (request.failedCount >= maxAttempts) return "give-up";
   if (failure === "failed") {
-    return request.failedBy.length > mostAnsweredFailures ? "give-up" : "again-if-budgeted";
+    return request.failedBy.length > maxAnsweredFailures ? "give-up" : "again-if-budgeted";
   }
   return "again";
+}
+
+/** Extra work that is allowed: a share of all requests, and a few to begin with. */
+export interface Budget {
+  /** Extra attempts that may be made now. */
+  readonly left: number;
+  /** Told of every request. */
+  earn(): void;
+  /** Takes one, or says that there is none. */
+  spend(): boolean;
+}
+
+export interface BudgetSettings {
+  /** Extra attempts per request, 0..1. */
+  readonly share: number;
+  /** Extra attempts that are allowed whatever came before. */
+  readonly reserve: number;
+}
+
+/** As much as can be saved up: a fault that lasts must not live on what a quiet day left. */
+const maxSaved = 100;
+
+export function createBudget({ share, reserve }: BudgetSettings): Budget {
+  const budget = {
+    left: reserve,
+    earn: () => {
+      budget.left = Math.min(budget.left + share, Math.max(maxSaved, reserve));
+    },
+    spend: () => {
+      if (budget.left < 1) return false;
+      budget.left -= 1;
+      return true;
+    },
+  };
+  return budget;
 }

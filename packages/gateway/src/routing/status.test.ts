@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { canServeAll, isReadyAt, readyCount } from "./readiness.ts";
 import type { ReplicaStateName } from "./scheduler/events.ts";
-import { unknownVersions } from "./scheduler/replicas/versions.ts";
+import { unknownVersions } from "./scheduler/replicas/replica.ts";
 import type { PoolReport, SchedulerStatus } from "./scheduler/status.ts";
+import { canServeAll, isReadyAt, readyCount } from "./status.ts";
 
 function pool(model: string, states: Readonly<Record<string, ReplicaStateName>>): PoolReport {
   return {

@@ -10,7 +10,7 @@ import {
   UpstreamFailedError,
 } from "@tensorgate/core";
 import { expect, test } from "vitest";
-import { attemptFailure } from "./attempt.ts";
+import { attemptFailure } from "./attempt-failure.ts";
 
 const answered = (code: number, message: string) => new UpstreamAnsweredError(message, code);
 const run =

@@ -1,8 +1,54 @@
-import { probeFindings } from "./probe-findings.ts";
+import type { GatewayStatus, PoolStatus, RegionStatus, ReplicaStatus } from "@tensorgate/core";
+import { probeFindings } from "./refusal-error.ts";
+import type { AliasOf } from "./routing-trace.ts";
 import { type ReplicaStateName, replicaStates } from "./scheduler/events.ts";
 import type { PoolReport, ReplicaReport, SchedulerStatus } from "./scheduler/status.ts";
 
-export interface Readiness {
+export interface StatusView {
+  readonly ownRegion: string;
+  readonly aliasOf: AliasOf;
+  /** Whether replicas are shown with their addresses. */
+  readonly showsAddresses: boolean;
+}
+
+/** How the pools are doing, the gateway's own region first, then the nearest. */
+export function gatewayStatus(
+  { pools, retriesLeft }: SchedulerStatus,
+  view: StatusView,
+): Pick<GatewayStatus, "regions" | "retriesLeft"> {
+  const byRegion = [...Map.groupBy(pools, ({ region }) => region)];
+  const regions = byRegion
+    .map(
+      ([name, ofRegion]): RegionStatus => ({
+        name,
+        roundTripMs: Math.min(...ofRegion.map(({ roundTripMs }) => roundTripMs)),
+        pools: ofRegion.map((pool) => poolStatus(pool, view)),
+      }),
+    )
+    .toSorted((a, b) => distance(a, view.ownRegion) - distance(b, view.ownRegion));
+  return { regions, retriesLeft: Math.floor(retriesLeft) };
+}
+
+function distance({ name, roundTripMs = 0 }: RegionStatus, ownRegion: string): number {
+  return name === ownRegion ? -1 : roundTripMs;
+}
+
+function poolStatus(pool: PoolReport, { aliasOf, showsAddresses }: StatusView): PoolStatus {
+  const { model, region, waiting, expectedWaitMs, isOverloaded, replicas } = pool;
+  return {
+    model,
+    waiting,
+    isOverloaded,
+    ...(expectedWaitMs !== undefined && { expectedWaitMs }),
+    replicas: replicas.map(({ id, versions: _ofCatalog, probeNote, ...report }): ReplicaStatus => {
+      const address = showsAddresses ? { address: id } : {};
+      const lastProbe = showsAddresses && probeNote ? { lastProbe: probeNote.detail } : {};
+      return { id: aliasOf(region, id), ...address, ...report, ...lastProbe };
+    }),
+  };
+}
+
+export interface PoolReadiness {
   readonly isReady: boolean;
   readonly because: string;
 }
@@ -11,7 +57,7 @@ export interface Readiness {
 export function readinessOf(
   { pools }: SchedulerStatus,
   { isClosing }: { readonly isClosing: boolean },
-): Readiness {
+): PoolReadiness {
   if (isClosing) return { isReady: false, because: "the gateway is closing" };
   const count = pools.filter(canServe).length;
   const because = `${count} of ${pools.length} pools can serve`;
@@ -22,10 +68,10 @@ export function readinessOf(
 }
 
 export function canServe({ replicas }: PoolReport): boolean {
-  return replicas.some(isInRotation);
+  return replicas.some(isServing);
 }
 
-function isInRotation({ state }: ReplicaReport): boolean {
+function isServing({ state }: ReplicaReport): boolean {
   return state === "ready" || state === "returning";
 }
 
@@ -39,7 +85,7 @@ export function canServeAll(
   isDevice: (replicaId: string) => boolean,
 ): boolean {
   const serving = new Set(
-    pools.flatMap(({ replicas }) => replicas.filter(isInRotation)).map(({ id }) => id),
+    pools.flatMap(({ replicas }) => replicas.filter(isServing)).map(({ id }) => id),
   );
   const isHeldByOther = (pool: PoolReport) =>
     pool.replicas.some(({ id }) => serving.has(id) && isDevice(id));
@@ -63,7 +109,7 @@ export function isReadyAt({ pools }: SchedulerStatus, model: string, replicaId: 
 function readyIds(pools: readonly PoolReport[], model: string): readonly string[] {
   return pools
     .filter((pool) => pool.model === model)
-    .flatMap(({ replicas }) => replicas.filter(isInRotation).map(({ id }) => id));
+    .flatMap(({ replicas }) => replicas.filter(isServing).map(({ id }) => id));
 }
 
 export interface ReplicaCount {
@@ -77,7 +123,9 @@ export interface ReplicaCount {
 export function replicaCounts({ pools }: SchedulerStatus): readonly ReplicaCount[] {
   return pools.flatMap(({ model, region, replicas }) =>
     replicaStates.map((state) => ({
-      ...{ model, region, state },
+      model,
+      region,
+      state,
       count: replicas.filter((each) => each.state === state).length,
     })),
   );

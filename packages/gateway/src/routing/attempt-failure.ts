@@ -1,5 +1,4 @@
 import {
-  type CallContext,
   FailedPreconditionError,
   ModelNotReadyError,
   NotSupportedError,
@@ -10,9 +9,6 @@ import {
   UpstreamFailedError,
 } from "@tensorgate/core";
 import type { AttemptFailure } from "./scheduler/events.ts";
-
-/** Does something at one replica; it may be done again at another when it fails. */
-export type Attempt<Answer> = (replicaId: string, call: CallContext) => Promise<Answer>;
 
 /**
  * What an error says of the replica.

@@ -23,8 +23,7 @@ function rig(regions: Readonly<Record<string, Versions>>) {
   tell({
     type: "pools",
     pools: Object.keys(regions).map((region) => ({
-      ...{ model: "m", region },
-      members: [{ id: region, parallelism: 1, isGateway: false }],
+      ...{ model: "m", region, replicaIds: [region], parallelism: 1, isGateway: false },
     })),
   });
   for (const [id, versions] of Object.entries(regions)) probed(id, versions);

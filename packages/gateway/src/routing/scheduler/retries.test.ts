@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { afterFailure } from "./after-failure.ts";
 import type { AttemptFailure } from "./events.ts";
+import { afterFailure } from "./retries.ts";
 
 const first = { isRepeatable: true, failedCount: 1, failedBy: [] as string[], killCount: 0 };
 

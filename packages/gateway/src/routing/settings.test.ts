@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { seededRoundTripMs } from "./round-trips.ts";
+import { seededRoundTripMs } from "./settings.ts";
 
 test.each([
   { from: "eastus", to: "eastus", ms: 0.4, because: "within a region it is next to nothing" },

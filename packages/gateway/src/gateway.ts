@@ -52,6 +52,7 @@ import { createConditions } from "./routing/condition.ts";
 import { routingDefaults } from "./routing/options.ts";
 import { createRouter } from "./routing/router.ts";
 import { createReplicaAliases } from "./routing/routing-trace.ts";
+import type { StateChange } from "./routing/scheduler/events.ts";
 import { schedulerSettings } from "./routing/settings.ts";
 import {
   canServeAll,
@@ -62,8 +63,8 @@ import {
   replicaCounts,
 } from "./routing/status.ts";
 import { systemClockAndRandom } from "./system-clock.ts";
-import { rejectedConnectionCounter, replicaChangeCounter } from "./telemetry/instruments.ts";
-import { telemetry } from "./telemetry/telemetry.ts";
+import { createInstruments } from "./telemetry/instruments.ts";
+import { createCallObserver } from "./telemetry/telemetry.ts";
 import { modelWatch } from "./upstream/model-watch.ts";
 import type { Replica } from "./upstream/replica.ts";
 import { replicas } from "./upstream/replicas.ts";
@@ -86,6 +87,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   const { onInternalError } = host;
   const builtMs = clock.nowMs();
   const meter = (parts.meterProvider ?? metrics).getMeter("tensorgate", version);
+  const instruments = createInstruments(meter);
 
   // what a reload swaps, whole: each call resolves its model there once, and keeps what it got
   let current = inForce(settings);
@@ -102,7 +104,11 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
 
   // routing: which region and which replica, when, and another one when that fails
   const aliasOf = createReplicaAliases();
-  const countChange = guardedCallback(replicaChangeCounter(meter), host.onTelemetryFailure);
+  const countChange = guardedCallback(
+    ({ model, region: of, to }: StateChange) =>
+      instruments.replicaChanges.add(1, { model, region: of, to }),
+    host.onTelemetryFailure,
+  );
   const readyConditions = createConditions();
   const routed = createRouter({
     settings: schedulerSettings(settings.routing ?? {}, { ownRegion: region }),
@@ -204,18 +210,9 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     bytesInFlight: intake.bytesInFlight,
     decoders: decoders.processIds,
   });
-  const watchCall = telemetry({
-    meter,
+  const watchCall = createCallObserver({
+    instruments,
     tracer: (parts.tracerProvider ?? trace).getTracer("tensorgate", version),
-    gauges: {
-      connections: () => load().connections,
-      bytesInFlight: () => load().bytesInFlight,
-      decodeQueue: () => decoders.waitingCount,
-      cacheBytes: () => cache.byteCount,
-      cacheEntries: () => cache.entryCount,
-      replicas: () => replicaCounts(routed.status()),
-      waiting: () => routed.status().pools,
-    },
     isKnownModel: (name) => current.snapshot.has(name),
     onCall: host.onCall,
     onFailure: host.onTelemetryFailure,
@@ -264,7 +261,6 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   const crossSite = { ...crossSiteDefaults, ...settings.crossSite };
   const guarded = crossSiteGuard({ options: crossSite, host: listen.host, next: rpc });
   const { onCertificates, onRejectedConnections } = host;
-  const countRejected = rejectedConnectionCounter(meter);
   const reportRejected = createRejectionReports(onRejectedConnections, clock);
   const door = listener({
     listen,
@@ -273,10 +269,19 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     onRequest: guarded,
     onCertificates,
     onRejected: (reason) => {
-      countRejected(reason);
+      instruments.rejectedConnections.add(1, { reason });
       reportRejected(reason);
     },
     clock,
+  });
+  instruments.observe({
+    connections: () => load().connections,
+    bytesInFlight: () => load().bytesInFlight,
+    decodeQueue: () => decoders.waitingCount,
+    cacheBytes: () => cache.byteCount,
+    cacheEntries: () => cache.entryCount,
+    replicas: () => replicaCounts(routed.status()),
+    waiting: () => routed.status().pools,
   });
   let port = listen.port;
 

@@ -6,16 +6,16 @@ import type {
   WatchedStart,
 } from "@tensorgate/core";
 
-/** One call, when it has ended: what a log keeps of it. No body, no key. */
+/** Record of a call that has ended, as the log has it. No body, no key. */
 export interface CallRecord {
   readonly requestId: string;
   readonly protocol: Protocol;
   readonly operation: string;
   /** Why it failed, or `ok`. */
   readonly reason: ScoringError["reason"] | "ok";
-  /** What the caller was told, where it failed. */
+  /** Message that the caller got, where it failed. */
   readonly message?: string;
-  /** What was behind it, which the caller was not told. */
+  /** Cause of the failure, which the caller does not get. */
   readonly cause?: string;
   /** As the caller wrote it. */
   readonly askedModel?: string;
@@ -27,27 +27,32 @@ export interface CallRecord {
   readonly durationMs: number;
   /** How long each stage took, in milliseconds. */
   readonly stages: Readonly<Record<string, number>>;
-  /** Where the answers came from, of a model whose answers are kept. */
+  /** Where the answers of a model with a response cache came from. */
   readonly cache?: CacheOutcome;
   readonly receivedBytes: number;
   readonly attempts: number;
   readonly traceId?: string;
 }
 
-export interface RecordParts {
+export interface RecordInput {
   readonly start: WatchedStart;
   readonly end: WatchedEnd;
   readonly attempts: number;
   readonly traceId: string | undefined;
 }
 
-/** Longest text of a caller's that is kept. */
+/** Longest text of a caller that is recorded, in characters. */
 const maxTextLength = 200;
 
-export function callRecord({ start, end, attempts, traceId }: RecordParts): CallRecord {
+export function callRecord({ start, end, attempts, traceId }: RecordInput): CallRecord {
   const { error, askedModel, model, region, caller, times } = end;
   const { protocol, operation, requestId } = start;
-  const cache = times?.entries().find(({ outcome }) => outcome)?.outcome;
+  const stages: Record<string, number> = {};
+  let cache: CacheOutcome | undefined;
+  for (const { stage, durationMs, outcome } of times?.entries() ?? []) {
+    stages[stage] = rounded(durationMs);
+    cache ??= outcome;
+  }
   return {
     requestId,
     protocol,
@@ -60,9 +65,7 @@ export function callRecord({ start, end, attempts, traceId }: RecordParts): Call
     ...(region !== undefined && { region }),
     ...(caller !== undefined && { caller }),
     durationMs: rounded(end.durationMs),
-    stages: Object.fromEntries(
-      (times?.entries() ?? []).map(({ stage, durationMs }) => [stage, rounded(durationMs)]),
-    ),
+    stages,
     ...(cache && { cache }),
     receivedBytes: end.receivedBytes,
     attempts,

@@ -47,12 +47,24 @@ export interface Instruments {
   readonly attempts: Counter;
   readonly attemptDuration: Histogram;
   readonly cacheRequests: Counter;
+  readonly replicaChanges: Counter;
+  readonly rejectedConnections: Counter;
+  /** Lets whoever collects metrics read these from now on. */
+  readonly observe: (gauges: Gauges) => void;
 }
 
-export function instruments(meter: Meter, gauges: Gauges): Instruments {
+export function createInstruments(meter: Meter): Instruments {
   const advice = { explicitBucketBoundaries: durationBounds };
-  observe(meter, gauges);
   return {
+    observe: (gauges) => observe(meter, gauges),
+    replicaChanges: meter.createCounter("tensorgate.replica.changes", {
+      description: "Replicas that went into a state",
+      valueType: ValueType.INT,
+    }),
+    rejectedConnections: meter.createCounter("tensorgate.connections.rejected", {
+      description: "Connections that were closed before they were used, by why",
+      valueType: ValueType.INT,
+    }),
     calls: meter.createCounter("tensorgate.calls", {
       description: "Calls that have ended, by how",
       valueType: ValueType.INT,
@@ -85,26 +97,6 @@ export function instruments(meter: Meter, gauges: Gauges): Instruments {
       advice,
     }),
   };
-}
-
-/** Counts replicas that go from one state to another. */
-export function replicaChangeCounter(
-  meter: Meter,
-): (change: Omit<ReplicaGauge, "state" | "count"> & { readonly to: string }) => void {
-  const counter = meter.createCounter("tensorgate.replica.changes", {
-    description: "Replicas that went into a state",
-    valueType: ValueType.INT,
-  });
-  return ({ model, region, to }) => counter.add(1, { model, region, to });
-}
-
-/** Counts connections of callers that are closed before they are used. */
-export function rejectedConnectionCounter(meter: Meter): (reason: string) => void {
-  const counter = meter.createCounter("tensorgate.connections.rejected", {
-    description: "Connections that were closed before they were used, by why",
-    valueType: ValueType.INT,
-  });
-  return (reason) => counter.add(1, { reason });
 }
 
 function observe(meter: Meter, gauges: Gauges): void {

@@ -2,7 +2,6 @@ import {
   type Context,
   INVALID_SPAN_CONTEXT,
   isSpanContextValid,
-  type Meter,
   ROOT_CONTEXT,
   type Span,
   SpanKind,
@@ -11,7 +10,7 @@ import {
   trace,
 } from "@opentelemetry/api";
 import type {
-  CallWatch,
+  AttemptTarget,
   Clock,
   ScoringError,
   WatchCall,
@@ -19,50 +18,46 @@ import type {
   WatchedEnd,
 } from "@tensorgate/core";
 import { type CallRecord, callRecord } from "./call-record.ts";
-import { type Gauges, type Instruments, instruments } from "./instruments.ts";
+import type { Instruments } from "./instruments.ts";
 import { formatTraceparent, parseTraceparent } from "./traceparent.ts";
 
-export interface TelemetryParts {
-  readonly meter: Meter;
+export interface CallObserverDeps {
   readonly tracer: Tracer;
-  readonly gauges: Gauges;
+  readonly instruments: Instruments;
   readonly onCall: (record: CallRecord) => void;
   /** Called with what an instrument or a span of the host's threw: it fails no call. */
   readonly onFailure: (thrown: unknown) => void;
-  /** What callers invent must not become a label of its own. */
+  /** Whether a name may become a label: those that callers invent must not. */
   readonly isKnownModel: (name: string) => boolean;
   readonly clock: Clock;
 }
 
 /**
- * Watches calls: a span for each and for each of its attempts, metrics, and a record at its end.
- * Contexts are handed on, never looked up: nothing of the way of a call runs in somebody's ambient context.
+ * Observes calls: a span for each and for each of its attempts, metrics, and a record at its end.
+ * Contexts are passed on, never looked up: no part of a call runs in an ambient context. Instruments and spans are the
+ * host's own and may throw.
  */
-export function telemetry(parts: TelemetryParts): WatchCall {
-  const meters = instruments(parts.meter, parts.gauges);
-  const { tracer, onCall, onFailure, isKnownModel, clock } = parts;
-
-  /** Instruments and spans are the host's own, and may throw. */
-  function attempted<Result>(work: () => Result, otherwise: Result): Result {
-    try {
-      return work();
-    } catch (thrown) {
-      onFailure(thrown);
-      return otherwise;
-    }
-  }
+export function createCallObserver(deps: CallObserverDeps): WatchCall {
+  const { tracer, instruments, onCall, onFailure, isKnownModel } = deps;
 
   return (start) => {
     const parent = parentContext(start.traceparent);
-    const attributes = { "tensorgate.protocol": start.protocol };
-    const span = attempted(
-      () => tracer.startSpan(start.operation, { kind: SpanKind.SERVER, attributes }, parent),
-      noSpan,
-    );
-    const context = trace.setSpan(parent, span);
-    const traceId = attempted(() => traceIdOf(span), undefined);
+    let span = noSpan;
+    let traceId: string | undefined;
     let attempts = 0;
-    attempted(() => meters.callsInFlight.add(1), undefined);
+    try {
+      const attributes = { "tensorgate.protocol": start.protocol };
+      span = tracer.startSpan(start.operation, { kind: SpanKind.SERVER, attributes }, parent);
+      traceId = traceIdOf(span);
+    } catch (thrown) {
+      onFailure(thrown);
+    }
+    const context = trace.setSpan(parent, span);
+    try {
+      instruments.callsInFlight.add(1);
+    } catch (thrown) {
+      onFailure(thrown);
+    }
 
     function measure(end: WatchedEnd): void {
       const { error, model, region, askedModel = "" } = end;
@@ -73,10 +68,10 @@ export function telemetry(parts: TelemetryParts): WatchCall {
         region: region ?? "",
         reason: error?.reason ?? "ok",
       };
-      meters.callsInFlight.add(-1);
-      meters.calls.add(1, attributes);
-      meters.callDuration.record(end.durationMs / 1_000, attributes);
-      meters.receivedBytes.add(end.receivedBytes, { protocol: start.protocol });
+      instruments.callsInFlight.add(-1);
+      instruments.calls.add(1, attributes);
+      instruments.callDuration.record(end.durationMs / 1_000, attributes);
+      instruments.receivedBytes.add(end.receivedBytes, { protocol: start.protocol });
       if (span.isRecording()) {
         span.setAttributes({
           "tensorgate.model": attributes.model,
@@ -85,22 +80,32 @@ export function telemetry(parts: TelemetryParts): WatchCall {
           "tensorgate.request_id": start.requestId,
         });
       }
-      finish(span, error);
+      endSpan(span, error);
     }
 
     return {
       attempt: (target) => {
         attempts += 1;
-        const attempt = attempted(
-          () => watchedAttempt({ target, context, tracer, meters, clock }),
-          unwatchedAttempt,
-        );
-        return { ...attempt, end: (error) => attempted(() => attempt.end(error), undefined) };
+        try {
+          return observeAttempt(target, context, deps);
+        } catch (thrown) {
+          onFailure(thrown);
+          return { end: () => {} };
+        }
       },
-      cached: (model, outcome) =>
-        attempted(() => meters.cacheRequests.add(1, { model, outcome }), undefined),
+      cached: (model, outcome) => {
+        try {
+          instruments.cacheRequests.add(1, { model, outcome });
+        } catch (thrown) {
+          onFailure(thrown);
+        }
+      },
       end: (end) => {
-        attempted(() => measure(end), undefined);
+        try {
+          measure(end);
+        } catch (thrown) {
+          onFailure(thrown);
+        }
         onCall(callRecord({ start, end, attempts, traceId }));
       },
     };
@@ -110,23 +115,11 @@ export function telemetry(parts: TelemetryParts): WatchCall {
 /** Stands in for a span that could not be started. */
 const noSpan: Span = trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
 
-const unwatchedAttempt: WatchedAttempt = { end: () => {} };
-
-function traceIdOf(span: Span): string | undefined {
-  const context = span.spanContext();
-  return isSpanContextValid(context) ? context.traceId : undefined;
-}
-
-interface AttemptParts {
-  readonly target: Parameters<CallWatch["attempt"]>[0];
-  readonly context: Context;
-  readonly tracer: Tracer;
-  readonly meters: Instruments;
-  readonly clock: Clock;
-}
-
-function watchedAttempt({ target, context, tracer, meters, clock }: AttemptParts) {
-  const { model, region, replicaId } = target;
+function observeAttempt(
+  { model, region, replicaId }: AttemptTarget,
+  context: Context,
+  { tracer, instruments, onFailure, clock }: CallObserverDeps,
+): WatchedAttempt {
   const startedMs = clock.nowMs();
   const span = tracer.startSpan(
     "attempt",
@@ -144,15 +137,24 @@ function watchedAttempt({ target, context, tracer, meters, clock }: AttemptParts
   return {
     ...(traceparent !== undefined && { traceparent }),
     end: (error?: ScoringError) => {
-      const attributes = { model, region, reason: error?.reason ?? "ok" };
-      meters.attempts.add(1, attributes);
-      meters.attemptDuration.record((clock.nowMs() - startedMs) / 1_000, attributes);
-      finish(span, error);
+      try {
+        const attributes = { model, region, reason: error?.reason ?? "ok" };
+        instruments.attempts.add(1, attributes);
+        instruments.attemptDuration.record((clock.nowMs() - startedMs) / 1_000, attributes);
+        endSpan(span, error);
+      } catch (thrown) {
+        onFailure(thrown);
+      }
     },
   };
 }
 
-function finish(span: Span, error: ScoringError | undefined): void {
+function traceIdOf(span: Span): string | undefined {
+  const context = span.spanContext();
+  return isSpanContextValid(context) ? context.traceId : undefined;
+}
+
+function endSpan(span: Span, error: ScoringError | undefined): void {
   if (error && span.isRecording()) {
     span.setAttribute("tensorgate.reason", error.reason);
     span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });

@@ -21,6 +21,7 @@ const packages = {
 
 /** Each stage of the gateway, and what else of ours it may import. */
 const stages = {
+  devices: ["core", "grpc"],
   inbound: ["core", "grpc", "proto", "tf-serving"],
   models: ["core", "tf-serving", "imaging"],
   pipeline: ["core"],

@@ -73,6 +73,11 @@ const planted: readonly {
     target: "../../inbound/server/exchange.ts",
   },
   {
+    rule: "stage-devices-imports-only-its-own",
+    folder: "gateway/src/devices",
+    target: "../../upstream/replica.ts",
+  },
+  {
     rule: "server-knows-no-protocol",
     folder: "gateway/src/inbound/server",
     target: "../../access/authentication.ts",

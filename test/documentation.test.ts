@@ -11,7 +11,7 @@ import { wireStatus } from "../packages/gateway/src/inbound/protocols/wire-statu
 import { pictureDefaults } from "../packages/gateway/src/models/options.ts";
 import { cacheDefaults } from "../packages/gateway/src/pipeline/options.ts";
 import { routingDefaults } from "../packages/gateway/src/routing/options.ts";
-import { channelDefaults } from "../packages/gateway/src/upstream/options.ts";
+import { channelDefaults } from "../packages/gateway/src/upstream/transport/options.ts";
 
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
 const gateway = "packages/gateway/src";
@@ -58,7 +58,11 @@ const optionFiles = [
   },
   { section: "cache", file: `${gateway}/pipeline/options.ts`, defaults: cacheDefaults },
   { section: "routing", file: `${gateway}/routing/options.ts`, defaults: routingDefaults },
-  { section: "upstream", file: `${gateway}/upstream/options.ts`, defaults: channelDefaults },
+  {
+    section: "upstream",
+    file: `${gateway}/upstream/transport/options.ts`,
+    defaults: channelDefaults,
+  },
 ];
 
 const documentedValue = (text: string | undefined) =>

@@ -33,4 +33,5 @@ export * from "./signature.ts";
 export * from "./stage-times.ts";
 export * from "./tensor.ts";
 export * from "./tensor-names.ts";
+export * from "./with-deadline.ts";
 export * from "./work-budget.ts";

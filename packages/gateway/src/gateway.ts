@@ -65,9 +65,10 @@ import {
 import { systemClockAndRandom } from "./system-clock.ts";
 import { createInstruments } from "./telemetry/instruments.ts";
 import { createCallObserver } from "./telemetry/telemetry.ts";
-import { modelWatch } from "./upstream/model-watch.ts";
+import { createModelDiscovery } from "./upstream/model-discovery.ts";
 import type { Replica } from "./upstream/replica.ts";
-import { replicas } from "./upstream/replicas.ts";
+import { createReplicas } from "./upstream/replicas.ts";
+import { testPicture } from "./upstream/test-picture.ts";
 import { version } from "./version.ts";
 
 /**
@@ -95,12 +96,12 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   const resolve = (modelSpec: ModelSpec) => current.snapshot.resolve(modelSpec);
 
   // upstream: every replica, and which versions of its models it has
-  const upstream = replicas(settings.pools, {
+  const upstream = createReplicas(settings.pools, {
     options: settings.upstream ?? {},
     clock,
     random,
   });
-  const watch = modelWatch(upstream, { timeoutMs: probing.probeTimeoutMs, clock });
+  const discovery = createModelDiscovery(upstream, { timeoutMs: probing.probeTimeoutMs, clock });
 
   // routing: which region and which replica, when, and another one when that fails
   const aliasOf = createReplicaAliases();
@@ -113,7 +114,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   const routed = createRouter({
     settings: schedulerSettings(settings.routing ?? {}, { ownRegion: region }),
     pools: upstream.pools,
-    probe: watch.probe,
+    probe: discovery.probe,
     versionOf: (answer) => (answer as ScoreResponse).model.version,
     factsOf: (model, id) => {
       // Its last call may have ended just now, and it may be gone with it.
@@ -140,10 +141,10 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
 
   // models: scored there
   const live = (model: string, residency: readonly string[] | undefined) => ({
-    versions: watch.versionsOf(model, residency),
+    versions: discovery.versionsOf(model, residency),
     regions: routed.regionsOf(model),
-    signature: watch.signatureOf(model),
-    isSeeded: watch.isSeeded(model),
+    signature: discovery.signatureOf(model),
+    isSeeded: discovery.isSeeded(model),
   });
   const catalog = modelCatalog(() => current.snapshot, live);
 
@@ -184,6 +185,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
       readyCount: (model, except) => readyCount(routed.status(), model, except),
     },
     askGolden: createGoldenAsker(pictureTask, clock),
+    testPicture,
     ...{ aliasOf, clock },
   });
   const classify = createClassifier(pictureTask, clock);

@@ -1,51 +1,17 @@
 import { z } from "zod";
 import { isLoopbackName } from "../inbound/options.ts";
 import {
-  type Dialect,
+  dialectNamed,
   dialects,
-  type ReplicaTlsOptions,
+  dialectsWith,
+  type ReplicaPoolOptions,
   replicaTlsSchema,
-  type UpstreamKeyOptions,
   upstreamKeySchema,
 } from "../upstream/options.ts";
 
-export interface PoolOptions {
-  /** Name of a model under `models`. */
-  readonly model: string;
-  readonly region: string;
-  /**
-   * Dialect of the replicas.
-   * @default "tensorflow-serving"
-   */
-  readonly dialect?: Dialect;
-  /** Name of the service, where a cluster finds the container by it: it becomes a header of every call. */
-  readonly service?: string;
+export interface PoolOptions extends ReplicaPoolOptions {
   /** Sends the pictures of a call together, so many in one Predict; one by one without it. */
   readonly batch?: { readonly maxPictures: number };
-  /**
-   * `host:port` of each; `dns:///name:port` stands for a replica at every address of the name. A pool has these, or it
-   * has `gateway`.
-   */
-  readonly replicas?: readonly string[];
-  /** `http://host:port` or `https://host:port` of the gateway of that region, which knows its replicas. */
-  readonly gateway?: string;
-  /**
-   * Calls that each replica works on at once: a number, or `auto` where that is to be learnt. A device is given one more
-   * than it works on, so that it never waits for the next; the default is 1 for the dialects of devices, otherwise
-   * `auto`.
-   */
-  readonly parallelism?: number | "auto";
-  /**
-   * Whether each replica is a device that holds one model at a time, as an FPGA does. Pools of other models may name the
-   * same replicas: each serves the model that it holds, and a swap makes it hold another. `parallelism` is 1 unless it
-   * is given.
-   * @default false
-   */
-  readonly exclusive?: boolean;
-  /** TLS to the replicas; `{}` trusts whom the system trusts. Without it they are spoken to in plaintext. */
-  readonly tls?: ReplicaTlsOptions;
-  /** The gateway's own key at the replicas. */
-  readonly key?: UpstreamKeyOptions;
 }
 
 const host = String.raw`(\[[0-9a-fA-F:.]+\]|[^:/\s[\]@?#]+)`;
@@ -129,9 +95,9 @@ function* faultsOf(pool: PoolOptions): Iterable<PoolFault> {
   }
   if (gateway !== undefined) yield* gatewayFaults(gateway, pool);
   if (pool.exclusive) yield* exclusiveFaults(pool);
-  if (service !== undefined && !dialect?.startsWith("azure-fpga")) {
-    const message = "service requires the dialect azure-fpga or azure-fpga-preview";
-    yield { at: "service", message };
+  if (service !== undefined && !dialectNamed(dialect).hasServices) {
+    const names = dialectsWith(({ hasServices }) => hasServices).join(" or ");
+    yield { at: "service", message: `service requires the dialect ${names}` };
   }
   const isSecret = tls !== undefined || gateway?.startsWith("https:");
   const places = [...(replicas ?? []), ...(gateway === undefined ? [] : [gateway])];
@@ -153,12 +119,10 @@ function* exclusiveFaults({ gateway, dialect }: PoolOptions): Iterable<PoolFault
       message: "a pool with gateway cannot be exclusive; configure the devices at that gateway",
     };
   }
-  if (dialect?.startsWith("azure-fpga")) {
-    yield {
-      at,
-      message:
-        "an FPGA container cannot load another model; exclusive requires the dialect tensorflow-serving",
-    };
+  if (!dialectNamed(dialect).canReload) {
+    const names = dialectsWith(({ canReload }) => canReload).join(" or ");
+    const message = `an FPGA container cannot load another model; exclusive requires the dialect ${names}`;
+    yield { at, message };
   }
 }
 

@@ -6,7 +6,7 @@ import {
   type VersionState,
 } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
-import type { Replica } from "../upstream/replica.ts";
+import type { Device } from "./device.ts";
 
 /** How far a model is on one device, as the device tells. */
 export type ModelPhase =
@@ -37,12 +37,12 @@ export interface HeldModel {
 
 /** Asks a device how far a model is there. @throws ScoringError if it does not answer */
 export async function askPhase(
-  replica: Replica,
+  device: Device,
   model: string,
   call: CallContext,
 ): Promise<ModelPhase> {
   try {
-    return phaseOf(await replica.modelStatus({ name: model }, call));
+    return phaseOf(await device.modelStatus({ name: model }, call));
   } catch (thrown) {
     const isAbsent =
       thrown instanceof UpstreamAnsweredError && thrown.grpcCode === grpcCode.NOT_FOUND;

@@ -1,6 +1,5 @@
-import type { Clock } from "@tensorgate/core";
-import { boundedCall } from "../upstream/bounded-call.ts";
-import type { Replicas } from "../upstream/replicas.ts";
+import { type Clock, withDeadline } from "@tensorgate/core";
+import type { DeviceReplicas } from "./device.ts";
 import type { DeviceReport, SwapProgress, SwapReport } from "./device-report.ts";
 import { askPhase, heldModel, type ModelPhase } from "./device-state.ts";
 import { planSwap } from "./plan-swap.ts";
@@ -67,9 +66,11 @@ export interface ManagedDevices extends Devices {
 }
 
 export interface DevicesParts {
-  readonly replicas: Replicas;
+  readonly replicas: DeviceReplicas;
   readonly rotation: DeviceRotation;
   readonly askGolden: AskGolden;
+  /** Checks a device where a swap brings no picture; encoded. */
+  readonly testPicture: Uint8Array;
   readonly aliasOf: (region: string, replicaId: string) => string;
   readonly clock: Clock;
   readonly times?: SwapTimes;
@@ -110,7 +111,7 @@ export function devices(parts: DevicesParts): ManagedDevices {
           const bounds = { requestId: "devices", timeoutMs: times.askMs, clock };
           return [
             model,
-            await boundedCall((call) => askPhase(replicas.get(id), model, call), bounds),
+            await withDeadline((call) => askPhase(replicas.get(id), model, call), bounds),
           ];
         } catch {
           return [model, undefined];

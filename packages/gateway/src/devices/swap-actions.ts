@@ -1,7 +1,11 @@
-import { type CallContext, type Clock, type ScoreResolved, ScoringError } from "@tensorgate/core";
-import { boundedCall } from "../upstream/bounded-call.ts";
-import type { Replica } from "../upstream/replica.ts";
-import { testPicture } from "../upstream/test-picture.ts";
+import {
+  type CallContext,
+  type Clock,
+  type ScoreResolved,
+  ScoringError,
+  withDeadline,
+} from "@tensorgate/core";
+import type { Device } from "./device.ts";
 import { askPhase, type ModelPhase } from "./device-state.ts";
 import { floorFault, type ReadyCount } from "./plan-swap.ts";
 import type { SwapActions } from "./run-swap.ts";
@@ -62,9 +66,10 @@ export const swapTimes: SwapTimes = {
 
 export interface SwapActionParts {
   readonly request: SwapRequest;
-  readonly replicaOf: (id: string) => Replica;
+  readonly replicaOf: (id: string) => Device;
   readonly rotation: DeviceRotation;
   readonly askGolden: AskGolden;
+  readonly testPicture: Uint8Array;
   /** Devices that get no calls, by id; kept up here. */
   readonly out: Set<string>;
   readonly times: SwapTimes;
@@ -83,7 +88,7 @@ export function swapActions(parts: SwapActionParts): SwapActions {
   let loadedByMs = Number.POSITIVE_INFINITY;
 
   const bounded = <Answer>(limitMs: number, work: (call: CallContext) => Promise<Answer>) =>
-    boundedCall(work, { requestId, timeoutMs: Math.max(1, limitMs), clock, signal });
+    withDeadline(work, { requestId, timeoutMs: Math.max(1, limitMs), clock, signal });
 
   const phaseAt = (id: string, of: string): Promise<ModelPhase> =>
     bounded(times.askMs, (call) => askPhase(replicaOf(id), of, call));
@@ -130,7 +135,7 @@ export function swapActions(parts: SwapActionParts): SwapActions {
     },
 
     check: async ({ id }) => {
-      const { picture = testPicture, label } = golden;
+      const { picture = parts.testPicture, label } = golden;
       const what = golden.picture ? "the golden picture" : "the test picture";
       const expected = label === undefined ? "an answer" : `"${label}"`;
       const answer = await toldInFull(`expected ${expected} for ${what}, and it failed`, () =>

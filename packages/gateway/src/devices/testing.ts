@@ -1,7 +1,7 @@
 import { UpstreamAnsweredError, UpstreamFailedError, type VersionState } from "@tensorgate/core";
 import { aResponse, type ManualClock, manualClock } from "@tensorgate/core/testing";
 import { grpcCode } from "@tensorgate/grpc";
-import type { Replica } from "../upstream/replica.ts";
+import type { Device } from "./device.ts";
 import type { SwapProgress, SwapReport } from "./device-report.ts";
 import { devices, type ManagedDevices } from "./devices.ts";
 import type { GoldenAnswer } from "./swap-actions.ts";
@@ -61,11 +61,8 @@ export function deviceRig(...held: readonly (string | undefined)[]): DeviceRig {
   const serves = (model: string, id: string) =>
     !out.has(id) && fakes.get(id)?.states.get(model)?.state === "available";
 
-  const replicaOf = (id: string): Replica => ({
-    ...{ roundTripMs: () => undefined, expectedWaitMs: () => undefined },
+  const replicaOf = (id: string): Device => ({
     score: async () => aResponse,
-    probe: () => Promise.reject(new Error("not asked")),
-    modelMetadata: () => Promise.reject(new Error("not asked")),
     modelStatus: async ({ name }) => {
       const fake = fakes.get(id);
       if (!fake || fake.isSilent) throw new UpstreamFailedError("gone", { wasLost: true });
@@ -83,15 +80,12 @@ export function deviceRig(...held: readonly (string | undefined)[]): DeviceRig {
   const all = devices({
     replicas: {
       pools: ["a", "b"].map((model) => ({
-        ...{ model, region: "r", replicaIds: ids },
-        ...{ isGateway: false, isExclusive: true, parallelism: 1 },
+        model,
+        region: "r",
+        replicaIds: ids,
+        isExclusive: true,
       })),
       get: replicaOf,
-      find: replicaOf,
-      replace: () => {},
-      onChange: () => {},
-      refresh: () => {},
-      close: () => {},
     },
     rotation: {
       drain: (id) => {
@@ -109,6 +103,7 @@ export function deviceRig(...held: readonly (string | undefined)[]): DeviceRig {
       if (answer instanceof Error) throw answer;
       return answer;
     },
+    testPicture: new Uint8Array(),
     aliasOf: (region, id) => `${region}-${id.slice(2)}`,
     clock,
   });

@@ -14,17 +14,19 @@ import {
   type Tensor,
   UnknownModelError,
   UpstreamAnsweredError,
+  withDeadline,
 } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
 import { type Dialect, namesByDialect } from "@tensorgate/tf-serving";
-import { boundedCall } from "./bounded-call.ts";
-import { credentials } from "./credentials.ts";
-import { azureFpgaReplica, serviceRoute } from "./dialects/azure-fpga.ts";
-import { tensorflowServingReplica } from "./dialects/tensorflow-serving.ts";
+import { azureFpga, azureFpgaPreview } from "./dialects/azure-fpga.ts";
+import { dialectNamed } from "./dialects/dialects.ts";
+import type { PredictDialect } from "./dialects/predict.ts";
+import { tensorflowServing } from "./dialects/tensorflow-serving.ts";
 import { channelDefaults, type ReplicaTlsOptions, type UpstreamKeyOptions } from "./options.ts";
 import type { Replica } from "./replica.ts";
 import { testPicture } from "./test-picture.ts";
-import { unaryChannel } from "./transport/unary-channel.ts";
+import { createCredentials } from "./transport/credentials.ts";
+import { createUnaryChannel } from "./transport/unary-channel.ts";
 
 /** Where a backend is, and what is known of it. */
 export interface BackendQuestion {
@@ -72,12 +74,12 @@ const unknownModel: Omit<ResolvedModel, "name"> = {
 };
 
 /** Names that an FPGA's container may have for the picture, with the dialect that has them. */
-const containerInputs: readonly (readonly [string, "azure-fpga" | "azure-fpga-preview"])[] = [
-  ["Placeholder:0", "azure-fpga"],
-  ["images", "azure-fpga-preview"],
-  ["Placeholder_1:0", "azure-fpga"],
-  ["Placeholder_2:0", "azure-fpga"],
-  ["Placeholder_3:0", "azure-fpga"],
+const containerInputs: readonly (readonly [string, PredictDialect])[] = [
+  ["Placeholder:0", azureFpga],
+  ["images", azureFpgaPreview],
+  ["Placeholder_1:0", azureFpga],
+  ["Placeholder_2:0", azureFpga],
+  ["Placeholder_3:0", azureFpga],
 ];
 
 /**
@@ -88,30 +90,31 @@ const containerInputs: readonly (readonly [string, "azure-fpga" | "azure-fpga-pr
  * @throws SettingError if a file of `tls` or the key cannot be used
  */
 export async function inspectBackend(question: BackendQuestion): Promise<BackendFindings> {
-  const { address, tls, key, service, dialect, timeoutMs, clock } = question;
-  const channel = unaryChannel({
+  const { address, tls, key, service, timeoutMs, clock } = question;
+  const dialect = question.dialect && dialectNamed(question.dialect);
+  const channel = createUnaryChannel({
     address,
     clock,
     settings: { ...channelDefaults, connectTimeoutMs: Math.min(timeoutMs, 5_000) },
-    credentials: credentials(
+    credentials: createCredentials(
       {
         tls,
         key,
-        isKeyBare: dialect === "azure-fpga-preview",
-        ...(service !== undefined && { headers: serviceRoute(service) }),
+        isKeyBare: dialect?.isKeyBare ?? false,
+        headers: azureFpga.route({ region: "", service }),
       },
       "the backend",
     ),
   });
-  const ask: Ask = (work) => boundedCall(work, { requestId: "attach", timeoutMs, clock });
-  const container = (of: "azure-fpga" | "azure-fpga-preview") => azureFpgaReplica(channel, of);
+  const ask: Ask = (work) => withDeadline(work, { requestId: "attach", timeoutMs, clock });
+  const connect = (to: PredictDialect) =>
+    to.connect(channel, { region: "", isExclusive: false, clock });
   try {
-    const stock = tensorflowServingReplica(channel);
-    if (dialect === undefined || dialect === "tensorflow-serving") {
-      const found = await stockFindings(stock, ask, question);
+    if (!dialect?.isDevice) {
+      const found = await stockFindings(connect(tensorflowServing), ask, question);
       if (found) return found;
     }
-    return await containerFindings(container, ask, question);
+    return await containerFindings(connect, ask, question);
   } finally {
     void channel.close();
   }
@@ -172,7 +175,7 @@ async function scoredByStock(
   const signature = defaultSignature(await ask((call) => replica.modelMetadata(spec, call)));
   const base = {
     ...found,
-    dialect: "tensorflow-serving" as const,
+    dialect: tensorflowServing.name,
     ...(signature && { signature }),
   };
   const sample = signature && sampleInput(signature);
@@ -206,19 +209,21 @@ function sampleInput({ inputs }: Signature) {
 }
 
 async function containerFindings(
-  container: (dialect: "azure-fpga" | "azure-fpga-preview") => Replica,
+  connect: (dialect: PredictDialect) => Replica,
   ask: Ask,
   { models, dialect }: BackendQuestion,
 ): Promise<BackendFindings> {
-  const candidates = containerInputs.filter(([, of]) => dialect === undefined || of === dialect);
+  const candidates = containerInputs.filter(
+    ([, of]) => dialect === undefined || of === dialectNamed(dialect),
+  );
   const tensor = bytesTensor([1], [testPicture]);
   const model = models[0] ?? "model";
   for (const [input, of] of candidates) {
     try {
-      const replica = container(of);
+      const replica = connect(of);
       const { outputs } = await scored(replica, ask, { model, input, tensor });
       const { isSeeded = false } = await ask((call) => replica.probe(model, call));
-      return { dialect: of, model, versions: [], isSeeded, input, outputs };
+      return { dialect: of.name, model, versions: [], isSeeded, input, outputs };
     } catch (thrown) {
       const isOtherName =
         thrown instanceof UpstreamAnsweredError && thrown.grpcCode === grpcCode.INVALID_ARGUMENT;

@@ -1,157 +1,52 @@
-import { type Dialect, dialects } from "@tensorgate/tf-serving";
-import { z } from "zod";
-import { durationMs, messageBytes } from "../setting-schemas.ts";
+import type { Dialect as DialectName } from "@tensorgate/core";
+import type { ReplicaTlsOptions, UpstreamKeyOptions } from "./transport/options.ts";
 
-export { type Dialect, dialects };
+export { dialects } from "@tensorgate/tf-serving";
+export { dialectNamed, dialectsWith } from "./dialects/dialects.ts";
+export {
+  type ChannelOptions,
+  channelDefaults,
+  channelSchema,
+  type ReplicaTlsOptions,
+  replicaTlsSchema,
+  type UpstreamKeyOptions,
+  upstreamKeySchema,
+} from "./transport/options.ts";
 
-export interface ChannelOptions {
+/** Where the replicas of one model in one region are, and how they are reached. */
+export interface ReplicaPoolOptions {
+  /** Name of a model under `models`. */
+  readonly model: string;
+  readonly region: string;
   /**
-   * How long a connection may take to be made, in milliseconds.
-   * @default 1_000
+   * Dialect of the replicas.
+   * @default "tensorflow-serving"
    */
-  readonly connectTimeoutMs?: number;
+  readonly dialect?: DialectName;
+  /** Name of the service, where a cluster finds the container by it: it becomes a header of every call. */
+  readonly service?: string;
   /**
-   * Longest reply that is accepted, in bytes, and most bytes that its tensors may take when they are written out.
-   * @default 67_108_864
+   * `host:port` of each; `dns:///name:port` stands for a replica at every address of the name. A pool has these, or it
+   * has `gateway`.
    */
-  readonly maxMessageBytes?: number;
+  readonly replicas?: readonly string[];
+  /** `http://host:port` or `https://host:port` of the gateway of that region, which knows its replicas. */
+  readonly gateway?: string;
   /**
-   * Most elements of a reply: strings, outputs, fields, and numbers that are not packed. Packed numbers and raw bytes
-   * are not counted.
-   * @default 131_072
+   * Calls that each replica works on at once: a number, or `auto` where that is to be learnt. A device is given one more
+   * than it works on, so that it never waits for the next; the default is 1 for the dialects of devices, otherwise
+   * `auto`.
    */
-  readonly maxReplyElements?: number;
+  readonly parallelism?: number | "auto";
   /**
-   * HTTP/2 window that we offer per stream and per connection, in bytes.
-   * @default 4_194_304
-   */
-  readonly windowBytes?: number;
-  /**
-   * How long a connection may have been without a call, in milliseconds, before the next call makes a new one: load
-   * balancers drop idle connections and tell nobody.
-   * @default 120_000
-   */
-  readonly idleTimeoutMs?: number;
-  /**
-   * How long the addresses of a name of the form `dns:///name:port` are good for, in milliseconds. A name is resolved
-   * earlier, though at most once a second, when one of its replicas was lost.
-   * @default 30_000
-   */
-  readonly resolveIntervalMs?: number;
-}
-
-export const channelDefaults: Required<ChannelOptions> = {
-  connectTimeoutMs: 1_000,
-  maxMessageBytes: 67_108_864,
-  maxReplyElements: 131_072,
-  windowBytes: 4_194_304,
-  idleTimeoutMs: 120_000,
-  resolveIntervalMs: 30_000,
-};
-
-export const channelSchema: z.ZodType<ChannelOptions> = z.strictObject({
-  connectTimeoutMs: durationMs
-    .optional()
-    .describe("How long a connection to a replica may take to be made, in milliseconds."),
-  maxMessageBytes: messageBytes
-    .optional()
-    .describe("Longest reply of a replica that is accepted, in bytes."),
-  maxReplyElements: z
-    .int()
-    .min(1)
-    .max(16_777_216)
-    .optional()
-    .describe("Most strings, outputs and fields of a reply of a replica."),
-  windowBytes: z
-    .int()
-    .min(65_535)
-    .max(2_147_483_647)
-    .optional()
-    .describe("HTTP/2 window offered to replicas, in bytes."),
-  idleTimeoutMs: durationMs
-    .optional()
-    .describe("How long a connection may have been without a call, in milliseconds."),
-  resolveIntervalMs: durationMs
-    .min(1_000)
-    .optional()
-    .describe("How long the addresses of a dns:/// name are good for, in milliseconds."),
-}) as z.ZodType<ChannelOptions>;
-
-/**
- * TLS to replicas. PEM files are read again at every new connection; a relative path starts from the folder of the
- * configuration, and without one from where the process was started.
- */
-export interface ReplicaTlsOptions {
-  /** Who signs the certificates of the replicas; those that the system trusts by default. */
-  readonly ca?: string;
-  /** The gateway's own certificate, where replicas ask for one. */
-  readonly cert?: string;
-  readonly key?: string;
-  /** Name that the certificate must be for, where it is not the host of the address. */
-  readonly serverName?: string;
-}
-
-/** The gateway's key at its replicas: from the environment or from a file; in the configuration itself only if it must. */
-export interface UpstreamKeyOptions {
-  /** Name of an environment variable. */
-  readonly env?: string;
-  /** A file that is read again at every new connection; a relative path starts from where those of `tls` do. */
-  readonly file?: string;
-  /** The key itself, where `allowInConfiguration` says so. */
-  readonly value?: string;
-  /**
-   * Takes the key from the configuration, where whoever reads it finds it.
+   * Whether each replica is a device that holds one model at a time, as an FPGA does. Pools of other models may name the
+   * same replicas: each serves the model that it holds, and a swap makes it hold another. `parallelism` is 1 unless it
+   * is given.
    * @default false
    */
-  readonly allowInConfiguration?: boolean;
-  /**
-   * Header that takes the key as it is; by default `authorization: Bearer <key>`, and in the dialect
-   * `azure-fpga-preview` `authorization: <key>`.
-   */
-  readonly header?: string;
-  /**
-   * Sends the key over plaintext to other machines.
-   * @default false
-   */
-  readonly allowPlaintext?: boolean;
+  readonly exclusive?: boolean;
+  /** TLS to the replicas; `{}` trusts whom the system trusts. Without it they are spoken to in plaintext. */
+  readonly tls?: ReplicaTlsOptions;
+  /** The gateway's own key at the replicas. */
+  readonly key?: UpstreamKeyOptions;
 }
-
-const file = z.string().min(1).optional();
-
-export const replicaTlsSchema: z.ZodType<ReplicaTlsOptions> = z
-  .strictObject({
-    ca: file.describe("PEM file of who signs the replicas' certificates."),
-    cert: file.describe("PEM file of the gateway's own certificate."),
-    key: file.describe("PEM file of its private key."),
-    serverName: file.describe("Name that the certificate must be for."),
-  })
-  .refine(({ cert, key }) => (cert === undefined) === (key === undefined), {
-    message: "cert and key go together",
-  }) as z.ZodType<ReplicaTlsOptions>;
-
-/** Headers that a call, or HTTP/2, has a use for. */
-const isOurs =
-  /^(te|host|connection|keep-alive|upgrade|trailer|transfer-encoding|content-.*|grpc-.*|proxy-.*|x-tensorgate-.*|traceparent|x-request-id)$/;
-
-export const upstreamKeySchema: z.ZodType<UpstreamKeyOptions> = z
-  .strictObject({
-    env: file.describe("Environment variable with the key."),
-    file: file.describe("File with the key."),
-    value: file.describe("The key itself, where allowInConfiguration says so."),
-    allowInConfiguration: z.boolean().optional().describe("Takes the key from the configuration."),
-    header: z
-      .string()
-      .regex(/^[a-z0-9-]+$/, "expected a header's name in lower case")
-      .refine((name) => !isOurs.test(name), "that header is the call's own")
-      .optional()
-      .describe("Header that takes the key as it is."),
-    allowPlaintext: z.boolean().optional().describe("Sends the key over plaintext."),
-  })
-  .refine(({ env, file, value }) => [env, file, value].filter(Boolean).length === 1, {
-    message: "give one of env, file and value",
-  })
-  .refine(({ value, allowInConfiguration }) => value === undefined || allowInConfiguration, {
-    path: ["value"],
-    message:
-      "the key would be in the configuration: use env or file, or set allowInConfiguration: true",
-  }) as z.ZodType<UpstreamKeyOptions>;

@@ -2,17 +2,17 @@ import { SettingError } from "@tensorgate/core";
 import { aCall, aRequest, manualClockAndRandom } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { startFakeReplica } from "../../../../test/support/fake-replica.ts";
-import type { PoolAddresses } from "./pool-addresses.ts";
-import { replicas } from "./replicas.ts";
+import type { ReplicaPoolOptions } from "./options.ts";
+import { createReplicas } from "./replicas.ts";
 
-const pool = (...addresses: readonly string[]): PoolAddresses => ({
+const pool = (...addresses: readonly string[]): ReplicaPoolOptions => ({
   model: "m",
   region: "r",
   replicas: addresses,
 });
 
-function registry(...pools: readonly PoolAddresses[]) {
-  const made = replicas(pools, {
+function registry(...pools: readonly ReplicaPoolOptions[]) {
+  const made = createReplicas(pools, {
     options: {},
     ...manualClockAndRandom(),
   });

@@ -1,22 +1,14 @@
 import type { ClockAndRandom } from "@tensorgate/core";
-import type { AddressSource, ReplicaAddress } from "./discovery/address-source.ts";
-import { type Resolve, systemResolve } from "./discovery/dns-source.ts";
-import { sourceOf } from "./discovery/source-of.ts";
-import { type CheckedPool, checkedPool, type HeldReplica, heldReplica } from "./held-replica.ts";
-import { type ChannelOptions, channelDefaults } from "./options.ts";
-import {
-  addressesOf,
-  type PoolAddresses,
-  type PoolMembers,
-  parallelismOf,
-} from "./pool-addresses.ts";
+import { createResolver, type Lookup, systemLookup } from "./discovery/dns-resolver.ts";
+import type { ReplicaAddress, Resolver } from "./discovery/resolver.ts";
+import { type ChannelOptions, channelDefaults, type ReplicaPoolOptions } from "./options.ts";
+import { createPool, createReplicaIds, type Pool, type ReplicaConnection } from "./pool.ts";
 import type { Replica } from "./replica.ts";
-import { replicaIds } from "./replica-ids.ts";
 
 /** Every replica that the configuration names. Those that are reached in the same way share a connection. */
 export interface Replicas {
   /** What routing may know: models, regions, and ids that mean nothing to it. Another array whenever it changed. */
-  readonly pools: readonly PoolMembers[];
+  readonly pools: readonly Pool[];
   /**
    * A replica that was dropped is known until its last call has ended; calls that begin then fail as never sent.
    * @throws RangeError for an id that is not of `pools`, and has nothing in flight either
@@ -30,7 +22,7 @@ export interface Replicas {
    *
    * @throws SettingError if a file or variable of a pool cannot be used; then nothing has changed
    */
-  replace(pools: readonly PoolAddresses[]): void;
+  replace(pools: readonly ReplicaPoolOptions[]): void;
   /** Tells `listener`, from now on, after `pools` has changed. */
   onChange(listener: () => void): void;
   /** Finds out again, soon, where the replicas of the pools with this one are. An id that is gone is let pass. */
@@ -38,86 +30,87 @@ export interface Replicas {
   close(): void;
 }
 
-export interface ReplicaParts extends ClockAndRandom {
+export interface ReplicasOptions extends ClockAndRandom {
   readonly options: ChannelOptions;
   /** Asks the system unless given. */
-  readonly resolve?: Resolve;
+  readonly lookup?: Lookup;
 }
 
 /** @throws SettingError if a file or a variable of a pool cannot be used */
-export function replicas(initial: readonly PoolAddresses[], parts: ReplicaParts): Replicas {
-  const { options, resolve = systemResolve } = parts;
+export function createReplicas(
+  initial: readonly ReplicaPoolOptions[],
+  { options, lookup = systemLookup, clock, random }: ReplicasOptions,
+): Replicas {
   const settings = { ...channelDefaults, ...options };
-  const heldParts = { ...parts, settings };
-  const sourceParts = {
-    ...{ ...parts, resolve },
+  const resolverOptions = {
     intervalMs: settings.resolveIntervalMs,
+    lookup,
     onChange: () => update(),
+    clock,
+    random,
   };
-  const idOf = replicaIds();
+  const idOf = createReplicaIds();
   /** By what the configuration calls them. */
-  const sources = new Map<string, AddressSource>();
-  const live = new Map<string, HeldReplica>();
-  /** Dropped, with calls still in flight. Who comes back under such an id is made anew. */
-  const leaving = new Map<string, HeldReplica>();
+  const resolvers = new Map<string, Resolver>();
+  const connections = new Map<string, ReplicaConnection>();
+  /** Dropped, with calls still in flight. A replica that comes back under such an id gets a new connection. */
+  const draining = new Map<string, ReplicaConnection>();
   const listeners: (() => void)[] = [];
-  let current: readonly CheckedPool[] = [];
-  let pools: readonly PoolMembers[] = [];
+  /** The pools in force; `pools` shows them, and stays the same array while it shows the same. */
+  let current: readonly Pool[] = [];
+  let pools: readonly Pool[] = [];
 
-  const checked = (of: readonly PoolAddresses[]) =>
-    of.map((pool, index) => checkedPool(pool, `pools[${index}]`));
+  const built = (of: readonly ReplicaPoolOptions[]) =>
+    of.map((each, index) => createPool(each, `pools[${index}]`));
 
   /** @returns its id */
-  function hold(address: ReplicaAddress, of: CheckedPool): string {
-    const id = idOf(address, of.pool);
-    if (!live.has(id)) live.set(id, heldReplica(address, of, heldParts));
+  function acquire(address: ReplicaAddress, { access }: Pool): string {
+    const id = idOf(address, access);
+    if (!connections.has(id)) connections.set(id, access.connect(address, { settings, clock }));
     return id;
   }
 
-  function drop(id: string, held: HeldReplica): void {
-    live.delete(id);
-    leaving.set(id, held);
-    void held.close().then(() => {
-      if (leaving.get(id) === held) leaving.delete(id);
+  function drain(id: string, connection: ReplicaConnection): void {
+    connections.delete(id);
+    draining.set(id, connection);
+    void connection.close().then(() => {
+      if (draining.get(id) === connection) draining.delete(id);
     });
   }
 
-  function membersOf(of: CheckedPool): PoolMembers {
-    const { model, region, gateway, exclusive: isExclusive = false } = of.pool;
-    const found = addressesOf(of.pool).flatMap((each) => sources.get(each)?.addresses ?? []);
-    const replicaIds = [...new Set(found.map((each) => hold(each, of)))];
-    const parallelism = parallelismOf(of.pool);
-    const isGateway = gateway !== undefined;
-    return { model, region, replicaIds, parallelism, isGateway, isExclusive };
+  function withReplicas(pool: Pool): Pool {
+    const found = pool.access.addresses.flatMap((each) => resolvers.get(each)?.addresses ?? []);
+    return { ...pool, replicaIds: [...new Set(found.map((each) => acquire(each, pool)))] };
   }
 
-  /** Brings replicas in line with pools and sources. */
+  /** Brings replicas in line with pools and resolvers. */
   function update(): void {
-    const next = current.map(membersOf);
-    const wanted = new Set(next.flatMap((pool) => pool.replicaIds));
-    for (const [id, held] of live) if (!wanted.has(id)) drop(id, held);
-    if (JSON.stringify(next) === JSON.stringify(pools)) return;
-    pools = next;
+    current = current.map(withReplicas);
+    const wanted = new Set(current.flatMap(({ replicaIds }) => replicaIds));
+    for (const [id, connection] of connections) if (!wanted.has(id)) drain(id, connection);
+    if (shown(current) === shown(pools)) return;
+    pools = current;
     for (const listener of listeners) listener();
   }
 
-  function take(next: readonly CheckedPool[]): void {
+  function take(next: readonly Pool[]): void {
     current = next;
-    const wanted = new Set(current.flatMap(({ pool }) => addressesOf(pool)));
-    for (const [address, source] of sources) {
+    const wanted = new Set(current.flatMap(({ access }) => access.addresses));
+    for (const [address, resolver] of resolvers) {
       if (wanted.has(address)) continue;
-      source.close();
-      sources.delete(address);
+      resolver.close();
+      resolvers.delete(address);
     }
     for (const address of wanted) {
-      if (!sources.has(address)) sources.set(address, sourceOf(address, sourceParts));
+      if (!resolvers.has(address)) resolvers.set(address, createResolver(address, resolverOptions));
     }
     update();
   }
 
-  take(checked(initial));
+  take(built(initial));
 
-  const find = (replicaId: string) => (live.get(replicaId) ?? leaving.get(replicaId))?.replica;
+  const find = (replicaId: string) =>
+    (connections.get(replicaId) ?? draining.get(replicaId))?.replica;
 
   return {
     get pools() {
@@ -129,17 +122,21 @@ export function replicas(initial: readonly PoolAddresses[], parts: ReplicaParts)
       if (!found) throw new RangeError(`there is no replica ${replicaId}`);
       return found;
     },
-    replace: (next) => take(checked(next)),
+    replace: (next) => take(built(next)),
     onChange: (listener) => void listeners.push(listener),
     refresh: (replicaId) => {
-      const addresses = current.flatMap(({ pool }, index) =>
-        pools[index]?.replicaIds.includes(replicaId) ? addressesOf(pool) : [],
-      );
-      for (const address of new Set(addresses)) sources.get(address)?.refresh();
+      const ofReplica = current.filter(({ replicaIds }) => replicaIds.includes(replicaId));
+      const addresses = ofReplica.flatMap(({ access }) => access.addresses);
+      for (const address of new Set(addresses)) resolvers.get(address)?.refresh();
     },
     close: () => {
       listeners.length = 0;
       take([]);
     },
   };
+}
+
+/** What others see of pools, to compare them by. */
+function shown(pools: readonly Pool[]): string {
+  return JSON.stringify(pools.map(({ access: _, ...seen }) => seen));
 }

@@ -1,34 +1,20 @@
 import {
-  InvalidRequestError,
   listedNames,
   ModelNotReadyError,
   NotSupportedError,
   type ScoreRequest,
   ScoringError,
-  UnknownVersionError,
   UpstreamAnsweredError,
   UpstreamFailedError,
 } from "@tensorgate/core";
 import { grpcCode, type HeaderBlock } from "@tensorgate/grpc";
-import {
-  createTensorBudget,
-  type Dialect,
-  type DialectNames,
-  predictRequestSegments,
-  scoreResponseFromPredictResponse,
-  toCanonicalNames,
-} from "@tensorgate/tf-serving";
+import type { DialectNames } from "@tensorgate/tf-serving";
 import { probeNote } from "../probe-note.ts";
 import { type Replica, saysSeeded } from "../replica.ts";
 import { GrpcStatusError } from "../transport/status-error.ts";
-import type { UnaryCall, UnaryChannel, UnaryReply } from "../transport/unary-channel.ts";
+import type { UnaryChannel } from "../transport/unary-channel.ts";
 import { controlCall } from "./control-reply.ts";
-import { predictPath, readReply, wireRequest } from "./predict-call.ts";
-
-/** How a cluster's front end finds the container. */
-export function serviceRoute(service: string): Readonly<Record<string, string>> {
-  return { "x-ms-aml-grpc-service-route": `/api/v1/service/${service}` };
-}
+import { type PredictDialect, predict, predictScore } from "./predict.ts";
 
 /** How long flashing an FPGA leaves callers to wait before they come again, in milliseconds; it takes minutes. */
 const warmingRetryAfterMs = 1_000;
@@ -36,24 +22,35 @@ const warmingRetryAfterMs = 1_000;
 /** What the container says of an input that it does not know. */
 const nullReference = "Object reference not set to an instance of an object";
 
-/**
- * Speaks with a container that holds one model on an FPGA: `Predict` is all it answers, a request names no model,
- * and a reply brings every output.
- */
-export function azureFpgaReplica(
-  channel: UnaryChannel,
-  dialect: Exclude<Dialect, "tensorflow-serving">,
-): Replica {
-  async function predict(request: ScoreRequest, call: UnaryCall): Promise<UnaryReply> {
-    const { inputs } = request;
-    const wire = { inputs, outputFilter: [], modelSpec: { name: "" } };
-    try {
-      return await channel.unary(predictPath, predictRequestSegments(wire), call);
-    } catch (thrown) {
-      throw inItsWords(ScoringError.from(thrown));
-    }
-  }
+/** An FPGA container of 2019, which takes the names of tensors in the graph. */
+export const azureFpga: PredictDialect = containerDialect({ name: "azure-fpga", isKeyBare: false });
 
+/** An FPGA container of 2018, which takes aliases. */
+export const azureFpgaPreview: PredictDialect = containerDialect({
+  name: "azure-fpga-preview",
+  isKeyBare: true,
+});
+
+/** A container that holds one model on an FPGA: `Predict` is all it answers. */
+function containerDialect(own: Pick<PredictDialect, "name" | "isKeyBare">): PredictDialect {
+  const dialect: PredictDialect = {
+    name: own.name,
+    isGateway: false,
+    isDevice: true,
+    hasVersions: false,
+    namesModels: false,
+    canReload: false,
+    hasServices: true,
+    isKeyBare: own.isKeyBare,
+    // How a cluster's front end finds the container.
+    route: ({ service }) =>
+      service === undefined ? {} : { "x-ms-aml-grpc-service-route": `/api/v1/service/${service}` },
+    connect: (channel) => containerReplica(channel, dialect),
+  };
+  return dialect;
+}
+
+function containerReplica(channel: UnaryChannel, dialect: PredictDialect): Replica {
   const noSuchCall = async (): Promise<never> => {
     throw new NotSupportedError("an FPGA container answers nothing but Predict");
   };
@@ -64,40 +61,32 @@ export function azureFpgaReplica(
     modelStatus: noSuchCall,
     modelMetadata: noSuchCall,
 
-    score: async (request, call) => {
-      assertNoVersion(request);
-      const names = request.model.wireNames[dialect];
-      const wire = wireRequest(request, names);
-      const { message } = await predict(wire, call).catch((thrown: unknown) => {
-        throw isNullReference(thrown) ? unknownInput(wire, names) : thrown;
-      });
-      return readReply(() => {
-        const { name } = request.modelSpec;
-        const budget = createTensorBudget(channel.replyLimits);
-        const response = scoreResponseFromPredictResponse(message, { name }, budget);
-        // Whatever it calls itself, and 0 for a version that it does not know.
-        return {
-          model: { name, version: response.model.version },
-          outputs: toCanonicalNames(response.outputs, names),
-        };
-      });
-    },
+    score: predictScore(channel, {
+      dialect,
+      failure: (thrown, request) =>
+        isNullReference(thrown)
+          ? unknownInput(request, request.model.wireNames[dialect.name])
+          : inItsWords(thrown),
+    }),
 
     // A request without inputs is refused by the container itself: whoever refuses it is up.
-    probe: async (model, call) => {
-      const empty = { modelSpec: { name: model }, inputs: new Map(), outputFilter: [] };
+    probe: async (_model, call) => {
+      const empty = { modelSpec: { name: "" }, inputs: new Map(), outputFilter: [] };
       const ready = (headers: HeaderBlock) => ({
-        ...{ isReady: true, versions: [] },
+        isReady: true,
+        versions: [],
         isSeeded: saysSeeded(headers),
       });
       try {
-        return ready((await predict(empty, controlCall(call))).headers);
+        const reply = await predict(channel, dialect, { request: empty, call: controlCall(call) });
+        return ready(reply.headers);
       } catch (thrown) {
-        if (thrown instanceof ModelNotReadyError) {
-          return { isReady: false, versions: [], note: probeNote(thrown) };
+        const error = inItsWords(thrown);
+        if (error instanceof ModelNotReadyError) {
+          return { isReady: false, versions: [], note: probeNote(error) };
         }
-        if (!isAnswerOfContainer(thrown)) throw thrown;
-        const { cause } = ScoringError.from(thrown);
+        if (!isAnswerOfContainer(error)) throw error;
+        const { cause } = error;
         return ready(cause instanceof GrpcStatusError ? cause.headers : {});
       }
     },
@@ -105,7 +94,8 @@ export function azureFpgaReplica(
 }
 
 /** What a status means where the device may be flashing, and where a front end finds the container by a header. */
-function inItsWords(error: ScoringError): ScoringError {
+function inItsWords(thrown: unknown): ScoringError {
+  const error = ScoringError.from(thrown);
   const { cause } = error;
   if (!(cause instanceof GrpcStatusError)) return error;
   switch (cause.code) {
@@ -139,8 +129,7 @@ const notOfContainer: ReadonlySet<number> = new Set([
   grpcCode.PERMISSION_DENIED,
 ]);
 
-function isAnswerOfContainer(thrown: unknown): boolean {
-  const { cause } = ScoringError.from(thrown);
+function isAnswerOfContainer({ cause }: ScoringError): boolean {
   if (!(cause instanceof GrpcStatusError)) return false;
   return cause.httpStatus === undefined && !notOfContainer.has(cause.code);
 }
@@ -156,14 +145,5 @@ function unknownInput({ inputs }: ScoreRequest, names: DialectNames): UpstreamAn
         ? `expected ${expected}; where its graph has another name, such as Placeholder_1:0, say so in input.tensor of the model`
         : "describe the model's input, or give its family, in the configuration",
     },
-  );
-}
-
-function assertNoVersion({ modelSpec: { name, version, versionLabel } }: ScoreRequest): void {
-  if (name === "") throw new InvalidRequestError("the request names no model");
-  if (version === undefined && versionLabel === undefined) return;
-  throw new UnknownVersionError(
-    `model "${name}" is in an FPGA container, which knows no versions`,
-    { hint: "ask without a version" },
   );
 }

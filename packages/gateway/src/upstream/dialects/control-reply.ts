@@ -8,7 +8,7 @@ import {
 } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import { chargeMessage } from "@tensorgate/tf-serving";
 import type { UnaryCall, UnaryReply } from "../transport/unary-channel.ts";
-import { readReply } from "./predict-call.ts";
+import { readReply } from "./predict.ts";
 
 /** Longest reply, in bytes, to a call that scores nothing: the status of thousands of replicas takes no more. */
 const maxControlBytes = 1_048_576;

@@ -22,13 +22,13 @@ import { reply, startFakeReplica } from "../../../../../test/support/fake-replic
 import { channelDefaults } from "../options.ts";
 import type { Replica } from "../replica.ts";
 import { GrpcStatusError } from "../transport/status-error.ts";
-import { unaryChannel } from "../transport/unary-channel.ts";
-import { azureFpgaReplica } from "./azure-fpga.ts";
+import { createUnaryChannel } from "../transport/unary-channel.ts";
+import { azureFpga } from "./azure-fpga.ts";
 import { readControlReply } from "./control-reply.ts";
 import { failureOfPeer } from "./peer-failure.ts";
 import { scoreResponseFromPeer } from "./peer-messages.ts";
-import { tensorflowServingReplica } from "./tensorflow-serving.ts";
-import { peerReplica } from "./tensorgate-peer.ts";
+import { tensorflowServing } from "./tensorflow-serving.ts";
+import { tensorgatePeer } from "./tensorgate-peer.ts";
 
 // A replica, or a gateway of another region, whose replies are cheap to send and dear to read.
 
@@ -54,12 +54,13 @@ async function failureOf(message: Uint8Array, ask: Ask): Promise<ScoringError> {
   const credentials = { scheme: "http" as const, read: () => ({ tls: {}, headers: {} }) };
   const clock = manualClock();
   const parts = { address: server.address, settings: channelDefaults, clock, credentials };
-  const channel = unaryChannel(parts);
+  const channel = createUnaryChannel(parts);
+  const options = { region: "eastus", isExclusive: false, clock };
   try {
     await ask({
-      stock: tensorflowServingReplica(channel),
-      container: azureFpgaReplica(channel, "azure-fpga"),
-      peer: peerReplica(channel, { region: "eastus", clock }),
+      stock: tensorflowServing.connect(channel, options),
+      container: azureFpga.connect(channel, options),
+      peer: tensorgatePeer.connect(channel, options),
     });
   } catch (thrown) {
     return ScoringError.from(thrown);

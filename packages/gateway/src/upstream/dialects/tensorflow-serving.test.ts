@@ -16,14 +16,15 @@ import {
 } from "../../../../../test/support/fake-replica.ts";
 import { channelDefaults } from "../options.ts";
 import { probeNote } from "../probe-note.ts";
-import { unaryChannel } from "../transport/unary-channel.ts";
-import { tensorflowServingReplica } from "./tensorflow-serving.ts";
+import { createUnaryChannel } from "../transport/unary-channel.ts";
+import { tensorflowServing } from "./tensorflow-serving.ts";
 
 function replicaAt(address: string) {
   const credentials = { scheme: "http" as const, read: () => ({ tls: {}, headers: {} }) };
   const settings = channelDefaults;
-  const channel = unaryChannel({ address, credentials, settings, clock: manualClock() });
-  const replica = tensorflowServingReplica(channel);
+  const clock = manualClock();
+  const channel = createUnaryChannel({ address, credentials, settings, clock });
+  const replica = tensorflowServing.connect(channel, { region: "r", isExclusive: false, clock });
   return { ...replica, [Symbol.asyncDispose]: channel.close };
 }
 

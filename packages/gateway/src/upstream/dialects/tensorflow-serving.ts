@@ -1,6 +1,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import {
   type CallContext,
+  ModelNotReadyError,
   type ModelSpec,
   type ModelStatus,
   ScoringError,
@@ -18,15 +19,11 @@ import {
   ReloadConfigResponseSchema,
 } from "@tensorgate/proto/tensorflow_serving/model_management";
 import {
-  createTensorBudget,
   modelMetadataFromResponse,
   modelStatusFromResponse,
-  predictRequestSegments,
-  scoreResponseFromPredictResponse,
   stateName,
-  toCanonicalNames,
 } from "@tensorgate/tf-serving";
-import { noteOf } from "../probe-note.ts";
+import { noteOf, probeNote } from "../probe-note.ts";
 import { type ModelSource, type Replica, type ReplicaState, saysSeeded } from "../replica.ts";
 import { GrpcStatusError } from "../transport/status-error.ts";
 import type { UnaryChannel } from "../transport/unary-channel.ts";
@@ -36,10 +33,32 @@ import {
   readControlReply,
   readMetadataReply,
 } from "./control-reply.ts";
-import { predictPath, readReply, wireRequest } from "./predict-call.ts";
+import { type PredictDialect, predictScore } from "./predict.ts";
 
-/** Speaks TensorFlow Serving's `Predict`, `GetModelStatus` and `GetModelMetadata` over `channel`. */
-export function tensorflowServingReplica(channel: UnaryChannel): Replica {
+/** Stock TensorFlow Serving, and what speaks like it. */
+export const tensorflowServing: PredictDialect = {
+  name: "tensorflow-serving",
+  isGateway: false,
+  isDevice: false,
+  hasVersions: true,
+  namesModels: true,
+  canReload: true,
+  hasServices: false,
+  isKeyBare: false,
+  route: () => ({}),
+  connect: (channel, { isExclusive }) => tensorflowServingReplica(channel, isExclusive),
+};
+
+/**
+ * Speaks TensorFlow Serving's `Predict`, `GetModelStatus` and `GetModelMetadata` over `channel`.
+ *
+ * @param isExclusive - whether it is a device that holds one model at a time: that it does not have another one is a
+ *   fault neither of the device nor of the request. Another gateway may have swapped it a moment ago, and the call goes
+ *   elsewhere
+ */
+function tensorflowServingReplica(channel: UnaryChannel, isExclusive: boolean): Replica {
+  const failure = isExclusive ? notReadyIfAway : (thrown: unknown) => thrown;
+
   async function askStatus(modelSpec: ModelSpec, call: CallContext) {
     const request = create(GetModelStatusRequestSchema, { modelSpec: modelSpecMessage(modelSpec) });
     const reply = await channel.unary(
@@ -61,37 +80,35 @@ export function tensorflowServingReplica(channel: UnaryChannel): Replica {
         const { status, headers } = await askStatus({ name: model }, call);
         return { ...stateFrom(status), isSeeded: saysSeeded(headers) };
       } catch (thrown) {
+        if (isExclusive && saysNotFound(thrown)) {
+          return { isReady: false, versions: [], note: probeNote(thrown) };
+        }
         if (!lacksMethod(thrown)) throw thrown;
         const note = noteOf("GetModelStatus: UNIMPLEMENTED, taken as up");
         return { isReady: true, versions: [], hasUnknownVersions: true, note };
       }
     },
 
-    score: async (request, call) => {
-      const names = request.model.wireNames["tensorflow-serving"];
-      const { message } = await channel.unary(
-        predictPath,
-        predictRequestSegments(wireRequest(request, names)),
-        call,
-      );
-      return readReply(() => {
-        const budget = createTensorBudget(channel.replyLimits);
-        const response = scoreResponseFromPredictResponse(message, request.modelSpec, budget);
-        return { ...response, outputs: toCanonicalNames(response.outputs, names) };
-      });
-    },
+    score: predictScore(channel, {
+      dialect: tensorflowServing,
+      failure: (thrown, { modelSpec }) => failure(thrown, modelSpec.name),
+    }),
 
     modelMetadata: async (modelSpec, call) => {
       const request = create(GetModelMetadataRequestSchema, {
         modelSpec: modelSpecMessage(modelSpec),
         metadataField: ["signature_def"],
       });
-      const reply = await channel.unary(
-        "/tensorflow.serving.PredictionService/GetModelMetadata",
-        [toBinary(GetModelMetadataRequestSchema, request)],
-        controlCall(call),
-      );
-      return modelMetadataFromResponse(readMetadataReply(reply));
+      try {
+        const reply = await channel.unary(
+          "/tensorflow.serving.PredictionService/GetModelMetadata",
+          [toBinary(GetModelMetadataRequestSchema, request)],
+          controlCall(call),
+        );
+        return modelMetadataFromResponse(readMetadataReply(reply));
+      } catch (thrown) {
+        throw failure(thrown, modelSpec.name);
+      }
     },
 
     reload: async (models, call) => {
@@ -108,6 +125,20 @@ export function tensorflowServingReplica(channel: UnaryChannel): Replica {
       }
     },
   };
+}
+
+/** What is not found may also be a signature or an output, of which the request is to blame. */
+const servableIsAway = /^Servable not found for request/;
+
+function notReadyIfAway(thrown: unknown, model: string): unknown {
+  if (!saysNotFound(thrown) || !servableIsAway.test(thrown.message)) return thrown;
+  return new ModelNotReadyError(`model "${model}" is on no device that was asked`, {
+    cause: thrown,
+  });
+}
+
+function saysNotFound(thrown: unknown): thrown is UpstreamAnsweredError {
+  return thrown instanceof UpstreamAnsweredError && thrown.grpcCode === grpcCode.NOT_FOUND;
 }
 
 /** Whether a gRPC server answered that it has no such method: some gateways and custom servers have `Predict` alone. */

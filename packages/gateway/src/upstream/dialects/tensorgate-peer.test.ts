@@ -14,16 +14,19 @@ import { StatusSchema } from "@tensorgate/proto/google/rpc/status";
 import { expect, test } from "vitest";
 import { type PredictCall, startFakeReplica } from "../../../../../test/support/fake-replica.ts";
 import { createGateway } from "../../gateway.ts";
-import { replicas } from "../replicas.ts";
+import { createReplicas } from "../replicas.ts";
 
 /** The replica that a gateway at `address` is. */
 function peerAt(address: string) {
   const { clock, random } = manualClockAndRandom();
-  const registry = replicas([{ model: "m", region: "eastus", gateway: `http://${address}` }], {
-    options: {},
-    clock,
-    random,
-  });
+  const registry = createReplicas(
+    [{ model: "m", region: "eastus", gateway: `http://${address}` }],
+    {
+      options: {},
+      clock,
+      random,
+    },
+  );
   const [id = ""] = registry.pools[0]?.replicaIds ?? [];
   return { peer: registry.get(id), pools: registry.pools, clock, [Symbol.dispose]: registry.close };
 }

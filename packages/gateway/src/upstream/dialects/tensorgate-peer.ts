@@ -1,7 +1,6 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import {
   type CallContext,
-  type Clock,
   createWorkBudget,
   type DType,
   NotSupportedError,
@@ -25,14 +24,24 @@ import type { Replica } from "../replica.ts";
 import { GrpcStatusError } from "../transport/status-error.ts";
 import type { UnaryCall, UnaryChannel, UnaryReply } from "../transport/unary-channel.ts";
 import { controlCall, listedVersions, readControlReply } from "./control-reply.ts";
+import type { Dialect, ReplicaOptions } from "./dialect.ts";
 import { failureOfPeer } from "./peer-failure.ts";
 import { peerPredictSegments, scoreResponseFromPeer } from "./peer-messages.ts";
-import { readReply } from "./predict-call.ts";
+import { readReply } from "./predict.ts";
 
-/** What every call to the gateway of `region` carries: it goes no further than there, and over no other gateway. */
-export function peerHeaders(region: string): Readonly<Record<string, string>> {
-  return { "x-tensorgate-hops": "1", "x-tensorgate-residency": region };
-}
+/** The gateway of another region, which has a queue and replicas of its own. */
+export const tensorgatePeer: Dialect = {
+  isGateway: true,
+  isDevice: false,
+  hasVersions: true,
+  namesModels: true,
+  canReload: false,
+  hasServices: false,
+  isKeyBare: false,
+  // A call goes no further than to that region, and over no other gateway.
+  route: ({ region }) => ({ "x-tensorgate-hops": "1", "x-tensorgate-residency": region }),
+  connect: peerReplica,
+};
 
 /** What a caller asked for that holds there as it does here; where the call may go is decided already. */
 function wishHeaders({ noStore, wishes }: CallContext): Readonly<Record<string, string>> {
@@ -45,17 +54,11 @@ function wishHeaders({ noStore, wishes }: CallContext): Readonly<Record<string, 
 /** How long what a gateway said of its queue is good for, in milliseconds: no longer than it takes to be asked again. */
 const waitGoodForMs = 10_000;
 
-export interface PeerParts {
-  /** The region that the gateway is entered for. */
-  readonly region: string;
-  readonly clock: Clock;
-}
-
 /**
  * Speaks `tensorgate.v1` with the gateway of another region, so that one queue sees all of that region's load.
  * Both describe the model alike: tensors have the same names here and there.
  */
-export function peerReplica(channel: UnaryChannel, { region, clock }: PeerParts): Replica {
+function peerReplica(channel: UnaryChannel, { region, clock }: ReplicaOptions): Replica {
   /** By model. */
   const expectedWaits = new Map<string, { readonly ms: number; readonly saidMs: number }>();
 

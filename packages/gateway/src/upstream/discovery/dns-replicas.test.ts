@@ -4,16 +4,16 @@ import { aCall, aRequest, manualClockAndRandom } from "@tensorgate/core/testing"
 import { expect, test } from "vitest";
 import { hasOpenssl, testCertificates } from "../../../../../test/support/certificates.ts";
 import { startFakeReplica } from "../../../../../test/support/fake-replica.ts";
-import type { PoolAddresses } from "../pool-addresses.ts";
-import { replicas } from "../replicas.ts";
+import type { ReplicaPoolOptions } from "../options.ts";
+import { createReplicas } from "../replicas.ts";
 
 /** A registry whose names have the addresses that a test says. */
-function registry(pools: readonly PoolAddresses[], names: Record<string, readonly string[]>) {
+function registry(pools: readonly ReplicaPoolOptions[], names: Record<string, readonly string[]>) {
   const { clock, random } = manualClockAndRandom();
   let resolvedCount = 0;
-  const made = replicas(pools, {
+  const made = createReplicas(pools, {
     options: {},
-    resolve: async (hostname) => {
+    lookup: async (hostname) => {
       resolvedCount += 1;
       return names[hostname] ?? [];
     },
@@ -30,7 +30,7 @@ function registry(pools: readonly PoolAddresses[], names: Record<string, readonl
 }
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
-const pool = (...addresses: readonly string[]): PoolAddresses => ({
+const pool = (...addresses: readonly string[]): ReplicaPoolOptions => ({
   ...{ model: "m", region: "r", replicas: addresses },
 });
 
@@ -110,7 +110,7 @@ test.skipIf(!hasOpenssl)("a certificate is for the name, not for the address", a
   const tls = { cert: readFileSync(files.serverCertFile), key: readFileSync(files.serverKeyFile) };
   await using server = await startFakeReplica({ tls });
   const port = server.address.split(":")[1];
-  const poolOf = (name: string): PoolAddresses => ({
+  const poolOf = (name: string): ReplicaPoolOptions => ({
     ...{ ...pool(`dns:///${name}:${port}`), tls: { ca: files.caFile } },
   });
   using one = registry([poolOf("localhost"), poolOf("elsewhere.internal")], {

@@ -2,8 +2,8 @@ import http2 from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import { manualClock } from "@tensorgate/core/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { channelDefaults } from "../options.ts";
 import { connection, receivedBytesOf } from "./connection.ts";
+import { channelDefaults } from "./options.ts";
 
 let address: string;
 const server = http2.createServer();

@@ -1,8 +1,8 @@
 import http2 from "node:http2";
 import { isIP, type LookupFunction } from "node:net";
 import type { Clock } from "@tensorgate/core";
-import type { Credentials } from "../credentials.ts";
-import type { ChannelOptions } from "../options.ts";
+import type { Credentials } from "./credentials.ts";
+import type { ChannelOptions } from "./options.ts";
 
 export interface ConnectionParts {
   /** `host:port`: what calls name as their authority, and what a certificate must be for. */

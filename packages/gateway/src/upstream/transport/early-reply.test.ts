@@ -3,8 +3,8 @@ import http2 from "node:http2";
 import { aCall, manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { startFakeReplica } from "../../../../../test/support/fake-replica.ts";
-import { channelDefaults } from "../options.ts";
-import { unaryChannel } from "./unary-channel.ts";
+import { channelDefaults } from "./options.ts";
+import { createUnaryChannel } from "./unary-channel.ts";
 import { unaryExchange } from "./unary-exchange.ts";
 
 // A replica that reads nothing of the request: its window is closed after 64 KiB.
@@ -27,7 +27,7 @@ async function answeredEarly(answer: Answer) {
   });
   const credentials = { scheme: "http" as const, read: () => ({ tls: {}, headers: {} }) };
   const parts = { address: server.address, settings: channelDefaults, clock: manualClock() };
-  const channel = unaryChannel({ ...parts, credentials });
+  const channel = createUnaryChannel({ ...parts, credentials });
   return {
     streams,
     ask: () =>

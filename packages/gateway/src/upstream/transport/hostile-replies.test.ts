@@ -4,13 +4,13 @@ import { UpstreamFailedError } from "@tensorgate/core";
 import { aCall, manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { reply, startFakeReplica } from "../../../../../test/support/fake-replica.ts";
-import { channelDefaults } from "../options.ts";
-import { unaryChannel } from "./unary-channel.ts";
+import { channelDefaults } from "./options.ts";
+import { createUnaryChannel } from "./unary-channel.ts";
 
 function channelTo(address: string) {
   const credentials = { scheme: "http" as const, read: () => ({ tls: {}, headers: {} }) };
   const parts = { address, settings: channelDefaults, clock: manualClock() };
-  const channel = unaryChannel({ ...parts, credentials });
+  const channel = createUnaryChannel({ ...parts, credentials });
   return { ...channel, [Symbol.asyncDispose]: channel.close };
 }
 

@@ -4,14 +4,14 @@ import { type ScoringError, UpstreamAnsweredError, UpstreamFailedError } from "@
 import { aCall, manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { type PredictCall, startFakeReplica } from "../../../../../test/support/fake-replica.ts";
-import { channelDefaults } from "../options.ts";
-import { type UnaryChannel, unaryChannel } from "./unary-channel.ts";
+import { channelDefaults } from "./options.ts";
+import { createUnaryChannel, type UnaryChannel } from "./unary-channel.ts";
 
 function channelTo(address: string, maxMessageBytes = 1_000) {
   const credentials = { scheme: "http" as const, read: () => ({ tls: {}, headers: {} }) };
   const settings = { ...channelDefaults, maxMessageBytes };
   const clock = manualClock();
-  const channel = unaryChannel({ address, credentials, settings, clock });
+  const channel = createUnaryChannel({ address, credentials, settings, clock });
   return { ...channel, clock, [Symbol.asyncDispose]: channel.close };
 }
 

@@ -76,7 +76,7 @@ const deadlineSlackMs = 20;
  * received in, and a call that never left is told apart from one that was lost on the way.
  * Measured at a quarter of grpc-js's CPU per 100 KB call.
  */
-export function unaryChannel(parts: ChannelParts): UnaryChannel {
+export function createUnaryChannel(parts: ChannelParts): UnaryChannel {
   const { maxMessageBytes, maxReplyElements } = parts.settings;
   const { clock } = parts;
   const measured = roundTrip(clock);

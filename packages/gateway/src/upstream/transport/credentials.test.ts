@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { inspect } from "node:util";
 import { SettingError } from "@tensorgate/core";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { credentials } from "./credentials.ts";
+import { createCredentials } from "./credentials.ts";
 
 let folder: string;
 beforeAll(() => {
@@ -21,7 +21,7 @@ function fileWith(name: string, text: string): string {
 test("certificates are checked even where the environment says not to", () => {
   vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
 
-  const { tls } = credentials({ tls: {} }, "pools[0]").read();
+  const { tls } = createCredentials({ tls: {} }, "pools[0]").read();
 
   vi.unstubAllEnvs();
   expect(tls).toMatchObject({ rejectUnauthorized: true, ALPNProtocols: ["h2"] });
@@ -29,7 +29,7 @@ test("certificates are checked even where the environment says not to", () => {
 
 test("a certificate that is no PEM is told with its place", () => {
   const bad = fileWith("bad.pem", "nonsense");
-  const held = credentials({ tls: { cert: bad, key: bad } }, "pools[2]");
+  const held = createCredentials({ tls: { cert: bad, key: bad } }, "pools[2]");
 
   expect(() => held.read()).toThrow(SettingError);
   expect(() => held.read()).toThrow(/^pools\[2\]\.tls: /);
@@ -39,12 +39,14 @@ test.each([
   { key: { env: "KEY" }, headers: { authorization: "Bearer secret" } },
   { key: { env: "KEY", header: "x-api-key" }, headers: { "x-api-key": "secret" } },
 ])("$key becomes $headers", ({ key, headers }) => {
-  expect(credentials({ key }, "pools[0]", { KEY: " secret\n" }).read().headers).toEqual(headers);
+  expect(createCredentials({ key }, "pools[0]", { KEY: " secret\n" }).read().headers).toEqual(
+    headers,
+  );
 });
 
 test("a key file is read anew each time", () => {
   const file = fileWith("key.txt", "first");
-  const held = credentials({ key: { file } }, "pools[0]");
+  const held = createCredentials({ key: { file } }, "pools[0]");
   const before = held.read().headers;
   writeFileSync(file, "second");
 
@@ -56,7 +58,7 @@ test("a key file is read anew each time", () => {
 
 test("the key shows neither when inspected nor in an error", () => {
   const env = { KEY: "top secret" };
-  const held = credentials({ key: { env: "KEY" } }, "pools[0]", env);
+  const held = createCredentials({ key: { env: "KEY" } }, "pools[0]", env);
   let error: unknown;
   try {
     held.read();

@@ -7,9 +7,8 @@ import {
 } from "@tensorgate/core";
 import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
-import { modelWatch } from "./model-watch.ts";
+import { createModelDiscovery, type DiscoverableReplicas } from "./model-discovery.ts";
 import type { Replica, ReplicaState } from "./replica.ts";
-import type { Replicas } from "./replicas.ts";
 
 interface Behaviour {
   readonly state?: ReplicaState;
@@ -22,11 +21,7 @@ interface Behaviour {
 function watched(initial: Readonly<Record<string, Behaviour>>) {
   const behaviours = new Map(Object.entries(initial));
   let metadataCount = 0;
-  const replica = (id: string): Replica => ({
-    score: () => Promise.reject(new Error("not asked")),
-    modelStatus: () => Promise.reject(new Error("not asked")),
-    roundTripMs: () => undefined,
-    expectedWaitMs: () => undefined,
+  const replica = (id: string): Pick<Replica, "probe" | "modelMetadata"> => ({
     probe: async () => {
       const { state, error } = behaviours.get(id) ?? {};
       if (!state) throw error ?? new UpstreamFailedError("gone");
@@ -44,27 +39,14 @@ function watched(initial: Readonly<Record<string, Behaviour>>) {
   });
   const listeners: (() => void)[] = [];
   let replicaIds = Object.keys(initial);
-  const replicas: Replicas = {
+  const replicas: DiscoverableReplicas = {
     get pools() {
-      return [
-        {
-          model: "m",
-          region: "r",
-          replicaIds,
-          isGateway: false,
-          isExclusive: false,
-          parallelism: 1,
-        },
-      ];
+      return [{ model: "m", region: "r", replicaIds }];
     },
     get: replica,
-    find: replica,
     onChange: (listener) => void listeners.push(listener),
-    replace: () => {},
-    refresh: () => {},
-    close: () => {},
   };
-  const watch = modelWatch(replicas, { timeoutMs: 1_000, clock: manualClock() });
+  const watch = createModelDiscovery(replicas, { timeoutMs: 1_000, clock: manualClock() });
   return {
     watch,
     behave: (id: string, behaviour: Behaviour) => behaviours.set(id, behaviour),

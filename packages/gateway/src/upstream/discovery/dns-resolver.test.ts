@@ -1,7 +1,6 @@
 import { manualClockAndRandom } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
-import { dnsSource, systemResolve } from "./dns-source.ts";
-import { sourceOf } from "./source-of.ts";
+import { createDnsResolver, createResolver, systemLookup } from "./dns-resolver.ts";
 
 /** A name server that a test answers for. */
 function nameServer() {
@@ -11,7 +10,7 @@ function nameServer() {
   }[] = [];
   return {
     questions,
-    resolve: (hostname: string) => {
+    lookup: (hostname: string) => {
       const answer = Promise.withResolvers<string[]>();
       questions.push({ hostname, answer });
       return answer.promise;
@@ -35,8 +34,8 @@ function source(authority = "fpga.internal:80") {
   const onChange = () => {
     changeCount += 1;
   };
-  const parts = { intervalMs: 30_000, resolve: server.resolve, onChange, clock, random };
-  const made = dnsSource(authority, parts);
+  const parts = { intervalMs: 30_000, lookup: server.lookup, onChange, clock, random };
+  const made = createDnsResolver(authority, parts);
   return {
     made,
     server,
@@ -154,15 +153,15 @@ test.each([
   { address: "dns:///10.0.0.4:80", authority: "10.0.0.4:80" },
   { address: "dns:///[fd00::1]:80", authority: "[fd00::1]:80" },
 ])("$address is one replica, and nobody is asked", ({ address, authority }) => {
-  const { questions, resolve } = nameServer();
-  const parts = { intervalMs: 30_000, resolve, onChange: () => {}, ...manualClockAndRandom() };
+  const { questions, lookup } = nameServer();
+  const parts = { intervalMs: 30_000, lookup, onChange: () => {}, ...manualClockAndRandom() };
 
-  expect(sourceOf(address, parts).addresses).toEqual([{ authority }]);
+  expect(createResolver(address, parts).addresses).toEqual([{ authority }]);
   expect(questions).toEqual([]);
 });
 
 test("the system is asked for names that are in its own files too", async () => {
-  const found = await systemResolve("localhost");
+  const found = await systemLookup("localhost");
 
   expect(found.some((ip) => ip === "127.0.0.1" || ip === "::1")).toBe(true);
 });

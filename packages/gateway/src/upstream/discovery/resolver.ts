@@ -6,11 +6,11 @@ export interface ReplicaAddress {
   readonly ip?: string;
 }
 
-/** The replicas that one address of the configuration stands for, as far as that is known now. */
-export interface AddressSource {
-  /** Another array whenever they changed. */
+/** Resolves one address of the configuration to replicas, and again as they change. */
+export interface Resolver {
+  /** As far as they are known now; another array whenever they changed. */
   readonly addresses: readonly ReplicaAddress[];
-  /** Finds out again, soon. Does nothing where there is nothing to find out. */
+  /** Resolves again, soon. Does nothing where there is nothing to resolve. */
   refresh(): void;
   close(): void;
 }

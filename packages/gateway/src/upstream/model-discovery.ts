@@ -5,14 +5,14 @@ import {
   type Signature,
   UnknownModelError,
   UpstreamAnsweredError,
+  withDeadline,
 } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
-import { boundedCall } from "./bounded-call.ts";
+import type { Pool } from "./pool.ts";
 import { type ProbeNote, probeNote } from "./probe-note.ts";
-import type { ReplicaState } from "./replica.ts";
-import type { Replicas } from "./replicas.ts";
+import type { Replica, ReplicaState } from "./replica.ts";
 
-export interface ModelWatch {
+export interface ModelDiscovery {
   /** Asks a replica, in its dialect, whether it can score `model`, and which versions. Never rejects. */
   probe(model: string, replicaId: string): Promise<ProbeOutcome>;
   /** Versions that some replica, of these regions or of all, said it can score, highest first. */
@@ -38,14 +38,22 @@ export interface ProbeOutcome {
   readonly note?: ProbeNote;
 }
 
-export interface WatchParts {
+/** The replicas to ask. */
+export interface DiscoverableReplicas {
+  readonly pools: readonly Pick<Pool, "model" | "region" | "replicaIds">[];
+  get(replicaId: string): Pick<Replica, "probe" | "modelMetadata">;
+  /** Calls `listener`, from now on, after `pools` has changed. */
+  onChange(listener: () => void): void;
+}
+
+export interface DiscoveryOptions {
   /** How long a probe may take, in milliseconds. */
   readonly timeoutMs: number;
   readonly clock: Clock;
 }
 
 /** What is known of one model. */
-interface Knowledge {
+interface LastKnown {
   /** What each replica said of it last. */
   readonly told: Map<string, ReplicaState>;
   /** What those said who are gone: holds until a replica that is there says that it is ready. */
@@ -57,10 +65,13 @@ interface Knowledge {
 }
 
 /** Learns from probes which versions of a model there are, and what they take and give. */
-export function modelWatch(replicas: Replicas, { timeoutMs, clock }: WatchParts): ModelWatch {
-  const models = new Map<string, Knowledge>();
+export function createModelDiscovery(
+  replicas: DiscoverableReplicas,
+  { timeoutMs, clock }: DiscoveryOptions,
+): ModelDiscovery {
+  const models = new Map<string, LastKnown>();
 
-  function knowledgeOf(model: string): Knowledge {
+  function lastKnownOf(model: string): LastKnown {
     const known = models.get(model) ?? { told: new Map(), inherited: [], askedAt: new Map() };
     models.set(model, known);
     return known;
@@ -77,11 +88,11 @@ export function modelWatch(replicas: Replicas, { timeoutMs, clock }: WatchParts)
     const configured = new Set(replicas.pools.map(({ model }) => model));
     for (const [model, known] of models) {
       if (!configured.has(model)) models.delete(model);
-      else forgetThoseGone(known, membersOf(model));
+      else evict(known, membersOf(model));
     }
   });
 
-  const tellings = (model: string, residency?: readonly string[]): readonly ReplicaState[] => {
+  const statesOf = (model: string, residency?: readonly string[]): readonly ReplicaState[] => {
     const known = models.get(model);
     if (!known) return [];
     if (!residency) return [...known.told.values(), ...known.inherited];
@@ -91,7 +102,7 @@ export function modelWatch(replicas: Replicas, { timeoutMs, clock }: WatchParts)
   };
 
   function versionsOf(model: string, residency?: readonly string[]): readonly bigint[] {
-    const all = new Set(tellings(model, residency).flatMap(({ versions }) => versions));
+    const all = new Set(statesOf(model, residency).flatMap(({ versions }) => versions));
     return [...all].toSorted((a, b) => (a > b ? -1 : 1));
   }
 
@@ -101,7 +112,7 @@ export function modelWatch(replicas: Replicas, { timeoutMs, clock }: WatchParts)
     replicaId: string,
     call: CallContext,
   ): Promise<void> {
-    const known = knowledgeOf(model);
+    const known = lastKnownOf(model);
     const versionsNow = versionsOf(model).join(",");
     if (known.askedAt.get(replicaId) === versionsNow) return;
     known.askedAt.set(replicaId, versionsNow);
@@ -116,17 +127,17 @@ export function modelWatch(replicas: Replicas, { timeoutMs, clock }: WatchParts)
 
   return {
     versionsOf,
-    isSeeded: (model) => tellings(model).some(({ isSeeded = false }) => isSeeded),
+    isSeeded: (model) => statesOf(model).some(({ isSeeded = false }) => isSeeded),
     signatureOf: (model) => models.get(model)?.signature,
 
     probe: async (model, replicaId) => {
       try {
-        return await boundedCall(
+        return await withDeadline(
           async (call) => {
             const found = await replicas.get(replicaId).probe(model, call);
             // It may have been dropped while it was asked.
             if (!membersOf(model).has(replicaId)) return { finding: "lost" };
-            const known = knowledgeOf(model);
+            const known = lastKnownOf(model);
             known.told.set(replicaId, found);
             if (found.isReady) known.inherited = [];
             if (found.isReady) await learnSignature(model, replicaId, call);
@@ -142,7 +153,7 @@ export function modelWatch(replicas: Replicas, { timeoutMs, clock }: WatchParts)
 }
 
 /** Callers who ask for a version must not be refused because every replica was exchanged for another. */
-function forgetThoseGone(known: Knowledge, members: ReadonlySet<string>): void {
+function evict(known: LastKnown, members: ReadonlySet<string>): void {
   const gone: ReplicaState[] = [];
   for (const [id, state] of known.told) {
     if (members.has(id)) continue;

@@ -1,16 +1,23 @@
 import { ModelNotReadyError, UpstreamAnsweredError, UpstreamFailedError } from "@tensorgate/core";
-import { aCall, aRequest } from "@tensorgate/core/testing";
+import { aCall, aRequest, manualClock } from "@tensorgate/core/testing";
 import { grpcCode } from "@tensorgate/grpc";
 import { expect, test } from "vitest";
-import { exclusiveReplica } from "./exclusive-replica.ts";
-import type { Replica } from "./replica.ts";
+import type { Replica } from "../replica.ts";
+import type { UnaryChannel } from "../transport/unary-channel.ts";
+import { tensorflowServing } from "./tensorflow-serving.ts";
 
 /** A device of which every call fails with `error`. */
 function deviceThat(error: Error): Replica {
-  const fail = () => Promise.reject(error);
-  return exclusiveReplica({
-    ...{ score: fail, probe: fail, modelStatus: fail, modelMetadata: fail },
-    ...{ roundTripMs: () => undefined, expectedWaitMs: () => undefined },
+  const channel: UnaryChannel = {
+    unary: () => Promise.reject(error),
+    replyLimits: { maxElements: 1, maxValueBytes: 1 },
+    roundTripMs: () => undefined,
+    close: async () => {},
+  };
+  return tensorflowServing.connect(channel, {
+    region: "r",
+    isExclusive: true,
+    clock: manualClock(),
   });
 }
 

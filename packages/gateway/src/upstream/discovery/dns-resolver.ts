@@ -1,18 +1,19 @@
-import { lookup } from "node:dns/promises";
+import dns from "node:dns/promises";
+import { isIP } from "node:net";
 import { backoffDelayMs, type ClockAndRandom } from "@tensorgate/core";
-import type { AddressSource, ReplicaAddress } from "./address-source.ts";
+import type { ReplicaAddress, Resolver } from "./resolver.ts";
 
 /** Every address, IPv4 or IPv6 without brackets, that a name has now. Rejects where that cannot be found out. */
-export type Resolve = (hostname: string) => Promise<readonly string[]>;
+export type Lookup = (hostname: string) => Promise<readonly string[]>;
 
 /** The system's resolver rather than a query of our own: it knows /etc/hosts and whatever else the machine asks. */
-export const systemResolve: Resolve = async (hostname) =>
-  (await lookup(hostname, { all: true })).map(({ address }) => address);
+export const systemLookup: Lookup = async (hostname) =>
+  (await dns.lookup(hostname, { all: true })).map(({ address }) => address);
 
-export interface DnsSourceParts extends ClockAndRandom {
+export interface DnsResolverOptions extends ClockAndRandom {
   /** How long an answer is good for, in milliseconds. The system's resolver tells nothing of a record's own time. */
   readonly intervalMs: number;
-  readonly resolve: Resolve;
+  readonly lookup: Lookup;
   /** Told after `addresses` has changed. */
   readonly onChange: () => void;
 }
@@ -24,7 +25,23 @@ export interface DnsSourceParts extends ClockAndRandom {
 const maxAddresses = 1_024;
 
 /** Least time between the beginnings of two resolutions of a name, in milliseconds. */
-const leastGapMs = 1_000;
+const minGapMs = 1_000;
+
+const dnsScheme = "dns:///";
+
+/**
+ * Creates the resolver of one address: `host:port` is one replica, whose name, if it is one, is left to the system
+ * whenever a connection is made; `dns:///name:port` is one for each address of the name.
+ *
+ * @param address - as the configuration has it
+ */
+export function createResolver(address: string, options: DnsResolverOptions): Resolver {
+  const isDns = address.startsWith(dnsScheme);
+  const authority = isDns ? address.slice(dnsScheme.length) : address;
+  const host = authority.slice(0, authority.lastIndexOf(":")).replace(/^\[|\]$/g, "");
+  if (isDns && !isIP(host)) return createDnsResolver(authority, options);
+  return { addresses: [{ authority }], refresh: () => {}, close: () => {} };
+}
 
 /**
  * Each address that the name of `authority` has is a replica. There is none before the first answer.
@@ -34,8 +51,8 @@ const leastGapMs = 1_000;
  *
  * @param authority - `name:port`
  */
-export function dnsSource(authority: string, parts: DnsSourceParts): AddressSource {
-  const { intervalMs, resolve, onChange, clock, random } = parts;
+export function createDnsResolver(authority: string, options: DnsResolverOptions): Resolver {
+  const { intervalMs, lookup, onChange, clock, random } = options;
   const hostname = authority.slice(0, authority.lastIndexOf(":"));
   let addresses: readonly ReplicaAddress[] = [];
   let failureCount = 0;
@@ -53,7 +70,7 @@ export function dnsSource(authority: string, parts: DnsSourceParts): AddressSour
     timer?.[Symbol.dispose]();
     startedMs = clock.nowMs();
     isResolving = true;
-    const found = await resolve(hostname).catch((): readonly string[] => []);
+    const found = await lookup(hostname).catch((): readonly string[] => []);
     isResolving = false;
     if (isClosed) return;
     failureCount = found.length === 0 ? failureCount + 1 : 0;
@@ -63,8 +80,8 @@ export function dnsSource(authority: string, parts: DnsSourceParts): AddressSour
 
   /** In milliseconds: 1 to 2 s at first, twice as long each time, never more than between two good answers. */
   function retryDelayMs(): number {
-    const policy = { initialBackoffMs: 2 * leastGapMs, maxBackoffMs: intervalMs };
-    return Math.max(leastGapMs, backoffDelayMs(failureCount, policy, random()));
+    const policy = { initialBackoffMs: 2 * minGapMs, maxBackoffMs: intervalMs };
+    return Math.max(minGapMs, backoffDelayMs(failureCount, policy, random()));
   }
 
   /** Name servers turn the order at every answer, which changes nothing. */
@@ -84,8 +101,8 @@ export function dnsSource(authority: string, parts: DnsSourceParts): AddressSour
     refresh: () => {
       if (isClosed || isResolving) return;
       const gapMs = clock.nowMs() - startedMs;
-      if (gapMs >= leastGapMs) void resolveNow();
-      else resolveIn(leastGapMs - gapMs);
+      if (gapMs >= minGapMs) void resolveNow();
+      else resolveIn(minGapMs - gapMs);
     },
     close: () => {
       isClosed = true;

@@ -30,7 +30,7 @@ export interface CredentialOptions {
 }
 
 /** @param where - the pool in the configuration, for messages */
-export function credentials(
+export function createCredentials(
   { tls, key, isKeyBare = false, headers = {} }: CredentialOptions,
   where: string,
   env: NodeJS.ProcessEnv = process.env,

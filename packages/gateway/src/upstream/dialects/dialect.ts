@@ -1,0 +1,40 @@
+import type { Clock, Dialect as DialectName } from "@tensorgate/core";
+import type { Replica } from "../replica.ts";
+import type { UnaryChannel } from "../transport/unary-channel.ts";
+
+/**
+ * How the servers of one kind are spoken to. Everything that differs between the kinds is stated here: whoever has to
+ * know asks for a property, and compares no names.
+ */
+export interface Dialect {
+  /** As the configuration has it; absent for gateways, which have no dialect there. */
+  readonly name?: DialectName;
+  /** Whether a replica is a gateway, with a queue and replicas behind it. */
+  readonly isGateway: boolean;
+  /** Whether a replica is a device, which works on one request after the other. */
+  readonly isDevice: boolean;
+  /** Whether a replica may have several versions of a model; otherwise a request must ask for none. */
+  readonly hasVersions: boolean;
+  /** Whether requests name their model; otherwise a replica holds a single one. */
+  readonly namesModels: boolean;
+  /** Whether a replica can be made to load another model. */
+  readonly canReload: boolean;
+  /** Whether a front end finds the replica by the name of a service. */
+  readonly hasServices: boolean;
+  /** Whether `authorization` takes the key without "Bearer" before it. */
+  readonly isKeyBare: boolean;
+  /** Headers by which every call finds its way to the replicas of a pool. */
+  route(pool: {
+    readonly region: string;
+    readonly service?: string | undefined;
+  }): Readonly<Record<string, string>>;
+  connect(channel: UnaryChannel, options: ReplicaOptions): Replica;
+}
+
+/** What a replica is besides its address. */
+export interface ReplicaOptions {
+  readonly region: string;
+  /** Whether it holds one model at a time. */
+  readonly isExclusive: boolean;
+  readonly clock: Clock;
+}

@@ -1,0 +1,103 @@
+import {
+  InvalidRequestError,
+  type ResolvedRequest,
+  type ScoreRequest,
+  type ScoreResolved,
+  UnknownVersionError,
+  UpstreamFailedError,
+} from "@tensorgate/core";
+import {
+  createTensorBudget,
+  type Dialect as DialectName,
+  predictRequestSegments,
+  scoreResponseFromPredictResponse,
+  toCanonicalNames,
+  toWireNames,
+} from "@tensorgate/tf-serving";
+import type { UnaryCall, UnaryChannel, UnaryReply } from "../transport/unary-channel.ts";
+import type { Dialect } from "./dialect.ts";
+
+/** A dialect whose servers answer TensorFlow Serving's `Predict`. */
+export type PredictDialect = Dialect & { readonly name: DialectName };
+
+export interface PredictOptions {
+  readonly dialect: PredictDialect;
+  /** Translates what a call of `request`, whose tensors have their names on the wire, failed with. */
+  readonly failure: (thrown: unknown, request: ResolvedRequest) => unknown;
+}
+
+/**
+ * Scores by `Predict`.
+ *
+ * @throws UnknownVersionError if a version is asked for where the dialect has none
+ * @throws UpstreamFailedError if the reply cannot be read, or is not what the model gives
+ */
+export function predictScore(
+  channel: UnaryChannel,
+  { dialect, failure }: PredictOptions,
+): ScoreResolved {
+  return async (request, call) => {
+    const { modelSpec, model } = request;
+    if (!dialect.hasVersions) assertNoVersion(request);
+    const names = model.wireNames[dialect.name];
+    const wire = {
+      ...request,
+      inputs: toWireNames(request.inputs, names.inputs),
+      outputFilter: request.outputFilter.map((name) => names.outputs.get(name) ?? name),
+    };
+    let reply: UnaryReply;
+    try {
+      reply = await predict(channel, dialect, { request: wire, call });
+    } catch (thrown) {
+      throw failure(thrown, wire);
+    }
+    return readReply(() => {
+      const budget = createTensorBudget(channel.replyLimits);
+      const asked = dialect.hasVersions ? modelSpec : { name: modelSpec.name };
+      const response = scoreResponseFromPredictResponse(reply.message, asked, budget);
+      const outputs = toCanonicalNames(response.outputs, names);
+      // Whatever a server without names calls its model, and 0 for a version that it does not know.
+      const name = dialect.namesModels ? response.model.name : modelSpec.name;
+      return { model: { name, version: response.model.version }, outputs };
+    });
+  };
+}
+
+interface PredictCall {
+  /** With its tensors called as the dialect calls them. */
+  readonly request: ScoreRequest;
+  readonly call: UnaryCall;
+}
+
+/** The one call that every dialect but that of gateways has. */
+export function predict(
+  channel: UnaryChannel,
+  { namesModels }: Pick<Dialect, "namesModels">,
+  { request, call }: PredictCall,
+): Promise<UnaryReply> {
+  // A server that takes no name brings every output, too.
+  const sent = namesModels ? request : { ...request, modelSpec: { name: "" }, outputFilter: [] };
+  return channel.unary(
+    "/tensorflow.serving.PredictionService/Predict",
+    predictRequestSegments(sent),
+    call,
+  );
+}
+
+function assertNoVersion({ modelSpec: { name, version, versionLabel } }: ScoreRequest): void {
+  if (name === "") throw new InvalidRequestError("the request names no model");
+  if (version === undefined && versionLabel === undefined) return;
+  throw new UnknownVersionError(
+    `model "${name}" is in an FPGA container, which knows no versions`,
+    { hint: "ask without a version" },
+  );
+}
+
+/** A reply that cannot be read is the replica's fault, so another one may be asked. */
+export function readReply<Answer>(read: () => Answer): Answer {
+  try {
+    return read();
+  } catch (cause) {
+    throw new UpstreamFailedError("the replica's reply could not be read", { cause });
+  }
+}

@@ -1,4 +1,5 @@
 import http2 from "node:http2";
+import { float32Tensor } from "@tensorgate/core";
 import type { GatewayOptions } from "@tensorgate/gateway";
 import { describe, expect, test } from "vitest";
 import {
@@ -68,6 +69,54 @@ describe("a replica that has no room", () => {
       expect(await response.json()).toMatchObject({ reason: "overloaded" });
     }
     expect(running.changes.seen.map(({ to }) => to)).toEqual(["ready", "ready"]);
+  });
+});
+
+describe("a replica whose replies are not what the model gives", () => {
+  const scores = (shape: readonly number[], value: number) => {
+    const count = shape.reduce((product, extent) => product * extent, 1);
+    return new Map([["scores", float32Tensor(shape, new Float32Array(count).fill(value))]]);
+  };
+
+  test.each([
+    { what: "no outputs", outputs: new Map() },
+    {
+      what: "other outputs",
+      outputs: new Map([
+        ["a", float32Tensor([1, 1], Float32Array.of(1))],
+        ["b", float32Tensor([1, 1], Float32Array.of(1))],
+      ]),
+    },
+    { what: "scores of two pictures", outputs: scores([2, 16], 0) },
+    { what: "scores that are NaN", outputs: scores([1, 16], Number.NaN) },
+  ])("costs no call while another one answers well: $what", async ({ outputs }) => {
+    let badCount = 0;
+    const answer = () => {
+      badCount += 1;
+      return outputs;
+    };
+    await using bad = await startFakeReplica({ answer });
+    await using good = await startFakeReplica({ answer: shapesOutputs });
+    await using running = await startBefore([bad, good]);
+
+    const seen: number[] = [];
+    for (let count = 0; count < 8; count += 1) seen.push((await post(running.url)).status);
+
+    expect(seen).toEqual(Array(8).fill(200));
+    expect(badCount).toBeGreaterThan(0);
+  });
+
+  test("is told where no other replica answers", async () => {
+    await using bad = await startFakeReplica({ answer: () => new Map() });
+    await using running = await startBefore([bad]);
+
+    const response = await post(running.url);
+
+    expect(response.status).toBe(502);
+    expect(await response.json()).toMatchObject({
+      reason: "upstream-failed",
+      detail: 'the model\'s reply has no output "scores"',
+    });
   });
 });
 

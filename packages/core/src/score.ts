@@ -23,6 +23,14 @@ export type Score = (request: ScoreRequest, call: CallContext) => Promise<ScoreR
 /** A request together with what its model stood for when the call began. */
 export interface ResolvedRequest extends ScoreRequest {
   readonly model: ResolvedModel;
+  /**
+   * Checks that a reply is what the model gives, as soon as it is read: another replica may be asked then. Absent where
+   * any outputs will do.
+   *
+   * @param outputs - under their canonical names
+   * @throws UpstreamFailedError if the reply is not what the model gives
+   */
+  readonly verify?: (outputs: ReadonlyMap<string, Tensor>) => void;
 }
 
 /** Scores one resolved request. Every stage behind `models/` has this type; the innermost one does I/O. */

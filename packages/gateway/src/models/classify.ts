@@ -41,6 +41,7 @@ export function createClassifier(deps: PictureTaskDeps, clock: Clock): Classify 
     return scorePictures(request, call, {
       release,
       filter: classScores.filter,
+      verify: (outputs) => void rawScores(outputs, classScores.tensor),
       read: (scored) => {
         const startedMs = clock.nowMs();
         const labels = topLabels(classProbabilities(scored, release), release.labels, selection);
@@ -65,11 +66,14 @@ function assertSelection({ topK, minScore }: { topK: number; minScore: number })
   }
 }
 
+const rawScores = (outputs: ScoredPicture["outputs"], name: string): Float32Array =>
+  valuesOfPicture(outputs, { name, what: "scores" });
+
 /** @returns one probability per label, for one picture */
 function classProbabilities({ outputs }: ScoredPicture, release: Release): Float32Array {
   const { classScores, labels, name } = release;
   if (!classScores) throw taskNotOffered("classify", release);
-  const raw = valuesOfPicture(outputs, { name: classScores.tensor, what: "scores" });
+  const raw = rawScores(outputs, classScores.tensor);
   const expected = release.classCount ?? labels.length;
   const isComplete = expected === 0 || raw.length === expected;
   if (isComplete || hasBackground(raw, release)) {

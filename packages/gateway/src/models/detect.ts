@@ -33,6 +33,7 @@ export function createDetector(deps: PictureTaskDeps, clock: Clock): Detect {
     return scorePictures(request, call, {
       release,
       filter: [],
+      verify: (outputs) => void headLayers(release.boxes, outputs),
       read: ({ outputs, size }) => {
         const startedMs = clock.nowMs();
         const layers = headLayers(release.boxes, outputs);

@@ -1,6 +1,11 @@
 import type { Embed } from "@tensorgate/core";
 import { valuesOfPicture } from "./output-values.ts";
-import { createPictureScorer, type PictureTaskDeps, taskNotOffered } from "./score-pictures.ts";
+import {
+  createPictureScorer,
+  type PictureTaskDeps,
+  type ScoredPicture,
+  taskNotOffered,
+} from "./score-pictures.ts";
 
 /** Pictures to feature vectors, by releases that expose them. */
 export function createEmbedder(deps: PictureTaskDeps): Embed {
@@ -10,10 +15,13 @@ export function createEmbedder(deps: PictureTaskDeps): Embed {
     const release = resolve(request.modelSpec);
     const { features } = release;
     if (!release.tasks.includes("embed") || !features) throw taskNotOffered("embed", release);
+    const values = (outputs: ScoredPicture["outputs"]) =>
+      valuesOfPicture(outputs, { name: features.tensor, what: "features" });
     return scorePictures(request, call, {
       release,
       filter: features.filter,
-      read: ({ outputs }) => valuesOfPicture(outputs, { name: features.tensor, what: "features" }),
+      verify: values,
+      read: ({ outputs }) => values(outputs),
     });
   };
 }

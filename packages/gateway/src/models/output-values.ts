@@ -1,17 +1,11 @@
-import {
-  float32Values,
-  listedNames,
-  NotSupportedError,
-  type Tensor,
-  UpstreamFailedError,
-} from "@tensorgate/core";
+import { float32Values, listedNames, type Tensor, UpstreamFailedError } from "@tensorgate/core";
 
-/** @throws NotSupportedError that lists the outputs of the reply */
+/** @throws UpstreamFailedError that lists the outputs of the reply */
 export function outputNamed(name: string, outputs: ReadonlyMap<string, Tensor>): Tensor {
   const tensor = outputs.get(name);
   if (tensor) return tensor;
-  throw new NotSupportedError(`the model's reply has no output "${name}"`, {
-    hint: `it has ${listedNames(outputs.keys())}`,
+  throw new UpstreamFailedError(`the model's reply has no output "${name}"`, {
+    hint: outputs.size === 0 ? "it has none" : `it has ${listedNames(outputs.keys())}`,
   });
 }
 
@@ -20,8 +14,7 @@ export function outputNamed(name: string, outputs: ReadonlyMap<string, Tensor>):
  * the one that is meant, whatever its name.
  *
  * @param what - plural, for messages
- * @throws NotSupportedError if the output is missing
- * @throws UpstreamFailedError if it is not FP32 of one picture, or contains NaN
+ * @throws UpstreamFailedError if the output is missing, is not FP32 of one picture, or contains NaN
  */
 export function valuesOfPicture(
   outputs: ReadonlyMap<string, Tensor>,

@@ -33,6 +33,8 @@ export interface PictureScoring<Value> {
   readonly release: Release;
   /** Outputs to ask for; empty for all. */
   readonly filter: readonly string[];
+  /** Checks the outputs of one picture. @throws UpstreamFailedError if the model does not give such outputs */
+  readonly verify: (outputs: ReadonlyMap<string, Tensor>) => void;
   /** What the outputs of one picture mean. */
   readonly read: (scored: ScoredPicture) => Value;
 }
@@ -148,6 +150,9 @@ export function createPictureScorer({ score, prepare, options }: PictureTaskDeps
           model: scoring.release,
           inputs: new Map([[input.tensor, tensor]]),
           outputFilter: scoring.filter,
+          verify: isAlone
+            ? scoring.verify
+            : (outputs) => outputsPerPicture(outputs, pictures.length).forEach(scoring.verify),
         },
         call,
       );

@@ -51,15 +51,16 @@ export function predictScore(
     } catch (thrown) {
       throw failure(thrown, wire);
     }
-    return readReply(() => {
+    const response = readReply(() => {
       const budget = createTensorBudget(channel.replyLimits);
       const asked = dialect.hasVersions ? modelSpec : { name: modelSpec.name };
-      const response = scoreResponseFromPredictResponse(reply.message, asked, budget);
-      const outputs = toCanonicalNames(response.outputs, names);
-      // Whatever a server without names calls its model, and 0 for a version that it does not know.
-      const name = dialect.namesModels ? response.model.name : modelSpec.name;
-      return { model: { name, version: response.model.version }, outputs };
+      return scoreResponseFromPredictResponse(reply.message, asked, budget);
     });
+    const outputs = toCanonicalNames(response.outputs, names);
+    request.verify?.(outputs);
+    // Whatever a server without names calls its model, and 0 for a version that it does not know.
+    const name = dialect.namesModels ? response.model.name : modelSpec.name;
+    return { model: { name, version: response.model.version }, outputs };
   };
 }
 

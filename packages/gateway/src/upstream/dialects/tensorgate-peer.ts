@@ -130,10 +130,12 @@ function peerReplica(channel: UnaryChannel, { region, clock }: ReplicaOptions): 
     score: async (request, call) => {
       const { name } = request.modelSpec;
       const { message } = await predict(name, peerPredictSegments(request), call);
-      return readReply(() => {
+      const response = readReply(() => {
         const budget = createWorkBudget(channel.replyLimits.maxElements);
         return scoreResponseFromPeer(message, request.modelSpec, budget);
       });
+      request.verify?.(response.outputs);
+      return response;
     },
 
     probe: async (name, call) => {

@@ -121,7 +121,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
       const replica = upstream.find(id);
       return {
         roundTripMs: replica?.roundTripMs(),
-        expectedWaitMs: replica?.expectedWaitMs(model),
+        expectedWaitMs: replica?.expectedWaitMs?.(model),
       };
     },
     onChange: (change) => {

@@ -35,3 +35,102 @@ export function messageBytes(segments: readonly Uint8Array[]): number {
   for (const segment of segments) byteCount += segment.byteLength;
   return byteCount;
 }
+
+/** Assembles the single message of a unary reply from its pieces, in memory that grows with what has come. */
+export interface UnaryReader {
+  /** Bytes of memory that are held. */
+  readonly heldBytes: number;
+  /**
+   * @throws FramingError as soon as the pieces cannot become one uncompressed message of at most `maxBytes`, or come in
+   *   far more pieces than its length explains
+   */
+  push(piece: Buffer): void;
+  /** @throws FramingError if the message is cut short */
+  message(): Uint8Array;
+}
+
+/** Thrown when bytes are not the one message that they should be. */
+export class FramingError extends Error {
+  override readonly name = "FramingError";
+  /** Whether the message, well formed or not, exceeds its limit. */
+  readonly isTooLong: boolean;
+
+  constructor(message: string, { isTooLong = false }: { readonly isTooLong?: boolean } = {}) {
+    super(message);
+    this.isTooLong = isTooLong;
+  }
+}
+
+/** Smallest memory for a message that does not come in one piece, in bytes. */
+const minMemoryBytes = 4_096;
+
+/**
+ * Pieces that any reply may come in, and bytes that each further one must bring on average. A piece costs as much time
+ * as a thousand bytes, and servers send a kilobyte and more at a time.
+ */
+const pieces = { free: 1_024, minBytes: 256 } as const;
+
+/** @param maxBytes - of the message, without its prefix */
+export function createUnaryReader(maxBytes: number): UnaryReader {
+  let memory: Buffer = Buffer.alloc(0);
+  let byteCount = 0;
+  let pieceCount = 0;
+  /** With its prefix; undefined until that has come. */
+  let totalBytes: number | undefined;
+
+  function append(piece: Buffer): void {
+    const neededBytes = byteCount + piece.byteLength;
+    if (byteCount === 0) {
+      // Most replies come in one piece, which is used as it is.
+      memory = piece;
+    } else {
+      if (neededBytes > memory.byteLength) grow(neededBytes);
+      memory.set(piece, byteCount);
+    }
+    byteCount = neededBytes;
+  }
+
+  function grow(neededBytes: number): void {
+    const ahead = Math.max(minMemoryBytes, 2 * neededBytes);
+    const larger = Buffer.allocUnsafeSlow(
+      Math.max(neededBytes, Math.min(ahead, totalBytes ?? ahead)),
+    );
+    memory.copy(larger, 0, 0, byteCount);
+    memory = larger;
+  }
+
+  function startMessage(): void {
+    const prefix = readPrefix(memory);
+    // We offer no encoding, so a compressed message is a fault of the server.
+    if (prefix.flags !== 0) throw new FramingError("the reply is compressed");
+    if (prefix.byteCount > maxBytes) {
+      throw new FramingError(
+        `it has ${prefix.byteCount} bytes, and at most ${maxBytes} are accepted`,
+        { isTooLong: true },
+      );
+    }
+    totalBytes = prefixBytes + prefix.byteCount;
+  }
+
+  return {
+    get heldBytes() {
+      return memory.byteLength;
+    },
+    push: (piece) => {
+      pieceCount += 1;
+      if (pieceCount > pieces.free + byteCount / pieces.minBytes) {
+        throw new FramingError(`the reply comes in ${pieceCount} pieces of few bytes`);
+      }
+      append(piece);
+      if (totalBytes === undefined && byteCount >= prefixBytes) startMessage();
+      if (totalBytes !== undefined && byteCount > totalBytes) {
+        throw new FramingError("the reply is longer than its message");
+      }
+    },
+    message: () => {
+      if (totalBytes === undefined) throw new FramingError("the reply has no message");
+      if (byteCount < totalBytes) throw new FramingError("the reply is not one whole message");
+      return memory.subarray(prefixBytes, totalBytes);
+    },
+  };
+}

@@ -1,23 +1,26 @@
 export { grpcCode, grpcCodeFromHttpStatus, grpcCodeName, knownGrpcCode } from "./code.ts";
 export {
+  decodeMessage,
+  encodeBinary,
+  encodeMessage,
+  formatTimeout,
+  type GrpcStatus,
+  type HeaderBlock,
+  parseTimeout,
+  type ReceivedStatus,
+  readDetails,
+  readStatus,
+  statusFields,
+} from "./fields.ts";
+export {
   compressedFlag,
+  createUnaryReader,
+  FramingError,
   framedMessage,
   type MessagePrefix,
   messageBytes,
   messagePrefix,
   prefixBytes,
   readPrefix,
+  type UnaryReader,
 } from "./framing.ts";
-export {
-  decodeMessage,
-  encodeBinary,
-  encodeMessage,
-  type GrpcStatus,
-  type HeaderBlock,
-  type ReceivedStatus,
-  readDetails,
-  readStatus,
-  statusFields,
-} from "./status.ts";
-export { formatTimeout, parseTimeout } from "./timeout.ts";
-export { createUnaryReader, FramingError, type UnaryReader } from "./unary-reader.ts";

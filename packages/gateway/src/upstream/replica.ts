@@ -22,9 +22,9 @@ export interface Replica {
   readonly roundTripMs: () => number | undefined;
   /**
    * How long a call of `model` would wait there before it is begun, in milliseconds, as the replica itself said a moment
-   * ago.
+   * ago; absent where it never says.
    */
-  readonly expectedWaitMs: (model: string) => number | undefined;
+  readonly expectedWaitMs?: (model: string) => number | undefined;
   /** @throws NotSupportedError where the dialect has no such call */
   readonly modelStatus: (modelSpec: ModelSpec, call: CallContext) => Promise<ModelStatus>;
   /** @throws NotSupportedError where the dialect has no such call */

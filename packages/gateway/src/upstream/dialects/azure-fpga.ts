@@ -57,7 +57,6 @@ function containerReplica(channel: UnaryChannel, dialect: PredictDialect): Repli
 
   return {
     roundTripMs: channel.roundTripMs,
-    expectedWaitMs: () => undefined,
     modelStatus: noSuchCall,
     modelMetadata: noSuchCall,
 

@@ -72,7 +72,6 @@ function tensorflowServingReplica(channel: UnaryChannel, isExclusive: boolean): 
 
   return {
     roundTripMs: channel.roundTripMs,
-    expectedWaitMs: () => undefined,
     modelStatus: async (modelSpec, call) => (await askStatus(modelSpec, call)).status,
 
     probe: async (model, call) => {

@@ -216,9 +216,9 @@ test("the gateway's expected wait is that of its last reply, and is forgotten", 
     const failed = one.peer.score(aRequest, longCall()).catch(() => {});
     refuse(await server.nextPredict(), { code: 14, waitMs });
     await failed;
-    return one.peer.expectedWaitMs("shapes");
+    return one.peer.expectedWaitMs?.("shapes");
   };
-  expect(one.peer.expectedWaitMs("shapes")).toBeUndefined();
+  expect(one.peer.expectedWaitMs?.("shapes")).toBeUndefined();
 
   expect(await hears("12.5")).toBe(12.5);
   expect(await hears("0")).toBe(0);
@@ -226,7 +226,7 @@ test("the gateway's expected wait is that of its last reply, and is forgotten", 
   expect(await hears("-1")).toBe(0);
   one.clock.advance(10_001);
 
-  expect(one.peer.expectedWaitMs("shapes")).toBeUndefined();
+  expect(one.peer.expectedWaitMs?.("shapes")).toBeUndefined();
 });
 
 test("a reply that is no answer of a gateway is a failure of the replica", async () => {

@@ -1,9 +1,9 @@
 import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
-import { roundTrip } from "./round-trip.ts";
+import { createRoundTrip } from "./unary-channel.ts";
 
 test("a ping serves until a call was answered, which may have come from further away", () => {
-  const measured = roundTrip(manualClock());
+  const measured = createRoundTrip(manualClock());
   expect(measured.ms()).toBeUndefined();
 
   measured.pinged(1);
@@ -17,7 +17,7 @@ test("a ping serves until a call was answered, which may have come from further 
 
 test("the shortest of late counts, and is forgotten when it is 30 to 60 seconds old", () => {
   const clock = manualClock();
-  const measured = roundTrip(clock);
+  const measured = createRoundTrip(clock);
   measured.answered(10);
   measured.answered(40);
   clock.advance(29_000);
@@ -35,7 +35,7 @@ test("the shortest of late counts, and is forgotten when it is 30 to 60 seconds 
 
 test("what was measured last holds for as long as nothing else is measured", () => {
   const clock = manualClock();
-  const measured = roundTrip(clock);
+  const measured = createRoundTrip(clock);
   measured.answered(10);
 
   clock.advance(600_000);

@@ -1,7 +1,9 @@
 import {
   type CallContext,
+  type Clock,
   DeadlineExceededError,
   remainingMs,
+  type ScoringError,
   UpstreamFailedError,
 } from "@tensorgate/core";
 import {
@@ -18,7 +20,6 @@ import {
   type OpenConnection,
   receivedBytesOf,
 } from "./connection.ts";
-import { roundTrip } from "./round-trip.ts";
 import { errorFromGrpcStatus, GrpcStatusError } from "./status-error.ts";
 import { unaryExchange } from "./unary-exchange.ts";
 
@@ -79,7 +80,7 @@ const deadlineSlackMs = 20;
 export function createUnaryChannel(parts: ChannelParts): UnaryChannel {
   const { maxMessageBytes, maxReplyElements } = parts.settings;
   const { clock } = parts;
-  const measured = roundTrip(clock);
+  const measured = createRoundTrip(clock);
   const held = connection({ ...parts, onPing: measured.pinged });
   let isClosed = false;
   const inFlight = new Set<Promise<unknown>>();
@@ -113,21 +114,12 @@ export function createUnaryChannel(parts: ChannelParts): UnaryChannel {
     }
   }
 
-  function requestHeaders({ deadline, requestId, traceparent, headers }: UnaryCall) {
-    return {
-      "content-type": "application/grpc",
-      te: "trailers",
-      "grpc-timeout": formatTimeout(remainingMs(deadline, clock.nowMs())),
-      "x-request-id": requestId,
-      ...(traceparent !== undefined && { traceparent }),
-      ...headers,
-    };
-  }
-
   /** A server that keeps to the deadline says so a moment before it has passed here, which is no fault of its. */
-  function isDeadlineOfCall({ code }: ReceivedStatus, { deadline }: UnaryCall): boolean {
-    if (code !== grpcCode.DEADLINE_EXCEEDED) return false;
-    return remainingMs(deadline, clock.nowMs()) <= deadlineSlackMs;
+  function failureFrom(status: ReceivedStatus, { deadline }: UnaryCall): ScoringError {
+    const isDeadlineOfCall =
+      status.code === grpcCode.DEADLINE_EXCEEDED &&
+      remainingMs(deadline, clock.nowMs()) <= deadlineSlackMs;
+    return isDeadlineOfCall ? deadlinePassed(status) : errorFromGrpcStatus(status);
   }
 
   async function exchange(
@@ -144,7 +136,12 @@ export function createUnaryChannel(parts: ChannelParts): UnaryChannel {
         headers: {
           ":method": "POST",
           ":path": path,
-          ...requestHeaders(call),
+          "content-type": "application/grpc",
+          te: "trailers",
+          "grpc-timeout": formatTimeout(remainingMs(call.deadline, clock.nowMs())),
+          "x-request-id": call.requestId,
+          ...(call.traceparent !== undefined && { traceparent: call.traceparent }),
+          ...call.headers,
           ...open.headers,
         },
         segments,
@@ -154,9 +151,8 @@ export function createUnaryChannel(parts: ChannelParts): UnaryChannel {
           if (isMeasured) measured.answered(clock.nowMs() - sentMs);
         },
       });
-      if (isDeadlineOfCall(status, call)) throw deadlinePassed(status);
-      if (status.code !== 0) throw errorFromGrpcStatus(status);
-      return { message: message(), headers };
+      if (status.code !== 0) throw failureFrom(status, call);
+      return { message, headers };
     } finally {
       held.released(session);
       if (call.signal.aborted) held.suspect(session, receivedBytesThen);
@@ -179,4 +175,52 @@ function deadlinePassed(status: ReceivedStatus): DeadlineExceededError {
   return new DeadlineExceededError("the deadline passed at the replica", {
     cause: new GrpcStatusError(status),
   });
+}
+
+/** How far away a server is, by how long small things take there and back. */
+interface RoundTrip {
+  /** In milliseconds; undefined until something was measured. */
+  ms(): number | undefined;
+  /** @param durationMs - of an HTTP/2 ping, in milliseconds */
+  pinged(durationMs: number): void;
+  /** @param durationMs - from a small call to the first of its answer, in milliseconds */
+  answered(durationMs: number): void;
+}
+
+/** How long a measurement counts, in milliseconds: at least this, at most twice as long. */
+const windowMs = 30_000;
+
+/**
+ * The shortest of late: whatever else a call waits for only makes it longer.
+ *
+ * Calls count rather than pings where there are any. A proxy answers pings in the place of a server that is far behind
+ * it; and servers count pings, and close on whom they find too keen, so there is one for each connection, which serves
+ * until the first small call (a probe is one) has been answered.
+ */
+export function createRoundTrip(clock: Clock): RoundTrip {
+  let pingMs: number | undefined;
+  let beforeMs: number | undefined;
+  let windowStartedMs = 0;
+  let nowMs: number | undefined;
+
+  return {
+    ms: () => least(beforeMs, nowMs) ?? pingMs,
+    pinged: (durationMs) => {
+      pingMs = durationMs;
+    },
+    answered: (durationMs) => {
+      const atMs = clock.nowMs();
+      if (atMs - windowStartedMs >= windowMs) {
+        beforeMs = atMs - windowStartedMs >= 2 * windowMs ? undefined : nowMs;
+        nowMs = undefined;
+        windowStartedMs = atMs;
+      }
+      nowMs = least(nowMs, durationMs);
+    },
+  };
+}
+
+function least(one: number | undefined, other: number | undefined): number | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return Math.min(one, other);
 }

@@ -27,8 +27,8 @@ export interface ExchangeOptions {
 export interface ExchangeResult {
   readonly status: ReceivedStatus;
   readonly headers: HeaderBlock;
-  /** @throws UpstreamFailedError if the reply is not one whole message */
-  message(): Uint8Array;
+  /** Empty unless the status is OK. */
+  readonly message: Uint8Array;
 }
 
 /** Interim responses (1xx) that a reply may begin with. */
@@ -39,7 +39,7 @@ const maxInterimResponses = 16;
  * close its side, before the request has ended, and then reads no more of it.
  *
  * @throws the reason of `signal` as soon as that aborts
- * @throws UpstreamFailedError if the connection was lost, or the reply is over a limit
+ * @throws UpstreamFailedError if the connection was lost, or the reply is over a limit or not one whole message
  * @see RFC 9113, section 8.1
  */
 export function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult> {
@@ -70,8 +70,12 @@ export function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult>
       fail(signal.reason);
     }
     function succeed(status: ReceivedStatus): void {
-      resolve({ status, headers, message: () => readable(reader.message) });
-      release();
+      try {
+        resolve({ status, headers, message: status.code === 0 ? reader.message() : noBytes });
+        release();
+      } catch (thrown) {
+        fail(unreadable(thrown));
+      }
     }
 
     signal.addEventListener("abort", onAbort, { once: true });
@@ -96,9 +100,9 @@ export function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult>
     });
     stream.on("data", (piece: Buffer) => {
       try {
-        readable(() => reader.push(piece));
+        reader.push(piece);
       } catch (thrown) {
-        fail(thrown);
+        fail(unreadable(thrown));
       }
     });
     stream.once("end", () => {
@@ -125,18 +129,18 @@ export function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult>
 
 /** Node holds a server to the limit only once it has acknowledged our settings. @see RFC 9113, section 6.5.2 */
 function headerBytes(raw: readonly string[]): number {
-  return raw.reduce((sum, text) => sum + text.length + 16, 0);
+  let byteCount = 0;
+  for (const text of raw) byteCount += text.length + 16;
+  return byteCount;
 }
 
-/** @throws UpstreamFailedError in place of a FramingError of `read` */
-function readable<Value>(read: () => Value): Value {
-  try {
-    return read();
-  } catch (cause) {
-    if (!(cause instanceof FramingError)) throw cause;
-    const what = cause.isTooLong ? "is too long" : "could not be read";
-    throw new UpstreamFailedError(`the replica's reply ${what}`, { cause });
-  }
+const noBytes = new Uint8Array();
+
+/** What a reply that is not one message means for the call. */
+function unreadable(cause: unknown): unknown {
+  if (!(cause instanceof FramingError)) return cause;
+  const what = cause.isTooLong ? "is too long" : "could not be read";
+  return new UpstreamFailedError(`the replica's reply ${what}`, { cause });
 }
 
 function tooLongHeaders(): UpstreamFailedError {

@@ -14,7 +14,7 @@ import { changedSections } from "./config/changed-sections.ts";
 import { ConfigError } from "./config/config-error.ts";
 import type { GatewayOptions } from "./config/gateway-options.ts";
 import { checkedOptions } from "./config/parse-config.ts";
-import { devices } from "./devices/devices.ts";
+import { createDevices } from "./devices/devices.ts";
 import type { Gateway, GatewayParts } from "./gateway-api.ts";
 import { hostCallbacks } from "./host-callbacks.ts";
 import { type Authenticate, authentication } from "./inbound/access/authentication.ts";
@@ -177,7 +177,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     prepare: createPicturePreparer({ ...decoders, options: pictures, clock }),
     options: pictures,
   };
-  const onDevices = devices({
+  const onDevices = createDevices({
     replicas: upstream,
     rotation: {
       ...{ drain: routed.drain, readmit: routed.readmit },

@@ -20,8 +20,8 @@ export type { ModelOptions } from "./models/options.ts";
 export { systemClockAndRandom } from "./system-clock.ts";
 export type { CallRecord } from "./telemetry/call-record.ts";
 export {
-  type BackendFindings,
-  type BackendQuestion,
+  type BackendCapabilities,
+  type BackendRequest,
   inspectBackend,
 } from "./upstream/inspect-backend.ts";
 export { testPicture } from "./upstream/test-picture.ts";

@@ -1,5 +1,5 @@
 import { float32Tensor, type TensorInfo } from "@tensorgate/core";
-import { type BackendFindings, parseConfig } from "@tensorgate/gateway";
+import { type BackendCapabilities, parseConfig } from "@tensorgate/gateway";
 import { expect, test } from "vitest";
 import { backendAddress } from "./backend-address.ts";
 import { configText } from "./config-text.ts";
@@ -19,7 +19,7 @@ interface Stock {
   readonly model?: string;
 }
 
-function stock({ input = bytes, outputs, sample = {}, model = "m" }: Stock): BackendFindings {
+function stock({ input = bytes, outputs, sample = {}, model = "m" }: Stock): BackendCapabilities {
   return {
     dialect: "tensorflow-serving",
     model,

@@ -1,5 +1,5 @@
 import { elementCount, float32Values, type Tensor, type TensorInfo } from "@tensorgate/core";
-import type { BackendFindings, ModelOptions } from "@tensorgate/gateway";
+import type { BackendCapabilities, ModelOptions } from "@tensorgate/gateway";
 import { type Family, type FamilyName, families, guessFamily } from "@tensorgate/tf-serving";
 
 /** A backend as a configuration describes it, with what could not be told for sure. */
@@ -21,7 +21,10 @@ interface SeenOutput {
 }
 
 /** @param told - the family that somebody said it is of */
-export function describedBackend(findings: BackendFindings, told?: FamilyName): DescribedBackend {
+export function describedBackend(
+  findings: BackendCapabilities,
+  told?: FamilyName,
+): DescribedBackend {
   const outputs = seenOutputs(findings);
   const guess = told
     ? { family: told, because: "told" as const }
@@ -40,7 +43,7 @@ export function describedBackend(findings: BackendFindings, told?: FamilyName): 
   return { ...described, doubts: [...byName, ...described.doubts] };
 }
 
-function seenOutputs({ signature, outputs }: BackendFindings): readonly SeenOutput[] {
+function seenOutputs({ signature, outputs }: BackendCapabilities): readonly SeenOutput[] {
   if (!signature) {
     return [...outputs].map(([name, sample]) => ({
       name,
@@ -60,7 +63,7 @@ function seenOutputs({ signature, outputs }: BackendFindings): readonly SeenOutp
 }
 
 function ofFamily(
-  findings: BackendFindings,
+  findings: BackendCapabilities,
   outputs: readonly SeenOutput[],
   family: Family,
 ): DescribedBackend {
@@ -92,13 +95,13 @@ function ofFamily(
   };
 }
 
-function inputOf({ signature }: BackendFindings): TensorInfo | undefined {
+function inputOf({ signature }: BackendCapabilities): TensorInfo | undefined {
   const all = [...(signature?.inputs.values() ?? [])];
   return all.length === 1 ? all[0] : undefined;
 }
 
 function withoutFamily(
-  findings: BackendFindings,
+  findings: BackendCapabilities,
   outputs: readonly SeenOutput[],
 ): DescribedBackend {
   const { model: name } = findings;
@@ -140,7 +143,7 @@ function scoreDoubts(scores: SeenOutput, isImagenet: boolean): readonly string[]
   return [`"${name}" is assumed to hold ${holdsOf(scores)}`, labels];
 }
 
-function describedInput(findings: BackendFindings) {
+function describedInput(findings: BackendCapabilities) {
   const info = inputOf(findings);
   const { input: tensor } = findings;
   if (tensor === undefined) return undefined;

@@ -1,7 +1,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { counted, ScoringError, SettingError, UpstreamFailedError } from "@tensorgate/core";
 import {
-  type BackendFindings,
+  type BackendCapabilities,
   createGateway,
   type GatewayOptions,
   inspectBackend,
@@ -117,7 +117,7 @@ async function attach(target: string, options: AttachOptions): Promise<GatewayOp
   return config;
 }
 
-async function found(look: () => Promise<BackendFindings>): Promise<BackendFindings> {
+async function found(look: () => Promise<BackendCapabilities>): Promise<BackendCapabilities> {
   try {
     return await look();
   } catch (thrown) {
@@ -136,7 +136,14 @@ function causeText({ cause, message }: Error): string {
   return cause instanceof Error ? cause.message : message;
 }
 
-function tell({ dialect, model, versions, signature, outputs, isSeeded }: BackendFindings): void {
+function tell({
+  dialect,
+  model,
+  versions,
+  signature,
+  outputs,
+  isSeeded,
+}: BackendCapabilities): void {
   say(
     dialect === "tensorflow-serving"
       ? `found TensorFlow Serving with model "${model}", version ${versions.join(", ")}`

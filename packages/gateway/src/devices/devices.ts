@@ -5,13 +5,13 @@ import { askPhase, heldModel, type ModelPhase } from "./device-state.ts";
 import { planSwap } from "./plan-swap.ts";
 import { type RunningSwap, runSwap } from "./run-swap.ts";
 import {
-  type AskGolden,
+  createSwapActions,
   type DeviceRotation,
+  type RunSmokeTest,
   type SwapTimes,
-  swapActions,
   swapTimes,
 } from "./swap-actions.ts";
-import { type LoggedSwap, swapLog } from "./swap-log.ts";
+import { createSwapLog, type LoggedSwap } from "./swap-log.ts";
 import { SwapRefusedError, type SwapRequest } from "./swap-request.ts";
 
 /** The exclusive devices of a gateway, and what they hold. */
@@ -65,10 +65,10 @@ export interface ManagedDevices extends Devices {
   close(): void;
 }
 
-export interface DevicesParts {
+export interface DevicesDeps {
   readonly replicas: DeviceReplicas;
   readonly rotation: DeviceRotation;
-  readonly askGolden: AskGolden;
+  readonly askGolden: RunSmokeTest;
   /** Checks a device where a swap brings no picture; encoded. */
   readonly testPicture: Uint8Array;
   readonly aliasOf: (region: string, replicaId: string) => string;
@@ -77,11 +77,11 @@ export interface DevicesParts {
 }
 
 /** Swaps that have ended and are remembered. */
-const mostRemembered = 20;
+const maxRemembered = 20;
 /** Swaps of a device of which the middle one is what it usually takes. */
-const mostMeasured = 9;
+const maxMeasured = 9;
 
-export function devices(parts: DevicesParts): ManagedDevices {
+export function createDevices(parts: DevicesDeps): ManagedDevices {
   const { replicas, rotation, aliasOf, clock, times = swapTimes } = parts;
   const closing = new AbortController();
   /** Kept from calls: being swapped, or not checked. */
@@ -149,9 +149,15 @@ export function devices(parts: DevicesParts): ManagedDevices {
     try {
       const plan = planSwap(request, await list(), rotation.readyCount);
       count += 1;
-      const log = swapLog({ id: String(count), model: request.model, plan, clock, onProgress });
+      const log = createSwapLog({
+        id: String(count),
+        model: request.model,
+        plan,
+        clock,
+        onProgress,
+      });
       logs.set(log.report.id, log);
-      const actions = swapActions({
+      const actions = createSwapActions({
         ...{ ...parts, times, request, out, closing: closing.signal },
         replicaOf: replicas.get,
       });
@@ -175,8 +181,8 @@ export function devices(parts: DevicesParts): ManagedDevices {
 
   function forgetOldest(): void {
     const [oldest] = logs.keys();
-    if (logs.size > mostRemembered && oldest !== undefined) logs.delete(oldest);
-    if (tookMs.length > mostMeasured) tookMs.splice(0, tookMs.length - mostMeasured);
+    if (logs.size > maxRemembered && oldest !== undefined) logs.delete(oldest);
+    if (tookMs.length > maxMeasured) tookMs.splice(0, tookMs.length - maxMeasured);
   }
 
   function swapTo(model: string): ModelDevices["swap"] {

@@ -100,7 +100,7 @@ function unreachableFault({ state, alias }: DeviceReport): SwapRefusedError | un
   return new SwapRefusedError("unreachable", `${alias} does not say what it holds`);
 }
 
-interface FloorQuestion {
+interface FloorQuery {
   /** What the device is to hold. */
   readonly model: string;
   readonly floor: number;
@@ -112,7 +112,7 @@ interface FloorQuestion {
 /** Whether a device may give up what it holds; one that gets no calls may. */
 export function floorFault(
   { id, model: held, isOut }: Pick<DeviceReport, "id" | "model" | "isOut">,
-  { model, floor, taken, readyCount }: FloorQuestion,
+  { model, floor, taken, readyCount }: FloorQuery,
 ): SwapRefusedError | undefined {
   if (held === undefined || held === model || isOut || floor === 0) return undefined;
   const left = readyCount(held, new Set([...taken.map((each) => each.id), id]));

@@ -32,7 +32,7 @@ export type GoldenAnswer =
   /** The model takes no pictures. */
   | { readonly kind: "not-asked" };
 
-export interface GoldenQuestion {
+export interface SmokeTestRequest {
   readonly model: string;
   readonly picture: Uint8Array;
   /** At the device, whoever else there is. */
@@ -40,7 +40,7 @@ export interface GoldenQuestion {
 }
 
 /** Scores a picture as a caller's would be. @throws ScoringError if that fails */
-export type AskGolden = (question: GoldenQuestion, call: CallContext) => Promise<GoldenAnswer>;
+export type RunSmokeTest = (question: SmokeTestRequest, call: CallContext) => Promise<GoldenAnswer>;
 
 export interface SwapTimes {
   /** How long a device may take to finish what it has, in milliseconds. */
@@ -64,11 +64,11 @@ export const swapTimes: SwapTimes = {
   pollMs: 250,
 };
 
-export interface SwapActionParts {
+export interface SwapActionDeps {
   readonly request: SwapRequest;
   readonly replicaOf: (id: string) => Device;
   readonly rotation: DeviceRotation;
-  readonly askGolden: AskGolden;
+  readonly askGolden: RunSmokeTest;
   readonly testPicture: Uint8Array;
   /** Devices that get no calls, by id; kept up here. */
   readonly out: Set<string>;
@@ -79,7 +79,7 @@ export interface SwapActionParts {
 }
 
 /** What a swap does, with the devices themselves. */
-export function swapActions(parts: SwapActionParts): SwapActions {
+export function createSwapActions(parts: SwapActionDeps): SwapActions {
   const { request, replicaOf, rotation, askGolden, out, times, clock, closing: signal } = parts;
   const { model, basePath = "", golden = {} } = request;
   const { floor, timeoutMs } = { ...swapDefaults, ...request };

@@ -16,7 +16,7 @@ export interface LoggedSwap {
   follow(): AsyncIterable<SwapProgress>;
 }
 
-export interface SwapLogParts {
+export interface SwapLogOptions {
   readonly id: string;
   readonly model: string;
   readonly plan: SwapPlan;
@@ -24,7 +24,7 @@ export interface SwapLogParts {
   readonly onProgress: (progress: SwapProgress) => void;
 }
 
-export function swapLog({ id, model, plan, clock, onProgress }: SwapLogParts): LoggedSwap {
+export function createSwapLog({ id, model, plan, clock, onProgress }: SwapLogOptions): LoggedSwap {
   const startedMs = clock.nowMs();
   const steps: SwapProgress[] = [];
   const waiting = new Set<() => void>();

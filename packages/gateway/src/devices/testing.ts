@@ -3,7 +3,7 @@ import { aResponse, type ManualClock, manualClock } from "@tensorgate/core/testi
 import { grpcCode } from "@tensorgate/grpc";
 import type { Device } from "./device.ts";
 import type { SwapProgress, SwapReport } from "./device-report.ts";
-import { devices, type ManagedDevices } from "./devices.ts";
+import { createDevices, type ManagedDevices } from "./devices.ts";
 import type { GoldenAnswer } from "./swap-actions.ts";
 import type { SwapRequest } from "./swap-request.ts";
 
@@ -77,7 +77,7 @@ export function deviceRig(...held: readonly (string | undefined)[]): DeviceRig {
       await fakes.get(id)?.reload(source?.name ?? "");
     },
   });
-  const all = devices({
+  const all = createDevices({
     replicas: {
       pools: ["a", "b"].map((model) => ({
         model,

@@ -4,7 +4,7 @@ import { createDetector } from "./detect.ts";
 import { createEmbedder } from "./embed.ts";
 import type { PictureTaskDeps } from "./score-pictures.ts";
 
-export interface GoldenQuestion {
+export interface SmokeTestRequest {
   readonly model: string;
   /** Encoded. */
   readonly picture: Uint8Array;
@@ -28,7 +28,7 @@ export type GoldenAnswer =
  */
 export function createGoldenAsker(deps: Omit<PictureTaskDeps, "score">, clock: Clock) {
   return async (
-    { model, picture, score }: GoldenQuestion,
+    { model, picture, score }: SmokeTestRequest,
     call: CallContext,
   ): Promise<GoldenAnswer> => {
     const release = deps.resolve({ name: model });

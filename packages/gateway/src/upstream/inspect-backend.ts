@@ -29,7 +29,7 @@ import { createCredentials } from "./transport/credentials.ts";
 import { createUnaryChannel } from "./transport/unary-channel.ts";
 
 /** Where a backend is, and what is known of it. */
-export interface BackendQuestion {
+export interface BackendRequest {
   /** `host:port`. */
   readonly address: string;
   readonly tls?: ReplicaTlsOptions;
@@ -46,7 +46,7 @@ export interface BackendQuestion {
 }
 
 /** What a backend turned out to be. */
-export interface BackendFindings {
+export interface BackendCapabilities {
   readonly dialect: Dialect;
   /** Name by which it knows the model; the first of those to try where it knows none. */
   readonly model: string;
@@ -89,7 +89,7 @@ const containerInputs: readonly (readonly [string, PredictDialect])[] = [
  * @throws ScoringError if nobody answers, or knows none of the models
  * @throws SettingError if a file of `tls` or the key cannot be used
  */
-export async function inspectBackend(question: BackendQuestion): Promise<BackendFindings> {
+export async function inspectBackend(question: BackendRequest): Promise<BackendCapabilities> {
   const { address, tls, key, service, timeoutMs, clock } = question;
   const dialect = question.dialect && dialectNamed(question.dialect);
   const channel = createUnaryChannel({
@@ -126,8 +126,8 @@ type Ask = <Answer>(work: (call: CallContext) => Promise<Answer>) => Promise<Ans
 async function stockFindings(
   replica: Replica,
   ask: Ask,
-  { models, dialect }: BackendQuestion,
-): Promise<BackendFindings | undefined> {
+  { models, dialect }: BackendRequest,
+): Promise<BackendCapabilities | undefined> {
   for (const model of models) {
     try {
       const {
@@ -170,7 +170,7 @@ async function scoredByStock(
   replica: Replica,
   ask: Ask,
   found: StockModel,
-): Promise<BackendFindings> {
+): Promise<BackendCapabilities> {
   const spec = { name: found.model };
   const signature = defaultSignature(await ask((call) => replica.modelMetadata(spec, call)));
   const base = {
@@ -211,8 +211,8 @@ function sampleInput({ inputs }: Signature) {
 async function containerFindings(
   connect: (dialect: PredictDialect) => Replica,
   ask: Ask,
-  { models, dialect }: BackendQuestion,
-): Promise<BackendFindings> {
+  { models, dialect }: BackendRequest,
+): Promise<BackendCapabilities> {
   const candidates = containerInputs.filter(
     ([, of]) => dialect === undefined || of === dialectNamed(dialect),
   );

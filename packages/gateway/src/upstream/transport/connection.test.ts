@@ -2,7 +2,7 @@ import http2 from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import { manualClock } from "@tensorgate/core/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { connection, receivedBytesOf } from "./connection.ts";
+import { createConnection, receivedBytesOf } from "./connection.ts";
 import { channelDefaults } from "./options.ts";
 
 let address: string;
@@ -26,7 +26,7 @@ function held() {
   const credentials = { scheme: "http" as const, read: () => ({ tls: {}, headers: { a: "b" } }) };
   const pinged = Promise.withResolvers<number>();
   const parts = { address, credentials, settings: channelDefaults, onPing: pinged.resolve, clock };
-  const made = connection(parts);
+  const made = createConnection(parts);
   return { made, clock, pinged: pinged.promise, [Symbol.dispose]: made.close };
 }
 

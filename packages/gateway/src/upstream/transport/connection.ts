@@ -4,7 +4,7 @@ import type { Clock } from "@tensorgate/core";
 import type { Credentials } from "./credentials.ts";
 import type { ChannelOptions } from "./options.ts";
 
-export interface ConnectionParts {
+export interface ConnectionDeps {
   /** `host:port`: what calls name as their authority, and what a certificate must be for. */
   readonly address: string;
   /** Where that is, without brackets, if its host was resolved already. */
@@ -55,7 +55,7 @@ interface Held extends OpenConnection {
 }
 
 /** A connection has 2 ** 30 stream ids for its calls, which 500 a second use up in 25 days. */
-const mostCallsOfConnection = 1_000_000_000;
+const maxCallsOfConnection = 1_000_000_000;
 
 /** Longest headers, and trailers, of a reply, in bytes as HTTP/2 counts them. */
 export const maxHeaderBytes = 16_384;
@@ -63,14 +63,14 @@ export const maxHeaderBytes = 16_384;
 /** ORIGIN and ALTSVC frames that a connection may bring: each costs time, and means nothing to us. */
 const maxUselessFrames = 100;
 
-export function connection({
+export function createConnection({
   address,
   ip,
   credentials,
   settings: { connectTimeoutMs, windowBytes, idleTimeoutMs },
   clock,
   onPing,
-}: ConnectionParts): Connection {
+}: ConnectionDeps): Connection {
   let current: Held | undefined;
 
   function connect(): Held {
@@ -121,7 +121,7 @@ export function connection({
   /** Load balancers drop what is idle without telling, and the next call would wait for nothing. */
   const isStale = ({ callCount, openedCount, usedAtMs }: Held) =>
     (callCount === 0 && clock.nowMs() - usedAtMs >= idleTimeoutMs) ||
-    openedCount >= mostCallsOfConnection;
+    openedCount >= maxCallsOfConnection;
 
   return {
     open: () => {

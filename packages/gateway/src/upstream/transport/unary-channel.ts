@@ -15,8 +15,8 @@ import {
 } from "@tensorgate/grpc";
 import type { TensorBudgetOptions } from "@tensorgate/tf-serving";
 import {
-  type ConnectionParts,
-  connection,
+  type ConnectionDeps,
+  createConnection,
   type OpenConnection,
   receivedBytesOf,
 } from "./connection.ts";
@@ -64,7 +64,7 @@ interface Request {
   readonly call: UnaryCall;
 }
 
-export type ChannelParts = Omit<ConnectionParts, "onPing">;
+export type ChannelDeps = Omit<ConnectionDeps, "onPing">;
 
 /** Longest message, in bytes, that surely goes out in one packet, so that its call tells of the way and not of its size. */
 const smallMessageBytes = 1_024;
@@ -77,11 +77,11 @@ const deadlineSlackMs = 20;
  * received in, and a call that never left is told apart from one that was lost on the way.
  * Measured at a quarter of grpc-js's CPU per 100 KB call.
  */
-export function createUnaryChannel(parts: ChannelParts): UnaryChannel {
+export function createUnaryChannel(parts: ChannelDeps): UnaryChannel {
   const { maxMessageBytes, maxReplyElements } = parts.settings;
   const { clock } = parts;
   const measured = createRoundTrip(clock);
-  const held = connection({ ...parts, onPing: measured.pinged });
+  const held = createConnection({ ...parts, onPing: measured.pinged });
   let isClosed = false;
   const inFlight = new Set<Promise<unknown>>();
 

@@ -207,7 +207,7 @@ test.each(protocols)(
     );
 
     expect(reasonOf(answer)).toContain("deadline-exceeded");
-    expect(reasonOf(answer)).toContain("slower than");
+    expect(reasonOf(answer)).toContain("less than 8192 bytes per second");
   },
 );
 
@@ -226,7 +226,7 @@ test("slow body: REST over HTTP/1.1 is told so, and the connection is cut when i
   await expect.poll(() => running.gateway.load().bytesInFlight).toBe(4_096);
 
   clock.advance(5_000);
-  await expect.poll(() => received).toContain("slower than");
+  await expect.poll(() => received).toContain("less than 8192 bytes per second");
   clock.advance(5_000);
   await closed;
 

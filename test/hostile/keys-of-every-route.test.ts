@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type * as connect from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import type * as restHandler from "../../packages/gateway/src/inbound/protocols/http-handler.ts";
+import type * as httpHandler from "../../packages/gateway/src/inbound/protocols/http-handler.ts";
 import { openGateway, type RunningGateway } from "../support/running-gateway.ts";
 
 /** Whatever the gateway registers, found where it does so: a new route or method is in the table by itself. */
@@ -10,12 +10,12 @@ const registered = vi.hoisted(() => ({
   routers: [] as connect.ConnectRouter[],
 }));
 vi.mock("../../packages/gateway/src/inbound/protocols/http-handler.ts", async (original) => {
-  const actual = await original<typeof restHandler>();
-  const record: typeof restHandler.restHandler = (parts) => {
-    registered.routes.push(...parts.routes);
-    return actual.restHandler(parts);
+  const actual = await original<typeof httpHandler>();
+  const record: typeof httpHandler.createHttpHandler = (deps) => {
+    registered.routes.push(...deps.routes);
+    return actual.createHttpHandler(deps);
   };
-  return { ...actual, restHandler: record };
+  return { ...actual, createHttpHandler: record };
 });
 vi.mock("@connectrpc/connect", async (original) => {
   const actual = await original<typeof connect>();
@@ -120,8 +120,9 @@ async function statusOf({ path, method, contentType, body }: Entry, key?: string
     },
     ...(body !== undefined && { body }),
   });
-  await response.arrayBuffer();
-  return Number(response.headers.get("grpc-status") ?? response.status);
+  // gRPC-Web has its trailers in the body.
+  const [, trailer] = /grpc-status: ?(\d+)/.exec(await response.text()) ?? [];
+  return Number(response.headers.get("grpc-status") ?? trailer ?? response.status);
 }
 
 /** As HTTP says it, and as gRPC does. */

@@ -59,3 +59,9 @@ export interface ReplicaStatus {
   /** What the last probe found, unless the model was simply ready; absent in what callers are told. */
   readonly lastProbe?: string;
 }
+
+/** Whether the gateway may get calls, and why not. */
+export interface Readiness {
+  readonly isReady: boolean;
+  readonly because: string;
+}

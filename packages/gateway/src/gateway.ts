@@ -4,7 +4,6 @@ import {
   guardedCallback,
   keptWithin,
   type ModelSpec,
-  type Score,
   type ScoreResolved,
   type ScoreResponse,
 } from "@tensorgate/core";
@@ -17,26 +16,11 @@ import { checkedOptions } from "./config/parse-config.ts";
 import { createDevices } from "./devices/devices.ts";
 import type { Gateway, GatewayParts } from "./gateway-api.ts";
 import { hostCallbacks } from "./host-callbacks.ts";
-import { type Authenticate, authentication } from "./inbound/access/authentication.ts";
-import { crossSiteGuard } from "./inbound/access/cross-site.ts";
+import { createAuthentication } from "./inbound/access/authentication.ts";
+import { createInbound } from "./inbound/inbound.ts";
 import { crossSiteDefaults, listenDefaults, requestDefaults } from "./inbound/options.ts";
-import { callOpener } from "./inbound/protocols/call-context.ts";
-import { restHandler } from "./inbound/protocols/http-handler.ts";
-import { catalogRest } from "./inbound/protocols/rest/catalog.ts";
-import { consoleRest } from "./inbound/protocols/rest/console-rest.ts";
-import { healthRest } from "./inbound/protocols/rest/health-rest.ts";
-import { openapiRest } from "./inbound/protocols/rest/openapi.ts";
-import { plugsRest, withPlugs } from "./inbound/protocols/rest/plugs-rest.ts";
-import { picturesRest } from "./inbound/protocols/rest/routes.ts";
-import { rpcHandler } from "./inbound/protocols/rpc/handler.ts";
-import {
-  type AskModel,
-  tensorflowServingRest,
-  unroutedServingReply,
-} from "./inbound/protocols/tensorflow-serving/routes.ts";
-import { gunzipper } from "./inbound/server/body/gunzip.ts";
-import { intakeGate } from "./inbound/server/body/intake.ts";
-import { listener } from "./inbound/server/listener/listener.ts";
+import type { AskModel, InForce, Tasks } from "./inbound/protocols/call.ts";
+import { withPlugs } from "./inbound/protocols/rest/plug-routes.ts";
 import { createRejectionReports } from "./inbound/server/listener/rejections.ts";
 import { modelCatalog } from "./models/catalog.ts";
 import { createClassifier } from "./models/classify.ts";
@@ -45,7 +29,7 @@ import { createEmbedder } from "./models/embed.ts";
 import { createGoldenAsker } from "./models/golden-answer.ts";
 import { pictureDefaults } from "./models/options.ts";
 import { createPicturePreparer } from "./models/prepare-picture.ts";
-import { createSnapshot } from "./models/snapshot.ts";
+import { createSnapshot, type Snapshot } from "./models/snapshot.ts";
 import { cacheDefaults } from "./pipeline/options.ts";
 import { responseCache } from "./pipeline/response-cache.ts";
 import { createConditions } from "./routing/condition.ts";
@@ -146,7 +130,6 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     signature: discovery.signatureOf(model),
     isSeeded: discovery.isSeeded(model),
   });
-  const catalog = modelCatalog(() => current.snapshot, live);
 
   // pipeline: what was answered before is not asked again, where the model says so
   const cache = responseCache({
@@ -162,8 +145,6 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
   });
   const scoreResolved: ScoreResolved = (request, call) =>
     scoreOnce(request, keptWithin(call, request.model.residency));
-  const score: Score = async (request, call) =>
-    scoreResolved({ ...request, model: resolve(request.modelSpec) }, call);
   const pictures = { ...pictureDefaults, ...settings.pictures };
   const decoding = { ...decoderDefaults, ...settings.decoding };
   const decoders = decoderPool({
@@ -188,28 +169,35 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     testPicture,
     ...{ aliasOf, clock },
   });
-  const classify = createClassifier(pictureTask, clock);
-  const detect = createDetector(pictureTask, clock);
-  const embed = createEmbedder(pictureTask);
-  const ask =
-    <Answer>(question: (replica: Replica) => AskModel<Answer>): AskModel<Answer> =>
-    async (spec, call) => {
-      const { residency } = resolve(spec);
-      return routed.ask(spec, keptWithin(call, residency), (id, attempt) =>
-        question(upstream.get(id))(spec, attempt),
-      );
+  const tasksOf = (snapshot: Snapshot): Tasks => {
+    const parts = { ...pictureTask, resolve: snapshot.resolve };
+    const ask =
+      <Answer>(question: (replica: Replica) => AskModel<Answer>): AskModel<Answer> =>
+      async (spec, call) => {
+        const { residency } = snapshot.resolve(spec);
+        return routed.ask(spec, keptWithin(call, residency), (id, attempt) =>
+          question(upstream.get(id))(spec, attempt),
+        );
+      };
+    return {
+      classify: createClassifier(parts, clock),
+      detect: createDetector(parts, clock),
+      embed: createEmbedder(parts),
+      score: async (request, call) =>
+        scoreResolved({ ...request, model: snapshot.resolve(request.modelSpec) }, call),
+      modelStatus: ask((replica) => replica.modelStatus),
+      modelMetadata: ask((replica) => replica.modelMetadata),
+      catalog: modelCatalog(() => snapshot, live),
     };
+  };
+  let served: InForce = { authenticate: current.authenticate, tasks: tasksOf(current.snapshot) };
 
   // inbound: every protocol on one port
   let isClosing = false;
   const readiness = () => readinessOf(routed.status(), { isClosing });
-  const closing = new AbortController();
-  const authenticate: Authenticate = (request) => current.authenticate(request);
-  const intake = intakeGate({ requests, listen, clock });
-  const openCall = callOpener(requests, clock);
   const load = () => ({
-    connections: door.connectionCount,
-    bytesInFlight: intake.bytesInFlight,
+    connections: inbound.connectionCount,
+    bytesInFlight: inbound.bytesInFlight,
     decoders: decoders.processIds,
   });
   const watchCall = createCallObserver({
@@ -220,56 +208,27 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     onFailure: host.onTelemetryFailure,
     clock,
   });
-  const calls = {
-    authenticate,
-    intake,
-    gunzip: gunzipper(),
-    openCall,
-    watchCall,
-    onInternalError,
-    clock,
-  };
-  const { maxBodyBytes } = requests;
-  const bodyLimits = { maxBodyBytes, maxPictures: pictures.maxPictures };
-  const rest = restHandler({
-    ...calls,
-    unrouted: unroutedServingReply,
-    routes: [
-      ...picturesRest({ classify, detect, embed, limits: bodyLimits, clock }),
-      ...catalogRest(catalog),
-      ...tensorflowServingRest({
-        modelStatus: ask((replica) => replica.modelStatus),
-        modelMetadata: ask((replica) => replica.modelMetadata),
-      }),
-      ...healthRest(readiness),
-      ...openapiRest(version),
-      ...consoleRest(parts.console ?? new Map()),
-      ...(parts.plugs ? plugsRest(parts.plugs) : []),
-    ],
-  });
   const status = (showsAddresses: boolean): GatewayStatus => {
     const view = { ownRegion: region, aliasOf, showsAddresses };
     const { regions, retriesLeft } = gatewayStatus(routed.status(), view);
     const uptimeMs = clock.nowMs() - builtMs;
     return { version, region, uptimeMs, regions: withPlugs(regions, parts.plugs), retriesLeft };
   };
-  const rpc = rpcHandler({
-    ...calls,
-    ...{ classify, detect, embed, score, catalog, readiness, requests },
-    status: () => status(false),
-    closing: closing.signal,
-    otherwise: rest,
-  });
-  const crossSite = { ...crossSiteDefaults, ...settings.crossSite };
-  const guarded = crossSiteGuard({ options: crossSite, host: listen.host, next: rpc });
-  const { onCertificates, onRejectedConnections } = host;
-  const reportRejected = createRejectionReports(onRejectedConnections, clock);
-  const door = listener({
+  const reportRejected = createRejectionReports(host.onRejectedConnections, clock);
+  const inbound = createInbound({
     listen,
     requests,
-    budget: intake,
-    onRequest: guarded,
-    onCertificates,
+    crossSite: { ...crossSiteDefaults, ...settings.crossSite },
+    maxPictures: pictures.maxPictures,
+    inForce: () => served,
+    status: () => status(false),
+    readiness,
+    version,
+    console: parts.console ?? new Map(),
+    plugs: parts.plugs,
+    watchCall,
+    onInternalError,
+    onCertificates: host.onCertificates,
     onRejected: (reason) => {
       instruments.rejectedConnections.add(1, { reason });
       reportRejected(reason);
@@ -295,7 +254,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
       return `${listen.tls ? "https" : "http"}://${listen.host.includes(":") ? `[${listen.host}]` : listen.host}:${port}`;
     },
     listen: async () => {
-      ({ port } = await door.listen());
+      ({ port } = await inbound.listen());
       if (current.snapshot.all().some(({ picture }) => picture?.preprocessing)) decoders.warm();
     },
     devices: onDevices,
@@ -309,6 +268,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
       // Whatever can fail has failed by now, or does here: then nothing has changed.
       upstream.replace(checked.pools);
       current = next;
+      served = { authenticate: next.authenticate, tasks: tasksOf(next.snapshot) };
       const { keys, allowPlaintextKeys } = checked;
       access = { ...access, keys, allowPlaintextKeys };
       routed.setPools(upstream.pools);
@@ -320,9 +280,8 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
       drainDelayMs = graceMs > 0 ? listen.drainDelayMs : 0,
     ) => {
       isClosing = true;
-      if (drainDelayMs > 0) await door.drain(drainDelayMs);
-      closing.abort();
-      await door.close(graceMs);
+      if (drainDelayMs > 0) await inbound.drain(drainDelayMs);
+      await inbound.close(graceMs);
       onDevices.close();
       routed.close();
       upstream.close();
@@ -335,7 +294,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
 function inForce({ models, pools, keys, allowPlaintextKeys }: GatewayOptions) {
   return {
     snapshot: createSnapshot({ models, pools }),
-    authenticate: authentication({
+    authenticate: createAuthentication({
       keys: keys ?? [],
       allowPlaintextKeys: allowPlaintextKeys ?? false,
     }),

@@ -12,8 +12,8 @@ export {
 } from "./devices/swap-request.ts";
 export { createGateway } from "./gateway.ts";
 export type { Gateway, GatewayLoad, GatewayParts, ReplicaChange } from "./gateway-api.ts";
-export type { ConsoleFile, ConsoleFiles } from "./inbound/protocols/rest/console-rest.ts";
-export type { RegionPlugs } from "./inbound/protocols/rest/plugs-rest.ts";
+export type { RegionPlugs } from "./inbound/protocols/rest/plug-routes.ts";
+export type { ConsoleFile, ConsoleFiles } from "./inbound/protocols/rest/public-routes.ts";
 export type { RejectedConnections } from "./inbound/server/listener/rejections.ts";
 export type { CertificateNews } from "./inbound/server/listener/tls-door.ts";
 export type { ModelOptions } from "./models/options.ts";

@@ -20,8 +20,8 @@ export const callerMutants: readonly Mutant[] = [
       },
       {
         name: "keys: nobody needs one",
-        find: "if (known.size === 0) return () => undefined;",
-        replace: "if (known.size >= 0) return () => undefined;",
+        find: "if (known.size === 0 || request.isPublic) return admission;",
+        replace: "if (known.size >= 0 || request.isPublic) return admission;",
       },
       {
         name: "keys: taken over plaintext from anywhere",
@@ -32,11 +32,6 @@ export const callerMutants: readonly Mutant[] = [
         name: "keys: a key is for every model",
         find: 'models.has("*") || models.has(model)',
         replace: 'models.has("*") || models.size > 0',
-      },
-      {
-        name: "keys: the check of a model passes",
-        find: "if (caller === undefined || caller.mayUse(modelName)) return;",
-        replace: "if (caller === undefined || caller.mayUse) return;",
       },
     ],
   ),
@@ -57,13 +52,19 @@ export const callerMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${inbound}/protocols/rest/catalog.ts`,
+    `${inbound}/access/permissions.ts`,
     [
       "test/end-to-end/keys.test.ts",
       "test/hostile/keys-of-every-route.test.ts",
       "test/end-to-end/residency.test.ts",
+      "test/end-to-end/status.test.ts",
     ],
     [
+      {
+        name: "keys: the check of a model passes",
+        find: "if (caller === undefined || caller.mayUse(modelName)) return;",
+        replace: "if (caller === undefined || caller.mayUse) return;",
+      },
       {
         name: "keys: GetModel tells of every model",
         find: "  assertMayUse(call, name);\n",
@@ -79,16 +80,10 @@ export const callerMutants: readonly Mutant[] = [
         find: "caller ? all.filter(({ name }) => caller.mayUse(name)) : all",
         replace: "caller ? [...all] : all",
       },
-    ],
-  ),
-  ...mutantsOf(
-    `${inbound}/protocols/rpc/status.ts`,
-    ["test/end-to-end/status.test.ts", "test/hostile/keys-of-every-route.test.ts"],
-    [
       {
         name: "keys: the status shows every model",
-        find: ".filter(({ model }) => caller?.mayUse(model) ?? true)",
-        replace: ".filter(({ model }) => caller?.mayUse(model) || true)",
+        find: "pools: region.pools.filter(({ model }) => caller.mayUse(model)),",
+        replace: "pools: region.pools,",
       },
     ],
   ),
@@ -98,8 +93,8 @@ export const callerMutants: readonly Mutant[] = [
     [
       {
         name: "keys: REST asks for none",
-        find: "const caller = route.isPublic ? undefined : authenticate(credentialsOf(request));",
-        replace: "const caller = route.path ? undefined : authenticate(credentialsOf(request));",
+        find: "const isPublic = route.isPublic === true;",
+        replace: 'const isPublic = route.path !== "";',
       },
       {
         name: "keys: REST serves a model that the key is not for",
@@ -119,8 +114,8 @@ export const callerMutants: readonly Mutant[] = [
       },
       {
         name: "cross-site: any origin",
-        find: "if (origin === undefined || allowsAll || origins.has(origin)) return undefined;",
-        replace: "if (origin === undefined || origin !== '') return undefined;",
+        find: "if (origin === undefined || allowsAll || origins.has(origin)) return admission;",
+        replace: "if (origin === undefined || origin !== '') return admission;",
       },
     ],
   ),

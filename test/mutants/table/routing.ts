@@ -71,12 +71,12 @@ export const routingMutants: readonly Mutant[] = [
       },
       {
         name: "hops: any number of gateways",
-        find: "if (hops <= mostHops) return hops;",
+        find: "if (hops <= maxHops) return hops;",
         replace: "if (hops >= 0) return hops;",
       },
       {
         name: "deadline: as long as the caller likes",
-        find: "Math.min(Math.max(0, askedMs), maxTimeoutMs)",
+        find: "Math.min(Math.max(0, askedMs), requests.maxTimeoutMs)",
         replace: "Math.max(0, askedMs)",
       },
       {

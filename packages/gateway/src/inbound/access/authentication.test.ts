@@ -1,39 +1,43 @@
 import { createHash } from "node:crypto";
+import type { Caller } from "@tensorgate/core";
 import { expect, test } from "vitest";
-import type { NodeRequest } from "../server/node-http.ts";
-import { authentication, type Credentials, credentialsOf } from "./authentication.ts";
+import type { AccessRequest } from "./access.ts";
+import { type AuthenticationOptions, createAuthentication } from "./authentication.ts";
 
 const key = `tg_app_${"x".repeat(43)}`;
 const keys = [
   { id: "app", sha256: createHash("sha256").update(key).digest("hex"), models: ["shapes"] },
 ];
 
-function credentialsFrom(remoteAddress: string, encrypted = false): Credentials {
-  const headers = { authorization: `Bearer ${key}` };
-  const request = { headers, socket: { remoteAddress, encrypted } };
-  return credentialsOf(request as unknown as NodeRequest);
+function requestFrom(facts: Partial<AccessRequest>): AccessRequest {
+  const headers: Record<string, string> = { authorization: `Bearer ${key}` };
+  return {
+    header: (name) => headers[name],
+    remoteAddress: "10.1.2.3",
+    isPrivate: true,
+    isPublic: false,
+    kind: "call",
+    ...facts,
+  };
 }
 
-test.each([
-  { from: "127.0.0.1", encrypted: false, because: "loopback never leaves the machine" },
-  { from: "::ffff:127.0.0.1", encrypted: false, because: "so it is written on a socket for both" },
-  { from: "10.1.2.3", encrypted: true, because: "it is encrypted" },
-])("a key from $from is taken: $because", ({ from, encrypted }) => {
-  const authenticate = authentication({ keys, allowPlaintextKeys: false });
+async function callerOf(
+  options: AuthenticationOptions,
+  facts: Partial<AccessRequest> = {},
+): Promise<Caller | undefined> {
+  const { caller } = await createAuthentication(options)(requestFrom(facts), {});
+  return caller;
+}
 
-  expect(authenticate(credentialsFrom(from, encrypted))?.id).toBe("app");
+test("a key over plaintext from another machine is refused unless that is allowed", async () => {
+  const facts = { isPrivate: false };
+
+  await expect(callerOf({ keys, allowPlaintextKeys: false }, facts)).rejects.toThrow("plaintext");
+  expect((await callerOf({ keys, allowPlaintextKeys: true }, facts))?.id).toBe("app");
 });
 
-test("a key over plaintext from another machine is refused unless that is allowed", () => {
-  const strict = authentication({ keys, allowPlaintextKeys: false });
-  const lenient = authentication({ keys, allowPlaintextKeys: true });
-
-  expect(() => strict(credentialsFrom("10.1.2.3"))).toThrow("plaintext");
-  expect(lenient(credentialsFrom("10.1.2.3"))?.id).toBe("app");
-});
-
-test("a key is for its models only", () => {
-  const caller = authentication({ keys, allowPlaintextKeys: false })(credentialsFrom("127.0.0.1"));
+test("a key is for its models only", async () => {
+  const caller = await callerOf({ keys, allowPlaintextKeys: false });
 
   expect([caller?.mayUse("shapes"), caller?.mayUse("*"), caller?.mayUse("vgg")]).toEqual([
     true,
@@ -42,8 +46,10 @@ test("a key is for its models only", () => {
   ]);
 });
 
-test("without keys everybody is let in", () => {
-  const authenticate = authentication({ keys: [], allowPlaintextKeys: false });
+test("without keys, and for what is public, everybody is let in", async () => {
+  const header = () => undefined;
 
-  expect(authenticate(credentialsFrom("10.1.2.3"))).toBeUndefined();
+  expect(await callerOf({ keys: [], allowPlaintextKeys: false }, { header })).toBeUndefined();
+  const facts = { header, isPublic: true };
+  expect(await callerOf({ keys, allowPlaintextKeys: false }, facts)).toBeUndefined();
 });

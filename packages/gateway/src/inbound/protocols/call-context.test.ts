@@ -1,18 +1,22 @@
 import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { requestDefaults } from "../options.ts";
-import { callOpener, requestIdFrom } from "./call-context.ts";
+import { createCallContext } from "./call-context.ts";
+
+/** Of a caller that stays. */
+const { signal: gone } = new AbortController();
 
 function open(headers: Readonly<Record<string, string>>, timeoutMs?: number) {
   const clock = manualClock();
-  const opened = callOpener(
-    requestDefaults,
-    clock,
-  )({
-    requestId: "test",
-    header: (name) => headers[name],
-    timeoutMs,
-  });
+  const opened = createCallContext(
+    {
+      requestId: "test",
+      access: { header: (name) => headers[name], remoteAddress: undefined },
+      gone,
+      timeoutMs,
+    },
+    { requests: requestDefaults, clock },
+  );
   return { ...opened, clock };
 }
 
@@ -50,6 +54,23 @@ test("the deadline aborts the call with its reason", () => {
   expect(call.signal.reason).toMatchObject({ reason: "deadline-exceeded" });
 });
 
+test("a caller that goes ends its call, also before it begins", () => {
+  const leaving = new AbortController();
+  const start = {
+    requestId: "test",
+    access: { header: () => undefined, remoteAddress: undefined },
+    gone: leaving.signal,
+  };
+  const deps = { requests: requestDefaults, clock: manualClock() };
+  using before = createCallContext(start, deps);
+  leaving.abort();
+  using after = createCallContext(start, deps);
+
+  for (const { call } of [before, after]) {
+    expect(call.signal.reason).toMatchObject({ reason: "cancelled" });
+  }
+});
+
 test("an ended call leaves no timer", () => {
   const { clock, ...opened } = open({});
 
@@ -57,13 +78,6 @@ test("an ended call leaves no timer", () => {
 
   expect(clock.pendingTimersMs()).toEqual([]);
 });
-
-test.each(["", "has space", "x".repeat(129), "line\nbreak"])(
-  "a request id of %j is replaced",
-  (given) => {
-    expect(requestIdFrom(() => given)).toMatch(/^[0-9a-f-]{36}$/);
-  },
-);
 
 test("a timeout that is no number is the caller's mistake", () => {
   expect(() => open({ "x-tensorgate-timeout-ms": "soon" })).toThrow("whole number");
@@ -86,7 +100,9 @@ test.each([
   const clock = manualClock();
   const header = (name: string) => (headers as Readonly<Record<string, string>>)[name];
 
-  expect(() => callOpener(requestDefaults, clock)({ requestId: "test", header })).toThrow(
+  const start = { requestId: "test", access: { header, remoteAddress: undefined }, gone };
+
+  expect(() => createCallContext(start, { requests: requestDefaults, clock })).toThrow(
     expect.objectContaining({ reason: "invalid-request", field }),
   );
   expect(clock.pendingTimersMs()).toEqual([]);
@@ -126,10 +142,14 @@ test.each([
 });
 
 function fairnessKeyOf({ caller, address }: { caller?: string; address?: string }) {
-  const start = { requestId: "test", header: () => undefined, address };
-  using open = callOpener(
-    requestDefaults,
-    manualClock(),
-  )({ ...start, caller: caller === undefined ? undefined : { id: caller, mayUse: () => true } });
+  using open = createCallContext(
+    {
+      requestId: "test",
+      access: { header: () => undefined, remoteAddress: address },
+      gone,
+      caller: caller === undefined ? undefined : { id: caller, mayUse: () => true },
+    },
+    { requests: requestDefaults, clock: manualClock() },
+  );
   return open.call.fairnessKey;
 }

@@ -1,8 +1,8 @@
-import { randomUUID } from "node:crypto";
 import {
   type CallContext,
   type Caller,
   type CallWatch,
+  CancelledError,
   type Clock,
   commonRegions,
   DeadlineExceededError,
@@ -13,63 +13,73 @@ import {
   type ScoringError,
   stageTimes,
 } from "@tensorgate/core";
+import type { AccessRequest, ReadHeader } from "../access/access.ts";
 import type { RequestOptions } from "../options.ts";
 import { networkOf } from "../server/address-network.ts";
 
-/** Reads a header or a piece of gRPC metadata by its lower-case name. */
-export type ReadHeader = (name: string) => string | undefined;
-
-/** A call and the means to end it. Disposing of it stops its timer. */
-export interface OpenCall extends Disposable {
+/** A call that is under way. Disposing of it stops its timer. */
+export interface ActiveCall extends Disposable {
   readonly call: CallContext;
-  /** Ends the work of the call; only the first reason counts. */
-  abort(reason: ScoringError): void;
 }
 
+/** What the context of a call is made from. */
 export interface CallStart {
   readonly requestId: string;
-  readonly header: ReadHeader;
+  readonly access: Pick<AccessRequest, "header" | "remoteAddress">;
+  /** Aborts when the caller has gone, or its protocol ends the call. */
+  readonly gone: AbortSignal;
+  readonly goneError?: (reason: unknown) => ScoringError;
   /** What the protocol itself says of the deadline, in milliseconds from now; undefined where it says nothing. */
   readonly timeoutMs?: number | undefined;
   readonly caller?: Caller | undefined;
-  /** Where the connection comes from. */
-  readonly address?: string | undefined;
   readonly watch?: CallWatch | undefined;
 }
 
-/** Opens a call: its deadline with the timer that ends it, and its wishes. */
-export type OpenNewCall = (start: CallStart) => OpenCall;
+export interface CallContextDeps {
+  readonly requests: Pick<Required<RequestOptions>, "defaultTimeoutMs" | "maxTimeoutMs">;
+  readonly clock: Clock;
+}
 
-export function callOpener(
-  { defaultTimeoutMs, maxTimeoutMs }: Required<RequestOptions>,
-  clock: Clock,
-): OpenNewCall {
-  return ({ requestId, header, timeoutMs: protocolTimeoutMs, caller, address, watch }) => {
-    const askedMs = protocolTimeoutMs ?? timeoutFromHeader(header) ?? defaultTimeoutMs;
-    const timeoutMs = Math.min(Math.max(0, askedMs), maxTimeoutMs);
-    // Before there is a timer: what is refused here has nobody to stop one.
-    const wishes = wishesFrom(header, caller);
-    const controller = new AbortController();
-    const expire = () => controller.abort(deadlineExceeded(timeoutMs));
-    const timer = clock.setTimer(timeoutMs, expire);
-    if (timeoutMs === 0) expire();
-    const isTraced = header("x-tensorgate-trace") === "1";
-    return {
-      call: {
-        requestId,
-        deadline: { atMs: clock.nowMs() + timeoutMs },
-        signal: controller.signal,
-        ...(caller && { caller }),
-        fairnessKey: caller ? `key ${caller.id}` : `network ${networkOf(address)}`,
-        wishes,
-        ...((isTraced || wishes.isForwarded) && { routed: { isTraced, steps: [] } }),
-        ...(saysNoStore(header) && { noStore: true }),
-        times: stageTimes(),
-        ...(watch && { watch }),
-      },
-      abort: (reason) => controller.abort(reason),
-      [Symbol.dispose]: () => timer[Symbol.dispose](),
-    };
+/**
+ * Opens a call: its deadline with the timer that ends it, and what its headers ask of the router.
+ *
+ * @throws InvalidRequestError if one of our headers cannot be understood
+ */
+export function createCallContext(
+  { requestId, access, gone, timeoutMs: protocolTimeoutMs, caller, watch, ...start }: CallStart,
+  { requests, clock }: CallContextDeps,
+): ActiveCall {
+  const { header } = access;
+  const { goneError = () => new CancelledError("the client closed the request") } = start;
+  const askedMs = protocolTimeoutMs ?? timeoutFromHeader(header) ?? requests.defaultTimeoutMs;
+  const timeoutMs = Math.min(Math.max(0, askedMs), requests.maxTimeoutMs);
+  // Before there is a timer: what is refused here has nobody to stop one.
+  const wishes = wishesFrom(header, caller);
+  const controller = new AbortController();
+  const expire = () => controller.abort(deadlineExceeded(timeoutMs));
+  const cancel = () => controller.abort(goneError(gone.reason));
+  const timer = clock.setTimer(timeoutMs, expire);
+  if (timeoutMs === 0) expire();
+  if (gone.aborted) cancel();
+  gone.addEventListener("abort", cancel, { once: true });
+  const isTraced = header("x-tensorgate-trace") === "1";
+  return {
+    call: {
+      requestId,
+      deadline: { atMs: clock.nowMs() + timeoutMs },
+      signal: controller.signal,
+      ...(caller && { caller }),
+      fairnessKey: caller ? `key ${caller.id}` : `network ${networkOf(access.remoteAddress)}`,
+      wishes,
+      ...((isTraced || wishes.isForwarded) && { routed: { isTraced, steps: [] } }),
+      ...(saysNoStore(header) && { noStore: true }),
+      times: stageTimes(),
+      ...(watch && { watch }),
+    },
+    [Symbol.dispose]: () => {
+      timer[Symbol.dispose]();
+      gone.removeEventListener("abort", cancel);
+    },
   };
 }
 
@@ -89,12 +99,6 @@ function timeoutFromHeader(header: ReadHeader): number | undefined {
   throw new InvalidRequestError(`${timeoutHeader} must be a whole number of milliseconds`, {
     field: timeoutHeader,
   });
-}
-
-/** The caller's own id where it is fit to be logged and sent on, otherwise a new one. */
-export function requestIdFrom(header: ReadHeader): string {
-  const given = header("x-request-id");
-  return given !== undefined && /^[\x21-\x7e]{1,128}$/.test(given) ? given : randomUUID();
 }
 
 /** @see RFC 9111, section 5.2.1.5; gRPC's metadata has it too */
@@ -117,15 +121,15 @@ function priorityFrom(header: ReadHeader): Priority | undefined {
 
 const hopsHeader = "x-tensorgate-hops";
 /** From the gateway that a caller found to the one of another region, and no further. */
-const mostHops = 1;
+const maxHops = 1;
 
 /** @throws InvalidRequestError if the call has come through more gateways than it may */
 function hopsFrom(header: ReadHeader): number {
   const text = header(hopsHeader) ?? "0";
   const hops = /^\d{1,3}$/.test(text) ? Number(text) : Number.NaN;
-  if (hops <= mostHops) return hops;
+  if (hops <= maxHops) return hops;
   throw new InvalidRequestError(
-    `${hopsHeader} must be a whole number of gateways, at most ${mostHops}`,
+    `${hopsHeader} must be a whole number of gateways, at most ${maxHops}`,
     {
       field: hopsHeader,
       hint: "a call may pass through one other gateway only; check the pools for a chain of gateways",

@@ -1,160 +1,115 @@
-import {
-  type CallContext,
-  type CallWatch,
-  CancelledError,
-  type Clock,
-  InvalidRequestError,
-  ScoringError,
-  type WatchCall,
-  type WatchedEnd,
-} from "@tensorgate/core";
-import { type Authenticate, assertMayUse, credentialsOf } from "../access/authentication.ts";
+import { InvalidRequestError, type ScoringError } from "@tensorgate/core";
+import { type CrossSite, preflightHeaders } from "../access/cross-site.ts";
+import { assertMayUse } from "../access/permissions.ts";
 import { assertRoomForAnswer } from "../server/answer-writer.ts";
 import type { Gunzip } from "../server/body/gunzip.ts";
 import type { Intake, IntakeGate } from "../server/body/intake.ts";
-import { type Exchange, exchangeFrom, type Reply, sendReply } from "../server/exchange.ts";
-import { allowLongBody } from "../server/listener/unread-body.ts";
+import { type Exchange, exchangeFrom, sendReply } from "../server/exchange.ts";
 import type { NodeRequest, NodeResponse, OnRequest } from "../server/node-http.ts";
-import { type OpenNewCall, requestIdFrom } from "./call-context.ts";
-import { type PathParams, pathMatcher, type RestRoute } from "./http-route.ts";
-import { replyHeaders, routedHeaders, stopwatch } from "./reply-headers.ts";
-import { noSuchRoute } from "./rest/errors.ts";
+import type { CallRunner } from "./call.ts";
+import { type HttpAnswer, type HttpBody, type HttpRoute, pathMatcher } from "./http-route.ts";
+import { incomingFrom } from "./incoming.ts";
+import { wireStatusOf } from "./wire-status.ts";
 
-export interface RestHandlerParts {
-  readonly routes: readonly RestRoute[];
-  /** Answers in a protocol's own words what none of its routes takes; asked before a plain 404 is given. */
-  readonly unrouted: (exchange: Exchange) => Reply | undefined;
-  readonly authenticate: Authenticate;
+export interface HttpHandlerDeps {
+  readonly routes: readonly HttpRoute[];
+  /** Answers what no route takes; it is handed the methods that the path has routes for. */
+  readonly unrouted: (exchange: Exchange, allowed: readonly string[]) => HttpAnswer;
+  /** The form of errors where no route is found. */
+  readonly errorBody: (error: ScoringError, requestId: string) => HttpBody;
+  readonly runner: CallRunner;
+  readonly crossSite: CrossSite;
   readonly intake: IntakeGate;
   readonly gunzip: Gunzip;
-  readonly openCall: OpenNewCall;
-  readonly watchCall: WatchCall;
-  /** Told of what is our own fault, which the caller only learns the request id of. */
-  readonly onInternalError: (error: ScoringError, requestId: string) => void;
-  readonly clock: Clock;
 }
 
-/**
- * Answers what comes by plain HTTP: find the route, open the call, translate, answer.
- * The `catch` is the only one between a caller and a model: a failure becomes a reply here or nowhere.
- */
-export function restHandler({
-  routes,
-  unrouted,
-  authenticate,
-  intake,
-  gunzip,
-  openCall,
-  watchCall,
-  onInternalError,
-  clock,
-}: RestHandlerParts): OnRequest {
-  const table = routes.map((route) => ({ route, match: pathMatcher(route.path) }));
+/** Answers what comes by plain HTTP, in whichever protocol's form: find the route, run the call, write its outcome. */
+export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
+  const { runner, intake, gunzip } = deps;
+  const table = deps.routes.map((route) => ({ route, match: pathMatcher(route.path) }));
 
-  function find(path: string): readonly { readonly route: RestRoute; params: PathParams }[] {
-    return table.flatMap(({ route, match }) => {
-      const params = match(path);
+  function find(exchange: Exchange) {
+    const candidates = table.flatMap(({ route, match }) => {
+      const params = match(exchange.path);
       return params ? [{ route, params }] : [];
+    });
+    const method = exchange.method === "HEAD" ? "GET" : exchange.method;
+    const found = candidates.find(({ route }) => route.method === method);
+    const allowed = candidates.map(({ route }) => route.method);
+    return found ?? { route: noRoute(allowed), params: {} };
+  }
+
+  /** What is asked in vain is let in by the same rules, so that a page of another origin does not learn that either. */
+  function noRoute(allowed: readonly string[]): HttpRoute {
+    return {
+      method: "GET",
+      path: "",
+      isPublic: true,
+      errorBody: deps.errorBody,
+      answer: (exchange) => {
+        const { method, header } = exchange;
+        const isPreflight =
+          method === "OPTIONS" &&
+          header("access-control-request-method") !== undefined &&
+          "vary" in deps.crossSite.readingHeaders(header);
+        if (!isPreflight) return deps.unrouted(exchange, allowed);
+        return { status: 204, contentType: "text/plain", headers: preflightHeaders, body: "" };
+      },
+    };
+  }
+
+  async function respond(request: NodeRequest, response: NodeResponse): Promise<void> {
+    let counted: Intake | undefined;
+    let held: Disposable | undefined;
+    const exchange = exchangeFrom(request, {
+      gunzip,
+      intake: () => {
+        counted = intake.open(request, response, "whole");
+        held = counted.hold();
+        return counted;
+      },
+    });
+    const { route, params } = find(exchange);
+    const isPublic = route.isPublic === true;
+    const incoming = incomingFrom(request, response, {
+      protocol: route.protocol ?? "rest",
+      operation: `${route.method} ${route.path}`,
+      isPublic,
+      isRecorded: !isPublic,
+      receivedBytes: () => counted?.receivedBytes ?? 0,
+      runner,
+    });
+    const outcome = await runner.run(incoming, {
+      askedModel: params["model"],
+      answer: async (call, tasks) => {
+        if (params["model"] !== undefined) assertMayUse(call, params["model"]);
+        // The work for a caller who has gone still holds the picture.
+        const work = Promise.resolve(route.answer(exchange, { call, params, tasks })).finally(() =>
+          held?.[Symbol.dispose](),
+        );
+        return untilAborted(call.signal, work);
+      },
+      // In one go with what is written: until then nobody knows what the answer holds.
+      write: ({ status = 200, contentType, headers, body }, callHeaders) => {
+        assertRoomForAnswer(response, body.length);
+        sendReply(response, {
+          status,
+          headers: { "content-type": contentType, ...headers, ...callHeaders },
+          body,
+        });
+      },
+    });
+    if (outcome.ok) return;
+    const { contentType, body } = route.errorBody(outcome.error, incoming.requestId);
+    sendReply(response, {
+      status: wireStatusOf(outcome.error).http,
+      headers: { "content-type": contentType, ...outcome.headers },
+      body,
     });
   }
 
   return (request, response) => {
-    const reading = readingOf(() => intake.open(request, response, "whole"));
-    const exchange = exchangeFrom(request, { gunzip, intake: reading.open });
-    const candidates = find(exchange.path);
-    const method = exchange.method === "HEAD" ? "GET" : exchange.method;
-    const found = candidates.find(({ route }) => route.method === method);
-    if (!found) {
-      return sendReply(response, unrouted(exchange) ?? notRouted(candidates, exchange));
-    }
-    void answer({ ...found, exchange, request, response, reading });
-  };
-
-  interface Found {
-    readonly route: RestRoute;
-    readonly params: PathParams;
-    readonly exchange: Exchange;
-    readonly request: NodeRequest;
-    readonly response: NodeResponse;
-    readonly reading: Reading;
-  }
-
-  async function answer(found: Found): Promise<void> {
-    const { route, params, exchange, request, response, reading } = found;
-    const elapsedMs = stopwatch(clock);
-    const requestId = requestIdFrom(exchange.header);
-    const watch = route.isPublic ? undefined : watchRoute(route, exchange, requestId);
-    let call: CallContext | undefined;
-    const end = (how: Partial<WatchedEnd>) =>
-      watch?.end({
-        askedModel: params["model"],
-        ...(call?.caller && { caller: call.caller.id }),
-        ...(call && { times: call.times }),
-        durationMs: elapsedMs(),
-        receivedBytes: reading.receivedBytes(),
-        ...how,
-      });
-    try {
-      const caller = route.isPublic ? undefined : authenticate(credentialsOf(request));
-      if (!route.isPublic) allowLongBody(request);
-      const address = request.socket.remoteAddress;
-      using open = openCall({ requestId, caller, address, header: exchange.header, watch });
-      ({ call } = open);
-      response.once("close", () => {
-        if (!response.writableFinished)
-          open.abort(new CancelledError("the client closed the request"));
-      });
-      request.once("error", () => open.abort(new CancelledError("the client closed the request")));
-      call.signal.throwIfAborted();
-      if (params["model"] !== undefined) assertMayUse(call, params["model"]);
-      const work = Promise.resolve(route.answer(exchange, params, call)).finally(reading.letGo);
-      const {
-        status = 200,
-        contentType,
-        headers: extra,
-        body,
-        ...facts
-      } = await untilAborted(call.signal, work);
-      assertRoomForAnswer(response, body.length);
-      const headers = { ...extra, ...replyHeaders(call, facts, elapsedMs()) };
-      sendReply(response, { status, headers: { "content-type": contentType, ...headers }, body });
-      end(facts);
-    } catch (thrown) {
-      const error = ScoringError.from(thrown);
-      if (error.reason === "internal") onInternalError(error, requestId);
-      const reply = route.errorReply(error, requestId);
-      const routed = call ? routedHeaders(call) : {};
-      sendReply(response, { ...reply, headers: { ...reply.headers, ...routed } });
-      end({ error });
-    }
-  }
-
-  function watchRoute(route: RestRoute, { header }: Exchange, requestId: string): CallWatch {
-    const { method, path, protocol = "rest" } = route;
-    const traceparent = header("traceparent");
-    return watchCall({ protocol, operation: `${method} ${path}`, requestId, traceparent });
-  }
-}
-
-/** The body of one request, if it is ever asked for. */
-interface Reading {
-  readonly open: () => Intake;
-  readonly receivedBytes: () => number;
-  /** Called when the work has ended: that of a caller who has gone still holds the picture. */
-  readonly letGo: () => void;
-}
-
-function readingOf(open: () => Intake): Reading {
-  let intake: Intake | undefined;
-  let held: Disposable | undefined;
-  return {
-    open: () => {
-      intake = open();
-      held = intake.hold();
-      return intake;
-    },
-    receivedBytes: () => intake?.receivedBytes ?? 0,
-    letGo: () => held?.[Symbol.dispose](),
+    respond(request, response).catch(() => response.destroy());
   };
 }
 
@@ -165,17 +120,6 @@ function untilAborted<Answer>(signal: AbortSignal, answer: Promise<Answer>): Pro
     signal.addEventListener("abort", onAbort, { once: true });
     answer.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
   });
-}
-
-function notRouted(
-  candidates: readonly { readonly route: RestRoute }[],
-  { method, path }: { readonly method: string; readonly path: string },
-): Reply {
-  if (candidates.length === 0) {
-    return noSuchRoute(404, `no route for ${path.slice(0, 200)}; see /openapi.json`);
-  }
-  const allowed = candidates.map(({ route }) => route.method);
-  return noSuchRoute(405, `${path} takes ${allowed.join(", ")}, not ${method}`, allowed);
 }
 
 /** @throws InvalidRequestError if the parameter is there and not a number */

@@ -1,21 +1,33 @@
 import type { CallContext, Protocol, ScoringError } from "@tensorgate/core";
-import type { Exchange, Reply } from "../server/exchange.ts";
+import type { Exchange } from "../server/exchange.ts";
+import type { Tasks } from "./call.ts";
 import type { ReplyFacts } from "./reply-headers.ts";
 
 /** Values of the `{names}` in a route's path, percent-decoded. */
 export type PathParams = Readonly<Record<string, string>>;
 
-export interface RestAnswer extends ReplyFacts {
+/** A body and what it is. */
+export interface HttpBody {
   /** @default 200 */
   readonly status?: number;
   readonly contentType: string;
-  /** Beside those that every reply has. */
-  readonly headers?: Readonly<Record<string, string>>;
   readonly body: string | Uint8Array;
 }
 
+export interface HttpAnswer extends HttpBody, ReplyFacts {
+  /** Beside those that every answer has. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** The call that a route answers. */
+export interface RouteCall {
+  readonly call: CallContext;
+  readonly params: PathParams;
+  readonly tasks: Tasks;
+}
+
 /** One thing that can be asked by plain HTTP. It only translates: the failure it throws is answered elsewhere. */
-export interface RestRoute {
+export interface HttpRoute {
   readonly method: "GET" | "POST";
   /** As OpenAPI writes it: `/v1/classify/{model}`. */
   readonly path: string;
@@ -26,13 +38,9 @@ export interface RestRoute {
   readonly protocol?: Protocol;
   /** Whether it is answered without a key, and not worth a record. */
   readonly isPublic?: true;
-  readonly answer: (
-    exchange: Exchange,
-    params: PathParams,
-    call: CallContext,
-  ) => Promise<RestAnswer> | RestAnswer;
-  /** The form of an error in this route's protocol. */
-  readonly errorReply: (error: ScoringError, requestId: string) => Reply;
+  readonly answer: (exchange: Exchange, routed: RouteCall) => Promise<HttpAnswer> | HttpAnswer;
+  /** An error in the form of this route's protocol; it has the status that `wireStatus` gives it. */
+  readonly errorBody: (error: ScoringError, requestId: string) => HttpBody;
 }
 
 /** Finds what of a path template `path` is, or undefined if it is not of it. */

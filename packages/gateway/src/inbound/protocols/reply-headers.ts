@@ -1,10 +1,4 @@
-import type {
-  AnsweringModel,
-  CallContext,
-  Clock,
-  RoutingStep,
-  ScoringError,
-} from "@tensorgate/core";
+import type { AnsweringModel, CallContext, RoutingStep, ScoringError } from "@tensorgate/core";
 
 /** What every reply of ours tells beside its body. */
 export interface ReplyFacts {
@@ -82,22 +76,24 @@ function serverTiming(call: CallContext, totalMs: number): string {
   return [...times, `total;dur=${totalMs.toFixed(2)}`].join(", ");
 }
 
-/** When to come again, as HTTP and as gRPC say it, and how to say who calls. @see RFC 9110, section 11.6.1 */
-export function errorHeaders({
-  reason,
-  retryAfterMs,
-}: ScoringError): Readonly<Record<string, string>> {
+/**
+ * Headers of an error, in every protocol: when to come again, as HTTP and as gRPC say it, and how to say who calls.
+ *
+ * @param call - undefined if it failed before it began
+ * @see RFC 9110, section 11.6.1
+ */
+export function errorHeaders(
+  { reason, retryAfterMs }: ScoringError,
+  requestId: string,
+  call?: CallContext,
+): Readonly<Record<string, string>> {
   return {
+    "x-request-id": requestId,
     ...(reason === "unauthenticated" && { "www-authenticate": 'Bearer realm="tensorgate"' }),
     ...(retryAfterMs !== undefined && {
       "retry-after": String(Math.ceil(retryAfterMs / 1_000)),
       "grpc-retry-pushback-ms": String(Math.ceil(retryAfterMs)),
     }),
+    ...(call && routedHeaders(call)),
   };
-}
-
-/** Milliseconds since the result was made. */
-export function stopwatch(clock: Clock): () => number {
-  const startMs = clock.nowMs();
-  return () => clock.nowMs() - startMs;
 }

@@ -57,23 +57,70 @@ export function writeAnswer(response: NodeResponse, bytes: Uint8Array): void {
   }
 }
 
+/** An answer whose body comes piece by piece. */
+export interface StreamedReply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+  /** Fields after the body, known when it has ended. Of an answer without a body over HTTP/2 they are in its only frame, with the headers. */
+  readonly trailers: () => Readonly<Record<string, string>>;
+}
+
 /**
- * The pieces of a body, cut so that each is written as soon as its caller has read the one before it.
+ * Sends an answer as its pieces come, each in slices that are written as soon as the caller has read the one before.
+ * Ends early if the caller has gone.
  *
- * @throws OverloadedError if answers that nobody reads hold as much as they may
+ * @throws OverloadedError if answers that nobody reads hold as much as they may; and what the body throws
  */
-export async function* inSlices(
-  body: AsyncIterable<Uint8Array>,
+export async function sendStream(
   response: NodeResponse,
-): AsyncGenerator<Uint8Array> {
+  { status, headers, body, trailers }: StreamedReply,
+): Promise<void> {
   const outflow = outflows.get(response);
+  const writable: Pick<NodeJS.WritableStream, "write" | "end"> = response;
+  let isBegun = false;
+
+  function begin(fields: Readonly<Record<string, string>>): void {
+    isBegun = true;
+    response.statusCode = status;
+    for (const [name, value] of Object.entries(fields)) response.setHeader(name, value);
+  }
+
   for await (const piece of body) {
+    if (isGone(response)) return;
+    if (!isBegun) begin(headers);
     assertRoomForAnswer(response, piece.byteLength);
     outflow?.hold(piece.byteLength);
     for (let offset = 0; offset < piece.byteLength; offset += sliceBytes) {
       const slice = piece.subarray(offset, offset + sliceBytes);
       outflow?.wrote(slice.byteLength);
-      yield slice;
+      if (!writable.write(slice)) await drained(response);
+      if (isGone(response)) return;
     }
   }
+  if (isGone(response)) return;
+  const isWithoutBody = !isBegun && "stream" in response;
+  if (!isBegun) begin(isWithoutBody ? { ...headers, ...trailers() } : headers);
+  if (!isWithoutBody) response.addTrailers({ ...trailers() });
+  writable.end();
+}
+
+/** Resolves when more may be written, or nothing can be any more. */
+function drained(response: NodeResponse): Promise<void> {
+  const writable: Pick<NodeJS.WritableStream, "once" | "off"> = response;
+  return new Promise((resolve) => {
+    if (isGone(response)) resolve();
+    const done = () => {
+      writable.off("drain", done);
+      writable.off("close", done);
+      resolve();
+    };
+    writable.once("drain", done);
+    writable.once("close", done);
+  });
+}
+
+/** A response of node:http2 does not say itself whether it is destroyed. */
+function isGone(response: NodeResponse): boolean {
+  return "stream" in response ? response.stream.destroyed : response.destroyed;
 }

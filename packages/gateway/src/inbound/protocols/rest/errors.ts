@@ -1,27 +1,20 @@
 import type { FailureReason, ScoringError } from "@tensorgate/core";
-import type { Reply } from "../../server/exchange.ts";
-import { errorHeaders } from "../reply-headers.ts";
+import type { Exchange } from "../../server/exchange.ts";
+import type { HttpAnswer, HttpBody } from "../http-route.ts";
 import { wireStatusOf } from "../wire-status.ts";
 
+const contentType = "application/problem+json";
+
 /** An error as our REST API gives it. @see RFC 9457 */
-export function problemReply(error: ScoringError, requestId: string): Reply {
-  const { http } = wireStatusOf(error);
+export function problemBody(error: ScoringError, requestId: string): HttpBody {
   const problem = {
     type: `urn:tensorgate:${error.reason}`,
     title: titles[error.reason],
-    status: http,
+    status: wireStatusOf(error).http,
     ...problemDetails(error),
     requestId,
   };
-  return {
-    status: http,
-    headers: {
-      "content-type": "application/problem+json",
-      "x-request-id": requestId,
-      ...errorHeaders(error),
-    },
-    body: `${JSON.stringify(problem)}\n`,
-  };
+  return { contentType, body: `${JSON.stringify(problem)}\n` };
 }
 
 export interface ProblemDetails {
@@ -50,14 +43,20 @@ export function problemDetails({
 }
 
 /** A path or method that leads nowhere never becomes a call, so it has no reason of ours. */
-export function noSuchRoute(status: 404 | 405, detail: string, allow?: readonly string[]): Reply {
-  const title = status === 404 ? "Not found" : "Method not allowed";
+export function noRoute(
+  { method, path }: Pick<Exchange, "method" | "path">,
+  allowed: readonly string[],
+): HttpAnswer {
+  const isKnown = allowed.length > 0;
+  const status = isKnown ? 405 : 404;
+  const title = isKnown ? "Method not allowed" : "Not found";
+  const detail = isKnown
+    ? `${path} takes ${allowed.join(", ")}, not ${method}`
+    : `no route for ${path.slice(0, 200)}; see /openapi.json`;
   return {
     status,
-    headers: {
-      "content-type": "application/problem+json",
-      ...(allow && { allow: allow.join(", ") }),
-    },
+    contentType,
+    ...(isKnown && { headers: { allow: allowed.join(", ") } }),
     body: `${JSON.stringify({ type: "about:blank", title, status, detail })}\n`,
   };
 }

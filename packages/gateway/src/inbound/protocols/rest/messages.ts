@@ -3,7 +3,6 @@ import {
   InvalidRequestError,
   type Picture,
   parseJsonBody,
-  ScoringError,
   TooLargeError,
   UnsupportedMediaError,
   type WorkBudget,
@@ -160,12 +159,4 @@ function bytesFromBase64(text: string, field: string): Uint8Array {
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** A call for a single picture fails with that picture; among many, each has its own error. */
-export function throwIfOnlyPictureFailed(
-  results: readonly { readonly ok: boolean; readonly error?: ScoringError }[],
-): void {
-  const [only] = results;
-  if (results.length === 1 && only?.error) throw ScoringError.from(only.error);
 }

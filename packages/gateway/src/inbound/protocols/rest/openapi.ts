@@ -1,21 +1,5 @@
 import { maxResultsPerPicture } from "@tensorgate/core";
-import type { RestRoute } from "../http-route.ts";
-import { problemReply } from "./errors.ts";
 import { ref, schemas } from "./openapi-schemas.ts";
-
-/** `GET /openapi.json`: what can be asked by plain HTTP. A test holds it against the routes. */
-export function openapiRest(version: string): readonly RestRoute[] {
-  const body = `${JSON.stringify(openapiDocument(version), undefined, 2)}\n`;
-  return [
-    {
-      method: "GET",
-      path: "/openapi.json",
-      isPublic: true,
-      errorReply: problemReply,
-      answer: () => ({ contentType: "application/json", body }),
-    },
-  ];
-}
 
 const json = (schema: object) => ({ "application/json": { schema } });
 const text = { "text/plain": { schema: { type: "string" } } };
@@ -111,7 +95,8 @@ const labelParam = path("versionLabel", "A name for a version.");
 const share = { type: "number", minimum: 0, maximum: 1 };
 const count = { type: "integer", minimum: 1, maximum: maxResultsPerPicture };
 
-function openapiDocument(version: string) {
+/** What `GET /openapi.json` answers. */
+export function openapiDocument(version: string): object {
   return {
     openapi: "3.1.0",
     info: {

@@ -1,11 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import {
-  CancelledError,
-  DeadlineExceededError,
-  InvalidRequestError,
-  ScoringError,
-  TooLargeError,
-} from "@tensorgate/core";
+import { CancelledError, DeadlineExceededError, type ScoringError } from "@tensorgate/core";
 import { ErrorInfoSchema, RetryInfoSchema } from "@tensorgate/proto/google/rpc/error_details";
 import { errorHeaders } from "../reply-headers.ts";
 import { wireStatusOf } from "../wire-status.ts";
@@ -17,7 +11,7 @@ import { wireStatusOf } from "../wire-status.ts";
 export function connectErrorFrom(
   error: ScoringError,
   requestId: string,
-  extraHeaders: Readonly<Record<string, string>> = {},
+  headers: Readonly<Record<string, string>> = errorHeaders(error, requestId),
 ): ConnectError {
   const { reason, hint, field, retryAfterMs, message } = error;
   const metadata = {
@@ -29,8 +23,7 @@ export function connectErrorFrom(
     { desc: ErrorInfoSchema, value: { reason, domain: "tensorgate", metadata } },
     ...(retryAfterMs === undefined ? [] : [retryInfo(retryAfterMs)]),
   ];
-  const headers = { "x-request-id": requestId, ...errorHeaders(error), ...extraHeaders };
-  return new ConnectError(message, wireStatusOf(error).grpc as Code, headers, details);
+  return new ConnectError(message, wireStatusOf(error).grpc as Code, { ...headers }, details);
 }
 
 function retryInfo(retryAfterMs: number) {
@@ -48,23 +41,4 @@ export function reasonOfAbort(reason: unknown): ScoringError {
     return new DeadlineExceededError("deadline exceeded", { cause: reason });
   }
   return new CancelledError("the client closed the request", { cause: reason });
-}
-
-/** What Connect itself refused (a message it could not read, a cut stream), in our own words. */
-export function scoringErrorFromConnect(thrown: unknown): ScoringError {
-  if (!(thrown instanceof ConnectError)) return ScoringError.from(thrown);
-  const details = { cause: thrown };
-  switch (thrown.code) {
-    case Code.Canceled:
-    case Code.Aborted:
-      return new CancelledError("the client closed the request", details);
-    case Code.DeadlineExceeded:
-      return new DeadlineExceededError("deadline exceeded", details);
-    case Code.InvalidArgument:
-      return new InvalidRequestError(thrown.rawMessage, details);
-    case Code.ResourceExhausted:
-      return new TooLargeError(thrown.rawMessage, details);
-    default:
-      return ScoringError.from(thrown);
-  }
 }

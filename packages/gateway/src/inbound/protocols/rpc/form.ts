@@ -1,6 +1,8 @@
 import { parseContentType as connectForm } from "@connectrpc/connect/protocol-connect";
 import { parseContentType as grpcForm } from "@connectrpc/connect/protocol-grpc";
 import { parseContentType as grpcWebForm } from "@connectrpc/connect/protocol-grpc-web";
+import { maxTimerDelayMs } from "@tensorgate/core";
+import { formatTimeout, parseTimeout } from "@tensorgate/grpc";
 import { isGzip } from "../../server/body/gunzip.ts";
 import { headerOf } from "../../server/exchange.ts";
 import type { NodeRequest } from "../../server/node-http.ts";
@@ -43,9 +45,23 @@ export function rpcFormOf(request: NodeRequest): RpcForm | undefined {
   };
 }
 
-/** The headers of a request whose body the library is handed as plain messages. */
+/** The headers of a request whose body the library is handed as plain messages, with time-outs that a timer takes. */
 export function plainHeaders(header: Headers): Headers {
   const plain = new Headers(header);
   for (const name of [...encodingHeaders, "content-length"]) plain.delete(name);
+  cutTimeouts(plain);
   return plain;
+}
+
+/**
+ * Cuts the time-outs of gRPC and Connect to what a timer takes: Connect starts one with what the caller says, and it
+ * would fire at once. What is malformed stays for Connect to reject.
+ */
+export function cutTimeouts(headers: Headers): void {
+  const timeoutMs = parseTimeout(headers.get("grpc-timeout") ?? "") ?? 0;
+  if (timeoutMs > maxTimerDelayMs) headers.set("grpc-timeout", formatTimeout(maxTimerDelayMs));
+  const connectTimeout = headers.get("connect-timeout-ms") ?? "";
+  if (/^\d{1,10}$/.test(connectTimeout) && Number(connectTimeout) > maxTimerDelayMs) {
+    headers.set("connect-timeout-ms", String(maxTimerDelayMs));
+  }
 }

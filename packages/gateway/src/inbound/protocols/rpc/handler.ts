@@ -1,64 +1,31 @@
-import type { DescFile } from "@bufbuild/protobuf";
-import { createConnectRouter, createContextValues } from "@connectrpc/connect";
+import {
+  createConnectRouter,
+  createContextValues,
+  type HandlerContext,
+  type Interceptor,
+} from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
-import {
-  universalRequestFromNodeRequest,
-  universalResponseToNodeResponse,
-} from "@connectrpc/connect-node";
-import {
-  type Classify,
-  type Detect,
-  type Embed,
-  type GatewayStatus,
-  type ModelCatalog,
-  type Protocol,
-  type Score,
-  ScoringError,
-} from "@tensorgate/core";
-import { file_grpc_health_v1_health as healthFile } from "@tensorgate/proto/grpc/health/v1/health";
-import { file_grpc_reflection_v1_reflection as reflectionFile } from "@tensorgate/proto/grpc/reflection/v1/reflection";
-import { file_tensorgate_v1_catalog as catalogFile } from "@tensorgate/proto/tensorgate/v1/catalog";
-import {
-  ScoringService,
-  file_tensorgate_v1_scoring as scoringFile,
-} from "@tensorgate/proto/tensorgate/v1/scoring";
-import { file_tensorgate_v1_status as statusFile } from "@tensorgate/proto/tensorgate/v1/status";
-import { type Authenticate, credentialsOf } from "../../access/authentication.ts";
+import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
+import { type Protocol, ScoringError } from "@tensorgate/core";
+import { grpcCode, statusFields } from "@tensorgate/grpc";
+import { ScoringService } from "@tensorgate/proto/tensorgate/v1/scoring";
 import type { RequestOptions } from "../../options.ts";
-import { inSlices } from "../../server/answer-writer.ts";
+import { sendStream } from "../../server/answer-writer.ts";
 import type { Gunzip } from "../../server/body/gunzip.ts";
 import type { IntakeGate } from "../../server/body/intake.ts";
-import { headerOf, sendReply } from "../../server/exchange.ts";
-import { allowLongBody } from "../../server/listener/unread-body.ts";
+import { sendReply } from "../../server/exchange.ts";
 import type { NodeRequest, NodeResponse, OnRequest } from "../../server/node-http.ts";
-import { requestIdFrom } from "../call-context.ts";
-import type { Readiness } from "../rest/health-rest.ts";
-import { wireStatusOf } from "../wire-status.ts";
+import type { CallRunner } from "../call.ts";
+import { incomingFrom } from "../incoming.ts";
 import { assertDeclaredLength, readRpcBody } from "./body.ts";
-import { catalogRpc } from "./catalog.ts";
+import { createRpcRunner, type RpcRequest, type RpcRunner, rpcKey } from "./call.ts";
 import { connectErrorFrom } from "./errors.ts";
 import { plainHeaders, rpcFormOf } from "./form.ts";
-import { healthRpc } from "./health-rpc.ts";
-import { keyGuard } from "./key-guard.ts";
 import type { MessageLimits } from "./message-check.ts";
-import { cutTimeouts } from "./protocol-timeout.ts";
-import { reflectionRpc } from "./reflection.ts";
-import { scoringRpc } from "./routes.ts";
-import { type RpcParts, type RpcStart, rpcRunner, startKey } from "./rpc-call.ts";
-import { rpcRefusal } from "./rpc-refusal.ts";
-import { statusRpc } from "./status.ts";
+import { addRpcRoutes, type RpcRoutesDeps } from "./routes.ts";
 
-export interface RpcHandlerParts extends RpcParts {
-  readonly classify: Classify;
-  readonly detect: Detect;
-  readonly embed: Embed;
-  readonly score: Score;
-  readonly catalog: ModelCatalog;
-  readonly readiness: () => Readiness;
-  readonly status: () => GatewayStatus;
-  /** Aborts when the gateway begins to close. */
-  readonly closing: AbortSignal;
-  readonly authenticate: Authenticate;
+export interface RpcHandlerDeps extends Omit<RpcRoutesDeps, "rpc"> {
+  readonly runner: CallRunner;
   readonly intake: IntakeGate;
   readonly gunzip: Gunzip;
   readonly requests: Required<RequestOptions>;
@@ -66,120 +33,127 @@ export interface RpcHandlerParts extends RpcParts {
   readonly otherwise: OnRequest;
 }
 
-const files: readonly DescFile[] = [
-  scoringFile,
-  catalogFile,
-  statusFile,
-  healthFile,
-  reflectionFile,
-];
-
-/** Everything that comes by Connect, gRPC or gRPC-Web; the library tells the three apart. */
-export function rpcHandler(parts: RpcHandlerParts): OnRequest {
-  const { requests, readiness, authenticate, intake, watchCall, otherwise } = parts;
-  const run = rpcRunner(parts);
-  const serviceNames = files.flatMap((file) => file.services.map(({ typeName }) => typeName));
+/**
+ * Everything that comes by Connect, gRPC or gRPC-Web. The library tells the three apart and writes answers and errors
+ * in the form of each; what it reads has been limited and charged before.
+ */
+export function createRpcHandler(deps: RpcHandlerDeps): OnRequest {
+  const { requests, intake, gunzip, runner } = deps;
+  const rpc = createRpcRunner(runner);
   const router = createConnectRouter({
     readMaxBytes: requests.maxMessageBytes,
     binaryOptions: { readUnknownFields: false },
-    interceptors: [keyGuard],
+    requestGate: gateOf(rpc),
+    interceptors: [keyGuard(rpc)],
   });
-  scoringRpc(router, { ...parts, run });
-  catalogRpc(router, parts.catalog, run);
-  statusRpc(router, { ...parts, run });
-  healthRpc(router, { readiness, serviceNames });
-  reflectionRpc(router, files);
+  addRpcRoutes(router, { ...deps, rpc });
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
-
   const scoringLimits: MessageLimits = {
     maxBytes: requests.maxMessageBytes,
     maxJsonBytes: maxJsonMessageBytes,
     maxElements: requests.maxMessageElements,
   };
 
-  function open({ handler, request, requestId }: RpcRequest, response: NodeResponse) {
-    const credentials = isOpen(handler.requestPath) ? undefined : credentialsOf(request);
-    const caller = () => (credentials ? authenticate(credentials) : undefined);
-    caller();
-    if (credentials) allowLongBody(request);
-    const form = rpcFormOf(request);
-    const { method } = handler;
-    const limits = method.parent.typeName === ScoringService.typeName ? scoringLimits : smallLimits;
-    const kind = method.methodKind === "unary" ? "whole" : "stream";
-    if (kind === "whole") assertDeclaredLength(request, limits.maxBytes);
-    const counted = intake.open(request, response, kind);
-    const start: RpcStart = {
-      requestId,
-      caller,
-      address: request.socket.remoteAddress,
-      intake: counted,
+  async function respond(
+    handler: UniversalHandler,
+    request: NodeRequest,
+    response: NodeResponse,
+  ): Promise<void> {
+    const { method, requestPath } = handler;
+    const asked: RpcRequest = {
+      incoming: incomingFrom(request, response, {
+        protocol: protocolOf(request),
+        operation: requestPath.slice(1),
+        isPublic: isOpen(requestPath),
+        isRecorded: true,
+        receivedBytes: () => asked.intake?.receivedBytes ?? 0,
+        runner,
+      }),
       heldBytes: [],
       wasBegun: false,
     };
+    const limits = method.parent.typeName === ScoringService.typeName ? scoringLimits : smallLimits;
+
     async function* body(): AsyncGenerator<Uint8Array> {
-      // The library answers a content type that it does not know without reading anything.
-      if (!form) return;
       try {
+        const form = rpcFormOf(request);
+        if (!form) return;
+        const kind = method.methodKind === "unary" ? "whole" : "stream";
+        if (kind === "whole") assertDeclaredLength(request, limits.maxBytes);
+        asked.intake = intake.open(request, response, kind);
         yield* readRpcBody(request, {
           form,
           schema: method.input,
           isStream: method.methodKind === "bidi_streaming",
           limits,
-          intake: counted,
-          gunzip: parts.gunzip,
-          onMessage: (byteCount) => void start.heldBytes.push(byteCount),
+          intake: asked.intake,
+          gunzip,
+          onMessage: (byteCount) => void asked.heldBytes.push(byteCount),
         });
       } catch (thrown) {
-        const error = ScoringError.from(thrown);
-        if (!start.wasBegun) record({ handler, request, requestId }, error);
-        throw connectErrorFrom(error, requestId);
+        if (!asked.wasBegun) return void (await rpc.fail(asked, thrown));
+        throw connectErrorFrom(ScoringError.from(thrown), asked.incoming.requestId);
       }
     }
-    const values = createContextValues().set(startKey, start);
-    const asked = universalRequestFromNodeRequest(request, response, undefined, values);
-    const header = plainHeaders(asked.header);
-    cutTimeouts(header);
-    return { ...asked, header, body: body() };
-  }
 
-  /** Of a call that failed before its message was read. */
-  function record({ handler, request, requestId }: RpcRequest, error: ScoringError): void {
-    if (error.reason === "internal") parts.onInternalError(error, requestId);
-    watchCall({
-      protocol: protocolOf(request),
-      operation: handler.requestPath.slice(1),
-      requestId,
-      traceparent: headerOf(request, "traceparent"),
-    }).end({ error, askedModel: undefined, durationMs: 0, receivedBytes: 0 });
+    const values = createContextValues().set(rpcKey, asked);
+    const universal = universalRequestFromNodeRequest(request, response, undefined, values);
+    const header = plainHeaders(universal.header);
+    const answer = await handler({ ...universal, header, body: body() });
+    await sendStream(response, {
+      status: answer.status,
+      headers: Object.fromEntries(answer.header ?? []),
+      body: answer.body ?? [],
+      trailers: () => Object.fromEntries(answer.trailer ?? []),
+    });
   }
 
   return (request, response) => {
-    const handler = handlers.get(pathOf(request));
-    if (!handler) return otherwise(request, response);
-    const requestId = requestIdFrom((name) => headerOf(request, name));
-    const asked = { handler, request, requestId };
-    try {
-      handler(open(asked, response))
-        .then(({ body, ...answer }) => {
-          const sliced = body && { body: inSlices(body, response) };
-          return universalResponseToNodeResponse({ ...answer, ...sliced }, response);
-        })
-        // The connection broke while the answer was written: nobody is left to tell.
-        .catch(() => response.destroy());
-    } catch (thrown) {
-      const error = ScoringError.from(thrown);
-      record(asked, error);
-      const refused = connectErrorFrom(error, requestId);
-      const contentType = request.headers["content-type"] ?? "";
-      sendReply(response, rpcRefusal(contentType, refused, wireStatusOf(error).http));
+    const path = pathOf(request);
+    const handler = handlers.get(path);
+    if (handler) {
+      // The connection broke while the answer was written, or the answer has no room: nobody is left to tell.
+      respond(handler, request, response).catch(() => response.destroy());
+      return;
     }
+    const contentType = request.headers["content-type"] ?? "";
+    if (!contentType.startsWith("application/grpc")) return deps.otherwise(request, response);
+    const message = `unknown method ${path.slice(0, 200)}`;
+    const status = statusFields({ code: grpcCode.UNIMPLEMENTED, message });
+    sendReply(response, {
+      status: 200,
+      headers: { "content-type": contentType, ...status },
+      body: "",
+    });
   };
 }
 
-interface RpcRequest {
-  readonly handler: UniversalHandler;
-  readonly request: NodeRequest;
-  readonly requestId: string;
+/** Lets a call in by its headers: what it throws is written by the library, and no message is read. */
+function gateOf(rpc: RpcRunner) {
+  return async ({ values }: HandlerContext): Promise<void> => {
+    const request = values.get(rpcKey);
+    await request.incoming.admitted().catch((thrown) => rpc.fail(request, thrown));
+  };
+}
+
+/** Ends a stream before the next message once its key is not valid any more, whatever the method. */
+function keyGuard(rpc: RpcRunner): Interceptor {
+  return (next) => async (request) => {
+    const response = await next(request);
+    if (!response.stream) return response;
+    const asked = request.contextValues.get(rpcKey);
+    return { ...response, message: guarded(response.message, () => rpc.readmit(asked)) };
+  };
+}
+
+async function* guarded<Message>(
+  messages: AsyncIterable<Message>,
+  check: () => Promise<unknown>,
+): AsyncIterable<Message> {
+  for await (const message of messages) {
+    await check();
+    yield message;
+  }
 }
 
 /** Longest message in JSON, in bytes: the library reads it character by character, which takes 80 ms for as much. */

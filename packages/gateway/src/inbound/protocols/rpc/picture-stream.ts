@@ -12,9 +12,10 @@ import type {
   ModelSpec as ModelSpecMessage,
   Picture as PictureMessage,
 } from "@tensorgate/proto/tensorgate/v1/scoring";
+import type { Tasks } from "../call.ts";
+import { heldMessage, type RunRpc, rpcKey } from "./call.ts";
 import { connectErrorFrom, reasonOfAbort } from "./errors.ts";
 import { modelSpecFrom, pictureFrom } from "./messages.ts";
-import { heldMessage, type RunRpc, startKey } from "./rpc-call.ts";
 
 /** Pictures of one stream that are scored at the same time; more are read when one is answered. */
 const maxInFlight = 8;
@@ -30,7 +31,7 @@ export interface StreamTask<Request extends StreamRequest, Value, Result> {
   readonly run: RunRpc;
   readonly work: (
     request: Request & { readonly of: PictureRequest },
-    call: CallContext,
+    running: { readonly call: CallContext; readonly tasks: Tasks },
   ) => Promise<PictureResponse<Value>>;
   readonly result: (result: PictureResponse<Value>["results"][number]) => Result;
 }
@@ -39,16 +40,6 @@ interface StreamResponse<Result> {
   readonly result?: Result;
   readonly model?: { readonly name: string; readonly version: bigint };
   readonly region: string;
-}
-
-function pictureRequest(
-  modelSpec: ModelSpec | undefined,
-  { picture }: StreamRequest,
-): PictureRequest {
-  return {
-    modelSpec: modelSpec ?? modelSpecFrom(undefined),
-    pictures: picture ? [pictureFrom(picture, 0)] : [],
-  };
 }
 
 /**
@@ -63,45 +54,43 @@ export async function* pictureStream<Request extends StreamRequest, Value, Resul
   context: HandlerContext,
   { work, result: resultFrom, run }: StreamTask<Request, Value, Result>,
 ): AsyncGenerator<StreamResponse<Result>> {
+  const { signal } = context;
   let modelSpec: ModelSpec | undefined;
 
   async function answer(request: Request): Promise<StreamResponse<Result>> {
     using _message = heldMessage(context);
     if (request.modelSpec) modelSpec = modelSpecFrom(request.modelSpec);
     const spec = modelSpec;
-    return await run(request, context, async (call) => {
+    return await run(request, context, async (call, tasks) => {
       if (!request.picture) throw new InvalidRequestError("the message has no picture");
-      return { facts: {}, answer: await scored(request, spec, call) };
+      try {
+        const of = {
+          modelSpec: spec ?? modelSpecFrom(undefined),
+          pictures: [pictureFrom(request.picture, 0)],
+        };
+        const { model, region = "", results } = await work({ ...request, of }, { call, tasks });
+        const [result] = results;
+        return {
+          message: {
+            ...(model && { model }),
+            region,
+            ...(result && { result: resultFrom(result) }),
+          },
+        };
+      } catch (thrown) {
+        if (signal.aborted) throw thrown;
+        const { id } = request.picture;
+        const error = ScoringError.from(thrown);
+        return { message: { region: "", result: resultFrom({ id, ok: false, error }) } };
+      }
     });
   }
 
-  async function scored(
-    request: Request,
-    spec: ModelSpec | undefined,
-    call: CallContext,
-  ): Promise<StreamResponse<Result>> {
-    try {
-      const response = await work({ ...request, of: pictureRequest(spec, request) }, call);
-      const [result] = response.results;
-      return {
-        ...(response.model && { model: response.model }),
-        region: response.region ?? "",
-        ...(result && { result: resultFrom(result) }),
-      };
-    } catch (thrown) {
-      if (context.signal.aborted) throw thrown;
-      const id = request.picture?.id ?? "";
-      const error = ScoringError.from(thrown);
-      return { region: "", result: resultFrom({ id, ok: false, error }) };
-    }
-  }
-
-  const { signal } = context;
   for await (const outcome of scoreAll(requests, { concurrency: maxInFlight, signal }, answer)) {
     if (!outcome.ok) throw outcome.error;
     yield outcome.value;
   }
   if (!signal.aborted) return;
-  const requestId = context.values.get(startKey)?.requestId ?? "";
-  throw connectErrorFrom(reasonOfAbort(signal.reason), requestId);
+  const { incoming } = context.values.get(rpcKey);
+  throw connectErrorFrom(reasonOfAbort(signal.reason), incoming.requestId);
 }

@@ -7,13 +7,13 @@ import {
   type ServerReflectionRequest,
 } from "@tensorgate/proto/grpc/reflection/v1/reflection";
 import { ServerReflection as ServerReflectionAlpha } from "@tensorgate/proto/grpc/reflection/v1alpha/reflection";
-import { heldMessage } from "./rpc-call.ts";
+import { heldMessage } from "./call.ts";
 
 /** Questions on one stream: a tool asks a few dozen, and each answer is hundreds of times as long as its question. */
 const maxQuestions = 256;
 
 /** gRPC server reflection, in its final form and in the older one that some tools still ask for. */
-export function reflectionRpc(router: ConnectRouter, files: readonly DescFile[]): void {
+export function addReflectionRoutes(router: ConnectRouter, files: readonly DescFile[]): void {
   const answer = reflector(files);
   async function* serverReflectionInfo(
     requests: AsyncIterable<ServerReflectionRequest>,

@@ -1,164 +1,172 @@
-import type { ConnectRouter, ServiceImpl } from "@connectrpc/connect";
-import type {
-  CallContext,
-  Classify,
-  Detect,
-  Embed,
-  ModelSpec,
-  PictureResponse,
-  Score,
-} from "@tensorgate/core";
-import { ScoringService } from "@tensorgate/proto/tensorgate/v1/scoring";
-import { assertMayUse } from "../../access/authentication.ts";
-import type { ReplyFacts } from "../reply-headers.ts";
-import { throwIfOnlyPictureFailed } from "../rest/messages.ts";
+import type { DescFile } from "@bufbuild/protobuf";
+import type { ConnectRouter } from "@connectrpc/connect";
+import type { CallContext, ModelSpec, PictureResponse } from "@tensorgate/core";
+import { file_grpc_health_v1_health as healthFile } from "@tensorgate/proto/grpc/health/v1/health";
+import { file_grpc_reflection_v1_reflection as reflectionFile } from "@tensorgate/proto/grpc/reflection/v1/reflection";
+import {
+  CatalogService,
+  file_tensorgate_v1_catalog as catalogFile,
+} from "@tensorgate/proto/tensorgate/v1/catalog";
+import {
+  ScoringService,
+  file_tensorgate_v1_scoring as scoringFile,
+} from "@tensorgate/proto/tensorgate/v1/scoring";
+import { file_tensorgate_v1_status as statusFile } from "@tensorgate/proto/tensorgate/v1/status";
+import { assertMayUse, visibleModel, visibleModels } from "../../access/permissions.ts";
+import { throwIfOnlyPictureFailed } from "../wire-status.ts";
+import type { RpcAnswer, RunRpc } from "./call.ts";
 import {
   classifyResult,
   detectResult,
   embedResult,
+  modelMessage,
   modelSpecFrom,
   pictureFrom,
   selectionFrom,
+  tensorFromMessage,
+  tensorMessage,
 } from "./messages.ts";
 import { pictureStream } from "./picture-stream.ts";
-import type { RunRpc } from "./rpc-call.ts";
-import { tensorFromMessage, tensorMessage } from "./tensor-message.ts";
+import { addReflectionRoutes } from "./reflection.ts";
+import { addHealthRoutes, addStatusRoutes, type StatusRoutesDeps } from "./status.ts";
 
-export interface ScoringRpcParts {
-  readonly classify: Classify;
-  readonly detect: Detect;
-  readonly embed: Embed;
-  readonly score: Score;
-  readonly run: RunRpc;
+const files: readonly DescFile[] = [
+  scoringFile,
+  catalogFile,
+  statusFile,
+  healthFile,
+  reflectionFile,
+];
+
+export type RpcRoutesDeps = StatusRoutesDeps;
+
+/** Every service of ours, over Connect, gRPC and gRPC-Web. */
+export function addRpcRoutes(router: ConnectRouter, deps: RpcRoutesDeps): void {
+  addScoringRoutes(router, deps.rpc.run);
+  addCatalogRoutes(router, deps.rpc.run);
+  addStatusRoutes(router, deps);
+  const serviceNames = files.flatMap((file) => file.services.map(({ typeName }) => typeName));
+  addHealthRoutes(router, deps.readiness, serviceNames);
+  addReflectionRoutes(router, files);
 }
 
-/** `tensorgate.v1.ScoringService`, over Connect, gRPC and gRPC-Web. */
-export function scoringRpc(router: ConnectRouter, parts: ScoringRpcParts): void {
-  const classify = permitted(parts.classify);
-  const detect = permitted(parts.detect);
-  const embed = permitted(parts.embed);
-  const score = permitted(parts.score);
-  const { run } = parts;
-
-  const service: ServiceImpl<typeof ScoringService> = {
+/** `tensorgate.v1.ScoringService`. */
+function addScoringRoutes(router: ConnectRouter, run: RunRpc): void {
+  router.service(ScoringService, {
     classify: (request, context) =>
-      run(request, context, async (call) => {
-        const response = await classify(
-          {
-            modelSpec: modelSpecFrom(request.modelSpec),
-            pictures: request.pictures.map(pictureFrom),
-            ...(request.topK !== undefined && { topK: request.topK }),
-            ...(request.minScore !== undefined && { minScore: request.minScore }),
-          },
-          call,
-        );
-        throwIfOnlyPictureFailed(response.results);
-        return {
-          facts: factsOf(response),
-          answer: { ...responseMessage(response), results: response.results.map(classifyResult) },
+      run(request, context, async (call, tasks) => {
+        const asked = {
+          modelSpec: modelSpecFrom(request.modelSpec),
+          pictures: request.pictures.map(pictureFrom),
+          ...(request.topK !== undefined && { topK: request.topK }),
+          ...(request.minScore !== undefined && { minScore: request.minScore }),
         };
+        const response = await tasks.classify(permitted(asked, call), call);
+        return pictureAnswer(response, classifyResult);
       }),
 
     detect: (request, context) =>
-      run(request, context, async (call) => {
-        const response = await detect(
-          {
-            modelSpec: modelSpecFrom(request.modelSpec),
-            pictures: request.pictures.map(pictureFrom),
-            ...selectionFrom(request),
-          },
-          call,
-        );
-        throwIfOnlyPictureFailed(response.results);
-        return {
-          facts: factsOf(response),
-          answer: { ...responseMessage(response), results: response.results.map(detectResult) },
+      run(request, context, async (call, tasks) => {
+        const asked = {
+          modelSpec: modelSpecFrom(request.modelSpec),
+          pictures: request.pictures.map(pictureFrom),
+          ...selectionFrom(request),
         };
+        return pictureAnswer(await tasks.detect(permitted(asked, call), call), detectResult);
       }),
 
     embed: (request, context) =>
-      run(request, context, async (call) => {
-        const response = await embed(
-          {
-            modelSpec: modelSpecFrom(request.modelSpec),
-            pictures: request.pictures.map(pictureFrom),
-          },
-          call,
-        );
-        throwIfOnlyPictureFailed(response.results);
-        return {
-          facts: factsOf(response),
-          answer: { ...responseMessage(response), results: response.results.map(embedResult) },
+      run(request, context, async (call, tasks) => {
+        const asked = {
+          modelSpec: modelSpecFrom(request.modelSpec),
+          pictures: request.pictures.map(pictureFrom),
         };
+        return pictureAnswer(await tasks.embed(permitted(asked, call), call), embedResult);
       }),
 
     predict: (request, context) =>
-      run(request, context, async (call) => {
+      run(request, context, async (call, tasks) => {
         const inputs = new Map(
           Object.entries(request.inputs).map(([name, tensor]) => [
             name,
             tensorFromMessage(name, tensor),
           ]),
         );
-        const { model, region, outputs } = await score(
-          {
-            modelSpec: modelSpecFrom(request.modelSpec),
-            inputs,
-            outputFilter: request.outputFilter,
-          },
-          call,
-        );
-        return {
-          facts: { model, ...(region !== undefined && { region }) },
-          answer: {
-            model,
-            region: region ?? "",
-            outputs: Object.fromEntries(
-              [...outputs].map(([name, tensor]) => [name, tensorMessage(tensor)]),
-            ),
-          },
+        const { outputFilter } = request;
+        const asked = { modelSpec: modelSpecFrom(request.modelSpec), inputs, outputFilter };
+        const { model, region, outputs } = await tasks.score(permitted(asked, call), call);
+        const message = {
+          model,
+          region: region ?? "",
+          outputs: Object.fromEntries(
+            [...outputs].map(([name, tensor]) => [name, tensorMessage(tensor)]),
+          ),
         };
+        return { message, model, ...(region !== undefined && { region }) };
       }),
 
     classifyStream: (requests, context) =>
       pictureStream(requests, context, {
         run,
         result: classifyResult,
-        work: ({ of, topK, minScore }, call) =>
-          classify(
-            {
-              ...of,
-              ...(topK !== undefined && { topK }),
-              ...(minScore !== undefined && { minScore }),
-            },
-            call,
-          ),
+        work: ({ of, topK, minScore }, { call, tasks }) => {
+          const asked = {
+            ...of,
+            ...(topK !== undefined && { topK }),
+            ...(minScore !== undefined && { minScore }),
+          };
+          return tasks.classify(permitted(asked, call), call);
+        },
       }),
 
     detectStream: (requests, context) =>
       pictureStream(requests, context, {
         run,
         result: detectResult,
-        work: ({ of, ...request }, call) => detect({ ...of, ...selectionFrom(request) }, call),
+        work: ({ of, ...request }, { call, tasks }) =>
+          tasks.detect(permitted({ ...of, ...selectionFrom(request) }, call), call),
       }),
+  });
+}
+
+/** `tensorgate.v1.CatalogService`. */
+function addCatalogRoutes(router: ConnectRouter, run: RunRpc): void {
+  router.service(CatalogService, {
+    listModels: (request, context) =>
+      run(request, context, async (call, { catalog }) => ({
+        message: { models: visibleModels(call, catalog).map(modelMessage) },
+      })),
+    getModel: (request, context) =>
+      run(request, context, async (call, { catalog }) => {
+        const description = visibleModel(call, catalog, request.name);
+        return {
+          message: { model: modelMessage(description), labels: [...description.labels] },
+        };
+      }),
+  });
+}
+
+/** @throws ForbiddenError if the caller's key is not for the model of `request` */
+function permitted<Request extends { readonly modelSpec: ModelSpec }>(
+  request: Request,
+  call: CallContext,
+): Request {
+  assertMayUse(call, request.modelSpec.name);
+  return request;
+}
+
+function pictureAnswer<Value, Result>(
+  { model, region, results }: PictureResponse<Value>,
+  resultMessage: (result: PictureResponse<Value>["results"][number]) => Result,
+): RpcAnswer<{ region: string; results: Result[] }> {
+  throwIfOnlyPictureFailed(results);
+  return {
+    ...(model && { model }),
+    ...(region !== undefined && { region }),
+    message: {
+      ...(model && { model }),
+      region: region ?? "",
+      results: results.map(resultMessage),
+    },
   };
-  router.service(ScoringService, service);
-}
-
-/** Does `work` only where the caller's key is for that model. */
-function permitted<Request extends { readonly modelSpec: ModelSpec }, Answer>(
-  work: (request: Request, call: CallContext) => Promise<Answer>,
-): (request: Request, call: CallContext) => Promise<Answer> {
-  return async (request, call) => {
-    assertMayUse(call, request.modelSpec.name);
-    return work(request, call);
-  };
-}
-
-function factsOf({ model, region }: PictureResponse<unknown>): ReplyFacts {
-  return { ...(model && { model }), ...(region !== undefined && { region }) };
-}
-
-function responseMessage({ model, region }: PictureResponse<unknown>) {
-  return { ...(model && { model }), region: region ?? "" };
 }

@@ -1,66 +1,87 @@
-import type { ConnectRouter } from "@connectrpc/connect";
-import type { Caller, Clock, GatewayStatus } from "@tensorgate/core";
+import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import type { Clock, GatewayStatus, Readiness } from "@tensorgate/core";
+import {
+  Health,
+  HealthCheckResponse_ServingStatus as ServingStatus,
+} from "@tensorgate/proto/grpc/health/v1/health";
 import { StatusService } from "@tensorgate/proto/tensorgate/v1/status";
-import { currentCaller } from "./key-guard.ts";
-import type { RunRpc } from "./rpc-call.ts";
+import { visibleStatus } from "../../access/permissions.ts";
+import { type RpcRunner, rpcKey } from "./call.ts";
 
-export interface StatusRpcParts {
+export interface StatusRoutesDeps {
   readonly status: () => GatewayStatus;
-  readonly run: RunRpc;
+  readonly readiness: () => Readiness;
+  readonly rpc: RpcRunner;
   readonly clock: Clock;
-  /** Aborts when the gateway begins to close, so that nobody who watches holds that up. */
-  readonly closing: AbortSignal;
+  /** Aborts when the gateway begins to close. */
+  readonly shutdownSignal: AbortSignal;
 }
 
 /** Between two messages, in milliseconds. */
-const interval = { usualMs: 1_000, leastMs: 250, mostMs: 60_000 } as const;
+const interval = { usualMs: 1_000, minMs: 250, maxMs: 60_000 } as const;
 
 /** `tensorgate.v1.StatusService`. */
-export function statusRpc(router: ConnectRouter, parts: StatusRpcParts): void {
-  const { run, clock, closing } = parts;
-  const statusMessage = (caller: Caller | undefined) => permitted(caller, parts.status());
+export function addStatusRoutes(router: ConnectRouter, deps: StatusRoutesDeps): void {
+  const { rpc, clock, status, shutdownSignal } = deps;
+  router.service(
+    StatusService,
+    {
+      getStatus: (request, context) =>
+        rpc.run(request, context, async ({ caller }) => ({
+          message: { status: statusMessage(visibleStatus(caller, status())) },
+        })),
 
-  router.service(StatusService, {
-    getStatus: (request, context) =>
-      run(request, context, async (call) => ({
-        facts: {},
-        answer: { status: statusMessage(call.caller) },
-      })),
+      watchStatus: async function* (request, context) {
+        const { intervalMs = interval.usualMs } = request;
+        const waitMs = Math.min(Math.max(intervalMs, interval.minMs), interval.maxMs);
+        // The call is only its record: the stream outlives its deadline, and may outlive its key.
+        await rpc.run(request, context, async () => ({ message: undefined }));
+        const { signal, values } = context;
+        while (!signal.aborted) {
+          const { caller } = await rpc.readmit(values.get(rpcKey));
+          yield { status: statusMessage(visibleStatus(caller, status())) };
+          await waited(waitMs, { clock, signal });
+        }
+      },
+    },
+    // A watched status never ends by itself, and must not hold up a gateway that closes.
+    { shutdownSignal },
+  );
+}
 
-    watchStatus: async function* (request, context) {
-      const { intervalMs = interval.usualMs } = request;
-      const waitMs = Math.min(Math.max(intervalMs, interval.leastMs), interval.mostMs);
-      // The call is only its record: the stream outlives its deadline, and may outlive its key.
-      await run(request, context, async () => ({ facts: {}, answer: undefined }));
-      const gone = AbortSignal.any([context.signal, closing]);
-      while (!gone.aborted) {
-        yield { status: statusMessage(currentCaller(context.values, context.requestHeader)) };
-        await waited(waitMs, { clock, signal: gone });
+/** gRPC's health check: the same answer as `/readyz` for the gateway and each of its services. */
+export function addHealthRoutes(
+  router: ConnectRouter,
+  readiness: () => Readiness,
+  serviceNames: readonly string[],
+): void {
+  const known = new Set(["", ...serviceNames]);
+  router.service(Health, {
+    check: ({ service }) => {
+      if (!known.has(service)) {
+        throw new ConnectError(`unknown service "${service.slice(0, 200)}"`, Code.NotFound);
       }
+      const { isReady } = readiness();
+      return { status: isReady ? ServingStatus.SERVING : ServingStatus.NOT_SERVING };
     },
   });
 }
 
-/** What is of models that the caller's key is for, in the regions that its calls may be served in. */
-function permitted(caller: Caller | undefined, status: GatewayStatus) {
-  const isVisible = (region: string) => caller?.residency?.includes(region) ?? true;
-  const regions = status.regions.filter(({ name }) => isVisible(name));
+function statusMessage(status: GatewayStatus) {
   return {
     ...status,
     uptimeMs: BigInt(Math.round(status.uptimeMs)),
-    regions: regions.map((region) => ({
+    regions: status.regions.map((region) => ({
       ...region,
-      pools: region.pools
-        .filter(({ model }) => caller?.mayUse(model) ?? true)
-        .map(({ replicas, ...pool }) => ({
-          ...pool,
-          replicas: replicas.map((replica) => ({
-            ...replica,
-            answered: BigInt(replica.answered),
-            failed: BigInt(replica.failed),
-            ejections: BigInt(replica.ejections),
-          })),
+      pools: region.pools.map(({ replicas, ...pool }) => ({
+        ...pool,
+        replicas: replicas.map((replica) => ({
+          ...replica,
+          answered: BigInt(replica.answered),
+          failed: BigInt(replica.failed),
+          ejections: BigInt(replica.ejections),
         })),
+      })),
     })),
   };
 }

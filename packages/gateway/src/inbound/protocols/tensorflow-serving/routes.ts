@@ -1,11 +1,4 @@
-import {
-  type CallContext,
-  type ModelMetadata,
-  type ModelSpec,
-  type ModelStatus,
-  ScoringError,
-  UpstreamAnsweredError,
-} from "@tensorgate/core";
+import { type ModelSpec, ScoringError, UpstreamAnsweredError } from "@tensorgate/core";
 import {
   modelMetadataJson,
   modelStatusJson,
@@ -13,47 +6,37 @@ import {
   type ServingError,
   servingErrors,
 } from "@tensorgate/tf-serving";
-import type { Exchange, Reply } from "../../server/exchange.ts";
-import type { PathParams, RestAnswer, RestRoute } from "../http-route.ts";
-import { errorHeaders } from "../reply-headers.ts";
-import { wireStatusOf } from "../wire-status.ts";
-
-export type AskModel<Answer> = (modelSpec: ModelSpec, call: CallContext) => Promise<Answer>;
-
-export interface TensorflowServingRestParts {
-  readonly modelStatus: AskModel<ModelStatus>;
-  readonly modelMetadata: AskModel<ModelMetadata>;
-}
+import type { Exchange } from "../../server/exchange.ts";
+import type { HttpAnswer, HttpBody, HttpRoute, PathParams } from "../http-route.ts";
 
 /** The part of TensorFlow Serving's REST API that tells of a model, to the letter. */
-export function tensorflowServingRest({
-  modelStatus,
-  modelMetadata,
-}: TensorflowServingRestParts): readonly RestRoute[] {
-  const status = (path: string): RestRoute => ({
+export function tensorflowServingRoutes(): readonly HttpRoute[] {
+  const status = (path: string): HttpRoute => ({
     method: "GET",
     path,
     protocol: "tensorflow-serving-rest",
-    errorReply: servingErrorReply,
-    answer: async (_exchange, params, call) => {
+    errorBody: servingErrorBody,
+    answer: async (_exchange, { call, params, tasks }) => {
       const spec = modelSpecFrom(params);
       const { name, version } = spec;
       const unknown =
         version === undefined
           ? servingErrors.noVersions(name)
           : servingErrors.noVersion(name, version);
-      return json(modelStatusJson(await inServingWords(modelStatus(spec, call), unknown)));
+      return json(modelStatusJson(await inServingWords(tasks.modelStatus(spec, call), unknown)));
     },
   });
-  const metadata = (path: string): RestRoute => ({
+  const metadata = (path: string): HttpRoute => ({
     method: "GET",
     path,
     protocol: "tensorflow-serving-rest",
-    errorReply: servingErrorReply,
-    answer: async (_exchange, params, call) => {
+    errorBody: servingErrorBody,
+    answer: async (_exchange, { call, params, tasks }) => {
       const spec = modelSpecFrom(params);
       const unknown = servingErrors.servableNotFound(spec.name, spec.version);
-      return json(modelMetadataJson(await inServingWords(modelMetadata(spec, call), unknown)));
+      return json(
+        modelMetadataJson(await inServingWords(tasks.modelMetadata(spec, call), unknown)),
+      );
     },
   });
   return modelPaths.flatMap((path) => [status(path), metadata(`${path}/metadata`)]);
@@ -77,11 +60,11 @@ async function inServingWords<Answer>(
  *
  * @returns undefined for any other path
  */
-export function unroutedServingReply({ method, path }: Exchange): Reply | undefined {
+export function unroutedServingAnswer({ method, path }: Exchange): HttpAnswer | undefined {
   if (!/^\/v1\/models(\/|$)/i.test(path)) return undefined;
-  const reply = (status: number, text: string): Reply => ({
+  const reply = (status: number, text: string): HttpAnswer => ({
     status,
-    headers: { "content-type": "application/json" },
+    contentType: "application/json",
     body: restErrorBody(text),
   });
   if (method === "POST" && /:(predict|classify|regress)$/.test(path)) {
@@ -110,19 +93,11 @@ function modelSpecFrom({ model = "", version, versionLabel }: PathParams): Model
 
 const maxInt64 = 2n ** 63n - 1n;
 
-function json(body: string): RestAnswer {
+function json(body: string): HttpAnswer {
   return { contentType: "application/json", body };
 }
 
 /** An error in TensorFlow Serving's own form. */
-function servingErrorReply(error: ScoringError, requestId: string): Reply {
-  return {
-    status: wireStatusOf(error).http,
-    headers: {
-      "content-type": "application/json",
-      "x-request-id": requestId,
-      ...errorHeaders(error),
-    },
-    body: restErrorBody(error.message),
-  };
+function servingErrorBody(error: ScoringError): HttpBody {
+  return { contentType: "application/json", body: restErrorBody(error.message) };
 }

@@ -1,6 +1,6 @@
 import { InvalidRequestError, type RegionStatus } from "@tensorgate/core";
-import type { RestAnswer, RestRoute } from "../http-route.ts";
-import { problemReply } from "./errors.ts";
+import type { HttpAnswer, HttpRoute } from "../http-route.ts";
+import { problemBody } from "./errors.ts";
 
 /** Regions that can be taken away and given back, where somebody tries what happens then: the demo has them. */
 export interface RegionPlugs {
@@ -12,7 +12,7 @@ export interface RegionPlugs {
 }
 
 /** `POST /demo/regions/{region}/unplug` and `/plug`. */
-export function plugsRest(plugs: RegionPlugs): readonly RestRoute[] {
+export function plugRoutes(plugs: RegionPlugs): readonly HttpRoute[] {
   const known = (region: string): string => {
     const names = plugs.list().map((each) => each.region);
     if (names.includes(region)) return region;
@@ -21,7 +21,7 @@ export function plugsRest(plugs: RegionPlugs): readonly RestRoute[] {
       hint: `there are ${names.join(" and ")}`,
     });
   };
-  const answer = (): RestAnswer => ({
+  const answer = (): HttpAnswer => ({
     contentType: "application/json",
     body: `${JSON.stringify({ regions: plugs.list() })}\n`,
   });
@@ -29,19 +29,19 @@ export function plugsRest(plugs: RegionPlugs): readonly RestRoute[] {
     {
       method: "POST",
       path: "/demo/regions/{region}/unplug",
-      errorReply: problemReply,
-      answer: async (_exchange, { region = "" }) => {
+      errorBody: problemBody,
+      answer: async (_exchange, { params }) => {
         // It may be asynchronous: what it rejects with is this call's failure.
-        await plugs.unplug(known(region));
+        await plugs.unplug(known(params["region"] ?? ""));
         return answer();
       },
     },
     {
       method: "POST",
       path: "/demo/regions/{region}/plug",
-      errorReply: problemReply,
-      answer: async (_exchange, { region = "" }) => {
-        await plugs.plug(known(region));
+      errorBody: problemBody,
+      answer: async (_exchange, { params }) => {
+        await plugs.plug(known(params["region"] ?? ""));
         return answer();
       },
     },

@@ -1,0 +1,81 @@
+import type { Readiness } from "@tensorgate/core";
+import type { HttpRoute } from "../http-route.ts";
+import { problemBody } from "./errors.ts";
+import { openapiDocument } from "./openapi.ts";
+
+/** `GET /livez`: the process works. `GET /readyz`: some pool can serve, and it does not drain. */
+export function healthRoutes(readiness: () => Readiness): readonly HttpRoute[] {
+  return [
+    {
+      method: "GET",
+      path: "/livez",
+      isPublic: true,
+      errorBody: problemBody,
+      answer: () => ({ contentType: "text/plain", body: "ok\n" }),
+    },
+    {
+      method: "GET",
+      path: "/readyz",
+      isPublic: true,
+      errorBody: problemBody,
+      answer: () => {
+        const { isReady, because } = readiness();
+        return {
+          status: isReady ? 200 : 503,
+          contentType: "text/plain",
+          body: `${isReady ? "ok" : "not ready"}: ${because}\n`,
+        };
+      },
+    },
+  ];
+}
+
+/** `GET /openapi.json`: what can be asked by plain HTTP. A test holds it against the routes. */
+export function openapiRoutes(version: string): readonly HttpRoute[] {
+  const body = `${JSON.stringify(openapiDocument(version), undefined, 2)}\n`;
+  return [
+    {
+      method: "GET",
+      path: "/openapi.json",
+      isPublic: true,
+      errorBody: problemBody,
+      answer: () => ({ contentType: "application/json", body }),
+    },
+  ];
+}
+
+export interface ConsoleFile {
+  readonly contentType: string;
+  readonly body: Uint8Array;
+  /** Whether its name changes with what is in it, so that a browser may keep it. */
+  readonly isImmutable?: boolean;
+}
+
+/** The files of a page by their path, such as `/` and `/web-client.js`. */
+export type ConsoleFiles = ReadonlyMap<string, ConsoleFile>;
+
+/** The page may load nothing but its own files and talk to nobody but this gateway. */
+const headers = {
+  "content-security-policy":
+    "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; worker-src blob:; frame-ancestors 'none'",
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+};
+
+/** A year, in seconds: as long as it is worth saying. */
+const immutable = "public, max-age=31536000, immutable";
+
+/** Serves the page. Its files are handed in whole, so no path of a request ever reaches a file system. */
+export function consoleRoutes(files: ConsoleFiles): readonly HttpRoute[] {
+  return [...files].map(([path, { contentType, body, isImmutable }]) => ({
+    method: "GET",
+    path,
+    isPublic: true,
+    errorBody: problemBody,
+    answer: () => ({
+      contentType,
+      body,
+      headers: { ...headers, "cache-control": isImmutable ? immutable : "no-cache" },
+    }),
+  }));
+}

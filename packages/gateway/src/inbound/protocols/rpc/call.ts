@@ -1,0 +1,107 @@
+import { type ContextKey, createContextKey, type HandlerContext } from "@connectrpc/connect";
+import { type CallContext, ScoringError } from "@tensorgate/core";
+import type { Intake } from "../../server/body/intake.ts";
+import type { AdmittedCall, CallRunner, IncomingCall, Tasks } from "../call.ts";
+import { errorHeaders, type ReplyFacts } from "../reply-headers.ts";
+import { connectErrorFrom, reasonOfAbort } from "./errors.ts";
+
+/** A request to one method, from its headers on: one call, or a stream of them. */
+export interface RpcRequest {
+  readonly incoming: IncomingCall;
+  /** The count of what the request brings; absent until it is read. */
+  intake?: Intake;
+  /** What the messages that were read, and not answered, hold of the bytes in flight; in their order. */
+  readonly heldBytes: number[];
+  /** Whether a message of it was read. */
+  wasBegun: boolean;
+}
+
+/** Where that travels through the library. */
+export const rpcKey: ContextKey<RpcRequest> = createContextKey({} as RpcRequest, {
+  description: "request that is answered",
+});
+
+/** The next message of a stream, which is let go of when this is disposed of; to be called once for each, in order. */
+export function heldMessage(context: HandlerContext): Disposable {
+  const { heldBytes, intake } = context.values.get(rpcKey);
+  const byteCount = heldBytes.shift() ?? 0;
+  return { [Symbol.dispose]: () => intake?.gave(byteCount) };
+}
+
+export interface RpcAnswer<Message> extends ReplyFacts {
+  readonly message: Message;
+}
+
+/** Runs one call of an RPC, and answers with its message and our headers, or throws the library's error. */
+export type RunRpc = <Message>(
+  request: unknown,
+  context: HandlerContext,
+  work: (call: CallContext, tasks: Tasks) => Promise<RpcAnswer<Message>>,
+) => Promise<Message>;
+
+export interface RpcRunner {
+  readonly run: RunRpc;
+  /** Ends a call whose message is not read, and throws the library's error. */
+  fail(request: RpcRequest, thrown: unknown): Promise<never>;
+  /**
+   * Admits who has a stream open once more, by what is in force now.
+   * @throws ConnectError if the key is not valid any more
+   */
+  readmit(request: RpcRequest): Promise<AdmittedCall>;
+}
+
+/** The calls of RPCs, in the words of the library. */
+export function createRpcRunner({ run, admit }: CallRunner): RpcRunner {
+  return {
+    run: async (request, context, work) => {
+      const rpc = context.values.get(rpcKey);
+      const { incoming, intake } = rpc;
+      rpc.wasBegun = true;
+      using _held = intake?.hold();
+      const isStream = context.method.methodKind !== "unary";
+      // A stream may outlive its key, and the models that were in force when it was opened.
+      const admitted = isStream ? () => admit(incoming.access) : incoming.admitted;
+      const outcome = await run(
+        // The library ends a call as well: at its deadline, and with the rest of a stream that failed.
+        { ...incoming, admitted, gone: context.signal, goneError: reasonOfAbort },
+        {
+          askedModel: askedModel(request),
+          timeoutMs: context.timeoutMs(),
+          answer: work,
+          write: (_answer, headers) => {
+            for (const [name, value] of Object.entries(headers)) {
+              context.responseHeader.set(name, value);
+            }
+          },
+        },
+      );
+      if (!outcome.ok) throw connectErrorFrom(outcome.error, incoming.requestId, outcome.headers);
+      return outcome.answer.message;
+    },
+
+    fail: async ({ incoming }, thrown) => {
+      const answer = () => Promise.reject<RpcAnswer<never>>(thrown);
+      const outcome = await run(incoming, { answer, write: () => {} });
+      if (outcome.ok) throw thrown;
+      throw connectErrorFrom(outcome.error, incoming.requestId, outcome.headers);
+    },
+
+    readmit: async ({ incoming: { access, requestId } }) => {
+      try {
+        return await admit({ ...access, kind: "recheck" });
+      } catch (thrown) {
+        const error = ScoringError.from(thrown);
+        throw connectErrorFrom(error, requestId, errorHeaders(error, requestId));
+      }
+    },
+  };
+}
+
+/** Requests name their model in one of two places. */
+function askedModel(request: unknown): string | undefined {
+  const { modelSpec, name } = request as {
+    readonly modelSpec?: { readonly name?: string };
+    readonly name?: string;
+  };
+  return modelSpec?.name ?? name;
+}

@@ -78,6 +78,16 @@ export default {
       { path: stage("inbound/(access|protocols)") },
     ),
     rule(
+      "access-knows-no-protocol",
+      { path: stage("inbound/access"), pathNot: test },
+      { path: stage("inbound/(server|protocols)") },
+    ),
+    rule(
+      "protocols-know-no-other",
+      { path: "^packages/gateway/src/inbound/protocols/([^/]+)/", pathNot: test },
+      { path: stage("inbound/protocols/[^/]+"), pathNot: stage("inbound/protocols/$1") },
+    ),
+    rule(
       "simulation-is-not-published",
       { path: "^packages/[^/]+/src/", pathNot: test },
       { path: "^packages/gateway/simulation/" },

@@ -83,6 +83,16 @@ const planted: readonly {
     target: "../../access/authentication.ts",
   },
   {
+    rule: "access-knows-no-protocol",
+    folder: "gateway/src/inbound/access",
+    target: "../../server/exchange.ts",
+  },
+  {
+    rule: "protocols-know-no-other",
+    folder: "gateway/src/inbound/protocols/rpc",
+    target: "../../rest/errors.ts",
+  },
+  {
     rule: "simulation-is-not-published",
     folder: "gateway/src/routing",
     target: "../../../simulation/simulate.ts",

@@ -179,14 +179,36 @@ test.each(["Connect binary", "gRPC"])("a stream over %s without a key is refused
   });
 });
 
-test("gRPC without a key is answered in headers alone, which every client takes as the trailers", async () => {
-  using rpc = openRpc(running.url, "/tensorgate.v1.ScoringService/Classify", {
+test.each([
+  { refused: "no key", path: "Classify", headers: {}, code: Code.Unauthenticated },
+  {
+    refused: "no such method",
+    path: "Nothing",
+    headers: bearer(key("all")),
+    code: Code.Unimplemented,
+  },
+  {
+    refused: "a packed message of no kind",
+    path: "Classify",
+    headers: { ...bearer(key("all")), "grpc-encoding": "br" },
+    code: Code.InvalidArgument,
+  },
+  {
+    refused: "no message",
+    path: "Classify",
+    headers: bearer(key("all")),
+    code: Code.Unimplemented,
+  },
+])("gRPC that is refused for $refused is answered by one frame of headers", async (sent) => {
+  using rpc = openRpc(running.url, `/tensorgate.v1.ScoringService/${sent.path}`, {
     "content-type": "application/grpc",
+    ...sent.headers,
   });
   rpc.stream.end();
   const [headers, flags] = await once(rpc.stream, "response");
 
-  expect(headers["grpc-status"]).toBe(String(Code.Unauthenticated));
+  expect(headers["grpc-status"]).toBe(String(sent.code));
+  expect(headers["grpc-message"]).not.toBe("");
   expect(flags & http2.constants.NGHTTP2_FLAG_END_STREAM).not.toBe(0);
 });
 

@@ -99,7 +99,13 @@ export function createRpcHandler(deps: RpcHandlerDeps): OnRequest {
     const values = createContextValues().set(rpcKey, asked);
     const universal = universalRequestFromNodeRequest(request, response, undefined, values);
     const header = plainHeaders(universal.header);
-    const answer = await handler({ ...universal, header, body: body() });
+    // The library turns a stream over HTTP/1.1 away before its gate; strangers learn no more than that they have no key.
+    const isAdmitted = await asked.incoming.admitted().then(
+      () => true,
+      () => false,
+    );
+    const httpVersion = isAdmitted ? universal.httpVersion : "2.0";
+    const answer = await handler({ ...universal, httpVersion, header, body: body() });
     await sendStream(response, {
       status: answer.status,
       headers: Object.fromEntries(answer.header ?? []),

@@ -91,8 +91,8 @@ test("a call whose model no device holds is told which could, and when", async (
   const { reason, detail, hint } = (await before.json()) as Record<string, string>;
   expect({ reason, detail, hint }).toEqual({
     reason: "model-not-ready",
-    detail: 'no device holds model "shapes-detector" now',
-    hint: "2 devices (westeurope-1, westeurope-2) could hold it; whoever runs the gateway can swap one to it",
+    detail: 'no device holds model "shapes-detector"',
+    hint: "2 devices (westeurope-1, westeurope-2) could hold it; an operator can swap one with tensorgate device swap",
   });
 
   const { id, done } = await devices.swap({ model: "shapes-detector" });
@@ -109,7 +109,7 @@ test("a model that leaves its only device is told in the same way", async () => 
   await using rig = await devicesRig(1);
   const { devices } = rig.gateway;
   await expect(devices.swap({ model: "shapes-detector" })).rejects.toThrow(
-    'model "shapes" would be left with 0 ready replicas, and the floor is 1',
+    'model "shapes" would be left with 0 ready replicas; the floor is 1',
   );
 
   const { id, done } = await devices.swap({ model: "shapes-detector", floor: 0 });
@@ -148,7 +148,7 @@ test("a reload that the device refuses costs nothing", async () => {
 
   const { failures } = await calls.stop();
   expect(refused.state).toBe("failed");
-  expect(refused.because).toContain("it did not take the model");
+  expect(refused.because).toContain("rejected the model");
   expect(failures).toEqual([]);
   const all = await rig.gateway.devices.list();
   expect(all.map(({ model, isOut }) => ({ model, isOut }))).toEqual([

@@ -174,7 +174,7 @@ test("of 1001 classes the background is left out", async () => {
 });
 
 test.each([
-  { scores: classScores(998, {}), status: 501, text: "gives 998 scores, but 1000 labels" },
+  { scores: classScores(998, {}), status: 501, text: "returned 998 scores, but 1000 labels" },
   {
     scores: classScores(1000, { 3: Number.NaN }),
     status: 502,
@@ -204,8 +204,8 @@ test("a missing output is told with those that are there", async () => {
   });
 
   expect((await post("/v1/classify/resnet50")).json).toMatchObject({
-    detail: 'the model\'s reply has no output "output_alias"',
-    hint: "it has a, b",
+    detail: 'the model\'s response has no output "output_alias"',
+    hint: "its outputs: a, b",
   });
 });
 
@@ -252,7 +252,7 @@ test("the container's null reference becomes the name that it wants", async () =
   expect(status).toBe(400);
   expect(json).toMatchObject({
     reason: "upstream-answered",
-    detail: 'the container does not know the inputs that were sent: "wrong:0"',
+    detail: 'the container rejected the inputs "wrong:0"',
     hint: expect.stringContaining("input.tensor of the model"),
   });
 });
@@ -383,7 +383,7 @@ test("a model is not asked for what it does not give", async () => {
   expect((await post("/v1/classify/ssd")).json).toMatchObject({
     reason: "failed-precondition",
     detail: 'model "ssd" cannot classify',
-    hint: "it can be asked to detect, predict",
+    hint: "its tasks: detect, predict",
   });
 });
 

@@ -66,7 +66,7 @@ test("a gateway whose replicas are all lost is not ready, and says so by health 
 
   expect(await readyz(running.url)).toEqual({
     status: 503,
-    text: "not ready: 0 of 1 pools can serve; the last probe found: connection refused (1 replica)",
+    text: "not ready: 0 of 1 pools can serve; last probe: connection refused (1 replica)",
   });
   expect((await health.check({})).status).toBe(2);
   const refused = await post(running.url);
@@ -75,7 +75,7 @@ test("a gateway whose replicas are all lost is not ready, and says so by health 
   // Callers are told no addresses, the log is.
   expect(await refused.json()).toMatchObject({
     reason: "no-replica",
-    hint: "the last probe found: connection refused (1 replica); the gateway's log says more",
+    hint: "last probe: connection refused (1 replica); the gateway's log says more",
   });
   expect(changes.seen.at(-1)?.because).toMatch(
     new RegExp(`^probe: connection refused: .*${replica.port}`),

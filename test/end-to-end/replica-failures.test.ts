@@ -301,7 +301,7 @@ test("a request over which two replicas that served others lose their connection
   expect(response.status).toBe(502);
   expect(await response.json()).toMatchObject({
     reason: "upstream-failed",
-    detail: "two replicas lost their connection over this request",
+    detail: "two replicas lost their connection while processing this request",
   });
   for (const replica of replicas) await replica[Symbol.asyncDispose]();
 });

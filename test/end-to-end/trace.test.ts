@@ -68,7 +68,7 @@ const expectedSteps = [
   {
     what: "regions",
     considered: [
-      { region: "westeurope", leftOut: "no replica that can serve", isChosen: false },
+      { region: "westeurope", leftOut: "no replica available", isChosen: false },
       { region: "eastus", isChosen: true },
     ],
   },
@@ -154,7 +154,7 @@ test.each([
     steps: [
       {
         what: "regions",
-        considered: [{ region: "eastus", leftOut: "no replica that can serve", isChosen: false }],
+        considered: [{ region: "eastus", leftOut: "no replica available", isChosen: false }],
       },
       { what: "refused", because: "no-replica" },
     ],

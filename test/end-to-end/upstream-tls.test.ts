@@ -170,12 +170,12 @@ describe("keys to replicas", () => {
     {
       name: "a certificate without its key",
       add: { tls: { cert: "c.pem" } },
-      message: "cert and key go together",
+      message: "set both cert and key",
     },
     {
       name: "a header that is the call's own",
       add: { key: { env: "PATH", header: "grpc-timeout" } },
-      message: "the call's own",
+      message: "the gateway sets that header",
     },
     {
       name: "both env and file",

@@ -40,7 +40,7 @@ test("a version that no replica has is unknown, and the hint lists those there a
   expect(await classify(running.url, "?version=3")).toMatchObject({
     status: 404,
     reason: "unknown-version",
-    hint: "it has versions 2, 1",
+    hint: "its versions: 2, 1",
   });
   expect(old.answeredCount() + both.answeredCount()).toBe(0);
 });

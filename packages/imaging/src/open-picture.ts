@@ -103,8 +103,8 @@ export function cannotBeDecoded(format: PictureFormat, cause: unknown): Unsuppor
   return new UnsupportedMediaError(`the ${format} picture cannot be decoded`, {
     hint:
       format === "heic"
-        ? "HEIC needs a libvips with an HEVC decoder, which the usual one is not; send a JPEG"
-        : "it may be cut short or damaged",
+        ? "HEIC requires a libvips build with an HEVC decoder; send a JPEG"
+        : "it may be truncated or damaged",
     cause,
   });
 }

@@ -74,7 +74,7 @@ export const answerMutants: readonly Mutant[] = [
       },
       {
         name: "replies: half a message",
-        find: 'if (byteCount < totalBytes) throw new FramingError("the reply is not one whole message");',
+        find: 'if (byteCount < totalBytes) throw new FramingError("the response is truncated");',
         replace: "",
       },
       {

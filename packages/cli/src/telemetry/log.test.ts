@@ -9,7 +9,7 @@ const changeTo = (to: ReplicaChange["to"]): ReplicaChange => ({
   region: "eastus",
   from: "ready",
   to,
-  because: "failed in a row",
+  because: "consecutive failures",
 });
 
 test.each([
@@ -29,6 +29,6 @@ test.each([
   openLog(env, output).replica(changeTo(to));
 
   expect(written.map((line) => line.slice(9))).toEqual(
-    isWarned ? [`eastus-2 (10.1.0.5:8500) of shapes: ready → ${to}, failed in a row\n`] : [],
+    isWarned ? [`eastus-2 (10.1.0.5:8500) of shapes: ready → ${to}, consecutive failures\n`] : [],
   );
 });

@@ -31,11 +31,11 @@ test("a replica's change is one line, with where it is and why", () => {
     region: "westeurope",
     from: "ready",
     to: "suspect",
-    because: "no answer in time",
+    because: "no response in time",
   };
 
   expect(prettyLine(JSON.stringify({ time, level: "warn", msg: "replica", replica }))).toBe(
-    "03:04:05 westeurope-1 (10.0.0.4:8500) of shapes: ready → suspect, no answer in time\n",
+    "03:04:05 westeurope-1 (10.0.0.4:8500) of shapes: ready → suspect, no response in time\n",
   );
 });
 

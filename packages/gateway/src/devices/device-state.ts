@@ -63,7 +63,7 @@ export function phaseOf({ versions }: ModelStatus): ModelPhase {
   if (has("unloading")) return { phase: "leaving" };
   const failed = versions.find(({ state, errorCode }) => state === "ended" && errorCode !== 0);
   if (!failed) return { phase: "absent" };
-  const because = cutText(failed.errorMessage || "it ended with an error", maxReasonChars);
+  const because = cutText(failed.errorMessage || "loading ended with an error", maxReasonChars);
   return { phase: "failed", because };
 }
 

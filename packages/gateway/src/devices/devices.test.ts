@@ -31,7 +31,7 @@ test("a replica that is lost on the way stops a swap at the floor", async () => 
 
   const { because, names } = await swap({ model: "b", replicas: ["r-1", "r-2"] });
 
-  expect(because).toBe('r-2: model "a" would be left with 0 ready replicas, and the floor is 1');
+  expect(because).toBe('r-2: model "a" would be left with 0 ready replicas; the floor is 1');
   expect(names.slice(-2)).toEqual(["r-2 drain", "failed"]);
 });
 
@@ -73,7 +73,9 @@ test("one swap at a time", async () => {
   world.busy.add("h:1");
   const { id, done } = await all.swap({ model: "b" });
 
-  await expect(all.swap({ model: "b" })).rejects.toThrow(`swap ${id}, to model "b", is under way`);
+  await expect(all.swap({ model: "b" })).rejects.toThrow(
+    `swap ${id}, to model "b", is in progress`,
+  );
 
   all.abort(id);
   await done;

@@ -143,7 +143,7 @@ export function createDevices(parts: DevicesDeps): ManagedDevices {
     if (isBusy) {
       const { id, model } = running?.log.report ?? {};
       const which = id === undefined ? "another swap" : `swap ${id}, to model "${model}",`;
-      throw new SwapRefusedError("busy", `${which} is under way: wait for it, or abort it`);
+      throw new SwapRefusedError("busy", `${which} is in progress; wait for it, or abort it`);
     }
     isBusy = true;
     try {

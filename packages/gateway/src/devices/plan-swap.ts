@@ -36,7 +36,7 @@ export function planSwap(
   const { model, replicas, count = swapDefaults.count, floor = swapDefaults.floor } = request;
   const candidates = devices.filter(({ models }) => models.includes(model));
   if (candidates.length === 0) {
-    throw new SwapRefusedError("unknown", `no pool with exclusive devices is for model "${model}"`);
+    throw new SwapRefusedError("unknown", `no pool with exclusive: true serves model "${model}"`);
   }
   const named = replicas ? [...new Set(replicas.map((name) => deviceNamed(name, candidates)))] : [];
   const wanted = replicas ? named : candidates;
@@ -46,7 +46,7 @@ export function planSwap(
   if (missing > others.length) {
     throw new SwapRefusedError(
       "unknown",
-      `${count} devices are asked for, and ${candidates.length} can hold model "${model}"`,
+      `${counted(count, "device")} requested, but only ${candidates.length} can hold model "${model}"`,
     );
   }
   const taken: DeviceReport[] = [];
@@ -79,7 +79,10 @@ function deviceNamed(name: string, candidates: readonly DeviceReport[]): DeviceR
   const found = candidates.find(({ id, alias, address }) => [id, alias, address].includes(name));
   if (found) return found;
   const all = candidates.map(({ alias }) => alias).join(", ");
-  throw new SwapRefusedError("unknown", `no device ${name} can hold that model: ${all} can`);
+  throw new SwapRefusedError(
+    "unknown",
+    `device ${name} cannot hold that model; devices that can: ${all}`,
+  );
 }
 
 /** Those that are out first, then empty ones, then those whose model has the most replicas beside them. */
@@ -97,7 +100,7 @@ function missedLeast(
 
 function unreachableFault({ state, alias }: DeviceReport): SwapRefusedError | undefined {
   if (state !== "unreachable") return undefined;
-  return new SwapRefusedError("unreachable", `${alias} does not say what it holds`);
+  return new SwapRefusedError("unreachable", `${alias} does not report which model it holds`);
 }
 
 interface FloorQuery {
@@ -119,6 +122,6 @@ export function floorFault(
   if (left >= floor) return undefined;
   return new SwapRefusedError(
     "floor",
-    `model "${held}" would be left with ${counted(left, "ready replica")}, and the floor is ${floor}`,
+    `model "${held}" would be left with ${counted(left, "ready replica")}; the floor is ${floor}`,
   );
 }

@@ -104,7 +104,7 @@ export function createSwapActions(parts: SwapActionDeps): SwapActions {
       out.add(id);
       await firstOf(rotation.drain(id), {
         timeoutMs: times.drainMs,
-        late: `it still has calls in flight after ${seconds(times.drainMs)}`,
+        late: `still has calls in flight after ${seconds(times.drainMs)}`,
         signals: [aborted, signal],
         clock,
       });
@@ -112,9 +112,9 @@ export function createSwapActions(parts: SwapActionDeps): SwapActions {
 
     reprogram: async ({ id }) => {
       const { reload } = replicaOf(id);
-      if (!reload) throw new Error("its dialect has no call to take another model");
+      if (!reload) throw new Error("its dialect cannot load another model");
       loadedByMs = clock.nowMs() + timeoutMs;
-      await toldInFull("it did not take the model", () =>
+      await toldInFull("rejected the model", () =>
         bounded(timeoutMs, (call) => reload([{ name: model, basePath }], call)),
       );
     },
@@ -124,10 +124,10 @@ export function createSwapActions(parts: SwapActionDeps): SwapActions {
         const told = await phaseAt(id, model).catch(ScoringError.from);
         if ("phase" in told && told.phase === "ready") return;
         if ("phase" in told && told.phase === "failed") {
-          throw new Error(`it could not load the model: ${told.because}`);
+          throw new Error(`failed to load the model: ${told.because}`);
         }
         if (clock.nowMs() >= loadedByMs) {
-          const last = "phase" in told ? `it is ${told.phase}` : told.message;
+          const last = "phase" in told ? `the model is ${told.phase}` : told.message;
           throw new Error(`the model is not ready after ${seconds(timeoutMs)}: ${last}`);
         }
         await pause(times.pollMs, clock, signal);
@@ -138,7 +138,7 @@ export function createSwapActions(parts: SwapActionDeps): SwapActions {
       const { picture = parts.testPicture, label } = golden;
       const what = golden.picture ? "the golden picture" : "the test picture";
       const expected = label === undefined ? "an answer" : `"${label}"`;
-      const answer = await toldInFull(`expected ${expected} for ${what}, and it failed`, () =>
+      const answer = await toldInFull(`expected ${expected} for ${what}, but scoring failed`, () =>
         bounded(times.checkMs, (call) =>
           askGolden({ model, picture, score: replicaOf(id).score }, call),
         ),
@@ -158,7 +158,7 @@ export function createSwapActions(parts: SwapActionDeps): SwapActions {
       const endMs = clock.nowMs() + times.readmitMs;
       while (!rotation.isReady(model, id)) {
         if (clock.nowMs() >= endMs) {
-          throw new Error(`no probe finds it ready after ${seconds(times.readmitMs)}`);
+          throw new Error(`not ready after ${seconds(times.readmitMs)}, by its probes`);
         }
         await pause(times.pollMs, clock, signal);
       }

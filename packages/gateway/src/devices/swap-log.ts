@@ -100,22 +100,22 @@ function textOf(
       const { alias, from } = state.device;
       switch (state.step) {
         case "drain":
-          return `${alias}: finishing what it has${from === undefined ? "" : ` of model "${from}"`}`;
+          return `${alias}: draining calls${from === undefined ? "" : ` of model "${from}"`}`;
         case "reprogram":
-          return `${alias}: taking model "${model}"`;
+          return `${alias}: loading model "${model}"`;
         case "load":
-          return `${alias}: waiting until the model can be scored`;
+          return `${alias}: waiting until the model is ready`;
         case "check":
-          return `${alias}: checking what it answers`;
+          return `${alias}: verifying the model's result`;
         case "readmit":
-          return `${alias}: coming back into rotation`;
+          return `${alias}: returning to rotation`;
       }
       break;
     }
     case "look-back":
-      return `${state.because}; looking what it holds`;
+      return `${state.because}; checking which model it holds`;
     case "give-back":
-      return `${state.device.alias}: back with what it held`;
+      return `${state.device.alias}: returned with its previous model`;
     case "done": {
       const count = plan.devices.length + plan.already.length;
       return `${counted(count, "device serves", "devices serve")} model "${model}"`;

@@ -62,7 +62,7 @@ test.each([
 test("a look back that fails finds nothing", () => {
   expect(last([one], [done, failed, failed])).toEqual({
     state: "failed",
-    because: "r-1: no; r-1 is left out of rotation",
+    because: "r-1: no; r-1 stays out of rotation",
   });
 });
 

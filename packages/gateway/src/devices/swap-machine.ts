@@ -64,7 +64,7 @@ export function afterEvent(state: SwapState, event: SwapEvent): SwapState {
       if (event.type === "abort") return state;
       const { device, because } = state;
       if (event.type === "looked" && event.isHeld) return { state: "give-back", device, because };
-      return { state: "failed", because: `${because}; ${device.alias} is left out of rotation` };
+      return { state: "failed", because: `${because}; ${device.alias} stays out of rotation` };
     }
     case "give-back": {
       if (event.type === "abort") return state;
@@ -104,7 +104,7 @@ function afterFailure(at: AtDevice, reason: string): SwapState {
     case "load":
       return { state: "look-back", device, because };
     case "check":
-      return { state: "failed", because: `${because}; it is left out of rotation` };
+      return { state: "failed", because: `${because}; it stays out of rotation` };
     case "readmit":
       return { state: "failed", because };
   }

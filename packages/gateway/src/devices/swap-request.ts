@@ -81,7 +81,7 @@ const requestJson = z
   })
   .refine(({ replicas, count }) => replicas === undefined || count === undefined, {
     path: ["count"],
-    message: "give one of replicas and count",
+    message: "set replicas or count, not both",
   });
 
 /**

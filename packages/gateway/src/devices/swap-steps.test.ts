@@ -56,7 +56,7 @@ test("a device that does not get empty is given back", async () => {
   const { state, because, names } = await swap({ model: "b" });
 
   expect(state).toBe("failed");
-  expect(because).toBe("r-1: it still has calls in flight after 90 s");
+  expect(because).toBe("r-1: still has calls in flight after 90 s");
   expect(names).toEqual(["r-1 drain", "r-1 give-back", "failed"]);
   expect(out).toEqual(new Set());
 });
@@ -67,7 +67,7 @@ test("a reload that is refused leaves the device with what it held", async () =>
 
   const { because, names } = await swap({ model: "b" });
 
-  expect(because).toBe("r-1: it did not take the model: forbidden path");
+  expect(because).toBe("r-1: rejected the model: forbidden path");
   expect(names).toEqual([
     ...["r-1 drain", "r-1 reprogram", "r-1 look-back", "r-1 give-back", "failed"],
   ]);
@@ -84,7 +84,7 @@ test("a device that ends up empty is left out", async () => {
 
   const { because } = await swap({ model: "b" });
 
-  expect(because).toBe("r-1: it could not load the model: corrupt; r-1 is left out of rotation");
+  expect(because).toBe("r-1: failed to load the model: corrupt; r-1 stays out of rotation");
   expect(out).toEqual(new Set(["h:1"]));
 });
 
@@ -98,7 +98,7 @@ test("a load is waited for, and not for ever", async () => {
 
   const { because, steps } = await swap({ model: "b", timeoutMs: 20_000 });
 
-  expect(because).toContain("r-1: the model is not ready after 20 s: it is warming");
+  expect(because).toContain("r-1: the model is not ready after 20 s: the model is warming");
   expect(steps.at(-1)?.atMs).toBeGreaterThanOrEqual(20_000);
 });
 
@@ -122,7 +122,7 @@ test.each<{ answer: GoldenAnswer | Error; golden: SwapRequest["golden"]; because
     answer: new UpstreamFailedError("the replica failed (INTERNAL)"),
     golden: {},
     because:
-      "expected an answer for the test picture, and it failed: the replica failed (INTERNAL)",
+      "expected an answer for the test picture, but scoring failed: the replica failed (INTERNAL)",
   },
 ])("a device that fails its check is left out: $because", async (row) => {
   const { swap, world, out } = deviceRig("a", "a");
@@ -131,6 +131,6 @@ test.each<{ answer: GoldenAnswer | Error; golden: SwapRequest["golden"]; because
   const { state, because } = await swap({ model: "b", ...(row.golden && { golden: row.golden }) });
 
   expect(state).toBe("failed");
-  expect(because).toBe(`r-1: ${row.because}; it is left out of rotation`);
+  expect(because).toBe(`r-1: ${row.because}; it stays out of rotation`);
   expect(out).toEqual(new Set(["h:1"]));
 });

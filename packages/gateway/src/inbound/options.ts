@@ -201,12 +201,9 @@ export const keySchema: z.ZodType<KeyOptions> = z.strictObject({
 const maxDrainDelayMs = 600_000;
 
 const tlsSchema = z.strictObject({
-  cert: z
-    .string()
-    .min(1)
-    .describe("PEM file with the certificate and those between it and its root."),
-  key: z.string().min(1).describe("PEM file with its private key."),
-  clientCa: z.string().min(1).optional().describe("PEM file with who signs callers' certificates."),
+  cert: z.string().min(1).describe("PEM file of the certificate and its intermediates."),
+  key: z.string().min(1).describe("PEM file of the private key."),
+  clientCa: z.string().min(1).optional().describe("PEM file of the CA of callers' certificates."),
 });
 
 export const listenSchema: z.ZodType<ListenOptions> = z.strictObject({

@@ -56,7 +56,7 @@ function assertSelection({ topK, minScore }: { topK: number; minScore: number })
   if (!(Number.isInteger(topK) && topK >= 1 && topK <= maxResultsPerPicture)) {
     throw new InvalidRequestError(
       `topK must be a whole number from 1 to ${maxResultsPerPicture}, got ${topK}`,
-      { field: "topK", hint: "the scores of all classes are in the output tensor, by Predict" },
+      { field: "topK", hint: "to get the scores of all classes, use Predict" },
     );
   }
   if (!(minScore >= 0 && minScore <= 1)) {
@@ -81,8 +81,8 @@ function classProbabilities({ outputs }: ScoredPicture, release: Release): Float
     return isComplete ? scores : scores.subarray(1);
   }
   throw new NotSupportedError(
-    `model "${name}" gives ${raw.length} scores, but ${expected} ${labels.length > 0 ? "labels" : "classes"} are configured`,
-    { hint: "give `labels` of that length, or `classCount` where there are none" },
+    `model "${name}" returned ${raw.length} scores, but ${expected} ${labels.length > 0 ? "labels" : "classes"} are configured`,
+    { hint: "set `labels` of that length, or `classCount` for a model without labels" },
   );
 }
 

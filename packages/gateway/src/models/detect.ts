@@ -77,7 +77,7 @@ function selectionFrom(request: DetectRequest, { detection }: Release): SelectOp
 function assertLabels({ name, labels }: Release, classCount: number): void {
   if (labels.length <= classCount) return;
   throw new NotSupportedError(
-    `model "${name}" gives ${classCount} classes, but ${labels.length} labels are configured`,
+    `model "${name}" returned ${classCount} classes, but ${labels.length} labels are configured`,
   );
 }
 

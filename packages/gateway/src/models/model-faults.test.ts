@@ -10,24 +10,24 @@ test.each<{
   readonly path: string;
   readonly text: string;
 }>([
-  { options: { variant: "float" }, path: "variant", text: "only a family" },
+  { options: { variant: "float" }, path: "variant", text: "variant requires family" },
   {
     options: { family: "ssd-vgg", variant: "float", input: { formats: ["png"] } },
     path: "input.kind",
-    text: "takes pixels",
+    text: "requires kind: pixels",
   },
-  { options: { input: {} }, path: "input.tensor", text: "without a family" },
+  { options: { input: {} }, path: "input.tensor", text: "required for a model without family" },
   {
     options: { input: { tensor: "x", kind: "pixels", heightPx: 5 } },
     path: "input.widthPx",
-    text: "the size has to be given",
+    text: "required for a model without family",
   },
   {
     options: {
       input: { tensor: "x", kind: "pixels", heightPx: 300, widthPx: 300, shorterSidePx: 256 },
     },
     path: "input.shorterSidePx",
-    text: "300 pixels cannot be cut out of a side of 256",
+    text: "must be at least 300, the longer side of the crop, got 256",
   },
   {
     options: { family: "resnet-50", output: { a: scores, b: { holds: "logits" } } },
@@ -37,12 +37,12 @@ test.each<{
   {
     options: { family: "resnet-50", output: { a: { holds: "boxes" } } },
     path: "output.a.holds",
-    text: "gives no boxes",
+    text: "has no boxes",
   },
   {
     options: { family: "ssd-vgg", output: { a: scores } },
     path: "output.a.holds",
-    text: "gives boxes, not class scores",
+    text: "has boxes, not class scores",
   },
   {
     options: { family: "ssd-vgg", output: { boxes: { holds: "boxes" } } },
@@ -52,7 +52,7 @@ test.each<{
   {
     options: { input: { tensor: "x" }, output: { a: { holds: "boxes" } } },
     path: "output",
-    text: "12 outputs that hold boxes",
+    text: "12 outputs with holds: boxes",
   },
   {
     options: { family: "resnet-50", labels: ["a", "b"], classCount: 3 },
@@ -62,20 +62,24 @@ test.each<{
   {
     options: { family: "resnet-50", labels: Array(999).fill("x") },
     path: "labels",
-    text: "999 labels are listed, but resnet-50 gives 1000 scores",
+    text: "999 labels are listed, but resnet-50 has 1000 scores",
   },
   {
     options: { family: "ssd-vgg", labels: Array(21).fill("x") },
     path: "labels",
-    text: "22 classes with the background, but the head has 21",
+    text: "22 classes with the background exceed the 21",
   },
   {
     options: { input: { tensor: "x" }, output: { a: scores }, task: "embed" },
     path: "task",
-    text: "an output has to hold features",
+    text: "requires an output that holds features",
   },
-  { options: { cache: true, repeatable: false }, path: "cache", text: "not repeatable" },
-  { options: { task: "classify", output: { a: scores } }, path: "task", text: "take pictures" },
+  { options: { cache: true, repeatable: false }, path: "cache", text: "not idempotent" },
+  {
+    options: { task: "classify", output: { a: scores } },
+    path: "task",
+    text: "requires a model that takes pictures",
+  },
 ])("$path: $text", ({ options, path, text }) => {
   const faults = modelFaults({ name: "m", ...options });
 

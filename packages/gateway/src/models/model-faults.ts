@@ -23,23 +23,23 @@ export function modelFaults(options: ModelOptions): readonly ModelFault[] {
 function inputFaults({ family, variant, input }: ModelOptions): readonly ModelFault[] {
   const faults: ModelFault[] = [];
   if (variant !== undefined && family === undefined) {
-    faults.push({ path: ["variant"], message: "only a family has variants" });
+    faults.push({ path: ["variant"], message: "variant requires family" });
   }
   const isEncoded = input !== undefined && input.kind !== "pixels";
   if (family === "ssd-vgg" && variant === "float" && isEncoded) {
     faults.push({
       path: ["input", "kind"],
-      message: "the float variant of ssd-vgg takes pixels",
+      message: "the float variant of ssd-vgg requires kind: pixels",
     });
   }
   if (!input || family !== undefined) return [...faults, ...cropFaults(input)];
   if (input.tensor === undefined) {
-    faults.push({ path: ["input", "tensor"], message: "without a family the tensor needs a name" });
+    faults.push({ path: ["input", "tensor"], message: "required for a model without family" });
   }
   if (input.kind !== "pixels") return faults;
   for (const side of ["heightPx", "widthPx"] as const) {
     if (input[side] !== undefined) continue;
-    faults.push({ path: ["input", side], message: "without a family the size has to be given" });
+    faults.push({ path: ["input", side], message: "required for a model without family" });
   }
   return [...faults, ...cropFaults(input)];
 }
@@ -52,7 +52,7 @@ function cropFaults(input: ModelOptions["input"]): readonly ModelFault[] {
   return [
     {
       path: ["input", "shorterSidePx"],
-      message: `${longest} pixels cannot be cut out of a side of ${shorterSidePx}`,
+      message: `must be at least ${longest}, the longer side of the crop, got ${shorterSidePx}`,
     },
   ];
 }
@@ -69,22 +69,22 @@ function outputFaults({ family, output = {} }: ModelOptions): readonly ModelFaul
       return [{ path, message: `two outputs hold ${role}; list one of them` }];
     }
     if (task === "classify" && role === "boxes") {
-      return [{ path, message: `family ${family} gives no boxes` }];
+      return [{ path, message: `family ${family} has no boxes` }];
     }
     if (task === "detect" && role === "class scores") {
-      return [{ path, message: `family ${family} gives boxes, not class scores` }];
+      return [{ path, message: `family ${family} has boxes, not class scores` }];
     }
     const isOfFamily =
       family === undefined || families.get(family)?.outputs.some(({ name }) => name === key);
     if (role === "boxes" && !isOfFamily) {
-      return [{ path, message: `family ${family} calls its outputs out_0 to out_11` }];
+      return [{ path, message: `unknown output; family ${family} has out_0 to out_11` }];
     }
     return [];
   });
   if (family === undefined && boxCount > 0 && boxCount !== headOutputCount) {
     faults.push({
       path: ["output"],
-      message: `a detector has ${headOutputCount} outputs that hold boxes, class logits of six layers and then their offsets; ${boxCount} are listed`,
+      message: `a detector requires ${headOutputCount} outputs with holds: boxes (class logits of six layers, then their offsets), got ${boxCount}`,
     });
   }
   return faults;
@@ -103,7 +103,7 @@ function labelFaults(options: ModelOptions): readonly ModelFault[] {
     return [
       {
         path: ["labels"],
-        message: `${count} classes with the background, but the head has 21`,
+        message: `${count} classes with the background exceed the 21 of the model`,
       },
     ];
   }
@@ -112,7 +112,7 @@ function labelFaults(options: ModelOptions): readonly ModelFault[] {
     return [
       {
         path: ["labels"],
-        message: `${labels.length} labels are listed, but ${family} gives ${usual} scores; where this one gives others, say classCount: ${labels.length}`,
+        message: `${labels.length} labels are listed, but ${family} has ${usual} scores; if this model differs, set classCount: ${labels.length}`,
       },
     ];
   }
@@ -135,8 +135,8 @@ function usualClassCount({ family, classCount, output = {} }: ModelOptions): num
 
 function repetitionFaults({ cache, hedge, repeatable }: ModelOptions): readonly ModelFault[] {
   if (repeatable !== false) return [];
-  const kept = "answers of a model that is not repeatable cannot be kept";
-  const doubled = "a call of a model that is not repeatable cannot be sent twice";
+  const kept = "a model that is not idempotent cannot be cached";
+  const doubled = "a model that is not idempotent cannot be hedged";
   return [
     ...(cache ? [{ path: ["cache"], message: kept }] : []),
     ...(hedge ? [{ path: ["hedge"], message: doubled }] : []),
@@ -151,7 +151,7 @@ function taskFaults({ task, family, input, output = {} }: ModelOptions): readonl
   const takesPicture = input !== undefined || family !== undefined;
   if (takesPicture && roles.includes(needed)) return [];
   const message = takesPicture
-    ? `to ${task}, an output has to hold ${needed}`
-    : `to ${task}, the model has to take pictures: describe its input`;
+    ? `${task} requires an output that holds ${needed}`
+    : `${task} requires a model that takes pictures; describe its input`;
   return [{ path: ["task"], message }];
 }

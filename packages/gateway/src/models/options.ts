@@ -53,16 +53,21 @@ export const pictureDefaults: Required<PictureOptions> = {
 };
 
 export const pictureSchema: z.ZodType<PictureOptions> = z.strictObject({
-  maxPictures: countLimit.optional().describe("Pictures in one call."),
-  maxPixels: z.int().min(1).max(1_000_000_000).optional().describe("Pixels of one picture."),
-  maxSidePx: countLimit.optional().describe("Pixels of the longer side of one picture."),
+  maxPictures: countLimit.optional().describe("Maximum pictures in one call."),
+  maxPixels: z
+    .int()
+    .min(1)
+    .max(1_000_000_000)
+    .optional()
+    .describe("Maximum pixels of one picture."),
+  maxSidePx: countLimit.optional().describe("Maximum pixels of the longer side of a picture."),
   maxConcurrentPictures: countLimit
     .optional()
-    .describe("Pictures of one call that are scored at the same time."),
+    .describe("Pictures of one call that are scored concurrently."),
   alsoFormats: z
     .array(z.enum(optionalFormats))
     .optional()
-    .describe("Formats that are converted beside the usual ones."),
+    .describe("Additional formats to convert."),
 }) as z.ZodType<PictureOptions>;
 
 export const modelSchema: z.ZodType<ModelOptions> = modelFormSchema.superRefine(
@@ -74,13 +79,15 @@ export const modelSchema: z.ZodType<ModelOptions> = modelFormSchema.superRefine(
 );
 
 export const decoderSchema: z.ZodType<DecoderOptions> = z.strictObject({
-  processes: countLimit.optional().describe("Processes that decode at the same time."),
-  maxWaiting: countLimit.optional().describe("Pictures that may wait for one."),
+  processes: countLimit.optional().describe("Decoder processes."),
+  maxWaiting: countLimit.optional().describe("Maximum pictures waiting for a decoder."),
   maxWaitingPerCaller: countLimit
     .optional()
-    .describe("Pictures of one caller that may wait for one."),
-  timeoutMs: durationMs.optional().describe("How long one picture may take, in milliseconds."),
+    .describe("Maximum pictures of one caller waiting for a decoder."),
+  timeoutMs: durationMs
+    .optional()
+    .describe("Time limit for decoding one picture, in milliseconds."),
   maxMemoryBytes: memoryBytes
     .optional()
-    .describe("Memory after which a decoder is replaced, in bytes."),
+    .describe("Memory at which a decoder process is replaced, in bytes."),
 }) as z.ZodType<DecoderOptions>;

@@ -57,7 +57,7 @@ function rowOf(tensor: Tensor, { name, row, count }: Row): Tensor {
   const [rows, ...rest] = tensor.shape;
   if (rows !== count) {
     throw new UpstreamFailedError(
-      `output "${name}" has shape [${tensor.shape}]; expected a row for each of ${count} pictures`,
+      `output "${name}" has shape [${tensor.shape}]; expected one row for each of ${count} pictures`,
     );
   }
   const size = rest.reduce((product, extent) => product * extent, 1);

@@ -177,16 +177,20 @@ const tensor = z
 
 const output = z.strictObject({
   tensor: tensor.optional(),
-  holds: z.enum(outputHolds).describe("What its numbers are."),
+  holds: z.enum(outputHolds).describe("What the output holds."),
 });
 
 const sidePx = z.int().min(1).max(4_096).optional();
 const encodedInput = z.strictObject({
   tensor: tensor.optional(),
   kind: z.literal("encoded-image").optional().describe("The model decodes the picture itself."),
-  formats: z.array(z.enum(pictureFormats)).min(1).optional().describe("What it can decode."),
-  heightPx: sidePx.describe("Height that the model brings pictures to, in pixels."),
-  widthPx: sidePx.describe("Width that the model brings pictures to, in pixels."),
+  formats: z
+    .array(z.enum(pictureFormats))
+    .min(1)
+    .optional()
+    .describe("Formats that the model decodes."),
+  heightPx: sidePx.describe("Height to which the model resizes pictures, in pixels."),
+  widthPx: sidePx.describe("Width to which the model resizes pictures, in pixels."),
 });
 
 const perChannel = z.tuple([z.number(), z.number(), z.number()]);
@@ -195,11 +199,14 @@ const pixelInput = z.strictObject({
   kind: z.literal("pixels").describe("The gateway decodes the picture."),
   heightPx: sidePx.describe("Height of the tensor, in pixels."),
   widthPx: sidePx.describe("Width of the tensor, in pixels."),
-  shorterSidePx: sidePx.describe("Makes the shorter side this long and cuts out the middle."),
-  coordinates: z.enum(coordinates).optional().describe("How positions are found in the original."),
+  shorterSidePx: sidePx.describe("Resizes the shorter side to this length, then crops the centre."),
+  coordinates: z.enum(coordinates).optional().describe("Coordinate mapping of the resize."),
   channelOrder: z.enum(["rgb", "bgr"]).optional().describe("Order of the channels."),
-  mean: perChannel.optional().describe("Subtracted from red, green and blue."),
-  scale: z.union([z.number(), perChannel]).optional().describe("What remains is multiplied by it."),
+  mean: perChannel.optional().describe("Mean to subtract from red, green and blue."),
+  scale: z
+    .union([z.number(), perChannel])
+    .optional()
+    .describe("Scale to multiply with after the mean is subtracted."),
   layout: z.enum(["nhwc", "nchw"]).optional().describe("Order of the axes."),
 });
 
@@ -216,37 +223,34 @@ const detectionSchema = z.strictObject({
 
 /** The form of a model's description; `modelFaults` tells what it cannot mean. */
 export const modelFormSchema: z.ZodType<ModelOptions> = z.strictObject({
-  name: name.describe("The name callers use, and the name the replicas know it by."),
+  name: name.describe("Name of the model for callers and at the replicas."),
   family: z
     .enum(familyNames)
     .optional()
-    .describe("A known topology: names, preprocessing and labels come with it."),
+    .describe("A known topology, with its tensor names, preprocessing and labels."),
   variant: z.enum(familyVariants).optional().describe("The float SSD-VGG takes pixels."),
   task: z
     .enum(["classify", "detect", "embed", "predict"])
     .optional()
-    .describe("What it is asked for first."),
+    .describe("Main task of the model."),
   input: z
     .discriminatedUnion("kind", [encodedInput, pixelInput])
     .optional()
-    .describe("The picture that the model takes."),
-  output: z.record(z.string(), output).optional().describe("Its outputs by name."),
-  classCount: z.int().min(1).max(1_000_000).optional().describe("Scores that it gives."),
+    .describe("The model's input."),
+  output: z.record(z.string(), output).optional().describe("The model's outputs by name."),
+  classCount: z.int().min(1).max(1_000_000).optional().describe("Number of scores."),
   labels: z
     .union([z.array(z.string()).min(1), z.enum(labelListNames)])
     .optional()
     .describe("Class names, in the order of the scores."),
-  cache: z.boolean().optional().describe("Keeps answers, and asks once what several ask."),
-  repeatable: z.boolean().optional().describe("Whether a request may be done twice."),
+  cache: z.boolean().optional().describe("Caches responses and coalesces identical requests."),
+  repeatable: z.boolean().optional().describe("Whether a request may be executed more than once."),
   residency: z
     .array(z.string().min(1))
     .min(1)
     .optional()
-    .describe("Regions that it may be served in."),
-  hedge: z.boolean().optional().describe("Sends slow calls to a second replica, too."),
-  detection: detectionSchema.optional().describe("What a detector's answers are cut down to."),
-  weights: z
-    .enum(["trained", "seeded", "given"])
-    .optional()
-    .describe("Where the weights come from."),
+    .describe("Regions that may serve the model."),
+  hedge: z.boolean().optional().describe("Hedges slow calls at a second replica."),
+  detection: detectionSchema.optional().describe("Selection of a detector's boxes."),
+  weights: z.enum(["trained", "seeded", "given"]).optional().describe("Origin of the weights."),
 }) as z.ZodType<ModelOptions>;

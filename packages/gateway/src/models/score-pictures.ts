@@ -1,5 +1,6 @@
 import {
   type CallContext,
+  counted,
   FailedPreconditionError,
   InvalidRequestError,
   type ModelSpec,
@@ -210,14 +211,14 @@ function answerFrom<Value>(
 
 function takesNoPicture({ name, tasks }: Release): FailedPreconditionError {
   return new FailedPreconditionError(`model "${name}" takes tensors, not pictures`, {
-    hint: `it can be asked to ${tasks.join(", ")}`,
+    hint: `its tasks: ${tasks.join(", ")}`,
   });
 }
 
 /** @throws FailedPreconditionError that says what the release can be asked for */
 export function taskNotOffered(task: string, { name, tasks }: Release): FailedPreconditionError {
   return new FailedPreconditionError(`model "${name}" cannot ${task}`, {
-    hint: `it can be asked to ${tasks.join(", ")}`,
+    hint: `its tasks: ${tasks.join(", ")}`,
   });
 }
 
@@ -226,9 +227,9 @@ const maxIdLength = 1_024;
 
 function assertPictures(pictures: readonly Picture[], maxPictures: number): void {
   const count = pictures.length;
-  if (count === 0) throw new InvalidRequestError("the request holds no picture");
+  if (count === 0) throw new InvalidRequestError("the request has no picture");
   if (count > maxPictures) {
-    throw new TooLargeError(`the request holds ${count} pictures; the limit is ${maxPictures}`, {
+    throw new TooLargeError(`the request has ${count} pictures; the limit is ${maxPictures}`, {
       hint: "send them in several calls",
     });
   }
@@ -252,7 +253,7 @@ export function assertResultCount(
   const count = pictures.length * (perPicture ?? 0);
   if (count <= maxResultsPerCall) return;
   throw new TooLargeError(
-    `${pictures.length} pictures with a ${field} of ${perPicture} ask for ${count} results; the limit is ${maxResultsPerCall}`,
-    { field, hint: `give a smaller ${field}, or send the pictures in several calls` },
+    `${counted(pictures.length, "picture")} with ${field} ${perPicture} would return ${count} results; the limit is ${maxResultsPerCall}`,
+    { field, hint: `use a smaller ${field}, or split the pictures over several calls` },
   );
 }

@@ -75,5 +75,5 @@ function batchSizeOf(pools: readonly SnapshotPool[]): number {
 
 function hintOf(nearest: readonly string[], count: number): string {
   if (count === 0) return "no model is configured";
-  return `did you mean ${nearest.map((name) => `"${name}"`).join(" or ")}? GET /v1/catalog lists all`;
+  return `did you mean ${nearest.map((name) => `"${name}"`).join(" or ")}? see /v1/catalog`;
 }

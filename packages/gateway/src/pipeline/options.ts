@@ -26,7 +26,7 @@ export const cacheDefaults: Required<CacheOptions> = {
 };
 
 export const cacheSchema: z.ZodType<CacheOptions> = z.strictObject({
-  maxBytes: memoryBytes.optional().describe("Answers that are kept, in bytes."),
-  maxEntryBytes: messageBytes.optional().describe("Longest answer that is kept, in bytes."),
-  ttlMs: durationMs.optional().describe("How long an answer is good for, in milliseconds."),
+  maxBytes: memoryBytes.optional().describe("Maximum size of the response cache, in bytes."),
+  maxEntryBytes: messageBytes.optional().describe("Maximum size of a cached response, in bytes."),
+  ttlMs: durationMs.optional().describe("Time to live of a cached response, in milliseconds."),
 }) as z.ZodType<CacheOptions>;

@@ -64,7 +64,9 @@ export function sharedCalls(): SharedCalls {
         reject(signal.reason);
         if (shared.waiterCount > 0) return;
         forget(key, shared);
-        shared.controller.abort(new CancelledError("everybody who waited for it has left"));
+        shared.controller.abort(
+          new CancelledError("every caller of the coalesced call has cancelled"),
+        );
       };
       if (signal.aborted) return onAbort();
       signal.addEventListener("abort", onAbort, { once: true });

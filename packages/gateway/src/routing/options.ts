@@ -93,35 +93,35 @@ const share = z.number().min(0).max(1).optional();
 export const routingSchema: z.ZodType<RoutingOptions> = z.strictObject({
   maxAttempts: countLimit
     .optional()
-    .describe("Attempts of one call that may have reached a replica."),
+    .describe("Maximum attempts of one call that may have reached a replica."),
   maxFailures: countLimit
     .optional()
-    .describe("Failures in a row after which a replica gets no calls."),
+    .describe("Consecutive failures after which a replica is ejected."),
   initialEjectionMs: durationMs
     .optional()
-    .describe("First time a replica is left alone, in milliseconds."),
+    .describe("Duration of the first ejection, in milliseconds."),
   maxEjectionMs: durationMs
     .optional()
-    .describe("Longest time between two probes, in milliseconds."),
+    .describe("Maximum time between two probes, in milliseconds."),
   returningMs: durationMs
     .optional()
-    .describe("How long a replica that came back gets one call at a time."),
+    .describe("How long a recovering replica gets one call at a time, in milliseconds."),
   probeIntervalMs: durationMs
     .optional()
-    .describe("How often a replica is asked for its versions, in ms."),
-  probeTimeoutMs: durationMs.optional().describe("How long a probe may take, in milliseconds."),
+    .describe("Interval of probes of a ready replica, in milliseconds."),
+  probeTimeoutMs: durationMs.optional().describe("Time limit of a probe, in milliseconds."),
   minTryTimeoutMs: durationMs
     .optional()
-    .describe("Least time an attempt is given, in milliseconds."),
-  maxWaiting: countLimit.optional().describe("Calls that may wait for a replica, in each pool."),
+    .describe("Minimum time before an attempt is considered slow, in milliseconds."),
+  maxWaiting: countLimit.optional().describe("Maximum calls waiting for a replica, per pool."),
   codelTargetMs: durationMs
     .optional()
-    .describe("A queue that stays longer than this is too long, in ms."),
-  retryShare: share.describe("Further attempts after failures, as a share of all calls."),
-  hedgeShare: share.describe("Second attempts at slow calls, as a share of all calls."),
-  pacing: z.boolean().optional().describe("Times calls to arrive when the one before ends."),
+    .describe("Queueing delay above which a pool is overloaded, in milliseconds."),
+  retryShare: share.describe("Retry budget, as a share of all calls."),
+  hedgeShare: share.describe("Hedging budget, as a share of all calls."),
+  pacing: z.boolean().optional().describe("Paces calls to arrive when the previous one ends."),
   roundTripsMs: z
     .record(z.string(), z.number().min(0).max(maxTimerDelayMs))
     .optional()
-    .describe("By region, the way there and back before it is measured, in milliseconds."),
+    .describe("Initial round trip time to each region, in milliseconds."),
 }) as z.ZodType<RoutingOptions>;

@@ -8,32 +8,32 @@ const facts = (devices: DeviceFacts | undefined) => ({ model: "m", devices });
 test.each([
   {
     devices: idle,
-    hint: "2 devices (r-1, r-2) could hold it; whoever runs the gateway can swap one to it",
+    hint: "2 devices (r-1, r-2) could hold it; an operator can swap one with tensorgate device swap",
     retryAfterMs: 10_000,
   },
   {
     devices: { aliases: ["r-1"], isAnyOut: true, swap: { elapsedMs: 4_200 } },
-    hint: "1 device (r-1) could hold it; one is being swapped to it since 5 s",
+    hint: "1 device (r-1) could hold it; a swap started 5 s ago",
     retryAfterMs: 1_000,
   },
   {
     devices: { ...idle, swap: { elapsedMs: 10_000, usualMs: 40_000 } },
-    hint: "2 devices (r-1, r-2) could hold it; one is being swapped to it since 10 s, ready in about 30 s",
+    hint: "2 devices (r-1, r-2) could hold it; a swap started 10 s ago, ready in about 30 s",
     retryAfterMs: 30_000,
   },
   {
     devices: { ...idle, swap: { elapsedMs: 50_000, usualMs: 40_000 } },
-    hint: "2 devices (r-1, r-2) could hold it; one is being swapped to it since 50 s, longer than usual",
+    hint: "2 devices (r-1, r-2) could hold it; a swap started 50 s ago and takes longer than usual",
     retryAfterMs: 1_000,
   },
   {
     devices: { ...idle, aliases: new Array(9).fill("r-1") },
-    hint: "9 devices could hold it; whoever runs the gateway can swap one to it",
+    hint: "9 devices could hold it; an operator can swap one with tensorgate device swap",
     retryAfterMs: 10_000,
   },
 ])("a caller whose model no device holds is told: $hint", ({ devices, ...told }) => {
   expect(refusalError("model-not-ready", facts(devices))).toMatchObject({
-    ...{ reason: "model-not-ready", message: 'no device holds model "m" now' },
+    ...{ reason: "model-not-ready", message: 'no device holds model "m"' },
     ...told,
   });
 });
@@ -50,6 +50,6 @@ test("a last attempt that met a swap is told like that; any other as it failed",
   const met = { ...facts(idle), lastError: new ModelNotReadyError("away") };
   const failed = { ...facts(idle), lastError: new UpstreamFailedError("failed") };
 
-  expect(refusalError("attempt-failed", met).message).toBe('no device holds model "m" now');
+  expect(refusalError("attempt-failed", met).message).toBe('no device holds model "m"');
   expect(refusalError("attempt-failed", failed)).toBe(failed.lastError);
 });

@@ -46,43 +46,46 @@ export function refusalError(because: Refusal, facts: RefusalFacts): ScoringErro
       if (devices && lastError instanceof ModelNotReadyError) return onNoDevice(facts, devices);
       return lastError ?? new NoReplicaError(`no replica of model "${model}" answered`, retry);
     case "deadline":
-      return new DeadlineExceededError("the deadline would pass before a replica could answer", {
-        hint: "give it a longer deadline, or come again when less is waiting",
+      return new DeadlineExceededError("the deadline would expire before a replica could answer", {
+        hint: "set a longer deadline, or retry when fewer calls wait",
       });
     case "residency":
       return new ForbiddenError(
         // Names no region: the caller's key may be kept from those.
-        `residency allows none of the regions of model "${model}"`,
+        `residency excludes every region of model "${model}"`,
         {
           field: "x-tensorgate-residency",
-          hint: "GET /v1/catalog lists the regions of each model that the key allows",
+          hint: "see /v1/catalog for the regions of each model that the key allows",
         },
       );
     case "unknown-version":
       return unknownVersion(facts);
     case "model-not-ready":
       if (devices) return onNoDevice(facts, devices);
-      return new ModelNotReadyError(`model "${model}" is loaded at no replica yet`, {
+      return new ModelNotReadyError(`model "${model}" is not loaded on any replica yet`, {
         ...retry,
-        hint: probedHint(facts) ?? "an FPGA takes minutes; /readyz says more",
+        hint: probedHint(facts) ?? "flashing an FPGA takes minutes; see /readyz",
       });
     case "no-replica":
       if (devices?.isAnyOut) return onNoDevice(facts, devices);
-      return new NoReplicaError(`no replica of model "${model}" can take a call now`, {
+      return new NoReplicaError(`no replica of model "${model}" is available`, {
         ...retry,
-        hint: probedHint(facts) ?? "its replicas are out of reach; the gateway's log says more",
+        hint: probedHint(facts) ?? "its replicas are unreachable; see the gateway's log",
       });
     case "overloaded":
-      return new OverloadedError(`more calls of model "${model}" wait than can be answered`, {
+      return new OverloadedError(`overloaded: too many calls of model "${model}" are waiting`, {
         ...retry,
         ...(lastError && { cause: lastError }),
-        hint: "come again after the time that is told; a call of a higher priority waits less",
+        hint: "retry after the given time; calls of a higher priority wait less",
       });
     case "kills-replicas":
-      return new UpstreamFailedError("two replicas lost their connection over this request", {
-        cause: lastError,
-        hint: "it is not tried at a third one; send something else",
-      });
+      return new UpstreamFailedError(
+        "two replicas lost their connection while processing this request",
+        {
+          cause: lastError,
+          hint: "the request is not retried; it may crash the model server",
+        },
+      );
   }
 }
 
@@ -96,17 +99,15 @@ function unknownVersion({
   return new UnknownVersionError(`model "${model}" has no ${which}`, {
     hint:
       all.length === 0
-        ? "its replicas know no versions: ask without one"
-        : `it has ${all.length === 1 ? "version" : "versions"} ${all.join(", ")}`,
+        ? "its replicas have no known versions; omit the version"
+        : `its ${all.length === 1 ? "version" : "versions"}: ${all.join(", ")}`,
   });
 }
 
 /** @returns undefined where no probe told anything */
 function probedHint({ findings = () => [] }: RefusalFacts): string | undefined {
   const all = findings();
-  return all.length === 0
-    ? undefined
-    : `the last probe found: ${all.join(", ")}; the gateway's log says more`;
+  return all.length === 0 ? undefined : `last probe: ${all.join(", ")}; see the gateway's log`;
 }
 
 /** After which a caller may come again whose model no device holds, in milliseconds: somebody has to do something. */
@@ -120,17 +121,19 @@ function onNoDevice({ model }: RefusalFacts, { aliases, swap }: DeviceFacts): Mo
   const count = counted(aliases.length, "device");
   const which = aliases.length <= maxNamed ? `${count} (${aliases.join(", ")})` : count;
   const leftMs = (swap?.usualMs ?? 0) - (swap?.elapsedMs ?? 0);
-  return new ModelNotReadyError(`no device holds model "${model}" now`, {
-    hint: `${which} could hold it; ${swap ? underWay(swap) : "whoever runs the gateway can swap one to it"}`,
+  return new ModelNotReadyError(`no device holds model "${model}"`, {
+    hint: `${which} could hold it; ${swap ? underWay(swap) : "an operator can swap one with tensorgate device swap"}`,
     retryAfterMs: swap ? Math.max(swapRetryMs, Math.ceil(leftMs)) : idleRetryMs,
   });
 }
 
 function underWay({ elapsedMs, usualMs }: NonNullable<DeviceFacts["swap"]>): string {
-  const since = `one is being swapped to it since ${seconds(elapsedMs)}`;
+  const since = `a swap started ${seconds(elapsedMs)} ago`;
   if (usualMs === undefined) return since;
   const left = usualMs - elapsedMs;
-  return left > 0 ? `${since}, ready in about ${seconds(left)}` : `${since}, longer than usual`;
+  return left > 0
+    ? `${since}, ready in about ${seconds(left)}`
+    : `${since} and takes longer than usual`;
 }
 
 function seconds(durationMs: number): string {

@@ -220,7 +220,7 @@ test("a call that must not be done twice is sent once, however long its replica 
   const before = rig.attempts.length;
 
   rig.clock.advance(1_000);
-  expect(rig.changes.at(-1)).toMatchObject({ to: "suspect", because: "no answer in time" });
+  expect(rig.changes.at(-1)).toMatchObject({ to: "suspect", because: "no response in time" });
   rig.clock.advance(5_000);
   expect(rig.attempts).toHaveLength(before);
   rig.attempts.at(-1)?.answer("late");

@@ -162,7 +162,7 @@ export function createRouter(deps: RouterDeps): Router {
     running.delete(attemptId);
     const { signal } = attempt.call;
     attempt.controller.abort(
-      signal.aborted ? signal.reason : new CancelledError("another was quicker"),
+      signal.aborted ? signal.reason : new CancelledError("another attempt answered first"),
     );
   }
 

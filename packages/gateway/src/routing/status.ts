@@ -63,7 +63,7 @@ export function readinessOf(
   const because = `${count} of ${pools.length} pools can serve`;
   if (count > 0) return { isReady: true, because };
   const findings = probeFindings(pools, {});
-  const found = findings.length === 0 ? "" : `; the last probe found: ${findings.join(", ")}`;
+  const found = findings.length === 0 ? "" : `; last probe: ${findings.join(", ")}`;
   return { isReady: false, because: because + found };
 }
 

@@ -58,41 +58,41 @@ export function createInstruments(meter: Meter): Instruments {
   return {
     observe: (gauges) => observe(meter, gauges),
     replicaChanges: meter.createCounter("tensorgate.replica.changes", {
-      description: "Replicas that went into a state",
+      description: "State changes of replicas",
       valueType: ValueType.INT,
     }),
     rejectedConnections: meter.createCounter("tensorgate.connections.rejected", {
-      description: "Connections that were closed before they were used, by why",
+      description: "Rejected connections by reason",
       valueType: ValueType.INT,
     }),
     calls: meter.createCounter("tensorgate.calls", {
-      description: "Calls that have ended, by how",
+      description: "Ended calls by result",
       valueType: ValueType.INT,
     }),
     callDuration: meter.createHistogram("tensorgate.call.duration", {
-      description: "From a call's headers to its reply",
+      description: "Duration of calls, from headers to response",
       unit: "s",
       advice,
     }),
     callsInFlight: meter.createUpDownCounter("tensorgate.calls.in_flight", {
-      description: "Calls that have begun and not ended",
+      description: "Calls in flight",
       valueType: ValueType.INT,
     }),
     receivedBytes: meter.createCounter("tensorgate.bytes.received", {
-      description: "Bytes of the bodies of calls, as they came",
+      description: "Bytes of request bodies received",
       unit: "By",
       valueType: ValueType.INT,
     }),
     cacheRequests: meter.createCounter("tensorgate.cache.requests", {
-      description: "Answers of models whose answers are kept, by where they came from",
+      description: "Cached models: requests by cache outcome",
       valueType: ValueType.INT,
     }),
     attempts: meter.createCounter("tensorgate.attempts", {
-      description: "Attempts at replicas that have ended, by how",
+      description: "Ended attempts at replicas by result",
       valueType: ValueType.INT,
     }),
     attemptDuration: meter.createHistogram("tensorgate.attempt.duration", {
-      description: "From a request's first byte to a replica to its answer",
+      description: "Duration of attempts at replicas",
       unit: "s",
       advice,
     }),
@@ -107,7 +107,7 @@ function observe(meter: Meter, gauges: Gauges): void {
   gauge("tensorgate.connections", "Open connections of callers", gauges.connections);
   gauge(
     "tensorgate.bytes.in_flight",
-    "Bytes of all requests that are being read or worked on, and of answers that are not read yet",
+    "Bytes of requests in flight and of unread responses",
     gauges.bytesInFlight,
     "By",
   );
@@ -115,7 +115,7 @@ function observe(meter: Meter, gauges: Gauges): void {
   gauge("tensorgate.cache.entries", "Answers that are kept", gauges.cacheEntries);
   meter
     .createObservableGauge("tensorgate.queue.length", {
-      description: "What waits, by what for",
+      description: "Queue length by queue",
       valueType: ValueType.INT,
     })
     .addCallback((result) => {

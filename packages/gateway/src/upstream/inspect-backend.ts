@@ -137,8 +137,8 @@ async function stockFindings(
         note,
       } = await ask((call) => replica.probe(model, call));
       if (!isReady) {
-        throw new ModelNotReadyError(`model "${model}" is there, but not loaded yet`, {
-          hint: note ? `try again when it is: ${note.message}` : "try again when it is",
+        throw new ModelNotReadyError(`model "${model}" is not loaded yet`, {
+          hint: note ? `retry when it is loaded: ${note.message}` : "retry when it is loaded",
         });
       }
       return await scoredByStock(replica, ask, { model, versions, isSeeded });
@@ -155,7 +155,7 @@ async function stockFindings(
       ? `the server has none of the ${tried.length} models ${tried.slice(0, 3).join(", ")}, …`
       : `the server has no model ${tried.join(", ")}`,
     {
-      hint: "servers do not list their models: name one with --model",
+      hint: "servers do not list their models; set --model",
     },
   );
 }
@@ -180,7 +180,7 @@ async function scoredByStock(
   };
   const sample = signature && sampleInput(signature);
   if (!sample) {
-    const failure = new FailedPreconditionError("it takes something else than one picture");
+    const failure = new FailedPreconditionError("the model does not take a single image");
     return { ...base, outputs: new Map(), failure };
   }
   const { input, tensor } = sample;
@@ -231,8 +231,8 @@ async function containerFindings(
     }
   }
   throw new FailedPreconditionError(
-    `the container takes a picture under none of the names ${candidates.map(([name]) => name).join(", ")}`,
-    { hint: "describe its input in the configuration by hand" },
+    `the container has no picture input named ${candidates.map(([name]) => name).join(", ")}`,
+    { hint: "set input.tensor in the configuration" },
   );
 }
 

@@ -25,7 +25,7 @@ export function probeNote(thrown: unknown): ProbeNote {
   if (error instanceof UpstreamAnsweredError) {
     return noteOf(grpcCodeName(error.grpcCode), error.message);
   }
-  if (error instanceof DeadlineExceededError) return noteOf("no answer in time", error.message);
+  if (error instanceof DeadlineExceededError) return noteOf("no response in time", error.message);
   if (cause === undefined) return noteOf(error.message);
   return noteOf(connectionFault(cause) ?? error.message, textsOf(cause));
 }
@@ -54,11 +54,11 @@ const connectionFaults: Readonly<Record<string, string>> = {
   ECONNRESET: "connection reset",
   EPIPE: "connection closed",
   ENOTFOUND: "the name does not resolve",
-  EAI_AGAIN: "the name does not resolve now",
+  EAI_AGAIN: "temporary name resolution failure",
   EHOSTUNREACH: "host unreachable",
   ENETUNREACH: "network unreachable",
-  ETIMEDOUT: "no connection in time",
-  EMFILE: "the gateway is out of file descriptors",
+  ETIMEDOUT: "connection timed out",
+  EMFILE: "gateway out of file descriptors",
   ERR_HTTP2_ERROR: "not an HTTP/2 server",
 };
 

@@ -23,18 +23,18 @@ export function refusedError({ reason, message, hint }: RefusalMessage): Scoring
 
 export function endedItsDecoder(): UnsupportedMediaError {
   return new UnsupportedMediaError("the picture cannot be decoded", {
-    hint: "it is damaged in a way that ended its decoder",
+    hint: "it is damaged and crashed its decoder",
   });
 }
 
 export function tookTooLong(timeoutMs: number): UnsupportedMediaError {
   return new UnsupportedMediaError(`the picture was not decoded within ${timeoutMs} ms`, {
-    hint: "send a smaller one, or one in a simpler format",
+    hint: "send a smaller picture, or a simpler format",
   });
 }
 
 export function tooManyWait(retryAfterMs: number): OverloadedError {
-  return new OverloadedError("too many pictures wait to be decoded", {
+  return new OverloadedError("too many pictures are waiting to be decoded", {
     retryAfterMs: Math.min(Math.max(minRetryAfterMs, Math.ceil(retryAfterMs)), maxRetryAfterMs),
     hint: "retry in a moment",
   });
@@ -52,10 +52,10 @@ export function noDecoder({
 }: DecoderEnd): OverloadedError | InternalError {
   const cause =
     error ??
-    new Error(`a decoder ended before it took a picture: ${signal ?? `exit code ${exitCode}`}`);
+    new Error(`a decoder ended before its first picture: ${signal ?? `exit code ${exitCode}`}`);
   const isShortage = error ? shortages.has(error.code ?? "") : typeof signal === "string";
   if (!isShortage) return new InternalError(cause);
-  return new OverloadedError("pictures cannot be decoded at the moment", {
+  return new OverloadedError("no decoder is available", {
     retryAfterMs: minRetryAfterMs,
     hint: "retry in a moment",
     cause,

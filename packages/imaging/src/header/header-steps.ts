@@ -51,6 +51,6 @@ export function createHeaderSteps(format: string): HeaderSteps {
 
 function tooLong(format: string, limit: string): UnsupportedMediaError {
   return new UnsupportedMediaError(`the ${format} picture's header has more than ${limit}`, {
-    hint: "save it again without its metadata",
+    hint: "save it again without metadata",
   });
 }

@@ -32,8 +32,8 @@ export function readPictureHeader(
 ): PictureHeader {
   const format = sniffFormat(bytes);
   if (format === undefined) {
-    throw new UnsupportedMediaError("this is not a picture", {
-      hint: "send a JPEG or a PNG; the bytes tell, not the content type",
+    throw new UnsupportedMediaError("not an image in a known format", {
+      hint: "send a JPEG or a PNG; the format is detected from the bytes",
     });
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -43,7 +43,7 @@ export function readPictureHeader(
   } catch (cause) {
     // A DataView throws at the end of the bytes: that is the check of every read of the readers.
     if (!(cause instanceof RangeError)) throw cause;
-    throw new UnsupportedMediaError(`the ${format} picture ends before its header does`, { cause });
+    throw new UnsupportedMediaError(`the header of the ${format} picture is truncated`, { cause });
   }
   const { size } = facts;
   const mayHideSize = format === "avif" || format === "heic";
@@ -99,7 +99,7 @@ export function assertPictureWithinLimits(
         : undefined;
   if (limit === undefined) return;
   throw new TooLargeError(`the picture is ${widthPx}×${heightPx} pixels; the limit is ${limit}`, {
-    hint: "make it smaller: models look at a few hundred pixels",
+    hint: "send a smaller picture; models use a few hundred pixels",
   });
 }
 

@@ -33,7 +33,7 @@ export function headLayers(
     assertAnchors(boxes, anchors.length);
     if (boxes.rows !== scores.rows || boxes.columns !== scores.columns || boxes.depth !== 4) {
       throw new UpstreamFailedError(
-        `outputs "${scores.name}" [${scores.shape}] and "${boxes.name}" [${boxes.shape}] do not go together`,
+        `outputs "${scores.name}" [${scores.shape}] and "${boxes.name}" [${boxes.shape}] do not match`,
       );
     }
     return {
@@ -66,7 +66,7 @@ function grid(name: string, outputs: ReadonlyMap<string, Tensor>): Grid {
   const [rows = 0, columns = 0, anchors = 0, depth = 0] = extents;
   if (dtype !== "FP32" || extents.length !== 4) {
     throw new UpstreamFailedError(
-      `output "${name}" is ${dtype} of shape [${shape}], not FP32 [1, rows, columns, anchors, values]`,
+      `output "${name}" is ${dtype} of shape [${shape}]; expected FP32 [1, rows, columns, anchors, values]`,
     );
   }
   const values = float32Values(tensor);
@@ -90,6 +90,6 @@ function assertNumbers(name: string, values: Float32Array): void {
 function assertAnchors({ name, shape, anchors }: Grid, expected: number): void {
   if (anchors === expected) return;
   throw new UpstreamFailedError(
-    `output "${name}" of shape [${shape}] has ${anchors} anchors a cell; expected ${expected}`,
+    `output "${name}" of shape [${shape}] has ${anchors} anchors per cell; expected ${expected}`,
   );
 }

@@ -197,17 +197,17 @@ test.each([
   {
     change: (outputs: Map<string, Tensor>) =>
       outputs.set("out_9", float32Tensor([1, 4, 5, 6, 4], new Float32Array(480))),
-    text: "do not go together",
+    text: "do not match",
   },
   {
     change: (outputs: Map<string, Tensor>) =>
       outputs.set("out_1", float32Tensor([361, 126], new Float32Array(361 * 126))),
-    text: "not FP32 [1, rows, columns, anchors, values]",
+    text: "expected FP32 [1, rows, columns, anchors, values]",
   },
   {
     change: (outputs: Map<string, Tensor>) =>
       outputs.set("out_4", float32Tensor([1, 3, 3, 6, 21], new Float32Array(9 * 126))),
-    text: "has 6 anchors a cell; expected 4",
+    text: "has 6 anchors per cell; expected 4",
   },
   {
     change: (outputs: Map<string, Tensor>) =>

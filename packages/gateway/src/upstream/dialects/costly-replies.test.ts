@@ -150,7 +150,7 @@ test.each<{ what: string; ask: Ask }>([
   const error = await failureOf(bytesField(15, new Uint8Array(mib)), ask);
 
   expect(error).toMatchObject({
-    ...{ reason: "upstream-failed", message: "the replica's reply is too long" },
+    ...{ reason: "upstream-failed", message: "the replica's response is too large" },
   });
 });
 

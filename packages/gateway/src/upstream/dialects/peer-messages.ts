@@ -94,7 +94,7 @@ function tensorFromPeer({ dtype, shape: extents, values }: TensorMessage): Tenso
   if (dtype === "BYTES") {
     return bytesTensor(shape, values.case === "elements" ? values.value.elements : []);
   }
-  if (!isFixedSizeDType(dtype)) throw new RangeError(`dtype "${dtype}" is not known`);
+  if (!isFixedSizeDType(dtype)) throw new RangeError(`unknown dtype "${dtype}"`);
   return fixedSizeTensor(dtype, shape, values.case === "data" ? values.value : new Uint8Array());
 }
 

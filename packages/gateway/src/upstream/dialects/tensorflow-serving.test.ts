@@ -53,8 +53,8 @@ test("a server without GetModelStatus is up, and its versions are unknown", asyn
   expect(state).toEqual({
     ...{ isReady: true, versions: [], hasUnknownVersions: true },
     note: {
-      message: "GetModelStatus: UNIMPLEMENTED, taken as up",
-      detail: "GetModelStatus: UNIMPLEMENTED, taken as up",
+      message: "GetModelStatus: UNIMPLEMENTED, assumed ready",
+      detail: "GetModelStatus: UNIMPLEMENTED, assumed ready",
     },
   });
 });

@@ -83,7 +83,7 @@ function tensorflowServingReplica(channel: UnaryChannel, isExclusive: boolean): 
           return { isReady: false, versions: [], note: probeNote(thrown) };
         }
         if (!lacksMethod(thrown)) throw thrown;
-        const note = noteOf("GetModelStatus: UNIMPLEMENTED, taken as up");
+        const note = noteOf("GetModelStatus: UNIMPLEMENTED, assumed ready");
         return { isReady: true, versions: [], hasUnknownVersions: true, note };
       }
     },

@@ -116,7 +116,9 @@ function peerReplica(channel: UnaryChannel, { region, clock }: ReplicaOptions): 
     const states = pool?.replicas.map(({ state }) => state) ?? [];
     if (states.includes("ready") || states.includes("returning")) return true;
     if (states.includes("warming")) return false;
-    throw new UpstreamFailedError("no replica of that region takes calls", { wasLost: true });
+    throw new UpstreamFailedError("no replica of the gateway's region is available", {
+      wasLost: true,
+    });
   }
 
   return {
@@ -148,7 +150,7 @@ function peerReplica(channel: UnaryChannel, { region, clock }: ReplicaOptions): 
         // Its own replicas may list none.
         ...(listed.versions.length === 0 && { hasUnknownVersions: true }),
         isSeeded: model?.weights === "seeded",
-        ...(!isThere && { note: noteOf("every replica of that region is WARMING") }),
+        ...(!isThere && { note: noteOf("every replica of the gateway's region is WARMING") }),
       };
     },
 
@@ -157,7 +159,7 @@ function peerReplica(channel: UnaryChannel, { region, clock }: ReplicaOptions): 
         (each) => version === undefined || each === version,
       );
       if (versions.length === 0 || versionLabel !== undefined) {
-        throw new NotSupportedError("the gateway of that region does not tell of that version");
+        throw new NotSupportedError("the region's gateway does not report that version");
       }
       return {
         versions: versions.map((each) => ({
@@ -174,7 +176,7 @@ function peerReplica(channel: UnaryChannel, { region, clock }: ReplicaOptions): 
       const inputs = tensorInfos(model?.input?.tensors ?? []);
       const outputs = tensorInfos(model?.outputs ?? []);
       if (inputs.size === 0 || outputs.size === 0) {
-        throw new NotSupportedError("the gateway of that region does not tell the model's tensors");
+        throw new NotSupportedError("the region's gateway does not report the model's tensors");
       }
       return {
         model: { name: "", version: 0n },

@@ -168,7 +168,7 @@ function endIfFlooded(session: http2.ClientHttp2Session): void {
   let count = 0;
   const onFrame = () => {
     count += 1;
-    if (count > maxUselessFrames) session.destroy(new Error("a flood of frames"));
+    if (count > maxUselessFrames) session.destroy(new Error("too many frames"));
   };
   session.on("altsvc", onFrame);
   session.on("origin", onFrame);

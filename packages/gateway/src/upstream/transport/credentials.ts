@@ -86,7 +86,7 @@ function keyHeader(
 ): Readonly<Record<string, string>> {
   const value = keyText(key, { where, env });
   if (!/^[\x21-\x7e]+$/.test(value)) {
-    throw new SettingError(where, "the key has characters that no header may have");
+    throw new SettingError(where, "the key has characters that are not allowed in a header");
   }
   if (key.header !== undefined) return { [key.header]: value };
   return { authorization: isKeyBare ? value : `Bearer ${value}` };
@@ -102,7 +102,7 @@ function keyText(
     where,
     file === undefined
       ? `the environment variable ${variable} is not set`
-      : `${file} is empty; it must hold the key`,
+      : `${file} is empty; it must contain the key`,
   );
 }
 

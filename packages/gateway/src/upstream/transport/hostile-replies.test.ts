@@ -52,7 +52,11 @@ test("a reply that is announced as too long is refused by its first five bytes",
   });
 
   expect(await hostile.failure()).toMatchObject({
-    ...{ reason: "upstream-failed", wasLost: false, message: "the replica's reply is too long" },
+    ...{
+      reason: "upstream-failed",
+      wasLost: false,
+      message: "the replica's response is too large",
+    },
   });
 });
 
@@ -63,7 +67,7 @@ test("a control reply has a limit of its own", async () => {
   });
 
   expect(await hostile.failure(1_048_576)).toMatchObject({
-    message: "the replica's reply is too long",
+    message: "the replica's response is too large",
   });
 });
 
@@ -122,7 +126,7 @@ test("interim responses without end fail the reply", async () => {
   });
 
   expect(await hostile.failure()).toMatchObject({
-    message: "the replica sends interim responses without end",
+    message: "the replica sends too many interim responses",
   });
 });
 

@@ -53,7 +53,7 @@ export function errorFromGrpcStatus(status: ReceivedStatus): ScoringError {
   if (blamesRequest.has(code) || (isExhausted && tooLong.test(message))) {
     return new UpstreamAnsweredError(message, code, { cause });
   }
-  const words = isExhausted ? "the replica has no room" : "the replica failed";
+  const words = isExhausted ? "the replica is out of resources" : "the replica failed";
   return new UpstreamFailedError(`${words} (${grpcCodeName(code)})`, {
     isFull: isExhausted,
     cause,
@@ -71,7 +71,7 @@ function errorFromHttpStatus(httpStatus: number, cause: Error): ScoringError {
   if (saysTooLarge.has(httpStatus)) {
     return new TooLargeError(
       `the request is too large for the proxy before the replica (HTTP status ${httpStatus})`,
-      { hint: "send a smaller picture or fewer at once; or raise the limit of that proxy", cause },
+      { hint: "send smaller or fewer pictures, or raise the proxy's limit", cause },
     );
   }
   return new UpstreamFailedError(

@@ -140,7 +140,7 @@ test("a reply that is too long is a failure of the replica, not of its connectio
   stream.respond({ "content-type": "application/grpc" });
   stream.end(Buffer.concat([Buffer.of(0, 0, 0, 0, 95), Buffer.alloc(95)]));
 
-  expect(await failed).toMatchObject({ ...facts, message: "the replica's reply is too long" });
+  expect(await failed).toMatchObject({ ...facts, message: "the replica's response is too large" });
 });
 
 test("a small call tells how far away the server is, unless a connection had to be made for it", async () => {

@@ -87,7 +87,7 @@ export function createUnaryChannel(parts: ChannelDeps): UnaryChannel {
 
   async function unary(path: string, segments: readonly Uint8Array[], call: UnaryCall) {
     if (isClosed)
-      throw new UpstreamFailedError("the replica was taken out", {
+      throw new UpstreamFailedError("the replica was removed", {
         wasLost: true,
         wasNeverSent: true,
       });
@@ -106,7 +106,7 @@ export function createUnaryChannel(parts: ChannelDeps): UnaryChannel {
     try {
       return held.open();
     } catch (cause) {
-      throw new UpstreamFailedError("the connection to the replica could not be made", {
+      throw new UpstreamFailedError("cannot connect to the replica", {
         wasLost: true,
         wasNeverSent: true,
         cause,
@@ -172,7 +172,7 @@ export function createUnaryChannel(parts: ChannelDeps): UnaryChannel {
 }
 
 function deadlinePassed(status: ReceivedStatus): DeadlineExceededError {
-  return new DeadlineExceededError("the deadline passed at the replica", {
+  return new DeadlineExceededError("deadline exceeded at the replica", {
     cause: new GrpcStatusError(status),
   });
 }

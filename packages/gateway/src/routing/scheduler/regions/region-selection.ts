@@ -155,8 +155,8 @@ export function traceOf(each: Candidate, isChosen: boolean): ConsideredRegion {
 }
 
 function whyLeftOut({ survey, room, isReachable, isLeft }: Candidate): string | undefined {
-  if (!survey.canServe) return survey.isHopeful ? "being probed" : "no replica that can serve";
-  if (room !== "open") return "too much is waiting";
-  if (!isReachable) return "too far for the deadline";
-  return isLeft ? "failed twice there" : undefined;
+  if (!survey.canServe) return survey.isHopeful ? "being probed" : "no replica available";
+  if (room !== "open") return "overloaded";
+  if (!isReachable) return "too far away for the deadline";
+  return isLeft ? "two connections lost there" : undefined;
 }

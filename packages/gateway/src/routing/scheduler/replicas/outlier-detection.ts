@@ -89,9 +89,9 @@ export function createOutlierDetection(
   /** Three failures are too many: in a row, or where others answered what it had failed before. */
   function ejectIfFaulty(pool: Pool, replica: ScheduledReplica): void {
     const { maxFailures } = settings;
-    if (replica.failed() >= maxFailures) eject(pool, replica, "failed in a row");
+    if (replica.failed() >= maxFailures) eject(pool, replica, "consecutive failures");
     else if (replica.confirmedFailures >= maxFailures - 1) {
-      eject(pool, replica, "fails what others answer");
+      eject(pool, replica, "fails calls that other replicas answer");
     }
   }
 
@@ -139,17 +139,17 @@ export function createOutlierDetection(
       const { pool, replica, sentMs } = attempt;
       switch (failure) {
         case "never-sent":
-          suspect(pool, replica, "cannot be reached");
+          suspect(pool, replica, "unreachable");
           break;
         case "lost":
           suspect(pool, replica, "connection lost");
           break;
         case "turned-away":
           // Once is a connection that was old; again and again is a replica that takes nobody.
-          if (replica.failed() >= settings.maxFailures) suspect(pool, replica, "turns calls away");
+          if (replica.failed() >= settings.maxFailures) suspect(pool, replica, "rejects calls");
           break;
         case "warming":
-          if (replica.isServing) change(pool, replica, "warming", "its model is being loaded");
+          if (replica.isServing) change(pool, replica, "warming", "loading its model");
           break;
         case "full":
           replica.slots.rejected({ sentMs, nowMs: state.nowMs });
@@ -179,13 +179,13 @@ export function createOutlierDetection(
       }
       // Of another version, or from before, it says nothing of what is doubted.
       if (replica.isSuspect && !replica.isDoubted) {
-        change(pool, replica, { probe: "ready" }, "answered after all");
+        change(pool, replica, { probe: "ready" }, "answered late");
       }
       if (replica.slowInARow >= maxSlowInARow) eject(pool, replica, "slow");
     },
 
     onTimeout: ({ request, pool, replica }) => {
-      if (hasPeerWith(request, replica)) suspect(pool, replica, "no answer in time");
+      if (hasPeerWith(request, replica)) suspect(pool, replica, "no response in time");
       else probe(state, pool, replica);
     },
 
@@ -229,9 +229,9 @@ export function createOutlierDetection(
         const replica = pool.replicas.get(replicaId);
         if (!replica) continue;
         const isDraining = replica.state(state.nowMs) === "draining";
-        if (to === "drain" && !isDraining) change(pool, replica, "drain", "asked to");
+        if (to === "drain" && !isDraining) change(pool, replica, "drain", "on request");
         if (to === "readmit" && isDraining) {
-          change(pool, replica, "readmit", "asked to");
+          change(pool, replica, "readmit", "on request");
           probe(state, pool, replica);
         }
       }

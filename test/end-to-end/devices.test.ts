@@ -100,7 +100,7 @@ test("a call whose model no device holds is told which could, and when", async (
   const during = (await (await rig.detect()).json()) as Record<string, string>;
 
   expect(during["reason"]).toBe("model-not-ready");
-  expect(during["hint"]).toContain("; one is being swapped to it since ");
+  expect(during["hint"]).toContain("; a swap started ");
   await done;
   expect((await rig.detect()).status).toBe(200);
 });

@@ -75,7 +75,7 @@ test("a gateway whose replicas are all lost is not ready, and says so by health 
   // Callers are told no addresses, the log is.
   expect(await refused.json()).toMatchObject({
     reason: "no-replica",
-    hint: "last probe: connection refused (1 replica); the gateway's log says more",
+    hint: "last probe: connection refused (1 replica); see the gateway's log",
   });
   expect(changes.seen.at(-1)?.because).toMatch(
     new RegExp(`^probe: connection refused: .*${replica.port}`),

@@ -102,10 +102,10 @@ export function createUnaryReader(maxBytes: number): UnaryReader {
   function startMessage(): void {
     const prefix = readPrefix(memory);
     // We offer no encoding, so a compressed message is a fault of the server.
-    if (prefix.flags !== 0) throw new FramingError("the reply is compressed");
+    if (prefix.flags !== 0) throw new FramingError("the response is compressed");
     if (prefix.byteCount > maxBytes) {
       throw new FramingError(
-        `it has ${prefix.byteCount} bytes, and at most ${maxBytes} are accepted`,
+        `the message has ${prefix.byteCount} bytes; the limit is ${maxBytes}`,
         { isTooLong: true },
       );
     }
@@ -119,17 +119,17 @@ export function createUnaryReader(maxBytes: number): UnaryReader {
     push: (piece) => {
       pieceCount += 1;
       if (pieceCount > pieces.free + byteCount / pieces.minBytes) {
-        throw new FramingError(`the reply comes in ${pieceCount} pieces of few bytes`);
+        throw new FramingError(`the response arrives in ${pieceCount} small pieces`);
       }
       append(piece);
       if (totalBytes === undefined && byteCount >= prefixBytes) startMessage();
       if (totalBytes !== undefined && byteCount > totalBytes) {
-        throw new FramingError("the reply is longer than its message");
+        throw new FramingError("the response is longer than its message");
       }
     },
     message: () => {
-      if (totalBytes === undefined) throw new FramingError("the reply has no message");
-      if (byteCount < totalBytes) throw new FramingError("the reply is not one whole message");
+      if (totalBytes === undefined) throw new FramingError("the response has no message");
+      if (byteCount < totalBytes) throw new FramingError("the response is truncated");
       return memory.subarray(prefixBytes, totalBytes);
     },
   };

@@ -4,8 +4,8 @@ import { float32Values, listedNames, type Tensor, UpstreamFailedError } from "@t
 export function outputNamed(name: string, outputs: ReadonlyMap<string, Tensor>): Tensor {
   const tensor = outputs.get(name);
   if (tensor) return tensor;
-  throw new UpstreamFailedError(`the model's reply has no output "${name}"`, {
-    hint: outputs.size === 0 ? "it has none" : `it has ${listedNames(outputs.keys())}`,
+  throw new UpstreamFailedError(`the model's response has no output "${name}"`, {
+    hint: outputs.size === 0 ? "it has none" : `its outputs: ${listedNames(outputs.keys())}`,
   });
 }
 
@@ -27,7 +27,7 @@ export function valuesOfPicture(
   for (const extent of shape) if (extent !== 1) rows += 1;
   if (dtype !== "FP32" || rows > 1) {
     throw new UpstreamFailedError(
-      `the model's ${what} are ${dtype} of shape [${shape}], not FP32 of one picture`,
+      `the model's ${what} are ${dtype} of shape [${shape}]; expected FP32 for one picture`,
     );
   }
   const values = float32Values(tensor);

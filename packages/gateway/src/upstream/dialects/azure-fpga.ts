@@ -52,7 +52,7 @@ function containerDialect(own: Pick<PredictDialect, "name" | "isKeyBare">): Pred
 
 function containerReplica(channel: UnaryChannel, dialect: PredictDialect): Replica {
   const noSuchCall = async (): Promise<never> => {
-    throw new NotSupportedError("an FPGA container answers nothing but Predict");
+    throw new NotSupportedError("an FPGA container supports only Predict");
   };
 
   return {
@@ -101,14 +101,14 @@ function inItsWords(thrown: unknown): ScoringError {
     case grpcCode.UNAVAILABLE:
       // A proxy's own 503 says nothing of the device.
       if (cause.httpStatus !== undefined) return error;
-      return new ModelNotReadyError("the model is being loaded onto its device", {
+      return new ModelNotReadyError("the device is loading the model", {
         retryAfterMs: warmingRetryAfterMs,
-        hint: "that takes minutes; other regions are tried meanwhile",
+        hint: "this takes minutes; other regions are tried meanwhile",
         cause,
       });
     case grpcCode.UNIMPLEMENTED:
-      return new UpstreamFailedError("nobody serves the model at the replica's address", {
-        hint: "check `service` of the pool: a cluster finds the container by it",
+      return new UpstreamFailedError("no container serves the model at the replica's address", {
+        hint: "check `service` of the pool; the cluster routes by it",
         cause,
       });
     default:
@@ -137,12 +137,12 @@ function unknownInput({ inputs }: ScoreRequest, names: DialectNames): UpstreamAn
   const sent = listedNames([...inputs.keys()].map((name) => `"${name}"`));
   const expected = [...new Set(names.inputs.values())].map((name) => `"${name}"`).join(", ");
   return new UpstreamAnsweredError(
-    `the container does not know the inputs that were sent: ${sent}`,
+    `the container rejected the inputs ${sent}`,
     grpcCode.INVALID_ARGUMENT,
     {
       hint: expected
-        ? `expected ${expected}; where its graph has another name, such as Placeholder_1:0, say so in input.tensor of the model`
-        : "describe the model's input, or give its family, in the configuration",
+        ? `expected ${expected}; if its graph uses another name such as Placeholder_1:0, set input.tensor of the model`
+        : "set the model's input or family in the configuration",
     },
   );
 }

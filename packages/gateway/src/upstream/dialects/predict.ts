@@ -88,10 +88,9 @@ export function predict(
 function assertNoVersion({ modelSpec: { name, version, versionLabel } }: ScoreRequest): void {
   if (name === "") throw new InvalidRequestError("the request names no model");
   if (version === undefined && versionLabel === undefined) return;
-  throw new UnknownVersionError(
-    `model "${name}" is in an FPGA container, which knows no versions`,
-    { hint: "ask without a version" },
-  );
+  throw new UnknownVersionError(`model "${name}" is in an FPGA container, which has no versions`, {
+    hint: "omit the version",
+  });
 }
 
 /** A reply that cannot be read is the replica's fault, so another one may be asked. */
@@ -99,6 +98,6 @@ export function readReply<Answer>(read: () => Answer): Answer {
   try {
     return read();
   } catch (cause) {
-    throw new UpstreamFailedError("the replica's reply could not be read", { cause });
+    throw new UpstreamFailedError("the replica's response cannot be decoded", { cause });
   }
 }

@@ -131,7 +131,7 @@ const servableIsAway = /^Servable not found for request/;
 
 function notReadyIfAway(thrown: unknown, model: string): unknown {
   if (!saysNotFound(thrown) || !servableIsAway.test(thrown.message)) return thrown;
-  return new ModelNotReadyError(`model "${model}" is on no device that was asked`, {
+  return new ModelNotReadyError(`no asked device holds model "${model}"`, {
     cause: thrown,
   });
 }

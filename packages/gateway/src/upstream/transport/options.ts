@@ -49,16 +49,16 @@ export const channelDefaults: Required<ChannelOptions> = {
 export const channelSchema: z.ZodType<ChannelOptions> = z.strictObject({
   connectTimeoutMs: durationMs
     .optional()
-    .describe("How long a connection to a replica may take to be made, in milliseconds."),
+    .describe("Time limit for connecting to a replica, in milliseconds."),
   maxMessageBytes: messageBytes
     .optional()
-    .describe("Longest reply of a replica that is accepted, in bytes."),
+    .describe("Maximum size of a replica's response, in bytes."),
   maxReplyElements: z
     .int()
     .min(1)
     .max(16_777_216)
     .optional()
-    .describe("Most strings, outputs and fields of a reply of a replica."),
+    .describe("Maximum strings, outputs and fields of a replica's response."),
   windowBytes: z
     .int()
     .min(65_535)
@@ -67,11 +67,11 @@ export const channelSchema: z.ZodType<ChannelOptions> = z.strictObject({
     .describe("HTTP/2 window offered to replicas, in bytes."),
   idleTimeoutMs: durationMs
     .optional()
-    .describe("How long a connection may have been without a call, in milliseconds."),
+    .describe("How long an idle connection is reused, in milliseconds."),
   resolveIntervalMs: durationMs
     .min(1_000)
     .optional()
-    .describe("How long the addresses of a dns:/// name are good for, in milliseconds."),
+    .describe("Interval at which a dns:/// name is resolved again, in milliseconds."),
 }) as z.ZodType<ChannelOptions>;
 
 /**
@@ -117,13 +117,13 @@ const file = z.string().min(1).optional();
 
 export const replicaTlsSchema: z.ZodType<ReplicaTlsOptions> = z
   .strictObject({
-    ca: file.describe("PEM file of who signs the replicas' certificates."),
+    ca: file.describe("PEM file of the CA of the replicas' certificates."),
     cert: file.describe("PEM file of the gateway's own certificate."),
     key: file.describe("PEM file of its private key."),
-    serverName: file.describe("Name that the certificate must be for."),
+    serverName: file.describe("Expected name of the certificate."),
   })
   .refine(({ cert, key }) => (cert === undefined) === (key === undefined), {
-    message: "cert and key go together",
+    message: "set both cert and key",
   }) as z.ZodType<ReplicaTlsOptions>;
 
 /** Headers that a call, or HTTP/2, has a use for. */
@@ -134,21 +134,20 @@ export const upstreamKeySchema: z.ZodType<UpstreamKeyOptions> = z
   .strictObject({
     env: file.describe("Environment variable with the key."),
     file: file.describe("File with the key."),
-    value: file.describe("The key itself, where allowInConfiguration says so."),
-    allowInConfiguration: z.boolean().optional().describe("Takes the key from the configuration."),
+    value: file.describe("The key itself; requires allowInConfiguration."),
+    allowInConfiguration: z.boolean().optional().describe("Allows the key in the configuration."),
     header: z
       .string()
-      .regex(/^[a-z0-9-]+$/, "expected a header's name in lower case")
-      .refine((name) => !isOurs.test(name), "that header is the call's own")
+      .regex(/^[a-z0-9-]+$/, "expected a header name in lower case")
+      .refine((name) => !isOurs.test(name), "the gateway sets that header itself")
       .optional()
-      .describe("Header that takes the key as it is."),
-    allowPlaintext: z.boolean().optional().describe("Sends the key over plaintext."),
+      .describe("Header that carries the key unchanged."),
+    allowPlaintext: z.boolean().optional().describe("Allows sending the key over plaintext."),
   })
   .refine(({ env, file, value }) => [env, file, value].filter(Boolean).length === 1, {
-    message: "give one of env, file and value",
+    message: "set exactly one of env, file and value",
   })
   .refine(({ value, allowInConfiguration }) => value === undefined || allowInConfiguration, {
     path: ["value"],
-    message:
-      "the key would be in the configuration: use env or file, or set allowInConfiguration: true",
+    message: "the key is in the configuration; use env or file, or set allowInConfiguration: true",
   }) as z.ZodType<UpstreamKeyOptions>;

@@ -82,7 +82,7 @@ export function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult>
     stream.on("headers", () => {
       interimCount += 1;
       if (interimCount <= maxInterimResponses) return;
-      fail(new UpstreamFailedError("the replica sends interim responses without end"));
+      fail(new UpstreamFailedError("the replica sends too many interim responses"));
     });
     stream.once("response", (received, flags, raw = []) => {
       if (headerBytes(raw) > maxHeaderBytes) return fail(tooLongHeaders());
@@ -139,12 +139,12 @@ const noBytes = new Uint8Array();
 /** What a reply that is not one message means for the call. */
 function unreadable(cause: unknown): unknown {
   if (!(cause instanceof FramingError)) return cause;
-  const what = cause.isTooLong ? "is too long" : "could not be read";
-  return new UpstreamFailedError(`the replica's reply ${what}`, { cause });
+  const what = cause.isTooLong ? "is too large" : "cannot be decoded";
+  return new UpstreamFailedError(`the replica's response ${what}`, { cause });
 }
 
 function tooLongHeaders(): UpstreamFailedError {
-  return new UpstreamFailedError("the replica's reply is too long", {
+  return new UpstreamFailedError("the replica's response is too large", {
     cause: new Error(`headers or trailers of more than ${maxHeaderBytes} bytes`),
   });
 }

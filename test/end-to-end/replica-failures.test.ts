@@ -115,7 +115,7 @@ describe("a replica whose replies are not what the model gives", () => {
     expect(response.status).toBe(502);
     expect(await response.json()).toMatchObject({
       reason: "upstream-failed",
-      detail: 'the model\'s reply has no output "scores"',
+      detail: 'the model\'s response has no output "scores"',
     });
   });
 });

@@ -79,8 +79,8 @@ test.each([
 
   expect(response.status).toBe(200);
   expect(await response.text()).toContain("labels");
-  // As gRPC writes it: eight digits at most.
-  expect(timeouts).toEqual([expect.stringMatching(/^\d{1,8}m$/)]);
+  // As gRPC writes it: eight digits at most, here of seconds.
+  expect(timeouts).toEqual([expect.stringMatching(/^\d{1,8}S$/)]);
 });
 
 test("a deadline that has passed is told without asking a replica", async () => {

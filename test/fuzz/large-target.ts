@@ -8,7 +8,7 @@ import type { FuzzTarget } from "./targets.ts";
 /** Entry points that take a body; without what only the cost of a reply, or of raw bytes, is measured by. */
 const bodies: readonly CostTarget[] = costTargets.filter(
   ({ name, countsMessages }) =>
-    !/^reply|chunks|frames|query|path|headers|Watch/.test(name) && !countsMessages,
+    !/^reply|chunks|frame|query|path|headers|Watch/.test(name) && !countsMessages,
 );
 /** Shortest and longest of them, by the power of two. */
 const largeBits = { min: 16, max: 24 } as const;

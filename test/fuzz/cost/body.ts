@@ -25,6 +25,11 @@ export interface Site {
    * @default 1
    */
   readonly share?: number;
+  /**
+   * Group that its time is taken from.
+   * @default that of the target
+   */
+  readonly group?: string;
 }
 
 /** What a body is made of; its length is chosen later. */

@@ -12,6 +12,10 @@ export interface CostTarget {
   readonly ordinary: (length: number, unitLength: number) => Sent;
   /** Targets of one family share what their ordinary pictures cost. */
   readonly family: string;
+  /** What reads the bodies: sites of one name are searched as one for all targets of a parser. */
+  readonly parser: string;
+  /** Groups of targets share the time of a search alike, however many targets they have. */
+  readonly group: string;
   /** Whether it is compared with as many messages, rather than with as many bytes. */
   readonly countsMessages?: boolean;
 }

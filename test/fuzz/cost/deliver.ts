@@ -15,7 +15,7 @@ export interface Sent {
   readonly awaits?: string;
   /** Whether the answer has no end: then its beginning is enough. */
   readonly isEndless?: boolean;
-  /** Stands for so many requests like it. */
+  /** Stands for so many requests like it; their cost is in proportion. */
   readonly times?: number;
 }
 
@@ -70,7 +70,7 @@ export async function isWell(port: number, sent: Sent): Promise<boolean> {
       method: sent.body ? "POST" : "GET",
       headers: { ...sent.headers, connection: "close" },
       ...(sent.body && { body: new Uint8Array(sent.body) }),
-      signal: AbortSignal.timeout(5_000),
+      signal: AbortSignal.timeout(20_000),
     });
     await response.arrayBuffer();
     return response.status === 200;

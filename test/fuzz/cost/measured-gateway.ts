@@ -9,7 +9,7 @@ export interface Cost {
   readonly cpuMs: number;
   /** Most memory over what it had before, in bytes. */
   readonly memoryBytes: number;
-  /** Longest time that its loop did not turn, in milliseconds. */
+  /** Longest time that its loop did not turn, in milliseconds of CPU. */
   readonly stallMs: number;
   readonly end: "answered" | "timed out" | "took too much memory" | "died" | "accepts nobody";
 }
@@ -22,16 +22,21 @@ export interface Door {
 
 export interface MeasuredGateway extends AsyncDisposable {
   /** Runs `deliver`, which sends one request and resolves when it is answered. */
-  measure(deliver: (door: Door) => Promise<void>, isLarge: boolean): Promise<Cost>;
+  measure(deliver: (door: Door) => Promise<void>, limits: MeasureLimits): Promise<Cost>;
   /** Where it listens now. */
   port(): number;
   /** Puts a fresh process in the place of this one. */
   restart(): Promise<void>;
 }
 
-export interface ProbeLimits {
+export interface MeasureLimits {
+  /** Whether garbage is collected before, so that memory can be compared. */
+  readonly isLarge: boolean;
   /** CPU time, in milliseconds: on a busy machine the wall tells nothing. */
-  readonly cpuMs: number;
+  readonly maxCpuMs: number;
+}
+
+export interface ProbeLimits {
   readonly timeoutMs: number;
   readonly memoryBytes: number;
 }
@@ -74,13 +79,16 @@ export async function startMeasuredGateway(
     running = await start();
   }
 
-  async function measure(deliver: (door: Door) => Promise<void>, isLarge: boolean): Promise<Cost> {
+  async function measure(
+    deliver: (door: Door) => Promise<void>,
+    { isLarge, maxCpuMs }: MeasureLimits,
+  ): Promise<Cost> {
     const { child, door } = running;
     await child.ask("begin", { collectsGarbage: isLarge });
     forgetPeak(child.pid);
     const bytesBefore = residentBytes(child.pid);
     const cpuBefore = cpuTimeMs(child.pid);
-    const watch = watching(child, { ...limits, bytesBefore });
+    const watch = watching(child, { ...limits, maxCpuMs, bytesBefore });
     try {
       const work = deliver(door).then(() => child.ask("end"));
       work.catch(() => {});
@@ -117,7 +125,12 @@ export async function startMeasuredGateway(
 
 function watching(
   child: Child<CostCommands>,
-  { timeoutMs, cpuMs, memoryBytes, bytesBefore }: ProbeLimits & { readonly bytesBefore: number },
+  {
+    timeoutMs,
+    maxCpuMs,
+    memoryBytes,
+    bytesBefore,
+  }: ProbeLimits & { readonly maxCpuMs: number; readonly bytesBefore: number },
 ) {
   const cpuBefore = cpuTimeMs(child.pid);
   const failed = Promise.withResolvers<Cost["end"]>();
@@ -125,7 +138,7 @@ function watching(
   const timer = setInterval(() => {
     mostBytes = Math.max(mostBytes, residentBytes(child.pid));
     if (mostBytes - bytesBefore > memoryBytes) failed.resolve("took too much memory");
-    if (cpuTimeMs(child.pid) - cpuBefore > cpuMs) failed.resolve("timed out");
+    if (cpuTimeMs(child.pid) - cpuBefore > maxCpuMs) failed.resolve("timed out");
   }, lookEveryMs);
   const timeout = setTimeout(() => failed.resolve("timed out"), timeoutMs);
   void child.ended.then(() => failed.resolve("died"));

@@ -109,8 +109,8 @@ export const rpcOrdinary =
     };
   };
 
-/** Messages of the stream that stands for longer ones. */
-const maxMessages = 64;
+/** Messages of the stream that stands for shorter and longer ones. */
+const messageCount = 32;
 
 /** As many tiny pictures as there are units of `unitLength` bytes in `length`. */
 export const manyOrdinary =
@@ -122,12 +122,11 @@ export const manyOrdinary =
         : streamMessage(tinyPicture),
     );
     const wanted = Math.max(1, Math.floor(length / unitLength));
-    const count = Math.min(wanted, maxMessages);
     return {
-      times: wanted / count,
+      times: wanted / messageCount,
       path: `${scoring}/ClassifyStream`,
       headers: rpcHeaders(type),
-      body: Buffer.alloc(count * one.length, one),
+      body: Buffer.alloc(messageCount * one.length, one),
     };
   };
 

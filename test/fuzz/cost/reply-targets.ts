@@ -42,6 +42,8 @@ function replies({ name, cause, method, sites }: Answered): CostTarget {
     send: (body) => ({ ...cause, reply: { method, bytes: envelope(body) } }),
     ordinary: replyOrdinary,
     family: "reply",
+    parser: `reply ${name}`,
+    group: `reply ${name}`,
   };
 }
 
@@ -89,6 +91,8 @@ const trailers = (
   }),
   ordinary: replyOrdinary,
   family: "reply",
+  parser: `reply trailer ${name}`,
+  group: "reply trailers",
 });
 
 export const replyTargets: readonly CostTarget[] = [

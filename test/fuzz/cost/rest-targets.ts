@@ -27,10 +27,11 @@ const maxRestBytes = 32 * 2 ** 20;
 
 function rest(
   name: string,
-  given: Partial<CostTarget> & Pick<CostTarget, "sites" | "send">,
+  given: Partial<CostTarget> & Pick<CostTarget, "sites" | "send" | "group">,
 ): CostTarget {
   return {
     name: `rest ${name}`,
+    parser: `rest ${name}`,
     maxBytes: maxRestBytes,
     ordinary: restOrdinary,
     family: "rest",
@@ -38,10 +39,14 @@ function rest(
   };
 }
 
+/** What scans a picture's header is the same wherever the picture was found: it takes no time from forms and JSON. */
+const innerPictures = "picture in a body";
+
 const inBase64 = (before: string, after: string): readonly Site[] =>
   pictureSites.map((site) => ({
     ...site,
     name: `base64 ${site.name}`,
+    group: innerPictures,
     share: 0.75,
     wrap: (content) => text(`${before}${site.wrap(content).toString("base64")}${after}`),
   }));
@@ -49,6 +54,7 @@ const inBase64 = (before: string, after: string): readonly Site[] =>
 const inForm = pictureSites.map((site) => ({
   ...site,
   name: `file with ${site.name}`,
+  group: innerPictures,
   wrap: (content: Buffer) =>
     Buffer.concat([
       text('--b\r\ncontent-disposition: form-data; name="a"; filename="a"\r\n\r\n'),
@@ -66,16 +72,21 @@ const pathSite: Site = {
 export const restTargets: readonly CostTarget[] = [
   ...["classify", "detect", "embed"].map((task) =>
     rest(`${task} picture`, {
+      parser: "picture",
+      group: "picture",
       sites: pictureSites,
       send: post(`/v1/${task}/shapes`, "image/jpeg"),
     }),
   ),
   rest("classify picture without key", {
+    group: "picture",
     sites: pictureSites,
     send: post("/v1/classify/shapes", "image/jpeg", {}),
   }),
   ...["classify", "embed"].map((task) =>
     rest(`${task} form`, {
+      parser: "form",
+      group: "form",
       sites: [...formSites, ...inForm],
       send: post(`/v1/${task}/shapes`, "multipart/form-data; boundary=b"),
       ordinary: formOrdinary,
@@ -84,6 +95,8 @@ export const restTargets: readonly CostTarget[] = [
   ),
   ...["classify", "detect"].map((task) =>
     rest(`${task} json`, {
+      parser: "rest json",
+      group: "json",
       sites: [...pictureJsonSites(), ...inBase64('{"image":{"b64":"', '"}}')],
       send: post(`/v1/${task}/shapes`, "application/json"),
       ordinary: jsonOrdinary,
@@ -91,16 +104,19 @@ export const restTargets: readonly CostTarget[] = [
     }),
   ),
   rest("tensorflow predict", {
+    group: "json",
     sites: pictureJsonSites(),
     send: post("/v1/models/shapes:predict", "application/json"),
     ordinary: jsonOrdinary,
     family: "json",
   }),
   rest("gzip", {
+    group: "gzip",
     sites: gzipSites,
     send: post("/v1/classify/shapes", "image/jpeg", { ...keyHeader, "content-encoding": "gzip" }),
   }),
   rest("query", {
+    group: "head",
     sites: querySites,
     maxBytes: maxHeadBytes,
     send: (body) => ({
@@ -108,6 +124,7 @@ export const restTargets: readonly CostTarget[] = [
     }),
   }),
   rest("query of a model with many classes", {
+    group: "head",
     sites: querySites,
     maxBytes: maxHeadBytes,
     send: (body) => ({
@@ -118,11 +135,13 @@ export const restTargets: readonly CostTarget[] = [
     family: "wide",
   }),
   rest("path", {
+    group: "head",
     sites: [pathSite],
     maxBytes: maxHeadBytes,
     send: (body) => ({ path: `/v1/${body.toString("latin1")}`, headers: keyHeader }),
   }),
   rest("headers", {
+    group: "head",
     sites: headerSites,
     maxBytes: maxHeadBytes,
     send: (body, site) => ({
@@ -136,11 +155,13 @@ export const restTargets: readonly CostTarget[] = [
     }),
   }),
   rest("chunks", {
+    group: "connection",
     sites: chunkSites,
     maxBytes: 16 * 2 ** 20,
     send: (body) => ({ path: "", raw: Buffer.concat([chunkedRequestHead, body]) }),
   }),
   rest("HTTP/2 frames", {
+    group: "connection",
     sites: http2Sites,
     maxBytes: 2 ** 20,
     send: (body) => ({ path: "", raw: Buffer.concat([http2Post, body]) }),

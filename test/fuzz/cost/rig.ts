@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { GatewayOptions } from "@tensorgate/gateway";
 import { buildBody, type Recipe } from "./body.ts";
 import type { CostTarget } from "./cost-target.ts";
-import { deliver, isWell } from "./deliver.ts";
+import { deliver, isWell, type Sent } from "./deliver.ts";
 import { type Cost, type ProbeLimits, startMeasuredGateway } from "./measured-gateway.ts";
 import { key, restOrdinary, rpcOrdinary } from "./ordinary.ts";
 import { classCount, startUpstream } from "./upstream.ts";
@@ -16,10 +16,10 @@ export interface Measured {
 }
 
 export interface CostRig extends AsyncDisposable {
-  /** Measures a recipe; the picture beside it, `times` each in turns, and takes the least of each. */
+  /** Measures a recipe `times`; beside it stands what an ordinary picture of that length was measured to cost before. */
   measure(probe: Probe, times: number): Promise<Measured>;
-  /** What an ordinary picture of that length was once measured to cost at least. */
-  measureQuickly(probe: Probe): Promise<Measured>;
+  /** Measures a recipe and an ordinary picture in turns, `times` each. */
+  compare(probe: Probe, times: number): Promise<Measured>;
 }
 
 export interface Probe {
@@ -63,9 +63,29 @@ function gatewayOptions(address: string): GatewayOptions {
 }
 
 /** A recipe whose replica is asked more rarely is not waited for longer than this often. */
-const maxGoodTries = 40;
+const maxGoodTries = 120;
 
-export async function startCostRig(limits: ProbeLimits): Promise<CostRig> {
+/** What takes so many times as long as an ordinary picture is over every bound, and is not waited for. */
+const limitRatio = 30;
+/** No probe is ended before so much CPU time, in milliseconds. */
+const minLimitMs = 2_000;
+/** An ordinary picture that takes so long is a fault of the machine, in milliseconds. */
+const ordinaryLimitMs = 30_000;
+/** Of so many uses of a baseline, one measures it again. */
+const refreshEvery = 8;
+
+interface Baseline {
+  readonly cost: Cost | undefined;
+  readonly useCount: number;
+}
+
+/** What ordinary pictures cost, by name: rigs that measure at the same time share it. */
+export type Baselines = Map<string, Baseline>;
+
+export async function startCostRig(
+  limits: ProbeLimits,
+  baselines: Baselines = new Map(),
+): Promise<CostRig> {
   const upstream = await startUpstream();
   const gateway = await startMeasuredGateway(gatewayOptions(upstream.address), {
     ...limits,
@@ -77,16 +97,18 @@ export async function startCostRig(limits: ProbeLimits): Promise<CostRig> {
       }
     },
   });
-  const known = new Map<string, Cost>();
 
-  async function probe({ target, recipe, length }: Probe): Promise<{ bytes: number; cost: Cost }> {
+  async function probe(
+    { target, recipe, length }: Probe,
+    ordinary: Cost,
+  ): Promise<{ bytes: number; cost: Cost }> {
     const body = buildBody(recipe, Math.min(length, target.maxBytes));
     const sent = target.send(body, recipe.site);
     if (sent.reply) await untilWell(target);
-    const cost = await gateway.measure(
-      (door) => deliver(sent, door, upstream),
-      length >= largeBytes,
-    );
+    const cost = await gateway.measure((door) => deliver(sent, door, upstream), {
+      isLarge: length >= largeBytes,
+      maxCpuMs: Math.max(minLimitMs, ordinary.cpuMs * limitRatio),
+    });
     return { bytes: body.length, cost: cost.end === "answered" ? await checked(cost) : cost };
   }
 
@@ -115,25 +137,49 @@ export async function startCostRig(limits: ProbeLimits): Promise<CostRig> {
   const unitLength = ({ unit }: Recipe) =>
     unit.reduce((sum, { bytes }) => sum + bytes.length, 0) || 1;
 
-  async function measureOrdinary({ target, recipe, length }: Probe): Promise<Cost> {
-    const sent = target.ordinary(Math.min(length, target.maxBytes), unitLength(recipe));
-    const cost = await gateway.measure(
-      (door) => deliver(sent, door, upstream),
-      length >= largeBytes,
-    );
-    return { ...cost, cpuMs: cost.cpuMs * (sent.times ?? 1) };
+  const ordinaryOf = ({ target, recipe, length }: Probe): Sent =>
+    target.ordinary(Math.min(length, target.maxBytes), unitLength(recipe));
+
+  async function measureOrdinary(asked: Probe): Promise<Cost> {
+    const sent = ordinaryOf(asked);
+    return gateway.measure((door) => deliver(sent, door, upstream), {
+      isLarge: asked.length >= largeBytes,
+      maxCpuMs: ordinaryLimitMs,
+    });
   }
 
-  function knownName({ target, recipe, length }: Probe): string {
-    const counted = target.countsMessages ? ` ${unitLength(recipe)}` : "";
-    return `${target.family} ${Math.min(length, target.maxBytes)}${counted}`;
+  /** A stream of messages is measured once, and stands for as many as the recipe has. */
+  function scaled(cost: Cost, asked: Probe): Cost {
+    if (!asked.target.countsMessages) return cost;
+    return { ...cost, cpuMs: cost.cpuMs * (ordinaryOf(asked).times ?? 1) };
   }
 
-  async function measure(asked: Probe, times: number): Promise<Measured> {
+  /** What an ordinary picture costs at least: measured some times, and now and then again, as code gets warm. */
+  async function baselineOf(asked: Probe): Promise<Cost> {
+    const { target, length } = asked;
+    const name = `${target.family} ${target.countsMessages ? "" : Math.min(length, target.maxBytes)}`;
+    const known = baselines.get(name) ?? { useCount: 0, cost: undefined };
+    const isShort = asked.length < largeBytes;
+    const count = known.cost ? (known.useCount % refreshEvery === 0 ? 1 : 0) : isShort ? 2 : 1;
+    let { cost } = known;
+    for (let time = 0; time < count; time += 1) {
+      const once = await measureOrdinary(asked);
+      cost = cost ? least(cost, once) : once;
+    }
+    const baseline = cost as Cost;
+    baselines.set(name, { cost: baseline, useCount: known.useCount + 1 });
+    return scaled(baseline, asked);
+  }
+
+  async function repeated(
+    asked: Probe,
+    times: number,
+    ordinaryCost: () => Promise<Cost>,
+  ): Promise<Measured> {
     let measured: Measured | undefined;
     for (let time = 0; time < times; time += 1) {
-      const ordinary = await measureOrdinary(asked);
-      const { bytes, cost } = await probe(asked);
+      const ordinary = await ordinaryCost();
+      const { bytes, cost } = await probe(asked, ordinary);
       const once = { bytes, cost, ordinary };
       measured = measured ? leastOf(measured, once) : once;
       if (cost.end !== "answered") break;
@@ -141,22 +187,16 @@ export async function startCostRig(limits: ProbeLimits): Promise<CostRig> {
     return measured as Measured;
   }
 
-  async function measureQuickly(asked: Probe): Promise<Measured> {
-    const name = knownName(asked);
-    let ordinary = known.get(name);
-    if (!ordinary) {
-      for (let time = 0; time < 4; time += 1) {
-        const cost = await measureOrdinary(asked);
-        ordinary = ordinary ? least(ordinary, cost) : cost;
-      }
-      known.set(name, ordinary as Cost);
-    }
-    return { ...(await probe(asked)), ordinary: ordinary as Cost };
-  }
+  const measure: CostRig["measure"] = async (asked, times) => {
+    const baseline = await baselineOf(asked);
+    return repeated(asked, times, async () => baseline);
+  };
+  const compare: CostRig["compare"] = (asked, times) =>
+    repeated(asked, times, async () => scaled(await measureOrdinary(asked), asked));
 
   return {
     measure,
-    measureQuickly,
+    compare,
     [Symbol.asyncDispose]: async () => {
       await gateway[Symbol.asyncDispose]();
       await upstream[Symbol.asyncDispose]();

@@ -52,9 +52,7 @@ export function rpcTargets(): readonly CostTarget[] {
       const path = `/${service.typeName}/${method.name}`;
       return (isStream ? streamTypes : unaryTypes).flatMap((type) => [
         messageTarget({ path, type, isStream, schema: method.input }),
-        ...(isEnveloped(type)
-          ? [framesTarget({ path, type, isStream, schema: method.input })]
-          : []),
+        ...(isEnveloped(type) ? framesTargets({ path, type, isStream, schema: method.input }) : []),
       ]);
     }),
   );
@@ -90,33 +88,52 @@ function messageTarget(method: RpcMethod): CostTarget {
     }),
     ordinary: rpcOrdinary(type, isStream),
     family: `${isStream ? "stream" : "unary"} ${type}`,
+    // The sites of a message are named after it; those of a JSON body are the same for all.
+    parser: isJson(type) ? "rpc json" : "rpc proto",
+    group: isJson(type) ? "rpc json" : "rpc proto",
   };
 }
 
 const modelPreamble = delimited(1, delimited(1, Buffer.from("shapes")));
 
-function framesTarget(method: RpcMethod): CostTarget {
+function framesTargets(method: RpcMethod): readonly CostTarget[] {
   const { path, type, isStream } = method;
-  return {
+  const sites = frameSites(streamMessage(tinyPicture));
+  const target: CostTarget = {
     name: `${rpcName(method)} frames`,
-    sites: frameSites(streamMessage(tinyPicture)),
-    maxBytes: isStream ? maxFramesBytes : maxMessageBytes,
+    sites,
+    maxBytes: maxMessageBytes,
     send: (body) => ({
       path,
       headers: { ...rpcHeaders(type), "grpc-encoding": "gzip", "connect-content-encoding": "gzip" },
       body,
       isEndless: isWatch(path),
     }),
-    ordinary: isStream ? manyOrdinary(type) : rpcOrdinary(type, false),
-    family: `${isStream ? "many" : "unary"} ${type}`,
-    ...(isStream && { countsMessages: true }),
+    ordinary: rpcOrdinary(type, isStream),
+    family: `${isStream ? "stream" : "unary"} ${type}`,
+    parser: `${isStream ? "stream" : "unary"} ${type} frames`,
+    group: "rpc frames",
   };
+  if (!isStream) return [target];
+  return [
+    { ...target, name: `${rpcName(method)} last frame`, sites: sites.slice(1) },
+    {
+      ...target,
+      sites: sites.slice(0, 1),
+      maxBytes: maxFramesBytes,
+      ordinary: manyOrdinary(type),
+      family: `many ${type}`,
+      countsMessages: true,
+    },
+  ];
 }
 
 /** Pictures whose headers are scanned, in a message; and options of a model with many classes. */
 export const otherRpcTargets: readonly CostTarget[] = [
   {
     name: "Classify pictures in proto",
+    parser: "picture in proto",
+    group: "picture",
     sites: pictureSites.map((site) => ({
       ...site,
       wrap: (content) =>
@@ -129,6 +146,8 @@ export const otherRpcTargets: readonly CostTarget[] = [
   },
   {
     name: "Classify of many classes in proto",
+    parser: "wide proto",
+    group: "head",
     sites: protobufSites(
       ClassifyRequestSchema,
       toBinary(
@@ -149,6 +168,8 @@ export const otherRpcTargets: readonly CostTarget[] = [
   },
   {
     name: "Classify without key in proto",
+    parser: "rpc proto without key",
+    group: "rpc proto",
     sites: protobufSites(ClassifyRequestSchema, modelPreamble),
     maxBytes: maxMessageBytes,
     send: post(`${scoring}/Classify`, "application/proto", {}),
@@ -157,6 +178,8 @@ export const otherRpcTargets: readonly CostTarget[] = [
   },
   {
     name: "Classify gzip in proto",
+    parser: "rpc gzip",
+    group: "gzip",
     sites: gzipSites,
     maxBytes: maxMessageBytes,
     send: post(`${scoring}/Classify`, "application/proto", {

@@ -1,9 +1,10 @@
 // Searches for the bodies that cost the gateway most for their length, and prints them.
 import { seededRandom } from "../mutate.ts";
+import { confirmed, costBounds, type Found, isOver } from "./finding.ts";
 import { knownBodies } from "./known.ts";
-import { findingJson, findingLine } from "./report.ts";
-import { startCostRig } from "./rig.ts";
-import { confirmed, costBounds, isOver, search } from "./search.ts";
+import { costReport, findingJson, findingLine } from "./report.ts";
+import { type Baselines, type CostRig, startCostRig } from "./rig.ts";
+import { search } from "./search.ts";
 import { costTargets } from "./targets.ts";
 
 export interface CostRun {
@@ -17,7 +18,10 @@ export interface CostRun {
 }
 
 /** A process that took so long, or so much, is ended: that is a finding. */
-const probeLimits = { cpuMs: 6_000, timeoutMs: 30_000, memoryBytes: 2.5 * 2 ** 30 };
+const probeLimits = { timeoutMs: 180_000, memoryBytes: 2.5 * 2 ** 30 };
+
+/** Bodies measured at the same time: by CPU time, so that there may be more of them than cores. Most of it is waiting. */
+const rigCount = 8;
 
 /** @returns whether all is within the bounds */
 export async function runCost({
@@ -30,35 +34,41 @@ export async function runCost({
   const targets = costTargets.filter(({ name }) => name.includes(wanted));
   if (targets.length === 0) throw new Error(`no target is called "${wanted}"`);
   const say = (line: string) => void process.stdout.write(`${line}\n`);
-  await using rig = await startCostRig(probeLimits);
+  const baselines: Baselines = new Map();
+  await using stack = new AsyncDisposableStack();
+  const started = Array.from({ length: rigCount }, () => startCostRig(probeLimits, baselines));
+  const rigs = (await Promise.all(started)).map((rig) => stack.use(rig));
   const first = known ? knownBodies().filter(({ target }) => targets.includes(target)) : [];
   const startMs = performance.now();
-  const { worst, stalls, probeCount } = await search({
-    rig,
+  const elapsedMs = () => performance.now() - startMs;
+  const result = await search({
+    rigs,
     targets,
     known: first,
     random: seededRandom(seed),
-    isOver: () => performance.now() - startMs > seconds * 1_000,
+    now: () => performance.now(),
+    isDone: () => elapsedMs() > seconds * 1_000,
     onWorse: (found) => {
-      if (!json && isOver(found, costBounds)) say(findingLine(found));
+      if (json || !isOver(found, costBounds)) return;
+      say(`${Math.round(elapsedMs() / 1_000)} s: ${findingLine(found)}`);
     },
   });
-  const checked = [];
-  for (const found of worst) {
-    checked.push(isOver(found, costBounds) ? await confirmed(rig, found, costBounds) : found);
-  }
+  const checked = await allConfirmed(rigs, result.worst);
   checked.sort((a, b) => b.cpuRatio - a.cpuRatio);
-  const over = checked.filter((found) => isOver(found, costBounds));
-  if (json) {
-    for (const found of checked) say(JSON.stringify(findingJson(found)));
-  } else {
-    say(`\nseed ${seed}: ${probeCount} bodies for ${targets.length} targets; the worst of each:`);
-    for (const found of checked) say(findingLine(found));
-    say(`\nthe loop stood for more than ${costBounds.maxStallMs} ms:`);
-    for (const found of stalls) say(findingLine(found));
-    say(
-      `\n${over.length} targets over ${costBounds.maxCpuRatio} × CPU or ${costBounds.maxMemoryRatio} × memory`,
-    );
-  }
-  return over.length === 0;
+  if (json) for (const found of checked) say(JSON.stringify(findingJson(found)));
+  else for (const line of costReport({ ...result, worst: checked }, { seed, targets })) say(line);
+  return checked.every((found) => !isOver(found, costBounds));
+}
+
+/** Measures again what is over the bounds, with every rig. */
+async function allConfirmed(rigs: readonly CostRig[], worst: readonly Found[]): Promise<Found[]> {
+  const left = [...worst];
+  const checked: Found[] = [];
+  const work = async (rig: CostRig) => {
+    for (let found = left.pop(); found; found = left.pop()) {
+      checked.push(isOver(found, costBounds) ? await confirmed(rig, found, costBounds) : found);
+    }
+  };
+  await Promise.all(rigs.map(work));
+  return checked;
 }

@@ -121,7 +121,7 @@ describe("a replica whose replies are not what the model gives", () => {
 });
 
 describe("a model whose requests must not be done twice", () => {
-  const models = [{ ...shapesModel(), repeatable: false }];
+  const models = [{ ...shapesModel(), idempotent: false }];
 
   test("is asked once where the connection breaks after the request had left", async () => {
     await using first = await startFakeReplica();

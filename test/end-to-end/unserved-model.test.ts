@@ -35,7 +35,7 @@ describe.each([
       await using other = await startVersioned([1n]);
       await using running = await startBefore(
         [bad, good, other],
-        [classModel({ repeatable: false })],
+        [classModel({ idempotent: false })],
       );
       isHere = false;
 

@@ -11,8 +11,8 @@ export interface ResolvedModel {
   readonly wireNames: Readonly<Record<Dialect, DialectNames>>;
   /** Regions that it may be served in; undefined for all. */
   readonly residency: readonly string[] | undefined;
-  /** Whether a request may be done twice. */
-  readonly isRepeatable: boolean;
+  /** Whether a request may be done twice, and so be retried after a replica may have seen it. */
+  readonly isIdempotent: boolean;
   /** Whether a slow call may be sent to a second replica. */
   readonly mayHedge: boolean;
   /** Whether its answers may be cached. */

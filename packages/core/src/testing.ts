@@ -59,7 +59,7 @@ export const aRequest: ResolvedRequest = {
       "azure-fpga": noNames,
       "azure-fpga-preview": noNames,
     },
-    isRepeatable: true,
+    isIdempotent: true,
     mayHedge: false,
     isCached: true,
   },

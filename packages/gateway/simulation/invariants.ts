@@ -83,7 +83,7 @@ export function invariants({ isCalm = false }: InvariantsOptions = {}): Invarian
       throw new Error(`version ${request.version} is sent to a replica with ${listed}`);
     }
     const seen = ledger.seen.get(send.id) ?? 0;
-    if (!request.isRepeatable && seen > 0) throw new Error("sent twice, and must not be repeated");
+    if (!request.isIdempotent && seen > 0) throw new Error("sent twice, and must not be repeated");
     ledger.seen.set(send.id, seen + 1);
     ledger.sendOf.set(send.attemptId, send);
     const before = ledger.sends.get(send.id) ?? 0;

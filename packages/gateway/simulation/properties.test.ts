@@ -28,7 +28,7 @@ interface Run {
     readonly priority: number;
     readonly patienceMs: number;
     readonly residency: number;
-    readonly isRepeatable: boolean;
+    readonly isIdempotent: boolean;
     /** 0 for the latest. */
     readonly version?: number;
     readonly mayHedge: boolean;
@@ -62,7 +62,7 @@ const requestArbitrary = fc.record({
   priority: fc.nat(2),
   patienceMs: fc.constantFrom(5, 50, 500, 10_000),
   residency: fc.nat(7),
-  isRepeatable: fc.boolean(),
+  isIdempotent: fc.boolean(),
   version: fc.constantFrom(0, 0, 1, 2),
   mayHedge: fc.boolean(),
   leavesMs: fc.constantFrom(1, 20, 10_000, 10_000, 10_000),
@@ -176,7 +176,7 @@ test("whatever happens: every request ends once, and no rule of the router is br
       expect(ended).toHaveLength(requests.length);
       held.atEnd();
       for (const { request, begun, refusal } of ended) {
-        if (request.isRepeatable === false) expect(begun).toBeLessThanOrEqual(1);
+        if (request.isIdempotent === false) expect(begun).toBeLessThanOrEqual(1);
         if (refusal === undefined) expect(begun).toBeGreaterThanOrEqual(1);
       }
     }),
@@ -206,7 +206,7 @@ test("as long as one replica lives, no call that may be repeated fails because o
       const requests = requestsOf(run).map(
         ({ residency: _anywhere, version: _latest, ...each }) => ({
           ...each,
-          ...{ isRepeatable: true, patienceMs: 10_000, leavesMs: 10_000 },
+          ...{ isIdempotent: true, patienceMs: 10_000, leavesMs: 10_000 },
         }),
       );
       const world = worldOf({ ...run, maxWaiting: 1_000 });
@@ -262,7 +262,7 @@ test("as long as one replica of a region serves a version, no call fails because
       expect(ended.filter(({ refusal }) => refusal !== undefined)).toEqual([]);
       expect(ejections).toBe(0);
       for (const { request, begun } of ended) {
-        if (request.isRepeatable === false) expect(begun).toBe(1);
+        if (request.isIdempotent === false) expect(begun).toBe(1);
       }
     }),
     { numRuns: numRuns / 3 },

@@ -26,7 +26,7 @@ test("a short run is near the bound, and never below it; the long ones have thei
 test("a request that must not be done twice is not, although its replica says nothing any more", () => {
   const held = invariants();
   const requests = Array.from({ length: 200 }, (_, index) => ({
-    ...{ region: "eastus", arrivesMs: 5 * index, serviceMs: 2, isRepeatable: false },
+    ...{ region: "eastus", arrivesMs: 5 * index, serviceMs: 2, isIdempotent: false },
     patienceMs: 2_000,
   }));
   const fault = { kind: "silent" } as const;

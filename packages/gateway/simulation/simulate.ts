@@ -228,9 +228,9 @@ export function simulate(
     at.open.set(id, { request, original, ...(forwarded && { forwarded }) });
     if (forwarded) forwarded.from.forwardedAs.set(forwarded.attemptId, { peer: at, id });
     const { priority = "normal", residency, version } = request;
-    const { isRepeatable = true, mayHedge = false } = request;
+    const { isIdempotent = true, mayHedge = false } = request;
     const deadlineMs = request.arrivesMs + (request.patienceMs ?? 10_000);
-    const call = { isRepeatable, mayHedge, isForwarded: forwarded !== undefined, isTraced: false };
+    const call = { isIdempotent, mayHedge, isForwarded: forwarded !== undefined, isTraced: false };
     const wishes = { priority, version, ...(residency && { residency }) };
     tell(at, { type: "arrival", request: { id, model, deadlineMs, ...wishes, ...call } });
     if (request.leavesMs === undefined || forwarded) return;

@@ -23,7 +23,7 @@ export interface SimulatedRequest {
   /** That its caller waits, in milliseconds. */
   readonly patienceMs?: number;
   readonly residency?: readonly string[];
-  readonly isRepeatable?: boolean;
+  readonly isIdempotent?: boolean;
   readonly mayHedge?: boolean;
   /** Version that it names. */
   readonly version?: bigint;

@@ -25,7 +25,7 @@ export const counter: Fault = {
     const fileOf = (index: number) => join(folder, `replica-${index}`);
     await using rig = await startRig({
       ...settings,
-      isRepeatable: false,
+      isIdempotent: false,
       regions: [{ name: "westeurope", replicas: 4 }],
       serviceOf: (index) => ({ executedFile: fileOf(index) }),
     });

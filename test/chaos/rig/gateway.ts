@@ -15,7 +15,7 @@ export interface RunningGateway extends AsyncDisposable {
 export interface GatewayPlan {
   readonly replicas: readonly Replica[];
   /** Whether the model's Predict may be done again. */
-  readonly isRepeatable: boolean;
+  readonly isIdempotent: boolean;
   /** Requests that each replica does at the same time. */
   readonly lanes: number;
 }
@@ -37,14 +37,14 @@ export async function startGateway(plan: GatewayPlan): Promise<RunningGateway> {
   };
 }
 
-function optionsOf({ replicas, isRepeatable, lanes }: GatewayPlan, port: number): GatewayOptions {
+function optionsOf({ replicas, isIdempotent, lanes }: GatewayPlan, port: number): GatewayOptions {
   const regions = [...new Set(replicas.map(({ region }) => region))];
   const [region = "local"] = regions;
   return {
     region,
     // A load comes from few connections, with many calls on each.
     listen: { port, maxStreamsPerConnection: 4_096 },
-    models: [{ name: modelName, repeatable: isRepeatable }],
+    models: [{ name: modelName, idempotent: isIdempotent }],
     pools: regions.map((name) => ({
       model: modelName,
       region: name,

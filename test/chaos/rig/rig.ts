@@ -13,7 +13,7 @@ export interface RigPlan {
   /** What of the replicas is not as usual. */
   readonly service?: Partial<ReplicaSettings>;
   readonly gatewayCount?: number;
-  readonly isRepeatable?: boolean;
+  readonly isIdempotent?: boolean;
   /** Settings of one replica only. */
   readonly serviceOf?: (index: number) => Partial<ReplicaSettings>;
 }
@@ -36,7 +36,7 @@ export interface Rig extends AsyncDisposable {
 }
 
 export async function startRig(plan: RigPlan): Promise<Rig> {
-  const { regions, serviceMs, service, serviceOf, gatewayCount = 1, isRepeatable = true } = plan;
+  const { regions, serviceMs, service, serviceOf, gatewayCount = 1, isIdempotent = true } = plan;
   const usual = { ...usualService(serviceMs), ...service };
   await using started = new AsyncDisposableStack();
   const load = started.use(startChild<LoadCommands>("load/load-process.ts"));
@@ -51,7 +51,7 @@ export async function startRig(plan: RigPlan): Promise<Rig> {
   );
   const gateways = await Promise.all(
     Array.from({ length: gatewayCount }, async () =>
-      started.use(await startGateway({ replicas, isRepeatable, lanes: usual.lanes ?? 1 })),
+      started.use(await startGateway({ replicas, isIdempotent, lanes: usual.lanes ?? 1 })),
     ),
   );
   const status = started.use(watchStatus(gateways[0]?.port ?? 0));

@@ -92,7 +92,7 @@ export const routingMutants: readonly Mutant[] = [
     [
       {
         name: "repetition: of what must not be repeated",
-        find: 'if (!request.isRepeatable) return "give-up";',
+        find: 'if (!request.isIdempotent) return "give-up";',
         replace: "",
       },
       {
@@ -118,7 +118,7 @@ export const routingMutants: readonly Mutant[] = [
     [
       {
         name: "repetition: when slow, of what must not be repeated",
-        find: "if (!isAlone || !request.isRepeatable) return;",
+        find: "if (!isAlone || !request.isIdempotent) return;",
         replace: "if (!isAlone) return;",
       },
       {
@@ -134,7 +134,7 @@ export const routingMutants: readonly Mutant[] = [
     [
       {
         name: "repetition: a hedge of what must not be repeated",
-        find: "mayHedge: arrival.mayHedge && arrival.isRepeatable,",
+        find: "mayHedge: arrival.mayHedge && arrival.isIdempotent,",
         replace: "mayHedge: arrival.mayHedge,",
       },
     ],

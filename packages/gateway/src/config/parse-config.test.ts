@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ConfigError, type ConfigFault } from "./config-error.ts";
+import type { GatewayOptions } from "./gateway-options.ts";
 import { checkedOptions, configJsonSchema, parseConfig } from "./parse-config.ts";
 
 const good = `region: westeurope
@@ -34,6 +35,15 @@ test("a good configuration is read, labels from their file", () => {
 
   expect(options.models?.[0]?.labels).toEqual(["arrow", "bolt"]);
   expect(options.pools[0]?.replicas).toHaveLength(2);
+});
+
+test("a setting under its old name is accepted, in a file and in code", () => {
+  const old = good.replace("labels: labels.txt", "repeatable: false");
+  const pool = { model: "m", region: "here", replicas: ["10.0.0.4:8500"] };
+  const inCode = { models: [{ name: "m", repeatable: false }], pools: [pool] };
+
+  expect(parseConfig(old, "tensorgate.yaml", readText).models?.[0]?.idempotent).toBe(false);
+  expect(checkedOptions(inCode as GatewayOptions).models?.[0]?.idempotent).toBe(false);
 });
 
 test("every fault is told with its path and line", () => {

@@ -6,6 +6,7 @@ import { isLabelListName } from "../models/options.ts";
 import { ConfigError, type ConfigFault } from "./config-error.ts";
 import { withPathsFrom } from "./config-paths.ts";
 import { type GatewayOptions, gatewaySchema } from "./gateway-options.ts";
+import { warnByProcess, withCurrentNames } from "./renamed-settings.ts";
 
 /** Reads the text of a file; a path relative to the configuration. */
 export type ReadText = (path: string) => string;
@@ -42,7 +43,8 @@ export function parseConfig(
     const offset = offsetOf(document.contents, path);
     return offset === undefined ? {} : { line: lines.linePos(offset).line };
   };
-  const value: unknown = withLabelFiles(plainValue(document, fileName), readText, (fault) =>
+  const written = withCurrentNames(plainValue(document, fileName), warnByProcess);
+  const value: unknown = withLabelFiles(written, readText, (fault) =>
     faults.push({ path: pathText(fault.path), ...lineOf(fault.path), message: fault.message }),
   );
   const parsed = gatewaySchema.safeParse(value);
@@ -71,7 +73,9 @@ function plainValue(document: Document, fileName: string): unknown {
  * @throws ConfigError with every fault and its path
  */
 export function checkedOptions(options: GatewayOptions): GatewayOptions {
-  const parsed = gatewaySchema.safeParse(withoutUndefined(options));
+  const parsed = gatewaySchema.safeParse(
+    withCurrentNames(withoutUndefined(options), warnByProcess),
+  );
   if (parsed.success) return parsed.data;
   throw new ConfigError(
     "the configuration",

@@ -74,7 +74,7 @@ test.each<{
     path: "task",
     text: "requires an output that holds features",
   },
-  { options: { cache: true, repeatable: false }, path: "cache", text: "not idempotent" },
+  { options: { cache: true, idempotent: false }, path: "cache", text: "not idempotent" },
   {
     options: { task: "classify", output: { a: scores } },
     path: "task",

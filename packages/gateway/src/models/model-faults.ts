@@ -133,8 +133,8 @@ function usualClassCount({ family, classCount, output = {} }: ModelOptions): num
   return described.labels.length;
 }
 
-function repetitionFaults({ cache, hedge, repeatable }: ModelOptions): readonly ModelFault[] {
-  if (repeatable !== false) return [];
+function repetitionFaults({ cache, hedge, idempotent }: ModelOptions): readonly ModelFault[] {
+  if (idempotent !== false) return [];
   const kept = "a model that is not idempotent cannot be cached";
   const doubled = "a model that is not idempotent cannot be hedged";
   return [

@@ -155,7 +155,7 @@ export interface ModelOptions {
    * replica sent to another, and only then may answers be kept. True for families and for models whose input is
    * described, false for those that nobody described.
    */
-  readonly repeatable?: boolean;
+  readonly idempotent?: boolean;
   /** Regions that it may be served in, whatever a call says; wherever there are pools for it without this. */
   readonly residency?: readonly string[];
   /**
@@ -244,7 +244,7 @@ export const modelFormSchema: z.ZodType<ModelOptions> = z.strictObject({
     .optional()
     .describe("Class names, in the order of the scores."),
   cache: z.boolean().optional().describe("Caches responses and coalesces identical requests."),
-  repeatable: z.boolean().optional().describe("Whether a request may be executed more than once."),
+  idempotent: z.boolean().optional().describe("Whether a request may be executed more than once."),
   residency: z
     .array(z.string().min(1))
     .min(1)

@@ -118,10 +118,10 @@ export function releaseFromOptions(options: ModelOptions): DescribedRelease {
 }
 
 /** Whoever wants answers kept says that they are always the same. */
-function repetition({ family, input, cache = false, hedge = false, repeatable }: ModelOptions) {
+function repetition({ family, input, cache = false, hedge = false, idempotent }: ModelOptions) {
   const isDescribed = family !== undefined || input !== undefined || cache || hedge;
-  const isRepeatable = repeatable ?? isDescribed;
-  return { isRepeatable, isCached: cache && isRepeatable, mayHedge: hedge && isRepeatable };
+  const isIdempotent = idempotent ?? isDescribed;
+  return { isIdempotent, isCached: cache && isIdempotent, mayHedge: hedge && isIdempotent };
 }
 
 interface DescribedOutput extends TensorNames {

@@ -22,7 +22,7 @@ export interface Dispatched<Answer> {
 
 /** What a call asks for, with what its model allows. */
 export type DispatchedRequest = Pick<ResolvedRequest, "modelSpec"> & {
-  readonly model: Pick<ResolvedModel, "name" | "isRepeatable" | "mayHedge">;
+  readonly model: Pick<ResolvedModel, "name" | "isIdempotent" | "mayHedge">;
 };
 
 /**

@@ -216,7 +216,7 @@ test("a call that must not be done twice is sent once, however long its replica 
   const rig = await startRouter(["a", "b"]);
   await learn(rig);
   const call = aCall({ deadline: { atMs: rig.clock.nowMs() + 10_000 } });
-  const asked = rig.dispatch(call, { isRepeatable: false, mayHedge: true });
+  const asked = rig.dispatch(call, { isIdempotent: false, mayHedge: true });
   const before = rig.attempts.length;
 
   rig.clock.advance(1_000);

@@ -239,7 +239,7 @@ export function createRouter(deps: RouterDeps): Router {
         versionLabel: modelSpec.versionLabel,
         priority: wishes.priority ?? "normal",
         deadlineMs: deadline.atMs,
-        isRepeatable: model.isRepeatable,
+        isIdempotent: model.isIdempotent,
         mayHedge: model.mayHedge,
         isForwarded: wishes.isForwarded ?? false,
         isTraced: call.routed?.isTraced ?? false,

@@ -68,7 +68,7 @@ const unknownModel: Omit<ResolvedModel, "name"> = {
   revision: "",
   wireNames: namesByDialect({ inputs: [], outputs: [] }),
   residency: undefined,
-  isRepeatable: false,
+  isIdempotent: false,
   mayHedge: false,
   isCached: false,
 };

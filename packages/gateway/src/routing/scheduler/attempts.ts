@@ -129,7 +129,7 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
   /** Another replica may be quicker than one that may be gone; the first answer counts. */
   function tryAnother({ request, replica }: SentAttempt): void {
     const isAlone = request.underWay.length === 1 && !request.waitsIn;
-    if (!isAlone || !request.isRepeatable) return;
+    if (!isAlone || !request.isIdempotent) return;
     if (outliers.hasPeerWith(request, replica) && retries.spend()) admission.enter(request, true);
   }
 

@@ -26,7 +26,7 @@ export interface Arrival extends VersionChoice {
   /** Regions it may be served in; never left, whatever fails. */
   readonly residency?: readonly string[];
   /** Whether it may be done twice. */
-  readonly isRepeatable: boolean;
+  readonly isIdempotent: boolean;
   /** Whether it may be sent to a second replica while the first one still works on it. */
   readonly mayHedge: boolean;
   /** Whether another gateway sent it here: it is not sent on to a third. */

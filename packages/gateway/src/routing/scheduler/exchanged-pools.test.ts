@@ -5,7 +5,7 @@ import { createScheduler } from "./scheduler.ts";
 
 const arrival = (id: number): Arrival => ({
   ...{ id, model: "m", priority: "normal", deadlineMs: 60_000 },
-  ...{ isRepeatable: true, mayHedge: false, isForwarded: false, isTraced: false },
+  ...{ isIdempotent: true, mayHedge: false, isForwarded: false, isTraced: false },
 });
 
 const pool = (region: string, ids: readonly string[], parallelism = 1) => ({

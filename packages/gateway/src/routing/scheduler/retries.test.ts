@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { AttemptFailure } from "./events.ts";
 import { afterFailure } from "./retries.ts";
 
-const first = { isRepeatable: true, failedCount: 1, failedBy: [] as string[], killCount: 0 };
+const first = { isIdempotent: true, failedCount: 1, failedBy: [] as string[], killCount: 0 };
 
 test.each([
   { failure: "never-sent", facts: {}, next: "again", because: "it cannot have been seen" },
@@ -26,13 +26,13 @@ test.each([
   },
   {
     failure: "never-sent",
-    facts: { isRepeatable: false, failedCount: 9 },
+    facts: { isIdempotent: false, failedCount: 9 },
     next: "again",
     because: "nothing was done",
   },
   ...(["not-served", "unknown-label"] as const).map((failure) => ({
     failure,
-    facts: { isRepeatable: false },
+    facts: { isIdempotent: false },
     next: "again",
     because: "nothing was done",
   })),
@@ -45,7 +45,7 @@ test.each([
   { failure: "model-broken", facts: {}, next: "again", because: "another may be whole" },
   ...(["lost", "failed", "full", "warming", "model-broken"] as const).map((failure) => ({
     failure,
-    facts: { isRepeatable: false },
+    facts: { isIdempotent: false },
     next: "give-up",
     because: "it must not be done twice",
   })),

@@ -2,7 +2,7 @@ import type { AttemptFailure } from "./events.ts";
 
 /** What is known of a request when an attempt of it has failed, this attempt counted. */
 export interface FailedRequest {
-  readonly isRepeatable: boolean;
+  readonly isIdempotent: boolean;
   /** Attempts that may have reached a replica. */
   readonly failedCount: number;
   /** Replicas that answered it with a failure of their own. */
@@ -42,7 +42,7 @@ export function afterFailure(
   if (failure === "not-served" || failure === "unknown-label") {
     return request.failedCount >= maxAttempts ? "give-up" : "again";
   }
-  if (!request.isRepeatable) return "give-up";
+  if (!request.isIdempotent) return "give-up";
   if (failure === "warming") return "again";
   if (request.killCount >= maxKills) return "quarantine";
   if (request.failedCount >= maxAttempts) return "give-up";

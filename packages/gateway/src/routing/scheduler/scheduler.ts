@@ -86,7 +86,7 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
     const request: OpenRequest = {
       ...arrival,
       // To send it to a second replica is to do it twice.
-      mayHedge: arrival.mayHedge && arrival.isRepeatable,
+      mayHedge: arrival.mayHedge && arrival.isIdempotent,
       group: groupOf(arrival.model),
       rank: rankOf(arrival),
       arrivedMs: state.nowMs,

@@ -5,7 +5,7 @@ import { createScheduler } from "./scheduler.ts";
 
 const arrival = (id: number, overrides: Partial<Arrival> = {}): Arrival => ({
   ...{ id, model: "m", priority: "normal", deadlineMs: 60_000 },
-  ...{ isRepeatable: true, mayHedge: false, isForwarded: false, isTraced: false },
+  ...{ isIdempotent: true, mayHedge: false, isForwarded: false, isTraced: false },
   ...overrides,
 });
 

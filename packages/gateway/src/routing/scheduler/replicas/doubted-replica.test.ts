@@ -5,7 +5,7 @@ import { createScheduler } from "../scheduler.ts";
 
 const arrival = (id: number, wishes: Partial<Arrival> = {}): Arrival => ({
   ...{ id, model: "m", priority: "normal", deadlineMs: 60_000 },
-  ...{ isRepeatable: true, mayHedge: false, isForwarded: false, isTraced: false },
+  ...{ isIdempotent: true, mayHedge: false, isForwarded: false, isTraced: false },
   ...wishes,
 });
 
@@ -188,7 +188,7 @@ test.each([
   "after $failure a request that must not be done twice is sent again: $isSentAgain",
   (each) => {
     const one = rig({ here: ["a", "b"] });
-    const [sent] = one.ask({ isRepeatable: false });
+    const [sent] = one.ask({ isIdempotent: false });
 
     const after = one.fail(sent?.attemptId, each.failure);
 

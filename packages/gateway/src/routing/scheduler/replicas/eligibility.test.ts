@@ -38,7 +38,7 @@ function rig(regions: Readonly<Record<string, Versions>>) {
       nextId += 1;
       const request: Arrival = {
         ...{ id: nextId, model: "m", priority: "normal", deadlineMs: 60_000 },
-        ...{ isRepeatable: true, mayHedge: false, isForwarded: false, isTraced: false },
+        ...{ isIdempotent: true, mayHedge: false, isForwarded: false, isTraced: false },
         ...wishes,
       };
       return tell({ type: "arrival", request });

@@ -26,7 +26,7 @@ function rig() {
           type: "arrival",
           request: {
             ...{ id: nextId, model: "m", priority: "normal", deadlineMs: 60_000 },
-            ...{ isRepeatable: true, mayHedge: false, isForwarded: false, isTraced: false },
+            ...{ isIdempotent: true, mayHedge: false, isForwarded: false, isTraced: false },
           },
         }),
       );

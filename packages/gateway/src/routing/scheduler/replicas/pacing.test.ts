@@ -19,7 +19,7 @@ function rig(options: RoutingOptions) {
       type: "arrival",
       request: {
         ...{ id: nextId, model: "m", priority: "normal", deadlineMs: 60_000 },
-        ...{ isRepeatable: true, mayHedge: false, isForwarded: false, isTraced: false },
+        ...{ isIdempotent: true, mayHedge: false, isForwarded: false, isTraced: false },
         residency: ["here"],
       },
     }).find(({ type }) => type === "send");

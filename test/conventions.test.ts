@@ -1,0 +1,163 @@
+import { globSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import ts from "typescript";
+import { expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+interface Rule {
+  readonly name: string;
+  /** The lines of a source that break the rule, from 1. */
+  readonly broken: (source: ts.SourceFile) => readonly number[];
+  /** A source that breaks it, once, and one that looks like it and does not. */
+  readonly planted: string;
+  readonly allowed: string;
+  /** Folders, or files, that may break it as yet. One that no longer does must leave the list. */
+  readonly exceptIn: readonly string[];
+}
+
+const maxFileLines = 300;
+const lines = (count: number) => "export const line = 1;\n".repeat(count);
+
+const rules: readonly Rule[] = [
+  {
+    name: "writes the properties of an object out rather than spread a literal of them",
+    broken: (source) =>
+      linesWhere(
+        source,
+        (node) => ts.isSpreadAssignment(node) && ts.isObjectLiteralExpression(node.expression),
+      ),
+    planted: "export const options = {\n  ...{ clock, random },\n  size: 1,\n};",
+    allowed: "export const options = { ...given, ...(clock && { clock }), ...[{ random }][0] };",
+    exceptIn: [
+      "packages/gateway/simulation",
+      "packages/gateway/src/devices",
+      "packages/gateway/src/gateway.ts",
+      "packages/gateway/src/models",
+      "packages/gateway/src/routing",
+      "packages/gateway/src/upstream",
+    ],
+  },
+  {
+    name: "calls its limits max and min",
+    broken: (source) =>
+      linesOf(
+        source,
+        source.statements.flatMap((statement) =>
+          ts.isVariableStatement(statement)
+            ? statement.declarationList.declarations.filter(
+                ({ name, initializer }) =>
+                  /^(most|least|highest|lowest)(?![a-z])/.test(name.getText(source)) &&
+                  !(initializer && ts.isArrowFunction(initializer)),
+              )
+            : [],
+        ),
+      ),
+    planted: "const maxBytes = 1;\nconst mostBytes = 1;",
+    allowed: "const maxBytes = 1;\nconst leastBusy = () => 1;\nconst mostly = true;",
+    exceptIn: [
+      "packages/gateway/src/inbound",
+      "test/chaos/faults/eight-lanes.ts",
+      "test/chaos/faults/stopped-pool-memory.ts",
+    ],
+  },
+  {
+    name: "exports no type called Parts: Options are settings, Deps what a function calls",
+    broken: (source) =>
+      linesOf(
+        source,
+        source.statements.filter(
+          (statement) =>
+            (ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement)) &&
+            statement.name.text.endsWith("Parts") &&
+            statement.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword),
+        ),
+      ),
+    planted: "export interface RouterParts {}",
+    allowed: "interface RouterParts {}\nexport interface PartsList {}",
+    exceptIn: [
+      "bench/nginx.ts",
+      "packages/cli",
+      "packages/client",
+      "packages/client-core",
+      "packages/console",
+      "packages/gateway/src/gateway-api.ts",
+      "packages/gateway/src/inbound",
+      "packages/gateway/src/pipeline",
+      "packages/imaging",
+      "packages/model-server",
+      "packages/tf-serving",
+      "packages/web-client",
+      "test/fuzz/cost/measured-gateway.ts",
+      "test/fuzz/cost/search.ts",
+    ],
+  },
+  {
+    name: `has at most ${maxFileLines} lines, unless it is a test`,
+    broken: ({ fileName, text }) =>
+      !fileName.endsWith(".test.ts") && text.trimEnd().split("\n").length > maxFileLines
+        ? [maxFileLines]
+        : [],
+    planted: lines(maxFileLines + 1),
+    allowed: lines(maxFileLines),
+    exceptIn: [
+      "packages/cli/src/run.ts",
+      "packages/gateway/src/gateway.ts",
+      "packages/tf-serving/src/families/imagenet-labels.ts",
+      "test/mutants/table/bodies.ts",
+    ],
+  },
+];
+
+function linesWhere(
+  source: ts.SourceFile,
+  isBroken: (node: ts.Node) => boolean,
+): readonly number[] {
+  const nodes: ts.Node[] = [];
+  const visit = (node: ts.Node): void => {
+    if (isBroken(node)) nodes.push(node);
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return linesOf(source, nodes);
+}
+
+function linesOf(source: ts.SourceFile, nodes: readonly ts.Node[]): readonly number[] {
+  return nodes.map((node) => source.getLineAndCharacterOfPosition(node.getStart(source)).line + 1);
+}
+
+const sourceFile = (name: string, text: string) =>
+  ts.createSourceFile(name, text, ts.ScriptTarget.Latest);
+
+const sources = globSync("{packages,test,bench,scripts,examples}/**/*.{ts,tsx}", {
+  cwd: root,
+  exclude: (path) => /(^|\/)(node_modules|dist|planted-\w+)(\/|$)/.test(path),
+}).map((path) => sourceFile(path, readFileSync(`${root}${path}`, "utf8")));
+
+const isIn = (place: string, { fileName }: ts.SourceFile) =>
+  fileName === place || fileName.startsWith(`${place}/`);
+
+test("the sources of the project are read", () => {
+  expect(sources.length).toBeGreaterThan(500);
+});
+
+test.each(rules)("every source $name", ({ broken, exceptIn }) => {
+  const faults = sources
+    .filter((source) => !exceptIn.some((folder) => isIn(folder, source)))
+    .flatMap((source) => broken(source).map((line) => `${source.fileName}:${line}`));
+
+  expect(faults).toEqual([]);
+});
+
+test.each(rules)("folders are excepted only while one of theirs does not: $name", (rule) => {
+  const folders = rule.exceptIn.filter((folder) =>
+    sources.every((source) => !isIn(folder, source) || rule.broken(source).length === 0),
+  );
+
+  expect(folders).toEqual([]);
+});
+
+test.each(rules)("a planted violation is found: $name", ({ broken, planted, allowed }) => {
+  expect(broken(sourceFile("planted.ts", planted))).toHaveLength(1);
+  expect(broken(sourceFile("allowed.ts", allowed))).toEqual([]);
+});

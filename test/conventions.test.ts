@@ -89,7 +89,6 @@ const rules: readonly Rule[] = [
       "packages/tf-serving",
       "packages/web-client",
       "test/fuzz/cost/measured-gateway.ts",
-      "test/fuzz/cost/search.ts",
     ],
   },
   {

@@ -72,17 +72,17 @@ test("devices are listed, swapped step by step, and listed again", async () => {
   );
   expect(swapped).toMatchObject({ code: 0, stderr: "" });
   expect(swapped.stdout.replaceAll(/^ +\d+\.\d s {2}/gm, "").split("\n")).toEqual([
-    'westeurope-1: finishing what it has of model "shapes"',
-    'westeurope-1: taking model "shapes-detector"',
-    "westeurope-1: waiting until the model can be scored",
-    "westeurope-1: checking what it answers",
-    "westeurope-1: coming back into rotation",
+    'westeurope-1: draining calls of model "shapes"',
+    'westeurope-1: loading model "shapes-detector"',
+    "westeurope-1: waiting until the model is ready",
+    "westeurope-1: verifying the model's result",
+    "westeurope-1: returning to rotation",
     '1 device serves model "shapes-detector"',
     "",
   ]);
   const models = after.stdout.split("\n", 2).map((line) => JSON.parse(line).model);
   expect(models.toSorted()).toEqual(["shapes", "shapes-detector"]);
-  expect(notes).toContain('swap 1: westeurope-1: taking model "shapes-detector"');
+  expect(notes).toContain('swap 1: westeurope-1: loading model "shapes-detector"');
 });
 
 test("a swap as JSON, and what it leaves to do when it is asked for again", async () => {
@@ -161,8 +161,8 @@ describe("what changes nothing", () => {
 
   test.each([
     { args: ["swap", "shapes-detector", "--count", "2"], says: "the floor is 1" },
-    { args: ["swap", "nothing"], says: 'no pool with exclusive devices is for model "nothing"' },
-    { args: ["swap", "shapes-detector", "--device", "x"], says: "no device x can hold that model" },
+    { args: ["swap", "nothing"], says: 'no pool with exclusive: true serves model "nothing"' },
+    { args: ["swap", "shapes-detector", "--device", "x"], says: "device x cannot hold that model" },
     {
       args: ["swap", "shapes-detector", "--golden", "nowhere"],
       says: "cannot read the golden picture",

@@ -4,8 +4,8 @@ import type { GatewayOptions } from "./config/gateway-options.ts";
 import type { Devices } from "./devices/devices.ts";
 import type { RegionPlugs } from "./inbound/protocols/rest/plug-routes.ts";
 import type { ConsoleFiles } from "./inbound/protocols/rest/public-routes.ts";
-import type { RejectedConnections } from "./inbound/server/listener/rejections.ts";
-import type { CertificateNews } from "./inbound/server/listener/tls-door.ts";
+import type { RejectedConnections } from "./inbound/server/listener/connections.ts";
+import type { CertificateNews } from "./inbound/server/listener/tls-acceptor.ts";
 import type { StateChange } from "./routing/scheduler/events.ts";
 import type { CallRecord } from "./telemetry/call-record.ts";
 

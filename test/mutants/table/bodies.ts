@@ -10,86 +10,45 @@ export const bodyMutants: readonly Mutant[] = [
     [
       {
         name: "body: what declares too much is read",
-        find: "if (declared > maxBytes) throw bodyTooLarge(maxBytes);",
+        find: "if (declaredBytes > maxBytes) throw bodyTooLarge(maxBytes);",
         replace: "",
       },
       {
+        name: "body: an unpacked one counts once",
+        find: "usage.ensure(body.byteLength * copyCount);",
+        replace: "",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${inbound}/server/body/read-body.ts`,
+    [`${inbound}/server/exchange.test.ts`, `${inbound}/server/body/read-body.test.ts`],
+    [
+      {
         name: "body: chunks over the limit are read",
-        find: "if (received > maxBytes) return refuse(bodyTooLarge(maxBytes));",
+        find: "if (received > maxBytes) throw bodyTooLarge(maxBytes);",
         replace: "",
       },
       {
         name: "body: less than declared is believed",
-        find: "if (whole.byteLength < declared) return refuse(notAsDeclared(whole.byteLength, declared));",
-        replace: "",
+        find: "if (whole.byteLength < declaredBytes) {",
+        replace: "if (whole.byteLength < 0) {",
       },
       {
         name: "body: its pieces are not counted",
-        find: "intake.arrived(chunk.length);",
+        find: "usage.arrived(chunk.length);",
         replace: "",
       },
       {
         name: "body: its memory is not in the budget",
-        find: "whole.append(chunk, intake.reserve);",
+        find: "whole.append(chunk, usage.reserve);",
         replace: "whole.append(chunk, () => {});",
       },
       {
         name: "body: a slow one is waited for",
-        find: "intake.onFailure(refuse);",
+        find: "usage.onFailure(refuse);",
         replace: "",
       },
-    ],
-  ),
-  ...mutantsOf(
-    `${inbound}/server/body/intake.ts`,
-    [`${inbound}/server/body/intake.test.ts`],
-    [
-      {
-        name: "budget: never full",
-        find: "if (hasRoom(byteCount)) return;",
-        replace: "if (hasRoom(0) || !hasRoom(0)) return;",
-      },
-      {
-        name: "budget: never given back",
-        find: "count(-countedBytes);",
-        replace: "count(0);",
-      },
-      {
-        name: "budget: let go while the work goes on",
-        find: "if (holdCount > 0) return;\n          complete();",
-        replace: "complete();",
-      },
-      {
-        name: "budget: an unpacked body counts as packed",
-        find: "if (byteCount > countedBytes) reserve(byteCount - countedBytes);",
-        replace: "",
-      },
-      {
-        name: "upload: any rate will do",
-        find: "else if (receivedBytes < wantedBytes)",
-        replace: "else if (receivedBytes < 0)",
-      },
-      {
-        name: "upload: no end of its time",
-        find: "failWith(tooLate(requestTimeoutMs));",
-        replace: "complete();",
-      },
-      {
-        name: "upload: a silent stream lasts",
-        find: "if (holdCount > 1) startTiming();",
-        replace: "if (holdCount > 0) startTiming();",
-      },
-      {
-        name: "upload: pieces of a byte",
-        find: "if (pieceCount > freePieces + receivedBytes / minBytesPerPiece) throw tooManyPieces();",
-        replace: "",
-      },
-    ],
-  ),
-  ...mutantsOf(
-    `${inbound}/server/body/body-pieces.ts`,
-    [`${inbound}/server/body/body-pieces.test.ts`, `${inbound}/server/exchange.test.ts`],
-    [
       {
         name: "body: a cut upload is believed",
         find: 'return "stream" in request ? request.stream.aborted : !request.complete;',
@@ -97,19 +56,65 @@ export const bodyMutants: readonly Mutant[] = [
       },
       {
         name: "rpc: pieces of a byte",
-        find: "intake.arrived(piece.byteLength);",
+        find: "usage.arrived(piece.byteLength);",
         replace: "",
       },
       {
         name: "rpc: a slow body is waited for",
-        find: "  intake.onFailure(fail);\n",
+        find: "  usage.onFailure(fail);\n",
         replace: "",
       },
     ],
   ),
   ...mutantsOf(
+    `${inbound}/server/body/body-budget.ts`,
+    [`${inbound}/server/body/body-budget.test.ts`],
+    [
+      {
+        name: "budget: never full",
+        find: "if (bytesInFlight + byteCount <= maxBytesInFlight) return;",
+        replace: "if (bytesInFlight >= 0) return;",
+      },
+      {
+        name: "budget: never given back",
+        find: "bytesInFlight -= countedBytes;",
+        replace: "",
+      },
+      {
+        name: "budget: released while the work goes on",
+        find: "if (retainCount > 0) return;",
+        replace: "",
+      },
+      {
+        name: "budget: an unpacked body counts as packed",
+        find: "if (byteCount > countedBytes) usage.reserve(byteCount - countedBytes);",
+        replace: "",
+      },
+      {
+        name: "upload: any rate will do",
+        find: "else if (usage.receivedBytes < wantedBytes)",
+        replace: "else if (usage.receivedBytes < 0)",
+      },
+      {
+        name: "upload: no end of its time",
+        find: "failWith(tooLate(requestTimeoutMs));",
+        replace: "usage.complete();",
+      },
+      {
+        name: "upload: a silent stream lasts",
+        find: "if (retainCount > 1) startTiming();",
+        replace: "if (retainCount > 0) startTiming();",
+      },
+      {
+        name: "upload: pieces of a byte",
+        find: "if (pieceCount > freePieces + usage.receivedBytes / minBytesPerPiece) throw",
+        replace: "if (false) throw",
+      },
+    ],
+  ),
+  ...mutantsOf(
     `${inbound}/protocols/rpc/body.ts`,
-    [`${inbound}/protocols/rpc/body.test.ts`, `${inbound}/server/body/rpc-limits.test.ts`],
+    [`${inbound}/protocols/rpc/body.test.ts`, `${inbound}/protocols/rpc/body-limits.test.ts`],
     [
       {
         name: "rpc: a message that declares too much is read",
@@ -150,7 +155,7 @@ export const bodyMutants: readonly Mutant[] = [
   ),
   ...mutantsOf(
     `${inbound}/protocols/rpc/message-check.ts`,
-    [`${inbound}/server/body/rpc-limits.test.ts`, "test/hostile/hostile-messages.test.ts"],
+    [`${inbound}/protocols/rpc/body-limits.test.ts`, "test/hostile/hostile-messages.test.ts"],
     [
       {
         name: "rpc: any number of elements",

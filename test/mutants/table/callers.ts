@@ -52,7 +52,7 @@ export const callerMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${inbound}/access/permissions.ts`,
+    `${inbound}/access/access.ts`,
     [
       "test/end-to-end/keys.test.ts",
       "test/hostile/keys-of-every-route.test.ts",
@@ -98,7 +98,7 @@ export const callerMutants: readonly Mutant[] = [
       },
       {
         name: "keys: REST serves a model that the key is not for",
-        find: 'if (params["model"] !== undefined) assertMayUse(call, params["model"]);',
+        find: "if (model !== undefined) assertMayUse(call, model);",
         replace: "",
       },
     ],

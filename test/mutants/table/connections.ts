@@ -88,7 +88,7 @@ export const connectionMutants: readonly Mutant[] = [
     },
   ]),
   ...mutantsOf(
-    `${listener}/tls-door.ts`,
+    `${listener}/tls-acceptor.ts`,
     [`${listener}/listener.test.ts`, "test/end-to-end/tls.test.ts"],
     [
       {
@@ -104,8 +104,8 @@ export const connectionMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${listener}/unread-body.ts`,
-    [`${listener}/unread-body.test.ts`, "test/hostile/hostile-bodies.test.ts"],
+    `${listener}/lingering-close.ts`,
+    [`${listener}/lingering-close.test.ts`, "test/hostile/hostile-bodies.test.ts"],
     [
       {
         name: "connections: who was refused sends on for ever",

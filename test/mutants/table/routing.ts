@@ -42,7 +42,7 @@ export const routingMutants: readonly Mutant[] = [
     "packages/core/src/call.ts",
     [
       "test/end-to-end/residency.test.ts",
-      "packages/gateway/src/inbound/protocols/call-context.test.ts",
+      "packages/gateway/src/inbound/protocols/incoming-call.test.ts",
     ],
     [
       {
@@ -58,9 +58,9 @@ export const routingMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `packages/gateway/src/inbound/protocols/call-context.ts`,
+    `packages/gateway/src/inbound/protocols/incoming-call.ts`,
     [
-      "packages/gateway/src/inbound/protocols/call-context.test.ts",
+      "packages/gateway/src/inbound/protocols/incoming-call.test.ts",
       "test/end-to-end/residency.test.ts",
     ],
     [

@@ -1,7 +1,7 @@
 import type { Clock, GatewayStatus, Readiness, ScoringError, WatchCall } from "@tensorgate/core";
 import { createCrossSite } from "./access/cross-site.ts";
 import type { CrossSiteOptions, ListenSettings, RequestOptions } from "./options.ts";
-import { createCallRunner, type InForce } from "./protocols/call.ts";
+import { createCallRunner } from "./protocols/call.ts";
 import { createHttpHandler } from "./protocols/http-handler.ts";
 import { noRoute, problemBody } from "./protocols/rest/errors.ts";
 import { plugRoutes, type RegionPlugs } from "./protocols/rest/plug-routes.ts";
@@ -13,16 +13,14 @@ import {
 } from "./protocols/rest/public-routes.ts";
 import { restRoutes } from "./protocols/rest/routes.ts";
 import { createRpcHandler } from "./protocols/rpc/handler.ts";
-import {
-  tensorflowServingRoutes,
-  unroutedServingAnswer,
-} from "./protocols/tensorflow-serving/routes.ts";
-import { gunzipper } from "./server/body/gunzip.ts";
-import { intakeGate } from "./server/body/intake.ts";
-import { headerOf } from "./server/exchange.ts";
-import { type Listener, listener } from "./server/listener/listener.ts";
-import type { RejectionReason } from "./server/listener/rejections.ts";
-import type { CertificateNews } from "./server/listener/tls-door.ts";
+import type { InForce } from "./protocols/tasks.ts";
+import { unroutedServingAnswer } from "./protocols/tensorflow-serving/errors.ts";
+import { tensorflowServingRoutes } from "./protocols/tensorflow-serving/routes.ts";
+import { createBodyBudget } from "./server/body/body-budget.ts";
+import { createGunzip } from "./server/body/gunzip.ts";
+import type { RejectionReason } from "./server/listener/connections.ts";
+import { createListener, type Listener } from "./server/listener/listener.ts";
+import type { CertificateNews } from "./server/listener/tls-acceptor.ts";
 
 export interface InboundDeps {
   readonly listen: ListenSettings;
@@ -54,8 +52,8 @@ export function createInbound(deps: InboundDeps): Inbound {
   const { listen, requests, clock } = deps;
 
   // server: bytes of all requests and answers count against one budget
-  const intake = intakeGate({ requests, listen, clock });
-  const gunzip = gunzipper();
+  const bodyBudget = createBodyBudget({ requests, listen, clock });
+  const gunzip = createGunzip();
 
   // access: asked in this order before anything of a body is read
   const crossSite = createCrossSite(deps.crossSite, listen.host);
@@ -77,27 +75,30 @@ export function createInbound(deps: InboundDeps): Inbound {
     errorBody: problemBody,
     runner,
     crossSite,
-    intake,
+    bodyBudget,
     gunzip,
   });
   const shutdown = new AbortController();
   const rpc = createRpcHandler({
     ...deps,
     runner,
-    intake,
+    bodyBudget,
     gunzip,
     shutdownSignal: shutdown.signal,
-    otherwise: http,
   });
 
-  const server = listener({
+  const server = createListener({
     listen,
     requests,
-    budget: intake,
+    budget: bodyBudget,
     onRequest: (request, response) => {
-      const headers = crossSite.readingHeaders((name) => headerOf(request, name));
-      for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-      rpc(request, response);
+      const { origin, "content-type": contentType = "" } = request.headers;
+      const headers = origin === undefined ? undefined : crossSite.readingHeaders(origin);
+      for (const name in headers) response.setHeader(name, headers[name] ?? "");
+      const path = request.url?.split("?", 1)[0] ?? "/";
+      const isRpc = rpc.paths.has(path) || contentType.startsWith("application/grpc");
+      if (isRpc) rpc.answer(request, response);
+      else http(request, response);
     },
     onCertificates: deps.onCertificates,
     onRejected: deps.onRejected,
@@ -109,7 +110,7 @@ export function createInbound(deps: InboundDeps): Inbound {
       return server.connectionCount;
     },
     get bytesInFlight() {
-      return intake.bytesInFlight;
+      return bodyBudget.bytesInFlight;
     },
     listen: server.listen,
     drain: server.drain,

@@ -1,12 +1,12 @@
 import { ForbiddenError } from "@tensorgate/core";
 import { type CrossSiteOptions, isLoopbackName } from "../options.ts";
-import type { AccessLayer, ReadHeader } from "./access.ts";
+import type { AccessLayer } from "./access.ts";
 
 export interface CrossSite {
   /** Refuses what pages of other origins send, and calls by a name that is not the gateway's own. */
   readonly layer: AccessLayer;
-  /** Headers by which a browser shows an answer to the page of another origin; none for any other caller. */
-  readingHeaders(header: ReadHeader): Readonly<Record<string, string>>;
+  /** Headers by which a browser shows an answer to the page of another origin; undefined for an origin that may not read it. */
+  readingHeaders(origin: string): Readonly<Record<string, string>> | undefined;
 }
 
 /** Headers that a page of another origin may send: those that our protocols read. */
@@ -84,9 +84,8 @@ export function createCrossSite(options: Required<CrossSiteOptions>, host: strin
         hint: "list the origin under crossSite.origins",
       });
     },
-    readingHeaders: (header) => {
-      const origin = header("origin");
-      if (origin === undefined || !(allowsAll || origins.has(origin))) return {};
+    readingHeaders: (origin) => {
+      if (!(allowsAll || origins.has(origin))) return undefined;
       return {
         "access-control-allow-origin": origin,
         "access-control-expose-headers": exposedHeaders,

@@ -1,66 +1,21 @@
 import {
+  type AnsweringModel,
   type CallContext,
-  type Classify,
   type Clock,
-  type Detect,
-  type Embed,
-  type ModelCatalog,
-  type ModelMetadata,
-  type ModelSpec,
-  type ModelStatus,
-  type Protocol,
-  type Score,
+  type RoutingStep,
   ScoringError,
   type WatchCall,
   type WatchedEnd,
 } from "@tensorgate/core";
-import { type AccessLayer, type AccessRequest, type Admission, admit } from "../access/access.ts";
+import type { AccessLayer, AccessRequest, Admission } from "../access/access.ts";
 import type { RequestOptions } from "../options.ts";
-import { createCallContext } from "./call-context.ts";
-import { errorHeaders, type ReplyFacts, replyHeaders } from "./reply-headers.ts";
+import { createCallContext, type IncomingCall } from "./incoming-call.ts";
+import type { AdmittedCall, InForce, Tasks } from "./tasks.ts";
 
-/** Asks one replica of a model something about it. */
-export type AskModel<Answer> = (modelSpec: ModelSpec, call: CallContext) => Promise<Answer>;
-
-/** What callers may have done, by the models of one configuration. */
-export interface Tasks {
-  readonly classify: Classify;
-  readonly detect: Detect;
-  readonly embed: Embed;
-  readonly score: Score;
-  readonly modelStatus: AskModel<ModelStatus>;
-  readonly modelMetadata: AskModel<ModelMetadata>;
-  readonly catalog: ModelCatalog;
-}
-
-/** What a reload swaps, whole: who may call, and what models mean. A call keeps what it began with. */
-export interface InForce {
-  readonly authenticate: AccessLayer;
-  readonly tasks: Tasks;
-}
-
-/** A call that was let in. */
-export interface AdmittedCall extends Admission {
-  readonly tasks: Tasks;
-}
-
-/** A call of which nothing but the headers is read. */
-export interface IncomingCall {
-  readonly protocol: Protocol;
-  /** What is asked for, without what varies: `POST /v1/classify/{model}`. */
-  readonly operation: string;
-  readonly requestId: string;
-  readonly access: AccessRequest;
-  /** Whether it is worth a record. */
-  readonly isRecorded: boolean;
-  /** Admits and authenticates it: by a promise that was made before, where the headers were judged already. */
-  readonly admitted: () => Promise<AdmittedCall>;
-  /** Aborts when the caller has gone, or its protocol ends the call. */
-  readonly gone: AbortSignal;
-  /** Why it aborted, where that may be another reason than that the caller has gone. */
-  readonly goneError?: (reason: unknown) => ScoringError;
-  /** Bytes of the body that have come so far. */
-  readonly receivedBytes: () => number;
+/** What every reply of ours tells beside its body. */
+export interface ReplyFacts {
+  readonly model?: AnsweringModel;
+  readonly region?: string;
 }
 
 /** What a protocol does for one call. */
@@ -112,7 +67,8 @@ export function createCallRunner(deps: CallRunnerDeps): CallRunner {
   return {
     admit: async (request) => {
       const current = inForce();
-      const admission = await admit(layers(current), request);
+      let admission: Admission = {};
+      for (const layer of layers(current)) admission = await layer(request, admission);
       return { ...admission, tasks: current.tasks };
     },
 
@@ -130,7 +86,7 @@ export function createCallRunner(deps: CallRunnerDeps): CallRunner {
       let call: CallContext | undefined;
       let ended: Partial<WatchedEnd> = {};
       try {
-        const { caller, tasks } = await incoming.admitted();
+        const { caller, tasks } = await incoming.admitted;
         using open = createCallContext({ ...incoming, timeoutMs, caller, watch }, deps);
         ({ call } = open);
         call.signal.throwIfAborted();
@@ -150,10 +106,108 @@ export function createCallRunner(deps: CallRunnerDeps): CallRunner {
           ...(call?.caller && { caller: call.caller.id }),
           ...(call && { times: call.times }),
           durationMs: clock.nowMs() - startedMs,
-          receivedBytes: incoming.receivedBytes(),
+          receivedBytes: incoming.body.receivedBytes,
           ...ended,
         });
       }
     },
+  };
+}
+
+/** A call for a single picture fails with that picture; among many, each has its own error. */
+export function throwIfOnlyPictureFailed(
+  results: readonly { readonly ok: boolean; readonly error?: ScoringError }[],
+): void {
+  const [only] = results;
+  if (results.length === 1 && only?.error) throw ScoringError.from(only.error);
+}
+
+/** Headers of a reply, in every protocol; metadata in gRPC. */
+export function replyHeaders(
+  call: CallContext,
+  { model, region }: ReplyFacts,
+  totalMs: number,
+): Readonly<Record<string, string>> {
+  return {
+    "x-request-id": call.requestId,
+    ...(model && { "x-tensorgate-model": headerText(`${model.name}@${model.version}`) }),
+    ...(region !== undefined && { "x-tensorgate-region": headerText(region) }),
+    "server-timing": serverTiming(call, totalMs),
+    ...(call.routed && routedHeaders(call)),
+  };
+}
+
+/** A name that the configuration or a replica gave, in what a header can hold: percent-encoded where it is not ASCII. */
+function headerText(name: string): string {
+  return name.toWellFormed().replace(/[^\x20-\x7e]+/g, encodeURIComponent);
+}
+
+/** What the router told, also of a call that failed. Each header stays within what proxies take. */
+export function routedHeaders({ routed }: CallContext): Readonly<Record<string, string>> {
+  if (!routed) return {};
+  const { isTraced, steps, expectedWaitMs } = routed;
+  return {
+    ...(isTraced && { "x-tensorgate-trace": traceText(steps) }),
+    ...(expectedWaitMs !== undefined && {
+      "x-tensorgate-expected-wait-ms": expectedWaitMs.toFixed(1),
+    }),
+  };
+}
+
+/** Of all steps together: proxies allow 8 KiB for all headers. */
+const maxTraceBytes = 6_000;
+
+/** JSON in ASCII; steps that are too many are counted rather than told. */
+function traceText(steps: readonly RoutingStep[]): string {
+  const told: string[] = [];
+  let byteCount = 0;
+  for (const step of steps) {
+    const text = asciiJson(step);
+    byteCount += text.length + 1;
+    if (byteCount > maxTraceBytes) break;
+    told.push(text);
+  }
+  const left = steps.length - told.length;
+  return `[${[...told, ...(left > 0 ? [asciiJson({ stepsLeftOut: left })] : [])].join(",")}]`;
+}
+
+/** Numbers with two digits after the point. */
+function asciiJson(value: unknown): string {
+  const rounded = (_key: string, each: unknown) =>
+    typeof each === "number" ? Math.round(each * 100) / 100 : each;
+  return JSON.stringify(value, rounded).replace(
+    /[\u007f-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** @see W3C Server-Timing, section 2 */
+function serverTiming(call: CallContext, totalMs: number): string {
+  let text = "";
+  for (const { stage, durationMs, outcome } of call.times.entries()) {
+    text += `${stage}${outcome ? `;desc=${outcome}` : ""};dur=${durationMs.toFixed(2)}, `;
+  }
+  return `${text}total;dur=${totalMs.toFixed(2)}`;
+}
+
+/**
+ * Headers of an error, in every protocol: when to come again, as HTTP and as gRPC say it, and how to say who calls.
+ *
+ * @param call - undefined if it failed before it began
+ * @see RFC 9110, section 11.6.1
+ */
+export function errorHeaders(
+  { reason, retryAfterMs }: ScoringError,
+  requestId: string,
+  call?: CallContext,
+): Readonly<Record<string, string>> {
+  return {
+    "x-request-id": requestId,
+    ...(reason === "unauthenticated" && { "www-authenticate": 'Bearer realm="tensorgate"' }),
+    ...(retryAfterMs !== undefined && {
+      "retry-after": String(Math.ceil(retryAfterMs / 1_000)),
+      "grpc-retry-pushback-ms": String(Math.ceil(retryAfterMs)),
+    }),
+    ...(call?.routed && routedHeaders(call)),
   };
 }

@@ -1,17 +1,60 @@
-import { InvalidRequestError, type ScoringError } from "@tensorgate/core";
+import type { CallContext, Protocol, ScoringError } from "@tensorgate/core";
+import { assertMayUse } from "../access/access.ts";
 import { type CrossSite, preflightHeaders } from "../access/cross-site.ts";
-import { assertMayUse } from "../access/permissions.ts";
-import { assertRoomForAnswer } from "../server/answer-writer.ts";
-import type { Gunzip } from "../server/body/gunzip.ts";
-import type { Intake, IntakeGate } from "../server/body/intake.ts";
-import { type Exchange, exchangeFrom, sendReply } from "../server/exchange.ts";
+import {
+  assertRoomForAnswer,
+  createExchange,
+  type Exchange,
+  type ExchangeDeps,
+  sendReply,
+} from "../server/exchange.ts";
 import type { NodeRequest, NodeResponse, OnRequest } from "../server/node-http.ts";
-import type { CallRunner } from "./call.ts";
-import { type HttpAnswer, type HttpBody, type HttpRoute, pathMatcher } from "./http-route.ts";
-import { incomingFrom } from "./incoming.ts";
+import type { CallRunner, ReplyFacts } from "./call.ts";
+import { createIncomingCall } from "./incoming-call.ts";
+import type { Tasks } from "./tasks.ts";
 import { wireStatusOf } from "./wire-status.ts";
 
-export interface HttpHandlerDeps {
+/** Values of the `{names}` in a route's path, percent-decoded. */
+export type PathParams = Readonly<Record<string, string>>;
+
+/** A body and what it is. */
+export interface HttpBody {
+  /** @default 200 */
+  readonly status?: number;
+  readonly contentType: string;
+  readonly body: string | Uint8Array;
+}
+
+export interface HttpAnswer extends HttpBody, ReplyFacts {
+  /** Beside those that every answer has. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** The call that a route answers. */
+export interface RouteCall {
+  readonly call: CallContext;
+  readonly params: PathParams;
+  readonly tasks: Tasks;
+}
+
+/** One thing that can be asked by plain HTTP. It only translates: the failure it throws is answered elsewhere. */
+export interface HttpRoute {
+  readonly method: "GET" | "POST";
+  /** As OpenAPI writes it: `/v1/classify/{model}`. */
+  readonly path: string;
+  /**
+   * Whose form it has, where it is not our own.
+   * @default "rest"
+   */
+  readonly protocol?: Protocol;
+  /** Whether it is answered without a key, and not worth a record. */
+  readonly isPublic?: true;
+  readonly answer: (exchange: Exchange, routed: RouteCall) => Promise<HttpAnswer> | HttpAnswer;
+  /** An error in the form of this route's protocol; it has the status that `wireStatus` gives it. */
+  readonly errorBody: (error: ScoringError, requestId: string) => HttpBody;
+}
+
+export interface HttpHandlerDeps extends ExchangeDeps {
   readonly routes: readonly HttpRoute[];
   /** Answers what no route takes; it is handed the methods that the path has routes for. */
   readonly unrouted: (exchange: Exchange, allowed: readonly string[]) => HttpAnswer;
@@ -19,24 +62,27 @@ export interface HttpHandlerDeps {
   readonly errorBody: (error: ScoringError, requestId: string) => HttpBody;
   readonly runner: CallRunner;
   readonly crossSite: CrossSite;
-  readonly intake: IntakeGate;
-  readonly gunzip: Gunzip;
 }
 
 /** Answers what comes by plain HTTP, in whichever protocol's form: find the route, run the call, write its outcome. */
 export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
-  const { runner, intake, gunzip } = deps;
-  const table = deps.routes.map((route) => ({ route, match: pathMatcher(route.path) }));
+  const { runner } = deps;
+  const table = deps.routes.map((route) => ({ route, ...pathPattern(route.path) }));
 
-  function find(exchange: Exchange) {
-    const candidates = table.flatMap(({ route, match }) => {
-      const params = match(exchange.path);
-      return params ? [{ route, params }] : [];
-    });
-    const method = exchange.method === "HEAD" ? "GET" : exchange.method;
-    const found = candidates.find(({ route }) => route.method === method);
-    const allowed = candidates.map(({ route }) => route.method);
-    return found ?? { route: noRoute(allowed), params: {} };
+  function find(method: string, path: string): { route: HttpRoute; params: PathParams } {
+    const allowed: string[] = [];
+    for (const { route, pattern, names } of table) {
+      const match = pattern.exec(path);
+      if (!match) continue;
+      if (route.method !== (method === "HEAD" ? "GET" : method)) {
+        allowed.push(route.method);
+        continue;
+      }
+      const params: Record<string, string> = {};
+      for (const [index, name] of names.entries()) params[name] = decoded(match[index + 1] ?? "");
+      return { route, params };
+    }
+    return { route: noRoute(allowed), params: {} };
   }
 
   /** What is asked in vain is let in by the same rules, so that a page of another origin does not learn that either. */
@@ -48,10 +94,12 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
       errorBody: deps.errorBody,
       answer: (exchange) => {
         const { method, header } = exchange;
+        const origin = header("origin");
         const isPreflight =
           method === "OPTIONS" &&
           header("access-control-request-method") !== undefined &&
-          "vary" in deps.crossSite.readingHeaders(header);
+          origin !== undefined &&
+          deps.crossSite.readingHeaders(origin) !== undefined;
         if (!isPreflight) return deps.unrouted(exchange, allowed);
         return { status: 204, contentType: "text/plain", headers: preflightHeaders, body: "" };
       },
@@ -59,35 +107,31 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
   }
 
   async function respond(request: NodeRequest, response: NodeResponse): Promise<void> {
-    let counted: Intake | undefined;
-    let held: Disposable | undefined;
-    const exchange = exchangeFrom(request, {
-      gunzip,
-      intake: () => {
-        counted = intake.open(request, response, "whole");
-        held = counted.hold();
-        return counted;
-      },
-    });
-    const { route, params } = find(exchange);
+    const exchange = createExchange(request, response, deps);
+    const { route, params } = find(exchange.method, exchange.path);
+    const { model } = params;
     const isPublic = route.isPublic === true;
-    const incoming = incomingFrom(request, response, {
+    const incoming = createIncomingCall(request, response, {
       protocol: route.protocol ?? "rest",
       operation: `${route.method} ${route.path}`,
+      header: exchange.header,
       isPublic,
       isRecorded: !isPublic,
-      receivedBytes: () => counted?.receivedBytes ?? 0,
-      runner,
+      body: exchange,
+      admit: runner.admit,
     });
+
+    /** The work for a caller who has gone still holds the picture. */
+    async function work(call: CallContext, tasks: Tasks): Promise<HttpAnswer> {
+      using _held = exchange;
+      return await route.answer(exchange, { call, params, tasks });
+    }
+
     const outcome = await runner.run(incoming, {
-      askedModel: params["model"],
-      answer: async (call, tasks) => {
-        if (params["model"] !== undefined) assertMayUse(call, params["model"]);
-        // The work for a caller who has gone still holds the picture.
-        const work = Promise.resolve(route.answer(exchange, { call, params, tasks })).finally(() =>
-          held?.[Symbol.dispose](),
-        );
-        return untilAborted(call.signal, work);
+      askedModel: model,
+      answer: (call, tasks) => {
+        if (model !== undefined) assertMayUse(call, model);
+        return untilAborted(call.signal, work(call, tasks));
       },
       // In one go with what is written: until then nobody knows what the answer holds.
       write: ({ status = 200, contentType, headers, body }, callHeaders) => {
@@ -115,20 +159,31 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
 
 /** Rejects as soon as the call is over, also while a body is still coming in. */
 function untilAborted<Answer>(signal: AbortSignal, answer: Promise<Answer>): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    answer.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  answer.then(resolve, reject);
+  return promise;
 }
 
-/** @throws InvalidRequestError if the parameter is there and not a number */
-export function numberParam(query: URLSearchParams, name: string): number | undefined {
-  const text = query.get(name);
-  if (text === null) return undefined;
-  const value = Number(text);
-  if (text.trim() !== "" && Number.isFinite(value)) return value;
-  throw new InvalidRequestError(`${name} must be a number, got "${text.slice(0, 40)}"`, {
-    field: name,
-  });
+/** Compiles a path template. A parameter is one segment that is not empty and, but for a colon, anything. */
+function pathPattern(template: string): { pattern: RegExp; names: readonly string[] } {
+  const names: string[] = [];
+  const source = template
+    .split("/")
+    .map((segment) => {
+      const name = /^\{(\w+)\}$/.exec(segment)?.[1];
+      if (name === undefined) return segment.replaceAll(".", "\\.");
+      names.push(name);
+      return "([^/:]+)";
+    })
+    .join("/");
+  return { pattern: new RegExp(`^${source}$`), names };
+}
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
 }

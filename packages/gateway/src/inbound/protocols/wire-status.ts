@@ -1,4 +1,4 @@
-import { type FailureReason, ScoringError, UpstreamAnsweredError } from "@tensorgate/core";
+import { type FailureReason, type ScoringError, UpstreamAnsweredError } from "@tensorgate/core";
 import { httpStatusFromGrpcCode } from "@tensorgate/tf-serving";
 
 export interface WireStatus {
@@ -38,12 +38,4 @@ export const wireStatus: Readonly<Record<FailureReason, WireStatus>> = {
 export function wireStatusOf(error: ScoringError): WireStatus {
   if (!(error instanceof UpstreamAnsweredError)) return wireStatus[error.reason];
   return { grpc: error.grpcCode, http: httpStatusFromGrpcCode(error.grpcCode) };
-}
-
-/** A call for a single picture fails with that picture; among many, each has its own error. */
-export function throwIfOnlyPictureFailed(
-  results: readonly { readonly ok: boolean; readonly error?: ScoringError }[],
-): void {
-  const [only] = results;
-  if (results.length === 1 && only?.error) throw ScoringError.from(only.error);
 }

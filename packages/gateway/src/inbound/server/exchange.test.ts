@@ -3,9 +3,9 @@ import { gzipSync } from "node:zlib";
 import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { listenDefaults, requestDefaults } from "../options.ts";
-import { gunzipper } from "./body/gunzip.ts";
-import { intakeGate } from "./body/intake.ts";
-import { exchangeFrom } from "./exchange.ts";
+import { createBodyBudget } from "./body/body-budget.ts";
+import { createGunzip } from "./body/gunzip.ts";
+import { createExchange } from "./exchange.ts";
 import type { NodeRequest, NodeResponse } from "./node-http.ts";
 
 const maxBytes = 1_000_000;
@@ -23,15 +23,17 @@ function incoming(headers: Record<string, string>, facts: object = { complete: t
   const response = new EventEmitter();
   const clock = manualClock();
   const request = emitter as unknown as NodeRequest;
-  const gate = intakeGate({
+  const budget = createBodyBudget({
     requests: { ...requestDefaults, maxBytesInFlight: 4_000_000 },
     listen: listenDefaults,
     clock,
   });
-  const intake = () => gate.open(request, response as unknown as NodeResponse, "whole");
-  const exchange = exchangeFrom(request, { intake, gunzip: gunzipper() });
+  const exchange = createExchange(request, response as unknown as NodeResponse, {
+    bodyBudget: budget,
+    gunzip: createGunzip(),
+  });
   return {
-    gate,
+    budget,
     exchange,
     clock,
     isRead: () => emitter.listenerCount("data") > 0,
@@ -43,50 +45,53 @@ function incoming(headers: Record<string, string>, facts: object = { complete: t
       emitter.emit("close");
     },
     cut: () => emitter.emit("close"),
-    answered: () => response.emit("close"),
+    answered: () => {
+      exchange[Symbol.dispose]();
+      response.emit("close");
+    },
   };
 }
 
 test("a body of a declared length takes memory as it comes", async () => {
-  const { gate, body, send, end, answered } = incoming({ "content-length": "900000" });
+  const { budget, body, send, end, answered } = incoming({ "content-length": "900000" });
   const whole = body();
-  expect(gate.bytesInFlight).toBe(0);
+  expect(budget.bytesInFlight).toBe(0);
 
   send(Buffer.alloc(1_000, 1));
-  expect(gate.bytesInFlight).toBe(4_096);
+  expect(budget.bytesInFlight).toBe(4_096);
   send(Buffer.alloc(399_000, 2));
-  expect(gate.bytesInFlight).toBe(900_000);
+  expect(budget.bytesInFlight).toBe(900_000);
   send(Buffer.alloc(500_000, 3));
   end();
 
   const bytes = await whole;
   expect([bytes.byteLength, bytes[0], bytes[1_000], bytes[899_999]]).toEqual([900_000, 1, 2, 3]);
   answered();
-  expect(gate.bytesInFlight).toBe(0);
+  expect(budget.bytesInFlight).toBe(0);
 });
 
 test("a packed body is counted while it is unpacked, and once it is", async () => {
   const packed = gzipSync(Buffer.alloc(800_000));
-  const { gate, body, send, end } = incoming({ "content-encoding": "x-gzip" });
+  const { budget, body, send, end } = incoming({ "content-encoding": "x-gzip" });
   const whole = body();
 
   send(packed);
   end();
 
   expect((await whole).byteLength).toBe(800_000);
-  expect(gate.bytesInFlight).toBeGreaterThanOrEqual(800_000);
-  expect(gate.bytesInFlight).toBeLessThanOrEqual(maxBytes);
+  expect(budget.bytesInFlight).toBeGreaterThanOrEqual(800_000);
+  expect(budget.bytesInFlight).toBeLessThanOrEqual(maxBytes);
 });
 
 test("copies that will be made of a body are counted", async () => {
-  const { gate, body, send, end } = incoming({});
+  const { budget, body, send, end } = incoming({});
   const whole = body(3);
 
   send(Buffer.alloc(200_000));
   end();
   await whole;
 
-  expect(gate.bytesInFlight).toBe(600_000);
+  expect(budget.bytesInFlight).toBe(600_000);
 });
 
 test.each([

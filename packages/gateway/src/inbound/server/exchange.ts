@@ -1,9 +1,7 @@
-import { CancelledError, InvalidRequestError, TooLargeError } from "@tensorgate/core";
-import { writeAnswer } from "./answer-writer.ts";
-import { isCut } from "./body/body-pieces.ts";
-import { createGrowingBuffer, type GrowingBuffer } from "./body/growing-buffer.ts";
+import { InvalidRequestError, OverloadedError } from "@tensorgate/core";
+import type { BodyBudget, BodyUsage } from "./body/body-budget.ts";
 import { type Gunzip, isGzip } from "./body/gunzip.ts";
-import type { Intake } from "./body/intake.ts";
+import { bodyTooLarge, readBody } from "./body/read-body.ts";
 import type { NodeRequest, NodeResponse } from "./node-http.ts";
 
 /** One HTTP exchange, whatever the version, as the REST protocols see it. */
@@ -21,10 +19,16 @@ export interface Exchange {
    * @throws InvalidRequestError if it is not as long as declared, or coded for the transfer otherwise than in chunks
    * @throws UnsupportedMediaError if it is encoded in another way than gzip
    * @throws DeadlineExceededError if it comes too slowly
-   * @throws OverloadedError if all requests together hold as much as they may
+   * @throws OverloadedError if the budget of all requests is exhausted
    * @throws CancelledError if the caller goes away before its end
    */
   body(maxBytes: number, copyCount?: number): Promise<Uint8Array>;
+}
+
+/** An exchange whose body counts against the budget until the work on it has ended: disposing of it says so. */
+export interface OpenExchange extends Exchange, Disposable {
+  /** Bytes of the body that have arrived so far. */
+  readonly receivedBytes: number;
 }
 
 export interface Reply {
@@ -34,42 +38,53 @@ export interface Reply {
 }
 
 /** What reading a body takes beside the request. */
-export interface ReadingParts {
-  /** Opens the count of what this request brings; called when its body is asked for. */
-  readonly intake: () => Intake;
+export interface ExchangeDeps {
+  readonly bodyBudget: Pick<BodyBudget, "open">;
   readonly gunzip: Gunzip;
 }
 
-export function exchangeFrom(request: NodeRequest, { intake, gunzip }: ReadingParts): Exchange {
-  const url = request.url ?? "/";
+export function createExchange(
+  request: NodeRequest,
+  response: NodeResponse,
+  { bodyBudget, gunzip }: ExchangeDeps,
+): OpenExchange {
+  const { url = "/", method = "GET", headers } = request;
   const queryStart = url.indexOf("?");
   let query: URLSearchParams | undefined;
+  let usage: BodyUsage | undefined;
+  let retained: Disposable | undefined;
+
   return {
-    method: request.method ?? "GET",
+    method,
     path: queryStart === -1 ? url : url.slice(0, queryStart),
     get query() {
       query ??= parseQuery(queryStart === -1 ? "" : url.slice(queryStart + 1));
       return query;
     },
     header: (name) => headerOf(request, name),
+    get receivedBytes() {
+      return usage?.receivedBytes ?? 0;
+    },
     body: async (maxBytes, copyCount = 1) => {
-      assertTransferKnown(request);
-      const isPacked = isGzip(request.headers["content-encoding"], "content-encoding");
-      const declared = Number(request.headers["content-length"] ?? Number.NaN);
-      if (declared > maxBytes) throw bodyTooLarge(maxBytes);
-      const counted = intake();
-      const received = await readBody(request, maxBytes, counted);
-      const body = isPacked ? await unpacked(received, maxBytes, counted) : received.bytes();
-      counted.atLeast(body.byteLength * copyCount);
+      if (headers["transfer-encoding"] !== undefined)
+        assertTransferKnown(headers["transfer-encoding"]);
+      const encoding = headers["content-encoding"];
+      const isPacked = encoding !== undefined && isGzip(encoding, "content-encoding");
+      const declaredBytes = Number(headers["content-length"] ?? Number.NaN);
+      if (declaredBytes > maxBytes) throw bodyTooLarge(maxBytes);
+      usage = bodyBudget.open(request, response, "whole");
+      retained = usage.retain();
+      const received = await readBody(request, { maxBytes, declaredBytes, usage });
+      let body = received.bytes();
+      if (isPacked) {
+        body = await gunzip(body, maxBytes, usage.reserve);
+        usage.release(received.capacity);
+      }
+      usage.ensure(body.byteLength * copyCount);
       return body;
     },
+    [Symbol.dispose]: () => retained?.[Symbol.dispose](),
   };
-
-  async function unpacked(packed: GrowingBuffer, maxBytes: number, counted: Intake) {
-    const body = await gunzip(packed.bytes(), maxBytes, counted.reserve);
-    counted.gave(packed.capacity);
-    return body;
-  }
 }
 
 /** Longest query, in characters; decoding one costs far more than reading it. */
@@ -83,8 +98,8 @@ function parseQuery(text: string): URLSearchParams {
 }
 
 /** @throws InvalidRequestError if the body is coded for the transfer otherwise than in chunks. @see RFC 9112, section 6.1 */
-function assertTransferKnown({ headers }: NodeRequest): void {
-  const coding = headers["transfer-encoding"]?.trim().toLowerCase() ?? "chunked";
+function assertTransferKnown(transferEncoding: string): void {
+  const coding = transferEncoding.trim().toLowerCase();
   if (coding === "chunked") return;
   throw new InvalidRequestError(`unsupported transfer coding "${coding.slice(0, 40)}"`, {
     field: "transfer-encoding",
@@ -98,71 +113,131 @@ export function headerOf({ headers }: NodeRequest, name: string): string | undef
   return Array.isArray(value) ? value.join(", ") : value;
 }
 
-/** Puts the body together in memory that follows what has come: what is only declared costs nothing. */
-function readBody(request: NodeRequest, maxBytes: number, intake: Intake): Promise<GrowingBuffer> {
-  const declared = Number(request.headers["content-length"] ?? Number.NaN);
-  const whole = Number.isNaN(declared)
-    ? createGrowingBuffer("at-most", maxBytes)
-    : createGrowingBuffer("exactly", declared);
+/** What of one answer its caller has not read yet: counted, and timed. */
+export interface Outflow {
+  /** Counts bytes that are about to be written, until they have left the process. */
+  hold(byteCount: number): void;
+  /** Says that so many of them were written now. */
+  wrote(byteCount: number): void;
+  /** Whether all answers and requests together may hold so much more. */
+  hasRoom(byteCount: number): boolean;
+}
 
-  return new Promise((resolve, reject) => {
-    let isOver = false;
-    const refuse = (error: unknown) => {
-      if (isOver) return;
-      isOver = true;
-      request.off("data", onData);
-      request.pause();
-      whole.free();
-      reject(error);
-    };
-    const onData = (chunk: Buffer) => {
-      const received = whole.byteLength + chunk.length;
-      if (received > maxBytes) return refuse(bodyTooLarge(maxBytes));
-      if (received > declared) return refuse(notAsDeclared(received, declared));
-      try {
-        intake.arrived(chunk.length);
-        whole.append(chunk, intake.reserve);
-      } catch (thrown) {
-        refuse(thrown);
-      }
-    };
-    const onGone = () => refuse(new CancelledError("the client closed the request"));
-    intake.onFailure(refuse);
-    request.on("data", onData);
-    // node:http2 ends a cut upload as if it were whole: only the count and `aborted` tell.
-    request.once("end", () => {
-      intake.complete();
-      if (isCut(request)) return onGone();
-      if (whole.byteLength < declared) return refuse(notAsDeclared(whole.byteLength, declared));
-      isOver = true;
-      resolve(whole);
-    });
-    request.once("error", onGone);
-    request.once("close", () => {
-      // Every request is closed at its end; an error has a stack, which costs more than all of this.
-      if (!request.readableEnded) onGone();
-    });
+const outflows = new WeakMap<NodeResponse, Outflow>();
+
+export function setOutflow(response: NodeResponse, outflow: Outflow): void {
+  outflows.set(response, outflow);
+}
+
+/** A longer answer is written in slices of this many bytes, so that a slow reader is told from one that reads nothing. */
+export const sliceBytes = 16_384;
+
+/** Answers that are always sent: errors, probes and the answers of most calls, in bytes. */
+const alwaysSentBytes = 4_096;
+
+/** When an overloaded gateway may be asked again, in milliseconds. */
+const retryAfterMs = 1_000;
+
+/** @throws OverloadedError if answers that nobody reads hold as much as they may */
+export function assertRoomForAnswer(response: NodeResponse, byteCount: number): void {
+  if (byteCount <= alwaysSentBytes) return;
+  if (outflows.get(response)?.hasRoom(byteCount) ?? true) return;
+  throw new OverloadedError("response budget (requests.maxBytesInFlight) exhausted", {
+    retryAfterMs,
+    hint: "retry in a moment",
   });
 }
 
-function notAsDeclared(byteCount: number, declared: number): InvalidRequestError {
-  return new InvalidRequestError(
-    `the body has ${byteCount} bytes, but content-length declares ${declared}`,
-  );
-}
-
-function bodyTooLarge(maxBytes: number): TooLargeError {
-  return new TooLargeError(`the body is longer than ${maxBytes} bytes`, {
-    hint: "send fewer or smaller pictures",
-  });
-}
-
-/** Sends `reply`, unless the caller is gone. */
+/** Sends `reply`, as fast as its caller reads, unless the caller is gone. */
 export function sendReply(response: NodeResponse, { status, headers, body }: Reply): void {
   if (response.headersSent || response.destroyed) return;
   const bytes = typeof body === "string" ? Buffer.from(body, "utf8") : body;
-  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  for (const name in headers) response.setHeader(name, headers[name] ?? "");
   response.setHeader("content-length", bytes.byteLength);
   response.statusCode = status;
-  writeAnswer(response, bytes);
+  const outflow = outflows.get(response);
+  const writable: Pick<NodeJS.WritableStream, "write" | "end" | "once"> = response;
+  let offset = 0;
+  // An empty write would be a DATA frame after the headers, in which gRPC clients then see no trailers.
+  if (bytes.byteLength === 0) return void writable.end();
+  outflow?.hold(bytes.byteLength);
+  writeOn();
+
+  function writeOn(): void {
+    while (!response.destroyed) {
+      const slice = bytes.subarray(offset, offset + sliceBytes);
+      offset += slice.byteLength;
+      outflow?.wrote(slice.byteLength);
+      if (offset >= bytes.byteLength) return void writable.end(slice);
+      if (!writable.write(slice)) return void writable.once("drain", writeOn);
+    }
+  }
+}
+
+/** An answer whose body comes piece by piece. */
+export interface StreamedReply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+  /** Fields after the body, known when it has ended. Of an answer without a body over HTTP/2 they are in its only frame, with the headers. */
+  readonly trailers: () => Readonly<Record<string, string>>;
+}
+
+/**
+ * Sends an answer as its pieces come, each in slices that are written as soon as the caller has read the one before.
+ * Ends early if the caller has gone.
+ *
+ * @throws OverloadedError if answers that nobody reads hold as much as they may; and what the body throws
+ */
+export async function sendStream(
+  response: NodeResponse,
+  { status, headers, body, trailers }: StreamedReply,
+): Promise<void> {
+  const outflow = outflows.get(response);
+  const writable: Pick<NodeJS.WritableStream, "write" | "end"> = response;
+  let isBegun = false;
+
+  function begin(fields: Readonly<Record<string, string>>): void {
+    isBegun = true;
+    response.statusCode = status;
+    for (const [name, value] of Object.entries(fields)) response.setHeader(name, value);
+  }
+
+  for await (const piece of body) {
+    if (isGone(response)) return;
+    if (!isBegun) begin(headers);
+    assertRoomForAnswer(response, piece.byteLength);
+    outflow?.hold(piece.byteLength);
+    for (let offset = 0; offset < piece.byteLength; offset += sliceBytes) {
+      const slice = piece.subarray(offset, offset + sliceBytes);
+      outflow?.wrote(slice.byteLength);
+      if (!writable.write(slice)) await drained(response);
+      if (isGone(response)) return;
+    }
+  }
+  if (isGone(response)) return;
+  const isWithoutBody = !isBegun && "stream" in response;
+  if (!isBegun) begin(isWithoutBody ? { ...headers, ...trailers() } : headers);
+  if (!isWithoutBody) response.addTrailers({ ...trailers() });
+  writable.end();
+}
+
+/** Resolves when more may be written, or nothing can be any more. */
+function drained(response: NodeResponse): Promise<void> {
+  const writable: Pick<NodeJS.WritableStream, "once" | "off"> = response;
+  return new Promise((resolve) => {
+    if (isGone(response)) resolve();
+    const done = () => {
+      writable.off("drain", done);
+      writable.off("close", done);
+      resolve();
+    };
+    writable.once("drain", done);
+    writable.once("close", done);
+  });
+}
+
+/** A response of node:http2 does not say itself whether it is destroyed. */
+function isGone(response: NodeResponse): boolean {
+  return "stream" in response ? response.stream.destroyed : response.destroyed;
 }

@@ -1,6 +1,6 @@
 import type { FailureReason, ScoringError } from "@tensorgate/core";
 import type { Exchange } from "../../server/exchange.ts";
-import type { HttpAnswer, HttpBody } from "../http-route.ts";
+import type { HttpAnswer, HttpBody } from "../http-handler.ts";
 import { wireStatusOf } from "../wire-status.ts";
 
 const contentType = "application/problem+json";

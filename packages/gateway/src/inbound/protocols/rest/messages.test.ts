@@ -1,6 +1,7 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Exchange } from "../../server/exchange.ts";
-import { picturesFromBody } from "./messages.ts";
+import { float32ArrayJson, float32Json, picturesFromBody, valuesPerTurn } from "./messages.ts";
 
 const limits = { maxBodyBytes: 1_000_000, maxPictures: 4 };
 
@@ -106,5 +107,39 @@ test.each(["AA", "AA==", "AAA", "AAA=", "AAAA", "+/+/", "AAAAAA=="])(
     const [picture] = await read(JSON.stringify({ image: { b64 } }), "application/json");
 
     expect(picture?.bytes).toEqual(Buffer.from(b64, "base64"));
+  },
+);
+
+test("reads back as the same float32", () => {
+  fc.assert(
+    fc.property(fc.float({ noNaN: true, noDefaultInfinity: true }), (value) => {
+      expect(Object.is(Math.fround(JSON.parse(float32Json(value))), value)).toBe(true);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test.each([
+  [Math.fround(0.1), "0.1"],
+  [Math.fround(1 / 3), "0.33333334"],
+  [1 / 3, "0.33333334"],
+  [16_777_216, "16777216"],
+  [Number.NaN, "null"],
+])("%s is written as %s", (value, text) => {
+  expect(float32Json(value)).toBe(text);
+});
+
+test.each([0, 1, valuesPerTurn, valuesPerTurn + 1, 5 * valuesPerTurn])(
+  "an array of %i values lets others have their turn",
+  async (length) => {
+    let turnCount = 0;
+    const values = Float32Array.from({ length }, (_, index) => index / 8);
+
+    const text = await float32ArrayJson(values, async () => {
+      turnCount += 1;
+    });
+
+    expect(JSON.parse(text)).toEqual([...values]);
+    expect(turnCount).toBe(Math.max(0, Math.ceil(length / valuesPerTurn) - 1));
   },
 );

@@ -1,14 +1,25 @@
+import { setImmediate as nextLoopTurn } from "node:timers/promises";
 import {
   createWorkBudget,
+  type Detections,
   InvalidRequestError,
+  type LabelScore,
+  type ModelDescription,
   type Picture,
+  type PictureResponse,
+  type PictureResult,
   parseJsonBody,
+  type Rectangle,
+  shortestFloat32,
   TooLargeError,
   UnsupportedMediaError,
   type WorkBudget,
 } from "@tensorgate/core";
 import { type FormPart, formParts } from "../../server/body/form-parts.ts";
 import type { Exchange } from "../../server/exchange.ts";
+import { throwIfOnlyPictureFailed } from "../call.ts";
+import type { HttpAnswer } from "../http-handler.ts";
+import { problemDetails } from "./errors.ts";
 
 export interface PictureBodyLimits {
   /** Longest body, in bytes. */
@@ -159,4 +170,110 @@ function bytesFromBase64(text: string, field: string): Uint8Array {
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** What a task found on one picture, as the members of a JSON object. */
+type ValueJson<Value> = (value: Value) => string | Promise<string>;
+
+export async function pictureAnswer<Value>(
+  response: PictureResponse<Value>,
+  valueJson: ValueJson<Value>,
+): Promise<HttpAnswer> {
+  throwIfOnlyPictureFailed(response.results);
+  const { model, region, results } = response;
+  const texts: string[] = [];
+  for (const result of results) {
+    // Sixty-four pictures with a thousand boxes each are not written in one go.
+    if (texts.length > 0 && (texts.at(-1)?.length ?? 0) > charactersPerTurn) await nextLoopTurn();
+    texts.push(await resultJson(result, valueJson));
+  }
+  const members = [
+    ...(model
+      ? [`"model":{"name":${JSON.stringify(model.name)},"version":"${model.version}"}`]
+      : []),
+    ...(region === undefined ? [] : [`"region":${JSON.stringify(region)}`]),
+    `"results":[${texts.join(",")}]`,
+  ];
+  return {
+    contentType: "application/json",
+    body: `{${members.join(",")}}\n`,
+    ...(model && { model }),
+    ...(region !== undefined && { region }),
+  };
+}
+
+/** Text of one picture after which other work has its turn on the event loop: a millisecond's worth. */
+const charactersPerTurn = 16_384;
+
+async function resultJson<Value>(
+  result: PictureResult<Value>,
+  valueJson: ValueJson<Value>,
+): Promise<string> {
+  const id = result.id === undefined ? "" : `"id":${JSON.stringify(result.id)},`;
+  const outcome = result.ok
+    ? await valueJson(result.value)
+    : `"error":${JSON.stringify(problemDetails(result.error))}`;
+  return `{${id}${outcome}}`;
+}
+
+export function labelsJson(labels: readonly LabelScore[]): string {
+  let items = "";
+  for (const each of labels) items += `${items && ","}{${labelMembers(each)}}`;
+  return `"labels":[${items}]`;
+}
+
+export function boxesJson({ boxes, image }: Detections): string {
+  const items = boxes.map(
+    ({ box, normalized, ...label }) =>
+      `{${labelMembers(label)},"box":${rectangleJson(box)},"normalized":${rectangleJson(normalized)}}`,
+  );
+  return `"boxes":[${items.join(",")}],"image":{"width":${image.width},"height":${image.height}}`;
+}
+
+function rectangleJson({ x, y, width, height }: Rectangle): string {
+  return `{"x":${float32Json(x)},"y":${float32Json(y)},"width":${float32Json(width)},"height":${float32Json(height)}}`;
+}
+
+function labelMembers({ index, label, score }: LabelScore): string {
+  return `"index":${index},"label":${JSON.stringify(label)},"score":${float32Json(score)}`;
+}
+
+export async function featuresJson(features: Float32Array): Promise<string> {
+  return `"features":${await float32ArrayJson(features)}`;
+}
+
+export function jsonAnswer(value: object): HttpAnswer {
+  return { contentType: "application/json", body: `${JSON.stringify(value)}\n` };
+}
+
+/** Versions are strings, since JSON numbers lose int64. */
+export function modelJson({ labels, versions, ...rest }: ModelDescription): object {
+  return { ...rest, versions: versions.map(String), labelCount: labels.length };
+}
+
+/** A float32 as the shortest JSON number that reads back as the same; JSON knows no NaN and no infinity, so these are `null`. */
+export function float32Json(value: number): string {
+  if (!Number.isFinite(value)) return "null";
+  const shortest = shortestFloat32(value);
+  return Object.is(shortest, -0) ? "-0" : String(shortest);
+}
+
+/** Values that are written until other work gets its turn on the event loop: about ten milliseconds' worth. */
+export const valuesPerTurn = 8_192;
+
+/**
+ * A JSON array of float32, written piece by piece: a network may give millions of them.
+ *
+ * @param letOthers - lets other work happen in between
+ */
+export async function float32ArrayJson(
+  values: Float32Array,
+  letOthers: () => Promise<unknown> = () => nextLoopTurn(),
+): Promise<string> {
+  const pieces: string[] = [];
+  for (let start = 0; start < values.length; start += valuesPerTurn) {
+    if (start > 0) await letOthers();
+    pieces.push(Array.from(values.subarray(start, start + valuesPerTurn), float32Json).join(","));
+  }
+  return `[${pieces.join(",")}]`;
 }

@@ -1,5 +1,5 @@
 import { InvalidRequestError, type RegionStatus } from "@tensorgate/core";
-import type { HttpAnswer, HttpRoute } from "../http-route.ts";
+import type { HttpAnswer, HttpRoute } from "../http-handler.ts";
 import { problemBody } from "./errors.ts";
 
 /** Regions that can be taken away and given back, where somebody tries what happens then: the demo has them. */

@@ -1,5 +1,5 @@
 import type { Readiness } from "@tensorgate/core";
-import type { HttpRoute } from "../http-route.ts";
+import type { HttpRoute } from "../http-handler.ts";
 import { problemBody } from "./errors.ts";
 import { openapiDocument } from "./openapi.ts";
 

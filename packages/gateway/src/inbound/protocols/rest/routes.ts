@@ -5,20 +5,20 @@ import {
   type ModelSpec,
   type PictureRequest,
 } from "@tensorgate/core";
-import { visibleModel, visibleModels } from "../../access/permissions.ts";
+import { visibleModel, visibleModels } from "../../access/access.ts";
 import type { Exchange } from "../../server/exchange.ts";
-import { numberParam } from "../http-handler.ts";
-import type { HttpRoute, RouteCall } from "../http-route.ts";
+import type { HttpRoute, RouteCall } from "../http-handler.ts";
+import { problemBody } from "./errors.ts";
 import {
   boxesJson,
   featuresJson,
   jsonAnswer,
   labelsJson,
   modelJson,
+  type PictureBodyLimits,
   pictureAnswer,
-} from "./answers.ts";
-import { problemBody } from "./errors.ts";
-import { type PictureBodyLimits, picturesFromBody } from "./messages.ts";
+  picturesFromBody,
+} from "./messages.ts";
 
 export interface RestRoutesOptions {
   readonly limits: PictureBodyLimits;
@@ -123,4 +123,15 @@ function selectionFrom(query: URLSearchParams): Omit<DetectRequest, keyof Pictur
       return value === undefined ? [] : [[field, value]];
     }),
   );
+}
+
+/** @throws InvalidRequestError if the parameter is there and not a number */
+function numberParam(query: URLSearchParams, name: string): number | undefined {
+  const text = query.get(name);
+  if (text === null) return undefined;
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isFinite(value)) return value;
+  throw new InvalidRequestError(`${name} must be a number, got "${text.slice(0, 40)}"`, {
+    field: name,
+  });
 }

@@ -2,21 +2,21 @@ import { PassThrough } from "node:stream";
 import { setImmediate } from "node:timers/promises";
 import { HealthCheckRequestSchema } from "@tensorgate/proto/grpc/health/v1/health";
 import { expect, test } from "vitest";
-import type { Intake } from "../../server/body/intake.ts";
+import type { BodyUsage } from "../../server/body/body-budget.ts";
 import type { NodeRequest } from "../../server/node-http.ts";
 import { type RpcBodyOptions, readRpcBody } from "./body.ts";
 
 function open(options: Partial<RpcBodyOptions> = {}) {
   const request = Object.assign(new PassThrough(), { complete: true, headers: {} });
   let heldBytes = 0;
-  const intake = {
+  const usage = {
     arrived: () => {},
     complete: () => {},
     onFailure: () => {},
     reserve: (byteCount: number) => {
       heldBytes += byteCount;
     },
-    gave: (byteCount: number) => {
+    release: (byteCount: number) => {
       heldBytes -= byteCount;
     },
   };
@@ -25,7 +25,7 @@ function open(options: Partial<RpcBodyOptions> = {}) {
     schema: HealthCheckRequestSchema,
     isStream: true,
     limits: { maxBytes: 1_000_000, maxJsonBytes: 1_000_000, maxElements: 5_000 },
-    intake: intake as unknown as Intake,
+    usage: usage as unknown as BodyUsage,
     gunzip: () => Promise.reject(new Error("nothing is packed")),
     onMessage: () => {},
     ...options,

@@ -1,14 +1,92 @@
 import { setImmediate } from "node:timers/promises";
 import type { DescMessage } from "@bufbuild/protobuf";
-import { InvalidRequestError, NotSupportedError, TooLargeError } from "@tensorgate/core";
-import { compressedFlag, messagePrefix, prefixBytes, readPrefix } from "@tensorgate/grpc";
-import { type BodyPieces, createBodyPieces } from "../../server/body/body-pieces.ts";
-import { createGrowingBuffer, type GrowingBuffer } from "../../server/body/growing-buffer.ts";
-import type { Gunzip } from "../../server/body/gunzip.ts";
-import type { Intake } from "../../server/body/intake.ts";
+import { parseContentType as connectForm } from "@connectrpc/connect/protocol-connect";
+import { parseContentType as grpcForm } from "@connectrpc/connect/protocol-grpc";
+import { parseContentType as grpcWebForm } from "@connectrpc/connect/protocol-grpc-web";
+import {
+  InvalidRequestError,
+  maxTimerDelayMs,
+  NotSupportedError,
+  TooLargeError,
+} from "@tensorgate/core";
+import {
+  compressedFlag,
+  formatTimeout,
+  messagePrefix,
+  parseTimeout,
+  prefixBytes,
+  readPrefix,
+} from "@tensorgate/grpc";
+import type { BodyUsage } from "../../server/body/body-budget.ts";
+import { type Gunzip, isGzip } from "../../server/body/gunzip.ts";
+import {
+  type BodyPieces,
+  createBodyPieces,
+  createGrowingBuffer,
+  type GrowingBuffer,
+} from "../../server/body/read-body.ts";
+import { headerOf } from "../../server/exchange.ts";
 import type { NodeRequest } from "../../server/node-http.ts";
-import type { RpcForm } from "./form.ts";
 import { createMessageCheck, type MessageLimits } from "./message-check.ts";
+
+/** How the messages of an RPC stand in the body of its request. */
+export interface RpcForm {
+  /** Whether each message comes in an envelope; otherwise the body is the message. */
+  readonly isEnveloped: boolean;
+  readonly isJson: boolean;
+  /** Whether the body, or each message whose envelope says so, is gzip. */
+  readonly isPacked: boolean;
+}
+
+/** Headers that say how a message, or the whole of a unary Connect call, is packed. */
+const encodingHeaders = ["content-encoding", "connect-content-encoding", "grpc-encoding"] as const;
+
+/**
+ * Finds out how to read a request; by the library's own parsers, since the library reads the messages after us.
+ *
+ * @returns undefined where no protocol knows the content type: nothing is read then
+ * @throws UnsupportedMediaError if anything is packed otherwise than by gzip, or twice
+ */
+export function rpcFormOf(request: NodeRequest): RpcForm | undefined {
+  const packed = new Map(
+    encodingHeaders.map((name) => [name, isGzip(headerOf(request, name), name)]),
+  );
+  const contentType = headerOf(request, "content-type") ?? "";
+  const connect = connectForm(contentType);
+  if (connect) {
+    const { stream: isEnveloped, binary } = connect;
+    const encoding = isEnveloped ? "connect-content-encoding" : "content-encoding";
+    return { isEnveloped, isJson: !binary, isPacked: packed.get(encoding) === true };
+  }
+  const grpc = grpcForm(contentType) ?? grpcWebForm(contentType);
+  if (!grpc) return undefined;
+  return {
+    isEnveloped: true,
+    isJson: !grpc.binary,
+    isPacked: packed.get("grpc-encoding") === true,
+  };
+}
+
+/** The headers of a request whose body the library is handed as plain messages, with time-outs that a timer takes. */
+export function plainHeaders(header: Headers): Headers {
+  const plain = new Headers(header);
+  for (const name of [...encodingHeaders, "content-length"]) plain.delete(name);
+  cutTimeouts(plain);
+  return plain;
+}
+
+/**
+ * Cuts the time-outs of gRPC and Connect to what a timer takes: Connect starts one with what the caller says, and it
+ * would fire at once. What is malformed stays for Connect to reject.
+ */
+export function cutTimeouts(headers: Headers): void {
+  const timeoutMs = parseTimeout(headers.get("grpc-timeout") ?? "") ?? 0;
+  if (timeoutMs > maxTimerDelayMs) headers.set("grpc-timeout", formatTimeout(maxTimerDelayMs));
+  const connectTimeout = headers.get("connect-timeout-ms") ?? "";
+  if (/^\d{1,10}$/.test(connectTimeout) && Number(connectTimeout) > maxTimerDelayMs) {
+    headers.set("connect-timeout-ms", String(maxTimerDelayMs));
+  }
+}
 
 export interface RpcBodyOptions {
   readonly form: RpcForm;
@@ -18,7 +96,7 @@ export interface RpcBodyOptions {
   readonly isStream: boolean;
   /** They hold for each message, as it came and unpacked. */
   readonly limits: MessageLimits;
-  readonly intake: Intake;
+  readonly usage: BodyUsage;
   readonly gunzip: Gunzip;
   /** Called with what each message, as it is handed on, holds of the bytes in flight. */
   readonly onMessage: (heldBytes: number) => void;
@@ -38,8 +116,8 @@ export async function* readRpcBody(
   request: NodeRequest,
   options: RpcBodyOptions,
 ): AsyncGenerator<Uint8Array> {
-  const pieces = createBodyPieces(request, options.intake);
-  const account = createAccount(options.intake);
+  const pieces = createBodyPieces(request, options.usage);
+  const account = createAccount(options.usage);
   const counted = { ...options, account };
   try {
     if (options.form.isEnveloped) yield* enveloped(pieces, counted);
@@ -58,17 +136,17 @@ interface Account {
   settle(keptBytes: number): void;
 }
 
-function createAccount(intake: Intake): Account {
+function createAccount(usage: BodyUsage): Account {
   let heldBytes = 0;
   const reserve = (byteCount: number): void => {
-    intake.reserve(byteCount);
+    usage.reserve(byteCount);
     heldBytes += byteCount;
   };
   return {
     reserve,
     settle: (keptBytes) => {
       if (keptBytes > heldBytes) reserve(keptBytes - heldBytes);
-      else intake.gave(heldBytes - keptBytes);
+      else usage.release(heldBytes - keptBytes);
       heldBytes = 0;
     },
   };

@@ -1,15 +1,16 @@
 import { type ContextKey, createContextKey, type HandlerContext } from "@connectrpc/connect";
 import { type CallContext, ScoringError } from "@tensorgate/core";
-import type { Intake } from "../../server/body/intake.ts";
-import type { AdmittedCall, CallRunner, IncomingCall, Tasks } from "../call.ts";
-import { errorHeaders, type ReplyFacts } from "../reply-headers.ts";
+import type { BodyUsage } from "../../server/body/body-budget.ts";
+import { type CallRunner, errorHeaders, type ReplyFacts } from "../call.ts";
+import type { IncomingCall } from "../incoming-call.ts";
+import type { AdmittedCall, Tasks } from "../tasks.ts";
 import { connectErrorFrom, reasonOfAbort } from "./errors.ts";
 
 /** A request to one method, from its headers on: one call, or a stream of them. */
 export interface RpcRequest {
   readonly incoming: IncomingCall;
   /** The count of what the request brings; absent until it is read. */
-  intake?: Intake;
+  usage?: BodyUsage;
   /** What the messages that were read, and not answered, hold of the bytes in flight; in their order. */
   readonly heldBytes: number[];
   /** Whether a message of it was read. */
@@ -23,9 +24,9 @@ export const rpcKey: ContextKey<RpcRequest> = createContextKey({} as RpcRequest,
 
 /** The next message of a stream, which is let go of when this is disposed of; to be called once for each, in order. */
 export function heldMessage(context: HandlerContext): Disposable {
-  const { heldBytes, intake } = context.values.get(rpcKey);
+  const { heldBytes, usage } = context.values.get(rpcKey);
   const byteCount = heldBytes.shift() ?? 0;
-  return { [Symbol.dispose]: () => intake?.gave(byteCount) };
+  return { [Symbol.dispose]: () => usage?.release(byteCount) };
 }
 
 export interface RpcAnswer<Message> extends ReplyFacts {
@@ -55,12 +56,12 @@ export function createRpcRunner({ run, admit }: CallRunner): RpcRunner {
   return {
     run: async (request, context, work) => {
       const rpc = context.values.get(rpcKey);
-      const { incoming, intake } = rpc;
+      const { incoming, usage } = rpc;
       rpc.wasBegun = true;
-      using _held = intake?.hold();
+      using _held = usage?.retain();
       const isStream = context.method.methodKind !== "unary";
       // A stream may outlive its key, and the models that were in force when it was opened.
-      const admitted = isStream ? () => admit(incoming.access) : incoming.admitted;
+      const admitted = isStream ? admit(incoming.access) : incoming.admitted;
       const outcome = await run(
         // The library ends a call as well: at its deadline, and with the rest of a stream that failed.
         { ...incoming, admitted, gone: context.signal, goneError: reasonOfAbort },

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { CancelledError, DeadlineExceededError, type ScoringError } from "@tensorgate/core";
 import { ErrorInfoSchema, RetryInfoSchema } from "@tensorgate/proto/google/rpc/error_details";
-import { errorHeaders } from "../reply-headers.ts";
+import { errorHeaders } from "../call.ts";
 import { wireStatusOf } from "../wire-status.ts";
 
 /**

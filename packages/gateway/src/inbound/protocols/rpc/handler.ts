@@ -10,35 +10,38 @@ import { type Protocol, ScoringError } from "@tensorgate/core";
 import { grpcCode, statusFields } from "@tensorgate/grpc";
 import { ScoringService } from "@tensorgate/proto/tensorgate/v1/scoring";
 import type { RequestOptions } from "../../options.ts";
-import { sendStream } from "../../server/answer-writer.ts";
+import type { BodyBudget } from "../../server/body/body-budget.ts";
 import type { Gunzip } from "../../server/body/gunzip.ts";
-import type { IntakeGate } from "../../server/body/intake.ts";
-import { sendReply } from "../../server/exchange.ts";
+import { headerOf, sendReply, sendStream } from "../../server/exchange.ts";
 import type { NodeRequest, NodeResponse, OnRequest } from "../../server/node-http.ts";
 import type { CallRunner } from "../call.ts";
-import { incomingFrom } from "../incoming.ts";
-import { assertDeclaredLength, readRpcBody } from "./body.ts";
+import { createIncomingCall } from "../incoming-call.ts";
+import { assertDeclaredLength, plainHeaders, readRpcBody, rpcFormOf } from "./body.ts";
 import { createRpcRunner, type RpcRequest, type RpcRunner, rpcKey } from "./call.ts";
 import { connectErrorFrom } from "./errors.ts";
-import { plainHeaders, rpcFormOf } from "./form.ts";
 import type { MessageLimits } from "./message-check.ts";
 import { addRpcRoutes, type RpcRoutesDeps } from "./routes.ts";
 
 export interface RpcHandlerDeps extends Omit<RpcRoutesDeps, "rpc"> {
   readonly runner: CallRunner;
-  readonly intake: IntakeGate;
+  readonly bodyBudget: Pick<BodyBudget, "open">;
   readonly gunzip: Gunzip;
   readonly requests: Required<RequestOptions>;
-  /** Answers what is no RPC. */
-  readonly otherwise: OnRequest;
+}
+
+export interface RpcHandler {
+  /** Paths of its methods. */
+  readonly paths: { has(path: string): boolean };
+  /** Answers a request to one of them, or one of gRPC to none. */
+  readonly answer: OnRequest;
 }
 
 /**
  * Everything that comes by Connect, gRPC or gRPC-Web. The library tells the three apart and writes answers and errors
  * in the form of each; what it reads has been limited and charged before.
  */
-export function createRpcHandler(deps: RpcHandlerDeps): OnRequest {
-  const { requests, intake, gunzip, runner } = deps;
+export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
+  const { requests, bodyBudget, gunzip, runner } = deps;
   const rpc = createRpcRunner(runner);
   const router = createConnectRouter({
     readMaxBytes: requests.maxMessageBytes,
@@ -61,13 +64,18 @@ export function createRpcHandler(deps: RpcHandlerDeps): OnRequest {
   ): Promise<void> {
     const { method, requestPath } = handler;
     const asked: RpcRequest = {
-      incoming: incomingFrom(request, response, {
+      incoming: createIncomingCall(request, response, {
         protocol: protocolOf(request),
         operation: requestPath.slice(1),
+        header: (name) => headerOf(request, name),
         isPublic: isOpen(requestPath),
         isRecorded: true,
-        receivedBytes: () => asked.intake?.receivedBytes ?? 0,
-        runner,
+        body: {
+          get receivedBytes() {
+            return asked.usage?.receivedBytes ?? 0;
+          },
+        },
+        admit: runner.admit,
       }),
       heldBytes: [],
       wasBegun: false,
@@ -80,13 +88,13 @@ export function createRpcHandler(deps: RpcHandlerDeps): OnRequest {
         if (!form) return;
         const kind = method.methodKind === "unary" ? "whole" : "stream";
         if (kind === "whole") assertDeclaredLength(request, limits.maxBytes);
-        asked.intake = intake.open(request, response, kind);
+        asked.usage = bodyBudget.open(request, response, kind);
         yield* readRpcBody(request, {
           form,
           schema: method.input,
           isStream: method.methodKind === "bidi_streaming",
           limits,
-          intake: asked.intake,
+          usage: asked.usage,
           gunzip,
           onMessage: (byteCount) => void asked.heldBytes.push(byteCount),
         });
@@ -100,7 +108,7 @@ export function createRpcHandler(deps: RpcHandlerDeps): OnRequest {
     const universal = universalRequestFromNodeRequest(request, response, undefined, values);
     const header = plainHeaders(universal.header);
     // The library turns a stream over HTTP/1.1 away before its gate; strangers learn no more than that they have no key.
-    const isAdmitted = await asked.incoming.admitted().then(
+    const isAdmitted = await asked.incoming.admitted.then(
       () => true,
       () => false,
     );
@@ -114,7 +122,7 @@ export function createRpcHandler(deps: RpcHandlerDeps): OnRequest {
     });
   }
 
-  return (request, response) => {
+  function answer(request: NodeRequest, response: NodeResponse): void {
     const path = pathOf(request);
     const handler = handlers.get(path);
     if (handler) {
@@ -123,7 +131,6 @@ export function createRpcHandler(deps: RpcHandlerDeps): OnRequest {
       return;
     }
     const contentType = request.headers["content-type"] ?? "";
-    if (!contentType.startsWith("application/grpc")) return deps.otherwise(request, response);
     const message = `unknown method ${path.slice(0, 200)}`;
     const status = statusFields({ code: grpcCode.UNIMPLEMENTED, message });
     sendReply(response, {
@@ -131,14 +138,16 @@ export function createRpcHandler(deps: RpcHandlerDeps): OnRequest {
       headers: { "content-type": contentType, ...status },
       body: "",
     });
-  };
+  }
+
+  return { paths: handlers, answer };
 }
 
 /** Lets a call in by its headers: what it throws is written by the library, and no message is read. */
 function gateOf(rpc: RpcRunner) {
   return async ({ values }: HandlerContext): Promise<void> => {
     const request = values.get(rpcKey);
-    await request.incoming.admitted().catch((thrown) => rpc.fail(request, thrown));
+    await request.incoming.admitted.catch((thrown) => rpc.fail(request, thrown));
   };
 }
 

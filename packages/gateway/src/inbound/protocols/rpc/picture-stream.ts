@@ -12,7 +12,7 @@ import type {
   ModelSpec as ModelSpecMessage,
   Picture as PictureMessage,
 } from "@tensorgate/proto/tensorgate/v1/scoring";
-import type { Tasks } from "../call.ts";
+import type { Tasks } from "../tasks.ts";
 import { heldMessage, type RunRpc, rpcKey } from "./call.ts";
 import { connectErrorFrom, reasonOfAbort } from "./errors.ts";
 import { modelSpecFrom, pictureFrom } from "./messages.ts";

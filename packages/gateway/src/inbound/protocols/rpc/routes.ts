@@ -12,8 +12,8 @@ import {
   file_tensorgate_v1_scoring as scoringFile,
 } from "@tensorgate/proto/tensorgate/v1/scoring";
 import { file_tensorgate_v1_status as statusFile } from "@tensorgate/proto/tensorgate/v1/status";
-import { assertMayUse, visibleModel, visibleModels } from "../../access/permissions.ts";
-import { throwIfOnlyPictureFailed } from "../wire-status.ts";
+import { assertMayUse, visibleModel, visibleModels } from "../../access/access.ts";
+import { throwIfOnlyPictureFailed } from "../call.ts";
 import type { RpcAnswer, RunRpc } from "./call.ts";
 import {
   classifyResult,

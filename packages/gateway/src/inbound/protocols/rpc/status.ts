@@ -5,7 +5,7 @@ import {
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from "@tensorgate/proto/grpc/health/v1/health";
 import { StatusService } from "@tensorgate/proto/tensorgate/v1/status";
-import { visibleStatus } from "../../access/permissions.ts";
+import { visibleStatus } from "../../access/access.ts";
 import { type RpcRunner, rpcKey } from "./call.ts";
 
 export interface StatusRoutesDeps {

@@ -2,14 +2,14 @@ import { randomBytes } from "node:crypto";
 import zlib from "node:zlib";
 import { OverloadedError } from "@tensorgate/core";
 import { expect, test } from "vitest";
-import { gunzipper, isGzip } from "./gunzip.ts";
+import { createGunzip, isGzip } from "./gunzip.ts";
 
 const maxBytes = 4_194_304;
 
 /** Unpacks, and says what was charged. */
 async function unpack(packed: Uint8Array, charge: (byteCount: number) => void = () => {}) {
   let chargedBytes = 0;
-  const bytes = await gunzipper()(packed, maxBytes, (byteCount) => {
+  const bytes = await createGunzip()(packed, maxBytes, (byteCount) => {
     charge(chargedBytes + byteCount);
     chargedBytes += byteCount;
   });
@@ -72,7 +72,7 @@ test.each([
 });
 
 test("more at the same time than there are slots are all unpacked, also after failures", async () => {
-  const gunzip = gunzipper();
+  const gunzip = createGunzip();
   const one = (index: number) => {
     const packed = index % 3 === 0 ? Buffer.from("no gzip") : zlib.gzipSync(String(index));
     return gunzip(packed, maxBytes, () => {}).then(String, () => "failed");

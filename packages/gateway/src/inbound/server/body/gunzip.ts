@@ -1,6 +1,6 @@
 import zlib from "node:zlib";
 import { InvalidRequestError, TooLargeError, UnsupportedMediaError } from "@tensorgate/core";
-import { createGrowingBuffer } from "./growing-buffer.ts";
+import { createGrowingBuffer } from "./read-body.ts";
 
 /**
  * Unpacks a body piece by piece, and no further than it may.
@@ -26,7 +26,7 @@ const maxAtOnce = 16;
  */
 const sliceBytes = 65_536;
 
-export function gunzipper(): Gunzip {
+export function createGunzip(): Gunzip {
   const waiting: (() => void)[] = [];
   let runningCount = 0;
 

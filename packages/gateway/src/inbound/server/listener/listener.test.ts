@@ -5,12 +5,12 @@ import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { listenDefaults, requestDefaults } from "../../options.ts";
 import type { OnRequest } from "../node-http.ts";
-import { listener } from "./listener.ts";
-import { tlsProtocol } from "./tls-door.ts";
+import { createListener } from "./listener.ts";
+import { tlsProtocol } from "./tls-acceptor.ts";
 
 async function listening(onRequest: OnRequest = (_request, response) => void response.end("ok")) {
   const clock = manualClock();
-  const opened = listener({
+  const opened = createListener({
     listen: { ...listenDefaults, port: 0 },
     requests: requestDefaults,
     budget: { add: () => {}, hasRoom: () => true },

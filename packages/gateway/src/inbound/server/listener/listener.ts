@@ -5,19 +5,25 @@ import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import type { Clock } from "@tensorgate/core";
 import type { ListenSettings, RequestOptions } from "../../options.ts";
-import { setOutflow } from "../answer-writer.ts";
-import type { IntakeGate } from "../body/intake.ts";
+import type { BodyBudget } from "../body/body-budget.ts";
+import { setOutflow } from "../exchange.ts";
 import type { NodeRequest, NodeResponse, OnRequest } from "../node-http.ts";
-import { type Connection, connections } from "./connections.ts";
-import { sniffHttpVersion } from "./http-version.ts";
-import { answerMalformedRequest } from "./malformed-request.ts";
-import { createFileLimit, openFileLimit } from "./open-files.ts";
-import type { RejectionReason } from "./rejections.ts";
-import { hasOneHost } from "./request-head.ts";
-import { createStreamCutter } from "./session-liveness.ts";
-import { createSlowReaders } from "./slow-readers.ts";
-import { type CertificateNews, type TlsDoor, tlsDoor } from "./tls-door.ts";
-import { endUnreadBody, strangerBytes } from "./unread-body.ts";
+import {
+  type Connection,
+  createConnections,
+  createFileLimit,
+  openFileLimit,
+  type RejectionReason,
+} from "./connections.ts";
+import { closeLingering, strangerBytes } from "./lingering-close.ts";
+import {
+  answerMalformedRequest,
+  hasOneAuthority,
+  hasOneHost,
+  sniffHttpVersion,
+} from "./request-head.ts";
+import { createSlowReaders, createStreamCutter } from "./slow-readers.ts";
+import { type CertificateNews, createTlsAcceptor, type TlsAcceptor } from "./tls-acceptor.ts";
 
 /** One port for HTTP/1.1 and HTTP/2, in cleartext or, where there is a certificate, in TLS only. */
 export interface Listener {
@@ -37,11 +43,11 @@ export interface Listener {
   close(graceMs: number): Promise<void>;
 }
 
-export interface ListenerParts {
+export interface ListenerOptions {
   readonly listen: ListenSettings;
   readonly requests: Required<RequestOptions>;
   /** Where what callers have not read of their answers is counted. */
-  readonly budget: Pick<IntakeGate, "add" | "hasRoom">;
+  readonly budget: Pick<BodyBudget, "add" | "hasRoom">;
   readonly onRequest: OnRequest;
   readonly onCertificates: (news: CertificateNews) => void;
   /** Called for every connection that is closed before it is used. */
@@ -60,20 +66,20 @@ const shortTurnMs = 0.2;
  * no timers of its own, so those of a connection, the table of connections and the drain are ours; Node's own
  * header timer is told that it listens, and looks after the second request of a connection and those that follow.
  */
-export function listener(parts: ListenerParts): Listener {
-  const { listen, requests, onRequest, onCertificates, onRejected, clock } = parts;
+export function createListener(options: ListenerOptions): Listener {
+  const { listen, requests, onRequest, onCertificates, onRejected, clock } = options;
   const { headerTimeoutMs } = requests;
   const isNearFileLimit = createFileLimit(openFileLimit());
-  const table = connections({
+  const table = createConnections({
     limits: listen,
     headerTimeoutMs,
     isNearFileLimit,
     onRejected,
     clock,
   });
-  const slowReaders = createSlowReaders(parts);
-  /** Who a transport belongs to, from when it is handed to an HTTP server. */
-  const owners = new Map<Duplex, Connection>();
+  const slowReaders = createSlowReaders(options);
+  /** The connection of each transport, from when it is handed off to an HTTP server. */
+  const connectionOf = new Map<Duplex, Connection>();
   /** Answers over HTTP/1.1 that may still say whether the connection stays open. */
   const unansweredHttp1 = new Set<http.ServerResponse>();
   let isDraining = false;
@@ -116,12 +122,12 @@ export function listener(parts: ListenerParts): Listener {
     streamResetBurst: 200,
     streamResetRate: 20,
   });
-  let beingHandedOn: Connection | undefined;
+  let beingHandedOff: Connection | undefined;
   const cutters = new WeakMap<http2.Http2Session, ReturnType<typeof createStreamCutter>>();
   http2Server.on("session", (session) => {
     session.on("error", () => {});
     session.setLocalWindowSize(1_048_576);
-    const connection = beingHandedOn;
+    const connection = beingHandedOff;
     if (!connection) return session.destroy();
     connection.closeSession = () => session.close();
     cutters.set(session, createStreamCutter(session, { clock, reset: connection.reset }));
@@ -142,14 +148,16 @@ export function listener(parts: ListenerParts): Listener {
     request: http2.Http2ServerRequest,
     response: http2.Http2ServerResponse,
   ): void {
-    answer(request, response, () => {
+    watchTransfer(request, response, () => {
       const { stream } = response;
       if (stream?.session) cutters.get(stream.session)?.(stream);
     });
+    if (hasOneAuthority(request)) onRequest(request, response);
+    else rejectRequest(response, 400);
   }
 
   function answerHttp1(request: http.IncomingMessage, response: http.ServerResponse): void {
-    const connection = owners.get(request.socket);
+    const connection = connectionOf.get(request.socket);
     if (!connection) {
       request.socket.destroy();
       return;
@@ -164,40 +172,44 @@ export function listener(parts: ListenerParts): Listener {
     else if (!response.hasHeader("connection")) response.setHeader("keep-alive", keepAlive);
     // Requests may come before the answers to those ahead of them, and none of those may be waited for.
     const isTooMany = connection.exchangeCount > listen.maxStreamsPerConnection;
-    if (isTooMany) rejectRequest(response, 503);
-    else answer(request, response, connection.reset);
-  }
-
-  /** @param cut - ends the answer if its caller does not read it */
-  function answer(request: NodeRequest, response: NodeResponse, cut: () => void): void {
-    setOutflow(response, slowReaders.watch(response, cut));
-    endUnreadBody(request, response, clock);
+    if (isTooMany) {
+      rejectRequest(response, 503);
+      return;
+    }
+    watchTransfer(request, response, connection.reset);
     if (hasOneHost(request)) onRequest(request, response);
     else rejectRequest(response, 400);
   }
 
-  function handOn(transport: Duplex, version: "http/1.1" | "h2", connection: Connection): void {
+  /** @param cut - ends the answer if its caller does not read it */
+  function watchTransfer(request: NodeRequest, response: NodeResponse, cut: () => void): void {
+    setOutflow(response, slowReaders.watch(response, cut));
+    closeLingering(request, response, clock);
+  }
+
+  function handOff(transport: Duplex, version: "http/1.1" | "h2", connection: Connection): void {
     connection.transport = transport;
     if (version === "h2") {
-      beingHandedOn = connection;
+      beingHandedOff = connection;
       http2Server.emit("connection", transport);
-      beingHandedOn = undefined;
+      beingHandedOff = undefined;
       return;
     }
-    owners.set(transport, connection);
-    transport.once("close", () => owners.delete(transport));
+    connectionOf.set(transport, connection);
+    transport.once("close", () => connectionOf.delete(transport));
     http1.emit("connection", transport);
   }
 
-  const door: TlsDoor | undefined = listen.tls && tlsDoor(listen.tls, { clock, onCertificates });
+  const tls: TlsAcceptor | undefined =
+    listen.tls && createTlsAcceptor(listen.tls, { clock, onCertificates });
   const server = net.createServer({ noDelay: true }, (socket) => {
     acceptedCount += 1;
     const connection = table.admit(socket);
     if (!connection) return;
-    if (!door) return sniffHttpVersion(socket, (version) => handOn(socket, version, connection));
-    door.open(socket, (secured: TLSSocket) => {
-      if (secured.alpnProtocol === "h2") return handOn(secured, "h2", connection);
-      handOn(secured, "http/1.1", connection);
+    if (!tls) return sniffHttpVersion(socket, (version) => handOff(socket, version, connection));
+    tls.accept(socket, (secured: TLSSocket) => {
+      if (secured.alpnProtocol === "h2") return handOff(secured, "h2", connection);
+      handOff(secured, "http/1.1", connection);
     });
   });
 
@@ -256,7 +268,7 @@ export function listener(parts: ListenerParts): Listener {
       server.close();
       table.drain(keepsIdle);
       await table.empty();
-      door?.close();
+      tls?.close();
       // Never listened, so it says that it is not running; its timers stop all the same.
       http1.close(() => {});
       http2Server.close(() => {});

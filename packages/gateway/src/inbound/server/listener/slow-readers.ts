@@ -1,7 +1,8 @@
+import http2 from "node:http2";
 import type { Clock } from "@tensorgate/core";
 import type { RequestOptions } from "../../options.ts";
-import { type Outflow, sliceBytes } from "../answer-writer.ts";
-import type { IntakeGate } from "../body/intake.ts";
+import type { BodyBudget } from "../body/body-budget.ts";
+import { type Outflow, sliceBytes } from "../exchange.ts";
 import type { NodeResponse } from "../node-http.ts";
 
 /** Counts what callers have not read of their answers, and cuts those who read too slowly or not at all. */
@@ -10,12 +11,12 @@ export interface SlowReaders {
   watch(response: NodeResponse, cut: () => void): Outflow;
 }
 
-export interface SlowReadersParts {
+export interface SlowReadersOptions {
   readonly requests: Pick<
     Required<RequestOptions>,
     "minDownloadBytesPerSecond" | "maxBytesInFlight"
   >;
-  readonly budget: Pick<IntakeGate, "add" | "hasRoom">;
+  readonly budget: Pick<BodyBudget, "add" | "hasRoom">;
   readonly clock: Clock;
 }
 
@@ -29,7 +30,7 @@ const checkEveryMs = 1_000;
  */
 const maxStallMs = 30_000;
 
-export function createSlowReaders({ requests, budget, clock }: SlowReadersParts): SlowReaders {
+export function createSlowReaders({ requests, budget, clock }: SlowReadersOptions): SlowReaders {
   const bytesPerMs = requests.minDownloadBytesPerSecond / 1_000;
   /** Half of the budget: where more is held, nobody gets the benefit of the doubt. */
   const reservedBytes = requests.maxBytesInFlight / 2;
@@ -45,10 +46,6 @@ export function createSlowReaders({ requests, budget, clock }: SlowReadersParts)
     timer = undefined;
     const nowMs = clock.nowMs();
     for (const answer of unread) answer.check(nowMs);
-    schedule();
-  }
-
-  function schedule(): void {
     if (unread.size > 0) timer ??= clock.setTimer(checkEveryMs, check);
   }
 
@@ -119,7 +116,7 @@ export function createSlowReaders({ requests, budget, clock }: SlowReadersParts)
         if (unread.has(answer)) return;
         restart(clock.nowMs());
         unread.add(answer);
-        schedule();
+        timer ??= clock.setTimer(checkEveryMs, check);
       },
       wrote: (byteCount) => {
         writtenBytes += byteCount;
@@ -129,4 +126,32 @@ export function createSlowReaders({ requests, budget, clock }: SlowReadersParts)
   }
 
   return { watch };
+}
+
+/** How long a session may take to answer a ping, in milliseconds. */
+const pingTimeoutMs = 5_000;
+
+/**
+ * Ends one stream of a session whose caller does not read it, and the session if its caller reads nothing at all:
+ * a reset waits behind everything else that was not read.
+ *
+ * @param reset - ends the connection at once
+ */
+export function createStreamCutter(
+  session: http2.ServerHttp2Session,
+  { clock, reset }: { readonly clock: Clock; readonly reset: () => void },
+): (stream: http2.ServerHttp2Stream) => void {
+  let awaited: Disposable | undefined;
+  session.once("close", () => awaited?.[Symbol.dispose]());
+
+  return (stream) => {
+    stream.close(http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    if (awaited || session.destroyed) return;
+    awaited = clock.setTimer(pingTimeoutMs, reset);
+    const isSent = session.ping(() => {
+      awaited?.[Symbol.dispose]();
+      awaited = undefined;
+    });
+    if (!isSent) reset();
+  };
 }

@@ -1,7 +1,15 @@
+import { EventEmitter } from "node:events";
 import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { requestDefaults } from "../options.ts";
-import { createCallContext } from "./call-context.ts";
+import type { NodeRequest, NodeResponse } from "../server/node-http.ts";
+import {
+  createCallContext,
+  createIncomingCall,
+  type IncomingOptions,
+  requestIdFrom,
+} from "./incoming-call.ts";
+import type { AdmittedCall } from "./tasks.ts";
 
 /** Of a caller that stays. */
 const { signal: gone } = new AbortController();
@@ -153,3 +161,67 @@ function fairnessKeyOf({ caller, address }: { caller?: string; address?: string 
   );
   return open.call.fairnessKey;
 }
+
+function incoming(socket: object, options: Partial<IncomingOptions> = {}) {
+  const request = Object.assign(new EventEmitter(), { headers: {}, socket });
+  const response = Object.assign(new EventEmitter(), { writableEnded: false });
+  const call = createIncomingCall(
+    request as unknown as NodeRequest,
+    response as unknown as NodeResponse,
+    {
+      protocol: "rest",
+      operation: "test",
+      isPublic: false,
+      isRecorded: true,
+      header: () => undefined,
+      body: { receivedBytes: 0 },
+      admit: async () => ({}) as AdmittedCall,
+      ...options,
+    },
+  );
+  return { call, response };
+}
+
+test.each([
+  { from: "127.0.0.1", encrypted: false, because: "loopback never leaves the machine" },
+  { from: "::ffff:127.0.0.1", encrypted: false, because: "so it is written on a socket for both" },
+  { from: "10.1.2.3", encrypted: true, because: "it is encrypted" },
+])("what comes from $from is private: $because", ({ from, encrypted }) => {
+  expect(incoming({ remoteAddress: from, encrypted }).call.access.isPrivate).toBe(true);
+});
+
+test("what comes in plaintext from another machine is not private", () => {
+  const { call } = incoming({ remoteAddress: "10.1.2.3", encrypted: false });
+
+  expect(call.access.isPrivate).toBe(false);
+});
+
+test("a call is admitted once, however often that is asked for", async () => {
+  let admittedCount = 0;
+  const admit = async () => {
+    admittedCount += 1;
+    return {} as AdmittedCall;
+  };
+  const { call } = incoming({}, { admit });
+
+  expect(await call.admitted).toBe(await call.admitted);
+  expect(admittedCount).toBe(1);
+});
+
+test.each([
+  { writableEnded: false, isGone: true, because: "nothing was answered" },
+  { writableEnded: true, isGone: false, because: "the answer was written" },
+])("a response that closes ends the call: $isGone, as $because", ({ writableEnded, isGone }) => {
+  const { call, response } = incoming({});
+
+  Object.assign(response, { writableEnded }).emit("close");
+
+  expect(call.gone.aborted).toBe(isGone);
+});
+
+test.each(["", "has space", "x".repeat(129), "line\nbreak"])(
+  "a request id of %j is replaced",
+  (given) => {
+    expect(requestIdFrom(() => given)).toMatch(/^[0-9a-f-]{36}$/);
+  },
+);

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from "node:http";
 import http2 from "node:http2";
 import type { Clock } from "@tensorgate/core";
 import type { NodeRequest, NodeResponse } from "../node-http.ts";
@@ -6,10 +5,10 @@ import type { NodeRequest, NodeResponse } from "../node-http.ts";
 /** Most that is read of a request whose caller has shown no valid key, where keys are asked for, in bytes. */
 export const strangerBytes = 65_536;
 
-/** Most that is thrown away of what a caller with a valid key sends after the answer, in bytes. */
+/** Most that is discarded of what a caller with a valid key sends after the answer, in bytes. */
 const knownCallerBytes = 67_108_864;
 
-/** Bytes that a piece counts for at least when it is thrown away: the work of one is the same, however short it is. */
+/** Bytes that a piece counts for at least when it is discarded: the work of one is the same, however short it is. */
 const minPieceBytes = 4_096;
 
 /** How much a caller with a valid key may send ahead on one stream of HTTP/2, in bytes. */
@@ -35,20 +34,19 @@ export function allowLongBody(request: NodeRequest): void {
 }
 
 /**
- * Ends a request whose body was not read to its end, once it has been answered.
+ * Drains or stops a request body that was not read to its end, once the request has been answered.
  *
  * HTTP/2 has a way to say stop, and until then the window of the stream bounds what comes. HTTP/1.1 has none but to cut
- * the connection, and a caller who is cut while sending may lose the answer: so what still comes is thrown away for a
- * while, as far as this caller may be read at all; then our side is closed first, and the connection a little later.
+ * the connection, and a caller who is cut while sending may lose the answer: so what still comes is discarded for a
+ * while, within what this caller may send; then our side is closed first, and the connection a little later.
  *
  * @see RFC 9113, section 8.1; RFC 9112, section 9.6
  */
-export function endUnreadBody(request: NodeRequest, response: NodeResponse, clock: Clock): void {
-  if ("stream" in request) stopStream(request, clock);
-  else drainSocket(request, response, clock);
-}
-
-function drainSocket(request: IncomingMessage, response: NodeResponse, clock: Clock): void {
+export function closeLingering(request: NodeRequest, response: NodeResponse, clock: Clock): void {
+  if ("stream" in request) {
+    stopStream(request, clock);
+    return;
+  }
   const { socket } = request;
   let timer: Disposable | undefined;
 
@@ -68,7 +66,7 @@ function drainSocket(request: IncomingMessage, response: NodeResponse, clock: Cl
 
   response.once("prefinish", () => {
     if (request.complete) return;
-    // Node throws away, unbounded, what was never asked for.
+    // Node discards, unbounded, what was never read.
     request.read(0);
     // After a `connection: close` it would cut the connection with the answer still on its way.
     socket.destroySoon = () => socket.end();

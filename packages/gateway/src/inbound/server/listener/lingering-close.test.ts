@@ -5,14 +5,14 @@ import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { listenDefaults, requestDefaults } from "../../options.ts";
 import type { NodeRequest } from "../node-http.ts";
-import { listener } from "./listener.ts";
-import { allowLongBody, strangerBytes } from "./unread-body.ts";
+import { allowLongBody, strangerBytes } from "./lingering-close.ts";
+import { createListener } from "./listener.ts";
 
 /** A server that answers every request by its headers, and what it was asked. */
 async function answering(kind: "strangers" | "known callers") {
   const clock = manualClock();
   const requests: NodeRequest[] = [];
-  const opened = listener({
+  const opened = createListener({
     listen: { ...listenDefaults, port: 0 },
     requests: requestDefaults,
     onRequest: (request, response) => {

@@ -1,7 +1,7 @@
 import type { RoutingStep } from "@tensorgate/core";
 import { aCall } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
-import { replyHeaders, routedHeaders } from "./reply-headers.ts";
+import { replyHeaders, routedHeaders } from "./call.ts";
 
 const refused = (because: string): RoutingStep => ({
   atMs: 1.23456,

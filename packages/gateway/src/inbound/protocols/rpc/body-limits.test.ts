@@ -2,10 +2,10 @@ import { PassThrough } from "node:stream";
 import { gzipSync } from "node:zlib";
 import { HealthCheckRequestSchema } from "@tensorgate/proto/grpc/health/v1/health";
 import { expect, test } from "vitest";
-import { type RpcBodyOptions, readRpcBody } from "../../protocols/rpc/body.ts";
-import type { NodeRequest } from "../node-http.ts";
-import { gunzipper } from "./gunzip.ts";
-import type { Intake } from "./intake.ts";
+import type { BodyUsage } from "../../server/body/body-budget.ts";
+import { createGunzip } from "../../server/body/gunzip.ts";
+import type { NodeRequest } from "../../server/node-http.ts";
+import { type RpcBodyOptions, readRpcBody } from "./body.ts";
 
 const limits = { maxBytes: 100_000, maxJsonBytes: 10_000, maxElements: 1_000 };
 
@@ -13,7 +13,7 @@ function open(form: Partial<RpcBodyOptions["form"]>, options: Partial<RpcBodyOpt
   const request = Object.assign(new PassThrough(), { complete: true, headers: {} });
   let heldBytes = 0;
   let mostBytes = 0;
-  const intake = {
+  const usage = {
     arrived: () => {},
     complete: () => {},
     onFailure: () => {},
@@ -21,7 +21,7 @@ function open(form: Partial<RpcBodyOptions["form"]>, options: Partial<RpcBodyOpt
       heldBytes += byteCount;
       mostBytes = Math.max(mostBytes, heldBytes);
     },
-    gave: (byteCount: number) => {
+    release: (byteCount: number) => {
       heldBytes -= byteCount;
     },
   };
@@ -30,8 +30,8 @@ function open(form: Partial<RpcBodyOptions["form"]>, options: Partial<RpcBodyOpt
     schema: HealthCheckRequestSchema,
     isStream: false,
     limits,
-    intake: intake as unknown as Intake,
-    gunzip: gunzipper(),
+    usage: usage as unknown as BodyUsage,
+    gunzip: createGunzip(),
     onMessage: () => {},
     ...options,
   });
@@ -85,7 +85,7 @@ test("the memory that a message is unpacked into is counted before it is taken",
     { isPacked: true },
     {
       gunzip: (packed, maxBytes, charge) =>
-        gunzipper()(packed, maxBytes, (byteCount) => {
+        createGunzip()(packed, maxBytes, (byteCount) => {
           charge(byteCount);
           counted.push(heldBytes());
         }),

@@ -4,21 +4,21 @@ import tls from "node:tls";
 import { type Clock, SettingError } from "@tensorgate/core";
 import type { TlsOptions } from "../../options.ts";
 
-/** Makes TLS of accepted sockets, with the certificate that the files hold at that moment. */
-export interface TlsDoor {
+/** Runs the TLS handshake of accepted sockets, with the certificate that the files hold at that moment. */
+export interface TlsAcceptor {
   /** Calls `onSecured` if the handshake succeeds; otherwise the socket is closed. */
-  open(socket: net.Socket, onSecured: (secured: tls.TLSSocket) => void): void;
-  /** Stops looking at the files. */
+  accept(socket: net.Socket, onSecured: (secured: tls.TLSSocket) => void): void;
+  /** Stops checking the files. */
   close(): void;
 }
 
-/** A certificate that was taken, or, with an error, one that was not. */
+/** A certificate that was loaded, or, with an error, one that was rejected. */
 export interface CertificateNews {
   readonly file: string;
   readonly error?: Error;
 }
 
-export interface TlsDoorParts {
+export interface TlsAcceptorDeps {
   readonly clock: Clock;
   readonly onCertificates: (news: CertificateNews) => void;
 }
@@ -46,11 +46,14 @@ export const tlsProtocol: { readonly minVersion: "TLSv1.2"; readonly ciphers: st
   ciphers,
 };
 
-/** How often the files are looked at. Kubernetes swaps folders by links, which no watcher tells of reliably. */
-const lookEveryMs = 30_000;
+/** How often the files are checked. Kubernetes swaps folders by links, which no watcher reports reliably. */
+const checkEveryMs = 30_000;
 
-/** @throws SettingError if a file cannot be used; later faults are told and the old certificate stays */
-export function tlsDoor(files: TlsOptions, { clock, onCertificates }: TlsDoorParts): TlsDoor {
+/** @throws SettingError if a file cannot be used; later faults are reported and the old certificate stays active */
+export function createTlsAcceptor(
+  files: TlsOptions,
+  { clock, onCertificates }: TlsAcceptorDeps,
+): TlsAcceptor {
   let current = readFiles(files);
   const server = tls.createServer({
     ...secureContext(files, current),
@@ -70,9 +73,9 @@ export function tlsDoor(files: TlsOptions, { clock, onCertificates }: TlsDoorPar
   });
   server.on("tlsClientError", (_error, secured) => void secured.destroy());
 
-  let timer = clock.setTimer(lookEveryMs, look);
-  function look(): void {
-    timer = clock.setTimer(lookEveryMs, look);
+  let timer = clock.setTimer(checkEveryMs, checkFiles);
+  function checkFiles(): void {
+    timer = clock.setTimer(checkEveryMs, checkFiles);
     try {
       const found = readFiles(files);
       if (JSON.stringify(found) === JSON.stringify(current)) return;
@@ -89,7 +92,7 @@ export function tlsDoor(files: TlsOptions, { clock, onCertificates }: TlsDoorPar
   }
 
   return {
-    open: (socket, onSecured) => {
+    accept: (socket, onSecured) => {
       const key = endpointsOf(socket);
       waiting.set(key, onSecured);
       socket.once("close", () => {

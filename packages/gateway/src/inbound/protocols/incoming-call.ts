@@ -1,0 +1,245 @@
+import { randomUUID } from "node:crypto";
+import {
+  type CallContext,
+  type Caller,
+  type CallWatch,
+  CancelledError,
+  type Clock,
+  commonRegions,
+  DeadlineExceededError,
+  InvalidRequestError,
+  type Priority,
+  type Protocol,
+  priorities,
+  type RoutingWishes,
+  type ScoringError,
+  stageTimes,
+} from "@tensorgate/core";
+import type { AccessRequest, ReadHeader } from "../access/access.ts";
+import { isLoopbackName, type RequestOptions } from "../options.ts";
+import { networkOf } from "../server/listener/connections.ts";
+import { allowLongBody } from "../server/listener/lingering-close.ts";
+import type { NodeRequest, NodeResponse } from "../server/node-http.ts";
+import type { AdmittedCall } from "./tasks.ts";
+
+/** A call of which nothing but the headers is read. */
+export interface IncomingCall {
+  readonly protocol: Protocol;
+  /** What is asked for, without what varies: `POST /v1/classify/{model}`. */
+  readonly operation: string;
+  readonly requestId: string;
+  readonly access: AccessRequest;
+  /** Whether it is worth a record. */
+  readonly isRecorded: boolean;
+  /** Whether it was admitted and authenticated, by its headers alone. */
+  readonly admitted: Promise<AdmittedCall>;
+  /** Aborts when the caller has gone, or its protocol ends the call. */
+  readonly gone: AbortSignal;
+  /** Why it aborted, where that may be another reason than that the caller has gone. */
+  readonly goneError?: (reason: unknown) => ScoringError;
+  /** What has arrived of the body so far. */
+  readonly body: { readonly receivedBytes: number };
+}
+
+/** What the protocol knows of a request from its path. */
+export interface IncomingOptions
+  extends Pick<IncomingCall, "protocol" | "operation" | "isRecorded" | "body"> {
+  readonly header: ReadHeader;
+  /** Whether it is answered without a key. */
+  readonly isPublic: boolean;
+  readonly admit: (request: AccessRequest) => Promise<AdmittedCall>;
+}
+
+/** Begins a call: its access is asked for now, whatever is read of it later. */
+export function createIncomingCall(
+  request: NodeRequest,
+  response: NodeResponse,
+  { protocol, operation, isRecorded, body, header, isPublic, admit }: IncomingOptions,
+): IncomingCall {
+  const { remoteAddress } = request.socket;
+  const access: AccessRequest = {
+    header,
+    remoteAddress,
+    isPrivate: isPrivate(request),
+    isPublic,
+    kind: "call",
+  };
+  const gone = new AbortController();
+  response.once("close", () => {
+    // What was ended is over; and node:http2 says of a response that was cut that it is finished.
+    if (!response.writableEnded) gone.abort();
+  });
+  request.once("error", () => gone.abort());
+
+  async function admitted(): Promise<AdmittedCall> {
+    const call = await admit(access);
+    if (!isPublic) allowLongBody(request);
+    return call;
+  }
+
+  const whenAdmitted = admitted();
+  // Each protocol awaits it; where one fails before, this is no unhandled rejection.
+  whenAdmitted.catch(() => {});
+  return {
+    protocol,
+    operation,
+    requestId: requestIdFrom(header),
+    access,
+    isRecorded,
+    admitted: whenAdmitted,
+    gone: gone.signal,
+    body,
+  };
+}
+
+/** The caller's own id where it is fit to be logged and sent on, otherwise a new one. */
+export function requestIdFrom(header: ReadHeader): string {
+  const given = header("x-request-id");
+  return given !== undefined && /^[\x21-\x7e]{1,128}$/.test(given) ? given : randomUUID();
+}
+
+/** Encrypted, or from this very machine. */
+function isPrivate({ socket }: NodeRequest): boolean {
+  const isEncrypted = "encrypted" in socket && socket.encrypted === true;
+  return isEncrypted || isLoopbackName((socket.remoteAddress ?? "").replace(/^::ffff:/, ""));
+}
+
+/** A call that is under way. Disposing of it stops its timer. */
+export interface ActiveCall extends Disposable {
+  readonly call: CallContext;
+}
+
+/** What the context of a call is made from. */
+export interface CallStart {
+  readonly requestId: string;
+  readonly access: Pick<AccessRequest, "header" | "remoteAddress">;
+  /** Aborts when the caller has gone, or its protocol ends the call. */
+  readonly gone: AbortSignal;
+  readonly goneError?: (reason: unknown) => ScoringError;
+  /** What the protocol itself says of the deadline, in milliseconds from now; undefined where it says nothing. */
+  readonly timeoutMs?: number | undefined;
+  readonly caller?: Caller | undefined;
+  readonly watch?: CallWatch | undefined;
+}
+
+export interface CallContextDeps {
+  readonly requests: Pick<Required<RequestOptions>, "defaultTimeoutMs" | "maxTimeoutMs">;
+  readonly clock: Clock;
+}
+
+/**
+ * Opens a call: its deadline with the timer that ends it, and what its headers ask of the router.
+ *
+ * @throws InvalidRequestError if one of our headers cannot be understood
+ */
+export function createCallContext(
+  { requestId, access, gone, timeoutMs: protocolTimeoutMs, caller, watch, ...start }: CallStart,
+  { requests, clock }: CallContextDeps,
+): ActiveCall {
+  const { header } = access;
+  const { goneError = () => new CancelledError("the client closed the request") } = start;
+  const timeoutText = header(timeoutHeader);
+  const callerMs =
+    protocolTimeoutMs ?? (timeoutText === undefined ? undefined : parseTimeoutMs(timeoutText));
+  const askedMs = callerMs ?? requests.defaultTimeoutMs;
+  const timeoutMs = Math.min(Math.max(0, askedMs), requests.maxTimeoutMs);
+  // Before there is a timer: a call that is rejected here would leave it running.
+  const wishes = wishesFrom(header, caller);
+  const controller = new AbortController();
+  const expire = () => controller.abort(deadlineExceeded(timeoutMs));
+  const cancel = () => controller.abort(goneError(gone.reason));
+  const timer = clock.setTimer(timeoutMs, expire);
+  if (timeoutMs === 0) expire();
+  if (gone.aborted) cancel();
+  gone.addEventListener("abort", cancel, { once: true });
+  const isTraced = header("x-tensorgate-trace") === "1";
+  const cacheControl = header("cache-control");
+  return {
+    call: {
+      requestId,
+      deadline: { atMs: clock.nowMs() + timeoutMs },
+      signal: controller.signal,
+      ...(caller && { caller }),
+      fairnessKey: caller ? `key ${caller.id}` : `network ${networkOf(access.remoteAddress)}`,
+      wishes,
+      ...((isTraced || wishes.isForwarded) && { routed: { isTraced, steps: [] } }),
+      ...(cacheControl !== undefined && hasNoStore(cacheControl) && { noStore: true }),
+      times: stageTimes(),
+      ...(watch && { watch }),
+    },
+    [Symbol.dispose]: () => {
+      timer[Symbol.dispose]();
+      gone.removeEventListener("abort", cancel);
+    },
+  };
+}
+
+function deadlineExceeded(timeoutMs: number): DeadlineExceededError {
+  return new DeadlineExceededError(`the call was not answered within ${Math.round(timeoutMs)} ms`, {
+    hint: "set a longer deadline, or send a smaller picture",
+  });
+}
+
+const timeoutHeader = "x-tensorgate-timeout-ms";
+const priorityHeader = "x-tensorgate-priority";
+const hopsHeader = "x-tensorgate-hops";
+
+/** @throws InvalidRequestError if the header is there and not a number */
+function parseTimeoutMs(text: string): number {
+  if (/^-?\d{1,12}$/.test(text)) return Number(text);
+  throw new InvalidRequestError(`${timeoutHeader} must be a whole number of milliseconds`, {
+    field: timeoutHeader,
+  });
+}
+
+/** @see RFC 9111, section 5.2.1.5; gRPC's metadata has it too */
+function hasNoStore(cacheControl: string): boolean {
+  return cacheControl.split(",").some((each) => each.trim().toLowerCase() === "no-store");
+}
+
+/** @throws InvalidRequestError if there is no such priority */
+function parsePriority(text: string): Priority {
+  const found = priorities.find((priority) => priority === text.toLowerCase());
+  if (found) return found;
+  throw new InvalidRequestError(`${priorityHeader} must be one of ${priorities.join(", ")}`, {
+    field: priorityHeader,
+  });
+}
+
+/** From the gateway that a caller found to the one of another region, and no further. */
+const maxHops = 1;
+
+/** @throws InvalidRequestError if the call has come through more gateways than it may */
+function parseHops(text: string): number {
+  const hops = /^\d{1,3}$/.test(text) ? Number(text) : Number.NaN;
+  if (hops <= maxHops) return hops;
+  throw new InvalidRequestError(
+    `${hopsHeader} must be a whole number of gateways, at most ${maxHops}`,
+    {
+      field: hopsHeader,
+      hint: "a call may pass through one other gateway only; check the pools for a chain of gateways",
+    },
+  );
+}
+
+function parseRegions(text: string): readonly string[] {
+  return text
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
+}
+
+function wishesFrom(header: ReadHeader, caller: Caller | undefined): RoutingWishes {
+  const region = header("x-tensorgate-region");
+  const regions = header("x-tensorgate-residency");
+  const asked = regions === undefined ? undefined : parseRegions(regions);
+  const residency = commonRegions(asked, caller?.residency);
+  const priority = header(priorityHeader);
+  const hops = header(hopsHeader);
+  return {
+    ...(region && { region }),
+    ...(priority && { priority: parsePriority(priority) }),
+    ...(hops !== undefined && parseHops(hops) > 0 && { isForwarded: true }),
+    ...(residency && { residency }),
+  };
+}

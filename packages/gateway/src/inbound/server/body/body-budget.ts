@@ -1,0 +1,237 @@
+import {
+  type Clock,
+  DeadlineExceededError,
+  OverloadedError,
+  type ScoringError,
+  TooLargeError,
+} from "@tensorgate/core";
+import type { ListenSettings, RequestOptions } from "../../options.ts";
+import type { NodeRequest, NodeResponse } from "../node-http.ts";
+
+/** What one request holds of the budget: counted, and timed until its body has arrived. The same for every protocol. */
+export interface BodyUsage {
+  /** Bytes of the body that have arrived so far, as they came. */
+  readonly receivedBytes: number;
+  /**
+   * Counts a piece of the body that has arrived, for its rate; what is held of it is reserved separately.
+   * @throws TooLargeError if the pieces are too small to be worth their work
+   */
+  arrived(byteCount: number): void;
+  /**
+   * Counts memory, in bytes, before it is allocated for this request.
+   * @throws OverloadedError if the budget is exhausted
+   */
+  reserve(byteCount: number): void;
+  /**
+   * Raises what is counted to at least `byteCount`: a body that was compressed.
+   * @throws OverloadedError if the budget is exhausted
+   */
+  ensure(byteCount: number): void;
+  /** Gives back the bytes of a message of a stream that was answered. */
+  release(byteCount: number): void;
+  /** Stops the timers: the whole body has arrived. */
+  complete(): void;
+  /** Calls `listener` once if the body arrives too slowly. */
+  onFailure(listener: (error: ScoringError) => void): void;
+  /** Keeps what was counted, also after the client has gone, until the result is disposed of. */
+  retain(): Disposable;
+}
+
+/** The memory of all requests that are read or worked on, and of all answers that clients have not read yet. */
+export interface BodyBudget {
+  readonly bytesInFlight: number;
+  /** Counts bytes of answers; those that were read are taken off again, as a negative number. */
+  add(byteCount: number): void;
+  /** Whether so many bytes more fit. */
+  hasRoom(byteCount: number): boolean;
+  /**
+   * Begins to read a request; its bytes stay counted until its response is closed and every `retain` is disposed of.
+   *
+   * @param kind - a stream may last, as long as it does not fall silent
+   * @throws OverloadedError if its declared length does not fit
+   */
+  open(request: NodeRequest, response: NodeResponse, kind: "whole" | "stream"): BodyUsage;
+}
+
+export interface BodyBudgetOptions {
+  readonly requests: Pick<
+    Required<RequestOptions>,
+    "maxBytesInFlight" | "minUploadBytesPerSecond" | "requestTimeoutMs"
+  >;
+  readonly listen: Pick<ListenSettings, "idleTimeoutMs">;
+  readonly clock: Clock;
+}
+
+/** From when on an upload must keep its rate, and how often that is checked, in milliseconds. */
+const rateGraceMs = 5_000;
+const checkEveryMs = 1_000;
+
+/**
+ * Pieces that a body may come in whatever their length, and the minimum length of the others on average, in bytes. Every
+ * piece (a chunk of HTTP/1.1, a frame of HTTP/2) costs the same work, and one of a single byte is worth none.
+ */
+const freePieces = 1_024;
+const minBytesPerPiece = 64;
+
+/** When an overloaded gateway may be asked again, in milliseconds. */
+const retryAfterMs = 1_000;
+
+export function createBodyBudget({ requests, listen, clock }: BodyBudgetOptions): BodyBudget {
+  const { maxBytesInFlight, minUploadBytesPerSecond, requestTimeoutMs } = requests;
+  let bytesInFlight = 0;
+
+  function assertRoom(byteCount: number): void {
+    if (bytesInFlight + byteCount <= maxBytesInFlight) return;
+    throw new OverloadedError("request body budget (requests.maxBytesInFlight) exhausted", {
+      retryAfterMs,
+      hint: "retry in a moment",
+    });
+  }
+
+  function open(request: NodeRequest, response: NodeResponse, kind: "whole" | "stream"): BodyUsage {
+    // What is declared and never sent must not keep others out, so it is checked and not reserved.
+    assertRoom(Number(request.headers["content-length"] ?? 0) || 0);
+    const startedMs = clock.nowMs();
+    let pieceCount = 0;
+    let countedBytes = 0;
+    let retainCount = 0;
+    let timer: Disposable | undefined;
+    let isOver = false;
+    let fail: ((error: ScoringError) => void) | undefined;
+    let failure: ScoringError | undefined;
+
+    function failWith(error: ScoringError): void {
+      failure = error;
+      usage.complete();
+      fail?.(error);
+    }
+
+    function checkRate(): void {
+      const elapsedMs = clock.nowMs() - startedMs;
+      const wantedBytes = (minUploadBytesPerSecond * elapsedMs) / 1_000;
+      if (elapsedMs >= requestTimeoutMs) failWith(tooLate(requestTimeoutMs));
+      else if (usage.receivedBytes < wantedBytes) failWith(tooSlow(minUploadBytesPerSecond));
+      else timer = clock.setTimer(Math.min(checkEveryMs, requestTimeoutMs - elapsedMs), checkRate);
+    }
+
+    function startTiming(): void {
+      if (isOver) return;
+      timer?.[Symbol.dispose]();
+      timer =
+        kind === "stream"
+          ? clock.setTimer(listen.idleTimeoutMs, onSilence)
+          : clock.setTimer(Math.min(rateGraceMs, requestTimeoutMs), checkRate);
+    }
+
+    function onSilence(): void {
+      // A client that waits for answers need not send. What is retained beside the response itself is work in progress.
+      if (retainCount > 1) startTiming();
+      else failWith(fellSilent(listen.idleTimeoutMs));
+    }
+
+    const usage: BodyUsage & { receivedBytes: number } = {
+      receivedBytes: 0,
+      arrived: (byteCount) => {
+        usage.receivedBytes += byteCount;
+        pieceCount += 1;
+        if (pieceCount > freePieces + usage.receivedBytes / minBytesPerPiece) throw tooManyPieces();
+        if (kind === "stream") startTiming();
+      },
+      reserve: (byteCount) => {
+        assertRoom(byteCount);
+        // Nothing would give it back once nothing is retained.
+        if (retainCount === 0) return;
+        countedBytes += byteCount;
+        bytesInFlight += byteCount;
+      },
+      ensure: (byteCount) => {
+        if (byteCount > countedBytes) usage.reserve(byteCount - countedBytes);
+      },
+      release: (byteCount) => {
+        const released = Math.min(byteCount, countedBytes);
+        countedBytes -= released;
+        bytesInFlight -= released;
+      },
+      complete: () => {
+        isOver = true;
+        timer?.[Symbol.dispose]();
+      },
+      onFailure: (listener) => {
+        if (failure) listener(failure);
+        else fail = listener;
+      },
+      retain: () => {
+        let isRetained = true;
+        retainCount += 1;
+        return {
+          [Symbol.dispose]: () => {
+            if (!isRetained) return;
+            isRetained = false;
+            retainCount -= 1;
+            if (retainCount > 0) return;
+            usage.complete();
+            bytesInFlight -= countedBytes;
+            countedBytes = 0;
+          },
+        };
+      },
+    };
+
+    const untilClosed = usage.retain();
+    if (response.closed) untilClosed[Symbol.dispose]();
+    else response.once("close", () => untilClosed[Symbol.dispose]());
+    if (mayHaveBody(request)) startTiming();
+    if (request.headers.expect !== undefined) sendContinue(request, response);
+    return usage;
+  }
+
+  return {
+    get bytesInFlight() {
+      return bytesInFlight;
+    },
+    add: (byteCount) => {
+      bytesInFlight += byteCount;
+    },
+    hasRoom: (byteCount) => bytesInFlight + byteCount <= maxBytesInFlight,
+    open,
+  };
+}
+
+/** Says 100: the client waits with the body until the headers were accepted, which they are when it is about to be read. */
+function sendContinue({ headers }: NodeRequest, response: NodeResponse): void {
+  if (!/(?:^|\W)100-continue(?:$|\W)/i.test(headers.expect ?? "") || response.headersSent) return;
+  response.writeContinue();
+}
+
+function mayHaveBody(request: NodeRequest): boolean {
+  if ("stream" in request) return !request.stream.endAfterHeaders;
+  const { headers } = request;
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+}
+
+function tooManyPieces(): TooLargeError {
+  return new TooLargeError("the body arrives in too many small chunks", {
+    hint: `send chunks of at least ${minBytesPerPiece} bytes`,
+  });
+}
+
+function tooSlow(bytesPerSecond: number): DeadlineExceededError {
+  return new DeadlineExceededError(
+    `the body arrived at less than ${bytesPerSecond} bytes per second`,
+    {
+      hint: "send a smaller picture, or use a faster connection",
+    },
+  );
+}
+
+function tooLate(timeoutMs: number): DeadlineExceededError {
+  return new DeadlineExceededError(`the request did not arrive within ${timeoutMs} ms`, {
+    hint: "send a smaller picture",
+  });
+}
+
+function fellSilent(timeoutMs: number): DeadlineExceededError {
+  return new DeadlineExceededError(`no message arrived on the stream for ${timeoutMs} ms`, {
+    hint: "open a stream only when there are pictures to send",
+  });
+}

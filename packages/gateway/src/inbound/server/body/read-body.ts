@@ -1,0 +1,236 @@
+import { CancelledError, InvalidRequestError, TooLargeError } from "@tensorgate/core";
+import type { NodeRequest } from "../node-http.ts";
+import type { BodyUsage } from "./body-budget.ts";
+
+/** The body of a request, piece by piece. */
+export interface BodyPieces {
+  /**
+   * The next piece that comes, or at most `maxBytes` of it; undefined at the end of the body. No more is read from the
+   * connection than is asked for.
+   *
+   * @throws DeadlineExceededError if the body comes too slowly
+   * @throws TooLargeError if it comes in pieces that are too small to be worth their work
+   * @throws CancelledError if the caller goes away before its end
+   */
+  next(maxBytes: number): Promise<Uint8Array | undefined>;
+  /** Reads no further. */
+  stop(): void;
+}
+
+/**
+ * Opens the body of `request`, and counts what comes for the rate that `usage` demands; what is held of it is for
+ * the reader to reserve.
+ *
+ * A failure that comes while nothing is asked for is kept until something is, so that no promise is there to be rejected
+ * unseen; and no promise outlives the piece that it waits for, since each race with one that does keeps its result.
+ */
+export function createBodyPieces(request: NodeRequest, usage: BodyUsage): BodyPieces {
+  let arrived: Uint8Array = new Uint8Array();
+  let isOver = false;
+  let failure: unknown;
+  let wake = (): void => {};
+
+  function fail(error: unknown): void {
+    failure ??= error;
+    wake();
+  }
+
+  function onData(piece: Buffer): void {
+    request.pause();
+    arrived = piece;
+    try {
+      usage.arrived(piece.byteLength);
+    } catch (thrown) {
+      fail(thrown);
+    }
+    wake();
+  }
+
+  function onEnd(): void {
+    if (isCut(request)) {
+      onGone();
+      return;
+    }
+    isOver = true;
+    usage.complete();
+    wake();
+  }
+
+  function onGone(): void {
+    if (!isOver) fail(new CancelledError("the client closed the request"));
+  }
+
+  request.pause();
+  request.on("data", onData);
+  request.once("end", onEnd);
+  request.once("error", onGone);
+  request.once("close", onGone);
+  if (request.destroyed) onGone();
+  usage.onFailure(fail);
+
+  return {
+    next: async (maxBytes) => {
+      while (arrived.byteLength === 0 && !isOver && failure === undefined) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+          request.resume();
+        });
+      }
+      if (failure !== undefined) throw failure;
+      if (arrived.byteLength === 0) return undefined;
+      const piece = arrived.subarray(0, maxBytes);
+      arrived = arrived.subarray(piece.byteLength);
+      return piece;
+    },
+    stop: () => {
+      request.off("data", onData);
+      request.pause();
+      arrived = new Uint8Array();
+    },
+  };
+}
+
+/** Whether what came of the body is not all: node:http2 ends a cut upload as if it were whole. */
+export function isCut(request: NodeRequest): boolean {
+  return "stream" in request ? request.stream.aborted : !request.complete;
+}
+
+export interface ReadBodyOptions {
+  readonly maxBytes: number;
+  /** What `content-length` says; NaN where it says nothing. */
+  readonly declaredBytes: number;
+  readonly usage: BodyUsage;
+}
+
+/** Reads a whole body into memory that follows what has come: what is only declared costs nothing. */
+export function readBody(
+  request: NodeRequest,
+  { maxBytes, declaredBytes, usage }: ReadBodyOptions,
+): Promise<GrowingBuffer> {
+  const whole = Number.isNaN(declaredBytes)
+    ? createGrowingBuffer("at-most", maxBytes)
+    : createGrowingBuffer("exactly", declaredBytes);
+  const { promise, resolve, reject } = Promise.withResolvers<GrowingBuffer>();
+  let isOver = false;
+
+  function refuse(error: unknown): void {
+    if (isOver) return;
+    isOver = true;
+    request.off("data", onData);
+    request.pause();
+    whole.free();
+    reject(error);
+  }
+
+  function onGone(): void {
+    refuse(new CancelledError("the client closed the request"));
+  }
+
+  function onData(chunk: Buffer): void {
+    const received = whole.byteLength + chunk.length;
+    try {
+      if (received > maxBytes) throw bodyTooLarge(maxBytes);
+      if (received > declaredBytes) throw notAsDeclared(received, declaredBytes);
+      usage.arrived(chunk.length);
+      whole.append(chunk, usage.reserve);
+    } catch (thrown) {
+      refuse(thrown);
+    }
+  }
+
+  usage.onFailure(refuse);
+  request.on("data", onData);
+  // node:http2 ends a cut upload as if it were whole: only the count and `aborted` tell.
+  request.once("end", () => {
+    usage.complete();
+    if (isCut(request)) return onGone();
+    if (whole.byteLength < declaredBytes) {
+      return refuse(notAsDeclared(whole.byteLength, declaredBytes));
+    }
+    isOver = true;
+    resolve(whole);
+  });
+  request.once("error", onGone);
+  request.once("close", () => {
+    // Every request is closed at its end; an error has a stack, which costs more than all of this.
+    if (!request.readableEnded) onGone();
+  });
+  return promise;
+}
+
+function notAsDeclared(byteCount: number, declared: number): InvalidRequestError {
+  return new InvalidRequestError(
+    `the body has ${byteCount} bytes, but content-length declares ${declared}`,
+  );
+}
+
+export function bodyTooLarge(maxBytes: number): TooLargeError {
+  return new TooLargeError(`the body is longer than ${maxBytes} bytes`, {
+    hint: "send fewer or smaller pictures",
+  });
+}
+
+/** Bytes put together from pieces, in memory that follows what has come. */
+export interface GrowingBuffer {
+  /** Bytes that have been appended. */
+  readonly byteLength: number;
+  /** Bytes of memory that they take: all that was charged. */
+  readonly capacity: number;
+  /**
+   * Copies a piece to the end.
+   *
+   * @param charge - called with each further amount of memory that is needed, in bytes, before it is taken; what it
+   *   throws leaves everything as it was
+   * @throws RangeError if there would be more bytes than expected
+   */
+  append(piece: Uint8Array, charge: (byteCount: number) => void): void;
+  /** What was appended; to be called once, at the end. */
+  bytes(): Uint8Array;
+  /** Frees the memory at once: under overload the collector would take its time. */
+  free(): void;
+}
+
+/** Bytes of memory that the first piece gets at least, where so many are expected. */
+const minBytes = 4_096;
+
+/**
+ * How many times as much memory as bytes that have come is taken ahead. Where the length is known, none of it is left
+ * over in the end, and a picture that comes in a few pieces of 64 KiB gets all of it with the first.
+ */
+const growthTo = { exactly: 4, "at-most": 2 } as const;
+
+/**
+ * @param kind - whether `byteCount` bytes are expected, or any number up to it; however many, no memory is taken for
+ *   them before they have begun to come
+ */
+export function createGrowingBuffer(kind: keyof typeof growthTo, byteCount: number): GrowingBuffer {
+  let memory = Buffer.alloc(0);
+
+  function grow(neededBytes: number, charge: (byteCount: number) => void): void {
+    if (neededBytes > byteCount) throw new RangeError(`more than the ${byteCount} bytes expected`);
+    const capacity = Math.min(byteCount, Math.max(minBytes, neededBytes * growthTo[kind]));
+    charge(capacity - buffer.capacity);
+    const larger = Buffer.allocUnsafeSlow(capacity);
+    memory.copy(larger, 0, 0, buffer.byteLength);
+    if (buffer.capacity > 0) buffer.free();
+    memory = larger;
+    buffer.capacity = capacity;
+  }
+
+  const buffer: GrowingBuffer & { byteLength: number; capacity: number } = {
+    byteLength: 0,
+    capacity: 0,
+    append: (piece, charge) => {
+      const neededBytes = buffer.byteLength + piece.byteLength;
+      if (neededBytes > buffer.capacity) grow(neededBytes, charge);
+      memory.set(piece, buffer.byteLength);
+      buffer.byteLength = neededBytes;
+    },
+    bytes: () =>
+      buffer.byteLength === buffer.capacity ? memory : memory.subarray(0, buffer.byteLength),
+    free: () => {
+      if (memory.byteLength > 0) memory.buffer.transfer(0);
+    },
+  };
+  return buffer;
+}

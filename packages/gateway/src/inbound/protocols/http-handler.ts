@@ -79,7 +79,10 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
         continue;
       }
       const params: Record<string, string> = {};
-      for (const [index, name] of names.entries()) params[name] = decoded(match[index + 1] ?? "");
+      for (const [index, name] of names.entries()) {
+        const segment = match[index + 1] ?? "";
+        params[name] = segment.includes("%") ? decoded(segment) : segment;
+      }
       return { route, params };
     }
     return { route: noRoute(allowed), params: {} };

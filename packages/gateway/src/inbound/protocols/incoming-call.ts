@@ -56,11 +56,13 @@ export function createIncomingCall(
   response: NodeResponse,
   { protocol, operation, isRecorded, body, header, isPublic, admit }: IncomingOptions,
 ): IncomingCall {
-  const { remoteAddress } = request.socket;
+  const { socket } = request;
+  const { remoteAddress } = socket;
+  const isEncrypted = "encrypted" in socket && socket.encrypted === true;
   const access: AccessRequest = {
     header,
     remoteAddress,
-    isPrivate: isPrivate(request),
+    isPrivate: isEncrypted || isLoopbackName((remoteAddress ?? "").replace(/^::ffff:/, "")),
     isPublic,
     kind: "call",
   };
@@ -96,12 +98,6 @@ export function createIncomingCall(
 export function requestIdFrom(header: ReadHeader): string {
   const given = header("x-request-id");
   return given !== undefined && /^[\x21-\x7e]{1,128}$/.test(given) ? given : randomUUID();
-}
-
-/** Encrypted, or from this very machine. */
-function isPrivate({ socket }: NodeRequest): boolean {
-  const isEncrypted = "encrypted" in socket && socket.encrypted === true;
-  return isEncrypted || isLoopbackName((socket.remoteAddress ?? "").replace(/^::ffff:/, ""));
 }
 
 /** A call that is under way. Disposing of it stops its timer. */

@@ -58,10 +58,12 @@ export function createExchange(
     method,
     path: queryStart === -1 ? url : url.slice(0, queryStart),
     get query() {
-      query ??= parseQuery(queryStart === -1 ? "" : url.slice(queryStart + 1));
+      const length = queryStart === -1 ? 0 : url.length - queryStart - 1;
+      if (length > maxQueryLength) throw queryTooLong();
+      query ??= new URLSearchParams(url.slice(url.length - length));
       return query;
     },
-    header: (name) => headerOf(request, name),
+    header: headerOf.bind(undefined, request),
     get receivedBytes() {
       return usage?.receivedBytes ?? 0;
     },
@@ -80,7 +82,7 @@ export function createExchange(
         body = await gunzip(body, maxBytes, usage.reserve);
         usage.release(received.capacity);
       }
-      usage.ensure(body.byteLength * copyCount);
+      if (isPacked || copyCount > 1) usage.ensure(body.byteLength * copyCount);
       return body;
     },
     [Symbol.dispose]: () => retained?.[Symbol.dispose](),
@@ -90,9 +92,8 @@ export function createExchange(
 /** Longest query, in characters; decoding one costs far more than reading it. */
 const maxQueryLength = 4_096;
 
-function parseQuery(text: string): URLSearchParams {
-  if (text.length <= maxQueryLength) return new URLSearchParams(text);
-  throw new InvalidRequestError(`the query is longer than ${maxQueryLength} characters`, {
+function queryTooLong(): InvalidRequestError {
+  return new InvalidRequestError(`the query is longer than ${maxQueryLength} characters`, {
     field: "query",
   });
 }

@@ -27,12 +27,18 @@ export interface RestRoutesOptions {
 
 /** Our own REST API: a picture, several in a form, or base64 in JSON; and the catalog. */
 export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpRoute[] {
-  async function read(exchange: Exchange, { call, params }: RouteCall): Promise<PictureRequest> {
-    const modelSpec = modelSpecFrom(params["model"] ?? "", exchange.query);
+  async function read(exchange: Exchange, { call, params }: RouteCall) {
+    const { query } = exchange;
+    const modelSpec = modelSpecFrom(params["model"] ?? "", query);
+    // It asks for a region as the header does.
+    const region = query.get("region");
     const startedMs = clock.nowMs();
     const pictures = await picturesFromBody(exchange, limits);
     call.times.add("read", clock.nowMs() - startedMs);
-    return { modelSpec, pictures };
+    return {
+      asked: { modelSpec, pictures },
+      call: region ? { ...call, wishes: { ...call.wishes, region } } : call,
+    };
   }
 
   return [
@@ -43,13 +49,13 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
       answer: async (exchange, routed) => {
         const topK = numberParam(exchange.query, "topK");
         const minScore = numberParam(exchange.query, "minScore");
+        const { asked, call } = await read(exchange, routed);
         const request = {
-          ...(await read(exchange, routed)),
+          ...asked,
           ...(topK !== undefined && { topK }),
           ...(minScore !== undefined && { minScore }),
         };
-        const response = await routed.tasks.classify(request, wishing(routed, exchange));
-        return pictureAnswer(response, labelsJson);
+        return pictureAnswer(await routed.tasks.classify(request, call), labelsJson);
       },
     },
     {
@@ -58,9 +64,9 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
       errorBody: problemBody,
       answer: async (exchange, routed) => {
         const selection = selectionFrom(exchange.query);
-        const request = { ...(await read(exchange, routed)), ...selection };
-        const response = await routed.tasks.detect(request, wishing(routed, exchange));
-        return pictureAnswer(response, boxesJson);
+        const { asked, call } = await read(exchange, routed);
+        const request = { ...asked, ...selection };
+        return pictureAnswer(await routed.tasks.detect(request, call), boxesJson);
       },
     },
     {
@@ -68,9 +74,8 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
       path: "/v1/embed/{model}",
       errorBody: problemBody,
       answer: async (exchange, routed) => {
-        const request = await read(exchange, routed);
-        const response = await routed.tasks.embed(request, wishing(routed, exchange));
-        return pictureAnswer(response, featuresJson);
+        const { asked, call } = await read(exchange, routed);
+        return pictureAnswer(await routed.tasks.embed(asked, call), featuresJson);
       },
     },
     {
@@ -90,12 +95,6 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
       },
     },
   ];
-}
-
-/** `?region=` wishes as the header does. */
-function wishing({ call }: RouteCall, { query }: Exchange): RouteCall["call"] {
-  const region = query.get("region");
-  return region ? { ...call, wishes: { ...call.wishes, region } } : call;
 }
 
 function modelSpecFrom(name: string, query: URLSearchParams): ModelSpec {

@@ -67,7 +67,7 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
       incoming: createIncomingCall(request, response, {
         protocol: protocolOf(request),
         operation: requestPath.slice(1),
-        header: (name) => headerOf(request, name),
+        header: headerOf.bind(undefined, request),
         isPublic: isOpen(requestPath),
         isRecorded: true,
         body: {

@@ -179,7 +179,7 @@ export function createBodyBudget({ requests, listen, clock }: BodyBudgetOptions)
 
     const untilClosed = usage.retain();
     if (response.closed) untilClosed[Symbol.dispose]();
-    else response.once("close", () => untilClosed[Symbol.dispose]());
+    else response.once("close", untilClosed[Symbol.dispose]);
     if (mayHaveBody(request)) startTiming();
     if (request.headers.expect !== undefined) sendContinue(request, response);
     return usage;

@@ -206,23 +206,23 @@ const growthTo = { exactly: 4, "at-most": 2 } as const;
 export function createGrowingBuffer(kind: keyof typeof growthTo, byteCount: number): GrowingBuffer {
   let memory = Buffer.alloc(0);
 
-  function grow(neededBytes: number, charge: (byteCount: number) => void): void {
-    if (neededBytes > byteCount) throw new RangeError(`more than the ${byteCount} bytes expected`);
-    const capacity = Math.min(byteCount, Math.max(minBytes, neededBytes * growthTo[kind]));
-    charge(capacity - buffer.capacity);
-    const larger = Buffer.allocUnsafeSlow(capacity);
-    memory.copy(larger, 0, 0, buffer.byteLength);
-    if (buffer.capacity > 0) buffer.free();
-    memory = larger;
-    buffer.capacity = capacity;
-  }
-
   const buffer: GrowingBuffer & { byteLength: number; capacity: number } = {
     byteLength: 0,
     capacity: 0,
     append: (piece, charge) => {
       const neededBytes = buffer.byteLength + piece.byteLength;
-      if (neededBytes > buffer.capacity) grow(neededBytes, charge);
+      if (neededBytes > byteCount) {
+        throw new RangeError(`more than the ${byteCount} bytes expected`);
+      }
+      if (neededBytes > buffer.capacity) {
+        const capacity = Math.min(byteCount, Math.max(minBytes, neededBytes * growthTo[kind]));
+        charge(capacity - buffer.capacity);
+        const larger = Buffer.allocUnsafeSlow(capacity);
+        memory.copy(larger, 0, 0, buffer.byteLength);
+        if (buffer.capacity > 0) buffer.free();
+        memory = larger;
+        buffer.capacity = capacity;
+      }
       memory.set(piece, buffer.byteLength);
       buffer.byteLength = neededBytes;
     },

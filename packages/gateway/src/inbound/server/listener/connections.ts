@@ -60,6 +60,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
   let whenEmpty: PromiseWithResolvers<void> | undefined;
 
   interface OpenConnection extends Connection {
+    exchangeCount: number;
     /** Ends it: an HTTP/2 session gently, within `lingerMs`. */
     leave(): void;
   }
@@ -94,7 +95,6 @@ export function createConnections(options: ConnectionsOptions): Connections {
   }
 
   function opened(socket: net.Socket): OpenConnection {
-    let exchangeCount = 0;
     const reset = () => {
       if (!socket.destroyed) socket.resetAndDestroy();
       connection.transport.destroy();
@@ -104,9 +104,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
     const connection: OpenConnection = {
       transport: socket,
       closeSession: undefined,
-      get exchangeCount() {
-        return exchangeCount;
-      },
+      exchangeCount: 0,
       reset,
       leave: () => {
         timer[Symbol.dispose]();
@@ -115,12 +113,12 @@ export function createConnections(options: ConnectionsOptions): Connections {
         if (!socket.destroyed) timer = clock.setTimer(lingerMs, reset);
       },
       begin: () => {
-        exchangeCount += 1;
+        connection.exchangeCount += 1;
         timer[Symbol.dispose]();
       },
       end: () => {
-        exchangeCount -= 1;
-        if (exchangeCount > 0 || socket.destroyed) return;
+        connection.exchangeCount -= 1;
+        if (connection.exchangeCount > 0 || socket.destroyed) return;
         const isLeaving =
           draining === "idle-closed" || (draining !== "no" && isSession(connection));
         if (isLeaving) return connection.leave();

@@ -71,17 +71,22 @@ export function closeLingering(request: NodeRequest, response: NodeResponse, clo
     // After a `connection: close` it would cut the connection with the answer still on its way.
     socket.destroySoon = () => socket.end();
     request.once("close", () => Reflect.deleteProperty(socket, "destroySoon"));
+    response.once("finish", drain);
   });
-  response.once("finish", () => {
+
+  function drain(): void {
     if (request.complete) return;
     leftBytes = knownRequests.has(request) ? knownCallerBytes : strangerBytes;
     // Whether it was read to its end or the connection is gone.
     request.once("close", () => timer?.[Symbol.dispose]());
-    if (Number(request.headers["content-length"] ?? 0) > leftBytes) return stop();
+    if (Number(request.headers["content-length"] ?? 0) > leftBytes) {
+      stop();
+      return;
+    }
     timer = clock.setTimer(drainMs, () => socket.destroy());
     request.on("data", onData);
     request.resume();
-  });
+  }
 }
 
 function stopStream(request: http2.Http2ServerRequest, clock: Clock): void {

@@ -46,7 +46,7 @@ export const bodyMutants: readonly Mutant[] = [
       },
       {
         name: "body: a slow one is waited for",
-        find: "usage.onFailure(refuse);",
+        find: "usage.onFailure(failWith);",
         replace: "",
       },
       {

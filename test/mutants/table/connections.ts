@@ -30,7 +30,7 @@ export const connectionMutants: readonly Mutant[] = [
       replace: "isNearFileLimit(socket) ? rejectionOf(count) : rejectionOf(count)",
     },
     {
-      name: "connections: a session that is ended gently never ends",
+      name: "connections: a session that is closed gracefully never ends",
       find: "if (!socket.destroyed) timer = clock.setTimer(lingerMs, reset);",
       replace: "",
     },
@@ -41,13 +41,13 @@ export const connectionMutants: readonly Mutant[] = [
     },
     {
       name: "connections: an idle one stays",
-      find: "timer = clock.setTimer(limits.idleTimeoutMs, () => connection.leave());",
+      find: "timer = clock.setTimer(limits.idleTimeoutMs, () => connection.close());",
       replace: "timer = clock.setTimer(limits.idleTimeoutMs, () => {});",
     },
     {
       name: "drain: a busy connection is ended",
       find: "if (connection.exchangeCount > 0) connection.closeSession?.();",
-      replace: "if (connection.exchangeCount > 0) connection.leave();",
+      replace: "if (connection.exchangeCount > 0) connection.close();",
     },
   ]),
   ...mutantsOf(`${listener}/listener.ts`, tests, [

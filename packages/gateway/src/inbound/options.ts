@@ -43,12 +43,12 @@ export interface ListenOptions {
   readonly tls?: TlsOptions;
 }
 
-/** PEM files; they are looked at again every half minute, and taken as soon as they have changed. */
+/** PEM files; they are checked every half minute, and reloaded when they have changed. */
 export interface TlsOptions {
   /** Certificate, followed by those between it and its root. */
   readonly cert: string;
   readonly key: string;
-  /** Who signs the certificates of callers. With it, nobody gets in without one. */
+  /** Who signs the certificates of clients. With it, clients without one are rejected. */
   readonly clientCa?: string;
 }
 
@@ -116,7 +116,7 @@ export interface RequestOptions {
   readonly minDownloadBytesPerSecond?: number;
   /**
    * Bytes of all requests that are being read or worked on, and of answers that are not read yet; what would exceed
-   * them is refused as overload.
+   * them is rejected as overload.
    * @default 536_870_912
    */
   readonly maxBytesInFlight?: number;

@@ -30,8 +30,8 @@ export interface Admission {
 }
 
 /**
- * Lets a call pass, perhaps with more known of it, or throws the ScoringError that refuses it. Layers are asked in
- * turn, before anything of the body is read.
+ * Admits a call, perhaps with more known of it, or throws the ScoringError that rejects it. Layers run in order, before
+ * anything of the body is read.
  */
 export type AccessLayer = (
   request: AccessRequest,

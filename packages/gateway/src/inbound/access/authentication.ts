@@ -4,7 +4,7 @@ import type { KeyOptions } from "../options.ts";
 import type { AccessLayer, AccessRequest, ReadHeader } from "./access.ts";
 
 export interface AuthenticationOptions {
-  /** Who may call; everybody where there are none. */
+  /** Who may call; every client where there are none. */
   readonly keys: readonly KeyOptions[];
   readonly allowPlaintextKeys: boolean;
 }
@@ -13,7 +13,7 @@ export interface AuthenticationOptions {
 const keyForm = /^tg_([A-Za-z0-9-]{1,64})_[A-Za-z0-9_-]{16,256}$/;
 
 /** Compared with where the id is unknown, so that an unknown id takes as long as a wrong secret. */
-const nobody = {
+const unknownKey = {
   digest: createHash("sha256").update("").digest(),
   models: new Set<string>(),
   seesAddresses: false,
@@ -24,7 +24,7 @@ const nobody = {
  * Finds out who calls by the key in the headers.
  *
  * A missing, unknown or wrong key is an UnauthenticatedError, in the same words for all of them. Where there are no
- * keys, and for what is public, everybody passes.
+ * keys, and for what is public, every call passes.
  */
 export function createAuthentication({
   keys,
@@ -53,7 +53,7 @@ export function createAuthentication({
       );
     }
     const id = keyForm.exec(key)?.[1] ?? "";
-    const { digest, models, seesAddresses, residency } = known.get(id) ?? nobody;
+    const { digest, models, seesAddresses, residency } = known.get(id) ?? unknownKey;
     const isRight = timingSafeEqual(createHash("sha256").update(key).digest(), digest);
     if (!isRight || !known.has(id)) throw new UnauthenticatedError("invalid API key");
     return {

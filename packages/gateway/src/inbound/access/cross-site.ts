@@ -3,7 +3,7 @@ import { type CrossSiteOptions, isLoopbackName } from "../options.ts";
 import type { AccessLayer } from "./access.ts";
 
 export interface CrossSite {
-  /** Refuses what pages of other origins send, and calls by a name that is not the gateway's own. */
+  /** Rejects what pages of other origins send, and calls by a name that is not the gateway's own. */
   readonly layer: AccessLayer;
   /** Headers by which a browser shows an answer to the page of another origin; undefined for an origin that may not read it. */
   readingHeaders(origin: string): Readonly<Record<string, string>> | undefined;

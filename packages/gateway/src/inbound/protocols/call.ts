@@ -12,8 +12,8 @@ import type { RequestOptions } from "../options.ts";
 import { createCallContext, type IncomingCall } from "./incoming-call.ts";
 import type { AdmittedCall, InForce, Tasks } from "./tasks.ts";
 
-/** What every reply of ours tells beside its body. */
-export interface ReplyFacts {
+/** What the headers of a reply report. */
+export interface ReplyInfo {
   readonly model?: AnsweringModel;
   readonly region?: string;
 }
@@ -39,10 +39,10 @@ export type Outcome<Answer> =
     };
 
 export interface CallRunner {
-  /** Lets a call in by its headers alone: each layer of `access` in turn. */
+  /** Admits a call by its headers alone: each layer of `access` in order. */
   admit(request: AccessRequest): Promise<AdmittedCall>;
   /** Runs a call: admit, authenticate, resolve, answer, record. Never rejects. */
-  run<Answer extends ReplyFacts>(
+  run<Answer extends ReplyInfo>(
     incoming: IncomingCall,
     work: CallWork<Answer>,
   ): Promise<Outcome<Answer>>;
@@ -125,7 +125,7 @@ export function throwIfOnlyPictureFailed(
 /** Headers of a reply, in every protocol; metadata in gRPC. */
 export function replyHeaders(
   call: CallContext,
-  { model, region }: ReplyFacts,
+  { model, region }: ReplyInfo,
   totalMs: number,
 ): Readonly<Record<string, string>> {
   return {
@@ -142,7 +142,7 @@ function headerText(name: string): string {
   return name.toWellFormed().replace(/[^\x20-\x7e]+/g, encodeURIComponent);
 }
 
-/** What the router told, also of a call that failed. Each header stays within what proxies take. */
+/** The routing trace, also of a call that failed. Each header stays within what proxies take. */
 export function routedHeaders({ routed }: CallContext): Readonly<Record<string, string>> {
   if (!routed) return {};
   const { isTraced, steps, expectedWaitMs } = routed;
@@ -157,18 +157,18 @@ export function routedHeaders({ routed }: CallContext): Readonly<Record<string, 
 /** Of all steps together: proxies allow 8 KiB for all headers. */
 const maxTraceBytes = 6_000;
 
-/** JSON in ASCII; steps that are too many are counted rather than told. */
+/** JSON in ASCII; steps beyond the limit are counted rather than written. */
 function traceText(steps: readonly RoutingStep[]): string {
-  const told: string[] = [];
+  const written: string[] = [];
   let byteCount = 0;
   for (const step of steps) {
     const text = asciiJson(step);
     byteCount += text.length + 1;
     if (byteCount > maxTraceBytes) break;
-    told.push(text);
+    written.push(text);
   }
-  const left = steps.length - told.length;
-  return `[${[...told, ...(left > 0 ? [asciiJson({ stepsLeftOut: left })] : [])].join(",")}]`;
+  const left = steps.length - written.length;
+  return `[${[...written, ...(left > 0 ? [asciiJson({ stepsLeftOut: left })] : [])].join(",")}]`;
 }
 
 /** Numbers with two digits after the point. */

@@ -9,7 +9,7 @@ import {
   sendReply,
 } from "../server/exchange.ts";
 import type { NodeRequest, NodeResponse, OnRequest } from "../server/node-http.ts";
-import type { CallRunner, ReplyFacts } from "./call.ts";
+import type { CallRunner, ReplyInfo } from "./call.ts";
 import { createIncomingCall } from "./incoming-call.ts";
 import type { Tasks } from "./tasks.ts";
 import { wireStatusOf } from "./wire-status.ts";
@@ -25,7 +25,7 @@ export interface HttpBody {
   readonly body: string | Uint8Array;
 }
 
-export interface HttpAnswer extends HttpBody, ReplyFacts {
+export interface HttpAnswer extends HttpBody, ReplyInfo {
   /** Beside those that every answer has. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -56,7 +56,7 @@ export interface HttpRoute {
 
 export interface HttpHandlerDeps extends ExchangeDeps {
   readonly routes: readonly HttpRoute[];
-  /** Answers what no route takes; it is handed the methods that the path has routes for. */
+  /** Answers what no route takes; it gets the methods that the path has routes for. */
   readonly unrouted: (exchange: Exchange, allowed: readonly string[]) => HttpAnswer;
   /** The form of errors where no route is found. */
   readonly errorBody: (error: ScoringError, requestId: string) => HttpBody;
@@ -88,7 +88,7 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
     return { route: noRoute(allowed), params: {} };
   }
 
-  /** What is asked in vain is let in by the same rules, so that a page of another origin does not learn that either. */
+  /** A request without a route is admitted by the same rules, so that a page of another origin does not learn that either. */
   function noRoute(allowed: readonly string[]): HttpRoute {
     return {
       method: "GET",
@@ -136,7 +136,7 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
         if (model !== undefined) assertMayUse(call, model);
         return untilAborted(call.signal, work(call, tasks));
       },
-      // In one go with what is written: until then nobody knows what the answer holds.
+      // Together with the write: only then the size of the answer is known.
       write: ({ status = 200, contentType, headers, body }, callHeaders) => {
         assertRoomForAnswer(response, body.length);
         sendReply(response, {

@@ -14,7 +14,7 @@ import type { AccessLayer, Admission } from "../access/access.ts";
 /** Asks one replica of a model something about it. */
 export type AskModel<Answer> = (modelSpec: ModelSpec, call: CallContext) => Promise<Answer>;
 
-/** What callers may have done, by the models of one configuration. */
+/** What clients may ask for, by the models of one configuration. */
 export interface Tasks {
   readonly classify: Classify;
   readonly detect: Detect;
@@ -31,7 +31,7 @@ export interface InForce {
   readonly tasks: Tasks;
 }
 
-/** A call that was let in. */
+/** A call that was admitted. */
 export interface AdmittedCall extends Admission {
   readonly tasks: Tasks;
 }

@@ -130,7 +130,7 @@ export function setOutflow(response: NodeResponse, outflow: Outflow): void {
   outflows.set(response, outflow);
 }
 
-/** A longer answer is written in slices of this many bytes, so that a slow reader is told from one that reads nothing. */
+/** A longer answer is written in slices of this many bytes, so that a slow reader differs from one that reads nothing. */
 export const sliceBytes = 16_384;
 
 /** Answers that are always sent: errors, probes and the answers of most calls, in bytes. */
@@ -139,7 +139,7 @@ const alwaysSentBytes = 4_096;
 /** When an overloaded gateway may be asked again, in milliseconds. */
 const retryAfterMs = 1_000;
 
-/** @throws OverloadedError if answers that nobody reads hold as much as they may */
+/** @throws OverloadedError if answers that clients do not read exhaust the budget */
 export function assertRoomForAnswer(response: NodeResponse, byteCount: number): void {
   if (byteCount <= alwaysSentBytes) return;
   if (outflows.get(response)?.hasRoom(byteCount) ?? true) return;
@@ -188,7 +188,7 @@ export interface StreamedReply {
  * Sends an answer as its pieces come, each in slices that are written as soon as the caller has read the one before.
  * Ends early if the caller has gone.
  *
- * @throws OverloadedError if answers that nobody reads hold as much as they may; and what the body throws
+ * @throws OverloadedError if answers that clients do not read exhaust the budget; and what the body throws
  */
 export async function sendStream(
   response: NodeResponse,

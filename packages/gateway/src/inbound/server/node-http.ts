@@ -1,7 +1,7 @@
 import type http from "node:http";
 import type http2 from "node:http2";
 
-/** One HTTP exchange of either version, as Node hands it over. */
+/** One HTTP exchange of either version, as Node gives it. */
 export type NodeRequest = http.IncomingMessage | http2.Http2ServerRequest;
 export type NodeResponse = http.ServerResponse | http2.Http2ServerResponse;
 

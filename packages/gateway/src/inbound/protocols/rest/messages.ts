@@ -60,13 +60,13 @@ export async function picturesFromBody(
 const freeElements = 1_024;
 const elementsPerPicture = 16;
 
-interface BodyFacts {
+interface BodyInfo {
   readonly contentType: string;
   readonly maxPictures: number;
   readonly budget: WorkBudget;
 }
 
-type ReadBody = (body: Uint8Array, facts: BodyFacts) => readonly Picture[];
+type ReadBody = (body: Uint8Array, info: BodyInfo) => readonly Picture[];
 
 function readerOf(mediaType: string): ReadBody {
   if (mediaType.startsWith("image/") || rawMediaTypes.has(mediaType)) return rawPicture;
@@ -83,7 +83,7 @@ const rawPicture: ReadBody = (body) => [{ bytes: body }];
 /** What object stores and clients say of bytes of any kind. */
 const binaryMediaTypes = ["application/octet-stream", "binary/octet-stream"];
 
-/** The last is what `curl --data-binary` says when nobody told it better; the bytes are looked at anyway. */
+/** The last is the default of `curl --data-binary`; the picture's header is checked in any case. */
 const rawMediaTypes: ReadonlySet<string> = new Set([
   ...binaryMediaTypes,
   "application/x-www-form-urlencoded",

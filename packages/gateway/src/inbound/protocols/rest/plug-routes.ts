@@ -2,10 +2,10 @@ import { InvalidRequestError, type RegionStatus } from "@tensorgate/core";
 import type { HttpAnswer, HttpRoute } from "../http-handler.ts";
 import { problemBody } from "./errors.ts";
 
-/** Regions that can be taken away and given back, where somebody tries what happens then: the demo has them. */
+/** Simulated outages: regions that the demo can take away and give back. */
 export interface RegionPlugs {
   list(): readonly { readonly region: string; readonly isPlugged: boolean }[];
-  /** Ends every replica of the region at once. */
+  /** Ends every replica of the region immediately. */
   unplug(region: string): void;
   /** Starts them again; resolves when they listen. */
   plug(region: string): Promise<void>;

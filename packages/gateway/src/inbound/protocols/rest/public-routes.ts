@@ -54,7 +54,7 @@ export interface ConsoleFile {
 /** The files of a page by their path, such as `/` and `/web-client.js`. */
 export type ConsoleFiles = ReadonlyMap<string, ConsoleFile>;
 
-/** The page may load nothing but its own files and talk to nobody but this gateway. */
+/** The page may load only its own files and call only this gateway. */
 const headers = {
   "content-security-policy":
     "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; worker-src blob:; frame-ancestors 'none'",
@@ -65,7 +65,7 @@ const headers = {
 /** A year, in seconds: as long as it is worth saying. */
 const immutable = "public, max-age=31536000, immutable";
 
-/** Serves the page. Its files are handed in whole, so no path of a request ever reaches a file system. */
+/** Serves the page. Its files are in memory, so no path of a request ever reaches a file system. */
 export function consoleRoutes(files: ConsoleFiles): readonly HttpRoute[] {
   return [...files].map(([path, { contentType, body, isImmutable }]) => ({
     method: "GET",

@@ -48,9 +48,11 @@ const encodingHeaders = ["content-encoding", "connect-content-encoding", "grpc-e
  * @throws UnsupportedMediaError if anything is packed otherwise than by gzip, or twice
  */
 export function rpcFormOf(request: NodeRequest): RpcForm | undefined {
-  const packed = new Map(
-    encodingHeaders.map((name) => [name, isGzip(headerOf(request, name), name)]),
-  );
+  const packed = new Map<string, boolean>();
+  for (const name of encodingHeaders) {
+    const encoding = headerOf(request, name);
+    if (encoding !== undefined) packed.set(name, isGzip(encoding, name));
+  }
   const contentType = headerOf(request, "content-type") ?? "";
   const connect = connectForm(contentType);
   if (connect) {
@@ -67,7 +69,7 @@ export function rpcFormOf(request: NodeRequest): RpcForm | undefined {
   };
 }
 
-/** The headers of a request whose body the library is handed as plain messages, with time-outs that a timer takes. */
+/** The headers of a request whose body the library reads as plain messages, with timeouts that a timer takes. */
 export function plainHeaders(header: Headers): Headers {
   const plain = new Headers(header);
   for (const name of [...encodingHeaders, "content-length"]) plain.delete(name);
@@ -76,8 +78,8 @@ export function plainHeaders(header: Headers): Headers {
 }
 
 /**
- * Cuts the time-outs of gRPC and Connect to what a timer takes: Connect starts one with what the caller says, and it
- * would fire at once. What is malformed stays for Connect to reject.
+ * Cuts the timeouts of gRPC and Connect to what a timer takes: Connect starts one with what the caller says, and it
+ * would fire immediately. What is malformed stays for Connect to reject.
  */
 export function cutTimeouts(headers: Headers): void {
   const timeoutMs = parseTimeout(headers.get("grpc-timeout") ?? "") ?? 0;
@@ -98,17 +100,17 @@ export interface RpcBodyOptions {
   readonly limits: MessageLimits;
   readonly usage: BodyUsage;
   readonly gunzip: Gunzip;
-  /** Called with what each message, as it is handed on, holds of the bytes in flight. */
+  /** Called with what each message, as it is passed on, holds of the bytes in flight. */
   readonly onMessage: (heldBytes: number) => void;
 }
 
-/** Messages of a stream that are handed on before the event loop turns: thousands of tiny ones may come in one piece. */
+/** Messages of a stream that are passed on before the event loop turns: thousands of tiny ones may come in one piece. */
 const messagesPerTurn = 64;
 
 /**
  * Reads the messages of an RPC for the library, which takes them apart without a limit: each one is read within its
- * limit of bytes, unpacked, and charged what parsing it costs; only then it is handed on, plain, in the framing of its
- * protocol. Its bytes are reserved as they come; what is handed on stays counted.
+ * limit of bytes, unpacked, and charged what parsing it costs; only then it is passed on, plain, in the framing of its
+ * protocol. Its bytes are reserved as they come; what is passed on stays counted.
  *
  * @throws ScoringError what ends the call: `too-large`, `invalid-request`, `deadline-exceeded`, `overloaded`, `cancelled`
  */

@@ -1,7 +1,7 @@
 import { type ContextKey, createContextKey, type HandlerContext } from "@connectrpc/connect";
 import { type CallContext, ScoringError } from "@tensorgate/core";
 import type { BodyUsage } from "../../server/body/body-budget.ts";
-import { type CallRunner, errorHeaders, type ReplyFacts } from "../call.ts";
+import { type CallRunner, errorHeaders, type ReplyInfo } from "../call.ts";
 import type { IncomingCall } from "../incoming-call.ts";
 import type { AdmittedCall, Tasks } from "../tasks.ts";
 import { connectErrorFrom, reasonOfAbort } from "./errors.ts";
@@ -22,14 +22,14 @@ export const rpcKey: ContextKey<RpcRequest> = createContextKey({} as RpcRequest,
   description: "request that is answered",
 });
 
-/** The next message of a stream, which is let go of when this is disposed of; to be called once for each, in order. */
+/** Retains the next message of a stream until it is disposed of; to be called once for each, in order. */
 export function heldMessage(context: HandlerContext): Disposable {
   const { heldBytes, usage } = context.values.get(rpcKey);
   const byteCount = heldBytes.shift() ?? 0;
   return { [Symbol.dispose]: () => usage?.release(byteCount) };
 }
 
-export interface RpcAnswer<Message> extends ReplyFacts {
+export interface RpcAnswer<Message> extends ReplyInfo {
   readonly message: Message;
 }
 
@@ -45,7 +45,7 @@ export interface RpcRunner {
   /** Ends a call whose message is not read, and throws the library's error. */
   fail(request: RpcRequest, thrown: unknown): Promise<never>;
   /**
-   * Admits who has a stream open once more, by what is in force now.
+   * Admits the client of an open stream again, by what is in force now.
    * @throws ConnectError if the key is not valid any more
    */
   readmit(request: RpcRequest): Promise<AdmittedCall>;

@@ -37,7 +37,7 @@ export interface RpcHandler {
 }
 
 /**
- * Everything that comes by Connect, gRPC or gRPC-Web. The library tells the three apart and writes answers and errors
+ * Everything that comes by Connect, gRPC or gRPC-Web. The library distinguishes the three and writes answers and errors
  * in the form of each; what it reads has been limited and charged before.
  */
 export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
@@ -126,7 +126,7 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
     const path = pathOf(request);
     const handler = handlers.get(path);
     if (handler) {
-      // The connection broke while the answer was written, or the answer has no room: nobody is left to tell.
+      // The connection broke while the answer was written, or the answer has no room: no client is left to report it to.
       respond(handler, request, response).catch(() => response.destroy());
       return;
     }

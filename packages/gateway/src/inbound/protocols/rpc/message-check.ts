@@ -20,12 +20,12 @@ export interface MessageLimits {
 /** Makes sure that the library can read a message, at a cost that is known before anything is built. */
 export interface MessageCheck {
   /**
-   * Looks at a piece of the message, as it comes.
+   * Checks a piece of the message, as it arrives.
    * @throws TooLargeError if the message has more elements than it may
    */
   push(piece: Uint8Array): void;
   /**
-   * Looks at the whole of it, at its end.
+   * Checks the whole of it, at its end.
    * @throws TooLargeError if the message has more elements than it may
    * @throws InvalidRequestError if it is not a message of the schema
    */
@@ -41,10 +41,10 @@ export function createMessageCheck(
   /** Why the message cannot be read; thrown at its end, since until then the body may fail for another reason. */
   let unreadable: InvalidRequestError | undefined;
 
-  function look(looking: () => void): void {
+  function check(step: () => void): void {
     if (unreadable) return;
     try {
-      looking();
+      step();
     } catch (thrown) {
       if (ScoringError.is(thrown)) throw thrown;
       const detail = thrown instanceof Error ? `: ${thrown.message.slice(0, 200)}` : "";
@@ -55,10 +55,10 @@ export function createMessageCheck(
 
   return {
     push: (piece) => {
-      if (!isJson) look(() => scan.push(piece));
+      if (!isJson) check(() => scan.push(piece));
     },
     end: (message) => {
-      look(isJson ? () => checkJson(schema, { message, budget }) : scan.end);
+      check(isJson ? () => checkJson(schema, { message, budget }) : scan.end);
       if (unreadable) throw unreadable;
     },
   };

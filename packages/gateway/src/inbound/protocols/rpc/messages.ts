@@ -161,7 +161,7 @@ export function tensorMessage(tensor: Tensor): MessageInitShape<typeof TensorSch
   };
 }
 
-/** What the catalog tells of one model. */
+/** What the catalog says of one model. */
 export function modelMessage({
   labels,
   input,

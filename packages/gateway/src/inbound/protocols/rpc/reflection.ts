@@ -9,7 +9,7 @@ import {
 import { ServerReflection as ServerReflectionAlpha } from "@tensorgate/proto/grpc/reflection/v1alpha/reflection";
 import { heldMessage } from "./call.ts";
 
-/** Questions on one stream: a tool asks a few dozen, and each answer is hundreds of times as long as its question. */
+/** Questions on one stream: a tool asks a few dozen, and each answer is hundreds of times as long as its query. */
 const maxQuestions = 256;
 
 /** gRPC server reflection, in its final form and in the older one that some tools still ask for. */
@@ -43,7 +43,7 @@ export function addReflectionRoutes(router: ConnectRouter, files: readonly DescF
   });
 }
 
-type Question = ServerReflectionRequest["messageRequest"];
+type Query = ServerReflectionRequest["messageRequest"];
 
 function reflector(files: readonly DescFile[]) {
   const byName = new Map<string, DescFile>();
@@ -62,14 +62,14 @@ function reflector(files: readonly DescFile[]) {
     file.services.map(({ typeName }) => ({ name: typeName })),
   );
 
-  return (question: Question) => {
-    switch (question.case) {
+  return (query: Query) => {
+    switch (query.case) {
       case "listServices":
         return { case: "listServicesResponse" as const, value: { service: services } };
       case "fileByFilename":
-        return fileOrNotFound(byName.get(question.value), question.value);
+        return fileOrNotFound(byName.get(query.value), query.value);
       case "fileContainingSymbol":
-        return fileOrNotFound(bySymbol.get(question.value), question.value);
+        return fileOrNotFound(bySymbol.get(query.value), query.value);
       default:
         return notFound(grpcCode.UNIMPLEMENTED, "extensions are not supported");
     }

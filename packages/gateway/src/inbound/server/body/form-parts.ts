@@ -33,7 +33,7 @@ const endOfHeaders = Buffer.from("\r\n\r\n");
  * Takes a form apart, one part at a time, as it is asked for them: who stops asking has not paid for the rest. Nothing
  * is copied.
  *
- * It takes what standard libraries send, which the parsers of the runtimes refuse: text before the first and after the
+ * It takes what standard libraries send, which the parsers of the runtimes reject: text before the first and after the
  * last boundary, blanks after a boundary, values without quotes. No library did: those whose limits are on parts go
  * on working after them, and leave out without a word what they cannot read.
  *
@@ -115,7 +115,7 @@ const prefixLength = 4;
 
 /**
  * Finds a delimiter in time that is linear, whatever the body: by the last character of the prefix. No other character
- * of a delimiter is a CR, so what matched in part is not looked at again.
+ * of a delimiter is a CR, so what matched in part is not read again.
  */
 function indexOf(body: Buffer, delimiter: Buffer, from: number, budget: WorkBudget): number {
   const lastStart = body.length - delimiter.length;

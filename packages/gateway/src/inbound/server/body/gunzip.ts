@@ -31,7 +31,7 @@ export function createGunzip(): Gunzip {
   let runningCount = 0;
 
   return async (packed, maxBytes, charge) => {
-    // A slot is handed to the first that waits, so nobody else can take it between.
+    // A slot goes to the first that waits, so no other body can take it in between.
     if (runningCount < maxAtOnce) runningCount += 1;
     else await new Promise<void>((resolve) => void waiting.push(resolve));
     try {

@@ -113,7 +113,7 @@ export function readBody(
   const { promise, resolve, reject } = Promise.withResolvers<GrowingBuffer>();
   let isOver = false;
 
-  function refuse(error: unknown): void {
+  function failWith(error: unknown): void {
     if (isOver) return;
     isOver = true;
     request.off("data", onData);
@@ -123,7 +123,7 @@ export function readBody(
   }
 
   function onGone(): void {
-    refuse(new CancelledError("the client closed the request"));
+    failWith(new CancelledError("the client closed the request"));
   }
 
   function onData(chunk: Buffer): void {
@@ -134,18 +134,18 @@ export function readBody(
       usage.arrived(chunk.length);
       whole.append(chunk, usage.reserve);
     } catch (thrown) {
-      refuse(thrown);
+      failWith(thrown);
     }
   }
 
-  usage.onFailure(refuse);
+  usage.onFailure(failWith);
   request.on("data", onData);
-  // node:http2 ends a cut upload as if it were whole: only the count and `aborted` tell.
+  // node:http2 ends a cut upload as if it were whole: only the count and `aborted` show it.
   request.once("end", () => {
     usage.complete();
     if (isCut(request)) return onGone();
     if (whole.byteLength < declaredBytes) {
-      return refuse(notAsDeclared(whole.byteLength, declaredBytes));
+      return failWith(notAsDeclared(whole.byteLength, declaredBytes));
     }
     isOver = true;
     resolve(whole);
@@ -186,7 +186,7 @@ export interface GrowingBuffer {
   append(piece: Uint8Array, charge: (byteCount: number) => void): void;
   /** What was appended; to be called once, at the end. */
   bytes(): Uint8Array;
-  /** Frees the memory at once: under overload the collector would take its time. */
+  /** Frees the memory immediately: under overload the collector would take its time. */
   free(): void;
 }
 

@@ -5,7 +5,7 @@ import type { ListenSettings } from "../../options.ts";
 
 /** One caller's connection, from the moment it is accepted. */
 export interface Connection {
-  /** Whoever speaks HTTP on it now: the socket itself, or TLS around it. */
+  /** What carries HTTP now: the socket itself, or TLS around it. */
   transport: Duplex;
   /** Ends an HTTP/2 session: GOAWAY, then nothing new, then the end once its streams have ended. */
   closeSession: (() => void) | undefined;
@@ -14,7 +14,7 @@ export interface Connection {
   /** An exchange begins; the connection is not ended until as many have ended. */
   begin(): void;
   end(): void;
-  /** Resets it now, whatever is under way: what the kernel still holds for it is dropped, too. */
+  /** Resets it, whatever is in flight: what the kernel still holds for it is dropped, too. */
   reset(): void;
 }
 
@@ -48,7 +48,7 @@ export interface ConnectionsOptions {
   readonly clock: Clock;
 }
 
-/** How long a connection that was ended gently may take, in milliseconds: a peer that reads nothing never ends. */
+/** How long a graceful close may take, in milliseconds: a peer that reads nothing never ends. */
 const lingerMs = 5_000;
 
 export function createConnections(options: ConnectionsOptions): Connections {
@@ -61,8 +61,8 @@ export function createConnections(options: ConnectionsOptions): Connections {
 
   interface OpenConnection extends Connection {
     exchangeCount: number;
-    /** Ends it: an HTTP/2 session gently, within `lingerMs`. */
-    leave(): void;
+    /** Closes it: an HTTP/2 session gracefully, within `lingerMs`. */
+    close(): void;
   }
 
   function admit(socket: net.Socket): Connection | undefined {
@@ -106,7 +106,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
       closeSession: undefined,
       exchangeCount: 0,
       reset,
-      leave: () => {
+      close: () => {
         timer[Symbol.dispose]();
         if (!connection.closeSession) return void connection.transport.destroy();
         connection.closeSession();
@@ -121,9 +121,9 @@ export function createConnections(options: ConnectionsOptions): Connections {
         if (connection.exchangeCount > 0 || socket.destroyed) return;
         const isLeaving =
           draining === "idle-closed" || (draining !== "no" && isSession(connection));
-        if (isLeaving) return connection.leave();
+        if (isLeaving) return connection.close();
         timer[Symbol.dispose]();
-        timer = clock.setTimer(limits.idleTimeoutMs, () => connection.leave());
+        timer = clock.setTimer(limits.idleTimeoutMs, () => connection.close());
       },
     };
     return connection;
@@ -138,7 +138,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
       draining = keepsIdle ? "idle-kept" : "idle-closed";
       for (const connection of open.values()) {
         if (connection.exchangeCount > 0) connection.closeSession?.();
-        else if (isSession(connection) || !keepsIdle) connection.leave();
+        else if (isSession(connection) || !keepsIdle) connection.close();
       }
     },
     destroyAll: () => {
@@ -181,7 +181,7 @@ export interface RejectedConnections {
 /** How long the next report of the same reason waits, in milliseconds: a flood must not become one of the log. */
 const reportEveryMs = 10_000;
 
-/** Reports the first rejection of each reason at once, and those that follow together. */
+/** Reports the first rejection of each reason immediately, and those that follow together. */
 export function createRejectionReports(
   report: (rejected: RejectedConnections) => void,
   clock: Pick<Clock, "nowMs">,

@@ -44,7 +44,7 @@ async function connect(port: number) {
 const post = (header: string) => `POST / HTTP/1.1\r\nhost: x\r\n${header}\r\n\r\n`;
 
 /** Reads come in pieces of up to 64 KiB, and one more is on its way when the first is too much. */
-const mostRead = 3 * strangerBytes;
+const maxRead = 3 * strangerBytes;
 
 test.each([
   { name: "declares it", header: "content-length: 33554432", before: "" },
@@ -64,7 +64,7 @@ test.each([
   const closed = accepted.destroyed ? undefined : once(accepted, "close");
   server.clock.advance(1_000);
   await closed;
-  expect(accepted.bytesRead).toBeLessThanOrEqual(mostRead);
+  expect(accepted.bytesRead).toBeLessThanOrEqual(maxRead);
   socket.destroy();
 });
 

@@ -36,7 +36,7 @@ export interface Listener {
    */
   drain(delayMs: number): Promise<void>;
   /**
-   * Takes no new connection, tells the open ones to go (`connection: close`, GOAWAY), and resolves when every
+   * Accepts no new connection, announces the end of the open ones (`connection: close`, GOAWAY), and resolves when every
    * exchange has ended, or after `graceMs`, when what is left is cut. Idle HTTP/1.1 connections are closed now; after
    * `drain` they stay until then, for a proxy may be sending on them.
    */
@@ -62,9 +62,9 @@ const backlog = 1_024;
 const shortTurnMs = 0.2;
 
 /**
- * The sockets belong to a `net.Server`; the HTTP servers only get them handed. A server that never listens has
- * no timers of its own, so those of a connection, the table of connections and the drain are ours; Node's own
- * header timer is told that it listens, and looks after the second request of a connection and those that follow.
+ * Serves HTTP/1.1 and HTTP/2 on one port. The sockets belong to a `net.Server`, which hands them off to the HTTP
+ * servers. A server that never listens has no timers, so those of a connection, the table of connections and the drain
+ * are ours; only Node's header timer, started by a "listening" event, covers the later requests of a connection.
  */
 export function createListener(options: ListenerOptions): Listener {
   const { listen, requests, onRequest, onCertificates, onRejected, clock } = options;
@@ -100,13 +100,13 @@ export function createListener(options: ListenerOptions): Listener {
   http1.emit("listening");
   http1.on("clientError", answerMalformedRequest);
   http1.on("request", answerHttp1);
-  // It is the reading of the body that says 100; without it nobody knows whether the body will come.
+  // Reading the body sends 100; without it the client may never send the body, so the connection ends.
   http1.on("checkContinue", (request, response) => {
     response.setHeader("connection", "close");
-    const sayContinue = response.writeContinue.bind(response);
+    const sendContinue = response.writeContinue.bind(response);
     response.writeContinue = () => {
       if (!isDraining) response.removeHeader("connection");
-      sayContinue();
+      sendContinue();
     };
     answerHttp1(request, response);
   });
@@ -224,7 +224,7 @@ export function createListener(options: ListenerOptions): Listener {
 
   /**
    * Accepts what the system has accepted for us, and would reset when the port closes. Waits for a short turn of the
-   * event loop that brought nothing: whoever connects while a long one works is seen only in the next.
+   * event loop that brought nothing: a connection that arrives during a long one is seen only in the next.
    */
   async function acceptWaiting(): Promise<void> {
     const afterThisPoll = () => new Promise((resolve) => setImmediate(resolve));

@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream";
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 
 /**
- * Reads until the first bytes tell which version of HTTP is spoken, puts them back and says which.
+ * Detects the version of HTTP from the first bytes, and puts them back.
  *
  * The socket must not be resumed by hand afterwards: an HTTP/2 session would lose what was put back.
  *
@@ -71,7 +71,7 @@ export function hasOneAuthority({ headers }: Http2ServerRequest): boolean {
   return authority === undefined || host === undefined || authority === host;
 }
 
-/** What the HTTP/1.1 parser refuses never becomes a request, so it is answered here. */
+/** Responds to what the HTTP/1.1 parser rejects: it never becomes a request. */
 export function answerMalformedRequest(
   error: NodeJS.ErrnoException,
   socket: NodeJS.WritableStream,

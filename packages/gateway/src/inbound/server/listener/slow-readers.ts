@@ -20,7 +20,7 @@ export interface SlowReadersOptions {
   readonly clock: Clock;
 }
 
-/** Over how long the rate of reading is measured, again and again, and how often that is looked at, in milliseconds. */
+/** Over how long the rate of reading is measured, again and again, and how often that is checked, in milliseconds. */
 const windowMs = 5_000;
 const checkEveryMs = 1_000;
 
@@ -32,9 +32,9 @@ const maxStallMs = 30_000;
 
 export function createSlowReaders({ requests, budget, clock }: SlowReadersOptions): SlowReaders {
   const bytesPerMs = requests.minDownloadBytesPerSecond / 1_000;
-  /** Half of the budget: where more is held, nobody gets the benefit of the doubt. */
+  /** Half of the budget: where more is held, no client gets the benefit of the doubt. */
   const reservedBytes = requests.maxBytesInFlight / 2;
-  /** Answers that were not all read when they were last looked at. */
+  /** Answers that were not all read when they were last checked. */
   const unread = new Set<UnreadAnswer>();
   let timer: Disposable | undefined;
 
@@ -135,7 +135,7 @@ const pingTimeoutMs = 5_000;
  * Ends one stream of a session whose caller does not read it, and the session if its caller reads nothing at all:
  * a reset waits behind everything else that was not read.
  *
- * @param reset - ends the connection at once
+ * @param reset - ends the connection immediately
  */
 export function createStreamCutter(
   session: http2.ServerHttp2Session,

@@ -136,7 +136,7 @@ function secureContext({ cert }: TlsOptions, texts: PemTexts): tls.SecureContext
   return { ...texts };
 }
 
-/** What tells a connection from every other one while it is open. */
+/** Identifies a connection while it is open. */
 function endpointsOf(socket: net.Socket): string {
   const { remoteAddress, remotePort, localAddress, localPort } = socket;
   return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;

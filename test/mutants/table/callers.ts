@@ -109,7 +109,7 @@ export const callerMutants: readonly Mutant[] = [
     [
       {
         name: "cross-site: any name on loopback",
-        find: "if (isBoundToLoopback && !isLoopbackName(name) && !hosts.has(name))",
+        find: "if (isBoundToLoopback && !hosts.has(name) && !isLoopbackName(name))",
         replace: "if (isBoundToLoopback && false)",
       },
       {

@@ -15,8 +15,7 @@ export interface AccessRequest {
   readonly header: ReadHeader;
   /** Where the connection comes from. */
   readonly remoteAddress: string | undefined;
-  /** Whether it came encrypted, or from this very machine. */
-  readonly isPrivate: boolean;
+  readonly isEncrypted: boolean;
   /** Whether the call is answered without a key. */
   readonly isPublic: boolean;
   /** "recheck" where a stream that was admitted sends one more message: what counts calls does not count it. */

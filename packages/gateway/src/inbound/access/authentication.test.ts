@@ -14,7 +14,7 @@ function requestFrom(facts: Partial<AccessRequest>): AccessRequest {
   return {
     header: (name) => headers[name],
     remoteAddress: "10.1.2.3",
-    isPrivate: true,
+    isEncrypted: true,
     isPublic: false,
     kind: "call",
     ...facts,
@@ -30,10 +30,22 @@ async function callerOf(
 }
 
 test("a key over plaintext from another machine is refused unless that is allowed", async () => {
-  const facts = { isPrivate: false };
+  const facts = { isEncrypted: false };
 
   await expect(callerOf({ keys, allowPlaintextKeys: false }, facts)).rejects.toThrow("plaintext");
   expect((await callerOf({ keys, allowPlaintextKeys: true }, facts))?.id).toBe("app");
+});
+
+test.each([
+  { remoteAddress: "127.0.0.1", isEncrypted: false, because: "loopback never leaves the machine" },
+  {
+    remoteAddress: "::ffff:127.0.0.1",
+    isEncrypted: false,
+    because: "so it is written on a socket for both",
+  },
+  { remoteAddress: "10.1.2.3", isEncrypted: true, because: "it is encrypted" },
+])("a key from $remoteAddress is private: $because", async ({ because: _, ...facts }) => {
+  expect((await callerOf({ keys, allowPlaintextKeys: false }, facts))?.id).toBe("app");
 });
 
 test("a key is for its models only", async () => {

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { type Caller, UnauthenticatedError } from "@tensorgate/core";
-import type { KeyOptions } from "../options.ts";
+import { isLoopbackName, type KeyOptions } from "../options.ts";
 import type { AccessLayer, AccessRequest, ReadHeader } from "./access.ts";
 
 export interface AuthenticationOptions {
@@ -37,13 +37,15 @@ export function createAuthentication({
     ]),
   );
 
-  function callerOf({ header, isPrivate }: AccessRequest): Caller {
+  function callerOf({ header, isEncrypted, remoteAddress = "" }: AccessRequest): Caller {
     const key = keyFrom(header);
     if (key === undefined) {
       throw new UnauthenticatedError("missing API key", {
         hint: "send it as authorization: Bearer <key>, or as x-api-key",
       });
     }
+    // Loopback never leaves the machine.
+    const isPrivate = isEncrypted || isLoopbackName(remoteAddress.replace(/^::ffff:/, ""));
     if (!allowPlaintextKeys && !isPrivate) {
       throw new UnauthenticatedError(
         "API keys are not accepted over plaintext from other machines",

@@ -64,13 +64,13 @@ export function createCrossSite(options: Required<CrossSiteOptions>, host: strin
   const origins = new Set(options.origins);
   const allowsAll = origins.has("*");
   const isBoundToLoopback = isLoopbackName(host);
-  const hosts = new Set(options.hosts.map((name) => name.toLowerCase()));
+  const hosts = new Set(["localhost", ...options.hosts.map((name) => name.toLowerCase())]);
 
   return {
     layer: ({ header }, admission) => {
       const authority = header(":authority") ?? header("host") ?? "";
       const name = hostName(authority);
-      if (isBoundToLoopback && !isLoopbackName(name) && !hosts.has(name)) {
+      if (isBoundToLoopback && !hosts.has(name) && !isLoopbackName(name)) {
         throw new ForbiddenError(`the host name "${name.slice(0, 100)}" is not allowed`, {
           field: "host",
           hint: "use localhost or 127.0.0.1, or list the name under crossSite.hosts",

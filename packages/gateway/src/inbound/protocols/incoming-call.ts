@@ -16,7 +16,7 @@ import {
   stageTimes,
 } from "@tensorgate/core";
 import type { AccessRequest, ReadHeader } from "../access/access.ts";
-import { isLoopbackName, type RequestOptions } from "../options.ts";
+import type { RequestOptions } from "../options.ts";
 import { networkOf } from "../server/listener/connections.ts";
 import { allowLongBody } from "../server/listener/lingering-close.ts";
 import type { NodeRequest, NodeResponse } from "../server/node-http.ts";
@@ -57,12 +57,10 @@ export function createIncomingCall(
   { protocol, operation, isRecorded, body, header, isPublic, admit }: IncomingOptions,
 ): IncomingCall {
   const { socket } = request;
-  const { remoteAddress } = socket;
-  const isEncrypted = "encrypted" in socket && socket.encrypted === true;
   const access: AccessRequest = {
     header,
-    remoteAddress,
-    isPrivate: isEncrypted || isLoopbackName((remoteAddress ?? "").replace(/^::ffff:/, "")),
+    remoteAddress: socket.remoteAddress,
+    isEncrypted: "encrypted" in socket && socket.encrypted === true,
     isPublic,
     kind: "call",
   };

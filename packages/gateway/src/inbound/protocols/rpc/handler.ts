@@ -50,25 +50,27 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
     interceptors: [keyGuard(rpc)],
   });
   addRpcRoutes(router, { ...deps, rpc });
-  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   const scoringLimits: MessageLimits = {
     maxBytes: requests.maxMessageBytes,
     maxJsonBytes: maxJsonMessageBytes,
     maxElements: requests.maxMessageElements,
   };
+  const methods = new Map(
+    router.handlers.map((handler) => [handler.requestPath, rpcMethod(handler, scoringLimits)]),
+  );
 
   async function respond(
-    handler: UniversalHandler,
+    { handler, operation, isPublic, limits, kind }: RpcMethod,
     request: NodeRequest,
     response: NodeResponse,
   ): Promise<void> {
-    const { method, requestPath } = handler;
+    const { method } = handler;
     const asked: RpcRequest = {
       incoming: createIncomingCall(request, response, {
         protocol: protocolOf(request),
-        operation: requestPath.slice(1),
+        operation,
         header: headerOf.bind(undefined, request),
-        isPublic: isOpen(requestPath),
+        isPublic,
         isRecorded: true,
         body: {
           get receivedBytes() {
@@ -80,13 +82,11 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
       heldBytes: [],
       wasBegun: false,
     };
-    const limits = method.parent.typeName === ScoringService.typeName ? scoringLimits : smallLimits;
 
     async function* body(): AsyncGenerator<Uint8Array> {
       try {
         const form = rpcFormOf(request);
         if (!form) return;
-        const kind = method.methodKind === "unary" ? "whole" : "stream";
         if (kind === "whole") assertDeclaredLength(request, limits.maxBytes);
         asked.usage = bodyBudget.open(request, response, kind);
         yield* readRpcBody(request, {
@@ -107,12 +107,9 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
     const values = createContextValues().set(rpcKey, asked);
     const universal = universalRequestFromNodeRequest(request, response, undefined, values);
     const header = plainHeaders(universal.header);
-    // The library turns a stream over HTTP/1.1 away before its gate; strangers learn no more than that they have no key.
-    const isAdmitted = await asked.incoming.admitted.then(
-      () => true,
-      () => false,
-    );
-    const httpVersion = isAdmitted ? universal.httpVersion : "2.0";
+    // The library rejects a stream over HTTP/1.1 before its gate; strangers learn no more than that they have no key.
+    const httpVersion =
+      universal.httpVersion === "2.0" || (await isAdmitted(asked)) ? universal.httpVersion : "2.0";
     const answer = await handler({ ...universal, httpVersion, header, body: body() });
     await sendStream(response, {
       status: answer.status,
@@ -124,10 +121,10 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
 
   function answer(request: NodeRequest, response: NodeResponse): void {
     const path = pathOf(request);
-    const handler = handlers.get(path);
-    if (handler) {
+    const method = methods.get(path);
+    if (method) {
       // The connection broke while the answer was written, or the answer has no room: no client is left to report it to.
-      respond(handler, request, response).catch(() => response.destroy());
+      respond(method, request, response).catch(() => response.destroy());
       return;
     }
     const contentType = request.headers["content-type"] ?? "";
@@ -140,10 +137,39 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
     });
   }
 
-  return { paths: handlers, answer };
+  return { paths: methods, answer };
 }
 
-/** Lets a call in by its headers: what it throws is written by the library, and no message is read. */
+/** What is known of a method before it is called. */
+interface RpcMethod {
+  readonly handler: UniversalHandler;
+  /** As records name it: `tensorgate.v1.ScoringService/Classify`. */
+  readonly operation: string;
+  /** Health needs no key, since probes have none; any other service does. */
+  readonly isPublic: boolean;
+  readonly limits: MessageLimits;
+  readonly kind: "whole" | "stream";
+}
+
+function rpcMethod(handler: UniversalHandler, scoringLimits: MessageLimits): RpcMethod {
+  const { method, requestPath: path } = handler;
+  return {
+    handler,
+    operation: path.slice(1),
+    isPublic: path.startsWith("/grpc.health.v1."),
+    limits: method.parent.typeName === ScoringService.typeName ? scoringLimits : smallLimits,
+    kind: method.methodKind === "unary" ? "whole" : "stream",
+  };
+}
+
+function isAdmitted({ incoming }: RpcRequest): Promise<boolean> {
+  return incoming.admitted.then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Admits a call by its headers: what it throws is written by the library, and no message is read. */
 function gateOf(rpc: RpcRunner) {
   return async ({ values }: HandlerContext): Promise<void> => {
     const request = values.get(rpcKey);
@@ -187,6 +213,3 @@ function pathOf({ url = "/" }: NodeRequest): string {
   const queryStart = url.indexOf("?");
   return queryStart === -1 ? url : url.slice(0, queryStart);
 }
-
-/** Health needs no key, since probes have none; any other service does. */
-const isOpen = (path: string): boolean => path.startsWith("/grpc.health.v1.");

@@ -31,6 +31,7 @@ export * from "./seeded-random.ts";
 export * from "./setting-error.ts";
 export * from "./signature.ts";
 export * from "./stage-times.ts";
+export * from "./tasks.ts";
 export * from "./tensor.ts";
 export * from "./tensor-names.ts";
 export * from "./with-deadline.ts";

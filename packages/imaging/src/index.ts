@@ -1,7 +1,7 @@
 export type { ConvertedPicture } from "./convert-picture.ts";
 export { decodePicture, type RgbImage } from "./decode-picture.ts";
 export type { ConvertInWorker, DecodeCall, PreprocessInWorker } from "./decoders/decode-call.ts";
-export { type DecoderPool, decoderPool } from "./decoders/decoder-pool.ts";
+export { createDecoderPool, type DecoderPool } from "./decoders/decoder-pool.ts";
 export { type DecoderOptions, decoderDefaults } from "./decoders/options.ts";
 export { type PictureFormat, sniffFormat } from "./header/picture-format.ts";
 export {

@@ -1,7 +1,7 @@
 import { Server } from "@grpc/grpc-js";
 import { type Clock, guardedCallback } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
-import { decoderDefaults, decoderPool } from "@tensorgate/imaging";
+import { createDecoderPool, decoderDefaults } from "@tensorgate/imaging";
 import { ServingError } from "@tensorgate/tf-serving";
 import { type FaultOptions, faultsText } from "./faults/fault-options.ts";
 import { faultSwitch } from "./faults/fault-switch.ts";
@@ -52,7 +52,7 @@ export async function startModelServer(
   };
   const faults = faultSwitch(settings.faults);
   warn(settings.faults);
-  const decoders = decoderPool({
+  const decoders = createDecoderPool({
     options: decoderDefaults,
     clock: systemClock,
     onStartFailure: ({ cause }) => onWarning(`a decoder could not be started: ${cause}`),

@@ -21,6 +21,8 @@ export interface DeviceReplicas {
   readonly pools: readonly DevicePool[];
   /** @throws RangeError for an unknown id */
   get(replicaId: string): Device;
+  /** Calls `listener` after `pools` has changed. */
+  onChange(listener: () => void): void;
 }
 
 export interface DevicePool {

@@ -83,9 +83,9 @@ test("one swap at a time", async () => {
 });
 
 test("callers are told of a swap while it goes on, and how long it usually takes", async () => {
-  const { devices: all, device, swap, clock } = deviceRig("a", "a", "a");
-  expect(all.devicesOf("b")).toEqual({ aliases: ["r-1", "r-2", "r-3"], isAnyOut: false });
-  expect(all.devicesOf("b", ["elsewhere"])).toBeUndefined();
+  const { devices: all, registry, device, swap, clock } = deviceRig("a", "a", "a");
+  expect(registry.devicesOf("b")).toEqual({ aliases: ["r-1", "r-2", "r-3"], isAnyOut: false });
+  expect(registry.devicesOf("b", ["elsewhere"])).toBeUndefined();
   const later = (number: number, afterMs: number) => {
     const { states, reload } = device(number);
     device(number).reload = (next) => {
@@ -102,9 +102,9 @@ test("callers are told of a swap while it goes on, and how long it usually takes
   await microtasks();
   clock.advance(5_000);
 
-  expect(all.devicesOf("b")).toMatchObject({ isAnyOut: true, swap: { elapsedMs: 5_000 } });
-  expect(all.devicesOf("b")?.swap?.usualMs).toBeGreaterThanOrEqual(20_000);
-  expect(all.devicesOf("a")?.swap).toBeUndefined();
+  expect(registry.devicesOf("b")).toMatchObject({ isAnyOut: true, swap: { elapsedMs: 5_000 } });
+  expect(registry.devicesOf("b")?.swap?.usualMs).toBeGreaterThanOrEqual(20_000);
+  expect(registry.devicesOf("a")?.swap).toBeUndefined();
   expect(await untilEnded(done, clock)).toMatchObject({ state: "done" });
 });
 

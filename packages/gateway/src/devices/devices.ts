@@ -1,5 +1,6 @@
 import { type Clock, withDeadline } from "@tensorgate/core";
 import type { DeviceReplicas } from "./device.ts";
+import type { DevicePlace, DeviceRegistry } from "./device-registry.ts";
 import type { DeviceReport, SwapProgress, SwapReport } from "./device-report.ts";
 import { askPhase, heldModel, type ModelPhase } from "./device-state.ts";
 import { planSwap } from "./plan-swap.ts";
@@ -45,27 +46,12 @@ export interface StartedSwap {
   readonly done: Promise<SwapReport>;
 }
 
-/** What a caller is told of whose model no replica has. */
-export interface ModelDevices {
-  /** Of the devices that could hold it. */
-  readonly aliases: readonly string[];
-  /** Whether one of them is kept from calls, so that it is not lost. */
-  readonly isAnyOut: boolean;
-  /** Where one is being swapped to it: since when, and what it usually takes, in milliseconds. */
-  readonly swap?: { readonly elapsedMs: number; readonly usualMs?: number };
-}
-
-/** Devices with what the rest of the gateway needs of them. */
 export interface ManagedDevices extends Devices {
-  isDevice(replicaId: string): boolean;
-  /** @param residency - regions to leave others out of. @returns undefined for a model without devices there */
-  devicesOf(model: string, residency?: readonly string[]): ModelDevices | undefined;
-  /** Keeps those out that are out, after pools have changed: a pool that is new knows nothing of it. */
-  keepOut(): void;
   close(): void;
 }
 
 export interface DevicesDeps {
+  readonly registry: DeviceRegistry;
   readonly replicas: DeviceReplicas;
   readonly rotation: DeviceRotation;
   readonly askGolden: RunSmokeTest;
@@ -78,33 +64,15 @@ export interface DevicesDeps {
 
 /** Swaps that have ended and are remembered. */
 const maxRemembered = 20;
-/** Swaps of a device of which the middle one is what it usually takes. */
-const maxMeasured = 9;
-
 export function createDevices(parts: DevicesDeps): ManagedDevices {
-  const { replicas, rotation, aliasOf, clock, times = swapTimes } = parts;
+  const { registry, replicas, rotation, aliasOf, clock, times = swapTimes } = parts;
   const closing = new AbortController();
-  /** Kept from calls: being swapped, or not checked. */
-  const out = new Set<string>();
   const logs = new Map<string, LoggedSwap>();
-  const tookMs: number[] = [];
   let running: { readonly log: LoggedSwap; readonly run: RunningSwap } | undefined;
   let isBusy = false;
   let count = 0;
 
-  const exclusivePools = () => replicas.pools.filter(({ isExclusive }) => isExclusive);
-
-  function places(): readonly Place[] {
-    const named = exclusivePools().flatMap(({ model, region, replicaIds }) =>
-      replicaIds.map((id) => ({ id, region, model })),
-    );
-    return [...Map.groupBy(named, ({ id }) => id)].map(([id, ofDevice]) => ({
-      ...{ id, region: ofDevice[0]?.region ?? "" },
-      models: [...new Set(ofDevice.map(({ model }) => model))],
-    }));
-  }
-
-  async function reported({ id, region, models }: Place): Promise<DeviceReport> {
+  async function reported({ id, region, models }: DevicePlace): Promise<DeviceReport> {
     const asked = await Promise.all(
       models.map(async (model): Promise<[string, ModelPhase | undefined]> => {
         try {
@@ -119,16 +87,26 @@ export function createDevices(parts: DevicesDeps): ManagedDevices {
       }),
     );
     return {
-      ...{ id, region, models, alias: aliasOf(region, id), address: id.replace(/#\d+$/, "") },
+      id,
+      region,
+      models,
+      alias: aliasOf(region, id),
+      address: id.replace(/#\d+$/, ""),
       ...heldModel(new Map(asked)),
-      isOut: out.has(id),
+      isOut: registry.out.has(id),
     };
   }
 
-  // Numbered in the order of the configuration, before anybody else speaks of them: the same after a restart.
-  for (const { region, id } of places()) aliasOf(region, id);
+  // A pool that is new knows nothing of devices that are out.
+  replicas.onChange(() => {
+    const known = new Set(replicas.pools.flatMap(({ replicaIds }) => replicaIds));
+    for (const id of registry.out) {
+      if (known.has(id)) void rotation.drain(id);
+      else registry.out.delete(id);
+    }
+  });
 
-  const list = () => Promise.all(places().map(reported));
+  const list = () => Promise.all(registry.places().map(reported));
 
   function logOf(swapId: string): LoggedSwap {
     const log = logs.get(swapId);
@@ -158,16 +136,22 @@ export function createDevices(parts: DevicesDeps): ManagedDevices {
       });
       logs.set(log.report.id, log);
       const actions = createSwapActions({
-        ...{ ...parts, times, request, out, closing: closing.signal },
+        ...parts,
+        times,
+        request,
+        out: registry.out,
+        closing: closing.signal,
         replicaOf: replicas.get,
       });
       const run = runSwap(plan, actions, (state) => {
         const took = log.note(state);
-        if (took !== undefined) tookMs.push(took);
+        if (took !== undefined) registry.addDuration(took);
       });
       running = { log, run };
+      registry.swap = log;
       const ended = () => {
         running = undefined;
+        registry.swap = undefined;
         isBusy = false;
         forgetOldest();
         return log.report;
@@ -182,17 +166,6 @@ export function createDevices(parts: DevicesDeps): ManagedDevices {
   function forgetOldest(): void {
     const [oldest] = logs.keys();
     if (logs.size > maxRemembered && oldest !== undefined) logs.delete(oldest);
-    if (tookMs.length > maxMeasured) tookMs.splice(0, tookMs.length - maxMeasured);
-  }
-
-  function swapTo(model: string): ModelDevices["swap"] {
-    const log = running?.log;
-    if (!log || log.report.model !== model || log.deviceSinceMs === undefined) return undefined;
-    const usualMs = tookMs.toSorted((a, b) => a - b)[Math.floor(tookMs.length / 2)];
-    return {
-      elapsedMs: clock.nowMs() - log.deviceSinceMs,
-      ...(usualMs !== undefined && { usualMs }),
-    };
   }
 
   return {
@@ -208,37 +181,6 @@ export function createDevices(parts: DevicesDeps): ManagedDevices {
     },
     swaps: () => [...logs.values()].map(({ report }) => report).reverse(),
     follow: (swapId) => logOf(swapId).follow(),
-    isDevice: (replicaId) =>
-      exclusivePools().some(({ replicaIds }) => replicaIds.includes(replicaId)),
-    devicesOf: (model, residency) => {
-      const allowed = exclusivePools().filter(
-        (pool) => pool.model === model && (residency?.includes(pool.region) ?? true),
-      );
-      const ids = allowed.flatMap(({ region, replicaIds }) =>
-        replicaIds.map((id) => ({ id, alias: aliasOf(region, id) })),
-      );
-      if (ids.length === 0) return undefined;
-      const towards = swapTo(model);
-      return {
-        aliases: ids.map(({ alias }) => alias),
-        isAnyOut: ids.some(({ id }) => out.has(id)),
-        ...(towards && { swap: towards }),
-      };
-    },
-    keepOut: () => {
-      const known = new Set(replicas.pools.flatMap(({ replicaIds }) => replicaIds));
-      for (const id of out) {
-        if (known.has(id)) void rotation.drain(id);
-        else out.delete(id);
-      }
-    },
     close: () => closing.abort(new Error("the gateway is closing")),
   };
-}
-
-/** A device with all that its pools say. */
-interface Place {
-  readonly id: string;
-  readonly region: string;
-  readonly models: readonly string[];
 }

@@ -1,7 +1,8 @@
 import { UpstreamAnsweredError, UpstreamFailedError, type VersionState } from "@tensorgate/core";
 import { aResponse, type ManualClock, manualClock } from "@tensorgate/core/testing";
 import { grpcCode } from "@tensorgate/grpc";
-import type { Device } from "./device.ts";
+import type { Device, DeviceReplicas } from "./device.ts";
+import { createDeviceRegistry, type DeviceRegistry } from "./device-registry.ts";
 import type { SwapProgress, SwapReport } from "./device-report.ts";
 import { createDevices, type ManagedDevices } from "./devices.ts";
 import type { GoldenAnswer } from "./swap-actions.ts";
@@ -18,6 +19,7 @@ export interface FakeDevice {
 export interface DeviceRig {
   readonly clock: ManualClock;
   readonly devices: ManagedDevices;
+  readonly registry: DeviceRegistry;
   /** @param number - from 1 on */
   device(number: number): FakeDevice;
   /** Ids of those that get no calls. */
@@ -77,16 +79,21 @@ export function deviceRig(...held: readonly (string | undefined)[]): DeviceRig {
       await fakes.get(id)?.reload(source?.name ?? "");
     },
   });
+  const replicas: DeviceReplicas = {
+    pools: ["a", "b"].map((model) => ({
+      model,
+      region: "r",
+      replicaIds: ids,
+      isExclusive: true,
+    })),
+    get: replicaOf,
+    onChange: () => {},
+  };
+  const aliasOf = (region: string, id: string) => `${region}-${id.slice(2)}`;
+  const registry = createDeviceRegistry({ replicas, aliasOf, clock });
   const all = createDevices({
-    replicas: {
-      pools: ["a", "b"].map((model) => ({
-        model,
-        region: "r",
-        replicaIds: ids,
-        isExclusive: true,
-      })),
-      get: replicaOf,
-    },
+    registry,
+    replicas,
     rotation: {
       drain: (id) => {
         out.add(id);
@@ -104,7 +111,7 @@ export function deviceRig(...held: readonly (string | undefined)[]): DeviceRig {
       return answer;
     },
     testPicture: new Uint8Array(),
-    aliasOf: (region, id) => `${region}-${id.slice(2)}`,
+    aliasOf,
     clock,
   });
   const device = (number: number): FakeDevice => {
@@ -113,7 +120,13 @@ export function deviceRig(...held: readonly (string | undefined)[]): DeviceRig {
     return fake;
   };
   return {
-    ...{ clock, devices: all, device, out, reloads, world },
+    clock,
+    devices: all,
+    registry,
+    device,
+    out,
+    reloads,
+    world,
     swap: async (request) => {
       const steps: string[] = [];
       const onProgress = ({ device: alias, step }: SwapProgress) =>

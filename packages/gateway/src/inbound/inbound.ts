@@ -1,10 +1,17 @@
 import type { Clock, GatewayStatus, Readiness, ScoringError, WatchCall } from "@tensorgate/core";
 import { createCrossSite } from "./access/cross-site.ts";
-import type { CrossSiteOptions, ListenSettings, RequestOptions } from "./options.ts";
+import {
+  type CrossSiteOptions,
+  crossSiteDefaults,
+  type ListenOptions,
+  listenDefaults,
+  type RequestOptions,
+  requestDefaults,
+} from "./options.ts";
 import { createCallRunner } from "./protocols/call.ts";
 import { createHttpHandler } from "./protocols/http-handler.ts";
 import { noRoute, problemBody } from "./protocols/rest/errors.ts";
-import { plugRoutes, type RegionPlugs } from "./protocols/rest/plug-routes.ts";
+import { plugRoutes, type RegionPlugs, withPlugs } from "./protocols/rest/plug-routes.ts";
 import {
   type ConsoleFiles,
   consoleRoutes,
@@ -18,58 +25,96 @@ import { unroutedServingAnswer } from "./protocols/tensorflow-serving/errors.ts"
 import { tensorflowServingRoutes } from "./protocols/tensorflow-serving/routes.ts";
 import { createBodyBudget } from "./server/body/body-budget.ts";
 import { createGunzip } from "./server/body/gunzip.ts";
-import type { RejectionReason } from "./server/listener/connections.ts";
-import { createListener, type Listener } from "./server/listener/listener.ts";
+import {
+  createRejectionReports,
+  type RejectedConnections,
+  type RejectionReason,
+} from "./server/listener/connections.ts";
+import { createListener } from "./server/listener/listener.ts";
 import type { CertificateNews } from "./server/listener/tls-acceptor.ts";
 
 export interface InboundDeps {
-  readonly listen: ListenSettings;
-  readonly requests: Required<RequestOptions>;
-  readonly crossSite: Required<CrossSiteOptions>;
+  readonly options: InboundOptions;
+  /** Where the gateway runs. */
+  readonly region: string;
   /** Pictures of one call. */
   readonly maxPictures: number;
   /** What a reload swaps, as it is at this moment. */
   readonly inForce: () => InForce;
-  readonly status: () => GatewayStatus;
-  readonly readiness: () => Readiness;
+  /** How the regions are doing, with or without the addresses of replicas. */
+  readonly status: (showsAddresses: boolean) => Pick<GatewayStatus, "regions" | "retriesLeft">;
+  readonly readiness: (isClosing: boolean) => Readiness;
   readonly version: string;
-  readonly console: ConsoleFiles;
+  /** Files of the page at `/`. */
+  readonly console: ConsoleFiles | undefined;
   readonly plugs: RegionPlugs | undefined;
   readonly watchCall: WatchCall;
   /** Called with what is our own fault, of which the caller only learns the request id. */
   readonly onInternalError: (error: ScoringError, requestId: string) => void;
   readonly onCertificates: (news: CertificateNews) => void;
+  /** Called for every connection that is closed before it is used. */
   readonly onRejected: (reason: RejectionReason) => void;
+  /** The same, at most every ten seconds for each reason. */
+  readonly onRejectedConnections: (rejected: RejectedConnections) => void;
   readonly clock: Clock;
 }
 
-export interface Inbound extends Pick<Listener, "listen" | "drain" | "close" | "connectionCount"> {
-  readonly bytesInFlight: number;
+/** Settings of the port, of requests, and of pages of other sites. */
+export interface InboundOptions {
+  readonly listen?: ListenOptions | undefined;
+  readonly requests?: RequestOptions | undefined;
+  readonly crossSite?: CrossSiteOptions | undefined;
 }
+
+export interface Inbound {
+  /** The one that is configured until it listens; then the one that it got. */
+  readonly port: number;
+  /** Where it answers, once it listens. */
+  readonly url: string;
+  load(): { readonly connections: number; readonly bytesInFlight: number };
+  /** @throws the system's error if the port is taken, SettingError if a file of TLS cannot be used */
+  listen(): Promise<void>;
+  status(showsAddresses: boolean): GatewayStatus;
+  /** @see Gateway.close */
+  close(graceMs?: number, drainDelayMs?: number): Promise<void>;
+}
+
+/** How long `close` waits for calls in flight, in milliseconds. */
+const defaultGraceMs = 10_000;
 
 /** Every protocol on one port: bytes become calls, and answers bytes. */
 export function createInbound(deps: InboundDeps): Inbound {
-  const { listen, requests, clock } = deps;
+  const { options, region, version, plugs, clock } = deps;
+  const listen = { ...listenDefaults, ...options.listen };
+  const requests = { ...requestDefaults, ...options.requests };
+  const startedMs = clock.nowMs();
+  let isClosing = false;
+  const readiness = () => deps.readiness(isClosing);
+  const status = (showsAddresses: boolean): GatewayStatus => {
+    const { regions, retriesLeft } = deps.status(showsAddresses);
+    const uptimeMs = clock.nowMs() - startedMs;
+    return { version, region, uptimeMs, regions: withPlugs(regions, plugs), retriesLeft };
+  };
 
   // server: bytes of all requests and answers count against one budget
   const bodyBudget = createBodyBudget({ requests, listen, clock });
   const gunzip = createGunzip();
 
   // access: asked in this order before anything of a body is read
-  const crossSite = createCrossSite(deps.crossSite, listen.host);
+  const crossSite = createCrossSite({ ...crossSiteDefaults, ...options.crossSite }, listen.host);
   const layers = ({ authenticate }: InForce) => [crossSite.layer, authenticate];
 
   // protocols: each only translates; the runner is the one way of a call
-  const runner = createCallRunner({ ...deps, layers });
+  const runner = createCallRunner({ ...deps, requests, layers });
   const limits = { maxBodyBytes: requests.maxBodyBytes, maxPictures: deps.maxPictures };
   const http = createHttpHandler({
     routes: [
       ...restRoutes({ limits, clock }),
       ...tensorflowServingRoutes(),
-      ...healthRoutes(deps.readiness),
-      ...openapiRoutes(deps.version),
-      ...consoleRoutes(deps.console),
-      ...(deps.plugs ? plugRoutes(deps.plugs) : []),
+      ...healthRoutes(readiness),
+      ...openapiRoutes(version),
+      ...consoleRoutes(deps.console ?? new Map()),
+      ...(plugs ? plugRoutes(plugs) : []),
     ],
     unrouted: (exchange, allowed) => unroutedServingAnswer(exchange) ?? noRoute(exchange, allowed),
     errorBody: problemBody,
@@ -81,12 +126,16 @@ export function createInbound(deps: InboundDeps): Inbound {
   const shutdown = new AbortController();
   const rpc = createRpcHandler({
     ...deps,
+    requests,
+    status: () => status(false),
+    readiness,
     runner,
     bodyBudget,
     gunzip,
     shutdownSignal: shutdown.signal,
   });
 
+  const reportRejected = createRejectionReports(deps.onRejectedConnections, clock);
   const server = createListener({
     listen,
     requests,
@@ -101,22 +150,39 @@ export function createInbound(deps: InboundDeps): Inbound {
       else http(request, response);
     },
     onCertificates: deps.onCertificates,
-    onRejected: deps.onRejected,
+    onRejected: (reason) => {
+      deps.onRejected(reason);
+      reportRejected(reason);
+    },
     clock,
   });
 
+  let { port } = listen;
+  const host = listen.host.includes(":") ? `[${listen.host}]` : listen.host;
+
   return {
-    get connectionCount() {
-      return server.connectionCount;
+    get port() {
+      return port;
     },
-    get bytesInFlight() {
-      return bodyBudget.bytesInFlight;
+    get url() {
+      return `${listen.tls ? "https" : "http"}://${host}:${port}`;
     },
-    listen: server.listen,
-    drain: server.drain,
-    close: (graceMs) => {
+    load: () => ({
+      connections: server.connectionCount,
+      bytesInFlight: bodyBudget.bytesInFlight,
+    }),
+    listen: async () => {
+      ({ port } = await server.listen());
+    },
+    status,
+    close: async (
+      graceMs = defaultGraceMs,
+      drainDelayMs = graceMs > 0 ? listen.drainDelayMs : 0,
+    ) => {
+      isClosing = true;
+      if (drainDelayMs > 0) await server.drain(drainDelayMs);
       shutdown.abort();
-      return server.close(graceMs);
+      await server.close(graceMs);
     },
   };
 }

@@ -25,11 +25,10 @@ export interface LiveModel {
 /**
  * The catalog: what is configured, joined with what the replicas say.
  *
- * @param snapshot - the one in force
  * @param live - called with the regions that count; all of them where there are none
  */
-export function modelCatalog(
-  snapshot: () => Snapshot,
+export function createModelCatalog(
+  { all, resolve }: Pick<Snapshot, "all" | "resolve">,
   live: (modelName: string, residency: readonly string[] | undefined) => LiveModel,
 ): ModelCatalog {
   const describe = (release: Release, ofCaller?: readonly string[]): ModelDescription => {
@@ -49,11 +48,8 @@ export function modelCatalog(
     };
   };
   return {
-    list: (residency) =>
-      snapshot()
-        .all()
-        .map((release) => describe(release, residency)),
-    get: (name, residency) => describe(snapshot().resolve({ name }), residency),
+    list: (residency) => all().map((release) => describe(release, residency)),
+    get: (name, residency) => describe(resolve({ name }), residency),
   };
 }
 

@@ -14,7 +14,7 @@ import {
 import { aCall, aRequest, manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { type CacheOptions, cacheDefaults } from "./options.ts";
-import { responseCache } from "./response-cache.ts";
+import { createResponseCache } from "./response-cache.ts";
 
 interface Pending {
   readonly call: CallContext;
@@ -27,9 +27,9 @@ function cached(options: CacheOptions = {}) {
   const upstream: Pending[] = [];
   const outcomes: CacheOutcome[] = [];
   let version: bigint | undefined = 1n;
-  const cache = responseCache({
+  const cache = createResponseCache({
     options: { ...cacheDefaults, ...options },
-    expectedVersion: ({ modelSpec }) => modelSpec.version ?? version,
+    expectedVersion: (modelSpec) => modelSpec.version ?? version,
     clock,
   });
   const next: ScoreResolved = (_request, call) =>

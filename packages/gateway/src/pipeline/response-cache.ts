@@ -1,5 +1,5 @@
-import type { CallContext, Clock, Layer, ResolvedRequest, ScoreResponse } from "@tensorgate/core";
-import type { CacheOptions } from "./options.ts";
+import type { CallContext, Clock, Layer, ModelSpec, ScoreResponse } from "@tensorgate/core";
+import { type CacheOptions, cacheDefaults } from "./options.ts";
 import { requestDigest } from "./request-key.ts";
 import { responseStore } from "./response-store.ts";
 import { sharedCalls } from "./shared-calls.ts";
@@ -11,9 +11,9 @@ export interface ResponseCache {
 }
 
 export interface ResponseCacheParts {
-  readonly options: Required<CacheOptions>;
+  readonly options: CacheOptions | undefined;
   /** Version that a call would be answered by now; undefined where that is not known, or differs between replicas. */
-  readonly expectedVersion: (request: ResolvedRequest, call: CallContext) => bigint | undefined;
+  readonly expectedVersion: (modelSpec: ModelSpec, call: CallContext) => bigint | undefined;
   readonly clock: Clock;
 }
 
@@ -23,15 +23,15 @@ export interface ResponseCacheParts {
  * which version that is, the cache is bypassed. Failures are not kept, and calls that say `no-store` have nothing to do
  * with it.
  */
-export function responseCache(parts: ResponseCacheParts): ResponseCache {
+export function createResponseCache(parts: ResponseCacheParts): ResponseCache {
   const { options, expectedVersion, clock } = parts;
-  const store = responseStore(options, clock);
+  const store = responseStore({ ...cacheDefaults, ...options }, clock);
   const shared = sharedCalls();
 
   const layer: Layer = (next) => async (request, call) => {
     const { name, isCached } = request.model;
     if (call.noStore || !isCached) return next(request, call);
-    const version = expectedVersion(request, call);
+    const version = expectedVersion(request.modelSpec, call);
     if (version === undefined) return next(request, call);
     const startedMs = clock.nowMs();
     const digest = requestDigest(request, call);

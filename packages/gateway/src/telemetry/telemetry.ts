@@ -2,26 +2,91 @@ import {
   type Context,
   INVALID_SPAN_CONTEXT,
   isSpanContextValid,
+  type MeterProvider,
+  metrics,
   ROOT_CONTEXT,
   type Span,
   SpanKind,
   SpanStatusCode,
   type Tracer,
+  type TracerProvider,
   trace,
 } from "@opentelemetry/api";
-import type {
-  AttemptTarget,
-  Clock,
-  ScoringError,
-  WatchCall,
-  WatchedAttempt,
-  WatchedEnd,
+import {
+  type AttemptTarget,
+  type Clock,
+  guardedCallback,
+  type ScoringError,
+  type WatchCall,
+  type WatchedAttempt,
+  type WatchedEnd,
 } from "@tensorgate/core";
 import { type CallRecord, callRecord } from "./call-record.ts";
-import type { Instruments } from "./instruments.ts";
+import { createInstruments, type Gauges, type Instruments } from "./instruments.ts";
 import { formatTraceparent, parseTraceparent } from "./traceparent.ts";
 
-export interface CallObserverDeps {
+export interface TelemetryDeps {
+  /** The globally registered one unless given. */
+  readonly meterProvider?: MeterProvider | undefined;
+  readonly tracerProvider?: TracerProvider | undefined;
+  readonly version: string;
+  readonly onCall: (record: CallRecord) => void;
+  /** Called with what an instrument or a span of the host's threw: it fails no call. */
+  readonly onTelemetryFailure: (thrown: unknown) => void;
+  readonly clock: Clock;
+}
+
+/** What a gateway measures, beside what it does. */
+export interface Telemetry {
+  /** @param isKnownModel - whether a name may become a label: those that callers invent must not */
+  observeCalls(isKnownModel: (name: string) => boolean): WatchCall;
+  readonly countReplicaChange: (change: ReplicaChangeCount) => void;
+  countRejectedConnection(reason: string): void;
+  /** Lets the collector of metrics read the state of the stages from now on. */
+  observe(stages: ObservedStages): void;
+}
+
+/** What of the stages is measured whenever metrics are collected. */
+export interface ObservedStages {
+  readonly inbound: { load(): { readonly connections: number; readonly bytesInFlight: number } };
+  readonly models: { readonly decodeQueueLength: number };
+  readonly cache: { readonly byteCount: number; readonly entryCount: number };
+  readonly routing: { readonly gauges: Pick<Gauges, "replicas" | "waiting"> };
+}
+
+export interface ReplicaChangeCount {
+  readonly model: string;
+  readonly region: string;
+  readonly to: string;
+}
+
+export function createTelemetry(deps: TelemetryDeps): Telemetry {
+  const { version, onCall, onTelemetryFailure: onFailure, clock } = deps;
+  const instruments = createInstruments(
+    (deps.meterProvider ?? metrics).getMeter("tensorgate", version),
+  );
+  const tracer = (deps.tracerProvider ?? trace).getTracer("tensorgate", version);
+  return {
+    observeCalls: (isKnownModel) =>
+      createCallObserver({ tracer, instruments, onCall, onFailure, isKnownModel, clock }),
+    countReplicaChange: guardedCallback(
+      ({ model, region, to }) => instruments.replicaChanges.add(1, { model, region, to }),
+      onFailure,
+    ),
+    countRejectedConnection: (reason) => instruments.rejectedConnections.add(1, { reason }),
+    observe: ({ inbound, models, cache, routing }) =>
+      instruments.observe({
+        connections: () => inbound.load().connections,
+        bytesInFlight: () => inbound.load().bytesInFlight,
+        decodeQueue: () => models.decodeQueueLength,
+        cacheBytes: () => cache.byteCount,
+        cacheEntries: () => cache.entryCount,
+        ...routing.gauges,
+      }),
+  };
+}
+
+interface CallObserverDeps {
   readonly tracer: Tracer;
   readonly instruments: Instruments;
   readonly onCall: (record: CallRecord) => void;
@@ -37,7 +102,7 @@ export interface CallObserverDeps {
  * Contexts are passed on, never looked up: no part of a call runs in an ambient context. Instruments and spans are the
  * host's own and may throw.
  */
-export function createCallObserver(deps: CallObserverDeps): WatchCall {
+function createCallObserver(deps: CallObserverDeps): WatchCall {
   const { tracer, instruments, onCall, onFailure, isKnownModel } = deps;
 
   return (start) => {

@@ -75,7 +75,7 @@ test("versions are those of all replicas, highest first; a replica that is lost 
     { finding: "lost", note: { message: "gone" } },
   ]);
   expect(found[2]).not.toHaveProperty("versions");
-  expect(watch.versionsOf("m")).toEqual([3n, 2n, 1n]);
+  expect(watch.reported("m").versions).toEqual([3n, 2n, 1n]);
 });
 
 test("a signature is asked for once for each set of versions", async () => {
@@ -89,7 +89,7 @@ test("a signature is asked for once for each set of versions", async () => {
   await watch.probe("m", "a");
 
   expect(metadataCount()).toBe(2);
-  expect([...(watch.signatureOf("m")?.inputs.keys() ?? [])]).toEqual(["y"]);
+  expect([...(watch.reported("m").signature?.inputs.keys() ?? [])]).toEqual(["y"]);
 });
 
 test("who cannot tell takes nothing away from who can", async () => {
@@ -103,16 +103,16 @@ test("who cannot tell takes nothing away from who can", async () => {
   await watch.probe("m", "stock");
   await watch.probe("m", "fpga");
 
-  expect(watch.signatureOf("m")).toBeDefined();
+  expect(watch.reported("m").signature).toBeDefined();
 });
 
 test("a replica says that its weights were drawn at random", async () => {
   const { watch } = watched({ a: { state: { ...ready(), isSeeded: true } } });
-  expect(watch.isSeeded("m")).toBe(false);
+  expect(watch.reported("m").isSeeded).toBe(false);
 
   await watch.probe("m", "a");
 
-  expect(watch.isSeeded("m")).toBe(true);
+  expect(watch.reported("m").isSeeded).toBe(true);
 });
 
 test("what a replica said goes with it", async () => {
@@ -125,8 +125,8 @@ test("what a replica said goes with it", async () => {
 
   change("b");
 
-  expect(watch.versionsOf("m")).toEqual([2n]);
-  expect(watch.isSeeded("m")).toBe(false);
+  expect(watch.reported("m").versions).toEqual([2n]);
+  expect(watch.reported("m").isSeeded).toBe(false);
 });
 
 test("when every replica is exchanged, what they said holds until another is ready", async () => {
@@ -139,11 +139,11 @@ test("when every replica is exchanged, what they said holds until another is rea
 
   change("b", "c");
   await watch.probe("m", "b");
-  expect(watch.versionsOf("m")).toEqual([1n]);
+  expect(watch.reported("m").versions).toEqual([1n]);
   await watch.probe("m", "c");
 
-  expect(watch.versionsOf("m")).toEqual([3n]);
-  expect(watch.signatureOf("m")).toBeDefined();
+  expect(watch.reported("m").versions).toEqual([3n]);
+  expect(watch.reported("m").signature).toBeDefined();
 });
 
 test("a replica that is dropped while it is asked leaves nothing behind", async () => {
@@ -153,7 +153,7 @@ test("a replica that is dropped while it is asked leaves nothing behind", async 
   change("b");
 
   expect(await asked).toEqual({ finding: "lost" });
-  expect(watch.versionsOf("m")).toEqual([]);
+  expect(watch.reported("m").versions).toEqual([]);
 });
 
 test("a replica that comes back is asked for its signature again", async () => {

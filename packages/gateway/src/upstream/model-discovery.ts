@@ -15,12 +15,17 @@ import type { Replica, ReplicaState } from "./replica.ts";
 export interface ModelDiscovery {
   /** Asks a replica, in its dialect, whether it can score `model`, and which versions. Never rejects. */
   probe(model: string, replicaId: string): Promise<ProbeOutcome>;
-  /** Versions that some replica, of these regions or of all, said it can score, highest first. */
-  versionsOf(model: string, residency?: readonly string[]): readonly bigint[];
-  /** Whether some replica said that its weights were drawn at random. */
-  isSeeded(model: string): boolean;
-  /** The signature that a call without a name gets; undefined until some replica told it. */
-  signatureOf(model: string): Signature | undefined;
+  /** What the replicas of these regions, or of all, reported of a model. */
+  reported(model: string, residency?: readonly string[]): ReportedModel;
+}
+
+export interface ReportedModel {
+  /** Versions that some replica can score, highest first. */
+  readonly versions: readonly bigint[];
+  /** The signature that a call without a name gets, of any region; undefined until some replica reported it. */
+  readonly signature: Signature | undefined;
+  /** Whether some replica, of any region, has weights that were drawn at random. */
+  readonly isSeeded: boolean;
 }
 
 /** What a probe tells of a replica. */
@@ -126,9 +131,11 @@ export function createModelDiscovery(
   }
 
   return {
-    versionsOf,
-    isSeeded: (model) => statesOf(model).some(({ isSeeded = false }) => isSeeded),
-    signatureOf: (model) => models.get(model)?.signature,
+    reported: (model, residency) => ({
+      versions: versionsOf(model, residency),
+      signature: models.get(model)?.signature,
+      isSeeded: statesOf(model).some(({ isSeeded = false }) => isSeeded),
+    }),
 
     probe: async (model, replicaId) => {
       try {

@@ -31,7 +31,7 @@ export interface Replicas {
 }
 
 export interface ReplicasOptions extends ClockAndRandom {
-  readonly options: ChannelOptions;
+  readonly options?: ChannelOptions | undefined;
   /** Asks the system unless given. */
   readonly lookup?: Lookup;
 }

@@ -7,7 +7,7 @@ import { readPictureHeader } from "../header/picture-header.ts";
 import { preprocessPicture } from "../preprocess-picture.ts";
 import type { DecodeCall } from "./decode-call.ts";
 import { decoderProcesses } from "./decoder-child.ts";
-import { decoderPool } from "./decoder-pool.ts";
+import { createDecoderPool } from "./decoder-pool.ts";
 import { type DecoderOptions, decoderDefaults } from "./options.ts";
 
 const classifierPreprocessing: Preprocessing = {
@@ -26,7 +26,7 @@ function poolOf(options: DecoderOptions = {}, script?: URL) {
   const clock = manualClock();
   const start = decoderProcesses(script ? { script } : {});
   let takenCount = 0;
-  const pool = decoderPool({
+  const pool = createDecoderPool({
     options: { ...decoderDefaults, ...options },
     clock,
     start: (events) =>

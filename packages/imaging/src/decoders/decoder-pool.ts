@@ -71,7 +71,7 @@ const maxSlowCallers = 1_000;
  * libvips reads formats that were made by strangers, in C. A picture that makes it crash takes one of these
  * processes along and no other call; what that process was at is done again, once, elsewhere.
  */
-export function decoderPool(parts: DecoderPoolParts): DecoderPool {
+export function createDecoderPool(parts: DecoderPoolParts): DecoderPool {
   const { options, clock, start = decoderProcesses(), costOf = requestCostMs } = parts;
   const slots = Array.from({ length: options.processes }, emptySlot);
   const timeLimit = { limitMs: options.timeoutMs, clock };

@@ -2,7 +2,7 @@ import type { Preprocessing } from "@tensorgate/core";
 import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import type { DecoderEvents } from "./decoder-child.ts";
-import { decoderPool } from "./decoder-pool.ts";
+import { createDecoderPool } from "./decoder-pool.ts";
 import { type DecoderOptions, decoderDefaults } from "./options.ts";
 
 const preprocessing: Preprocessing = {
@@ -17,7 +17,7 @@ const preprocessing: Preprocessing = {
 function simulatedPool(options: DecoderOptions = {}) {
   const clock = manualClock();
   const atWork = new Set<string>();
-  const pool = decoderPool({
+  const pool = createDecoderPool({
     options: { ...decoderDefaults, timeoutMs: 1e9, ...options },
     clock,
     costOf: ({ bytes }) => taskOf(bytes).expectedMs,
@@ -129,7 +129,7 @@ test("a reply that came while the event loop stood still counts", async () => {
   };
   const told: DecoderEvents[] = [];
   let killCount = 0;
-  const pool = decoderPool({
+  const pool = createDecoderPool({
     options: decoderDefaults,
     clock,
     costOf: () => 1,

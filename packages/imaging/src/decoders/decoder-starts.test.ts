@@ -5,7 +5,7 @@ import { type Preprocessing, type ScoringError, UnsupportedMediaError } from "@t
 import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { type DecoderProcessParts, decoderProcesses } from "./decoder-child.ts";
-import { decoderPool } from "./decoder-pool.ts";
+import { createDecoderPool } from "./decoder-pool.ts";
 import { type DecoderOptions, decoderDefaults } from "./options.ts";
 
 const preprocessing: Preprocessing = {
@@ -23,7 +23,7 @@ function poolOf(parts: DecoderProcessParts, options: DecoderOptions = {}) {
   const failures: ScoringError[] = [];
   let forkCount = 0;
   const { fork: forkOnce = fork, ...others } = parts;
-  const pool = decoderPool({
+  const pool = createDecoderPool({
     options: { ...decoderDefaults, ...options },
     clock,
     onStartFailure: (error) => failures.push(error),

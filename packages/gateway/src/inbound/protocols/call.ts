@@ -1,3 +1,4 @@
+import type { Tasks } from "@tensorgate/core";
 import {
   type AnsweringModel,
   type CallContext,
@@ -10,7 +11,7 @@ import {
 import type { AccessLayer, AccessRequest, Admission } from "../access/access.ts";
 import type { RequestOptions } from "../options.ts";
 import { createCallContext, type IncomingCall } from "./incoming-call.ts";
-import type { AdmittedCall, InForce, Tasks } from "./tasks.ts";
+import type { AdmittedCall, InForce } from "./tasks.ts";
 
 /** What the headers of a reply report. */
 export interface ReplyInfo {

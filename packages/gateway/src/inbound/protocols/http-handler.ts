@@ -1,4 +1,4 @@
-import type { CallContext, Protocol, ScoringError } from "@tensorgate/core";
+import type { CallContext, Protocol, ScoringError, Tasks } from "@tensorgate/core";
 import { assertMayUse } from "../access/access.ts";
 import { type CrossSite, preflightHeaders } from "../access/cross-site.ts";
 import {
@@ -11,7 +11,6 @@ import {
 import type { NodeRequest, NodeResponse, OnRequest } from "../server/node-http.ts";
 import type { CallRunner, ReplyInfo } from "./call.ts";
 import { createIncomingCall } from "./incoming-call.ts";
-import type { Tasks } from "./tasks.ts";
 import { wireStatusOf } from "./wire-status.ts";
 
 /** Values of the `{names}` in a route's path, percent-decoded. */

@@ -1,4 +1,5 @@
 import type { HandlerContext } from "@connectrpc/connect";
+import type { Tasks } from "@tensorgate/core";
 import {
   type CallContext,
   InvalidRequestError,
@@ -12,7 +13,6 @@ import type {
   ModelSpec as ModelSpecMessage,
   Picture as PictureMessage,
 } from "@tensorgate/proto/tensorgate/v1/scoring";
-import type { Tasks } from "../tasks.ts";
 import { heldMessage, type RunRpc, rpcKey } from "./call.ts";
 import { connectErrorFrom, reasonOfAbort } from "./errors.ts";
 import { modelSpecFrom, pictureFrom } from "./messages.ts";

@@ -1,0 +1,100 @@
+import type { Clock } from "@tensorgate/core";
+import type { DeviceReplicas } from "./device.ts";
+import type { LoggedSwap } from "./swap-log.ts";
+
+/** What a caller learns of the devices of a model that no replica serves now. */
+export interface ModelDevices {
+  /** Of the devices that could hold it. */
+  readonly aliases: readonly string[];
+  /** Whether one of them is kept from calls, so that it is not lost. */
+  readonly isAnyOut: boolean;
+  /** Where one is being swapped to it: since when, and what it usually takes, in milliseconds. */
+  readonly swap?: { readonly elapsedMs: number; readonly usualMs?: number };
+}
+
+/** A device with all that its pools say. */
+export interface DevicePlace {
+  readonly id: string;
+  readonly region: string;
+  readonly models: readonly string[];
+}
+
+/** Which replicas are exclusive devices, and which of them are out of rotation. Routing reads it, swaps write it. */
+export interface DeviceRegistry {
+  /** The devices of the pools as they are now. */
+  places(): readonly DevicePlace[];
+  isDevice(replicaId: string): boolean;
+  /** @param residency - regions to leave others out of. @returns undefined for a model without devices there */
+  devicesOf(model: string, residency?: readonly string[]): ModelDevices | undefined;
+  /** Kept from calls: being swapped, or not verified. */
+  readonly out: Set<string>;
+  /** The swap in progress. */
+  swap: LoggedSwap | undefined;
+  /** Records how long the swap of one device took, in milliseconds. */
+  addDuration(ms: number): void;
+}
+
+export interface DeviceRegistryDeps {
+  readonly replicas: Pick<DeviceReplicas, "pools">;
+  readonly aliasOf: (region: string, replicaId: string) => string;
+  readonly clock: Clock;
+}
+
+/** Swaps of a device of which the median is what it usually takes. */
+const maxMeasured = 9;
+
+export function createDeviceRegistry({
+  replicas,
+  aliasOf,
+  clock,
+}: DeviceRegistryDeps): DeviceRegistry {
+  const tookMs: number[] = [];
+  const exclusivePools = () => replicas.pools.filter(({ isExclusive }) => isExclusive);
+
+  const registry: DeviceRegistry = {
+    out: new Set(),
+    swap: undefined,
+    places: () => {
+      const named = exclusivePools().flatMap(({ model, region, replicaIds }) =>
+        replicaIds.map((id) => ({ id, region, model })),
+      );
+      return [...Map.groupBy(named, ({ id }) => id)].map(([id, ofDevice]) => ({
+        id,
+        region: ofDevice[0]?.region ?? "",
+        models: [...new Set(ofDevice.map(({ model }) => model))],
+      }));
+    },
+    isDevice: (replicaId) =>
+      exclusivePools().some(({ replicaIds }) => replicaIds.includes(replicaId)),
+    devicesOf: (model, residency) => {
+      const ids = exclusivePools()
+        .filter((pool) => pool.model === model && (residency?.includes(pool.region) ?? true))
+        .flatMap(({ region, replicaIds }) => replicaIds.map((id) => ({ id, region })));
+      if (ids.length === 0) return undefined;
+      const swap = swapTo(model);
+      return {
+        aliases: ids.map(({ id, region }) => aliasOf(region, id)),
+        isAnyOut: ids.some(({ id }) => registry.out.has(id)),
+        ...(swap && { swap }),
+      };
+    },
+    addDuration: (ms) => {
+      tookMs.push(ms);
+      if (tookMs.length > maxMeasured) tookMs.shift();
+    },
+  };
+
+  function swapTo(model: string): ModelDevices["swap"] {
+    const { swap } = registry;
+    if (!swap || swap.report.model !== model || swap.deviceSinceMs === undefined) return undefined;
+    const usualMs = tookMs.toSorted((a, b) => a - b)[Math.floor(tookMs.length / 2)];
+    return {
+      elapsedMs: clock.nowMs() - swap.deviceSinceMs,
+      ...(usualMs !== undefined && { usualMs }),
+    };
+  }
+
+  // Numbered in the order of the configuration, before anything else names them: the same after a restart.
+  for (const { region, id } of registry.places()) aliasOf(region, id);
+  return registry;
+}

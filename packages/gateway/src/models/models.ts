@@ -1,0 +1,100 @@
+import {
+  type Clock,
+  keptWithin,
+  type ModelSpec,
+  type ScoreResolved,
+  type ScoringError,
+  type Tasks,
+} from "@tensorgate/core";
+import { createDecoderPool, type DecoderOptions, decoderDefaults } from "@tensorgate/imaging";
+import { createModelCatalog, type LiveModel } from "./catalog.ts";
+import { createClassifier } from "./classify.ts";
+import { createDetector } from "./detect.ts";
+import { createEmbedder } from "./embed.ts";
+import { createGoldenAsker } from "./golden-answer.ts";
+import { type PictureOptions, pictureDefaults } from "./options.ts";
+import { createPicturePreparer } from "./prepare-picture.ts";
+import type { Release } from "./release.ts";
+import type { PictureTaskDeps } from "./score-pictures.ts";
+import type { Snapshot } from "./snapshot.ts";
+
+/** `modelStatus` and `modelMetadata` ask a replica within the regions of the call. */
+export interface ModelsDeps extends Pick<Tasks, "modelStatus" | "modelMetadata"> {
+  readonly pictures: PictureOptions | undefined;
+  readonly decoding: DecoderOptions | undefined;
+  readonly score: ScoreResolved;
+  /** What the replicas of some regions, or of all, reported of a model. */
+  readonly reported: (model: string, residency?: readonly string[]) => Omit<LiveModel, "regions">;
+  /** Regions where a model is configured. */
+  readonly regionsOf: (model: string) => readonly string[];
+  /** Called when a decoder process does not start. */
+  readonly onDecoderFailure: (error: ScoringError) => void;
+  readonly clock: Clock;
+}
+
+/** Pictures to tensors, and scores to labels, boxes or features, by the releases of a snapshot. */
+export interface Models {
+  /** Pictures of one call. */
+  readonly maxPictures: number;
+  /** Adds what callers may have done with the models of a snapshot. No call leaves the regions of its model. */
+  withTasks<Meaning extends { readonly snapshot: Snapshot }>(
+    meaning: Meaning,
+  ): Meaning & { readonly tasks: Tasks };
+  /** Scores a picture of which is known what it shows, at one replica. */
+  askGolden(resolve: (modelSpec: ModelSpec) => Release): ReturnType<typeof createGoldenAsker>;
+  /** Starts the first decoder if some model of the snapshot takes pixels. */
+  warm(snapshot: Snapshot): void;
+  /** Pictures that wait for a decoder. */
+  readonly decodeQueueLength: number;
+  /** Process ids of the decoders that run. */
+  readonly decoderIds: readonly number[];
+  close(): Promise<void>;
+}
+
+export function createModels(deps: ModelsDeps): Models {
+  const { modelStatus, modelMetadata, clock } = deps;
+  const options = { ...pictureDefaults, ...deps.pictures };
+  const decoders = createDecoderPool({
+    options: { ...decoderDefaults, ...deps.decoding },
+    clock,
+    onStartFailure: deps.onDecoderFailure,
+  });
+  const prepare = createPicturePreparer({ ...decoders, options, clock });
+  const score: ScoreResolved = (request, call) =>
+    deps.score(request, keptWithin(call, request.model.residency));
+
+  const tasksOf = ({ resolve, all }: Snapshot): Tasks => {
+    const pictures: PictureTaskDeps = { resolve, score, prepare, options };
+    return {
+      classify: createClassifier(pictures, clock),
+      detect: createDetector(pictures, clock),
+      embed: createEmbedder(pictures),
+      score: async (request, call) =>
+        score({ ...request, model: resolve(request.modelSpec) }, call),
+      modelStatus: async (modelSpec, call) =>
+        modelStatus(modelSpec, keptWithin(call, resolve(modelSpec).residency)),
+      modelMetadata: async (modelSpec, call) =>
+        modelMetadata(modelSpec, keptWithin(call, resolve(modelSpec).residency)),
+      catalog: createModelCatalog({ resolve, all }, (name, residency) => ({
+        ...deps.reported(name, residency),
+        regions: deps.regionsOf(name),
+      })),
+    };
+  };
+
+  return {
+    maxPictures: options.maxPictures,
+    withTasks: (meaning) => ({ ...meaning, tasks: tasksOf(meaning.snapshot) }),
+    askGolden: (resolve) => createGoldenAsker({ resolve, prepare, options }, clock),
+    warm: (snapshot) => {
+      if (snapshot.all().some(({ picture }) => picture?.preprocessing)) decoders.warm();
+    },
+    get decodeQueueLength() {
+      return decoders.waitingCount;
+    },
+    get decoderIds() {
+      return decoders.processIds;
+    },
+    close: decoders.close,
+  };
+}

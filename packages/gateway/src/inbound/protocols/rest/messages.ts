@@ -43,7 +43,8 @@ export async function picturesFromBody(
 ): Promise<readonly Picture[]> {
   const contentType = exchange.header("content-type") ?? "application/octet-stream";
   const mediaType = contentType.split(";", 1)[0]?.trim().toLowerCase() ?? "";
-  const read = readerOf(mediaType);
+  const isPicture = mediaType.startsWith("image/") || rawMediaTypes.has(mediaType);
+  const read = isPicture ? undefined : readerOf(mediaType);
   // JSON is the body, its text, a text for each picture, and then their bytes.
   const body = await exchange.body(limits.maxBodyBytes, read === picturesFromJson ? 4 : 1);
   if (body.byteLength === 0) {
@@ -51,6 +52,7 @@ export async function picturesFromBody(
       hint: "curl --data-binary @picture.jpg",
     });
   }
+  if (!read) return [{ bytes: body }];
   const { maxPictures } = limits;
   const budget = createWorkBudget(freeElements + elementsPerPicture * maxPictures);
   return read(body, { contentType, maxPictures, budget });
@@ -69,7 +71,6 @@ interface BodyInfo {
 type ReadBody = (body: Uint8Array, info: BodyInfo) => readonly Picture[];
 
 function readerOf(mediaType: string): ReadBody {
-  if (mediaType.startsWith("image/") || rawMediaTypes.has(mediaType)) return rawPicture;
   if (mediaType === "multipart/form-data") return picturesFromForm;
   if (mediaType === "application/json") return picturesFromJson;
   throw new UnsupportedMediaError(`unsupported content type "${mediaType.slice(0, 80)}"`, {
@@ -77,8 +78,6 @@ function readerOf(mediaType: string): ReadBody {
     hint: "send image/*, application/octet-stream, multipart/form-data or application/json",
   });
 }
-
-const rawPicture: ReadBody = (body) => [{ bytes: body }];
 
 /** What object stores and clients say of bytes of any kind. */
 const binaryMediaTypes = ["application/octet-stream", "binary/octet-stream"];

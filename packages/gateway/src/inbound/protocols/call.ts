@@ -31,7 +31,7 @@ export interface CallWork<Answer> {
 }
 
 /** How a call ended. The error is for the protocol to write, with these headers. */
-export type Outcome<Answer> =
+export type CallOutcome<Answer> =
   | { readonly ok: true; readonly answer: Answer }
   | {
       readonly ok: false;
@@ -46,7 +46,7 @@ export interface CallRunner {
   run<Answer extends ReplyInfo>(
     incoming: IncomingCall,
     work: CallWork<Answer>,
-  ): Promise<Outcome<Answer>>;
+  ): Promise<CallOutcome<Answer>>;
 }
 
 export interface CallRunnerDeps {

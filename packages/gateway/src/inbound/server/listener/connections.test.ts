@@ -3,7 +3,7 @@ import type net from "node:net";
 import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { listenDefaults } from "../../options.ts";
-import { createConnections } from "./connections.ts";
+import { createConnectionTable } from "./connections.ts";
 
 function fakeSocket() {
   const socket = Object.assign(new EventEmitter(), {
@@ -21,7 +21,7 @@ function fakeSocket() {
 
 test("a session that is idle, and does not end when it is asked to, is reset", () => {
   const clock = manualClock();
-  const table = createConnections({
+  const table = createConnectionTable({
     limits: listenDefaults,
     headerTimeoutMs: 10_000,
     isNearFileLimit: () => false,

@@ -4,7 +4,7 @@ import type { Clock } from "@tensorgate/core";
 import type { ListenSettings } from "../../options.ts";
 
 /** One caller's connection, from the moment it is accepted. */
-export interface Connection {
+export interface ClientConnection {
   /** What carries HTTP now: the socket itself, or TLS around it. */
   transport: Duplex;
   /** Ends an HTTP/2 session: GOAWAY, then nothing new, then the end once its streams have ended. */
@@ -19,10 +19,10 @@ export interface Connection {
 }
 
 /** Every open connection: how many there are, how many each address has, and how long each may stay silent. */
-export interface Connections {
+export interface ConnectionTable {
   readonly count: number;
   /** @returns undefined, and closes the socket, if there are enough of them */
-  admit(socket: net.Socket): Connection | undefined;
+  admit(socket: net.Socket): ClientConnection | undefined;
   /**
    * Ends HTTP/2 sessions as soon as their streams have ended, and other connections when their exchanges have.
    *
@@ -35,7 +35,7 @@ export interface Connections {
   empty(): Promise<void>;
 }
 
-export interface ConnectionsOptions {
+export interface ConnectionTableOptions {
   readonly limits: Pick<
     ListenSettings,
     "maxConnections" | "maxConnectionsPerAddress" | "idleTimeoutMs"
@@ -51,21 +51,21 @@ export interface ConnectionsOptions {
 /** How long a graceful close may take, in milliseconds: a peer that reads nothing never ends. */
 const lingerMs = 5_000;
 
-export function createConnections(options: ConnectionsOptions): Connections {
+export function createConnectionTable(options: ConnectionTableOptions): ConnectionTable {
   const { limits, headerTimeoutMs, isNearFileLimit, onRejected, clock } = options;
-  const open = new Map<net.Socket, OpenConnection>();
+  const open = new Map<net.Socket, OpenClientConnection>();
   const countOf = new Map<string, number>();
   let draining: "no" | "idle-kept" | "idle-closed" = "no";
   let isOver = false;
   let whenEmpty: PromiseWithResolvers<void> | undefined;
 
-  interface OpenConnection extends Connection {
+  interface OpenClientConnection extends ClientConnection {
     exchangeCount: number;
     /** Closes it: an HTTP/2 session gracefully, within `lingerMs`. */
     close(): void;
   }
 
-  function admit(socket: net.Socket): Connection | undefined {
+  function admit(socket: net.Socket): ClientConnection | undefined {
     socket.on("error", () => {});
     if (isOver) return void socket.destroy();
     const network = networkOf(socket.remoteAddress);
@@ -94,14 +94,14 @@ export function createConnections(options: ConnectionsOptions): Connections {
     return countOfAddress >= limits.maxConnectionsPerAddress ? "address-limit" : undefined;
   }
 
-  function opened(socket: net.Socket): OpenConnection {
+  function opened(socket: net.Socket): OpenClientConnection {
     const reset = () => {
       if (!socket.destroyed) socket.resetAndDestroy();
       connection.transport.destroy();
     };
     let timer = clock.setTimer(headerTimeoutMs, () => connection.transport.destroy());
     socket.once("close", () => timer[Symbol.dispose]());
-    const connection: OpenConnection = {
+    const connection: OpenClientConnection = {
       transport: socket,
       closeSession: undefined,
       exchangeCount: 0,
@@ -156,7 +156,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
   };
 }
 
-const isSession = ({ closeSession }: Connection): boolean => closeSession !== undefined;
+const isSession = ({ closeSession }: ClientConnection): boolean => closeSession !== undefined;
 
 /** The network whose callers count as one: an IPv4 address, or the /64 network that one customer is given of IPv6. */
 export function networkOf(address = ""): string {

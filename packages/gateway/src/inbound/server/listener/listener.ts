@@ -9,8 +9,8 @@ import type { BodyBudget } from "../body/body-budget.ts";
 import { setOutflow } from "../exchange.ts";
 import type { NodeRequest, NodeResponse, OnRequest } from "../node-http.ts";
 import {
-  type Connection,
-  createConnections,
+  type ClientConnection,
+  createConnectionTable,
   createFileLimit,
   openFileLimit,
   type RejectionReason,
@@ -70,7 +70,7 @@ export function createListener(options: ListenerOptions): Listener {
   const { listen, requests, onRequest, onCertificates, onRejected, clock } = options;
   const { headerTimeoutMs } = requests;
   const isNearFileLimit = createFileLimit(openFileLimit());
-  const table = createConnections({
+  const table = createConnectionTable({
     limits: listen,
     headerTimeoutMs,
     isNearFileLimit,
@@ -79,7 +79,7 @@ export function createListener(options: ListenerOptions): Listener {
   });
   const slowReaders = createSlowReaders(options);
   /** The connection of each transport, from when it is handed off to an HTTP server. */
-  const connectionOf = new Map<Duplex, Connection>();
+  const connectionOf = new Map<Duplex, ClientConnection>();
   /** Answers over HTTP/1.1 that may still say whether the connection stays open. */
   const unansweredHttp1 = new Set<http.ServerResponse>();
   let isDraining = false;
@@ -122,7 +122,7 @@ export function createListener(options: ListenerOptions): Listener {
     streamResetBurst: 200,
     streamResetRate: 20,
   });
-  let beingHandedOff: Connection | undefined;
+  let beingHandedOff: ClientConnection | undefined;
   const cutters = new WeakMap<http2.Http2Session, ReturnType<typeof createStreamCutter>>();
   http2Server.on("session", (session) => {
     session.on("error", () => {});
@@ -187,7 +187,11 @@ export function createListener(options: ListenerOptions): Listener {
     closeLingering(request, response, clock);
   }
 
-  function handOff(transport: Duplex, version: "http/1.1" | "h2", connection: Connection): void {
+  function handOff(
+    transport: Duplex,
+    version: "http/1.1" | "h2",
+    connection: ClientConnection,
+  ): void {
     connection.transport = transport;
     if (version === "h2") {
       beingHandedOff = connection;

@@ -77,6 +77,29 @@ test("a body in chunks of a byte is refused", async () => {
   socket.destroy();
 });
 
+test("a body in frames of a byte is refused", async () => {
+  const session = http2.connect(running.url);
+  const stream = session.request({ ":method": "POST", ":path": "/v1/classify/shapes" });
+  const answered = once(stream, "response");
+  const closed = once(stream, "close");
+  stream.on("error", () => {});
+  let received = "";
+  stream.on("data", (chunk) => {
+    received += chunk.toString("utf8");
+  });
+
+  // One that waits for the one before is a frame of its own.
+  for (let count = 0; count < 1_500 && !stream.destroyed; count += 1) {
+    await Promise.race([closed, new Promise((resolve) => stream.write("x", resolve))]);
+  }
+
+  const [{ ":status": status }] = await answered;
+  await closed;
+  expect(status).toBe(413);
+  expect(received).toContain("too many small chunks");
+  session.destroy();
+});
+
 test("a body in chunks is put together as it was", async () => {
   const star = samplePicture("star");
   const socket = net.connect(running.gateway.port, "127.0.0.1");

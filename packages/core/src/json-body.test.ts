@@ -25,7 +25,7 @@ test.each([
   {
     name: "a long key",
     text: `{"a":{"${"k".repeat(1_025)}" : 1}}`,
-    message: "key of more than 1024 bytes",
+    message: "key or name of more than 1024 bytes",
   },
   { name: "an open text", text: '{"a', message: "not valid JSON" },
   { name: "a text that ends in a backslash", text: '"\\', message: "not valid JSON" },

@@ -13,15 +13,15 @@ export interface WorkBudget {
 }
 
 /**
- * Longest key of a map or an object, in bytes. JavaScript's engine hashes a text of 16,384 characters and more by its
+ * Longest key of a map or an object, and longest name, in bytes. JavaScript's engine hashes a text of 16,384 characters and more by its
  * length alone: among such keys each one would be compared with all the others.
  */
 const maxKeyBytes = 1_024;
 
-/** @throws TooLargeError if a key of so many bytes is longer than keys may be */
+/** @throws TooLargeError if a key or a name of so many bytes is longer than they may be */
 export function assertKeyLength(byteCount: number): void {
   if (byteCount <= maxKeyBytes) return;
-  throw new TooLargeError(`the message has a key of more than ${maxKeyBytes} bytes`);
+  throw new TooLargeError(`the message has a key or name of more than ${maxKeyBytes} bytes`);
 }
 
 /** @param maxElements - an integer >= 0 */

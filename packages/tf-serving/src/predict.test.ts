@@ -49,6 +49,16 @@ test("a server reads what a client framed", () => {
   expect(read.input("images")).toMatchObject({ dtype: "BYTES", shape: [1] });
 });
 
+test.each(["name", "signatureName", "versionLabel"] as const)(
+  "a message whose %s is longer than names may be is not read",
+  (field) => {
+    const spec = { name: "shapes", signatureName: "", [field]: "é".repeat(513) };
+    const message = joined(predictRequestSegments({ ...request, modelSpec: spec }));
+
+    expect(() => readPredictRequest(message)).toThrow("key or name of more than 1024 bytes");
+  },
+);
+
 test("a client reads what a server answered, also at an odd offset", () => {
   const scores = float32Tensor([1, 3], Float32Array.of(0.1, 0.7, 0.2));
   const message = joined(

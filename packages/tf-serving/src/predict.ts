@@ -1,11 +1,10 @@
-import {
-  type AnsweringModel,
-  assertKeyLength,
-  type ModelSpec,
-  type ScoreRequest,
-  type ScoreResponse,
-  type Tensor,
-  type WorkBudget,
+import type {
+  AnsweringModel,
+  ModelSpec,
+  ScoreRequest,
+  ScoreResponse,
+  Tensor,
+  WorkBudget,
 } from "@tensorgate/core";
 import { createTensorBudget, type TensorBudget, TensorParsingError } from "./tensor-budget.ts";
 import { readTensorProto } from "./tensor-proto-reader.ts";
@@ -40,7 +39,7 @@ export function predictRequestSegments({
  *
  * @param asked - stands in for what the reply leaves out of its model spec: not every backend fills it in
  * @throws MalformedMessageError, TensorParsingError; TooLargeError if the message has more elements than the budget,
- *   or an output's name is longer than a key may be
+ *   or a name is longer than a key may be
  */
 export function scoreResponseFromPredictResponse(
   message: Uint8Array,
@@ -101,7 +100,7 @@ export function readPredictRequest(message: Uint8Array): PredictRequestParts {
       const { name, tensor } = readEntry(reader.bytes(), elements);
       inputs.set(name, tensor);
     } else if (reader.is(requestField.outputFilter, wireType.lengthDelimited)) {
-      outputFilter.push(reader.string());
+      outputFilter.push(reader.name());
     } else reader.skip();
   }
   return {
@@ -167,8 +166,7 @@ function readEntry(message: Uint8Array, elements: WorkBudget): TensorEntry {
   const reader = new MessageReader(message, elements);
   while (reader.next()) {
     if (reader.is(1, wireType.lengthDelimited)) {
-      name = reader.string();
-      assertKeyLength(name.length);
+      name = reader.name();
     } else if (reader.is(2, wireType.lengthDelimited)) tensor = reader.bytes();
     else reader.skip();
   }
@@ -196,13 +194,13 @@ function readModelSpec(message: Uint8Array, elements: WorkBudget): ModelSpec {
   let choice: { readonly version?: bigint; readonly versionLabel?: string } = {};
   const reader = new MessageReader(message, elements);
   while (reader.next()) {
-    if (reader.is(specField.name, wireType.lengthDelimited)) name = reader.string();
+    if (reader.is(specField.name, wireType.lengthDelimited)) name = reader.name();
     else if (reader.is(specField.signatureName, wireType.lengthDelimited)) {
-      signatureName = reader.string();
+      signatureName = reader.name();
     } else if (reader.is(specField.version, wireType.lengthDelimited)) {
       choice = { version: readInt64Value(reader.bytes(), elements) };
     } else if (reader.is(specField.versionLabel, wireType.lengthDelimited)) {
-      choice = { versionLabel: reader.string() };
+      choice = { versionLabel: reader.name() };
     } else reader.skip();
   }
   return { name, signatureName, ...choice };

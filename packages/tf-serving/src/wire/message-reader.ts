@@ -1,4 +1,4 @@
-import type { WorkBudget } from "@tensorgate/core";
+import { assertKeyLength, type WorkBudget } from "@tensorgate/core";
 
 /** Bytes that are not a well-formed protocol buffers message. */
 export class MalformedMessageError extends Error {
@@ -88,9 +88,14 @@ export class MessageReader {
     return this.#take(this.#varint());
   }
 
-  /** @throws MalformedMessageError if the field is not UTF-8 */
-  string(): string {
+  /**
+   * A name: every text of these messages is one.
+   *
+   * @throws MalformedMessageError if the field is not UTF-8; TooLargeError if it is longer than a key may be
+   */
+  name(): string {
     const bytes = this.bytes();
+    assertKeyLength(bytes.byteLength);
     try {
       return utf8.decode(bytes);
     } catch {

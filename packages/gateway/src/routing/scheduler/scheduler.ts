@@ -180,7 +180,10 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
       state.nowMs = nowMs;
       state.commands = [];
       const lateMs = nowMs - askedMs;
-      if (lateMs > usualLatenessMs) attempts.forgive(lateMs);
+      if (lateMs > usualLatenessMs) {
+        attempts.forgive(lateMs);
+        for (const { overload } of state.pools) overload.paused(askedMs, nowMs);
+      }
       switch (event.type) {
         case "arrival":
           arrive(event.request);

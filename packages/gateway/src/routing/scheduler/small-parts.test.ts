@@ -76,6 +76,37 @@ describe("overload", () => {
     expect(minute({ offered: 4, sent: 4 }).isOn).toBe(false);
   });
 
+  /** A gateway that runs for 200 ms and is paused for as long, in turns; what came meanwhile comes all at once. */
+  function withPauses({ offered, sent }: { offered: number; sent: number }) {
+    const overload = createOverload();
+    const wasOn: boolean[] = [];
+    let waiting = 0;
+    for (let ms = 0; ms < 1_600; ms += 1) {
+      const isPaused = ms % 400 >= 200;
+      if (isPaused) continue;
+      const justRan = ms % 400 > 0 || ms === 0;
+      if (!justRan) overload.paused(ms - 200, ms);
+      const came = offered * (justRan ? 1 : 201);
+      for (let count = 0; count < came; count += 1) overload.offered(ms);
+      waiting += came;
+      // Never idle while something waits: two at once wait at the replicas when the gateway is paused.
+      const went = Math.min(waiting, sent);
+      for (let count = 0; count < went; count += 1) overload.sent(ms);
+      waiting -= went;
+      overload.observe(waiting > 0, ms);
+      wasOn.push(overload.isOn);
+    }
+    return wasOn;
+  }
+
+  test("is no line that is long since the gateway itself was paused", () => {
+    expect(withPauses({ offered: 3, sent: 5 })).not.toContain(true);
+  });
+
+  test("is seen all the same where the gateway is paused at times", () => {
+    expect(withPauses({ offered: 6, sent: 5 }).at(-1)).toBe(true);
+  });
+
   test("goes on while more comes than is done, however short the line was made", () => {
     const isOn = minute({ offered: 6, sent: 4 });
     isOn.observe(false, 1_000);

@@ -6,6 +6,7 @@ import {
   TooLargeError,
 } from "@tensorgate/core";
 import type { ListenSettings, RequestOptions } from "../../options.ts";
+import { hurryReset } from "../listener/lingering-close.ts";
 import type { NodeRequest, NodeResponse } from "../node-http.ts";
 
 /** What one request holds of the budget: counted, and timed until its body has arrived. The same for every protocol. */
@@ -134,7 +135,10 @@ export function createBodyBudget({ requests, listen, clock }: BodyBudgetOptions)
       arrived: (byteCount) => {
         usage.receivedBytes += byteCount;
         pieceCount += 1;
-        if (pieceCount > freePieces + usage.receivedBytes / minBytesPerPiece) throw tooManyPieces();
+        if (pieceCount > freePieces + usage.receivedBytes / minBytesPerPiece) {
+          hurryReset(request, response);
+          throw tooManyPieces();
+        }
         if (kind === "stream") startTiming();
       },
       reserve: (byteCount) => {

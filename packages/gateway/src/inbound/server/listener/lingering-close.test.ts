@@ -5,11 +5,11 @@ import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { listenDefaults, requestDefaults } from "../../options.ts";
 import type { NodeRequest } from "../node-http.ts";
-import { allowLongBody, strangerBytes } from "./lingering-close.ts";
+import { allowLongBody, hurryReset, strangerBytes } from "./lingering-close.ts";
 import { createListener } from "./listener.ts";
 
 /** A server that answers every request by its headers, and what it was asked. */
-async function answering(kind: "strangers" | "known callers") {
+async function answering(kind: "strangers" | "known callers" | "callers in a hurry") {
   const clock = manualClock();
   const requests: NodeRequest[] = [];
   const opened = createListener({
@@ -18,6 +18,7 @@ async function answering(kind: "strangers" | "known callers") {
     onRequest: (request, response) => {
       requests.push(request);
       if (kind === "known callers") allowLongBody(request);
+      if (kind === "callers in a hurry") hurryReset(request, response);
       response.statusCode = 401;
       response.end();
     },
@@ -162,5 +163,20 @@ test.each([
   await once(stream.resume(), "close");
   expect(stream.rstCode).toBe(http2.constants.NGHTTP2_NO_ERROR);
   expect(accepted?.bytesRead).toBeLessThan(expected.windowBytes + 2 * strangerBytes);
+  session.destroy();
+});
+
+test("a stream of which no more is to come is reset with its answer", async () => {
+  await using server = await answering("callers in a hurry");
+  const session = http2.connect(`http://127.0.0.1:${server.port}`);
+  const stream = session.request({ ":method": "POST" });
+  const answered = once(stream, "response");
+  stream.on("error", () => {}).write("x");
+
+  const [{ ":status": status }] = await answered;
+  await once(stream.resume(), "close");
+
+  expect(status).toBe(401);
+  expect(stream.rstCode).toBe(http2.constants.NGHTTP2_NO_ERROR);
   session.destroy();
 });

@@ -22,6 +22,7 @@ const lingerMs = 1_000;
 
 const knownRequests = new WeakSet<NodeRequest>();
 const knownSessions = new WeakSet<http2.Http2Session>();
+const hurried = new WeakMap<http2.Http2Stream, "with the answer" | "soon">();
 
 /** Lets a request be long, since its caller may use the gateway. */
 export function allowLongBody(request: NodeRequest): void {
@@ -31,6 +32,14 @@ export function allowLongBody(request: NodeRequest): void {
   knownSessions.add(session);
   // This holds for streams that are open as well.
   session.settings({ initialWindowSize: knownCallerWindow });
+}
+
+/**
+ * Has the stream of a request reset with its answer, where that has not begun: what comes in frames of a few bytes costs
+ * work for every one of them until then, and the window bounds only their bytes. Of no effect over HTTP/1.1.
+ */
+export function hurryReset(request: NodeRequest, { headersSent }: NodeResponse): void {
+  if ("stream" in request) hurried.set(request.stream, headersSent ? "soon" : "with the answer");
 }
 
 /**
@@ -91,20 +100,28 @@ export function closeLingering(request: NodeRequest, response: NodeResponse, clo
 
 function stopStream(request: http2.Http2ServerRequest, clock: Clock): void {
   const { stream } = request;
+  let leftBytes = strangerBytes;
+
+  function close(): void {
+    leftBytes = Number.POSITIVE_INFINITY;
+    stream.close(http2.constants.NGHTTP2_NO_ERROR);
+    request.resume();
+  }
+
   stream.once("finish", () => {
+    const hurry = hurried.get(stream);
+    if (hurry === "with the answer") {
+      close();
+      return;
+    }
     // A body that is at its end must be read to it, or the stream is never closed, nor the connection that it was on.
-    let leftBytes = strangerBytes;
     request.on("data", (piece: Buffer) => {
       leftBytes -= piece.byteLength;
       if (leftBytes <= 0) request.pause();
     });
     request.resume();
     // Trailers come after "finish", and a reset would overtake them.
-    const timer = clock.setTimer(lingerMs, () => {
-      leftBytes = Number.POSITIVE_INFINITY;
-      stream.close(http2.constants.NGHTTP2_NO_ERROR);
-      request.resume();
-    });
+    const timer = clock.setTimer(hurry ? 0 : lingerMs, close);
     stream.once("close", () => timer[Symbol.dispose]());
   });
 }

@@ -5,6 +5,8 @@ export interface Overload {
   offered(nowMs: number): void;
   /** A request was sent. */
   sent(nowMs: number): void;
+  /** The gateway itself did nothing from `sinceMs` to `nowMs`: what came then was counted, and nothing could be sent. */
+  paused(sinceMs: number, nowMs: number): void;
   /** @param isLong - whether the request that waits longest has waited for longer than the target */
   observe(isLong: boolean, nowMs: number): void;
 }
@@ -24,13 +26,18 @@ const bucketMs = 50;
 const bucketCount = 10;
 /** The last of them must tell the same: what came all at once, as after a pause of the gateway, is over by then. */
 const lastBuckets = 2;
+/** A rate is known only where something was seen of it: the gateway counts as running for a tenth of the time at least. */
+const mostPaused = 0.9;
 
 export function createOverload(): Overload {
   const offeredIn = new Float64Array(bucketCount);
   const sentIn = new Float64Array(bucketCount);
+  /** Of each bucket, how many milliseconds the gateway itself was paused. */
+  const pausedMsIn = new Float64Array(bucketCount);
   let bucket = Number.NEGATIVE_INFINITY;
   let longSinceMs = Number.POSITIVE_INFINITY;
 
+  /** Index of the bucket that is being filled, once those since the last one are empty. */
   function at(nowMs: number): number {
     const now = Math.floor(nowMs / bucketMs);
     const skipped = Math.min(now - bucket, bucketCount);
@@ -38,6 +45,7 @@ export function createOverload(): Overload {
       const index = (((now - each) % bucketCount) + bucketCount) % bucketCount;
       offeredIn[index] = 0;
       sentIn[index] = 0;
+      pausedMsIn[index] = 0;
     }
     bucket = Math.max(bucket, now);
     return ((now % bucketCount) + bucketCount) % bucketCount;
@@ -46,12 +54,16 @@ export function createOverload(): Overload {
   /** @param last - so many of the buckets, the one that is being filled included */
   function isGrowing(nowMs: number, last = bucketCount): boolean {
     const newest = at(nowMs);
-    let [offered, sent] = [0, 0];
+    let [offered, sentWhileRunning, pausedMs] = [0, 0, 0];
     for (let back = 0; back < last; back += 1) {
       const index = (newest - back + bucketCount) % bucketCount;
       offered += offeredIn[index] ?? 0;
-      sent += sentIn[index] ?? 0;
+      sentWhileRunning += sentIn[index] ?? 0;
+      pausedMs += pausedMsIn[index] ?? 0;
     }
+    const windowMs = (last - 1) * bucketMs + (nowMs % bucketMs);
+    // The replicas would have gone on at the same rate.
+    const sent = sentWhileRunning / (1 - Math.min(pausedMs / windowMs, mostPaused));
     return offered > growing * sent + chance * Math.sqrt(sent);
   }
 
@@ -64,6 +76,17 @@ export function createOverload(): Overload {
     sent: (nowMs: number) => {
       const index = at(nowMs);
       sentIn[index] = (sentIn[index] ?? 0) + 1;
+    },
+    paused: (sinceMs: number, nowMs: number) => {
+      at(nowMs);
+      const oldestMs = (bucket - bucketCount + 1) * bucketMs;
+      for (let fromMs = Math.max(sinceMs, oldestMs); fromMs < nowMs; ) {
+        const number = Math.floor(fromMs / bucketMs);
+        const untilMs = Math.min(nowMs, (number + 1) * bucketMs);
+        const index = ((number % bucketCount) + bucketCount) % bucketCount;
+        pausedMsIn[index] = (pausedMsIn[index] ?? 0) + untilMs - fromMs;
+        fromMs = untilMs;
+      }
     },
     observe: (isLong: boolean, nowMs: number) => {
       if (!isLong) {

@@ -110,7 +110,7 @@ const bombs: readonly {
         field(0x12, field(0x0a, Buffer.from(String(index).padStart(22_000, "n")))),
       ),
     ),
-    says: "key of more than",
+    says: "key or name of more than",
   },
   {
     name: "empty elements of a tensor",

@@ -107,8 +107,8 @@ export const bodyMutants: readonly Mutant[] = [
       },
       {
         name: "upload: pieces of a byte",
-        find: "if (pieceCount > freePieces + usage.receivedBytes / minBytesPerPiece) throw",
-        replace: "if (false) throw",
+        find: "if (pieceCount > freePieces + usage.receivedBytes / minBytesPerPiece) {",
+        replace: "if (false) {",
       },
     ],
   ),

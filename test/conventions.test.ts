@@ -85,7 +85,6 @@ const rules: readonly Rule[] = [
       "packages/gateway/src/pipeline",
       "packages/imaging",
       "packages/model-server",
-      "packages/tf-serving",
       "packages/web-client",
       "test/fuzz/cost/measured-gateway.ts",
     ],

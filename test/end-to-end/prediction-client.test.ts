@@ -4,7 +4,7 @@ import { openServingServices } from "@tensorgate/client/tensorflow-serving";
 import { float32Tensor, type Tensor } from "@tensorgate/core";
 import { manualClockAndRandom } from "@tensorgate/core/testing";
 import { bundledModelsDirectory, startModelServer } from "@tensorgate/model-server";
-import type { PredictRequestParts } from "@tensorgate/tf-serving";
+import type { ReceivedPredictRequest } from "@tensorgate/tf-serving";
 import { expect, test } from "vitest";
 import { type FakeReplicaOptions, reply, startFakeReplica } from "../support/fake-replica.ts";
 
@@ -13,7 +13,7 @@ const scores = (values: readonly number[]) => float32Tensor([1, 2], Float32Array
 
 /** A server that remembers what it was asked, and answers with `outputs`. */
 async function serverThat(answer: FakeReplicaOptions["answer"], isPredictOnly = true) {
-  const heard: { request: PredictRequestParts; headers: Record<string, unknown> }[] = [];
+  const heard: { request: ReceivedPredictRequest; headers: Record<string, unknown> }[] = [];
   const replica = await startFakeReplica({
     isPredictOnly,
     versions: () => [3n],

@@ -124,7 +124,7 @@ const codecs: readonly FuzzTarget[] = [
     for (const name of request.inputNames) request.input(name);
   }),
   pure("predict-response", [predictResponse], (bytes) => {
-    scoreResponseFromPredictResponse(bytes, { name: "m" });
+    scoreResponseFromPredictResponse(bytes, { asked: { name: "m" } });
   }),
   pure("picture-header", [Buffer.from(star), ...pictureSeeds()], (bytes) => {
     readPictureHeader(bytes);

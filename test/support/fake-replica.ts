@@ -7,8 +7,8 @@ import {
   ModelVersionStatus_State as State,
 } from "@tensorgate/proto/tensorflow_serving/get_model_status";
 import {
-  type PredictRequestParts,
   predictResponseSegments,
+  type ReceivedPredictRequest,
   readPredictRequest,
   servingErrors,
   type TensorEncoding,
@@ -42,7 +42,7 @@ export interface FakeReplicaOptions {
   readonly tls?: http2.SecureServerOptions;
   /** Answers every `Predict` at once, in place of the test. */
   readonly answer?: (
-    request: PredictRequestParts,
+    request: ReceivedPredictRequest,
     headers: http2.IncomingHttpHeaders,
   ) => ReadonlyMap<string, Tensor> | GrpcError;
   /** Answers any call in place of the replica, and returns whether it did. Nothing of the request was read. */
@@ -173,7 +173,7 @@ function replyOutputs(
 }
 
 interface AnswerParts {
-  readonly answer: (request: PredictRequestParts) => ReadonlyMap<string, Tensor> | GrpcError;
+  readonly answer: (request: ReceivedPredictRequest) => ReadonlyMap<string, Tensor> | GrpcError;
   readonly encoding: TensorEncoding;
   readonly versions: () => readonly bigint[];
 }

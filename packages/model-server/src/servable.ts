@@ -17,7 +17,7 @@ import {
   dataTypes,
   type FamilyName,
   InputParsingError,
-  type PredictRequestParts,
+  type ReceivedPredictRequest,
   ServingError,
   servingErrors,
 } from "@tensorgate/tf-serving";
@@ -43,7 +43,7 @@ export interface Servable {
    * @throws ServingError with TensorFlow Serving's code and text
    */
   predict(
-    request: PredictRequestParts,
+    request: ReceivedPredictRequest,
     isAbandoned: () => boolean,
   ): Promise<ScoreResponse & { readonly signatureName: string }>;
   /**
@@ -124,7 +124,7 @@ function assertInputs(sent: readonly string[], expected: readonly string[]): voi
 }
 
 function readInputs(
-  request: PredictRequestParts,
+  request: ReceivedPredictRequest,
   { inputs }: ManifestSignature,
 ): ReadonlyMap<string, Tensor> {
   const read = new Map<string, Tensor>();
@@ -138,7 +138,7 @@ function readInputs(
   return read;
 }
 
-function readInput(request: PredictRequestParts, alias: string): Tensor {
+function readInput(request: ReceivedPredictRequest, alias: string): Tensor {
   try {
     return request.input(alias);
   } catch (thrown) {

@@ -99,7 +99,7 @@ export function servingCaller(port: number): ServingCaller {
       const request = { modelSpec: { name }, inputs: new Map(tensors), outputFilter: [] };
       const message = Buffer.concat(predictRequestSegments(request));
       const reply = await call("PredictionService/Predict", message);
-      const { outputs, model } = scoreResponseFromPredictResponse(reply, { name });
+      const { outputs, model } = scoreResponseFromPredictResponse(reply, { asked: { name } });
       const [only] = outputs.values();
       return { values: only ? [...float32Values(only)] : [], version: model.version };
     },

@@ -40,14 +40,13 @@ export const dataTypes: Readonly<Record<DType, DataType>> = {
   UINT4:              { number: 30, name: "uint4" },
 };
 
-const byNumber = new Map(
-  Object.entries(dataTypes).map(([dtype, { number }]) => [number, dtype as DType]),
-);
-
 /** Reference types, as signatures of old models have them, are numbered a hundred above. */
 const referenceOffset = 100;
 
-/** @returns undefined for a type that has no size or that we do not know */
-export function dtypeFromNumber(number: number): DType | undefined {
-  return byNumber.get(number > referenceOffset ? number - referenceOffset : number);
-}
+/** The types by their numbers, those of references too. One that has no size, or that we do not know, is not there. */
+export const dtypeByNumber: ReadonlyMap<number, DType> = new Map(
+  Object.entries(dataTypes).flatMap(([dtype, { number }]) => [
+    [number, dtype as DType],
+    [number + referenceOffset, dtype as DType],
+  ]),
+);

@@ -1,13 +1,11 @@
 export type { Dialect, DialectNames, ModelTensorNames, TensorNames } from "@tensorgate/core";
-export { dataTypes, dtypeFromNumber } from "./data-type.ts";
+export { dataTypes, dtypeByNumber } from "./data-type.ts";
 export {
   aliasNames,
   dialectNames,
   dialects,
   identityNames,
   namesByDialect,
-  toCanonicalNames,
-  toWireNames,
 } from "./dialects/tensor-names.ts";
 export {
   classifierPreprocessing,
@@ -29,9 +27,9 @@ export { vocLabels } from "./families/voc-labels.ts";
 export { modelStatusFromResponse, stateName } from "./model-status.ts";
 export {
   InputParsingError,
-  type PredictRequestParts,
   predictRequestSegments,
   predictResponseSegments,
+  type ReceivedPredictRequest,
   readPredictRequest,
   scoreResponseFromPredictResponse,
 } from "./predict.ts";
@@ -43,15 +41,14 @@ export {
   packedSignatures,
   signatureDefFromSignature,
 } from "./signature-def.ts";
+export { readTensorProto } from "./tensor-proto-reader.ts";
+export { type TensorEncoding, tensorProtoWriter } from "./tensor-proto-writer.ts";
 export {
   createTensorBudget,
   type TensorBudget,
   type TensorBudgetOptions,
   TensorParsingError,
   tensorBudgetDefaults,
-} from "./tensor-budget.ts";
-export { readTensorProto } from "./tensor-proto-reader.ts";
-export { type TensorEncoding, tensorProtoWriter } from "./tensor-proto-writer.ts";
+} from "./tensor-values.ts";
 export { chargeMessage, createMessageScan, type MessageScan } from "./wire/charge-message.ts";
-export { MalformedMessageError } from "./wire/message-reader.ts";
-export { MessageWriter } from "./wire/message-writer.ts";
+export { MalformedMessageError, MessageWriter } from "./wire/message.ts";

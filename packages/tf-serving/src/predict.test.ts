@@ -13,9 +13,8 @@ import {
   readPredictRequest,
   scoreResponseFromPredictResponse,
 } from "./predict.ts";
-import { TensorParsingError } from "./tensor-budget.ts";
-import { MalformedMessageError } from "./wire/message-reader.ts";
-import { joined } from "./wire/message-writer.ts";
+import { TensorParsingError } from "./tensor-values.ts";
+import { joined, MalformedMessageError } from "./wire/message.ts";
 
 const picture = new Uint8Array(100_000).fill(7);
 const request = {
@@ -72,7 +71,7 @@ test("a client reads what a server answered, also at an odd offset", () => {
   shifted.set(message, 1);
 
   for (const bytes of [message, shifted.subarray(1)]) {
-    const response = scoreResponseFromPredictResponse(bytes, { name: "asked" });
+    const response = scoreResponseFromPredictResponse(bytes, { asked: { name: "asked" } });
     const tensor = response.outputs.get("scores");
     expect(response.model).toEqual({ name: "shapes", version: 7n });
     expect(tensor && [...float32Values(tensor)]).toEqual([...float32Values(scores)]);
@@ -81,7 +80,7 @@ test("a client reads what a server answered, also at an odd offset", () => {
 });
 
 test("a reply without a model spec is taken as the model that was asked", () => {
-  const response = scoreResponseFromPredictResponse(new Uint8Array(), { name: "asked" });
+  const response = scoreResponseFromPredictResponse(new Uint8Array(), { asked: { name: "asked" } });
 
   expect(response.model).toEqual({ name: "asked", version: 0n });
 });
@@ -100,7 +99,7 @@ test("random bytes are a message or malformed, and nothing else", () => {
     fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
       for (const read of [
         () => readPredictRequest(bytes),
-        () => scoreResponseFromPredictResponse(bytes, { name: "asked" }),
+        () => scoreResponseFromPredictResponse(bytes, { asked: { name: "asked" } }),
       ]) {
         try {
           read();

@@ -1,63 +1,90 @@
 import type {
   AnsweringModel,
+  DialectNames,
   ModelSpec,
   ScoreRequest,
   ScoreResponse,
   Tensor,
   WorkBudget,
 } from "@tensorgate/core";
-import { createTensorBudget, type TensorBudget, TensorParsingError } from "./tensor-budget.ts";
+import { canonicalName } from "./dialects/tensor-names.ts";
 import { readTensorProto } from "./tensor-proto-reader.ts";
 import { type TensorEncoding, tensorProtoWriter } from "./tensor-proto-writer.ts";
-import { MessageReader, wireType } from "./wire/message-reader.ts";
-import { MessageWriter } from "./wire/message-writer.ts";
+import { createTensorBudget, type TensorBudget, TensorParsingError } from "./tensor-values.ts";
+import { fieldTag, MessageReader, MessageWriter, readInt64Message } from "./wire/message.ts";
 
-/** Field numbers of `tensorflow.serving.PredictRequest` and `PredictResponse`. */
+/** Field numbers of `tensorflow.serving.PredictRequest` and `PredictResponse`, and their tags. */
 const requestField = { modelSpec: 1, inputs: 2, outputFilter: 3 } as const;
+const requestTag = {
+  modelSpec: fieldTag(1),
+  inputs: fieldTag(2),
+  outputFilter: fieldTag(3),
+} as const;
 const responseField = { outputs: 1, modelSpec: 2 } as const;
+const responseTag = { outputs: fieldTag(1), modelSpec: fieldTag(2) } as const;
 
 /**
  * Frames a `PredictRequest` around its tensors: the segments, one after the other, are the message.
  * A picture among them is the very bytes that were handed in.
+ *
+ * @param names - of tensors on the wire; those that it has not keep theirs
  */
-export function predictRequestSegments({
-  modelSpec,
-  inputs,
-  outputFilter,
-}: ScoreRequest): readonly Uint8Array[] {
+export function predictRequestSegments(
+  { modelSpec, inputs, outputFilter }: ScoreRequest,
+  names?: DialectNames,
+): readonly Uint8Array[] {
   const writer = new MessageWriter().messageField(
     requestField.modelSpec,
     modelSpecWriter(modelSpec),
   );
-  writeTensors(writer, requestField.inputs, { tensors: inputs, encoding: "content" });
-  for (const name of outputFilter) writer.stringField(requestField.outputFilter, name);
+  for (const [name, tensor] of inputs) {
+    writer.messageField(
+      requestField.inputs,
+      entryWriter(names?.inputs.get(name) ?? name, tensorProtoWriter(tensor, "content")),
+    );
+  }
+  for (const name of outputFilter) {
+    writer.stringField(requestField.outputFilter, names?.outputs.get(name) ?? name);
+  }
   return writer.finish();
 }
 
+export interface PredictReplyOptions {
+  /** Stands in for what the reply leaves out of its model spec: not every backend fills it in. */
+  readonly asked: ModelSpec;
+  /** Of tensors on the wire; without it outputs keep the names that they come with. */
+  readonly names?: DialectNames;
+  readonly budget?: TensorBudget;
+}
+
 /**
- * Reads a `PredictResponse`; the tensors view `message`.
+ * Reads a `PredictResponse`; the tensors view `message`. An output whose name is not known, or comes twice, keeps the
+ * name that it came with.
  *
- * @param asked - stands in for what the reply leaves out of its model spec: not every backend fills it in
  * @throws MalformedMessageError, TensorParsingError; TooLargeError if the message has more elements than the budget,
  *   or a name is longer than a key may be
  */
 export function scoreResponseFromPredictResponse(
   message: Uint8Array,
-  asked: ModelSpec,
-  budget: TensorBudget = createTensorBudget(),
+  { asked, names, budget = createTensorBudget() }: PredictReplyOptions,
 ): ScoreResponse {
   const { elements } = budget;
   const outputs = new Map<string, Tensor>();
+  const unknown = new Map<string, Tensor>();
   let spec: ModelSpec = asked;
   const reader = new MessageReader(message, elements);
   while (reader.next()) {
-    if (reader.is(responseField.outputs, wireType.lengthDelimited)) {
-      const { name, tensor } = readEntry(reader.bytes(), elements);
-      outputs.set(name, readTensorProto(tensor, budget));
-    } else if (reader.is(responseField.modelSpec, wireType.lengthDelimited)) {
+    if (reader.tag === responseTag.outputs) {
+      const entry = readEntry(reader.bytes(), elements);
+      const name = names ? names.canonicalOutputs.get(entry.name) : entry.name;
+      const tensor = readTensorProto(entry.tensor, budget);
+      if (name === undefined) unknown.set(entry.name, tensor);
+      else outputs.set(name, tensor);
+    } else if (reader.tag === responseTag.modelSpec) {
       spec = readModelSpec(reader.bytes(), elements);
     } else reader.skip();
   }
+  for (const [name, tensor] of unknown) outputs.set(canonicalName(name, names, outputs), tensor);
   const version = spec.version ?? asked.version ?? 0n;
   return { model: { name: spec.name || asked.name, version }, outputs };
 }
@@ -74,7 +101,7 @@ export class InputParsingError extends Error {
 }
 
 /** A `PredictRequest` as a server reads it. Tensors are read on demand: a server looks at the names first. */
-export interface PredictRequestParts {
+export interface ReceivedPredictRequest {
   /** Absent where the message has none. */
   readonly modelSpec: ModelSpec | undefined;
   readonly inputNames: readonly string[];
@@ -87,19 +114,19 @@ export interface PredictRequestParts {
  * @throws MalformedMessageError
  * @throws TooLargeError if the message has more elements than a `TensorBudget` has by default
  */
-export function readPredictRequest(message: Uint8Array): PredictRequestParts {
+export function readPredictRequest(message: Uint8Array): ReceivedPredictRequest {
   const { elements } = createTensorBudget();
   let modelSpec: ModelSpec | undefined;
   const inputs = new Map<string, Uint8Array>();
   const outputFilter: string[] = [];
   const reader = new MessageReader(message, elements);
   while (reader.next()) {
-    if (reader.is(requestField.modelSpec, wireType.lengthDelimited)) {
+    if (reader.tag === requestTag.modelSpec) {
       modelSpec = readModelSpec(reader.bytes(), elements);
-    } else if (reader.is(requestField.inputs, wireType.lengthDelimited)) {
+    } else if (reader.tag === requestTag.inputs) {
       const { name, tensor } = readEntry(reader.bytes(), elements);
       inputs.set(name, tensor);
-    } else if (reader.is(requestField.outputFilter, wireType.lengthDelimited)) {
+    } else if (reader.tag === requestTag.outputFilter) {
       outputFilter.push(reader.name());
     } else reader.skip();
   }
@@ -119,7 +146,7 @@ export function readPredictRequest(message: Uint8Array): PredictRequestParts {
   };
 }
 
-export interface PredictResponseParts {
+export interface PredictResponseOptions {
   /** Absent where the server does not tell, as FPGA containers do not. */
   readonly model?: AnsweringModel;
   readonly outputs: ReadonlyMap<string, Tensor>;
@@ -134,25 +161,29 @@ export function predictResponseSegments({
   outputs,
   signatureName = "",
   encoding = "values",
-}: PredictResponseParts): readonly Uint8Array[] {
+}: PredictResponseOptions): readonly Uint8Array[] {
   const writer = new MessageWriter();
-  writeTensors(writer, responseField.outputs, { tensors: outputs, encoding });
+  for (const [name, tensor] of outputs) {
+    writer.messageField(
+      responseField.outputs,
+      entryWriter(name, tensorProtoWriter(tensor, encoding)),
+    );
+  }
   if (model) {
     writer.messageField(responseField.modelSpec, modelSpecWriter({ ...model, signatureName }));
   }
   return writer.finish();
 }
 
-function writeTensors(
-  writer: MessageWriter,
-  fieldNumber: number,
-  { tensors, encoding }: { tensors: ReadonlyMap<string, Tensor>; encoding: TensorEncoding },
-): void {
-  for (const [name, tensor] of tensors) {
-    const entry = new MessageWriter().stringField(1, name);
-    writer.messageField(fieldNumber, entry.messageField(2, tensorProtoWriter(tensor, encoding)));
-  }
+/** An entry of a map from names to tensors. */
+function entryWriter(name: string, tensor: MessageWriter): MessageWriter {
+  return new MessageWriter()
+    .stringField(entryField.name, name)
+    .messageField(entryField.tensor, tensor);
 }
+
+const entryField = { name: 1, tensor: 2 } as const;
+const entryTag = { name: fieldTag(1), tensor: fieldTag(2) } as const;
 
 interface TensorEntry {
   readonly name: string;
@@ -165,23 +196,30 @@ function readEntry(message: Uint8Array, elements: WorkBudget): TensorEntry {
   let tensor: Uint8Array = new Uint8Array();
   const reader = new MessageReader(message, elements);
   while (reader.next()) {
-    if (reader.is(1, wireType.lengthDelimited)) {
-      name = reader.name();
-    } else if (reader.is(2, wireType.lengthDelimited)) tensor = reader.bytes();
+    if (reader.tag === entryTag.name) name = reader.name();
+    else if (reader.tag === entryTag.tensor) tensor = reader.bytes();
     else reader.skip();
   }
   return { name, tensor };
 }
 
 const specField = { name: 1, version: 2, signatureName: 3, versionLabel: 4 } as const;
+const specTag = {
+  name: fieldTag(1),
+  version: fieldTag(2),
+  signatureName: fieldTag(3),
+  versionLabel: fieldTag(4),
+} as const;
 
 function modelSpecWriter({ name, version, versionLabel, signatureName }: ModelSpec): MessageWriter {
   const writer = new MessageWriter();
   if (name !== "") writer.stringField(specField.name, name);
   if (version !== undefined) {
     const wrapper = new MessageWriter();
-    if (version !== 0n) wrapper.varintField(1, version);
-    writer.messageField(specField.version, wrapper);
+    writer.messageField(
+      specField.version,
+      version === 0n ? wrapper : wrapper.varintField(1, version),
+    );
   }
   if (signatureName) writer.stringField(specField.signatureName, signatureName);
   if (versionLabel !== undefined) writer.stringField(specField.versionLabel, versionLabel);
@@ -194,24 +232,22 @@ function readModelSpec(message: Uint8Array, elements: WorkBudget): ModelSpec {
   let choice: { readonly version?: bigint; readonly versionLabel?: string } = {};
   const reader = new MessageReader(message, elements);
   while (reader.next()) {
-    if (reader.is(specField.name, wireType.lengthDelimited)) name = reader.name();
-    else if (reader.is(specField.signatureName, wireType.lengthDelimited)) {
-      signatureName = reader.name();
-    } else if (reader.is(specField.version, wireType.lengthDelimited)) {
-      choice = { version: readInt64Value(reader.bytes(), elements) };
-    } else if (reader.is(specField.versionLabel, wireType.lengthDelimited)) {
-      choice = { versionLabel: reader.name() };
-    } else reader.skip();
+    switch (reader.tag) {
+      case specTag.name:
+        name = reader.name();
+        break;
+      case specTag.version:
+        choice = { version: readInt64Message(reader.bytes(), elements) };
+        break;
+      case specTag.signatureName:
+        signatureName = reader.name();
+        break;
+      case specTag.versionLabel:
+        choice = { versionLabel: reader.name() };
+        break;
+      default:
+        reader.skip();
+    }
   }
   return { name, signatureName, ...choice };
-}
-
-function readInt64Value(message: Uint8Array, elements: WorkBudget): bigint {
-  let value = 0n;
-  const reader = new MessageReader(message, elements);
-  while (reader.next()) {
-    if (reader.is(1, wireType.varint)) value = BigInt.asIntN(64, reader.uint64());
-    else reader.skip();
-  }
-  return value;
 }

@@ -11,7 +11,7 @@ import {
   type SignatureDefMap,
   SignatureDefMapSchema,
 } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
-import { dataTypes, dtypeFromNumber } from "./data-type.ts";
+import { dataTypes, dtypeByNumber } from "./data-type.ts";
 
 /** A signature as `GetModelMetadata` shows it. */
 export function signatureDefFromSignature({
@@ -81,7 +81,7 @@ function graphInfos(
 ): ReadonlyMap<string, TensorInfo> {
   return new Map(
     Object.entries(infos).flatMap(([name, { dtype, tensorShape, encoding }]) => {
-      const known = dtypeFromNumber(dtype);
+      const known = dtypeByNumber.get(dtype);
       if (!known) return [];
       const isRanked = tensorShape && !tensorShape.unknownRank;
       const shape = isRanked ? tensorShape.dim.map(({ size }) => Number(size)) : undefined;

@@ -1,10 +1,10 @@
 import { type Tensor, TooLargeError } from "@tensorgate/core";
 import { expect, test } from "vitest";
 import { scoreResponseFromPredictResponse } from "./predict.ts";
-import { createTensorBudget, TensorParsingError } from "./tensor-budget.ts";
 import { readTensorProto } from "./tensor-proto-reader.ts";
 import { tensorProtoWriter } from "./tensor-proto-writer.ts";
-import { joined, MessageWriter } from "./wire/message-writer.ts";
+import { createTensorBudget, TensorParsingError } from "./tensor-values.ts";
+import { joined, MessageWriter } from "./wire/message.ts";
 
 // What a reply may cost is counted while it is read: as many elements as there are, whatever the bytes.
 
@@ -88,7 +88,7 @@ test.each([
   },
 ])("a reply of $what is given up at the first element over the budget", ({ message }) => {
   const budget = createTensorBudget({ maxElements: 1_000 });
-  const read = () => scoreResponseFromPredictResponse(message, { name: "m" }, budget);
+  const read = () => scoreResponseFromPredictResponse(message, { asked: { name: "m" }, budget });
 
   expect(read).toThrow(TooLargeError);
   expect(budget.elements.spent).toBe(1_001);
@@ -100,7 +100,8 @@ test("a reply with an output of a very long name is rejected", () => {
     const tensor = tensorOf(dtype.float, new Uint8Array());
     return joined(new MessageWriter().messageField(1, entry.bytesField(2, tensor)).finish());
   };
-  const read = (length: number) => scoreResponseFromPredictResponse(reply(length), { name: "m" });
+  const read = (length: number) =>
+    scoreResponseFromPredictResponse(reply(length), { asked: { name: "m" } });
 
   expect(read(1_024).outputs.size).toBe(1);
   expect(() => read(1_025)).toThrow(TooLargeError);
@@ -109,11 +110,10 @@ test("a reply with an output of a very long name is rejected", () => {
 test("the outputs of a reply share one budget", () => {
   const strings = tensorOf(dtype.string, repeated([0x42, 0], 1_000), [500]);
   const read = (maxElements: number) => () =>
-    scoreResponseFromPredictResponse(
-      replyOf(strings, strings, strings),
-      { name: "m" },
-      createTensorBudget({ maxElements }),
-    );
+    scoreResponseFromPredictResponse(replyOf(strings, strings, strings), {
+      asked: { name: "m" },
+      budget: createTensorBudget({ maxElements }),
+    });
 
   expect(read(1_400)).toThrow(TensorParsingError);
   expect(read(1_600)).not.toThrow();
@@ -130,7 +130,10 @@ test.each([
     const large = tensorOf(type, new Uint8Array(), [mib]);
     const budget = () => createTensorBudget({ maxValueBytes: 16 * mib });
     const read = (...tensors: readonly Uint8Array[]) =>
-      scoreResponseFromPredictResponse(replyOf(...tensors), { name: "m" }, budget());
+      scoreResponseFromPredictResponse(replyOf(...tensors), {
+        asked: { name: "m" },
+        budget: budget(),
+      });
 
     expect(() => read(huge)).toThrow("at most 16777216 are accepted");
     expect(read(large).outputs.size).toBe(1);

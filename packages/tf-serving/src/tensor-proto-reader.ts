@@ -3,17 +3,27 @@ import {
   bytesPerElement,
   type DType,
   elementCount,
-  type FixedSizeDType,
-  type FixedSizeTensor,
   type Tensor,
   TooLargeError,
   type WorkBudget,
 } from "@tensorgate/core";
-import { dtypeFromNumber } from "./data-type.ts";
-import { createTensorBudget, type TensorBudget, TensorParsingError } from "./tensor-budget.ts";
+import { dtypeByNumber } from "./data-type.ts";
 import { tensorProtoField } from "./tensor-proto-fields.ts";
-import { elementsFromValues, type FieldValues } from "./value-elements.ts";
-import { MalformedMessageError, MessageReader, wireType } from "./wire/message-reader.ts";
+import {
+  createTensorBudget,
+  type EncodedElements,
+  type FieldValues,
+  readElements,
+  type TensorBudget,
+  TensorParsingError,
+} from "./tensor-values.ts";
+import {
+  fieldTag,
+  MalformedMessageError,
+  MessageReader,
+  readInt64Message,
+  wireType,
+} from "./wire/message.ts";
 
 /**
  * Reads a `tensorflow.TensorProto` as TensorFlow does; the data view `message` where their layout allows it.
@@ -30,13 +40,15 @@ export function readTensorProto(
   budget: TensorBudget = createTensorBudget(),
 ): Tensor {
   try {
-    const parts = readParts(message, budget);
-    const dtype = dtypeFromNumber(parts.dataType);
-    if (dtype === undefined) throw new TensorParsingError(`data type ${parts.dataType}`);
-    const count = checkedCount(parts.shape);
-    return dtype === "BYTES"
-      ? readBytesTensor(parts, count, budget)
-      : readFixedSizeTensor(parts, { dtype, count, budget });
+    const encoded = readFields(message, budget);
+    const { dataType, shape } = encoded;
+    const dtype = dtypeByNumber.get(dataType);
+    if (dtype === undefined) throw new TensorParsingError(`data type ${dataType}`);
+    const count = elementCount(shape);
+    if (!Number.isSafeInteger(count)) throw new TensorParsingError("too many elements");
+    if (dtype === "BYTES") return readBytesTensor(encoded, count, budget);
+    const byteCount = count * bytesPerElement[dtype];
+    return { dtype, shape, data: readElements(encoded, { dtype, byteCount }, budget) };
   } catch (thrown) {
     const isOfMessage = thrown instanceof MalformedMessageError || thrown instanceof TooLargeError;
     if (!isOfMessage) throw thrown;
@@ -45,115 +57,77 @@ export function readTensorProto(
 }
 
 /** What is in a message, before its type says which of it counts. */
-interface TensorParts {
+interface EncodedTensor extends EncodedElements {
   dataType: number;
   readonly shape: number[];
   content: Uint8Array;
-  /** Value fields in the order they came. */
   readonly values: FieldValues[];
   readonly strings: Uint8Array[];
 }
 
-function readParts(message: Uint8Array, { elements }: TensorBudget): TensorParts {
-  const parts: TensorParts = {
+const tags = {
+  dtype: fieldTag(tensorProtoField.dtype, wireType.varint),
+  tensorShape: fieldTag(tensorProtoField.tensorShape),
+  tensorContent: fieldTag(tensorProtoField.tensorContent),
+  stringVal: fieldTag(tensorProtoField.stringVal),
+} as const;
+
+function readFields(message: Uint8Array, { elements }: TensorBudget): EncodedTensor {
+  const encoded: EncodedTensor = {
     dataType: 0,
     shape: [],
-    content: new Uint8Array(),
+    content: noBytes,
     values: [],
     strings: [],
   };
   const reader = new MessageReader(message, elements);
   while (reader.next()) {
-    const { fieldNumber: field, wireType: type } = reader;
-    if (reader.is(tensorProtoField.dtype, wireType.varint)) {
-      parts.dataType = reader.uint32();
-    } else if (reader.is(tensorProtoField.tensorShape, wireType.lengthDelimited)) {
-      readShape(reader.bytes(), parts.shape, elements);
-    } else if (reader.is(tensorProtoField.tensorContent, wireType.lengthDelimited)) {
-      parts.content = reader.bytes();
-    } else if (reader.is(tensorProtoField.stringVal, wireType.lengthDelimited)) {
-      parts.strings.push(reader.bytes());
-    } else if (type === wireType.lengthDelimited) {
-      parts.values.push({ field, bytes: reader.bytes() });
-    } else if (type === wireType.fixed32) {
-      parts.values.push({ field, bytes: reader.fixed32() });
-    } else if (type === wireType.fixed64) {
-      parts.values.push({ field, bytes: reader.fixed64() });
-    } else if (type === wireType.varint) {
-      parts.values.push({ field, bytes: reader.varint() });
-    } else {
-      reader.skip();
+    switch (reader.tag) {
+      case tags.dtype:
+        encoded.dataType = reader.uint32();
+        break;
+      case tags.tensorShape:
+        readShape(reader.bytes(), encoded.shape, elements);
+        break;
+      case tags.tensorContent:
+        encoded.content = reader.bytes();
+        break;
+      case tags.stringVal:
+        encoded.strings.push(reader.bytes());
+        break;
+      default:
+        encoded.values.push({ field: reader.tag >>> 3, bytes: reader.bytes() });
     }
   }
-  return parts;
+  return encoded;
 }
+
+const noBytes = new Uint8Array();
+
+/** TensorFlow knows no more than 254 axes. */
+const maxRank = 254;
+
+const dimTag = fieldTag(2);
 
 /** Adds the extents of a `TensorShapeProto` to `shape`. */
 function readShape(message: Uint8Array, shape: number[], elements: WorkBudget): void {
   const reader = new MessageReader(message, elements);
   while (reader.next()) {
     // unknown_rank is ignored: the extents hold as they are listed.
-    if (!reader.is(2, wireType.lengthDelimited)) {
+    if (reader.tag !== dimTag) {
       reader.skip();
       continue;
     }
     if (shape.length === maxRank) throw new TensorParsingError(`a rank of more than ${maxRank}`);
-    shape.push(readExtent(reader.bytes(), elements));
+    const extent = Number(readInt64Message(reader.bytes(), elements));
+    if (extent < 0) throw new TensorParsingError(`an extent of ${extent}`);
+    if (extent > Number.MAX_SAFE_INTEGER) throw new TensorParsingError("too many elements");
+    shape.push(extent);
   }
-}
-
-function readExtent(message: Uint8Array, elements: WorkBudget): number {
-  let extent = 0n;
-  const reader = new MessageReader(message, elements);
-  while (reader.next()) {
-    if (reader.is(1, wireType.varint)) extent = BigInt.asIntN(64, reader.uint64());
-    else reader.skip();
-  }
-  if (extent < 0n) throw new TensorParsingError(`an extent of ${extent}`);
-  if (extent > BigInt(Number.MAX_SAFE_INTEGER)) throw new TensorParsingError("too many elements");
-  return Number(extent);
-}
-
-function checkedCount(shape: readonly number[]): number {
-  const count = elementCount(shape);
-  if (!Number.isSafeInteger(count)) throw new TensorParsingError("too many elements");
-  return count;
-}
-
-/** TensorFlow knows no more than 254 axes. */
-const maxRank = 254;
-
-interface FixedSizeRead {
-  readonly dtype: FixedSizeDType;
-  readonly count: number;
-  readonly budget: TensorBudget;
-}
-
-function readFixedSizeTensor(
-  { shape, content, values }: TensorParts,
-  { dtype, count, budget }: FixedSizeRead,
-): FixedSizeTensor {
-  const byteCount = count * bytesPerElement[dtype];
-  if (content.byteLength > 0) {
-    if (content.byteLength !== byteCount) {
-      throw new TensorParsingError(`${content.byteLength} bytes of content, not ${byteCount}`);
-    }
-    if (dtype === "BOOL" && hasByteOver1(content)) {
-      throw new TensorParsingError("a truth value that is neither 0 nor 1");
-    }
-    return { dtype, shape, data: content };
-  }
-  return { dtype, shape, data: elementsFromValues(values, { dtype, byteCount }, budget) };
-}
-
-function hasByteOver1(bytes: Uint8Array): boolean {
-  let seen = 0;
-  for (let at = 0; at < bytes.byteLength; at += 1) seen |= bytes[at] as number;
-  return seen > 1;
 }
 
 function readBytesTensor(
-  { shape, content, strings }: TensorParts,
+  { shape, content, strings }: EncodedTensor,
   count: number,
   { elements: budget }: TensorBudget,
 ): BytesTensor {

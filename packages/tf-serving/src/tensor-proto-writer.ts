@@ -1,8 +1,7 @@
-import { bytesPerElement, type FixedSizeTensor, isFixedSize, type Tensor } from "@tensorgate/core";
+import { bytesPerElement, type FixedSizeTensor, type Tensor } from "@tensorgate/core";
 import { dataTypes } from "./data-type.ts";
 import { signedDTypes, tensorProtoField, valueFields } from "./tensor-proto-fields.ts";
-import { wireType } from "./wire/message-reader.ts";
-import { MessageWriter } from "./wire/message-writer.ts";
+import { MessageWriter } from "./wire/message.ts";
 
 /**
  * Where the elements go: in the type's own value field, as TensorFlow Serving answers, or as raw bytes in
@@ -12,29 +11,24 @@ export type TensorEncoding = "values" | "content";
 
 /** Writes a `tensorflow.TensorProto`; large data are referenced, not copied. */
 export function tensorProtoWriter(tensor: Tensor, encoding: TensorEncoding): MessageWriter {
+  const shape = new MessageWriter();
+  for (const extent of tensor.shape) {
+    const dim = new MessageWriter();
+    // Zero is the default, and defaults are left out.
+    shape.messageField(2, extent === 0 ? dim : dim.varintField(1, extent));
+  }
   const writer = new MessageWriter()
     .varintField(tensorProtoField.dtype, dataTypes[tensor.dtype].number)
-    .messageField(tensorProtoField.tensorShape, shapeWriter(tensor.shape));
+    .messageField(tensorProtoField.tensorShape, shape);
   if (tensor.dtype === "BYTES") {
     for (const element of tensor.elements) writer.bytesField(tensorProtoField.stringVal, element);
     return writer;
   }
-  if (tensor.data.byteLength === 0 || !isFixedSize(tensor.dtype)) return writer;
+  if (tensor.data.byteLength === 0) return writer;
   if (encoding === "content") {
     return writer.bytesField(tensorProtoField.tensorContent, tensor.data);
   }
   return writeValues(writer, tensor);
-}
-
-function shapeWriter(shape: readonly number[]): MessageWriter {
-  const writer = new MessageWriter();
-  for (const extent of shape) {
-    const dim = new MessageWriter();
-    // Zero is the default, and defaults are left out.
-    if (extent !== 0) dim.varintField(1, BigInt(extent));
-    writer.messageField(2, dim);
-  }
-  return writer;
 }
 
 function writeValues(writer: MessageWriter, { dtype, data }: FixedSizeTensor): MessageWriter {
@@ -48,12 +42,9 @@ function writeValues(writer: MessageWriter, { dtype, data }: FixedSizeTensor): M
   const packed = new MessageWriter();
   for (let offset = 0; offset < data.byteLength; offset += elementBytes) {
     const value = readInteger(view, offset, elementBytes, isSigned);
-    if (typeof value === "bigint" || value < 0) packed.varint64(BigInt(value));
-    else packed.varint(value);
+    packed.varint(value < 0 ? BigInt(value) : value);
   }
-  writer.tag(number, wireType.lengthDelimited).varint(packed.byteLength);
-  for (const segment of packed.finish()) writer.raw(segment);
-  return writer;
+  return writer.messageField(number, packed);
 }
 
 function readInteger(

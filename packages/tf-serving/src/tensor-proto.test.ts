@@ -10,10 +10,10 @@ import {
 import { TensorProtoSchema } from "@tensorgate/proto/tensorflow/framework";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { TensorParsingError } from "./tensor-budget.ts";
 import { readTensorProto } from "./tensor-proto-reader.ts";
 import { tensorProtoWriter } from "./tensor-proto-writer.ts";
-import { joined } from "./wire/message-writer.ts";
+import { TensorParsingError } from "./tensor-values.ts";
+import { joined } from "./wire/message.ts";
 
 type JsonValue = number | string | boolean | { readonly b64: string } | readonly JsonValue[];
 

@@ -28,7 +28,6 @@ import {
   families,
   predictRequestSegments,
   scoreResponseFromPredictResponse,
-  toCanonicalNames,
 } from "@tensorgate/tf-serving";
 import { pictureBytes } from "../picture-input.ts";
 import { systemClockAndRandom } from "../system-clock.ts";
@@ -196,9 +195,11 @@ export class PredictionClient implements AsyncDisposable {
 
   #outputsOf(reply: Buffer, isOnePicture: boolean): ReadonlyMap<string, TensorOutput> {
     try {
-      const { outputs } = scoreResponseFromPredictResponse(reply, { name: "" });
-      const ours = toCanonicalNames(outputs, this.#names);
-      return new Map([...ours].map(([name, tensor]) => [name, output(tensor, isOnePicture)]));
+      const { outputs } = scoreResponseFromPredictResponse(reply, {
+        asked: { name: "" },
+        names: this.#names,
+      });
+      return new Map([...outputs].map(([name, tensor]) => [name, output(tensor, isOnePicture)]));
     } catch (cause) {
       throw new UpstreamFailedError("the server's reply could not be read", { cause });
     }

@@ -66,7 +66,7 @@ test.each(["", "whatever"])(
   async (model) => {
     const { outputs, model: answering } = scoreResponseFromPredictResponse(
       await predict("x:0", model),
-      { name: "asked" },
+      { asked: { name: "asked" } },
     );
 
     const y = outputs.get("y:0");

@@ -4,8 +4,8 @@ import {
   aliasNames,
   type Dialect,
   families,
-  type PredictRequestParts,
   predictResponseSegments,
+  type ReceivedPredictRequest,
   readPredictRequest,
   ServingError,
   type TensorNames,
@@ -39,10 +39,10 @@ export function fpgaMethod(model: Servable, dialect: FpgaDialect): UnaryMethod {
 
 /** @throws ServingError in the container's own words, for any other inputs than those of its graph */
 function underAliases(
-  request: PredictRequestParts,
+  request: ReceivedPredictRequest,
   model: Servable,
   dialect: FpgaDialect,
-): PredictRequestParts {
+): ReceivedPredictRequest {
   const inputs = [...(model.signatures.get(defaultSignatureName)?.inputs.keys() ?? [])];
   const wireNames = new Map(inputs.map((alias) => [alias, namesOf(alias, model).on[dialect]]));
   const isKnown = (name: string) => [...wireNames.values()].includes(name);

@@ -55,31 +55,15 @@ function wireNames(tensors: readonly TensorNames[], dialect: Dialect): ReadonlyM
   return found;
 }
 
-/** Tensors of a request under their names on the wire. */
-export function toWireNames<Tensor>(
-  tensors: ReadonlyMap<string, Tensor>,
-  names: ReadonlyMap<string, string>,
-): ReadonlyMap<string, Tensor> {
-  const renamed = new Map<string, Tensor>();
-  for (const [name, tensor] of tensors) renamed.set(names.get(name) ?? name, tensor);
-  return renamed;
-}
-
-/** The outputs of a reply under our names. What is not known, or comes twice, keeps the name it came with. */
-export function toCanonicalNames<Tensor>(
-  outputs: ReadonlyMap<string, Tensor>,
-  { canonicalOutputs, patterns }: DialectNames,
-): ReadonlyMap<string, Tensor> {
-  const renamed = new Map<string, Tensor>();
-  for (const [wire, tensor] of outputs) {
-    const name = canonicalOutputs.get(wire);
-    if (name !== undefined) renamed.set(name, tensor);
-  }
-  if (renamed.size === outputs.size) return renamed;
-  for (const [wire, tensor] of outputs) {
-    if (canonicalOutputs.has(wire)) continue;
-    const name = patterns.find(({ pattern }) => pattern.test(wire))?.name;
-    renamed.set(name === undefined || renamed.has(name) ? wire : name, tensor);
-  }
-  return renamed;
+/**
+ * Returns our name of an output that a reply brings under a name which is not the model's own: by its pattern, unless
+ * that name is taken already.
+ */
+export function canonicalName(
+  wireName: string,
+  names: Pick<DialectNames, "patterns"> | undefined,
+  taken: ReadonlyMap<string, unknown>,
+): string {
+  const name = names?.patterns.find(({ pattern }) => pattern.test(wireName))?.name;
+  return name === undefined || taken.has(name) ? wireName : name;
 }

@@ -7,7 +7,7 @@ import {
 } from "@tensorgate/proto/tensorgate/v1/scoring";
 import { expect, test } from "vitest";
 import { chargeMessage, createMessageScan } from "./charge-message.ts";
-import { MalformedMessageError } from "./message-reader.ts";
+import { MalformedMessageError } from "./message.ts";
 
 function costOf(schema: DescMessage, bytes: Uint8Array): number {
   const budget = createWorkBudget(1e9);

@@ -1,7 +1,7 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { assertKeyLength, type WorkBudget } from "@tensorgate/core";
+import { MalformedMessageError, wireType } from "./message.ts";
 import { type FieldLayout, fieldLayoutsOf, type MessageLayout } from "./message-layout.ts";
-import { MalformedMessageError, wireType } from "./message-reader.ts";
 
 /** Deepest nesting of messages: protobuf-es reads no deeper either. */
 const maxDepth = 100;

@@ -1,5 +1,5 @@
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
-import { wireType } from "./message-reader.ts";
+import { wireType } from "./message.ts";
 
 /** How the value of a known field stands in the bytes. */
 export interface FieldLayout {

@@ -134,7 +134,7 @@ function isAnswerOfContainer({ cause }: ScoringError): boolean {
 }
 
 function unknownInput({ inputs }: ScoreRequest, names: DialectNames): UpstreamAnsweredError {
-  const sent = listedNames([...inputs.keys()].map((name) => `"${name}"`));
+  const sent = listedNames([...inputs.keys()].map((name) => `"${names.inputs.get(name) ?? name}"`));
   const expected = [...new Set(names.inputs.values())].map((name) => `"${name}"`).join(", ");
   return new UpstreamAnsweredError(
     `the container rejected the inputs ${sent}`,

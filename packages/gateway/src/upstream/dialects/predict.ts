@@ -1,8 +1,10 @@
 import {
+  type DialectNames,
   InvalidRequestError,
   type ResolvedRequest,
   type ScoreRequest,
   type ScoreResolved,
+  type ScoreResponse,
   UnknownVersionError,
   UpstreamFailedError,
 } from "@tensorgate/core";
@@ -11,8 +13,6 @@ import {
   type Dialect as DialectName,
   predictRequestSegments,
   scoreResponseFromPredictResponse,
-  toCanonicalNames,
-  toWireNames,
 } from "@tensorgate/tf-serving";
 import type { UnaryCall, UnaryChannel, UnaryReply } from "../transport/unary-channel.ts";
 import type { Dialect } from "./dialect.ts";
@@ -22,7 +22,7 @@ export type PredictDialect = Dialect & { readonly name: DialectName };
 
 export interface PredictOptions {
   readonly dialect: PredictDialect;
-  /** Translates what a call of `request`, whose tensors have their names on the wire, failed with. */
+  /** Translates what a call of `request` failed with. */
   readonly failure: (thrown: unknown, request: ResolvedRequest) => unknown;
 }
 
@@ -40,33 +40,32 @@ export function predictScore(
     const { modelSpec, model } = request;
     if (!dialect.hasVersions) assertNoVersion(request);
     const names = model.wireNames[dialect.name];
-    const wire = {
-      ...request,
-      inputs: toWireNames(request.inputs, names.inputs),
-      outputFilter: request.outputFilter.map((name) => names.outputs.get(name) ?? name),
-    };
     let reply: UnaryReply;
     try {
-      reply = await predict(channel, dialect, { request: wire, call });
+      reply = await predict(channel, dialect, { request, names, call });
     } catch (thrown) {
-      throw failure(thrown, wire);
+      throw failure(thrown, request);
     }
-    const response = readReply(() => {
-      const budget = createTensorBudget(channel.replyLimits);
-      const asked = dialect.hasVersions ? modelSpec : { name: modelSpec.name };
-      return scoreResponseFromPredictResponse(reply.message, asked, budget);
-    });
-    const outputs = toCanonicalNames(response.outputs, names);
+    const asked = dialect.hasVersions ? modelSpec : { name: modelSpec.name };
+    const budget = createTensorBudget(channel.replyLimits);
+    let response: ScoreResponse;
+    try {
+      response = scoreResponseFromPredictResponse(reply.message, { asked, names, budget });
+    } catch (cause) {
+      throw unreadableReply(cause);
+    }
+    const { model: answering, outputs } = response;
     request.verify?.(outputs);
     // Whatever a server without names calls its model, and 0 for a version that it does not know.
-    const name = dialect.namesModels ? response.model.name : modelSpec.name;
-    return { model: { name, version: response.model.version }, outputs };
+    if (dialect.namesModels) return response;
+    return { model: { name: modelSpec.name, version: answering.version }, outputs };
   };
 }
 
 interface PredictCall {
-  /** With its tensors called as the dialect calls them. */
   readonly request: ScoreRequest;
+  /** Names of its tensors on the wire. */
+  readonly names?: DialectNames;
   readonly call: UnaryCall;
 }
 
@@ -74,13 +73,13 @@ interface PredictCall {
 export function predict(
   channel: UnaryChannel,
   { namesModels }: Pick<Dialect, "namesModels">,
-  { request, call }: PredictCall,
+  { request, names, call }: PredictCall,
 ): Promise<UnaryReply> {
   // A server that takes no name brings every output, too.
   const sent = namesModels ? request : { ...request, modelSpec: { name: "" }, outputFilter: [] };
   return channel.unary(
     "/tensorflow.serving.PredictionService/Predict",
-    predictRequestSegments(sent),
+    predictRequestSegments(sent, names),
     call,
   );
 }
@@ -93,11 +92,15 @@ function assertNoVersion({ modelSpec: { name, version, versionLabel } }: ScoreRe
   });
 }
 
-/** A reply that cannot be read is the replica's fault, so another one may be asked. */
+/** Reads a reply. One that cannot be read is the replica's fault, so another one may be asked. */
 export function readReply<Answer>(read: () => Answer): Answer {
   try {
     return read();
   } catch (cause) {
-    throw new UpstreamFailedError("the replica's response cannot be decoded", { cause });
+    throw unreadableReply(cause);
   }
+}
+
+function unreadableReply(cause: unknown): UpstreamFailedError {
+  return new UpstreamFailedError("the replica's response cannot be decoded", { cause });
 }

@@ -1,12 +1,69 @@
-import { bytesPerElement, type FixedSizeDType } from "@tensorgate/core";
-import type { TensorBudget } from "./tensor-budget.ts";
-import { TensorParsingError } from "./tensor-budget.ts";
+import {
+  bytesPerElement,
+  createWorkBudget,
+  type FixedSizeDType,
+  type WorkBudget,
+} from "@tensorgate/core";
 import { valueFields } from "./tensor-proto-fields.ts";
+
+/** A `TensorProto` that TensorFlow would refuse to parse, or that would be too large. */
+export class TensorParsingError extends Error {
+  override readonly name = "TensorParsingError";
+}
+
+export interface TensorBudgetOptions {
+  /**
+   * Most fields, strings and values that come one by one. Values that are packed, or raw bytes, are not counted: they
+   * are viewed where they lie, or charged as bytes.
+   * @default 131_072
+   */
+  readonly maxElements?: number;
+  /**
+   * Most bytes of values that are written out rather than viewed: varints, and those that are fewer than the shape says,
+   * of which the last one fills the rest.
+   * @default 268_435_456
+   */
+  readonly maxValueBytes?: number;
+}
+
+/** What reading the tensors of one message may still cost. */
+export interface TensorBudget {
+  readonly elements: WorkBudget;
+  /** @throws TensorParsingError if that is more than there is */
+  takeValueBytes(byteCount: number): void;
+}
+
+export const tensorBudgetDefaults: Required<TensorBudgetOptions> = {
+  maxElements: 131_072,
+  maxValueBytes: 268_435_456,
+};
+
+export function createTensorBudget(options: TensorBudgetOptions = {}): TensorBudget {
+  const { maxElements, maxValueBytes } = { ...tensorBudgetDefaults, ...options };
+  let takenBytes = 0;
+  return {
+    elements: createWorkBudget(maxElements),
+    takeValueBytes: (byteCount) => {
+      takenBytes += byteCount;
+      if (takenBytes <= maxValueBytes) return;
+      throw new TensorParsingError(
+        `tensors of ${takenBytes} bytes, written out; at most ${maxValueBytes} are accepted`,
+      );
+    },
+  };
+}
 
 /** Values of one field as they came: packed ones whole, others one by one. */
 export interface FieldValues {
   readonly field: number;
   readonly bytes: Uint8Array;
+}
+
+/** What a message brings of its elements. */
+export interface EncodedElements {
+  readonly content: Uint8Array;
+  /** Value fields in the order they came. */
+  readonly values: readonly FieldValues[];
 }
 
 /** The elements of a fixed-size type. */
@@ -17,32 +74,44 @@ export interface ElementsWanted {
 }
 
 /**
- * The elements that the value field of a type holds, little-endian: viewed where they lie if their layout allows it.
- * Memory is charged before it is taken, and each byte of the message costs the same whatever it holds.
+ * Reads the elements of a fixed-size type, little-endian: from `tensor_content`, which wins, or from the value field of
+ * the type. They are viewed where they lie if their layout allows it. Memory is charged before it is taken, and each byte
+ * of the message costs the same whatever it holds.
  *
- * @throws TensorParsingError if values are cut short, or would take more bytes than the budget has
+ * @throws TensorParsingError if values are cut short or not as many as the shape says, or would take more bytes than the
+ *   budget has
  */
-export function elementsFromValues(
-  values: readonly FieldValues[],
+export function readElements(
+  { content, values }: EncodedElements,
   { dtype, byteCount }: ElementsWanted,
   budget: TensorBudget,
 ): Uint8Array {
+  if (content.byteLength > 0) {
+    if (content.byteLength !== byteCount) {
+      throw new TensorParsingError(`${content.byteLength} bytes of content, not ${byteCount}`);
+    }
+    if (dtype === "BOOL" && hasByteOver1(content)) {
+      throw new TensorParsingError("a truth value that is neither 0 nor 1");
+    }
+    return content;
+  }
   const { number, layout } = valueFields[dtype];
-  const own = values.filter(({ field }) => field === number);
+  const own: Uint8Array[] = [];
+  for (const { field, bytes } of values) if (field === number) own.push(bytes);
   const [only] = own;
-  // Already little-endian elements: packed floats are viewed where they lie.
-  const isViewed = layout !== "varint" && own.length === 1 && only?.bytes.byteLength === byteCount;
-  if (isViewed && only) return only.bytes;
+  // Packed floats are little-endian elements already.
+  const isWhole = own.length === 1 && only?.byteLength === byteCount;
+  if (layout !== "varint" && isWhole && only) return only;
 
   const elementBytes = bytesPerElement[dtype];
   if (layout === "varint") {
     budget.takeValueBytes(byteCount);
     const target = new VarintTarget(byteCount, dtype);
-    for (const { bytes } of own) target.write(bytes);
+    for (const bytes of own) target.write(bytes);
     return fillWithLast(target.data, target.filled, elementBytes);
   }
   const size = layout === "fixed32" ? 4 : layout === "fixed64" ? 8 : 1;
-  if (own.some(({ bytes }) => bytes.byteLength % size !== 0)) {
+  if (own.some((bytes) => bytes.byteLength % size !== 0)) {
     throw new TensorParsingError("packed values that are cut short");
   }
   budget.takeValueBytes(byteCount);
@@ -50,12 +119,18 @@ export function elementsFromValues(
   const chunks = layout === "bytes" ? own.slice(-1) : own;
   const data = new Uint8Array(byteCount);
   let filled = 0;
-  for (const { bytes } of chunks) {
+  for (const bytes of chunks) {
     const taken = bytes.subarray(0, byteCount - filled);
     data.set(taken, filled);
     filled += taken.byteLength;
   }
   return fillWithLast(data, filled, elementBytes);
+}
+
+function hasByteOver1(bytes: Uint8Array): boolean {
+  let seen = 0;
+  for (let at = 0; at < bytes.byteLength; at += 1) seen |= bytes[at] as number;
+  return seen > 1;
 }
 
 /** Writes varints as elements, wrapped to the element's size. */

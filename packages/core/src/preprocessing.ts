@@ -13,7 +13,29 @@ export type Resize =
       readonly kind: "shorter-side";
       readonly px: number;
       readonly crop: { readonly heightPx: number; readonly widthPx: number };
-    };
+    }
+  /** As large as it fits in with its proportions; the rest is filled with `padValue` (0..255). */
+  | {
+      readonly kind: "letterbox";
+      readonly heightPx: number;
+      readonly widthPx: number;
+      readonly padValue: number;
+      /** Pads on both sides of the picture, or only below and to the right of it. */
+      readonly padding: Padding;
+    }
+  /**
+   * Keeps the proportions, and pads nothing: the tensor has the size of the picture. Its shorter side becomes
+   * `shorterPx` where that is given, and its longer one at most `longerPx`.
+   */
+  | { readonly kind: "fit"; readonly shorterPx?: number; readonly longerPx: number };
+
+export type Padding = "both-sides" | "end";
+
+/** Element types that pixels are sent in. */
+export type PixelType = "FP32" | "FP16" | "UINT8";
+
+/** Order of the axes of pixels: the batch (1), height, width and channels; without the batch in the last two. */
+export type PixelLayout = "nhwc" | "nchw" | "hwc" | "chw";
 
 /** A value for each channel. */
 export type PerChannel = readonly [red: number, green: number, blue: number];
@@ -27,6 +49,8 @@ export interface Preprocessing {
   readonly mean: PerChannel;
   /** What remains is multiplied by this: the same for all, or one for each of red, green and blue. */
   readonly scale: number | PerChannel;
-  /** Order of the tensor's axes: `[1, height, width, 3]`, which is the default, or `[1, 3, height, width]`. */
-  readonly layout?: "nhwc" | "nchw";
+  /** `nhwc` by default. */
+  readonly layout?: PixelLayout;
+  /** FP32 by default. What is sent as UINT8 is rounded, and cut to 0..255. */
+  readonly dtype?: PixelType;
 }

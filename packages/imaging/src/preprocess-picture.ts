@@ -1,24 +1,25 @@
 import {
-  type Coordinates,
   type FixedSizeTensor,
+  fixedSizeTensor,
+  float16Bits,
   float32Tensor,
   type PerChannel,
+  type PixelLayout,
+  type PixelType,
   type Preprocessing,
-  type Resize,
+  placementOf,
 } from "@tensorgate/core";
 import type { RgbImage } from "./decode-picture.ts";
-import { type ResizeTarget, resizeBilinear } from "./resize-bilinear.ts";
+import { resizeBilinear } from "./resize-bilinear.ts";
 
 /**
- * Turns decoded pixels into the batch of one that a model takes: `(pixel − mean[channel]) × scale[channel]`.
+ * Turns decoded pixels into the tensor that a model takes: `(pixel − mean[channel]) × scale[channel]`, of one picture.
  *
- * @returns FP32 tensor of shape `[1, heightPx, widthPx, 3]`, or `[1, 3, heightPx, widthPx]` where the layout says so
+ * @returns FP32 tensor of shape `[1, heightPx, widthPx, 3]`, unless the layout or the element type say otherwise
  */
 export function preprocessPicture(image: RgbImage, preprocessing: Preprocessing): FixedSizeTensor {
-  const { resize, coordinates, channelOrder, mean, scale, layout = "nhwc" } = preprocessing;
-  const target = resizeTarget(image, resize, coordinates);
-  const { heightPx, widthPx } = target.window ?? target;
-  const values = resizeBilinear(image, target);
+  const { channelOrder, mean, scale, layout = "nhwc", dtype = "FP32" } = preprocessing;
+  const { heightPx, widthPx, values } = resizedPixels(image, preprocessing);
   const [red, green, blue] = mean;
   const [redScale, greenScale, blueScale] = perChannel(scale);
   for (let at = 0; at < values.length; at += 3) {
@@ -29,9 +30,37 @@ export function preprocessPicture(image: RgbImage, preprocessing: Preprocessing)
     values[at + 1] = g;
     values[at + 2] = channelOrder === "rgb" ? b : r;
   }
-  return layout === "nhwc"
-    ? float32Tensor([1, heightPx, widthPx, 3], values)
-    : float32Tensor([1, 3, heightPx, widthPx], planes(values));
+  const inPlanes = layout === "nchw" || layout === "chw";
+  const shape = shapeOf(layout, heightPx, widthPx);
+  return tensorOf(dtype, shape, inPlanes ? planes(values) : values);
+}
+
+interface Pixels {
+  readonly heightPx: number;
+  readonly widthPx: number;
+  /** `[heightPx, widthPx, 3]`, 0..255. */
+  readonly values: Float32Array;
+}
+
+/** The picture at the size that the model takes: cropped or padded where that is asked for. */
+function resizedPixels(image: RgbImage, { resize, coordinates }: Preprocessing): Pixels {
+  const { input, resized, topPx, leftPx } = placementOf(resize, image);
+  // Beside the picture's own pixels there is nothing to compute: padding is filled in.
+  const window = {
+    topPx: Math.max(0, -topPx),
+    leftPx: Math.max(0, -leftPx),
+    heightPx: Math.min(input.heightPx, resized.heightPx),
+    widthPx: Math.min(input.widthPx, resized.widthPx),
+  };
+  const values = resizeBilinear(image, { ...resized, window, coordinates });
+  if (resize.kind !== "letterbox") return { ...input, values };
+  const padded = new Float32Array(input.heightPx * input.widthPx * 3).fill(resize.padValue);
+  const rowLength = window.widthPx * 3;
+  for (let row = 0; row < window.heightPx; row += 1) {
+    const from = values.subarray(row * rowLength, (row + 1) * rowLength);
+    padded.set(from, ((row + topPx) * input.widthPx + leftPx) * 3);
+  }
+  return { ...input, values: padded };
 }
 
 function perChannel(scale: number | PerChannel): PerChannel {
@@ -50,19 +79,34 @@ function planes(values: Float32Array): Float32Array {
   return result;
 }
 
-function resizeTarget(image: RgbImage, resize: Resize, coordinates: Coordinates): ResizeTarget {
-  if (resize.kind === "warp") {
-    return { heightPx: resize.heightPx, widthPx: resize.widthPx, coordinates };
+function shapeOf(layout: PixelLayout, heightPx: number, widthPx: number): readonly number[] {
+  const pixels = [heightPx, widthPx];
+  switch (layout) {
+    case "nhwc":
+      return [1, ...pixels, 3];
+    case "nchw":
+      return [1, 3, ...pixels];
+    case "hwc":
+      return [...pixels, 3];
+    case "chw":
+      return [3, ...pixels];
   }
-  const { px, crop } = resize;
-  const factor = px / Math.min(image.heightPx, image.widthPx);
-  // Both truncated, as the graph's casts to int do; a crop larger than the picture takes all of it.
-  const heightPx = Math.max(crop.heightPx, Math.trunc(image.heightPx * factor));
-  const widthPx = Math.max(crop.widthPx, Math.trunc(image.widthPx * factor));
-  const window = {
-    topPx: Math.trunc((heightPx - crop.heightPx) / 2),
-    leftPx: Math.trunc((widthPx - crop.widthPx) / 2),
-    ...crop,
-  };
-  return { heightPx, widthPx, window, coordinates };
+}
+
+function tensorOf(
+  dtype: PixelType,
+  shape: readonly number[],
+  values: Float32Array,
+): FixedSizeTensor {
+  switch (dtype) {
+    case "FP32":
+      return float32Tensor(shape, values);
+    case "UINT8":
+      return fixedSizeTensor(dtype, shape, new Uint8Array(Uint8ClampedArray.from(values).buffer));
+    case "FP16": {
+      const halves = new Uint16Array(values.length);
+      for (let at = 0; at < values.length; at += 1) halves[at] = float16Bits(values[at] as number);
+      return fixedSizeTensor(dtype, shape, new Uint8Array(halves.buffer));
+    }
+  }
 }

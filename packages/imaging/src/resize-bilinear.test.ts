@@ -1,4 +1,9 @@
-import type { Coordinates, Preprocessing } from "@tensorgate/core";
+import {
+  type Coordinates,
+  type FixedSizeTensor,
+  float16Value,
+  type Preprocessing,
+} from "@tensorgate/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { RgbImage } from "./decode-picture.ts";
@@ -112,4 +117,82 @@ test("preprocessing subtracts the means, and can turn the channels round", () =>
   expect(rgb.shape).toEqual([1, 1, 1, 3]);
   expect(values[0]).toBeCloseTo(76.32, 4);
   expect([...new Float32Array(bgr.data.buffer)]).toEqual(values.toReversed());
+});
+
+test("a letterbox keeps the proportions and fills the rest, in every layout and type", () => {
+  fc.assert(
+    fc.property(
+      anyImage,
+      fc.constantFrom("both-sides" as const, "end" as const),
+      fc.constantFrom("nhwc" as const, "nchw" as const, "hwc" as const, "chw" as const),
+      fc.constantFrom("FP32" as const, "FP16" as const, "UINT8" as const),
+      (image, padding, layout, dtype) => {
+        const [height, width] = [8, 6];
+        const tensor = preprocessPicture(image, {
+          resize: { kind: "letterbox", heightPx: height, widthPx: width, padValue: 114, padding },
+          coordinates: "half-pixel",
+          channelOrder: "rgb",
+          mean: [0, 0, 0],
+          scale: 1,
+          layout,
+          dtype,
+        });
+
+        const factor = Math.min(height / image.heightPx, width / image.widthPx);
+        const [rows, columns] = [
+          Math.max(1, Math.round(image.heightPx * factor)),
+          Math.max(1, Math.round(image.widthPx * factor)),
+        ];
+        const top = padding === "end" ? 0 : Math.floor((height - rows) / 2);
+        const left = padding === "end" ? 0 : Math.floor((width - columns) / 2);
+        const inside = straightforward(image, [rows, columns], "half-pixel");
+        const isPlanes = layout.endsWith("chw");
+        expect(tensor.shape.slice(layout.startsWith("n") ? 1 : 0)).toEqual(
+          isPlanes ? [3, height, width] : [height, width, 3],
+        );
+        for (let y = 0; y < height; y += 1) {
+          for (let x = 0; x < width; x += 1) {
+            for (let channel = 0; channel < 3; channel += 1) {
+              const [row, column] = [y - top, x - left];
+              const isInside = row >= 0 && row < rows && column >= 0 && column < columns;
+              const expected = isInside
+                ? (inside[(row * columns + column) * 3 + channel] ?? Number.NaN)
+                : 114;
+              const at = isPlanes
+                ? (channel * height + y) * width + x
+                : (y * width + x) * 3 + channel;
+              const difference = Math.abs(elementAt(tensor, at) - expected);
+              expect(difference).toBeLessThan({ FP32: 0.01, FP16: 0.08, UINT8: 0.51 }[dtype]);
+            }
+          }
+        }
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+function elementAt({ dtype, data }: FixedSizeTensor, at: number): number {
+  const view = new DataView(data.buffer, data.byteOffset);
+  if (dtype === "UINT8") return view.getUint8(at);
+  return dtype === "FP16"
+    ? float16Value(view.getUint16(at * 2, true))
+    : view.getFloat32(at * 4, true);
+}
+
+test("a picture that keeps its size is sent pixel by pixel", () => {
+  const image = { heightPx: 1, widthPx: 2, pixels: Uint8Array.of(10, 20, 30, 40, 50, 60) };
+
+  const { dtype, shape, data } = preprocessPicture(image, {
+    ...preprocessing,
+    resize: { kind: "fit", longerPx: 1_333 },
+    mean: [0, 0, 0],
+    dtype: "UINT8",
+  });
+
+  expect({ dtype, shape, data: [...data] }).toEqual({
+    dtype: "UINT8",
+    shape: [1, 1, 2, 3],
+    data: [10, 20, 30, 40, 50, 60],
+  });
 });

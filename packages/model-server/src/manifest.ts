@@ -60,12 +60,25 @@ const preprocessing = z.strictObject({
       px: z.int().min(1),
       crop: z.strictObject({ heightPx: z.int().min(1), widthPx: z.int().min(1) }),
     }),
+    z.strictObject({
+      kind: z.literal("letterbox"),
+      heightPx: z.int().min(1),
+      widthPx: z.int().min(1),
+      padValue: z.number(),
+      padding: z.enum(["both-sides", "end"]),
+    }),
+    z.strictObject({
+      kind: z.literal("fit"),
+      shorterPx: z.int().min(1).optional(),
+      longerPx: z.int().min(1),
+    }),
   ]),
   coordinates: z.enum(["tensorflow-1", "half-pixel"]),
   channelOrder: z.enum(["rgb", "bgr"]),
   mean: z.tuple([z.number(), z.number(), z.number()]),
   scale: z.union([z.number(), z.tuple([z.number(), z.number(), z.number()])]),
-  layout: z.enum(["nhwc", "nchw"]).optional(),
+  layout: z.enum(["nhwc", "nchw", "hwc", "chw"]).optional(),
+  dtype: z.enum(["FP32", "FP16", "UINT8"]).optional(),
 });
 
 const input = z.strictObject({

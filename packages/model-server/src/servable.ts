@@ -1,8 +1,7 @@
 import {
   type BytesTensor,
   type FixedSizeTensor,
-  float32Tensor,
-  float32Values,
+  fixedSizeTensor,
   isFixedSize,
   type ModelSpec,
   type ScoreResponse,
@@ -188,7 +187,7 @@ async function feedFor({ alias, input, tensor, preprocess }: FeedParts): Promise
 /** What was begun is finished: the engine cannot be stopped halfway either. */
 const nobodyLeaves = new AbortController().signal;
 
-/** @returns FP32 `[N, heightPx, widthPx, 3]` of N encoded pictures */
+/** @returns what the model takes of N encoded pictures, as one tensor */
 async function decodedPictures(
   alias: string,
   { elements }: BytesTensor,
@@ -217,12 +216,19 @@ function stacked(tensors: readonly FixedSizeTensor[]): FixedSizeTensor {
   const [first] = tensors;
   if (!first) throw new RangeError("nothing to stack");
   if (tensors.length === 1) return first;
-  const size = float32Values(first).length;
-  const values = new Float32Array(size * tensors.length);
+  const { dtype, shape } = first;
+  const size = first.data.byteLength;
+  const data = new Uint8Array(size * tensors.length);
   tensors.forEach((tensor, index) => {
-    values.set(float32Values(tensor), index * size);
+    if (String(tensor.shape) !== String(shape) || shape[0] !== 1) {
+      throw new ServingError(
+        grpcCode.INVALID_ARGUMENT,
+        `pictures of shapes [${shape}] and [${tensor.shape}] cannot be scored together`,
+      );
+    }
+    data.set(tensor.data, index * size);
   });
-  return float32Tensor([tensors.length, ...first.shape.slice(1)], values);
+  return fixedSizeTensor(dtype, [tensors.length, ...shape.slice(1)], data);
 }
 
 /** @returns the spec's own error if it does not fit `servable` */

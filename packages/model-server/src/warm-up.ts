@@ -5,6 +5,7 @@ import {
   fixedSizeTensor,
 } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
+import { preprocessPicture, type RgbImage } from "@tensorgate/imaging";
 import { ServingError } from "@tensorgate/tf-serving";
 import type { ManifestInput, ManifestSignature } from "./manifest.ts";
 import type { OnnxSession } from "./session/onnx-session.ts";
@@ -30,15 +31,15 @@ export async function warmUpOnce(
   }
 }
 
+/** Of a usual size: engines refuse pictures of a few pixels where the model takes any size. */
+const blackPicture: RgbImage = { heightPx: 64, widthPx: 64, pixels: new Uint8Array(64 * 64 * 3) };
+
 function zeros(
   alias: string,
   { dtype, shape, tensor, picture }: ManifestInput,
 ): readonly [string, FixedSizeTensor] {
   if (picture) {
-    const { resize, layout } = picture.preprocessing;
-    const { heightPx, widthPx } = resize.kind === "warp" ? resize : resize.crop;
-    const pixels = layout === "nchw" ? [1, 3, heightPx, widthPx] : [1, heightPx, widthPx, 3];
-    return [picture.tensor, zeroTensor("FP32", pixels)];
+    return [picture.tensor, preprocessPicture(blackPicture, picture.preprocessing)];
   }
   const fixed = dtype === "BYTES" ? "FP32" : dtype;
   const extents = shape.map((extent) => (extent === -1 ? 1 : extent));

@@ -1,5 +1,5 @@
 import type { Preprocessing } from "@tensorgate/core";
-import type { ModelOptions } from "@tensorgate/gateway";
+import type { ModelOptions, ResizeOptions } from "@tensorgate/gateway";
 import type { ModelFolder } from "@tensorgate/model-server";
 
 /** What the embedded server decodes, which is more than a graph of TensorFlow's does. */
@@ -23,16 +23,30 @@ export function modelOptionsFromFolder({ name, manifest }: ModelFolder): ModelOp
     weights: manifest.weights,
     ...(manifest.labels.length > 0 && { labels: manifest.labels }),
     ...(picture && {
-      input: { tensor: picture[0], ...input, ...sizeOf(picture[1].picture?.preprocessing) },
+      input: { tensor: picture[0], ...input, ...resizeOptions(picture[1].picture?.preprocessing) },
     }),
     output: Object.fromEntries(outputs),
   };
 }
 
-/** What a model brings pictures to, in pixels. */
-function sizeOf(preprocessing: Preprocessing | undefined) {
-  if (!preprocessing) return {};
-  const { resize } = preprocessing;
-  if (resize.kind === "shorter-side") return { heightPx: resize.px, widthPx: resize.px };
-  return { heightPx: resize.heightPx, widthPx: resize.widthPx };
+/** How the model server resizes pictures: a gateway takes boxes back to the picture by it. */
+function resizeOptions(preprocessing: Preprocessing | undefined): ResizeOptions {
+  const { resize } = preprocessing ?? {};
+  switch (resize?.kind) {
+    case undefined:
+      return {};
+    case "warp":
+      return { heightPx: resize.heightPx, widthPx: resize.widthPx };
+    case "shorter-side":
+      return { ...resize.crop, shorterSidePx: resize.px };
+    case "letterbox": {
+      const { kind, ...rest } = resize;
+      return { resize: kind, ...rest };
+    }
+    case "fit": {
+      const { kind, shorterPx, longerPx } = resize;
+      const shorterSidePx = shorterPx === undefined ? {} : { shorterSidePx: shorterPx };
+      return { resize: kind, longerSidePx: longerPx, ...shorterSidePx };
+    }
+  }
 }

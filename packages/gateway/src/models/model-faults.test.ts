@@ -1,4 +1,6 @@
+import type { Resize } from "@tensorgate/core";
 import { expect, test } from "vitest";
+import type { InputOptions } from "./input-options.ts";
 import { modelFaults } from "./model-faults.ts";
 import { releaseFromOptions } from "./release.ts";
 import type { ModelOptions } from "./release-options.ts";
@@ -28,6 +30,45 @@ test.each<{
     },
     path: "input.shorterSidePx",
     text: "must be at least 300, the longer side of the crop, got 256",
+  },
+  {
+    options: { input: { tensor: "x", kind: "pixels", resize: "crop", heightPx: 8, widthPx: 8 } },
+    path: "input.shorterSidePx",
+    text: "required with resize: crop",
+  },
+  {
+    options: { input: { tensor: "x", kind: "pixels", resize: "fit", heightPx: 8 } },
+    path: "input.heightPx",
+    text: "follows the picture with resize: fit",
+  },
+  {
+    options: { input: { tensor: "x", resize: "letterbox", heightPx: 8 } },
+    path: "input.widthPx",
+    text: "required for a model without family",
+  },
+  {
+    options: { input: { tensor: "x", padValue: 114 } },
+    path: "input.padValue",
+    text: "requires resize: letterbox",
+  },
+  {
+    options: { input: { tensor: "x", longerSidePx: 800 } },
+    path: "input.longerSidePx",
+    text: "requires resize: fit",
+  },
+  {
+    options: {
+      input: {
+        tensor: "x",
+        kind: "pixels",
+        resize: "letterbox",
+        heightPx: 8,
+        widthPx: 8,
+        shorterSidePx: 8,
+      },
+    },
+    path: "input.shorterSidePx",
+    text: "has no meaning with resize: letterbox",
   },
   {
     options: { family: "resnet-50", output: { a: scores, b: { holds: "logits" } } },
@@ -109,6 +150,35 @@ test("the float SSD-VGG takes pixels of 300 × 300 under the graph's own name", 
   expect(wireNames["azure-fpga"].inputs.get("images")).toBe(
     "brainwave_ssd_vgg_1_Version_0.1_input_1:0",
   );
+});
+
+test.each<{ readonly input: InputOptions; readonly resize: Resize }>([
+  {
+    input: { tensor: "x", kind: "pixels", resize: "letterbox", heightPx: 640, widthPx: 480 },
+    resize: {
+      kind: "letterbox",
+      heightPx: 640,
+      widthPx: 480,
+      padValue: 114,
+      padding: "both-sides",
+    },
+  },
+  {
+    input: { tensor: "x", kind: "pixels", resize: "fit", shorterSidePx: 800 },
+    resize: { kind: "fit", shorterPx: 800, longerPx: 1_333 },
+  },
+  {
+    input: { tensor: "x", heightPx: 224, widthPx: 224, shorterSidePx: 256 },
+    resize: { kind: "shorter-side", px: 256, crop: { heightPx: 224, widthPx: 224 } },
+  },
+  {
+    input: { tensor: "x", heightPx: 300, widthPx: 300 },
+    resize: { kind: "warp", heightPx: 300, widthPx: 300 },
+  },
+])("$input.resize of the input is resolved with its defaults", ({ input, resize }) => {
+  const { picture } = releaseFromOptions({ name: "m", input });
+
+  expect(picture?.resize).toEqual(resize);
 });
 
 test("DenseNet-121 by pixels is scaled as its graph does, BGR where that is said", () => {

@@ -1,5 +1,7 @@
 import { families } from "@tensorgate/tf-serving";
-import type { ModelOptions, PixelInputOptions } from "./release-options.ts";
+import type { InputOptions } from "./input-options.ts";
+import { resizeKind } from "./picture-input.ts";
+import type { ModelOptions } from "./release-options.ts";
 
 export interface ModelFault {
   readonly path: readonly string[];
@@ -32,26 +34,50 @@ function inputFaults({ family, variant, input }: ModelOptions): readonly ModelFa
       message: "the float variant of ssd-vgg requires kind: pixels",
     });
   }
-  if (!input || family !== undefined) return [...faults, ...cropFaults(input)];
-  if (input.tensor === undefined) {
+  if (!input) return faults;
+  if (family === undefined && input.tensor === undefined) {
     faults.push({ path: ["input", "tensor"], message: "required for a model without family" });
   }
-  if (input.kind !== "pixels") return faults;
-  for (const side of ["heightPx", "widthPx"] as const) {
-    if (input[side] !== undefined) continue;
-    faults.push({ path: ["input", side], message: "required for a model without family" });
-  }
-  return [...faults, ...cropFaults(input)];
+  return [...faults, ...resizeFaults(input, family !== undefined)];
 }
 
-function cropFaults(input: ModelOptions["input"]): readonly ModelFault[] {
-  if (input?.kind !== "pixels" || input.shorterSidePx === undefined) return [];
-  const { shorterSidePx, heightPx = 0, widthPx = 0 }: PixelInputOptions = input;
+/** @param hasUsual - whether there is a family, which says what is left out */
+function resizeFaults(input: InputOptions, hasUsual: boolean): readonly ModelFault[] {
+  const { heightPx, widthPx, shorterSidePx, longerSidePx, padValue, padding } = input;
+  const kind = resizeKind(input);
+  const faults: ModelFault[] = [];
+  const add = (setting: string, message: string) =>
+    faults.push({ path: ["input", setting], message });
+  const needsSize = kind !== "fit" && (input.kind === "pixels" || kind !== "stretch");
+  for (const [side, value] of Object.entries({ heightPx, widthPx })) {
+    if (kind === "fit" && value !== undefined)
+      add(side, "the size of the input follows the picture with resize: fit");
+    if (needsSize && !hasUsual && value === undefined)
+      add(side, "required for a model without family");
+  }
+  if (kind !== "letterbox" && !hasUsual) {
+    for (const [setting, value] of Object.entries({ padValue, padding })) {
+      if (value !== undefined) add(setting, "requires resize: letterbox");
+    }
+  }
+  if (longerSidePx !== undefined && kind !== "fit" && !hasUsual) {
+    add("longerSidePx", "requires resize: fit");
+  }
+  if (kind === "crop") faults.push(...cropFaults(input));
+  else if (shorterSidePx !== undefined && kind !== "fit") {
+    add("shorterSidePx", `has no meaning with resize: ${kind}`);
+  }
+  return faults;
+}
+
+function cropFaults({ shorterSidePx, heightPx = 0, widthPx = 0 }: InputOptions) {
+  const path = ["input", "shorterSidePx"];
+  if (shorterSidePx === undefined) return [{ path, message: "required with resize: crop" }];
   const longest = Math.max(heightPx, widthPx);
   if (longest <= shorterSidePx) return [];
   return [
     {
-      path: ["input", "shorterSidePx"],
+      path,
       message: `must be at least ${longest}, the longer side of the crop, got ${shorterSidePx}`,
     },
   ];

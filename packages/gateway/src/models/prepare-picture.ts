@@ -9,11 +9,11 @@ import {
   readPictureHeader,
 } from "@tensorgate/imaging";
 import type { PictureOptions } from "./options.ts";
-import type { PictureInput } from "./release.ts";
+import type { PictureInput } from "./picture-input.ts";
 
 /** A picture as its model takes it. */
 export interface PreparedPicture {
-  /** BYTES `[1]`, or FP32 `[1, height, width, 3]`. */
+  /** BYTES `[1]`, or the pixels of one picture. */
   readonly tensor: Tensor;
   /** Turned as its orientation says. */
   readonly size: PictureSize;

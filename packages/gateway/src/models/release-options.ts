@@ -1,25 +1,24 @@
-import { maxResultsPerPicture, type PerChannel } from "@tensorgate/core";
+import { maxResultsPerPicture } from "@tensorgate/core";
 import {
-  type Dialect,
-  dialects,
   type FamilyName,
   type FamilyVariant,
   familyNames,
   familyVariants,
 } from "@tensorgate/tf-serving";
 import { z } from "zod";
+import {
+  type InputOptions,
+  inputSchema,
+  type TensorNameOptions,
+  tensorName,
+} from "./input-options.ts";
 
 const outputHolds = ["probabilities", "logits", "features", "boxes", "tensor"] as const;
-const coordinates = ["half-pixel", "tensorflow-1"] as const;
-const pictureFormats = ["jpeg", "png", "gif", "webp", "avif"] as const;
 
 /** Lists of class names that are known here. */
 export const labelListNames = ["imagenet", "pascal-voc"] as const;
 
 export type LabelListName = (typeof labelListNames)[number];
-
-/** A name that a tensor has in every dialect, or its name in each of some dialects. */
-export type TensorNameOptions = string | Readonly<Partial<Record<Dialect, string>>>;
 
 export interface OutputOptions {
   /**
@@ -28,65 +27,6 @@ export interface OutputOptions {
   readonly tensor?: TensorNameOptions;
   /** What its numbers are. */
   readonly holds: (typeof outputHolds)[number];
-}
-
-export interface EncodedInputOptions {
-  /** Name of the tensor; the family's by default. */
-  readonly tensor?: TensorNameOptions;
-  /**
-   * The model decodes the picture itself.
-   * @default "encoded-image"
-   */
-  readonly kind?: "encoded-image";
-  /**
-   * Formats that the model can decode; others are converted before they are sent.
-   * @default ["jpeg", "png"]
-   */
-  readonly formats?: readonly (typeof pictureFormats)[number][];
-  /**
-   * Height that the model brings pictures to, in pixels; the family's by default. Clients send none that is much larger.
-   */
-  readonly heightPx?: number;
-  /** Width, likewise. */
-  readonly widthPx?: number;
-}
-
-export interface PixelInputOptions {
-  /** Name of the tensor; the family's by default. */
-  readonly tensor?: TensorNameOptions;
-  /** The gateway decodes the picture: FP32 `[1, height, width, 3]` is sent. What is left out is the family's. */
-  readonly kind: "pixels";
-  readonly heightPx?: number;
-  readonly widthPx?: number;
-  /**
-   * Makes the shorter side this long and cuts out the middle. Without it both sides are stretched.
-   */
-  readonly shorterSidePx?: number;
-  /**
-   * How positions of the resized picture are found in the original.
-   * @default "half-pixel"
-   */
-  readonly coordinates?: (typeof coordinates)[number];
-  /**
-   * Order of the channels in the tensor.
-   * @default "rgb"
-   */
-  readonly channelOrder?: "rgb" | "bgr";
-  /**
-   * Subtracted from red, green and blue, in pixel units (0..255).
-   * @default [0,0,0]
-   */
-  readonly mean?: PerChannel;
-  /**
-   * What remains is multiplied by this, or by one number for each of red, green and blue.
-   * @default 1
-   */
-  readonly scale?: number | PerChannel;
-  /**
-   * Order of the tensor's axes: `[1, height, width, 3]` or `[1, 3, height, width]`.
-   * @default "nhwc"
-   */
-  readonly layout?: "nhwc" | "nchw";
 }
 
 /** What a detector's answers are cut down to when a call says nothing else. */
@@ -134,7 +74,7 @@ export interface ModelOptions {
    */
   readonly task?: "classify" | "detect" | "embed" | "predict";
   /** The picture that the model takes. Without it, and without a family, the model is scored by tensors only. */
-  readonly input?: EncodedInputOptions | PixelInputOptions;
+  readonly input?: InputOptions;
   /** Outputs by name; those of a family are replaced by others that hold the same. */
   readonly output?: Readonly<Record<string, OutputOptions>>;
   /** Scores that it gives; the number of labels by default. */
@@ -171,43 +111,9 @@ export interface ModelOptions {
 }
 
 const name = z.string().min(1);
-const tensor = z
-  .union([name, z.partialRecord(z.enum(dialects), name)])
-  .describe("Name of the tensor, or its name in each dialect.");
-
 const output = z.strictObject({
-  tensor: tensor.optional(),
+  tensor: tensorName.optional(),
   holds: z.enum(outputHolds).describe("What the output holds."),
-});
-
-const sidePx = z.int().min(1).max(4_096).optional();
-const encodedInput = z.strictObject({
-  tensor: tensor.optional(),
-  kind: z.literal("encoded-image").optional().describe("The model decodes the picture itself."),
-  formats: z
-    .array(z.enum(pictureFormats))
-    .min(1)
-    .optional()
-    .describe("Formats that the model decodes."),
-  heightPx: sidePx.describe("Height to which the model resizes pictures, in pixels."),
-  widthPx: sidePx.describe("Width to which the model resizes pictures, in pixels."),
-});
-
-const perChannel = z.tuple([z.number(), z.number(), z.number()]);
-const pixelInput = z.strictObject({
-  tensor: tensor.optional(),
-  kind: z.literal("pixels").describe("The gateway decodes the picture."),
-  heightPx: sidePx.describe("Height of the tensor, in pixels."),
-  widthPx: sidePx.describe("Width of the tensor, in pixels."),
-  shorterSidePx: sidePx.describe("Resizes the shorter side to this length, then crops the centre."),
-  coordinates: z.enum(coordinates).optional().describe("Coordinate mapping of the resize."),
-  channelOrder: z.enum(["rgb", "bgr"]).optional().describe("Order of the channels."),
-  mean: perChannel.optional().describe("Mean to subtract from red, green and blue."),
-  scale: z
-    .union([z.number(), perChannel])
-    .optional()
-    .describe("Scale to multiply with after the mean is subtracted."),
-  layout: z.enum(["nhwc", "nchw"]).optional().describe("Order of the axes."),
 });
 
 const share = z.number().min(0).max(1).optional();
@@ -233,10 +139,7 @@ export const modelFormSchema: z.ZodType<ModelOptions> = z.strictObject({
     .enum(["classify", "detect", "embed", "predict"])
     .optional()
     .describe("Main task of the model."),
-  input: z
-    .discriminatedUnion("kind", [encodedInput, pixelInput])
-    .optional()
-    .describe("The model's input."),
+  input: inputSchema.optional().describe("The model's input."),
   output: z.record(z.string(), output).optional().describe("The model's outputs by name."),
   classCount: z.int().min(1).max(1_000_000).optional().describe("Number of scores."),
   labels: z

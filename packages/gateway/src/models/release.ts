@@ -1,5 +1,4 @@
-import type { ModelOutput, Preprocessing, ResolvedModel, Task, Weights } from "@tensorgate/core";
-import { decodableFormats, type PictureFormat } from "@tensorgate/imaging";
+import type { ModelOutput, ResolvedModel, Task, Weights } from "@tensorgate/core";
 import {
   type Dialect,
   dialects,
@@ -12,14 +11,14 @@ import {
   type TensorNames,
   vocLabels,
 } from "@tensorgate/tf-serving";
+import type { TensorNameOptions } from "./input-options.ts";
 import type { ModelOptions } from "./options.ts";
+import { type PictureInput, pictureInput } from "./picture-input.ts";
 import {
   type DetectionOptions,
   detectionDefaults,
   type LabelListName,
   type OutputOptions,
-  type PixelInputOptions,
-  type TensorNameOptions,
 } from "./release-options.ts";
 
 /** A model together with what its inputs and outputs mean. Immutable; replaced whole when configuration changes. */
@@ -46,24 +45,6 @@ export interface Release extends ResolvedModel {
 /** What the options of a model alone say of it. */
 export type DescribedRelease = Omit<Release, "revision" | "batchSize">;
 
-/** How a picture gets into the model. */
-export interface PictureInput {
-  /** Name of the tensor that takes it. */
-  readonly tensor: string;
-  /** What is sent as it is, or can be decoded here. */
-  readonly formats: ReadonlySet<PictureFormat>;
-  /** Absent where the model takes the picture as it is, encoded. */
-  readonly preprocessing?: Preprocessing;
-  /** What it is brought to, wherever that is done; absent where it is not known. */
-  readonly size?: PictureSize;
-}
-
-/** In pixels. */
-interface PictureSize {
-  readonly heightPx: number;
-  readonly widthPx: number;
-}
-
 interface NamedOutput<Holds> {
   readonly tensor: string;
   readonly holds: Holds;
@@ -73,9 +54,6 @@ interface NamedOutput<Holds> {
    */
   readonly filter: readonly string[];
 }
-
-/** What TensorFlow's own decoder in a graph reads, whatever is in them. */
-const graphFormats: readonly PictureFormat[] = ["jpeg", "png"];
 
 export function releaseFromOptions(options: ModelOptions): DescribedRelease {
   const family = options.family === undefined ? undefined : families.get(options.family);
@@ -93,7 +71,7 @@ export function releaseFromOptions(options: ModelOptions): DescribedRelease {
       embed: input !== undefined && features !== undefined,
       predict: true,
     }),
-    picture: input && pictureInput(options, { names: input, family }),
+    picture: input && pictureInput(options, { tensor: input.name, family }),
     outputs: outputs.map(catalogOutput),
     classScores: classScores && {
       tensor: classScores.name,
@@ -194,59 +172,6 @@ function describedInput(
 /** Without a family an input is called what it is called on the wire, or `images` where that depends. */
 function ownInputName(tensor: TensorNameOptions | undefined): string {
   return typeof tensor === "string" ? tensor : "images";
-}
-
-interface InputParts {
-  readonly names: TensorNames;
-  readonly family: Family | undefined;
-}
-
-function pictureInput(
-  { input, variant = "quantized" }: ModelOptions,
-  { names, family }: InputParts,
-): PictureInput {
-  const tensor = names.name;
-  if (input?.kind === "pixels") {
-    const preprocessing = preprocessingFrom(input, family?.preprocessing);
-    const size = sizeAfter(preprocessing);
-    return { tensor, formats: decodableFormats, preprocessing, size };
-  }
-  const ofFamily = family && sizeAfter(family.preprocessing);
-  if (family?.pixelVariants.includes(variant)) {
-    const { preprocessing } = family;
-    return { tensor, formats: decodableFormats, preprocessing, size: sizeAfter(preprocessing) };
-  }
-  const { heightPx = ofFamily?.heightPx, widthPx = ofFamily?.widthPx } = input ?? {};
-  return {
-    ...{ tensor, formats: new Set(input?.formats ?? graphFormats) },
-    ...(heightPx !== undefined && widthPx !== undefined && { size: { heightPx, widthPx } }),
-  };
-}
-
-/** Before the middle is cut out, where that is done. */
-function sizeAfter({ resize }: Preprocessing): PictureSize {
-  return resize.kind === "warp" ? resize : { heightPx: resize.px, widthPx: resize.px };
-}
-
-function preprocessingFrom(
-  { heightPx, widthPx, shorterSidePx, ...rest }: PixelInputOptions,
-  family: Preprocessing | undefined,
-): Preprocessing {
-  const { resize } = family ?? {};
-  const side = resize?.kind === "shorter-side" ? resize.crop : resize;
-  const crop = {
-    heightPx: heightPx ?? side?.heightPx ?? 0,
-    widthPx: widthPx ?? side?.widthPx ?? 0,
-  };
-  const px = shorterSidePx ?? (resize?.kind === "shorter-side" ? resize.px : undefined);
-  return {
-    resize: px === undefined ? { kind: "warp", ...crop } : { kind: "shorter-side", px, crop },
-    coordinates: rest.coordinates ?? family?.coordinates ?? "half-pixel",
-    channelOrder: rest.channelOrder ?? family?.channelOrder ?? "rgb",
-    mean: rest.mean ?? family?.mean ?? [0, 0, 0],
-    scale: rest.scale ?? family?.scale ?? 1,
-    ...(rest.layout !== undefined && { layout: rest.layout }),
-  };
 }
 
 /**

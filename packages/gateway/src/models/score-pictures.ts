@@ -18,8 +18,9 @@ import {
 import type { PictureSize } from "@tensorgate/imaging";
 import type { PictureOptions } from "./options.ts";
 import { inBatches, mapConcurrently, outputsPerPicture, stackedTensors } from "./picture-batch.ts";
+import type { PictureInput } from "./picture-input.ts";
 import type { PreparedPicture, PreparePicture } from "./prepare-picture.ts";
-import type { PictureInput, Release } from "./release.ts";
+import type { Release } from "./release.ts";
 
 /** Collaborators of every task on pictures. */
 export interface PictureTaskDeps {

@@ -1,4 +1,4 @@
-import type { Preprocessing } from "@tensorgate/core";
+import type { FixedSizeTensor, Preprocessing } from "@tensorgate/core";
 import type { PictureSize } from "../header/picture-header.ts";
 import type { DecodeOptions } from "../open-picture.ts";
 
@@ -24,7 +24,7 @@ export type DecodeReply = DecodeOutcome & {
 };
 
 export type DecodeOutcome =
-  | { readonly kind: "tensor"; readonly shape: readonly number[]; readonly values: Float32Array }
+  | { readonly kind: "tensor"; readonly tensor: FixedSizeTensor }
   | { readonly kind: "picture"; readonly bytes: Uint8Array; readonly size: PictureSize }
   | { readonly kind: "refused"; readonly error: RefusalMessage };
 

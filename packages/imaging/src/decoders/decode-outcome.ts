@@ -1,11 +1,11 @@
-import { type FixedSizeTensor, float32Tensor, InternalError } from "@tensorgate/core";
+import { type FixedSizeTensor, InternalError } from "@tensorgate/core";
 import type { ConvertedPicture } from "../convert-picture.ts";
 import type { DecodeOutcome } from "./decode-message.ts";
 
 /** @throws InternalError if a decoder answered with something else */
 export function tensorFrom(outcome: DecodeOutcome): FixedSizeTensor {
   if (outcome.kind !== "tensor") throw wrongAnswer(outcome);
-  return float32Tensor(outcome.shape, outcome.values);
+  return outcome.tensor;
 }
 
 /** @throws InternalError if a decoder answered with something else */

@@ -23,7 +23,7 @@ import { createStartBackoff } from "./start-backoff.ts";
 
 export interface DecoderPool {
   /**
-   * @returns FP32 tensor of shape `[1, heightPx, widthPx, 3]`, or in the other layout where that is asked for
+   * @returns what `preprocessPicture` makes of the picture
    * @throws UnsupportedMediaError if it cannot be decoded, takes too long, or ends two decoders
    * @throws TooLargeError if it has more pixels or longer sides than `options` say
    * @throws OverloadedError if too many wait already, or the machine is short of what a decoder needs

@@ -1,5 +1,5 @@
 // One decoder: a process that knows nothing but the picture it is given, and may die of it.
-import { float32Values, ScoringError } from "@tensorgate/core";
+import { ScoringError } from "@tensorgate/core";
 import { convertPicture } from "../convert-picture.ts";
 import { decodePicture } from "../decode-picture.ts";
 import { preprocessPicture } from "../preprocess-picture.ts";
@@ -24,8 +24,8 @@ function say(message: DecoderMessage): Promise<void> {
 async function answer({ bytes, options, preprocessing }: DecodeRequest): Promise<DecodeOutcome> {
   try {
     if (!preprocessing) return { kind: "picture", ...(await convertPicture(bytes, options)) };
-    const tensor = preprocessPicture(await decodePicture(bytes, options), preprocessing);
-    return { kind: "tensor", shape: tensor.shape, values: float32Values(tensor) };
+    const picture = await decodePicture(bytes, options);
+    return { kind: "tensor", tensor: preprocessPicture(picture, preprocessing) };
   } catch (thrown) {
     const { reason, message, hint } = ScoringError.from(thrown);
     return { kind: "refused", error: { reason, message, hint } };

@@ -1,4 +1,4 @@
-import type { Preprocessing } from "@tensorgate/core";
+import { float32Tensor, type Preprocessing } from "@tensorgate/core";
 import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import type { DecoderEvents } from "./decoder-child.ts";
@@ -33,7 +33,11 @@ function simulatedPool(options: DecoderOptions = {}) {
           atWork.add(name);
           clock.setTimer(tookMs, () => {
             atWork.delete(name);
-            onReply({ kind: "tensor", shape: [1], values: new Float32Array(1), heldBytes: 0 });
+            onReply({
+              kind: "tensor",
+              tensor: float32Tensor([1], new Float32Array(1)),
+              heldBytes: 0,
+            });
           });
         },
       };
@@ -148,7 +152,11 @@ test("a reply that came while the event loop stood still counts", async () => {
 
   // When the loop turns again, the timer comes before the message.
   late.at(-1)?.();
-  told[0]?.onReply({ kind: "tensor", shape: [1], values: new Float32Array(1), heldBytes: 0 });
+  told[0]?.onReply({
+    kind: "tensor",
+    tensor: float32Tensor([1], new Float32Array(1)),
+    heldBytes: 0,
+  });
 
   await expect(asked).resolves.toMatchObject({ shape: [1] });
   expect(killCount).toBe(0);

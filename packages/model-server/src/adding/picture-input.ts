@@ -108,8 +108,8 @@ function sizeOf({ shape = [] }: OnnxValue, layout: Layout, { sizePx }: PictureTo
 
 function familySize(family: Family | undefined) {
   const resize = family?.preprocessing.resize;
-  if (!resize) return undefined;
-  const { heightPx, widthPx } = resize.kind === "warp" ? resize : resize.crop;
+  if (!resize || resize.kind === "fit") return undefined;
+  const { heightPx, widthPx } = resize.kind === "shorter-side" ? resize.crop : resize;
   return [heightPx, widthPx] as const;
 }
 

@@ -26,8 +26,11 @@ function answer(kind) {
     default:
       return process.send({
         kind: "tensor",
-        shape: [1],
-        values: Float32Array.of(process.pid),
+        tensor: {
+          dtype: "FP32",
+          shape: [1],
+          data: new Uint8Array(Float32Array.of(process.pid).buffer),
+        },
         heldBytes: kind === "f" ? 2 ** 40 : 0,
       });
   }

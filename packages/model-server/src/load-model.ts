@@ -1,26 +1,41 @@
 import type { PreprocessInWorker } from "@tensorgate/imaging";
-import { manifestFromModel } from "./manifest-from-model.ts";
+import type { Manifest } from "./manifest.ts";
+import { assertManifestFits, manifestFromModel, unansweredOutputs } from "./manifest-from-model.ts";
 import type { ModelFolder } from "./model-folder.ts";
 import { type Servable, servable } from "./servable.ts";
 import { idleSession, noPreprocessing } from "./session/idle-session.ts";
 import { reopeningSession } from "./session/reopening-session.ts";
 
-export interface LoadParts {
+export interface LoadModelOptions {
   readonly threads: number;
-  readonly preprocess: PreprocessInWorker;
   readonly engine: "onnx" | "none";
 }
 
-/** @throws the engine's error if it cannot load the model */
+export interface LoadModelDeps {
+  readonly preprocess: PreprocessInWorker;
+  readonly onWarning: (warning: string) => void;
+}
+
+/** @throws ModelFolderError if its manifest does not fit, Error if the engine cannot open it */
 export async function loadModel(
   { name, version, modelFile, manifest: given }: ModelFolder,
-  { threads, preprocess, engine }: LoadParts,
+  { threads, engine }: LoadModelOptions,
+  { preprocess, onWarning }: LoadModelDeps,
 ): Promise<Servable> {
   if (engine === "none" && given) {
     return withoutEngine({ name, version, manifest: given });
   }
   const session = await reopeningSession({ modelFile, threads });
-  const manifest = given ?? manifestFromModel(session.signature);
+  let manifest: Manifest;
+  try {
+    manifest = given ?? manifestFromModel(session.signature);
+    if (given) assertManifestFits(given, session.signature);
+    else
+      for (const text of unansweredOutputs(session.signature)) onWarning(`model ${name}: ${text}`);
+  } catch (thrown) {
+    await session.close();
+    throw thrown;
+  }
   if (engine === "onnx") return servable({ name, version, manifest, session, preprocess });
   await session.close();
   return withoutEngine({ name, version, manifest });

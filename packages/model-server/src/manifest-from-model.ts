@@ -1,20 +1,80 @@
-import type { Manifest } from "./manifest.ts";
+import { type Manifest, ModelFolderError } from "./manifest.ts";
 import { defaultSignatureName } from "./servable.ts";
-import { dtypeFromOrtType } from "./session/ort-tensor.ts";
 import type { ModelSignature, ModelValue } from "./session/session-worker.ts";
 
-/** What can be said of a model that has no manifest: its own inputs and outputs are its signature. */
+/**
+ * Describes a model that has no manifest: its own inputs and outputs are its signature. Outputs that a response cannot
+ * carry are left out.
+ *
+ * @throws ModelFolderError if it has an input that no request can have, or no output that can be answered
+ */
 export function manifestFromModel({ inputs, outputs }: ModelSignature): Manifest {
-  const infos = (values: readonly ModelValue[]) =>
-    values.map(({ name, type, shape }) => {
-      const dtype = dtypeFromOrtType(type) ?? "BYTES";
-      return [name, { dtype, shape }] as const;
-    });
   const signature = {
-    inputs: Object.fromEntries(infos(inputs)),
+    inputs: Object.fromEntries(inputs.map((input) => [input.name, tensorInfo("input", input)])),
     outputs: Object.fromEntries(
-      infos(outputs).map(([name, info]) => [name, { ...info, holds: "tensor" as const }]),
+      outputs
+        .filter(isTensor)
+        .map((output) => [
+          output.name,
+          { ...tensorInfo("output", output), holds: "tensor" as const },
+        ]),
     ),
   };
-  return { weights: "given", labels: [], signatures: { [defaultSignatureName]: signature } };
+  if (Object.keys(signature.outputs).length > 0) {
+    return { weights: "given", labels: [], signatures: { [defaultSignatureName]: signature } };
+  }
+  const texts = outputs.map(({ name, typeText }) => `"${name}" is ${typeText}`);
+  throw new ModelFolderError(
+    `none of its outputs can be answered: ${texts.join(", ") || "it has none"}`,
+  );
 }
+
+/** Names the outputs of a model that no response can carry. */
+export function unansweredOutputs({ outputs }: ModelSignature): readonly string[] {
+  return outputs
+    .filter((output) => !isTensor(output))
+    .map(({ name, typeText }) => `output "${name}" is ${typeText} and is left out`);
+}
+
+/**
+ * Compares a manifest with the model that it is for.
+ *
+ * @throws ModelFolderError for a tensor that the model does not have, or that has another type
+ */
+export function assertManifestFits(
+  { signatures }: Manifest,
+  { inputs, outputs }: ModelSignature,
+): void {
+  for (const signature of Object.values(signatures)) {
+    for (const [alias, { dtype, tensor = alias, picture }] of Object.entries(signature.inputs)) {
+      const info = tensorInfo("input", found("input", picture?.tensor ?? tensor, inputs));
+      if (!picture) assertType(`input "${tensor}"`, dtype, info.dtype);
+    }
+    for (const [alias, { dtype, tensor = alias }] of Object.entries(signature.outputs)) {
+      const info = tensorInfo("output", found("output", tensor, outputs));
+      assertType(`output "${tensor}"`, dtype, info.dtype);
+    }
+  }
+}
+
+function found(kind: string, name: string, values: readonly ModelValue[]): ModelValue {
+  const value = values.find((each) => each.name === name);
+  if (value) return value;
+  const names = values.map((each) => `"${each.name}"`).join(", ");
+  throw new ModelFolderError(
+    `manifest.json names ${kind} "${name}", which the model does not have; it has ${names}`,
+  );
+}
+
+function assertType(what: string, expected: string, actual: string): void {
+  if (expected === actual) return;
+  throw new ModelFolderError(`manifest.json says that ${what} is ${expected}; it is ${actual}`);
+}
+
+/** @throws ModelFolderError for what is not a tensor that can be sent */
+function tensorInfo(kind: string, { name, dtype, shape, typeText }: ModelValue) {
+  if (dtype !== undefined) return { dtype, shape };
+  throw new ModelFolderError(`${kind} "${name}" is ${typeText}, which cannot be sent`);
+}
+
+const isTensor = ({ dtype }: ModelValue) => dtype !== undefined;

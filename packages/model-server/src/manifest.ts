@@ -12,8 +12,8 @@ import { z } from "zod";
 /** An input of a signature. */
 export interface ManifestInput {
   readonly dtype: DType;
-  /** -1 for an open extent. */
-  readonly shape: readonly number[];
+  /** -1 for an open extent; absent for an unknown rank. */
+  readonly shape: readonly number[] | undefined;
   /** Name in the ONNX model; the name in the signature by default. */
   readonly tensor?: string;
   /** Makes an input of encoded pictures out of the float one that the ONNX model has. */
@@ -22,7 +22,7 @@ export interface ManifestInput {
 
 export interface ManifestOutput {
   readonly dtype: DType;
-  readonly shape: readonly number[];
+  readonly shape: readonly number[] | undefined;
   readonly tensor?: string;
   /** What its numbers are. */
   readonly holds: OutputHolds;
@@ -46,7 +46,7 @@ export interface Manifest {
 }
 
 const dtypes = ["BYTES", ...Object.keys(bytesPerElement)] as [DType, ...DType[]];
-const shape = z.array(z.int().min(-1));
+const shape = z.array(z.int().min(-1)).optional();
 
 const preprocessing = z.strictObject({
   resize: z.discriminatedUnion("kind", [

@@ -8,3 +8,18 @@ export interface ModelFolder {
   /** Absent where there is none: the model's own inputs and outputs are its signature then. */
   readonly manifest: Manifest | undefined;
 }
+
+/** A version that was found. Its manifest is read when the model is loaded, so that a bad one affects only this model. */
+export interface FoundModel extends Omit<ModelFolder, "manifest"> {
+  /** @throws ModelFolderError if the manifest cannot be used */
+  readManifest(): Manifest | undefined;
+}
+
+export function modelFolderFrom({
+  name,
+  version,
+  modelFile,
+  readManifest,
+}: FoundModel): ModelFolder {
+  return { name, version, modelFile, manifest: readManifest() };
+}

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { FamilyName } from "@tensorgate/tf-serving";
 import { ModelFolderError, parseManifest } from "./manifest.ts";
-import type { ModelFolder } from "./model-folder.ts";
+import { type FoundModel, type ModelFolder, modelFolderFrom } from "./model-folder.ts";
 import { defaultCacheFolder, type GenerationProgress, seededFamily } from "./zoo/seeded-family.ts";
 
 export type { ModelFolder };
@@ -31,6 +31,14 @@ export function findModels(
   source: FolderSource,
   onProgress: (progress: GenerationProgress) => void = () => {},
 ): readonly ModelFolder[] {
+  return findVersions(source, onProgress).map(modelFolderFrom);
+}
+
+/** The same, without looking into the manifests. */
+export function findVersions(
+  source: FolderSource,
+  onProgress: (progress: GenerationProgress) => void,
+): readonly FoundModel[] {
   if ("families" in source) {
     const { families, cacheFolder = defaultCacheFolder() } = source;
     return families.map((family) => seededFamily(family, { cacheFolder, onProgress }));
@@ -50,8 +58,8 @@ export function findModels(
   );
 }
 
-/** @throws ModelFolderError if the folder has no version of a model, or one that cannot be read */
-export function onlyModel(name: string, basePath: string): ModelFolder {
+/** @throws ModelFolderError if the folder has no version of a model */
+export function onlyModel(name: string, basePath: string): FoundModel {
   const newest = newestVersion(name, basePath);
   if (newest) return newest;
   throw new ModelFolderError(
@@ -59,7 +67,7 @@ export function onlyModel(name: string, basePath: string): ModelFolder {
   );
 }
 
-function newestVersion(name: string, basePath: string): ModelFolder | undefined {
+function newestVersion(name: string, basePath: string): FoundModel | undefined {
   if (!existsSync(basePath)) return undefined;
   const versions = readdirSync(basePath)
     .flatMap((folder) => {
@@ -73,10 +81,15 @@ function newestVersion(name: string, basePath: string): ModelFolder | undefined 
   const [newest] = versions;
   if (!newest) return undefined;
   const manifestFile = join(basePath, newest.folder, "manifest.json");
-  const manifest = existsSync(manifestFile)
-    ? parseManifest(readFileSync(manifestFile, "utf8"), manifestFile)
-    : undefined;
-  return { name, version: newest.version, modelFile: newest.modelFile, manifest };
+  return {
+    name,
+    version: newest.version,
+    modelFile: newest.modelFile,
+    readManifest: () =>
+      existsSync(manifestFile)
+        ? parseManifest(readFileSync(manifestFile, "utf8"), manifestFile)
+        : undefined,
+  };
 }
 
 /** Folders whose names are no int64 are no versions; leading zeros are allowed. */

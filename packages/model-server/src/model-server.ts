@@ -30,11 +30,12 @@ import { addUnary } from "./service/unary-method.ts";
 import { systemClock } from "./system-clock.ts";
 
 /**
- * Loads what the server begins with, then opens the port.
+ * Loads what the server begins with, then opens the port. A model that cannot be loaded is reported to `onWarning`,
+ * and the others are served.
  *
  * @param clock - that service times, swaps and delays go by
- * @throws ModelFolderError if there is nothing to serve; the engine's error if a model cannot be loaded; RangeError
- *   for lanes, times or faults that cannot be
+ * @throws ModelFolderError if there is nothing to serve, or no model can be loaded; RangeError for lanes, times or
+ *   faults that cannot be
  */
 export async function startModelServer(
   options: ModelServerOptions,
@@ -78,10 +79,10 @@ export async function startModelServer(
     const known = knownModels({
       sources: [options.models].flat(),
       reloadFolders: settings.reloadFolders,
-      load: (folder) => loadModel(folder, { ...settings, preprocess: decoders.preprocess }),
+      load: (folder) => loadModel(folder, settings, { preprocess: decoders.preprocess, onWarning }),
       onProgress: guardedCallback(options.onProgress),
     });
-    await models.start(firstModels(known.atStart, device));
+    await startModels(models, firstModels(known.atStart, device), onWarning);
     if (settings.engine === "onnx") decoders.warm();
     // As much as TensorFlow Serving takes; the default of 4 MB refuses eight float pictures.
     const server = new Server({
@@ -119,6 +120,23 @@ export async function startModelServer(
     await closeModels();
     throw thrown;
   }
+}
+
+/** @throws ModelFolderError if none of them can be served */
+async function startModels(
+  models: ModelHost,
+  wanted: readonly Loadable[],
+  onWarning: (warning: string) => void,
+): Promise<void> {
+  const failures = await models.start(wanted);
+  const texts = failures.map(
+    ({ name, version, failure }) =>
+      `model ${name}, version ${version}, cannot be served: ${failure.message}`,
+  );
+  if (texts.length > 0 && texts.length === wanted.length) {
+    throw new ModelFolderError(texts.join("\n"));
+  }
+  for (const text of texts) onWarning(text);
 }
 
 function assertLanes(count: number | undefined, serviceMs: number): void {

@@ -2,7 +2,6 @@ import {
   type BytesTensor,
   type FixedSizeTensor,
   fixedSizeTensor,
-  isFixedSize,
   type ModelSpec,
   type ScoreResponse,
   ScoringError,
@@ -89,7 +88,7 @@ export function servable(parts: ServableParts): Servable {
       const inputs = readInputs(request, signature);
       const wanted = wantedOutputs(request.outputFilter, signature);
 
-      const feeds = new Map<string, FixedSizeTensor>();
+      const feeds = new Map<string, Tensor>();
       for (const [alias, input] of Object.entries(signature.inputs)) {
         const tensor = inputs.get(alias);
         if (!tensor) continue;
@@ -160,7 +159,7 @@ function wantedOutputs(
 interface Feed {
   /** Name in the ONNX model. */
   readonly to: string;
-  readonly value: FixedSizeTensor;
+  readonly value: Tensor;
 }
 
 interface FeedParts {
@@ -177,9 +176,6 @@ async function feedFor({ alias, input, tensor, preprocess }: FeedParts): Promise
     const decode = (bytes: Uint8Array) =>
       preprocess(bytes, preprocessing, { maxPixels }, { signal: nobodyLeaves });
     return { to, value: await decodedPictures(alias, tensor, decode) };
-  }
-  if (!isFixedSize(tensor.dtype) || tensor.dtype === undefined || !("data" in tensor)) {
-    throw new ServingError(grpcCode.UNIMPLEMENTED, `input ${alias}: the engine takes no strings`);
   }
   return { to: input.tensor ?? alias, value: tensor };
 }

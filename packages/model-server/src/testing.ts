@@ -2,8 +2,18 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { Client, credentials } from "@grpc/grpc-js";
-import { float32Tensor, float32Values } from "@tensorgate/core";
+import {
+  defaultSignature,
+  float32Tensor,
+  float32Values,
+  type Signature,
+  type Tensor,
+} from "@tensorgate/core";
 import { type ManualClock, manualClock } from "@tensorgate/core/testing";
+import {
+  GetModelMetadataRequestSchema,
+  GetModelMetadataResponseSchema,
+} from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import {
   GetModelStatusRequestSchema,
   GetModelStatusResponseSchema,
@@ -15,7 +25,11 @@ import {
 } from "@tensorgate/proto/tensorflow_serving/model_management";
 import type { ModelConfigSchema } from "@tensorgate/proto/tensorflow_serving/model_server_config";
 import type { StatusProto } from "@tensorgate/proto/tensorflow_serving/status";
-import { predictRequestSegments, scoreResponseFromPredictResponse } from "@tensorgate/tf-serving";
+import {
+  modelMetadataFromResponse,
+  predictRequestSegments,
+  scoreResponseFromPredictResponse,
+} from "@tensorgate/tf-serving";
 import { graphBuilder } from "./onnx/graph-builder.ts";
 
 /** For tests: y = x / 2 + 2, the sample model of TensorFlow Serving, as `FOLDER/<name>/<version>/model.onnx`. */
@@ -25,8 +39,18 @@ export function addHalfPlusTwo(folder: string, name: string, version = "1"): voi
   const half = graph.op("Mul", ["x", graph.scalar(0.5)]);
   graph.op("Add", [half, graph.scalar(2)], {}, "y");
   graph.output("y", ["n"]);
+  addModelFile(folder, name, graph.finish(), version);
+}
+
+/** For tests: puts a file in the place of a model. */
+export function addModelFile(
+  folder: string,
+  name: string,
+  bytes: Uint8Array | string,
+  version = "1",
+): void {
   mkdirSync(join(folder, name, version), { recursive: true });
-  writeFileSync(join(folder, name, version, "model.onnx"), graph.finish());
+  writeFileSync(join(folder, name, version, "model.onnx"), bytes);
 }
 
 /** For tests: a clock that tells when somebody begins to wait. */
@@ -57,6 +81,8 @@ export function watchedClock(): WatchedClock {
   };
 }
 
+export type Tensors = Readonly<Record<string, Tensor>>;
+
 export type ListedModel = MessageInitShape<typeof ModelConfigSchema>;
 
 /** For tests: a caller of a model server, over real gRPC. */
@@ -68,6 +94,14 @@ export interface ServingCaller extends Disposable {
     model: string,
     inputs?: Readonly<Record<string, readonly number[]>>,
   ): Promise<{ readonly values: readonly number[]; readonly version: bigint }>;
+  /** Every output of the model, or those of the filter, as the server answers them. */
+  score(
+    model: string,
+    inputs: Tensors,
+    outputFilter?: readonly string[],
+  ): Promise<ReadonlyMap<string, Tensor>>;
+  /** The signature that a call without a name uses. */
+  signature(model: string): Promise<Signature | undefined>;
   /** For each version its state and the text of its error, highest first: `"2 AVAILABLE"`, `"1 END text"`. */
   states(model: string): Promise<readonly string[]>;
   /** @returns the status that the answer tells */
@@ -88,6 +122,14 @@ export function servingCaller(port: number): ServingCaller {
       });
     });
 
+  const score = async (name: string, inputs: Tensors, outputFilter: readonly string[] = []) => {
+    const tensors = new Map(Object.entries(inputs));
+    const request = { modelSpec: { name }, inputs: tensors, outputFilter };
+    const message = Buffer.concat(predictRequestSegments(request));
+    const reply = await call("PredictionService/Predict", message);
+    return scoreResponseFromPredictResponse(reply, { asked: { name } });
+  };
+
   return {
     call,
     [Symbol.dispose]: () => client.close(),
@@ -96,12 +138,20 @@ export function servingCaller(port: number): ServingCaller {
         ([alias, values]) =>
           [alias, float32Tensor([values.length], Float32Array.from(values))] as const,
       );
-      const request = { modelSpec: { name }, inputs: new Map(tensors), outputFilter: [] };
-      const message = Buffer.concat(predictRequestSegments(request));
-      const reply = await call("PredictionService/Predict", message);
-      const { outputs, model } = scoreResponseFromPredictResponse(reply, { asked: { name } });
+      const { outputs, model } = await score(name, Object.fromEntries(tensors));
       const [only] = outputs.values();
       return { values: only ? [...float32Values(only)] : [], version: model.version };
+    },
+    score: async (name, inputs, outputFilter) => (await score(name, inputs, outputFilter)).outputs,
+    signature: async (name) => {
+      const request = create(GetModelMetadataRequestSchema, {
+        modelSpec: { name },
+        metadataField: ["signature_def"],
+      });
+      const bytes = toBinary(GetModelMetadataRequestSchema, request);
+      const reply = await call("PredictionService/GetModelMetadata", bytes);
+      const metadata = fromBinary(GetModelMetadataResponseSchema, reply);
+      return defaultSignature(modelMetadataFromResponse(metadata));
     },
     states: async (name) => {
       const request = create(GetModelStatusRequestSchema, { modelSpec: { name } });

@@ -1,8 +1,10 @@
 import {
   bytesPerElement,
+  bytesTensor,
+  type DType,
   elementCount,
-  type FixedSizeTensor,
   fixedSizeTensor,
+  type Tensor,
 } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
 import { preprocessPicture, type RgbImage } from "@tensorgate/imaging";
@@ -36,21 +38,24 @@ const blackPicture: RgbImage = { heightPx: 64, widthPx: 64, pixels: new Uint8Arr
 
 function zeros(
   alias: string,
-  { dtype, shape, tensor, picture }: ManifestInput,
-): readonly [string, FixedSizeTensor] {
+  { dtype, shape = [1], tensor, picture }: ManifestInput,
+): readonly [string, Tensor] {
   if (picture) {
     return [picture.tensor, preprocessPicture(blackPicture, picture.preprocessing)];
   }
-  const fixed = dtype === "BYTES" ? "FP32" : dtype;
   const extents = shape.map((extent) => (extent === -1 ? 1 : extent));
-  return [tensor ?? alias, zeroTensor(fixed, extents)];
+  return [tensor ?? alias, zeroTensor(dtype, extents)];
 }
 
-/** @param shape - without open extents */
-export function zeroTensor(
-  dtype: FixedSizeTensor["dtype"],
-  shape: readonly number[],
-): FixedSizeTensor {
+/**
+ * Makes a tensor of zeros, or of empty strings.
+ *
+ * @param shape - without open extents
+ */
+export function zeroTensor(dtype: DType, shape: readonly number[]): Tensor {
+  if (dtype === "BYTES") {
+    return bytesTensor(shape, new Array(elementCount(shape)).fill(new Uint8Array()));
+  }
   const byteCount = elementCount(shape) * bytesPerElement[dtype];
   return fixedSizeTensor(dtype, shape, new Uint8Array(byteCount));
 }

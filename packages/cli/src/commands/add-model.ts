@@ -118,7 +118,8 @@ function report(added: AddedModel, { name, directory }: ModelToAdd): void {
     `ONNX of ${facts.producer || "an unknown producer"}, operator set ${facts.operatorSet}`,
     ...assumptions.map((text) => `assumed: ${text}`),
     ...Object.entries(served).map(
-      ([output, { holds, shape }]) => `gives ${output}: ${holds} [${shape.join(", ")}]`,
+      ([output, { holds, shape }]) =>
+        `gives ${output}: ${holds} [${shape?.join(", ") ?? "any shape"}]`,
     ),
     bestClass(outputs, manifest),
     `added ${name}, version ${version}, in ${folder}`,

@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, isAbsolute, join, normalize } from "node:path";
-import { type FixedSizeTensor, float32Values } from "@tensorgate/core";
+import { float32Values, type Tensor } from "@tensorgate/core";
 import { decodePicture, preprocessPicture } from "@tensorgate/imaging";
 import { type FamilyName, families, imagenetLabels } from "@tensorgate/tf-serving";
 import { type Manifest, ModelFolderError } from "../manifest.ts";
@@ -45,7 +45,7 @@ export interface AddedModel {
   /** What was taken for granted. */
   readonly assumptions: readonly string[];
   /** What the picture gave, by the names the outputs are served under. */
-  readonly outputs: ReadonlyMap<string, FixedSizeTensor>;
+  readonly outputs: ReadonlyMap<string, Tensor>;
 }
 
 /**
@@ -103,7 +103,7 @@ async function tried(
   { weights, picture }: ModelToAdd,
   { tensor, preprocessing }: PictureInputFound,
   { outputs }: OnnxFacts,
-): Promise<ReadonlyMap<string, FixedSizeTensor>> {
+): Promise<ReadonlyMap<string, Tensor>> {
   const image = await decodePicture(picture, { maxPixels: 25_000_000 });
   const feeds = new Map([[tensor, preprocessPicture(image, preprocessing)]]);
   try {
@@ -126,7 +126,7 @@ async function tried(
 
 /** Scores that are shares of one are probabilities. */
 function holdsOf(
-  raw: ReadonlyMap<string, FixedSizeTensor>,
+  raw: ReadonlyMap<string, Tensor>,
   outputs: ServedOutputs,
 ): "probabilities" | "logits" {
   const scores = classScores(outputs, raw);
@@ -137,10 +137,7 @@ function holdsOf(
   return areShares && Math.abs(sum - 1) < 0.01 ? "probabilities" : "logits";
 }
 
-function classScores(
-  outputs: ServedOutputs,
-  raw: ReadonlyMap<string, FixedSizeTensor>,
-): FixedSizeTensor | undefined {
+function classScores(outputs: ServedOutputs, raw: ReadonlyMap<string, Tensor>): Tensor | undefined {
   const found = Object.entries(outputs).find(
     ([, { holds }]) => holds === "probabilities" || holds === "logits",
   );
@@ -150,7 +147,7 @@ function classScores(
 function assertLabels(
   labels: readonly string[],
   outputs: ServedOutputs,
-  raw: ReadonlyMap<string, FixedSizeTensor>,
+  raw: ReadonlyMap<string, Tensor>,
 ): void {
   const count = classScores(outputs, raw)?.shape.at(-1);
   if (labels.length === 0 || count === undefined || labels.length === count) return;
@@ -163,7 +160,7 @@ function assertLabels(
 function usualLabels(
   { family }: ModelToAdd,
   outputs: ServedOutputs,
-  raw: ReadonlyMap<string, FixedSizeTensor>,
+  raw: ReadonlyMap<string, Tensor>,
 ): readonly string[] {
   const isThousand = classScores(outputs, raw)?.shape.at(-1) === imagenetLabels.length;
   return family === undefined && isThousand ? imagenetLabels : [];

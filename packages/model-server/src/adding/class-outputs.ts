@@ -29,12 +29,14 @@ export function servedOutputs(
 }
 
 function served({ name, shape }: OnnxValue, holds: OutputHolds): ManifestOutput {
-  return { dtype: "FP32", shape: shape ?? [-1], tensor: name, holds };
+  return { dtype: "FP32", shape, tensor: name, holds };
 }
 
-const isRow = ({ isFloat, shape }: OnnxValue) => isFloat && shape?.length === 2 && shape[1] !== 1;
+const isRow = ({ dtype, shape }: OnnxValue) =>
+  dtype === "FP32" && shape?.length === 2 && shape[1] !== 1;
 
-const isFeatures = ({ name, isFloat }: OnnxValue) => isFloat && /feature|embed|pool/i.test(name);
+const isFeatures = ({ name, dtype }: OnnxValue) =>
+  dtype === "FP32" && /feature|embed|pool/i.test(name);
 
 function outputsOfFamily(outputs: readonly OnnxValue[], family: Family): ServedOutputs {
   const found = family.outputs.flatMap(

@@ -1,13 +1,10 @@
-import { readFileSync } from "node:fs";
-import { fromBinary } from "@bufbuild/protobuf";
 import {
   TensorProto_DataLocation as DataLocation,
-  TensorProto_DataType as DataType,
   type ModelProto,
-  ModelProtoSchema,
-  type ValueInfoProto,
 } from "@tensorgate/proto/onnx/onnx";
 import { ModelFolderError } from "../manifest.ts";
+import { type DeclaredValue, declaredValue } from "../onnx/declared-value.ts";
+import { readModelOutline } from "../onnx/model-outline.ts";
 
 /** What an ONNX file says of itself. */
 export interface OnnxFacts {
@@ -19,18 +16,13 @@ export interface OnnxFacts {
   readonly externalFiles: readonly string[];
 }
 
-export interface OnnxValue {
-  readonly name: string;
-  readonly isFloat: boolean;
-  /** -1 for an open extent; undefined where the rank is not told. */
-  readonly shape: readonly number[] | undefined;
-}
+export type OnnxValue = DeclaredValue;
 
 /** @throws ModelFolderError if it cannot be read, or is no ONNX model */
 export function inspectOnnx(file: string): OnnxFacts {
   let model: ModelProto;
   try {
-    model = fromBinary(ModelProtoSchema, readFileSync(file));
+    model = readModelOutline(file);
   } catch (cause) {
     throw new ModelFolderError(`${file} is no ONNX model: ${(cause as Error).message}`, { cause });
   }
@@ -49,16 +41,8 @@ export function inspectOnnx(file: string): OnnxFacts {
   return {
     operatorSet: operatorSet.version ?? 0n,
     producer: model.producerName ?? "",
-    inputs: graph.input.filter(({ name }) => !weights.has(name ?? "")).map(onnxValue),
-    outputs: graph.output.map(onnxValue),
+    inputs: graph.input.filter(({ name }) => !weights.has(name ?? "")).map(declaredValue),
+    outputs: graph.output.map(declaredValue),
     externalFiles: [...new Set(external)],
   };
-}
-
-function onnxValue({ name, type }: ValueInfoProto): OnnxValue {
-  const tensor = type?.value.case === "tensorType" ? type.value.value : undefined;
-  const shape = tensor?.shape?.dim.map(({ value }) =>
-    value.case === "dimValue" && value.value > 0n ? Number(value.value) : -1,
-  );
-  return { name: name ?? "", isFloat: tensor?.elemType === DataType.FLOAT, shape };
 }

@@ -51,7 +51,7 @@ export function pictureInput(
   family: Family | undefined,
 ): PictureInputFound {
   const [only, ...others] = inputs;
-  if (!only || others.length > 0 || !only.isFloat || only.shape?.length !== 4) {
+  if (!only || others.length > 0 || only.dtype !== "FP32" || only.shape?.length !== 4) {
     throw new ModelFolderError(
       `it takes ${inputs.map(valueText).join(", ") || "nothing"}; a model of pictures takes one FP32 tensor with four axes`,
     );
@@ -152,7 +152,7 @@ function normalisation({ mean, std }: PictureTold, layout: Layout) {
   };
 }
 
-export function valueText({ name, shape, isFloat }: OnnxValue): string {
+export function valueText({ name, shape, dtype, typeText }: OnnxValue): string {
   const extents = shape?.map((extent) => (extent === -1 ? "?" : extent)).join(", ") ?? "any shape";
-  return `"${name}" ${isFloat ? "FP32" : "of another type"} [${extents}]`;
+  return `"${name}" ${dtype ?? typeText} [${extents}]`;
 }

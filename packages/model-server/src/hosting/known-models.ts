@@ -4,7 +4,8 @@ import { grpcCode } from "@tensorgate/grpc";
 import { ServingError } from "@tensorgate/tf-serving";
 import { counterModel, counterServable } from "../counter/counter.ts";
 import { ModelFolderError } from "../manifest.ts";
-import { findModels, type ModelFolder, type ModelSource, onlyModel } from "../model-folders.ts";
+import { type FoundModel, modelFolderFrom } from "../model-folder.ts";
+import { findVersions, type ModelFolder, type ModelSource, onlyModel } from "../model-folders.ts";
 import type { Servable } from "../servable.ts";
 import type { GenerationProgress } from "../zoo/seeded-family.ts";
 import { type AllowedBasePaths, assertAllowed } from "./base-paths.ts";
@@ -15,7 +16,7 @@ export interface KnownModelsParts {
   /** Folders beside those of the sources that a reload may name folders below of. */
   readonly reloadFolders: readonly string[];
   readonly load: (folder: ModelFolder) => Promise<Servable>;
-  readonly onProgress: ((progress: GenerationProgress) => void) | undefined;
+  readonly onProgress: (progress: GenerationProgress) => void;
 }
 
 /** What a server may load. */
@@ -38,19 +39,19 @@ export function knownModels({
   load,
   onProgress,
 }: KnownModelsParts): KnownModels {
-  const fromFolder = (folder: ModelFolder): Loadable => ({
-    name: folder.name,
-    version: folder.version,
+  const loadableFrom = (model: FoundModel): Loadable => ({
+    name: model.name,
+    version: model.version,
     // By its real name: the same file under another path is no other model.
-    origin: realpathSync(folder.modelFile),
-    load: () => load(folder),
+    origin: realpathSync(model.modelFile),
+    load: async () => load(modelFolderFrom(model)),
   });
   const basePaths = new Map<Loadable, string>();
   const found = sources.flatMap((source): readonly Loadable[] => {
     if ("counter" in source) return [counter];
-    return findModels(source, onProgress).map((folder) => {
-      const loadable = fromFolder(folder);
-      basePaths.set(loadable, resolve(dirname(dirname(folder.modelFile))));
+    return findVersions(source, onProgress).map((model) => {
+      const loadable = loadableFrom(model);
+      basePaths.set(loadable, resolve(dirname(dirname(model.modelFile))));
       return loadable;
     });
   });
@@ -81,7 +82,7 @@ export function knownModels({
         find: () => {
           // Once more: what lies there may have changed while other reloads had their turn.
           assertAllowed(name, path, allowed);
-          return fromFolder(onlyModel(name, path));
+          return loadableFrom(onlyModel(name, path));
         },
       };
     },

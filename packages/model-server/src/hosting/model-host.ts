@@ -25,10 +25,19 @@ export interface ModelHostParts {
   readonly onLoaded: (model: VersionOrigin) => void;
 }
 
+/** A model that is not served, and why. */
+export interface LoadFailure extends VersionOrigin {
+  readonly failure: Failure;
+}
+
 /** The models of a server: which are there, and how others come into their place. */
 export interface ModelHost {
-  /** @throws the first error of a load: a server does not start with half of its models */
-  start(models: readonly Loadable[]): Promise<void>;
+  /**
+   * Loads what the server begins with. A model that cannot be loaded ends, and the others are served.
+   *
+   * @returns why which models are not served
+   */
+  start(models: readonly Loadable[]): Promise<readonly LoadFailure[]>;
   /** The newest version of a model that can be scored. */
   get(name: string): Servable | undefined;
   /** Highest version first, ended ones too; none for a name that never was. */
@@ -132,7 +141,16 @@ export function modelHost(parts: ModelHostParts): ModelHost {
   return {
     giveUpReloads,
     start: async (models) => {
-      for (const model of models) await load(table.begin(model), async () => {});
+      const failures: LoadFailure[] = [];
+      for (const model of models) {
+        try {
+          await load(table.begin(model), async () => {});
+        } catch (thrown) {
+          const { name, version, origin } = model;
+          failures.push({ name, version, origin, failure: failureFrom(thrown) });
+        }
+      }
+      return failures;
     },
     get: (name) => {
       const lives = table.available().filter(({ loadable }) => loadable.name === name);
@@ -165,10 +183,11 @@ function isTwin(one: VersionOrigin, other: VersionOrigin): boolean {
   return one.name === other.name && one.version === other.version;
 }
 
-/** As `GetModelStatus` and the answer to a reload tell it. */
+/** As `GetModelStatus` and the answer to a reload tell it, in one line. */
 function failureFrom(thrown: unknown): Failure {
   if (thrown instanceof ServingError) return { code: thrown.grpcCode, message: thrown.message };
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  const text = thrown instanceof Error ? thrown.message : String(thrown);
+  const message = text.trim().replace(/\s*\n\s*/g, "; ");
   const isFolder = thrown instanceof ModelFolderError;
   return { code: isFolder ? grpcCode.FAILED_PRECONDITION : grpcCode.INTERNAL, message };
 }

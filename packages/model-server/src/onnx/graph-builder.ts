@@ -10,20 +10,46 @@ import {
   NodeProtoSchema,
   type TensorProto,
   TensorProtoSchema,
+  type TypeProtoSchema,
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from "@tensorgate/proto/onnx/onnx";
 
-/** Integers unless said otherwise: a number or a list of them; `float` where ONNX wants a float. */
-export type Attribute = number | readonly number[] | { readonly float: number };
+/** Integers unless said otherwise: a number or a list of them; `float` and `floats` where ONNX wants those. */
+export type Attribute =
+  | number
+  | readonly number[]
+  | { readonly float: number }
+  | { readonly floats: readonly number[] }
+  | { readonly text: string }
+  | { readonly texts: readonly string[] };
+
+/** Element types by their names in ONNX, in lower case. */
+const elementTypes: Readonly<Record<ElementType, DataType>> = {
+  float: DataType.FLOAT,
+  double: DataType.DOUBLE,
+  float16: DataType.FLOAT16,
+  bfloat16: DataType.BFLOAT16,
+  uint8: DataType.UINT8,
+  int32: DataType.INT32,
+  int64: DataType.INT64,
+  string: DataType.STRING,
+};
+
+export type ElementType =
+  | ("float" | "double" | "float16" | "bfloat16")
+  | ("uint8" | "int32" | "int64" | "string");
 
 /** Extents; a string names one that is open, such as the batch. */
 export type OnnxShape = readonly (number | string)[];
 
 /** Builds an ONNX graph node by node. Every method that makes a tensor returns its name. */
 export interface GraphBuilder {
-  input(name: string, shape: OnnxShape, elementType?: "float" | "uint8"): string;
-  output(name: string, shape: OnnxShape): void;
+  input(name: string, shape: OnnxShape | undefined, elementType?: ElementType): string;
+  /** Without a shape its rank is unknown. */
+  output(name: string, shape: OnnxShape | undefined, elementType?: ElementType): void;
+  /** An output of any type, such as a sequence of maps. */
+  outputOfType(name: string, type: TypeInit): void;
   /** A constant tensor of floats. */
   floats(name: string, shape: readonly number[], values: Float32Array): string;
   /** A constant tensor of floats that are in a file beside the model. */
@@ -32,7 +58,10 @@ export interface GraphBuilder {
   integers(values: readonly number[]): string;
   /** A constant scalar. */
   scalar(value: number): string;
-  /** Adds a node with one output, which is called `name` if it is given. */
+  /**
+   * Adds a node with one output, which is called `name` if it is given. An operator of another domain than ONNX's own
+   * has that before a colon: `ai.onnx.ml:ZipMap`.
+   */
   op(
     type: string,
     inputs: readonly string[],
@@ -59,15 +88,19 @@ export interface ExternalPlace {
 }
 
 type TensorInit = Exclude<MessageInitShape<typeof TensorProtoSchema>, TensorProto>;
+type TypeInit = MessageInitShape<typeof TypeProtoSchema>;
 
 const operatorSet = 21n;
 const irVersion = 10n;
+/** Of other domains than ONNX's own. */
+const otherOperatorSet = 1n;
 
 export function graphBuilder(graphName: string): GraphBuilder {
   const nodes: NodeProto[] = [];
   const constants = new Map<string, TensorProto>();
   const inputs: ValueInfoProto[] = [];
   const outputs: ValueInfoProto[] = [];
+  const domains = new Set<string>();
   let nodeCount = 0;
 
   function constant(name: string, init: TensorInit): string {
@@ -77,11 +110,12 @@ export function graphBuilder(graphName: string): GraphBuilder {
 
   const builder: GraphBuilder = {
     input: (name, shape, elementType = "float") => {
-      const type = elementType === "float" ? DataType.FLOAT : DataType.UINT8;
-      inputs.push(valueInfo(name, shape, type));
+      inputs.push(valueInfo(name, shape, elementTypes[elementType]));
       return name;
     },
-    output: (name, shape) => void outputs.push(valueInfo(name, shape, DataType.FLOAT)),
+    output: (name, shape, elementType = "float") =>
+      void outputs.push(valueInfo(name, shape, elementTypes[elementType])),
+    outputOfType: (name, type) => void outputs.push(create(ValueInfoProtoSchema, { name, type })),
     floats: (name, shape, values) =>
       constant(name, {
         dims: shape.map(BigInt),
@@ -110,14 +144,17 @@ export function graphBuilder(graphName: string): GraphBuilder {
       builder.opWithOutputs(type, opInputs, attributes, [name]);
       return name;
     },
-    opWithOutputs: (opType, input, attributes, output) => {
+    opWithOutputs: (type, input, attributes, output) => {
       nodeCount += 1;
+      const [opType = type, domain = ""] = type.split(":").toReversed();
+      if (domain !== "") domains.add(domain);
       const attribute = Object.entries(attributes).map(([name, value]) =>
         attributeProto(name, value),
       );
       nodes.push(
         create(NodeProtoSchema, {
           opType,
+          domain,
           name: output[0] ?? opType,
           input: [...input],
           output: [...output],
@@ -131,7 +168,10 @@ export function graphBuilder(graphName: string): GraphBuilder {
         create(ModelProtoSchema, {
           irVersion,
           producerName: "tensorgate",
-          opsetImport: [{ domain: "", version: operatorSet }],
+          opsetImport: [
+            { domain: "", version: operatorSet },
+            ...[...domains].map((domain) => ({ domain, version: otherOperatorSet })),
+          ],
           graph: {
             name: graphName,
             node: nodes,
@@ -150,13 +190,13 @@ function bytesOf(values: Float32Array | BigInt64Array): Uint8Array<ArrayBuffer> 
   return new Uint8Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
 }
 
-function valueInfo(name: string, shape: OnnxShape, elemType: DataType): ValueInfoProto {
-  const dim = shape.map((extent) =>
+function valueInfo(name: string, shape: OnnxShape | undefined, elemType: DataType): ValueInfoProto {
+  const dim = shape?.map((extent) =>
     typeof extent === "number"
       ? { value: { case: "dimValue" as const, value: BigInt(extent) } }
       : { value: { case: "dimParam" as const, value: extent } },
   );
-  const value = { elemType, shape: { dim } };
+  const value = { elemType, ...(dim && { shape: { dim } }) };
   return create(ValueInfoProtoSchema, { name, type: { value: { case: "tensorType", value } } });
 }
 
@@ -166,6 +206,18 @@ function attributeProto(name: string, value: Attribute): AttributeProto {
   }
   if ("float" in value) {
     return create(AttributeProtoSchema, { name, type: AttributeType.FLOAT, f: value.float });
+  }
+  if ("floats" in value) {
+    const floats = [...value.floats];
+    return create(AttributeProtoSchema, { name, type: AttributeType.FLOATS, floats });
+  }
+  const bytes = (text: string) => new TextEncoder().encode(text);
+  if ("text" in value) {
+    return create(AttributeProtoSchema, { name, type: AttributeType.STRING, s: bytes(value.text) });
+  }
+  if ("texts" in value) {
+    const strings = value.texts.map(bytes);
+    return create(AttributeProtoSchema, { name, type: AttributeType.STRINGS, strings });
   }
   return create(AttributeProtoSchema, { name, type: AttributeType.INTS, ints: value.map(BigInt) });
 }

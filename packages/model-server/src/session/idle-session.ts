@@ -29,8 +29,8 @@ export function idleSession({ signatures }: Manifest): Pick<OnnxSession, "run" |
       return new Map(
         fetches.flatMap((name) => {
           const output = outputs.get(name);
-          if (!output || output.dtype === "BYTES") return [];
-          const { dtype, shape } = output;
+          if (!output) return [];
+          const { dtype, shape = [-1] } = output;
           const open = shape.indexOf(-1);
           const extents = shape.map((extent, axis) =>
             extent === -1 ? (axis === open ? batch : 1) : extent,

@@ -1,8 +1,8 @@
 import { Worker } from "node:worker_threads";
-import type { FixedSizeTensor } from "@tensorgate/core";
+import type { Tensor } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
 import { ServingError } from "@tensorgate/tf-serving";
-import { ortTensorFromTensor, tensorFromOrtTensor } from "./ort-tensor.ts";
+import { buffersOf, ortTensorFromTensor, tensorFromOrtTensor } from "./ort-tensor.ts";
 import type { ModelSignature, RunMessage, WorkerMessage, WorkerStart } from "./session-worker.ts";
 
 /** A loaded model that scores one request after the other, in a thread of its own. */
@@ -14,14 +14,14 @@ export interface OnnxSession {
    *   thread died
    */
   run(
-    feeds: ReadonlyMap<string, FixedSizeTensor>,
+    feeds: ReadonlyMap<string, Tensor>,
     fetches: readonly string[],
-  ): Promise<ReadonlyMap<string, FixedSizeTensor>>;
+  ): Promise<ReadonlyMap<string, Tensor>>;
   close(): Promise<void>;
 }
 
 interface Pending {
-  resolve(outputs: ReadonlyMap<string, FixedSizeTensor>): void;
+  resolve(outputs: ReadonlyMap<string, Tensor>): void;
   reject(error: Error): void;
 }
 
@@ -31,20 +31,29 @@ const workerFile = new URL(
   import.meta.url,
 );
 
-/** @throws the engine's error if it cannot load the model */
+/**
+ * Opens a model in a thread of its own.
+ *
+ * @param onDeath - called when the thread of an open session ends, which is of no more use then
+ * @throws Error that says in one line why the engine cannot open the model
+ */
 export async function openOnnxSession(
   start: WorkerStart,
-  /** Told when the thread ends by itself: the session is of no more use then. */
   onDeath: (error: Error) => void,
 ): Promise<OnnxSession> {
   const worker = new Worker(workerFile, { workerData: start });
   const pending = new Map<number, Pending>();
   let nextId = 0;
+  let isOpen = false;
   let death: Error | undefined;
 
   const signature = await new Promise<ModelSignature>((resolve, reject) => {
     worker.on("message", (message: WorkerMessage) => {
-      if (message.kind === "loaded") return resolve(message.signature);
+      if (message.kind === "loaded") {
+        isOpen = true;
+        return resolve(message.signature);
+      }
+      if (message.kind === "rejected") return reject(new Error(message.message));
       const caller = pending.get(message.id);
       pending.delete(message.id);
       if (message.kind === "failed") {
@@ -65,7 +74,7 @@ export async function openOnnxSession(
       reject(death);
       for (const caller of pending.values()) caller.reject(unavailable(death));
       pending.clear();
-      onDeath(death);
+      if (isOpen) onDeath(death);
     });
   });
 
@@ -76,14 +85,11 @@ export async function openOnnxSession(
         if (death) return reject(unavailable(death));
         const id = nextId++;
         const plain = new Map(
-          [...feeds].map(([name, tensor]) => [name, ortTensorFromTensor(tensor)]),
+          [...feeds].map(([name, tensor]) => [name, ortTensorFromTensor(name, tensor)]),
         );
         pending.set(id, { resolve, reject });
         const message: RunMessage = { id, feeds: plain, fetches };
-        worker.postMessage(
-          message,
-          [...plain.values()].map(({ data }) => data.buffer),
-        );
+        worker.postMessage(message, buffersOf(plain.values()));
       }),
     close: async () => {
       await worker.terminate();
@@ -92,11 +98,6 @@ export async function openOnnxSession(
 }
 
 function unavailable(cause: Error): ServingError {
-  return new ServingError(
-    grpcCode.UNAVAILABLE,
-    "the model's session ended; it is being restarted",
-    {
-      cause,
-    },
-  );
+  const text = "the model's session ended; it is being restarted";
+  return new ServingError(grpcCode.UNAVAILABLE, text, { cause });
 }

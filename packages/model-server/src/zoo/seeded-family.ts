@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { type Family, type FamilyName, families } from "@tensorgate/tf-serving";
 import { type Manifest, ModelFolderError, parseManifest } from "../manifest.ts";
-import type { ModelFolder } from "../model-folder.ts";
+import type { FoundModel } from "../model-folder.ts";
 import { familyGraph } from "./topologies.ts";
 import { weightFile, weightFileName } from "./weight-file.ts";
 
@@ -38,7 +38,7 @@ export function defaultCacheFolder(env: NodeJS.ProcessEnv = process.env): string
 export function seededFamily(
   name: FamilyName,
   { cacheFolder, onProgress }: SeededFamilyOptions,
-): ModelFolder {
+): FoundModel {
   const family = families.get(name);
   if (!family) throw new RangeError(`there is no family ${name}`);
   const base = join(cacheFolder, "models", `seeded-v${topologyVersion}-${seed}`, name);
@@ -50,8 +50,12 @@ export function seededFamily(
     onProgress({ state: "done", family: name, byteCount });
   }
   const manifestFile = join(folder, "manifest.json");
-  const manifest = parseManifest(readFileSync(manifestFile, "utf8"), manifestFile);
-  return { name, version: 1n, modelFile, manifest };
+  return {
+    name,
+    version: 1n,
+    modelFile,
+    readManifest: () => parseManifest(readFileSync(manifestFile, "utf8"), manifestFile),
+  };
 }
 
 /** Made beside its place and moved there whole, so that nobody ever sees half a model. */

@@ -53,8 +53,8 @@ test("a family is made once, whole, and gives outputs of the shapes that are kno
   const again = seededFamily("densenet-121", options);
 
   expect(progress.map(({ state }) => state)).toEqual(["begun", "done"]);
-  expect(again).toEqual(made);
-  expect(made.manifest).toMatchObject({ weights: "seeded", family: "densenet-121" });
+  expect(again.modelFile).toBe(made.modelFile);
+  expect(made.readManifest()).toMatchObject({ weights: "seeded", family: "densenet-121" });
   const base = join(made.modelFile, "../..");
   expect(readdirSync(base)).toEqual(["1"]);
   expect(statSync(join(base, "1", "weights.bin")).size).toBeGreaterThan(32_000_000);

@@ -82,7 +82,6 @@ const rules: readonly Rule[] = [
       "packages/client-core",
       "packages/console",
       "packages/gateway/src/gateway-api.ts",
-      "packages/gateway/src/pipeline",
       "packages/imaging",
       "packages/model-server",
       "packages/web-client",

@@ -1,8 +1,10 @@
-import type { CallWatch } from "./call-watch.ts";
-import type { Deadline } from "./deadline.ts";
-import type { Priority } from "./priority.ts";
+import type { CallObserver, StageTimes } from "./call-observer.ts";
 import type { RoutingStep } from "./routing-trace.ts";
-import type { StageTimes } from "./stage-times.ts";
+
+/** An instant on the monotonic clock, in milliseconds; never a wall-clock time. */
+export interface Deadline {
+  readonly atMs: number;
+}
 
 /** What travels beside a request: how long it may take, whether the caller still waits, where it wants to go. */
 export interface CallContext {
@@ -24,8 +26,8 @@ export interface CallContext {
   readonly times: StageTimes;
   /** What the router tells beside the answer, where somebody wants to know. */
   readonly routed?: RoutingNotes;
-  /** Who is told of attempts. */
-  readonly watch?: CallWatch;
+  /** Observes its attempts. */
+  readonly observer?: CallObserver;
   /** Trace of the attempt that is being made, as W3C writes it; sent to the replica. */
   readonly traceparent?: string;
 }
@@ -38,6 +40,11 @@ export interface RoutingNotes {
   /** How long the next call would wait, in milliseconds. */
   expectedWaitMs?: number;
 }
+
+/** How much a request matters when there is more to do than can be done, most first. */
+export const priorities = ["critical", "normal", "batch"] as const;
+
+export type Priority = (typeof priorities)[number];
 
 /** What a caller asks of the router. */
 export interface RoutingWishes {
@@ -63,7 +70,7 @@ export interface Caller {
 }
 
 /**
- * The regions that all of several allow-lists have in common.
+ * Returns the regions that all of several allow-lists have in common.
  *
  * @param lists - undefined for one that allows everything
  * @returns undefined where all regions are allowed; empty where none is
@@ -71,14 +78,18 @@ export interface Caller {
 export function commonRegions(
   ...lists: readonly (readonly string[] | undefined)[]
 ): readonly string[] | undefined {
-  return lists.reduce((common, list) => {
-    if (!common || !list) return common ?? list;
-    return common.filter((region) => list.includes(region));
-  }, undefined);
+  let common: readonly string[] | undefined;
+  for (const list of lists) {
+    common = common && list ? common.filter((region) => list.includes(region)) : (common ?? list);
+  }
+  return common;
 }
 
-/** The same call, in none but these regions. */
-export function keptWithin(call: CallContext, regions: readonly string[] | undefined): CallContext {
-  const residency = commonRegions(call.wishes.residency, regions);
-  return regions && residency ? { ...call, wishes: { ...call.wishes, residency } } : call;
+/** Returns the same call, restricted to these regions; all of its own where they are undefined. */
+export function withinRegions(
+  call: CallContext,
+  regions: readonly string[] | undefined,
+): CallContext {
+  const residency = regions && commonRegions(call.wishes.residency, regions);
+  return residency ? { ...call, wishes: { ...call.wishes, residency } } : call;
 }

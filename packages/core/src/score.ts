@@ -35,3 +35,6 @@ export interface ResolvedRequest extends ScoreRequest {
 
 /** Scores one resolved request. Every stage behind `models/` has this type; the innermost one does I/O. */
 export type ScoreResolved = (request: ResolvedRequest, call: CallContext) => Promise<ScoreResponse>;
+
+/** Wraps a stage in one concern. A layer may answer by itself, or call `next` zero or more times. */
+export type Layer = (next: ScoreResolved) => ScoreResolved;

@@ -1,4 +1,4 @@
-import { cutText } from "./cut-text.ts";
+import { cutText } from "./message-text.ts";
 
 /** Why a call failed, in our own words; the gateway's `inbound/wire-status.ts` gives each its codes. */
 export type FailureReason =

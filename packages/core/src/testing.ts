@@ -1,7 +1,7 @@
 import type { CallContext } from "./call.ts";
+import { createStageTimes } from "./call-observer.ts";
 import type { Clock, ClockAndRandom } from "./clock.ts";
 import type { ResolvedRequest, ScoreResponse } from "./score.ts";
-import { stageTimes } from "./stage-times.ts";
 import type { DialectNames } from "./tensor-names.ts";
 
 /** A clock that stands still until a test moves it. */
@@ -78,7 +78,7 @@ export function aCall(overrides: Partial<CallContext> = {}): CallContext {
     deadline: { atMs: 1_000 },
     signal: new AbortController().signal,
     wishes: {},
-    times: stageTimes(),
+    times: createStageTimes(),
     ...overrides,
   };
 }

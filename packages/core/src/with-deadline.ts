@@ -1,7 +1,7 @@
 import type { CallContext } from "./call.ts";
+import { createStageTimes } from "./call-observer.ts";
 import type { Clock } from "./clock.ts";
 import { DeadlineExceededError } from "./scoring-error.ts";
-import { stageTimes } from "./stage-times.ts";
 
 export interface DeadlineOptions {
   /** What the replica's log knows the call by. */
@@ -31,7 +31,7 @@ export async function withDeadline<Answer>(
       deadline: { atMs: clock.nowMs() + timeoutMs },
       signal: controller.signal,
       wishes: {},
-      times: stageTimes(),
+      times: createStageTimes(),
     });
   } finally {
     timer[Symbol.dispose]();

@@ -110,7 +110,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     version,
     console: parts.console,
     plugs: parts.plugs,
-    watchCall: telemetry.observeCalls((name) => inForce.current.snapshot.has(name)),
+    observeCall: telemetry.observeCalls((name) => inForce.current.snapshot.has(name)),
     onRejected: telemetry.countRejectedConnection,
     clock,
   });

@@ -44,9 +44,10 @@ export function readStatus(
   const block = trailers["grpc-status"] === undefined ? headers : trailers;
   if (block["grpc-status"] === undefined) return statusOfProxy(headers);
   const code = String(block["grpc-status"]);
+  const message = block["grpc-message"];
   return {
     code: code === "0" ? grpcCode.OK : failureCode(code),
-    message: decodeMessage(String(block["grpc-message"] ?? "")),
+    message: message === undefined ? "" : decodeMessage(String(message)),
     headers: block,
   };
 }

@@ -24,12 +24,7 @@ export function messagePrefix(byteCount: number, flags = 0): Buffer {
   return prefix;
 }
 
-/** Returns the pieces of one message as they go on the wire: the prefix, then `segments` uncopied. */
-export function framedMessage(segments: readonly Uint8Array[]): readonly Uint8Array[] {
-  return [messagePrefix(messageBytes(segments)), ...segments];
-}
-
-/** Length of a message in pieces, in bytes. */
+/** Returns the length of a message in pieces, in bytes. */
 export function messageBytes(segments: readonly Uint8Array[]): number {
   let byteCount = 0;
   for (const segment of segments) byteCount += segment.byteLength;
@@ -70,25 +65,15 @@ const minMemoryBytes = 4_096;
  */
 const pieces = { free: 1_024, minBytes: 256 } as const;
 
+const noBytes = Buffer.alloc(0);
+
 /** @param maxBytes - of the message, without its prefix */
 export function createUnaryReader(maxBytes: number): UnaryReader {
-  let memory: Buffer = Buffer.alloc(0);
+  let memory: Buffer = noBytes;
   let byteCount = 0;
   let pieceCount = 0;
   /** With its prefix; undefined until that has come. */
   let totalBytes: number | undefined;
-
-  function append(piece: Buffer): void {
-    const neededBytes = byteCount + piece.byteLength;
-    if (byteCount === 0) {
-      // Most replies come in one piece, which is used as it is.
-      memory = piece;
-    } else {
-      if (neededBytes > memory.byteLength) grow(neededBytes);
-      memory.set(piece, byteCount);
-    }
-    byteCount = neededBytes;
-  }
 
   function grow(neededBytes: number): void {
     const ahead = Math.max(minMemoryBytes, 2 * neededBytes);
@@ -97,19 +82,6 @@ export function createUnaryReader(maxBytes: number): UnaryReader {
     );
     memory.copy(larger, 0, 0, byteCount);
     memory = larger;
-  }
-
-  function startMessage(): void {
-    const prefix = readPrefix(memory);
-    // We offer no encoding, so a compressed message is a fault of the server.
-    if (prefix.flags !== 0) throw new FramingError("the response is compressed");
-    if (prefix.byteCount > maxBytes) {
-      throw new FramingError(
-        `the message has ${prefix.byteCount} bytes; the limit is ${maxBytes}`,
-        { isTooLong: true },
-      );
-    }
-    totalBytes = prefixBytes + prefix.byteCount;
   }
 
   return {
@@ -121,8 +93,27 @@ export function createUnaryReader(maxBytes: number): UnaryReader {
       if (pieceCount > pieces.free + byteCount / pieces.minBytes) {
         throw new FramingError(`the response arrives in ${pieceCount} small pieces`);
       }
-      append(piece);
-      if (totalBytes === undefined && byteCount >= prefixBytes) startMessage();
+      if (byteCount === 0) {
+        // Most replies come in one piece, which is used as it is.
+        memory = piece;
+      } else {
+        const neededBytes = byteCount + piece.byteLength;
+        if (neededBytes > memory.byteLength) grow(neededBytes);
+        memory.set(piece, byteCount);
+      }
+      byteCount += piece.byteLength;
+      if (totalBytes === undefined && byteCount >= prefixBytes) {
+        const prefix = readPrefix(memory);
+        // The request offers no encoding, so a compressed message is a fault of the server.
+        if (prefix.flags !== 0) throw new FramingError("the response is compressed");
+        if (prefix.byteCount > maxBytes) {
+          throw new FramingError(
+            `the message has ${prefix.byteCount} bytes; the limit is ${maxBytes}`,
+            { isTooLong: true },
+          );
+        }
+        totalBytes = prefixBytes + prefix.byteCount;
+      }
       if (totalBytes !== undefined && byteCount > totalBytes) {
         throw new FramingError("the response is longer than its message");
       }

@@ -16,7 +16,6 @@ export {
   compressedFlag,
   createUnaryReader,
   FramingError,
-  framedMessage,
   type MessagePrefix,
   messageBytes,
   messagePrefix,

@@ -22,7 +22,7 @@ export const answerMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${pipeline}/response-store.ts`,
+    `${pipeline}/response-lru.ts`,
     [`${pipeline}/response-cache.test.ts`],
     [
       { name: "cache: answers stay for ever", find: "    ttl: ttlMs,\n", replace: "" },
@@ -49,8 +49,8 @@ export const answerMutants: readonly Mutant[] = [
       },
       {
         name: "cache: kept under the version that was expected",
-        find: "store.set(keyOf(answer.model.version), answer);",
-        replace: "store.set(keyOf(version), answer);",
+        find: "cached.set(keyOf(answer.model.version), answer);",
+        replace: "cached.set(keyOf(version), answer);",
       },
     ],
   ),

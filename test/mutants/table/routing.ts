@@ -47,13 +47,13 @@ export const routingMutants: readonly Mutant[] = [
     [
       {
         name: "residency: the wider of two lists",
-        find: "return common.filter((region) => list.includes(region));",
-        replace: "return [...common, ...list];",
+        find: "common && list ? common.filter((region) => list.includes(region))",
+        replace: "common && list ? [...common, ...list]",
       },
       {
         name: "residency: that of the model is ignored",
-        find: "return regions && residency ?",
-        replace: "return !regions && residency ?",
+        find: "const residency = regions && commonRegions(call.wishes.residency, regions);",
+        replace: "const residency = call.wishes.residency;",
       },
     ],
   ),

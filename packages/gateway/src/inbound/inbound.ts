@@ -1,4 +1,4 @@
-import type { Clock, GatewayStatus, Readiness, ScoringError, WatchCall } from "@tensorgate/core";
+import type { Clock, GatewayStatus, ObserveCall, Readiness, ScoringError } from "@tensorgate/core";
 import { createCrossSite } from "./access/cross-site.ts";
 import {
   type CrossSiteOptions,
@@ -48,7 +48,7 @@ export interface InboundDeps {
   /** Files of the page at `/`. */
   readonly console: ConsoleFiles | undefined;
   readonly plugs: RegionPlugs | undefined;
-  readonly watchCall: WatchCall;
+  readonly observeCall: ObserveCall;
   /** Called with what is our own fault, of which the caller only learns the request id. */
   readonly onInternalError: (error: ScoringError, requestId: string) => void;
   readonly onCertificates: (news: CertificateNews) => void;

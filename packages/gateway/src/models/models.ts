@@ -1,10 +1,10 @@
 import {
   type Clock,
-  keptWithin,
   type ModelSpec,
   type ScoreResolved,
   type ScoringError,
   type Tasks,
+  withinRegions,
 } from "@tensorgate/core";
 import { createDecoderPool, type DecoderOptions, decoderDefaults } from "@tensorgate/imaging";
 import { createModelCatalog, type LiveModel } from "./catalog.ts";
@@ -61,7 +61,7 @@ export function createModels(deps: ModelsDeps): Models {
   });
   const prepare = createPicturePreparer({ ...decoders, options, clock });
   const score: ScoreResolved = (request, call) =>
-    deps.score(request, keptWithin(call, request.model.residency));
+    deps.score(request, withinRegions(call, request.model.residency));
 
   const tasksOf = ({ resolve, all }: Snapshot): Tasks => {
     const pictures: PictureTaskDeps = { resolve, score, prepare, options };
@@ -72,9 +72,9 @@ export function createModels(deps: ModelsDeps): Models {
       score: async (request, call) =>
         score({ ...request, model: resolve(request.modelSpec) }, call),
       modelStatus: async (modelSpec, call) =>
-        modelStatus(modelSpec, keptWithin(call, resolve(modelSpec).residency)),
+        modelStatus(modelSpec, withinRegions(call, resolve(modelSpec).residency)),
       modelMetadata: async (modelSpec, call) =>
-        modelMetadata(modelSpec, keptWithin(call, resolve(modelSpec).residency)),
+        modelMetadata(modelSpec, withinRegions(call, resolve(modelSpec).residency)),
       catalog: createModelCatalog({ resolve, all }, (name, residency) => ({
         ...deps.reported(name, residency),
         regions: deps.regionsOf(name),

@@ -3,17 +3,17 @@ import { durationMs, memoryBytes, messageBytes } from "../setting-schemas.ts";
 
 export interface CacheOptions {
   /**
-   * Answers that are kept, of all models with `cache: true`, in bytes.
+   * Maximum size of the cached responses of all models with `cache: true`, in bytes.
    * @default 67_108_864
    */
   readonly maxBytes?: number;
   /**
-   * Longest answer that is kept, in bytes.
+   * Maximum size of a cached response, in bytes.
    * @default 4_194_304
    */
   readonly maxEntryBytes?: number;
   /**
-   * How long an answer is good for, in milliseconds.
+   * Time to live of a cached response, in milliseconds.
    * @default 3_600_000
    */
   readonly ttlMs?: number;

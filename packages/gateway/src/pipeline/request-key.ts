@@ -11,7 +11,7 @@ export function requestDigest(
 ): string {
   const { versionLabel = "", signatureName = "" } = modelSpec;
   const hash = createHash("sha256");
-  // A residency is a promise: an answer that was computed elsewhere must not keep it.
+  // An answer that was computed outside the residency of a call must not be returned to it.
   const residency = wishes.residency ? wishes.residency.toSorted() : null;
   const asked = [model.name, model.revision, versionLabel, signatureName];
   hash.update(JSON.stringify([asked, outputFilter.toSorted(), wishes.region ?? null, residency]));
@@ -20,7 +20,7 @@ export function requestDigest(
   return hash.digest("base64");
 }
 
-/** Lengths stand before what they are of, so that nothing can be taken for something else. */
+/** Adds a tensor with the lengths of its parts before them, so that no two tensors have the same digest input. */
 function addTensor(hash: Hash, name: string, tensor: Tensor): void {
   const parts = tensor.dtype === "BYTES" ? tensor.elements : [tensor.data];
   const lengths = parts.map(({ byteLength }) => byteLength);

@@ -38,7 +38,7 @@ function cached(options: CacheOptions = {}) {
       upstream.push({ call, answer: (response = small) => resolve(response), fail: reject });
     });
   const score = cache.layer(next);
-  const watch = {
+  const observer = {
     attempt: () => ({ end: () => {} }),
     end: () => {},
     cached: (_model: string, outcome: CacheOutcome) => void outcomes.push(outcome),
@@ -52,10 +52,10 @@ function cached(options: CacheOptions = {}) {
       version = now;
     },
     ask: (request: ResolvedRequest = asked("a"), call: Partial<CallContext> = {}) =>
-      score(request, aCall({ watch, ...call })),
+      score(request, aCall({ observer, ...call })),
     /** Asks, and has it answered. */
     answered: async (request: ResolvedRequest, response: ScoreResponse = small) => {
-      const answer = score(request, aCall({ watch }));
+      const answer = score(request, aCall({ observer }));
       upstream.at(-1)?.answer(response);
       return answer;
     },

@@ -1,8 +1,15 @@
-import type { CallContext, Clock, Layer, ModelSpec, ScoreResponse } from "@tensorgate/core";
+import type {
+  CacheOutcome,
+  CallContext,
+  Clock,
+  Layer,
+  ModelSpec,
+  ScoreResponse,
+} from "@tensorgate/core";
+import { createCallCoalescer } from "./call-coalescing.ts";
 import { type CacheOptions, cacheDefaults } from "./options.ts";
 import { requestDigest } from "./request-key.ts";
-import { responseStore } from "./response-store.ts";
-import { sharedCalls } from "./shared-calls.ts";
+import { createResponseLru } from "./response-lru.ts";
 
 export interface ResponseCache {
   readonly layer: Layer;
@@ -10,7 +17,7 @@ export interface ResponseCache {
   readonly byteCount: number;
 }
 
-export interface ResponseCacheParts {
+export interface ResponseCacheDeps {
   readonly options: CacheOptions | undefined;
   /** Version that a call would be answered by now; undefined where that is not known, or differs between replicas. */
   readonly expectedVersion: (modelSpec: ModelSpec, call: CallContext) => bigint | undefined;
@@ -18,15 +25,14 @@ export interface ResponseCacheParts {
 }
 
 /**
- * Answers again what was answered before, and asks once what several ask at the same time. An answer is stored under
- * the release and the version that gave it, and looked up under those that the call would get; where nobody can say
- * which version that is, the cache is bypassed. Failures are not kept, and calls that say `no-store` have nothing to do
- * with it.
+ * Caches responses, and coalesces identical calls that are in flight (singleflight). A response is stored under the
+ * release and the version that gave it, and looked up under those that the call would get; if that version is unknown,
+ * the cache is bypassed. Failures are not cached, and calls with `no-store` bypass cache and coalescing.
  */
-export function createResponseCache(parts: ResponseCacheParts): ResponseCache {
-  const { options, expectedVersion, clock } = parts;
-  const store = responseStore({ ...cacheDefaults, ...options }, clock);
-  const shared = sharedCalls();
+export function createResponseCache(deps: ResponseCacheDeps): ResponseCache {
+  const { options, expectedVersion, clock } = deps;
+  const cached = createResponseLru({ ...cacheDefaults, ...options }, clock);
+  const coalesce = createCallCoalescer();
 
   const layer: Layer = (next) => async (request, call) => {
     const { name, isCached } = request.model;
@@ -36,41 +42,42 @@ export function createResponseCache(parts: ResponseCacheParts): ResponseCache {
     const startedMs = clock.nowMs();
     const digest = requestDigest(request, call);
     const keyOf = (of: bigint) => `${digest} ${of}`;
-    const told = (outcome: CacheOutcome) => {
+    const observe = (outcome: CacheOutcome) => {
       call.times.add("cache", clock.nowMs() - startedMs, outcome);
-      call.watch?.cached?.(name, outcome);
+      call.observer?.cached?.(name, outcome);
     };
-    const kept = store.get(keyOf(version));
-    if (kept) {
-      told("hit");
-      return kept;
+    const hit = cached.get(keyOf(version));
+    if (hit) {
+      observe("hit");
+      return hit;
     }
     // What names no version may be answered by a newer one meanwhile, which a call that names its own must not get.
-    const sharedKey = `${keyOf(version)} ${request.modelSpec.version ?? "latest"}`;
-    const { isJoined, response } = shared.share(sharedKey, call, async (sharedCall) => {
-      const answer = await next(request, sharedCall);
-      store.set(keyOf(answer.model.version), answer);
+    const callKey = `${keyOf(version)} ${request.modelSpec.version ?? "latest"}`;
+    const { isJoined, response } = coalesce(callKey, call, async (coalesced) => {
+      const answer = await next(request, coalesced);
+      cached.set(keyOf(answer.model.version), answer);
       return answer;
     });
-    if (!isJoined) told("miss");
-    return isJoined ? waited(response, () => told("coalesced")) : response;
+    if (!isJoined) observe("miss");
+    return isJoined ? observedAtEnd(response, () => observe("coalesced")) : response;
   };
 
   return {
     layer,
     get entryCount() {
-      return store.entryCount;
+      return cached.entryCount;
     },
     get byteCount() {
-      return store.byteCount;
+      return cached.byteCount;
     },
   };
 }
 
-type CacheOutcome = Parameters<NonNullable<NonNullable<CallContext["watch"]>["cached"]>>[1];
-
-/** What somebody else's call took is time that this one spent here. */
-async function waited(response: Promise<ScoreResponse>, onEnd: () => void): Promise<ScoreResponse> {
+/** The duration of the call that it joined is time that a coalesced call spent in the cache. */
+async function observedAtEnd(
+  response: Promise<ScoreResponse>,
+  onEnd: () => void,
+): Promise<ScoreResponse> {
   try {
     return await response;
   } finally {

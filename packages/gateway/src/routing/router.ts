@@ -124,17 +124,17 @@ export function createRouter(deps: RouterDeps): Router {
     running.set(attemptId, { call, replicaId, controller });
     call.times.add("queue", send.waitedMs);
     const startedMs = clock.nowMs();
-    const watched = call.watch?.attempt({ model, region, replicaId });
-    const { traceparent = call.traceparent } = watched ?? {};
+    const observed = call.observer?.attempt({ model, region, replicaId });
+    const { traceparent = call.traceparent } = observed ?? {};
     const { signal } = controller;
     let outcome: AttemptOutcome;
     try {
       const attemptCall = { ...call, signal, ...(traceparent && { traceparent }) };
       outcome = { answer: await attempt(replicaId, attemptCall), region };
-      watched?.end();
+      observed?.end();
     } catch (thrown) {
       outcome = { error: ScoringError.from(thrown) };
-      watched?.end(outcome.error);
+      observed?.end(outcome.error);
     }
     // One that was abandoned has no say any more.
     if (!running.delete(attemptId)) return;

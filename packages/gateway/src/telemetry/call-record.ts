@@ -1,9 +1,9 @@
 import type {
   CacheOutcome,
+  ObservedEnd,
+  ObservedStart,
   Protocol,
   ScoringError,
-  WatchedEnd,
-  WatchedStart,
 } from "@tensorgate/core";
 
 /** Record of a call that has ended, as the log has it. No body, no key. */
@@ -27,24 +27,25 @@ export interface CallRecord {
   readonly durationMs: number;
   /** How long each stage took, in milliseconds. */
   readonly stages: Readonly<Record<string, number>>;
-  /** Where the answers of a model with a response cache came from. */
+  /** Cache outcome, for a model with a response cache. */
   readonly cache?: CacheOutcome;
   readonly receivedBytes: number;
   readonly attempts: number;
   readonly traceId?: string;
 }
 
-export interface RecordInput {
-  readonly start: WatchedStart;
-  readonly end: WatchedEnd;
-  readonly attempts: number;
+interface ObservedCall {
+  readonly start: ObservedStart;
+  readonly end: ObservedEnd;
+  readonly attemptCount: number;
   readonly traceId: string | undefined;
 }
 
 /** Longest text of a caller that is recorded, in characters. */
 const maxTextLength = 200;
 
-export function callRecord({ start, end, attempts, traceId }: RecordInput): CallRecord {
+/** Writes the record of a call that has ended. */
+export function callRecord({ start, end, attemptCount, traceId }: ObservedCall): CallRecord {
   const { error, askedModel, model, region, caller, times } = end;
   const { protocol, operation, requestId } = start;
   const stages: Record<string, number> = {};
@@ -68,7 +69,7 @@ export function callRecord({ start, end, attempts, traceId }: RecordInput): Call
     stages,
     ...(cache && { cache }),
     receivedBytes: end.receivedBytes,
-    attempts,
+    attempts: attemptCount,
     ...(traceId !== undefined && { traceId }),
   };
 }

@@ -11,7 +11,7 @@ const durationBounds = [
   0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
 ];
 
-/** What is looked at when somebody asks for the metrics. */
+/** State that is read whenever metrics are collected. */
 export interface Gauges {
   readonly connections: () => number;
   readonly bytesInFlight: () => number;
@@ -49,7 +49,7 @@ export interface Instruments {
   readonly cacheRequests: Counter;
   readonly replicaChanges: Counter;
   readonly rejectedConnections: Counter;
-  /** Lets whoever collects metrics read these from now on. */
+  /** Registers the gauges, which are read whenever metrics are collected. */
   readonly observe: (gauges: Gauges) => void;
 }
 
@@ -104,15 +104,15 @@ function observe(meter: Meter, gauges: Gauges): void {
     meter
       .createObservableGauge(name, { description, ...(unit && { unit }), valueType: ValueType.INT })
       .addCallback((result) => result.observe(value()));
-  gauge("tensorgate.connections", "Open connections of callers", gauges.connections);
+  gauge("tensorgate.connections", "Open client connections", gauges.connections);
   gauge(
     "tensorgate.bytes.in_flight",
     "Bytes of requests in flight and of unread responses",
     gauges.bytesInFlight,
     "By",
   );
-  gauge("tensorgate.cache.bytes", "Answers that are kept", gauges.cacheBytes, "By");
-  gauge("tensorgate.cache.entries", "Answers that are kept", gauges.cacheEntries);
+  gauge("tensorgate.cache.bytes", "Size of the cached responses", gauges.cacheBytes, "By");
+  gauge("tensorgate.cache.entries", "Cached responses", gauges.cacheEntries);
   meter
     .createObservableGauge("tensorgate.queue.length", {
       description: "Queue length by queue",

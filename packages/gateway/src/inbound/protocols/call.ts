@@ -3,10 +3,10 @@ import {
   type AnsweringModel,
   type CallContext,
   type Clock,
+  type ObserveCall,
+  type ObservedEnd,
   type RoutingStep,
   ScoringError,
-  type WatchCall,
-  type WatchedEnd,
 } from "@tensorgate/core";
 import type { AccessLayer, AccessRequest, Admission } from "../access/access.ts";
 import type { RequestOptions } from "../options.ts";
@@ -55,7 +55,7 @@ export interface CallRunnerDeps {
   /** What a call passes before anything of its body is read, in order. */
   readonly layers: (inForce: InForce) => readonly AccessLayer[];
   readonly requests: Required<RequestOptions>;
-  readonly watchCall: WatchCall;
+  readonly observeCall: ObserveCall;
   /** Called with what is our own fault, of which the caller only learns the request id. */
   readonly onInternalError: (error: ScoringError, requestId: string) => void;
   readonly clock: Clock;
@@ -63,7 +63,7 @@ export interface CallRunnerDeps {
 
 /** The one way of a call through `inbound`, whatever its protocol. */
 export function createCallRunner(deps: CallRunnerDeps): CallRunner {
-  const { inForce, layers, watchCall, onInternalError, clock } = deps;
+  const { inForce, layers, observeCall, onInternalError, clock } = deps;
 
   return {
     admit: async (request) => {
@@ -76,8 +76,8 @@ export function createCallRunner(deps: CallRunnerDeps): CallRunner {
     run: async (incoming, { askedModel, timeoutMs, answer, write }) => {
       const { requestId, access } = incoming;
       const startedMs = clock.nowMs();
-      const watch = incoming.isRecorded
-        ? watchCall({
+      const observer = incoming.isRecorded
+        ? observeCall({
             protocol: incoming.protocol,
             operation: incoming.operation,
             requestId,
@@ -85,10 +85,10 @@ export function createCallRunner(deps: CallRunnerDeps): CallRunner {
           })
         : undefined;
       let call: CallContext | undefined;
-      let ended: Partial<WatchedEnd> = {};
+      let ended: Partial<ObservedEnd> = {};
       try {
         const { caller, tasks } = await incoming.admitted;
-        using open = createCallContext({ ...incoming, timeoutMs, caller, watch }, deps);
+        using open = createCallContext({ ...incoming, timeoutMs, caller, observer }, deps);
         ({ call } = open);
         call.signal.throwIfAborted();
         const answered = await answer(call, tasks);
@@ -102,7 +102,7 @@ export function createCallRunner(deps: CallRunnerDeps): CallRunner {
         if (error.reason === "internal") onInternalError(error, requestId);
         return { ok: false, error, headers: errorHeaders(error, requestId, call) };
       } finally {
-        watch?.end({
+        observer?.end({
           askedModel,
           ...(call?.caller && { caller: call.caller.id }),
           ...(call && { times: call.times }),

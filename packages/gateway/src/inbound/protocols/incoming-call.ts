@@ -2,10 +2,11 @@ import { randomUUID } from "node:crypto";
 import {
   type CallContext,
   type Caller,
-  type CallWatch,
+  type CallObserver,
   CancelledError,
   type Clock,
   commonRegions,
+  createStageTimes,
   DeadlineExceededError,
   InvalidRequestError,
   type Priority,
@@ -13,7 +14,6 @@ import {
   priorities,
   type RoutingWishes,
   type ScoringError,
-  stageTimes,
 } from "@tensorgate/core";
 import type { AccessRequest, ReadHeader } from "../access/access.ts";
 import type { RequestOptions } from "../options.ts";
@@ -113,7 +113,7 @@ export interface CallStart {
   /** What the protocol itself says of the deadline, in milliseconds from now; undefined where it says nothing. */
   readonly timeoutMs?: number | undefined;
   readonly caller?: Caller | undefined;
-  readonly watch?: CallWatch | undefined;
+  readonly observer?: CallObserver | undefined;
 }
 
 export interface CallContextDeps {
@@ -127,7 +127,7 @@ export interface CallContextDeps {
  * @throws InvalidRequestError if one of our headers cannot be understood
  */
 export function createCallContext(
-  { requestId, access, gone, timeoutMs: protocolTimeoutMs, caller, watch, ...start }: CallStart,
+  { requestId, access, gone, timeoutMs: protocolTimeoutMs, caller, observer, ...start }: CallStart,
   { requests, clock }: CallContextDeps,
 ): ActiveCall {
   const { header } = access;
@@ -158,8 +158,8 @@ export function createCallContext(
       wishes,
       ...((isTraced || wishes.isForwarded) && { routed: { isTraced, steps: [] } }),
       ...(cacheControl !== undefined && hasNoStore(cacheControl) && { noStore: true }),
-      times: stageTimes(),
-      ...(watch && { watch }),
+      times: createStageTimes(),
+      ...(observer && { observer }),
     },
     [Symbol.dispose]: () => {
       timer[Symbol.dispose]();

@@ -2,7 +2,6 @@ import {
   type CallContext,
   type Clock,
   DeadlineExceededError,
-  remainingMs,
   type ScoringError,
   UpstreamFailedError,
 } from "@tensorgate/core";
@@ -118,7 +117,7 @@ export function createUnaryChannel(parts: ChannelDeps): UnaryChannel {
   function failureFrom(status: ReceivedStatus, { deadline }: UnaryCall): ScoringError {
     const isDeadlineOfCall =
       status.code === grpcCode.DEADLINE_EXCEEDED &&
-      remainingMs(deadline, clock.nowMs()) <= deadlineSlackMs;
+      deadline.atMs - clock.nowMs() <= deadlineSlackMs;
     return isDeadlineOfCall ? deadlinePassed(status) : errorFromGrpcStatus(status);
   }
 
@@ -138,7 +137,7 @@ export function createUnaryChannel(parts: ChannelDeps): UnaryChannel {
           ":path": path,
           "content-type": "application/grpc",
           te: "trailers",
-          "grpc-timeout": formatTimeout(remainingMs(call.deadline, clock.nowMs())),
+          "grpc-timeout": formatTimeout(call.deadline.atMs - sentMs),
           "x-request-id": call.requestId,
           ...(call.traceparent !== undefined && { traceparent: call.traceparent }),
           ...call.headers,

@@ -3,8 +3,9 @@ import { UpstreamFailedError } from "@tensorgate/core";
 import {
   createUnaryReader,
   FramingError,
-  framedMessage,
   type HeaderBlock,
+  messageBytes,
+  messagePrefix,
   type ReceivedStatus,
   readStatus,
 } from "@tensorgate/grpc";
@@ -121,7 +122,8 @@ export function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult>
     });
 
     stream.cork();
-    for (const piece of framedMessage(options.segments)) stream.write(piece);
+    stream.write(messagePrefix(messageBytes(options.segments)));
+    for (const segment of options.segments) stream.write(segment);
     stream.end();
     stream.uncork();
   });

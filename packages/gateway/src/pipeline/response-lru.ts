@@ -2,29 +2,29 @@ import type { Clock, ScoreResponse, Tensor } from "@tensorgate/core";
 import { LRUCache } from "lru-cache";
 import type { CacheOptions } from "./options.ts";
 
-/** Answers by the key of their request; the ones that were not asked for the longest time make way for new ones. */
-export interface ResponseStore {
+/** Responses by the key of their request; the least recently used ones are evicted for new ones. */
+export interface ResponseLru {
   get(key: string): ScoreResponse | undefined;
   set(key: string, response: ScoreResponse): void;
   readonly entryCount: number;
   readonly byteCount: number;
 }
 
-/** Of an entry beside its tensors, roughly: key, names, shapes and what the store itself keeps of it. */
+/** Approximate size of an entry beside its tensors, in bytes: key, names, shapes and bookkeeping. */
 const overheadBytes = 1_024;
 
-export function responseStore(
+export function createResponseLru(
   { maxBytes, maxEntryBytes, ttlMs }: Required<CacheOptions>,
   clock: Clock,
-): ResponseStore {
+): ResponseLru {
   const cache = new LRUCache<string, ScoreResponse>({
     maxSize: maxBytes,
     maxEntrySize: Math.min(maxBytes, maxEntryBytes),
     sizeCalculation: sizeOf,
     ttl: ttlMs,
-    // Otherwise it starts a timer of its own to look at the clock less often.
+    // Otherwise lru-cache starts a timer to read the clock less often.
     ttlResolution: 0,
-    // It takes a beginning at 0 for none.
+    // lru-cache treats a start of 0 as unset.
     perf: { now: () => clock.nowMs() + 1 },
   });
   return {
@@ -50,7 +50,7 @@ function bytesOf(tensor: Tensor): number {
   return tensor.elements.reduce((sum, { byteLength }) => sum + byteLength + 64, 0);
 }
 
-/** Tensors view the message that they came in, all of which would be kept with the smallest of them. */
+/** Copies the tensors: they view the message that they came in, which would stay in memory with the smallest of them. */
 function ownCopy(response: ScoreResponse): ScoreResponse {
   const outputs = [...response.outputs].map(([name, tensor]): readonly [string, Tensor] => [
     name,

@@ -1,3 +1,30 @@
+/** Writes a count with its noun, such as "1 box" or "2 boxes". */
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
+/** The first `maxChars` characters of a text, with an ellipsis where that is not all; never half of a pair. */
+export function cutText(text: string, maxChars: number): string {
+  return text.length > maxChars ? `${text.slice(0, maxChars).toWellFormed()}…` : text;
+}
+
+/** Most names that a text lists, and most characters of each. */
+const maxListed = 20;
+const maxNameChars = 80;
+
+/** Names for a text, however many and long a request or a reply has them. */
+export function listedNames(names: Iterable<string>): string {
+  const listed: string[] = [];
+  let count = 0;
+  for (const name of names) {
+    count += 1;
+    if (count <= maxListed) listed.push(cutText(name, maxNameChars));
+  }
+  if (count === 0) return "none";
+  const restCount = count - listed.length;
+  return restCount > 0 ? `${listed.join(", ")} and ${restCount} more` : listed.join(", ");
+}
+
 /**
  * The names most like `wanted`, by edit distance, at most three.
  *

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { formatTraceparent, parseTraceparent } from "./traceparent.ts";
+import { formatTraceparent, parseTraceparent } from "./call-observer.ts";
 
 const traceId = "0af7651916cd43dd8448eb211c80319c";
 const spanId = "b7ad6b7169203331";
 
-test("what a caller sends comes back the same", () => {
+test("a traceparent is parsed and written alike", () => {
   const text = `00-${traceId}-${spanId}-01`;
   const context = parseTraceparent(text);
 
@@ -25,11 +25,11 @@ test.each([
   `00-${traceId}-${"0".repeat(16)}-01`,
   `00-${traceId.toUpperCase()}-${spanId}-01`,
   "x".repeat(10_000),
-])("%j is as good as none", (text) => {
+])("%j counts as no trace context", (text) => {
   expect(parseTraceparent(text)).toBeUndefined();
 });
 
-test("nobody's span is not written", () => {
+test("an invalid span context is not written", () => {
   const none = { traceId: "0".repeat(32), spanId: "0".repeat(16), traceFlags: 0 };
 
   expect(formatTraceparent(none)).toBeUndefined();

@@ -1,13 +1,13 @@
 import { expect, test, vi } from "vitest";
-import { longTimers, maxTimerDelayMs } from "./long-timer.ts";
+import { type Clock, maxTimerDelayMs, startLongTimer } from "./clock.ts";
 import { manualClock } from "./testing.ts";
 
-/** A clock whose timers fire at once where JavaScript's do. */
+/** A clock whose timers fire immediately where JavaScript's do. */
 function overflowing() {
   const clock = manualClock();
-  const setTimer = longTimers((delayMs, wake) =>
-    clock.setTimer(delayMs > maxTimerDelayMs ? 1 : delayMs, wake),
-  );
+  const start: Clock["setTimer"] = (delayMs, wake) =>
+    clock.setTimer(delayMs > maxTimerDelayMs ? 1 : delayMs, wake);
+  const setTimer: Clock["setTimer"] = (delayMs, wake) => startLongTimer(start, delayMs, wake);
   return { clock, setTimer };
 }
 

@@ -1,0 +1,172 @@
+import {
+  INVALID_SPAN_CONTEXT,
+  isSpanContextValid,
+  ROOT_CONTEXT,
+  type Span,
+  type SpanContext,
+  SpanKind,
+  SpanStatusCode,
+  type Tracer,
+  trace,
+} from "@opentelemetry/api";
+import type {
+  AttemptObserver,
+  AttemptTarget,
+  Clock,
+  ObserveCall,
+  ObservedEnd,
+  ScoringError,
+} from "@tensorgate/core";
+import { type CallRecord, callRecord } from "./call-record.ts";
+import type { Instruments } from "./instruments.ts";
+
+export interface CallObserverDeps {
+  readonly tracer: Tracer;
+  readonly instruments: Instruments;
+  readonly onCall: (record: CallRecord) => void;
+  /** Called with what an instrument or a span of the host threw: it fails no call. */
+  readonly onFailure: (thrown: unknown) => void;
+  /** Whether a name may become a label: callers must not be able to create labels. */
+  readonly isKnownModel: (name: string) => boolean;
+  readonly clock: Clock;
+}
+
+/**
+ * Observes calls: a span for each and for each of its attempts, metrics, and a record at its end.
+ * Contexts are passed on, never looked up: no part of a call runs in an ambient context. Instruments and spans are those
+ * of the host and may throw.
+ */
+export function createCallObserver(deps: CallObserverDeps): ObserveCall {
+  const { tracer, instruments, onCall, onFailure, isKnownModel, clock } = deps;
+
+  return (start) => {
+    const remote =
+      start.traceparent === undefined ? undefined : parseTraceparent(start.traceparent);
+    const parent = remote ? trace.setSpanContext(ROOT_CONTEXT, remote) : ROOT_CONTEXT;
+    let span = noSpan;
+    let traceId: string | undefined;
+    let attemptCount = 0;
+    try {
+      const attributes = { "tensorgate.protocol": start.protocol };
+      span = tracer.startSpan(start.operation, { kind: SpanKind.SERVER, attributes }, parent);
+      const spanContext = span.spanContext();
+      if (isSpanContextValid(spanContext)) traceId = spanContext.traceId;
+    } catch (thrown) {
+      onFailure(thrown);
+    }
+    const context = trace.setSpan(parent, span);
+    try {
+      instruments.callsInFlight.add(1);
+    } catch (thrown) {
+      onFailure(thrown);
+    }
+
+    function attempt({ model, region, replicaId }: AttemptTarget): AttemptObserver {
+      attemptCount += 1;
+      const startedMs = clock.nowMs();
+      const attributes = {
+        "tensorgate.model": model,
+        "tensorgate.region": region,
+        "tensorgate.replica": replicaId,
+      };
+      let attemptSpan = noSpan;
+      let traceparent: string | undefined;
+      try {
+        const kind = SpanKind.CLIENT;
+        attemptSpan = tracer.startSpan("attempt", { kind, attributes }, context);
+        traceparent = formatTraceparent(attemptSpan.spanContext());
+      } catch (thrown) {
+        onFailure(thrown);
+      }
+      return {
+        ...(traceparent !== undefined && { traceparent }),
+        end: (error) => {
+          try {
+            const labels = { model, region, reason: error?.reason ?? "ok" };
+            instruments.attempts.add(1, labels);
+            instruments.attemptDuration.record((clock.nowMs() - startedMs) / 1_000, labels);
+            endSpan(attemptSpan, error);
+          } catch (thrown) {
+            onFailure(thrown);
+          }
+        },
+      };
+    }
+
+    function end(ended: ObservedEnd): void {
+      const { error, model, region = "", askedModel = "" } = ended;
+      try {
+        const labels = {
+          protocol: start.protocol,
+          model: model?.name ?? (isKnownModel(askedModel) ? askedModel : ""),
+          version: model ? String(model.version) : "",
+          region,
+          reason: error?.reason ?? "ok",
+        };
+        instruments.callsInFlight.add(-1);
+        instruments.calls.add(1, labels);
+        instruments.callDuration.record(ended.durationMs / 1_000, labels);
+        instruments.receivedBytes.add(ended.receivedBytes, { protocol: start.protocol });
+        if (span.isRecording()) {
+          span.setAttributes({
+            "tensorgate.model": labels.model,
+            "tensorgate.version": labels.version,
+            "tensorgate.region": region,
+            "tensorgate.request_id": start.requestId,
+          });
+        }
+        endSpan(span, error);
+      } catch (thrown) {
+        onFailure(thrown);
+      }
+      onCall(callRecord({ start, end: ended, attemptCount, traceId }));
+    }
+
+    return {
+      attempt,
+      cached: (model, outcome) => {
+        try {
+          instruments.cacheRequests.add(1, { model, outcome });
+        } catch (thrown) {
+          onFailure(thrown);
+        }
+      },
+      end,
+    };
+  };
+}
+
+/** Stands in for a span that could not be started. */
+const noSpan: Span = trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
+
+function endSpan(span: Span, error: ScoringError | undefined): void {
+  if (error && span.isRecording()) {
+    span.setAttribute("tensorgate.reason", error.reason);
+    span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
+  }
+  span.end();
+}
+
+/**
+ * Parses a `traceparent` header.
+ *
+ * @returns undefined for an invalid header, which counts as none
+ * @see W3C Trace Context, section 3.2
+ */
+export function parseTraceparent(text: string): SpanContext | undefined {
+  const match = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/.exec(text);
+  if (!match) return undefined;
+  const [, version, traceId = "", spanId = "", flags = "00", rest] = match;
+  // Later versions may add fields; version 00 has none, and version ff is not valid.
+  if (version === "ff" || (version === "00" && rest !== undefined)) return undefined;
+  const traceFlags = Number.parseInt(flags, 16) & 1;
+  const spanContext = { traceId, spanId, traceFlags, isRemote: true };
+  return isSpanContextValid(spanContext) ? spanContext : undefined;
+}
+
+/** Writes a `traceparent` header. @returns undefined if the call is not traced */
+export function formatTraceparent(context: SpanContext): string | undefined {
+  if (!isSpanContextValid(context)) return undefined;
+  const flags = context.traceFlags.toString(16).padStart(2, "0");
+  return `00-${context.traceId}-${context.spanId}-${flags}`;
+}

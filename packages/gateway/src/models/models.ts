@@ -60,17 +60,16 @@ export function createModels(deps: ModelsDeps): Models {
     onStartFailure: deps.onDecoderFailure,
   });
   const prepare = createPicturePreparer({ ...decoders, options, clock });
-  const score: ScoreResolved = (request, call) =>
-    deps.score(request, withinRegions(call, request.model.residency));
-
   const tasksOf = ({ resolve, all }: Snapshot): Tasks => {
-    const pictures: PictureTaskDeps = { resolve, score, prepare, options };
+    const pictures: PictureTaskDeps = { resolve, score: deps.score, prepare, options };
     return {
       classify: createClassifier(pictures, clock),
       detect: createDetector(pictures, clock),
       embed: createEmbedder(pictures),
-      score: async (request, call) =>
-        score({ ...request, model: resolve(request.modelSpec) }, call),
+      score: async (request, call) => {
+        const model = resolve(request.modelSpec);
+        return deps.score({ ...request, model }, withinRegions(call, model.residency));
+      },
       modelStatus: async (modelSpec, call) =>
         modelStatus(modelSpec, withinRegions(call, resolve(modelSpec).residency)),
       modelMetadata: async (modelSpec, call) =>

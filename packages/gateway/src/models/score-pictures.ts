@@ -14,6 +14,7 @@ import {
   ScoringError,
   type Tensor,
   TooLargeError,
+  withinRegions,
 } from "@tensorgate/core";
 import type { PictureSize } from "@tensorgate/imaging";
 import type { PictureOptions } from "./options.ts";
@@ -51,6 +52,16 @@ interface Answer<Value> {
   readonly response?: ScoreResponse;
 }
 
+interface Scored<Value> {
+  readonly value: Value;
+  readonly response: ScoreResponse;
+}
+
+/** Why there is no value for one picture. */
+interface Failed {
+  readonly error: ScoringError;
+}
+
 /** What the pictures of one call have in common. */
 interface Work<Value> {
   readonly input: PictureInput;
@@ -74,7 +85,8 @@ export function createPictureScorer({ score, prepare, options }: PictureTaskDeps
     const { picture: input, batchSize } = scoring.release;
     if (!input) throw takesNoPicture(scoring.release);
     assertPictures(pictures, options.maxPictures);
-    const work = { input, modelSpec, call, scoring };
+    const regional = withinRegions(call, scoring.release.residency);
+    const work = { input, modelSpec, call: regional, scoring };
     const answers =
       pictures.length <= batchSize
         ? await answerBatch(pictures, work)
@@ -108,36 +120,41 @@ export function createPictureScorer({ score, prepare, options }: PictureTaskDeps
     batch: readonly Picture[],
     work: Work<Value>,
   ): Promise<readonly Answer<Value>[]> {
-    const prepared = await Promise.all(batch.map((picture) => preparedOrError(picture, work)));
+    const { input, call } = work;
+    const prepared = await Promise.all(
+      batch.map(async ({ bytes }): Promise<PreparedPicture | Failed> => {
+        try {
+          return await prepare(bytes, input, call);
+        } catch (thrown) {
+          return { error: pictureError(thrown, call) };
+        }
+      }),
+    );
     const good: PreparedPicture[] = [];
-    for (const each of prepared) if (!ScoringError.is(each)) good.push(each);
+    for (const each of prepared) if ("tensor" in each) good.push(each);
     const scored = await scoreTogether(good, work);
     const answers: Answer<Value>[] = [];
     let next = 0;
-    for (const [index, { id }] of batch.entries()) {
-      const failure = prepared[index];
-      const outcome = ScoringError.is(failure) ? failure : scored[next++];
-      answers.push(answerFrom(id, outcome));
+    for (const [index, each] of prepared.entries()) {
+      const id = batch[index]?.id;
+      const tag = id === undefined ? {} : { id };
+      // There is one outcome for each picture that could be prepared.
+      const outcome = "error" in each ? each : (scored[next++] as Scored<Value> | Failed);
+      if ("error" in outcome) {
+        answers.push({ result: { ...tag, ok: false, error: outcome.error } });
+      } else {
+        const { value, response } = outcome;
+        answers.push({ response, result: { ...tag, ok: true, value } });
+      }
     }
     return answers;
   }
 
-  async function preparedOrError(
-    { bytes }: Picture,
-    { input, call }: Work<unknown>,
-  ): Promise<PreparedPicture | ScoringError> {
-    try {
-      return await prepare(bytes, input, call);
-    } catch (thrown) {
-      return pictureError(thrown, call);
-    }
-  }
-
-  /** @returns for each picture its value, or why there is none */
+  /** Scores prepared pictures in one call. @returns one outcome for each picture */
   async function scoreTogether<Value>(
     pictures: readonly PreparedPicture[],
     work: Work<Value>,
-  ): Promise<readonly (Scored<Value> | ScoringError)[]> {
+  ): Promise<readonly (Scored<Value> | Failed)[]> {
     const [first] = pictures;
     if (!first) return [];
     const { scoring, modelSpec, input, call } = work;
@@ -168,15 +185,15 @@ export function createPictureScorer({ score, prepare, options }: PictureTaskDeps
         );
         return alone.flat();
       }
-      return pictures.map(() => error);
+      return pictures.map(() => ({ error }));
     }
-    const scored: (Scored<Value> | ScoringError)[] = [];
+    const scored: (Scored<Value> | Failed)[] = [];
     for (const [index, { size }] of pictures.entries()) {
       try {
         const value = scoring.read({ outputs: outputs[index] ?? new Map(), size });
         scored.push({ value, response });
       } catch (thrown) {
-        scored.push(pictureError(thrown, call));
+        scored.push({ error: pictureError(thrown, call) });
       }
     }
     return scored;
@@ -184,30 +201,13 @@ export function createPictureScorer({ score, prepare, options }: PictureTaskDeps
 }
 
 /**
- * Why one picture failed.
+ * Returns why one picture failed.
  *
  * @throws the reason of the call's signal if the whole call is over
  */
 function pictureError(thrown: unknown, { signal }: CallContext): ScoringError {
   if (signal.aborted) throw signal.reason;
   return ScoringError.from(thrown);
-}
-
-interface Scored<Value> {
-  readonly value: Value;
-  readonly response: ScoreResponse;
-}
-
-function answerFrom<Value>(
-  id: string | undefined,
-  outcome: Scored<Value> | ScoringError | undefined,
-): Answer<Value> {
-  const tag = id === undefined ? {} : { id };
-  if (outcome === undefined || ScoringError.is(outcome)) {
-    return { result: { ...tag, ok: false, error: ScoringError.from(outcome) } };
-  }
-  const { value, response } = outcome;
-  return { response, result: { ...tag, ok: true, value } };
 }
 
 function takesNoPicture({ name, tasks }: Release): FailedPreconditionError {

@@ -1,6 +1,6 @@
 import type { LabelScore } from "@tensorgate/core";
 
-/** The highest of many scores, kept while they are looked at one after the other. */
+/** The highest of many scores that are offered one after the other. */
 export interface HighestScores {
   /** Comparisons so far, beside the first of each score. */
   readonly comparisonCount: number;
@@ -16,7 +16,7 @@ export interface HighScore {
 }
 
 /**
- * Keeps the `count` highest scores in a heap whose root is the worst of them, in O(n log count) for n scores.
+ * Finds the `count` highest scores with a heap whose root is the worst of them, in O(n log count) for n scores.
  *
  * @param count - an integer >= 1
  */
@@ -24,50 +24,49 @@ export function createHighestScores(count: number): HighestScores {
   const heap: HighScore[] = [];
   let comparisonCount = 0;
 
-  const isWorse = (a: HighScore, b: HighScore) => {
+  /** Returns a negative number if `a` is the better. */
+  const compare = (a: HighScore, b: HighScore): number => {
     comparisonCount += 1;
-    return a.score < b.score || (a.score === b.score && a.id > b.id);
+    return b.score - a.score || a.id - b.id;
   };
-
-  function siftUp(entry: HighScore): void {
-    let at = heap.length;
-    while (at > 0) {
-      const parentAt = (at - 1) >> 1;
-      const parent = heap[parentAt] as HighScore;
-      if (!isWorse(entry, parent)) break;
-      heap[at] = parent;
-      at = parentAt;
-    }
-    heap[at] = entry;
-  }
-
-  /** Puts `entry` in the place of the root. */
-  function siftDown(entry: HighScore): void {
-    let at = 0;
-    for (;;) {
-      const leftAt = 2 * at + 1;
-      const left = heap[leftAt];
-      if (!left) break;
-      const right = heap[leftAt + 1];
-      const isRight = right !== undefined && isWorse(right, left);
-      const worse = isRight ? right : left;
-      if (!isWorse(worse, entry)) break;
-      heap[at] = worse;
-      at = isRight ? leftAt + 1 : leftAt;
-    }
-    heap[at] = entry;
-  }
 
   return {
     get comparisonCount() {
       return comparisonCount;
     },
     offer: (id, score) => {
-      const worst = heap[0];
-      if (heap.length < count || !worst) siftUp({ id, score });
-      else if (score > worst.score) siftDown({ id, score });
+      const root = heap[0];
+      if (heap.length < count || !root) {
+        const entry = { id, score };
+        let at = heap.length;
+        while (at > 0) {
+          const parentAt = (at - 1) >> 1;
+          const parent = heap[parentAt] as HighScore;
+          if (compare(entry, parent) < 0) break;
+          heap[at] = parent;
+          at = parentAt;
+        }
+        heap[at] = entry;
+      } else if (score > root.score) {
+        const entry = { id, score };
+        let at = 0;
+        for (;;) {
+          let childAt = 2 * at + 1;
+          let child = heap[childAt];
+          if (!child) break;
+          const right = heap[childAt + 1];
+          if (right && compare(right, child) > 0) {
+            child = right;
+            childAt += 1;
+          }
+          if (compare(child, entry) < 0) break;
+          heap[at] = child;
+          at = childAt;
+        }
+        heap[at] = entry;
+      }
     },
-    all: () => heap.toSorted((a, b) => b.score - a.score || a.id - b.id),
+    all: () => heap.toSorted(compare),
   };
 }
 
@@ -79,7 +78,7 @@ export interface TopLabelsOptions {
 }
 
 /**
- * The best classes of one picture, highest score first; of equal scores the lower index comes first.
+ * Returns the best classes of one picture, highest score first; of equal scores the lower index comes first.
  * A score that is not a number is never among them.
  */
 export function topLabels(
@@ -93,12 +92,14 @@ export function topLabels(
     const score = scores[index] as number;
     if (score >= minScore) highest.offer(index, score);
   }
-  return highest
-    .all()
-    .map(({ id, score }) => ({ index: id, label: labels[id] ?? String(id), score }));
+  const best: LabelScore[] = [];
+  for (const { id, score } of highest.all()) {
+    best.push({ index: id, label: labels[id] ?? String(id), score });
+  }
+  return best;
 }
 
-/** Probabilities of `logits`. The maximum is subtracted first, so that large logits do not overflow. */
+/** Returns the probabilities of `logits`. The maximum is subtracted first, so that large logits do not overflow. */
 export function softmax(logits: Float32Array): Float32Array {
   const highest = logits.reduce((max, logit) => Math.max(max, logit), -Infinity);
   const powers = logits.map((logit) => Math.exp(logit - highest));

@@ -140,7 +140,7 @@ export const routingMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${scheduler}/retries.ts`,
+    `${scheduler}/attempts.ts`,
     [`${scheduler}/small-parts.test.ts`],
     [
       {

@@ -1,9 +1,8 @@
 import type { AttemptFailure, SchedulerEvent } from "./events.ts";
 import type { Admission } from "./queues/admission.ts";
-import { isCandidate, isInTime } from "./replicas/eligibility.ts";
 import type { OutlierDetection } from "./replicas/outlier-detection.ts";
-import type { ScheduledReplica } from "./replicas/replica.ts";
-import { afterFailure, type Budget, createBudget } from "./retries.ts";
+import { isCandidate, isInTime, type ScheduledReplica } from "./replicas/replica.ts";
+import { afterFailure, isUnseen, isUnserved } from "./retries.ts";
 import {
   note,
   type OpenRequest,
@@ -11,7 +10,6 @@ import {
   type SchedulerSettings,
   type SchedulerState,
   type SentAttempt,
-  wakeBy,
 } from "./state.ts";
 
 /** Attempts at replicas, from the sending to whatever comes of them. */
@@ -66,11 +64,11 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
     };
     state.attempts.set(attempt.id, attempt);
     request.underWay.push(attempt);
-    if (request.mayHedge) wakeBy(state, hedgeMs(attempt));
-    pool.overload.sent(state.nowMs);
+    if (request.mayHedge) state.wakeMs = Math.min(state.wakeMs, hedgeMs(attempt));
+    pool.overload.count("sent", state.nowMs);
     const { model, region } = pool;
     const replicaId = replica.member.id;
-    note(state, request, { what: "sent", region, replicaId, isHedge });
+    if (request.trace) note(state, request, { what: "sent", region, replicaId, isHedge });
     const waitedMs = isHedge ? 0 : state.nowMs - request.sinceMs;
     const { id } = request;
     state.commands.push({ type: "send", id, attemptId: count, model, region, replicaId, waitedMs });
@@ -87,7 +85,8 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
   }
 
   function abandon(attempt: SentAttempt): void {
-    wakeBy(state, attempt.replica.slots.abandoned(attempt.id, state.nowMs));
+    const freeMs = attempt.replica.slots.abandoned(attempt.id, state.nowMs);
+    state.wakeMs = Math.min(state.wakeMs, freeMs);
     state.attempts.delete(attempt.id);
     state.touched.add(attempt.pool);
     state.commands.push({ type: "abandon", attemptId: attempt.id });
@@ -145,11 +144,12 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
 
   function hedge({ request, pool, replica }: SentAttempt): void {
     if (pool.line.length > 0 || pool.utilisation > hedgedBelow) return;
-    const idle = pool.soonest(
-      state.nowMs,
-      (each) =>
-        each !== replica && each.slots.inFlight(state.nowMs) === 0 && isCandidate(request, each),
-    );
+    const others = new Set<ScheduledReplica>([replica]);
+    for (const each of pool.replicas.values()) {
+      const isIdle = each.slots.inFlight(state.nowMs) === 0 && isCandidate(request, each);
+      if (!isIdle) others.add(each);
+    }
+    const idle = pool.soonest(state.nowMs, others);
     if (!idle || idle.atMs > state.nowMs || !isInTime(request, idle.replica, state.nowMs)) return;
     if (hedges.spend()) send(request, pool, idle.replica);
   }
@@ -166,8 +166,10 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
       outliers.onSuccess(attempt, reply);
       if (isLeftOver) return;
       for (const each of request.failedBy) each.confirmFailure();
-      const { region } = pool;
-      note(state, request, { what: "answered", region, replicaId: replica.member.id });
+      if (request.trace) {
+        const { region } = pool;
+        note(state, request, { what: "answered", region, replicaId: replica.member.id });
+      }
       admission.settle(request, attemptId);
     },
     failed: (attemptId, failure) => {
@@ -178,9 +180,11 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
       if (!isLeftOver) remember(attempt, failure);
       outliers.onFailure(attempt, failure);
       if (isLeftOver) return;
-      const { region } = pool;
-      const replicaId = replica.member.id;
-      note(state, request, { what: "failed", region, replicaId, because: failure });
+      if (request.trace) {
+        const { region } = pool;
+        const replicaId = replica.member.id;
+        note(state, request, { what: "failed", region, replicaId, because: failure });
+      }
       if (request.underWay.length === 0 && !request.waitsIn) goOn(attempt, failure);
     },
     cancel: (request) => {
@@ -197,7 +201,7 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
         if (overdueMs <= state.nowMs) overdue(attempt);
         else if (isLeftOver && request.deadlineMs <= state.nowMs) abandon(attempt);
         else if (hedgeMs(attempt) <= state.nowMs) hedge(attempt);
-        else wakeBy(state, hedgeMs(attempt));
+        else state.wakeMs = Math.min(state.wakeMs, hedgeMs(attempt));
       }
     },
     forgive: (lateMs) => {
@@ -219,12 +223,37 @@ function hedgeMs({ request, replica, expectedStartMs, isLeftOver }: SentAttempt)
   return expectedStartMs + hedgeServices * replica.slots.usualMs + replica.slots.roundTripMs;
 }
 
-/** Whether it speaks of a model or version at one replica alone: nothing against the region. */
-function isUnserved(failure: AttemptFailure): boolean {
-  return failure === "not-served" || failure === "unknown-label" || failure === "model-broken";
+/** Extra work that is allowed: a share of all requests, and a few to begin with. */
+export interface Budget {
+  /** Extra attempts that may be made now. */
+  readonly left: number;
+  /** Told of every request. */
+  earn(): void;
+  /** Takes one, or says that there is none. */
+  spend(): boolean;
 }
 
-/** Whether the replica cannot have seen the request, so that it may go there again. */
-function isUnseen(failure: AttemptFailure): boolean {
-  return failure === "never-sent" || failure === "turned-away";
+export interface BudgetSettings {
+  /** Extra attempts per request, 0..1. */
+  readonly share: number;
+  /** Extra attempts that are allowed whatever came before. */
+  readonly reserve: number;
+}
+
+/** As much as can be saved up: a fault that lasts must not live on what a quiet day left. */
+const maxSaved = 100;
+
+export function createBudget({ share, reserve }: BudgetSettings): Budget {
+  const budget = {
+    left: reserve,
+    earn: () => {
+      budget.left = Math.min(budget.left + share, Math.max(maxSaved, reserve));
+    },
+    spend: () => {
+      if (budget.left < 1) return false;
+      budget.left -= 1;
+      return true;
+    },
+  };
+  return budget;
 }

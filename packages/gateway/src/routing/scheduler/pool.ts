@@ -1,8 +1,11 @@
-import { codelIntervalMs, createOverload } from "./queues/overload.ts";
-import { createRequestQueue } from "./queues/request-queue.ts";
-import { isCandidate } from "./replicas/eligibility.ts";
+import { codelIntervalMs, createOverload, createRequestQueue } from "./queues/request-queue.ts";
 import { createPeerLatency } from "./replicas/latency.ts";
-import { createReplica, type Member, type ScheduledReplica } from "./replicas/replica.ts";
+import {
+  createReplica,
+  isCandidate,
+  type Member,
+  type ScheduledReplica,
+} from "./replicas/replica.ts";
 import type {
   OpenRequest,
   Pool,
@@ -129,10 +132,10 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
       else if (found.servingCount === 0) found.roundTripMs = believedRoundTripMs;
       return found;
     },
-    soonest: (nowMs, isFit) => {
+    soonest: (nowMs, except) => {
       let best: Slot | undefined;
       for (const replica of replicas.values()) {
-        if (!replica.isServing || !isFit(replica)) continue;
+        if (!replica.isServing || except.has(replica)) continue;
         const atMs = replica.readySinceMs(nowMs);
         if (atMs === Number.POSITIVE_INFINITY) continue;
         const isFirst = !best || atMs < best.atMs;
@@ -183,11 +186,11 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
     tryTimeoutMs: ({ slots }) =>
       latency.timeoutMs(Math.max(settings.minTryTimeoutMs, 8 * slots.usualMs + slots.roundTripMs)),
     observeReply: (judged, tookMs, attemptMs) => {
-      latency.observe(attemptMs);
-      if (!latency.isSlow(tookMs, judged.slots.usualMs)) return false;
+      if (!latency.observe(attemptMs, tookMs, judged.slots.usualMs)) return false;
       return [...replicas.values()].some((each) => each.isServing && each !== judged);
     },
-    observeArrival: ({ parallelism, busy }) => {
+    observeArrival: ({ nowMs, parallelism, busy }) => {
+      if (!isRemote) overload.count("offered", nowMs);
       pool.utilisation +=
         newest * ((parallelism === 0 ? 1 : busy / parallelism) - pool.utilisation);
     },

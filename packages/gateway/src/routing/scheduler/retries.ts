@@ -37,7 +37,7 @@ export function afterFailure(
   request: FailedRequest,
   maxAttempts: number,
 ): NextStep {
-  if (failure === "never-sent" || failure === "turned-away") return "again";
+  if (isUnseen(failure)) return "again";
   // Nothing was done, so that it may go again whatever it is; but who is to blame, a few replicas know as well as all.
   if (failure === "not-served" || failure === "unknown-label") {
     return request.failedCount >= maxAttempts ? "give-up" : "again";
@@ -52,37 +52,12 @@ export function afterFailure(
   return "again";
 }
 
-/** Extra work that is allowed: a share of all requests, and a few to begin with. */
-export interface Budget {
-  /** Extra attempts that may be made now. */
-  readonly left: number;
-  /** Told of every request. */
-  earn(): void;
-  /** Takes one, or says that there is none. */
-  spend(): boolean;
+/** Whether a failure speaks of a model or version at one replica alone: nothing against the region. */
+export function isUnserved(failure: AttemptFailure): boolean {
+  return failure === "not-served" || failure === "unknown-label" || failure === "model-broken";
 }
 
-export interface BudgetSettings {
-  /** Extra attempts per request, 0..1. */
-  readonly share: number;
-  /** Extra attempts that are allowed whatever came before. */
-  readonly reserve: number;
-}
-
-/** As much as can be saved up: a fault that lasts must not live on what a quiet day left. */
-const maxSaved = 100;
-
-export function createBudget({ share, reserve }: BudgetSettings): Budget {
-  const budget = {
-    left: reserve,
-    earn: () => {
-      budget.left = Math.min(budget.left + share, Math.max(maxSaved, reserve));
-    },
-    spend: () => {
-      if (budget.left < 1) return false;
-      budget.left -= 1;
-      return true;
-    },
-  };
-  return budget;
+/** Whether the replica cannot have seen the request, so that it may go there again. */
+export function isUnseen(failure: AttemptFailure): boolean {
+  return failure === "never-sent" || failure === "turned-away";
 }

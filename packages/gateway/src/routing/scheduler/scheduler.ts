@@ -9,10 +9,16 @@ import type {
 import { createPool } from "./pool.ts";
 import { createAdmission } from "./queues/admission.ts";
 import { rankOf } from "./queues/request-queue.ts";
-import { mayGoTo } from "./regions/region-selection.ts";
-import { commonVersion, isCandidate, isInTime, listedVersions } from "./replicas/eligibility.ts";
+import { mayGoTo, type SurveyedPool } from "./regions/region-selection.ts";
 import { createOutlierDetection } from "./replicas/outlier-detection.ts";
-import type { Member, ScheduledReplica } from "./replicas/replica.ts";
+import {
+  commonVersion,
+  isCandidate,
+  isInTime,
+  listedVersions,
+  type Member,
+  type ScheduledReplica,
+} from "./replicas/replica.ts";
 import {
   createState,
   type OpenRequest,
@@ -20,7 +26,6 @@ import {
   type PoolGroup,
   probe,
   type SchedulerSettings,
-  wakeBy,
 } from "./state.ts";
 import { type SchedulerStatus, schedulerStatus } from "./status.ts";
 
@@ -74,23 +79,23 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
   /** For when the last tick was asked for: only an earlier time asks for a new timer. */
   let askedMs = Number.POSITIVE_INFINITY;
 
-  function groupOf(model: string): PoolGroup {
-    const known = state.models.get(model);
-    if (known) return known;
-    const made = { model, pools: [], usedRegion: ownRegion };
-    state.models.set(model, made);
-    return made;
+  function addGroup(model: string): PoolGroup {
+    const group = { model, pools: [], usedRegion: ownRegion };
+    state.models.set(model, group);
+    return group;
   }
 
   function arrive(arrival: Arrival): void {
+    const { nowMs } = state;
+    const group = state.models.get(arrival.model) ?? addGroup(arrival.model);
     const request: OpenRequest = {
       ...arrival,
       // To send it to a second replica is to do it twice.
       mayHedge: arrival.mayHedge && arrival.isIdempotent,
-      group: groupOf(arrival.model),
+      group,
       rank: rankOf(arrival),
-      arrivedMs: state.nowMs,
-      sinceMs: state.nowMs,
+      arrivedMs: nowMs,
+      sinceMs: nowMs,
       waitsIn: undefined,
       underWay: [],
       tried: new Set(),
@@ -104,24 +109,31 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
     state.requests.set(request.id, request);
     attempts.retries.earn();
     attempts.hedges.earn();
-    admission.arrive(request);
+    const pools: SurveyedPool[] = [];
+    for (const pool of group.pools) {
+      const survey = pool.survey(nowMs, request);
+      pool.observeArrival(survey);
+      pools.push({ pool, survey });
+    }
+    admission.enter(request, false, pools);
   }
 
   /** Gives slots of `pool` that are ready to the requests that wait. */
   function serve(pool: Pool): void {
     const { line } = pool;
     const { nowMs } = state;
-    if (line.length > 0) admission.giveUpStale(pool);
+    const isShedding = pool.isShedding(nowMs);
+    if (isShedding && line.length > 0) admission.giveUpStale(pool);
     const skipped = new Set<ScheduledReplica>();
     while (line.length > 0) {
-      const slot = pool.soonest(nowMs, (each) => !skipped.has(each));
+      const slot = pool.soonest(nowMs, skipped);
       if (!slot) break;
       if (slot.atMs > nowMs) {
-        wakeBy(state, slot.atMs);
+        state.wakeMs = Math.min(state.wakeMs, slot.atMs);
         break;
       }
       const { replica } = slot;
-      const request = line.first(pool.isShedding(nowMs), (each) => isCandidate(each, replica));
+      const request = line.first(isShedding, (each) => isCandidate(each, replica));
       if (!request) skipped.add(replica);
       // What could not be answered in time is not sent: a device would work for no caller.
       else if (!isInTime(request, replica, nowMs)) admission.refuse(request, "deadline");
@@ -130,7 +142,8 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
         attempts.send(request, pool, replica);
       }
     }
-    const waitedMs = nowMs - (line.oldest()?.sinceMs ?? nowMs);
+    const oldest = line.length > 0 ? line.oldest() : undefined;
+    const waitedMs = nowMs - (oldest?.sinceMs ?? nowMs);
     // The target is never less than that, and takes a pass over the replicas.
     const isShort = waitedMs < settings.codelTargetMs;
     pool.overload.observe(!isShort && waitedMs >= pool.targetMs(pool.survey(nowMs)), nowMs);
@@ -140,7 +153,7 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
     const before = state.pools;
     state.isPaced = settings.pacing ?? !pools.some(({ isGateway }) => isGateway);
     state.pools = merged(pools).map(({ model, region, members }) => {
-      const group = groupOf(model);
+      const group = state.models.get(model) ?? addGroup(model);
       const known = group.pools.find((each) => each.region === region);
       const pool = known ?? createPool(region, { group, settings, state });
       for (const replica of pool.setMembers(members)) probe(state, pool, replica);
@@ -214,7 +227,7 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
       }
       for (const pool of touched) serve(pool);
       touched.clear();
-      if (state.attempts.size > 0) wakeBy(state, nowMs + timeoutCheckMs);
+      if (state.attempts.size > 0) state.wakeMs = Math.min(state.wakeMs, nowMs + timeoutCheckMs);
       if (askedMs <= nowMs) askedMs = Number.POSITIVE_INFINITY;
       if (state.wakeMs < askedMs) {
         askedMs = Math.max(state.wakeMs, nowMs);

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { createOverload } from "./queues/overload.ts";
+import { createBudget } from "./attempts.ts";
+import { createOverload } from "./queues/request-queue.ts";
 import { costMs } from "./regions/region-selection.ts";
 import { createGatewayLimit } from "./replicas/concurrency-limit.ts";
 import { afterProbe, ejectionMs, slotLimit } from "./replicas/health.ts";
 import { createLatencyHistogram, createServiceTime, median } from "./replicas/latency.ts";
-import { createBudget } from "./retries.ts";
 
 describe("a budget", () => {
   test("begins with its reserve, and grows with requests", () => {
@@ -61,8 +61,8 @@ test("a histogram tells quantiles, at most a twentieth too long", () => {
 describe("overload", () => {
   const minute = (rates: { offered: number; sent: number }, isOn = createOverload()) => {
     for (let ms = 0; ms < 1_000; ms += 1) {
-      for (let count = 0; count < rates.offered; count += 1) isOn.offered(ms);
-      for (let count = 0; count < rates.sent; count += 1) isOn.sent(ms);
+      for (let count = 0; count < rates.offered; count += 1) isOn.count("offered", ms);
+      for (let count = 0; count < rates.sent; count += 1) isOn.count("sent", ms);
       isOn.observe(true, ms);
     }
     return isOn;
@@ -87,11 +87,11 @@ describe("overload", () => {
       const justRan = ms % 400 > 0 || ms === 0;
       if (!justRan) overload.paused(ms - 200, ms);
       const came = offered * (justRan ? 1 : 201);
-      for (let count = 0; count < came; count += 1) overload.offered(ms);
+      for (let count = 0; count < came; count += 1) overload.count("offered", ms);
       waiting += came;
       // Never idle while something waits: two at once wait at the replicas when the gateway is paused.
       const went = Math.min(waiting, sent);
-      for (let count = 0; count < went; count += 1) overload.sent(ms);
+      for (let count = 0; count < went; count += 1) overload.count("sent", ms);
       waiting -= went;
       overload.observe(waiting > 0, ms);
       wasOn.push(overload.isOn);

@@ -1,7 +1,6 @@
 import type { RoutingStep } from "@tensorgate/core";
 import type { Arrival, AttemptFailure, SchedulerCommand } from "./events.ts";
-import type { Overload } from "./queues/overload.ts";
-import type { Rank, RequestQueue } from "./queues/request-queue.ts";
+import type { Overload, Rank, RequestQueue } from "./queues/request-queue.ts";
 import type { HealthSettings } from "./replicas/health.ts";
 import type { Member, ScheduledReplica } from "./replicas/replica.ts";
 
@@ -76,7 +75,7 @@ export interface Pool {
   /** Adds up the replicas of the pool, for one request or for any. */
   survey(nowMs: number, request?: OpenRequest): PoolSurvey;
   /** The replica that is ready first, of equals the one with the least to do, then the one that rested longest. */
-  soonest(nowMs: number, isFit: (replica: ScheduledReplica) => boolean): Slot | undefined;
+  soonest(nowMs: number, except: ReadonlySet<ScheduledReplica>): Slot | undefined;
   /** How long a new request would wait for a replica to begin with it, in milliseconds. */
   expectedWaitMs(rank: Rank, survey: PoolSurvey): number;
   /** Whether there is room for a new request. */
@@ -182,12 +181,7 @@ export function createState(): SchedulerState {
   };
 }
 
-/** Asks for a tick at `atMs`, or before. */
-export function wakeBy(state: SchedulerState, atMs: number): void {
-  if (atMs < state.wakeMs) state.wakeMs = atMs;
-}
-
-/** Adds a step to the trace of a request whose caller wants one. */
+/** Adds a step to the trace of a request whose caller wants one; others have none. */
 export function note(
   { nowMs }: SchedulerState,
   { trace, arrivedMs }: OpenRequest,

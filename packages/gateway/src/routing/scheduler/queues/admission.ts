@@ -6,7 +6,7 @@ import {
   selectRegion,
   traceOf,
 } from "../regions/region-selection.ts";
-import { isCandidate, mayHaveByNow } from "../replicas/eligibility.ts";
+import { isCandidate, mayHaveByNow } from "../replicas/replica.ts";
 import {
   note,
   type OpenRequest,
@@ -19,14 +19,13 @@ import {
 
 /** Requests on their way into queues and out of them. */
 export interface Admission {
-  /** Has a new request wait where it is best for it, or refuses it. */
-  arrive(request: OpenRequest): void;
   /**
-   * The same for one that was there before.
+   * Has a request wait where it is best for it, or refuses it.
    *
    * @param atFront - of its class: it has had its turn already
+   * @param pools - of its model, where they are surveyed already
    */
-  enter(request: OpenRequest, atFront: boolean): void;
+  enter(request: OpenRequest, atFront: boolean, pools?: readonly SurveyedPool[]): void;
   leave(request: OpenRequest): void;
   /** Ends a request without an answer, unless one may still come. */
   refuse(request: OpenRequest, because: Refusal): void;
@@ -38,7 +37,7 @@ export interface Admission {
   leaveIfStuck(pool: Pool): void;
   /** Places those again that seek a version of a model that no replica listed: a probe has come back, or pools changed. */
   searchOn(group: PoolGroup): void;
-  /** Where the newest come first, the oldest would wait until their deadlines: they are refused. */
+  /** Refuses those that wait longest in a pool that is shedding: the newest come first there, so that they would wait on. */
   giveUpStale(pool: Pool): void;
 }
 
@@ -63,7 +62,7 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
   function refuse(request: OpenRequest, because: Refusal): void {
     leave(request);
     if (request.underWay.length > 0) return;
-    note(state, request, { what: "refused", because });
+    if (request.trace) note(state, request, { what: "refused", because });
     const { id, lastFailed, trace } = request;
     state.commands.push({
       type: "refuse",
@@ -94,7 +93,11 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
     return request.group.pools.map((pool) => ({ pool, survey: pool.survey(nowMs, request) }));
   }
 
-  function enter(request: OpenRequest, atFront: boolean, pools = surveyed(request)): void {
+  function enter(
+    request: OpenRequest,
+    atFront: boolean,
+    pools: readonly SurveyedPool[] = surveyed(request),
+  ): void {
     const { pool: chosen, considered } = selectRegion(request, pools, request.group.usedRegion);
     if (request.trace) {
       const seen = considered.map((each) => traceOf(each, each.pool === chosen));
@@ -155,14 +158,6 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
   }
 
   return {
-    arrive: (request) => {
-      const pools = surveyed(request);
-      for (const { pool, survey } of pools) {
-        if (!pool.isRemote) pool.overload.offered(state.nowMs);
-        pool.observeArrival(survey);
-      }
-      enter(request, false, pools);
-    },
     enter,
     leave,
     refuse,
@@ -195,7 +190,6 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
       }
     },
     giveUpStale: (pool) => {
-      if (!pool.isShedding(state.nowMs)) return;
       const staleMs = staleTargets * pool.targetMs(pool.survey(state.nowMs));
       for (let each = pool.line.oldest(); each; each = pool.line.oldest()) {
         if (state.nowMs - each.sinceMs <= staleMs) return;

@@ -142,3 +142,103 @@ export function createRequestQueue<Item extends Waiting>(): RequestQueue<Item> {
   };
   return queue;
 }
+
+/** Whether a queue is overloaded: it is not once short for a while (CoDel), and more comes than is sent. */
+export interface Overload {
+  readonly isOn: boolean;
+  /**
+   * Counts a request: `offered` one that could have gone to this pool, whether it was admitted or not, `sent` one that
+   * left for a replica.
+   */
+  count(what: "offered" | "sent", nowMs: number): void;
+  /** The gateway itself did nothing from `sinceMs` to `nowMs`: what came then was counted, and nothing could be sent. */
+  paused(sinceMs: number, nowMs: number): void;
+  /** @param isLong - whether the request that waits longest has waited for longer than the target */
+  observe(isLong: boolean, nowMs: number): void;
+}
+
+/**
+ * Length of the interval in which a queue that is no more than a burst gets short, in milliseconds.
+ * @see Nichols and Jacobson, "Controlling Queue Delay" (RFC 8289), section 4.2
+ */
+export const codelIntervalMs = 100;
+
+/** A long queue alone is no overload: at 95 % load it is long for hundreds of milliseconds. It must grow, too. */
+const growing = 1.1;
+/** Few calls differ by chance: so many standard deviations of what a Poisson process brings. */
+const chance = 1.5;
+const bucketMs = 50;
+/** Half a second: arrivals of an eight-device pool vary by three per cent in it. */
+const bucketCount = 10;
+/** The last of them must show the same: what came all at once, as after a pause of the gateway, is over by then. */
+const lastBuckets = 2;
+/** A rate is known only where something was seen of it: the gateway counts as running for a tenth of the time at least. */
+const maxPaused = 0.9;
+
+interface Bucket {
+  offered: number;
+  sent: number;
+  /** How long the gateway itself was paused, in milliseconds. */
+  pausedMs: number;
+}
+
+export function createOverload(): Overload {
+  /** The last half second, the newest one last. */
+  const buckets: Bucket[] = [];
+  let newest = Number.NEGATIVE_INFINITY;
+  let longSinceMs = Number.POSITIVE_INFINITY;
+
+  /** Returns the bucket that is being filled, after empty ones for the time in which nothing was counted. */
+  function bucketAt(nowMs: number): Bucket {
+    const number = Math.floor(nowMs / bucketMs);
+    for (let from = Math.max(newest, number - bucketCount); from < number; from += 1) {
+      buckets.push({ offered: 0, sent: 0, pausedMs: 0 });
+    }
+    newest = Math.max(newest, number);
+    if (buckets.length > bucketCount) buckets.splice(0, buckets.length - bucketCount);
+    return buckets.at(-1) as Bucket;
+  }
+
+  /** @param last - so many of the buckets, the one that is being filled included */
+  function isGrowing(nowMs: number, last = bucketCount): boolean {
+    bucketAt(nowMs);
+    let [offered, sentWhileRunning, pausedMs] = [0, 0, 0];
+    for (const bucket of buckets.slice(-last)) {
+      offered += bucket.offered;
+      sentWhileRunning += bucket.sent;
+      pausedMs += bucket.pausedMs;
+    }
+    const windowMs = (last - 1) * bucketMs + (nowMs % bucketMs);
+    // The replicas would have gone on at the same rate.
+    const sent = sentWhileRunning / (1 - Math.min(pausedMs / windowMs, maxPaused));
+    return offered > growing * sent + chance * Math.sqrt(sent);
+  }
+
+  const overload = {
+    isOn: false,
+    count: (what: "offered" | "sent", nowMs: number) => {
+      bucketAt(nowMs)[what] += 1;
+    },
+    paused: (sinceMs: number, nowMs: number) => {
+      bucketAt(nowMs);
+      const oldest = newest - buckets.length + 1;
+      for (const [index, bucket] of buckets.entries()) {
+        const startMs = (oldest + index) * bucketMs;
+        const untilMs = Math.min(nowMs, startMs + bucketMs);
+        bucket.pausedMs += Math.max(0, untilMs - Math.max(sinceMs, startMs));
+      }
+    },
+    observe: (isLong: boolean, nowMs: number) => {
+      if (!isLong) {
+        longSinceMs = Number.POSITIVE_INFINITY;
+        // A queue that is short because others were rejected would soon be long again.
+        if (overload.isOn) overload.isOn = isGrowing(nowMs);
+        return;
+      }
+      longSinceMs = Math.min(longSinceMs, nowMs);
+      if (overload.isOn || nowMs - longSinceMs < codelIntervalMs) return;
+      overload.isOn = isGrowing(nowMs) && isGrowing(nowMs, lastBuckets);
+    },
+  };
+  return overload;
+}

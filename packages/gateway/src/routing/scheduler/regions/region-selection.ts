@@ -1,6 +1,6 @@
 import type { ConsideredRegion } from "@tensorgate/core";
 import type { Refusal } from "../events.ts";
-import { mayHave } from "../replicas/eligibility.ts";
+import { mayHave } from "../replicas/replica.ts";
 import type { OpenRequest, Pool, PoolSurvey, Room } from "../state.ts";
 
 /** A pool of the request's model, and what its replicas add up to for the request. */
@@ -26,6 +26,11 @@ export interface Candidate extends SurveyedPool {
   readonly room: Room;
   /** Whether too much failed there already. */
   readonly isLeft: boolean;
+  /**
+   * The lower the better: 0 for a region that serves, 1 for one where too much failed, 2 for one of which more is known in
+   * a moment; Infinity for the others.
+   */
+  readonly tier: number;
 }
 
 /** Failures in a region after which a request looks elsewhere. */
@@ -54,22 +59,14 @@ export function selectRegion(
     if (each.survey.canServe && !each.pool.isRemote) hasOwn = true;
   }
   let best: Candidate | undefined;
-  let bestClass = Number.POSITIVE_INFINITY;
   for (const each of considered) {
     const isOpen = each.room === "open" || (each.room === "tight" && !hasOwn);
-    const ofClass = isOpen && each.isReachable ? classOf(each) : Number.POSITIVE_INFINITY;
-    if (ofClass > bestClass || ofClass === Number.POSITIVE_INFINITY) continue;
-    if (ofClass === bestClass && best && best.costMs <= each.costMs) continue;
-    best = each;
-    bestClass = ofClass;
+    if (!isOpen || !each.isReachable || each.tier === Number.POSITIVE_INFINITY) continue;
+    const isBetter =
+      !best || each.tier < best.tier || (each.tier === best.tier && each.costMs < best.costMs);
+    if (isBetter) best = each;
   }
   return { pool: best?.pool, considered };
-}
-
-/** The lower the better: a region that serves, one where too much failed, and one of which more is known in a moment. */
-function classOf({ survey: { canServe, isHopeful }, isLeft }: Candidate): number {
-  if (canServe) return isLeft ? 1 : 0;
-  return isHopeful ? 2 : Number.POSITIVE_INFINITY;
 }
 
 /** Whether a request may be served in the region of a pool at all. */
@@ -91,9 +88,11 @@ function candidateOf(
   { pool, survey }: SurveyedPool,
   usedRegion: string,
 ): Candidate {
-  const { nowMs, roundTripMs, canServe, fastestMs } = survey;
+  const { nowMs, roundTripMs, canServe, isHopeful, fastestMs } = survey;
   const expectedWaitMs = pool.expectedWaitMs(request.rank, survey);
   const isUsed = pool.region === usedRegion;
+  const isLeft = (request.failures.get(pool.region) ?? 0) >= maxFailuresInRegion;
+  const unknownTier = isHopeful ? 2 : Number.POSITIVE_INFINITY;
   return {
     pool,
     survey,
@@ -101,7 +100,8 @@ function candidateOf(
     costMs: pool.region === request.region ? -1 : costMs({ roundTripMs, expectedWaitMs, isUsed }),
     isReachable: !canServe || nowMs + roundTripMs + fastestMs <= request.deadlineMs,
     room: pool.room(request, survey),
-    isLeft: (request.failures.get(pool.region) ?? 0) >= maxFailuresInRegion,
+    isLeft,
+    tier: canServe ? Number(isLeft) : unknownTier,
   };
 }
 

@@ -24,7 +24,7 @@ export interface SlotRejection {
 }
 
 /** Enough for a server to begin with, and few enough to lose when it dies; of another region most are on the way. */
-const initialLimits = { near: 8, remote: 32 } as const;
+const initialLimits = { near: 8, remote: 32 };
 const maxLearnt = 256;
 /** A trial is judged by so many replies, and not before this time is over, in milliseconds. */
 const trial = { replies: 60, minMs: 50 } as const;
@@ -44,7 +44,6 @@ const rest = { first: 2, max: 64 } as const;
  * fewer must cost next to nothing, since what is in flight is what is lost when the replica dies.
  */
 export function createLearntLimit(isRemote: boolean): ConcurrencyLimit {
-  let limit: number = isRemote ? initialLimits.remote : initialLimits.near;
   let window = { startMs: Number.NaN, replies: 0, full: 0 };
   /** Replies a millisecond at `settled`, once that was measured. */
   let known: { readonly limit: number; readonly rate: number } | undefined;
@@ -53,9 +52,10 @@ export function createLearntLimit(isRemote: boolean): ConcurrencyLimit {
   let restLength: number = rest.first;
 
   /** Smaller after a trial that did not pay: the top may lie between here and there. */
-  const step = () => Math.max(1, Math.floor(limit / (2 * restLength)));
+  const step = () => Math.max(1, Math.floor(learnt.limit / (2 * restLength)));
 
   function compare(rate: number): void {
+    const { limit } = learnt;
     if (!known || known.limit === limit) {
       known = { limit, rate };
       if (resting > 0) {
@@ -73,7 +73,7 @@ export function createLearntLimit(isRemote: boolean): ConcurrencyLimit {
       restLength = rest.first;
       tryAnother();
     } else {
-      limit = known.limit;
+      learnt.limit = known.limit;
       direction = direction === 1 ? -1 : 1;
       resting = restLength;
       restLength = Math.min(restLength * 2, rest.max);
@@ -81,16 +81,14 @@ export function createLearntLimit(isRemote: boolean): ConcurrencyLimit {
   }
 
   function tryAnother(): void {
-    const next = Math.min(Math.max(limit + direction * step(), 1), maxLearnt);
-    if (next === limit) direction = direction === 1 ? -1 : 1;
-    limit = next;
+    const next = Math.min(Math.max(learnt.limit + direction * step(), 1), maxLearnt);
+    if (next === learnt.limit) direction = direction === 1 ? -1 : 1;
+    learnt.limit = next;
   }
 
-  return {
-    get limit() {
-      return limit;
-    },
-    observe: ({ nowMs, wasFull }) => {
+  const learnt = {
+    limit: isRemote ? initialLimits.remote : initialLimits.near,
+    observe: ({ nowMs, wasFull }: SlotReply) => {
       if (Number.isNaN(window.startMs)) {
         window = { startMs: nowMs, replies: 0, full: 0 };
         return;
@@ -103,15 +101,16 @@ export function createLearntLimit(isRemote: boolean): ConcurrencyLimit {
       window = { startMs: nowMs, replies: 0, full: 0 };
       // With slots to spare the throughput is that of the callers.
       if (full >= fullShare * replies) compare(replies / durationMs);
-      else if (known && known.limit !== limit) limit = known.limit;
+      else if (known) learnt.limit = known.limit;
     },
-    onRejected: ({ inFlight }) => {
-      limit = Math.max(1, Math.min(limit, inFlight));
+    onRejected: ({ inFlight }: SlotRejection) => {
+      learnt.limit = Math.max(1, Math.min(learnt.limit, inFlight));
       known = undefined;
       direction = 1;
       resting = restLength;
     },
   };
+  return learnt;
 }
 
 /** Slots for each thing that a replica does at once, however far it is. */
@@ -132,22 +131,20 @@ const forgetting = 1.002;
  */
 export function createRemoteLimit(parallelism: number): ConcurrencyLimit {
   const minLimit = 2 * parallelism;
-  let limit = minLimit;
   let quickestMs = Number.POSITIVE_INFINITY;
-  return {
-    get limit() {
-      return limit;
-    },
-    observe: ({ wasFull, tookMs, roundTripMs }) => {
+  const remote = {
+    limit: minLimit,
+    observe: ({ wasFull, tookMs, roundTripMs }: SlotReply) => {
       quickestMs = Math.min(quickestMs * forgetting, tookMs);
       const queueMs = tookMs - queuedFactor * quickestMs;
-      if (queueMs > slackShare * roundTripMs) limit = Math.max(minLimit, limit - 1);
-      else if (wasFull) limit = Math.min(limit + 1, maxRemoteFactor * parallelism);
+      if (queueMs > slackShare * roundTripMs) remote.limit = Math.max(minLimit, remote.limit - 1);
+      else if (wasFull) remote.limit = Math.min(remote.limit + 1, maxRemoteFactor * parallelism);
     },
     onRejected: () => {
-      limit = Math.max(minLimit, limit >> 1);
+      remote.limit = Math.max(minLimit, remote.limit >> 1);
     },
   };
+  return remote;
 }
 
 /** Enough for a third of the load of eight devices at the distance of a neighbour. */
@@ -162,20 +159,18 @@ const maxGatewayLimit = 10_000;
  * @see Chiu and Jain, "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance"
  */
 export function createGatewayLimit(): ConcurrencyLimit {
-  let limit = initialGatewayLimit;
   let halvedMs = Number.NEGATIVE_INFINITY;
-  return {
-    get limit() {
-      return limit;
+  const gateway = {
+    limit: initialGatewayLimit,
+    observe: ({ wasFull }: SlotReply) => {
+      if (wasFull) gateway.limit = Math.min(gateway.limit + 1, maxGatewayLimit);
     },
-    observe: ({ wasFull }) => {
-      if (wasFull) limit = Math.min(limit + 1, maxGatewayLimit);
-    },
-    onRejected: ({ sentMs, nowMs }) => {
+    onRejected: ({ sentMs, nowMs }: SlotRejection) => {
       // What was sent before the last rejection was known says nothing of the limit as it is now.
       if (sentMs < halvedMs) return;
       halvedMs = nowMs;
-      limit = Math.max(1, limit >> 1);
+      gateway.limit = Math.max(1, gateway.limit >> 1);
     },
   };
+  return gateway;
 }

@@ -110,13 +110,13 @@ export function createLatencyHistogram(): LatencyHistogram {
 export interface PeerLatency {
   /** The middle one of the last attempts, the way included, in milliseconds; NaN before the first. */
   readonly recentMs: number;
-  observe(attemptMs: number): void;
   /**
-   * Whether a replica took far longer for the attempt that was observed last than its peers would have.
+   * Learns what an attempt took, the way included, and what its replica took for it.
    *
-   * @param usualMs - what it usually takes itself, in milliseconds
+   * @param usualMs - what the replica usually takes, in milliseconds
+   * @returns whether the replica took far longer than its peers would have
    */
-  isSlow(tookMs: number, usualMs: number): boolean;
+  observe(attemptMs: number, tookMs: number, usualMs: number): boolean;
   /**
    * How long an attempt may take before its replica is suspected, in milliseconds; Infinity where too little is known.
    *
@@ -137,17 +137,14 @@ export function createPeerLatency(): PeerLatency {
   const histogram = createLatencyHistogram();
   const recent: number[] = [];
   let known = { count: 0, tailMs: 0, medianMs: 0 };
-  let beforeMs = Number.NaN;
   const peers = {
     recentMs: Number.NaN,
-    observe: (attemptMs: number) => {
-      beforeMs = peers.recentMs;
+    observe: (attemptMs: number, tookMs: number, usualMs: number) => {
+      const beforeMs = peers.recentMs;
       histogram.observe(attemptMs);
       recent.push(attemptMs);
       if (recent.length > recentCount) recent.shift();
       peers.recentMs = median(Float64Array.from(recent));
-    },
-    isSlow: (tookMs: number, usualMs: number) => {
       if (histogram.count < minReplies) return false;
       return tookMs > slowFactor * Math.max(beforeMs, peers.recentMs, usualMs) + slowSlackMs;
     },

@@ -1,4 +1,4 @@
-import type { AttemptFailure, SchedulerEvent, VersionChoice } from "../events.ts";
+import type { AttemptFailure, SchedulerEvent } from "../events.ts";
 import type { Admission } from "../queues/admission.ts";
 import {
   type OpenRequest,
@@ -8,10 +8,8 @@ import {
   type SchedulerSettings,
   type SchedulerState,
   type SentAttempt,
-  wakeBy,
 } from "../state.ts";
-import { mayHave } from "./eligibility.ts";
-import type { HealthChange, ScheduledReplica } from "./replica.ts";
+import { type HealthChange, mayHave, type ScheduledReplica } from "./replica.ts";
 
 /** What becomes of replicas: out and back in, and asked how they are. */
 export interface OutlierDetection {
@@ -43,7 +41,7 @@ export function createOutlierDetection(
   function change(pool: Pool, replica: ScheduledReplica, to: HealthChange, because: string): void {
     const changed = replica.change(to, state.nowMs);
     replica.nextProbeMs = nextProbeMs(replica);
-    if (!replica.isProbed) wakeBy(state, replica.nextProbeMs);
+    if (!replica.isProbed) state.wakeMs = Math.min(state.wakeMs, replica.nextProbeMs);
     state.touched.add(pool);
     if (changed) {
       const { model, region } = pool;
@@ -128,8 +126,8 @@ export function createOutlierDetection(
     );
   }
 
-  function recordPeerWait(replica: ScheduledReplica, waitMs: number | undefined): void {
-    if (waitMs !== undefined) replica.expectedWait = { waitMs, toldMs: state.nowMs };
+  function recordPeerWait(replica: ScheduledReplica, waitMs: number): void {
+    replica.expectedWait = { waitMs, toldMs: state.nowMs };
   }
 
   return {
@@ -173,9 +171,12 @@ export function createOutlierDetection(
       const tookMs = replica.slots.answered(id, state.nowMs) ?? 0;
       const attemptMs = state.nowMs - sentMs;
       replica.answered(pool.observeReply(replica, tookMs, attemptMs), attemptMs);
-      recordPeerWait(replica, expectedWaitMs);
-      if (isNews(version, request, replica)) {
-        replica.versions = { ...replica.versions, latest: undefined };
+      if (expectedWaitMs !== undefined) recordPeerWait(replica, expectedWaitMs);
+      const { listed = [], latest } = replica.versions;
+      const wantsLatest = request.version === undefined && request.versionLabel === undefined;
+      // Another version came into force since the probe. 0 stands for a reply that tells no version.
+      if (wantsLatest && listed.length > 0 && version && version !== latest) {
+        replica.versions = { listed, latest: undefined };
       }
       // Of another version, or from before, it says nothing of what is doubted.
       if (replica.isSuspect && !replica.isDoubted) {
@@ -196,7 +197,7 @@ export function createOutlierDetection(
       if (!pool || !replica) return;
       replica.isProbed = false;
       if (roundTripMs !== undefined) replica.slots.observeRoundTrip(roundTripMs);
-      recordPeerWait(replica, expectedWaitMs);
+      if (expectedWaitMs !== undefined) recordPeerWait(replica, expectedWaitMs);
       replica.versions = versions ?? replica.versions;
       replica.probeNote = note;
       if (replica.isProbeStale) {
@@ -218,8 +219,10 @@ export function createOutlierDetection(
       for (const pool of state.pools) {
         for (const replica of pool.replicas.values()) {
           if (replica.nextProbeMs <= state.nowMs) probe(state, pool, replica);
-          if (!replica.isProbed) wakeBy(state, replica.nextProbeMs);
-          wakeBy(state, replica.slots.freeWithoutReplyMs(state.nowMs));
+          const { isProbed, nextProbeMs, slots } = replica;
+          if (!isProbed) state.wakeMs = Math.min(state.wakeMs, nextProbeMs);
+          if (slots.abandonedCount === 0) continue;
+          state.wakeMs = Math.min(state.wakeMs, slots.freeWithoutReplyMs(state.nowMs));
         }
       }
     },
@@ -237,18 +240,4 @@ export function createOutlierDetection(
       }
     },
   };
-}
-
-/**
- * Whether an answer to a request for the latest version shows that a probe's word of it is old: another version came
- * into force meanwhile. 0 stands for a reply that tells no version.
- */
-function isNews(
-  version: bigint | undefined,
-  request: VersionChoice,
-  { versions }: ScheduledReplica,
-): boolean {
-  const { listed = [], latest } = versions;
-  const isLatest = request.version === undefined && request.versionLabel === undefined;
-  return isLatest && listed.length > 0 && Boolean(version) && version !== latest;
 }

@@ -51,6 +51,8 @@ export interface ReplicaSlots {
    * @returns when that is, in milliseconds on the clock of the events
    */
   abandoned(attemptId: number, nowMs: number): number;
+  /** Attempts that nobody waits for any more, and that may still be worked on. */
+  readonly abandonedCount: number;
   /** When the first slot becomes free without a reply: Infinity where every reply is waited for. */
   freeWithoutReplyMs(nowMs: number): number;
   /** The replica said that it has no room. */
@@ -61,7 +63,6 @@ export interface ReplicaSlots {
 }
 
 interface InFlight {
-  readonly attemptId: number;
   arrivesMs: number;
   /** When the replica is believed to begin with it, and to be done. */
   startMs: number;
@@ -85,9 +86,8 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
   const learnt = typeof parallelism === "number" ? undefined : parallelism;
   const lanes = typeof parallelism === "number" ? parallelism : 1;
   const service = createServiceTime(settings.initialServiceMs);
-  /** In the order they were sent, which is the order they are worked on. */
-  const inFlight: InFlight[] = [];
-  let abandonedCount = 0;
+  /** By attempt, in the order they were sent, which is the order they are worked on. */
+  const inFlight = new Map<number, InFlight>();
   let oneWayMs = settings.roundTripMs / 2;
   let wasMeasured = false;
   /** It said that it has no room: until then, or until a reply shows that there is some again. */
@@ -113,43 +113,29 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
 
   /** Those that nobody waits for leave when the replica should be done with them. */
   function prune(nowMs: number): void {
-    for (let at = inFlight.length - 1; at >= 0; at -= 1) {
-      const each = inFlight[at];
-      if (!each?.isAbandoned || each.endMs + oneWayMs > nowMs) continue;
-      inFlight.splice(at, 1);
-      abandonedCount -= 1;
+    for (const [attemptId, { isAbandoned, endMs }] of inFlight) {
+      if (isAbandoned && endMs + oneWayMs <= nowMs) remove(attemptId);
     }
   }
 
   /** When the lane that the next request would get is believed to be free; what is overdue may take any time. */
   function laneFreeMs(nowMs: number): number {
-    const ahead = inFlight.length - lanes;
+    const ahead = inFlight.size - lanes;
     if (ahead < 0) return nowMs;
     const lateness = Math.max(
       service.usualMs * allowedLateness,
       service.deviationMs * allowedDeviations,
     );
     const latestMs = nowMs - oneWayMs - lateness;
-    const ends = inFlight.map(({ endMs }) => (endMs < latestMs ? Number.POSITIVE_INFINITY : endMs));
-    return ends.sort((a, b) => a - b)[ahead] ?? Number.POSITIVE_INFINITY;
+    const ends = Float64Array.from(inFlight.values(), ({ endMs }) =>
+      endMs < latestMs ? Number.POSITIVE_INFINITY : endMs,
+    );
+    return ends.sort()[ahead] ?? Number.POSITIVE_INFINITY;
   }
 
-  /** When the first slot becomes free without anybody telling: Infinity where every reply is waited for. */
-  function freeAfterAbandonedMs(): number {
-    let freeMs = Number.POSITIVE_INFINITY;
-    if (abandonedCount === 0) return freeMs;
-    for (const { isAbandoned, endMs } of inFlight) {
-      if (isAbandoned) freeMs = Math.min(freeMs, endMs + oneWayMs);
-    }
-    return freeMs;
-  }
-
-  function take(attemptId: number): InFlight | undefined {
-    const index = inFlight.findIndex((each) => each.attemptId === attemptId);
-    if (index === -1) return undefined;
-    const [taken] = inFlight.splice(index, 1);
-    if (taken?.isAbandoned) abandonedCount -= 1;
-    return taken;
+  function remove(attemptId: number): void {
+    if (inFlight.get(attemptId)?.isAbandoned) slots.abandonedCount -= 1;
+    inFlight.delete(attemptId);
   }
 
   const slots = {
@@ -159,18 +145,19 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
     takenMs: 0,
     roundTripMs: settings.roundTripMs,
     lastSentMs: Number.NEGATIVE_INFINITY,
+    abandonedCount: 0,
     inFlight: (nowMs: number) => {
-      if (abandonedCount > 0) prune(nowMs);
-      return inFlight.length;
+      if (slots.abandonedCount > 0) prune(nowMs);
+      return inFlight.size;
     },
     readySinceMs: (nowMs: number, limit: number) => {
-      if (abandonedCount > 0) prune(nowMs);
-      const { length } = inFlight;
+      if (slots.abandonedCount > 0) prune(nowMs);
+      const { size } = inFlight;
       if (fullUntilMs > nowMs) return fullUntilMs;
-      if (length >= limit) return freeAfterAbandonedMs();
-      if (learnt) return length < slots.slotCount ? nowMs : Number.POSITIVE_INFINITY;
-      if (length < lanes) return nowMs;
-      if (length >= slots.slotCount) return freeAfterAbandonedMs();
+      if (size >= limit) return slots.freeWithoutReplyMs(nowMs);
+      if (learnt) return size < slots.slotCount ? nowMs : Number.POSITIVE_INFINITY;
+      if (size < lanes) return nowMs;
+      if (size >= slots.slotCount) return slots.freeWithoutReplyMs(nowMs);
       return settings.isPaced() ? Math.max(nowMs, laneFreeMs(nowMs) - oneWayMs) : nowMs;
     },
     send: (attemptId: number, nowMs: number) => {
@@ -178,14 +165,15 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
       const freeMs = learnt ? nowMs : laneFreeMs(nowMs);
       const startMs = Math.max(arrivesMs, Number.isFinite(freeMs) ? freeMs : arrivesMs);
       const endMs = startMs + service.usualMs;
-      inFlight.push({ attemptId, arrivesMs, startMs, endMs, isAbandoned: false });
+      inFlight.set(attemptId, { arrivesMs, startMs, endMs, isAbandoned: false });
       slots.lastSentMs = nowMs;
       return startMs;
     },
     answered: (attemptId: number, nowMs: number) => {
-      const wasFull = inFlight.length >= slots.slotCount;
-      const done = take(attemptId);
+      const wasFull = inFlight.size >= slots.slotCount;
+      const done = inFlight.get(attemptId);
       if (!done) return undefined;
+      remove(attemptId);
       fullUntilMs = Number.NEGATIVE_INFINITY;
       const endedMs = nowMs - oneWayMs;
       const tookMs = Math.max(0, endedMs - done.startMs);
@@ -193,29 +181,34 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
       service.observe(tookMs);
       update();
       // The next one in line begins now, sooner or later than was believed.
-      const next = learnt ? undefined : inFlight[lanes - 1];
+      const next = learnt ? undefined : [...inFlight.values()][lanes - 1];
       if (next) {
         next.startMs = Math.max(next.arrivesMs, endedMs);
         next.endMs = next.startMs + service.usualMs;
       }
       return tookMs;
     },
-    failed: (attemptId: number) => void take(attemptId),
+    failed: remove,
     abandoned: (attemptId: number, nowMs: number) => {
-      const found = inFlight.find((each) => each.attemptId === attemptId);
+      const found = inFlight.get(attemptId);
       if (!found) return nowMs;
-      if (!found.isAbandoned) abandonedCount += 1;
+      if (!found.isAbandoned) slots.abandonedCount += 1;
       found.isAbandoned = true;
       // One that is overdue may never end, and nothing would tell.
       found.endMs = Math.max(found.endMs, nowMs - oneWayMs);
       return found.endMs + oneWayMs;
     },
     freeWithoutReplyMs: (nowMs: number) => {
-      if (abandonedCount > 0) prune(nowMs);
-      return freeAfterAbandonedMs();
+      let freeMs = Number.POSITIVE_INFINITY;
+      if (slots.abandonedCount === 0) return freeMs;
+      prune(nowMs);
+      for (const { isAbandoned, endMs } of inFlight.values()) {
+        if (isAbandoned) freeMs = Math.min(freeMs, endMs + oneWayMs);
+      }
+      return freeMs;
     },
     rejected: ({ sentMs, nowMs }: { readonly sentMs: number; readonly nowMs: number }) => {
-      learnt?.onRejected({ inFlight: inFlight.length, sentMs, nowMs });
+      learnt?.onRejected({ inFlight: inFlight.size, sentMs, nowMs });
       update();
       fullUntilMs = nowMs + Math.max(service.usualMs, minPauseMs);
     },
@@ -229,7 +222,7 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
       update();
     },
     forgive: (lateMs: number) => {
-      for (const each of inFlight) {
+      for (const each of inFlight.values()) {
         each.arrivesMs += lateMs;
         each.startMs += lateMs;
         each.endMs += lateMs;

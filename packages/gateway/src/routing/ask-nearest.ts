@@ -1,7 +1,6 @@
 import { type CallContext, type ModelSpec, ScoringError } from "@tensorgate/core";
 import { attemptFailure } from "./attempt-failure.ts";
 import { type DeviceFacts, refusalError } from "./refusal-error.ts";
-import type { CallReplica } from "./router-api.ts";
 import type { PoolReport, ReplicaReport } from "./scheduler/status.ts";
 
 export interface NearestQuery {
@@ -21,7 +20,7 @@ const maxAsked = 4;
  * @throws NoReplicaError or ModelNotReadyError if none is in rotation
  */
 export async function askNearest<Answer>(
-  attempt: CallReplica<Answer>,
+  attempt: (replicaId: string, call: CallContext) => Promise<Answer>,
   { modelSpec, call, pools, devices }: NearestQuery,
 ): Promise<Answer> {
   const { name: model, version } = modelSpec;

@@ -1,5 +1,7 @@
 /** Lets callers await what other events bring about. */
 export interface Conditions {
+  /** Who waits. */
+  readonly waiting: ReadonlySet<unknown>;
   /** Resolves as soon as `holds` does, which is checked now and with every `notify`. */
   waitUntil(holds: () => boolean): Promise<void>;
   /** Something changed that conditions may depend on. */
@@ -14,6 +16,7 @@ interface Waiting {
 export function createConditions(): Conditions {
   const waiting = new Set<Waiting>();
   return {
+    waiting,
     waitUntil: (holds) =>
       holds()
         ? Promise.resolve()

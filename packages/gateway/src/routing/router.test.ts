@@ -4,12 +4,19 @@ import {
   DeadlineExceededError,
   InvalidRequestError,
   type ResolvedModel,
+  type ScoreResponse,
   UpstreamFailedError,
 } from "@tensorgate/core";
-import { aCall, aRequest, type ManualClock, manualClock } from "@tensorgate/core/testing";
+import {
+  aCall,
+  aRequest,
+  aResponse,
+  type ManualClock,
+  manualClock,
+} from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { createRouter } from "./router.ts";
-import type { Router, RouterDeps } from "./router-api.ts";
+import type { RoutedReplica, RoutedReplicas, Router, RouterDeps } from "./router-api.ts";
 import type { ProbeFinding, RoutedPool, StateChange } from "./scheduler/events.ts";
 import { schedulerSettings } from "./settings.ts";
 
@@ -23,11 +30,14 @@ interface FakeAttempt {
 
 /** A router with a clock that stands still, before replicas that are not there. */
 interface Rig {
-  readonly made: Router;
+  readonly made: Router<RoutedReplica>;
   readonly clock: ManualClock;
   readonly changes: readonly StateChange[];
   /** Attempts so far, in their order. */
   readonly attempts: readonly FakeAttempt[];
+  /** Changes what there is to serve. */
+  setPools(pools: readonly RoutedPool[]): void;
+  /** Scores a request. @returns what the test answered */
   dispatch(call?: CallContext, model?: Partial<ResolvedModel>): Promise<string>;
 }
 
@@ -37,36 +47,57 @@ const aPool = (ids: readonly string[], region = "here"): RoutedPool => ({
 });
 
 /** A router whose replicas are probed already, and ready unless `parts` say otherwise. */
-async function startRouter(ids: readonly string[], parts: Partial<RouterDeps> = {}): Promise<Rig> {
+async function startRouter(
+  ids: readonly string[],
+  deps: Partial<RouterDeps<RoutedReplica>> = {},
+): Promise<Rig> {
   const clock = manualClock();
   const changes: StateChange[] = [];
   const attempts: FakeAttempt[] = [];
+  let pools: readonly RoutedPool[] = [aPool(ids)];
+  let onPools = () => {};
+  const replicaOf = (replicaId: string): RoutedReplica => ({
+    score: (_request, call) =>
+      new Promise<ScoreResponse>((resolve, fail) => {
+        const answer = (name: string) =>
+          resolve({ ...aResponse, model: { ...aResponse.model, name } });
+        attempts.push({ replicaId, call, answer, fail });
+      }),
+    roundTripMs: () => undefined,
+  });
+  const replicas: RoutedReplicas<RoutedReplica> = {
+    get pools() {
+      return pools;
+    },
+    get: replicaOf,
+    find: replicaOf,
+    onChange: (listener) => {
+      onPools = listener;
+    },
+  };
   const made = createRouter({
     settings: schedulerSettings({ pacing: false }, { ownRegion: "here" }),
-    pools: [aPool(ids)],
+    replicas,
     probe: async () => ({ finding: "ready" as const }),
-    factsOf: () => ({}),
     onChange: (change) => void changes.push(change),
     aliasOf: (region, id) => `${region}/${id}`,
-    ...{ clock, ...parts },
+    clock,
+    ...deps,
   });
   await settled();
   return {
-    ...{ made, clock, changes, attempts },
+    made,
+    clock,
+    changes,
+    attempts,
+    setPools: (next) => {
+      pools = next;
+      onPools();
+    },
     dispatch: async (call = aCall(), model = {}) => {
-      const asked = {
-        modelSpec: { name: "shapes" },
-        model: { ...aRequest.model, ...model },
-      };
-      const { answer } = await made.dispatch(
-        asked,
-        call,
-        (replicaId, attemptCall) =>
-          new Promise<string>((resolve, reject) => {
-            attempts.push({ replicaId, call: attemptCall, answer: resolve, fail: reject });
-          }),
-      );
-      return answer;
+      const request = { ...aRequest, model: { ...aRequest.model, ...model } };
+      const answer = await made.score(request, call);
+      return answer.model.name;
     },
   };
 }
@@ -173,12 +204,13 @@ test("no listener stays at a caller's signal, however its call ends", async () =
 });
 
 test("what an attempt throws before it begins is told to the caller, and frees its slot", async () => {
-  const rig = await startRouter(["a"]);
-  const request = aRequest;
-
-  const asked = rig.made.dispatch(request, aCall(), () => {
+  const get = () => {
     throw new RangeError("there is no replica a");
-  });
+  };
+  const replicas = { pools: [aPool(["a"])], get, find: () => undefined, onChange: () => {} };
+  const rig = await startRouter([], { replicas });
+
+  const asked = rig.dispatch();
 
   await expect(asked).rejects.toMatchObject({ reason: "internal" });
   expect(countOf(rig)).toBe(0);
@@ -314,7 +346,7 @@ test("whoever is told of a change may take other pools at once, and no timer is 
     onChange: (change) => told?.(change),
   });
   told = ({ to }) => {
-    if (to === "ejected") rig.made.setPools([aPool(["a"]), aPool(["b"], "there")]);
+    if (to === "ejected") rig.setPools([aPool(["a"]), aPool(["b"], "there")]);
   };
   const failed = rig.dispatch();
   rig.attempts[0]?.fail(lost());

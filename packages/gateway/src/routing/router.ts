@@ -2,21 +2,16 @@ import {
   type CallContext,
   CancelledError,
   NoReplicaError,
+  type ResolvedRequest,
   type RoutingStep,
+  type ScoreResponse,
   ScoringError,
 } from "@tensorgate/core";
 import { askNearest } from "./ask-nearest.ts";
 import { attemptFailure } from "./attempt-failure.ts";
 import { createConditions } from "./condition.ts";
 import { probeFindings, refusalError } from "./refusal-error.ts";
-import type {
-  CallReplica,
-  Dispatch,
-  Dispatched,
-  DispatchedRequest,
-  Router,
-  RouterDeps,
-} from "./router-api.ts";
+import type { RoutedReplica, Router, RouterDeps } from "./router-api.ts";
 import { addSteps } from "./routing-trace.ts";
 import type {
   ProbeResult,
@@ -28,16 +23,18 @@ import type {
 import { createScheduler } from "./scheduler/scheduler.ts";
 
 /** What an attempt ended with. */
-type AttemptOutcome = Dispatched<unknown> | { readonly error: ScoringError };
+type AttemptOutcome = { readonly response: ScoreResponse } | { readonly error: ScoringError };
 
 /** A call that has not ended. */
-interface DispatchedCall {
-  readonly modelSpec: DispatchedRequest["modelSpec"];
+interface PendingCall {
+  readonly request: ResolvedRequest;
   readonly call: CallContext;
-  readonly attempt: CallReplica<unknown>;
   /** What attempts ended with, until it is known which of them counts. */
   readonly outcomes: Map<number, AttemptOutcome>;
-  settle(outcome: AttemptOutcome): void;
+  readonly resolve: (response: ScoreResponse) => void;
+  readonly reject: (error: unknown) => void;
+  /** Listens to the signal of the call. */
+  readonly onAbort: () => void;
 }
 
 /** An attempt that is under way, whether its call still waits for it or not. */
@@ -48,33 +45,34 @@ interface RunningAttempt {
 }
 
 /** Runs a scheduler behind real calls: with a clock, attempts, probes and the callers' signals. */
-export function createRouter(deps: RouterDeps): Router {
-  const { probe, factsOf, versionOf, onChange, aliasOf, devicesOf, clock } = deps;
+export function createRouter<Replica extends RoutedReplica>(
+  deps: RouterDeps<Replica>,
+): Router<Replica> {
+  const { replicas, probe, onChange, aliasOf, devicesOf, clock } = deps;
   const scheduler = createScheduler(deps.settings);
-  const calls = new Map<number, DispatchedCall>();
+  const calls = new Map<number, PendingCall>();
   const running = new Map<number, RunningAttempt>();
   const idle = createConditions();
-  /** What happened while commands are carried out, as when `onChange` sets other pools. */
+  /** What happened while commands are carried out, as when `onChange` changes the pools. */
   const events: SchedulerEvent[] = [];
-  let { pools } = deps;
   let timer: Disposable | undefined;
   let nextId = 0;
-  let isDraining = false;
+  let isDispatching = false;
   let isClosed = false;
 
   function emit(event: SchedulerEvent): void {
     if (isClosed) return;
     events.push(event);
-    if (isDraining) return;
-    isDraining = true;
+    if (isDispatching) return;
+    isDispatching = true;
     try {
       for (let next = events.shift(); next && !isClosed; next = events.shift()) {
         for (const command of scheduler.handle(next, clock.nowMs())) carryOut(command);
       }
     } finally {
-      isDraining = false;
+      isDispatching = false;
     }
-    idle.notify();
+    if (idle.waiting.size > 0) idle.notify();
   }
 
   function carryOut(command: SchedulerCommand): void {
@@ -86,8 +84,8 @@ export function createRouter(deps: RouterDeps): Router {
         const open = calls.get(command.id);
         const outcome = open?.outcomes.get(command.attemptId);
         if (!open || !outcome) break;
-        tellCaller(open, command.trace);
-        open.settle(outcome);
+        if (open.call.routed) addTrace(open, command.trace);
+        settle(command.id, outcome);
         break;
       }
       case "refuse":
@@ -95,7 +93,7 @@ export function createRouter(deps: RouterDeps): Router {
         break;
       case "leave": {
         const open = calls.get(command.id);
-        if (open) tellCaller(open, command.trace);
+        if (open) addTrace(open, command.trace);
         break;
       }
       case "abandon":
@@ -115,22 +113,24 @@ export function createRouter(deps: RouterDeps): Router {
     }
   }
 
-  async function run(send: Send): Promise<void> {
-    const open = calls.get(send.id);
+  async function run({ id, attemptId, model, region, replicaId, waitedMs }: Send): Promise<void> {
+    const open = calls.get(id);
     if (!open) return;
-    const { attemptId, model, region, replicaId } = send;
-    const { call, attempt } = open;
+    const { request, call } = open;
     const controller = new AbortController();
+    const { signal } = controller;
     running.set(attemptId, { call, replicaId, controller });
-    call.times.add("queue", send.waitedMs);
+    call.times.add("queue", waitedMs);
     const startedMs = clock.nowMs();
     const observed = call.observer?.attempt({ model, region, replicaId });
     const { traceparent = call.traceparent } = observed ?? {};
-    const { signal } = controller;
+    let replica: Replica | undefined;
     let outcome: AttemptOutcome;
     try {
-      const attemptCall = { ...call, signal, ...(traceparent && { traceparent }) };
-      outcome = { answer: await attempt(replicaId, attemptCall), region };
+      replica = replicas.get(replicaId);
+      const attempt = { ...call, signal, ...(traceparent && { traceparent }) };
+      const response = await replica.score(request, attempt);
+      outcome = { response: { ...response, region } };
       observed?.end();
     } catch (thrown) {
       outcome = { error: ScoringError.from(thrown) };
@@ -145,8 +145,8 @@ export function createRouter(deps: RouterDeps): Router {
       emit({ type: "failed", attemptId, failure });
       return;
     }
-    const { expectedWaitMs } = factsOf(model, replicaId);
-    const version = "answer" in outcome ? versionOf?.(outcome.answer) : undefined;
+    const expectedWaitMs = replica?.expectedWaitMs?.(model);
+    const version = "response" in outcome ? outcome.response.model.version : undefined;
     emit({
       type: "answered",
       attemptId,
@@ -170,8 +170,8 @@ export function createRouter(deps: RouterDeps): Router {
     const open = calls.get(id);
     if (!open) return;
     const last = attemptId === undefined ? undefined : open.outcomes.get(attemptId);
-    tellCaller(open, trace);
-    const { name: model, version } = open.modelSpec;
+    if (open.call.routed) addTrace(open, trace);
+    const { name: model, version } = open.request.modelSpec;
     const { residency, isForwarded } = open.call.wishes;
     const error = refusalError(because, {
       model,
@@ -182,20 +182,33 @@ export function createRouter(deps: RouterDeps): Router {
       ...(retryAfterMs !== undefined && { retryAfterMs }),
       ...(last && "error" in last && { lastError: last.error }),
     });
-    open.settle({ error });
+    settle(id, { error });
   }
 
-  function tellCaller({ modelSpec, call }: DispatchedCall, steps: readonly RoutingStep[] = []) {
+  function settle(id: number, outcome: AttemptOutcome): void {
+    const open = calls.get(id);
+    if (!open) return;
+    calls.delete(id);
+    open.call.signal.removeEventListener("abort", open.onAbort);
+    if ("error" in outcome) open.reject(outcome.error);
+    else open.resolve(outcome.response);
+  }
+
+  function addTrace({ request, call }: PendingCall, steps: readonly RoutingStep[] = []): void {
     if (!call.routed) return;
     addSteps(call, steps, aliasOf);
     // Of use to another gateway only.
     if (!call.wishes.isForwarded) return;
-    call.routed.expectedWaitMs = scheduler.expectedWaitMs(modelSpec.name, clock.nowMs());
+    const { name } = request.modelSpec;
+    call.routed.expectedWaitMs = scheduler.expectedWaitMs(name, clock.nowMs());
   }
 
   async function probeNow(model: string, replicaId: string): Promise<void> {
     const result = await probe(model, replicaId).catch((): ProbeResult => ({ finding: "lost" }));
-    const { roundTripMs, expectedWaitMs } = factsOf(model, replicaId);
+    // It may have been removed meanwhile.
+    const replica = replicas.find(replicaId);
+    const roundTripMs = replica?.roundTripMs();
+    const expectedWaitMs = replica?.expectedWaitMs?.(model);
     emit({
       ...result,
       type: "probed",
@@ -206,58 +219,46 @@ export function createRouter(deps: RouterDeps): Router {
     });
   }
 
-  const dispatch: Dispatch = <Answer>(
-    { modelSpec, model }: DispatchedRequest,
-    call: CallContext,
-    attempt: CallReplica<Answer>,
-  ) => {
-    const { signal, deadline, wishes } = call;
-    if (isClosed) return Promise.reject(new NoReplicaError("the gateway is closing"));
-    if (signal.aborted) return Promise.reject(signal.reason);
-    nextId += 1;
-    const id = nextId;
-    const { promise, resolve, reject } = Promise.withResolvers<Dispatched<Answer>>();
-    const onAbort = () => {
-      emit({ type: "cancelled", id });
-      settle({ error: signal.reason });
-    };
-    const settle = (outcome: AttemptOutcome) => {
-      calls.delete(id);
-      signal.removeEventListener("abort", onAbort);
-      if ("error" in outcome) reject(outcome.error);
-      // What `attempt` resolves to is what its outcome holds.
-      else resolve(outcome as Dispatched<Answer>);
-    };
-    signal.addEventListener("abort", onAbort, { once: true });
-    calls.set(id, { modelSpec, call, attempt, outcomes: new Map(), settle });
-    emit({
-      type: "arrival",
-      request: {
-        id,
-        model: model.name,
-        version: modelSpec.version,
-        versionLabel: modelSpec.versionLabel,
-        priority: wishes.priority ?? "normal",
-        deadlineMs: deadline.atMs,
-        isIdempotent: model.isIdempotent,
-        mayHedge: model.mayHedge,
-        isForwarded: wishes.isForwarded ?? false,
-        isTraced: call.routed?.isTraced ?? false,
-        ...(wishes.region !== undefined && { region: wishes.region }),
-        ...(wishes.residency && { residency: wishes.residency }),
-      },
-    });
-    return promise;
-  };
+  const setPools = () => emit({ type: "pools", pools: replicas.pools });
+  replicas.onChange(setPools);
+  setPools();
 
-  const isIdle = (replicaId: string) =>
-    ![...running.values()].some((each) => each.replicaId === replicaId);
-
-  emit({ type: "pools", pools });
   return {
-    dispatch,
-    ask: (modelSpec, call, attempt) =>
-      askNearest(attempt, {
+    score: (request, call) => {
+      const { modelSpec, model } = request;
+      const { signal, deadline, wishes } = call;
+      if (isClosed) return Promise.reject(new NoReplicaError("the gateway is closing"));
+      if (signal.aborted) return Promise.reject(signal.reason);
+      nextId += 1;
+      const id = nextId;
+      const { promise, resolve, reject } = Promise.withResolvers<ScoreResponse>();
+      const onAbort = () => {
+        emit({ type: "cancelled", id });
+        settle(id, { error: signal.reason });
+      };
+      signal.addEventListener("abort", onAbort, { once: true });
+      calls.set(id, { request, call, outcomes: new Map(), resolve, reject, onAbort });
+      emit({
+        type: "arrival",
+        request: {
+          id,
+          model: model.name,
+          version: modelSpec.version,
+          versionLabel: modelSpec.versionLabel,
+          priority: wishes.priority ?? "normal",
+          deadlineMs: deadline.atMs,
+          isIdempotent: model.isIdempotent,
+          mayHedge: model.mayHedge,
+          isForwarded: wishes.isForwarded ?? false,
+          isTraced: call.routed?.isTraced ?? false,
+          ...(wishes.region !== undefined && { region: wishes.region }),
+          ...(wishes.residency && { residency: wishes.residency }),
+        },
+      });
+      return promise;
+    },
+    ask: (question) => (modelSpec, call) =>
+      askNearest((id, attempt) => question(replicas.get(id))(modelSpec, attempt), {
         modelSpec,
         call,
         pools: scheduler.status(clock.nowMs()).pools,
@@ -265,18 +266,16 @@ export function createRouter(deps: RouterDeps): Router {
       }),
     expectedVersion: ({ name, version, versionLabel }, { wishes: { residency, isForwarded } }) =>
       scheduler.expectedVersion({ model: name, version, versionLabel, residency, isForwarded }),
-    regionsOf: (model) => [
-      ...new Set(pools.filter((pool) => pool.model === model).map(({ region }) => region)),
-    ],
-    setPools: (next) => {
-      pools = next;
-      emit({ type: "pools", pools });
+    regionsOf: (model) => {
+      const ofModel = replicas.pools.filter((pool) => pool.model === model);
+      return [...new Set(ofModel.map(({ region }) => region))];
     },
     status: () => scheduler.status(clock.nowMs()),
-    expectedWaitMs: (model) => scheduler.expectedWaitMs(model, clock.nowMs()),
     drain: (replicaId) => {
       emit({ type: "drain", replicaId });
-      return idle.waitUntil(() => isIdle(replicaId));
+      return idle.waitUntil(() =>
+        [...running.values()].every((attempt) => attempt.replicaId !== replicaId),
+      );
     },
     readmit: (replicaId) => emit({ type: "readmit", replicaId }),
     close: () => {
@@ -285,7 +284,7 @@ export function createRouter(deps: RouterDeps): Router {
       const error = new NoReplicaError("the gateway is closing");
       for (const { controller } of running.values()) controller.abort(error);
       running.clear();
-      for (const open of [...calls.values()]) open.settle({ error });
+      for (const id of [...calls.keys()]) settle(id, { error });
       idle.notify();
     },
   };

@@ -78,6 +78,7 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
     group,
     line,
     overload,
+    latency,
     replicas,
     hasGateway: false,
     utilisation: 0,
@@ -136,7 +137,7 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
       let best: Slot | undefined;
       for (const replica of replicas.values()) {
         if (!replica.isServing || except.has(replica)) continue;
-        const atMs = replica.readySinceMs(nowMs);
+        const atMs = replica.slots.readySinceMs(nowMs);
         if (atMs === Number.POSITIVE_INFINITY) continue;
         const isFirst = !best || atMs < best.atMs;
         if (isFirst || (atMs === best?.atMs && isBetter(replica, best.replica, nowMs))) {
@@ -185,10 +186,6 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
     isShedding: (nowMs) => overload.isOn && nowMs - shedMs < codelIntervalMs,
     tryTimeoutMs: ({ slots }) =>
       latency.timeoutMs(Math.max(settings.minTryTimeoutMs, 8 * slots.usualMs + slots.roundTripMs)),
-    observeReply: (judged, tookMs, attemptMs) => {
-      if (!latency.observe(attemptMs, tookMs, judged.slots.usualMs)) return false;
-      return [...replicas.values()].some((each) => each.isServing && each !== judged);
-    },
     observeArrival: ({ nowMs, parallelism, busy }) => {
       if (!isRemote) overload.count("offered", nowMs);
       pool.utilisation +=

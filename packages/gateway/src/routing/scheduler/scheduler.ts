@@ -172,14 +172,6 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
     }
   }
 
-  function tick(): void {
-    // Also where a timer was early, as those of Node may be by a millisecond.
-    askedMs = Number.POSITIVE_INFINITY;
-    attempts.checkTimeouts();
-    outliers.probeDue();
-    for (const pool of state.pools) if (pool.line.length > 0) state.touched.add(pool);
-  }
-
   /** Replicas that a request may come to, those too that are out. */
   function* replicasFor({ model, ...query }: VersionQuery): Iterable<ScheduledReplica> {
     for (const pool of state.models.get(model)?.pools ?? []) {
@@ -223,7 +215,11 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
           outliers.change(event.replicaId, event.type);
           break;
         case "tick":
-          tick();
+          // Also where a timer was early, as those of Node may be by a millisecond.
+          askedMs = Number.POSITIVE_INFINITY;
+          attempts.checkTimeouts();
+          outliers.probeDue();
+          for (const pool of state.pools) if (pool.line.length > 0) touched.add(pool);
       }
       for (const pool of touched) serve(pool);
       touched.clear();

@@ -3,7 +3,7 @@ import { createBudget } from "./attempts.ts";
 import { createOverload } from "./queues/request-queue.ts";
 import { costMs } from "./regions/region-selection.ts";
 import { createGatewayLimit } from "./replicas/concurrency-limit.ts";
-import { afterProbe, ejectionMs, slotLimit } from "./replicas/health.ts";
+import { afterProbe, ejectionMs } from "./replicas/health.ts";
 import { createLatencyHistogram, createServiceTime, median } from "./replicas/latency.ts";
 
 describe("a budget", () => {
@@ -161,13 +161,10 @@ describe("the health of a replica", () => {
     expect(ejectionMs(count, settings)).toBe(ms);
   });
 
-  test("brings one back by a good probe, with one slot for a while", () => {
+  test("brings one back by a good probe, half-open for a while", () => {
     const back = afterProbe({ state: "ejected", untilMs: 5 }, "ready", 100, settings);
 
     expect(back).toEqual({ state: "returning", untilMs: 1_100 });
-    expect(slotLimit({ state: "returning", untilMs: 1_100 }, 500)).toBe(1);
-    expect(slotLimit({ state: "returning", untilMs: 1_100 }, 1_100)).toBe(Number.POSITIVE_INFINITY);
-    expect(slotLimit({ state: "suspect" }, 0)).toBe(0);
   });
 
   test("lets one that is drained be, whatever a probe finds", () => {

@@ -2,6 +2,7 @@ import type { RoutingStep } from "@tensorgate/core";
 import type { Arrival, AttemptFailure, SchedulerCommand } from "./events.ts";
 import type { Overload, Rank, RequestQueue } from "./queues/request-queue.ts";
 import type { HealthSettings } from "./replicas/health.ts";
+import type { PeerLatency } from "./replicas/latency.ts";
 import type { Member, ScheduledReplica } from "./replicas/replica.ts";
 
 export interface SchedulerSettings extends HealthSettings {
@@ -65,6 +66,7 @@ export interface Pool {
   readonly group: PoolGroup;
   readonly line: RequestQueue<OpenRequest>;
   readonly overload: Overload;
+  readonly latency: PeerLatency;
   readonly replicas: ReadonlyMap<string, ScheduledReplica>;
   /** Whether one of the replicas is the gateway of the region. */
   readonly hasGateway: boolean;
@@ -88,8 +90,6 @@ export interface Pool {
   targetMs(survey: PoolSurvey): number;
   /** How long an attempt may take before its replica is suspected, in milliseconds; Infinity where too little is known. */
   tryTimeoutMs(replica: ScheduledReplica): number;
-  /** Learns from a reply. @returns whether it took far longer than it would have at the peers of the replica */
-  observeReply(replica: ScheduledReplica, tookMs: number, attemptMs: number): boolean;
   /** A request came that could have gone here. */
   observeArrival(survey: PoolSurvey): void;
 }

@@ -103,18 +103,23 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
       const seen = considered.map((each) => traceOf(each, each.pool === chosen));
       note(state, request, { what: "regions", considered: seen });
     }
-    if (chosen) {
-      join(request, chosen, atFront);
-      return;
-    }
-    const refusal = refusalFor(request, request.group.pools, considered);
-    if (refusal === "overloaded") {
-      if (tookPlace(request, considered)) return;
+    const refusal = chosen ? undefined : refusalFor(request, request.group.pools, considered);
+    const pool = refusal === "overloaded" ? makeRoom(request, considered) : chosen;
+    if (pool) {
+      const { region, line } = pool;
+      request.group.usedRegion = region;
+      request.sinceMs = state.nowMs;
+      request.waitsIn = pool;
+      line.add(request, atFront && pool === chosen);
+      state.touched.add(pool);
+      if (!request.trace) return;
+      note(state, request, { what: "waits", region, position: line.aheadOf(request.rank) });
+    } else if (refusal && !(saysAbsent.has(refusal) && search(request))) {
       // What a region refuses another one is no need of its own callers.
-      if (!request.isForwarded) for (const { pool } of considered) pool.shed(state.nowMs);
+      const isOwn = refusal === "overloaded" && !request.isForwarded;
+      if (isOwn) for (const each of considered) each.pool.shed(state.nowMs);
+      refuse(request, refusal);
     }
-    if (saysAbsent.has(refusal) && search(request)) return;
-    refuse(request, refusal);
   }
 
   /**
@@ -134,27 +139,15 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
     return state.searching.has(request);
   }
 
-  function join(request: OpenRequest, pool: Pool, atFront: boolean): void {
-    const { region, line } = pool;
-    request.group.usedRegion = region;
-    request.sinceMs = state.nowMs;
-    request.waitsIn = pool;
-    line.add(request, atFront);
-    state.touched.add(pool);
-    if (!request.trace) return;
-    note(state, request, { what: "waits", region, position: line.aheadOf(request.rank) });
-  }
-
-  /** What matters less gives way where too much is waiting. */
-  function tookPlace(request: OpenRequest, pools: readonly SurveyedPool[]): boolean {
+  /** Refuses what matters less where too much is waiting. @returns the pool that has room then */
+  function makeRoom(request: OpenRequest, pools: readonly SurveyedPool[]): Pool | undefined {
     for (const { pool, survey } of pools) {
       const lowest = survey.canServe ? pool.line.lowestBelow(request.rank) : undefined;
       if (!lowest) continue;
       refuse(lowest, "overloaded");
-      join(request, pool, false);
-      return true;
+      return pool;
     }
-    return false;
+    return undefined;
   }
 
   return {

@@ -173,7 +173,7 @@ const bucketCount = 10;
 /** The last of them must show the same: what came all at once, as after a pause of the gateway, is over by then. */
 const lastBuckets = 2;
 /** A rate is known only where something was seen of it: the gateway counts as running for a tenth of the time at least. */
-const maxPaused = 0.9;
+const maxPausedShare = 0.9;
 
 interface Bucket {
   offered: number;
@@ -210,7 +210,7 @@ export function createOverload(): Overload {
     }
     const windowMs = (last - 1) * bucketMs + (nowMs % bucketMs);
     // The replicas would have gone on at the same rate.
-    const sent = sentWhileRunning / (1 - Math.min(pausedMs / windowMs, maxPaused));
+    const sent = sentWhileRunning / (1 - Math.min(pausedMs / windowMs, maxPausedShare));
     return offered > growing * sent + chance * Math.sqrt(sent);
   }
 

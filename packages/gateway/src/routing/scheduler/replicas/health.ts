@@ -25,13 +25,6 @@ export interface HealthSettings {
   readonly returningMs: number;
 }
 
-/** Slots that a replica may use. */
-export function slotLimit(health: ReplicaHealth, nowMs: number): number {
-  if (health.state === "ready") return Number.POSITIVE_INFINITY;
-  if (health.state !== "returning") return 0;
-  return health.untilMs <= nowMs ? Number.POSITIVE_INFINITY : 1;
-}
-
 /** Whether it may get requests now or as soon as it has a slot. */
 export function isServing({ state }: ReplicaHealth): boolean {
   return state === "ready" || state === "returning";

@@ -74,9 +74,7 @@ export function createOutlierDetection(
 
   /** The last one is never given up for being slow or for failing: there is nothing better. */
   function hasAlternative({ pools }: PoolGroup, replica: ScheduledReplica): boolean {
-    return pools.some(({ replicas }) =>
-      [...replicas.values()].some((each) => each.isServing && each !== replica),
-    );
+    return pools.some((pool) => hasServing(pool, replica));
   }
 
   function eject(pool: Pool, replica: ScheduledReplica, because: string): void {
@@ -170,7 +168,9 @@ export function createOutlierDetection(
     onSuccess: ({ id, request, pool, replica, sentMs }, { expectedWaitMs, version }) => {
       const tookMs = replica.slots.answered(id, state.nowMs) ?? 0;
       const attemptMs = state.nowMs - sentMs;
-      replica.answered(pool.observeReply(replica, tookMs, attemptMs), attemptMs);
+      const isSlow =
+        pool.latency.observe(attemptMs, tookMs, replica.slots.usualMs) && hasServing(pool, replica);
+      replica.answered(isSlow, attemptMs);
       if (expectedWaitMs !== undefined) recordPeerWait(replica, expectedWaitMs);
       const { listed = [], latest } = replica.versions;
       const wantsLatest = request.version === undefined && request.versionLabel === undefined;
@@ -240,4 +240,9 @@ export function createOutlierDetection(
       }
     },
   };
+}
+
+/** Whether another replica of a pool than this one serves. */
+function hasServing({ replicas }: Pool, except: ScheduledReplica): boolean {
+  return [...replicas.values()].some((each) => each.isServing && each !== except);
 }

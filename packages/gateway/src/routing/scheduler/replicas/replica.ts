@@ -6,7 +6,6 @@ import {
   type HealthSettings,
   isServing,
   type ReplicaHealth,
-  slotLimit,
   stateName,
 } from "./health.ts";
 import { createReplicaSlots, type ReplicaSlots, type SlotSettings } from "./slots.ts";
@@ -59,8 +58,6 @@ export interface ScheduledReplica {
   /** When it is probed if it is out. */
   readonly outUntilMs: number | undefined;
   state(nowMs: number): ReplicaStateName;
-  /** The earliest time to send the next request to one that serves; Infinity while only an event can make it ready. */
-  readySinceMs(nowMs: number): number;
   /**
    * It answered.
    *
@@ -171,11 +168,6 @@ export function createReplica(member: Member, settings: ReplicaSettings): Schedu
     slowInARow: 0,
     outUntilMs: undefined as number | undefined,
     state: (nowMs: number) => stateName(health, nowMs),
-    readySinceMs: (nowMs: number) => {
-      const isLimited = health.state !== "ready";
-      const limit = isLimited ? slotLimit(health, nowMs) : Number.POSITIVE_INFINITY;
-      return slots.readySinceMs(nowMs, limit);
-    },
     answered: (isSlow: boolean, attemptMs: number) => {
       const { latencyMs = attemptMs } = replica;
       replica.latencyMs = latencyMs + newest * (attemptMs - latencyMs);
@@ -198,6 +190,7 @@ export function createReplica(member: Member, settings: ReplicaSettings): Schedu
       const before = stateName(health, nowMs);
       health = next(to, nowMs);
       replica.isServing = isServing(health);
+      slots.limitToOne(health.state === "returning" ? health.untilMs : Number.NEGATIVE_INFINITY);
       replica.isSuspect = health.state === "suspect";
       replica.isDoubted = health.state === "suspect" && health.isDoubted === true;
       replica.isHopeful = replica.isSuspect || (health.state === "warming" && !wasHeard);

@@ -6,33 +6,32 @@ const settings = {
   ...{ parallelism: 1, isPaced: () => true },
   ...{ roundTripMs: 0.4, initialServiceMs: 2 },
 };
-const all = Number.POSITIVE_INFINITY;
 
 test("the next request is timed to arrive when the one before ends", () => {
   const slots = createReplicaSlots(settings);
-  expect(slots.readySinceMs(0, all)).toBe(0);
+  expect(slots.readySinceMs(0)).toBe(0);
   slots.send(1, 0);
 
   // It arrives at 0.2 and is done at 2.2: the next one leaves 0.2 before that.
-  expect(slots.readySinceMs(0.5, all)).toBeCloseTo(2);
+  expect(slots.readySinceMs(0.5)).toBeCloseTo(2);
 });
 
 test("a replica that is overdue gets nothing more until its reply comes", () => {
   const slots = createReplicaSlots(settings);
   slots.send(1, 0);
 
-  expect(slots.readySinceMs(5, all)).toBe(all);
+  expect(slots.readySinceMs(5)).toBe(Number.POSITIVE_INFINITY);
   expect(slots.answered(1, 20.4)).toBeCloseTo(20);
-  expect(slots.readySinceMs(20.4, all)).toBe(20.4);
+  expect(slots.readySinceMs(20.4)).toBe(20.4);
 });
 
 test("a device has one slot more than it works on, so that it never waits for the next", () => {
   const slots = createReplicaSlots({ ...settings, isPaced: () => false });
   slots.send(1, 0);
-  expect(slots.readySinceMs(0, all)).toBe(0);
+  expect(slots.readySinceMs(0)).toBe(0);
   slots.send(2, 0);
 
-  expect(slots.readySinceMs(0, all)).toBe(all);
+  expect(slots.readySinceMs(0)).toBe(Number.POSITIVE_INFINITY);
   expect(slots.slotCount).toBe(2);
 });
 
@@ -65,6 +64,16 @@ test("a replica of another region is given more while none waits there, and less
   expect(window.limit).toBe(2);
 });
 
+test("a replica that comes back gets one request at a time for a while", () => {
+  const slots = createReplicaSlots({ ...settings, isPaced: () => false });
+  slots.limitToOne(1_100);
+  expect(slots.readySinceMs(500)).toBe(500);
+  slots.send(1, 500);
+
+  expect(slots.readySinceMs(501)).toBe(Number.POSITIVE_INFINITY);
+  expect(slots.readySinceMs(1_100)).toBe(1_100);
+});
+
 test("what nobody waits for any more holds its slot until it should be over", () => {
   const slots = createReplicaSlots({ ...settings, isPaced: () => false });
   slots.send(1, 0);
@@ -73,7 +82,7 @@ test("what nobody waits for any more holds its slot until it should be over", ()
 
   expect(freeMs).toBeCloseTo(2.4);
   expect(slots.inFlight(1)).toBe(2);
-  expect(slots.readySinceMs(1, all)).toBeCloseTo(freeMs);
+  expect(slots.readySinceMs(1)).toBeCloseTo(freeMs);
   expect(slots.inFlight(freeMs)).toBe(1);
 });
 
@@ -83,10 +92,10 @@ test("a replica that is full is left alone for a moment, or until it answers", (
   slots.send(2, 0);
   slots.failed(2);
   slots.rejected({ sentMs: 0, nowMs: 1 });
-  expect(slots.readySinceMs(1, all)).toBe(6);
+  expect(slots.readySinceMs(1)).toBe(6);
 
   slots.answered(1, 2.4);
-  expect(slots.readySinceMs(2.4, all)).toBe(2.4);
+  expect(slots.readySinceMs(2.4)).toBe(2.4);
 });
 
 test("time in which nobody looked is no time that a replica took", () => {

@@ -29,12 +29,10 @@ export interface ReplicaSlots {
   readonly lastSentMs: number;
   /** Attempts sent and not yet answered, those too that nobody waits for any more. */
   inFlight(nowMs: number): number;
-  /**
-   * The earliest time to send the next request; Infinity while only a reply can free a slot.
-   *
-   * @param limit - slots that may be used at all
-   */
-  readySinceMs(nowMs: number, limit: number): number;
+  /** Allows no more than one in flight until then. */
+  limitToOne(untilMs: number): void;
+  /** The earliest time to send the next request; Infinity while only a reply can free a slot. */
+  readySinceMs(nowMs: number): number;
   /** @returns when the replica is believed to begin with it */
   send(attemptId: number, nowMs: number): number;
   /**
@@ -92,6 +90,7 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
   let wasMeasured = false;
   /** It said that it has no room: until then, or until a reply shows that there is some again. */
   let fullUntilMs = Number.NEGATIVE_INFINITY;
+  let limitedUntilMs = Number.NEGATIVE_INFINITY;
 
   /** Works out what follows from the limit, the service time and the round trip, after one of them has changed. */
   function update(): void {
@@ -150,11 +149,14 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
       if (slots.abandonedCount > 0) prune(nowMs);
       return inFlight.size;
     },
-    readySinceMs: (nowMs: number, limit: number) => {
+    limitToOne: (untilMs: number) => {
+      limitedUntilMs = untilMs;
+    },
+    readySinceMs: (nowMs: number) => {
       if (slots.abandonedCount > 0) prune(nowMs);
       const { size } = inFlight;
       if (fullUntilMs > nowMs) return fullUntilMs;
-      if (size >= limit) return slots.freeWithoutReplyMs(nowMs);
+      if (size > 0 && nowMs < limitedUntilMs) return slots.freeWithoutReplyMs(nowMs);
       if (learnt) return size < slots.slotCount ? nowMs : Number.POSITIVE_INFINITY;
       if (size < lanes) return nowMs;
       if (size >= slots.slotCount) return slots.freeWithoutReplyMs(nowMs);

@@ -1,4 +1,5 @@
-import { globSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
@@ -75,3 +76,36 @@ test.each(pages)("%s names files and folders of the repository that exist", (pag
 
   expect(named.filter((path) => !isPath(path))).toEqual([]);
 });
+
+/** The anchor that GitHub gives a heading. */
+const anchorOf = (heading: string) =>
+  heading
+    .toLowerCase()
+    .replace(/[^\w\s-]/g, "")
+    .trim()
+    .replaceAll(" ", "-");
+
+/** Links of a page to files of the repository, and to headings of its pages, that lead nowhere. */
+function brokenLinksIn(page: string, text: string): readonly string[] {
+  const links = [...text.matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/g)];
+  return links
+    .filter(([, target = "", anchor]) => {
+      const path = target === "" ? page : join(dirname(page), target);
+      if (!existsSync(`${root}${path}`)) return true;
+      const headings = [...(anchor ? read(path) : "").matchAll(/^#+ (.+)$/gm)];
+      return anchor !== undefined && !headings.some(([, text = ""]) => anchorOf(text) === anchor);
+    })
+    .map(([link]) => link);
+}
+
+test.each(pages)("%s links to what there is", (page) => {
+  expect(brokenLinksIn(page, read(page))).toEqual([]);
+});
+
+test.each(["[hallway](hallway.md)", "[terms](../CONTRIBUTING.md#hallway)", "[here](#hallway)"])(
+  "%s would be found",
+  (link) => {
+    expect(brokenLinksIn("docs/routing.md", link)).toHaveLength(1);
+    expect(brokenLinksIn("docs/routing.md", "[terms](../CONTRIBUTING.md#glossary)")).toEqual([]);
+  },
+);

@@ -40,14 +40,16 @@ async function openKeyedGateway() {
 }
 
 /** Sends a message as a stock client of gRPC does, with nothing of ours in it. */
-function callByGrpcJs(url: string, metadata: Metadata): Promise<ServiceError | null> {
+function callByGrpcJs(
+  url: string,
+  metadata: Metadata,
+  path: string = classify,
+): Promise<ServiceError | null> {
   const client = new Client(new URL(url).host, credentials.createInsecure());
   onTestFinished(() => client.close());
   const same = (bytes: Buffer) => bytes;
   return new Promise((resolve) => {
-    client.makeUnaryRequest(classify, same, same, shapesRequest, metadata, (error) =>
-      resolve(error),
-    );
+    client.makeUnaryRequest(path, same, same, shapesRequest, metadata, (error) => resolve(error));
   });
 }
 
@@ -82,6 +84,19 @@ test("a stock client of gRPC sees what is wrong with a call that was admitted", 
 
   expect(error?.code).toBe(status.INVALID_ARGUMENT);
   expect(error?.details).toContain("x-tensorgate-priority must be one of");
+});
+
+test.each([
+  { path: "/tensorgate.v1.ScoringService/Guess", because: "the method is unknown" },
+  { path: "/example.v1.OtherService/Get", because: "the service is unknown" },
+  { path: "/v1/classify/shapes", because: "it is a path of REST" },
+])("a stock client of gRPC sees UNIMPLEMENTED at $path: $because", async ({ path }) => {
+  const { url } = await openKeyedGateway();
+
+  expect(await callByGrpcJs(url, new Metadata(), path)).toMatchObject({
+    code: status.UNIMPLEMENTED,
+    details: `unknown method ${path}`,
+  });
 });
 
 test("a message that is too large is refused by one frame of headers, before it has arrived", async () => {

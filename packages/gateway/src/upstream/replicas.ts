@@ -109,18 +109,15 @@ export function createReplicas(
 
   take(built(initial));
 
-  const find = (replicaId: string) =>
-    (connections.get(replicaId) ?? draining.get(replicaId))?.replica;
-
   return {
     get pools() {
       return pools;
     },
-    find,
+    find: (replicaId) => (connections.get(replicaId) ?? draining.get(replicaId))?.replica,
     get: (replicaId) => {
-      const found = find(replicaId);
+      const found = connections.get(replicaId) ?? draining.get(replicaId);
       if (!found) throw new RangeError(`there is no replica ${replicaId}`);
-      return found;
+      return found.replica;
     },
     replace: (next) => take(built(next)),
     onChange: (listener) => void listeners.push(listener),

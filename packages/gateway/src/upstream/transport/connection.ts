@@ -118,21 +118,22 @@ export function createConnection({
     return held;
   }
 
-  /** Load balancers drop what is idle without telling, and the next call would wait for nothing. */
-  const isStale = ({ callCount, openedCount, usedAtMs }: Held) =>
-    (callCount === 0 && clock.nowMs() - usedAtMs >= idleTimeoutMs) ||
-    openedCount >= maxCallsOfConnection;
-
   return {
     open: () => {
-      if (current && isStale(current)) {
-        current.session.close();
-        current = undefined;
+      const nowMs = clock.nowMs();
+      if (current) {
+        const { session, callCount, openedCount, usedAtMs } = current;
+        // Load balancers drop what is idle without a word, and the next call would wait for nothing.
+        const isStale = callCount === 0 && nowMs - usedAtMs >= idleTimeoutMs;
+        if (isStale || openedCount >= maxCallsOfConnection) {
+          session.close();
+          current = undefined;
+        }
       }
       if (!current || current.session.closed || current.session.destroyed) current = connect();
       current.callCount += 1;
       current.openedCount += 1;
-      current.usedAtMs = clock.nowMs();
+      current.usedAtMs = nowMs;
       return current;
     },
 

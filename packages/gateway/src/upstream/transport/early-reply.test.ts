@@ -148,7 +148,6 @@ test("a call that is given up lets go of its picture at once, though the server 
     segments: [picture],
     maxReplyBytes: 1_024,
     signal: caller.signal,
-    onReply: () => {},
   });
   await once(session, "remoteSettings");
 

@@ -57,12 +57,6 @@ export interface UnaryReply {
   readonly headers: HeaderBlock;
 }
 
-interface Request {
-  readonly path: string;
-  readonly segments: readonly Uint8Array[];
-  readonly call: UnaryCall;
-}
-
 export type ChannelDeps = Omit<ConnectionDeps, "onPing">;
 
 /** Longest message, in bytes, that surely goes out in one packet, so that its call tells of the way and not of its size. */
@@ -76,42 +70,14 @@ const deadlineSlackMs = 20;
  * received in, and a call that never left is told apart from one that was lost on the way.
  * Measured at a quarter of grpc-js's CPU per 100 KB call.
  */
-export function createUnaryChannel(parts: ChannelDeps): UnaryChannel {
-  const { maxMessageBytes, maxReplyElements } = parts.settings;
-  const { clock } = parts;
-  const measured = createRoundTrip(clock);
-  const held = createConnection({ ...parts, onPing: measured.pinged });
+export function createUnaryChannel(deps: ChannelDeps): UnaryChannel {
+  const { maxMessageBytes, maxReplyElements } = deps.settings;
+  const { clock } = deps;
+  const roundTrip = createRoundTrip(clock);
+  const connection = createConnection({ ...deps, onPing: roundTrip.pinged });
+  const ended = Promise.withResolvers<void>();
+  let inFlight = 0;
   let isClosed = false;
-  const inFlight = new Set<Promise<unknown>>();
-
-  async function unary(path: string, segments: readonly Uint8Array[], call: UnaryCall) {
-    if (isClosed)
-      throw new UpstreamFailedError("the replica was removed", {
-        wasLost: true,
-        wasNeverSent: true,
-      });
-    call.signal.throwIfAborted();
-    const reply = exchange(openConnection(), { path, segments, call });
-    inFlight.add(reply);
-    try {
-      return await reply;
-    } finally {
-      inFlight.delete(reply);
-    }
-  }
-
-  /** A file that has become unreadable is as good as a replica that is out of reach. */
-  function openConnection(): OpenConnection {
-    try {
-      return held.open();
-    } catch (cause) {
-      throw new UpstreamFailedError("cannot connect to the replica", {
-        wasLost: true,
-        wasNeverSent: true,
-        cause,
-      });
-    }
-  }
 
   /** A server that keeps to the deadline says so a moment before it has passed here, which is no fault of its. */
   function failureFrom(status: ReceivedStatus, { deadline }: UnaryCall): ScoringError {
@@ -121,14 +87,26 @@ export function createUnaryChannel(parts: ChannelDeps): UnaryChannel {
     return isDeadlineOfCall ? deadlinePassed(status) : errorFromGrpcStatus(status);
   }
 
-  async function exchange(
-    open: OpenConnection,
-    { path, segments, call }: Request,
+  async function unary(
+    path: string,
+    segments: readonly Uint8Array[],
+    call: UnaryCall,
   ): Promise<UnaryReply> {
+    if (isClosed) throw unreachable("the replica was removed");
+    call.signal.throwIfAborted();
+    let open: OpenConnection;
+    try {
+      open = connection.open();
+    } catch (cause) {
+      // A file that has become unreadable is as good as a replica that is out of reach.
+      throw unreachable("cannot connect to the replica", cause);
+    }
     const { session } = open;
     const receivedBytesThen = receivedBytesOf(session);
     const sentMs = clock.nowMs();
     const isMeasured = !session.connecting && messageBytes(segments) <= smallMessageBytes;
+    const onReply = isMeasured ? () => roundTrip.answered(clock.nowMs() - sentMs) : undefined;
+    inFlight += 1;
     try {
       const { status, headers, message } = await unaryExchange({
         open,
@@ -146,28 +124,33 @@ export function createUnaryChannel(parts: ChannelDeps): UnaryChannel {
         segments,
         maxReplyBytes: Math.min(maxMessageBytes, call.maxReplyBytes ?? maxMessageBytes),
         signal: call.signal,
-        onReply: () => {
-          if (isMeasured) measured.answered(clock.nowMs() - sentMs);
-        },
+        onReply,
       });
       if (status.code !== 0) throw failureFrom(status, call);
       return { message, headers };
     } finally {
-      held.released(session);
-      if (call.signal.aborted) held.suspect(session, receivedBytesThen);
+      connection.released(session);
+      if (call.signal.aborted) connection.suspect(session, receivedBytesThen);
+      inFlight -= 1;
+      if (isClosed && inFlight === 0) ended.resolve();
     }
   }
 
   return {
     unary,
     replyLimits: { maxElements: maxReplyElements, maxValueBytes: maxMessageBytes },
-    roundTripMs: measured.ms,
+    roundTripMs: roundTrip.ms,
     close: async () => {
       isClosed = true;
-      held.close();
-      await Promise.allSettled(inFlight);
+      connection.close();
+      if (inFlight > 0) await ended.promise;
     },
   };
+}
+
+/** What the server cannot have seen: the call may go elsewhere, whatever it is. */
+function unreachable(message: string, cause?: unknown): UpstreamFailedError {
+  return new UpstreamFailedError(message, { wasLost: true, wasNeverSent: true, cause });
 }
 
 function deadlinePassed(status: ReceivedStatus): DeadlineExceededError {

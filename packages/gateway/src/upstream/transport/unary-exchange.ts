@@ -21,7 +21,7 @@ export interface ExchangeOptions {
   /** Cancels the call. */
   readonly signal: AbortSignal;
   /** Called when the first of the reply has come. */
-  readonly onReply: () => void;
+  readonly onReply?: (() => void) | undefined;
 }
 
 /** What a replica, or a proxy in its place, answered. */
@@ -44,89 +44,93 @@ const maxInterimResponses = 16;
  * @see RFC 9113, section 8.1
  */
 export function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult> {
-  const { open, signal, maxReplyBytes } = options;
-  return new Promise((resolve, reject) => {
-    const stream = open.session.request(options.headers);
-    const reader = createUnaryReader(maxReplyBytes);
-    let headers: HeaderBlock = {};
-    let trailers: HeaderBlock = {};
-    let isWhole = false;
-    let interimCount = 0;
-    let failure: unknown;
+  const { open, signal, onReply } = options;
+  const { promise, resolve, reject } = Promise.withResolvers<ExchangeResult>();
+  const stream = open.session.request(options.headers);
+  const reader = createUnaryReader(options.maxReplyBytes);
+  let headers: HeaderBlock = {};
+  let trailers: HeaderBlock = {};
+  let isWhole = false;
+  let isOver = false;
+  let interimCount = 0;
+  let failure: unknown;
 
-    /** Only the first call of `resolve` or `reject` counts. */
-    function release(): void {
-      signal.removeEventListener("abort", onAbort);
-      if (stream.destroyed) return;
-      stream.close(http2.constants.NGHTTP2_CANCEL);
-      // A stream is closed only when that was sent, which a server that reads nothing puts off without end: the picture
-      // would be held until then.
-      stream.destroy();
-    }
-    function fail(thrown: unknown): void {
-      reject(thrown);
+  function release(): void {
+    signal.removeEventListener("abort", onAbort);
+    if (stream.destroyed) return;
+    stream.close(http2.constants.NGHTTP2_CANCEL);
+    // A stream is closed only when that was sent, which a server that reads nothing puts off without end: the picture
+    // would be held until then.
+    stream.destroy();
+  }
+  function fail(thrown: unknown): void {
+    isOver = true;
+    reject(thrown);
+    release();
+  }
+  function onAbort(): void {
+    fail(signal.reason);
+  }
+  function succeed(status: ReceivedStatus): void {
+    try {
+      resolve({ status, headers, message: status.code === 0 ? reader.message() : noBytes });
+      isOver = true;
       release();
+    } catch (thrown) {
+      fail(unreadable(thrown));
     }
-    function onAbort(): void {
-      fail(signal.reason);
-    }
-    function succeed(status: ReceivedStatus): void {
-      try {
-        resolve({ status, headers, message: status.code === 0 ? reader.message() : noBytes });
-        release();
-      } catch (thrown) {
-        fail(unreadable(thrown));
-      }
-    }
+  }
 
-    signal.addEventListener("abort", onAbort, { once: true });
-    stream.on("headers", () => {
-      interimCount += 1;
-      if (interimCount <= maxInterimResponses) return;
-      fail(new UpstreamFailedError("the replica sends too many interim responses"));
-    });
-    stream.once("response", (received, flags, raw = []) => {
-      if (headerBytes(raw) > maxHeaderBytes) return fail(tooLongHeaders());
-      headers = received;
-      isWhole = (flags & http2.constants.NGHTTP2_FLAG_END_STREAM) !== 0;
-      options.onReply();
-      const status = readStatus(headers, {});
-      // Nothing that follows, such as a proxy's page, says more.
-      if (status && status.code !== 0) succeed(status);
-    });
-    stream.once("trailers", (received, _flags, raw = []) => {
-      if (headerBytes(raw) > maxHeaderBytes) return fail(tooLongHeaders());
-      trailers = received;
-      isWhole = true;
-    });
-    stream.on("data", (piece: Buffer) => {
-      try {
-        reader.push(piece);
-      } catch (thrown) {
-        fail(unreadable(thrown));
-      }
-    });
-    stream.once("end", () => {
-      const status = readStatus(headers, trailers);
-      if (status) succeed(status);
-      else release();
-    });
-    stream.on("error", (error) => {
-      failure ??= error;
-    });
-    stream.once("close", () => {
-      const status = readStatus(headers, trailers);
-      // What comes after a whole reply, such as RST_STREAM, takes nothing away from it.
-      if (status && (isWhole || failure === undefined)) succeed(status);
-      else fail(lost(open, stream, failure));
-    });
-
-    stream.cork();
-    stream.write(messagePrefix(messageBytes(options.segments)));
-    for (const segment of options.segments) stream.write(segment);
-    stream.end();
-    stream.uncork();
+  signal.addEventListener("abort", onAbort, { once: true });
+  stream.on("headers", () => {
+    interimCount += 1;
+    if (interimCount <= maxInterimResponses) return;
+    fail(new UpstreamFailedError("the replica sends too many interim responses"));
   });
+  stream.once("response", (received, flags, raw = []) => {
+    if (headerBytes(raw) > maxHeaderBytes) return fail(tooLongHeaders());
+    headers = received;
+    isWhole = (flags & http2.constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+    onReply?.();
+    const status = readStatus(headers, {});
+    // Nothing that follows, such as a proxy's page, says more.
+    if (status && status.code !== 0) succeed(status);
+  });
+  stream.once("trailers", (received, _flags, raw = []) => {
+    if (headerBytes(raw) > maxHeaderBytes) return fail(tooLongHeaders());
+    trailers = received;
+    isWhole = true;
+  });
+  stream.on("data", (piece: Buffer) => {
+    try {
+      reader.push(piece);
+    } catch (thrown) {
+      fail(unreadable(thrown));
+    }
+  });
+  stream.once("end", () => {
+    if (isOver) return;
+    const status = readStatus(headers, trailers);
+    if (status) succeed(status);
+    else release();
+  });
+  stream.on("error", (error) => {
+    failure ??= error;
+  });
+  stream.once("close", () => {
+    if (isOver) return;
+    const status = readStatus(headers, trailers);
+    // What comes after a whole reply, such as RST_STREAM, takes nothing away from it.
+    if (status && (isWhole || failure === undefined)) succeed(status);
+    else fail(lost(open, stream, failure));
+  });
+
+  stream.cork();
+  stream.write(messagePrefix(messageBytes(options.segments)));
+  for (const segment of options.segments) stream.write(segment);
+  stream.end();
+  stream.uncork();
+  return promise;
 }
 
 /** Node holds a server to the limit only once it has acknowledged our settings. @see RFC 9113, section 6.5.2 */

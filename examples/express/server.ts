@@ -9,7 +9,7 @@ app.post(
   "/what-is-it",
   express.raw({ type: () => true, limit: "20mb" }),
   async (request, response) => {
-    // Whoever goes away ends the call.
+    // If the client disconnects, the call is aborted.
     const gone = new AbortController();
     response.on("close", () => gone.abort());
     try {

@@ -1,7 +1,7 @@
 """Boxes in a picture by gRPC: python score_grpc.py PICTURE [MODEL].
 
 Needs: pip install grpcio grpcio-tools. The messages come from the .proto files of the repository; code for them is
-made in a folder of its own when this starts.
+generated into a temporary folder at the start.
 """
 
 import os

@@ -310,7 +310,7 @@ export declare type TensorProto = Message<"onnx.TensorProto"> & {
   rawData: Uint8Array;
 
   /**
-   * Keys location, offset and length, where the values are in a file of their own.
+   * Keys location, offset and length, if the values are in a separate file.
    *
    * @generated from field: repeated onnx.StringStringEntryProto external_data = 13;
    */

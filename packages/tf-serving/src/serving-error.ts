@@ -1,4 +1,4 @@
-import { grpcCode } from "@tensorgate/grpc";
+import { grpcCode, grpcCodeName } from "@tensorgate/grpc";
 
 /** An error with TensorFlow Serving's own code and text. */
 export class ServingError extends Error {
@@ -9,10 +9,17 @@ export class ServingError extends Error {
     super(message, options);
     this.grpcCode = code;
   }
+
+  /** Name of the code, such as `INVALID_ARGUMENT`. */
+  get codeName(): string {
+    return grpcCodeName(this.grpcCode);
+  }
 }
 
-const invalid = (message: string): ServingError =>
+export const invalidArgument = (message: string): ServingError =>
   new ServingError(grpcCode.INVALID_ARGUMENT, message);
+export const unimplemented = (message: string): ServingError =>
+  new ServingError(grpcCode.UNIMPLEMENTED, message);
 const notFound = (message: string): ServingError => new ServingError(grpcCode.NOT_FOUND, message);
 
 /** Names as the texts list them: sorted, joined by a comma, in braces. */
@@ -22,8 +29,8 @@ function set(names: Iterable<string>): string {
 
 /** The texts that every client of TensorFlow Serving may know by heart, one function per mistake. */
 export const servingErrors = {
-  missingModelSpec: (): ServingError => invalid("Missing ModelSpec"),
-  missingModelName: (): ServingError => invalid("ModelSpec has no name specified."),
+  missingModelSpec: (): ServingError => invalidArgument("Missing ModelSpec"),
+  missingModelName: (): ServingError => invalidArgument("ModelSpec has no name specified."),
 
   servableNotFound: (name: string, version?: bigint): ServingError =>
     notFound(
@@ -31,7 +38,7 @@ export const servingErrors = {
     ),
 
   unknownVersionLabel: (label: string): ServingError =>
-    invalid(`Unrecognized servable version label: ${label}`),
+    invalidArgument(`Unrecognized servable version label: ${label}`),
 
   unknownSignature: (name: string): ServingError =>
     new ServingError(grpcCode.FAILED_PRECONDITION, `Serving signature key "${name}" not found.`),
@@ -39,33 +46,33 @@ export const servingErrors = {
   inputSizeMismatch: (sent: readonly string[], expected: readonly string[]): ServingError => {
     const extra = sent.filter((name) => !expected.includes(name));
     const missing = expected.filter((name) => !sent.includes(name));
-    return invalid(
+    return invalidArgument(
       `input size does not match signature: ${sent.length}!=${expected.length} len(${set(sent)}) != len(${set(expected)}). Sent extra: ${set(extra)}. Missing but required: ${set(missing)}.`,
     );
   },
 
   missingInput: (alias: string, feedName: string, sent: readonly string[]): ServingError =>
-    invalid(
+    invalidArgument(
       `Signature input alias: ${alias}(feed name: ${feedName}) not found in request and no default value provided. Inputs expected to be in the request ${set(sent)}, or default input alias set: `,
     ),
 
-  tensorParsing: (alias: string): ServingError => invalid(`tensor parsing error: ${alias}`),
+  tensorParsing: (alias: string): ServingError => invalidArgument(`tensor parsing error: ${alias}`),
 
   wrongDType: (expected: string, provided: string): ServingError =>
-    invalid(`Expects arg[0] to be ${expected} but ${provided} is provided`),
+    invalidArgument(`Expects arg[0] to be ${expected} but ${provided} is provided`),
 
   unknownOutput: (name: string, outputs: readonly string[]): ServingError =>
-    invalid(
+    invalidArgument(
       `output tensor alias not found in signature: ${name} Outputs expected to be in the set ${set(outputs)}.`,
     ),
 
   duplicateOutput: (name: string): ServingError =>
-    invalid(`duplicate output tensor alias: ${name}`),
+    invalidArgument(`duplicate output tensor alias: ${name}`),
 
   missingMetadataField: (): ServingError =>
-    invalid("GetModelMetadataRequest must specify at least one metadata_field"),
+    invalidArgument("GetModelMetadataRequest must specify at least one metadata_field"),
   unsupportedMetadataField: (field: string): ServingError =>
-    invalid(`Metadata field ${field} is not supported`),
+    invalidArgument(`Metadata field ${field} is not supported`),
 
   noVersions: (name: string): ServingError =>
     notFound(`Could not find any versions of model ${name}`),

@@ -1,0 +1,111 @@
+import { createWorkBudget } from "@tensorgate/core";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { doubleText } from "./double-text.ts";
+import { JsonDocument, jsonKind } from "./json-document.ts";
+import { JsonParseError } from "./json-fault.ts";
+import { numberFlag } from "./json-number.ts";
+import { jsonText } from "./json-text.ts";
+
+const documentOf = (text: string) => new JsonDocument(Buffer.from(text));
+
+test("a regular array of numbers is one node, whatever its rank", () => {
+  const document = documentOf("[[[1, 2], [3, 4]], [[5, 6], [7, 8]], [[9, 10], [11, 12]]]");
+
+  expect(document.kind(0)).toBe(jsonKind.numbers);
+  expect(document.shape(0)).toEqual([3, 2, 2]);
+  expect([...document.numbers(0)]).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+  expect(document.after(0)).toBe(1);
+});
+
+test.each([
+  "[[1, 2], [3]]",
+  "[[1], 2]",
+  "[1, [2]]",
+  "[[1, 2], []]",
+  "[1, true]",
+  '[1, "2"]',
+  "[[1], [null]]",
+])("%s is an array of several nodes", (text) => {
+  const document = documentOf(text);
+
+  expect(document.kind(0)).toBe(jsonKind.array);
+  expect(document.count(0)).toBe(2);
+  expect(jsonText(document, 0)).toBe(text);
+});
+
+test.each([
+  { text: "[NaN, 1, -Infinity, Inf]", values: [Number.NaN, 1, -Infinity, Infinity] },
+  { text: "[0.5,-0.25e1 ,\n1E-2\t]", values: [0.5, -2.5, 0.01] },
+  { text: "[-0, -0.0]", values: [0, -0] },
+  { text: "[9223372036854775808]", values: [2 ** 63] },
+])("the numbers of $text are read", ({ text, values }) => {
+  const numbers = documentOf(text).numbers(0);
+  expect(numbers.length).toBe(values.length);
+  for (const [index, value] of values.entries()) expect(numbers[index]).toBe(value);
+});
+
+test("any double is read as it is, or said to be rounded", () => {
+  fc.assert(
+    fc.property(fc.array(fc.double({ noNaN: true }), { minLength: 1 }), (values) => {
+      const finite = values.map((value) => (Number.isFinite(value) ? value : 1.5));
+      const document = documentOf(`[${finite.map((value) => doubleText(value)).join(",")}]`);
+      const got = document.numbers(0);
+      const isRounded = (document.flags(0) & numberFlag.rounded) !== 0;
+      for (const [index, value] of finite.entries()) {
+        const error = Math.abs((got[index] ?? 0) - value);
+        if (isRounded) expect(error).toBeLessThanOrEqual(Math.abs(value) * 2 ** -51);
+        else expect(got[index]).toBe(value);
+      }
+    }),
+  );
+});
+
+test("the text of a double reads back as the same", () => {
+  fc.assert(
+    fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (value) => {
+      expect(Number(doubleText(value))).toBe(value);
+    }),
+  );
+});
+
+test("nesting costs no stack", () => {
+  const depth = 200_000;
+  const document = documentOf(`${"[".repeat(depth)}${"]".repeat(depth)}`);
+  expect(document.count(depth - 1)).toBe(0);
+});
+
+test("values beyond the budget are not read", () => {
+  const text = Buffer.from(`[${"[],".repeat(100)}[]]`);
+  expect(() => new JsonDocument(text, createWorkBudget(50))).toThrow("more than 50 elements");
+});
+
+test("a list of numbers costs one element, however long it is", () => {
+  const text = Buffer.from(`[${"1,".repeat(10_000)}1]`);
+  expect(new JsonDocument(text, createWorkBudget(1)).count(0)).toBe(10_001);
+});
+
+describe("what follows the first value is not read", () => {
+  test.each(["{} {", "[1] x", '"a""', "1 2"])("%s", (text) => {
+    expect(() => documentOf(text)).not.toThrow();
+  });
+});
+
+test.each([
+  { text: "", message: "The document is empty" },
+  { text: "  ", message: "The document is empty. at offset: 2" },
+  { text: "]", message: "The document is empty. at offset: 0" },
+  { text: "[1 2]", message: "Missing a comma or ']' after an array element. at offset: 3" },
+  { text: '{"a":1 "b":2}', message: "Missing a comma or '}' after an object member. at offset: 7" },
+  { text: '{"a":1,}', message: "Missing a name for object member. at offset: 7" },
+  { text: '{"a"}', message: "Missing a colon after a name of object member. at offset: 4" },
+  { text: '["a', message: "Missing a closing quotation mark in string. at offset: 3" },
+  { text: '["\\x"]', message: "Invalid escape character in string. at offset: 2" },
+  { text: "[1.]", message: "Miss fraction part in number. at offset: 3" },
+  { text: "[0e999]", message: "Number too big to be stored in double. at offset: 1" },
+  { text: "[truu]", message: "Invalid value. at offset: 4" },
+  { text: "[01]", message: "Missing a comma or ']' after an array element. at offset: 2" },
+])("$text is refused", ({ text, message }) => {
+  expect(() => documentOf(text)).toThrow(new JsonParseError("document-empty").message.slice(0, 18));
+  expect(() => documentOf(text)).toThrow(message);
+});

@@ -1,0 +1,68 @@
+import { doubleText } from "./double-text.ts";
+import { JsonDocument, jsonKind } from "./json-document.ts";
+import { doubleFrom, integerFrom } from "./json-number.ts";
+import { JsonWriter } from "./json-writer.ts";
+
+/** The original writes nothing more of a value once its text has so many bytes. */
+const maxBytes = 256;
+
+/** The original's names of the kinds, in their order. */
+const kindNames = ["Null", "False", "True", "Object", "Array", "String", "Number", "Array"];
+
+const words = ["null", "false", "true"];
+
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** The kind of a value, as errors name it. */
+export function kindName(document: JsonDocument, node: number): string {
+  return kindNames[document.kind(node)] ?? "";
+}
+
+/** A value as errors quote it: written in the original's layout, and cut where it is long. */
+export function jsonText(document: JsonDocument, node: number): string {
+  const writer = new JsonWriter();
+  writer.isOnOneLine = true;
+  for (const step of steps(document, node, writer)) {
+    if (writer.byteLength >= maxBytes) break;
+    step();
+  }
+  return utf8.decode(writer.finish());
+}
+
+/** What there is to write of a value, piece by piece. */
+function* steps(document: JsonDocument, node: number, writer: JsonWriter): Generator<() => void> {
+  /** Open containers, innermost last: how many nodes are left in each. */
+  const open: { left: number; readonly isObject: boolean }[] = [];
+  for (let at = node; ; at += 1) {
+    const kind = document.kind(at);
+    if (kind === jsonKind.object) {
+      yield () => writer.startObject();
+      open.push({ left: 2 * document.count(at), isObject: true });
+    } else if (kind === jsonKind.array) {
+      yield () => writer.startArray();
+      open.push({ left: document.count(at), isObject: false });
+    } else if (kind === jsonKind.string) {
+      yield () => writer.string(document.string(at));
+    } else if (kind === jsonKind.numbers && document.shape(at).length > 1) {
+      const text = document.bytes.subarray(document.start(at), document.end(at));
+      yield* steps(new JsonDocument(text, undefined, false), 0, writer);
+    } else if (kind === jsonKind.number || kind === jsonKind.numbers) {
+      if (kind === jsonKind.numbers) yield () => writer.startArray();
+      for (const text of document.numberTexts(at)) yield () => writer.raw(numberText(text));
+      if (kind === jsonKind.numbers) yield () => writer.endArray();
+    } else yield () => writer.raw(words[kind] ?? "");
+
+    let last = open.at(-1);
+    for (; last?.left === 0; last = open.at(-1)) {
+      yield last.isObject ? () => writer.endObject() : () => writer.endArray();
+      open.pop();
+    }
+    if (!last) return;
+    last.left -= 1;
+  }
+}
+
+/** A number as errors quote it, from its text. */
+export function numberText(text: string): string {
+  return integerFrom(text)?.toString() ?? doubleText(doubleFrom(text));
+}

@@ -91,9 +91,9 @@ export class NumberReader {
         isCommon &&= at > firstDecimal && at - first <= maxCommonLength;
         if (isCommon) value = mantissa / (powersOfTen[at - firstDecimal] as number);
         if (isNegative) value = -value;
-        flags |= mantissa > maxSafeMantissa ? roundedDouble : numberFlag.double;
+        flags |= mantissa >= maxSafeMantissa ? roundedDouble : numberFlag.double;
       } else {
-        isCommon &&= mantissa <= maxSafeMantissa;
+        isCommon &&= mantissa < maxSafeMantissa;
         // The integer -0 is 0.
         if (isNegative && mantissa > 0) value = -mantissa;
       }
@@ -142,7 +142,7 @@ export class NumberReader {
     if (!Number.isFinite(value) && /\d/.test(text))
       throw new JsonParseError("number-too-big", start);
     if (integer === undefined) this.flags |= numberFlag.double;
-    else if (Math.abs(value) > maxSafeMantissa) this.flags |= numberFlag.wide;
+    else if (Math.abs(value) >= maxSafeMantissa) this.flags |= numberFlag.wide;
     this.#add(integer === 0n ? 0 : value);
     return end;
   }

@@ -42,7 +42,7 @@ beforeAll(async () => {
     output: { scores: { holds: "probabilities" as const } },
   };
   const pool: PoolOptions = { model: "m", region: "westeurope", replicas: [replica.address] };
-  const pictures = { alsoFormats: ["tiff" as const] };
+  const pictures = { additionalFormats: ["tiff" as const] };
   plain = await startGateway({}, { models: [model], pools: [pool], pictures });
   batching = await startGateway(
     {},

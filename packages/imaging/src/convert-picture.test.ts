@@ -59,7 +59,7 @@ test("a large picture becomes a JPEG", async () => {
 test("a TIFF is decoded only where that is asked for", async () => {
   await expect(convertPicture(tiff, limits)).rejects.toMatchObject({ reason: "unsupported-media" });
 
-  const { size } = await convertPicture(tiff, { ...limits, alsoFormats: ["tiff"] });
+  const { size } = await convertPicture(tiff, { ...limits, additionalFormats: ["tiff"] });
   expect(size).toEqual({ widthPx: 16, heightPx: 8 });
 });
 

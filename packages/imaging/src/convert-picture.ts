@@ -1,5 +1,5 @@
 import type { PictureSize } from "./header/picture-header.ts";
-import { cannotBeDecoded, type DecodeOptions, openPicture } from "./open-picture.ts";
+import { type DecodeOptions, encodePixels, openPicture } from "./open-picture.ts";
 
 /** A picture that every decoder reads the same. */
 export interface ConvertedPicture {
@@ -23,16 +23,12 @@ export async function convertPicture(
   bytes: Uint8Array,
   options: DecodeOptions,
 ): Promise<ConvertedPicture> {
-  const { header, pixels } = await openPicture(bytes, { ...options, oriented: true });
-  const { size } = header;
-  const isSmall = size !== undefined && size.widthPx * size.heightPx <= maxLosslessPixels;
-  const encoded = isSmall
-    ? pixels.png({ compressionLevel: 2 })
-    : pixels.jpeg({ quality: 95, chromaSubsampling: "4:4:4" });
-  try {
-    const { data, info } = await encoded.toBuffer({ resolveWithObject: true });
-    return { bytes: data, size: { widthPx: info.width, heightPx: info.height } };
-  } catch (cause) {
-    throw cannotBeDecoded(header.format, cause);
-  }
+  const picture = await openPicture(bytes, { ...options, oriented: true });
+  const isSmall = picture.size.widthPx * picture.size.heightPx <= maxLosslessPixels;
+  const { data, size } = await encodePixels(picture, (pixels) =>
+    isSmall
+      ? pixels.png({ compressionLevel: 2 })
+      : pixels.jpeg({ quality: 95, chromaSubsampling: "4:4:4" }),
+  );
+  return { bytes: data, size };
 }

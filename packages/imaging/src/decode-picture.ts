@@ -1,4 +1,4 @@
-import { cannotBeDecoded, type DecodeOptions, openPicture } from "./open-picture.ts";
+import { type DecodeOptions, encodePixels, openPicture } from "./open-picture.ts";
 
 /** Interleaved 8-bit pixels, row-major: shape `[heightPx, widthPx, 3]`. */
 export interface RgbImage {
@@ -15,15 +15,11 @@ export interface RgbImage {
  * @throws TooLargeError if it has more pixels than `options` say; nothing is decoded then
  */
 export async function decodePicture(bytes: Uint8Array, options: DecodeOptions): Promise<RgbImage> {
-  const { header, pixels } = await openPicture(bytes, options);
-  try {
-    const { data, info } = await pixels
-      .raw({ depth: "uchar" })
-      .toBuffer({ resolveWithObject: true });
-    return { heightPx: info.height, widthPx: info.width, pixels: asRgb(data, info.channels) };
-  } catch (cause) {
-    throw cannotBeDecoded(header.format, cause);
-  }
+  const picture = await openPicture(bytes, options);
+  const { data, size, channels } = await encodePixels(picture, (pixels) =>
+    pixels.raw({ depth: "uchar" }),
+  );
+  return { heightPx: size.heightPx, widthPx: size.widthPx, pixels: asRgb(data, channels) };
 }
 
 /** Grey pictures come out with one channel; models take three. */

@@ -41,7 +41,7 @@ export interface PictureOptions {
    * Formats that are converted beside the usual ones: "tiff", "heic". The usual build of libvips decodes no HEIC.
    * @default []
    */
-  readonly alsoFormats?: readonly OptionalFormat[];
+  readonly additionalFormats?: readonly OptionalFormat[];
 }
 
 export const pictureDefaults: Required<PictureOptions> = {
@@ -49,7 +49,7 @@ export const pictureDefaults: Required<PictureOptions> = {
   maxPixels: 25_000_000,
   maxSidePx: defaultMaxSidePx,
   maxConcurrentPictures: 8,
-  alsoFormats: [],
+  additionalFormats: [],
 };
 
 export const pictureSchema: z.ZodType<PictureOptions> = z.strictObject({
@@ -64,7 +64,7 @@ export const pictureSchema: z.ZodType<PictureOptions> = z.strictObject({
   maxConcurrentPictures: countLimit
     .optional()
     .describe("Pictures of one call that are scored concurrently."),
-  alsoFormats: z
+  additionalFormats: z
     .array(z.enum(optionalFormats))
     .optional()
     .describe("Additional formats to convert."),

@@ -46,13 +46,13 @@ export function createPicturePreparer({
   options,
   clock,
 }: PictureDeps): PreparePicture {
-  const { maxPixels, maxSidePx, alsoFormats } = options;
-  const decoding = { maxPixels, maxSidePx, alsoFormats, oriented: true };
+  const { maxPixels, maxSidePx, additionalFormats } = options;
+  const decoding = { maxPixels, maxSidePx, additionalFormats, oriented: true };
 
   return async (bytes, input, call) => {
     const header = readPictureHeader(bytes);
     assertPictureWithinLimits(header, { maxPixels, maxSidePx });
-    const size = orientedSize(header);
+    const size = header.size && orientedSize(header.size, header.orientation);
     const { preprocessing, formats } = input;
     if (!preprocessing && size && needsNoConversion(header, formats)) {
       return { tensor: bytesTensor([1], [bytes]), size };

@@ -8,7 +8,7 @@ import type { DecodeRequest } from "./decode-message.ts";
 
 /** What is known of a decode before it begins. */
 export interface DecodeWork {
-  readonly header: Pick<PictureHeader, "format" | "size" | "isProgressive">;
+  readonly header: Pick<PictureHeader, "format" | "size" | "codedSize" | "isProgressive">;
   /** Of the encoded picture. */
   readonly byteCount: number;
   /** What a picture is taken for that keeps its size out of reach. */
@@ -22,8 +22,8 @@ export interface DecodeWork {
  * has ended and its real time is known, so that it need not be exact: it tells large from small.
  */
 export function decodeCostMs({ header, byteCount, maxPixels, isConverted }: DecodeWork): number {
-  const { format, size, isProgressive = false } = header;
-  const megapixels = (size ? size.widthPx * size.heightPx : maxPixels) / 1e6;
+  const { format, size, codedSize = size, isProgressive = false } = header;
+  const megapixels = (codedSize ? codedSize.widthPx * codedSize.heightPx : maxPixels) / 1e6;
   const { perMegapixel, perMegabyte, passes } = costs[format];
   const decoding = megapixels * perMegapixel + (byteCount / 1e6) * perMegabyte;
   const encoding = isConverted ? megapixels * encodingPerMegapixel : 0;

@@ -11,7 +11,13 @@ import type { HeaderSteps } from "./header-steps.ts";
 export function exifOrientation(block: DataView, steps: HeaderSteps): number {
   if (block.byteLength < 8) return 1;
   const tiff = block.getUint32(0) === exifMark ? from(block, 6) : block;
-  return orientationInTiff(tiff, steps);
+  try {
+    return orientationInTiff(tiff, steps);
+  } catch (thrown) {
+    // The end of the block: a DataView checks every read.
+    if (thrown instanceof RangeError) return 1;
+    throw thrown;
+  }
 }
 
 const exifMark = 0x45786966;
@@ -21,27 +27,28 @@ function from(view: DataView, offset: number): DataView {
 }
 
 function orientationInTiff(block: DataView, steps: HeaderSteps): number {
-  try {
-    const mark = block.getUint16(0);
-    if (mark !== intel && mark !== motorola) return 1;
-    const isLittleEndian = mark === intel;
-    const directory = block.getUint32(4, isLittleEndian);
-    const entryCount = block.getUint16(directory, isLittleEndian);
-    for (let entry = 0; entry < entryCount; entry += 1) {
-      steps.countPart();
-      const at = directory + 2 + entry * 12;
-      if (block.getUint16(at, isLittleEndian) !== orientationTag) continue;
-      const value = block.getUint16(at + 8, isLittleEndian);
-      return value >= 1 && value <= 8 ? value : 1;
-    }
-    return 1;
-  } catch (thrown) {
-    // The end of the block: a DataView checks every read.
-    if (thrown instanceof RangeError) return 1;
-    throw thrown;
+  const mark = block.getUint32(0);
+  if (mark !== intel && mark !== motorola) return 1;
+  const isLittleEndian = mark === intel;
+  const directory = block.getUint32(4, isLittleEndian);
+  const entryCount = block.getUint16(directory, isLittleEndian);
+  for (let entry = 0; entry < entryCount; entry += 1) {
+    steps.countPart();
+    const at = directory + 2 + entry * 12;
+    if (block.getUint16(at, isLittleEndian) !== orientationTag) continue;
+    // The rule is SHORT; a big-endian LONG has its value in the last of four bytes.
+    const isLong = block.getUint16(at + 2, isLittleEndian) === long;
+    const value = isLong
+      ? block.getUint32(at + 8, isLittleEndian)
+      : block.getUint16(at + 8, isLittleEndian);
+    return value >= 1 && value <= 8 ? value : 1;
   }
+  return 1;
 }
 
-const intel = 0x4949;
-const motorola = 0x4d4d;
+/** "II*\0" and "MM\0*". */
+const intel = 0x49492a00;
+const motorola = 0x4d4d002a;
 const orientationTag = 274;
+/** The type of a number of four bytes. */
+const long = 4;

@@ -1,40 +1,62 @@
 import type { HeaderSteps } from "./header-steps.ts";
-import type { HeaderFacts, PictureSize } from "./picture-format.ts";
+import type { HeaderInfo, PictureSize } from "./picture-format.ts";
 
 /**
- * The size of an AVIF or HEIC: the largest picture among those that the file describes. Turns and mirrors of these
- * formats are part of how they are decoded, so there is no orientation to tell.
+ * Reads the size of an AVIF's or HEIC's primary picture: what its `ispe` says, turned and cropped by the properties
+ * that the file lists after it. These are part of decoding; an Exif block only repeats them, so there is no
+ * orientation to tell.
  *
- * @see ISO/IEC 23008-12, sections 6.5.3 (`ispe`) and 9.3 (`iprp`)
+ * @see ISO/IEC 23008-12, sections 6.5.3 (`ispe`), 6.5.9 to 6.5.12 (`clap`, `irot`, `imir`) and 9.3 (`iprp`)
  */
-export function isoMediaHeader(view: DataView, steps: HeaderSteps): HeaderFacts {
-  let properties: Span = { start: 0, end: view.byteLength };
-  for (const type of boxPath) {
-    const found = firstOf(type, boxesIn(view, properties, steps));
-    if (!found) return {};
-    properties = found;
-  }
-  let largest: PictureSize | undefined;
-  for (const { type, content } of boxesIn(view, properties, steps)) {
-    if (type !== boxTypes.ispe || content.end - content.start < 12) continue;
-    const size = {
-      widthPx: view.getUint32(content.start + 4),
-      heightPx: view.getUint32(content.start + 8),
-    };
-    if (!largest || pixelCount(size) > pixelCount(largest)) largest = size;
-  }
-  return largest ? { size: largest } : {};
+export function isoMediaHeader(view: DataView, steps: HeaderSteps): HeaderInfo {
+  const whole = { start: 0, end: view.byteLength };
+  const meta = firstOf(boxTypes.meta, boxesIn(view, whole, steps));
+  if (!meta) return {};
+  const inMeta = [...boxesIn(view, meta, steps)];
+  const primary = firstOf(boxTypes.pitm, inMeta);
+  const itemProperties = firstOf(boxTypes.iprp, inMeta);
+  if (!primary || !itemProperties) return {};
+  const boxes = [...boxesIn(view, itemProperties, steps)];
+  const container = firstOf(boxTypes.ipco, boxes);
+  const properties = container ? [...boxesIn(view, container, steps)] : [];
+  const item = itemNumber(view, primary.start, versionOf(view, primary));
+  const indexes = boxes
+    .filter(({ type }) => type === boxTypes.ipma)
+    .map(({ content }) => propertyIndexes(view, { content, item }, steps))
+    .find((each) => each.length > 0);
+  const ofPrimary = (indexes ?? []).flatMap((index) => properties[index - 1] ?? []);
+  const stored = ofPrimary.findLast(({ type }) => type === boxTypes.ispe);
+  if (!stored) return {};
+  return {
+    size: transformed(view, sizeIn(view, stored), ofPrimary),
+    codedSize: largest(properties.filter(isSize).map((each) => sizeIn(view, each))),
+    // Several libraries leave the transformations to the program that calls them.
+    isBaseline: !ofPrimary.some(({ type }) => transformations.has(type)),
+  };
 }
 
 /** Types of boxes, as the four letters are stored: numbers are compared many times faster than texts. */
 const boxTypes = {
   meta: 0x6d657461,
+  pitm: 0x7069746d,
   iprp: 0x69707270,
   ipco: 0x6970636f,
+  ipma: 0x69706d61,
   ispe: 0x69737065,
+  clap: 0x636c6170,
+  irot: 0x69726f74,
+  imir: 0x696d6972,
 } as const;
 
-const boxPath = [boxTypes.meta, boxTypes.iprp, boxTypes.ipco];
+/** Boxes that have a version and flags before their content. */
+const fullBoxes: ReadonlySet<number> = new Set([
+  boxTypes.meta,
+  boxTypes.pitm,
+  boxTypes.ipma,
+  boxTypes.ispe,
+]);
+
+const transformations: ReadonlySet<number> = new Set([boxTypes.clap, boxTypes.irot, boxTypes.imir]);
 
 interface Span {
   readonly start: number;
@@ -46,7 +68,7 @@ interface Box {
   readonly content: Span;
 }
 
-/** The boxes next to each other in `span`, one at a time: who has found what was sought goes no further. */
+/** Yields the boxes next to each other in `span`, one at a time: a search ends at the box that it finds. */
 function* boxesIn(view: DataView, { start, end }: Span, steps: HeaderSteps): Generator<Box> {
   let at = start;
   while (at + 8 <= end) {
@@ -56,8 +78,7 @@ function* boxesIn(view: DataView, { start, end }: Span, steps: HeaderSteps): Gen
     // 0 goes to the end; 1 means a 64-bit length, which no header needs.
     const boxEnd = length === 0 ? end : Math.min(end, at + length);
     if (length === 1 || boxEnd < at + 8) return;
-    // `meta` alone of these has a version and flags before its boxes.
-    yield { type, content: { start: at + (type === boxTypes.meta ? 12 : 8), end: boxEnd } };
+    yield { type, content: { start: at + (fullBoxes.has(type) ? 12 : 8), end: boxEnd } };
     at = boxEnd;
   }
 }
@@ -65,6 +86,68 @@ function* boxesIn(view: DataView, { start, end }: Span, steps: HeaderSteps): Gen
 function firstOf(wanted: number, boxes: Iterable<Box>): Span | undefined {
   for (const { type, content } of boxes) if (type === wanted) return content;
   return undefined;
+}
+
+const versionOf = (view: DataView, { start }: Span) => view.getUint8(start - 4);
+
+/** Numbers of items have four bytes from version 1 on. */
+function itemNumber(view: DataView, at: number, version: number): number {
+  return version === 0 ? view.getUint16(at) : view.getUint32(at);
+}
+
+/** @returns the places of an item's properties in `ipco`, from 1, in the order in which they apply */
+function propertyIndexes(
+  view: DataView,
+  { content, item }: { readonly content: Span; readonly item: number },
+  steps: HeaderSteps,
+): readonly number[] {
+  const version = versionOf(view, content);
+  const isWide = (view.getUint8(content.start - 1) & 1) === 1;
+  const entryCount = view.getUint32(content.start);
+  let at = content.start + 4;
+  for (let entry = 0; entry < entryCount; entry += 1) {
+    steps.countPart();
+    const isWanted = itemNumber(view, at, version) === item;
+    at += version === 0 ? 2 : 4;
+    const count = view.getUint8(at);
+    at += 1;
+    // The highest bit says that a property is essential.
+    const indexes = Array.from({ length: isWanted ? count : 0 }, (_, index) =>
+      isWide ? view.getUint16(at + index * 2) & 0x7fff : view.getUint8(at + index) & 0x7f,
+    );
+    if (isWanted) return indexes;
+    at += isWide ? count * 2 : count;
+  }
+  return [];
+}
+
+const isSize = ({ type }: Box) => type === boxTypes.ispe;
+
+function sizeIn(view: DataView, { content: { start } }: Box): PictureSize {
+  return { widthPx: view.getUint32(start), heightPx: view.getUint32(start + 4) };
+}
+
+function transformed(view: DataView, stored: PictureSize, properties: readonly Box[]): PictureSize {
+  let size = stored;
+  for (const { type, content } of properties) {
+    if (type === boxTypes.clap) {
+      size = { widthPx: rounded(view, content.start), heightPx: rounded(view, content.start + 8) };
+    } else if (type === boxTypes.irot && (view.getUint8(content.start) & 1) === 1) {
+      // A quarter turn to either side.
+      size = { widthPx: size.heightPx, heightPx: size.widthPx };
+    }
+  }
+  return size;
+}
+
+/** Reads a fraction. @returns the nearest whole number, 0 where the denominator is 0 */
+function rounded(view: DataView, at: number): number {
+  const denominator = view.getUint32(at + 4);
+  return denominator === 0 ? 0 : Math.floor(view.getUint32(at) / denominator + 0.5);
+}
+
+function largest(sizes: readonly PictureSize[]): PictureSize {
+  return sizes.reduce((most, each) => (pixelCount(each) > pixelCount(most) ? each : most));
 }
 
 function pixelCount({ widthPx, heightPx }: PictureSize): number {

@@ -1,41 +1,77 @@
 import { exifOrientation } from "./exif-orientation.ts";
 import type { HeaderSteps } from "./header-steps.ts";
-import type { HeaderFacts } from "./picture-format.ts";
+import type { HeaderInfo } from "./picture-format.ts";
 
-/** Goes from segment to segment up to the frame header. @see ITU-T T.81, annex B */
-export function jpegHeader(view: DataView, steps: HeaderSteps): HeaderFacts {
+/**
+ * Goes from segment to segment up to the first scan, as libjpeg does.
+ *
+ * @returns nothing where libjpeg gives up: without a frame header or with two, and at a marker that it does not know
+ * @see ITU-T T.81, annex B
+ */
+export function jpegHeader(view: DataView, steps: HeaderSteps): HeaderInfo {
   let offset = 2;
+  let frameAt: number | undefined;
   let orientation: number | undefined;
+  let isAdobe = false;
   for (;;) {
     offset = nextMarker(view, offset, steps);
     steps.countPart();
     const marker = view.getUint8(offset + 1);
-    const isStandalone = marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8);
-    if (isStandalone) {
+    if (marker === startOfScan) break;
+    if (standaloneMarkers.has(marker)) {
       offset += 2;
       continue;
     }
-    // SOF0 to SOF15, without DHT, JPG and DAC, which are numbered among them.
-    const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
-    if (isFrame) {
-      return {
-        size: { heightPx: view.getUint16(offset + 5), widthPx: view.getUint16(offset + 7) },
-        orientation: orientation ?? 1,
-        ...(progressiveFrames.has(marker) && { isProgressive: true }),
-        isBaseline: isBaselineFrame(marker, view.getUint8(offset + 4), view.getUint8(offset + 9)),
-      };
-    }
-    // After the start of a scan there is no header to come.
-    if (marker === 0xda || marker === 0xd9) return {};
+    const isFrame = frameMarkers.has(marker);
+    if (isFrame ? frameAt !== undefined : !segmentMarkers.has(marker)) return {};
+    if (isFrame) frameAt = offset;
     const length = view.getUint16(offset + 2);
     // Of several Exif segments the first counts, as for libvips and browsers.
-    if (marker === 0xe1) orientation ??= orientationOf(view, { offset, length }, steps);
-    offset += 2 + length;
+    if (marker === app1) orientation ??= orientationOf(view, { offset, length }, steps);
+    if (marker === app14) isAdobe ||= length >= 14 && view.getUint32(offset + 4) === adobe;
+    // A length below 2 still counts its own two bytes.
+    offset += 2 + Math.max(2, length);
   }
+  if (frameAt === undefined) return {};
+  const marker = view.getUint8(frameAt + 1);
+  const componentCount = view.getUint8(frameAt + 9);
+  if (view.getUint16(frameAt + 2) !== 8 + 3 * componentCount) return {};
+  return {
+    size: { heightPx: view.getUint16(frameAt + 5), widthPx: view.getUint16(frameAt + 7) },
+    orientation: orientation ?? 1,
+    ...((marker === 0xc2 || marker === 0xca) && { isProgressive: true }),
+    // Huffman codes, 8 bits, grey or YCbCr, and what TensorFlow knows a JPEG by: a marker next to the first one.
+    isBaseline:
+      marker <= 0xc2 &&
+      view.getUint8(frameAt + 4) === 8 &&
+      (componentCount === 1 || componentCount === 3) &&
+      view.getUint8(2) === fill,
+    ...(componentCount === 4 && { inks: isAdobe ? "inverted" : "plain" }),
+  };
 }
 
-/** SOF2, SOF6, SOF10 and SOF14. */
-const progressiveFrames: ReadonlySet<number> = new Set([0xc2, 0xc6, 0xca, 0xce]);
+/** TEM and RST0 to RST7. */
+const standaloneMarkers: ReadonlySet<number> = new Set([
+  0x01, 0xd0, 0xd1, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7,
+]);
+/** SOF0, SOF1 and SOF2 with Huffman codes, SOF9 and SOF10 with arithmetic ones. */
+const frameMarkers: ReadonlySet<number> = new Set([0xc0, 0xc1, 0xc2, 0xc9, 0xca]);
+const applicationMarkers = Array.from({ length: 16 }, (_, index) => 0xe0 + index);
+/** DHT, DAC, DQT, DNL, DRI, APP0 to APP15, and COM. */
+const segmentMarkers: ReadonlySet<number> = new Set([
+  0xc4,
+  0xcc,
+  0xdb,
+  0xdc,
+  0xdd,
+  ...applicationMarkers,
+  0xfe,
+]);
+const startOfScan = 0xda;
+const app1 = 0xe1;
+const app14 = 0xee;
+/** "Adob", which is as much as one read compares. */
+const adobe = 0x41646f62;
 
 /** Where the 0xFF of the next marker is. Like libjpeg it passes over what stands between two segments. */
 function nextMarker(view: DataView, start: number, steps: HeaderSteps): number {
@@ -50,11 +86,6 @@ function nextMarker(view: DataView, start: number, steps: HeaderSteps): number {
 }
 
 const fill = 0xff;
-
-/** Baseline, extended or progressive with Huffman codes, 8 bits, grey or YCbCr; four components are CMYK. */
-function isBaselineFrame(marker: number, bits: number, componentCount: number): boolean {
-  return marker <= 0xc2 && bits === 8 && (componentCount === 1 || componentCount === 3);
-}
 
 /** @returns undefined for an APP1 segment of another kind, such as XMP */
 function orientationOf(

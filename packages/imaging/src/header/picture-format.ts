@@ -6,16 +6,23 @@ export interface PictureSize {
   readonly heightPx: number;
 }
 
-/** What a format's own reader finds in its first bytes; what it does not tell has its usual value. */
-export interface HeaderFacts {
-  /** As it is stored, before it is turned upright. Absent where the format keeps its size out of reach. */
+/** What the reader of one format finds in a header; what is absent has its usual value. */
+export interface HeaderInfo {
+  /**
+   * As it is decoded, before it is turned by Exif: with the transformations of an AVIF, and all of the screen of a GIF.
+   * Absent where the format keeps its size out of reach.
+   */
   readonly size?: PictureSize;
+  /** The largest picture that a decoder makes on the way to `size`; absent where that is `size`. */
+  readonly codedSize?: PictureSize;
   /** By Exif: 1 is upright. */
   readonly orientation?: number;
   /** Whether its pixels come in several passes, which takes a decoder longer and all of the picture in memory. */
   readonly isProgressive?: boolean;
   /** Whether every decoder of the format reads it, and reads the same: not so with CMYK or 12 bits in a JPEG. */
   readonly isBaseline?: boolean;
+  /** How a CMYK picture stores its four inks: as they are, or 255 minus that, as Adobe writes them. */
+  readonly inks?: "plain" | "inverted";
 }
 
 /** Tells a format by its first bytes. The content type that a caller names is never asked. */
@@ -30,7 +37,8 @@ export function sniffFormat(bytes: Uint8Array): PictureFormat | undefined {
 
 /** What files of a format begin with, in Latin-1. */
 const beginnings: readonly (readonly [PictureFormat, readonly string[]])[] = [
-  ["jpeg", ["\xff\xd8\xff"]],
+  // libjpeg looks for the next 0xFF itself.
+  ["jpeg", ["\xff\xd8"]],
   ["png", ["\x89PNG\r\n\x1a\n"]],
   ["gif", ["GIF87a", "GIF89a"]],
   ["tiff", ["II*\0", "MM\0*"]],

@@ -20,7 +20,7 @@ const withAlpha = await blank.clone().ensureAlpha(0.5).webp().toBuffer();
 
 describe.each(Object.entries(encoded))("a %s", (format, bytes) => {
   test("tells its format and size", () => {
-    expect(readPictureHeader(bytes)).toEqual({
+    expect(readPictureHeader(bytes)).toMatchObject({
       format,
       size: { widthPx: 37, heightPx: 21 },
       orientation: 1,
@@ -49,7 +49,7 @@ describe.each([1, 2, 3, 4, 5, 6, 7, 8])("Exif orientation %i", (orientation) => 
     const header = readPictureHeader(bytes);
 
     expect(header.orientation).toBe(orientation);
-    expect(orientedSize(header)).toEqual(
+    expect(header.size && orientedSize(header.size, orientation)).toEqual(
       orientation >= 5 ? { widthPx: 21, heightPx: 37 } : { widthPx: 37, heightPx: 21 },
     );
   });

@@ -1,9 +1,14 @@
 import { TooLargeError, UnsupportedMediaError } from "@tensorgate/core";
+import { gifHeader } from "./gif-header.ts";
 import { createHeaderSteps, type HeaderSteps } from "./header-steps.ts";
 import { isoMediaHeader } from "./iso-media-header.ts";
 import { jpegHeader } from "./jpeg-header.ts";
-import type { HeaderFacts, PictureSize } from "./picture-format.ts";
-import { type PictureFormat, sniffFormat } from "./picture-format.ts";
+import {
+  type HeaderInfo,
+  type PictureFormat,
+  type PictureSize,
+  sniffFormat,
+} from "./picture-format.ts";
 import { pngHeader } from "./png-header.ts";
 import { tiffHeader } from "./tiff-header.ts";
 import { webpHeader } from "./webp-header.ts";
@@ -11,12 +16,10 @@ import { webpHeader } from "./webp-header.ts";
 export type { PictureSize };
 
 /** What the first bytes of a picture tell, without decoding it. */
-export interface PictureHeader
-  extends Pick<HeaderFacts, "isProgressive">,
-    Readonly<Required<Omit<HeaderFacts, "size" | "isProgressive">>> {
+export interface PictureHeader extends HeaderInfo {
   readonly format: PictureFormat;
-  /** As it is stored, before it is turned upright. Absent where the format keeps its size out of reach. */
-  readonly size?: PictureSize;
+  readonly orientation: number;
+  readonly isBaseline: boolean;
 }
 
 /**
@@ -37,27 +40,26 @@ export function readPictureHeader(
     });
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let facts: HeaderFacts;
+  let info: HeaderInfo;
   try {
-    facts = headerReaders[format](view, createSteps(format));
+    info = headerReaders[format](view, createSteps(format));
   } catch (cause) {
     // A DataView throws at the end of the bytes: that is the check of every read of the readers.
     if (!(cause instanceof RangeError)) throw cause;
     throw new UnsupportedMediaError(`the header of the ${format} picture is truncated`, { cause });
   }
-  const { size } = facts;
+  const { size } = info;
   const mayHideSize = format === "avif" || format === "heic";
   if (size ? size.widthPx === 0 || size.heightPx === 0 : !mayHideSize) {
     throw new UnsupportedMediaError(`the ${format} picture's header has no size`);
   }
-  return { format, orientation: 1, isBaseline: true, ...facts };
+  return { format, orientation: 1, isBaseline: true, ...info };
 }
 
 /** The size of a picture once it is turned as its orientation says. */
-export function orientedSize({ size, orientation }: PictureHeader): PictureSize | undefined {
+export function orientedSize(size: PictureSize, orientation: number): PictureSize {
   // From 5 on it lies on its side.
-  if (!size || orientation < 5) return size;
-  return { widthPx: size.heightPx, heightPx: size.widthPx };
+  return orientation < 5 ? size : { widthPx: size.heightPx, heightPx: size.widthPx };
 }
 
 /** Whether a decoder that reads `formats`, and ignores Exif, shows the picture as people see it. */
@@ -86,36 +88,37 @@ export const defaultMaxSidePx = 16_384;
 
 /** @throws TooLargeError that tells size and limit; a picture that hides its size passes */
 export function assertPictureWithinLimits(
-  { size }: Pick<PictureHeader, "size">,
+  { size, codedSize }: Pick<PictureHeader, "size" | "codedSize">,
   { maxPixels, maxSidePx = defaultMaxSidePx }: PictureLimits,
 ): void {
-  if (!size) return;
-  const { widthPx, heightPx } = size;
-  const limit =
-    widthPx * heightPx > maxPixels
-      ? `${maxPixels / 1e6} megapixels`
-      : Math.max(widthPx, heightPx) > maxSidePx
-        ? `${maxSidePx} pixels a side`
-        : undefined;
-  if (limit === undefined) return;
-  throw new TooLargeError(`the picture is ${widthPx}×${heightPx} pixels; the limit is ${limit}`, {
-    hint: "send a smaller picture; models use a few hundred pixels",
-  });
+  for (const each of [size, codedSize]) {
+    if (!each) continue;
+    const { widthPx, heightPx } = each;
+    const limit =
+      widthPx * heightPx > maxPixels
+        ? `${maxPixels / 1e6} megapixels`
+        : Math.max(widthPx, heightPx) > maxSidePx
+          ? `${maxSidePx} pixels a side`
+          : undefined;
+    if (limit === undefined) continue;
+    throw new TooLargeError(`the picture is ${widthPx}×${heightPx} pixels; the limit is ${limit}`, {
+      hint: "send a smaller picture; models use a few hundred pixels",
+    });
+  }
 }
 
 /** @throws RangeError at the end of the bytes */
-type ReadHeader = (view: DataView, steps: HeaderSteps) => HeaderFacts;
+type ReadHeader = (view: DataView, steps: HeaderSteps) => HeaderInfo;
 
 const headerReaders: Readonly<Record<PictureFormat, ReadHeader>> = {
   jpeg: jpegHeader,
   png: pngHeader,
   webp: webpHeader,
   avif: isoMediaHeader,
-  heic: isoMediaHeader,
+  // libheif and the systems that read HEIC transform it themselves, and few gateways could.
+  heic: (view, steps) => ({ ...isoMediaHeader(view, steps), isBaseline: true }),
   tiff: tiffHeader,
-  gif: (view) => ({
-    size: { widthPx: view.getUint16(6, true), heightPx: view.getUint16(8, true) },
-  }),
+  gif: gifHeader,
   bmp: (view) => ({
     size: {
       widthPx: Math.abs(view.getInt32(18, true)),

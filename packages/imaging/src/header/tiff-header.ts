@@ -1,9 +1,9 @@
 import { exifOrientation } from "./exif-orientation.ts";
 import type { HeaderSteps } from "./header-steps.ts";
-import type { HeaderFacts } from "./picture-format.ts";
+import type { HeaderInfo } from "./picture-format.ts";
 
 /** Size and orientation of the first picture of a TIFF. @see TIFF 6.0, section 2, and tags 256 and 257 */
-export function tiffHeader(view: DataView, steps: HeaderSteps): HeaderFacts {
+export function tiffHeader(view: DataView, steps: HeaderSteps): HeaderInfo {
   const isLittleEndian = view.getUint16(0) === 0x4949;
   const directory = view.getUint32(4, isLittleEndian);
   const entryCount = view.getUint16(directory, isLittleEndian);

@@ -1,9 +1,9 @@
 import { exifOrientation } from "./exif-orientation.ts";
 import type { HeaderSteps } from "./header-steps.ts";
-import type { HeaderFacts } from "./picture-format.ts";
+import type { HeaderInfo } from "./picture-format.ts";
 
 /** Size and orientation of a WebP. @see RFC 9649 */
-export function webpHeader(view: DataView, steps: HeaderSteps): HeaderFacts {
+export function webpHeader(view: DataView, steps: HeaderSteps): HeaderInfo {
   const uint24 = (at: number) => view.getUint16(at, true) | (view.getUint8(at + 2) << 16);
   switch (chunkName(view, 12)) {
     case "VP8 ":
@@ -18,10 +18,13 @@ export function webpHeader(view: DataView, steps: HeaderSteps): HeaderFacts {
       return { size: { widthPx: (bits & 0x3fff) + 1, heightPx: ((bits >>> 14) & 0x3fff) + 1 } };
     }
     case "VP8X": {
-      const hasExif = (view.getUint8(20) & 0x08) !== 0;
+      const flags = view.getUint8(20);
+      const hasExif = (flags & 0x08) !== 0;
       return {
         size: { widthPx: uint24(24) + 1, heightPx: uint24(27) + 1 },
         orientation: hasExif ? exifChunkOrientation(view, steps) : 1,
+        // libwebp's plain decoder refuses an animation.
+        isBaseline: (flags & 0x02) === 0,
       };
     }
     default:

@@ -82,7 +82,6 @@ const rules: readonly Rule[] = [
       "packages/client-core",
       "packages/console",
       "packages/gateway/src/gateway-api.ts",
-      "packages/imaging",
       "packages/model-server",
       "packages/web-client",
       "test/fuzz/cost/measured-gateway.ts",

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { corpusCase, type Disagreement, disagreementsOf } from "./corpus.ts";
 import { gifFile } from "./gif-files.ts";
-import { scene } from "./pixels.ts";
+import { type Pixels, scene } from "./pixels.ts";
 
 /** As many as take a few seconds; `npm run corpus` tries thousands. */
 const count = 300;
@@ -27,34 +27,22 @@ test("a seed and an index give one file", async () => {
 });
 
 test.each([
-  { of: "size", drawn: [9, 8] as const, seen: [8, 9] as const, ways: 4 },
-  { of: "pixels", drawn: [8, 8] as const, seen: [8, 8] as const, ways: 3 },
-])("another $of than what people see is a disagreement of every way", async (each) => {
-  const pixels = scene(...each.drawn, () => 0.5);
-  const bytes = gifFile({
-    version: "89a",
-    screen: pixels,
-    extensions: [],
-    frames: [{ leftPx: 0, topPx: 0, pixels, isInterlaced: false, hasOwnPalette: false }],
-  });
-  const other = scene(...each.seen, () => 0);
+  { of: "size", drawn: scene(9, 8, () => 0.5), seen: scene(8, 9, () => 0), ways: 4 },
+  { of: "pixels", drawn: scene(8, 8, () => 0.5), seen: scene(8, 8, () => 0), ways: 3 },
+])(
+  "another $of than what people see is a disagreement of every way",
+  async ({ drawn, seen, ways }) => {
+    const found = await disagreementsOf(
+      { kind: "gif", bytes: gifOf(drawn), seen, maxDifference: 1, unlike: ["sharp"] },
+      0,
+    );
 
-  const found = await disagreementsOf(
-    { kind: "gif", bytes, seen: other, maxDifference: 1, unlike: ["sharp"] },
-    0,
-  );
-
-  expect(found).toHaveLength(each.ways);
-});
+    expect(found).toHaveLength(ways);
+  },
+);
 
 test("a picture that should be refused is a disagreement where it is decoded", async () => {
-  const pixels = scene(4, 4, () => 0.5);
-  const bytes = gifFile({
-    version: "89a",
-    screen: pixels,
-    extensions: [],
-    frames: [{ leftPx: 0, topPx: 0, pixels, isInterlaced: false, hasOwnPalette: false }],
-  });
+  const bytes = gifOf(scene(4, 4, () => 0.5));
 
   const found = await disagreementsOf({ kind: "gif", bytes, maxDifference: 0, unlike: [] }, 0);
 
@@ -64,3 +52,12 @@ test("a picture that should be refused is a disagreement where it is decoded", a
     "as it is: is not refused",
   ]);
 });
+
+function gifOf(pixels: Pixels): Buffer {
+  return gifFile({
+    version: "89a",
+    screen: pixels,
+    extensions: [],
+    frames: [{ leftPx: 0, topPx: 0, pixels, isInterlaced: false, hasOwnPalette: false }],
+  });
+}

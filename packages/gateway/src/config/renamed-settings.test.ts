@@ -15,6 +15,13 @@ test("a setting under its old name has the new one, with a line of warning", () 
   });
 });
 
+test("a setting of a section that is no list is renamed, too", () => {
+  expect(renamed({ pictures: { maxPixels: 1, alsoFormats: ["tiff"] } })).toEqual({
+    options: { pictures: { maxPixels: 1, additionalFormats: ["tiff"] } },
+    warnings: ["pictures.alsoFormats is called additionalFormats now: rename it"],
+  });
+});
+
 test("where both names are given the old one stays, to be rejected", () => {
   const models = [{ name: "a", repeatable: false, idempotent: true }];
 

@@ -1,12 +1,13 @@
-/** A setting of every entry of a list that had another name. */
+/** A setting of a section, or of every entry where that is a list, that had another name. */
 interface RenamedSetting {
-  readonly list: "models" | "pools" | "keys";
+  readonly section: "models" | "pools" | "keys" | "pictures";
   readonly from: string;
   readonly to: string;
 }
 
 const renamedSettings: readonly RenamedSetting[] = [
-  { list: "models", from: "repeatable", to: "idempotent" },
+  { section: "models", from: "repeatable", to: "idempotent" },
+  { section: "pictures", from: "alsoFormats", to: "additionalFormats" },
 ];
 
 /** Takes one line about a setting that is accepted under its old name. */
@@ -29,19 +30,23 @@ export function withCurrentNames(root: unknown, warn: WarnOfSetting): unknown {
 
 function withCurrentName(
   root: unknown,
-  { list, from, to }: RenamedSetting,
+  { section, from, to }: RenamedSetting,
   warn: WarnOfSetting,
 ): unknown {
   if (!isRecord(root)) return root;
-  const entries = root[list];
-  if (!Array.isArray(entries)) return root;
-  const renamed = entries.map((entry: unknown, index) => {
+  const renamed = (entry: unknown, path: string): unknown => {
     if (!isRecord(entry) || !(from in entry) || to in entry) return entry;
     const { [from]: value, ...others } = entry;
-    warn(`${list}[${index}].${from} is called ${to} now: rename it`);
+    warn(`${path}.${from} is called ${to} now: rename it`);
     return { ...others, [to]: value };
-  });
-  return { ...root, [list]: renamed };
+  };
+  const found = root[section];
+  if (isRecord(found)) return { ...root, [section]: renamed(found, section) };
+  if (!Array.isArray(found)) return root;
+  return {
+    ...root,
+    [section]: found.map((entry: unknown, index) => renamed(entry, `${section}[${index}]`)),
+  };
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

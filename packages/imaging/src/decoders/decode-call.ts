@@ -2,14 +2,14 @@ import type { FixedSizeTensor, Preprocessing } from "@tensorgate/core";
 import type { ConvertedPicture } from "../convert-picture.ts";
 import type { DecodeOptions } from "../open-picture.ts";
 
-/** For whom a picture is decoded: a call, or what of one matters here. */
+/** The call that a picture is decoded for. */
 export interface DecodeCall {
   readonly signal: AbortSignal;
   /** Whose share of the decoders it takes; those without one share theirs. */
   readonly fairnessKey?: string;
 }
 
-/** Decodes a picture and makes it what a model takes, in a process that it may take down. */
+/** Decodes a picture and makes it what a model takes, in a process that it may crash. */
 export type PreprocessInWorker = (
   bytes: Uint8Array,
   preprocessing: Preprocessing,
@@ -17,7 +17,7 @@ export type PreprocessInWorker = (
   call: DecodeCall,
 ) => Promise<FixedSizeTensor>;
 
-/** Makes a picture one that every model reads, in a process that it may take down. */
+/** Makes a picture one that every model reads, in a process that it may crash. */
 export type ConvertInWorker = (
   bytes: Uint8Array,
   options: DecodeOptions,

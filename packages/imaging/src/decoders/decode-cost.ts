@@ -22,8 +22,11 @@ export interface DecodeWork {
  * has ended and its real time is known, so that it need not be exact: it tells large from small.
  */
 export function decodeCostMs({ header, byteCount, maxPixels, isConverted }: DecodeWork): number {
-  const { format, size, codedSize = size, isProgressive = false } = header;
-  const megapixels = (codedSize ? codedSize.widthPx * codedSize.heightPx : maxPixels) / 1e6;
+  const { format, size, codedSize, isProgressive = false } = header;
+  const pixelCounts = [size, codedSize].flatMap((each) =>
+    each ? [each.widthPx * each.heightPx] : [],
+  );
+  const megapixels = (size ? Math.max(...pixelCounts) : maxPixels) / 1e6;
   const { perMegapixel, perMegabyte, passes } = costs[format];
   const decoding = megapixels * perMegapixel + (byteCount / 1e6) * perMegabyte;
   const encoding = isConverted ? megapixels * encodingPerMegapixel : 0;

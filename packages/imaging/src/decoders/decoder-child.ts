@@ -39,17 +39,17 @@ const ownScript = new URL(`decoder-process.${isSource ? "ts" : "js"}`, import.me
 /** Most memory of a decoder's JavaScript; pixels are outside of it, and bounded by their number. */
 const maxHeapMiB = 256;
 
-export interface DecoderProcessParts {
+export interface DecoderProcessDeps {
   /** What the process runs; a test hands in one that misbehaves. */
   readonly script?: URL;
-  /** Starts a process; a test hands in one that cannot. */
+  /** Starts a process; a test hands in one that fails. */
   readonly fork?: typeof forkProcess;
 }
 
-export function decoderProcesses({
+export function createDecoderStarter({
   script = ownScript,
   fork = forkProcess,
-}: DecoderProcessParts = {}): StartDecoder {
+}: DecoderProcessDeps = {}): StartDecoder {
   const execArgv = [
     `--max-old-space-size=${maxHeapMiB}`,
     ...(isSource ? ["--conditions=@tensorgate/source"] : []),
@@ -57,7 +57,7 @@ export function decoderProcesses({
   const started = () =>
     fork(fileURLToPath(script), [], {
       execArgv,
-      // Whatever takes it over finds no key there.
+      // A process that is taken over finds no key there.
       env: {},
       // Ctrl-C reaches only us: what is in flight is finished first.
       detached: true,
@@ -80,7 +80,7 @@ function childOf(child: ChildProcess, events: DecoderEvents): DecoderChild {
   child.on("message", (message: DecoderMessage) => {
     if (message.kind === "ready") return events.onReady();
     if (message.kind === "taken") return events.onTaken();
-    // Idle, it keeps nobody from ending.
+    // An idle decoder does not keep its parent from exiting.
     child.channel?.unref();
     events.onReply(message);
   });
@@ -98,7 +98,7 @@ function childOf(child: ChildProcess, events: DecoderEvents): DecoderChild {
       });
     },
     kill: () => {
-      // Whoever waits for its end must live to see it.
+      // The parent must not exit before the end that it awaits.
       child.ref();
       child.channel?.ref();
       child.kill("SIGKILL");

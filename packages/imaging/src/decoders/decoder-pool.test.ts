@@ -6,7 +6,7 @@ import { decodePicture } from "../decode-picture.ts";
 import { readPictureHeader } from "../header/picture-header.ts";
 import { preprocessPicture } from "../preprocess-picture.ts";
 import type { DecodeCall } from "./decode-call.ts";
-import { decoderProcesses } from "./decoder-child.ts";
+import { createDecoderStarter } from "./decoder-child.ts";
 import { createDecoderPool } from "./decoder-pool.ts";
 import { type DecoderOptions, decoderDefaults } from "./options.ts";
 
@@ -24,7 +24,7 @@ const misbehaving = new URL("testing/misbehaving-decoder.mjs", import.meta.url);
 
 function poolOf(options: DecoderOptions = {}, script?: URL) {
   const clock = manualClock();
-  const start = decoderProcesses(script ? { script } : {});
+  const start = createDecoderStarter(script ? { script } : {});
   let takenCount = 0;
   const pool = createDecoderPool({
     options: { ...decoderDefaults, ...options },

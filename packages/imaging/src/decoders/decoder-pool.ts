@@ -11,9 +11,9 @@ import {
 import type { DecodeOutcome, DecodeReply, DecodeRequest } from "./decode-message.ts";
 import { pictureFrom, tensorFrom } from "./decode-outcome.ts";
 import {
+  createDecoderStarter,
   type DecoderChild,
   type DecoderEnd,
-  decoderProcesses,
   type StartDecoder,
 } from "./decoder-child.ts";
 import { emptySlot, type Job, release, type Slot, setTimeLimit } from "./decoder-slot.ts";
@@ -38,15 +38,15 @@ export interface DecoderPool {
   readonly processIds: readonly number[];
   /** Starts a decoder before there is a picture, so that the first one need not wait for it. */
   warm(): void;
-  /** Ends the decoders, and what they were at; resolves when they are gone. */
+  /** Ends the decoders and their jobs; resolves when the processes have exited. */
   close(): Promise<void>;
 }
 
-export interface DecoderPoolParts {
+export interface DecoderPoolDeps {
   readonly options: Required<DecoderOptions>;
   readonly clock: Clock;
   readonly start?: StartDecoder;
-  /** Told of each decoder that could not be started. */
+  /** Is called for each decoder that could not be started. */
   readonly onStartFailure?: (error: ScoringError) => void;
   /** Estimates what a picture takes, in milliseconds. @throws what is wrong with a picture that need not be tried */
   readonly costOf?: (request: DecodeRequest) => number;
@@ -69,10 +69,10 @@ const maxSlowCallers = 1_000;
 
 /**
  * libvips reads formats that were made by strangers, in C. A picture that makes it crash takes one of these
- * processes along and no other call; what that process was at is done again, once, elsewhere.
+ * processes down and no other call; the job of that process is retried once in another one.
  */
-export function createDecoderPool(parts: DecoderPoolParts): DecoderPool {
-  const { options, clock, start = decoderProcesses(), costOf = requestCostMs } = parts;
+export function createDecoderPool(deps: DecoderPoolDeps): DecoderPool {
+  const { options, clock, start = createDecoderStarter(), costOf = requestCostMs } = deps;
   const slots = Array.from({ length: options.processes }, emptySlot);
   const timeLimit = { limitMs: options.timeoutMs, clock };
   const queue = createFairQueue<Job>(options);
@@ -96,7 +96,7 @@ export function createDecoderPool(parts: DecoderPoolParts): DecoderPool {
       if (!turn) return;
       run(slot, turn);
     }
-    // With no decoder there, and none to be had, nobody waits for one.
+    // With no decoder running, and none to be had, every waiting picture fails.
     if (lastFailure && slots.every(({ child }) => !child)) {
       for (const { job } of queue.clear()) job.reject(lastFailure);
     }
@@ -183,7 +183,7 @@ export function createDecoderPool(parts: DecoderPoolParts): DecoderPool {
   function couldNotStart(end: DecoderEnd): void {
     lastFailure = noDecoder(end);
     backoff.failed(clock.nowMs());
-    parts.onStartFailure?.(lastFailure);
+    deps.onStartFailure?.(lastFailure);
   }
 
   /** The decoder is gone, and the picture never came to it. */
@@ -237,7 +237,7 @@ export function createDecoderPool(parts: DecoderPoolParts): DecoderPool {
     });
   }
 
-  /** When what a caller has waiting may be done, were there nobody else, in milliseconds. */
+  /** How long what a caller has waiting takes without other callers, in milliseconds. */
   function waitOf(callerKey: string): number {
     return queue.waitingMs(callerKey) / slots.length;
   }

@@ -1,4 +1,4 @@
-// One decoder: a process that knows nothing but the picture it is given, and may die of it.
+// One decoder: a process that knows nothing but the picture it is given, and may crash on it.
 import { ScoringError } from "@tensorgate/core";
 import { convertPicture } from "../convert-picture.ts";
 import { decodePicture } from "../decode-picture.ts";
@@ -11,7 +11,7 @@ process.on("message", async (request: DecodeRequest) => {
   const outcome = await answer(request);
   await say({ ...outcome, heldBytes: process.memoryUsage.rss() });
 });
-// Whoever started us is gone.
+// The parent has exited.
 process.on("disconnect", () => process.exit());
 void say({ kind: "ready" });
 

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { type Preprocessing, type ScoringError, UnsupportedMediaError } from "@tensorgate/core";
 import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
-import { type DecoderProcessParts, decoderProcesses } from "./decoder-child.ts";
+import { createDecoderStarter, type DecoderProcessDeps } from "./decoder-child.ts";
 import { createDecoderPool } from "./decoder-pool.ts";
 import { type DecoderOptions, decoderDefaults } from "./options.ts";
 
@@ -18,7 +18,7 @@ const preprocessing: Preprocessing = {
 const star = readFileSync(new URL("../../../../examples/pictures/star.jpg", import.meta.url));
 const misbehaving = new URL("testing/misbehaving-decoder.mjs", import.meta.url);
 
-function poolOf(parts: DecoderProcessParts, options: DecoderOptions = {}) {
+function poolOf(parts: DecoderProcessDeps, options: DecoderOptions = {}) {
   const clock = manualClock();
   const failures: ScoringError[] = [];
   let forkCount = 0;
@@ -27,7 +27,7 @@ function poolOf(parts: DecoderProcessParts, options: DecoderOptions = {}) {
     options: { ...decoderDefaults, ...options },
     clock,
     onStartFailure: (error) => failures.push(error),
-    start: decoderProcesses({
+    start: createDecoderStarter({
       ...others,
       fork: ((...args: Parameters<typeof fork>) => {
         forkCount += 1;

@@ -1,4 +1,4 @@
-/** One that waits for its turn, or has it. */
+/** A job that waits for its turn, or has it. */
 export interface Turn<Job> {
   readonly job: Job;
   /** Whose share it is charged to. */
@@ -51,7 +51,7 @@ interface Share<Job> {
 
 /**
  * Jobs of one caller come as they arrived, but small ones pass large ones: by so many milliseconds later for each that they
- * take less. Whoever scores for many people is one caller, and one of these people must not hold up the others.
+ * take less. A service that scores for many people is one caller, and one of these people must not hold up the others.
  */
 const patience = 16;
 

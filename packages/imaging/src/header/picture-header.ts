@@ -81,7 +81,7 @@ export interface PictureLimits {
 }
 
 /**
- * Longest side that is decoded unless somebody says otherwise, in pixels. Decoders work row by row: a picture of one column and
+ * Longest side that is decoded by default, in pixels. Decoders work row by row: a picture of one column and
  * 25 million rows takes them fifty times as long as a square one. WebP ends at 16,383, and so do panoramas of phones.
  */
 export const defaultMaxSidePx = 16_384;

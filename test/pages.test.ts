@@ -6,11 +6,12 @@ import { expect, test } from "vitest";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const read = (path: string) => readFileSync(`${root}${path}`, "utf8");
 const architecture: string = "../.dependency-cruiser.mjs";
-const { default: rules }: { readonly default: { readonly forbidden: readonly Named[] } } =
+const { default: rules }: { readonly default: { readonly forbidden: readonly Rule[] } } =
   await import(architecture);
 
-interface Named {
+interface Rule {
   readonly name: string;
+  readonly to: { readonly pathNot?: readonly string[] };
 }
 
 const isOurs = (path: string) => !/(^|\/)(node_modules|dist|planted-\w+)(\/|$)/.test(path);
@@ -62,6 +63,24 @@ test.each([
   "`hallway-knows-no-door`",
 ])("%s would be found", (page) => {
   expect(unknownIn(page)).toHaveLength(1);
+});
+
+test("ARCHITECTURE.md lists what each package may import as the rules have it", () => {
+  const rows = [
+    ...read("ARCHITECTURE.md").matchAll(/^\| `(?:packages\/)?([\w-]+)` \| ([^|]+) \|/gm),
+  ];
+  const listed = rows.map(([, name = "", imports = ""]) => [
+    name,
+    imports === "none" ? [name] : [name, ...imports.split(", ")],
+  ]);
+  const ruled = rules.forbidden
+    .filter(({ name }) => /^(?!stage-).*-imports-only-its-own$/.test(name))
+    .map(({ name, to }) => [
+      name.replace("-imports-only-its-own", ""),
+      to.pathNot?.map((folder) => folder.replace(/^\^(packages\/)?|\/$/g, "")),
+    ]);
+
+  expect(Object.fromEntries(listed)).toEqual({ ...Object.fromEntries(ruled), proto: ["proto"] });
 });
 
 const pages = globSync(["*.md", "docs/*.md", "examples/*.md", "packages/*/README.md"], {

@@ -100,9 +100,14 @@ const explain =
   ({ pattern, write }: Phrase): string =>
     `${pattern.exec(line)?.[0]} (write ${write}): ${line}`;
 
-const pages = globSync(["*.md", "docs/*.md", "examples/*.md", "packages/*/README.md"], {
-  cwd: root,
-});
+const pages = globSync(
+  [
+    ...["*.md", "docs/*.md", "{packages/*,proto}/README.md", "Dockerfile"],
+    ...["proto/tensorgate/v1/*.proto", "deploy/*/*.{yaml,service}", "examples/*/*.{py,go,ts,tsx}"],
+    "examples/README.md",
+  ],
+  { cwd: root },
+);
 
 test.each(pages)("%s names the subject and uses its verb", (name) => {
   const page = readFileSync(`${root}${name}`, "utf8");

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { float16Bits, float16Value } from "./float16.ts";
+import { float16Bits, float16Value, float16Values } from "./float16.ts";
 
 test("every half-precision float comes back as it was", () => {
   for (let half = 0; half < 0x10000; half += 1) {
@@ -24,4 +24,10 @@ test.each([
   { value: Number.NaN, bits: 0x7e00, because: "NaN stays NaN" },
 ])("$value becomes $bits: $because", ({ value, bits }) => {
   expect(float16Bits(value)).toBe(bits);
+});
+
+test("bytes are read low one first, at any offset", () => {
+  const bytes = Uint8Array.of(0xff, 0x00, 0x3c, 0x00, 0xc0);
+
+  expect([...float16Values(bytes.subarray(1))]).toEqual([1, -2]);
 });

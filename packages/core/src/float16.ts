@@ -33,3 +33,17 @@ function roundedToEven(value: number): number {
   const rest = value - floor;
   return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
 }
+
+/** Made when it is first needed: a network gives a million of them, and a look-up takes a fraction of the arithmetic. */
+let table: Float32Array | undefined;
+
+/** Values of little-endian half-precision floats. */
+export function float16Values(data: Uint8Array): Float32Array {
+  table ??= Float32Array.from({ length: 0x10000 }, (_, half) => float16Value(half));
+  const values = new Float32Array(data.byteLength / 2);
+  for (let at = 0; at < values.length; at += 1) {
+    const half = (data[at * 2] as number) | ((data[at * 2 + 1] as number) << 8);
+    values[at] = table[half] as number;
+  }
+  return values;
+}

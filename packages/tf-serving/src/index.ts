@@ -1,5 +1,26 @@
 export type { Dialect, DialectNames, ModelTensorNames, TensorNames } from "@tensorgate/core";
 export { dataTypes, dtypeByNumber } from "./data-type.ts";
+export { cocoLabels, cocoLabelsByNumber } from "./detectors/coco-labels.ts";
+export {
+  backgroundClasses,
+  boxFormats,
+  boxUnits,
+  type DetectorField,
+  type DetectorFormat,
+  type DetectorOptions,
+  type DetectorPresetName,
+  detectorLayouts,
+  detectorOutputs,
+  detectorPresetNames,
+  scoreActivations,
+  suppressionScopes,
+} from "./detectors/detector-format.ts";
+export {
+  type DetectorInput,
+  type DetectorPreset,
+  detectorFormat,
+  detectorPresets,
+} from "./detectors/presets.ts";
 export {
   aliasNames,
   dialectNames,

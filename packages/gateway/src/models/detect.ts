@@ -10,37 +10,39 @@ import {
   type Rectangle,
 } from "@tensorgate/core";
 import type { PictureSize } from "@tensorgate/imaging";
+import { boxTable } from "./detection/box-table.ts";
+import { decodedBoxes } from "./detection/decode-boxes.ts";
+import type { Edges } from "./detection/edges.ts";
+import type { ScoredBox, SelectOptions } from "./detection/suppress-overlaps.ts";
 import type { Release } from "./release.ts";
 import {
   assertResultCount,
   createPictureScorer,
   type PictureTaskDeps,
+  type ScoredPicture,
   taskNotOffered,
 } from "./score-pictures.ts";
-import type { Edges } from "./ssd/boxes.ts";
 import { headLayers } from "./ssd/head.ts";
-import { type ScoredBox, type SelectOptions, selectedBoxes } from "./ssd/select-boxes.ts";
+import { selectedBoxes } from "./ssd/select-boxes.ts";
 
-/** Pictures to boxes, by releases with the head of an SSD. Pictures of one call are never mixed. */
+/** Pictures to boxes, by releases of detectors. Pictures of one call are never mixed. */
 export function createDetector(deps: PictureTaskDeps, clock: Clock): Detect {
   const { resolve } = deps;
   const scorePictures = createPictureScorer(deps);
   return async (request, call) => {
     const release = resolve(request.modelSpec);
     if (!release.tasks.includes("detect")) throw taskNotOffered("detect", release);
+    const { filter, verify, read } = boxReader(release);
     const selection = selectionFrom(request, release);
     assertResultCount(request, { field: "maxDetections", perPicture: request.maxDetections });
     return scorePictures(request, call, {
       release,
-      filter: [],
-      verify: (outputs) => void headLayers(release.boxes, outputs),
-      read: ({ outputs, size }) => {
+      filter,
+      verify,
+      read: (scored) => {
         const startedMs = clock.nowMs();
-        const layers = headLayers(release.boxes, outputs);
-        assertLabels(release, layers[0]?.classCount ?? 0);
-        const boxes = selectedBoxes(layers, selection).map((box) =>
-          detectedBox(box, release, size),
-        );
+        const { size } = scored;
+        const boxes = read(scored, selection).map((box) => detectedBox(box, release, size));
         call.times.add("post", clock.nowMs() - startedMs);
         return {
           boxes,
@@ -48,6 +50,40 @@ export function createDetector(deps: PictureTaskDeps, clock: Clock): Detect {
         } satisfies Detections;
       },
     });
+  };
+}
+
+/** Reads boxes from the outputs of one picture. */
+interface BoxReader {
+  /** Outputs to ask a replica for; empty for all. */
+  readonly filter: readonly string[];
+  readonly verify: (outputs: ScoredPicture["outputs"]) => void;
+  readonly read: (scored: ScoredPicture, selection: SelectOptions) => readonly ScoredBox[];
+}
+
+function boxReader(release: Release): BoxReader {
+  const { detector, picture } = release;
+  if (!detector) throw taskNotOffered("detect", release);
+  if (detector.kind === "ssd-head") {
+    return {
+      filter: [],
+      verify: (outputs) => void headLayers(detector.outputs, outputs),
+      read: ({ outputs }, selection) => {
+        const layers = headLayers(detector.outputs, outputs);
+        assertLabels(release, layers[0]?.classCount ?? 0);
+        return selectedBoxes(layers, selection);
+      },
+    };
+  }
+  const { format, classCount, filter } = detector;
+  return {
+    filter,
+    verify: (outputs) => void boxTable(format, outputs, classCount),
+    read: ({ outputs, size }, selection) => {
+      const table = boxTable(format, outputs, classCount);
+      if (table.classScores) assertLabels(release, table.classScores.width);
+      return decodedBoxes(table, { format, resize: picture?.resize, size, ...selection });
+    },
   };
 }
 

@@ -39,7 +39,7 @@ test.each<{
   {
     options: { input: { tensor: "x", kind: "pixels", resize: "fit", heightPx: 8 } },
     path: "input.heightPx",
-    text: "follows the picture with resize: fit",
+    text: "has no meaning with resize: fit",
   },
   {
     options: { input: { tensor: "x", resize: "letterbox", heightPx: 8 } },

@@ -1,5 +1,6 @@
-import { families } from "@tensorgate/tf-serving";
-import type { InputOptions } from "./input-options.ts";
+import { detectorPresets, families } from "@tensorgate/tf-serving";
+import { detectorFaults } from "./detection/detector-faults.ts";
+import type { InputOptions, ResizeOptions } from "./input-options.ts";
 import { resizeKind } from "./picture-input.ts";
 import type { ModelOptions } from "./release-options.ts";
 
@@ -16,13 +17,14 @@ export function modelFaults(options: ModelOptions): readonly ModelFault[] {
   return [
     ...inputFaults(options),
     ...outputFaults(options),
+    ...detectorFaults(options),
     ...labelFaults(options),
     ...taskFaults(options),
     ...repetitionFaults(options),
   ];
 }
 
-function inputFaults({ family, variant, input }: ModelOptions): readonly ModelFault[] {
+function inputFaults({ family, variant, input, detector }: ModelOptions): readonly ModelFault[] {
   const faults: ModelFault[] = [];
   if (variant !== undefined && family === undefined) {
     faults.push({ path: ["variant"], message: "variant requires family" });
@@ -38,31 +40,47 @@ function inputFaults({ family, variant, input }: ModelOptions): readonly ModelFa
   if (family === undefined && input.tensor === undefined) {
     faults.push({ path: ["input", "tensor"], message: "required for a model without family" });
   }
-  return [...faults, ...resizeFaults(input, family !== undefined)];
+  const usual = detector?.preset && detectorPresets.get(detector.preset)?.input;
+  return [
+    ...faults,
+    ...resizeFaults(input, {
+      hasFamily: family !== undefined,
+      usual: input.kind === "pixels" ? usual : {},
+    }),
+  ];
 }
 
-/** @param hasUsual - whether there is a family, which says what is left out */
-function resizeFaults(input: InputOptions, hasUsual: boolean): readonly ModelFault[] {
+interface UsualResize {
+  /** A family says what is left out. */
+  readonly hasFamily: boolean;
+  /** What a detector's preset says. */
+  readonly usual: ResizeOptions | undefined;
+}
+
+function resizeFaults(
+  input: InputOptions,
+  { hasFamily, usual }: UsualResize,
+): readonly ModelFault[] {
   const { heightPx, widthPx, shorterSidePx, longerSidePx, padValue, padding } = input;
-  const kind = resizeKind(input);
+  const kind = resizeKind(input, usual);
   const faults: ModelFault[] = [];
   const add = (setting: string, message: string) =>
     faults.push({ path: ["input", setting], message });
   const needsSize = kind !== "fit" && (input.kind === "pixels" || kind !== "stretch");
   for (const [side, value] of Object.entries({ heightPx, widthPx })) {
-    if (kind === "fit" && value !== undefined)
-      add(side, "the size of the input follows the picture with resize: fit");
-    if (needsSize && !hasUsual && value === undefined)
+    if (kind === "fit" && value !== undefined) {
+      add(side, "has no meaning with resize: fit, where the input has the size of the picture");
+    }
+    if (needsSize && !hasFamily && value === undefined) {
       add(side, "required for a model without family");
+    }
   }
-  if (kind !== "letterbox" && !hasUsual) {
+  if (kind !== "letterbox") {
     for (const [setting, value] of Object.entries({ padValue, padding })) {
       if (value !== undefined) add(setting, "requires resize: letterbox");
     }
   }
-  if (longerSidePx !== undefined && kind !== "fit" && !hasUsual) {
-    add("longerSidePx", "requires resize: fit");
-  }
+  if (longerSidePx !== undefined && kind !== "fit") add("longerSidePx", "requires resize: fit");
   if (kind === "crop") faults.push(...cropFaults(input));
   else if (shorterSidePx !== undefined && kind !== "fit") {
     add("shorterSidePx", `has no meaning with resize: ${kind}`);
@@ -83,7 +101,7 @@ function cropFaults({ shorterSidePx, heightPx = 0, widthPx = 0 }: InputOptions) 
   ];
 }
 
-function outputFaults({ family, output = {} }: ModelOptions): readonly ModelFault[] {
+function outputFaults({ family, detector, output = {} }: ModelOptions): readonly ModelFault[] {
   const task = family === undefined ? undefined : families.get(family)?.task;
   const entries = Object.entries(output);
   const boxCount = entries.filter(([, { holds }]) => holds === "boxes").length;
@@ -107,10 +125,10 @@ function outputFaults({ family, output = {} }: ModelOptions): readonly ModelFaul
     }
     return [];
   });
-  if (family === undefined && boxCount > 0 && boxCount !== headOutputCount) {
+  if (family === undefined && !detector && boxCount > 0 && boxCount !== headOutputCount) {
     faults.push({
       path: ["output"],
-      message: `a detector requires ${headOutputCount} outputs with holds: boxes (class logits of six layers, then their offsets), got ${boxCount}`,
+      message: `set detector, or list the outputs of SSD-VGG: it requires ${headOutputCount} outputs with holds: boxes (class logits of six layers, then their offsets), got ${boxCount}`,
     });
   }
   return faults;
@@ -169,13 +187,20 @@ function repetitionFaults({ cache, hedge, idempotent }: ModelOptions): readonly 
   ];
 }
 
-function taskFaults({ task, family, input, output = {} }: ModelOptions): readonly ModelFault[] {
+function taskFaults({
+  task,
+  family,
+  detector,
+  input,
+  output = {},
+}: ModelOptions): readonly ModelFault[] {
   if (task === undefined || task === "predict") return [];
   const needed = { classify: "class scores", detect: "boxes", embed: "features" }[task];
   const ofFamily = family === undefined ? [] : (families.get(family)?.outputs ?? []);
   const roles = [...Object.values(output), ...ofFamily].map(({ holds }) => roleOf(holds));
   const takesPicture = input !== undefined || family !== undefined;
-  if (takesPicture && roles.includes(needed)) return [];
+  const isDescribed = roles.includes(needed) || (task === "detect" && detector !== undefined);
+  if (takesPicture && isDescribed) return [];
   const message = takesPicture
     ? `${task} requires an output that holds ${needed}`
     : `${task} requires a model that takes pictures; describe its input`;

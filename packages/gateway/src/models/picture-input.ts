@@ -1,6 +1,6 @@
 import type { Preprocessing, Resize } from "@tensorgate/core";
 import { decodableFormats, type PictureFormat, type PictureSize } from "@tensorgate/imaging";
-import type { Family } from "@tensorgate/tf-serving";
+import { detectorPresets, type Family } from "@tensorgate/tf-serving";
 import { type PixelInputOptions, type ResizeOptions, resizeDefaults } from "./input-options.ts";
 import type { ModelOptions } from "./release-options.ts";
 
@@ -27,21 +27,22 @@ export interface PictureInputOptions {
   readonly family: Family | undefined;
 }
 
-/** Resolves how pictures get into a model: as the options say, and else as is usual for its family. */
+/** Resolves how pictures get into a model: as the options say, and else as is usual for its family or detector. */
 export function pictureInput(
-  { input, variant = "quantized" }: ModelOptions,
+  { input, variant = "quantized", detector }: ModelOptions,
   { tensor, family }: PictureInputOptions,
 ): PictureInput {
-  const usual = family?.preprocessing;
+  const usual = family && pixelOptionsOf(family.preprocessing);
   const isPixelVariant = family?.pixelVariants.includes(variant) ?? false;
   if (input?.kind === "pixels" || isPixelVariant) {
-    const given = input?.kind === "pixels" ? input : undefined;
-    const preprocessing = preprocessingFrom(given, usual);
+    const given = input?.kind === "pixels" ? input : {};
+    const ofDetector = detector?.preset && detectorPresets.get(detector.preset)?.input;
+    const preprocessing = preprocessingFrom(given, usual ?? ofDetector ?? {});
     const { resize } = preprocessing;
     const formats = decodableFormats;
     return { tensor, formats, preprocessing, resize, size: sizeAfter(resize) };
   }
-  const resize = resizeFrom(input ?? {}, resizeOptionsOf(usual?.resize));
+  const resize = resizeFrom(input ?? {}, usual ?? {});
   const formats = new Set(input?.formats ?? graphFormats);
   if (!resize) return { tensor, formats };
   const { heightPx, widthPx } = sizeAfter(resize);
@@ -49,6 +50,13 @@ export function pictureInput(
   // What a person says of the size is meant for clients, whatever a family's graph resizes before it crops.
   const size = { heightPx: input?.heightPx ?? heightPx, widthPx: input?.widthPx ?? widthPx };
   return { tensor, formats, resize, size };
+}
+
+/** Whether pictures of any size make tensors that can be stacked to a batch. */
+export function isStackable({ preprocessing }: PictureInput): boolean {
+  if (!preprocessing) return true;
+  const { resize, layout = "nhwc" } = preprocessing;
+  return resize.kind !== "fit" && layout.startsWith("n");
 }
 
 /** Before the middle is cut out, where that is done. */
@@ -64,42 +72,33 @@ function sizeAfter(resize: Resize): PictureSize {
   }
 }
 
-function preprocessingFrom(
-  given: PixelInputOptions | undefined,
-  usual: Preprocessing | undefined,
-): Preprocessing {
-  const layout = given?.layout ?? usual?.layout;
-  const dtype = given?.dtype ?? usual?.dtype;
+/** What is sent to a model that takes pixels, in the words of the configuration. */
+type PixelOptions = Omit<PixelInputOptions, "kind" | "tensor">;
+
+function preprocessingFrom(given: PixelOptions, usual: PixelOptions): Preprocessing {
   const none: Resize = { kind: "warp", heightPx: 0, widthPx: 0 };
+  const { coordinates, channelOrder, mean, scale, layout, dtype } = { ...usual, ...given };
   return {
-    resize: resizeFrom(given ?? {}, resizeOptionsOf(usual?.resize)) ?? none,
-    coordinates: given?.coordinates ?? usual?.coordinates ?? "half-pixel",
-    channelOrder: given?.channelOrder ?? usual?.channelOrder ?? "rgb",
-    mean: given?.mean ?? usual?.mean ?? [0, 0, 0],
-    scale: given?.scale ?? usual?.scale ?? 1,
+    resize: resizeFrom(given, usual) ?? none,
+    coordinates: coordinates ?? "half-pixel",
+    channelOrder: channelOrder ?? "rgb",
+    mean: mean ?? [0, 0, 0],
+    scale: scale ?? 1,
     ...(layout !== undefined && { layout }),
     ...(dtype !== undefined && { dtype }),
   };
 }
 
-/** A resize in the words of the configuration. */
-function resizeOptionsOf(resize: Resize | undefined): ResizeOptions {
-  switch (resize?.kind) {
-    case undefined:
-      return {};
+/** The preprocessing of a family in the words of the configuration. */
+function pixelOptionsOf({ resize, ...rest }: Preprocessing): PixelOptions {
+  switch (resize.kind) {
     case "warp":
-      return { resize: "stretch", heightPx: resize.heightPx, widthPx: resize.widthPx };
+      return { ...rest, resize: "stretch", heightPx: resize.heightPx, widthPx: resize.widthPx };
     case "shorter-side":
-      return { resize: "crop", shorterSidePx: resize.px, ...resize.crop };
-    case "letterbox": {
-      const { kind, ...rest } = resize;
-      return { resize: kind, ...rest };
-    }
-    case "fit": {
-      const { shorterPx, longerPx } = resize;
-      const shorterSidePx = shorterPx === undefined ? {} : { shorterSidePx: shorterPx };
-      return { resize: "fit", longerSidePx: longerPx, ...shorterSidePx };
-    }
+      return { ...rest, resize: "crop", shorterSidePx: resize.px, ...resize.crop };
+    case "letterbox":
+    case "fit":
+      throw new RangeError(`no family resizes by ${resize.kind}`);
   }
 }
 
@@ -120,12 +119,16 @@ function resizeFrom(given: ResizeOptions, usual: ResizeOptions): Resize | undefi
   return { kind: "warp", heightPx, widthPx };
 }
 
-/** How pictures are resized; `shorterSidePx` alone says that the middle is cut out. */
+/**
+ * How pictures are resized. `shorterSidePx` alone says that the middle is cut out, and an input of a given size is not
+ * fitted to the picture.
+ */
 export function resizeKind(
-  { resize, shorterSidePx }: ResizeOptions,
+  { resize, shorterSidePx, heightPx }: ResizeOptions,
   usual: ResizeOptions = {},
 ): NonNullable<ResizeOptions["resize"]> {
   if (resize !== undefined) return resize;
-  if (shorterSidePx !== undefined && usual.resize !== "fit") return "crop";
-  return usual.resize ?? "stretch";
+  const usualKind = usual.resize === "fit" && heightPx !== undefined ? "stretch" : usual.resize;
+  if (shorterSidePx !== undefined && usualKind !== "fit") return "crop";
+  return usualKind ?? "stretch";
 }

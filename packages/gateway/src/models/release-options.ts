@@ -1,11 +1,16 @@
-import { maxResultsPerPicture } from "@tensorgate/core";
 import {
+  type DetectorOptions,
   type FamilyName,
   type FamilyVariant,
   familyNames,
   familyVariants,
 } from "@tensorgate/tf-serving";
 import { z } from "zod";
+import {
+  type DetectionOptions,
+  detectionSchema,
+  detectorSchema,
+} from "./detection/detector-options.ts";
 import {
   type InputOptions,
   inputSchema,
@@ -16,7 +21,7 @@ import {
 const outputHolds = ["probabilities", "logits", "features", "boxes", "tensor"] as const;
 
 /** Lists of class names that are known here. */
-export const labelListNames = ["imagenet", "pascal-voc"] as const;
+export const labelListNames = ["imagenet", "pascal-voc", "coco", "coco-by-number"] as const;
 
 export type LabelListName = (typeof labelListNames)[number];
 
@@ -28,37 +33,6 @@ export interface OutputOptions {
   /** What its numbers are. */
   readonly holds: (typeof outputHolds)[number];
 }
-
-/** What a detector's answers are cut down to when a call says nothing else. */
-export interface DetectionOptions {
-  /**
-   * Boxes must score more than this.
-   * @default 0.5
-   */
-  readonly minScore?: number;
-  /**
-   * Of two boxes of a class that overlap by this much or more (intersection over union), the better one is kept.
-   * @default 0.45
-   */
-  readonly iouThreshold?: number;
-  /**
-   * Best boxes, over all classes, that are looked at for overlaps.
-   * @default 400
-   */
-  readonly maxCandidates?: number;
-  /**
-   * Boxes in an answer.
-   * @default 400
-   */
-  readonly maxDetections?: number;
-}
-
-export const detectionDefaults: Required<DetectionOptions> = {
-  minScore: 0.5,
-  iouThreshold: 0.45,
-  maxCandidates: 400,
-  maxDetections: 400,
-};
 
 export interface ModelOptions {
   readonly name: string;
@@ -80,10 +54,13 @@ export interface ModelOptions {
   /** Scores that it gives; the number of labels by default. */
   readonly classCount?: number;
   /**
-   * Class names in the order of the scores, or the name of a list that is known here: "imagenet", "pascal-voc". In a
-   * file: one per line, a path relative to the configuration.
+   * Class names in the order of the scores, or the name of a list that is known here: "imagenet", "pascal-voc", "coco"
+   * (80 classes), "coco-by-number" (91, the background first). In a file: one per line, a path relative to the
+   * configuration.
    */
   readonly labels?: readonly string[] | LabelListName;
+  /** How its outputs become boxes, if it is a detector without family. */
+  readonly detector?: DetectorOptions;
   readonly detection?: DetectionOptions;
   /**
    * Keeps answers, and asks once what is asked several times at once; `cache` of the gateway says how many.
@@ -116,17 +93,6 @@ const output = z.strictObject({
   holds: z.enum(outputHolds).describe("What the output holds."),
 });
 
-const share = z.number().min(0).max(1).optional();
-const count = z.int().min(1).max(maxResultsPerPicture).optional();
-const detectionSchema = z.strictObject({
-  minScore: share.describe("Minimum score of a box, exclusive."),
-  iouThreshold: share.describe(
-    "Overlap (IoU) at which the lower-scoring of two boxes is suppressed.",
-  ),
-  maxCandidates: count.describe("Boxes considered for non-maximum suppression, best first."),
-  maxDetections: count.describe("Maximum number of boxes returned."),
-});
-
 /** The form of a model's description; `modelFaults` tells what it cannot mean. */
 export const modelFormSchema: z.ZodType<ModelOptions> = z.strictObject({
   name: name.describe("Name of the model for callers and at the replicas."),
@@ -154,6 +120,7 @@ export const modelFormSchema: z.ZodType<ModelOptions> = z.strictObject({
     .optional()
     .describe("Regions that may serve the model."),
   hedge: z.boolean().optional().describe("Hedges slow calls at a second replica."),
+  detector: detectorSchema.optional().describe("How outputs become boxes."),
   detection: detectionSchema.optional().describe("Selection of a detector's boxes."),
   weights: z.enum(["trained", "seeded", "given"]).optional().describe("Origin of the weights."),
 }) as z.ZodType<ModelOptions>;

@@ -1,5 +1,7 @@
 import type { ModelOutput, ResolvedModel, Task, Weights } from "@tensorgate/core";
 import {
+  cocoLabels,
+  cocoLabelsByNumber,
   type Dialect,
   dialects,
   type Family,
@@ -11,15 +13,16 @@ import {
   type TensorNames,
   vocLabels,
 } from "@tensorgate/tf-serving";
+import type { DetectionOptions } from "./detection/detector-options.ts";
+import {
+  describedDetector,
+  detectionFrom,
+  type ReleaseDetector,
+} from "./detection/release-detector.ts";
 import type { TensorNameOptions } from "./input-options.ts";
 import type { ModelOptions } from "./options.ts";
 import { type PictureInput, pictureInput } from "./picture-input.ts";
-import {
-  type DetectionOptions,
-  detectionDefaults,
-  type LabelListName,
-  type OutputOptions,
-} from "./release-options.ts";
+import type { LabelListName, OutputOptions } from "./release-options.ts";
 
 /** A model together with what its inputs and outputs mean. Immutable; replaced whole when configuration changes. */
 export interface Release extends ResolvedModel {
@@ -31,8 +34,7 @@ export interface Release extends ResolvedModel {
   /** Output that holds a score per class, and how to read it. */
   readonly classScores: NamedOutput<"probabilities" | "logits"> | undefined;
   readonly features: NamedOutput<"features"> | undefined;
-  /** The twelve outputs of an SSD head: class logits of six layers, then their box offsets. */
-  readonly boxes: readonly string[];
+  readonly detector: ReleaseDetector | undefined;
   readonly detection: Required<DetectionOptions>;
   readonly labels: readonly string[];
   /** Scores that the configuration speaks of; undefined where it does not. */
@@ -57,17 +59,18 @@ interface NamedOutput<Holds> {
 
 export function releaseFromOptions(options: ModelOptions): DescribedRelease {
   const family = options.family === undefined ? undefined : families.get(options.family);
-  const outputs = describedOutputs(options, family);
+  const described = describedDetector(options);
+  const outputs = describedOutputs(options, { family, ofDetector: described?.outputs ?? [] });
   const classScores = outputs.find(isClassScores);
   const features = outputs.find(({ holds }) => holds === "features");
-  const boxes = outputs.filter(({ holds }) => holds === "boxes").map(({ name }) => name);
+  const detector = described ?? ssdHead(outputs);
   const input = describedInput(options, family);
   return {
     name: options.name,
     family,
     tasks: tasksOf(options, {
       classify: input !== undefined && classScores !== undefined,
-      detect: input !== undefined && boxes.length > 0,
+      detect: input !== undefined && detector !== undefined,
       embed: input !== undefined && features !== undefined,
       predict: true,
     }),
@@ -83,9 +86,12 @@ export function releaseFromOptions(options: ModelOptions): DescribedRelease {
       holds: "features",
       filter: filterOf(features),
     },
-    boxes,
-    detection: { ...detectionDefaults, ...options.detection },
-    labels: labelsOf(options, { family, isDetector: boxes.length > 0 }),
+    detector,
+    detection: detectionFrom(options),
+    labels: labelsOf(options, {
+      family,
+      hasBackground: detector !== undefined && hasBackground(detector),
+    }),
     classCount:
       options.classCount ?? (Array.isArray(options.labels) ? options.labels.length : undefined),
     weights: options.weights ?? "given",
@@ -100,6 +106,16 @@ function repetition({ family, input, cache = false, hedge = false, idempotent }:
   const isDescribed = family !== undefined || input !== undefined || cache || hedge;
   const isIdempotent = idempotent ?? isDescribed;
   return { isIdempotent, isCached: cache && isIdempotent, mayHedge: hedge && isIdempotent };
+}
+
+function ssdHead(outputs: readonly DescribedOutput[]): ReleaseDetector | undefined {
+  const names = outputs.filter(({ holds }) => holds === "boxes").map(({ name }) => name);
+  return names.length === 0 ? undefined : { kind: "ssd-head", outputs: names };
+}
+
+/** Whether its classes begin with the background. */
+function hasBackground(detector: ReleaseDetector): boolean {
+  return detector.kind === "ssd-head" || detector.format.background === "first";
 }
 
 interface DescribedOutput extends TensorNames {
@@ -119,12 +135,25 @@ function catalogOutput({ name, holds, shape }: DescribedOutput): ModelOutput {
   return { name, holds, ...(shape && { dtype: "FP32" as const, shape }) };
 }
 
-/** The outputs of the family, those in the configuration in their place: by name, or as what they hold. */
+interface OutputSources {
+  readonly family: Family | undefined;
+  /** Names of the outputs that a detector reads. */
+  readonly ofDetector: readonly string[];
+}
+
+/**
+ * The outputs of the family or the detector, those in the configuration in their place: by name, or as what they hold.
+ */
 function describedOutputs(
   { output = {} }: ModelOptions,
-  family: Family | undefined,
+  { family, ofDetector }: OutputSources,
 ): readonly DescribedOutput[] {
-  const given = Object.entries(output).map(([key, options]) => outputFrom(key, options, family));
+  const named = Object.entries(output).map(([key, options]) => outputFrom(key, options, family));
+  const isGiven = (name: string) => named.some((each) => each.name === name);
+  const read = ofDetector
+    .filter((name) => !isGiven(name))
+    .map((name) => outputFrom(name, { holds: "boxes" }, family));
+  const given = [...named, ...read];
   const isReplaced = (of: FamilyOutput) =>
     given.some(
       (each) =>
@@ -180,10 +209,13 @@ function ownInputName(tensor: TensorNameOptions | undefined): string {
  */
 function labelsOf(
   { labels, classCount }: ModelOptions,
-  { family, isDetector }: { readonly family: Family | undefined; readonly isDetector: boolean },
+  {
+    family,
+    hasBackground,
+  }: { readonly family: Family | undefined; readonly hasBackground: boolean },
 ): readonly string[] {
-  if (typeof labels === "string") return labelLists[labels];
-  if (labels) return isDetector && labels[0] !== background ? [background, ...labels] : labels;
+  const given = typeof labels === "string" ? labelLists[labels] : labels;
+  if (given) return hasBackground && given[0] !== background ? [background, ...given] : given;
   const ofFamily = family?.labels ?? [];
   return classCount === undefined || classCount === ofFamily.length ? ofFamily : [];
 }
@@ -191,6 +223,8 @@ function labelsOf(
 const labelLists: Readonly<Record<LabelListName, readonly string[]>> = {
   imagenet: imagenetLabels,
   "pascal-voc": vocLabels,
+  coco: cocoLabels,
+  "coco-by-number": cocoLabelsByNumber,
 };
 
 const background = "background";

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { type ModelSpec, nearestNames, UnknownModelError } from "@tensorgate/core";
 import type { ModelOptions } from "./options.ts";
+import { isStackable } from "./picture-input.ts";
 import { type Release, releaseFromOptions } from "./release.ts";
 
 /**
@@ -34,10 +35,12 @@ export function createSnapshot({ models, pools }: SnapshotOptions): Snapshot {
   const described = models ?? undescribedModels(pools);
   const list = described.map((options): Release => {
     const ofModel = pools.filter(({ model }) => model === options.name);
+    const release = releaseFromOptions(options);
+    const { picture } = release;
     return {
-      ...releaseFromOptions(options),
+      ...release,
       revision: revisionOf(options, ofModel),
-      batchSize: batchSizeOf(ofModel),
+      batchSize: picture && !isStackable(picture) ? 1 : batchSizeOf(ofModel),
     };
   });
   const byName = new Map(list.map((release) => [release.name, release]));

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { anchorLayers, anchorSizes, cellCentre } from "./anchors.ts";
-import { decodedBox, intersectionOverUnion } from "./boxes.ts";
+import { decodedBox } from "./boxes.ts";
 
 const golden = [
   {
@@ -60,21 +60,4 @@ test("a grid of 37, 19, 10, 5, 3 and 1 has 8432 anchors, one of 38 has 8732", ()
 
   expect(anchors([37, 19, 10, 5, 3, 1])).toBe(8_432);
   expect(anchors([38, 19, 10, 5, 3, 1])).toBe(8_732);
-});
-
-test.each([
-  { other: { top: 0, left: 0, bottom: 1, right: 1 }, overlap: 1, because: "they are the same" },
-  { other: { top: 0, left: 0.5, bottom: 1, right: 1 }, overlap: 0.5, because: "one is half" },
-  { other: { top: 2, left: 0, bottom: 3, right: 1 }, overlap: 0, because: "they are apart" },
-  { other: { top: 0, left: 0, bottom: 0, right: 0 }, overlap: 0, because: "one is empty" },
-])("two boxes overlap by $overlap: $because", ({ other, overlap }) => {
-  const box = { top: 0, left: 0, bottom: 1, right: 1 };
-
-  expect(intersectionOverUnion(box, other)).toBe(overlap);
-});
-
-test("two empty boxes in one place do not overlap", () => {
-  const empty = { top: 0.5, left: 0.5, bottom: 0.5, right: 0.5 };
-
-  expect(intersectionOverUnion(empty, empty)).toBe(0);
 });

@@ -1,12 +1,5 @@
+import type { Edges } from "../detection/edges.ts";
 import type { AnchorSize } from "./anchors.ts";
-
-/** A box by its edges, in fractions of the picture. */
-export interface Edges {
-  readonly top: number;
-  readonly left: number;
-  readonly bottom: number;
-  readonly right: number;
-}
 
 export interface Anchor extends AnchorSize {
   readonly centreX: number;
@@ -29,27 +22,4 @@ export function decodedBox(anchor: Anchor, values: Float32Array, at: number): Ed
     bottom: centreY + height / 2,
     right: centreX + width / 2,
   };
-}
-
-/** What of a box lies within the picture. */
-export function clippedBox({ top, left, bottom, right }: Edges): Edges {
-  return { top: within(top), left: within(left), bottom: within(bottom), right: within(right) };
-}
-
-function within(position: number): number {
-  return Math.min(1, Math.max(0, position));
-}
-
-/** Share of what two boxes cover that both cover; 0 for boxes without any extent. */
-export function intersectionOverUnion(a: Edges, b: Edges): number {
-  const height = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
-  const width = Math.min(a.right, b.right) - Math.max(a.left, b.left);
-  if (height <= 0 || width <= 0) return 0;
-  const both = height * width;
-  const either = area(a) + area(b) - both;
-  return either > 0 ? both / either : 0;
-}
-
-function area({ top, left, bottom, right }: Edges): number {
-  return (bottom - top) * (right - left);
 }

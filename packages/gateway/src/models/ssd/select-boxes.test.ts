@@ -1,8 +1,9 @@
 import { float32Tensor, type Tensor } from "@tensorgate/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { SelectOptions } from "../detection/suppress-overlaps.ts";
 import { headLayers } from "./head.ts";
-import { type SelectOptions, selectedBoxes } from "./select-boxes.ts";
+import { selectedBoxes } from "./select-boxes.ts";
 
 const names = Array.from({ length: 12 }, (_, index) => `out_${index}`);
 const grids = [37, 19, 10, 5, 3, 1];

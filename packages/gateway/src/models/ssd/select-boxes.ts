@@ -1,25 +1,13 @@
+import { clippedBox } from "../detection/edges.ts";
+import {
+  type ScoredBox,
+  type SelectOptions,
+  withoutOverlaps,
+} from "../detection/suppress-overlaps.ts";
 import { createHighestScores } from "../top-scores.ts";
 import { type AnchorSize, cellCentre } from "./anchors.ts";
-import { clippedBox, decodedBox, type Edges, intersectionOverUnion } from "./boxes.ts";
+import { decodedBox } from "./boxes.ts";
 import type { HeadLayer } from "./head.ts";
-
-export interface SelectOptions {
-  /** Scores must be above this; 0..1. */
-  readonly minScore: number;
-  /** Intersection over union from which the better of two boxes of a class is kept; 0..1. */
-  readonly iouThreshold: number;
-  /** Best candidates, over all classes, that are looked at for overlaps: each is compared with those kept of its class. */
-  readonly maxCandidates: number;
-  readonly maxDetections: number;
-}
-
-export interface ScoredBox {
-  /** Of the class, 0 being the background. */
-  readonly classIndex: number;
-  readonly score: number;
-  /** Within the picture. */
-  readonly edges: Edges;
-}
 
 /** The boxes of one picture, best first: scored, clipped, cut down to the best, and one for each object. */
 export function selectedBoxes(
@@ -27,7 +15,13 @@ export function selectedBoxes(
   options: SelectOptions,
 ): readonly ScoredBox[] {
   const boxes = bestCandidates(layers, options).map(scoredBox);
-  return withoutOverlaps(boxes, options);
+  const { iouThreshold, maxDetections } = options;
+  const kept: ScoredBox[] = [];
+  for (const box of withoutOverlaps(boxes, iouThreshold, "per-class")) {
+    kept.push(box);
+    if (kept.length === maxDetections) break;
+  }
+  return kept;
 }
 
 /** A class that an anchor may hold. */
@@ -119,22 +113,4 @@ function offerClasses(logits: Float32Array, { minScore, offer }: Offering): void
     const score = Math.exp((logits[classIndex] as number) - highest) / sum;
     if (score > minScore) offer(classIndex, score);
   }
-}
-
-/** Greedy suppression, class by class, until there are as many as are wanted. @param boxes - best first */
-function withoutOverlaps(
-  boxes: readonly ScoredBox[],
-  { iouThreshold, maxDetections }: SelectOptions,
-): readonly ScoredBox[] {
-  const kept: ScoredBox[] = [];
-  const keptOfClass = new Map<number, Edges[]>();
-  for (const { edges, ...box } of boxes) {
-    if (kept.length === maxDetections) break;
-    const ofClass = keptOfClass.get(box.classIndex) ?? [];
-    if (ofClass.some((each) => intersectionOverUnion(each, edges) >= iouThreshold)) continue;
-    keptOfClass.set(box.classIndex, ofClass);
-    ofClass.push(edges);
-    kept.push({ ...box, edges });
-  }
-  return kept;
 }

@@ -1,0 +1,98 @@
+/** The 80 classes of COCO in the order of their numbers, as detectors with 80 scores have them. */
+export const cocoLabels: readonly string[] = [
+  "person",
+  "bicycle",
+  "car",
+  "motorcycle",
+  "airplane",
+  "bus",
+  "train",
+  "truck",
+  "boat",
+  "traffic light",
+  "fire hydrant",
+  "stop sign",
+  "parking meter",
+  "bench",
+  "bird",
+  "cat",
+  "dog",
+  "horse",
+  "sheep",
+  "cow",
+  "elephant",
+  "bear",
+  "zebra",
+  "giraffe",
+  "backpack",
+  "umbrella",
+  "handbag",
+  "tie",
+  "suitcase",
+  "frisbee",
+  "skis",
+  "snowboard",
+  "sports ball",
+  "kite",
+  "baseball bat",
+  "baseball glove",
+  "skateboard",
+  "surfboard",
+  "tennis racket",
+  "bottle",
+  "wine glass",
+  "cup",
+  "fork",
+  "knife",
+  "spoon",
+  "bowl",
+  "banana",
+  "apple",
+  "sandwich",
+  "orange",
+  "broccoli",
+  "carrot",
+  "hot dog",
+  "pizza",
+  "donut",
+  "cake",
+  "chair",
+  "couch",
+  "potted plant",
+  "bed",
+  "dining table",
+  "toilet",
+  "tv",
+  "laptop",
+  "mouse",
+  "remote",
+  "keyboard",
+  "cell phone",
+  "microwave",
+  "oven",
+  "toaster",
+  "sink",
+  "refrigerator",
+  "book",
+  "clock",
+  "vase",
+  "scissors",
+  "teddy bear",
+  "hair drier",
+  "toothbrush",
+];
+
+/** Numbers that COCO gave to no class that it has pictures of. */
+const unusedNumbers: ReadonlySet<number> = new Set([12, 26, 29, 30, 45, 66, 68, 69, 71, 83]);
+
+/** Names by COCO's own numbers, 1 to 90, as detectors with 90 or 91 classes have them; 0 is the background. */
+export const cocoLabelsByNumber: readonly string[] = labelsByNumber();
+
+function labelsByNumber(): readonly string[] {
+  const names = cocoLabels.values();
+  const numbered = ["background"];
+  for (let number = 1; number <= 90; number += 1) {
+    numbered.push(unusedNumbers.has(number) ? "unused" : (names.next().value ?? ""));
+  }
+  return numbered;
+}

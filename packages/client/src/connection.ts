@@ -10,9 +10,10 @@ import {
   type RetryBudget,
   retryBudget,
 } from "@tensorgate/client-core";
+import type { OpenTransport } from "./leased-transport.ts";
 import type { ClientOptions } from "./options.ts";
 import { systemClockAndRandom } from "./system-clock.ts";
-import { type OpenTransport, openTransport } from "./transport.ts";
+import { openTransport } from "./transport.ts";
 import { errorFromTransport, wireFactsOf } from "./transport-error.ts";
 
 /** What clients made from one another share. */

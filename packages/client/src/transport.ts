@@ -2,38 +2,44 @@ import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
-import { http2Sessions } from "./http2-sessions.ts";
+import { maxIdleMs } from "./connection-leases.ts";
+import { createHttp2Sessions } from "./http2-sessions.ts";
+import { createLeasedTransport, type OpenTransport } from "./leased-transport.ts";
 import { maxReplyBytes } from "./reply-limit.ts";
-
-export interface OpenTransport {
-  readonly transport: Transport;
-  /** Ends connections that are kept open. */
-  close(): void;
-}
 
 /** Connections that are kept open to the gateway over HTTP/1.1. */
 const maxSockets = 64;
 
 export function openTransport(kind: "connect" | "grpc" | Transport, baseUrl: URL): OpenTransport {
   if (typeof kind !== "string") return { transport: kind, close: () => {} };
-  const url = baseUrl.href.replace(/\/$/, "");
-  if (kind === "grpc") {
-    const sessionManager = http2Sessions(url);
-    const transport = createGrpcTransport({
-      baseUrl: url,
-      sessionManager,
-      readMaxBytes: maxReplyBytes,
-    });
+  return kind === "grpc" ? openGrpcTransport(baseUrl.href) : openConnectTransport(baseUrl);
+}
+
+/** Opens a transport that sends gRPC over one HTTP/2 connection. */
+export function openGrpcTransport(url: string): OpenTransport {
+  const baseUrl = withoutTrailingSlash(url);
+  return createLeasedTransport(() => {
+    const sessionManager = createHttp2Sessions(baseUrl);
+    const transport = createGrpcTransport({ baseUrl, sessionManager, readMaxBytes: maxReplyBytes });
     return { transport, close: () => sessionManager.close() };
-  }
-  const options = { keepAlive: true, maxSockets };
-  const agent = baseUrl.protocol === "https:" ? new HttpsAgent(options) : new HttpAgent(options);
-  const transport = createConnectTransport({
-    baseUrl: url,
-    httpVersion: "1.1",
-    useBinaryFormat: true,
-    readMaxBytes: maxReplyBytes,
-    nodeOptions: { agent },
   });
-  return { transport, close: () => agent.destroy() };
+}
+
+function openConnectTransport({ href, protocol }: URL): OpenTransport {
+  const options = { keepAlive: true, maxSockets, timeout: maxIdleMs };
+  return createLeasedTransport(() => {
+    const agent = protocol === "https:" ? new HttpsAgent(options) : new HttpAgent(options);
+    const transport = createConnectTransport({
+      baseUrl: withoutTrailingSlash(href),
+      httpVersion: "1.1",
+      useBinaryFormat: true,
+      readMaxBytes: maxReplyBytes,
+      nodeOptions: { agent },
+    });
+    return { transport, close: () => agent.destroy() };
+  });
+}
+
+function withoutTrailingSlash(url: string): string {
+  return url.replace(/\/$/, "");
 }

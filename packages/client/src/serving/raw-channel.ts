@@ -1,5 +1,7 @@
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import type { SentCall } from "@tensorgate/client-core";
+import { grpcCode } from "@tensorgate/grpc";
+import { createConnectionLeases, maxIdleMs } from "../connection-leases.ts";
 import { maxReplyBytes } from "../reply-limit.ts";
 import { failureFromStatus } from "./serving-failure.ts";
 
@@ -12,23 +14,22 @@ export interface RawChannel {
 
 const predictPath = "/tensorflow.serving.PredictionService/Predict";
 
-/** Load balancers drop connections on which nothing comes; one that was idle this long is made anew, in milliseconds. */
-const idleMs = 120_000;
-
 const asItIs = (bytes: Buffer): Buffer => bytes;
 
+/** Opens a channel of gRPC to `address`, with a connection that is replaced when a call on it was given up. */
 export function openRawChannel(address: string, useTls: boolean): RawChannel {
-  const channel = new Client(
-    address,
-    useTls ? credentials.createSsl() : credentials.createInsecure(),
-    {
-      // Twelve tensors of five pictures are more than the default of 4 MiB.
-      "grpc.max_receive_message_length": maxReplyBytes,
-      "grpc.max_send_message_length": -1,
-      "grpc.client_idle_timeout_ms": idleMs,
-      // Attempts are the caller's.
-      "grpc.enable_retries": 0,
-    },
+  const leases = createConnectionLeases(
+    () =>
+      new Client(address, useTls ? credentials.createSsl() : credentials.createInsecure(), {
+        // Twelve tensors of five pictures are more than the default of 4 MiB.
+        "grpc.max_receive_message_length": maxReplyBytes,
+        "grpc.max_send_message_length": -1,
+        "grpc.client_idle_timeout_ms": maxIdleMs,
+        // Attempts are the caller's.
+        "grpc.enable_retries": 0,
+        // The library's clients of one address would share its connection, a retired one too.
+        "grpc.use_local_subchannel_pool": 1,
+      }),
   );
   return {
     unary: (message, { headers, signal, timeoutMs, onHeader }) =>
@@ -36,7 +37,8 @@ export function openRawChannel(address: string, useTls: boolean): RawChannel {
         const metadata = new Metadata();
         for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
         const deadline = Date.now() + timeoutMs;
-        const call = channel.makeUnaryRequest(
+        const { connection, retire, release } = leases.acquire();
+        const call = connection.makeUnaryRequest(
           predictPath,
           asItIs,
           asItIs,
@@ -45,6 +47,8 @@ export function openRawChannel(address: string, useTls: boolean): RawChannel {
           { deadline },
           (error: ServiceError | null, reply?: Buffer) => {
             signal.removeEventListener("abort", cancel);
+            if (error?.code === grpcCode.DEADLINE_EXCEEDED) retire();
+            release();
             if (error) reject(failureFromStatus(error, address));
             else resolve(reply ?? Buffer.alloc(0));
           },
@@ -52,10 +56,13 @@ export function openRawChannel(address: string, useTls: boolean): RawChannel {
         call.on("metadata", (received: Metadata) =>
           onHeader((name) => received.get(name)[0]?.toString() ?? null),
         );
-        const cancel = () => call.cancel();
+        const cancel = () => {
+          retire();
+          call.cancel();
+        };
         signal.addEventListener("abort", cancel, { once: true });
         if (signal.aborted) cancel();
       }),
-    close: () => channel.close(),
+    close: () => leases.close(),
   };
 }

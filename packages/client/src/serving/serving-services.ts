@@ -1,22 +1,24 @@
 import { type Client, createClient } from "@connectrpc/connect";
-import { createGrpcTransport } from "@connectrpc/connect-node";
 import { ModelService } from "@tensorgate/proto/tensorflow_serving/model_service";
 import { PredictionService } from "@tensorgate/proto/tensorflow_serving/prediction_service";
-import { http2Sessions } from "../http2-sessions.ts";
-import { maxReplyBytes } from "../reply-limit.ts";
+import { openGrpcTransport } from "../transport.ts";
 
-/** Every call of a TensorFlow Serving, with its own messages. */
+/** Every call of TensorFlow Serving, with its own messages. */
 export interface ServingServices extends Disposable {
   readonly prediction: Client<typeof PredictionService>;
   readonly model: Client<typeof ModelService>;
   close(): void;
 }
 
-/** @param baseUrl - of its gRPC port: `http://10.0.0.4:8500` */
+/**
+ * Opens the services of a model server.
+ *
+ * A call without a `timeoutMs` or a `signal` waits as long as its connection lasts.
+ *
+ * @param baseUrl - of its gRPC port: `http://10.0.0.4:8500`
+ */
 export function openServingServices(baseUrl: string): ServingServices {
-  const sessionManager = http2Sessions(baseUrl);
-  const transport = createGrpcTransport({ baseUrl, sessionManager, readMaxBytes: maxReplyBytes });
-  const close = () => sessionManager.close();
+  const { transport, close } = openGrpcTransport(baseUrl);
   return {
     prediction: createClient(PredictionService, transport),
     model: createClient(ModelService, transport),

@@ -1,26 +1,30 @@
-import { InvalidRequestError } from "@tensorgate/core";
+import { cutText, InvalidRequestError } from "@tensorgate/core";
 
-/** What is looked at of a URL; the class itself is the platform's. */
-interface UrlParts {
+/** The properties of a URL that are checked; the class itself is the platform's. */
+interface UrlProperties {
   readonly protocol: string;
   readonly username: string;
   readonly password: string;
 }
 
+/** Most characters of a URL that a message shows. */
+const maxShownChars = 200;
+
 /**
- * A URL that a gateway can be at.
+ * Checks the URL of a gateway.
  *
- * @param url - what `text` was read as; undefined where it is no URL
- * @throws InvalidRequestError if it is none of HTTP, or holds a password, which would be shown in messages
+ * @param url - `text` as a URL; undefined where it is not one
+ * @throws InvalidRequestError if it is not of HTTP, or contains a password, which messages would show
  */
-export function gatewayUrl<Url extends UrlParts>(text: string, url: Url | undefined): Url {
+export function gatewayUrl<Url extends UrlProperties>(text: string, url: Url | undefined): Url {
   if (url?.protocol !== "http:" && url?.protocol !== "https:") {
     const isHost = /^[\w.[\]-]+(:\d+)?$/.test(text);
-    const meant = isHost ? `is it http://${text}?` : "such as http://127.0.0.1:8080";
-    throw baseUrlError(`baseUrl must be an http or https URL, got "${text}"`, meant);
+    const shown = cutText(text, maxShownChars);
+    const hint = isHost ? `did you mean http://${shown}?` : "such as http://127.0.0.1:8080";
+    throw baseUrlError(`baseUrl must be an http or https URL, got "${shown}"`, hint);
   }
   if (url.username || url.password) {
-    throw baseUrlError("baseUrl must not hold a name or a password", "give an apiKey");
+    throw baseUrlError("baseUrl must not contain a user name or password", "give an apiKey");
   }
   return url;
 }

@@ -1,4 +1,4 @@
-import { InvalidRequestError, UnauthenticatedError } from "@tensorgate/core";
+import { cutText, InvalidRequestError, UnauthenticatedError } from "@tensorgate/core";
 import type { ApiKey, CallOptions } from "./options.ts";
 
 /** What every call of a client is sent with. */
@@ -9,6 +9,9 @@ export interface SentWithEveryCall {
 
 /** What a key may be made of: anything else is no key, or would end the header. */
 const keyText = /^[!-~]+$/;
+
+/** Most characters of a header's name that a message shows. */
+const maxNameChars = 80;
 
 /** @see RFC 9110, "Field Values" */
 const headerText = /^[\t -~\x80-\xff]*$/;
@@ -38,9 +41,13 @@ export async function headersFrom(
   };
   for (const [field, value] of Object.entries(all)) {
     if (headerText.test(value)) continue;
-    throw new InvalidRequestError(`header ${field} holds characters that no header takes`, {
-      field,
-    });
+    const shown = cutText(field, maxNameChars);
+    throw new InvalidRequestError(
+      `header ${shown} contains characters that no header may contain`,
+      {
+        field: shown,
+      },
+    );
   }
   return all;
 }

@@ -1,4 +1,4 @@
-import { errorByReason, type ScoringError, UpstreamAnsweredError } from "@tensorgate/core";
+import { cutText, errorByReason, type ScoringError, UpstreamAnsweredError } from "@tensorgate/core";
 import { isRetryable } from "./retry-policy.ts";
 
 /** What is known of a call that failed. */
@@ -28,6 +28,9 @@ export type ClientError = ScoringError &
     readonly retryable: boolean;
   };
 
+/** Most characters of a model's name in a message. */
+const maxNameChars = 80;
+
 /** The error that a caller gets: it says what was called, what went wrong and what to do. */
 export function clientError(
   error: ScoringError,
@@ -35,8 +38,8 @@ export function clientError(
   wire: WireFacts = {},
 ): ClientError {
   const { reason, message, hint, field, retryAfterMs, cause } = error;
-  const call = `${facts.method}${facts.model === undefined ? "" : `(${facts.model})`}`;
-  const whole = `${call}: ${message}${hint === undefined ? "" : `. Hint: ${hint}`}`;
+  const model = facts.model === undefined ? "" : `(${cutText(facts.model, maxNameChars)})`;
+  const whole = `${facts.method}${model}: ${message}${hint === undefined ? "" : `. Hint: ${hint}`}`;
   const own = error instanceof UpstreamAnsweredError ? error.grpcCode : undefined;
   const told = errorByReason(reason, {
     message: whole,

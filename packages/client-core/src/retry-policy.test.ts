@@ -56,6 +56,13 @@ test("a quota is waited for when the gateway says how long", () => {
   expect(waitsMs(failure("quota-exceeded", 1_500), 2)).toEqual([1_500, 1_500]);
 });
 
+test.each<FailureReason>(["quota-exceeded", "overloaded"])(
+  "%s with a time that is over is tried again after the usual wait",
+  (reason) => {
+    expect(waitsMs(failure(reason, 0), 2)).toEqual([100, 200]);
+  },
+);
+
 test.each([
   { status: 400, isTriedAgain: false },
   { status: 401, isTriedAgain: false },

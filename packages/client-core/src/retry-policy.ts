@@ -58,6 +58,7 @@ export function retryDelayMs(
 ): number | undefined {
   const isSpent = whenToRetry[error.reason] === "once" && failureCount > 1;
   if (!isRetryable(error) || isSpent || failureCount > maxRetries) return undefined;
-  if (error.retryAfterMs !== undefined) return error.retryAfterMs;
+  // A wait of 0, such as a date that is over, asks for no more than the usual one.
+  if (error.retryAfterMs) return error.retryAfterMs;
   return jitter * Math.min(initialBackoffMs * 2 ** (failureCount - 1), maxBackoffMs);
 }

@@ -1,10 +1,12 @@
 import {
   bytesPerElement,
+  cutText,
   elementCount,
   type FixedSizeDType,
   InvalidRequestError,
   type Tensor,
 } from "@tensorgate/core";
+import { bytesFrom, classNameOf } from "./input-bytes.ts";
 
 /** Values of a tensor, row-major. */
 export type TensorData =
@@ -15,9 +17,11 @@ export type TensorData =
   | Int32Array
   | BigInt64Array
   | Uint8Array
+  | Uint8ClampedArray
   | Uint16Array
   | Uint32Array
   | BigUint64Array
+  | DataView
   | readonly number[]
   | readonly string[]
   | readonly Uint8Array[];
@@ -54,6 +58,9 @@ export type TypedArray = ArrayOfDType[keyof ArrayOfDType];
 
 type MakeArray = new (buffer: ArrayBuffer) => TypedArray;
 
+/** Most characters of a name that a message shows. */
+const maxNameChars = 80;
+
 const arrays: ReadonlyMap<string, MakeArray> = /* @__PURE__ */ new Map<string, MakeArray>([
   ["FP32", Float32Array],
   ["FP64", Float64Array],
@@ -67,54 +74,79 @@ const arrays: ReadonlyMap<string, MakeArray> = /* @__PURE__ */ new Map<string, M
   ["UINT64", BigUint64Array],
 ]);
 
-/** @throws InvalidRequestError if data, dtype and shape do not go together; names the input */
+type Refuse = (why: string) => never;
+
+/**
+ * Makes a tensor of what a caller gives.
+ *
+ * @throws InvalidRequestError if data, dtype and shape do not go together; names the input
+ */
 export function tensorFromInput(name: string, { data, shape, dtype }: TensorInput): Tensor {
-  const refuse = (why: string): never => {
-    throw new InvalidRequestError(`input "${name}": ${why}`, { field: `inputs["${name}"]` });
+  const shown = cutText(name, maxNameChars);
+  const refuse: Refuse = (why) => {
+    throw new InvalidRequestError(`input "${shown}": ${why}`, { field: `inputs["${shown}"]` });
   };
   if (!shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0)) {
-    refuse(`shape [${shape}]`);
+    refuse(`shape [${shape}] holds no whole numbers of 0 or more`);
   }
   const count = elementCount(shape);
+  if (ArrayBuffer.isView(data)) return tensorFromView(data, { shape, dtype, count }, refuse);
   if (data.length !== count) refuse(`shape [${shape}] needs ${count} values, got ${data.length}`);
-  if (!ArrayBuffer.isView(data) && typeof data[0] !== "number" && count > 0) {
-    const elements = (data as readonly (string | Uint8Array)[]).map((element) =>
-      typeof element === "string" ? new TextEncoder().encode(element) : element,
+  if (typeof data[0] !== "number" && count > 0) {
+    const elements = (data as readonly (string | Uint8Array)[]).map(
+      (element, index) =>
+        bytesFrom(typeof element === "string" ? new TextEncoder().encode(element) : element) ??
+        refuse(`value ${index} is neither a text nor bytes`),
     );
     return { dtype: "BYTES", shape, elements };
   }
-  const { type, bytes } = numbersFrom(data as TypedArray | readonly number[], dtype, refuse);
-  const size = bytesPerElement[type as FixedSizeDType] ?? refuse(`${type} is no type of numbers`);
-  if (bytes.byteLength !== count * size) {
-    refuse(`${type} of shape [${shape}] does not take ${bytes.byteLength} bytes`);
+  return tensorFromNumbers(data as readonly number[], { shape, dtype, count }, refuse);
+}
+
+interface TensorLayout {
+  readonly shape: readonly number[];
+  readonly dtype: string | undefined;
+  readonly count: number;
+}
+
+function tensorFromView(
+  data: ArrayBufferView,
+  { shape, dtype, count }: TensorLayout,
+  refuse: Refuse,
+): Tensor {
+  const className = classNameOf(data);
+  const [ofClass = "UINT8"] = [...arrays].find(([, { name }]) => name === className) ?? [];
+  const type = dtype ?? ofClass;
+  const byteCount = count * sizeOf(type, refuse);
+  if (data.byteLength !== byteCount) {
+    refuse(`${type} of shape [${shape}] needs ${byteCount} bytes, got ${data.byteLength}`);
   }
+  const bytes = bytesFrom(data) ?? new Uint8Array();
   return { dtype: type as FixedSizeDType, shape, data: bytes };
 }
 
-function numbersFrom(
-  data: TypedArray | readonly number[],
-  dtype: string | undefined,
-  refuse: (why: string) => never,
-): { readonly type: string; readonly bytes: Uint8Array } {
-  if (ArrayBuffer.isView(data)) {
-    const own = [...arrays].find(([, array]) => data.constructor === array)?.[0];
-    // A Buffer is a Uint8Array of a class of its own.
-    const type = dtype ?? own ?? "UINT8";
-    return { type, bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
-  }
-  const type = dtype ?? "FP32";
-  const array = arrays.get(type);
-  const size = bytesPerElement[type as FixedSizeDType];
-  if (!array) return refuse(`plain numbers cannot be ${type}; give a Uint8Array of its bytes`);
-  const values = new array(new ArrayBuffer(data.length * size));
+function tensorFromNumbers(
+  data: readonly number[],
+  { shape, dtype: type = "FP32" }: TensorLayout,
+  refuse: Refuse,
+): Tensor {
+  const size = sizeOf(type, refuse);
+  const makeArray =
+    arrays.get(type) ?? refuse(`numbers cannot be sent as ${type}; give a Uint8Array of its bytes`);
+  const values = new makeArray(new ArrayBuffer(data.length * size));
   data.forEach((value, at) => {
     values[at] =
       values instanceof BigInt64Array || values instanceof BigUint64Array ? BigInt(value) : value;
   });
-  return { type, bytes: new Uint8Array(values.buffer) };
+  return { dtype: type as FixedSizeDType, shape, data: new Uint8Array(values.buffer) };
 }
 
-/** What a caller gets of a tensor. */
+function sizeOf(type: string, refuse: Refuse): number {
+  const size = bytesPerElement[type as FixedSizeDType];
+  return size ?? refuse(`${cutText(type, maxNameChars)} is not a type of numbers`);
+}
+
+/** Makes of a tensor what a caller gets. */
 export function outputFromTensor(tensor: Tensor): TensorOutput {
   const { dtype, shape } = tensor;
   if (tensor.dtype === "BYTES") return { dtype, shape, data: tensor.elements };

@@ -1,6 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { CallOptions } from "@tensorgate/client-core";
-import { InvalidRequestError } from "@tensorgate/core";
+import { cutText, InvalidRequestError } from "@tensorgate/core";
 import type { ModelSpecSchema } from "@tensorgate/proto/tensorgate/v1/scoring";
 
 /** @throws InvalidRequestError if both are given, or the version is no whole number */
@@ -18,9 +18,12 @@ export function modelSpecFrom(
   }
   if (version === undefined) return spec;
   if (!/^\d{1,18}$/.test(String(version))) {
-    throw new InvalidRequestError(`version must be a whole number, got ${version}`, {
-      field: "version",
-    });
+    throw new InvalidRequestError(
+      `version must be a whole number, got ${cutText(String(version), 20)}`,
+      {
+        field: "version",
+      },
+    );
   }
   return { ...spec, versionChoice: { case: "version" as const, value: BigInt(version) } };
 }

@@ -1,11 +1,12 @@
 import { readFile } from "node:fs/promises";
-import { InvalidRequestError, ScoringError } from "@tensorgate/core";
+import { bytesFrom, classNameOf } from "@tensorgate/client-core";
+import { cutText, InvalidRequestError, ScoringError } from "@tensorgate/core";
 
-/** A picture, encoded: a path, a `file:` URL, its bytes, a blob, or a stream of its bytes. */
+/** An encoded picture: a path, a `file:` URL, its bytes, a blob, or a stream of its bytes. */
 export type PictureInput =
   | string
   | URL
-  | Uint8Array
+  | ArrayBufferView
   | ArrayBuffer
   | Blob
   | AsyncIterable<Uint8Array>
@@ -14,69 +15,105 @@ export type PictureInput =
 /** Largest picture that is read from a stream, in bytes: the gateway's own limit of a message. */
 const maxStreamBytes = 67_108_864;
 
+/** Longest path, in characters: what Linux takes. A longer text is rather the picture itself, as base64. */
+const maxPathChars = 4_095;
+
+/** Most characters of a path that a message shows. */
+const maxShownChars = 200;
+
 /**
- * The bytes of a picture. A stream is read to its end, so that the call can be made again.
+ * Returns the bytes of a picture. A stream is read to its end, so that the call can be retried.
  *
  * @throws InvalidRequestError if it cannot be read, or is empty
  */
 export async function pictureBytes(input: PictureInput): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = await readBytes(input).catch((thrown: unknown) => {
     if (ScoringError.is(thrown)) throw thrown;
-    const why = thrown instanceof Error ? thrown.message : String(thrown);
-    throw new InvalidRequestError(`${nameOf(input)} cannot be read: ${why}`, { cause: thrown });
+    throw new InvalidRequestError(`${nameOf(input)} cannot be read: ${whyUnread(thrown)}`, {
+      cause: thrown,
+    });
   });
-  if (bytes.byteLength > 0) return bytes as Uint8Array<ArrayBuffer>;
+  if (bytes.byteLength > 0) return bytes;
   throw new InvalidRequestError(`${nameOf(input)} is empty`, {
-    ...(isStream(input) && { hint: "a stream can be read only once: give each call its own" }),
+    ...(isStream(input) && { hint: "a stream can be read only once; give each call its own" }),
   });
 }
 
-async function readBytes(input: PictureInput): Promise<Uint8Array> {
-  if (typeof input === "string" || input instanceof URL) return fileBytes(input);
-  if (input instanceof Uint8Array) return input;
-  if (input instanceof ArrayBuffer) return new Uint8Array(input);
-  if (input instanceof Blob) return new Uint8Array(await input.arrayBuffer());
+async function readBytes(input: PictureInput): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = bytesFrom(input);
+  if (bytes) return bytes;
+  if (typeof input === "string") return fileBytes(input);
+  if (isUrl(input)) return fileBytes(new URL(input.href));
+  if (isBlob(input)) return new Uint8Array(await input.arrayBuffer());
   if (isStream(input)) return streamBytes(input);
-  throw new InvalidRequestError("the picture is none of what can be sent", {
-    hint: "a path, a file: URL, a Buffer, a Blob or a stream",
+  throw new InvalidRequestError(`cannot send a picture of the class ${classNameOf(input)}`, {
+    hint: "give a path, a file: URL, a Buffer, a Blob or a stream",
   });
 }
 
-function isStream(input: PictureInput): input is AsyncIterable<Uint8Array> {
+/** By its members: test runners have a class of their own. */
+function isUrl(input: unknown): input is URL {
+  const { href, protocol } = (input ?? {}) as Partial<URL>;
+  return typeof href === "string" && typeof protocol === "string";
+}
+
+function isBlob(input: unknown): input is Blob {
+  return (
+    /^(Blob|File)$/.test(classNameOf(input)) && typeof (input as Blob).arrayBuffer === "function"
+  );
+}
+
+function isStream(input: unknown): input is AsyncIterable<unknown> {
   return typeof input === "object" && input !== null && Symbol.asyncIterator in input;
 }
 
-async function fileBytes(path: string | URL): Promise<Uint8Array> {
-  const isElsewhere = path instanceof URL ? path.protocol !== "file:" : /^https?:\/\//i.test(path);
-  if (isElsewhere) {
-    throw new InvalidRequestError(`${nameOf(path)} is no file`, {
-      hint: "fetch it, and send the response's bytes",
+async function fileBytes(path: string | URL): Promise<Uint8Array<ArrayBuffer>> {
+  const scheme = path instanceof URL ? path.protocol : /^(https?|data):/i.exec(path)?.[0];
+  if (scheme !== undefined && scheme !== "file:") {
+    throw new InvalidRequestError(`${nameOf(path)} is not a file`, {
+      hint: "fetch it, and give the bytes of the response",
     });
+  }
+  if (typeof path === "string" && path.length > maxPathChars) {
+    throw new InvalidRequestError(
+      `${nameOf(path)} is not a path: it has ${path.length} characters`,
+      {
+        hint: 'give the bytes of a picture; of base64, Buffer.from(text, "base64")',
+      },
+    );
   }
   return readFile(path);
 }
 
-async function streamBytes(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+async function streamBytes(stream: AsyncIterable<unknown>): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   let byteCount = 0;
   for await (const chunk of stream) {
-    if (!(chunk instanceof Uint8Array)) {
-      throw new InvalidRequestError("the stream gives no bytes", {
+    const bytes = bytesFrom(chunk);
+    if (!bytes) {
+      throw new InvalidRequestError("the stream contains text or objects, not bytes", {
         hint: "open it without an encoding",
       });
     }
-    byteCount += chunk.byteLength;
+    byteCount += bytes.byteLength;
     if (byteCount > maxStreamBytes) {
       throw new InvalidRequestError(`the stream is longer than ${maxStreamBytes} bytes`);
     }
-    chunks.push(chunk);
+    chunks.push(bytes);
   }
   return Buffer.concat(chunks);
 }
 
-/** For messages. */
+/** What Node says of a file ends with its path, which the message begins with. */
+function whyUnread(thrown: unknown): string {
+  const text = thrown instanceof Error ? thrown.message : String(thrown);
+  const { syscall } = thrown as NodeJS.ErrnoException;
+  return syscall === undefined ? text : (text.split(`, ${syscall}`)[0] ?? text);
+}
+
+/** Names a picture in a message. */
 function nameOf(input: PictureInput): string {
-  if (typeof input === "string") return input || "a path of no letters";
-  if (input instanceof URL) return input.href;
+  if (typeof input === "string") return cutText(input, maxShownChars) || "the empty path";
+  if (isUrl(input)) return cutText(input.href, maxShownChars);
   return isStream(input) ? "the stream" : "the picture";
 }

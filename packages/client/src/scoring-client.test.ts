@@ -132,16 +132,19 @@ used.getReader();
 
 test.each([
   { input: used, text: "the stream cannot be read: Invalid state: ReadableStream is locked" },
-  { input: Readable.from(["text"]), text: "the stream gives no bytes. Hint: open it without" },
+  {
+    input: Readable.from(["text"]),
+    text: "the stream contains text or objects, not bytes. Hint: open it without",
+  },
   { input: Readable.from([]), text: "the stream is empty. Hint: a stream can be read only once" },
   {
     input: new ReadableStream({ pull: () => Promise.reject(new Error("the disk is gone")) }),
     text: "the stream cannot be read: the disk is gone",
   },
-  { input: null as unknown as string, text: "the picture is none of what can be sent" },
-  { input: "https://example.com/cat.jpg", text: "is no file. Hint: fetch it" },
+  { input: null as unknown as string, text: "cannot send a picture of the class Null" },
+  { input: "https://example.com/cat.jpg", text: "is not a file. Hint: fetch it" },
   { input: "/nowhere/cat.jpg", text: "/nowhere/cat.jpg cannot be read" },
-  { input: new URL("https://example.com/cat.jpg"), text: "is no file" },
+  { input: new URL("https://example.com/cat.jpg"), text: "is not a file" },
   { input: new Uint8Array(), text: "the picture is empty" },
 ])("what is no picture is told, and not sent: $text", async ({ input, text }) => {
   const { client, heard } = clientOf();
@@ -359,8 +362,8 @@ test("leaving a loop over many pictures ends what is under way", async () => {
 
 test.each([
   { baseUrl: "ftp://h", text: "baseUrl must be an http or https URL" },
-  { baseUrl: "localhost:8080", text: "Hint: is it http://localhost:8080?" },
-  { baseUrl: "http://me:secret@h", text: "baseUrl must not hold a name or a password" },
+  { baseUrl: "localhost:8080", text: "Hint: did you mean http://localhost:8080?" },
+  { baseUrl: "http://me:secret@h", text: "baseUrl must not contain a user name or password" },
 ])("$baseUrl is no address of a gateway", ({ baseUrl, text }) => {
   const made = () => new ScoringClient({ baseUrl });
 

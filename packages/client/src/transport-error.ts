@@ -1,5 +1,10 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { foreignAnswerError, unreachableError, type WireFacts } from "@tensorgate/client-core";
+import {
+  foreignAnswerError,
+  retryAfterMsFrom,
+  unreachableError,
+  type WireFacts,
+} from "@tensorgate/client-core";
 import {
   errorByReason,
   InvalidRequestError,
@@ -64,11 +69,11 @@ const statusOfCode: ReadonlyMap<Code, number> = new Map([
 function foreign(error: ConnectError): ScoringError {
   const status = foreignStatus(error);
   if (status === undefined || isSystemError(error.cause)) return unreachable(error);
-  const seconds = Number(error.metadata.get("retry-after") ?? Number.NaN);
+  const retryAfterMs = retryAfterMsFrom(error.metadata.get("retry-after"), Date.now());
   return foreignAnswerError(status, {
     text: `the answer is not a gateway's: ${error.rawMessage}`,
     cause: error,
-    ...(Number.isFinite(seconds) && { retryAfterMs: seconds * 1_000 }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
   });
 }
 

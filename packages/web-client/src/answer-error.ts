@@ -1,4 +1,4 @@
-import { foreignAnswerError, unreachableError } from "@tensorgate/client-core";
+import { foreignAnswerError, retryAfterMsFrom, unreachableError } from "@tensorgate/client-core";
 import { errorByReason, type ScoringError } from "@tensorgate/core";
 
 /** A failure as the gateway's REST API gives it. @see RFC 9457 */
@@ -32,11 +32,11 @@ export async function answerError(response: Response): Promise<ScoringError> {
       ...(retryAfterMs !== undefined && { retryAfterMs }),
     });
   }
-  const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
+  const retryAfterMs = retryAfterMsFrom(response.headers.get("retry-after"), Date.now());
   return foreignAnswerError(response.status, {
     text: `${response.url} answered ${response.status} ${response.statusText}, as no gateway does: ${excerpt(text)}`,
     cause: response,
-    ...(Number.isFinite(seconds) && { retryAfterMs: seconds * 1_000 }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
   });
 }
 

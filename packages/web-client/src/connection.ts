@@ -101,7 +101,10 @@ export function openConnection(
         method,
         options: callOptions,
         ...(model !== undefined && { model }),
-        wireFacts: ({ cause }) => (cause instanceof Response ? { status: cause.status } : {}),
+        wireFacts: ({ cause }) => {
+          const { status } = (cause ?? {}) as Partial<Response>;
+          return typeof status === "number" ? { status } : {};
+        },
         ask: async ({ signal, timeoutMs, headers, onHeader }) => {
           made ??= asked.body?.();
           const body = await made;

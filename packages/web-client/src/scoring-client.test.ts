@@ -285,7 +285,7 @@ test.each([
 
 test.each([
   { input: new Blob([]), text: "the picture is empty" },
-  { input: { hello: 1 }, text: "none of what can be sent" },
+  { input: { hello: 1 }, text: "cannot send a picture of the class Object" },
 ])("what is no picture is told, and not sent: $text", async ({ input, text }) => {
   const { client, heard } = clientOf();
 

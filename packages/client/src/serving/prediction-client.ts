@@ -15,6 +15,7 @@ import {
 } from "@tensorgate/client-core";
 import {
   type ClockAndRandom,
+  cutText,
   InvalidRequestError,
   listedNames,
   type Tensor,
@@ -222,7 +223,7 @@ function selected(found: ReadonlyMap<string, TensorOutput>, outputs: unknown): u
   const named = (name: string): TensorOutput => {
     const tensor = found.get(name);
     if (tensor) return tensor;
-    throw new InvalidRequestError(`the reply has no output "${name}"`, {
+    throw new InvalidRequestError(`the reply has no output "${cutText(name, 80)}"`, {
       hint: `it has ${listedNames([...found.keys()].map((each) => `"${each}"`))}`,
       field: "outputs",
     });

@@ -26,7 +26,8 @@ export interface Fitted {
  * @throws what the browser throws: "InvalidStateError" if it cannot decode the picture
  */
 export async function fitPicture(source: Blob | ImageBitmap, target: FitTarget): Promise<Fitted> {
-  const isEncoded = source instanceof Blob;
+  // Not by its class, which a blob of another frame does not have.
+  const isEncoded = "size" in source;
   const bitmap = isEncoded
     ? await createImageBitmap(source, {
         imageOrientation: "from-image",

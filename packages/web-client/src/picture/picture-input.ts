@@ -1,10 +1,11 @@
+import { bytesFrom, classNameOf } from "@tensorgate/client-core";
 import { InvalidRequestError, ScoringError } from "@tensorgate/core";
 
 /** A picture: encoded, in an element, or as pixels. */
 export type PictureInput =
   | Blob
   | ArrayBuffer
-  | Uint8Array
+  | ArrayBufferView
   | HTMLImageElement
   | HTMLVideoElement
   | HTMLCanvasElement
@@ -14,10 +15,17 @@ export type PictureInput =
   | VideoFrame;
 
 /** What holds pixels, rather than the bytes of a file. */
-export type PixelInput = Exclude<PictureInput, Blob | ArrayBuffer | Uint8Array>;
+export type PixelInput = Exclude<PictureInput, Blob | ArrayBuffer | ArrayBufferView>;
+
+/** Returns an encoded picture as a file; undefined for pixels. */
+export function fileFrom(input: PictureInput): Blob | undefined {
+  if (is(input, "Blob") || is(input, "File")) return input as Blob;
+  const bytes = bytesFrom(input);
+  return bytes && new Blob([bytes]);
+}
 
 /**
- * What an element shows now.
+ * Takes what an element shows now.
  *
  * @throws InvalidRequestError if there is nothing, or the page may not read it
  */
@@ -25,7 +33,7 @@ export async function bitmapFrom(input: PixelInput): Promise<ImageBitmap> {
   const { width, height } = await sizeOf(input);
   if (width === 0 || height === 0) {
     throw new InvalidRequestError(`${nameOf(input)} is ${width}×${height} pixels`, {
-      hint: "wait until it shows something",
+      hint: "wait until it is loaded",
     });
   }
   try {
@@ -35,15 +43,18 @@ export async function bitmapFrom(input: PixelInput): Promise<ImageBitmap> {
   }
 }
 
-/** What a browser throws when pixels cannot be had, in our own words. */
+/** Turns what a browser throws when it cannot read pixels into an error with a hint. */
 export function pixelError(input: PictureInput, thrown: unknown): ScoringError {
   if (ScoringError.is(thrown)) return thrown;
   const { name = "", message = String(thrown) } = thrown as { name?: string; message?: string };
   if (name === "SecurityError" || name === "DataCloneError") {
-    return new InvalidRequestError(`${nameOf(input)} shows what this page may not read`, {
-      hint: 'load pictures of other origins with crossorigin="anonymous", from servers that allow it, or send the file',
-      cause: thrown,
-    });
+    return new InvalidRequestError(
+      `${nameOf(input)} is of another origin, so this page may not read it`,
+      {
+        hint: 'load it with crossorigin="anonymous" from a server that allows that (CORS), or send the file',
+        cause: thrown,
+      },
+    );
   }
   return new InvalidRequestError(`${nameOf(input)} cannot be read: ${message}`, { cause: thrown });
 }
@@ -63,8 +74,8 @@ async function sizeOf(input: PixelInput): Promise<{ width: number; height: numbe
   }
   const { width, height } = input as { width?: number; height?: number };
   if (typeof width === "number" && typeof height === "number") return { width, height };
-  throw new InvalidRequestError("the picture is none of what can be sent", {
-    hint: "a Blob or File, its bytes, an image, a video, a canvas, an ImageBitmap, ImageData or a VideoFrame",
+  throw new InvalidRequestError(`cannot send a picture of the class ${classNameOf(input)}`, {
+    hint: "give a Blob or File, its bytes, an image, a video, a canvas, an ImageBitmap, ImageData or a VideoFrame",
   });
 }
 
@@ -72,18 +83,17 @@ async function sizeOfImage(image: HTMLImageElement): Promise<{ width: number; he
   try {
     await image.decode();
   } catch (thrown) {
-    throw new InvalidRequestError("the image cannot be read: it was not loaded", {
-      hint: "is its src right?",
+    throw new InvalidRequestError("the image cannot be read: it is not loaded", {
+      hint: "check its src",
       cause: thrown,
     });
   }
   return { width: image.naturalWidth, height: image.naturalHeight };
 }
 
-/** For messages. */
+/** Names a picture in a message. */
 function nameOf(input: PictureInput): string {
-  const kind = Object.prototype.toString.call(input).slice(8, -1);
-  return names[kind] ?? "the picture";
+  return names[classNameOf(input)] ?? "the picture";
 }
 
 const names: Readonly<Record<string, string>> = {
@@ -95,7 +105,7 @@ const names: Readonly<Record<string, string>> = {
   VideoFrame: "the frame",
 };
 
-/** By its name: a worker knows no elements, and one of another frame is of another class. */
-function is(input: object, kind: string): boolean {
-  return Object.prototype.toString.call(input) === `[object ${kind}]`;
+/** Compares names of classes: a worker has no elements, and another frame has classes with the same names. */
+function is(input: unknown, className: string): boolean {
+  return classNameOf(input) === className;
 }

@@ -3,31 +3,37 @@ import type { Size } from "../models.ts";
 import type { Fit } from "../options.ts";
 import type { FitTarget } from "./fit-picture.ts";
 import type { Fitter } from "./fitter.ts";
-import { bitmapFrom, type PictureInput, type PixelInput, pixelError } from "./picture-input.ts";
+import {
+  bitmapFrom,
+  fileFrom,
+  type PictureInput,
+  type PixelInput,
+  pixelError,
+} from "./picture-input.ts";
 
-/** What is sent of a picture. */
+/** The encoded picture that is sent. */
 export interface Upload {
   readonly blob: Blob;
   readonly contentType: string;
   readonly savedBytes: number;
-  /** The picture as it was given, upright, in pixels; undefined where that is what is sent. */
+  /** Size of the upright picture before it was made smaller, in pixels; undefined if it is sent as it is. */
   readonly source?: Size;
 }
 
-export interface UploadParts {
+export interface UploadDeps {
   readonly fit: Fit;
   readonly fitter: Fitter;
-  /** What the model brings pictures to; asked only when a picture may be too large for it. */
+  /** Reads the size that the model scales pictures to; called only for a picture that may be larger. */
   readonly modelSize: () => Promise<Size>;
 }
 
-/** An encoded picture that is smaller is sent as it is, in bytes: nothing would be gained. */
+/** Largest file that is always sent as it is, in bytes: a smaller one would hardly be faster. */
 const alwaysKeptBytes = 100_000;
 
-/** One that is larger is encoded anew, in bytes, if that makes it smaller. */
+/** Largest file that is sent as it is unless its picture is larger than the model needs, in bytes. */
 const keptBytes = 1_000_000;
 
-/** What is aimed at, in bytes. */
+/** Largest picture after encoding, in bytes, where the quality allows it. */
 const targetBytes = 95_000;
 
 const everything: FitTarget = {
@@ -37,19 +43,17 @@ const everything: FitTarget = {
   maxBytes: Number.MAX_SAFE_INTEGER,
 };
 
-/** @throws InvalidRequestError if there is nothing to send, or the page may not read it */
-export async function uploadFrom(input: PictureInput, parts: UploadParts): Promise<Upload> {
-  const blob = blobFrom(input);
-  return blob ? fittedFile(blob, parts) : fittedPixels(input as PixelInput, parts);
+/**
+ * Encodes a picture for sending, smaller where `fit` allows it.
+ *
+ * @throws InvalidRequestError if it is empty, or the page may not read it
+ */
+export async function uploadFrom(input: PictureInput, deps: UploadDeps): Promise<Upload> {
+  const file = fileFrom(input);
+  return file ? fittedFile(file, deps) : fittedPixels(input as PixelInput, deps);
 }
 
-function blobFrom(input: PictureInput): Blob | undefined {
-  if (input instanceof Blob) return input;
-  const isBytes = input instanceof ArrayBuffer || ArrayBuffer.isView(input);
-  return isBytes ? new Blob([input as Uint8Array<ArrayBuffer>]) : undefined;
-}
-
-async function fittedFile(file: Blob, { fit, fitter, modelSize }: UploadParts): Promise<Upload> {
+async function fittedFile(file: Blob, { fit, fitter, modelSize }: UploadDeps): Promise<Upload> {
   if (file.size === 0) throw new InvalidRequestError("the picture is empty");
   const asItIs = { blob: file, contentType: contentTypeOf(file), savedBytes: 0 };
   if (fit === "off" || file.size <= alwaysKeptBytes) return asItIs;
@@ -59,19 +63,19 @@ async function fittedFile(file: Blob, { fit, fitter, modelSize }: UploadParts): 
     const savedBytes = file.size - blob.size;
     return { blob, contentType: blob.type, savedBytes, source: { width, height } };
   } catch {
-    // This browser cannot decode it, but the gateway may; if it is none, the gateway says so.
+    // The gateway may decode what this browser cannot, and rejects what is not a picture.
     return asItIs;
   }
 }
 
-async function fittedPixels(input: PixelInput, parts: UploadParts): Promise<Upload> {
-  const { fit, fitter, modelSize } = parts;
-  // First of all, since what moves shows something else a moment later.
+async function fittedPixels(input: PixelInput, deps: UploadDeps): Promise<Upload> {
+  const { fit, fitter, modelSize } = deps;
+  // First, since a video shows something else a moment later.
   const bitmap = await bitmapFrom(input);
   try {
     const target = fit === "off" ? everything : targetFor(await modelSize());
     const { blob, width, height } = await fitter.fit(bitmap, target);
-    if (!blob) throw new Error("it could not be encoded");
+    if (!blob) throw new Error("the browser could not encode it");
     return { blob, contentType: blob.type, savedBytes: 0, source: { width, height } };
   } catch (thrown) {
     throw pixelError(input, thrown);
@@ -89,7 +93,7 @@ function targetFor({ width, height }: Size): FitTarget {
   };
 }
 
-/** What is no picture goes as bytes, so that the gateway says that it is none. */
+/** Sends what is not a picture as bytes, so that the gateway rejects it with a reason. */
 function contentTypeOf({ type }: Blob): string {
   return type.startsWith("image/") ? type : "application/octet-stream";
 }

@@ -83,7 +83,6 @@ const rules: readonly Rule[] = [
       "packages/console",
       "packages/gateway/src/gateway-api.ts",
       "packages/model-server",
-      "packages/web-client",
       "test/fuzz/cost/measured-gateway.ts",
     ],
   },

@@ -404,17 +404,20 @@ describe("models that cannot be opened", () => {
     for (const name of ["good", "no-json", "other-name", "other-type"]) {
       addHalfPlusTwo(directory, name);
     }
-    const manifest = (outputs: object) =>
+    const manifest = (dtype: string, output: string) =>
       JSON.stringify({
         weights: "given",
         signatures: {
-          serving_default: { inputs: { x: { dtype: "FP32", shape: [-1] } }, outputs },
+          serving_default: {
+            inputs: { x: { dtype, shape: [-1] } },
+            outputs: { [output]: { dtype: "FP32", shape: [-1] } },
+          },
         },
       });
     const place = (name: string) => join(directory, name, "1", "manifest.json");
     writeFileSync(place("no-json"), "{");
-    writeFileSync(place("other-name"), manifest({ z: { dtype: "FP32", shape: [-1] } }));
-    writeFileSync(place("other-type"), manifest({ y: { dtype: "INT64", shape: [-1] } }));
+    writeFileSync(place("other-name"), manifest("FP32", "z"));
+    writeFileSync(place("other-type"), manifest("INT64", "y"));
 
     const { server, caller, warnings } = await startServer(directory);
     onTestFinished(async () => {
@@ -426,7 +429,7 @@ describe("models that cannot be opened", () => {
     expect(warnings).toEqual([
       expect.stringMatching(/^model no-json, version 1, cannot be served: .*is not valid JSON/),
       'model other-name, version 1, cannot be served: manifest.json names output "z", which the model does not have; it has "y"',
-      'model other-type, version 1, cannot be served: manifest.json says that output "y" is INT64; it is FP32',
+      'model other-type, version 1, cannot be served: manifest.json says that input "x" is INT64; it is FP32',
     ]);
   });
 

@@ -259,7 +259,11 @@ function program(signals: Signals): Command {
       ),
     )
     .addOption(
-      new Option("--channel-order <order>", "channel order of the tensor").choices(["rgb", "bgr"]),
+      new Option("--channel-order <order>", "channel order of the tensor").choices([
+        "rgb",
+        "bgr",
+        "grayscale",
+      ]),
     )
     .option("--labels <file>", "class names, one per line; or imagenet, or pascal-voc")
     .addOption(

@@ -37,6 +37,9 @@ export type PixelType = "FP32" | "FP16" | "UINT8";
 /** Order of the axes of pixels: the batch (1), height, width and channels; without the batch in the last two. */
 export type PixelLayout = "nhwc" | "nchw" | "hwc" | "chw";
 
+/** What the channels of pixels are: three colors in either order, or one of luma. */
+export type ChannelOrder = "rgb" | "bgr" | "grayscale";
+
 /** A value for each channel. */
 export type PerChannel = readonly [red: number, green: number, blue: number];
 
@@ -44,7 +47,7 @@ export type PerChannel = readonly [red: number, green: number, blue: number];
 export interface Preprocessing {
   readonly resize: Resize;
   readonly coordinates: Coordinates;
-  readonly channelOrder: "rgb" | "bgr";
+  readonly channelOrder: ChannelOrder;
   /** Subtracted from red, green and blue, in pixel units (0..255). */
   readonly mean: PerChannel;
   /** What remains is multiplied by this: the same for all, or one for each of red, green and blue. */

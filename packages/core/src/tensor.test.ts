@@ -6,6 +6,7 @@ import {
   fixedSizeTensor,
   float32Tensor,
   float32Values,
+  floatValues,
   shortestFloat32,
 } from "./tensor.ts";
 
@@ -29,6 +30,32 @@ describe("float32Values", () => {
 
   test("refuses other types", () => {
     expect(() => float32Values(bytesTensor([0], []))).toThrow(TypeError);
+  });
+});
+
+describe("floatValues", () => {
+  const bytesOf = (values: Uint16Array | Float32Array | Float64Array) =>
+    new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  /** The same bytes at an offset that no array of such elements could have. */
+  const shifted = (bytes: Uint8Array) => {
+    const whole = new Uint8Array(bytes.length + 1);
+    whole.set(bytes, 1);
+    return whole.subarray(1);
+  };
+
+  test.each([
+    { dtype: "FP32", data: bytesOf(Float32Array.of(1.5, -2, 0.25)) },
+    { dtype: "FP64", data: bytesOf(Float64Array.of(1.5, -2, 0.25)) },
+    { dtype: "FP16", data: bytesOf(Uint16Array.of(0x3e00, 0xc000, 0x3400)) },
+    { dtype: "BF16", data: bytesOf(Uint16Array.of(0x3fc0, 0xc000, 0x3e80)) },
+  ] as const)("reads $dtype", ({ dtype, data }) => {
+    expect([...floatValues(fixedSizeTensor(dtype, [3], data))]).toEqual([1.5, -2, 0.25]);
+    expect([...floatValues(fixedSizeTensor(dtype, [3], shifted(data)))]).toEqual([1.5, -2, 0.25]);
+  });
+
+  test("refuses integers and strings", () => {
+    expect(() => floatValues(fixedSizeTensor("INT8", [1], new Uint8Array(1)))).toThrow(TypeError);
+    expect(() => floatValues(bytesTensor([0], []))).toThrow(TypeError);
   });
 });
 

@@ -1,4 +1,5 @@
-import { bytesPerElement, type FixedSizeDType } from "./dtype.ts";
+import { bytesPerElement, type DType, type FixedSizeDType } from "./dtype.ts";
+import { float16Value } from "./float16.ts";
 
 /** Row-major (C order) values of a fixed size. Immutable: stages share it, and `data` may view a received buffer. */
 export interface FixedSizeTensor {
@@ -41,6 +42,47 @@ export function float32Values(tensor: Tensor): Float32Array {
   // Not `slice`: a Buffer is a Uint8Array too, and its `slice` is a view.
   const bytes = isAligned ? data : new Uint8Array(data);
   return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+}
+
+/** Whether the elements of a tensor are floating-point numbers that `floatValues` reads. */
+export function isFloat(dtype: DType): dtype is "FP16" | "BF16" | "FP32" | "FP64" {
+  return dtype === "FP32" || dtype === "FP16" || dtype === "BF16" || dtype === "FP64";
+}
+
+/**
+ * Reads the elements of a tensor of floating-point numbers of any size: FP32 as `float32Values` does, others converted,
+ * FP64 to the nearest float32.
+ *
+ * @throws TypeError if its elements are not floating-point numbers
+ */
+export function floatValues(tensor: Tensor): Float32Array {
+  if (tensor.dtype === "FP32") return float32Values(tensor);
+  if (!isFloat(tensor.dtype) || !("data" in tensor)) {
+    throw new TypeError(`expected a tensor of floating-point numbers, got ${tensor.dtype}`);
+  }
+  const { dtype, data } = tensor;
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const size = bytesPerElement[dtype];
+  const values = new Float32Array(data.byteLength / size);
+  for (let at = 0; at < values.length; at += 1) values[at] = floatAt(view, at * size, dtype);
+  return values;
+}
+
+const single = new DataView(new ArrayBuffer(4));
+
+function floatAt(view: DataView, offset: number, dtype: "FP16" | "BF16" | "FP32" | "FP64"): number {
+  switch (dtype) {
+    case "FP64":
+      return view.getFloat64(offset, true);
+    case "FP16":
+      return float16Value(view.getUint16(offset, true));
+    case "BF16":
+      // The upper half of a float32.
+      single.setUint32(0, view.getUint16(offset, true) << 16);
+      return single.getFloat32(0);
+    case "FP32":
+      return view.getFloat32(offset, true);
+  }
 }
 
 /** FP32 tensor over the bytes of `values`, without copying them. */

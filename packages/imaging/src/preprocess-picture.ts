@@ -15,7 +15,8 @@ import { resizeBilinear } from "./resize-bilinear.ts";
 /**
  * Turns decoded pixels into the tensor that a model takes: `(pixel − mean[channel]) × scale[channel]`, of one picture.
  *
- * @returns FP32 tensor of shape `[1, heightPx, widthPx, 3]`, unless the layout or the element type say otherwise
+ * @returns FP32 tensor of shape `[1, heightPx, widthPx, 3]`, unless the layout, the channels or the element type say
+ *   otherwise
  */
 export function preprocessPicture(image: RgbImage, preprocessing: Preprocessing): FixedSizeTensor {
   const { channelOrder, mean, scale, layout = "nhwc", dtype = "FP32" } = preprocessing;
@@ -26,13 +27,34 @@ export function preprocessPicture(image: RgbImage, preprocessing: Preprocessing)
     const r = ((values[at] as number) - red) * redScale;
     const g = ((values[at + 1] as number) - green) * greenScale;
     const b = ((values[at + 2] as number) - blue) * blueScale;
-    values[at] = channelOrder === "rgb" ? r : b;
+    values[at] = channelOrder === "bgr" ? b : r;
     values[at + 1] = g;
-    values[at + 2] = channelOrder === "rgb" ? b : r;
+    values[at + 2] = channelOrder === "bgr" ? r : b;
+  }
+  if (channelOrder === "grayscale") {
+    return tensorOf(dtype, shapeOf(layout, [heightPx, widthPx], 1), luma(values));
   }
   const inPlanes = layout === "nchw" || layout === "chw";
-  const shape = shapeOf(layout, heightPx, widthPx);
+  const shape = shapeOf(layout, [heightPx, widthPx], 3);
   return tensorOf(dtype, shape, inPlanes ? planes(values) : values);
+}
+
+/**
+ * The luma of red, green and blue, `[h, w, 1]`. It is a weighted mean, so that it makes no difference whether channels
+ * are normalised before or after.
+ *
+ * @see ITU-R BT.601, whose weights JPEG, Pillow and TensorFlow use
+ */
+function luma(values: Float32Array): Float32Array {
+  const result = new Float32Array(values.length / 3);
+  for (let pixel = 0; pixel < result.length; pixel += 1) {
+    const at = pixel * 3;
+    const red = values[at] as number;
+    const green = values[at + 1] as number;
+    const blue = values[at + 2] as number;
+    result[pixel] = 0.299 * red + 0.587 * green + 0.114 * blue;
+  }
+  return result;
 }
 
 interface Pixels {
@@ -79,17 +101,20 @@ function planes(values: Float32Array): Float32Array {
   return result;
 }
 
-function shapeOf(layout: PixelLayout, heightPx: number, widthPx: number): readonly number[] {
-  const pixels = [heightPx, widthPx];
+function shapeOf(
+  layout: PixelLayout,
+  pixels: readonly [height: number, width: number],
+  channelCount: number,
+): readonly number[] {
   switch (layout) {
     case "nhwc":
-      return [1, ...pixels, 3];
+      return [1, ...pixels, channelCount];
     case "nchw":
-      return [1, 3, ...pixels];
+      return [1, channelCount, ...pixels];
     case "hwc":
-      return [...pixels, 3];
+      return [...pixels, channelCount];
     case "chw":
-      return [3, ...pixels];
+      return [channelCount, ...pixels];
   }
 }
 

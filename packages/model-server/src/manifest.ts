@@ -74,7 +74,7 @@ const preprocessing = z.strictObject({
     }),
   ]),
   coordinates: z.enum(["tensorflow-1", "half-pixel"]),
-  channelOrder: z.enum(["rgb", "bgr"]),
+  channelOrder: z.enum(["rgb", "bgr", "grayscale"]),
   mean: z.tuple([z.number(), z.number(), z.number()]),
   scale: z.union([z.number(), z.tuple([z.number(), z.number(), z.number()])]),
   layout: z.enum(["nhwc", "nchw", "hwc", "chw"]).optional(),

@@ -1,4 +1,12 @@
-import { elementCount, float32Values, type Tensor, type TensorInfo } from "@tensorgate/core";
+import {
+  type DType,
+  elementCount,
+  floatValues,
+  isFloat,
+  type PixelType,
+  type Tensor,
+  type TensorInfo,
+} from "@tensorgate/core";
 import type { BackendCapabilities, ModelOptions } from "@tensorgate/gateway";
 import { type Family, type FamilyName, families, guessFamily } from "@tensorgate/tf-serving";
 
@@ -14,7 +22,7 @@ interface SeenOutput {
   /** On the wire. */
   readonly name: string;
   readonly graphName: string;
-  readonly dtype: string;
+  readonly dtype: DType;
   /** Without the batch; undefined where it is not known. */
   readonly extents: readonly number[] | undefined;
   readonly sample: Tensor | undefined;
@@ -53,11 +61,12 @@ function seenOutputs({ signature, outputs }: BackendCapabilities): readonly Seen
       sample,
     }));
   }
+  const hasBatch = !isScalar(inputOf({ signature }));
   return [...signature.outputs].map(([name, { graphName = "", dtype, shape }]) => ({
     name,
     graphName,
     dtype,
-    extents: shape?.slice(1),
+    extents: hasBatch ? shape?.slice(1) : shape,
     sample: outputs.get(name),
   }));
 }
@@ -69,11 +78,11 @@ function ofFamily(
 ): DescribedBackend {
   const { dialect, model: name, input } = findings;
   const expectedInput = family.input.on[dialect];
-  const takesPixels = inputOf(findings)?.dtype === "FP32";
+  const pixels = pixelType(inputOf(findings)?.dtype);
   const isOtherName = input !== undefined && input !== expectedInput;
   const given = {
     ...(isOtherName && { tensor: input }),
-    ...(takesPixels && { kind: "pixels" as const }),
+    ...(pixels && { kind: "pixels" as const, ...(pixels !== "FP32" && { dtype: pixels }) }),
   };
   const names = new Set(outputs.map((output) => output.name));
   const isExpected = (each: Family["outputs"][number]) =>
@@ -95,7 +104,17 @@ function ofFamily(
   };
 }
 
-function inputOf({ signature }: BackendCapabilities): TensorInfo | undefined {
+/** @returns undefined for a type that pixels are not sent in */
+function pixelType(dtype: DType | undefined): PixelType | undefined {
+  return dtype === "FP32" || dtype === "FP16" || dtype === "UINT8" ? dtype : undefined;
+}
+
+/** Whether it is a graph that decodes one picture. */
+function isScalar(info: TensorInfo | undefined): boolean {
+  return info?.dtype === "BYTES" && info.shape?.length === 0;
+}
+
+function inputOf({ signature }: Pick<BackendCapabilities, "signature">): TensorInfo | undefined {
   const all = [...(signature?.inputs.values() ?? [])];
   return all.length === 1 ? all[0] : undefined;
 }
@@ -112,7 +131,9 @@ function withoutFamily(
       doubts: ["the model does not take a single image; it can be scored by tensors"],
     };
   }
-  const scores = outputs.filter(isClassScores).toSorted((a, b) => rank(b) - rank(a))[0];
+  const scores =
+    outputs.filter(isClassScores).toSorted((a, b) => rank(b) - rank(a))[0] ??
+    (outputs.length === 1 ? outputs.find(isSingleScore) : undefined);
   const features = outputs.find((each) => each !== scores && isFeatures(each));
   const output = {
     ...(scores && { [scores.name]: { holds: holdsOf(scores) } }),
@@ -120,12 +141,14 @@ function withoutFamily(
   };
   const count = scores?.extents?.[0];
   const isImagenet = count === 1_000 || count === 1_001;
+  const isBinary = scores !== undefined && isSingleScore(scores);
   return {
     model: {
       name,
       input: input.options,
       ...(Object.keys(output).length > 0 && { output }),
       ...(isImagenet && { labels: "imagenet" as const }),
+      ...(isBinary && { classCount: 2 }),
     },
     doubts: [
       ...input.doubts,
@@ -137,6 +160,11 @@ function withoutFamily(
 
 function scoreDoubts(scores: SeenOutput, isImagenet: boolean): readonly string[] {
   const { name, extents } = scores;
+  if (isSingleScore(scores)) {
+    return [
+      `"${name}" gives one number, which is assumed to hold ${holdsOf(scores)} of the second of two classes; add labels: ./labels.txt with both`,
+    ];
+  }
   const labels = isImagenet
     ? `"${name}" gives ${extents?.[0]} scores; check that its classes are ImageNet's in the usual order`
     : `no labels for the ${extents?.[0] ?? "unknown number of"} scores of "${name}"; add labels: ./labels.txt, one label per line`;
@@ -148,10 +176,14 @@ function describedInput(findings: BackendCapabilities) {
   const { input: tensor } = findings;
   if (tensor === undefined) return undefined;
   if (!info || info.dtype === "BYTES") {
-    return { options: { tensor, kind: "encoded-image" as const }, doubts: [] };
+    const scalar = isScalar(info) && { scalar: true };
+    return { options: { tensor, kind: "encoded-image" as const, ...scalar }, doubts: [] };
   }
+  const dtype = pixelType(info.dtype);
   const [, a = 0, b = 0, c = 0] = info.shape ?? [];
-  const isPlanes = a === 3 && c !== 3;
+  const isGrayscale = a !== 3 && c !== 3 && (a === 1 || c === 1);
+  const channelCount = isGrayscale ? 1 : 3;
+  const isPlanes = a === channelCount && c !== channelCount;
   const size = isPlanes ? { heightPx: b, widthPx: c } : { heightPx: a, widthPx: b };
   return {
     options: {
@@ -159,18 +191,24 @@ function describedInput(findings: BackendCapabilities) {
       kind: "pixels" as const,
       ...size,
       ...(isPlanes && { layout: "nchw" as const }),
+      ...(isGrayscale && { channelOrder: "grayscale" as const }),
+      ...(dtype && dtype !== "FP32" && { dtype }),
     },
     doubts: [
-      "pixels are sent unscaled, 0 to 255, in the order red, green, blue; set the mean and scale that the model was trained with",
+      `pixels are sent unscaled, 0 to 255, ${isGrayscale ? "as one channel of luma" : "in the order red, green, blue"}${dtype === "UINT8" ? "" : "; set the mean and scale that the model was trained with"}`,
     ],
   };
 }
 
 const isClassScores = ({ dtype, extents }: SeenOutput) =>
-  dtype === "FP32" && extents?.length === 1 && (extents[0] ?? 0) !== 1;
+  isFloat(dtype) && extents?.length === 1 && (extents[0] ?? 0) !== 1;
+
+/** One number for each picture, as a sigmoid gives it. */
+const isSingleScore = ({ dtype, extents }: SeenOutput) =>
+  isFloat(dtype) && extents !== undefined && elementCount(extents) === 1;
 
 const isFeatures = ({ name, graphName, dtype }: SeenOutput) =>
-  dtype === "FP32" && /feature|embed|pool/i.test(`${name} ${graphName}`);
+  isFloat(dtype) && /feature|embed|pool/i.test(`${name} ${graphName}`);
 
 /** How much an output looks like scores of classes. */
 function rank({ name, graphName }: SeenOutput): number {
@@ -181,11 +219,12 @@ function rank({ name, graphName }: SeenOutput): number {
 
 /** By what the test picture gave, or else by its name. */
 function holdsOf({ name, graphName, sample }: SeenOutput): "probabilities" | "logits" {
-  if (sample?.dtype === "FP32") {
-    const values = float32Values(sample);
+  if (sample && isFloat(sample.dtype)) {
+    const values = floatValues(sample);
     const sum = values.reduce((total, value) => total + value, 0);
     const isShare = values.every((value) => value >= 0 && value <= 1);
-    return isShare && Math.abs(sum - 1) < 0.01 ? "probabilities" : "logits";
+    const isWhole = values.length === 1 || Math.abs(sum - 1) < 0.01;
+    return isShare && isWhole ? "probabilities" : "logits";
   }
   return /logit/i.test(`${name} ${graphName}`) ? "logits" : "probabilities";
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
-import { float32Values, type PerChannel } from "@tensorgate/core";
+import { type ChannelOrder, floatValues, type PerChannel } from "@tensorgate/core";
 import { testPicture } from "@tensorgate/gateway";
 import type { AddedModel, Layout, ModelToAdd } from "@tensorgate/model-server";
 import { type FamilyName, imagenetLabels, vocLabels } from "@tensorgate/tf-serving";
@@ -17,7 +17,7 @@ export interface AddModelOptions {
   readonly resize?: number | "warp";
   readonly mean?: PerChannel;
   readonly std?: PerChannel;
-  readonly channelOrder?: "rgb" | "bgr";
+  readonly channelOrder?: ChannelOrder;
   readonly labels?: string;
   readonly holds?: "probabilities" | "logits";
   readonly version?: bigint;
@@ -135,7 +135,13 @@ function bestClass(outputs: AddedModel["outputs"], { labels, signatures }: Added
   );
   const tensor = scores && outputs.get(scores[0]);
   if (!tensor) return "";
-  const values = float32Values(tensor);
-  const best = values.reduce((at, value, index) => (value > (values[at] ?? 0) ? index : at), 0);
+  const values = floatValues(tensor);
+  const best = bestIndex(values, scores[1].holds === "logits" ? 0 : 0.5);
   return `the test picture is class ${best}${labels[best] === undefined ? "" : `, "${labels[best]}"`}`;
+}
+
+/** @param threshold - above which a single score is that of the second of two classes */
+function bestIndex(values: Float32Array, threshold: number): number {
+  if (values.length === 1) return (values[0] ?? 0) > threshold ? 1 : 0;
+  return values.reduce((at, value, index) => (value > (values[at] ?? 0) ? index : at), 0);
 }

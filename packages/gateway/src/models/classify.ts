@@ -75,6 +75,7 @@ function classProbabilities({ outputs }: ScoredPicture, release: Release): Float
   if (!classScores) throw taskNotOffered("classify", release);
   const raw = rawScores(outputs, classScores.tensor);
   const expected = release.classCount ?? labels.length;
+  if (raw.length === 1 && expected === 2) return binaryProbabilities(raw, classScores.holds);
   const isComplete = expected === 0 || raw.length === expected;
   if (isComplete || hasBackground(raw, release)) {
     const scores = classScores.holds === "logits" ? softmax(raw) : raw;
@@ -84,6 +85,15 @@ function classProbabilities({ outputs }: ScoredPicture, release: Release): Float
     `model "${name}" returned ${raw.length} scores, but ${expected} ${labels.length > 0 ? "labels" : "classes"} are configured`,
     { hint: "set `labels` of that length, or `classCount` for a model without labels" },
   );
+}
+
+/** One score tells two classes apart: it is that of the second one. */
+function binaryProbabilities(
+  [score = 0]: Float32Array,
+  holds: "probabilities" | "logits",
+): Float32Array {
+  const second = holds === "logits" ? 1 / (1 + Math.exp(-score)) : score;
+  return Float32Array.of(1 - second, second);
 }
 
 /** Some networks for ImageNet have 1001 classes: a background that no picture has, then the usual thousand. */

@@ -1,4 +1,4 @@
-import type { Padding, PerChannel, PixelLayout, PixelType } from "@tensorgate/core";
+import type { ChannelOrder, Padding, PerChannel, PixelLayout, PixelType } from "@tensorgate/core";
 import { type Dialect, dialects } from "@tensorgate/tf-serving";
 import { z } from "zod";
 
@@ -57,6 +57,11 @@ export interface EncodedInputOptions extends ResizeOptions {
    * @default ["jpeg", "png"]
    */
   readonly formats?: readonly (typeof pictureFormats)[number][];
+  /**
+   * Sends the picture as a scalar string, for a graph that decodes one picture, rather than as a batch of one.
+   * @default false
+   */
+  readonly scalar?: boolean;
 }
 
 export interface PixelInputOptions extends ResizeOptions {
@@ -70,10 +75,10 @@ export interface PixelInputOptions extends ResizeOptions {
    */
   readonly coordinates?: (typeof coordinates)[number];
   /**
-   * Order of the channels in the tensor.
+   * Order of the channels in the tensor; `grayscale` sends one channel, the luma.
    * @default "rgb"
    */
-  readonly channelOrder?: "rgb" | "bgr";
+  readonly channelOrder?: ChannelOrder;
   /**
    * Subtracted from red, green and blue, in pixel units (0..255).
    * @default [0,0,0]
@@ -85,7 +90,7 @@ export interface PixelInputOptions extends ResizeOptions {
    */
   readonly scale?: number | PerChannel;
   /**
-   * Order of the tensor's axes: batch (1), height, width, channels (3); `hwc` and `chw` have no batch axis.
+   * Order of the tensor's axes: batch (1), height, width, channels; `hwc` and `chw` have no batch axis.
    * @default "nhwc"
    */
   readonly layout?: PixelLayout;
@@ -122,6 +127,7 @@ const encodedInput = z.strictObject({
     .min(1)
     .optional()
     .describe("Formats that the model decodes."),
+  scalar: z.boolean().optional().describe("Sends the picture as a scalar string."),
   ...resize,
 });
 
@@ -131,7 +137,10 @@ const pixelInput = z.strictObject({
   kind: z.literal("pixels").describe("The gateway decodes the picture."),
   ...resize,
   coordinates: z.enum(coordinates).optional().describe("Coordinate mapping of the resize."),
-  channelOrder: z.enum(["rgb", "bgr"]).optional().describe("Order of the channels."),
+  channelOrder: z
+    .enum(["rgb", "bgr", "grayscale"])
+    .optional()
+    .describe("Order of the channels; grayscale sends one."),
   mean: perChannel.optional().describe("Mean to subtract from red, green and blue."),
   scale: z
     .union([z.number(), perChannel])

@@ -1,4 +1,10 @@
-import { float32Values, listedNames, type Tensor, UpstreamFailedError } from "@tensorgate/core";
+import {
+  floatValues,
+  isFloat,
+  listedNames,
+  type Tensor,
+  UpstreamFailedError,
+} from "@tensorgate/core";
 
 /** @throws UpstreamFailedError that lists the outputs of the reply */
 export function outputNamed(name: string, outputs: ReadonlyMap<string, Tensor>): Tensor {
@@ -10,11 +16,11 @@ export function outputNamed(name: string, outputs: ReadonlyMap<string, Tensor>):
 }
 
 /**
- * Reads the FP32 values of one picture from an output, whatever axes of extent 1 it has. The only output of a reply is
+ * Reads the floating-point values of one picture from an output, of any size and whatever axes of extent 1 it has. The only output of a reply is
  * the one that is meant, whatever its name.
  *
  * @param what - plural, for messages
- * @throws UpstreamFailedError if the output is missing, is not FP32 of one picture, or contains NaN
+ * @throws UpstreamFailedError if the output is missing, is not of floating-point numbers for one picture, or contains NaN
  */
 export function valuesOfPicture(
   outputs: ReadonlyMap<string, Tensor>,
@@ -25,12 +31,12 @@ export function valuesOfPicture(
   const { dtype, shape } = tensor;
   let rows = 0;
   for (const extent of shape) if (extent !== 1) rows += 1;
-  if (dtype !== "FP32" || rows > 1) {
+  if (!isFloat(dtype) || rows > 1) {
     throw new UpstreamFailedError(
-      `the model's ${what} are ${dtype} of shape [${shape}]; expected FP32 for one picture`,
+      `the model's ${what} are ${dtype} of shape [${shape}]; expected floating-point numbers for one picture`,
     );
   }
-  const values = float32Values(tensor);
+  const values = floatValues(tensor);
   let count = 0;
   // A plain loop: it runs for each of a thousand scores of every picture.
   for (let at = 0; at < values.length; at += 1) if (Number.isNaN(values[at])) count += 1;

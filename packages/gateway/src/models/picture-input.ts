@@ -12,6 +12,8 @@ export interface PictureInput {
   readonly formats: ReadonlySet<PictureFormat>;
   /** Absent where the model takes the picture as it is, encoded. */
   readonly preprocessing?: Preprocessing;
+  /** Whether the model takes an encoded picture as a scalar string; absent where it takes a batch. */
+  readonly isScalar?: boolean;
   /** How it is resized, wherever that is done; absent where it is not known. */
   readonly resize?: Resize;
   /** What it is brought to at most, wherever that is done; absent where it is not known. */
@@ -44,17 +46,18 @@ export function pictureInput(
   }
   const resize = resizeFrom(input ?? {}, usual ?? {});
   const formats = new Set(input?.formats ?? graphFormats);
-  if (!resize) return { tensor, formats };
+  const encoded = { tensor, formats, ...(input?.scalar && { isScalar: true }) };
+  if (!resize) return encoded;
   const { heightPx, widthPx } = sizeAfter(resize);
-  if (!family) return { tensor, formats, resize, size: { heightPx, widthPx } };
+  if (!family) return { ...encoded, resize, size: { heightPx, widthPx } };
   // What a person says of the size is meant for clients, whatever a family's graph resizes before it crops.
   const size = { heightPx: input?.heightPx ?? heightPx, widthPx: input?.widthPx ?? widthPx };
-  return { tensor, formats, resize, size };
+  return { ...encoded, resize, size };
 }
 
 /** Whether pictures of any size make tensors that can be stacked to a batch. */
-export function isStackable({ preprocessing }: PictureInput): boolean {
-  if (!preprocessing) return true;
+export function isStackable({ preprocessing, isScalar = false }: PictureInput): boolean {
+  if (!preprocessing) return !isScalar;
   const { resize, layout = "nhwc" } = preprocessing;
   return resize.kind !== "fit" && layout.startsWith("n");
 }

@@ -13,7 +13,7 @@ import type { PictureInput } from "./picture-input.ts";
 
 /** A picture as its model takes it. */
 export interface PreparedPicture {
-  /** BYTES `[1]`, or the pixels of one picture. */
+  /** BYTES `[1]`, or `[]` for a model that takes a scalar; or the pixels of one picture. */
   readonly tensor: Tensor;
   /** Turned as its orientation says. */
   readonly size: PictureSize;
@@ -54,8 +54,10 @@ export function createPicturePreparer({
     assertPictureWithinLimits(header, { maxPixels, maxSidePx });
     const size = header.size && orientedSize(header.size, header.orientation);
     const { preprocessing, formats } = input;
+    const encodedTensor = (encoded: Uint8Array) =>
+      bytesTensor(input.isScalar ? [] : [1], [encoded]);
     if (!preprocessing && size && needsNoConversion(header, formats)) {
-      return { tensor: bytesTensor([1], [bytes]), size };
+      return { tensor: encodedTensor(bytes), size };
     }
     const startedMs = clock.nowMs();
     try {
@@ -65,7 +67,7 @@ export function createPicturePreparer({
       const converted = await convert(bytes, decoding, call);
       const tensor = preprocessing
         ? await preprocess(converted.bytes, preprocessing, decoding, call)
-        : bytesTensor([1], [converted.bytes]);
+        : encodedTensor(converted.bytes);
       return { tensor, size: converted.size };
     } finally {
       call.times.add("decode", clock.nowMs() - startedMs);

@@ -1,11 +1,12 @@
 import {
+  bytesPerElement,
   bytesTensor,
   type CallContext,
   type Clock,
   defaultSignature,
   elementCount,
   FailedPreconditionError,
-  float32Tensor,
+  fixedSizeTensor,
   ModelNotReadyError,
   type ResolvedModel,
   type ScoreResponse,
@@ -200,12 +201,16 @@ function sampleInput({ inputs }: Signature) {
   const [only, ...others] = inputs;
   if (!only || others.length > 0) return undefined;
   const [input, { dtype, shape }] = only;
-  if (dtype === "BYTES") return { input, tensor: bytesTensor([1], [testPicture]) };
+  if (dtype === "BYTES") {
+    const isScalar = shape?.length === 0;
+    return { input, tensor: bytesTensor(isScalar ? [] : [1], [testPicture]) };
+  }
   const [, ...rest] = shape ?? [];
   const isPlane = rest.length === 3 && rest.every((extent) => extent > 0 && extent <= 4_096);
-  if (dtype !== "FP32" || !isPlane || elementCount(rest) > maxSampleElements) return undefined;
-  const zeros = new Float32Array(elementCount(rest));
-  return { input, tensor: float32Tensor([1, ...rest], zeros) };
+  const isPixels = dtype === "FP32" || dtype === "FP16" || dtype === "UINT8";
+  if (!isPixels || !isPlane || elementCount(rest) > maxSampleElements) return undefined;
+  const zeros = new Uint8Array(elementCount(rest) * bytesPerElement[dtype]);
+  return { input, tensor: fixedSizeTensor(dtype, [1, ...rest], zeros) };
 }
 
 async function containerFindings(

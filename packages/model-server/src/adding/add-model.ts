@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, isAbsolute, join, normalize } from "node:path";
-import { float32Values, type Tensor } from "@tensorgate/core";
+import { floatValues, type Tensor } from "@tensorgate/core";
 import { decodePicture, preprocessPicture } from "@tensorgate/imaging";
 import { type FamilyName, families, imagenetLabels } from "@tensorgate/tf-serving";
 import { type Manifest, ModelFolderError } from "../manifest.ts";
@@ -60,8 +60,10 @@ export async function addModel(model: ModelToAdd): Promise<AddedModel> {
   const facts = inspectOnnx(weights);
   const input = pictureInput(facts, model, family);
   const raw = await tried(model, input, facts);
-  const holds = model.holds ?? holdsOf(raw, servedOutputs(facts, family, "logits"));
-  const outputs = servedOutputs(facts, family, holds);
+  const labelCount = labels.length;
+  const unsure = servedOutputs(facts, family, { holds: "logits", labelCount });
+  const holds = model.holds ?? holdsOf(raw, unsure);
+  const outputs = servedOutputs(facts, family, { holds, labelCount });
   assertLabels(labels, outputs, raw);
   const manifest: Manifest = {
     weights: "given",
@@ -88,7 +90,14 @@ export async function addModel(model: ModelToAdd): Promise<AddedModel> {
     const value = raw.get(tensor);
     return value ? [[alias, value] as const] : [];
   });
-  const { assumptions } = input;
+  const scores = classScores(outputs, raw);
+  const isSingle = scores !== undefined && floatValues(scores).length === 1;
+  const assumptions = [
+    ...input.assumptions,
+    ...(isSingle && !model.holds
+      ? [`its one score holds ${holds} of the second label (--holds)`]
+      : []),
+  ];
   return { facts, folder, version, manifest, assumptions, outputs: new Map(served) };
 }
 
@@ -111,7 +120,7 @@ async function tried(
     try {
       return await session.run(
         feeds,
-        outputs.map(({ name }) => name),
+        outputs.filter(({ dtype }) => dtype !== undefined).map(({ name }) => name),
       );
     } finally {
       await session.close();
@@ -124,17 +133,18 @@ async function tried(
   }
 }
 
-/** Scores that are shares of one are probabilities. */
+/** Scores that are shares of one are probabilities, and so is a single score that is a share. */
 function holdsOf(
   raw: ReadonlyMap<string, Tensor>,
   outputs: ServedOutputs,
 ): "probabilities" | "logits" {
   const scores = classScores(outputs, raw);
   if (!scores) return "probabilities";
-  const values = float32Values(scores);
+  const values = floatValues(scores);
   const sum = values.reduce((total, value) => total + value, 0);
   const areShares = values.every((value) => value >= 0 && value <= 1);
-  return areShares && Math.abs(sum - 1) < 0.01 ? "probabilities" : "logits";
+  const isWhole = values.length === 1 || Math.abs(sum - 1) < 0.01;
+  return areShares && isWhole ? "probabilities" : "logits";
 }
 
 function classScores(outputs: ServedOutputs, raw: ReadonlyMap<string, Tensor>): Tensor | undefined {
@@ -149,8 +159,10 @@ function assertLabels(
   outputs: ServedOutputs,
   raw: ReadonlyMap<string, Tensor>,
 ): void {
-  const count = classScores(outputs, raw)?.shape.at(-1);
+  const scores = classScores(outputs, raw);
+  const count = scores && floatValues(scores).length;
   if (labels.length === 0 || count === undefined || labels.length === count) return;
+  if (count === 1 && labels.length === 2) return;
   throw new ModelFolderError(
     `${labels.length} labels are listed, but the model gives ${count} scores`,
   );

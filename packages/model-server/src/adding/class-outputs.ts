@@ -1,4 +1,4 @@
-import type { OutputHolds } from "@tensorgate/core";
+import { isFloat, type OutputHolds } from "@tensorgate/core";
 import type { Family } from "@tensorgate/tf-serving";
 import { type ManifestOutput, ModelFolderError } from "../manifest.ts";
 import type { OnnxFacts, OnnxValue } from "./inspect-onnx.ts";
@@ -6,20 +6,27 @@ import type { OnnxFacts, OnnxValue } from "./inspect-onnx.ts";
 /** Outputs of a model by the names they are served under. */
 export type ServedOutputs = Readonly<Record<string, ManifestOutput>>;
 
+/** What is known of the scores of a model. */
+export interface ScoreOptions {
+  readonly holds: "probabilities" | "logits";
+  /** Class names that are listed; with two of them one score is enough. */
+  readonly labelCount: number;
+}
+
 /**
  * What the outputs of an ONNX model hold: those of its family by name or by shape, or else the first with a row of
- * numbers is taken for scores.
+ * numbers is taken for scores. Outputs that a response cannot carry are left out.
  *
- * @param holds - of the scores, where it is known
  * @throws ModelFolderError if an output of the family is not found
  */
 export function servedOutputs(
-  { outputs }: OnnxFacts,
+  facts: OnnxFacts,
   family: Family | undefined,
-  holds: "probabilities" | "logits",
+  { holds, labelCount }: ScoreOptions,
 ): ServedOutputs {
+  const outputs = facts.outputs.filter(({ dtype }) => dtype !== undefined);
   if (family) return outputsOfFamily(outputs, family);
-  const scores = outputs.find(isRow);
+  const scores = outputs.find(isRow) ?? (labelCount === 2 ? outputs.find(isColumn) : undefined);
   return Object.fromEntries(
     outputs.map((output) => [
       output.name,
@@ -28,15 +35,21 @@ export function servedOutputs(
   );
 }
 
-function served({ name, shape }: OnnxValue, holds: OutputHolds): ManifestOutput {
-  return { dtype: "FP32", shape, tensor: name, holds };
+function served({ name, dtype = "FP32", shape }: OnnxValue, holds: OutputHolds): ManifestOutput {
+  return { dtype, shape, tensor: name, holds };
 }
 
 const isRow = ({ dtype, shape }: OnnxValue) =>
-  dtype === "FP32" && shape?.length === 2 && shape[1] !== 1;
+  isFloatOutput(dtype) && shape?.length === 2 && shape[1] !== 1;
+
+/** One number for each picture, as a sigmoid gives it. */
+const isColumn = ({ dtype, shape }: OnnxValue) =>
+  isFloatOutput(dtype) && (shape?.length === 1 || (shape?.length === 2 && shape[1] === 1));
 
 const isFeatures = ({ name, dtype }: OnnxValue) =>
-  dtype === "FP32" && /feature|embed|pool/i.test(name);
+  isFloatOutput(dtype) && /feature|embed|pool/i.test(name);
+
+const isFloatOutput = (dtype: OnnxValue["dtype"]) => dtype !== undefined && isFloat(dtype);
 
 function outputsOfFamily(outputs: readonly OnnxValue[], family: Family): ServedOutputs {
   const found = family.outputs.flatMap(

@@ -1,4 +1,4 @@
-import type { PerChannel, Preprocessing } from "@tensorgate/core";
+import type { ChannelOrder, DType, PerChannel, PixelType, Preprocessing } from "@tensorgate/core";
 import type { Family } from "@tensorgate/tf-serving";
 import { ModelFolderError } from "../manifest.ts";
 import type { OnnxFacts, OnnxValue } from "./inspect-onnx.ts";
@@ -15,7 +15,7 @@ export interface PictureTold {
   /** In units of 0..255, or of 0..1 where every number is at most 1. */
   readonly mean?: PerChannel;
   readonly std?: PerChannel;
-  readonly channelOrder?: "rgb" | "bgr";
+  readonly channelOrder?: ChannelOrder;
 }
 
 export interface PictureInputFound {
@@ -43,7 +43,7 @@ const torchvision = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } 
  * How a picture gets into an ONNX model, by its shape and what is told.
  *
  * @throws MissingFactError for what can be neither told from the model nor taken for granted
- * @throws ModelFolderError if it does not take one picture
+ * @throws ModelFolderError if it does not take one picture, or not in an element type that pixels are sent in
  */
 export function pictureInput(
   { inputs }: OnnxFacts,
@@ -51,34 +51,38 @@ export function pictureInput(
   family: Family | undefined,
 ): PictureInputFound {
   const [only, ...others] = inputs;
-  if (!only || others.length > 0 || only.dtype !== "FP32" || only.shape?.length !== 4) {
+  const dtype = only && pixelType(only.dtype);
+  if (!only || others.length > 0 || !dtype || only.shape?.length !== 4) {
     throw new ModelFolderError(
-      `it takes ${inputs.map(valueText).join(", ") || "nothing"}; a model of pictures takes one FP32 tensor with four axes`,
+      `it takes ${inputs.map(valueText).join(", ") || "nothing"}; a model of pictures takes one tensor of ${pixelTypes.join(", ")} with four axes`,
     );
   }
   const layout = told.layout ?? layoutOf(only);
   const [heightPx, widthPx] = sizeOf(only, layout, told) ?? familySize(family) ?? missingSize(only);
-  const base = { tensor: only.name, ...(layout === "nchw" && { layout }) };
+  const form = {
+    ...(layout === "nchw" && { layout }),
+    ...(dtype !== "FP32" && { dtype }),
+  };
   if (family && !told.mean && !told.std) {
-    const { preprocessing } = family;
-    const preprocessed = { ...preprocessing, ...(layout === "nchw" && { layout }) };
-    return { tensor: base.tensor, preprocessing: preprocessed, assumptions: [] };
+    const preprocessing = { ...family.preprocessing, ...form };
+    return { tensor: only.name, preprocessing, assumptions: [] };
   }
-  const { mean, scale, assumptions } = normalisation(told, layout);
+  const channelOrder = told.channelOrder ?? (isGrayscale(only, layout) ? "grayscale" : "rgb");
+  const { mean, scale, assumptions } = normalisation(told, { layout, dtype, channelOrder });
   const shorterSide = told.resize ?? Math.round((Math.min(heightPx, widthPx) * 256) / 224);
   const crop = { heightPx, widthPx };
   return {
-    tensor: base.tensor,
+    tensor: only.name,
     preprocessing: {
       resize:
         shorterSide === "warp"
           ? { kind: "warp", ...crop }
           : { kind: "shorter-side", px: shorterSide, crop },
       coordinates: "half-pixel",
-      channelOrder: told.channelOrder ?? "rgb",
+      channelOrder,
       mean,
       scale,
-      ...(layout === "nchw" && { layout }),
+      ...form,
     },
     assumptions: [
       ...assumptions,
@@ -89,15 +93,27 @@ export function pictureInput(
   };
 }
 
-/** @throws MissingFactError if three channels are found neither first nor last */
+const pixelTypes: readonly PixelType[] = ["FP32", "FP16", "UINT8"];
+
+function pixelType(dtype: DType | undefined): PixelType | undefined {
+  return pixelTypes.find((each) => each === dtype);
+}
+
+/** @throws MissingFactError if three channels, or a single one, are found neither first nor last */
 function layoutOf(input: OnnxValue): Layout {
   const [, first, , last] = input.shape ?? [];
-  if (first === 3 && last !== 3) return "nchw";
-  if (last === 3 && first !== 3) return "nhwc";
+  for (const channelCount of [3, 1]) {
+    if (first === channelCount && last !== channelCount) return "nchw";
+    if (last === channelCount && first !== channelCount) return "nhwc";
+  }
   throw new MissingFactError(
     "layout",
     `where are the channels in ${valueText(input)}? --layout NCHW (PyTorch) or --layout NHWC (TensorFlow)`,
   );
+}
+
+function isGrayscale({ shape = [] }: OnnxValue, layout: Layout): boolean {
+  return shape[layout === "nchw" ? 1 : 3] === 1;
 }
 
 function sizeOf({ shape = [] }: OnnxValue, layout: Layout, { sizePx }: PictureTold) {
@@ -120,9 +136,22 @@ function missingSize(input: OnnxValue): never {
   );
 }
 
+interface PixelForm {
+  readonly layout: Layout;
+  readonly dtype: PixelType;
+  readonly channelOrder: ChannelOrder;
+}
+
 /** `(pixel − mean) / std`, brought to pixel units. */
-function normalisation({ mean, std }: PictureTold, layout: Layout) {
-  if (!mean && !std && layout === "nhwc") {
+function normalisation(
+  { mean, std }: PictureTold,
+  { layout, dtype, channelOrder }: PixelForm,
+): Pick<Preprocessing, "mean" | "scale"> & Pick<PictureInputFound, "assumptions"> {
+  if (!mean && !std && dtype === "UINT8") {
+    const assumptions = ["pixels are sent as they are, 0 to 255 (--mean, --std)"];
+    return { mean: [0, 0, 0], scale: 1, assumptions };
+  }
+  if (!mean && !std && (layout === "nhwc" || channelOrder === "grayscale")) {
     throw new MissingFactError(
       "mean",
       "what are pixels brought to? --mean and --std: 127.5,127.5,127.5 for both where -1 to 1 is taken, --mean 0,0,0 --std 255,255,255 for 0 to 1, --mean 123.68,116.779,103.939 --std 1,1,1 for what TF-slim takes",

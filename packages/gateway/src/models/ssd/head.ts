@@ -1,4 +1,4 @@
-import { float32Values, type Tensor, UpstreamFailedError } from "@tensorgate/core";
+import { floatValues, isFloat, type Tensor, UpstreamFailedError } from "@tensorgate/core";
 import { outputNamed } from "../output-values.ts";
 import { type AnchorLayer, type AnchorSize, anchorLayers, anchorSizes } from "./anchors.ts";
 
@@ -64,12 +64,12 @@ function grid(name: string, outputs: ReadonlyMap<string, Tensor>): Grid {
   const { dtype, shape } = tensor;
   const extents = shape.length === 5 && shape[0] === 1 ? shape.slice(1) : shape;
   const [rows = 0, columns = 0, anchors = 0, depth = 0] = extents;
-  if (dtype !== "FP32" || extents.length !== 4) {
+  if (!isFloat(dtype) || extents.length !== 4) {
     throw new UpstreamFailedError(
-      `output "${name}" is ${dtype} of shape [${shape}]; expected FP32 [1, rows, columns, anchors, values]`,
+      `output "${name}" is ${dtype} of shape [${shape}]; expected floating-point numbers [1, rows, columns, anchors, values]`,
     );
   }
-  const values = float32Values(tensor);
+  const values = floatValues(tensor);
   if (!verified.has(tensor)) assertNumbers(name, values);
   verified.add(tensor);
   return { name, shape, rows, columns, anchors, depth, values };

@@ -203,7 +203,7 @@ test.each([
   {
     change: (outputs: Map<string, Tensor>) =>
       outputs.set("out_1", float32Tensor([361, 126], new Float32Array(361 * 126))),
-    text: "expected FP32 [1, rows, columns, anchors, values]",
+    text: "expected floating-point numbers [1, rows, columns, anchors, values]",
   },
   {
     change: (outputs: Map<string, Tensor>) =>

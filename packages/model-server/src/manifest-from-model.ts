@@ -1,6 +1,6 @@
 import { type Manifest, ModelFolderError } from "./manifest.ts";
 import { defaultSignatureName } from "./servable.ts";
-import type { ModelSignature, ModelValue } from "./session/session-worker.ts";
+import type { ModelSignature, ModelValue } from "./session/model-signature.ts";
 
 /**
  * Describes a model that has no manifest: its own inputs and outputs are its signature. Outputs that a response cannot

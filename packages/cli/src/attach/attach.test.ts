@@ -89,6 +89,41 @@ test("planes of pixels are recognised, and what is done to them is doubtful", ()
   expect(doubts.join()).toContain("set the mean and scale");
 });
 
+test("bytes of one channel are recognised, and the one score of a sigmoid", () => {
+  const { model, doubts } = describedBackend(
+    stock({
+      input: { dtype: "UINT8", shape: [-1, 28, 28, 1] },
+      outputs: { p: floats([-1, 1]) },
+      sample: { p: [0.75] },
+    }),
+  );
+
+  expect(model).toEqual({
+    name: "m",
+    input: {
+      tensor: "images",
+      kind: "pixels",
+      heightPx: 28,
+      widthPx: 28,
+      channelOrder: "grayscale",
+      dtype: "UINT8",
+    },
+    output: { p: { holds: "probabilities" } },
+    classCount: 2,
+  });
+  expect(doubts.join()).toContain("one channel of luma");
+  expect(doubts.join()).toContain("of the second of two classes");
+});
+
+test("a graph that decodes one picture gets a scalar, and answers without a batch", () => {
+  const { model } = describedBackend(
+    stock({ input: { dtype: "BYTES", shape: [] }, outputs: { p: floats([5]) } }),
+  );
+
+  expect(model.input).toEqual({ tensor: "images", kind: "encoded-image", scalar: true });
+  expect(model.output).toEqual({ p: { holds: "probabilities" } });
+});
+
 test("an FPGA's container is described by its outputs and the name that took the picture", () => {
   const { model } = describedBackend({
     dialect: "azure-fpga",

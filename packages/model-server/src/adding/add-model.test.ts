@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { parseManifest } from "../manifest.ts";
 import { findModels } from "../model-folders.ts";
-import { graphBuilder, type OnnxShape } from "../onnx/graph-builder.ts";
+import { type ElementType, graphBuilder, type OnnxShape } from "../onnx/graph-builder.ts";
 import { addModel, type ModelToAdd } from "./add-model.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tensorgate-adding-"));
@@ -13,6 +13,25 @@ const directory = join(folder, "models");
 const picture = new Uint8Array(
   readFileSync(new URL("../../../../examples/pictures/star.jpg", import.meta.url)),
 );
+
+interface ChannelModel {
+  readonly dtype: ElementType;
+  readonly shape: OnnxShape;
+}
+
+/** One score: the mean of a single channel, of 255. */
+function meanOfGrey(name: string, { dtype, shape }: ChannelModel): string {
+  const graph = graphBuilder(name);
+  graph.input("input", shape, dtype);
+  const floats = graph.op("Cast", ["input"], { to: 1 });
+  const axes = shape[1] === 1 ? [2, 3] : [1, 2];
+  const mean = graph.op("ReduceMean", [floats, graph.integers(axes)], { keepdims: 0 });
+  graph.op("Div", [mean, graph.scalar(255)], {}, "bright");
+  graph.output("bright", ["N", 1]);
+  const file = join(folder, `${name}.onnx`);
+  writeFileSync(file, graph.finish());
+  return file;
+}
 
 /** The mean of each channel, three scores; by softmax where they are to be probabilities. */
 function meanOfChannels(name: string, shape: OnnxShape, isSoftmax = false): string {
@@ -81,6 +100,42 @@ test.each([
 
   await expect(adding).rejects.toMatchObject({ fact, message: expect.stringContaining(text) });
   expect(existsSync(join(directory, name))).toBe(false);
+});
+
+test("bytes are sent as they are, and one channel is luma", async () => {
+  const weights = meanOfGrey("grey-bytes", { dtype: "uint8", shape: ["N", 8, 8, 1] });
+
+  const { manifest, assumptions } = await add("grey-bytes", weights, {
+    labels: ["dark", "bright"],
+  });
+
+  const { inputs, outputs } = manifest.signatures["serving_default"] ?? {};
+  expect(inputs?.["images"]?.picture?.preprocessing).toMatchObject({
+    channelOrder: "grayscale",
+    dtype: "UINT8",
+    mean: [0, 0, 0],
+    scale: 1,
+  });
+  expect(outputs?.["bright"]?.holds).toBe("probabilities");
+  expect(assumptions).toContain("pixels are sent as they are, 0 to 255 (--mean, --std)");
+  expect(assumptions).toContain("its one score holds probabilities of the second label (--holds)");
+});
+
+test("of one channel of floats nothing is usual", async () => {
+  const weights = meanOfGrey("grey", { dtype: "float", shape: ["N", 1, 8, 8] });
+
+  await expect(add("grey", weights)).rejects.toMatchObject({ fact: "mean" });
+
+  const { manifest } = await add("grey", weights, { mean: [0, 0, 0] });
+  expect(manifest.signatures["serving_default"]?.outputs["bright"]?.holds).toBe("tensor");
+});
+
+test("a type that pixels are not sent in is named", async () => {
+  const weights = meanOfGrey("integers", { dtype: "int32", shape: ["N", 8, 8, 1] });
+
+  await expect(add("integers", weights)).rejects.toThrow(
+    'it takes "input" INT32 [?, 8, 8, 1]; a model of pictures takes one tensor of FP32, FP16, UINT8 with four axes',
+  );
 });
 
 test("what is told goes before what is usual", async () => {

@@ -2,8 +2,10 @@ import { Worker } from "node:worker_threads";
 import type { Tensor } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
 import { ServingError } from "@tensorgate/tf-serving";
-import { buffersOf, ortTensorFromTensor, tensorFromOrtTensor } from "./ort-tensor.ts";
-import type { ModelSignature, RunMessage, WorkerMessage, WorkerStart } from "./session-worker.ts";
+import { type ModelSignature, modelSignature, openFailure } from "./model-signature.ts";
+import { ortTensorFromTensor, tensorFromOrtTensor } from "./ort-tensor.ts";
+import { buffersOf } from "./ort-types.ts";
+import type { RunMessage, WorkerMessage, WorkerStart } from "./session-worker.ts";
 
 /** A loaded model that scores one request after the other, in a thread of its own. */
 export interface OnnxSession {
@@ -41,6 +43,7 @@ export async function openOnnxSession(
   start: WorkerStart,
   onDeath: (error: Error) => void,
 ): Promise<OnnxSession> {
+  const { modelFile } = start;
   const worker = new Worker(workerFile, { workerData: start });
   const pending = new Map<number, Pending>();
   let nextId = 0;
@@ -51,9 +54,11 @@ export async function openOnnxSession(
     worker.on("message", (message: WorkerMessage) => {
       if (message.kind === "loaded") {
         isOpen = true;
-        return resolve(message.signature);
+        return resolve(modelSignature(modelFile, message));
       }
-      if (message.kind === "rejected") return reject(new Error(message.message));
+      if (message.kind === "rejected") {
+        return reject(new Error(openFailure(modelFile, message.message)));
+      }
       const caller = pending.get(message.id);
       pending.delete(message.id);
       if (message.kind === "failed") {

@@ -1,16 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
-import type { DType } from "@tensorgate/core";
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import { type DeclaredValue, declaredValue } from "../onnx/declared-value.ts";
-import { readModelOutline } from "../onnx/model-outline.ts";
 import { engineText } from "./engine-text.ts";
-import {
-  buffersOf,
-  dtypeFromOrtType,
-  type OrtNumbers,
-  type OrtTensor,
-  ortTypeFromDType,
-} from "./ort-tensor.ts";
+import { buffersOf, type OrtNumbers, type OrtTensor } from "./ort-types.ts";
 
 /** The model that a worker opens. */
 export interface WorkerStart {
@@ -18,20 +9,13 @@ export interface WorkerStart {
   readonly threads: number;
 }
 
-/** Names and types of a model's inputs and outputs. */
-export interface ModelSignature {
-  readonly inputs: readonly ModelValue[];
-  readonly outputs: readonly ModelValue[];
-}
-
-export interface ModelValue {
+/** An input or an output as the engine describes it. */
+export interface EngineValue {
   readonly name: string;
-  /** Undefined for what cannot be in a request or a response: maps, sequences, tensors of some types. */
-  readonly dtype: DType | undefined;
-  /** -1 for an open extent; undefined for an unknown rank. */
-  readonly shape: readonly number[] | undefined;
-  /** For messages: "a float tensor", "a sequence of maps". */
-  readonly typeText: string;
+  /** Undefined for what is not a tensor. */
+  readonly type: string | undefined;
+  /** -1 for an open extent; none for a scalar, and for an unknown rank too. */
+  readonly extents: readonly number[];
 }
 
 export interface RunMessage {
@@ -41,7 +25,11 @@ export interface RunMessage {
 }
 
 export type WorkerMessage =
-  | { readonly kind: "loaded"; readonly signature: ModelSignature }
+  | {
+      readonly kind: "loaded";
+      readonly inputs: readonly EngineValue[];
+      readonly outputs: readonly EngineValue[];
+    }
   /** The model cannot be opened; the worker ends. */
   | { readonly kind: "rejected"; readonly message: string }
   | { readonly kind: "done"; readonly id: number; readonly outputs: ReadonlyMap<string, OrtTensor> }
@@ -82,7 +70,7 @@ async function serve(
       logSeverityLevel: 4,
     });
   } catch (thrown) {
-    post({ kind: "rejected", message: rejection(modelFile, thrown) });
+    post({ kind: "rejected", message: engineText(thrown) });
     return;
   }
   const runSession = async (feeds: RunMessage["feeds"], fetches: readonly string[]) => {
@@ -99,73 +87,18 @@ async function serve(
       post({ kind: "failed", id, message: engineText(thrown) });
     }
   });
-  const declared = declaredValues(modelFile);
-  const valuesOf = (all: readonly InferenceSession.ValueMetadata[]) =>
-    all.map((metadata) => modelValue(metadata, declared.get(metadata.name)));
   post({
     kind: "loaded",
-    signature: {
-      inputs: valuesOf(session.inputMetadata),
-      outputs: valuesOf(session.outputMetadata),
-    },
+    inputs: session.inputMetadata.map(engineValue),
+    outputs: session.outputMetadata.map(engineValue),
   });
 }
 
-/** Empty for a file that only the engine can read: what it tells of the model is enough to serve it. */
-function declaredValues(modelFile: string): ReadonlyMap<string, DeclaredValue> {
-  try {
-    const { graph } = readModelOutline(modelFile);
-    const all = [...(graph?.input ?? []), ...(graph?.output ?? [])].map(declaredValue);
-    return new Map(all.map((value) => [value.name, value]));
-  } catch {
-    return new Map();
-  }
-}
-
-/** Why a model cannot be opened: by its file where that tells it, or else in the engine's words. */
-function rejection(modelFile: string, thrown: unknown): string {
-  let outline: ReturnType<typeof readModelOutline>;
-  try {
-    outline = readModelOutline(modelFile);
-  } catch (cause) {
-    return `the file is not a complete ONNX model: ${(cause as Error).message}`;
-  }
-  const { graph } = outline;
-  if (!graph || graph.output.length === 0) return "the file is not an ONNX model: it has no graph";
-  const unsupported = (kind: string, values: readonly DeclaredValue[]) =>
-    values
-      .filter(({ dtype, typeText }) => typeText.endsWith(" tensor") && !isSupported(dtype))
-      .map(({ name, typeText }) => `${kind} "${name}" is ${typeText}`);
-  const faults = [
-    ...unsupported("input", graph.input.map(declaredValue)),
-    ...unsupported("output", graph.output.map(declaredValue)),
-  ];
-  if (faults.length === 0) return engineText(thrown);
-  return `${faults.join(", and ")}, which ONNX Runtime for Node.js does not support`;
-}
-
-function isSupported(dtype: DType | undefined): boolean {
-  return dtype !== undefined && ortTypeFromDType(dtype) !== undefined;
-}
-
-/** The engine infers shapes that the file leaves out, but has no word for an unknown rank: it gives no extents. */
-function modelValue(
-  metadata: InferenceSession.ValueMetadata,
-  declared: DeclaredValue | undefined,
-): ModelValue {
+function engineValue(metadata: InferenceSession.ValueMetadata): EngineValue {
   const { name } = metadata;
-  if (!metadata.isTensor) {
-    const typeText = declared?.typeText ?? "a value that is not a tensor";
-    return { name, dtype: undefined, shape: undefined, typeText };
-  }
+  if (!metadata.isTensor) return { name, type: undefined, extents: [] };
   const extents = metadata.shape.map((extent) => (typeof extent === "number" ? extent : -1));
-  const isRanked = extents.length > 0 || declared?.shape !== undefined;
-  return {
-    name,
-    dtype: dtypeFromOrtType(metadata.type),
-    shape: isRanked ? extents : undefined,
-    typeText: `${/^[aeiou]/.test(metadata.type) ? "an" : "a"} ${metadata.type} tensor`,
-  };
+  return { name, type: metadata.type, extents };
 }
 
 function feed(tensor: OrtTensor): Tensor {

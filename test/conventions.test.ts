@@ -95,6 +95,7 @@ const rules: readonly Rule[] = [
     exceptIn: [
       "packages/cli/src/run.ts",
       "packages/tf-serving/src/families/imagenet-labels.ts",
+      "packages/tf-serving/src/json/json-document.ts",
       "test/mutants/table/bodies.ts",
     ],
   },

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import type { Gateway } from "@tensorgate/gateway";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startWatchedGateway } from "../../packages/cli/src/telemetry/watched-gateway.ts";
+import { runGateway } from "../../packages/cli/src/telemetry/run-gateway.ts";
 import { runInProcess } from "../support/in-process-command.ts";
 import { startDevices } from "../support/running-devices.ts";
 
@@ -13,7 +13,7 @@ const log = {
   certificates: () => {},
   rejectedConnections: () => {},
   warn: () => {},
-  note: (line: string) => void notes.push(line),
+  info: (line: string) => void notes.push(line),
   state: () => ({ queuedBytes: 0, droppedCount: 0 }),
   flush: async () => {},
 };
@@ -32,7 +32,7 @@ interface Rig extends AsyncDisposable {
 async function startRig(): Promise<Rig> {
   notes.length = 0;
   const devices = await startDevices(2);
-  const running = await startWatchedGateway({
+  const running = await runGateway({
     options: { ...devices.options, listen: { port: 0 } },
     admin: { host: "127.0.0.1", port: 0 },
     isAdminNeeded: true,

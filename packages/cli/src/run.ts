@@ -2,22 +2,20 @@ import { version } from "@tensorgate/gateway";
 import { dialects, familyNames } from "@tensorgate/tf-serving";
 import { Command, CommanderError, Option } from "commander";
 import { CommandError } from "./command-error.ts";
-import { channelsFrom, layoutFrom, runAddModel, sizeFrom } from "./commands/add-model.ts";
 import { runAttach } from "./commands/attach.ts";
 import { checkConfig, printConfigSchema } from "./commands/config.ts";
 import { runDemo } from "./commands/demo.ts";
-import { asDevice } from "./commands/device-flags.ts";
+import { addDeviceCommands } from "./commands/device-flags.ts";
 import { runDoctor } from "./commands/doctor.ts";
 import { printNewKey } from "./commands/key.ts";
-import { runListModels } from "./commands/list-models.ts";
-import { asModelServer } from "./commands/model-server-flags.ts";
+import { addModelServerFlags } from "./commands/model-server-flags.ts";
+import { addModelsCommands } from "./commands/models-flags.ts";
 import { runScore } from "./commands/score.ts";
 import { runServe } from "./commands/serve.ts";
 import { runStatus } from "./commands/status.ts";
 import { runTypes } from "./commands/types.ts";
 import {
   cacheOption,
-  explained,
   familyOption,
   keyOption,
   parseCount,
@@ -25,9 +23,7 @@ import {
   parseKeyId,
   parseMilliseconds,
   parsePort,
-  parseResize,
   parseShare,
-  parseVersion,
   portOption,
   urlOption,
 } from "./option-parsers.ts";
@@ -128,8 +124,8 @@ function program(signals: Signals): Command {
     .option("--no-watch", "reload the configuration on SIGHUP only, not on change")
     .action((options) => runServe(options, signals));
 
-  asModelServer(root.command("model-server"), signals);
-  asDevice(root.command("device"));
+  addModelServerFlags(root.command("model-server"), signals);
+  addDeviceCommands(root.command("device"));
 
   root
     .command("attach <address>")
@@ -211,70 +207,7 @@ function program(signals: Signals): Command {
     )
     .action((options) => runStatus(options, signals));
 
-  const models = root
-    .command("models")
-    .description("list the models of a gateway; add models to a model server");
-  models
-    .command("list", { isDefault: true })
-    .description("print the models of a gateway")
-    .addOption(urlOption())
-    .addOption(keyOption())
-    .option("--json", "write a JSON object for each model")
-    .action((options) => runListModels(options));
-  models
-    .command("add <name>")
-    .description("add an ONNX model to the models of a model server")
-    .addOption(
-      new Option(
-        "--weights <file>",
-        "ONNX model, with its weights inside or next to it",
-      ).makeOptionMandatory(),
-    )
-    .option("--models <folder>", "folder of the models", "models")
-    .addOption(new Option("--family <name>", "topology of the model").choices(familyNames))
-    .addOption(
-      new Option("--layout <order>", "NCHW (PyTorch) or NHWC (TensorFlow)").argParser(
-        explained(layoutFrom),
-      ),
-    )
-    .addOption(
-      new Option("--size <pixels>", "input size, as 224 or HEIGHTxWIDTH").argParser(
-        explained(sizeFrom),
-      ),
-    )
-    .addOption(
-      new Option(
-        "--resize <how>",
-        "pixels of the shorter side before the centre crop, or warp",
-      ).argParser(parseResize),
-    )
-    .addOption(
-      new Option("--mean <r,g,b>", "mean to subtract, on a scale of 0 to 255 or 0 to 1").argParser(
-        explained(channelsFrom),
-      ),
-    )
-    .addOption(
-      new Option("--std <r,g,b>", "standard deviation to divide by, on the same scale").argParser(
-        explained(channelsFrom),
-      ),
-    )
-    .addOption(
-      new Option("--channel-order <order>", "channel order of the tensor").choices([
-        "rgb",
-        "bgr",
-        "grayscale",
-      ]),
-    )
-    .option("--labels <file>", "class names, one per line; or imagenet, or pascal-voc")
-    .addOption(
-      new Option("--holds <what>", "what the scores are").choices(["probabilities", "logits"]),
-    )
-    .addOption(
-      new Option("--version <number>", "version; by default the highest plus one").argParser(
-        parseVersion,
-      ),
-    )
-    .action((name: string, options) => runAddModel(name, options));
+  addModelsCommands(root.command("models"));
 
   root
     .command("types")

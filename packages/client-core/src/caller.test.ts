@@ -1,20 +1,20 @@
 import { ScoringError } from "@tensorgate/core";
 import { manualClockAndRandom } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
-import { type CallerParts, caller, type SentCall } from "./caller.ts";
+import { type AttemptContext, type CallerDeps, createCaller } from "./caller.ts";
 import type { ClientError } from "./client-error.ts";
 import { type CallOptions, commonClientDefaults } from "./options.ts";
-import { retryBudget } from "./retry-budget.ts";
+import { createRetryBudget } from "./retry-budget.ts";
 
 /** Makes one call, which is answered at once. */
-async function called(options: CallOptions = {}, parts: Partial<CallerParts> = {}) {
-  const sent: SentCall[] = [];
-  const call = caller({
+async function called(options: CallOptions = {}, parts: Partial<CallerDeps> = {}) {
+  const sent: AttemptContext[] = [];
+  const call = createCaller({
     ...commonClientDefaults,
     headers: {},
     apiKey: undefined,
     onEvent: undefined,
-    budget: retryBudget(),
+    budget: createRetryBudget(),
     clockAndRandom: manualClockAndRandom(),
     newRequestId: () => "made",
     ...parts,
@@ -23,7 +23,7 @@ async function called(options: CallOptions = {}, parts: Partial<CallerParts> = {
     method: "classify",
     model: "m",
     options,
-    ask: async (attempt) => sent.push(attempt),
+    send: async (attempt) => sent.push(attempt),
   }).catch((thrown: ClientError) => thrown);
   return { sent, outcome };
 }
@@ -97,13 +97,13 @@ test.each([
 });
 
 test("a fault of the gateway's own says what was called", async () => {
-  const call = caller({
+  const call = createCaller({
     ...commonClientDefaults,
     maxRetries: 0,
     headers: {},
     apiKey: undefined,
     onEvent: undefined,
-    budget: retryBudget(),
+    budget: createRetryBudget(),
     newRequestId: () => "made",
     clockAndRandom: manualClockAndRandom(),
   });
@@ -112,7 +112,7 @@ test("a fault of the gateway's own says what was called", async () => {
     method: "detect",
     model: "m",
     options: {},
-    ask: () => Promise.reject(fault),
+    send: () => Promise.reject(fault),
   });
 
   await expect(failed).rejects.toMatchObject({

@@ -2,7 +2,7 @@ import type { ClockAndRandom } from "@tensorgate/core";
 import { guardedCallback, ScoringError } from "@tensorgate/core";
 import { headersFrom } from "./call-headers.ts";
 import { limitsFrom } from "./call-limits.ts";
-import { type ClientError, clientError, type WireFacts } from "./client-error.ts";
+import { type ClientError, clientError, type WireCodes } from "./client-error.ts";
 import type { ClientEvent } from "./client-event.ts";
 import type { ApiKey, CallOptions, CommonClientOptions } from "./options.ts";
 import { metaFromHeaders, type ReadAnswerHeader, type ResponseMeta } from "./response-meta.ts";
@@ -11,7 +11,7 @@ import { retryPolicyDefaults } from "./retry-policy.ts";
 import { AttemptsFailedError, runAttempts } from "./run-attempts.ts";
 
 /** What every call of a client is made of. */
-export interface CallerParts extends Required<Omit<CommonClientOptions, "onEvent">> {
+export interface CallerDeps extends Required<Omit<CommonClientOptions, "onEvent">> {
   readonly apiKey: ApiKey | undefined;
   readonly onEvent: ((event: ClientEvent) => void) | undefined;
   readonly budget: RetryBudget;
@@ -20,7 +20,7 @@ export interface CallerParts extends Required<Omit<CommonClientOptions, "onEvent
 }
 
 /** One attempt, as whoever sends it sees it. */
-export interface SentCall {
+export interface AttemptContext {
   readonly signal: AbortSignal;
   /** What is left, in whole milliseconds: what the gateway is told. */
   readonly timeoutMs: number;
@@ -30,15 +30,15 @@ export interface SentCall {
 }
 
 /** One call as its method describes it. */
-export interface Asked<Message> {
+export interface ClientCall<Message> {
   /** Name of the method, for messages. */
   readonly method: string;
   readonly model?: string;
   readonly options: CallOptions;
   /** Makes one attempt. Throws `ScoringError`s; what else it throws is a fault of ours. */
-  readonly ask: (call: SentCall) => Promise<Message>;
+  readonly send: (call: AttemptContext) => Promise<Message>;
   /** The codes of a failure, in the terms of the protocol. */
-  readonly wireFacts?: (error: ScoringError) => WireFacts;
+  readonly wireCodes?: (error: ScoringError) => WireCodes;
 }
 
 export interface Answered<Message> {
@@ -47,16 +47,16 @@ export interface Answered<Message> {
 }
 
 /** @throws ClientError */
-export type Call = <Message>(asked: Asked<Message>) => Promise<Answered<Message>>;
+export type Call = <Message>(call: ClientCall<Message>) => Promise<Answered<Message>>;
 
 /** Makes calls: attempts, their deadline, who calls, and what is known of the answer. */
-export function caller(parts: CallerParts): Call {
+export function createCaller(parts: CallerDeps): Call {
   const { budget, clockAndRandom } = parts;
   // A listener changes nothing of what it listens to.
   const onEvent = guardedCallback(parts.onEvent);
   const { clock } = clockAndRandom;
 
-  return async ({ method, model, options, ask, wireFacts = () => ({}) }) => {
+  return async ({ method, model, options, send, wireCodes = () => ({}) }) => {
     const requestId = options.requestId ?? parts.newRequestId();
     const called = { method, requestId, ...(model !== undefined && { model }) };
     const startMs = clock.nowMs();
@@ -68,7 +68,7 @@ export function caller(parts: CallerParts): Call {
           onEvent({ type: "attempt", ...called, attempt: number });
           const headers = await headersFrom(parts, options, requestId);
           header = () => null;
-          return ask({
+          return send({
             // A part of a millisecond is none in any protocol's header.
             signal,
             timeoutMs: Math.ceil(leftMs),
@@ -102,7 +102,7 @@ export function caller(parts: CallerParts): Call {
         attempts: failed?.attempts ?? 0,
         ...(region !== undefined && { region }),
       };
-      const error: ClientError = clientError(last, facts, wireFacts(last));
+      const error: ClientError = clientError(last, facts, wireCodes(last));
       onEvent({ type: "failure", ...called, durationMs: clock.nowMs() - startMs, error });
       throw error;
     }

@@ -2,7 +2,7 @@ import { cutText, errorByReason, type ScoringError, UpstreamAnsweredError } from
 import { isRetryable } from "./retry-policy.ts";
 
 /** What is known of a call that failed. */
-export interface CallFacts {
+export interface CallInfo {
   readonly method: string;
   /** Name that was asked for. */
   readonly model?: string;
@@ -14,7 +14,7 @@ export interface CallFacts {
 }
 
 /** The code of an answer, in the terms of the protocol that it came by. */
-export interface WireFacts {
+export interface WireCodes {
   readonly grpcCode?: number;
   /** HTTP's. */
   readonly status?: number;
@@ -22,8 +22,8 @@ export interface WireFacts {
 
 /** A failure, with the call that it is of. The class says why: `UnknownModelError`, `OverloadedError` … */
 export type ClientError = ScoringError &
-  CallFacts &
-  WireFacts & {
+  CallInfo &
+  WireCodes & {
     /** Whether the same call may succeed when it is made again. */
     readonly retryable: boolean;
   };
@@ -34,8 +34,8 @@ const maxNameChars = 80;
 /** The error that a caller gets: it says what was called, what went wrong and what to do. */
 export function clientError(
   error: ScoringError,
-  facts: CallFacts,
-  wire: WireFacts = {},
+  facts: CallInfo,
+  wire: WireCodes = {},
 ): ClientError {
   const { reason, message, hint, field, retryAfterMs, cause } = error;
   const model = facts.model === undefined ? "" : `(${cutText(facts.model, maxNameChars)})`;

@@ -1,7 +1,7 @@
 /** Keeps retries to a share of all calls, so that a server in trouble is not asked more because it is. */
 export interface RetryBudget {
   /** Told of every call when it begins. */
-  callBegan(): void;
+  deposit(): void;
   /** Takes one retry out; false if there is none left. */
   take(): boolean;
 }
@@ -13,10 +13,10 @@ const reserve = 10;
  * @param share - retries that each call earns, 0..1
  * @see gRFC A6, "Throttling Retry Attempts", for the same with tokens
  */
-export function retryBudget(share = 0.2): RetryBudget {
+export function createRetryBudget(share = 0.2): RetryBudget {
   let left = reserve;
   return {
-    callBegan: () => {
+    deposit: () => {
       left = Math.min(reserve, left + share);
     },
     take: () => {

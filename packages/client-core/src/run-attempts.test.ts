@@ -7,7 +7,7 @@ import {
 } from "@tensorgate/core";
 import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
-import { retryBudget } from "./retry-budget.ts";
+import { createRetryBudget } from "./retry-budget.ts";
 import { retryPolicyDefaults } from "./retry-policy.ts";
 import { type AttemptCall, type AttemptsFailedError, runAttempts } from "./run-attempts.ts";
 
@@ -20,7 +20,7 @@ interface Setting {
 }
 
 /** A call whose attempts are answered by hand. */
-function called(setting: Setting = {}, budget = retryBudget()) {
+function called(setting: Setting = {}, budget = createRetryBudget()) {
   const { timeoutMs = 10_000, deadlineMs = 30_000, maxRetries = 2, signal, random = 0.5 } = setting;
   const clock = manualClock();
   const attempts: (AttemptCall & { answer(): void; fail(error: Error): void })[] = [];
@@ -119,7 +119,7 @@ test.each(["attempt", "wait"])("an abort during an %s rejects at once", async (d
 });
 
 test("in a storm retries are a share of the calls", async () => {
-  const budget = retryBudget(0.2);
+  const budget = createRetryBudget(0.2);
   let attemptCount = 0;
   for (let index = 0; index < 200; index += 1) {
     await runAttempts(

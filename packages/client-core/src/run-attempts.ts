@@ -28,7 +28,7 @@ export interface AttemptCall {
   readonly timeoutMs: number;
 }
 
-export interface AttemptParts extends ClockAndRandom {
+export interface AttemptDeps extends ClockAndRandom {
   readonly budget: RetryBudget;
   /** Told before each wait. */
   readonly onRetry?: (error: ScoringError, delayMs: number) => void;
@@ -63,12 +63,12 @@ export class AttemptsFailedError extends Error {
 export async function runAttempts<Answer>(
   attempt: (call: AttemptCall) => Promise<Answer>,
   options: AttemptOptions,
-  parts: AttemptParts,
+  parts: AttemptDeps,
 ): Promise<Attempted<Answer>> {
   const { timeoutMs, deadlineMs, policy, signal } = options;
   const { clock, random, budget, onRetry } = parts;
   const endMs = clock.nowMs() + deadlineMs;
-  budget.callBegan();
+  budget.deposit();
   for (let number = 1; ; number += 1) {
     const leftMs = endMs - clock.nowMs();
     try {

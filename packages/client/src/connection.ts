@@ -4,49 +4,49 @@ import {
   type Answered,
   type Call,
   type CallOptions,
-  caller,
   commonClientDefaults,
+  createCaller,
+  createRetryBudget,
   gatewayUrl,
   type RetryBudget,
-  retryBudget,
 } from "@tensorgate/client-core";
 import type { OpenTransport } from "./leased-transport.ts";
 import type { ClientOptions } from "./options.ts";
 import { systemClockAndRandom } from "./system-clock.ts";
 import { openTransport } from "./transport.ts";
-import { errorFromTransport, wireFactsOf } from "./transport-error.ts";
+import { errorFromTransport, wireCodesOf } from "./transport-error.ts";
 
 /** What clients made from one another share. */
-export interface SharedParts {
+export interface SharedResources {
   readonly opened: OpenTransport;
   readonly budget: RetryBudget;
 }
 
 /** One call as its method describes it. */
-export interface AskedRpc<Message> {
+export interface RpcCall<Message> {
   readonly method: string;
   readonly model?: string;
   readonly options: CallOptions;
-  readonly ask: (options: TransportCallOptions) => Promise<Message>;
+  readonly send: (options: TransportCallOptions) => Promise<Message>;
 }
 
 /** Where calls go, and how they are made. */
 export interface Connection {
   readonly transport: Transport;
-  readonly shared: SharedParts;
+  readonly shared: SharedResources;
   /** @throws ClientError */
-  call<Message>(asked: AskedRpc<Message>): Promise<Answered<Message>>;
+  call<Message>(call: RpcCall<Message>): Promise<Answered<Message>>;
   close(): void;
 }
 
 /** @throws InvalidRequestError if `baseUrl` is no URL of HTTP */
-export function openConnection(given: ClientOptions, inherited?: SharedParts): Connection {
+export function openConnection(given: ClientOptions, inherited?: SharedResources): Connection {
   const options = withoutUndefined(given);
   const shared = inherited ?? {
     opened: openTransport(options.transport ?? "connect", baseUrlFrom(options.baseUrl)),
-    budget: retryBudget(),
+    budget: createRetryBudget(),
   };
-  const call: Call = caller({
+  const call: Call = createCaller({
     ...commonClientDefaults,
     headers: {},
     onEvent: undefined,
@@ -60,13 +60,13 @@ export function openConnection(given: ClientOptions, inherited?: SharedParts): C
     transport: shared.opened.transport,
     shared,
     close: () => shared.opened.close(),
-    call: ({ ask, ...asked }) =>
+    call: ({ send, ...rest }) =>
       call({
-        ...asked,
-        wireFacts: wireFactsOf,
-        ask: async ({ onHeader, headers, signal, timeoutMs }) => {
+        ...rest,
+        wireCodes: wireCodesOf,
+        send: async ({ onHeader, headers, signal, timeoutMs }) => {
           try {
-            return await ask({
+            return await send({
               headers,
               signal,
               timeoutMs,

@@ -36,7 +36,7 @@ export interface StatusCalls {
 const usualIntervalMs = 1_000;
 const usualTimeoutMs = 10_000;
 
-export function statusCalls({ transport, call }: Connection): StatusCalls {
+export function createStatusCalls({ transport, call }: Connection): StatusCalls {
   const client = createClient(StatusService, transport);
 
   return {
@@ -44,7 +44,7 @@ export function statusCalls({ transport, call }: Connection): StatusCalls {
       const { message, meta } = await call({
         method: "status.get",
         options,
-        ask: async (sent) => statusFrom((await client.getStatus({}, sent)).status),
+        send: async (sent) => statusFrom((await client.getStatus({}, sent)).status),
       });
       return withMeta(message, meta);
     },
@@ -60,7 +60,7 @@ export function statusCalls({ transport, call }: Connection): StatusCalls {
           method,
           options,
           // The stream outlives this call, which is over with the first message.
-          ask: async ({ signal, timeoutMs: _ofThisCall, ...sent }) => {
+          send: async ({ signal, timeoutMs: _ofThisCall, ...sent }) => {
             const opened = openStream((ofStream) =>
               client.watchStatus({ intervalMs }, { ...sent, signal: ofStream }),
             );
@@ -74,7 +74,7 @@ export function statusCalls({ transport, call }: Connection): StatusCalls {
           ({ message: result } = await call({
             method,
             options: { ...options, ...eachLater },
-            ask: async ({ signal }) => stream?.next(signal) ?? { done: true, value: undefined },
+            send: async ({ signal }) => stream?.next(signal) ?? { done: true, value: undefined },
           }));
         }
       } finally {

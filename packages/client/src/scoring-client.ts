@@ -22,8 +22,8 @@ import {
 import { CatalogService } from "@tensorgate/proto/tensorgate/v1/catalog";
 import { ScoringService } from "@tensorgate/proto/tensorgate/v1/scoring";
 import { detections, labelScore, modelInfo, unansweredError } from "./answers.ts";
-import { type Connection, openConnection, type SharedParts } from "./connection.ts";
-import { type StatusCalls, statusCalls } from "./gateway-status.ts";
+import { type Connection, openConnection, type SharedResources } from "./connection.ts";
+import { createStatusCalls, type StatusCalls } from "./gateway-status.ts";
 import { modelSpecFrom } from "./model-spec.ts";
 import type { ClientOptions } from "./options.ts";
 import { type PictureInput, pictureBytes } from "./picture-input.ts";
@@ -53,20 +53,20 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
   readonly #health: Client<typeof Health>;
 
   /** @throws InvalidRequestError if `baseUrl` is no URL of HTTP */
-  constructor(options: ClientOptions = {}, shared?: SharedParts) {
+  constructor(options: ClientOptions = {}, shared?: SharedResources) {
     this.#options = options;
     this.#connection = openConnection(options, shared);
     const { transport, call } = this.#connection;
     this.#scoring = createClient(ScoringService, transport);
     this.#health = createClient(Health, transport);
-    this.status = statusCalls(this.#connection);
+    this.status = createStatusCalls(this.#connection);
     const catalog = createClient(CatalogService, transport);
     this.models = {
       list: async (callOptions = {}) => {
         const { message, meta } = await call({
           method: "models.list",
           options: callOptions,
-          ask: (sent) => catalog.listModels({}, sent),
+          send: (sent) => catalog.listModels({}, sent),
         });
         return withMeta(message.models.map(modelInfo), meta);
       },
@@ -75,7 +75,7 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
           method: "models.get",
           model: name,
           options: callOptions,
-          ask: async (sent) => {
+          send: async (sent) => {
             const { model, labels } = await catalog.getModel({ name }, sent);
             if (!model) throw unansweredError(undefined);
             return { ...modelInfo(model), labels };
@@ -98,7 +98,7 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
       method: "classify",
       model,
       options,
-      ask: async (sent) => {
+      send: async (sent) => {
         const whole = { ...(await request()), ...given({ topK, minScore }) };
         const { results } = await this.#scoring.classify(whole, sent);
         const outcome = results[0]?.outcome;
@@ -122,7 +122,7 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
       method: "detect",
       model,
       options,
-      ask: async (sent) => {
+      send: async (sent) => {
         const whole = { ...(await request()), ...selection };
         const { results } = await this.#scoring.detect(whole, sent);
         const outcome = results[0]?.outcome;
@@ -144,7 +144,7 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
       method: "embed",
       model,
       options,
-      ask: async (sent) => {
+      send: async (sent) => {
         const { results } = await this.#scoring.embed(await request(), sent);
         const outcome = results[0]?.outcome;
         if (outcome?.case !== "features") throw unansweredError(outcome);
@@ -165,7 +165,7 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
       method: "predict",
       model,
       options,
-      ask: async (sent) => {
+      send: async (sent) => {
         const tensors = Object.entries(inputs).map(
           ([name, tensor]) => [name, tensorMessageFrom(name, tensor)] as const,
         );
@@ -218,7 +218,7 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
     const { message, meta } = await this.#connection.call({
       method: "health",
       options,
-      ask: (sent) => this.#health.check({ service: "" }, sent),
+      send: (sent) => this.#health.check({ service: "" }, sent),
     });
     return withMeta({ isReady: message.status === ServingStatus.SERVING }, meta);
   }

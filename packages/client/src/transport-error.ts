@@ -3,7 +3,7 @@ import {
   foreignAnswerError,
   retryAfterMsFrom,
   unreachableError,
-  type WireFacts,
+  type WireCodes,
 } from "@tensorgate/client-core";
 import {
   errorByReason,
@@ -46,7 +46,7 @@ export function errorFromTransport(thrown: unknown): ScoringError {
 }
 
 /** gRPC's code of a failure, or HTTP's where somebody else answered. */
-export function wireFactsOf({ cause }: ScoringError): WireFacts {
+export function wireCodesOf({ cause }: ScoringError): WireCodes {
   if (!(cause instanceof ConnectError)) return {};
   const [info] = cause.findDetails(ErrorInfoSchema);
   const status = info === undefined ? foreignStatus(cause) : undefined;

@@ -8,7 +8,7 @@ export function element<Kind extends Element = HTMLElement>(id: string): Kind {
 type Attributes = Readonly<Record<string, string | number | boolean>>;
 
 /** Makes an element of HTML; an attribute that is false is left out. */
-export function made<Tag extends keyof HTMLElementTagNameMap>(
+export function createHtml<Tag extends keyof HTMLElementTagNameMap>(
   tag: Tag,
   attributes: Attributes = {},
   ...children: readonly (Node | string)[]
@@ -17,7 +17,7 @@ export function made<Tag extends keyof HTMLElementTagNameMap>(
 }
 
 /** Makes an element of SVG. */
-export function drawn<Tag extends keyof SVGElementTagNameMap>(
+export function createSvg<Tag extends keyof SVGElementTagNameMap>(
   tag: Tag,
   attributes: Attributes = {},
   ...children: readonly (Node | string)[]

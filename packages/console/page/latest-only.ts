@@ -2,7 +2,9 @@
  * Does `work` for the latest input only: while one is under way, later ones replace each other and wait.
  * @returns what to call with each input
  */
-export function latestOnly<Input>(work: (input: Input) => Promise<void>): (input: Input) => void {
+export function createLatestOnly<Input>(
+  work: (input: Input) => Promise<void>,
+): (input: Input) => void {
   let waiting: { readonly input: Input } | undefined;
   let isBusy = false;
 

@@ -2,15 +2,15 @@ import "./page.css";
 import { type PictureInput, ScoringError } from "@tensorgate/web-client";
 import { showAnswer, showFailure } from "./answer/answer-view.ts";
 import { showBoxes } from "./answer/boxes-view.ts";
-import { callView } from "./call/call-view.ts";
+import { createCallView } from "./call/call-view.ts";
 import { element } from "./elements.ts";
 import { askForKey, client, keyHeaders, type PageModel, score } from "./gateway.ts";
-import { latestOnly } from "./latest-only.ts";
+import { createLatestOnly } from "./latest-only.ts";
 import { type ModelPicker, modelPicker } from "./model-picker.ts";
-import { cameraSource } from "./picture/camera-source.ts";
+import { createCameraSource } from "./picture/camera-source.ts";
 import { drawingSource } from "./picture/drawing-source.ts";
 import { fileSource } from "./picture/file-source.ts";
-import { regionsView } from "./regions/regions-view.ts";
+import { createRegionsView } from "./regions/regions-view.ts";
 import { steadyCalls } from "./regions/steady-calls.ts";
 import { watchStatus } from "./regions/watch-status.ts";
 import { tabs } from "./tabs.ts";
@@ -24,19 +24,21 @@ let picker: ModelPicker | undefined;
 
 const drawnBoxes = element<SVGElement>("drawn-boxes");
 const fileBoxes = element<SVGElement>("boxes");
-const call = callView();
+const call = createCallView();
 
-const show = latestOnly(async ({ shown, model }: { shown: PictureInput; model: PageModel }) => {
-  const startMs = performance.now();
-  const overlay = shown instanceof Blob ? fileBoxes : drawnBoxes;
-  try {
-    const answer = await score(model, shown);
-    // An answer to an older picture must not be shown over a newer one.
-    if (shown === picture) showAnswer(answer, overlay, performance.now() - startMs);
-  } catch (thrown) {
-    if (shown === picture) showFailure(thrown, overlay);
-  }
-});
+const show = createLatestOnly(
+  async ({ shown, model }: { shown: PictureInput; model: PageModel }) => {
+    const startMs = performance.now();
+    const overlay = shown instanceof Blob ? fileBoxes : drawnBoxes;
+    try {
+      const answer = await score(model, shown);
+      // An answer to an older picture must not be shown over a newer one.
+      if (shown === picture) showAnswer(answer, overlay, performance.now() - startMs);
+    } catch (thrown) {
+      if (shown === picture) showFailure(thrown, overlay);
+    }
+  },
+);
 
 function scorePicture(): void {
   const model = picker?.chosen();
@@ -75,7 +77,7 @@ drawingSource({
     showBoxes(drawnBoxes, undefined);
   },
 });
-const camera = cameraSource({
+const camera = createCameraSource({
   onError: (thrown) => showFailure(thrown),
   watch: async (video, signal) => {
     const model = picker?.chosen();
@@ -127,5 +129,5 @@ async function start(): Promise<void> {
 }
 
 void start();
-const regions = regionsView();
+const regions = createRegionsView();
 void watchStatus(regions.show);

@@ -1,17 +1,17 @@
 import {
   type Answered,
   type CallOptions,
-  caller,
   commonClientDefaults,
+  createCaller,
+  createRetryBudget,
   gatewayUrl,
   type ModelInfo,
   type RetryBudget,
-  retryBudget,
 } from "@tensorgate/client-core";
 import type { Clock } from "@tensorgate/core";
 import { answerError, fetchError, garbageError } from "./answer-error.ts";
 import type { Fit, WebClientOptions } from "./options.ts";
-import { type Fitter, lazyFitter } from "./picture/fitter.ts";
+import { createFitter, type Fitter } from "./picture/fitter.ts";
 import { newRequestId, systemClockAndRandom } from "./system-clock.ts";
 
 /** A body to send, with what is known of it. */
@@ -21,7 +21,7 @@ export interface Body {
 }
 
 /** One call as its function describes it. */
-export interface AskedRest<Value> {
+export interface RestCall<Value> {
   readonly method: string;
   readonly model?: string;
   readonly options: CallOptions;
@@ -43,17 +43,17 @@ export interface Connection {
   readonly clock: Clock;
   readonly fit: Fit;
   readonly fitter: Fitter;
-  /** What is known of models, kept once asked. */
+  /** What is known of models, kept once rest. */
   readonly knownModels: Map<string, Promise<ModelInfo | undefined>>;
   /** @throws ClientError */
-  ask<Value>(asked: AskedRest<Value>): Promise<Answered<Value>>;
+  call<Value>(call: RestCall<Value>): Promise<Answered<Value>>;
   /** The same connection with other settings. */
   with(options: Omit<WebClientOptions, "baseUrl">): Connection;
   /** Ends the worker, for every connection made from this one. */
   close(): void;
 }
 
-interface SharedParts {
+interface SharedResources {
   readonly budget: RetryBudget;
   readonly fitter: Fitter;
   readonly knownModels: Connection["knownModels"];
@@ -62,17 +62,17 @@ interface SharedParts {
 /** @throws InvalidRequestError if `baseUrl` is no URL of HTTP; TypeError if a key would be readable by everybody */
 export function openConnection(
   options: WebClientOptions = {},
-  inherited?: SharedParts,
+  inherited?: SharedResources,
 ): Connection {
   const baseUrl = baseUrlFrom(options.baseUrl);
   assertKeyIsSecret(options);
   const shared = inherited ?? {
-    budget: retryBudget(),
-    fitter: lazyFitter(),
+    budget: createRetryBudget(),
+    fitter: createFitter(),
     knownModels: new Map(),
   };
   const clockAndRandom = options.clockAndRandom ?? systemClockAndRandom;
-  const call = caller({
+  const makeCall = createCaller({
     ...commonClientDefaults,
     headers: {},
     onEvent: undefined,
@@ -91,22 +91,22 @@ export function openConnection(
     knownModels: shared.knownModels,
     with: (others) => openConnection({ ...options, ...others }, shared),
     close: () => shared.fitter.close(),
-    ask: ({ method, model, options: callOptions, path, query = {}, read, ...asked }) => {
+    call: ({ method, model, options: callOptions, path, query = {}, read, ...rest }) => {
       const url = new URL(baseUrl.pathname.replace(/\/$/, "") + path, baseUrl);
       for (const [name, value] of Object.entries(query)) {
         if (value !== undefined) url.searchParams.set(name, String(value));
       }
       let made: Promise<Body> | undefined;
-      return call({
+      return makeCall({
         method,
         options: callOptions,
         ...(model !== undefined && { model }),
-        wireFacts: ({ cause }) => {
+        wireCodes: ({ cause }) => {
           const { status } = (cause ?? {}) as Partial<Response>;
           return typeof status === "number" ? { status } : {};
         },
-        ask: async ({ signal, timeoutMs, headers, onHeader }) => {
-          made ??= asked.body?.();
+        send: async ({ signal, timeoutMs, headers, onHeader }) => {
+          made ??= rest.body?.();
           const body = await made;
           let response: Response;
           try {
@@ -116,7 +116,7 @@ export function openConnection(
               headers: {
                 "x-tensorgate-timeout-ms": String(timeoutMs),
                 ...(body && { "content-type": body.contentType }),
-                ...asked.headers,
+                ...rest.headers,
                 ...headers,
               },
               signal,
@@ -125,7 +125,7 @@ export function openConnection(
             throw fetchError(url, thrown);
           }
           onHeader((name) => response.headers.get(name));
-          const isAnswer = response.ok || asked.takesStatus?.(response.status);
+          const isAnswer = response.ok || rest.takesStatus?.(response.status);
           if (!isAnswer) throw await answerError(response);
           let text: string;
           try {

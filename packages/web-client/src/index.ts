@@ -1,7 +1,7 @@
 export type {
   AnyCatalog,
   ApiKey,
-  CallFacts,
+  CallInfo,
   CallOptions,
   CatalogEntry,
   ClassifyOptions,

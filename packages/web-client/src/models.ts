@@ -12,7 +12,7 @@ export async function listModels(
   connection: Connection,
   options: CallOptions = {},
 ): Promise<WithMeta<readonly ModelInfo[]>> {
-  const { message, meta } = await connection.ask({
+  const { message, meta } = await connection.call({
     method: "models.list",
     options,
     path: "/v1/catalog",
@@ -31,7 +31,7 @@ export async function getModel(
   name: string,
   options: CallOptions = {},
 ): Promise<WithMeta<ModelInfo>> {
-  const { message, meta } = await connection.ask({
+  const { message, meta } = await connection.call({
     method: "models.get",
     model: name,
     options,
@@ -46,7 +46,7 @@ export async function health(
   connection: Connection,
   options: CallOptions = {},
 ): Promise<WithMeta<{ readonly isReady: boolean }>> {
-  const { message, meta } = await connection.ask({
+  const { message, meta } = await connection.call({
     method: "health",
     options,
     path: "/readyz",

@@ -26,7 +26,7 @@ export async function predict(
   options: PredictOptions = {},
 ): Promise<WithMeta<Readonly<Record<string, TensorOutput>>>> {
   const { outputs = [], signature: signatureName, version, versionLabel } = options;
-  const { message, meta } = await connection.ask({
+  const { message, meta } = await connection.call({
     method: "predict",
     model,
     options,

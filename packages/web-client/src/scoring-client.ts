@@ -48,7 +48,7 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
 
   /** @throws InvalidRequestError if `baseUrl` is no URL of HTTP; TypeError if a key would be readable by everybody */
   constructor(options: WebClientOptions | Connection = {}) {
-    const connection = "ask" in options ? options : openConnection(options);
+    const connection = "call" in options ? options : openConnection(options);
     this.#connection = connection;
     this.models = {
       list: (callOptions) => listModels(connection, callOptions),

@@ -35,7 +35,7 @@ async function scored<Result>(call: PictureCall<Result>): Promise<Scored<Result>
   const { connection, method, model, picture, options, query, holds } = call;
   const { version, versionLabel } = options;
   let upload: Upload | undefined;
-  const { message, meta } = await connection.ask({
+  const { message, meta } = await connection.call({
     method,
     model,
     options,

@@ -1,6 +1,6 @@
 import type { ModelOptions, PoolOptions } from "@tensorgate/gateway";
 
-export interface ConfigTextParts {
+export interface ConfigTextOptions {
   readonly region: string;
   readonly model: ModelOptions;
   readonly pool: PoolOptions;
@@ -11,7 +11,7 @@ export interface ConfigTextParts {
 }
 
 /** A configuration with its doubts as comments, as a person would write it. */
-export function configText({ region, model, pool, doubts, origin }: ConfigTextParts): string {
+export function configText({ region, model, pool, doubts, origin }: ConfigTextOptions): string {
   const { name, ...described } = model;
   const { model: _same, region: _there, ...reached } = pool;
   return [

@@ -17,7 +17,7 @@ import { describedBackend } from "../attach/described-backend.ts";
 import { CommandError } from "../command-error.ts";
 import { runService, type Service } from "../service/service.ts";
 import type { Signals } from "../service/signals.ts";
-import { startWatchedGateway } from "../telemetry/watched-gateway.ts";
+import { runGateway } from "../telemetry/run-gateway.ts";
 
 export interface AttachOptions {
   readonly model?: string;
@@ -36,7 +36,7 @@ export interface AttachOptions {
 }
 
 /** What models are called where nobody thought of a name, and after what they are. */
-const usualNames = [
+const commonNames = [
   ...["model", "default", "resnet", "resnet50", "resnet_50", "resnet152", "resnet_152"],
   ...["densenet", "densenet121", "densenet_121", "vgg", "vgg16", "vgg_16", "ssd", "ssd_vgg"],
   ...familyNames,
@@ -56,7 +56,7 @@ export async function runAttach(
   try {
     const config = await attach(target, options);
     if (options.serve) {
-      await runService({ signals }, (service) => serveUntilStopped(config, options, service));
+      await runService({ signals }, (service) => serveUntilSignal(config, options, service));
     }
   } finally {
     clearInterval(alive);
@@ -80,7 +80,7 @@ async function attach(target: string, options: AttachOptions): Promise<GatewayOp
       address,
       ...reached,
       ...(options.dialect && { dialect: options.dialect }),
-      models: options.model === undefined ? usualNames : [options.model],
+      models: options.model === undefined ? commonNames : [options.model],
       timeoutMs: options.timeout,
       clock: systemClockAndRandom.clock,
     }),
@@ -204,14 +204,14 @@ function later(delayMs: number): Promise<void> {
   });
 }
 
-async function serveUntilStopped(
+async function serveUntilSignal(
   config: GatewayOptions,
   { port, adminPort }: AttachOptions,
   { log, stopped, announce }: Service,
 ): Promise<void> {
   const options = { ...config, listen: { ...config.listen, port } };
   const admin = { host: "127.0.0.1", port: adminPort };
-  const running = await startWatchedGateway({ options, admin, isAdminNeeded: false, log });
+  const running = await runGateway({ options, admin, isAdminNeeded: false, log });
   const { url } = running.gateway;
   const name = config.pools[0]?.model ?? "";
   const family = config.models?.[0]?.family;
@@ -220,7 +220,7 @@ async function serveUntilStopped(
     `ready: ${url}\n\n  try it:\n  curl --data-binary @picture.jpg ${url}/v1/${task}/${encodeURIComponent(name)}\n\n`,
   );
   await stopped;
-  log.note("stopping: draining calls in flight");
+  log.info("stopping: draining calls in flight");
   await running.close();
 }
 

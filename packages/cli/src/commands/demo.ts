@@ -9,14 +9,14 @@ import {
 } from "@tensorgate/gateway";
 import type { FamilyName } from "@tensorgate/tf-serving";
 import { CommandError } from "../command-error.ts";
-import { childSupervisor, type Supervisor } from "../demo/child-supervisor.ts";
+import { createChildSupervisor, type Supervisor } from "../demo/child-supervisor.ts";
 import { modelOptionsFromFolder } from "../demo/model-options.ts";
 import { modelServerChildren } from "../demo/model-server-child.ts";
 import { importModelServer } from "../import-model-server.ts";
 import { progressLine } from "../progress-line.ts";
 import { runService, type Service } from "../service/service.ts";
 import type { Signals } from "../service/signals.ts";
-import { startWatchedGateway, type WatchedGateway } from "../telemetry/watched-gateway.ts";
+import { type RunningGateway, runGateway } from "../telemetry/run-gateway.ts";
 
 export interface DemoOptions {
   readonly port: number;
@@ -38,10 +38,10 @@ const graceMs = 5_000;
 
 /** Runs two regions of embedded model servers and a gateway in front, until it is stopped. */
 export function runDemo(options: DemoOptions, signals: Signals): Promise<void> {
-  return runService({ signals }, (service) => demoUntilStopped(options, service));
+  return runService({ signals }, (service) => demoUntilSignal(options, service));
 }
 
-async function demoUntilStopped(
+async function demoUntilSignal(
   options: DemoOptions,
   { log, stopped, announce }: Service,
 ): Promise<void> {
@@ -52,23 +52,23 @@ async function demoUntilStopped(
   // Made here, once, so that the model servers find them.
   const folders = readable(() => [
     ...findModels({ directory }),
-    ...findModels({ families, cacheFolder }, (progress) => log.note(progressLine(progress))),
+    ...findModels({ families, cacheFolder }, (progress) => log.info(progressLine(progress))),
   ]);
 
-  log.note(`starting a model server in ${regions.map(({ name }) => name).join(" and ")}`);
+  log.info(`starting a model server in ${regions.map(({ name }) => name).join(" and ")}`);
   const supervisors = regions.map(({ name, roundTripMs }) =>
-    childSupervisor({
+    createChildSupervisor({
       startChild: modelServerChildren([
         ...["--models", directory, "--cache", cacheFolder],
         ...(families.length > 0 ? ["--family", families.join(",")] : []),
         ...(roundTripMs > 0 ? ["--round-trip", String(roundTripMs)] : []),
       ]),
-      onDeath: () => log.note(`the model server of ${name} ended; restarting it`),
-      onReturn: () => log.note(`the model server of ${name} is running again`),
+      onDeath: () => log.info(`the model server of ${name} ended; restarting it`),
+      onReturn: () => log.info(`the model server of ${name} is running again`),
       ...systemClockAndRandom,
     }),
   );
-  let running: WatchedGateway | undefined;
+  let running: RunningGateway | undefined;
   try {
     const started = Promise.all(supervisors.map((supervisor) => supervisor.start()));
     const ports = await Promise.race([started, stopped.then(() => undefined)]);
@@ -88,7 +88,7 @@ async function demoUntilStopped(
       ),
     };
     const admin = { host: "127.0.0.1", port: adminPort };
-    running = await startWatchedGateway({
+    running = await runGateway({
       options: gatewayOptions,
       admin,
       isAdminNeeded: false,
@@ -98,7 +98,7 @@ async function demoUntilStopped(
     await Promise.race([running.gateway.ready(), stopped]);
     announce(welcome(running, firstToTry(gatewayOptions.models ?? [])));
     await stopped;
-    log.note("stopping: draining calls in flight");
+    log.info("stopping: draining calls in flight");
   } finally {
     await running?.close({ graceMs });
     await stopAll(supervisors);
@@ -143,7 +143,7 @@ function firstToTry(models: readonly ModelOptions[]): string {
 }
 
 /** The ready line, and a call to try that works where the user stands. */
-function welcome({ gateway: { url }, adminUrl }: WatchedGateway, path: string): string {
+function welcome({ gateway: { url }, adminUrl }: RunningGateway, path: string): string {
   const picture = existsSync(samplePicture)
     ? relative(process.cwd(), samplePicture)
     : "picture.jpg";

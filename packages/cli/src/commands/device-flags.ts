@@ -9,7 +9,7 @@ import {
 import { runDeviceAbort, runDeviceList, runDeviceSwap } from "./device.ts";
 
 /** Gives `command` its own commands, which talk to the admin port of a gateway on the same machine. */
-export function asDevice(command: Command): Command {
+export function addDeviceCommands(command: Command): Command {
   command.description("list and swap devices that hold one model at a time");
   command
     .command("list", { isDefault: true })

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import type { DeviceReport, SwapReport } from "@tensorgate/gateway";
 import { CommandError } from "../command-error.ts";
-import { type AdminClient, adminClient } from "../device/admin-client.ts";
-import { stepLines } from "../device/step-lines.ts";
+import { type AdminClient, createAdminClient } from "../device/admin-client.ts";
+import { createStepLines } from "../device/step-lines.ts";
 import { aligned } from "./list-models.ts";
 
 export interface DeviceOptions {
@@ -12,7 +12,7 @@ export interface DeviceOptions {
 
 /** Prints what the devices of a gateway hold. */
 export async function runDeviceList({ adminUrl, json }: DeviceOptions): Promise<void> {
-  const devices = await adminClient(adminUrl).devices();
+  const devices = await createAdminClient(adminUrl).devices();
   if (json) return print(devices.map((device) => JSON.stringify(device)));
   if (devices.length === 0) {
     throw new CommandError("the gateway has no devices; set exclusive: true in a pool");
@@ -43,7 +43,7 @@ export interface DeviceSwapOptions extends DeviceOptions {
 
 /** Makes devices hold a model, and tells every step; the exit code is 1 unless all of them do in the end. */
 export async function runDeviceSwap(model: string, options: DeviceSwapOptions): Promise<void> {
-  const client = adminClient(options.adminUrl);
+  const client = createAdminClient(options.adminUrl);
   const id = await client.swap(requestOf(model, options));
   if (options.json) {
     for await (const step of client.progress(id)) print([JSON.stringify(step)]);
@@ -56,7 +56,7 @@ export async function runDeviceSwap(model: string, options: DeviceSwapOptions): 
 
 async function showProgress(client: AdminClient, id: string): Promise<void> {
   const { stdout, stderr } = process;
-  const shown = stepLines({ out: stdout, terminal: stderr, nowMs: () => performance.now() });
+  const shown = createStepLines({ out: stdout, terminal: stderr, nowMs: () => performance.now() });
   if (stderr.isTTY) {
     stderr.write(
       `swap ${id} started; it continues after Ctrl-C; to abort: tensorgate device abort ${id}\n`,
@@ -101,7 +101,7 @@ export async function runDeviceAbort(
   id: string | undefined,
   { adminUrl, json }: DeviceOptions,
 ): Promise<void> {
-  const client = adminClient(adminUrl);
+  const client = createAdminClient(adminUrl);
   const report = await client.abort(id ?? (await idUnderWay(client)));
   if (json) return print([JSON.stringify(report)]);
   const isUnderWay = report.state === "aborting";

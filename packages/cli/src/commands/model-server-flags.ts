@@ -15,7 +15,7 @@ import type { Signals } from "../service/signals.ts";
 import { runModelServer } from "./model-server.ts";
 
 /** Gives `command` the flags of a model server. */
-export function asModelServer(command: Command, signals: Signals): Command {
+export function addModelServerFlags(command: Command, signals: Signals): Command {
   return command
     .description("run a model server that speaks TensorFlow Serving's gRPC API")
     .option("--models <folder>", "folder with <name>/<version>/model.onnx")

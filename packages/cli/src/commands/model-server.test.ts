@@ -2,14 +2,14 @@ import { Command } from "commander";
 import { expect, test } from "vitest";
 import { createSignals } from "../service/signals.ts";
 import { deviceFrom, faultsFrom, type ModelServerCommandOptions } from "./model-server.ts";
-import { asModelServer } from "./model-server-flags.ts";
+import { addModelServerFlags } from "./model-server-flags.ts";
 
 /** @throws CommanderError as the command would */
 function parsed(...args: readonly string[]): ModelServerCommandOptions {
   const quiet = { writeErr: () => {} };
   const signals = createSignals();
   signals.release();
-  const command = asModelServer(new Command().exitOverride().configureOutput(quiet), signals);
+  const command = addModelServerFlags(new Command().exitOverride().configureOutput(quiet), signals);
   command.action(() => {});
   return command.parse([...args], { from: "user" }).opts();
 }

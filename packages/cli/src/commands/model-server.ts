@@ -50,14 +50,14 @@ export function runModelServer(
   options: ModelServerCommandOptions,
   signals: Signals,
 ): Promise<void> {
-  return runService({ signals }, (service) => modelServerUntilStopped(options, service));
+  return runService({ signals }, (service) => modelServerUntilSignal(options, service));
 }
 
-async function modelServerUntilStopped(
+async function modelServerUntilSignal(
   options: ModelServerCommandOptions,
   { log, announce, ...service }: Service,
 ): Promise<void> {
-  const stopped = Promise.race([service.stopped, untilDisconnected()]);
+  const stopped = Promise.race([service.stopped, waitForDisconnect()]);
   const { startModelServer, bundledModelsDirectory } = await importModelServer();
   const { host, port, threads, dialect, roundTrip: roundTripMs } = options;
   const { engine, serviceMs, lanes, reloadFrom: reloadFolders = [] } = options;
@@ -77,9 +77,9 @@ async function modelServerUntilStopped(
       faults: faultsFrom(options),
       onWarning: (warning) => log.warn(warning),
       models: sourcesFrom(options, bundledModelsDirectory),
-      onProgress: (progress) => log.note(progressLine(progress)),
+      onProgress: (progress) => log.info(progressLine(progress)),
       onLoaded: ({ name, version }) => {
-        if (!process.connected) log.note(`loaded ${name}, version ${version}`);
+        if (!process.connected) log.info(`loaded ${name}, version ${version}`);
       },
     });
   } catch (thrown) {
@@ -156,7 +156,7 @@ function sourcesFrom(
 }
 
 /** A parent that dies, or says so, takes its children along. */
-function untilDisconnected(): Promise<void> {
+function waitForDisconnect(): Promise<void> {
   // A parent that was gone before this was asked has left its channel behind.
   if (process.send && !process.connected) return Promise.resolve();
   if (!process.connected) return new Promise(() => {});

@@ -8,7 +8,7 @@ import {
   type ScoredPicture,
 } from "../score/outcome-text.ts";
 import { picturePaths, standardInput } from "../score/picture-paths.ts";
-import { progressBar } from "../score/progress-bar.ts";
+import { createProgressBar } from "../score/progress-bar.ts";
 
 export interface ScoreOptions {
   readonly model: string;
@@ -38,7 +38,7 @@ export async function runScore(names: readonly string[], options: ScoreOptions):
   const hasColours = stdout.isTTY === true && stdout.hasColors();
   const format = json ? jsonLines : csv ? commaSeparated : alignedTable(paths, hasColours);
   // A bar among the lines of a program's output helps nobody.
-  const bar = progressBar(paths.length, isForPeople || !stdout.isTTY ? stderr : silent);
+  const bar = createProgressBar(paths.length, isForPeople || !stdout.isTTY ? stderr : silent);
   const say = (line: string) => bar.print(() => void stdout.write(`${line}\n`));
   if (format.head) say(format.head);
   let failedCount = 0;

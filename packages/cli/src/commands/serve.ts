@@ -1,9 +1,9 @@
 import { type GatewayOptions, systemClockAndRandom } from "@tensorgate/gateway";
-import { configReload } from "../serve/config-reload.ts";
+import { createConfigReload } from "../serve/config-reload.ts";
 import { watchConfig } from "../serve/config-watch.ts";
 import { runService, type Service } from "../service/service.ts";
 import type { Signals } from "../service/signals.ts";
-import { startWatchedGateway } from "../telemetry/watched-gateway.ts";
+import { runGateway } from "../telemetry/run-gateway.ts";
 import { readConfig } from "./config.ts";
 
 export interface ServeOptions {
@@ -19,10 +19,10 @@ export interface ServeOptions {
 
 /** Runs a gateway until it is stopped. */
 export function runServe(options: ServeOptions, signals: Signals): Promise<void> {
-  return runService({ signals, hasReload: true }, (service) => serveUntilStopped(options, service));
+  return runService({ signals, hasReload: true }, (service) => serveUntilSignal(options, service));
 }
 
-async function serveUntilStopped(
+async function serveUntilSignal(
   serve: ServeOptions,
   { log, stopped, announce, onHangup }: Service,
 ): Promise<void> {
@@ -30,10 +30,10 @@ async function serveUntilStopped(
   const read = () => withFlags(readConfig(file), serve);
   const initial = read();
   const admin = { host: adminHost, port: adminPort };
-  const running = await startWatchedGateway({ options: initial, admin, isAdminNeeded: true, log });
+  const running = await runGateway({ options: initial, admin, isAdminNeeded: true, log });
   const { gateway, adminUrl } = running;
 
-  const reload = configReload({ file, read, gateway, initial, log });
+  const reload = createConfigReload({ file, read, gateway, initial, log });
   onHangup(reload.now);
   const watching = watch
     ? watchConfig(file, {
@@ -50,7 +50,7 @@ async function serveUntilStopped(
 
   const signal = await stopped;
   watching?.[Symbol.dispose]();
-  log.note("stopping: draining calls in flight");
+  log.info("stopping: draining calls in flight");
   await running.close({ isInteractive: signal === "SIGINT" });
 }
 

@@ -2,8 +2,8 @@ import { setTimeout as waited } from "node:timers/promises";
 import { type GatewayStatus, ScoringClient, ScoringError } from "@tensorgate/client";
 import { CommandError } from "../command-error.ts";
 import type { Signals } from "../service/signals.ts";
-import { liveScreen, sizeOf } from "../status/live-screen.ts";
-import { liveView } from "../status/live-view.ts";
+import { createLiveScreen, sizeOf } from "../status/live-screen.ts";
+import { createLiveView } from "../status/live-view.ts";
 import { statusTable } from "../status/status-table.ts";
 
 export interface StatusOptions {
@@ -75,8 +75,8 @@ async function writeLines({ client, signal, intervalMs }: Watched): Promise<void
 /** A gateway that goes away is asked again, unless it was never there. @throws ScoringError */
 async function showLive({ client, signal, intervalMs }: Watched): Promise<void> {
   const { stdout } = process;
-  const view = liveView();
-  const screen = liveScreen(stdout);
+  const view = createLiveView();
+  const screen = createLiveScreen(stdout);
   let isKnown = false;
   const draw = () => {
     if (isKnown) screen.draw(view.lines({ ...sizeOf(stdout), hasColours: hasColours() }));

@@ -1,6 +1,6 @@
 import { manualClockAndRandom } from "@tensorgate/core/testing";
 import { expect, test, vi } from "vitest";
-import { type Child, childSupervisor, type StartChild } from "./child-supervisor.ts";
+import { type Child, createChildSupervisor, type StartChild } from "./child-supervisor.ts";
 
 function supervised() {
   const { clock, random } = manualClockAndRandom();
@@ -15,7 +15,13 @@ function supervised() {
     children.push({ port, die, kill });
     return { listening: Promise.resolve(port === 0 ? 4_000 : port), ended, stop: () => {}, kill };
   };
-  const supervisor = childSupervisor({ startChild, onDeath, onReturn: () => {}, clock, random });
+  const supervisor = createChildSupervisor({
+    startChild,
+    onDeath,
+    onReturn: () => {},
+    clock,
+    random,
+  });
   return { supervisor, children, clock, onDeath };
 }
 

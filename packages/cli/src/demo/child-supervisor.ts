@@ -27,7 +27,7 @@ export interface Supervisor {
   stop(graceMs: number): Promise<void>;
 }
 
-export interface SupervisorParts extends ClockAndRandom {
+export interface SupervisorDeps extends ClockAndRandom {
   readonly startChild: StartChild;
   /** Told when a child died and will be started again. */
   readonly onDeath: () => void;
@@ -38,7 +38,7 @@ export interface SupervisorParts extends ClockAndRandom {
 const backoff: BackoffOptions = { initialBackoffMs: 200, maxBackoffMs: 5_000 };
 
 /** Keeps one child running: when it dies it is started again on the same port, later and later. */
-export function childSupervisor(parts: SupervisorParts): Supervisor {
+export function createChildSupervisor(parts: SupervisorDeps): Supervisor {
   const { startChild, onDeath, onReturn, clock, random } = parts;
   let child: Child | undefined;
   let isStopping = false;

@@ -14,7 +14,7 @@ export interface AdminClient {
 }
 
 /** @param url - of the admin port, such as http://127.0.0.1:9090 */
-export function adminClient(url: string): AdminClient {
+export function createAdminClient(url: string): AdminClient {
   async function answered(path: string, body?: object): Promise<Response> {
     const posted = body && {
       method: "POST",

@@ -23,12 +23,9 @@ const statusOf = { invalid: 400, unknown: 404, busy: 409, floor: 409, unreachabl
  * What the admin port answers about devices. A swap takes minutes, so it is begun by one request and followed by
  * others: whoever loses a connection loses nothing.
  *
- * @param note - told of every step of a swap, for the log
+ * @param log - called with every step of a swap
  */
-export function deviceRoutes(
-  devices: Devices,
-  note: (text: string) => void,
-): readonly AdminRoute[] {
+export function deviceRoutes(devices: Devices, log: (text: string) => void): readonly AdminRoute[] {
   const route = (
     method: AdminRoute["method"],
     path: string,
@@ -42,7 +39,7 @@ export function deviceRoutes(
     route("POST", "/devices/swap", async ({ request, response }) => {
       const asked = swapRequestFromJson(await jsonBody(request));
       const { id } = await devices.swap(asked, ({ swapId, text }) =>
-        note(`swap ${swapId}: ${text}`),
+        log(`swap ${swapId}: ${text}`),
       );
       response.setHeader("location", `/devices/swaps/${id}`);
       sendJson(response, 202, { id });

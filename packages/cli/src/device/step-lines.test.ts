@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { stepLines } from "./step-lines.ts";
+import { createStepLines } from "./step-lines.ts";
 
 function shown(isTTY: boolean) {
   let [out, terminal, nowMs] = ["", "", 0];
-  const lines = stepLines({
+  const lines = createStepLines({
     out: { write: (text) => (out += text) },
     terminal: { isTTY, write: (text) => (terminal += text) },
     nowMs: () => nowMs,

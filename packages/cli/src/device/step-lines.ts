@@ -9,7 +9,7 @@ export interface StepLines {
   end(): void;
 }
 
-export interface StepLineParts {
+export interface StepLinesDeps {
   /** Takes the lines. */
   readonly out: TerminalStream;
   /** Takes what is overwritten again and again, if it is a terminal. */
@@ -19,7 +19,7 @@ export interface StepLineParts {
 
 const clearLine = "\r\u001b[2K";
 
-export function stepLines({ out, terminal, nowMs }: StepLineParts): StepLines {
+export function createStepLines({ out, terminal, nowMs }: StepLinesDeps): StepLines {
   let sinceMs: number | undefined;
   const clear = () => {
     if (terminal.isTTY) terminal.write(clearLine);

@@ -17,7 +17,7 @@ const clearLine = "\r\u001b[2K";
 const barWidth = 24;
 const usualColumns = 80;
 
-export function progressBar(total: number, stream: TerminalStream): ProgressBar {
+export function createProgressBar(total: number, stream: TerminalStream): ProgressBar {
   let done = 0;
   let failed = 0;
   const draw = () => {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { alignedTable, commaSeparated, jsonLines, type ScoredPicture } from "./outcome-text.ts";
 import { picturePaths } from "./picture-paths.ts";
-import { progressBar } from "./progress-bar.ts";
+import { createProgressBar } from "./progress-bar.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tensorgate-score-"));
 mkdirSync(join(folder, "deep"));
@@ -80,7 +80,7 @@ test("the table stands in line, without colours where there are none", () => {
 test("a bar is drawn on a terminal only, and taken away at the end", () => {
   const written: string[] = [];
   const stream = { isTTY: true, columns: 80, write: (text: string) => written.push(text) };
-  const bar = progressBar(2, stream);
+  const bar = createProgressBar(2, stream);
   bar.advance(false);
   bar.advance(true);
   bar.end();
@@ -88,7 +88,7 @@ test("a bar is drawn on a terminal only, and taken away at the end", () => {
   expect(written.join("")).toContain("2 of 2, 1 failed");
   expect(written.at(-1)).toBe("\r\u001b[2K");
   const quiet: string[] = [];
-  progressBar(2, { write: (text: string) => quiet.push(text) }).advance(false);
+  createProgressBar(2, { write: (text: string) => quiet.push(text) }).advance(false);
   expect(quiet).toEqual([]);
 });
 
@@ -97,7 +97,7 @@ test.each([
   { columns: 30, drawn: `${"░".repeat(24)} 0 of`, because: "a narrow one is not overrun" },
 ])("a bar on a terminal of $columns columns: $because", ({ columns, drawn }) => {
   const written: string[] = [];
-  progressBar(2, { isTTY: true, columns, write: (text) => written.push(text) });
+  createProgressBar(2, { isTTY: true, columns, write: (text) => written.push(text) });
 
   expect(written).toEqual([`\r\u001b[2K${drawn}`]);
 });

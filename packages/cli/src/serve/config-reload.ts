@@ -3,7 +3,7 @@ import type { Gateway, GatewayOptions } from "@tensorgate/gateway";
 import type { Log } from "../telemetry/log.ts";
 import { configChanges } from "./config-changes.ts";
 
-export interface ReloadParts {
+export interface ConfigReloadDeps {
   /** Name of the configuration, for messages. */
   readonly file: string;
   /** Reads it. Throws where it has faults, with all of them in the message. */
@@ -11,7 +11,7 @@ export interface ReloadParts {
   readonly gateway: Pick<Gateway, "reload">;
   /** What the gateway was built with. */
   readonly initial: GatewayOptions;
-  readonly log: Pick<Log, "note" | "warn">;
+  readonly log: Pick<Log, "info" | "warn">;
 }
 
 /** Takes a configuration anew. */
@@ -33,7 +33,13 @@ function assertKeysStay(inForce: GatewayOptions, next: GatewayOptions): void {
   throw new Error("all keys were removed; send SIGHUP to accept calls without a key");
 }
 
-export function configReload({ file, read, gateway, initial, log }: ReloadParts): ConfigReload {
+export function createConfigReload({
+  file,
+  read,
+  gateway,
+  initial,
+  log,
+}: ConfigReloadDeps): ConfigReload {
   let inForce = initial;
   /** What was wrong with it last. */
   let complaint: string | undefined;
@@ -50,7 +56,7 @@ export function configReload({ file, read, gateway, initial, log }: ReloadParts)
       const changes = configChanges(inForce, next);
       inForce = next;
       complaint = undefined;
-      log.note(
+      log.info(
         `configuration reloaded from ${file}: ${changes.join(", ") || "no model, pool or key changed"}`,
       );
       if (needRestart.length > 0) {

@@ -2,7 +2,7 @@ import { realpathSync, watch } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import type { Clock } from "@tensorgate/core";
 
-export interface ConfigWatchParts {
+export interface ConfigWatchDeps {
   /** Told a moment after the file was written, replaced, or swapped behind a link. */
   readonly onChange: () => void;
   /** Told once that nothing will be noticed any more. */
@@ -14,7 +14,7 @@ export interface ConfigWatchParts {
 const settleMs = 200;
 
 /** Watches the folders rather than the file: editors put another one in its place. */
-export function watchConfig(file: string, parts: ConfigWatchParts): Disposable {
+export function watchConfig(file: string, parts: ConfigWatchDeps): Disposable {
   const { onChange, onError, clock } = parts;
   let timer: Disposable | undefined;
   const stop = new AbortController();

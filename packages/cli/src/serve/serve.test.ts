@@ -5,7 +5,7 @@ import { manualClock } from "@tensorgate/core/testing";
 import { createGateway, type GatewayOptions } from "@tensorgate/gateway";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { configChanges } from "./config-changes.ts";
-import { configReload } from "./config-reload.ts";
+import { createConfigReload } from "./config-reload.ts";
 import { watchConfig } from "./config-watch.ts";
 
 const pool = (model: string, region: string, replica = "127.0.0.1:9") => ({
@@ -127,13 +127,13 @@ function reloading(initial: GatewayOptions) {
   const said: string[] = [];
   const gateway = createGateway(initial);
   const next: { read: () => GatewayOptions } = { read: () => initial };
-  const reload = configReload({
+  const reload = createConfigReload({
     file: "t.yaml",
     read: () => next.read(),
     gateway,
     initial,
     log: {
-      note: (line) => said.push(line),
+      info: (line) => said.push(line),
       warn: (line) => said.push(`warn: ${line}`),
     },
   });

@@ -35,12 +35,12 @@ export async function runService(
   const onHangup = () => {
     if (reload) reload();
     else if (hasReload) wasHungUp = true;
-    else log.note("ignoring SIGHUP: there is no configuration to reload");
+    else log.info("ignoring SIGHUP: there is no configuration to reload");
   };
   const { stopped } = signals.serve({
     // Without anything to reload, it says that the terminal is gone, if there is one.
     onHangup: hasReload || !isatty(0) ? onHangup : "stop",
-    onIgnored: (signal) => log.note(`ignoring ${signal}`),
+    onIgnored: (signal) => log.info(`ignoring ${signal}`),
   });
   // Node would write warnings to standard error itself, and wait there.
   process.removeAllListeners("warning");

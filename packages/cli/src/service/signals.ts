@@ -42,7 +42,7 @@ const handled = ["SIGHUP", "SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2"] as const;
  * Shortest time between two SIGINTs that are two wishes, in milliseconds: a terminal sends one Ctrl-C to each process,
  * and npm passes its own on.
  */
-const hurryAfterMs = 1_000;
+const minInterruptGapMs = 1_000;
 
 /** Takes the signals and keeps them until it is known what kind of command runs. */
 export function createSignals(
@@ -107,7 +107,7 @@ function stopHandler({ onHangup, onIgnored, stop, exit }: HandlerDeps): Handle {
   return (signal, atMs) => {
     if (signal === "SIGUSR1" || signal === "SIGUSR2") return onIgnored(signal);
     if (stoppingSinceMs !== undefined) {
-      if (signal === "SIGINT" && atMs - stoppingSinceMs >= hurryAfterMs) return exit();
+      if (signal === "SIGINT" && atMs - stoppingSinceMs >= minInterruptGapMs) return exit();
       return onIgnored(signal);
     }
     if (signal === "SIGHUP" && onHangup !== "stop") return onHangup();

@@ -22,7 +22,7 @@ const home = `${control}H`;
 const clearRight = `${control}K`;
 const clearBelow = `${control}J`;
 
-export function liveScreen(stream: TerminalScreen): LiveScreen {
+export function createLiveScreen(stream: TerminalScreen): LiveScreen {
   let isOpen = false;
   return {
     draw: (lines) => {

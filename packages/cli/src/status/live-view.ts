@@ -20,7 +20,7 @@ export interface LiveView {
   lines(form: LiveForm): readonly string[];
 }
 
-export function liveView(): LiveView {
+export function createLiveView(): LiveView {
   let status: GatewayStatus | undefined;
   let lostText: string | undefined;
   const events: string[] = [];

@@ -90,7 +90,7 @@ interface Column {
   readonly name: string;
   readonly of: (replica: ReplicaStatus) => string;
   /** The higher, the sooner it makes room; those without stay. */
-  readonly givesWay?: number;
+  readonly dropOrder?: number;
   readonly isState?: boolean;
 }
 
@@ -102,12 +102,12 @@ interface WideColumn extends Column {
 const columns: readonly Column[] = [
   { name: "replica", of: ({ id }) => `    ${id}` },
   { name: "state", of: ({ state }) => state, isState: true },
-  { name: "in flight", of: ({ inFlight, slots }) => `${inFlight}/${slots}`, givesWay: 1 },
-  { name: "service", of: ({ serviceMs }) => milliseconds(serviceMs), givesWay: 6 },
-  { name: "latency", of: ({ latencyMs }) => milliseconds(latencyMs), givesWay: 4 },
-  { name: "answered", of: ({ answered }) => String(answered), givesWay: 5 },
-  { name: "failed", of: ({ failed }) => String(failed), givesWay: 2 },
-  { name: "ejections", of: ({ ejections }) => String(ejections), givesWay: 3 },
+  { name: "in flight", of: ({ inFlight, slots }) => `${inFlight}/${slots}`, dropOrder: 1 },
+  { name: "service", of: ({ serviceMs }) => milliseconds(serviceMs), dropOrder: 6 },
+  { name: "latency", of: ({ latencyMs }) => milliseconds(latencyMs), dropOrder: 4 },
+  { name: "answered", of: ({ answered }) => String(answered), dropOrder: 5 },
+  { name: "failed", of: ({ failed }) => String(failed), dropOrder: 2 },
+  { name: "ejections", of: ({ ejections }) => String(ejections), dropOrder: 3 },
 ];
 const gap = "  ";
 
@@ -120,9 +120,9 @@ function columnsFor(replicas: readonly ReplicaStatus[], width: number): readonly
   const shown = [...wide];
   const needed = () =>
     shown.reduce((sum, each) => sum + Math.abs(each.width) + gap.length, -gap.length);
-  const givingWay = wide.toSorted((a, b) => (b.givesWay ?? 0) - (a.givesWay ?? 0));
+  const givingWay = wide.toSorted((a, b) => (b.dropOrder ?? 0) - (a.dropOrder ?? 0));
   for (const column of givingWay) {
-    if (needed() <= width || column.givesWay === undefined) break;
+    if (needed() <= width || column.dropOrder === undefined) break;
     shown.splice(shown.indexOf(column), 1);
   }
   return shown;

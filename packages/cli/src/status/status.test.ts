@@ -1,7 +1,7 @@
 import type { GatewayStatus, ReplicaStatus } from "@tensorgate/client";
 import { expect, test } from "vitest";
-import { liveScreen } from "./live-screen.ts";
-import { liveView } from "./live-view.ts";
+import { createLiveScreen } from "./live-screen.ts";
+import { createLiveView } from "./live-view.ts";
 import { statusEvents } from "./status-events.ts";
 import { statusTable } from "./status-table.ts";
 
@@ -104,7 +104,7 @@ test.each([
 const form = { width: 80, height: 40, hasColours: false };
 
 test("the last events stand below the table, and a gateway that was lost is told once", () => {
-  const view = liveView();
+  const view = createLiveView();
 
   view.update(statusOf(replica("a")), "12:00:00");
   view.update(statusOf(replica("a", { state: "suspect" })), "12:00:01");
@@ -126,7 +126,7 @@ test("the last events stand below the table, and a gateway that was lost is told
 });
 
 test("a terminal that is too low keeps the events, and says what it hides", () => {
-  const view = liveView();
+  const view = createLiveView();
   view.update(statusOf(replica("a")), "12:00:00");
   view.update(statusOf(), "12:00:01");
 
@@ -138,7 +138,7 @@ test("a terminal that is too low keeps the events, and says what it hides", () =
 
 test("a screen is drawn in place, in one piece each time, and given back once", () => {
   const written: string[] = [];
-  const screen = liveScreen({ write: (text) => written.push(text) });
+  const screen = createLiveScreen({ write: (text) => written.push(text) });
   screen.end();
   expect(written).toEqual([]);
 

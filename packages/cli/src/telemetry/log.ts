@@ -14,7 +14,7 @@ import { openStandardOutput } from "./standard-output.ts";
 
 /** What whoever runs the command is told, on standard error: standard output is for answers. */
 export interface Log {
-  note(line: string): void;
+  info(line: string): void;
   /** What nobody should overlook. */
   warn(line: string): void;
   call(record: CallRecord): void;
@@ -66,7 +66,7 @@ export function openLog(env: NodeJS.ProcessEnv = process.env, given?: BoundedOut
     { write: (line) => output.write(isJson ? line : prettyLine(line)) },
   );
   return {
-    note: (line) => logger.info(line),
+    info: (line) => logger.info(line),
     warn: (line) => logger.warn(line),
     call: (record) => logger[levelOf(record)]({ call: record }, "call"),
     internalError: (error, requestId) =>

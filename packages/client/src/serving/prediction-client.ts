@@ -3,10 +3,10 @@ import {
   type Call,
   type CallOptions,
   type CommonClientOptions,
-  caller,
   commonClientDefaults,
+  createCaller,
+  createRetryBudget,
   outputFromTensor,
-  retryBudget,
   type TensorInput,
   type TensorOutput,
   tensorFromInput,
@@ -32,8 +32,8 @@ import {
 } from "@tensorgate/tf-serving";
 import { pictureBytes } from "../picture-input.ts";
 import { systemClockAndRandom } from "../system-clock.ts";
-import { openRawChannel, type RawChannel } from "./raw-channel.ts";
-import { grpcCodeOf } from "./serving-failure.ts";
+import { createRawChannel, type RawChannel } from "./raw-channel.ts";
+import { wireCodesOfStatus } from "./serving-failure.ts";
 
 /** What a client of one model server is told. */
 export interface PredictionClientOptions extends CommonClientOptions {
@@ -104,9 +104,9 @@ export class PredictionClient implements AsyncDisposable {
     };
     this.#names = dialectNames(names, this.#dialect);
     const plain = this.#dialect === "tensorflow-serving" ? 8_500 : 80;
-    this.#channel = openRawChannel(`${address}:${port ?? (useTls ? 443 : plain)}`, useTls);
+    this.#channel = createRawChannel(`${address}:${port ?? (useTls ? 443 : plain)}`, useTls);
     const bearer = this.#dialect === "azure-fpga-preview" ? "" : "Bearer ";
-    this.#call = caller({
+    this.#call = createCaller({
       ...commonClientDefaults,
       onEvent: undefined,
       apiKey: undefined,
@@ -118,7 +118,7 @@ export class PredictionClient implements AsyncDisposable {
         }),
         ...options.headers,
       },
-      budget: retryBudget(),
+      budget: createRetryBudget(),
       clockAndRandom: options.clockAndRandom ?? systemClockAndRandom,
       newRequestId: randomUUID,
     });
@@ -161,7 +161,7 @@ export class PredictionClient implements AsyncDisposable {
   }
 
   async #score<Outputs>(
-    { method, options: { outputs, version, ...options } }: AskedPrediction<Outputs>,
+    { method, options: { outputs, version, ...options } }: PredictionCall<Outputs>,
     read: () => Promise<Readonly<Record<string, TensorInput>>>,
   ): Promise<WithMeta<Predicted<Outputs>>> {
     const { model = "" } = this.#options;
@@ -171,8 +171,8 @@ export class PredictionClient implements AsyncDisposable {
       method,
       options,
       ...(model && { model }),
-      wireFacts: grpcCodeOf,
-      ask: async (sent) => {
+      wireCodes: wireCodesOfStatus,
+      send: async (sent) => {
         const inputs = await read();
         const tensors = Object.entries(inputs).map(
           ([name, input]) =>
@@ -207,7 +207,7 @@ export class PredictionClient implements AsyncDisposable {
   }
 }
 
-interface AskedPrediction<Outputs> {
+interface PredictionCall<Outputs> {
   readonly method: string;
   readonly options: PredictionOptions<Outputs>;
 }

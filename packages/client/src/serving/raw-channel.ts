@@ -1,5 +1,5 @@
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
-import type { SentCall } from "@tensorgate/client-core";
+import type { AttemptContext } from "@tensorgate/client-core";
 import { grpcCode } from "@tensorgate/grpc";
 import { createConnectionLeases, maxIdleMs } from "../connection-leases.ts";
 import { maxReplyBytes } from "../reply-limit.ts";
@@ -8,7 +8,7 @@ import { failureFromStatus } from "./serving-failure.ts";
 /** Calls `Predict` with messages that are bytes already. */
 export interface RawChannel {
   /** @throws ScoringError in the terms of what the server answered */
-  unary(message: Buffer, call: SentCall): Promise<Buffer>;
+  unary(message: Buffer, call: AttemptContext): Promise<Buffer>;
   close(): void;
 }
 
@@ -17,7 +17,7 @@ const predictPath = "/tensorflow.serving.PredictionService/Predict";
 const asItIs = (bytes: Buffer): Buffer => bytes;
 
 /** Opens a channel of gRPC to `address`, with a connection that is replaced when a call on it was given up. */
-export function openRawChannel(address: string, useTls: boolean): RawChannel {
+export function createRawChannel(address: string, useTls: boolean): RawChannel {
   const leases = createConnectionLeases(
     () =>
       new Client(address, useTls ? credentials.createSsl() : credentials.createInsecure(), {

@@ -1,5 +1,5 @@
 import type { ServiceError } from "@grpc/grpc-js";
-import type { WireFacts } from "@tensorgate/client-core";
+import type { WireCodes } from "@tensorgate/client-core";
 import {
   CancelledError,
   DeadlineExceededError,
@@ -64,7 +64,7 @@ export function failureFromStatus(cause: ServiceError, address: string): Scoring
 }
 
 /** gRPC's code of a failure. */
-export function grpcCodeOf({ cause }: ScoringError): WireFacts {
+export function wireCodesOfStatus({ cause }: ScoringError): WireCodes {
   const { code } = (cause ?? {}) as { readonly code?: unknown };
   return typeof code === "number" ? { grpcCode: code } : {};
 }

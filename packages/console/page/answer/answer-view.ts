@@ -1,6 +1,6 @@
 import type { Detections, LabelScore } from "@tensorgate/web-client";
 import { ScoringError } from "@tensorgate/web-client";
-import { element, made } from "../elements.ts";
+import { createHtml, element } from "../elements.ts";
 import type { Answer } from "../gateway.ts";
 import { showBoxes } from "./boxes-view.ts";
 import { type Cost, costBar, costOf } from "./cost-bar.ts";
@@ -9,8 +9,8 @@ import { type Cost, costBar, costOf } from "./cost-bar.ts";
 export function showAnswer(answer: Answer, overlay: SVGElement, elapsedMs: number): void {
   const found: Detections | undefined = "boxes" in answer ? answer : undefined;
   const labels: readonly LabelScore[] = found ? found.boxes : (answer as readonly LabelScore[]);
-  const list = made("ol", { class: "labels" }, ...labels.map(labelRow));
-  const nothing = made("p", { class: "hint" }, "Nothing found.");
+  const list = createHtml("ol", { class: "labels" }, ...labels.map(labelRow));
+  const nothing = createHtml("p", { class: "hint" }, "Nothing found.");
   element("answer").replaceChildren(labels.length > 0 ? list : nothing);
   showBoxes(overlay, found);
   const { meta } = answer;
@@ -29,19 +29,19 @@ export function showAnswer(answer: Answer, overlay: SVGElement, elapsedMs: numbe
 /** Shows a failure in the place of an answer, with what to do about it. */
 export function showFailure(thrown: unknown, overlay?: SVGElement): void {
   const told = ScoringError.is(thrown) || thrown instanceof Error ? thrown.message : String(thrown);
-  element("answer").replaceChildren(made("p", { class: "error" }, told));
+  element("answer").replaceChildren(createHtml("p", { class: "error" }, told));
   if (overlay) showBoxes(overlay, undefined);
   element("cost").replaceChildren();
   element("facts").textContent = "";
 }
 
 function labelRow({ label, score }: LabelScore): HTMLLIElement {
-  return made(
+  return createHtml(
     "li",
     {},
-    made("progress", { value: score, max: 1, "aria-hidden": "true" }),
-    made("span", {}, label),
-    made("span", {}, `${(score * 100).toFixed(1)} %`),
+    createHtml("progress", { value: score, max: 1, "aria-hidden": "true" }),
+    createHtml("span", {}, label),
+    createHtml("span", {}, `${(score * 100).toFixed(1)} %`),
   );
 }
 

@@ -1,5 +1,5 @@
 import type { Detections } from "@tensorgate/web-client";
-import { drawn } from "../elements.ts";
+import { createSvg } from "../elements.ts";
 
 /** Draws boxes over a picture, in the picture's own pixels. */
 export function showBoxes(overlay: SVGElement, found: Detections | undefined): void {
@@ -12,8 +12,8 @@ export function showBoxes(overlay: SVGElement, found: Detections | undefined): v
   overlay.setAttribute("viewBox", `0 0 ${image.width} ${image.height}`);
   overlay.replaceChildren(
     ...boxes.flatMap(({ label, box: { x, y, width, height } }) => [
-      drawn("rect", { x, y, width, height }),
-      drawn(
+      createSvg("rect", { x, y, width, height }),
+      createSvg(
         "text",
         { x: x + letter / 4, y: Math.max(letter, y + letter), "font-size": letter },
         label,

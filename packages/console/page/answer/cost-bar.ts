@@ -1,4 +1,4 @@
-import { made } from "../elements.ts";
+import { createHtml } from "../elements.ts";
 
 /** Where the time of a call went, in milliseconds. */
 export interface Cost {
@@ -36,18 +36,18 @@ export function costOf(timing: Readonly<Record<string, number>>, elapsedMs: numb
 export function costBar({ parts, totalMs }: Cost): HTMLElement {
   const sum = parts.reduce((all, { ms }) => all + ms, 0) || 1;
   const pieces = parts.map(({ name, ms }) => {
-    const piece = made("i", { class: name });
+    const piece = createHtml("i", { class: name });
     piece.style.flexGrow = String(ms / sum);
     return piece;
   });
   const words = parts.map(({ name, ms }) =>
-    made("span", {}, made("i", { class: name }), `${name} ${milliseconds(ms)}`),
+    createHtml("span", {}, createHtml("i", { class: name }), `${name} ${milliseconds(ms)}`),
   );
-  return made(
+  return createHtml(
     "div",
     { class: "cost" },
-    made("div", { class: "cost-bar", "aria-hidden": "true" }, ...pieces),
-    made("p", { class: "cost-words" }, made("b", {}, milliseconds(totalMs)), ...words),
+    createHtml("div", { class: "cost-bar", "aria-hidden": "true" }, ...pieces),
+    createHtml("p", { class: "cost-words" }, createHtml("b", {}, milliseconds(totalMs)), ...words),
   );
 }
 

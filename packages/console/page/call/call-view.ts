@@ -1,4 +1,4 @@
-import { element, made } from "../elements.ts";
+import { createHtml, element } from "../elements.ts";
 import { tabs } from "../tabs.ts";
 import { type Language, languages, type SnippetCall, snippet } from "./snippets.ts";
 
@@ -7,13 +7,13 @@ export interface CallView {
 }
 
 /** The same call in several languages, to be copied. */
-export function callView(): CallView {
+export function createCallView(): CallView {
   let language: Language = "curl";
   let shown: SnippetCall | undefined;
   const list = element("languages");
   list.append(
     ...languages.map((name) =>
-      made(
+      createHtml(
         "button",
         {
           role: "tab",

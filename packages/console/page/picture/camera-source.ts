@@ -1,6 +1,6 @@
 import { element } from "../elements.ts";
 
-export interface CameraParts {
+export interface CameraOptions {
   /** Scores what the video shows until `signal` aborts; tells of each frame. */
   readonly watch: (video: HTMLVideoElement, signal: AbortSignal) => Promise<void>;
   readonly onError: (error: unknown) => void;
@@ -11,7 +11,7 @@ export interface CameraSource {
 }
 
 /** The camera, live: from the button until it is pressed again. */
-export function cameraSource({ watch, onError }: CameraParts): CameraSource {
+export function createCameraSource({ watch, onError }: CameraOptions): CameraSource {
   const video = element<HTMLVideoElement>("video");
   const button = element<HTMLButtonElement>("camera");
   let running: AbortController | undefined;

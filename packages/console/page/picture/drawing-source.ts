@@ -1,13 +1,13 @@
 import { element } from "../elements.ts";
 
-export interface DrawingParts {
+export interface DrawingOptions {
   /** Told of every piece of a stroke, so that the answer follows the pen. */
   readonly onStroke: (canvas: HTMLCanvasElement) => void;
   readonly onClear: () => void;
 }
 
 /** A canvas to draw on. */
-export function drawingSource({ onStroke, onClear }: DrawingParts): void {
+export function drawingSource({ onStroke, onClear }: DrawingOptions): void {
   const canvas = element<HTMLCanvasElement>("canvas");
   const pen = element<HTMLInputElement>("pen");
   const context = canvas.getContext("2d");

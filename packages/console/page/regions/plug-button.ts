@@ -1,4 +1,4 @@
-import { made } from "../elements.ts";
+import { createHtml } from "../elements.ts";
 import { setPlug } from "./set-plug.ts";
 
 export interface PlugButton {
@@ -7,8 +7,8 @@ export interface PlugButton {
 }
 
 /** Takes a region of a demo away, and gives it back. */
-export function plugButton(region: string): PlugButton {
-  const button = made("button", { type: "button" });
+export function createPlugButton(region: string): PlugButton {
+  const button = createHtml("button", { type: "button" });
   button.dataset["region"] = region;
   let isPlugged = true;
   let isChanging = false;

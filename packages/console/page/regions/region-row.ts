@@ -3,8 +3,8 @@ import type {
   RegionStatus,
   ReplicaStatus,
 } from "@tensorgate/proto/tensorgate/v1/status";
-import { made } from "../elements.ts";
-import { type PlugButton, plugButton } from "./plug-button.ts";
+import { createHtml } from "../elements.ts";
+import { createPlugButton, type PlugButton } from "./plug-button.ts";
 import { replicaMarks } from "./replica-marks.ts";
 import { sparkline, sparklineLength } from "./sparkline.ts";
 
@@ -17,23 +17,23 @@ export interface RegionRow {
  * The row of one region, for as long as the page lives: what it says changes every second, but its button stays the same
  * element, or a press that a new status falls into would be lost.
  */
-export function regionRow(name: string): RegionRow {
-  const heading = made("th", { scope: "row" });
-  const plugCell = made("td");
+export function createRegionRow(name: string): RegionRow {
+  const heading = createHtml("th", { scope: "row" });
+  const plugCell = createHtml("td");
   let plug: PlugButton | undefined;
   const [roundTrip, replicas, inFlight, waiting, latency, answered, failed] = [
-    made("td"),
-    made("td", { class: "replicas" }),
-    made("td"),
-    made("td"),
-    made("td"),
-    made("td"),
-    made("td"),
+    createHtml("td"),
+    createHtml("td", { class: "replicas" }),
+    createHtml("td"),
+    createHtml("td"),
+    createHtml("td"),
+    createHtml("td"),
+    createHtml("td"),
   ] as const;
   const latencies: number[] = [];
 
   return {
-    element: made(
+    element: createHtml(
       "tr",
       {},
       ...[heading, plugCell, roundTrip, replicas, inFlight, waiting, latency, answered, failed],
@@ -46,7 +46,7 @@ export function regionRow(name: string): RegionRow {
       plugCell.hidden = isPlugged === undefined;
       if (isPlugged !== undefined) {
         if (!plug) {
-          plug = plugButton(name);
+          plug = createPlugButton(name);
           plugCell.append(plug.element);
         }
         plug.show(isPlugged);

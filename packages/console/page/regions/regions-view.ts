@@ -1,6 +1,6 @@
 import type { GatewayStatus } from "@tensorgate/proto/tensorgate/v1/status";
-import { element, made } from "../elements.ts";
-import { type RegionRow, regionRow } from "./region-row.ts";
+import { createHtml, element } from "../elements.ts";
+import { createRegionRow, type RegionRow } from "./region-row.ts";
 
 const columns = [
   "Region",
@@ -19,12 +19,15 @@ export interface RegionsView {
 }
 
 /** Regions and replicas as they are now, and, in a demo, a plug for each. */
-export function regionsView(): RegionsView {
+export function createRegionsView(): RegionsView {
   const rows = new Map<string, RegionRow>();
-  const heads = new Map(columns.map((name) => [name, made("th", { scope: "col" }, name)]));
-  const body = made("tbody");
+  const heads = new Map(columns.map((name) => [name, createHtml("th", { scope: "col" }, name)]));
+  const body = createHtml("tbody");
   const hint = element("regions-hint");
-  element("regions").replaceChildren(made("thead", {}, made("tr", {}, ...heads.values())), body);
+  element("regions").replaceChildren(
+    createHtml("thead", {}, createHtml("tr", {}, ...heads.values())),
+    body,
+  );
 
   return {
     show: (status) => {
@@ -40,7 +43,7 @@ export function regionsView(): RegionsView {
       for (const region of regions) {
         let row = rows.get(region.name);
         if (!row) {
-          row = regionRow(region.name);
+          row = createRegionRow(region.name);
           rows.set(region.name, row);
           body.append(row.element);
         }

@@ -1,5 +1,5 @@
 import type { PoolStatus, ReplicaStatus } from "@tensorgate/proto/tensorgate/v1/status";
-import { made } from "../elements.ts";
+import { createHtml } from "../elements.ts";
 
 /** A mark for each replica, and in words how many of them are not in order. */
 export function replicaMarks(pools: readonly PoolStatus[]): readonly HTMLElement[] {
@@ -12,7 +12,9 @@ export function replicaMarks(pools: readonly PoolStatus[]): readonly HTMLElement
   return [
     ...pools.flatMap(({ model, replicas }) => replicas.map((replica) => markOf(replica, model))),
     // Not read out: each mark says it already.
-    ...(words.length === 0 ? [] : [made("small", { "aria-hidden": "true" }, words.join(", "))]),
+    ...(words.length === 0
+      ? []
+      : [createHtml("small", { "aria-hidden": "true" }, words.join(", "))]),
   ];
 }
 
@@ -20,7 +22,7 @@ function markOf({ id, state, ejections }: ReplicaStatus, model: string): HTMLEle
   const out =
     ejections === 0n ? "" : `, taken out ${ejections === 1n ? "once" : `${ejections} times`}`;
   const text = `${id} of ${model}: ${state}${out}`;
-  const mark = made("span", { class: `replica ${state}`, title: text });
-  mark.append(made("span", { class: "unseen" }, `${text}. `));
+  const mark = createHtml("span", { class: `replica ${state}`, title: text });
+  mark.append(createHtml("span", { class: "unseen" }, `${text}. `));
   return mark;
 }

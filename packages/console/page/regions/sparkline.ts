@@ -1,4 +1,4 @@
-import { drawn } from "../elements.ts";
+import { createSvg } from "../elements.ts";
 
 const width = 96;
 const height = 24;
@@ -15,7 +15,7 @@ export function sparkline(values: readonly number[], name: string): SVGSVGElemen
     return `${x.toFixed(1)},${(height - 2 - (value / most) * (height - 4)).toFixed(1)}`;
   });
   const newest = shown.at(-1);
-  return drawn(
+  return createSvg(
     "svg",
     {
       class: "sparkline",
@@ -25,6 +25,6 @@ export function sparkline(values: readonly number[], name: string): SVGSVGElemen
       role: "img",
       "aria-label": newest === undefined ? `${name}: none yet` : `${name}: ${newest.toFixed(0)} ms`,
     },
-    drawn("polyline", { points: points.join(" ") }),
+    createSvg("polyline", { points: points.join(" ") }),
   );
 }

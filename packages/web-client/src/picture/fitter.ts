@@ -42,7 +42,7 @@ onmessage = async ({ data: { id, source, target } }) => {
 }
 
 /** A worker is started with the first picture. Where a page may have none, the same is done on its own thread. */
-export function lazyFitter(): Fitter {
+export function createFitter(): Fitter {
   const waiting = new Map<number, Waiting>();
   let worker: Worker | undefined;
   let hasWorker = typeof Worker !== "undefined";

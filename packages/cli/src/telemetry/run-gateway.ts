@@ -21,7 +21,7 @@ export interface AdminAddress {
 }
 
 /** A gateway with its page, its log, its metrics and its admin port. */
-export interface WatchedGateway {
+export interface RunningGateway {
   readonly gateway: Gateway;
   /** Where the admin port answers; undefined where it could not be had and is not needed. */
   readonly adminUrl: string | undefined;
@@ -35,7 +35,7 @@ export interface CloseOptions {
   readonly isInteractive?: boolean;
 }
 
-export interface WatchedParts {
+export interface RunGatewayOptions {
   readonly options: GatewayOptions;
   readonly admin: AdminAddress;
   /** Whether it is an error if the admin port is taken, rather than a note. */
@@ -45,7 +45,7 @@ export interface WatchedParts {
 }
 
 /** @throws CommandError if a port is taken, or the options or a file that they name cannot be used */
-export async function startWatchedGateway(parts: WatchedParts): Promise<WatchedGateway> {
+export async function runGateway(parts: RunGatewayOptions): Promise<RunningGateway> {
   const { options, admin, isAdminNeeded, log, plugs } = parts;
   const telemetry = openTelemetry();
   const gateway = built(options, {
@@ -69,7 +69,7 @@ export async function startWatchedGateway(parts: WatchedParts): Promise<WatchedG
       handle: ({ request, response }) => telemetry.prometheus(request, response),
     },
     jsonRoute("/status", () => ({ ...gateway.status(), log: log.state() })),
-    ...deviceRoutes(gateway.devices, log.note),
+    ...deviceRoutes(gateway.devices, log.info),
   ];
   let adminServer: AdminServer | undefined;
   try {
@@ -80,7 +80,7 @@ export async function startWatchedGateway(parts: WatchedParts): Promise<WatchedG
       await gateway.close(0);
       throw error;
     }
-    log.note(`metrics are off: ${error.message}`);
+    log.info(`metrics are off: ${error.message}`);
   }
   return {
     gateway,

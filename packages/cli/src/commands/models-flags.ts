@@ -1,0 +1,71 @@
+import { familyNames } from "@tensorgate/tf-serving";
+import { type Command, Option } from "commander";
+import { explained, keyOption, parseResize, parseVersion, urlOption } from "../option-parsers.ts";
+import { channelsFrom, layoutFrom, runAddModel, sizeFrom } from "./add-model.ts";
+import { runListModels } from "./list-models.ts";
+
+/** Adds the commands that list models and add one. */
+export function addModelsCommands(command: Command): void {
+  command.description("list the models of a gateway; add models to a model server");
+  command
+    .command("list", { isDefault: true })
+    .description("print the models of a gateway")
+    .addOption(urlOption())
+    .addOption(keyOption())
+    .option("--json", "write a JSON object for each model")
+    .action((options) => runListModels(options));
+  command
+    .command("add <name>")
+    .description("add an ONNX model to the models of a model server")
+    .addOption(
+      new Option(
+        "--weights <file>",
+        "ONNX model, with its weights inside or next to it",
+      ).makeOptionMandatory(),
+    )
+    .option("--models <folder>", "folder of the models", "models")
+    .addOption(new Option("--family <name>", "topology of the model").choices(familyNames))
+    .addOption(
+      new Option("--layout <order>", "NCHW (PyTorch) or NHWC (TensorFlow)").argParser(
+        explained(layoutFrom),
+      ),
+    )
+    .addOption(
+      new Option("--size <pixels>", "input size, as 224 or HEIGHTxWIDTH").argParser(
+        explained(sizeFrom),
+      ),
+    )
+    .addOption(
+      new Option(
+        "--resize <how>",
+        "pixels of the shorter side before the centre crop, or warp",
+      ).argParser(parseResize),
+    )
+    .addOption(
+      new Option("--mean <r,g,b>", "mean to subtract, on a scale of 0 to 255 or 0 to 1").argParser(
+        explained(channelsFrom),
+      ),
+    )
+    .addOption(
+      new Option("--std <r,g,b>", "standard deviation to divide by, on the same scale").argParser(
+        explained(channelsFrom),
+      ),
+    )
+    .addOption(
+      new Option("--channel-order <order>", "channel order of the tensor").choices([
+        "rgb",
+        "bgr",
+        "grayscale",
+      ]),
+    )
+    .option("--labels <file>", "class names, one per line; or imagenet, or pascal-voc")
+    .addOption(
+      new Option("--holds <what>", "what the scores are").choices(["probabilities", "logits"]),
+    )
+    .addOption(
+      new Option("--version <number>", "version; by default the highest plus one").argParser(
+        parseVersion,
+      ),
+    )
+    .action((name: string, options) => runAddModel(name, options));
+}

@@ -36,7 +36,6 @@ const rules: readonly Rule[] = [
     allowed: "export const options = { ...given, ...(clock && { clock }), ...[{ random }][0] };",
     exceptIn: [
       "packages/gateway/simulation",
-      "packages/gateway/src/devices",
       "packages/gateway/src/models",
       "packages/gateway/src/routing",
       "packages/gateway/src/upstream",

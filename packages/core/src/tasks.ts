@@ -3,7 +3,7 @@ import type { ModelCatalog } from "./model-catalog.ts";
 import type { ModelSpec } from "./model-spec.ts";
 import type { ModelStatus } from "./model-status.ts";
 import type { Classify, Detect, Embed } from "./picture-scoring.ts";
-import type { Score } from "./score.ts";
+import type { Score, ScoreResolved } from "./score.ts";
 import type { ModelMetadata } from "./signature.ts";
 
 /** Asks one replica of a model about it. */
@@ -19,3 +19,26 @@ export interface Tasks {
   readonly modelMetadata: AskModel<ModelMetadata>;
   readonly catalog: ModelCatalog;
 }
+
+/** A picture to score at one replica, to test whether its model works. */
+export interface SmokeTestRequest {
+  readonly model: string;
+  /** Encoded. */
+  readonly picture: Uint8Array;
+  /** At that replica, whatever others there are. */
+  readonly score: ScoreResolved;
+}
+
+export type SmokeTestResult =
+  /** The label that comes first. */
+  | { readonly kind: "label"; readonly label: string }
+  /** An answer without a label: features, or no box. */
+  | { readonly kind: "scored" }
+  /** The model takes no pictures. */
+  | { readonly kind: "not-asked" };
+
+/** Scores a picture as that of a client, without cache and coalescing. @throws ScoringError if that fails */
+export type RunSmokeTest = (
+  request: SmokeTestRequest,
+  call: CallContext,
+) => Promise<SmokeTestResult>;

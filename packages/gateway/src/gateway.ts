@@ -92,7 +92,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     registry,
     replicas: upstream,
     rotation: routing.rotation,
-    askGolden: models.askGolden((modelSpec) => inForce.current.snapshot.resolve(modelSpec)),
+    runSmokeTest: models.smokeTest((modelSpec) => inForce.current.snapshot.resolve(modelSpec)),
     testPicture,
     aliasOf,
     clock,

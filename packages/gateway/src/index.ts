@@ -1,7 +1,7 @@
 export { ConfigError, type ConfigFault } from "./config/config-error.ts";
 export type { GatewayOptions, PoolOptions } from "./config/gateway-options.ts";
 export { configJsonSchema, parseConfig } from "./config/parse-config.ts";
-export type { DeviceReport, SwapProgress, SwapReport } from "./devices/device-report.ts";
+export type { DeviceReport, SwapProgress, SwapReport } from "./devices/device.ts";
 export type { Devices, StartedSwap } from "./devices/devices.ts";
 export {
   type GoldenPicture,

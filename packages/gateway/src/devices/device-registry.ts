@@ -2,31 +2,31 @@ import type { Clock } from "@tensorgate/core";
 import type { DeviceReplicas } from "./device.ts";
 import type { LoggedSwap } from "./swap-log.ts";
 
-/** What a caller learns of the devices of a model that no replica serves now. */
+/** Devices of a model that no replica serves now, for the error that a client gets. */
 export interface ModelDevices {
-  /** Of the devices that could hold it. */
+  /** Of the devices that may hold it. */
   readonly aliases: readonly string[];
-  /** Whether one of them is kept from calls, so that it is not lost. */
+  /** Whether one of them is out of rotation on purpose. */
   readonly isAnyOut: boolean;
-  /** Where one is being swapped to it: since when, and what it usually takes, in milliseconds. */
+  /** If one is being swapped to it: for how long, and what a swap usually takes, in milliseconds. */
   readonly swap?: { readonly elapsedMs: number; readonly usualMs?: number };
 }
 
-/** A device with all that its pools say. */
+/** A device with all models of its pools. */
 export interface DevicePlace {
   readonly id: string;
   readonly region: string;
   readonly models: readonly string[];
 }
 
-/** Which replicas are exclusive devices, and which of them are out of rotation. Routing reads it, swaps write it. */
+/** The exclusive devices, and which of them are out of rotation. Routing reads it, swaps write it. */
 export interface DeviceRegistry {
   /** The devices of the pools as they are now. */
   places(): readonly DevicePlace[];
   isDevice(replicaId: string): boolean;
-  /** @param residency - regions to leave others out of. @returns undefined for a model without devices there */
+  /** @param residency - regions that count; all by default. @returns undefined for a model without devices there */
   devicesOf(model: string, residency?: readonly string[]): ModelDevices | undefined;
-  /** Kept from calls: being swapped, or not verified. */
+  /** Ids of devices out of rotation: being swapped, or not verified. */
   readonly out: Set<string>;
   /** The swap in progress. */
   swap: LoggedSwap | undefined;
@@ -40,7 +40,7 @@ export interface DeviceRegistryDeps {
   readonly clock: Clock;
 }
 
-/** Swaps of a device of which the median is what it usually takes. */
+/** Durations whose median is what a swap usually takes. */
 const maxMeasured = 9;
 
 export function createDeviceRegistry({
@@ -48,17 +48,17 @@ export function createDeviceRegistry({
   aliasOf,
   clock,
 }: DeviceRegistryDeps): DeviceRegistry {
-  const tookMs: number[] = [];
+  const durationsMs: number[] = [];
   const exclusivePools = () => replicas.pools.filter(({ isExclusive }) => isExclusive);
 
   const registry: DeviceRegistry = {
     out: new Set(),
     swap: undefined,
     places: () => {
-      const named = exclusivePools().flatMap(({ model, region, replicaIds }) =>
+      const all = exclusivePools().flatMap(({ model, region, replicaIds }) =>
         replicaIds.map((id) => ({ id, region, model })),
       );
-      return [...Map.groupBy(named, ({ id }) => id)].map(([id, ofDevice]) => ({
+      return [...Map.groupBy(all, ({ id }) => id)].map(([id, ofDevice]) => ({
         id,
         region: ofDevice[0]?.region ?? "",
         models: [...new Set(ofDevice.map(({ model }) => model))],
@@ -79,22 +79,22 @@ export function createDeviceRegistry({
       };
     },
     addDuration: (ms) => {
-      tookMs.push(ms);
-      if (tookMs.length > maxMeasured) tookMs.shift();
+      durationsMs.push(ms);
+      if (durationsMs.length > maxMeasured) durationsMs.shift();
     },
   };
 
   function swapTo(model: string): ModelDevices["swap"] {
     const { swap } = registry;
     if (!swap || swap.report.model !== model || swap.deviceSinceMs === undefined) return undefined;
-    const usualMs = tookMs.toSorted((a, b) => a - b)[Math.floor(tookMs.length / 2)];
+    const usualMs = durationsMs.toSorted((a, b) => a - b)[Math.floor(durationsMs.length / 2)];
     return {
       elapsedMs: clock.nowMs() - swap.deviceSinceMs,
       ...(usualMs !== undefined && { usualMs }),
     };
   }
 
-  // Numbered in the order of the configuration, before anything else names them: the same after a restart.
+  // Aliases are numbered in the order of the configuration, so that they are the same after a restart.
   for (const { region, id } of registry.places()) aliasOf(region, id);
   return registry;
 }

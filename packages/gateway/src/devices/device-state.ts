@@ -6,37 +6,22 @@ import {
   type VersionState,
 } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
-import type { Device } from "./device.ts";
+import type { Device, DeviceState, HeldModel } from "./device.ts";
 
-/** How far a model is on one device, as the device tells. */
+/** State of a model on one device, as the device reports it. */
 export type ModelPhase =
-  /** It is not there, or was once. */
+  /** It is not there, or not any more. */
   | { readonly phase: "absent" }
   /** The last load of it failed. */
   | { readonly phase: "failed"; readonly because: string }
   | { readonly phase: "programming" }
   | { readonly phase: "warming" }
   | { readonly phase: "ready" }
-  /** It finishes what it has. */
-  | { readonly phase: "leaving" };
+  /** It finishes its calls. */
+  | { readonly phase: "unloading" };
 
-/** What a device is doing. */
-export type DeviceState =
-  | "unprogrammed"
-  | "programming"
-  | "warming"
-  | "ready"
-  | "draining"
-  | "unreachable";
-
-export interface HeldModel {
-  readonly state: DeviceState;
-  /** The model that it holds, takes or gives up. */
-  readonly model?: string;
-}
-
-/** Asks a device how far a model is there. @throws ScoringError if it does not answer */
-export async function askPhase(
+/** Gets the phase of a model on a device. @throws ScoringError if the device does not answer */
+export async function queryPhase(
   device: Device,
   model: string,
   call: CallContext,
@@ -51,43 +36,43 @@ export async function askPhase(
   }
 }
 
-/** Longest reason of a failure that is kept, in characters. */
+/** Longest reason of a failure, in characters. */
 const maxReasonChars = 1_024;
 
-/** Of several versions the one that is the furthest counts; those that ended are remembered by servers for long. */
+/** Returns the phase of the version that has got furthest; servers list versions that have ended for a long time. */
 export function phaseOf({ versions }: ModelStatus): ModelPhase {
   const has = (state: VersionState) => versions.some((each) => each.state === state);
   if (has("available")) return { phase: "ready" };
   if (has("loading")) return { phase: "warming" };
   if (has("starting")) return { phase: "programming" };
-  if (has("unloading")) return { phase: "leaving" };
+  if (has("unloading")) return { phase: "unloading" };
   const failed = versions.find(({ state, errorCode }) => state === "ended" && errorCode !== 0);
   if (!failed) return { phase: "absent" };
   const because = cutText(failed.errorMessage || "loading ended with an error", maxReasonChars);
   return { phase: "failed", because };
 }
 
-/** How much a phase says of the device, least last. */
-const telling = ["ready", "warming", "programming", "leaving"] as const;
+/** Phases that decide the state of a device, the first one found before the others. */
+const decisive = ["ready", "warming", "programming", "unloading"] as const;
 
 const stateWhile = {
   ready: "ready",
   warming: "warming",
   programming: "programming",
-  leaving: "draining",
-} as const satisfies Record<(typeof telling)[number], DeviceState>;
+  unloading: "draining",
+} as const satisfies Record<(typeof decisive)[number], DeviceState>;
 
 /**
- * What a device holds, by what it says of every model that it could hold.
+ * Returns which model a device holds, by the phases of all models that it may hold.
  *
- * @param phases - by model; `undefined` where it did not answer
+ * @param phases - by model; `undefined` if the device did not answer
  */
 export function heldModel(phases: ReadonlyMap<string, ModelPhase | undefined>): HeldModel {
-  for (const phase of telling) {
-    for (const [model, told] of phases) {
-      if (told?.phase === phase) return { state: stateWhile[phase], model };
+  for (const phase of decisive) {
+    for (const [model, reported] of phases) {
+      if (reported?.phase === phase) return { state: stateWhile[phase], model };
     }
   }
-  const isSilent = [...phases.values()].some((told) => told === undefined);
-  return { state: isSilent ? "unreachable" : "unprogrammed" };
+  const isUnreachable = [...phases.values()].includes(undefined);
+  return { state: isUnreachable ? "unreachable" : "unprogrammed" };
 }

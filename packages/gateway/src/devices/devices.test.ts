@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { deviceRig, microtasks, untilEnded } from "./testing.ts";
 
-test("begun again, a swap goes on where it ended", async () => {
+test("a swap that is requested again resumes", async () => {
   const { swap, world, reloads, out } = deviceRig("a", "a", "a");
   let asked = 0;
-  world.golden = () => {
+  world.smokeTest = () => {
     asked += 1;
     return asked === 2 ? new Error("no") : { kind: "scored" };
   };
@@ -20,7 +20,7 @@ test("begun again, a swap goes on where it ended", async () => {
   expect(out).toEqual(new Set());
 });
 
-test("a replica that is lost on the way stops a swap at the floor", async () => {
+test("a replica that is lost during a swap stops it at the floor", async () => {
   const { swap, device } = deviceRig("a", "a", "a", "a");
   device(1).reload = (next) => {
     device(1).states.clear();
@@ -35,7 +35,7 @@ test("a replica that is lost on the way stops a swap at the floor", async () => 
   expect(names.slice(-2)).toEqual(["r-2 drain", "failed"]);
 });
 
-test("aborted while it drains, a device is given back", async () => {
+test("a device is rolled back if the swap is aborted while it drains", async () => {
   const { devices: all, world, out, reloads } = deviceRig("a", "a", "a");
   world.busy.add("h:1");
   const { id, done } = await all.swap({ model: "b", count: 2 });
@@ -48,7 +48,7 @@ test("aborted while it drains, a device is given back", async () => {
   expect(reloads).toEqual([]);
 });
 
-test("aborted later, the device is finished and no other one is begun", async () => {
+test("a device is finished if the swap is aborted later, and no other is started", async () => {
   const { devices: all, device, reloads, clock } = deviceRig("a", "a", "a");
   const { states, reload } = device(1);
   let load = () => {};
@@ -82,7 +82,7 @@ test("one swap at a time", async () => {
   await expect(all.swap({ model: "a" })).resolves.toBeDefined();
 });
 
-test("callers are told of a swap while it goes on, and how long it usually takes", async () => {
+test("the registry has the swap in progress, and how long one usually takes", async () => {
   const { devices: all, registry, device, swap, clock } = deviceRig("a", "a", "a");
   expect(registry.devicesOf("b")).toEqual({ aliases: ["r-1", "r-2", "r-3"], isAnyOut: false });
   expect(registry.devicesOf("b", ["elsewhere"])).toBeUndefined();
@@ -108,7 +108,7 @@ test("callers are told of a swap while it goes on, and how long it usually takes
   expect(await untilEnded(done, clock)).toMatchObject({ state: "done" });
 });
 
-test("whoever follows a swap hears every step, also those before", async () => {
+test("a follower of a swap gets every step, also the earlier ones", async () => {
   const { devices: all, clock } = deviceRig("a", "a");
   const { id, done } = await all.swap({ model: "b" });
   await untilEnded(done, clock);
@@ -121,7 +121,7 @@ test("whoever follows a swap hears every step, also those before", async () => {
   expect(() => all.abort("9")).toThrow("unknown swap 9");
 });
 
-test("the gateway's end ends a swap", async () => {
+test("closing the gateway ends a swap", async () => {
   const { devices: all, device } = deviceRig("a", "a");
   device(1).reload = () => {};
   device(1).states.set("b", { state: "loading" });

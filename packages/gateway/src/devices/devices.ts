@@ -1,48 +1,46 @@
-import { type Clock, withDeadline } from "@tensorgate/core";
-import type { DeviceReplicas } from "./device.ts";
+import { type Clock, type RunSmokeTest, withDeadline } from "@tensorgate/core";
+import type { DeviceReplicas, DeviceReport, SwapProgress, SwapReport } from "./device.ts";
 import type { DevicePlace, DeviceRegistry } from "./device-registry.ts";
-import type { DeviceReport, SwapProgress, SwapReport } from "./device-report.ts";
-import { askPhase, heldModel, type ModelPhase } from "./device-state.ts";
+import { heldModel, type ModelPhase, queryPhase } from "./device-state.ts";
 import { planSwap } from "./plan-swap.ts";
 import { type RunningSwap, runSwap } from "./run-swap.ts";
 import {
   createSwapActions,
   type DeviceRotation,
-  type RunSmokeTest,
   type SwapTimes,
   swapTimes,
 } from "./swap-actions.ts";
 import { createSwapLog, type LoggedSwap } from "./swap-log.ts";
 import { SwapRefusedError, type SwapRequest } from "./swap-request.ts";
 
-/** The exclusive devices of a gateway, and what they hold. */
+/** The exclusive devices of a gateway. */
 export interface Devices {
-  /** Asks every device what it holds. */
+  /** Lists all devices with the model that each holds. */
   list(): Promise<readonly DeviceReport[]>;
   /**
-   * Begins to make devices hold another model, one after the other. A swap that failed, or that a restart of the gateway
-   * cut short, is begun again in the same way: devices that hold the model are left as they are.
+   * Starts to swap devices to another model, one after the other. After a failure or a restart of the gateway, the same
+   * request resumes the swap: devices that hold the model stay as they are.
    *
-   * @param onProgress - told of every step; must not throw
-   * @throws SwapRefusedError if it cannot be begun; nothing has changed then
+   * @param onProgress - called for every step; must not throw
+   * @throws SwapRefusedError if it cannot start; nothing has changed then
    */
   swap(request: SwapRequest, onProgress?: (progress: SwapProgress) => void): Promise<StartedSwap>;
   /**
-   * Ends a swap as soon as no device is in between: one that is being drained is given back, one that is being
-   * reprogrammed is finished. Does nothing to a swap that has ended.
+   * Aborts a swap as soon as no device is in progress: a device that is being drained is rolled back, a device that is
+   * being reprogrammed is finished. Does nothing to a swap that has ended.
    *
    * @throws SwapRefusedError if there is no such swap
    */
   abort(swapId: string): SwapReport;
-  /** The one that is under way and the last ones that have ended, the newest first. */
+  /** The swap in progress and the last ones that have ended, the newest first. */
   swaps(): readonly SwapReport[];
-  /** Every step of a swap from the first one on, as it comes, to the end. @throws SwapRefusedError if there is none */
+  /** Streams every step of a swap, from the first to the end. @throws SwapRefusedError if there is no such swap */
   follow(swapId: string): AsyncIterable<SwapProgress>;
 }
 
 export interface StartedSwap {
   readonly id: string;
-  /** Resolves when it has ended, whether well or not. */
+  /** Resolves when it has ended, successful or not. */
   readonly done: Promise<SwapReport>;
 }
 
@@ -54,32 +52,33 @@ export interface DevicesDeps {
   readonly registry: DeviceRegistry;
   readonly replicas: DeviceReplicas;
   readonly rotation: DeviceRotation;
-  readonly askGolden: RunSmokeTest;
-  /** Checks a device where a swap brings no picture; encoded. */
+  readonly runSmokeTest: RunSmokeTest;
+  /** For smoke tests without a picture; encoded. */
   readonly testPicture: Uint8Array;
   readonly aliasOf: (region: string, replicaId: string) => string;
   readonly clock: Clock;
   readonly times?: SwapTimes;
 }
 
-/** Swaps that have ended and are remembered. */
-const maxRemembered = 20;
-export function createDevices(parts: DevicesDeps): ManagedDevices {
-  const { registry, replicas, rotation, aliasOf, clock, times = swapTimes } = parts;
+/** Swaps in the history. */
+const maxSwaps = 20;
+
+export function createDevices(deps: DevicesDeps): ManagedDevices {
+  const { registry, replicas, rotation, aliasOf, clock, times = swapTimes } = deps;
   const closing = new AbortController();
   const logs = new Map<string, LoggedSwap>();
   let running: { readonly log: LoggedSwap; readonly run: RunningSwap } | undefined;
   let isBusy = false;
   let count = 0;
 
-  async function reported({ id, region, models }: DevicePlace): Promise<DeviceReport> {
-    const asked = await Promise.all(
+  async function reportOf({ id, region, models }: DevicePlace): Promise<DeviceReport> {
+    const phases = await Promise.all(
       models.map(async (model): Promise<[string, ModelPhase | undefined]> => {
         try {
-          const bounds = { requestId: "devices", timeoutMs: times.askMs, clock };
+          const limits = { requestId: "devices", timeoutMs: times.queryMs, clock };
           return [
             model,
-            await withDeadline((call) => askPhase(replicas.get(id), model, call), bounds),
+            await withDeadline((call) => queryPhase(replicas.get(id), model, call), limits),
           ];
         } catch {
           return [model, undefined];
@@ -92,21 +91,21 @@ export function createDevices(parts: DevicesDeps): ManagedDevices {
       models,
       alias: aliasOf(region, id),
       address: id.replace(/#\d+$/, ""),
-      ...heldModel(new Map(asked)),
+      ...heldModel(new Map(phases)),
       isOut: registry.out.has(id),
     };
   }
 
-  // A pool that is new knows nothing of devices that are out.
+  // The replicas of new pools start in rotation.
   replicas.onChange(() => {
-    const known = new Set(replicas.pools.flatMap(({ replicaIds }) => replicaIds));
+    const present = new Set(replicas.pools.flatMap(({ replicaIds }) => replicaIds));
     for (const id of registry.out) {
-      if (known.has(id)) void rotation.drain(id);
+      if (present.has(id)) void rotation.drain(id);
       else registry.out.delete(id);
     }
   });
 
-  const list = () => Promise.all(registry.places().map(reported));
+  const list = () => Promise.all(registry.places().map(reportOf));
 
   function logOf(swapId: string): LoggedSwap {
     const log = logs.get(swapId);
@@ -136,7 +135,7 @@ export function createDevices(parts: DevicesDeps): ManagedDevices {
       });
       logs.set(log.report.id, log);
       const actions = createSwapActions({
-        ...parts,
+        ...deps,
         times,
         request,
         out: registry.out,
@@ -144,8 +143,8 @@ export function createDevices(parts: DevicesDeps): ManagedDevices {
         replicaOf: replicas.get,
       });
       const run = runSwap(plan, actions, (state) => {
-        const took = log.note(state);
-        if (took !== undefined) registry.addDuration(took);
+        const durationMs = log.add(state);
+        if (durationMs !== undefined) registry.addDuration(durationMs);
       });
       running = { log, run };
       registry.swap = log;
@@ -153,7 +152,7 @@ export function createDevices(parts: DevicesDeps): ManagedDevices {
         running = undefined;
         registry.swap = undefined;
         isBusy = false;
-        forgetOldest();
+        evictOldest();
         return log.report;
       };
       return { id: log.report.id, done: run.done.then(ended) };
@@ -163,9 +162,9 @@ export function createDevices(parts: DevicesDeps): ManagedDevices {
     }
   }
 
-  function forgetOldest(): void {
+  function evictOldest(): void {
     const [oldest] = logs.keys();
-    if (logs.size > maxRemembered && oldest !== undefined) logs.delete(oldest);
+    if (logs.size > maxSwaps && oldest !== undefined) logs.delete(oldest);
   }
 
   return {
@@ -174,7 +173,7 @@ export function createDevices(parts: DevicesDeps): ManagedDevices {
     abort: (swapId) => {
       const log = logOf(swapId);
       if (running?.log === log) {
-        log.noteAbort();
+        log.setAborting();
         running.run.abort();
       }
       return log.report;

@@ -1,13 +1,17 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { DeviceReport } from "./device-report.ts";
+import type { DeviceReport } from "./device.ts";
 import { planSwap } from "./plan-swap.ts";
 import { SwapRefusedError, type SwapRequest } from "./swap-request.ts";
 
 const device = (number: number, model: string | undefined, more: Partial<DeviceReport> = {}) =>
   ({
-    ...{ id: `h:${number}#1`, address: `h:${number}`, alias: `r-${number}`, region: "r" },
-    ...{ models: ["a", "b"], isOut: false },
+    id: `h:${number}#1`,
+    address: `h:${number}`,
+    alias: `r-${number}`,
+    region: "r",
+    models: ["a", "b"],
+    isOut: false,
     ...(model === undefined ? { state: "unprogrammed" } : { state: "ready", model }),
     ...more,
   }) satisfies DeviceReport;
@@ -26,7 +30,7 @@ test("one device holds the model in the end, unless more are asked for", () => {
   expect(plan({ model: "b", count: 2 }, devices)).toEqual({ planned: ["r-1"], already: ["r-3"] });
 });
 
-test("those that nobody misses come first: out, empty, then of many", () => {
+test("the most redundant devices come first: out of rotation, empty, then by other replicas", () => {
   const devices = [
     device(1, "a"),
     device(2, "c"),
@@ -62,12 +66,12 @@ test.each<{ request: SwapRequest; devices: readonly DeviceReport[]; reason: stri
     devices: [device(1, undefined, { state: "unreachable" })],
     reason: "unreachable",
   },
-])("$request is refused: $reason", ({ request, devices, reason }) => {
+])("$request is rejected: $reason", ({ request, devices, reason }) => {
   expect(() => plan(request, devices)).toThrow(SwapRefusedError);
   expect(() => plan(request, devices)).toThrow(expect.objectContaining({ reason }));
 });
 
-test("a device that gets no calls may give up what it holds", () => {
+test("a device out of rotation may unload its model", () => {
   expect(plan({ model: "b" }, [device(1, "a", { isOut: true })]).planned).toEqual(["r-1"]);
 });
 

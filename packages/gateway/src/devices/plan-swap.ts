@@ -1,32 +1,32 @@
 import { counted } from "@tensorgate/core";
-import type { DeviceReport } from "./device-report.ts";
+import type { DeviceReport } from "./device.ts";
 import { SwapRefusedError, type SwapRequest, swapDefaults } from "./swap-request.ts";
 
-/** A device that is to be swapped. */
+/** A device to swap. */
 export interface PlannedDevice {
   readonly id: string;
   readonly alias: string;
-  /** The model that it gives up. */
+  /** Model that it unloads. */
   readonly from?: string;
-  /** Whether it holds the model already, and only has to show that it can score: a swap ended before that. */
+  /** Whether it holds the model already, and only its smoke test is missing: an earlier swap ended before it. */
   readonly isLoaded: boolean;
 }
 
 export interface SwapPlan {
   /** In this order, one after the other. */
   readonly devices: readonly PlannedDevice[];
-  /** Aliases of those that hold the model already, and serve it. */
+  /** Aliases of devices that serve the model already. */
   readonly already: readonly string[];
 }
 
-/** How many replicas of a model are in rotation, those that are named left out. */
+/** Counts the replicas of a model that are in rotation, without those in `except`. */
 export type ReadyCount = (model: string, except: ReadonlySet<string>) => number;
 
 /**
- * Which devices are swapped, in which order: first those that nobody misses.
- * A swap that was begun before goes on where it ended, since devices that hold the model are left as they are.
+ * Plans which devices are swapped, and in which order: first those whose model has the most other replicas.
+ * Resumes an earlier swap, since devices that hold the model stay as they are.
  *
- * @throws SwapRefusedError if there are no such devices, or too few would be left of what they hold
+ * @throws SwapRefusedError if there are no such devices, or too few replicas of their models would stay ready
  */
 export function planSwap(
   request: SwapRequest,
@@ -38,8 +38,9 @@ export function planSwap(
   if (candidates.length === 0) {
     throw new SwapRefusedError("unknown", `no pool with exclusive: true serves model "${model}"`);
   }
-  const named = replicas ? [...new Set(replicas.map((name) => deviceNamed(name, candidates)))] : [];
-  const wanted = replicas ? named : candidates;
+  const wanted = replicas
+    ? [...new Set(replicas.map((name) => deviceNamed(name, candidates)))]
+    : candidates;
   const already = wanted.filter((device) => serves(device, model));
   const others = wanted.filter((device) => !serves(device, model));
   const missing = replicas ? others.length : count - already.length;
@@ -51,7 +52,7 @@ export function planSwap(
   }
   const taken: DeviceReport[] = [];
   const faults: SwapRefusedError[] = [];
-  for (const device of replicas ? others : missedLeast(others, readyCount)) {
+  for (const device of replicas ? others : mostRedundantFirst(others, readyCount)) {
     if (taken.length >= missing) break;
     const fault =
       unreachableFault(device) ?? floorFault(device, { model, floor, taken, readyCount });
@@ -85,15 +86,15 @@ function deviceNamed(name: string, candidates: readonly DeviceReport[]): DeviceR
   );
 }
 
-/** Those that are out first, then empty ones, then those whose model has the most replicas beside them. */
-function missedLeast(
+/** Sorts devices out of rotation first, then empty ones, then those whose model has the most other replicas. */
+function mostRedundantFirst(
   devices: readonly DeviceReport[],
   readyCount: ReadyCount,
 ): readonly DeviceReport[] {
-  const beside = ({ id, model, isOut }: DeviceReport) =>
+  const others = ({ id, model, isOut }: DeviceReport) =>
     isOut || model === undefined ? Number.POSITIVE_INFINITY : readyCount(model, new Set([id]));
   return devices.toSorted((a, b) => {
-    const [one, other] = [beside(a), beside(b)];
+    const [one, other] = [others(a), others(b)];
     return one === other ? Number(b.isOut) - Number(a.isOut) : other - one;
   });
 }
@@ -104,24 +105,24 @@ function unreachableFault({ state, alias }: DeviceReport): SwapRefusedError | un
 }
 
 interface FloorQuery {
-  /** What the device is to hold. */
+  /** Model that the device is to load. */
   readonly model: string;
   readonly floor: number;
-  /** Devices that are given up before it. */
+  /** Devices that are swapped before it. */
   readonly taken: readonly { readonly id: string }[];
   readonly readyCount: ReadyCount;
 }
 
-/** Whether a device may give up what it holds; one that gets no calls may. */
+/** Returns why a device may not unload its model: too few replicas would stay ready. A device out of rotation may. */
 export function floorFault(
   { id, model: held, isOut }: Pick<DeviceReport, "id" | "model" | "isOut">,
   { model, floor, taken, readyCount }: FloorQuery,
 ): SwapRefusedError | undefined {
   if (held === undefined || held === model || isOut || floor === 0) return undefined;
-  const left = readyCount(held, new Set([...taken.map((each) => each.id), id]));
-  if (left >= floor) return undefined;
+  const readyLeft = readyCount(held, new Set([...taken.map((each) => each.id), id]));
+  if (readyLeft >= floor) return undefined;
   return new SwapRefusedError(
     "floor",
-    `model "${held}" would be left with ${counted(left, "ready replica")}; the floor is ${floor}`,
+    `model "${held}" would be left with ${counted(readyLeft, "ready replica")}; the floor is ${floor}`,
   );
 }

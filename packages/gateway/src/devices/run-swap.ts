@@ -1,59 +1,60 @@
 import type { PlannedDevice, SwapPlan } from "./plan-swap.ts";
 import {
   afterEvent,
-  begunSwap,
   type EndedSwap,
   isEnded,
   type SwapEvent,
   type SwapState,
+  startedSwap,
 } from "./swap-machine.ts";
 
-/** What is done with devices. Each fails with an error whose message is for whoever swaps. */
+/** Actions on devices. Each fails with an error whose message is for the operator. */
 export interface SwapActions {
-  /** Why the device may not be taken out now; nothing is done to it then. */
-  refusal(device: PlannedDevice): string | undefined;
-  /** Gives it nothing new. Resolves when it has nothing left; rejects as soon as `signal` aborts. */
+  /** Returns why the device may not be swapped now; nothing is done to it then. */
+  rejection(device: PlannedDevice): string | undefined;
+  /** Takes it out of rotation. Resolves when its calls have ended; rejects as soon as `signal` aborts. */
   drain(device: PlannedDevice, signal: AbortSignal): Promise<void>;
   reprogram(device: PlannedDevice): Promise<void>;
   /** Resolves when the model can be scored there. */
   load(device: PlannedDevice): Promise<void>;
+  /** Runs the smoke test. */
   check(device: PlannedDevice): Promise<void>;
   /** Resolves when it is in rotation. */
   readmit(device: PlannedDevice): Promise<void>;
-  /** Whether it still has the model that it was to give up. */
-  holdsStill(device: PlannedDevice): Promise<boolean>;
-  /** Lets it have calls again, of whatever it holds. */
-  giveBack(device: PlannedDevice): void;
+  /** Returns whether it still holds its previous model. */
+  holdsPrevious(device: PlannedDevice): Promise<boolean>;
+  /** Returns it to rotation, whatever it holds. */
+  rollBack(device: PlannedDevice): void;
 }
 
 export interface RunningSwap {
   /** Never rejects. */
   readonly done: Promise<EndedSwap>;
-  /** Ends it at the next point where no device is in between. */
+  /** Ends it as soon as no device is in progress. */
   abort(): void;
 }
 
-/** @param onState - told of every state, the first and the last one included */
+/** Runs a swap to its end. @param onState - called with every state, the first and the last one included */
 export function runSwap(
   { devices }: SwapPlan,
   actions: SwapActions,
   onState: (state: SwapState) => void,
 ): RunningSwap {
   const aborted = new AbortController();
-  let now = begunSwap(devices);
+  let current = startedSwap(devices);
 
-  function take(event: SwapEvent): void {
-    const before = now;
-    now = afterEvent(now, event);
-    if (now !== before) onState(now);
+  function apply(event: SwapEvent): void {
+    const before = current;
+    current = afterEvent(current, event);
+    if (current !== before) onState(current);
   }
 
   async function run(): Promise<EndedSwap> {
-    onState(now);
+    onState(current);
     for (;;) {
-      const state = now;
+      const state = current;
       if (isEnded(state)) return state;
-      take(await outcome(state));
+      apply(await outcome(state));
     }
   }
 
@@ -69,18 +70,18 @@ export function runSwap(
     if (isEnded(state)) return { type: "done" };
     const { device } = state;
     switch (state.state) {
-      case "look-back":
-        return { type: "looked", isHeld: await actions.holdsStill(device) };
-      case "give-back":
-        actions.giveBack(device);
+      case "verify":
+        return { type: "verified", isHeld: await actions.holdsPrevious(device) };
+      case "roll-back":
+        actions.rollBack(device);
         return { type: "done" };
-      case "at-device": {
+      case "in-progress": {
         if (state.step !== "drain") {
           await actions[state.step](device);
           return { type: "done" };
         }
-        const because = actions.refusal(device);
-        if (because !== undefined) return { type: "refused", because };
+        const because = actions.rejection(device);
+        if (because !== undefined) return { type: "rejected", because };
         await actions.drain(device, aborted.signal);
         return { type: "done" };
       }
@@ -90,7 +91,7 @@ export function runSwap(
   return {
     done: run(),
     abort: () => {
-      take({ type: "abort" });
+      apply({ type: "abort" });
       aborted.abort();
     },
   };

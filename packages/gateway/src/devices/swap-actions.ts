@@ -1,57 +1,37 @@
 import {
   type CallContext,
   type Clock,
-  type ScoreResolved,
+  type RunSmokeTest,
   ScoringError,
   withDeadline,
 } from "@tensorgate/core";
 import type { Device } from "./device.ts";
-import { askPhase, type ModelPhase } from "./device-state.ts";
+import { type ModelPhase, queryPhase } from "./device-state.ts";
 import { floorFault, type ReadyCount } from "./plan-swap.ts";
 import type { SwapActions } from "./run-swap.ts";
 import { type SwapRequest, swapDefaults } from "./swap-request.ts";
-import { firstOf, pause } from "./waiting.ts";
 
-/** What whoever composes the gateway lets a swap do with its calls. */
+/** How a swap takes replicas out of rotation and returns them. */
 export interface DeviceRotation {
-  /** Gives a replica nothing new; resolves when it has nothing left. */
+  /** Takes a replica out of rotation; resolves when its calls have ended. */
   drain(replicaId: string): Promise<void>;
-  /** Gives it calls again, after a good probe. */
+  /** Returns it to rotation after a successful probe. */
   readmit(replicaId: string): void;
-  /** Whether calls of a model go to a replica. */
+  /** Whether a replica is in rotation for a model. */
   isReady(model: string, replicaId: string): boolean;
   readonly readyCount: ReadyCount;
 }
 
-/** What became of a picture. */
-export type GoldenAnswer =
-  /** The label that comes first. */
-  | { readonly kind: "label"; readonly label: string }
-  /** An answer without a label. */
-  | { readonly kind: "scored" }
-  /** The model takes no pictures. */
-  | { readonly kind: "not-asked" };
-
-export interface SmokeTestRequest {
-  readonly model: string;
-  readonly picture: Uint8Array;
-  /** At the device, whoever else there is. */
-  readonly score: ScoreResolved;
-}
-
-/** Scores a picture as a caller's would be. @throws ScoringError if that fails */
-export type RunSmokeTest = (question: SmokeTestRequest, call: CallContext) => Promise<GoldenAnswer>;
-
 export interface SwapTimes {
-  /** How long a device may take to finish what it has, in milliseconds. */
+  /** How long draining a device may take, in milliseconds. */
   readonly drainMs: number;
-  /** How long a golden request may take, in milliseconds. */
+  /** How long a smoke test may take, in milliseconds. */
   readonly checkMs: number;
-  /** How long it may take until a device that was checked is in rotation, in milliseconds. */
+  /** How long a device may take to return to rotation after its smoke test, in milliseconds. */
   readonly readmitMs: number;
-  /** How long a device may take to say what it holds, in milliseconds. */
-  readonly askMs: number;
-  /** Between two questions, in milliseconds. */
+  /** How long a status query of a device may take, in milliseconds. */
+  readonly queryMs: number;
+  /** Interval of status queries, in milliseconds. */
   readonly pollMs: number;
 }
 
@@ -60,7 +40,7 @@ export const swapTimes: SwapTimes = {
   drainMs: 90_000,
   checkMs: 30_000,
   readmitMs: 15_000,
-  askMs: 5_000,
+  queryMs: 5_000,
   pollMs: 250,
 };
 
@@ -68,9 +48,9 @@ export interface SwapActionDeps {
   readonly request: SwapRequest;
   readonly replicaOf: (id: string) => Device;
   readonly rotation: DeviceRotation;
-  readonly askGolden: RunSmokeTest;
+  readonly runSmokeTest: RunSmokeTest;
   readonly testPicture: Uint8Array;
-  /** Devices that get no calls, by id; kept up here. */
+  /** Ids of devices out of rotation; the actions change it. */
   readonly out: Set<string>;
   readonly times: SwapTimes;
   readonly clock: Clock;
@@ -78,23 +58,22 @@ export interface SwapActionDeps {
   readonly closing: AbortSignal;
 }
 
-/** What a swap does, with the devices themselves. */
-export function createSwapActions(parts: SwapActionDeps): SwapActions {
-  const { request, replicaOf, rotation, askGolden, out, times, clock, closing: signal } = parts;
+export function createSwapActions(deps: SwapActionDeps): SwapActions {
+  const { request, replicaOf, rotation, runSmokeTest, out, times, clock, closing: signal } = deps;
   const { model, basePath = "", golden = {} } = request;
   const { floor, timeoutMs } = { ...swapDefaults, ...request };
   const requestId = `swap-${model}`.replace(/[^\x21-\x7e]/g, "_").slice(0, 128);
-  /** When the device that is being reprogrammed must have the model. */
+  /** By when the device that is being reprogrammed must hold the model. */
   let loadedByMs = Number.POSITIVE_INFINITY;
 
-  const bounded = <Answer>(limitMs: number, work: (call: CallContext) => Promise<Answer>) =>
+  const withLimit = <Answer>(limitMs: number, work: (call: CallContext) => Promise<Answer>) =>
     withDeadline(work, { requestId, timeoutMs: Math.max(1, limitMs), clock, signal });
 
   const phaseAt = (id: string, of: string): Promise<ModelPhase> =>
-    bounded(times.askMs, (call) => askPhase(replicaOf(id), of, call));
+    withLimit(times.queryMs, (call) => queryPhase(replicaOf(id), of, call));
 
   return {
-    refusal: ({ id, from }) => {
+    rejection: ({ id, from }) => {
       const device = { id, isOut: out.has(id), ...(from !== undefined && { model: from }) };
       const { readyCount } = rotation;
       return floorFault(device, { model, floor, taken: [], readyCount })?.message;
@@ -102,7 +81,7 @@ export function createSwapActions(parts: SwapActionDeps): SwapActions {
 
     drain: async ({ id }, aborted) => {
       out.add(id);
-      await firstOf(rotation.drain(id), {
+      await withTimeout(rotation.drain(id), {
         timeoutMs: times.drainMs,
         late: `still has calls in flight after ${seconds(times.drainMs)}`,
         signals: [aborted, signal],
@@ -114,20 +93,20 @@ export function createSwapActions(parts: SwapActionDeps): SwapActions {
       const { reload } = replicaOf(id);
       if (!reload) throw new Error("its dialect cannot load another model");
       loadedByMs = clock.nowMs() + timeoutMs;
-      await toldInFull("rejected the model", () =>
-        bounded(timeoutMs, (call) => reload([{ name: model, basePath }], call)),
+      await withCause("rejected the model", () =>
+        withLimit(timeoutMs, (call) => reload([{ name: model, basePath }], call)),
       );
     },
 
     load: async ({ id }) => {
       for (;;) {
-        const told = await phaseAt(id, model).catch(ScoringError.from);
-        if ("phase" in told && told.phase === "ready") return;
-        if ("phase" in told && told.phase === "failed") {
-          throw new Error(`failed to load the model: ${told.because}`);
+        const reported = await phaseAt(id, model).catch(ScoringError.from);
+        if ("phase" in reported && reported.phase === "ready") return;
+        if ("phase" in reported && reported.phase === "failed") {
+          throw new Error(`failed to load the model: ${reported.because}`);
         }
         if (clock.nowMs() >= loadedByMs) {
-          const last = "phase" in told ? `the model is ${told.phase}` : told.message;
+          const last = "phase" in reported ? `the model is ${reported.phase}` : reported.message;
           throw new Error(`the model is not ready after ${seconds(timeoutMs)}: ${last}`);
         }
         await pause(times.pollMs, clock, signal);
@@ -135,12 +114,12 @@ export function createSwapActions(parts: SwapActionDeps): SwapActions {
     },
 
     check: async ({ id }) => {
-      const { picture = parts.testPicture, label } = golden;
+      const { picture = deps.testPicture, label } = golden;
       const what = golden.picture ? "the golden picture" : "the test picture";
       const expected = label === undefined ? "an answer" : `"${label}"`;
-      const answer = await toldInFull(`expected ${expected} for ${what}, but scoring failed`, () =>
-        bounded(times.checkMs, (call) =>
-          askGolden({ model, picture, score: replicaOf(id).score }, call),
+      const answer = await withCause(`expected ${expected} for ${what}, but scoring failed`, () =>
+        withLimit(times.checkMs, (call) =>
+          runSmokeTest({ model, picture, score: replicaOf(id).score }, call),
         ),
       );
       if (label === undefined || (answer.kind === "label" && answer.label === label)) return;
@@ -164,10 +143,10 @@ export function createSwapActions(parts: SwapActionDeps): SwapActions {
       }
     },
 
-    holdsStill: async ({ id, from }) =>
+    holdsPrevious: async ({ id, from }) =>
       from !== undefined && (await phaseAt(id, from)).phase === "ready",
 
-    giveBack: ({ id }) => {
+    rollBack: ({ id }) => {
       out.delete(id);
       rotation.readmit(id);
     },
@@ -178,8 +157,8 @@ function seconds(durationMs: number): string {
   return `${Math.round(durationMs / 1_000)} s`;
 }
 
-/** What callers are not told is what whoever swaps wants to know. */
-async function toldInFull<Answer>(what: string, work: () => Promise<Answer>): Promise<Answer> {
+/** Adds the cause to the message: operators see it, clients do not. */
+async function withCause<Answer>(what: string, work: () => Promise<Answer>): Promise<Answer> {
   try {
     return await work();
   } catch (thrown) {
@@ -188,4 +167,46 @@ async function toldInFull<Answer>(what: string, work: () => Promise<Answer>): Pr
     const all = [what, error.message, ...(cause === error.message || cause === "" ? [] : [cause])];
     throw new Error(all.join(": "), { cause: thrown });
   }
+}
+
+/** Resolves after a while. @throws the reason of `signal` as soon as that aborts */
+function pause(durationMs: number, clock: Clock, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const onAbort = () => {
+      timer[Symbol.dispose]();
+      reject(signal.reason);
+    };
+    const timer = clock.setTimer(durationMs, () => {
+      signal.removeEventListener("abort", onAbort);
+      resolve();
+    });
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+}
+
+interface TimeoutOptions {
+  readonly timeoutMs: number;
+  /** Message of the error after `timeoutMs`. */
+  readonly late: string;
+  readonly signals: readonly AbortSignal[];
+  readonly clock: Clock;
+}
+
+/** Resolves to the result of `work`. @throws an error after `timeoutMs`, or the reason of a signal that aborts */
+function withTimeout<Result>(
+  work: Promise<Result>,
+  { timeoutMs, late, signals, clock }: TimeoutOptions,
+): Promise<Result> {
+  const signal = AbortSignal.any([...signals]);
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const timer = clock.setTimer(timeoutMs, () => reject(new Error(late)));
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    void work.then(resolve, reject).finally(() => {
+      timer[Symbol.dispose]();
+      signal.removeEventListener("abort", onAbort);
+    });
+  });
 }

@@ -1,18 +1,17 @@
-import type { Clock } from "@tensorgate/core";
-import { counted } from "@tensorgate/core";
-import type { SwapProgress, SwapReport } from "./device-report.ts";
+import { type Clock, counted } from "@tensorgate/core";
+import type { SwapProgress, SwapReport } from "./device.ts";
 import type { SwapPlan } from "./plan-swap.ts";
 import { isEnded, type SwapState } from "./swap-machine.ts";
 
-/** One swap as it is remembered. */
+/** The log of one swap. */
 export interface LoggedSwap {
   readonly report: SwapReport;
-  /** When the swap of the device that is in between began; undefined between devices. */
+  /** When the swap of the device in progress started; undefined between devices. */
   readonly deviceSinceMs: number | undefined;
-  /** Takes note of a state. @returns how long the device took that is finished by it, in milliseconds */
-  note(state: SwapState): number | undefined;
-  noteAbort(): void;
-  /** Every step from the first one on, as it comes, to the end. */
+  /** Logs a state. @returns the duration of the swap of the device that it finishes, in milliseconds */
+  add(state: SwapState): number | undefined;
+  setAborting(): void;
+  /** Streams every step, from the first to the end. */
   follow(): AsyncIterable<SwapProgress>;
 }
 
@@ -27,22 +26,22 @@ export interface SwapLogOptions {
 export function createSwapLog({ id, model, plan, clock, onProgress }: SwapLogOptions): LoggedSwap {
   const startedMs = clock.nowMs();
   const steps: SwapProgress[] = [];
-  const waiting = new Set<() => void>();
+  const followers = new Set<() => void>();
   let end: Pick<SwapReport, "state" | "because"> | undefined;
   let isAborting = false;
   let drainedMs: number | undefined;
   let readmitting: string | undefined;
 
-  function note(state: SwapState): number | undefined {
+  function add(state: SwapState): number | undefined {
     const nowMs = clock.nowMs();
     const stepBefore = steps.at(-1)?.step;
-    const step = state.state === "at-device" ? state.step : state.state;
+    const step = state.state === "in-progress" ? state.step : state.state;
     const device = isEnded(state) ? undefined : state.device.alias;
-    // An abort that is asked for is no step.
+    // A request to abort is no step.
     if (step === stepBefore && device === steps.at(-1)?.device) return undefined;
     const isFinished = readmitting !== undefined && state.state !== "failed";
-    const tookMs = isFinished && drainedMs !== undefined ? nowMs - drainedMs : undefined;
-    if (readmitting !== undefined || step === "give-back") drainedMs = undefined;
+    const durationMs = isFinished && drainedMs !== undefined ? nowMs - drainedMs : undefined;
+    if (readmitting !== undefined || step === "roll-back") drainedMs = undefined;
     readmitting = step === "readmit" ? device : undefined;
     if (step === "drain") drainedMs = nowMs;
     if (isEnded(state)) {
@@ -50,20 +49,22 @@ export function createSwapLog({ id, model, plan, clock, onProgress }: SwapLogOpt
       drainedMs = undefined;
     }
     const progress: SwapProgress = {
-      ...{ swapId: id, atMs: nowMs - startedMs, step },
+      swapId: id,
+      atMs: nowMs - startedMs,
+      step,
       ...(device !== undefined && { device }),
       text: textOf(state, { model, plan }),
     };
     steps.push(progress);
-    for (const wake of waiting) wake();
-    waiting.clear();
+    for (const wake of followers) wake();
+    followers.clear();
     onProgress(progress);
-    return tookMs;
+    return durationMs;
   }
 
   return {
-    note,
-    noteAbort: () => {
+    add,
+    setAborting: () => {
       isAborting = true;
     },
     get deviceSinceMs() {
@@ -71,7 +72,8 @@ export function createSwapLog({ id, model, plan, clock, onProgress }: SwapLogOpt
     },
     get report() {
       return {
-        ...{ id, model },
+        id,
+        model,
         ...(end ?? { state: isAborting ? ("aborting" as const) : ("running" as const) }),
         devices: plan.devices.map(({ alias }) => alias),
         already: plan.already,
@@ -82,7 +84,7 @@ export function createSwapLog({ id, model, plan, clock, onProgress }: SwapLogOpt
       for (let next = 0; ; next += 1) {
         while (next >= steps.length) {
           if (end) return;
-          await new Promise<void>((resolve) => waiting.add(resolve));
+          await new Promise<void>((resolve) => followers.add(resolve));
         }
         const step = steps[next];
         if (step) yield step;
@@ -96,7 +98,7 @@ function textOf(
   { model, plan }: { readonly model: string; readonly plan: SwapPlan },
 ): string {
   switch (state.state) {
-    case "at-device": {
+    case "in-progress": {
       const { alias, from } = state.device;
       switch (state.step) {
         case "drain":
@@ -112,9 +114,9 @@ function textOf(
       }
       break;
     }
-    case "look-back":
+    case "verify":
       return `${state.because}; checking which model it holds`;
-    case "give-back":
+    case "roll-back":
       return `${state.device.alias}: returned with its previous model`;
     case "done": {
       const count = plan.devices.length + plan.already.length;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { PlannedDevice } from "./plan-swap.ts";
-import { afterEvent, begunSwap, type SwapEvent, type SwapState } from "./swap-machine.ts";
+import { afterEvent, type SwapEvent, type SwapState, startedSwap } from "./swap-machine.ts";
 
 const one: PlannedDevice = { id: "1", alias: "r-1", from: "old", isLoaded: false };
 const two: PlannedDevice = { ...one, id: "2", alias: "r-2" };
@@ -10,17 +10,17 @@ const done: SwapEvent = { type: "done" };
 const abort: SwapEvent = { type: "abort" };
 const failed: SwapEvent = { type: "failed", because: "no" };
 
-/** What a swap of `devices` goes through. */
+/** Returns the states of a swap of `devices`. */
 function walked(devices: readonly PlannedDevice[], events: readonly SwapEvent[]) {
-  const states: SwapState[] = [begunSwap(devices)];
+  const states: SwapState[] = [startedSwap(devices)];
   for (const event of events) states.push(afterEvent(states.at(-1) ?? { state: "done" }, event));
   return states.map((each) =>
-    each.state === "at-device" ? `${each.device.id} ${each.step}` : each.state,
+    each.state === "in-progress" ? `${each.device.id} ${each.step}` : each.state,
   );
 }
 
 const last = (devices: readonly PlannedDevice[], events: readonly SwapEvent[]) =>
-  events.reduce(afterEvent, begunSwap(devices));
+  events.reduce(afterEvent, startedSwap(devices));
 
 test("devices are swapped one after the other", () => {
   const steps = ["drain", "reprogram", "load", "check", "readmit"];
@@ -41,39 +41,44 @@ test("without a device there is nothing to do", () => {
 });
 
 test.each([
-  { at: 0, after: "give-back", because: "it still has what it had" },
-  { at: 1, after: "look-back", because: "nobody knows what it has" },
-  { at: 2, after: "look-back", because: "nobody knows what it has" },
-  { at: 3, after: "failed", because: "what fails its check gets no calls" },
+  { at: 0, after: "roll-back", because: "it still holds its model" },
+  { at: 1, after: "verify", because: "its model is unknown" },
+  { at: 2, after: "verify", because: "its model is unknown" },
+  { at: 3, after: "failed", because: "a device that fails its smoke test gets no calls" },
   { at: 4, after: "failed", because: "the router goes on probing it" },
 ])("a failure in step $at leads to $after: $because", ({ at, after }) => {
   expect(walked([one, two], [...new Array(at).fill(done), failed]).at(-1)).toBe(after);
 });
 
 test.each([
-  { isHeld: true, states: ["look-back", "give-back", "failed"] },
-  { isHeld: false, states: ["look-back", "failed", "failed"] },
+  { isHeld: true, states: ["verify", "roll-back", "failed"] },
+  { isHeld: false, states: ["verify", "failed", "failed"] },
 ])("after a load that failed, whether it holds the old model ($isHeld) decides", (row) => {
-  const events: readonly SwapEvent[] = [done, failed, { type: "looked", isHeld: row.isHeld }, done];
+  const events: readonly SwapEvent[] = [
+    done,
+    failed,
+    { type: "verified", isHeld: row.isHeld },
+    done,
+  ];
 
   expect(walked([one], events).slice(-3)).toEqual(row.states);
 });
 
-test("a look back that fails finds nothing", () => {
+test("if verifying fails, the device counts as without its model", () => {
   expect(last([one], [done, failed, failed])).toEqual({
     state: "failed",
     because: "r-1: no; r-1 stays out of rotation",
   });
 });
 
-test("an abort gives back a device that is being drained, whatever became of the drain", () => {
+test("an abort rolls back a device that is being drained, whether or not draining fails", () => {
   expect(walked([one, two], [abort, failed, done])).toEqual([
-    ...["1 drain", "1 drain", "give-back", "aborted"],
+    ...["1 drain", "1 drain", "roll-back", "aborted"],
   ]);
   expect(walked([one], [abort, done, done]).at(-1)).toBe("aborted");
 });
 
-test.each([1, 2, 3, 4])("an abort in step %i finishes the device, and begins no other", (at) => {
+test.each([1, 2, 3, 4])("an abort in step %i finishes the device, and starts no other", (at) => {
   const before = new Array(at).fill(done);
   const after = new Array(5 - at).fill(done);
 
@@ -81,8 +86,8 @@ test.each([1, 2, 3, 4])("an abort in step %i finishes the device, and begins no 
   expect(walked([one], [...before, abort, ...after]).at(-1)).toBe("done");
 });
 
-test("a device that may not be taken out is not touched", () => {
-  expect(last([one], [{ type: "refused", because: "floor" }])).toEqual({
+test("a device that may not be swapped stays as it is", () => {
+  expect(last([one], [{ type: "rejected", because: "floor" }])).toEqual({
     state: "failed",
     because: "r-1: floor",
   });

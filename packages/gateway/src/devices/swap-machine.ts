@@ -1,19 +1,19 @@
 import type { PlannedDevice } from "./plan-swap.ts";
 
-/** What is done with one device, in this order. */
+/** Steps of one device, in this order. */
 export type DeviceStep = "drain" | "reprogram" | "load" | "check" | "readmit";
 
-/** Where a swap is. Replaced, never mutated. */
+/** State of a swap. Replaced, never mutated. */
 export type SwapState =
-  | AtDevice
-  /** It failed, and the device may hold what it held: that is asked. */
-  | { readonly state: "look-back"; readonly device: PlannedDevice; readonly because: string }
-  /** The device gets calls of the model that it held; `because` is absent if the swap was aborted. */
-  | { readonly state: "give-back"; readonly device: PlannedDevice; readonly because?: string }
+  | InProgress
+  /** A step failed: which model the device holds is verified. */
+  | { readonly state: "verify"; readonly device: PlannedDevice; readonly because: string }
+  /** The device returns to rotation with its previous model; `because` is absent if the swap was aborted. */
+  | { readonly state: "roll-back"; readonly device: PlannedDevice; readonly because?: string }
   | EndedSwap;
 
-export interface AtDevice {
-  readonly state: "at-device";
+export interface InProgress {
+  readonly state: "in-progress";
   readonly step: DeviceStep;
   readonly device: PlannedDevice;
   readonly rest: readonly PlannedDevice[];
@@ -26,13 +26,13 @@ export type EndedSwap =
   | { readonly state: "failed"; readonly because: string };
 
 export type SwapEvent =
-  /** What was to be done is done. */
+  /** The step is done. */
   | { readonly type: "done" }
   | { readonly type: "failed"; readonly because: string }
-  /** The device was not touched. */
-  | { readonly type: "refused"; readonly because: string }
-  /** What a look back found. */
-  | { readonly type: "looked"; readonly isHeld: boolean }
+  /** The device may not be swapped now; nothing was done to it. */
+  | { readonly type: "rejected"; readonly because: string }
+  /** Whether the device still holds its previous model. */
+  | { readonly type: "verified"; readonly isHeld: boolean }
   | { readonly type: "abort" };
 
 const nextStep: Readonly<Record<Exclude<DeviceStep, "readmit">, DeviceStep>> = {
@@ -42,7 +42,7 @@ const nextStep: Readonly<Record<Exclude<DeviceStep, "readmit">, DeviceStep>> = {
   check: "readmit",
 };
 
-export function begunSwap(devices: readonly PlannedDevice[]): SwapState {
+export function startedSwap(devices: readonly PlannedDevice[]): SwapState {
   return nextDevice(devices, false);
 }
 
@@ -51,22 +51,22 @@ export function isEnded(state: SwapState): state is EndedSwap {
 }
 
 /**
- * The state after an event. Pure: whoever runs it does what the state says, and tells what came of it.
+ * Returns the state after an event. Pure: the runner does what the state says, and passes the outcome as an event.
  *
- * An abort before a device was reprogrammed gives it back; after that it is finished, since what it held is gone.
- * A device that failed its check, or of which nobody knows what it holds, is left out of rotation.
+ * An abort before a device was reprogrammed rolls it back; after that the device is finished, since its previous model
+ * is unloaded. A device that failed its check, or whose model is unknown, stays out of rotation.
  */
 export function afterEvent(state: SwapState, event: SwapEvent): SwapState {
   switch (state.state) {
-    case "at-device":
-      return atDevice(state, event);
-    case "look-back": {
+    case "in-progress":
+      return afterStep(state, event);
+    case "verify": {
       if (event.type === "abort") return state;
       const { device, because } = state;
-      if (event.type === "looked" && event.isHeld) return { state: "give-back", device, because };
+      if (event.type === "verified" && event.isHeld) return { state: "roll-back", device, because };
       return { state: "failed", because: `${because}; ${device.alias} stays out of rotation` };
     }
-    case "give-back": {
+    case "roll-back": {
       if (event.type === "abort") return state;
       const { because } = state;
       return because === undefined ? { state: "aborted" } : { state: "failed", because };
@@ -76,17 +76,17 @@ export function afterEvent(state: SwapState, event: SwapEvent): SwapState {
   }
 }
 
-function atDevice(at: AtDevice, event: SwapEvent): SwapState {
+function afterStep(at: InProgress, event: SwapEvent): SwapState {
   const { device } = at;
   switch (event.type) {
     case "abort":
       return { ...at, isAborting: true };
-    case "refused":
+    case "rejected":
       return { state: "failed", because: `${device.alias}: ${event.because}` };
     case "failed":
       return afterFailure(at, event.because);
     case "done":
-      if (at.step === "drain" && at.isAborting) return { state: "give-back", device };
+      if (at.step === "drain" && at.isAborting) return { state: "roll-back", device };
       if (at.step === "readmit") return nextDevice(at.rest, at.isAborting);
       return { ...at, step: nextStep[at.step] };
     default:
@@ -94,15 +94,15 @@ function atDevice(at: AtDevice, event: SwapEvent): SwapState {
   }
 }
 
-function afterFailure(at: AtDevice, reason: string): SwapState {
+function afterFailure(at: InProgress, reason: string): SwapState {
   const { device, step } = at;
   const because = `${device.alias}: ${reason}`;
   switch (step) {
     case "drain":
-      return { state: "give-back", device, ...(!at.isAborting && { because }) };
+      return { state: "roll-back", device, ...(!at.isAborting && { because }) };
     case "reprogram":
     case "load":
-      return { state: "look-back", device, because };
+      return { state: "verify", device, because };
     case "check":
       return { state: "failed", because: `${because}; it stays out of rotation` };
     case "readmit":
@@ -115,7 +115,7 @@ function nextDevice(devices: readonly PlannedDevice[], isAborting: boolean): Swa
   if (!device) return { state: "done" };
   if (isAborting) return { state: "aborted" };
   return {
-    state: "at-device",
+    state: "in-progress",
     step: device.isLoaded ? "check" : "drain",
     device,
     rest,

@@ -1,24 +1,24 @@
 import { z } from "zod";
 
-/** What a device is to hold, and how careful the gateway is on the way there. */
+/** A request to swap devices to a model. */
 export interface SwapRequest {
   /** A model of an exclusive pool. */
   readonly model: string;
-  /** Folder of the model, as the device sees it; a device that knows the model by its name needs none. */
+  /** Folder of the model, as the device sees it; omit it if the device finds the model by its name. */
   readonly basePath?: string;
-  /** Devices that shall hold it, by alias or address. */
+  /** Devices to swap, by alias or address. */
   readonly replicas?: readonly string[];
   /**
-   * Devices that shall hold it in the end, where none are named. Those that hold it already count.
+   * Devices that hold the model in the end, unless `replicas` names them. Devices that hold it already count.
    * @default 1
    */
   readonly count?: number;
   /**
-   * Replicas of a model that must be left ready, anywhere, when a device gives it up; 0 for none.
+   * Replicas of a model that must stay ready, in any region, when a device unloads it; 0 for none.
    * @default 1
    */
   readonly floor?: number;
-  /** What a device must answer before it gets calls; that the test picture is scored without it. */
+  /** Smoke test that a device must pass before it gets calls; without it, the test picture must be scored. */
   readonly golden?: GoldenPicture;
   /**
    * How long a device may take to load the model, in milliseconds. An FPGA takes minutes.
@@ -28,9 +28,9 @@ export interface SwapRequest {
 }
 
 export interface GoldenPicture {
-  /** Encoded: JPEG, PNG, …; the test picture without it. */
+  /** Encoded: JPEG, PNG, …; the test picture by default. */
   readonly picture?: Uint8Array;
-  /** Label that the model must find before all others; any without it. */
+  /** Label that the model must rank first; any by default. */
   readonly label?: string;
 }
 
@@ -40,20 +40,20 @@ export const swapDefaults: Required<Pick<SwapRequest, "count" | "floor" | "timeo
   timeoutMs: 600_000,
 };
 
-/** Why a swap is not begun. */
+/** Why a swap was rejected. */
 export type SwapRefusal =
   /** The request is not well formed. */
   | "invalid"
   /** There is no such model, device or swap. */
   | "unknown"
-  /** Another swap is under way. */
+  /** Another swap is in progress. */
   | "busy"
-  /** Too few replicas of a model would be left. */
+  /** Too few replicas of a model would stay ready. */
   | "floor"
   /** A device does not answer. */
   | "unreachable";
 
-/** A swap that is not begun: nothing has changed. */
+/** A swap that was rejected: nothing has changed. */
 export class SwapRefusedError extends Error {
   override readonly name = "SwapRefusedError";
   readonly reason: SwapRefusal;
@@ -85,7 +85,7 @@ const requestJson = z
   });
 
 /**
- * Reads a request as JSON has it: the picture is base64.
+ * Parses a request in JSON, where the picture is base64.
  *
  * @throws SwapRefusedError with every fault
  */
@@ -99,7 +99,6 @@ export function swapRequestFromJson(json: unknown): SwapRequest {
   }
   const { golden, ...request } = parsed.data;
   const { picture, label } = golden ?? {};
-  // zod's optional keys are there without a value only where the JSON had none either.
   return {
     ...request,
     ...(golden && {

@@ -1,13 +1,12 @@
-import { UpstreamAnsweredError, UpstreamFailedError } from "@tensorgate/core";
+import { type SmokeTestResult, UpstreamAnsweredError, UpstreamFailedError } from "@tensorgate/core";
 import { expect, test } from "vitest";
-import type { GoldenAnswer } from "./swap-actions.ts";
 import type { SwapRequest } from "./swap-request.ts";
 import { deviceRig, microtasks, untilEnded } from "./testing.ts";
 
 const stepsOf = (alias: string) =>
   ["drain", "reprogram", "load", "check", "readmit"].map((step) => `${alias} ${step}`);
 
-test("what devices hold is told, whatever they are doing", async () => {
+test("the model and the state of each device are listed", async () => {
   const { devices: all, device } = deviceRig("a", undefined, "b", undefined, undefined, "a");
   device(2).states.set("b", { state: "ended", error: "no such file" });
   device(4).states.set("b", { state: "starting" });
@@ -36,7 +35,7 @@ test("a swap goes step by step, and its devices serve the other model", async ()
   expect(out).toEqual(new Set());
 });
 
-test("nothing is reprogrammed before its last call has ended", async () => {
+test("a device is reprogrammed after its last call has ended", async () => {
   const { devices: all, world, reloads, clock } = deviceRig("a", "a");
   world.busy.add("h:1");
   const { done } = await all.swap({ model: "b" });
@@ -49,7 +48,7 @@ test("nothing is reprogrammed before its last call has ended", async () => {
   expect(reloads).toEqual(["h:1 b "]);
 });
 
-test("a device that does not get empty is given back", async () => {
+test("a device that does not finish its calls is rolled back", async () => {
   const { swap, world, out } = deviceRig("a", "a");
   world.busy.add("h:1");
 
@@ -57,11 +56,11 @@ test("a device that does not get empty is given back", async () => {
 
   expect(state).toBe("failed");
   expect(because).toBe("r-1: still has calls in flight after 90 s");
-  expect(names).toEqual(["r-1 drain", "r-1 give-back", "failed"]);
+  expect(names).toEqual(["r-1 drain", "r-1 roll-back", "failed"]);
   expect(out).toEqual(new Set());
 });
 
-test("a reload that is refused leaves the device with what it held", async () => {
+test("a device that rejects the reload keeps its model and returns to rotation", async () => {
   const { swap, device, out } = deviceRig("a", "a");
   device(1).reload = () => Promise.reject(new UpstreamAnsweredError("forbidden path", 7));
 
@@ -69,12 +68,12 @@ test("a reload that is refused leaves the device with what it held", async () =>
 
   expect(because).toBe("r-1: rejected the model: forbidden path");
   expect(names).toEqual([
-    ...["r-1 drain", "r-1 reprogram", "r-1 look-back", "r-1 give-back", "failed"],
+    ...["r-1 drain", "r-1 reprogram", "r-1 verify", "r-1 roll-back", "failed"],
   ]);
   expect(out).toEqual(new Set());
 });
 
-test("a device that ends up empty is left out", async () => {
+test("a device without a model stays out of rotation", async () => {
   const { swap, device, out } = deviceRig("a", "a");
   const { states } = device(1);
   device(1).reload = () => {
@@ -88,7 +87,7 @@ test("a device that ends up empty is left out", async () => {
   expect(out).toEqual(new Set(["h:1"]));
 });
 
-test("a load is waited for, and not for ever", async () => {
+test("loading a model has a time limit", async () => {
   const { swap, device } = deviceRig("a", "a");
   const { states } = device(1);
   device(1).reload = () => {
@@ -102,7 +101,7 @@ test("a load is waited for, and not for ever", async () => {
   expect(steps.at(-1)?.atMs).toBeGreaterThanOrEqual(20_000);
 });
 
-test.each<{ answer: GoldenAnswer | Error; golden: SwapRequest["golden"]; because: string }>([
+test.each<{ answer: SmokeTestResult | Error; golden: SwapRequest["golden"]; because: string }>([
   {
     answer: { kind: "label", label: "star" },
     golden: { label: "moon" },
@@ -124,9 +123,9 @@ test.each<{ answer: GoldenAnswer | Error; golden: SwapRequest["golden"]; because
     because:
       "expected an answer for the test picture, but scoring failed: the replica failed (INTERNAL)",
   },
-])("a device that fails its check is left out: $because", async (row) => {
+])("a device that fails its smoke test stays out of rotation: $because", async (row) => {
   const { swap, world, out } = deviceRig("a", "a");
-  world.golden = () => row.answer;
+  world.smokeTest = () => row.answer;
 
   const { state, because } = await swap({ model: "b", ...(row.golden && { golden: row.golden }) });
 

@@ -1,15 +1,18 @@
-import { UpstreamAnsweredError, UpstreamFailedError, type VersionState } from "@tensorgate/core";
+import {
+  type SmokeTestResult,
+  UpstreamAnsweredError,
+  UpstreamFailedError,
+  type VersionState,
+} from "@tensorgate/core";
 import { aResponse, type ManualClock, manualClock } from "@tensorgate/core/testing";
 import { grpcCode } from "@tensorgate/grpc";
-import type { Device, DeviceReplicas } from "./device.ts";
+import type { Device, DeviceReplicas, SwapProgress, SwapReport } from "./device.ts";
 import { createDeviceRegistry, type DeviceRegistry } from "./device-registry.ts";
-import type { SwapProgress, SwapReport } from "./device-report.ts";
 import { createDevices, type ManagedDevices } from "./devices.ts";
-import type { GoldenAnswer } from "./swap-actions.ts";
 import type { SwapRequest } from "./swap-request.ts";
 
 export interface FakeDevice {
-  /** State of each model that it speaks of. */
+  /** State of each model that it reports. */
   readonly states: Map<string, { state: VersionState; error?: string }>;
   /** What a reload does; loads by default. */
   reload(model: string): void | Promise<void>;
@@ -22,21 +25,21 @@ export interface DeviceRig {
   readonly registry: DeviceRegistry;
   /** @param number - from 1 on */
   device(number: number): FakeDevice;
-  /** Ids of those that get no calls. */
+  /** Ids of devices out of rotation. */
   readonly out: ReadonlySet<string>;
-  /** What was asked for: id, model, base path. */
+  /** Requested reloads: id, model, base path. */
   readonly reloads: readonly string[];
   readonly world: {
-    golden(): GoldenAnswer | Error;
+    smokeTest(): SmokeTestResult | Error;
     /** Ids of devices that have calls in flight until they are released. */
     readonly busy: Set<string>;
     release(id: string): void;
   };
-  /** Swaps, moving time on until it has ended. */
+  /** Runs a swap, advancing the clock until it has ended. */
   swap(request: SwapRequest): Promise<SwapReport & { readonly names: readonly string[] }>;
 }
 
-/** Devices `h:1`, `h:2`, … by what they hold, of the models a and b. */
+/** Creates devices `h:1`, `h:2`, …, each with its model, a or b. */
 export function deviceRig(...held: readonly (string | undefined)[]): DeviceRig {
   const clock = manualClock();
   const ids = held.map((_, index) => `h:${index + 1}`);
@@ -45,7 +48,8 @@ export function deviceRig(...held: readonly (string | undefined)[]): DeviceRig {
     const states: FakeDevice["states"] = new Map();
     if (model !== undefined) states.set(model, { state: "available" });
     fakes.set(ids[index] ?? "", {
-      ...{ states, isSilent: false },
+      states,
+      isSilent: false,
       reload: (next) => {
         states.clear();
         states.set(next, { state: "available" });
@@ -56,7 +60,7 @@ export function deviceRig(...held: readonly (string | undefined)[]): DeviceRig {
   const inFlight = new Map<string, () => void>();
   const reloads: string[] = [];
   const world: DeviceRig["world"] = {
-    golden: () => ({ kind: "label", label: "star" }),
+    smokeTest: () => ({ kind: "label", label: "star" }),
     busy: new Set(),
     release: (id) => inFlight.get(id)?.(),
   };
@@ -68,9 +72,9 @@ export function deviceRig(...held: readonly (string | undefined)[]): DeviceRig {
     modelStatus: async ({ name }) => {
       const fake = fakes.get(id);
       if (!fake || fake.isSilent) throw new UpstreamFailedError("gone", { wasLost: true });
-      const told = fake.states.get(name);
-      if (!told) throw new UpstreamAnsweredError("Could not find", grpcCode.NOT_FOUND);
-      const { state, error } = told;
+      const found = fake.states.get(name);
+      if (!found) throw new UpstreamAnsweredError("Could not find", grpcCode.NOT_FOUND);
+      const { state, error } = found;
       const errorCode = error === undefined ? 0 : 3;
       return { versions: [{ version: 1n, state, errorCode, errorMessage: error ?? "" }] };
     },
@@ -105,8 +109,8 @@ export function deviceRig(...held: readonly (string | undefined)[]): DeviceRig {
       readyCount: (model, except) =>
         ids.filter((id) => serves(model, id) && !except.has(id)).length,
     },
-    askGolden: async () => {
-      const answer = world.golden();
+    runSmokeTest: async () => {
+      const answer = world.smokeTest();
       if (answer instanceof Error) throw answer;
       return answer;
     },
@@ -137,7 +141,7 @@ export function deviceRig(...held: readonly (string | undefined)[]): DeviceRig {
   };
 }
 
-/** Moves time on, a second at a time, until `work` has ended. */
+/** Advances the clock, a second at a time, until `work` has ended. */
 export async function untilEnded<Result>(
   work: Promise<Result>,
   clock: ManualClock,

@@ -1,6 +1,7 @@
 import {
   type Clock,
   type ModelSpec,
+  type RunSmokeTest,
   type ScoreResolved,
   type ScoringError,
   type Tasks,
@@ -11,11 +12,11 @@ import { createModelCatalog, type LiveModel } from "./catalog.ts";
 import { createClassifier } from "./classify.ts";
 import { createDetector } from "./detect.ts";
 import { createEmbedder } from "./embed.ts";
-import { createGoldenAsker } from "./golden-answer.ts";
 import { type PictureOptions, pictureDefaults } from "./options.ts";
 import { createPicturePreparer } from "./prepare-picture.ts";
 import type { Release } from "./release.ts";
 import type { PictureTaskDeps } from "./score-pictures.ts";
+import { createSmokeTest } from "./smoke-test.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 /** `modelStatus` and `modelMetadata` ask a replica within the regions of the call. */
@@ -40,8 +41,8 @@ export interface Models {
   withTasks<Meaning extends { readonly snapshot: Snapshot }>(
     meaning: Meaning,
   ): Meaning & { readonly tasks: Tasks };
-  /** Scores a picture of which is known what it shows, at one replica. */
-  askGolden(resolve: (modelSpec: ModelSpec) => Release): ReturnType<typeof createGoldenAsker>;
+  /** Creates the smoke test of devices. */
+  smokeTest(resolve: (modelSpec: ModelSpec) => Release): RunSmokeTest;
   /** Starts the first decoder if some model of the snapshot takes pixels. */
   warm(snapshot: Snapshot): void;
   /** Pictures that wait for a decoder. */
@@ -84,7 +85,7 @@ export function createModels(deps: ModelsDeps): Models {
   return {
     maxPictures: options.maxPictures,
     withTasks: (meaning) => ({ ...meaning, tasks: tasksOf(meaning.snapshot) }),
-    askGolden: (resolve) => createGoldenAsker({ resolve, prepare, options }, clock),
+    smokeTest: (resolve) => createSmokeTest({ resolve, prepare, options }, clock),
     warm: (snapshot) => {
       if (snapshot.all().some(({ picture }) => picture?.preprocessing)) decoders.warm();
     },

@@ -11,6 +11,7 @@ import { wireStatus } from "../packages/gateway/src/inbound/protocols/wire-statu
 import { pictureDefaults } from "../packages/gateway/src/models/options.ts";
 import { cacheDefaults } from "../packages/gateway/src/pipeline/options.ts";
 import { routingDefaults } from "../packages/gateway/src/routing/options.ts";
+import { refusalError } from "../packages/gateway/src/routing/refusal-error.ts";
 import { channelDefaults } from "../packages/gateway/src/upstream/transport/options.ts";
 
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
@@ -99,4 +100,17 @@ test("every test that SECURITY.md names is there", () => {
 
   expect(named.length).toBeGreaterThan(30);
   expect(named.map(([, name = ""]) => name).filter((name) => !there.has(name))).toEqual([]);
+});
+
+test("docs/devices.md quotes the error of a model that no device holds", () => {
+  const { message, hint } = refusalError("model-not-ready", {
+    model: "ssd",
+    devices: {
+      aliases: ["westeurope-1", "westeurope-2"],
+      isAnyOut: true,
+      swap: { elapsedMs: 14_000, usualMs: 45_000 },
+    },
+  });
+
+  expect(read("docs/devices.md")).toContain(`    ${message}\n    ${hint}\n`);
 });

@@ -17,6 +17,7 @@ const jpeg = await plain.clone().jpeg().toBuffer();
 const png = await plain.clone().png().toBuffer();
 const webp = await plain.clone().withMetadata({ orientation: 6 }).webp().toBuffer();
 const avif = await plain.clone().avif({ effort: 0 }).toBuffer();
+const gif = await plain.clone().gif().toBuffer();
 const turnedJpeg = await plain.clone().withMetadata({ orientation: 6 }).jpeg().toBuffer();
 
 /** What came of a header, and how many steps that took. */
@@ -53,6 +54,7 @@ const firstPart = {
   png: 33,
   webp: 30,
   avif: avif.readUInt32BE(0),
+  gif: 13 + (3 << ((gif.readUInt8(10) & 7) + 1)),
 } as const;
 
 /** A directory of that many entries, none of which is asked for. */
@@ -89,6 +91,8 @@ const repeated: readonly (readonly [string, Uint8Array, number, Buffer])[] = [
   ["empty WebP chunks", webp, firstPart.webp, emptyWebpChunk],
   ["WebP chunks of zeros", webp, firstPart.webp, Buffer.alloc(8)],
   ["empty AVIF boxes", avif, firstPart.avif, emptyBox],
+  ["GIF comments", gif, firstPart.gif, Buffer.from("21fe00", "hex")],
+  ["GIF comments of many blocks", gif, firstPart.gif, Buffer.from("21fe01410141014100", "hex")],
 ];
 
 describe.each(repeated)("%s", (_, whole, at, piece) => {
@@ -117,6 +121,7 @@ describe.each([
   ["TIFF", directory(65_535)],
   ["Exif of a PNG", pngWithExif(directory(65_535))],
   ["Exif of a WebP", webpWithExif(directory(65_535))],
+  ["properties of an AVIF", avifWithProperties(65_535)],
 ])("a directory of 65,535 entries in the %s", (_, bytes) => {
   test("is refused after a bounded number of steps", () => {
     const { outcome, stepCount } = read(bytes);
@@ -129,6 +134,24 @@ describe.each([
 function pngWithExif(block: Buffer): Buffer {
   const chunk = Buffer.concat([uint32(block.length), fourCc("eXIf"), block, uint32(0)]);
   return Buffer.concat([png.subarray(0, firstPart.png), chunk, png.subarray(firstPart.png)]);
+}
+
+/** What belongs to which picture, for so many pictures that are not the primary one. */
+function avifWithProperties(entryCount: number): Buffer {
+  const entry = Buffer.from("ffff00", "hex");
+  const content = Buffer.concat([
+    uint32(0),
+    uint32(entryCount),
+    Buffer.alloc(3 * entryCount, entry),
+  ]);
+  const ipma = Buffer.concat([uint32(content.length + 8), fourCc("ipma"), content]);
+  const at = avif.indexOf("iprp") - 4;
+  const length = avif.readUInt32BE(at) + ipma.length;
+  const bytes = Buffer.concat([avif.subarray(0, at + 8), ipma, avif.subarray(at + 8)]);
+  bytes.writeUInt32BE(length, at);
+  const meta = avif.indexOf("meta") - 4;
+  bytes.writeUInt32BE(avif.readUInt32BE(meta) + ipma.length, meta);
+  return bytes;
 }
 
 function webpWithExif(block: Buffer): Buffer {

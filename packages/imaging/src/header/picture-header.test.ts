@@ -61,6 +61,33 @@ test("a CMYK JPEG is not what every decoder reads", async () => {
   expect(readPictureHeader(bytes).isBaseline).toBe(false);
 });
 
+test("an animated WebP is not what every decoder reads", async () => {
+  const frames = Buffer.concat([Buffer.alloc(8 * 8 * 3, 9), Buffer.alloc(8 * 8 * 3, 200)]);
+  const raw = { width: 8, height: 16, channels: 3, pageHeight: 8 } as const;
+  const bytes = await sharp(frames, { raw, animated: true }).webp().toBuffer();
+
+  expect(readPictureHeader(bytes)).toMatchObject({
+    size: { widthPx: 8, heightPx: 8 },
+    isBaseline: false,
+  });
+});
+
+test.each(["CgBI", "tEXt", "IDAT"])("a PNG that begins with %s is refused", (type) => {
+  const chunk = Buffer.from(`\0\0\0\u0004${type}\u0050\0\u0020\u0006crc.`, "latin1");
+  const bytes = Buffer.concat([encoded.png.subarray(0, 8), chunk, encoded.png.subarray(8)]);
+
+  expect(() => readPictureHeader(bytes)).toThrow("does not begin with an IHDR chunk");
+});
+
+test("a picture whose coded size is over the limit is refused, small as it is shown", () => {
+  const header = {
+    size: { widthPx: 10, heightPx: 10 },
+    codedSize: { widthPx: 10_000, heightPx: 10_000 },
+  };
+
+  expect(() => assertPictureWithinLimits(header, { maxPixels: 25_000_000 })).toThrow("10000×10000");
+});
+
 test("random bytes, also after a picture's first ones, never crash", () => {
   const starts = [...Object.values(encoded), lossless].map((bytes) => bytes.subarray(0, 16));
   const anyBytes = fc

@@ -26,5 +26,6 @@ export * from "./signature.ts";
 export * from "./tasks.ts";
 export * from "./tensor.ts";
 export * from "./tensor-names.ts";
+export * from "./text-file.ts";
 export * from "./with-deadline.ts";
 export * from "./work-budget.ts";

@@ -1,7 +1,13 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
-import { type ChannelOrder, floatValues, type PerChannel } from "@tensorgate/core";
+import {
+  type ChannelOrder,
+  floatValues,
+  labelsFromText,
+  type PerChannel,
+  textFromUtf8,
+} from "@tensorgate/core";
 import { testPicture } from "@tensorgate/gateway";
 import type { AddedModel, Layout, ModelToAdd } from "@tensorgate/model-server";
 import { type FamilyName, imagenetLabels, vocLabels } from "@tensorgate/tf-serving";
@@ -56,7 +62,7 @@ function labelsFrom(text: string): readonly string[] {
   if (text === "imagenet") return imagenetLabels;
   if (text === "pascal-voc") return vocLabels;
   try {
-    return readFileSync(text, "utf8").trimEnd().split(/\r?\n/);
+    return labelsFromText(textFromUtf8(readFileSync(text)));
   } catch (thrown) {
     throw new CommandError(`cannot read ${text}: ${(thrown as Error).message}`);
   }

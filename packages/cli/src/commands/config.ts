@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { counted } from "@tensorgate/core";
+import { counted, textFromUtf8 } from "@tensorgate/core";
 import {
   ConfigError,
   configJsonSchema,
@@ -12,7 +12,7 @@ import { CommandError } from "../command-error.ts";
 export function readConfig(file: string): GatewayOptions {
   let text: string;
   try {
-    text = readFileSync(file, "utf8");
+    text = textFromUtf8(readFileSync(file));
   } catch (thrown) {
     throw new CommandError(`cannot read ${file}: ${(thrown as Error).message}`);
   }

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { labelsFromText, textFromUtf8 } from "@tensorgate/core";
 import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import { z } from "zod";
 import { isLabelListName } from "../models/options.ts";
@@ -20,7 +21,7 @@ export type ReadText = (path: string) => string;
 export function parseConfig(
   text: string,
   fileName: string,
-  readText: ReadText = (path) => readFileSync(resolve(dirname(fileName), path), "utf8"),
+  readText: ReadText = (path) => textFromUtf8(readFileSync(resolve(dirname(fileName), path))),
 ): GatewayOptions {
   const lines = new LineCounter();
   const document = parseDocument(text, {
@@ -117,7 +118,7 @@ function withLabelFiles(
     const path = model["labels"];
     if (isLabelListName(path)) return model;
     try {
-      return { ...model, labels: readText(path).trimEnd().split(/\r?\n/) };
+      return { ...model, labels: labelsFromText(readText(path)) };
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       report({ path: ["models", index, "labels"], message: `cannot read ${path}: ${reason}` });

@@ -142,11 +142,12 @@ export function createInbound(deps: InboundDeps): Inbound {
     budget: bodyBudget,
     onRequest: (request, response) => {
       const { origin, "content-type": contentType = "" } = request.headers;
-      const headers = origin === undefined ? undefined : crossSite.readingHeaders(origin);
+      const headers = crossSite.replyHeaders(origin);
       for (const name in headers) response.setHeader(name, headers[name] ?? "");
       const path = request.url?.split("?", 1)[0] ?? "/";
       const isRpc = rpc.paths.has(path) || contentType.startsWith("application/grpc");
-      if (isRpc) rpc.answer(request, response);
+      // A preflight is plain HTTP, whatever it is for.
+      if (isRpc && request.method !== "OPTIONS") rpc.answer(request, response);
       else http(request, response);
     },
     onCertificates: deps.onCertificates,

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { countLimit, durationMs, memoryBytes, messageBytes } from "../setting-schemas.ts";
+import { originMatch } from "./access/origins.ts";
 
 export interface ListenOptions {
   /**
@@ -137,7 +138,8 @@ export const requestDefaults: Required<RequestOptions> = {
 
 export interface CrossSiteOptions {
   /**
-   * Origins of other pages that may call, such as `https://app.example`; `*` stands for all.
+   * Origins of other pages that may call, such as `https://app.example`, `https://*.example.com` for all its subdomains,
+   * `capacitor://localhost` or `null`; `*` stands for all.
    * @default []
    */
   readonly origins?: readonly string[];
@@ -150,9 +152,10 @@ export interface CrossSiteOptions {
 
 export const crossSiteDefaults: Required<CrossSiteOptions> = { origins: [], hosts: [] };
 
-const origin = z
-  .string()
-  .regex(/^(\*|https?:\/\/[^/\s]+)$/, "expected an origin such as https://app.example, or *");
+const origin = z.string().refine((entry) => originMatch(entry) !== undefined, {
+  error: ({ input }) =>
+    `"${String(input).slice(0, 100)}" is not an origin; expected one such as https://app.example, https://*.example.com for all subdomains, or * for all`,
+});
 
 export const crossSiteSchema: z.ZodType<CrossSiteOptions> = z.strictObject({
   origins: z.array(origin).optional().describe("Origins of other pages that may call."),

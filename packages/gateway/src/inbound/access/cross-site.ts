@@ -1,22 +1,33 @@
 import { ForbiddenError } from "@tensorgate/core";
 import { type CrossSiteOptions, isLoopbackName } from "../options.ts";
 import type { AccessLayer } from "./access.ts";
+import { originMatch } from "./origins.ts";
 
 export interface CrossSite {
   /** Rejects what pages of other origins send, and calls by a name that is not the gateway's own. */
   readonly layer: AccessLayer;
-  /** Headers by which a browser shows an answer to the page of another origin; undefined for an origin that may not read it. */
-  readingHeaders(origin: string): Readonly<Record<string, string>> | undefined;
+  /** Whether a browser shows answers to pages of this origin, which is not the gateway's own. */
+  isListed(origin: string | undefined): boolean;
+  /** Headers of every answer to a request with this `Origin`: a browser shows it to a page only if they say so. */
+  replyHeaders(origin: string | undefined): Readonly<Record<string, string>>;
 }
 
 /** Headers that a page of another origin may send: those that our protocols read. */
 const allowedHeaders = [
   "authorization",
+  "baggage",
   "cache-control",
+  "connect-accept-encoding",
+  "connect-content-encoding",
   "connect-protocol-version",
   "connect-timeout-ms",
+  "content-encoding",
   "content-type",
+  "grpc-accept-encoding",
+  "grpc-encoding",
   "grpc-timeout",
+  "traceparent",
+  "tracestate",
   "x-api-key",
   "x-grpc-web",
   "x-request-id",
@@ -30,6 +41,8 @@ const allowedHeaders = [
 
 /** Headers of a reply that such a page may read. */
 const exposedHeaders = [
+  "connect-accept-encoding",
+  "grpc-accept-encoding",
   "grpc-message",
   "grpc-retry-pushback-ms",
   "grpc-status",
@@ -39,6 +52,7 @@ const exposedHeaders = [
   "x-request-id",
   "x-tensorgate-model",
   "x-tensorgate-region",
+  "x-tensorgate-trace",
 ].join(", ");
 
 /** How long a browser may remember a preflight, in seconds; none remembers longer than this. */
@@ -61,31 +75,39 @@ export const preflightHeaders: Readonly<Record<string, string>> = {
  * @see Fetch, "CORS protocol"
  */
 export function createCrossSite(options: Required<CrossSiteOptions>, host: string): CrossSite {
-  const origins = new Set(options.origins);
-  const allowsAll = origins.has("*");
+  const matches = options.origins.map((entry) => originMatch(entry) ?? (() => false));
+  const isListed = (origin: string | undefined) =>
+    origin !== undefined && matches.some((match) => match(origin));
   const isBoundToLoopback = isLoopbackName(host);
+  // What a cache keeps of an answer to no page, it must not show to one.
+  const withoutOrigin: Readonly<Record<string, string>> =
+    matches.length > 0 ? { vary: "origin" } : {};
   const hosts = new Set(["localhost", ...options.hosts.map((name) => name.toLowerCase())]);
 
   return {
     layer: ({ header }, admission) => {
       const authority = header(":authority") ?? header("host") ?? "";
       const name = hostName(authority);
-      if (isBoundToLoopback && !hosts.has(name) && !isLoopbackName(name)) {
+      // HTTP/1.0 needs no `Host`, as health checks have it; browsers always send one, so no foreign name is bound to us.
+      const isOwnHost = authority === "" || hosts.has(name) || isLoopbackName(name);
+      if (isBoundToLoopback && !isOwnHost) {
         throw new ForbiddenError(`the host name "${name.slice(0, 100)}" is not allowed`, {
           field: "host",
           hint: "use localhost or 127.0.0.1, or list the name under crossSite.hosts",
         });
       }
       const origin = header("origin");
-      if (origin === undefined || allowsAll || origins.has(origin)) return admission;
-      if (isOwnOrigin(origin, authority)) return admission;
+      if (origin === undefined || isListed(origin) || isOwnOrigin(origin, authority)) {
+        return admission;
+      }
       throw new ForbiddenError(`the origin "${origin.slice(0, 100)}" is not allowed`, {
         field: "origin",
         hint: "list the origin under crossSite.origins",
       });
     },
-    readingHeaders: (origin) => {
-      if (!(allowsAll || origins.has(origin))) return undefined;
+    isListed,
+    replyHeaders: (origin) => {
+      if (origin === undefined || !isListed(origin)) return withoutOrigin;
       return {
         "access-control-allow-origin": origin,
         "access-control-expose-headers": exposedHeaders,
@@ -95,9 +117,9 @@ export function createCrossSite(options: Required<CrossSiteOptions>, host: strin
   };
 }
 
-/** `localhost:8080` to `localhost`, `[::1]:8080` to `::1`; lower case. */
+/** `localhost:8080` to `localhost`, `[::1]:8080` to `::1`; lower case, and without the dot of a full name. */
 function hostName(authority: string): string {
-  const match = /^(?:\[([^\]]*)\]|([^:]*))(?::\d+)?$/.exec(authority);
+  const match = /^(?:\[([^\]]*)\]|([^:]*?)\.?)(?::\d*)?$/.exec(authority);
   return (match?.[1] ?? match?.[2] ?? authority).toLowerCase();
 }
 

@@ -96,12 +96,10 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
       errorBody: deps.errorBody,
       answer: (exchange) => {
         const { method, header } = exchange;
-        const origin = header("origin");
         const isPreflight =
           method === "OPTIONS" &&
           header("access-control-request-method") !== undefined &&
-          origin !== undefined &&
-          deps.crossSite.readingHeaders(origin) !== undefined;
+          deps.crossSite.isListed(header("origin"));
         if (!isPreflight) return deps.unrouted(exchange, allowed);
         return { status: 204, contentType: "text/plain", headers: preflightHeaders, body: "" };
       },

@@ -123,7 +123,7 @@ test.each([
     name: "packed for the transfer",
     headers: { "transfer-encoding": "gzip, chunked" },
     pieces: [5],
-    reason: "invalid-request",
+    reason: "not-supported",
   },
 ])("a body that is $name is refused", async ({ headers, pieces, reason }) => {
   const { body, send, end } = incoming(headers);

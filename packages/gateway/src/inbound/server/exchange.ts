@@ -1,6 +1,6 @@
-import { InvalidRequestError, OverloadedError } from "@tensorgate/core";
+import { InvalidRequestError, OverloadedError, UnsupportedMediaError } from "@tensorgate/core";
 import type { BodyBudget, BodyUsage } from "./body/body-budget.ts";
-import { type Gunzip, isGzip } from "./body/gunzip.ts";
+import { contentCoding, type Gunzip } from "./body/gunzip.ts";
 import { bodyTooLarge, readBody } from "./body/read-body.ts";
 import type { NodeRequest, NodeResponse } from "./node-http.ts";
 
@@ -16,7 +16,8 @@ export interface Exchange {
    * Reads the whole body.
    * @param copyCount - how often it will be in memory when it has been understood; 1 by default
    * @throws TooLargeError as soon as it is known to be longer than `maxBytes`
-   * @throws InvalidRequestError if it is not as long as declared, or coded for the transfer otherwise than in chunks
+   * @throws InvalidRequestError if it is not as long as declared
+   * @throws NotSupportedError if it is encoded for the transfer otherwise than in chunks
    * @throws UnsupportedMediaError if it is encoded in another way than gzip
    * @throws DeadlineExceededError if it comes too slowly
    * @throws OverloadedError if the budget of all requests is exhausted
@@ -68,10 +69,9 @@ export function createExchange(
       return usage?.receivedBytes ?? 0;
     },
     body: async (maxBytes, copyCount = 1) => {
-      if (headers["transfer-encoding"] !== undefined)
-        assertTransferKnown(headers["transfer-encoding"]);
-      const encoding = headers["content-encoding"];
-      const isPacked = encoding !== undefined && isGzip(encoding, "content-encoding");
+      const coding = contentCoding(headers["content-encoding"]);
+      if (coding === undefined) throw unsupportedCoding(headers["content-encoding"]);
+      const isPacked = coding === "gzip";
       const declaredBytes = Number(headers["content-length"] ?? Number.NaN);
       if (declaredBytes > maxBytes) throw bodyTooLarge(maxBytes);
       usage = bodyBudget.open(request, response, "whole");
@@ -98,13 +98,10 @@ function queryTooLong(): InvalidRequestError {
   });
 }
 
-/** @throws InvalidRequestError if the body is coded for the transfer otherwise than in chunks. @see RFC 9112, section 6.1 */
-function assertTransferKnown(transferEncoding: string): void {
-  const coding = transferEncoding.trim().toLowerCase();
-  if (coding === "chunked") return;
-  throw new InvalidRequestError(`unsupported transfer coding "${coding.slice(0, 40)}"`, {
-    field: "transfer-encoding",
-    hint: "use chunked, and declare compression in content-encoding",
+function unsupportedCoding(encoding = ""): UnsupportedMediaError {
+  return new UnsupportedMediaError(`unsupported content encoding "${encoding.slice(0, 40)}"`, {
+    field: "content-encoding",
+    hint: "send the body uncompressed or as gzip; compression does not shrink pictures",
   });
 }
 
@@ -154,7 +151,8 @@ export function sendReply(response: NodeResponse, { status, headers, body }: Rep
   if (response.headersSent || response.destroyed) return;
   const bytes = typeof body === "string" ? Buffer.from(body, "utf8") : body;
   for (const name in headers) response.setHeader(name, headers[name] ?? "");
-  response.setHeader("content-length", bytes.byteLength);
+  // RFC 9110, section 8.6.
+  if (status !== 204) response.setHeader("content-length", bytes.byteLength);
   response.statusCode = status;
   const outflow = outflows.get(response);
   const writable: Pick<NodeJS.WritableStream, "write" | "end" | "once"> = response;

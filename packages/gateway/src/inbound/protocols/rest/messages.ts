@@ -101,8 +101,14 @@ const picturesFromForm: ReadBody = (body, { contentType, maxPictures, budget }) 
   throw new InvalidRequestError("the form has no file", { hint: "curl -F image=@picture.jpg" });
 };
 
-/** A file name is not mandatory where the type says what it is. @see RFC 7578, section 4.2 */
-function isFile({ fileName, mediaType = "text/plain" }: FormPart): boolean {
+/**
+ * A file name is not mandatory where the type says what it is. Neither a name nor bytes has what a browser sends of a
+ * file input that is left empty.
+ *
+ * @see RFC 7578, section 4.2; WHATWG HTML, "constructing the entry list"
+ */
+function isFile({ fileName, mediaType = "text/plain", bytes }: FormPart): boolean {
+  if (fileName === "" && bytes.byteLength === 0) return false;
   return (
     fileName !== undefined || mediaType.startsWith("image/") || binaryMediaTypes.includes(mediaType)
   );

@@ -26,7 +26,7 @@ function open(form: Partial<RpcBodyOptions["form"]>, options: Partial<RpcBodyOpt
     },
   };
   const body = readRpcBody(request as unknown as NodeRequest, {
-    form: { isEnveloped: true, isJson: false, isPacked: false, ...form },
+    form: { isEnveloped: true, isJson: false, isText: false, isPacked: false, ...form },
     schema: HealthCheckRequestSchema,
     isStream: false,
     limits,

@@ -21,7 +21,7 @@ function open(options: Partial<RpcBodyOptions> = {}) {
     },
   };
   const body = readRpcBody(request as unknown as NodeRequest, {
-    form: { isEnveloped: true, isJson: false, isPacked: false },
+    form: { isEnveloped: true, isJson: false, isText: false, isPacked: false },
     schema: HealthCheckRequestSchema,
     isStream: true,
     limits: { maxBytes: 1_000_000, maxJsonBytes: 1_000_000, maxElements: 5_000 },

@@ -1,94 +1,19 @@
 import { setImmediate } from "node:timers/promises";
 import type { DescMessage } from "@bufbuild/protobuf";
-import { parseContentType as connectForm } from "@connectrpc/connect/protocol-connect";
-import { parseContentType as grpcForm } from "@connectrpc/connect/protocol-grpc";
-import { parseContentType as grpcWebForm } from "@connectrpc/connect/protocol-grpc-web";
-import {
-  InvalidRequestError,
-  maxTimerDelayMs,
-  NotSupportedError,
-  TooLargeError,
-} from "@tensorgate/core";
-import {
-  compressedFlag,
-  formatTimeout,
-  messagePrefix,
-  parseTimeout,
-  prefixBytes,
-  readPrefix,
-} from "@tensorgate/grpc";
+import { InvalidRequestError, NotSupportedError, TooLargeError } from "@tensorgate/core";
+import { compressedFlag, messagePrefix, prefixBytes, readPrefix } from "@tensorgate/grpc";
 import type { BodyUsage } from "../../server/body/body-budget.ts";
-import { type Gunzip, isGzip } from "../../server/body/gunzip.ts";
+import type { Gunzip } from "../../server/body/gunzip.ts";
 import {
   type BodyPieces,
   createBodyPieces,
   createGrowingBuffer,
   type GrowingBuffer,
 } from "../../server/body/read-body.ts";
-import { headerOf } from "../../server/exchange.ts";
 import type { NodeRequest } from "../../server/node-http.ts";
+import type { RpcForm } from "./form.ts";
 import { createMessageCheck, type MessageLimits } from "./message-check.ts";
-
-/** How the messages of an RPC stand in the body of its request. */
-export interface RpcForm {
-  /** Whether each message comes in an envelope; otherwise the body is the message. */
-  readonly isEnveloped: boolean;
-  readonly isJson: boolean;
-  /** Whether the body, or each message whose envelope says so, is gzip. */
-  readonly isPacked: boolean;
-}
-
-/** Headers that say how a message, or the whole of a unary Connect call, is packed. */
-const encodingHeaders = ["content-encoding", "connect-content-encoding", "grpc-encoding"] as const;
-
-/**
- * Finds out how to read a request; by the library's own parsers, since the library reads the messages after us.
- *
- * @returns undefined where no protocol knows the content type: nothing is read then
- * @throws UnsupportedMediaError if anything is packed otherwise than by gzip, or twice
- */
-export function rpcFormOf(request: NodeRequest): RpcForm | undefined {
-  const packed = new Map<string, boolean>();
-  for (const name of encodingHeaders) {
-    const encoding = headerOf(request, name);
-    if (encoding !== undefined) packed.set(name, isGzip(encoding, name));
-  }
-  const contentType = headerOf(request, "content-type") ?? "";
-  const connect = connectForm(contentType);
-  if (connect) {
-    const { stream: isEnveloped, binary } = connect;
-    const encoding = isEnveloped ? "connect-content-encoding" : "content-encoding";
-    return { isEnveloped, isJson: !binary, isPacked: packed.get(encoding) === true };
-  }
-  const grpc = grpcForm(contentType) ?? grpcWebForm(contentType);
-  if (!grpc) return undefined;
-  return {
-    isEnveloped: true,
-    isJson: !grpc.binary,
-    isPacked: packed.get("grpc-encoding") === true,
-  };
-}
-
-/** The headers of a request whose body the library reads as plain messages, with timeouts that a timer takes. */
-export function plainHeaders(header: Headers): Headers {
-  const plain = new Headers(header);
-  for (const name of [...encodingHeaders, "content-length"]) plain.delete(name);
-  cutTimeouts(plain);
-  return plain;
-}
-
-/**
- * Cuts the timeouts of gRPC and Connect to what a timer takes: Connect starts one with what the caller says, and it
- * would fire immediately. What is malformed stays for Connect to reject.
- */
-export function cutTimeouts(headers: Headers): void {
-  const timeoutMs = parseTimeout(headers.get("grpc-timeout") ?? "") ?? 0;
-  if (timeoutMs > maxTimerDelayMs) headers.set("grpc-timeout", formatTimeout(maxTimerDelayMs));
-  const connectTimeout = headers.get("connect-timeout-ms") ?? "";
-  if (/^\d{1,10}$/.test(connectTimeout) && Number(connectTimeout) > maxTimerDelayMs) {
-    headers.set("connect-timeout-ms", String(maxTimerDelayMs));
-  }
-}
+import { decodedPieces } from "./web-text.ts";
 
 export interface RpcBodyOptions {
   readonly form: RpcForm;
@@ -118,7 +43,8 @@ export async function* readRpcBody(
   request: NodeRequest,
   options: RpcBodyOptions,
 ): AsyncGenerator<Uint8Array> {
-  const pieces = createBodyPieces(request, options.usage);
+  const bytes = createBodyPieces(request, options.usage);
+  const pieces = options.form.isText ? decodedPieces(bytes) : bytes;
   const account = createAccount(options.usage);
   const counted = { ...options, account };
   try {
@@ -276,8 +202,13 @@ function declaredBytesOf({ headers }: NodeRequest): number | undefined {
 }
 
 /** @throws TooLargeError if the headers say that a single message is longer than it may be */
-export function assertDeclaredLength(request: NodeRequest, maxBytes: number): void {
-  if ((declaredBytesOf(request) ?? 0) > maxBytes + prefixBytes) throw messageTooLong(maxBytes);
+export function assertDeclaredLength(
+  request: NodeRequest,
+  { isText }: RpcForm,
+  maxBytes: number,
+): void {
+  const maxBodyBytes = (maxBytes + prefixBytes) * (isText ? 4 / 3 : 1);
+  if ((declaredBytesOf(request) ?? 0) > Math.ceil(maxBodyBytes)) throw messageTooLong(maxBytes);
 }
 
 function messageTooLong(maxBytes: number): TooLargeError {

@@ -16,11 +16,13 @@ import { headerOf, sendReply, sendStream } from "../../server/exchange.ts";
 import type { NodeRequest, NodeResponse, OnRequest } from "../../server/node-http.ts";
 import type { CallRunner } from "../call.ts";
 import { createIncomingCall } from "../incoming-call.ts";
-import { assertDeclaredLength, plainHeaders, readRpcBody, rpcFormOf } from "./body.ts";
+import { assertDeclaredLength, readRpcBody } from "./body.ts";
 import { createRpcRunner, type RpcRequest, type RpcRunner, rpcKey } from "./call.ts";
 import { connectErrorFrom } from "./errors.ts";
+import { acceptHeader, assertKnownEncodings, plainHeaders, rpcFormOf } from "./form.ts";
 import type { MessageLimits } from "./message-check.ts";
 import { addRpcRoutes, type RpcRoutesDeps } from "./routes.ts";
+import { encodedPieces } from "./web-text.ts";
 
 export interface RpcHandlerDeps extends Omit<RpcRoutesDeps, "rpc"> {
   readonly runner: CallRunner;
@@ -83,11 +85,13 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
       wasBegun: false,
     };
 
+    const form = rpcFormOf(request);
+
     async function* body(): AsyncGenerator<Uint8Array> {
       try {
-        const form = rpcFormOf(request);
         if (!form) return;
-        if (kind === "whole") assertDeclaredLength(request, limits.maxBytes);
+        assertKnownEncodings(request);
+        if (kind === "whole") assertDeclaredLength(request, form, limits.maxBytes);
         asked.usage = bodyBudget.open(request, response, kind);
         yield* readRpcBody(request, {
           form,
@@ -106,15 +110,20 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
 
     const values = createContextValues().set(rpcKey, asked);
     const universal = universalRequestFromNodeRequest(request, response, undefined, values);
-    const header = plainHeaders(universal.header);
+    const header = plainHeaders(universal.header, form);
     // The library rejects a stream over HTTP/1.1 before its gate; strangers learn no more than that they have no key.
     const httpVersion =
       universal.httpVersion === "2.0" || (await isAdmitted(asked)) ? universal.httpVersion : "2.0";
     const answer = await handler({ ...universal, httpVersion, header, body: body() });
+    const pieces = answer.body ?? [];
     await sendStream(response, {
       status: answer.status,
-      headers: Object.fromEntries(answer.header ?? []),
-      body: answer.body ?? [],
+      headers: {
+        ...Object.fromEntries(answer.header ?? []),
+        ...acceptHeader(request),
+        ...(form?.isText && { "content-type": request.headers["content-type"] ?? "" }),
+      },
+      body: form?.isText ? encodedPieces(pieces) : pieces,
       trailers: () => Object.fromEntries(answer.trailer ?? []),
     });
   }

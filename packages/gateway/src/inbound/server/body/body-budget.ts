@@ -1,6 +1,7 @@
 import {
   type Clock,
   DeadlineExceededError,
+  NotSupportedError,
   OverloadedError,
   type ScoringError,
   TooLargeError,
@@ -50,6 +51,7 @@ export interface BodyBudget {
    *
    * @param kind - a stream may last, as long as it does not fall silent
    * @throws OverloadedError if its declared length does not fit
+   * @throws NotSupportedError if it is encoded for the transfer otherwise than in chunks
    */
   open(request: NodeRequest, response: NodeResponse, kind: "whole" | "stream"): BodyUsage;
 }
@@ -90,6 +92,7 @@ export function createBodyBudget({ requests, listen, clock }: BodyBudgetOptions)
   }
 
   function open(request: NodeRequest, response: NodeResponse, kind: "whole" | "stream"): BodyUsage {
+    assertTransferCoding(request);
     // What is declared and never sent must not keep others out, so it is checked and not reserved.
     assertRoom(Number(request.headers["content-length"] ?? 0) || 0);
     const startedMs = clock.nowMs();
@@ -211,6 +214,16 @@ function mayHaveBody(request: NodeRequest): boolean {
   if ("stream" in request) return !request.stream.endAfterHeaders;
   const { headers } = request;
   return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+}
+
+/** @see RFC 9112, section 6.1 */
+function assertTransferCoding({ headers }: NodeRequest): void {
+  const coding = headers["transfer-encoding"]?.trim().toLowerCase() ?? "chunked";
+  if (coding === "chunked") return;
+  throw new NotSupportedError(`unsupported transfer coding "${coding.slice(0, 40)}"`, {
+    field: "transfer-encoding",
+    hint: "use chunked, and declare compression in content-encoding",
+  });
 }
 
 function tooManyPieces(): TooLargeError {

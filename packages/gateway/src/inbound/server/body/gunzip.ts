@@ -1,5 +1,5 @@
 import zlib from "node:zlib";
-import { InvalidRequestError, TooLargeError, UnsupportedMediaError } from "@tensorgate/core";
+import { InvalidRequestError, TooLargeError } from "@tensorgate/core";
 import { createGrowingBuffer } from "./read-body.ts";
 
 /**
@@ -100,15 +100,13 @@ function unpacksTooLong(maxBytes: number): TooLargeError {
 }
 
 /**
- * @returns whether it is gzip, under either of its names (RFC 9110, section 8.4.1.3)
- * @throws UnsupportedMediaError for any encoding but one `gzip` or none: not `br`, not two of them
+ * Reads the value of a header such as `content-encoding`.
+ *
+ * @returns undefined for any coding but one `gzip`, under either of its names, or none: not `br`, not two of them
+ * @see RFC 9110, section 8.4.1.3
  */
-export function isGzip(encoding: string | undefined, header: string): boolean {
-  const name = encoding?.trim().toLowerCase() || "identity";
-  if (name === "gzip" || name === "x-gzip") return true;
-  if (name === "identity") return false;
-  throw new UnsupportedMediaError(`unsupported content encoding "${name.slice(0, 40)}"`, {
-    field: header,
-    hint: "send the body uncompressed or as gzip; compression does not shrink pictures",
-  });
+export function contentCoding(value: string | undefined): "gzip" | "identity" | undefined {
+  const name = value?.trim().toLowerCase() || "identity";
+  if (name === "gzip" || name === "x-gzip") return "gzip";
+  return name === "identity" ? name : undefined;
 }

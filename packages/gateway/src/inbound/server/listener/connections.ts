@@ -14,6 +14,10 @@ export interface ClientConnection {
   /** An exchange begins; the connection is not ended until as many have ended. */
   begin(): void;
   end(): void;
+  /** Something of a request, or the last of it, has arrived. */
+  received(): void;
+  /** The caller has closed its sending side: it still reads if it did so right after its request, and has gone otherwise. */
+  halfClose(): void;
   /** Resets it, whatever is in flight: what the kernel still holds for it is dropped, too. */
   reset(): void;
 }
@@ -47,6 +51,12 @@ export interface ConnectionTableOptions {
   readonly onRejected: (reason: RejectionReason) => void;
   readonly clock: Clock;
 }
+
+/**
+ * How soon after its request a caller that still reads closes its sending side, in milliseconds: time for a FIN to be lost
+ * and sent again. To the network it looks as if the caller had gone, and it may have, so a later one ends its calls.
+ */
+const halfCloseMs = 500;
 
 /** How long a graceful close may take, in milliseconds: a peer that reads nothing never ends. */
 const lingerMs = 5_000;
@@ -99,6 +109,7 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
       if (!socket.destroyed) socket.resetAndDestroy();
       connection.transport.destroy();
     };
+    let receivedMs = clock.nowMs();
     let timer = clock.setTimer(headerTimeoutMs, () => connection.transport.destroy());
     socket.once("close", () => timer[Symbol.dispose]());
     const connection: OpenClientConnection = {
@@ -115,6 +126,15 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
       begin: () => {
         connection.exchangeCount += 1;
         timer[Symbol.dispose]();
+        connection.received();
+      },
+      received: () => {
+        receivedMs = clock.nowMs();
+      },
+      halfClose: () => {
+        // Without an exchange, and after the last one, node:http ends the connection.
+        if (connection.exchangeCount === 0) return;
+        if (clock.nowMs() - receivedMs > halfCloseMs) connection.transport.destroy();
       },
       end: () => {
         connection.exchangeCount -= 1;

@@ -4,7 +4,7 @@ import net from "node:net";
 import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { listenDefaults, requestDefaults } from "../../options.ts";
-import type { OnRequest } from "../node-http.ts";
+import type { NodeResponse, OnRequest } from "../node-http.ts";
 import { createListener } from "./listener.ts";
 import { tlsProtocol } from "./tls-acceptor.ts";
 
@@ -220,3 +220,37 @@ test("no version before TLS 1.2 is offered, and nothing that is not forward secr
     expect(name).toMatch(/^(TLS_(AES|CHACHA20)|ECDHE-(RSA|ECDSA)-.*(GCM|CHACHA20-POLY1305))/);
   }
 });
+
+test.each([
+  { afterMs: 0, isAnswered: true },
+  { afterMs: 500, isAnswered: true },
+  { afterMs: 501, isAnswered: false },
+])(
+  "a caller that closes its sending side $afterMs ms after its request is answered: $isAnswered",
+  async ({ afterMs, isAnswered }) => {
+    const pending = Promise.withResolvers<NodeResponse>();
+    await using server = await listening((_request, response) => pending.resolve(response));
+    const socket = net.connect({ port: server.port, allowHalfOpen: true });
+    let received = "";
+    socket.on("data", (piece: Buffer) => {
+      received += piece.toString("latin1");
+    });
+    socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+    const response = await pending.promise;
+    const isOver = new Promise((resolve) => response.once("close", resolve));
+
+    server.clock.advance(afterMs);
+    const closed = once(socket, "close");
+    socket.end();
+    if (isAnswered) {
+      while (!("socket" in response) || !response.socket?.readableEnded) {
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      response.end("done");
+    }
+    await isOver;
+    await closed;
+
+    expect(received.endsWith("done")).toBe(isAnswered);
+  },
+);

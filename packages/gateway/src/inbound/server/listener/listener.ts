@@ -97,6 +97,8 @@ export function createListener(options: ListenerOptions): Listener {
     keepAliveTimeout: 0,
     maxHeaderSize: 16_384,
   });
+  // A caller may close its sending side after a request; Node's own server ends the connection then.
+  Object.assign(http1, { httpAllowHalfOpen: true });
   http1.emit("listening");
   http1.on("clientError", answerMalformedRequest);
   http1.on("request", answerHttp1);
@@ -163,13 +165,15 @@ export function createListener(options: ListenerOptions): Listener {
       return;
     }
     connection.begin();
+    request.once("end", connection.received);
     unansweredHttp1.add(response);
     response.once("close", () => {
       unansweredHttp1.delete(response);
       connection.end();
     });
     if (isDraining) response.setHeader("connection", "close");
-    else if (!response.hasHeader("connection")) response.setHeader("keep-alive", keepAlive);
+    else if (response.shouldKeepAlive && !response.hasHeader("connection"))
+      response.setHeader("keep-alive", keepAlive);
     // Requests may come before the answers to those ahead of them, and none of those may be waited for.
     const isTooMany = connection.exchangeCount > listen.maxStreamsPerConnection;
     if (isTooMany) {
@@ -200,6 +204,8 @@ export function createListener(options: ListenerOptions): Listener {
       return;
     }
     connectionOf.set(transport, connection);
+    transport.allowHalfOpen = true;
+    transport.once("end", connection.halfClose);
     transport.once("close", () => connectionOf.delete(transport));
     http1.emit("connection", transport);
   }

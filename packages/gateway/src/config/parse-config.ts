@@ -1,9 +1,8 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { labelsFromText, textFromUtf8 } from "@tensorgate/core";
 import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import { z } from "zod";
-import { isLabelListName } from "../models/options.ts";
+import { isLabelListName, labelsFromText, textFromUtf8 } from "../models/options.ts";
 import { ConfigError, type ConfigFault } from "./config-error.ts";
 import { withPathsFrom } from "./config-paths.ts";
 import { type GatewayOptions, gatewaySchema } from "./gateway-options.ts";

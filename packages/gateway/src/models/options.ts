@@ -9,6 +9,7 @@ import { countLimit, durationMs, memoryBytes } from "../setting-schemas.ts";
 import { modelFaults } from "./model-faults.ts";
 import { labelListNames, type ModelOptions, modelFormSchema } from "./release-options.ts";
 
+export { labelsFromText, textFromUtf8 } from "@tensorgate/core";
 export type { DecoderOptions, ModelOptions };
 
 /** Whether a model's labels are a list that is known here, rather than those in a file of that name. */

@@ -100,11 +100,8 @@ describe("a caller that closes its sending side after its request", () => {
   ])("leaves no connection if it closes $name", async ({ request }) => {
     expect(await answerTo(request)).not.toContain("HTTP/1.1 200");
 
-    await expect
-      .poll(() => running.gateway.load())
-      .toMatchObject({
-        ...{ connections: 0, bytesInFlight: 0 },
-      });
+    const nothing = { connections: 0, bytesInFlight: 0 };
+    await expect.poll(() => running.gateway.load()).toMatchObject(nothing);
   });
 });
 

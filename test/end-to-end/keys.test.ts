@@ -191,7 +191,7 @@ test.each([
     refused: "a packed message of no kind",
     path: "Classify",
     headers: { ...bearer(key("all")), "grpc-encoding": "br" },
-    code: Code.InvalidArgument,
+    code: Code.Unimplemented,
   },
   {
     refused: "no message",

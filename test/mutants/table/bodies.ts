@@ -259,8 +259,8 @@ export const bodyMutants: readonly Mutant[] = [
     [
       {
         name: "gzip: any encoding is believed to be none",
-        find: 'if (name === "identity") return false;',
-        replace: 'if (name !== "") return false;',
+        find: 'return name === "identity" ? name : undefined;',
+        replace: 'return name !== "" ? "identity" : undefined;',
       },
     ],
   ),

@@ -109,13 +109,13 @@ export const callerMutants: readonly Mutant[] = [
     [
       {
         name: "cross-site: any name on loopback",
-        find: "if (isBoundToLoopback && !hosts.has(name) && !isLoopbackName(name))",
+        find: "if (isBoundToLoopback && !isOwnHost)",
         replace: "if (isBoundToLoopback && false)",
       },
       {
         name: "cross-site: any origin",
-        find: "if (origin === undefined || allowsAll || origins.has(origin)) return admission;",
-        replace: "if (origin === undefined || origin !== '') return admission;",
+        find: "if (origin === undefined || isListed(origin) || isOwnOrigin(origin, authority)) {",
+        replace: "if (origin === undefined || origin !== '') {",
       },
     ],
   ),

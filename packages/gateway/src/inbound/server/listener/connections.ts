@@ -1,3 +1,4 @@
+import type http from "node:http";
 import type net from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock } from "@tensorgate/core";
@@ -14,9 +15,11 @@ export interface ClientConnection {
   /** An exchange begins; the connection is not ended until as many have ended. */
   begin(): void;
   end(): void;
-  /** Something of a request, or the last of it, has arrived. */
+  /** The response to the latest request over HTTP/1.1. */
+  latest: http.ServerResponse | undefined;
+  /** The latest request has arrived, or the end of its body. */
   received(): void;
-  /** The caller has closed its sending side: it still reads if it did so right after its request, and has gone otherwise. */
+  /** The client has closed its sending side. It may still read, or have gone: both look the same until something is sent. */
   halfClose(): void;
   /** Resets it, whatever is in flight: what the kernel still holds for it is dropped, too. */
   reset(): void;
@@ -53,8 +56,8 @@ export interface ConnectionTableOptions {
 }
 
 /**
- * How soon after its request a caller that still reads closes its sending side, in milliseconds: time for a FIN to be lost
- * and sent again. To the network it looks as if the caller had gone, and it may have, so a later one ends its calls.
+ * How soon after its request a client that still reads closes its sending side, in milliseconds: time for a FIN to be lost
+ * and sent again. A later FIN says that the client has gone. If the response takes as long, an interim one finds out.
  */
 const halfCloseMs = 500;
 
@@ -110,11 +113,17 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
       connection.transport.destroy();
     };
     let receivedMs = clock.nowMs();
+    /** Node notices a reset only when it writes; no byte is enough, and goes beside TLS. */
+    const noticeReset = () => {
+      timer = clock.setTimer(halfCloseMs, noticeReset);
+      socket.write("");
+    };
     let timer = clock.setTimer(headerTimeoutMs, () => connection.transport.destroy());
     socket.once("close", () => timer[Symbol.dispose]());
     const connection: OpenClientConnection = {
       transport: socket,
       closeSession: undefined,
+      latest: undefined,
       exchangeCount: 0,
       reset,
       close: () => {
@@ -134,7 +143,12 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
       halfClose: () => {
         // Without an exchange, and after the last one, node:http ends the connection.
         if (connection.exchangeCount === 0) return;
-        if (clock.nowMs() - receivedMs > halfCloseMs) connection.transport.destroy();
+        if (clock.nowMs() - receivedMs > halfCloseMs) return void connection.transport.destroy();
+        timer[Symbol.dispose]();
+        timer = clock.setTimer(halfCloseMs, () => {
+          timer = clock.setTimer(halfCloseMs, noticeReset);
+          probe(connection.latest);
+        });
       },
       end: () => {
         connection.exchangeCount -= 1;
@@ -174,6 +188,17 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
       return whenEmpty.promise;
     },
   };
+}
+
+/**
+ * Sends an interim response, which every client of HTTP/1.1 discards; the network resets the connection if the client has
+ * gone. Nothing is sent behind another response, nor to HTTP/1.0, which has no interim responses.
+ *
+ * @see RFC 9110, section 15.2
+ */
+function probe(response: http.ServerResponse | undefined): void {
+  if (!response?.socket || response.headersSent || response.req.httpVersion === "1.0") return;
+  response.writeContinue();
 }
 
 const isSession = ({ closeSession }: ClientConnection): boolean => closeSession !== undefined;

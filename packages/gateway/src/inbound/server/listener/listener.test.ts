@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import type http from "node:http";
 import http2 from "node:http2";
 import net from "node:net";
 import { manualClock } from "@tensorgate/core/testing";
@@ -221,36 +222,70 @@ test("no version before TLS 1.2 is offered, and nothing that is not forward secr
   }
 });
 
-test.each([
-  { afterMs: 0, isAnswered: true },
-  { afterMs: 500, isAnswered: true },
-  { afterMs: 501, isAnswered: false },
-])(
-  "a caller that closes its sending side $afterMs ms after its request is answered: $isAnswered",
-  async ({ afterMs, isAnswered }) => {
-    const pending = Promise.withResolvers<NodeResponse>();
-    await using server = await listening((_request, response) => pending.resolve(response));
-    const socket = net.connect({ port: server.port, allowHalfOpen: true });
-    let received = "";
-    socket.on("data", (piece: Buffer) => {
-      received += piece.toString("latin1");
-    });
-    socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
-    const response = await pending.promise;
-    const isOver = new Promise((resolve) => response.once("close", resolve));
+/** A request whose client closes its sending side, or leaves, so long after it; nothing has been answered. */
+async function closedAfter(ms: number, { leaves = false } = {}) {
+  const pending = Promise.withResolvers<NodeResponse>();
+  const server = await listening((_request, response) => pending.resolve(response));
+  const socket = net.connect({ port: server.port, allowHalfOpen: true });
+  socket.on("error", () => {});
+  let received = "";
+  socket.on("data", (piece: Buffer) => {
+    received += piece.toString("latin1");
+  });
+  socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+  const response = (await pending.promise) as http.ServerResponse;
+  const { req } = response;
+  const isOver = once(response, "close");
+  const closed = new Promise((resolve) => socket.once("close", resolve));
+  server.clock.advance(ms);
+  const seen = once(req.socket, "end");
+  if (leaves) socket.destroy();
+  else socket.end();
+  await seen;
+  return { server, response, isOver, closed, received: () => received };
+}
 
-    server.clock.advance(afterMs);
-    const closed = once(socket, "close");
-    socket.end();
-    if (isAnswered) {
-      while (!("socket" in response) || !response.socket?.readableEnded) {
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-      response.end("done");
-    }
-    await isOver;
-    await closed;
+test.each([0, 500])("a client that half-closes %i ms after its request is answered", async (ms) => {
+  const half = await closedAfter(ms);
+  await using _server = half.server;
 
-    expect(received.endsWith("done")).toBe(isAnswered);
-  },
-);
+  half.response.end("done");
+  await half.closed;
+
+  expect(half.received()).toMatch(/^HTTP\/1\.1 200 [\s\S]*done/);
+});
+
+test("a client that half-closes, and waits for long, gets an interim response first", async () => {
+  const half = await closedAfter(0);
+  await using _server = half.server;
+
+  half.server.clock.advance(500);
+  await expect.poll(half.received).toBe("HTTP/1.1 100 Continue\r\n\r\n");
+  half.response.end("done");
+  await half.closed;
+
+  expect(half.received()).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 [\s\S]*done/);
+});
+
+test("a client that leaves right after its request is found to have gone", async () => {
+  const half = await closedAfter(0, { leaves: true });
+  await using _server = half.server;
+
+  const isOver = half.isOver.then(() => true);
+  while (!half.response.destroyed) {
+    half.server.clock.advance(500);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  expect(await isOver).toBe(true);
+});
+
+test("a client that closes its sending side long after its request has gone", async () => {
+  const half = await closedAfter(501);
+  await using _server = half.server;
+
+  await half.isOver;
+  await half.closed;
+
+  expect(half.received()).toBe("");
+});

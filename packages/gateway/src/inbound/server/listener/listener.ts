@@ -165,6 +165,7 @@ export function createListener(options: ListenerOptions): Listener {
       return;
     }
     connection.begin();
+    connection.latest = response;
     request.once("end", connection.received);
     unansweredHttp1.add(response);
     response.once("close", () => {

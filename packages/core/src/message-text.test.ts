@@ -34,6 +34,11 @@ test.each([
   expect(nearestNames(wanted, ["shapes", "resnet50", "vgg16"])).toEqual(nearest);
 });
 
+test("names that are too different are not near", () => {
+  expect(nearestNames("vgg", ["shapes", "resnet50", "vgg16"], 2)).toEqual(["vgg16"]);
+  expect(nearestNames("colour", ["shapes", "resnet50", "vgg16"], 2)).toEqual([]);
+});
+
 test("a name of a megabyte is compared quickly", () => {
   expect(nearestNames("x".repeat(1_000_000), ["shapes"])).toEqual(["shapes"]);
 });

@@ -3,7 +3,7 @@ export function counted(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
 }
 
-/** The first `maxChars` characters of a text, with an ellipsis where that is not all; never half of a pair. */
+/** Cuts a text after `maxChars` characters, with an ellipsis; never between the halves of a surrogate pair. */
 export function cutText(text: string, maxChars: number): string {
   return text.length > maxChars ? `${text.slice(0, maxChars).toWellFormed()}…` : text;
 }
@@ -12,7 +12,7 @@ export function cutText(text: string, maxChars: number): string {
 const maxListed = 20;
 const maxNameChars = 80;
 
-/** Names for a text, however many and long a request or a reply has them. */
+/** Lists names for a message: the first twenty, each of at most 80 characters. */
 export function listedNames(names: Iterable<string>): string {
   const listed: string[] = [];
   let count = 0;
@@ -26,11 +26,15 @@ export function listedNames(names: Iterable<string>): string {
 }
 
 /**
- * The names most like `wanted`, by edit distance, at most three.
+ * Returns the names most like `wanted`, by edit distance, at most three.
  *
- * @returns at least one name if there are any
+ * @param maxDistance - of the nearest one; any by default, so that there is one if there are any names
  */
-export function nearestNames(wanted: string, names: readonly string[]): readonly string[] {
+export function nearestNames(
+  wanted: string,
+  names: readonly string[],
+  maxDistance: number = Number.POSITIVE_INFINITY,
+): readonly string[] {
   const target = wanted.slice(0, longestCompared).toLowerCase();
   const byDistance = names
     .map((name) => ({
@@ -40,7 +44,7 @@ export function nearestNames(wanted: string, names: readonly string[]): readonly
     .toSorted((a, b) => a.distance - b.distance);
   const best = byDistance[0]?.distance ?? 0;
   return byDistance
-    .filter(({ distance }) => distance <= best + 1)
+    .filter(({ distance }) => distance <= Math.min(best + 1, maxDistance))
     .slice(0, 3)
     .map(({ name }) => name);
 }

@@ -66,6 +66,37 @@ test("every fault is told with its path and line", () => {
   );
 });
 
+test.each([
+  { text: "regoin: westeurope", says: "did you mean `region`?", path: "regoin" },
+  { text: "listen: { prot: 8080 }", says: "did you mean `port`?", path: "listen.prot" },
+  { text: "routing: { hedge: {} }", says: "settings here: ", path: "routing.hedge" },
+  { text: "colour: blue", says: "settings here: region, listen, ", path: "colour" },
+])("the message for the unknown setting $path has what to write", ({ text, says, path }) => {
+  expect(faultsOf(`${good}${text}\n`)).toContainEqual({
+    path,
+    line: 11,
+    message: expect.stringContaining(`unknown setting; ${says}`),
+  });
+});
+
+test("an unknown setting is compared with those of its section: in lists, records and unions", () => {
+  const bad = good
+    .replace("kind: encoded-image", "kind: encoded-image, format: [jpeg]")
+    .replace("holds: probabilities", "holds: probabilities, tenser: scores")
+    .replace("tensor: images", "tensor: { tensorflow_serving: images }")
+    .replace("    region: westeurope", "    regoin: westeurope");
+
+  expect(faultsOf(bad).map(({ path, line, message }) => `${line} ${path}: ${message}`)).toEqual(
+    expect.arrayContaining([
+      "4 models[0].input.format: unknown setting; did you mean `formats`?",
+      "4 models[0].input.tensor.tensorflow_serving: unknown setting; did you mean `tensorflow-serving`?",
+      "5 models[0].output.scores.tenser: unknown setting; did you mean `tensor`?",
+      "9 pools[0].regoin: unknown setting; did you mean `region`?",
+      "8 pools[0].region: missing setting; expected string",
+    ]),
+  );
+});
+
 test("pools of a model that is not listed are told with the models there are", () => {
   expect(faultsOf(good.replace("- model: shapes", "- model: shape"))).toMatchObject([
     {

@@ -7,6 +7,7 @@ import { ConfigError, type ConfigFault } from "./config-error.ts";
 import { withPathsFrom } from "./config-paths.ts";
 import { type GatewayOptions, gatewaySchema } from "./gateway-options.ts";
 import { warnByProcess, withCurrentNames } from "./renamed-settings.ts";
+import { unknownSettingMessage } from "./unknown-setting.ts";
 
 /** Reads the text of a file; a path relative to the configuration. */
 export type ReadText = (path: string) => string;
@@ -47,7 +48,7 @@ export function parseConfig(
   const value: unknown = withLabelFiles(written, readText, (fault) =>
     faults.push({ path: pathText(fault.path), ...lineOf(fault.path), message: fault.message }),
   );
-  const parsed = gatewaySchema.safeParse(value);
+  const parsed = gatewaySchema.safeParse(value, { error: missingSettingMessage });
   if (!parsed.success) {
     for (const { path, message } of issuesOf(parsed.error)) {
       faults.push({ path: pathText(path), ...lineOf(path), message });
@@ -73,9 +74,8 @@ function plainValue(document: Document, fileName: string): unknown {
  * @throws ConfigError with every fault and its path
  */
 export function checkedOptions(options: GatewayOptions): GatewayOptions {
-  const parsed = gatewaySchema.safeParse(
-    withCurrentNames(withoutUndefined(options), warnByProcess),
-  );
+  const value = withCurrentNames(withoutUndefined(options), warnByProcess);
+  const parsed = gatewaySchema.safeParse(value, { error: missingSettingMessage });
   if (parsed.success) return parsed.data;
   throw new ConfigError(
     "the configuration",
@@ -83,7 +83,7 @@ export function checkedOptions(options: GatewayOptions): GatewayOptions {
   );
 }
 
-/** The configuration's form, for editors. */
+/** Returns the JSON Schema of the configuration, for editors. */
 export function configJsonSchema(): object {
   const schema = z.toJSONSchema(gatewaySchema, { io: "input" });
   return { ...schema, title: "Tensorgate configuration" };
@@ -94,13 +94,20 @@ interface PathFault {
   readonly message: string;
 }
 
-/** An unknown key is a fault at that key, not at the object that holds it. */
+/** Returns the message for a setting that is missing; undefined, for that of zod, if it is there. */
+const missingSettingMessage: z.core.$ZodErrorMap = (issue) =>
+  issue.code === "invalid_type" && issue.input === undefined
+    ? `missing setting; expected ${issue.expected}`
+    : undefined;
+
+/** Returns the faults that zod found. That of an unknown setting is at the setting, not at its section. */
 function issuesOf(error: z.ZodError): readonly PathFault[] {
   return error.issues.flatMap((issue): readonly PathFault[] => {
     if (issue.code !== "unrecognized_keys") return [issue];
+    const schema = configJsonSchema();
     return issue.keys.map((key) => ({
       path: [...issue.path, key],
-      message: "unknown setting",
+      message: unknownSettingMessage(schema, issue.path, key),
     }));
   });
 }

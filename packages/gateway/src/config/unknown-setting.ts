@@ -1,0 +1,53 @@
+import { listedNames, nearestNames } from "@tensorgate/core";
+
+/** A part of the JSON Schema of the configuration. */
+export interface SettingSchema {
+  readonly properties?: Readonly<Record<string, SettingSchema>>;
+  readonly additionalProperties?: SettingSchema | boolean;
+  readonly propertyNames?: { readonly enum?: readonly string[] };
+  readonly items?: SettingSchema;
+  readonly anyOf?: readonly SettingSchema[];
+  readonly oneOf?: readonly SettingSchema[];
+  readonly allOf?: readonly SettingSchema[];
+}
+
+/** Edits per character of an unknown setting up to which a setting may be what was meant. */
+const maxEditShare = 0.4;
+
+/**
+ * Writes the message for an unknown setting: with the nearest setting of its section, or else with all of them.
+ *
+ * @param schema - of the whole configuration
+ * @param path - of the section
+ */
+export function unknownSettingMessage(
+  schema: SettingSchema,
+  path: readonly PropertyKey[],
+  name: string,
+): string {
+  const sections = path.reduce(entriesOf, alternativesOf(schema));
+  const names = new Set(
+    sections.flatMap(({ properties = {}, propertyNames }) => [
+      ...Object.keys(properties),
+      ...(propertyNames?.enum ?? []),
+    ]),
+  );
+  const [nearest] = nearestNames(name, [...names], Math.max(2, name.length * maxEditShare));
+  if (nearest !== undefined) return `unknown setting; did you mean \`${nearest}\`?`;
+  return names.size === 0
+    ? "unknown setting"
+    : `unknown setting; settings here: ${listedNames(names)}`;
+}
+
+function entriesOf(sections: readonly SettingSchema[], key: PropertyKey): readonly SettingSchema[] {
+  return sections.flatMap(({ properties, additionalProperties, items }) => {
+    const entry =
+      typeof key === "number" ? items : (properties?.[String(key)] ?? additionalProperties);
+    return typeof entry === "object" ? alternativesOf(entry) : [];
+  });
+}
+
+function alternativesOf(schema: SettingSchema): readonly SettingSchema[] {
+  const { anyOf = [], oneOf = [], allOf = [] } = schema;
+  return [schema, ...[...anyOf, ...oneOf, ...allOf].flatMap(alternativesOf)];
+}

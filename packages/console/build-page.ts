@@ -12,7 +12,7 @@ const common = {
 await build({
   ...common,
   root: here("page"),
-  // Data in the style sheet would need more than the page's policy allows.
+  // The page's content security policy forbids data: URLs in the style sheet.
   build: { outDir: here("dist/page"), emptyOutDir: true, target: "es2022", assetsInlineLimit: 0 },
 });
 await build({

@@ -154,7 +154,7 @@ describe.skipIf(whyNoBrowser)("the page", () => {
     expect(faults).toEqual([]);
   });
 
-  test("a camera that is allowed when nobody waits for it any more is let go", async () => {
+  test("a camera that is allowed after the user stopped it is released", async () => {
     await using running = await startBundledGateway({}, { console: consoleFiles() });
     await using opened = await open(running.url);
     const { page } = opened;
@@ -276,10 +276,10 @@ describe.skipIf(whyNoBrowser)("the page", () => {
     );
     await pressed.dispose();
     await page.mouse.up();
-    await page.waitForSelector("text=Plug it in");
+    await page.waitForSelector("text=End outage");
     expect(isPlugged.get("westeurope")).toBe(false);
     await page.click("[data-region=westeurope]");
-    await page.waitForSelector("text=Pull the plug");
+    await page.waitForSelector("text=Simulate outage");
     expect(await page.textContent("#failed")).toBe("0");
     expect(faults).toEqual([]);
   });

@@ -204,7 +204,7 @@ describe.skipIf(whyNoBrowser)("the browser client", () => {
         await window.client.classify("shapes", canvas);
       },
       reason: "invalid-request",
-      text: "the canvas shows what this page may not read",
+      text: "the canvas is of another origin, so this page may not read it",
     },
     {
       what: "a picture of another origin",
@@ -213,7 +213,7 @@ describe.skipIf(whyNoBrowser)("the browser client", () => {
         await window.client.classify("shapes", image);
       },
       reason: "invalid-request",
-      text: "the image shows what this page may not read",
+      text: "the image is of another origin, so this page may not read it",
     },
     {
       what: "a picture that is not there",
@@ -274,14 +274,14 @@ describe.skipIf(whyNoBrowser)("the browser client", () => {
       text: "Hint:",
     },
     {
-      what: "a key that everybody could read",
+      what: "a key that every user could read",
       ask: async () => {
         new window.tensorgate.ScoringClient({ apiKey: "tg_a_secret" });
       },
       reason: undefined,
       text: "dangerouslyAllowBrowser",
     },
-  ])("$what is told", async ({ ask, reason, text }) => {
+  ])("$what fails", async ({ ask, reason, text }) => {
     const failure = page.evaluate(
       async ({ source, elsewhere }) => {
         const run = new Function("elsewhere", `return (${source})(elsewhere)`);

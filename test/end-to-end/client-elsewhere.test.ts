@@ -46,15 +46,17 @@ describe.each(["connect", "grpc"] as const)("over %s", (transport) => {
     { name: "other", what: "another protocol" },
     { name: "page", what: "a web server" },
     { name: "missing", what: "a web server that has no such page" },
-  ])("$what is told, and ends no process", async ({ name }) => {
+  ])("$what fails the call, and ends no process", async ({ name }) => {
     const error = await failureAt(`http://127.0.0.1:${portOf(servers[name])}`, transport);
 
     expect(["upstream-failed", "upstream-answered"]).toContain(error.reason);
-    expect(error.message).toMatch(/^classify\(m\): the (gateway cannot be reached|answer is not)/);
+    expect(error.message).toMatch(
+      /^classify\(m\): the (gateway cannot be reached|response is not from a gateway)/,
+    );
     expect(error.hint).toBeTruthy();
   });
 
-  test("plaintext where TLS is expected is told", async () => {
+  test("plaintext where TLS is expected is reported", async () => {
     const error = await failureAt(`https://127.0.0.1:${portOf(servers["page"])}`, transport);
 
     expect(error).toMatchObject({
@@ -63,7 +65,7 @@ describe.each(["connect", "grpc"] as const)("over %s", (transport) => {
     });
   });
 
-  test.runIf(hasOpenssl)("a certificate that is not trusted is told", async () => {
+  test.runIf(hasOpenssl)("an untrusted certificate is reported", async () => {
     using files = testCertificates();
     const cert = readFileSync(files.serverCertFile);
     const key = readFileSync(files.serverKeyFile);

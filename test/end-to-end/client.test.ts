@@ -92,11 +92,11 @@ describe.each(["connect", "grpc"] as const)("a client over %s", (transport) => {
   });
 });
 
-test("a gateway that is not there is told with what to do", async () => {
+test("an unreachable gateway is reported with a hint", async () => {
   await using client = new ScoringClient({ baseUrl: "http://127.0.0.1:1", maxRetries: 0 });
 
   await expect(client.classify("shapes", picture("star"))).rejects.toMatchObject({
     reason: "upstream-failed",
-    hint: expect.stringContaining("is the URL right"),
+    hint: expect.stringContaining("check the URL"),
   });
 });

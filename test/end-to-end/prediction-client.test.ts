@@ -125,7 +125,7 @@ test("a device that is being flashed is asked again, what the caller did wrong i
   expect(heard).toHaveLength(5);
 });
 
-test("nobody there is told with the address", async () => {
+test("an unreachable server is reported with its address", async () => {
   await using client = new PredictionClient({ address: "127.0.0.1", port: 1, maxRetries: 0 });
 
   await expect(client.scoreFile(star)).rejects.toMatchObject({
@@ -135,12 +135,12 @@ test("nobody there is told with the address", async () => {
   });
 });
 
-test("what does not go together is told at once", () => {
+test("contradicting options are rejected immediately", () => {
   const make = (options: object) => () => new PredictionClient({ address: "10.0.0.4", ...options });
 
-  expect(make({ accessToken: "x" })).toThrow("the token would travel to 10.0.0.4 in plaintext");
+  expect(make({ accessToken: "x" })).toThrow("the token would be sent to 10.0.0.4 in plaintext");
   expect(make({ accessToken: "x", useTls: true })).not.toThrow();
-  expect(make({ dialect: "tensorflow-serving" })).toThrow("give the name of one as model");
+  expect(make({ dialect: "tensorflow-serving" })).toThrow("set model to the name of one");
 });
 
 test.each([
@@ -150,12 +150,12 @@ test.each([
       stream.respond({ ":status": 200, "content-type": "application/grpc" });
       stream.write(Buffer.of(0, 0xf0, 0, 0, 0));
     },
-    message: "answered more than 134217728 bytes",
+    message: "is longer than 134217728 bytes",
   },
   {
     what: "empty outputs",
     answer: (stream: http2.ServerHttp2Stream) => reply(stream, Buffer.alloc(2_000_000, "x\0")),
-    message: "the server's reply could not be read",
+    message: "invalid reply from the model server",
   },
 ])("a reply with too many $what is the server's failure", async ({ answer, message }) => {
   const intercept = (stream: http2.ServerHttp2Stream) => {

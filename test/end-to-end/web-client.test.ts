@@ -60,7 +60,7 @@ test.each([
     ask: () => client.classify("shapes", picture("star"), { version: 9 }),
     error: { name: "UnknownVersionError" },
   },
-])("$what is told with its hint", async ({ ask, error }) => {
+])("$what fails with a hint", async ({ ask, error }) => {
   const thrown = (await ask().catch((each: unknown) => each)) as ClientError;
   expect(thrown).toMatchObject({ ...error, attempts: 1, retryable: false });
   expect(thrown.hint).toBeTruthy();

@@ -1,13 +1,13 @@
 import { cutText, InvalidRequestError, UnauthenticatedError } from "@tensorgate/core";
 import type { ApiKey, CallOptions } from "./options.ts";
 
-/** What every call of a client is sent with. */
+/** The key and the headers that a client sends with every call. */
 export interface SentWithEveryCall {
   readonly apiKey: ApiKey | undefined;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** What a key may be made of: anything else is no key, or would end the header. */
+/** Characters that a key may contain; others would end the header. */
 const keyText = /^[!-~]+$/;
 
 /** Most characters of a header's name that a message shows. */
@@ -17,10 +17,10 @@ const maxNameChars = 80;
 const headerText = /^[\t -~\x80-\xff]*$/;
 
 /**
- * The headers of a call.
+ * Returns the headers of a call.
  *
- * @throws UnauthenticatedError if there is no key to be had
- * @throws InvalidRequestError for a text that no header takes; never with the text, which may be a secret
+ * @throws UnauthenticatedError if the key is not available
+ * @throws InvalidRequestError for a value that no header may contain; without the value, which may be a secret
  */
 export async function headersFrom(
   { apiKey, headers }: SentWithEveryCall,
@@ -52,19 +52,19 @@ export async function headersFrom(
   return all;
 }
 
-/** Files and environments like to end in a new line; an empty text is no key. */
+/** Trims the key, since files and variables often end with a line break; an empty text counts as no key. */
 async function keyFrom(apiKey: ApiKey | undefined): Promise<string | undefined> {
   let key: string | undefined;
   try {
     key = (typeof apiKey === "function" ? await apiKey() : apiKey)?.trim();
   } catch (cause) {
-    throw new UnauthenticatedError("the key could not be got", {
-      hint: `apiKey is a function that failed: ${cause instanceof Error ? cause.message : cause}`,
+    throw new UnauthenticatedError("the API key is not available", {
+      hint: `the function apiKey failed: ${cause instanceof Error ? cause.message : cause}`,
       cause,
     });
   }
   if (!key || keyText.test(key)) return key;
-  throw new UnauthenticatedError("the key holds characters that no key has", {
-    hint: "did a page come in its place?",
+  throw new UnauthenticatedError("the API key contains characters that no key may contain", {
+    hint: "check that apiKey returns the key, not a page",
   });
 }

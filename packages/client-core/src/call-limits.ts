@@ -4,15 +4,15 @@ import type { CallOptions, CommonClientOptions } from "./options.ts";
 type Limits = Required<Pick<CommonClientOptions, "timeoutMs" | "deadlineMs" | "maxRetries">>;
 
 /**
- * Longest time that is sent and waited for, in milliseconds: more than a day, and what "Infinity" comes to.
+ * Longest time limit, in milliseconds: more than a day. Longer ones, such as Infinity, are cut to it.
  * @see gRPC over HTTP/2, "Requests": a time-out has eight digits at most. A timer of JavaScript takes 2^31.
  */
 const longestMs = 99_999_999;
 
 /**
- * How long a call may take and how often it may be tried, as the call says or else the client.
+ * Returns the time limits of a call and its number of retries: those of the call, or else of the client.
  *
- * @throws InvalidRequestError for what is no such number
+ * @throws InvalidRequestError for a value out of range
  */
 export function limitsFrom(call: CallOptions, client: Limits): Limits {
   const { maxRetries = client.maxRetries } = call;

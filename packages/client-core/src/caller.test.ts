@@ -47,7 +47,7 @@ test("a call without an end may take a day, which every timer and protocol can s
   expect(sent).toMatchObject([{ timeoutMs: 99_999_999 }]);
 });
 
-test("what is left is told in whole milliseconds, whatever the clock says", async () => {
+test("the time left is sent in whole milliseconds, whatever the clock shows", async () => {
   const { clock, random } = manualClockAndRandom();
   clock.advance(0.25);
   const { sent } = await called({ deadlineMs: 999.5 }, { clockAndRandom: { clock, random } });
@@ -65,7 +65,7 @@ test.each([
   expect(sent[0]?.headers["authorization"]).toBe(authorization);
 });
 
-test("a key that cannot be got is told as such, and not asked for twice", async () => {
+test("a key that is not available fails the call, and is not requested again", async () => {
   let asked = 0;
   const apiKey = async () => {
     asked += 1;
@@ -78,7 +78,7 @@ test("a key that cannot be got is told as such, and not asked for twice", async 
     attempts: 1,
     retryable: false,
     message:
-      "classify(m): the key could not be got. Hint: apiKey is a function that failed: Failed to fetch",
+      "classify(m): the API key is not available. Hint: the function apiKey failed: Failed to fetch",
   });
   expect(asked).toBe(1);
   expect(sent).toEqual([]);
@@ -88,13 +88,16 @@ test.each([
   { parts: { apiKey: "tg_a_secret\nx" }, reason: "unauthenticated" },
   { parts: { apiKey: () => "<html>secret</html> …" }, reason: "unauthenticated" },
   { parts: { headers: { "x-mine": "secret\n" } }, reason: "invalid-request" },
-])("what no header takes is told, but not shown: $reason", async ({ parts, reason }) => {
-  const { sent, outcome } = await called({}, parts);
+])(
+  "a value that no header may contain is rejected without showing it: $reason",
+  async ({ parts, reason }) => {
+    const { sent, outcome } = await called({}, parts);
 
-  expect(outcome).toMatchObject({ reason });
-  expect(String((outcome as ClientError).message)).not.toContain("secret");
-  expect(sent).toEqual([]);
-});
+    expect(outcome).toMatchObject({ reason });
+    expect(String((outcome as ClientError).message)).not.toContain("secret");
+    expect(sent).toEqual([]);
+  },
+);
 
 test("a fault of the gateway's own says what was called", async () => {
   const call = createCaller({

@@ -10,7 +10,7 @@ import type { RetryBudget } from "./retry-budget.ts";
 import { retryPolicyDefaults } from "./retry-policy.ts";
 import { AttemptsFailedError, runAttempts } from "./run-attempts.ts";
 
-/** What every call of a client is made of. */
+/** The settings and collaborators of every call of a client. */
 export interface CallerDeps extends Required<Omit<CommonClientOptions, "onEvent">> {
   readonly apiKey: ApiKey | undefined;
   readonly onEvent: ((event: ClientEvent) => void) | undefined;
@@ -19,25 +19,25 @@ export interface CallerDeps extends Required<Omit<CommonClientOptions, "onEvent"
   readonly newRequestId: () => string;
 }
 
-/** One attempt, as whoever sends it sees it. */
+/** One attempt, for the code that sends it. */
 export interface AttemptContext {
   readonly signal: AbortSignal;
-  /** What is left, in whole milliseconds: what the gateway is told. */
+  /** Time left, in whole milliseconds; it is sent to the gateway. */
   readonly timeoutMs: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** To be told of the headers of the answer, of a failure too. */
+  /** Called with the headers of the response, also of a failure. */
   readonly onHeader: (header: ReadAnswerHeader) => void;
 }
 
-/** One call as its method describes it. */
+/** One call, as its method describes it. */
 export interface ClientCall<Message> {
   /** Name of the method, for messages. */
   readonly method: string;
   readonly model?: string;
   readonly options: CallOptions;
-  /** Makes one attempt. Throws `ScoringError`s; what else it throws is a fault of ours. */
+  /** Sends one attempt. It throws `ScoringError`s; any other error is a fault of this package. */
   readonly send: (call: AttemptContext) => Promise<Message>;
-  /** The codes of a failure, in the terms of the protocol. */
+  /** Returns the codes of a failure in the protocol of the call. */
   readonly wireCodes?: (error: ScoringError) => WireCodes;
 }
 
@@ -49,10 +49,10 @@ export interface Answered<Message> {
 /** @throws ClientError */
 export type Call = <Message>(call: ClientCall<Message>) => Promise<Answered<Message>>;
 
-/** Makes calls: attempts, their deadline, who calls, and what is known of the answer. */
+/** Creates the function that makes calls, with attempts, deadline, authentication and response metadata. */
 export function createCaller(parts: CallerDeps): Call {
   const { budget, clockAndRandom } = parts;
-  // A listener changes nothing of what it listens to.
+  // A throwing listener must not break a call.
   const onEvent = guardedCallback(parts.onEvent);
   const { clock } = clockAndRandom;
 
@@ -69,7 +69,7 @@ export function createCaller(parts: CallerDeps): Call {
           const headers = await headersFrom(parts, options, requestId);
           header = () => null;
           return send({
-            // A part of a millisecond is none in any protocol's header.
+            // Headers carry whole milliseconds in every protocol.
             signal,
             timeoutMs: Math.ceil(leftMs),
             headers,

@@ -1,37 +1,37 @@
 import { cutText, errorByReason, type ScoringError, UpstreamAnsweredError } from "@tensorgate/core";
 import { isRetryable } from "./retry-policy.ts";
 
-/** What is known of a call that failed. */
+/** Describes a call that failed. */
 export interface CallInfo {
   readonly method: string;
-  /** Name that was asked for. */
+  /** Name of the requested model. */
   readonly model?: string;
   readonly requestId: string;
   /** Attempts that were made. */
   readonly attempts: number;
-  /** Where it failed, where the gateway said so. */
+  /** Region in which it failed, if the gateway named it. */
   readonly region?: string;
 }
 
-/** The code of an answer, in the terms of the protocol that it came by. */
+/** The code of a response, in its protocol. */
 export interface WireCodes {
   readonly grpcCode?: number;
-  /** HTTP's. */
+  /** HTTP status. */
   readonly status?: number;
 }
 
-/** A failure, with the call that it is of. The class says why: `UnknownModelError`, `OverloadedError` … */
+/** A failure and its call. The class is the reason: `UnknownModelError`, `OverloadedError` … */
 export type ClientError = ScoringError &
   CallInfo &
   WireCodes & {
-    /** Whether the same call may succeed when it is made again. */
+    /** Whether a retry of the same call may succeed. */
     readonly retryable: boolean;
   };
 
 /** Most characters of a model's name in a message. */
 const maxNameChars = 80;
 
-/** The error that a caller gets: it says what was called, what went wrong and what to do. */
+/** Returns the error that a caller gets, with the call, the cause and what to do in its message. */
 export function clientError(
   error: ScoringError,
   facts: CallInfo,
@@ -41,7 +41,7 @@ export function clientError(
   const model = facts.model === undefined ? "" : `(${cutText(facts.model, maxNameChars)})`;
   const whole = `${facts.method}${model}: ${message}${hint === undefined ? "" : `. Hint: ${hint}`}`;
   const own = error instanceof UpstreamAnsweredError ? error.grpcCode : undefined;
-  const told = errorByReason(reason, {
+  const failure = errorByReason(reason, {
     message: whole,
     grpcCode: wire.grpcCode ?? own ?? 2,
     cause: cause ?? error,
@@ -49,5 +49,5 @@ export function clientError(
     ...(field !== undefined && { field }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   });
-  return Object.assign(told, facts, wire, { retryable: isRetryable(error) });
+  return Object.assign(failure, facts, wire, { retryable: isRetryable(error) });
 }

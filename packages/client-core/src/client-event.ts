@@ -1,7 +1,7 @@
 import type { ClientError } from "./client-error.ts";
 import type { ResponseMeta } from "./response-meta.ts";
 
-/** What happens to a call, for a log or for counters. Nothing in it is secret. */
+/** An event of a call, for logs and counters. It contains no secret. */
 export type ClientEvent = CalledEvent &
   (
     | { readonly type: "attempt" /** 1 for the first. */; readonly attempt: number }

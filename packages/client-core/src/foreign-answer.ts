@@ -10,34 +10,34 @@ import {
   UpstreamFailedError,
 } from "@tensorgate/core";
 
-/** What an answer says that is not a gateway's own. */
+/** Details of a response that does not come from a gateway. */
 export interface ForeignAnswer {
-  /** What was asked, and what came back, in a few words. */
+  /** The request and the response, in a few words. */
   readonly text: string;
   readonly retryAfterMs?: number;
   readonly cause?: unknown;
 }
 
-/** Worth another attempt, since a proxy says them of a gateway that is away for a moment. */
+/** Statuses that are retried: a proxy sends them while a gateway is briefly unavailable. */
 const passing: ReadonlySet<number> = new Set([408, 425, 500, 502, 503]);
 
 /**
- * The error for an answer of somebody else: a proxy in between, or whatever is at a wrong address.
+ * Returns the error for a response that is not from a gateway: from a proxy, or from another server at a wrong URL.
  *
- * @param status - HTTP's
+ * @param status - of HTTP
  */
 export function foreignAnswerError(status: number, { text, ...rest }: ForeignAnswer): ScoringError {
-  const details: FailureDetails = { hint: "is the URL that of a gateway?", ...rest };
+  const details: FailureDetails = { hint: "check that the URL is that of a gateway", ...rest };
   if (passing.has(status)) return new UpstreamFailedError(text, { ...details, wasLost: true });
   switch (status) {
     case 401:
-      return new UnauthenticatedError(text, { ...details, hint: "give an apiKey" });
+      return new UnauthenticatedError(text, { ...details, hint: "set apiKey" });
     case 403:
       return new ForbiddenError(text, details);
     case 413:
       return new TooLargeError(text, {
         ...details,
-        hint: "what is in between takes no picture that large: send a smaller one, or raise its limit",
+        hint: "a proxy rejects pictures of that size; send a smaller one, or raise its limit",
       });
     case 429:
       return new QuotaExceededError(text, details);
@@ -48,11 +48,11 @@ export function foreignAnswerError(status: number, { text, ...rest }: ForeignAns
   }
 }
 
-/** Nobody answered. */
+/** Returns the error for a gateway that does not respond. */
 export function unreachableError(text: string, details: FailureDetails = {}): UpstreamFailedError {
   return new UpstreamFailedError(`the gateway cannot be reached: ${text}`, {
     wasLost: true,
-    hint: "is the URL right, and does something answer there? tensorgate demo starts one",
+    hint: "check the URL, and that a gateway runs there; tensorgate demo starts one",
     ...details,
   });
 }

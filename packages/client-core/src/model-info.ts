@@ -1,4 +1,4 @@
-/** A model as the catalog of a gateway tells of it. */
+/** A model in the catalog of a gateway. */
 export interface ModelInfo {
   readonly name: string;
   readonly task: string;
@@ -6,19 +6,19 @@ export interface ModelInfo {
   readonly versions: readonly bigint[];
   readonly regions: readonly string[];
   readonly labelCount: number;
-  /** Only where one model was asked for. */
+  /** Present if a single model was requested. */
   readonly labels?: readonly string[];
-  /** "seeded" ones give answers that mean nothing. */
+  /** "trained", or "seeded" for random weights, whose results are meaningless. */
   readonly weights: string;
   readonly family?: string;
-  /** What it takes. */
+  /** The input that the model takes. */
   readonly input: ModelInputInfo;
 }
 
 export interface ModelInputInfo {
   /** "picture" or "tensors". */
   readonly kind: string;
-  /** Size that pictures are brought to, in pixels, where it is known: much more than that is sent for nothing. */
+  /** Size that pictures are scaled to, in pixels, if known; sending much larger ones has no use. */
   readonly width?: number;
   readonly height?: number;
 }

@@ -1,17 +1,17 @@
 import type { ClientEvent } from "./client-event.ts";
 
-/** A key, or where it comes from; asked anew for every attempt. */
+/** A key, or a function that returns one; it is called for every attempt. */
 export type ApiKey = string | (() => string | Promise<string>);
 
-/** What a client of any platform is told once. */
+/** Settings of a client on any platform. */
 export interface CommonClientOptions {
   /**
-   * How long one attempt may take, in milliseconds.
+   * Time limit of one attempt, in milliseconds.
    * @default 10_000
    */
   readonly timeoutMs?: number;
   /**
-   * How long a call may take, all attempts and the waits between them, in milliseconds.
+   * Time limit of a call with all attempts and waits, in milliseconds.
    * @default 30_000
    */
   readonly deadlineMs?: number;
@@ -22,7 +22,7 @@ export interface CommonClientOptions {
   readonly maxRetries?: number;
   /** Sent with every call. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Told of every attempt, of every wait before another, and of every end. */
+  /** Called with every attempt, every wait before a retry, and every response or failure. */
   readonly onEvent?: (event: ClientEvent) => void;
 }
 
@@ -30,32 +30,32 @@ export const commonClientDefaults: Required<
   Pick<CommonClientOptions, "timeoutMs" | "deadlineMs" | "maxRetries">
 > = { timeoutMs: 10_000, deadlineMs: 30_000, maxRetries: 2 };
 
-/** What any call can be told. */
+/** Options of any call. */
 export interface CallOptions {
-  /** A version of the model; the latest without it. */
+  /** Version of the model; the latest by default. */
   readonly version?: bigint | number | string;
   /** A name for a version, such as "stable". */
   readonly versionLabel?: string;
   /** Region to prefer. */
   readonly region?: string;
-  /** Regions that the call may be served in; never left, whatever fails. */
+  /** Regions that may serve the call; no other region gets it, whatever fails. */
   readonly residency?: readonly string[];
-  /** How much it matters when there is more to do than can be done. */
+  /** Priority under overload: calls of a lower priority are shed first. */
   readonly priority?: "critical" | "normal" | "batch";
-  /** Ends the call, whatever it is at. */
+  /** Aborts the call, also while it waits. */
   readonly signal?: AbortSignal;
   readonly timeoutMs?: number;
   readonly deadlineMs?: number;
   readonly maxRetries?: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Comes back, and is in the gateway's log; made where it is absent. */
+  /** Echoed in the response, and written to the gateway's log; generated if missing. */
   readonly requestId?: string;
-  /** Takes no answer that was kept, and leaves none. */
+  /** Bypasses the response cache and request coalescing. */
   readonly noStore?: boolean;
 }
 
 export interface ClassifyOptions extends CallOptions {
-  /** How many labels; 5 unless given. */
+  /** Maximum number of labels; 5 by default. */
   readonly topK?: number;
   /** Labels with a lower score are left out. */
   readonly minScore?: number;
@@ -64,21 +64,24 @@ export interface ClassifyOptions extends CallOptions {
 export interface DetectOptions extends CallOptions {
   /** Boxes must score more than this. */
   readonly minScore?: number;
-  /** Overlap from which the better of two boxes of a class is kept. */
+  /** Overlap (IoU) above which the worse of two boxes of a class is dropped. */
   readonly iouThreshold?: number;
-  /** Best boxes that are looked at for overlaps. */
+  /** Number of best boxes that are compared for overlap. */
   readonly maxCandidates?: number;
   readonly maxDetections?: number;
 }
 
 export interface PredictOptions extends CallOptions {
-  /** Outputs to bring back; all of them without it. */
+  /** Names of the outputs to return; all by default. */
   readonly outputs?: readonly string[];
   readonly signature?: string;
 }
 
-/** How many of many inputs are scored at the same time. */
+/** Options for scoring many inputs. */
 export interface ManyOptions {
-  /** @default 8 */
+  /**
+   * Inputs that are scored concurrently.
+   * @default 8
+   */
   readonly concurrency?: number;
 }

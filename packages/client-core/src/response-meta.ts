@@ -1,36 +1,36 @@
-/** What is known of an answer beside what it says. */
+/** Metadata of a response. */
 export interface ResponseMeta {
   readonly requestId: string;
-  /** Model and version that answered. */
+  /** Model that responded, and its version. */
   readonly model?: string;
   readonly version?: bigint;
   readonly region?: string;
   readonly attempts: number;
-  /** How long each stage took at the gateway, in milliseconds. */
+  /** Duration of each stage of the gateway, in milliseconds. */
   readonly timing: Readonly<Record<string, number>>;
-  /** Where the answer came from, where the gateway keeps answers of that model. */
+  /** Outcome of the response cache, if the gateway caches responses of the model. */
   readonly cache?: string;
-  /** What was sent in place of a picture that was made smaller first. */
+  /** The picture that was sent instead of the given one. */
   readonly upload?: UploadMeta;
 }
 
 export interface UploadMeta {
   readonly bytes: number;
-  /** By how much smaller that is than the picture was; 0 where it was sent as it is. */
+  /** Bytes saved by making the picture smaller; 0 if it was sent as it is. */
   readonly savedBytes: number;
 }
 
-/** An answer with what is known of it, which neither JSON nor a loop over its members shows. */
+/** A response with its metadata, which is not enumerable: neither JSON nor a loop shows it. */
 export type WithMeta<Value> = Value & { readonly meta: ResponseMeta };
 
 export function withMeta<Value extends object>(value: Value, meta: ResponseMeta): WithMeta<Value> {
   return Object.defineProperty(value, "meta", { value: meta }) as WithMeta<Value>;
 }
 
-/** Reads a header of an answer by its lower-case name. */
+/** Reads a header of a response by its lower-case name. */
 export type ReadAnswerHeader = (name: string) => string | null;
 
-/** What the headers of an answer tell of it. */
+/** Reads the metadata from the headers of a response. */
 export function metaFromHeaders(
   header: ReadAnswerHeader,
   { requestId, attempts }: Pick<ResponseMeta, "requestId" | "attempts">,

@@ -6,10 +6,10 @@ const commaDate =
 const asctimeDate = /^\w{3} (?<month>\w{3}) (?<day>[ \d]\d) (?<time>[\d:]{8}) (?<year>\d{4})$/;
 
 /**
- * Reads `Retry-After`, which holds seconds or a date in one of three forms, as a wait in milliseconds.
+ * Reads `Retry-After`, seconds or a date in one of three forms, as a wait in milliseconds.
  *
  * @param nowMs - milliseconds since 1970
- * @returns 0 for a date that is over; undefined for a text of neither kind
+ * @returns 0 for a past date; undefined for any other text
  * @see RFC 9110, sections 5.6.7 and 10.2.3
  */
 export function retryAfterMsFrom(text: string | null, nowMs: number): number | undefined {
@@ -22,10 +22,10 @@ export function retryAfterMsFrom(text: string | null, nowMs: number): number | u
   return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - nowMs);
 }
 
-/** Of the Gregorian calendar on average. */
+/** Average of the Gregorian calendar. */
 const msPerYear = 31_556_952_000;
 
-/** A year of two digits that seems to be over 50 years ahead is one of the past. */
+/** Reads a year of two digits as the latest one that is at most 50 years ahead. */
 function fullYear(year: string, nowMs: number): number {
   if (year.length > 2) return Number(year);
   const thisYear = 1970 + Math.floor(nowMs / msPerYear);

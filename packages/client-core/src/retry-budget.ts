@@ -1,25 +1,27 @@
-/** Keeps retries to a share of all calls, so that a server in trouble is not asked more because it is. */
+/** Limits retries to a share of all calls, so that retries do not add to the load of an overloaded server. */
 export interface RetryBudget {
-  /** Told of every call when it begins. */
+  /** Deposits the share of one call. Called when a call begins. */
   deposit(): void;
-  /** Takes one retry out; false if there is none left. */
-  take(): boolean;
+  /** Withdraws one retry; false if the budget is exhausted. */
+  withdraw(): boolean;
 }
 
-/** Retries that are there at the beginning, and that can be saved up. */
-const reserve = 10;
+/** Retries in the budget at the beginning, and at most. */
+const maxRetriesLeft = 10;
 
 /**
- * @param share - retries that each call earns, 0..1
+ * Creates a retry budget.
+ *
+ * @param share - retries that each call deposits, 0..1
  * @see gRFC A6, "Throttling Retry Attempts", for the same with tokens
  */
 export function createRetryBudget(share = 0.2): RetryBudget {
-  let left = reserve;
+  let left = maxRetriesLeft;
   return {
     deposit: () => {
-      left = Math.min(reserve, left + share);
+      left = Math.min(maxRetriesLeft, left + share);
     },
-    take: () => {
+    withdraw: () => {
       if (left < 1) return false;
       left -= 1;
       return true;

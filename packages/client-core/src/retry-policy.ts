@@ -3,7 +3,7 @@ import type { FailureReason, ScoringError } from "@tensorgate/core";
 export interface RetryPolicy {
   /** Attempts after the first; an integer >= 0. */
   readonly maxRetries: number;
-  /** Longest wait after the first failure, in milliseconds; twice as long each time. */
+  /** Longest wait after the first failure, in milliseconds; it doubles with each failure. */
   readonly initialBackoffMs: number;
   /** Longest wait of all, in milliseconds. */
   readonly maxBackoffMs: number;
@@ -15,13 +15,15 @@ export const retryPolicyDefaults: RetryPolicy = {
   maxBackoffMs: 2_000,
 };
 
-/** Whether a failure may be tried again: always, once, only when told when to come, or not at all. */
-const whenToRetry: Readonly<Record<FailureReason, "always" | "once" | "when-told" | "never">> = {
+/** When a failure is retried: always, once, only with a `retryAfterMs`, or never. */
+const retryRules: Readonly<
+  Record<FailureReason, "always" | "once" | "with-retry-after" | "never">
+> = {
   cancelled: "never",
   "invalid-request": "never",
   "unsupported-media": "never",
   "too-large": "never",
-  // The deadline was the caller's own.
+  // The caller set the deadline.
   "deadline-exceeded": "never",
   "unknown-model": "never",
   "unknown-version": "never",
@@ -29,7 +31,7 @@ const whenToRetry: Readonly<Record<FailureReason, "always" | "once" | "when-told
   forbidden: "never",
   "failed-precondition": "never",
   "not-supported": "never",
-  "quota-exceeded": "when-told",
+  "quota-exceeded": "with-retry-after",
   overloaded: "always",
   "model-not-ready": "always",
   "no-replica": "always",
@@ -38,16 +40,16 @@ const whenToRetry: Readonly<Record<FailureReason, "always" | "once" | "when-told
   internal: "once",
 };
 
-/** Whether the same call may succeed when it is made again. */
+/** Returns whether a retry of the same call may succeed. */
 export function isRetryable({ reason, retryAfterMs }: ScoringError): boolean {
-  const when = whenToRetry[reason];
-  return when === "when-told" ? retryAfterMs !== undefined : when !== "never";
+  const rule = retryRules[reason];
+  return rule === "with-retry-after" ? retryAfterMs !== undefined : rule !== "never";
 }
 
 /**
- * How long to wait before the next attempt, in milliseconds; undefined if there is to be none.
+ * Returns the wait before the next attempt, in milliseconds; undefined if the failure is not retried.
  *
- * @param failureCount - attempts that have failed, this one included; an integer >= 1
+ * @param failureCount - failed attempts, this one included; an integer >= 1
  * @param jitter - uniform in `[0, 1)`: the wait is between nothing and the whole backoff
  * @see Brooker 2015, "Exponential Backoff And Jitter": full jitter
  */
@@ -56,9 +58,9 @@ export function retryDelayMs(
   { failureCount, jitter }: { readonly failureCount: number; readonly jitter: number },
   { maxRetries, initialBackoffMs, maxBackoffMs }: RetryPolicy,
 ): number | undefined {
-  const isSpent = whenToRetry[error.reason] === "once" && failureCount > 1;
+  const isSpent = retryRules[error.reason] === "once" && failureCount > 1;
   if (!isRetryable(error) || isSpent || failureCount > maxRetries) return undefined;
-  // A wait of 0, such as a date that is over, asks for no more than the usual one.
+  // A wait of 0, such as a past date, is no reason to skip the backoff.
   if (error.retryAfterMs) return error.retryAfterMs;
   return jitter * Math.min(initialBackoffMs * 2 ** (failureCount - 1), maxBackoffMs);
 }

@@ -62,7 +62,7 @@ test("a lost connection is tried again after a wait with full jitter, twice", as
 test.each([
   { error: new InvalidRequestError("no"), attempts: 1 },
   { error: new InternalError(new Error("bug")), attempts: 2 },
-  { error: new Error("what nobody threw on purpose"), attempts: 2 },
+  { error: new Error("an unexpected error"), attempts: 2 },
 ])("$error.message is tried $attempts times", async ({ error, attempts: expected }) => {
   const { clock, attempts, outcome } = called({ maxRetries: 5 });
   for (let round = 0; round < 6; round += 1) {
@@ -75,7 +75,7 @@ test.each([
   expect((await outcome) as AttemptsFailedError).toMatchObject({ attempts: expected });
 });
 
-test("whoever says when to come again is obeyed, if that is in time", async () => {
+test("a retryAfterMs is respected if it ends before the deadline", async () => {
   const late = called({ deadlineMs: 5_000 });
   late.attempts[0]?.fail(new OverloadedError("full", { retryAfterMs: 6_000 }));
   expect(await late.outcome).toMatchObject({ attempts: 1, last: { retryAfterMs: 6_000 } });
@@ -86,7 +86,7 @@ test("whoever says when to come again is obeyed, if that is in time", async () =
   expect(early.clock.pendingTimersMs()).toEqual([1_500]);
 });
 
-test("an attempt that takes too long is ended and made again; the deadline is over for all", async () => {
+test("an attempt that times out is retried; the deadline ends all attempts", async () => {
   const { clock, attempts, outcome } = called({ timeoutMs: 1_000, deadlineMs: 1_500, random: 0 });
   expect(attempts[0]?.timeoutMs).toBe(1_000);
   clock.advance(1_000);
@@ -100,7 +100,7 @@ test("an attempt that takes too long is ended and made again; the deadline is ov
   expect(await outcome).toMatchObject({ attempts: 2, last: { reason: "deadline-exceeded" } });
 });
 
-test.each(["attempt", "wait"])("an abort during an %s rejects at once", async (during) => {
+test.each(["attempt", "wait"])("an abort during an %s rejects immediately", async (during) => {
   const controller = new AbortController();
   const { attempts, clock, outcome } = called({ signal: controller.signal });
   if (during === "wait") {
@@ -118,7 +118,7 @@ test.each(["attempt", "wait"])("an abort during an %s rejects at once", async (d
   expect(clock.pendingTimersMs()).toEqual([]);
 });
 
-test("in a storm retries are a share of the calls", async () => {
+test("retries are limited to a share of the calls", async () => {
   const budget = createRetryBudget(0.2);
   let attemptCount = 0;
   for (let index = 0; index < 200; index += 1) {

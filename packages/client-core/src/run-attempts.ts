@@ -9,12 +9,12 @@ import type { RetryBudget } from "./retry-budget.ts";
 import { type RetryPolicy, retryDelayMs } from "./retry-policy.ts";
 
 export interface AttemptOptions {
-  /** How long one attempt may take, in milliseconds. */
+  /** Time limit of one attempt, in milliseconds. */
   readonly timeoutMs: number;
-  /** How long all of them and the waits between may take, in milliseconds. */
+  /** Time limit of all attempts and waits, in milliseconds. */
   readonly deadlineMs: number;
   readonly policy: RetryPolicy;
-  /** Ends the call, whatever it is at. */
+  /** Aborts the call, also while it waits. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -22,15 +22,15 @@ export interface AttemptOptions {
 export interface AttemptCall {
   /** 1 for the first. */
   readonly number: number;
-  /** Aborts with a `ScoringError` when the caller leaves or the time of the attempt is over. */
+  /** Aborts with a `ScoringError` when the caller aborts or the attempt times out. */
   readonly signal: AbortSignal;
-  /** What is left for it, in milliseconds: what the server is told. */
+  /** Time left for it, in milliseconds; it is sent to the server. */
   readonly timeoutMs: number;
 }
 
 export interface AttemptDeps extends ClockAndRandom {
   readonly budget: RetryBudget;
-  /** Told before each wait. */
+  /** Called before each wait. */
   readonly onRetry?: (error: ScoringError, delayMs: number) => void;
 }
 
@@ -39,7 +39,7 @@ export interface Attempted<Answer> {
   readonly attempts: number;
 }
 
-/** A failure, and the attempts that were made before it was given up. */
+/** The last failure of a call, and the number of its attempts. */
 export class AttemptsFailedError extends Error {
   override readonly name = "AttemptsFailedError";
   readonly last: ScoringError;
@@ -53,20 +53,20 @@ export class AttemptsFailedError extends Error {
 }
 
 /**
- * Makes attempts until one is answered, or there is no sense in another.
+ * Makes attempts until one succeeds, or its failure is not retried.
  *
- * An attempt that takes too long is ended, and made again like one whose connection failed; what is over when the
- * deadline of the whole call is over is the caller's. A wait that would not end before that is not begun.
+ * An attempt that times out is retried like one whose connection was lost. If the deadline of the call passes first, the
+ * call fails with `deadline-exceeded`. If a wait would end after the deadline, the call fails immediately.
  *
  * @throws AttemptsFailedError
  */
 export async function runAttempts<Answer>(
   attempt: (call: AttemptCall) => Promise<Answer>,
   options: AttemptOptions,
-  parts: AttemptDeps,
+  deps: AttemptDeps,
 ): Promise<Attempted<Answer>> {
   const { timeoutMs, deadlineMs, policy, signal } = options;
-  const { clock, random, budget, onRetry } = parts;
+  const { clock, random, budget, onRetry } = deps;
   const endMs = clock.nowMs() + deadlineMs;
   budget.deposit();
   for (let number = 1; ; number += 1) {
@@ -87,7 +87,7 @@ export async function runAttempts<Answer>(
       const error = ScoringError.from(thrown);
       const delayMs = retryDelayMs(error, { failureCount: number, jitter: random() }, policy);
       const hasTime = delayMs !== undefined && clock.nowMs() + delayMs < endMs;
-      if (delayMs === undefined || !hasTime || !budget.take()) {
+      if (delayMs === undefined || !hasTime || !budget.withdraw()) {
         throw new AttemptsFailedError(error, number);
       }
       onRetry?.(error, delayMs);
@@ -105,7 +105,7 @@ interface OneAttempt {
   readonly signal: AbortSignal | undefined;
   readonly clock: ClockAndRandom["clock"];
   readonly timeoutMs: number;
-  /** Whether the deadline of the call is over when this attempt's time is. */
+  /** Whether the deadline of the call ends this attempt. */
   readonly isLast: boolean;
   readonly deadlineMs: number;
 }
@@ -130,7 +130,7 @@ async function oneAttempt<Answer>(
   }
 }
 
-/** A transport that does not look at its signal must not hold up whoever aborts. */
+/** Rejects on abort even if the transport ignores its signal. */
 function settledOrAborted<Answer>(answer: Promise<Answer>, signal: AbortSignal): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(signal.reason);
@@ -164,14 +164,14 @@ function cancelled(signal: AbortSignal | undefined): CancelledError {
 }
 
 function deadlineExceeded(deadlineMs: number): DeadlineExceededError {
-  return new DeadlineExceededError(`no answer within ${deadlineMs} ms`, {
-    hint: "give the call a longer deadlineMs, or send a smaller picture",
+  return new DeadlineExceededError(`no response within ${deadlineMs} ms`, {
+    hint: "increase deadlineMs, or send a smaller picture",
   });
 }
 
-/** Like a connection that was lost: another attempt may fare better. */
+/** Counts as a lost connection, so that it is retried. */
 function tookTooLong(timeoutMs: number): UpstreamFailedError {
-  return new UpstreamFailedError(`an attempt was not answered within ${Math.round(timeoutMs)} ms`, {
+  return new UpstreamFailedError(`an attempt got no response within ${Math.round(timeoutMs)} ms`, {
     wasLost: true,
   });
 }

@@ -29,15 +29,15 @@ export type TensorData =
 export interface TensorInput {
   readonly data: TensorData;
   readonly shape: readonly number[];
-  /** By the kind of array where it is absent; plain numbers are FP32. */
+  /** By default the type of the typed array, or FP32 for plain numbers. */
   readonly dtype?: string;
 }
 
-/** A tensor of an answer. */
+/** A tensor of a response. */
 export interface TensorOutput {
   readonly dtype: string;
   readonly shape: readonly number[];
-  /** A typed array of that type; byte strings for BYTES; bytes for types that JavaScript has none for. */
+  /** A typed array of the type; byte strings for BYTES; bytes for a type without an array in JavaScript. */
   readonly data: TypedArray | readonly Uint8Array[];
 }
 
@@ -77,7 +77,7 @@ const arrays: ReadonlyMap<string, MakeArray> = /* @__PURE__ */ new Map<string, M
 type Refuse = (why: string) => never;
 
 /**
- * Makes a tensor of what a caller gives.
+ * Converts the input of a caller to a tensor.
  *
  * @throws InvalidRequestError if data, dtype and shape do not go together; names the input
  */
@@ -146,11 +146,11 @@ function sizeOf(type: string, refuse: Refuse): number {
   return size ?? refuse(`${cutText(type, maxNameChars)} is not a type of numbers`);
 }
 
-/** Makes of a tensor what a caller gets. */
+/** Converts a tensor to the output that a caller gets. */
 export function outputFromTensor(tensor: Tensor): TensorOutput {
   const { dtype, shape } = tensor;
   if (tensor.dtype === "BYTES") return { dtype, shape, data: tensor.elements };
   const array = arrays.get(dtype) ?? Uint8Array;
-  // Copied, since a typed array has to begin at a multiple of its element's size.
+  // Copied, since a typed array must start at a multiple of its element size.
   return { dtype, shape, data: new array(new Uint8Array(tensor.data).buffer) };
 }

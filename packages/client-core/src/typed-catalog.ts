@@ -1,20 +1,20 @@
 import type { Task } from "@tensorgate/core";
 
-/** What a client is told of one model at compile time; `tensorgate types` writes it. */
+/** One model at compile time; `tensorgate types` writes it. */
 export interface CatalogEntry {
-  /** What it can be asked for. */
+  /** Tasks of the model. */
   readonly tasks: Task;
-  /** Texts of its labels. */
+  /** Its labels. */
   readonly labels: string;
 }
 
 /** The models of a gateway, known at compile time. */
 export type TypedCatalog = Readonly<Record<string, CatalogEntry>>;
 
-/** Any name, any task, any label: what a client takes that was told of no catalog. */
+/** Any name, any task, any label: the default of a client without a catalog. */
 export type AnyCatalog = Readonly<Record<string, CatalogEntry>>;
 
-/** Names of the models that can be asked for `Wanted`. */
+/** Names of the models with the task `Wanted`. */
 export type ModelNames<Catalog, Wanted extends Task> = {
   [Name in keyof Catalog & string]: Catalog[Name] extends { readonly tasks: infer Tasks }
     ? Wanted extends Tasks
@@ -23,7 +23,7 @@ export type ModelNames<Catalog, Wanted extends Task> = {
     : never;
 }[keyof Catalog & string];
 
-/** Texts of the labels of a model. */
+/** Labels of a model. */
 export type LabelsOf<Catalog, Name extends keyof Catalog> = Catalog[Name] extends {
   readonly labels: infer Labels extends string;
 }

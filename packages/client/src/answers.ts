@@ -9,7 +9,7 @@ import {
 import type { ModelDescription } from "@tensorgate/proto/tensorgate/v1/catalog";
 import type { Boxes, Failure } from "@tensorgate/proto/tensorgate/v1/scoring";
 
-/** Scores are float32 on the wire; as JSON has them they read the same by every protocol. */
+/** Converts a label; its score is rounded as in JSON, so that it is the same in every protocol. */
 export function labelScore<Label extends string>({
   index,
   label,
@@ -40,16 +40,16 @@ function rectangle(message: { x: number; y: number; width: number; height: numbe
   };
 }
 
-/** What came in the place of a result. */
+/** The result of one picture, or its failure. */
 export interface Outcome {
   readonly case: string | undefined;
   readonly value?: unknown;
 }
 
-/** Why an answer has no result for the one picture that was sent. */
+/** Returns the error for a response without a result for the picture that was sent. */
 export function unansweredError(outcome: Outcome | undefined): ScoringError {
   const failure = outcome?.case === "error" ? (outcome.value as Failure) : undefined;
-  if (!failure) return foreignAnswerError(200, { text: "the answer has no result" });
+  if (!failure) return foreignAnswerError(200, { text: "the response has no result" });
   const { reason, message, hint, field } = failure;
   return errorByReason(reason, {
     message,

@@ -25,12 +25,12 @@ interface Held<Connection> {
 }
 
 /**
- * Leases one connection, or one pool of them, to every call, and replaces it as soon as a call on it was given up.
+ * Leases one connection, or one connection pool, to every call, and replaces it when a call on it is given up.
  *
- * A load balancer drops idle connections without a word, and what is sent on such a half-open connection is never
- * answered. A retired connection drains, and closes with its last call. Pings could tell a slow server from a lost
- * connection, but servers of gRPC close on clients that ping often; and calls that time out on a connection which was
- * retired before change nothing, so time-outs make one new connection per attempt's time at most.
+ * Load balancers drop idle connections without closing them, and no call on such a half-open connection gets a response.
+ * A retired connection drains, and closes with its last call. Pings could tell a slow server from a lost connection, but
+ * gRPC servers close connections that ping often. Time-outs on a connection that is already retired open no further one,
+ * so there is at most one new connection per attempt time-out.
  */
 export function createConnectionLeases<Connection extends { close(): void }>(
   connect: () => Connection,

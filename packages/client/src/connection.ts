@@ -16,7 +16,7 @@ import { systemClockAndRandom } from "./system-clock.ts";
 import { openTransport } from "./transport.ts";
 import { errorFromTransport, wireCodesOf } from "./transport-error.ts";
 
-/** What clients made from one another share. */
+/** Resources that a client shares with those created by `with`. */
 export interface SharedResources {
   readonly opened: OpenTransport;
   readonly budget: RetryBudget;
@@ -30,7 +30,7 @@ export interface RpcCall<Message> {
   readonly send: (options: TransportCallOptions) => Promise<Message>;
 }
 
-/** Where calls go, and how they are made. */
+/** The transport of a client, and how it makes calls. */
 export interface Connection {
   readonly transport: Transport;
   readonly shared: SharedResources;
@@ -39,10 +39,14 @@ export interface Connection {
   close(): void;
 }
 
-/** @throws InvalidRequestError if `baseUrl` is no URL of HTTP */
-export function openConnection(given: ClientOptions, inherited?: SharedResources): Connection {
+/**
+ * Opens the connection of a client.
+ *
+ * @throws InvalidRequestError if `baseUrl` is not an http or https URL
+ */
+export function openConnection(given: ClientOptions, existing?: SharedResources): Connection {
   const options = withoutUndefined(given);
-  const shared = inherited ?? {
+  const shared = existing ?? {
     opened: openTransport(options.transport ?? "connect", baseUrlFrom(options.baseUrl)),
     budget: createRetryBudget(),
   };

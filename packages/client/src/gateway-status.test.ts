@@ -97,7 +97,7 @@ test("a status has numbers, and leaves out what is not known", async () => {
   });
 });
 
-test("it is told again and again until the gateway ends it", async () => {
+test("updates are yielded until the gateway ends the stream", async () => {
   const { client } = clientOf(3);
   const uptimes: number[] = [];
 

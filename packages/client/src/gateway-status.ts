@@ -16,17 +16,17 @@ import {
 import type { Connection } from "./connection.ts";
 
 export interface WatchStatusOptions extends CallOptions {
-  /** Between two of them, in milliseconds: 1000 unless given; the gateway keeps to 250 to 60000. */
+  /** Interval between updates, in milliseconds: 1000 by default; the gateway limits it to 250 to 60000. */
   readonly intervalMs?: number;
 }
 
-/** How a gateway, its regions and its replicas are doing. */
+/** Calls for the state of a gateway, its regions and its replicas. */
 export interface StatusCalls {
   /** @throws ClientError */
   get(options?: CallOptions): Promise<WithMeta<GatewayStatus>>;
   /**
-   * The same, again and again, until the gateway closes or `signal` aborts, which throws. The first is asked for again
-   * where that may help, as any call is; `timeoutMs` says how long each may be late.
+   * Yields updates until the gateway closes the stream, or throws when `signal` aborts. The first update is retried like
+   * any call; `timeoutMs` limits how late each update may be.
    *
    * @throws ClientError
    */
@@ -51,7 +51,7 @@ export function createStatusCalls({ transport, call }: Connection): StatusCalls 
 
     watch: async function* ({ intervalMs = usualIntervalMs, ...options } = {}) {
       const timeoutMs = intervalMs + (options.timeoutMs ?? usualTimeoutMs);
-      // The deadline is further off, so that silence is told as the gateway's failure rather than as the caller's.
+      // A later deadline, so that a silent gateway counts as a lost one, not as the caller's deadline.
       const eachLater = { timeoutMs, deadlineMs: 2 * timeoutMs, maxRetries: 0 };
       const method = "status.watch";
       let stream: OpenStream | undefined;
@@ -59,7 +59,7 @@ export function createStatusCalls({ transport, call }: Connection): StatusCalls 
         const { message: first } = await call({
           method,
           options,
-          // The stream outlives this call, which is over with the first message.
+          // The stream outlives this call, which ends with the first message.
           send: async ({ signal, timeoutMs: _ofThisCall, ...sent }) => {
             const opened = openStream((ofStream) =>
               client.watchStatus({ intervalMs }, { ...sent, signal: ofStream }),
@@ -85,7 +85,7 @@ export function createStatusCalls({ transport, call }: Connection): StatusCalls 
 }
 
 interface OpenStream {
-  /** Ends the whole stream where `signal` aborts before the next message is there. */
+  /** Returns the next message; ends the stream if `signal` aborts first. */
   next(signal: AbortSignal | undefined): Promise<IteratorResult<WatchStatusResponse, undefined>>;
   close(): void;
 }
@@ -107,9 +107,9 @@ function openStream(open: (signal: AbortSignal) => AsyncIterable<WatchStatusResp
   };
 }
 
-/** Numbers as numbers: none of these counts passes 2^53. */
+/** Converts counts to numbers: none of them passes 2^53. */
 function statusFrom(message: StatusMessage | undefined): GatewayStatus {
-  if (!message) throw foreignAnswerError(200, { text: "the answer has no status" });
+  if (!message) throw foreignAnswerError(200, { text: "the response has no status" });
   const { version, region, uptimeMs, retriesLeft, regions } = message;
   return {
     version,
@@ -141,7 +141,7 @@ function poolFrom(message: PoolMessage): PoolStatus {
 function replicaFrom(message: ReplicaMessage): ReplicaStatus {
   const { id, state, inFlight, slots, answered, failed, ejections, serviceMs, latencyMs } = message;
   return {
-    // A newer gateway may know others.
+    // A newer gateway may have further states.
     id,
     state: state as ReplicaStatus["state"],
     inFlight,

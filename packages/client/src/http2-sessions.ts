@@ -10,8 +10,8 @@ export interface Http2Sessions extends Pick<Http2SessionManager, "authority" | "
 }
 
 /**
- * How long a call may get no byte before its connection is pinged, in milliseconds: ends calls without a time-out on a
- * lost connection. Servers of gRPC close on clients that ping more often.
+ * Time without a byte after which the connection of a call is pinged, in milliseconds: it ends calls without a time-out on
+ * a lost connection. gRPC servers close connections that ping more often.
  * @see gRPC, "Keepalive User Guide": GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS
  */
 const pingIntervalMs = 301_000;
@@ -19,8 +19,8 @@ const pingIntervalMs = 301_000;
 /**
  * Opens HTTP/2 connections to `url`.
  *
- * A session of Node may report the same failure twice, the second time when the library has removed its listener, which
- * without a listener of ours would end the process. Seen where the server speaks HTTP/1.1.
+ * A session may report the same failure twice, the second time after the library has removed its listener. Without another
+ * listener that ends the process. Seen with servers that speak HTTP/1.1 only.
  */
 export function createHttp2Sessions(url: string): Http2Sessions {
   const manager = new Http2SessionManager(url, {

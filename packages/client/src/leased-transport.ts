@@ -8,13 +8,13 @@ export interface OpenTransport {
   close(): void;
 }
 
-/** Sends each call by the transport that `open` made, and opens another one when a call was given up unanswered. */
+/** Creates a transport that opens another one when a call on it was given up without a response. */
 export function createLeasedTransport(open: () => OpenTransport): OpenTransport {
   const leases = createConnectionLeases(open);
 
   function beginCall(signal: AbortSignal | undefined) {
     const { connection, retire, release } = leases.acquire();
-    // Retired before the call rejects, since its next attempt must not go by the same connection.
+    // Retired before the call rejects, since its next attempt must use another connection.
     signal?.addEventListener("abort", retire, { once: true });
     return {
       transport: connection.transport,
@@ -69,7 +69,7 @@ export function createLeasedTransport(open: () => OpenTransport): OpenTransport 
   };
 }
 
-/** Whether the library's own timer ended a call: a server that says the same does so by an answer, with headers. */
+/** Returns whether the library's timer ended a call: a server's DEADLINE_EXCEEDED comes with headers. */
 function isUnanswered(thrown: unknown): boolean {
   const { code, metadata } = ConnectError.from(thrown);
   return code === Code.DeadlineExceeded && [...metadata.keys()].length === 0;

@@ -3,14 +3,18 @@ import type { CallOptions } from "@tensorgate/client-core";
 import { cutText, InvalidRequestError } from "@tensorgate/core";
 import type { ModelSpecSchema } from "@tensorgate/proto/tensorgate/v1/scoring";
 
-/** @throws InvalidRequestError if both are given, or the version is no whole number */
+/**
+ * Returns the model spec of a call.
+ *
+ * @throws InvalidRequestError if version and label are both given, or the version is not a whole number
+ */
 export function modelSpecFrom(
   name: string,
   { version, versionLabel }: CallOptions,
   signatureName = "",
 ): MessageInitShape<typeof ModelSpecSchema> {
   if (version !== undefined && versionLabel !== undefined) {
-    throw new InvalidRequestError("give version or versionLabel, not both", { field: "version" });
+    throw new InvalidRequestError("set version or versionLabel, not both", { field: "version" });
   }
   const spec = { name, signatureName };
   if (versionLabel !== undefined) {

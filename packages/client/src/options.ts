@@ -2,17 +2,17 @@ import type { Transport } from "@connectrpc/connect";
 import type { ApiKey, CommonClientOptions } from "@tensorgate/client-core";
 import type { ClockAndRandom } from "@tensorgate/core";
 
-/** What a client is told once. */
+/** Settings of a client. */
 export interface ClientOptions extends CommonClientOptions {
-  /** Where the gateway is; `TENSORGATE_URL`, or `http://127.0.0.1:8080`, by default. */
+  /** URL of the gateway; `TENSORGATE_URL`, or `http://127.0.0.1:8080`, by default. */
   readonly baseUrl?: string | URL;
   /** `TENSORGATE_API_KEY` by default. Sent as `authorization: Bearer …`. */
   readonly apiKey?: ApiKey;
   /**
-   * Connect over HTTP/1.1, which passes every proxy, or gRPC over one HTTP/2 connection; or one of your own.
+   * Connect over HTTP/1.1, which passes every proxy, gRPC over one HTTP/2 connection, or a custom transport.
    * @default "connect"
    */
   readonly transport?: "connect" | "grpc" | Transport;
-  /** Time and chance, for tests. */
+  /** Clock and random numbers, for tests. */
   readonly clockAndRandom?: ClockAndRandom;
 }

@@ -15,7 +15,7 @@ export type PictureInput =
 /** Largest picture that is read from a stream, in bytes: the gateway's own limit of a message. */
 const maxStreamBytes = 67_108_864;
 
-/** Longest path, in characters: what Linux takes. A longer text is rather the picture itself, as base64. */
+/** Longest path, in characters, as on Linux. A longer text is probably the picture itself, in base64. */
 const maxPathChars = 4_095;
 
 /** Most characters of a path that a message shows. */
@@ -51,7 +51,7 @@ async function readBytes(input: PictureInput): Promise<Uint8Array<ArrayBuffer>> 
   });
 }
 
-/** By its members: test runners have a class of their own. */
+/** Checks the members, since test runners replace the class. */
 function isUrl(input: unknown): input is URL {
   const { href, protocol } = (input ?? {}) as Partial<URL>;
   return typeof href === "string" && typeof protocol === "string";
@@ -104,7 +104,7 @@ async function streamBytes(stream: AsyncIterable<unknown>): Promise<Uint8Array<A
   return Buffer.concat(chunks);
 }
 
-/** What Node says of a file ends with its path, which the message begins with. */
+/** Returns the message of a failure without the path that Node appends. */
 function whyUnread(thrown: unknown): string {
   const text = thrown instanceof Error ? thrown.message : String(thrown);
   const { syscall } = thrown as NodeJS.ErrnoException;

@@ -81,7 +81,7 @@ test("labels come with what is known of the answer, which JSON does not show", a
   expect(Object.keys(labels)).toEqual(["0"]);
 });
 
-test("what a call is told is sent", async () => {
+test("the options of a call are sent", async () => {
   const { client, heard } = clientOf([], {
     apiKey: async () => "tg_a_secret",
     headers: { "x-everywhere": "1" },
@@ -146,7 +146,7 @@ test.each([
   { input: "/nowhere/cat.jpg", text: "/nowhere/cat.jpg cannot be read" },
   { input: new URL("https://example.com/cat.jpg"), text: "is not a file" },
   { input: new Uint8Array(), text: "the picture is empty" },
-])("what is no picture is told, and not sent: $text", async ({ input, text }) => {
+])("an invalid picture is rejected before it is sent: $text", async ({ input, text }) => {
   const { client, heard } = clientOf();
 
   const failed = client.classify("m", input);
@@ -157,7 +157,7 @@ test.each([
   expect(heard).toEqual([]);
 });
 
-test("an option that cannot be sent is told, and not taken for a wrong address", async () => {
+test("an option that cannot be sent is the caller's mistake, not an unreachable gateway", async () => {
   const { client } = clientOf();
 
   await expect(client.classify("m", picture, { topK: 1.5 })).rejects.toMatchObject({
@@ -206,7 +206,7 @@ test("what the caller did wrong is sent once", async () => {
   expect(heard).toHaveLength(1);
 });
 
-test("whoever is no gateway is told as out of reach", async () => {
+test("a server that is not a gateway counts as unreachable", async () => {
   const strange = () => {
     throw new ConnectError("<html>", Code.Unknown);
   };
@@ -233,7 +233,7 @@ test.each([
   expect(heard).toHaveLength(1);
 });
 
-test("an answer without a result is told, with a hint, and not asked for again", async () => {
+test("a response without a result fails with a hint, and is not retried", async () => {
   let asked = 0;
   const transport = createRouterTransport(({ service }) => {
     service(ScoringService, {
@@ -246,8 +246,8 @@ test("an answer without a result is told, with a hint, and not asked for again",
 
   await expect(new ScoringClient({ transport }).classify("m", picture)).rejects.toMatchObject({
     reason: "upstream-answered",
-    hint: "is the URL that of a gateway?",
-    message: expect.stringContaining("the answer has no result"),
+    hint: "check that the URL is that of a gateway",
+    message: expect.stringContaining("the response has no result"),
   });
   expect(asked).toBe(1);
 });
@@ -388,20 +388,22 @@ test("a client with other settings keeps the rest, and the connections", async (
 });
 
 test("leaving its scope closes the connections", async () => {
-  const server = createServer((_request, response) => response.end("no gateway"));
+  const server = createServer((_request, response) => response.end("not a gateway"));
   server.keepAliveTimeout = 60_000;
   await once(server.listen(0, "127.0.0.1"), "listening");
   const { port } = server.address() as AddressInfo;
   {
     await using client = new ScoringClient({ baseUrl: `http://127.0.0.1:${port}`, maxRetries: 0 });
-    await expect(client.classify("m", picture)).rejects.toThrow("the answer is not");
+    await expect(client.classify("m", picture)).rejects.toThrow(
+      "the response is not from a gateway",
+    );
   }
 
   // It ends at once only if no connection is kept open.
   await new Promise((resolve) => server.close(resolve));
 });
 
-test("an answer of gigabytes is given up when it is announced, and told as the server's failure", async () => {
+test("a response of gigabytes is aborted when it is announced, as the server's failure", async () => {
   const server = createServer((_request, response) => {
     response.on("error", () => {});
     response.writeHead(200, {
@@ -416,7 +418,7 @@ test("an answer of gigabytes is given up when it is announced, and told as the s
     await using client = new ScoringClient({ baseUrl: `http://127.0.0.1:${port}`, maxRetries: 0 });
     await expect(client.classify("m", picture)).rejects.toMatchObject({
       reason: "upstream-failed",
-      message: expect.stringContaining("the answer has more than 134217728 bytes"),
+      message: expect.stringContaining("the response is longer than 134217728 bytes"),
     });
   }
   server.closeAllConnections();

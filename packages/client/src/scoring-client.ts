@@ -34,25 +34,25 @@ const defaultConcurrency = 8;
 /**
  * Scores pictures and tensors at a Tensorgate gateway.
  *
- * Nothing is sent before the first call. Failures are `ClientError`s; what may succeed again is tried again, within the
- * deadline and a share of all calls.
+ * Nothing is sent before the first call. Failures are `ClientError`s; retryable ones are retried within the deadline and
+ * the retry budget.
  *
  * @typeParam Catalog - what `tensorgate types` wrote, so that names, tasks and labels are known at compile time
  */
 export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
-  /** What the gateway can score. */
+  /** The models of the gateway. */
   readonly models: {
     list(options?: CallOptions): Promise<WithMeta<readonly ModelInfo[]>>;
     get(name: keyof Catalog & string, options?: CallOptions): Promise<WithMeta<ModelInfo>>;
   };
-  /** How the gateway, its regions and its replicas are doing. */
+  /** The state of the gateway, its regions and its replicas. */
   readonly status: StatusCalls;
   readonly #options: ClientOptions;
   readonly #connection: Connection;
   readonly #scoring: Client<typeof ScoringService>;
   readonly #health: Client<typeof Health>;
 
-  /** @throws InvalidRequestError if `baseUrl` is no URL of HTTP */
+  /** @throws InvalidRequestError if `baseUrl` is not an http or https URL */
   constructor(options: ClientOptions = {}, shared?: SharedResources) {
     this.#options = options;
     this.#connection = openConnection(options, shared);
@@ -86,20 +86,20 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
     };
   }
 
-  /** Labels of a picture, best first. @throws ClientError */
+  /** Returns the labels of a picture, best first. @throws ClientError */
   async classify<Name extends ModelNames<Catalog, "classify">>(
     model: Name,
     picture: PictureInput,
     options: ClassifyOptions = {},
   ): Promise<WithMeta<readonly LabelScore<LabelsOf<Catalog, Name>>[]>> {
     const { topK, minScore } = options;
-    const request = asked(model, picture, options);
+    const request = pictureRequest(model, picture, options);
     const { message, meta } = await this.#connection.call({
       method: "classify",
       model,
       options,
       send: async (sent) => {
-        const whole = { ...(await request()), ...given({ topK, minScore }) };
+        const whole = { ...(await request()), ...definedOf({ topK, minScore }) };
         const { results } = await this.#scoring.classify(whole, sent);
         const outcome = results[0]?.outcome;
         if (outcome?.case !== "labels") throw unansweredError(outcome);
@@ -109,15 +109,15 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
     return withMeta(message, meta);
   }
 
-  /** Boxes around what is in a picture, best first, in pixels of the upright picture. @throws ClientError */
+  /** Detects objects; returns boxes, best first, in pixels of the upright picture. @throws ClientError */
   async detect<Name extends ModelNames<Catalog, "detect">>(
     model: Name,
     picture: PictureInput,
     options: DetectOptions = {},
   ): Promise<WithMeta<Detections<LabelsOf<Catalog, Name>>>> {
     const { minScore, iouThreshold, maxCandidates, maxDetections } = options;
-    const selection = given({ minScore, iouThreshold, maxCandidates, maxDetections });
-    const request = asked(model, picture, options);
+    const selection = definedOf({ minScore, iouThreshold, maxCandidates, maxDetections });
+    const request = pictureRequest(model, picture, options);
     const { message, meta } = await this.#connection.call({
       method: "detect",
       model,
@@ -133,13 +133,13 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
     return withMeta(message, meta);
   }
 
-  /** The features of a picture. @throws ClientError */
+  /** Returns the features of a picture. @throws ClientError */
   async embed(
     model: ModelNames<Catalog, "embed">,
     picture: PictureInput,
     options: CallOptions = {},
   ): Promise<WithMeta<Float32Array>> {
-    const request = asked(model, picture, options);
+    const request = pictureRequest(model, picture, options);
     const { message, meta } = await this.#connection.call({
       method: "embed",
       model,
@@ -154,7 +154,7 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
     return withMeta(message, meta);
   }
 
-  /** Named tensors in, named tensors out. @throws ClientError */
+  /** Scores named tensors; returns named tensors. @throws ClientError */
   async predict(
     model: ModelNames<Catalog, "predict">,
     inputs: Readonly<Record<string, TensorInput>>,
@@ -184,36 +184,36 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
   }
 
   /**
-   * Labels of many pictures, each as soon as it is known; those that fail are told in their place. Once `signal` aborts,
-   * no more are taken.
+   * Classifies many pictures; yields each outcome as soon as it is known, failures too. When `signal` aborts, it takes no
+   * further pictures.
    */
   classifyAll<Input extends PictureInput, Name extends ModelNames<Catalog, "classify">>(
     model: Name,
     pictures: Iterable<Input> | AsyncIterable<Input>,
     options: ClassifyOptions & ManyOptions = {},
   ): AsyncGenerator<Outcome<Input, WithMeta<readonly LabelScore<LabelsOf<Catalog, Name>>[]>>> {
-    return all(pictures, options, (picture, each) => this.classify(model, picture, each));
+    return scoreEach(pictures, options, (picture, each) => this.classify(model, picture, each));
   }
 
-  /** Boxes of many pictures, each as soon as it is known. */
+  /** Detects objects in many pictures; yields each outcome as soon as it is known. */
   detectAll<Input extends PictureInput, Name extends ModelNames<Catalog, "detect">>(
     model: Name,
     pictures: Iterable<Input> | AsyncIterable<Input>,
     options: DetectOptions & ManyOptions = {},
   ): AsyncGenerator<Outcome<Input, WithMeta<Detections<LabelsOf<Catalog, Name>>>>> {
-    return all(pictures, options, (picture, each) => this.detect(model, picture, each));
+    return scoreEach(pictures, options, (picture, each) => this.detect(model, picture, each));
   }
 
-  /** Features of many pictures, each as soon as it is known. */
+  /** Embeds many pictures; yields each outcome as soon as it is known. */
   embedAll<Input extends PictureInput>(
     model: ModelNames<Catalog, "embed">,
     pictures: Iterable<Input> | AsyncIterable<Input>,
     options: CallOptions & ManyOptions = {},
   ): AsyncGenerator<Outcome<Input, WithMeta<Float32Array>>> {
-    return all(pictures, options, (picture, each) => this.embed(model, picture, each));
+    return scoreEach(pictures, options, (picture, each) => this.embed(model, picture, each));
   }
 
-  /** Whether the gateway may get calls. @throws ClientError if nobody answers */
+  /** Returns whether the gateway is ready. @throws ClientError if it does not respond */
   async health(options: CallOptions = {}): Promise<WithMeta<{ readonly isReady: boolean }>> {
     const { message, meta } = await this.#connection.call({
       method: "health",
@@ -223,12 +223,12 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
     return withMeta({ isReady: message.status === ServingStatus.SERVING }, meta);
   }
 
-  /** A client with other settings, on the same connections. */
+  /** Creates a client with other settings on the same connections. */
   with(options: Omit<ClientOptions, "baseUrl" | "transport">): ScoringClient<Catalog> {
     return new ScoringClient({ ...this.#options, ...options }, this.#connection.shared);
   }
 
-  /** Ends the connections that are kept open, for every client that shares them. */
+  /** Closes the connections, for every client that shares them. */
   close(): void {
     this.#connection.close();
   }
@@ -238,8 +238,8 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
   }
 }
 
-/** What is asked; read by the first attempt and kept for others, since a stream can be read only once. */
-function asked(model: string, picture: PictureInput, options: CallOptions) {
+/** Returns the request for a picture, which is read once for all attempts: a stream cannot be read again. */
+function pictureRequest(model: string, picture: PictureInput, options: CallOptions) {
   const read = async () => {
     const value = await pictureBytes(picture);
     return {
@@ -254,15 +254,15 @@ function asked(model: string, picture: PictureInput, options: CallOptions) {
   };
 }
 
-/** What of these was given. */
-function given<Values extends object>(
+/** Returns the values that are not undefined. */
+function definedOf<Values extends object>(
   values: Values,
 ): { [Key in keyof Values]: NonNullable<Values[Key]> } {
   const entries = Object.entries(values).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries) as { [Key in keyof Values]: NonNullable<Values[Key]> };
 }
 
-function all<Input, Options extends CallOptions & ManyOptions, Value>(
+function scoreEach<Input, Options extends CallOptions & ManyOptions, Value>(
   inputs: Iterable<Input> | AsyncIterable<Input>,
   options: Options,
   score: (input: Input, options: Options) => Promise<Value>,

@@ -1,6 +1,6 @@
 import type { ClockAndRandom } from "@tensorgate/core";
 
-/** The real ones. A wait before another attempt keeps the process alive, as the call itself does. */
+/** The clock and random numbers of the system. A wait before a retry keeps the process alive, as the call does. */
 export const systemClockAndRandom: ClockAndRandom = {
   clock: {
     nowMs: () => performance.now(),

@@ -1,4 +1,4 @@
-// TensorFlow Serving's own services and messages: every call of a model server, as it is.
+// TensorFlow Serving's services and messages: every call of a model server.
 export * from "@tensorgate/proto/tensorflow/framework";
 export * from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 export * from "@tensorgate/proto/tensorflow_serving/get_model_status";

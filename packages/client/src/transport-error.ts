@@ -14,10 +14,10 @@ import {
 import { ErrorInfoSchema, RetryInfoSchema } from "@tensorgate/proto/google/rpc/error_details";
 import { maxReplyBytes } from "./reply-limit.ts";
 
-/** How the library begins what it says of a message that cannot be sent: a topK of 1.5, say. */
+/** Prefix of the library's errors for a message that cannot be sent, such as one with a topK of 1.5. */
 const unsent = "serialize binary: ";
 
-/** What the transport threw, in our own words. */
+/** Converts an error of the transport to a ScoringError. */
 export function errorFromTransport(thrown: unknown): ScoringError {
   if (ScoringError.is(thrown)) return thrown;
   if (!(thrown instanceof ConnectError)) return unreachable(thrown);
@@ -25,7 +25,7 @@ export function errorFromTransport(thrown: unknown): ScoringError {
     return new InvalidRequestError(thrown.rawMessage.slice(unsent.length), { cause: thrown });
   }
   if (thrown.code === Code.ResourceExhausted && thrown.rawMessage.includes("readMaxBytes")) {
-    return new UpstreamFailedError(`the answer has more than ${maxReplyBytes} bytes`, {
+    return new UpstreamFailedError(`the response is longer than ${maxReplyBytes} bytes`, {
       cause: thrown,
     });
   }
@@ -45,7 +45,7 @@ export function errorFromTransport(thrown: unknown): ScoringError {
   });
 }
 
-/** gRPC's code of a failure, or HTTP's where somebody else answered. */
+/** Returns the gRPC code of a failure, or the HTTP status of a response that is not from a gateway. */
 export function wireCodesOf({ cause }: ScoringError): WireCodes {
   if (!(cause instanceof ConnectError)) return {};
   const [info] = cause.findDetails(ErrorInfoSchema);
@@ -54,7 +54,7 @@ export function wireCodesOf({ cause }: ScoringError): WireCodes {
 }
 
 /**
- * HTTP's status for the codes that the library makes of an answer which is none of the protocol's.
+ * HTTP statuses by the codes that the library gives responses outside the protocol.
  * @see Connect protocol, "HTTP to Error Code"
  */
 const statusOfCode: ReadonlyMap<Code, number> = new Map([
@@ -65,23 +65,23 @@ const statusOfCode: ReadonlyMap<Code, number> = new Map([
   [Code.DeadlineExceeded, 504],
 ]);
 
-/** Somebody else answered, or nobody: the library says both by a code of its own. */
+/** Returns the error for a response that is not from a gateway, or for no response: the library has codes for both. */
 function foreign(error: ConnectError): ScoringError {
   const status = foreignStatus(error);
   if (status === undefined || isSystemError(error.cause)) return unreachable(error);
   const retryAfterMs = retryAfterMsFrom(error.metadata.get("retry-after"), Date.now());
   return foreignAnswerError(status, {
-    text: `the answer is not a gateway's: ${error.rawMessage}`,
+    text: `the response is not from a gateway: ${error.rawMessage}`,
     cause: error,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   });
 }
 
-/** HTTP's status of what somebody else answered; undefined where nobody did. */
+/** Returns the HTTP status of a response that is not from a gateway; undefined if there was no response. */
 function foreignStatus({ rawMessage, code }: ConnectError): number | undefined {
-  // The library's code for it is the same for a proxy that is busy and for one whose own time-out is over.
-  const [, told] = /^HTTP (\d{3})$/.exec(rawMessage) ?? [];
-  if (told !== undefined) return Number(told);
+  // The library's code is the same for a busy proxy and for one that timed out.
+  const [, statusText] = /^HTTP (\d{3})$/.exec(rawMessage) ?? [];
+  if (statusText !== undefined) return Number(statusText);
   return rawMessage.startsWith("unsupported content type") ? 200 : statusOfCode.get(code);
 }
 
@@ -89,7 +89,7 @@ function isSystemError(cause: unknown): boolean {
   return cause instanceof Error && "code" in cause && typeof cause.code === "string";
 }
 
-/** What a refused certificate or handshake is called by Node. */
+/** Node's error codes for a rejected certificate or handshake. */
 const tlsCodes = /CERT|VERIFY|SELF_SIGNED|ALTNAME|SSL|TLS|EPROTO/;
 
 function unreachable(thrown: unknown): ScoringError {
@@ -102,10 +102,10 @@ function unreachable(thrown: unknown): ScoringError {
 
 function hintFor(code: string): string | undefined {
   if (tlsCodes.test(code)) {
-    return "is it https where http is spoken, or a certificate that is not trusted here? NODE_EXTRA_CA_CERTS names who signed it";
+    return "check http or https; if the certificate is not trusted, set NODE_EXTRA_CA_CERTS to the CA's certificate";
   }
   if (code.startsWith("ERR_HTTP2")) {
-    return 'is HTTP/2 spoken there? transport: "connect" passes what speaks HTTP/1.1 only';
+    return 'the server or a proxy may not support HTTP/2; transport: "connect" uses HTTP/1.1';
   }
   return undefined;
 }

@@ -13,7 +13,7 @@ test("a client that was told of a catalog knows names, tasks and labels", () => 
     void client.classify("shape", "a.jpg");
     // @ts-expect-error: that one does not classify
     void client.classify("boxes", "a.jpg");
-    // @ts-expect-error: nobody has that name
+    // @ts-expect-error: no model has that name
     void client.models.get("nothing");
     return {
       labels: client.classify("shapes", "a.jpg").then(([best]) => best?.label),

@@ -1,4 +1,4 @@
-/** An element of the page by its id. */
+/** Returns an element of the page by its id. */
 export function element<Kind extends Element = HTMLElement>(id: string): Kind {
   const found = document.getElementById(id);
   if (!found) throw new Error(`the page has no element "${id}"`);
@@ -7,7 +7,7 @@ export function element<Kind extends Element = HTMLElement>(id: string): Kind {
 
 type Attributes = Readonly<Record<string, string | number | boolean>>;
 
-/** Makes an element of HTML; an attribute that is false is left out. */
+/** Creates an HTML element; an attribute that is false is left out. */
 export function createHtml<Tag extends keyof HTMLElementTagNameMap>(
   tag: Tag,
   attributes: Attributes = {},
@@ -16,7 +16,7 @@ export function createHtml<Tag extends keyof HTMLElementTagNameMap>(
   return filled(document.createElement(tag), attributes, children);
 }
 
-/** Makes an element of SVG. */
+/** Creates an SVG element. */
 export function createSvg<Tag extends keyof SVGElementTagNameMap>(
   tag: Tag,
   attributes: Attributes = {},
@@ -25,11 +25,11 @@ export function createSvg<Tag extends keyof SVGElementTagNameMap>(
   return filled(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 }
 
-function filled<Made extends Element>(
-  element: Made,
+function filled<Created extends Element>(
+  element: Created,
   attributes: Attributes,
   children: readonly (Node | string)[],
-): Made {
+): Created {
   for (const [name, value] of Object.entries(attributes)) {
     if (value !== false) element.setAttribute(name, value === true ? "" : String(value));
   }

@@ -8,31 +8,31 @@ import {
 } from "@tensorgate/web-client";
 import { element } from "./elements.ts";
 
-/** An answer to a picture, whatever was asked. */
+/** The response to a picture, for either task. */
 export type Answer = WithMeta<readonly LabelScore[]> | WithMeta<Detections>;
 
 export type PageTask = "classify" | "detect";
 
-/** A model that the page can show something of. */
+/** A model that scores pictures. */
 export interface PageModel extends ModelInfo {
   readonly pageTask: PageTask;
 }
 
-/** A key that was typed in; kept nowhere but here. */
+/** The key that the user typed in; it is not stored. */
 let key: string | undefined;
 
 export const client: ScoringClient = new ScoringClient({
   apiKey: () => key as string,
-  // A page that shows what happens tries again by itself.
+  // Users of the page wait no longer.
   deadlineMs: 15_000,
 });
 
-/** What is sent to say who calls, beside what the client sends itself. */
+/** Returns the headers with the key, for calls without the client. */
 export function keyHeaders(): Record<string, string> {
   return key === undefined ? {} : { authorization: `Bearer ${key}` };
 }
 
-/** Asks for a key, and tells when one was given. */
+/** Asks for a key, and calls `onKey` when it is entered. */
 export function askForKey(onKey: () => void): void {
   const form = element<HTMLFormElement>("key-form");
   form.hidden = false;

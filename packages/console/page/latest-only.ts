@@ -1,6 +1,6 @@
 /**
- * Does `work` for the latest input only: while one is under way, later ones replace each other and wait.
- * @returns what to call with each input
+ * Creates a function that runs `work` for the latest input only: while a run is in progress, one input waits, and a later
+ * one replaces it.
  */
 export function createLatestOnly<Input>(
   work: (input: Input) => Promise<void>,

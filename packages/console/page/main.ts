@@ -15,9 +15,9 @@ import { steadyCalls } from "./regions/steady-calls.ts";
 import { watchStatus } from "./regions/watch-status.ts";
 import { tabs } from "./tabs.ts";
 
-/** What is scored: what was chosen last. */
+/** The picture that was chosen last. */
 let picture: PictureInput = element<HTMLCanvasElement>("canvas");
-/** An empty canvas is scored only when somebody keeps calling. */
+/** An empty canvas is scored by "Keep calling" only. */
 let hasPicture = false;
 let fileName = "picture.jpg";
 let picker: ModelPicker | undefined;
@@ -32,7 +32,7 @@ const show = createLatestOnly(
     const overlay = shown instanceof Blob ? fileBoxes : drawnBoxes;
     try {
       const answer = await score(model, shown);
-      // An answer to an older picture must not be shown over a newer one.
+      // The response to an older picture must not be shown over a newer one.
       if (shown === picture) showAnswer(answer, overlay, performance.now() - startMs);
     } catch (thrown) {
       if (shown === picture) showFailure(thrown, overlay);
@@ -84,7 +84,7 @@ const camera = createCameraSource({
     if (!model) return;
     let beforeMs = performance.now();
     const frames = client.stream(model.name, video, { task: model.pageTask, fps: 10, signal });
-    // What changes ten times a second is not read out until it stands still.
+    // Screen readers read the response when the camera stops, not ten times per second.
     element("answer").ariaBusy = "true";
     try {
       for await (const frame of frames) {
@@ -93,7 +93,7 @@ const camera = createCameraSource({
           showAnswer(frame.value, element<SVGElement>("live-boxes"), nowMs - frame.takenMs);
         else showFailure(frame.error);
         element("frame-rate").textContent =
-          `${(1_000 / (nowMs - beforeMs)).toFixed(1)} frames a second`;
+          `${(1_000 / (nowMs - beforeMs)).toFixed(1)} frames per second`;
         beforeMs = nowMs;
       }
     } finally {

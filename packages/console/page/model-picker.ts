@@ -1,11 +1,11 @@
 import { element } from "./elements.ts";
 import { client, type PageModel, type PageTask } from "./gateway.ts";
 
-/** What the page would rather ask for. */
+/** Tasks of the page, the preferred one first. */
 const tasks: readonly PageTask[] = ["detect", "classify"];
 
 export interface ModelPicker {
-  /** What is chosen; undefined where no model takes pictures. */
+  /** Returns the chosen model; undefined if no model takes pictures. */
   chosen(): PageModel | undefined;
 }
 
@@ -20,7 +20,7 @@ export async function modelPicker(onChange: () => void): Promise<ModelPicker> {
   select.replaceChildren(
     ...models.map(({ name, pageTask }) => new Option(`${name} (${pageTask})`, name)),
   );
-  // A model that was trained before one whose answers mean nothing.
+  // Trained models come before those with random weights.
   const trained = models.filter(({ weights }) => weights !== "seeded");
   const first = trained.find(({ pageTask }) => pageTask === "classify") ?? trained[0];
   if (first) select.value = first.name;
@@ -29,7 +29,9 @@ export async function modelPicker(onChange: () => void): Promise<ModelPicker> {
   const show = () => {
     const model = chosen();
     element("banner").hidden = model?.weights !== "seeded";
-    element("model-facts").textContent = model ? factsOf(model) : "No model here takes pictures.";
+    element("model-facts").textContent = model
+      ? factsOf(model)
+      : "No model of this gateway takes pictures.";
   };
   select.onchange = () => {
     show();
@@ -42,8 +44,8 @@ export async function modelPicker(onChange: () => void): Promise<ModelPicker> {
 function factsOf({ pageTask, input, labelCount, versions, regions, family }: PageModel): string {
   const { width, height } = input;
   return [
-    `Takes a picture${width && height ? `, brought to ${width} × ${height} pixels` : ""}`,
-    `gives ${pageTask === "detect" ? "boxes" : "labels"} of ${labelCount} classes`,
+    `Takes a picture${width && height ? `, scaled to ${width} × ${height} pixels` : ""}`,
+    `returns ${pageTask === "detect" ? "boxes" : "labels"} of ${labelCount} classes`,
     ...(family ? [family] : []),
     `version ${versions.join(", ") || "unknown"}`,
     regions.join(", "),

@@ -1,7 +1,7 @@
 /**
- * Makes a row of buttons a tab list: one is chosen, arrows move between them.
+ * Turns a row of buttons into a tab list: one tab is selected, arrow keys move between them.
  *
- * @param onChoice - told of the tab that was chosen
+ * @param onChoice - called with the chosen tab
  * @see WAI-ARIA Authoring Practices, "Tabs with Automatic Activation"
  */
 export function tabs(list: Element, onChoice: (tab: HTMLElement) => void): void {

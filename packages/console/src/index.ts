@@ -2,11 +2,11 @@ import { readdirSync, readFileSync } from "node:fs";
 import { extname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** A file of the page, ready to be sent. */
+/** A file of the page. */
 export interface ConsoleFile {
   readonly contentType: string;
   readonly body: Uint8Array;
-  /** Whether its name changes with what is in it, so that a browser may keep it. */
+  /** Whether its name changes with its content, so that a browser may cache it. */
   readonly isImmutable: boolean;
 }
 
@@ -16,15 +16,15 @@ const contentTypes: Readonly<Record<string, string>> = {
   ".js": "text/javascript; charset=utf-8",
 };
 
-/** As built, beside the compiled module; the source lies one folder away from that. */
+/** Folder of the built page, beside the compiled module. */
 const folder = fileURLToPath(
   new URL(import.meta.url.endsWith(".ts") ? "../dist/page" : "./page", import.meta.url),
 );
 
 /**
- * The files of the page by the path that a gateway serves them at.
+ * Returns the files of the page by their path at the gateway.
  *
- * @throws the system's error if the page was not built
+ * @throws the error of the system if the page was not built
  */
 export function consoleFiles(): ReadonlyMap<string, ConsoleFile> {
   const names = readdirSync(folder, { recursive: true, withFileTypes: true })

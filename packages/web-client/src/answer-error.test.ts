@@ -9,7 +9,7 @@ test("a page without a sentence is looked at in its beginning alone, however lon
   expect(message.length).toBeLessThan(300);
 });
 
-test("a page is told by its first words", async () => {
+test("the message quotes the first words of a page", async () => {
   const page = new Response("<html><h1>Bad   Gateway</h1>", { status: 502 });
 
   expect((await answerError(page)).message).toContain("Bad Gateway");

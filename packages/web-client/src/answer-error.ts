@@ -1,7 +1,7 @@
 import { foreignAnswerError, retryAfterMsFrom, unreachableError } from "@tensorgate/client-core";
-import { errorByReason, type ScoringError } from "@tensorgate/core";
+import { cutText, errorByReason, type ScoringError } from "@tensorgate/core";
 
-/** A failure as the gateway's REST API gives it. @see RFC 9457 */
+/** A failure in the gateway's REST API. @see RFC 9457 */
 interface Problem {
   readonly type?: string;
   readonly reason?: string;
@@ -11,13 +11,13 @@ interface Problem {
   readonly retryAfterMs?: number;
 }
 
-/** A failure as Connect gives it. @see Connect protocol, "Error End-Stream" */
+/** A failure in Connect. @see Connect protocol, "Error End-Stream" */
 interface ConnectFailure {
   readonly message?: string;
   readonly details?: readonly { readonly type?: string; readonly debug?: unknown }[];
 }
 
-/** What an answer that is a failure says, whoever gave it. */
+/** Converts the response of a failed call to a ScoringError, also a response that is not from a gateway. */
 export async function answerError(response: Response): Promise<ScoringError> {
   const text = await response.text().catch(() => "");
   const problem = problemFrom(text);
@@ -34,20 +34,20 @@ export async function answerError(response: Response): Promise<ScoringError> {
   }
   const retryAfterMs = retryAfterMsFrom(response.headers.get("retry-after"), Date.now());
   return foreignAnswerError(response.status, {
-    text: `${response.url} answered ${response.status} ${response.statusText}, as no gateway does: ${excerpt(text)}`,
+    text: `the response of ${cutText(response.url, maxUrlChars)} is not from a gateway (HTTP ${response.status}): ${excerpt(text)}`,
     cause: response,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   });
 }
 
-/** An answer that says nothing a gateway says. */
-export function garbageError(url: URL, cause: unknown): ScoringError {
+/** Returns the error for a response that cannot be read. */
+export function unreadableError(url: URL, cause: unknown): ScoringError {
   const why = cause instanceof Error ? cause.message : String(cause);
-  const text = `${url.href} answered what no gateway answers: ${why}`;
+  const text = `the response of ${cutText(url.href, maxUrlChars)} is not from a gateway: ${why}`;
   return foreignAnswerError(200, { text, cause });
 }
 
-/** What `fetch` throws, or reading its answer: a browser never says why. */
+/** Converts an error of `fetch` or of reading its response; browsers do not give the reason. */
 export function fetchError(url: URL, thrown: unknown): ScoringError {
   const text = thrown instanceof Error ? thrown.message : String(thrown);
   return unreachableError(`${url.origin}: ${text}`, { hint: hintFor(url), cause: thrown });
@@ -58,12 +58,12 @@ function hintFor({ protocol, origin }: URL): string {
     return "the browser is offline";
   const page = typeof location === "undefined" ? undefined : location;
   if (page?.protocol === "https:" && protocol === "http:") {
-    return "a page that came by https may not call http: give the gateway a certificate";
+    return "a page loaded over https cannot call http; set up TLS at the gateway";
   }
   if (page && page.origin !== origin) {
-    return `does it run, is its certificate trusted, and is ${page.origin} listed under its crossSite.origins?`;
+    return `check that it runs, that its certificate is trusted, and that crossSite.origins lists ${page.origin}`;
   }
-  return "does the gateway run?";
+  return "check that the gateway runs";
 }
 
 function problemFrom(text: string): Problem | undefined {
@@ -93,8 +93,11 @@ function connectProblem({ message = "", details = [] }: ConnectFailure): Problem
   };
 }
 
-/** Of a page as much as may have a sentence in it: to look for tags in all of a long one would take very long. */
+/** Most characters of a page that are searched for text: removing the tags of a long page takes long. */
 const maxExcerptChars = 2_000;
+
+/** Most characters of a URL in a message. */
+const maxUrlChars = 200;
 
 function excerpt(text: string): string {
   return text

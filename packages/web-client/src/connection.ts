@@ -9,47 +9,47 @@ import {
   type RetryBudget,
 } from "@tensorgate/client-core";
 import type { Clock } from "@tensorgate/core";
-import { answerError, fetchError, garbageError } from "./answer-error.ts";
+import { answerError, fetchError, unreadableError } from "./answer-error.ts";
 import type { Fit, WebClientOptions } from "./options.ts";
 import { createFitter, type Fitter } from "./picture/fitter.ts";
 import { newRequestId, systemClockAndRandom } from "./system-clock.ts";
 
-/** A body to send, with what is known of it. */
+/** A body to send. */
 export interface Body {
   readonly data: Blob | string;
   readonly contentType: string;
 }
 
-/** One call as its function describes it. */
+/** One call, as its function describes it. */
 export interface RestCall<Value> {
   readonly method: string;
   readonly model?: string;
   readonly options: CallOptions;
   readonly path: string;
-  /** Those that are undefined are left out. */
+  /** Undefined values are left out. */
   readonly query?: Readonly<Record<string, string | number | bigint | undefined>>;
-  /** Made once, for all attempts; a call without one is a GET. */
+  /** Creates the body, once for all attempts; a call without a body is a GET. */
   readonly body?: () => Promise<Body>;
   /** Sent with the body. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** What is also an answer beside 200. */
+  /** Returns whether a status other than 2xx is a response, not a failure. */
   readonly takesStatus?: (status: number) => boolean;
-  /** What the text of an answer says. Whatever it throws means that no gateway wrote that. */
+  /** Reads the text of a response. If it throws, the response is not from a gateway. */
   readonly read: (text: string, isOk: boolean) => Value;
 }
 
-/** Where calls go, and how they are made. Make one for a page and give it to `classify`, `detect` … */
+/** The connection of a page to a gateway, for `classify`, `detect` … Open it once. */
 export interface Connection {
   readonly clock: Clock;
   readonly fit: Fit;
   readonly fitter: Fitter;
-  /** What is known of models, kept once rest. */
+  /** Models that were requested, by name. */
   readonly knownModels: Map<string, Promise<ModelInfo | undefined>>;
   /** @throws ClientError */
   call<Value>(call: RestCall<Value>): Promise<Answered<Value>>;
-  /** The same connection with other settings. */
+  /** Returns a connection with other settings that shares the resources of this one. */
   with(options: Omit<WebClientOptions, "baseUrl">): Connection;
-  /** Ends the worker, for every connection made from this one. */
+  /** Terminates the worker, for every connection that shares it. */
   close(): void;
 }
 
@@ -59,14 +59,18 @@ interface SharedResources {
   readonly knownModels: Connection["knownModels"];
 }
 
-/** @throws InvalidRequestError if `baseUrl` is no URL of HTTP; TypeError if a key would be readable by everybody */
+/**
+ * Opens a connection.
+ *
+ * @throws InvalidRequestError if `baseUrl` is not an http or https URL; TypeError if every user of the page could read the key
+ */
 export function openConnection(
   options: WebClientOptions = {},
-  inherited?: SharedResources,
+  existing?: SharedResources,
 ): Connection {
   const baseUrl = baseUrlFrom(options.baseUrl);
   assertKeyIsSecret(options);
-  const shared = inherited ?? {
+  const shared = existing ?? {
     budget: createRetryBudget(),
     fitter: createFitter(),
     knownModels: new Map(),
@@ -96,7 +100,7 @@ export function openConnection(
       for (const [name, value] of Object.entries(query)) {
         if (value !== undefined) url.searchParams.set(name, String(value));
       }
-      let made: Promise<Body> | undefined;
+      let bodyOnce: Promise<Body> | undefined;
       return makeCall({
         method,
         options: callOptions,
@@ -106,8 +110,8 @@ export function openConnection(
           return typeof status === "number" ? { status } : {};
         },
         send: async ({ signal, timeoutMs, headers, onHeader }) => {
-          made ??= rest.body?.();
-          const body = await made;
+          bodyOnce ??= rest.body?.();
+          const body = await bodyOnce;
           let response: Response;
           try {
             response = await send(url, {
@@ -136,7 +140,7 @@ export function openConnection(
           try {
             return read(text, response.ok);
           } catch (thrown) {
-            throw garbageError(url, thrown);
+            throw unreadableError(url, thrown);
           }
         },
       });
@@ -150,12 +154,12 @@ function baseUrlFrom(given: string | URL | undefined): URL {
   return gatewayUrl(text, URL.canParse(text) ? new URL(text) : undefined);
 }
 
-/** Whoever opens a page can read what is in it. */
+/** Throws for a key in the page, which every user can read. */
 function assertKeyIsSecret({ apiKey, dangerouslyAllowBrowser }: WebClientOptions): void {
   const isBrowser = typeof document !== "undefined" || "WorkerGlobalScope" in globalThis;
   if (!isBrowser || typeof apiKey !== "string" || dangerouslyAllowBrowser) return;
   throw new TypeError(
-    "apiKey is a text that everybody who opens this page can read. Give a function that gets a key " +
-      "for the user, apiKey: () => fetch(…), or say dangerouslyAllowBrowser: true",
+    "every user of this page can read an apiKey that is a string; set apiKey to a function that fetches " +
+      "the key of the user, or dangerouslyAllowBrowser: true",
   );
 }

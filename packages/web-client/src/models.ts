@@ -2,12 +2,12 @@ import { type CallOptions, type ModelInfo, type WithMeta, withMeta } from "@tens
 import { ScoringError } from "@tensorgate/core";
 import type { Connection } from "./connection.ts";
 
-/** A model as `GET /v1/catalog` tells of it: versions are text there. */
+/** A model in `GET /v1/catalog`, where versions are strings. */
 interface ModelJson extends Omit<ModelInfo, "versions"> {
   readonly versions: readonly string[];
 }
 
-/** What the gateway can score. @throws ClientError */
+/** Lists the models of the gateway. @throws ClientError */
 export async function listModels(
   connection: Connection,
   options: CallOptions = {},
@@ -18,14 +18,14 @@ export async function listModels(
     path: "/v1/catalog",
     read: (text) => {
       const { models } = JSON.parse(text) as { models?: readonly ModelJson[] };
-      if (!Array.isArray(models)) throw new RangeError("there are no models in it");
+      if (!Array.isArray(models)) throw new RangeError("it has no models");
       return (models as readonly ModelJson[]).map(modelInfo);
     },
   });
   return withMeta(message, meta);
 }
 
-/** What is known of one model, its labels too. @throws ClientError */
+/** Returns one model with its labels. @throws ClientError */
 export async function getModel(
   connection: Connection,
   name: string,
@@ -41,7 +41,7 @@ export async function getModel(
   return withMeta(message, meta);
 }
 
-/** Whether the gateway may get calls. @throws ClientError if nobody answers */
+/** Returns whether the gateway is ready. @throws ClientError if it does not respond */
 export async function health(
   connection: Connection,
   options: CallOptions = {},
@@ -56,32 +56,32 @@ export async function health(
   return withMeta(message, meta);
 }
 
-/** A side in pixels, of a picture or of what a model makes of it. */
+/** Size of a picture, or of a model's input, in pixels. */
 export interface Size {
   readonly width: number;
   readonly height: number;
 }
 
-/** What most models are content with, where the catalog does not tell. */
+/** Size for a model whose catalog entry has none: enough for most models. */
 const unknownSize: Size = { width: 512, height: 512 };
 
-/** What a model brings pictures to; asked of the catalog once. Whoever may not ask fits to a size that most take. */
+/** Returns the size that a model scales pictures to, from the catalog, or a default if the catalog is not available. */
 export async function inputSizeOf(connection: Connection, name: string): Promise<Size> {
   const { knownModels } = connection;
-  let asked = knownModels.get(name);
-  if (!asked) {
-    asked = getModel(connection, name, { maxRetries: 0, timeoutMs: 2_000 }).catch((thrown) => {
+  let model = knownModels.get(name);
+  if (!model) {
+    model = getModel(connection, name, { maxRetries: 0, timeoutMs: 2_000 }).catch((thrown) => {
       knownModels.delete(name);
       if (ScoringError.is(thrown)) return undefined;
       throw thrown;
     });
-    knownModels.set(name, asked);
+    knownModels.set(name, model);
   }
-  const { width, height } = (await asked)?.input ?? {};
+  const { width, height } = (await model)?.input ?? {};
   return width && height ? { width, height } : unknownSize;
 }
 
 function modelInfo({ versions, ...model }: ModelJson): ModelInfo {
-  if (!Array.isArray(versions)) throw new RangeError("it tells of no versions");
+  if (!Array.isArray(versions)) throw new RangeError("it has no versions");
   return { ...model, versions: versions.map(BigInt) };
 }

@@ -1,33 +1,33 @@
 import type { ApiKey, CommonClientOptions } from "@tensorgate/client-core";
 import type { ClockAndRandom } from "@tensorgate/core";
 
-/** Whether a picture is made smaller before it is sent. */
+/** Whether a large picture is made smaller before it is sent. */
 export type Fit = "auto" | "off";
 
-/** What a client is told once. */
+/** Settings of a client. */
 export interface WebClientOptions extends CommonClientOptions {
-  /** Where the gateway is; the page's own origin by default. */
+  /** URL of the gateway; the page's origin by default. */
   readonly baseUrl?: string | URL;
   /**
-   * A function that gets a key for the user at hand. A key that is written here can be read by everybody who opens the
-   * page: that takes `dangerouslyAllowBrowser`.
+   * A function that fetches the key of the user. A string can be read by every user of the page, so it requires
+   * `dangerouslyAllowBrowser`.
    */
   readonly apiKey?: ApiKey;
   /** @default false */
   readonly dangerouslyAllowBrowser?: boolean;
   /**
-   * "auto" sends pictures that are over a megabyte, or over twice as large as the model needs, smaller; "off" sends the
-   * bytes as they are.
+   * "auto" makes pictures smaller that are over a megabyte, or over twice as large as the model needs; "off" sends the
+   * bytes unchanged.
    * @default "auto"
    */
   readonly fit?: Fit;
-  /** In place of the page's own `fetch`. */
+  /** Replaces the page's `fetch`. */
   readonly fetch?: typeof fetch;
-  /** Time and chance, for tests. */
+  /** Clock and random numbers, for tests. */
   readonly clockAndRandom?: ClockAndRandom;
 }
 
-/** What a call with a picture can be told beside the rest. */
+/** Further options of a call with a picture. */
 export interface PictureOptions {
   readonly fit?: Fit;
 }

@@ -18,7 +18,7 @@ interface TensorJson {
   readonly elements?: { readonly elements?: readonly string[] };
 }
 
-/** Named tensors in, named tensors out. @throws ClientError */
+/** Scores named tensors; returns named tensors. @throws ClientError */
 export async function predict(
   connection: Connection,
   model: string,
@@ -34,7 +34,7 @@ export async function predict(
     headers: { "connect-protocol-version": "1" },
     body: async () => {
       if (version !== undefined && versionLabel !== undefined) {
-        throw new InvalidRequestError("give version or versionLabel, not both");
+        throw new InvalidRequestError("set version or versionLabel, not both");
       }
       const choice = version === undefined ? { versionLabel } : { version: String(version) };
       const tensors = Object.entries(inputs).map(
@@ -77,7 +77,7 @@ function tensorFrom({ dtype = "", shape = [], data = "", elements }: TensorJson)
   return { dtype, shape: extents, data: bytesOf(data) } as Tensor;
 }
 
-/** Longest piece that is handed over as arguments of one call. */
+/** Most bytes that are passed as arguments of one call. */
 const chunkBytes = 0x8000;
 
 function base64(bytes: Uint8Array): string {

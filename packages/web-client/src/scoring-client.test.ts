@@ -62,7 +62,7 @@ test("labels come with what is known of the answer, which JSON does not show", a
   expect(await request.text()).toBe("a picture");
 });
 
-test("what a call is told is sent", async () => {
+test("the options of a call are sent", async () => {
   const { client, heard } = clientOf([], {
     apiKey: async () => "tg_a_secret",
     headers: { "x-everywhere": "1" },
@@ -89,11 +89,11 @@ test("what a call is told is sent", async () => {
   });
 });
 
-test("a key that everybody could read is refused, unless that is meant", () => {
+test("a key that every user could read is rejected, unless that is allowed", () => {
   vi.stubGlobal("document", {});
 
   expect(() => new ScoringClient({ baseUrl, apiKey: "tg_a_secret" })).toThrow(
-    "apiKey is a text that everybody who opens this page can read",
+    "every user of this page can read an apiKey that is a string",
   );
   expect(() => new ScoringClient({ baseUrl, apiKey: () => "tg_a_secret" })).not.toThrow();
   const meant = { baseUrl, apiKey: "tg_a_secret", dangerouslyAllowBrowser: true };
@@ -150,7 +150,7 @@ test("a failure says what was called, what went wrong and what to do", async () 
   expect(heard).toHaveLength(1);
 });
 
-test("a failure of Connect's is told alike", async () => {
+test("a failure of Connect is reported in the same way", async () => {
   const info = { reason: "unknown-model", domain: "tensorgate", metadata: { hint: "look" } };
   const failure = {
     code: "not_found",
@@ -177,7 +177,7 @@ test("a failure that says when to come again is tried again then, with the same 
   expect(await heard[1]?.text()).toBe("a picture");
 });
 
-test("the deadline is over for all attempts, and the gateway is told what is left", async () => {
+test("the deadline ends all attempts, and the gateway gets the time left", async () => {
   const never = () => new Promise<Response>(() => {});
   const { client, heard, clock } = clientOf([never, never], { timeoutMs: 600, deadlineMs: 1_000 });
   const failed = client.classify("m", picture).catch((thrown: unknown) => thrown);
@@ -224,25 +224,28 @@ test.each<Garbage>([
     method: "predict",
     answer: () => Response.json({ outputs: { sum: { dtype: "FP32", shape: ["1"], data: "%" } } }),
   },
-])("garbage is told, and not tried again: $name", async ({ answer, method = "classify" }) => {
-  const { client, heard } = clientOf([answer]);
-  const calls = {
-    classify: () => client.classify("m", picture),
-    list: () => client.models.list(),
-    get: () => client.models.get("m"),
-    predict: () => client.predict("m", {}),
-  };
+])(
+  "an unreadable response fails, and is not retried: $name",
+  async ({ answer, method = "classify" }) => {
+    const { client, heard } = clientOf([answer]);
+    const calls = {
+      classify: () => client.classify("m", picture),
+      list: () => client.models.list(),
+      get: () => client.models.get("m"),
+      predict: () => client.predict("m", {}),
+    };
 
-  const failed = calls[method]();
+    const failed = calls[method]();
 
-  await expect(failed).rejects.toMatchObject({
-    reason: "upstream-answered",
-    retryable: false,
-    message: expect.stringContaining("what no gateway answers"),
-    hint: "is the URL that of a gateway?",
-  });
-  expect(heard).toHaveLength(1);
-});
+    await expect(failed).rejects.toMatchObject({
+      reason: "upstream-answered",
+      retryable: false,
+      message: expect.stringContaining("is not from a gateway"),
+      hint: "check that the URL is that of a gateway",
+    });
+    expect(heard).toHaveLength(1);
+  },
+);
 
 test.each([
   { status: 404, reason: "upstream-answered", retryable: false },
@@ -262,15 +265,15 @@ test.each([
     name: "mixed content",
     onLine: true,
     page: { protocol: "https:", origin: "https://app.test" },
-    hint: "a page that came by https may not call http",
+    hint: "a page loaded over https cannot call http",
   },
   {
     name: "another origin",
     onLine: true,
     page: { protocol: "http:", origin: "http://app.test" },
-    hint: "is http://app.test listed under its crossSite.origins?",
+    hint: "crossSite.origins lists http://app.test",
   },
-])("nobody answers, $name: the hint says what it may be", async ({ page, onLine, hint }) => {
+])("no response, $name: the hint names the cause", async ({ page, onLine, hint }) => {
   vi.stubGlobal("location", page);
   vi.stubGlobal("navigator", { onLine });
   const refused = () => Promise.reject(new TypeError("Failed to fetch"));
@@ -286,7 +289,7 @@ test.each([
 test.each([
   { input: new Blob([]), text: "the picture is empty" },
   { input: { hello: 1 }, text: "cannot send a picture of the class Object" },
-])("what is no picture is told, and not sent: $text", async ({ input, text }) => {
+])("an invalid picture is rejected before it is sent: $text", async ({ input, text }) => {
   const { client, heard } = clientOf();
 
   await expect(client.classify("m", input as Blob)).rejects.toThrow(text);
@@ -343,7 +346,7 @@ test("a moving picture is sent one frame at a time, no faster than it was told",
   expect(clock.pendingTimersMs()).toEqual([]);
 });
 
-test("a stream sends nothing while the page is hidden, and ends when it is told", async () => {
+test("a stream sends nothing while the page is hidden, and ends on abort", async () => {
   const page = Object.assign(new EventTarget(), { hidden: true });
   vi.stubGlobal("document", page);
   const controller = new AbortController();

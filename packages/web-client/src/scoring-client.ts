@@ -33,20 +33,20 @@ const defaultConcurrency = 4;
 /**
  * Scores pictures and tensors at a Tensorgate gateway, from a page or a worker.
  *
- * Nothing is sent before the first call. Failures are `ClientError`s; what may succeed again is tried again, within the
- * deadline and a share of all calls.
+ * Nothing is sent before the first call. Failures are `ClientError`s; retryable ones are retried within the deadline and
+ * the retry budget.
  *
  * @typeParam Catalog - what `tensorgate types` wrote, so that names, tasks and labels are known at compile time
  */
 export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
-  /** What the gateway can score. */
+  /** The models of the gateway. */
   readonly models: {
     list(options?: CallOptions): Promise<WithMeta<readonly ModelInfo[]>>;
     get(name: keyof Catalog & string, options?: CallOptions): Promise<WithMeta<ModelInfo>>;
   };
   readonly #connection: Connection;
 
-  /** @throws InvalidRequestError if `baseUrl` is no URL of HTTP; TypeError if a key would be readable by everybody */
+  /** @throws InvalidRequestError if `baseUrl` is not an http or https URL; TypeError if every user could read the key */
   constructor(options: WebClientOptions | Connection = {}) {
     const connection = "call" in options ? options : openConnection(options);
     this.#connection = connection;
@@ -56,7 +56,7 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
     };
   }
 
-  /** Labels of a picture, best first. @throws ClientError */
+  /** Returns the labels of a picture, best first. @throws ClientError */
   classify<Name extends ModelNames<Catalog, "classify">>(
     model: Name,
     picture: PictureInput,
@@ -65,7 +65,7 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
     return classify(this.#connection, model, picture, options);
   }
 
-  /** Boxes around what is in a picture, best first, in pixels of the upright picture. @throws ClientError */
+  /** Detects objects; returns boxes, best first, in pixels of the upright picture. @throws ClientError */
   detect<Name extends ModelNames<Catalog, "detect">>(
     model: Name,
     picture: PictureInput,
@@ -74,7 +74,7 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
     return detect(this.#connection, model, picture, options);
   }
 
-  /** The features of a picture. @throws ClientError */
+  /** Returns the features of a picture. @throws ClientError */
   embed(
     model: ModelNames<Catalog, "embed">,
     picture: PictureInput,
@@ -83,7 +83,7 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
     return embed(this.#connection, model, picture, options);
   }
 
-  /** Named tensors in, named tensors out. @throws ClientError */
+  /** Scores named tensors; returns named tensors. @throws ClientError */
   predict(
     model: ModelNames<Catalog, "predict">,
     inputs: Readonly<Record<string, TensorInput>>,
@@ -93,36 +93,36 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
   }
 
   /**
-   * Labels of many pictures, each as soon as it is known; those that fail are told in their place. Once `signal` aborts,
-   * no more are taken.
+   * Classifies many pictures; yields each outcome as soon as it is known, failures too. When `signal` aborts, it takes no
+   * further pictures.
    */
   classifyAll<Input extends PictureInput, Name extends ModelNames<Catalog, "classify">>(
     model: Name,
     pictures: Iterable<Input> | AsyncIterable<Input>,
     options: ClassifyOptions & PictureOptions & ManyOptions = {},
   ): AsyncGenerator<Outcome<Input, WithMeta<readonly LabelScore<LabelsOf<Catalog, Name>>[]>>> {
-    return all(pictures, options, (picture, each) => this.classify(model, picture, each));
+    return scoreEach(pictures, options, (picture, each) => this.classify(model, picture, each));
   }
 
-  /** Boxes of many pictures, each as soon as it is known. */
+  /** Detects objects in many pictures; yields each outcome as soon as it is known. */
   detectAll<Input extends PictureInput, Name extends ModelNames<Catalog, "detect">>(
     model: Name,
     pictures: Iterable<Input> | AsyncIterable<Input>,
     options: DetectOptions & PictureOptions & ManyOptions = {},
   ): AsyncGenerator<Outcome<Input, WithMeta<Detections<LabelsOf<Catalog, Name>>>>> {
-    return all(pictures, options, (picture, each) => this.detect(model, picture, each));
+    return scoreEach(pictures, options, (picture, each) => this.detect(model, picture, each));
   }
 
-  /** Features of many pictures, each as soon as it is known. */
+  /** Embeds many pictures; yields each outcome as soon as it is known. */
   embedAll<Input extends PictureInput>(
     model: ModelNames<Catalog, "embed">,
     pictures: Iterable<Input> | AsyncIterable<Input>,
     options: CallOptions & PictureOptions & ManyOptions = {},
   ): AsyncGenerator<Outcome<Input, WithMeta<Float32Array>>> {
-    return all(pictures, options, (picture, each) => this.embed(model, picture, each));
+    return scoreEach(pictures, options, (picture, each) => this.embed(model, picture, each));
   }
 
-  /** What a video or a canvas shows, frame by frame, one in flight. @throws ClientError */
+  /** Scores the frames of a video or a canvas, one in flight. @throws ClientError */
   stream<
     Name extends ModelNames<Catalog, "classify" | "detect">,
     Task extends StreamTask = "classify",
@@ -134,17 +134,17 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
     return scoreStream(this.#connection, model, picture, options);
   }
 
-  /** Whether the gateway may get calls. @throws ClientError if nobody answers */
+  /** Returns whether the gateway is ready. @throws ClientError if it does not respond */
   health(options?: CallOptions): Promise<WithMeta<{ readonly isReady: boolean }>> {
     return health(this.#connection, options);
   }
 
-  /** A client with other settings. */
+  /** Creates a client with other settings. */
   with(options: Omit<WebClientOptions, "baseUrl">): ScoringClient<Catalog> {
     return new ScoringClient(this.#connection.with(options));
   }
 
-  /** Ends the worker that makes pictures smaller, for every client made from this one. */
+  /** Terminates the worker that makes pictures smaller, for every client that shares it. */
   close(): void {
     this.#connection.close();
   }
@@ -154,7 +154,7 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
   }
 }
 
-function all<Input, Options extends CallOptions & ManyOptions, Value>(
+function scoreEach<Input, Options extends CallOptions & ManyOptions, Value>(
   inputs: Iterable<Input> | AsyncIterable<Input>,
   options: Options,
   score: (input: Input, options: Options) => Promise<Value>,

@@ -21,7 +21,7 @@ interface PictureCall<Result> {
   readonly picture: PictureInput;
   readonly options: CallOptions & PictureOptions;
   readonly query?: Readonly<Record<string, number | undefined>>;
-  /** What a result is a list of. */
+  /** Name of the list in a result. */
   readonly holds: keyof Result & string;
 }
 
@@ -31,7 +31,7 @@ interface Scored<Result> {
   readonly meta: ResponseMeta;
 }
 
-async function scored<Result>(call: PictureCall<Result>): Promise<Scored<Result>> {
+async function scorePicture<Result>(call: PictureCall<Result>): Promise<Scored<Result>> {
   const { connection, method, model, picture, options, query, holds } = call;
   const { version, versionLabel } = options;
   let upload: Upload | undefined;
@@ -43,7 +43,7 @@ async function scored<Result>(call: PictureCall<Result>): Promise<Scored<Result>
     query: { ...query, version, versionLabel },
     body: async () => {
       if (version !== undefined && versionLabel !== undefined) {
-        throw new InvalidRequestError("give version or versionLabel, not both", {
+        throw new InvalidRequestError("set version or versionLabel, not both", {
           field: "version",
         });
       }
@@ -57,16 +57,16 @@ async function scored<Result>(call: PictureCall<Result>): Promise<Scored<Result>
     read: (text) => {
       const { results } = JSON.parse(text) as { results: readonly Result[] };
       const [result] = results;
-      if (!Array.isArray(result?.[holds])) throw new RangeError(`there are no ${holds} in it`);
+      if (!Array.isArray(result?.[holds])) throw new RangeError(`it has no ${holds}`);
       return result;
     },
   });
-  if (!upload) throw foreignAnswerError(200, { text: "nothing was sent" });
+  if (!upload) throw foreignAnswerError(200, { text: "no picture was sent" });
   const { blob, savedBytes } = upload;
   return { result: message, upload, meta: { ...meta, upload: { bytes: blob.size, savedBytes } } };
 }
 
-/** Labels of a picture, best first. @throws ClientError */
+/** Returns the labels of a picture, best first. @throws ClientError */
 export async function classify<Label extends string = string>(
   connection: Connection,
   model: string,
@@ -74,7 +74,7 @@ export async function classify<Label extends string = string>(
   options: ClassifyOptions & PictureOptions = {},
 ): Promise<WithMeta<readonly LabelScore<Label>[]>> {
   const { topK, minScore } = options;
-  const { result, meta } = await scored<{ labels: readonly LabelScore<Label>[] }>({
+  const { result, meta } = await scorePicture<{ labels: readonly LabelScore<Label>[] }>({
     connection,
     method: "classify",
     model,
@@ -86,7 +86,7 @@ export async function classify<Label extends string = string>(
   return withMeta(result.labels, meta);
 }
 
-/** Boxes around what is in a picture, best first, in pixels of the upright picture as it was given. @throws ClientError */
+/** Detects objects; returns boxes, best first, in pixels of the upright picture as given. @throws ClientError */
 export async function detect<Label extends string = string>(
   connection: Connection,
   model: string,
@@ -94,7 +94,7 @@ export async function detect<Label extends string = string>(
   options: DetectOptions & PictureOptions = {},
 ): Promise<WithMeta<Detections<Label>>> {
   const { minScore, iouThreshold, maxCandidates, maxDetections } = options;
-  const { result, upload, meta } = await scored<Detections<Label>>({
+  const { result, upload, meta } = await scorePicture<Detections<Label>>({
     connection,
     method: "detect",
     model,
@@ -107,14 +107,14 @@ export async function detect<Label extends string = string>(
   return withMeta({ boxes, image }, meta);
 }
 
-/** The features of a picture. @throws ClientError */
+/** Returns the features of a picture. @throws ClientError */
 export async function embed(
   connection: Connection,
   model: string,
   picture: PictureInput,
   options: CallOptions & PictureOptions = {},
 ): Promise<WithMeta<Float32Array>> {
-  const { result, meta } = await scored<{ features: readonly number[] }>({
+  const { result, meta } = await scorePicture<{ features: readonly number[] }>({
     connection,
     method: "embed",
     model,
@@ -125,7 +125,7 @@ export async function embed(
   return withMeta(Float32Array.from(result.features), meta);
 }
 
-/** The gateway knows the picture that was sent; the caller knows the one that was given. */
+/** Converts boxes from pixels of the sent picture to pixels of the given one. */
 function inSourcePixels<Label extends string>(
   found: Detections<Label>,
   source: Upload["source"],

@@ -1,6 +1,6 @@
 import type { ClockAndRandom } from "@tensorgate/core";
 
-/** The real ones. */
+/** The clock and random numbers of the browser. */
 export const systemClockAndRandom: ClockAndRandom = {
   clock: {
     nowMs: () => performance.now(),
@@ -12,7 +12,7 @@ export const systemClockAndRandom: ClockAndRandom = {
   random: Math.random,
 };
 
-/** `crypto.randomUUID` is there on HTTPS and localhost only. */
+/** Generates an id without `crypto.randomUUID`, which exists on HTTPS and localhost only. */
 export function newRequestId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

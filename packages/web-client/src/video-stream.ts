@@ -10,21 +10,21 @@ export interface StreamOptions<Task extends StreamTask = "classify">
   /** @default "classify" */
   readonly task?: Task;
   /**
-   * Frames a second at most; fewer when answers take longer.
+   * Maximum number of frames per second; fewer if responses take longer.
    * @default 10
    */
   readonly fps?: number;
-  /** One frame is in flight at a time; those that come meanwhile are dropped, and the latest is next. */
+  /** One frame is in flight at a time; meanwhile frames are dropped, and the latest is sent next. */
   readonly policy?: "latest";
 }
 
 export type StreamTask = "classify" | "detect";
 
-/** What became of one frame. */
+/** The outcome of one frame. */
 export type FrameOutcome<Value> = {
   /** Number of the frame that was sent, from 0. */
   readonly frame: number;
-  /** When it was taken, on `performance`'s clock. */
+  /** Time at which it was taken, on the clock of `performance`. */
   readonly takenMs: number;
 } & (
   | { readonly ok: true; readonly value: Value }
@@ -36,14 +36,14 @@ export interface StreamValue<Label extends string> {
   readonly detect: WithMeta<Detections<Label>>;
 }
 
-/** What moves. */
+/** An element whose picture changes. */
 export type MovingPicture = HTMLVideoElement | HTMLCanvasElement | OffscreenCanvas;
 
 /**
- * Scores what a video or a canvas shows, frame by frame, as fast as answers come but no faster than `fps`.
+ * Scores the frames of a video or a canvas, as fast as responses arrive, and at most `fps` per second.
  *
- * Nothing is sent while the page is hidden. It ends with the video, on leaving the loop, and when `signal` aborts. A
- * frame that fails is told and the next one is sent, but what the caller did wrong would fail for ever and is thrown.
+ * Nothing is sent while the page is hidden. It ends with the video, when the caller leaves the loop, and when `signal`
+ * aborts. A retryable failure is yielded and the next frame is sent; any other failure is thrown.
  *
  * @throws ClientError
  */
@@ -106,13 +106,13 @@ function untilVisible(signal: AbortSignal): Promise<void> {
   if (typeof document === "undefined" || !document.hidden || signal.aborted)
     return Promise.resolve();
   return new Promise((resolve) => {
-    const look = () => {
+    const onChange = () => {
       if (document.hidden && !signal.aborted) return;
-      document.removeEventListener("visibilitychange", look);
-      signal.removeEventListener("abort", look);
+      document.removeEventListener("visibilitychange", onChange);
+      signal.removeEventListener("abort", onChange);
       resolve();
     };
-    document.addEventListener("visibilitychange", look);
-    signal.addEventListener("abort", look);
+    document.addEventListener("visibilitychange", onChange);
+    signal.addEventListener("abort", onChange);
   });
 }

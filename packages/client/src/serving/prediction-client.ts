@@ -35,38 +35,38 @@ import { systemClockAndRandom } from "../system-clock.ts";
 import { createRawChannel, type RawChannel } from "./raw-channel.ts";
 import { wireCodesOfStatus } from "./serving-failure.ts";
 
-/** What a client of one model server is told. */
+/** Settings of a client of one model server. */
 export interface PredictionClientOptions extends CommonClientOptions {
   /** Name or number of the host, without a port. */
   readonly address: string;
-  /** 443 with TLS; without it 8500 where TensorFlow Serving is, and 80 where an FPGA's container is. */
+  /** By default 443 with TLS; without TLS 8500 for TensorFlow Serving, and 80 for an FPGA container. */
   readonly port?: number;
   /** @default false */
   readonly useTls?: boolean;
-  /** How the server wants to be spoken to; `azure-fpga` unless `model` is given. */
+  /** Dialect of the server; `azure-fpga` by default, or `tensorflow-serving` if `model` is set. */
   readonly dialect?: Dialect;
-  /** Name of the model: needed by `tensorflow-serving`, where a server holds several. */
+  /** Name of the model; required by `tensorflow-serving`, since a server has several. */
   readonly model?: string;
-  /** Topology of the model; its tensors can then be called as the gateway calls them, whatever the dialect. */
+  /** Topology of the model; its tensors then have the gateway's names in every dialect. */
   readonly family?: FamilyName;
-  /** Token of the service. Refused where it would travel in plaintext to another machine. */
+  /** Token of the service. Rejected if it would be sent in plaintext to another machine. */
   readonly accessToken?: string;
-  /** Sends the token in plaintext too. @default false */
+  /** Allows a token in plaintext. @default false */
   readonly allowPlaintextToken?: boolean;
-  /** Name of the service, by which a cluster finds the container. */
+  /** Service name by which a cluster routes to the container. */
   readonly serviceName?: string;
-  /** Time and chance, for tests. */
+  /** Clock and random numbers, for tests. */
   readonly clockAndRandom?: ClockAndRandom;
 }
 
-/** What one call can be told. */
+/** Options of one call. */
 export interface PredictionOptions<Outputs = unknown>
   extends Pick<CallOptions, "signal" | "timeoutMs" | "deadlineMs" | "maxRetries" | "version"> {
-  /** One name gives that tensor, several give them in that order, none gives the only one or all by name. */
+  /** One name returns that tensor, several return them in that order, none returns the only one or all by name. */
   readonly outputs?: Outputs;
 }
 
-/** What comes back, by what was asked for. */
+/** The result, by the requested outputs. */
 export type Predicted<Outputs> = Outputs extends string
   ? TensorOutput
   : Outputs extends readonly string[]
@@ -74,10 +74,10 @@ export type Predicted<Outputs> = Outputs extends string
     : TensorOutput | Readonly<Record<string, TensorOutput>>;
 
 /**
- * Scores at one model server, without a gateway: for those who come from the FPGA service's own client.
+ * Scores at one model server, without a gateway.
  *
- * The methods are that client's. What differs: the batch axis of a single picture is taken off whatever outputs are asked
- * for, floats can be sent, a deadline that is over is not tried again, and a token stays off plaintext connections.
+ * The methods have the names of the FPGA service's own client. Differences: the batch axis of a single picture is always
+ * removed, floats can be sent, a passed deadline is not retried, and a token is not sent in plaintext.
  */
 export class PredictionClient implements AsyncDisposable {
   readonly #options: PredictionClientOptions;
@@ -86,15 +86,13 @@ export class PredictionClient implements AsyncDisposable {
   readonly #channel: RawChannel;
   readonly #call: Call;
 
-  /** @throws TypeError if the options do not go together */
+  /** @throws TypeError if options contradict each other */
   constructor(options: PredictionClientOptions) {
     const { useTls = false, port, address, accessToken, serviceName, model } = options;
     this.#options = options;
     this.#dialect = options.dialect ?? (model === undefined ? "azure-fpga" : "tensorflow-serving");
     if (this.#dialect === "tensorflow-serving" && model === undefined) {
-      throw new TypeError(
-        "a TensorFlow Serving holds several models: give the name of one as model",
-      );
+      throw new TypeError("set model to the name of one; TensorFlow Serving has several models");
     }
     assertTokenIsSafe(options);
     const family = options.family && families.get(options.family);
@@ -124,7 +122,7 @@ export class PredictionClient implements AsyncDisposable {
     });
   }
 
-  /** Scores the picture in a file. @param input - the tensor that takes it; that of the dialect by default */
+  /** Scores the picture in a file. @param options - `input` is the tensor for it; that of the dialect by default */
   async scoreFile<const Outputs = undefined>(
     path: string | URL,
     options: PredictionOptions<Outputs> & { readonly input?: string } = {},
@@ -137,7 +135,7 @@ export class PredictionClient implements AsyncDisposable {
     });
   }
 
-  /** Scores tensors by their names. */
+  /** Scores named tensors. */
   async scoreTensors<const Outputs = undefined>(
     inputs: Readonly<Record<string, TensorInput>>,
     options: PredictionOptions<Outputs> = {},
@@ -145,7 +143,7 @@ export class PredictionClient implements AsyncDisposable {
     return this.#score({ method: "scoreTensors", options }, async () => inputs);
   }
 
-  /** Ends the connection. */
+  /** Closes the connection. */
   close(): void {
     this.#channel.close();
   }
@@ -166,7 +164,7 @@ export class PredictionClient implements AsyncDisposable {
   ): Promise<WithMeta<Predicted<Outputs>>> {
     const { model = "" } = this.#options;
     const isServing = this.#dialect === "tensorflow-serving";
-    const asked = typeof outputs === "string" ? [outputs] : ((outputs ?? []) as readonly string[]);
+    const wanted = typeof outputs === "string" ? [outputs] : ((outputs ?? []) as readonly string[]);
     const { message, meta } = await this.#call({
       method,
       options,
@@ -180,11 +178,13 @@ export class PredictionClient implements AsyncDisposable {
         );
         const request = predictRequestSegments({
           inputs: new Map(tensors),
-          // A container knows one model, and brings every output whatever it is asked.
+          // A container has one model, and returns every output.
           modelSpec: isServing
             ? { name: model, ...(version !== undefined && { version: BigInt(version) }) }
             : { name: "" },
-          outputFilter: isServing ? asked.map((name) => this.#names.outputs.get(name) ?? name) : [],
+          outputFilter: isServing
+            ? wanted.map((name) => this.#names.outputs.get(name) ?? name)
+            : [],
         });
         const reply = await this.#channel.unary(Buffer.concat(request), sent);
         const isOnePicture = Object.values(inputs).every(({ shape }) => shape[0] === 1);
@@ -202,7 +202,7 @@ export class PredictionClient implements AsyncDisposable {
       });
       return new Map([...outputs].map(([name, tensor]) => [name, output(tensor, isOnePicture)]));
     } catch (cause) {
-      throw new UpstreamFailedError("the server's reply could not be read", { cause });
+      throw new UpstreamFailedError("invalid reply from the model server", { cause });
     }
   }
 }
@@ -212,7 +212,7 @@ interface PredictionCall<Outputs> {
   readonly options: PredictionOptions<Outputs>;
 }
 
-/** The batch axis of a single picture is of no use. */
+/** Converts an output, without the batch axis of a single picture. */
 function output(tensor: Tensor, isOnePicture: boolean): TensorOutput {
   const { shape } = tensor;
   const isBatchOfOne = isOnePicture && shape.length > 1 && shape[0] === 1;
@@ -239,6 +239,6 @@ function assertTokenIsSafe(options: PredictionClientOptions): void {
   const isLocal = /^(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/.test(address);
   if (!accessToken || useTls || isLocal || allowPlaintextToken) return;
   throw new TypeError(
-    `the token would travel to ${address} in plaintext: say useTls: true, or allowPlaintextToken: true if something else encrypts`,
+    `the token would be sent to ${address} in plaintext; set useTls: true, or allowPlaintextToken: true if the connection is encrypted otherwise`,
   );
 }

@@ -5,9 +5,9 @@ import { createConnectionLeases, maxIdleMs } from "../connection-leases.ts";
 import { maxReplyBytes } from "../reply-limit.ts";
 import { failureFromStatus } from "./serving-failure.ts";
 
-/** Calls `Predict` with messages that are bytes already. */
+/** Calls `Predict` with encoded messages. */
 export interface RawChannel {
-  /** @throws ScoringError in the terms of what the server answered */
+  /** @throws ScoringError by the status of the server */
   unary(message: Buffer, call: AttemptContext): Promise<Buffer>;
   close(): void;
 }
@@ -16,7 +16,7 @@ const predictPath = "/tensorflow.serving.PredictionService/Predict";
 
 const asItIs = (bytes: Buffer): Buffer => bytes;
 
-/** Opens a channel of gRPC to `address`, with a connection that is replaced when a call on it was given up. */
+/** Creates a gRPC channel to `address`; its connection is replaced when a call on it is given up. */
 export function createRawChannel(address: string, useTls: boolean): RawChannel {
   const leases = createConnectionLeases(
     () =>
@@ -25,9 +25,9 @@ export function createRawChannel(address: string, useTls: boolean): RawChannel {
         "grpc.max_receive_message_length": maxReplyBytes,
         "grpc.max_send_message_length": -1,
         "grpc.client_idle_timeout_ms": maxIdleMs,
-        // Attempts are the caller's.
+        // The caller makes the attempts.
         "grpc.enable_retries": 0,
-        // The library's clients of one address would share its connection, a retired one too.
+        // By default the library's clients of one address share a connection, also a retired one.
         "grpc.use_local_subchannel_pool": 1,
       }),
   );

@@ -13,8 +13,8 @@ import {
 import { grpcCode, grpcCodeName } from "@tensorgate/grpc";
 import { maxReplyBytes } from "../reply-limit.ts";
 
-/** Codes by which a server blames the request: it would say the same again. */
-const blamesRequest: ReadonlySet<number> = new Set([
+/** Codes for a fault of the request, which a retry would repeat. */
+const requestFaults: ReadonlySet<number> = new Set([
   grpcCode.INVALID_ARGUMENT,
   grpcCode.NOT_FOUND,
   grpcCode.ALREADY_EXISTS,
@@ -23,47 +23,50 @@ const blamesRequest: ReadonlySet<number> = new Set([
   grpcCode.UNIMPLEMENTED,
 ]);
 
-/** What a FPGA's container says of an input that it does not know. */
+/** Error text of an FPGA container for an unknown input. */
 const nullReference = "Object reference not set to an instance of an object";
 
-/** What a model server's status means for the caller. */
+/** Converts the status of a model server to a ScoringError. */
 export function failureFromStatus(cause: ServiceError, address: string): ScoringError {
   const { code, details } = cause;
   const text = `${address} answered ${grpcCodeName(code)}: ${details}`;
   if (details.includes(nullReference)) {
     return new UpstreamAnsweredError(text, grpcCode.INVALID_ARGUMENT, {
-      hint: "the container does not know an input by that name: its graph may call it Placeholder_1:0",
+      hint: "the container has no input of that name; in its graph the name may be Placeholder_1:0",
       cause,
     });
   }
-  if (blamesRequest.has(code)) return new UpstreamAnsweredError(text, code, { cause });
+  if (requestFaults.has(code)) return new UpstreamAnsweredError(text, code, { cause });
   switch (code) {
     case grpcCode.CANCELLED:
       return new CancelledError("the call was cancelled", { cause });
     case grpcCode.DEADLINE_EXCEEDED:
-      return new DeadlineExceededError(`${address} gave no answer in time`, { cause });
+      return new DeadlineExceededError(`${address} did not respond in time`, { cause });
     case grpcCode.UNAUTHENTICATED:
-      return new UnauthenticatedError(text, { hint: "give an accessToken", cause });
+      return new UnauthenticatedError(text, { hint: "set accessToken", cause });
     case grpcCode.PERMISSION_DENIED:
       return new ForbiddenError(text, { cause });
     case grpcCode.RESOURCE_EXHAUSTED:
-      // The library says so of a reply as a server says so of a request.
+      // The library uses this code for a reply that is too long, a server for a request.
       if (details.includes(`vs ${maxReplyBytes})`)) {
-        return new UpstreamFailedError(`${address} answered more than ${maxReplyBytes} bytes`, {
-          cause,
-        });
+        return new UpstreamFailedError(
+          `the reply of ${address} is longer than ${maxReplyBytes} bytes`,
+          {
+            cause,
+          },
+        );
       }
       return new QuotaExceededError(text, { cause });
     default:
       return new UpstreamFailedError(text, {
-        hint: "does a model server run there? An FPGA that is being flashed takes minutes",
+        hint: "check that a model server runs there; flashing an FPGA takes minutes",
         wasLost: code === grpcCode.UNAVAILABLE,
         cause,
       });
   }
 }
 
-/** gRPC's code of a failure. */
+/** Returns the gRPC code of a failure. */
 export function wireCodesOfStatus({ cause }: ScoringError): WireCodes {
   const { code } = (cause ?? {}) as { readonly code?: unknown };
   return typeof code === "number" ? { grpcCode: code } : {};

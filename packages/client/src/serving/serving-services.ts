@@ -13,7 +13,7 @@ export interface ServingServices extends Disposable {
 /**
  * Opens the services of a model server.
  *
- * A call without a `timeoutMs` or a `signal` waits as long as its connection lasts.
+ * A call without `timeoutMs` or `signal` waits as long as its connection is open.
  *
  * @param baseUrl - of its gRPC port: `http://10.0.0.4:8500`
  */

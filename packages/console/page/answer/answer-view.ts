@@ -5,7 +5,7 @@ import type { Answer } from "../gateway.ts";
 import { showBoxes } from "./boxes-view.ts";
 import { type Cost, costBar, costOf } from "./cost-bar.ts";
 
-/** Shows an answer beside the picture that it is of, and what it cost. */
+/** Shows a response beside its picture, and where its time went. */
 export function showAnswer(answer: Answer, overlay: SVGElement, elapsedMs: number): void {
   const found: Detections | undefined = "boxes" in answer ? answer : undefined;
   const labels: readonly LabelScore[] = found ? found.boxes : (answer as readonly LabelScore[]);
@@ -26,10 +26,11 @@ export function showAnswer(answer: Answer, overlay: SVGElement, elapsedMs: numbe
   ].join(" · ");
 }
 
-/** Shows a failure in the place of an answer, with what to do about it. */
+/** Shows a failure instead of a response, with what to do about it. */
 export function showFailure(thrown: unknown, overlay?: SVGElement): void {
-  const told = ScoringError.is(thrown) || thrown instanceof Error ? thrown.message : String(thrown);
-  element("answer").replaceChildren(createHtml("p", { class: "error" }, told));
+  const message =
+    ScoringError.is(thrown) || thrown instanceof Error ? thrown.message : String(thrown);
+  element("answer").replaceChildren(createHtml("p", { class: "error" }, message));
   if (overlay) showBoxes(overlay, undefined);
   element("cost").replaceChildren();
   element("facts").textContent = "";

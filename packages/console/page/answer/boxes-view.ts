@@ -1,7 +1,7 @@
 import type { Detections } from "@tensorgate/web-client";
 import { createSvg } from "../elements.ts";
 
-/** Draws boxes over a picture, in the picture's own pixels. */
+/** Draws boxes over a picture, in its pixels. */
 export function showBoxes(overlay: SVGElement, found: Detections | undefined): void {
   if (!found) {
     overlay.replaceChildren();

@@ -1,6 +1,6 @@
 import { createHtml } from "../elements.ts";
 
-/** Where the time of a call went, in milliseconds. */
+/** Duration of a call by its parts, in milliseconds. */
 export interface Cost {
   readonly parts: readonly { readonly name: CostPart; readonly ms: number }[];
   readonly totalMs: number;
@@ -8,7 +8,7 @@ export interface Cost {
 
 type CostPart = "decode" | "queue" | "device" | "gateway" | "network";
 
-/** The gateway's stages by what they mean to somebody who looks. */
+/** Part of the bar for each stage of the gateway. */
 const partOfStage: Readonly<Record<string, CostPart>> = {
   decode: "decode",
   preprocess: "decode",
@@ -18,8 +18,10 @@ const partOfStage: Readonly<Record<string, CostPart>> = {
 };
 
 /**
- * @param timing - stages as `Server-Timing` tells them, in milliseconds, "total" among them
- * @param elapsedMs - as the page saw it
+ * Splits the duration of a call into its parts.
+ *
+ * @param timing - stages of `Server-Timing`, in milliseconds, with "total"
+ * @param elapsedMs - measured by the page
  */
 export function costOf(timing: Readonly<Record<string, number>>, elapsedMs: number): Cost {
   const { total = 0, ...stages } = timing;
@@ -32,7 +34,7 @@ export function costOf(timing: Readonly<Record<string, number>>, elapsedMs: numb
   return { parts: parts.filter(({ ms }) => ms >= 0.05), totalMs: elapsedMs };
 }
 
-/** One bar, its pieces as wide as they took long, and the same in words. */
+/** Creates a bar with a piece for each part, as wide as its share of the time, and the same in words. */
 export function costBar({ parts, totalMs }: Cost): HTMLElement {
   const sum = parts.reduce((all, { ms }) => all + ms, 0) || 1;
   const pieces = parts.map(({ name, ms }) => {

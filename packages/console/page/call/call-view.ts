@@ -6,7 +6,7 @@ export interface CallView {
   show(call: SnippetCall): void;
 }
 
-/** The same call in several languages, to be copied. */
+/** Shows the current call in several languages, to be copied. */
 export function createCallView(): CallView {
   let language: Language = "curl";
   let shown: SnippetCall | undefined;
@@ -35,7 +35,7 @@ export function createCallView(): CallView {
   const copy = element("copy");
   copy.addEventListener("click", async () => {
     const code = element("call");
-    // There is no clipboard on a page that came by plain http from another machine: then it is marked, to be copied.
+    // A page loaded over plain http from another machine has no clipboard API: the code is selected instead.
     if (!navigator.clipboard) return getSelection()?.selectAllChildren(code);
     await navigator.clipboard.writeText(code.textContent ?? "");
     copy.textContent = "Copied";

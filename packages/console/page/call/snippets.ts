@@ -1,4 +1,4 @@
-/** What a snippet is about. */
+/** The call of a snippet. */
 export interface SnippetCall {
   /** Of the gateway. */
   readonly origin: string;
@@ -14,7 +14,7 @@ export const languages = ["curl", "Node", "Browser", "Python"] as const;
 
 export type Language = (typeof languages)[number];
 
-/** The same call in each language, as it works when it is pasted. */
+/** Returns a call in a language, ready to be pasted. */
 export function snippet(language: Language, call: SnippetCall): string {
   return { curl, Node: node, Browser: browser, Python: python }[language](call);
 }
@@ -76,7 +76,7 @@ function python(call: SnippetCall): string {
   ].join("\n");
 }
 
-/** A literal of JavaScript, and of Python. */
+/** Returns a string literal of JavaScript and Python. */
 const text = (value: string) => JSON.stringify(value);
 
 function shellWord(value: string): string {

@@ -1,7 +1,7 @@
 import { element } from "../elements.ts";
 
 export interface CameraOptions {
-  /** Scores what the video shows until `signal` aborts; tells of each frame. */
+  /** Scores the frames of the video until `signal` aborts. */
   readonly watch: (video: HTMLVideoElement, signal: AbortSignal) => Promise<void>;
   readonly onError: (error: unknown) => void;
 }
@@ -10,7 +10,7 @@ export interface CameraSource {
   stop(): void;
 }
 
-/** The camera, live: from the button until it is pressed again. */
+/** Connects the camera to its button, which starts and stops it. */
 export function createCameraSource({ watch, onError }: CameraOptions): CameraSource {
   const video = element<HTMLVideoElement>("video");
   const button = element<HTMLButtonElement>("camera");
@@ -31,7 +31,7 @@ export function createCameraSource({ watch, onError }: CameraOptions): CameraSou
     button.textContent = "Stop the camera";
     try {
       const stream = await cameraStream();
-      // Whoever was asked may have left before they said yes.
+      // The user may have stopped before permission was granted.
       if (controller.signal.aborted) return release(stream);
       video.srcObject = stream;
       await video.play();
@@ -54,10 +54,10 @@ function release(stream: MediaStream): void {
 }
 
 function cameraStream(): Promise<MediaStream> {
-  // Absent where the page came neither by https nor from this machine.
+  // Absent unless the page was loaded over https or from this machine.
   const { mediaDevices } = navigator as { readonly mediaDevices?: MediaDevices };
   if (!mediaDevices) {
-    throw new Error("A page that came without TLS from another machine gets no camera.");
+    throw new Error("The camera needs https: this page was loaded over http from another machine.");
   }
   return mediaDevices.getUserMedia({ video: { facingMode: "environment" }, audio: false });
 }

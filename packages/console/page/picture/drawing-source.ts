@@ -1,12 +1,12 @@
 import { element } from "../elements.ts";
 
 export interface DrawingOptions {
-  /** Told of every piece of a stroke, so that the answer follows the pen. */
+  /** Called for every piece of a stroke, so that the response follows the pen. */
   readonly onStroke: (canvas: HTMLCanvasElement) => void;
   readonly onClear: () => void;
 }
 
-/** A canvas to draw on. */
+/** Lets the user draw on the canvas. */
 export function drawingSource({ onStroke, onClear }: DrawingOptions): void {
   const canvas = element<HTMLCanvasElement>("canvas");
   const pen = element<HTMLInputElement>("pen");
@@ -20,7 +20,7 @@ export function drawingSource({ onStroke, onClear }: DrawingOptions): void {
     context.fillRect(0, 0, canvas.width, canvas.height);
   }
 
-  /** From the page's pixels to the canvas's. */
+  /** Converts a position from pixels of the page to pixels of the canvas. */
   function positionOf({ offsetX, offsetY }: PointerEvent): readonly [number, number] {
     return [
       (offsetX * canvas.width) / canvas.clientWidth,

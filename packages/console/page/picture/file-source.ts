@@ -1,6 +1,6 @@
 import { element } from "../elements.ts";
 
-/** Pictures that are chosen, dropped or pasted. */
+/** Takes pictures that the user chooses, drops or pastes. */
 export function fileSource(onPicture: (file: File) => void): void {
   const drop = element("drop");
   const preview = element<HTMLImageElement>("preview");

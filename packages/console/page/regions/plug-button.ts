@@ -6,7 +6,7 @@ export interface PlugButton {
   show(isPlugged: boolean): void;
 }
 
-/** Takes a region of a demo away, and gives it back. */
+/** Creates the button that starts or ends the simulated outage of a region of the demo. */
 export function createPlugButton(region: string): PlugButton {
   const button = createHtml("button", { type: "button" });
   button.dataset["region"] = region;
@@ -14,12 +14,12 @@ export function createPlugButton(region: string): PlugButton {
   let isChanging = false;
 
   button.addEventListener("click", async () => {
-    // Not disabled, which would take the focus from whoever came by keyboard.
+    // Not disabled, since a disabled button loses the keyboard focus.
     if (isChanging) return;
     isChanging = true;
     button.setAttribute("aria-disabled", "true");
     await setPlug(region, !isPlugged);
-    // The next status says how it is now.
+    // The next status update shows the result.
     isChanging = false;
   });
 
@@ -27,8 +27,8 @@ export function createPlugButton(region: string): PlugButton {
     element: button,
     show: (isPluggedNow) => {
       isPlugged = isPluggedNow;
-      const text = isPlugged ? "Pull the plug" : "Plug it in";
-      // Only what changed: a screen reader may tell of every change of what has the focus.
+      const text = isPlugged ? "Simulate outage" : "End outage";
+      // Set on change only: a screen reader may read every change of the focused element.
       if (button.textContent !== text) button.textContent = text;
       button.className = isPlugged ? "danger" : "";
       button.setAttribute("aria-label", `${text} of ${region}`);

@@ -14,8 +14,8 @@ export interface RegionRow {
 }
 
 /**
- * The row of one region, for as long as the page lives: what it says changes every second, but its button stays the same
- * element, or a press that a new status falls into would be lost.
+ * Creates the row of one region, which stays in the page: its texts change every second, but its button must stay the same
+ * element, or a click during an update would be lost.
  */
 export function createRegionRow(name: string): RegionRow {
   const heading = createHtml("th", { scope: "row" });
@@ -76,7 +76,7 @@ export function createRegionRow(name: string): RegionRow {
   };
 }
 
-/** How many calls wait, and how long the next one would for the model that has the longest line. */
+/** Returns the number of queued calls, and the expected wait in the longest queue. */
 function waitingText(pools: readonly PoolStatus[]): string {
   const count = pools.reduce((sum, pool) => sum + pool.waiting, 0);
   const waits = pools.flatMap(({ expectedWaitMs }) => expectedWaitMs ?? []);

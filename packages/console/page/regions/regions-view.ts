@@ -4,7 +4,7 @@ import { createRegionRow, type RegionRow } from "./region-row.ts";
 
 const columns = [
   "Region",
-  "Plug",
+  "Outage",
   "Round trip",
   "Replicas",
   "In flight",
@@ -18,7 +18,7 @@ export interface RegionsView {
   show(status: GatewayStatus | undefined): void;
 }
 
-/** Regions and replicas as they are now, and, in a demo, a plug for each. */
+/** Shows the state of regions and replicas, and in the demo a button for a simulated outage of each region. */
 export function createRegionsView(): RegionsView {
   const rows = new Map<string, RegionRow>();
   const heads = new Map(columns.map((name) => [name, createHtml("th", { scope: "col" }, name)]));
@@ -31,14 +31,12 @@ export function createRegionsView(): RegionsView {
 
   return {
     show: (status) => {
-      hint.textContent = status
-        ? ""
-        : "The gateway does not tell how it is doing; it is asked again.";
+      hint.textContent = status ? "" : "No status from the gateway; retrying.";
       body.hidden = !status;
       if (!status) return;
       const { regions, region: own, version } = status;
       element("version").textContent = `Tensorgate ${version}`;
-      const plugHead = heads.get("Plug");
+      const plugHead = heads.get("Outage");
       if (plugHead) plugHead.hidden = regions.every(({ isPlugged }) => isPlugged === undefined);
       for (const region of regions) {
         let row = rows.get(region.name);

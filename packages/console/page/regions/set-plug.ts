@@ -1,6 +1,6 @@
 import { keyHeaders } from "../gateway.ts";
 
-/** Takes a region of a demo away, or gives it back; resolves when that is done, or could not be. */
+/** Starts or ends the simulated outage of a region of the demo; resolves when that succeeded or failed. */
 export async function setPlug(region: string, isPlugged: boolean): Promise<void> {
   const change = isPlugged ? "plug" : "unplug";
   const path = `/demo/regions/${encodeURIComponent(region)}/${change}`;

@@ -1,12 +1,13 @@
 import { element } from "../elements.ts";
 import { sparkline, sparklineLength } from "./sparkline.ts";
 
-/** Between two calls, in milliseconds. */
-const everyMs = 250;
+/** Interval between calls, in milliseconds. */
+const intervalMs = 250;
 
 /**
- * Calls again and again, to see what becomes of calls while a region is away.
- * @param call - makes one; undefined where there is nothing to send
+ * Calls at an interval while the button is pressed, to show calls during an outage.
+ *
+ * @param call - makes one call; returns undefined without a model
  */
 export function steadyCalls(call: () => Promise<unknown> | undefined): void {
   const button = element("steady");
@@ -38,7 +39,7 @@ export function steadyCalls(call: () => Promise<unknown> | undefined): void {
   }
 
   button.addEventListener("click", () => {
-    if (timer === undefined) timer = setInterval(() => void once(), everyMs);
+    if (timer === undefined) timer = setInterval(() => void once(), intervalMs);
     else {
       clearInterval(timer);
       timer = undefined;

@@ -3,10 +3,10 @@ import { createConnectTransport } from "@connectrpc/connect-web";
 import { type GatewayStatus, StatusService } from "@tensorgate/proto/tensorgate/v1/status";
 import { keyHeaders } from "../gateway.ts";
 
-/** Waits between two tries to reach a gateway that is away, in milliseconds. */
+/** Wait before reconnecting to a gateway, in milliseconds. */
 const retryMs = 1_000;
 
-/** Tells how the gateway is doing, every second, for as long as the page lives; undefined while it is away. */
+/** Reports the status of the gateway every second; undefined while it does not respond. */
 export async function watchStatus(
   onStatus: (status: GatewayStatus | undefined) => void,
 ): Promise<never> {

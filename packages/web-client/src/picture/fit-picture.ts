@@ -1,32 +1,32 @@
-/** What a picture is to become. */
+/** Target of making a picture smaller. */
 export interface FitTarget {
-  /** No less than this is sent, in pixels: twice what the model takes. */
+  /** Minimum size that is sent, in pixels: twice the input size of the model. */
   readonly minWidth: number;
   readonly minHeight: number;
-  /** An encoded picture is sent as it is if it is no larger than this and needs not be made smaller. */
+  /** Largest encoded picture that is sent unchanged if its size in pixels allows it, in bytes. */
   readonly keepBytes: number;
-  /** More than this is encoded worse, in bytes. */
+  /** Above this the quality is reduced, in bytes. */
   readonly maxBytes: number;
 }
 
 export interface Fitted {
-  /** What to send; undefined where the picture is best sent as it is. */
+  /** The picture to send; undefined if the given one is to be sent unchanged. */
   readonly blob: Blob | undefined;
-  /** The upright picture before, in pixels. */
+  /** Size of the upright picture before, in pixels. */
   readonly width: number;
   readonly height: number;
 }
 
 /**
- * Makes a picture no larger than a model has use for.
+ * Makes a picture no larger than the target.
  *
- * It runs in a worker from its own text, so it may use nothing of this module but its parameters. Colours are not
- * converted, since no model server does that; the orientation of EXIF is applied.
+ * A worker runs its source text, so it may use nothing of this module. Colours are not converted, since model servers do
+ * not convert them; the Exif orientation is applied.
  *
- * @throws what the browser throws: "InvalidStateError" if it cannot decode the picture
+ * @throws the error of the browser: "InvalidStateError" if it cannot decode the picture
  */
 export async function fitPicture(source: Blob | ImageBitmap, target: FitTarget): Promise<Fitted> {
-  // Not by its class, which a blob of another frame does not have.
+  // Not `instanceof Blob`, which fails for a blob of another frame.
   const isEncoded = "size" in source;
   const bitmap = isEncoded
     ? await createImageBitmap(source, {
@@ -42,7 +42,7 @@ export async function fitPicture(source: Blob | ImageBitmap, target: FitTarget):
     }
     const canvas = new OffscreenCanvas(Math.ceil(width * scale), Math.ceil(height * scale));
     const context = canvas.getContext("2d", { alpha: false });
-    if (!context) throw new Error("there is no canvas to draw on");
+    if (!context) throw new Error("the browser has no 2D canvas");
     context.imageSmoothingQuality = "high";
     context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
     let blob: Blob | undefined;

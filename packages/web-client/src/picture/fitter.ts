@@ -1,36 +1,37 @@
 import { type FitTarget, type Fitted, fitPicture } from "./fit-picture.ts";
 
-/** Makes pictures smaller away from the thread that draws the page. */
+/** Makes pictures smaller, off the main thread of the page. */
 export interface Fitter {
   fit(source: Blob | ImageBitmap, target: FitTarget): Promise<Fitted>;
   close(): void;
 }
 
-/** What the worker is told, and what it says. */
-interface Order {
+/** A request to the worker. */
+interface FitRequest {
   readonly id: number;
   readonly source: Blob | ImageBitmap;
   readonly target: FitTarget;
 }
 
+/** Its reply. */
 type Reply = { readonly id: number } & (
   | { readonly fitted: Fitted }
   | { readonly failure: { readonly name: string; readonly message: string } }
 );
 
-interface Waiting {
+interface PendingFit {
   readonly resolve: (fitted: Fitted) => void;
   readonly reject: (error: unknown) => void;
-  /** Does it here, when the worker cannot be had. */
-  readonly here: () => Promise<Fitted>;
+  /** Runs it on this thread, if there is no worker. */
+  readonly runHere: () => Promise<Fitted>;
 }
 
 /**
- * A worker from the text of `fitPicture`: it needs no file beside the bundle, and so works with every bundler and from
- * another origin. Minifiers and test tools may wrap functions in a helper of this name.
+ * Returns the source of a worker that runs `fitPicture`. It needs no file beside the bundle, so it works with every bundler
+ * and from another origin. Minifiers and test tools may wrap functions in a helper called `__name`.
  */
 function workerText(): string {
-  return `const __name = (made) => made;
+  return `const __name = (wrapped) => wrapped;
 const fit = ${fitPicture.toString()};
 onmessage = async ({ data: { id, source, target } }) => {
   try {
@@ -41,9 +42,9 @@ onmessage = async ({ data: { id, source, target } }) => {
 };`;
 }
 
-/** A worker is started with the first picture. Where a page may have none, the same is done on its own thread. */
+/** Creates a fitter that starts its worker with the first picture; without workers it runs on the main thread. */
 export function createFitter(): Fitter {
-  const waiting = new Map<number, Waiting>();
+  const pending = new Map<number, PendingFit>();
   let worker: Worker | undefined;
   let hasWorker = typeof Worker !== "undefined";
   let latest = 0;
@@ -60,17 +61,17 @@ export function createFitter(): Fitter {
       URL.revokeObjectURL(url);
     }
     worker.onmessage = ({ data }: MessageEvent<Reply>) => {
-      const asked = waiting.get(data.id);
-      waiting.delete(data.id);
-      if ("fitted" in data) asked?.resolve(data.fitted);
-      else asked?.reject(new DOMException(data.failure.message, data.failure.name));
+      const fit = pending.get(data.id);
+      pending.delete(data.id);
+      if ("fitted" in data) fit?.resolve(data.fitted);
+      else fit?.reject(new DOMException(data.failure.message, data.failure.name));
     };
-    // The page's policy forbids it: what waits is done here, and everything after it.
+    // The page's policy forbids workers: pending and later pictures are handled on this thread.
     worker.onerror = () => {
       hasWorker = false;
       worker = undefined;
-      for (const { here, resolve, reject } of waiting.values()) here().then(resolve, reject);
-      waiting.clear();
+      for (const { runHere, resolve, reject } of pending.values()) runHere().then(resolve, reject);
+      pending.clear();
     };
     return worker;
   }
@@ -81,18 +82,18 @@ export function createFitter(): Fitter {
       if (!thread) return fitPicture(source, target);
       return new Promise((resolve, reject) => {
         latest += 1;
-        const order: Order = { id: latest, source, target };
-        // A bitmap is copied, not handed over, so that it is still here when the worker fails.
-        thread.postMessage(order);
-        const here = () => fitPicture(source, target);
-        waiting.set(latest, { here, reject, resolve });
+        const request: FitRequest = { id: latest, source, target };
+        // A bitmap is copied, not transferred, so that this thread has it if the worker fails.
+        thread.postMessage(request);
+        const runHere = () => fitPicture(source, target);
+        pending.set(latest, { runHere, reject, resolve });
       });
     },
     close: () => {
       worker?.terminate();
       worker = undefined;
-      for (const { reject } of waiting.values()) reject(new Error("the client was closed"));
-      waiting.clear();
+      for (const { reject } of pending.values()) reject(new Error("the client was closed"));
+      pending.clear();
     },
   };
 }

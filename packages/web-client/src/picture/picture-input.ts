@@ -25,7 +25,7 @@ export function fileFrom(input: PictureInput): Blob | undefined {
 }
 
 /**
- * Takes what an element shows now.
+ * Captures the current frame of an element.
  *
  * @throws InvalidRequestError if there is nothing, or the page may not read it
  */

@@ -89,7 +89,6 @@ const rules: readonly Rule[] = [
     allowed: lines(maxFileLines),
     exceptIn: [
       "packages/tf-serving/src/families/imagenet-labels.ts",
-      "packages/tf-serving/src/json/json-document.ts",
       "test/mutants/table/bodies.ts",
     ],
   },

@@ -1,5 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type RunningGateway, startShapesGateway } from "../support/running-gateway.ts";
+import { samplePicture } from "../support/pictures.ts";
+import {
+  type RunningGateway,
+  shapesModel,
+  startShapesGateway,
+} from "../support/running-gateway.ts";
 
 let running: RunningGateway;
 beforeAll(async () => {
@@ -86,9 +91,88 @@ test.each([
   expect(await ask(path)).toMatchObject({ status, type: "application/json", text: error(text) });
 });
 
-test("scoring by TensorFlow Serving's REST says that it is not offered, and what is", async () => {
-  const { status, text } = await ask("/v1/models/shapes:predict", "POST");
+async function post(path: string, body: unknown) {
+  const text = typeof body === "string" ? body : JSON.stringify(body);
+  const response = await fetch(`${running.url}${path}`, { method: "POST", body: text });
+  return { status: response.status, text: await response.text() };
+}
 
-  expect(status).toBe(501);
-  expect(text).toContain("/v1/classify/{model}");
+const star = { b64: Buffer.from(samplePicture("star")).toString("base64") };
+
+/** Index of the highest score. */
+const best = (scores: readonly number[]) => scores.indexOf(Math.max(...scores));
+
+test("a picture is scored by rows and by columns", async () => {
+  const rows = await post("/v1/models/shapes:predict", { instances: [star, star] });
+  const columns = await post("/v1/models/shapes/versions/1:predict", { inputs: [star] });
+
+  expect([rows.status, columns.status]).toEqual([200, 200]);
+  const { predictions } = JSON.parse(rows.text);
+  const { outputs } = JSON.parse(columns.text);
+  expect(predictions).toHaveLength(2);
+  expect(predictions[0].scores).toEqual(outputs.scores[0]);
+  expect(predictions[0].features).toHaveLength(96);
+  const labels = shapesModel().labels as readonly string[];
+  expect(labels[best(outputs.scores[0])]).toBe("star");
+});
+
+test.each([
+  {
+    name: "an empty body",
+    path: "/v1/models/shapes:predict",
+    body: "",
+    status: 400,
+    text: "JSON Parse error: The document is empty",
+  },
+  {
+    name: "a number in the place of a picture",
+    path: "/v1/models/shapes:predict",
+    body: { instances: [1] },
+    status: 400,
+    text: "Failed to process element: 0 of 'instances' list. Error: INVALID_ARGUMENT: JSON Value: 1 Type: Number is not of expected type: string",
+  },
+  {
+    name: "an unknown signature",
+    path: "/v1/models/shapes:predict",
+    body: { signature_name: "nope", instances: [star] },
+    status: 400,
+    text: 'Serving signature name: \\"nope\\" not found in signature def',
+  },
+  {
+    name: "an unknown model",
+    path: "/v1/models/nope:predict",
+    body: { instances: [star] },
+    status: 404,
+    text: "Servable not found for request: Latest(nope)",
+  },
+  {
+    name: "an unknown version",
+    path: "/v1/models/shapes/versions/9:predict",
+    body: { instances: [star] },
+    status: 404,
+    text: "Servable not found for request: Specific(shapes, 9)",
+  },
+  {
+    name: "a verb in capitals",
+    path: "/v1/models/shapes:PREDICT",
+    body: { instances: [star] },
+    status: 400,
+    text: "Malformed request: POST /v1/models/shapes:PREDICT",
+  },
+  {
+    name: "a query",
+    path: "/v1/models/shapes:predict?x=1",
+    body: { instances: [star] },
+    status: 400,
+    text: "Malformed request: POST /v1/models/shapes:predict?x=1",
+  },
+])("$name is refused as the original refuses it", async ({ path, body, status, text }) => {
+  expect(await post(path, body)).toEqual({ status, text: error(text) });
+});
+
+test("a version beyond int64 has no answer", async () => {
+  expect(await ask("/v1/models/shapes/versions/9223372036854775808")).toMatchObject({
+    status: 400,
+    text: "",
+  });
 });

@@ -3,16 +3,38 @@ import type { AnsweringModel, ModelSpec } from "./model-spec.ts";
 import type { ResolvedModel } from "./resolved-model.ts";
 import type { Tensor } from "./tensor.ts";
 
+/** The calls of TensorFlow Serving's `PredictionService` that score. */
+export type ServingMethod = "Predict" | "Classify" | "Regress" | "MultiInference";
+
+/** A call of TensorFlow Serving's API as its caller encoded it. */
+export interface EncodedCall {
+  readonly method: ServingMethod;
+  /** The request's message. */
+  readonly message: Uint8Array;
+}
+
 export interface ScoreRequest {
   readonly modelSpec: ModelSpec;
   readonly inputs: ReadonlyMap<string, Tensor>;
   /** Outputs the caller wants back; empty for all. */
   readonly outputFilter: readonly string[];
+  /**
+   * Whether tensors have the names that they have at a replica, in the request and in the response.
+   * @default false
+   */
+  readonly hasWireNames?: boolean;
+  /**
+   * The request as its caller encoded it: a replica that understands it gets these bytes, and answers in bytes. Others
+   * get the inputs, where the method is `Predict`.
+   */
+  readonly encoded?: EncodedCall;
 }
 
 export interface ScoreResponse {
   readonly model: AnsweringModel;
   readonly outputs: ReadonlyMap<string, Tensor>;
+  /** The response's message, in the place of outputs, where the request was sent as its caller encoded it. */
+  readonly encoded?: Uint8Array;
   /** Where it was answered; absent below the router. */
   readonly region?: string;
 }

@@ -27,7 +27,10 @@ export interface ModelMetadata {
 }
 
 /** Returns the signature that a call without a signature name uses: `serving_default`, or else the first. */
+/** Name of the signature that a call without a name gets. */
+export const defaultSignatureName = "serving_default";
+
 export function defaultSignature({ signatures }: ModelMetadata): Signature | undefined {
   const [first] = signatures.values();
-  return signatures.get("serving_default") ?? first;
+  return signatures.get(defaultSignatureName) ?? first;
 }

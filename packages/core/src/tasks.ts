@@ -17,7 +17,11 @@ export interface Tasks {
   readonly score: Score;
   readonly modelStatus: AskModel<ModelStatus>;
   readonly modelMetadata: AskModel<ModelMetadata>;
+  /** The same, as a replica said it some seconds ago at most. */
+  readonly recentMetadata: AskModel<ModelMetadata>;
   readonly catalog: ModelCatalog;
+  /** Model of the pool whose replicas are reached by the name of a service, or that has this name itself. */
+  readonly modelOfService: (service: string) => string | undefined;
 }
 
 /** A picture to score at one replica, to test whether its model works. */

@@ -28,6 +28,7 @@ export {
   identityNames,
   namesByDialect,
 } from "./dialects/tensor-names.ts";
+export { answeringModelOf, askedModelOf, withModelName } from "./encoded-call.ts";
 export {
   classifierPreprocessing,
   densenetPreprocessing,
@@ -45,7 +46,7 @@ export {
 export { type FamilyGuess, guessFamily, type ModelClues } from "./families/guess-family.ts";
 export { imagenetLabels } from "./families/imagenet-labels.ts";
 export { vocLabels } from "./families/voc-labels.ts";
-export { modelStatusFromResponse, stateName } from "./model-status.ts";
+export { modelStatusFromResponse, modelStatusResponse, stateName } from "./model-status.ts";
 export {
   InputParsingError,
   predictRequestSegments,
@@ -54,11 +55,18 @@ export {
   readPredictRequest,
   scoreResponseFromPredictResponse,
 } from "./predict.ts";
+export { readExampleBody } from "./rest/example-body.ts";
 export { httpStatusFromGrpcCode } from "./rest/http-status.ts";
+export { classificationAnswerJson, regressionAnswerJson } from "./rest/inference-answer.ts";
+export { type JsonBody, readJsonBody } from "./rest/json-body.ts";
+export { type ModelPath, readModelPath } from "./rest/model-path.ts";
+export { predictAnswerJson } from "./rest/predict-answer.ts";
+export { type PredictBody, readPredictBody } from "./rest/predict-body.ts";
 export { modelMetadataJson, modelStatusJson, restErrorBody } from "./rest/rest-json.ts";
-export { ServingError, servingErrors, statusMessage } from "./serving-error.ts";
+export { invalidArgument, ServingError, servingErrors, statusMessage } from "./serving-error.ts";
 export {
   modelMetadataFromResponse,
+  modelMetadataResponse,
   packedSignatures,
   signatureDefFromSignature,
 } from "./signature-def.ts";
@@ -72,4 +80,4 @@ export {
   tensorBudgetDefaults,
 } from "./tensor-values.ts";
 export { chargeMessage, createMessageScan, type MessageScan } from "./wire/charge-message.ts";
-export { MalformedMessageError, MessageWriter } from "./wire/message.ts";
+export { joined, MalformedMessageError, MessageWriter } from "./wire/message.ts";

@@ -1,6 +1,8 @@
+import { create } from "@bufbuild/protobuf";
 import type { ModelStatus, VersionState } from "@tensorgate/core";
 import {
   type GetModelStatusResponse,
+  GetModelStatusResponseSchema,
   ModelVersionStatus_State as State,
 } from "@tensorgate/proto/tensorflow_serving/get_model_status";
 
@@ -30,6 +32,18 @@ export function modelStatusFromResponse({
       errorMessage: status?.errorMessage ?? "",
     })),
   };
+}
+
+/** A status as `GetModelStatus` answers it. */
+export function modelStatusResponse({ versions }: ModelStatus): GetModelStatusResponse {
+  return create(GetModelStatusResponseSchema, {
+    modelVersionStatus: versions.map(({ version, state, errorCode, errorMessage }) => ({
+      version,
+      state: stateNumbers[state],
+      // The server always writes it, also where all is well.
+      status: { errorCode, errorMessage },
+    })),
+  });
 }
 
 /** Name of a state as TensorFlow Serving writes it, such as `AVAILABLE`. */

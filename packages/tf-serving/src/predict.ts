@@ -211,7 +211,12 @@ const specTag = {
   versionLabel: fieldTag(4),
 } as const;
 
-function modelSpecWriter({ name, version, versionLabel, signatureName }: ModelSpec): MessageWriter {
+export function modelSpecWriter({
+  name,
+  version,
+  versionLabel,
+  signatureName,
+}: ModelSpec): MessageWriter {
   const writer = new MessageWriter();
   if (name !== "") writer.stringField(specField.name, name);
   if (version !== undefined) {
@@ -226,7 +231,7 @@ function modelSpecWriter({ name, version, versionLabel, signatureName }: ModelSp
   return writer;
 }
 
-function readModelSpec(message: Uint8Array, elements: WorkBudget): ModelSpec {
+export function readModelSpec(message: Uint8Array, elements: WorkBudget): ModelSpec {
   let name = "";
   let signatureName = "";
   let choice: { readonly version?: bigint; readonly versionLabel?: string } = {};

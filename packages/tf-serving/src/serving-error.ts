@@ -29,6 +29,9 @@ function set(names: Iterable<string>): string {
 
 /** The texts that every client of TensorFlow Serving may know by heart, one function per mistake. */
 export const servingErrors = {
+  malformedMessage: (detail: string): ServingError =>
+    invalidArgument(`the message cannot be decoded: ${detail}`),
+
   missingModelSpec: (): ServingError => invalidArgument("Missing ModelSpec"),
   missingModelName: (): ServingError => invalidArgument("ModelSpec has no name specified."),
 

@@ -8,6 +8,7 @@ import {
 } from "@tensorgate/proto/tensorflow/framework";
 import {
   type GetModelMetadataResponse,
+  GetModelMetadataResponseSchema,
   type SignatureDefMap,
   SignatureDefMapSchema,
 } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
@@ -52,6 +53,18 @@ export function signatureDefMap(signatures: ReadonlyMap<string, Signature>): Sig
 /** The same, packed. */
 export function packedSignatures(signatures: ReadonlyMap<string, Signature>): Any {
   return anyPack(SignatureDefMapSchema, signatureDefMap(signatures));
+}
+
+/** Metadata as `GetModelMetadata` answers them. */
+export function modelMetadataResponse({
+  model,
+  signatures,
+}: ModelMetadata): GetModelMetadataResponse {
+  const { name, version } = model;
+  return create(GetModelMetadataResponseSchema, {
+    modelSpec: { name, versionChoice: { case: "version", value: { value: version } } },
+    metadata: { signature_def: packedSignatures(signatures) },
+  });
 }
 
 /** Reads an answer to `GetModelMetadata`. */

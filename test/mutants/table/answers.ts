@@ -39,8 +39,8 @@ export const answerMutants: readonly Mutant[] = [
     [
       {
         name: "cache: no-store is ignored",
-        find: "if (call.noStore || !isCached)",
-        replace: "if (!isCached)",
+        find: "if (call.noStore || !isCached || !isPlain)",
+        replace: "if (!isCached || !isPlain)",
       },
       {
         name: "cache: an unknown version's answer",

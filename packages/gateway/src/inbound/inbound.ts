@@ -110,7 +110,7 @@ export function createInbound(deps: InboundDeps): Inbound {
   const http = createHttpHandler({
     routes: [
       ...restRoutes({ limits, clock }),
-      ...tensorflowServingRoutes(),
+      ...tensorflowServingRoutes(limits),
       ...healthRoutes(readiness),
       ...openapiRoutes(version),
       ...consoleRoutes(deps.console ?? new Map()),

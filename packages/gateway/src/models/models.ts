@@ -1,5 +1,7 @@
 import {
+  type AskModel,
   type Clock,
+  type ModelMetadata,
   type ModelSpec,
   type RunSmokeTest,
   type ScoreResolved,
@@ -14,6 +16,7 @@ import { createDetector } from "./detect.ts";
 import { createEmbedder } from "./embed.ts";
 import { type PictureOptions, pictureDefaults } from "./options.ts";
 import { createPicturePreparer } from "./prepare-picture.ts";
+import { createRecentMetadata } from "./recent-metadata.ts";
 import type { Release } from "./release.ts";
 import type { PictureTaskDeps } from "./score-pictures.ts";
 import { createSmokeTest } from "./smoke-test.ts";
@@ -61,7 +64,9 @@ export function createModels(deps: ModelsDeps): Models {
     onStartFailure: deps.onDecoderFailure,
   });
   const prepare = createPicturePreparer({ ...decoders, options, clock });
-  const tasksOf = ({ resolve, all }: Snapshot): Tasks => {
+  const tasksOf = ({ resolve, all, modelOfService }: Snapshot): Tasks => {
+    const metadata: AskModel<ModelMetadata> = async (modelSpec, call) =>
+      modelMetadata(modelSpec, withinRegions(call, resolve(modelSpec).residency));
     const pictures: PictureTaskDeps = { resolve, score: deps.score, prepare, options };
     return {
       classify: createClassifier(pictures, clock),
@@ -73,8 +78,9 @@ export function createModels(deps: ModelsDeps): Models {
       },
       modelStatus: async (modelSpec, call) =>
         modelStatus(modelSpec, withinRegions(call, resolve(modelSpec).residency)),
-      modelMetadata: async (modelSpec, call) =>
-        modelMetadata(modelSpec, withinRegions(call, resolve(modelSpec).residency)),
+      modelMetadata: metadata,
+      recentMetadata: createRecentMetadata(metadata, clock),
+      modelOfService,
       catalog: createModelCatalog({ resolve, all }, (name, residency) => ({
         ...deps.reported(name, residency),
         regions: deps.regionsOf(name),

@@ -16,6 +16,8 @@ export interface Snapshot {
    */
   resolve(modelSpec: ModelSpec): Release;
   has(name: string): boolean;
+  /** Name of the model of a service, or of the model with that name. */
+  modelOfService(service: string): string | undefined;
   all(): readonly Release[];
 }
 
@@ -23,6 +25,8 @@ export interface Snapshot {
 export interface SnapshotPool {
   readonly model: string;
   readonly batch?: { readonly maxPictures: number };
+  /** Name by which a front end finds the replicas. */
+  readonly service?: string;
 }
 
 export interface SnapshotOptions {
@@ -47,6 +51,8 @@ export function createSnapshot({ models, pools }: SnapshotOptions): Snapshot {
   return {
     all: () => list,
     has: (name) => byName.has(name),
+    modelOfService: (service) =>
+      pools.find((pool) => pool.service === service)?.model ?? byName.get(service)?.name,
     resolve: ({ name }) => {
       const release = byName.get(name);
       if (release) return release;

@@ -36,7 +36,9 @@ export function createResponseCache(deps: ResponseCacheDeps): ResponseCache {
 
   const layer: Layer = (next) => async (request, call) => {
     const { name, isCached } = request.model;
-    if (call.noStore || !isCached) return next(request, call);
+    // Responses differ by the names that they have, and by whether they are encoded.
+    const isPlain = !request.encoded && !request.hasWireNames;
+    if (call.noStore || !isCached || !isPlain) return next(request, call);
     const version = expectedVersion(request.modelSpec, call);
     if (version === undefined) return next(request, call);
     const startedMs = clock.nowMs();

@@ -2,8 +2,9 @@ import { createWorkBudget } from "@tensorgate/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { doubleText } from "./double-text.ts";
-import { JsonDocument, jsonKind } from "./json-document.ts";
+import { JsonDocument } from "./json-document.ts";
 import { JsonParseError } from "./json-fault.ts";
+import { jsonKind } from "./json-nodes.ts";
 import { numberFlag } from "./json-number.ts";
 import { jsonText } from "./json-text.ts";
 

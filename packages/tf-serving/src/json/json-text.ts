@@ -1,5 +1,6 @@
 import { doubleText } from "./double-text.ts";
-import { JsonDocument, jsonKind } from "./json-document.ts";
+import { JsonDocument } from "./json-document.ts";
+import { jsonKind } from "./json-nodes.ts";
 import { doubleFrom, integerFrom } from "./json-number.ts";
 import { JsonWriter } from "./json-writer.ts";
 

@@ -199,11 +199,11 @@ function answerOf({
           classes: classes.map(([label, score]) => ({ label, score: Math.fround(Number(score)) })),
         }),
       );
-      return classificationAnswerJson({ classifications } as never);
+      return classificationAnswerJson(classifications as never);
     }
     case "regress": {
       const regressions = result.map((value) => ({ value: Math.fround(Number(value)) }));
-      return regressionAnswerJson({ regressions } as never);
+      return regressionAnswerJson(regressions as never);
     }
     case "error":
       return Buffer.from(restErrorBody(message ?? ""));

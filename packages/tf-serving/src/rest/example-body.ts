@@ -6,7 +6,8 @@ import {
   FeatureSchema,
 } from "@tensorgate/proto/tensorflow/example";
 import { type Input, InputSchema } from "@tensorgate/proto/tensorflow_serving/input";
-import { type JsonDocument, jsonKind } from "../json/json-document.ts";
+import type { JsonDocument } from "../json/json-document.ts";
+import { jsonKind } from "../json/json-nodes.ts";
 import { doubleFrom, integerFrom } from "../json/json-number.ts";
 import { kindName } from "../json/json-text.ts";
 import { invalidArgument } from "../serving-error.ts";

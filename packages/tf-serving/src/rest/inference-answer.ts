@@ -1,5 +1,5 @@
-import type { ClassificationResult } from "@tensorgate/proto/tensorflow_serving/classification";
-import type { RegressionResult } from "@tensorgate/proto/tensorflow_serving/regression";
+import type { Classifications } from "@tensorgate/proto/tensorflow_serving/classification";
+import type { Regression } from "@tensorgate/proto/tensorflow_serving/regression";
 import { JsonWriter } from "../json/json-writer.ts";
 import { invalidArgument } from "../serving-error.ts";
 import { decimalText } from "./decimal-text.ts";
@@ -11,7 +11,7 @@ const utf8 = new TextEncoder();
  *
  * @throws ServingError in the original's words, if there is none
  */
-export function classificationAnswerJson({ classifications }: ClassificationResult): Uint8Array {
+export function classificationAnswerJson(classifications: readonly Classifications[]): Uint8Array {
   if (classifications.length === 0) {
     throw invalidArgument("Cannot convert empty ClassificationResults to JSON");
   }
@@ -38,7 +38,7 @@ export function classificationAnswerJson({ classifications }: ClassificationResu
  *
  * @throws ServingError in the original's words, if there is none
  */
-export function regressionAnswerJson({ regressions }: RegressionResult): Uint8Array {
+export function regressionAnswerJson(regressions: readonly Regression[]): Uint8Array {
   if (regressions.length === 0) {
     throw invalidArgument("Cannot convert empty RegressionResults to JSON");
   }

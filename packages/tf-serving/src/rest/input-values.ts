@@ -1,5 +1,6 @@
 import { bytesTensor, type DType, fixedSizeTensor, type Tensor } from "@tensorgate/core";
-import { type JsonDocument, jsonKind } from "../json/json-document.ts";
+import type { JsonDocument } from "../json/json-document.ts";
+import { jsonKind } from "../json/json-nodes.ts";
 import { doubleFrom, integerFrom, numberFlag } from "../json/json-number.ts";
 import { jsonText, kindName, numberText } from "../json/json-text.ts";
 import { invalidArgument, unimplemented } from "../serving-error.ts";

@@ -1,6 +1,7 @@
 import type { WorkBudget } from "@tensorgate/core";
-import { JsonDocument, jsonKind } from "../json/json-document.ts";
+import { JsonDocument } from "../json/json-document.ts";
 import { JsonParseError } from "../json/json-fault.ts";
+import { jsonKind } from "../json/json-nodes.ts";
 import { jsonText } from "../json/json-text.ts";
 import { invalidArgument, type ServingError } from "../serving-error.ts";
 

@@ -1,5 +1,6 @@
 import type { Tensor } from "@tensorgate/core";
-import { type JsonDocument, jsonKind } from "../json/json-document.ts";
+import type { JsonDocument } from "../json/json-document.ts";
+import { jsonKind } from "../json/json-nodes.ts";
 import { jsonText, numberText } from "../json/json-text.ts";
 import { invalidArgument, ServingError } from "../serving-error.ts";
 import { createInputValues, type InputValues, isBase64Object } from "./input-values.ts";

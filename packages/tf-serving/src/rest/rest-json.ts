@@ -1,8 +1,8 @@
-import { create, type JsonValue, toJson } from "@bufbuild/protobuf";
+import { type JsonValue, toJson } from "@bufbuild/protobuf";
 import type { ModelMetadata, ModelStatus } from "@tensorgate/core";
 import { SignatureDefMapSchema } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import { GetModelStatusResponseSchema } from "@tensorgate/proto/tensorflow_serving/get_model_status";
-import { stateNumbers } from "../model-status.ts";
+import { modelStatusResponse } from "../model-status.ts";
 import { signatureDefMap } from "../signature-def.ts";
 
 const jsonOptions = { useProtoFieldName: true, alwaysEmitImplicit: true };
@@ -13,15 +13,8 @@ export function restErrorBody(message: string): string {
 }
 
 /** `GET /v1/models/NAME`: states by version, in the order of the server. */
-export function modelStatusJson({ versions }: ModelStatus): string {
-  const response = create(GetModelStatusResponseSchema, {
-    modelVersionStatus: versions.map(({ version, state, errorCode, errorMessage }) => ({
-      version,
-      state: stateNumbers[state],
-      // The server always writes it, also where all is well.
-      status: { errorCode, errorMessage },
-    })),
-  });
+export function modelStatusJson(status: ModelStatus): string {
+  const response = modelStatusResponse(status);
   return servingText(toJson(GetModelStatusResponseSchema, response, jsonOptions));
 }
 

@@ -42,6 +42,12 @@ export interface HttpRoute {
   /** As OpenAPI writes it: `/v1/classify/{model}`. */
   readonly path: string;
   /**
+   * Reads the path, where its grammar is another than that; undefined for a request that the route does not take.
+   *
+   * @param target - path and query, as they came
+   */
+  readonly match?: (method: string, target: string) => PathParams | undefined;
+  /**
    * Whose form it has, where it is not our own.
    * @default "rest"
    */
@@ -66,9 +72,12 @@ export interface HttpHandlerDeps extends ExchangeDeps {
 /** Answers what comes by plain HTTP, in whichever protocol's form: find the route, run the call, write its outcome. */
 export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
   const { runner } = deps;
-  const table = deps.routes.map((route) => ({ route, ...pathPattern(route.path) }));
+  const matching = deps.routes.filter(({ match }) => match);
+  const table = deps.routes
+    .filter(({ match }) => !match)
+    .map((route) => ({ route, ...pathPattern(route.path) }));
 
-  function find(method: string, path: string): { route: HttpRoute; params: PathParams } {
+  function find({ method, path, target }: Exchange): { route: HttpRoute; params: PathParams } {
     const allowed: string[] = [];
     for (const { route, pattern, names } of table) {
       const match = pattern.exec(path);
@@ -83,6 +92,10 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
         params[name] = segment.includes("%") ? decoded(segment) : segment;
       }
       return { route, params };
+    }
+    for (const route of matching) {
+      const params = route.match?.(method === "HEAD" ? "GET" : method, target);
+      if (params) return { route, params };
     }
     return { route: noRoute(allowed), params: {} };
   }
@@ -108,7 +121,7 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
 
   async function respond(request: NodeRequest, response: NodeResponse): Promise<void> {
     const exchange = createExchange(request, response, deps);
-    const { route, params } = find(exchange.method, exchange.path);
+    const { route, params } = find(exchange);
     const { model } = params;
     const isPublic = route.isPublic === true;
     const incoming = createIncomingCall(request, response, {

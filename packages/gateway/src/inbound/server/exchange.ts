@@ -7,6 +7,8 @@ import type { NodeRequest, NodeResponse } from "./node-http.ts";
 /** One HTTP exchange, whatever the version, as the REST protocols see it. */
 export interface Exchange {
   readonly method: string;
+  /** Path and query, as they came. */
+  readonly target: string;
   /** Without the query; as it came, not decoded. */
   readonly path: string;
   /** @throws InvalidRequestError if it is longer than 4,096 characters */
@@ -57,6 +59,7 @@ export function createExchange(
 
   return {
     method,
+    target: url,
     path: queryStart === -1 ? url : url.slice(0, queryStart),
     get query() {
       const length = queryStart === -1 ? 0 : url.length - queryStart - 1;

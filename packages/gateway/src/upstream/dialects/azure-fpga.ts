@@ -39,6 +39,7 @@ function containerDialect(own: Pick<PredictDialect, "name" | "isKeyBare">): Pred
     isDevice: true,
     hasVersions: false,
     namesModels: false,
+    takesEncodedCalls: false,
     canReload: false,
     hasServices: true,
     isKeyBare: own.isKeyBare,

@@ -17,6 +17,8 @@ export interface Dialect {
   readonly hasVersions: boolean;
   /** Whether requests name their model; otherwise a replica holds a single one. */
   readonly namesModels: boolean;
+  /** Whether replicas take calls of TensorFlow Serving's API as callers encoded them. */
+  readonly takesEncodedCalls: boolean;
   /** Whether a replica can be made to load another model. */
   readonly canReload: boolean;
   /** Whether a front end finds the replica by the name of a service. */

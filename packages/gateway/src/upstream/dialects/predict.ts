@@ -1,14 +1,19 @@
 import {
   type DialectNames,
+  type EncodedCall,
   InvalidRequestError,
+  type ModelSpec,
+  NotSupportedError,
   type ResolvedRequest,
   type ScoreRequest,
   type ScoreResolved,
   type ScoreResponse,
+  type Tensor,
   UnknownVersionError,
   UpstreamFailedError,
 } from "@tensorgate/core";
 import {
+  answeringModelOf,
   createTensorBudget,
   type Dialect as DialectName,
   predictRequestSegments,
@@ -37,12 +42,22 @@ export function predictScore(
   { dialect, failure }: PredictOptions,
 ): ScoreResolved {
   return async (request, call) => {
-    const { modelSpec, model } = request;
+    const { modelSpec, model, encoded } = request;
+    if (encoded && dialect.takesEncodedCalls) {
+      return forwardEncoded({ modelSpec, encoded }, async (path, message) => {
+        try {
+          return await channel.unary(path, [message], call);
+        } catch (thrown) {
+          throw failure(thrown, request);
+        }
+      });
+    }
+    assertPredict(encoded);
     if (!dialect.hasVersions) assertNoVersion(request);
-    const names = model.wireNames[dialect.name];
+    const names = request.hasWireNames ? undefined : model.wireNames[dialect.name];
     let reply: UnaryReply;
     try {
-      reply = await predict(channel, dialect, { request, names, call });
+      reply = await predict(channel, dialect, { request, call, ...(names && { names }) });
     } catch (thrown) {
       throw failure(thrown, request);
     }
@@ -50,7 +65,8 @@ export function predictScore(
     const budget = createTensorBudget(channel.replyLimits);
     let response: ScoreResponse;
     try {
-      response = scoreResponseFromPredictResponse(reply.message, { asked, names, budget });
+      const read = { asked, budget, ...(names && { names }) };
+      response = scoreResponseFromPredictResponse(reply.message, read);
     } catch (cause) {
       throw unreadableReply(cause);
     }
@@ -60,6 +76,27 @@ export function predictScore(
     if (dialect.namesModels) return response;
     return { model: { name: modelSpec.name, version: answering.version }, outputs };
   };
+}
+
+/** Sends a call of TensorFlow Serving's API as it came, and reads of the reply only who answered. */
+export async function forwardEncoded(
+  { modelSpec, encoded }: { readonly modelSpec: ModelSpec; readonly encoded: EncodedCall },
+  send: (path: string, message: Uint8Array) => Promise<UnaryReply>,
+): Promise<ScoreResponse> {
+  const { method, message } = encoded;
+  const reply = await send(`/tensorflow.serving.PredictionService/${method}`, message);
+  const model = readReply(() => answeringModelOf(method, reply.message, modelSpec));
+  return { model, outputs: noOutputs, encoded: reply.message };
+}
+
+const noOutputs: ReadonlyMap<string, Tensor> = new Map();
+
+/** @throws NotSupportedError for a method that cannot be expressed by tensors */
+export function assertPredict(encoded: EncodedCall | undefined): void {
+  if (!encoded || encoded.method === "Predict") return;
+  throw new NotSupportedError(`the model's replicas do not support ${encoded.method}`, {
+    hint: "use Predict",
+  });
 }
 
 interface PredictCall {

@@ -42,6 +42,7 @@ export const tensorflowServing: PredictDialect = {
   isDevice: false,
   hasVersions: true,
   namesModels: true,
+  takesEncodedCalls: true,
   canReload: true,
   hasServices: false,
   isKeyBare: false,

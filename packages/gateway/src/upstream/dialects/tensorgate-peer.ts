@@ -27,7 +27,7 @@ import { controlCall, listedVersions, readControlReply } from "./control-reply.t
 import type { Dialect, ReplicaOptions } from "./dialect.ts";
 import { failureOfPeer } from "./peer-failure.ts";
 import { peerPredictSegments, scoreResponseFromPeer } from "./peer-messages.ts";
-import { readReply } from "./predict.ts";
+import { forwardEncoded, readReply } from "./predict.ts";
 
 /** The gateway of another region, which has a queue and replicas of its own. */
 export const tensorgatePeer: Dialect = {
@@ -35,6 +35,7 @@ export const tensorgatePeer: Dialect = {
   isDevice: false,
   hasVersions: true,
   namesModels: true,
+  takesEncodedCalls: true,
   canReload: false,
   hasServices: false,
   isKeyBare: false,
@@ -70,21 +71,25 @@ function peerReplica(channel: UnaryChannel, { region, clock }: ReplicaOptions): 
     Number.parseFloat(String(headers["x-tensorgate-expected-wait-ms"]));
 
   async function ask(
-    method: string,
+    path: string,
     segments: readonly Uint8Array[],
     call: UnaryCall,
   ): Promise<UnaryReply> {
     const headers = wishHeaders(call);
     try {
-      return await channel.unary(`/tensorgate.v1.${method}`, segments, { ...call, headers });
+      return await channel.unary(path, segments, { ...call, headers });
     } catch (thrown) {
       throw failureOfPeer(thrown);
     }
   }
 
-  async function predict(model: string, segments: readonly Uint8Array[], call: CallContext) {
+  async function score(
+    model: string,
+    { path, segments }: { readonly path: string; readonly segments: readonly Uint8Array[] },
+    call: CallContext,
+  ): Promise<UnaryReply> {
     try {
-      const reply = await ask("ScoringService/Predict", segments, call);
+      const reply = await ask(path, segments, call);
       hear(model, toldBy(reply.headers));
       return reply;
     } catch (thrown) {
@@ -96,7 +101,7 @@ function peerReplica(channel: UnaryChannel, { region, clock }: ReplicaOptions): 
 
   async function describe(name: string, call: CallContext) {
     const request = toBinary(GetModelRequestSchema, create(GetModelRequestSchema, { name }));
-    const reply = await ask("CatalogService/GetModel", [request], controlCall(call));
+    const reply = await ask("/tensorgate.v1.CatalogService/GetModel", [request], controlCall(call));
     return readControlReply(GetModelResponseSchema, reply).model;
   }
 
@@ -107,7 +112,7 @@ function peerReplica(channel: UnaryChannel, { region, clock }: ReplicaOptions): 
    */
   async function isReady(model: string, call: CallContext): Promise<boolean> {
     const request = toBinary(GetStatusRequestSchema, create(GetStatusRequestSchema));
-    const reply = await ask("StatusService/GetStatus", [request], controlCall(call));
+    const reply = await ask("/tensorgate.v1.StatusService/GetStatus", [request], controlCall(call));
     const { status } = readControlReply(GetStatusResponseSchema, reply);
     const pool = status?.regions
       .find(({ name }) => name === region)
@@ -130,8 +135,15 @@ function peerReplica(channel: UnaryChannel, { region, clock }: ReplicaOptions): 
     },
 
     score: async (request, call) => {
-      const { name } = request.modelSpec;
-      const { message } = await predict(name, peerPredictSegments(request), call);
+      const { encoded, modelSpec } = request;
+      const { name } = modelSpec;
+      if (encoded) {
+        return forwardEncoded({ modelSpec, encoded }, (path, message) =>
+          score(name, { path, segments: [message] }, call),
+        );
+      }
+      const path = "/tensorgate.v1.ScoringService/Predict";
+      const { message } = await score(name, { path, segments: peerPredictSegments(request) }, call);
       const response = readReply(() => {
         const budget = createWorkBudget(channel.replyLimits.maxElements);
         return scoreResponseFromPeer(message, request.modelSpec, budget);

@@ -8,6 +8,7 @@ const limits = { maxBodyBytes: 1_000_000, maxPictures: 4 };
 function read(body: string | Buffer, contentType: string | undefined) {
   const exchange: Exchange = {
     method: "POST",
+    target: "/",
     path: "/v1/classify/shapes",
     query: new URLSearchParams(),
     header: (name) => (name === "content-type" ? contentType : undefined),

@@ -92,6 +92,32 @@ const servingMetadata = {
 const versionParam = path("version", "A version of the model.");
 const labelParam = path("versionLabel", "A name for a version.");
 
+const servingTask = (summary: string, member: string) => ({
+  post: {
+    summary,
+    requestBody: { required: true, content: json({ type: "object" }) },
+    responses: {
+      ...ok("Results in the order of the request.", json({ type: "object", required: [member] })),
+      ...servingProblems,
+    },
+  },
+});
+
+/** TensorFlow Serving's REST API, for each of the ways in which it names a model. */
+const servingPaths = Object.fromEntries(
+  [
+    { base: "/v1/models/{model}", parameters: [modelParam] },
+    { base: "/v1/models/{model}/versions/{version}", parameters: [modelParam, versionParam] },
+    { base: "/v1/models/{model}/labels/{versionLabel}", parameters: [modelParam, labelParam] },
+  ].flatMap(({ base, parameters }) => [
+    [base, { parameters, ...servingStatus }],
+    [`${base}/metadata`, { parameters, ...servingMetadata }],
+    [`${base}:predict`, { parameters, ...servingTask("Score tensors in JSON", "predictions") }],
+    [`${base}:classify`, { parameters, ...servingTask("Classify examples", "results") }],
+    [`${base}:regress`, { parameters, ...servingTask("Regress examples", "results") }],
+  ]),
+);
+
 const share = { type: "number", minimum: 0, maximum: 1 };
 const count = { type: "integer", minimum: 1, maximum: maxResultsPerPicture };
 
@@ -181,24 +207,7 @@ export function openapiDocument(version: string): object {
           responses: { ...ok("The model.", json(ref("Model"))), ...problems },
         },
       },
-      "/v1/models/{model}": { parameters: [modelParam], ...servingStatus },
-      "/v1/models/{model}/metadata": { parameters: [modelParam], ...servingMetadata },
-      "/v1/models/{model}/versions/{version}": {
-        parameters: [modelParam, versionParam],
-        ...servingStatus,
-      },
-      "/v1/models/{model}/versions/{version}/metadata": {
-        parameters: [modelParam, versionParam],
-        ...servingMetadata,
-      },
-      "/v1/models/{model}/labels/{versionLabel}": {
-        parameters: [modelParam, labelParam],
-        ...servingStatus,
-      },
-      "/v1/models/{model}/labels/{versionLabel}/metadata": {
-        parameters: [modelParam, labelParam],
-        ...servingMetadata,
-      },
+      ...servingPaths,
       "/livez": {
         get: { summary: "The process works", responses: ok("The process works.", text) },
       },

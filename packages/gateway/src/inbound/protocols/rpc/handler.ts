@@ -1,4 +1,6 @@
+import { createRegistry } from "@bufbuild/protobuf";
 import {
+  type ConnectRouter,
   createConnectRouter,
   createContextValues,
   type HandlerContext,
@@ -8,6 +10,7 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import { type Protocol, ScoringError } from "@tensorgate/core";
 import { grpcCode, statusFields } from "@tensorgate/grpc";
+import { SignatureDefMapSchema } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import { ScoringService } from "@tensorgate/proto/tensorgate/v1/scoring";
 import type { RequestOptions } from "../../options.ts";
 import type { BodyBudget } from "../../server/body/body-budget.ts";
@@ -22,6 +25,7 @@ import { connectErrorFrom } from "./errors.ts";
 import { acceptHeader, assertKnownEncodings, plainHeaders, rpcFormOf } from "./form.ts";
 import type { MessageLimits } from "./message-check.ts";
 import { addRpcRoutes, type RpcRoutesDeps } from "./routes.ts";
+import { createServingRouters, isServingMethod } from "./serving-routes.ts";
 import { encodedPieces } from "./web-text.ts";
 
 export interface RpcHandlerDeps extends Omit<RpcRoutesDeps, "rpc"> {
@@ -45,21 +49,28 @@ export interface RpcHandler {
 export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
   const { requests, bodyBudget, gunzip, runner } = deps;
   const rpc = createRpcRunner(runner);
-  const router = createConnectRouter({
+  const routerOptions = {
     readMaxBytes: requests.maxMessageBytes,
-    binaryOptions: { readUnknownFields: false },
+    // Metadata hold signatures in a message of any type.
+    jsonOptions: { registry: createRegistry(SignatureDefMapSchema) },
     requestGate: gateOf(rpc),
     interceptors: [keyGuard(rpc)],
+  };
+  const router = createConnectRouter({
+    ...routerOptions,
+    binaryOptions: { readUnknownFields: false },
   });
   addRpcRoutes(router, { ...deps, rpc });
+  const servingRouters = createServingRouters({ rpc, options: routerOptions });
   const scoringLimits: MessageLimits = {
     maxBytes: requests.maxMessageBytes,
     maxJsonBytes: maxJsonMessageBytes,
     maxElements: requests.maxMessageElements,
   };
-  const methods = new Map(
-    router.handlers.map((handler) => [handler.requestPath, rpcMethod(handler, scoringLimits)]),
-  );
+  const methodsOf = ({ handlers }: ConnectRouter) =>
+    new Map(handlers.map((handler) => [handler.requestPath, rpcMethod(handler, scoringLimits)]));
+  const jsonMethods = methodsOf(servingRouters.json);
+  const methods = new Map([...methodsOf(router), ...methodsOf(servingRouters.binary)]);
 
   async function respond(
     { handler, operation, isPublic, limits, kind }: RpcMethod,
@@ -130,7 +141,8 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
 
   function answer(request: NodeRequest, response: NodeResponse): void {
     const path = pathOf(request);
-    const method = methods.get(path);
+    const isJson = request.headers["content-type"]?.includes("json");
+    const method = (isJson && jsonMethods.get(path)) || methods.get(path);
     if (method) {
       // The connection broke while the answer was written, or the answer has no room: no client is left to report it to.
       respond(method, request, response).catch(() => response.destroy());
@@ -166,10 +178,14 @@ function rpcMethod(handler: UniversalHandler, scoringLimits: MessageLimits): Rpc
     handler,
     operation: path.slice(1),
     isPublic: path.startsWith("/grpc.health.v1."),
-    limits: method.parent.typeName === ScoringService.typeName ? scoringLimits : smallLimits,
+    limits: takesPictures(path) ? scoringLimits : smallLimits,
     kind: method.methodKind === "unary" ? "whole" : "stream",
   };
 }
+
+const scoringPath = `/${ScoringService.typeName}/`;
+
+const takesPictures = (path: string) => path.startsWith(scoringPath) || isServingMethod(path);
 
 function isAdmitted({ incoming }: RpcRequest): Promise<boolean> {
   return incoming.admitted.then(

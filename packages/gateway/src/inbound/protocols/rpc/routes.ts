@@ -3,6 +3,8 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import type { CallContext, ModelSpec, PictureResponse } from "@tensorgate/core";
 import { file_grpc_health_v1_health as healthFile } from "@tensorgate/proto/grpc/health/v1/health";
 import { file_grpc_reflection_v1_reflection as reflectionFile } from "@tensorgate/proto/grpc/reflection/v1/reflection";
+import { file_tensorflow_serving_model_service as modelFile } from "@tensorgate/proto/tensorflow_serving/model_service";
+import { file_tensorflow_serving_prediction_service as predictionFile } from "@tensorgate/proto/tensorflow_serving/prediction_service";
 import {
   CatalogService,
   file_tensorgate_v1_catalog as catalogFile,
@@ -28,12 +30,15 @@ import {
 } from "./messages.ts";
 import { pictureStream } from "./picture-stream.ts";
 import { addReflectionRoutes } from "./reflection.ts";
+import { addModelRoutes } from "./serving-routes.ts";
 import { addHealthRoutes, addStatusRoutes, type StatusRoutesDeps } from "./status.ts";
 
 const files: readonly DescFile[] = [
   scoringFile,
   catalogFile,
   statusFile,
+  predictionFile,
+  modelFile,
   healthFile,
   reflectionFile,
 ];
@@ -45,6 +50,7 @@ export function addRpcRoutes(router: ConnectRouter, deps: RpcRoutesDeps): void {
   addScoringRoutes(router, deps.rpc.run);
   addCatalogRoutes(router, deps.rpc.run);
   addStatusRoutes(router, deps);
+  addModelRoutes(router, deps.rpc);
   const serviceNames = files.flatMap((file) => file.services.map(({ typeName }) => typeName));
   addHealthRoutes(router, deps.readiness, serviceNames);
   addReflectionRoutes(router, files);

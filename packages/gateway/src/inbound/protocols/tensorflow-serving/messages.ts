@@ -1,23 +1,102 @@
-import { type ModelSpec, UpstreamAnsweredError } from "@tensorgate/core";
-import { grpcCode } from "@tensorgate/grpc";
-import type { HttpAnswer, PathParams } from "../http-handler.ts";
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import type { ModelSpec, ServingMethod, Signature } from "@tensorgate/core";
+import {
+  ClassificationRequestSchema,
+  ClassificationResponseSchema,
+} from "@tensorgate/proto/tensorflow_serving/classification";
+import type { Input } from "@tensorgate/proto/tensorflow_serving/input";
+import type { ModelSpecSchema } from "@tensorgate/proto/tensorflow_serving/model";
+import {
+  RegressionRequestSchema,
+  RegressionResponseSchema,
+} from "@tensorgate/proto/tensorflow_serving/regression";
+import {
+  classificationAnswerJson,
+  dataTypes,
+  type ModelPath,
+  readModelPath,
+  regressionAnswerJson,
+} from "@tensorgate/tf-serving";
+import type { HttpBody, PathParams } from "../http-handler.ts";
 
-/** @throws UpstreamAnsweredError in TensorFlow Serving's words if the version is no int64 */
-export function modelSpecFrom({ model = "", version, versionLabel }: PathParams): ModelSpec {
+const maxInt64 = 2n ** 63n - 1n;
+
+/** What the path of a request asks for; its version may be too large for a number, and then there is no spec. */
+export type ServingPath = PathParams & { readonly model: string; readonly verb: string };
+
+/** Reads the path of a request together with its query, which the original does not know. */
+export function servingPath(method: string, target: string): ServingPath | undefined {
+  const path: ModelPath | undefined = readModelPath(method, target);
+  if (!path || (method !== "POST" && path.model === "")) return undefined;
+  return { ...path };
+}
+
+/** @returns undefined if the version is no int64 */
+export function modelSpecFrom({
+  model = "",
+  version,
+  versionLabel,
+}: PathParams): ModelSpec | undefined {
   if (version !== undefined) {
-    if (!/^\d+$/.test(version) || BigInt(version) > maxInt64) {
-      throw new UpstreamAnsweredError(
-        `Malformed request: version ${version}`,
-        grpcCode.INVALID_ARGUMENT,
-      );
-    }
-    return { name: model, version: BigInt(version) };
+    return BigInt(version) > maxInt64 ? undefined : { name: model, version: BigInt(version) };
   }
   return { name: model, ...(versionLabel !== undefined && { versionLabel }) };
 }
 
-const maxInt64 = 2n ** 63n - 1n;
-
-export function jsonAnswer(body: string): HttpAnswer {
+export function jsonAnswer(body: string | Uint8Array): HttpBody {
   return { contentType: "application/json", body };
 }
+
+/** TensorFlow's names of the types of a signature's inputs. */
+export function inputTypes({ inputs }: Signature): ReadonlyMap<string, string> {
+  return new Map([...inputs].map(([name, { dtype }]) => [name, dataTypes[dtype].name]));
+}
+
+function specMessage({
+  name,
+  version,
+  versionLabel,
+  signatureName = "",
+}: ModelSpec): MessageInitShape<typeof ModelSpecSchema> {
+  if (version !== undefined) {
+    return { name, signatureName, versionChoice: { case: "version", value: { value: version } } };
+  }
+  if (versionLabel !== undefined) {
+    return { name, signatureName, versionChoice: { case: "versionLabel", value: versionLabel } };
+  }
+  return { name, signatureName };
+}
+
+/** How the examples of a REST call are sent, and the result of the response is written. */
+export interface ExampleTask {
+  readonly method: ServingMethod;
+  readonly request: (modelSpec: ModelSpec, input: Input) => Uint8Array;
+  /** @throws ServingError if there is no result */
+  readonly answerJson: (response: Uint8Array) => Uint8Array;
+}
+
+export const classifyTask: ExampleTask = {
+  method: "Classify",
+  request: (modelSpec, input) =>
+    toBinary(
+      ClassificationRequestSchema,
+      create(ClassificationRequestSchema, { modelSpec: specMessage(modelSpec), input }),
+    ),
+  answerJson: (response) => {
+    const { result } = fromBinary(ClassificationResponseSchema, response);
+    return classificationAnswerJson(result?.classifications ?? []);
+  },
+};
+
+export const regressTask: ExampleTask = {
+  method: "Regress",
+  request: (modelSpec, input) =>
+    toBinary(
+      RegressionRequestSchema,
+      create(RegressionRequestSchema, { modelSpec: specMessage(modelSpec), input }),
+    ),
+  answerJson: (response) => {
+    const { result } = fromBinary(RegressionResponseSchema, response);
+    return regressionAnswerJson(result?.regressions ?? []);
+  },
+};

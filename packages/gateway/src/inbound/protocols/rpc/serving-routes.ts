@@ -1,0 +1,179 @@
+import {
+  create,
+  createFileRegistry,
+  type DescMethodUnary,
+  type DescService,
+  fromBinary,
+  type Message,
+  toBinary,
+} from "@bufbuild/protobuf";
+import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  type ConnectRouterOptions,
+  createConnectRouter,
+  type HandlerContext,
+} from "@connectrpc/connect";
+import type { ModelSpec, ServingMethod } from "@tensorgate/core";
+import type { ModelSpec as ModelSpecMessage } from "@tensorgate/proto/tensorflow_serving/model";
+import { ModelService } from "@tensorgate/proto/tensorflow_serving/model_service";
+import { PredictionService } from "@tensorgate/proto/tensorflow_serving/prediction_service";
+import { modelMetadataResponse, modelStatusResponse, servingErrors } from "@tensorgate/tf-serving";
+import {
+  answered,
+  askedNameOf,
+  inServingWords,
+  scoreEncoded,
+  serviceRouteHeader,
+  servingModel,
+} from "../serving-call.ts";
+import type { RpcRunner } from "./call.ts";
+
+const methods: readonly ServingMethod[] = ["Predict", "Classify", "Regress", "MultiInference"];
+
+/** Whether a path is that of a method of TensorFlow Serving that scores. */
+export function isServingMethod(path: string): boolean {
+  return methods.some((method) => path === `/${PredictionService.typeName}/${method}`);
+}
+
+export interface ServingRouters {
+  /** For messages in the wire format, which are passed on as they are. */
+  readonly binary: ConnectRouter;
+  /** For messages in JSON. */
+  readonly json: ConnectRouter;
+}
+
+export interface ServingRoutersDeps {
+  readonly rpc: RpcRunner;
+  readonly options: ConnectRouterOptions;
+}
+
+/** The scoring methods of `tensorflow.serving.PredictionService`, in both codecs. */
+export function createServingRouters({ rpc, options }: ServingRoutersDeps): ServingRouters {
+  const binary = createConnectRouter(options);
+  const json = createConnectRouter(options);
+  const opaque = opaqueService();
+
+  async function score(
+    method: ServingMethod,
+    message: Uint8Array,
+    context: HandlerContext,
+  ): Promise<Uint8Array> {
+    const serviceRoute = context.requestHeader.get(serviceRouteHeader) ?? undefined;
+    const modelSpec = { name: askedNameOf({ method, message }) };
+    return rpc.run({ modelSpec }, context, async (call, tasks) => {
+      const { encoded, model, region } = await scoreEncoded(
+        { method, message },
+        { call, tasks, serviceRoute },
+      );
+      return { message: encoded, model, ...(region !== undefined && { region }) };
+    });
+  }
+
+  for (const name of methods) {
+    const whole = methodOf(PredictionService, name);
+    const { input, output } = methodOf(opaque, name);
+    binary.rpc(methodOf(opaque, name), async (request: Message, context) =>
+      fromBinary(output, await score(name, toBinary(input, request), context)),
+    );
+    json.rpc(whole, async (request: Message, context) =>
+      fromBinary(whole.output, await score(name, toBinary(whole.input, request), context)),
+    );
+  }
+  return { binary, json };
+}
+
+/** The methods that describe a model. */
+export function addModelRoutes(router: ConnectRouter, { run }: RpcRunner): void {
+  router.rpc(PredictionService.method.getModelMetadata, (request, context) =>
+    run(request, context, async (call, tasks) => {
+      const serviceRoute = context.requestHeader.get(serviceRouteHeader) ?? undefined;
+      const asked = specFrom(request.modelSpec);
+      const spec = servingModel(asked, { call, tasks, serviceRoute });
+      const [field] = request.metadataField;
+      if (field === undefined) throw answered(servingErrors.missingMetadataField());
+      const unknown = request.metadataField.find((each) => each !== "signature_def");
+      if (unknown !== undefined) throw answered(servingErrors.unsupportedMetadataField(unknown));
+      const metadata = await inServingWords(spec, () => tasks.modelMetadata(spec, call));
+      return { message: modelMetadataResponse(metadata), model: metadata.model };
+    }),
+  );
+
+  router.service(ModelService, {
+    getModelStatus: (request, context) =>
+      run(request, context, async (call, tasks) => {
+        // A label is not looked at: all versions are answered.
+        const { versionLabel: _, ...asked } = specFrom(request.modelSpec) ?? {};
+        const isNamed = request.modelSpec !== undefined;
+        const serviceRoute = context.requestHeader.get(serviceRouteHeader) ?? undefined;
+        const spec = servingModel(isNamed ? { name: "", ...asked } : undefined, {
+          call,
+          tasks,
+          serviceRoute,
+        });
+        const status = await inServingWords(spec, () => tasks.modelStatus(spec, call), {
+          model: servingErrors.noVersions,
+          version: servingErrors.noVersion,
+        });
+        return { message: modelStatusResponse(status) };
+      }),
+
+    handleReloadConfigRequest: () => {
+      throw new ConnectError(
+        "models are configured in the gateway, not by its callers",
+        Code.Unimplemented,
+      );
+    },
+  });
+}
+
+function specFrom(message: ModelSpecMessage | undefined): ModelSpec | undefined {
+  if (!message) return undefined;
+  const { name, signatureName, versionChoice } = message;
+  return {
+    name,
+    ...(signatureName !== "" && { signatureName }),
+    ...(versionChoice.case === "version" && { version: versionChoice.value.value }),
+    ...(versionChoice.case === "versionLabel" && { versionLabel: versionChoice.value }),
+  };
+}
+
+function methodOf(service: DescService, name: ServingMethod): DescMethodUnary {
+  const found = service.methods.find((method) => method.name === name);
+  if (found?.methodKind !== "unary") throw new RangeError(`there is no unary method ${name}`);
+  return found as DescMethodUnary;
+}
+
+/** Name of the only message of the opaque service. */
+const opaqueMessage = "OpaqueMessage";
+
+/**
+ * The same service to whom every field of its messages is unknown: what is unknown is kept and written again as it came,
+ * so that tensors are never taken apart.
+ */
+function opaqueService(): DescService {
+  const [packageName, name] = ["tensorflow.serving", "PredictionService"];
+  const typeName = `.${packageName}.${opaqueMessage}`;
+  const file = create(FileDescriptorProtoSchema, {
+    name: "tensorflow_serving/opaque.proto",
+    package: packageName,
+    syntax: "proto3",
+    messageType: [{ name: opaqueMessage }],
+    service: [
+      {
+        name,
+        method: methods.map((method) => ({
+          name: method,
+          inputType: typeName,
+          outputType: typeName,
+        })),
+      },
+    ],
+  });
+  const registry = createFileRegistry(create(FileDescriptorSetSchema, { file: [file] }));
+  const service = registry.getService(`${packageName}.${name}`);
+  if (!service) throw new RangeError("the opaque service was not made");
+  return service;
+}

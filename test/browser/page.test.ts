@@ -141,7 +141,7 @@ describe.skipIf(whyNoBrowser)("the page", () => {
     await page.click("#camera-tab");
     await page.click("#camera");
     await page.waitForFunction(() =>
-      document.querySelector("#frame-rate")?.textContent?.includes("frames a second"),
+      document.querySelector("#frame-rate")?.textContent?.includes("frames per second"),
     );
     await page.waitForSelector(".labels li");
     expect(await page.textContent("#camera")).toBe("Stop the camera");

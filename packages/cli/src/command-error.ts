@@ -1,9 +1,9 @@
-/** What a user is told in place of a stack: what failed, where, and what to do. */
+/** An error for the user, printed without a stack: what failed, where, and what to do. */
 export class CommandError extends Error {
   override readonly name = "CommandError";
 }
 
-/** The error of a port that cannot be had, in words; any other is thrown on. */
+/** Explains why a port cannot be bound; returns any other error unchanged. */
 export function explainedListenError(
   thrown: unknown,
   { host, port }: { readonly host: string; readonly port: number },

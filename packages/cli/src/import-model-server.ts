@@ -1,9 +1,9 @@
 import { CommandError } from "./command-error.ts";
 
 /**
- * The model server weighs hundreds of megabytes, so it is an optional dependency, loaded when it is asked for.
+ * Imports the model server, an optional dependency of hundreds of megabytes.
  *
- * @throws CommandError that says what to install
+ * @throws CommandError if it is not installed
  */
 export async function importModelServer(): Promise<typeof import("@tensorgate/model-server")> {
   try {

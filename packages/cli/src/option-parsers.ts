@@ -38,7 +38,7 @@ export function portOption(flags: string, description: string, value: number): O
   return new Option(flags, description).argParser(parsePort).default(value);
 }
 
-/** What a parser says of a text that it does not take becomes the error of the flag. */
+/** Converts the error of a parser to the error of its flag. */
 export function explained<Value>(parse: (text: string) => Value): (text: string) => Value {
   return (text) => {
     try {
@@ -55,7 +55,7 @@ export function parseCount(text: string): number {
   throw new InvalidArgumentError("Expected a whole number from 1 to 1000");
 }
 
-/** A number of replicas, none included. */
+/** Parses a number of replicas, 0 included. */
 export function parseFloor(text: string): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && value <= 1_000) return value;
@@ -86,7 +86,7 @@ export function parseMilliseconds(text: string): number {
   throw new InvalidArgumentError("Expected a whole number of milliseconds from 1 to 600000");
 }
 
-/** What a gateway keeps to. */
+/** Parses an interval within the limits of a gateway. */
 export function parseInterval(text: string): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= 250 && value <= 60_000) return value;
@@ -104,12 +104,12 @@ export function parseSeed(text: string): number {
   throw new InvalidArgumentError("Expected a whole number");
 }
 
-/** A flag that may be given several times. */
+/** Collects the values of a repeatable flag. */
 export function collected(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, text];
 }
 
-/** A fault of a model server, as a flag says it. */
+/** A fault of a model server, by its flag. */
 export type FaultFlag = RequestFault | { readonly kind: "fail-load" | "stick-load" };
 
 export function parseFault(text: string, before: readonly FaultFlag[] = []): readonly FaultFlag[] {

@@ -1,6 +1,6 @@
 import type { GenerationProgress } from "@tensorgate/model-server";
 
-/** What to say while a model with seeded weights is made. */
+/** Returns a log line for the generation of a model with seeded weights. */
 export function progressLine(progress: GenerationProgress): string {
   return progress.state === "begun"
     ? `generating ${progress.family} with seeded weights in ${progress.folder}`

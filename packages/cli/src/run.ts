@@ -33,15 +33,15 @@ const adminPortVariable = "TENSORGATE_ADMIN_PORT";
 
 const exitCode = { failure: 1, usage: 2 } as const;
 
-/** Commands that take the signals themselves, as soon as they begin. */
+/** Commands that handle the signals from their start. */
 const services: ReadonlySet<string> = new Set(["demo", "serve", "model-server"]);
 
 /**
  * Runs the command line.
  *
  * @param args - without the interpreter and the script
- * @param signals - kept until it is known which command runs
- * @returns the exit code: 0, 1 for a failure, 2 for a line that was not understood
+ * @param signals - held until the command is known
+ * @returns the exit code: 0, 1 for a failure, 2 for a usage error
  */
 export async function run(args: readonly string[], signals: Signals): Promise<number> {
   try {
@@ -66,7 +66,7 @@ function program(signals: Signals): Command {
     .description("Scoring gateway: images in, labels out, using the model servers you already run.")
     .version(version)
     .showHelpAfterError("(run tensorgate --help for usage)")
-    // So that a command may have a --version of its own.
+    // A command may have its own --version.
     .enablePositionalOptions()
     .exitOverride()
     .hook("preAction", (_root, command) => {

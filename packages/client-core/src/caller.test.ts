@@ -6,7 +6,7 @@ import type { ClientError } from "./client-error.ts";
 import { type CallOptions, commonClientDefaults } from "./options.ts";
 import { createRetryBudget } from "./retry-budget.ts";
 
-/** Makes one call, which is answered at once. */
+/** Makes one call, which succeeds immediately. */
 async function called(options: CallOptions = {}, parts: Partial<CallerDeps> = {}) {
   const sent: AttemptContext[] = [];
   const call = createCaller({

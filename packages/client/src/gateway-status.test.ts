@@ -118,7 +118,7 @@ test("a stream that breaks is an error, and is not opened again without being as
   expect(asked()).toBe(1);
 });
 
-test("whoever leaves ends the stream", async () => {
+test("leaving the loop ends the stream", async () => {
   const ended = Promise.withResolvers<void>();
   const { client } = clientOf(1, async (signal) => {
     await untilAborted(signal);

@@ -10,20 +10,20 @@ import { type ClassifyRequest, ScoringService } from "@tensorgate/proto/tensorga
 import { expect, test } from "vitest";
 import { type ClientError, type ClientEvent, type ClientOptions, ScoringClient } from "./index.ts";
 
-interface Heard {
+interface ReceivedCall {
   readonly request: ClassifyRequest;
   readonly headers: Headers;
 }
 
 /** A client of a gateway that answers each call as the next of `answers` does. */
 function clientOf(answers: readonly (() => void)[] = [], options: ClientOptions = {}) {
-  const heard: Heard[] = [];
+  const received: ReceivedCall[] = [];
   const { clock, random } = manualClockAndRandom();
   const transport = createRouterTransport(({ service }) => {
     service(ScoringService, {
       classify: (request, { requestHeader, responseHeader }) => {
-        heard.push({ request, headers: requestHeader });
-        answers[heard.length - 1]?.();
+        received.push({ request, headers: requestHeader });
+        answers[received.length - 1]?.();
         responseHeader.set("x-tensorgate-model", "m@3");
         responseHeader.set("x-tensorgate-region", "eastus");
         responseHeader.set("server-timing", "decode;dur=1.5, cache;desc=hit;dur=0.1, total;dur=2");
@@ -33,7 +33,7 @@ function clientOf(answers: readonly (() => void)[] = [], options: ClientOptions 
     });
   });
   const client = new ScoringClient({ transport, clockAndRandom: { clock, random }, ...options });
-  return { client, heard, clock };
+  return { client, received, clock };
 }
 
 const picture = Buffer.from("a picture");
@@ -82,7 +82,7 @@ test("labels come with what is known of the answer, which JSON does not show", a
 });
 
 test("the options of a call are sent", async () => {
-  const { client, heard } = clientOf([], {
+  const { client, received } = clientOf([], {
     apiKey: async () => "tg_a_secret",
     headers: { "x-everywhere": "1" },
   });
@@ -99,7 +99,7 @@ test("the options of a call are sent", async () => {
     headers: { "x-once": "2" },
   });
 
-  const [{ request, headers } = { request: undefined, headers: new Headers() }] = heard;
+  const [{ request, headers } = { request: undefined, headers: new Headers() }] = received;
   expect(request).toMatchObject({ topK: 3, modelSpec: { versionChoice: { value: 12n } } });
   expect(Object.fromEntries(headers)).toMatchObject({
     authorization: "Bearer tg_a_secret",
@@ -120,11 +120,11 @@ test.each([
   { name: "a Node stream", input: Readable.from([picture.subarray(0, 4), picture.subarray(4)]) },
   { name: "a web stream", input: new Blob([picture]).stream() },
 ])("$name is sent as its bytes", async ({ input }) => {
-  const { client, heard } = clientOf();
+  const { client, received } = clientOf();
 
   await client.classify("m", input);
 
-  expect(Buffer.from(heard[0]?.request.pictures[0]?.source.value ?? [])).toEqual(picture);
+  expect(Buffer.from(received[0]?.request.pictures[0]?.source.value ?? [])).toEqual(picture);
 });
 
 const used = new Blob(["x"]).stream();
@@ -147,14 +147,14 @@ test.each([
   { input: new URL("https://example.com/cat.jpg"), text: "is not a file" },
   { input: new Uint8Array(), text: "the picture is empty" },
 ])("an invalid picture is rejected before it is sent: $text", async ({ input, text }) => {
-  const { client, heard } = clientOf();
+  const { client, received } = clientOf();
 
   const failed = client.classify("m", input);
 
   await expect(failed).rejects.toThrow(`classify(m): `);
   await expect(failed).rejects.toThrow(text);
   await expect(failed).rejects.toMatchObject({ reason: "invalid-request", attempts: 1 });
-  expect(heard).toEqual([]);
+  expect(received).toEqual([]);
 });
 
 test("an option that cannot be sent is the caller's mistake, not an unreachable gateway", async () => {
@@ -167,7 +167,7 @@ test("an option that cannot be sent is the caller's mistake, not an unreachable 
 });
 
 test("a failure says what was called, what went wrong and what to do", async () => {
-  const { client, heard } = clientOf([refusal("unknown-model", Code.NotFound)]);
+  const { client, received } = clientOf([refusal("unknown-model", Code.NotFound)]);
 
   const error = (await client.classify("m", picture).catch((thrown) => thrown)) as ClientError;
 
@@ -182,28 +182,28 @@ test("a failure says what was called, what went wrong and what to do", async () 
     field: "x",
     model: "m",
     attempts: 1,
-    requestId: heard[0]?.headers.get("x-request-id"),
+    requestId: received[0]?.headers.get("x-request-id"),
   });
 });
 
-test("a failure that says when to come again is tried again then", async () => {
-  const { client, heard, clock } = clientOf([refusal("overloaded", Code.Unavailable, 300)]);
+test("a failure with retryAfterMs is retried after that time", async () => {
+  const { client, received, clock } = clientOf([refusal("overloaded", Code.Unavailable, 300)]);
   const labels = client.classify("m", picture);
-  await expect.poll(() => heard.length).toBe(1);
+  await expect.poll(() => received.length).toBe(1);
   await settled();
   clock.advance(299);
   await settled();
-  expect(heard).toHaveLength(1);
+  expect(received).toHaveLength(1);
   clock.advance(1);
 
   expect((await labels).meta.attempts).toBe(2);
 });
 
 test("what the caller did wrong is sent once", async () => {
-  const { client, heard } = clientOf([refusal("invalid-request", Code.InvalidArgument)]);
+  const { client, received } = clientOf([refusal("invalid-request", Code.InvalidArgument)]);
 
   await expect(client.classify("m", picture)).rejects.toMatchObject({ attempts: 1 });
-  expect(heard).toHaveLength(1);
+  expect(received).toHaveLength(1);
 });
 
 test("a server that is not a gateway counts as unreachable", async () => {
@@ -222,15 +222,15 @@ test.each([
   { code: Code.Unimplemented, status: 404, reason: "upstream-answered" },
   { code: Code.Unauthenticated, status: 401, reason: "unauthenticated" },
   { code: Code.PermissionDenied, status: 403, reason: "forbidden" },
-])("the $status of somebody else is not tried again", async ({ code, reason }) => {
-  const { client, heard } = clientOf([
+])("the $status of another server is not retried", async ({ code, reason }) => {
+  const { client, received } = clientOf([
     () => {
       throw new ConnectError("HTTP", code);
     },
   ]);
 
   await expect(client.classify("m", picture)).rejects.toMatchObject({ reason, retryable: false });
-  expect(heard).toHaveLength(1);
+  expect(received).toHaveLength(1);
 });
 
 test("a response without a result fails with a hint, and is not retried", async () => {
@@ -253,17 +253,17 @@ test("a response without a result fails with a hint, and is not retried", async 
 });
 
 test("a stream that was read is sent again from memory", async () => {
-  const { client, heard, clock } = clientOf([refusal("overloaded", Code.Unavailable, 300)]);
+  const { client, received, clock } = clientOf([refusal("overloaded", Code.Unavailable, 300)]);
   const labels = client.classify("m", Readable.from([picture]));
-  await expect.poll(() => heard.length).toBe(1);
+  await expect.poll(() => received.length).toBe(1);
   await settled();
   clock.advance(300);
 
   expect((await labels).meta.attempts).toBe(2);
-  expect(Buffer.from(heard[1]?.request.pictures[0]?.source.value ?? [])).toEqual(picture);
+  expect(Buffer.from(received[1]?.request.pictures[0]?.source.value ?? [])).toEqual(picture);
 });
 
-test("events tell of attempts, waits and ends, and of no secret", async () => {
+test("events report attempts, waits and ends, and no secret", async () => {
   const events: ClientEvent[] = [];
   const { client, clock } = clientOf([refusal("overloaded", Code.Unavailable, 300)], {
     apiKey: "tg_a_secret",
@@ -290,12 +290,12 @@ test("in a storm attempts are bounded by the budget, whatever each call may retr
   const immediate = {
     nowMs: () => 0,
     setTimer: (delayMs: number, wake: () => void) => {
-      // Waits between attempts are over at once; the time of an attempt never is.
+      // Waits between attempts end immediately; attempts never time out.
       if (delayMs < 5_000) queueMicrotask(wake);
       return { [Symbol.dispose]: () => {} };
     },
   };
-  const { client, heard } = clientOf(storm, {
+  const { client, received } = clientOf(storm, {
     maxRetries: 10,
     clockAndRandom: { clock: immediate, random: () => 0.5 },
   });
@@ -305,11 +305,11 @@ test("in a storm attempts are bounded by the budget, whatever each call may retr
   }
 
   // A fifth of the calls, and what is saved up at the start.
-  expect(heard.length).toBeGreaterThan(120);
-  expect(heard.length).toBeLessThanOrEqual(100 + 20 + 10);
+  expect(received.length).toBeGreaterThan(120);
+  expect(received.length).toBeLessThanOrEqual(100 + 20 + 10);
 });
 
-test("an abort ends the call at once", async () => {
+test("an abort ends the call immediately", async () => {
   const controller = new AbortController();
   const { client } = clientOf([refusal("overloaded", Code.Unavailable, 5_000)]);
   const failed = client.classify("m", picture, { signal: controller.signal });
@@ -320,8 +320,8 @@ test("an abort ends the call at once", async () => {
   await expect(failed).rejects.toMatchObject({ reason: "cancelled" });
 });
 
-test("many pictures are scored a few at a time, and those that fail are told in their place", async () => {
-  const { client, heard } = clientOf();
+test("many pictures are scored a few at a time, and failures are yielded too", async () => {
+  const { client, received } = clientOf();
   let taken = 0;
   function* pictures() {
     for (let index = 0; index < 20; index += 1) {
@@ -338,7 +338,7 @@ test("many pictures are scored a few at a time, and those that fail are told in 
 
   expect(outcomes.filter((ok) => !ok)).toHaveLength(1);
   expect(outcomes).toHaveLength(20);
-  expect(heard).toHaveLength(19);
+  expect(received).toHaveLength(19);
 });
 
 test("leaving a loop over many pictures ends what is under way", async () => {
@@ -373,18 +373,18 @@ test.each([
 });
 
 test("a client with other settings keeps the rest, and the connections", async () => {
-  const { client, heard } = clientOf([], { headers: { "x-first": "1" }, maxRetries: 0 });
+  const { client, received } = clientOf([], { headers: { "x-first": "1" }, maxRetries: 0 });
   const other = client.with({ apiKey: "tg_a_secret", headers: { "x-second": "2" } });
 
   await other.classify("m", picture);
   await client.classify("m", picture);
 
-  expect(Object.fromEntries(heard[0]?.headers ?? [])).toMatchObject({
+  expect(Object.fromEntries(received[0]?.headers ?? [])).toMatchObject({
     authorization: "Bearer tg_a_secret",
     "x-second": "2",
   });
-  expect(heard[1]?.headers.get("authorization")).toBeNull();
-  expect(heard[1]?.headers.get("x-first")).toBe("1");
+  expect(received[1]?.headers.get("authorization")).toBeNull();
+  expect(received[1]?.headers.get("x-first")).toBe("1");
 });
 
 test("leaving its scope closes the connections", async () => {
@@ -399,7 +399,7 @@ test("leaving its scope closes the connections", async () => {
     );
   }
 
-  // It ends at once only if no connection is kept open.
+  // It ends immediately only if no connection is open.
   await new Promise((resolve) => server.close(resolve));
 });
 

@@ -7,7 +7,7 @@ interface Catalog {
   readonly sums: { readonly tasks: "predict"; readonly labels: never };
 }
 
-test("a client that was told of a catalog knows names, tasks and labels", () => {
+test("a client with a catalog knows names, tasks and labels", () => {
   const typed = (client: ScoringClient<Catalog>) => {
     // @ts-expect-error: no model of that name
     void client.classify("shape", "a.jpg");
@@ -26,7 +26,7 @@ test("a client that was told of a catalog knows names, tasks and labels", () => 
   expectTypeOf<Awaited<Typed["boxes"]>>().toEqualTypeOf<"moon" | undefined>();
 });
 
-test("a client that was told of none takes any name", () => {
+test("a client without a catalog takes any name", () => {
   const untyped = (client: ScoringClient) =>
     client.classify("anything", "a.jpg").then(([best]) => best?.label);
   expectTypeOf<Awaited<ReturnType<typeof untyped>>>().toEqualTypeOf<string | undefined>();

@@ -19,18 +19,18 @@ type Answer = () => Response | Promise<Response>;
 
 /** A client of a gateway that answers each call as the next of `answers` does, and the rest with labels. */
 function clientOf(answers: readonly Answer[] = [], options: WebClientOptions = {}) {
-  const heard: Request[] = [];
+  const received: Request[] = [];
   const { clock, random } = manualClockAndRandom();
   const client = new ScoringClient({
     baseUrl,
     clockAndRandom: { clock, random },
     fetch: async (...request) => {
-      heard.push(new Request(...request));
-      return (answers[heard.length - 1] ?? answered)();
+      received.push(new Request(...request));
+      return (answers[received.length - 1] ?? answered)();
     },
     ...options,
   });
-  return { client, heard, clock };
+  return { client, received, clock };
 }
 
 function problem(status: number, reason: string, more: object = {}): Answer {
@@ -41,7 +41,7 @@ function problem(status: number, reason: string, more: object = {}): Answer {
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 test("labels come with what is known of the answer, which JSON does not show", async () => {
-  const { client, heard } = clientOf();
+  const { client, received } = clientOf();
 
   const found = await client.classify("m", picture, { topK: 3, version: 12n });
 
@@ -55,7 +55,7 @@ test("labels come with what is known of the answer, which JSON does not show", a
     timing: { total: 2 },
     upload: { bytes: picture.size, savedBytes: 0 },
   });
-  const [request] = heard as [Request];
+  const [request] = received as [Request];
   expect(request.url).toBe(`${baseUrl}/v1/classify/m?topK=3&version=12`);
   expect(request.headers.get("content-type")).toBe("image/jpeg");
   expect(request.headers.get("x-tensorgate-timeout-ms")).toBe("10000");
@@ -63,7 +63,7 @@ test("labels come with what is known of the answer, which JSON does not show", a
 });
 
 test("the options of a call are sent", async () => {
-  const { client, heard } = clientOf([], {
+  const { client, received } = clientOf([], {
     apiKey: async () => "tg_a_secret",
     headers: { "x-everywhere": "1" },
   });
@@ -77,7 +77,7 @@ test("the options of a call are sent", async () => {
     headers: { "x-once": "2" },
   });
 
-  expect(Object.fromEntries(heard[0]?.headers ?? [])).toMatchObject({
+  expect(Object.fromEntries(received[0]?.headers ?? [])).toMatchObject({
     authorization: "Bearer tg_a_secret",
     "x-tensorgate-region": "eastus",
     "x-tensorgate-residency": "eastus,westus2",
@@ -107,7 +107,7 @@ test.each(["localhost:8080", "http://me:secret@h"])("%s is no address of a gatew
   expect(made).not.toThrow("secret");
 });
 
-test("leaving its scope ends the worker, and what it was at", async () => {
+test("leaving its scope terminates the worker and its pictures in progress", async () => {
   const ended: string[] = [];
   class SilentWorker {
     postMessage() {
@@ -130,8 +130,8 @@ test("leaving its scope ends the worker, and what it was at", async () => {
 });
 
 test("a failure says what was called, what went wrong and what to do", async () => {
-  const told = { hint: "try another", field: "x", requestId: "r" };
-  const { client, heard } = clientOf([problem(404, "unknown-model", told)]);
+  const details = { hint: "try another", field: "x", requestId: "r" };
+  const { client, received } = clientOf([problem(404, "unknown-model", details)]);
 
   const error = (await client.classify("m", picture).catch((thrown) => thrown)) as ClientError;
 
@@ -147,7 +147,7 @@ test("a failure says what was called, what went wrong and what to do", async () 
     model: "m",
     attempts: 1,
   });
-  expect(heard).toHaveLength(1);
+  expect(received).toHaveLength(1);
 });
 
 test("a failure of Connect is reported in the same way", async () => {
@@ -166,33 +166,36 @@ test("a failure of Connect is reported in the same way", async () => {
   });
 });
 
-test("a failure that says when to come again is tried again then, with the same bytes", async () => {
-  const { client, heard, clock } = clientOf([problem(503, "overloaded", { retryAfterMs: 300 })]);
+test("a failure with retryAfterMs is retried after that time, with the same bytes", async () => {
+  const { client, received, clock } = clientOf([problem(503, "overloaded", { retryAfterMs: 300 })]);
   const found = client.classify("m", picture);
-  await expect.poll(() => heard.length).toBe(1);
+  await expect.poll(() => received.length).toBe(1);
   await expect.poll(() => clock.pendingTimersMs()).toEqual([300]);
   clock.advance(300);
 
   expect((await found).meta.attempts).toBe(2);
-  expect(await heard[1]?.text()).toBe("a picture");
+  expect(await received[1]?.text()).toBe("a picture");
 });
 
 test("the deadline ends all attempts, and the gateway gets the time left", async () => {
   const never = () => new Promise<Response>(() => {});
-  const { client, heard, clock } = clientOf([never, never], { timeoutMs: 600, deadlineMs: 1_000 });
+  const { client, received, clock } = clientOf([never, never], {
+    timeoutMs: 600,
+    deadlineMs: 1_000,
+  });
   const failed = client.classify("m", picture).catch((thrown: unknown) => thrown);
-  await expect.poll(() => heard.length).toBe(1);
+  await expect.poll(() => received.length).toBe(1);
   clock.advance(600);
   await expect.poll(() => clock.pendingTimersMs().length).toBe(1);
   clock.advance(50);
-  await expect.poll(() => heard.length).toBe(2);
-  expect(heard[1]?.headers.get("x-tensorgate-timeout-ms")).toBe("350");
+  await expect.poll(() => received.length).toBe(2);
+  expect(received[1]?.headers.get("x-tensorgate-timeout-ms")).toBe("350");
   clock.advance(350);
 
   expect(await failed).toMatchObject({ reason: "deadline-exceeded", attempts: 2 });
 });
 
-test("an abort during a wait ends the call at once", async () => {
+test("an abort during a wait ends the call immediately", async () => {
   const controller = new AbortController();
   const { client, clock } = clientOf([problem(503, "overloaded", { retryAfterMs: 5_000 })]);
   const failed = client.classify("m", picture, { signal: controller.signal });
@@ -212,7 +215,7 @@ interface Garbage {
 
 test.each<Garbage>([
   { name: "a page of a proxy", answer: () => new Response("<h1>It works!</h1>") },
-  { name: "JSON of somebody else", answer: () => Response.json({ hello: "world" }) },
+  { name: "JSON of another server", answer: () => Response.json({ hello: "world" }) },
   { name: "half an answer", answer: () => new Response('{"results": [') },
   { name: "nothing", answer: () => Response.json(null) },
   { name: "a result that is none", answer: () => Response.json({ results: [null] }) },
@@ -227,7 +230,7 @@ test.each<Garbage>([
 ])(
   "an unreadable response fails, and is not retried: $name",
   async ({ answer, method = "classify" }) => {
-    const { client, heard } = clientOf([answer]);
+    const { client, received } = clientOf([answer]);
     const calls = {
       classify: () => client.classify("m", picture),
       list: () => client.models.list(),
@@ -243,7 +246,7 @@ test.each<Garbage>([
       message: expect.stringContaining("is not from a gateway"),
       hint: "check that the URL is that of a gateway",
     });
-    expect(heard).toHaveLength(1);
+    expect(received).toHaveLength(1);
   },
 );
 
@@ -253,7 +256,7 @@ test.each([
   { status: 413, reason: "too-large", retryable: false },
   { status: 504, reason: "deadline-exceeded", retryable: false },
   { status: 502, reason: "upstream-failed", retryable: true },
-])("$status of somebody else is $reason", async ({ status, reason, retryable }) => {
+])("$status of another server is $reason", async ({ status, reason, retryable }) => {
   const { client } = clientOf([() => new Response("<b>nginx</b>", { status })], { maxRetries: 0 });
 
   await expect(client.classify("m", picture)).rejects.toMatchObject({ reason, retryable, status });
@@ -290,15 +293,15 @@ test.each([
   { input: new Blob([]), text: "the picture is empty" },
   { input: { hello: 1 }, text: "cannot send a picture of the class Object" },
 ])("an invalid picture is rejected before it is sent: $text", async ({ input, text }) => {
-  const { client, heard } = clientOf();
+  const { client, received } = clientOf();
 
   await expect(client.classify("m", input as Blob)).rejects.toThrow(text);
-  expect(heard.filter(({ method }) => method === "POST")).toEqual([]);
+  expect(received.filter(({ method }) => method === "POST")).toEqual([]);
 });
 
 test("tensors go and come as they are", async () => {
   const outputs = { sum: { dtype: "INT64", shape: ["2"], data: "AQAAAAAAAAD//////////w==" } };
-  const { client, heard } = clientOf([() => Response.json({ outputs }, { headers })]);
+  const { client, received } = clientOf([() => Response.json({ outputs }, { headers })]);
 
   const found = await client.predict("m", {
     x: { data: [1, 2], shape: [2] },
@@ -306,7 +309,7 @@ test("tensors go and come as they are", async () => {
   });
 
   expect(found["sum"]).toEqual({ dtype: "INT64", shape: [2], data: new BigInt64Array([1n, -1n]) });
-  expect(await heard[0]?.json()).toMatchObject({
+  expect(await received[0]?.json()).toMatchObject({
     modelSpec: { name: "m" },
     inputs: {
       x: { dtype: "FP32", shape: ["2"], data: "AACAPwAAAEA=" },
@@ -315,7 +318,7 @@ test("tensors go and come as they are", async () => {
   });
 });
 
-test("a moving picture is sent one frame at a time, no faster than it was told", async () => {
+test("a moving picture is sent one frame at a time, no faster than `fps`", async () => {
   vi.stubGlobal("createImageBitmap", async () => ({ width: 8, height: 8, close: () => {} }));
   vi.stubGlobal("OffscreenCanvas", FakeCanvas);
   const canvas = new FakeCanvas(8, 8) as unknown as OffscreenCanvas;
@@ -329,7 +332,7 @@ test("a moving picture is sent one frame at a time, no faster than it was told",
   };
   const overloaded = problem(503, "overloaded");
   const answers = [() => Response.json({ versions: [], input: {} }), slow, overloaded, slow];
-  const { client, heard, clock } = clientOf(answers, { maxRetries: 0 });
+  const { client, received, clock } = clientOf(answers, { maxRetries: 0 });
 
   const frames = client.stream("m", canvas, { fps: 4 });
   expect((await frames.next()).value).toMatchObject({ frame: 0, ok: true, takenMs: 0 });
@@ -342,7 +345,7 @@ test("a moving picture is sent one frame at a time, no faster than it was told",
   expect((await frames.next()).value).toMatchObject({ frame: 2, ok: true, takenMs: 1_150 });
   await frames.return(undefined);
 
-  expect(heard).toHaveLength(4);
+  expect(received).toHaveLength(4);
   expect(clock.pendingTimersMs()).toEqual([]);
 });
 
@@ -350,11 +353,11 @@ test("a stream sends nothing while the page is hidden, and ends on abort", async
   const page = Object.assign(new EventTarget(), { hidden: true });
   vi.stubGlobal("document", page);
   const controller = new AbortController();
-  const { client, heard } = clientOf();
+  const { client, received } = clientOf();
   const frames = client.stream("m", {} as HTMLCanvasElement, { signal: controller.signal });
   const first = frames.next();
   await settled();
-  expect(heard).toEqual([]);
+  expect(received).toEqual([]);
 
   controller.abort();
 

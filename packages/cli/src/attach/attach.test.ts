@@ -56,7 +56,7 @@ test("what a test picture gives tells probabilities from logits", () => {
   expect(holds([4, -2, 1])).toBe("logits");
 });
 
-test("among several outputs scores and features are told apart by name", () => {
+test("among several outputs scores and features are distinguished by name", () => {
   const { model } = describedBackend(
     stock({ outputs: { pooled_features: floats([-1, 9]), class_probabilities: floats([-1, 5]) } }),
   );

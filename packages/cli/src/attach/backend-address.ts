@@ -11,7 +11,7 @@ const ports: Readonly<Record<string, string>> = { "grpc:": "8500", "grpcs:": "44
 /**
  * Reads `grpc://host:port`, `grpcs://host` or `host:port`.
  *
- * @throws CommandError that says what was expected
+ * @throws CommandError for any other text
  */
 export function backendAddress(text: string): BackendAddress {
   const withScheme = text.includes("://") ? text : `grpc://${text}`;

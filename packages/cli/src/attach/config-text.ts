@@ -4,13 +4,13 @@ export interface ConfigTextOptions {
   readonly region: string;
   readonly model: ModelOptions;
   readonly pool: PoolOptions;
-  /** Written above the model, each a comment of its own. */
+  /** Written above the model, one comment each. */
   readonly doubts: readonly string[];
-  /** Written at the beginning. */
+  /** Comment at the start of the file. */
   readonly origin: string;
 }
 
-/** A configuration with its doubts as comments, as a person would write it. */
+/** Writes a configuration in YAML, with the doubts as comments. */
 export function configText({ region, model, pool, doubts, origin }: ConfigTextOptions): string {
   const { name, ...described } = model;
   const { model: _same, region: _there, ...reached } = pool;
@@ -33,7 +33,7 @@ function members(value: object, indent: string): readonly string[] {
   return Object.entries(value).map(([key, each]) => `${indent}${key}: ${flow(each)}`);
 }
 
-/** In one line. */
+/** Writes a value in one line. */
 function flow(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(flow).join(", ")}]`;
   if (typeof value === "object" && value !== null) {
@@ -43,7 +43,7 @@ function flow(value: unknown): string {
   return typeof value === "string" ? scalar(value) : String(value);
 }
 
-/** Quoted unless it is a plain word that YAML takes for nothing but text. */
+/** Quotes a text unless YAML reads it as the same text without quotes. */
 function scalar(text: string): string {
   const isPlain =
     /^[A-Za-z_][\w-]*$/.test(text) && !/^(y|n|yes|no|on|off|true|false|null)$/i.test(text);

@@ -10,32 +10,32 @@ import {
 import type { BackendCapabilities, ModelOptions } from "@tensorgate/gateway";
 import { type Family, type FamilyName, families, guessFamily } from "@tensorgate/tf-serving";
 
-/** A backend as a configuration describes it, with what could not be told for sure. */
+/** A backend as a model of the configuration, with the guesses to be checked. */
 export interface DescribedBackend {
   readonly model: ModelOptions;
-  /** What whoever reads the configuration should check; one sentence each. */
+  /** Guesses that the user should check, one sentence each. */
   readonly doubts: readonly string[];
 }
 
-/** One output, as far as it is known. */
+/** One output of a backend. */
 interface SeenOutput {
-  /** On the wire. */
+  /** Name on the wire. */
   readonly name: string;
   readonly graphName: string;
   readonly dtype: DType;
-  /** Without the batch; undefined where it is not known. */
+  /** Without the batch axis; undefined if unknown. */
   readonly extents: readonly number[] | undefined;
   readonly sample: Tensor | undefined;
 }
 
-/** @param told - the family that somebody said it is of */
+/** Describes a backend by its signature and test response. @param given - family that the user set */
 export function describedBackend(
   findings: BackendCapabilities,
-  told?: FamilyName,
+  given?: FamilyName,
 ): DescribedBackend {
   const outputs = seenOutputs(findings);
-  const guess = told
-    ? { family: told, because: "told" as const }
+  const guess = given
+    ? { family: given, because: "given" as const }
     : guessFamily({
         modelName: findings.model,
         outputNames: outputs.flatMap(({ name, graphName }) => [name, graphName]),
@@ -104,12 +104,12 @@ function ofFamily(
   };
 }
 
-/** @returns undefined for a type that pixels are not sent in */
+/** Returns the dtype of pixels; undefined for a type that pixels are not sent in. */
 function pixelType(dtype: DType | undefined): PixelType | undefined {
   return dtype === "FP32" || dtype === "FP16" || dtype === "UINT8" ? dtype : undefined;
 }
 
-/** Whether it is a graph that decodes one picture. */
+/** Returns whether the graph decodes one picture. */
 function isScalar(info: TensorInfo | undefined): boolean {
   return info?.dtype === "BYTES" && info.shape?.length === 0;
 }
@@ -203,21 +203,21 @@ function describedInput(findings: BackendCapabilities) {
 const isClassScores = ({ dtype, extents }: SeenOutput) =>
   isFloat(dtype) && extents?.length === 1 && (extents[0] ?? 0) !== 1;
 
-/** One number for each picture, as a sigmoid gives it. */
+/** Returns whether an output has one number per picture, such as a sigmoid. */
 const isSingleScore = ({ dtype, extents }: SeenOutput) =>
   isFloat(dtype) && extents !== undefined && elementCount(extents) === 1;
 
 const isFeatures = ({ name, graphName, dtype }: SeenOutput) =>
   isFloat(dtype) && /feature|embed|pool/i.test(`${name} ${graphName}`);
 
-/** How much an output looks like scores of classes. */
+/** Ranks an output by how likely it holds class scores. */
 function rank({ name, graphName }: SeenOutput): number {
   const text = `${name} ${graphName}`;
   if (/prob|softmax|score|class|output_alias/i.test(text)) return 2;
   return /logit|predict/i.test(text) ? 1 : 0;
 }
 
-/** By what the test picture gave, or else by its name. */
+/** Guesses what an output holds, by its value for the test picture or by its name. */
 function holdsOf({ name, graphName, sample }: SeenOutput): "probabilities" | "logits" {
   if (sample && isFloat(sample.dtype)) {
     const values = floatValues(sample);

@@ -29,12 +29,12 @@ export interface AddModelOptions {
   readonly version?: bigint;
 }
 
-/** Puts somebody's own weights where a model server finds them; asks for what it cannot tell. */
+/** Adds an ONNX model to the folder of a model server; asks for what it cannot find out. */
 export async function runAddModel(name: string, options: AddModelOptions): Promise<void> {
   const { addModel, MissingFactError } = await importModelServer();
-  const { weights, models, size, labels, version, ...told } = options;
+  const { weights, models, size, labels, version, ...rest } = options;
   let model: ModelToAdd = {
-    ...told,
+    ...rest,
     name,
     weights,
     directory: resolve(models),
@@ -57,7 +57,7 @@ export async function runAddModel(name: string, options: AddModelOptions): Promi
   }
 }
 
-/** A known list, or a file with a name in each line. */
+/** Returns a known list, or the names in a file, one per line. */
 function labelsFrom(text: string): readonly string[] {
   if (text === "imagenet") return imagenetLabels;
   if (text === "pascal-voc") return vocLabels;
@@ -68,7 +68,7 @@ function labelsFrom(text: string): readonly string[] {
   }
 }
 
-/** Asks a person. */
+/** Asks the user. */
 async function answered(fact: string, question: string): Promise<Partial<ModelToAdd>> {
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {
@@ -89,14 +89,14 @@ async function answered(fact: string, question: string): Promise<Partial<ModelTo
   }
 }
 
-/** @throws CommandError if it is neither */
+/** Reads a layout. @throws CommandError for another text */
 export function layoutFrom(text: string): Layout {
   const layout = text.trim().toLowerCase();
   if (layout === "nchw" || layout === "nhwc") return layout;
   throw new CommandError(`unknown layout "${text}"; expected NCHW or NHWC`);
 }
 
-/** `224` or `300x400`, height first. @throws CommandError if it is neither */
+/** Reads a size such as `224` or `300x400`, height first. @throws CommandError for another text */
 export function sizeFrom(text: string): readonly [number, number] {
   const [height = Number.NaN, width = height] = text.trim().split("x").map(Number);
   const isSide = (side: number) => Number.isInteger(side) && side >= 1 && side <= 4_096;
@@ -106,7 +106,7 @@ export function sizeFrom(text: string): readonly [number, number] {
   );
 }
 
-/** Three numbers, or one for all three. @throws CommandError if they are not */
+/** Reads three numbers, or one for all channels. @throws CommandError for another text */
 export function channelsFrom(text: string): PerChannel {
   const numbers = text.split(",").map(Number);
   const [red = Number.NaN, green = red, blue = red] = numbers;

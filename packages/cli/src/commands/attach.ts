@@ -35,7 +35,7 @@ export interface AttachOptions {
   readonly timeout: number;
 }
 
-/** What models are called where nobody thought of a name, and after what they are. */
+/** Common names of models: defaults, and those of topologies. */
 const commonNames = [
   ...["model", "default", "resnet", "resnet50", "resnet_50", "resnet152", "resnet_152"],
   ...["densenet", "densenet121", "densenet_121", "vgg", "vgg16", "vgg_16", "ssd", "ssd_vgg"],
@@ -43,15 +43,15 @@ const commonNames = [
 ];
 
 /**
- * Looks at a backend that runs already, guesses what it is, and writes a configuration for it; tries a picture
- * through a gateway with that configuration, and goes on serving if asked to.
+ * Inspects a running backend, writes a configuration for it, sends a test picture through a gateway with that
+ * configuration, and serves it with `--serve`.
  */
 export async function runAttach(
   target: string,
   options: AttachOptions,
   signals: Signals,
 ): Promise<void> {
-  // A gateway's connections to its replicas keep no process alive.
+  // The gateway's connections to replicas do not keep the process alive.
   const alive = setInterval(() => {}, 60_000);
   try {
     const config = await attach(target, options);
@@ -75,7 +75,7 @@ async function attach(target: string, options: AttachOptions): Promise<GatewayOp
     ...(options.service !== undefined && { service: options.service }),
   };
   say(`inspecting ${address}`);
-  const findings = await found(() =>
+  const findings = await inspected(() =>
     inspectBackend({
       address,
       ...reached,
@@ -85,9 +85,9 @@ async function attach(target: string, options: AttachOptions): Promise<GatewayOp
       clock: systemClockAndRandom.clock,
     }),
   );
-  tell(findings);
+  printCapabilities(findings);
   const { model: described, doubts } = describedBackend(findings, options.family);
-  // An FPGA's container does not know what its model is called.
+  // An FPGA container does not know the name of its model.
   const isNameless = findings.dialect !== "tensorflow-serving" && options.model === undefined;
   const model = { ...described, ...(isNameless && { name: described.family ?? "model" }) };
   const failure = findings.failure ? [`a test picture failed: ${findings.failure.message}`] : [];
@@ -111,15 +111,17 @@ async function attach(target: string, options: AttachOptions): Promise<GatewayOp
     writeFileSync(output, text);
     say(`wrote ${output}`);
   }
-  // Read as it was written: what is served is what the file says.
+  // Parsed from the text, so that the gateway serves what the file says.
   const config = parseConfig(text, output ?? "the configuration");
   await tryPicture(config, options.timeout);
   return config;
 }
 
-async function found(look: () => Promise<BackendCapabilities>): Promise<BackendCapabilities> {
+async function inspected(
+  inspect: () => Promise<BackendCapabilities>,
+): Promise<BackendCapabilities> {
   try {
-    return await look();
+    return await inspect();
   } catch (thrown) {
     if (thrown instanceof SettingError) throw new CommandError(thrown.message);
     if (!ScoringError.is(thrown)) throw thrown;
@@ -136,7 +138,7 @@ function causeText({ cause, message }: Error): string {
   return cause instanceof Error ? cause.message : message;
 }
 
-function tell({
+function printCapabilities({
   dialect,
   model,
   versions,
@@ -158,7 +160,7 @@ function tell({
   }
 }
 
-/** What a caller would get. */
+/** Scores the test picture as a caller would. */
 async function tryPicture(config: GatewayOptions, timeoutMs: number): Promise<void> {
   const gateway = createGateway({ ...config, listen: { port: 0 } });
   try {
@@ -224,7 +226,7 @@ async function serveUntilSignal(
   await running.close();
 }
 
-/** Findings are for people; what is printed on standard output is the configuration. */
+/** Prints a line for the user on standard error; standard output has the configuration. */
 function say(line: string): void {
   process.stderr.write(`${line}\n`);
 }

@@ -8,7 +8,7 @@ import {
 } from "@tensorgate/gateway";
 import { CommandError } from "../command-error.ts";
 
-/** @throws CommandError if the file cannot be read or has faults; lists them all */
+/** Reads a configuration. @throws CommandError if the file cannot be read, or with all of its faults */
 export function readConfig(file: string): GatewayOptions {
   let text: string;
   try {

@@ -22,21 +22,21 @@ export interface DemoOptions {
   readonly port: number;
   readonly adminPort: number;
   readonly models?: string;
-  /** Topologies to serve too, with seeded weights. */
+  /** Further topologies to serve, with seeded weights. */
   readonly families?: readonly FamilyName[];
   readonly cache?: string;
 }
 
-/** The first is where the gateway is; the others are as far away as they were measured, July 2026. */
+/** The first is the region of the gateway; round trips as measured in July 2026. */
 const regions = [
   { name: "westeurope", roundTripMs: 0 },
   { name: "eastus", roundTripMs: 90 },
 ] as const;
 
-/** How long a stop waits for calls in flight, and then for each model server, in milliseconds. */
+/** Grace period for calls in flight, and then for each model server, in milliseconds. */
 const graceMs = 5_000;
 
-/** Runs two regions of embedded model servers and a gateway in front, until it is stopped. */
+/** Runs two regions of embedded model servers and a gateway in front, until a signal stops it. */
 export function runDemo(options: DemoOptions, signals: Signals): Promise<void> {
   return runService({ signals }, (service) => demoUntilSignal(options, service));
 }
@@ -49,7 +49,7 @@ async function demoUntilSignal(
   const { findModels, bundledModelsDirectory, defaultCacheFolder } = await importModelServer();
   const directory = models ?? bundledModelsDirectory;
   const cacheFolder = cache ?? defaultCacheFolder();
-  // Made here, once, so that the model servers find them.
+  // Generated once, so that every model server finds them.
   const folders = readable(() => [
     ...findModels({ directory }),
     ...findModels({ families, cacheFolder }, (progress) => log.info(progressLine(progress))),
@@ -77,7 +77,7 @@ async function demoUntilSignal(
       region: regions[0].name,
       listen: { host: "127.0.0.1", port },
       models: folders.map(modelOptionsFromFolder),
-      // So that a region that is plugged in again is seen at once.
+      // So that a region returns soon after its outage ends.
       routing: { maxEjectionMs: 1_000 },
       pools: folders.flatMap(({ name: model }) =>
         regions.map(({ name: region }, index) => ({
@@ -105,7 +105,7 @@ async function demoUntilSignal(
   }
 }
 
-/** Each region's model server, to be taken away and given back. */
+/** Returns the simulated outages, which kill and restart the model server of a region. */
 function plugsOf(supervisors: readonly Supervisor[]): RegionPlugs {
   const of = (region: string) => supervisors[regions.findIndex(({ name }) => name === region)];
   return {
@@ -133,7 +133,7 @@ const samplePicture = fileURLToPath(
   new URL("../../../../examples/pictures/star.jpg", import.meta.url),
 );
 
-/** A call to the model that answers best: one that was trained, before one that was made up. */
+/** Returns the path of a call to try: of a trained model, if there is one. */
 function firstToTry(models: readonly ModelOptions[]): string {
   const best = models.find(({ weights }) => weights === "trained") ?? models[0];
   if (!best) return "/v1/catalog";
@@ -142,7 +142,7 @@ function firstToTry(models: readonly ModelOptions[]): string {
   return `/v1/${isDetector ? "detect" : "classify"}/${encodeURIComponent(best.name)}`;
 }
 
-/** The ready line, and a call to try that works where the user stands. */
+/** Returns the ready line, and a call to try from the current folder. */
 function welcome({ gateway: { url }, adminUrl }: RunningGateway, path: string): string {
   const picture = existsSync(samplePicture)
     ? relative(process.cwd(), samplePicture)

@@ -8,7 +8,7 @@ import {
 } from "../option-parsers.ts";
 import { runDeviceAbort, runDeviceList, runDeviceSwap } from "./device.ts";
 
-/** Gives `command` its own commands, which talk to the admin port of a gateway on the same machine. */
+/** Adds the commands that call the admin port of a gateway on the same machine. */
 export function addDeviceCommands(command: Command): Command {
   command.description("list and swap devices that hold one model at a time");
   command

@@ -10,7 +10,7 @@ export interface DeviceOptions {
   readonly json?: boolean;
 }
 
-/** Prints what the devices of a gateway hold. */
+/** Prints the devices of a gateway and their models. */
 export async function runDeviceList({ adminUrl, json }: DeviceOptions): Promise<void> {
   const devices = await createAdminClient(adminUrl).devices();
   if (json) return print(devices.map((device) => JSON.stringify(device)));
@@ -41,7 +41,7 @@ export interface DeviceSwapOptions extends DeviceOptions {
   readonly timeout?: number;
 }
 
-/** Makes devices hold a model, and tells every step; the exit code is 1 unless all of them do in the end. */
+/** Swaps the model of devices, and prints every step; the exit code is 1 unless the swap succeeds. */
 export async function runDeviceSwap(model: string, options: DeviceSwapOptions): Promise<void> {
   const client = createAdminClient(options.adminUrl);
   const id = await client.swap(requestOf(model, options));
@@ -75,7 +75,7 @@ function requestOf(model: string, options: DeviceSwapOptions): object {
   const { basePath, device, count, force, golden, expect: label, timeout: timeoutMs } = options;
   const floor = force ? 0 : options.floor;
   const picture = golden === undefined ? undefined : pictureOf(golden);
-  // JSON leaves out what is undefined.
+  // JSON omits undefined values.
   return {
     model,
     basePath,
@@ -96,19 +96,19 @@ function pictureOf(path: string): string {
   }
 }
 
-/** Ends the swap that is named, or else the one that is under way. */
+/** Aborts the swap with `id`, or the one in progress. */
 export async function runDeviceAbort(
   id: string | undefined,
   { adminUrl, json }: DeviceOptions,
 ): Promise<void> {
   const client = createAdminClient(adminUrl);
-  const report = await client.abort(id ?? (await idUnderWay(client)));
+  const report = await client.abort(id ?? (await idInProgress(client)));
   if (json) return print([JSON.stringify(report)]);
-  const isUnderWay = report.state === "aborting";
-  print([isUnderWay ? `swap ${report.id} stops after the current device` : endOf(report)]);
+  const isAborting = report.state === "aborting";
+  print([isAborting ? `swap ${report.id} stops after the current device` : endOf(report)]);
 }
 
-async function idUnderWay(client: AdminClient): Promise<string> {
+async function idInProgress(client: AdminClient): Promise<string> {
   const running = (await client.swaps()).find(({ state }) => /^(running|aborting)$/.test(state));
   if (running) return running.id;
   throw new CommandError("no swap is in progress");

@@ -5,20 +5,20 @@ import { CommandError } from "../command-error.ts";
 export interface DoctorOptions {
   readonly url: string;
   readonly key?: string;
-  /** Of a page that is to call the gateway. */
+  /** Origin of a page that calls the gateway. */
   readonly origin?: string;
   readonly timeout: number;
 }
 
-/** One thing that was looked at. */
+/** The result of one check. */
 interface Finding {
   readonly isFine: boolean;
   readonly text: string;
-  /** What to do where it is not fine. */
+  /** What to do if it failed. */
   readonly advice?: string;
 }
 
-/** Looks at a gateway as a caller sees it, and says what is wrong and what to do. The exit code is 1 if anything is. */
+/** Checks a gateway from a caller's side; prints each result with advice. The exit code is 1 if a check failed. */
 export async function runDoctor(options: DoctorOptions): Promise<void> {
   const base = new URL(options.url);
   let wrongCount = 0;
@@ -42,14 +42,14 @@ interface Model {
 async function* findings(base: URL, options: DoctorOptions): AsyncGenerator<Finding> {
   const { key, origin, timeout } = options;
   const headers = { ...(key !== undefined && { authorization: `Bearer ${key}` }) };
-  const ask = (path: string, init: RequestInit = {}) =>
+  const send = (path: string, init: RequestInit = {}) =>
     fetch(new URL(path, base), {
       ...init,
       headers: { ...headers, ...(init.headers as Record<string, string>) },
       signal: AbortSignal.timeout(timeout),
     });
 
-  const alive = await reached(() => ask("/livez"));
+  const alive = await reached(() => send("/livez"));
   if (!(alive instanceof Response)) {
     yield {
       isFine: false,
@@ -66,14 +66,14 @@ async function* findings(base: URL, options: DoctorOptions): AsyncGenerator<Find
   };
   if (!isGateway) return;
 
-  const ready = await ask("/readyz");
+  const ready = await send("/readyz");
   yield {
     isFine: ready.status === 200,
     text: `ready: ${(await ready.text()).trim()}`,
     advice: "replicas are starting or unreachable; see the gateway's log and /metrics",
   };
 
-  const catalog = await ask("/v1/catalog");
+  const catalog = await send("/v1/catalog");
   if (catalog.status === 401) {
     yield {
       isFine: false,
@@ -83,20 +83,20 @@ async function* findings(base: URL, options: DoctorOptions): AsyncGenerator<Find
     return;
   }
   const { models = [] } = (await catalog.json()) as { models?: readonly Model[] };
-  for (const model of models) yield await modelFinding(model, ask);
-  if (origin !== undefined) yield await originFinding(origin, ask);
+  for (const model of models) yield await modelFinding(model, send);
+  if (origin !== undefined) yield await originFinding(origin, send);
 }
 
-type Ask = (path: string, init?: RequestInit) => Promise<Response>;
+type SendRequest = (path: string, init?: RequestInit) => Promise<Response>;
 
-/** Scores a drawn picture, where the model takes one. */
-async function modelFinding(model: Model, ask: Ask): Promise<Finding> {
+/** Scores the test picture, if the model takes pictures. */
+async function modelFinding(model: Model, send: SendRequest): Promise<Finding> {
   const { name, task, versions, regions, weights } = model;
   const where = `${name}: ${task}, version ${versions.join(", ") || "unknown"}, in ${regions.join(", ")}`;
   const seeded = weights === "seeded" ? "; its weights are random, its results meaningless" : "";
   if (task === "predict") return { isFine: true, text: `${where}; takes tensors, not tested` };
   const startedMs = performance.now();
-  const response = await ask(`/v1/${task}/${encodeURIComponent(name)}`, {
+  const response = await send(`/v1/${task}/${encodeURIComponent(name)}`, {
     method: "POST",
     body: new Uint8Array(testPicture),
   });
@@ -111,9 +111,9 @@ async function modelFinding(model: Model, ask: Ask): Promise<Finding> {
   };
 }
 
-/** What a browser asks before a page of another origin may send a picture. */
-async function originFinding(origin: string, ask: Ask): Promise<Finding> {
-  const response = await ask("/v1/classify/any", {
+/** Sends the CORS preflight of a page of another origin. */
+async function originFinding(origin: string, send: SendRequest): Promise<Finding> {
+  const response = await send("/v1/classify/any", {
     method: "OPTIONS",
     headers: {
       origin,
@@ -135,9 +135,9 @@ interface Unreached {
   readonly advice: string;
 }
 
-async function reached(ask: () => Promise<Response>): Promise<Response | Unreached> {
+async function reached(request: () => Promise<Response>): Promise<Response | Unreached> {
   try {
-    return await ask();
+    return await request();
   } catch (thrown) {
     const { cause } = thrown as { readonly cause?: { readonly code?: string; message?: string } };
     const code = cause?.code ?? (thrown as Error).name;

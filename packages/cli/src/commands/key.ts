@@ -2,11 +2,11 @@ import { createHash, randomBytes } from "node:crypto";
 
 export interface NewKeyOptions {
   readonly id: string;
-  /** Names separated by commas. */
+  /** Names, separated by commas. */
   readonly models: string;
 }
 
-/** Makes a key, and prints it once beside its entry for the configuration, which holds only its digest. */
+/** Generates a key, and prints it with its entry for the configuration, which has only its digest. */
 export function printNewKey({ id, models }: NewKeyOptions): void {
   const key = `tg_${id}_${randomBytes(32).toString("base64url")}`;
   const sha256 = createHash("sha256").update(key).digest("hex");

@@ -7,7 +7,7 @@ export interface ListModelsOptions {
   readonly json?: boolean;
 }
 
-/** Prints what a gateway can score. */
+/** Prints the models of a gateway. */
 export async function runListModels({ url, key, json }: ListModelsOptions): Promise<void> {
   await using client = new ScoringClient({
     ...(url !== undefined && { baseUrl: url }),
@@ -31,12 +31,12 @@ function cells(model: ModelInfo): readonly string[] {
   return [name, tasks.join(" "), versions.join(" "), regions.join(" "), counted, weights, family];
 }
 
-/** Versions are text there, as in the catalog: JSON's numbers lose an int64. */
+/** Writes versions as strings, as in the catalog: numbers in JSON cannot hold an int64. */
 function jsonLine({ versions, ...model }: ModelInfo): string {
   return JSON.stringify({ ...model, versions: versions.map(String) });
 }
 
-/** Columns as wide as their widest cell. */
+/** Pads the cells of each column to the same width. */
 export function aligned(rows: readonly (readonly string[])[]): readonly string[] {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => row[column]?.length ?? 0)),

@@ -14,7 +14,7 @@ import {
 import type { Signals } from "../service/signals.ts";
 import { runModelServer } from "./model-server.ts";
 
-/** Gives `command` the flags of a model server. */
+/** Adds the flags of a model server. */
 export function addModelServerFlags(command: Command, signals: Signals): Command {
   return command
     .description("run a model server that speaks TensorFlow Serving's gRPC API")

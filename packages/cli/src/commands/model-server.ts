@@ -26,7 +26,7 @@ export interface ModelServerCommandOptions {
   readonly counter?: boolean;
   readonly dialect: Dialect;
   readonly device: "shared" | "exclusive";
-  /** False for none. */
+  /** False for no model. */
   readonly model?: string | false;
   readonly reconfigureMs?: number;
   readonly duringSwap?: "not-found" | "unavailable";
@@ -39,13 +39,13 @@ export interface ModelServerCommandOptions {
   readonly faultSeed: number;
 }
 
-/** What a model server that runs as a child tells its parent. */
+/** Message of a child process to its parent when it listens. */
 export interface ListeningMessage {
   readonly type: "listening";
   readonly port: number;
 }
 
-/** Runs a model server until it is stopped, or until the parent that started it goes away. */
+/** Runs a model server until a signal stops it, or until its parent process ends. */
 export function runModelServer(
   options: ModelServerCommandOptions,
   signals: Signals,
@@ -99,20 +99,20 @@ async function modelServerUntilSignal(
   if (process.connected) process.disconnect();
 }
 
-/** @throws CommandError for flags of an exclusive device where there is none */
+/** Returns the device options. @throws CommandError for flags of an exclusive device without one */
 export function deviceFrom({
   device: kind,
   model: startWith,
   reconfigureMs,
   duringSwap,
 }: ModelServerCommandOptions): DeviceOptions {
-  const told = {
+  const settings = {
     ...(startWith !== undefined && { startWith }),
     ...(reconfigureMs !== undefined && { reconfigureMs }),
     ...(duringSwap !== undefined && { duringSwap }),
   };
-  if (kind === "exclusive") return { kind, ...told };
-  if (Object.keys(told).length === 0) return { kind };
+  if (kind === "exclusive") return { kind, ...settings };
+  if (Object.keys(settings).length === 0) return { kind };
   throw new CommandError(
     "--model, --no-model, --reconfigure-ms and --during-swap require --device exclusive",
   );
@@ -155,9 +155,9 @@ function sourcesFrom(
   return made;
 }
 
-/** A parent that dies, or says so, takes its children along. */
+/** Resolves when the parent process ends or sends `stop`. */
 function waitForDisconnect(): Promise<void> {
-  // A parent that was gone before this was asked has left its channel behind.
+  // The parent may have ended before this point.
   if (process.send && !process.connected) return Promise.resolve();
   if (!process.connected) return new Promise(() => {});
   return new Promise((resolve) => {

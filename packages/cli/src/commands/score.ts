@@ -22,7 +22,7 @@ export interface ScoreOptions {
   readonly concurrency: number;
 }
 
-/** Scores pictures at a gateway and writes a line for each; the exit code is 1 if one of them failed. */
+/** Scores pictures at a gateway, and prints a line for each; the exit code is 1 if one failed. */
 export async function runScore(names: readonly string[], options: ScoreOptions): Promise<void> {
   const { model, json = false, csv = false, concurrency } = options;
   if (json && csv) throw new CommandError("set --json or --csv, not both");
@@ -37,7 +37,7 @@ export async function runScore(names: readonly string[], options: ScoreOptions):
   const { stdout, stderr } = process;
   const hasColours = stdout.isTTY === true && stdout.hasColors();
   const format = json ? jsonLines : csv ? commaSeparated : alignedTable(paths, hasColours);
-  // A bar among the lines of a program's output helps nobody.
+  // No bar between lines for a program on a terminal.
   const bar = createProgressBar(paths.length, isForPeople || !stdout.isTTY ? stderr : silent);
   const say = (line: string) => bar.print(() => void stdout.write(`${line}\n`));
   if (format.head) say(format.head);
@@ -63,10 +63,10 @@ type ScorePaths = (
   concurrency: number,
 ) => AsyncGenerator<ScoredPicture, void, undefined>;
 
-/** Looks for objects where the model does that, and for labels otherwise. @throws CommandError */
+/** Detects objects if the model supports that, and classifies otherwise. @throws CommandError */
 async function scorer(client: ScoringClient, options: ScoreOptions): Promise<ScorePaths> {
   const { model, top, minScore, region } = options;
-  const { tasks } = await explained(() => client.models.get(model));
+  const { tasks } = await orCommandError(() => client.models.get(model));
   const each: DetectOptions = {
     ...(minScore !== undefined && { minScore }),
     ...(region !== undefined && { region }),
@@ -107,10 +107,10 @@ const inputs = (paths: readonly string[]): readonly Input[] =>
 
 const nameOf = (input: Input): string => (typeof input === "string" ? input : standardInput);
 
-/** What a gateway says of a call that nothing can go on without. */
-async function explained<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+/** Converts a failure of the call to a CommandError. */
+async function orCommandError<Answer>(call: () => Promise<Answer>): Promise<Answer> {
   try {
-    return await ask();
+    return await call();
   } catch (thrown) {
     throw ScoringError.is(thrown) ? new CommandError(thrown.message) : thrown;
   }

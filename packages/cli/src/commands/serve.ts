@@ -13,11 +13,11 @@ export interface ServeOptions {
   readonly adminHost: string;
   readonly adminPort: number;
   readonly region?: string;
-  /** Whether the configuration is taken anew when its file changes. */
+  /** Whether the configuration is reloaded when its file changes. */
   readonly watch: boolean;
 }
 
-/** Runs a gateway until it is stopped. */
+/** Runs a gateway until a signal stops it. */
 export function runServe(options: ServeOptions, signals: Signals): Promise<void> {
   return runService({ signals, hasReload: true }, (service) => serveUntilSignal(options, service));
 }
@@ -44,7 +44,7 @@ async function serveUntilSignal(
         clock: systemClockAndRandom.clock,
       })
     : undefined;
-  // It may have changed while all this was started.
+  // The file may have changed during the start.
   if (watch) reload.ifChanged();
   announce(`ready: ${gateway.url}\nmetrics: ${adminUrl}/metrics\n`);
 
@@ -54,10 +54,10 @@ async function serveUntilSignal(
   await running.close({ isInteractive: signal === "SIGINT" });
 }
 
-/** How long load balancers have to notice that this gateway stops, in milliseconds. */
+/** Time for load balancers to notice that this gateway stops, in milliseconds. */
 const drainDelayMs = 5_000;
 
-/** Flags come before what the file says. */
+/** Returns the options, in which flags override the file. */
 function withFlags(
   file: GatewayOptions,
   { host, port, region }: Pick<ServeOptions, "host" | "port" | "region">,

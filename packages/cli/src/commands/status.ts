@@ -11,14 +11,14 @@ export interface StatusOptions {
   readonly key?: string;
   readonly once?: boolean;
   readonly json?: boolean;
-  /** Between two updates, in milliseconds. */
+  /** Interval between updates, in milliseconds. */
   readonly interval: number;
 }
 
-/** Before a gateway that was lost is asked again, in milliseconds. */
+/** Wait before reconnecting to a gateway, in milliseconds. */
 const askAgainMs = 1_000;
 
-/** Shows how a gateway, its regions and its replicas are doing: once, or until it is stopped. */
+/** Shows the state of a gateway, its regions and its replicas, once or until a signal stops it. */
 export async function runStatus(options: StatusOptions, signals: Signals): Promise<void> {
   const { url, key, once = false, json = false, interval } = options;
   await using client = new ScoringClient({
@@ -45,7 +45,7 @@ export async function runStatus(options: StatusOptions, signals: Signals): Promi
 interface Watched {
   readonly client: ScoringClient;
   readonly intervalMs: number;
-  /** Aborts when whoever watches has seen enough. */
+  /** Aborts when the user stops the command. */
   readonly signal: AbortSignal;
 }
 
@@ -59,11 +59,11 @@ function tableText(status: GatewayStatus): string {
 
 const hasColours = () => process.stdout.isTTY === true && process.stdout.hasColors();
 
-/** @throws ScoringError, CommandError if the gateway ends it: a program is to know that no more will come */
+/** Prints each update as JSON. @throws ScoringError, or CommandError if the gateway ends the stream */
 async function writeLines({ client, signal, intervalMs }: Watched): Promise<void> {
   try {
     for await (const status of client.status.watch({ signal, intervalMs })) {
-      // An update that nobody has read yet is enough: there will be a newer one.
+      // While the reader has not taken the last update, newer ones are skipped.
       if (!process.stdout.writableNeedDrain) process.stdout.write(jsonLine(status));
     }
   } catch (thrown) {
@@ -72,7 +72,7 @@ async function writeLines({ client, signal, intervalMs }: Watched): Promise<void
   if (!signal.aborted) throw new CommandError("the gateway is closing");
 }
 
-/** A gateway that goes away is asked again, unless it was never there. @throws ScoringError */
+/** Draws each update; reconnects to a gateway that responded before. @throws ScoringError */
 async function showLive({ client, signal, intervalMs }: Watched): Promise<void> {
   const { stdout } = process;
   const view = createLiveView();
@@ -81,7 +81,7 @@ async function showLive({ client, signal, intervalMs }: Watched): Promise<void> 
   const draw = () => {
     if (isKnown) screen.draw(view.lines({ ...sizeOf(stdout), hasColours: hasColours() }));
   };
-  // A second Ctrl-C ends the process where it is.
+  // A second Ctrl-C ends the process immediately.
   const onExit = () => screen.end();
   process.once("exit", onExit);
   stdout.on("resize", draw);
@@ -115,5 +115,5 @@ function mayComeBack(thrown: unknown): thrown is ScoringError {
   return ScoringError.is(thrown) && "retryable" in thrown && thrown.retryable === true;
 }
 
-/** On the watch of whoever looks. */
+/** Returns the local time of day. */
 const timeOfDay = () => new Date().toTimeString().slice(0, 8);

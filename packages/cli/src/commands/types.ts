@@ -6,7 +6,7 @@ export interface TypesOptions {
   readonly key?: string;
 }
 
-/** Prints the models of a gateway as a type of TypeScript. */
+/** Prints the models of a gateway as a TypeScript type. */
 export async function runTypes({ url, key }: TypesOptions): Promise<void> {
   await using client = new ScoringClient({
     ...(url !== undefined && { baseUrl: url }),
@@ -23,7 +23,7 @@ export async function runTypes({ url, key }: TypesOptions): Promise<void> {
 
 const indent = "  ";
 
-/** A module that exports `Catalog`; models with the same labels share a type for them. */
+/** Returns a module that exports `Catalog`; models with the same labels share one type. */
 export function catalogTypes(models: readonly ModelInfo[]): string {
   const names = new Map<string, string>();
   const lists: string[] = [];
@@ -54,13 +54,13 @@ export function catalogTypes(models: readonly ModelInfo[]): string {
   ].join("\n");
 }
 
-/** Label texts may repeat; a type needs each once. */
+/** Returns a union of the labels, without duplicates. */
 function unionOf(labels: readonly string[]): string {
   const texts = [...new Set(labels)].map((label) => JSON.stringify(label));
   return texts.map((text) => `\n${indent}| ${text}`).join("");
 }
 
-/** `shapes-detector` to `ShapesDetectorLabel`. */
+/** Returns a type name, such as `ShapesDetectorLabel` for `shapes-detector`. */
 function uniqueName(model: string, taken: readonly string[]): string {
   const words = model.split(/[^A-Za-z0-9]+/).filter(Boolean);
   const joined = words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("");

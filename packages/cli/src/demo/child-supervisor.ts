@@ -1,14 +1,14 @@
 import { type BackoffOptions, backoffDelayMs, type ClockAndRandom } from "@tensorgate/core";
 
-/** A child process, as far as a supervisor knows it. */
+/** A child process. */
 export interface Child {
   /** Resolves to the port once the child listens; rejects if it ends before that. */
   readonly listening: Promise<number>;
   /** Resolves when the process has ended. */
   readonly ended: Promise<void>;
-  /** Asks it to finish and end. */
+  /** Requests a graceful stop. */
   stop(): void;
-  /** Ends it at once. */
+  /** Kills it. */
   kill(): void;
 }
 
@@ -16,30 +16,30 @@ export interface Child {
 export type StartChild = (port: number) => Child;
 
 export interface Supervisor {
-  /** Starts the child; resolves to its port, which it keeps over all restarts. */
+  /** Starts the child; resolves to its port, which stays the same after restarts. */
   start(): Promise<number>;
-  /** Kills the child and leaves it so, until `plug`. */
+  /** Kills the child, without a restart until `plug`. */
   unplug(): void;
-  /** Starts it again where it was; resolves when it listens. */
+  /** Starts it again on the same port; resolves when it listens. */
   plug(): Promise<void>;
   readonly isPlugged: boolean;
-  /** Stops the child for good; kills it after `graceMs`. */
+  /** Stops the child without a restart; kills it after `graceMs`. */
   stop(graceMs: number): Promise<void>;
 }
 
 export interface SupervisorDeps extends ClockAndRandom {
   readonly startChild: StartChild;
-  /** Told when a child died and will be started again. */
+  /** Called when the child died, before its restart. */
   readonly onDeath: () => void;
-  /** Told when it is back. */
+  /** Called when it listens again. */
   readonly onReturn: () => void;
 }
 
 const backoff: BackoffOptions = { initialBackoffMs: 200, maxBackoffMs: 5_000 };
 
-/** Keeps one child running: when it dies it is started again on the same port, later and later. */
-export function createChildSupervisor(parts: SupervisorDeps): Supervisor {
-  const { startChild, onDeath, onReturn, clock, random } = parts;
+/** Creates a supervisor that restarts its child on the same port, with backoff. */
+export function createChildSupervisor(deps: SupervisorDeps): Supervisor {
+  const { startChild, onDeath, onReturn, clock, random } = deps;
   let child: Child | undefined;
   let isStopping = false;
   let isPlugged = true;
@@ -60,7 +60,7 @@ export function createChildSupervisor(parts: SupervisorDeps): Supervisor {
             failureCount = 0;
             onReturn();
           },
-          // It ended again before it listened: `ended` sees to the next try.
+          // It ended before it listened; the handler of `ended` restarts it.
           () => {},
         );
       });
@@ -84,7 +84,7 @@ export function createChildSupervisor(parts: SupervisorDeps): Supervisor {
     },
     plug: async () => {
       if (isPlugged || isStopping) return;
-      // The port is free when the one before has ended.
+      // The port is free once the previous child has ended.
       await child?.ended;
       if (isPlugged || isStopping) return;
       isPlugged = true;

@@ -2,10 +2,10 @@ import type { Preprocessing } from "@tensorgate/core";
 import type { ModelOptions, ResizeOptions } from "@tensorgate/gateway";
 import type { ModelFolder } from "@tensorgate/model-server";
 
-/** What the embedded server decodes, which is more than a graph of TensorFlow's does. */
+/** Formats that the embedded server decodes; TensorFlow graphs decode fewer. */
 const decodedFormats = ["jpeg", "png", "gif", "webp", "avif"] as const;
 
-/** What a gateway must be told of a model, out of what the model's folder says. */
+/** Returns the options of a model by the manifest in its folder. */
 export function modelOptionsFromFolder({ name, manifest }: ModelFolder): ModelOptions {
   const signature = manifest?.signatures["serving_default"];
   if (!manifest || !signature) return { name };
@@ -29,7 +29,7 @@ export function modelOptionsFromFolder({ name, manifest }: ModelFolder): ModelOp
   };
 }
 
-/** How the model server resizes pictures: a gateway takes boxes back to the picture by it. */
+/** Returns how the model server resizes pictures, which the gateway needs to convert boxes. */
 function resizeOptions(preprocessing: Preprocessing | undefined): ResizeOptions {
   const { resize } = preprocessing ?? {};
   switch (resize?.kind) {

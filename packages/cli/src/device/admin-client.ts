@@ -1,21 +1,21 @@
 import type { DeviceReport, SwapProgress, SwapReport } from "@tensorgate/gateway";
 import { CommandError } from "../command-error.ts";
 
-/** The devices of a gateway, asked by its admin port. Everything fails with a CommandError. */
+/** Calls the device routes of a gateway's admin port. Every failure is a CommandError. */
 export interface AdminClient {
   devices(): Promise<readonly DeviceReport[]>;
-  /** @param request - as the admin port wants it. @returns the id of the swap that was begun */
+  /** Starts a swap. @param request - body for the admin port. @returns the id of the swap */
   swap(request: object): Promise<string>;
   swaps(): Promise<readonly SwapReport[]>;
   report(swapId: string): Promise<SwapReport>;
   abort(swapId: string): Promise<SwapReport>;
-  /** Every step from the first one on, until the swap has ended. */
+  /** Yields every step from the first one, until the swap ends. */
   progress(swapId: string): AsyncIterable<SwapProgress>;
 }
 
-/** @param url - of the admin port, such as http://127.0.0.1:9090 */
+/** Creates a client of the admin port. @param url - such as http://127.0.0.1:9090 */
 export function createAdminClient(url: string): AdminClient {
-  async function answered(path: string, body?: object): Promise<Response> {
+  async function request(path: string, body?: object): Promise<Response> {
     const posted = body && {
       method: "POST",
       headers: { "content-type": "application/json" },
@@ -30,19 +30,19 @@ export function createAdminClient(url: string): AdminClient {
       );
     }
     if (response.ok) return response;
-    throw new CommandError(await refusalOf(response));
+    throw new CommandError(await errorTextOf(response));
   }
 
-  async function refusalOf(response: Response): Promise<string> {
+  async function errorTextOf(response: Response): Promise<string> {
     const body: unknown = await response.json().catch(() => undefined);
-    const isTold = typeof body === "object" && body !== null && "error" in body;
-    if (isTold && typeof body.error === "string") return body.error;
+    const hasError = typeof body === "object" && body !== null && "error" in body;
+    if (hasError && typeof body.error === "string") return body.error;
     return `the server at ${url} is not a gateway with devices (HTTP ${response.status})`;
   }
 
-  // What the admin port answers is of these types: it is the same version of this command.
+  // The admin port uses the same types: gateway and command have the same version.
   const json = async <Answer>(path: string, body?: object) => {
-    const response = await answered(path, body);
+    const response = await request(path, body);
     try {
       return (await response.json()) as Answer;
     } catch {
@@ -53,12 +53,12 @@ export function createAdminClient(url: string): AdminClient {
 
   return {
     devices: async () => (await json<{ devices: readonly DeviceReport[] }>("/devices")).devices,
-    swap: async (request) => (await json<{ id: string }>("/devices/swap", request)).id,
+    swap: async (swapRequest) => (await json<{ id: string }>("/devices/swap", swapRequest)).id,
     swaps: async () => (await json<{ swaps: readonly SwapReport[] }>("/devices/swaps")).swaps,
     report: (id) => json(swapPath(id)),
     abort: (id) => json(`${swapPath(id)}/abort`, {}),
     progress: async function* (id) {
-      const { body } = await answered(`${swapPath(id)}/progress`);
+      const { body } = await request(`${swapPath(id)}/progress`);
       if (!body) return;
       let rest = "";
       try {

@@ -8,20 +8,20 @@ import {
 } from "@tensorgate/gateway";
 import { type AdminCall, type AdminRoute, sendJson } from "../telemetry/admin-server.ts";
 
-/** Longest request, in bytes: a golden picture in base64 is most of it. */
+/** Longest request, in bytes; most of it is the golden picture in base64. */
 const maxBytes = 16_777_216;
-/** Pieces that a request may come in: each costs the same, however small. */
+/** Maximum number of chunks of a request: each has a cost, however small. */
 const maxPieces = 8_192;
-/** Values and keys of a request; a thousand replicas are most of them. */
+/** Maximum number of values and keys in a request: enough for a thousand replicas. */
 const maxElements = 8_192;
-/** Between two signs of life while a device is silent for minutes, in milliseconds. */
-const aliveEveryMs = 15_000;
+/** Interval of keep-alive lines while a device reports nothing, in milliseconds. */
+const keepAliveMs = 15_000;
 
 const statusOf = { invalid: 400, unknown: 404, busy: 409, floor: 409, unreachable: 503 } as const;
 
 /**
- * What the admin port answers about devices. A swap takes minutes, so it is begun by one request and followed by
- * others: whoever loses a connection loses nothing.
+ * Returns the device routes of the admin port. A swap takes minutes, so one request starts it and others follow it: a lost
+ * connection does not end it.
  *
  * @param log - called with every step of a swap
  */
@@ -37,8 +37,8 @@ export function deviceRoutes(devices: Devices, log: (text: string) => void): rea
       sendJson(response, 200, { devices: await devices.list() }),
     ),
     route("POST", "/devices/swap", async ({ request, response }) => {
-      const asked = swapRequestFromJson(await jsonBody(request));
-      const { id } = await devices.swap(asked, ({ swapId, text }) =>
+      const swapRequest = swapRequestFromJson(await jsonBody(request));
+      const { id } = await devices.swap(swapRequest, ({ swapId, text }) =>
         log(`swap ${swapId}: ${text}`),
       );
       response.setHeader("location", `/devices/swaps/${id}`);
@@ -77,7 +77,7 @@ function reportOf(devices: Devices, id: string): SwapReport {
   throw new SwapRefusedError("unknown", `unknown swap ${id}`);
 }
 
-/** @throws SwapRefusedError if it is too long or no JSON */
+/** Reads the body. @throws SwapRefusedError if it is too long or not JSON */
 async function jsonBody(request: IncomingMessage): Promise<unknown> {
   const pieces: Buffer[] = [];
   let byteCount = 0;
@@ -101,12 +101,12 @@ async function jsonBody(request: IncomingMessage): Promise<unknown> {
   }
 }
 
-/** A JSON object a line; lines without anything are signs of life. */
+/** Sends one JSON object per line, and empty lines to keep the connection alive. */
 async function sendProgress(response: ServerResponse, steps: AsyncIterable<object>): Promise<void> {
   response.writeHead(200, { "content-type": "application/jsonl", "cache-control": "no-store" });
   response.flushHeaders();
-  const alive = setInterval(() => response.write("\n"), aliveEveryMs).unref();
-  response.once("close", () => clearInterval(alive));
+  const keepAlive = setInterval(() => response.write("\n"), keepAliveMs).unref();
+  response.once("close", () => clearInterval(keepAlive));
   for await (const step of steps) {
     if (response.destroyed) break;
     response.write(`${JSON.stringify(step)}\n`);

@@ -1,18 +1,18 @@
 import type { SwapProgress } from "@tensorgate/gateway";
 import type { TerminalStream } from "../score/progress-bar.ts";
 
-/** Tells how far a swap is: a line for each step, and on a terminal how long the last one has taken. */
+/** Prints the progress of a swap: a line per step, and on a terminal the time since the last one. */
 export interface StepLines {
   step(progress: SwapProgress): void;
-  /** Told every now and then that time goes on. */
+  /** Updates the time on a terminal. Called at an interval. */
   tick(): void;
   end(): void;
 }
 
 export interface StepLinesDeps {
-  /** Takes the lines. */
+  /** Stream for the lines. */
   readonly out: TerminalStream;
-  /** Takes what is overwritten again and again, if it is a terminal. */
+  /** Stream for the time, if it is a terminal. */
   readonly terminal: TerminalStream;
   readonly nowMs: () => number;
 }

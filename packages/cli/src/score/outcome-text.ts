@@ -1,30 +1,30 @@
 import { styleText } from "node:util";
 import type { DetectedBox, LabelScore } from "@tensorgate/core";
 
-/** What became of one picture: labels, or boxes where it was looked for objects, or why there are none. */
+/** The outcome of one picture: labels, boxes or an error. */
 export type ScoredPicture =
   | { readonly input: string; readonly labels: readonly LabelScore[] }
   | { readonly input: string; readonly boxes: readonly DetectedBox[] }
   | { readonly input: string; readonly error: Error };
 
-/** How outcomes are written, line by line. */
+/** A format of outcomes, line by line. */
 export interface OutcomeFormat {
   readonly head?: string;
   line(outcome: ScoredPicture): string;
 }
 
-/** For programs: an object in each line. */
+/** JSON lines, for programs. */
 export const jsonLines: OutcomeFormat = {
   line: (outcome) => {
     if ("error" in outcome) {
       const { input, error } = outcome;
-      return JSON.stringify({ input, error: { ...failureFacts(error), message: error.message } });
+      return JSON.stringify({ input, error: { ...failureInfo(error), message: error.message } });
     }
     return JSON.stringify(outcome);
   },
 };
 
-/** For spreadsheets: a row for each label or box; a picture that failed has its error. */
+/** CSV, for spreadsheets: a row per label or box, or with the error. */
 export const commaSeparated: OutcomeFormat = {
   head: "input,index,label,score,x,y,width,height,error",
   line: (outcome) => {
@@ -43,7 +43,7 @@ export const commaSeparated: OutcomeFormat = {
   },
 };
 
-/** For people. @param inputs - all of them, so that what follows stands in line */
+/** Creates a table for a terminal. @param inputs - all inputs, for the width of the first column */
 export function alignedTable(inputs: readonly string[], hasColours: boolean): OutcomeFormat {
   const width = Math.min(48, Math.max(...inputs.map(({ length }) => length)));
   const styled = (style: "red" | "dim", text: string) =>
@@ -73,7 +73,7 @@ function isBox(each: LabelScore | DetectedBox): each is DetectedBox {
   return "box" in each;
 }
 
-function failureFacts(error: Error): object {
+function failureInfo(error: Error): object {
   const { reason, requestId } = error as { readonly reason?: string; readonly requestId?: string };
   return { ...(reason !== undefined && { reason }), ...(requestId !== undefined && { requestId }) };
 }

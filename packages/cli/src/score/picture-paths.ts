@@ -2,16 +2,16 @@ import { existsSync, globSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { CommandError } from "../command-error.ts";
 
-/** Standard input, as a picture. */
+/** Name of standard input as a picture. */
 export const standardInput = "-";
 
 const pictureName = /\.(jpe?g|png|gif|webp|avif|heic|tiff?)$/i;
 
 /**
- * The pictures that somebody names: files as they are, the pictures of folders and of those below, what a pattern
- * finds. Each once, in order.
+ * Returns the paths of pictures: files, the pictures in folders and their subfolders, and matches of patterns. Each once,
+ * in order.
  *
- * @throws CommandError if one of `names` leads to nothing
+ * @throws CommandError if one of `names` has no picture
  */
 export function picturePaths(names: readonly string[]): readonly string[] {
   return [...new Set(names.flatMap(found))];

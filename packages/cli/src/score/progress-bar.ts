@@ -1,9 +1,9 @@
-/** A line at the bottom of a terminal that says how far it is; nothing where there is no terminal. */
+/** A progress bar in the last line of a terminal; draws nothing elsewhere. */
 export interface ProgressBar {
   /** Writes a line above the bar. */
   print(write: () => void): void;
   advance(hasFailed: boolean): void;
-  /** Takes the bar away. */
+  /** Removes the bar. */
   end(): void;
 }
 
@@ -25,7 +25,7 @@ export function createProgressBar(total: number, stream: TerminalStream): Progre
     const filled = Math.round((done / total) * barWidth);
     const bar = "█".repeat(filled) + "░".repeat(barWidth - filled);
     const failures = failed > 0 ? `, ${failed} failed` : "";
-    // A terminal that was never told its size says that it has no columns.
+    // A terminal of unknown size reports 0 columns.
     const width = stream.columns || usualColumns;
     stream.write(clearLine + `${bar} ${done} of ${total}${failures}`.slice(0, width - 1));
   };

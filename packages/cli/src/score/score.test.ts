@@ -23,7 +23,7 @@ test("a folder gives its pictures and those below, a file itself, a pattern what
   );
 });
 
-test.each(["nowhere.jpg", "nowhere/*.jpg"])("%s is told", (name) => {
+test.each(["nowhere.jpg", "nowhere/*.jpg"])("%s is reported", (name) => {
   expect(() => picturePaths([join(folder, name)])).toThrow("no such file");
 });
 

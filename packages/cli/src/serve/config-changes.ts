@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { GatewayOptions } from "@tensorgate/gateway";
 
-/** What a gateway that takes `after` in the place of `before` has more, less and different, in words. */
+/** Describes the models, pools and keys that are added, removed or changed between two configurations. */
 export function configChanges(before: GatewayOptions, after: GatewayOptions): readonly string[] {
   return [
     ...changesOf(modelsOf(before), modelsOf(after)),
@@ -18,7 +18,7 @@ type Named = ReadonlyMap<string, unknown>;
 const modelsOf = ({ models = [] }: GatewayOptions): Named =>
   new Map(models.map((model) => [`model ${model.name}`, model]));
 
-/** A region may have several pools of a model, in dialects of their own. */
+/** Groups pools, since a region may have several pools of a model, with different dialects. */
 const poolsOf = ({ pools }: GatewayOptions): Named =>
   Map.groupBy(pools, ({ model, region }) => `pool ${model} in ${region}`);
 

@@ -4,32 +4,32 @@ import type { Log } from "../telemetry/log.ts";
 import { configChanges } from "./config-changes.ts";
 
 export interface ConfigReloadDeps {
-  /** Name of the configuration, for messages. */
+  /** Name of the file, for messages. */
   readonly file: string;
-  /** Reads it. Throws where it has faults, with all of them in the message. */
+  /** Reads the file. Throws with all of its faults. */
   readonly read: () => GatewayOptions;
   readonly gateway: Pick<Gateway, "reload">;
-  /** What the gateway was built with. */
+  /** Options that the gateway was created with. */
   readonly initial: GatewayOptions;
   readonly log: Pick<Log, "info" | "warn">;
 }
 
-/** Takes a configuration anew. */
+/** Reloads the configuration. */
 export interface ConfigReload {
-  /** Whatever is wrong with it is told, and what is in force stays. Never throws. */
+  /** Reloads, and logs the result; an invalid configuration leaves the previous one active. Never throws. */
   now(): void;
-  /** The same, silent where there is no news: folders change for many a reason. */
+  /** Reloads on a change of the file, and logs nothing if the content is the same. */
   ifChanged(): void;
 }
 
 /**
- * A file that is cut short while it is written may lose its keys, and is well formed all the same: a change that was
- * only noticed does not open a gateway, which may be behind a proxy.
+ * Rejects a change that removes all keys, unless SIGHUP requests it: a file that is partly written may lack its keys and
+ * still be valid, and the gateway would accept every caller.
  *
- * @throws Error if `next` has no keys any more
+ * @throws Error if all keys were removed
  */
-function assertKeysStay(inForce: GatewayOptions, next: GatewayOptions): void {
-  if (!inForce.keys?.length || next.keys?.length) return;
+function assertKeysStay(current: GatewayOptions, next: GatewayOptions): void {
+  if (!current.keys?.length || next.keys?.length) return;
   throw new Error("all keys were removed; send SIGHUP to accept calls without a key");
 }
 
@@ -40,22 +40,22 @@ export function createConfigReload({
   initial,
   log,
 }: ConfigReloadDeps): ConfigReload {
-  let inForce = initial;
-  /** What was wrong with it last. */
-  let complaint: string | undefined;
+  let current = initial;
+  /** Message of the last rejected configuration. */
+  let lastFault: string | undefined;
 
-  function take(isAsked: boolean): void {
+  function reload(isForced: boolean): void {
     try {
       const next = read();
-      const isSame = isDeepStrictEqual(inForce, next);
-      const wasWrong = complaint !== undefined;
-      if (isSame && !isAsked && !wasWrong) return;
-      if (!isAsked) assertKeysStay(inForce, next);
-      // The same text may name other keys and certificates by now.
+      const isSame = isDeepStrictEqual(current, next);
+      const wasWrong = lastFault !== undefined;
+      if (isSame && !isForced && !wasWrong) return;
+      if (!isForced) assertKeysStay(current, next);
+      // Even the same text may name files with other keys and certificates.
       const { needRestart } = gateway.reload(next);
-      const changes = configChanges(inForce, next);
-      inForce = next;
-      complaint = undefined;
+      const changes = configChanges(current, next);
+      current = next;
+      lastFault = undefined;
       log.info(
         `configuration reloaded from ${file}: ${changes.join(", ") || "no model, pool or key changed"}`,
       );
@@ -64,11 +64,11 @@ export function createConfigReload({
       }
     } catch (thrown) {
       const message = thrown instanceof Error ? thrown.message : String(thrown);
-      if (message === complaint && !isAsked) return;
-      complaint = message;
+      if (message === lastFault && !isForced) return;
+      lastFault = message;
       log.warn(`configuration rejected, keeping the previous one: ${message}`);
     }
   }
 
-  return { now: () => take(true), ifChanged: () => take(false) };
+  return { now: () => reload(true), ifChanged: () => reload(false) };
 }

@@ -3,19 +3,19 @@ import { basename, dirname, resolve } from "node:path";
 import type { Clock } from "@tensorgate/core";
 
 export interface ConfigWatchDeps {
-  /** Told a moment after the file was written, replaced, or swapped behind a link. */
+  /** Called shortly after the file was written, replaced, or exchanged behind a link. */
   readonly onChange: () => void;
-  /** Told once that nothing will be noticed any more. */
+  /** Called once if watching fails; later changes are not noticed. */
   readonly onError: (error: Error) => void;
   readonly clock: Clock;
 }
 
-/** A file that is written comes as several changes, and may be half there at the first, in milliseconds. */
+/** Wait after the last change event, in milliseconds: a write causes several, and the file may be incomplete at first. */
 const settleMs = 200;
 
-/** Watches the folders rather than the file: editors put another one in its place. */
-export function watchConfig(file: string, parts: ConfigWatchDeps): Disposable {
-  const { onChange, onError, clock } = parts;
+/** Watches a configuration file by its folders, since editors replace the file. */
+export function watchConfig(file: string, deps: ConfigWatchDeps): Disposable {
+  const { onChange, onError, clock } = deps;
   let timer: Disposable | undefined;
   const stop = new AbortController();
   const fail = (error: Error) => {
@@ -24,14 +24,14 @@ export function watchConfig(file: string, parts: ConfigWatchDeps): Disposable {
     onError(error);
   };
   try {
-    // Where the name is, and where it leads to.
-    const places = [resolve(file), realpathSync(file)];
-    const names = new Set(places.map((place) => basename(place)));
-    for (const folder of new Set(places.map((place) => dirname(place)))) {
+    // The folder of the name, and that of the file behind a link.
+    const paths = [resolve(file), realpathSync(file)];
+    const names = new Set(paths.map((place) => basename(place)));
+    for (const folder of new Set(paths.map((place) => dirname(place)))) {
       const watcher = watch(folder, { persistent: false, signal: stop.signal });
       watcher.on("error", fail);
       watcher.on("change", (_type, name) => {
-        // What is mounted from a ConfigMap is a link through ..data, and that is what is exchanged.
+        // A mounted ConfigMap exchanges the link ..data.
         const isOurs = name === null || names.has(String(name)) || String(name) === "..data";
         if (!isOurs || stop.signal.aborted) return;
         timer?.[Symbol.dispose]();

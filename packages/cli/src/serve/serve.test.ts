@@ -14,7 +14,7 @@ const pool = (model: string, region: string, replica = "127.0.0.1:9") => ({
   replicas: [replica],
 });
 
-test("what is new, gone and changed is told by name", () => {
+test("added, removed and changed parts are logged by name", () => {
   const digest = "0".repeat(64);
   const before: GatewayOptions = {
     models: [{ name: "a" }, { name: "b" }],
@@ -35,7 +35,7 @@ test("what is new, gone and changed is told by name", () => {
   ]);
 });
 
-/** A folder with a configuration, watched; counts how often a change was told. */
+/** A folder with a configuration, watched; counts the changes that were noticed. */
 function watchedFolder({ isMounted = false } = {}) {
   const folder = mkdtempSync(join(tmpdir(), "tensorgate-serve-"));
   const file = join(folder, "tensorgate.yaml");
@@ -47,10 +47,10 @@ function watchedFolder({ isMounted = false } = {}) {
     symlinkSync("..data/tensorgate.yaml", file);
   } else writeFileSync(file, "one");
   const clock = manualClock();
-  let told = 0;
+  let changeCount = 0;
   const watching = watchConfig(file, {
     onChange: () => {
-      told += 1;
+      changeCount += 1;
     },
     onError: (error) => {
       throw error;
@@ -62,7 +62,7 @@ function watchedFolder({ isMounted = false } = {}) {
     rmSync(folder, { recursive: true });
   });
   const noticed = () => vi.waitFor(() => expect(clock.pendingTimersMs()).toHaveLength(1));
-  return { folder, file, clock, noticed, told: () => told };
+  return { folder, file, clock, noticed, changeCount: () => changeCount };
 }
 
 test.each([
@@ -87,30 +87,33 @@ test.each([
       renameSync(join(folder, "..data_tmp"), join(folder, "..data"));
     },
   },
-])("a file that $how is told once, when it has settled", async ({ change, isMounted = false }) => {
-  const watched = watchedFolder({ isMounted });
+])(
+  "a file that $how is noticed once, when it has settled",
+  async ({ change, isMounted = false }) => {
+    const watched = watchedFolder({ isMounted });
 
-  change(watched);
-  await watched.noticed();
-  watched.clock.advance(199);
-  expect(watched.told()).toBe(0);
-  watched.clock.advance(1);
+    change(watched);
+    await watched.noticed();
+    watched.clock.advance(199);
+    expect(watched.changeCount()).toBe(0);
+    watched.clock.advance(1);
 
-  expect(watched.told()).toBe(1);
-});
+    expect(watched.changeCount()).toBe(1);
+  },
+);
 
-test("other files of the folder are nobody's business", async () => {
-  const { folder, file, clock, noticed, told } = watchedFolder();
+test("other files of the folder are ignored", async () => {
+  const { folder, file, clock, noticed, changeCount } = watchedFolder();
 
   writeFileSync(join(folder, "gateway.log"), "a line");
   writeFileSync(file, "two");
   await noticed();
   clock.advance(200);
 
-  expect(told()).toBe(1);
+  expect(changeCount()).toBe(1);
 });
 
-test("a folder that cannot be watched is told", () => {
+test("a folder that cannot be watched is reported", () => {
   const errors: Error[] = [];
 
   watchConfig("/nowhere/tensorgate.yaml", {
@@ -169,7 +172,7 @@ test("no news is silent unless it was asked for", () => {
   expect(said).toEqual(["configuration reloaded from t.yaml: no model, pool or key changed"]);
 });
 
-test("a fault is told once, and that it is gone, too", () => {
+test("a fault is logged once, and so is its end", () => {
   const { reload, next, said } = reloading(initial);
   next.read = () => {
     throw new Error("t.yaml has 1 fault");

@@ -3,24 +3,24 @@ import { type Log, openLog } from "../telemetry/log.ts";
 import { openStandardOutput } from "../telemetry/standard-output.ts";
 import type { Signals } from "./signals.ts";
 
-/** What a command that runs until it is stopped has of its process. */
+/** The process of a command that runs until a signal stops it. */
 export interface Service {
   readonly log: Log;
-  /** Resolves when the command is to stop, to the signal that says so. */
+  /** Resolves to the signal that stops the command. */
   readonly stopped: Promise<NodeJS.Signals>;
-  /** Writes to standard output, without waiting for who reads it. */
+  /** Writes to standard output, without waiting for its reader. */
   announce(text: string): void;
-  /** Calls `reload` for each SIGHUP until the stop, and now if one has come already. */
+  /** Calls `reload` for each SIGHUP until the stop, and immediately if one arrived before. */
   onHangup(reload: () => void): void;
 }
 
 export interface ServiceOptions {
   readonly signals: Signals;
-  /** Whether it has something to reload at SIGHUP. */
+  /** Whether SIGHUP reloads the configuration. */
   readonly hasReload?: boolean;
 }
 
-/** How long the last records may take to be written, in milliseconds. */
+/** Time limit for writing the last records, in milliseconds. */
 const flushMs = 1_000;
 
 /** Runs `work` with the signals, the log and the standard output of a service. */
@@ -38,11 +38,11 @@ export async function runService(
     else log.info("ignoring SIGHUP: there is no configuration to reload");
   };
   const { stopped } = signals.serve({
-    // Without anything to reload, it says that the terminal is gone, if there is one.
+    // Without a configuration to reload, SIGHUP means that the terminal was closed, if there is one.
     onHangup: hasReload || !isatty(0) ? onHangup : "stop",
     onIgnored: (signal) => log.info(`ignoring ${signal}`),
   });
-  // Node would write warnings to standard error itself, and wait there.
+  // Node writes warnings to standard error synchronously.
   process.removeAllListeners("warning");
   process.on("warning", ({ name, message }) => log.warn(`${name}: ${message}`));
   try {

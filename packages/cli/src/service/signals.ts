@@ -1,4 +1,4 @@
-/** What this needs of a process; a test hands in its own. */
+/** The process, as far as it concerns signals; a test passes its own. */
 export interface SignalHost {
   readonly pid: number;
   on(signal: NodeJS.Signals, listener: (signal: NodeJS.Signals) => void): unknown;
@@ -7,31 +7,31 @@ export interface SignalHost {
   exit(code: number): unknown;
 }
 
-/** Signals of a process, from the first line of the program on: no other place listens to them. */
+/** Handles the signals of the process from its start; no other module listens to them. */
 export interface Signals {
-  /** Whether a service has taken them, so that no output ends it. */
+  /** Whether a service handles them, so that a failure of standard output does not end it. */
   readonly isServing: boolean;
-  /** Whether a command has taken them, a service or another one that runs until it is stopped. */
+  /** Whether a command handles them, a service or another one that runs until a signal. */
   readonly isTaken: boolean;
-  /** Gives them their usual effect back, those included that have come: for commands that answer and end. */
+  /** Restores their default effect, also for those that arrived before: for commands that end by themselves. */
   release(): void;
-  /** Takes them for a command that runs until it is stopped, those included that have come. */
+  /** Handles them for a command that runs until a signal, also those that arrived before. */
   take(options: SignalOptions): StopRequest;
-  /** Takes them for a service. */
+  /** Handles them for a service. */
   serve(options: SignalOptions): StopRequest;
 }
 
 export interface SignalOptions {
-  /** Called for each SIGHUP before the stop; `stop` where the terminal is gone with it. */
+  /** Called for each SIGHUP before the stop; `stop` if SIGHUP means that the terminal was closed. */
   readonly onHangup: "stop" | (() => void);
-  /** Called for signals that have no effect, which would otherwise end the process or open a debugger. */
+  /** Called for ignored signals, which would otherwise end the process or open a debugger. */
   readonly onIgnored: (signal: NodeJS.Signals) => void;
 }
 
 export interface StopRequest {
   /**
-   * Resolves at the first SIGINT or SIGTERM. Further ones do not cut the drain, which is bounded; only a second SIGINT
-   * of a person who is in a hurry ends the process at once, with 130. Resolves to the signal that it was.
+   * Resolves to the first SIGINT or SIGTERM. Further signals do not shorten the drain, which is bounded; only a second
+   * SIGINT after a second ends the process immediately, with exit code 130.
    */
   readonly stopped: Promise<NodeJS.Signals>;
 }
@@ -39,25 +39,25 @@ export interface StopRequest {
 const handled = ["SIGHUP", "SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2"] as const;
 
 /**
- * Shortest time between two SIGINTs that are two wishes, in milliseconds: a terminal sends one Ctrl-C to each process,
- * and npm passes its own on.
+ * Minimum time between two SIGINTs that count as two, in milliseconds: a terminal sends one Ctrl-C to every process, and npm
+ * forwards its own.
  */
 const minInterruptGapMs = 1_000;
 
-/** Takes the signals and keeps them until it is known what kind of command runs. */
+/** Creates the signal handling; it holds signals until the command is known. */
 export function createSignals(
   host: SignalHost = process,
   nowMs: () => number = () => performance.now(),
 ): Signals {
-  const kept: { readonly signal: NodeJS.Signals; readonly atMs: number }[] = [];
-  const keep: Handle = (signal, atMs) => void kept.push({ signal, atMs });
-  let handle = keep;
+  const pending: { readonly signal: NodeJS.Signals; readonly atMs: number }[] = [];
+  const hold: Handle = (signal, atMs) => void pending.push({ signal, atMs });
+  let handle = hold;
   let isServing = false;
   let isTaken = false;
   let isListening = false;
   const listener = (signal: NodeJS.Signals) => handle(signal, nowMs());
 
-  /** Never removes a listener to add it again: a signal that waits for the event loop's next turn would be lost. */
+  /** Adds the listeners once: removing and adding them would lose a signal that is pending in the event loop. */
   function listen(): void {
     if (isListening) return;
     isListening = true;
@@ -69,7 +69,7 @@ export function createSignals(
     listen();
     const { promise: stopped, resolve: stop } = Promise.withResolvers<NodeJS.Signals>();
     handle = stopHandler({ ...options, stop, exit: () => host.exit(130) });
-    for (const { signal, atMs } of kept.splice(0)) handle(signal, atMs);
+    for (const { signal, atMs } of pending.splice(0)) handle(signal, atMs);
     return { stopped };
   }
 
@@ -85,7 +85,7 @@ export function createSignals(
       if (isTaken) return;
       isListening = false;
       for (const signal of handled) host.off(signal, listener);
-      for (const { signal } of kept.splice(0)) host.kill(host.pid, signal);
+      for (const { signal } of pending.splice(0)) host.kill(host.pid, signal);
     },
     take,
     serve: (options) => {

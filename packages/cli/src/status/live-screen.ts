@@ -5,18 +5,18 @@ export interface TerminalScreen {
   write(text: string): unknown;
 }
 
-/** The whole of a terminal, drawn anew again and again; whatever was on it comes back at the end. */
+/** A full-screen view of a terminal, whose previous content is restored at the end. */
 export interface LiveScreen {
   draw(lines: readonly string[]): void;
-  /** Gives the terminal back as it was, with `last` below. Does it once. */
+  /** Restores the terminal, and prints `last` below. Only the first call has an effect. */
   end(last?: readonly string[]): void;
 }
 
 const control = "\u001b[";
-/** Another buffer, no cursor, nothing that goes on in the next line. */
+/** Alternate buffer, hidden cursor, no line wrap. */
 const begin = `${control}?1049h${control}?25l${control}?7l`;
 const restore = `${control}?7h${control}?25h${control}?1049l`;
-/** Terminals that know these show what is between them at once; others let them pass. */
+/** Synchronized update: supporting terminals show the output between them in one step, others ignore them. */
 const [beginUpdate, endUpdate] = [`${control}?2026h`, `${control}?2026l`];
 const home = `${control}H`;
 const clearRight = `${control}K`;
@@ -28,7 +28,7 @@ export function createLiveScreen(stream: TerminalScreen): LiveScreen {
     draw: (lines) => {
       const first = isOpen ? "" : begin;
       isOpen = true;
-      // Written over in place and in one piece: what is cleared first would flicker.
+      // Overwritten in one write: clearing first would flicker.
       const body = lines.map((line) => `${line}${clearRight}`).join("\r\n");
       stream.write(`${first}${beginUpdate}${home}${body}${clearBelow}${endUpdate}`);
     },
@@ -40,7 +40,7 @@ export function createLiveScreen(stream: TerminalScreen): LiveScreen {
   };
 }
 
-/** A terminal that was never told its size says that it has no columns. */
+/** Returns the size of a terminal; one of unknown size reports 0 columns. */
 export function sizeOf({ columns, rows }: TerminalScreen): { width: number; height: number } {
   return { width: columns || 80, height: rows || 24 };
 }

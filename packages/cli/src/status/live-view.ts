@@ -2,21 +2,21 @@ import type { GatewayStatus } from "@tensorgate/client";
 import { statusEvents } from "./status-events.ts";
 import { cut, statusTable, type TableForm } from "./status-table.ts";
 
-/** Events that are shown at most. */
-const shownEvents = 6;
+/** Maximum number of events that are shown. */
+const maxEvents = 6;
 
 export interface LiveForm extends TableForm {
-  /** Lines that there are. */
+  /** Lines of the terminal. */
   readonly height: number;
 }
 
-/** What is on the screen while a gateway is watched: how it is doing, and what happened last. */
+/** The live view of a gateway: its state, and the latest events. */
 export interface LiveView {
-  /** @param time - of the day, as it is shown */
+  /** Takes an update. @param time - of day, as shown */
   update(status: GatewayStatus, time: string): void;
-  /** It does not answer any more, and is asked again. */
+  /** Shows that the gateway does not respond, and is retried. */
   lost(because: string, time: string): void;
-  /** Never more than fit. */
+  /** Returns the lines, at most as many as fit. */
   lines(form: LiveForm): readonly string[];
 }
 
@@ -27,19 +27,19 @@ export function createLiveView(): LiveView {
 
   function add(time: string, texts: readonly string[]): void {
     events.push(...texts.map((text) => `${time} ${text}`));
-    events.splice(0, events.length - shownEvents);
+    events.splice(0, events.length - maxEvents);
   }
 
   return {
     update: (now, time) => {
-      if (lostText !== undefined) add(time, ["the gateway answers again"]);
+      if (lostText !== undefined) add(time, ["the gateway responds again"]);
       lostText = undefined;
       if (status) add(time, statusEvents(status, now));
       status = now;
     },
     lost: (because, time) => {
-      // Asked again and again, it is lost once.
-      if (lostText === undefined) add(time, ["the gateway does not answer"]);
+      // Further failures of the same outage are no event.
+      if (lostText === undefined) add(time, ["the gateway does not respond"]);
       lostText = `last known state; retrying: ${because}`;
     },
     lines: (form) => {

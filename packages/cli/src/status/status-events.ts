@@ -1,8 +1,8 @@
 import type { GatewayStatus, ReplicaStatus } from "@tensorgate/client";
 
-/** What became of replicas between two updates, in words. */
+/** Describes the changes of replicas between two updates. */
 export function statusEvents(before: GatewayStatus, now: GatewayStatus): readonly string[] {
-  // Counts and names begin anew then: what was and what is cannot be compared.
+  // Counts and names start over, so the updates cannot be compared.
   if (now.uptimeMs < before.uptimeMs) return ["the gateway was restarted"];
   const [was, is] = [placed(before), placed(now)];
   return [
@@ -18,12 +18,12 @@ function changeOf(
 ): readonly string[] {
   if (!was) return [`${place} added: ${now.state}`];
   if (was.state !== now.state) return [`${place} ${was.state} → ${now.state}`];
-  // One that is out and stays out is taken out again at every probe.
+  // A replica that stays ejected is ejected again at every probe.
   const wasOut = now.state !== "ejected" && now.ejections > was.ejections;
   return wasOut ? [`${place} ${now.state}, was ejected meanwhile`] : [];
 }
 
-/** Replicas by what they are called for people. */
+/** Returns the replicas by the name that is shown. */
 function placed({ regions }: GatewayStatus): ReadonlyMap<string, ReplicaStatus> {
   return new Map(
     regions.flatMap(({ pools }) =>

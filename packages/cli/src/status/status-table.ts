@@ -3,12 +3,12 @@ import type { GatewayStatus, PoolStatus, RegionStatus, ReplicaStatus } from "@te
 import { counted } from "@tensorgate/core";
 
 export interface TableForm {
-  /** Columns that there are: what does not fit is left out, the least important first. */
+  /** Columns of the terminal; table columns that do not fit are left out, the least important first. */
   readonly width: number;
   readonly hasColours: boolean;
 }
 
-/** How a gateway is doing, as lines for people: regions, under them pools, under those replicas. */
+/** Returns the state of a gateway as a table: regions, their pools, and their replicas. */
 export function statusTable(status: GatewayStatus, form: TableForm): readonly string[] {
   const { version, region, uptimeMs, retriesLeft, regions } = status;
   const head = [
@@ -89,13 +89,13 @@ function styled(style: Style | undefined, text: string, { hasColours }: TableFor
 interface Column {
   readonly name: string;
   readonly of: (replica: ReplicaStatus) => string;
-  /** The higher, the sooner it makes room; those without stay. */
+  /** Columns with the highest number are left out first; those without stay. */
   readonly dropOrder?: number;
   readonly isState?: boolean;
 }
 
 interface WideColumn extends Column {
-  /** Negative where the cells stand on the right. */
+  /** Negative for right-aligned cells. */
   readonly width: number;
 }
 
@@ -114,14 +114,14 @@ const gap = "  ";
 function columnsFor(replicas: readonly ReplicaStatus[], width: number): readonly WideColumn[] {
   const wide = columns.map((column, index): WideColumn => {
     const cells = [column.name, ...replicas.map(column.of)];
-    const most = Math.max(...cells.map(({ length }) => length));
-    return { ...column, width: index < 2 ? most : -most };
+    const maxWidth = Math.max(...cells.map(({ length }) => length));
+    return { ...column, width: index < 2 ? maxWidth : -maxWidth };
   });
   const shown = [...wide];
   const needed = () =>
     shown.reduce((sum, each) => sum + Math.abs(each.width) + gap.length, -gap.length);
-  const givingWay = wide.toSorted((a, b) => (b.dropOrder ?? 0) - (a.dropOrder ?? 0));
-  for (const column of givingWay) {
+  const inDropOrder = wide.toSorted((a, b) => (b.dropOrder ?? 0) - (a.dropOrder ?? 0));
+  for (const column of inDropOrder) {
     if (needed() <= width || column.dropOrder === undefined) break;
     shown.splice(shown.indexOf(column), 1);
   }
@@ -160,7 +160,7 @@ const units = [
   { name: "s", ms: 1_000 },
 ] as const;
 
-/** The two largest units, as people say it. */
+/** Returns a duration in its two largest units. */
 function durationText(durationMs: number): string {
   const first = units.findIndex(({ ms }) => durationMs >= ms);
   if (first === -1) return "0 s";

@@ -93,7 +93,7 @@ test.each([
     events: [],
   },
   {
-    because: "names begin anew",
+    because: "names start over",
     now: { ...statusOf(replica("b")), uptimeMs: 5 },
     events: ["the gateway was restarted"],
   },
@@ -103,7 +103,7 @@ test.each([
 
 const form = { width: 80, height: 40, hasColours: false };
 
-test("the last events stand below the table, and a gateway that was lost is told once", () => {
+test("the last events are below the table, and a lost gateway is one event", () => {
   const view = createLiveView();
 
   view.update(statusOf(replica("a")), "12:00:00");
@@ -114,13 +114,13 @@ test("the last events stand below the table, and a gateway that was lost is told
   expect(view.lines(form).slice(-5)).toEqual([
     "",
     "12:00:01 a of shapes ready → suspect",
-    "12:00:02 the gateway does not answer",
+    "12:00:02 the gateway does not respond",
     "",
     "last known state; retrying: connect ECONNREFUSED",
   ]);
   view.update(statusOf(replica("a")), "12:00:04");
   expect(view.lines(form).slice(-2)).toEqual([
-    "12:00:04 the gateway answers again",
+    "12:00:04 the gateway responds again",
     "12:00:04 a of shapes suspect → ready",
   ]);
 });

@@ -2,8 +2,8 @@
  * Matches the path of a request with that of a route.
  *
  * @param path - of the route, such as `/swaps/:id`
- * @param url - of the request, as it came
- * @returns what stands in the place of each name, decoded; undefined if it is another path
+ * @param url - of the request
+ * @returns the segment for each name, decoded; undefined if the path does not match
  */
 export function adminPath(path: string, url: string): readonly string[] | undefined {
   const wanted = path.split("/");

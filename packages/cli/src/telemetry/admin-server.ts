@@ -3,12 +3,12 @@ import type { AddressInfo } from "node:net";
 import { adminPath } from "./admin-path.ts";
 import { localRefusal } from "./local-caller.ts";
 
-/** One thing that the admin port answers. */
+/** A route of the admin port. */
 export interface AdminRoute {
   readonly method: "GET" | "POST";
-  /** A path; `:name` in it stands for one segment, which may be anything. */
+  /** A path; `:name` in it matches any one segment. */
   readonly path: string;
-  /** Whether only programs of this machine may ask, and no page in a browser of it. */
+  /** Whether only programs on this machine may call it, and no web page. */
   readonly isLocal: boolean;
   handle(call: AdminCall): void | Promise<void>;
 }
@@ -16,7 +16,7 @@ export interface AdminRoute {
 export interface AdminCall {
   readonly request: http.IncomingMessage;
   readonly response: http.ServerResponse;
-  /** What the names in the path stand for, in order, decoded. */
+  /** Segments for the names in the path, in order, decoded. */
   readonly segments: readonly string[];
 }
 
@@ -25,7 +25,7 @@ export interface AdminServer {
   close(): Promise<void>;
 }
 
-/** Answers programs of this machine with what `value` gives. */
+/** Creates a route that returns `value` as JSON to programs on this machine. */
 export function jsonRoute(path: string, value: () => object): AdminRoute {
   return {
     method: "GET",
@@ -36,9 +36,9 @@ export function jsonRoute(path: string, value: () => object): AdminRoute {
 }
 
 /**
- * The second port, for whoever runs the gateway: loopback by default, since nobody is asked for a key.
+ * Starts the admin port, for operators. It is on loopback by default, since it needs no key.
  *
- * @throws the system's error if the port is taken
+ * @throws the error of the system if the port is in use
  */
 export async function startAdminServer(
   { host, port }: { readonly host: string; readonly port: number },
@@ -75,7 +75,7 @@ export async function startAdminServer(
   };
 }
 
-/** Whoever runs the gateway is told what went wrong in it. */
+/** Runs a route; the response to a failure has its message, since callers are operators. */
 function answer(route: AdminRoute, call: AdminCall): void {
   const failed = (thrown: unknown) => {
     const error = thrown instanceof Error ? thrown.message : String(thrown);

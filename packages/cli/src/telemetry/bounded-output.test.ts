@@ -48,7 +48,7 @@ test("no write is longer than what a pipe takes as a whole", () => {
   expect(written.map(({ length }) => length)).toEqual([100, 4_000, 4_000, 1_900]);
 });
 
-test("what was dropped is told as soon as writing goes on, once", () => {
+test("dropped records are reported once, as soon as writing succeeds", () => {
   const { output, written, succeed } = held();
   for (let count = 0; count < 12; count += 1) output.write(record);
 
@@ -75,7 +75,7 @@ test("a full disk is tried again each second, and the first record after it tell
   expect(output.state()).toEqual({ queuedBytes: 0, droppedCount: 1 });
 });
 
-test("without new records the loss is told, too, when the disk has room again", () => {
+test("without new records the loss is also reported, when the disk has space again", () => {
   const { output, clock, written, succeed, fail } = held();
   output.write("lost\n");
   fail({ ...full, wasCut: true });

@@ -1,14 +1,14 @@
 import type { Clock } from "@tensorgate/core";
 
-/** Where bytes go. */
+/** The destination of an output. */
 export interface OutputSink {
-  /** Calls `done` once, when they are written or cannot be; never before it returns. */
+  /** Writes a chunk; calls `done` once when it succeeded or failed, never before it returns. */
   write(chunk: Buffer, done: (failure: WriteFailure | undefined) => void): void;
 }
 
 export interface WriteFailure {
   readonly message: string;
-  /** Whether some of the bytes were written, and so a record cut. */
+  /** Whether a part was written, so that a record is cut. */
   readonly wasCut: boolean;
 }
 
@@ -16,29 +16,29 @@ export interface BoundedOutputOptions {
   readonly sink: OutputSink;
   readonly clock: Clock;
   /**
-   * Bytes that may wait to be written; records that would exceed it are dropped and counted.
+   * Maximum number of queued bytes; further records are dropped and counted.
    * @default 1_048_576
    */
   readonly maxBytes?: number;
   /**
-   * Bytes that are written together; fewer wait for at most a second. 0 writes each record as it comes.
+   * Bytes of a batch; fewer wait for at most a second. 0 writes each record immediately.
    * @default 0
    */
   readonly batchBytes?: number;
-  /** The record that says how many were dropped. */
+  /** Returns the record that reports the number of dropped ones. */
   readonly droppedText: (count: number) => string;
 }
 
 export interface OutputState {
-  /** Bytes that wait to be written. */
+  /** Queued bytes. */
   readonly queuedBytes: number;
-  /** Records that were dropped, since the output was opened. */
+  /** Records dropped since the output was opened. */
   readonly droppedCount: number;
-  /** Why the last write failed; absent while writing works. */
+  /** Why the last write failed; absent if it succeeded. */
   readonly failure?: string;
 }
 
-/** Writes records in order without ever waiting, for however long their reader or their disk does. */
+/** Writes records in order without blocking, even if the reader or the disk does. */
 export interface BoundedOutput {
   write(record: string): void;
   state(): OutputState;
@@ -48,11 +48,11 @@ export interface BoundedOutput {
 
 const outputDefaults = { maxBytes: 1_048_576, batchBytes: 0 } as const;
 
-/** Longest that a record waits for others, and time between two tries of an output that fails, in milliseconds. */
+/** Longest wait of a record for its batch, and wait before retrying a failed write, in milliseconds. */
 const intervalMs = 1_000;
 /**
- * Bytes of one write. Linux writes as many into a pipe whole or not at all, so that what is written there beside them
- * (`2>&1`) cuts no record.
+ * Most bytes of one write. Linux writes up to this many to a pipe atomically, so that other output to the same pipe (`2>&1`)
+ * cuts no record.
  */
 const maxChunkBytes = 4_096;
 
@@ -64,8 +64,8 @@ interface QueuedRecord {
 /**
  * Creates an output with a bounded queue.
  *
- * SonicBoom, which pino brings, cannot do this: its flush at exit waits in `Atomics.wait` while a disk is full, and a
- * write to a blocking pipe that is not read holds a thread of libuv, which then keeps the process from ending.
+ * SonicBoom, pino's default, does not suffice: its flush at exit blocks in `Atomics.wait` while a disk is full, and a write
+ * to a blocking pipe without a reader occupies a libuv thread, which keeps the process from ending.
  */
 export function createBoundedOutput(options: BoundedOutputOptions): BoundedOutput {
   const { sink, clock, droppedText, maxBytes, batchBytes } = { ...outputDefaults, ...options };
@@ -73,7 +73,7 @@ export function createBoundedOutput(options: BoundedOutputOptions): BoundedOutpu
   let queuedBytes = 0;
   let isWriting = false;
   let droppedCount = 0;
-  /** Dropped, and no record has said so. */
+  /** Dropped records that no record has reported yet. */
   let unreported = 0;
   let failure: WriteFailure | undefined;
   let isCut = false;
@@ -137,7 +137,7 @@ export function createBoundedOutput(options: BoundedOutputOptions): BoundedOutpu
   };
 }
 
-/** Takes the first records, as many as one write may have. */
+/** Removes the first records from the queue, as many as fit in one write. */
 function takeChunk(queue: QueuedRecord[]): readonly QueuedRecord[] {
   let byteCount = 0;
   const end = queue.findIndex((record) => {

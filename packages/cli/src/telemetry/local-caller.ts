@@ -6,10 +6,10 @@ export interface LocalRefusal {
 }
 
 /**
- * Why a request may not do what only programs of this machine may, which need no key.
+ * Returns why a request is rejected that only programs on this machine may make, without a key.
  *
- * The port may be bound to more than loopback, for metrics; a form of any page in a browser of this machine can post
- * here; and a name of any page can be bound to 127.0.0.1 (DNS rebinding).
+ * The port may be bound to other addresses, for metrics; a form on any web page can post to it from a browser on this machine;
+ * and any host name can resolve to 127.0.0.1 (DNS rebinding).
  */
 export function localRefusal({
   socket,
@@ -22,7 +22,7 @@ export function localRefusal({
   if (!loopbackHost.test(headers.host ?? "")) {
     return { status: 403, message: "use localhost or 127.0.0.1" };
   }
-  // Browsers say where a request comes from, also where there is no other origin; programs do not.
+  // Browsers send one of these headers, also for the same origin; programs do not.
   if (headers.origin !== undefined || headers["sec-fetch-site"] !== undefined) {
     return { status: 403, message: "web pages may not do this" };
   }

@@ -1,7 +1,7 @@
 import { type Meter, ValueType } from "@opentelemetry/api";
 import type { OutputState } from "./bounded-output.ts";
 
-/** Tells by metrics what a log that cannot be written cannot tell itself. */
+/** Observes the log by metrics, since a log that cannot be written cannot report that itself. */
 export function observeLog(meter: Meter, state: () => OutputState): void {
   const valueType = ValueType.INT;
   meter

@@ -12,35 +12,34 @@ import type { BoundedOutput, OutputState } from "./bounded-output.ts";
 import { prettyLine } from "./pretty-line.ts";
 import { openStandardOutput } from "./standard-output.ts";
 
-/** What whoever runs the command is told, on standard error: standard output is for answers. */
+/** The log, on standard error; standard output is for results. */
 export interface Log {
   info(line: string): void;
-  /** What nobody should overlook. */
   warn(line: string): void;
   call(record: CallRecord): void;
-  /** The caller got only the request id: the cause goes here. */
+  /** Logs the cause of an internal error, of which the caller gets only the request id. */
   internalError(error: ScoringError, requestId: string): void;
   certificates(news: CertificateNews): void;
   rejectedConnections(rejected: RejectedConnections): void;
-  /** A replica went from one state to another. */
+  /** Logs a change of a replica's state. */
   replica(change: ReplicaChange): void;
-  /** What waits to be written, what was dropped, and whether writing fails. */
+  /** Returns the queued bytes, the dropped records, and whether writing fails. */
   state(): OutputState;
-  /** Writes what waits, for at most `timeoutMs`. */
+  /** Writes the queued records, for at most `timeoutMs`. */
   flush(timeoutMs: number): Promise<void>;
 }
 
 const levels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 const formats = ["json", "pretty"] as const;
 
-/** Records are written several at a time: a write per call would cost as much as the call. In bytes. */
+/** Bytes of a batch: one write per call would cost as much as the call. */
 const batchBytes = 4_096;
 
 /**
- * Writes JSON, one record a line, or lines for people where standard error is a terminal.
- * `TENSORGATE_LOG_LEVEL` and `TENSORGATE_LOG_FORMAT` say otherwise.
+ * Opens the log: JSON, one record per line, or readable lines if standard error is a terminal.
+ * `TENSORGATE_LOG_LEVEL` and `TENSORGATE_LOG_FORMAT` override that.
  *
- * @throws CommandError if one of them is not a level or a format
+ * @throws CommandError if one of them is invalid
  */
 export function openLog(env: NodeJS.ProcessEnv = process.env, given?: BoundedOutput): Log {
   const level = oneOf(levels, env["TENSORGATE_LOG_LEVEL"] ?? "info", "TENSORGATE_LOG_LEVEL");
@@ -104,7 +103,7 @@ function oneOf<Value extends string>(
 
 const levelName = (label: string) => ({ level: label });
 
-/** What callers do wrong is no news; what we or our replicas do is. */
+/** Returns the level of a call: mistakes of callers are info, failures of the gateway or its replicas are not. */
 function levelOf({ reason }: CallRecord): "info" | "warn" | "error" {
   switch (reason) {
     case "internal":
@@ -121,7 +120,7 @@ function levelOf({ reason }: CallRecord): "info" | "warn" | "error" {
 
 const isOut = ({ to }: Pick<ReplicaChange, "to">) => to === "suspect" || to === "ejected";
 
-/** A record of its own kind, which alarms can look for. */
+/** Returns a record that alarms can match. */
 function droppedJson(count: number): string {
   const time = new Date().toISOString();
   const msg = `${counted(count, "log record")} dropped: the log could not be written`;

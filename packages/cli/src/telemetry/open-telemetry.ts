@@ -33,17 +33,17 @@ import { observeProcess } from "./process-metrics.ts";
 
 export interface OpenTelemetry {
   readonly meterProvider: MeterProviderApi;
-  /** Absent where no spans are exported, and then none are made. */
+  /** Absent if no spans are exported. */
   readonly tracerProvider?: TracerProviderApi;
-  /** Metrics as Prometheus reads them. */
+  /** Serves metrics to Prometheus. */
   readonly prometheus: RequestListener;
-  /** Sends what is left. */
+  /** Exports the remaining metrics and spans. */
   close(): Promise<void>;
 }
 
 /**
- * Reads `OTEL_*` as every OpenTelemetry SDK does: an endpoint turns the export by OTLP on, for traces and metrics
- * alike; `OTEL_TRACES_EXPORTER=none` and `OTEL_METRICS_EXPORTER=none` turn one of them off.
+ * Sets up OpenTelemetry by `OTEL_*`, like every SDK: an endpoint enables OTLP for traces and metrics;
+ * `OTEL_TRACES_EXPORTER=none` and `OTEL_METRICS_EXPORTER=none` disable one of them.
  *
  * @see OpenTelemetry, "Environment Variable Specification"
  */
@@ -71,13 +71,13 @@ export function openTelemetry(env: NodeJS.ProcessEnv = process.env): OpenTelemet
     ...(tracerProvider && { tracerProvider }),
     prometheus: (request, response) => prometheus.getMetricsRequestHandler(request, response),
     close: async () => {
-      // A collector that is gone must not keep us.
+      // A lost collector must not delay the stop.
       await Promise.allSettled([meterProvider.shutdown(), tracerProvider?.shutdown()]);
     },
   };
 }
 
-/** @throws CommandError for a time that a timer does not take: it would be over at once */
+/** Checks durations. @throws CommandError for one beyond the range of a timer, which would fire immediately */
 function assertDurations(env: NodeJS.ProcessEnv): void {
   for (const [name, text = ""] of Object.entries(env)) {
     if (!/^OTEL_\w+_(TIMEOUT|INTERVAL|DELAY)$/.test(name) || text === "") continue;

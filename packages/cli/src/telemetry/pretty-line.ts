@@ -13,7 +13,7 @@ interface LogRecord {
   readonly file?: string;
 }
 
-/** A record of the log, in JSON, as a line for people. */
+/** Converts a log record from JSON to a readable line. */
 export function prettyLine(json: string): string {
   const { time, level, msg, call, replica, err, requestId, file } = JSON.parse(json) as LogRecord;
   if (call) return `${time.slice(11, 19)} ${callText(call)}\n`;
@@ -45,7 +45,7 @@ function replicaText({ alias, address, model, from, to, because }: ReplicaNews):
   return `${alias} (${address}) of ${model}: ${from} → ${to}, ${because}`;
 }
 
-/** What callers wrote must not move the cursor or colour the terminal. */
+/** Replaces control characters, so that a caller's text cannot control the terminal. */
 function printable(text: string): string {
   return text.replace(/[^\x20-\x7e\u00a0-\uffff]/g, "?");
 }

@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { Meter } from "@opentelemetry/api";
 
-/** What the process itself takes, under the names of OpenTelemetry's conventions. */
+/** Observes memory, processor time and event loop delay, by OpenTelemetry's names. */
 export function observeProcess(meter: Meter): void {
   meter
     .createObservableGauge("process.memory.usage", {

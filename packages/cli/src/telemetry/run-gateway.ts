@@ -20,33 +20,37 @@ export interface AdminAddress {
   readonly port: number;
 }
 
-/** A gateway with its page, its log, its metrics and its admin port. */
+/** A running gateway with page, log, metrics and admin port. */
 export interface RunningGateway {
   readonly gateway: Gateway;
-  /** Where the admin port answers; undefined where it could not be had and is not needed. */
+  /** URL of the admin port; undefined if it is in use and not required. */
   readonly adminUrl: string | undefined;
   close(how?: CloseOptions): Promise<void>;
 }
 
 export interface CloseOptions {
-  /** How long what is in flight may take, in milliseconds. */
+  /** Grace period for calls in flight, in milliseconds. */
   readonly graceMs?: number;
-  /** Whether a person waits, and no load balancer has to notice first. */
+  /** Whether a user waits: load balancers then get no time to notice the stop. */
   readonly isInteractive?: boolean;
 }
 
 export interface RunGatewayOptions {
   readonly options: GatewayOptions;
   readonly admin: AdminAddress;
-  /** Whether it is an error if the admin port is taken, rather than a note. */
+  /** Whether the start fails if the admin port is in use; otherwise a line is logged. */
   readonly isAdminNeeded: boolean;
   readonly log: Log;
   readonly plugs?: RegionPlugs;
 }
 
-/** @throws CommandError if a port is taken, or the options or a file that they name cannot be used */
-export async function runGateway(parts: RunGatewayOptions): Promise<RunningGateway> {
-  const { options, admin, isAdminNeeded, log, plugs } = parts;
+/**
+ * Starts a gateway with page, log, metrics and admin port.
+ *
+ * @throws CommandError if a port is in use, or the options or a file that they name are invalid
+ */
+export async function runGateway(run: RunGatewayOptions): Promise<RunningGateway> {
+  const { options, admin, isAdminNeeded, log, plugs } = run;
   const telemetry = openTelemetry();
   const gateway = built(options, {
     console: consoleFiles(),
@@ -111,7 +115,7 @@ async function listen(gateway: Gateway, { listen: address }: GatewayOptions): Pr
   }
 }
 
-/** How long the last metrics and spans may take to be exported, in milliseconds: a collector may not answer. */
+/** Time limit for exporting the last metrics and spans, in milliseconds: the collector may not respond. */
 const exportMs = 5_000;
 
 function later(delayMs: number): Promise<void> {

@@ -6,12 +6,12 @@ import { systemClockAndRandom } from "@tensorgate/gateway";
 import { type BoundedOutput, createBoundedOutput, type OutputSink } from "./bounded-output.ts";
 
 export interface StandardOutputOptions {
-  /** Bytes that are written together; 0 by default, where each record is written as it comes. */
+  /** Bytes of a batch; 0 by default, which writes each record immediately. */
   readonly batchBytes?: number;
   readonly droppedText?: (count: number) => string;
 }
 
-/** Opens standard output or standard error for a service, which must not wait for who reads it. */
+/** Opens standard output or standard error for a service, which must not wait for the reader. */
 export function openStandardOutput(
   name: "stdout" | "stderr",
   options: StandardOutputOptions = {},
@@ -24,9 +24,9 @@ export function openStandardOutput(
   });
 }
 
-/** Pipes, sockets and terminals are polled; files are written in a thread, where a full disk answers at once. */
+/** Polls pipes, sockets and terminals; writes files in a thread, where a full disk fails immediately. */
 function sinkOf(stream: NodeJS.WriteStream, fd: number): OutputSink {
-  // Every failure is given to `done` as well.
+  // `done` gets every failure as well.
   stream.on("error", () => {});
   if (!(stream instanceof Socket)) return fileSink(fd);
   if (stream instanceof WriteStream) pollTerminal(stream);
@@ -39,7 +39,7 @@ function sinkOf(stream: NodeJS.WriteStream, fd: number): OutputSink {
   };
 }
 
-/** Node makes terminals blocking: one that was stopped with Ctrl-S would stop the process. */
+/** Makes a terminal non-blocking: by default Ctrl-S in the terminal would block the process. */
 function pollTerminal(stream: WriteStream): void {
   const { _handle: handle } = stream as WriteStream & {
     readonly _handle?: { setBlocking?(isBlocking: boolean): void };

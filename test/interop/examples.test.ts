@@ -1,25 +1,15 @@
-import { execFile, execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { snippet } from "../../packages/console/page/call/snippets.ts";
+import { hasPython, pythonWith, works } from "../support/python.ts";
 import { type RunningGateway, startBundledGateway } from "../support/running-gateway.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-
-/** Whether a command is there and does what it is asked. */
-function works(command: string, args: readonly string[]): boolean {
-  try {
-    execFileSync(command, args, { stdio: "ignore" });
-    return true;
-  } catch {
-    process.stderr.write(`skipped: ${command} ${args.join(" ")} does not work here\n`);
-    return false;
-  }
-}
 
 let running: RunningGateway;
 beforeAll(async () => {
@@ -38,19 +28,14 @@ const refusal = (run: Promise<unknown>) =>
     (thrown: { code: number; stderr: string }) => thrown,
   );
 
-describe.runIf(works("python3", ["-m", "venv", "--help"]))("Python", () => {
-  /** Kept between runs: packages are large. */
-  const venv = join(root, ".tensorgate", "python");
-  const python = join(venv, "bin", "python");
-  const packages = ["requests", "grpcio", "grpcio-tools"];
-  let hasPackages = false;
+describe.runIf(hasPython)("Python", () => {
+  let python: string | undefined;
   beforeAll(() => {
-    if (!existsSync(python)) execFileSync("python3", ["-m", "venv", venv]);
-    hasPackages = works(python, ["-m", "pip", "install", "--quiet", ...packages]);
+    python = pythonWith(["requests", "grpcio", "grpcio-tools"]);
   });
 
   test("requests gets labels, and is told what is wrong", async (context) => {
-    if (!hasPackages) return context.skip("the packages of Python are out of reach");
+    if (!python) return context.skip("the packages of Python are out of reach");
     const script = "examples/python/score_requests.py";
 
     const { stdout } = await ran(python, [script, "examples/pictures/star.jpg"]);
@@ -61,7 +46,7 @@ describe.runIf(works("python3", ["-m", "venv", "--help"]))("Python", () => {
   });
 
   test("grpcio gets boxes, and is told what is wrong", async (context) => {
-    if (!hasPackages) return context.skip("the packages of Python are out of reach");
+    if (!python) return context.skip("the packages of Python are out of reach");
     const script = "examples/python/score_grpc.py";
 
     const { stdout } = await ran(python, [script, "examples/pictures/scene-2.jpg"]);
@@ -76,7 +61,7 @@ describe.runIf(works("python3", ["-m", "venv", "--help"]))("Python", () => {
   });
 
   test("what the page prints for Python works as it is printed", async (context) => {
-    if (!hasPackages) return context.skip("the packages of Python are out of reach");
+    if (!python) return context.skip("the packages of Python are out of reach");
     const text = snippet("Python", {
       origin: running.url,
       task: "classify",

@@ -118,9 +118,9 @@ export const connectionMutants: readonly Mutant[] = [
         replace: "",
       },
       {
-        name: "keys: a long body of a stranger is read",
-        find: "leftBytes = knownRequests.has(request) ? knownCallerBytes : strangerBytes;",
-        replace: "leftBytes = knownCallerBytes;",
+        name: "keys: a long body without a key is read",
+        find: "leftBytes = isAuthenticated ? maxAuthenticatedBytes : maxUnauthenticatedBytes;",
+        replace: "leftBytes = maxAuthenticatedBytes;",
       },
     ],
   ),

@@ -1,4 +1,5 @@
 import type { Clock, GatewayStatus, ObserveCall, Readiness, ScoringError } from "@tensorgate/core";
+import type { InForce } from "./access/access.ts";
 import { createCrossSite } from "./access/cross-site.ts";
 import {
   type CrossSiteOptions,
@@ -20,7 +21,6 @@ import {
 } from "./protocols/rest/public-routes.ts";
 import { restRoutes } from "./protocols/rest/routes.ts";
 import { createRpcHandler } from "./protocols/rpc/handler.ts";
-import type { InForce } from "./protocols/tasks.ts";
 import { unroutedServingAnswer } from "./protocols/tensorflow-serving/errors.ts";
 import { tensorflowServingRoutes } from "./protocols/tensorflow-serving/routes.ts";
 import { createBodyBudget } from "./server/body/body-budget.ts";
@@ -49,7 +49,7 @@ export interface InboundDeps {
   readonly console: ConsoleFiles | undefined;
   readonly plugs: RegionPlugs | undefined;
   readonly observeCall: ObserveCall;
-  /** Called with what is our own fault, of which the caller only learns the request id. */
+  /** Called with each internal error; the caller gets only the request id. */
   readonly onInternalError: (error: ScoringError, requestId: string) => void;
   readonly onCertificates: (news: CertificateNews) => void;
   /** Called for every connection that is closed before it is used. */
@@ -67,7 +67,7 @@ export interface InboundOptions {
 }
 
 export interface Inbound {
-  /** The one that is configured until it listens; then the one that it got. */
+  /** The configured port until the gateway listens; then the bound one. */
   readonly port: number;
   /** Where it answers, once it listens. */
   readonly url: string;
@@ -100,12 +100,11 @@ export function createInbound(deps: InboundDeps): Inbound {
   const bodyBudget = createBodyBudget({ requests, listen, clock });
   const gunzip = createGunzip();
 
-  // access: asked in this order before anything of a body is read
+  // access: layers in their order, before anything of a body is read; the last one is the authentication in force
   const crossSite = createCrossSite({ ...crossSiteDefaults, ...options.crossSite }, listen.host);
-  const layers = ({ authenticate }: InForce) => [crossSite.layer, authenticate];
 
   // protocols: each only translates; the runner is the one way of a call
-  const runner = createCallRunner({ ...deps, requests, layers });
+  const runner = createCallRunner({ ...deps, requests, layers: [crossSite.layer] });
   const limits = { maxBodyBytes: requests.maxBodyBytes, maxPictures: deps.maxPictures };
   const http = createHttpHandler({
     routes: [
@@ -147,8 +146,9 @@ export function createInbound(deps: InboundDeps): Inbound {
       const path = request.url?.split("?", 1)[0] ?? "/";
       const isRpc = rpc.paths.has(path) || contentType.startsWith("application/grpc");
       // A preflight is plain HTTP, whatever it is for.
-      if (isRpc && request.method !== "OPTIONS") rpc.answer(request, response);
-      else http(request, response);
+      const respond = isRpc && request.method !== "OPTIONS" ? rpc.respond : http;
+      // The connection broke while the response was written, or there is no room for it: no client is left to answer.
+      respond(request, response).catch(() => response.destroy());
     },
     onCertificates: deps.onCertificates,
     onRejected: (reason) => {

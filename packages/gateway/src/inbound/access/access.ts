@@ -5,6 +5,7 @@ import {
   type GatewayStatus,
   type ModelCatalog,
   type ModelDescription,
+  type Tasks,
 } from "@tensorgate/core";
 
 /** Reads a header, or a piece of gRPC metadata, by its lower-case name. */
@@ -22,10 +23,21 @@ export interface AccessRequest {
   readonly kind: "call" | "recheck";
 }
 
-/** What the layers found out of who calls. */
+/** What the layers found out about the caller. */
 export interface Admission {
-  /** Absent where no keys are asked for. */
+  /** Absent if no keys are configured. */
   readonly caller?: Caller;
+}
+
+/** A call that was admitted. */
+export interface AdmittedCall extends Admission {
+  readonly tasks: Tasks;
+}
+
+/** What a reload replaces as a whole: who may call, and the models. A call keeps what it began with. */
+export interface InForce {
+  readonly authenticate: AccessLayer;
+  readonly tasks: Tasks;
 }
 
 /**

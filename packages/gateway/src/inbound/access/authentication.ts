@@ -21,7 +21,7 @@ const unknownKey = {
 };
 
 /**
- * Finds out who calls by the key in the headers.
+ * Identifies the caller by the API key in the headers.
  *
  * A missing, unknown or wrong key is an UnauthenticatedError, in the same words for all of them. Where there are no
  * keys, and for what is public, every call passes.

@@ -68,8 +68,8 @@ export const preflightHeaders: Readonly<Record<string, string>> = {
 /**
  * Lets browsers of the gateway's own origin and of the configured ones call, and no others.
  *
- * A form of any page can post to us without a preflight, and a name of any page can be bound to our address, so
- * both `Origin` and, on loopback, `Host` are checked. Callers that are no browsers send no `Origin`.
+ * A form of any page can post to the gateway without a preflight, and any name can be bound to its address (DNS
+ * rebinding), so both `Origin` and, on loopback, `Host` are checked. Callers that are no browsers send no `Origin`.
  *
  * @param host - address that the gateway is bound to
  * @see Fetch, "CORS protocol"
@@ -88,7 +88,7 @@ export function createCrossSite(options: Required<CrossSiteOptions>, host: strin
     layer: ({ header }, admission) => {
       const authority = header(":authority") ?? header("host") ?? "";
       const name = hostName(authority);
-      // HTTP/1.0 needs no `Host`, as health checks have it; browsers always send one, so no foreign name is bound to us.
+      // HTTP/1.0 needs no `Host`, and health checks have none; browsers always send one, so this is no DNS rebinding.
       const isOwnHost = authority === "" || hosts.has(name) || isLoopbackName(name);
       if (isBoundToLoopback && !isOwnHost) {
         throw new ForbiddenError(`the host name "${name.slice(0, 100)}" is not allowed`, {
@@ -123,7 +123,7 @@ function hostName(authority: string): string {
   return (match?.[1] ?? match?.[2] ?? authority).toLowerCase();
 }
 
-/** The scheme is not compared: TLS may end before us, and then we see none. */
+/** The scheme is not compared: TLS may be terminated by a proxy. */
 function isOwnOrigin(origin: string, authority: string): boolean {
   return (
     authority !== "" && origin.toLowerCase().replace(/^https?:\/\//, "") === authority.toLowerCase()

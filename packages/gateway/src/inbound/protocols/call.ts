@@ -8,10 +8,15 @@ import {
   type RoutingStep,
   ScoringError,
 } from "@tensorgate/core";
-import type { AccessLayer, AccessRequest, Admission } from "../access/access.ts";
+import type {
+  AccessLayer,
+  AccessRequest,
+  Admission,
+  AdmittedCall,
+  InForce,
+} from "../access/access.ts";
 import type { RequestOptions } from "../options.ts";
 import { createCallContext, type IncomingCall } from "./incoming-call.ts";
-import type { AdmittedCall, InForce } from "./tasks.ts";
 
 /** What the headers of a reply report. */
 export interface ReplyInfo {
@@ -52,11 +57,11 @@ export interface CallRunner {
 export interface CallRunnerDeps {
   /** What is in force at this moment. */
   readonly inForce: () => InForce;
-  /** What a call passes before anything of its body is read, in order. */
-  readonly layers: (inForce: InForce) => readonly AccessLayer[];
+  /** Access layers that a call passes before it is authenticated, in order. */
+  readonly layers: readonly AccessLayer[];
   readonly requests: Required<RequestOptions>;
   readonly observeCall: ObserveCall;
-  /** Called with what is our own fault, of which the caller only learns the request id. */
+  /** Called with each internal error; the caller gets only the request id. */
   readonly onInternalError: (error: ScoringError, requestId: string) => void;
   readonly clock: Clock;
 }
@@ -69,8 +74,9 @@ export function createCallRunner(deps: CallRunnerDeps): CallRunner {
     admit: async (request) => {
       const current = inForce();
       let admission: Admission = {};
-      for (const layer of layers(current)) admission = await layer(request, admission);
-      return { ...admission, tasks: current.tasks };
+      for (const layer of layers) admission = await layer(request, admission);
+      const authenticated = await current.authenticate(request, admission);
+      return { ...authenticated, tasks: current.tasks };
     },
 
     run: async (incoming, { askedModel, timeoutMs, answer, write }) => {
@@ -192,7 +198,7 @@ function serverTiming(call: CallContext, totalMs: number): string {
 }
 
 /**
- * Headers of an error, in every protocol: when to come again, as HTTP and as gRPC say it, and how to say who calls.
+ * Headers of an error, in every protocol: when to retry, for HTTP and for gRPC, and how to authenticate.
  *
  * @param call - undefined if it failed before it began
  * @see RFC 9110, section 11.6.1

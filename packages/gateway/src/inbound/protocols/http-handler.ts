@@ -8,7 +8,7 @@ import {
   type ExchangeDeps,
   sendReply,
 } from "../server/exchange.ts";
-import type { NodeRequest, NodeResponse, OnRequest } from "../server/node-http.ts";
+import type { NodeRequest, NodeResponse, Respond } from "../server/node-http.ts";
 import type { CallRunner, ReplyInfo } from "./call.ts";
 import { createIncomingCall } from "./incoming-call.ts";
 import { wireStatusOf } from "./wire-status.ts";
@@ -36,7 +36,7 @@ export interface RouteCall {
   readonly tasks: Tasks;
 }
 
-/** One thing that can be asked by plain HTTP. It only translates: the failure it throws is answered elsewhere. */
+/** One route of plain HTTP. It only translates: the handler answers with the error that it throws. */
 export interface HttpRoute {
   readonly method: "GET" | "POST";
   /** As OpenAPI writes it: `/v1/classify/{model}`. */
@@ -70,7 +70,7 @@ export interface HttpHandlerDeps extends ExchangeDeps {
 }
 
 /** Answers what comes by plain HTTP, in whichever protocol's form: find the route, run the call, write its outcome. */
-export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
+export function createHttpHandler(deps: HttpHandlerDeps): Respond {
   const { runner } = deps;
   const matching = deps.routes.filter(({ match }) => match);
   const table = deps.routes
@@ -134,7 +134,7 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
       admit: runner.admit,
     });
 
-    /** The work for a caller who has gone still holds the picture. */
+    /** Work that goes on after the client has disconnected still holds the picture. */
     async function work(call: CallContext, tasks: Tasks): Promise<HttpAnswer> {
       using _held = exchange;
       return await route.answer(exchange, { call, params, tasks });
@@ -165,9 +165,7 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
     });
   }
 
-  return (request, response) => {
-    respond(request, response).catch(() => response.destroy());
-  };
+  return respond;
 }
 
 /** Rejects as soon as the call is over, also while a body is still coming in. */

@@ -1,6 +1,7 @@
 import { EventEmitter } from "node:events";
 import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
+import type { AdmittedCall } from "../access/access.ts";
 import { requestDefaults } from "../options.ts";
 import type { NodeRequest, NodeResponse } from "../server/node-http.ts";
 import {
@@ -9,7 +10,6 @@ import {
   type IncomingOptions,
   requestIdFrom,
 } from "./incoming-call.ts";
-import type { AdmittedCall } from "./tasks.ts";
 
 /** Of a caller that stays. */
 const { signal: gone } = new AbortController();

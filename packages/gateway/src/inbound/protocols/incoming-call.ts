@@ -15,17 +15,16 @@ import {
   type RoutingWishes,
   type ScoringError,
 } from "@tensorgate/core";
-import type { AccessRequest, ReadHeader } from "../access/access.ts";
+import type { AccessRequest, AdmittedCall, ReadHeader } from "../access/access.ts";
 import type { RequestOptions } from "../options.ts";
 import { networkOf } from "../server/listener/connections.ts";
 import { allowLongBody } from "../server/listener/lingering-close.ts";
 import type { NodeRequest, NodeResponse } from "../server/node-http.ts";
-import type { AdmittedCall } from "./tasks.ts";
 
 /** A call of which nothing but the headers is read. */
 export interface IncomingCall {
   readonly protocol: Protocol;
-  /** What is asked for, without what varies: `POST /v1/classify/{model}`. */
+  /** The method or route, without what varies: `POST /v1/classify/{model}`. */
   readonly operation: string;
   readonly requestId: string;
   readonly access: AccessRequest;
@@ -33,9 +32,9 @@ export interface IncomingCall {
   readonly isRecorded: boolean;
   /** Whether it was admitted and authenticated, by its headers alone. */
   readonly admitted: Promise<AdmittedCall>;
-  /** Aborts when the caller has gone, or its protocol ends the call. */
+  /** Aborts when the client disconnects, or its protocol ends the call. */
   readonly gone: AbortSignal;
-  /** Why it aborted, where that may be another reason than that the caller has gone. */
+  /** Why it aborted, if that may be another reason than a disconnected client. */
   readonly goneError?: (reason: unknown) => ScoringError;
   /** What has arrived of the body so far. */
   readonly body: { readonly receivedBytes: number };
@@ -50,7 +49,7 @@ export interface IncomingOptions
   readonly admit: (request: AccessRequest) => Promise<AdmittedCall>;
 }
 
-/** Begins a call: its access is asked for now, whatever is read of it later. */
+/** Begins a call: its access is checked immediately, before its body is read. */
 export function createIncomingCall(
   request: NodeRequest,
   response: NodeResponse,
@@ -107,7 +106,7 @@ export interface ActiveCall extends Disposable {
 export interface CallStart {
   readonly requestId: string;
   readonly access: Pick<AccessRequest, "header" | "remoteAddress">;
-  /** Aborts when the caller has gone, or its protocol ends the call. */
+  /** Aborts when the client disconnects, or its protocol ends the call. */
   readonly gone: AbortSignal;
   readonly goneError?: (reason: unknown) => ScoringError;
   /** What the protocol itself says of the deadline, in milliseconds from now; undefined where it says nothing. */

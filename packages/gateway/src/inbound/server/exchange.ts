@@ -23,7 +23,7 @@ export interface Exchange {
    * @throws UnsupportedMediaError if it is encoded in another way than gzip
    * @throws DeadlineExceededError if it comes too slowly
    * @throws OverloadedError if the budget of all requests is exhausted
-   * @throws CancelledError if the caller goes away before its end
+   * @throws CancelledError if the client disconnects before its end
    */
   body(maxBytes: number, copyCount?: number): Promise<Uint8Array>;
 }
@@ -72,8 +72,9 @@ export function createExchange(
       return usage?.receivedBytes ?? 0;
     },
     body: async (maxBytes, copyCount = 1) => {
-      const coding = contentCoding(headers["content-encoding"]);
-      if (coding === undefined) throw unsupportedCoding(headers["content-encoding"]);
+      const encoding = headers["content-encoding"];
+      const coding = encoding === undefined ? "identity" : contentCoding(encoding);
+      if (coding === undefined) throw unsupportedCoding(encoding);
       const isPacked = coding === "gzip";
       const declaredBytes = Number(headers["content-length"] ?? Number.NaN);
       if (declaredBytes > maxBytes) throw bodyTooLarge(maxBytes);
@@ -114,7 +115,7 @@ export function headerOf({ headers }: NodeRequest, name: string): string | undef
   return Array.isArray(value) ? value.join(", ") : value;
 }
 
-/** What of one answer its caller has not read yet: counted, and timed. */
+/** The part of one response that the client has not read yet: counted, and timed. */
 export interface Outflow {
   /** Counts bytes that are about to be written, until they have left the process. */
   hold(byteCount: number): void;
@@ -124,19 +125,16 @@ export interface Outflow {
   hasRoom(byteCount: number): boolean;
 }
 
-const outflows = new WeakMap<NodeResponse, Outflow>();
+/** The outflow of each response; the listener sets it. */
+export const outflows: WeakMap<NodeResponse, Outflow> = new WeakMap();
 
-export function setOutflow(response: NodeResponse, outflow: Outflow): void {
-  outflows.set(response, outflow);
-}
-
-/** A longer answer is written in slices of this many bytes, so that a slow reader differs from one that reads nothing. */
+/** A longer response is written in slices of this many bytes, so that a slow reader differs from one that reads nothing. */
 export const sliceBytes = 16_384;
 
-/** Answers that are always sent: errors, probes and the answers of most calls, in bytes. */
+/** Longest response that is sent whatever the budget, in bytes: errors, probes and the responses of most calls. */
 const alwaysSentBytes = 4_096;
 
-/** When an overloaded gateway may be asked again, in milliseconds. */
+/** When the client of an overloaded gateway may retry, in milliseconds. */
 const retryAfterMs = 1_000;
 
 /** @throws OverloadedError if answers that clients do not read exhaust the budget */
@@ -149,7 +147,7 @@ export function assertRoomForAnswer(response: NodeResponse, byteCount: number): 
   });
 }
 
-/** Sends `reply`, as fast as its caller reads, unless the caller is gone. */
+/** Sends `reply` as fast as the client reads; does nothing if the client has disconnected. */
 export function sendReply(response: NodeResponse, { status, headers, body }: Reply): void {
   if (response.headersSent || response.destroyed) return;
   const bytes = typeof body === "string" ? Buffer.from(body, "utf8") : body;
@@ -163,7 +161,12 @@ export function sendReply(response: NodeResponse, { status, headers, body }: Rep
   // An empty write would be a DATA frame after the headers, in which gRPC clients then see no trailers.
   if (bytes.byteLength === 0) return void writable.end();
   outflow?.hold(bytes.byteLength);
-  writeOn();
+  if (bytes.byteLength <= sliceBytes) {
+    outflow?.wrote(bytes.byteLength);
+    writable.end(bytes);
+  } else {
+    writeOn();
+  }
 
   function writeOn(): void {
     while (!response.destroyed) {
@@ -176,7 +179,7 @@ export function sendReply(response: NodeResponse, { status, headers, body }: Rep
   }
 }
 
-/** An answer whose body comes piece by piece. */
+/** A response whose body comes piece by piece. */
 export interface StreamedReply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -187,7 +190,7 @@ export interface StreamedReply {
 
 /**
  * Sends an answer as its pieces come, each in slices that are written as soon as the caller has read the one before.
- * Ends early if the caller has gone.
+ * Ends early if the client disconnects.
  *
  * @throws OverloadedError if answers that clients do not read exhaust the budget; and what the body throws
  */

@@ -30,7 +30,7 @@ export function healthRoutes(readiness: () => Readiness): readonly HttpRoute[] {
   ];
 }
 
-/** `GET /openapi.json`: what can be asked by plain HTTP. A test holds it against the routes. */
+/** `GET /openapi.json`: the routes of plain HTTP. A test compares it with the routes. */
 export function openapiRoutes(version: string): readonly HttpRoute[] {
   const body = `${JSON.stringify(openapiDocument(version), undefined, 2)}\n`;
   return [

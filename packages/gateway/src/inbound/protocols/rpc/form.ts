@@ -22,7 +22,7 @@ export interface RpcForm {
 const encodingHeaders = ["content-encoding", "connect-content-encoding", "grpc-encoding"] as const;
 
 /**
- * Finds out how to read a request; by the library's own parsers, since the library reads the messages after us.
+ * Determines how to read a request, with the parsers of the library that reads the messages afterwards.
  *
  * @returns undefined where no protocol knows the content type: nothing is read then
  */

@@ -16,7 +16,7 @@ import type { RequestOptions } from "../../options.ts";
 import type { BodyBudget } from "../../server/body/body-budget.ts";
 import type { Gunzip } from "../../server/body/gunzip.ts";
 import { headerOf, sendReply, sendStream } from "../../server/exchange.ts";
-import type { NodeRequest, NodeResponse, OnRequest } from "../../server/node-http.ts";
+import type { NodeRequest, NodeResponse, Respond } from "../../server/node-http.ts";
 import type { CallRunner } from "../call.ts";
 import { createIncomingCall } from "../incoming-call.ts";
 import { assertDeclaredLength, readRpcBody } from "./body.ts";
@@ -39,7 +39,7 @@ export interface RpcHandler {
   /** Paths of its methods. */
   readonly paths: { has(path: string): boolean };
   /** Answers a request to one of them, or one of gRPC to none. */
-  readonly answer: OnRequest;
+  readonly respond: Respond;
 }
 
 /**
@@ -72,7 +72,7 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
   const jsonMethods = methodsOf(servingRouters.json);
   const methods = new Map([...methodsOf(router), ...methodsOf(servingRouters.binary)]);
 
-  async function respond(
+  async function respondFrom(
     { handler, operation, isPublic, limits, kind }: RpcMethod,
     request: NodeRequest,
     response: NodeResponse,
@@ -122,7 +122,7 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
     const values = createContextValues().set(rpcKey, asked);
     const universal = universalRequestFromNodeRequest(request, response, undefined, values);
     const header = plainHeaders(universal.header, form);
-    // The library rejects a stream over HTTP/1.1 before its gate; strangers learn no more than that they have no key.
+    // The library rejects a stream over HTTP/1.1 before its gate; a client without a key must get UNAUTHENTICATED instead.
     const httpVersion =
       universal.httpVersion === "2.0" || (await isAdmitted(asked)) ? universal.httpVersion : "2.0";
     const answer = await handler({ ...universal, httpVersion, header, body: body() });
@@ -139,15 +139,11 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
     });
   }
 
-  function answer(request: NodeRequest, response: NodeResponse): void {
+  async function respond(request: NodeRequest, response: NodeResponse): Promise<void> {
     const path = pathOf(request);
     const isJson = request.headers["content-type"]?.includes("json");
     const method = (isJson && jsonMethods.get(path)) || methods.get(path);
-    if (method) {
-      // The connection broke while the answer was written, or the answer has no room: no client is left to report it to.
-      respond(method, request, response).catch(() => response.destroy());
-      return;
-    }
+    if (method) return await respondFrom(method, request, response);
     const contentType = request.headers["content-type"] ?? "";
     const message = `unknown method ${path.slice(0, 200)}`;
     const status = statusFields({ code: grpcCode.UNIMPLEMENTED, message });
@@ -158,7 +154,7 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
     });
   }
 
-  return { paths: methods, answer };
+  return { paths: methods, respond };
 }
 
 /** What is known of a method before it is called. */

@@ -12,7 +12,7 @@ import { heldMessage } from "./call.ts";
 /** Questions on one stream: a tool asks a few dozen, and each answer is hundreds of times as long as its query. */
 const maxQuestions = 256;
 
-/** gRPC server reflection, in its final form and in the older one that some tools still ask for. */
+/** gRPC server reflection, in its final form and in the older one that some tools still use. */
 export function addReflectionRoutes(router: ConnectRouter, files: readonly DescFile[]): void {
   const answer = reflector(files);
   async function* serverReflectionInfo(

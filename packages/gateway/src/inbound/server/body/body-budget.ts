@@ -7,10 +7,10 @@ import {
   TooLargeError,
 } from "@tensorgate/core";
 import type { ListenSettings, RequestOptions } from "../../options.ts";
-import { hurryReset } from "../listener/lingering-close.ts";
+import { resetWithReply } from "../listener/lingering-close.ts";
 import type { NodeRequest, NodeResponse } from "../node-http.ts";
 
-/** What one request holds of the budget: counted, and timed until its body has arrived. The same for every protocol. */
+/** The share of one request in the budget: counted, and timed until its body has arrived. The same for every protocol. */
 export interface BodyUsage {
   /** Bytes of the body that have arrived so far, as they came. */
   readonly receivedBytes: number;
@@ -35,11 +35,11 @@ export interface BodyUsage {
   complete(): void;
   /** Calls `listener` once if the body arrives too slowly. */
   onFailure(listener: (error: ScoringError) => void): void;
-  /** Keeps what was counted, also after the client has gone, until the result is disposed of. */
+  /** Keeps the count, even if the client disconnects, until the result is disposed of. */
   retain(): Disposable;
 }
 
-/** The memory of all requests that are read or worked on, and of all answers that clients have not read yet. */
+/** The memory of all requests in flight, and of all responses that clients have not read yet. */
 export interface BodyBudget {
   readonly bytesInFlight: number;
   /** Counts bytes of answers; those that were read are taken off again, as a negative number. */
@@ -65,7 +65,7 @@ export interface BodyBudgetOptions {
   readonly clock: Clock;
 }
 
-/** From when on an upload must keep its rate, and how often that is checked, in milliseconds. */
+/** When the rate of an upload is first checked, and how often after that, in milliseconds. */
 const rateGraceMs = 5_000;
 const checkEveryMs = 1_000;
 
@@ -76,7 +76,7 @@ const checkEveryMs = 1_000;
 const freePieces = 1_024;
 const minBytesPerPiece = 64;
 
-/** When an overloaded gateway may be asked again, in milliseconds. */
+/** When the client of an overloaded gateway may retry, in milliseconds. */
 const retryAfterMs = 1_000;
 
 export function createBodyBudget({ requests, listen, clock }: BodyBudgetOptions): BodyBudget {
@@ -92,7 +92,8 @@ export function createBodyBudget({ requests, listen, clock }: BodyBudgetOptions)
   }
 
   function open(request: NodeRequest, response: NodeResponse, kind: "whole" | "stream"): BodyUsage {
-    assertTransferCoding(request);
+    const transferCoding = request.headers["transfer-encoding"];
+    if (transferCoding !== undefined) assertKnownTransfer(transferCoding);
     // What is declared and never sent must not keep others out, so it is checked and not reserved.
     assertRoom(Number(request.headers["content-length"] ?? 0) || 0);
     const startedMs = clock.nowMs();
@@ -139,7 +140,7 @@ export function createBodyBudget({ requests, listen, clock }: BodyBudgetOptions)
         usage.receivedBytes += byteCount;
         pieceCount += 1;
         if (pieceCount > freePieces + usage.receivedBytes / minBytesPerPiece) {
-          hurryReset(request, response);
+          resetWithReply(request, response);
           throw tooManyPieces();
         }
         if (kind === "stream") startTiming();
@@ -217,8 +218,8 @@ function mayHaveBody(request: NodeRequest): boolean {
 }
 
 /** @see RFC 9112, section 6.1 */
-function assertTransferCoding({ headers }: NodeRequest): void {
-  const coding = headers["transfer-encoding"]?.trim().toLowerCase() ?? "chunked";
+function assertKnownTransfer(transferCoding: string): void {
+  const coding = transferCoding.trim().toLowerCase();
   if (coding === "chunked") return;
   throw new NotSupportedError(`unsupported transfer coding "${coding.slice(0, 40)}"`, {
     field: "transfer-encoding",

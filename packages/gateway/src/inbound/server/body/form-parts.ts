@@ -6,7 +6,7 @@ export interface FormPart {
   /** Name of its field; empty if it has none. */
   readonly name: string;
   readonly fileName: string | undefined;
-  /** In lower case; undefined if it says none. */
+  /** In lower case; undefined if the part has none. */
   readonly mediaType: string | undefined;
   /** A view of the form's own bytes. */
   readonly bytes: Uint8Array;
@@ -24,12 +24,11 @@ const dash = 0x2d;
 const endOfHeaders = Buffer.from("\r\n\r\n");
 
 /**
- * Takes a form apart, one part at a time, as it is asked for them: who stops asking has not paid for the rest. Nothing
- * is copied.
+ * Splits a form into its parts, one at a time: parts that are not read cost nothing. Nothing is copied.
  *
- * It takes what standard libraries send, which the parsers of the runtimes reject: text before the first and after the
- * last boundary, blanks after a boundary, values without quotes. No library did: those whose limits are on parts go
- * on working after them, and leave out without a word what they cannot read.
+ * Accepts what standard libraries send and the parsers of runtimes reject: text before the first and after the last
+ * boundary, blanks after a boundary, values without quotes. Libraries that were tried go on working after their limit
+ * of parts, and silently leave out what they cannot read.
  *
  * @param budget - charged an element for each part, each header, and each line that begins like a boundary and is none
  * @throws InvalidRequestError if it is not a form, cut short, or has forms in it

@@ -3,11 +3,11 @@ import { InvalidRequestError, TooLargeError } from "@tensorgate/core";
 import { createGrowingBuffer } from "./read-body.ts";
 
 /**
- * Unpacks a body piece by piece, and no further than it may.
+ * Decompresses a body piece by piece, up to a limit.
  *
  * @param maxBytes - most that it may be when unpacked
  * @param charge - called with each further amount of memory that the result takes, in bytes, before it is taken; what
- *   it throws ends the unpacking
+ *   it throws ends the decompression
  * @throws TooLargeError as soon as it is known to be longer than `maxBytes` when unpacked
  * @throws InvalidRequestError if it is not gzip, or cut short
  */
@@ -17,12 +17,12 @@ export type Gunzip = (
   charge: (byteCount: number) => void,
 ) => Promise<Uint8Array>;
 
-/** Bodies that are unpacked at the same time; beside its result each holds some 100 KiB, which nothing counts. */
+/** Bodies that are decompressed at the same time; each holds some 100 KiB beside its result, which the budget does not count. */
 const maxAtOnce = 16;
 
 /**
- * Bytes that go in or come out between two looks. It is also as long as a thread is kept: a slice of blocks that yield
- * nothing takes as much time as one that yields a picture.
+ * Bytes of input or output between two checks of the limits. It also limits how long a thread is occupied: a slice of
+ * blocks that yield nothing takes as much time as one that yields a picture.
  */
 const sliceBytes = 65_536;
 

@@ -5,12 +5,12 @@ import type { BodyUsage } from "./body-budget.ts";
 /** The body of a request, piece by piece. */
 export interface BodyPieces {
   /**
-   * The next piece that comes, or at most `maxBytes` of it; undefined at the end of the body. No more is read from the
-   * connection than is asked for.
+   * Reads the next piece, or at most `maxBytes` of it; undefined at the end of the body. Reads no further ahead from the
+   * connection.
    *
    * @throws DeadlineExceededError if the body comes too slowly
    * @throws TooLargeError if it comes in pieces that are too small to be worth their work
-   * @throws CancelledError if the caller goes away before its end
+   * @throws CancelledError if the client disconnects before its end
    */
   next(maxBytes: number): Promise<Uint8Array | undefined>;
   /** Reads no further. */
@@ -21,8 +21,8 @@ export interface BodyPieces {
  * Opens the body of `request`, and counts what comes for the rate that `usage` demands; what is held of it is for
  * the reader to reserve.
  *
- * A failure that comes while nothing is asked for is kept until something is, so that no promise is there to be rejected
- * unseen; and no promise outlives the piece that it waits for, since each race with one that does keeps its result.
+ * A failure between two calls of `next` is kept for the second, so that no promise is rejected unhandled. No promise
+ * outlives the piece that it waits for: a race with one that does would keep its result.
  */
 export function createBodyPieces(request: NodeRequest, usage: BodyUsage): BodyPieces {
   let arrived: Uint8Array = new Uint8Array();

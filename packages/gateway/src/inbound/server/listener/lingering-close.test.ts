@@ -5,7 +5,7 @@ import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { listenDefaults, requestDefaults } from "../../options.ts";
 import type { NodeRequest } from "../node-http.ts";
-import { allowLongBody, hurryReset, strangerBytes } from "./lingering-close.ts";
+import { allowLongBody, maxUnauthenticatedBytes, resetWithReply } from "./lingering-close.ts";
 import { createListener } from "./listener.ts";
 
 /** A server that answers every request by its headers, and what it was asked. */
@@ -18,7 +18,7 @@ async function answering(kind: "strangers" | "known callers" | "callers in a hur
     onRequest: (request, response) => {
       requests.push(request);
       if (kind === "known callers") allowLongBody(request);
-      if (kind === "callers in a hurry") hurryReset(request, response);
+      if (kind === "callers in a hurry") resetWithReply(request, response);
       response.statusCode = 401;
       response.end();
     },
@@ -45,7 +45,7 @@ async function connect(port: number) {
 const post = (header: string) => `POST / HTTP/1.1\r\nhost: x\r\n${header}\r\n\r\n`;
 
 /** Reads come in pieces of up to 64 KiB, and one more is on its way when the first is too much. */
-const maxRead = 3 * strangerBytes;
+const maxRead = 3 * maxUnauthenticatedBytes;
 
 test.each([
   { name: "declares it", header: "content-length: 33554432", before: "" },
@@ -146,7 +146,7 @@ test("of a known caller who declares far too much nothing is read", async () => 
 });
 
 test.each([
-  { kind: "strangers", windowBytes: strangerBytes },
+  { kind: "strangers", windowBytes: maxUnauthenticatedBytes },
   { kind: "known callers", windowBytes: 262_144 },
 ] as const)("over HTTP/2, $kind may send $windowBytes bytes ahead", async (expected) => {
   await using server = await answering(expected.kind);
@@ -162,7 +162,7 @@ test.each([
   server.clock.advance(1_000);
   await once(stream.resume(), "close");
   expect(stream.rstCode).toBe(http2.constants.NGHTTP2_NO_ERROR);
-  expect(accepted?.bytesRead).toBeLessThan(expected.windowBytes + 2 * strangerBytes);
+  expect(accepted?.bytesRead).toBeLessThan(expected.windowBytes + 2 * maxUnauthenticatedBytes);
   session.destroy();
 });
 

@@ -2,52 +2,52 @@ import http2 from "node:http2";
 import type { Clock } from "@tensorgate/core";
 import type { NodeRequest, NodeResponse } from "../node-http.ts";
 
-/** Most that is read of a request whose caller has shown no valid key, where keys are asked for, in bytes. */
-export const strangerBytes = 65_536;
+/** Most that is read of a request without a valid key, if keys are configured, in bytes. */
+export const maxUnauthenticatedBytes = 65_536;
 
-/** Most that is discarded of what a caller with a valid key sends after the answer, in bytes. */
-const knownCallerBytes = 67_108_864;
+/** Most that is discarded of what a client with a valid key sends after the response, in bytes. */
+const maxAuthenticatedBytes = 67_108_864;
 
 /** Bytes that a piece counts for at least when it is discarded: the work of one is the same, however short it is. */
 const minPieceBytes = 4_096;
 
-/** How much a caller with a valid key may send ahead on one stream of HTTP/2, in bytes. */
-const knownCallerWindow = 262_144;
+/** Flow-control window of each HTTP/2 stream of a client with a valid key, in bytes. */
+const authenticatedWindow = 262_144;
 
-/** How long a caller who was answered may go on sending, in milliseconds. */
+/** How long a client may go on sending after the response, in milliseconds. */
 const drainMs = 5_000;
 
-/** How long a connection or stream whose body is read no more stays open for the answer to arrive, in milliseconds. */
+/** How long a connection or stream whose body is no longer read stays open for the response to arrive, in milliseconds. */
 const lingerMs = 1_000;
 
-const knownRequests = new WeakSet<NodeRequest>();
-const knownSessions = new WeakSet<http2.Http2Session>();
-const hurried = new WeakMap<http2.Http2Stream, "with the answer" | "soon">();
+const authenticatedRequests = new WeakSet<NodeRequest>();
+const authenticatedSessions = new WeakSet<http2.Http2Session>();
+const earlyResets = new WeakMap<http2.Http2Stream, "with-response" | "soon">();
 
-/** Lets a request be long, since its caller may use the gateway. */
+/** Raises the limits of a request whose caller was authenticated. */
 export function allowLongBody(request: NodeRequest): void {
-  if (!("stream" in request)) return void knownRequests.add(request);
+  if (!("stream" in request)) return void authenticatedRequests.add(request);
   const { session } = request.stream;
-  if (!session || session.destroyed || knownSessions.has(session)) return;
-  knownSessions.add(session);
+  if (!session || session.destroyed || authenticatedSessions.has(session)) return;
+  authenticatedSessions.add(session);
   // This holds for streams that are open as well.
-  session.settings({ initialWindowSize: knownCallerWindow });
+  session.settings({ initialWindowSize: authenticatedWindow });
 }
 
 /**
- * Has the stream of a request reset with its answer, where that has not begun: what comes in frames of a few bytes costs
- * work for every one of them until then, and the window bounds only their bytes. Of no effect over HTTP/1.1.
+ * Resets the HTTP/2 stream of a request with its response, or soon if that has begun: until then every frame of a few
+ * bytes costs work, and the window limits only their bytes. Has no effect over HTTP/1.1.
  */
-export function hurryReset(request: NodeRequest, { headersSent }: NodeResponse): void {
-  if ("stream" in request) hurried.set(request.stream, headersSent ? "soon" : "with the answer");
+export function resetWithReply(request: NodeRequest, { headersSent }: NodeResponse): void {
+  if ("stream" in request) earlyResets.set(request.stream, headersSent ? "soon" : "with-response");
 }
 
 /**
  * Drains or stops a request body that was not read to its end, once the request has been answered.
  *
- * HTTP/2 has a way to say stop, and until then the window of the stream bounds what comes. HTTP/1.1 has none but to cut
- * the connection, and a caller who is cut while sending may lose the answer: so what still comes is discarded for a
- * while, within what this caller may send; then our side is closed first, and the connection a little later.
+ * HTTP/2 can reset a stream, and until then its window limits what arrives. HTTP/1.1 can only close the connection, and a
+ * client that is cut while it sends may lose the response. So the remaining body is discarded for a while, within the
+ * limit of this client; then the sending side is closed first, and the connection a little later.
  *
  * @see RFC 9113, section 8.1; RFC 9112, section 9.6
  */
@@ -85,8 +85,9 @@ export function closeLingering(request: NodeRequest, response: NodeResponse, clo
 
   function drain(): void {
     if (request.complete) return;
-    leftBytes = knownRequests.has(request) ? knownCallerBytes : strangerBytes;
-    // Whether it was read to its end or the connection is gone.
+    const isAuthenticated = authenticatedRequests.has(request);
+    leftBytes = isAuthenticated ? maxAuthenticatedBytes : maxUnauthenticatedBytes;
+    // The body was read to its end, or the connection is closed.
     request.once("close", () => timer?.[Symbol.dispose]());
     if (Number(request.headers["content-length"] ?? 0) > leftBytes) {
       stop();
@@ -100,7 +101,7 @@ export function closeLingering(request: NodeRequest, response: NodeResponse, clo
 
 function stopStream(request: http2.Http2ServerRequest, clock: Clock): void {
   const { stream } = request;
-  let leftBytes = strangerBytes;
+  let leftBytes = maxUnauthenticatedBytes;
 
   function close(): void {
     leftBytes = Number.POSITIVE_INFINITY;
@@ -109,8 +110,8 @@ function stopStream(request: http2.Http2ServerRequest, clock: Clock): void {
   }
 
   stream.once("finish", () => {
-    const hurry = hurried.get(stream);
-    if (hurry === "with the answer") {
+    const reset = earlyResets.get(stream);
+    if (reset === "with-response") {
       close();
       return;
     }
@@ -121,7 +122,7 @@ function stopStream(request: http2.Http2ServerRequest, clock: Clock): void {
     });
     request.resume();
     // Trailers come after "finish", and a reset would overtake them.
-    const timer = clock.setTimer(hurry ? 0 : lingerMs, close);
+    const timer = clock.setTimer(reset ? 0 : lingerMs, close);
     stream.once("close", () => timer[Symbol.dispose]());
   });
 }

@@ -6,8 +6,8 @@ import type { TLSSocket } from "node:tls";
 import type { Clock } from "@tensorgate/core";
 import type { ListenSettings, RequestOptions } from "../../options.ts";
 import type { BodyBudget } from "../body/body-budget.ts";
-import { setOutflow } from "../exchange.ts";
-import type { NodeRequest, NodeResponse, OnRequest } from "../node-http.ts";
+import { outflows } from "../exchange.ts";
+import type { NodeResponse, OnRequest } from "../node-http.ts";
 import {
   type ClientConnection,
   createConnectionTable,
@@ -15,7 +15,7 @@ import {
   openFileLimit,
   type RejectionReason,
 } from "./connections.ts";
-import { closeLingering, strangerBytes } from "./lingering-close.ts";
+import { closeLingering, maxUnauthenticatedBytes } from "./lingering-close.ts";
 import {
   answerMalformedRequest,
   hasOneAuthority,
@@ -118,7 +118,7 @@ export function createListener(options: ListenerOptions): Listener {
     settings: {
       maxConcurrentStreams: listen.maxStreamsPerConnection,
       // More once a caller of the session may use the gateway.
-      initialWindowSize: strangerBytes,
+      initialWindowSize: maxUnauthenticatedBytes,
       maxHeaderListSize: 16_384,
     },
     streamResetBurst: 200,
@@ -150,10 +150,12 @@ export function createListener(options: ListenerOptions): Listener {
     request: http2.Http2ServerRequest,
     response: http2.Http2ServerResponse,
   ): void {
-    watchTransfer(request, response, () => {
+    const cut = () => {
       const { stream } = response;
       if (stream?.session) cutters.get(stream.session)?.(stream);
-    });
+    };
+    outflows.set(response, slowReaders.watch(response, cut));
+    closeLingering(request, response, clock);
     if (hasOneAuthority(request)) onRequest(request, response);
     else rejectRequest(response, 400);
   }
@@ -181,15 +183,10 @@ export function createListener(options: ListenerOptions): Listener {
       rejectRequest(response, 503);
       return;
     }
-    watchTransfer(request, response, connection.reset);
+    outflows.set(response, slowReaders.watch(response, connection.reset));
+    closeLingering(request, response, clock);
     if (hasOneHost(request)) onRequest(request, response);
     else rejectRequest(response, 400);
-  }
-
-  /** @param cut - ends the answer if its caller does not read it */
-  function watchTransfer(request: NodeRequest, response: NodeResponse, cut: () => void): void {
-    setOutflow(response, slowReaders.watch(response, cut));
-    closeLingering(request, response, clock);
   }
 
   function handOff(

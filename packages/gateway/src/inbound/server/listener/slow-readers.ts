@@ -5,9 +5,9 @@ import type { BodyBudget } from "../body/body-budget.ts";
 import { type Outflow, sliceBytes } from "../exchange.ts";
 import type { NodeResponse } from "../node-http.ts";
 
-/** Counts what callers have not read of their answers, and cuts those who read too slowly or not at all. */
+/** Counts what clients have not read of their responses, and ends responses that are read too slowly or not at all. */
 export interface SlowReaders {
-  /** @param cut - ends the answer, and gives back the memory that it holds */
+  /** @param cut - ends the response, and frees the memory that it holds */
   watch(response: NodeResponse, cut: () => void): Outflow;
 }
 
@@ -132,8 +132,8 @@ export function createSlowReaders({ requests, budget, clock }: SlowReadersOption
 const pingTimeoutMs = 5_000;
 
 /**
- * Ends one stream of a session whose caller does not read it, and the session if its caller reads nothing at all:
- * a reset waits behind everything else that was not read.
+ * Ends one stream that the client does not read, and the whole session if the client reads nothing at all: a reset waits
+ * behind everything else that was not read.
  *
  * @param reset - ends the connection immediately
  */

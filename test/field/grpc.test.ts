@@ -12,7 +12,7 @@ import {
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { startAnsweringGateway } from "../support/answering-gateway.ts";
 import { samplePicture } from "../support/pictures.ts";
-import { framed, openRpc, postRpc, type RawAnswer } from "../support/raw-rpc.ts";
+import { failureOf, framed, openRpc, postRpc, type RawAnswer } from "../support/raw-rpc.ts";
 import type { RunningGateway } from "../support/running-gateway.ts";
 
 const key = `tg_app_${"s".repeat(43)}`;
@@ -160,6 +160,7 @@ describe("a compression that is not known", () => {
       });
 
       expect(statusOf(answer)).toBe(code);
+      expect(failureOf(answer)).toContain("unsupported-media");
       expect(answer.headers[known]).toBe("gzip");
     },
   );

@@ -310,7 +310,7 @@ test("64 pictures, and thousands of texts, are not too many", async () => {
   expect(failureOf(predicted)).toContain("upstream-answered");
 });
 
-test.each(["application/grpc-web-text", "text/plain", "application/connect+xml"])(
+test.each(["application/grpc-web-xml", "text/plain", "application/connect+xml"])(
   "a body of type %s is answered without being read",
   async (type) => {
     const headers = { "content-type": type };

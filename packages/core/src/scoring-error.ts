@@ -80,9 +80,21 @@ export class InvalidRequestError extends ScoringError {
   readonly reason = "invalid-request";
 }
 
+/** What is known of media that are not supported beside the message. */
+export interface UnsupportedMedia extends FailureDetails {
+  /** Whether the encoding of the body or message is not supported, rather than what is in it. */
+  readonly isEncoding?: boolean;
+}
+
 export class UnsupportedMediaError extends ScoringError {
   override readonly name = "UnsupportedMediaError";
   readonly reason = "unsupported-media";
+  readonly isEncoding: boolean;
+
+  constructor(message: string, { isEncoding = false, ...details }: UnsupportedMedia = {}) {
+    super(message, details);
+    this.isEncoding = isEncoding;
+  }
 }
 
 export class TooLargeError extends ScoringError {

@@ -1,4 +1,9 @@
-import { type FailureReason, type ScoringError, UpstreamAnsweredError } from "@tensorgate/core";
+import {
+  type FailureReason,
+  type ScoringError,
+  UnsupportedMediaError,
+  UpstreamAnsweredError,
+} from "@tensorgate/core";
 import { httpStatusFromGrpcCode } from "@tensorgate/tf-serving";
 
 export interface WireStatus {
@@ -34,8 +39,14 @@ export const wireStatus: Readonly<Record<FailureReason, WireStatus>> = {
   "internal":            { grpc: 13, http: 500 },
 };
 
-/** The numbers of one failure; those of "upstream-answered" are the replica's own. */
+/** An encoding that is not supported; gRPC's "Compression" and Connect's protocol demand UNIMPLEMENTED. */
+const unsupportedEncoding: WireStatus = { grpc: 12, http: 415 };
+
+/** Finds the numbers of one failure; those of "upstream-answered" are the replica's own. */
 export function wireStatusOf(error: ScoringError): WireStatus {
-  if (!(error instanceof UpstreamAnsweredError)) return wireStatus[error.reason];
-  return { grpc: error.grpcCode, http: httpStatusFromGrpcCode(error.grpcCode) };
+  if (error instanceof UpstreamAnsweredError) {
+    return { grpc: error.grpcCode, http: httpStatusFromGrpcCode(error.grpcCode) };
+  }
+  if (error instanceof UnsupportedMediaError && error.isEncoding) return unsupportedEncoding;
+  return wireStatus[error.reason];
 }

@@ -74,7 +74,7 @@ export function createExchange(
     body: async (maxBytes, copyCount = 1) => {
       const encoding = headers["content-encoding"];
       const coding = encoding === undefined ? "identity" : contentCoding(encoding);
-      if (coding === undefined) throw unsupportedCoding(encoding);
+      if (coding === undefined) throw unsupportedEncoding(encoding ?? "", "content-encoding");
       const isPacked = coding === "gzip";
       const declaredBytes = Number(headers["content-length"] ?? Number.NaN);
       if (declaredBytes > maxBytes) throw bodyTooLarge(maxBytes);
@@ -102,10 +102,12 @@ function queryTooLong(): InvalidRequestError {
   });
 }
 
-function unsupportedCoding(encoding = ""): UnsupportedMediaError {
-  return new UnsupportedMediaError(`unsupported content encoding "${encoding.slice(0, 40)}"`, {
-    field: "content-encoding",
-    hint: "send the body uncompressed or as gzip; compression does not shrink pictures",
+/** @param field - the header that names the encoding */
+export function unsupportedEncoding(encoding: string, field: string): UnsupportedMediaError {
+  return new UnsupportedMediaError(`unsupported encoding "${encoding.slice(0, 40)}"`, {
+    isEncoding: true,
+    field,
+    hint: "send it uncompressed or as gzip; compression does not shrink pictures",
   });
 }
 

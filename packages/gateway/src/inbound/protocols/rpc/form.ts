@@ -1,10 +1,10 @@
 import { parseContentType as connectForm } from "@connectrpc/connect/protocol-connect";
 import { parseContentType as grpcForm } from "@connectrpc/connect/protocol-grpc";
 import { parseContentType as grpcWebForm } from "@connectrpc/connect/protocol-grpc-web";
-import { maxTimerDelayMs, NotSupportedError } from "@tensorgate/core";
+import { maxTimerDelayMs } from "@tensorgate/core";
 import { formatTimeout, parseTimeout } from "@tensorgate/grpc";
 import { contentCoding } from "../../server/body/gunzip.ts";
-import { headerOf } from "../../server/exchange.ts";
+import { headerOf, unsupportedEncoding } from "../../server/exchange.ts";
 import type { NodeRequest } from "../../server/node-http.ts";
 
 /** How the messages of an RPC stand in the body of its request. */
@@ -44,17 +44,13 @@ export function rpcFormOf(request: NodeRequest): RpcForm | undefined {
 }
 
 /**
- * @throws NotSupportedError if anything is packed otherwise than by gzip, or twice
- * @see gRPC's "Compression", and Connect's protocol: both want UNIMPLEMENTED, and the codings that are known
+ * @throws UnsupportedMediaError if anything is compressed otherwise than by gzip, or twice
  */
 export function assertKnownEncodings(request: NodeRequest): void {
   for (const name of encodingHeaders) {
     const encoding = headerOf(request, name);
     if (contentCoding(encoding) !== undefined) continue;
-    throw new NotSupportedError(`unsupported compression "${encoding?.slice(0, 40)}"`, {
-      field: name,
-      hint: "send messages uncompressed or as gzip; compression does not shrink pictures",
-    });
+    throw unsupportedEncoding(encoding ?? "", name);
   }
 }
 

@@ -11,7 +11,7 @@ import { wireStatus } from "../packages/gateway/src/inbound/protocols/wire-statu
 import { pictureDefaults } from "../packages/gateway/src/models/options.ts";
 import { cacheDefaults } from "../packages/gateway/src/pipeline/options.ts";
 import { routingDefaults } from "../packages/gateway/src/routing/options.ts";
-import { refusalError } from "../packages/gateway/src/routing/refusal-error.ts";
+import { rejectionError } from "../packages/gateway/src/routing/rejection-error.ts";
 import { channelDefaults } from "../packages/gateway/src/upstream/transport/options.ts";
 
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
@@ -103,7 +103,7 @@ test("every test that SECURITY.md names is there", () => {
 });
 
 test("docs/devices.md quotes the error of a model that no device holds", () => {
-  const { message, hint } = refusalError("model-not-ready", {
+  const { message, hint } = rejectionError("model-not-ready", {
     model: "ssd",
     devices: {
       aliases: ["westeurope-1", "westeurope-2"],

@@ -162,8 +162,8 @@ export class NoReplicaError extends ScoringError {
 export interface UpstreamFailure extends FailureDetails {
   /** Whether the connection broke or was never made, rather than the replica saying that it failed. */
   readonly wasLost?: boolean;
-  /** Whether the replica cannot have seen the request, so that sending it again repeats nothing. */
-  readonly wasNeverSent?: boolean;
+  /** Whether the replica has not processed the request, so that a retry repeats nothing. */
+  readonly isUnprocessed?: boolean;
   /** Whether the replica is full rather than broken: it works, and has no room for more. */
   readonly isFull?: boolean;
 }
@@ -173,16 +173,16 @@ export class UpstreamFailedError extends ScoringError {
   override readonly name = "UpstreamFailedError";
   readonly reason = "upstream-failed";
   readonly wasLost: boolean;
-  readonly wasNeverSent: boolean;
+  readonly isUnprocessed: boolean;
   readonly isFull: boolean;
 
   constructor(
     message: string,
-    { wasLost = false, wasNeverSent = false, isFull = false, ...details }: UpstreamFailure = {},
+    { wasLost = false, isUnprocessed = false, isFull = false, ...details }: UpstreamFailure = {},
   ) {
     super(message, details);
     this.wasLost = wasLost;
-    this.wasNeverSent = wasNeverSent;
+    this.isUnprocessed = isUnprocessed;
     this.isFull = isFull;
   }
 }

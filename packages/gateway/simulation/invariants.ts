@@ -39,8 +39,8 @@ interface Ledger {
 
 /** Failures by which it is sure that the replica has done nothing. */
 const undone: ReadonlySet<AttemptFailure> = new Set([
-  "never-sent",
-  "turned-away",
+  "unprocessed",
+  "goaway",
   "not-served",
   "unknown-label",
 ]);
@@ -55,10 +55,14 @@ export function invariants({ isCalm = false }: InvariantsOptions = {}): Invarian
 
   function ledgerOf(region: string): Ledger {
     const known = ledgers.get(region) ?? {
-      ...{ arrivals: new Map(), sends: new Map(), free: new Map(), sendOf: new Map() },
+      arrivals: new Map(),
+      sends: new Map(),
+      free: new Map(),
+      sendOf: new Map(),
       seen: new Map(),
       paid: new Map(),
-      ...{ arrivalCount: 0, paidCount: 0 },
+      arrivalCount: 0,
+      paidCount: 0,
     };
     ledgers.set(region, known);
     return known;
@@ -122,7 +126,7 @@ export function invariants({ isCalm = false }: InvariantsOptions = {}): Invarian
           sent(ledger, command, handled);
           order.push(command);
         }
-        if (command.type === "settle" || command.type === "refuse") {
+        if (command.type === "settle" || command.type === "reject") {
           if (!ledger.arrivals.delete(command.id)) {
             throw new Error(`request ${command.id} ends twice`);
           }

@@ -26,7 +26,7 @@ export interface Job {
   readonly onEnded: (failure?: AttemptFailure) => void;
 }
 
-/** A replica in virtual time: as many requests at once as it has lanes, the others in the order they came. */
+/** A replica in virtual time: as many requests at once as it has concurrency, the others in the order they came. */
 export interface Machine {
   readonly fault: Fault | undefined;
   /** Versions that it has. */
@@ -37,18 +37,18 @@ export interface Machine {
 
 /** @param later - calls back after so many milliseconds of virtual time */
 export function machine(
-  lanes: number,
+  concurrency: number,
   later: (delayMs: number, happen: () => void) => void,
 ): Machine {
   let fault: Fault | undefined;
   /** Changes whenever what it works on is lost. */
   let life = 0;
-  const line: Job[] = [];
+  const queue: Job[] = [];
   const working = new Set<Job>();
 
   function begin(): void {
-    if (fault?.kind === "silent" || working.size >= lanes) return;
-    const job = line.shift();
+    if (fault?.kind === "silent" || working.size >= concurrency) return;
+    const job = queue.shift();
     if (!job) return;
     working.add(job);
     job.onBegun();
@@ -69,23 +69,23 @@ export function machine(
     },
     versions: [1n],
     take: (job) => {
-      if (fault?.kind === "dead") return job.onEnded("never-sent");
+      if (fault?.kind === "dead") return job.onEnded("unprocessed");
       if (fault?.kind === "failing") return job.onEnded("failed");
       if (fault?.kind === "full") return job.onEnded("full");
       const isThere = job.version === undefined || self.versions.includes(job.version);
       if (fault?.kind === "unserved" || !isThere) return job.onEnded("not-served");
-      line.push(job);
+      queue.push(job);
       begin();
     },
     strike: (next) => {
       fault = next;
       if (fault?.kind === "dead") {
         life += 1;
-        const lost = [...working, ...line.splice(0)];
+        const lost = [...working, ...queue.splice(0)];
         working.clear();
         for (const job of lost) job.onEnded("lost");
       }
-      for (let lane = 0; lane < lanes; lane += 1) begin();
+      for (let lane = 0; lane < concurrency; lane += 1) begin();
     },
   };
   return self;

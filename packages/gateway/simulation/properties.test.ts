@@ -15,7 +15,7 @@ const names = ["eastus", "westus2", "westeurope"] as const;
 interface Run {
   readonly regions: readonly {
     readonly replicaCount: number;
-    readonly lanes: number;
+    readonly concurrency: number;
     readonly isLearnt: boolean;
   }[];
   readonly hasPeers: boolean;
@@ -51,7 +51,7 @@ type FaultKind = (typeof faults)[number];
 
 const regionArbitrary = fc.record({
   replicaCount: fc.integer({ min: 1, max: 4 }),
-  lanes: fc.integer({ min: 1, max: 3 }),
+  concurrency: fc.integer({ min: 1, max: 3 }),
   isLearnt: fc.boolean(),
 });
 
@@ -94,11 +94,15 @@ const numRuns = Number(process.env["TENSORGATE_PROPERTY_RUNS"] ?? 1_500);
 
 function worldOf({ regions, hasPeers, isPaced, maxWaiting }: Run): World {
   return {
-    regions: regions.map(({ replicaCount, lanes, isLearnt }, index) => ({
-      ...{ name: names[index] ?? "", replicaCount, lanes },
+    regions: regions.map(({ replicaCount, concurrency, isLearnt }, index) => ({
+      name: names[index] ?? "",
+      replicaCount,
+      concurrency,
       ...(isLearnt && { parallelism: "auto" as const }),
     })),
-    ...{ turnaroundMs: 0.3, roundTripMs: seededRoundTripMs, hasPeers },
+    turnaroundMs: 0.3,
+    roundTripMs: seededRoundTripMs,
+    hasPeers,
     settings: { ...simulationSettings(isPaced), maxWaiting },
   };
 }
@@ -113,7 +117,9 @@ function requestsOf(run: Run): readonly SimulatedRequest[] {
       const allowed = names.filter((_name, index) => residency & (1 << index));
       return {
         ...rest,
-        ...{ region: regionAt(run, region), arrivesMs: atMs, patienceMs },
+        region: regionAt(run, region),
+        arrivesMs: atMs,
+        patienceMs,
         ...(version && { version: BigInt(version) }),
         priority: priorities[priority] ?? "normal",
         // Whoever waits for longer than the deadline has gone by then.
@@ -175,9 +181,9 @@ test("whatever happens: every request ends once, and no rule of the router is br
 
       expect(ended).toHaveLength(requests.length);
       held.atEnd();
-      for (const { request, begun, refusal } of ended) {
+      for (const { request, begun, rejection } of ended) {
         if (request.isIdempotent === false) expect(begun).toBeLessThanOrEqual(1);
-        if (refusal === undefined) expect(begun).toBeGreaterThanOrEqual(1);
+        if (rejection === undefined) expect(begun).toBeGreaterThanOrEqual(1);
       }
     }),
     { numRuns, examples: regressions.map((run): [Run] => [run]) },
@@ -206,7 +212,9 @@ test("as long as one replica lives, no call that may be repeated fails because o
       const requests = requestsOf(run).map(
         ({ residency: _anywhere, version: _latest, ...each }) => ({
           ...each,
-          ...{ isIdempotent: true, patienceMs: 10_000, leavesMs: 10_000 },
+          isIdempotent: true,
+          patienceMs: 10_000,
+          leavesMs: 10_000,
         }),
       );
       const world = worldOf({ ...run, maxWaiting: 1_000 });
@@ -222,7 +230,7 @@ test("as long as one replica lives, no call that may be repeated fails because o
 
       const { ended } = simulate(world, requests, incidents);
 
-      expect(ended.filter(({ refusal }) => refusal !== undefined)).toEqual([]);
+      expect(ended.filter(({ rejection }) => rejection !== undefined)).toEqual([]);
     }),
     { numRuns: numRuns / 3 },
   );
@@ -235,7 +243,8 @@ test("as long as one replica of a region serves a version, no call fails because
       const regions: readonly string[] = run.regions.map((_, index) => names[index] ?? "");
       const requests = requestsOf(run).map(({ residency, ...each }) => ({
         ...each,
-        ...{ patienceMs: 10_000, leavesMs: 10_000 },
+        patienceMs: 10_000,
+        leavesMs: 10_000,
         ...(residency?.some((name) => regions.includes(name)) && { residency }),
       }));
       const world = worldOf({ ...run, maxWaiting: 1_000 });
@@ -243,7 +252,10 @@ test("as long as one replica of a region serves a version, no call fails because
         (world.regions.find(({ name }) => name === region)?.replicaCount ?? 0) - 1;
       // The last replica of each region has every version, and is left alone.
       const all = world.regions.map(({ name }) => ({
-        ...{ atMs: 0, region: name, replica: lastOf(name), versions: [1n, 2n] },
+        atMs: 0,
+        region: name,
+        replica: lastOf(name),
+        versions: [1n, 2n],
       }));
       const kinds = ["absent", "claiming", "old-version", "new-version"] as const;
       const others = incidentsOf(run, kinds).filter(
@@ -259,7 +271,7 @@ test("as long as one replica of a region serves a version, no call fails because
       );
 
       held.atEnd();
-      expect(ended.filter(({ refusal }) => refusal !== undefined)).toEqual([]);
+      expect(ended.filter(({ rejection }) => rejection !== undefined)).toEqual([]);
       expect(ejections).toBe(0);
       for (const { request, begun } of ended) {
         if (request.isIdempotent === false) expect(begun).toBe(1);

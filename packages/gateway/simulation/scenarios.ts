@@ -43,7 +43,9 @@ export interface Sized {
 export function oneRegion(region: Omit<SimulatedRegion, "name">): World {
   return {
     regions: [{ name: "eastus", ...region }],
-    ...{ turnaroundMs, roundTripMs: seededRoundTripMs, hasPeers: false },
+    turnaroundMs,
+    roundTripMs: seededRoundTripMs,
+    hasPeers: false,
     settings: simulationSettings(true),
   };
 }
@@ -51,8 +53,10 @@ export function oneRegion(region: Omit<SimulatedRegion, "name">): World {
 /** Four gateways with eight replicas each, that enter each other's regions. */
 export function fourGateways(): World {
   return {
-    regions: fourRegions.map((name) => ({ name, replicaCount, lanes: 1 })),
-    ...{ turnaroundMs, roundTripMs: seededRoundTripMs, hasPeers: true },
+    regions: fourRegions.map((name) => ({ name, replicaCount, concurrency: 1 })),
+    turnaroundMs,
+    roundTripMs: seededRoundTripMs,
+    hasPeers: true,
     settings: simulationSettings(true),
   };
 }
@@ -62,7 +66,7 @@ export function besideCentralQueue(load: number, { requestCount, seed }: Sized):
   const { next: random } = seededRandom(seed);
   const trace = poissonTrace({ requestCount, load, replicaCount, mix: usualMix, random });
   const bound = centralQueueLatencies(trace, { replicaCount, turnaroundMs });
-  const result = simulate(oneRegion({ replicaCount, lanes: 1 }), comingTo("eastus", trace));
+  const result = simulate(oneRegion({ replicaCount, concurrency: 1 }), comingTo("eastus", trace));
   const row = rowOf("eight replicas, one scheduler", load, result);
   return {
     ...row,
@@ -84,7 +88,7 @@ export function hedged(
     mayHedge: true,
     againMs: usualMix.usualMs,
   }));
-  const result = simulate(oneRegion({ replicaCount, lanes: 1 }), requests);
+  const result = simulate(oneRegion({ replicaCount, concurrency: 1 }), requests);
   return {
     ...rowOf("hedged", load, result),
     extra: result.begun / requestCount - 1,
@@ -97,8 +101,8 @@ export function eightLanes(load: number, { requestCount, seed }: Sized): Compare
   const mix = { usualMs: 2, slowMs: 2, slowShare: 0 };
   const trace = poissonTrace({ requestCount, load, replicaCount, mix, random });
   const bound = centralQueueLatencies(trace, { replicaCount, turnaroundMs });
-  const world = oneRegion({ replicaCount: 1, lanes: 8, parallelism: "auto" });
-  const row = rowOf("eight lanes, learnt", load, simulate(world, comingTo("eastus", trace)));
+  const world = oneRegion({ replicaCount: 1, concurrency: 8, parallelism: "auto" });
+  const row = rowOf("eight at a time, learnt", load, simulate(world, comingTo("eastus", trace)));
   return {
     ...row,
     p99Ratio: row.p99Ms / percentile(bound, 0.99),
@@ -116,7 +120,8 @@ export interface RegionalRow extends Row {
 /** One region gets more than it can do, the others half of that. */
 export function oneRegionOverloaded(load: number, { requestCount, seed }: Sized): RegionalRow {
   const requests = regionalRequests((region) => (region === "eastus" ? load : 0.5), {
-    ...{ requestCount, seed },
+    requestCount,
+    seed,
   });
   const result = simulate(fourGateways(), requests);
   return regionalRow("one region over its load", load, result);
@@ -135,8 +140,8 @@ export function allOverloaded(load: number, sized: Sized): OverloadedRow {
   const result = simulate(fourGateways(), requests);
   const lastMs = lastArrivalMs(requests);
   const settled = result.ended.filter(({ request }) => request.arrivesMs > 2 * warmUpMs);
-  const answered = settled.filter(({ refusal }) => !refusal);
-  const refused = settled.filter(({ refusal }) => refusal);
+  const answered = settled.filter(({ rejection }) => !rejection);
+  const refused = settled.filter(({ rejection }) => rejection);
   const workMs = answered.reduce((sum, { request }) => sum + request.serviceMs, 0);
   const capacityMs = fourRegions.length * replicaCount * (lastMs - warmUpMs);
   return {
@@ -183,7 +188,7 @@ export function nobodysFault(
           { ...at, atMs: halfMs + 500, replica: "all", fault: undefined },
         ]
       : [{ ...at, stalledMs: 200 }];
-  const world = oneRegion({ replicaCount, lanes: 1 });
+  const world = oneRegion({ replicaCount, concurrency: 1 });
   return rowOf(scenario, load, simulate(world, comingTo("eastus", trace), incidents));
 }
 
@@ -219,9 +224,12 @@ interface Figures {
 }
 
 function rowOf(scenario: string, load: number, { ended, ejections }: Figures): Row {
-  const answered = ended.filter(({ refusal }) => !refusal).map(({ tookMs }) => tookMs);
+  const answered = ended.filter(({ rejection }) => !rejection).map(({ tookMs }) => tookMs);
   return {
-    ...{ scenario, load, requests: ended.length, failed: ended.length - answered.length },
+    scenario,
+    load,
+    requests: ended.length,
+    failed: ended.length - answered.length,
     p99Ms: percentile(answered, 0.99),
     p999Ms: percentile(answered, 0.999),
     ejections,
@@ -231,10 +239,11 @@ function rowOf(scenario: string, load: number, { ended, ejections }: Figures): R
 function regionalRow(scenario: string, load: number, { ended, ejections }: Figures): RegionalRow {
   const own = ended.filter(({ request }) => request.region === "eastus");
   const others = ended.filter(({ request }) => request.region !== "eastus");
-  const failed = ended.filter(({ refusal }) => refusal).length;
+  const failed = ended.filter(({ rejection }) => rejection).length;
   return {
     ...rowOf(scenario, load, { ended: own, ejections }),
-    ...{ requests: ended.length, failed },
+    requests: ended.length,
+    failed,
     away: own.filter(({ region }) => region !== "eastus").length,
     neighboursP99Ms: rowOf(scenario, load, { ended: others, ejections }).p99Ms,
   };

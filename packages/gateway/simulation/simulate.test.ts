@@ -26,22 +26,28 @@ test("a short run is near the bound, and never below it; the long ones have thei
 test("a request that must not be done twice is not, although its replica says nothing any more", () => {
   const held = invariants();
   const requests = Array.from({ length: 200 }, (_, index) => ({
-    ...{ region: "eastus", arrivesMs: 5 * index, serviceMs: 2, isIdempotent: false },
+    region: "eastus",
+    arrivesMs: 5 * index,
+    serviceMs: 2,
+    isIdempotent: false,
     patienceMs: 2_000,
   }));
   const fault = { kind: "silent" } as const;
 
   const { ended } = simulate(
     {
-      regions: [{ name: "eastus", replicaCount: 3, lanes: 1 }],
-      ...{ turnaroundMs: 0.3, roundTripMs: () => 0, hasPeers: false },
-      ...{ settings: simulationSettings(false), onHandled: held.see },
+      regions: [{ name: "eastus", replicaCount: 3, concurrency: 1 }],
+      turnaroundMs: 0.3,
+      roundTripMs: () => 0,
+      hasPeers: false,
+      settings: simulationSettings(false),
+      onHandled: held.see,
     },
     requests.map((each) => ({ ...each, leavesMs: each.patienceMs })),
     [{ atMs: 500, region: "eastus", replica: 0, fault }],
   );
 
-  const unanswered = ended.filter(({ refusal }) => refusal !== undefined);
+  const unanswered = ended.filter(({ rejection }) => rejection !== undefined);
   expect(unanswered.length).toBeGreaterThan(0);
   expect(unanswered.length).toBeLessThanOrEqual(2);
 });

@@ -1,6 +1,6 @@
 import type {
   ProbeFinding,
-  Refusal,
+  Rejection,
   RoutedPool,
   SchedulerCommand,
   SchedulerEvent,
@@ -33,8 +33,8 @@ export function simulate(
   const later = (delayMs: number, happen: () => void) => happenings.put(nowMs + delayMs, happen);
   const begunWith = new Map<SimulatedRequest, number>();
   const machines = new Map<string, Machine>(
-    world.regions.flatMap(({ name, replicaCount, lanes }) =>
-      idsOf(name, replicaCount).map((id) => [id, machine(lanes, later)] as const),
+    world.regions.flatMap(({ name, replicaCount, concurrency }) =>
+      idsOf(name, replicaCount).map((id) => [id, machine(concurrency, later)] as const),
     ),
   );
   const gates = new Map(world.regions.map(({ name }) => [name, gate(name)]));
@@ -46,14 +46,20 @@ export function simulate(
       roundTripMs: (from, to) => (from === to ? world.turnaroundMs : world.roundTripMs(from, to)),
     });
     return {
-      ...{ region, scheduler: made, stalledUntilMs: 0, wakeCount: 0 },
-      ...{ open: new Map(), gone: new Set(), regionOf: new Map(), forwardedAs: new Map() },
+      region,
+      scheduler: made,
+      stalledUntilMs: 0,
+      wakeCount: 0,
+      open: new Map(),
+      gone: new Set(),
+      regionOf: new Map(),
+      forwardedAs: new Map(),
       unserved: new Set(),
     };
   }
 
   function membersFor(own: string): readonly RoutedPool[] {
-    return world.regions.map(({ name, replicaCount, lanes, parallelism = lanes }) => {
+    return world.regions.map(({ name, replicaCount, concurrency, parallelism = concurrency }) => {
       const isGateway = world.hasPeers && name !== own;
       const replicaIds = isGateway ? [`${gatewayPrefix}${name}`] : idsOf(name, replicaCount);
       return { model, region: name, replicaIds, isGateway, parallelism };
@@ -81,9 +87,9 @@ export function simulate(
       case "settle":
         end(from, command.id, { region: from.regionOf.get(command.attemptId) });
         break;
-      case "refuse":
+      case "reject":
         end(from, command.id, {
-          refusal: command.because,
+          rejection: command.because,
           isUnserved:
             command.because === "unknown-version" || from.unserved.has(command.attemptId ?? -1),
         });
@@ -94,7 +100,7 @@ export function simulate(
       case "wake":
         wakeLater(from, command.atMs);
         break;
-      case "note":
+      case "state-change":
         if (command.change.to === "ejected") ejections += 1;
         break;
       case "abandon":
@@ -124,17 +130,17 @@ export function simulate(
 
   interface Ending {
     readonly region?: string | undefined;
-    readonly refusal?: Refusal | "cancelled";
+    readonly rejection?: Rejection | "cancelled";
     readonly isUnserved?: boolean;
   }
 
   function end(at: Gate, id: number, ending: Ending): void {
-    const { region, refusal } = ending;
+    const { region, rejection } = ending;
     const open = at.open.get(id);
     if (!open && at.gone.has(id)) return;
     if (!open) throw new Error(`request ${id} ended twice, or never came`);
     at.open.delete(id);
-    if (refusal === "cancelled") at.gone.add(id);
+    if (rejection === "cancelled") at.gone.add(id);
     const { request, original, forwarded } = open;
     if (forwarded) {
       reply(at, forwarded, ending);
@@ -142,19 +148,19 @@ export function simulate(
     }
     openCount -= 1;
     const facts = { tookMs: nowMs - request.arrivesMs, begun: begunWith.get(original) ?? 0 };
-    ended.push({ request, ...facts, ...(refusal && { refusal }), ...(region && { region }) });
+    ended.push({ request, ...facts, ...(rejection && { rejection }), ...(region && { region }) });
   }
 
   /** What a gateway says to the one that asked it. */
   function reply(
     at: Gate,
     { from, attemptId }: Forwarded,
-    { refusal, isUnserved = false }: Ending,
+    { rejection, isUnserved = false }: Ending,
   ): void {
     const expectedWaitMs = at.scheduler.expectedWaitMs(model, nowMs);
-    const broken = refusal === "overloaded" || refusal === "no-replica" ? "full" : "failed";
+    const broken = rejection === "overloaded" || rejection === "no-replica" ? "full" : "failed";
     const failure = isUnserved ? "not-served" : broken;
-    const event: SchedulerEvent = refusal
+    const event: SchedulerEvent = rejection
       ? { type: "failed", attemptId, failure }
       : { type: "answered", attemptId, expectedWaitMs };
     later(world.roundTripMs(from.region, at.region) / 2, () => tell(from, event));
@@ -177,7 +183,8 @@ export function simulate(
     const takesMs = begunWith.has(original) ? againMs : serviceMs;
     later(wayMs, () =>
       machines.get(replicaId)?.take({
-        ...{ serviceMs: takesMs, version },
+        serviceMs: takesMs,
+        version,
         onBegun: () => {
           begun += 1;
           begunWith.set(original, (begunWith.get(original) ?? 0) + 1);
@@ -236,7 +243,7 @@ export function simulate(
     if (request.leavesMs === undefined || forwarded) return;
     later(request.leavesMs, () => {
       if (!at.open.has(id)) return;
-      end(at, id, { refusal: "cancelled" });
+      end(at, id, { rejection: "cancelled" });
       tell(at, { type: "cancelled", id });
     });
   }

@@ -1,5 +1,9 @@
 import type { Priority } from "@tensorgate/core";
-import type { Refusal, SchedulerCommand, SchedulerEvent } from "../src/routing/scheduler/events.ts";
+import type {
+  Rejection,
+  SchedulerCommand,
+  SchedulerEvent,
+} from "../src/routing/scheduler/events.ts";
 import type { Scheduler, SchedulerSettings } from "../src/routing/scheduler/scheduler.ts";
 import type { Fault } from "./machine.ts";
 
@@ -8,7 +12,7 @@ export interface SimulatedRegion {
   readonly name: string;
   readonly replicaCount: number;
   /** Requests that a replica works on at once. */
-  readonly lanes: number;
+  readonly concurrency: number;
   /** What the gateway is told of that; the truth by default. */
   readonly parallelism?: number | "auto";
 }
@@ -68,7 +72,7 @@ export interface Ended {
   /** From its arrival to its reply, in milliseconds. */
   readonly tookMs: number;
   /** Absent if it was answered. */
-  readonly refusal?: Refusal | "cancelled";
+  readonly rejection?: Rejection | "cancelled";
   /** Where it was answered. */
   readonly region?: string;
   /** How often a replica began with it, so far. */

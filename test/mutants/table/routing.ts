@@ -101,14 +101,14 @@ export const routingMutants: readonly Mutant[] = [
         replace: "",
       },
       {
-        name: "repetition: of what kills replicas",
-        find: 'if (request.killCount >= maxKills) return "quarantine";',
+        name: "repetition: of a poison request",
+        find: 'if (request.lostReplicaCount >= maxLostReplicas) return "reject-poison";',
         replace: "",
       },
       {
         name: "repetition: beyond the budget",
-        find: '? "give-up" : "again-if-budgeted"',
-        replace: '? "give-up" : "again"',
+        find: '? "give-up" : "retry-if-budgeted"',
+        replace: '? "give-up" : "retry"',
       },
     ],
   ),
@@ -123,8 +123,8 @@ export const routingMutants: readonly Mutant[] = [
       },
       {
         name: "repetition: when slow, beyond the budget",
-        find: "if (outliers.hasPeerWith(request, replica) && retries.spend()) admission.enter(request, true);",
-        replace: "if (outliers.hasPeerWith(request, replica)) admission.enter(request, true);",
+        find: "if (retries.withdraw()) admission.enter(request, true);",
+        replace: "admission.enter(request, true);",
       },
     ],
   ),
@@ -150,7 +150,7 @@ export const routingMutants: readonly Mutant[] = [
       },
       {
         name: "budget: retries are saved up without end",
-        find: "budget.left = Math.min(budget.left + share, Math.max(maxSaved, reserve));",
+        find: "budget.left = Math.min(budget.left + share, Math.max(maxBalance, reserve));",
         replace: "budget.left += share;",
       },
     ],

@@ -125,7 +125,7 @@ async function inspected(
   } catch (thrown) {
     if (thrown instanceof SettingError) throw new CommandError(thrown.message);
     if (!ScoringError.is(thrown)) throw thrown;
-    if (thrown instanceof UpstreamFailedError && thrown.wasNeverSent) {
+    if (thrown instanceof UpstreamFailedError && thrown.isUnprocessed) {
       throw new CommandError(`no gRPC server answers: ${causeText(thrown)}`);
     }
     const { message, hint, cause } = thrown;

@@ -8,9 +8,19 @@ type Versions = Readonly<Record<string, readonly bigint[]>>;
 
 function pool(region: string, roundTripMs: number, versions: Versions): PoolReport {
   return {
-    ...{ model: "m", region, waiting: 0, roundTripMs, isOverloaded: false },
+    model: "m",
+    region,
+    waiting: 0,
+    roundTripMs,
+    isOverloaded: false,
     replicas: Object.entries(versions).map(([id, listed]) => ({
-      ...{ id, state: "ready", inFlight: 0, slots: 1, answered: 0, failed: 0, ejections: 0 },
+      id,
+      state: "ready",
+      inFlight: 0,
+      slots: 1,
+      answered: 0,
+      failed: 0,
+      ejections: 0,
       versions: { listed, latest: listed[0] },
     })),
   };
@@ -55,21 +65,24 @@ test("no replica outside the residency is asked", async () => {
 
   expect(await askedBy({ residency: ["far"] }, {})).toEqual({ asked: ["c"], answer: "c" });
   expect(await askedBy({ residency: ["near"] }, { refusing })).toEqual({
-    ...{ asked: ["a", "b"], answer: "upstream-answered" },
+    asked: ["a", "b"],
+    answer: "upstream-answered",
   });
   expect(await askedBy({ residency: ["nowhere"] }, {})).toEqual({ asked: [], answer: "forbidden" });
 });
 
 test("that one replica does not have the model is not final", async () => {
   expect(await askedBy({}, { refusing: ["a", "b"] })).toEqual({
-    ...{ asked: ["a", "b", "c"], answer: "c" },
+    asked: ["a", "b", "c"],
+    answer: "c",
   });
 });
 
 test("a replica that has the version is asked before others", async () => {
   expect(await askedBy({}, { version: 2n })).toEqual({ asked: ["b"], answer: "b" });
   expect(await askedBy({}, { version: 3n, refusing: ["a", "b", "c"] })).toEqual({
-    ...{ asked: ["a", "b", "c"], answer: "upstream-answered" },
+    asked: ["a", "b", "c"],
+    answer: "upstream-answered",
   });
 });
 

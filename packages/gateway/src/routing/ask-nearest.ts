@@ -1,22 +1,22 @@
 import { type CallContext, type ModelSpec, ScoringError } from "@tensorgate/core";
 import { attemptFailure } from "./attempt-failure.ts";
-import { type DeviceFacts, refusalError } from "./refusal-error.ts";
+import { type DeviceInfo, rejectionError } from "./rejection-error.ts";
 import type { PoolReport, ReplicaReport } from "./scheduler/status.ts";
 
 export interface NearestQuery {
   readonly modelSpec: ModelSpec;
   readonly call: CallContext;
   readonly pools: readonly PoolReport[];
-  readonly devices?: DeviceFacts | undefined;
+  readonly devices?: DeviceInfo | undefined;
 }
 
-/** Replicas that are asked before the last failure is told. */
+/** Replicas that are asked before the last failure is returned. */
 const maxAsked = 4;
 
 /**
- * Asks the replicas of a model that are in rotation, one after the other, the nearest first, until one answers.
+ * Calls the replicas of a model that are in rotation, one after the other, the nearest first, until one answers.
  *
- * @throws ForbiddenError if residency leaves no region
+ * @throws ForbiddenError if residency excludes every region
  * @throws NoReplicaError or ModelNotReadyError if none is in rotation
  */
 export async function askNearest<Answer>(
@@ -24,17 +24,18 @@ export async function askNearest<Answer>(
   { modelSpec, call, pools, devices }: NearestQuery,
 ): Promise<Answer> {
   const { name: model, version } = modelSpec;
-  const { residency, region: wish } = call.wishes;
+  const { residency, region: preferred } = call.wishes;
   const ofModel = pools.filter((pool) => pool.model === model);
   const allowed = ofModel.filter(({ region }) => !residency || residency.includes(region));
   if (ofModel.length > 0 && allowed.length === 0) {
-    throw refusalError("residency", { model });
+    throw rejectionError("residency", { model });
   }
-  const distance = ({ region, roundTripMs }: PoolReport) => (region === wish ? -1 : roundTripMs);
+  const distance = ({ region, roundTripMs }: PoolReport) =>
+    region === preferred ? -1 : roundTripMs;
   const replicas = allowed
     .toSorted((a, b) => distance(a) - distance(b))
     .flatMap((pool) => pool.replicas)
-    // Also one that cannot score a version now may know what becomes of it, but it is asked last.
+    // A replica that does not list the version may know its state, but is asked last.
     .toSorted((a, b) => Number(lacks(a, version)) - Number(lacks(b, version)));
   let lastError: ScoringError | undefined;
   for (const { id } of replicas.filter(isServing).slice(0, maxAsked)) {
@@ -46,8 +47,8 @@ export async function askNearest<Answer>(
     }
   }
   const isLoading = replicas.some(({ state }) => state === "warming");
-  const facts = { model, devices };
-  throw lastError ?? refusalError(isLoading ? "model-not-ready" : "no-replica", facts);
+  const info = { model, devices };
+  throw lastError ?? rejectionError(isLoading ? "model-not-ready" : "no-replica", info);
 }
 
 function lacks({ versions }: ReplicaReport, version: bigint | undefined): boolean {

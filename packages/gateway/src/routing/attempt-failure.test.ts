@@ -22,10 +22,10 @@ test.each([
   { error: new UpstreamFailedError("full", { isFull: true }), failure: "full" },
   { error: new UpstreamFailedError("gone", { wasLost: true }), failure: "lost" },
   {
-    error: new UpstreamFailedError("refused", { wasLost: true, wasNeverSent: true }),
-    failure: "never-sent",
+    error: new UpstreamFailedError("refused", { wasLost: true, isUnprocessed: true }),
+    failure: "unprocessed",
   },
-  { error: new UpstreamFailedError("goaway", { wasNeverSent: true }), failure: "turned-away" },
+  { error: new UpstreamFailedError("goaway", { isUnprocessed: true }), failure: "goaway" },
   { error: answered(5, "Servable not found for request: Latest(m)"), failure: "not-served" },
   { error: answered(9, 'Serving signature key "x" not found.'), failure: "not-served" },
   { error: answered(12, ""), failure: "not-served" },

@@ -11,22 +11,22 @@ import {
 import type { AttemptFailure } from "./scheduler/events.ts";
 
 /**
- * What an error says of the replica.
+ * Classifies the error of an attempt.
  *
- * @returns undefined where it says nothing against it: the request is to blame, and another replica would say the same
+ * @returns undefined if the request is wrong, so that another replica would answer the same
  */
 export function attemptFailure(error: ScoringError): AttemptFailure | undefined {
   if (error instanceof ModelNotReadyError) return "warming";
   if (error instanceof UpstreamAnsweredError) return answeredFailure(error);
-  if (isRefusedByGateway(error)) return "not-served";
+  if (isRejectedByGateway(error)) return "not-served";
   if (!(error instanceof UpstreamFailedError)) return undefined;
   if (error.isFull) return "full";
-  if (error.wasNeverSent) return error.wasLost ? "never-sent" : "turned-away";
+  if (error.isUnprocessed) return error.wasLost ? "unprocessed" : "goaway";
   return error.wasLost ? "lost" : "failed";
 }
 
-/** What the gateway of another region says before it sends a call to any replica. */
-function isRefusedByGateway(error: ScoringError): boolean {
+/** Whether the gateway of another region rejected a call before it sent it to a replica. */
+function isRejectedByGateway(error: ScoringError): boolean {
   return (
     error instanceof UnknownModelError ||
     error instanceof UnknownVersionError ||
@@ -38,11 +38,12 @@ function isRefusedByGateway(error: ScoringError): boolean {
 const grpcCodes = { invalidArgument: 3, notFound: 5, failedPrecondition: 9, unimplemented: 12 };
 
 /**
- * NOT_FOUND, FAILED_PRECONDITION and UNIMPLEMENTED may be the fault of this replica alone: it has not loaded the model,
- * or is a server of another kind. By their definitions they are said before a request is carried out: what was asked for
- * does not exist, the state for it is not given, or the operation is not there. So nothing was done, and even a request
- * that must not be done twice may go elsewhere. The exception is TensorFlow, whose operations raise the same codes in
- * the middle of a run, when others may have changed variables already; it names the operation then.
+ * Classifies a status of the replica.
+ *
+ * NOT_FOUND, FAILED_PRECONDITION and UNIMPLEMENTED may be the fault of this replica alone: it has not loaded the model, or
+ * is a server of another kind. By their definitions a server returns them before it processes a request, so that even one
+ * that is not idempotent may be retried. The exception is TensorFlow, whose operations raise the same codes during a run,
+ * when variables may have changed already; the message then names the operation.
  */
 function answeredFailure({ grpcCode, message }: UpstreamAnsweredError): AttemptFailure | undefined {
   switch (grpcCode) {
@@ -57,8 +58,8 @@ function answeredFailure({ grpcCode, message }: UpstreamAnsweredError): AttemptF
   }
 }
 
-/** How TensorFlow ends the text of an error that an operation raised: `[[{{node name}}]]`. */
+/** The end of a message of TensorFlow about an error of an operation: `[[{{node name}}]]`. */
 const namesOperation = /\[\[\{*node /;
 
-/** TensorFlow Serving calls a label that it does not know, or does not allow, an invalid argument. */
+/** TensorFlow Serving returns INVALID_ARGUMENT for a label that it does not know or allow. */
 const namesLabel = /version[ _]label/i;

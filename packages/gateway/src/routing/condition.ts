@@ -1,10 +1,10 @@
-/** Lets callers await what other events bring about. */
+/** Lets callers await conditions. */
 export interface Conditions {
-  /** Who waits. */
+  /** The callers that wait. */
   readonly waiting: ReadonlySet<unknown>;
-  /** Resolves as soon as `holds` does, which is checked now and with every `notify`. */
+  /** Resolves when `holds` returns true, which is checked now and with every `notify`. */
   waitUntil(holds: () => boolean): Promise<void>;
-  /** Something changed that conditions may depend on. */
+  /** Checks all conditions again. */
   notify(): void;
 }
 

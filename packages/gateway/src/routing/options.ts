@@ -4,72 +4,72 @@ import { countLimit, durationMs } from "../setting-schemas.ts";
 
 export interface RoutingOptions {
   /**
-   * Attempts of one call that may have reached a replica, over all regions. Attempts that never left are free.
+   * Attempts of one call that may have reached a replica, over all regions. Unprocessed attempts do not count.
    * @default 4
    */
   readonly maxAttempts?: number;
   /**
-   * Failures in a row after which a replica gets no calls.
+   * Failures in a row after which a replica is ejected.
    * @default 3
    */
   readonly maxFailures?: number;
   /**
-   * How long a replica is left alone after it was taken out, in milliseconds; twice as long each time in a row.
+   * Duration of the first ejection of a replica, in milliseconds; twice as long each time in a row.
    * @default 250
    */
   readonly initialEjectionMs?: number;
   /**
-   * Longest time between two probes of a replica that is out, in milliseconds.
+   * Longest time between two probes of an ejected replica, in milliseconds.
    * @default 30_000
    */
   readonly maxEjectionMs?: number;
   /**
-   * How long a replica that came back gets one call at a time only, in milliseconds.
+   * How long a readmitted replica is half-open, with one call at a time, in milliseconds.
    * @default 1_000
    */
   readonly returningMs?: number;
   /**
-   * How often a replica in rotation is asked for its versions, in milliseconds.
+   * Interval of probes of a replica in rotation, in milliseconds.
    * @default 5_000
    */
   readonly probeIntervalMs?: number;
   /**
-   * How long a probe may take, in milliseconds.
+   * Time limit of a probe, in milliseconds.
    * @default 2_000
    */
   readonly probeTimeoutMs?: number;
   /**
-   * Least time that an attempt is given before its replica is probed and another one may try, in milliseconds. It is
-   * given eight times what a call usually takes there, and half as long again as the slowest of a thousand.
+   * Minimum time before the replica of an attempt is probed and another one may be tried, in milliseconds. Otherwise it
+   * is eight times the median service time, or one and a half times the latency of one call in a thousand.
    * @default 40
    */
   readonly minTryTimeoutMs?: number;
   /**
-   * Calls that may wait for a replica, in each pool.
+   * Calls that may be queued in each pool.
    * @default 1_000
    */
   readonly maxWaiting?: number;
   /**
-   * A queue that is not once shorter than this within 100 ms, and grows, is too long, in milliseconds.
+   * Queueing delay above which a pool is overloaded, if it lasts for 100 ms and the queue grows, in milliseconds.
    * @default 5
    */
   readonly codelTargetMs?: number;
   /**
-   * Further attempts after failures, as a share of all calls; three are always allowed.
+   * Retries after failures, as a share of all calls; three are always allowed.
    * @default 0.1
    */
   readonly retryShare?: number;
   /**
-   * Second attempts at slow calls, as a share of all calls, for models that say `hedge`.
+   * Hedges of slow calls, as a share of all calls, for models with `hedge`.
    * @default 0.05
    */
   readonly hedgeShare?: number;
   /**
-   * Times calls so that each reaches a replica when the one before it ends. Only right where nobody else sends to the
-   * same replicas; the default is to do so unless some pool has a `gateway`.
+   * Times calls so that each reaches a replica when the one before it ends. Must be off if other gateways send to the
+   * same replicas. On by default, unless a pool has a `gateway`.
    */
   readonly pacing?: boolean;
-  /** By region, what the way there and back takes before it is measured, in milliseconds. */
+  /** Round trip by region before it is measured, in milliseconds. */
   readonly roundTripsMs?: Readonly<Record<string, number>>;
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { probeFindings } from "./refusal-error.ts";
+import { probeFindings } from "./rejection-error.ts";
 import type { ReplicaStateName } from "./scheduler/events.ts";
 import { unknownVersions } from "./scheduler/replicas/replica.ts";
 import type { PoolReport } from "./scheduler/status.ts";
@@ -10,9 +10,16 @@ function pool(
 ): PoolReport {
   const counts = { inFlight: 0, slots: 1, answered: 0, failed: 0, ejections: 0 };
   return {
-    ...{ model: "m", region, waiting: 0, roundTripMs: 0, isOverloaded: false },
+    model: "m",
+    region,
+    waiting: 0,
+    roundTripMs: 0,
+    isOverloaded: false,
     replicas: replicas.map(({ state, found }, index) => ({
-      ...{ ...counts, id: `${region}-${index}`, state, versions: unknownVersions },
+      ...counts,
+      id: `${region}-${index}`,
+      state,
+      versions: unknownVersions,
       ...(found !== undefined && { probeNote: { message: found, detail: found } }),
     })),
   };

@@ -1,5 +1,5 @@
 import type { CallContext, Clock, ModelSpec, ScoreResolved } from "@tensorgate/core";
-import type { DeviceFacts } from "./refusal-error.ts";
+import type { DeviceInfo } from "./rejection-error.ts";
 import type { AliasOf } from "./routing-trace.ts";
 import type { ProbeResult, RoutedPool, StateChange } from "./scheduler/events.ts";
 import type { SchedulerSettings } from "./scheduler/scheduler.ts";
@@ -8,9 +8,9 @@ import type { SchedulerStatus } from "./scheduler/status.ts";
 /** A replica as far as routing needs it. */
 export interface RoutedReplica {
   readonly score: ScoreResolved;
-  /** Way there and back, in milliseconds; undefined until it is measured. */
+  /** Returns the round trip, in milliseconds; undefined before it is measured. */
   roundTripMs(): number | undefined;
-  /** How long its next call of a model would wait, in milliseconds, where it is a gateway. */
+  /** Returns how long its next call of a model would wait, in milliseconds, if it is a gateway. */
   expectedWaitMs?(model: string): number | undefined;
 }
 
@@ -19,7 +19,7 @@ export interface RoutedReplicas<Replica extends RoutedReplica> {
   readonly pools: readonly RoutedPool[];
   /** @throws RangeError for an unknown id */
   get(replicaId: string): Replica;
-  /** Also finds one that was removed while its last calls end. */
+  /** Finds a replica, including one that was removed and is still draining. */
   find(replicaId: string): Replica | undefined;
   /** Calls `listener` after `pools` has changed. */
   onChange(listener: () => void): void;
@@ -28,46 +28,46 @@ export interface RoutedReplicas<Replica extends RoutedReplica> {
 export interface RouterDeps<Replica extends RoutedReplica> {
   readonly settings: SchedulerSettings;
   readonly replicas: RoutedReplicas<Replica>;
-  /** Asks a replica, by a cheap real call, whether it can score `model`. */
+  /** Probes a replica: whether it can score `model`, by a cheap call. */
   readonly probe: (model: string, replicaId: string) => Promise<ProbeResult>;
   /** Called with every change of a replica's state. */
   readonly onChange: (change: StateChange) => void;
-  /** What callers see of a replica. */
+  /** Returns the name by which callers know a replica. */
   readonly aliasOf: AliasOf;
-  /** What callers see of a model that no replica has, where devices hold one at a time. */
-  readonly devicesOf?: (model: string, residency?: readonly string[]) => DeviceFacts | undefined;
+  /** Describes the devices that could hold a model, for errors. */
+  readonly devicesOf?: (model: string, residency?: readonly string[]) => DeviceInfo | undefined;
   readonly clock: Clock;
 }
 
-/** Something that is asked of a model at one replica. */
+/** A call about a model, other than scoring, at one replica. */
 export type AskModel<Answer> = (modelSpec: ModelSpec, call: CallContext) => Promise<Answer>;
 
 export interface Router<Replica extends RoutedReplica> {
   /**
    * Scores a request at a replica, and at another one when that fails.
    *
-   * @throws UnknownVersionError if no replica where it may be served has the version that it names
+   * @throws UnknownVersionError if no replica in its regions has the version
    * @throws NoReplicaError if no replica of the model is in rotation
    * @throws ModelNotReadyError if the model is being loaded everywhere
-   * @throws ForbiddenError if residency leaves no region
-   * @throws OverloadedError if too much is waiting
+   * @throws ForbiddenError if residency excludes every region
+   * @throws OverloadedError if no region has capacity
    * @throws UpstreamFailedError if every attempt failed
    */
   readonly score: ScoreResolved;
-  /** Asks replicas in rotation one after the other, the nearest first: what costs them little needs no slot. */
+  /** Calls replicas in rotation one after the other, the nearest first, without a slot: such calls are cheap. */
   ask<Answer>(question: (replica: Replica) => AskModel<Answer>): AskModel<Answer>;
   /**
-   * The version that a call would be answered by now; undefined where that is not known, or differs between the
-   * replicas that it may come to.
+   * Returns the version that would answer a call now; undefined if that is unknown, or differs between the replicas that
+   * may get it.
    */
   expectedVersion(modelSpec: ModelSpec, call: CallContext): bigint | undefined;
   status(): SchedulerStatus;
-  /** Regions where `model` is configured. */
+  /** Lists the regions where `model` is configured. */
   regionsOf(model: string): readonly string[];
-  /** Gives a replica nothing new; resolves when it has nothing left. */
+  /** Sends a replica nothing new. Resolves when nothing is in flight there. */
   drain(replicaId: string): Promise<void>;
-  /** Gives it calls again, after a good probe. */
+  /** Sends it calls again, after a good probe. */
   readmit(replicaId: string): void;
-  /** Stops probing, and ends whatever is still open. */
+  /** Stops probing, and ends all open calls. */
   close(): void;
 }

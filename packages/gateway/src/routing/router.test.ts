@@ -42,8 +42,11 @@ interface Rig {
 }
 
 const aPool = (ids: readonly string[], region = "here"): RoutedPool => ({
-  ...{ model: "shapes", region },
-  ...{ replicaIds: ids, parallelism: 1, isGateway: false },
+  model: "shapes",
+  region,
+  replicaIds: ids,
+  parallelism: 1,
+  isGateway: false,
 });
 
 /** A router whose replicas are probed already, and ready unless `parts` say otherwise. */
@@ -272,7 +275,7 @@ test("slow calls are sent a second time only within the retry budget", async () 
 
   rig.clock.advance(100);
 
-  // Three further attempts are always allowed, and these calls earn none.
+  // Three further attempts are always allowed, and these calls add none.
   expect(rig.attempts).toHaveLength(before + 5 + 3);
   for (const { answer } of rig.attempts) answer("late");
   await Promise.all(asked);

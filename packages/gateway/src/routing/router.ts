@@ -10,26 +10,26 @@ import {
 import { askNearest } from "./ask-nearest.ts";
 import { attemptFailure } from "./attempt-failure.ts";
 import { createConditions } from "./condition.ts";
-import { probeFindings, refusalError } from "./refusal-error.ts";
+import { probeFindings, rejectionError } from "./rejection-error.ts";
 import type { RoutedReplica, Router, RouterDeps } from "./router-api.ts";
 import { addSteps } from "./routing-trace.ts";
 import type {
   ProbeResult,
-  Refuse,
+  Reject,
   SchedulerCommand,
   SchedulerEvent,
   Send,
 } from "./scheduler/events.ts";
 import { createScheduler } from "./scheduler/scheduler.ts";
 
-/** What an attempt ended with. */
+/** Result of an attempt. */
 type AttemptOutcome = { readonly response: ScoreResponse } | { readonly error: ScoringError };
 
 /** A call that has not ended. */
 interface PendingCall {
   readonly request: ResolvedRequest;
   readonly call: CallContext;
-  /** What attempts ended with, until it is known which of them counts. */
+  /** Results of its attempts, until the scheduler decides which one counts. */
   readonly outcomes: Map<number, AttemptOutcome>;
   readonly resolve: (response: ScoreResponse) => void;
   readonly reject: (error: unknown) => void;
@@ -37,14 +37,14 @@ interface PendingCall {
   readonly onAbort: () => void;
 }
 
-/** An attempt that is under way, whether its call still waits for it or not. */
+/** An attempt in flight, orphaned or not. */
 interface RunningAttempt {
   readonly call: CallContext;
   readonly replicaId: string;
   readonly controller: AbortController;
 }
 
-/** Runs a scheduler behind real calls: with a clock, attempts, probes and the callers' signals. */
+/** Creates a router, which runs a scheduler with a clock, attempts, probes and the callers' signals. */
 export function createRouter<Replica extends RoutedReplica>(
   deps: RouterDeps<Replica>,
 ): Router<Replica> {
@@ -53,7 +53,7 @@ export function createRouter<Replica extends RoutedReplica>(
   const calls = new Map<number, PendingCall>();
   const running = new Map<number, RunningAttempt>();
   const idle = createConditions();
-  /** What happened while commands are carried out, as when `onChange` changes the pools. */
+  /** Events that occur while commands are carried out, as when `onChange` changes the pools. */
   const events: SchedulerEvent[] = [];
   let timer: Disposable | undefined;
   let nextId = 0;
@@ -88,8 +88,8 @@ export function createRouter<Replica extends RoutedReplica>(
         settle(command.id, outcome);
         break;
       }
-      case "refuse":
-        refuse(command);
+      case "reject":
+        reject(command);
         break;
       case "leave": {
         const open = calls.get(command.id);
@@ -102,7 +102,7 @@ export function createRouter<Replica extends RoutedReplica>(
       case "probe":
         void probeNow(command.model, command.replicaId);
         break;
-      case "note":
+      case "state-change":
         onChange(command.change);
         break;
       case "wake":
@@ -136,7 +136,7 @@ export function createRouter<Replica extends RoutedReplica>(
       outcome = { error: ScoringError.from(thrown) };
       observed?.end(outcome.error);
     }
-    // One that was abandoned has no say any more.
+    // The result of an abandoned attempt no longer counts.
     if (!running.delete(attemptId)) return;
     call.times.add("upstream", clock.nowMs() - startedMs);
     open.outcomes.set(attemptId, outcome);
@@ -155,7 +155,7 @@ export function createRouter<Replica extends RoutedReplica>(
     });
   }
 
-  /** Another attempt was quicker, or the caller has gone. */
+  /** Cancels an attempt: another one answered first, or the caller has left. */
   function abandon(attemptId: number): void {
     const attempt = running.get(attemptId);
     if (!attempt) return;
@@ -166,14 +166,14 @@ export function createRouter<Replica extends RoutedReplica>(
     );
   }
 
-  function refuse({ id, because, attemptId, retryAfterMs, trace }: Refuse): void {
+  function reject({ id, because, attemptId, retryAfterMs, trace }: Reject): void {
     const open = calls.get(id);
     if (!open) return;
     const last = attemptId === undefined ? undefined : open.outcomes.get(attemptId);
     if (open.call.routed) addTrace(open, trace);
     const { name: model, version } = open.request.modelSpec;
     const { residency, isForwarded } = open.call.wishes;
-    const error = refusalError(because, {
+    const error = rejectionError(because, {
       model,
       devices: devicesOf?.(model, residency),
       ...(version !== undefined && { version }),
@@ -197,7 +197,7 @@ export function createRouter<Replica extends RoutedReplica>(
   function addTrace({ request, call }: PendingCall, steps: readonly RoutingStep[] = []): void {
     if (!call.routed) return;
     addSteps(call, steps, aliasOf);
-    // Of use to another gateway only.
+    // Only another gateway uses it.
     if (!call.wishes.isForwarded) return;
     const { name } = request.modelSpec;
     call.routed.expectedWaitMs = scheduler.expectedWaitMs(name, clock.nowMs());
@@ -205,7 +205,7 @@ export function createRouter<Replica extends RoutedReplica>(
 
   async function probeNow(model: string, replicaId: string): Promise<void> {
     const result = await probe(model, replicaId).catch((): ProbeResult => ({ finding: "lost" }));
-    // It may have been removed meanwhile.
+    // The replica may have been removed meanwhile.
     const replica = replicas.find(replicaId);
     const roundTripMs = replica?.roundTripMs();
     const expectedWaitMs = replica?.expectedWaitMs?.(model);

@@ -1,9 +1,9 @@
 import type { CallContext, RoutingStep } from "@tensorgate/core";
 
-/** Names replicas by their region and a number, without their addresses. */
+/** Returns the alias of a replica: its region and a number, without its address. */
 export type AliasOf = (region: string, replicaId: string) => string;
 
-/** Gives each replica the next number of its region, for as long as the gateway runs. */
+/** Numbers the replicas of each region in the order in which they appear. */
 export function createReplicaAliases(): AliasOf {
   const numbers = new Map<string, Map<string, number>>();
   return (region, replicaId) => {
@@ -16,8 +16,8 @@ export function createReplicaAliases(): AliasOf {
 }
 
 /**
- * Adds steps of the router to the trace of a call, where its caller wants one: replicas have their aliases, and their
- * addresses where the key allows that.
+ * Adds steps of the router to the trace of a call, if its caller asked for one: replicas have their aliases, and their
+ * addresses if the key allows that.
  */
 export function addSteps(
   { routed, caller }: CallContext,

@@ -30,23 +30,23 @@ export interface RoutingDeps<Replica extends RoutedReplica>
     refresh(replicaId: string): void;
   };
   readonly devices: RoutedDevices;
-  /** Called with every change of a replica's state; must not throw. */
+  /** Called with every change of a replica's state. Must not throw. */
   readonly onChange: (change: StateChange) => void;
   readonly clock: Clock;
 }
 
-/** Picks a region and a replica for every call, and another replica when one fails. */
+/** Selects a region and a replica for every call, and retries at another replica when one fails. */
 export interface Routing<Replica extends RoutedReplica>
   extends Pick<Router<Replica>, "score" | "ask" | "expectedVersion" | "regionsOf" | "close"> {
-  /** What the control plane of devices may do with calls. */
+  /** What the control plane of devices may change. */
   readonly rotation: Pick<Router<Replica>, "drain" | "readmit"> & {
     isReady(model: string, replicaId: string): boolean;
     readyCount(model: string, except?: ReadonlySet<string>): number;
   };
-  /** The regions with their pools and replicas, the gateway's own region first. */
+  /** Returns the regions with their pools and replicas, the gateway's own region first. */
   status(showsAddresses: boolean): Pick<GatewayStatus, "regions" | "retriesLeft">;
   readiness(isClosing: boolean): PoolReadiness;
-  /** Resolves as soon as every pool can serve. */
+  /** Resolves when every pool can serve. */
   ready(): Promise<void>;
   readonly gauges: {
     replicas(): ReturnType<typeof replicaCounts>;

@@ -1,16 +1,19 @@
 import { type RoutingOptions, routingDefaults } from "./options.ts";
 import type { SchedulerSettings } from "./scheduler/scheduler.ts";
 
-/** What a request is believed to take before the first one ended, in milliseconds: that of an FPGA. */
+/** Service time before the first request has ended, in milliseconds: that of an FPGA. */
 const initialServiceMs = 2;
 
-/** What the scheduler is run by, of what the configuration says. */
+/** Completes the settings of the scheduler with their defaults. */
 export function schedulerSettings(
   { roundTripsMs, ...options }: RoutingOptions,
   { ownRegion }: { readonly ownRegion: string },
 ): SchedulerSettings {
   return {
-    ...{ ...routingDefaults, ...options, ownRegion, initialServiceMs },
+    ...routingDefaults,
+    ...options,
+    ownRegion,
+    initialServiceMs,
     roundTripMs: (from, to) => seededRoundTripMs(from, to, roundTripsMs),
   };
 }
@@ -28,24 +31,24 @@ const knownRoundTripsMs: readonly (readonly [string, string, number])[] = [
   ["westeurope", "southeastasia", 181],
 ];
 
-/** A region that the table does not know is farther than any that it does. */
+/** Round trip to a region that is not in the table, in milliseconds: farther than any that is. */
 const unknownRoundTripMs = 1_000;
-/** Way to a replica in the gateway's own region and back, before it is measured. */
+/** Round trip to a replica in the gateway's own region before it is measured, in milliseconds. */
 const ownRoundTripMs = 0.4;
 
 /**
- * What the way to another region and back is believed to take before it is measured, in milliseconds.
+ * Returns the round trip between two regions before it is measured, in milliseconds.
  *
- * @param told - by region, where the configuration says so
+ * @param configured - by region
  */
 export function seededRoundTripMs(
   from: string,
   to: string,
-  told: Readonly<Record<string, number>> = {},
+  configured: Readonly<Record<string, number>> = {},
 ): number {
   if (from === to) return ownRoundTripMs;
   const known = knownRoundTripsMs.find(
     ([a, b]) => (a === from && b === to) || (a === to && b === from),
   )?.[2];
-  return told[to] ?? known ?? unknownRoundTripMs;
+  return configured[to] ?? known ?? unknownRoundTripMs;
 }

@@ -6,18 +6,20 @@ import { canServeAll, isReadyAt, readyCount } from "./status.ts";
 
 function pool(model: string, states: Readonly<Record<string, ReplicaStateName>>): PoolReport {
   return {
-    ...{ model, region: "r", waiting: 0, roundTripMs: 0, isOverloaded: false },
+    model,
+    region: "r",
+    waiting: 0,
+    roundTripMs: 0,
+    isOverloaded: false,
     replicas: Object.entries(states).map(([id, state]) => ({
-      ...{
-        id,
-        state,
-        inFlight: 0,
-        slots: 1,
-        answered: 0,
-        failed: 0,
-        ejections: 0,
-        versions: unknownVersions,
-      },
+      id,
+      state,
+      inFlight: 0,
+      slots: 1,
+      answered: 0,
+      failed: 0,
+      ejections: 0,
+      versions: unknownVersions,
     })),
   };
 }

@@ -1,5 +1,5 @@
 import type { GatewayStatus, PoolStatus, RegionStatus, ReplicaStatus } from "@tensorgate/core";
-import { probeFindings } from "./refusal-error.ts";
+import { probeFindings } from "./rejection-error.ts";
 import type { AliasOf } from "./routing-trace.ts";
 import { type ReplicaStateName, replicaStates } from "./scheduler/events.ts";
 import type { PoolReport, ReplicaReport, SchedulerStatus } from "./scheduler/status.ts";
@@ -11,7 +11,7 @@ export interface StatusView {
   readonly showsAddresses: boolean;
 }
 
-/** How the pools are doing, the gateway's own region first, then the nearest. */
+/** Reports the pools by region, the gateway's own region first, then the nearest. */
 export function gatewayStatus(
   { pools, retriesLeft }: SchedulerStatus,
   view: StatusView,
@@ -53,7 +53,7 @@ export interface PoolReadiness {
   readonly because: string;
 }
 
-/** Ready as soon as one replica of some pool is, and as long as the gateway is not closing. */
+/** Reports readiness: the gateway is ready if some pool can serve, and it is not closing. */
 export function readinessOf(
   { pools }: SchedulerStatus,
   { isClosing }: { readonly isClosing: boolean },
@@ -76,7 +76,7 @@ function isServing({ state }: ReplicaReport): boolean {
 }
 
 /**
- * Whether nothing more is to come: every pool can serve, but those whose devices hold another model.
+ * Whether every pool can serve, except those whose devices hold another model.
  *
  * @param isDevice - whether a replica holds one model at a time
  */
@@ -92,7 +92,7 @@ export function canServeAll(
   return pools.every((pool) => canServe(pool) || isHeldByOther(pool));
 }
 
-/** How many replicas of a model are in rotation anywhere, those of `except` left out. */
+/** Counts the replicas of a model that are in rotation in any region, except those of `except`. */
 export function readyCount(
   { pools }: SchedulerStatus,
   model: string,
@@ -119,7 +119,7 @@ export interface ReplicaCount {
   readonly count: number;
 }
 
-/** How many replicas of each model and region are in each state. */
+/** Counts the replicas of each model, region and state. */
 export function replicaCounts({ pools }: SchedulerStatus): readonly ReplicaCount[] {
   return pools.flatMap(({ model, region, replicas }) =>
     replicaStates.map((state) => ({

@@ -191,7 +191,8 @@ test.each<{ readonly because: string; readonly state: ReplicaState; readonly exp
     because: "what a model will have when it is loaded is not known",
     state: { isReady: false, versions: [], note: { message: "loading", detail: "loading" } },
     expected: {
-      ...{ finding: "warming", versions: unknown },
+      finding: "warming",
+      versions: unknown,
       note: { message: "loading", detail: "loading" },
     },
   },

@@ -83,7 +83,7 @@ test("a replica that is dropped finishes what it has, and takes nothing new", as
 
   one.made.replace([]);
   expect(one.made.get(server.address)).toBe(replica);
-  await expect(replica.score(aRequest, aCall())).rejects.toMatchObject({ wasNeverSent: true });
+  await expect(replica.score(aRequest, aCall())).rejects.toMatchObject({ isUnprocessed: true });
   const connectionEnded = new Promise((resolve) => arrived.stream.session?.once("close", resolve));
   arrived.answer(0);
 

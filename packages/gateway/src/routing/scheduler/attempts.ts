@@ -2,9 +2,9 @@ import type { AttemptFailure, SchedulerEvent } from "./events.ts";
 import type { Admission } from "./queues/admission.ts";
 import type { OutlierDetection } from "./replicas/outlier-detection.ts";
 import { isCandidate, isInTime, type ScheduledReplica } from "./replicas/replica.ts";
-import { afterFailure, isUnseen, isUnserved } from "./retries.ts";
+import { afterFailure, isUnprocessed, isUnserved } from "./retries.ts";
 import {
-  note,
+  addStep,
   type OpenRequest,
   type Pool,
   type SchedulerSettings,
@@ -12,17 +12,17 @@ import {
   type SentAttempt,
 } from "./state.ts";
 
-/** Attempts at replicas, from the sending to whatever comes of them. */
+/** Sends attempts, and follows them to their end. */
 export interface Attempts {
   send(request: OpenRequest, pool: Pool, replica: ScheduledReplica): void;
   answered(event: Extract<SchedulerEvent, { type: "answered" }>): void;
   failed(attemptId: number, failure: AttemptFailure): void;
-  /** The caller has gone. */
+  /** Ends a request whose caller has left. */
   cancel(request: OpenRequest): void;
-  /** Looks after attempts that take long. */
+  /** Probes, retries, hedges and abandons attempts whose time has come. */
   checkTimeouts(): void;
-  /** The gateway was held up for so long: no replica is slower for that. */
-  forgive(lateMs: number): void;
+  /** Shifts timestamps by an event-loop stall, which makes no replica slower. */
+  compensateStall(stallMs: number): void;
   readonly retries: Budget;
   readonly hedges: Budget;
 }
@@ -34,13 +34,13 @@ export interface AttemptsDeps {
   readonly outliers: OutlierDetection;
 }
 
-/** How often timeouts are checked while attempts are under way, in milliseconds. */
+/** Interval of timeout checks while attempts are in flight, in milliseconds. */
 export const timeoutCheckMs = 10;
-/** Extra attempts that are allowed whatever came before. */
+/** Extra attempts that each budget begins with. */
 const reserve = { retries: 3, hedges: 1 } as const;
-/** Above this share of taken time nothing is sent twice. */
-const hedgedBelow = 0.75;
-/** A hedge is sent so many service times after the replica should have begun. */
+/** Utilisation above which no request is hedged. */
+const maxHedgedUtilisation = 0.75;
+/** Service times between the expected start of an attempt and its hedge. */
 const hedgeServices = 2;
 
 export function createAttempts({ state, settings, admission, outliers }: AttemptsDeps): Attempts {
@@ -50,7 +50,7 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
 
   function send(request: OpenRequest, pool: Pool, replica: ScheduledReplica): void {
     count += 1;
-    const isHedge = request.underWay.length > 0;
+    const isHedge = request.inFlight.length > 0;
     const attempt: SentAttempt = {
       id: count,
       request,
@@ -60,15 +60,15 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
       expectedStartMs: replica.slots.send(count, state.nowMs),
       repliesThen: replica.counts.answered,
       isOverdue: false,
-      isLeftOver: false,
+      isOrphaned: false,
     };
     state.attempts.set(attempt.id, attempt);
-    request.underWay.push(attempt);
+    request.inFlight.push(attempt);
     if (request.mayHedge) state.wakeMs = Math.min(state.wakeMs, hedgeMs(attempt));
     pool.overload.count("sent", state.nowMs);
     const { model, region } = pool;
     const replicaId = replica.member.id;
-    if (request.trace) note(state, request, { what: "sent", region, replicaId, isHedge });
+    if (request.trace) addStep(state, request, { what: "sent", region, replicaId, isHedge });
     const waitedMs = isHedge ? 0 : state.nowMs - request.sinceMs;
     const { id } = request;
     state.commands.push({ type: "send", id, attemptId: count, model, region, replicaId, waitedMs });
@@ -78,8 +78,8 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
     const attempt = state.attempts.get(attemptId);
     if (!attempt) return undefined;
     state.attempts.delete(attemptId);
-    const { underWay } = attempt.request;
-    underWay.splice(underWay.indexOf(attempt), 1);
+    const { inFlight } = attempt.request;
+    inFlight.splice(inFlight.indexOf(attempt), 1);
     state.touched.add(attempt.pool);
     return attempt;
   }
@@ -92,58 +92,59 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
     state.commands.push({ type: "abandon", attemptId: attempt.id });
   }
 
-  /** Keeps account of what failed, for where the request may go next. */
-  function remember(attempt: SentAttempt, failure: AttemptFailure): void {
+  /** Records a failure of a request, which decides where it may go next. */
+  function recordFailure(attempt: SentAttempt, failure: AttemptFailure): void {
     const { id, request, pool, replica, repliesThen } = attempt;
     request.lastFailed = { attemptId: id, failure };
-    if (isUnseen(failure)) return;
-    request.tried.add(replica.member.id);
+    if (isUnprocessed(failure)) return;
+    request.excluded.add(replica.member.id);
     if (failure === "warming") return;
     request.failedCount += 1;
     if (isUnserved(failure)) return;
     request.failures.set(pool.region, (request.failures.get(pool.region) ?? 0) + 1);
     if (failure === "failed") request.failedBy.push(replica);
-    // Only a replica that was alive can have been killed.
-    if (failure === "lost" && replica.counts.answered > repliesThen) request.killCount += 1;
+    // Only a replica that served requests meanwhile can be lost over this one.
+    if (failure === "lost" && replica.counts.answered > repliesThen) request.lostReplicaCount += 1;
   }
 
-  function goOn({ request, replica }: SentAttempt, failure: AttemptFailure): void {
+  function continueAfter({ request, replica }: SentAttempt, failure: AttemptFailure): void {
     switch (afterFailure(failure, request, settings.maxAttempts)) {
-      case "again":
+      case "retry":
         admission.enter(request, true);
         break;
-      case "again-if-budgeted":
-        // A replica that is out by now is to blame alone. The budget is for faults that others may have as well.
-        if (!replica.isServing || retries.spend()) admission.enter(request, true);
-        else admission.refuse(request, "attempt-failed");
+      case "retry-if-budgeted":
+        // The fault of a replica that is out by now is its own. The budget limits faults that others may share.
+        if (!replica.isServing || retries.withdraw()) admission.enter(request, true);
+        else admission.reject(request, "attempt-failed");
         break;
       case "give-up":
-        admission.refuse(request, failure === "full" ? "overloaded" : "attempt-failed");
+        admission.reject(request, failure === "full" ? "overloaded" : "attempt-failed");
         break;
-      case "quarantine":
-        admission.refuse(request, "kills-replicas");
+      case "reject-poison":
+        admission.reject(request, "kills-replicas");
     }
   }
 
-  /** Another replica may be quicker than one that may be gone; the first answer counts. */
-  function tryAnother({ request, replica }: SentAttempt): void {
-    const isAlone = request.underWay.length === 1 && !request.waitsIn;
+  /** Retries at another replica while the first attempt is in flight; the first answer counts. */
+  function retryElsewhere({ request, replica }: SentAttempt): void {
+    const isAlone = request.inFlight.length === 1 && !request.queuedIn;
     if (!isAlone || !request.isIdempotent) return;
-    if (outliers.hasPeerWith(request, replica) && retries.spend()) admission.enter(request, true);
+    if (!outliers.hasPeerWith(request, replica)) return;
+    if (retries.withdraw()) admission.enter(request, true);
   }
 
-  function overdue(attempt: SentAttempt): void {
+  function onOverdue(attempt: SentAttempt): void {
     if (!attempt.isOverdue) {
       attempt.isOverdue = true;
-      attempt.request.tried.add(attempt.replica.member.id);
+      attempt.request.excluded.add(attempt.replica.member.id);
       outliers.onTimeout(attempt);
     }
-    if (attempt.isLeftOver) abandon(attempt);
-    else tryAnother(attempt);
+    if (attempt.isOrphaned) abandon(attempt);
+    else retryElsewhere(attempt);
   }
 
   function hedge({ request, pool, replica }: SentAttempt): void {
-    if (pool.line.length > 0 || pool.utilisation > hedgedBelow) return;
+    if (pool.queue.length > 0 || pool.utilisation > maxHedgedUtilisation) return;
     const others = new Set<ScheduledReplica>([replica]);
     for (const each of pool.replicas.values()) {
       const isIdle = each.slots.inFlight(state.nowMs) === 0 && isCandidate(request, each);
@@ -151,7 +152,7 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
     }
     const idle = pool.soonest(state.nowMs, others);
     if (!idle || idle.atMs > state.nowMs || !isInTime(request, idle.replica, state.nowMs)) return;
-    if (hedges.spend()) send(request, pool, idle.replica);
+    if (hedges.withdraw()) send(request, pool, idle.replica);
   }
 
   return {
@@ -162,94 +163,94 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
       const { attemptId } = reply;
       const attempt = take(attemptId);
       if (!attempt) return;
-      const { request, pool, replica, isLeftOver } = attempt;
+      const { request, pool, replica, isOrphaned } = attempt;
       outliers.onSuccess(attempt, reply);
-      if (isLeftOver) return;
+      if (isOrphaned) return;
       for (const each of request.failedBy) each.confirmFailure();
       if (request.trace) {
         const { region } = pool;
-        note(state, request, { what: "answered", region, replicaId: replica.member.id });
+        addStep(state, request, { what: "answered", region, replicaId: replica.member.id });
       }
       admission.settle(request, attemptId);
     },
     failed: (attemptId, failure) => {
       const attempt = take(attemptId);
       if (!attempt) return;
-      const { request, pool, replica, isLeftOver } = attempt;
+      const { request, pool, replica, isOrphaned } = attempt;
       replica.slots.failed(attemptId);
-      if (!isLeftOver) remember(attempt, failure);
+      if (!isOrphaned) recordFailure(attempt, failure);
       outliers.onFailure(attempt, failure);
-      if (isLeftOver) return;
+      if (isOrphaned) return;
       if (request.trace) {
         const { region } = pool;
         const replicaId = replica.member.id;
-        note(state, request, { what: "failed", region, replicaId, because: failure });
+        addStep(state, request, { what: "failed", region, replicaId, because: failure });
       }
-      if (request.underWay.length === 0 && !request.waitsIn) goOn(attempt, failure);
+      if (request.inFlight.length === 0 && !request.queuedIn) continueAfter(attempt, failure);
     },
     cancel: (request) => {
       admission.leave(request);
-      for (const attempt of request.underWay) abandon(attempt);
+      for (const attempt of request.inFlight) abandon(attempt);
       const { id, trace } = request;
       if (trace) state.commands.push({ type: "leave", id, trace });
       state.requests.delete(id);
     },
     checkTimeouts: () => {
       for (const attempt of state.attempts.values()) {
-        const { request, pool, replica, sentMs, isOverdue, isLeftOver } = attempt;
+        const { request, pool, replica, sentMs, isOverdue, isOrphaned } = attempt;
         const overdueMs = isOverdue ? sentMs : sentMs + pool.tryTimeoutMs(replica);
-        if (overdueMs <= state.nowMs) overdue(attempt);
-        else if (isLeftOver && request.deadlineMs <= state.nowMs) abandon(attempt);
+        if (overdueMs <= state.nowMs) onOverdue(attempt);
+        else if (isOrphaned && request.deadlineMs <= state.nowMs) abandon(attempt);
         else if (hedgeMs(attempt) <= state.nowMs) hedge(attempt);
         else state.wakeMs = Math.min(state.wakeMs, hedgeMs(attempt));
       }
     },
-    forgive: (lateMs) => {
+    compensateStall: (stallMs) => {
       const late = new Set<ScheduledReplica>();
       for (const attempt of state.attempts.values()) {
-        attempt.sentMs += lateMs;
-        attempt.expectedStartMs += lateMs;
+        attempt.sentMs += stallMs;
+        attempt.expectedStartMs += stallMs;
         late.add(attempt.replica);
       }
-      for (const { slots } of late) slots.forgive(lateMs);
+      for (const { slots } of late) slots.compensateStall(stallMs);
     },
   };
 }
 
-/** When a second replica may get the request of an attempt as well; Infinity for never. */
-function hedgeMs({ request, replica, expectedStartMs, isLeftOver }: SentAttempt): number {
-  const isAlone = request.underWay.length === 1 && !request.waitsIn;
-  if (!request.mayHedge || isLeftOver || !isAlone) return Number.POSITIVE_INFINITY;
+/** Returns when the request of an attempt may be hedged; Infinity for never. */
+function hedgeMs({ request, replica, expectedStartMs, isOrphaned }: SentAttempt): number {
+  const isAlone = request.inFlight.length === 1 && !request.queuedIn;
+  if (!request.mayHedge || isOrphaned || !isAlone) return Number.POSITIVE_INFINITY;
   return expectedStartMs + hedgeServices * replica.slots.usualMs + replica.slots.roundTripMs;
 }
 
-/** Extra work that is allowed: a share of all requests, and a few to begin with. */
+/** A budget of extra attempts: a share of all requests, and a reserve. */
 export interface Budget {
-  /** Extra attempts that may be made now. */
+  /** Extra attempts that are available. */
   readonly left: number;
-  /** Told of every request. */
-  earn(): void;
-  /** Takes one, or says that there is none. */
-  spend(): boolean;
+  /** Adds the share of a request. */
+  deposit(): void;
+  /** Takes an extra attempt; false if none is available. */
+  withdraw(): boolean;
 }
 
 export interface BudgetSettings {
   /** Extra attempts per request, 0..1. */
   readonly share: number;
-  /** Extra attempts that are allowed whatever came before. */
+  /** Extra attempts to begin with. */
   readonly reserve: number;
 }
 
-/** As much as can be saved up: a fault that lasts must not live on what a quiet day left. */
-const maxSaved = 100;
+/** Maximum balance: a lasting fault must not use up what a quiet day has saved. */
+const maxBalance = 100;
 
 export function createBudget({ share, reserve }: BudgetSettings): Budget {
   const budget = {
     left: reserve,
-    earn: () => {
-      budget.left = Math.min(budget.left + share, Math.max(maxSaved, reserve));
+    deposit: () => {
+      budget.left = Math.min(budget.left + share, Math.max(maxBalance, reserve));
     },
-    spend: () => {
+    withdraw: () => {
       if (budget.left < 1) return false;
       budget.left -= 1;
       return true;

@@ -4,8 +4,14 @@ import type { Arrival, SchedulerCommand, SchedulerEvent } from "./events.ts";
 import { createScheduler } from "./scheduler.ts";
 
 const arrival = (id: number, wishes: Partial<Arrival> = {}): Arrival => ({
-  ...{ id, model: "m", priority: "normal", deadlineMs: 60_000 },
-  ...{ isIdempotent: true, mayHedge: false, isForwarded: false, isTraced: false },
+  id,
+  model: "m",
+  priority: "normal",
+  deadlineMs: 60_000,
+  isIdempotent: true,
+  mayHedge: false,
+  isForwarded: false,
+  isTraced: false,
   ...wishes,
 });
 

@@ -1,65 +1,65 @@
 import type { Priority, RoutingStep } from "@tensorgate/core";
 
-/** Which version a request asks for; neither means the latest. */
+/** Version that a request names; without one the latest. */
 export interface VersionChoice {
   readonly version?: bigint | undefined;
   readonly versionLabel?: string | undefined;
 }
 
-/** What a replica says of the versions of a model, as its last probe found it. */
+/** Versions of a model at a replica, as its last probe found them. */
 export interface ReplicaVersions {
-  /** Versions that it has; undefined where it does not list them, so that it may have any. */
+  /** Versions that it lists; undefined if it does not list them, so that it may have any. */
   readonly listed: readonly bigint[] | undefined;
-  /** Version that answers a request which names none; undefined where that is not known. */
+  /** Version that answers a request without one; undefined if unknown. */
   readonly latest: bigint | undefined;
 }
 
-/** A request as the scheduler knows it: where it may go, how long it may take, what may be done with it. */
+/** A request as the scheduler sees it: where it may go, until when, and how often. */
 export interface Arrival extends VersionChoice {
   readonly id: number;
   readonly model: string;
   readonly priority: Priority;
-  /** When its caller stops to wait, on the clock of the events. */
+  /** Deadline, on the clock of the events. */
   readonly deadlineMs: number;
-  /** Region to prefer. */
+  /** Preferred region. */
   readonly region?: string;
-  /** Regions it may be served in; never left, whatever fails. */
+  /** Regions that may serve it, whatever fails. */
   readonly residency?: readonly string[];
-  /** Whether it may be done twice. */
+  /** Whether it may be processed twice. */
   readonly isIdempotent: boolean;
-  /** Whether it may be sent to a second replica while the first one still works on it. */
+  /** Whether it may be sent to a second replica while the first attempt is in flight. */
   readonly mayHedge: boolean;
   /** Whether another gateway sent it here: it is not sent on to a third. */
   readonly isForwarded: boolean;
-  /** Whether the caller wants to know why it went where it went. */
+  /** Whether the caller asked for a routing trace. */
   readonly isTraced: boolean;
 }
 
-/** Why an attempt brought no answer. */
+/** Why an attempt has failed. */
 export type AttemptFailure =
-  /** The replica cannot have seen the request. */
-  | "never-sent"
-  /** The same, since the connection was closed in good order: the next attempt makes a new one. */
-  | "turned-away"
+  /** The replica has not processed the request: there was no connection, or it refused the stream. */
+  | "unprocessed"
+  /** The same, because the connection was closed in good order: the next attempt makes a new one. */
+  | "goaway"
   /** The connection broke after the request had left. */
   | "lost"
-  /** The replica said that it failed, or what it said could not be read. */
+  /** The replica answered with a server error, or with a reply that cannot be read. */
   | "failed"
-  /** The replica said that it has no room. */
+  /** The replica rejected the request for want of capacity. */
   | "full"
-  /** The replica said that its model is still being loaded. */
+  /** The replica is still loading the model. */
   | "warming"
-  /** The replica said that it does not serve the model, or not that version of it: it has done nothing. */
+  /** The replica does not serve the model, or not that version: nothing was done. */
   | "not-served"
-  /** The replica said that it does not know the version label: it has done nothing. */
+  /** The replica does not know the version label: nothing was done. */
   | "unknown-label"
-  /** The model gave up there with one of the codes of `not-served`, but while it ran: something may have been done. */
+  /** The model failed with one of the codes of `not-served`, but while it ran: something may have been done. */
   | "model-broken";
 
-/** What a probe found: the model can be scored, it is not loaded yet, or nobody answered. */
+/** What a probe found: the model is ready, it is not loaded yet, or no answer came. */
 export type ProbeFinding = "ready" | "warming" | "lost";
 
-/** What a probe found, in words. */
+/** Text of what a probe found. */
 export interface ProbeNote {
   /** Without addresses, for callers. */
   readonly message: string;
@@ -67,34 +67,33 @@ export interface ProbeNote {
   readonly detail: string;
 }
 
-/** What a probe tells of a replica and of one model there. */
+/** Result of a probe of one model at a replica. */
 export interface ProbeResult {
   readonly finding: ProbeFinding;
-  /** Absent where the probe does not tell: what was known before holds. */
+  /** Absent if the probe does not show them: the versions before hold. */
   readonly versions?: ReplicaVersions;
-  /** What was found, unless the model is simply ready. */
+  /** Absent if the model is simply ready. */
   readonly note?: ProbeNote;
 }
 
-/** The replicas that serve one model in one region, as the configuration and discovery have them. */
+/** The replicas that serve one model in one region, by configuration and discovery. */
 export interface RoutedPool {
   readonly model: string;
   readonly region: string;
-  /** Opaque here: no addresses. Empty while none is known. */
+  /** Opaque ids, no addresses. Empty while none is known. */
   readonly replicaIds: readonly string[];
-  /** Requests that each of them works on at the same time; learnt where it is `auto`. */
+  /** Requests that each of them processes at the same time; `auto` for an adaptive limit. */
   readonly parallelism: number | "auto";
-  /** Whether they are the gateway of the region rather than replicas themselves. */
+  /** Whether they are gateways of the region rather than replicas. */
   readonly isGateway: boolean;
 }
 
-/** What happens. */
+/** Input of the scheduler. */
 export type SchedulerEvent =
   | { readonly type: "arrival"; readonly request: Arrival }
   /**
-   * A reply has come, whatever it says of the request.
-   * `expectedWaitMs` is what a gateway said that its next request would wait, in milliseconds, `version` the version
-   * that answered, where the reply tells it.
+   * A reply has come, an error of the caller included. `expectedWaitMs` is the wait that a gateway reported for its next
+   * request, in milliseconds, `version` the version that answered, if the reply names it.
    */
   | {
       readonly type: "answered";
@@ -103,63 +102,63 @@ export type SchedulerEvent =
       readonly version?: bigint;
     }
   | { readonly type: "failed"; readonly attemptId: number; readonly failure: AttemptFailure }
-  /** The caller left. What a replica works on it goes on: nobody can stop a device. */
+  /** The caller has left. Attempts in flight go on: a device cannot be stopped. */
   | { readonly type: "cancelled"; readonly id: number }
   | (ProbeResult & {
       readonly type: "probed";
       readonly model: string;
       readonly replicaId: string;
-      /** That the question was on the way, in milliseconds. */
+      /** Round trip of the probe, in milliseconds. */
       readonly roundTripMs?: number;
       readonly expectedWaitMs?: number;
     })
-  /** What there is to serve from now on. */
+  /** Replaces the pools. */
   | { readonly type: "pools"; readonly pools: readonly RoutedPool[] }
-  /** A replica is to get nothing new, for a while. */
+  /** A replica gets nothing new until it is readmitted. */
   | { readonly type: "drain"; readonly replicaId: string }
-  /** A replica that was drained may serve again, after a good probe. */
+  /** A drained replica may serve again, after a good probe. */
   | { readonly type: "readmit"; readonly replicaId: string }
-  /** A time that was asked for has come. */
+  /** The time of a `wake` command has come. */
   | { readonly type: "tick" };
 
 /** Why a request ends without an answer. */
-export type Refusal =
-  /** It could not be answered before its deadline any more. */
+export type Rejection =
+  /** No replica could answer before its deadline. */
   | "deadline"
-  /** The model is in no region where the request may be served. */
+  /** Residency excludes every region of the model. */
   | "residency"
-  /** No replica where it may be served has the version that it names. */
+  /** No replica in its regions has the version. */
   | "unknown-version"
-  /** Every replica that could take it is out. */
+  /** Every replica that may get it is out. */
   | "no-replica"
   /** The model is being loaded everywhere. */
   | "model-not-ready"
-  /** More is waiting already than can be served in time. */
+  /** No region has capacity. */
   | "overloaded"
-  /** Its last attempt failed, and there is no other. */
+  /** Its last attempt failed, and it is not retried. */
   | "attempt-failed"
-  /** Replicas that served others lost their connection twice over this one. */
+  /** A poison request: two replicas that served others lost their connection over it. */
   | "kills-replicas";
 
-/** What is to be done about it. */
+/** Output of the scheduler. */
 export type SchedulerCommand =
   | Send
-  /** The answer of this attempt is the request's. */
+  /** Ends a request with the answer of an attempt. */
   | {
       readonly type: "settle";
       readonly id: number;
       readonly attemptId: number;
-      /** What was decided, where the caller wants to know. */
+      /** Routing trace, if the caller asked for one. */
       readonly trace?: readonly RoutingStep[];
     }
-  | Refuse
-  /** The caller has gone, and wanted to know what was decided. */
+  | Reject
+  /** Ends a traced request whose caller has left. */
   | { readonly type: "leave"; readonly id: number; readonly trace: readonly RoutingStep[] }
-  /** Nobody waits for this attempt any more. */
+  /** Cancels an attempt. */
   | { readonly type: "abandon"; readonly attemptId: number }
   | { readonly type: "probe"; readonly model: string; readonly replicaId: string }
-  | { readonly type: "note"; readonly change: StateChange }
-  /** A tick is wanted then. */
+  | { readonly type: "state-change"; readonly change: StateChange }
+  /** Asks for a tick then. */
   | { readonly type: "wake"; readonly atMs: number };
 
 export interface Send {
@@ -169,22 +168,22 @@ export interface Send {
   readonly model: string;
   readonly region: string;
   readonly replicaId: string;
-  /** That it waited for a slot, in milliseconds. */
+  /** How long it was queued, in milliseconds. */
   readonly waitedMs: number;
 }
 
-export interface Refuse {
-  readonly type: "refuse";
+export interface Reject {
+  readonly type: "reject";
   readonly id: number;
-  readonly because: Refusal;
-  /** The attempt that failed last, where one did. */
+  readonly because: Rejection;
+  /** The attempt that failed last, if one did. */
   readonly attemptId?: number;
-  /** When it may be worth another try, in milliseconds from now. */
+  /** After how long a retry may succeed, in milliseconds. */
   readonly retryAfterMs?: number;
   readonly trace?: readonly RoutingStep[];
 }
 
-/** A replica went from one state to another. */
+/** A change of a replica's state. */
 export interface StateChange {
   readonly model: string;
   readonly region: string;

@@ -4,12 +4,22 @@ import type { Arrival, SchedulerCommand } from "./events.ts";
 import { createScheduler } from "./scheduler.ts";
 
 const arrival = (id: number): Arrival => ({
-  ...{ id, model: "m", priority: "normal", deadlineMs: 60_000 },
-  ...{ isIdempotent: true, mayHedge: false, isForwarded: false, isTraced: false },
+  id,
+  model: "m",
+  priority: "normal",
+  deadlineMs: 60_000,
+  isIdempotent: true,
+  mayHedge: false,
+  isForwarded: false,
+  isTraced: false,
 });
 
 const pool = (region: string, ids: readonly string[], parallelism = 1) => ({
-  ...{ model: "m", region, replicaIds: ids, parallelism, isGateway: false },
+  model: "m",
+  region,
+  replicaIds: ids,
+  parallelism,
+  isGateway: false,
 });
 
 function schedulerWith(...pools: readonly ReturnType<typeof pool>[]) {
@@ -55,7 +65,7 @@ test("who waits for a pool whose replicas are all exchanged waits for the new on
   for (const id of [1, 2, 3]) core.handle({ type: "arrival", request: arrival(id) }, 0);
 
   const exchanged = core.handle({ type: "pools", pools: [pool("here", ["b"])] }, 0);
-  expect(typesOf(exchanged)).not.toContain("refuse");
+  expect(typesOf(exchanged)).not.toContain("reject");
   expect(core.status(0).pools).toMatchObject([{ waiting: 1 }]);
 
   expect(ready(core, "b")).toContainEqual(
@@ -74,6 +84,6 @@ test("who waits for a pool that is gone goes to another region, and is told wher
   core.handle({ type: "arrival", request: arrival(5) }, 0);
   const gone = core.handle({ type: "pools", pools: [] }, 0);
   expect(gone).toContainEqual(
-    expect.objectContaining({ type: "refuse", id: 5, because: "no-replica" }),
+    expect.objectContaining({ type: "reject", id: 5, because: "no-replica" }),
   );
 });

@@ -24,51 +24,51 @@ export interface PoolDeps {
 
 /** Weight of the newest arrival in the utilisation. */
 const newest = 0.02;
-/** What a peer said of its queue is old after this time, in milliseconds. */
-const toldForMs = 1_000;
-/** A queue may be this many targets long while it is too long; what comes then is turned away. */
+/** Age above which the wait that another gateway reported no longer counts, in milliseconds. */
+const maxReportAgeMs = 1_000;
+/** Expected wait above which an overloaded pool rejects requests, as a multiple of the target. */
 const admittedTargets = 5;
-/** So many are a handful of callers, each of whom waits for an answer, rather than an overload. */
-const shortLine = 16;
-/** The same while calls are turned away. */
+/** The same while it sheds requests. */
 const sheddingTargets = 1;
-/** The same for what other regions send: its way was long, and to turn it away costs it another one. */
+/** The same for requests of other regions: each has spent a round trip, and a rejection costs it another one. */
 const forwardedTargets = 10;
+/** Queue length below which no request is rejected: a few callers that wait for their answers are no overload. */
+const minOverloadedQueue = 16;
 /** For models that take longer than an FPGA: the target as a multiple of the service time. */
 const targetServices = 2.5;
 
 export function createPool(region: string, { group, settings, state }: PoolDeps): Pool {
   const { ownRegion } = settings;
   const isRemote = region !== ownRegion;
-  const believedRoundTripMs = settings.roundTripMs(ownRegion, region);
+  const initialRoundTripMs = settings.roundTripMs(ownRegion, region);
   const replicas = new Map<string, ScheduledReplica>();
-  const line = createRequestQueue<OpenRequest>();
+  const queue = createRequestQueue<OpenRequest>();
   const overload = createOverload();
   const latency = createPeerLatency();
-  let shedMs = Number.NEGATIVE_INFINITY;
+  let lastShedMs = Number.NEGATIVE_INFINITY;
 
   function replicaOf(member: Member): ScheduledReplica {
     return createReplica(member, {
       ...settings,
       isRemote,
-      roundTripMs: believedRoundTripMs,
-      // Of several lanes the next free one is anybody's guess, and a server with lanes has a line for them all.
+      roundTripMs: initialRoundTripMs,
+      // With a concurrency above 1 it is unknown which request ends next, and the server has a queue of its own.
       isPaced: () => state.isPaced && !isRemote && member.parallelism === 1,
     });
   }
 
-  /** What the gateways of the region said of their own queue, where that is not too long ago. */
-  function toldWaitMs({ nowMs }: PoolSurvey, targetMs: number): number {
-    let leastMs = Number.POSITIVE_INFINITY;
+  /** Returns the shortest wait that the gateways of the region reported, in milliseconds; 0 if a report is missing or old. */
+  function reportedWaitMs({ nowMs }: PoolSurvey, targetMs: number): number {
+    let minMs = Number.POSITIVE_INFINITY;
     for (const { isServing, expectedWait } of replicas.values()) {
       if (!isServing) continue;
       if (!expectedWait) return 0;
-      const { waitMs, toldMs } = expectedWait;
-      // A long queue is believed until something else is heard: a request that tried it would be refused after a whole way.
-      const isGood = waitMs > targetMs || nowMs - toldMs < toldForMs;
-      leastMs = Math.min(leastMs, isGood ? waitMs : 0);
+      const { waitMs, reportedMs } = expectedWait;
+      // A long queue is believed until another report: a request sent there would be rejected after a whole round trip.
+      const isGood = waitMs > targetMs || nowMs - reportedMs < maxReportAgeMs;
+      minMs = Math.min(minMs, isGood ? waitMs : 0);
     }
-    return leastMs;
+    return minMs;
   }
 
   const pool: Pool & { hasGateway: boolean; utilisation: number } = {
@@ -76,7 +76,7 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
     region,
     isRemote,
     group,
-    line,
+    queue,
     overload,
     latency,
     replicas,
@@ -107,13 +107,13 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
         roundTripMs: Number.POSITIVE_INFINITY,
         canServe: false,
         fastestMs: Number.POSITIVE_INFINITY,
-        isHopeful: false,
+        isProbing: false,
       };
       for (const replica of replicas.values()) {
         const { slots, member, isServing } = replica;
         const mayServe = !request || isCandidate(request, replica);
         if (!isServing) {
-          if (mayServe && replica.isHopeful) found.isHopeful = true;
+          if (mayServe && replica.isProbing) found.isProbing = true;
           continue;
         }
         const inFlight = slots.inFlight(nowMs);
@@ -130,7 +130,7 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
         found.fastestMs = Math.min(found.fastestMs, slots.usualMs);
       }
       if (!isRemote) found.roundTripMs = 0;
-      else if (found.servingCount === 0) found.roundTripMs = believedRoundTripMs;
+      else if (found.servingCount === 0) found.roundTripMs = initialRoundTripMs;
       return found;
     },
     soonest: (nowMs, except) => {
@@ -149,41 +149,41 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
     expectedWaitMs: (rank, survey) => {
       const { gatewayCount, parallelism, slotCount, inFlight, capacityPerMs } = survey;
       if (gatewayCount > 0) {
-        const over = Math.max(0, inFlight + line.aheadOf(rank) + 1 - slotCount);
-        const told = toldWaitMs(survey, pool.targetMs(survey));
-        return told + (survey.roundTripMs * over) / slotCount;
+        const over = Math.max(0, inFlight + queue.depthAhead(rank) + 1 - slotCount);
+        const reportedMs = reportedWaitMs(survey, pool.targetMs(survey));
+        return reportedMs + (survey.roundTripMs * over) / slotCount;
       }
       if (capacityPerMs === 0) return Number.POSITIVE_INFINITY;
-      return Math.max(0, line.aheadOf(rank) + inFlight - parallelism + 1) / capacityPerMs;
+      return Math.max(0, queue.depthAhead(rank) + inFlight - parallelism + 1) / capacityPerMs;
     },
-    room: ({ rank, isForwarded }, survey) => {
-      if (line.length >= settings.maxWaiting) return "full";
+    capacityFor: ({ rank, isForwarded }, survey) => {
+      if (queue.length >= settings.maxWaiting) return "full";
       const { servingCount, gatewayCount, slotCount, inFlight } = survey;
       if (servingCount > 0 && gatewayCount === servingCount) {
-        // Each answer lets two go, as long as the region can do more: so many need not wait for long.
-        if (inFlight + line.length >= 2 * slotCount) return "full";
+        // While the region has capacity each answer adds a slot, so that twice as many do not wait for long.
+        if (inFlight + queue.length >= 2 * slotCount) return "full";
         const targetMs = pool.targetMs(survey);
-        const told = toldWaitMs(survey, targetMs);
-        if (told > forwardedTargets * targetMs) return "full";
-        // A region that has a queue already gains nothing by what another one cannot do.
-        return told > targetMs ? "tight" : "open";
+        const reportedMs = reportedWaitMs(survey, targetMs);
+        if (reportedMs > forwardedTargets * targetMs) return "full";
+        // A region that queues already is no relief for another one.
+        return reportedMs > targetMs ? "limited" : "open";
       }
-      if (!overload.isOn || line.length < shortLine) return "open";
-      // The newest come first while others are turned away, so that the rest of a long line would wait for nothing.
+      if (!overload.isOn || queue.length < minOverloadedQueue) return "open";
+      // While requests are shed the newest go first, so that the rest of a long queue would wait in vain.
       const own = pool.isShedding(survey.nowMs) ? sheddingTargets : admittedTargets;
       const targets = isForwarded ? forwardedTargets : own;
-      const longestMs = targets * pool.targetMs(survey);
-      return pool.expectedWaitMs(rank, survey) > longestMs ? "full" : "open";
+      const maxMs = targets * pool.targetMs(survey);
+      return pool.expectedWaitMs(rank, survey) > maxMs ? "full" : "open";
     },
     targetMs: ({ roundTripMs }) => {
-      // The way to a region is no work of it.
+      // The round trip to a region is no work of it.
       const workMs = Number.isNaN(latency.recentMs) ? 0 : latency.recentMs - roundTripMs;
       return Math.max(settings.codelTargetMs, targetServices * workMs);
     },
-    shed: (nowMs) => {
-      shedMs = nowMs;
+    onShed: (nowMs) => {
+      lastShedMs = nowMs;
     },
-    isShedding: (nowMs) => overload.isOn && nowMs - shedMs < codelIntervalMs,
+    isShedding: (nowMs) => overload.isOn && nowMs - lastShedMs < codelIntervalMs,
     tryTimeoutMs: ({ slots }) =>
       latency.timeoutMs(Math.max(settings.minTryTimeoutMs, 8 * slots.usualMs + slots.roundTripMs)),
     observeArrival: ({ nowMs, parallelism, busy }) => {

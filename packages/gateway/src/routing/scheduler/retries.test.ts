@@ -2,15 +2,15 @@ import { expect, test } from "vitest";
 import type { AttemptFailure } from "./events.ts";
 import { afterFailure } from "./retries.ts";
 
-const first = { isIdempotent: true, failedCount: 1, failedBy: [] as string[], killCount: 0 };
+const first = { isIdempotent: true, failedCount: 1, failedBy: [] as string[], lostReplicaCount: 0 };
 
 test.each([
-  { failure: "never-sent", facts: {}, next: "again", because: "it cannot have been seen" },
-  { failure: "turned-away", facts: {}, next: "again", because: "the connection was old" },
-  { failure: "lost", facts: {}, next: "again", because: "it may be done twice" },
-  { failure: "full", facts: {}, next: "again", because: "another may have room" },
-  { failure: "warming", facts: {}, next: "again", because: "the model is elsewhere, too" },
-  { failure: "failed", facts: {}, next: "again-if-budgeted", because: "it costs work" },
+  { failure: "unprocessed", facts: {}, next: "retry", because: "it cannot have been seen" },
+  { failure: "goaway", facts: {}, next: "retry", because: "the connection was old" },
+  { failure: "lost", facts: {}, next: "retry", because: "it may be done twice" },
+  { failure: "full", facts: {}, next: "retry", because: "another may have room" },
+  { failure: "warming", facts: {}, next: "retry", because: "the model is elsewhere, too" },
+  { failure: "failed", facts: {}, next: "retry-if-budgeted", because: "it costs work" },
   {
     failure: "failed",
     facts: { failedCount: 3, failedBy: ["a", "b", "c"] },
@@ -20,20 +20,20 @@ test.each([
   { failure: "lost", facts: { failedCount: 4 }, next: "give-up", because: "four attempts are all" },
   {
     failure: "lost",
-    facts: { killCount: 2 },
-    next: "quarantine",
+    facts: { lostReplicaCount: 2 },
+    next: "reject-poison",
     because: "two replicas that served others are no chance",
   },
   {
-    failure: "never-sent",
+    failure: "unprocessed",
     facts: { isIdempotent: false, failedCount: 9 },
-    next: "again",
+    next: "retry",
     because: "nothing was done",
   },
   ...(["not-served", "unknown-label"] as const).map((failure) => ({
     failure,
     facts: { isIdempotent: false },
-    next: "again",
+    next: "retry",
     because: "nothing was done",
   })),
   {
@@ -42,7 +42,7 @@ test.each([
     next: "give-up",
     because: "what four replicas say is the request's fault",
   },
-  { failure: "model-broken", facts: {}, next: "again", because: "another may be whole" },
+  { failure: "model-broken", facts: {}, next: "retry", because: "another may be whole" },
   ...(["lost", "failed", "full", "warming", "model-broken"] as const).map((failure) => ({
     failure,
     facts: { isIdempotent: false },

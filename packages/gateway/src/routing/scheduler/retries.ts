@@ -1,63 +1,63 @@
 import type { AttemptFailure } from "./events.ts";
 
-/** What is known of a request when an attempt of it has failed, this attempt counted. */
+/** The record of a request when an attempt has failed, this attempt included. */
 export interface FailedRequest {
   readonly isIdempotent: boolean;
   /** Attempts that may have reached a replica. */
   readonly failedCount: number;
-  /** Replicas that answered it with a failure of their own. */
+  /** Replicas that answered it with a server error. */
   readonly failedBy: readonly unknown[];
-  /** Replicas that served others and lost their connection over this request. */
-  readonly killCount: number;
+  /** Replicas that served other requests and lost their connection over this one. */
+  readonly lostReplicaCount: number;
 }
 
 export type NextStep =
-  /** To another replica, at no cost. */
-  | "again"
-  /** To another replica, if the budget allows it. */
-  | "again-if-budgeted"
-  /** The caller is told. */
+  /** Retry at another replica, free of the budget. */
+  | "retry"
+  /** Retry at another replica, if the budget allows it. */
+  | "retry-if-budgeted"
+  /** Return the failure to the caller. */
   | "give-up"
-  /** No replica is lost over it any more. */
-  | "quarantine";
+  /** Reject a poison request, before more replicas are lost over it. */
+  | "reject-poison";
 
-/** Once more in the region, once in the next. */
+/** One retry in the region, one in the next. */
 const maxAnsweredFailures = 2;
-/** Two replicas that served others are no chance. */
-const maxKills = 2;
+/** Two lost replicas that served other requests are no coincidence. */
+const maxLostReplicas = 2;
 
 /**
- * The table of failures: what becomes of a request whose attempt failed.
+ * Decides about a request whose attempt has failed.
  *
- * @param maxAttempts - that may have reached a replica
- * @see gRFC A6 for what was never sent: it may go again whatever it is
+ * @param maxAttempts - attempts that may have reached a replica
+ * @see gRFC A6 for unprocessed requests, which are retried whether they are idempotent or not
  */
 export function afterFailure(
   failure: AttemptFailure,
   request: FailedRequest,
   maxAttempts: number,
 ): NextStep {
-  if (isUnseen(failure)) return "again";
-  // Nothing was done, so that it may go again whatever it is; but who is to blame, a few replicas know as well as all.
+  if (isUnprocessed(failure)) return "retry";
+  // Nothing was done, so that even a request that is not idempotent is retried; after a few replicas the request is wrong.
   if (failure === "not-served" || failure === "unknown-label") {
-    return request.failedCount >= maxAttempts ? "give-up" : "again";
+    return request.failedCount >= maxAttempts ? "give-up" : "retry";
   }
   if (!request.isIdempotent) return "give-up";
-  if (failure === "warming") return "again";
-  if (request.killCount >= maxKills) return "quarantine";
+  if (failure === "warming") return "retry";
+  if (request.lostReplicaCount >= maxLostReplicas) return "reject-poison";
   if (request.failedCount >= maxAttempts) return "give-up";
   if (failure === "failed") {
-    return request.failedBy.length > maxAnsweredFailures ? "give-up" : "again-if-budgeted";
+    return request.failedBy.length > maxAnsweredFailures ? "give-up" : "retry-if-budgeted";
   }
-  return "again";
+  return "retry";
 }
 
-/** Whether a failure speaks of a model or version at one replica alone: nothing against the region. */
+/** Whether a failure is about a model or version at one replica: it does not count against the region. */
 export function isUnserved(failure: AttemptFailure): boolean {
   return failure === "not-served" || failure === "unknown-label" || failure === "model-broken";
 }
 
-/** Whether the replica cannot have seen the request, so that it may go there again. */
-export function isUnseen(failure: AttemptFailure): boolean {
-  return failure === "never-sent" || failure === "turned-away";
+/** Whether the replica has not processed the request, which may then go there again. */
+export function isUnprocessed(failure: AttemptFailure): boolean {
+  return failure === "unprocessed" || failure === "goaway";
 }

@@ -9,7 +9,7 @@ import type {
 import { createPool } from "./pool.ts";
 import { createAdmission } from "./queues/admission.ts";
 import { rankOf } from "./queues/request-queue.ts";
-import { mayGoTo, type SurveyedPool } from "./regions/region-selection.ts";
+import { isEligible, type SurveyedPool } from "./regions/region-selection.ts";
 import { createOutlierDetection } from "./replicas/outlier-detection.ts";
 import {
   commonVersion,
@@ -33,24 +33,24 @@ export type { SchedulerSettings };
 
 export interface Scheduler {
   /**
-   * Takes one event and says what is to be done about it, in order.
+   * Handles one event. @returns the commands that follow from it, in order
    *
-   * @param nowMs - never less than in the event before
+   * @param nowMs - never less than for the event before
    */
   handle(event: SchedulerEvent, nowMs: number): readonly SchedulerCommand[];
   status(nowMs: number): SchedulerStatus;
   /**
-   * The version that a request would be answered by now; undefined where that is not known, or differs between the
-   * replicas that it may come to.
+   * Returns the version that would answer a request now; undefined if that is unknown, or differs between the replicas
+   * that may get it.
    */
   expectedVersion(query: VersionQuery): bigint | undefined;
-  /** Versions that replicas list where a request may be served, highest first. */
+  /** Lists the versions of the replicas in the regions of a request, highest first. */
   versionsFor(query: VersionQuery): readonly bigint[];
-  /** How long a request of another gateway would wait for `model` in this gateway's region, in milliseconds. */
+  /** Returns how long a request of another gateway would wait in this gateway's region, in milliseconds. */
   expectedWaitMs(model: string, nowMs: number): number;
 }
 
-/** A request as far as it decides which versions it may get. */
+/** What decides which versions may answer a request. */
 export interface VersionQuery extends VersionChoice {
   readonly model: string;
   readonly residency: readonly string[] | undefined;
@@ -58,17 +58,16 @@ export interface VersionQuery extends VersionChoice {
 }
 
 const forwarded = rankOf({ priority: "normal", isForwarded: true });
-/** Timers are late by some milliseconds on any machine that has something to do. */
-const usualLatenessMs = 15;
+/** Delay of a timer above which the event loop was stalled, in milliseconds: on a busy machine every timer is late. */
+const maxTimerDelayMs = 15;
 
 /**
- * Decides which request goes to which replica of which region, and when; what becomes of it when that fails; and which
- * replicas get none for a while.
+ * Creates a scheduler, which decides where and when each request is sent, whether it is retried, and which replicas are
+ * ejected.
  *
- * Pure: events say what happens and when, commands say what to do about it. The same runs behind sockets and in virtual
- * time, and what another gateway sends to the same replicas could become events of the same kind. A request is bound to
- * a replica only when a slot is ready, so that one that waits loses nothing when a replica dies; slots are few, so that
- * a slow request holds up at most the next one.
+ * It is pure: events in, commands out. The same code runs behind sockets and in virtual time. A request is bound to a
+ * replica only when a slot is ready, so that a queued request loses nothing when a replica dies; slots are few, so that a
+ * slow request delays at most the next one.
  */
 export function createScheduler(settings: SchedulerSettings): Scheduler {
   const { ownRegion } = settings;
@@ -76,8 +75,8 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
   const admission = createAdmission(state, settings);
   const outliers = createOutlierDetection(state, settings, admission);
   const attempts = createAttempts({ state, settings, admission, outliers });
-  /** For when the last tick was asked for: only an earlier time asks for a new timer. */
-  let askedMs = Number.POSITIVE_INFINITY;
+  /** When the tick that was asked for is due: only an earlier time needs a new timer. */
+  let wakeMs = Number.POSITIVE_INFINITY;
 
   function addGroup(model: string): PoolGroup {
     const group = { model, pools: [], usedRegion: ownRegion };
@@ -90,25 +89,25 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
     const group = state.models.get(arrival.model) ?? addGroup(arrival.model);
     const request: OpenRequest = {
       ...arrival,
-      // To send it to a second replica is to do it twice.
+      // A hedge does the work twice.
       mayHedge: arrival.mayHedge && arrival.isIdempotent,
       group,
       rank: rankOf(arrival),
       arrivedMs: nowMs,
       sinceMs: nowMs,
-      waitsIn: undefined,
-      underWay: [],
-      tried: new Set(),
+      queuedIn: undefined,
+      inFlight: [],
+      excluded: new Set(),
       failures: new Map(),
       failedCount: 0,
       failedBy: [],
-      killCount: 0,
+      lostReplicaCount: 0,
       lastFailed: undefined,
       trace: arrival.isTraced ? [] : undefined,
     };
     state.requests.set(request.id, request);
-    attempts.retries.earn();
-    attempts.hedges.earn();
+    attempts.retries.deposit();
+    attempts.hedges.deposit();
     const pools: SurveyedPool[] = [];
     for (const pool of group.pools) {
       const survey = pool.survey(nowMs, request);
@@ -118,14 +117,14 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
     admission.enter(request, false, pools);
   }
 
-  /** Gives slots of `pool` that are ready to the requests that wait. */
+  /** Sends queued requests to the replicas of a pool that have slots. */
   function serve(pool: Pool): void {
-    const { line } = pool;
+    const { queue } = pool;
     const { nowMs } = state;
     const isShedding = pool.isShedding(nowMs);
-    if (isShedding && line.length > 0) admission.giveUpStale(pool);
+    if (isShedding && queue.length > 0) admission.rejectStale(pool);
     const skipped = new Set<ScheduledReplica>();
-    while (line.length > 0) {
+    while (queue.length > 0) {
       const slot = pool.soonest(nowMs, skipped);
       if (!slot) break;
       if (slot.atMs > nowMs) {
@@ -133,18 +132,18 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
         break;
       }
       const { replica } = slot;
-      const request = line.first(isShedding, (each) => isCandidate(each, replica));
+      const request = queue.first(isShedding, (each) => isCandidate(each, replica));
       if (!request) skipped.add(replica);
-      // What could not be answered in time is not sent: a device would work for no caller.
-      else if (!isInTime(request, replica, nowMs)) admission.refuse(request, "deadline");
+      // A request that cannot be answered in time is not sent: a device would work for no caller.
+      else if (!isInTime(request, replica, nowMs)) admission.reject(request, "deadline");
       else {
         admission.leave(request);
         attempts.send(request, pool, replica);
       }
     }
-    const oldest = line.length > 0 ? line.oldest() : undefined;
+    const oldest = queue.length > 0 ? queue.oldest() : undefined;
     const waitedMs = nowMs - (oldest?.sinceMs ?? nowMs);
-    // The target is never less than that, and takes a pass over the replicas.
+    // The target is at least that, and needs a pass over the replicas.
     const isShort = waitedMs < settings.codelTargetMs;
     pool.overload.observe(!isShort && waitedMs >= pool.targetMs(pool.survey(nowMs)), nowMs);
   }
@@ -165,17 +164,17 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
     for (const pool of gone) pool.setMembers([]);
     for (const pool of [...state.pools, ...gone]) {
       state.touched.add(pool);
-      admission.leaveIfStuck(pool);
+      admission.requeueIneligible(pool);
     }
     for (const group of new Set([...state.searching].map((each) => each.group))) {
-      admission.searchOn(group);
+      admission.requeueSearching(group);
     }
   }
 
-  /** Replicas that a request may come to, those too that are out. */
+  /** Lists the replicas in the regions of a request, including those that are out. */
   function* replicasFor({ model, ...query }: VersionQuery): Iterable<ScheduledReplica> {
     for (const pool of state.models.get(model)?.pools ?? []) {
-      if (mayGoTo(query, pool)) yield* pool.replicas.values();
+      if (isEligible(query, pool)) yield* pool.replicas.values();
     }
   }
 
@@ -184,10 +183,10 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
       const { touched } = state;
       state.nowMs = nowMs;
       state.commands = [];
-      const lateMs = nowMs - askedMs;
-      if (lateMs > usualLatenessMs) {
-        attempts.forgive(lateMs);
-        for (const { overload } of state.pools) overload.paused(askedMs, nowMs);
+      const stallMs = nowMs - wakeMs;
+      if (stallMs > maxTimerDelayMs) {
+        attempts.compensateStall(stallMs);
+        for (const { overload } of state.pools) overload.paused(wakeMs, nowMs);
       }
       switch (event.type) {
         case "arrival":
@@ -215,19 +214,19 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
           outliers.change(event.replicaId, event.type);
           break;
         case "tick":
-          // Also where a timer was early, as those of Node may be by a millisecond.
-          askedMs = Number.POSITIVE_INFINITY;
+          // A timer of Node may be a millisecond early, and is needed again then.
+          wakeMs = Number.POSITIVE_INFINITY;
           attempts.checkTimeouts();
           outliers.probeDue();
-          for (const pool of state.pools) if (pool.line.length > 0) touched.add(pool);
+          for (const pool of state.pools) if (pool.queue.length > 0) touched.add(pool);
       }
       for (const pool of touched) serve(pool);
       touched.clear();
       if (state.attempts.size > 0) state.wakeMs = Math.min(state.wakeMs, nowMs + timeoutCheckMs);
-      if (askedMs <= nowMs) askedMs = Number.POSITIVE_INFINITY;
-      if (state.wakeMs < askedMs) {
-        askedMs = Math.max(state.wakeMs, nowMs);
-        state.commands.push({ type: "wake", atMs: askedMs });
+      if (wakeMs <= nowMs) wakeMs = Number.POSITIVE_INFINITY;
+      if (state.wakeMs < wakeMs) {
+        wakeMs = Math.max(state.wakeMs, nowMs);
+        state.commands.push({ type: "wake", atMs: wakeMs });
       }
       state.wakeMs = Number.POSITIVE_INFINITY;
       return state.commands;
@@ -249,7 +248,7 @@ interface MergedPool {
   readonly members: readonly Member[];
 }
 
-/** Makes one pool of what is configured twice for the same model and region. */
+/** Merges the pools that are configured for the same model and region. */
 function merged(pools: readonly RoutedPool[]): readonly MergedPool[] {
   const grouped = Map.groupBy(pools, ({ model, region }) => JSON.stringify([model, region]));
   return [...grouped.values()].flatMap((group) => {

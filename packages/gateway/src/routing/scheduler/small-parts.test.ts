@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { createBudget } from "./attempts.ts";
 import { createOverload } from "./queues/request-queue.ts";
 import { costMs } from "./regions/region-selection.ts";
-import { createGatewayLimit } from "./replicas/concurrency-limit.ts";
+import { createAimdLimit } from "./replicas/concurrency-limit.ts";
 import { afterProbe, ejectionMs } from "./replicas/health.ts";
 import { createLatencyHistogram, createServiceTime, median } from "./replicas/latency.ts";
 
@@ -10,16 +10,20 @@ describe("a budget", () => {
   test("begins with its reserve, and grows with requests", () => {
     const retries = createBudget({ share: 0.5, reserve: 2 });
 
-    expect([retries.spend(), retries.spend(), retries.spend()]).toEqual([true, true, false]);
-    retries.earn();
-    expect(retries.spend()).toBe(false);
-    retries.earn();
-    expect(retries.spend()).toBe(true);
+    expect([retries.withdraw(), retries.withdraw(), retries.withdraw()]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    retries.deposit();
+    expect(retries.withdraw()).toBe(false);
+    retries.deposit();
+    expect(retries.withdraw()).toBe(true);
   });
 
   test("saves up no more than a hundred", () => {
     const retries = createBudget({ share: 1, reserve: 0 });
-    for (let count = 0; count < 1_000; count += 1) retries.earn();
+    for (let count = 0; count < 1_000; count += 1) retries.deposit();
 
     expect(retries.left).toBe(100);
   });
@@ -68,11 +72,11 @@ describe("overload", () => {
     return isOn;
   };
 
-  test("is a long line that grows", () => {
+  test("is a long queue that grows", () => {
     expect(minute({ offered: 6, sent: 4 }).isOn).toBe(true);
   });
 
-  test("is no line that is long and does not grow", () => {
+  test("is no queue that is long and does not grow", () => {
     expect(minute({ offered: 4, sent: 4 }).isOn).toBe(false);
   });
 
@@ -99,7 +103,7 @@ describe("overload", () => {
     return wasOn;
   }
 
-  test("is no line that is long since the gateway itself was paused", () => {
+  test("is no queue that is long since the gateway itself was paused", () => {
     expect(withPauses({ offered: 3, sent: 5 })).not.toContain(true);
   });
 
@@ -107,7 +111,7 @@ describe("overload", () => {
     expect(withPauses({ offered: 6, sent: 5 }).at(-1)).toBe(true);
   });
 
-  test("goes on while more comes than is done, however short the line was made", () => {
+  test("goes on while more comes than is done, however short the queue was made", () => {
     const isOn = minute({ offered: 6, sent: 4 });
     isOn.observe(false, 1_000);
     expect(isOn.isOn).toBe(true);
@@ -130,7 +134,7 @@ test.each([
 
 describe("the window to a gateway", () => {
   test("grows with answers while all of it is used", () => {
-    const window = createGatewayLimit();
+    const window = createAimdLimit();
     const before = window.limit;
     window.observe({ nowMs: 0, wasFull: true, tookMs: 2, roundTripMs: 20 });
     window.observe({ nowMs: 0, wasFull: false, tookMs: 2, roundTripMs: 20 });
@@ -138,8 +142,8 @@ describe("the window to a gateway", () => {
     expect(window.limit).toBe(before + 1);
   });
 
-  test("halves once for all that was sent before the refusal was known", () => {
-    const window = createGatewayLimit();
+  test("halves once for all that was sent before the rejection was known", () => {
+    const window = createAimdLimit();
     const before = window.limit;
     for (const sentMs of [0, 1, 2]) window.onRejected({ inFlight: before, sentMs, nowMs: 75 });
     expect(window.limit).toBe(before / 2);

@@ -7,7 +7,7 @@ import type { Member, ScheduledReplica } from "./replicas/replica.ts";
 
 export interface SchedulerSettings extends HealthSettings {
   readonly ownRegion: string;
-  /** Between two regions before it is measured, in milliseconds. */
+  /** Round trip between two regions before it is measured, in milliseconds. */
   roundTripMs(from: string, to: string): number;
   readonly maxAttempts: number;
   readonly maxFailures: number;
@@ -16,135 +16,138 @@ export interface SchedulerSettings extends HealthSettings {
   /** Extra attempts against slow replies, as a share of all requests. */
   readonly hedgeShare: number;
   readonly probeIntervalMs: number;
-  /** Whether requests are timed to arrive when the one before ends; by default unless there is a peer. */
+  /** Whether a request is timed to arrive when the one before it ends; by default unless a pool has a gateway. */
   readonly pacing?: boolean;
   readonly initialServiceMs: number;
   readonly maxWaiting: number;
-  /** A queue that is never shorter than this for a while is too long, in milliseconds. */
+  /** Queueing delay above which a pool is overloaded if it lasts, in milliseconds. */
   readonly codelTargetMs: number;
-  /** Least time that an attempt is given before its replica is suspected, in milliseconds. */
+  /** Minimum time before the replica of an attempt is suspected, in milliseconds. */
   readonly minTryTimeoutMs: number;
 }
 
-/** What the parts of a scheduler share while it handles an event. */
+/** State that the parts of a scheduler share. */
 export interface SchedulerState {
-  /** Of the event that is being handled. */
+  /** Time of the event that is being handled. */
   nowMs: number;
   readonly models: Map<string, PoolGroup>;
   pools: readonly Pool[];
-  /** Others send to the same replicas where there is a peer: two that pace by what each sees are worse than none. */
+  /** Off if other gateways send to the same replicas: two that pace by what each sees do worse than none. */
   isPaced: boolean;
   readonly requests: Map<number, OpenRequest>;
   /** Requests for a version that no replica listed, until probes have come back. */
   readonly searching: Set<OpenRequest>;
-  /** Attempts whose replies are waited for, those too whose request has been answered. */
+  /** Attempts in flight, including orphaned ones. */
   readonly attempts: Map<number, SentAttempt>;
-  /** Pools in which something changed, so that a request that waits there may have a slot. */
+  /** Pools in which something changed, so that a queued request may get a slot. */
   readonly touched: Set<Pool>;
-  /** The earliest tick that is wanted, as far as the event that is being handled has asked for one. */
+  /** The earliest tick that the event being handled needs. */
   wakeMs: number;
-  /** What is to be done about the event, so far. */
+  /** Commands of the event being handled, so far. */
   commands: SchedulerCommand[];
 }
 
 /**
- * The pools of one model, over all regions. A request gets it when it arrives and a pool when it is made: nothing later
- * looks them up by the name.
+ * The pools of one model, over all regions. Requests and pools refer to it from the beginning, so that nothing later looks
+ * it up by name.
  */
 export interface PoolGroup {
   readonly model: string;
   pools: readonly Pool[];
-  /** Where the last request of the model went. */
+  /** Region of the model's last request. */
   usedRegion: string;
 }
 
-/** The replicas of one model in one region, and the requests that wait for them. */
+/** The replicas of one model in one region, and the requests queued for them. */
 export interface Pool {
   readonly model: string;
   readonly region: string;
   readonly isRemote: boolean;
   readonly group: PoolGroup;
-  readonly line: RequestQueue<OpenRequest>;
+  readonly queue: RequestQueue<OpenRequest>;
   readonly overload: Overload;
   readonly latency: PeerLatency;
   readonly replicas: ReadonlyMap<string, ScheduledReplica>;
   /** Whether one of the replicas is the gateway of the region. */
   readonly hasGateway: boolean;
-  /** Share of the replicas' time that is taken, 0..1, over the last requests. */
+  /** Share of the replicas' concurrency in use, 0..1, over the last arrivals. */
   readonly utilisation: number;
-  /** Takes other members; those that stay keep what is known of them. @returns those that are new */
+  /** Replaces the members; those that stay keep their state. @returns the new ones */
   setMembers(members: readonly Member[]): readonly ScheduledReplica[];
   /** Adds up the replicas of the pool, for one request or for any. */
   survey(nowMs: number, request?: OpenRequest): PoolSurvey;
-  /** The replica that is ready first, of equals the one with the least to do, then the one that rested longest. */
+  /** Finds the replica that is ready first; of equals the one with the fewest in flight, then the longest idle one. */
   soonest(nowMs: number, except: ReadonlySet<ScheduledReplica>): Slot | undefined;
-  /** How long a new request would wait for a replica to begin with it, in milliseconds. */
+  /** Returns how long a new request would wait before a replica begins with it, in milliseconds. */
   expectedWaitMs(rank: Rank, survey: PoolSurvey): number;
-  /** Whether there is room for a new request. */
-  room(request: { readonly rank: Rank; readonly isForwarded: boolean }, survey: PoolSurvey): Room;
-  /** A request was turned away, here and everywhere else it could have gone. */
-  shed(nowMs: number): void;
-  /** Whether requests are turned away: the newest come first then, since their callers are the likeliest to wait still. */
+  /** Returns whether the queue admits a new request. */
+  capacityFor(
+    request: { readonly rank: Rank; readonly isForwarded: boolean },
+    survey: PoolSurvey,
+  ): Capacity;
+  /** Records that a request was rejected for want of capacity in every region. */
+  onShed(nowMs: number): void;
+  /** Whether requests are being shed: the newest go first then, since their callers are the likeliest to be waiting still. */
   isShedding(nowMs: number): boolean;
-  /** How long the queue may be for a while before it is too long, in milliseconds. */
+  /** Returns the queueing delay above which the pool is overloaded if it lasts, in milliseconds. */
   targetMs(survey: PoolSurvey): number;
-  /** How long an attempt may take before its replica is suspected, in milliseconds; Infinity where too little is known. */
+  /** Returns how long an attempt may take before its replica is suspected, in milliseconds; Infinity before enough replies. */
   tryTimeoutMs(replica: ScheduledReplica): number;
-  /** A request came that could have gone here. */
+  /** Counts a request of the model, whether it is queued here or not. */
   observeArrival(survey: PoolSurvey): void;
 }
 
-/** `tight` is a region with a queue of its own: room for those who have nowhere else to go. */
-export type Room = "open" | "tight" | "full";
+/** `limited` is a region that queues already: it admits only requests that no replica of this region can serve. */
+export type Capacity = "open" | "limited" | "full";
 
 export interface Slot {
   readonly replica: ScheduledReplica;
   readonly atMs: number;
 }
 
-/** What a pass over the replicas of a pool adds up to. All but `isHopeful` is of those that serve. */
+/** Sums over the replicas of a pool that serve; `isProbing` is over those that do not. */
 export interface PoolSurvey {
   readonly nowMs: number;
   servingCount: number;
-  /** Those of them that are gateways. */
+  /** How many of them are gateways. */
   gatewayCount: number;
-  /** Requests that they work on at the same time. */
+  /** Requests that they process at the same time. */
   parallelism: number;
   slotCount: number;
   inFlight: number;
-  /** Requests that they work on now. */
+  /** Requests that they process now. */
   busy: number;
-  /** Requests a millisecond. */
+  /** Throughput, in requests per millisecond. */
   capacityPerMs: number;
-  /** Way there and back to the region, in milliseconds. */
+  /** Round trip to the region, in milliseconds. */
   roundTripMs: number;
   /** Whether one of them may get the request. */
   canServe: boolean;
-  /** What a request usually takes at the fastest that may get this one, in milliseconds; Infinity where none may. */
+  /** Usual service time of the fastest replica that may get the request, in milliseconds; Infinity if none may. */
   fastestMs: number;
-  /** Whether a replica that may get the request is being probed, so that more is known in a moment. */
-  isHopeful: boolean;
+  /** Whether a replica that may get the request is out and being probed. */
+  isProbing: boolean;
 }
 
-/** A request that has not ended. It waits, or attempts are under way for it, or both. */
+/** A request that has not ended: it is queued, or attempts are in flight, or both. */
 export interface OpenRequest extends Arrival {
   readonly group: PoolGroup;
   readonly rank: Rank;
   readonly arrivedMs: number;
-  /** When it joined the line it is in. */
+  /** When it was queued last. */
   sinceMs: number;
-  waitsIn: Pool | undefined;
-  readonly underWay: SentAttempt[];
-  /** Replicas that are not asked again. */
-  readonly tried: Set<string>;
-  /** What failed in each region. */
+  queuedIn: Pool | undefined;
+  readonly inFlight: SentAttempt[];
+  /** Replicas that do not get the request again. */
+  readonly excluded: Set<string>;
+  /** Failures by region. */
   readonly failures: Map<string, number>;
   /** Attempts that may have reached a replica and failed. */
   failedCount: number;
-  /** Replicas that answered it with a failure of their own. */
+  /** Replicas that answered it with a server error. */
   readonly failedBy: ScheduledReplica[];
-  /** Replicas that served others and lost their connection over this request. */
-  killCount: number;
+  /** Replicas that served other requests and lost their connection over this one: it may be a poison request. */
+  lostReplicaCount: number;
   /** The attempt that failed last. */
   lastFailed: { readonly attemptId: number; readonly failure: AttemptFailure } | undefined;
   readonly trace: RoutingStep[] | undefined;
@@ -156,14 +159,14 @@ export interface SentAttempt {
   readonly pool: Pool;
   readonly replica: ScheduledReplica;
   sentMs: number;
-  /** When the replica is believed to begin with it. */
+  /** When the replica should begin with it. */
   expectedStartMs: number;
   /** Replies of the replica before it was sent. */
   readonly repliesThen: number;
-  /** Its replica is suspected for it already. */
+  /** Whether its timeout has passed, so that its replica is suspected. */
   isOverdue: boolean;
-  /** Its request was answered by another: only the replica is still of interest. */
-  isLeftOver: boolean;
+  /** Whether its request has ended: the reply only tells when the replica is free. */
+  isOrphaned: boolean;
 }
 
 export function createState(): SchedulerState {
@@ -181,8 +184,8 @@ export function createState(): SchedulerState {
   };
 }
 
-/** Adds a step to the trace of a request whose caller wants one; others have none. */
-export function note(
+/** Adds a step to the trace of a request, if its caller asked for one. */
+export function addStep(
   { nowMs }: SchedulerState,
   { trace, arrivedMs }: OpenRequest,
   step: RoutingStep["step"],
@@ -190,10 +193,10 @@ export function note(
   trace?.push({ atMs: nowMs - arrivedMs, step });
 }
 
-/** Asks a replica how it is, unless it is being asked. */
+/** Probes a replica, unless a probe is in flight. */
 export function probe(state: SchedulerState, { model }: Pool, replica: ScheduledReplica): void {
-  if (replica.isProbed) return;
-  replica.isProbed = true;
+  if (replica.isProbeInFlight) return;
+  replica.isProbeInFlight = true;
   replica.probeSentMs = state.nowMs;
   replica.repliesAtProbe = replica.counts.answered;
   replica.nextProbeMs = Number.POSITIVE_INFINITY;

@@ -2,21 +2,21 @@ import type { ProbeNote, ReplicaStateName, ReplicaVersions } from "./events.ts";
 import { rankOf } from "./queues/request-queue.ts";
 import type { Pool } from "./state.ts";
 
-/** How everything is doing at one moment. */
+/** State of the pools at one moment. */
 export interface SchedulerStatus {
   readonly pools: readonly PoolReport[];
-  /** Extra attempts that may be made after failures. */
+  /** Extra attempts that the retry budget allows. */
   readonly retriesLeft: number;
 }
 
 export interface PoolReport {
   readonly model: string;
   readonly region: string;
-  /** Requests that wait for a slot. */
+  /** Queued requests. */
   readonly waiting: number;
-  /** Until a replica would begin with a new request, in milliseconds; absent where none serves. */
+  /** How long a new request would wait, in milliseconds; absent if no replica serves. */
   readonly expectedWaitMs?: number;
-  /** Way there and back, in milliseconds; 0 in the gateway's own region. */
+  /** Round trip, in milliseconds; 0 in the gateway's own region. */
   readonly roundTripMs: number;
   readonly isOverloaded: boolean;
   readonly replicas: readonly ReplicaReport[];
@@ -27,9 +27,9 @@ export interface ReplicaReport {
   readonly state: ReplicaStateName;
   readonly inFlight: number;
   readonly slots: number;
-  /** What a request usually takes there, in milliseconds; absent before the first. */
+  /** Median service time, in milliseconds; absent before the first request. */
   readonly serviceMs?: number;
-  /** Moving average of the answered attempts, the way included, in milliseconds; absent before the first. */
+  /** Moving average of the answered attempts, round trip included, in milliseconds; absent before the first. */
   readonly latencyMs?: number;
   readonly answered: number;
   readonly failed: number;
@@ -39,7 +39,7 @@ export interface ReplicaReport {
   readonly probeNote?: ProbeNote;
 }
 
-const newcomer = rankOf({ priority: "normal", isForwarded: false });
+const newRank = rankOf({ priority: "normal", isForwarded: false });
 
 export function schedulerStatus(
   pools: readonly Pool[],
@@ -49,13 +49,13 @@ export function schedulerStatus(
 }
 
 function poolReport(pool: Pool, nowMs: number): PoolReport {
-  const { model, region, line, overload } = pool;
+  const { model, region, queue, overload } = pool;
   const survey = pool.survey(nowMs);
-  const expectedWaitMs = pool.expectedWaitMs(newcomer, survey);
+  const expectedWaitMs = pool.expectedWaitMs(newRank, survey);
   return {
     model,
     region,
-    waiting: line.length,
+    waiting: queue.length,
     isOverloaded: overload.isOn,
     roundTripMs: survey.roundTripMs,
     ...(Number.isFinite(expectedWaitMs) && { expectedWaitMs }),

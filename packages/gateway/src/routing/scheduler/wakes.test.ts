@@ -4,8 +4,14 @@ import type { Arrival, SchedulerCommand } from "./events.ts";
 import { createScheduler } from "./scheduler.ts";
 
 const arrival = (id: number, overrides: Partial<Arrival> = {}): Arrival => ({
-  ...{ id, model: "m", priority: "normal", deadlineMs: 60_000 },
-  ...{ isIdempotent: true, mayHedge: false, isForwarded: false, isTraced: false },
+  id,
+  model: "m",
+  priority: "normal",
+  deadlineMs: 60_000,
+  isIdempotent: true,
+  mayHedge: false,
+  isForwarded: false,
+  isTraced: false,
   ...overrides,
 });
 
@@ -41,7 +47,7 @@ test("a tick that came too early is asked for again", () => {
 });
 
 /** Sends an attempt when it is known how long they take. @returns the commands of one tick so much later than asked */
-function tickAfterSend(lateMs: number) {
+function tickAfterSend(stallMs: number) {
   const core = readyScheduler();
   let nowMs = 0;
   for (let id = 1; id <= 60; id += 1) {
@@ -54,8 +60,8 @@ function tickAfterSend(lateMs: number) {
     nowMs += 10;
     core.handle({ type: "tick" }, nowMs);
   }
-  const late = core.handle({ type: "tick" }, nowMs + 10 + lateMs);
-  return late.flatMap((each) => (each.type === "note" ? [each.change.to] : []));
+  const late = core.handle({ type: "tick" }, nowMs + 10 + stallMs);
+  return late.flatMap((each) => (each.type === "state-change" ? [each.change.to] : []));
 }
 
 test("no replica is suspected for time in which the gateway itself was held up", () => {

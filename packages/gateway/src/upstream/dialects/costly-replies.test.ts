@@ -150,7 +150,8 @@ test.each<{ what: string; ask: Ask }>([
   const error = await failureOf(bytesField(15, new Uint8Array(mib)), ask);
 
   expect(error).toMatchObject({
-    ...{ reason: "upstream-failed", message: "the replica's response is too large" },
+    reason: "upstream-failed",
+    message: "the replica's response is too large",
   });
 });
 

@@ -27,7 +27,9 @@ test("a model that a device does not hold is not ready there, rather than unknow
   const device = deviceThat(notFound("Could not find any versions of model shapes"));
 
   expect(await device.probe("shapes", aCall())).toMatchObject({
-    ...{ isReady: false, versions: [], note: { message: "NOT_FOUND" } },
+    isReady: false,
+    versions: [],
+    note: { message: "NOT_FOUND" },
   });
 });
 

@@ -46,7 +46,9 @@ export function failureOfPeer(thrown: unknown): ScoringError {
   const details = { ...told, cause };
   if (reason === "overloaded" || reason === "no-replica") {
     return new UpstreamFailedError(cause.message, {
-      ...{ ...details, isFull: true, wasNeverSent: true },
+      ...details,
+      isFull: true,
+      isUnprocessed: true,
     });
   }
   if (reason === "model-not-ready") return new ModelNotReadyError(cause.message, details);

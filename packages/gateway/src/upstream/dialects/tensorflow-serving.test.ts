@@ -51,7 +51,9 @@ test("a server without GetModelStatus is up, and its versions are unknown", asyn
   });
 
   expect(state).toEqual({
-    ...{ isReady: true, versions: [], hasUnknownVersions: true },
+    isReady: true,
+    versions: [],
+    hasUnknownVersions: true,
     note: {
       message: "GetModelStatus: UNIMPLEMENTED, assumed ready",
       detail: "GetModelStatus: UNIMPLEMENTED, assumed ready",

@@ -82,7 +82,8 @@ test("a gateway answers for its region: tensors of every kind there and back", a
 
 const plain = (tensor: Tensor | undefined) =>
   tensor && {
-    ...{ dtype: tensor.dtype, shape: tensor.shape },
+    dtype: tensor.dtype,
+    shape: tensor.shape,
     values:
       tensor.dtype === "BYTES" ? tensor.elements.map((element) => [...element]) : [...tensor.data],
   };
@@ -92,7 +93,9 @@ test("a probe learns versions, and whether anybody takes calls there", async () 
   using one = peerAt(gateway.address);
 
   expect(await one.peer.probe("m", longCall())).toEqual({
-    ...{ isReady: true, versions: [1n], isSeeded: false },
+    isReady: true,
+    versions: [1n],
+    isSeeded: false,
   });
   const { versions } = await one.peer.modelStatus({ name: "m" }, longCall());
   expect(versions.map(({ version }) => version)).toEqual([1n]);
@@ -133,12 +136,12 @@ test("a call carries its hops, residency, request id, deadline, priority, and th
 });
 
 test.each([
-  { reason: "overloaded", code: 14, is: { isFull: true, wasNeverSent: true, wasLost: false } },
-  { reason: "no-replica", code: 14, is: { isFull: true, wasNeverSent: true, wasLost: false } },
-  { reason: "quota-exceeded", code: 8, is: { isFull: true, wasNeverSent: false } },
-  { reason: "upstream-failed", code: 14, is: { isFull: false, wasNeverSent: false } },
-  { reason: "unauthenticated", code: 16, is: { isFull: false, wasNeverSent: false } },
-  { reason: "forbidden", code: 7, is: { isFull: false, wasNeverSent: false } },
+  { reason: "overloaded", code: 14, is: { isFull: true, isUnprocessed: true, wasLost: false } },
+  { reason: "no-replica", code: 14, is: { isFull: true, isUnprocessed: true, wasLost: false } },
+  { reason: "quota-exceeded", code: 8, is: { isFull: true, isUnprocessed: false } },
+  { reason: "upstream-failed", code: 14, is: { isFull: false, isUnprocessed: false } },
+  { reason: "unauthenticated", code: 16, is: { isFull: false, isUnprocessed: false } },
+  { reason: "forbidden", code: 7, is: { isFull: false, isUnprocessed: false } },
 ] as const)("$reason is a failure of the replica", async ({ reason, code, is }) => {
   const failure = await failureFor(code, reason);
 
@@ -153,7 +156,10 @@ test.each([
   { reason: "deadline-exceeded", code: 4 },
 ] as const)("$reason is so here as well", async ({ reason, code }) => {
   expect(await failureFor(code, reason)).toMatchObject({
-    ...{ reason, message: "so it says", hint: "do better", retryAfterMs: 1_500 },
+    reason,
+    message: "so it says",
+    hint: "do better",
+    retryAfterMs: 1_500,
   });
 });
 
@@ -190,13 +196,13 @@ function detailsOf(reason: string, domain: string): string {
   return Buffer.from(toBinary(StatusSchema, status)).toString("base64").replace(/=+$/, "");
 }
 
-interface Refusal {
+interface Rejection {
   readonly code: number;
   readonly details?: string;
   readonly waitMs?: string;
 }
 
-function refuse({ stream }: PredictCall, { code, details, waitMs }: Refusal): void {
+function refuse({ stream }: PredictCall, { code, details, waitMs }: Rejection): void {
   stream.respond(
     {
       "content-type": "application/grpc",
@@ -239,6 +245,7 @@ test("a reply that is no answer of a gateway is a failure of the replica", async
   stream.end(Buffer.from([0, 0, 0, 0, 2, 0xff, 0xff]));
 
   await expect(failed).rejects.toMatchObject({
-    ...{ reason: "upstream-failed", wasLost: false },
+    reason: "upstream-failed",
+    wasLost: false,
   });
 });

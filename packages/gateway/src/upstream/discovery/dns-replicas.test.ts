@@ -31,7 +31,9 @@ function registry(pools: readonly ReplicaPoolOptions[], names: Record<string, re
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 const pool = (...addresses: readonly string[]): ReplicaPoolOptions => ({
-  ...{ model: "m", region: "r", replicas: addresses },
+  model: "m",
+  region: "r",
+  replicas: addresses,
 });
 
 test("pools fill and empty as their names are resolved; pools with the same name share its replicas", async () => {
@@ -111,7 +113,8 @@ test.skipIf(!hasOpenssl)("a certificate is for the name, not for the address", a
   await using server = await startFakeReplica({ tls });
   const port = server.address.split(":")[1];
   const poolOf = (name: string): ReplicaPoolOptions => ({
-    ...{ ...pool(`dns:///${name}:${port}`), tls: { ca: files.caFile } },
+    ...pool(`dns:///${name}:${port}`),
+    tls: { ca: files.caFile },
   });
   using one = registry([poolOf("localhost"), poolOf("elsewhere.internal")], {
     localhost: ["127.0.0.1"],
@@ -127,6 +130,6 @@ test.skipIf(!hasOpenssl)("a certificate is for the name, not for the address", a
 
   const refused = one.made.get(`127.0.0.1:${port}/elsewhere.internal#1`).score(aRequest, aCall());
   const failure: unknown = await refused.catch((thrown: unknown) => thrown);
-  expect(failure).toMatchObject({ wasNeverSent: true });
+  expect(failure).toMatchObject({ isUnprocessed: true });
   expect(String((failure as Error).cause)).toContain("altnames: Host: elsewhere.internal");
 });

@@ -78,7 +78,9 @@ test.each<{ form: string; answer: Answer }>([
   await using early = await answeredEarly(answer);
 
   expect(await early.ask()).toMatchObject({
-    ...{ reason: "upstream-answered", grpcCode: 3, message: "refused by policy" },
+    reason: "upstream-answered",
+    grpcCode: 3,
+    message: "refused by policy",
   });
 });
 

@@ -52,11 +52,9 @@ test("a reply that is announced as too long is refused by its first five bytes",
   });
 
   expect(await hostile.failure()).toMatchObject({
-    ...{
-      reason: "upstream-failed",
-      wasLost: false,
-      message: "the replica's response is too large",
-    },
+    reason: "upstream-failed",
+    wasLost: false,
+    message: "the replica's response is too large",
   });
 });
 

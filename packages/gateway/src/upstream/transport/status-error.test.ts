@@ -38,7 +38,7 @@ test.each([
   const error = errorOf(http);
 
   expect(error).toBeInstanceOf(UpstreamFailedError);
-  expect(error).toMatchObject({ wasLost: false, wasNeverSent: false, isFull: false });
+  expect(error).toMatchObject({ wasLost: false, isUnprocessed: false, isFull: false });
   expect(error.cause).toBeInstanceOf(GrpcStatusError);
   expect(error.cause).toMatchObject({ code, httpStatus: http });
 });

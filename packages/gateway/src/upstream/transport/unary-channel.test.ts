@@ -21,7 +21,7 @@ const failureOf = (answer: Promise<unknown>): Promise<unknown> =>
     () => undefined,
     (thrown: unknown) => thrown,
   );
-const facts = { wasLost: false, wasNeverSent: false, isFull: false };
+const facts = { wasLost: false, isUnprocessed: false, isFull: false };
 const sessionOf = ({ stream }: PredictCall) => stream.session as http2.ServerHttp2Session;
 
 test("nobody at the address: never sent", async () => {
@@ -32,7 +32,9 @@ test("nobody at the address: never sent", async () => {
   await using channel = channelTo(`127.0.0.1:${port}`);
 
   expect(await failureOf(ask(channel))).toMatchObject({
-    ...{ ...facts, wasLost: true, wasNeverSent: true },
+    ...facts,
+    wasLost: true,
+    isUnprocessed: true,
   });
 });
 
@@ -66,7 +68,7 @@ test("a refused stream was not looked at", async () => {
 
   (await server.nextPredict()).stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);
 
-  expect(await failed).toMatchObject({ ...facts, wasLost: true, wasNeverSent: true });
+  expect(await failed).toMatchObject({ ...facts, wasLost: true, isUnprocessed: true });
 });
 
 test("a server that goes away finishes what it says it will; the rest was not looked at", async () => {
@@ -78,7 +80,7 @@ test("a server that goes away finishes what it says it will; the rest was not lo
   await server.nextPredict();
 
   sessionOf(first).goaway(http2.constants.NGHTTP2_NO_ERROR, first.stream.id);
-  expect(await failed).toMatchObject({ ...facts, wasNeverSent: true });
+  expect(await failed).toMatchObject({ ...facts, isUnprocessed: true });
   first.answer(0);
   expect((await answered).message).toHaveLength(0);
 
@@ -100,7 +102,7 @@ test("a server that goes away in anger tells as well how far it got", async () =
   sessionOf(first).goaway(http2.constants.NGHTTP2_ENHANCE_YOUR_CALM, first.stream.id);
 
   expect(await seen).toMatchObject({ ...facts, wasLost: true });
-  expect(await notSeen).toMatchObject({ ...facts, wasLost: true, wasNeverSent: true });
+  expect(await notSeen).toMatchObject({ ...facts, wasLost: true, isUnprocessed: true });
 });
 
 test.each([

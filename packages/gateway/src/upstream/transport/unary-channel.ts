@@ -33,7 +33,7 @@ export interface UnaryChannel {
    * @throws UpstreamAnsweredError if the server blames the request
    * @throws TooLargeError if a proxy or the server says that the request is too large
    * @throws UpstreamFailedError if the server or the connection failed, or the reply is over a limit. `wasLost` tells a connection from a status;
-   *   `wasNeverSent` is set where the server cannot have seen the call, or says itself that it has not looked at it
+   *   `isUnprocessed` is set where the server cannot have seen the call, or says itself that it has not looked at it
    *   (GOAWAY, REFUSED_STREAM); `isFull` where its status is RESOURCE_EXHAUSTED
    */
   unary(path: string, segments: readonly Uint8Array[], call: UnaryCall): Promise<UnaryReply>;
@@ -150,7 +150,7 @@ export function createUnaryChannel(deps: ChannelDeps): UnaryChannel {
 
 /** What the server cannot have seen: the call may go elsewhere, whatever it is. */
 function unreachable(message: string, cause?: unknown): UpstreamFailedError {
-  return new UpstreamFailedError(message, { wasLost: true, wasNeverSent: true, cause });
+  return new UpstreamFailedError(message, { wasLost: true, isUnprocessed: true, cause });
 }
 
 function deadlinePassed(status: ReceivedStatus): DeadlineExceededError {

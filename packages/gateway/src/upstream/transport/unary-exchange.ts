@@ -168,7 +168,7 @@ function lost(
   return new UpstreamFailedError("the connection to the replica was lost", {
     // A connection that was closed in good order says nothing against the replica: the next one is made anew.
     wasLost: !(wasLeftBehind && endsInPeace),
-    wasNeverSent: cannotHaveLeft || wasRefused || wasLeftBehind,
+    isUnprocessed: cannotHaveLeft || wasRefused || wasLeftBehind,
     cause: failure ?? new Error(`stream closed with code ${rstCode} and no status`),
   });
 }

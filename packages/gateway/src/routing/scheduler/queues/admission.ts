@@ -1,14 +1,14 @@
-import type { Refusal } from "../events.ts";
+import type { Rejection } from "../events.ts";
 import {
-  mayGoTo,
-  refusalFor,
+  isEligible,
+  rejectionFor,
   type SurveyedPool,
   selectRegion,
   traceOf,
 } from "../regions/region-selection.ts";
 import { isCandidate, mayHaveByNow } from "../replicas/replica.ts";
 import {
-  note,
+  addStep,
   type OpenRequest,
   type Pool,
   type PoolGroup,
@@ -17,55 +17,56 @@ import {
   type SchedulerState,
 } from "../state.ts";
 
-/** Requests on their way into queues and out of them. */
+/** Puts requests into queues, and takes them out. */
 export interface Admission {
   /**
-   * Has a request wait where it is best for it, or refuses it.
+   * Queues a request in the region that is selected for it, or rejects it.
    *
-   * @param atFront - of its class: it has had its turn already
-   * @param pools - of its model, where they are surveyed already
+   * @param atFront - whether it goes to the front of its class: it was sent before
+   * @param pools - the pools of its model, if they are surveyed already
    */
   enter(request: OpenRequest, atFront: boolean, pools?: readonly SurveyedPool[]): void;
+  /** Takes a request out of its queue. */
   leave(request: OpenRequest): void;
-  /** Ends a request without an answer, unless one may still come. */
-  refuse(request: OpenRequest, because: Refusal): void;
+  /** Ends a request without an answer, unless an attempt is in flight. */
+  reject(request: OpenRequest, because: Rejection): void;
   /** Ends a request with the answer of an attempt. */
   settle(request: OpenRequest, attemptId: number): void;
-  /** Has every request that waits for `pool` choose again. */
-  waitElsewhere(pool: Pool): void;
-  /** Has those choose again that can get no replica of `pool` any more. */
-  leaveIfStuck(pool: Pool): void;
-  /** Places those again that seek a version of a model that no replica listed: a probe has come back, or pools changed. */
-  searchOn(group: PoolGroup): void;
-  /** Refuses those that wait longest in a pool that is shedding: the newest come first there, so that they would wait on. */
-  giveUpStale(pool: Pool): void;
+  /** Selects a region again for every request that is queued for `pool`. */
+  requeueAll(pool: Pool): void;
+  /** The same for those that no replica of `pool` can serve any more. */
+  requeueIneligible(pool: Pool): void;
+  /** The same for those that wait for a version that no replica listed: a probe has ended, or pools changed. */
+  requeueSearching(group: PoolGroup): void;
+  /** Rejects those that wait longest in a pool that is shedding: the newest go first there. */
+  rejectStale(pool: Pool): void;
 }
 
-/** Refusals of a request that more recent words of replicas may make needless. */
-const saysAbsent: ReadonlySet<Refusal> = new Set([
+/** Rejections that a new probe of the replicas may make needless. */
+const saysAbsent: ReadonlySet<Rejection> = new Set([
   "unknown-version",
   "attempt-failed",
   "no-replica",
   "model-not-ready",
 ]);
 
-/** A line that is too long gives up what waits longer than so many targets. */
+/** Queueing delay above which a request is stale while its pool sheds, as a multiple of the target. */
 const staleTargets = 10;
 
 export function createAdmission(state: SchedulerState, settings: SchedulerSettings): Admission {
   function leave(request: OpenRequest): void {
-    request.waitsIn?.line.remove(request.id);
-    request.waitsIn = undefined;
+    request.queuedIn?.queue.remove(request.id);
+    request.queuedIn = undefined;
     state.searching.delete(request);
   }
 
-  function refuse(request: OpenRequest, because: Refusal): void {
+  function reject(request: OpenRequest, because: Rejection): void {
     leave(request);
-    if (request.underWay.length > 0) return;
-    if (request.trace) note(state, request, { what: "refused", because });
+    if (request.inFlight.length > 0) return;
+    if (request.trace) addStep(state, request, { what: "refused", because });
     const { id, lastFailed, trace } = request;
     state.commands.push({
-      type: "refuse",
+      type: "reject",
       id,
       because,
       retryAfterMs: retryAfterMs(request),
@@ -75,7 +76,7 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
     state.requests.delete(id);
   }
 
-  /** Until the first of its replicas is probed, or its line is half as long. */
+  /** Returns how long until a replica that is out is probed, or the queue is half as long, in milliseconds. */
   function retryAfterMs({ group, rank }: OpenRequest): number {
     const { nowMs } = state;
     let soonestMs = settings.maxEjectionMs;
@@ -101,35 +102,37 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
     const { pool: chosen, considered } = selectRegion(request, pools, request.group.usedRegion);
     if (request.trace) {
       const seen = considered.map((each) => traceOf(each, each.pool === chosen));
-      note(state, request, { what: "regions", considered: seen });
+      addStep(state, request, { what: "regions", considered: seen });
     }
-    const refusal = chosen ? undefined : refusalFor(request, request.group.pools, considered);
-    const pool = refusal === "overloaded" ? makeRoom(request, considered) : chosen;
+    const rejection = chosen ? undefined : rejectionFor(request, request.group.pools, considered);
+    const pool = rejection === "overloaded" ? makeRoom(request, considered) : chosen;
     if (pool) {
-      const { region, line } = pool;
+      const { region, queue } = pool;
       request.group.usedRegion = region;
       request.sinceMs = state.nowMs;
-      request.waitsIn = pool;
-      line.add(request, atFront && pool === chosen);
+      request.queuedIn = pool;
+      queue.add(request, atFront && pool === chosen);
       state.touched.add(pool);
       if (!request.trace) return;
-      note(state, request, { what: "waits", region, position: line.aheadOf(request.rank) });
-    } else if (refusal && !(saysAbsent.has(refusal) && search(request))) {
-      // What a region refuses another one is no need of its own callers.
-      const isOwn = refusal === "overloaded" && !request.isForwarded;
-      if (isOwn) for (const each of considered) each.pool.shed(state.nowMs);
-      refuse(request, refusal);
+      addStep(state, request, { what: "waits", region, position: queue.depthAhead(request.rank) });
+    } else if (rejection && !(saysAbsent.has(rejection) && search(request))) {
+      // A rejected request of another region says nothing of this region's own callers.
+      const isOwn = rejection === "overloaded" && !request.isForwarded;
+      if (isOwn) for (const each of considered) each.pool.onShed(state.nowMs);
+      reject(request, rejection);
     }
   }
 
   /**
-   * A version may have come to a replica since that was last probed, as in the middle of a roll-out: a request that names
-   * it waits for probes that are sent now.
+   * Probes the replicas that may have loaded the version of a request since their last probe, as during a roll-out. The
+   * request waits for the probes.
+   *
+   * @returns whether there is such a replica
    */
   function search(request: OpenRequest): boolean {
     if (state.searching.size >= settings.maxWaiting) return false;
     for (const pool of request.group.pools) {
-      if (!mayGoTo(request, pool)) continue;
+      if (!isEligible(request, pool)) continue;
       for (const replica of pool.replicas.values()) {
         if (!mayHaveByNow(request, replica)) continue;
         probe(state, pool, replica);
@@ -139,12 +142,12 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
     return state.searching.has(request);
   }
 
-  /** Refuses what matters less where too much is waiting. @returns the pool that has room then */
+  /** Rejects a queued request of a lower class. @returns the pool that has capacity then */
   function makeRoom(request: OpenRequest, pools: readonly SurveyedPool[]): Pool | undefined {
     for (const { pool, survey } of pools) {
-      const lowest = survey.canServe ? pool.line.lowestBelow(request.rank) : undefined;
+      const lowest = survey.canServe ? pool.queue.lowestBelow(request.rank) : undefined;
       if (!lowest) continue;
-      refuse(lowest, "overloaded");
+      reject(lowest, "overloaded");
       return pool;
     }
     return undefined;
@@ -153,46 +156,46 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
   return {
     enter,
     leave,
-    refuse,
+    reject,
     settle: (request, attemptId) => {
       leave(request);
-      // Of other attempts the reply is waited for all the same: it tells when the replica is free again.
-      for (const attempt of request.underWay) attempt.isLeftOver = true;
+      // The replies of other attempts still tell when their replicas are free.
+      for (const attempt of request.inFlight) attempt.isOrphaned = true;
       const { id, trace } = request;
       state.commands.push({ type: "settle", id, attemptId, ...(trace && { trace }) });
       state.requests.delete(id);
     },
-    waitElsewhere: (pool) => {
-      for (const request of pool.line.clear()) {
-        request.waitsIn = undefined;
+    requeueAll: (pool) => {
+      for (const request of pool.queue.clear()) {
+        request.queuedIn = undefined;
         enter(request, false);
       }
     },
-    leaveIfStuck: (pool) => {
-      for (const request of pool.line.all()) {
+    requeueIneligible: (pool) => {
+      for (const request of pool.queue.all()) {
         if (canServe(pool, request)) continue;
         leave(request);
         enter(request, request.lastFailed !== undefined);
       }
     },
-    searchOn: (group) => {
+    requeueSearching: (group) => {
       for (const request of [...state.searching]) {
         if (request.group !== group) continue;
         state.searching.delete(request);
         enter(request, request.lastFailed !== undefined);
       }
     },
-    giveUpStale: (pool) => {
+    rejectStale: (pool) => {
       const staleMs = staleTargets * pool.targetMs(pool.survey(state.nowMs));
-      for (let each = pool.line.oldest(); each; each = pool.line.oldest()) {
+      for (let each = pool.queue.oldest(); each; each = pool.queue.oldest()) {
         if (state.nowMs - each.sinceMs <= staleMs) return;
-        refuse(each, "overloaded");
+        reject(each, "overloaded");
       }
     },
   };
 }
 
-/** Whether some replica there may get the request. */
+/** Whether some replica of a pool may get a request. */
 function canServe({ replicas }: Pool, request: OpenRequest): boolean {
   for (const replica of replicas.values()) {
     if (replica.isServing && isCandidate(request, replica)) return true;

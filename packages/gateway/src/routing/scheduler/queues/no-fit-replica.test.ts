@@ -4,8 +4,14 @@ import type { Arrival, SchedulerCommand, SchedulerEvent } from "../events.ts";
 import { createScheduler } from "../scheduler.ts";
 
 const arrival = (id: number, wishes: Partial<Arrival> = {}): Arrival => ({
-  ...{ id, model: "m", priority: "normal", deadlineMs: 60_000 },
-  ...{ isIdempotent: true, mayHedge: false, isForwarded: false, isTraced: false },
+  id,
+  model: "m",
+  priority: "normal",
+  deadlineMs: 60_000,
+  isIdempotent: true,
+  mayHedge: false,
+  isForwarded: false,
+  isTraced: false,
   ...wishes,
 });
 
@@ -15,7 +21,11 @@ function readyScheduler(regions: Readonly<Record<string, readonly string[]>>, ma
     schedulerSettings({ maxWaiting, pacing: false }, { ownRegion: "here" }),
   );
   const pools = Object.entries(regions).map(([region, ids]) => ({
-    ...{ model: "m", region, replicaIds: ids, parallelism: 1, isGateway: false },
+    model: "m",
+    region,
+    replicaIds: ids,
+    parallelism: 1,
+    isGateway: false,
   }));
   const tell = (event: SchedulerEvent) => core.handle(event, 0);
   tell({ type: "pools", pools });
@@ -57,6 +67,6 @@ test("a request that every replica had no room for takes nobody's place, and is 
 
   const full = tell({ type: "failed", attemptId: first?.attemptId ?? 0, failure: "full" });
 
-  expect(full).toContainEqual(expect.objectContaining({ type: "refuse", id: 1 }));
+  expect(full).toContainEqual(expect.objectContaining({ type: "reject", id: 1 }));
   expect(status().pools).toMatchObject([{ waiting: 1 }]);
 });

@@ -1,6 +1,6 @@
 import { type Priority, priorities } from "@tensorgate/core";
 
-/** Place of a request's class in a queue, 0 for those that come first. */
+/** Position of a request's class in a queue, 0 for the class that goes first. */
 export type Rank = number;
 
 interface RankedRequest {
@@ -8,7 +8,7 @@ interface RankedRequest {
   readonly isForwarded: boolean;
 }
 
-/** In each class a region's own callers come before what other regions send. */
+/** Ranks a request by its priority; in each priority a region's own callers go before other regions. */
 export function rankOf({ priority, isForwarded }: RankedRequest): Rank {
   return 2 * priorities.indexOf(priority) + (isForwarded ? 1 : 0);
 }
@@ -18,32 +18,32 @@ const rankCount = 2 * priorities.length;
 export interface Waiting {
   readonly id: number;
   readonly rank: Rank;
-  /** When it joined the line. */
+  /** When it was queued. */
   readonly sinceMs: number;
 }
 
-/** Requests without a slot, in classes: the higher one before the lower, first in, first out in each. */
+/** Requests that wait for a slot, by class: higher classes first, first in, first out in each. */
 export interface RequestQueue<Item extends Waiting> {
   readonly length: number;
-  /** @param atFront - of its class: it has had its turn already */
+  /** @param atFront - whether it goes to the front of its class: it was sent before */
   add(item: Item, atFront?: boolean): void;
   /**
-   * The one whose turn it is among those that fit, left where it is.
+   * Finds the next item among those that fit, without removing it.
    *
-   * @param newestFirst - the last of a class before the first of it
+   * @param newestFirst - whether a class is last in, first out
    */
   first(newestFirst: boolean, isFit: (item: Item) => boolean): Item | undefined;
-  /** The one that waits longest, of any class. */
+  /** Finds the item that has waited longest, of any class. */
   oldest(): Item | undefined;
-  /** The oldest of the lowest class below `rank`: the one that gives way. */
+  /** Finds the oldest item of the lowest class below `rank`, which is evicted first. */
   lowestBelow(rank: Rank): Item | undefined;
-  /** How many have their turn before a new one of that class. */
-  aheadOf(rank: Rank): number;
-  /** Takes one out, wherever it stands; false if it is not there. */
+  /** Counts the items that go before a new one of class `rank`. */
+  depthAhead(rank: Rank): number;
+  /** Removes an item at any position; false if it is not queued. */
   remove(id: number): boolean;
-  /** All, in the order of their turns. */
+  /** Lists all items in their order. */
   all(): readonly Item[];
-  /** Takes out all, in the order of their turns. */
+  /** Removes all items, and returns them in their order. */
   clear(): readonly Item[];
 }
 
@@ -59,7 +59,7 @@ interface ClassQueue<Item> {
   count: number;
 }
 
-/** Linked, so that both ends and the middle cost the same. */
+/** Creates a queue of linked lists, so that both ends and the middle cost the same. */
 export function createRequestQueue<Item extends Waiting>(): RequestQueue<Item> {
   const classes = Array.from(
     { length: rankCount },
@@ -70,7 +70,7 @@ export function createRequestQueue<Item extends Waiting>(): RequestQueue<Item> {
   const queue: RequestQueue<Item> & { length: number } = {
     length: 0,
     add: (item, atFront = false) => {
-      // Ranks are what `rankOf` gives.
+      // Ranks come from `rankOf`.
       const ofClass = classes[item.rank] as ClassQueue<Item>;
       const node: Node<Item> = {
         item,
@@ -104,7 +104,7 @@ export function createRequestQueue<Item extends Waiting>(): RequestQueue<Item> {
     },
     lowestBelow: (rank) =>
       classes.findLast(({ first }, index) => index > rank && first !== undefined)?.first?.item,
-    aheadOf: (rank) => {
+    depthAhead: (rank) => {
       let ahead = 0;
       for (const [index, { count }] of classes.entries()) if (index <= rank) ahead += count;
       return ahead;
@@ -143,52 +143,52 @@ export function createRequestQueue<Item extends Waiting>(): RequestQueue<Item> {
   return queue;
 }
 
-/** Whether a queue is overloaded: it is not once short for a while (CoDel), and more comes than is sent. */
+/** Detects overload: queueing delay stays above its target for an interval (CoDel), and arrivals exceed departures. */
 export interface Overload {
   readonly isOn: boolean;
   /**
-   * Counts a request: `offered` one that could have gone to this pool, whether it was admitted or not, `sent` one that
-   * left for a replica.
+   * Counts a request: `offered` when it arrives, admitted or not, if it could go to this pool; `sent` when it leaves for a
+   * replica.
    */
   count(what: "offered" | "sent", nowMs: number): void;
-  /** The gateway itself did nothing from `sinceMs` to `nowMs`: what came then was counted, and nothing could be sent. */
+  /** Records an event-loop stall from `sinceMs` to `nowMs`: arrivals of that time are counted, and nothing could be sent. */
   paused(sinceMs: number, nowMs: number): void;
-  /** @param isLong - whether the request that waits longest has waited for longer than the target */
+  /** @param isLong - whether the oldest request has waited longer than the target */
   observe(isLong: boolean, nowMs: number): void;
 }
 
 /**
- * Length of the interval in which a queue that is no more than a burst gets short, in milliseconds.
+ * Interval within which the queue of a mere burst becomes short, in milliseconds.
  * @see Nichols and Jacobson, "Controlling Queue Delay" (RFC 8289), section 4.2
  */
 export const codelIntervalMs = 100;
 
-/** A long queue alone is no overload: at 95 % load it is long for hundreds of milliseconds. It must grow, too. */
-const growing = 1.1;
-/** Few calls differ by chance: so many standard deviations of what a Poisson process brings. */
-const chance = 1.5;
+/** Arrivals per departure of a queue that grows: a long queue alone is no overload, since at 95 % load it lasts for hundreds of milliseconds. */
+const growthFactor = 1.1;
+/** Standard deviations of a Poisson process by which few arrivals may exceed departures by chance. */
+const chanceDeviations = 1.5;
 const bucketMs = 50;
-/** Half a second: arrivals of an eight-device pool vary by three per cent in it. */
+/** Covers half a second, in which arrivals of an eight-device pool vary by three per cent. */
 const bucketCount = 10;
-/** The last of them must show the same: what came all at once, as after a pause of the gateway, is over by then. */
+/** The newest buckets must show growth too: a burst, as after an event-loop stall, is over by then. */
 const lastBuckets = 2;
-/** A rate is known only where something was seen of it: the gateway counts as running for a tenth of the time at least. */
+/** A rate needs some running time to measure: the gateway counts as running for at least a tenth of the time. */
 const maxPausedShare = 0.9;
 
 interface Bucket {
   offered: number;
   sent: number;
-  /** How long the gateway itself was paused, in milliseconds. */
+  /** How long the event loop was stalled, in milliseconds. */
   pausedMs: number;
 }
 
 export function createOverload(): Overload {
-  /** The last half second, the newest one last. */
+  /** Buckets of the last half second, the newest one last. */
   const buckets: Bucket[] = [];
   let newest = Number.NEGATIVE_INFINITY;
   let longSinceMs = Number.POSITIVE_INFINITY;
 
-  /** Returns the bucket that is being filled, after empty ones for the time in which nothing was counted. */
+  /** Returns the current bucket, after adding empty ones for the time since the last count. */
   function bucketAt(nowMs: number): Bucket {
     const number = Math.floor(nowMs / bucketMs);
     for (let from = Math.max(newest, number - bucketCount); from < number; from += 1) {
@@ -199,7 +199,7 @@ export function createOverload(): Overload {
     return buckets.at(-1) as Bucket;
   }
 
-  /** @param last - so many of the buckets, the one that is being filled included */
+  /** @param last - how many of the newest buckets count */
   function isGrowing(nowMs: number, last = bucketCount): boolean {
     bucketAt(nowMs);
     let [offered, sentWhileRunning, pausedMs] = [0, 0, 0];
@@ -209,9 +209,9 @@ export function createOverload(): Overload {
       pausedMs += bucket.pausedMs;
     }
     const windowMs = (last - 1) * bucketMs + (nowMs % bucketMs);
-    // The replicas would have gone on at the same rate.
+    // Without the stalls requests would have been sent at the same rate.
     const sent = sentWhileRunning / (1 - Math.min(pausedMs / windowMs, maxPausedShare));
-    return offered > growing * sent + chance * Math.sqrt(sent);
+    return offered > growthFactor * sent + chanceDeviations * Math.sqrt(sent);
   }
 
   const overload = {
@@ -231,7 +231,7 @@ export function createOverload(): Overload {
     observe: (isLong: boolean, nowMs: number) => {
       if (!isLong) {
         longSinceMs = Number.POSITIVE_INFINITY;
-        // A queue that is short because others were rejected would soon be long again.
+        // A queue that is short only because requests were rejected would soon be long again.
         if (overload.isOn) overload.isOn = isGrowing(nowMs);
         return;
       }

@@ -4,14 +4,20 @@ import type { Arrival, SchedulerCommand } from "../events.ts";
 import { createScheduler } from "../scheduler.ts";
 
 const arrival = (id: number): Arrival => ({
-  ...{ id, model: "m", priority: "normal", deadlineMs: 60_000 },
-  ...{ isIdempotent: true, mayHedge: false, isForwarded: false, isTraced: false },
+  id,
+  model: "m",
+  priority: "normal",
+  deadlineMs: 60_000,
+  isIdempotent: true,
+  mayHedge: false,
+  isForwarded: false,
+  isTraced: false,
 });
 
-const refusalIn = (commands: readonly SchedulerCommand[]) =>
-  commands.find(({ type }) => type === "refuse");
+const rejectionIn = (commands: readonly SchedulerCommand[]) =>
+  commands.find(({ type }) => type === "reject");
 
-/** A region with one replica that does one request in `serviceMs`, and `waiting` requests in line. */
+/** A region with one replica that does one request in `serviceMs`, and `waiting` requests in queue. */
 function fullRegion({ serviceMs, waiting }: { serviceMs: number; waiting: number }) {
   const settings = schedulerSettings({ maxWaiting: waiting, pacing: false }, { ownRegion: "here" });
   const core = createScheduler(settings);
@@ -24,22 +30,23 @@ function fullRegion({ serviceMs, waiting }: { serviceMs: number; waiting: number
   core.handle({ type: "answered", attemptId: 1 }, serviceMs);
   for (let id = 2; id < waiting + 10; id += 1) {
     const commands = core.handle({ type: "arrival", request: arrival(id) }, serviceMs);
-    if (refusalIn(commands)) return refusalIn(commands);
+    if (rejectionIn(commands)) return rejectionIn(commands);
   }
   throw new RangeError("nobody was refused");
 }
 
-test("who is refused by a short line is told to come again soon", () => {
+test("who is refused by a short queue is told to come again soon", () => {
   expect(fullRegion({ serviceMs: 2, waiting: 10 })).toMatchObject({
-    ...{ because: "overloaded", retryAfterMs: 250 },
+    because: "overloaded",
+    retryAfterMs: 250,
   });
 });
 
-test("who is refused by a long line is told when it is about half as long", () => {
-  const refusal = fullRegion({ serviceMs: 200, waiting: 100 });
+test("who is refused by a long queue is told when it is about half as long", () => {
+  const rejection = fullRegion({ serviceMs: 200, waiting: 100 });
 
-  expect(refusal).toMatchObject({ because: "overloaded" });
-  const { retryAfterMs } = refusal as { readonly retryAfterMs: number };
+  expect(rejection).toMatchObject({ because: "overloaded" });
+  const { retryAfterMs } = rejection as { readonly retryAfterMs: number };
   expect(retryAfterMs).toBeGreaterThan(9_000);
   expect(retryAfterMs).toBeLessThan(11_000);
 });

@@ -4,16 +4,26 @@ import type { Arrival } from "../events.ts";
 import { createScheduler } from "../scheduler.ts";
 
 const arrival = (id: number, wishes: Partial<Arrival> = {}): Arrival => ({
-  ...{ id, model: "m", priority: "batch", deadlineMs: 60_000 },
-  ...{ isIdempotent: true, mayHedge: false, isForwarded: false, isTraced: false },
+  id,
+  model: "m",
+  priority: "batch",
+  deadlineMs: 60_000,
+  isIdempotent: true,
+  mayHedge: false,
+  isForwarded: false,
+  isTraced: false,
   ...wishes,
 });
 
-/** A gateway with a replica of its own and the gateway of another region, all slots and lines full of batch work. */
+/** A gateway with a replica of its own and the gateway of another region, all slots and queues full of batch work. */
 function fullGateway() {
   const core = createScheduler(schedulerSettings({ maxWaiting: 3 }, { ownRegion: "here" }));
   const pool = (region: string, isGateway: boolean) => ({
-    ...{ model: "m", region, replicaIds: [region], parallelism: 1, isGateway },
+    model: "m",
+    region,
+    replicaIds: [region],
+    parallelism: 1,
+    isGateway,
   });
   core.handle({ type: "pools", pools: [pool("here", false), pool("there", true)] }, 0);
   for (const replicaId of ["here", "there"]) {
@@ -29,17 +39,17 @@ function fullGateway() {
   return core;
 }
 
-test("what a gateway sent here waits in no line of another gateway, whatever gives way there", () => {
+test("what a gateway sent here waits in no queue of another gateway, whatever gives way there", () => {
   const core = fullGateway();
   expect(core.status(0).pools).toMatchObject([{ waiting: 3 }, { waiting: 3 }]);
   const forwarded = { isForwarded: true, priority: "critical" } as const;
 
   for (let id = 1_001; id <= 1_003; id += 1) {
     const commands = core.handle({ type: "arrival", request: arrival(id, forwarded) }, 0);
-    expect(commands).toMatchObject([{ type: "refuse", because: "overloaded" }]);
+    expect(commands).toMatchObject([{ type: "reject", because: "overloaded" }]);
     expect((commands[0] as { readonly id: number }).id).toBeLessThan(1_000);
   }
   const fourth = core.handle({ type: "arrival", request: arrival(1_004, forwarded) }, 0);
 
-  expect(fourth).toMatchObject([{ type: "refuse", id: 1_004, because: "overloaded" }]);
+  expect(fourth).toMatchObject([{ type: "reject", id: 1_004, because: "overloaded" }]);
 });

@@ -1,7 +1,7 @@
 import type { ConsideredRegion } from "@tensorgate/core";
-import type { Refusal } from "../events.ts";
+import type { Rejection } from "../events.ts";
 import { mayHave } from "../replicas/replica.ts";
-import type { OpenRequest, Pool, PoolSurvey, Room } from "../state.ts";
+import type { Capacity, OpenRequest, Pool, PoolSurvey } from "../state.ts";
 
 /** A pool of the request's model, and what its replicas add up to for the request. */
 export interface SurveyedPool {
@@ -9,9 +9,9 @@ export interface SurveyedPool {
   readonly survey: PoolSurvey;
 }
 
-/** Where a request is to wait, or why it cannot. */
+/** The pool that a request is queued in, or why it is queued in none. */
 export interface Selection {
-  /** Undefined where there is none. */
+  /** Undefined if no region can take the request. */
   readonly pool: Pool | undefined;
   /** Regions where the request may be served. */
   readonly considered: readonly Candidate[];
@@ -19,21 +19,21 @@ export interface Selection {
 
 export interface Candidate extends SurveyedPool {
   readonly expectedWaitMs: number;
-  /** What the choice is made by, in milliseconds; negative for the region that the caller wishes for. */
+  /** The lowest one wins, in milliseconds; negative for the region that the caller prefers. */
   readonly costMs: number;
-  /** Whether it could be answered there before its deadline. */
+  /** Whether a replica there could answer before the deadline. */
   readonly isReachable: boolean;
-  readonly room: Room;
-  /** Whether too much failed there already. */
+  readonly capacity: Capacity;
+  /** Whether too many attempts failed there already. */
   readonly isLeft: boolean;
   /**
-   * The lower the better: 0 for a region that serves, 1 for one where too much failed, 2 for one of which more is known in
-   * a moment; Infinity for the others.
+   * The lowest one wins before any cost: 0 for a region that serves, 1 for one where too many attempts failed, 2 for one
+   * whose replicas are being probed; Infinity for the others.
    */
   readonly tier: number;
 }
 
-/** Failures in a region after which a request looks elsewhere. */
+/** Failures in a region after which a request goes to another one. */
 const maxFailuresInRegion = 2;
 /** A region is left for one that is better by at least this, in milliseconds. */
 const minHysteresisMs = 5;
@@ -41,10 +41,10 @@ const minHysteresisMs = 5;
 const hysteresisShare = 0.2;
 
 /**
- * Chooses the region that a request goes to: the one that the caller wishes for, else the one where the way and the
- * wait take least. Residency is never left, whatever fails.
+ * Selects the region of a request: the one that the caller prefers, else the one with the lowest round trip and wait.
+ * Never selects a region outside the residency, whatever fails.
  *
- * @param usedRegion - where the last request of the model went: it is left only for something clearly better
+ * @param usedRegion - region of the model's last request, left only for one that is clearly better
  */
 export function selectRegion(
   request: OpenRequest,
@@ -54,13 +54,13 @@ export function selectRegion(
   const considered: Candidate[] = [];
   let hasOwn = false;
   for (const each of pools) {
-    if (!mayGoTo(request, each.pool)) continue;
+    if (!isEligible(request, each.pool)) continue;
     considered.push(candidateOf(request, each, usedRegion));
     if (each.survey.canServe && !each.pool.isRemote) hasOwn = true;
   }
   let best: Candidate | undefined;
   for (const each of considered) {
-    const isOpen = each.room === "open" || (each.room === "tight" && !hasOwn);
+    const isOpen = each.capacity === "open" || (each.capacity === "limited" && !hasOwn);
     if (!isOpen || !each.isReachable || each.tier === Number.POSITIVE_INFINITY) continue;
     const isBetter =
       !best || each.tier < best.tier || (each.tier === best.tier && each.costMs < best.costMs);
@@ -69,8 +69,8 @@ export function selectRegion(
   return { pool: best?.pool, considered };
 }
 
-/** Whether a request may be served in the region of a pool at all. */
-export function mayGoTo(
+/** Whether residency and the hop limit allow a request in the region of a pool. */
+export function isEligible(
   request: {
     readonly residency?: readonly string[] | undefined;
     readonly isForwarded?: boolean | undefined;
@@ -79,7 +79,7 @@ export function mayGoTo(
 ): boolean {
   const { residency, isForwarded } = request;
   if (residency && !residency.includes(region)) return false;
-  // One hop: what a gateway sent here is not sent on.
+  // One hop: a request that another gateway sent here is not sent to a third.
   return !isForwarded || !hasGateway;
 }
 
@@ -88,25 +88,25 @@ function candidateOf(
   { pool, survey }: SurveyedPool,
   usedRegion: string,
 ): Candidate {
-  const { nowMs, roundTripMs, canServe, isHopeful, fastestMs } = survey;
+  const { nowMs, roundTripMs, canServe, isProbing, fastestMs } = survey;
   const expectedWaitMs = pool.expectedWaitMs(request.rank, survey);
   const isUsed = pool.region === usedRegion;
   const isLeft = (request.failures.get(pool.region) ?? 0) >= maxFailuresInRegion;
-  const unknownTier = isHopeful ? 2 : Number.POSITIVE_INFINITY;
+  const unknownTier = isProbing ? 2 : Number.POSITIVE_INFINITY;
   return {
     pool,
     survey,
     expectedWaitMs,
     costMs: pool.region === request.region ? -1 : costMs({ roundTripMs, expectedWaitMs, isUsed }),
     isReachable: !canServe || nowMs + roundTripMs + fastestMs <= request.deadlineMs,
-    room: pool.room(request, survey),
+    capacity: pool.capacityFor(request, survey),
     isLeft,
     tier: canServe ? Number(isLeft) : unknownTier,
   };
 }
 
 export interface RegionCost {
-  /** Way there and back, in milliseconds. */
+  /** Round trip to the region, in milliseconds. */
   readonly roundTripMs: number;
   /** Until a replica begins with a new request, in milliseconds. */
   readonly expectedWaitMs: number;
@@ -114,24 +114,24 @@ export interface RegionCost {
   readonly isUsed: boolean;
 }
 
-/** What a request costs in a region, in milliseconds: the way, the wait, and a lead for the region that is used. */
+/** Adds up what a request costs in a region, in milliseconds: round trip, wait and hysteresis. */
 export function costMs({ roundTripMs, expectedWaitMs, isUsed }: RegionCost): number {
   const hysteresisMs = isUsed ? 0 : Math.max(minHysteresisMs, hysteresisShare * roundTripMs);
   return roundTripMs + expectedWaitMs + hysteresisMs;
 }
 
-/** Why a request can go nowhere. */
-export function refusalFor(
+/** Returns why no region can take a request. */
+export function rejectionFor(
   request: OpenRequest,
   pools: readonly Pool[],
   considered: readonly Candidate[],
-): Refusal {
+): Rejection {
   if (request.lastFailed) {
     return request.lastFailed.failure === "full" ? "overloaded" : "attempt-failed";
   }
   if (pools.length > 0 && considered.length === 0) return "residency";
   const serving = considered.filter(({ survey }) => survey.canServe);
-  if (serving.some(({ room }) => room !== "open")) return "overloaded";
+  if (serving.some(({ capacity }) => capacity !== "open")) return "overloaded";
   if (serving.length > 0) return "deadline";
   const replicas = considered.flatMap(({ pool }) => [...pool.replicas.values()]);
   const able = replicas.filter(({ versions }) => mayHave(versions, request));
@@ -140,7 +140,7 @@ export function refusalFor(
   return isLoading ? "model-not-ready" : "no-replica";
 }
 
-/** What the caller of a request sees of a region that was considered. */
+/** Describes a region that was considered, for the trace that a caller asked for. */
 export function traceOf(each: Candidate, isChosen: boolean): ConsideredRegion {
   const { expectedWaitMs, survey } = each;
   const leftOut = isChosen ? undefined : whyLeftOut(each);
@@ -154,9 +154,9 @@ export function traceOf(each: Candidate, isChosen: boolean): ConsideredRegion {
   };
 }
 
-function whyLeftOut({ survey, room, isReachable, isLeft }: Candidate): string | undefined {
-  if (!survey.canServe) return survey.isHopeful ? "being probed" : "no replica available";
-  if (room !== "open") return "overloaded";
+function whyLeftOut({ survey, capacity, isReachable, isLeft }: Candidate): string | undefined {
+  if (!survey.canServe) return survey.isProbing ? "being probed" : "no replica available";
+  if (capacity !== "open") return "overloaded";
   if (!isReachable) return "too far away for the deadline";
   return isLeft ? "two connections lost there" : undefined;
 }

@@ -1,9 +1,9 @@
-/** How many requests may be in flight at one replica, where that is learnt from its replies. */
+/** An adaptive concurrency limit: how many requests may be in flight at a replica, adjusted by its replies. */
 export interface ConcurrencyLimit {
   /** An integer >= 1. */
   readonly limit: number;
   observe(reply: SlotReply): void;
-  /** The other side rejected a request because it has no room. */
+  /** Records that the replica rejected a request for want of capacity. */
   onRejected(rejection: SlotRejection): void;
 }
 
@@ -11,7 +11,7 @@ export interface SlotReply {
   readonly nowMs: number;
   /** Whether every slot was taken when the reply came. */
   readonly wasFull: boolean;
-  /** What the replica took for it, in milliseconds: the way left out, and its wait for a slot not. */
+  /** Time that the replica took, in milliseconds, its queueing included and the round trip excluded. */
   readonly tookMs: number;
   readonly roundTripMs: number;
 }
@@ -23,39 +23,39 @@ export interface SlotRejection {
   readonly nowMs: number;
 }
 
-/** Enough for a server to begin with, and few enough to lose when it dies; of another region most are on the way. */
+/** Enough to keep a server busy at first, and few enough to lose when it dies; to another region most are in transit. */
 const initialLimits = { near: 8, remote: 32 };
-const maxLearnt = 256;
-/** A trial is judged by so many replies, and not before this time is over, in milliseconds. */
+const maxAdaptiveLimit = 256;
+/** A trial ends after this many replies, but not before this time, in milliseconds. */
 const trial = { replies: 60, minMs: 50 } as const;
-/** A trial counts where at least this share of its replies came while every slot was taken. */
+/** Share of a trial's replies that must come while every slot is taken, for the trial to count. */
 const fullShare = 0.9;
-/** What more slots must bring, as a share of what they would bring if all of them counted. */
-const wantedGain = 0.35;
-/** What fewer slots may cost, as a share of the throughput. */
-const allowedLoss = 0.02;
-/** Trials that are left out after one that changed nothing; twice as many each time. */
+/** Minimum gain of throughput by more slots, as a share of a gain in proportion. */
+const minGain = 0.35;
+/** Maximum loss of throughput by fewer slots, as a share. */
+const maxLoss = 0.02;
+/** Trials that are skipped after one that did not pay; twice as many each time. */
 const rest = { first: 2, max: 64 } as const;
 
 /**
  * Creates the limit of a replica whose `parallelism` is `auto`.
  *
- * Climbs the hill of throughput: tries a quarter more or a quarter fewer, and keeps what pays. More must bring more;
- * fewer must cost next to nothing, since what is in flight is what is lost when the replica dies.
+ * Climbs the hill of throughput: tries a quarter more or a quarter fewer, and keeps what pays. More slots must raise
+ * throughput; fewer must cost next to nothing, since requests in flight are lost when the replica dies.
  */
-export function createLearntLimit(isRemote: boolean): ConcurrencyLimit {
+export function createAdaptiveLimit(isRemote: boolean): ConcurrencyLimit {
   let window = { startMs: Number.NaN, replies: 0, full: 0 };
-  /** Replies a millisecond at `settled`, once that was measured. */
+  /** Replies per millisecond at a limit, once measured. */
   let known: { readonly limit: number; readonly rate: number } | undefined;
   let direction: 1 | -1 = 1;
   let resting = 0;
   let restLength: number = rest.first;
 
-  /** Smaller after a trial that did not pay: the top may lie between here and there. */
-  const step = () => Math.max(1, Math.floor(learnt.limit / (2 * restLength)));
+  /** Returns the step of the next trial, smaller after one that did not pay: the top may lie between. */
+  const step = () => Math.max(1, Math.floor(adaptive.limit / (2 * restLength)));
 
   function compare(rate: number): void {
-    const { limit } = learnt;
+    const { limit } = adaptive;
     if (!known || known.limit === limit) {
       known = { limit, rate };
       if (resting > 0) {
@@ -67,13 +67,13 @@ export function createLearntLimit(isRemote: boolean): ConcurrencyLimit {
     }
     const grown = limit / known.limit - 1;
     const gain = rate / known.rate - 1;
-    const pays = grown > 0 ? gain >= wantedGain * grown : gain >= -allowedLoss;
+    const pays = grown > 0 ? gain >= minGain * grown : gain >= -maxLoss;
     if (pays) {
       known = { limit, rate };
       restLength = rest.first;
       tryAnother();
     } else {
-      learnt.limit = known.limit;
+      adaptive.limit = known.limit;
       direction = direction === 1 ? -1 : 1;
       resting = restLength;
       restLength = Math.min(restLength * 2, rest.max);
@@ -81,12 +81,12 @@ export function createLearntLimit(isRemote: boolean): ConcurrencyLimit {
   }
 
   function tryAnother(): void {
-    const next = Math.min(Math.max(learnt.limit + direction * step(), 1), maxLearnt);
-    if (next === learnt.limit) direction = direction === 1 ? -1 : 1;
-    learnt.limit = next;
+    const next = Math.min(Math.max(adaptive.limit + direction * step(), 1), maxAdaptiveLimit);
+    if (next === adaptive.limit) direction = direction === 1 ? -1 : 1;
+    adaptive.limit = next;
   }
 
-  const learnt = {
+  const adaptive = {
     limit: isRemote ? initialLimits.remote : initialLimits.near,
     observe: ({ nowMs, wasFull }: SlotReply) => {
       if (Number.isNaN(window.startMs)) {
@@ -99,35 +99,35 @@ export function createLearntLimit(isRemote: boolean): ConcurrencyLimit {
       if (window.replies < trial.replies || durationMs < trial.minMs) return;
       const { replies, full } = window;
       window = { startMs: nowMs, replies: 0, full: 0 };
-      // With slots to spare the throughput is that of the callers.
+      // With free slots the callers limit the throughput.
       if (full >= fullShare * replies) compare(replies / durationMs);
-      else if (known) learnt.limit = known.limit;
+      else if (known) adaptive.limit = known.limit;
     },
     onRejected: ({ inFlight }: SlotRejection) => {
-      learnt.limit = Math.max(1, Math.min(learnt.limit, inFlight));
+      adaptive.limit = Math.max(1, Math.min(adaptive.limit, inFlight));
       known = undefined;
       direction = 1;
       resting = restLength;
     },
   };
-  return learnt;
+  return adaptive;
 }
 
-/** Slots for each thing that a replica does at once, however far it is. */
+/** Maximum slots per unit of concurrency, however far a replica is. */
 const maxRemoteFactor = 64;
-/** A reply that took so many times as long as the quickest waited for others at the replica. */
+/** A reply that took this many times as long as the quickest was queued at the replica. */
 const queuedFactor = 3;
-/** Below this share of the way nothing is called a queue: no round trip is known better than that. */
+/** Queueing below this share of the round trip is not noticed: no round trip is known better than that. */
 const slackShare = 0.25;
-/** How fast the quickest reply is forgotten. */
-const forgetting = 1.002;
+/** Growth of the quickest time with each reply, so that an old minimum is forgotten. */
+const quickestGrowth = 1.002;
 
 /**
- * Creates the limit of a replica in another region that has no gateway: two requests for each that it works on at the
- * same time, since other gateways may send there, too; and more as long as they are used and no reply shows that it
- * waited at the replica. With two alone a device 90 ms away could do no more than 22 requests a second.
+ * Creates the limit of a replica in another region that has no gateway: two slots per unit of concurrency at first, since
+ * other gateways may send there too, and more as long as they are used and no reply was queued at the replica. With two
+ * alone a device 90 ms away could serve no more than 22 requests a second.
  *
- * @param parallelism - requests that the replica works on at once
+ * @param parallelism - requests that the replica processes at the same time
  */
 export function createRemoteLimit(parallelism: number): ConcurrencyLimit {
   const minLimit = 2 * parallelism;
@@ -135,7 +135,7 @@ export function createRemoteLimit(parallelism: number): ConcurrencyLimit {
   const remote = {
     limit: minLimit,
     observe: ({ wasFull, tookMs, roundTripMs }: SlotReply) => {
-      quickestMs = Math.min(quickestMs * forgetting, tookMs);
+      quickestMs = Math.min(quickestMs * quickestGrowth, tookMs);
       const queueMs = tookMs - queuedFactor * quickestMs;
       if (queueMs > slackShare * roundTripMs) remote.limit = Math.max(minLimit, remote.limit - 1);
       else if (wasFull) remote.limit = Math.min(remote.limit + 1, maxRemoteFactor * parallelism);
@@ -147,30 +147,30 @@ export function createRemoteLimit(parallelism: number): ConcurrencyLimit {
   return remote;
 }
 
-/** Enough for a third of the load of eight devices at the distance of a neighbour. */
-const initialGatewayLimit = 160;
-const maxGatewayLimit = 10_000;
+/** Enough for a third of the load of eight devices in a neighbouring region. */
+const initialAimdLimit = 160;
+const maxAimdLimit = 10_000;
 
 /**
- * Creates the limit of another region's gateway, which has a queue and rejects requests when that is too long: one more
- * with each answer while all are used, half with each rejection (AIMD). What it said of its queue is old by the length
- * of the way: trusting that alone would send a region too much for a whole round trip.
+ * Creates the limit of another region's gateway, which has a queue and rejects requests when that is too long: additive
+ * increase with each answer while all slots are used, multiplicative decrease with each rejection (AIMD). The wait that
+ * it reports is one round trip old; that alone would send a region too much for as long.
  *
  * @see Chiu and Jain, "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance"
  */
-export function createGatewayLimit(): ConcurrencyLimit {
+export function createAimdLimit(): ConcurrencyLimit {
   let halvedMs = Number.NEGATIVE_INFINITY;
-  const gateway = {
-    limit: initialGatewayLimit,
+  const aimd = {
+    limit: initialAimdLimit,
     observe: ({ wasFull }: SlotReply) => {
-      if (wasFull) gateway.limit = Math.min(gateway.limit + 1, maxGatewayLimit);
+      if (wasFull) aimd.limit = Math.min(aimd.limit + 1, maxAimdLimit);
     },
     onRejected: ({ sentMs, nowMs }: SlotRejection) => {
-      // What was sent before the last rejection was known says nothing of the limit as it is now.
+      // A request sent before the last rejection says nothing of the current limit.
       if (sentMs < halvedMs) return;
       halvedMs = nowMs;
-      gateway.limit = Math.max(1, gateway.limit >> 1);
+      aimd.limit = Math.max(1, aimd.limit >> 1);
     },
   };
-  return gateway;
+  return aimd;
 }

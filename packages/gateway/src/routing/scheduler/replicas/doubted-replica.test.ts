@@ -4,8 +4,14 @@ import type { Arrival, AttemptFailure, SchedulerCommand, SchedulerEvent } from "
 import { createScheduler } from "../scheduler.ts";
 
 const arrival = (id: number, wishes: Partial<Arrival> = {}): Arrival => ({
-  ...{ id, model: "m", priority: "normal", deadlineMs: 60_000 },
-  ...{ isIdempotent: true, mayHedge: false, isForwarded: false, isTraced: false },
+  id,
+  model: "m",
+  priority: "normal",
+  deadlineMs: 60_000,
+  isIdempotent: true,
+  mayHedge: false,
+  isForwarded: false,
+  isTraced: false,
   ...wishes,
 });
 
@@ -27,7 +33,10 @@ function rig(regions: Replicas) {
   tell({
     type: "pools",
     pools: Object.entries(regions).map(([region, ids]) => ({
-      ...{ model: "m", region, replicaIds: ids, parallelism: 1 },
+      model: "m",
+      region,
+      replicaIds: ids,
+      parallelism: 1,
       isGateway: ids.every((id) => id.startsWith("gateway")),
     })),
   });
@@ -96,7 +105,7 @@ test("one that says that the model is not there is no broken one, and gets calls
   expect(one.stateOf("a")?.state).toBe("ready");
 });
 
-test("a probe that was on its way before the refusal does not clear it", () => {
+test("a probe that was on its way before the rejection does not clear it", () => {
   const one = rig({ here: ["a", "b"] });
   const [sent] = one.ask();
   expect(of("probe", one.advance(5_000))).toHaveLength(2);
@@ -109,7 +118,7 @@ test("a probe that was on its way before the refusal does not clear it", () => {
   expect(one.stateOf("a")?.state).toBe("ready");
 });
 
-test("an answer from before the refusal does not clear it either", () => {
+test("an answer from before the rejection does not clear it either", () => {
   const one = rig({ here: ["a", "b"] });
   const [first] = one.ask();
   one.ask();
@@ -126,18 +135,18 @@ test("requests that are to blame themselves keep a replica from nobody for long"
   const one = rig({ here: ["a", "b"] });
   one.fail(one.ask()[0]?.attemptId);
   one.probed("a");
-  const refuse = () => {
+  const reject = () => {
     const sent = one.ask().find(({ replicaId }) => replicaId === "a");
     one.fail(sent?.attemptId);
     return one.stateOf("a")?.state;
   };
 
   one.advance(10);
-  expect(refuse()).toBe("ready");
+  expect(reject()).toBe("ready");
   one.probed("a");
   one.advance(1_000);
 
-  expect(refuse()).toBe("suspect");
+  expect(reject()).toBe("suspect");
 });
 
 test("the last replica that serves is not doubted, and the request ends with what it said", () => {
@@ -147,7 +156,7 @@ test("the last replica that serves is not doubted, and the request ends with wha
 
   const after = one.fail(second?.attemptId);
 
-  expect(of("refuse", after)).toMatchObject([{ because: "attempt-failed", attemptId: 2 }]);
+  expect(of("reject", after)).toMatchObject([{ because: "attempt-failed", attemptId: 2 }]);
   expect(one.stateOf("b")?.state).toBe("ready");
 });
 
@@ -168,7 +177,7 @@ test("residency is not left for a replica that has the model", () => {
   const after = one.fail(sent?.attemptId);
 
   expect(sentIn(after)).toEqual([]);
-  expect(of("refuse", after)).toMatchObject([{ because: "attempt-failed" }]);
+  expect(of("reject", after)).toMatchObject([{ because: "attempt-failed" }]);
 });
 
 test("who waits for a doubted replica alone waits for its probe", () => {

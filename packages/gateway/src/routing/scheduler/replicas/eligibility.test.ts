@@ -9,7 +9,8 @@ interface Versions {
 }
 
 const listed = (...versions: readonly bigint[]): Versions => ({
-  ...{ listed: versions, latest: versions[0] },
+  listed: versions,
+  latest: versions[0],
 });
 const unlisted: Versions = { listed: undefined, latest: undefined };
 
@@ -23,7 +24,11 @@ function rig(regions: Readonly<Record<string, Versions>>) {
   tell({
     type: "pools",
     pools: Object.keys(regions).map((region) => ({
-      ...{ model: "m", region, replicaIds: [region], parallelism: 1, isGateway: false },
+      model: "m",
+      region,
+      replicaIds: [region],
+      parallelism: 1,
+      isGateway: false,
     })),
   });
   for (const [id, versions] of Object.entries(regions)) probed(id, versions);
@@ -37,8 +42,14 @@ function rig(regions: Readonly<Record<string, Versions>>) {
     ask: (wishes: Partial<Arrival> = {}) => {
       nextId += 1;
       const request: Arrival = {
-        ...{ id: nextId, model: "m", priority: "normal", deadlineMs: 60_000 },
-        ...{ isIdempotent: true, mayHedge: false, isForwarded: false, isTraced: false },
+        id: nextId,
+        model: "m",
+        priority: "normal",
+        deadlineMs: 60_000,
+        isIdempotent: true,
+        mayHedge: false,
+        isForwarded: false,
+        isTraced: false,
         ...wishes,
       };
       return tell({ type: "arrival", request });
@@ -62,7 +73,7 @@ test("a version is not sought outside the residency", () => {
   const { ask } = rig({ here: listed(1n), there: listed(2n) });
 
   expect(ask({ version: 2n, residency: ["here"] })).toContainEqual(
-    expect.objectContaining({ type: "refuse", because: "unknown-version" }),
+    expect.objectContaining({ type: "reject", because: "unknown-version" }),
   );
 });
 
@@ -84,7 +95,7 @@ test("a version of a replica that is out now is not unknown", () => {
   tell({ type: "drain", replicaId: "there" });
 
   expect(ask({ version: 2n })).toContainEqual(
-    expect.objectContaining({ type: "refuse", because: "no-replica" }),
+    expect.objectContaining({ type: "reject", because: "no-replica" }),
   );
 });
 
@@ -93,7 +104,7 @@ test("a container without versions is asked for none", () => {
 
   for (const choice of [{ version: 1n }, { versionLabel: "stable" }]) {
     expect(ask(choice)).toContainEqual(
-      expect.objectContaining({ type: "refuse", because: "unknown-version" }),
+      expect.objectContaining({ type: "reject", because: "unknown-version" }),
     );
   }
   expect(ask()).toContainEqual(expect.objectContaining({ type: "send" }));
@@ -111,23 +122,38 @@ test.each<{
   { because: "one does not tell", here: listed(1n), there: unlisted, expected: undefined },
   {
     because: "the call stays where one has it",
-    ...{ here: listed(1n), there: listed(2n), query: { residency: ["there"] }, expected: 2n },
+    here: listed(1n),
+    there: listed(2n),
+    query: { residency: ["there"] },
+    expected: 2n,
   },
   {
     because: "it is named, and one has it",
-    ...{ here: listed(1n), there: listed(2n), query: { version: 2n }, expected: 2n },
+    here: listed(1n),
+    there: listed(2n),
+    query: { version: 2n },
+    expected: 2n,
   },
   {
     because: "it is named, and one may have it or not",
-    ...{ here: unlisted, there: listed(2n), query: { version: 2n }, expected: undefined },
+    here: unlisted,
+    there: listed(2n),
+    query: { version: 2n },
+    expected: undefined,
   },
   {
     because: "nobody has it",
-    ...{ here: listed(1n), there: listed(2n), query: { version: 3n }, expected: undefined },
+    here: listed(1n),
+    there: listed(2n),
+    query: { version: 3n },
+    expected: undefined,
   },
   {
     because: "a label may mean any",
-    ...{ here: listed(1n), there: listed(1n), query: { versionLabel: "x" }, expected: undefined },
+    here: listed(1n),
+    there: listed(1n),
+    query: { versionLabel: "x" },
+    expected: undefined,
   },
 ])("a call would be answered by $expected, since $because", ({ here, there, query, expected }) => {
   expect(rig({ here, there }).expected(query)).toBe(expected);
@@ -159,7 +185,7 @@ test("versions are those of the regions where a call may be served", () => {
 
 const probesIn = (commands: readonly SchedulerCommand[]) =>
   commands.flatMap((each) => (each.type === "probe" ? [each.replicaId] : []));
-const absent = expect.objectContaining({ type: "refuse", because: "unknown-version" });
+const absent = expect.objectContaining({ type: "reject", because: "unknown-version" });
 
 test("a version that no replica listed is unknown only once each of them was asked again", () => {
   const { ask, probed, advance } = rig({ here: listed(1n), there: listed(1n) });
@@ -197,7 +223,7 @@ test("the word of a probe that was sent before a call came is not the last", () 
   expect(first).toContainEqual(expect.objectContaining({ type: "send", id: 1 }));
   expect(probesIn(first)).toEqual(["here"]);
   expect(probed("here", listed(2n, 1n))).toContainEqual(
-    expect.objectContaining({ type: "refuse", id: 2, because: "unknown-version" }),
+    expect.objectContaining({ type: "reject", id: 2, because: "unknown-version" }),
   );
 });
 
@@ -220,7 +246,7 @@ test("who seeks a version while its replicas are exchanged, or leaves, is forgot
   ask({ version: 2n });
   tell({ type: "cancelled", id: 1 });
 
-  const refused = tell({ type: "pools", pools: [] }).filter(({ type }) => type === "refuse");
+  const refused = tell({ type: "pools", pools: [] }).filter(({ type }) => type === "reject");
   expect(refused).toEqual([expect.objectContaining({ id: 2 })]);
   expect(probed("here", listed(2n)).filter(({ type }) => type === "send")).toEqual([]);
 });
@@ -250,5 +276,5 @@ test("the only replica that has a version is not left for being slow with it", (
   }).flat();
 
   expect(probesIn(commands)).toContain("there");
-  expect(commands.filter(({ type }) => type === "note")).toEqual([]);
+  expect(commands.filter(({ type }) => type === "state-change")).toEqual([]);
 });

@@ -3,7 +3,7 @@ import { schedulerSettings } from "../../settings.ts";
 import type { SchedulerCommand, SchedulerEvent, Send } from "../events.ts";
 import { createScheduler } from "../scheduler.ts";
 
-/** A scheduler before two servers with eight lanes each; time moves with what happens. */
+/** A scheduler before two servers with eight concurrency each; time moves with what happens. */
 function rig() {
   const core = createScheduler(schedulerSettings({ pacing: false }, { ownRegion: "here" }));
   let nowMs = 0;
@@ -25,8 +25,14 @@ function rig() {
         tell({
           type: "arrival",
           request: {
-            ...{ id: nextId, model: "m", priority: "normal", deadlineMs: 60_000 },
-            ...{ isIdempotent: true, mayHedge: false, isForwarded: false, isTraced: false },
+            id: nextId,
+            model: "m",
+            priority: "normal",
+            deadlineMs: 60_000,
+            isIdempotent: true,
+            mayHedge: false,
+            isForwarded: false,
+            isTraced: false,
           },
         }),
       );

@@ -1,42 +1,42 @@
 import type { ProbeFinding, ReplicaStateName } from "../events.ts";
 
-/** Whether a replica may get requests. Replaced, never mutated. */
+/** Health of a replica, which decides whether it gets requests. Replaced, never mutated. */
 export type ReplicaHealth =
-  /** Not heard of yet, or its model is being loaded. */
+  /** Not probed yet, or its model is being loaded. */
   | { readonly state: "warming" }
   | { readonly state: "ready" }
-  /** Back for a moment: one slot until then. */
+  /** Half-open after an ejection: one slot until then. */
   | { readonly state: "returning"; readonly untilMs: number }
-  /** Something was lost there: nothing until the probe that is under way has said more. */
+  /** Gets nothing until the probe in flight has ended. */
   | {
       readonly state: "suspect";
-      /** Whether it answers, but says that it does not serve the model: a good probe clears it altogether. */
+      /** Whether it answered that it does not serve the model: a good probe makes it ready without the half-open state. */
       readonly isDoubted?: boolean;
     }
-  /** Out until then, when it is probed. */
+  /** Ejected until then, when it is probed. */
   | { readonly state: "ejected"; readonly untilMs: number }
-  /** Somebody wants it empty. */
+  /** Finishes what is in flight, and gets nothing new. */
   | { readonly state: "draining" };
 
 export interface HealthSettings {
   readonly initialEjectionMs: number;
   readonly maxEjectionMs: number;
-  /** How long one that came back gets one slot only, in milliseconds. */
+  /** How long a replica is half-open after an ejection, with one slot, in milliseconds. */
   readonly returningMs: number;
 }
 
-/** Whether it may get requests now or as soon as it has a slot. */
+/** Whether a replica gets requests as soon as it has a slot. */
 export function isServing({ state }: ReplicaHealth): boolean {
   return state === "ready" || state === "returning";
 }
 
-/** The state as it is told: one that has been back for long enough is ready. */
+/** Names a state for reports: a half-open replica whose time has passed is ready. */
 export function stateName(health: ReplicaHealth, nowMs: number): ReplicaStateName {
   return health.state === "returning" && health.untilMs <= nowMs ? "ready" : health.state;
 }
 
 /**
- * How long a replica stays out, in milliseconds: twice as long each time in a row.
+ * Returns how long a replica is ejected, in milliseconds: twice as long each time in a row.
  *
  * @param count - of ejections in a row, this one included; an integer >= 1
  */
@@ -47,7 +47,7 @@ export function ejectionMs(
   return Math.min(initialEjectionMs * 2 ** Math.min(count - 1, 30), maxEjectionMs);
 }
 
-/** The state after a probe; `ejected` without an end where the caller must say for how long. */
+/** Returns the health after a probe; `eject` if the replica is to be ejected. */
 export function afterProbe(
   health: ReplicaHealth,
   finding: ProbeFinding,

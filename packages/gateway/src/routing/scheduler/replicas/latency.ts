@@ -1,12 +1,12 @@
-/** How long a replica takes for one request, learnt from what it took. */
+/** Service time of a replica, measured by its replies. */
 export interface ServiceTime {
-  /** The middle one of the last requests, in milliseconds. */
+  /** Median of the last requests, in milliseconds. */
   readonly usualMs: number;
-  /** Requests that it was learnt from. */
+  /** Requests measured so far. */
   readonly count: number;
-  /** Moving average, in milliseconds: what a queue is worked off with. */
+  /** Moving average, in milliseconds, which decides how fast a queue drains. */
   readonly meanMs: number;
-  /** How far the last requests were from the usual time: the middle distance, in milliseconds. */
+  /** Median absolute deviation of the last requests, in milliseconds. */
   readonly deviationMs: number;
   observe(durationMs: number): void;
 }
@@ -17,10 +17,10 @@ const remembered = 15;
 const newest = 0.05;
 
 /**
- * The usual time is the median of the last requests: a mean would be drawn up by the few that take ten times as long,
- * and a request that is timed to arrive when the one before ends would then come late every time.
+ * Creates a service time. It is a median: a few requests that take ten times as long would raise a mean, and a request
+ * that is timed to arrive when the one before it ends would then arrive late every time.
  *
- * @param initialMs - believed until the first request ended
+ * @param initialMs - value until the first request has ended
  */
 export function createServiceTime(initialMs: number): ServiceTime {
   const latest: number[] = [];
@@ -55,24 +55,23 @@ export function median(values: Float64Array): number {
   return values.sort()[values.length >> 1] ?? Number.NaN;
 }
 
-/** Durations counted in buckets whose bounds grow by a twentieth, the old ones forgotten little by little. */
+/** A histogram of durations in buckets that grow by 5 %, with exponential decay. */
 export interface LatencyHistogram {
-  /** Durations counted so far, the forgotten ones too. */
+  /** Durations counted so far, without decay. */
   readonly count: number;
   observe(durationMs: number): void;
   /**
    * @param share - 0..1
-   * @returns a duration that this share of all does not exceed, in milliseconds, at most a twentieth too long; 0 of
-   *   nothing
+   * @returns a duration that this share of all does not exceed, in milliseconds, at most 5 % too long; 0 before the first
    */
   quantileMs(share: number): number;
 }
 
 const growth = Math.log(1.05);
-/** Durations below it, in milliseconds, are as good as none. */
+/** Shorter durations count as this one, in milliseconds. */
 const minDurationMs = 0.01;
 const bucketCount = 400;
-/** So many durations after which each counts half. */
+/** Counts are halved after this many durations. */
 const halvedAfter = 20_000;
 
 export function createLatencyHistogram(): LatencyHistogram {
@@ -106,31 +105,31 @@ export function createLatencyHistogram(): LatencyHistogram {
   return histogram;
 }
 
-/** How long the attempts at all replicas of a pool take: what each of them is judged by. */
+/** Latency of the attempts at all replicas of a pool, which each replica is compared with. */
 export interface PeerLatency {
-  /** The middle one of the last attempts, the way included, in milliseconds; NaN before the first. */
+  /** Median of the last attempts, round trip included, in milliseconds; NaN before the first. */
   readonly recentMs: number;
   /**
-   * Learns what an attempt took, the way included, and what its replica took for it.
+   * Records an attempt: its latency, round trip included, and the time that its replica took.
    *
-   * @param usualMs - what the replica usually takes, in milliseconds
-   * @returns whether the replica took far longer than its peers would have
+   * @param usualMs - median service time of the replica, in milliseconds
+   * @returns whether the replica was far slower than its peers
    */
   observe(attemptMs: number, tookMs: number, usualMs: number): boolean;
   /**
-   * How long an attempt may take before its replica is suspected, in milliseconds; Infinity where too little is known.
+   * Returns how long an attempt may take before its replica is suspected, in milliseconds; Infinity before enough replies.
    *
-   * @param ownMs - the time that counts at least for the replica, in milliseconds
+   * @param ownMs - minimum for the replica, in milliseconds
    */
   timeoutMs(ownMs: number): number;
 }
 
-/** Replies of all replicas by which a single one is judged: few, so that a pool that slows down is noticed. */
+/** Replies of all replicas that one is compared with: few, so that a pool that slows down as a whole is noticed. */
 const recentCount = 9;
-/** So many replies make a tail. */
+/** Replies after which the tail counts as known. */
 const minReplies = 20;
 const slowFactor = 3;
-/** Below this nothing is called slow: a busy machine has such gaps, in milliseconds. */
+/** Smaller differences are not slow, in milliseconds: a busy machine has such gaps. */
 const slowSlackMs = 2;
 
 export function createPeerLatency(): PeerLatency {
@@ -151,7 +150,7 @@ export function createPeerLatency(): PeerLatency {
     timeoutMs: (ownMs: number) => {
       const { count } = histogram;
       if (count < minReplies) return Number.POSITIVE_INFINITY;
-      // Reading the histogram costs more than a request may: it changes slowly.
+      // Reading the histogram is too costly for each request, and it changes slowly.
       if (count - known.count >= 20 || count < 100) {
         const tailMs = histogram.quantileMs(0.999);
         known = { count, tailMs, medianMs: histogram.quantileMs(0.5) };

@@ -11,26 +11,27 @@ import {
 } from "../state.ts";
 import { type HealthChange, mayHave, type ScheduledReplica } from "./replica.ts";
 
-/** What becomes of replicas: out and back in, and asked how they are. */
+/** Ejects replicas that fail or are slow, probes them, and readmits them. */
 export interface OutlierDetection {
-  /** What a failed attempt says of the replica. */
+  /** Judges a replica by a failed attempt. */
   onFailure(attempt: SentAttempt, failure: AttemptFailure): void;
-  /** What a reply says of it. */
+  /** Judges a replica by a reply. */
   onSuccess(attempt: SentAttempt, reply: Extract<SchedulerEvent, { type: "answered" }>): void;
-  /** An attempt takes so long that the replica may be gone. */
+  /** Suspects the replica of an attempt that has timed out. */
   onTimeout(attempt: SentAttempt): void;
+  /** Takes the result of a probe. */
   probed(event: Extract<SchedulerEvent, { type: "probed" }>): void;
-  /** Probes the replicas whose time has come, and asks for a tick when the next one's comes. */
+  /** Probes the replicas that are due, and asks for a tick when the next one is. */
   probeDue(): void;
-  /** Does something to a replica in every pool that it is in. */
+  /** Drains or readmits a replica in every pool that it is in. */
   change(replicaId: string, to: "drain" | "readmit"): void;
-  /** Whether another replica than this one serves what is asked for, in any region. */
+  /** Whether another replica serves the version of a request, in any region. */
   hasPeerWith(request: OpenRequest, replica: ScheduledReplica): boolean;
 }
 
-/** Replies in a row that are slow before a replica is taken out. */
+/** Slow replies in a row after which a replica is ejected. */
 const maxSlowInARow = 4;
-/** How often a gateway is asked for its queue, in milliseconds. */
+/** Interval of probes of a gateway, in milliseconds: the wait that it reports is soon old. */
 const gatewayProbeMs = 1_000;
 
 export function createOutlierDetection(
@@ -41,14 +42,14 @@ export function createOutlierDetection(
   function change(pool: Pool, replica: ScheduledReplica, to: HealthChange, because: string): void {
     const changed = replica.change(to, state.nowMs);
     replica.nextProbeMs = nextProbeMs(replica);
-    if (!replica.isProbed) state.wakeMs = Math.min(state.wakeMs, replica.nextProbeMs);
+    if (!replica.isProbeInFlight) state.wakeMs = Math.min(state.wakeMs, replica.nextProbeMs);
     state.touched.add(pool);
     if (changed) {
       const { model, region } = pool;
       const place = { model, region, replicaId: replica.member.id };
-      state.commands.push({ type: "note", change: { ...place, ...changed, because } });
+      state.commands.push({ type: "state-change", change: { ...place, ...changed, because } });
     }
-    if (!replica.isServing) admission.leaveIfStuck(pool);
+    if (!replica.isServing) admission.requeueIneligible(pool);
   }
 
   function nextProbeMs(replica: ScheduledReplica): number {
@@ -66,13 +67,12 @@ export function createOutlierDetection(
     }
   }
 
-  /** What a gateway said of its queue is soon old. */
   function probeIntervalMs({ member }: ScheduledReplica): number {
     const { probeIntervalMs: usualMs } = settings;
     return member.isGateway ? Math.min(usualMs, gatewayProbeMs) : usualMs;
   }
 
-  /** The last one is never given up for being slow or for failing: there is nothing better. */
+  /** The last replica is never ejected for being slow or failing: there is none to replace it. */
   function hasAlternative({ pools }: PoolGroup, replica: ScheduledReplica): boolean {
     return pools.some((pool) => hasServing(pool, replica));
   }
@@ -82,7 +82,7 @@ export function createOutlierDetection(
     change(pool, replica, "eject", because);
   }
 
-  /** Three failures are too many: in a row, or where others answered what it had failed before. */
+  /** Ejects a replica after too many failures in a row, or too many that other replicas then answered. */
   function ejectIfFaulty(pool: Pool, replica: ScheduledReplica): void {
     const { maxFailures } = settings;
     if (replica.failed() >= maxFailures) eject(pool, replica, "consecutive failures");
@@ -102,16 +102,16 @@ export function createOutlierDetection(
   }
 
   /**
-   * It answers, and says that it does not serve the model. Where another replica has what was asked for, this one gets
-   * nothing until a probe that is sent now has said more: it is not broken, so it is not ejected. Where none has, the
-   * request may be wrong as well. A gateway sees to its own replicas.
+   * Doubts a replica that answered that it does not serve the model. If another replica has the version, this one gets
+   * nothing until a probe, sent now, has ended: it works, so it is not ejected. If none has, the request may be wrong. A
+   * gateway routes to its own replicas, and is not doubted.
    */
   function doubt({ request, pool, replica }: SentAttempt): void {
     if (!hasPeerWith(request, replica)) return;
     const isTrusted = state.nowMs < replica.trustedUntilMs || replica.member.isGateway;
     if (replica.isServing && !isTrusted) {
       change(pool, replica, "doubt", "does not serve the model");
-      replica.isProbeStale = replica.isProbed;
+      replica.isProbeStale = replica.isProbeInFlight;
     }
     probe(state, pool, replica);
   }
@@ -125,7 +125,7 @@ export function createOutlierDetection(
   }
 
   function recordPeerWait(replica: ScheduledReplica, waitMs: number): void {
-    replica.expectedWait = { waitMs, toldMs: state.nowMs };
+    replica.expectedWait = { waitMs, reportedMs: state.nowMs };
   }
 
   return {
@@ -134,14 +134,14 @@ export function createOutlierDetection(
     onFailure: (attempt, failure) => {
       const { pool, replica, sentMs } = attempt;
       switch (failure) {
-        case "never-sent":
+        case "unprocessed":
           suspect(pool, replica, "unreachable");
           break;
         case "lost":
           suspect(pool, replica, "connection lost");
           break;
-        case "turned-away":
-          // Once is a connection that was old; again and again is a replica that takes nobody.
+        case "goaway":
+          // Once is an old connection; several in a row are a replica that accepts no calls.
           if (replica.failed() >= settings.maxFailures) suspect(pool, replica, "rejects calls");
           break;
         case "warming":
@@ -151,14 +151,14 @@ export function createOutlierDetection(
           replica.slots.rejected({ sentMs, nowMs: state.nowMs });
           if (!replica.member.isGateway) break;
           recordPeerWait(replica, Number.POSITIVE_INFINITY);
-          admission.waitElsewhere(pool);
+          admission.requeueAll(pool);
           break;
         case "not-served":
         case "model-broken":
           doubt(attempt);
           break;
         case "unknown-label":
-          // Labels are no matter of the model's being there.
+          // An unknown label does not mean that the model is missing.
           break;
         case "failed":
           ejectIfFaulty(pool, replica);
@@ -174,11 +174,11 @@ export function createOutlierDetection(
       if (expectedWaitMs !== undefined) recordPeerWait(replica, expectedWaitMs);
       const { listed = [], latest } = replica.versions;
       const wantsLatest = request.version === undefined && request.versionLabel === undefined;
-      // Another version came into force since the probe. 0 stands for a reply that tells no version.
+      // Another version was loaded since the probe. 0 stands for a reply without a version.
       if (wantsLatest && listed.length > 0 && version && version !== latest) {
         replica.versions = { listed, latest: undefined };
       }
-      // Of another version, or from before, it says nothing of what is doubted.
+      // A reply of another version, or from before the doubt, does not clear a doubted replica.
       if (replica.isSuspect && !replica.isDoubted) {
         change(pool, replica, { probe: "ready" }, "answered late");
       }
@@ -195,7 +195,7 @@ export function createOutlierDetection(
       const pool = pools.find(({ replicas }) => replicas.has(replicaId));
       const replica = pool?.replicas.get(replicaId);
       if (!pool || !replica) return;
-      replica.isProbed = false;
+      replica.isProbeInFlight = false;
       if (roundTripMs !== undefined) replica.slots.observeRoundTrip(roundTripMs);
       if (expectedWaitMs !== undefined) recordPeerWait(replica, expectedWaitMs);
       replica.versions = versions ?? replica.versions;
@@ -206,21 +206,21 @@ export function createOutlierDetection(
         return;
       }
       const because = `probe: ${note?.detail ?? finding}`;
-      // Answers that came meanwhile say more than a question that got none.
+      // Answers since the probe was sent outweigh a probe without an answer.
       const isRefuted = finding === "lost" && replica.counts.answered > replica.repliesAtProbe;
       if (isRefuted) change(pool, replica, { probe: "ready" }, "answered");
       else if (finding === "lost" && replica.isServing) suspect(pool, replica, because);
       else change(pool, replica, { probe: finding }, because);
-      if (versions) admission.leaveIfStuck(pool);
-      admission.searchOn(pool.group);
+      if (versions) admission.requeueIneligible(pool);
+      admission.requeueSearching(pool.group);
     },
 
     probeDue: () => {
       for (const pool of state.pools) {
         for (const replica of pool.replicas.values()) {
           if (replica.nextProbeMs <= state.nowMs) probe(state, pool, replica);
-          const { isProbed, nextProbeMs, slots } = replica;
-          if (!isProbed) state.wakeMs = Math.min(state.wakeMs, nextProbeMs);
+          const { isProbeInFlight, nextProbeMs, slots } = replica;
+          if (!isProbeInFlight) state.wakeMs = Math.min(state.wakeMs, nextProbeMs);
           if (slots.abandonedCount === 0) continue;
           state.wakeMs = Math.min(state.wakeMs, slots.freeWithoutReplyMs(state.nowMs));
         }

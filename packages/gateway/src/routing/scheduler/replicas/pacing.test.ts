@@ -18,8 +18,14 @@ function rig(options: RoutingOptions) {
     const sent = tell({
       type: "arrival",
       request: {
-        ...{ id: nextId, model: "m", priority: "normal", deadlineMs: 60_000 },
-        ...{ isIdempotent: true, mayHedge: false, isForwarded: false, isTraced: false },
+        id: nextId,
+        model: "m",
+        priority: "normal",
+        deadlineMs: 60_000,
+        isIdempotent: true,
+        mayHedge: false,
+        isForwarded: false,
+        isTraced: false,
         residency: ["here"],
       },
     }).find(({ type }) => type === "send");

@@ -1,5 +1,5 @@
 import type { ProbeNote, ReplicaStateName, ReplicaVersions, VersionChoice } from "../events.ts";
-import { createGatewayLimit, createLearntLimit, createRemoteLimit } from "./concurrency-limit.ts";
+import { createAdaptiveLimit, createAimdLimit, createRemoteLimit } from "./concurrency-limit.ts";
 import {
   afterProbe,
   ejectionMs,
@@ -17,59 +17,59 @@ export interface Member {
   readonly isGateway: boolean;
 }
 
-/** Of a replica that was not heard of yet, or lists nothing. */
+/** Versions of a replica that was not probed yet, or does not list them. */
 export const unknownVersions: ReplicaVersions = { listed: undefined, latest: undefined };
 
-/** One replica in one pool: its slots, its health, and what became of what it was sent. */
+/** One replica in one pool: its slots, its health and its record. */
 export interface ScheduledReplica {
   readonly member: Member;
   readonly slots: ReplicaSlots;
   readonly counts: Readonly<ReplicaCounts>;
-  /** What the gateway of its region said that its next request would wait, and when, in milliseconds. */
-  expectedWait: { readonly waitMs: number; readonly toldMs: number } | undefined;
-  /** Versions of the model that it has. */
+  /** The wait that a gateway reported for its next request, and when, in milliseconds. */
+  expectedWait: { readonly waitMs: number; readonly reportedMs: number } | undefined;
+  /** Versions of the model that it lists. */
   versions: ReplicaVersions;
   /** What the last probe found, unless the model was simply ready. */
   probeNote: ProbeNote | undefined;
-  /** Whether a probe was asked for that has not come back. */
-  isProbed: boolean;
-  /** When the last probe was sent, whether it has come back or not. */
+  /** Whether a probe has not ended yet. */
+  isProbeInFlight: boolean;
+  /** When the last probe was sent. */
   probeSentMs: number;
-  /** When it is to be probed next, unless something happens before. */
+  /** When the next probe is due. */
   nextProbeMs: number;
-  /** Whether the probe under way was sent before there was reason to ask: another one must follow. */
+  /** Whether the probe in flight was sent before the replica was doubted, so that another one must follow. */
   isProbeStale: boolean;
-  /** Replies that had come when the last probe was sent. */
+  /** Replies before the last probe was sent. */
   repliesAtProbe: number;
   readonly isServing: boolean;
   readonly isSuspect: boolean;
-  /** Whether it is suspect for having said that it does not serve the model. */
+  /** Whether it is suspect because it answered that it does not serve the model. */
   readonly isDoubted: boolean;
-  /** Until then it is not doubted again: a probe has just said that it serves the model. */
+  /** Until then it is not doubted again: a probe has just found the model. */
   readonly trustedUntilMs: number;
-  /** Whether it is being probed for the first time, or for being suspect: more is known in a moment. */
-  readonly isHopeful: boolean;
-  /** Moving average of the answered attempts, the way included, in milliseconds; undefined before the first. */
+  /** Whether its state depends on a probe: the first one, or one of a suspect. */
+  readonly isProbing: boolean;
+  /** Moving average of the answered attempts, round trip included, in milliseconds; undefined before the first. */
   readonly latencyMs: number | undefined;
-  /** Requests that it failed and another replica answered, less a part for each of its own answers. */
+  /** Requests that it failed and another replica then answered; each own answer reduces the count. */
   readonly confirmedFailures: number;
   /** Slow replies in a row. */
   readonly slowInARow: number;
-  /** When it is probed if it is out. */
+  /** When it is probed, if it is ejected. */
   readonly outUntilMs: number | undefined;
   state(nowMs: number): ReplicaStateName;
   /**
-   * It answered.
+   * Records an answer.
    *
-   * @param isSlow - whether it took far longer than its peers would have
-   * @param attemptMs - from the sending to the reply, in milliseconds
+   * @param isSlow - whether it was far slower than its peers
+   * @param attemptMs - from sending to reply, in milliseconds
    */
   answered(isSlow: boolean, attemptMs: number): void;
-  /** It failed by itself. @returns how many in a row, this one included */
+  /** Records a failure. @returns the failures in a row, this one included */
   failed(): number;
-  /** Another replica answered what it had failed. */
+  /** Records that another replica answered a request that this one failed. */
   confirmFailure(): void;
-  /** @returns the state before and after, where they differ */
+  /** Changes its health. @returns the transition, if its state has changed */
   change(to: HealthChange, nowMs: number): Transition | undefined;
 }
 
@@ -101,24 +101,24 @@ export interface ReplicaSettings extends HealthSettings, Omit<SlotSettings, "par
 /** Weight of the newest attempt in the average. */
 const newest = 0.2;
 /**
- * A replica that a probe has cleared is believed for so long, in milliseconds: requests that are themselves to blame must
- * not keep replicas from others.
+ * How long a replica is not doubted again after a good probe, in milliseconds: requests that are wrong themselves must not
+ * keep replicas from other requests.
  */
 const trustedMs = 1_000;
 /**
- * What an answer takes off the confirmed failures: a replica that fails more than 1 in 5 is out before the retries use
- * up their budget.
+ * Reduction of the confirmed failures by an answer: a replica that fails more than 1 in 5 is ejected before the retries
+ * exhaust their budget.
  */
 const answerWeight = 0.25;
-/** A replica that served this many requests after it came back is as good as it was before. */
-const forgottenAfter = 100;
+/** Answers after an ejection until the next one counts as the first again. */
+const resetAfter = 100;
 
 export function createReplica(member: Member, settings: ReplicaSettings): ScheduledReplica {
   const slots = createReplicaSlots({ ...settings, parallelism: limitOf(member, settings) });
   const counts: ReplicaCounts = { answered: 0, failed: 0, ejections: 0 };
   let health: ReplicaHealth = { state: "warming" };
-  /** Whether a probe has come back. */
-  let wasHeard = false;
+  /** Whether a probe has ended. */
+  let wasProbed = false;
   let failuresInARow = 0;
   let ejectionsInARow = 0;
   let answeredSinceReturn = 0;
@@ -130,7 +130,7 @@ export function createReplica(member: Member, settings: ReplicaSettings): Schedu
     if (to === "drain") return { state: "draining" };
     if (to === "readmit") return { state: "warming" };
     if (to === "eject") return ejected(nowMs);
-    wasHeard = true;
+    wasProbed = true;
     const after = afterProbe(health, to.probe, nowMs, settings);
     if (replica.isDoubted && to.probe === "ready") replica.trustedUntilMs = nowMs + trustedMs;
     return after === "eject" ? ejected(nowMs) : after;
@@ -138,7 +138,7 @@ export function createReplica(member: Member, settings: ReplicaSettings): Schedu
 
   function ejected(nowMs: number): ReplicaHealth {
     ejectionsInARow += 1;
-    // A probe that fails again is no second time.
+    // A failed probe of an ejected replica extends the ejection.
     if (health.state !== "ejected") counts.ejections += 1;
     answeredSinceReturn = 0;
     failuresInARow = 0;
@@ -153,7 +153,7 @@ export function createReplica(member: Member, settings: ReplicaSettings): Schedu
     expectedWait: undefined as ScheduledReplica["expectedWait"],
     versions: unknownVersions,
     probeNote: undefined as ProbeNote | undefined,
-    isProbed: false,
+    isProbeInFlight: false,
     probeSentMs: Number.NEGATIVE_INFINITY,
     isProbeStale: false,
     nextProbeMs: Number.POSITIVE_INFINITY,
@@ -161,7 +161,7 @@ export function createReplica(member: Member, settings: ReplicaSettings): Schedu
     isServing: false,
     isSuspect: false,
     isDoubted: false,
-    isHopeful: true,
+    isProbing: true,
     trustedUntilMs: Number.NEGATIVE_INFINITY,
     latencyMs: undefined as number | undefined,
     confirmedFailures: 0,
@@ -176,7 +176,7 @@ export function createReplica(member: Member, settings: ReplicaSettings): Schedu
       replica.confirmedFailures = Math.max(0, replica.confirmedFailures - answerWeight);
       replica.slowInARow = isSlow ? replica.slowInARow + 1 : 0;
       answeredSinceReturn += 1;
-      if (answeredSinceReturn >= forgottenAfter) ejectionsInARow = 0;
+      if (answeredSinceReturn >= resetAfter) ejectionsInARow = 0;
     },
     failed: () => {
       counts.failed += 1;
@@ -193,7 +193,7 @@ export function createReplica(member: Member, settings: ReplicaSettings): Schedu
       slots.limitToOne(health.state === "returning" ? health.untilMs : Number.NEGATIVE_INFINITY);
       replica.isSuspect = health.state === "suspect";
       replica.isDoubted = health.state === "suspect" && health.isDoubted === true;
-      replica.isHopeful = replica.isSuspect || (health.state === "warming" && !wasHeard);
+      replica.isProbing = replica.isSuspect || (health.state === "warming" && !wasProbed);
       replica.outUntilMs = health.state === "ejected" ? health.untilMs : undefined;
       const after = stateName(health, nowMs);
       return before === after ? undefined : { from: before, to: after };
@@ -206,28 +206,28 @@ function limitOf(
   { isGateway, parallelism }: Member,
   { isRemote }: ReplicaSettings,
 ): SlotSettings["parallelism"] {
-  if (isGateway) return createGatewayLimit();
-  if (parallelism === "auto") return createLearntLimit(isRemote);
+  if (isGateway) return createAimdLimit();
+  if (parallelism === "auto") return createAdaptiveLimit(isRemote);
   return isRemote ? createRemoteLimit(parallelism) : parallelism;
 }
 
-/** A request as far as it decides which replicas may get it. */
+/** What decides which replicas may get a request. */
 interface CandidateRequest extends VersionChoice {
-  /** Replicas that are not asked again. */
-  readonly tried: ReadonlySet<string>;
+  /** Replicas that do not get it again. */
+  readonly excluded: ReadonlySet<string>;
   readonly arrivedMs: number;
   readonly deadlineMs: number;
 }
 
-/** Whether a replica may be asked at all: it has not failed the request, and may have the version that is named. */
+/** Whether a replica may get a request: it is not excluded, and may have the version. */
 export function isCandidate(
   request: CandidateRequest,
   { member, versions }: ScheduledReplica,
 ): boolean {
-  return !request.tried.has(member.id) && mayHave(versions, request);
+  return !request.excluded.has(member.id) && mayHave(versions, request);
 }
 
-/** Whether a replica that begins now could answer before the deadline. */
+/** Whether a replica that begins now should answer before the deadline. */
 export function isInTime(
   { deadlineMs }: CandidateRequest,
   { slots: { roundTripMs, usualMs } }: ScheduledReplica,
@@ -237,17 +237,17 @@ export function isInTime(
 }
 
 /**
- * Whether a replica may have got the version that a request names since it last listed its own: it was asked for them
- * before the request came. One that has none at all is a container without versions.
+ * Whether a replica may have loaded the version of a request since its last probe, which was sent before the request
+ * came. A replica that lists no version at all is a container without versions.
  */
 export function mayHaveByNow(request: CandidateRequest, replica: ScheduledReplica): boolean {
-  const { versions, isServing, isHopeful, isProbed, probeSentMs } = replica;
+  const { versions, isServing, isProbing, isProbeInFlight, probeSentMs } = replica;
   if (request.version === undefined || !versions.listed?.length) return false;
-  if (mayHave(versions, request) || request.tried.has(replica.member.id)) return false;
-  return (isServing || isHopeful) && (isProbed || probeSentMs < request.arrivedMs);
+  if (mayHave(versions, request) || request.excluded.has(replica.member.id)) return false;
+  return (isServing || isProbing) && (isProbeInFlight || probeSentMs < request.arrivedMs);
 }
 
-/** Whether a replica may have what a request asks for. Which labels there are is known to the replicas alone. */
+/** Whether a replica may have the version of a request. Only the replicas know their labels. */
 export function mayHave(
   { listed }: ReplicaVersions,
   { version, versionLabel }: VersionChoice,
@@ -258,9 +258,9 @@ export function mayHave(
 }
 
 /**
- * The version that answers a request, whichever of these replicas it comes to.
+ * Returns the version that would answer a request at any of these replicas.
  *
- * @returns undefined where that is not known, or differs between those that serve and may have what is asked for
+ * @returns undefined if that is unknown, or differs between the replicas that serve and may have the version
  */
 export function commonVersion(
   replicas: Iterable<ScheduledReplica>,
@@ -278,7 +278,7 @@ export function commonVersion(
   return common;
 }
 
-/** Every version that one of these replicas lists, highest first. */
+/** Lists the versions of these replicas, highest first. */
 export function listedVersions(replicas: Iterable<ScheduledReplica>): readonly bigint[] {
   const all = new Set<bigint>();
   for (const { versions } of replicas) for (const each of versions.listed ?? []) all.add(each);

@@ -1,10 +1,12 @@
 import { expect, test } from "vitest";
-import { createLearntLimit, createRemoteLimit } from "./concurrency-limit.ts";
+import { createAdaptiveLimit, createRemoteLimit } from "./concurrency-limit.ts";
 import { createReplicaSlots } from "./slots.ts";
 
 const settings = {
-  ...{ parallelism: 1, isPaced: () => true },
-  ...{ roundTripMs: 0.4, initialServiceMs: 2 },
+  parallelism: 1,
+  isPaced: () => true,
+  roundTripMs: 0.4,
+  initialServiceMs: 2,
 };
 
 test("the next request is timed to arrive when the one before ends", () => {
@@ -101,7 +103,7 @@ test("a replica that is full is left alone for a moment, or until it answers", (
 test("time in which nobody looked is no time that a replica took", () => {
   const slots = createReplicaSlots(settings);
   slots.send(1, 0);
-  slots.forgive(200);
+  slots.compensateStall(200);
 
   expect(slots.answered(1, 202.4)).toBeCloseTo(2);
 });
@@ -117,29 +119,29 @@ test("a shorter way is believed sooner than a longer one", () => {
   expect(slots.roundTripMs).toBeCloseTo(1.25);
 });
 
-/** A server that does `lanes` requests at once, kept as full as it may be for so many replies. */
-function learn(lanes: number, replies: number): readonly number[] {
-  const learnt = createLearntLimit(false);
+/** A server that does `concurrency` requests at once, kept as full as it may be for so many replies. */
+function learn(concurrency: number, replies: number): readonly number[] {
+  const learnt = createAdaptiveLimit(false);
   const limits: number[] = [];
   let nowMs = 0;
   for (let reply = 0; reply < replies; reply += 1) {
-    nowMs += 2 / Math.min(learnt.limit, lanes);
+    nowMs += 2 / Math.min(learnt.limit, concurrency);
     learnt.observe({ nowMs, wasFull: true, tookMs: 2, roundTripMs: 20 });
     limits.push(learnt.limit);
   }
   return limits;
 }
 
-test.each([1, 4, 16, 40])("a server with %i lanes is given about so many", (lanes) => {
-  const limits = learn(lanes, 40_000).slice(-10_000);
+test.each([1, 4, 16, 40])("a server with %i concurrency is given about so many", (concurrency) => {
+  const limits = learn(concurrency, 40_000).slice(-10_000);
 
   const mean = limits.reduce((sum, limit) => sum + limit, 0) / limits.length;
-  expect(mean).toBeGreaterThanOrEqual(lanes * 0.95);
-  expect(mean).toBeLessThanOrEqual(lanes * 1.3 + 1);
+  expect(mean).toBeGreaterThanOrEqual(concurrency * 0.95);
+  expect(mean).toBeLessThanOrEqual(concurrency * 1.3 + 1);
 });
 
 test("nothing is learnt while callers leave slots empty", () => {
-  const learnt = createLearntLimit(false);
+  const learnt = createAdaptiveLimit(false);
   for (let reply = 0; reply < 10_000; reply += 1)
     learnt.observe({ nowMs: reply, wasFull: false, tookMs: 2, roundTripMs: 20 });
 
@@ -147,7 +149,7 @@ test("nothing is learnt while callers leave slots empty", () => {
 });
 
 test("a server that says it is full gets no more than it had", () => {
-  const learnt = createLearntLimit(false);
+  const learnt = createAdaptiveLimit(false);
   learnt.onRejected({ inFlight: 3, sentMs: 0, nowMs: 1 });
 
   expect(learnt.limit).toBe(3);

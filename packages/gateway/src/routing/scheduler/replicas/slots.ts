@@ -2,130 +2,128 @@ import type { ConcurrencyLimit } from "./concurrency-limit.ts";
 import { createServiceTime } from "./latency.ts";
 
 export interface SlotSettings {
-  /** Requests that a replica works on at the same time, or what learns how many may be in flight. */
+  /** Requests that a replica processes at the same time, or an adaptive limit of those in flight. */
   readonly parallelism: number | ConcurrencyLimit;
   /**
-   * Whether a request is timed to arrive when the one before it ends. Only where nobody else sends to these replicas:
-   * two that pace by what each sees are worse than none.
+   * Whether a request is timed to arrive when the one before it ends. Off if other gateways send to these replicas: two
+   * that pace by what each sees do worse than none.
    */
   readonly isPaced: () => boolean;
-  /** What the way there and back takes before it is measured, in milliseconds. */
+  /** Round trip before it is measured, in milliseconds. */
   readonly roundTripMs: number;
-  /** What a request is believed to take before the first one ended, in milliseconds. */
+  /** Service time before the first request has ended, in milliseconds. */
   readonly initialServiceMs: number;
 }
 
-/** What is in flight at one replica, and when it may get more. */
+/** The slots of one replica: what is in flight there, and when it may get more. */
 export interface ReplicaSlots {
-  /** Requests it works on at the same time, as far as is known. */
+  /** Requests that it processes at the same time, as far as is known. */
   readonly parallelism: number;
-  /** As many as keep it busy while a reply and the next request are on their way. */
+  /** As many as keep it busy while a reply and the next request are in transit. */
   readonly slotCount: number;
+  /** Median service time, in milliseconds. */
   readonly usualMs: number;
-  /** How long a slot is taken by a request, on average, in milliseconds. */
+  /** How long a request takes a slot on average, in milliseconds. */
   readonly takenMs: number;
   readonly roundTripMs: number;
   /** When the last request was sent; -Infinity before the first. */
   readonly lastSentMs: number;
-  /** Attempts sent and not yet answered, those too that nobody waits for any more. */
+  /** Counts the attempts in flight, including abandoned ones that may still be processed. */
   inFlight(nowMs: number): number;
-  /** Allows no more than one in flight until then. */
+  /** Allows one request in flight at most until then. */
   limitToOne(untilMs: number): void;
-  /** The earliest time to send the next request; Infinity while only a reply can free a slot. */
+  /** Returns the earliest time to send the next request; Infinity while only a reply can free a slot. */
   readySinceMs(nowMs: number): number;
-  /** @returns when the replica is believed to begin with it */
+  /** Takes a slot. @returns when the replica should begin with the attempt */
   send(attemptId: number, nowMs: number): number;
   /**
-   * A reply has come.
+   * Frees the slot of an attempt, and learns from its reply.
    *
-   * @returns what the replica took for it, in milliseconds; undefined for an attempt that is not known
+   * @returns the time that the replica took, in milliseconds; undefined for an unknown attempt
    */
   answered(attemptId: number, nowMs: number): number | undefined;
-  /** Nothing more will come of it, and it says nothing of how long requests take. */
+  /** Frees the slot of an attempt, and learns nothing. */
   failed(attemptId: number): void;
   /**
-   * Nobody waits for its reply any more, but the replica works on: the slot is free when that should be over.
+   * Marks an attempt whose reply will not be read. The replica works on, so its slot is freed when that should be over.
    *
    * @returns when that is, in milliseconds on the clock of the events
    */
   abandoned(attemptId: number, nowMs: number): number;
-  /** Attempts that nobody waits for any more, and that may still be worked on. */
+  /** Abandoned attempts that may still be processed. */
   readonly abandonedCount: number;
-  /** When the first slot becomes free without a reply: Infinity where every reply is waited for. */
+  /** Returns when the first slot is freed without a reply; Infinity if no attempt is abandoned. */
   freeWithoutReplyMs(nowMs: number): number;
-  /** The replica said that it has no room. */
+  /** Pauses a replica that rejected a request for want of capacity. */
   rejected(request: { readonly sentMs: number; readonly nowMs: number }): void;
   observeRoundTrip(roundTripMs: number): void;
-  /** So long nobody looked: what came meanwhile came earlier than it seems, by at most this. */
-  forgive(lateMs: number): void;
+  /** Shifts timestamps by an event-loop stall: replies of that time came earlier than they seem. */
+  compensateStall(stallMs: number): void;
 }
 
 interface InFlight {
   arrivesMs: number;
-  /** When the replica is believed to begin with it, and to be done. */
+  /** When the replica should begin with it, and be done. */
   startMs: number;
   endMs: number;
   isAbandoned: boolean;
 }
 
-/** By how many times the usual deviation a reply may be late before nothing more is expected of it. */
-const allowedDeviations = 4;
-/** The same as a share of the usual time, which is what counts where all take the same. */
-const allowedLateness = 0.1;
-/** Requests from which on the service time is believed. */
-const minLearnt = 5;
-/** How long a replica is left alone at least that said it has no room, in milliseconds. */
+/** A reply is overdue after this many median deviations. */
+const maxDeviations = 4;
+/** The same as a share of the median, which decides if all requests take the same time. */
+const maxLateShare = 0.1;
+/** Replies after which the service time counts as known. */
+const minReplies = 5;
+/** Minimum pause of a replica that rejected a request, in milliseconds. */
 const minPauseMs = 5;
-/** Weight of a new round trip: a shorter one is the truer, a longer one may have waited somewhere. */
+/** Weight of a new round trip: a shorter one is closer to the truth, a longer one may have been queued. */
 const weight = { shorter: 0.5, longer: 0.05 } as const;
 
 export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
   const { parallelism } = settings;
-  const learnt = typeof parallelism === "number" ? undefined : parallelism;
-  const lanes = typeof parallelism === "number" ? parallelism : 1;
+  const adaptive = typeof parallelism === "number" ? undefined : parallelism;
+  const concurrency = typeof parallelism === "number" ? parallelism : 1;
   const service = createServiceTime(settings.initialServiceMs);
-  /** By attempt, in the order they were sent, which is the order they are worked on. */
+  /** By attempt, in the order they were sent, which is the order in which they are processed. */
   const inFlight = new Map<number, InFlight>();
   let oneWayMs = settings.roundTripMs / 2;
   let wasMeasured = false;
-  /** It said that it has no room: until then, or until a reply shows that there is some again. */
+  /** End of a pause after a rejection, unless a reply ends it earlier. */
   let fullUntilMs = Number.NEGATIVE_INFINITY;
   let limitedUntilMs = Number.NEGATIVE_INFINITY;
 
-  /** Works out what follows from the limit, the service time and the round trip, after one of them has changed. */
+  /** Derives the slots from the limit, the service time and the round trip. */
   function update(): void {
     oneWayMs = slots.roundTripMs / 2;
     slots.usualMs = service.usualMs;
-    if (learnt) {
-      slots.parallelism = learnt.limit;
-      slots.slotCount = learnt.limit;
-      // Slots that cover the way are taken for as long as that.
+    if (adaptive) {
+      slots.parallelism = adaptive.limit;
+      slots.slotCount = adaptive.limit;
+      // Slots that cover the round trip are taken during it.
       slots.takenMs = service.meanMs + slots.roundTripMs;
       return;
     }
     slots.takenMs = service.meanMs;
-    const onTheWay = Math.ceil(slots.roundTripMs / Math.max(service.usualMs, 0.1));
-    // One slow ping before anything is known makes no long way.
-    const isKnown = service.count >= minLearnt;
-    slots.slotCount = lanes * (1 + (isKnown ? Math.max(1, onTheWay) : 1));
+    const inTransit = Math.ceil(slots.roundTripMs / Math.max(service.usualMs, 0.1));
+    // One slow ping before the service time is known makes no long round trip.
+    const isKnown = service.count >= minReplies;
+    slots.slotCount = concurrency * (1 + (isKnown ? Math.max(1, inTransit) : 1));
   }
 
-  /** Those that nobody waits for leave when the replica should be done with them. */
+  /** Removes abandoned attempts that the replica should be done with. */
   function prune(nowMs: number): void {
     for (const [attemptId, { isAbandoned, endMs }] of inFlight) {
       if (isAbandoned && endMs + oneWayMs <= nowMs) remove(attemptId);
     }
   }
 
-  /** When the lane that the next request would get is believed to be free; what is overdue may take any time. */
-  function laneFreeMs(nowMs: number): number {
-    const ahead = inFlight.size - lanes;
+  /** Returns when the replica could begin with the next request; Infinity if that waits for an overdue one. */
+  function nextStartMs(nowMs: number): number {
+    const ahead = inFlight.size - concurrency;
     if (ahead < 0) return nowMs;
-    const lateness = Math.max(
-      service.usualMs * allowedLateness,
-      service.deviationMs * allowedDeviations,
-    );
-    const latestMs = nowMs - oneWayMs - lateness;
+    const lateMs = Math.max(service.usualMs * maxLateShare, service.deviationMs * maxDeviations);
+    const latestMs = nowMs - oneWayMs - lateMs;
     const ends = Float64Array.from(inFlight.values(), ({ endMs }) =>
       endMs < latestMs ? Number.POSITIVE_INFINITY : endMs,
     );
@@ -138,7 +136,7 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
   }
 
   const slots = {
-    parallelism: lanes,
+    parallelism: concurrency,
     slotCount: 0,
     usualMs: 0,
     takenMs: 0,
@@ -157,14 +155,14 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
       const { size } = inFlight;
       if (fullUntilMs > nowMs) return fullUntilMs;
       if (size > 0 && nowMs < limitedUntilMs) return slots.freeWithoutReplyMs(nowMs);
-      if (learnt) return size < slots.slotCount ? nowMs : Number.POSITIVE_INFINITY;
-      if (size < lanes) return nowMs;
+      if (adaptive) return size < slots.slotCount ? nowMs : Number.POSITIVE_INFINITY;
+      if (size < concurrency) return nowMs;
       if (size >= slots.slotCount) return slots.freeWithoutReplyMs(nowMs);
-      return settings.isPaced() ? Math.max(nowMs, laneFreeMs(nowMs) - oneWayMs) : nowMs;
+      return settings.isPaced() ? Math.max(nowMs, nextStartMs(nowMs) - oneWayMs) : nowMs;
     },
     send: (attemptId: number, nowMs: number) => {
       const arrivesMs = nowMs + oneWayMs;
-      const freeMs = learnt ? nowMs : laneFreeMs(nowMs);
+      const freeMs = adaptive ? nowMs : nextStartMs(nowMs);
       const startMs = Math.max(arrivesMs, Number.isFinite(freeMs) ? freeMs : arrivesMs);
       const endMs = startMs + service.usualMs;
       inFlight.set(attemptId, { arrivesMs, startMs, endMs, isAbandoned: false });
@@ -179,11 +177,11 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
       fullUntilMs = Number.NEGATIVE_INFINITY;
       const endedMs = nowMs - oneWayMs;
       const tookMs = Math.max(0, endedMs - done.startMs);
-      learnt?.observe({ nowMs, wasFull, tookMs, roundTripMs: slots.roundTripMs });
+      adaptive?.observe({ nowMs, wasFull, tookMs, roundTripMs: slots.roundTripMs });
       service.observe(tookMs);
       update();
-      // The next one in line begins now, sooner or later than was believed.
-      const next = learnt ? undefined : [...inFlight.values()][lanes - 1];
+      // The next one begins now, earlier or later than expected.
+      const next = adaptive ? undefined : [...inFlight.values()][concurrency - 1];
       if (next) {
         next.startMs = Math.max(next.arrivesMs, endedMs);
         next.endMs = next.startMs + service.usualMs;
@@ -196,7 +194,7 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
       if (!found) return nowMs;
       if (!found.isAbandoned) slots.abandonedCount += 1;
       found.isAbandoned = true;
-      // One that is overdue may never end, and nothing would tell.
+      // An overdue one may never end, and no event would show it.
       found.endMs = Math.max(found.endMs, nowMs - oneWayMs);
       return found.endMs + oneWayMs;
     },
@@ -210,7 +208,7 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
       return freeMs;
     },
     rejected: ({ sentMs, nowMs }: { readonly sentMs: number; readonly nowMs: number }) => {
-      learnt?.onRejected({ inFlight: inFlight.size, sentMs, nowMs });
+      adaptive?.onRejected({ inFlight: inFlight.size, sentMs, nowMs });
       update();
       fullUntilMs = nowMs + Math.max(service.usualMs, minPauseMs);
     },
@@ -223,11 +221,11 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
       wasMeasured = true;
       update();
     },
-    forgive: (lateMs: number) => {
+    compensateStall: (stallMs: number) => {
       for (const each of inFlight.values()) {
-        each.arrivesMs += lateMs;
-        each.startMs += lateMs;
-        each.endMs += lateMs;
+        each.arrivesMs += stallMs;
+        each.startMs += stallMs;
+        each.endMs += stallMs;
       }
     },
   };

@@ -1,9 +1,9 @@
 import { ModelNotReadyError, UpstreamFailedError } from "@tensorgate/core";
 import { expect, test } from "vitest";
-import { type DeviceFacts, refusalError } from "./refusal-error.ts";
+import { type DeviceInfo, rejectionError } from "./rejection-error.ts";
 
-const idle: DeviceFacts = { aliases: ["r-1", "r-2"], isAnyOut: false };
-const facts = (devices: DeviceFacts | undefined) => ({ model: "m", devices });
+const idle: DeviceInfo = { aliases: ["r-1", "r-2"], isAnyOut: false };
+const facts = (devices: DeviceInfo | undefined) => ({ model: "m", devices });
 
 test.each([
   {
@@ -32,8 +32,9 @@ test.each([
     retryAfterMs: 10_000,
   },
 ])("a caller whose model no device holds is told: $hint", ({ devices, ...told }) => {
-  expect(refusalError("model-not-ready", facts(devices))).toMatchObject({
-    ...{ reason: "model-not-ready", message: 'no device holds model "m"' },
+  expect(rejectionError("model-not-ready", facts(devices))).toMatchObject({
+    reason: "model-not-ready",
+    message: 'no device holds model "m"',
     ...told,
   });
 });
@@ -41,15 +42,15 @@ test.each([
 test("a device that is kept from calls is not lost, one that is out of reach is", () => {
   const out = { ...idle, isAnyOut: true };
 
-  expect(refusalError("no-replica", facts(out)).reason).toBe("model-not-ready");
-  expect(refusalError("no-replica", facts(idle)).reason).toBe("no-replica");
-  expect(refusalError("no-replica", facts(undefined)).reason).toBe("no-replica");
+  expect(rejectionError("no-replica", facts(out)).reason).toBe("model-not-ready");
+  expect(rejectionError("no-replica", facts(idle)).reason).toBe("no-replica");
+  expect(rejectionError("no-replica", facts(undefined)).reason).toBe("no-replica");
 });
 
 test("a last attempt that met a swap is told like that; any other as it failed", () => {
   const met = { ...facts(idle), lastError: new ModelNotReadyError("away") };
   const failed = { ...facts(idle), lastError: new UpstreamFailedError("failed") };
 
-  expect(refusalError("attempt-failed", met).message).toBe('no device holds model "m"');
-  expect(refusalError("attempt-failed", failed)).toBe(failed.lastError);
+  expect(rejectionError("attempt-failed", met).message).toBe('no device holds model "m"');
+  expect(rejectionError("attempt-failed", failed)).toBe(failed.lastError);
 });

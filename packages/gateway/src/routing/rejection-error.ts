@@ -9,36 +9,36 @@ import {
   UnknownVersionError,
   UpstreamFailedError,
 } from "@tensorgate/core";
-import type { Refusal } from "./scheduler/events.ts";
+import type { Rejection } from "./scheduler/events.ts";
 import type { PoolReport } from "./scheduler/status.ts";
 
-export interface RefusalFacts {
+export interface RejectionInfo {
   readonly model: string;
   readonly retryAfterMs?: number;
-  /** The version that was asked for. */
+  /** The version that the call names. */
   readonly version?: bigint;
-  /** Versions that there are where the call may be served, highest first. */
+  /** Lists the versions in the regions of the call, highest first. */
   readonly versions?: () => readonly bigint[];
-  /** What the last probes of replicas found that are out. */
+  /** Lists what the last probes of replicas that are not ready found. */
   readonly findings?: () => readonly string[];
-  /** What the last attempt failed with. */
+  /** Error of the last attempt. */
   readonly lastError?: ScoringError | undefined;
-  /** Where it is served by devices that hold one model at a time. */
-  readonly devices?: DeviceFacts | undefined;
+  /** Present if devices serve the model, which hold one at a time. */
+  readonly devices?: DeviceInfo | undefined;
 }
 
 /** The devices that could hold a model. */
-export interface DeviceFacts {
-  /** What callers know them by. */
+export interface DeviceInfo {
+  /** Names by which callers know them. */
   readonly aliases: readonly string[];
-  /** Whether one of them is kept from calls, so that it is not lost. */
+  /** Whether one of them was taken out of rotation on purpose, rather than lost. */
   readonly isAnyOut: boolean;
-  /** Where one is being swapped to the model: since when, and what it usually takes, in milliseconds. */
+  /** Present if one is being swapped to the model: since when, and how long that usually takes, in milliseconds. */
   readonly swap?: { readonly elapsedMs: number; readonly usualMs?: number };
 }
 
-/** What a caller is told whose request ended without an answer. */
-export function refusalError(because: Refusal, facts: RefusalFacts): ScoringError {
+/** Returns the error of a call that the scheduler rejected. */
+export function rejectionError(because: Rejection, facts: RejectionInfo): ScoringError {
   const { model, lastError, devices } = facts;
   const retry = facts.retryAfterMs === undefined ? {} : { retryAfterMs: facts.retryAfterMs };
   switch (because) {
@@ -93,7 +93,7 @@ function unknownVersion({
   model,
   version,
   versions = () => [],
-}: RefusalFacts): UnknownVersionError {
+}: RejectionInfo): UnknownVersionError {
   const all = versions();
   const which = version === undefined ? "such version" : `version ${version}`;
   return new UnknownVersionError(`model "${model}" has no ${which}`, {
@@ -104,30 +104,30 @@ function unknownVersion({
   });
 }
 
-/** @returns undefined where no probe told anything */
-function probedHint({ findings = () => [] }: RefusalFacts): string | undefined {
+/** @returns undefined if no probe found anything */
+function probedHint({ findings = () => [] }: RejectionInfo): string | undefined {
   const all = findings();
   return all.length === 0 ? undefined : `last probe: ${all.join(", ")}; see the gateway's log`;
 }
 
-/** After which a caller may come again whose model no device holds, in milliseconds: somebody has to do something. */
+/** Time after which to retry a model that no device holds, in milliseconds: an operator has to swap one. */
 const idleRetryMs = 10_000;
-/** The same while a device is swapped to it, where nobody knows for how long, or longer than usual. */
+/** The same while a device is being swapped to it, if the rest of the time is unknown, or it takes longer than usual. */
 const swapRetryMs = 1_000;
-/** Names of devices that are told; of more, how many they are. */
+/** Maximum devices that are named; of more only the count is given. */
 const maxNamed = 8;
 
-function onNoDevice({ model }: RefusalFacts, { aliases, swap }: DeviceFacts): ModelNotReadyError {
+function onNoDevice({ model }: RejectionInfo, { aliases, swap }: DeviceInfo): ModelNotReadyError {
   const count = counted(aliases.length, "device");
   const which = aliases.length <= maxNamed ? `${count} (${aliases.join(", ")})` : count;
   const leftMs = (swap?.usualMs ?? 0) - (swap?.elapsedMs ?? 0);
   return new ModelNotReadyError(`no device holds model "${model}"`, {
-    hint: `${which} could hold it; ${swap ? underWay(swap) : "an operator can swap one with tensorgate device swap"}`,
+    hint: `${which} could hold it; ${swap ? swapProgress(swap) : "an operator can swap one with tensorgate device swap"}`,
     retryAfterMs: swap ? Math.max(swapRetryMs, Math.ceil(leftMs)) : idleRetryMs,
   });
 }
 
-function underWay({ elapsedMs, usualMs }: NonNullable<DeviceFacts["swap"]>): string {
+function swapProgress({ elapsedMs, usualMs }: NonNullable<DeviceInfo["swap"]>): string {
   const since = `a swap started ${seconds(elapsedMs)} ago`;
   if (usualMs === undefined) return since;
   const left = usualMs - elapsedMs;
@@ -140,11 +140,11 @@ function seconds(durationMs: number): string {
   return `${Math.ceil(durationMs / 1_000)} s`;
 }
 
-/** Most different findings that are listed. */
+/** Maximum findings that are listed. */
 const maxFindings = 4;
 
 /**
- * What the last probes found of replicas that are out, without addresses, the most frequent first:
+ * Lists what the last probes of replicas that are not ready found, without addresses, the most frequent first:
  * `connection refused (2 replicas)`.
  */
 export function probeFindings(

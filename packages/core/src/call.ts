@@ -20,21 +20,21 @@ export interface CallContext {
    * Calls without it count as one caller's.
    */
   readonly fairnessKey?: string;
-  readonly wishes: RoutingWishes;
+  readonly hints: RoutingHints;
   /** Whether the answer must not be kept, nor be one that was kept: `cache-control: no-store`. */
   readonly noStore?: boolean;
   readonly times: StageTimes;
-  /** What the router tells beside the answer, where somebody wants to know. */
-  readonly routed?: RoutingNotes;
+  /** Present if the caller, or the gateway that forwarded the call, reads it. */
+  readonly routingTrace?: RoutingTrace;
   /** Observes its attempts. */
   readonly observer?: CallObserver;
   /** Trace of the attempt that is being made, as W3C writes it; sent to the replica. */
   readonly traceparent?: string;
 }
 
-/** Filled by the router while it works on a call; several pictures of one call add up. */
-export interface RoutingNotes {
-  /** Whether the caller wants to know why the call went where it went. */
+/** What the router reports beside the answer; the pictures of one call add up. */
+export interface RoutingTrace {
+  /** Whether the caller asked for the steps. */
   readonly isTraced: boolean;
   steps: readonly RoutingStep[];
   /** How long the next call would wait, in milliseconds. */
@@ -46,15 +46,15 @@ export const priorities = ["critical", "normal", "batch"] as const;
 
 export type Priority = (typeof priorities)[number];
 
-/** What a caller asks of the router. */
-export interface RoutingWishes {
-  /** Region to prefer. */
+/** What a caller asks of the router, and what limits it. */
+export interface RoutingHints {
+  /** Preferred region. */
   readonly region?: string;
-  /** Regions the call may be served in; never left, whatever fails. */
+  /** Regions that may serve the call, whatever fails. */
   readonly residency?: readonly string[];
-  /** What comes first when there is more to do than can be done; `normal` by default. */
+  /** Order in a queue; `normal` by default. */
   readonly priority?: Priority;
-  /** Whether another gateway sent the call here: it is not sent on to a third. */
+  /** Whether another gateway sent the call here: it is not sent to a third. */
   readonly isForwarded?: boolean;
 }
 
@@ -90,6 +90,6 @@ export function withinRegions(
   call: CallContext,
   regions: readonly string[] | undefined,
 ): CallContext {
-  const residency = regions && commonRegions(call.wishes.residency, regions);
-  return residency ? { ...call, wishes: { ...call.wishes, residency } } : call;
+  const residency = regions && commonRegions(call.hints.residency, regions);
+  return residency ? { ...call, hints: { ...call.hints, residency } } : call;
 }

@@ -77,7 +77,7 @@ export function aCall(overrides: Partial<CallContext> = {}): CallContext {
     requestId: "test-call",
     deadline: { atMs: 1_000 },
     signal: new AbortController().signal,
-    wishes: {},
+    hints: {},
     times: createStageTimes(),
     ...overrides,
   };

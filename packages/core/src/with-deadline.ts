@@ -30,7 +30,7 @@ export async function withDeadline<Answer>(
       requestId,
       deadline: { atMs: clock.nowMs() + timeoutMs },
       signal: controller.signal,
-      wishes: {},
+      hints: {},
       times: createStageTimes(),
     });
   } finally {

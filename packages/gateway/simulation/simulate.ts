@@ -238,8 +238,8 @@ export function simulate(
     const { isIdempotent = true, mayHedge = false } = request;
     const deadlineMs = request.arrivesMs + (request.patienceMs ?? 10_000);
     const call = { isIdempotent, mayHedge, isForwarded: forwarded !== undefined, isTraced: false };
-    const wishes = { priority, version, ...(residency && { residency }) };
-    tell(at, { type: "arrival", request: { id, model, deadlineMs, ...wishes, ...call } });
+    const hints = { priority, version, ...(residency && { residency }) };
+    tell(at, { type: "arrival", request: { id, model, deadlineMs, ...hints, ...call } });
     if (request.leavesMs === undefined || forwarded) return;
     later(request.leavesMs, () => {
       if (!at.open.has(id)) return;

@@ -11,8 +11,8 @@ export const answerMutants: readonly Mutant[] = [
     [
       {
         name: "cache: another residency's answer",
-        find: "wishes.region ?? null, residency]));",
-        replace: "wishes.region ?? null]));",
+        find: "hints.region ?? null, residency]));",
+        replace: "hints.region ?? null]));",
       },
       {
         name: "cache: another signature's answer",

@@ -72,7 +72,7 @@ export const callerMutants: readonly Mutant[] = [
       },
       {
         name: "residency: the catalog shows every region",
-        find: "catalog.list(wishes.residency)",
+        find: "catalog.list(hints.residency)",
         replace: "catalog.list(undefined)",
       },
       {

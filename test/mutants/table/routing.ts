@@ -52,8 +52,8 @@ export const routingMutants: readonly Mutant[] = [
       },
       {
         name: "residency: that of the model is ignored",
-        find: "const residency = regions && commonRegions(call.wishes.residency, regions);",
-        replace: "const residency = call.wishes.residency;",
+        find: "const residency = regions && commonRegions(call.hints.residency, regions);",
+        replace: "const residency = call.hints.residency;",
       },
     ],
   ),

@@ -7,14 +7,14 @@ import type { CallContext, ResolvedRequest, Tensor } from "@tensorgate/core";
  */
 export function requestDigest(
   { modelSpec, model, inputs, outputFilter }: ResolvedRequest,
-  { wishes }: CallContext,
+  { hints }: CallContext,
 ): string {
   const { versionLabel = "", signatureName = "" } = modelSpec;
   const hash = createHash("sha256");
   // An answer that was computed outside the residency of a call must not be returned to it.
-  const residency = wishes.residency ? wishes.residency.toSorted() : null;
+  const residency = hints.residency ? hints.residency.toSorted() : null;
   const asked = [model.name, model.revision, versionLabel, signatureName];
-  hash.update(JSON.stringify([asked, outputFilter.toSorted(), wishes.region ?? null, residency]));
+  hash.update(JSON.stringify([asked, outputFilter.toSorted(), hints.region ?? null, residency]));
   const sorted = [...inputs].toSorted(([a], [b]) => (a < b ? -1 : 1));
   for (const [input, tensor] of sorted) addTensor(hash, input, tensor);
   return hash.digest("base64");

@@ -112,8 +112,8 @@ test.each<{
   },
   { name: "another release", request: asked("a", { model: { ...release, revision: "2" } }) },
   { name: "other outputs", request: asked("a", { outputFilter: ["features"] }) },
-  { name: "a residency", request: asked("a"), call: { wishes: { residency: ["eastus"] } } },
-  { name: "another region", request: asked("a"), call: { wishes: { region: "eastus" } } },
+  { name: "a residency", request: asked("a"), call: { hints: { residency: ["eastus"] } } },
+  { name: "another region", request: asked("a"), call: { hints: { region: "eastus" } } },
   { name: "a call that keeps nothing", request: asked("a"), call: { noStore: true } },
 ])("$name is asked for anew", async ({ request, call }) => {
   const { answered, ask, upstream } = cached();

@@ -36,7 +36,7 @@ interface Asking {
 
 /** Asks; the replicas of `refusing` do not have the model. @returns whom it asked */
 async function askedBy(
-  wishes: CallContext["wishes"],
+  hints: CallContext["hints"],
   { version, refusing = [], among = pools }: Asking,
 ) {
   const asked: string[] = [];
@@ -47,7 +47,7 @@ async function askedBy(
       if (refusing.includes(id)) throw new UpstreamAnsweredError("no such model", 5);
       return id;
     },
-    { modelSpec, call: aCall({ wishes }), pools: among },
+    { modelSpec, call: aCall({ hints }), pools: among },
   ).catch((error: { reason: string }) => error.reason);
   return { asked, answer };
 }
@@ -56,7 +56,7 @@ test("the nearest replica is asked first", async () => {
   expect(await askedBy({}, {})).toEqual({ asked: ["a"], answer: "a" });
 });
 
-test("the region that is wished for comes first", async () => {
+test("the preferred region is asked first", async () => {
   expect(await askedBy({ region: "far" }, {})).toEqual({ asked: ["c"], answer: "c" });
 });
 

@@ -24,7 +24,7 @@ export async function askNearest<Answer>(
   { modelSpec, call, pools, devices }: NearestQuery,
 ): Promise<Answer> {
   const { name: model, version } = modelSpec;
-  const { residency, region: preferred } = call.wishes;
+  const { residency, region: preferred } = call.hints;
   const ofModel = pools.filter((pool) => pool.model === model);
   const allowed = ofModel.filter(({ region }) => !residency || residency.includes(region));
   if (ofModel.length > 0 && allowed.length === 0) {

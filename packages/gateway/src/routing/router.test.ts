@@ -200,7 +200,7 @@ test("no listener stays at a caller's signal, however its call ends", async () =
   rig.attempts[1]?.fail(new InvalidRequestError("not a picture"));
   await expect(blamed).rejects.toThrow("not a picture");
   await expect(
-    rig.dispatch(aCall({ signal, wishes: { residency: ["nowhere"] } })),
+    rig.dispatch(aCall({ signal, hints: { residency: ["nowhere"] } })),
   ).rejects.toMatchObject({ reason: "forbidden" });
 
   expect(open.size).toBe(0);
@@ -356,7 +356,7 @@ test("whoever is told of a change may take other pools at once, and no timer is 
   await expect(failed).rejects.toThrow("lost");
   await settled();
 
-  const asked = rig.dispatch(aCall({ deadline: { atMs: 5_000 }, wishes: { region: "there" } }));
+  const asked = rig.dispatch(aCall({ deadline: { atMs: 5_000 }, hints: { region: "there" } }));
   rig.attempts[1]?.answer("by the new pool");
 
   expect(await asked).toBe("by the new pool");

@@ -84,7 +84,7 @@ export function createRouter<Replica extends RoutedReplica>(
         const open = calls.get(command.id);
         const outcome = open?.outcomes.get(command.attemptId);
         if (!open || !outcome) break;
-        if (open.call.routed) addTrace(open, command.trace);
+        if (open.call.routingTrace) addTrace(open, command.trace);
         settle(command.id, outcome);
         break;
       }
@@ -170,9 +170,9 @@ export function createRouter<Replica extends RoutedReplica>(
     const open = calls.get(id);
     if (!open) return;
     const last = attemptId === undefined ? undefined : open.outcomes.get(attemptId);
-    if (open.call.routed) addTrace(open, trace);
+    if (open.call.routingTrace) addTrace(open, trace);
     const { name: model, version } = open.request.modelSpec;
-    const { residency, isForwarded } = open.call.wishes;
+    const { residency, isForwarded } = open.call.hints;
     const error = rejectionError(because, {
       model,
       devices: devicesOf?.(model, residency),
@@ -195,12 +195,12 @@ export function createRouter<Replica extends RoutedReplica>(
   }
 
   function addTrace({ request, call }: PendingCall, steps: readonly RoutingStep[] = []): void {
-    if (!call.routed) return;
+    if (!call.routingTrace) return;
     addSteps(call, steps, aliasOf);
     // Only another gateway uses it.
-    if (!call.wishes.isForwarded) return;
+    if (!call.hints.isForwarded) return;
     const { name } = request.modelSpec;
-    call.routed.expectedWaitMs = scheduler.expectedWaitMs(name, clock.nowMs());
+    call.routingTrace.expectedWaitMs = scheduler.expectedWaitMs(name, clock.nowMs());
   }
 
   async function probeNow(model: string, replicaId: string): Promise<void> {
@@ -226,7 +226,7 @@ export function createRouter<Replica extends RoutedReplica>(
   return {
     score: (request, call) => {
       const { modelSpec, model } = request;
-      const { signal, deadline, wishes } = call;
+      const { signal, deadline, hints } = call;
       if (isClosed) return Promise.reject(new NoReplicaError("the gateway is closing"));
       if (signal.aborted) return Promise.reject(signal.reason);
       nextId += 1;
@@ -245,14 +245,14 @@ export function createRouter<Replica extends RoutedReplica>(
           model: model.name,
           version: modelSpec.version,
           versionLabel: modelSpec.versionLabel,
-          priority: wishes.priority ?? "normal",
+          priority: hints.priority ?? "normal",
           deadlineMs: deadline.atMs,
           isIdempotent: model.isIdempotent,
           mayHedge: model.mayHedge,
-          isForwarded: wishes.isForwarded ?? false,
-          isTraced: call.routed?.isTraced ?? false,
-          ...(wishes.region !== undefined && { region: wishes.region }),
-          ...(wishes.residency && { residency: wishes.residency }),
+          isForwarded: hints.isForwarded ?? false,
+          isTraced: call.routingTrace?.isTraced ?? false,
+          ...(hints.region !== undefined && { region: hints.region }),
+          ...(hints.residency && { residency: hints.residency }),
         },
       });
       return promise;
@@ -262,9 +262,9 @@ export function createRouter<Replica extends RoutedReplica>(
         modelSpec,
         call,
         pools: scheduler.status(clock.nowMs()).pools,
-        devices: devicesOf?.(modelSpec.name, call.wishes.residency),
+        devices: devicesOf?.(modelSpec.name, call.hints.residency),
       }),
-    expectedVersion: ({ name, version, versionLabel }, { wishes: { residency, isForwarded } }) =>
+    expectedVersion: ({ name, version, versionLabel }, { hints: { residency, isForwarded } }) =>
       scheduler.expectedVersion({ model: name, version, versionLabel, residency, isForwarded }),
     regionsOf: (model) => {
       const ofModel = replicas.pools.filter((pool) => pool.model === model);

@@ -20,11 +20,11 @@ export function createReplicaAliases(): AliasOf {
  * addresses if the key allows that.
  */
 export function addSteps(
-  { routed, caller }: CallContext,
+  { routingTrace, caller }: CallContext,
   steps: readonly RoutingStep[],
   aliasOf: AliasOf,
 ): void {
-  if (!routed) return;
+  if (!routingTrace) return;
   const named = steps.map(({ atMs, step }): RoutingStep => {
     if (!("replicaId" in step)) return { atMs, step };
     const { replicaId, region } = step;
@@ -32,5 +32,5 @@ export function addSteps(
     const name = caller?.maySeeAddresses ? `${alias} (${replicaId})` : alias;
     return { atMs, step: { ...step, replicaId: name } };
   });
-  routed.steps = [...routed.steps, ...named];
+  routingTrace.steps = [...routingTrace.steps, ...named];
 }

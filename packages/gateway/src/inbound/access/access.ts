@@ -57,10 +57,10 @@ export function assertMayUse({ caller }: CallContext, modelName: string): void {
 
 /** The models that the caller's key is for, as far as its calls may be served. */
 export function visibleModels(
-  { caller, wishes }: CallContext,
+  { caller, hints }: CallContext,
   catalog: ModelCatalog,
 ): readonly ModelDescription[] {
-  const all = catalog.list(wishes.residency);
+  const all = catalog.list(hints.residency);
   return caller ? all.filter(({ name }) => caller.mayUse(name)) : all;
 }
 
@@ -74,7 +74,7 @@ export function visibleModel(
   name: string,
 ): ModelDescription {
   assertMayUse(call, name);
-  return catalog.get(name, call.wishes.residency);
+  return catalog.get(name, call.hints.residency);
 }
 
 /** The pools of models that the caller's key is for, in the regions that its calls may be served in. */

@@ -1,7 +1,7 @@
 import type { RoutingStep } from "@tensorgate/core";
 import { aCall } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
-import { replyHeaders, routedHeaders } from "./call.ts";
+import { replyHeaders, traceHeaders } from "./call.ts";
 
 const refused = (because: string): RoutingStep => ({
   atMs: 1.23456,
@@ -9,8 +9,8 @@ const refused = (because: string): RoutingStep => ({
 });
 
 function traceOf(steps: readonly RoutingStep[]): string {
-  const call = aCall({ routed: { isTraced: true, steps } });
-  return routedHeaders(call)["x-tensorgate-trace"] ?? "";
+  const call = aCall({ routingTrace: { isTraced: true, steps } });
+  return traceHeaders(call)["x-tensorgate-trace"] ?? "";
 }
 
 test("a trace is JSON with its numbers rounded", () => {
@@ -39,9 +39,9 @@ test("steps that are too many are counted rather than told, and cost no more for
 });
 
 test("nothing is told of a call that nobody asked about", () => {
-  expect(routedHeaders(aCall())).toEqual({});
-  const routed = { isTraced: false, steps: [refused("overloaded")], expectedWaitMs: 1.26 };
-  expect(routedHeaders(aCall({ routed }))).toEqual({ "x-tensorgate-expected-wait-ms": "1.3" });
+  expect(traceHeaders(aCall())).toEqual({});
+  const routingTrace = { isTraced: false, steps: [refused("overloaded")], expectedWaitMs: 1.26 };
+  expect(traceHeaders(aCall({ routingTrace }))).toEqual({ "x-tensorgate-expected-wait-ms": "1.3" });
 });
 
 test("names that no header can hold are percent-encoded, and others are left as they are", () => {

@@ -140,7 +140,7 @@ export function replyHeaders(
     ...(model && { "x-tensorgate-model": headerText(`${model.name}@${model.version}`) }),
     ...(region !== undefined && { "x-tensorgate-region": headerText(region) }),
     "server-timing": serverTiming(call, totalMs),
-    ...(call.routed && routedHeaders(call)),
+    ...(call.routingTrace && traceHeaders(call)),
   };
 }
 
@@ -150,9 +150,9 @@ function headerText(name: string): string {
 }
 
 /** The routing trace, also of a call that failed. Each header stays within what proxies take. */
-export function routedHeaders({ routed }: CallContext): Readonly<Record<string, string>> {
-  if (!routed) return {};
-  const { isTraced, steps, expectedWaitMs } = routed;
+export function traceHeaders({ routingTrace }: CallContext): Readonly<Record<string, string>> {
+  if (!routingTrace) return {};
+  const { isTraced, steps, expectedWaitMs } = routingTrace;
   return {
     ...(isTraced && { "x-tensorgate-trace": traceText(steps) }),
     ...(expectedWaitMs !== undefined && {
@@ -215,6 +215,6 @@ export function errorHeaders(
       "retry-after": String(Math.ceil(retryAfterMs / 1_000)),
       "grpc-retry-pushback-ms": String(Math.ceil(retryAfterMs)),
     }),
-    ...(call?.routed && routedHeaders(call)),
+    ...(call?.routingTrace && traceHeaders(call)),
   };
 }

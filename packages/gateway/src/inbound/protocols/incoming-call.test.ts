@@ -92,11 +92,11 @@ test("a timeout that is no number is the caller's mistake", () => {
 });
 
 test("residency is a list, and an empty one allows nothing", () => {
-  expect(open({ "x-tensorgate-residency": "eastus, westus2" }).call.wishes.residency).toEqual([
+  expect(open({ "x-tensorgate-residency": "eastus, westus2" }).call.hints.residency).toEqual([
     "eastus",
     "westus2",
   ]);
-  expect(open({ "x-tensorgate-residency": "" }).call.wishes.residency).toEqual([]);
+  expect(open({ "x-tensorgate-residency": "" }).call.hints.residency).toEqual([]);
 });
 
 test.each([
@@ -118,11 +118,11 @@ test.each([
 
 test("a call that came through a gateway is forwarded, and the router tells what that one asks for", () => {
   expect(open({ "x-tensorgate-hops": "1" }).call).toMatchObject({
-    wishes: { isForwarded: true },
-    routed: { isTraced: false },
+    hints: { isForwarded: true },
+    routingTrace: { isTraced: false },
   });
-  expect(open({ "x-tensorgate-hops": "0" }).call.wishes.isForwarded).toBeUndefined();
-  expect(open({}).call.routed).toBeUndefined();
+  expect(open({ "x-tensorgate-hops": "0" }).call.hints.isForwarded).toBeUndefined();
+  expect(open({}).call.routingTrace).toBeUndefined();
 });
 
 test.each([

@@ -12,7 +12,7 @@ import {
   type Priority,
   type Protocol,
   priorities,
-  type RoutingWishes,
+  type RoutingHints,
   type ScoringError,
 } from "@tensorgate/core";
 import type { AccessRequest, AdmittedCall, ReadHeader } from "../access/access.ts";
@@ -137,7 +137,7 @@ export function createCallContext(
   const askedMs = callerMs ?? requests.defaultTimeoutMs;
   const timeoutMs = Math.min(Math.max(0, askedMs), requests.maxTimeoutMs);
   // Before there is a timer: a call that is rejected here would leave it running.
-  const wishes = wishesFrom(header, caller);
+  const hints = hintsFrom(header, caller);
   const controller = new AbortController();
   const expire = () => controller.abort(deadlineExceeded(timeoutMs));
   const cancel = () => controller.abort(goneError(gone.reason));
@@ -154,8 +154,8 @@ export function createCallContext(
       signal: controller.signal,
       ...(caller && { caller }),
       fairnessKey: caller ? `key ${caller.id}` : `network ${networkOf(access.remoteAddress)}`,
-      wishes,
-      ...((isTraced || wishes.isForwarded) && { routed: { isTraced, steps: [] } }),
+      hints,
+      ...((isTraced || hints.isForwarded) && { routingTrace: { isTraced, steps: [] } }),
       ...(cacheControl !== undefined && hasNoStore(cacheControl) && { noStore: true }),
       times: createStageTimes(),
       ...(observer && { observer }),
@@ -222,7 +222,7 @@ function parseRegions(text: string): readonly string[] {
     .filter((name) => name !== "");
 }
 
-function wishesFrom(header: ReadHeader, caller: Caller | undefined): RoutingWishes {
+function hintsFrom(header: ReadHeader, caller: Caller | undefined): RoutingHints {
   const region = header("x-tensorgate-region");
   const regions = header("x-tensorgate-residency");
   const asked = regions === undefined ? undefined : parseRegions(regions);

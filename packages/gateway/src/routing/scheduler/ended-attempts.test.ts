@@ -3,7 +3,7 @@ import { schedulerSettings } from "../settings.ts";
 import type { Arrival, SchedulerCommand, SchedulerEvent } from "./events.ts";
 import { createScheduler } from "./scheduler.ts";
 
-const arrival = (id: number, wishes: Partial<Arrival> = {}): Arrival => ({
+const arrival = (id: number, hints: Partial<Arrival> = {}): Arrival => ({
   id,
   model: "m",
   priority: "normal",
@@ -12,7 +12,7 @@ const arrival = (id: number, wishes: Partial<Arrival> = {}): Arrival => ({
   mayHedge: false,
   isForwarded: false,
   isTraced: false,
-  ...wishes,
+  ...hints,
 });
 
 function readyScheduler(ids: readonly string[]) {

@@ -117,8 +117,8 @@ test("what a gateway blames on the request is told in its own words", async () =
 test("a call carries its hops, residency, request id, deadline, priority, and that nothing is to be kept", async () => {
   await using server = await startFakeReplica();
   using one = peerAt(server.address);
-  const wishes = { priority: "critical", residency: ["eastus", "westus2"] } as const;
-  const call = aCall({ requestId: "abc", noStore: true, wishes });
+  const hints = { priority: "critical", residency: ["eastus", "westus2"] } as const;
+  const call = aCall({ requestId: "abc", noStore: true, hints });
   const answered = one.peer.score(aRequest, call);
   const { headers, answer } = await server.nextPredict();
   answer(0);

@@ -45,10 +45,10 @@ export const tensorgatePeer: Dialect = {
 };
 
 /** What a caller asked for that holds there as it does here; where the call may go is decided already. */
-function wishHeaders({ noStore, wishes }: CallContext): Readonly<Record<string, string>> {
+function hintHeaders({ noStore, hints }: CallContext): Readonly<Record<string, string>> {
   return {
     ...(noStore && { "cache-control": "no-store" }),
-    ...(wishes.priority && { "x-tensorgate-priority": wishes.priority }),
+    ...(hints.priority && { "x-tensorgate-priority": hints.priority }),
   };
 }
 
@@ -75,7 +75,7 @@ function peerReplica(channel: UnaryChannel, { region, clock }: ReplicaOptions): 
     segments: readonly Uint8Array[],
     call: UnaryCall,
   ): Promise<UnaryReply> {
-    const headers = wishHeaders(call);
+    const headers = hintHeaders(call);
     try {
       return await channel.unary(path, segments, { ...call, headers });
     } catch (thrown) {

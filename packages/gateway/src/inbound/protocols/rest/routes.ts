@@ -37,7 +37,7 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
     call.times.add("read", clock.nowMs() - startedMs);
     return {
       asked: { modelSpec, pictures },
-      call: region ? { ...call, wishes: { ...call.wishes, region } } : call,
+      call: region ? { ...call, hints: { ...call.hints, region } } : call,
     };
   }
 

@@ -3,7 +3,7 @@ import { schedulerSettings } from "../../settings.ts";
 import type { Arrival } from "../events.ts";
 import { createScheduler } from "../scheduler.ts";
 
-const arrival = (id: number, wishes: Partial<Arrival> = {}): Arrival => ({
+const arrival = (id: number, hints: Partial<Arrival> = {}): Arrival => ({
   id,
   model: "m",
   priority: "batch",
@@ -12,7 +12,7 @@ const arrival = (id: number, wishes: Partial<Arrival> = {}): Arrival => ({
   mayHedge: false,
   isForwarded: false,
   isTraced: false,
-  ...wishes,
+  ...hints,
 });
 
 /** A gateway with a replica of its own and the gateway of another region, all slots and queues full of batch work. */

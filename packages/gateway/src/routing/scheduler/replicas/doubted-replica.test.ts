@@ -3,7 +3,7 @@ import { schedulerSettings } from "../../settings.ts";
 import type { Arrival, AttemptFailure, SchedulerCommand, SchedulerEvent } from "../events.ts";
 import { createScheduler } from "../scheduler.ts";
 
-const arrival = (id: number, wishes: Partial<Arrival> = {}): Arrival => ({
+const arrival = (id: number, hints: Partial<Arrival> = {}): Arrival => ({
   id,
   model: "m",
   priority: "normal",
@@ -12,7 +12,7 @@ const arrival = (id: number, wishes: Partial<Arrival> = {}): Arrival => ({
   mayHedge: false,
   isForwarded: false,
   isTraced: false,
-  ...wishes,
+  ...hints,
 });
 
 interface Replicas {
@@ -49,9 +49,9 @@ function rig(regions: Replicas) {
       nowMs += ms;
       return tell({ type: "tick" });
     },
-    ask: (wishes: Partial<Arrival> = {}) => {
+    ask: (hints: Partial<Arrival> = {}) => {
       nextId += 1;
-      return sentIn(tell({ type: "arrival", request: arrival(nextId, wishes) }));
+      return sentIn(tell({ type: "arrival", request: arrival(nextId, hints) }));
     },
     fail: (attemptId: number | undefined, failure: AttemptFailure = "not-served") =>
       tell({ type: "failed", attemptId: attemptId ?? 0, failure }),

@@ -39,7 +39,7 @@ function rig(regions: Readonly<Record<string, Versions>>) {
     advance: (ms: number) => {
       nowMs += ms;
     },
-    ask: (wishes: Partial<Arrival> = {}) => {
+    ask: (hints: Partial<Arrival> = {}) => {
       nextId += 1;
       const request: Arrival = {
         id: nextId,
@@ -50,7 +50,7 @@ function rig(regions: Readonly<Record<string, Versions>>) {
         mayHedge: false,
         isForwarded: false,
         isTraced: false,
-        ...wishes,
+        ...hints,
       };
       return tell({ type: "arrival", request });
     },
@@ -161,8 +161,8 @@ test.each<{
 
 test("an answer of another version than the latest that was told makes that unknown until the next probe", () => {
   const { ask, tell, probed, expected } = rig({ here: listed(1n) });
-  const answered = (version: bigint, wishes: Partial<Arrival> = {}) => {
-    const sent = ask(wishes).find(({ type }) => type === "send");
+  const answered = (version: bigint, hints: Partial<Arrival> = {}) => {
+    const sent = ask(hints).find(({ type }) => type === "send");
     if (sent?.type === "send") tell({ type: "answered", attemptId: sent.attemptId, version });
   };
 

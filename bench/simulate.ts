@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import {
   allOverloaded,
   besideCentralQueue,
-  eightLanes,
+  concurrentReplica,
   hedged,
   nobodysFault,
   oneRegionOverloaded,
@@ -40,7 +40,7 @@ const rows: readonly (readonly [name: string, run: () => Row])[] = [
     (load) => ["eight replicas", () => besideCentralQueue(load, sized)] as const,
   ),
   ["hedged", () => hedged(0.5, sized)],
-  ["eight lanes", () => eightLanes(0.9, sized)],
+  ["concurrent replica", () => concurrentReplica(0.9, sized)],
   ["one region", () => oneRegionOverloaded(1.2, sized)],
   ["all regions", () => allOverloaded(2, sized)],
   ["a region lost", () => regionLost(0.6, sized)],

@@ -53,7 +53,7 @@ const rules: readonly Rule[] = [
       ),
     planted: "const maxBytes = 1;\nconst mostBytes = 1;",
     allowed: "const maxBytes = 1;\nconst leastBusy = () => 1;\nconst mostly = true;",
-    exceptIn: ["test/chaos/faults/eight-lanes.ts", "test/chaos/faults/stopped-pool-memory.ts"],
+    exceptIn: [],
   },
   {
     name: "exports no type called Parts: Options are settings, Deps what a function calls",

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import {
   allOverloaded,
   besideCentralQueue,
-  eightLanes,
+  concurrentReplica,
   hedged,
   nobodysFault,
   oneRegionOverloaded,
@@ -39,8 +39,8 @@ describe("eight replicas behind one gateway", () => {
   });
 });
 
-test("eight lanes that nobody told of are found and used", () => {
-  const row = eightLanes(0.9, sized);
+test("a concurrency of eight that is not configured is found and used", () => {
+  const row = concurrentReplica(0.9, sized);
 
   expect(row.failed).toBe(0);
   expect(row.p99Ratio).toBeLessThanOrEqual(1.5);

@@ -8,48 +8,48 @@ import type {
 import type { SchedulerStatus } from "../src/routing/scheduler/status.ts";
 import type { Handled } from "./world.ts";
 
-/** Looks after every event whether the scheduler may say what it says; throws where it may not. */
+/** Checks the commands of a scheduler after every event. Throws if one is not allowed. */
 export interface Invariants {
   readonly see: (handled: Handled) => void;
-  /** Looks at what must hold when everything is over. */
+  /** Checks what must hold when every request has ended. */
   atEnd(): void;
 }
 
 export interface InvariantsOptions {
-  /** Whether nothing fails and nobody is refused: then more must hold. */
+  /** Whether nothing fails and no request is rejected: then more must hold. */
   readonly isCalm?: boolean;
 }
 
-/** What is known of one gateway's requests. */
+/** Record of one gateway's requests. */
 interface Ledger {
   readonly arrivals: Map<number, Arrival>;
   readonly sends: Map<number, number>;
-  /** Failures that a request may go on from without a budget. */
+  /** Failures after which a request is retried free of the budget. */
   readonly free: Map<number, number>;
-  /** Attempts of a request that a budget had to pay. */
+  /** Attempts of a request that a budget paid. */
   readonly paid: Map<number, number>;
   /** By the id of the attempt. */
   readonly sendOf: Map<number, Send>;
-  /** Attempts of a request that a replica may have begun with, as far as is known. */
+  /** Attempts of a request that a replica may have begun with. */
   readonly seen: Map<number, number>;
   arrivalCount: number;
-  /** Attempts that the budgets of retries and hedges had to pay. */
+  /** Attempts that the budgets of retries and hedges paid. */
   paidCount: number;
 }
 
-/** Failures by which it is sure that the replica has done nothing. */
-const undone: ReadonlySet<AttemptFailure> = new Set([
+/** Failures after which it is certain that the replica has done nothing. */
+const notDone: ReadonlySet<AttemptFailure> = new Set([
   "unprocessed",
   "goaway",
   "not-served",
   "unknown-label",
 ]);
-/** Budgets begin with these. */
+/** Initial balances of the budgets. */
 const reserves = 3 + 1;
-/** Shares of all requests that retries and hedges may add. */
+/** Shares of all requests that retries and hedges may add in all. */
 const shares = 0.1 + 0.05;
 
-export function invariants({ isCalm = false }: InvariantsOptions = {}): Invariants {
+export function createInvariants({ isCalm = false }: InvariantsOptions = {}): Invariants {
   const ledgers = new Map<string, Ledger>();
   const latest = new Map<string, Handled>();
 
@@ -87,7 +87,7 @@ export function invariants({ isCalm = false }: InvariantsOptions = {}): Invarian
       throw new Error(`version ${request.version} is sent to a replica with ${listed}`);
     }
     const seen = ledger.seen.get(send.id) ?? 0;
-    if (!request.isIdempotent && seen > 0) throw new Error("sent twice, and must not be repeated");
+    if (!request.isIdempotent && seen > 0) throw new Error("sent twice, and is not idempotent");
     ledger.seen.set(send.id, seen + 1);
     ledger.sendOf.set(send.attemptId, send);
     const before = ledger.sends.get(send.id) ?? 0;
@@ -115,7 +115,7 @@ export function invariants({ isCalm = false }: InvariantsOptions = {}): Invarian
         const id = ledger.sendOf.get(event.attemptId)?.id ?? Number.NaN;
         ledger.free.set(id, (ledger.free.get(id) ?? 0) + 1);
       }
-      if (event.type === "failed" && undone.has(event.failure)) {
+      if (event.type === "failed" && notDone.has(event.failure)) {
         const id = ledger.sendOf.get(event.attemptId)?.id ?? Number.NaN;
         ledger.seen.set(id, (ledger.seen.get(id) ?? 0) - 1);
       }
@@ -144,7 +144,7 @@ export function invariants({ isCalm = false }: InvariantsOptions = {}): Invarian
   };
 }
 
-/** Whether no budget has to pay for going on: none is needed, or the replica is out over it. */
+/** Whether a retry is free of the budget: none is needed, or the replica is ejected by then. */
 function isFree(
   { sendOf }: Ledger,
   { attemptId, failure }: Extract<SchedulerEvent, { type: "failed" }>,
@@ -156,25 +156,25 @@ function isFree(
   return replica?.state !== "ready" && replica?.state !== "returning";
 }
 
-/** Nothing waits any more, and nothing is under way. */
+/** Checks that nothing is queued or in flight. */
 function empty({ pools }: SchedulerStatus): void {
   for (const { region, waiting, replicas } of pools) {
-    if (waiting > 0) throw new Error(`${waiting} wait in ${region} when everything is over`);
+    if (waiting > 0) throw new Error(`${waiting} are queued in ${region} at the end`);
     const busy = replicas.find(({ inFlight }) => inFlight > 0);
-    if (busy) throw new Error(`${busy.inFlight} are under way at ${busy.id} for ever`);
+    if (busy) throw new Error(`${busy.inFlight} are in flight at ${busy.id} at the end`);
   }
 }
 
-/** First in, first out in each class; and whoever waits does so because no replica is idle. */
+/** Checks that each class is first in, first out, and that requests are queued only while no replica is idle. */
 function calm(ledger: Ledger, order: readonly Send[], { pools }: SchedulerStatus): void {
   const newest = new Map<string, number>();
   for (const { id, region } of order) {
     const request = ledger.arrivals.get(id);
     if (!request) continue;
     const { priority, isForwarded }: { priority: Priority; isForwarded: boolean } = request;
-    const lane = `${region} ${priority} ${isForwarded}`;
-    if (id < (newest.get(lane) ?? 0)) throw new Error("a request overtakes one of its own class");
-    newest.set(lane, id);
+    const rank = `${region} ${priority} ${isForwarded}`;
+    if (id < (newest.get(rank) ?? 0)) throw new Error("a request overtakes one of its own class");
+    newest.set(rank, id);
   }
   for (const { waiting, replicas, region } of pools) {
     const idle = replicas.find(({ state, inFlight }) => state === "ready" && inFlight === 0);

@@ -2,47 +2,47 @@ import type { AttemptFailure, ProbeResult } from "../src/routing/scheduler/event
 
 /** What is wrong with a simulated replica. */
 export type Fault =
-  /** The process is gone: what it had is lost, and nobody can connect. */
+  /** The process is gone: its requests are lost, and no connection can be made. */
   | { readonly kind: "dead" }
-  /** Nothing comes back, and nothing is refused either. */
+  /** It accepts requests, and never answers. */
   | { readonly kind: "silent" }
-  /** Everything takes so many times as long. */
+  /** Service times are multiplied. */
   | { readonly kind: "slow"; readonly factor: number }
-  /** Every request is answered at once: with a failure. */
+  /** Every request fails immediately. */
   | { readonly kind: "failing" }
-  /** Every request is answered at once: there is no room. */
+  /** Every request is rejected immediately for want of capacity. */
   | { readonly kind: "full" }
-  /** Every request is answered at once: the model is not served here. A probe is told so, too, or the opposite. */
+  /** Every request is answered immediately that the model is not served; a probe may find the opposite. */
   | { readonly kind: "unserved"; readonly claimsReady: boolean };
 
 /** A request at a replica. */
 export interface Job {
-  /** What a healthy replica works on it, in milliseconds. */
+  /** Service time at a healthy replica, in milliseconds. */
   readonly serviceMs: number;
-  /** Version that it names. */
+  /** Version that the request names. */
   readonly version: bigint | undefined;
   readonly onBegun: () => void;
-  /** Told when it leaves the replica, with a failure if it was not answered. */
+  /** Called when it leaves the replica, with a failure if it was not answered. */
   readonly onEnded: (failure?: AttemptFailure) => void;
 }
 
-/** A replica in virtual time: as many requests at once as it has concurrency, the others in the order they came. */
+/** A replica in virtual time: a concurrency, and a queue. */
 export interface Machine {
   readonly fault: Fault | undefined;
-  /** Versions that it has. */
+  /** Versions that it lists. */
   versions: readonly bigint[];
   take(job: Job): void;
-  strike(fault: Fault | undefined): void;
+  setFault(fault: Fault | undefined): void;
 }
 
-/** @param later - calls back after so many milliseconds of virtual time */
-export function machine(
+/** @param later - calls back after a delay in virtual time, in milliseconds */
+export function createMachine(
   concurrency: number,
   later: (delayMs: number, happen: () => void) => void,
 ): Machine {
   let fault: Fault | undefined;
-  /** Changes whenever what it works on is lost. */
-  let life = 0;
+  /** Changes when its requests are lost. */
+  let generation = 0;
   const queue: Job[] = [];
   const working = new Set<Job>();
 
@@ -53,11 +53,11 @@ export function machine(
     working.add(job);
     job.onBegun();
     const factor = fault?.kind === "slow" ? fault.factor : 1;
-    const bornIn = life;
+    const begunIn = generation;
     later(job.serviceMs * factor, () => {
-      if (life !== bornIn) return;
+      if (generation !== begunIn) return;
       working.delete(job);
-      // What a silent one has done it tells nobody.
+      // A silent replica does the work, and does not reply.
       if (fault?.kind !== "silent") job.onEnded();
       begin();
     });
@@ -77,21 +77,21 @@ export function machine(
       queue.push(job);
       begin();
     },
-    strike: (next) => {
+    setFault: (next) => {
       fault = next;
       if (fault?.kind === "dead") {
-        life += 1;
+        generation += 1;
         const lost = [...working, ...queue.splice(0)];
         working.clear();
         for (const job of lost) job.onEnded("lost");
       }
-      for (let lane = 0; lane < concurrency; lane += 1) begin();
+      for (let count = 0; count < concurrency; count += 1) begin();
     },
   };
   return self;
 }
 
-/** What a machine says to a probe; undefined where it says nothing at all. */
+/** Returns the result of a probe; undefined if the replica does not answer. */
 export function probeResult({ fault, versions }: Machine): ProbeResult | undefined {
   if (fault?.kind === "silent") return undefined;
   if (fault?.kind === "dead") return { finding: "lost" };

@@ -3,11 +3,10 @@ import { priorities } from "@tensorgate/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { seededRoundTripMs } from "../src/routing/settings.ts";
-import { invariants } from "./invariants.ts";
+import { createInvariants } from "./invariants.ts";
 import type { Fault } from "./machine.ts";
-import { simulationSettings } from "./settings.ts";
 import { simulate } from "./simulate.ts";
-import type { Incident, SimulatedRequest, World } from "./world.ts";
+import { type Incident, type SimulatedRequest, simulationSettings, type World } from "./world.ts";
 
 const names = ["eastus", "westus2", "westeurope"] as const;
 
@@ -170,7 +169,7 @@ function faultOf(kind: FaultKind): Fault {
 test("whatever happens: every request ends once, and no rule of the router is broken", () => {
   fc.assert(
     fc.property(runArbitrary, (run) => {
-      const held = invariants();
+      const held = createInvariants();
       const requests = requestsOf(run);
 
       const { ended } = simulate(
@@ -193,7 +192,7 @@ test("whatever happens: every request ends once, and no rule of the router is br
 test("without faults nobody waits beside an idle replica, and each class is served in turn", () => {
   fc.assert(
     fc.property(runArbitrary, (run) => {
-      const held = invariants({ isCalm: true });
+      const held = createInvariants({ isCalm: true });
       const requests = requestsOf(run).map(
         ({ residency: _anywhere, mayHedge: _once, version: _latest, ...each }) => each,
       );
@@ -239,7 +238,7 @@ test("as long as one replica lives, no call that may be repeated fails because o
 test("as long as one replica of a region serves a version, no call fails because others do not, and none is ejected", () => {
   fc.assert(
     fc.property(runArbitrary, (run) => {
-      const held = invariants();
+      const held = createInvariants();
       const regions: readonly string[] = run.regions.map((_, index) => names[index] ?? "");
       const requests = requestsOf(run).map(({ residency, ...each }) => ({
         ...each,

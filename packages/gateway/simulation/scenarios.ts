@@ -1,11 +1,16 @@
 import { seededRandom } from "@tensorgate/core";
 import { seededRoundTripMs } from "../src/routing/settings.ts";
 import { centralQueueLatencies } from "./central-queue.ts";
-import { percentile } from "./percentile.ts";
-import { simulationSettings } from "./settings.ts";
 import { simulate } from "./simulate.ts";
 import { poissonTrace, type ServiceMix } from "./trace.ts";
-import type { Ended, Incident, SimulatedRegion, SimulatedRequest, World } from "./world.ts";
+import {
+  type Ended,
+  type Incident,
+  type SimulatedRegion,
+  type SimulatedRequest,
+  simulationSettings,
+  type World,
+} from "./world.ts";
 
 /** Two milliseconds, and twenty for every fiftieth request. */
 export const usualMix: ServiceMix = { usualMs: 2, slowMs: 20, slowShare: 0.02 };
@@ -96,13 +101,17 @@ export function hedged(
 }
 
 /** Eight replicas in one, which does eight requests at once; nobody tells the gateway so. */
-export function eightLanes(load: number, { requestCount, seed }: Sized): ComparedRow {
+export function concurrentReplica(load: number, { requestCount, seed }: Sized): ComparedRow {
   const { next: random } = seededRandom(seed);
   const mix = { usualMs: 2, slowMs: 2, slowShare: 0 };
   const trace = poissonTrace({ requestCount, load, replicaCount, mix, random });
   const bound = centralQueueLatencies(trace, { replicaCount, turnaroundMs });
   const world = oneRegion({ replicaCount: 1, concurrency: 8, parallelism: "auto" });
-  const row = rowOf("eight at a time, learnt", load, simulate(world, comingTo("eastus", trace)));
+  const row = rowOf(
+    "concurrent replica, adaptive limit",
+    load,
+    simulate(world, comingTo("eastus", trace)),
+  );
   return {
     ...row,
     p99Ratio: row.p99Ms / percentile(bound, 0.99),
@@ -247,4 +256,14 @@ function regionalRow(scenario: string, load: number, { ended, ejections }: Figur
     away: own.filter(({ region }) => region !== "eastus").length,
     neighboursP99Ms: rowOf(scenario, load, { ended: others, ejections }).p99Ms,
   };
+}
+
+/**
+ * Returns the smallest value that a share of all values does not exceed.
+ *
+ * @param share - 0..1
+ */
+function percentile(values: readonly number[], share: number): number {
+  const sorted = Float64Array.from(values).sort();
+  return sorted[Math.ceil(share * sorted.length) - 1] ?? Number.NaN;
 }

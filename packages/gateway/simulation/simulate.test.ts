@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { centralQueueLatencies } from "./central-queue.ts";
-import { invariants } from "./invariants.ts";
+import { createInvariants } from "./invariants.ts";
 import { besideCentralQueue, nobodysFault } from "./scenarios.ts";
-import { simulationSettings } from "./settings.ts";
 import { simulate } from "./simulate.ts";
+import { simulationSettings } from "./world.ts";
 
 test("the bound is what a queue at the replicas themselves would give", () => {
   const requests = [
@@ -24,7 +24,7 @@ test("a short run is near the bound, and never below it; the long ones have thei
 });
 
 test("a request that must not be done twice is not, although its replica says nothing any more", () => {
-  const held = invariants();
+  const held = createInvariants();
   const requests = Array.from({ length: 200 }, (_, index) => ({
     region: "eastus",
     arrivesMs: 5 * index,

@@ -6,57 +6,47 @@ import type {
   SchedulerEvent,
   Send,
 } from "../src/routing/scheduler/events.ts";
-import { createScheduler } from "../src/routing/scheduler/scheduler.ts";
 import { eventQueue } from "./event-queue.ts";
-import type { Forwarded, Gate } from "./gate.ts";
-import { type Machine, machine, probeResult } from "./machine.ts";
-import type { Ended, Incident, SimulatedRequest, SimulationResult, World } from "./world.ts";
+import { createMachine, type Machine, probeResult } from "./machine.ts";
+import {
+  createSimulatedGateway,
+  type Ended,
+  type Forwarded,
+  type Incident,
+  type SimulatedGateway,
+  type SimulatedRequest,
+  type SimulationResult,
+  type World,
+} from "./world.ts";
 
 const model = "model";
-/** A probe that gets no answer is given up after this time, in milliseconds. */
+/** Time limit of a probe, in milliseconds. */
 const probeTimeoutMs = 2_000;
-/** Everybody has been probed by then, in milliseconds; times of requests and incidents count from here. */
+/** Every replica has been probed by then, in milliseconds; times of requests and incidents count from here. */
 const startMs = 1_000;
-/** What is under way when the last caller has his answer comes to its end in this time, in milliseconds. */
+/** Attempts in flight after the last answer end within this time, in milliseconds. */
 const afterwardsMs = 3_000;
 const gatewayPrefix = "gateway:";
 
-/** Runs schedulers in virtual time, in front of replicas that do exactly what the requests say. */
+/** Runs schedulers in virtual time, before replicas whose service times the requests give. */
 export function simulate(
   world: World,
   requests: readonly SimulatedRequest[],
   incidents: readonly Incident[] = [],
 ): SimulationResult {
-  const happenings = eventQueue<() => void>();
+  const events = eventQueue<() => void>();
   const ended: Ended[] = [];
   let [nowMs, ejections, begun, nextId, openCount] = [0, 0, 0, 0, requests.length];
-  const later = (delayMs: number, happen: () => void) => happenings.put(nowMs + delayMs, happen);
+  const later = (delayMs: number, happen: () => void) => events.put(nowMs + delayMs, happen);
   const begunWith = new Map<SimulatedRequest, number>();
   const machines = new Map<string, Machine>(
     world.regions.flatMap(({ name, replicaCount, concurrency }) =>
-      idsOf(name, replicaCount).map((id) => [id, machine(concurrency, later)] as const),
+      idsOf(name, replicaCount).map((id) => [id, createMachine(concurrency, later)] as const),
     ),
   );
-  const gates = new Map(world.regions.map(({ name }) => [name, gate(name)]));
-
-  function gate(region: string): Gate {
-    const made = createScheduler({
-      ...world.settings,
-      ownRegion: region,
-      roundTripMs: (from, to) => (from === to ? world.turnaroundMs : world.roundTripMs(from, to)),
-    });
-    return {
-      region,
-      scheduler: made,
-      stalledUntilMs: 0,
-      wakeCount: 0,
-      open: new Map(),
-      gone: new Set(),
-      regionOf: new Map(),
-      forwardedAs: new Map(),
-      unserved: new Set(),
-    };
-  }
+  const gateways = new Map(
+    world.regions.map(({ name }) => [name, createSimulatedGateway(name, world)]),
+  );
 
   function membersFor(own: string): readonly RoutedPool[] {
     return world.regions.map(({ name, replicaCount, concurrency, parallelism = concurrency }) => {
@@ -66,9 +56,9 @@ export function simulate(
     });
   }
 
-  function tell(to: Gate, event: SchedulerEvent): void {
+  function deliver(to: SimulatedGateway, event: SchedulerEvent): void {
     if (to.stalledUntilMs > nowMs) {
-      happenings.put(to.stalledUntilMs, () => tell(to, event));
+      events.put(to.stalledUntilMs, () => deliver(to, event));
       return;
     }
     if (event.type === "failed" && event.failure === "not-served") to.unserved.add(event.attemptId);
@@ -78,7 +68,7 @@ export function simulate(
     for (const command of commands) carryOut(to, command);
   }
 
-  function carryOut(from: Gate, command: SchedulerCommand): void {
+  function carryOut(from: SimulatedGateway, command: SchedulerCommand): void {
     switch (command.type) {
       case "send":
         from.regionOf.set(command.attemptId, command.region);
@@ -108,23 +98,23 @@ export function simulate(
     }
   }
 
-  /** One timer, as a gateway has it: an earlier time takes its place. */
-  function wakeLater(at: Gate, wakeMs: number): void {
+  /** Sets the one timer of a gateway; a later call replaces it. */
+  function wakeLater(at: SimulatedGateway, wakeMs: number): void {
     at.wakeCount += 1;
     const { wakeCount } = at;
-    happenings.put(wakeMs, () => {
-      if (at.wakeCount === wakeCount) tell(at, { type: "tick" });
+    events.put(wakeMs, () => {
+      if (at.wakeCount === wakeCount) deliver(at, { type: "tick" });
     });
   }
 
-  /** A device that has begun cannot be stopped; a gateway can be told that nobody waits. */
-  function abandon(from: Gate, attemptId: number): void {
+  /** A device that has begun cannot be stopped; another gateway gets the cancellation. */
+  function abandon(from: SimulatedGateway, attemptId: number): void {
     const at = from.forwardedAs.get(attemptId);
     if (!at) return;
     later(world.roundTripMs(from.region, at.peer.region) / 2, () => {
       if (!at.peer.open.delete(at.id)) return;
       at.peer.gone.add(at.id);
-      tell(at.peer, { type: "cancelled", id: at.id });
+      deliver(at.peer, { type: "cancelled", id: at.id });
     });
   }
 
@@ -134,7 +124,7 @@ export function simulate(
     readonly isUnserved?: boolean;
   }
 
-  function end(at: Gate, id: number, ending: Ending): void {
+  function end(at: SimulatedGateway, id: number, ending: Ending): void {
     const { region, rejection } = ending;
     const open = at.open.get(id);
     if (!open && at.gone.has(id)) return;
@@ -151,9 +141,9 @@ export function simulate(
     ended.push({ request, ...facts, ...(rejection && { rejection }), ...(region && { region }) });
   }
 
-  /** What a gateway says to the one that asked it. */
+  /** Sends the reply of a gateway to the one that forwarded the request. */
   function reply(
-    at: Gate,
+    at: SimulatedGateway,
     { from, attemptId }: Forwarded,
     { rejection, isUnserved = false }: Ending,
   ): void {
@@ -163,16 +153,16 @@ export function simulate(
     const event: SchedulerEvent = rejection
       ? { type: "failed", attemptId, failure }
       : { type: "answered", attemptId, expectedWaitMs };
-    later(world.roundTripMs(from.region, at.region) / 2, () => tell(from, event));
+    later(world.roundTripMs(from.region, at.region) / 2, () => deliver(from, event));
   }
 
-  function send(from: Gate, { id, attemptId, replicaId, region }: Send): void {
+  function send(from: SimulatedGateway, { id, attemptId, replicaId, region }: Send): void {
     const open = from.open.get(id);
     if (!open && from.gone.has(id)) return;
     if (!open) throw new Error("an attempt at a request that is not open");
     const { request, original } = open;
     if (replicaId.startsWith(gatewayPrefix)) {
-      const peer = gateOf(region);
+      const peer = gatewayOf(region);
       later(world.roundTripMs(from.region, region) / 2, () =>
         arrive(peer, { ...request, residency: [region] }, { from, attemptId, original }),
       );
@@ -191,7 +181,7 @@ export function simulate(
         },
         onEnded: (failure) =>
           later(wayMs, () =>
-            tell(
+            deliver(
               from,
               failure ? { type: "failed", attemptId, failure } : { type: "answered", attemptId },
             ),
@@ -200,21 +190,21 @@ export function simulate(
     );
   }
 
-  function oneWayMs(from: Gate, region: string): number {
+  function oneWayMs(from: SimulatedGateway, region: string): number {
     const wayMs = from.region === region ? 0 : world.roundTripMs(from.region, region);
     return (wayMs + world.turnaroundMs) / 2;
   }
 
-  function probe(from: Gate, replicaId: string): void {
-    const tellProbed = (finding: ProbeFinding, more: object = {}) =>
-      tell(from, { type: "probed", model, replicaId, finding, ...more });
+  function probe(from: SimulatedGateway, replicaId: string): void {
+    const endProbe = (finding: ProbeFinding, more: object = {}) =>
+      deliver(from, { type: "probed", model, replicaId, finding, ...more });
     if (replicaId.startsWith(gatewayPrefix)) {
-      const peer = gateOf(replicaId.slice(gatewayPrefix.length));
+      const peer = gatewayOf(replicaId.slice(gatewayPrefix.length));
       const roundTripMs = world.roundTripMs(from.region, peer.region);
       later(roundTripMs, () => {
         const expectedWaitMs = peer.scheduler.expectedWaitMs(model, nowMs);
         const finding = expectedWaitMs === Number.POSITIVE_INFINITY ? "warming" : "ready";
-        tellProbed(finding, { roundTripMs, expectedWaitMs });
+        endProbe(finding, { roundTripMs, expectedWaitMs });
       });
       return;
     }
@@ -223,12 +213,12 @@ export function simulate(
     later(roundTripMs, () => {
       const found = machines.get(replicaId);
       const result = found && probeResult(found);
-      if (result) tellProbed(result.finding, { ...result, roundTripMs });
-      else later(probeTimeoutMs, () => tellProbed("lost"));
+      if (result) endProbe(result.finding, { ...result, roundTripMs });
+      else later(probeTimeoutMs, () => endProbe("lost"));
     });
   }
 
-  function arrive(at: Gate, request: SimulatedRequest, forwarded?: Forwarded): void {
+  function arrive(at: SimulatedGateway, request: SimulatedRequest, forwarded?: Forwarded): void {
     nextId += 1;
     const id = nextId;
     const original = forwarded?.original ?? request;
@@ -239,25 +229,25 @@ export function simulate(
     const deadlineMs = request.arrivesMs + (request.patienceMs ?? 10_000);
     const call = { isIdempotent, mayHedge, isForwarded: forwarded !== undefined, isTraced: false };
     const hints = { priority, version, ...(residency && { residency }) };
-    tell(at, { type: "arrival", request: { id, model, deadlineMs, ...hints, ...call } });
+    deliver(at, { type: "arrival", request: { id, model, deadlineMs, ...hints, ...call } });
     if (request.leavesMs === undefined || forwarded) return;
     later(request.leavesMs, () => {
       if (!at.open.has(id)) return;
       end(at, id, { rejection: "cancelled" });
-      tell(at, { type: "cancelled", id });
+      deliver(at, { type: "cancelled", id });
     });
   }
 
-  function gateOf(region: string): Gate {
-    const found = gates.get(region);
+  function gatewayOf(region: string): SimulatedGateway {
+    const found = gateways.get(region);
     if (!found) throw new Error(`there is no region ${region}`);
     return found;
   }
 
-  function happen(incident: Incident): void {
+  function apply(incident: Incident): void {
     const { region } = incident;
     if ("stalledMs" in incident) {
-      gateOf(region).stalledUntilMs = nowMs + incident.stalledMs;
+      gatewayOf(region).stalledUntilMs = nowMs + incident.stalledMs;
       return;
     }
     if ("versions" in incident) {
@@ -268,22 +258,22 @@ export function simulate(
     const { replica, fault } = incident;
     for (const [id, struck] of machines) {
       const isHit = replica === "all" ? id.startsWith(`${region}/`) : id === `${region}/${replica}`;
-      if (isHit) struck.strike(fault);
+      if (isHit) struck.setFault(fault);
     }
   }
 
-  for (const each of gates.values()) {
-    tell(each, { type: "pools", pools: membersFor(each.region) });
+  for (const each of gateways.values()) {
+    deliver(each, { type: "pools", pools: membersFor(each.region) });
   }
   for (const request of requests) {
     const shifted = { ...request, arrivesMs: request.arrivesMs + startMs };
-    happenings.put(shifted.arrivesMs, () => arrive(gateOf(request.region), shifted));
+    events.put(shifted.arrivesMs, () => arrive(gatewayOf(request.region), shifted));
   }
   for (const incident of incidents) {
-    happenings.put(incident.atMs + startMs, () => happen(incident));
+    events.put(incident.atMs + startMs, () => apply(incident));
   }
   let untilMs = Number.POSITIVE_INFINITY;
-  for (let next = happenings.next(); next && next.atMs <= untilMs; next = happenings.next()) {
+  for (let next = events.next(); next && next.atMs <= untilMs; next = events.next()) {
     nowMs = next.atMs;
     next.event();
     if (openCount === 0) untilMs = Math.min(untilMs, nowMs + afterwardsMs);

@@ -4,57 +4,62 @@ import type {
   SchedulerCommand,
   SchedulerEvent,
 } from "../src/routing/scheduler/events.ts";
-import type { Scheduler, SchedulerSettings } from "../src/routing/scheduler/scheduler.ts";
+import {
+  createScheduler,
+  type Scheduler,
+  type SchedulerSettings,
+} from "../src/routing/scheduler/scheduler.ts";
+import { schedulerSettings } from "../src/routing/settings.ts";
 import type { Fault } from "./machine.ts";
 
 /** A gateway and the replicas of its region. */
 export interface SimulatedRegion {
   readonly name: string;
   readonly replicaCount: number;
-  /** Requests that a replica works on at once. */
+  /** Requests that a replica processes at the same time. */
   readonly concurrency: number;
-  /** What the gateway is told of that; the truth by default. */
+  /** The same as configured; the truth by default. */
   readonly parallelism?: number | "auto";
 }
 
 export interface SimulatedRequest {
-  /** Region whose gateway it comes to. */
+  /** Region whose gateway it arrives at. */
   readonly region: string;
   readonly arrivesMs: number;
-  /** What a healthy replica works on it. */
+  /** Service time at a healthy replica, in milliseconds. */
   readonly serviceMs: number;
   readonly priority?: Priority;
-  /** That its caller waits, in milliseconds. */
+  /** Time until its deadline, in milliseconds. */
   readonly patienceMs?: number;
   readonly residency?: readonly string[];
   readonly isIdempotent?: boolean;
   readonly mayHedge?: boolean;
   /** Version that it names. */
   readonly version?: bigint;
-  /** What a second replica works on it, where that differs. */
+  /** Service time at a second replica, if that differs, in milliseconds. */
   readonly againMs?: number;
   /** When its caller leaves if it is still open, in milliseconds after its arrival. */
   readonly leavesMs?: number;
 }
 
-/** Something that happens to replicas, or to a gateway. */
+/** A change of replicas, or of a gateway, during a run. */
 export type Incident = { readonly atMs: number; readonly region: string } & (
   | { readonly replica: number | "all"; readonly fault: Fault | undefined }
-  /** It has other versions from now on: 1 at the beginning. */
+  /** The replica serves other versions: 1 at the beginning. */
   | { readonly replica: number; readonly versions: readonly bigint[] }
-  /** The gateway does nothing for so long: its own loop is blocked. */
+  /** The event loop of the gateway stalls for this time. */
   | { readonly stalledMs: number }
 );
 
 export interface World {
   readonly regions: readonly SimulatedRegion[];
-  /** Between a gateway and the replicas of its region, there and back, in milliseconds. */
+  /** Round trip between a gateway and the replicas of its region, in milliseconds. */
   readonly turnaroundMs: number;
   roundTripMs(from: string, to: string): number;
-  /** Whether a gateway enters other regions by their gateways; otherwise it goes to their replicas. */
+  /** Whether a gateway sends to the gateways of other regions rather than to their replicas. */
   readonly hasPeers: boolean;
   readonly settings: Omit<SchedulerSettings, "ownRegion" | "roundTripMs">;
-  /** Told of every event and what came of it. */
+  /** Called after every event with the commands that followed. */
   readonly onHandled?: (seen: Handled) => void;
 }
 
@@ -66,24 +71,84 @@ export interface Handled {
   readonly scheduler: Scheduler;
 }
 
-/** What became of a request. */
+/** How a request ended. */
 export interface Ended {
   readonly request: SimulatedRequest;
   /** From its arrival to its reply, in milliseconds. */
   readonly tookMs: number;
-  /** Absent if it was answered. */
+  /** Why it was not answered; absent if it was. */
   readonly rejection?: Rejection | "cancelled";
   /** Where it was answered. */
   readonly region?: string;
-  /** How often a replica began with it, so far. */
+  /** How often replicas began with it until then. */
   readonly begun: number;
 }
 
 export interface SimulationResult {
   /** In the order they ended. */
   readonly ended: readonly Ended[];
-  /** Replicas that were taken out, over all gateways. */
+  /** Ejections, over all gateways. */
   readonly ejections: number;
   /** Attempts that replicas began with. */
   readonly begun: number;
+}
+
+/** State of a simulated gateway. */
+export interface SimulatedGateway {
+  readonly region: string;
+  readonly scheduler: Scheduler;
+  stalledUntilMs: number;
+  wakeCount: number;
+  /** Open requests, by their id in the scheduler. */
+  readonly open: Map<number, OpenSimulated>;
+  /** Requests whose callers have left, which a stalled gateway does not know yet. */
+  readonly gone: Set<number>;
+  /** Regions of the attempts. */
+  readonly regionOf: Map<number, string>;
+  /** Attempts at other gateways, with their ids there. */
+  readonly forwardedAs: Map<number, { readonly peer: SimulatedGateway; readonly id: number }>;
+  /** Attempts that failed because the model, or its version, is not served there. */
+  readonly unserved: Set<number>;
+}
+
+export function createSimulatedGateway(region: string, world: World): SimulatedGateway {
+  const scheduler = createScheduler({
+    ...world.settings,
+    ownRegion: region,
+    roundTripMs: (from, to) => (from === to ? world.turnaroundMs : world.roundTripMs(from, to)),
+  });
+  return {
+    region,
+    scheduler,
+    stalledUntilMs: 0,
+    wakeCount: 0,
+    open: new Map(),
+    gone: new Set(),
+    regionOf: new Map(),
+    forwardedAs: new Map(),
+    unserved: new Set(),
+  };
+}
+
+export interface OpenSimulated {
+  readonly request: SimulatedRequest;
+  /** The request as its caller sent it. */
+  readonly original: SimulatedRequest;
+  readonly forwarded?: Forwarded;
+}
+
+/** The attempt of another gateway that a request belongs to. */
+export interface Forwarded {
+  readonly from: SimulatedGateway;
+  readonly attemptId: number;
+  readonly original: SimulatedRequest;
+}
+
+/** Default settings of a simulated gateway. */
+export function simulationSettings(isPaced: boolean): World["settings"] {
+  const { ownRegion, roundTripMs, ...settings } = schedulerSettings(
+    { pacing: isPaced },
+    { ownRegion: "" },
+  );
+  return settings;
 }

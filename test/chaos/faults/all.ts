@@ -1,5 +1,5 @@
+import { concurrentServer } from "./concurrent-server.ts";
 import { counter } from "./counter.ts";
-import { eightLanes } from "./eight-lanes.ts";
 import type { Fault } from "./fault.ts";
 import { gatewayFaults } from "./gateways.ts";
 import { manyReplicaFaults } from "./many-replicas.ts";
@@ -11,7 +11,7 @@ export const faults: readonly Fault[] = [
   ...oneReplicaFaults,
   ...manyReplicaFaults,
   ...gatewayFaults,
-  eightLanes,
+  concurrentServer,
   counter,
   stoppedPoolMemory,
 ];

@@ -6,7 +6,7 @@ import type { Fault } from "./fault.ts";
 const bodyBytes = 8_000_000;
 const bodies = { least: 80, most: 1_000, perRequest: 1 / 15 };
 /** Twice what a gateway takes in flight. */
-const mostGrowthBytes = 1_024 * 2 ** 20;
+const maxGrowthBytes = 1_024 * 2 ** 20;
 const requestsAfterwards = 100;
 /** When a pool that goes on has to be served from again, and how often that is tried, in milliseconds. */
 const backWithinMs = 20_000;
@@ -64,7 +64,7 @@ export const stoppedPoolMemory: Fault = {
     return andAlso(result, {
       also: { grownMiB: Math.round(grownBytes / 2 ** 20), backAfterMs },
       missed: [
-        grownBytes > mostGrowthBytes && "memory grew beyond twice what may be in flight",
+        grownBytes > maxGrowthBytes && "memory grew beyond twice what may be in flight",
         failedAfterwards > 0 && `${failedAfterwards} requests failed long afterwards`,
       ],
     });

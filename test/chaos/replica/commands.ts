@@ -2,16 +2,16 @@
 export interface ReplicaSettings {
   /** 0 takes a free one. */
   readonly port: number;
-  /** Requests that it works on at the same time; others wait in the order they came. */
-  readonly lanes: number;
+  /** Requests that it processes at the same time; others are queued. */
+  readonly concurrency: number;
   readonly usualMs: number;
   readonly slowMs: number;
   /** Share of requests that take `slowMs` instead of `usualMs`: 0..1. */
   readonly slowShare: number;
   readonly seed: number;
-  /** Every answer comes this much later, without taking a lane: how far away the replica is. */
+  /** Every answer comes this much later, without occupying a worker: the distance of the replica. */
   readonly roundTripMs: number;
-  /** For so long after its start it says LOADING and refuses to score, in milliseconds. */
+  /** Time after its start in which it reports LOADING and does not score, in milliseconds. */
   readonly loadingMs: number;
   /** Makes it a model that counts; a line for every request that it executed goes to this file. */
   readonly executedFile?: string;

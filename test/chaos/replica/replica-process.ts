@@ -1,4 +1,4 @@
-// A stand-in for a model server, cheap and exact, in a process of its own: lanes with a service time, and faults.
+// A stand-in for a model server, cheap and exact, in a process of its own: workers with a service time, and faults.
 import { openSync, writeSync } from "node:fs";
 import http2 from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
@@ -6,8 +6,8 @@ import { seededRandom } from "../../fuzz/mutate.ts";
 import { answerParent } from "../answer-parent.ts";
 import { sharedNowMs } from "../shared-clock.ts";
 import type { ReplicaCommands, ReplicaFault, ReplicaSettings } from "./commands.ts";
-import { type Job, lanes } from "./lanes.ts";
 import { countReply, garbageReply, scoresReply, statusReply } from "./replies.ts";
+import { createWorkers, type Job } from "./workers.ts";
 
 const unavailable = 14;
 const unimplemented = 12;
@@ -67,7 +67,7 @@ async function start(given: ReplicaSettings): Promise<{ readonly port: number }>
 function predictServer(given: ReplicaSettings) {
   const { usualMs, slowMs, slowShare, seed, executedFile } = given;
   const random = seededRandom(seed);
-  const work = lanes(given.lanes);
+  const work = createWorkers(given.concurrency);
   const file = executedFile === undefined ? undefined : openSync(executedFile, "a");
 
   return (stream: http2.ServerHttp2Stream, requestId: string) => {

@@ -4,7 +4,7 @@ import type { GatewayCommands } from "../gateway/commands.ts";
 import { modelName } from "../replica/replies.ts";
 import type { Replica } from "./replica.ts";
 
-/** A gateway at a port of its own, whichever process serves there. */
+/** A gateway at a fixed port, which a restart keeps. */
 export interface RunningGateway extends AsyncDisposable {
   readonly port: number;
   readonly child: Child<GatewayCommands>;
@@ -14,10 +14,10 @@ export interface RunningGateway extends AsyncDisposable {
 
 export interface GatewayPlan {
   readonly replicas: readonly Replica[];
-  /** Whether the model's Predict may be done again. */
+  /** Whether the model's Predict may be retried. */
   readonly isIdempotent: boolean;
-  /** Requests that each replica does at the same time. */
-  readonly lanes: number;
+  /** Requests that each replica processes at the same time. */
+  readonly concurrency: number;
 }
 
 export async function startGateway(plan: GatewayPlan): Promise<RunningGateway> {
@@ -37,7 +37,10 @@ export async function startGateway(plan: GatewayPlan): Promise<RunningGateway> {
   };
 }
 
-function optionsOf({ replicas, isIdempotent, lanes }: GatewayPlan, port: number): GatewayOptions {
+function optionsOf(
+  { replicas, isIdempotent, concurrency }: GatewayPlan,
+  port: number,
+): GatewayOptions {
   const regions = [...new Set(replicas.map(({ region }) => region))];
   const [region = "local"] = regions;
   return {
@@ -49,7 +52,7 @@ function optionsOf({ replicas, isIdempotent, lanes }: GatewayPlan, port: number)
       model: modelName,
       region: name,
       replicas: replicas.filter((each) => each.region === name).map(({ address }) => address),
-      parallelism: lanes,
+      parallelism: concurrency,
     })),
   };
 }

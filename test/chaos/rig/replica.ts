@@ -1,16 +1,16 @@
 import { type Child, startChild } from "../child.ts";
 import type { ReplicaCommands, ReplicaSettings } from "../replica/commands.ts";
 
-/** A replica at an address of its own, whichever process serves there. */
+/** A replica at a fixed address, which a restart keeps. */
 export interface Replica extends AsyncDisposable {
   readonly region: string;
-  /** What the gateway's status calls it. */
+  /** Alias in the gateway's status. */
   readonly id: string;
   /** `host:port`. */
   readonly address: string;
   readonly port: number;
   readonly child: Child<ReplicaCommands>;
-  /** Starts another process at the same address. @param loadingMs - for which that one says LOADING */
+  /** Starts another process at the same address. @param loadingMs - for how long it reports LOADING */
   restart(loadingMs: number): Promise<void>;
 }
 
@@ -20,11 +20,11 @@ export interface ReplicaPlace {
   readonly number: number;
 }
 
-/** Fast and nearly even, as a device that does one request at a time. @param serviceMs - that a request usually takes */
+/** Fast and nearly constant, as a device with a concurrency of 1. @param serviceMs - median service time */
 export function usualService(serviceMs: number): ReplicaSettings {
   return {
     port: 0,
-    lanes: 1,
+    concurrency: 1,
     seed: 1,
     roundTripMs: 0,
     loadingMs: 0,
@@ -34,14 +34,14 @@ export function usualService(serviceMs: number): ReplicaSettings {
   };
 }
 
-/** Requests that one replica serves in a second at most. */
+/** Maximum throughput of one replica, in requests per second. */
 export function capacityPerSecond({
-  lanes,
+  concurrency,
   usualMs,
   slowMs,
   slowShare,
-}: Pick<ReplicaSettings, "lanes" | "usualMs" | "slowMs" | "slowShare">): number {
-  return (lanes * 1_000) / (usualMs * (1 - slowShare) + slowMs * slowShare);
+}: Pick<ReplicaSettings, "concurrency" | "usualMs" | "slowMs" | "slowShare">): number {
+  return (concurrency * 1_000) / (usualMs * (1 - slowShare) + slowMs * slowShare);
 }
 
 export async function startReplica(

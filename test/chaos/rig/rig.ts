@@ -8,9 +8,9 @@ import { type StatusWatch, watchStatus } from "./status-watch.ts";
 export interface RigPlan {
   /** The gateway's own region first. */
   readonly regions: readonly RegionPlan[];
-  /** What a request usually takes, in milliseconds. */
+  /** Median service time, in milliseconds. */
   readonly serviceMs: number;
-  /** What of the replicas is not as usual. */
+  /** Differences from the usual replica. */
   readonly service?: Partial<ReplicaSettings>;
   readonly gatewayCount?: number;
   readonly isIdempotent?: boolean;
@@ -31,7 +31,7 @@ export interface Rig extends AsyncDisposable {
   readonly load: Child<LoadCommands>;
   /** Of the first gateway. */
   readonly status: StatusWatch;
-  /** What the replicas of the first region can serve together in a second. */
+  /** Throughput of the first region, in requests per second. */
   readonly perSecond: number;
 }
 
@@ -51,7 +51,9 @@ export async function startRig(plan: RigPlan): Promise<Rig> {
   );
   const gateways = await Promise.all(
     Array.from({ length: gatewayCount }, async () =>
-      started.use(await startGateway({ replicas, isIdempotent, lanes: usual.lanes ?? 1 })),
+      started.use(
+        await startGateway({ replicas, isIdempotent, concurrency: usual.concurrency ?? 1 }),
+      ),
     ),
   );
   const status = started.use(watchStatus(gateways[0]?.port ?? 0));

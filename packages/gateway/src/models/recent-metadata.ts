@@ -20,7 +20,7 @@ export function createRecentMetadata(
 
   return async (modelSpec, call) => {
     const { name, version, versionLabel } = modelSpec;
-    const key = JSON.stringify([name, String(version ?? ""), versionLabel, call.wishes.residency]);
+    const key = JSON.stringify([name, String(version ?? ""), versionLabel, call.hints.residency]);
     const nowMs = clock.nowMs();
     const known = entries.get(key);
     if (known && nowMs - known.askedMs < maxAgeMs) return withFallback(known.metadata);

@@ -72,7 +72,6 @@ const rules: readonly Rule[] = [
     exceptIn: [
       "bench/nginx.ts",
       "packages/gateway/src/gateway-api.ts",
-      "packages/model-server",
       "test/fuzz/cost/measured-gateway.ts",
     ],
   },

@@ -8,16 +8,16 @@ import { bytesTensor, fixedSizeTensor, float32Tensor, type Tensor } from "@tenso
 import { type ModelServer, startModelServer } from "@tensorgate/model-server";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import {
+  createGraphBuilder,
   type ElementType,
   type GraphBuilder,
-  graphBuilder,
   type OnnxShape,
 } from "../../packages/model-server/src/onnx/graph-builder.ts";
 import {
   addHalfPlusTwo,
   addModelFile,
+  createServingCaller,
   type ServingCaller,
-  servingCaller,
 } from "../../packages/model-server/src/testing.ts";
 import { tensorgate } from "../support/command-process.ts";
 
@@ -35,7 +35,7 @@ function temporaryFolder(): string {
 }
 
 function model(build: (graph: GraphBuilder) => void): Uint8Array {
-  const graph = graphBuilder("field");
+  const graph = createGraphBuilder("field");
   build(graph);
   return graph.finish();
 }
@@ -115,7 +115,7 @@ async function startServer(directory: string): Promise<RunningServer> {
     models: { directory },
     onWarning: (text) => warnings.push(text),
   });
-  return { server, caller: servingCaller(server.port), warnings };
+  return { server, caller: createServingCaller(server.port), warnings };
 }
 
 /** The text of an RPC's status. */

@@ -10,8 +10,8 @@ import { ScoringService } from "@tensorgate/proto/tensorgate/v1/scoring";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { modelOptionsFromFolder } from "../../packages/cli/src/demo/model-options.ts";
 import {
+  createGraphBuilder,
   type ElementType,
-  graphBuilder,
   type OnnxShape,
 } from "../../packages/model-server/src/onnx/graph-builder.ts";
 import { addModelFile } from "../../packages/model-server/src/testing.ts";
@@ -92,7 +92,7 @@ const onnxTypes: Readonly<Partial<Record<ElementType, number>>> = {
 
 /** Scores are the means of the channels, of 255. */
 function pixelModel({ dtype, shape, scores }: PixelModel): Uint8Array {
-  const graph = graphBuilder("pixels");
+  const graph = createGraphBuilder("pixels");
   graph.input("x", shape, dtype);
   const floats = graph.op("Cast", ["x"], { to: 1 });
   const axes = shape[1] === 8 ? [1, 2] : [2, 3];

@@ -1,6 +1,3 @@
-export { type AddedModel, addModel, type ModelToAdd } from "./adding/add-model.ts";
-export type { OnnxFacts, OnnxValue } from "./adding/inspect-onnx.ts";
-export { type Layout, MissingFactError } from "./adding/picture-input.ts";
 export {
   type FaultOptions,
   type FaultRule,
@@ -8,6 +5,9 @@ export {
   faultDefaults,
   type RequestFault,
 } from "./faults/fault-options.ts";
+export { type AddedModel, addModel, type ModelToAdd } from "./import/add-model.ts";
+export type { OnnxModelInfo, OnnxValue } from "./import/inspect-onnx.ts";
+export { type Layout, MissingOptionError } from "./import/picture-input.ts";
 export { type Manifest, type ManifestSignature, ModelFolderError } from "./manifest.ts";
 export {
   bundledModelsDirectory,
@@ -26,4 +26,4 @@ export {
   modelServerDefaults,
 } from "./model-server-options.ts";
 export { defaultSignatureName } from "./servable.ts";
-export { defaultCacheFolder, type GenerationProgress } from "./zoo/seeded-family.ts";
+export { defaultCacheFolder, type GenerationProgress } from "./topologies/seeded-family.ts";

@@ -2,9 +2,9 @@ import type { PreprocessInWorker } from "@tensorgate/imaging";
 import type { Manifest } from "./manifest.ts";
 import { assertManifestFits, manifestFromModel, unansweredOutputs } from "./manifest-from-model.ts";
 import type { ModelFolder } from "./model-folder.ts";
-import { type Servable, servable } from "./servable.ts";
-import { idleSession, noPreprocessing } from "./session/idle-session.ts";
-import { reopeningSession } from "./session/reopening-session.ts";
+import { createServable, type Servable } from "./servable.ts";
+import { createIdleSession, noPreprocessing } from "./session/idle-session.ts";
+import { openRestartingSession } from "./session/restarting-session.ts";
 
 export interface LoadModelOptions {
   readonly threads: number;
@@ -25,7 +25,7 @@ export async function loadModel(
   if (engine === "none" && given) {
     return withoutEngine({ name, version, manifest: given });
   }
-  const session = await reopeningSession({ modelFile, threads });
+  const session = await openRestartingSession({ modelFile, threads });
   let manifest: Manifest;
   try {
     manifest = given ?? manifestFromModel(session.signature);
@@ -36,7 +36,7 @@ export async function loadModel(
     await session.close();
     throw thrown;
   }
-  if (engine === "onnx") return servable({ name, version, manifest, session, preprocess });
+  if (engine === "onnx") return createServable({ name, version, manifest, session, preprocess });
   await session.close();
   return withoutEngine({ name, version, manifest });
 }
@@ -45,13 +45,13 @@ function withoutEngine({
   name,
   version,
   manifest,
-}: Pick<Parameters<typeof servable>[0], "name" | "version" | "manifest">): Servable {
-  return servable({
+}: Pick<Parameters<typeof createServable>[0], "name" | "version" | "manifest">): Servable {
+  return createServable({
     name,
     version,
     preprocess: noPreprocessing,
-    session: idleSession(manifest),
-    // Whatever the weights are, they are not asked: the answers mean nothing, and say so.
+    session: createIdleSession(manifest),
+    // The weights are not used: answers mean nothing, and are marked as such.
     manifest: { ...manifest, weights: "seeded" },
   });
 }

@@ -4,11 +4,15 @@ import { fileURLToPath } from "node:url";
 import type { FamilyName } from "@tensorgate/tf-serving";
 import { ModelFolderError, parseManifest } from "./manifest.ts";
 import { type FoundModel, type ModelFolder, modelFolderFrom } from "./model-folder.ts";
-import { defaultCacheFolder, type GenerationProgress, seededFamily } from "./zoo/seeded-family.ts";
+import {
+  defaultCacheFolder,
+  type GenerationProgress,
+  seededFamily,
+} from "./topologies/seeded-family.ts";
 
 export type { ModelFolder };
 
-/** A folder of models, one model as TensorFlow Serving's flags name it, or models that are made on the spot. */
+/** A folder of models, one model as TensorFlow Serving's flags name it, or models that are generated. */
 export type FolderSource =
   | { readonly directory: string }
   | { readonly name: string; readonly basePath: string }
@@ -21,10 +25,10 @@ export type ModelSource = FolderSource | { readonly counter: true };
 export const bundledModelsDirectory: string = fileURLToPath(new URL("../models", import.meta.url));
 
 /**
- * Finds the newest version of each model, as TensorFlow Serving does unless told otherwise. Models of families are
- * made first, where they are not there yet.
+ * Finds the newest version of each model, as TensorFlow Serving does by default. Models of families are generated
+ * first, if they do not exist yet.
  *
- * @param onProgress - told while they are made
+ * @param onProgress - called while they are generated
  * @throws ModelFolderError if there is nothing to serve, and says what was looked for
  */
 export function findModels(

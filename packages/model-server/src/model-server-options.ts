@@ -1,11 +1,11 @@
 import type { Dialect } from "@tensorgate/tf-serving";
 import type { FaultOptions, Faults } from "./faults/fault-options.ts";
 import type { ModelSource } from "./model-folders.ts";
-import type { GenerationProgress } from "./zoo/seeded-family.ts";
+import type { GenerationProgress } from "./topologies/seeded-family.ts";
 
 /** What models run on. */
 export type DeviceOptions =
-  /** Memory has room for every model, and a processor for requests to all of them. */
+  /** All models are in memory, and requests to all of them run concurrently. */
   | { readonly kind: "shared" }
   /** One model at a time, and one request at a time, as an FPGA has it. */
   | ExclusiveDevice;
@@ -13,17 +13,16 @@ export type DeviceOptions =
 export interface ExclusiveDevice {
   readonly kind: "exclusive";
   /**
-   * How long the device takes to be made ready for another model, in milliseconds: from when the old one has left to
-   * when the new one is loaded.
+   * Time that the device needs between unloading one model and loading the next, in milliseconds.
    * @default 2_000
    */
   readonly reconfigureMs?: number;
   /**
-   * The model that it holds at the start, or `false` for none. The first that is found without it.
+   * The model that it holds at the start, or `false` for none; by default the first that is found.
    */
   readonly startWith?: string | false;
   /**
-   * What a request for a model that is coming or leaving is told: NOT_FOUND, as TensorFlow Serving does, or
+   * Status of a request for a model that is being loaded or unloaded: NOT_FOUND, as in TensorFlow Serving, or
    * UNAVAILABLE.
    * @default "not-found"
    */
@@ -34,7 +33,7 @@ export interface ModelServerOptions {
   /** Where models come from; several sources are served together. */
   readonly models: ModelSource | readonly ModelSource[];
   /**
-   * Whom to behave like: TensorFlow Serving, or a container with one model on an FPGA.
+   * Server whose behaviour is taken: TensorFlow Serving, or a container with one model on an FPGA.
    * @default "tensorflow-serving"
    */
   readonly dialect?: Dialect;
@@ -54,7 +53,7 @@ export interface ModelServerOptions {
    */
   readonly threads?: number;
   /**
-   * How much later every answer is sent, in milliseconds: a server that is far away, for trying things.
+   * Round-trip time that is added to every response, in milliseconds, to simulate a distant server.
    * @default 0
    */
   readonly roundTripMs?: number;
@@ -64,36 +63,36 @@ export interface ModelServerOptions {
    */
   readonly device?: DeviceOptions;
   /**
-   * What computes answers. `none` answers zeros of the right shape at once, and looks at no picture: with `serviceMs`
-   * a device whose speed is known, of which the answers mean nothing.
+   * What computes responses. `none` returns zeros of the right shape immediately and decodes no picture: with
+   * `serviceMs` it simulates a device of known speed; its responses mean nothing.
    * @default "onnx"
    */
   readonly engine?: "onnx" | "none";
   /**
-   * How long a request keeps its lane after the engine is done with it, in milliseconds.
+   * Time that a request keeps its lane after the engine has finished it, in milliseconds.
    * @default 0
    */
   readonly serviceMs?: number;
   /**
-   * Requests that run at the same time, over all models; the others wait, first come first served.
-   * 1 on an exclusive device, without limit otherwise.
+   * Concurrency limit over all models; further requests are queued, first in, first out. 1 on an exclusive device,
+   * without limit otherwise.
    */
   readonly lanes?: number;
   /**
-   * Folders that a reload may name base paths below, beside those that models come from.
+   * Folders below which a reload may name base paths, in addition to those of `models`.
    * @default []
    */
   readonly reloadFolders?: readonly string[];
   /**
-   * What shall go wrong, for tests and demonstrations.
+   * Faults to inject, for tests and demonstrations.
    * @default {}
    */
   readonly faults?: FaultOptions;
-  /** Told while models of families are made. */
+  /** Called while models of families are generated. */
   readonly onProgress?: (progress: GenerationProgress) => void;
-  /** Told as soon as a model can be scored, after a reload too. */
+  /** Called when a model becomes available, after a reload too. */
   readonly onLoaded?: (model: { readonly name: string; readonly version: bigint }) => void;
-  /** Told what nobody should overlook: that faults are on. One line. */
+  /** Called with one line for the log: a model that cannot be served, or faults that are on. */
   readonly onWarning?: (warning: string) => void;
 }
 
@@ -124,13 +123,13 @@ export const exclusiveDeviceDefaults: Readonly<
 
 export interface ModelServer {
   readonly port: number;
-  /** Those that can be scored now. */
+  /** Models that are available now. */
   readonly models: readonly { readonly name: string; readonly version: bigint }[];
-  /** What goes wrong from now on. */
+  /** Changes the faults to inject. */
   readonly faults: Faults;
   /**
-   * Takes no new call and finishes those that run; a reload that runs is given up.
-   * @param graceMs - after which what is left is cut; 5 s by default
+   * Stops accepting calls and finishes those in flight; a reload in progress is aborted.
+   * @param graceMs - time after which calls in flight are cut; 5 s by default
    */
   close(graceMs?: number): Promise<void>;
 }

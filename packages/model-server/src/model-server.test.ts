@@ -10,11 +10,11 @@ import { PredictResponseSchema } from "@tensorgate/proto/tensorflow_serving/pred
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startModelServer } from "./model-server.ts";
 import type { ModelServer } from "./model-server-options.ts";
-import { graphBuilder } from "./onnx/graph-builder.ts";
+import { createGraphBuilder } from "./onnx/graph-builder.ts";
 
 /** y = x / 2 + 2, the sample model of TensorFlow Serving. */
 function halfPlusTwo(): Uint8Array {
-  const graph = graphBuilder("half_plus_two");
+  const graph = createGraphBuilder("half_plus_two");
   graph.input("x", ["n"]);
   const half = graph.op("Mul", ["x", graph.scalar(0.5)]);
   graph.op("Add", [half, graph.scalar(2)], {}, "y");

@@ -4,12 +4,12 @@ import { grpcCode } from "@tensorgate/grpc";
 import { createDecoderPool, decoderDefaults } from "@tensorgate/imaging";
 import { ServingError } from "@tensorgate/tf-serving";
 import { type FaultOptions, faultsText } from "./faults/fault-options.ts";
-import { faultSwitch } from "./faults/fault-switch.ts";
-import { faulty } from "./faults/faulty.ts";
-import { knownModels } from "./hosting/known-models.ts";
-import { lanes } from "./hosting/lanes.ts";
+import { createFaultSwitch } from "./faults/fault-switch.ts";
+import { withFaults } from "./faults/with-faults.ts";
+import { createLanes } from "./hosting/lanes.ts";
 import type { Loadable } from "./hosting/loadable.ts";
-import { type ModelHost, modelHost } from "./hosting/model-host.ts";
+import { createModelHost, type ModelHost } from "./hosting/model-host.ts";
+import { createModelRegistry } from "./hosting/model-registry.ts";
 import { planForDevice, planForMemory } from "./hosting/reload-plan.ts";
 import { loadModel } from "./load-model.ts";
 import { ModelFolderError } from "./manifest.ts";
@@ -21,9 +21,9 @@ import {
   modelServerDefaults,
 } from "./model-server-options.ts";
 import type { Servable } from "./servable.ts";
-import { distance } from "./service/distance.ts";
 import { fpgaMethod } from "./service/fpga-service.ts";
 import { servingMethods } from "./service/grpc-service.ts";
+import { addLatency } from "./service/latency.ts";
 import { type Listener, listen } from "./service/listener.ts";
 import type { LoadedModels } from "./service/prediction-service.ts";
 import { addUnary } from "./service/unary-method.ts";
@@ -33,9 +33,9 @@ import { systemClock } from "./system-clock.ts";
  * Loads what the server begins with, then opens the port. A model that cannot be loaded is reported to `onWarning`,
  * and the others are served.
  *
- * @param clock - that service times, swaps and delays go by
- * @throws ModelFolderError if there is nothing to serve, or no model can be loaded; RangeError for lanes, times or
- *   faults that cannot be
+ * @param clock - times service, swaps and delays
+ * @throws ModelFolderError if there is nothing to serve, or no model can be loaded; RangeError for invalid lanes,
+ *   times or faults
  */
 export async function startModelServer(
   options: ModelServerOptions,
@@ -51,16 +51,16 @@ export async function startModelServer(
     const text = faultsText(faultOptions);
     if (text !== undefined) onWarning(text);
   };
-  const faults = faultSwitch(settings.faults);
+  const faults = createFaultSwitch(settings.faults);
   warn(settings.faults);
   const decoders = createDecoderPool({
     options: decoderDefaults,
     clock: systemClock,
     onStartFailure: ({ cause }) => onWarning(`a decoder could not be started: ${cause}`),
   });
-  const models = modelHost({
+  const models = createModelHost({
     plan: isExclusive ? planForDevice : planForMemory,
-    lanes: lanes(
+    lanes: createLanes(
       { count: options.lanes ?? (isExclusive ? 1 : Number.POSITIVE_INFINITY), serviceMs },
       clock,
     ),
@@ -76,13 +76,13 @@ export async function startModelServer(
     await Promise.all([models.close(), decoders.close()]);
   };
   try {
-    const known = knownModels({
+    const registry = createModelRegistry({
       sources: [options.models].flat(),
       reloadFolders: settings.reloadFolders,
       load: (folder) => loadModel(folder, settings, { preprocess: decoders.preprocess, onWarning }),
       onProgress: guardedCallback(options.onProgress),
     });
-    await startModels(models, firstModels(known.atStart, device), onWarning);
+    await startModels(models, initialModels(registry.atStart, device), onWarning);
     if (settings.engine === "onnx") decoders.warm();
     // As much as TensorFlow Serving takes; the default of 4 MB refuses eight float pictures.
     const server = new Server({
@@ -91,13 +91,16 @@ export async function startModelServer(
     });
     const methods =
       dialect === "tensorflow-serving"
-        ? servingMethods(seenFrom(models, device), { wanted: known.wanted, reload: models.reload })
-        : [fpgaMethod(heldModel(models), dialect)];
+        ? servingMethods(servedModels(models, device), {
+            wanted: registry.wanted,
+            reload: models.reload,
+          })
+        : [fpgaMethod(onlyLoadedModel(models), dialect)];
     const listener = await listen(server, host, port);
-    const distant = distance(roundTripMs, clock);
     const { resetConnection } = listener;
-    const unsound = faulty({ faults, clock, resetConnection });
-    for (const method of methods) addUnary(server, distant(unsound(method)));
+    const faulty = withFaults({ faults, clock, resetConnection });
+    const distant = addLatency(roundTripMs, clock);
+    for (const method of methods) addUnary(server, distant(faulty(method)));
     return {
       port: listener.port,
       get models() {
@@ -111,7 +114,7 @@ export async function startModelServer(
         clear: faults.clear,
       },
       close: async (graceMs = 5_000) => {
-        models.giveUpReloads();
+        models.abortReloads();
         await shutDown(server, listener, graceMs);
         await closeModels();
       },
@@ -122,7 +125,7 @@ export async function startModelServer(
   }
 }
 
-/** @throws ModelFolderError if none of them can be served */
+/** Loads models and reports those that cannot be served. @throws ModelFolderError if none can */
 async function startModels(
   models: ModelHost,
   wanted: readonly Loadable[],
@@ -146,8 +149,12 @@ function assertLanes(count: number | undefined, serviceMs: number): void {
   if (!(serviceMs >= 0)) throw new RangeError(`serviceMs must not be negative, got ${serviceMs}`);
 }
 
-/** @throws ModelFolderError if the model that a device shall hold is not there */
-function firstModels(all: readonly Loadable[], device: DeviceOptions): readonly Loadable[] {
+/**
+ * Selects the models that are loaded at the start: all of them, or the one that a device holds first.
+ *
+ * @throws ModelFolderError if that one is not found
+ */
+function initialModels(all: readonly Loadable[], device: DeviceOptions): readonly Loadable[] {
   if (device.kind === "shared") return all;
   const { startWith } = device;
   if (startWith === undefined) return all.slice(0, 1);
@@ -159,22 +166,26 @@ function firstModels(all: readonly Loadable[], device: DeviceOptions): readonly 
   );
 }
 
-function seenFrom(models: ModelHost, device: DeviceOptions): LoadedModels {
+function servedModels(models: ModelHost, device: DeviceOptions): LoadedModels {
   const duringSwap =
     device.kind === "exclusive" ? device.duringSwap : exclusiveDeviceDefaults.duringSwap;
-  const isTold = duringSwap === "unavailable";
+  const reportsSwap = duringSwap === "unavailable";
   return {
     get: models.get,
     statuses: models.statuses,
-    whyAbsent: (name) =>
-      isTold && models.isOnTheMove(name)
+    unavailableError: (name) =>
+      reportsSwap && models.isInTransition(name)
         ? new ServingError(grpcCode.UNAVAILABLE, `model ${name} is being swapped`)
         : undefined,
   };
 }
 
-/** @throws ModelFolderError unless there is exactly one: a container holds one, and never another */
-function heldModel(models: ModelHost): Servable {
+/**
+ * Returns the one model of a container.
+ *
+ * @throws ModelFolderError unless exactly one is loaded
+ */
+function onlyLoadedModel(models: ModelHost): Servable {
   const names = models.available().map(({ name }) => name);
   const only = models.get(names[0] ?? "");
   if (only && names.length === 1) return only;

@@ -33,11 +33,11 @@ export interface Servable {
   readonly name: string;
   readonly version: bigint;
   readonly weights: Weights;
-  /** Topology that it is of, where its manifest says so. */
+  /** Its topology, where its manifest says so. */
   readonly family: FamilyName | undefined;
   readonly signatures: ReadonlyMap<string, Signature>;
   /**
-   * @param isAbandoned - whether the caller has gone: what has not begun is left then
+   * @param isAbandoned - whether the client has closed the request: it is not begun then
    * @throws ServingError with TensorFlow Serving's code and text
    */
   predict(
@@ -45,14 +45,14 @@ export interface Servable {
     isAbandoned: () => boolean,
   ): Promise<ScoreResponse & { readonly signatureName: string }>;
   /**
-   * Runs it once on nothing in particular.
+   * Runs it once on zeros.
    * @throws ServingError UNAVAILABLE if the engine died of it
    */
   warmUp(): Promise<void>;
   close(): Promise<void>;
 }
 
-export interface ServableParts {
+export interface ServableDeps {
   readonly name: string;
   readonly version: bigint;
   readonly manifest: Manifest;
@@ -61,8 +61,9 @@ export interface ServableParts {
   readonly preprocess: PreprocessInWorker;
 }
 
-export function servable(parts: ServableParts): Servable {
-  const { name, version, manifest, session, preprocess } = parts;
+/** Creates a servable over a session. */
+export function createServable(deps: ServableDeps): Servable {
+  const { name, version, manifest, session, preprocess } = deps;
   const signatures = new Map(
     Object.entries(manifest.signatures).map(([key, each]) => [key, signatureFrom(each)]),
   );
@@ -162,26 +163,26 @@ interface Feed {
   readonly value: Tensor;
 }
 
-interface FeedParts {
+interface FeedOptions {
   readonly alias: string;
   readonly input: ManifestInput;
   readonly tensor: Tensor;
   readonly preprocess: PreprocessInWorker;
 }
 
-async function feedFor({ alias, input, tensor, preprocess }: FeedParts): Promise<Feed> {
+async function feedFor({ alias, input, tensor, preprocess }: FeedOptions): Promise<Feed> {
   if (input.picture) {
     if (tensor.dtype !== "BYTES") throw servingErrors.wrongDType("string", tensor.dtype);
     const { preprocessing, tensor: to } = input.picture;
     const decode = (bytes: Uint8Array) =>
-      preprocess(bytes, preprocessing, { maxPixels }, { signal: nobodyLeaves });
+      preprocess(bytes, preprocessing, { maxPixels }, { signal: neverAborted });
     return { to, value: await decodedPictures(alias, tensor, decode) };
   }
   return { to: input.tensor ?? alias, value: tensor };
 }
 
-/** What was begun is finished: the engine cannot be stopped halfway either. */
-const nobodyLeaves = new AbortController().signal;
+/** Work that has begun is finished: the engine cannot be aborted either. */
+const neverAborted = new AbortController().signal;
 
 /** @returns what the model takes of N encoded pictures, as one tensor */
 async function decodedPictures(

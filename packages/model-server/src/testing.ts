@@ -30,11 +30,11 @@ import {
   predictRequestSegments,
   scoreResponseFromPredictResponse,
 } from "@tensorgate/tf-serving";
-import { graphBuilder } from "./onnx/graph-builder.ts";
+import { createGraphBuilder } from "./onnx/graph-builder.ts";
 
 /** For tests: y = x / 2 + 2, the sample model of TensorFlow Serving, as `FOLDER/<name>/<version>/model.onnx`. */
 export function addHalfPlusTwo(folder: string, name: string, version = "1"): void {
-  const graph = graphBuilder("half_plus_two");
+  const graph = createGraphBuilder("half_plus_two");
   graph.input("x", ["n"]);
   const half = graph.op("Mul", ["x", graph.scalar(0.5)]);
   graph.op("Add", [half, graph.scalar(2)], {}, "y");
@@ -53,16 +53,16 @@ export function addModelFile(
   writeFileSync(join(folder, name, version, "model.onnx"), bytes);
 }
 
-/** For tests: a clock that tells when somebody begins to wait. */
-export interface WatchedClock extends ManualClock {
+/** For tests: a clock whose timers can be awaited. */
+export interface ObservedClock extends ManualClock {
   /** Resolves when these are the delays of its timers, in milliseconds, soonest first. */
   pending(delaysMs: readonly number[]): Promise<void>;
 }
 
-export function watchedClock(): WatchedClock {
+export function createObservedClock(): ObservedClock {
   const clock = manualClock();
   const waiting: { readonly delays: string; readonly resolve: () => void }[] = [];
-  const tell = () => {
+  const notify = () => {
     const now = String(clock.pendingTimersMs());
     for (const { delays, resolve } of waiting) if (delays === now) resolve();
   };
@@ -70,13 +70,13 @@ export function watchedClock(): WatchedClock {
     ...clock,
     setTimer: (delayMs, wake) => {
       const timer = clock.setTimer(delayMs, wake);
-      tell();
+      notify();
       return timer;
     },
     pending: (delaysMs) =>
       new Promise((resolve) => {
         waiting.push({ delays: String(delaysMs), resolve });
-        tell();
+        notify();
       }),
   };
 }
@@ -104,11 +104,11 @@ export interface ServingCaller extends Disposable {
   signature(model: string): Promise<Signature | undefined>;
   /** For each version its state and the text of its error, highest first: `"2 AVAILABLE"`, `"1 END text"`. */
   states(model: string): Promise<readonly string[]>;
-  /** @returns the status that the answer tells */
+  /** @returns the status of the response */
   reload(list: readonly ListedModel[]): Promise<StatusProto | undefined>;
 }
 
-export function servingCaller(port: number): ServingCaller {
+export function createServingCaller(port: number): ServingCaller {
   const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
     "grpc.use_local_subchannel_pool": 1,
   });

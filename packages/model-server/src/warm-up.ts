@@ -13,10 +13,10 @@ import type { ManifestInput, ManifestSignature } from "./manifest.ts";
 import type { OnnxSession } from "./session/onnx-session.ts";
 
 /**
- * Runs a signature once on zeros, so that the first caller does not pay for what an engine does at its first run.
- * Where the engine does not take the made-up tensors it is left at that: it need not be the model's fault.
+ * Runs a signature once on zeros, so that the first call does not pay for what an engine does at its first run. If the
+ * engine rejects those tensors, the model is served all the same: it may be right to.
  *
- * @throws ServingError UNAVAILABLE if the engine died of it
+ * @throws ServingError UNAVAILABLE if the session ended
  */
 export async function warmUpOnce(
   { inputs, outputs }: ManifestSignature,

@@ -31,7 +31,7 @@ export interface AddModelOptions {
 
 /** Adds an ONNX model to the folder of a model server; asks for what it cannot find out. */
 export async function runAddModel(name: string, options: AddModelOptions): Promise<void> {
-  const { addModel, MissingFactError } = await importModelServer();
+  const { addModel, MissingOptionError } = await importModelServer();
   const { weights, models, size, labels, version, ...rest } = options;
   let model: ModelToAdd = {
     ...rest,
@@ -49,10 +49,10 @@ export async function runAddModel(name: string, options: AddModelOptions): Promi
     } catch (thrown) {
       const isFolder = thrown instanceof Error && thrown.name === "ModelFolderError";
       if (!isFolder) throw thrown;
-      if (!(thrown instanceof MissingFactError) || !process.stdin.isTTY) {
+      if (!(thrown instanceof MissingOptionError) || !process.stdin.isTTY) {
         throw new CommandError(thrown.message);
       }
-      model = { ...model, ...(await answered(thrown.fact, thrown.message)) };
+      model = { ...model, ...(await answered(thrown.option, thrown.message)) };
     }
   }
 }
@@ -69,11 +69,11 @@ function labelsFrom(text: string): readonly string[] {
 }
 
 /** Asks the user. */
-async function answered(fact: string, question: string): Promise<Partial<ModelToAdd>> {
+async function answered(option: string, question: string): Promise<Partial<ModelToAdd>> {
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {
     const ask = (prompt: string) => lines.question(`${prompt}\n> `);
-    switch (fact) {
+    switch (option) {
       case "layout":
         return { layout: layoutFrom(await ask(question)) };
       case "size":

@@ -1,6 +1,6 @@
 import { float32Tensor, float32Values } from "@tensorgate/core";
 import type { Manifest, ManifestSignature } from "../manifest.ts";
-import { defaultSignatureName, type Servable, servable } from "../servable.ts";
+import { createServable, defaultSignatureName, type Servable } from "../servable.ts";
 
 /** As the sample model of TensorFlow Serving is called and numbered. */
 export const counterModel = { name: "counter", version: 123n, origin: "counter" } as const;
@@ -14,12 +14,12 @@ const operations: Readonly<Record<string, (count: number, delta: number) => numb
 };
 
 /**
- * A model that remembers: it counts the requests that reached it, each of which changes what the next one is told.
- * It shows whether somebody repeats what must not be repeated. The count begins at 0 whenever it is loaded.
+ * Creates a stateful model: it counts the requests that reached it, so that each changes the next response. It shows
+ * whether a request that is not idempotent was retried. The count begins at 0 whenever the model is loaded.
  */
 export function counterServable(): Servable {
   let count = 0;
-  const model = servable({
+  const model = createServable({
     name: counterModel.name,
     version: counterModel.version,
     manifest,
@@ -55,7 +55,7 @@ const manifest: Manifest = {
     incr_counter: signature("incr_counter"),
     incr_counter_by: signature("incr_counter_by", { delta: { dtype: "FP32", shape: [] } }),
     reset_counter: signature("reset_counter"),
-    // The sample has none. Whoever names no signature counts by one.
+    // The sample has no default; a request without a signature counts by one.
     [defaultSignatureName]: signature("incr_counter"),
   },
 };

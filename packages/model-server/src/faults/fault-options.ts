@@ -6,9 +6,9 @@ export type RequestFault =
   | { readonly kind: "delay"; readonly delayMs: number }
   /** The connection that it came by is reset (TCP RST), with all other requests on it. */
   | { readonly kind: "reset" }
-  /** It is answered at once, by bytes that are no message. */
+  /** The response is bytes that are not a message. */
   | { readonly kind: "garbage" }
-  /** It is answered at once, by an error. */
+  /** The response is an error. */
   | {
       readonly kind: "error";
       /** gRPC status code, not 0. */
@@ -25,7 +25,7 @@ export interface FaultRule {
    * @default 1
    */
   readonly share?: number;
-  /** Strikes so many times, then never again; without it, for ever. */
+  /** Strikes that many times, without limit by default. */
   readonly next?: number;
   /**
    * Calls that it may strike: `Predict` alone, or also status, metadata, reloads and health.
@@ -34,7 +34,7 @@ export interface FaultRule {
   readonly calls?: "predict" | "all";
 }
 
-/** What shall go wrong. For tests and demonstrations: never where somebody relies on the answers. */
+/** Faults to inject. For tests and demonstrations: the responses are not to be relied on. */
 export interface FaultOptions {
   /**
    * The same seed and the same requests give the same faults.
@@ -49,7 +49,7 @@ export interface FaultOptions {
    */
   readonly failLoads?: number;
   /**
-   * Loads of reloads that stay in LOADING, from now on, until faults are set anew or cleared.
+   * Loads of reloads that stay in LOADING until faults are set again or cleared.
    * @default 0
    */
   readonly stickLoads?: number;
@@ -73,7 +73,7 @@ export const faultDefaults: Readonly<Required<FaultOptions>> = {
   stickLoads: 0,
 };
 
-/** In one line, for whoever reads the log; undefined where nothing shall go wrong. */
+/** Describes faults in one line for the log; undefined where there are none. */
 export function faultsText(options: FaultOptions): string | undefined {
   const { seed, requests, failLoads, stickLoads } = { ...faultDefaults, ...options };
   const all = [

@@ -10,7 +10,7 @@ import {
   type RequestFault,
 } from "./fault-options.ts";
 
-/** The faults of a server, as it asks for them. */
+/** Decides which requests and loads a fault strikes. */
 export interface FaultSwitch extends Faults {
   /** What shall happen to this call; undefined for nothing. */
   strike(path: string): RequestFault | undefined;
@@ -30,7 +30,7 @@ interface Rule extends FaultRule {
 const garbageBytes = 64;
 
 /** @throws RangeError as `set` does */
-export function faultSwitch(initial: FaultOptions): FaultSwitch {
+export function createFaultSwitch(initial: FaultOptions): FaultSwitch {
   let random: Random = seededRandom(faultDefaults.seed);
   let rules: readonly Rule[] = [];
   let failLoads = 0;

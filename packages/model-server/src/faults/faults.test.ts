@@ -2,9 +2,9 @@ import { grpcCode } from "@tensorgate/grpc";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { startModelServer } from "../model-server.ts";
 import type { ModelServer } from "../model-server-options.ts";
-import { type ServingCaller, servingCaller, watchedClock } from "../testing.ts";
+import { createObservedClock, createServingCaller, type ServingCaller } from "../testing.ts";
 import { faultsText } from "./fault-options.ts";
-import { faultSwitch } from "./fault-switch.ts";
+import { createFaultSwitch } from "./fault-switch.ts";
 
 const predictPath = "/tensorflow.serving.PredictionService/Predict";
 const statusPath = "/tensorflow.serving.ModelService/GetModelStatus";
@@ -12,7 +12,7 @@ const drop = { kind: "drop" } as const;
 
 describe("which requests are struck", () => {
   const pattern = (seed: number) => {
-    const { strike } = faultSwitch({ seed, requests: [{ fault: drop, share: 0.3 }] });
+    const { strike } = createFaultSwitch({ seed, requests: [{ fault: drop, share: 0.3 }] });
     return Array.from({ length: 1_000 }, () => strike(predictPath) !== undefined);
   };
 
@@ -27,7 +27,7 @@ describe("which requests are struck", () => {
 
   test("the next ones, then those of the next rule", () => {
     const reset = { kind: "reset" } as const;
-    const { strike } = faultSwitch({
+    const { strike } = createFaultSwitch({
       requests: [
         { fault: drop, next: 2 },
         { fault: reset, next: 1 },
@@ -43,13 +43,13 @@ describe("which requests are struck", () => {
   });
 
   test("Predict alone, unless all calls are meant", () => {
-    expect(faultSwitch({ requests: [{ fault: drop }] }).strike(statusPath)).toBeUndefined();
-    const { strike } = faultSwitch({ requests: [{ fault: drop, calls: "all" }] });
+    expect(createFaultSwitch({ requests: [{ fault: drop }] }).strike(statusPath)).toBeUndefined();
+    const { strike } = createFaultSwitch({ requests: [{ fault: drop, calls: "all" }] });
     expect(strike(statusPath)).toEqual(drop);
   });
 
   test("loads fail as often as they shall", async () => {
-    const { beforeLoad } = faultSwitch({ failLoads: 1 });
+    const { beforeLoad } = createFaultSwitch({ failLoads: 1 });
     const { signal } = new AbortController();
 
     await expect(beforeLoad(signal)).rejects.toMatchObject({ grpcCode: grpcCode.INTERNAL });
@@ -64,7 +64,7 @@ test.each([
   { options: { requests: [{ fault: { kind: "error", code: 0 } as const }] }, text: "code" },
   { options: { failLoads: -1 }, text: "failLoads" },
 ])("$text that cannot be is refused", ({ options, text }) => {
-  expect(() => faultSwitch(options)).toThrow(text);
+  expect(() => createFaultSwitch(options)).toThrow(text);
 });
 
 test("faults are told in one line, no faults in none", () => {
@@ -85,14 +85,14 @@ test("faults are told in one line, no faults in none", () => {
 });
 
 describe("as a caller sees them", () => {
-  const clock = watchedClock();
+  const clock = createObservedClock();
   const onWarning = vi.fn();
   let server: ModelServer;
   let caller: ServingCaller;
 
   beforeAll(async () => {
     server = await startModelServer({ port: 0, models: { counter: true }, onWarning }, clock);
-    caller = servingCaller(server.port);
+    caller = createServingCaller(server.port);
   });
   afterEach(() => server.faults.clear());
   afterAll(async () => {
@@ -131,7 +131,7 @@ describe("as a caller sees them", () => {
       { status: "rejected", reason: { code: grpcCode.UNAVAILABLE } },
       { status: "rejected", reason: { code: grpcCode.UNAVAILABLE } },
     ]);
-    using another = servingCaller(server.port);
+    using another = createServingCaller(server.port);
     expect(await another.predict("counter")).toMatchObject({ version: 123n });
   });
 

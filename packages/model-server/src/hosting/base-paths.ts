@@ -3,7 +3,7 @@ import { isAbsolute, relative, resolve, sep } from "node:path";
 import { grpcCode } from "@tensorgate/grpc";
 import { ServingError } from "@tensorgate/tf-serving";
 
-/** Where a caller may have models loaded from. */
+/** Folders that a caller may have models loaded from. */
 export interface AllowedBasePaths {
   /** Folders of models: any folder below. */
   readonly below: readonly string[];
@@ -12,10 +12,11 @@ export interface AllowedBasePaths {
 }
 
 /**
- * A caller that may name any path could have any file of the machine opened, and learn by the error what is there.
+ * Checks that a base path is allowed. Otherwise a caller could have any file of the machine opened, and could learn
+ * from the error whether it exists.
  *
- * @throws ServingError INVALID_ARGUMENT if it is not absolute, PERMISSION_DENIED if it is, or leads, elsewhere, whether
- *   or not something is there
+ * @throws ServingError INVALID_ARGUMENT if it is not absolute, PERMISSION_DENIED if it is not allowed or links to a
+ *   path that is not, whether or not it exists
  */
 export function assertAllowed(name: string, basePath: string, allowed: AllowedBasePaths): void {
   if (!isAbsolute(basePath)) {
@@ -32,14 +33,14 @@ export function assertAllowed(name: string, basePath: string, allowed: AllowedBa
 }
 
 function isAllowed(path: string, { below, exactly }: AllowedBasePaths): boolean {
-  // Links are followed where there is something; what is not there can only be judged by its name.
+  // Links are followed if the path exists; otherwise only its name can be checked.
   const places = existsSync(path)
     ? (root: string) => [real(root)]
     : (root: string) => [root, real(root)];
-  const asked = real(path);
+  const requested = real(path);
   return (
-    below.flatMap(places).some((root) => isBelow(asked, root)) ||
-    exactly.flatMap(places).includes(asked)
+    below.flatMap(places).some((root) => isBelow(requested, root)) ||
+    exactly.flatMap(places).includes(requested)
   );
 }
 

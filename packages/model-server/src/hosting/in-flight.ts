@@ -1,13 +1,14 @@
 import type { Servable } from "../servable.ts";
 import type { Lanes } from "./lanes.ts";
 
-/** A servable whose requests run in lanes, and that can be waited for until it has none left. */
+/** A servable that can be drained. */
 export interface CountedServable extends Servable {
-  /** Resolves when no request is running or standing in line. */
+  /** Resolves when no request is running or queued. */
   drained(): Promise<void>;
 }
 
-export function counted(servable: Servable, lanes: Lanes): CountedServable {
+/** Counts the requests of a servable, and runs them in lanes. */
+export function countInFlight(servable: Servable, lanes: Lanes): CountedServable {
   let inFlight = 0;
   let wake: (() => void)[] = [];
   return {

@@ -1,6 +1,6 @@
 import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
-import { lanes } from "./lanes.ts";
+import { createLanes } from "./lanes.ts";
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 const stays = () => false;
@@ -13,7 +13,7 @@ test.each([
   "four requests over $count lanes are done after $finishedMs ms",
   async ({ count, serviceMs, finishedMs }) => {
     const clock = manualClock();
-    const { run } = lanes({ count, serviceMs }, clock);
+    const { run } = createLanes({ count, serviceMs }, clock);
     const done: { readonly request: number; readonly atMs: number }[] = [];
     for (const request of [0, 1, 2, 3]) {
       void run(async () => request, stays).then(() => done.push({ request, atMs: clock.nowMs() }));
@@ -32,7 +32,7 @@ test.each([
 test("the service time comes on top of the work", async () => {
   const clock = manualClock();
   const work = Promise.withResolvers<string>();
-  const { run } = lanes({ count: 1, serviceMs: 10 }, clock);
+  const { run } = createLanes({ count: 1, serviceMs: 10 }, clock);
   const answer = run(() => work.promise, stays);
   clock.advance(100);
   await settled();
@@ -47,7 +47,7 @@ test("the service time comes on top of the work", async () => {
 });
 
 test("who went away while waiting takes no time, and neither does what fails", async () => {
-  const { run } = lanes({ count: 1, serviceMs: 10 }, manualClock());
+  const { run } = createLanes({ count: 1, serviceMs: 10 }, manualClock());
   const outcomes = await Promise.allSettled([
     run(() => Promise.reject(new Error("refused")), stays),
     run(

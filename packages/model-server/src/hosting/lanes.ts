@@ -3,25 +3,25 @@ import { grpcCode } from "@tensorgate/grpc";
 import { ServingError } from "@tensorgate/tf-serving";
 
 export interface LanesOptions {
-  /** Requests at the same time; the others wait, first come first served. */
+  /** Concurrency limit; further requests are queued, first in, first out. */
   readonly count: number;
-  /** How long a request keeps its lane after the engine is done with it, in milliseconds. */
+  /** Time that a request keeps its lane after the engine has finished it, in milliseconds. */
   readonly serviceMs: number;
 }
 
-/** Where requests run, and the queue in front of it. */
+/** Limits the concurrency of requests, and queues those beyond it. */
 export interface Lanes {
   /**
-   * Runs `work` when a lane is free. What failed gives its lane back at once.
+   * Runs `work` when a lane is free. Work that fails frees its lane without the service time.
    *
-   * @param isAbandoned - asked when it is its turn
-   * @throws ServingError CANCELLED if nobody waits for it any more; what `work` throws
+   * @param isAbandoned - whether the client has closed the request; called when a lane is free
+   * @throws ServingError CANCELLED if it has; what `work` throws
    */
   run<Value>(work: () => Promise<Value>, isAbandoned: () => boolean): Promise<Value>;
 }
 
-/** As many requests at a time as a server or a device has lanes, each with a fixed time of its own if wanted. */
-export function lanes({ count, serviceMs }: LanesOptions, clock: Clock): Lanes {
+/** Creates the lanes of a server or a device. */
+export function createLanes({ count, serviceMs }: LanesOptions, clock: Clock): Lanes {
   let free = count;
   const waiting: (() => void)[] = [];
 
@@ -42,7 +42,7 @@ export function lanes({ count, serviceMs }: LanesOptions, clock: Clock): Lanes {
     run: async (work, isAbandoned) => {
       await enter();
       try {
-        // A device that scored for nobody would keep those waiting who still are there.
+        // A device that scored an abandoned request would delay the others.
         if (isAbandoned())
           throw new ServingError(grpcCode.CANCELLED, "the client closed the request");
         const value = await work();

@@ -3,11 +3,11 @@ import type { VersionOrigin } from "./reload-plan.ts";
 
 /** A version of a model that can be loaded. */
 export interface Loadable extends VersionOrigin {
-  /** @throws the engine's error if it cannot be */
+  /** @throws Error if it cannot be loaded */
   load(): Promise<Servable>;
 }
 
-/** What a reload asks for under one name. Looked for when it is its turn: other versions may lie there by then. */
+/** What a reload requests under one name. It is looked up when the reload begins, which may be later. */
 export interface WantedModel {
   readonly name: string;
   /** @throws ServingError, ModelFolderError if there is nothing to load */

@@ -1,11 +1,11 @@
 import { type ManualClock, manualClock } from "@tensorgate/core/testing";
 import { ServingError } from "@tensorgate/tf-serving";
 import { expect, test, vi } from "vitest";
-import { faultSwitch } from "../faults/fault-switch.ts";
+import { createFaultSwitch } from "../faults/fault-switch.ts";
 import type { Servable } from "../servable.ts";
-import { lanes } from "./lanes.ts";
+import { createLanes } from "./lanes.ts";
 import type { Loadable, WantedModel } from "./loadable.ts";
-import { type ModelHost, modelHost } from "./model-host.ts";
+import { createModelHost, type ModelHost } from "./model-host.ts";
 import { planForDevice, planForMemory } from "./reload-plan.ts";
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
@@ -46,10 +46,10 @@ const answerOf = ({ name, loadable: { version } }: Fake): Answer => ({
   outputs: new Map(),
 });
 
-function device(clock: ManualClock, faults = faultSwitch({})): ModelHost {
-  return modelHost({
+function device(clock: ManualClock, faults = createFaultSwitch({})): ModelHost {
+  return createModelHost({
     plan: planForDevice,
-    lanes: lanes({ count: 1, serviceMs: 0 }, clock),
+    lanes: createLanes({ count: 1, serviceMs: 0 }, clock),
     clock,
     reconfigureMs: 2_000,
     warmsUp: true,
@@ -160,7 +160,7 @@ test("a model that dies of its first run is not available", async () => {
 
 test("a load that sticks stays in loading until the fault is taken away", async () => {
   const clock = manualClock();
-  const faults = faultSwitch({ stickLoads: 1 });
+  const faults = createFaultSwitch({ stickLoads: 1 });
   const host = device(clock, faults);
   const reloaded = host.reload([fake("a")]);
   await settled();
@@ -176,7 +176,7 @@ test("a load that sticks stays in loading until the fault is taken away", async 
 
 test("a host that closes gives up a reload, wherever it is", async () => {
   const clock = manualClock();
-  const host = device(clock, faultSwitch({ stickLoads: 1 }));
+  const host = device(clock, createFaultSwitch({ stickLoads: 1 }));
   const stuck = host.reload([fake("a")]);
   const behind = host.reload([fake("b")]);
   behind.catch(() => {});
@@ -193,9 +193,9 @@ test("a host that closes gives up a reload, wherever it is", async () => {
 test("in memory the old version answers until the new one is there", async () => {
   const clock = manualClock();
   const loading = Promise.withResolvers<void>();
-  const host = modelHost({
+  const host = createModelHost({
     plan: planForMemory,
-    lanes: lanes({ count: 10, serviceMs: 0 }, clock),
+    lanes: createLanes({ count: 10, serviceMs: 0 }, clock),
     clock,
     reconfigureMs: 0,
     warmsUp: false,

@@ -3,25 +3,25 @@ import { grpcCode } from "@tensorgate/grpc";
 import { ServingError } from "@tensorgate/tf-serving";
 import { ModelFolderError } from "../manifest.ts";
 import type { Servable } from "../servable.ts";
-import { type CountedServable, counted } from "./in-flight.ts";
+import { type CountedServable, countInFlight } from "./in-flight.ts";
 import type { Lanes } from "./lanes.ts";
 import type { Loadable, WantedModel } from "./loadable.ts";
 import type { PlanReload, VersionOrigin } from "./reload-plan.ts";
-import { type Failure, isOnTheMove } from "./version-state.ts";
-import { type Life, type VersionStatus, versionTable } from "./version-table.ts";
+import { type Failure, isInTransition } from "./version-state.ts";
+import { createVersionTable, type ModelVersion, type VersionStatus } from "./version-table.ts";
 import { unlessAborted, wait } from "./wait.ts";
 
-export interface ModelHostParts {
+export interface ModelHostDeps {
   readonly plan: PlanReload;
   readonly lanes: Lanes;
   readonly clock: Clock;
-  /** Between the old model's leaving and the new one's loading, in milliseconds. */
+  /** Time between unloading the old model and loading the new one, in milliseconds. */
   readonly reconfigureMs: number;
-  /** Whether a model is run once before it counts as available. */
+  /** Whether a model is run once before it becomes available. */
   readonly warmsUp: boolean;
-  /** Stands before every load of a reload; may fail it or hold it up. */
+  /** Runs before every load of a reload; may fail or delay it. */
   readonly beforeLoad: (signal: AbortSignal) => Promise<void>;
-  /** Told as soon as a model can be scored. */
+  /** Called when a model becomes available. */
   readonly onLoaded: (model: VersionOrigin) => void;
 }
 
@@ -30,54 +30,54 @@ export interface LoadFailure extends VersionOrigin {
   readonly failure: Failure;
 }
 
-/** The models of a server: which are there, and how others come into their place. */
+/** Loads and unloads the models of a server. */
 export interface ModelHost {
   /**
-   * Loads what the server begins with. A model that cannot be loaded ends, and the others are served.
+   * Loads the first models. One that cannot be loaded ends with its failure; the others are served.
    *
-   * @returns why which models are not served
+   * @returns the models that are not served
    */
   start(models: readonly Loadable[]): Promise<readonly LoadFailure[]>;
-  /** The newest version of a model that can be scored. */
+  /** Returns the newest available version of a model. */
   get(name: string): Servable | undefined;
-  /** Highest version first, ended ones too; none for a name that never was. */
+  /** Returns the states of all versions, ended ones too, highest first; none for an unknown name. */
   statuses(name: string): readonly VersionStatus[];
-  /** Whether a version of that name is coming or leaving. */
-  isOnTheMove(name: string): boolean;
+  /** Whether a version of that name is being loaded or unloaded. */
+  isInTransition(name: string): boolean;
   available(): readonly VersionOrigin[];
   /**
-   * Makes the models that are there those of the list, after the reloads that were asked for before.
+   * Loads and unloads models until those of the list are served; earlier reloads are finished first.
    *
    * @returns the first failure, in the order of the list; the others are in the states of their versions
    */
   reload(wanted: readonly WantedModel[]): Promise<Failure | undefined>;
-  /** Ends the reload that is running and those behind it; models that are there stay. */
-  giveUpReloads(): void;
-  /** Gives up reloads, and lets every model go. */
+  /** Aborts the reload in progress and those queued behind it; available models stay. */
+  abortReloads(): void;
+  /** Aborts reloads and closes every model. */
   close(): Promise<void>;
 }
 
-export function modelHost(parts: ModelHostParts): ModelHost {
-  const { plan, lanes, clock, reconfigureMs, warmsUp, beforeLoad, onLoaded } = parts;
-  const table = versionTable();
-  const servables = new Map<Life, CountedServable>();
+export function createModelHost(deps: ModelHostDeps): ModelHost {
+  const { plan, lanes, clock, reconfigureMs, warmsUp, beforeLoad, onLoaded } = deps;
+  const table = createVersionTable();
+  const servables = new Map<ModelVersion, CountedServable>();
   const stop = new AbortController();
   let lastReload: Promise<unknown> = Promise.resolve();
 
-  /** @throws whatever keeps it from being loaded, after its state says so */
-  const load = async (life: Life, ready: () => Promise<void>): Promise<void> => {
+  /** @throws the reason why it cannot be loaded, which its state has then */
+  const load = async (version: ModelVersion, ready: () => Promise<void>): Promise<void> => {
     let servable: Servable | undefined;
     try {
-      table.change(life, { event: "room-made" });
+      table.change(version, { event: "slot-free" });
       await ready();
-      servable = await life.loadable.load();
+      servable = await version.loadable.load();
       if (warmsUp) await unlessAborted(servable.warmUp(), stop.signal);
-      servables.set(life, counted(servable, lanes));
-      table.change(life, { event: "loaded" });
-      onLoaded(life.loadable);
+      servables.set(version, countInFlight(servable, lanes));
+      table.change(version, { event: "loaded" });
+      onLoaded(version.loadable);
     } catch (thrown) {
       await servable?.close();
-      table.change(life, { event: "failed", failure: failureFrom(thrown) });
+      table.change(version, { event: "failed", failure: failureFrom(thrown) });
       throw thrown;
     }
   };
@@ -87,18 +87,18 @@ export function modelHost(parts: ModelHostParts): ModelHost {
     await beforeLoad(stop.signal);
   };
 
-  const unload = async (version: VersionOrigin): Promise<void> => {
-    const life = table.living(version);
-    const servable = life && servables.get(life);
-    if (!life || !servable) return;
-    table.change(life, { event: "not-wanted" });
+  const unload = async (origin: VersionOrigin): Promise<void> => {
+    const version = table.active(origin);
+    const servable = version && servables.get(version);
+    if (!version || !servable) return;
+    table.change(version, { event: "unload-requested" });
     await unlessAborted(servable.drained(), stop.signal);
-    servables.delete(life);
+    servables.delete(version);
     await servable.close();
-    table.change(life, { event: "released" });
+    table.change(version, { event: "unloaded" });
   };
 
-  const carryOut = async (wanted: readonly WantedModel[]): Promise<Failure | undefined> => {
+  const runReload = async (wanted: readonly WantedModel[]): Promise<Failure | undefined> => {
     stop.signal.throwIfAborted();
     const failures = new Map<string, Failure>();
     const found = wanted.flatMap((each): readonly Loadable[] => {
@@ -111,35 +111,35 @@ export function modelHost(parts: ModelHostParts): ModelHost {
     });
     const loaded = table.available().map(({ loadable }) => loadable);
     const todo = plan({ loaded, wanted: found, untouched: new Set(failures.keys()) });
-    for (const { wanted: refused, failure } of todo.refuse) {
-      failures.set(refused.name, failure);
-      if (table.living(refused)) continue;
-      table.change(table.begin(refused), { event: "failed", failure });
+    for (const { wanted: rejected, failure } of todo.reject) {
+      failures.set(rejected.name, failure);
+      if (table.active(rejected)) continue;
+      table.change(table.begin(rejected), { event: "failed", failure });
     }
     const unloading = todo.unload.map(unload);
-    // Versions that wait for their own predecessor begin when that has ended.
+    // The same version from another place begins only after the old one has ended.
     const clash = todo.unload.some((old) =>
       todo.load.some(({ wanted: each }) => isTwin(old, each)),
     );
     if (clash) await Promise.all(unloading);
-    const coming = todo.load.map((each) => ({ ...each, life: table.begin(each.wanted) }));
+    const queued = todo.load.map((each) => ({ ...each, version: table.begin(each.wanted) }));
     await Promise.all(unloading);
-    for (const { life, replaces } of coming) {
+    for (const { version, replaces } of queued) {
       try {
-        await load(life, reconfigured);
+        await load(version, reconfigured);
         if (replaces) await unload(replaces);
       } catch (thrown) {
-        failures.set(life.loadable.name, failureFrom(thrown));
+        failures.set(version.loadable.name, failureFrom(thrown));
       }
     }
     return wanted.map(({ name }) => failures.get(name)).find((failure) => failure !== undefined);
   };
 
-  const giveUpReloads = (): void =>
+  const abortReloads = (): void =>
     stop.abort(new ServingError(grpcCode.UNAVAILABLE, "the model server is being stopped"));
 
   return {
-    giveUpReloads,
+    abortReloads,
     start: async (models) => {
       const failures: LoadFailure[] = [];
       for (const model of models) {
@@ -153,12 +153,14 @@ export function modelHost(parts: ModelHostParts): ModelHost {
       return failures;
     },
     get: (name) => {
-      const lives = table.available().filter(({ loadable }) => loadable.name === name);
-      const [newest] = lives.toSorted((a, b) => (a.loadable.version > b.loadable.version ? -1 : 1));
+      const versions = table.available().filter(({ loadable }) => loadable.name === name);
+      const [newest] = versions.toSorted((a, b) =>
+        a.loadable.version > b.loadable.version ? -1 : 1,
+      );
       return newest && servables.get(newest);
     },
     statuses: (name) => table.statuses(name),
-    isOnTheMove: (name) => table.statuses(name).some(({ state }) => isOnTheMove(state)),
+    isInTransition: (name) => table.statuses(name).some(({ state }) => isInTransition(state)),
     available: () =>
       table.available().map(({ loadable: { name, version, origin } }) => ({
         name,
@@ -166,12 +168,12 @@ export function modelHost(parts: ModelHostParts): ModelHost {
         origin,
       })),
     reload: (wanted) => {
-      const turn = lastReload.then(() => carryOut(wanted));
+      const turn = lastReload.then(() => runReload(wanted));
       lastReload = turn.catch(() => {});
       return turn;
     },
     close: async () => {
-      giveUpReloads();
+      abortReloads();
       await lastReload;
       await Promise.all([...servables.values()].map((servable) => servable.close()));
       servables.clear();
@@ -183,7 +185,7 @@ function isTwin(one: VersionOrigin, other: VersionOrigin): boolean {
   return one.name === other.name && one.version === other.version;
 }
 
-/** As `GetModelStatus` and the answer to a reload tell it, in one line. */
+/** The failure as `GetModelStatus` and the response to a reload report it, in one line. */
 function failureFrom(thrown: unknown): Failure {
   if (thrown instanceof ServingError) return { code: thrown.grpcCode, message: thrown.message };
   const text = thrown instanceof Error ? thrown.message : String(thrown);

@@ -15,9 +15,9 @@ function version(text: string): VersionOrigin {
 
 const textOf = ({ name, version: number }: VersionOrigin) => `${name}@${number}`;
 
-function told({ refuse, unload, load }: ReloadPlan<VersionOrigin>) {
+function told({ reject, unload, load }: ReloadPlan<VersionOrigin>) {
   return {
-    refuse: refuse.map(({ wanted }) => textOf(wanted)),
+    reject: reject.map(({ wanted }) => textOf(wanted)),
     unload: unload.map(textOf),
     load: load.map(({ wanted, replaces }) =>
       replaces ? `${textOf(wanted)} for ${textOf(replaces)}` : textOf(wanted),
@@ -45,26 +45,26 @@ describe("in memory", () => {
     {
       loaded: "a@1 b@1",
       wanted: "b@1 c@1",
-      plan: { refuse: [], unload: ["a@1"], load: ["c@1"] },
+      plan: { reject: [], unload: ["a@1"], load: ["c@1"] },
       because: "what is listed stays, the rest comes and goes",
     },
     {
       loaded: "a@1",
       wanted: "a@2",
-      plan: { refuse: [], unload: [], load: ["a@2 for a@1"] },
+      plan: { reject: [], unload: [], load: ["a@2 for a@1"] },
       because: "a name is never without a model",
     },
     {
       loaded: "a@1",
       wanted: "a@1:elsewhere",
-      plan: { refuse: [], unload: ["a@1"], load: ["a@1"] },
+      plan: { reject: [], unload: ["a@1"], load: ["a@1"] },
       because: "one version cannot be there twice",
     },
     {
       loaded: "a@1 b@1",
       wanted: "",
       untouched: "b",
-      plan: { refuse: [], unload: ["a@1"], load: [] },
+      plan: { reject: [], unload: ["a@1"], load: [] },
       because: "what could not be found is left as it was",
     },
   ])("from [$loaded] to [$wanted]: $because", (each) => {
@@ -77,38 +77,38 @@ describe("on a device", () => {
     {
       loaded: "",
       wanted: "a@1 b@1",
-      plan: { refuse: ["b@1"], unload: [], load: ["a@1"] },
+      plan: { reject: ["b@1"], unload: [], load: ["a@1"] },
       because: "the first one gets it",
     },
     {
       loaded: "a@1",
       wanted: "b@1",
-      plan: { refuse: [], unload: ["a@1"], load: ["b@1"] },
+      plan: { reject: [], unload: ["a@1"], load: ["b@1"] },
       because: "the old one makes room",
     },
     {
       loaded: "b@1",
       wanted: "a@1 b@1",
-      plan: { refuse: ["a@1"], unload: [], load: [] },
+      plan: { reject: ["a@1"], unload: [], load: [] },
       because: "what it holds and is listed stays",
     },
     {
       loaded: "a@1",
       wanted: "a@2",
-      plan: { refuse: ["a@2"], unload: [], load: [] },
+      plan: { reject: ["a@2"], unload: [], load: [] },
       because: "a new version would have to come before the old one leaves",
     },
     {
       loaded: "a@1",
       wanted: "b@1",
       untouched: "a",
-      plan: { refuse: ["b@1"], unload: [], load: [] },
+      plan: { reject: ["b@1"], unload: [], load: [] },
       because: "what it holds is listed, though its folder was not found",
     },
     {
       loaded: "a@1",
       wanted: "",
-      plan: { refuse: [], unload: ["a@1"], load: [] },
+      plan: { reject: [], unload: ["a@1"], load: [] },
       because: "an empty list leaves it empty",
     },
   ])("from [$loaded] to [$wanted]: $because", (each) => {
@@ -118,7 +118,7 @@ describe("on a device", () => {
   test("who is refused is told who has it", () => {
     const plan = planForDevice(parts({ loaded: "a@7", wanted: "b@1", untouched: "a" }));
 
-    expect(plan.refuse[0]?.failure).toEqual({
+    expect(plan.reject[0]?.failure).toEqual({
       code: 8,
       message: "the device holds one model at a time, and a version 7 has it",
     });

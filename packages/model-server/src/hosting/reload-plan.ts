@@ -1,48 +1,48 @@
 import { grpcCode } from "@tensorgate/grpc";
 import type { Failure } from "./version-state.ts";
 
-/** One version of a model, and where it comes from. */
+/** One version of a model, and the file that it is loaded from. */
 export interface VersionOrigin {
   readonly name: string;
   readonly version: bigint;
-  /** What tells two of the same name and version apart: the file that it is loaded from. */
+  /** The file: distinguishes two versions of the same name and number. */
   readonly origin: string;
 }
 
-/** What a reload does, in this order: refuse, unload, load one after the other. */
+/** The steps of a reload, in this order: reject, unload, load one after the other. */
 export interface ReloadPlan<Wanted extends VersionOrigin> {
-  readonly refuse: readonly { readonly wanted: Wanted; readonly failure: Failure }[];
-  /** Leaves before anything is loaded. */
+  readonly reject: readonly { readonly wanted: Wanted; readonly failure: Failure }[];
+  /** Unloaded before anything is loaded. */
   readonly unload: readonly VersionOrigin[];
   readonly load: readonly {
     readonly wanted: Wanted;
-    /** Leaves as soon as `wanted` is there, and stays if it fails: a name is never without a model. */
+    /** Unloaded when `wanted` is available, and kept if that fails: a name always has a model. */
     readonly replaces?: VersionOrigin;
   }[];
 }
 
-export interface ReloadParts<Wanted extends VersionOrigin> {
+export interface ReloadPlanOptions<Wanted extends VersionOrigin> {
   readonly loaded: readonly VersionOrigin[];
   readonly wanted: readonly Wanted[];
-  /** Names whose models stay as they are: what the list says of them could not be found. */
+  /** Names whose models are kept, because what the list names could not be found. */
   readonly untouched: ReadonlySet<string>;
 }
 
 export type PlanReload = <Wanted extends VersionOrigin>(
-  parts: ReloadParts<Wanted>,
+  parts: ReloadPlanOptions<Wanted>,
 ) => ReloadPlan<Wanted>;
 
-/** Memory has room for all: a new version is loaded before the old one leaves, as TensorFlow Serving does. */
+/** Plans a reload in memory: a new version is loaded before the old one is unloaded, as in TensorFlow Serving. */
 export const planForMemory: PlanReload = ({ loaded, wanted, untouched }) => {
   const fresh = wanted.filter((each) => !loaded.some((old) => isSame(old, each)));
   const predecessorOf = (each: VersionOrigin) => loaded.find(({ name }) => name === each.name);
-  // The same version from another place cannot be told from the old one while both are there.
+  // While both are loaded, the same version from another place could not be distinguished from the old one.
   const clashes = (old: VersionOrigin) =>
     fresh.some(({ name, version }) => name === old.name && version === old.version);
   const isNamed = ({ name }: VersionOrigin) =>
     untouched.has(name) || wanted.some((each) => each.name === name);
   return {
-    refuse: [],
+    reject: [],
     unload: loaded.filter((old) => !isNamed(old) || clashes(old)),
     load: fresh.map((each) => {
       const replaces = predecessorOf(each);
@@ -52,9 +52,9 @@ export const planForMemory: PlanReload = ({ loaded, wanted, untouched }) => {
 };
 
 /**
- * A device has room for one model. What it holds stays if the list names it, and then everything else is refused, a
- * new version of the same model too: it would have to be loaded before the old one leaves. Otherwise the first of
- * the list gets the device.
+ * Plans a reload of a device, which holds one model. If the list names that model it stays, and everything else is
+ * rejected, a new version of it too: that would have to be loaded before the old one is unloaded. Otherwise the first
+ * model of the list is loaded.
  */
 export const planForDevice: PlanReload = ({ loaded, wanted, untouched }) => {
   const [held] = loaded;
@@ -65,7 +65,7 @@ export const planForDevice: PlanReload = ({ loaded, wanted, untouched }) => {
   const holder = stays ? held : winner;
   const message = `the device holds one model at a time, and ${holder?.name} version ${holder?.version} has it`;
   return {
-    refuse: wanted
+    reject: wanted
       .filter((each) => each !== winner && !(held && isSame(held, each)))
       .map((each) => ({
         wanted: each,

@@ -1,12 +1,17 @@
 import { expect, test } from "vitest";
-import { afterEvent, isOnTheMove, type VersionEvent, type VersionState } from "./version-state.ts";
+import {
+  afterEvent,
+  isInTransition,
+  type VersionEvent,
+  type VersionState,
+} from "./version-state.ts";
 
 const failure = { code: 13, message: "no" };
 const life: readonly VersionEvent[] = [
-  { event: "room-made" },
+  { event: "slot-free" },
   { event: "loaded" },
-  { event: "not-wanted" },
-  { event: "released" },
+  { event: "unload-requested" },
+  { event: "unloaded" },
 ];
 
 test("a version goes from start to end, one state after the other", () => {
@@ -20,7 +25,7 @@ test("a version goes from start to end, one state after the other", () => {
     "unloading",
     "end",
   ]);
-  expect(states.map(isOnTheMove)).toEqual([true, true, false, true, false]);
+  expect(states.map(isInTransition)).toEqual([true, true, false, true, false]);
 });
 
 test.each(["start", "loading"] as const)("what fails in %s ends with its error", (state) => {
@@ -29,9 +34,9 @@ test.each(["start", "loading"] as const)("what fails in %s ends with its error",
 
 test.each([
   { state: "available", event: "loaded" },
-  { state: "end", event: "room-made" },
+  { state: "end", event: "slot-free" },
   { state: "start", event: "loaded" },
-  { state: "unloading", event: "not-wanted" },
+  { state: "unloading", event: "unload-requested" },
 ] as const)("$event cannot happen in $state", ({ state, event }) => {
   expect(() => afterEvent({ state }, { event })).toThrow(RangeError);
 });

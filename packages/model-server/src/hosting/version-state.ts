@@ -1,11 +1,11 @@
-/** What went wrong with a version, as TensorFlow Serving puts it beside its state. */
+/** The failure of a version, which TensorFlow Serving reports beside its state. */
 export interface Failure {
   /** A gRPC status code, never OK. */
   readonly code: number;
   readonly message: string;
 }
 
-/** How far a version is; the names are those of `GetModelStatus`. */
+/** The state of a version; the names are those of `GetModelStatus`. */
 export type VersionState =
   | { readonly state: "start" }
   | { readonly state: "loading" }
@@ -13,29 +13,29 @@ export type VersionState =
   | { readonly state: "unloading" }
   | { readonly state: "end"; readonly failure?: Failure };
 
-/** What happens to a version. */
+/** An event that changes the state of a version. */
 export type VersionEvent =
-  | { readonly event: "room-made" }
+  | { readonly event: "slot-free" }
   | { readonly event: "loaded" }
-  | { readonly event: "not-wanted" }
-  | { readonly event: "released" }
+  | { readonly event: "unload-requested" }
+  | { readonly event: "unloaded" }
   | { readonly event: "failed"; readonly failure: Failure };
 
 /**
- * The life of a version: start → loading → available → unloading → end, and from the first two straight to the end
- * when it fails. An ended version that is wanted again begins anew, as another life.
+ * Returns the next state of a version: start → loading → available → unloading → end, and from the first two
+ * immediately to the end if it fails. A version that is requested again after its end is another version.
  *
- * @throws RangeError for an event that cannot happen in that state: that is a mistake of ours
+ * @throws RangeError for an event that cannot occur in that state: a programming error
  */
 export function afterEvent(current: VersionState, what: VersionEvent): VersionState {
   switch (`${current.state} ${what.event}`) {
-    case "start room-made":
+    case "start slot-free":
       return { state: "loading" };
     case "loading loaded":
       return { state: "available" };
-    case "available not-wanted":
+    case "available unload-requested":
       return { state: "unloading" };
-    case "unloading released":
+    case "unloading unloaded":
       return { state: "end" };
   }
   const isBeginning = current.state === "start" || current.state === "loading";
@@ -43,7 +43,7 @@ export function afterEvent(current: VersionState, what: VersionEvent): VersionSt
   throw new RangeError(`a version in state ${current.state} cannot be ${what.event}`);
 }
 
-/** Whether it is on its way in or out, so that asking again later may help. */
-export function isOnTheMove({ state }: VersionState): boolean {
+/** Whether a version is being loaded or unloaded, so that a retry may succeed. */
+export function isInTransition({ state }: VersionState): boolean {
   return state === "start" || state === "loading" || state === "unloading";
 }

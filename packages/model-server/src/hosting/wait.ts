@@ -15,7 +15,11 @@ export function wait(delayMs: number, clock: Clock, signal: AbortSignal): Promis
   );
 }
 
-/** @throws the signal's reason if it aborts before `promise` settles, which is then left to itself */
+/**
+ * Settles as `promise` does, unless `signal` aborts first.
+ *
+ * @throws the reason of the signal; `promise` goes on then, and its result is dropped
+ */
 export async function unlessAborted<Value>(
   promise: Promise<Value>,
   signal: AbortSignal,

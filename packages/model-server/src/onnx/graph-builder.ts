@@ -95,7 +95,7 @@ const irVersion = 10n;
 /** Of other domains than ONNX's own. */
 const otherOperatorSet = 1n;
 
-export function graphBuilder(graphName: string): GraphBuilder {
+export function createGraphBuilder(graphName: string): GraphBuilder {
   const nodes: NodeProto[] = [];
   const constants = new Map<string, TensorProto>();
   const inputs: ValueInfoProto[] = [];

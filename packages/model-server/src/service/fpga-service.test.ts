@@ -8,7 +8,7 @@ import { predictRequestSegments, scoreResponseFromPredictResponse } from "@tenso
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startModelServer } from "../model-server.ts";
 import type { ModelServer } from "../model-server-options.ts";
-import { graphBuilder } from "../onnx/graph-builder.ts";
+import { createGraphBuilder } from "../onnx/graph-builder.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tensorgate-fpga-"));
 let server: ModelServer;
@@ -35,7 +35,7 @@ afterAll(async () => {
 
 /** y = x / 2 + 2. */
 function halfPlusTwo(): Uint8Array {
-  const graph = graphBuilder("half_plus_two");
+  const graph = createGraphBuilder("half_plus_two");
   graph.input("x", ["n"]);
   const half = graph.op("Mul", ["x", graph.scalar(0.5)]);
   graph.op("Add", [half, graph.scalar(2)], {}, "y");

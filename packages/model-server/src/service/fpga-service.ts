@@ -16,29 +16,29 @@ import { type UnaryMethod, weightsHeader } from "./unary-method.ts";
 type FpgaDialect = Exclude<Dialect, "tensorflow-serving">;
 
 /**
- * The one call that a container with a model on an FPGA answers: `Predict`, by the names of the graph. What a
- * request says of model, signature and outputs is not looked at; a reply brings every output, and no model spec.
+ * Serves the one method of a container with a model on an FPGA: `Predict`, by the names of the graph. Model, signature
+ * and output filter of a request are ignored; a response has every output, and no model spec.
  */
 export function fpgaMethod(model: Servable, dialect: FpgaDialect): UnaryMethod {
   return {
     path: "/tensorflow.serving.PredictionService/Predict",
     headersFor: () => weightsHeader(model.weights),
     method: async (message, isAbandoned) => {
-      const request = underAliases(readPredictRequest(message), model, dialect);
+      const request = withAliases(readPredictRequest(message), model, dialect);
       const { outputs } = await model.predict(request, isAbandoned);
-      const onWire = [...outputs].map(([alias, tensor]): readonly [string, Tensor] => [
+      const wireOutputs = [...outputs].map(([alias, tensor]): readonly [string, Tensor] => [
         namesOf(alias, model).on[dialect],
         tensor,
       ]);
       return Buffer.concat(
-        predictResponseSegments({ outputs: new Map(onWire), encoding: "content" }),
+        predictResponseSegments({ outputs: new Map(wireOutputs), encoding: "content" }),
       );
     },
   };
 }
 
-/** @throws ServingError in the container's own words, for any other inputs than those of its graph */
-function underAliases(
+/** @throws ServingError with the container's own text, for any other inputs than those of its graph */
+function withAliases(
   request: ReceivedPredictRequest,
   model: Servable,
   dialect: FpgaDialect,
@@ -60,7 +60,7 @@ function underAliases(
   };
 }
 
-/** A model that is of no family is taken to have a tensor of the alias's name in its graph. */
+/** Without a family, a tensor of the graph is assumed to have the name of the alias. */
 function namesOf(alias: string, { family }: Servable): TensorNames {
   const known = family === undefined ? undefined : families.get(family);
   const all = known ? [known.input, ...known.outputs] : [];

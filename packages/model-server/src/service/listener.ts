@@ -6,16 +6,16 @@ export interface Listener {
   readonly port: number;
   /** Resets the connection of a peer, written as `address:port`; does nothing if it is gone. */
   resetConnection(peer: string): void;
-  /** Takes no new connection. */
+  /** Stops accepting connections. */
   stop(): void;
 }
 
 /**
- * Opens the port of a gRPC server. The sockets are ours, since a gRPC server does not let go of its own, and a fault
- * may want one reset.
+ * Opens the port of a gRPC server. The sockets are opened here, since a gRPC server does not expose its own, and a
+ * fault may reset one.
  *
  * @param port - 0 takes a free one
- * @throws the system's error if it cannot be had
+ * @throws the system's error if the port cannot be opened
  */
 export function listen(server: Server, host: string, port: number): Promise<Listener> {
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());

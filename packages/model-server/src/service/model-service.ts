@@ -9,7 +9,7 @@ import { servingErrors } from "@tensorgate/tf-serving";
 import type { VersionState } from "../hosting/version-state.ts";
 import type { LoadedModels } from "./prediction-service.ts";
 
-const onWire: Readonly<Record<VersionState["state"], State>> = {
+const wireStates: Readonly<Record<VersionState["state"], State>> = {
   start: State.START,
   loading: State.LOADING,
   available: State.AVAILABLE,
@@ -25,19 +25,20 @@ export function getModelStatus(
   if (!modelSpec) throw servingErrors.missingModelSpec();
   const { name, versionChoice } = modelSpec;
   const all = models.statuses(name);
-  const asked = versionChoice.case === "version" ? versionChoice.value.value : undefined;
-  const told = asked === undefined ? all : all.filter(({ version }) => version === asked);
-  if (told.length === 0) {
-    throw asked === undefined
+  const requested = versionChoice.case === "version" ? versionChoice.value.value : undefined;
+  const reported =
+    requested === undefined ? all : all.filter(({ version }) => version === requested);
+  if (reported.length === 0) {
+    throw requested === undefined
       ? servingErrors.noVersions(name)
-      : servingErrors.noVersion(name, asked);
+      : servingErrors.noVersion(name, requested);
   }
   return create(GetModelStatusResponseSchema, {
-    modelVersionStatus: told.map(({ version, state }) => {
+    modelVersionStatus: reported.map(({ version, state }) => {
       const failure = state.state === "end" ? state.failure : undefined;
       return {
         version,
-        state: onWire[state.state],
+        state: wireStates[state.state],
         status: failure ? { errorCode: failure.code, errorMessage: failure.message } : {},
       };
     }),

@@ -18,12 +18,12 @@ import { mismatch, type Servable } from "../servable.ts";
 
 /** The models of a server. */
 export interface LoadedModels {
-  /** One that can be scored now. */
+  /** Returns the available version of a model. */
   get(name: string): Servable | undefined;
-  /** Every version of a model that is or was there, highest first. */
+  /** Returns the states of all versions of a model, ended ones too, highest first. */
   statuses(name: string): readonly VersionStatus[];
-  /** What a caller is told of a model that cannot be scored now; undefined for the usual words. */
-  whyAbsent(name: string): ServingError | undefined;
+  /** The error for a model that is not available now; undefined for the usual NOT_FOUND. */
+  unavailableError(name: string): ServingError | undefined;
 }
 
 /** @returns the segments of a `PredictResponse` */
@@ -56,8 +56,8 @@ export function getModelMetadata(
 
 function resolve(models: LoadedModels, spec: ModelSpec): Servable {
   const found = models.get(spec.name);
-  const absence = found ? undefined : models.whyAbsent(spec.name);
-  if (absence) throw absence;
+  const unavailable = found ? undefined : models.unavailableError(spec.name);
+  if (unavailable) throw unavailable;
   const error = mismatch(spec, found);
   if (error) throw error;
   if (!found) throw servingErrors.servableNotFound(spec.name, spec.version);

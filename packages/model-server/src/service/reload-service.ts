@@ -10,11 +10,11 @@ import { ServingError } from "@tensorgate/tf-serving";
 import type { WantedModel } from "../hosting/loadable.ts";
 import type { Failure } from "../hosting/version-state.ts";
 
-/** What a reload needs of the server. */
+/** What a reload calls. */
 export interface Reloading {
   /**
-   * What a name and a base path stand for.
-   * @throws ServingError if that base path is not allowed, or the name is not known without one
+   * Resolves a name and a base path.
+   * @throws ServingError if that base path is not allowed, or the name is unknown without one
    */
   wanted(name: string, basePath: string): WantedModel;
   /** @returns the first failure */
@@ -22,10 +22,10 @@ export interface Reloading {
 }
 
 /**
- * Answers when every model of the list is there or has failed. A list that cannot be right fails the call and changes
- * nothing; a model that cannot be loaded is told in the answer's status, and in the state of its version.
+ * Responds when every model of the list is available or has failed. An invalid list fails the call and changes nothing;
+ * a model that cannot be loaded is reported in the status of the response and in the state of its version.
  *
- * @throws ServingError for such a list
+ * @throws ServingError for an invalid list
  */
 export async function handleReload(
   { wanted, reload }: Reloading,
@@ -48,10 +48,10 @@ export async function handleReload(
   return create(ReloadConfigResponseSchema, { status: { errorCode, errorMessage } });
 }
 
-/** Platforms that a list may name: ours, and the one that lists for TensorFlow Serving have. */
+/** Platforms that a list may name: ours, and that of lists for TensorFlow Serving. */
 const platforms: ReadonlySet<string> = new Set(["", "tensorflow", "onnx"]);
 
-/** What this server cannot do is refused: it must not look as if it were done. */
+/** Rejects what this server does not support, rather than ignore it. */
 function assertSupported({
   name,
   modelPlatform,

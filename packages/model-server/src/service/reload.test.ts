@@ -5,7 +5,12 @@ import { grpcCode } from "@tensorgate/grpc";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startModelServer } from "../model-server.ts";
 import type { ModelServerOptions } from "../model-server-options.ts";
-import { addHalfPlusTwo, type ListedModel, servingCaller, watchedClock } from "../testing.ts";
+import {
+  addHalfPlusTwo,
+  createObservedClock,
+  createServingCaller,
+  type ListedModel,
+} from "../testing.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tensorgate-reload-"));
 const base = (name: string) => ({ name, basePath: join(folder, name), modelPlatform: "onnx" });
@@ -16,12 +21,12 @@ writeFileSync(join(folder, "broken", "1", "model.onnx"), "no model");
 afterAll(() => rmSync(folder, { recursive: true }));
 
 async function started(options: Partial<ModelServerOptions> = {}) {
-  const clock = watchedClock();
+  const clock = createObservedClock();
   const server = await startModelServer(
     { port: 0, models: { directory: folder }, device: { kind: "exclusive" }, ...options },
     clock,
   );
-  const caller = servingCaller(server.port);
+  const caller = createServingCaller(server.port);
   return {
     server,
     clock,

@@ -18,7 +18,7 @@ export type Method = (
   peer: string,
 ) => Promise<Buffer> | Buffer;
 
-/** What every reply to a message carries beside its answer, also where that is an error. */
+/** Response headers for a message, also of errors. */
 export type HeadersFor = (message: Buffer) => Readonly<Record<string, string>>;
 
 /** A method with its full path. */
@@ -28,7 +28,7 @@ export interface UnaryMethod {
   readonly headersFor?: HeadersFor;
 }
 
-/** Says where the weights of a model come from that nobody should believe. */
+/** Returns the header that marks responses of a model with seeded weights, which mean nothing. */
 export function weightsHeader(weights: Weights | undefined): Readonly<Record<string, string>> {
   return weights === "seeded" ? { "x-tensorgate-weights": weights } : {};
 }
@@ -56,7 +56,7 @@ export function addUnary(
     }
   };
   const handler = (call: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>): void => {
-    // Before the answer: by then the model that gives it may have been replaced.
+    // Read before the call: the model may be replaced meanwhile.
     const metadata = metadataFor(call.request);
     const answer = async () => method(call.request, () => call.cancelled, call.getPeer());
     answer().then(
@@ -76,7 +76,7 @@ function metadataFrom(headers: Readonly<Record<string, string>>): Metadata {
   return metadata;
 }
 
-/** What is not a text of TensorFlow Serving's is either not a message, or our own fault. */
+/** Any other error is either a malformed message, or internal. */
 function serviceError(thrown: unknown): Partial<ServiceError> {
   if (thrown instanceof ServingError) {
     return { code: thrown.grpcCode, details: statusMessage(thrown.message) };

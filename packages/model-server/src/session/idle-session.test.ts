@@ -3,19 +3,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { startModelServer } from "../model-server.ts";
-import { addHalfPlusTwo, servingCaller, watchedClock } from "../testing.ts";
+import { addHalfPlusTwo, createObservedClock, createServingCaller } from "../testing.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tensorgate-idle-"));
 addHalfPlusTwo(folder, "m");
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test("without an engine answers are zeros, after the service time, one after the other", async () => {
-  const clock = watchedClock();
+  const clock = createObservedClock();
   const server = await startModelServer(
     { port: 0, models: { directory: folder }, engine: "none", serviceMs: 8, lanes: 1 },
     clock,
   );
-  using caller = servingCaller(server.port);
+  using caller = createServingCaller(server.port);
   const done: (readonly number[])[] = [];
   const requests = [[1], [1, 2]].map((x) =>
     caller.predict("m", { x }).then(({ values }) => done.push(values)),

@@ -10,10 +10,10 @@ import type { OnnxSession } from "./onnx-session.ts";
 const maxBatch = 65_536;
 
 /**
- * Stands in for an engine, and for whatever work it would be: every answer is zeros of the right shape, at once.
+ * Creates a session without an engine: every answer is zeros of the right shape, without delay.
  * What is open in an output is the batch, as many as the first input has; further open extents are 1.
  */
-export function idleSession({ signatures }: Manifest): Pick<OnnxSession, "run" | "close"> {
+export function createIdleSession({ signatures }: Manifest): Pick<OnnxSession, "run" | "close"> {
   const outputs = new Map<string, ManifestOutput>();
   for (const signature of Object.values(signatures)) {
     for (const [alias, output] of Object.entries(signature.outputs)) {
@@ -43,6 +43,6 @@ export function idleSession({ signatures }: Manifest): Pick<OnnxSession, "run" |
   };
 }
 
-/** Pictures are not looked at: each becomes one black pixel. */
+/** Decodes no picture: each becomes one black pixel. */
 export const noPreprocessing: PreprocessInWorker = async () =>
   float32Tensor([1, 1, 1, 3], new Float32Array(3));

@@ -1,4 +1,4 @@
-import { type GraphBuilder, graphBuilder } from "../onnx/graph-builder.ts";
+import { createGraphBuilder, type GraphBuilder } from "../onnx/graph-builder.ts";
 import { normalisedInput, type Parameters } from "../shapes/network.ts";
 import { parameterOf, servedBlock } from "../shapes/serving-graph.ts";
 import { anchorsPerCell, type DetectingLayer, detectingLayers } from "./anchors.ts";
@@ -35,7 +35,7 @@ const ssdLayers = [
  * `out_5` `[N, cells, cells, anchors, 21]` and offsets `out_6` … `out_11` `[N, cells, cells, anchors, 4]`.
  */
 export function detectorServingGraph(parameters: Parameters): Uint8Array {
-  const graph = graphBuilder("shapes-detector");
+  const graph = createGraphBuilder("shapes-detector");
   graph.input("images", ["N", servingSizePx, servingSizePx, 3]);
   let value = normalisedInput(graph, "images", servingSizePx / sceneSizePx);
   const seen: string[] = [];

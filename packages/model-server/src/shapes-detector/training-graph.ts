@@ -1,4 +1,4 @@
-import { type GraphBuilder, graphBuilder } from "../onnx/graph-builder.ts";
+import { createGraphBuilder, type GraphBuilder } from "../onnx/graph-builder.ts";
 import { blockNames, normalisedInput, type Parameters } from "../shapes/network.ts";
 import {
   backwardToConvolution,
@@ -25,7 +25,7 @@ import {
  * Outputs: `class_loss`, `box_loss`, `gradient_*`, and per block the batch's mean and variance.
  */
 export function detectorTrainingGraph(batchSize: number, parameters: Parameters): Uint8Array {
-  const graph = graphBuilder("shapes-detector-training");
+  const graph = createGraphBuilder("shapes-detector-training");
   graph.input("pictures", [batchSize, sceneSizePx, sceneSizePx, 3], "uint8");
   for (const [name, depth] of Object.entries(targetDepths)) {
     graph.input(name, [batchSize, allAnchors.length, depth]);
@@ -90,14 +90,14 @@ function inputGradient(graph: GraphBuilder, trace: Trace, convolved: string): st
   });
 }
 
-interface HeadParts {
+interface HeadOptions {
   /** What each head looks at. */
   readonly heads: readonly string[];
   readonly batchSize: number;
 }
 
 /** @returns `[batch, anchors, headDepth]` */
-function headRows(graph: GraphBuilder, { heads, batchSize }: HeadParts): string {
+function headRows(graph: GraphBuilder, { heads, batchSize }: HeadOptions): string {
   const rows = detectingLayers.map((layer, which) => {
     const { weights, bias } = headNames(layer);
     const made = graph.op("Conv", [heads[which] ?? "", weights, bias], { kernel_shape: [1, 1] });
@@ -164,7 +164,7 @@ function showLoss(graph: GraphBuilder, name: string, perRow: string): void {
   graph.output(name, []);
 }
 
-interface HeadGradientParts extends HeadParts {
+interface HeadGradientOptions extends HeadOptions {
   readonly which: number;
   /** By each head's output, `[batch, anchors × depth, cells, cells]`. */
   readonly byHead: readonly string[];
@@ -173,7 +173,7 @@ interface HeadGradientParts extends HeadParts {
 /** Makes the gradients of a head's parameters. @returns the gradient by what it looks at */
 function headGradient(
   graph: GraphBuilder,
-  { which, heads, byHead, batchSize }: HeadGradientParts,
+  { which, heads, byHead, batchSize }: HeadGradientOptions,
 ): string {
   const layer = detectingLayers[which];
   const input = heads[which];

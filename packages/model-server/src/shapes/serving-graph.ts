@@ -1,4 +1,4 @@
-import { type GraphBuilder, graphBuilder } from "../onnx/graph-builder.ts";
+import { createGraphBuilder, type GraphBuilder } from "../onnx/graph-builder.ts";
 import { trainingSizePx } from "./draw-picture.ts";
 import {
   type Block,
@@ -25,7 +25,7 @@ export const servingSizePx = 224;
  * @param parameters - trained ones, with the running mean and variance of each block
  */
 export function servingGraph(parameters: Parameters, sizePx: number = servingSizePx): Uint8Array {
-  const graph = graphBuilder("shapes");
+  const graph = createGraphBuilder("shapes");
   graph.input("images", ["N", sizePx, sizePx, 3]);
   let value = normalisedInput(graph, "images", sizePx / trainingSizePx);
 

@@ -1,4 +1,4 @@
-import { type GraphBuilder, graphBuilder } from "../onnx/graph-builder.ts";
+import { createGraphBuilder, type GraphBuilder } from "../onnx/graph-builder.ts";
 import { trainingSizePx } from "./draw-picture.ts";
 import {
   type Block,
@@ -44,7 +44,7 @@ export function trainingGraph(
   parameters: Parameters,
   sizePx: number = trainingSizePx,
 ): Uint8Array {
-  const graph = graphBuilder("shapes-training");
+  const graph = createGraphBuilder("shapes-training");
   graph.input("pictures", [batchSize, sizePx, sizePx, 3], "uint8");
   graph.input("targets", [batchSize, classCount]);
   for (const [name, { shape }] of parameters) graph.input(name, shape);
@@ -92,7 +92,7 @@ export function convolution(block: Block): ConvolutionAttributes {
   };
 }
 
-interface ForwardParts {
+interface ForwardOptions {
   readonly block: Block;
   readonly names: BlockNames;
   readonly input: string;
@@ -108,7 +108,7 @@ interface Forward {
 /** A block as it is trained: its batch's own mean and variance normalise it, and are outputs of the graph. */
 export function forwardBlock(
   graph: GraphBuilder,
-  { block, names, input, size }: ForwardParts,
+  { block, names, input, size }: ForwardOptions,
 ): Forward {
   const padding = paddingOf(block);
   const convolvedSize = Math.floor((size + 2 * padding - block.kernelPx) / block.stride) + 1;
@@ -156,14 +156,14 @@ function perChannel(graph: GraphBuilder, parameter: string): string {
   return graph.op("Reshape", [parameter, graph.integers([1, -1, 1, 1])]);
 }
 
-interface HeadParts {
+interface HeadOptions {
   readonly input: string;
   readonly size: number;
   readonly batchSize: number;
 }
 
 /** @returns the gradient of the loss by the last block's output */
-function headAndLoss(graph: GraphBuilder, { input, size, batchSize }: HeadParts): string {
+function headAndLoss(graph: GraphBuilder, { input, size, batchSize }: HeadOptions): string {
   const features = graph.op("ReduceMean", [input, graph.integers([2, 3])], { keepdims: 0 });
   const head = [features, headNames.weights, headNames.bias];
   const logits = graph.op("Gemm", head, { transB: 1 });
@@ -187,7 +187,7 @@ function headAndLoss(graph: GraphBuilder, { input, size, batchSize }: HeadParts)
   return graph.op("Expand", [pixel, graph.integers([batchSize, featureCount, size, size])]);
 }
 
-interface BackwardParts {
+interface BackwardOptions {
   /** By the block's output; in `weightGradient`, by its convolution's. */
   readonly gradient: string;
   readonly batchSize: number;
@@ -201,7 +201,7 @@ interface BackwardParts {
 export function backwardToConvolution(
   graph: GraphBuilder,
   trace: Trace,
-  { gradient, batchSize }: BackwardParts,
+  { gradient, batchSize }: BackwardOptions,
 ): string {
   const { block, names, normalised, activated, maxima, convolvedSize } = trace;
   const full = [batchSize, block.outputChannels, convolvedSize, convolvedSize];
@@ -229,7 +229,7 @@ export function backwardToConvolution(
 export function weightGradient(
   graph: GraphBuilder,
   { block, names, input, convolvedSize }: Trace,
-  { gradient, batchSize }: BackwardParts,
+  { gradient, batchSize }: BackwardOptions,
 ): void {
   const { inputChannels, outputChannels, kernelPx, stride } = block;
   const padding = paddingOf(block);

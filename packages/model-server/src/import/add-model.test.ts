@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { parseManifest } from "../manifest.ts";
 import { findModels } from "../model-folders.ts";
-import { type ElementType, graphBuilder, type OnnxShape } from "../onnx/graph-builder.ts";
+import { createGraphBuilder, type ElementType, type OnnxShape } from "../onnx/graph-builder.ts";
 import { addModel, type ModelToAdd } from "./add-model.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tensorgate-adding-"));
@@ -21,7 +21,7 @@ interface ChannelModel {
 
 /** One score: the mean of a single channel, of 255. */
 function meanOfGrey(name: string, { dtype, shape }: ChannelModel): string {
-  const graph = graphBuilder(name);
+  const graph = createGraphBuilder(name);
   graph.input("input", shape, dtype);
   const floats = graph.op("Cast", ["input"], { to: 1 });
   const axes = shape[1] === 1 ? [2, 3] : [1, 2];
@@ -35,7 +35,7 @@ function meanOfGrey(name: string, { dtype, shape }: ChannelModel): string {
 
 /** The mean of each channel, three scores; by softmax where they are to be probabilities. */
 function meanOfChannels(name: string, shape: OnnxShape, isSoftmax = false): string {
-  const graph = graphBuilder(name);
+  const graph = createGraphBuilder(name);
   graph.input("input", shape);
   const axes = shape[1] === 3 ? [2, 3] : [1, 2];
   const mean = graph.op("ReduceMean", ["input", graph.integers(axes)], { keepdims: 0 });
@@ -92,13 +92,13 @@ test("scores that are no shares of one are logits", async () => {
 });
 
 test.each([
-  { name: "open-size", shape: ["N", 3, "h", "w"], fact: "size", text: "--size 224" },
-  { name: "no-mean", shape: ["N", 8, 8, 3], fact: "mean", text: "--mean and --std" },
-  { name: "no-layout", shape: ["N", "c", "h", "w"], fact: "layout", text: "--layout NCHW" },
-])("what is missing is asked for: $fact", async ({ name, shape, fact, text }) => {
+  { name: "open-size", shape: ["N", 3, "h", "w"], option: "size", text: "--size 224" },
+  { name: "no-mean", shape: ["N", 8, 8, 3], option: "mean", text: "--mean and --std" },
+  { name: "no-layout", shape: ["N", "c", "h", "w"], option: "layout", text: "--layout NCHW" },
+])("what is missing is asked for: $option", async ({ name, shape, option, text }) => {
   const adding = add(name, meanOfChannels(name, shape));
 
-  await expect(adding).rejects.toMatchObject({ fact, message: expect.stringContaining(text) });
+  await expect(adding).rejects.toMatchObject({ option, message: expect.stringContaining(text) });
   expect(existsSync(join(directory, name))).toBe(false);
 });
 
@@ -124,7 +124,7 @@ test("bytes are sent as they are, and one channel is luma", async () => {
 test("of one channel of floats nothing is usual", async () => {
   const weights = meanOfGrey("grey", { dtype: "float", shape: ["N", 1, 8, 8] });
 
-  await expect(add("grey", weights)).rejects.toMatchObject({ fact: "mean" });
+  await expect(add("grey", weights)).rejects.toMatchObject({ option: "mean" });
 
   const { manifest } = await add("grey", weights, { mean: [0, 0, 0] });
   expect(manifest.signatures["serving_default"]?.outputs["bright"]?.holds).toBe("tensor");

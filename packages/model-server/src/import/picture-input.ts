@@ -1,12 +1,12 @@
 import type { ChannelOrder, DType, PerChannel, PixelType, Preprocessing } from "@tensorgate/core";
 import type { Family } from "@tensorgate/tf-serving";
 import { ModelFolderError } from "../manifest.ts";
-import type { OnnxFacts, OnnxValue } from "./inspect-onnx.ts";
+import type { OnnxModelInfo, OnnxValue } from "./inspect-onnx.ts";
 
 export type Layout = "nhwc" | "nchw";
 
-/** What somebody says of the pictures that a model takes. */
-export interface PictureTold {
+/** What the user says of the pictures that a model takes. */
+export interface PictureImportOptions {
   readonly layout?: Layout;
   /** Height and width, where the model leaves them open. */
   readonly sizePx?: readonly [height: number, width: number];
@@ -18,21 +18,21 @@ export interface PictureTold {
   readonly channelOrder?: ChannelOrder;
 }
 
-export interface PictureInputFound {
+export interface PictureInputInfo {
   /** In the ONNX model. */
   readonly tensor: string;
   readonly preprocessing: Preprocessing;
-  /** What was taken for granted; one sentence each. */
+  /** What was assumed; one sentence each. */
   readonly assumptions: readonly string[];
 }
 
-/** Something that has to be told, and the flag that tells it. */
-export class MissingFactError extends ModelFolderError {
-  readonly fact: "layout" | "size" | "mean";
+/** An option that is required, because the model does not determine it. */
+export class MissingOptionError extends ModelFolderError {
+  readonly option: "layout" | "size" | "mean";
 
-  constructor(fact: MissingFactError["fact"], message: string) {
+  constructor(option: MissingOptionError["option"], message: string) {
     super(message);
-    this.fact = fact;
+    this.option = option;
   }
 }
 
@@ -40,16 +40,16 @@ export class MissingFactError extends ModelFolderError {
 const torchvision = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const;
 
 /**
- * How a picture gets into an ONNX model, by its shape and what is told.
+ * Determines how a picture is preprocessed for an ONNX model, from its input and the options.
  *
- * @throws MissingFactError for what can be neither told from the model nor taken for granted
+ * @throws MissingOptionError for an option that can be neither inferred nor assumed
  * @throws ModelFolderError if it does not take one picture, or not in an element type that pixels are sent in
  */
 export function pictureInput(
-  { inputs }: OnnxFacts,
-  told: PictureTold,
+  { inputs }: OnnxModelInfo,
+  options: PictureImportOptions,
   family: Family | undefined,
-): PictureInputFound {
+): PictureInputInfo {
   const [only, ...others] = inputs;
   const dtype = only && pixelType(only.dtype);
   if (!only || others.length > 0 || !dtype || only.shape?.length !== 4) {
@@ -57,19 +57,20 @@ export function pictureInput(
       `it takes ${inputs.map(valueText).join(", ") || "nothing"}; a model of pictures takes one tensor of ${pixelTypes.join(", ")} with four axes`,
     );
   }
-  const layout = told.layout ?? layoutOf(only);
-  const [heightPx, widthPx] = sizeOf(only, layout, told) ?? familySize(family) ?? missingSize(only);
+  const layout = options.layout ?? layoutOf(only);
+  const [heightPx, widthPx] =
+    sizeOf(only, layout, options) ?? familySize(family) ?? missingSize(only);
   const form = {
     ...(layout === "nchw" && { layout }),
     ...(dtype !== "FP32" && { dtype }),
   };
-  if (family && !told.mean && !told.std) {
+  if (family && !options.mean && !options.std) {
     const preprocessing = { ...family.preprocessing, ...form };
     return { tensor: only.name, preprocessing, assumptions: [] };
   }
-  const channelOrder = told.channelOrder ?? (isGrayscale(only, layout) ? "grayscale" : "rgb");
-  const { mean, scale, assumptions } = normalisation(told, { layout, dtype, channelOrder });
-  const shorterSide = told.resize ?? Math.round((Math.min(heightPx, widthPx) * 256) / 224);
+  const channelOrder = options.channelOrder ?? (isGrayscale(only, layout) ? "grayscale" : "rgb");
+  const { mean, scale, assumptions } = normalisation(options, { layout, dtype, channelOrder });
+  const shorterSide = options.resize ?? Math.round((Math.min(heightPx, widthPx) * 256) / 224);
   const crop = { heightPx, widthPx };
   return {
     tensor: only.name,
@@ -86,7 +87,7 @@ export function pictureInput(
     },
     assumptions: [
       ...assumptions,
-      ...(told.resize === undefined
+      ...(options.resize === undefined
         ? [`the shorter side becomes ${shorterSide} pixels, then the middle is cut out (--resize)`]
         : []),
     ],
@@ -99,14 +100,14 @@ function pixelType(dtype: DType | undefined): PixelType | undefined {
   return pixelTypes.find((each) => each === dtype);
 }
 
-/** @throws MissingFactError if three channels, or a single one, are found neither first nor last */
+/** @throws MissingOptionError if three channels, or a single one, are found neither first nor last */
 function layoutOf(input: OnnxValue): Layout {
   const [, first, , last] = input.shape ?? [];
   for (const channelCount of [3, 1]) {
     if (first === channelCount && last !== channelCount) return "nchw";
     if (last === channelCount && first !== channelCount) return "nhwc";
   }
-  throw new MissingFactError(
+  throw new MissingOptionError(
     "layout",
     `where are the channels in ${valueText(input)}? --layout NCHW (PyTorch) or --layout NHWC (TensorFlow)`,
   );
@@ -116,7 +117,7 @@ function isGrayscale({ shape = [] }: OnnxValue, layout: Layout): boolean {
   return shape[layout === "nchw" ? 1 : 3] === 1;
 }
 
-function sizeOf({ shape = [] }: OnnxValue, layout: Layout, { sizePx }: PictureTold) {
+function sizeOf({ shape = [] }: OnnxValue, layout: Layout, { sizePx }: PictureImportOptions) {
   const [height = -1, width = -1] = layout === "nchw" ? shape.slice(2) : shape.slice(1, 3);
   if (height > 0 && width > 0) return [height, width] as const;
   return sizePx;
@@ -130,7 +131,7 @@ function familySize(family: Family | undefined) {
 }
 
 function missingSize(input: OnnxValue): never {
-  throw new MissingFactError(
+  throw new MissingOptionError(
     "size",
     `what size of picture does ${valueText(input)} take? --size 224, or --size HEIGHTxWIDTH`,
   );
@@ -144,15 +145,15 @@ interface PixelForm {
 
 /** `(pixel − mean) / std`, brought to pixel units. */
 function normalisation(
-  { mean, std }: PictureTold,
+  { mean, std }: PictureImportOptions,
   { layout, dtype, channelOrder }: PixelForm,
-): Pick<Preprocessing, "mean" | "scale"> & Pick<PictureInputFound, "assumptions"> {
+): Pick<Preprocessing, "mean" | "scale"> & Pick<PictureInputInfo, "assumptions"> {
   if (!mean && !std && dtype === "UINT8") {
     const assumptions = ["pixels are sent as they are, 0 to 255 (--mean, --std)"];
     return { mean: [0, 0, 0], scale: 1, assumptions };
   }
   if (!mean && !std && (layout === "nhwc" || channelOrder === "grayscale")) {
-    throw new MissingFactError(
+    throw new MissingOptionError(
       "mean",
       "what are pixels brought to? --mean and --std: 127.5,127.5,127.5 for both where -1 to 1 is taken, --mean 0,0,0 --std 255,255,255 for 0 to 1, --mean 123.68,116.779,103.939 --std 1,1,1 for what TF-slim takes",
     );
@@ -166,7 +167,7 @@ function normalisation(
   const chosenMean = mean ?? (std ? ([0, 0, 0] as const) : torchvision.mean);
   const chosenStd = std ?? (mean ? ([1, 1, 1] as const) : torchvision.std);
   const isUnit = [...chosenMean, ...chosenStd].every((value) => Math.abs(value) <= 1);
-  // Without a deviation of its own a mean in pixel units leaves pixels as they are.
+  // A mean without a deviation leaves the scale of pixels as it is.
   const unit = isUnit && (std !== undefined || !mean) ? 255 : 1;
   const inPixels = (values: PerChannel): PerChannel => [
     values[0] * unit,

@@ -16,11 +16,11 @@ import { type Manifest, ModelFolderError } from "../manifest.ts";
 import { versionFromFolder } from "../model-folders.ts";
 import { openOnnxSession } from "../session/onnx-session.ts";
 import { type ServedOutputs, servedOutputs } from "./class-outputs.ts";
-import { inspectOnnx, type OnnxFacts } from "./inspect-onnx.ts";
-import { type PictureInputFound, type PictureTold, pictureInput } from "./picture-input.ts";
+import { inspectOnnx, type OnnxModelInfo } from "./inspect-onnx.ts";
+import { type PictureImportOptions, type PictureInputInfo, pictureInput } from "./picture-input.ts";
 
-/** Somebody's own weights, and what is said of them. */
-export interface ModelToAdd extends PictureTold {
+/** Weights to import, and what the user says of them. */
+export interface ModelToAdd extends PictureImportOptions {
   readonly name: string;
   /** An ONNX file. */
   readonly weights: string;
@@ -29,7 +29,7 @@ export interface ModelToAdd extends PictureTold {
   readonly family?: FamilyName;
   /** Class names in the order of the scores. */
   readonly labels?: readonly string[];
-  /** What the scores are; told from what the picture gives otherwise. */
+  /** What the scores are; inferred from those of the picture by default. */
   readonly holds?: "probabilities" | "logits";
   /** One more than the highest there is by default. */
   readonly version?: bigint;
@@ -38,20 +38,20 @@ export interface ModelToAdd extends PictureTold {
 }
 
 export interface AddedModel {
-  readonly facts: OnnxFacts;
+  readonly facts: OnnxModelInfo;
   readonly folder: string;
   readonly version: bigint;
   readonly manifest: Manifest;
-  /** What was taken for granted. */
+  /** What was assumed; one sentence each. */
   readonly assumptions: readonly string[];
-  /** What the picture gave, by the names the outputs are served under. */
+  /** The outputs for the picture, by the names that they are served under. */
   readonly outputs: ReadonlyMap<string, Tensor>;
 }
 
 /**
  * Looks into an ONNX file, tries a picture, and puts it with a manifest where a model server finds it.
  *
- * @throws MissingFactError for what has to be told, ModelFolderError for what does not go together
+ * @throws MissingOptionError for an option that is required, ModelFolderError for options that contradict the model
  */
 export async function addModel(model: ModelToAdd): Promise<AddedModel> {
   const { name, weights, directory, family: familyName, labels = [] } = model;
@@ -110,8 +110,8 @@ function assertName(name: string): void {
 
 async function tried(
   { weights, picture }: ModelToAdd,
-  { tensor, preprocessing }: PictureInputFound,
-  { outputs }: OnnxFacts,
+  { tensor, preprocessing }: PictureInputInfo,
+  { outputs }: OnnxModelInfo,
 ): Promise<ReadonlyMap<string, Tensor>> {
   const image = await decodePicture(picture, { maxPixels: 25_000_000 });
   const feeds = new Map([[tensor, preprocessPicture(image, preprocessing)]]);
@@ -168,7 +168,7 @@ function assertLabels(
   );
 }
 
-/** A thousand scores are ImageNet's classes unless somebody says otherwise. */
+/** A thousand scores are assumed to be ImageNet's classes. */
 function usualLabels(
   { family }: ModelToAdd,
   outputs: ServedOutputs,

@@ -1,14 +1,14 @@
 import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
-import { distance } from "./distance.ts";
+import { addLatency } from "./latency.ts";
 
 const near = { path: "/service/Method", method: (message: Buffer) => message };
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-test("a distant server answers later, failures too", async () => {
+test("latency delays answers, failures too", async () => {
   const clock = manualClock();
   const fails = () => Promise.reject(new Error("no"));
-  const distant = distance(90, clock);
+  const distant = addLatency(90, clock);
   const done: string[] = [];
   const isAbandoned = () => false;
   void Promise.resolve(distant(near).method(Buffer.from("x"), isAbandoned, "peer")).then(() =>
@@ -28,6 +28,6 @@ test("a distant server answers later, failures too", async () => {
   expect(done.sort()).toEqual(["failed", "ok"]);
 });
 
-test("a near one is left as it is", () => {
-  expect(distance(0, manualClock())(near)).toBe(near);
+test("without latency a method stays as it is", () => {
+  expect(addLatency(0, manualClock())(near)).toBe(near);
 });

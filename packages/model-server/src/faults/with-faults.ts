@@ -1,22 +1,22 @@
 import type { Clock } from "@tensorgate/core";
 import { ServingError } from "@tensorgate/tf-serving";
-import { late } from "../service/late.ts";
+import { withDelay } from "../service/latency.ts";
 import type { UnaryMethod } from "../service/unary-method.ts";
 import type { FaultSwitch } from "./fault-switch.ts";
 
-export interface FaultyParts {
+export interface FaultDeps {
   readonly faults: Pick<FaultSwitch, "strike" | "garbage">;
   readonly clock: Clock;
   /** Cuts the connection of a peer, as the peer sees it. */
   readonly resetConnection: (peer: string) => void;
 }
 
-/** Lets faults strike a method. Where none does it is left as it is. */
-export function faulty({
+/** Injects faults into a method, which runs as it is where none strikes. */
+export function withFaults({
   faults,
   clock,
   resetConnection,
-}: FaultyParts): (sound: UnaryMethod) => UnaryMethod {
+}: FaultDeps): (method: UnaryMethod) => UnaryMethod {
   return (sound) => ({
     ...sound,
     method: (message, isAbandoned, peer) => {
@@ -34,7 +34,9 @@ export function faulty({
         case "error":
           throw new ServingError(fault.code, fault.message ?? "a fault that was asked for");
         case "delay":
-          return late(fault.delayMs, clock, async () => sound.method(message, isAbandoned, peer));
+          return withDelay(fault.delayMs, clock, async () =>
+            sound.method(message, isAbandoned, peer),
+          );
       }
     },
   });

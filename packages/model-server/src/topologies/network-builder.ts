@@ -1,4 +1,4 @@
-import { type GraphBuilder, graphBuilder } from "../onnx/graph-builder.ts";
+import { createGraphBuilder, type GraphBuilder } from "../onnx/graph-builder.ts";
 import type { WeightSink } from "./weight-file.ts";
 
 /** Values that flow between layers: `[N, channels, side, side]`. */
@@ -18,7 +18,7 @@ export interface ConvolutionOptions {
   readonly paddingPx?: number;
   /** @default 1 */
   readonly dilation?: number;
-  /** Whether a bias of its own is added, where no normalisation follows. */
+  /** Whether a bias is added, where no normalisation follows. */
   readonly hasBias?: boolean;
   /** Of the weights, over what keeps the variance through a ReLU. @default 1 */
   readonly gain?: number;
@@ -64,8 +64,8 @@ function heLimit(fanIn: number, gain: number): number {
 
 const normalisationEpsilon = 1e-5;
 
-export function networkBuilder(graphName: string, sink: WeightSink): NetworkBuilder {
-  const graph = graphBuilder(graphName);
+export function createNetworkBuilder(graphName: string, sink: WeightSink): NetworkBuilder {
+  const graph = createGraphBuilder(graphName);
 
   const weights: NetworkBuilder["weights"] = (name, shape, filling) => {
     const valueCount = shape.reduce((product, extent) => product * extent, 1);

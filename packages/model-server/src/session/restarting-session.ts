@@ -9,7 +9,7 @@ import type { WorkerStart } from "./session-worker.ts";
  *
  * @throws Error that says in one line why the model cannot be opened the first time
  */
-export async function reopeningSession(
+export async function openRestartingSession(
   start: WorkerStart,
   openSession: typeof openOnnxSession = openOnnxSession,
 ): Promise<OnnxSession> {

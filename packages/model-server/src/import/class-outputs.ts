@@ -1,7 +1,7 @@
 import { isFloat, type OutputHolds } from "@tensorgate/core";
 import type { Family } from "@tensorgate/tf-serving";
 import { type ManifestOutput, ModelFolderError } from "../manifest.ts";
-import type { OnnxFacts, OnnxValue } from "./inspect-onnx.ts";
+import type { OnnxModelInfo, OnnxValue } from "./inspect-onnx.ts";
 
 /** Outputs of a model by the names they are served under. */
 export type ServedOutputs = Readonly<Record<string, ManifestOutput>>;
@@ -20,7 +20,7 @@ export interface ScoreOptions {
  * @throws ModelFolderError if an output of the family is not found
  */
 export function servedOutputs(
-  facts: OnnxFacts,
+  facts: OnnxModelInfo,
   family: Family | undefined,
   { holds, labelCount }: ScoreOptions,
 ): ServedOutputs {

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { type Family, type FamilyName, families } from "@tensorgate/tf-serving";
 import { type Manifest, ModelFolderError, parseManifest } from "../manifest.ts";
 import type { FoundModel } from "../model-folder.ts";
-import { familyGraph } from "./topologies.ts";
-import { weightFile, weightFileName } from "./weight-file.ts";
+import { familyGraph } from "./family-graph.ts";
+import { createWeightFile, weightFileName } from "./weight-file.ts";
 
 /** Counted up when a topology or the way its weights are made changes, so that old files are left alone. */
 const topologyVersion = 1;
@@ -15,7 +15,7 @@ const seed = 1;
 
 export interface SeededFamilyOptions {
   readonly cacheFolder: string;
-  /** Told before a model is made and when it is, which takes up to some seconds; not if it already exists. */
+  /** Called before and after a model is generated, which takes some seconds; not if it already exists. */
   readonly onProgress: (progress: GenerationProgress) => void;
 }
 
@@ -23,15 +23,15 @@ export type GenerationProgress =
   | { readonly state: "begun"; readonly family: FamilyName; readonly folder: string }
   | { readonly state: "done"; readonly family: FamilyName; readonly byteCount: number };
 
-/** Where what was made once is kept: as the XDG base directory specification says, unless told otherwise. */
+/** The folder of generated models: `TENSORGATE_CACHE`, or else as the XDG base directory specification says. */
 export function defaultCacheFolder(env: NodeJS.ProcessEnv = process.env): string {
   const { TENSORGATE_CACHE: own, XDG_CACHE_HOME: users } = env;
   return own || join(users || join(homedir(), ".cache"), "tensorgate");
 }
 
 /**
- * A family's topology with seeded weights: real in size and speed, but its answers mean nothing. It is made in the
- * cache folder when it is asked for first.
+ * Finds a family's topology with seeded weights, which has the real size and speed and whose answers mean nothing. It
+ * is generated in the cache folder the first time.
  *
  * @throws ModelFolderError if the folder cannot be written
  */
@@ -58,12 +58,12 @@ export function seededFamily(
   };
 }
 
-/** Made beside its place and moved there whole, so that nobody ever sees half a model. */
+/** Generates a model beside its folder and moves it there whole, so that half a model is never seen. */
 function generated(family: Family, folder: string): number {
   const unfinished = `${folder}.${randomUUID()}`;
   try {
     mkdirSync(unfinished, { recursive: true });
-    using weights = weightFile(join(unfinished, weightFileName), seed);
+    using weights = createWeightFile(join(unfinished, weightFileName), seed);
     const graph = familyGraph(family.name, weights);
     writeFileSync(join(unfinished, "model.onnx"), graph);
     const manifest = `${JSON.stringify(seededManifest(family), undefined, 2)}\n`;
@@ -80,7 +80,7 @@ function generated(family: Family, folder: string): number {
   }
 }
 
-/** Whoever comes second finds the same model there already. */
+/** Another process may have generated the same model meanwhile. */
 function moveIntoPlace(unfinished: string, folder: string): void {
   try {
     renameSync(unfinished, folder);

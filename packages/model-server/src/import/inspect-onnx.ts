@@ -7,7 +7,7 @@ import { type DeclaredValue, declaredValue } from "../onnx/declared-value.ts";
 import { readModelOutline } from "../onnx/model-outline.ts";
 
 /** What an ONNX file says of itself. */
-export interface OnnxFacts {
+export interface OnnxModelInfo {
   readonly operatorSet: bigint;
   readonly producer: string;
   readonly inputs: readonly OnnxValue[];
@@ -19,7 +19,7 @@ export interface OnnxFacts {
 export type OnnxValue = DeclaredValue;
 
 /** @throws ModelFolderError if it cannot be read, or is no ONNX model */
-export function inspectOnnx(file: string): OnnxFacts {
+export function inspectOnnx(file: string): OnnxModelInfo {
   let model: ModelProto;
   try {
     model = readModelOutline(file);

@@ -7,24 +7,24 @@ import { ModelFolderError } from "../manifest.ts";
 import { type FoundModel, modelFolderFrom } from "../model-folder.ts";
 import { findVersions, type ModelFolder, type ModelSource, onlyModel } from "../model-folders.ts";
 import type { Servable } from "../servable.ts";
-import type { GenerationProgress } from "../zoo/seeded-family.ts";
+import type { GenerationProgress } from "../topologies/seeded-family.ts";
 import { type AllowedBasePaths, assertAllowed } from "./base-paths.ts";
 import type { Loadable, WantedModel } from "./loadable.ts";
 
-export interface KnownModelsParts {
+export interface ModelRegistryDeps {
   readonly sources: readonly ModelSource[];
-  /** Folders beside those of the sources that a reload may name folders below of. */
+  /** Folders below which a reload may name base paths, in addition to those of the sources. */
   readonly reloadFolders: readonly string[];
   readonly load: (folder: ModelFolder) => Promise<Servable>;
   readonly onProgress: (progress: GenerationProgress) => void;
 }
 
-/** What a server may load. */
-export interface KnownModels {
-  /** What the sources have, in their order. */
+/** The models that a server may load. */
+export interface ModelRegistry {
+  /** The models of the sources, in their order. */
   readonly atStart: readonly Loadable[];
   /**
-   * What a name and a base path stand for; without a base path, what was found under that name at the start.
+   * Resolves a name and a base path; without a base path, what was found under that name at the start.
    * @throws ServingError INVALID_ARGUMENT or PERMISSION_DENIED if it may not be loaded
    */
   wanted(name: string, basePath: string): WantedModel;
@@ -32,17 +32,21 @@ export interface KnownModels {
 
 const counter: Loadable = { ...counterModel, load: async () => counterServable() };
 
-/** @throws ModelFolderError if a source has nothing, or two have models of one name */
-export function knownModels({
+/**
+ * Finds the models of all sources.
+ *
+ * @throws ModelFolderError if a source has none, or two have models of one name
+ */
+export function createModelRegistry({
   sources,
   reloadFolders,
   load,
   onProgress,
-}: KnownModelsParts): KnownModels {
+}: ModelRegistryDeps): ModelRegistry {
   const loadableFrom = (model: FoundModel): Loadable => ({
     name: model.name,
     version: model.version,
-    // By its real name: the same file under another path is no other model.
+    // The real path: the same file under another path is the same model.
     origin: realpathSync(model.modelFile),
     load: async () => load(modelFolderFrom(model)),
   });
@@ -80,7 +84,7 @@ export function knownModels({
       return {
         name,
         find: () => {
-          // Once more: what lies there may have changed while other reloads had their turn.
+          // Checked again: a link may have changed while earlier reloads ran.
           assertAllowed(name, path, allowed);
           return loadableFrom(onlyModel(name, path));
         },

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { families } from "@tensorgate/tf-serving";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { afterAll, expect, test } from "vitest";
+import { familyGraph } from "./family-graph.ts";
 import { type GenerationProgress, seededFamily } from "./seeded-family.ts";
-import { seededStream } from "./seeded-stream.ts";
-import { familyGraph } from "./topologies.ts";
-import { weightCounter } from "./weight-file.ts";
+import { createSeededStream } from "./seeded-stream.ts";
+import { createWeightCounter } from "./weight-file.ts";
 
 const cacheFolder = mkdtempSync(join(tmpdir(), "tensorgate-zoo-"));
 afterAll(() => rmSync(cacheFolder, { recursive: true }));
@@ -19,7 +19,7 @@ test.each([
   { family: "vgg-16", millions: 138.36 },
   { family: "ssd-vgg", millions: 26.3 },
 ] as const)("$family has $millions million parameters", ({ family, millions }) => {
-  const counter = weightCounter();
+  const counter = createWeightCounter();
 
   const graph = familyGraph(family, counter);
 
@@ -32,11 +32,11 @@ test("a tensor's values depend on its name and the seed alone", () => {
   const again = new Float32Array(1_000);
   const other = new Float32Array(1_000);
 
-  seededStream("a", 1).fill(first, 2);
-  const inPieces = seededStream("a", 1);
+  createSeededStream("a", 1).fill(first, 2);
+  const inPieces = createSeededStream("a", 1);
   inPieces.fill(again.subarray(0, 300), 2);
   inPieces.fill(again.subarray(300), 2);
-  seededStream("a", 2).fill(other, 2);
+  createSeededStream("a", 2).fill(other, 2);
 
   expect(again).toEqual(first);
   expect(other).not.toEqual(first);

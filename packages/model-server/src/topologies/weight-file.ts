@@ -1,6 +1,6 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import type { ExternalPlace } from "../onnx/graph-builder.ts";
-import { seededStream } from "./seeded-stream.ts";
+import { createSeededStream } from "./seeded-stream.ts";
 
 /** What a tensor is filled with. */
 export type Filling =
@@ -25,20 +25,20 @@ const pageBytes = 4_096;
 const chunkValues = 1 << 18;
 
 /** Counts what it is given. */
-export function weightCounter(): WeightSink {
+export function createWeightCounter(): WeightSink {
   return sink(() => {});
 }
 
 /**
- * Writes seeded weights to a file as they are asked for.
+ * Creates a file that seeded weights are written to one after the other.
  *
  * @throws the system's error if the file cannot be written
  */
-export function weightFile(path: string, seed: number): WeightSink & Disposable {
+export function createWeightFile(path: string, seed: number): WeightSink & Disposable {
   const file = openSync(path, "w");
   const chunk = new Float32Array(chunkValues);
   const written = sink(({ name, valueCount, filling, offset }) => {
-    const stream = seededStream(name, seed);
+    const stream = createSeededStream(name, seed);
     for (let first = 0; first < valueCount; first += chunkValues) {
       const values = chunk.subarray(0, Math.min(chunkValues, valueCount - first));
       if (filling.kind === "uniform") stream.fill(values, filling.limit);

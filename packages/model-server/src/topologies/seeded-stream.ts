@@ -6,8 +6,8 @@ export interface SeededStream {
   fill(values: Float32Array, limit: number): void;
 }
 
-/** A stream of its own for every name, so that a tensor's values do not depend on what was made before it. */
-export function seededStream(name: string, seed: number): SeededStream {
+/** Creates the stream of a name: a tensor's values do not depend on those generated before it. */
+export function createSeededStream(name: string, seed: number): SeededStream {
   const random = seededRandom(hash(name, seed));
   return {
     fill: (values, limit) => {

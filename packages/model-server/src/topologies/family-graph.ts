@@ -1,6 +1,6 @@
 import type { FamilyName } from "@tensorgate/tf-serving";
 import { densenet121 } from "./densenet.ts";
-import { type NetworkBuilder, networkBuilder } from "./network-builder.ts";
+import { createNetworkBuilder, type NetworkBuilder } from "./network-builder.ts";
 import { resnet } from "./resnet.ts";
 import { ssdVgg } from "./ssd-vgg.ts";
 import { vgg16 } from "./vgg.ts";
@@ -16,7 +16,7 @@ const topologies: Readonly<Record<FamilyName, (network: NetworkBuilder) => void>
 
 /** The ONNX graph of a family, with its weights in a file beside it. */
 export function familyGraph(family: FamilyName, sink: WeightSink): Uint8Array {
-  const network = networkBuilder(family, sink);
+  const network = createNetworkBuilder(family, sink);
   topologies[family](network);
   return network.graph.finish({ weights: "seeded" });
 }

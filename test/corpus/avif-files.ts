@@ -105,6 +105,9 @@ export function avifFile(options: AvifOptions): Buffer {
   return Buffer.concat([start, meta, box("mdat", ...items.map(({ data }) => data))]);
 }
 
+/** What no reader may pass over. @see ISO/IEC 23000-22 (MIAF), 7.3.9 */
+const essential: ReadonlySet<string> = new Set(["av1C", "clap", "irot", "imir"]);
+
 function metaBox({ items, primaryIndex, hasWideNumbers }: AvifOptions, dataAt: number): Buffer {
   const number = (index: number) => (hasWideNumbers ? uint32(index + 1) : uint16(index + 1));
   const version = hasWideNumbers ? 1 : 0;
@@ -124,9 +127,13 @@ function metaBox({ items, primaryIndex, hasWideNumbers }: AvifOptions, dataAt: n
   ]);
   let next = 1;
   const associations = properties.map((each, index) => {
-    const places = each.map(() => next++);
-    const indexes = places.map((place) => (hasWideNumbers ? uint16(place) : Buffer.from([place])));
-    return Buffer.concat([number(index), Buffer.from([places.length]), ...indexes]);
+    const indexes = each.map((property) => {
+      const place = next++;
+      const isEssential = essential.has(property.toString("latin1", 4, 8));
+      if (hasWideNumbers) return uint16(isEssential ? place | 0x8000 : place);
+      return Buffer.from([isEssential ? place | 0x80 : place]);
+    });
+    return Buffer.concat([number(index), Buffer.from([indexes.length]), ...indexes]);
   });
   return fullBox(
     "meta",

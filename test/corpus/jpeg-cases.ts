@@ -100,7 +100,8 @@ const stray: DrawCase = async (random) => {
   const filled = segments[filledAt];
   if (filled?.[0] === 0xff) segments = segments.with(filledAt, Buffer.concat([fill, filled]));
   const bytes = joinedJpeg({ segments, scans: file.scans });
-  const unlike = unlikeExif(exif);
+  // Pillow reads no byte between segments.
+  const unlike = [...unlikeExif(exif), "Pillow"] as const;
   return { kind: "jpeg: bytes between segments", bytes, seen, maxDifference, unlike };
 };
 
@@ -142,7 +143,8 @@ const cmyk: DrawCase = (random) => {
     // Where the first pixel is seen is the inverse of where it is stored: 6 and 8 undo each other.
     seen: storedAs(stored, [1, 2, 3, 4, 5, 8, 7, 6][orientation - 1] ?? 1),
     maxDifference: 1,
-    unlike: [...unlikeExif(exif), "Pillow"],
+    // Pillow takes all inks for inverted ones.
+    unlike: isAdobe ? unlikeExif(exif) : [...unlikeExif(exif), "Pillow"],
   };
 };
 

@@ -207,7 +207,12 @@ const gif: DrawCase = (random) => {
       return isInside ? colourAt(pixels, x - leftPx, y - topPx) : [0, 0, 0];
     }),
     maxDifference: 1,
-    unlike: isWhole ? [] : ["sharp", "Pillow"],
+    // libnsgif goes by the frame for some screens; Pillow takes a screen of one side for that side.
+    unlike: isWhole
+      ? []
+      : hasScreen || screen.widthPx === screen.heightPx
+        ? ["sharp"]
+        : ["sharp", "Pillow"],
   };
 };
 

@@ -17,6 +17,8 @@ export interface AvifOptions {
   /** Which of the items people see. */
   readonly primaryIndex: number;
   readonly hasWideNumbers: boolean;
+  /** What the file is first: a picture, one of several kinds of files with pictures, or an animation. */
+  readonly brand?: "avif" | "mif1" | "avis";
   /** Before `meta`. */
   readonly boxes: readonly Buffer[];
 }
@@ -94,9 +96,9 @@ export function codedItem(file: Buffer): CodedItem {
 
 /** Writes a file of several pictures, each with its own transformations. */
 export function avifFile(options: AvifOptions): Buffer {
-  const { items, boxes } = options;
+  const { items, boxes, brand = "avif" } = options;
   const start = Buffer.concat([
-    box("ftyp", Buffer.from("avif\0\0\0\0avifmif1miaf", "latin1")),
+    box("ftyp", Buffer.from(`${brand}\0\0\0\0avifmif1miaf`, "latin1")),
     ...boxes,
   ]);
   // The places of the data depend on how long `meta` is, which does not depend on them.

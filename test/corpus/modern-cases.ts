@@ -176,11 +176,14 @@ const avif: DrawCase = async (random) => {
     each.toString("latin1", 4, 8),
   );
   const isWide = isDrawn(random, 0.3);
-  const others = itemCount > 1 ? (["sharp"] as const) : [];
+  const brand = pick(random, ["avif", "avif", "mif1", "avis"] as const);
+  // libvips looks at the first brand alone.
+  const others = itemCount > 1 || brand === "avis" ? (["sharp"] as const) : [];
   const bytes = avifFile({
     items,
     primaryIndex,
     hasWideNumbers: isWide,
+    brand,
     boxes: isDrawn(random, 0.3) ? [box("free", drawBytes(random, 30))] : [],
   });
   return {
@@ -188,7 +191,7 @@ const avif: DrawCase = async (random) => {
     bytes,
     ...(primary && { seen: primary }),
     maxDifference: 10,
-    unlike: isKnownToPillow(names) ? others : [...others, "Pillow"],
+    unlike: brand !== "avis" && isKnownToPillow(names) ? others : [...others, "Pillow"],
   };
 };
 

@@ -80,7 +80,7 @@ export async function openPicture(bytes: Uint8Array, options: DecodeOptions): Pr
     });
   }
   if (format === "tiff") sharp.unblock({ operation: ["VipsForeignLoadTiffBuffer"] });
-  const decoder = sharp(bytes, {
+  const decoder = sharp(format === "avif" ? underKnownBrand(bytes) : bytes, {
     ignoreIcc: true,
     failOn: "truncated",
     limitInputPixels: maxPixels,
@@ -120,6 +120,18 @@ export async function encodePixels(
     );
   }
   return { data, size, channels: info.channels };
+}
+
+/**
+ * libvips knows a file by its first brand alone, and does not know that of animations. The still picture in them is that
+ * of any AVIF.
+ */
+function underKnownBrand(bytes: Uint8Array): Uint8Array {
+  const brand = Buffer.from(bytes.buffer, bytes.byteOffset + 8, 4).toString("latin1");
+  if (brand !== "avis") return bytes;
+  const still = Buffer.from(bytes);
+  still.write("avif", 8, "latin1");
+  return still;
 }
 
 /** What the decoder says where the header has no size. */

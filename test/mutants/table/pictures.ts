@@ -43,6 +43,49 @@ export const pictureMutants: readonly Mutant[] = [
     [{ name: "header: chunks of a PNG are free", find: "    steps.countPart();\n", replace: "" }],
   ),
   ...mutantsOf(
+    `${header}/gif-header.ts`,
+    [`${header}/gif-header.test.ts`, `${header}/header-steps.test.ts`],
+    [
+      {
+        name: "header: extensions of a GIF are free",
+        find: "    steps.countPart();\n    const isComment",
+        replace: "    const isComment",
+      },
+      {
+        name: "header: blocks of a GIF are free",
+        find: "      steps.countPart();\n      at += 1 + length;",
+        replace: "      at += 1 + length;",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${header}/iso-media-header.ts`,
+    [`${header}/header-steps.test.ts`],
+    [
+      {
+        name: "header: boxes of an AVIF are free",
+        find: "    steps.countPart();\n    const length",
+        replace: "    const length",
+      },
+      {
+        name: "header: pictures of an AVIF are free",
+        find: "    steps.countPart();\n    const isWanted",
+        replace: "    const isWanted",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    "packages/imaging/src/open-picture.ts",
+    ["packages/imaging/src/decode-picture.test.ts"],
+    [
+      {
+        name: "picture: another size than its header says",
+        find: "if (info.width !== size.widthPx || info.height !== size.heightPx) {",
+        replace: "if (info.width < 0) {",
+      },
+    ],
+  ),
+  ...mutantsOf(
     `${header}/picture-header.ts`,
     [`${header}/picture-header.test.ts`, "packages/imaging/src/decode-picture.test.ts"],
     [

@@ -72,6 +72,14 @@ test.each([true, false])(
   },
 );
 
+test("an animation is not what every decoder reads", () => {
+  expect(readPictureHeader(avif([], { brand: "avis" }))).toMatchObject({
+    format: "avif",
+    size: whole,
+    isBaseline: false,
+  });
+});
+
 test("a HEIC is sent as it is, in the size that it is shown in", () => {
   const heic = avif([irot(1)]);
   heic.write("heicXXXXheicmif1miaf", 8, "latin1");

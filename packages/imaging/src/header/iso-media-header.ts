@@ -30,8 +30,9 @@ export function isoMediaHeader(view: DataView, steps: HeaderSteps): HeaderInfo {
   return {
     size: transformed(view, sizeIn(view, stored), ofPrimary),
     codedSize: largest(properties.filter(isSize).map((each) => sizeIn(view, each))),
-    // Several libraries leave the transformations to the program that calls them.
-    isBaseline: !ofPrimary.some(({ type }) => transformations.has(type)),
+    // Several libraries leave the transformations to the program that calls them, or read no animation.
+    isBaseline:
+      view.getUint32(8) !== animation && !ofPrimary.some(({ type }) => transformations.has(type)),
   };
 }
 
@@ -47,6 +48,9 @@ const boxTypes = {
   irot: 0x69726f74,
   imir: 0x696d6972,
 } as const;
+
+/** "avis", the first brand of an animation. */
+const animation = 0x61766973;
 
 /** Boxes that have a version and flags before their content. */
 const fullBoxes: ReadonlySet<number> = new Set([

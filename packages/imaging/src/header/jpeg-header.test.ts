@@ -88,6 +88,15 @@ test.each([
   expect(() => readPictureHeader(after(before))).toThrow("header has no size");
 });
 
+test("what is cut after its frame header has a size, and what is cut before has none", () => {
+  const frameAt = grey.segments.findIndex(isFrameHeader);
+  const upTo = (count: number) =>
+    joinedJpeg({ segments: grey.segments.slice(0, count), scans: Buffer.alloc(0) });
+
+  expect(readPictureHeader(upTo(frameAt + 1)).size).toEqual({ widthPx: 8, heightPx: 3 });
+  expect(() => readPictureHeader(upTo(frameAt))).toThrow("is truncated");
+});
+
 const adobe = jpegSegment(0xee, Buffer.from("Adobe\0d\0\0\0\0\0", "latin1"));
 const cmyk = flatJpeg({ widthPx: 8, heightPx: 8, blocks: [[1, 2, 3, 4]] });
 

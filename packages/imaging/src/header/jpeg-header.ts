@@ -13,7 +13,8 @@ export function jpegHeader(view: DataView, steps: HeaderSteps): HeaderInfo {
   let frameAt: number | undefined;
   let orientation: number | undefined;
   let isAdobe = false;
-  for (;;) {
+  // A picture that ends after its frame header is for its decoder to refuse.
+  while (frameAt === undefined || offset + 4 <= view.byteLength) {
     offset = nextMarker(view, offset, steps);
     steps.countPart();
     const marker = view.getUint8(offset + 1);

@@ -92,7 +92,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     registry,
     replicas: upstream,
     rotation: routing.rotation,
-    runSmokeTest: models.smokeTest((modelSpec) => inForce.current.snapshot.resolve(modelSpec)),
+    runSmokeTest: models.smokeTest((modelSpec) => inForce.current().snapshot.resolve(modelSpec)),
     testPicture,
     aliasOf,
     clock,
@@ -104,13 +104,13 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     options: settings,
     region,
     maxPictures: models.maxPictures,
-    inForce: () => inForce.current,
+    inForce: inForce.current,
     status: routing.status,
     readiness: routing.readiness,
     version,
     console: parts.console,
     plugs: parts.plugs,
-    observeCall: telemetry.observeCalls((name) => inForce.current.snapshot.has(name)),
+    observeCall: telemetry.observeCalls((name) => inForce.current().snapshot.has(name)),
     onRejected: telemetry.countRejectedConnection,
     clock,
   });
@@ -125,7 +125,7 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     },
     listen: async () => {
       await inbound.listen();
-      models.warm(inForce.current.snapshot);
+      models.warm(inForce.current().snapshot);
     },
     devices,
     load: () => ({ ...inbound.load(), decoders: models.decoderIds }),

@@ -1,7 +1,8 @@
 import { float32Tensor, maxResultsPerPicture, type Score } from "@tensorgate/core";
 import { aCall, manualClock } from "@tensorgate/core/testing";
+import fc from "fast-check";
 import { expect, test } from "vitest";
-import { createClassifier } from "./classify.ts";
+import { createClassifier, softmax, topLabels } from "./classify.ts";
 import { createDetector } from "./detect.ts";
 import { pictureDefaults } from "./options.ts";
 import { createSnapshot } from "./snapshot.ts";
@@ -103,4 +104,38 @@ test("what all pictures of a call ask for together has a limit", async () => {
   await expect(
     detect({ ...request, modelSpec: { name: "boxes" }, maxDetections: 513 }, aCall()),
   ).rejects.toMatchObject({ reason: "too-large", field: "maxDetections" });
+});
+
+const anyScores = fc.float32Array({ minLength: 1, maxLength: 40, noNaN: true, min: 0, max: 1 });
+
+test("the best are those of a sort, and equals keep their order", () => {
+  fc.assert(
+    fc.property(anyScores, fc.integer({ min: 1, max: 10 }), (scores, topK) => {
+      const sorted = [...scores.entries()].sort(([i, a], [j, b]) => b - a || i - j).slice(0, topK);
+
+      const best = topLabels(scores, [], { topK, minScore: 0 });
+
+      expect(best.map(({ index }) => index)).toEqual(sorted.map(([index]) => index));
+    }),
+  );
+});
+
+test("scores below the least, and those that are no number, are left out", () => {
+  const scores = Float32Array.of(0.2, Number.NaN, 0.7, 0.1);
+
+  expect(topLabels(scores, ["a", "b", "c", "d"], { topK: 9, minScore: 0.15 })).toMatchObject([
+    { index: 2, label: "c" },
+    { index: 0, label: "a" },
+  ]);
+});
+
+test("a class without a label is called by its number", () => {
+  expect(topLabels(Float32Array.of(1), [], { topK: 1, minScore: 0 })[0]?.label).toBe("0");
+});
+
+test("softmax of large logits sums to 1", () => {
+  const probabilities = softmax(Float32Array.of(1_000, 1_001, 999));
+
+  expect(probabilities.reduce((sum, each) => sum + each)).toBeCloseTo(1, 6);
+  expect(probabilities[1]).toBeCloseTo(0.6652, 4);
 });

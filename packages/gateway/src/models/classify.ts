@@ -2,11 +2,12 @@ import {
   type Classify,
   type Clock,
   InvalidRequestError,
+  type LabelScore,
   maxResultsPerPicture,
   NotSupportedError,
 } from "@tensorgate/core";
 import { imagenetLabels } from "@tensorgate/tf-serving";
-import { valuesOfPicture } from "./output-values.ts";
+import { createHighestScores, valuesOfPicture } from "./output-values.ts";
 import type { Release } from "./release.ts";
 import {
   assertResultCount,
@@ -15,14 +16,13 @@ import {
   type ScoredPicture,
   taskNotOffered,
 } from "./score-pictures.ts";
-import { softmax, topLabels } from "./top-scores.ts";
 
 export const classifyDefaults: { readonly topK: number; readonly minScore: number } = {
   topK: 5,
   minScore: 0,
 };
 
-/** Pictures to labels, by releases that give a score per class. */
+/** Creates the classifier: pictures to labels, by releases that give a score per class. */
 export function createClassifier(deps: PictureTaskDeps, clock: Clock): Classify {
   const { resolve } = deps;
   const scorePictures = createPictureScorer(deps);
@@ -38,13 +38,16 @@ export function createClassifier(deps: PictureTaskDeps, clock: Clock): Classify 
     };
     assertSelection(selection);
     assertResultCount(request, { field: "topK", perPicture: request.topK });
+    const scoresOf = (outputs: ScoredPicture["outputs"]) =>
+      valuesOfPicture(outputs, { name: classScores.tensor, what: "scores" });
     return scorePictures(request, call, {
       release,
       filter: classScores.filter,
-      verify: (outputs) => void rawScores(outputs, classScores.tensor),
-      read: (scored) => {
+      verify: scoresOf,
+      read: ({ outputs }) => {
         const startedMs = clock.nowMs();
-        const labels = topLabels(classProbabilities(scored, release), release.labels, selection);
+        const probabilities = classProbabilities(scoresOf(outputs), release, classScores.holds);
+        const labels = topLabels(probabilities, release.labels, selection);
         call.times.add("post", clock.nowMs() - startedMs);
         return labels;
       },
@@ -66,19 +69,18 @@ function assertSelection({ topK, minScore }: { topK: number; minScore: number })
   }
 }
 
-const rawScores = (outputs: ScoredPicture["outputs"], name: string): Float32Array =>
-  valuesOfPicture(outputs, { name, what: "scores" });
-
-/** @returns one probability per label, for one picture */
-function classProbabilities({ outputs }: ScoredPicture, release: Release): Float32Array {
-  const { classScores, labels, name } = release;
-  if (!classScores) throw taskNotOffered("classify", release);
-  const raw = rawScores(outputs, classScores.tensor);
+/** Returns one probability per label. @param raw - the scores of one picture */
+function classProbabilities(
+  raw: Float32Array,
+  release: Release,
+  holds: "probabilities" | "logits",
+): Float32Array {
+  const { labels, name } = release;
   const expected = release.classCount ?? labels.length;
-  if (raw.length === 1 && expected === 2) return binaryProbabilities(raw, classScores.holds);
+  if (raw.length === 1 && expected === 2) return binaryProbabilities(raw, holds);
   const isComplete = expected === 0 || raw.length === expected;
   if (isComplete || hasBackground(raw, release)) {
-    const scores = classScores.holds === "logits" ? softmax(raw) : raw;
+    const scores = holds === "logits" ? softmax(raw) : raw;
     return isComplete ? scores : scores.subarray(1);
   }
   throw new NotSupportedError(
@@ -87,7 +89,7 @@ function classProbabilities({ outputs }: ScoredPicture, release: Release): Float
   );
 }
 
-/** One score tells two classes apart: it is that of the second one. */
+/** Returns the probabilities of two classes by one score, which is that of the second class. */
 function binaryProbabilities(
   [score = 0]: Float32Array,
   holds: "probabilities" | "logits",
@@ -99,4 +101,41 @@ function binaryProbabilities(
 /** Some networks for ImageNet have 1001 classes: a background that no picture has, then the usual thousand. */
 function hasBackground(scores: Float32Array, { labels }: Release): boolean {
   return labels === imagenetLabels && scores.length === labels.length + 1;
+}
+
+export interface TopLabelsOptions {
+  /** How many to return; an integer >= 1. */
+  readonly topK: number;
+  /** Scores below are left out. */
+  readonly minScore: number;
+}
+
+/**
+ * Returns the best classes of one picture, highest score first; of equal scores the lower index comes first.
+ * A score that is not a number is never among them.
+ */
+export function topLabels(
+  scores: Float32Array,
+  labels: readonly string[],
+  { topK, minScore }: TopLabelsOptions,
+): readonly LabelScore[] {
+  const highest = createHighestScores(topK);
+  // A plain loop: it runs for each of a thousand scores of every picture.
+  for (let index = 0; index < scores.length; index += 1) {
+    const score = scores[index] as number;
+    if (score >= minScore) highest.offer(index, score);
+  }
+  const best: LabelScore[] = [];
+  for (const { id, score } of highest.all()) {
+    best.push({ index: id, label: labels[id] ?? String(id), score });
+  }
+  return best;
+}
+
+/** Returns the probabilities of `logits`. The maximum is subtracted first, so that large logits do not overflow. */
+export function softmax(logits: Float32Array): Float32Array {
+  const highest = logits.reduce((max, logit) => Math.max(max, logit), -Infinity);
+  const powers = logits.map((logit) => Math.exp(logit - highest));
+  const sum = powers.reduce((total, power) => total + power, 0);
+  return powers.map((power) => power / sum);
 }

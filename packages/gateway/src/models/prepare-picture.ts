@@ -54,10 +54,9 @@ export function createPicturePreparer({
     assertPictureWithinLimits(header, { maxPixels, maxSidePx });
     const size = header.size && orientedSize(header.size, header.orientation);
     const { preprocessing, formats } = input;
-    const encodedTensor = (encoded: Uint8Array) =>
-      bytesTensor(input.isScalar ? [] : [1], [encoded]);
+    const encodedShape = input.isScalar ? [] : [1];
     if (!preprocessing && size && needsNoConversion(header, formats)) {
-      return { tensor: encodedTensor(bytes), size };
+      return { tensor: { dtype: "BYTES", shape: encodedShape, elements: [bytes] }, size };
     }
     const startedMs = clock.nowMs();
     try {
@@ -67,7 +66,7 @@ export function createPicturePreparer({
       const converted = await convert(bytes, decoding, call);
       const tensor = preprocessing
         ? await preprocess(converted.bytes, preprocessing, decoding, call)
-        : encodedTensor(converted.bytes);
+        : bytesTensor(encodedShape, [converted.bytes]);
       return { tensor, size: converted.size };
     } finally {
       call.times.add("decode", clock.nowMs() - startedMs);

@@ -1,6 +1,6 @@
 import { counted, UpstreamFailedError } from "@tensorgate/core";
 import type { DetectorFormat } from "@tensorgate/tf-serving";
-import { createHighestScores } from "../top-scores.ts";
+import { createHighestScores } from "../output-values.ts";
 import { type BoxColumn, type BoxTable, columnValue } from "./box-table.ts";
 
 /** A box that may be an answer, where the table has it. */

@@ -4,7 +4,7 @@ import {
   type SelectOptions,
   withoutOverlaps,
 } from "../detection/suppress-overlaps.ts";
-import { createHighestScores } from "../top-scores.ts";
+import { createHighestScores } from "../output-values.ts";
 import { type AnchorSize, cellCentre } from "./anchors.ts";
 import { decodedBox } from "./boxes.ts";
 import type { HeadLayer } from "./head.ts";

@@ -7,7 +7,6 @@ import type {
   Tensor,
   WorkBudget,
 } from "@tensorgate/core";
-import { canonicalName } from "./dialects/tensor-names.ts";
 import { readTensorProto } from "./tensor-proto-reader.ts";
 import { type TensorEncoding, tensorProtoWriter } from "./tensor-proto-writer.ts";
 import { createTensorBudget, type TensorBudget, TensorParsingError } from "./tensor-values.ts";
@@ -87,6 +86,19 @@ export function scoreResponseFromPredictResponse(
   for (const [name, tensor] of unknown) outputs.set(canonicalName(name, names, outputs), tensor);
   const version = spec.version ?? asked.version ?? 0n;
   return { model: { name: spec.name || asked.name, version }, outputs };
+}
+
+/**
+ * Returns our name of an output that a reply brings under a name which is not the model's own: by its pattern, unless
+ * that name is taken already.
+ */
+export function canonicalName(
+  wireName: string,
+  names: Pick<DialectNames, "patterns"> | undefined,
+  taken: ReadonlyMap<string, unknown>,
+): string {
+  const name = names?.patterns.find(({ pattern }) => pattern.test(wireName))?.name;
+  return name === undefined || taken.has(name) ? wireName : name;
 }
 
 /** An input that could not be read, by its name in the signature. */

@@ -54,16 +54,3 @@ function wireNames(tensors: readonly TensorNames[], dialect: Dialect): ReadonlyM
   for (const { on } of tensors) for (const each of dialects) add(on[each], on[dialect]);
   return found;
 }
-
-/**
- * Returns our name of an output that a reply brings under a name which is not the model's own: by its pattern, unless
- * that name is taken already.
- */
-export function canonicalName(
-  wireName: string,
-  names: Pick<DialectNames, "patterns"> | undefined,
-  taken: ReadonlyMap<string, unknown>,
-): string {
-  const name = names?.patterns.find(({ pattern }) => pattern.test(wireName))?.name;
-  return name === undefined || taken.has(name) ? wireName : name;
-}

@@ -1,8 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import { type Dialect, float32Tensor } from "@tensorgate/core";
 import { expect, test } from "vitest";
-import { canonicalName, dialectNames } from "../dialects/tensor-names.ts";
-import { predictResponseSegments, scoreResponseFromPredictResponse } from "../predict.ts";
+import { dialectNames } from "../dialects/tensor-names.ts";
+import {
+  canonicalName,
+  predictResponseSegments,
+  scoreResponseFromPredictResponse,
+} from "../predict.ts";
 import { joined } from "../wire/message.ts";
 import { families } from "./families.ts";
 import { familyNames } from "./family.ts";

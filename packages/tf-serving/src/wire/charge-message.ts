@@ -1,7 +1,6 @@
-import type { DescMessage } from "@bufbuild/protobuf";
+import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { assertKeyLength, type WorkBudget } from "@tensorgate/core";
 import { MalformedMessageError, wireType } from "./message.ts";
-import { type FieldLayout, fieldLayoutsOf, type MessageLayout } from "./message-layout.ts";
 
 /** Deepest nesting of messages: protobuf-es reads no deeper either. */
 const maxDepth = 100;
@@ -105,8 +104,10 @@ export function createMessageScan(schema: DescMessage, budget: WorkBudget): Mess
   function onLength(length: number): void {
     if (field?.nested) startMessage(field.nested(), length);
     else if (field?.packed !== undefined) startPacked(field.packed, length);
-    else if (field?.isText) startText(length);
-    else startContent(length);
+    else if (field?.isText) {
+      budget.spend(Math.floor(length / textBytesPerElement));
+      startContent(length, lookAtText());
+    } else startContent(length);
   }
 
   function startMessage(fields: MessageLayout, length: number): void {
@@ -122,11 +123,6 @@ export function createMessageScan(schema: DescMessage, budget: WorkBudget): Mess
     endValue();
   }
 
-  function startText(length: number): void {
-    budget.spend(Math.floor(length / textBytesPerElement));
-    startContent(length, lookAtText());
-  }
-
   function startPacked(size: number | "varint", length: number): void {
     if (size === "varint") {
       startContent(length, lookAtVarints(budget));
@@ -138,16 +134,14 @@ export function createMessageScan(schema: DescMessage, budget: WorkBudget): Mess
   }
 
   function onVarint(): void {
-    const is = reading;
     const number = value;
     value = 0;
     varintBytes = 0;
-    if (is !== "varint" && number > 0xffff_ffff) {
+    if (reading === "varint") endValue();
+    else if (number > 0xffff_ffff) {
       throw new MalformedMessageError("a tag or length of more than 32 bits");
-    }
-    if (is === "tag") onTag(number);
-    else if (is === "length") onLength(number);
-    else endValue();
+    } else if (reading === "tag") onTag(number);
+    else onLength(number);
   }
 
   return {
@@ -214,4 +208,92 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 function tooLongVarint(): MalformedMessageError {
   return new MalformedMessageError(`a varint of more than ${maxVarintBytes} bytes`);
+}
+
+/** How the value of a known field stands in the bytes. */
+interface FieldLayout {
+  readonly wireType: number;
+  /** Bytes of each value where the field may come packed. */
+  readonly packed?: number | "varint";
+  readonly isText?: boolean;
+  /** Whether entries of a map are found by it. */
+  readonly isKey?: boolean;
+  /** The message that a value is. */
+  readonly nested?: () => MessageLayout;
+}
+
+/** The known fields of a message by their number. */
+type MessageLayout = ReadonlyMap<number, FieldLayout>;
+
+const layouts = new WeakMap<DescMessage, MessageLayout>();
+
+function fieldLayoutsOf(schema: DescMessage): MessageLayout {
+  let layout = layouts.get(schema);
+  if (!layout) {
+    layout = new Map(schema.fields.map((field) => [field.number, layoutOf(field)]));
+    layouts.set(schema, layout);
+  }
+  return layout;
+}
+
+function layoutOf(field: DescField): FieldLayout {
+  switch (field.fieldKind) {
+    case "map":
+      return mapLayout(field);
+    case "list":
+      return field.listKind === "scalar"
+        ? packable(scalarLayout(field.scalar))
+        : valueLayout(field);
+    default:
+      return valueLayout(field);
+  }
+}
+
+/** An entry of a map is a message of a key (1) and a value (2). */
+function mapLayout(field: DescField & { fieldKind: "map" }): FieldLayout {
+  const entry: MessageLayout = new Map([
+    [1, { ...scalarLayout(field.mapKey), isKey: true }],
+    [2, valueLayout(field)],
+  ]);
+  return { wireType: wireType.lengthDelimited, nested: () => entry };
+}
+
+function valueLayout(field: Pick<DescField, "message" | "scalar" | "enum">): FieldLayout {
+  const { message, scalar } = field;
+  if (message) {
+    return { wireType: wireType.lengthDelimited, nested: () => fieldLayoutsOf(message) };
+  }
+  return scalar === undefined ? { wireType: wireType.varint } : scalarLayout(scalar);
+}
+
+function packable(layout: FieldLayout): FieldLayout {
+  switch (layout.wireType) {
+    case wireType.varint:
+      return { ...layout, packed: "varint" };
+    case wireType.fixed32:
+      return { ...layout, packed: 4 };
+    case wireType.fixed64:
+      return { ...layout, packed: 8 };
+    default:
+      return layout;
+  }
+}
+
+function scalarLayout(scalar: ScalarType): FieldLayout {
+  switch (scalar) {
+    case ScalarType.STRING:
+      return { wireType: wireType.lengthDelimited, isText: true };
+    case ScalarType.BYTES:
+      return { wireType: wireType.lengthDelimited };
+    case ScalarType.DOUBLE:
+    case ScalarType.FIXED64:
+    case ScalarType.SFIXED64:
+      return { wireType: wireType.fixed64 };
+    case ScalarType.FLOAT:
+    case ScalarType.FIXED32:
+    case ScalarType.SFIXED32:
+      return { wireType: wireType.fixed32 };
+    default:
+      return { wireType: wireType.varint };
+  }
 }

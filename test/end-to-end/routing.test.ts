@@ -5,7 +5,7 @@ import {
   MeterProvider,
   PeriodicExportingMetricReader,
 } from "@opentelemetry/sdk-metrics";
-import type { GatewayParts } from "@tensorgate/gateway";
+import type { GatewayDeps } from "@tensorgate/gateway";
 import { describe, expect, test } from "vitest";
 import { type FakeReplica, type PredictCall, startFakeReplica } from "../support/fake-replica.ts";
 import { samplePicture } from "../support/pictures.ts";
@@ -19,7 +19,7 @@ const post = (url: string, headers: Record<string, string> = {}, init: RequestIn
   fetch(`${url}/v1/classify/shapes`, { method: "POST", body: star, headers, ...init });
 
 /** A gateway that gives its one replica two calls at a time, both of them taken. */
-async function startFull(routing: object = {}, parts: GatewayParts = {}) {
+async function startFull(routing: object = {}, parts: GatewayDeps = {}) {
   const replica = await startFakeReplica();
   const running = await startGateway(
     {},

@@ -1,6 +1,6 @@
 import { ScoringClient } from "@tensorgate/client";
 import type { ScoringError } from "@tensorgate/core";
-import type { CallRecord, GatewayParts } from "@tensorgate/gateway";
+import type { CallRecord, GatewayDeps } from "@tensorgate/gateway";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { startFakeReplica } from "../support/fake-replica.ts";
 import { samplePicture } from "../support/pictures.ts";
@@ -35,7 +35,7 @@ describe.each(Object.entries(fails))("a callback that %s", (_how, fail) => {
     "as %s fails no call, and is reported",
     async (name) => {
       const reported: string[] = [];
-      const parts: GatewayParts = {
+      const parts: GatewayDeps = {
         [name]: fail,
         onInternalError: ({ cause }: ScoringError, where) => {
           if (cause === fault) reported.push(where);
@@ -54,7 +54,7 @@ describe.each(Object.entries(fails))("a callback that %s", (_how, fail) => {
   );
 
   test("as onInternalError is dropped, whatever failed before it", async () => {
-    const parts: GatewayParts = {
+    const parts: GatewayDeps = {
       onInternalError: fail,
       onCall: fail,
       plugs: { list: fails.throws, unplug: fail, plug: fail as () => Promise<never> },
@@ -69,7 +69,7 @@ describe.each(Object.entries(fails))("a callback that %s", (_how, fail) => {
   });
 
   test("as a plug fails its own call only", async () => {
-    const parts: GatewayParts = {
+    const parts: GatewayDeps = {
       plugs: {
         list: () => [{ region: "westeurope", isPlugged: true }],
         unplug: fail,
@@ -116,7 +116,7 @@ test("instruments that throw fail no call, and the record of it is given all the
     meterProvider: { getMeter: () => brokenMeter },
     onCall: ({ reason }: CallRecord) => void records.push(reason),
     onInternalError: (_error: ScoringError, where: string) => void reported.push(where),
-  } as unknown as GatewayParts;
+  } as unknown as GatewayDeps;
   await using running = await startGateway(
     { westeurope: [replica.address] },
     { models: [{ ...shapesModel(), cache: true }] },
@@ -136,7 +136,7 @@ test("a tracer that throws fails no call", async () => {
   const parts = {
     tracerProvider: { getTracer: () => broken },
     onCall: ({ reason }: CallRecord) => void records.push(reason),
-  } as unknown as GatewayParts;
+  } as unknown as GatewayDeps;
   await using running = await startGateway({ westeurope: [replica.address] }, {}, parts);
 
   const answer = await fetch(`${running.url}/v1/classify/shapes`, { method: "POST", body: star });

@@ -1,8 +1,8 @@
 import {
   createGateway,
   type Gateway,
+  type GatewayDeps,
   type GatewayOptions,
-  type GatewayParts,
   type ModelOptions,
 } from "@tensorgate/gateway";
 import { bundledModelsDirectory, findModels, startModelServer } from "@tensorgate/model-server";
@@ -30,7 +30,7 @@ export function shapesModel(): ModelOptions {
 export async function startGateway(
   addresses: Readonly<Record<string, readonly string[]>>,
   options: Partial<GatewayOptions> = {},
-  parts: GatewayParts = {},
+  parts: GatewayDeps = {},
 ): Promise<RunningGateway> {
   const pools = Object.entries(addresses).map(([region, replicas]) => ({
     model: "shapes",
@@ -45,7 +45,7 @@ export async function startGateway(
 /** Starts a gateway whose pools need not be ready. */
 export async function openGateway(
   options: Partial<GatewayOptions> & Pick<GatewayOptions, "pools">,
-  parts: GatewayParts = {},
+  parts: GatewayDeps = {},
 ): Promise<RunningGateway> {
   const gateway = createGateway(
     { region: "westeurope", listen: { port: 0 }, models: [shapesModel()], ...options },
@@ -58,7 +58,7 @@ export async function openGateway(
 /** A gateway in front of one embedded model server with the shapes model. */
 export async function startShapesGateway(
   options: Partial<GatewayOptions> = {},
-  parts: GatewayParts = {},
+  parts: GatewayDeps = {},
 ): Promise<RunningGateway> {
   const server = await startModelServer({
     port: 0,
@@ -77,7 +77,7 @@ export async function startShapesGateway(
 /** A gateway in front of one embedded model server with every model that comes with it, as the demo has them. */
 export async function startBundledGateway(
   options: Partial<GatewayOptions> = {},
-  parts: GatewayParts = {},
+  parts: GatewayDeps = {},
 ): Promise<RunningGateway> {
   const models = { directory: bundledModelsDirectory };
   const server = await startModelServer({ port: 0, models });

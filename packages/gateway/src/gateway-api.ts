@@ -10,72 +10,72 @@ import type { StateChange } from "./routing/scheduler/events.ts";
 import type { CallRecord } from "./telemetry/call-record.ts";
 
 export interface Gateway {
-  /** Where it answers, once it listens. */
+  /** Base URL, once it listens. */
   readonly url: string;
   readonly port: number;
-  /** @throws the system's error if the port is taken */
+  /** Binds the port. @throws the system's error if the port is taken */
   listen(): Promise<void>;
-  /** Replicas that hold one model at a time, and how another one comes onto them. */
+  /** Replicas that hold one model at a time, and their swaps. */
   readonly devices: Devices;
-  /** How much is under way at this moment. */
+  /** Returns what is in flight now. */
   load(): GatewayLoad;
-  /** How everything is doing, with the addresses of replicas: for whoever runs the gateway, not for callers. */
+  /** Returns the status with the addresses of replicas: for operators, not for clients. */
   status(): GatewayStatus;
   /**
-   * Takes other models, pools and keys in the place of those there are, while calls are in flight: none is lost for it.
-   * Replicas that stay keep their connections and what is known of them.
+   * Replaces models, pools and keys while calls are in flight; no call fails for it. Replicas that stay keep their
+   * connections and their statistics.
    *
-   * @returns sections of the configuration that differ, too, and count from the next start on
-   * @throws ConfigError or SettingError; then everything is as it was
+   * @returns other sections of the configuration that differ; they take effect after a restart
+   * @throws ConfigError or SettingError; then nothing has changed
    */
   reload(options: GatewayOptions): { readonly needRestart: readonly string[] };
-  /** Resolves as soon as every pool can serve, which is more than `/readyz` asks for. */
+  /** Resolves as soon as every pool can serve, which is more than `/readyz` requires. */
   ready(): Promise<void>;
   /**
-   * Says that it is not ready, goes on for `drainDelayMs`, then takes no new connection and finishes what is in flight.
+   * Drains: reports not ready, serves for `drainDelayMs`, then accepts no new connection and finishes calls in flight.
    *
-   * @param graceMs - after which what is left is cut, counted from the end of the delay; 10 s by default
-   * @param drainDelayMs - `listen.drainDelayMs` by default, and none where `graceMs` is 0
+   * @param graceMs - after which open calls are cut, counted from the end of the delay; 10 s by default
+   * @param drainDelayMs - `listen.drainDelayMs` by default; 0 if `graceMs` is 0
    */
   close(graceMs?: number, drainDelayMs?: number): Promise<void>;
 }
 
 export interface GatewayLoad {
   readonly connections: number;
-  /** Of all requests that are being read or worked on, and of answers that are not read yet. */
+  /** Of requests in flight and of unread responses. */
   readonly bytesInFlight: number;
   /** Process ids of the decoders that run. */
   readonly decoders: readonly number[];
 }
 
-/** A replica went from one state to another. */
+/** A state change of a replica. */
 export interface ReplicaChange extends StateChange {
-  /** What callers know it by. */
+  /** Name that clients see. */
   readonly alias: string;
 }
 
 /**
- * What a gateway is handed beside its configuration. Callbacks may throw or reject: that fails no call, and is reported
+ * What a gateway needs beside its configuration. Callbacks may throw or reject: that fails no call, and is reported
  * to `onInternalError` under the name of what failed (`call`, `certificates`, `replica`, `telemetry`).
  */
-export interface GatewayParts {
+export interface GatewayDeps {
   /** Page to serve at `/`. */
   readonly console?: ConsoleFiles;
-  /** Regions that whoever may call can take away and give back. Only for trying what happens then. */
+  /** Regions with a simulated outage that clients can switch: only for demonstrations. */
   readonly plugs?: RegionPlugs;
-  /** Told of faults of our own, with the id that the caller was given. */
+  /** Called for internal errors, with the request id that the client got. */
   readonly onInternalError?: (error: ScoringError, requestId: string) => void;
-  /** Told of certificates of `listen.tls` that changed, and of those that could not be taken. */
+  /** Called when a certificate of `listen.tls` was reloaded, and when one is invalid. */
   readonly onCertificates?: (news: CertificateNews) => void;
-  /** Told of connections that were closed before they were used, at most every ten seconds for each reason. */
+  /** Called for rejected connections, at most every ten seconds for each reason. */
   readonly onRejectedConnections?: (rejected: RejectedConnections) => void;
-  /** Told of every replica that comes, goes, is suspected or left alone. */
+  /** Called for every state change of a replica. */
   readonly onReplica?: (change: ReplicaChange) => void;
-  /** Told of every call that has ended. */
+  /** Called for every call that has ended. */
   readonly onCall?: (record: CallRecord) => void;
-  /** Where metrics go; the globally registered provider by default. */
+  /** Provider for metrics; the globally registered one by default. */
   readonly meterProvider?: MeterProvider;
-  /** Where spans go; the globally registered provider by default. */
+  /** Provider for spans; the globally registered one by default. */
   readonly tracerProvider?: TracerProvider;
   readonly clockAndRandom?: ClockAndRandom;
 }

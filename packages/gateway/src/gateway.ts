@@ -3,7 +3,7 @@ import { checkedOptions } from "./config/parse-config.ts";
 import { createReloadable } from "./config/reload.ts";
 import { createDeviceRegistry } from "./devices/device-registry.ts";
 import { createDevices } from "./devices/devices.ts";
-import type { Gateway, GatewayParts } from "./gateway-api.ts";
+import type { Gateway, GatewayDeps } from "./gateway-api.ts";
 import { hostCallbacks } from "./host-callbacks.ts";
 import { createAuthentication } from "./inbound/access/authentication.ts";
 import { createInbound } from "./inbound/inbound.ts";
@@ -28,16 +28,16 @@ import { version } from "./version.ts";
  * @throws ConfigError with every fault of `options`
  * @throws SettingError if a file or an environment variable that it names cannot be used
  */
-export function createGateway(options: GatewayOptions, parts: GatewayParts = {}): Gateway {
+export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): Gateway {
   const { region = "local", ...settings } = checkedOptions(options);
-  const { clock, random } = parts.clockAndRandom ?? systemClockAndRandom;
-  const host = hostCallbacks(parts);
+  const { clock, random } = deps.clockAndRandom ?? systemClockAndRandom;
+  const host = hostCallbacks(deps);
 
   // what the configuration means: an unusable file or variable ends it before anything is opened
   const first = meaningOf(settings);
 
   // telemetry: observes, and decides nothing
-  const telemetry = createTelemetry({ ...parts, ...host, version, clock });
+  const telemetry = createTelemetry({ ...deps, ...host, version, clock });
 
   // upstream: every replica, how it is spoken to, and which versions of its models it has
   const upstream = createReplicas(settings.pools, { options: settings.upstream, clock, random });
@@ -108,8 +108,8 @@ export function createGateway(options: GatewayOptions, parts: GatewayParts = {})
     status: routing.status,
     readiness: routing.readiness,
     version,
-    console: parts.console,
-    plugs: parts.plugs,
+    console: deps.console,
+    plugs: deps.plugs,
     observeCall: telemetry.observeCalls((name) => inForce.current().snapshot.has(name)),
     onRejected: telemetry.countRejectedConnection,
     clock,

@@ -1,31 +1,31 @@
 import { guardedCallback, InternalError } from "@tensorgate/core";
-import type { GatewayParts } from "./gateway-api.ts";
+import type { GatewayDeps } from "./gateway-api.ts";
 
-/** What the gateway calls of whoever embeds it. */
+/** Callbacks of the host: the program that embeds the gateway. */
 export type HostCallbacks = Required<
   Pick<
-    GatewayParts,
+    GatewayDeps,
     "onInternalError" | "onCall" | "onCertificates" | "onRejectedConnections" | "onReplica"
   >
 > & {
-  /** Reports what an instrument of the embedder's own providers threw. */
+  /** Reports an exception of an instrument of the host's providers. */
   readonly onTelemetryFailure: (thrown: unknown) => void;
 };
 
 /**
- * Guards every callback: what one throws is an internal error under the callback's name, and what `onInternalError`
- * itself throws is dropped, since there is nowhere left to report it.
+ * Guards every callback: an exception of one is reported as an internal error under the callback's name; one of
+ * `onInternalError` itself is dropped, since it cannot be reported.
  */
-export function hostCallbacks(parts: GatewayParts): HostCallbacks {
-  const onInternalError = guardedCallback(parts.onInternalError);
+export function hostCallbacks(deps: GatewayDeps): HostCallbacks {
+  const onInternalError = guardedCallback(deps.onInternalError);
   const reported = (name: string) => (thrown: unknown) =>
     onInternalError(new InternalError(thrown), name);
   return {
     onInternalError,
-    onCall: guardedCallback(parts.onCall, reported("call")),
-    onCertificates: guardedCallback(parts.onCertificates, reported("certificates")),
-    onRejectedConnections: guardedCallback(parts.onRejectedConnections, reported("connections")),
-    onReplica: guardedCallback(parts.onReplica, reported("replica")),
+    onCall: guardedCallback(deps.onCall, reported("call")),
+    onCertificates: guardedCallback(deps.onCertificates, reported("certificates")),
+    onRejectedConnections: guardedCallback(deps.onRejectedConnections, reported("connections")),
+    onReplica: guardedCallback(deps.onReplica, reported("replica")),
     onTelemetryFailure: reported("telemetry"),
   };
 }

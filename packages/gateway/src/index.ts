@@ -11,7 +11,7 @@ export {
   swapRequestFromJson,
 } from "./devices/swap-request.ts";
 export { createGateway } from "./gateway.ts";
-export type { Gateway, GatewayLoad, GatewayParts, ReplicaChange } from "./gateway-api.ts";
+export type { Gateway, GatewayDeps, GatewayLoad, ReplicaChange } from "./gateway-api.ts";
 export type { RegionPlugs } from "./inbound/protocols/rest/plug-routes.ts";
 export type { ConsoleFile, ConsoleFiles } from "./inbound/protocols/rest/public-routes.ts";
 export type { RejectedConnections } from "./inbound/server/listener/connections.ts";

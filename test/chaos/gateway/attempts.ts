@@ -1,7 +1,7 @@
-import type { GatewayParts } from "@tensorgate/gateway";
+import type { GatewayDeps } from "@tensorgate/gateway";
 import { sharedNowMs } from "../shared-clock.ts";
 
-type TracerProvider = NonNullable<GatewayParts["tracerProvider"]>;
+type TracerProvider = NonNullable<GatewayDeps["tracerProvider"]>;
 type Tracer = ReturnType<TracerProvider["getTracer"]>;
 type Span = ReturnType<Tracer["startSpan"]>;
 

@@ -41,7 +41,7 @@ export interface ProbeLimits {
   readonly memoryBytes: number;
 }
 
-export interface MeasuredGatewayParts extends ProbeLimits {
+export interface MeasuredGatewayDeps extends ProbeLimits {
   /** Called with every process before anything is measured. */
   readonly warmUp: (door: Door) => Promise<void>;
 }
@@ -51,7 +51,7 @@ const lookEveryMs = 25;
 
 export async function startMeasuredGateway(
   options: GatewayOptions,
-  { warmUp, ...limits }: MeasuredGatewayParts,
+  { warmUp, ...limits }: MeasuredGatewayDeps,
 ): Promise<MeasuredGateway> {
   let running = await start();
 

@@ -59,7 +59,8 @@ function describedInput({ picture }: Release, signature: Signature | undefined):
     const { tensor, size } = picture;
     return {
       kind: "picture",
-      ...{ tensor, decodedBy },
+      tensor,
+      decodedBy,
       ...(size && { width: size.widthPx, height: size.heightPx }),
     };
   }

@@ -29,42 +29,42 @@ import { testPicture } from "./test-picture.ts";
 import { createCredentials } from "./transport/credentials.ts";
 import { createUnaryChannel } from "./transport/unary-channel.ts";
 
-/** Where a backend is, and what is known of it. */
+/** A backend to inspect. */
 export interface BackendRequest {
   /** `host:port`. */
   readonly address: string;
   readonly tls?: ReplicaTlsOptions;
   readonly key?: UpstreamKeyOptions;
-  /** Service by which a cluster finds an FPGA's container. */
+  /** Service by which a cluster routes to an FPGA container. */
   readonly service?: string;
-  /** Found out without it. */
+  /** Detected by default. */
   readonly dialect?: Dialect;
-  /** Names to try, in this order; servers do not list their models. Not looked at by an FPGA's container. */
+  /** Names to try, in this order; servers do not list their models. FPGA containers ignore the name. */
   readonly models: readonly string[];
-  /** How long each question may take, in milliseconds. */
+  /** Time limit of each call, in milliseconds. */
   readonly timeoutMs: number;
   readonly clock: Clock;
 }
 
-/** What a backend turned out to be. */
+/** Dialect, model and tensors of a backend. */
 export interface BackendCapabilities {
   readonly dialect: Dialect;
-  /** Name by which it knows the model; the first of those to try where it knows none. */
+  /** Name of the model there; the first name to try if the backend has none. */
   readonly model: string;
   readonly versions: readonly bigint[];
-  /** Whether it says that its weights are random; its results are meaningless then. */
+  /** Whether it reports that its weights are random; results are meaningless then. */
   readonly isSeeded?: boolean;
-  /** What it takes and gives, by its own account; only stock servers tell. */
+  /** As reported by the server; only stock servers report it. */
   readonly signature?: Signature;
-  /** Name on the wire of the input that took the test picture. */
+  /** Wire name of the input that accepted the test picture. */
   readonly input?: string;
-  /** What the test picture, or a tensor of zeros, gave; by the names on the wire. */
+  /** Outputs for the test picture, or a tensor of zeros, by wire name. */
   readonly outputs: ReadonlyMap<string, Tensor>;
-  /** Why there are no outputs. */
+  /** Why scoring failed. */
   readonly failure?: ScoringError;
 }
 
-/** Nothing is known of it: its tensors are called as it calls them. */
+/** A model without a description: its tensors keep their wire names. */
 const unknownModel: Omit<ResolvedModel, "name"> = {
   revision: "",
   wireNames: namesByDialect({ inputs: [], outputs: [] }),
@@ -74,7 +74,7 @@ const unknownModel: Omit<ResolvedModel, "name"> = {
   isCached: false,
 };
 
-/** Names that an FPGA's container may have for the picture, with the dialect that has them. */
+/** Names of the picture input in FPGA containers, with their dialect. */
 const containerInputs: readonly (readonly [string, PredictDialect])[] = [
   ["Placeholder:0", azureFpga],
   ["images", azureFpgaPreview],
@@ -84,15 +84,14 @@ const containerInputs: readonly (readonly [string, PredictDialect])[] = [
 ];
 
 /**
- * Asks a backend that runs already what it is: its dialect, a model's versions and signature, and what a test picture
- * gives.
+ * Inspects a running backend: its dialect, the versions and signature of a model, and the outputs for a test picture.
  *
- * @throws ScoringError if nobody answers, or knows none of the models
+ * @throws ScoringError if the backend does not answer, or has none of the models
  * @throws SettingError if a file of `tls` or the key cannot be used
  */
-export async function inspectBackend(question: BackendRequest): Promise<BackendCapabilities> {
-  const { address, tls, key, service, timeoutMs, clock } = question;
-  const dialect = question.dialect && dialectNamed(question.dialect);
+export async function inspectBackend(request: BackendRequest): Promise<BackendCapabilities> {
+  const { address, tls, key, service, timeoutMs, clock } = request;
+  const dialect = request.dialect && dialectNamed(request.dialect);
   const channel = createUnaryChannel({
     address,
     clock,
@@ -112,10 +111,10 @@ export async function inspectBackend(question: BackendRequest): Promise<BackendC
     to.connect(channel, { region: "", isExclusive: false, clock });
   try {
     if (!dialect?.isDevice) {
-      const found = await stockFindings(connect(tensorflowServing), ask, question);
+      const found = await inspectStock(connect(tensorflowServing), ask, request);
       if (found) return found;
     }
-    return await containerFindings(connect, ask, question);
+    return await inspectContainer(connect, ask, request);
   } finally {
     void channel.close();
   }
@@ -123,8 +122,8 @@ export async function inspectBackend(question: BackendRequest): Promise<BackendC
 
 type Ask = <Answer>(work: (call: CallContext) => Promise<Answer>) => Promise<Answer>;
 
-/** @returns undefined if it is no stock server */
-async function stockFindings(
+/** Inspects a stock server. @returns undefined if it is none */
+async function inspectStock(
   replica: Replica,
   ask: Ask,
   { models, dialect }: BackendRequest,
@@ -145,7 +144,7 @@ async function stockFindings(
       return await scoredByStock(replica, ask, { model, versions, isSeeded });
     } catch (thrown) {
       if (!(thrown instanceof UpstreamAnsweredError)) throw thrown;
-      // An FPGA's container knows neither GetModelStatus nor GetModelMetadata.
+      // FPGA containers have neither GetModelStatus nor GetModelMetadata.
       if (thrown.grpcCode === grpcCode.UNIMPLEMENTED && dialect === undefined) return undefined;
       if (thrown.grpcCode !== grpcCode.NOT_FOUND) throw thrown;
     }
@@ -193,10 +192,10 @@ async function scoredByStock(
   }
 }
 
-/** Most numbers that are sent to try a model that takes pixels: 64 MiB of them. */
+/** Maximum elements of a sample of pixels: 64 MiB. */
 const maxSampleElements = 16_777_216;
 
-/** The test picture, or zeros where pixels are taken; undefined for a model that takes several things, or others. */
+/** Creates a sample input: the test picture, or zeros as pixels. @returns undefined for other inputs, or several */
 function sampleInput({ inputs }: Signature) {
   const [only, ...others] = inputs;
   if (!only || others.length > 0) return undefined;
@@ -213,7 +212,7 @@ function sampleInput({ inputs }: Signature) {
   return { input, tensor: fixedSizeTensor(dtype, [1, ...rest], zeros) };
 }
 
-async function containerFindings(
+async function inspectContainer(
   connect: (dialect: PredictDialect) => Replica,
   ask: Ask,
   { models, dialect }: BackendRequest,

@@ -13,9 +13,9 @@ import { type ProbeNote, probeNote } from "./probe-note.ts";
 import type { Replica, ReplicaState } from "./replica.ts";
 
 export interface ModelDiscovery {
-  /** Asks a replica, in its dialect, whether it can score `model`, and which versions. Never rejects. */
+  /** Probes whether a replica can score `model`, and which versions it has. Never rejects. */
   probe(model: string, replicaId: string): Promise<ProbeOutcome>;
-  /** What the replicas of these regions, or of all, reported of a model. */
+  /** Returns what the replicas of these regions, or of all, reported of a model. */
   reported(model: string, residency?: readonly string[]): ReportedModel;
 }
 
@@ -28,22 +28,22 @@ export interface ReportedModel {
   readonly isSeeded: boolean;
 }
 
-/** What a probe tells of a replica. */
+/** Result of a probe. */
 export interface ProbeOutcome {
-  /** The model can be scored; it is not there, or not yet; nobody answered. */
+  /** The model can be scored; it is not loaded; the replica did not answer. */
   readonly finding: "ready" | "warming" | "lost";
-  /** Absent where nobody answered. */
+  /** Absent if the replica did not answer. */
   readonly versions?: {
-    /** Undefined where the replica does not list them, so that it may have any. */
+    /** Undefined if the replica does not list them, so that it may have any. */
     readonly listed: readonly bigint[] | undefined;
-    /** Answers who asks for none; undefined where that is not known. */
+    /** Version that answers a call without a version; undefined if that is not known. */
     readonly latest: bigint | undefined;
   };
-  /** What was found, unless the model is simply ready. */
+  /** Details, unless the model is simply ready. */
   readonly note?: ProbeNote;
 }
 
-/** The replicas to ask. */
+/** The replicas to probe. */
 export interface DiscoverableReplicas {
   readonly pools: readonly Pick<Pool, "model" | "region" | "replicaIds">[];
   get(replicaId: string): Pick<Replica, "probe" | "modelMetadata">;
@@ -57,19 +57,19 @@ export interface DiscoveryOptions {
   readonly clock: Clock;
 }
 
-/** What is known of one model. */
+/** Last known state of one model. */
 interface LastKnown {
-  /** What each replica said of it last. */
-  readonly told: Map<string, ReplicaState>;
-  /** What those said who are gone: holds until a replica that is there says that it is ready. */
-  inherited: readonly ReplicaState[];
-  /** The versions there were when a replica was asked for its signature. */
-  readonly askedAt: Map<string, string>;
-  /** By the account of whoever was asked last. */
+  /** By replica, as last reported. */
+  readonly states: Map<string, ReplicaState>;
+  /** As last reported by removed replicas: kept until a replica of now reports that it is ready. */
+  removedStates: readonly ReplicaState[];
+  /** Versions when a replica was last queried for its signature. */
+  readonly queriedAt: Map<string, string>;
+  /** As reported by the replica that was queried last. */
   signature?: Signature;
 }
 
-/** Learns from probes which versions of a model there are, and what they take and give. */
+/** Discovers by probes which versions of a model there are, and their signature. */
 export function createModelDiscovery(
   replicas: DiscoverableReplicas,
   { timeoutMs, clock }: DiscoveryOptions,
@@ -77,7 +77,11 @@ export function createModelDiscovery(
   const models = new Map<string, LastKnown>();
 
   function lastKnownOf(model: string): LastKnown {
-    const known = models.get(model) ?? { told: new Map(), inherited: [], askedAt: new Map() };
+    const known = models.get(model) ?? {
+      states: new Map(),
+      removedStates: [],
+      queriedAt: new Map(),
+    };
     models.set(model, known);
     return known;
   }
@@ -100,10 +104,10 @@ export function createModelDiscovery(
   const statesOf = (model: string, residency?: readonly string[]): readonly ReplicaState[] => {
     const known = models.get(model);
     if (!known) return [];
-    if (!residency) return [...known.told.values(), ...known.inherited];
-    // Where those who are gone were is not known any more.
+    if (!residency) return [...known.states.values(), ...known.removedStates];
+    // The regions of removed replicas are not known any more.
     const members = membersOf(model, residency);
-    return [...known.told].flatMap(([id, state]) => (members.has(id) ? [state] : []));
+    return [...known.states].flatMap(([id, state]) => (members.has(id) ? [state] : []));
   };
 
   function versionsOf(model: string, residency?: readonly string[]): readonly bigint[] {
@@ -111,22 +115,22 @@ export function createModelDiscovery(
     return [...all].toSorted((a, b) => (a > b ? -1 : 1));
   }
 
-  /** Each replica is asked once for each set of versions, and what it cannot tell is left as it was. */
-  async function learnSignature(
+  /** Queries the signature, once by replica and set of versions; a failure leaves it as it was. */
+  async function querySignature(
     model: string,
     replicaId: string,
     call: CallContext,
   ): Promise<void> {
     const known = lastKnownOf(model);
     const versionsNow = versionsOf(model).join(",");
-    if (known.askedAt.get(replicaId) === versionsNow) return;
-    known.askedAt.set(replicaId, versionsNow);
+    if (known.queriedAt.get(replicaId) === versionsNow) return;
+    known.queriedAt.set(replicaId, versionsNow);
     try {
       const reply = await replicas.get(replicaId).modelMetadata({ name: model }, call);
       const signature = defaultSignature(reply);
       if (signature) known.signature = signature;
     } catch {
-      // The model can be scored all the same.
+      // The model can be scored without it.
     }
   }
 
@@ -142,57 +146,60 @@ export function createModelDiscovery(
         return await withDeadline(
           async (call) => {
             const found = await replicas.get(replicaId).probe(model, call);
-            // It may have been dropped while it was asked.
+            // It may have been removed meanwhile.
             if (!membersOf(model).has(replicaId)) return { finding: "lost" };
             const known = lastKnownOf(model);
-            known.told.set(replicaId, found);
-            if (found.isReady) known.inherited = [];
-            if (found.isReady) await learnSignature(model, replicaId, call);
+            known.states.set(replicaId, found);
+            if (found.isReady) known.removedStates = [];
+            if (found.isReady) await querySignature(model, replicaId, call);
             return outcomeOf(found);
           },
           { requestId: "probe", timeoutMs, clock },
         );
       } catch (thrown) {
-        return { finding: saysAbsent(thrown) ? "warming" : "lost", note: probeNote(thrown) };
+        return { finding: isModelAbsent(thrown) ? "warming" : "lost", note: probeNote(thrown) };
       }
     },
   };
 }
 
-/** Callers who ask for a version must not be refused because every replica was exchanged for another. */
+/**
+ * Evicts the states of removed replicas. If no other replica is ready, they count until one is: calls that name a version
+ * are not rejected because all replicas were replaced.
+ */
 function evict(known: LastKnown, members: ReadonlySet<string>): void {
-  const gone: ReplicaState[] = [];
-  for (const [id, state] of known.told) {
+  const removed: ReplicaState[] = [];
+  for (const [id, state] of known.states) {
     if (members.has(id)) continue;
-    gone.push(state);
-    known.told.delete(id);
-    known.askedAt.delete(id);
+    removed.push(state);
+    known.states.delete(id);
+    known.queriedAt.delete(id);
   }
-  const isAnyReady = [...known.told.values()].some(({ isReady }) => isReady);
-  if (!isAnyReady) known.inherited = [...known.inherited, ...gone];
+  const isAnyReady = [...known.states.values()].some(({ isReady }) => isReady);
+  if (!isAnyReady) known.removedStates = [...known.removedStates, ...removed];
 }
 
 function outcomeOf({ isReady, note, ...state }: ReplicaState): ProbeOutcome {
-  const told = note ? { note } : {};
-  // What it will have when it is loaded, nobody knows yet.
-  if (!isReady) return { finding: "warming", versions: unknown, ...told };
+  const details = note ? { note } : {};
+  // The versions are not known before they are loaded.
+  if (!isReady) return { finding: "warming", versions: unknown, ...details };
   return {
     finding: "ready",
     versions: state.hasUnknownVersions ? unknown : listed(state),
-    ...told,
+    ...details,
   };
 }
 
 const unknown = { listed: undefined, latest: undefined };
 
-/** Where there are no versions at all, replies say 0. */
+/** Without any versions, replies have version 0. */
 function listed({ versions, areMixed = false }: Pick<ReplicaState, "versions" | "areMixed">) {
   const [highest = 0n] = versions.toSorted((a, b) => (a > b ? -1 : 1));
   return { listed: versions, latest: areMixed ? undefined : highest };
 }
 
-/** Whether a server that works said that it does not have the model: no reason to count it as broken. */
-function saysAbsent(thrown: unknown): boolean {
+/** Returns whether a server answered that it does not have the model: it is not broken. */
+function isModelAbsent(thrown: unknown): boolean {
   if (thrown instanceof UnknownModelError) return true;
   if (!(thrown instanceof UpstreamAnsweredError)) return false;
   return thrown.grpcCode === grpcCode.NOT_FOUND || thrown.grpcCode === grpcCode.FAILED_PRECONDITION;

@@ -1,5 +1,5 @@
 import type { Clock } from "@tensorgate/core";
-import type { Dialect } from "./dialects/dialect.ts";
+import type { ServerDialect } from "./dialects/dialect.ts";
 import { dialectNamed, tensorgatePeer } from "./dialects/dialects.ts";
 import type { ReplicaAddress } from "./discovery/resolver.ts";
 import type { ChannelOptions, ReplicaPoolOptions, ReplicaTlsOptions } from "./options.ts";
@@ -11,24 +11,24 @@ import { createUnaryChannel } from "./transport/unary-channel.ts";
 export interface Pool {
   readonly model: string;
   readonly region: string;
-  /** Ids mean nothing outside of upstream. One for a gateway. */
+  /** Opaque outside of upstream. One for a gateway. */
   readonly replicaIds: readonly string[];
-  /** Whether the region is entered by its own gateway, which has a queue and sees all of the region's load. */
+  /** Whether the replica is the gateway of the region, which has its own queue and replicas. */
   readonly isGateway: boolean;
   /** Whether each replica is a device that holds one model at a time. */
   readonly isExclusive: boolean;
-  /** Requests that each of them works on at once. */
+  /** Requests that each of them processes concurrently. */
   readonly parallelism: number | "auto";
   readonly access: ReplicaAccess;
 }
 
-/** How the replicas of a pool are reached. */
+/** How to connect to the replicas of a pool. */
 export interface ReplicaAccess {
-  /** Of each replica, in the form that resolvers take. */
+  /** Of each replica, as in the configuration. */
   readonly addresses: readonly string[];
-  /** Differs between pools that reach the same address in different ways; empty for the plain one. */
+  /** Differs between pools that reach the same address with different settings; empty for the defaults. */
   readonly way: string;
-  /** Connects to a replica; the connection is made by the first call. */
+  /** Connects to a replica; the first call opens the connection. */
   connect(address: ReplicaAddress, options: ConnectOptions): ReplicaConnection;
 }
 
@@ -58,7 +58,7 @@ export function createPool(options: ReplicaPoolOptions, where: string): Pool {
     { tls, key, isKeyBare: dialect.isKeyBare, headers: dialect.route({ region, service }) },
     where,
   );
-  // What cannot be used fails now rather than at the first call.
+  // An unusable file fails now rather than at the first call.
   credentials.read();
   return {
     model,
@@ -85,7 +85,7 @@ export function createPool(options: ReplicaPoolOptions, where: string): Pool {
   };
 }
 
-/** Addresses of a pool in the form that `replicas` has. */
+/** Returns the addresses of a pool in the form of `replicas`. */
 export function addressesOf({
   replicas = [],
   gateway,
@@ -95,7 +95,7 @@ export function addressesOf({
   return [`${hostname}:${port || (protocol === "https:" ? 443 : 80)}`];
 }
 
-/** What a pool says of TLS; a gateway's URL says whether there is any. */
+/** Returns the TLS settings of a pool; the URL of a gateway decides whether there is TLS. */
 export function tlsOf({
   gateway,
   tls,
@@ -103,16 +103,16 @@ export function tlsOf({
   return gateway?.startsWith("https:") ? (tls ?? {}) : tls;
 }
 
-function wayOf(options: ReplicaPoolOptions, { name, isGateway }: Dialect): string {
+function wayOf(options: ReplicaPoolOptions, { name, isGateway }: ServerDialect): string {
   const { key, service, region, exclusive } = options;
   const tls = tlsOf(options);
   const isPlain = !tls && !key && !service && !isGateway && !exclusive;
   if (isPlain && name === dialectNamed().name) return "";
-  // A gateway is told in which region the call may be served.
+  // Calls to a gateway carry the region.
   return JSON.stringify([tls, key, name, service, isGateway ? region : undefined, exclusive]);
 }
 
-/** Names replicas: those reached in the same way have the same id, in every pool and for as long as this lives. */
+/** Creates the ids of replicas: the same address with the same settings has the same id, in every pool. */
 export function createReplicaIds(): (address: ReplicaAddress, access: ReplicaAccess) => string {
   const numbers = new Map<string, number>();
 
@@ -125,7 +125,7 @@ export function createReplicaIds(): (address: ReplicaAddress, access: ReplicaAcc
   };
 }
 
-/** Tells an address that a name was resolved to from the same address under another name, or under none. */
+/** Distinguishes the addresses of a name from the same addresses of another name, or of none. */
 function placeOf({ authority, ip }: ReplicaAddress): string {
   if (ip === undefined) return authority;
   const portAt = authority.lastIndexOf(":");

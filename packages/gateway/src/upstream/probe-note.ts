@@ -2,9 +2,9 @@ import { DeadlineExceededError, ScoringError, UpstreamAnsweredError } from "@ten
 import { grpcCodeName } from "@tensorgate/grpc";
 import { GrpcStatusError } from "./transport/status-error.ts";
 
-/** What a probe found, in words. */
+/** Details of a probe, as text. */
 export interface ProbeNote {
-  /** Without addresses or the replica's own text, for callers. */
+  /** Without addresses and texts of the replica, for clients. */
   readonly message: string;
   /** In full, for the log and for operators. */
   readonly detail: string;
@@ -30,7 +30,7 @@ export function probeNote(thrown: unknown): ProbeNote {
   return noteOf(connectionFault(cause) ?? error.message, textsOf(cause));
 }
 
-/** @param detail - what else is known */
+/** Creates a note. @param detail - for the log */
 export function noteOf(message: string, detail = ""): ProbeNote {
   const isMore = detail !== "" && detail !== message;
   return { message, detail: (isMore ? `${message}: ${detail}` : message).slice(0, maxDetailChars) };
@@ -45,7 +45,7 @@ function statusNote({ code, message, httpStatus }: GrpcStatusError): ProbeNote {
   );
 }
 
-/** What web servers say of a path, method or content type that they do not know. */
+/** Statuses of web servers for an unknown path, method or content type. */
 const isOfOtherServer: ReadonlySet<number> = new Set([200, 404, 405, 415]);
 
 /** By the code of a system error. */
@@ -62,7 +62,7 @@ const connectionFaults: Readonly<Record<string, string>> = {
   ERR_HTTP2_ERROR: "not an HTTP/2 server",
 };
 
-/** @returns undefined where no cause has a code that is known */
+/** Describes a connection error. @returns undefined if no cause has a known code */
 function connectionFault(thrown: unknown): string | undefined {
   for (const { code } of causes(thrown)) {
     if (typeof code !== "string") continue;
@@ -79,7 +79,7 @@ function textsOf(thrown: unknown): string {
   return [...new Set([...causes(thrown)].map(({ message }) => message))].join(": ");
 }
 
-/** Most causes of causes that are looked at. */
+/** Maximum length of a chain of causes. */
 const maxCauses = 8;
 
 /** An error, what caused it, and so on; of several attempts at one connection, each. */

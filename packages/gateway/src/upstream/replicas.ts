@@ -5,34 +5,33 @@ import { type ChannelOptions, channelDefaults, type ReplicaPoolOptions } from ".
 import { createPool, createReplicaIds, type Pool, type ReplicaConnection } from "./pool.ts";
 import type { Replica } from "./replica.ts";
 
-/** Every replica that the configuration names. Those that are reached in the same way share a connection. */
+/** All replicas of the configuration. Pools that reach an address in the same way share its connection. */
 export interface Replicas {
-  /** What routing may know: models, regions, and ids that mean nothing to it. Another array whenever it changed. */
+  /** Models, regions and opaque ids, for routing. Another array whenever it changed. */
   readonly pools: readonly Pool[];
   /**
-   * A replica that was dropped is known until its last call has ended; calls that begin then fail as never sent.
-   * @throws RangeError for an id that is not of `pools`, and has nothing in flight either
+   * Returns a replica. One that was removed is there until its last call has ended; new calls to it fail as never sent.
+   * @throws RangeError for an id that is not in `pools`, and has no calls in flight
    */
   get(replicaId: string): Replica;
-  /** The same, and undefined for an id that is gone. */
+  /** Returns a replica, as `get` does; undefined for an id that is gone. */
   find(replicaId: string): Replica | undefined;
   /**
-   * Takes other pools in the place of those there are, all at once. Replicas that stay the same keep their ids,
-   * connections and what is in flight; others finish what they have and close.
+   * Replaces all pools. Replicas that stay keep their ids, connections and calls in flight; others are drained and closed.
    *
    * @throws SettingError if a file or variable of a pool cannot be used; then nothing has changed
    */
   replace(pools: readonly ReplicaPoolOptions[]): void;
-  /** Tells `listener`, from now on, after `pools` has changed. */
+  /** Calls `listener`, from now on, after `pools` has changed. */
   onChange(listener: () => void): void;
-  /** Finds out again, soon, where the replicas of the pools with this one are. An id that is gone is let pass. */
+  /** Resolves the addresses of the pools of this replica again, soon. An id that is gone is ignored. */
   refresh(replicaId: string): void;
   close(): void;
 }
 
 export interface ReplicasOptions extends ClockAndRandom {
   readonly options?: ChannelOptions | undefined;
-  /** Asks the system unless given. */
+  /** The system's lookup by default. */
   readonly lookup?: Lookup;
 }
 
@@ -50,20 +49,20 @@ export function createReplicas(
     random,
   };
   const idOf = createReplicaIds();
-  /** By what the configuration calls them. */
+  /** By address in the configuration. */
   const resolvers = new Map<string, Resolver>();
   const connections = new Map<string, ReplicaConnection>();
-  /** Dropped, with calls still in flight. A replica that comes back under such an id gets a new connection. */
+  /** Removed, with calls still in flight. A replica that comes back under such an id gets a new connection. */
   const draining = new Map<string, ReplicaConnection>();
   const listeners: (() => void)[] = [];
-  /** The pools in force; `pools` shows them, and stays the same array while it shows the same. */
+  /** The pools in force; `pools` stays the same array as long as it has the same content. */
   let current: readonly Pool[] = [];
   let pools: readonly Pool[] = [];
 
   const built = (of: readonly ReplicaPoolOptions[]) =>
     of.map((each, index) => createPool(each, `pools[${index}]`));
 
-  /** @returns its id */
+  /** Connects to a replica, unless it is connected already. @returns its id */
   function acquire(address: ReplicaAddress, { access }: Pool): string {
     const id = idOf(address, access);
     if (!connections.has(id)) connections.set(id, access.connect(address, { settings, clock }));
@@ -83,17 +82,17 @@ export function createReplicas(
     return { ...pool, replicaIds: [...new Set(found.map((each) => acquire(each, pool)))] };
   }
 
-  /** Brings replicas in line with pools and resolvers. */
+  /** Updates replicas by pools and resolvers. */
   function update(): void {
     current = current.map(withReplicas);
     const wanted = new Set(current.flatMap(({ replicaIds }) => replicaIds));
     for (const [id, connection] of connections) if (!wanted.has(id)) drain(id, connection);
-    if (shown(current) === shown(pools)) return;
+    if (publicPart(current) === publicPart(pools)) return;
     pools = current;
     for (const listener of listeners) listener();
   }
 
-  function take(next: readonly Pool[]): void {
+  function setPools(next: readonly Pool[]): void {
     current = next;
     const wanted = new Set(current.flatMap(({ access }) => access.addresses));
     for (const [address, resolver] of resolvers) {
@@ -107,7 +106,7 @@ export function createReplicas(
     update();
   }
 
-  take(built(initial));
+  setPools(built(initial));
 
   return {
     get pools() {
@@ -119,7 +118,7 @@ export function createReplicas(
       if (!found) throw new RangeError(`there is no replica ${replicaId}`);
       return found.replica;
     },
-    replace: (next) => take(built(next)),
+    replace: (next) => setPools(built(next)),
     onChange: (listener) => void listeners.push(listener),
     refresh: (replicaId) => {
       const ofReplica = current.filter(({ replicaIds }) => replicaIds.includes(replicaId));
@@ -128,12 +127,12 @@ export function createReplicas(
     },
     close: () => {
       listeners.length = 0;
-      take([]);
+      setPools([]);
     },
   };
 }
 
-/** What others see of pools, to compare them by. */
-function shown(pools: readonly Pool[]): string {
-  return JSON.stringify(pools.map(({ access: _, ...seen }) => seen));
+/** Serializes what other stages see of pools, to compare them. */
+function publicPart(pools: readonly Pool[]): string {
+  return JSON.stringify(pools.map(({ access: _, ...rest }) => rest));
 }

@@ -1,14 +1,14 @@
-import type { Clock, Dialect as DialectName } from "@tensorgate/core";
+import type { Clock, Dialect } from "@tensorgate/core";
 import type { Replica } from "../replica.ts";
 import type { UnaryChannel } from "../transport/unary-channel.ts";
 
 /**
- * How the servers of one kind are spoken to. Everything that differs between the kinds is stated here: whoever has to
- * know asks for a property, and compares no names.
+ * The dialect of one kind of server. Everything that differs between dialects is a property here: other modules read
+ * the property, and compare no names.
  */
-export interface Dialect {
-  /** As the configuration has it; absent for gateways, which have no dialect there. */
-  readonly name?: DialectName;
+export interface ServerDialect {
+  /** Name in the configuration; absent for gateways, which have no dialect there. */
+  readonly name?: Dialect;
   /** Whether a replica is a gateway, with a queue and replicas behind it. */
   readonly isGateway: boolean;
   /** Whether a replica is a device, which works on one request after the other. */
@@ -21,11 +21,11 @@ export interface Dialect {
   readonly takesEncodedCalls: boolean;
   /** Whether a replica can be made to load another model. */
   readonly canReload: boolean;
-  /** Whether a front end finds the replica by the name of a service. */
+  /** Whether a front end routes to the replica by the name of a service. */
   readonly hasServices: boolean;
   /** Whether `authorization` takes the key without "Bearer" before it. */
   readonly isKeyBare: boolean;
-  /** Headers by which every call finds its way to the replicas of a pool. */
+  /** Returns the headers that route a call to the replicas of a pool. */
   route(pool: {
     readonly region: string;
     readonly service?: string | undefined;
@@ -33,7 +33,7 @@ export interface Dialect {
   connect(channel: UnaryChannel, options: ReplicaOptions): Replica;
 }
 
-/** What a replica is besides its address. */
+/** Properties of a replica, beside its address. */
 export interface ReplicaOptions {
   readonly region: string;
   /** Whether it holds one model at a time. */

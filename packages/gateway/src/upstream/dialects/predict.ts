@@ -15,15 +15,15 @@ import {
 import {
   answeringModelOf,
   createTensorBudget,
-  type Dialect as DialectName,
+  type Dialect,
   predictRequestSegments,
   scoreResponseFromPredictResponse,
 } from "@tensorgate/tf-serving";
 import type { UnaryCall, UnaryChannel, UnaryReply } from "../transport/unary-channel.ts";
-import type { Dialect } from "./dialect.ts";
+import type { ServerDialect } from "./dialect.ts";
 
 /** A dialect whose servers answer TensorFlow Serving's `Predict`. */
-export type PredictDialect = Dialect & { readonly name: DialectName };
+export type PredictDialect = ServerDialect & { readonly name: Dialect };
 
 export interface PredictOptions {
   readonly dialect: PredictDialect;
@@ -109,7 +109,7 @@ interface PredictCall {
 /** The one call that every dialect but that of gateways has. */
 export function predict(
   channel: UnaryChannel,
-  { namesModels }: Pick<Dialect, "namesModels">,
+  { namesModels }: Pick<ServerDialect, "namesModels">,
   { request, names, call }: PredictCall,
 ): Promise<UnaryReply> {
   // A server that takes no name brings every output, too.

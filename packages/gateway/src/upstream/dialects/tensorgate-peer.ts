@@ -24,13 +24,13 @@ import type { Replica } from "../replica.ts";
 import { GrpcStatusError } from "../transport/status-error.ts";
 import type { UnaryCall, UnaryChannel, UnaryReply } from "../transport/unary-channel.ts";
 import { controlCall, listedVersions, readControlReply } from "./control-reply.ts";
-import type { Dialect, ReplicaOptions } from "./dialect.ts";
+import type { ReplicaOptions, ServerDialect } from "./dialect.ts";
 import { failureOfPeer } from "./peer-failure.ts";
 import { peerPredictSegments, scoreResponseFromPeer } from "./peer-messages.ts";
 import { forwardEncoded, readReply } from "./predict.ts";
 
 /** The gateway of another region, which has a queue and replicas of its own. */
-export const tensorgatePeer: Dialect = {
+export const tensorgatePeer: ServerDialect = {
   isGateway: true,
   isDevice: false,
   hasVersions: true,

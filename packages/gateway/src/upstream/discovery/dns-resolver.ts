@@ -3,35 +3,34 @@ import { isIP } from "node:net";
 import { backoffDelayMs, type ClockAndRandom } from "@tensorgate/core";
 import type { ReplicaAddress, Resolver } from "./resolver.ts";
 
-/** Every address, IPv4 or IPv6 without brackets, that a name has now. Rejects where that cannot be found out. */
+/** Looks up the addresses of a name, IPv4 or IPv6 without brackets. Rejects if the lookup fails. */
 export type Lookup = (hostname: string) => Promise<readonly string[]>;
 
-/** The system's resolver rather than a query of our own: it knows /etc/hosts and whatever else the machine asks. */
+/** Looks up by the system's resolver, which includes /etc/hosts and the machine's other sources. */
 export const systemLookup: Lookup = async (hostname) =>
   (await dns.lookup(hostname, { all: true })).map(({ address }) => address);
 
 export interface DnsResolverOptions extends ClockAndRandom {
-  /** How long an answer is good for, in milliseconds. The system's resolver tells nothing of a record's own time. */
+  /** How long a result is used, in milliseconds. The system's resolver does not report a record's TTL. */
   readonly intervalMs: number;
   readonly lookup: Lookup;
-  /** Told after `addresses` has changed. */
+  /** Called after `addresses` has changed. */
   readonly onChange: () => void;
 }
 
 /**
- * Most addresses of a name that become replicas, the first in the order of their text: each has a connection and probes
- * of its own.
+ * Addresses of a name that become replicas, the first ones in sorted order: each has its own connection and probes.
  */
 const maxAddresses = 1_024;
 
-/** Least time between the beginnings of two resolutions of a name, in milliseconds. */
+/** Minimum interval of resolutions of a name, in milliseconds. */
 const minGapMs = 1_000;
 
 const dnsScheme = "dns:///";
 
 /**
- * Creates the resolver of one address: `host:port` is one replica, whose name, if it is one, is left to the system
- * whenever a connection is made; `dns:///name:port` is one for each address of the name.
+ * Creates the resolver of one address: `host:port` is one replica, whose name the system resolves for every connection;
+ * `dns:///name:port` is one replica for each address of the name.
  *
  * @param address - as the configuration has it
  */
@@ -44,10 +43,10 @@ export function createResolver(address: string, options: DnsResolverOptions): Re
 }
 
 /**
- * Each address that the name of `authority` has is a replica. There is none before the first answer.
+ * Creates the resolver of a DNS name: each of its addresses is a replica. There is none before the first result.
  *
- * An answer that fails, or is empty, takes nothing away: a name server that is out of reach does not stop replicas that
- * are not, and those that are gone are found out by calls. It is asked for again after 1 s, then more and more rarely.
+ * After a failure or an empty result the addresses stay: a name server that is down does not stop replicas that are up,
+ * and calls detect replicas that are gone. The name is resolved again after 1 s, then with backoff.
  *
  * @param authority - `name:port`
  */
@@ -75,17 +74,17 @@ export function createDnsResolver(authority: string, options: DnsResolverOptions
     if (isClosed) return;
     failureCount = found.length === 0 ? failureCount + 1 : 0;
     resolveIn(failureCount === 0 ? intervalMs : retryDelayMs());
-    if (found.length > 0) take(found);
+    if (found.length > 0) setAddresses(found);
   }
 
-  /** In milliseconds: 1 to 2 s at first, twice as long each time, never more than between two good answers. */
+  /** Returns the backoff in milliseconds: 1 to 2 s at first, twice as long each time, at most `intervalMs`. */
   function retryDelayMs(): number {
     const policy = { initialBackoffMs: 2 * minGapMs, maxBackoffMs: intervalMs };
     return Math.max(minGapMs, backoffDelayMs(failureCount, policy, random()));
   }
 
-  /** Name servers turn the order at every answer, which changes nothing. */
-  function take(found: readonly string[]): void {
+  /** Sets the addresses. Name servers rotate their order, which is no change. */
+  function setAddresses(found: readonly string[]): void {
     const ips = [...new Set(found)].toSorted().slice(0, maxAddresses);
     if (ips.join() === addresses.map(({ ip }) => ip).join()) return;
     addresses = ips.map((ip) => ({ authority, ip }));

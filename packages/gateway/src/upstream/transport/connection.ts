@@ -5,26 +5,26 @@ import type { Credentials } from "./credentials.ts";
 import type { ChannelOptions } from "./options.ts";
 
 export interface ConnectionDeps {
-  /** `host:port`: what calls name as their authority, and what a certificate must be for. */
+  /** `host:port`: the authority of calls, and the name of the certificate. */
   readonly address: string;
-  /** Where that is, without brackets, if its host was resolved already. */
+  /** IP address, without brackets, if its host was resolved already. */
   readonly ip?: string;
   readonly credentials: Credentials;
   readonly settings: Required<ChannelOptions>;
   readonly clock: Clock;
-  /** Told how long a ping took, in milliseconds: one for each connection, as soon as it is made. */
+  /** Called with the duration of a ping, in milliseconds: one for each connection, as soon as it is open. */
   readonly onPing: (durationMs: number) => void;
 }
 
-/** One HTTP/2 connection to one address: made when it is needed, made anew when it is lost, old or silent. */
-export interface Connection {
+/** An HTTP/2 connection to one address: opened when it is needed, and opened again when it is lost, idle for long or silent. */
+export interface UpstreamConnection {
   /** @throws SettingError if a file of the credentials cannot be used */
   open(): OpenConnection;
-  /** Told that a call at `session` has ended. */
+  /** Releases a call at `session` that has ended. */
   released(session: http2.ClientHttp2Session): void;
   /**
-   * Told that a call at `session` was given up. Where nothing at all has come from the other side since it began, the
-   * other side may be gone, and is asked for a sign of life.
+   * Probes the connection after a call at `session` was cancelled. If no byte was received since the call started, the
+   * server may be gone: it is closed unless it answers a ping.
    */
   suspect(session: http2.ClientHttp2Session, receivedBytesThen: number): void;
   close(): void;
@@ -32,25 +32,25 @@ export interface Connection {
 
 export interface OpenConnection {
   readonly session: http2.ClientHttp2Session;
-  /** Those that every call carries. */
+  /** Headers of every call. */
   readonly headers: Readonly<Record<string, string>>;
   /**
-   * Set once the other side has said that it takes no more calls here: streams with a higher id were not looked at.
+   * Set once the server has sent GOAWAY: streams with a higher id were not processed.
    * @see RFC 9113, section 6.8
    */
   readonly lastProcessedId?: number;
-  /** Whether it said so without an error. */
+  /** Whether GOAWAY came without an error. */
   readonly endsInPeace?: boolean;
 }
 
-interface Held extends OpenConnection {
+interface LiveConnection extends OpenConnection {
   lastProcessedId?: number;
   endsInPeace?: boolean;
   /** Calls that are in flight. */
   callCount: number;
-  /** Calls that it ever had. */
+  /** Calls since it was opened. */
   openedCount: number;
-  /** When its last call began or ended. */
+  /** When its last call started or ended. */
   usedAtMs: number;
 }
 
@@ -60,7 +60,7 @@ const maxCallsOfConnection = 1_000_000_000;
 /** Longest headers, and trailers, of a reply, in bytes as HTTP/2 counts them. */
 export const maxHeaderBytes = 16_384;
 
-/** ORIGIN and ALTSVC frames that a connection may bring: each costs time, and means nothing to us. */
+/** ORIGIN and ALTSVC frames that a connection may receive: they have no use here, and each costs time. */
 const maxUselessFrames = 100;
 
 export function createConnection({
@@ -70,10 +70,10 @@ export function createConnection({
   settings: { connectTimeoutMs, windowBytes, idleTimeoutMs },
   clock,
   onPing,
-}: ConnectionDeps): Connection {
-  let current: Held | undefined;
+}: ConnectionDeps): UpstreamConnection {
+  let current: LiveConnection | undefined;
 
-  function connect(): Held {
+  function connect(): LiveConnection {
     const { tls, headers } = credentials.read();
     const session = http2.connect(`${credentials.scheme}://${address}`, {
       ...tls,
@@ -92,7 +92,7 @@ export function createConnection({
     });
     session.once("connect", () => {
       connectTimer[Symbol.dispose]();
-      // It may have been closed while it was made.
+      // It may have been closed before it was open.
       if (session.destroyed) return;
       session.setLocalWindowSize(windowBytes);
       // Waiting callers keep the process alive, an idle connection does not.
@@ -108,8 +108,14 @@ export function createConnection({
       if (current?.session === session) current = undefined;
     };
     session.once("close", forget);
-    const held: Held = { session, headers, callCount: 0, openedCount: 0, usedAtMs: clock.nowMs() };
-    // It may come twice: first for all that was sent so far, then with the id.
+    const held: LiveConnection = {
+      session,
+      headers,
+      callCount: 0,
+      openedCount: 0,
+      usedAtMs: clock.nowMs(),
+    };
+    // GOAWAY may come twice: first for a graceful shutdown, then with the last id.
     session.on("goaway", (code, lastProcessedId) => {
       held.endsInPeace = code === http2.constants.NGHTTP2_NO_ERROR;
       held.lastProcessedId = lastProcessedId;
@@ -123,7 +129,7 @@ export function createConnection({
       const nowMs = clock.nowMs();
       if (current) {
         const { session, callCount, openedCount, usedAtMs } = current;
-        // Load balancers drop what is idle without a word, and the next call would wait for nothing.
+        // Load balancers drop idle connections without closing them, and the next call would get no answer.
         const isStale = callCount === 0 && nowMs - usedAtMs >= idleTimeoutMs;
         if (isStale || openedCount >= maxCallsOfConnection) {
           session.close();
@@ -148,11 +154,11 @@ export function createConnection({
       const isSilent = () => receivedBytesOf(session) === receivedBytesThen;
       if (!isSilent()) return;
       const timer = clock.setTimer(connectTimeoutMs, () => {
-        // Behind a long upload a ping waits for its turn, but then there are other signs of life.
+        // Behind a long upload a ping is delayed, but then window updates are received.
         if (!isSilent()) return;
         session.destroy(new Error(`no answer to a ping within ${connectTimeoutMs} ms`));
       });
-      // Whether it is an error or not, the connection is told of itself: a lost one is closed by then.
+      // The result does not matter: a lost connection is closed by then.
       const isSent = session.ping(() => timer[Symbol.dispose]());
       if (!isSent) timer[Symbol.dispose]();
     },
@@ -162,8 +168,8 @@ export function createConnection({
 }
 
 /**
- * Ends a connection whose other side goes on about things that no server has a use for. Other floods, of SETTINGS, PING
- * or empty frames, end it in `node:http2` itself.
+ * Closes a connection that is flooded with ORIGIN or ALTSVC frames. Floods of SETTINGS, PING or empty frames are handled
+ * by `node:http2` itself.
  */
 function endIfFlooded(session: http2.ClientHttp2Session): void {
   let count = 0;
@@ -175,7 +181,7 @@ function endIfFlooded(session: http2.ClientHttp2Session): void {
   session.on("origin", onFrame);
 }
 
-/** Answers for the one name that is asked for: so calls and certificates keep the name, and packets go to `ip`. */
+/** Resolves every name to `ip`: calls and certificates keep the name of the authority. */
 function lookupOf(ip: string): LookupFunction {
   const family = isIP(ip);
   return (_hostname, { all }, told) => {
@@ -184,7 +190,7 @@ function lookupOf(ip: string): LookupFunction {
   };
 }
 
-/** What has come from the other side so far, window updates and all. */
+/** Returns the bytes received so far, all frames counted. */
 export function receivedBytesOf({ socket, destroyed }: http2.ClientHttp2Session): number {
   return destroyed ? 0 : (socket.bytesRead ?? 0);
 }

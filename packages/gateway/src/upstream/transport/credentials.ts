@@ -4,11 +4,11 @@ import { createSecureContext, type SecureContext, type SecureContextOptions } fr
 import { SettingError } from "@tensorgate/core";
 import type { ReplicaTlsOptions, UpstreamKeyOptions } from "./options.ts";
 
-/** How a replica is spoken to in confidence: who it must be, and who we are. */
+/** TLS settings and the key of the gateway at a replica. */
 export interface Credentials {
   readonly scheme: "http" | "https";
   /**
-   * Reads the files anew, so that what was renewed holds from the next connection on.
+   * Reads the files again, so that renewed ones take effect at the next connection.
    * @throws SettingError if one of them cannot be used
    */
   read(): FreshCredentials;
@@ -16,7 +16,7 @@ export interface Credentials {
 
 export interface FreshCredentials {
   readonly tls: SecureClientSessionOptions;
-  /** The gateway's own key; those of callers go no further than the gateway. */
+  /** With the gateway's own key; keys of clients are not forwarded. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -25,11 +25,11 @@ export interface CredentialOptions {
   readonly key?: UpstreamKeyOptions | undefined;
   /** Whether `authorization` takes the key without "Bearer" before it. */
   readonly isKeyBare?: boolean;
-  /** What else every call carries. */
+  /** Further headers of every call. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** @param where - the pool in the configuration, for messages */
+/** Creates the credentials of a pool. @param where - the pool in the configuration, for messages */
 export function createCredentials(
   { tls, key, isKeyBare = false, headers = {} }: CredentialOptions,
   where: string,
@@ -64,13 +64,13 @@ function tlsOptions(
   return {
     secureContext: secureContext(texts, `${where}.tls`),
     ALPNProtocols: ["h2"],
-    // Said aloud, because the environment can turn the default off: NODE_TLS_REJECT_UNAUTHORIZED=0.
+    // Explicit, because the environment can turn the default off: NODE_TLS_REJECT_UNAUTHORIZED=0.
     rejectUnauthorized: true,
     ...(serverName !== undefined && { servername: serverName }),
   };
 }
 
-/** Made here rather than by `connect`, so that files that are no PEM, or do not go together, are told with their place. */
+/** Creates the context here rather than in `connect`, so that invalid or mismatched files are reported with their setting. */
 function secureContext(texts: SecureContextOptions, where: string): SecureContext {
   try {
     return createSecureContext({ ...texts, minVersion: "TLSv1.2" });

@@ -3,35 +3,34 @@ import { durationMs, messageBytes } from "../../setting-schemas.ts";
 
 export interface ChannelOptions {
   /**
-   * How long a connection may take to be made, in milliseconds.
+   * Time limit for connecting to a replica, in milliseconds.
    * @default 1_000
    */
   readonly connectTimeoutMs?: number;
   /**
-   * Longest reply that is accepted, in bytes, and most bytes that its tensors may take when they are written out.
+   * Maximum size of a response, in bytes, and of its tensors in memory.
    * @default 67_108_864
    */
   readonly maxMessageBytes?: number;
   /**
-   * Most elements of a reply: strings, outputs, fields, and numbers that are not packed. Packed numbers and raw bytes
-   * are not counted.
+   * Maximum elements of a response: strings, outputs, fields, and numbers that are not packed. Packed numbers and raw
+   * bytes are not counted.
    * @default 131_072
    */
   readonly maxReplyElements?: number;
   /**
-   * HTTP/2 window that we offer per stream and per connection, in bytes.
+   * HTTP/2 window offered per stream and per connection, in bytes.
    * @default 4_194_304
    */
   readonly windowBytes?: number;
   /**
-   * How long a connection may have been without a call, in milliseconds, before the next call makes a new one: load
-   * balancers drop idle connections and tell nobody.
+   * How long an idle connection is reused, in milliseconds: load balancers drop idle connections without closing them.
    * @default 120_000
    */
   readonly idleTimeoutMs?: number;
   /**
-   * How long the addresses of a name of the form `dns:///name:port` are good for, in milliseconds. A name is resolved
-   * earlier, though at most once a second, when one of its replicas was lost.
+   * Interval at which a `dns:///name:port` is resolved again, in milliseconds. It is resolved earlier, though at most once
+   * a second, when one of its replicas was lost.
    * @default 30_000
    */
   readonly resolveIntervalMs?: number;
@@ -79,35 +78,35 @@ export const channelSchema: z.ZodType<ChannelOptions> = z.strictObject({
  * configuration, and without one from where the process was started.
  */
 export interface ReplicaTlsOptions {
-  /** Who signs the certificates of the replicas; those that the system trusts by default. */
+  /** CA of the replicas' certificates; the system's CAs by default. */
   readonly ca?: string;
-  /** The gateway's own certificate, where replicas ask for one. */
+  /** The gateway's own certificate, for mutual TLS. */
   readonly cert?: string;
   readonly key?: string;
-  /** Name that the certificate must be for, where it is not the host of the address. */
+  /** Expected name of the certificate; the host of the address by default. */
   readonly serverName?: string;
 }
 
-/** The gateway's key at its replicas: from the environment or from a file; in the configuration itself only if it must. */
+/** The gateway's key at its replicas: from the environment or a file, or from the configuration if that is allowed. */
 export interface UpstreamKeyOptions {
   /** Name of an environment variable. */
   readonly env?: string;
-  /** A file that is read again at every new connection; a relative path starts from where those of `tls` do. */
+  /** A file that is read again at every new connection; a relative path is resolved like those of `tls`. */
   readonly file?: string;
-  /** The key itself, where `allowInConfiguration` says so. */
+  /** The key itself; requires `allowInConfiguration`. */
   readonly value?: string;
   /**
-   * Takes the key from the configuration, where whoever reads it finds it.
+   * Allows the key in the configuration.
    * @default false
    */
   readonly allowInConfiguration?: boolean;
   /**
-   * Header that takes the key as it is; by default `authorization: Bearer <key>`, and in the dialect
+   * Header that carries the key unchanged; by default `authorization: Bearer <key>`, and in the dialect
    * `azure-fpga-preview` `authorization: <key>`.
    */
   readonly header?: string;
   /**
-   * Sends the key over plaintext to other machines.
+   * Allows sending the key over plaintext to other machines.
    * @default false
    */
   readonly allowPlaintext?: boolean;
@@ -126,8 +125,8 @@ export const replicaTlsSchema: z.ZodType<ReplicaTlsOptions> = z
     message: "set both cert and key",
   }) as z.ZodType<ReplicaTlsOptions>;
 
-/** Headers that a call, or HTTP/2, has a use for. */
-const isOurs =
+/** Headers that the gateway or HTTP/2 sets. */
+const isReserved =
   /^(te|host|connection|keep-alive|upgrade|trailer|transfer-encoding|content-.*|grpc-.*|proxy-.*|x-tensorgate-.*|traceparent|x-request-id)$/;
 
 export const upstreamKeySchema: z.ZodType<UpstreamKeyOptions> = z
@@ -139,7 +138,7 @@ export const upstreamKeySchema: z.ZodType<UpstreamKeyOptions> = z
     header: z
       .string()
       .regex(/^[a-z0-9-]+$/, "expected a header name in lower case")
-      .refine((name) => !isOurs.test(name), "the gateway sets that header itself")
+      .refine((name) => !isReserved.test(name), "the gateway sets that header itself")
       .optional()
       .describe("Header that carries the key unchanged."),
     allowPlaintext: z.boolean().optional().describe("Allows sending the key over plaintext."),

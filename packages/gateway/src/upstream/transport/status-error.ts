@@ -7,10 +7,10 @@ import {
 } from "@tensorgate/core";
 import { grpcCode, grpcCodeName, type HeaderBlock, type ReceivedStatus } from "@tensorgate/grpc";
 
-/** Longest text of a replica that goes to callers and logs, in characters. */
+/** Longest text of a replica in responses and logs, in characters. */
 const maxTextChars = 1_024;
 
-/** What a replica said, kept as the cause of an error that says less of it to callers. */
+/** Status of a replica: the cause of an error whose message tells clients less. */
 export class GrpcStatusError extends Error {
   override readonly name = "GrpcStatusError";
   readonly code: number;

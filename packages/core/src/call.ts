@@ -6,22 +6,22 @@ export interface Deadline {
   readonly atMs: number;
 }
 
-/** What travels beside a request: how long it may take, whether the caller still waits, where it wants to go. */
+/** Context of a call, beside its request: deadline, cancellation, caller and routing hints. */
 export interface CallContext {
   /** Given by the caller or made by us; printable ASCII, at most 128 characters. */
   readonly requestId: string;
   readonly deadline: Deadline;
   /** Aborts with a `ScoringError` as its reason when the caller cancels or the deadline passes. */
   readonly signal: AbortSignal;
-  /** Who calls, where keys are asked for. */
+  /** The caller, if keys are required. */
   readonly caller?: Caller;
   /**
-   * Whose calls count together where something is shared out fairly: those of a key, or without one of a network.
+   * Groups calls for fair sharing: those of a key, or, without keys, of a network.
    * Calls without it count as one caller's.
    */
   readonly fairnessKey?: string;
   readonly hints: RoutingHints;
-  /** Whether the answer must not be kept, nor be one that was kept: `cache-control: no-store`. */
+  /** Whether the call bypasses the response cache: `cache-control: no-store`. */
   readonly noStore?: boolean;
   readonly times: StageTimes;
   /** Present if the caller, or the gateway that forwarded the call, reads it. */
@@ -34,7 +34,7 @@ export interface CallContext {
 
 /** What the router reports beside the answer; the pictures of one call add up. */
 export interface RoutingTrace {
-  /** Whether the caller asked for the steps. */
+  /** Whether the caller requested the steps. */
   readonly isTraced: boolean;
   steps: readonly RoutingStep[];
   /** How long the next call would wait, in milliseconds. */
@@ -58,12 +58,12 @@ export interface RoutingHints {
   readonly isForwarded?: boolean;
 }
 
-/** Somebody with a key. */
+/** A caller with an API key. */
 export interface Caller {
   /** Name of the key, which may be logged. */
   readonly id: string;
   mayUse(modelName: string): boolean;
-  /** Whether a trace of the router may tell the addresses of replicas. */
+  /** Whether a routing trace may include the addresses of replicas. */
   readonly maySeeAddresses?: boolean;
   /** Regions that its calls may be served in, whatever a call says; everywhere without it. */
   readonly residency?: readonly string[];
@@ -85,7 +85,7 @@ export function commonRegions(
   return common;
 }
 
-/** Returns the same call, restricted to these regions; all of its own where they are undefined. */
+/** Returns the call restricted to these regions; the same call if they are undefined. */
 export function withinRegions(
   call: CallContext,
   regions: readonly string[] | undefined,

@@ -45,17 +45,17 @@ const classes: Readonly<
   "upstream-failed": UpstreamFailedError,
 };
 
-/** What a failure said of itself on the wire. */
-export interface ToldFailure extends FailureDetails {
+/** A failure as it was received. */
+export interface ReceivedFailure extends FailureDetails {
   readonly message: string;
-  /** gRPC's status code, where the reason alone does not give it. */
+  /** gRPC status code, for reasons that do not determine it. */
   readonly grpcCode: number;
 }
 
-/** The error of the class that a reason has; one that is not known here is `internal`. */
+/** Creates the error of a reason; an unknown reason is `internal`. */
 export function errorByReason(
   reason: string,
-  { message, grpcCode, ...details }: ToldFailure,
+  { message, grpcCode, ...details }: ReceivedFailure,
 ): ScoringError {
   if (reason === "upstream-answered") return new UpstreamAnsweredError(message, grpcCode, details);
   const found = Object.hasOwn(classes, reason)

@@ -34,13 +34,13 @@ export interface PoolStatus {
 }
 
 export interface ReplicaStatus {
-  /** Names it as long as the gateway runs. Tells no address. */
+  /** Id of the replica as long as the gateway runs; not its address. */
   readonly id: string;
-  /** Where it is; absent in what callers are told. */
+  /** Absent in the status for clients. */
   readonly address?: string;
   /**
-   * `returning` gets one call at a time for a moment; `suspect` gets none until the probe that is under way has said
-   * more; `ejected` is probed now and then; `draining` was told to get no more.
+   * `returning` (half-open) gets one call at a time; `suspect` gets none until its current probe has ended; `ejected` is
+   * probed at intervals; `draining` gets no new calls.
    */
   readonly state: "warming" | "ready" | "returning" | "suspect" | "ejected" | "draining";
   readonly inFlight: number;
@@ -56,7 +56,7 @@ export interface ReplicaStatus {
   readonly serviceMs?: number;
   /** Moving average of the answered attempts, the way included, in milliseconds; absent before the first. */
   readonly latencyMs?: number;
-  /** What the last probe found, unless the model was simply ready; absent in what callers are told. */
+  /** Details of the last probe, unless the model was simply ready; absent in the status for clients. */
   readonly lastProbe?: string;
 }
 

@@ -1,6 +1,5 @@
 /**
- * Wraps a callback of an embedder, so that it can neither fail nor end what calls it: neither by what it throws, nor,
- * where it is asynchronous, by what it rejects with.
+ * Wraps a callback of the host, so that an exception or a rejection of it does not fail its caller.
  *
  * @param onThrow - called with what it threw or rejected with
  */

@@ -21,7 +21,7 @@ export type ModelInput =
     }
   | { readonly kind: "tensors"; readonly tensors: readonly NamedTensorInfo[] };
 
-/** A tensor by its name; without type and shape where nobody told them yet. */
+/** A tensor by its name; without type and shape if no replica has reported them yet. */
 export interface NamedTensorInfo extends Partial<TensorInfo> {
   readonly name: string;
 }
@@ -30,13 +30,13 @@ export interface ModelOutput extends NamedTensorInfo {
   readonly holds: OutputHolds;
 }
 
-/** What the catalog tells of one model. */
+/** Description of one model in the catalog. */
 export interface ModelDescription {
   readonly name: string;
   /** The first of `tasks`. */
   readonly task: Task;
   readonly tasks: readonly Task[];
-  /** Versions that can be asked for now, highest first. */
+  /** Versions that can be scored now, highest first. */
   readonly versions: readonly bigint[];
   readonly regions: readonly string[];
   readonly input: ModelInput;
@@ -47,7 +47,7 @@ export interface ModelDescription {
 }
 
 /**
- * What models there are, asked anew at each call. With a residency, descriptions have only what calls that may be
+ * The models, as they are at each call. With a residency, descriptions have only what calls that may be
  * served in these regions can get.
  */
 export interface ModelCatalog {

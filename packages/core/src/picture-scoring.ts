@@ -4,7 +4,7 @@ import type { ScoringError } from "./scoring-error.ts";
 
 /**
  * Most labels, boxes or candidates of one picture that a call may ask for: more than the classes of the usual networks.
- * Finding, comparing and writing them takes a few milliseconds then; who wants all of a larger output asks for its tensor.
+ * Finding, comparing and writing them takes a few milliseconds then; to get all of a larger output, use Predict.
  */
 export const maxResultsPerPicture = 1_024;
 

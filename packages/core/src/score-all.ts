@@ -7,7 +7,7 @@ export type Outcome<Input, Value> =
 export interface ScoreAllOptions {
   /** At the same time; an integer >= 1. */
   readonly concurrency: number;
-  /** Takes no more inputs once it aborts. What is under way is told as `score` ends it. */
+  /** Aborts taking inputs. Calls in flight are reported as `score` ends them. */
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -33,9 +33,9 @@ export interface ScoreRequest {
 export interface ScoreResponse {
   readonly model: AnsweringModel;
   readonly outputs: ReadonlyMap<string, Tensor>;
-  /** The response's message, in the place of outputs, where the request was sent as its caller encoded it. */
+  /** Encoded response message instead of outputs, if the request was sent as its caller encoded it. */
   readonly encoded?: Uint8Array;
-  /** Where it was answered; absent below the router. */
+  /** Region that answered; absent below the router. */
   readonly region?: string;
 }
 
@@ -46,7 +46,7 @@ export type Score = (request: ScoreRequest, call: CallContext) => Promise<ScoreR
 export interface ResolvedRequest extends ScoreRequest {
   readonly model: ResolvedModel;
   /**
-   * Checks that a reply is what the model gives, as soon as it is read: another replica may be asked then. Absent where
+   * Verifies the outputs of a reply as soon as it is read: a failed call may be retried at another replica. Absent if
    * any outputs will do.
    *
    * @param outputs - under their canonical names

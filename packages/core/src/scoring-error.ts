@@ -1,6 +1,6 @@
 import { cutText } from "./message-text.ts";
 
-/** Why a call failed, in our own words; the gateway's `inbound/wire-status.ts` gives each its codes. */
+/** Why a call failed; the gateway's `inbound/wire-status.ts` gives each its codes. */
 export type FailureReason =
   | "cancelled"
   | "invalid-request"
@@ -21,13 +21,13 @@ export type FailureReason =
   | "upstream-answered"
   | "internal";
 
-/** What a caller may be told beside the message. */
+/** Details of a failure beside the message. */
 export interface FailureDetails {
   /** What to do about it. */
   readonly hint?: string;
   /** Which part of the request: a JSON path, a header, a query parameter. */
   readonly field?: string;
-  /** When to come again, in milliseconds. Sent as `retry-after` and `grpc-retry-pushback-ms`. */
+  /** Delay before a retry, in milliseconds. Sent as `retry-after` and `grpc-retry-pushback-ms`. */
   readonly retryAfterMs?: number;
   /** For our own logs only: never sent to a caller. */
   readonly cause?: unknown;
@@ -40,7 +40,7 @@ const brand = Symbol.for("tensorgate.ScoringError");
 
 /**
  * The only error that crosses a stage boundary.
- * `message` is written for the caller; whatever must not leave the gateway goes in `cause`. Its texts are cut after
+ * `message` is for the caller; what must not leave the gateway goes in `cause`. Its texts are cut after
  * 1,024 characters.
  */
 export abstract class ScoringError extends Error {
@@ -57,12 +57,12 @@ export abstract class ScoringError extends Error {
     Object.defineProperty(this, brand, { value: true });
   }
 
-  /** Tells our errors from others, also across duplicate copies of this package. */
+  /** Returns whether it is a `ScoringError`, also one of a duplicate copy of this package. */
   static is(thrown: unknown): thrown is ScoringError {
     return typeof thrown === "object" && thrown !== null && brand in thrown;
   }
 
-  /** What we did not throw ourselves is a bug or a broken dependency, so it is `internal`. */
+  /** Returns a `ScoringError` as it is; anything else is a bug or a broken dependency, so it is `internal`. */
   static from(thrown: unknown): ScoringError {
     return ScoringError.is(thrown) ? thrown : new InternalError(thrown);
   }
@@ -204,7 +204,7 @@ export class InternalError extends ScoringError {
   override readonly name = "InternalError";
   readonly reason = "internal";
 
-  /** @param message - what the other side said of it; of our own faults nothing is told but in `cause` */
+  /** @param message - that of a server; for our own faults the details are in `cause` only */
   constructor(cause: unknown, message = "internal error", details: FailureDetails = {}) {
     super(message, { ...details, cause });
   }

@@ -4,16 +4,16 @@ import type { Clock } from "./clock.ts";
 import { DeadlineExceededError } from "./scoring-error.ts";
 
 export interface DeadlineOptions {
-  /** What the replica's log knows the call by. */
+  /** Request id, for the log of the replica. */
   readonly requestId: string;
   /** How long it may take, in milliseconds. */
   readonly timeoutMs: number;
   readonly clock: Clock;
-  /** Ends the call, too. */
+  /** Cancels the call. */
   readonly signal?: AbortSignal;
 }
 
-/** Makes a call that no caller sent, such as a probe, with a deadline of its own. */
+/** Runs a call of the gateway itself, such as a probe, with a deadline. */
 export async function withDeadline<Answer>(
   work: (call: CallContext) => Promise<Answer>,
   { requestId, timeoutMs, clock, signal }: DeadlineOptions,

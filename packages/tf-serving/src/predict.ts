@@ -26,7 +26,7 @@ const responseTag = { outputs: fieldTag(1), modelSpec: fieldTag(2) } as const;
  * Frames a `PredictRequest` around its tensors: the segments, one after the other, are the message.
  * A picture among them is the very bytes that were handed in.
  *
- * @param names - of tensors on the wire; those that it has not keep theirs
+ * @param names - wire names of tensors; other tensors keep their names
  */
 export function predictRequestSegments(
   { modelSpec, inputs, outputFilter }: ScoreRequest,
@@ -49,16 +49,15 @@ export function predictRequestSegments(
 }
 
 export interface PredictReplyOptions {
-  /** Stands in for what the reply leaves out of its model spec: not every backend fills it in. */
+  /** Replaces what is missing in the model spec of the reply: not every backend fills it in. */
   readonly asked: ModelSpec;
-  /** Of tensors on the wire; without it outputs keep the names that they come with. */
+  /** Canonical names; without them outputs keep their wire names. */
   readonly names?: DialectNames;
   readonly budget?: TensorBudget;
 }
 
 /**
- * Reads a `PredictResponse`; the tensors view `message`. An output whose name is not known, or comes twice, keeps the
- * name that it came with.
+ * Reads a `PredictResponse`; the tensors view `message`. An output with an unknown or duplicate name keeps its wire name.
  *
  * @throws MalformedMessageError, TensorParsingError; TooLargeError if the message has more elements than the budget,
  *   or a name is longer than a key may be
@@ -89,8 +88,7 @@ export function scoreResponseFromPredictResponse(
 }
 
 /**
- * Returns our name of an output that a reply brings under a name which is not the model's own: by its pattern, unless
- * that name is taken already.
+ * Returns the canonical name of an output with an unknown wire name: by a pattern, unless that name is taken already.
  */
 export function canonicalName(
   wireName: string,
@@ -112,9 +110,9 @@ export class InputParsingError extends Error {
   }
 }
 
-/** A `PredictRequest` as a server reads it. Tensors are read on demand: a server looks at the names first. */
+/** A `PredictRequest` as a server reads it. Tensors are read on demand: a server checks the names first. */
 export interface ReceivedPredictRequest {
-  /** Absent where the message has none. */
+  /** Absent if the message has none. */
   readonly modelSpec: ModelSpec | undefined;
   readonly inputNames: readonly string[];
   readonly outputFilter: readonly string[];
@@ -159,7 +157,7 @@ export function readPredictRequest(message: Uint8Array): ReceivedPredictRequest 
 }
 
 export interface PredictResponseOptions {
-  /** Absent where the server does not tell, as FPGA containers do not. */
+  /** Absent if the server does not report it, as FPGA containers do not. */
   readonly model?: AnsweringModel;
   readonly outputs: ReadonlyMap<string, Tensor>;
   readonly signatureName?: string;
@@ -202,7 +200,7 @@ interface TensorEntry {
   readonly tensor: Uint8Array;
 }
 
-/** An entry of a map; a key or a value that is left out has its default. */
+/** Reads an entry of a map; a missing key or value has its default. */
 function readEntry(message: Uint8Array, elements: WorkBudget): TensorEntry {
   let name = "";
   let tensor: Uint8Array = new Uint8Array();

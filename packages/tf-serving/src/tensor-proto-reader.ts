@@ -56,7 +56,7 @@ export function readTensorProto(
   }
 }
 
-/** What is in a message, before its type says which of it counts. */
+/** Fields of a message; its type decides which of them count. */
 interface EncodedTensor extends EncodedElements {
   dataType: number;
   readonly shape: number[];
@@ -104,7 +104,7 @@ function readFields(message: Uint8Array, { elements }: TensorBudget): EncodedTen
 
 const noBytes = new Uint8Array();
 
-/** TensorFlow knows no more than 254 axes. */
+/** Maximum rank in TensorFlow. */
 const maxRank = 254;
 
 const dimTag = fieldTag(2);

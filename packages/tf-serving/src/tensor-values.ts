@@ -6,7 +6,7 @@ import {
 } from "@tensorgate/core";
 import { valueFields } from "./tensor-proto-fields.ts";
 
-/** A `TensorProto` that TensorFlow would refuse to parse, or that would be too large. */
+/** A `TensorProto` that TensorFlow would not parse, or that is too large. */
 export class TensorParsingError extends Error {
   override readonly name = "TensorParsingError";
 }
@@ -26,7 +26,7 @@ export interface TensorBudgetOptions {
   readonly maxValueBytes?: number;
 }
 
-/** What reading the tensors of one message may still cost. */
+/** Budget for reading the tensors of one message. */
 export interface TensorBudget {
   readonly elements: WorkBudget;
   /** @throws TensorParsingError if that is more than there is */
@@ -59,7 +59,7 @@ export interface FieldValues {
   readonly bytes: Uint8Array;
 }
 
-/** What a message brings of its elements. */
+/** Elements of a tensor, as encoded. */
 export interface EncodedElements {
   readonly content: Uint8Array;
   /** Value fields in the order they came. */
@@ -69,7 +69,7 @@ export interface EncodedElements {
 /** The elements of a fixed-size type. */
 export interface ElementsWanted {
   readonly dtype: FixedSizeDType;
-  /** What the shape says, in bytes. */
+  /** Size by the shape, in bytes. */
   readonly byteCount: number;
 }
 
@@ -148,7 +148,7 @@ class VarintTarget {
     this.#isBool = dtype === "BOOL";
   }
 
-  /** Takes varints until all elements are filled. */
+  /** Writes varints until all elements are filled. */
   write(bytes: Uint8Array): void {
     let position = 0;
     while (position < bytes.byteLength && this.filled < this.data.byteLength) {
@@ -180,7 +180,7 @@ class VarintTarget {
   }
 }
 
-/** Repeats the last element that was set; what none was set of stays zero. */
+/** Fills the rest with the last element; without elements it stays zero. */
 function fillWithLast(data: Uint8Array, filled: number, elementBytes: number): Uint8Array {
   if (filled < elementBytes) return data;
   // Doubling runs: copyWithin is as fast as memory, element by element is not.

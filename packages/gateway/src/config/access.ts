@@ -7,7 +7,7 @@ import {
 } from "../inbound/options.ts";
 import type { ConfigFault } from "./config-error.ts";
 
-/** Settings that decide who may call. */
+/** Settings that decide which callers are accepted. */
 export interface AccessOptions {
   readonly listen?: ListenOptions | undefined;
   readonly crossSite?: CrossSiteOptions | undefined;
@@ -16,7 +16,7 @@ export interface AccessOptions {
   readonly allowAnonymous?: boolean | undefined;
 }
 
-/** Whether other machines could call without a key or a certificate, and no setting allows that. */
+/** Returns whether other machines could call without a key or a certificate, and no setting allows that. */
 export function isOpenToOthers({ listen, keys = [], allowAnonymous }: AccessOptions): boolean {
   const host = hostOf({ listen });
   const isClosed = keys.length > 0 || listen?.tls?.clientCa !== undefined;
@@ -24,7 +24,7 @@ export function isOpenToOthers({ listen, keys = [], allowAnonymous }: AccessOpti
 }
 
 /**
- * Finds what a reload would open: `keys` and `allowPlaintextKeys` count at once, while the address, TLS, `crossSite`
+ * Finds what a reload would open: `keys` and `allowPlaintextKeys` take effect immediately, while the address, TLS, `crossSite`
  * and `allowAnonymous` stay as they are until the next start.
  *
  * @param running - what is in force
@@ -62,7 +62,7 @@ export function* reloadFaults(running: AccessOptions, next: AccessOptions): Iter
   }
 }
 
-/** What guards a gateway beside keys, and differs. */
+/** Returns the access settings, beside keys, that differ. */
 function changedGuards(running: AccessOptions, next: AccessOptions): readonly string[] {
   const guards: Readonly<Record<string, (options: AccessOptions) => unknown>> = {
     "listen.host": hostOf,

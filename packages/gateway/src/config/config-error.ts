@@ -1,13 +1,13 @@
-/** One thing that is wrong with a configuration. */
+/** One fault of a configuration. */
 export interface ConfigFault {
-  /** Where in the configuration: `pools[0].replicas`; empty for the whole. */
+  /** Path of the setting: `pools[0].replicas`; empty for the whole configuration. */
   readonly path: string;
-  /** Line in the file, from 1; absent where the configuration did not come from one. */
+  /** Line in the file, from 1; absent if the configuration is not from a file. */
   readonly line?: number;
   readonly message: string;
 }
 
-/** Every fault of a configuration, not just the first. */
+/** All faults of a configuration. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   readonly faults: readonly ConfigFault[];

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { GatewayOptions } from "./gateway-options.ts";
 
-/** Files that a configuration names start from its own folder, wherever the gateway is started. */
+/** Resolves relative paths in a configuration against its folder. */
 export function withPathsFrom(folder: string, options: GatewayOptions): GatewayOptions {
   const { listen, pools } = options;
   const names = ["ca", "cert", "key", "clientCa", "file"];

@@ -1,14 +1,14 @@
 import type { PoolOptions } from "./pool-options.ts";
 
 export interface SharedDeviceFault {
-  /** Of the pool. */
+  /** Index of the pool. */
   readonly index: number;
   readonly message: string;
 }
 
 /**
- * A device that several pools name is one device: all of them say so, and reach it in the same way. Otherwise a swap
- * would take it out of one pool, and leave it in another.
+ * Finds devices that several pools list with different settings. A swap would take such a device out of rotation in one
+ * pool, and leave it in another.
  */
 export function* sharedDeviceFaults(pools: readonly PoolOptions[]): Iterable<SharedDeviceFault> {
   for (const [index, pool] of pools.entries()) {

@@ -26,35 +26,35 @@ import { type PoolOptions, poolSchema } from "./pool-options.ts";
 
 export type { PoolOptions };
 
-/** All that a gateway can be told: the same from YAML and from TypeScript. */
+/** The configuration of a gateway, the same in YAML and in TypeScript. */
 export interface GatewayOptions {
   /**
-   * Where this gateway runs; calls go to the nearest region.
+   * Region of this gateway; calls go to the nearest region.
    * @default "local"
    */
   readonly region?: string;
   readonly listen?: ListenOptions;
   readonly crossSite?: CrossSiteOptions;
-  /** Models that can be scored. Without it the models of the pools are, by tensors, as they tell of themselves. */
+  /** Models that can be scored; by default the models of the pools, by tensors. */
   readonly models?: readonly ModelOptions[];
   readonly pools: readonly PoolOptions[];
   readonly requests?: RequestOptions;
   readonly pictures?: PictureOptions;
-  /** The processes that decode what models take as pixels. */
+  /** Processes that decode pictures. */
   readonly decoding?: DecoderOptions;
-  /** Answers that are kept, of models that say `cache: true`. */
+  /** Response cache of models with `cache: true`. */
   readonly cache?: CacheOptions;
   readonly routing?: RoutingOptions;
   readonly upstream?: ChannelOptions;
-  /** Keys of callers. Without keys everybody may, and only loopback is bound. */
+  /** API keys. Without keys any caller is accepted, and only loopback is bound. */
   readonly keys?: readonly KeyOptions[];
   /**
-   * Takes keys over plaintext from other machines, where something else encrypts.
+   * Accepts keys over plaintext from other machines, if something else encrypts the connection.
    * @default false
    */
   readonly allowPlaintextKeys?: boolean;
   /**
-   * Lets everybody call, from anywhere: needed to bind anything but loopback.
+   * Accepts calls without a key from any machine: required to bind anything but loopback without keys.
    * @default false
    */
   readonly allowAnonymous?: boolean;

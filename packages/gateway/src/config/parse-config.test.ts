@@ -46,7 +46,7 @@ test("a setting under its old name is accepted, in a file and in code", () => {
   expect(checkedOptions(inCode as GatewayOptions).models?.[0]?.idempotent).toBe(false);
 });
 
-test("every fault is told with its path and line", () => {
+test("every fault has its path and line", () => {
   const bad = good
     .replace("kind: encoded-image", "kind: jpeg")
     .replace("labels.txt", "nowhere.txt")
@@ -97,7 +97,7 @@ test("an unknown setting is compared with those of its section: in lists, record
   );
 });
 
-test("pools of a model that is not listed are told with the models there are", () => {
+test("the fault of a pool with an unknown model lists the models", () => {
   expect(faultsOf(good.replace("- model: shapes", "- model: shape"))).toMatchObject([
     {
       path: "pools[0].model",
@@ -114,11 +114,11 @@ test("an address open to others needs allowAnonymous", () => {
   expect(faultsOf(`${open}allowAnonymous: true\n`)).toEqual([]);
 });
 
-test("broken YAML is told by its line", () => {
+test("invalid YAML is reported with its line", () => {
   expect(faultsOf("models:\n  - name: [\n")).toMatchObject([{ line: 3 }]);
 });
 
-test("an alias that leads nowhere is a fault", () => {
+test("an unknown alias is a fault", () => {
   expect(faultsOf("*nobody")).toMatchObject([{ message: expect.stringContaining("nobody") }]);
 });
 
@@ -143,7 +143,7 @@ test("any text is a configuration or a ConfigError", () => {
   );
 });
 
-test("options of TypeScript are checked alike, and undefined is as if it were left out", () => {
+test("options in TypeScript are checked alike, and undefined counts as absent", () => {
   const options = parseConfig(good, "tensorgate.yaml", readText);
 
   expect(checkedOptions({ ...options, region: undefined as never })).not.toHaveProperty("region");
@@ -158,7 +158,7 @@ test("the JSON Schema describes each section", () => {
   );
 });
 
-test("files that it names start from its own folder", () => {
+test("relative paths are resolved against its folder", () => {
   const text = `
 listen: { tls: { cert: tls/cert.pem, key: /etc/key.pem, clientCa: ca.pem } }
 models: [{ name: m }]

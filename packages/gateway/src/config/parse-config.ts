@@ -9,13 +9,13 @@ import { withPathsFrom } from "./config-paths.ts";
 import { type GatewayOptions, gatewaySchema } from "./gateway-options.ts";
 import { warnByProcess, withCurrentNames } from "./renamed-settings.ts";
 
-/** Reads the text of a file; a path relative to the configuration. */
+/** Reads the text of a file, by its path relative to the configuration. */
 export type ReadText = (path: string) => string;
 
 /**
  * Reads a configuration in YAML or JSON.
  *
- * @param fileName - for messages, and as what relative paths in it start from
+ * @param fileName - for messages, and to resolve relative paths
  * @throws ConfigError with every fault, its path and its line
  */
 export function parseConfig(
@@ -58,7 +58,7 @@ export function parseConfig(
   return withPathsFrom(dirname(resolve(fileName)), parsed.data);
 }
 
-/** @throws ConfigError for an alias that leads nowhere, or for more of them than a person would write */
+/** Resolves aliases. @throws ConfigError for an unknown alias, or for too many */
 function plainValue(document: Document, fileName: string): unknown {
   try {
     return document.toJS({ maxAliasCount: 100 });
@@ -112,7 +112,7 @@ function issuesOf(error: z.ZodError): readonly PathFault[] {
   });
 }
 
-/** `labels: file.txt` becomes the lines of that file. */
+/** Replaces `labels: file.txt` by the lines of that file. */
 function withLabelFiles(
   root: unknown,
   readText: ReadText,
@@ -135,7 +135,7 @@ function withLabelFiles(
   return { ...root, models };
 }
 
-/** Where the value at `path` begins in the text, or else the nearest value around it. */
+/** Returns the offset of the value at `path`, or of the nearest value around it. */
 function offsetOf(root: unknown, path: readonly PropertyKey[]): number | undefined {
   let node = root as Node | null;
   let offset = node?.range?.[0];

@@ -87,6 +87,6 @@ test.each([
   { pool: { tls: {} }, fault: "pools[0].tls: tls requires a gateway URL with https" },
   { pool: { region: "east, west" }, fault: "pools[0].region: the region of a gateway must be" },
   { pool: { service: "s" }, fault: "pools[0].service: service requires the dialect" },
-])("what does not go with a gateway is told: $fault", ({ pool, fault }) => {
+])("a setting that a pool with gateway cannot have is a fault: $fault", ({ pool, fault }) => {
   expect(poolOf({ gateway: "http://a:1", ...pool })).toThrow(fault);
 });

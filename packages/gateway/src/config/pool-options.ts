@@ -10,7 +10,7 @@ import {
 } from "../upstream/options.ts";
 
 export interface PoolOptions extends ReplicaPoolOptions {
-  /** Sends the pictures of a call together, so many in one Predict; one by one without it. */
+  /** Sends several pictures of a call in one Predict; one by one by default. */
   readonly batch?: { readonly maxPictures: number };
 }
 
@@ -31,7 +31,7 @@ const gatewayUrl = z
   )
   .refine(URL.canParse, "not a valid URL");
 
-/** The host of an address or a URL, an IPv6 address without its brackets. */
+/** Returns the host of an address or a URL, an IPv6 address without its brackets. */
 const hostOf = (place: string) =>
   place
     .replace(/^[a-z]+:\/\/\/?/, "")
@@ -82,12 +82,12 @@ export const poolSchema: z.ZodType<PoolOptions> = z
   }) as z.ZodType<PoolOptions>;
 
 interface PoolFault {
-  /** Key of the pool; the pool itself without it. */
+  /** Setting of the pool; the pool itself by default. */
   readonly at?: keyof PoolOptions;
   readonly message: string;
 }
 
-/** What is well formed by itself, and does not go together. */
+/** Finds settings that are valid on their own, but not together. */
 function* faultsOf(pool: PoolOptions): Iterable<PoolFault> {
   const { replicas, gateway, service, dialect, tls, key } = pool;
   if ((replicas === undefined) === (gateway === undefined)) {
@@ -139,7 +139,7 @@ function* gatewayFaults(
   if (tls && gateway.startsWith("http:")) {
     yield { at: "tls", message: "tls requires a gateway URL with https" };
   }
-  // It goes there in a header that has a list.
+  // It is sent in a header that holds a list.
   if (!/^[\x21-\x2b\x2d-\x7e]+$/.test(region)) {
     yield {
       at: "region",

@@ -1,4 +1,4 @@
-/** A setting of a section, or of every entry where that is a list, that had another name. */
+/** A renamed setting of a section, or of every entry of a section that is a list. */
 interface RenamedSetting {
   readonly section: "models" | "pools" | "keys" | "pictures";
   readonly from: string;
@@ -10,16 +10,16 @@ const renamedSettings: readonly RenamedSetting[] = [
   { section: "pictures", from: "alsoFormats", to: "additionalFormats" },
 ];
 
-/** Takes one line about a setting that is accepted under its old name. */
+/** Reports a setting that is accepted under its old name. */
 export type WarnOfSetting = (message: string) => void;
 
-/** A warning of the process: Node writes it to stderr unless it is told to do something else with it. */
+/** Emits a warning of the process, which Node writes to stderr by default. */
 export const warnByProcess: WarnOfSetting = (message) =>
   process.emitWarning(message, { code: "TENSORGATE_RENAMED_SETTING" });
 
 /**
- * Replaces old names of settings by those that they have now, with a warning for each. Where both are given the old one
- * stays, and is an unknown setting.
+ * Replaces old names of settings by the current ones, with a warning for each. If both are given, the old one stays, and
+ * is an unknown setting.
  */
 export function withCurrentNames(root: unknown, warn: WarnOfSetting): unknown {
   return renamedSettings.reduce(

@@ -11,29 +11,29 @@ import {
 import type { Release } from "./release.ts";
 import type { Snapshot } from "./snapshot.ts";
 
-/** What the replicas say of a model just now. */
-export interface LiveModel {
+/** Runtime information of a model, reported by its replicas. */
+export interface RuntimeModelInfo {
   /** Versions that can be scored, highest first. */
   readonly versions: readonly bigint[];
   readonly regions: readonly string[];
-  /** What it takes and gives, by its own account; absent until it told that. */
+  /** Absent until a replica has reported it. */
   readonly signature?: Signature | undefined;
-  /** Whether some replica said that its weights were drawn at random. */
+  /** Whether a replica reported that its weights are random. */
   readonly isSeeded?: boolean;
 }
 
 /**
- * The catalog: what is configured, joined with what the replicas say.
+ * Creates the catalog: the configuration, joined with what the replicas report.
  *
- * @param live - called with the regions that count; all of them where there are none
+ * @param runtimeInfo - called with the regions that count; undefined for all
  */
 export function createModelCatalog(
   { all, resolve }: Pick<Snapshot, "all" | "resolve">,
-  live: (modelName: string, residency: readonly string[] | undefined) => LiveModel,
+  runtimeInfo: (modelName: string, residency: readonly string[] | undefined) => RuntimeModelInfo,
 ): ModelCatalog {
   const describe = (release: Release, ofCaller?: readonly string[]): ModelDescription => {
     const residency = commonRegions(ofCaller, release.residency);
-    const { versions, regions, signature, isSeeded } = live(release.name, residency);
+    const { versions, regions, signature, isSeeded } = runtimeInfo(release.name, residency);
     return {
       name: release.name,
       task: release.tasks[0] ?? "predict",
@@ -67,7 +67,7 @@ function describedInput({ picture }: Release, signature: Signature | undefined):
   return { kind: "tensors", tensors: namedInfos(signature?.inputs) };
 }
 
-/** Outputs as they are described, with what the model itself says of them; all of the model's where none is. */
+/** Returns the described outputs, with types and shapes of the signature; without a description all of the signature. */
 function describedOutputs(
   { outputs, wireNames }: Release,
   signature: Signature | undefined,
@@ -85,7 +85,7 @@ function namedInfos(infos: Signature["inputs"] = new Map()): readonly NamedTenso
   return [...infos].map(([name, info]) => ({ name, ...infoJson(info) }));
 }
 
-/** @returns nothing but type and shape, whatever else is known */
+/** Returns only type and shape. */
 function infoJson(info: TensorInfo | undefined): Partial<TensorInfo> {
   return info ? { dtype: info.dtype, shape: info.shape } : {};
 }

@@ -7,7 +7,7 @@ import {
   taskNotOffered,
 } from "./score-pictures.ts";
 
-/** Pictures to feature vectors, by releases that expose them. */
+/** Creates the embedder: pictures to feature vectors, by releases that have them. */
 export function createEmbedder(deps: PictureTaskDeps): Embed {
   const { resolve } = deps;
   const scorePictures = createPictureScorer(deps);

@@ -10,7 +10,7 @@ import {
   withinRegions,
 } from "@tensorgate/core";
 import { createDecoderPool, type DecoderOptions, decoderDefaults } from "@tensorgate/imaging";
-import { createModelCatalog, type LiveModel } from "./catalog.ts";
+import { createModelCatalog, type RuntimeModelInfo } from "./catalog.ts";
 import { createClassifier } from "./classify.ts";
 import { createDetector } from "./detect.ts";
 import { createEmbedder } from "./embed.ts";
@@ -27,8 +27,11 @@ export interface ModelsDeps extends Pick<Tasks, "modelStatus" | "modelMetadata">
   readonly pictures: PictureOptions | undefined;
   readonly decoding: DecoderOptions | undefined;
   readonly score: ScoreResolved;
-  /** What the replicas of some regions, or of all, reported of a model. */
-  readonly reported: (model: string, residency?: readonly string[]) => Omit<LiveModel, "regions">;
+  /** Returns what the replicas of some regions, or of all, reported of a model. */
+  readonly reported: (
+    model: string,
+    residency?: readonly string[],
+  ) => Omit<RuntimeModelInfo, "regions">;
   /** Regions where a model is configured. */
   readonly regionsOf: (model: string) => readonly string[];
   /** Called when a decoder process does not start. */
@@ -36,21 +39,21 @@ export interface ModelsDeps extends Pick<Tasks, "modelStatus" | "modelMetadata">
   readonly clock: Clock;
 }
 
-/** Pictures to tensors, and scores to labels, boxes or features, by the releases of a snapshot. */
+/** Turns pictures into tensors, and scores into labels, boxes or features, by the releases of a snapshot. */
 export interface Models {
   /** Pictures of one call. */
   readonly maxPictures: number;
-  /** Adds what callers may have done with the models of a snapshot. No call leaves the regions of its model. */
+  /** Adds the tasks of the models of a snapshot. No call leaves the regions of its model. */
   withTasks<Meaning extends { readonly snapshot: Snapshot }>(
     meaning: Meaning,
   ): Meaning & { readonly tasks: Tasks };
   /** Creates the smoke test of devices. */
   smokeTest(resolve: (modelSpec: ModelSpec) => Release): RunSmokeTest;
-  /** Starts the first decoder if some model of the snapshot takes pixels. */
+  /** Starts the first decoder if a model of the snapshot takes pixels. */
   warm(snapshot: Snapshot): void;
-  /** Pictures that wait for a decoder. */
+  /** Pictures queued for a decoder. */
   readonly decodeQueueLength: number;
-  /** Process ids of the decoders that run. */
+  /** Process ids of the decoders. */
   readonly decoderIds: readonly number[];
   close(): Promise<void>;
 }

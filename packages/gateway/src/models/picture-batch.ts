@@ -6,7 +6,7 @@ import {
   UpstreamFailedError,
 } from "@tensorgate/core";
 
-/** The pictures of a call in groups of `batchSize`, of which the last may be smaller. */
+/** Splits the pictures of a call into batches of `batchSize`, of which the last may be smaller. */
 export function inBatches(
   pictures: readonly Picture[],
   batchSize: number,
@@ -16,7 +16,7 @@ export function inBatches(
   );
 }
 
-/** Tensors of one picture each, all alike but for their values, as the tensor of one batch. */
+/** Stacks tensors of one picture each, of the same type and shape, into the tensor of a batch. */
 export function stackedTensors(tensors: readonly Tensor[]): Tensor {
   const [first] = tensors;
   if (!first) throw new RangeError("there is nothing to stack");
@@ -32,7 +32,7 @@ export function stackedTensors(tensors: readonly Tensor[]): Tensor {
 }
 
 /**
- * The outputs of each picture of a batch, which view those of the batch.
+ * Splits the outputs of a batch into those of each picture, which view them.
  *
  * @throws UpstreamFailedError if an output has not a row for each picture
  */

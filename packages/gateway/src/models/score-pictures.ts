@@ -38,7 +38,7 @@ export interface PictureScoring<Value> {
   readonly filter: readonly string[];
   /** Checks the outputs of one picture. @throws UpstreamFailedError if the model does not give such outputs */
   readonly verify: (outputs: ReadonlyMap<string, Tensor>) => void;
-  /** What the outputs of one picture mean. */
+  /** Reads the result from the outputs of one picture. */
   readonly read: (scored: ScoredPicture) => Value;
 }
 
@@ -57,12 +57,12 @@ interface Scored<Value> {
   readonly response: ScoreResponse;
 }
 
-/** Why there is no value for one picture. */
+/** Failure of one picture. */
 interface Failed {
   readonly error: ScoringError;
 }
 
-/** What the pictures of one call have in common. */
+/** The common part of the pictures of one call. */
 interface Work<Value> {
   readonly input: PictureInput;
   readonly modelSpec: ModelSpec;
@@ -71,8 +71,8 @@ interface Work<Value> {
 }
 
 /**
- * Scores the pictures of a request, several at a time: each by itself, so that a bad one fails alone, or as many
- * together as the model's replicas take.
+ * Scores the pictures of a request concurrently: each on its own, so that an invalid one fails alone, or in batches of
+ * the size that the replicas accept.
  *
  * @throws InvalidRequestError if there is no picture, TooLargeError if there are too many
  */
@@ -178,7 +178,7 @@ export function createPictureScorer({ score, prepare, options }: PictureTaskDeps
       outputs = isAlone ? [response.outputs] : outputsPerPicture(response.outputs, pictures.length);
     } catch (thrown) {
       const error = pictureError(thrown, call);
-      // The replica does not say which of them is to blame: asked one by one, the others are answered.
+      // The replica does not report which picture is invalid: the others succeed if they are scored one by one.
       if (!isAlone && error.reason === "upstream-answered") {
         const alone = await mapConcurrently(pictures, options.maxConcurrentPictures, (each) =>
           scoreTogether([each], work),
@@ -216,14 +216,14 @@ function takesNoPicture({ name, tasks }: Release): FailedPreconditionError {
   });
 }
 
-/** @throws FailedPreconditionError that says what the release can be asked for */
+/** Creates the error for a task that a release does not have, with those that it has. */
 export function taskNotOffered(task: string, { name, tasks }: Release): FailedPreconditionError {
   return new FailedPreconditionError(`model "${name}" cannot ${task}`, {
     hint: `its tasks: ${tasks.join(", ")}`,
   });
 }
 
-/** Characters of the longest id: it is echoed in the answer. */
+/** Longest id of a picture, in characters: it is echoed in the response. */
 const maxIdLength = 1_024;
 
 function assertPictures(pictures: readonly Picture[], maxPictures: number): void {
@@ -243,7 +243,8 @@ function assertPictures(pictures: readonly Picture[], maxPictures: number): void
 }
 
 /**
- * Checks what a caller asks for on all pictures of a call together. What the model's own settings give is the operator's choice.
+ * Checks the number of results that a caller requests for all pictures of a call. Those of the model's settings are the
+ * choice of the operator.
  *
  * @throws TooLargeError if it is more than one answer holds
  */

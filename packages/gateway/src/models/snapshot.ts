@@ -5,12 +5,11 @@ import { isStackable } from "./picture-input.ts";
 import { type Release, releaseFromOptions } from "./release.ts";
 
 /**
- * What one configuration means for calls. It never changes: a reload puts another one in its place, and a call keeps
- * what it resolved to.
+ * The models of one configuration. It never changes: a reload replaces it, and a call keeps the release that it resolved.
  */
 export interface Snapshot {
   /**
-   * Resolves the model of a call, once, when the call begins.
+   * Resolves the model of a call, once, when the call starts.
    *
    * @throws UnknownModelError with the nearest names
    */
@@ -21,7 +20,7 @@ export interface Snapshot {
   all(): readonly Release[];
 }
 
-/** A pool as far as it decides what a model's answers are. All that it says counts for the revision. */
+/** A pool, as snapshots use it. All of its settings count for the revision. */
 export interface SnapshotPool {
   readonly model: string;
   readonly batch?: { readonly maxPictures: number };
@@ -30,7 +29,7 @@ export interface SnapshotPool {
 }
 
 export interface SnapshotOptions {
-  /** Without it every model that a pool names is there, and its replicas tell what it takes and gives. */
+  /** By default the models of the pools, whose replicas report their signatures. */
   readonly models?: readonly ModelOptions[] | undefined;
   readonly pools: readonly SnapshotPool[];
 }
@@ -69,14 +68,14 @@ function undescribedModels(pools: readonly SnapshotPool[]): readonly ModelOption
   return [...new Set(pools.map(({ model }) => model))].map((name) => ({ name }));
 }
 
-/** A digest rather than a number: what a reload did not change keeps its revision, and so its cached answers. */
+/** Digests the settings of a model: if a reload changes none of them, its cached responses stay. */
 function revisionOf(options: ModelOptions, pools: readonly SnapshotPool[]): string {
   return createHash("sha256")
     .update(JSON.stringify([options, pools]))
     .digest("base64");
 }
 
-/** Every replica of a model takes as many pictures at once as the least that one of its pools says. */
+/** Returns the smallest batch size of the pools of a model. */
 function batchSizeOf(pools: readonly SnapshotPool[]): number {
   const sizes = pools.map(({ batch }) => batch?.maxPictures ?? 1);
   return sizes.length === 0 ? 1 : Math.min(...sizes);

@@ -6,12 +6,12 @@ import type { Dialect, DialectNames, ModelTensorNames, TensorNames } from "@tens
  */
 export const dialects = ["tensorflow-serving", "azure-fpga", "azure-fpga-preview"] as const;
 
-/** A tensor with the same name in every dialect. */
+/** Returns the names of a tensor with the same name in every dialect. */
 export function identityNames(name: string): TensorNames {
   return aliasNames(name, { alias: name, raw: name });
 }
 
-/** A tensor that `azure-fpga` calls by its name in the graph, and the other dialects by an alias. */
+/** Returns the names of a tensor with its graph name in `azure-fpga`, and an alias in the other dialects. */
 export function aliasNames(
   name: string,
   { alias, raw }: { readonly alias: string; readonly raw: string },
@@ -22,7 +22,7 @@ export function aliasNames(
   };
 }
 
-/** The names of a model's tensors on the wire of each dialect. */
+/** Returns the wire names of a model's tensors in each dialect. */
 export function namesByDialect(names: ModelTensorNames): Readonly<Record<Dialect, DialectNames>> {
   return {
     "tensorflow-serving": dialectNames(names, "tensorflow-serving"),
@@ -31,7 +31,7 @@ export function namesByDialect(names: ModelTensorNames): Readonly<Record<Dialect
   };
 }
 
-/** The names of a model's tensors on the wire of `dialect`. */
+/** Returns the wire names of a model's tensors in `dialect`. */
 export function dialectNames(
   { inputs, outputs }: ModelTensorNames,
   dialect: Dialect,
@@ -44,7 +44,7 @@ export function dialectNames(
   };
 }
 
-/** Names on the wire of `dialect` by any name of a tensor. Our own names win, then the tensor that is listed first. */
+/** Maps any name of a tensor to its wire name. Canonical names win, then the tensor that is listed first. */
 function wireNames(tensors: readonly TensorNames[], dialect: Dialect): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   const add = (name: string, wire: string) => {

@@ -16,10 +16,10 @@ import type { UnaryChannel } from "../transport/unary-channel.ts";
 import { controlCall } from "./control-reply.ts";
 import { type PredictDialect, predict, predictScore } from "./predict.ts";
 
-/** How long flashing an FPGA leaves callers to wait before they come again, in milliseconds; it takes minutes. */
+/** Delay before a retry while an FPGA is flashed, in milliseconds; flashing takes minutes. */
 const warmingRetryAfterMs = 1_000;
 
-/** What the container says of an input that it does not know. */
+/** Message of the container for an unknown input. */
 const nullReference = "Object reference not set to an instance of an object";
 
 /** An FPGA container of 2019, which takes the names of tensors in the graph. */
@@ -31,7 +31,7 @@ export const azureFpgaPreview: PredictDialect = containerDialect({
   isKeyBare: true,
 });
 
-/** A container that holds one model on an FPGA: `Predict` is all it answers. */
+/** Creates the dialect of a container that holds one model on an FPGA and has only `Predict`. */
 function containerDialect(own: Pick<PredictDialect, "name" | "isKeyBare">): PredictDialect {
   const dialect: PredictDialect = {
     name: own.name,
@@ -43,7 +43,7 @@ function containerDialect(own: Pick<PredictDialect, "name" | "isKeyBare">): Pred
     canReload: false,
     hasServices: true,
     isKeyBare: own.isKeyBare,
-    // How a cluster's front end finds the container.
+    // A cluster's front end routes by this header.
     route: ({ service }) =>
       service === undefined ? {} : { "x-ms-aml-grpc-service-route": `/api/v1/service/${service}` },
     connect: (channel) => containerReplica(channel, dialect),
@@ -66,10 +66,10 @@ function containerReplica(channel: UnaryChannel, dialect: PredictDialect): Repli
       failure: (thrown, request) =>
         isNullReference(thrown)
           ? unknownInput(request, request.model.wireNames[dialect.name])
-          : inItsWords(thrown),
+          : containerError(thrown),
     }),
 
-    // A request without inputs is refused by the container itself: whoever refuses it is up.
+    // The container rejects a request without inputs: if it answers, it is up.
     probe: async (_model, call) => {
       const empty = { modelSpec: { name: "" }, inputs: new Map(), outputFilter: [] };
       const ready = (headers: HeaderBlock) => ({
@@ -81,11 +81,11 @@ function containerReplica(channel: UnaryChannel, dialect: PredictDialect): Repli
         const reply = await predict(channel, dialect, { request: empty, call: controlCall(call) });
         return ready(reply.headers);
       } catch (thrown) {
-        const error = inItsWords(thrown);
+        const error = containerError(thrown);
         if (error instanceof ModelNotReadyError) {
           return { isReady: false, versions: [], note: probeNote(error) };
         }
-        if (!isAnswerOfContainer(error)) throw error;
+        if (!isFromContainer(error)) throw error;
         const { cause } = error;
         return ready(cause instanceof GrpcStatusError ? cause.headers : {});
       }
@@ -93,14 +93,14 @@ function containerReplica(channel: UnaryChannel, dialect: PredictDialect): Repli
   };
 }
 
-/** What a status means where the device may be flashing, and where a front end finds the container by a header. */
-function inItsWords(thrown: unknown): ScoringError {
+/** Translates a status: the device may be flashing, and a front end routes by a header. */
+function containerError(thrown: unknown): ScoringError {
   const error = ScoringError.from(thrown);
   const { cause } = error;
   if (!(cause instanceof GrpcStatusError)) return error;
   switch (cause.code) {
     case grpcCode.UNAVAILABLE:
-      // A proxy's own 503 says nothing of the device.
+      // A 503 of a proxy is not about the device.
       if (cause.httpStatus !== undefined) return error;
       return new ModelNotReadyError("the device is loading the model", {
         retryAfterMs: warmingRetryAfterMs,
@@ -122,16 +122,16 @@ function isNullReference(thrown: unknown): boolean {
   return cause instanceof GrpcStatusError && cause.message.includes(nullReference);
 }
 
-/** Codes that come from in front of the container, or that every call would get. */
-const notOfContainer: ReadonlySet<number> = new Set([
+/** Codes of a front end, or of every call. */
+const frontEndCodes: ReadonlySet<number> = new Set([
   grpcCode.UNIMPLEMENTED,
   grpcCode.UNAUTHENTICATED,
   grpcCode.PERMISSION_DENIED,
 ]);
 
-function isAnswerOfContainer({ cause }: ScoringError): boolean {
+function isFromContainer({ cause }: ScoringError): boolean {
   if (!(cause instanceof GrpcStatusError)) return false;
-  return cause.httpStatus === undefined && !notOfContainer.has(cause.code);
+  return cause.httpStatus === undefined && !frontEndCodes.has(cause.code);
 }
 
 function unknownInput({ inputs }: ScoreRequest, names: DialectNames): UpstreamAnsweredError {

@@ -10,18 +10,18 @@ import { chargeMessage } from "@tensorgate/tf-serving";
 import type { UnaryCall, UnaryReply } from "../transport/unary-channel.ts";
 import { readReply } from "./predict.ts";
 
-/** Longest reply, in bytes, to a call that scores nothing: the status of thousands of replicas takes no more. */
+/** Longest reply, in bytes, to a control call: the status of thousands of replicas takes no more. */
 const maxControlBytes = 1_048_576;
 
 /** Most elements of such a reply. */
 const maxControlElements = 32_768;
 
-/** A call that asks a replica about itself. */
+/** Creates a control call: one that scores nothing. */
 export function controlCall(call: CallContext): UnaryCall {
   return { ...call, maxReplyBytes: maxControlBytes };
 }
 
-/** @throws UpstreamFailedError if the reply has more elements than it may, or is none */
+/** Reads the reply to a control call. @throws UpstreamFailedError if it has too many elements, or is invalid */
 export function readControlReply<Desc extends DescMessage>(
   schema: Desc,
   { message }: UnaryReply,
@@ -33,7 +33,7 @@ export function readControlReply<Desc extends DescMessage>(
   });
 }
 
-/** @throws UpstreamFailedError if the reply has more elements than it may, those of packed signatures among them */
+/** Reads the reply of `GetModelMetadata`. @throws UpstreamFailedError if it, or a signature in it, has too many elements */
 export function readMetadataReply(reply: UnaryReply): GetModelMetadataResponse {
   const budget = createWorkBudget(maxControlElements);
   const response = readControlReply(GetModelMetadataResponseSchema, reply, budget);
@@ -47,10 +47,10 @@ export function readMetadataReply(reply: UnaryReply): GetModelMetadataResponse {
   return response;
 }
 
-/** Versions of a model that are kept of one replica: servers hold one or two at a time. */
+/** Maximum versions of a model of one replica: servers hold one or two at a time. */
 const maxVersions = 100;
 
-/** The versions that a replica lists. Of a very long list the highest ones; a call may name others too. */
+/** Returns the versions that a replica lists; of a very long list the highest ones. A call may name others too. */
 export function listedVersions(all: readonly bigint[]): ListedVersions {
   const versions = [...new Set(all)];
   if (versions.length <= maxVersions) return { versions };

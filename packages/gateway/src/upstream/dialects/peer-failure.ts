@@ -17,8 +17,8 @@ import { chargeMessage } from "@tensorgate/tf-serving";
 import { GrpcStatusError } from "../transport/status-error.ts";
 
 /**
- * Reasons by which a gateway blames the request: they hold here as they do there. So does a deadline that it could not
- * keep, which is the caller's own and says nothing against the gateway.
+ * Reasons that the request caused: they are the same here. So is an exceeded deadline, which is that of the caller and no
+ * failure of the gateway.
  */
 const blamesRequest: ReadonlySet<string> = new Set<FailureReason>([
   "invalid-request",
@@ -33,17 +33,17 @@ const blamesRequest: ReadonlySet<string> = new Set<FailureReason>([
 ]);
 
 /**
- * What a gateway's own reason for a failure makes of it here.
+ * Translates a failure of a gateway by its reason.
  *
- * One that has no room, or nobody to send the call to, has sent it nowhere; to us it is a replica that is full. What is
- * between the gateways, keys among it, stays a failure of the replica: a caller can do nothing about that.
+ * A gateway that is overloaded or has no replica has not sent the call: it counts as a full replica. Failures between the
+ * gateways, such as an invalid key, stay failures of the replica: a caller cannot mend them.
  */
 export function failureOfPeer(thrown: unknown): ScoringError {
   const error = ScoringError.from(thrown);
   const { cause } = error;
   if (!(cause instanceof GrpcStatusError)) return error;
-  const { reason, ...told } = tellingOf(cause.headers) ?? { reason: "" };
-  const details = { ...told, cause };
+  const { reason, ...received } = peerErrorOf(cause.headers) ?? { reason: "" };
+  const details = { ...received, cause };
   if (reason === "overloaded" || reason === "no-replica") {
     return new UpstreamFailedError(cause.message, {
       ...details,
@@ -56,19 +56,20 @@ export function failureOfPeer(thrown: unknown): ScoringError {
   return errorByReason(reason, { ...details, message: cause.message, grpcCode: cause.code });
 }
 
-interface Telling {
+/** Error details of a gateway. */
+interface PeerError {
   readonly reason: string;
   readonly hint?: string;
   readonly field?: string;
   readonly retryAfterMs?: number;
 }
 
-/** @returns undefined if it is not a gateway that says so, as when a proxy stands before it */
-function tellingOf(headers: HeaderBlock): Telling | undefined {
+/** Reads the error details. @returns undefined if they are not from a gateway, but from a proxy for example */
+function peerErrorOf(headers: HeaderBlock): PeerError | undefined {
   try {
-    return readTelling(readDetails(headers));
+    return readPeerError(readDetails(headers));
   } catch {
-    // It is no status, or has far more details than a gateway gives.
+    // It is no status, or has far more details than those of a gateway.
     return undefined;
   }
 }
@@ -76,7 +77,7 @@ function tellingOf(headers: HeaderBlock): Telling | undefined {
 /** Most elements of a status and its details. */
 const maxStatusElements = 256;
 
-function readTelling(bytes: Uint8Array): Telling | undefined {
+function readPeerError(bytes: Uint8Array): PeerError | undefined {
   const budget = createWorkBudget(maxStatusElements);
   chargeMessage(StatusSchema, bytes, budget);
   const status = fromBinary(StatusSchema, bytes, { readUnknownFields: false });
@@ -92,7 +93,7 @@ function readTelling(bytes: Uint8Array): Telling | undefined {
   };
 }
 
-/** Longest time that a gateway may keep callers away for, in milliseconds. */
+/** Longest `retryAfterMs` of a gateway that is passed on, in milliseconds. */
 const maxRetryAfterMs = 3_600_000;
 
 function retryAfterMs({ seconds, nanos }: Duration): number {

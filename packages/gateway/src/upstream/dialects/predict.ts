@@ -22,7 +22,7 @@ import {
 import type { UnaryCall, UnaryChannel, UnaryReply } from "../transport/unary-channel.ts";
 import type { ServerDialect } from "./dialect.ts";
 
-/** A dialect whose servers answer TensorFlow Serving's `Predict`. */
+/** A dialect with TensorFlow Serving's `Predict`. */
 export type PredictDialect = ServerDialect & { readonly name: Dialect };
 
 export interface PredictOptions {
@@ -32,9 +32,9 @@ export interface PredictOptions {
 }
 
 /**
- * Scores by `Predict`.
+ * Creates a stage that scores by `Predict`.
  *
- * @throws UnknownVersionError if a version is asked for where the dialect has none
+ * @throws UnknownVersionError if a version is requested, and the dialect has none
  * @throws UpstreamFailedError if the reply cannot be read, or is not what the model gives
  */
 export function predictScore(
@@ -72,7 +72,7 @@ export function predictScore(
     }
     const { model: answering, outputs } = response;
     request.verify?.(outputs);
-    // Whatever a server without names calls its model, and 0 for a version that it does not know.
+    // A server without names may call its model anything, and reports version 0 if it has none.
     if (dialect.namesModels) return response;
     return { model: { name: modelSpec.name, version: answering.version }, outputs };
   };
@@ -106,13 +106,13 @@ interface PredictCall {
   readonly call: UnaryCall;
 }
 
-/** The one call that every dialect but that of gateways has. */
+/** Sends `Predict`, the call that all dialects but that of gateways have. */
 export function predict(
   channel: UnaryChannel,
   { namesModels }: Pick<ServerDialect, "namesModels">,
   { request, names, call }: PredictCall,
 ): Promise<UnaryReply> {
-  // A server that takes no name brings every output, too.
+  // A server without names returns all outputs.
   const sent = namesModels ? request : { ...request, modelSpec: { name: "" }, outputFilter: [] };
   return channel.unary(
     "/tensorflow.serving.PredictionService/Predict",

@@ -35,7 +35,7 @@ import {
 } from "./control-reply.ts";
 import { type PredictDialect, predictScore } from "./predict.ts";
 
-/** Stock TensorFlow Serving, and what speaks like it. */
+/** Stock TensorFlow Serving, and servers with its API. */
 export const tensorflowServing: PredictDialect = {
   name: "tensorflow-serving",
   isGateway: false,
@@ -53,12 +53,11 @@ export const tensorflowServing: PredictDialect = {
 /**
  * Speaks TensorFlow Serving's `Predict`, `GetModelStatus` and `GetModelMetadata` over `channel`.
  *
- * @param isExclusive - whether it is a device that holds one model at a time: that it does not have another one is a
- *   fault neither of the device nor of the request. Another gateway may have swapped it a moment ago, and the call goes
- *   elsewhere
+ * @param isExclusive - whether it is a device that holds one model at a time: if it does not have the model, neither the
+ *   device nor the request is at fault. Another gateway may have swapped it, and the call is retried elsewhere
  */
 function tensorflowServingReplica(channel: UnaryChannel, isExclusive: boolean): Replica {
-  const failure = isExclusive ? notReadyIfAway : (thrown: unknown) => thrown;
+  const failure = isExclusive ? asNotReady : (thrown: unknown) => thrown;
 
   async function askStatus(modelSpec: ModelSpec, call: CallContext) {
     const request = create(GetModelStatusRequestSchema, { modelSpec: modelSpecMessage(modelSpec) });
@@ -80,7 +79,7 @@ function tensorflowServingReplica(channel: UnaryChannel, isExclusive: boolean): 
         const { status, headers } = await askStatus({ name: model }, call);
         return { ...stateFrom(status), isSeeded: saysSeeded(headers) };
       } catch (thrown) {
-        if (isExclusive && saysNotFound(thrown)) {
+        if (isExclusive && isNotFound(thrown)) {
           return { isReady: false, versions: [], note: probeNote(thrown) };
         }
         if (!lacksMethod(thrown)) throw thrown;
@@ -118,7 +117,7 @@ function tensorflowServingReplica(channel: UnaryChannel, isExclusive: boolean): 
         controlCall(call),
       );
       const { status } = readControlReply(ReloadConfigResponseSchema, reply);
-      // A stock server fails the call instead; others answer it, and say here which model could not be loaded.
+      // A stock server fails the call instead; others report here which model could not be loaded.
       if (status && status.errorCode !== 0) {
         const code = knownGrpcCode(status.errorCode);
         throw new UpstreamAnsweredError(status.errorMessage, code);
@@ -127,21 +126,21 @@ function tensorflowServingReplica(channel: UnaryChannel, isExclusive: boolean): 
   };
 }
 
-/** What is not found may also be a signature or an output, of which the request is to blame. */
-const servableIsAway = /^Servable not found for request/;
+/** Distinguishes a missing model from a missing signature or output, which the request caused. */
+const isServableMissing = /^Servable not found for request/;
 
-function notReadyIfAway(thrown: unknown, model: string): unknown {
-  if (!saysNotFound(thrown) || !servableIsAway.test(thrown.message)) return thrown;
+function asNotReady(thrown: unknown, model: string): unknown {
+  if (!isNotFound(thrown) || !isServableMissing.test(thrown.message)) return thrown;
   return new ModelNotReadyError(`no asked device holds model "${model}"`, {
     cause: thrown,
   });
 }
 
-function saysNotFound(thrown: unknown): thrown is UpstreamAnsweredError {
+function isNotFound(thrown: unknown): thrown is UpstreamAnsweredError {
   return thrown instanceof UpstreamAnsweredError && thrown.grpcCode === grpcCode.NOT_FOUND;
 }
 
-/** Whether a gRPC server answered that it has no such method: some gateways and custom servers have `Predict` alone. */
+/** Returns whether a gRPC server has no such method: some gateways and custom servers have only `Predict`. */
 function lacksMethod(thrown: unknown): boolean {
   const { cause } = ScoringError.from(thrown);
   if (!(cause instanceof GrpcStatusError)) return false;
@@ -156,7 +155,7 @@ function stateFrom({ versions: all }: ModelStatus): ReplicaState {
   return { isReady: true, ...listedVersions(available.map(({ version }) => version)) };
 }
 
-/** Most versions whose states are listed for people. */
+/** Versions whose states a message lists. */
 const maxListedVersions = 4;
 
 function statesText(all: readonly VersionStatus[]): string {
@@ -169,7 +168,7 @@ function statesText(all: readonly VersionStatus[]): string {
 }
 
 function reloadMessage(models: readonly ModelSource[]) {
-  // Without a platform a stock server refuses the list, and this is the only one that it has.
+  // A stock server rejects a list without a platform, and has only this one.
   const config = models.map((model) => ({ ...model, modelPlatform: "tensorflow" }));
   return create(ReloadConfigRequestSchema, {
     config: { config: { case: "modelConfigList", value: { config } } },

@@ -39,12 +39,12 @@ export const tensorgatePeer: ServerDialect = {
   canReload: false,
   hasServices: false,
   isKeyBare: false,
-  // A call goes no further than to that region, and over no other gateway.
+  // A call stays in that region, and is not forwarded to another gateway.
   route: ({ region }) => ({ "x-tensorgate-hops": "1", "x-tensorgate-residency": region }),
   connect: peerReplica,
 };
 
-/** What a caller asked for that holds there as it does here; where the call may go is decided already. */
+/** Returns the headers that pass on hints of the caller; the region is selected already. */
 function hintHeaders({ noStore, hints }: CallContext): Readonly<Record<string, string>> {
   return {
     ...(noStore && { "cache-control": "no-store" }),
@@ -52,22 +52,22 @@ function hintHeaders({ noStore, hints }: CallContext): Readonly<Record<string, s
   };
 }
 
-/** How long what a gateway said of its queue is good for, in milliseconds: no longer than it takes to be asked again. */
-const waitGoodForMs = 10_000;
+/** How long a reported wait is used, in milliseconds: no longer than until the next probe. */
+const maxWaitAgeMs = 10_000;
 
 /**
- * Speaks `tensorgate.v1` with the gateway of another region, so that one queue sees all of that region's load.
- * Both describe the model alike: tensors have the same names here and there.
+ * Speaks `tensorgate.v1` with the gateway of another region, so that one queue has all of that region's load.
+ * Both gateways describe the model alike: tensors have the same names.
  */
 function peerReplica(channel: UnaryChannel, { region, clock }: ReplicaOptions): Replica {
   /** By model. */
-  const expectedWaits = new Map<string, { readonly ms: number; readonly saidMs: number }>();
+  const expectedWaits = new Map<string, { readonly ms: number; readonly reportedMs: number }>();
 
-  function hear(model: string, ms: number): void {
-    if (ms >= 0) expectedWaits.set(model, { ms, saidMs: clock.nowMs() });
+  function recordWait(model: string, ms: number): void {
+    if (ms >= 0) expectedWaits.set(model, { ms, reportedMs: clock.nowMs() });
   }
 
-  const toldBy = (headers: HeaderBlock) =>
+  const waitOf = (headers: HeaderBlock) =>
     Number.parseFloat(String(headers["x-tensorgate-expected-wait-ms"]));
 
   async function ask(
@@ -90,11 +90,11 @@ function peerReplica(channel: UnaryChannel, { region, clock }: ReplicaOptions): 
   ): Promise<UnaryReply> {
     try {
       const reply = await ask(path, segments, call);
-      hear(model, toldBy(reply.headers));
+      recordWait(model, waitOf(reply.headers));
       return reply;
     } catch (thrown) {
       const { cause } = ScoringError.from(thrown);
-      if (cause instanceof GrpcStatusError) hear(model, toldBy(cause.headers));
+      if (cause instanceof GrpcStatusError) recordWait(model, waitOf(cause.headers));
       throw thrown;
     }
   }
@@ -106,9 +106,9 @@ function peerReplica(channel: UnaryChannel, { region, clock }: ReplicaOptions): 
   }
 
   /**
-   * Whether some replica of its region takes calls.
+   * Returns whether a replica of its region is ready.
    *
-   * @throws UpstreamFailedError if none does, and none is being loaded either
+   * @throws UpstreamFailedError if none is ready or loading
    */
   async function isReady(model: string, call: CallContext): Promise<boolean> {
     const request = toBinary(GetStatusRequestSchema, create(GetStatusRequestSchema));
@@ -117,7 +117,7 @@ function peerReplica(channel: UnaryChannel, { region, clock }: ReplicaOptions): 
     const pool = status?.regions
       .find(({ name }) => name === region)
       ?.pools.find((each) => each.model === model);
-    hear(model, pool?.expectedWaitMs ?? Number.NaN);
+    recordWait(model, pool?.expectedWaitMs ?? Number.NaN);
     const states = pool?.replicas.map(({ state }) => state) ?? [];
     if (states.includes("ready") || states.includes("returning")) return true;
     if (states.includes("warming")) return false;
@@ -130,8 +130,8 @@ function peerReplica(channel: UnaryChannel, { region, clock }: ReplicaOptions): 
     roundTripMs: channel.roundTripMs,
 
     expectedWaitMs: (model) => {
-      const told = expectedWaits.get(model);
-      return told && clock.nowMs() - told.saidMs <= waitGoodForMs ? told.ms : undefined;
+      const wait = expectedWaits.get(model);
+      return wait && clock.nowMs() - wait.reportedMs <= maxWaitAgeMs ? wait.ms : undefined;
     },
 
     score: async (request, call) => {
@@ -159,7 +159,7 @@ function peerReplica(channel: UnaryChannel, { region, clock }: ReplicaOptions): 
         isReady: isThere,
         ...listed,
         ...(listed.versions.length > 1 && { areMixed: true }),
-        // Its own replicas may list none.
+        // Its replicas may list none.
         ...(listed.versions.length === 0 && { hasUnknownVersions: true }),
         isSeeded: model?.weights === "seeded",
         ...(!isThere && { note: noteOf("every replica of the gateway's region is WARMING") }),
@@ -198,7 +198,7 @@ function peerReplica(channel: UnaryChannel, { region, clock }: ReplicaOptions): 
   };
 }
 
-/** Those whose type is known; no shape stands for a rank that is not. */
+/** Returns the tensors of known type; an empty shape stands for an unknown rank. */
 function tensorInfos(
   infos: readonly Pick<TensorInfoMessage, "name" | "dtype" | "shape">[],
 ): ReadonlyMap<string, TensorInfo> {

@@ -123,7 +123,7 @@ test.each([
   { args: ["demo", "--port", "x"], code: 2, text: "port from 0 to 65535" },
   { args: ["serve", "--config", "nowhere.yaml"], code: 1, text: "cannot read nowhere.yaml" },
   { args: ["serve", "--help"], code: 0, text: "--admin-port" },
-  { args: ["model-server", "--models", "/nowhere"], code: 1, text: "there is no folder /nowhere" },
+  { args: ["model-server", "--models", "/nowhere"], code: 1, text: "folder /nowhere not found" },
   { args: ["config", "schema"], code: 0, text: '"pools"' },
 ])(
   "tensorgate $args ends with $code",

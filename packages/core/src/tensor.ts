@@ -1,5 +1,5 @@
 import { bytesPerElement, type DType, type FixedSizeDType } from "./dtype.ts";
-import { float16Value } from "./float16.ts";
+import { float16Values } from "./float16.ts";
 
 /** Row-major (C order) values of a fixed size. Immutable: stages share it, and `data` may view a received buffer. */
 export interface FixedSizeTensor {
@@ -61,28 +61,17 @@ export function floatValues(tensor: Tensor): Float32Array {
     throw new TypeError(`expected a tensor of floating-point numbers, got ${tensor.dtype}`);
   }
   const { dtype, data } = tensor;
+  if (dtype === "FP16") return float16Values(data);
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-  const size = bytesPerElement[dtype];
-  const values = new Float32Array(data.byteLength / size);
-  for (let at = 0; at < values.length; at += 1) values[at] = floatAt(view, at * size, dtype);
-  return values;
-}
-
-const single = new DataView(new ArrayBuffer(4));
-
-function floatAt(view: DataView, offset: number, dtype: "FP16" | "BF16" | "FP32" | "FP64"): number {
-  switch (dtype) {
-    case "FP64":
-      return view.getFloat64(offset, true);
-    case "FP16":
-      return float16Value(view.getUint16(offset, true));
-    case "BF16":
-      // The upper half of a float32.
-      single.setUint32(0, view.getUint16(offset, true) << 16);
-      return single.getFloat32(0);
-    case "FP32":
-      return view.getFloat32(offset, true);
+  const values = new Float32Array(data.byteLength / bytesPerElement[dtype]);
+  if (dtype === "FP64") {
+    for (let at = 0; at < values.length; at += 1) values[at] = view.getFloat64(at * 8, true);
+    return values;
   }
+  // BF16 is the upper half of FP32.
+  const bits = new Uint32Array(values.buffer);
+  for (let at = 0; at < bits.length; at += 1) bits[at] = view.getUint16(at * 2, true) << 16;
+  return values;
 }
 
 /** FP32 tensor over the bytes of `values`, without copying them. */

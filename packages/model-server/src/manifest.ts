@@ -127,5 +127,5 @@ export function parseManifest(text: string, file: string): Manifest {
   const parsed = manifestSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.map(({ path, message }) => `  ${path.join(".")}: ${message}`);
-  throw new ModelFolderError(`${file} is not a manifest:\n${faults.join("\n")}`);
+  throw new ModelFolderError(`invalid manifest ${file}:\n${faults.join("\n")}`);
 }

@@ -33,7 +33,7 @@ test("a single model is named as TensorFlow Serving's flags do", () => {
 });
 
 test.each([
-  { source: { directory: "/nowhere" }, text: "there is no folder /nowhere" },
+  { source: { directory: "/nowhere" }, text: "folder /nowhere not found" },
   { source: { name: "x", basePath: "/nowhere" }, text: "expected /nowhere/<number>/model.onnx" },
 ])("says what was looked for: $text", ({ source, text }) => {
   expect(() => findModels(source)).toThrow(text);

@@ -51,14 +51,14 @@ export function findVersions(
     return [onlyModel(source.name, source.basePath)];
   }
   const { directory } = source;
-  if (!existsSync(directory)) throw new ModelFolderError(`there is no folder ${directory}`);
+  if (!existsSync(directory)) throw new ModelFolderError(`folder ${directory} not found`);
   const found = readdirSync(directory, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .flatMap(({ name }) => newestVersion(name, join(directory, name)) ?? [])
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
   if (found.length > 0) return found;
   throw new ModelFolderError(
-    `${directory} holds no model: expected ${directory}/<name>/<number>/model.onnx`,
+    `no model found in ${directory}; expected ${directory}/<name>/<number>/model.onnx`,
   );
 }
 

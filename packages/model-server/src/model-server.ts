@@ -162,7 +162,7 @@ function initialModels(all: readonly Loadable[], device: DeviceOptions): readonl
   const named = all.filter(({ name }) => name === startWith);
   if (named.length > 0) return named;
   throw new ModelFolderError(
-    `unknown model "${startWith}" to start with: ${all.map(({ name }) => name).join(", ")}`,
+    `unknown model "${startWith}"; models: ${all.map(({ name }) => name).join(", ")}`,
   );
 }
 
@@ -190,7 +190,7 @@ function onlyLoadedModel(models: ModelHost): Servable {
   const only = models.get(names[0] ?? "");
   if (only && names.length === 1) return only;
   throw new ModelFolderError(
-    `an FPGA container holds exactly one model, not ${names.join(", ") || "none"}: name one of them`,
+    `an FPGA container holds exactly one model, not ${names.join(", ") || "none"}; set one`,
   );
 }
 

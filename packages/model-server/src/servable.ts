@@ -191,7 +191,7 @@ async function decodedPictures(
   decode: (bytes: Uint8Array) => Promise<FixedSizeTensor>,
 ): Promise<FixedSizeTensor> {
   if (elements.length === 0) {
-    throw new ServingError(grpcCode.INVALID_ARGUMENT, `input ${alias} holds no picture`);
+    throw new ServingError(grpcCode.INVALID_ARGUMENT, `input ${alias} contains no picture`);
   }
   const tensors: FixedSizeTensor[] = [];
   for (const [index, bytes] of elements.entries()) {

@@ -1,3 +1,4 @@
+import { counted } from "@tensorgate/core";
 /** What happens to a request in the place of an answer, or to its answer. */
 export type RequestFault =
   /** It is never answered. */
@@ -13,7 +14,7 @@ export type RequestFault =
       readonly kind: "error";
       /** gRPC status code, not 0. */
       readonly code: number;
-      /** @default "a fault that was asked for" */
+      /** @default "injected fault" */
       readonly message?: string;
     };
 
@@ -78,21 +79,21 @@ export function faultsText(options: FaultOptions): string | undefined {
   const { seed, requests, failLoads, stickLoads } = { ...faultDefaults, ...options };
   const all = [
     ...requests.map(ruleText),
-    ...(failLoads > 0 ? [`the next ${failLoads} loads fail`] : []),
-    ...(stickLoads > 0 ? [`the next ${stickLoads} loads stick`] : []),
+    ...(failLoads > 0 ? [`${counted(failLoads, "load")} to fail`] : []),
+    ...(stickLoads > 0 ? [`${counted(stickLoads, "load")} to stick in LOADING`] : []),
   ];
   if (all.length === 0) return undefined;
-  return `FAULTS ARE ON, so answers of this server prove nothing: ${all.join("; ")} (seed ${seed})`;
+  return `fault injection is on, and responses are not to be relied on: ${all.join("; ")} (seed ${seed})`;
 }
 
 function ruleText({ fault, share = 1, next, calls = "predict" }: FaultRule): string {
   const what = {
-    drop: () => "no answer",
-    delay: () => `answers ${fault.kind === "delay" ? fault.delayMs : 0} ms late`,
+    drop: () => "no response",
+    delay: () => `responses delayed by ${fault.kind === "delay" ? fault.delayMs : 0} ms`,
     reset: () => "connections reset",
-    garbage: () => "garbage as an answer",
+    garbage: () => "garbage responses",
     error: () => `error ${fault.kind === "error" ? fault.code : 0}`,
   }[fault.kind]();
-  const often = next === undefined ? "" : `, ${next} times`;
+  const often = next === undefined ? "" : `, ${counted(next, "time")}`;
   return `${what} for ${share * 100} % of ${calls === "all" ? "all calls" : "Predict"}${often}`;
 }

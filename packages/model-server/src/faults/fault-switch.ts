@@ -70,7 +70,7 @@ export function createFaultSwitch(initial: FaultOptions): FaultSwitch {
       }
       if (failLoads > 0) {
         failLoads -= 1;
-        throw new ServingError(grpcCode.INTERNAL, "the load failed: a fault that was asked for");
+        throw new ServingError(grpcCode.INTERNAL, "the load failed: injected fault");
       }
     },
     garbage: () => {

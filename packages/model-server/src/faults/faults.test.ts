@@ -80,7 +80,7 @@ test("faults are told in one line, no faults in none", () => {
       ],
     }),
   ).toBe(
-    "FAULTS ARE ON, so answers of this server prove nothing: answers 200 ms late for 10 % of Predict; error 14 for 100 % of all calls, 3 times; the next 1 loads fail; the next 2 loads stick (seed 7)",
+    "fault injection is on, and responses are not to be relied on: responses delayed by 200 ms for 10 % of Predict; error 14 for 100 % of all calls, 3 times; 1 load to fail; 2 loads to stick in LOADING (seed 7)",
   );
 });
 
@@ -108,7 +108,7 @@ describe("as a caller sees them", () => {
 
     await expect(count()).rejects.toMatchObject({ code: 14, details: "not today" });
     expect(await count()).toBe(before + 1);
-    expect(onWarning).toHaveBeenCalledWith(expect.stringContaining("FAULTS ARE ON"));
+    expect(onWarning).toHaveBeenCalledWith(expect.stringContaining("fault injection is on"));
   });
 
   test("bytes that are no message", async () => {

@@ -32,7 +32,7 @@ export function withFaults({
         case "garbage":
           return faults.garbage();
         case "error":
-          throw new ServingError(fault.code, fault.message ?? "a fault that was asked for");
+          throw new ServingError(fault.code, fault.message ?? "injected fault");
         case "delay":
           return withDelay(fault.delayMs, clock, async () =>
             sound.method(message, isAbandoned, peer),

@@ -97,6 +97,6 @@ function assertDistinct(models: readonly Loadable[]): void {
   const names = models.map(({ name }) => name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) {
-    throw new ModelFolderError(`two of the models to serve are called "${twice}"`);
+    throw new ModelFolderError(`two models have the name "${twice}"`);
   }
 }

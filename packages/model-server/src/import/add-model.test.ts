@@ -49,7 +49,7 @@ function meanOfChannels(name: string, shape: OnnxShape, isSoftmax = false): stri
 const add = (name: string, weights: string, more: Partial<ModelToAdd> = {}) =>
   addModel({ name, weights, directory, picture, ...more });
 
-test("a model as torchvision exports it needs nothing told", async () => {
+test("a model as torchvision exports it needs no options", async () => {
   const weights = meanOfChannels("torch", ["N", 3, 32, 32]);
 
   const { version, manifest, assumptions, facts, outputs } = await add("torch", weights);
@@ -95,7 +95,7 @@ test.each([
   { name: "open-size", shape: ["N", 3, "h", "w"], option: "size", text: "--size 224" },
   { name: "no-mean", shape: ["N", 8, 8, 3], option: "mean", text: "--mean and --std" },
   { name: "no-layout", shape: ["N", "c", "h", "w"], option: "layout", text: "--layout NCHW" },
-])("what is missing is asked for: $option", async ({ name, shape, option, text }) => {
+])("a missing option is named: $option", async ({ name, shape, option, text }) => {
   const adding = add(name, meanOfChannels(name, shape));
 
   await expect(adding).rejects.toMatchObject({ option, message: expect.stringContaining(text) });
@@ -134,11 +134,11 @@ test("a type that pixels are not sent in is named", async () => {
   const weights = meanOfGrey("integers", { dtype: "int32", shape: ["N", 8, 8, 1] });
 
   await expect(add("integers", weights)).rejects.toThrow(
-    'it takes "input" INT32 [?, 8, 8, 1]; a model of pictures takes one tensor of FP32, FP16, UINT8 with four axes',
+    'the model takes "input" INT32 [?, 8, 8, 1]; expected one tensor of FP32, FP16 or UINT8 with four axes',
   );
 });
 
-test("what is told goes before what is usual", async () => {
+test("options take precedence over assumptions", async () => {
   const weights = meanOfChannels("told", ["N", 8, 8, 3]);
 
   const { manifest, assumptions } = await add("told", weights, {
@@ -167,18 +167,18 @@ test.each<{ readonly what: string; readonly more: Partial<ModelToAdd>; readonly 
     text: "2 labels are listed, but the model gives 3 scores",
   },
   { what: "a family it is not of", more: { family: "resnet-50" }, text: "the engine cannot run" },
-  { what: "a name that is a path", more: { name: "../x" }, text: "is no name for a model" },
-])("$what is told, and leaves nothing", async ({ more, text }) => {
+  { what: "a name that is a path", more: { name: "../x" }, text: 'invalid model name "../x"' },
+])("$what is rejected, and leaves nothing", async ({ more, text }) => {
   const weights = meanOfChannels("bad", ["N", 3, 8, 8]);
 
   await expect(add("bad", weights, more)).rejects.toThrow(text);
   expect(existsSync(join(directory, "bad"))).toBe(false);
 });
 
-test("a file that is no ONNX model is told", async () => {
+test("a file that is not an ONNX model is named", async () => {
   const file = join(folder, "text.onnx");
   writeFileSync(file, "no model at all");
 
-  await expect(add("text", file)).rejects.toThrow("is no ONNX model");
-  await expect(add("text", join(folder, "nowhere.onnx"))).rejects.toThrow("is no ONNX model");
+  await expect(add("text", file)).rejects.toThrow("is not an ONNX model");
+  await expect(add("text", join(folder, "nowhere.onnx"))).rejects.toThrow("is not an ONNX model");
 });

@@ -104,7 +104,7 @@ export async function addModel(model: ModelToAdd): Promise<AddedModel> {
 function assertName(name: string): void {
   if (/^[A-Za-z0-9][\w.-]{0,127}$/.test(name)) return;
   throw new ModelFolderError(
-    `"${name}" is no name for a model: letters, digits, dots, dashes and underscores`,
+    `invalid model name "${name}"; expected letters, digits, dots, dashes and underscores`,
   );
 }
 
@@ -215,7 +215,7 @@ function put({ weights, folder, manifest, externalFiles }: ToPut): void {
 function copyExternal(file: string, from: string, to: string): void {
   const path = normalize(file);
   if (isAbsolute(path) || path.startsWith("..")) {
-    throw new ModelFolderError(`its weights are in "${file}", which is outside of its folder`);
+    throw new ModelFolderError(`weight file "${file}" is outside the folder of the model`);
   }
   mkdirSync(dirname(join(to, path)), { recursive: true });
   copyFileSync(join(from, path), join(to, path));

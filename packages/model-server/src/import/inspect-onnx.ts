@@ -18,19 +18,21 @@ export interface OnnxModelInfo {
 
 export type OnnxValue = DeclaredValue;
 
-/** @throws ModelFolderError if it cannot be read, or is no ONNX model */
+/** @throws ModelFolderError if it cannot be read, or is not an ONNX model */
 export function inspectOnnx(file: string): OnnxModelInfo {
   let model: ModelProto;
   try {
     model = readModelOutline(file);
   } catch (cause) {
-    throw new ModelFolderError(`${file} is no ONNX model: ${(cause as Error).message}`, { cause });
+    throw new ModelFolderError(`${file} is not an ONNX model: ${(cause as Error).message}`, {
+      cause,
+    });
   }
   const { graph } = model;
   const operatorSet = model.opsetImport.find(({ domain }) => domain === "" || domain === "ai.onnx");
   if (!graph || graph.output.length === 0 || !operatorSet) {
     throw new ModelFolderError(
-      `${file} is no ONNX model: it has no graph with outputs; a SavedModel or a PyTorch file has to be converted first`,
+      `${file} is not an ONNX model: it has no graph with outputs; a SavedModel or a PyTorch file must be converted first`,
     );
   }
   // Old exporters list the weights among the inputs.

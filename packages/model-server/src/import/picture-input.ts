@@ -54,7 +54,7 @@ export function pictureInput(
   const dtype = only && pixelType(only.dtype);
   if (!only || others.length > 0 || !dtype || only.shape?.length !== 4) {
     throw new ModelFolderError(
-      `it takes ${inputs.map(valueText).join(", ") || "nothing"}; a model of pictures takes one tensor of ${pixelTypes.join(", ")} with four axes`,
+      `the model takes ${inputs.map(valueText).join(", ") || "nothing"}; expected one tensor of FP32, FP16 or UINT8 with four axes`,
     );
   }
   const layout = options.layout ?? layoutOf(only);
@@ -109,7 +109,7 @@ function layoutOf(input: OnnxValue): Layout {
   }
   throw new MissingOptionError(
     "layout",
-    `where are the channels in ${valueText(input)}? --layout NCHW (PyTorch) or --layout NHWC (TensorFlow)`,
+    `the position of the channels in ${valueText(input)} is ambiguous; set --layout NCHW (PyTorch) or --layout NHWC (TensorFlow)`,
   );
 }
 
@@ -133,7 +133,7 @@ function familySize(family: Family | undefined) {
 function missingSize(input: OnnxValue): never {
   throw new MissingOptionError(
     "size",
-    `what size of picture does ${valueText(input)} take? --size 224, or --size HEIGHTxWIDTH`,
+    `${valueText(input)} leaves the size of pictures open; set --size 224, or --size HEIGHTxWIDTH`,
   );
 }
 
@@ -155,7 +155,7 @@ function normalisation(
   if (!mean && !std && (layout === "nhwc" || channelOrder === "grayscale")) {
     throw new MissingOptionError(
       "mean",
-      "what are pixels brought to? --mean and --std: 127.5,127.5,127.5 for both where -1 to 1 is taken, --mean 0,0,0 --std 255,255,255 for 0 to 1, --mean 123.68,116.779,103.939 --std 1,1,1 for what TF-slim takes",
+      "the normalisation of pixels is unknown; set --mean and --std: 127.5 for both for -1 to 1, --mean 0 --std 255 for 0 to 1, --mean 0 for 0 to 255, --mean 123.68,116.779,103.939 --std 1 for TF-slim",
     );
   }
   const assumptions =

@@ -44,9 +44,9 @@ export function servingMethods(models: LoadedModels, reloading: Reloading): read
       GetModelStatusResponseSchema,
       (request) => getModelStatus(models, request),
     ),
-    "/tensorflow.serving.PredictionService/Classify": notOffered("Classify"),
-    "/tensorflow.serving.PredictionService/Regress": notOffered("Regress"),
-    "/tensorflow.serving.PredictionService/MultiInference": notOffered("MultiInference"),
+    "/tensorflow.serving.PredictionService/Classify": notSupported("Classify"),
+    "/tensorflow.serving.PredictionService/Regress": notSupported("Regress"),
+    "/tensorflow.serving.PredictionService/MultiInference": notSupported("MultiInference"),
     "/tensorflow.serving.ModelService/HandleReloadConfigRequest": typed(
       ReloadConfigRequestSchema,
       ReloadConfigResponseSchema,
@@ -85,11 +85,11 @@ function checkHealth({ service }: { readonly service: string }) {
   };
 }
 
-function notOffered(name: string): Method {
+function notSupported(name: string): Method {
   return () => {
     throw new ServingError(
       grpcCode.UNIMPLEMENTED,
-      `${name} is not offered by this model server; use Predict`,
+      `${name} is not supported by this model server; use Predict`,
     );
   };
 }

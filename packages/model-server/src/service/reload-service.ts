@@ -60,16 +60,20 @@ function assertSupported({
 }: ModelConfig): void {
   if (name === "") throw invalid("a model in the config list has no name");
   if (!platforms.has(modelPlatform)) {
-    throw invalid(`model ${name}: there is no platform "${modelPlatform}" here`);
+    throw invalid(
+      `model ${name}: unknown platform "${modelPlatform}"; expected tensorflow or onnx`,
+    );
   }
   if (Object.keys(versionLabels).length > 0) {
-    throw invalid(`model ${name}: this server has no version labels`);
+    throw invalid(`model ${name}: version labels are not supported`);
   }
   const choice = policy?.policyChoice;
   const isNewest =
     choice?.case === undefined || (choice.case === "latest" && choice.value.numVersions <= 1);
   if (!isNewest) {
-    throw invalid(`model ${name}: this server serves the newest version of a model, and only that`);
+    throw invalid(
+      `model ${name}: only the newest version of a model is served; use the policy latest with one version`,
+    );
   }
 }
 

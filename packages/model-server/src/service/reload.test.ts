@@ -171,12 +171,16 @@ describe("a list that cannot be right", () => {
     { list: [{ ...base("a"), name: "" }], code: 3, text: "has no name" },
     { list: [{ name: "unknown" }], code: 3, text: "no base path" },
     { list: [{ name: "a", basePath: "a" }], code: 3, text: "to have an absolute path" },
-    { list: [{ ...base("a"), modelPlatform: "caffe" }], code: 3, text: "no platform" },
-    { list: [{ ...base("a"), versionLabels: { x: 1n } }], code: 3, text: "no version labels" },
+    { list: [{ ...base("a"), modelPlatform: "caffe" }], code: 3, text: "unknown platform" },
+    {
+      list: [{ ...base("a"), versionLabels: { x: 1n } }],
+      code: 3,
+      text: "version labels are not supported",
+    },
     {
       list: [{ ...base("a"), modelVersionPolicy: { policyChoice: policy } }],
       code: 3,
-      text: "serves the newest version",
+      text: "only the newest version",
     },
   ])("changes nothing: $text", async ({ list, code, text }) => {
     await expect(running.caller.reload(list)).rejects.toMatchObject({
@@ -201,7 +205,7 @@ test("a device starts with the model that is named, and with no other", async ()
   expect(running.server.models).toEqual([{ name: "b", version: 1n }]);
 
   await expect(started({ device: { kind: "exclusive", startWith: "nobody" } })).rejects.toThrow(
-    'unknown model "nobody" to start with: a, b',
+    'unknown model "nobody"; models: a, b',
   );
 });
 

@@ -24,7 +24,10 @@ export function createIdleSession({ signatures }: Manifest): Pick<OnnxSession, "
     run: async (feeds, fetches) => {
       const batch = [...feeds.values()][0]?.shape[0] ?? 1;
       if (batch > maxBatch) {
-        throw new ServingError(grpcCode.INVALID_ARGUMENT, `at most ${maxBatch} at a time`);
+        throw new ServingError(
+          grpcCode.INVALID_ARGUMENT,
+          `a batch of ${batch} exceeds the limit of ${maxBatch}`,
+        );
       }
       return new Map(
         fetches.flatMap((name) => {

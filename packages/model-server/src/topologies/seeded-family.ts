@@ -74,7 +74,7 @@ function generated(family: Family, folder: string): number {
     rmSync(unfinished, { recursive: true, force: true });
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new ModelFolderError(
-      `${family.name} could not be made in ${folder}: ${reason}; TENSORGATE_CACHE names another folder`,
+      `cannot generate ${family.name} in ${folder}: ${reason}; set TENSORGATE_CACHE to another folder`,
       { cause },
     );
   }

@@ -73,6 +73,6 @@ test("a folder that cannot be written is told, with what to do", () => {
   const options = { cacheFolder: "/dev/null/nowhere", onProgress: () => {} };
 
   expect(() => seededFamily("resnet-50", options)).toThrow(
-    /resnet-50 could not be made.*TENSORGATE_CACHE/,
+    /cannot generate resnet-50.*set TENSORGATE_CACHE/,
   );
 });

@@ -1,15 +1,14 @@
 import {
   elementCount,
   type FixedSizeTensor,
-  float16Values,
-  float32Values,
+  floatValues,
+  isFloat,
   type Tensor,
   UpstreamFailedError,
 } from "@tensorgate/core";
 
-/** Readers of little-endian elements, by the types that detectors give scores, boxes and class numbers in. */
+/** Readers of little-endian integers, by the types that detectors give class numbers and counts in. */
 const readers: Readonly<Record<string, (view: DataView, at: number) => number>> = {
-  FP64: (view, at) => view.getFloat64(at * 8, true),
   INT8: (view, at) => view.getInt8(at),
   UINT8: (view, at) => view.getUint8(at),
   INT16: (view, at) => view.getInt16(at * 2, true),
@@ -24,12 +23,11 @@ const readers: Readonly<Record<string, (view: DataView, at: number) => number>> 
  * @throws UpstreamFailedError if they are no numbers of a usual type
  */
 export function numericValues(name: string, tensor: Tensor): Float32Array {
-  if (tensor.dtype === "FP32") return float32Values(tensor);
-  if (tensor.dtype === "FP16") return float16Values(tensor.data);
+  if (isFloat(tensor.dtype)) return floatValues(tensor);
   const read = readers[tensor.dtype];
   if (!read || tensor.dtype === "BYTES") {
     throw new UpstreamFailedError(
-      `output "${name}" is ${tensor.dtype}; a detector's outputs are FP32, FP16, FP64 or integers`,
+      `output "${name}" is ${tensor.dtype}; a detector's outputs are floating-point numbers or integers`,
     );
   }
   const { data, shape }: FixedSizeTensor = tensor;

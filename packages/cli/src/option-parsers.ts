@@ -68,11 +68,11 @@ export function parseShare(text: string): number {
   throw new InvalidArgumentError("Expected a number from 0 to 1");
 }
 
-export function parseResize(text: string): number | "warp" {
-  if (text === "warp") return text;
+export function parseResize(text: string): number | "warp" | "letterbox" {
+  if (text === "warp" || text === "letterbox") return text;
   const value = Number(text);
   if (Number.isInteger(value) && value >= 1 && value <= 4_096) return value;
-  throw new InvalidArgumentError("Expected a number of pixels from 1 to 4096, or warp");
+  throw new InvalidArgumentError("Expected a number of pixels from 1 to 4096, warp or letterbox");
 }
 
 export function parseVersion(text: string): bigint {

@@ -1,5 +1,5 @@
 import { version } from "@tensorgate/gateway";
-import { dialects, familyNames } from "@tensorgate/tf-serving";
+import { detectorPresetNames, dialects, familyNames } from "@tensorgate/tf-serving";
 import { Command, CommanderError, Option } from "commander";
 import { CommandError } from "./command-error.ts";
 import { runAttach } from "./commands/attach.ts";
@@ -133,6 +133,11 @@ function program(signals: Signals): Command {
     .option("--model <name>", "name of the model; common names are tried by default")
     .addOption(new Option("--dialect <name>", "dialect of the server").choices(dialects))
     .addOption(new Option("--family <name>", "topology of the model").choices(familyNames))
+    .addOption(
+      new Option("--detector <preset>", "form of a detector's outputs").choices(
+        detectorPresetNames,
+      ),
+    )
     .option("--service <name>", "service name by which a cluster routes to an FPGA container")
     .option("--key-env <variable>", "environment variable with the server's key")
     .option("--ca <file>", "CA certificate of the server, for grpcs://")

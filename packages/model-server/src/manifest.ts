@@ -6,7 +6,7 @@ import {
   type Weights,
 } from "@tensorgate/core";
 
-import { type FamilyName, familyNames } from "@tensorgate/tf-serving";
+import { type DetectorOptions, type FamilyName, familyNames } from "@tensorgate/tf-serving";
 import { z } from "zod";
 
 /** An input of a signature. */
@@ -40,6 +40,10 @@ export interface Manifest {
   readonly weights: Weights;
   /** Topology that it is of: says what its tensors are called in each dialect, and what its classes are. */
   readonly family?: FamilyName;
+  /** How a gateway makes boxes of its outputs. Only a gateway reads that, and reports what is wrong with it. */
+  readonly detector?: DetectorOptions;
+  /** Scores of each box, where other values follow them. */
+  readonly classCount?: number;
   /** Class names, in the order of the scores; may be empty. */
   readonly labels: readonly string[];
   readonly signatures: Readonly<Record<string, ManifestSignature>>;
@@ -104,6 +108,8 @@ const manifestSchema = z.strictObject({
   description: z.string().optional(),
   weights: z.enum(["trained", "seeded", "given"]),
   family: z.enum(familyNames).optional(),
+  detector: z.record(z.string(), z.unknown()).optional(),
+  classCount: z.int().min(1).optional(),
   labels: z.array(z.string()).default([]),
   signatures: z.record(z.string(), signature),
 }) as unknown as z.ZodType<Manifest>;

@@ -16,6 +16,18 @@ export {
   suppressionScopes,
 } from "./detectors/detector-format.ts";
 export {
+  type DeclaredTensor,
+  type DetectorClues,
+  type DetectorGuess,
+  guessDetector,
+} from "./detectors/guess-detector.ts";
+export {
+  type DeclaredPixels,
+  type DetectorResize,
+  declaredPixels,
+  detectorResize,
+} from "./detectors/pixel-input.ts";
+export {
   type DetectorInput,
   type DetectorPreset,
   detectorFormat,

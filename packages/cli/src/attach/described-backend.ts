@@ -7,15 +7,16 @@ import {
   type Tensor,
   type TensorInfo,
 } from "@tensorgate/core";
-import type { BackendCapabilities, ModelOptions } from "@tensorgate/gateway";
-import { type Family, type FamilyName, families, guessFamily } from "@tensorgate/tf-serving";
-
-/** A backend as a model of the configuration, with the guesses to be checked. */
-export interface DescribedBackend {
-  readonly model: ModelOptions;
-  /** Guesses that the user should check, one sentence each. */
-  readonly doubts: readonly string[];
-}
+import type { BackendCapabilities } from "@tensorgate/gateway";
+import {
+  type DetectorPresetName,
+  declaredPixels,
+  type Family,
+  type FamilyName,
+  families,
+  guessFamily,
+} from "@tensorgate/tf-serving";
+import { type DescribedBackend, describedDetector } from "./described-detector.ts";
 
 /** One output of a backend. */
 interface SeenOutput {
@@ -28,10 +29,16 @@ interface SeenOutput {
   readonly sample: Tensor | undefined;
 }
 
-/** Describes a backend by its signature and test response. @param given - family that the user set */
+/** What flags say of a model. */
+export interface GivenDescription {
+  readonly family?: FamilyName;
+  readonly detector?: DetectorPresetName;
+}
+
+/** Describes a backend by its signature and test response. @param given - what the user set */
 export function describedBackend(
   findings: BackendCapabilities,
-  given?: FamilyName,
+  { family: given, detector }: GivenDescription = {},
 ): DescribedBackend {
   const outputs = seenOutputs(findings);
   const guess = given
@@ -42,7 +49,9 @@ export function describedBackend(
         outputWidths: outputs.map(({ extents }) => extents && elementCount(extents)),
       });
   const family = guess && families.get(guess.family);
-  if (!family) return withoutFamily(findings, outputs);
+  if (!family || detector) {
+    return describedDetector(findings, detector) ?? withoutFamily(findings, outputs);
+  }
   const byName =
     guess.because === "name"
       ? [`the family was guessed from the model's name; check that it is ${family.title}`]
@@ -179,20 +188,19 @@ function describedInput(findings: BackendCapabilities) {
     const scalar = isScalar(info) && { scalar: true };
     return { options: { tensor, kind: "encoded-image" as const, ...scalar }, doubts: [] };
   }
-  const dtype = pixelType(info.dtype);
-  const [, a = 0, b = 0, c = 0] = info.shape ?? [];
-  const isGrayscale = a !== 3 && c !== 3 && (a === 1 || c === 1);
-  const channelCount = isGrayscale ? 1 : 3;
-  const isPlanes = a === channelCount && c !== channelCount;
-  const size = isPlanes ? { heightPx: b, widthPx: c } : { heightPx: a, widthPx: b };
+  const pixels = declaredPixels(info);
+  if (!pixels) return undefined;
+  const { heightPx, widthPx, layout, dtype, channelCount } = pixels;
+  const isGrayscale = channelCount === 1;
+  const isOpen = heightPx === undefined || widthPx === undefined;
   return {
     options: {
       tensor,
       kind: "pixels" as const,
-      ...size,
-      ...(isPlanes && { layout: "nchw" as const }),
+      ...(isOpen ? { resize: "fit" as const } : { heightPx, widthPx }),
+      ...(layout !== "nhwc" && { layout }),
       ...(isGrayscale && { channelOrder: "grayscale" as const }),
-      ...(dtype && dtype !== "FP32" && { dtype }),
+      ...(dtype !== "FP32" && { dtype }),
     },
     doubts: [
       `pixels are sent unscaled, 0 to 255, ${isGrayscale ? "as one channel of luma" : "in the order red, green, blue"}${dtype === "UINT8" ? "" : "; set the mean and scale that the model was trained with"}`,

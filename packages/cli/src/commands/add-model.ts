@@ -10,7 +10,14 @@ import {
 } from "@tensorgate/core";
 import { testPicture } from "@tensorgate/gateway";
 import type { AddedModel, Layout, ModelToAdd } from "@tensorgate/model-server";
-import { type FamilyName, imagenetLabels, vocLabels } from "@tensorgate/tf-serving";
+import {
+  cocoLabels,
+  cocoLabelsByNumber,
+  type DetectorPresetName,
+  type FamilyName,
+  imagenetLabels,
+  vocLabels,
+} from "@tensorgate/tf-serving";
 import { CommandError } from "../command-error.ts";
 import { importModelServer } from "../import-model-server.ts";
 
@@ -18,9 +25,10 @@ export interface AddModelOptions {
   readonly weights: string;
   readonly models: string;
   readonly family?: FamilyName;
+  readonly detector?: DetectorPresetName;
   readonly layout?: Layout;
   readonly size?: readonly [number, number];
-  readonly resize?: number | "warp";
+  readonly resize?: number | "warp" | "letterbox";
   readonly mean?: PerChannel;
   readonly std?: PerChannel;
   readonly channelOrder?: ChannelOrder;
@@ -61,6 +69,8 @@ export async function runAddModel(name: string, options: AddModelOptions): Promi
 function labelsFrom(text: string): readonly string[] {
   if (text === "imagenet") return imagenetLabels;
   if (text === "pascal-voc") return vocLabels;
+  if (text === "coco") return cocoLabels;
+  if (text === "coco-by-number") return cocoLabelsByNumber;
   try {
     return labelsFromText(textFromUtf8(readFileSync(text)));
   } catch (thrown) {
@@ -128,6 +138,7 @@ function report(added: AddedModel, { name, directory }: ModelToAdd): void {
         `gives ${output}: ${holds} [${shape?.join(", ") ?? "any shape"}]`,
     ),
     bestClass(outputs, manifest),
+    manifest.detector ? `boxes are read by preset ${manifest.detector.preset}` : "",
     `added ${name}, version ${version}, in ${folder}`,
     `serve it: tensorgate demo --models ${directory}`,
   ];

@@ -10,7 +10,12 @@ import {
   systemClockAndRandom,
   testPicture,
 } from "@tensorgate/gateway";
-import { type Dialect, type FamilyName, familyNames } from "@tensorgate/tf-serving";
+import {
+  type DetectorPresetName,
+  type Dialect,
+  type FamilyName,
+  familyNames,
+} from "@tensorgate/tf-serving";
 import { backendAddress } from "../attach/backend-address.ts";
 import { configText } from "../attach/config-text.ts";
 import { describedBackend } from "../attach/described-backend.ts";
@@ -23,6 +28,7 @@ export interface AttachOptions {
   readonly model?: string;
   readonly dialect?: Dialect;
   readonly family?: FamilyName;
+  readonly detector?: DetectorPresetName;
   readonly service?: string;
   readonly keyEnv?: string;
   readonly ca?: string;
@@ -86,7 +92,7 @@ async function attach(target: string, options: AttachOptions): Promise<GatewayOp
     }),
   );
   printCapabilities(findings);
-  const { model: described, doubts } = describedBackend(findings, options.family);
+  const { model: described, doubts } = describedBackend(findings, options);
   // An FPGA container does not know the name of its model.
   const isNameless = findings.dialect !== "tensorflow-serving" && options.model === undefined;
   const model = { ...described, ...(isNameless && { name: described.family ?? "model" }) };
@@ -216,8 +222,9 @@ async function serveUntilSignal(
   const running = await runGateway({ options, admin, isAdminNeeded: false, log });
   const { url } = running.gateway;
   const name = config.pools[0]?.model ?? "";
-  const family = config.models?.[0]?.family;
-  const task = family === "ssd-vgg" ? "detect" : "classify";
+  const model = config.models?.[0];
+  const isDetector = model?.family === "ssd-vgg" || model?.detector !== undefined;
+  const task = isDetector ? "detect" : "classify";
   announce(
     `ready: ${url}\n\n  try it:\n  curl --data-binary @picture.jpg ${url}/v1/${task}/${encodeURIComponent(name)}\n\n`,
   );

@@ -1,4 +1,4 @@
-import { familyNames } from "@tensorgate/tf-serving";
+import { detectorPresetNames, familyNames } from "@tensorgate/tf-serving";
 import { type Command, Option } from "commander";
 import { explained, keyOption, parseResize, parseVersion, urlOption } from "../option-parsers.ts";
 import { channelsFrom, layoutFrom, runAddModel, sizeFrom } from "./add-model.ts";
@@ -26,6 +26,11 @@ export function addModelsCommands(command: Command): void {
     .option("--models <folder>", "folder of the models", "models")
     .addOption(new Option("--family <name>", "topology of the model").choices(familyNames))
     .addOption(
+      new Option("--detector <preset>", "form of a detector's outputs").choices(
+        detectorPresetNames,
+      ),
+    )
+    .addOption(
       new Option("--layout <order>", "NCHW (PyTorch) or NHWC (TensorFlow)").argParser(
         explained(layoutFrom),
       ),
@@ -38,7 +43,7 @@ export function addModelsCommands(command: Command): void {
     .addOption(
       new Option(
         "--resize <how>",
-        "pixels of the shorter side before the centre crop, or warp",
+        "pixels of the shorter side before the center crop, warp, or letterbox",
       ).argParser(parseResize),
     )
     .addOption(
@@ -58,7 +63,10 @@ export function addModelsCommands(command: Command): void {
         "grayscale",
       ]),
     )
-    .option("--labels <file>", "class names, one per line; or imagenet, or pascal-voc")
+    .option(
+      "--labels <file>",
+      "class names, one per line; or imagenet, pascal-voc, coco, coco-by-number",
+    )
     .addOption(
       new Option("--holds <what>", "what the scores are").choices(["probabilities", "logits"]),
     )

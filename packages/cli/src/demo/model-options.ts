@@ -22,6 +22,8 @@ export function modelOptionsFromFolder({ name, manifest }: ModelFolder): ModelOp
     name,
     weights: manifest.weights,
     ...(manifest.labels.length > 0 && { labels: manifest.labels }),
+    ...(manifest.detector && { detector: manifest.detector }),
+    ...(manifest.classCount !== undefined && { classCount: manifest.classCount }),
     ...(picture && {
       input: { tensor: picture[0], ...input, ...resizeOptions(picture[1].picture?.preprocessing) },
     }),

@@ -4,7 +4,6 @@ import {
   type CallContext,
   type Clock,
   defaultSignature,
-  elementCount,
   FailedPreconditionError,
   fixedSizeTensor,
   ModelNotReadyError,
@@ -18,7 +17,7 @@ import {
   withDeadline,
 } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
-import { type Dialect, namesByDialect } from "@tensorgate/tf-serving";
+import { type Dialect, declaredPixels, namesByDialect } from "@tensorgate/tf-serving";
 import { azureFpga, azureFpgaPreview } from "./dialects/azure-fpga.ts";
 import { dialectNamed } from "./dialects/dialects.ts";
 import type { PredictDialect } from "./dialects/predict.ts";
@@ -195,6 +194,9 @@ async function scoredByStock(
 /** Maximum elements of a sample of pixels: 64 MiB. */
 const maxSampleElements = 16_777_216;
 
+/** Side of the square that is sent to a model which takes any size, in pixels. */
+const openSidePx = 640;
+
 /** Creates a sample input: the test picture, or zeros as pixels. @returns undefined for other inputs, or several */
 function sampleInput({ inputs }: Signature) {
   const [only, ...others] = inputs;
@@ -204,12 +206,16 @@ function sampleInput({ inputs }: Signature) {
     const isScalar = shape?.length === 0;
     return { input, tensor: bytesTensor(isScalar ? [] : [1], [testPicture]) };
   }
-  const [, ...rest] = shape ?? [];
-  const isPlane = rest.length === 3 && rest.every((extent) => extent > 0 && extent <= 4_096);
-  const isPixels = dtype === "FP32" || dtype === "FP16" || dtype === "UINT8";
-  if (!isPixels || !isPlane || elementCount(rest) > maxSampleElements) return undefined;
-  const zeros = new Uint8Array(elementCount(rest) * bytesPerElement[dtype]);
-  return { input, tensor: fixedSizeTensor(dtype, [1, ...rest], zeros) };
+  const pixels = declaredPixels({ dtype, shape });
+  if (!pixels) return undefined;
+  const { heightPx = openSidePx, widthPx = openSidePx, layout, channelCount } = pixels;
+  const count = heightPx * widthPx * channelCount;
+  if (Math.max(heightPx, widthPx) > 4_096 || count > maxSampleElements) return undefined;
+  const inPlanes = layout.endsWith("chw");
+  const extents = inPlanes ? [channelCount, heightPx, widthPx] : [heightPx, widthPx, channelCount];
+  const zeros = new Uint8Array(count * bytesPerElement[pixels.dtype]);
+  const sampleShape = layout.startsWith("n") ? [1, ...extents] : extents;
+  return { input, tensor: fixedSizeTensor(pixels.dtype, sampleShape, zeros) };
 }
 
 async function inspectContainer(

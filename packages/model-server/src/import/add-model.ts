@@ -9,13 +9,20 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, isAbsolute, join, normalize } from "node:path";
-import { floatValues, type Tensor } from "@tensorgate/core";
+import { floatValues, type Preprocessing, type Tensor } from "@tensorgate/core";
 import { decodePicture, preprocessPicture } from "@tensorgate/imaging";
-import { type FamilyName, families, imagenetLabels } from "@tensorgate/tf-serving";
+import {
+  type DetectorPresetName,
+  declaredPixels,
+  type FamilyName,
+  families,
+  imagenetLabels,
+} from "@tensorgate/tf-serving";
 import { type Manifest, ModelFolderError } from "../manifest.ts";
 import { versionFromFolder } from "../model-folders.ts";
 import { openOnnxSession } from "../session/onnx-session.ts";
 import { type ServedOutputs, servedOutputs } from "./class-outputs.ts";
+import { type DetectorInfo, detectorInfo } from "./detector-input.ts";
 import { inspectOnnx, type OnnxModelInfo } from "./inspect-onnx.ts";
 import { type PictureImportOptions, type PictureInputInfo, pictureInput } from "./picture-input.ts";
 
@@ -27,6 +34,8 @@ export interface ModelToAdd extends PictureImportOptions {
   /** Folder that models are in. */
   readonly directory: string;
   readonly family?: FamilyName;
+  /** Form of a detector's outputs; recognized by names and shapes otherwise. */
+  readonly detector?: DetectorPresetName;
   /** Class names in the order of the scores. */
   readonly labels?: readonly string[];
   /** What the scores are; inferred from those of the picture by default. */
@@ -58,17 +67,22 @@ export async function addModel(model: ModelToAdd): Promise<AddedModel> {
   assertName(name);
   const family = familyName === undefined ? undefined : families.get(familyName);
   const facts = inspectOnnx(weights);
-  const input = pictureInput(facts, model, family);
+  const detector = family ? undefined : await inspectDetector(model, facts);
+  const input = detector?.input ?? pictureInput(facts, model, family);
   const raw = await tried(model, input, facts);
   const labelCount = labels.length;
   const unsure = servedOutputs(facts, family, { holds: "logits", labelCount });
   const holds = model.holds ?? holdsOf(raw, unsure);
-  const outputs = servedOutputs(facts, family, { holds, labelCount });
+  const outputs = detector?.outputs ?? servedOutputs(facts, family, { holds, labelCount });
   assertLabels(labels, outputs, raw);
+  const usual = detector?.labels ?? usualLabels(model, outputs, raw);
+  const classCount = detector?.guess.classCount;
   const manifest: Manifest = {
     weights: "given",
     ...(familyName && { family: familyName }),
-    labels: labels.length > 0 ? labels : usualLabels(model, outputs, raw),
+    ...(detector && { detector: detector.guess.detector }),
+    ...(classCount !== undefined && { classCount }),
+    labels: labels.length > 0 ? labels : usual,
     signatures: {
       serving_default: {
         inputs: {
@@ -99,6 +113,32 @@ export async function addModel(model: ModelToAdd): Promise<AddedModel> {
       : []),
   ];
   return { facts, folder, version, manifest, assumptions, outputs: new Map(served) };
+}
+
+/** Tries a picture of a usual size if the file leaves open what its outputs are. */
+async function inspectDetector(
+  model: ModelToAdd,
+  facts: OnnxModelInfo,
+): Promise<DetectorInfo | undefined> {
+  const declared = detectorInfo(facts, model);
+  const isOpen = facts.outputs.some(
+    ({ shape }) => shape === undefined || shape.slice(1).includes(-1),
+  );
+  const pixels = facts.inputs[0] && declaredPixels(facts.inputs[0]);
+  if (declared || !isOpen || !pixels || facts.inputs.length > 1) return declared;
+  const { heightPx = 640, widthPx = 640, layout, dtype } = pixels;
+  const preprocessing: Preprocessing = {
+    resize: { kind: "warp", heightPx, widthPx },
+    coordinates: "half-pixel",
+    channelOrder: "rgb",
+    mean: [0, 0, 0],
+    scale: 1,
+    layout,
+    dtype,
+  };
+  const tensor = facts.inputs[0]?.name ?? "";
+  const outputs = await tried(model, { tensor, preprocessing, assumptions: [] }, facts);
+  return detectorInfo(facts, model, outputs);
 }
 
 function assertName(name: string): void {

@@ -1,4 +1,12 @@
-import type { ChannelOrder, DType, PerChannel, PixelType, Preprocessing } from "@tensorgate/core";
+import type {
+  ChannelOrder,
+  DType,
+  PerChannel,
+  PixelLayout,
+  PixelType,
+  Preprocessing,
+  Resize,
+} from "@tensorgate/core";
 import type { Family } from "@tensorgate/tf-serving";
 import { ModelFolderError } from "../manifest.ts";
 import type { OnnxModelInfo, OnnxValue } from "./inspect-onnx.ts";
@@ -10,8 +18,8 @@ export interface PictureImportOptions {
   readonly layout?: Layout;
   /** Height and width, where the model leaves them open. */
   readonly sizePx?: readonly [height: number, width: number];
-  /** Side that the shorter one is brought to before the middle is cut out, or `warp` to stretch both. */
-  readonly resize?: number | "warp";
+  /** Side that the shorter one is brought to before the middle is cut out, or what else is done. */
+  readonly resize?: number | "warp" | "letterbox";
   /** In units of 0..255, or of 0..1 where every number is at most 1. */
   readonly mean?: PerChannel;
   readonly std?: PerChannel;
@@ -75,10 +83,7 @@ export function pictureInput(
   return {
     tensor: only.name,
     preprocessing: {
-      resize:
-        shorterSide === "warp"
-          ? { kind: "warp", ...crop }
-          : { kind: "shorter-side", px: shorterSide, crop },
+      resize: resizeFrom(shorterSide, crop),
       coordinates: "half-pixel",
       channelOrder,
       mean,
@@ -92,6 +97,15 @@ export function pictureInput(
         : []),
     ],
   };
+}
+
+function resizeFrom(
+  how: number | "warp" | "letterbox",
+  size: { readonly heightPx: number; readonly widthPx: number },
+): Resize {
+  if (how === "warp") return { kind: how, ...size };
+  if (how === "letterbox") return { kind: how, ...size, padValue: 114, padding: "both-sides" };
+  return { kind: "shorter-side", px: how, crop: size };
 }
 
 const pixelTypes: readonly PixelType[] = ["FP32", "FP16", "UINT8"];
@@ -138,13 +152,13 @@ function missingSize(input: OnnxValue): never {
 }
 
 interface PixelForm {
-  readonly layout: Layout;
+  readonly layout: PixelLayout;
   readonly dtype: PixelType;
   readonly channelOrder: ChannelOrder;
 }
 
 /** `(pixel − mean) / std`, brought to pixel units. */
-function normalisation(
+export function normalisation(
   { mean, std }: PictureImportOptions,
   { layout, dtype, channelOrder }: PixelForm,
 ): Pick<Preprocessing, "mean" | "scale"> & Pick<PictureInputInfo, "assumptions"> {

@@ -1,6 +1,6 @@
 import {
+  createGraphBuilder,
   type GraphBuilder,
-  graphBuilder,
 } from "../../packages/model-server/src/onnx/graph-builder.ts";
 
 // Detectors of red things on any other ground, exported in the forms that detectors have. What they find is exact: the
@@ -90,7 +90,7 @@ export function yoloModel(
   form: "v8" | "v5",
   { classCount = 80, type = "float" as "float" | "float16", size = 640 } = {},
 ): Uint8Array {
-  const graph = graphBuilder("yolo");
+  const graph = createGraphBuilder("yolo");
   graph.input("images", [1, 3, size, size], type);
   const pixels = graph.op("Cast", ["images"], { to: floatType });
   const { left, top, right, bottom, isThere } = redEdges(graph, pixels, planes, 0.5);
@@ -129,7 +129,7 @@ export function yoloModel(
 
 /** A model as torchvision exports it: one picture of any size without a batch axis, and boxes without one. */
 export function torchvisionModel(): Uint8Array {
-  const graph = graphBuilder("torchvision");
+  const graph = createGraphBuilder("torchvision");
   graph.input("image", [3, "height", "width"]);
   const axes = { channel: 0, row: 1, column: 2 };
   const { left, top, right, bottom, isThere } = redEdges(graph, "image", axes, 0.5);
@@ -146,7 +146,7 @@ export function torchvisionModel(): Uint8Array {
 
 /** A model as TensorFlow's object detection API exports it: bytes of any size, fractions, two rows of which one counts. */
 export function objectDetectionModel(): Uint8Array {
-  const graph = graphBuilder("object-detection");
+  const graph = createGraphBuilder("object-detection");
   graph.input("input_tensor", [1, "height", "width", 3], "uint8");
   const pixels = graph.op("Cast", ["input_tensor"], { to: floatType });
   const axes = { channel: 3, row: 1, column: 2 };

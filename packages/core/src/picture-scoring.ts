@@ -29,7 +29,7 @@ export interface PictureRequest {
 }
 
 export interface ClassifyRequest extends PictureRequest {
-  /** How many labels to return, best first; an integer from 1 to `maxResultsPerPicture`. */
+  /** How many labels to return, best first; an integer from 1 on, of which `maxResultsPerPicture` count at most. */
   readonly topK?: number;
   /** Labels below this score are left out; 0..1. */
   readonly minScore?: number;
@@ -42,9 +42,9 @@ export interface DetectRequest extends PictureRequest {
   readonly minScore?: number;
   /** Intersection over union from which the better of two boxes of a class is kept; 0..1. */
   readonly iouThreshold?: number;
-  /** Best boxes, over all classes, that are looked at for overlaps; an integer from 1 to `maxResultsPerPicture`. */
+  /** Best boxes, over all classes, that are looked at for overlaps; an integer from 1 on, of which `maxResultsPerPicture` count at most. */
   readonly maxCandidates?: number;
-  /** Boxes in the answer; an integer from 1 to `maxResultsPerPicture`. */
+  /** Boxes in the answer; an integer from 1 on, of which `maxResultsPerPicture` count at most. */
   readonly maxDetections?: number;
 }
 

@@ -3,7 +3,6 @@ import {
   type Clock,
   InvalidRequestError,
   type LabelScore,
-  maxResultsPerPicture,
   NotSupportedError,
 } from "@tensorgate/core";
 import { imagenetLabels } from "@tensorgate/tf-serving";
@@ -13,6 +12,7 @@ import {
   assertResultCount,
   createPictureScorer,
   type PictureTaskDeps,
+  resultCount,
   type ScoredPicture,
   taskNotOffered,
 } from "./score-pictures.ts";
@@ -33,11 +33,11 @@ export function createClassifier(deps: PictureTaskDeps, clock: Clock): Classify 
       throw taskNotOffered("classify", release);
     }
     const selection = {
-      topK: request.topK ?? classifyDefaults.topK,
+      topK: resultCount("topK", request.topK ?? classifyDefaults.topK),
       minScore: request.minScore ?? classifyDefaults.minScore,
     };
     assertSelection(selection);
-    assertResultCount(request, { field: "topK", perPicture: request.topK });
+    assertResultCount(request, { field: "topK", perPicture: request.topK && selection.topK });
     const scoresOf = (outputs: ScoredPicture["outputs"]) =>
       valuesOfPicture(outputs, { name: classScores.tensor, what: "scores" });
     return scorePictures(request, call, {
@@ -55,13 +55,7 @@ export function createClassifier(deps: PictureTaskDeps, clock: Clock): Classify 
   };
 }
 
-function assertSelection({ topK, minScore }: { topK: number; minScore: number }): void {
-  if (!(Number.isInteger(topK) && topK >= 1 && topK <= maxResultsPerPicture)) {
-    throw new InvalidRequestError(
-      `topK must be a whole number from 1 to ${maxResultsPerPicture}, got ${topK}`,
-      { field: "topK", hint: "to get the scores of all classes, use Predict" },
-    );
-  }
+function assertSelection({ minScore }: { readonly minScore: number }): void {
   if (!(minScore >= 0 && minScore <= 1)) {
     throw new InvalidRequestError(`minScore must be between 0 and 1, got ${minScore}`, {
       field: "minScore",

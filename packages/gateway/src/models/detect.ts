@@ -5,7 +5,6 @@ import {
   type Detections,
   type DetectRequest,
   InvalidRequestError,
-  maxResultsPerPicture,
   NotSupportedError,
   type Rectangle,
 } from "@tensorgate/core";
@@ -19,6 +18,7 @@ import {
   assertResultCount,
   createPictureScorer,
   type PictureTaskDeps,
+  resultCount,
   type ScoredPicture,
   taskNotOffered,
 } from "./score-pictures.ts";
@@ -34,7 +34,10 @@ export function createDetector(deps: PictureTaskDeps, clock: Clock): Detect {
     if (!release.tasks.includes("detect")) throw taskNotOffered("detect", release);
     const { filter, verify, read } = boxReader(release);
     const selection = selectionFrom(request, release);
-    assertResultCount(request, { field: "maxDetections", perPicture: request.maxDetections });
+    assertResultCount(request, {
+      field: "maxDetections",
+      perPicture: request.maxDetections && selection.maxDetections,
+    });
     return scorePictures(request, call, {
       release,
       filter,
@@ -91,21 +94,13 @@ function selectionFrom(request: DetectRequest, { detection }: Release): SelectOp
   const selection = {
     minScore: request.minScore ?? detection.minScore,
     iouThreshold: request.iouThreshold ?? detection.iouThreshold,
-    maxCandidates: request.maxCandidates ?? detection.maxCandidates,
-    maxDetections: request.maxDetections ?? detection.maxDetections,
+    maxCandidates: resultCount("maxCandidates", request.maxCandidates ?? detection.maxCandidates),
+    maxDetections: resultCount("maxDetections", request.maxDetections ?? detection.maxDetections),
   };
   for (const field of ["minScore", "iouThreshold"] as const) {
     const value = selection[field];
     if (value >= 0 && value <= 1) continue;
     throw new InvalidRequestError(`${field} must be between 0 and 1, got ${value}`, { field });
-  }
-  for (const field of ["maxCandidates", "maxDetections"] as const) {
-    const value = selection[field];
-    if (Number.isInteger(value) && value >= 1 && value <= maxResultsPerPicture) continue;
-    throw new InvalidRequestError(
-      `${field} must be a whole number from 1 to ${maxResultsPerPicture}, got ${value}`,
-      { field },
-    );
   }
   return selection;
 }

@@ -5,6 +5,7 @@ import {
   InvalidRequestError,
   type ModelSpec,
   maxResultsPerCall,
+  maxResultsPerPicture,
   type Picture,
   type PictureRequest,
   type PictureResponse,
@@ -240,6 +241,18 @@ function assertPictures(pictures: readonly Picture[], maxPictures: number): void
       field: `pictures[${index}].id`,
     });
   }
+}
+
+/**
+ * Limits the number of results for one picture to `maxResultsPerPicture`: whoever asks for more wants all there are.
+ *
+ * @throws InvalidRequestError if it is no whole number above 0
+ */
+export function resultCount(field: string, count: number): number {
+  if (Number.isInteger(count) && count >= 1) return Math.min(count, maxResultsPerPicture);
+  throw new InvalidRequestError(`${field} must be a whole number of at least 1, got ${count}`, {
+    field,
+  });
 }
 
 /**

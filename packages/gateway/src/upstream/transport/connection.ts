@@ -78,6 +78,8 @@ export function createConnection({
     const session = http2.connect(`${credentials.scheme}://${address}`, {
       ...tls,
       ...(ip !== undefined && { lookup: lookupOf(ip) }),
+      // A status message that ends in a blank, as TensorFlow's do, would be dropped.
+      strictFieldWhitespaceValidation: false,
       // The default of 10 MB fails at 64 calls of 600 KB each.
       maxSessionMemory: 1024,
       settings: {

@@ -71,7 +71,7 @@ describe("the preflight of a page", () => {
   // https://github.com/whatwg/fetch/issues/911 and https://github.com/DataDog/dd-trace-js/issues/9779: a page whose
   // instrumentation adds the headers of a trace can call no more, since the preflight does not list them.
   test.each(paths)(
-    "to %s lists the headers of traces, and every one that is read",
+    "to %s lists the headers of traces and every other that is read",
     async (path) => {
       const { status, headers } = await preflight(path);
 

@@ -144,7 +144,7 @@ describe("a replica that answers before it has read the request", () => {
       name: "in trailers, then RST_STREAM(NO_ERROR)",
       answer: (stream: http2.ServerHttp2Stream) => inTrailers(stream, true),
     },
-  ])("$name: its status is the answer, for many calls at once", async ({ answer }) => {
+  ])("$name: its status is the answer, for many calls at the same time", async ({ answer }) => {
     await using replica = await startReplica(withoutReading(answer));
     await using running = await startBefore([replica]);
 

@@ -14,12 +14,12 @@ export interface ListenOptions {
    */
   readonly port?: number;
   /**
-   * Connections of one address at the same time (of one /64 network, for IPv6); further ones are closed at once.
+   * Connections of one address at the same time (of one /64 network, for IPv6); further ones are closed immediately.
    * @default 256
    */
   readonly maxConnectionsPerAddress?: number;
   /**
-   * Connections of all addresses at the same time; further ones are closed at once. Fewer where the process may not
+   * Connections of all addresses at the same time; further ones are closed immediately. Fewer where the process may not
    * open as many files.
    * @default 16_384
    */
@@ -35,8 +35,8 @@ export interface ListenOptions {
    */
   readonly idleTimeoutMs?: number;
   /**
-   * How long a gateway that stops still takes new connections, in milliseconds, while it says that it is not ready:
-   * so long load balancers may take to notice. 0 closes the port and idle connections at once.
+   * How long a gateway that stops still takes new connections, in milliseconds, while it reports that it is not ready:
+   * load balancers have that long to notice. 0 closes the port and idle connections immediately.
    * @default 0
    */
   readonly drainDelayMs?: number;

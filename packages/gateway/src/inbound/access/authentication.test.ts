@@ -58,7 +58,7 @@ test("a key is for its models only", async () => {
   ]);
 });
 
-test("without keys, and for what is public, everybody is let in", async () => {
+test("without keys, and for what is public, every caller is admitted", async () => {
   const header = () => undefined;
 
   expect(await callerOf({ keys: [], allowPlaintextKeys: false }, { header })).toBeUndefined();

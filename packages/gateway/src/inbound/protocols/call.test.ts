@@ -27,18 +27,18 @@ test("a trace is ASCII whatever regions are called, and reads back the same", ()
   expect(JSON.parse(text)).toMatchObject([{ step: { because: "région de l'été, 東京 \u007f\n" } }]);
 });
 
-test("steps that are too many are counted rather than told, and cost no more for that", () => {
+test("steps that are too many are counted rather than written, and cost no more for that", () => {
   const steps = Array.from({ length: 100_000 }, () => refused("overloaded"));
 
   const text = traceOf(steps);
 
   expect(text.length).toBeGreaterThan(5_000);
   expect(text.length).toBeLessThan(6_100);
-  const told = JSON.parse(text) as unknown[];
-  expect(told.at(-1)).toEqual({ stepsLeftOut: steps.length - told.length + 1 });
+  const written = JSON.parse(text) as unknown[];
+  expect(written.at(-1)).toEqual({ stepsLeftOut: steps.length - written.length + 1 });
 });
 
-test("nothing is told of a call that nobody asked about", () => {
+test("a call without a trace has no headers of one", () => {
   expect(traceHeaders(aCall())).toEqual({});
   const routingTrace = { isTraced: false, steps: [refused("overloaded")], expectedWaitMs: 1.26 };
   expect(traceHeaders(aCall({ routingTrace }))).toEqual({ "x-tensorgate-expected-wait-ms": "1.3" });

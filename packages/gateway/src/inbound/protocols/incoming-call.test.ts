@@ -29,7 +29,7 @@ function open(headers: Readonly<Record<string, string>>, timeoutMs?: number) {
 }
 
 test.each([
-  { headers: {}, timeoutMs: undefined, atMs: 10_000, because: "nobody said" },
+  { headers: {}, timeoutMs: undefined, atMs: 10_000, because: "no header" },
   {
     headers: { "x-tensorgate-timeout-ms": "250" },
     timeoutMs: undefined,
@@ -116,7 +116,7 @@ test.each([
   expect(clock.pendingTimersMs()).toEqual([]);
 });
 
-test("a call that came through a gateway is forwarded, and the router tells what that one asks for", () => {
+test("a call that came through a gateway is forwarded, and the router gets what that gateway asks for", () => {
   expect(open({ "x-tensorgate-hops": "1" }).call).toMatchObject({
     hints: { isForwarded: true },
     routingTrace: { isTraced: false },

@@ -138,7 +138,7 @@ test.each([
 test.each([
   { version: "HTTP/1.1", facts: { complete: false } },
   { version: "HTTP/2", facts: { stream: { aborted: true } } },
-])("an upload of $version that is cut is not believed, though it ends", async ({ facts }) => {
+])("an upload of $version that is cut is cancelled, though it ends", async ({ facts }) => {
   const { body, send, end } = incoming({}, facts);
   const whole = body();
 
@@ -148,7 +148,7 @@ test.each([
   await expect(whole).rejects.toMatchObject({ reason: "cancelled" });
 });
 
-test("a caller who goes away ends the reading", async () => {
+test("a client that disconnects ends the reading", async () => {
   const { body, send, cut } = incoming({ "content-length": "100000" });
   const whole = body();
 

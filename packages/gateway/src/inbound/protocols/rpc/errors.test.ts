@@ -5,15 +5,15 @@ import { reasonOfAbort } from "./errors.ts";
 test.each([
   {
     reason: new ConnectError("the operation timed out", Code.DeadlineExceeded),
-    told: "deadline-exceeded",
+    expected: "deadline-exceeded",
     because: "Connect's own timer was first",
   },
   {
     reason: new ConnectError("aborted", Code.Canceled),
-    told: "cancelled",
+    expected: "cancelled",
     because: "the caller hung up",
   },
-  { reason: undefined, told: "cancelled", because: "nobody said why" },
-])("a call that Connect ends is told as $told: $because", ({ reason, told }) => {
-  expect(reasonOfAbort(reason).reason).toBe(told);
+  { reason: undefined, expected: "cancelled", because: "there is no reason" },
+])("a call that Connect ends fails as $expected: $because", ({ reason, expected }) => {
+  expect(reasonOfAbort(reason).reason).toBe(expected);
 });

@@ -76,7 +76,7 @@ function reflector(files: readonly DescFile[]) {
   };
 }
 
-/** A file comes with all that it imports, so that a tool need not ask again. */
+/** Returns a file with all that it imports, so that a tool needs one request. */
 function fileOrNotFound(file: DescFile | undefined, asked: string) {
   if (!file) return notFound(grpcCode.NOT_FOUND, `unknown file or symbol "${asked.slice(0, 200)}"`);
   const withImports = new Set<DescFile>();

@@ -47,7 +47,7 @@ test("what came in is counted until the response is closed and the work is done"
   expect(budget.bytesInFlight).toBe(0);
 });
 
-test("what comes after the end is not counted for ever", () => {
+test("what arrives after the end does not stay counted", () => {
   const { budget, request } = open();
   const { usage, close } = request();
   close();
@@ -71,7 +71,7 @@ test("more than all requests may hold is refused, and others go on when some end
   received(second.usage, 60_000);
 });
 
-test("what is declared and never sent keeps nobody out", () => {
+test("what is declared and never sent takes no room from other requests", () => {
   const { request } = open(150_000);
   request("whole", 149_000);
   request("whole", 149_000);

@@ -92,7 +92,7 @@ function nextDelimiter(
 /** Most blanks between a boundary and the end of its line. */
 const maxPadding = 1_024;
 
-/** @returns undefined if the line goes on, so that it is another boundary or none */
+/** @returns undefined if the line continues, so that it is another boundary or none */
 function lineAfter(body: Buffer, afterBoundary: number): DelimiterLine | undefined {
   let at = afterBoundary;
   const isLast = body[at] === dash && body[at + 1] === dash;

@@ -139,7 +139,7 @@ test("a piece that has no room changes nothing", () => {
   expect(Buffer.from(buffer.bytes()).toString()).toBe("abc");
 });
 
-test("memory is freed at once, not when the collector comes", () => {
+test("memory is freed immediately, not when the collector runs", () => {
   const buffer = createGrowingBuffer("exactly", 10);
   buffer.append(Buffer.from("abc"), () => {});
   const bytes = buffer.bytes();

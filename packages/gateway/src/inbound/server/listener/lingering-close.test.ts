@@ -9,7 +9,7 @@ import { allowLongBody, maxUnauthenticatedBytes, resetWithReply } from "./linger
 import { createListener } from "./listener.ts";
 
 /** A server that answers every request by its headers, and what it was asked. */
-async function answering(kind: "strangers" | "known callers" | "callers in a hurry") {
+async function answering(kind: "unauthenticated" | "authenticated" | "reset early") {
   const clock = manualClock();
   const requests: NodeRequest[] = [];
   const opened = createListener({
@@ -17,8 +17,8 @@ async function answering(kind: "strangers" | "known callers" | "callers in a hur
     requests: requestDefaults,
     onRequest: (request, response) => {
       requests.push(request);
-      if (kind === "known callers") allowLongBody(request);
-      if (kind === "callers in a hurry") resetWithReply(request, response);
+      if (kind === "authenticated") allowLongBody(request);
+      if (kind === "reset early") resetWithReply(request, response);
       response.statusCode = 401;
       response.end();
     },
@@ -50,27 +50,30 @@ const maxRead = 3 * maxUnauthenticatedBytes;
 test.each([
   { name: "declares it", header: "content-length: 33554432", before: "" },
   { name: "sends it in chunks", header: "transfer-encoding: chunked", before: "2000000\r\n" },
-])("of a stranger who $name, little is read, and the answer arrives", async (sent) => {
-  await using server = await answering("strangers");
-  const { socket, answers } = await connect(server.port);
-  const ended = once(socket, "end");
+])(
+  "of an unauthenticated client that $name, little is read, and the answer arrives",
+  async (sent) => {
+    await using server = await answering("unauthenticated");
+    const { socket, answers } = await connect(server.port);
+    const ended = once(socket, "end");
 
-  socket.write(post(sent.header));
-  socket.write(sent.before);
-  socket.write(Buffer.alloc(33_554_432));
-  await ended;
+    socket.write(post(sent.header));
+    socket.write(sent.before);
+    socket.write(Buffer.alloc(33_554_432));
+    await ended;
 
-  expect(answers()).toBeGreaterThan(0);
-  const accepted = server.requests[0]?.socket as net.Socket;
-  const closed = accepted.destroyed ? undefined : once(accepted, "close");
-  server.clock.advance(1_000);
-  await closed;
-  expect(accepted.bytesRead).toBeLessThanOrEqual(maxRead);
-  socket.destroy();
-});
+    expect(answers()).toBeGreaterThan(0);
+    const accepted = server.requests[0]?.socket as net.Socket;
+    const closed = accepted.destroyed ? undefined : once(accepted, "close");
+    server.clock.advance(1_000);
+    await closed;
+    expect(accepted.bytesRead).toBeLessThanOrEqual(maxRead);
+    socket.destroy();
+  },
+);
 
-test("a stranger who sends little can go on with the connection", async () => {
-  await using server = await answering("strangers");
+test("an unauthenticated client that sends little can keep the connection", async () => {
+  await using server = await answering("unauthenticated");
   const { socket, answers } = await connect(server.port);
 
   socket.write(post("content-length: 60000"));
@@ -84,7 +87,7 @@ test("a stranger who sends little can go on with the connection", async () => {
 });
 
 test("of a known caller much is read, for a while", async () => {
-  await using server = await answering("known callers");
+  await using server = await answering("authenticated");
   const { socket, answers } = await connect(server.port);
   socket.write(post("content-length: 8000000"));
   socket.write(Buffer.alloc(8_000_000));
@@ -100,7 +103,7 @@ test("of a known caller much is read, for a while", async () => {
 });
 
 test("a caller who wants the connection closed may go on sending as well", async () => {
-  await using server = await answering("known callers");
+  await using server = await answering("authenticated");
   const { socket, answers } = await connect(server.port);
   const failures: Error[] = [];
   socket.on("error", (error) => failures.push(error));
@@ -118,7 +121,7 @@ test("a caller who wants the connection closed may go on sending as well", async
 });
 
 test("of a known caller who sends a byte at a time, no more than some thousand pieces are read", async () => {
-  await using server = await answering("known callers");
+  await using server = await answering("authenticated");
   const { socket, answers } = await connect(server.port);
   const ended = once(socket, "end");
 
@@ -134,7 +137,7 @@ test("of a known caller who sends a byte at a time, no more than some thousand p
 });
 
 test("of a known caller who declares far too much nothing is read", async () => {
-  await using server = await answering("known callers");
+  await using server = await answering("authenticated");
   const { socket, answers } = await connect(server.port);
   const ended = once(socket, "end");
 
@@ -146,8 +149,8 @@ test("of a known caller who declares far too much nothing is read", async () => 
 });
 
 test.each([
-  { kind: "strangers", windowBytes: maxUnauthenticatedBytes },
-  { kind: "known callers", windowBytes: 262_144 },
+  { kind: "unauthenticated", windowBytes: maxUnauthenticatedBytes },
+  { kind: "authenticated", windowBytes: 262_144 },
 ] as const)("over HTTP/2, $kind may send $windowBytes bytes ahead", async (expected) => {
   await using server = await answering(expected.kind);
   const session = http2.connect(`http://127.0.0.1:${server.port}`);
@@ -167,7 +170,7 @@ test.each([
 });
 
 test("a stream of which no more is to come is reset with its answer", async () => {
-  await using server = await answering("callers in a hurry");
+  await using server = await answering("reset early");
   const session = http2.connect(`http://127.0.0.1:${server.port}`);
   const stream = session.request({ ":method": "POST" });
   const answered = once(stream, "response");

@@ -46,7 +46,7 @@ test("HTTP/1.1 is answered, also when it comes byte by byte", async () => {
   expect(await talk(server.port, [...get])).toContain("200 OK");
 });
 
-test("HTTP/2 is told from HTTP/1.1 by its preface, also when it comes in pieces", async () => {
+test("HTTP/2 is recognized by its preface, also when it comes in pieces", async () => {
   await using server = await listening();
   const session = http2.connect(`http://127.0.0.1:${server.port}`);
 
@@ -99,7 +99,7 @@ test("headers over the limit are refused as such", async () => {
   expect(await talk(server.port, [request])).toContain("431");
 });
 
-test("callers over HTTP/2 are told that headers have 16 KiB, and longer ones are refused", async () => {
+test("clients over HTTP/2 learn the limit of headers, 16 KiB, and longer ones are rejected", async () => {
   await using server = await listening();
   const session = http2.connect(`http://127.0.0.1:${server.port}`);
   await once(session, "remoteSettings");
@@ -175,7 +175,7 @@ test("an idle connection is kept for a while after its answer, then closed", asy
   await closed;
 });
 
-test("callers over HTTP/1.1 are told when an idle connection closes", async () => {
+test("clients over HTTP/1.1 learn when an idle connection closes", async () => {
   await using server = await listening();
   const { socket } = await connected(server.port);
   socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");

@@ -12,6 +12,7 @@ export {
   detectorLayouts,
   detectorOutputs,
   detectorPresetNames,
+  type PartialDetectorFormat,
   scoreActivations,
   suppressionScopes,
 } from "./detectors/detector-format.ts";

@@ -5,7 +5,7 @@ import {
   besideCentralQueue,
   concurrentReplica,
   hedged,
-  nobodysFault,
+  noOutlier,
   oneRegionOverloaded,
   type Row,
   regionLost,
@@ -44,8 +44,8 @@ const rows: readonly (readonly [name: string, run: () => Row])[] = [
   ["one region", () => oneRegionOverloaded(1.2, sized)],
   ["all regions", () => allOverloaded(2, sized)],
   ["a region lost", () => regionLost(0.6, sized)],
-  ["all slow", () => nobodysFault("all slow", 0.15, sized)],
-  ["gateway stalled", () => nobodysFault("gateway stalled", 0.5, sized)],
+  ["all slow", () => noOutlier("all slow", 0.15, sized)],
+  ["gateway stalled", () => noOutlier("gateway stalled", 0.5, sized)],
 ];
 
 for (const [name, run] of rows) {

@@ -4,7 +4,7 @@ import {
   besideCentralQueue,
   concurrentReplica,
   hedged,
-  nobodysFault,
+  noOutlier,
   oneRegionOverloaded,
   regionLost,
 } from "../../packages/gateway/simulation/scenarios.ts";
@@ -34,8 +34,8 @@ describe("eight replicas behind one gateway", () => {
   });
 
   test("are not taken out because all of them are slow, or because the gateway itself was blocked", () => {
-    expect(nobodysFault("all slow", 0.15, sized)).toMatchObject({ failed: 0, ejections: 0 });
-    expect(nobodysFault("gateway stalled", 0.5, sized)).toMatchObject({ failed: 0, ejections: 0 });
+    expect(noOutlier("all slow", 0.15, sized)).toMatchObject({ failed: 0, ejections: 0 });
+    expect(noOutlier("gateway stalled", 0.5, sized)).toMatchObject({ failed: 0, ejections: 0 });
   });
 });
 

@@ -84,7 +84,7 @@ const runArbitrary: fc.Arbitrary<Run> = fc.record({
   incidents: fc.array(incidentArbitrary, { maxLength: 6 }),
 });
 
-/** Runs that once showed a fault. */
+/** Runs that showed a fault. */
 const regressions = JSON.parse(
   readFileSync(new URL("./regressions.json", import.meta.url), "utf8"),
 ) as readonly Run[];
@@ -166,7 +166,7 @@ function faultOf(kind: FaultKind): Fault {
   }
 }
 
-test("whatever happens: every request ends once, and no rule of the router is broken", () => {
+test("every request ends once, and no invariant of the router is broken, whatever happens", () => {
   fc.assert(
     fc.property(runArbitrary, (run) => {
       const held = createInvariants();
@@ -189,7 +189,7 @@ test("whatever happens: every request ends once, and no rule of the router is br
   );
 });
 
-test("without faults nobody waits beside an idle replica, and each class is served in turn", () => {
+test("without faults no request is queued beside an idle replica, and each class is first in, first out", () => {
   fc.assert(
     fc.property(runArbitrary, (run) => {
       const held = createInvariants({ isCalm: true });
@@ -205,7 +205,7 @@ test("without faults nobody waits beside an idle replica, and each class is serv
   );
 });
 
-test("as long as one replica lives, no call that may be repeated fails because others die", () => {
+test("as long as one replica lives, no idempotent call fails because others die", () => {
   fc.assert(
     fc.property(runArbitrary, (run) => {
       const requests = requestsOf(run).map(

@@ -12,13 +12,13 @@ import {
   type World,
 } from "./world.ts";
 
-/** Two milliseconds, and twenty for every fiftieth request. */
+/** Service times: 2 ms, and 20 ms for every fiftieth request. */
 export const usualMix: ServiceMix = { usualMs: 2, slowMs: 20, slowShare: 0.02 };
 
 const turnaroundMs = 0.3;
 const replicaCount = 8;
 const fourRegions = ["eastus", "westus2", "westeurope", "southeastasia"] as const;
-/** The transient after a change of load is no part of a row about what lasts, in milliseconds. */
+/** Time of the transient at the beginning, which does not count, in milliseconds. */
 const warmUpMs = 1_000;
 
 /** One row of figures. */
@@ -34,7 +34,7 @@ export interface Row {
 }
 
 export interface ComparedRow extends Row {
-  /** Against one queue that all replicas take from: the bound. */
+  /** Compared with one central queue: the bound. */
   readonly p99Ratio: number;
   readonly p999Ratio: number;
 }
@@ -55,7 +55,7 @@ export function oneRegion(region: Omit<SimulatedRegion, "name">): World {
   };
 }
 
-/** Four gateways with eight replicas each, that enter each other's regions. */
+/** Four gateways with eight replicas each, which forward to each other. */
 export function fourGateways(): World {
   return {
     regions: fourRegions.map((name) => ({ name, replicaCount, concurrency: 1 })),
@@ -66,7 +66,7 @@ export function fourGateways(): World {
   };
 }
 
-/** Eight replicas behind one gateway, beside the central queue on the same requests. */
+/** Compares eight replicas behind one gateway with the central queue on the same requests. */
 export function besideCentralQueue(load: number, { requestCount, seed }: Sized): ComparedRow {
   const { next: random } = seededRandom(seed);
   const trace = poissonTrace({ requestCount, load, replicaCount, mix: usualMix, random });
@@ -100,7 +100,7 @@ export function hedged(
   };
 }
 
-/** Eight replicas in one, which does eight requests at once; nobody tells the gateway so. */
+/** One replica with a concurrency of eight, which the configuration does not give. */
 export function concurrentReplica(load: number, { requestCount, seed }: Sized): ComparedRow {
   const { next: random } = seededRandom(seed);
   const mix = { usualMs: 2, slowMs: 2, slowShare: 0 };
@@ -126,7 +126,7 @@ export interface RegionalRow extends Row {
   readonly neighboursP99Ms: number;
 }
 
-/** One region gets more than it can do, the others half of that. */
+/** Overloads one region, and the others are half loaded. */
 export function oneRegionOverloaded(load: number, { requestCount, seed }: Sized): RegionalRow {
   const requests = regionalRequests((region) => (region === "eastus" ? load : 0.5), {
     requestCount,
@@ -137,13 +137,13 @@ export function oneRegionOverloaded(load: number, { requestCount, seed }: Sized)
 }
 
 export interface OverloadedRow extends Row {
-  /** What was answered, as a share of what could be. */
+  /** Answered work, as a share of the capacity. */
   readonly goodput: number;
-  /** Refused calls of which this share was told within a millisecond. */
+  /** Share of the rejected requests that were rejected within a millisecond. */
   readonly refusedAtOnce: number;
 }
 
-/** Everybody gets more than can be done. */
+/** Overloads every region. */
 export function allOverloaded(load: number, sized: Sized): OverloadedRow {
   const requests = regionalRequests(() => load, sized);
   const result = simulate(fourGateways(), requests);
@@ -165,7 +165,7 @@ export interface LostRow extends RegionalRow {
   readonly p99OfThatSecondMs: number;
 }
 
-/** Every replica of one region dies halfway. */
+/** Kills every replica of one region halfway. */
 export function regionLost(load: number, { requestCount, seed }: Sized): LostRow {
   const requests = regionalRequests(() => load, { requestCount, seed });
   const lastMs = lastArrivalMs(requests);
@@ -180,8 +180,8 @@ export function regionLost(load: number, { requestCount, seed }: Sized): LostRow
   return { ...regionalRow("a region lost", load, result), p99OfThatSecondMs: p99Ms };
 }
 
-/** Something that happens to all replicas, or to the gateway: nobody is to be blamed for it. */
-export function nobodysFault(
+/** Slows all replicas, or stalls the gateway: no replica is an outlier. */
+export function noOutlier(
   scenario: "all slow" | "gateway stalled",
   load: number,
   { requestCount, seed }: Sized,

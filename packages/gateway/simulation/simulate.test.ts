@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { centralQueueLatencies } from "./central-queue.ts";
 import { createInvariants } from "./invariants.ts";
-import { besideCentralQueue, nobodysFault } from "./scenarios.ts";
+import { besideCentralQueue, noOutlier } from "./scenarios.ts";
 import { simulate } from "./simulate.ts";
 import { simulationSettings } from "./world.ts";
 
@@ -23,7 +23,7 @@ test("a short run is near the bound, and never below it; the long ones have thei
   expect(row.p99Ratio).toBeGreaterThanOrEqual(0.999);
 });
 
-test("a request that must not be done twice is not, although its replica says nothing any more", () => {
+test("a request that is not idempotent is sent once, although its replica does not answer", () => {
   const held = createInvariants();
   const requests = Array.from({ length: 200 }, (_, index) => ({
     region: "eastus",
@@ -52,8 +52,8 @@ test("a request that must not be done twice is not, although its replica says no
   expect(unanswered.length).toBeLessThanOrEqual(2);
 });
 
-test("nobody is taken out because the gateway itself was blocked", () => {
-  const row = nobodysFault("gateway stalled", 0.5, { requestCount: 5_000, seed: 4 });
+test("no replica is ejected because the gateway itself stalled", () => {
+  const row = noOutlier("gateway stalled", 0.5, { requestCount: 5_000, seed: 4 });
 
   expect(row).toMatchObject({ failed: 0, ejections: 0 });
 });

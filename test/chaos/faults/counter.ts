@@ -33,7 +33,7 @@ export const counter: Fault = {
     const { result } = await play(rig, {
       ...settings,
       fault: counter.name,
-      // What a lost connection had under way may have been executed, and cannot be asked again.
+      // A call on a lost connection may have been executed, and cannot be retried.
       mayFail: ["upstream-failed"],
       begin: async () => {
         const atMs = sharedNowMs();

@@ -9,7 +9,7 @@ const stallCount = 3;
 const rollingRestart: Fault = {
   name: "rolling-restart-gateways",
   about:
-    "two gateways are drained by SIGTERM and started anew, one after the other; callers send again only what was never accepted: no request fails",
+    "two gateways are drained by SIGTERM and restarted, one after the other; callers retry only what was never accepted: no request fails",
   run: async (settings) => {
     await using rig = await startRig({
       ...settings,
@@ -39,7 +39,7 @@ const rollingRestart: Fault = {
 
 const stalledLoop: Fault = {
   name: "stalled-loop",
-  about: "the gateway's own event loop stalls for 200 ms: no request fails, nobody is ejected",
+  about: "the gateway's own event loop stalls for 200 ms: no request fails, no replica is ejected",
   run: async (settings) => {
     await using rig = await startRig({
       ...settings,

@@ -6,9 +6,9 @@ import type { Fault } from "./fault.ts";
 
 /** From western Europe to the east of America and back, in milliseconds. */
 const roundTripMs = 90;
-/** A replica that was started anew says LOADING for so long, in milliseconds. */
+/** How long a restarted replica reports LOADING, in milliseconds. */
 const loadingMs = 200;
-/** How many times as long all replicas take at once. */
+/** Factor of the service times of all replicas. */
 const slowdown = 5;
 
 const regionLost: Fault = {
@@ -40,7 +40,7 @@ const regionLost: Fault = {
 
 const rollingRestart: Fault = {
   name: "rolling-restart-replicas",
-  about: "four replicas are drained and started anew, one after the other: no request fails",
+  about: "four replicas are drained and restarted, one after the other: no request fails",
   run: async (settings) => {
     await using rig = await startRig({
       ...settings,
@@ -69,7 +69,8 @@ async function restarted(replica: Replica, status: Rig["status"]): Promise<void>
 
 const allSlow: Fault = {
   name: "all-slow",
-  about: "all four replicas take five times as long at once: no request fails, nobody is ejected",
+  about:
+    "all four replicas take five times as long together: no request fails, no replica is ejected",
   run: async (settings) => {
     await using rig = await startRig({
       ...settings,

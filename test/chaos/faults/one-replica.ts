@@ -16,7 +16,7 @@ interface OneReplicaFault {
   readonly isStopped?: boolean;
 }
 
-/** A replica started anew says LOADING for so long, in milliseconds. */
+/** How long a restarted replica reports LOADING, in milliseconds. */
 const loadingMs = 200;
 /** Between two resets of all connections, in milliseconds. */
 const resetEveryMs = 150;
@@ -71,7 +71,7 @@ const all: readonly OneReplicaFault[] = [
   served({ kind: "blackhole" }, "one of four replicas takes calls and answers none"),
   served({ kind: "goaway" }, "one of four replicas sends GOAWAY in the middle of calls"),
   served({ kind: "slow", factor: 10 }, "one of four replicas takes ten times as long"),
-  served({ kind: "instant-failure" }, "one of four replicas refuses every Predict at once"),
+  served({ kind: "instant-failure" }, "one of four replicas rejects every Predict immediately"),
   served({ kind: "garbage" }, "one of four replicas answers bytes that are no reply"),
 ];
 

@@ -15,7 +15,7 @@ export type Caller = (requestId: string, onEnd: (end: CallEnd) => void) => void;
  * is busy. It resets nothing then, since a gateway cuts callers who do that often.
  */
 const graceMs = 15_000;
-/** Whoever was refused everywhere tries so often, and so much later each time. */
+/** Retries of a call that every gateway rejected, and the delay before each, in milliseconds. */
 const maxRefusals = 40;
 const refusedPauseMs = 25;
 

@@ -1,6 +1,6 @@
 import http2 from "node:http2";
 
-/** Few HTTP/2 connections to one port, used in turns, made anew when they are lost or told to go. */
+/** Few HTTP/2 connections to one port, used in turns, and replaced when they are lost or get a GOAWAY. */
 export interface Connections {
   next(): http2.ClientHttp2Session;
   close(): void;
@@ -42,7 +42,7 @@ export function connections(port: number, count: number): Connections {
   };
 }
 
-/** Whether the other side cannot have looked at a call that ended without an answer. */
+/** Whether a call that ended without an answer is unprocessed. */
 export function wasNeverAccepted(
   session: http2.ClientHttp2Session,
   stream: http2.ClientHttp2Stream,

@@ -28,7 +28,7 @@ export type ReplicaFault =
   | { readonly kind: "garbage" }
   /** Takes connections and calls, and never answers one. */
   | { readonly kind: "blackhole" }
-  /** Now and then a connection is told to go while calls are under way, the newest of them unaccepted. */
+  /** Now and then a connection gets a GOAWAY while calls are in flight, the newest of them unprocessed. */
   | { readonly kind: "goaway" };
 
 export type ReplicaCommands = {
@@ -39,6 +39,6 @@ export type ReplicaCommands = {
   readonly reset: () => number;
   /** Predicts whose work was begun. */
   readonly executed: () => number;
-  /** Takes no new call, finishes those under way, and ends the process. */
+  /** Accepts no new call, finishes those in flight, and ends the process. */
   readonly drain: () => void;
 };

@@ -11,7 +11,7 @@ import { createWorkers, type Job } from "./workers.ts";
 
 const unavailable = 14;
 const unimplemented = 12;
-/** A `goaway` fault lets so many calls of a connection pass. */
+/** Calls of a connection before the GOAWAY of a `goaway` fault. */
 const callsPerConnection = 10;
 
 let settings: ReplicaSettings | undefined;
@@ -78,7 +78,7 @@ function predictServer(given: ReplicaSettings) {
       begin: () => {
         executedCount += 1;
         count = executedCount;
-        // Written at once: a process that is killed tells nothing afterwards.
+        // Written immediately: a killed process writes nothing afterwards.
         if (file !== undefined) writeSync(file, `${requestId}\n`);
         const factor = fault.kind === "slow" ? fault.factor : 1;
         return (random() < slowShare ? slowMs : usualMs) * factor;
@@ -89,12 +89,12 @@ function predictServer(given: ReplicaSettings) {
         reply(stream, file === undefined ? scoresReply : countReply(count));
       },
     };
-    // As in TensorFlow Serving, work that nobody waits for any more is done all the same.
+    // As in TensorFlow Serving, a cancelled request is processed all the same.
     work(job);
   };
 }
 
-/** Tells the connection to go, this call being the first that was not looked at. */
+/** Sends a GOAWAY, with this call as the first unprocessed one. */
 function isRefusedByGoaway(stream: http2.ServerHttp2Stream): boolean {
   const { session } = stream;
   const state = session && sessions.get(session as http2.ServerHttp2Session);

@@ -1,10 +1,10 @@
 import { sharedNowMs } from "../shared-clock.ts";
 
-/** Looks at a gateway's status again and again, as an operator's page does. */
+/** Polls a gateway's status, as an operator's page does. */
 export interface StatusWatch extends AsyncDisposable {
   /** Replicas that were in rotation and then ejected, each time, over all looks so far. */
   readonly ejections: number;
-  /** Looks more often for a moment: to be seen at once costs the gateway more than to be seen. */
+  /** Polls more often for a moment, which costs the gateway more. */
   lookClosely(): void;
   /**
    * Resolves when every one of these replicas is in rotation.
@@ -30,7 +30,7 @@ interface StatusBody {
   };
 }
 
-/** Between two looks, in milliseconds. */
+/** Interval of the polls, in milliseconds. */
 const lookEveryMs = 50;
 /** The same for a while after a fault: what a detection may seem longer than it was. */
 const lookCloselyEveryMs = 5;
@@ -40,7 +40,7 @@ const timeoutMs = 1_000;
 /** A replica that is probed ever more rarely is back by then. */
 const untilReadyMs = 30_000;
 
-/** Starts looking. */
+/** Starts polling. */
 export function watchStatus(port: number): StatusWatch {
   const states = new Map<string, string>();
   const outAtMs = new Map<string, number[]>();

@@ -44,7 +44,7 @@ test("what probes found of replicas that are out is listed, the most frequent fi
   ]);
 });
 
-test("nothing is told of other models, and of regions outside a residency", () => {
+test("no finding of other models, or of regions outside the residency, is listed", () => {
   expect(probeFindings(pools, { model: "other" })).toEqual([]);
   expect(probeFindings(pools, { model: "m", residency: ["eastus"] })).toEqual([
     "connection refused (1 replica)",

@@ -31,7 +31,7 @@ test.each([
     hint: "9 devices could hold it; an operator can swap one with tensorgate device swap",
     retryAfterMs: 10_000,
   },
-])("a caller whose model no device holds is told: $hint", ({ devices, ...told }) => {
+])("a model that no device holds fails with: $hint", ({ devices, ...told }) => {
   expect(rejectionError("model-not-ready", facts(devices))).toMatchObject({
     reason: "model-not-ready",
     message: 'no device holds model "m"',
@@ -39,7 +39,7 @@ test.each([
   });
 });
 
-test("a device that is kept from calls is not lost, one that is out of reach is", () => {
+test("a device that was taken out of rotation is not lost, an unreachable one is", () => {
   const out = { ...idle, isAnyOut: true };
 
   expect(rejectionError("no-replica", facts(out)).reason).toBe("model-not-ready");
@@ -47,7 +47,7 @@ test("a device that is kept from calls is not lost, one that is out of reach is"
   expect(rejectionError("no-replica", facts(undefined)).reason).toBe("no-replica");
 });
 
-test("a last attempt that met a swap is told like that; any other as it failed", () => {
+test("a last attempt during a swap fails with the swap; any other with its own error", () => {
   const met = { ...facts(idle), lastError: new ModelNotReadyError("away") };
   const failed = { ...facts(idle), lastError: new UpstreamFailedError("failed") };
 

@@ -120,7 +120,7 @@ const countOf = (rig: Rig) => {
   return replicas.reduce((sum, { inFlight }) => sum + inFlight, 0);
 };
 
-test("a caller who leaves while waiting is told why, and no replica is asked for it", async () => {
+test("a caller that leaves while queued gets the reason, and no replica gets the call", async () => {
   const rig = await startRouter(["a"]);
   const served = [rig.dispatch(), rig.dispatch()];
   const { call, controller } = abortable();
@@ -137,7 +137,7 @@ test("a caller who leaves while waiting is told why, and no replica is asked for
   expect(rig.attempts).toHaveLength(2);
 });
 
-test("a caller who leaves while a replica works takes the attempt along", async () => {
+test("a caller that leaves cancels its attempt", async () => {
   const rig = await startRouter(["a"]);
   const { call, controller } = abortable();
   const asked = rig.dispatch(call);
@@ -153,7 +153,7 @@ test("a caller who leaves while a replica works takes the attempt along", async 
   expect(await next).toBe("next");
 });
 
-test("a caller who leaves between two attempts is told why, and a failure after it changes nothing", async () => {
+test("a caller that leaves between two attempts gets the reason, and a failure after it changes nothing", async () => {
   const rig = await startRouter(["a"]);
   const { call, controller } = abortable();
   const asked = rig.dispatch(call);
@@ -169,7 +169,7 @@ test("a caller who leaves between two attempts is told why, and a failure after 
   expect(await next).toBe("next");
 });
 
-test("a call whose caller has gone before it comes is refused with the caller's reason", async () => {
+test("a call whose signal is aborted already is rejected with the reason", async () => {
   const rig = await startRouter(["a"]);
   const reason = new CancelledError("gone");
   const call = aCall({ signal: AbortSignal.abort(reason) });
@@ -206,7 +206,7 @@ test("no listener stays at a caller's signal, however its call ends", async () =
   expect(open.size).toBe(0);
 });
 
-test("what an attempt throws before it begins is told to the caller, and frees its slot", async () => {
+test("an attempt that throws before it begins fails its call, and frees its slot", async () => {
   const get = () => {
     throw new RangeError("there is no replica a");
   };
@@ -229,7 +229,7 @@ async function learn(rig: Rig): Promise<void> {
   }
 }
 
-test("an attempt that somebody else was quicker than is abandoned when its time is over", async () => {
+test("an orphaned attempt is abandoned when its time is over", async () => {
   const rig = await startRouter(["a", "b"]);
   await learn(rig);
   const asked = rig.dispatch(aCall({ deadline: { atMs: rig.clock.nowMs() + 10_000 } }));
@@ -247,7 +247,7 @@ test("an attempt that somebody else was quicker than is abandoned when its time 
   expect(rig.clock.pendingTimersMs()).toHaveLength(1);
 });
 
-test("a call that must not be done twice is sent once, however long its replica takes", async () => {
+test("a call that is not idempotent is sent once, however long its replica takes", async () => {
   const rig = await startRouter(["a", "b"]);
   await learn(rig);
   const call = aCall({ deadline: { atMs: rig.clock.nowMs() + 10_000 } });
@@ -281,7 +281,7 @@ test("slow calls are sent a second time only within the retry budget", async () 
   await Promise.all(asked);
 });
 
-test("a probe that throws counts as one that nobody answered", async () => {
+test("a probe that throws counts as one without an answer", async () => {
   const rig = await startRouter(["a"], {
     probe: async () => {
       throw new RangeError("there is no replica a");
@@ -291,7 +291,7 @@ test("a probe that throws counts as one that nobody answered", async () => {
   expect(rig.changes).toMatchObject([{ replicaId: "a", to: "ejected" }]);
 });
 
-test("a replica that was drained is idle when its last attempt has ended, and gets nothing new until then", async () => {
+test("a drained replica is idle when its last attempt has ended, and gets nothing new until then", async () => {
   const rig = await startRouter(["a", "b"]);
   const asked = rig.dispatch();
   const busy = rig.attempts[0]?.replicaId ?? "";
@@ -313,7 +313,7 @@ test("a replica that was drained is idle when its last attempt has ended, and ge
   expect(rig.changes.at(-1)).toMatchObject({ replicaId: busy, to: "ready" });
 });
 
-test("a drained replica does not wait for an attempt whose caller has left", async () => {
+test("a drain does not wait for an attempt whose caller has left", async () => {
   const rig = await startRouter(["a"]);
   const { call, controller } = abortable();
   const asked = rig.dispatch(call);
@@ -325,7 +325,7 @@ test("a drained replica does not wait for an attempt whose caller has left", asy
   await drained;
 });
 
-test("closing ends calls that wait and attempts under way, and takes no new ones", async () => {
+test("closing ends queued calls and attempts in flight, and accepts no new ones", async () => {
   const rig = await startRouter(["a"]);
   const calls = [rig.dispatch(), rig.dispatch(), rig.dispatch()];
   const drained = rig.made.drain("a");
@@ -341,7 +341,7 @@ test("closing ends calls that wait and attempts under way, and takes no new ones
   await settled();
 });
 
-test("whoever is told of a change may take other pools at once, and no timer is lost over it", async () => {
+test("the callback of a change may replace the pools, and no timer is lost", async () => {
   let told: ((change: StateChange) => void) | undefined;
   const findings: ProbeFinding[] = ["ready", "lost", "ready"];
   const rig = await startRouter(["a"], {

@@ -27,7 +27,7 @@ function pool(model: string, states: Readonly<Record<string, ReplicaStateName>>)
 const status = (...pools: readonly PoolReport[]): SchedulerStatus => ({ pools, retriesLeft: 0 });
 const held = status(pool("a", { x: "ready", y: "ejected" }), pool("b", { x: "warming" }));
 
-test("a pool whose device holds another model is not waited for, one of a server is", () => {
+test("readiness does not wait for a pool whose device holds another model, but for one of a server", () => {
   expect(canServeAll(held, () => true)).toBe(true);
   expect(canServeAll(held, () => false)).toBe(false);
   expect(canServeAll(status(pool("b", { x: "warming" })), () => true)).toBe(false);

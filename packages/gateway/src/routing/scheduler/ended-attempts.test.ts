@@ -31,7 +31,7 @@ const only = <Type extends SchedulerCommand["type"]>(
 ) =>
   commands.filter((each): each is Extract<SchedulerCommand, { type: Type }> => each.type === type);
 
-test("an attempt that another was quicker than is abandoned at the latest at the deadline of its request", () => {
+test("an orphaned attempt is abandoned at the latest at the deadline of its request", () => {
   const core = readyScheduler(["a", "b"]);
   const seen: SchedulerCommand[] = [];
   const tell = (event: SchedulerEvent, atMs: number) => {
@@ -62,7 +62,7 @@ test("an attempt whose caller has left counts no longer than its replica should 
   ]);
 });
 
-test("what was decided is told of a request whose caller has left, where he wanted to know", () => {
+test("a traced request whose caller has left reports its steps; another one does not", () => {
   const core = readyScheduler(["a"]);
   core.handle({ type: "arrival", request: arrival(1, { isTraced: true }) }, 0);
   core.handle({ type: "arrival", request: arrival(2) }, 0);

@@ -35,7 +35,7 @@ function ready(core: ReturnType<typeof createScheduler>, replicaId: string) {
 
 const typesOf = (commands: readonly SchedulerCommand[]) => commands.map(({ type }) => type);
 
-test("a replica that stays keeps what is known of it, and is not probed anew", () => {
+test("a replica that stays keeps its state, and is not probed again", () => {
   const core = schedulerWith(pool("here", ["a"]));
   core.handle({ type: "arrival", request: arrival(1) }, 0);
 
@@ -52,7 +52,7 @@ test("a replica that stays keeps what is known of it, and is not probed anew", (
   ]);
 });
 
-test("a replica that is said to do more at once is given more", () => {
+test("a replica whose parallelism is raised gets more slots", () => {
   const core = schedulerWith(pool("here", ["a"]));
   core.handle({ type: "pools", pools: [pool("here", ["a"], 4)] }, 0);
   ready(core, "a");
@@ -60,7 +60,7 @@ test("a replica that is said to do more at once is given more", () => {
   expect(core.status(0).pools).toMatchObject([{ replicas: [{ slots: 8 }] }]);
 });
 
-test("who waits for a pool whose replicas are all exchanged waits for the new ones", () => {
+test("a request queued for a pool whose replicas are all replaced waits for the new ones", () => {
   const core = schedulerWith(pool("here", ["a"]));
   for (const id of [1, 2, 3]) core.handle({ type: "arrival", request: arrival(id) }, 0);
 
@@ -73,7 +73,7 @@ test("who waits for a pool whose replicas are all exchanged waits for the new on
   );
 });
 
-test("who waits for a pool that is gone goes to another region, and is told where there is none", () => {
+test("a request queued for a removed pool goes to another region, and is rejected if there is none", () => {
   const core = schedulerWith(pool("here", ["a"]), pool("there", ["c"]));
   for (const id of [1, 2, 3]) core.handle({ type: "arrival", request: arrival(id) }, 0);
 

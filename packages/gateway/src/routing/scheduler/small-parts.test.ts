@@ -76,11 +76,11 @@ describe("overload", () => {
     expect(minute({ offered: 6, sent: 4 }).isOn).toBe(true);
   });
 
-  test("is no queue that is long and does not grow", () => {
+  test("is not a long queue that does not grow", () => {
     expect(minute({ offered: 4, sent: 4 }).isOn).toBe(false);
   });
 
-  /** A gateway that runs for 200 ms and is paused for as long, in turns; what came meanwhile comes all at once. */
+  /** A gateway that runs for 200 ms and is paused for as long, in turns; requests of that time arrive together. */
   function withPauses({ offered, sent }: { offered: number; sent: number }) {
     const overload = createOverload();
     const wasOn: boolean[] = [];
@@ -93,7 +93,7 @@ describe("overload", () => {
       const came = offered * (justRan ? 1 : 201);
       for (let count = 0; count < came; count += 1) overload.count("offered", ms);
       waiting += came;
-      // Never idle while something waits: two at once wait at the replicas when the gateway is paused.
+      // Never idle while something waits: two requests are queued at the replicas when the gateway is paused.
       const went = Math.min(waiting, sent);
       for (let count = 0; count < went; count += 1) overload.count("sent", ms);
       waiting -= went;
@@ -103,15 +103,15 @@ describe("overload", () => {
     return wasOn;
   }
 
-  test("is no queue that is long since the gateway itself was paused", () => {
+  test("is not a queue that is long because the gateway itself was paused", () => {
     expect(withPauses({ offered: 3, sent: 5 })).not.toContain(true);
   });
 
-  test("is seen all the same where the gateway is paused at times", () => {
+  test("is detected although the gateway is paused at times", () => {
     expect(withPauses({ offered: 6, sent: 5 }).at(-1)).toBe(true);
   });
 
-  test("goes on while more comes than is done, however short the queue was made", () => {
+  test("lasts while arrivals exceed departures, however short the queue is", () => {
     const isOn = minute({ offered: 6, sent: 4 });
     isOn.observe(false, 1_000);
     expect(isOn.isOn).toBe(true);

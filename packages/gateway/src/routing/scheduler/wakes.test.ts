@@ -38,7 +38,7 @@ test("a tick is asked for again only when an earlier one is wanted", () => {
   expect(wakesIn(hedged)[0]).toBeLessThan(10);
 });
 
-test("a tick that came too early is asked for again", () => {
+test("a tick that is too early is asked for again", () => {
   const core = readyScheduler();
   const request = arrival(1, { mayHedge: true });
   const [wantedMs = Number.NaN] = wakesIn(core.handle({ type: "arrival", request }, 0));
@@ -64,7 +64,7 @@ function tickAfterSend(stallMs: number) {
   return late.flatMap((each) => (each.type === "state-change" ? [each.change.to] : []));
 }
 
-test("no replica is suspected for time in which the gateway itself was held up", () => {
+test("no replica is suspected for an event-loop stall", () => {
   expect(tickAfterSend(14)).toEqual(["suspect"]);
   expect(tickAfterSend(200)).toEqual([]);
 });

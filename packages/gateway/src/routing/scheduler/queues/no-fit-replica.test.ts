@@ -56,7 +56,7 @@ test("a request whose last untried replica is lost while it waits goes to anothe
   );
 });
 
-test("a request that every replica had no room for takes nobody's place, and is refused at once", () => {
+test("a request that every replica rejected for want of capacity evicts none, and is rejected immediately", () => {
   const { tell, status } = readyScheduler({ here: ["a"] }, 1);
   const critical = { priority: "critical" } as const;
   const [first] = sentIn(tell({ type: "arrival", request: arrival(1, critical) }));

@@ -22,7 +22,7 @@ test("the higher class comes first, and in each the one that came first", () => 
   expect(queue.first(true, ({ rank }) => rank !== critical)?.id).toBe(4);
 });
 
-test("one that had its turn already comes first in its class", () => {
+test("an item that was sent before goes first in its class", () => {
   const queue = queueOf([1, normal], [2, normal]);
   queue.add({ id: 3, rank: normal, sinceMs: 3 }, true);
 
@@ -50,7 +50,7 @@ test("the oldest of the lowest class gives way to a higher one, and to none of i
   expect(queue.lowestBelow(batch)).toBeUndefined();
 });
 
-test("whoever is of a higher or the same class is ahead of a new one", () => {
+test("items of a higher or the same class are ahead of a new one", () => {
   const queue = queueOf([1, critical], [2, normal], [3, batch]);
 
   expect(queue.depthAhead(critical)).toBe(1);

@@ -32,17 +32,17 @@ function fullRegion({ serviceMs, waiting }: { serviceMs: number; waiting: number
     const commands = core.handle({ type: "arrival", request: arrival(id) }, serviceMs);
     if (rejectionIn(commands)) return rejectionIn(commands);
   }
-  throw new RangeError("nobody was refused");
+  throw new RangeError("no request was rejected");
 }
 
-test("who is refused by a short queue is told to come again soon", () => {
+test("a request rejected by a short queue may be retried soon", () => {
   expect(fullRegion({ serviceMs: 2, waiting: 10 })).toMatchObject({
     because: "overloaded",
     retryAfterMs: 250,
   });
 });
 
-test("who is refused by a long queue is told when it is about half as long", () => {
+test("a request rejected by a long queue may be retried when it is about half as long", () => {
   const rejection = fullRegion({ serviceMs: 200, waiting: 100 });
 
   expect(rejection).toMatchObject({ because: "overloaded" });

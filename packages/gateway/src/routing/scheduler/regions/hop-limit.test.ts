@@ -39,7 +39,7 @@ function fullGateway() {
   return core;
 }
 
-test("what a gateway sent here waits in no queue of another gateway, whatever gives way there", () => {
+test("a forwarded request is never queued for another gateway, whatever is evicted there", () => {
   const core = fullGateway();
   expect(core.status(0).pools).toMatchObject([{ waiting: 3 }, { waiting: 3 }]);
   const forwarded = { isForwarded: true, priority: "critical" } as const;

@@ -131,7 +131,7 @@ test("an answer from before the rejection does not clear it either", () => {
   expect(one.stateOf("a")?.state).toBe("suspect");
 });
 
-test("requests that are to blame themselves keep a replica from nobody for long", () => {
+test("wrong requests do not keep a replica from others for long", () => {
   const one = rig({ here: ["a", "b"] });
   one.fail(one.ask()[0]?.attemptId);
   one.probed("a");
@@ -215,7 +215,7 @@ test("a label that one replica does not know is no matter of the replica", () =>
   expect(one.stateOf("a")?.state).toBe("ready");
 });
 
-test("refusals cost no budget, and are no reason to leave a region", () => {
+test("retries after not-served are free of the budget, and do not count against a region", () => {
   const ids = ["a", "b", "c", "d"];
   const one = rig({ here: ids, there: ["e"] });
   let sent = one.ask();

@@ -142,7 +142,7 @@ test.each<{
     expected: undefined,
   },
   {
-    because: "nobody has it",
+    because: "no replica has it",
     here: listed(1n),
     there: listed(2n),
     query: { version: 3n },

@@ -76,7 +76,7 @@ test("a replica that comes back gets one request at a time for a while", () => {
   expect(slots.readySinceMs(1_100)).toBe(1_100);
 });
 
-test("what nobody waits for any more holds its slot until it should be over", () => {
+test("an abandoned attempt holds its slot until it should be over", () => {
   const slots = createReplicaSlots({ ...settings, isPaced: () => false });
   slots.send(1, 0);
   slots.send(2, 0);
@@ -88,7 +88,7 @@ test("what nobody waits for any more holds its slot until it should be over", ()
   expect(slots.inFlight(freeMs)).toBe(1);
 });
 
-test("a replica that is full is left alone for a moment, or until it answers", () => {
+test("a replica that rejects for want of capacity is paused for a moment, or until it answers", () => {
   const slots = createReplicaSlots({ ...settings, isPaced: () => false });
   slots.send(1, 0);
   slots.send(2, 0);
@@ -100,7 +100,7 @@ test("a replica that is full is left alone for a moment, or until it answers", (
   expect(slots.readySinceMs(2.4)).toBe(2.4);
 });
 
-test("time in which nobody looked is no time that a replica took", () => {
+test("an event-loop stall does not count as service time", () => {
   const slots = createReplicaSlots(settings);
   slots.send(1, 0);
   slots.compensateStall(200);
@@ -119,7 +119,7 @@ test("a shorter way is believed sooner than a longer one", () => {
   expect(slots.roundTripMs).toBeCloseTo(1.25);
 });
 
-/** A server that does `concurrency` requests at once, kept as full as it may be for so many replies. */
+/** Keeps all slots of a server with a concurrency taken for a number of replies. @returns the limits */
 function learn(concurrency: number, replies: number): readonly number[] {
   const learnt = createAdaptiveLimit(false);
   const limits: number[] = [];
@@ -132,15 +132,18 @@ function learn(concurrency: number, replies: number): readonly number[] {
   return limits;
 }
 
-test.each([1, 4, 16, 40])("a server with %i concurrency is given about so many", (concurrency) => {
-  const limits = learn(concurrency, 40_000).slice(-10_000);
+test.each([1, 4, 16, 40])(
+  "a server with a concurrency of %i gets about as many slots",
+  (concurrency) => {
+    const limits = learn(concurrency, 40_000).slice(-10_000);
 
-  const mean = limits.reduce((sum, limit) => sum + limit, 0) / limits.length;
-  expect(mean).toBeGreaterThanOrEqual(concurrency * 0.95);
-  expect(mean).toBeLessThanOrEqual(concurrency * 1.3 + 1);
-});
+    const mean = limits.reduce((sum, limit) => sum + limit, 0) / limits.length;
+    expect(mean).toBeGreaterThanOrEqual(concurrency * 0.95);
+    expect(mean).toBeLessThanOrEqual(concurrency * 1.3 + 1);
+  },
+);
 
-test("nothing is learnt while callers leave slots empty", () => {
+test("the limit stays while callers leave slots free", () => {
   const learnt = createAdaptiveLimit(false);
   for (let reply = 0; reply < 10_000; reply += 1)
     learnt.observe({ nowMs: reply, wasFull: false, tookMs: 2, roundTripMs: 20 });
@@ -148,7 +151,7 @@ test("nothing is learnt while callers leave slots empty", () => {
   expect(learnt.limit).toBe(8);
 });
 
-test("a server that says it is full gets no more than it had", () => {
+test("a server that rejects for want of capacity gets no more than it had", () => {
   const learnt = createAdaptiveLimit(false);
   learnt.onRejected({ inFlight: 3, sentMs: 0, nowMs: 1 });
 

@@ -21,8 +21,7 @@ import { type CacheOptions, cacheSchema } from "../pipeline/options.ts";
 import { type RoutingOptions, routingSchema } from "../routing/options.ts";
 import { type ChannelOptions, channelSchema } from "../upstream/options.ts";
 import { isOpenToOthers } from "./access.ts";
-import { sharedDeviceFaults } from "./exclusive-pools.ts";
-import { type PoolOptions, poolSchema } from "./pool-options.ts";
+import { type PoolOptions, poolSchema, sharedDeviceFaults } from "./pool-options.ts";
 
 export type { PoolOptions };
 

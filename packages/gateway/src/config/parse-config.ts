@@ -5,7 +5,6 @@ import { z } from "zod";
 import { isLabelListName, labelsFromText, textFromUtf8 } from "../models/options.ts";
 import { unknownSettingMessage } from "../options.ts";
 import { ConfigError, type ConfigFault } from "./config-error.ts";
-import { withPathsFrom } from "./config-paths.ts";
 import { type GatewayOptions, gatewaySchema } from "./gateway-options.ts";
 import { warnByProcess, withCurrentNames } from "./renamed-settings.ts";
 
@@ -173,4 +172,26 @@ function withoutUndefined(value: unknown): unknown {
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Resolves relative paths in a configuration against its folder. */
+function withPathsFrom(folder: string, options: GatewayOptions): GatewayOptions {
+  const { listen, pools } = options;
+  const names = ["ca", "cert", "key", "clientCa", "file"];
+  const resolved = <Settings extends object>(settings: Settings): Settings =>
+    Object.fromEntries(
+      Object.entries(settings).map(([name, value]) => [
+        name,
+        names.includes(name) && typeof value === "string" ? resolve(folder, value) : value,
+      ]),
+    ) as Settings;
+  return {
+    ...options,
+    ...(listen && { listen: { ...listen, ...(listen.tls && { tls: resolved(listen.tls) }) } }),
+    pools: pools.map((pool) => ({
+      ...pool,
+      ...(pool.tls && { tls: resolved(pool.tls) }),
+      ...(pool.key && { key: resolved(pool.key) }),
+    })),
+  };
 }

@@ -74,7 +74,7 @@ export async function runAttempts<Answer>(
     try {
       if (signal?.aborted) throw cancelled(signal);
       if (leftMs <= 0) throw deadlineExceeded(deadlineMs);
-      const answer = await oneAttempt(attempt, {
+      const answer = await runAttempt(attempt, {
         number,
         signal,
         clock,
@@ -92,7 +92,7 @@ export async function runAttempts<Answer>(
       }
       onRetry?.(error, delayMs);
       try {
-        await waited(delayMs, { signal, clock });
+        await waitFor(delayMs, { signal, clock });
       } catch (aborted) {
         throw new AttemptsFailedError(ScoringError.from(aborted), number);
       }
@@ -100,7 +100,7 @@ export async function runAttempts<Answer>(
   }
 }
 
-interface OneAttempt {
+interface AttemptLimits {
   readonly number: number;
   readonly signal: AbortSignal | undefined;
   readonly clock: ClockAndRandom["clock"];
@@ -110,9 +110,9 @@ interface OneAttempt {
   readonly deadlineMs: number;
 }
 
-async function oneAttempt<Answer>(
+async function runAttempt<Answer>(
   attempt: (call: AttemptCall) => Promise<Answer>,
-  { number, signal, clock, timeoutMs, isLast, deadlineMs }: OneAttempt,
+  { number, signal, clock, timeoutMs, isLast, deadlineMs }: AttemptLimits,
 ): Promise<Answer> {
   const controller = new AbortController();
   const leave = () => controller.abort(cancelled(signal));
@@ -121,7 +121,7 @@ async function oneAttempt<Answer>(
     controller.abort(isLast ? deadlineExceeded(deadlineMs) : tookTooLong(timeoutMs)),
   );
   try {
-    return await settledOrAborted(
+    return await rejectOnAbort(
       attempt({ number, signal: controller.signal, timeoutMs }),
       controller.signal,
     );
@@ -131,7 +131,7 @@ async function oneAttempt<Answer>(
 }
 
 /** Rejects on abort even if the transport ignores its signal. */
-function settledOrAborted<Answer>(answer: Promise<Answer>, signal: AbortSignal): Promise<Answer> {
+function rejectOnAbort<Answer>(answer: Promise<Answer>, signal: AbortSignal): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(signal.reason);
     signal.addEventListener("abort", onAbort, { once: true });
@@ -141,9 +141,9 @@ function settledOrAborted<Answer>(answer: Promise<Answer>, signal: AbortSignal):
   });
 }
 
-function waited(
+function waitFor(
   delayMs: number,
-  { signal, clock }: Pick<OneAttempt, "signal" | "clock">,
+  { signal, clock }: Pick<AttemptLimits, "signal" | "clock">,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = clock.setTimer(delayMs, () => {

@@ -60,7 +60,7 @@ export async function runAddModel(name: string, options: AddModelOptions): Promi
       if (!(thrown instanceof MissingOptionError) || !process.stdin.isTTY) {
         throw new CommandError(thrown.message);
       }
-      model = { ...model, ...(await answered(thrown.option, thrown.message)) };
+      model = { ...model, ...(await askUser(thrown.option, thrown.message)) };
     }
   }
 }
@@ -79,7 +79,7 @@ function labelsFrom(text: string): readonly string[] {
 }
 
 /** Asks the user. */
-async function answered(option: string, question: string): Promise<Partial<ModelToAdd>> {
+async function askUser(option: string, question: string): Promise<Partial<ModelToAdd>> {
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {
     const ask = (prompt: string) => lines.question(`${prompt}\n> `);

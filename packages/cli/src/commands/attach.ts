@@ -80,7 +80,7 @@ async function attach(target: string, options: AttachOptions): Promise<GatewayOp
     ...(options.keyEnv !== undefined && { key: { env: options.keyEnv } }),
     ...(options.service !== undefined && { service: options.service }),
   };
-  say(`inspecting ${address}`);
+  printLine(`inspecting ${address}`);
   const findings = await inspected(() =>
     inspectBackend({
       address,
@@ -111,11 +111,11 @@ async function attach(target: string, options: AttachOptions): Promise<GatewayOp
     doubts: [...doubts, ...failure],
     origin: `Written by tensorgate attach for ${address}.`,
   });
-  for (const doubt of [...doubts, ...failure]) say(`check: ${doubt}`);
+  for (const doubt of [...doubts, ...failure]) printLine(`check: ${doubt}`);
   if (output === undefined) process.stdout.write(text);
   else {
     writeFileSync(output, text);
-    say(`wrote ${output}`);
+    printLine(`wrote ${output}`);
   }
   // Parsed from the text, so that the gateway serves what the file says.
   const config = parseConfig(text, output ?? "the configuration");
@@ -152,17 +152,17 @@ function printCapabilities({
   outputs,
   isSeeded,
 }: BackendCapabilities): void {
-  say(
+  printLine(
     dialect === "tensorflow-serving"
       ? `found TensorFlow Serving with model "${model}", version ${versions.join(", ")}`
       : `found an FPGA container, dialect ${dialect}`,
   );
-  if (isSeeded) say("  its weights are random; its results are meaningless");
+  if (isSeeded) printLine("  its weights are random; its results are meaningless");
   for (const [name, { dtype, shape }] of signature?.inputs ?? []) {
-    say(`  input ${name}: ${dtype} [${shape ?? "any shape"}]`);
+    printLine(`  input ${name}: ${dtype} [${shape ?? "any shape"}]`);
   }
   for (const [name, { dtype, shape }] of signature?.outputs ?? outputs) {
-    say(`  output ${name}: ${dtype} [${shape ?? "any shape"}]`);
+    printLine(`  output ${name}: ${dtype} [${shape ?? "any shape"}]`);
   }
 }
 
@@ -171,7 +171,7 @@ async function tryPicture(config: GatewayOptions, timeoutMs: number): Promise<vo
   const gateway = createGateway({ ...config, listen: { port: 0 } });
   try {
     await gateway.listen();
-    await Promise.race([gateway.ready(), later(timeoutMs)]);
+    await Promise.race([gateway.ready(), delay(timeoutMs)]);
     const catalog = await fetch(`${gateway.url}/v1/catalog`);
     const { models } = (await catalog.json()) as { models: { name: string; task: string }[] };
     const [model] = models;
@@ -180,7 +180,7 @@ async function tryPicture(config: GatewayOptions, timeoutMs: number): Promise<vo
       `${gateway.url}/v1/${model.task}/${encodeURIComponent(model.name)}`,
       { method: "POST", body: new Uint8Array(testPicture) },
     );
-    say(outcome(response.status, await response.text()));
+    printLine(outcome(response.status, await response.text()));
   } finally {
     await gateway.close(0);
   }
@@ -206,7 +206,7 @@ function outcome(status: number, text: string): string {
   return `the test picture gives ${counted(first?.features?.length ?? 0, "feature")}`;
 }
 
-function later(delayMs: number): Promise<void> {
+function delay(delayMs: number): Promise<void> {
   return new Promise((resolve) => {
     systemClockAndRandom.clock.setTimer(delayMs, resolve);
   });
@@ -234,6 +234,6 @@ async function serveUntilSignal(
 }
 
 /** Prints a line for the user on standard error; standard output has the configuration. */
-function say(line: string): void {
+function printLine(line: string): void {
   process.stderr.write(`${line}\n`);
 }

@@ -49,7 +49,7 @@ async function* findings(base: URL, options: DoctorOptions): AsyncGenerator<Find
       signal: AbortSignal.timeout(timeout),
     });
 
-  const alive = await reached(() => send("/livez"));
+  const alive = await tryRequest(() => send("/livez"));
   if (!(alive instanceof Response)) {
     yield {
       isFine: false,
@@ -135,7 +135,7 @@ interface Unreached {
   readonly advice: string;
 }
 
-async function reached(request: () => Promise<Response>): Promise<Response | Unreached> {
+async function tryRequest(request: () => Promise<Response>): Promise<Response | Unreached> {
   try {
     return await request();
   } catch (thrown) {

@@ -31,7 +31,7 @@ export const commaSeparated: OutcomeFormat = {
     if ("error" in outcome)
       return row([outcome.input, ...Array(7).fill(""), outcome.error.message]);
     const { input } = outcome;
-    const found = foundIn(outcome);
+    const found = resultsOf(outcome);
     if (found.length === 0) return row([input, ...Array(8).fill("")]);
     return found
       .map((each) => {
@@ -52,7 +52,7 @@ export function alignedTable(inputs: readonly string[], hasColours: boolean): Ou
     line: (outcome) => {
       const name = outcome.input.padEnd(width);
       if ("error" in outcome) return `${name}  ${styled("red", outcome.error.message)}`;
-      const cells = foundIn(outcome).map((each) => {
+      const cells = resultsOf(outcome).map((each) => {
         const place = isBox(each)
           ? ` at ${Math.round(each.box.x)},${Math.round(each.box.y)} ${Math.round(each.box.width)}×${Math.round(each.box.height)}`
           : "";
@@ -63,7 +63,7 @@ export function alignedTable(inputs: readonly string[], hasColours: boolean): Ou
   };
 }
 
-function foundIn(
+function resultsOf(
   outcome: Exclude<ScoredPicture, { readonly error: Error }>,
 ): readonly (LabelScore | DetectedBox)[] {
   return "boxes" in outcome ? outcome.boxes : outcome.labels;

@@ -14,10 +14,10 @@ const pictureName = /\.(jpe?g|png|gif|webp|avif|heic|tiff?)$/i;
  * @throws CommandError if one of `names` has no picture
  */
 export function picturePaths(names: readonly string[]): readonly string[] {
-  return [...new Set(names.flatMap(found))];
+  return [...new Set(names.flatMap(pathsOf))];
 }
 
-function found(name: string): readonly string[] {
+function pathsOf(name: string): readonly string[] {
   if (name === standardInput) return [name];
   if (existsSync(name)) return statSync(name).isDirectory() ? picturesBelow(name) : [name];
   const matches = globSync(name).filter((path) => pictureName.test(path));

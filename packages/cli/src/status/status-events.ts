@@ -4,7 +4,7 @@ import type { GatewayStatus, ReplicaStatus } from "@tensorgate/client";
 export function statusEvents(before: GatewayStatus, now: GatewayStatus): readonly string[] {
   // Counts and names start over, so the updates cannot be compared.
   if (now.uptimeMs < before.uptimeMs) return ["the gateway was restarted"];
-  const [was, is] = [placed(before), placed(now)];
+  const [was, is] = [replicasByName(before), replicasByName(now)];
   return [
     ...[...is].flatMap(([place, replica]) => changeOf(place, was.get(place), replica)),
     ...[...was.keys()].filter((place) => !is.has(place)).map((place) => `${place} removed`),
@@ -24,7 +24,7 @@ function changeOf(
 }
 
 /** Returns the replicas by the name that is shown. */
-function placed({ regions }: GatewayStatus): ReadonlyMap<string, ReplicaStatus> {
+function replicasByName({ regions }: GatewayStatus): ReadonlyMap<string, ReplicaStatus> {
   return new Map(
     regions.flatMap(({ pools }) =>
       pools.flatMap(({ model, replicas }) =>

@@ -52,7 +52,7 @@ export interface RunGatewayOptions {
 export async function runGateway(run: RunGatewayOptions): Promise<RunningGateway> {
   const { options, admin, isAdminNeeded, log, plugs } = run;
   const telemetry = openTelemetry();
-  const gateway = built(options, {
+  const gateway = buildGateway(options, {
     console: consoleFiles(),
     ...(plugs && { plugs }),
     meterProvider: telemetry.meterProvider,
@@ -92,12 +92,12 @@ export async function runGateway(run: RunGatewayOptions): Promise<RunningGateway
     close: async ({ graceMs, isInteractive = false } = {}) => {
       await gateway.close(graceMs, isInteractive ? 0 : undefined);
       await adminServer?.close();
-      await Promise.race([telemetry.close(), later(exportMs)]);
+      await Promise.race([telemetry.close(), delay(exportMs)]);
     },
   };
 }
 
-function built(...[options, parts]: Parameters<typeof createGateway>): Gateway {
+function buildGateway(...[options, parts]: Parameters<typeof createGateway>): Gateway {
   try {
     return createGateway(options, parts);
   } catch (thrown) {
@@ -118,7 +118,7 @@ async function listen(gateway: Gateway, { listen: address }: GatewayOptions): Pr
 /** Time limit for exporting the last metrics and spans, in milliseconds: the collector may not respond. */
 const exportMs = 5_000;
 
-function later(delayMs: number): Promise<void> {
+function delay(delayMs: number): Promise<void> {
   return new Promise((resolve) => {
     systemClockAndRandom.clock.setTimer(delayMs, resolve);
   });

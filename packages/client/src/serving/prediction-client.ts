@@ -188,7 +188,7 @@ export class PredictionClient implements AsyncDisposable {
         });
         const reply = await this.#channel.unary(Buffer.concat(request), sent);
         const isOnePicture = Object.values(inputs).every(({ shape }) => shape[0] === 1);
-        return selected(this.#outputsOf(reply, isOnePicture), outputs) as object;
+        return selectOutputs(this.#outputsOf(reply, isOnePicture), outputs) as object;
       },
     });
     return withMeta(message, meta) as WithMeta<Predicted<Outputs>>;
@@ -200,7 +200,9 @@ export class PredictionClient implements AsyncDisposable {
         asked: { name: "" },
         names: this.#names,
       });
-      return new Map([...outputs].map(([name, tensor]) => [name, output(tensor, isOnePicture)]));
+      return new Map(
+        [...outputs].map(([name, tensor]) => [name, outputFrom(tensor, isOnePicture)]),
+      );
     } catch (cause) {
       throw new UpstreamFailedError("invalid reply from the model server", { cause });
     }
@@ -213,13 +215,13 @@ interface PredictionCall<Outputs> {
 }
 
 /** Converts an output, without the batch axis of a single picture. */
-function output(tensor: Tensor, isOnePicture: boolean): TensorOutput {
+function outputFrom(tensor: Tensor, isOnePicture: boolean): TensorOutput {
   const { shape } = tensor;
   const isBatchOfOne = isOnePicture && shape.length > 1 && shape[0] === 1;
   return outputFromTensor(isBatchOfOne ? { ...tensor, shape: shape.slice(1) } : tensor);
 }
 
-function selected(found: ReadonlyMap<string, TensorOutput>, outputs: unknown): unknown {
+function selectOutputs(found: ReadonlyMap<string, TensorOutput>, outputs: unknown): unknown {
   const named = (name: string): TensorOutput => {
     const tensor = found.get(name);
     if (tensor) return tensor;

@@ -169,7 +169,8 @@ interface InkedPicture {
 }
 
 /**
- * Mixes the inks of a CMYK picture as TensorFlow does, whatever profile it has: red is what cyan and black leave.
+ * Mixes the inks of a CMYK picture by TensorFlow's plain formula, whatever profile it has: red is what cyan and black
+ * leave. TensorFlow cuts the fraction; Pillow and others round it, as here.
  *
  * @see tensorflow/core/lib/jpeg/jpeg_mem.cc
  */
@@ -185,7 +186,8 @@ async function rgbFromInks({ decoder, format, inks }: InkedPicture): Promise<Sha
   for (let from = 0, to = 0; from < data.length; from += 4, to += 3) {
     const light = Math.abs(remainder - (data[from + 3] as number));
     for (let ink = 0; ink < 3; ink += 1) {
-      pixels[to + ink] = (light * Math.abs(remainder - (data[from + ink] as number))) / 255;
+      const paper = Math.abs(remainder - (data[from + ink] as number));
+      pixels[to + ink] = Math.round((light * paper) / 255);
     }
   }
   return sharp(pixels, { raw: { width: info.width, height: info.height, channels: 3 } });

@@ -1,0 +1,72 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const peers = fileURLToPath(new URL("../../../shared/peers/", import.meta.url));
+
+/** Whether servers and clients that others wrote are here. */
+export const hasPeers: boolean = existsSync(peers);
+
+/** Environment of a peer's script: the product is this checkout, and its Node the first that is found. */
+const env = {
+  ...process.env,
+  TENSORGATE_ROOT: root,
+  PATH: `${root}/node_modules/.bin:${process.env["PATH"]}`,
+};
+
+/** A server of somebody else that answers; disposing of it stops it and what it started. */
+export interface Peer extends AsyncDisposable {
+  readonly child: ChildProcess;
+}
+
+/** Sets a peer up. @returns why it cannot be, if so */
+export async function setUpPeer(
+  script: string,
+  args: readonly string[],
+): Promise<string | undefined> {
+  const { code, output } = await runPeer(script, args);
+  return code === 0 ? undefined : `${script} ${args.join(" ")}: ${output.trim().slice(-300)}`;
+}
+
+/** Runs a peer's script to its end. */
+export function runPeer(
+  script: string,
+  args: readonly string[],
+): Promise<{ readonly code: number; readonly output: string }> {
+  return new Promise((resolve) => {
+    const options = { cwd: root, env, maxBuffer: 2 ** 26 };
+    execFile(`${peers}${script}`, args, options, (error, stdout, stderr) => {
+      const code = error ? Number(error.code ?? 1) || 1 : 0;
+      resolve({ code, output: `${stdout}${code === 0 ? "" : stderr}` });
+    });
+  });
+}
+
+/** Starts a server, and waits until it says that it is ready. */
+export async function startPeer(script: string, args: readonly string[]): Promise<Peer> {
+  const child = spawn(`${peers}${script}`, args, {
+    cwd: root,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const exited = once(child, "exit");
+  let said = "";
+  await new Promise<void>((resolve, reject) => {
+    const onData = (data: Buffer) => {
+      said += data.toString();
+      if (/^ready/m.test(said)) resolve();
+    };
+    child.stdout.on("data", onData);
+    child.stderr.on("data", onData);
+    child.once("exit", () => reject(new Error(`${script} ended: ${said.slice(-500)}`)));
+  });
+  return {
+    child,
+    [Symbol.asyncDispose]: async () => {
+      child.kill("SIGTERM");
+      await exited;
+    },
+  };
+}

@@ -225,7 +225,7 @@ export declare type ClassifyRequest = Message<"tensorgate.v1.ClassifyRequest"> &
   pictures: Picture[];
 
   /**
-   * Number of labels to return, 1 to 1024; 5 by default.
+   * Number of labels to return, at least 1, 5 by default; at most 1024 are returned.
    *
    * @generated from field: optional int32 top_k = 3;
    */
@@ -456,14 +456,14 @@ export declare type DetectRequest = Message<"tensorgate.v1.DetectRequest"> & {
   iouThreshold?: number | undefined;
 
   /**
-   * Number of best boxes, over all classes, that are compared for overlaps; 1 to 1024.
+   * Number of best boxes, over all classes, that are compared for overlaps; at least 1, and more than 1024 count as 1024.
    *
    * @generated from field: optional int32 max_candidates = 5;
    */
   maxCandidates?: number | undefined;
 
   /**
-   * Maximum number of boxes in the answer; 1 to 1024.
+   * Maximum number of boxes in the answer, at least 1; at most 1024 are returned.
    *
    * @generated from field: optional int32 max_detections = 6;
    */

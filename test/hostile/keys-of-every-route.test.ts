@@ -105,7 +105,10 @@ function everyEntry(): readonly Entry[] {
 /** With the model where the method has one. */
 const messageOf = (method: string) => {
   if (method === "GetModel") return JSON.stringify({ name: "shapes" });
-  return method.startsWith("List") || method.startsWith("Get") || method === "Check"
+  if (method === "MultiInference") {
+    return JSON.stringify({ tasks: [{ modelSpec: { name: "shapes" } }] });
+  }
+  return /^(List|Get|Check$|HandleReloadConfig)/.test(method)
     ? "{}"
     : JSON.stringify({ modelSpec: { name: "shapes" } });
 };

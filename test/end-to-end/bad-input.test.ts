@@ -126,9 +126,9 @@ describe("REST", () => {
       reason: "invalid-request",
     },
     {
-      name: "a topK beyond the limit",
+      name: "a topK that is not a whole number",
       body: star,
-      path: "/v1/classify/shapes?topK=1025",
+      path: "/v1/classify/shapes?topK=1.5",
       status: 400,
       reason: "invalid-request",
     },

@@ -102,13 +102,13 @@ export const pictureMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    "packages/gateway/src/models/classify.ts",
+    "packages/gateway/src/models/score-pictures.ts",
     ["packages/gateway/src/models/classify.test.ts"],
     [
       {
         name: "labels: any number of them",
-        find: "topK >= 1 && topK <= maxResultsPerPicture",
-        replace: "topK >= 1 && topK <= Number.MAX_VALUE",
+        find: "return Math.min(count, maxResultsPerPicture);",
+        replace: "return count;",
       },
     ],
   ),

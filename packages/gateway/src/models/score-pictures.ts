@@ -244,7 +244,7 @@ function assertPictures(pictures: readonly Picture[], maxPictures: number): void
 }
 
 /**
- * Limits the number of results for one picture to `maxResultsPerPicture`: whoever asks for more wants all there are.
+ * Limits the number of results for one picture to `maxResultsPerPicture`: a larger number stands for all results.
  *
  * @throws InvalidRequestError if it is no whole number above 0
  */

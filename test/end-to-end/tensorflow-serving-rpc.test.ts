@@ -1,10 +1,11 @@
-import { create, createRegistry } from "@bufbuild/protobuf";
+import { create, createRegistry, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import {
   createConnectTransport,
   createGrpcTransport,
   createGrpcWebTransport,
 } from "@connectrpc/connect-node";
+import { credentials, makeGenericClientConstructor } from "@grpc/grpc-js";
 import { PredictionClient } from "@tensorgate/client";
 import { DataType } from "@tensorgate/proto/tensorflow/framework";
 import { SignatureDefMapSchema } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
@@ -147,6 +148,23 @@ test("a version that is not there is not found", async () => {
     code: Code.NotFound,
     message: "Servable not found for request: Specific(shapes, 9)",
   });
+});
+
+test("a status message reaches grpc-js as it was written", async () => {
+  const Generic = makeGenericClientConstructor({}, "generic");
+  const client = new Generic(new URL(running.url).host, credentials.createInsecure());
+  const bytes = (each: Buffer) => each;
+  const message = Buffer.from(
+    toBinary(PredictRequestSchema, predictRequest({ name: "a/b: c,d " })),
+  );
+
+  const details = await new Promise((resolve) => {
+    const method = "/tensorflow.serving.PredictionService/Predict";
+    client.makeUnaryRequest(method, bytes, bytes, message, (error) => resolve(error?.details));
+  });
+  client.close();
+
+  expect(details).toBe("Servable not found for request: Latest(a/b: c,d )");
 });
 
 test("models are not loaded by callers", async () => {

@@ -45,10 +45,14 @@ export function runPeer(
 }
 
 /** Starts a server, and waits until it says that it is ready. */
-export async function startPeer(script: string, args: readonly string[]): Promise<Peer> {
+export async function startPeer(
+  script: string,
+  args: readonly string[],
+  more: Readonly<Record<string, string>> = {},
+): Promise<Peer> {
   const child = spawn(`${peers}${script}`, args, {
     cwd: root,
-    env,
+    env: { ...env, ...more },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const exited = once(child, "exit");

@@ -20,6 +20,8 @@ export interface Signature {
 
 /** How a server describes a model that it serves. */
 export interface ModelMetadata {
+  /** The signatures as a server of TensorFlow's encoded them, with whatever is not in `signatures`. */
+  readonly encodedSignatures?: Uint8Array;
   /** The version described; 0 if the server has no versions or does not say which. */
   readonly model: AnsweringModel;
   /** By name. Tensors whose dtype no request can have are left out. */

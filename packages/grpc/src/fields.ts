@@ -73,9 +73,12 @@ function statusOfProxy(headers: HeaderBlock): ReceivedStatus | undefined {
   return { code: grpcCodeFromHttpStatus(httpStatus), message, headers: {}, httpStatus };
 }
 
-/** Encodes a text for `grpc-message`: printable ASCII but `%` as it is, all else by the percent codes of its UTF-8. */
+/**
+ * Encodes a text for `grpc-message`: printable ASCII but `%` as it is, all else by the percent codes of its UTF-8, and
+ * blanks at its ends too, since receivers drop fields that have them.
+ */
 export function encodeMessage(message: string): string {
-  return message.toWellFormed().replace(/[^\x20-\x24\x26-\x7e]+/g, encodeURIComponent);
+  return message.toWellFormed().replace(/[^\x20-\x24\x26-\x7e]+|^ +| +$/g, encodeURIComponent);
 }
 
 /** Decodes `grpc-message`. A value that is not well encoded is returned as it came, never dropped. */

@@ -35,6 +35,7 @@ test("OK is written without a message", () => {
 test.each([
   { message: "no such model", encoded: "no such model" },
   { message: "50%", encoded: "50%25" },
+  { message: " a: b ", encoded: "%20a: b%20" },
   { message: "größer\r\n", encoded: "gr%C3%B6%C3%9Fer%0D%0A" },
   { message: "\ud800!", encoded: "%EF%BF%BD!" },
 ])("the message $message is written as $encoded", ({ message, encoded }) => {

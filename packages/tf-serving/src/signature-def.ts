@@ -59,11 +59,17 @@ export function packedSignatures(signatures: ReadonlyMap<string, Signature>): An
 export function modelMetadataResponse({
   model,
   signatures,
+  encodedSignatures,
 }: ModelMetadata): GetModelMetadataResponse {
   const { name, version } = model;
+  const packed = packedSignatures(signatures);
   return create(GetModelMetadataResponseSchema, {
     modelSpec: { name, versionChoice: { case: "version", value: { value: version } } },
-    metadata: { signature_def: packedSignatures(signatures) },
+    metadata: {
+      signature_def: encodedSignatures
+        ? { ...packed, value: new Uint8Array(encodedSignatures) }
+        : packed,
+    },
   });
 }
 
@@ -76,6 +82,7 @@ export function modelMetadataFromResponse({
   const packed = metadata["signature_def"];
   const map = packed && anyUnpack(packed, SignatureDefMapSchema);
   return {
+    ...(packed && { encodedSignatures: packed.value }),
     model: {
       name: modelSpec?.name ?? "",
       version: choice?.case === "version" ? choice.value.value : 0n,

@@ -1,4 +1,3 @@
-import { existsSync, readFileSync } from "node:fs";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import {
   bytesPerElement,
@@ -10,6 +9,7 @@ import {
 import { TensorProtoSchema } from "@tensorgate/proto/tensorflow/framework";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { casesOf, hasCases } from "../../../test/support/conformance-cases.ts";
 import { readTensorProto } from "./tensor-proto-reader.ts";
 import { tensorProtoWriter } from "./tensor-proto-writer.ts";
 import { TensorParsingError } from "./tensor-values.ts";
@@ -23,21 +23,14 @@ interface ConformanceCase {
   readonly expect: { ok: boolean; shape?: readonly number[]; values?: readonly JsonValue[] };
 }
 
-const file = new URL(
-  "../../../../shared/conformance/tf-serving/tensor_proto.jsonl",
-  import.meta.url,
+const cases = casesOf<ConformanceCase>("tensor_proto.jsonl");
+
+test.skipIf(hasCases)(
+  "TensorFlow's cases are skipped: the conformance folder is not here",
+  () => {},
 );
-const isHere = existsSync(file);
-const cases: readonly ConformanceCase[] = isHere
-  ? readFileSync(file, "utf8")
-      .trimEnd()
-      .split("\n")
-      .map((line) => JSON.parse(line))
-  : [];
 
-test.skipIf(isHere)("TensorFlow's cases are skipped: the conformance folder is not here", () => {});
-
-test.each(cases)("reads $name as TensorFlow does", ({ tensor_b64, expect: expected }) => {
+test.each(cases)("tensor_proto.jsonl: $name", ({ tensor_b64, expect: expected }) => {
   const message = new Uint8Array(Buffer.from(tensor_b64, "base64"));
   if (!expected.ok) {
     expect(() => readTensorProto(message)).toThrow(TensorParsingError);

@@ -1,7 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
 import type { Tensor } from "@tensorgate/core";
 import type { Feature } from "@tensorgate/proto/tensorflow/example";
 import { expect, test } from "vitest";
+import { casesOf, hasCases } from "../../../../test/support/conformance-cases.ts";
 import { ServingError } from "../serving-error.ts";
 import { readExampleBody } from "./example-body.ts";
 import { classificationAnswerJson, regressionAnswerJson } from "./inference-answer.ts";
@@ -11,20 +11,7 @@ import { predictAnswerJson } from "./predict-answer.ts";
 import { readPredictBody } from "./predict-body.ts";
 import { restErrorBody } from "./rest-json.ts";
 
-// Cases of what TensorFlow Serving's own code answered.
-const folder = new URL("../../../../../shared/conformance/tf-serving/", import.meta.url);
-const isHere = existsSync(folder);
-
-function casesOf<Case>(file: string): readonly Case[] {
-  if (!isHere) return [];
-  const text = readFileSync(new URL(file, folder), "utf8");
-  return text
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line));
-}
-
-test.skipIf(isHere)("TensorFlow Serving's cases are skipped: their folder is not here", () => {});
+test.skipIf(hasCases)("TensorFlow Serving's cases are skipped: their folder is not here", () => {});
 
 type Value = number | string | boolean | { readonly utf8: string } | { readonly b64: string };
 
@@ -131,43 +118,46 @@ function bodyOf({ body, body_b64, body_gen }: RequestCase): Uint8Array {
   return Buffer.from(prefix + parts.map(([part, count]) => part.repeat(count)).join("") + suffix);
 }
 
-test.each(casesOf<RequestCase>("json_tensor_request.jsonl"))("body: $name", (each) => {
-  const { tensorinfo, expect: expected } = each;
-  const types = new Map(Object.entries(tensorinfo).map(([name, type]) => [name, typeName(type)]));
-  const read = () => {
-    const body = readJsonBody(bodyOf(each));
-    return { ...readPredictBody(body, types), signatureName: body.signatureName };
-  };
-  if (!expected.ok) {
-    expect(failureOf(read)).toEqual({ code: expected.code, message: expected.message });
-    return;
-  }
-  const { format, signatureName, inputs } = read();
-  expect({ format, signatureName }).toEqual({
-    format: expected.format,
-    signatureName: expected.signature_name,
-  });
-  expect([...inputs.keys()].toSorted()).toEqual(Object.keys(expected.tensors).toSorted());
-  for (const [name, wanted] of Object.entries(expected.tensors)) {
-    const tensor = inputs.get(name);
-    expect(tensor?.shape).toEqual(wanted.shape);
-    if (tensor?.dtype === "BYTES") {
-      expect(tensor.elements.map(latin1)).toEqual(wanted.values?.map(bytesOf).map(latin1));
-      continue;
+test.each(casesOf<RequestCase>("json_tensor_request.jsonl"))(
+  "json_tensor_request.jsonl: $name",
+  (each) => {
+    const { tensorinfo, expect: expected } = each;
+    const types = new Map(Object.entries(tensorinfo).map(([name, type]) => [name, typeName(type)]));
+    const read = () => {
+      const body = readJsonBody(bodyOf(each));
+      return { ...readPredictBody(body, types), signatureName: body.signatureName };
+    };
+    if (!expected.ok) {
+      expect(failureOf(read)).toEqual({ code: expected.code, message: expected.message });
+      return;
     }
-    const exact = elementsOf(wanted);
-    const { buffer } = new Uint8Array(tensor?.data ?? []);
-    const got = new (exact.constructor as typeof Float64Array)(buffer);
-    expect(got.length).toBe(exact.length);
-    for (const [index, value] of exact.entries()) {
-      // The original reads a double to within three units of the last place.
-      const isClose =
-        wanted.dtype === "DT_DOUBLE" &&
-        Math.abs((got[index] ?? 0) - value) <= Math.abs(value) * 1e-15;
-      if (!isClose) expect(got[index]).toBe(value);
+    const { format, signatureName, inputs } = read();
+    expect({ format, signatureName }).toEqual({
+      format: expected.format,
+      signatureName: expected.signature_name,
+    });
+    expect([...inputs.keys()].toSorted()).toEqual(Object.keys(expected.tensors).toSorted());
+    for (const [name, wanted] of Object.entries(expected.tensors)) {
+      const tensor = inputs.get(name);
+      expect(tensor?.shape).toEqual(wanted.shape);
+      if (tensor?.dtype === "BYTES") {
+        expect(tensor.elements.map(latin1)).toEqual(wanted.values?.map(bytesOf).map(latin1));
+        continue;
+      }
+      const exact = elementsOf(wanted);
+      const { buffer } = new Uint8Array(tensor?.data ?? []);
+      const got = new (exact.constructor as typeof Float64Array)(buffer);
+      expect(got.length).toBe(exact.length);
+      for (const [index, value] of exact.entries()) {
+        // The original reads a double to within three units of the last place.
+        const isClose =
+          wanted.dtype === "DT_DOUBLE" &&
+          Math.abs((got[index] ?? 0) - value) <= Math.abs(value) * 1e-15;
+        if (!isClose) expect(got[index]).toBe(value);
+      }
     }
-  }
-});
+  },
+);
 
 interface ResponseCase {
   readonly name: string;
@@ -213,19 +203,22 @@ function answerOf({
 /** JSON with the original's words for numbers, and members in any order. */
 const parsed = (text: string) => JSON.parse(text.replaceAll(/\b(NaN|-?Infinity)\b/g, '"$1"'));
 
-test.each(casesOf<ResponseCase>("json_tensor_response.jsonl"))("answer: $name", (each) => {
-  const { expect: expected, outputs = {} } = each;
-  if (expected.ok === false) {
-    const { message } = expected;
-    expect(failureOf(() => answerOf(each)).message).toBe(message);
-    return;
-  }
-  const text = latin1(answerOf(each));
-  const wanted = latin1(Buffer.from(expected.text));
-  // The original lists several outputs in no certain order.
-  if (Object.keys(outputs).length > 1) expect(parsed(text)).toEqual(parsed(wanted));
-  else expect(text).toBe(wanted);
-});
+test.each(casesOf<ResponseCase>("json_tensor_response.jsonl"))(
+  "json_tensor_response.jsonl: $name",
+  (each) => {
+    const { expect: expected, outputs = {} } = each;
+    if (expected.ok === false) {
+      const { message } = expected;
+      expect(failureOf(() => answerOf(each)).message).toBe(message);
+      return;
+    }
+    const text = latin1(answerOf(each));
+    const wanted = latin1(Buffer.from(expected.text));
+    // The original lists several outputs in no certain order.
+    if (Object.keys(outputs).length > 1) expect(parsed(text)).toEqual(parsed(wanted));
+    else expect(text).toBe(wanted);
+  },
+);
 
 interface ExampleCase {
   readonly name: string;
@@ -251,28 +244,31 @@ function featureOf({ kind }: Feature): unknown {
   }
 }
 
-test.each(casesOf<ExampleCase>("classify_regress_request.jsonl"))("examples: $name", (each) => {
-  const { body, expect: expected } = each;
-  const read = () => readExampleBody(readJsonBody(Buffer.from(body)));
-  if (!expected.ok) {
-    expect(failureOf(read).message).toBe(expected.message);
-    return;
-  }
-  const { kind } = read();
-  expect(kind.case).toBe(
-    expected.kind === "example_list" ? "exampleList" : "exampleListWithContext",
-  );
-  expect(
-    kind.value?.examples.map(({ features }) =>
-      Object.fromEntries(
-        Object.entries(features?.feature ?? {}).map(([name, feature]) => [
-          name,
-          featureOf(feature),
-        ]),
+test.each(casesOf<ExampleCase>("classify_regress_request.jsonl"))(
+  "classify_regress_request.jsonl: $name",
+  (each) => {
+    const { body, expect: expected } = each;
+    const read = () => readExampleBody(readJsonBody(Buffer.from(body)));
+    if (!expected.ok) {
+      expect(failureOf(read).message).toBe(expected.message);
+      return;
+    }
+    const { kind } = read();
+    expect(kind.case).toBe(
+      expected.kind === "example_list" ? "exampleList" : "exampleListWithContext",
+    );
+    expect(
+      kind.value?.examples.map(({ features }) =>
+        Object.fromEntries(
+          Object.entries(features?.feature ?? {}).map(([name, feature]) => [
+            name,
+            featureOf(feature),
+          ]),
+        ),
       ),
-    ),
-  ).toEqual(expected.examples);
-});
+    ).toEqual(expected.examples);
+  },
+);
 
 interface PathCase {
   readonly name: string;
@@ -290,7 +286,7 @@ interface PathCase {
 }
 
 test.each(casesOf<PathCase>("rest_path.jsonl"))(
-  "path: $name",
+  "rest_path.jsonl: $name",
   ({ method, path, expect: wanted }) => {
     const read = readModelPath(method, path);
     if (!wanted.matched) {

@@ -1,4 +1,4 @@
-import { type JsonValue, toJson } from "@bufbuild/protobuf";
+import { fromBinary, type JsonValue, toJson } from "@bufbuild/protobuf";
 import type { ModelMetadata, ModelStatus } from "@tensorgate/core";
 import { SignatureDefMapSchema } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import { GetModelStatusResponseSchema } from "@tensorgate/proto/tensorflow_serving/get_model_status";
@@ -19,8 +19,11 @@ export function modelStatusJson(status: ModelStatus): string {
 }
 
 /** `GET /v1/models/NAME/metadata`: the signatures, doubly wrapped as the server does it. */
-export function modelMetadataJson({ model, signatures }: ModelMetadata): string {
-  const map = toJson(SignatureDefMapSchema, signatureDefMap(signatures), jsonOptions);
+export function modelMetadataJson({ model, signatures, encodedSignatures }: ModelMetadata): string {
+  const message = encodedSignatures
+    ? fromBinary(SignatureDefMapSchema, encodedSignatures)
+    : signatureDefMap(signatures);
+  const map = toJson(SignatureDefMapSchema, message, jsonOptions);
   return servingText({
     model_spec: { name: model.name, signature_name: "", version: String(model.version) },
     metadata: { signature_def: map },

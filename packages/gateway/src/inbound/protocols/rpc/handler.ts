@@ -9,7 +9,7 @@ import {
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import { type Protocol, ScoringError } from "@tensorgate/core";
-import { grpcCode, statusFields } from "@tensorgate/grpc";
+import { decodeMessage, encodeMessage, grpcCode, statusFields } from "@tensorgate/grpc";
 import { SignatureDefMapSchema } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import { ScoringService } from "@tensorgate/proto/tensorgate/v1/scoring";
 import type { RequestOptions } from "../../options.ts";
@@ -130,12 +130,12 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
     await sendStream(response, {
       status: answer.status,
       headers: {
-        ...Object.fromEntries(answer.header ?? []),
+        ...fieldsOf(answer.header),
         ...acceptHeader(request),
         ...(form?.isText && { "content-type": request.headers["content-type"] ?? "" }),
       },
       body: form?.isText ? encodedPieces(pieces) : pieces,
-      trailers: () => Object.fromEntries(answer.trailer ?? []),
+      trailers: () => fieldsOf(answer.trailer),
     });
   }
 
@@ -155,6 +155,19 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
   }
 
   return { paths: methods, respond };
+}
+
+/**
+ * The fields of an answer. The library escapes more of a status message than gRPC asks for, and grpc-js, which takes
+ * back less, would show it like that.
+ *
+ * @see https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md, Status-Message
+ */
+function fieldsOf(headers: Headers | undefined): Readonly<Record<string, string>> {
+  const fields = Object.fromEntries(headers ?? []);
+  const message = fields["grpc-message"];
+  if (message === undefined) return fields;
+  return { ...fields, "grpc-message": encodeMessage(decodeMessage(message)) };
 }
 
 /** What is known of a method before it is called. */

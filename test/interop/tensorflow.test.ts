@@ -21,7 +21,8 @@ async function failures(args: readonly string[]): Promise<string> {
   const failed = lines.filter(
     (line) => /"passed": ?false/.test(line) && !differently.some((each) => line.includes(each)),
   );
-  return failed.length > 0 ? failed.join("\n") : (lines.at(-1) ?? "");
+  const summary = lines.findLast((line) => /^\d+ passed, \d+ failed$/.test(line));
+  return failed.length > 0 ? failed.join("\n") : (summary ?? output);
 }
 
 /** libheif and libavif, which Pillow has, smooth the colours of an AVIF differently. */

@@ -16,9 +16,9 @@ export const keyHeader: Readonly<Record<string, string>> = { "x-api-key": key };
 
 export const scoring = "/tensorgate.v1.ScoringService";
 export const star: Buffer = Buffer.from(samplePicture("star"));
-/** The head of a JPEG, which is all that the gateway reads of a picture that it passes on. */
+/** The head of a JPEG up to its scan, which is all that the gateway reads of a picture that it passes on. */
 export const tinyPicture: Buffer = Buffer.from(
-  "/9j/4AAQSkZJRgABAQAAAQABAAD/wAALCAAQABABAREA",
+  "/9j/4AAQSkZJRgABAQAAAQABAAD/wAALCAAQABABAREA/9oACAEBAAA/AA==",
   "base64",
 );
 

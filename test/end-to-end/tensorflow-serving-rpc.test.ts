@@ -15,6 +15,7 @@ import { PredictionService } from "@tensorgate/proto/tensorflow_serving/predicti
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { samplePicture } from "../support/pictures.ts";
 import {
+  openGateway,
   type RunningGateway,
   shapesModel,
   startShapesGateway,
@@ -148,6 +149,20 @@ test("a version that is not there is not found", async () => {
     code: Code.NotFound,
     message: "Servable not found for request: Specific(shapes, 9)",
   });
+});
+
+test("the gateway of another region gets a call as it came", async () => {
+  await using near = await openGateway({
+    region: "eastus",
+    pools: [{ model: "shapes", region: "westeurope", gateway: running.url }],
+  });
+  await near.gateway.ready();
+  const client = createClient(PredictionService, createGrpcTransport({ baseUrl: near.url }));
+
+  const response = await client.predict(predictRequest({ name: "shapes" }, ["scores"]));
+
+  expect(Object.keys(response.outputs)).toEqual(["scores"]);
+  expect(response.modelSpec).toMatchObject({ name: "shapes", signatureName: "serving_default" });
 });
 
 test("a status message reaches grpc-js as it was written", async () => {

@@ -47,6 +47,19 @@ const textPieces: readonly Piece[] = [
 const spacePieces: readonly Piece[] = [" ", "\n", "\t", "\r\n"].map((value) => piece(value));
 const digitPieces: readonly Piece[] = ["1", "0", "9", ".", "e1", "-"].map((value) => piece(value));
 
+const numberPieces: readonly Piece[] = [
+  ",1",
+  ",0.5",
+  ",1e-7",
+  ",NaN",
+  ",-0",
+  ",12345678901234567890",
+  " ,1",
+].map((value) => piece(value));
+const rowPieces: readonly Piece[] = [",[1]", ",[]", ",[1,2]", ",[[1]]", ",[true]", ',[""]'].map(
+  (value) => piece(value),
+);
+
 const nests = [
   nestOf("[", "]", "0"),
   nestOf('{"a":', "}", "0"),
@@ -98,6 +111,22 @@ export function pictureJsonSites(): readonly Site[] {
     textAt("images b64", '{"images":[{"b64":', "}]}"),
     textAt("id", '{"images":[{"b64":"QUJD","id":', "}]}"),
     objectAt("images[0]", '{"images":[', "]}"),
+  ];
+}
+
+/** The JSON of TensorFlow Serving's REST API. */
+export function servingJsonSites(): readonly Site[] {
+  return [
+    ...bodySites(),
+    arrayAt("instances", '{"instances":', "}"),
+    objectAt("instances[0]", '{"instances":[', "]}"),
+    arrayAt("instances[0]", '{"instances":[', "]}"),
+    textAt("instances[0]", '{"instances":[', "]}"),
+    textAt("b64", '{"instances":[{"b64":', "}]}"),
+    arrayAt("inputs", '{"inputs":', "}"),
+    { name: "instances number", pieces: digitPieces, wrap: between('{"instances":[1', "]}") },
+    { name: "numbers", pieces: numberPieces, wrap: between('{"instances":[0', "]}") },
+    { name: "rows", pieces: rowPieces, wrap: between('{"instances":[[0]', "]}") },
   ];
 }
 

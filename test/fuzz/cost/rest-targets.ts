@@ -2,7 +2,7 @@ import { http2Frame, http2Opening } from "../../support/raw-http.ts";
 import { piece, type Site, text } from "./body.ts";
 import type { CostTarget } from "./cost-target.ts";
 import { maxHeadBytes } from "./cost-target.ts";
-import { pictureJsonSites } from "./json-sites.ts";
+import { pictureJsonSites, servingJsonSites } from "./json-sites.ts";
 import {
   formOrdinary,
   jsonOrdinary,
@@ -104,8 +104,9 @@ export const restTargets: readonly CostTarget[] = [
     }),
   ),
   rest("tensorflow predict", {
+    parser: "serving json",
     group: "json",
-    sites: pictureJsonSites(),
+    sites: servingJsonSites(),
     send: post("/v1/models/shapes:predict", "application/json"),
     ordinary: jsonOrdinary,
     family: "json",

@@ -1,6 +1,8 @@
 import { create, type DescMessage, toBinary } from "@bufbuild/protobuf";
 import { Health } from "@tensorgate/proto/grpc/health/v1/health";
 import { ServerReflection } from "@tensorgate/proto/grpc/reflection/v1/reflection";
+import { ModelService } from "@tensorgate/proto/tensorflow_serving/model_service";
+import { PredictionService } from "@tensorgate/proto/tensorflow_serving/prediction_service";
 import { CatalogService } from "@tensorgate/proto/tensorgate/v1/catalog";
 import { ClassifyRequestSchema, ScoringService } from "@tensorgate/proto/tensorgate/v1/scoring";
 import { StatusService } from "@tensorgate/proto/tensorgate/v1/status";
@@ -45,7 +47,10 @@ const maxFramesBytes = 2 ** 17;
 const jsonPreamble = '"modelSpec":{"name":"shapes"},';
 
 export function rpcTargets(): readonly CostTarget[] {
-  const services = [ScoringService, CatalogService, StatusService, Health, ServerReflection];
+  const services = [
+    ...[ScoringService, CatalogService, StatusService, Health, ServerReflection],
+    ...[PredictionService, ModelService],
+  ];
   return services.flatMap((service) =>
     service.methods.flatMap((method) => {
       const isStream = method.methodKind !== "unary";

@@ -70,6 +70,20 @@ test("the text of a double reads back as the same", () => {
   );
 });
 
+test.each(["name", "é", "", "\\u006eame"])("a member is found by its name, %j", (written) => {
+  const document = documentOf(`{"other": 1, "nam": 2, "${written}": 3, "name!": 4}`);
+  const name = written.startsWith("\\") ? "name" : written;
+  const value = document.member(0, name) ?? 0;
+  expect([...document.numbers(value)]).toEqual([3]);
+});
+
+test("arrays are one node only as far as a tensor may have axes", () => {
+  const depth = 300;
+  const document = documentOf(`${"[".repeat(depth)}1${"]".repeat(depth)}`);
+  expect(document.kind(0)).toBe(jsonKind.array);
+  expect(document.shape(depth - 254)).toHaveLength(254);
+});
+
 test("nesting costs no stack", () => {
   const depth = 200_000;
   const document = documentOf(`${"[".repeat(depth)}${"]".repeat(depth)}`);
@@ -79,6 +93,14 @@ test("nesting costs no stack", () => {
 test("values beyond the budget are not read", () => {
   const text = Buffer.from(`[${"[],".repeat(100)}[]]`);
   expect(() => new JsonDocument(text, createWorkBudget(50))).toThrow("more than 50 elements");
+});
+
+test("more numbers than memory is meant for are not read", () => {
+  const text = Buffer.alloc(2 ** 24 + 4, "1,");
+  text[0] = "[".charCodeAt(0);
+  text[1] = "1".charCodeAt(0);
+  text.write(",1,1", 2);
+  expect(() => new JsonDocument(text)).toThrow("more than 8388608 numbers");
 });
 
 test("a list of numbers costs one element, however long it is", () => {

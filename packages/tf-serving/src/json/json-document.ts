@@ -87,15 +87,26 @@ export class JsonDocument {
   member(object: number, name: string): number | undefined {
     let node = object + 1;
     for (let left = this.count(object); left > 0; left -= 1) {
-      if (this.text(node) === name) return node + 1;
+      if (this.#mayBe(node, name) && this.text(node) === name) return node + 1;
       node = this.after(node + 1);
     }
     return undefined;
   }
 
-  /** Bytes of a string, with its escapes resolved. */
-  string(node: number): Uint8Array {
-    return unescaped(this.bytes.subarray(this.start(node) + 1, this.end(node) - 1));
+  /** Whether a name may be this one, by its first letter and its length: it is made a text only then. */
+  #mayBe(node: number, name: string): boolean {
+    const first = this.bytes[this.start(node) + 1];
+    // No character takes more than six bytes as an escape.
+    if (this.end(node) - this.start(node) > 6 * name.length + 2) return false;
+    const wanted = name.charCodeAt(0);
+    if (first === 0x5c || !(wanted < 0x80)) return true;
+    return first === wanted && this.end(node) - this.start(node) >= name.length + 2;
+  }
+
+  /** Bytes of a string, with its escapes resolved; of `maxBytes` of its text, if there are more. */
+  string(node: number, maxBytes: number = Number.POSITIVE_INFINITY): Uint8Array {
+    const start = this.start(node) + 1;
+    return unescaped(this.bytes.subarray(start, Math.min(this.end(node) - 1, start + maxBytes)));
   }
 
   /** The same as text; what is no UTF-8 is U+FFFD. */

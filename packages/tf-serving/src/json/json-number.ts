@@ -1,3 +1,4 @@
+import { TooLargeError } from "@tensorgate/core";
 import { JsonParseError } from "./json-fault.ts";
 
 /** What is known of numbers beside their values, as bits. */
@@ -14,6 +15,8 @@ export const numberFlag = {
 const powersOfTen = Float64Array.from({ length: 23 }, (_, exponent) => 10 ** exponent);
 
 const maxSafeMantissa = 2 ** 53;
+/** Numbers of one text: they take eight bytes each, where two characters may be one. A power of two. */
+const maxNumbers = 2 ** 23;
 /** A number of so many characters, written without an exponent, needs no power of ten beyond those. */
 const maxCommonLength = 22;
 const maxExponent = 308;
@@ -45,6 +48,16 @@ export class NumberReader {
    * @throws JsonParseError as `read` does
    */
   readRun(start: number): number {
+    return this.#readNumbers(start, false);
+  }
+
+  /** Reads one number, whatever it begins with. @throws JsonParseError as `read` does */
+  readOne(start: number): number {
+    const byte = this.#bytes[start];
+    return isDigit(byte) || byte === 0x2d ? this.#readNumbers(start, true) : this.read(start);
+  }
+
+  #readNumbers(start: number, isSingle: boolean): number {
     const bytes = this.#bytes;
     const view = this.#view;
     const lastFour = bytes.byteLength - 4;
@@ -68,6 +81,7 @@ export class NumberReader {
         }
       }
       let value = mantissa;
+      let decimals = 0;
       if (byte === 0x2e) {
         const firstDecimal = ++at;
         while (at <= lastFour) {
@@ -89,13 +103,26 @@ export class NumberReader {
           byte = bytes[++at] as number;
         }
         isCommon &&= at > firstDecimal && at - first <= maxCommonLength;
-        if (isCommon) value = mantissa / (powersOfTen[at - firstDecimal] as number);
+        decimals = at - firstDecimal;
+        if (isCommon) value = mantissa / (powersOfTen[decimals] as number);
         if (isNegative) value = -value;
         flags |= mantissa >= maxSafeMantissa ? roundedDouble : numberFlag.double;
       } else {
         isCommon &&= mantissa < maxSafeMantissa;
         // The integer -0 is 0.
         if (isNegative && mantissa > 0) value = -mantissa;
+      }
+      if ((byte === 0x65 || byte === 0x45) && isCommon && mantissa < maxSafeMantissa) {
+        const end = exponentEnd(bytes, at);
+        const power = end > at ? exponentFrom(bytes, at, end) - decimals : Number.NaN;
+        if (power >= -22 && power <= 22) {
+          const factor = powersOfTen[Math.abs(power)] as number;
+          value = power < 0 ? mantissa / factor : mantissa * factor;
+          if (isNegative) value = -value;
+          flags |= numberFlag.double;
+          at = end;
+          byte = bytes[at] as number;
+        }
       }
       if (!isCommon || byte === 0x65 || byte === 0x45) {
         this.count = count;
@@ -110,6 +137,11 @@ export class NumberReader {
       }
 
       let next = at;
+      if (isSingle) {
+        this.count = count;
+        this.flags |= flags;
+        return at;
+      }
       if (byte <= 0x20) next = skipBlanks(bytes, at);
       if (bytes[next] === 0x2c) {
         byte = bytes[++next] as number;
@@ -132,7 +164,7 @@ export class NumberReader {
    * Reads one number.
    *
    * @returns where the text goes on
-   * @throws JsonParseError if there is none, or it is beyond a double
+   * @throws JsonParseError if there is none, or it is beyond a double; TooLargeError if there are too many
    */
   read(start: number): number {
     const end = this.endOf(start);
@@ -206,6 +238,11 @@ export class NumberReader {
   }
 
   #grow(): Float64Array {
+    if (this.values.length >= maxNumbers) {
+      throw new TooLargeError(`the message has more than ${maxNumbers} numbers`, {
+        hint: "send the tensors over gRPC",
+      });
+    }
     const larger = new Float64Array(this.values.length * 2);
     larger.set(this.values);
     this.values = larger;
@@ -214,6 +251,26 @@ export class NumberReader {
 }
 
 const roundedDouble = numberFlag.double | numberFlag.rounded;
+
+/** Where a short exponent at `start` ends; `start` where it is long, or none. */
+function exponentEnd(bytes: Uint8Array, start: number): number {
+  let at = start + 1;
+  if (bytes[at] === 0x2d || bytes[at] === 0x2b) at += 1;
+  const first = at;
+  while (isDigit(bytes[at])) at += 1;
+  return at > first && at <= first + 2 ? at : start;
+}
+
+/** Value of the exponent that `exponentEnd` found. */
+function exponentFrom(bytes: Uint8Array, start: number, end: number): number {
+  const isSmall = bytes[start + 1] === 0x2d;
+  let power = 0;
+  for (let at = start + 1; at < end; at += 1) {
+    const digit = (bytes[at] as number) - 0x30;
+    if (digit >= 0) power = power * 10 + digit;
+  }
+  return isSmall ? -power : power;
+}
 
 const isDigit = (byte: number | undefined) => byte !== undefined && byte >= 0x30 && byte <= 0x39;
 

@@ -140,7 +140,7 @@ export class JsonParser {
     const node = this.#open.pop() as number;
     const inner = this.#openShapes.pop() as number;
     this.#nodes.ends[node] = end;
-    if (inner < 0) {
+    if (inner < 0 || !this.#shapes.mayBeWrapped(inner)) {
       this.#nodes.links[node] = this.#nodes.count;
       return this.#stateAfterValue();
     }
@@ -183,7 +183,7 @@ export class JsonParser {
     if (byte === 0x6e) return this.#addWord(jsonKind.null, at, "null");
     const first = this.#reader.count;
     this.#reader.flags = 0;
-    const end = this.#reader.read(at);
+    const end = this.#reader.readOne(at);
     this.#addNumberNode(jsonKind.number, [at, end], first);
     return end;
   }

@@ -2,14 +2,18 @@
 interface Shape {
   readonly extent: number;
   readonly inner: number;
+  readonly rank: number;
 }
+
+/** Axes of an array that is one node: TensorFlow's own limit of those of a tensor. */
+const maxRank = 254;
 
 /** Number of the shape of a scalar. */
 export const scalar = 0;
 
 /** Numbers the shapes of a document, so that two are the same if their numbers are. */
 export class ShapeTable {
-  readonly #shapes: Shape[] = [{ extent: 1, inner: scalar }];
+  readonly #shapes: Shape[] = [{ extent: 1, inner: scalar, rank: 0 }];
   readonly #numbers = new Map<number, number>();
 
   /** Number of the shape of `extent` arrays or scalars whose shape has the number `inner`. */
@@ -17,9 +21,18 @@ export class ShapeTable {
     const key = inner * 2 ** 32 + extent;
     const known = this.#numbers.get(key);
     if (known !== undefined) return known;
-    this.#shapes.push({ extent, inner });
+    this.#shapes.push({ extent, inner, rank: this.#rank(inner) + 1 });
     this.#numbers.set(key, this.#shapes.length - 1);
     return this.#shapes.length - 1;
+  }
+
+  /** Whether an array of arrays of this shape can be one node. */
+  mayBeWrapped(number: number): boolean {
+    return this.#rank(number) < maxRank;
+  }
+
+  #rank(number: number): number {
+    return (this.#shapes[number] as Shape).rank;
   }
 
   /** Of the outermost axis. */

@@ -53,11 +53,18 @@ function escapeEnd(bytes: Uint8Array, start: number): number {
 
 const isHighSurrogate = (unit: number) => unit >= 0xd800 && unit <= 0xdbff;
 
+/** Value of each hexadecimal digit; 255 for all other characters. */
+const hexDigits = new Uint8Array(256).fill(255);
+for (const [value, digit] of [..."0123456789abcdef"].entries()) {
+  hexDigits[digit.charCodeAt(0)] = value;
+  hexDigits[digit.toUpperCase().charCodeAt(0)] = value;
+}
+
 function hexAt(bytes: Uint8Array, start: number): number | undefined {
   let value = 0;
   for (let at = start; at < start + 4; at += 1) {
-    const digit = Number.parseInt(String.fromCharCode(bytes[at] ?? 0), 16);
-    if (Number.isNaN(digit)) return undefined;
+    const digit = hexDigits[bytes[at] ?? 0] as number;
+    if (digit === 255) return undefined;
     value = value * 16 + digit;
   }
   return value;
@@ -70,32 +77,31 @@ function hexAt(bytes: Uint8Array, start: number): number | undefined {
  * @returns `raw` itself where there is nothing to resolve; a low surrogate of its own is three bytes
  */
 export function unescaped(raw: Uint8Array): Uint8Array {
-  let from = raw.indexOf(backslash);
-  if (from === -1) return raw;
+  if (!raw.includes(backslash)) return raw;
   const resolved = new Uint8Array(raw.byteLength);
   let length = 0;
-  let copied = 0;
-  while (from !== -1) {
-    resolved.set(raw.subarray(copied, from), length);
-    length += from - copied;
-    const letter = raw[from + 1] ?? 0;
-    if (letter === 0x75) {
-      const unit = hexAt(raw, from + 2) ?? 0;
-      const isPair = isHighSurrogate(unit);
-      const point = isPair
-        ? 0x10000 + ((unit - 0xd800) << 10) + (hexAt(raw, from + 8) ?? 0) - 0xdc00
-        : unit;
-      length = putPoint(resolved, length, point);
-      copied = from + (isPair ? 12 : 6);
-    } else {
+  for (let at = 0; at < raw.byteLength; ) {
+    const byte = raw[at] as number;
+    if (byte !== backslash) {
+      resolved[length] = byte;
+      length += 1;
+      at += 1;
+      continue;
+    }
+    const letter = raw[at + 1] ?? 0;
+    if (letter !== 0x75) {
       resolved[length] = escapes.get(letter) ?? 0;
       length += 1;
-      copied = from + 2;
+      at += 2;
+      continue;
     }
-    from = raw.indexOf(backslash, copied);
+    const unit = hexAt(raw, at + 2) ?? 0;
+    const isPair = isHighSurrogate(unit);
+    const low = isPair ? (hexAt(raw, at + 8) ?? 0) - 0xdc00 : 0;
+    length = putPoint(resolved, length, isPair ? 0x10000 + ((unit - 0xd800) << 10) + low : unit);
+    at += isPair ? 12 : 6;
   }
-  resolved.set(raw.subarray(copied), length);
-  return resolved.subarray(0, length + raw.byteLength - copied);
+  return resolved.subarray(0, length);
 }
 
 /** Writes a code point as UTF-8. @returns where the next one goes */

@@ -7,6 +7,9 @@ import { JsonWriter } from "./json-writer.ts";
 /** The original writes nothing more of a value once its text has so many bytes. */
 const maxBytes = 256;
 
+/** Of a string as it stands in the text; the original quotes all of it, be it a picture. */
+const maxStringBytes = 1_024;
+
 /** The original's names of the kinds, in their order. */
 const kindNames = ["Null", "False", "True", "Object", "Array", "String", "Number", "Array"];
 
@@ -43,7 +46,7 @@ function* steps(document: JsonDocument, node: number, writer: JsonWriter): Gener
       yield () => writer.startArray();
       open.push({ left: document.count(at), isObject: false });
     } else if (kind === jsonKind.string) {
-      yield () => writer.string(document.string(at));
+      yield () => writer.string(document.string(at, maxStringBytes));
     } else if (kind === jsonKind.numbers && document.shape(at).length > 1) {
       const text = document.bytes.subarray(document.start(at), document.end(at));
       yield* steps(new JsonDocument(text, undefined, false), 0, writer);

@@ -124,7 +124,7 @@ export function tensorflowServingRoutes({
 }
 
 /** Values of one body that are no regular arrays of numbers. */
-const maxElements = 1_000_000;
+const maxElements = 600_000;
 
 /** How often a body is in memory: as text, as doubles, and as tensors. */
 const bodyCopies = 4;

@@ -95,7 +95,7 @@ export default {
     rule(
       "config-knows-only-options",
       { path: stage("config"), pathNot: test },
-      { path: ours, pathNot: [stage("config"), "/options\\.ts$"] },
+      { path: ours, pathNot: [stage("config"), folder("core"), "/options\\.ts$"] },
     ),
     ...Object.entries(homes).map(([name, home]) =>
       rule(

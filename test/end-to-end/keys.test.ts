@@ -9,6 +9,7 @@ import {
 } from "@connectrpc/connect-node";
 import { ErrorInfoSchema } from "@tensorgate/proto/google/rpc/error_details";
 import { Health } from "@tensorgate/proto/grpc/health/v1/health";
+import { PredictionService } from "@tensorgate/proto/tensorflow_serving/prediction_service";
 import { CatalogService } from "@tensorgate/proto/tensorgate/v1/catalog";
 import { ScoringService } from "@tensorgate/proto/tensorgate/v1/scoring";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -218,5 +219,19 @@ test("health needs no key, the catalog does", async () => {
   expect((await createClient(Health, transport).check({})).status).toBe(1);
   await expect(createClient(CatalogService, transport).listModels({})).rejects.toMatchObject({
     code: Code.Unauthenticated,
+  });
+});
+
+test.each([
+  { asked: ["resnet50"], code: Code.PermissionDenied },
+  { asked: ["shapes", "resnet50"], code: Code.InvalidArgument },
+  { asked: ["resnet50", "shapes"], code: Code.InvalidArgument },
+])("a key for one model does not open another among the tasks $asked", async (sent) => {
+  const client = createClient(PredictionService, createGrpcTransport({ baseUrl: running.url }));
+  const tasks = sent.asked.map((name) => ({ modelSpec: { name } }));
+  const headers = bearer(key("shapes-only"));
+
+  await expect(client.multiInference({ tasks }, { headers })).rejects.toMatchObject({
+    code: sent.code,
   });
 });

@@ -7,12 +7,13 @@ import {
 } from "@connectrpc/connect-node";
 import { credentials, makeGenericClientConstructor } from "@grpc/grpc-js";
 import { PredictionClient } from "@tensorgate/client";
-import { DataType } from "@tensorgate/proto/tensorflow/framework";
+import { DataType, TensorProtoSchema } from "@tensorgate/proto/tensorflow/framework";
 import { SignatureDefMapSchema } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import { ModelService } from "@tensorgate/proto/tensorflow_serving/model_service";
 import { PredictRequestSchema } from "@tensorgate/proto/tensorflow_serving/predict";
 import { PredictionService } from "@tensorgate/proto/tensorflow_serving/prediction_service";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startFakeReplica } from "../support/fake-replica.ts";
 import { samplePicture } from "../support/pictures.ts";
 import {
   openGateway,
@@ -20,6 +21,7 @@ import {
   shapesModel,
   startShapesGateway,
 } from "../support/running-gateway.ts";
+import { shapesOutputs } from "../support/shapes-answers.ts";
 
 let running: RunningGateway;
 beforeAll(async () => {
@@ -108,7 +110,7 @@ describe.each(transports)("over $name", ({ make }) => {
     expect({ code: error.code, message: error.rawMessage }).toEqual({ code, message });
   });
 
-  test("a model's status and signatures are told", async () => {
+  test("the gateway returns a model's status and signatures", async () => {
     const status = await createClient(ModelService, make()).getModelStatus({
       modelSpec: { name: "shapes" },
     });
@@ -163,6 +165,33 @@ test("the gateway of another region gets a call as it came", async () => {
 
   expect(Object.keys(response.outputs)).toEqual(["scores"]);
   expect(response.modelSpec).toMatchObject({ name: "shapes", signatureName: "serving_default" });
+});
+
+test("a tensor that cannot be read is the caller's fault, also where a replica needs it decoded", async () => {
+  await using replica = await startFakeReplica({ answer: shapesOutputs });
+  const pool = { model: "shapes", region: "westeurope", dialect: "azure-fpga" as const };
+  const internalErrors: unknown[] = [];
+  await using container = await openGateway(
+    { pools: [{ ...pool, replicas: [replica.address] }] },
+    { onInternalError: (error) => internalErrors.push(error) },
+  );
+  await container.gateway.ready();
+  const client = createClient(PredictionService, createGrpcTransport({ baseUrl: container.url }));
+  const request = predictRequest({ name: "shapes" });
+  const images = create(TensorProtoSchema, {
+    dtype: DataType.DT_FLOAT,
+    tensorShape: { dim: [{ size: 1n }] },
+    tensorContent: new Uint8Array(3),
+  });
+
+  const asked = client.predict({ ...request, inputs: { images } });
+  const error = ConnectError.from(await asked.catch((thrown) => thrown));
+
+  expect({ code: error.code, message: error.rawMessage }).toEqual({
+    code: Code.InvalidArgument,
+    message: "tensor parsing error: images",
+  });
+  expect(internalErrors).toEqual([]);
 });
 
 test("a status message reaches grpc-js as it was written", async () => {

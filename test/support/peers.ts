@@ -16,7 +16,7 @@ const env = {
   PATH: `${root}/node_modules/.bin:${process.env["PATH"]}`,
 };
 
-/** A server of somebody else that answers; disposing of it stops it and what it started. */
+/** A third-party server that is ready; disposing of it stops it and its child processes. */
 export interface Peer extends AsyncDisposable {
   readonly child: ChildProcess;
 }

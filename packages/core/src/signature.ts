@@ -32,7 +32,9 @@ export interface ModelMetadata {
 /** Name of the signature that a call without a name gets. */
 export const defaultSignatureName = "serving_default";
 
-export function defaultSignature({ signatures }: ModelMetadata): Signature | undefined {
+export function defaultSignature({
+  signatures,
+}: Pick<ModelMetadata, "signatures">): Signature | undefined {
   const [first] = signatures.values();
   return signatures.get(defaultSignatureName) ?? first;
 }

@@ -17,8 +17,8 @@ export interface Tasks {
   readonly score: Score;
   readonly modelStatus: AskModel<ModelStatus>;
   readonly modelMetadata: AskModel<ModelMetadata>;
-  /** The same, as a replica said it some seconds ago at most. */
-  readonly recentMetadata: AskModel<ModelMetadata>;
+  /** Signatures of a model by name, without a call to a replica where one has reported them. */
+  readonly signatures: AskModel<ModelMetadata["signatures"]>;
   readonly catalog: ModelCatalog;
   /** Model of the pool whose replicas are reached by the name of a service, or that has this name itself. */
   readonly modelOfService: (service: string) => string | undefined;

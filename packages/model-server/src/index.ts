@@ -1,3 +1,4 @@
+export { defaultSignatureName } from "@tensorgate/core";
 export {
   type FaultOptions,
   type FaultRule,
@@ -25,5 +26,4 @@ export {
   type ModelServerOptions,
   modelServerDefaults,
 } from "./model-server-options.ts";
-export { defaultSignatureName } from "./servable.ts";
 export { defaultCacheFolder, type GenerationProgress } from "./topologies/seeded-family.ts";

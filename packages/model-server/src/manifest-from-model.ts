@@ -1,5 +1,5 @@
+import { defaultSignatureName } from "@tensorgate/core";
 import { type Manifest, ModelFolderError } from "./manifest.ts";
-import { defaultSignatureName } from "./servable.ts";
 import type { ModelSignature, ModelValue } from "./session/model-signature.ts";
 
 /**

@@ -1,5 +1,6 @@
 import {
   type BytesTensor,
+  defaultSignatureName,
   type FixedSizeTensor,
   fixedSizeTensor,
   type ModelSpec,
@@ -22,8 +23,6 @@ import {
 import type { Manifest, ManifestInput, ManifestSignature } from "./manifest.ts";
 import type { OnnxSession } from "./session/onnx-session.ts";
 import { warmUpOnce } from "./warm-up.ts";
-
-export const defaultSignatureName = "serving_default";
 
 /** Most pixels of a picture that is decoded. */
 const maxPixels = 25_000_000;

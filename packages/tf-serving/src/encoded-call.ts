@@ -1,5 +1,12 @@
-import type { AnsweringModel, EncodedCall, ModelSpec, ServingMethod } from "@tensorgate/core";
+import type {
+  AnsweringModel,
+  EncodedCall,
+  ModelSpec,
+  ServingMethod,
+  WorkBudget,
+} from "@tensorgate/core";
 import { modelSpecWriter, readModelSpec } from "./predict.ts";
+import { servingErrors } from "./serving-error.ts";
 import { createTensorBudget } from "./tensor-values.ts";
 import { fieldTag, joined, MessageReader, MessageWriter } from "./wire/message.ts";
 
@@ -25,13 +32,17 @@ const responsePlaces: Readonly<Record<ServingMethod, SpecPlace>> = {
 };
 
 /**
- * The model that a call asks for; of several tasks the first one says it.
+ * The model that a call asks for.
  *
  * @returns undefined where the message has none
- * @throws MalformedMessageError; TooLargeError if it has more elements than a `TensorBudget` has by default
+ * @throws MalformedMessageError; TooLargeError if it has more elements than a `TensorBudget` has by default; ServingError
+ *   if the tasks of a `MultiInferenceRequest` name different models: access is granted to one
  */
 export function askedModelOf({ method, message }: EncodedCall): ModelSpec | undefined {
-  return specAt(message, requestPlaces[method]);
+  const [first, ...others] = specsOf(message, requestPlaces[method]);
+  if (others.some(({ name }) => name === "")) throw servingErrors.emptyModelName();
+  if (others.some(({ name }) => name !== first?.name)) throw servingErrors.differentModels();
+  return first;
 }
 
 /**
@@ -45,7 +56,7 @@ export function answeringModelOf(
   message: Uint8Array,
   asked: ModelSpec,
 ): AnsweringModel {
-  const spec = specAt(message, responsePlaces[method]);
+  const [spec] = specsOf(message, responsePlaces[method]);
   return { name: spec?.name || asked.name, version: spec?.version ?? asked.version ?? 0n };
 }
 
@@ -61,17 +72,28 @@ export function withModelName(call: EncodedCall, name: string): EncodedCall {
   return { ...call, message: joined([call.message, ...spec]) };
 }
 
-function specAt(message: Uint8Array, { part, spec }: SpecPlace): ModelSpec | undefined {
+/** The model spec of a message, or that of each of its parts; a part without one has an empty one. */
+function specsOf(message: Uint8Array, { part, spec }: SpecPlace): readonly ModelSpec[] {
   const { elements } = createTensorBudget();
+  const emptySpec: ModelSpec = { name: "" };
+  if (part === undefined) {
+    const fields = fieldsOf(message, spec, elements);
+    // A message that is there several times is one whose fields stand one after the other.
+    return fields.length === 0 ? [] : [readModelSpec(joined(fields), elements)];
+  }
+  return fieldsOf(message, part, elements).map((each) => {
+    const fields = fieldsOf(each, spec, elements);
+    return fields.length === 0 ? emptySpec : readModelSpec(joined(fields), elements);
+  });
+}
+
+/** Every value of a length-delimited field. */
+function fieldsOf(message: Uint8Array, number: number, budget: WorkBudget): readonly Uint8Array[] {
   const found: Uint8Array[] = [];
-  const reader = new MessageReader(message, elements);
+  const reader = new MessageReader(message, budget);
   while (reader.next()) {
-    if (part !== undefined && reader.tag === fieldTag(part)) {
-      return specAt(reader.bytes(), { spec });
-    }
-    if (part === undefined && reader.tag === fieldTag(spec)) found.push(reader.bytes());
+    if (reader.tag === fieldTag(number)) found.push(reader.bytes());
     else reader.skip();
   }
-  // A message that is there several times is one whose fields stand one after the other.
-  return found.length === 0 ? undefined : readModelSpec(joined(found), elements);
+  return found;
 }

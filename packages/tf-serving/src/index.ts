@@ -80,6 +80,8 @@ export { invalidArgument, ServingError, servingErrors, statusMessage } from "./s
 export {
   modelMetadataFromResponse,
   modelMetadataResponse,
+  modelSpecFromMessage,
+  modelSpecMessage,
   packedSignatures,
   signatureDefFromSignature,
 } from "./signature-def.ts";

@@ -35,6 +35,10 @@ export const servingErrors = {
   missingModelSpec: (): ServingError => invalidArgument("Missing ModelSpec"),
   missingModelName: (): ServingError => invalidArgument("ModelSpec has no name specified."),
 
+  emptyModelName: (): ServingError => invalidArgument("Found ModelSpec with an empty model name."),
+  differentModels: (): ServingError =>
+    invalidArgument("All ModelSpecs in a MultiInferenceRequest must access the same model name."),
+
   servableNotFound: (name: string, version?: bigint): ServingError =>
     notFound(
       `Servable not found for request: ${version === undefined ? `Latest(${name})` : `Specific(${name}, ${version})`}`,

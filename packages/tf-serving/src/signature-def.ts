@@ -1,6 +1,6 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Any, anyPack, anyUnpack } from "@bufbuild/protobuf/wkt";
-import type { ModelMetadata, Signature, TensorInfo } from "@tensorgate/core";
+import type { ModelMetadata, ModelSpec, Signature, TensorInfo } from "@tensorgate/core";
 import {
   type SignatureDef,
   SignatureDefSchema,
@@ -12,7 +12,41 @@ import {
   type SignatureDefMap,
   SignatureDefMapSchema,
 } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
+import type {
+  ModelSpec as ModelSpecMessage,
+  ModelSpecSchema,
+} from "@tensorgate/proto/tensorflow_serving/model";
 import { dataTypes, dtypeByNumber } from "./data-type.ts";
+
+/** A model spec as a message. Its signature is left to its field's default where there is none. */
+export function modelSpecMessage({
+  name,
+  version,
+  versionLabel,
+  signatureName = "",
+}: ModelSpec): MessageInitShape<typeof ModelSpecSchema> {
+  if (version !== undefined) {
+    return { name, signatureName, versionChoice: { case: "version", value: { value: version } } };
+  }
+  if (versionLabel !== undefined) {
+    return { name, signatureName, versionChoice: { case: "versionLabel", value: versionLabel } };
+  }
+  return { name, signatureName };
+}
+
+/** Reads the message of a model spec. */
+export function modelSpecFromMessage({
+  name,
+  signatureName,
+  versionChoice,
+}: ModelSpecMessage): ModelSpec {
+  return {
+    name,
+    ...(signatureName !== "" && { signatureName }),
+    ...(versionChoice.case === "version" && { version: versionChoice.value.value }),
+    ...(versionChoice.case === "versionLabel" && { versionLabel: versionChoice.value }),
+  };
+}
 
 /** A signature as `GetModelMetadata` shows it. */
 export function signatureDefFromSignature({

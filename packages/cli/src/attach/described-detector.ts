@@ -13,7 +13,7 @@ import {
   guessDetector,
 } from "@tensorgate/tf-serving";
 
-/** A backend as a configuration describes it, with what could not be told for sure. */
+/** A backend as a configuration describes it, with the assumptions that are to be checked. */
 export interface DescribedBackend {
   readonly model: ModelOptions;
   /** What a reader of the configuration should check; one sentence each. */

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
 import {
   type ChannelOrder,
+  defaultSignatureName,
   floatValues,
   labelsFromText,
   type PerChannel,
@@ -129,7 +130,7 @@ export function channelsFrom(text: string): PerChannel {
 
 function report(added: AddedModel, { name, directory }: ModelToAdd): void {
   const { facts, folder, version, manifest, assumptions, outputs } = added;
-  const { outputs: served = {} } = manifest.signatures["serving_default"] ?? {};
+  const { outputs: served = {} } = manifest.signatures[defaultSignatureName] ?? {};
   const lines = [
     `ONNX of ${facts.producer || "an unknown producer"}, operator set ${facts.operatorSet}`,
     ...assumptions.map((text) => `assumed: ${text}`),
@@ -146,7 +147,7 @@ function report(added: AddedModel, { name, directory }: ModelToAdd): void {
 }
 
 function bestClass(outputs: AddedModel["outputs"], { labels, signatures }: AddedModel["manifest"]) {
-  const { outputs: served = {} } = signatures["serving_default"] ?? {};
+  const { outputs: served = {} } = signatures[defaultSignatureName] ?? {};
   const scores = Object.entries(served).find(
     ([, { holds }]) => holds === "probabilities" || holds === "logits",
   );

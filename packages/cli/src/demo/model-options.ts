@@ -1,4 +1,4 @@
-import type { Preprocessing } from "@tensorgate/core";
+import { defaultSignatureName, type Preprocessing } from "@tensorgate/core";
 import type { ModelOptions, ResizeOptions } from "@tensorgate/gateway";
 import type { ModelFolder } from "@tensorgate/model-server";
 
@@ -7,7 +7,7 @@ const decodedFormats = ["jpeg", "png", "gif", "webp", "avif"] as const;
 
 /** Returns the options of a model by the manifest in its folder. */
 export function modelOptionsFromFolder({ name, manifest }: ModelFolder): ModelOptions {
-  const signature = manifest?.signatures["serving_default"];
+  const signature = manifest?.signatures[defaultSignatureName];
   if (!manifest || !signature) return { name };
   const input = { kind: "encoded-image" as const, formats: decodedFormats };
   if (manifest.family) {

@@ -3,10 +3,10 @@ import { dirname, resolve } from "node:path";
 import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import { z } from "zod";
 import { isLabelListName, labelsFromText, textFromUtf8 } from "../models/options.ts";
-import { unknownSettingMessage } from "../options.ts";
 import { ConfigError, type ConfigFault } from "./config-error.ts";
 import { type GatewayOptions, gatewaySchema } from "./gateway-options.ts";
 import { warnByProcess, withCurrentNames } from "./renamed-settings.ts";
+import { unknownSettingMessage } from "./unknown-setting.ts";
 
 /** Reads the text of a file, by its path relative to the configuration. */
 export type ReadText = (path: string) => string;

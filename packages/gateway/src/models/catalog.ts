@@ -1,8 +1,10 @@
 import {
   commonRegions,
+  defaultSignature,
   type ModelCatalog,
   type ModelDescription,
   type ModelInput,
+  type ModelMetadata,
   type ModelOutput,
   type NamedTensorInfo,
   type Signature,
@@ -17,7 +19,7 @@ export interface RuntimeModelInfo {
   readonly versions: readonly bigint[];
   readonly regions: readonly string[];
   /** Absent until a replica has reported it. */
-  readonly signature?: Signature | undefined;
+  readonly signatures?: ModelMetadata["signatures"] | undefined;
   /** Whether a replica reported that its weights are random. */
   readonly isSeeded?: boolean;
 }
@@ -33,7 +35,8 @@ export function createModelCatalog(
 ): ModelCatalog {
   const describe = (release: Release, ofCaller?: readonly string[]): ModelDescription => {
     const residency = commonRegions(ofCaller, release.residency);
-    const { versions, regions, signature, isSeeded } = runtimeInfo(release.name, residency);
+    const { versions, regions, signatures, isSeeded } = runtimeInfo(release.name, residency);
+    const signature = signatures && defaultSignature({ signatures });
     return {
       name: release.name,
       task: release.tasks[0] ?? "predict",

@@ -16,7 +16,6 @@ import { createDetector } from "./detect.ts";
 import { createEmbedder } from "./embed.ts";
 import { type PictureOptions, pictureDefaults } from "./options.ts";
 import { createPicturePreparer } from "./prepare-picture.ts";
-import { createRecentMetadata } from "./recent-metadata.ts";
 import type { Release } from "./release.ts";
 import type { PictureTaskDeps } from "./score-pictures.ts";
 import { createSmokeTest } from "./smoke-test.ts";
@@ -82,7 +81,15 @@ export function createModels(deps: ModelsDeps): Models {
       modelStatus: async (modelSpec, call) =>
         modelStatus(modelSpec, withinRegions(call, resolve(modelSpec).residency)),
       modelMetadata: metadata,
-      recentMetadata: createRecentMetadata(metadata, clock),
+      signatures: async (modelSpec, call) => {
+        const { residency } = resolve(modelSpec);
+        const { versions, signatures } = deps.reported(modelSpec.name, residency);
+        const isOfLatest =
+          modelSpec.versionLabel === undefined &&
+          (modelSpec.version === undefined || String(versions) === String(modelSpec.version));
+        if (signatures && isOfLatest) return signatures;
+        return (await metadata(modelSpec, call)).signatures;
+      },
       modelOfService,
       catalog: createModelCatalog({ resolve, all }, (name, residency) => ({
         ...deps.reported(name, residency),

@@ -89,7 +89,9 @@ test("a signature is asked for once for each set of versions", async () => {
   await watch.probe("m", "a");
 
   expect(metadataCount()).toBe(2);
-  expect([...(watch.reported("m").signature?.inputs.keys() ?? [])]).toEqual(["y"]);
+  expect([
+    ...(watch.reported("m").signatures?.get("serving_default")?.inputs.keys() ?? []),
+  ]).toEqual(["y"]);
 });
 
 test("who cannot tell takes nothing away from who can", async () => {
@@ -103,7 +105,7 @@ test("who cannot tell takes nothing away from who can", async () => {
   await watch.probe("m", "stock");
   await watch.probe("m", "fpga");
 
-  expect(watch.reported("m").signature).toBeDefined();
+  expect(watch.reported("m").signatures).toBeDefined();
 });
 
 test("a replica says that its weights were drawn at random", async () => {
@@ -143,7 +145,7 @@ test("when every replica is exchanged, what they said holds until another is rea
   await watch.probe("m", "c");
 
   expect(watch.reported("m").versions).toEqual([3n]);
-  expect(watch.reported("m").signature).toBeDefined();
+  expect(watch.reported("m").signatures).toBeDefined();
 });
 
 test("a replica that is dropped while it is asked leaves nothing behind", async () => {

@@ -1,8 +1,7 @@
 import {
   type CallContext,
   type Clock,
-  defaultSignature,
-  type Signature,
+  type ModelMetadata,
   UnknownModelError,
   UpstreamAnsweredError,
   withDeadline,
@@ -22,8 +21,8 @@ export interface ModelDiscovery {
 export interface ReportedModel {
   /** Versions that some replica can score, highest first. */
   readonly versions: readonly bigint[];
-  /** The signature that a call without a name gets, of any region; undefined until some replica reported it. */
-  readonly signature: Signature | undefined;
+  /** Signatures by name, of the latest version in any region; undefined until some replica reported them. */
+  readonly signatures: ModelMetadata["signatures"] | undefined;
   /** Whether some replica, of any region, has weights that were drawn at random. */
   readonly isSeeded: boolean;
 }
@@ -63,13 +62,13 @@ interface LastKnown {
   readonly states: Map<string, ReplicaState>;
   /** As last reported by removed replicas: kept until a replica of now reports that it is ready. */
   removedStates: readonly ReplicaState[];
-  /** Versions when a replica was last queried for its signature. */
+  /** Versions when a replica was last queried for its signatures. */
   readonly queriedAt: Map<string, string>;
   /** As reported by the replica that was queried last. */
-  signature?: Signature;
+  signatures?: ModelMetadata["signatures"];
 }
 
-/** Discovers by probes which versions of a model there are, and their signature. */
+/** Discovers by probes which versions of a model there are, and their signatures. */
 export function createModelDiscovery(
   replicas: DiscoverableReplicas,
   { timeoutMs, clock }: DiscoveryOptions,
@@ -115,8 +114,8 @@ export function createModelDiscovery(
     return [...all].toSorted((a, b) => (a > b ? -1 : 1));
   }
 
-  /** Queries the signature, once by replica and set of versions; a failure leaves it as it was. */
-  async function querySignature(
+  /** Queries the signatures, once by replica and set of versions; a failure leaves it as it was. */
+  async function querySignatures(
     model: string,
     replicaId: string,
     call: CallContext,
@@ -126,9 +125,8 @@ export function createModelDiscovery(
     if (known.queriedAt.get(replicaId) === versionsNow) return;
     known.queriedAt.set(replicaId, versionsNow);
     try {
-      const reply = await replicas.get(replicaId).modelMetadata({ name: model }, call);
-      const signature = defaultSignature(reply);
-      if (signature) known.signature = signature;
+      const { signatures } = await replicas.get(replicaId).modelMetadata({ name: model }, call);
+      if (signatures.size > 0) known.signatures = signatures;
     } catch {
       // The model can be scored without it.
     }
@@ -137,7 +135,7 @@ export function createModelDiscovery(
   return {
     reported: (model, residency) => ({
       versions: versionsOf(model, residency),
-      signature: models.get(model)?.signature,
+      signatures: models.get(model)?.signatures,
       isSeeded: statesOf(model).some(({ isSeeded = false }) => isSeeded),
     }),
 
@@ -151,7 +149,7 @@ export function createModelDiscovery(
             const known = lastKnownOf(model);
             known.states.set(replicaId, found);
             if (found.isReady) known.removedStates = [];
-            if (found.isReady) await querySignature(model, replicaId, call);
+            if (found.isReady) await querySignatures(model, replicaId, call);
             return outcomeOf(found);
           },
           { requestId: "probe", timeoutMs, clock },

@@ -60,7 +60,7 @@ test.each([
   },
 );
 
-test("what the decoder makes of an untrusted screen is told beside its size", () => {
+test("the header states what the decoder makes of an untrusted screen beside its size", () => {
   expect(readPictureHeader(gif({ screen: [800, 600], at: [3, 4] })).codedSize).toEqual(
     sized(33, 24),
   );

@@ -1,6 +1,6 @@
-import { float32Tensor, float32Values } from "@tensorgate/core";
+import { defaultSignatureName, float32Tensor, float32Values } from "@tensorgate/core";
 import type { Manifest, ManifestSignature } from "../manifest.ts";
-import { createServable, defaultSignatureName, type Servable } from "../servable.ts";
+import { createServable, type Servable } from "../servable.ts";
 
 /** As the sample model of TensorFlow Serving is called and numbered. */
 export const counterModel = { name: "counter", version: 123n, origin: "counter" } as const;

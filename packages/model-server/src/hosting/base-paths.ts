@@ -5,9 +5,9 @@ import { ServingError } from "@tensorgate/tf-serving";
 
 /** Folders that a caller may have models loaded from. */
 export interface AllowedBasePaths {
-  /** Folders of models: any folder below. */
+  /** Folders of models: every folder inside them is allowed. */
   readonly below: readonly string[];
-  /** Folders of versions of one model: just these. */
+  /** Folders of versions of one model: only these are allowed, and no folder inside them. */
   readonly exactly: readonly string[];
 }
 

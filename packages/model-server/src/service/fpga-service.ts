@@ -1,4 +1,4 @@
-import type { Tensor } from "@tensorgate/core";
+import { defaultSignatureName, type Tensor } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
 import {
   aliasNames,
@@ -10,7 +10,7 @@ import {
   ServingError,
   type TensorNames,
 } from "@tensorgate/tf-serving";
-import { defaultSignatureName, type Servable } from "../servable.ts";
+import type { Servable } from "../servable.ts";
 import { type UnaryMethod, weightsHeader } from "./unary-method.ts";
 
 type FpgaDialect = Exclude<Dialect, "tensorflow-serving">;

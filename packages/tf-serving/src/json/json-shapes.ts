@@ -6,7 +6,7 @@ interface Shape {
 }
 
 /** Axes of an array that is one node: TensorFlow's own limit of those of a tensor. */
-const maxRank = 254;
+export const maxRank = 254;
 
 /** Number of the shape of a scalar. */
 export const scalar = 0;

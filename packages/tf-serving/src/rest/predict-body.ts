@@ -1,6 +1,7 @@
 import type { Tensor } from "@tensorgate/core";
 import type { JsonDocument } from "../json/json-document.ts";
 import { jsonKind } from "../json/json-nodes.ts";
+import { maxRank } from "../json/json-shapes.ts";
 import { jsonText, numberText } from "../json/json-text.ts";
 import { invalidArgument, ServingError } from "../serving-error.ts";
 import { createInputValues, type InputValues, isBase64Object } from "./input-values.ts";
@@ -11,9 +12,6 @@ export interface PredictBody {
   readonly format: "row" | "columnar";
   readonly inputs: ReadonlyMap<string, Tensor>;
 }
-
-/** TensorFlow's own limit of the axes of a tensor. */
-const maxRank = 254;
 
 /**
  * Reads the tensors of a body, either by `instances` or by `inputs`.

@@ -1,5 +1,6 @@
 import {
   type CallContext,
+  defaultSignatureName,
   type EncodedCall,
   type ModelSpec,
   type ScoreResponse,
@@ -37,7 +38,7 @@ export async function scoreEncoded(
   encoded: EncodedCall,
   { call, tasks, serviceRoute }: ServingCall,
 ): Promise<ScoreResponse & { readonly encoded: Uint8Array }> {
-  const asked = readOrReject(() => askedModelOf(encoded));
+  const asked = readAsServed(() => askedModelOf(encoded));
   const modelSpec = servingModel(asked, { call, tasks, serviceRoute });
   const named = asked?.name === modelSpec.name ? encoded : withModelName(encoded, modelSpec.name);
   return inServingWords(modelSpec, async () => {
@@ -61,15 +62,22 @@ export function askedNameOf(encoded: EncodedCall): string {
 /** The tensors of a `Predict` are read only if a replica needs them. */
 function plainRequest({ method, message }: EncodedCall) {
   if (method !== "Predict") return { inputs: new Map<string, Tensor>(), outputFilter: [] };
-  const { inputNames, outputFilter, input } = readOrReject(() => readPredictRequest(message));
-  const inputs = lazyMap(() => new Map(inputNames.map((name) => [name, input(name)])));
+  const { inputNames, outputFilter, input } = readAsServed(() => readPredictRequest(message));
+  // A tensor that cannot be read is the caller's fault wherever it is found, and no replica's.
+  const inputs = lazyMap(() =>
+    readAsServed(() => new Map(inputNames.map((name) => [name, input(name)]))),
+  );
   return { inputs, outputFilter };
 }
 
 function encodedResponse({ model, outputs }: ScoreResponse, asked: ModelSpec): Uint8Array {
   const { signatureName } = asked;
   return joined(
-    predictResponseSegments({ model, outputs, signatureName: signatureName || "serving_default" }),
+    predictResponseSegments({
+      model,
+      outputs,
+      signatureName: signatureName || defaultSignatureName,
+    }),
   );
 }
 
@@ -118,10 +126,8 @@ export async function inServingWords<Answer>(
 ): Promise<Answer> {
   try {
     return await answer();
-  } catch (cause) {
-    if (cause instanceof ServingError) throw answered(cause);
-    if (cause instanceof InputParsingError)
-      throw answered(servingErrors.tensorParsing(cause.alias));
+  } catch (thrown) {
+    const cause = servedError(thrown);
     const isAbsent =
       ScoringError.is(cause) &&
       (cause.reason === "unknown-model" || cause.reason === "unknown-version");
@@ -136,13 +142,24 @@ export function answered(error: ServingError): UpstreamAnsweredError {
   return new UpstreamAnsweredError(error.message, error.grpcCode, { cause: error });
 }
 
-function readOrReject<Value>(read: () => Value): Value {
+/** Reads a part of a request. @throws UpstreamAnsweredError in the original's words if it is malformed */
+function readAsServed<Value>(read: () => Value): Value {
   try {
     return read();
-  } catch (cause) {
-    if (!(cause instanceof MalformedMessageError)) throw cause;
-    throw answered(servingErrors.malformedMessage(cause.message));
+  } catch (thrown) {
+    throw servedError(thrown);
   }
+}
+
+/** An error of our readers with the code and text of the original; any other one as it is. */
+function servedError(thrown: unknown): unknown {
+  if (thrown instanceof ServingError) return answered(thrown);
+  if (thrown instanceof InputParsingError)
+    return answered(servingErrors.tensorParsing(thrown.alias));
+  if (thrown instanceof MalformedMessageError) {
+    return answered(servingErrors.malformedMessage(thrown.message));
+  }
+  return thrown;
 }
 
 /** A map that is made when something of it is asked for. */

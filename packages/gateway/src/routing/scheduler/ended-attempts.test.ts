@@ -1,19 +1,8 @@
 import { expect, test } from "vitest";
 import { schedulerSettings } from "../settings.ts";
-import type { Arrival, SchedulerCommand, SchedulerEvent } from "./events.ts";
+import type { SchedulerCommand, SchedulerEvent } from "./events.ts";
 import { createScheduler } from "./scheduler.ts";
-
-const arrival = (id: number, hints: Partial<Arrival> = {}): Arrival => ({
-  id,
-  model: "m",
-  priority: "normal",
-  deadlineMs: 60_000,
-  isIdempotent: true,
-  mayHedge: false,
-  isForwarded: false,
-  isTraced: false,
-  ...hints,
-});
+import { arrival } from "./testing.ts";
 
 function readyScheduler(ids: readonly string[]) {
   const core = createScheduler(schedulerSettings({ pacing: false }, { ownRegion: "here" }));

@@ -1,19 +1,8 @@
 import { expect, test } from "vitest";
 import { schedulerSettings } from "../settings.ts";
-import type { Arrival, SchedulerCommand } from "./events.ts";
+import type { SchedulerCommand } from "./events.ts";
 import { createScheduler } from "./scheduler.ts";
-
-const arrival = (id: number, overrides: Partial<Arrival> = {}): Arrival => ({
-  id,
-  model: "m",
-  priority: "normal",
-  deadlineMs: 60_000,
-  isIdempotent: true,
-  mayHedge: false,
-  isForwarded: false,
-  isTraced: false,
-  ...overrides,
-});
+import { arrival } from "./testing.ts";
 
 function readyScheduler() {
   const core = createScheduler(schedulerSettings({ pacing: false }, { ownRegion: "here" }));

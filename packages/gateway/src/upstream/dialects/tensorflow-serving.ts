@@ -20,6 +20,7 @@ import {
 } from "@tensorgate/proto/tensorflow_serving/model_management";
 import {
   modelMetadataFromResponse,
+  modelSpecMessage,
   modelStatusFromResponse,
   stateName,
 } from "@tensorgate/tf-serving";
@@ -173,14 +174,4 @@ function reloadMessage(models: readonly ModelSource[]) {
   return create(ReloadConfigRequestSchema, {
     config: { config: { case: "modelConfigList", value: { config } } },
   });
-}
-
-function modelSpecMessage({ name, version, versionLabel }: ModelSpec) {
-  if (version !== undefined) {
-    return { name, versionChoice: { case: "version" as const, value: { value: version } } };
-  }
-  if (versionLabel !== undefined) {
-    return { name, versionChoice: { case: "versionLabel" as const, value: versionLabel } };
-  }
-  return { name };
 }

@@ -3,6 +3,7 @@ import {
   type CallContext,
   createWorkBudget,
   type DType,
+  defaultSignatureName,
   NotSupportedError,
   ScoringError,
   type TensorInfo,
@@ -192,7 +193,7 @@ function peerReplica(channel: UnaryChannel, { region, clock }: ReplicaOptions): 
       }
       return {
         model: { name: "", version: 0n },
-        signatures: new Map([["serving_default", { inputs, outputs }]]),
+        signatures: new Map([[defaultSignatureName, { inputs, outputs }]]),
       };
     },
   };

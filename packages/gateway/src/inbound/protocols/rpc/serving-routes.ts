@@ -16,11 +16,16 @@ import {
   createConnectRouter,
   type HandlerContext,
 } from "@connectrpc/connect";
-import type { ModelSpec, ServingMethod } from "@tensorgate/core";
+import type { ServingMethod } from "@tensorgate/core";
 import type { ModelSpec as ModelSpecMessage } from "@tensorgate/proto/tensorflow_serving/model";
 import { ModelService } from "@tensorgate/proto/tensorflow_serving/model_service";
 import { PredictionService } from "@tensorgate/proto/tensorflow_serving/prediction_service";
-import { modelMetadataResponse, modelStatusResponse, servingErrors } from "@tensorgate/tf-serving";
+import {
+  modelMetadataResponse,
+  modelSpecFromMessage,
+  modelStatusResponse,
+  servingErrors,
+} from "@tensorgate/tf-serving";
 import {
   answered,
   askedNameOf,
@@ -89,8 +94,7 @@ export function createServingRouters({ rpc, options }: ServingRoutersDeps): Serv
 export function addModelRoutes(router: ConnectRouter, { run }: RpcRunner): void {
   router.rpc(PredictionService.method.getModelMetadata, (request, context) =>
     run(request, context, async (call, tasks) => {
-      const serviceRoute = context.requestHeader.get(serviceRouteHeader) ?? undefined;
-      const asked = specFrom(request.modelSpec);
+      const { asked, serviceRoute } = askedOf(request, context);
       const spec = servingModel(asked, { call, tasks, serviceRoute });
       const [field] = request.metadataField;
       if (field === undefined) throw answered(servingErrors.missingMetadataField());
@@ -104,15 +108,9 @@ export function addModelRoutes(router: ConnectRouter, { run }: RpcRunner): void 
   router.service(ModelService, {
     getModelStatus: (request, context) =>
       run(request, context, async (call, tasks) => {
-        // A label is not looked at: all versions are answered.
-        const { versionLabel: _, ...asked } = specFrom(request.modelSpec) ?? {};
-        const isNamed = request.modelSpec !== undefined;
-        const serviceRoute = context.requestHeader.get(serviceRouteHeader) ?? undefined;
-        const spec = servingModel(isNamed ? { name: "", ...asked } : undefined, {
-          call,
-          tasks,
-          serviceRoute,
-        });
+        const { asked, serviceRoute } = askedOf(request, context);
+        // A label is not looked at: the states of all versions are returned.
+        const { versionLabel: _, ...spec } = servingModel(asked, { call, tasks, serviceRoute });
         const status = await inServingWords(spec, () => tasks.modelStatus(spec, call), {
           model: servingErrors.noVersions,
           version: servingErrors.noVersion,
@@ -129,14 +127,14 @@ export function addModelRoutes(router: ConnectRouter, { run }: RpcRunner): void 
   });
 }
 
-function specFrom(message: ModelSpecMessage | undefined): ModelSpec | undefined {
-  if (!message) return undefined;
-  const { name, signatureName, versionChoice } = message;
+/** What a call that describes a model asks for. */
+function askedOf(
+  { modelSpec }: { readonly modelSpec?: ModelSpecMessage | undefined },
+  { requestHeader }: HandlerContext,
+) {
   return {
-    name,
-    ...(signatureName !== "" && { signatureName }),
-    ...(versionChoice.case === "version" && { version: versionChoice.value.value }),
-    ...(versionChoice.case === "versionLabel" && { versionLabel: versionChoice.value }),
+    asked: modelSpec && modelSpecFromMessage(modelSpec),
+    serviceRoute: requestHeader.get(serviceRouteHeader) ?? undefined,
   };
 }
 
@@ -150,8 +148,8 @@ function methodOf(service: DescService, name: ServingMethod): DescMethodUnary {
 const opaqueMessage = "OpaqueMessage";
 
 /**
- * The same service to whom every field of its messages is unknown: what is unknown is kept and written again as it came,
- * so that tensors are never taken apart.
+ * The same service with a message that has no fields: the library keeps unknown fields and writes them as they came, so
+ * that tensors are never decoded.
  */
 function opaqueService(): DescService {
   const [packageName, name] = ["tensorflow.serving", "PredictionService"];

@@ -1,11 +1,10 @@
-import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { ModelSpec, ServingMethod, Signature } from "@tensorgate/core";
 import {
   ClassificationRequestSchema,
   ClassificationResponseSchema,
 } from "@tensorgate/proto/tensorflow_serving/classification";
 import type { Input } from "@tensorgate/proto/tensorflow_serving/input";
-import type { ModelSpecSchema } from "@tensorgate/proto/tensorflow_serving/model";
 import {
   RegressionRequestSchema,
   RegressionResponseSchema,
@@ -14,6 +13,7 @@ import {
   classificationAnswerJson,
   dataTypes,
   type ModelPath,
+  modelSpecMessage,
   readModelPath,
   regressionAnswerJson,
 } from "@tensorgate/tf-serving";
@@ -52,21 +52,6 @@ export function inputTypes({ inputs }: Signature): ReadonlyMap<string, string> {
   return new Map([...inputs].map(([name, { dtype }]) => [name, dataTypes[dtype].name]));
 }
 
-function specMessage({
-  name,
-  version,
-  versionLabel,
-  signatureName = "",
-}: ModelSpec): MessageInitShape<typeof ModelSpecSchema> {
-  if (version !== undefined) {
-    return { name, signatureName, versionChoice: { case: "version", value: { value: version } } };
-  }
-  if (versionLabel !== undefined) {
-    return { name, signatureName, versionChoice: { case: "versionLabel", value: versionLabel } };
-  }
-  return { name, signatureName };
-}
-
 /** How the examples of a REST call are sent, and the result of the response is written. */
 export interface ExampleTask {
   readonly method: ServingMethod;
@@ -80,7 +65,7 @@ export const classifyTask: ExampleTask = {
   request: (modelSpec, input) =>
     toBinary(
       ClassificationRequestSchema,
-      create(ClassificationRequestSchema, { modelSpec: specMessage(modelSpec), input }),
+      create(ClassificationRequestSchema, { modelSpec: modelSpecMessage(modelSpec), input }),
     ),
   answerJson: (response) => {
     const { result } = fromBinary(ClassificationResponseSchema, response);
@@ -93,7 +78,7 @@ export const regressTask: ExampleTask = {
   request: (modelSpec, input) =>
     toBinary(
       RegressionRequestSchema,
-      create(RegressionRequestSchema, { modelSpec: specMessage(modelSpec), input }),
+      create(RegressionRequestSchema, { modelSpec: modelSpecMessage(modelSpec), input }),
     ),
   answerJson: (response) => {
     const { result } = fromBinary(RegressionResponseSchema, response);

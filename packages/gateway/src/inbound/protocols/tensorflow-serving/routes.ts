@@ -106,7 +106,7 @@ export function tensorflowServingRoutes({
       return inServingWords(spec, async () => {
         const body = readJsonBody(bytes, createWorkBudget(maxElements));
         const { signatureName } = body;
-        const { signatures } = await tasks.recentMetadata(spec, call);
+        const signatures = await tasks.signatures(spec, call);
         const signature = signatures.get(signatureName || defaultSignatureName);
         if (!signature) throw noSignature(signatureName);
         const { format, inputs } = readPredictBody(body, inputTypes(signature));

@@ -1,18 +1,8 @@
 import { expect, test } from "vitest";
 import { schedulerSettings } from "../../settings.ts";
-import type { Arrival, SchedulerCommand } from "../events.ts";
+import type { SchedulerCommand } from "../events.ts";
 import { createScheduler } from "../scheduler.ts";
-
-const arrival = (id: number): Arrival => ({
-  id,
-  model: "m",
-  priority: "normal",
-  deadlineMs: 60_000,
-  isIdempotent: true,
-  mayHedge: false,
-  isForwarded: false,
-  isTraced: false,
-});
+import { arrival } from "../testing.ts";
 
 const rejectionIn = (commands: readonly SchedulerCommand[]) =>
   commands.find(({ type }) => type === "reject");

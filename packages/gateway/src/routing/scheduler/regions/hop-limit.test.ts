@@ -2,18 +2,10 @@ import { expect, test } from "vitest";
 import { schedulerSettings } from "../../settings.ts";
 import type { Arrival } from "../events.ts";
 import { createScheduler } from "../scheduler.ts";
+import { arrival } from "../testing.ts";
 
-const arrival = (id: number, hints: Partial<Arrival> = {}): Arrival => ({
-  id,
-  model: "m",
-  priority: "batch",
-  deadlineMs: 60_000,
-  isIdempotent: true,
-  mayHedge: false,
-  isForwarded: false,
-  isTraced: false,
-  ...hints,
-});
+const batchArrival = (id: number, more: Partial<Arrival> = {}) =>
+  arrival(id, { priority: "batch", ...more });
 
 /** A gateway with a replica of its own and the gateway of another region, all slots and queues full of batch work. */
 function fullGateway() {
@@ -33,7 +25,7 @@ function fullGateway() {
   for (const region of ["here", "there"]) {
     for (let count = 0; count < 140; count += 1) {
       id += 1;
-      core.handle({ type: "arrival", request: arrival(id, { region }) }, 0);
+      core.handle({ type: "arrival", request: batchArrival(id, { region }) }, 0);
     }
   }
   return core;
@@ -45,11 +37,11 @@ test("a forwarded request is never queued for another gateway, whatever is evict
   const forwarded = { isForwarded: true, priority: "critical" } as const;
 
   for (let id = 1_001; id <= 1_003; id += 1) {
-    const commands = core.handle({ type: "arrival", request: arrival(id, forwarded) }, 0);
+    const commands = core.handle({ type: "arrival", request: batchArrival(id, forwarded) }, 0);
     expect(commands).toMatchObject([{ type: "reject", because: "overloaded" }]);
     expect((commands[0] as { readonly id: number }).id).toBeLessThan(1_000);
   }
-  const fourth = core.handle({ type: "arrival", request: arrival(1_004, forwarded) }, 0);
+  const fourth = core.handle({ type: "arrival", request: batchArrival(1_004, forwarded) }, 0);
 
   expect(fourth).toMatchObject([{ type: "reject", id: 1_004, because: "overloaded" }]);
 });

@@ -2,18 +2,7 @@ import { expect, test } from "vitest";
 import { schedulerSettings } from "../../settings.ts";
 import type { Arrival, AttemptFailure, SchedulerCommand, SchedulerEvent } from "../events.ts";
 import { createScheduler } from "../scheduler.ts";
-
-const arrival = (id: number, hints: Partial<Arrival> = {}): Arrival => ({
-  id,
-  model: "m",
-  priority: "normal",
-  deadlineMs: 60_000,
-  isIdempotent: true,
-  mayHedge: false,
-  isForwarded: false,
-  isTraced: false,
-  ...hints,
-});
+import { arrival } from "../testing.ts";
 
 interface Replicas {
   readonly [region: string]: readonly string[];

@@ -1,4 +1,4 @@
-import type { PictureSize } from "./header/picture-header.ts";
+import type { PictureSize } from "./header/header-info.ts";
 import { type DecodeOptions, encodePixels, openPicture } from "./open-picture.ts";
 
 /** A picture that every decoder reads the same. */

@@ -3,7 +3,7 @@ export { decodePicture, type RgbImage } from "./decode-picture.ts";
 export type { ConvertInWorker, DecodeCall, PreprocessInWorker } from "./decoders/decode-call.ts";
 export { createDecoderPool, type DecoderPool } from "./decoders/decoder-pool.ts";
 export { type DecoderOptions, decoderDefaults } from "./decoders/options.ts";
-export { type PictureFormat, sniffFormat } from "./header/picture-format.ts";
+export type { PictureFormat, PictureSize } from "./header/header-info.ts";
 export {
   assertPictureWithinLimits,
   defaultMaxSidePx,
@@ -11,8 +11,8 @@ export {
   orientedSize,
   type PictureHeader,
   type PictureLimits,
-  type PictureSize,
   readPictureHeader,
+  sniffFormat,
 } from "./header/picture-header.ts";
 export {
   type DecodeOptions,

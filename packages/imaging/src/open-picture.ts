@@ -1,12 +1,11 @@
 import { UnsupportedMediaError } from "@tensorgate/core";
 import sharp, { type Sharp } from "sharp";
-import type { PictureFormat } from "./header/picture-format.ts";
+import type { PictureFormat, PictureSize } from "./header/header-info.ts";
 import {
   assertPictureWithinLimits,
   orientedSize,
   type PictureHeader,
   type PictureLimits,
-  type PictureSize,
   readPictureHeader,
 } from "./header/picture-header.ts";
 

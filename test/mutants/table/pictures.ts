@@ -5,7 +5,7 @@ const header = "packages/imaging/src/header";
 /** What reading a picture's header may take. */
 export const pictureMutants: readonly Mutant[] = [
   ...mutantsOf(
-    `${header}/header-steps.ts`,
+    `${header}/picture-header.ts`,
     [`${header}/header-steps.test.ts`],
     [
       {

@@ -1,4 +1,4 @@
-import type { PictureFormat } from "../header/picture-format.ts";
+import type { PictureFormat } from "../header/header-info.ts";
 import {
   assertPictureWithinLimits,
   type PictureHeader,

@@ -1,4 +1,4 @@
-import type { HeaderSteps } from "./header-steps.ts";
+import type { HeaderSteps } from "./header-info.ts";
 
 /**
  * Reads the orientation out of an Exif block: 1 is upright, 2 to 8 are turned or mirrored.

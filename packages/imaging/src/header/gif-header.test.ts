@@ -1,8 +1,7 @@
 import { expect, test } from "vitest";
 import { gifExtension, gifFile } from "../../../../test/corpus/gif-files.ts";
 import { scene } from "../../../../test/corpus/pixels.ts";
-import { createHeaderSteps } from "./header-steps.ts";
-import { readPictureHeader } from "./picture-header.ts";
+import { createHeaderSteps, readPictureHeader } from "./picture-header.ts";
 
 interface Drawn {
   readonly screen: readonly [widthPx: number, heightPx: number];

@@ -1,5 +1,4 @@
-import type { HeaderSteps } from "./header-steps.ts";
-import type { HeaderInfo, PictureSize } from "./picture-format.ts";
+import type { HeaderInfo, HeaderSteps, PictureSize } from "./header-info.ts";
 
 /**
  * Reads the size of a GIF's first frame on its screen. The screen grows to hold the frame.

@@ -4,13 +4,13 @@ import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
+import type { HeaderSteps } from "./header-info.ts";
 import {
   createHeaderSteps,
-  type HeaderSteps,
   maxHeaderParts,
   maxSkippedBytes,
-} from "./header-steps.ts";
-import { readPictureHeader } from "./picture-header.ts";
+  readPictureHeader,
+} from "./picture-header.ts";
 
 const plain = sharp({ create: { width: 37, height: 21, channels: 3, background: "#abc" } });
 const jpeg = await plain.clone().jpeg().toBuffer();

@@ -1,5 +1,4 @@
-import type { HeaderSteps } from "./header-steps.ts";
-import type { HeaderInfo, PictureSize } from "./picture-format.ts";
+import type { HeaderInfo, HeaderSteps, PictureSize } from "./header-info.ts";
 
 /**
  * Reads the size of an AVIF's or HEIC's primary picture: what its `ispe` says, turned and cropped by the properties

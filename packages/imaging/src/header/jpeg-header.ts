@@ -1,6 +1,5 @@
 import { exifOrientation } from "./exif-orientation.ts";
-import type { HeaderSteps } from "./header-steps.ts";
-import type { HeaderInfo } from "./picture-format.ts";
+import type { HeaderInfo, HeaderSteps } from "./header-info.ts";
 
 /**
  * Goes from segment to segment up to the first scan, as libjpeg does.

@@ -1,19 +1,17 @@
 import { TooLargeError, UnsupportedMediaError } from "@tensorgate/core";
 import { gifHeader } from "./gif-header.ts";
-import { createHeaderSteps, type HeaderSteps } from "./header-steps.ts";
+import type {
+  HeaderInfo,
+  HeaderSteps,
+  PictureFormat,
+  PictureSize,
+  ReadHeader,
+} from "./header-info.ts";
 import { isoMediaHeader } from "./iso-media-header.ts";
 import { jpegHeader } from "./jpeg-header.ts";
-import {
-  type HeaderInfo,
-  type PictureFormat,
-  type PictureSize,
-  sniffFormat,
-} from "./picture-format.ts";
 import { pngHeader } from "./png-header.ts";
 import { tiffHeader } from "./tiff-header.ts";
 import { webpHeader } from "./webp-header.ts";
-
-export type { PictureSize };
 
 /** What the first bytes of a picture tell, without decoding it. */
 export interface PictureHeader extends HeaderInfo {
@@ -107,9 +105,6 @@ export function assertPictureWithinLimits(
   }
 }
 
-/** @throws RangeError at the end of the bytes */
-type ReadHeader = (view: DataView, steps: HeaderSteps) => HeaderInfo;
-
 const headerReaders: Readonly<Record<PictureFormat, ReadHeader>> = {
   jpeg: jpegHeader,
   png: pngHeader,
@@ -126,3 +121,91 @@ const headerReaders: Readonly<Record<PictureFormat, ReadHeader>> = {
     },
   }),
 };
+
+/** Tells a format by its first bytes. The content type that a caller names is never asked. */
+export function sniffFormat(bytes: Uint8Array): PictureFormat | undefined {
+  for (const [format, texts] of beginnings) {
+    for (const text of texts) if (hasText(bytes, 0, text)) return format;
+  }
+  if (hasText(bytes, 0, "RIFF") && hasText(bytes, 8, "WEBP")) return "webp";
+  if (!hasText(bytes, 4, "ftyp")) return undefined;
+  return brands.find(([, names]) => hasBrand(bytes, names))?.[0];
+}
+
+/** What files of a format begin with, in Latin-1. */
+const beginnings: readonly (readonly [PictureFormat, readonly string[]])[] = [
+  // libjpeg looks for the next 0xFF itself.
+  ["jpeg", ["\xff\xd8"]],
+  ["png", ["\x89PNG\r\n\x1a\n"]],
+  ["gif", ["GIF87a", "GIF89a"]],
+  ["tiff", ["II*\0", "MM\0*"]],
+  ["bmp", ["BM"]],
+];
+
+/** What an ISO media file says it is, first or among what it is compatible with. */
+const brands: readonly (readonly [PictureFormat, readonly string[]])[] = [
+  ["avif", ["avif", "avis"]],
+  ["heic", ["heic", "heix", "hevc", "mif1", "msf1"]],
+];
+
+/** Whether `text`, in Latin-1, stands at `offset`. */
+function hasText(bytes: Uint8Array, offset: number, text: string): boolean {
+  for (let index = 0; index < text.length; index += 1) {
+    if (bytes[offset + index] !== text.charCodeAt(index)) return false;
+  }
+  return true;
+}
+
+/** Whether an ISO media file is of one of these brands. */
+function hasBrand(bytes: Uint8Array, names: readonly string[]): boolean {
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+  const end = Math.min(length, bytes.byteLength, maxBrandBytes);
+  for (let at = 8; at + 4 <= end; at += 4) {
+    // After the first brand comes a version.
+    if (at !== 12 && names.some((each) => hasText(bytes, at, each))) return true;
+  }
+  return false;
+}
+
+/** A file that claims more brands than fit in here is no picture. */
+const maxBrandBytes = 256;
+
+/**
+ * Most parts of one header. As many full segments of a JPEG as a message of 64 MiB can hold are 1,024; the chunks before a
+ * WebP's Exif are one for each frame of an animation, and these are eleven minutes of one with 25 a second. Going
+ * through as many takes less than a millisecond.
+ */
+export const maxHeaderParts = 16_384;
+
+/** Most bytes between the segments of one JPEG: as many as a segment has, for writers that fill up the place of one. */
+export const maxSkippedBytes = 65_536;
+
+/** @param format - for the message */
+export function createHeaderSteps(format: string): HeaderSteps {
+  let partCount = 0;
+  let skippedBytes = 0;
+  return {
+    get partCount() {
+      return partCount;
+    },
+    get skippedBytes() {
+      return skippedBytes;
+    },
+    countPart: () => {
+      partCount += 1;
+      if (partCount <= maxHeaderParts) return;
+      throw tooLong(format, `${maxHeaderParts} segments, chunks, boxes or directory entries`);
+    },
+    countSkippedByte: () => {
+      skippedBytes += 1;
+      if (skippedBytes <= maxSkippedBytes) return;
+      throw tooLong(format, `${maxSkippedBytes} bytes between its segments`);
+    },
+  };
+}
+
+function tooLong(format: string, limit: string): UnsupportedMediaError {
+  return new UnsupportedMediaError(`the ${format} picture's header has more than ${limit}`, {
+    hint: "save it again without metadata",
+  });
+}

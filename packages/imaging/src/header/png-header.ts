@@ -1,7 +1,6 @@
 import { UnsupportedMediaError } from "@tensorgate/core";
 import { exifOrientation } from "./exif-orientation.ts";
-import type { HeaderSteps } from "./header-steps.ts";
-import type { HeaderInfo } from "./picture-format.ts";
+import type { HeaderInfo, HeaderSteps } from "./header-info.ts";
 
 /**
  * Reads IHDR, which is the first chunk by rule, and eXIf, which comes before the pixels where there is one.

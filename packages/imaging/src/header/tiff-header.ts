@@ -1,6 +1,5 @@
 import { exifOrientation } from "./exif-orientation.ts";
-import type { HeaderSteps } from "./header-steps.ts";
-import type { HeaderInfo } from "./picture-format.ts";
+import type { HeaderInfo, HeaderSteps } from "./header-info.ts";
 
 /** Size and orientation of the first picture of a TIFF. @see TIFF 6.0, section 2, and tags 256 and 257 */
 export function tiffHeader(view: DataView, steps: HeaderSteps): HeaderInfo {

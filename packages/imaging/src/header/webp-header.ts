@@ -1,6 +1,5 @@
 import { exifOrientation } from "./exif-orientation.ts";
-import type { HeaderSteps } from "./header-steps.ts";
-import type { HeaderInfo } from "./picture-format.ts";
+import type { HeaderInfo, HeaderSteps } from "./header-info.ts";
 
 /** Size and orientation of a WebP. @see RFC 9649 */
 export function webpHeader(view: DataView, steps: HeaderSteps): HeaderInfo {

@@ -1,6 +1,5 @@
 export * from "./backoff.ts";
 export * from "./call.ts";
-export * from "./call-observer.ts";
 export * from "./clock.ts";
 export * from "./dtype.ts";
 export * from "./error-by-reason.ts";

@@ -1,5 +1,4 @@
-import type { CallContext } from "./call.ts";
-import { createStageTimes } from "./call-observer.ts";
+import { type CallContext, createStageTimes } from "./call.ts";
 import type { Clock, ClockAndRandom } from "./clock.ts";
 import type { ResolvedRequest, ScoreResponse } from "./score.ts";
 import type { DialectNames } from "./tensor-names.ts";

@@ -1,5 +1,4 @@
-import type { CallContext } from "./call.ts";
-import { createStageTimes } from "./call-observer.ts";
+import { type CallContext, createStageTimes } from "./call.ts";
 import type { Clock } from "./clock.ts";
 import { DeadlineExceededError } from "./scoring-error.ts";
 

@@ -85,8 +85,7 @@ export {
   packedSignatures,
   signatureDefFromSignature,
 } from "./signature-def.ts";
-export { readTensorProto } from "./tensor-proto-reader.ts";
-export { type TensorEncoding, tensorProtoWriter } from "./tensor-proto-writer.ts";
+export { readTensorProto, type TensorEncoding, tensorProtoWriter } from "./tensor-proto.ts";
 export {
   createTensorBudget,
   type TensorBudget,

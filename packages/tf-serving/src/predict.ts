@@ -7,8 +7,7 @@ import type {
   Tensor,
   WorkBudget,
 } from "@tensorgate/core";
-import { readTensorProto } from "./tensor-proto-reader.ts";
-import { type TensorEncoding, tensorProtoWriter } from "./tensor-proto-writer.ts";
+import { readTensorProto, type TensorEncoding, tensorProtoWriter } from "./tensor-proto.ts";
 import { createTensorBudget, type TensorBudget, TensorParsingError } from "./tensor-values.ts";
 import { fieldTag, MessageReader, MessageWriter, readInt64Message } from "./wire/message.ts";
 

@@ -1,8 +1,7 @@
 import { type Tensor, TooLargeError } from "@tensorgate/core";
 import { expect, test } from "vitest";
 import { scoreResponseFromPredictResponse } from "./predict.ts";
-import { readTensorProto } from "./tensor-proto-reader.ts";
-import { tensorProtoWriter } from "./tensor-proto-writer.ts";
+import { readTensorProto, tensorProtoWriter } from "./tensor-proto.ts";
 import { createTensorBudget, TensorParsingError } from "./tensor-values.ts";
 import { joined, MessageWriter } from "./wire/message.ts";
 

@@ -10,8 +10,7 @@ import { TensorProtoSchema } from "@tensorgate/proto/tensorflow/framework";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { casesOf, hasCases } from "../../../test/support/conformance-cases.ts";
-import { readTensorProto } from "./tensor-proto-reader.ts";
-import { tensorProtoWriter } from "./tensor-proto-writer.ts";
+import { readTensorProto, tensorProtoWriter } from "./tensor-proto.ts";
 import { TensorParsingError } from "./tensor-values.ts";
 import { joined } from "./wire/message.ts";
 

@@ -254,8 +254,8 @@ export const bodyMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${inbound}/server/body/gunzip.ts`,
-    [`${inbound}/server/body/gunzip.test.ts`],
+    `${inbound}/server/exchange.ts`,
+    [`${inbound}/server/exchange.test.ts`],
     [
       {
         name: "gzip: any encoding is believed to be none",

@@ -57,21 +57,6 @@ export const connectionMutants: readonly Mutant[] = [
       replace: "maxConcurrentStreams: 4_294_967_295,",
     },
     {
-      name: "connections: any number of pipelined requests",
-      find: "connection.exchangeCount > listen.maxStreamsPerConnection",
-      replace: "connection.exchangeCount > Number.POSITIVE_INFINITY",
-    },
-    {
-      name: "connections: two hosts",
-      find: "if (hasOneHost(request)) onRequest(request, response);",
-      replace: "if (hasOneHost(request) || request) onRequest(request, response);",
-    },
-    {
-      name: "drain: an answer does not say that it is the last",
-      find: "if (response.headersSent) continue;",
-      replace: "continue;",
-    },
-    {
       name: "connections: streams are reset without end",
       find: "streamResetBurst: 200,",
       replace: "streamResetBurst: 2_000_000,",
@@ -85,6 +70,23 @@ export const connectionMutants: readonly Mutant[] = [
       name: "connections: headers of any length over HTTP/2",
       find: "maxHeaderListSize: 16_384,",
       replace: "maxHeaderListSize: 1_638_400,",
+    },
+  ]),
+  ...mutantsOf(`${listener}/request-gate.ts`, tests, [
+    {
+      name: "connections: any number of pipelined requests",
+      find: "connection.exchangeCount > listen.maxStreamsPerConnection",
+      replace: "connection.exchangeCount > Number.POSITIVE_INFINITY",
+    },
+    {
+      name: "connections: two hosts",
+      find: "if (hasOneHost(request)) onRequest(request, response);",
+      replace: "if (hasOneHost(request) || request) onRequest(request, response);",
+    },
+    {
+      name: "drain: an answer does not say that it is the last",
+      find: "if (response.headersSent) continue;",
+      replace: "continue;",
     },
   ]),
   ...mutantsOf(

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { listenDefaults, requestDefaults } from "../options.ts";
 import { createBodyBudget } from "./body/body-budget.ts";
 import { createGunzip } from "./body/gunzip.ts";
-import { createExchange } from "./exchange.ts";
+import { contentCoding, createExchange } from "./exchange.ts";
 import type { NodeRequest, NodeResponse } from "./node-http.ts";
 
 const maxBytes = 1_000_000;
@@ -189,4 +189,16 @@ test("a body that comes too slowly is read no further", async () => {
 
   await expect(whole).rejects.toMatchObject({ reason: "deadline-exceeded" });
   expect(isRead()).toBe(false);
+});
+
+test.each([
+  { value: undefined, expected: "identity" },
+  { value: "identity", expected: "identity" },
+  { value: "gzip", expected: "gzip" },
+  { value: " X-GZip ", expected: "gzip" },
+  { value: "br", expected: undefined },
+  { value: "deflate", expected: undefined },
+  { value: "gzip, gzip", expected: undefined },
+])("the coding of $value is $expected", ({ value, expected }) => {
+  expect(contentCoding(value)).toBe(expected);
 });

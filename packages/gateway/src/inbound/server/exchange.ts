@@ -1,6 +1,6 @@
 import { InvalidRequestError, OverloadedError, UnsupportedMediaError } from "@tensorgate/core";
 import type { BodyBudget, BodyUsage } from "./body/body-budget.ts";
-import { contentCoding, type Gunzip } from "./body/gunzip.ts";
+import type { Gunzip } from "./body/gunzip.ts";
 import { bodyTooLarge, readBody } from "./body/read-body.ts";
 import type { NodeRequest, NodeResponse } from "./node-http.ts";
 
@@ -100,6 +100,18 @@ function queryTooLong(): InvalidRequestError {
   return new InvalidRequestError(`the query is longer than ${maxQueryLength} characters`, {
     field: "query",
   });
+}
+
+/**
+ * Reads the value of a header such as `content-encoding`.
+ *
+ * @returns undefined for any coding but one `gzip`, under either of its names, or none: not `br`, not two of them
+ * @see RFC 9110, section 8.4.1.3
+ */
+export function contentCoding(value: string | undefined): "gzip" | "identity" | undefined {
+  const name = value?.trim().toLowerCase() || "identity";
+  if (name === "gzip" || name === "x-gzip") return "gzip";
+  return name === "identity" ? name : undefined;
 }
 
 /** @param field - the header that names the encoding */

@@ -3,8 +3,7 @@ import { parseContentType as grpcForm } from "@connectrpc/connect/protocol-grpc"
 import { parseContentType as grpcWebForm } from "@connectrpc/connect/protocol-grpc-web";
 import { maxTimerDelayMs } from "@tensorgate/core";
 import { formatTimeout, parseTimeout } from "@tensorgate/grpc";
-import { contentCoding } from "../../server/body/gunzip.ts";
-import { headerOf, unsupportedEncoding } from "../../server/exchange.ts";
+import { contentCoding, headerOf, unsupportedEncoding } from "../../server/exchange.ts";
 import type { NodeRequest } from "../../server/node-http.ts";
 
 /** How the messages of an RPC stand in the body of its request. */

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import zlib from "node:zlib";
 import { OverloadedError } from "@tensorgate/core";
 import { expect, test } from "vitest";
-import { contentCoding, createGunzip } from "./gunzip.ts";
+import { createGunzip } from "./gunzip.ts";
 
 const maxBytes = 4_194_304;
 
@@ -81,18 +81,6 @@ test("more at the same time than there are slots are all unpacked, also after fa
   const all = await Promise.all(Array.from({ length: 100 }, (_, index) => one(index)));
 
   expect(all.filter((each) => each !== "failed")).toHaveLength(66);
-});
-
-test.each([
-  { value: undefined, expected: "identity" },
-  { value: "identity", expected: "identity" },
-  { value: "gzip", expected: "gzip" },
-  { value: " X-GZip ", expected: "gzip" },
-  { value: "br", expected: undefined },
-  { value: "deflate", expected: undefined },
-  { value: "gzip, gzip", expected: undefined },
-])("the coding of $value is $expected", ({ value, expected }) => {
-  expect(contentCoding(value)).toBe(expected);
 });
 
 /** A gzip body of stored blocks with nothing in them. */

@@ -98,15 +98,3 @@ function unpacksTooLong(maxBytes: number): TooLargeError {
     hint: "send fewer or smaller pictures",
   });
 }
-
-/**
- * Reads the value of a header such as `content-encoding`.
- *
- * @returns undefined for any coding but one `gzip`, under either of its names, or none: not `br`, not two of them
- * @see RFC 9110, section 8.4.1.3
- */
-export function contentCoding(value: string | undefined): "gzip" | "identity" | undefined {
-  const name = value?.trim().toLowerCase() || "identity";
-  if (name === "gzip" || name === "x-gzip") return "gzip";
-  return name === "identity" ? name : undefined;
-}

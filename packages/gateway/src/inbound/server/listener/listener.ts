@@ -6,8 +6,7 @@ import type { TLSSocket } from "node:tls";
 import type { Clock } from "@tensorgate/core";
 import type { ListenSettings, RequestOptions } from "../../options.ts";
 import type { BodyBudget } from "../body/body-budget.ts";
-import { outflows } from "../exchange.ts";
-import type { NodeResponse, OnRequest } from "../node-http.ts";
+import type { OnRequest } from "../node-http.ts";
 import {
   type ClientConnection,
   createConnectionTable,
@@ -15,14 +14,9 @@ import {
   openFileLimit,
   type RejectionReason,
 } from "./connections.ts";
-import { closeLingering, maxUnauthenticatedBytes } from "./lingering-close.ts";
-import {
-  answerMalformedRequest,
-  hasOneAuthority,
-  hasOneHost,
-  sniffHttpVersion,
-} from "./request-head.ts";
-import { createSlowReaders, createStreamCutter } from "./slow-readers.ts";
+import { answerMalformedRequest, sniffHttpVersion } from "./first-bytes.ts";
+import { maxUnauthenticatedBytes } from "./lingering-close.ts";
+import { createRequestGate } from "./request-gate.ts";
 import { type CertificateNews, createTlsAcceptor, type TlsAcceptor } from "./tls-acceptor.ts";
 
 /** One port for HTTP/1.1 and HTTP/2, in cleartext or, where there is a certificate, in TLS only. */
@@ -67,8 +61,8 @@ const shortTurnMs = 0.2;
  * are ours; only Node's header timer, started by a "listening" event, covers the later requests of a connection.
  */
 export function createListener(options: ListenerOptions): Listener {
-  const { listen, requests, onRequest, onCertificates, onRejected, clock } = options;
-  const { headerTimeoutMs } = requests;
+  const { listen, onCertificates, onRejected, clock } = options;
+  const { headerTimeoutMs } = options.requests;
   const isNearFileLimit = createFileLimit(openFileLimit());
   const table = createConnectionTable({
     limits: listen,
@@ -77,17 +71,10 @@ export function createListener(options: ListenerOptions): Listener {
     onRejected,
     clock,
   });
-  const slowReaders = createSlowReaders(options);
-  /** The connection of each transport, from when it is handed off to an HTTP server. */
-  const connectionOf = new Map<Duplex, ClientConnection>();
-  /** Answers over HTTP/1.1 that may still say whether the connection stays open. */
-  const unansweredHttp1 = new Set<http.ServerResponse>();
-  let isDraining = false;
+  const requestGate = createRequestGate(options);
   let keepsIdle = false;
   let acceptedCount = 0;
   const closing = Promise.withResolvers<void>();
-  // A caller that knows when an idle connection is closed sends no request into its end.
-  const keepAlive = `timeout=${Math.floor(listen.idleTimeoutMs / 1_000)}`;
 
   const http1 = http.createServer({
     headersTimeout: headerTimeoutMs,
@@ -101,17 +88,8 @@ export function createListener(options: ListenerOptions): Listener {
   Object.assign(http1, { httpAllowHalfOpen: true });
   http1.emit("listening");
   http1.on("clientError", answerMalformedRequest);
-  http1.on("request", answerHttp1);
-  // Reading the body sends 100; without it the client may never send the body, so the connection ends.
-  http1.on("checkContinue", (request, response) => {
-    response.setHeader("connection", "close");
-    const sendContinue = response.writeContinue.bind(response);
-    response.writeContinue = () => {
-      if (!isDraining) response.removeHeader("connection");
-      sendContinue();
-    };
-    answerHttp1(request, response);
-  });
+  http1.on("request", requestGate.onHttp1);
+  http1.on("checkContinue", requestGate.onHttp1Continue);
 
   const http2Server = http2.createServer({
     maxSessionInvalidFrames: 100,
@@ -125,69 +103,13 @@ export function createListener(options: ListenerOptions): Listener {
     streamResetRate: 20,
   });
   let beingHandedOff: ClientConnection | undefined;
-  const cutters = new WeakMap<http2.Http2Session, ReturnType<typeof createStreamCutter>>();
   http2Server.on("session", (session) => {
     session.on("error", () => {});
-    session.setLocalWindowSize(1_048_576);
-    const connection = beingHandedOff;
-    if (!connection) return session.destroy();
-    connection.closeSession = () => session.close();
-    cutters.set(session, createStreamCutter(session, { clock, reset: connection.reset }));
-    // Its first settings are its headers: from here on it is idle, or has streams.
-    session.once("remoteSettings", () => {
-      connection.begin();
-      connection.end();
-    });
-    session.on("stream", (stream) => {
-      connection.begin();
-      stream.once("close", () => connection.end());
-    });
+    if (beingHandedOff) requestGate.openHttp2(session, beingHandedOff);
+    else session.destroy();
   });
-  http2Server.on("request", answerHttp2);
-  http2Server.on("checkContinue", answerHttp2);
-
-  function answerHttp2(
-    request: http2.Http2ServerRequest,
-    response: http2.Http2ServerResponse,
-  ): void {
-    const cut = () => {
-      const { stream } = response;
-      if (stream?.session) cutters.get(stream.session)?.(stream);
-    };
-    outflows.set(response, slowReaders.watch(response, cut));
-    closeLingering(request, response, clock);
-    if (hasOneAuthority(request)) onRequest(request, response);
-    else rejectRequest(response, 400);
-  }
-
-  function answerHttp1(request: http.IncomingMessage, response: http.ServerResponse): void {
-    const connection = connectionOf.get(request.socket);
-    if (!connection) {
-      request.socket.destroy();
-      return;
-    }
-    connection.begin();
-    connection.latest = response;
-    request.once("end", connection.received);
-    unansweredHttp1.add(response);
-    response.once("close", () => {
-      unansweredHttp1.delete(response);
-      connection.end();
-    });
-    if (isDraining) response.setHeader("connection", "close");
-    else if (response.shouldKeepAlive && !response.hasHeader("connection"))
-      response.setHeader("keep-alive", keepAlive);
-    // Requests may come before the answers to those ahead of them, and none of those may be waited for.
-    const isTooMany = connection.exchangeCount > listen.maxStreamsPerConnection;
-    if (isTooMany) {
-      rejectRequest(response, 503);
-      return;
-    }
-    outflows.set(response, slowReaders.watch(response, connection.reset));
-    closeLingering(request, response, clock);
-    if (hasOneHost(request)) onRequest(request, response);
-    else rejectRequest(response, 400);
-  }
+  http2Server.on("request", requestGate.onHttp2);
+  http2Server.on("checkContinue", requestGate.onHttp2);
 
   function handOff(
     transport: Duplex,
@@ -201,10 +123,7 @@ export function createListener(options: ListenerOptions): Listener {
       beingHandedOff = undefined;
       return;
     }
-    connectionOf.set(transport, connection);
-    transport.allowHalfOpen = true;
-    transport.once("end", connection.halfClose);
-    transport.once("close", () => connectionOf.delete(transport));
+    requestGate.openHttp1(transport, connection);
     http1.emit("connection", transport);
   }
 
@@ -220,15 +139,6 @@ export function createListener(options: ListenerOptions): Listener {
       handOff(secured, "http/1.1", connection);
     });
   });
-
-  function endWithNextAnswers(): void {
-    isDraining = true;
-    for (const response of unansweredHttp1) {
-      if (response.headersSent) continue;
-      response.setHeader("connection", "close");
-      response.removeHeader("keep-alive");
-    }
-  }
 
   /**
    * Accepts what the system has accepted for us, and would reset when the port closes. Waits for a short turn of the
@@ -263,13 +173,13 @@ export function createListener(options: ListenerOptions): Listener {
 
     drain: async (delayMs) => {
       keepsIdle = true;
-      endWithNextAnswers();
+      requestGate.endWithNextResponses();
       using _over = clock.setTimer(delayMs, closing.resolve);
       await closing.promise;
     },
 
     close: async (graceMs) => {
-      endWithNextAnswers();
+      requestGate.endWithNextResponses();
       closing.resolve();
       using _grace = clock.setTimer(graceMs, table.destroyAll);
       if (keepsIdle) await acceptWaiting();
@@ -282,12 +192,4 @@ export function createListener(options: ListenerOptions): Listener {
       http2Server.close(() => {});
     },
   };
-}
-
-/** Answers a request that never becomes a call, and ends an HTTP/1.1 connection with it. */
-function rejectRequest(response: NodeResponse, status: number): void {
-  response.statusCode = status;
-  if (!("stream" in response)) response.setHeader("connection", "close");
-  response.setHeader("content-length", 0);
-  response.end();
 }

@@ -1,0 +1,189 @@
+import type http from "node:http";
+import type http2 from "node:http2";
+import type { Duplex } from "node:stream";
+import type { Clock } from "@tensorgate/core";
+import type { ListenSettings, RequestOptions } from "../../options.ts";
+import type { BodyBudget } from "../body/body-budget.ts";
+import { outflows } from "../exchange.ts";
+import type { NodeResponse, OnRequest } from "../node-http.ts";
+import type { ClientConnection } from "./connections.ts";
+import { closeLingering } from "./lingering-close.ts";
+import { createSlowReaders, createStreamCutter } from "./slow-readers.ts";
+
+export interface RequestGateOptions {
+  readonly listen: Pick<ListenSettings, "maxStreamsPerConnection" | "idleTimeoutMs">;
+  readonly requests: Required<RequestOptions>;
+  /** Where what clients have not read of their responses is counted. */
+  readonly budget: Pick<BodyBudget, "add" | "hasRoom">;
+  readonly onRequest: OnRequest;
+  readonly clock: Clock;
+}
+
+/** What every request passes before its handler, in both versions of HTTP. */
+export interface RequestGate {
+  /** Expects requests over HTTP/1.1 from a connection. */
+  openHttp1(transport: Duplex, connection: ClientConnection): void;
+  readonly onHttp1: (request: http.IncomingMessage, response: http.ServerResponse) => void;
+  /** The same for a request that waits for an interim response before it sends its body. */
+  readonly onHttp1Continue: (request: http.IncomingMessage, response: http.ServerResponse) => void;
+  /** Expects requests from an HTTP/2 session. */
+  openHttp2(session: http2.ServerHttp2Session, connection: ClientConnection): void;
+  readonly onHttp2: (
+    request: http2.Http2ServerRequest,
+    response: http2.Http2ServerResponse,
+  ) => void;
+  /** Ends every HTTP/1.1 connection with its next response (`connection: close`). */
+  endWithNextResponses(): void;
+}
+
+/**
+ * Counts each request on its connection, bounds how slowly its response is read and how much of its body is discarded,
+ * and passes it on if it is for one host.
+ */
+export function createRequestGate(options: RequestGateOptions): RequestGate {
+  const { listen, onRequest, clock } = options;
+  const slowReaders = createSlowReaders(options);
+  /** The connection of each transport that carries HTTP/1.1. */
+  const connectionOf = new Map<Duplex, ClientConnection>();
+  /** Responses over HTTP/1.1 that may still say whether the connection stays open. */
+  const unansweredHttp1 = new Set<http.ServerResponse>();
+  const cutters = new WeakMap<http2.Http2Session, ReturnType<typeof createStreamCutter>>();
+  let isDraining = false;
+  // A client that knows when an idle connection is closed sends no request into its end.
+  const keepAlive = `timeout=${Math.floor(listen.idleTimeoutMs / 1_000)}`;
+
+  function onHttp1(request: http.IncomingMessage, response: http.ServerResponse): void {
+    const connection = connectionOf.get(request.socket);
+    if (!connection) {
+      request.socket.destroy();
+      return;
+    }
+    connection.begin();
+    connection.latest = response;
+    request.once("end", connection.received);
+    unansweredHttp1.add(response);
+    response.once("close", () => {
+      unansweredHttp1.delete(response);
+      connection.end();
+    });
+    if (isDraining) response.setHeader("connection", "close");
+    else if (response.shouldKeepAlive && !response.hasHeader("connection"))
+      response.setHeader("keep-alive", keepAlive);
+    // Requests may come before the responses to those ahead of them, and none of those may be waited for.
+    const isTooMany = connection.exchangeCount > listen.maxStreamsPerConnection;
+    if (isTooMany) {
+      rejectRequest(response, 503);
+      return;
+    }
+    outflows.set(response, slowReaders.watch(response, connection.reset));
+    closeLingering(request, response, clock);
+    if (hasOneHost(request)) onRequest(request, response);
+    else rejectRequest(response, 400);
+  }
+
+  return {
+    openHttp1: (transport, connection) => {
+      connectionOf.set(transport, connection);
+      transport.allowHalfOpen = true;
+      transport.once("end", connection.halfClose);
+      transport.once("close", () => connectionOf.delete(transport));
+    },
+
+    onHttp1,
+
+    // Reading the body sends 100; without it the client may never send the body, so the connection ends.
+    onHttp1Continue: (request, response) => {
+      response.setHeader("connection", "close");
+      const sendContinue = response.writeContinue.bind(response);
+      response.writeContinue = () => {
+        if (!isDraining) response.removeHeader("connection");
+        sendContinue();
+      };
+      onHttp1(request, response);
+    },
+
+    openHttp2: (session, connection) => {
+      session.setLocalWindowSize(1_048_576);
+      connection.closeSession = () => session.close();
+      cutters.set(session, createStreamCutter(session, { clock, reset: connection.reset }));
+      // Its first settings are its headers: from here on it is idle, or has streams.
+      session.once("remoteSettings", () => {
+        connection.begin();
+        connection.end();
+      });
+      session.on("stream", (stream) => {
+        connection.begin();
+        stream.once("close", connection.end);
+      });
+    },
+
+    onHttp2: (request, response) => {
+      const cut = () => {
+        const { stream } = response;
+        if (stream?.session) cutters.get(stream.session)?.(stream);
+      };
+      outflows.set(response, slowReaders.watch(response, cut));
+      closeLingering(request, response, clock);
+      if (hasOneAuthority(request)) onRequest(request, response);
+      else rejectRequest(response, 400);
+    },
+
+    endWithNextResponses: () => {
+      isDraining = true;
+      for (const response of unansweredHttp1) {
+        if (response.headersSent) continue;
+        response.setHeader("connection", "close");
+        response.removeHeader("keep-alive");
+      }
+    },
+  };
+}
+
+/** Answers a request that never becomes a call, and ends an HTTP/1.1 connection with it. */
+function rejectRequest(response: NodeResponse, status: number): void {
+  response.statusCode = status;
+  if (!("stream" in response)) response.setHeader("connection", "close");
+  response.setHeader("content-length", 0);
+  response.end();
+}
+
+/** A host name or address, perhaps with a port; RFC 3986 allows more characters than any of ours has. */
+const authorityForm = /^[^\s/?#@\\]*$/;
+
+/** A target in absolute form, as clients send it to a proxy: its authority counts, not that of the `Host` header. */
+const absoluteForm = /^https?:\/\/([^/?#]*)([^#]*)$/i;
+
+/**
+ * Finds which host a request over HTTP/1.1 is meant for, and leaves it in one form: a path in `url`, the host in the
+ * headers.
+ *
+ * @returns false if that is ambiguous or malformed: a proxy before us may have read it in another way
+ * @see RFC 9112, section 3.2
+ */
+function hasOneHost(request: http.IncomingMessage): boolean {
+  const { rawHeaders, headers } = request;
+  let hostCount = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (rawHeaders[index]?.toLowerCase() === "host") hostCount += 1;
+  }
+  if (hostCount > 1 || !authorityForm.test(headers.host ?? "")) return false;
+  const target = request.url ?? "/";
+  if (target.startsWith("/") || target === "*") return true;
+  const [, authority, path = ""] = absoluteForm.exec(target) ?? [];
+  if (!authority || !authorityForm.test(authority)) return false;
+  headers.host = authority;
+  request.url = path.startsWith("/") ? path : `/${path}`;
+  return true;
+}
+
+/**
+ * The same over HTTP/2.
+ *
+ * @see RFC 9113, section 8.3.1
+ */
+function hasOneAuthority({ headers }: http2.Http2ServerRequest): boolean {
+  const { ":authority": authority, host } = headers;
+  if (Array.isArray(host) || !authorityForm.test(authority ?? host ?? "")) return false;
+  // node:http2 joins what came twice, and so does what a proxy and its caller each added.
+  return authority === undefined || host === undefined || authority === host;
+}

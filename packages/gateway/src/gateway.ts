@@ -69,7 +69,8 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
   const models = createModels({
     pictures: settings.pictures,
     decoding: settings.decoding,
-    score: cache.layer(routing.score),
+    score: routing.score,
+    cachedScore: cache.layer(routing.score),
     modelStatus: routing.ask((replica) => replica.modelStatus),
     modelMetadata: routing.ask((replica) => replica.modelMetadata),
     reported: discovery.reported,
@@ -92,7 +93,7 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
     registry,
     replicas: upstream,
     rotation: routing.rotation,
-    runSmokeTest: models.smokeTest((modelSpec) => inForce.current().snapshot.resolve(modelSpec)),
+    runSmokeTest: models.smokeTest((modelSpec) => inForce.current.snapshot.resolve(modelSpec)),
     testPicture,
     aliasOf,
     clock,
@@ -104,13 +105,13 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
     options: settings,
     region,
     maxPictures: models.maxPictures,
-    inForce: inForce.current,
+    inForce,
     status: routing.status,
     readiness: routing.readiness,
     version,
     console: deps.console,
     plugs: deps.plugs,
-    observeCall: telemetry.observeCalls((name) => inForce.current().snapshot.has(name)),
+    observeCall: telemetry.observeCalls((name) => inForce.current.snapshot.has(name)),
     onRejected: telemetry.countRejectedConnection,
     clock,
   });
@@ -125,7 +126,7 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
     },
     listen: async () => {
       await inbound.listen();
-      models.warm(inForce.current().snapshot);
+      models.warm(inForce.current.snapshot);
     },
     devices,
     load: () => ({ ...inbound.load(), decoders: models.decoderIds }),

@@ -17,7 +17,7 @@ test.each([
     onInternalError: (_error, requestId) => void reported.push(requestId),
   });
 
-  host[name]({} as never);
+  host[name]?.({} as never);
 
   expect(reported).toEqual([where]);
 });

@@ -3,11 +3,10 @@ import type { GatewayDeps } from "./gateway-api.ts";
 
 /** Callbacks of the host: the program that embeds the gateway. */
 export type HostCallbacks = Required<
-  Pick<
-    GatewayDeps,
-    "onInternalError" | "onCall" | "onCertificates" | "onRejectedConnections" | "onReplica"
-  >
+  Pick<GatewayDeps, "onInternalError" | "onCertificates" | "onRejectedConnections" | "onReplica">
 > & {
+  /** Undefined if the host has none: what nobody takes is not written. */
+  readonly onCall: GatewayDeps["onCall"];
   /** Reports an exception of an instrument of the host's providers. */
   readonly onTelemetryFailure: (thrown: unknown) => void;
 };
@@ -22,7 +21,7 @@ export function hostCallbacks(deps: GatewayDeps): HostCallbacks {
     onInternalError(new InternalError(thrown), name);
   return {
     onInternalError,
-    onCall: guardedCallback(deps.onCall, reported("call")),
+    onCall: deps.onCall && guardedCallback(deps.onCall, reported("call")),
     onCertificates: guardedCallback(deps.onCertificates, reported("certificates")),
     onRejectedConnections: guardedCallback(deps.onRejectedConnections, reported("connections")),
     onReplica: guardedCallback(deps.onReplica, reported("replica")),

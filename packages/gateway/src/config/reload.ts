@@ -21,8 +21,8 @@ export interface ReloadDeps<InForce> {
 }
 
 export interface Reloadable<InForce> {
-  /** Returns what is in force: what the current configuration means. It is immutable, and replaced as a whole. */
-  readonly current: () => InForce;
+  /** What is in force: what the current configuration means. It is immutable, and replaced as a whole. */
+  readonly current: InForce;
   /**
    * Puts another configuration in force.
    *
@@ -34,10 +34,9 @@ export interface Reloadable<InForce> {
 
 /** Creates the configuration that is in force. Access is checked against the address that is bound since the start. */
 export function createReloadable<InForce>(deps: ReloadDeps<InForce>): Reloadable<InForce> {
-  let current = deps.first;
   let access: AccessOptions = deps.checked;
-  return {
-    current: () => current,
+  const inForce: Reloadable<InForce> & { current: InForce } = {
+    current: deps.first,
     reload: (changed) => {
       const checked = checkedOptions(changed);
       const faults = [...reloadFaults(access, checked)];
@@ -45,12 +44,13 @@ export function createReloadable<InForce>(deps: ReloadDeps<InForce>): Reloadable
       const next = deps.build(checked);
       // The last step that can fail.
       deps.replacePools(checked.pools);
-      current = next;
+      inForce.current = next;
       const { keys, allowPlaintextKeys } = checked;
       access = { ...access, keys, allowPlaintextKeys };
       return { needRestart: changedSections(deps.options, changed) };
     },
   };
+  return inForce;
 }
 
 /** Returns the sections that differ and take effect only after a restart. */

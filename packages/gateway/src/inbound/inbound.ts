@@ -39,8 +39,8 @@ export interface InboundDeps {
   readonly region: string;
   /** Pictures of one call. */
   readonly maxPictures: number;
-  /** What a reload swaps, as it is at this moment. */
-  readonly inForce: () => InForce;
+  /** What a reload swaps: `current` is what is in force at this moment. */
+  readonly inForce: { readonly current: InForce };
   /** How the regions are doing, with or without the addresses of replicas. */
   readonly status: (showsAddresses: boolean) => Pick<GatewayStatus, "regions" | "retriesLeft">;
   readonly readiness: (isClosing: boolean) => Readiness;

@@ -26,6 +26,8 @@ export interface ModelsDeps extends Pick<Tasks, "modelStatus" | "modelMetadata">
   readonly pictures: PictureOptions | undefined;
   readonly decoding: DecoderOptions | undefined;
   readonly score: ScoreResolved;
+  /** The same behind the response cache. */
+  readonly cachedScore: ScoreResolved;
   /** Returns what the replicas of some regions, or of all, reported of a model. */
   readonly reported: (
     model: string,
@@ -69,14 +71,16 @@ export function createModels(deps: ModelsDeps): Models {
   const tasksOf = ({ resolve, all, modelOfService }: Snapshot): Tasks => {
     const metadata: AskModel<ModelMetadata> = async (modelSpec, call) =>
       modelMetadata(modelSpec, withinRegions(call, resolve(modelSpec).residency));
-    const pictures: PictureTaskDeps = { resolve, score: deps.score, prepare, options };
+    // Calls pass the cache only where a model of the configuration uses it.
+    const score = all().some(({ isCached }) => isCached) ? deps.cachedScore : deps.score;
+    const pictures: PictureTaskDeps = { resolve, score, prepare, options };
     return {
       classify: createClassifier(pictures, clock),
       detect: createDetector(pictures, clock),
       embed: createEmbedder(pictures),
       score: async (request, call) => {
         const model = resolve(request.modelSpec);
-        return deps.score({ ...request, model }, withinRegions(call, model.residency));
+        return score({ ...request, model }, withinRegions(call, model.residency));
       },
       modelStatus: async (modelSpec, call) =>
         modelStatus(modelSpec, withinRegions(call, resolve(modelSpec).residency)),

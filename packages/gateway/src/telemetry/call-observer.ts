@@ -23,7 +23,8 @@ import type { Instruments } from "./instruments.ts";
 export interface CallObserverDeps {
   readonly tracer: Tracer;
   readonly instruments: Instruments;
-  readonly onCall: (record: CallRecord) => void;
+  /** Called for every call that has ended; no record is written without it. */
+  readonly onCall: ((record: CallRecord) => void) | undefined;
   /** Called with what an instrument or a span of the host threw: it fails no call. */
   readonly onFailure: (thrown: unknown) => void;
   /** Whether a name may become a label: callers must not be able to create labels. */
@@ -119,7 +120,7 @@ export function createCallObserver(deps: CallObserverDeps): ObserveCall {
       } catch (thrown) {
         onFailure(thrown);
       }
-      onCall(callRecord({ start, end: ended, attemptCount, traceId }));
+      onCall?.(callRecord({ start, end: ended, attemptCount, traceId }));
     }
 
     return {

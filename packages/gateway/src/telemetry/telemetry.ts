@@ -9,7 +9,8 @@ export interface TelemetryDeps {
   readonly meterProvider?: MeterProvider | undefined;
   readonly tracerProvider?: TracerProvider | undefined;
   readonly version: string;
-  readonly onCall: (record: CallRecord) => void;
+  /** Called for every call that has ended; no record is written without it. */
+  readonly onCall: ((record: CallRecord) => void) | undefined;
   /** Called with what an instrument or a span of the host threw: it fails no call. */
   readonly onTelemetryFailure: (thrown: unknown) => void;
   readonly clock: Clock;

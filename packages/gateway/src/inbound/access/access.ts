@@ -36,7 +36,8 @@ export interface AdmittedCall extends Admission {
 
 /** What a reload replaces as a whole: who may call, and the models. A call keeps what it began with. */
 export interface InForce {
-  readonly authenticate: AccessLayer;
+  /** Absent if no keys are configured. */
+  readonly authenticate?: AccessLayer | undefined;
   readonly tasks: Tasks;
 }
 

@@ -4,7 +4,7 @@ import { isLoopbackName, type KeyOptions } from "../options.ts";
 import type { AccessLayer, AccessRequest, ReadHeader } from "./access.ts";
 
 export interface AuthenticationOptions {
-  /** Who may call; every client where there are none. */
+  /** Who may call; every client if there are none. */
   readonly keys: readonly KeyOptions[];
   readonly allowPlaintextKeys: boolean;
 }
@@ -23,13 +23,16 @@ const unknownKey = {
 /**
  * Identifies the caller by the API key in the headers.
  *
- * A missing, unknown or wrong key is an UnauthenticatedError, in the same words for all of them. Where there are no
- * keys, and for what is public, every call passes.
+ * A missing, unknown or wrong key is an UnauthenticatedError, in the same words for all of them. What is public passes
+ * without a key.
+ *
+ * @returns undefined if there are no keys, so that every call passes
  */
 export function createAuthentication({
   keys,
   allowPlaintextKeys,
-}: AuthenticationOptions): AccessLayer {
+}: AuthenticationOptions): AccessLayer | undefined {
+  if (keys.length === 0) return undefined;
   const known = new Map(
     keys.map(({ id, sha256, models, seesAddresses = false, residency }) => [
       id,
@@ -67,7 +70,7 @@ export function createAuthentication({
   }
 
   return (request, admission) => {
-    if (known.size === 0 || request.isPublic) return admission;
+    if (request.isPublic) return admission;
     return { ...admission, caller: callerOf(request) };
   };
 }

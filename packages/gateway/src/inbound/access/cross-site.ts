@@ -82,7 +82,9 @@ export function createCrossSite(options: Required<CrossSiteOptions>, host: strin
   // What a cache keeps of an answer to no page, it must not show to one.
   const withoutOrigin: Readonly<Record<string, string>> =
     matches.length > 0 ? { vary: "origin" } : {};
-  const hosts = new Set(["localhost", ...options.hosts.map((name) => name.toLowerCase())]);
+  // The usual names of loopback are found without reading them as addresses.
+  const usualNames = ["localhost", "127.0.0.1", "::1"];
+  const hosts = new Set([...usualNames, ...options.hosts.map((name) => name.toLowerCase())]);
 
   return {
     layer: ({ header }, admission) => {

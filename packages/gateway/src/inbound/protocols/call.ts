@@ -55,8 +55,8 @@ export interface CallRunner {
 }
 
 export interface CallRunnerDeps {
-  /** What is in force at this moment. */
-  readonly inForce: () => InForce;
+  /** What a reload swaps: `current` is what is in force at this moment. */
+  readonly inForce: { readonly current: InForce };
   /** Access layers that a call passes before it is authenticated, in order. */
   readonly layers: readonly AccessLayer[];
   readonly requests: Required<RequestOptions>;
@@ -72,11 +72,11 @@ export function createCallRunner(deps: CallRunnerDeps): CallRunner {
 
   return {
     admit: async (request) => {
-      const current = inForce();
+      const { authenticate, tasks } = inForce.current;
       let admission: Admission = {};
       for (const layer of layers) admission = await layer(request, admission);
-      const authenticated = await current.authenticate(request, admission);
-      return { ...authenticated, tasks: current.tasks };
+      if (authenticate) admission = await authenticate(request, admission);
+      return { ...admission, tasks };
     },
 
     run: async (incoming, { askedModel, timeoutMs, answer, write }) => {

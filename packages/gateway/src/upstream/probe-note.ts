@@ -1,6 +1,6 @@
 import { DeadlineExceededError, ScoringError, UpstreamAnsweredError } from "@tensorgate/core";
 import { grpcCodeName } from "@tensorgate/grpc";
-import { GrpcStatusError } from "./transport/status-error.ts";
+import { GrpcStatusError } from "./transport/failures.ts";
 
 /** Details of a probe, as text. */
 export interface ProbeNote {

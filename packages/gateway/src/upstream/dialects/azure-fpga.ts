@@ -11,7 +11,7 @@ import { grpcCode, type HeaderBlock } from "@tensorgate/grpc";
 import type { DialectNames } from "@tensorgate/tf-serving";
 import { probeNote } from "../probe-note.ts";
 import { type Replica, saysSeeded } from "../replica.ts";
-import { GrpcStatusError } from "../transport/status-error.ts";
+import { GrpcStatusError } from "../transport/failures.ts";
 import type { UnaryChannel } from "../transport/unary-channel.ts";
 import { controlCall } from "./control-reply.ts";
 import { type PredictDialect, predict, predictScore } from "./predict.ts";

@@ -21,7 +21,7 @@ import { expect, test } from "vitest";
 import { reply, startFakeReplica } from "../../../../../test/support/fake-replica.ts";
 import { channelDefaults } from "../options.ts";
 import type { Replica } from "../replica.ts";
-import { GrpcStatusError } from "../transport/status-error.ts";
+import { GrpcStatusError } from "../transport/failures.ts";
 import { createUnaryChannel } from "../transport/unary-channel.ts";
 import { azureFpga } from "./azure-fpga.ts";
 import { readControlReply } from "./control-reply.ts";

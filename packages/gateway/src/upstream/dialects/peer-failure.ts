@@ -14,7 +14,7 @@ import { type HeaderBlock, readDetails } from "@tensorgate/grpc";
 import { ErrorInfoSchema, RetryInfoSchema } from "@tensorgate/proto/google/rpc/error_details";
 import { type Status, StatusSchema } from "@tensorgate/proto/google/rpc/status";
 import { chargeMessage } from "@tensorgate/tf-serving";
-import { GrpcStatusError } from "../transport/status-error.ts";
+import { GrpcStatusError } from "../transport/failures.ts";
 
 /**
  * Reasons that the request caused: they are the same here. So is an exceeded deadline, which is that of the caller and no

@@ -26,7 +26,7 @@ import {
 } from "@tensorgate/tf-serving";
 import { noteOf, probeNote } from "../probe-note.ts";
 import { type ModelSource, type Replica, type ReplicaState, saysSeeded } from "../replica.ts";
-import { GrpcStatusError } from "../transport/status-error.ts";
+import { GrpcStatusError } from "../transport/failures.ts";
 import type { UnaryChannel } from "../transport/unary-channel.ts";
 import {
   controlCall,

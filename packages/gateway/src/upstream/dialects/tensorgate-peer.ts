@@ -22,7 +22,7 @@ import {
 import { dataTypes } from "@tensorgate/tf-serving";
 import { noteOf } from "../probe-note.ts";
 import type { Replica } from "../replica.ts";
-import { GrpcStatusError } from "../transport/status-error.ts";
+import { GrpcStatusError } from "../transport/failures.ts";
 import type { UnaryCall, UnaryChannel, UnaryReply } from "../transport/unary-channel.ts";
 import { controlCall, listedVersions, readControlReply } from "./control-reply.ts";
 import type { ReplicaOptions, ServerDialect } from "./dialect.ts";

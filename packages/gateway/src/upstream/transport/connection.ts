@@ -12,8 +12,6 @@ export interface ConnectionDeps {
   readonly credentials: Credentials;
   readonly settings: Required<ChannelOptions>;
   readonly clock: Clock;
-  /** Called with the duration of a ping, in milliseconds: one for each connection, as soon as it is open. */
-  readonly onPing: (durationMs: number) => void;
 }
 
 /** An HTTP/2 connection to one address: opened when it is needed, and opened again when it is lost, idle for long or silent. */
@@ -27,6 +25,8 @@ export interface UpstreamConnection {
    * server may be gone: it is closed unless it answers a ping.
    */
   suspect(session: http2.ClientHttp2Session, receivedBytesThen: number): void;
+  /** Measured by one ping for each connection, as soon as it is open, and by calls. */
+  readonly roundTrip: RoundTrip;
   close(): void;
 }
 
@@ -69,8 +69,8 @@ export function createConnection({
   credentials,
   settings: { connectTimeoutMs, windowBytes, idleTimeoutMs },
   clock,
-  onPing,
 }: ConnectionDeps): UpstreamConnection {
+  const roundTrip = createRoundTrip(clock);
   let current: LiveConnection | undefined;
 
   function connect(): LiveConnection {
@@ -100,7 +100,7 @@ export function createConnection({
       // Waiting callers keep the process alive, an idle connection does not.
       session.unref();
       session.ping((error, durationMs) => {
-        if (!error) onPing(durationMs);
+        if (!error) roundTrip.pinged(durationMs);
       });
     });
     // Every stream reports the error to its own caller.
@@ -165,6 +165,8 @@ export function createConnection({
       if (!isSent) timer[Symbol.dispose]();
     },
 
+    roundTrip,
+
     close: () => current?.session.close(),
   };
 }
@@ -195,4 +197,52 @@ function lookupOf(ip: string): LookupFunction {
 /** Returns the bytes received so far, all frames counted. */
 export function receivedBytesOf({ socket, destroyed }: http2.ClientHttp2Session): number {
   return destroyed ? 0 : (socket.bytesRead ?? 0);
+}
+
+/** How far away a server is, by how long small things take there and back. */
+export interface RoundTrip {
+  /** In milliseconds; undefined until something was measured. */
+  ms(): number | undefined;
+  /** @param durationMs - of an HTTP/2 ping, in milliseconds */
+  pinged(durationMs: number): void;
+  /** @param durationMs - from a small call to the first of its answer, in milliseconds */
+  answered(durationMs: number): void;
+}
+
+/** How long a measurement counts, in milliseconds: at least this, at most twice as long. */
+const windowMs = 30_000;
+
+/**
+ * The shortest of late: whatever else a call waits for only makes it longer.
+ *
+ * Calls count rather than pings where there are any. A proxy answers pings in the place of a server that is far behind
+ * it; and servers count pings, and close on whom they find too keen, so there is one for each connection, which serves
+ * until the first small call (a probe is one) has been answered.
+ */
+export function createRoundTrip(clock: Clock): RoundTrip {
+  let pingMs: number | undefined;
+  let beforeMs: number | undefined;
+  let windowStartedMs = 0;
+  let nowMs: number | undefined;
+
+  return {
+    ms: () => least(beforeMs, nowMs) ?? pingMs,
+    pinged: (durationMs) => {
+      pingMs = durationMs;
+    },
+    answered: (durationMs) => {
+      const atMs = clock.nowMs();
+      if (atMs - windowStartedMs >= windowMs) {
+        beforeMs = atMs - windowStartedMs >= 2 * windowMs ? undefined : nowMs;
+        nowMs = undefined;
+        windowStartedMs = atMs;
+      }
+      nowMs = least(nowMs, durationMs);
+    },
+  };
+}
+
+function least(one: number | undefined, other: number | undefined): number | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return Math.min(one, other);
 }

@@ -4,8 +4,7 @@ import { aCall, manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { startFakeReplica } from "../../../../../test/support/fake-replica.ts";
 import { channelDefaults } from "./options.ts";
-import { createUnaryChannel } from "./unary-channel.ts";
-import { unaryExchange } from "./unary-exchange.ts";
+import { createUnaryChannel, unaryExchange } from "./unary-channel.ts";
 
 // A replica that reads nothing of the request: its window is closed after 64 KiB.
 

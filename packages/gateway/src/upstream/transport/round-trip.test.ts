@@ -1,6 +1,6 @@
 import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
-import { createRoundTrip } from "./unary-channel.ts";
+import { createRoundTrip } from "./connection.ts";
 
 test("a ping serves until a call was answered, which may have come from further away", () => {
   const measured = createRoundTrip(manualClock());

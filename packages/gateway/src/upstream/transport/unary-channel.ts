@@ -1,26 +1,31 @@
+import http2 from "node:http2";
+import { type CallContext, type ScoringError, UpstreamFailedError } from "@tensorgate/core";
 import {
-  type CallContext,
-  type Clock,
-  DeadlineExceededError,
-  type ScoringError,
-  UpstreamFailedError,
-} from "@tensorgate/core";
-import {
+  createUnaryReader,
   formatTimeout,
   grpcCode,
   type HeaderBlock,
   messageBytes,
+  messagePrefix,
   type ReceivedStatus,
+  readStatus,
 } from "@tensorgate/grpc";
 import type { TensorBudgetOptions } from "@tensorgate/tf-serving";
 import {
   type ConnectionDeps,
   createConnection,
+  maxHeaderBytes,
   type OpenConnection,
   receivedBytesOf,
 } from "./connection.ts";
-import { errorFromGrpcStatus, GrpcStatusError } from "./status-error.ts";
-import { unaryExchange } from "./unary-exchange.ts";
+import {
+  deadlinePassed,
+  errorFromGrpcStatus,
+  headersTooLong,
+  lostConnection,
+  unreachable,
+  unreadableReply,
+} from "./failures.ts";
 
 /** Unary gRPC calls to one address, over one HTTP/2 connection that is made when needed and made anew when lost. */
 export interface UnaryChannel {
@@ -57,8 +62,6 @@ export interface UnaryReply {
   readonly headers: HeaderBlock;
 }
 
-export type ChannelDeps = Omit<ConnectionDeps, "onPing">;
-
 /** Longest message, in bytes, that surely goes out in one packet, so that its call tells of the way and not of its size. */
 const smallMessageBytes = 1_024;
 
@@ -70,11 +73,11 @@ const deadlineSlackMs = 20;
  * received in, and a call that never left is told apart from one that was lost on the way.
  * Measured at a quarter of grpc-js's CPU per 100 KB call.
  */
-export function createUnaryChannel(deps: ChannelDeps): UnaryChannel {
+export function createUnaryChannel(deps: ConnectionDeps): UnaryChannel {
   const { maxMessageBytes, maxReplyElements } = deps.settings;
   const { clock } = deps;
-  const roundTrip = createRoundTrip(clock);
-  const connection = createConnection({ ...deps, onPing: roundTrip.pinged });
+  const connection = createConnection(deps);
+  const { roundTrip } = connection;
   const ended = Promise.withResolvers<void>();
   let inFlight = 0;
   let isClosed = false;
@@ -148,61 +151,133 @@ export function createUnaryChannel(deps: ChannelDeps): UnaryChannel {
   };
 }
 
-/** What the server cannot have seen: the call may go elsewhere, whatever it is. */
-function unreachable(message: string, cause?: unknown): UpstreamFailedError {
-  return new UpstreamFailedError(message, { wasLost: true, isUnprocessed: true, cause });
+export interface ExchangeOptions {
+  readonly open: OpenConnection;
+  readonly headers: http2.OutgoingHttpHeaders;
+  /** The request message in pieces. */
+  readonly segments: readonly Uint8Array[];
+  /** Longest message that is accepted, in bytes. */
+  readonly maxReplyBytes: number;
+  /** Cancels the call. */
+  readonly signal: AbortSignal;
+  /** Called when the first of the reply has come. */
+  readonly onReply?: (() => void) | undefined;
 }
 
-function deadlinePassed(status: ReceivedStatus): DeadlineExceededError {
-  return new DeadlineExceededError("deadline exceeded at the replica", {
-    cause: new GrpcStatusError(status),
-  });
+/** What a replica, or a proxy in its place, answered. */
+export interface ExchangeResult {
+  readonly status: ReceivedStatus;
+  readonly headers: HeaderBlock;
+  /** Empty unless the status is OK. */
+  readonly message: Uint8Array;
 }
 
-/** How far away a server is, by how long small things take there and back. */
-interface RoundTrip {
-  /** In milliseconds; undefined until something was measured. */
-  ms(): number | undefined;
-  /** @param durationMs - of an HTTP/2 ping, in milliseconds */
-  pinged(durationMs: number): void;
-  /** @param durationMs - from a small call to the first of its answer, in milliseconds */
-  answered(durationMs: number): void;
-}
-
-/** How long a measurement counts, in milliseconds: at least this, at most twice as long. */
-const windowMs = 30_000;
+/** Interim responses (1xx) that a reply may begin with. */
+const maxInterimResponses = 16;
 
 /**
- * The shortest of late: whatever else a call waits for only makes it longer.
+ * Sends one request on a stream of its own, and resolves as soon as the reply is complete: a server may answer, and
+ * close its side, before the request has ended, and then reads no more of it.
  *
- * Calls count rather than pings where there are any. A proxy answers pings in the place of a server that is far behind
- * it; and servers count pings, and close on whom they find too keen, so there is one for each connection, which serves
- * until the first small call (a probe is one) has been answered.
+ * @throws the reason of `signal` as soon as that aborts
+ * @throws UpstreamFailedError if the connection was lost, or the reply is over a limit or not one whole message
+ * @see RFC 9113, section 8.1
  */
-export function createRoundTrip(clock: Clock): RoundTrip {
-  let pingMs: number | undefined;
-  let beforeMs: number | undefined;
-  let windowStartedMs = 0;
-  let nowMs: number | undefined;
+export function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult> {
+  const { open, signal, onReply } = options;
+  const { promise, resolve, reject } = Promise.withResolvers<ExchangeResult>();
+  const stream = open.session.request(options.headers);
+  const reader = createUnaryReader(options.maxReplyBytes);
+  let headers: HeaderBlock = {};
+  let trailers: HeaderBlock = {};
+  let isWhole = false;
+  let isOver = false;
+  let interimCount = 0;
+  let failure: unknown;
 
-  return {
-    ms: () => least(beforeMs, nowMs) ?? pingMs,
-    pinged: (durationMs) => {
-      pingMs = durationMs;
-    },
-    answered: (durationMs) => {
-      const atMs = clock.nowMs();
-      if (atMs - windowStartedMs >= windowMs) {
-        beforeMs = atMs - windowStartedMs >= 2 * windowMs ? undefined : nowMs;
-        nowMs = undefined;
-        windowStartedMs = atMs;
-      }
-      nowMs = least(nowMs, durationMs);
-    },
-  };
+  function release(): void {
+    signal.removeEventListener("abort", onAbort);
+    if (stream.destroyed) return;
+    stream.close(http2.constants.NGHTTP2_CANCEL);
+    // A stream is closed only when that was sent, which a server that reads nothing puts off without end: the picture
+    // would be held until then.
+    stream.destroy();
+  }
+  function fail(thrown: unknown): void {
+    isOver = true;
+    reject(thrown);
+    release();
+  }
+  function onAbort(): void {
+    fail(signal.reason);
+  }
+  function succeed(status: ReceivedStatus): void {
+    try {
+      resolve({ status, headers, message: status.code === 0 ? reader.message() : noBytes });
+      isOver = true;
+      release();
+    } catch (thrown) {
+      fail(unreadableReply(thrown));
+    }
+  }
+
+  signal.addEventListener("abort", onAbort, { once: true });
+  stream.on("headers", () => {
+    interimCount += 1;
+    if (interimCount <= maxInterimResponses) return;
+    fail(new UpstreamFailedError("the replica sends too many interim responses"));
+  });
+  stream.once("response", (received, flags, raw = []) => {
+    if (headerBytes(raw) > maxHeaderBytes) return fail(headersTooLong(maxHeaderBytes));
+    headers = received;
+    isWhole = (flags & http2.constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+    onReply?.();
+    const status = readStatus(headers, {});
+    // Nothing that follows, such as a proxy's page, says more.
+    if (status && status.code !== 0) succeed(status);
+  });
+  stream.once("trailers", (received, _flags, raw = []) => {
+    if (headerBytes(raw) > maxHeaderBytes) return fail(headersTooLong(maxHeaderBytes));
+    trailers = received;
+    isWhole = true;
+  });
+  stream.on("data", (piece: Buffer) => {
+    try {
+      reader.push(piece);
+    } catch (thrown) {
+      fail(unreadableReply(thrown));
+    }
+  });
+  stream.once("end", () => {
+    if (isOver) return;
+    const status = readStatus(headers, trailers);
+    if (status) succeed(status);
+    else release();
+  });
+  stream.on("error", (error) => {
+    failure ??= error;
+  });
+  stream.once("close", () => {
+    if (isOver) return;
+    const status = readStatus(headers, trailers);
+    // What comes after a whole reply, such as RST_STREAM, takes nothing away from it.
+    if (status && (isWhole || failure === undefined)) succeed(status);
+    else fail(lostConnection(open, stream, failure));
+  });
+
+  stream.cork();
+  stream.write(messagePrefix(messageBytes(options.segments)));
+  for (const segment of options.segments) stream.write(segment);
+  stream.end();
+  stream.uncork();
+  return promise;
 }
 
-function least(one: number | undefined, other: number | undefined): number | undefined {
-  if (one === undefined || other === undefined) return one ?? other;
-  return Math.min(one, other);
+/** Node holds a server to the limit only once it has acknowledged our settings. @see RFC 9113, section 6.5.2 */
+function headerBytes(raw: readonly string[]): number {
+  let byteCount = 0;
+  for (const text of raw) byteCount += text.length + 16;
+  return byteCount;
 }
+
+const noBytes = new Uint8Array();

@@ -1,7 +1,7 @@
 import { TooLargeError, UpstreamFailedError } from "@tensorgate/core";
 import { readStatus } from "@tensorgate/grpc";
 import { expect, test } from "vitest";
-import { errorFromGrpcStatus, GrpcStatusError } from "./status-error.ts";
+import { errorFromGrpcStatus, GrpcStatusError } from "./failures.ts";
 
 /** Node parses this one, and its types say otherwise. */
 const replyStatus = (status: number) => ({ ":status": status as unknown as string });

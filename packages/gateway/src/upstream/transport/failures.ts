@@ -1,11 +1,20 @@
+import http2 from "node:http2";
 import {
   cutText,
+  DeadlineExceededError,
   type ScoringError,
   TooLargeError,
   UpstreamAnsweredError,
   UpstreamFailedError,
 } from "@tensorgate/core";
-import { grpcCode, grpcCodeName, type HeaderBlock, type ReceivedStatus } from "@tensorgate/grpc";
+import {
+  FramingError,
+  grpcCode,
+  grpcCodeName,
+  type HeaderBlock,
+  type ReceivedStatus,
+} from "@tensorgate/grpc";
+import type { OpenConnection } from "./connection.ts";
 
 /** Longest text of a replica in responses and logs, in characters. */
 const maxTextChars = 1_024;
@@ -78,4 +87,52 @@ function errorFromHttpStatus(httpStatus: number, cause: Error): ScoringError {
     `a proxy or web server answered in place of the replica (HTTP status ${httpStatus})`,
     { isFull: httpStatus === 429, cause },
   );
+}
+
+/** What the server cannot have seen: the call may go elsewhere, whatever it is. */
+export function unreachable(message: string, cause?: unknown): UpstreamFailedError {
+  return new UpstreamFailedError(message, { wasLost: true, isUnprocessed: true, cause });
+}
+
+export function deadlinePassed(status: ReceivedStatus): DeadlineExceededError {
+  return new DeadlineExceededError("deadline exceeded at the replica", {
+    cause: new GrpcStatusError(status),
+  });
+}
+
+/** What a reply that is not one message means for the call. */
+export function unreadableReply(cause: unknown): unknown {
+  if (!(cause instanceof FramingError)) return cause;
+  const what = cause.isTooLong ? "is too large" : "cannot be decoded";
+  return new UpstreamFailedError(`the replica's response ${what}`, { cause });
+}
+
+/** @param maxBytes - of headers, and of trailers */
+export function headersTooLong(maxBytes: number): UpstreamFailedError {
+  return new UpstreamFailedError("the replica's response is too large", {
+    cause: new Error(`headers or trailers of more than ${maxBytes} bytes`),
+  });
+}
+
+/**
+ * What the end of a connection before the end of a reply means for the call.
+ *
+ * @param failure - error of the stream, if it had one
+ */
+export function lostConnection(
+  { session, lastProcessedId = Number.POSITIVE_INFINITY, endsInPeace = false }: OpenConnection,
+  stream: http2.ClientHttp2Stream,
+  failure: unknown,
+): UpstreamFailedError {
+  const { id, rstCode } = stream;
+  const cannotHaveLeft = id === undefined || session.connecting;
+  // RFC 9113, section 8.7: these two say that nothing was done.
+  const wasRefused = rstCode === http2.constants.NGHTTP2_REFUSED_STREAM;
+  const wasLeftBehind = id !== undefined && id > lastProcessedId;
+  return new UpstreamFailedError("the connection to the replica was lost", {
+    // A connection that was closed in good order says nothing against the replica: the next one is made anew.
+    wasLost: !(wasLeftBehind && endsInPeace),
+    isUnprocessed: cannotHaveLeft || wasRefused || wasLeftBehind,
+    cause: failure ?? new Error(`stream closed with code ${rstCode} and no status`),
+  });
 }

@@ -90,7 +90,7 @@ export const answerMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${transport}/unary-exchange.ts`,
+    `${transport}/unary-channel.ts`,
     [`${transport}/unary-channel.test.ts`, `${transport}/hostile-replies.test.ts`],
     [
       {

@@ -127,24 +127,9 @@ export const bodyMutants: readonly Mutant[] = [
         replace: "",
       },
       {
-        name: "rpc: an unpacked message is not counted",
-        find: "message = await gunzip(message, maxBytesOf(options), account.reserve);",
-        replace: "message = await gunzip(message, maxBytesOf(options), () => {});",
-      },
-      {
-        name: "rpc: an unpacked message is not charged",
-        find: "      check.push(message);\n",
-        replace: "",
-      },
-      {
-        name: "rpc: what is handed on is not counted",
-        find: "account.settle(keptBytes);",
-        replace: "account.settle(0);",
-      },
-      {
         name: "rpc: JSON as long as any message",
-        find: "form.isJson ? Math.min(limits.maxBytes, limits.maxJsonBytes) : limits.maxBytes",
-        replace: "form.isJson ? limits.maxBytes : limits.maxBytes",
+        find: "isJson ? Math.min(limits.maxBytes, limits.maxJsonBytes) : limits.maxBytes",
+        replace: "isJson ? limits.maxBytes : limits.maxBytes",
       },
       {
         name: "rpc: messages without a turn of the loop",
@@ -155,8 +140,27 @@ export const bodyMutants: readonly Mutant[] = [
   ),
   ...mutantsOf(
     `${inbound}/protocols/rpc/message-check.ts`,
-    [`${inbound}/protocols/rpc/body-limits.test.ts`, "test/hostile/hostile-messages.test.ts"],
     [
+      `${inbound}/protocols/rpc/body.test.ts`,
+      `${inbound}/protocols/rpc/body-limits.test.ts`,
+      "test/hostile/hostile-messages.test.ts",
+    ],
+    [
+      {
+        name: "rpc: an unpacked message is not counted",
+        find: "message = await gunzip(message, maxBytes, account.reserve);",
+        replace: "message = await gunzip(message, maxBytes, () => {});",
+      },
+      {
+        name: "rpc: an unpacked message is not charged",
+        find: "        if (!isJson) check(() => scan.push(message));\n",
+        replace: "",
+      },
+      {
+        name: "rpc: what is handed on is not counted",
+        find: "account.settle(heldBytes);",
+        replace: "account.settle(0);",
+      },
       {
         name: "rpc: any number of elements",
         find: "const budget = createWorkBudget(maxElements);",

@@ -1,19 +1,124 @@
 import { setImmediate } from "node:timers/promises";
 import type { DescMessage } from "@bufbuild/protobuf";
-import { InvalidRequestError, NotSupportedError, TooLargeError } from "@tensorgate/core";
-import { compressedFlag, messagePrefix, prefixBytes, readPrefix } from "@tensorgate/grpc";
+import { parseContentType as connectForm } from "@connectrpc/connect/protocol-connect";
+import { parseContentType as grpcForm } from "@connectrpc/connect/protocol-grpc";
+import { parseContentType as grpcWebForm } from "@connectrpc/connect/protocol-grpc-web";
+import {
+  InvalidRequestError,
+  maxTimerDelayMs,
+  NotSupportedError,
+  TooLargeError,
+} from "@tensorgate/core";
+import {
+  compressedFlag,
+  formatTimeout,
+  messagePrefix,
+  parseTimeout,
+  prefixBytes,
+  readPrefix,
+} from "@tensorgate/grpc";
 import type { BodyUsage } from "../../server/body/body-budget.ts";
 import type { Gunzip } from "../../server/body/gunzip.ts";
 import {
   type BodyPieces,
   createBodyPieces,
   createGrowingBuffer,
-  type GrowingBuffer,
 } from "../../server/body/read-body.ts";
+import { contentCoding, headerOf, unsupportedEncoding } from "../../server/exchange.ts";
 import type { NodeRequest } from "../../server/node-http.ts";
-import type { RpcForm } from "./form.ts";
-import { createMessageCheck, type MessageLimits } from "./message-check.ts";
+import { createMessageAccount, createRpcMessage, type RpcMessageOptions } from "./message-check.ts";
 import { decodedPieces } from "./web-text.ts";
+
+/** How the messages of an RPC stand in the body of its request. */
+export interface RpcForm {
+  /** Whether each message comes in an envelope; otherwise the body is the message. */
+  readonly isEnveloped: boolean;
+  readonly isJson: boolean;
+  /** Whether all of the body, and of the answer's, is base64. */
+  readonly isText: boolean;
+  /** Whether the body, or each message whose envelope says so, is gzip. */
+  readonly isPacked: boolean;
+}
+
+/** Headers that say how a message, or the whole of a unary Connect call, is packed. */
+const encodingHeaders = ["content-encoding", "connect-content-encoding", "grpc-encoding"] as const;
+
+/**
+ * Determines how to read a request, with the parsers of the library that reads the messages afterwards.
+ *
+ * @returns undefined where no protocol knows the content type: nothing is read then
+ */
+export function rpcFormOf(request: NodeRequest): RpcForm | undefined {
+  const contentType = headerOf(request, "content-type") ?? "";
+  const isGzip = (name: (typeof encodingHeaders)[number]) =>
+    contentCoding(headerOf(request, name)) === "gzip";
+  const connect = connectForm(contentType);
+  if (connect) {
+    const { stream: isEnveloped, binary } = connect;
+    const isPacked = isGzip(isEnveloped ? "connect-content-encoding" : "content-encoding");
+    return { isEnveloped, isJson: !binary, isText: false, isPacked };
+  }
+  const web = grpcWebForm(contentType);
+  const grpc = grpcForm(contentType) ?? web;
+  if (!grpc) return undefined;
+  const isText = web?.text === true;
+  return { isEnveloped: true, isJson: !grpc.binary, isText, isPacked: isGzip("grpc-encoding") };
+}
+
+/**
+ * @throws UnsupportedMediaError if anything is compressed otherwise than by gzip, or twice
+ */
+export function assertKnownEncodings(request: NodeRequest): void {
+  for (const name of encodingHeaders) {
+    const encoding = headerOf(request, name);
+    if (contentCoding(encoding) !== undefined) continue;
+    throw unsupportedEncoding(encoding ?? "", name);
+  }
+}
+
+/** The header by which an answer lists the compressions that requests may have. */
+export function acceptHeader(request: NodeRequest): Readonly<Record<string, string>> {
+  const contentType = headerOf(request, "content-type") ?? "";
+  if (contentType.startsWith("application/grpc")) return { "grpc-accept-encoding": "gzip" };
+  const isStream = contentType.startsWith("application/connect+");
+  return { [isStream ? "connect-accept-encoding" : "accept-encoding"]: "gzip" };
+}
+
+/** The headers of a request whose body the library reads as plain messages, with timeouts that a timer takes. */
+export function plainHeaders(header: Headers, form: RpcForm | undefined): Headers {
+  const plain = new Headers(header);
+  if (form?.isText) plain.set("content-type", webType(form));
+  for (const name of [...encodingHeaders, "content-length"]) plain.delete(name);
+  cutTimeouts(plain);
+  return plain;
+}
+
+/** The type of gRPC-Web's messages in bytes. */
+function webType({ isJson }: RpcForm): string {
+  return `application/grpc-web+${isJson ? "json" : "proto"}`;
+}
+
+/**
+ * Cuts the timeouts of gRPC and Connect to what a timer takes: Connect starts one with what the caller says, and it
+ * would fire immediately. What is malformed stays for Connect to reject.
+ */
+export function cutTimeouts(headers: Headers): void {
+  const timeoutMs = parseTimeout(headers.get("grpc-timeout") ?? "") ?? 0;
+  if (timeoutMs > maxTimerDelayMs) headers.set("grpc-timeout", formatTimeout(maxTimerDelayMs));
+  const connectTimeout = headers.get("connect-timeout-ms") ?? "";
+  if (/^\d{1,10}$/.test(connectTimeout) && Number(connectTimeout) > maxTimerDelayMs) {
+    headers.set("connect-timeout-ms", String(maxTimerDelayMs));
+  }
+}
+
+/** What one message may cost, as it came and unpacked. */
+export interface MessageLimits {
+  readonly maxBytes: number;
+  /** JSON is read character by character, several times. */
+  readonly maxJsonBytes: number;
+  /** Fields, entries of lists and maps, and values. */
+  readonly maxElements: number;
+}
 
 export interface RpcBodyOptions {
   readonly form: RpcForm;
@@ -43,12 +148,15 @@ export async function* readRpcBody(
   request: NodeRequest,
   options: RpcBodyOptions,
 ): AsyncGenerator<Uint8Array> {
+  const { form, limits } = options;
+  const { isJson } = form;
+  const account = createMessageAccount(options.usage);
+  const maxBytes = isJson ? Math.min(limits.maxBytes, limits.maxJsonBytes) : limits.maxBytes;
+  const counted = { ...options, isJson, maxBytes, maxElements: limits.maxElements, account };
   const bytes = createBodyPieces(request, options.usage);
-  const pieces = options.form.isText ? decodedPieces(bytes) : bytes;
-  const account = createAccount(options.usage);
-  const counted = { ...options, account };
+  const pieces = form.isText ? decodedPieces(bytes) : bytes;
   try {
-    if (options.form.isEnveloped) yield* enveloped(pieces, counted);
+    if (form.isEnveloped) yield* enveloped(pieces, counted);
     else yield* whole(pieces, { ...counted, declaredBytes: declaredBytesOf(request) });
   } finally {
     pieces.stop();
@@ -56,40 +164,16 @@ export async function* readRpcBody(
   }
 }
 
-/** What is reserved for the message that is being read. */
-interface Account {
-  /** @throws OverloadedError if all requests together hold as much as they may */
-  readonly reserve: (byteCount: number) => void;
-  /** Leaves so much reserved, which is no longer for this account to give back. */
-  settle(keptBytes: number): void;
-}
-
-function createAccount(usage: BodyUsage): Account {
-  let heldBytes = 0;
-  const reserve = (byteCount: number): void => {
-    usage.reserve(byteCount);
-    heldBytes += byteCount;
-  };
-  return {
-    reserve,
-    settle: (keptBytes) => {
-      if (keptBytes > heldBytes) reserve(keptBytes - heldBytes);
-      else usage.release(heldBytes - keptBytes);
-      heldBytes = 0;
-    },
-  };
-}
-
-type CountedOptions = RpcBodyOptions & { readonly account: Account };
+/** What each message of a body is read by. */
+type BodyMessageOptions = RpcBodyOptions & RpcMessageOptions;
 
 async function* whole(
   pieces: BodyPieces,
-  options: CountedOptions & { readonly declaredBytes: number | undefined },
+  options: BodyMessageOptions & { readonly declaredBytes: number | undefined },
 ): AsyncGenerator<Uint8Array> {
-  const { form, account, declaredBytes } = options;
-  const maxBytes = maxBytesOf(options);
+  const { form, account, maxBytes, declaredBytes } = options;
   if (declaredBytes !== undefined && declaredBytes > maxBytes) throw messageTooLong(maxBytes);
-  const message = startMessage(form.isPacked, options);
+  const message = createRpcMessage(form.isPacked, options);
   const kind = declaredBytes === undefined ? "at-most" : "exactly";
   const buffer = createGrowingBuffer(kind, declaredBytes ?? maxBytes);
   for (;;) {
@@ -102,8 +186,11 @@ async function* whole(
   yield await message.end(buffer);
 }
 
-async function* enveloped(pieces: BodyPieces, options: CountedOptions): AsyncGenerator<Uint8Array> {
-  const maxBytes = maxBytesOf(options);
+async function* enveloped(
+  pieces: BodyPieces,
+  options: BodyMessageOptions,
+): AsyncGenerator<Uint8Array> {
+  const { maxBytes } = options;
   for (let count = 1; ; count += 1) {
     if (count % messagesPerTurn === 0) await setImmediate();
     const prefix = await nextPrefix(pieces);
@@ -124,10 +211,15 @@ async function* enveloped(pieces: BodyPieces, options: CountedOptions): AsyncGen
       );
     }
     if (byteCount > maxBytes) throw messageTooLong(maxBytes);
-    const message = await readMessage(pieces, byteCount, {
-      ...options,
-      isPacked: isPacked && byteCount > 0,
-    });
+    const reader = createRpcMessage(isPacked && byteCount > 0, options);
+    const buffer = createGrowingBuffer("exactly", byteCount);
+    while (buffer.byteLength < byteCount) {
+      const piece = await pieces.next(byteCount - buffer.byteLength);
+      if (!piece) throw cutShort();
+      reader.push(piece);
+      buffer.append(piece, options.account.reserve);
+    }
+    const message = await reader.end(buffer);
     yield messagePrefix(message.byteLength);
     yield message;
   }
@@ -144,56 +236,6 @@ async function nextPrefix(pieces: BodyPieces): Promise<Buffer | undefined> {
     at += piece.byteLength;
   }
   return prefix;
-}
-
-async function readMessage(
-  pieces: BodyPieces,
-  byteCount: number,
-  options: CountedOptions & { readonly isPacked: boolean },
-): Promise<Uint8Array> {
-  const message = startMessage(options.isPacked, options);
-  const buffer = createGrowingBuffer("exactly", byteCount);
-  while (buffer.byteLength < byteCount) {
-    const piece = await pieces.next(byteCount - buffer.byteLength);
-    if (!piece) throw cutShort();
-    message.push(piece);
-    buffer.append(piece, options.account.reserve);
-  }
-  return message.end(buffer);
-}
-
-/** Checks a message while it comes, or once it is unpacked. */
-function startMessage(isPacked: boolean, options: CountedOptions) {
-  const { form, schema, limits, account, gunzip, onMessage } = options;
-  const { maxElements } = limits;
-  const check = createMessageCheck(schema, { isJson: form.isJson, maxElements });
-
-  async function end(came: GrowingBuffer): Promise<Uint8Array> {
-    let message = came.bytes();
-    if (isPacked) {
-      message = await gunzip(message, maxBytesOf(options), account.reserve);
-      check.push(message);
-    }
-    check.end(message);
-    // The library reads it a second time: each of the two may take as long as a turn of the event loop should.
-    if (form.isJson) await setImmediate();
-    // The library copies it into memory of the right length; of JSON it holds what it decodes, too.
-    const keptBytes = form.isJson ? 2 * message.byteLength : message.byteLength;
-    account.settle(keptBytes);
-    onMessage(keptBytes);
-    return message;
-  }
-
-  return {
-    push: (piece: Uint8Array): void => {
-      if (!isPacked) check.push(piece);
-    },
-    end,
-  };
-}
-
-function maxBytesOf({ form, limits }: RpcBodyOptions): number {
-  return form.isJson ? Math.min(limits.maxBytes, limits.maxJsonBytes) : limits.maxBytes;
 }
 
 function declaredBytesOf({ headers }: NodeRequest): number | undefined {

@@ -19,11 +19,17 @@ import { headerOf, sendReply, sendStream } from "../../server/exchange.ts";
 import type { NodeRequest, NodeResponse, Respond } from "../../server/node-http.ts";
 import type { CallRunner } from "../call.ts";
 import { createIncomingCall } from "../incoming-call.ts";
-import { assertDeclaredLength, readRpcBody } from "./body.ts";
+import {
+  acceptHeader,
+  assertDeclaredLength,
+  assertKnownEncodings,
+  type MessageLimits,
+  plainHeaders,
+  readRpcBody,
+  rpcFormOf,
+} from "./body.ts";
 import { createRpcRunner, type RpcRequest, type RpcRunner, rpcKey } from "./call.ts";
 import { connectErrorFrom } from "./errors.ts";
-import { acceptHeader, assertKnownEncodings, plainHeaders, rpcFormOf } from "./form.ts";
-import type { MessageLimits } from "./message-check.ts";
 import { addRpcRoutes, type RpcRoutesDeps } from "./routes.ts";
 import { createServingRouters, isServingMethod } from "./serving-routes.ts";
 import { encodedPieces } from "./web-text.ts";

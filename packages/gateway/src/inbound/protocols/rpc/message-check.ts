@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { type DescMessage, fromJsonString } from "@bufbuild/protobuf";
 import {
   chargeJson,
@@ -7,35 +8,66 @@ import {
   type WorkBudget,
 } from "@tensorgate/core";
 import { createMessageScan } from "@tensorgate/tf-serving";
+import type { BodyUsage } from "../../server/body/body-budget.ts";
+import type { Gunzip } from "../../server/body/gunzip.ts";
+import type { GrowingBuffer } from "../../server/body/read-body.ts";
 
-/** What one message may cost. */
-export interface MessageLimits {
-  readonly maxBytes: number;
-  /** JSON is read character by character, several times. */
-  readonly maxJsonBytes: number;
-  /** Fields, entries of lists and maps, and values. */
-  readonly maxElements: number;
+/** What is reserved for the message that is being read. */
+export interface MessageAccount {
+  /** @throws OverloadedError if all requests together hold as much as they may */
+  readonly reserve: (byteCount: number) => void;
+  /** Leaves so much reserved, which is no longer for this account to give back. */
+  settle(keptBytes: number): void;
 }
 
-/** Makes sure that the library can read a message, at a cost that is known before anything is built. */
-export interface MessageCheck {
+export function createMessageAccount(usage: BodyUsage): MessageAccount {
+  let heldBytes = 0;
+  const reserve = (byteCount: number): void => {
+    usage.reserve(byteCount);
+    heldBytes += byteCount;
+  };
+  return {
+    reserve,
+    settle: (keptBytes) => {
+      if (keptBytes > heldBytes) reserve(keptBytes - heldBytes);
+      else usage.release(heldBytes - keptBytes);
+      heldBytes = 0;
+    },
+  };
+}
+
+export interface RpcMessageOptions {
+  readonly schema: DescMessage;
+  readonly isJson: boolean;
+  /** Longest message, as it came and unpacked, in bytes. */
+  readonly maxBytes: number;
+  readonly maxElements: number;
+  readonly account: MessageAccount;
+  readonly gunzip: Gunzip;
+  /** Called with what the message, as it is passed on, holds of the bytes in flight. */
+  readonly onMessage: (heldBytes: number) => void;
+}
+
+/** A message while it comes: makes sure that the library can read it, at a cost that is known before anything is built. */
+export interface RpcMessage {
   /**
-   * Checks a piece of the message, as it arrives.
+   * Checks a piece of the message.
    * @throws TooLargeError if the message has more elements than it may
    */
   push(piece: Uint8Array): void;
   /**
-   * Checks the whole of it, at its end.
-   * @throws TooLargeError if the message has more elements than it may
+   * Unpacks the message if need be, and checks the whole of it.
+   *
+   * @returns the plain message, which stays reserved
+   * @throws TooLargeError if the message has more elements than it may, or is too long when unpacked
    * @throws InvalidRequestError if it is not a message of the schema
    */
-  end(message: Uint8Array): void;
+  end(came: GrowingBuffer): Promise<Uint8Array>;
 }
 
-export function createMessageCheck(
-  schema: DescMessage,
-  { isJson, maxElements }: { readonly isJson: boolean; readonly maxElements: number },
-): MessageCheck {
+/** @param isPacked - whether it is gzip */
+export function createRpcMessage(isPacked: boolean, options: RpcMessageOptions): RpcMessage {
+  const { schema, isJson, maxBytes, maxElements, account, gunzip, onMessage } = options;
   const budget = createWorkBudget(maxElements);
   const scan = createMessageScan(schema, budget);
   /** Why the message cannot be read; thrown at its end, since until then the body may fail for another reason. */
@@ -55,11 +87,23 @@ export function createMessageCheck(
 
   return {
     push: (piece) => {
-      if (!isJson) check(() => scan.push(piece));
+      if (!isPacked && !isJson) check(() => scan.push(piece));
     },
-    end: (message) => {
+    end: async (came) => {
+      let message = came.bytes();
+      if (isPacked) {
+        message = await gunzip(message, maxBytes, account.reserve);
+        if (!isJson) check(() => scan.push(message));
+      }
       check(isJson ? () => checkJson(schema, { message, budget }) : scan.end);
       if (unreadable) throw unreadable;
+      // The library reads it a second time: each of the two may take as long as a turn of the event loop should.
+      if (isJson) await setImmediate();
+      // The library copies it into memory of the right length; of JSON it holds what it decodes, too.
+      const heldBytes = isJson ? 2 * message.byteLength : message.byteLength;
+      account.settle(heldBytes);
+      onMessage(heldBytes);
+      return message;
     },
   };
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { cutTimeouts } from "./form.ts";
+import { cutTimeouts } from "./body.ts";
 
 test.each([
   { name: "grpc-timeout", sent: "99999999H", read: "2147483S" },

@@ -67,8 +67,7 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
 
   // models: turns pictures into tensors, and scores into labels, boxes or features
   const models = createModels({
-    pictures: settings.pictures,
-    decoding: settings.decoding,
+    options: settings,
     score: routing.score,
     cachedScore: cache.layer(routing.score),
     modelStatus: routing.ask((replica) => replica.modelStatus),

@@ -23,8 +23,10 @@ import type { Snapshot } from "./snapshot.ts";
 
 /** `modelStatus` and `modelMetadata` ask a replica within the regions of the call. */
 export interface ModelsDeps extends Pick<Tasks, "modelStatus" | "modelMetadata"> {
-  readonly pictures: PictureOptions | undefined;
-  readonly decoding: DecoderOptions | undefined;
+  readonly options: {
+    readonly pictures?: PictureOptions | undefined;
+    readonly decoding?: DecoderOptions | undefined;
+  };
   readonly score: ScoreResolved;
   /** The same behind the response cache. */
   readonly cachedScore: ScoreResolved;
@@ -61,9 +63,9 @@ export interface Models {
 
 export function createModels(deps: ModelsDeps): Models {
   const { modelStatus, modelMetadata, clock } = deps;
-  const options = { ...pictureDefaults, ...deps.pictures };
+  const options = { ...pictureDefaults, ...deps.options.pictures };
   const decoders = createDecoderPool({
-    options: { ...decoderDefaults, ...deps.decoding },
+    options: { ...decoderDefaults, ...deps.options.decoding },
     clock,
     onStartFailure: deps.onDecoderFailure,
   });

@@ -64,6 +64,8 @@ export interface Caller {
   /** Name of the key, which may be logged. */
   readonly id: string;
   mayUse(modelName: string): boolean;
+  /** @throws ForbiddenError if the key is not for this model */
+  assertMayUse(modelName: string): void;
   /** Whether a routing trace may include the addresses of replicas. */
   readonly maySeeAddresses?: boolean;
   /** Regions that its calls may be served in, whatever a call says; everywhere without it. */

@@ -29,6 +29,11 @@ export const callerMutants: readonly Mutant[] = [
         replace: "if (!allowPlaintextKeys && false)",
       },
       {
+        name: "keys: the check of a model passes",
+        find: "if (mayUse(model)) return;",
+        replace: "if (mayUse) return;",
+      },
+      {
         name: "keys: a key is for every model",
         find: 'models.has("*") || models.has(model)',
         replace: 'models.has("*") || models.size > 0',
@@ -61,13 +66,8 @@ export const callerMutants: readonly Mutant[] = [
     ],
     [
       {
-        name: "keys: the check of a model passes",
-        find: "if (caller === undefined || caller.mayUse(modelName)) return;",
-        replace: "if (caller === undefined || caller.mayUse) return;",
-      },
-      {
         name: "keys: GetModel tells of every model",
-        find: "  assertMayUse(call, name);\n",
+        find: "  call.caller?.assertMayUse(name);\n",
         replace: "",
       },
       {
@@ -98,7 +98,7 @@ export const callerMutants: readonly Mutant[] = [
       },
       {
         name: "keys: REST serves a model that the key is not for",
-        find: "if (model !== undefined) assertMayUse(call, model);",
+        find: "if (model !== undefined) call.caller?.assertMayUse(model);",
         replace: "",
       },
     ],

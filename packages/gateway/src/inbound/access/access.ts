@@ -1,11 +1,10 @@
-import {
-  type CallContext,
-  type Caller,
-  ForbiddenError,
-  type GatewayStatus,
-  type ModelCatalog,
-  type ModelDescription,
-  type Tasks,
+import type {
+  CallContext,
+  Caller,
+  GatewayStatus,
+  ModelCatalog,
+  ModelDescription,
+  Tasks,
 } from "@tensorgate/core";
 
 /** Reads a header, or a piece of gRPC metadata, by its lower-case name. */
@@ -50,12 +49,6 @@ export type AccessLayer = (
   admission: Admission,
 ) => Admission | Promise<Admission>;
 
-/** @throws ForbiddenError if the caller's key is not for this model */
-export function assertMayUse({ caller }: CallContext, modelName: string): void {
-  if (caller === undefined || caller.mayUse(modelName)) return;
-  throw new ForbiddenError(`the key "${caller.id}" may not use model "${modelName.slice(0, 200)}"`);
-}
-
 /** The models that the caller's key is for, as far as its calls may be served. */
 export function visibleModels(
   { caller, hints }: CallContext,
@@ -74,7 +67,7 @@ export function visibleModel(
   catalog: ModelCatalog,
   name: string,
 ): ModelDescription {
-  assertMayUse(call, name);
+  call.caller?.assertMayUse(name);
   return catalog.get(name, call.hints.residency);
 }
 

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import { type Caller, UnauthenticatedError } from "@tensorgate/core";
+import { type Caller, ForbiddenError, UnauthenticatedError } from "@tensorgate/core";
 import { isLoopbackName, type KeyOptions } from "../options.ts";
 import type { AccessLayer, AccessRequest, ReadHeader } from "./access.ts";
 
@@ -61,9 +61,14 @@ export function createAuthentication({
     const { digest, models, seesAddresses, residency } = known.get(id) ?? unknownKey;
     const isRight = timingSafeEqual(createHash("sha256").update(key).digest(), digest);
     if (!isRight || !known.has(id)) throw new UnauthenticatedError("invalid API key");
+    const mayUse = (model: string) => models.has("*") || models.has(model);
     return {
       id,
-      mayUse: (model) => models.has("*") || models.has(model),
+      mayUse,
+      assertMayUse: (model) => {
+        if (mayUse(model)) return;
+        throw new ForbiddenError(`the key "${id}" may not use model "${model.slice(0, 200)}"`);
+      },
       maySeeAddresses: seesAddresses,
       ...(residency && { residency }),
     };

@@ -1,5 +1,4 @@
 import type { CallContext, Protocol, ScoringError, Tasks } from "@tensorgate/core";
-import { assertMayUse } from "../access/access.ts";
 import { type CrossSite, preflightHeaders } from "../access/cross-site.ts";
 import {
   assertRoomForAnswer,
@@ -143,7 +142,7 @@ export function createHttpHandler(deps: HttpHandlerDeps): Respond {
     const outcome = await runner.run(incoming, {
       askedModel: model,
       answer: (call, tasks) => {
-        if (model !== undefined) assertMayUse(call, model);
+        if (model !== undefined) call.caller?.assertMayUse(model);
         return untilAborted(call.signal, work(call, tasks));
       },
       // Together with the write: only then the size of the answer is known.

@@ -155,7 +155,10 @@ function fairnessKeyOf({ caller, address }: { caller?: string; address?: string 
       requestId: "test",
       access: { header: () => undefined, remoteAddress: address },
       gone,
-      caller: caller === undefined ? undefined : { id: caller, mayUse: () => true },
+      caller:
+        caller === undefined
+          ? undefined
+          : { id: caller, mayUse: () => true, assertMayUse: () => {} },
     },
     { requests: requestDefaults, clock: manualClock() },
   );

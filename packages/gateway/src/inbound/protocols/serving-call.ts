@@ -20,7 +20,7 @@ import {
   servingErrors,
   withModelName,
 } from "@tensorgate/tf-serving";
-import { assertMayUse, visibleModels } from "../access/access.ts";
+import { visibleModels } from "../access/access.ts";
 
 /** A call of TensorFlow Serving's API, whichever protocol it came by. */
 export interface ServingCall {
@@ -96,7 +96,7 @@ export function servingModel(
   if (name === undefined) {
     throw answered(asked ? servingErrors.missingModelName() : servingErrors.missingModelSpec());
   }
-  assertMayUse(call, name);
+  call.caller?.assertMayUse(name);
   return { ...asked, name };
 }
 

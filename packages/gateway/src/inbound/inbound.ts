@@ -106,22 +106,6 @@ export function createInbound(deps: InboundDeps): Inbound {
   // protocols: each only translates; the runner is the one way of a call
   const runner = createCallRunner({ ...deps, requests, layers: [crossSite.layer] });
   const limits = { maxBodyBytes: requests.maxBodyBytes, maxPictures: deps.maxPictures };
-  const http = createHttpHandler({
-    routes: [
-      ...restRoutes({ limits, clock }),
-      ...tensorflowServingRoutes(limits),
-      ...healthRoutes(readiness),
-      ...openapiRoutes(version),
-      ...consoleRoutes(deps.console ?? new Map()),
-      ...(plugs ? plugRoutes(plugs) : []),
-    ],
-    unrouted: (exchange, allowed) => unroutedServingAnswer(exchange) ?? noRoute(exchange, allowed),
-    errorBody: problemBody,
-    runner,
-    crossSite,
-    bodyBudget,
-    gunzip,
-  });
   const shutdown = new AbortController();
   const rpc = createRpcHandler({
     ...deps,
@@ -133,23 +117,30 @@ export function createInbound(deps: InboundDeps): Inbound {
     gunzip,
     shutdownSignal: shutdown.signal,
   });
+  const onRequest = createHttpHandler({
+    routes: [
+      ...restRoutes({ limits, clock }),
+      ...tensorflowServingRoutes(limits),
+      ...healthRoutes(readiness),
+      ...openapiRoutes(version),
+      ...consoleRoutes(deps.console ?? new Map()),
+      ...(plugs ? plugRoutes(plugs) : []),
+    ],
+    unrouted: (exchange, allowed) => unroutedServingAnswer(exchange) ?? noRoute(exchange, allowed),
+    errorBody: problemBody,
+    rpc,
+    runner,
+    crossSite,
+    bodyBudget,
+    gunzip,
+  });
 
   const reportRejected = createRejectionReports(deps.onRejectedConnections, clock);
   const server = createListener({
     listen,
     requests,
     budget: bodyBudget,
-    onRequest: (request, response) => {
-      const { origin, "content-type": contentType = "" } = request.headers;
-      const headers = crossSite.replyHeaders(origin);
-      for (const name in headers) response.setHeader(name, headers[name] ?? "");
-      const path = request.url?.split("?", 1)[0] ?? "/";
-      const isRpc = rpc.paths.has(path) || contentType.startsWith("application/grpc");
-      // A preflight is plain HTTP, whatever it is for.
-      const respond = isRpc && request.method !== "OPTIONS" ? rpc.respond : http;
-      // The connection broke while the response was written, or there is no room for it: no client is left to answer.
-      respond(request, response).catch(() => response.destroy());
-    },
+    onRequest,
     onCertificates: deps.onCertificates,
     onRejected: (reason) => {
       deps.onRejected(reason);

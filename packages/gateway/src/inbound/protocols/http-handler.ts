@@ -7,7 +7,7 @@ import {
   type ExchangeDeps,
   sendReply,
 } from "../server/exchange.ts";
-import type { NodeRequest, NodeResponse, Respond } from "../server/node-http.ts";
+import type { NodeRequest, NodeResponse, OnRequest, Respond } from "../server/node-http.ts";
 import type { CallRunner, ReplyInfo } from "./call.ts";
 import { createIncomingCall } from "./incoming-call.ts";
 import { wireStatusOf } from "./wire-status.ts";
@@ -64,13 +64,18 @@ export interface HttpHandlerDeps extends ExchangeDeps {
   readonly unrouted: (exchange: Exchange, allowed: readonly string[]) => HttpAnswer;
   /** The form of errors where no route is found. */
   readonly errorBody: (error: ScoringError, requestId: string) => HttpBody;
+  /** Answers what comes to one of its paths, or as gRPC to any. */
+  readonly rpc: { readonly paths: { has(path: string): boolean }; readonly respond: Respond };
   readonly runner: CallRunner;
   readonly crossSite: CrossSite;
 }
 
-/** Answers what comes by plain HTTP, in whichever protocol's form: find the route, run the call, write its outcome. */
-export function createHttpHandler(deps: HttpHandlerDeps): Respond {
-  const { runner } = deps;
+/**
+ * Answers every request of the port. RPCs go to their handler. For plain HTTP, in whichever protocol's form, it finds the
+ * route, runs the call and writes its outcome.
+ */
+export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
+  const { rpc, runner, crossSite } = deps;
   const matching = deps.routes.filter(({ match }) => match);
   const table = deps.routes
     .filter(({ match }) => !match)
@@ -111,7 +116,7 @@ export function createHttpHandler(deps: HttpHandlerDeps): Respond {
         const isPreflight =
           method === "OPTIONS" &&
           header("access-control-request-method") !== undefined &&
-          deps.crossSite.isListed(header("origin"));
+          crossSite.isListed(header("origin"));
         if (!isPreflight) return deps.unrouted(exchange, allowed);
         return { status: 204, contentType: "text/plain", headers: preflightHeaders, body: "" };
       },
@@ -134,17 +139,15 @@ export function createHttpHandler(deps: HttpHandlerDeps): Respond {
     });
 
     /** Work that goes on after the client has disconnected still holds the picture. */
-    async function work(call: CallContext, tasks: Tasks): Promise<HttpAnswer> {
+    async function answer(call: CallContext, tasks: Tasks): Promise<HttpAnswer> {
       using _held = exchange;
+      if (model !== undefined) call.caller?.assertMayUse(model);
       return await route.answer(exchange, { call, params, tasks });
     }
 
     const outcome = await runner.run(incoming, {
       askedModel: model,
-      answer: (call, tasks) => {
-        if (model !== undefined) call.caller?.assertMayUse(model);
-        return untilAborted(call.signal, work(call, tasks));
-      },
+      answer: (call, tasks) => untilAborted(call.signal, answer(call, tasks)),
       // Together with the write: only then the size of the answer is known.
       write: ({ status = 200, contentType, headers, body }, callHeaders) => {
         assertRoomForAnswer(response, body.length);
@@ -164,7 +167,17 @@ export function createHttpHandler(deps: HttpHandlerDeps): Respond {
     });
   }
 
-  return respond;
+  return (request, response) => {
+    const { method, headers, url = "/" } = request;
+    const reply = crossSite.replyHeaders(headers.origin);
+    for (const name in reply) response.setHeader(name, reply[name] ?? "");
+    const isGrpc = headers["content-type"]?.startsWith("application/grpc") ?? false;
+    const isRpc = isGrpc || rpc.paths.has(url.split("?", 1)[0] ?? "/");
+    // A preflight is plain HTTP, whatever it is for.
+    const answered = isRpc && method !== "OPTIONS" ? rpc.respond : respond;
+    // The connection broke while the response was written, or there is no room for it: no client is left to answer.
+    answered(request, response).catch(() => response.destroy());
+  };
 }
 
 /** Rejects as soon as the call is over, also while a body is still coming in. */

@@ -169,7 +169,7 @@ function labelFaults(options: ModelOptions): readonly ModelFault[] {
   ];
 }
 
-/** @returns undefined where the family does not tell how many scores there are */
+/** @returns undefined if the family does not determine the number of scores */
 function usualClassCount({ family, classCount, output = {} }: ModelOptions): number | undefined {
   const described = family === undefined ? undefined : families.get(family);
   const isOverridden = Object.values(output).some(({ holds }) => roleOf(holds) === "class scores");
@@ -179,11 +179,11 @@ function usualClassCount({ family, classCount, output = {} }: ModelOptions): num
 
 function repetitionFaults({ cache, hedge, idempotent }: ModelOptions): readonly ModelFault[] {
   if (idempotent !== false) return [];
-  const kept = "a model that is not idempotent cannot be cached";
-  const doubled = "a model that is not idempotent cannot be hedged";
+  const cached = "a model that is not idempotent cannot be cached";
+  const hedged = "a model that is not idempotent cannot be hedged";
   return [
-    ...(cache ? [{ path: ["cache"], message: kept }] : []),
-    ...(hedge ? [{ path: ["hedge"], message: doubled }] : []),
+    ...(cache ? [{ path: ["cache"], message: cached }] : []),
+    ...(hedge ? [{ path: ["hedge"], message: hedged }] : []),
   ];
 }
 

@@ -20,9 +20,9 @@ export interface PreparedPicture {
 }
 
 export interface PictureDeps {
-  /** Makes pixels of what a model takes as pixels. */
+  /** Decodes a picture to the pixels that a model takes. */
   readonly preprocess: PreprocessInWorker;
-  /** Makes what a model could not read, or would read wrongly, a plain picture. */
+  /** Converts a picture that a model could not decode, or would decode wrongly, to a plain one. */
   readonly convert: ConvertInWorker;
   readonly options: Required<PictureOptions>;
   readonly clock: Clock;
@@ -35,10 +35,10 @@ export type PreparePicture = (
 ) => Promise<PreparedPicture>;
 
 /**
- * Makes of an encoded picture what a model takes.
+ * Converts an encoded picture to what a model takes.
  *
- * What the model reads as people see it is sent in the buffer it came in: only its header is looked at. Anything else
- * is decoded in a process of its own, turned upright, and sent as a PNG, a JPEG or pixels.
+ * If the model decodes the picture as people see it, only its header is read, and it is sent in the buffer that it came
+ * in. Any other picture is decoded in a separate process, turned upright, and sent as a PNG, a JPEG or pixels.
  */
 export function createPicturePreparer({
   preprocess,

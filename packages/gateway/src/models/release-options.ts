@@ -44,7 +44,7 @@ export interface ModelOptions {
    */
   readonly variant?: FamilyVariant;
   /**
-   * What it is asked for first; the outputs decide when this is absent.
+   * Its first task; by default the outputs decide.
    */
   readonly task?: "classify" | "detect" | "embed" | "predict";
   /** The picture that the model takes. Without it, and without a family, the model is scored by tensors only. */
@@ -63,14 +63,14 @@ export interface ModelOptions {
   readonly detector?: DetectorOptions;
   readonly detection?: DetectionOptions;
   /**
-   * Keeps answers, and asks once what is asked several times at once; `cache` of the gateway says how many.
+   * Caches responses, and coalesces identical calls in flight; `cache` of the gateway sets the size.
    * @default false
    */
   readonly cache?: boolean;
   /**
-   * Whether a request may be done twice, and is always answered the same: only then is one that may have reached a
-   * replica sent to another, and only then may answers be kept. True for families and for models whose input is
-   * described, false for those that nobody described.
+   * Whether a request may be done twice with the same result: only then is a request that may have reached a replica
+   * retried at another one, and only then may responses be cached. True for families and for models whose input is
+   * described, false for other models.
    */
   readonly idempotent?: boolean;
   /** Regions that it may be served in, whatever a call says; wherever there are pools for it without this. */
@@ -93,7 +93,7 @@ const output = z.strictObject({
   holds: z.enum(outputHolds).describe("What the output holds."),
 });
 
-/** The form of a model's description; `modelFaults` tells what it cannot mean. */
+/** The form of a model's description; `modelFaults` reports what it cannot mean. */
 export const modelFormSchema: z.ZodType<ModelOptions> = z.strictObject({
   name: name.describe("Name of the model for callers and at the replicas."),
   family: z

@@ -51,8 +51,8 @@ interface NamedOutput<Holds> {
   readonly tensor: string;
   readonly holds: Holds;
   /**
-   * What to ask a replica for: the output by name where somebody has given that, else all of them, since a server
-   * refuses to be asked for a name that it does not have.
+   * Outputs to request from a replica: this one if its name is configured, otherwise all, since a server rejects a name
+   * that it does not have.
    */
   readonly filter: readonly string[];
 }
@@ -101,7 +101,7 @@ export function releaseFromOptions(options: ModelOptions): DescribedRelease {
   };
 }
 
-/** Whoever wants answers kept says that they are always the same. */
+/** A model that is cached or hedged is idempotent unless it says otherwise. */
 function repetition({ family, input, cache = false, hedge = false, idempotent }: ModelOptions) {
   const isDescribed = family !== undefined || input !== undefined || cache || hedge;
   const isIdempotent = idempotent ?? isDescribed;
@@ -178,12 +178,12 @@ function outputFrom(
   return { ...overridden(base, tensor), holds, isNamed: true };
 }
 
-/** @returns names in which those that are told replace those of `base`, its pattern included */
+/** Replaces names of `base`, its pattern included, by configured ones. */
 function overridden(base: TensorNames, tensor: TensorNameOptions | undefined): TensorNames {
   if (tensor === undefined) return base;
-  const told = (dialect: Dialect) => (typeof tensor === "string" ? tensor : tensor[dialect]);
+  const configured = (dialect: Dialect) => (typeof tensor === "string" ? tensor : tensor[dialect]);
   const on = Object.fromEntries(
-    dialects.map((dialect) => [dialect, told(dialect) ?? base.on[dialect]]),
+    dialects.map((dialect) => [dialect, configured(dialect) ?? base.on[dialect]]),
   ) as Record<Dialect, string>;
   return { name: base.name, on };
 }

@@ -1,4 +1,4 @@
-import type { Clock, GatewayStatus } from "@tensorgate/core";
+import type { Clock, GatewayStatus, Readiness } from "@tensorgate/core";
 import { createConditions } from "./condition.ts";
 import type { RoutingOptions } from "./options.ts";
 import { createRouter } from "./router.ts";
@@ -9,7 +9,6 @@ import {
   canServeAll,
   gatewayStatus,
   isReadyAt,
-  type PoolReadiness,
   readinessOf,
   readyCount,
   replicaCounts,
@@ -45,7 +44,7 @@ export interface Routing<Replica extends RoutedReplica>
   };
   /** Returns the regions with their pools and replicas, the gateway's own region first. */
   status(showsAddresses: boolean): Pick<GatewayStatus, "regions" | "retriesLeft">;
-  readiness(isClosing: boolean): PoolReadiness;
+  readiness(isClosing: boolean): Readiness;
   /** Resolves when every pool can serve. */
   ready(): Promise<void>;
   readonly gauges: {

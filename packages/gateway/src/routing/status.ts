@@ -1,4 +1,10 @@
-import type { GatewayStatus, PoolStatus, RegionStatus, ReplicaStatus } from "@tensorgate/core";
+import type {
+  GatewayStatus,
+  PoolStatus,
+  Readiness,
+  RegionStatus,
+  ReplicaStatus,
+} from "@tensorgate/core";
 import { probeFindings } from "./rejection-error.ts";
 import type { AliasOf } from "./routing-trace.ts";
 import { type ReplicaStateName, replicaStates } from "./scheduler/events.ts";
@@ -48,16 +54,11 @@ function poolStatus(pool: PoolReport, { aliasOf, showsAddresses }: StatusView): 
   };
 }
 
-export interface PoolReadiness {
-  readonly isReady: boolean;
-  readonly because: string;
-}
-
 /** Reports readiness: the gateway is ready if some pool can serve, and it is not closing. */
 export function readinessOf(
   { pools }: SchedulerStatus,
   { isClosing }: { readonly isClosing: boolean },
-): PoolReadiness {
+): Readiness {
   if (isClosing) return { isReady: false, because: "the gateway is closing" };
   const count = pools.filter(canServe).length;
   const because = `${count} of ${pools.length} pools can serve`;

@@ -7,7 +7,7 @@ import {
   withDeadline,
 } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
-import type { Pool } from "./pool.ts";
+import type { ReplicaPool } from "./pool.ts";
 import { type ProbeNote, probeNote } from "./probe-note.ts";
 import type { Replica, ReplicaState } from "./replica.ts";
 
@@ -44,7 +44,7 @@ export interface ProbeOutcome {
 
 /** The replicas to probe. */
 export interface DiscoverableReplicas {
-  readonly pools: readonly Pick<Pool, "model" | "region" | "replicaIds">[];
+  readonly pools: readonly Pick<ReplicaPool, "model" | "region" | "replicaIds">[];
   get(replicaId: string): Pick<Replica, "probe" | "modelMetadata">;
   /** Calls `listener`, from now on, after `pools` has changed. */
   onChange(listener: () => void): void;

@@ -8,7 +8,7 @@ import { createCredentials } from "./transport/credentials.ts";
 import { createUnaryChannel } from "./transport/unary-channel.ts";
 
 /** The replicas of one model in one region. */
-export interface Pool {
+export interface ReplicaPool {
   readonly model: string;
   readonly region: string;
   /** Opaque outside of upstream. One for a gateway. */
@@ -50,7 +50,7 @@ export interface ReplicaConnection {
  * @param where - the pool in the configuration, for messages
  * @throws SettingError if a file or a variable of the pool cannot be used
  */
-export function createPool(options: ReplicaPoolOptions, where: string): Pool {
+export function createPool(options: ReplicaPoolOptions, where: string): ReplicaPool {
   const { model, region, gateway, service, key, exclusive: isExclusive = false } = options;
   const dialect = gateway === undefined ? dialectNamed(options.dialect) : tensorgatePeer;
   const tls = tlsOf(options);

@@ -2,13 +2,13 @@ import type { ClockAndRandom } from "@tensorgate/core";
 import { createResolver, type Lookup, systemLookup } from "./discovery/dns-resolver.ts";
 import type { ReplicaAddress, Resolver } from "./discovery/resolver.ts";
 import { type ChannelOptions, channelDefaults, type ReplicaPoolOptions } from "./options.ts";
-import { createPool, createReplicaIds, type Pool, type ReplicaConnection } from "./pool.ts";
+import { createPool, createReplicaIds, type ReplicaConnection, type ReplicaPool } from "./pool.ts";
 import type { Replica } from "./replica.ts";
 
 /** All replicas of the configuration. Pools that reach an address in the same way share its connection. */
 export interface Replicas {
   /** Models, regions and opaque ids, for routing. Another array whenever it changed. */
-  readonly pools: readonly Pool[];
+  readonly pools: readonly ReplicaPool[];
   /**
    * Returns a replica. One that was removed is there until its last call has ended; new calls to it fail as never sent.
    * @throws RangeError for an id that is not in `pools`, and has no calls in flight
@@ -56,14 +56,14 @@ export function createReplicas(
   const draining = new Map<string, ReplicaConnection>();
   const listeners: (() => void)[] = [];
   /** The pools in force; `pools` stays the same array as long as it has the same content. */
-  let current: readonly Pool[] = [];
-  let pools: readonly Pool[] = [];
+  let current: readonly ReplicaPool[] = [];
+  let pools: readonly ReplicaPool[] = [];
 
   const built = (of: readonly ReplicaPoolOptions[]) =>
     of.map((each, index) => createPool(each, `pools[${index}]`));
 
   /** Connects to a replica, unless it is connected already. @returns its id */
-  function acquire(address: ReplicaAddress, { access }: Pool): string {
+  function acquire(address: ReplicaAddress, { access }: ReplicaPool): string {
     const id = idOf(address, access);
     if (!connections.has(id)) connections.set(id, access.connect(address, { settings, clock }));
     return id;
@@ -77,7 +77,7 @@ export function createReplicas(
     });
   }
 
-  function withReplicas(pool: Pool): Pool {
+  function withReplicas(pool: ReplicaPool): ReplicaPool {
     const found = pool.access.addresses.flatMap((each) => resolvers.get(each)?.addresses ?? []);
     return { ...pool, replicaIds: [...new Set(found.map((each) => acquire(each, pool)))] };
   }
@@ -92,7 +92,7 @@ export function createReplicas(
     for (const listener of listeners) listener();
   }
 
-  function setPools(next: readonly Pool[]): void {
+  function setPools(next: readonly ReplicaPool[]): void {
     current = next;
     const wanted = new Set(current.flatMap(({ access }) => access.addresses));
     for (const [address, resolver] of resolvers) {
@@ -133,6 +133,6 @@ export function createReplicas(
 }
 
 /** Serializes what other stages see of pools, to compare them. */
-function publicPart(pools: readonly Pool[]): string {
+function publicPart(pools: readonly ReplicaPool[]): string {
   return JSON.stringify(pools.map(({ access: _, ...rest }) => rest));
 }

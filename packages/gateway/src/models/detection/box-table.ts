@@ -116,7 +116,7 @@ function boxGrid({ layout }: DetectorFormat, { name, tensor }: FoundOutput): Gri
   );
 }
 
-/** Of an output other than that of the boxes, which tell how many there are. */
+/** Finds the rows of an output beside that of the boxes, whose number is known from the boxes. */
 function gridOf({ layout }: DetectorFormat, { name, tensor }: FoundOutput, rows: number): Grid {
   const { shape } = tensor;
   const isRow = shape.every((extent) => extent === 1 || extent === rows);

@@ -5,7 +5,7 @@ export interface SelectOptions {
   readonly minScore: number;
   /** Intersection over union from which the better of two boxes of a class is kept; 0..1. */
   readonly iouThreshold: number;
-  /** Best candidates, over all classes, that are looked at for overlaps: each is compared with those kept of its class. */
+  /** Best candidates, over all classes, that are checked for overlaps: each is compared with the kept ones of its class. */
   readonly maxCandidates: number;
   readonly maxDetections: number;
 }

@@ -84,7 +84,7 @@ function scoredBox({ head, place, classIndex, score }: Candidate): ScoredBox {
 }
 
 /**
- * Most anchors hold nothing but background, and can be told without an exponential: a class's probability is at most
+ * Most anchors hold nothing but background, and are recognized without an exponential: a class's probability is at most
  * what it would be if there were only it and the background.
  */
 function likelyAnchors(minScore: number) {

@@ -9,15 +9,11 @@ import { addModel, findModels, startModelServer } from "@tensorgate/model-server
 import { ScoringService } from "@tensorgate/proto/tensorgate/v1/scoring";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { modelOptionsFromFolder } from "../../packages/cli/src/demo/model-options.ts";
-import {
-  createGraphBuilder,
-  type ElementType,
-  type OnnxShape,
-} from "../../packages/model-server/src/onnx/graph-builder.ts";
 import { addModelFile } from "../../packages/model-server/src/testing.ts";
 import { startFakeReplica } from "../support/fake-replica.ts";
 import { runInProcess } from "../support/in-process-command.ts";
 import { plainPng } from "../support/pictures.ts";
+import { type PixelModel, pixelModel } from "../support/pixel-models.ts";
 import { openGateway, type RunningGateway } from "../support/running-gateway.ts";
 
 // Models that take pixels of other types than float32, or one channel (microsoft/onnxruntime#26791), and answer in
@@ -30,16 +26,12 @@ const color = [200, 100, 50] as const;
 const picture = plainPng(color, 12);
 const lumaOf = ([red, green, blue]: typeof color) => 0.299 * red + 0.587 * green + 0.114 * blue;
 
-interface PixelModel {
+interface NamedModel extends PixelModel {
   readonly name: string;
-  readonly dtype: ElementType;
-  readonly shape: OnnxShape;
-  /** Type of the scores. */
-  readonly scores: ElementType;
   readonly input: Partial<Extract<ModelOptions["input"], { readonly kind: "pixels" }>>;
 }
 
-const models: readonly PixelModel[] = [
+const models: readonly NamedModel[] = [
   {
     name: "uint8-nhwc",
     dtype: "uint8",
@@ -84,31 +76,12 @@ const models: readonly PixelModel[] = [
   },
 ];
 
-const onnxTypes: Readonly<Partial<Record<ElementType, number>>> = {
-  float: 1,
-  float16: 10,
-  double: 11,
-};
-
-/** Scores are the means of the channels, of 255. */
-function pixelModel({ dtype, shape, scores }: PixelModel): Uint8Array {
-  const graph = createGraphBuilder("pixels");
-  graph.input("x", shape, dtype);
-  const floats = graph.op("Cast", ["x"], { to: 1 });
-  const axes = shape[1] === 8 ? [1, 2] : [2, 3];
-  const mean = graph.op("ReduceMean", [floats, graph.integers(axes)], { keepdims: 0 });
-  const share = graph.op("Div", [mean, graph.scalar(255)]);
-  graph.op("Cast", [share], { to: onnxTypes[scores] ?? 1 }, "scores");
-  graph.output("scores", ["n", shape.includes(1) ? 1 : 3], scores);
-  return graph.finish();
-}
-
-const isGrey = ({ name }: PixelModel) => name.startsWith("grey");
-const labelsOf = (model: PixelModel) =>
+const isGrey = ({ name }: NamedModel) => name.startsWith("grey");
+const labelsOf = (model: NamedModel) =>
   isGrey(model) ? ["dark", "bright"] : ["red", "green", "blue"];
 
 /** Best first. */
-const expectedOf = (model: PixelModel): readonly (readonly [string, number])[] => {
+const expectedOf = (model: NamedModel): readonly (readonly [string, number])[] => {
   const bright = lumaOf(color) / 255;
   return isGrey(model)
     ? [
@@ -124,7 +97,7 @@ const expectedOf = (model: PixelModel): readonly (readonly [string, number])[] =
 
 type Labelled = readonly { readonly label: string; readonly score: number }[];
 
-function assertLabels(actual: Labelled | undefined, model: PixelModel): void {
+function assertLabels(actual: Labelled | undefined, model: NamedModel): void {
   const expected = expectedOf(model);
   expect(actual?.map(({ label }) => label)).toEqual(expected.map(([label]) => label));
   // A byte is rounded to half of 255, and float16 has eleven bits.

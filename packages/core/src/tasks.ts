@@ -14,7 +14,14 @@ export interface Tasks {
   readonly classify: Classify;
   readonly detect: Detect;
   readonly embed: Embed;
+  /** Scores tensors; an input that `pictureInputs` names may have encoded pictures. */
   readonly score: Score;
+  /**
+   * Names of the input at which the gateway makes pixels of encoded pictures; none if the model takes no pixels.
+   *
+   * @throws UnknownModelError
+   */
+  readonly pictureInputs: (modelSpec: ModelSpec) => ReadonlySet<string>;
   readonly modelStatus: AskModel<ModelStatus>;
   readonly modelMetadata: AskModel<ModelMetadata>;
   /** Signatures of a model by name, without a call to a replica where one has reported them. */

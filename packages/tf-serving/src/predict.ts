@@ -1,13 +1,19 @@
 import type {
   AnsweringModel,
   DialectNames,
+  DType,
   ModelSpec,
   ScoreRequest,
   ScoreResponse,
   Tensor,
   WorkBudget,
 } from "@tensorgate/core";
-import { readTensorProto, type TensorEncoding, tensorProtoWriter } from "./tensor-proto.ts";
+import {
+  readDType,
+  readTensorProto,
+  type TensorEncoding,
+  tensorProtoWriter,
+} from "./tensor-proto.ts";
 import { createTensorBudget, type TensorBudget, TensorParsingError } from "./tensor-values.ts";
 import { fieldTag, MessageReader, MessageWriter, readInt64Message } from "./wire/message.ts";
 
@@ -119,11 +125,17 @@ export interface ReceivedPredictRequest {
   input(name: string): Tensor;
 }
 
+/** The same, of a message that lies here. */
+export interface EncodedPredictRequest extends ReceivedPredictRequest {
+  /** Type of an input, without reading its values; undefined for an unknown type or input, or a malformed tensor. */
+  dtype(name: string): DType | undefined;
+}
+
 /**
  * @throws MalformedMessageError
  * @throws TooLargeError if the message has more elements than a `TensorBudget` has by default
  */
-export function readPredictRequest(message: Uint8Array): ReceivedPredictRequest {
+export function readPredictRequest(message: Uint8Array): EncodedPredictRequest {
   const { elements } = createTensorBudget();
   let modelSpec: ModelSpec | undefined;
   const inputs = new Map<string, Uint8Array>();
@@ -143,6 +155,7 @@ export function readPredictRequest(message: Uint8Array): ReceivedPredictRequest 
     modelSpec,
     inputNames: [...inputs.keys()],
     outputFilter,
+    dtype: (name) => readDType(inputs.get(name) ?? noTensor),
     input: (name) => {
       const tensor = inputs.get(name);
       if (!tensor) throw new RangeError(`there is no input ${name}`);
@@ -154,6 +167,8 @@ export function readPredictRequest(message: Uint8Array): ReceivedPredictRequest 
     },
   };
 }
+
+const noTensor = new Uint8Array();
 
 export interface PredictResponseOptions {
   /** Absent if the server does not report it, as FPGA containers do not. */

@@ -58,6 +58,23 @@ export function readTensorProto(
   }
 }
 
+/** Reads the type of a tensor, and nothing else of it. @returns undefined if it is unknown, or the message malformed */
+export function readDType(message: Uint8Array): DType | undefined {
+  let dataType = 0;
+  try {
+    const reader = new MessageReader(message, createTensorBudget().elements);
+    while (reader.next()) {
+      if (reader.tag === tags.dtype) dataType = reader.uint32();
+      else reader.skip();
+    }
+  } catch (thrown) {
+    if (thrown instanceof MalformedMessageError || thrown instanceof TooLargeError)
+      return undefined;
+    throw thrown;
+  }
+  return dtypeByNumber.get(dataType);
+}
+
 /** Fields of a message; its type decides which of them count. */
 interface EncodedTensor extends EncodedElements {
   dataType: number;

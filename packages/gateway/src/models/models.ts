@@ -18,6 +18,7 @@ import { type PictureOptions, pictureDefaults } from "./options.ts";
 import { createPicturePreparer } from "./prepare-picture.ts";
 import type { Release } from "./release.ts";
 import type { PictureTaskDeps } from "./score-pictures.ts";
+import { createTensorScorer, pictureInputNames } from "./score-tensors.ts";
 import { createSmokeTest } from "./smoke-test.ts";
 import type { Snapshot } from "./snapshot.ts";
 
@@ -80,10 +81,8 @@ export function createModels(deps: ModelsDeps): Models {
       classify: createClassifier(pictures, clock),
       detect: createDetector(pictures, clock),
       embed: createEmbedder(pictures),
-      score: async (request, call) => {
-        const model = resolve(request.modelSpec);
-        return score({ ...request, model }, withinRegions(call, model.residency));
-      },
+      score: createTensorScorer(pictures),
+      pictureInputs: (modelSpec) => pictureInputNames(resolve(modelSpec), modelSpec),
       modelStatus: async (modelSpec, call) =>
         modelStatus(modelSpec, withinRegions(call, resolve(modelSpec).residency)),
       modelMetadata: metadata,

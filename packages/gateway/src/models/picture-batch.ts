@@ -22,7 +22,7 @@ export function stackedTensors(tensors: readonly Tensor[]): Tensor {
   if (!first) throw new RangeError("there is nothing to stack");
   if (first.dtype === "BYTES") {
     const elements = tensors.flatMap((tensor) => (tensor.dtype === "BYTES" ? tensor.elements : []));
-    return bytesTensor([elements.length], elements);
+    return bytesTensor([tensors.length, ...first.shape.slice(1)], elements);
   }
   const data = new Uint8Array(first.data.byteLength * tensors.length);
   tensors.forEach((tensor, row) => {
@@ -68,6 +68,33 @@ function rowOf(tensor: Tensor, { name, row, count }: Row): Tensor {
   const bytes = size * bytesPerElement[tensor.dtype];
   const { dtype, data } = tensor;
   return { dtype, shape, data: data.subarray(row * bytes, (row + 1) * bytes) };
+}
+
+/**
+ * Stacks the outputs of several pictures, which have a row each, into those of a batch; of one picture as they are.
+ *
+ * @throws UpstreamFailedError if an output has no such rows, or rows of different shapes or types
+ */
+export function stackedRows(
+  rows: readonly ReadonlyMap<string, Tensor>[],
+): ReadonlyMap<string, Tensor> {
+  const [first] = rows;
+  if (!first || rows.length === 1) return first ?? new Map();
+  return new Map(
+    [...first].map(([name, { dtype, shape }]) => {
+      const tensors = rows.flatMap((row) => row.get(name) ?? []);
+      const isAlike = (tensor: Tensor) =>
+        tensor.dtype === dtype && tensor.shape.join() === shape.join();
+      if (shape[0] === 1 && tensors.length === rows.length && tensors.every(isAlike)) {
+        return [name, stackedTensors(tensors)];
+      }
+      const shapes = tensors.slice(0, 3).map((tensor) => `${tensor.dtype} [${tensor.shape}]`);
+      throw new UpstreamFailedError(
+        `the outputs "${name}" of ${rows.length} pictures cannot be stacked: ${shapes.join(", ")}`,
+        { hint: "send one picture a call" },
+      );
+    }),
+  );
 }
 
 /**

@@ -41,6 +41,8 @@ export interface PictureScoring<Value> {
   readonly verify: (outputs: ReadonlyMap<string, Tensor>) => void;
   /** Reads the result from the outputs of one picture. */
   readonly read: (scored: ScoredPicture) => Value;
+  /** Inputs beside the picture, sent with each. */
+  readonly otherInputs?: ReadonlyMap<string, Tensor>;
 }
 
 export interface ScoredPicture {
@@ -168,7 +170,7 @@ export function createPictureScorer({ score, prepare, options }: PictureTaskDeps
         {
           modelSpec,
           model: scoring.release,
-          inputs: new Map([[input.tensor, tensor]]),
+          inputs: new Map([[input.tensor, tensor], ...(scoring.otherInputs ?? [])]),
           outputFilter: scoring.filter,
           verify: isAlone
             ? scoring.verify

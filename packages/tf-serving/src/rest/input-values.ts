@@ -82,12 +82,43 @@ export interface InputValues {
   tensor(shape: readonly number[]): Tensor;
 }
 
-/** @param typeName - TensorFlow's name of the input's type, such as `float` or `string` */
-export function createInputValues(typeName: string): InputValues {
+/** Begins to collect the values of an input, by its name. */
+export type Collectors = ReadonlyMap<string, () => InputValues>;
+
+/**
+ * @param types - TensorFlow's name of the type of each input, such as `float` or `string`
+ * @param pictureInputs - inputs that take strings too, if the first value is one
+ */
+export function inputCollectors(
+  types: ReadonlyMap<string, string>,
+  pictureInputs: ReadonlySet<string>,
+): Collectors {
+  const create = (name: string) => (pictureInputs.has(name) ? createPictureValues : createValues);
+  return new Map([...types].map(([name, typeName]) => [name, () => create(name)(typeName)]));
+}
+
+function createValues(typeName: string): InputValues {
   if (typeName === "string") return createStrings();
   const numeric = numericTypes.get(typeName);
   if (numeric) return createNumbers(typeName, numeric);
   return typeName === "bool" ? createBooleans() : createUnsupported(typeName);
+}
+
+/** Collects encoded pictures, as strings or base64, if the first value is one, and else values of the type. */
+function createPictureValues(typeName: string): InputValues {
+  let values: InputValues | undefined;
+  return {
+    get count() {
+      return values?.count ?? 0;
+    },
+    add: (document, node) => {
+      const kind = document.kind(node);
+      const isString = kind === jsonKind.string || kind === jsonKind.object;
+      values ??= createValues(isString ? "string" : typeName);
+      values.add(document, node);
+    },
+    tensor: (shape) => (values ?? createValues(typeName)).tensor(shape),
+  };
 }
 
 function typeError(document: JsonDocument, node: number, typeName: string): Error {

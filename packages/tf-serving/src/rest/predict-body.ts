@@ -4,7 +4,12 @@ import { jsonKind } from "../json/json-nodes.ts";
 import { maxRank } from "../json/json-shapes.ts";
 import { jsonText, numberText } from "../json/json-text.ts";
 import { invalidArgument, ServingError } from "../serving-error.ts";
-import { createInputValues, type InputValues, isBase64Object } from "./input-values.ts";
+import {
+  type Collectors,
+  type InputValues,
+  inputCollectors,
+  isBase64Object,
+} from "./input-values.ts";
 import { formatError, type JsonBody } from "./json-body.ts";
 
 /** Tensors of a `:predict` body, and the format in which the answer is to be written. */
@@ -17,15 +22,18 @@ export interface PredictBody {
  * Reads the tensors of a body, either by `instances` or by `inputs`.
  *
  * @param types - TensorFlow's name of the type of each input of the signature, such as `float`
+ * @param pictureInputs - inputs that take strings too, if the first value is one
  * @throws ServingError in the original's words
  */
 export function readPredictBody(
   { document, signatureName }: JsonBody,
   types: ReadonlyMap<string, string>,
+  pictureInputs: ReadonlySet<string> = new Set(),
 ): PredictBody {
   if (types.size === 0) {
     throw invalidArgument(`Failed to get input map for signature: ${signatureName || "DEFAULT"}`);
   }
+  const collectors = inputCollectors(types, pictureInputs);
   const instances = document.member(0, "instances");
   const inputs = document.member(0, "inputs");
   if (instances !== undefined) {
@@ -35,10 +43,10 @@ export function readPredictBody(
         "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist ",
       );
     }
-    return { format: "row", inputs: rowInputs(document, instances, types) };
+    return { format: "row", inputs: rowInputs(document, instances, collectors) };
   }
   if (inputs === undefined) throw invalidArgument("Missing 'inputs' or 'instances' key");
-  return { format: "columnar", inputs: columnarInputs(document, inputs, types) };
+  return { format: "columnar", inputs: columnarInputs(document, inputs, collectors) };
 }
 
 /** One input as its values are collected. */
@@ -53,7 +61,7 @@ interface Collected {
 function rowInputs(
   document: JsonDocument,
   instances: number,
-  types: ReadonlyMap<string, string>,
+  collectors: Collectors,
 ): ReadonlyMap<string, Tensor> {
   const kind = document.kind(instances);
   if (kind !== jsonKind.array && kind !== jsonKind.numbers) {
@@ -65,11 +73,11 @@ function rowInputs(
   const collectedOf = (name: string): Collected => {
     const known = collected.get(name);
     if (known) return known;
-    const typeName = types.get(name);
-    if (typeName === undefined) {
+    const collect = collectors.get(name);
+    if (!collect) {
       throw invalidArgument(`JSON object: does not have named input: ${name}`);
     }
-    const made = { values: createInputValues(typeName), size: 0 };
+    const made = { values: collect(), size: 0 };
     collected.set(name, made);
     return made;
   };
@@ -78,16 +86,16 @@ function rowInputs(
   const isObject = (node: number) =>
     document.kind(node) === jsonKind.object && !isBase64Object(document, node);
   const first = instances + 1;
-  if (types.size > 1 && (isPlain || document.kind(first) !== jsonKind.object)) {
+  if (collectors.size > 1 && (isPlain || document.kind(first) !== jsonKind.object)) {
     throw invalidArgument(
       "instances is a plain list, but expecting list of objects as multiple input tensors required as per tensorinfo_map",
     );
   }
-  const [onlyName = ""] = types.keys();
+  const [onlyName = ""] = collectors.keys();
   if (isPlain) {
     addRegular(document, instances, collectedOf(onlyName));
   } else if (isObject(first)) {
-    const expected = [...types.keys()].toSorted();
+    const expected = [...collectors.keys()].toSorted();
     let node = first;
     for (let index = 0; index < count; index += 1) {
       if (!isObject(node)) {
@@ -194,29 +202,29 @@ function addItem(document: JsonDocument, node: number, collected: Collected): vo
 function columnarInputs(
   document: JsonDocument,
   node: number,
-  types: ReadonlyMap<string, string>,
+  collectors: Collectors,
 ): ReadonlyMap<string, Tensor> {
-  const read = (value: number, typeName: string): Tensor => {
-    const values = createInputValues(typeName);
+  const read = (value: number, collect: () => InputValues): Tensor => {
+    const values = collect();
     const shape = denseShape(document, value);
     fill(document, value, { level: 0, shape, values });
     return values.tensor(shape);
   };
   if (document.kind(node) !== jsonKind.object || isBase64Object(document, node)) {
-    if (types.size > 1) {
+    if (collectors.size > 1) {
       throw invalidArgument(
         "inputs is a plain value/list, but expecting an object as multiple input tensors required as per tensorinfo_map",
       );
     }
-    return new Map([...types].map(([name, typeName]) => [name, read(node, typeName)]));
+    return new Map([...collectors].map(([name, collect]) => [name, read(node, collect)]));
   }
   return new Map(
-    [...types].map(([name, typeName]) => {
+    [...collectors].map(([name, collect]) => {
       const value = document.member(node, name);
       if (value === undefined) {
         throw invalidArgument(`Missing named input: ${name} in 'inputs' object.`);
       }
-      return [name, read(value, typeName)];
+      return [name, read(value, collect)];
     }),
   );
 }

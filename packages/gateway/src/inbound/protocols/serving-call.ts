@@ -3,12 +3,14 @@ import {
   defaultSignatureName,
   type EncodedCall,
   type ModelSpec,
+  type ScoreRequest,
   type ScoreResponse,
   ScoringError,
   type Tasks,
-  type Tensor,
+  UnsupportedMediaError,
   UpstreamAnsweredError,
 } from "@tensorgate/core";
+import { grpcCode } from "@tensorgate/grpc";
 import {
   askedModelOf,
   InputParsingError,
@@ -43,7 +45,7 @@ export async function scoreEncoded(
   const named = asked?.name === modelSpec.name ? encoded : withModelName(encoded, modelSpec.name);
   return inServingWords(modelSpec, async () => {
     const response = await tasks.score(
-      { modelSpec, encoded: named, hasWireNames: true, ...plainRequest(named) },
+      { modelSpec, ...servingRequest(named, modelSpec, tasks) },
       call,
     );
     return { ...response, encoded: response.encoded ?? encodedResponse(response, modelSpec) };
@@ -59,15 +61,25 @@ export function askedNameOf(encoded: EncodedCall): string {
   }
 }
 
-/** The tensors of a `Predict` are read only if a replica needs them. */
-function plainRequest({ method, message }: EncodedCall) {
-  if (method !== "Predict") return { inputs: new Map<string, Tensor>(), outputFilter: [] };
-  const { inputNames, outputFilter, input } = readAsServed(() => readPredictRequest(message));
+/** The tensors of a `Predict` are read only if a replica needs them, or a picture among them is to be prepared. */
+function servingRequest(
+  encoded: EncodedCall,
+  modelSpec: ModelSpec,
+  tasks: Tasks,
+): Omit<ScoreRequest, "modelSpec"> {
+  const { method, message } = encoded;
+  const hasWireNames = true;
+  if (method !== "Predict") return { encoded, hasWireNames, inputs: new Map(), outputFilter: [] };
+  const { inputNames, outputFilter, dtype, input } = readAsServed(() =>
+    readPredictRequest(message),
+  );
   // A tensor that cannot be read is the caller's fault wherever it is found, and no replica's.
   const inputs = lazyMap(() =>
     readAsServed(() => new Map(inputNames.map((name) => [name, input(name)]))),
   );
-  return { inputs, outputFilter };
+  const pictureInputs = tasks.pictureInputs(modelSpec);
+  const hasPictures = inputNames.some((name) => pictureInputs.has(name) && dtype(name) === "BYTES");
+  return { inputs, outputFilter, hasWireNames, ...(!hasPictures && { encoded }) };
 }
 
 function encodedResponse({ model, outputs }: ScoreResponse, asked: ModelSpec): Uint8Array {
@@ -151,8 +163,11 @@ function readAsServed<Value>(read: () => Value): Value {
   }
 }
 
-/** An error of our readers with the code and text of the original; any other one as it is. */
+/** An error of our readers with the code and text of the original, to which a picture is an argument; any other one as it is. */
 function servedError(thrown: unknown): unknown {
+  if (thrown instanceof UnsupportedMediaError && !thrown.isEncoding) {
+    return new UpstreamAnsweredError(thrown.message, grpcCode.INVALID_ARGUMENT, { cause: thrown });
+  }
   if (thrown instanceof ServingError) return answered(thrown);
   if (thrown instanceof InputParsingError)
     return answered(servingErrors.tensorParsing(thrown.alias));

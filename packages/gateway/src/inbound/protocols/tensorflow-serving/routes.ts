@@ -109,8 +109,12 @@ export function tensorflowServingRoutes({
         const signatures = await tasks.signatures(spec, call);
         const signature = signatures.get(signatureName || defaultSignatureName);
         if (!signature) throw noSignature(signatureName);
-        const { format, inputs } = readPredictBody(body, inputTypes(signature));
         const modelSpec = { ...spec, signatureName };
+        const { format, inputs } = readPredictBody(
+          body,
+          inputTypes(signature),
+          tasks.pictureInputs(modelSpec),
+        );
         const request = { modelSpec, inputs, outputFilter: [], hasWireNames: true };
         const response = await tasks.score(request, call);
         const outputs = inOrder(response.outputs, signature);

@@ -1,0 +1,141 @@
+import {
+  defaultSignatureName,
+  InvalidRequestError,
+  type ModelSpec,
+  type Picture,
+  type Score,
+  type ScoreRequest,
+  type ScoringError,
+  type Tensor,
+  TooLargeError,
+  UnsupportedMediaError,
+  withinRegions,
+} from "@tensorgate/core";
+import { stackedRows } from "./picture-batch.ts";
+import type { Release } from "./release.ts";
+import { createPictureScorer, type PictureTaskDeps } from "./score-pictures.ts";
+
+/**
+ * Creates the scorer of tensors. Where a model takes pixels, its input also takes encoded pictures (BYTES, a scalar or
+ * `[n]`): they are prepared, and sent in the batches, as those of the other tasks are. An encoded call is passed on as
+ * it is: a protocol leaves `encoded` out if an input is to be prepared.
+ *
+ * @throws InvalidRequestError, UnsupportedMediaError or TooLargeError for a picture that cannot be prepared; a call of
+ *   several pictures has one answer, so one of them fails all
+ */
+export function createTensorScorer(deps: PictureTaskDeps): Score {
+  const scorePictures = createPictureScorer(deps);
+
+  return async (request, call) => {
+    const model = deps.resolve(request.modelSpec);
+    const sent = request.encoded ? undefined : sentPictures(request, model);
+    if (!sent) return deps.score({ ...request, model }, withinRegions(call, model.residency));
+
+    const { name, pictures, otherInputs } = sent;
+    if (pictures.length > 1 && otherInputs.size > 0) {
+      throw new InvalidRequestError(
+        `input "${name}" has ${pictures.length} pictures beside other inputs; send them one by one`,
+        { field: name },
+      );
+    }
+    const response = await scorePictures({ modelSpec: request.modelSpec, pictures }, call, {
+      release: model,
+      filter: request.hasWireNames
+        ? request.outputFilter.map((wire) => canonicalOutput(model, wire))
+        : request.outputFilter,
+      verify: () => {},
+      read: ({ outputs }) => outputs,
+      otherInputs,
+    });
+    const rows = response.results.map((result, index) => {
+      if (result.ok) return result.value;
+      throw pictures.length === 1 ? result.error : located(result.error, { name, index });
+    });
+    const outputs = stackedRows(rows);
+    return {
+      // There is one if every picture was scored.
+      model: response.model ?? { name: model.name, version: 0n },
+      ...(response.region !== undefined && { region: response.region }),
+      outputs: request.hasWireNames ? underWireNames(model, outputs) : outputs,
+    };
+  };
+}
+
+/**
+ * Names of the input at which a model that takes pixels also takes encoded pictures: its name here, and that at a stock
+ * server. None for other models, and for signatures that the configuration does not describe.
+ */
+export function pictureInputNames(
+  { picture, wireNames }: Release,
+  { signatureName = "" }: ModelSpec,
+): ReadonlySet<string> {
+  if (!picture?.preprocessing || !describedSignatures.has(signatureName)) return noNames;
+  const { tensor } = picture;
+  return new Set([tensor, wireNames["tensorflow-serving"].inputs.get(tensor) ?? tensor]);
+}
+
+const noNames: ReadonlySet<string> = new Set();
+
+/** What a configuration describes is the signature that a call without a name gets. */
+const describedSignatures: ReadonlySet<string> = new Set(["", defaultSignatureName]);
+
+interface SentPictures {
+  /** Name of the input as the caller has it. */
+  readonly name: string;
+  readonly pictures: readonly Picture[];
+  readonly otherInputs: ReadonlyMap<string, Tensor>;
+}
+
+function sentPictures(
+  { modelSpec, inputs }: ScoreRequest,
+  model: Release,
+): SentPictures | undefined {
+  for (const name of pictureInputNames(model, modelSpec)) {
+    const tensor = inputs.get(name);
+    if (tensor?.dtype !== "BYTES") continue;
+    if (tensor.shape.length > 1) {
+      throw new InvalidRequestError(
+        `input "${name}" has encoded pictures of shape [${tensor.shape}]; expected [] or [n]`,
+        { field: name },
+      );
+    }
+    return {
+      name,
+      pictures: tensor.elements.map((bytes) => ({ bytes })),
+      otherInputs: new Map([...inputs].filter(([other]) => other !== name)),
+    };
+  }
+  return undefined;
+}
+
+function canonicalOutput({ wireNames }: Release, wire: string): string {
+  return wireNames["tensorflow-serving"].canonicalOutputs.get(wire) ?? wire;
+}
+
+function underWireNames(
+  { wireNames }: Release,
+  outputs: ReadonlyMap<string, Tensor>,
+): ReadonlyMap<string, Tensor> {
+  const names = wireNames["tensorflow-serving"].outputs;
+  return new Map([...outputs].map(([name, tensor]) => [names.get(name) ?? name, tensor]));
+}
+
+/** Says of an error of a picture which one of the input it is; any other error is not about the picture. */
+function located(
+  error: ScoringError,
+  { name, index }: { readonly name: string; readonly index: number },
+): ScoringError {
+  const message = `picture ${index} of input "${name}": ${error.message}`;
+  const { hint, field } = error;
+  const details = { ...(hint && { hint }), ...(field && { field }), cause: error };
+  switch (error.reason) {
+    case "unsupported-media":
+      return new UnsupportedMediaError(message, details);
+    case "too-large":
+      return new TooLargeError(message, details);
+    case "invalid-request":
+      return new InvalidRequestError(message, details);
+    default:
+      return error;
+  }
+}

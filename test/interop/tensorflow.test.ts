@@ -2,12 +2,14 @@ import { writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { bundledModelsDirectory, startModelServer } from "@tensorgate/model-server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
 import { tensorgate } from "../support/command-process.ts";
 import { freePort } from "../support/nginx.ts";
 import { hasPeers, runPeer, setUpPeer, startPeer } from "../support/peers.ts";
 import { works } from "../support/python.ts";
+import { shapesModel } from "../support/running-gateway.ts";
 
 // The gateway in front of a real TensorFlow, asked by clients that others wrote.
 
@@ -15,11 +17,20 @@ const setUpMs = 900_000;
 const client = "tensorflow/client.sh";
 
 /** libheif and Pillow's libavif upsample the colours of an AVIF differently. */
-const exceptions = ["pitm.avif"];
+const pictureExceptions = ["pitm.avif"];
 
 /** Runs a client, and fails with each call that did not pass and is no exception. */
-async function expectAllPassed(args: readonly string[]): Promise<void> {
-  const { output } = await runPeer(client, args);
+async function expectAllPassed(
+  args: readonly string[],
+  {
+    exceptions = [],
+    env = {},
+  }: {
+    readonly exceptions?: readonly string[];
+    readonly env?: Readonly<Record<string, string>>;
+  } = {},
+): Promise<void> {
+  const { output } = await runPeer(client, args, env);
   const lines = output.split("\n");
   const failed = lines.filter(
     (line) => /"passed": ?false/.test(line) && !exceptions.some((each) => line.includes(each)),
@@ -60,47 +71,93 @@ describe.runIf(hasPeers)("in front of TensorFlow", () => {
       args: ["compare"],
       more: ["protocols"],
     },
-    { name: "scores as TensorFlow's own, of every picture", args: ["compare"], more: ["pictures"] },
-  ])("$name", { timeout: 300_000 }, async ({ args, more = [], needs }, context) => {
-    if (missing) return context.skip(missing);
-    if (needs && !works(needs, [needs === "go" ? "version" : "--version"])) {
-      return context.skip(`${needs} is not here`);
-    }
-    await expectAllPassed([...args, address, ...more]);
-  });
+    {
+      name: "scores as TensorFlow's own, of every picture",
+      args: ["compare"],
+      more: ["pictures"],
+      exceptions: pictureExceptions,
+    },
+  ])(
+    "$name",
+    { timeout: 300_000 },
+    async ({ args, more = [], needs, exceptions = [] }, context) => {
+      if (missing) return context.skip(missing);
+      if (needs && !works(needs, [needs === "go" ? "version" : "--version"])) {
+        return context.skip(`${needs} is not here`);
+      }
+      await expectAllPassed([...args, address, ...more], { exceptions });
+    },
+  );
 });
 
-describe.runIf(hasPeers)("in front of a container with a model on an FPGA", () => {
-  test("Azure's old client", { timeout: setUpMs }, async (context) => {
-    const missing =
+/** The client takes these for mistakes, as a container does; a gateway knows which tensor is meant. */
+const meantByGateway = ["score_file input_name=images", "score_file default names"];
+
+const family = { name: "tf1_resnet", family: "resnet-50" };
+
+describe.runIf(hasPeers)("Azure's old client", () => {
+  let missing: string | undefined;
+  beforeAll(async () => {
+    missing =
       (await setUpPeer("tensorflow/setup.sh", ["backend"])) ??
       (await setUpPeer("tensorflow/setup.sh", ["old-client"]));
-    if (missing) return context.skip(missing);
-    const [backend, port] = [await freePort(), await freePort()];
-    await using _backend = await startPeer("tensorflow/start.sh", [
-      ...[String(backend), "--azure-fpga", "tf1_resnet", "--only", "tf1_resnet"],
-    ]);
+  }, setUpMs);
+
+  /** Runs the client against a gateway with this configuration. */
+  async function askedThroughGateway(
+    configuration: object,
+    { args = [], env = {} }: { args?: readonly string[]; env?: Readonly<Record<string, string>> },
+  ): Promise<void> {
     const folder = await mkdtemp(join(tmpdir(), "tensorgate-old-client-"));
     const file = join(folder, "tensorgate.yaml");
-    const pool = { model: "tf1_resnet", region: "westeurope", dialect: "azure-fpga" };
-    writeFileSync(
-      file,
-      stringify({
-        region: "westeurope",
-        models: [{ name: "tf1_resnet", family: "resnet-50" }],
-        pools: [{ ...pool, replicas: [`127.0.0.1:${backend}`] }],
-      }),
-    );
+    writeFileSync(file, stringify({ region: "westeurope", ...configuration }));
+    const port = await freePort();
     const gateway = tensorgate(
       ["serve", "--config", file, "--port", String(port), "--admin-port", "0", "--no-watch"],
       { ...process.env, TENSORGATE_LOG_LEVEL: "error" },
     );
     try {
       await gateway.said.matching(/ready: /);
-      await expectAllPassed(["old", `127.0.0.1:${port}`]);
+      const options = { exceptions: meantByGateway, env };
+      await expectAllPassed(["old", `127.0.0.1:${port}`, ...args], options);
     } finally {
       gateway.child.kill("SIGKILL");
       await rm(folder, { recursive: true });
+    }
+  }
+
+  test.for([
+    { name: "a container", args: ["--azure-fpga", "tf1_resnet"], dialect: "azure-fpga" },
+    { name: "a stock server", args: [], dialect: "tensorflow-serving" },
+  ])("in front of $name", { timeout: setUpMs }, async ({ args, dialect }, context) => {
+    if (missing) return context.skip(missing);
+    const backend = await freePort();
+    await using _backend = await startPeer("tensorflow/start.sh", [
+      ...[String(backend), ...args, "--only", "tf1_resnet"],
+    ]);
+    const pool = { model: "tf1_resnet", region: "westeurope", dialect };
+    const pools = [{ ...pool, replicas: [`127.0.0.1:${backend}`] }];
+    await askedThroughGateway({ models: [family], pools }, {});
+  });
+
+  test("in front of the embedded model server", { timeout: setUpMs }, async (context) => {
+    if (missing) return context.skip(missing);
+    const server = await startModelServer({
+      port: 0,
+      models: { directory: bundledModelsDirectory },
+    });
+    const replicas = [`127.0.0.1:${server.port}`];
+    const { labels } = shapesModel();
+    try {
+      await askedThroughGateway(
+        {
+          models: [{ ...shapesModel(), labels }],
+          pools: [{ model: "shapes", region: "westeurope", replicas }],
+        },
+        { env: { OUTPUT: "scores:0" } },
+      );
+    } finally {
+      await server.close();
     }
   });
 });

@@ -34,9 +34,10 @@ export async function setUpPeer(
 export function runPeer(
   script: string,
   args: readonly string[],
+  more: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly code: number; readonly output: string }> {
   return new Promise((resolve) => {
-    const options = { cwd: root, env, maxBuffer: 2 ** 26 };
+    const options = { cwd: root, env: { ...env, ...more }, maxBuffer: 2 ** 26 };
     execFile(`${peers}${script}`, args, options, (error, stdout, stderr) => {
       const code = error ? Number(error.code ?? 1) || 1 : 0;
       resolve({ code, output: `${stdout}${code === 0 ? "" : stderr}` });

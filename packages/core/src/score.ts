@@ -33,6 +33,8 @@ export interface ScoreRequest {
 export interface ScoreResponse {
   readonly model: AnsweringModel;
   readonly outputs: ReadonlyMap<string, Tensor>;
+  /** Names that the reply had for outputs that were recognized by a pattern, by our names; absent if there are none. */
+  readonly matchedNames?: ReadonlyMap<string, string>;
   /** Encoded response message instead of outputs, if the request was sent as its caller encoded it. */
   readonly encoded?: Uint8Array;
   /** Region that answered; absent below the router. */

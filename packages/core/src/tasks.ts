@@ -17,6 +17,11 @@ export interface Tasks {
   /** Scores tensors; an input that `pictureInputs` names may have encoded pictures. */
   readonly score: Score;
   /**
+   * Scores tensors under the names of the graph, as clients of FPGA containers send them, whatever the replicas call
+   * them. @throws InvalidRequestError for an unknown input
+   */
+  readonly scoreAsContainer: Score;
+  /**
    * Names of the input at which the gateway makes pixels of encoded pictures; none if the model takes no pixels.
    *
    * @throws UnknownModelError

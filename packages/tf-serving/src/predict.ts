@@ -87,9 +87,15 @@ export function scoreResponseFromPredictResponse(
       spec = readModelSpec(reader.bytes(), elements);
     } else reader.skip();
   }
-  for (const [name, tensor] of unknown) outputs.set(canonicalName(name, names, outputs), tensor);
+  const matchedNames = new Map<string, string>();
+  for (const [wire, tensor] of unknown) {
+    const name = canonicalName(wire, names, outputs);
+    if (name !== wire) matchedNames.set(name, wire);
+    outputs.set(name, tensor);
+  }
   const version = spec.version ?? asked.version ?? 0n;
-  return { model: { name: spec.name || asked.name, version }, outputs };
+  const model = { name: spec.name || asked.name, version };
+  return { model, outputs, ...(matchedNames.size > 0 && { matchedNames }) };
 }
 
 /**

@@ -100,6 +100,15 @@ export const gatewaySchema: z.ZodType<GatewayOptions> = z
         message: `unknown model "${model}"; models: ${names.join(", ")} (to score it by tensors, add \`- name: ${model}\`)`,
       });
     });
+    const { model: unnamed } = options.listen ?? {};
+    const known = options.models ? names : options.pools.map(({ model }) => model);
+    if (unnamed !== undefined && !known.includes(unnamed)) {
+      context.addIssue({
+        code: "custom",
+        path: ["listen", "model"],
+        message: `unknown model "${unnamed}"; models: ${known.join(", ")}`,
+      });
+    }
     for (const { index, message } of sharedDeviceFaults(options.pools)) {
       context.addIssue({ code: "custom", path: ["pools", index, "replicas"], message });
     }

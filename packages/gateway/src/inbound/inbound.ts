@@ -110,6 +110,7 @@ export function createInbound(deps: InboundDeps): Inbound {
   const rpc = createRpcHandler({
     ...deps,
     requests,
+    unnamedModel: listen.model,
     status: () => status(false),
     readiness,
     runner,

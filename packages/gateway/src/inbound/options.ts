@@ -40,6 +40,11 @@ export interface ListenOptions {
    * @default 0
    */
   readonly drainDelayMs?: number;
+  /**
+   * Model of calls of TensorFlow Serving's gRPC API that name none, as clients of FPGA containers do not. By default the
+   * one of their service route, or the only one there is.
+   */
+  readonly model?: string;
   /** Certificate to serve TLS with, on the one port. Without it, the port takes plaintext. */
   readonly tls?: TlsOptions;
 }
@@ -53,8 +58,9 @@ export interface TlsOptions {
   readonly clientCa?: string;
 }
 
-/** All settings of the listener; TLS is the only one that may be absent. */
-export type ListenSettings = Required<Omit<ListenOptions, "tls">> & Pick<ListenOptions, "tls">;
+/** All settings of the listener; TLS and the model may be absent. */
+export type ListenSettings = Required<Omit<ListenOptions, "tls" | "model">> &
+  Pick<ListenOptions, "tls" | "model">;
 
 export const listenDefaults: ListenSettings = {
   host: "127.0.0.1",
@@ -235,6 +241,11 @@ export const listenSchema: z.ZodType<ListenOptions> = z.strictObject({
     .describe(
       "How long a gateway that stops still takes new connections, not ready, in milliseconds.",
     ),
+  model: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Model of calls of TensorFlow Serving's gRPC API that name none."),
   tls: tlsSchema.optional().describe("Certificate to serve TLS with."),
 }) as z.ZodType<ListenOptions>;
 

@@ -17,6 +17,7 @@ import { createEmbedder } from "./embed.ts";
 import { type PictureOptions, pictureDefaults } from "./options.ts";
 import { createPicturePreparer } from "./prepare-picture.ts";
 import type { Release } from "./release.ts";
+import { createContainerScorer } from "./score-as-container.ts";
 import type { PictureTaskDeps } from "./score-pictures.ts";
 import { createTensorScorer, pictureInputNames } from "./score-tensors.ts";
 import { createSmokeTest } from "./smoke-test.ts";
@@ -77,11 +78,17 @@ export function createModels(deps: ModelsDeps): Models {
     // Calls pass the cache only where a model of the configuration uses it.
     const score = all().some(({ isCached }) => isCached) ? deps.cachedScore : deps.score;
     const pictures: PictureTaskDeps = { resolve, score, prepare, options };
+    const scoreTensors = createTensorScorer(pictures);
     return {
       classify: createClassifier(pictures, clock),
       detect: createDetector(pictures, clock),
       embed: createEmbedder(pictures),
-      score: createTensorScorer(pictures),
+      score: scoreTensors,
+      scoreAsContainer: createContainerScorer({
+        resolve,
+        score: scoreTensors,
+        signatures: ({ name, residency }) => deps.reported(name, residency).signatures,
+      }),
       pictureInputs: (modelSpec) => pictureInputNames(resolve(modelSpec), modelSpec),
       modelStatus: async (modelSpec, call) =>
         modelStatus(modelSpec, withinRegions(call, resolve(modelSpec).residency)),

@@ -23,6 +23,7 @@ import {
   withModelName,
 } from "@tensorgate/tf-serving";
 import { visibleModels } from "../access/access.ts";
+import { wireStatusOf } from "./wire-status.ts";
 
 /** A call of TensorFlow Serving's API, whichever protocol it came by. */
 export interface ServingCall {
@@ -30,24 +31,34 @@ export interface ServingCall {
   readonly tasks: Tasks;
   /** Path of a service, as clients of FPGA containers name the model: `/api/v1/service/resnet50`. */
   readonly serviceRoute?: string | undefined;
+  /** Model of calls that name none. */
+  readonly unnamedModel?: string | undefined;
 }
 
 /** Header with the path of a service. */
 export const serviceRouteHeader = "x-ms-aml-grpc-service-route";
 
-/** Runs a scoring call as its caller encoded it. @returns the response, encoded */
+/**
+ * Runs a scoring call as its caller encoded it. A `Predict` that names neither a model nor outputs is that of a client
+ * of an FPGA container, and is answered as a container answers.
+ *
+ * @returns the response, encoded
+ */
 export async function scoreEncoded(
   encoded: EncodedCall,
-  { call, tasks, serviceRoute }: ServingCall,
+  serving: ServingCall,
 ): Promise<ScoreResponse & { readonly encoded: Uint8Array }> {
+  const { call, tasks } = serving;
   const asked = readAsServed(() => askedModelOf(encoded));
-  const modelSpec = servingModel(asked, { call, tasks, serviceRoute });
+  const modelSpec = servingModel(asked, serving);
   const named = asked?.name === modelSpec.name ? encoded : withModelName(encoded, modelSpec.name);
   return inServingWords(modelSpec, async () => {
-    const response = await tasks.score(
-      { modelSpec, ...servingRequest(named, modelSpec, tasks) },
-      call,
-    );
+    const request = { modelSpec, ...servingRequest(named, modelSpec, tasks) };
+    const isContainerCall =
+      !asked?.name && encoded.method === "Predict" && request.outputFilter.length === 0;
+    const response = isContainerCall
+      ? await blamingArguments(() => tasks.scoreAsContainer(request, call))
+      : await tasks.score(request, call);
     return { ...response, encoded: response.encoded ?? encodedResponse(response, modelSpec) };
   });
 }
@@ -74,9 +85,7 @@ function servingRequest(
     readPredictRequest(message),
   );
   // A tensor that cannot be read is the caller's fault wherever it is found, and no replica's.
-  const inputs = lazyMap(() =>
-    readAsServed(() => new Map(inputNames.map((name) => [name, input(name)]))),
-  );
+  const inputs = lazyMap(inputNames, (name) => readAsServed(() => input(name)));
   const pictureInputs = tasks.pictureInputs(modelSpec);
   const hasPictures = inputNames.some((name) => pictureInputs.has(name) && dtype(name) === "BYTES");
   return { inputs, outputFilter, hasWireNames, ...(!hasPictures && { encoded }) };
@@ -94,19 +103,22 @@ function encodedResponse({ model, outputs }: ScoreResponse, asked: ModelSpec): U
 }
 
 /**
- * The model that a call means: the one that it names, or that its service route names, or the only one there is.
+ * The model that a call means: the one that it names, or that its service route names, or that of calls without a name,
+ * or the only one that there is.
  *
  * @throws UpstreamAnsweredError in the original's words if it names none
  * @throws ForbiddenError if the caller's key is not for it
  */
 export function servingModel(
   asked: ModelSpec | undefined,
-  { call, tasks, serviceRoute }: ServingCall,
+  { call, tasks, serviceRoute, unnamedModel }: ServingCall,
 ): ModelSpec {
+  const service = serviceName(serviceRoute);
   const name =
-    asked?.name || tasks.modelOfService(serviceName(serviceRoute)) || onlyModel(call, tasks);
+    asked?.name || tasks.modelOfService(service) || unnamedModel || onlyModel(call, tasks);
   if (name === undefined) {
-    throw answered(asked ? servingErrors.missingModelName() : servingErrors.missingModelSpec());
+    const error = asked ? servingErrors.missingModelName() : servingErrors.missingModelSpec();
+    throw answered(error, service && `no model has the service "${service}"`);
   }
   call.caller?.assertMayUse(name);
   return { ...asked, name };
@@ -150,8 +162,11 @@ export async function inServingWords<Answer>(
 }
 
 /** An error with the code and the text that the original has for it. */
-export function answered(error: ServingError): UpstreamAnsweredError {
-  return new UpstreamAnsweredError(error.message, error.grpcCode, { cause: error });
+export function answered(error: ServingError, hint = ""): UpstreamAnsweredError {
+  return new UpstreamAnsweredError(error.message, error.grpcCode, {
+    cause: error,
+    ...(hint && { hint }),
+  });
 }
 
 /** Reads a part of a request. @throws UpstreamAnsweredError in the original's words if it is malformed */
@@ -177,23 +192,54 @@ function servedError(thrown: unknown): unknown {
   return thrown;
 }
 
-/** A map that is made when something of it is asked for. */
-function lazyMap<Key, Value>(make: () => ReadonlyMap<Key, Value>): ReadonlyMap<Key, Value> {
-  let made: ReadonlyMap<Key, Value> | undefined;
-  const map = () => {
-    made ??= make();
-    return made;
+/** Codes of a caller's mistakes, beside INVALID_ARGUMENT. */
+const mistakeCodes: ReadonlySet<number> = new Set([
+  grpcCode.NOT_FOUND,
+  grpcCode.ALREADY_EXISTS,
+  grpcCode.FAILED_PRECONDITION,
+  grpcCode.OUT_OF_RANGE,
+  grpcCode.UNIMPLEMENTED,
+]);
+
+/** Reports every mistake of the caller as INVALID_ARGUMENT: clients of containers retry all other codes. */
+async function blamingArguments<Answer>(answer: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await answer();
+  } catch (thrown) {
+    if (!ScoringError.is(thrown) || !mistakeCodes.has(wireStatusOf(thrown).grpc)) throw thrown;
+    throw new UpstreamAnsweredError(thrown.message, grpcCode.INVALID_ARGUMENT, { cause: thrown });
+  }
+}
+
+/** A map whose values are made when they are asked for, once each. */
+function lazyMap<Value>(
+  names: readonly string[],
+  make: (name: string) => Value,
+): ReadonlyMap<string, Value> {
+  const known = new Set(names);
+  const made = new Map<string, Value>();
+  const get = (name: string): Value => {
+    const value = made.has(name) ? (made.get(name) as Value) : make(name);
+    made.set(name, value);
+    return value;
   };
-  return {
-    get size() {
-      return map().size;
+  function* entries(): MapIterator<[string, Value]> {
+    for (const name of names) yield [name, get(name)];
+  }
+  function* values(): MapIterator<Value> {
+    for (const name of names) yield get(name);
+  }
+  const map: ReadonlyMap<string, Value> = {
+    size: known.size,
+    get: (name) => (known.has(name) ? get(name) : undefined),
+    has: (name) => known.has(name),
+    keys: () => known.keys(),
+    values,
+    entries,
+    forEach: (visit) => {
+      for (const [name, value] of entries()) visit(value, name, map);
     },
-    get: (key) => map().get(key),
-    has: (key) => map().has(key),
-    keys: () => map().keys(),
-    values: () => map().values(),
-    entries: () => map().entries(),
-    forEach: (visit) => map().forEach(visit),
-    [Symbol.iterator]: () => map()[Symbol.iterator](),
+    [Symbol.iterator]: entries,
   };
+  return map;
 }

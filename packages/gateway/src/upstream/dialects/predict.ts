@@ -70,11 +70,10 @@ export function predictScore(
     } catch (cause) {
       throw unreadableReply(cause);
     }
-    const { model: answering, outputs } = response;
-    request.verify?.(outputs);
+    request.verify?.(response.outputs);
     // A server without names may call its model anything, and reports version 0 if it has none.
     if (dialect.namesModels) return response;
-    return { model: { name: modelSpec.name, version: answering.version }, outputs };
+    return { ...response, model: { name: modelSpec.name, version: response.model.version } };
   };
 }
 

@@ -67,7 +67,11 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
     binaryOptions: { readUnknownFields: false },
   });
   addRpcRoutes(router, { ...deps, rpc });
-  const servingRouters = createServingRouters({ rpc, options: routerOptions });
+  const servingRouters = createServingRouters({
+    rpc,
+    unnamedModel: deps.unnamedModel,
+    options: routerOptions,
+  });
   const scoringLimits: MessageLimits = {
     maxBytes: requests.maxMessageBytes,
     maxJsonBytes: maxJsonMessageBytes,

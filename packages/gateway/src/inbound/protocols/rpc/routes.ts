@@ -30,7 +30,7 @@ import {
 } from "./messages.ts";
 import { pictureStream } from "./picture-stream.ts";
 import { addReflectionRoutes } from "./reflection.ts";
-import { addModelRoutes } from "./serving-routes.ts";
+import { addModelRoutes, type ModelRoutesDeps } from "./serving-routes.ts";
 import { addHealthRoutes, addStatusRoutes, type StatusRoutesDeps } from "./status.ts";
 
 const files: readonly DescFile[] = [
@@ -43,14 +43,14 @@ const files: readonly DescFile[] = [
   reflectionFile,
 ];
 
-export type RpcRoutesDeps = StatusRoutesDeps;
+export type RpcRoutesDeps = StatusRoutesDeps & ModelRoutesDeps;
 
 /** Every service of ours, over Connect, gRPC and gRPC-Web. */
 export function addRpcRoutes(router: ConnectRouter, deps: RpcRoutesDeps): void {
   addScoringRoutes(router, deps.rpc.run);
   addCatalogRoutes(router, deps.rpc.run);
   addStatusRoutes(router, deps);
-  addModelRoutes(router, deps.rpc);
+  addModelRoutes(router, deps);
   const serviceNames = files.flatMap((file) => file.services.map(({ typeName }) => typeName));
   addHealthRoutes(router, deps.readiness, serviceNames);
   addReflectionRoutes(router, files);

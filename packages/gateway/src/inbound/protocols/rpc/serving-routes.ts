@@ -50,13 +50,22 @@ export interface ServingRouters {
   readonly json: ConnectRouter;
 }
 
-export interface ServingRoutersDeps {
+export interface ModelRoutesDeps {
   readonly rpc: RpcRunner;
+  /** Model of calls that name none. */
+  readonly unnamedModel: string | undefined;
+}
+
+export interface ServingRoutersDeps extends ModelRoutesDeps {
   readonly options: ConnectRouterOptions;
 }
 
 /** The scoring methods of `tensorflow.serving.PredictionService`, in both codecs. */
-export function createServingRouters({ rpc, options }: ServingRoutersDeps): ServingRouters {
+export function createServingRouters({
+  rpc,
+  unnamedModel,
+  options,
+}: ServingRoutersDeps): ServingRouters {
   const binary = createConnectRouter(options);
   const json = createConnectRouter(options);
   const opaque = opaqueService();
@@ -71,7 +80,7 @@ export function createServingRouters({ rpc, options }: ServingRoutersDeps): Serv
     return rpc.run({ modelSpec }, context, async (call, tasks) => {
       const { encoded, model, region } = await scoreEncoded(
         { method, message },
-        { call, tasks, serviceRoute },
+        { call, tasks, serviceRoute, unnamedModel },
       );
       return { message: encoded, model, ...(region !== undefined && { region }) };
     });
@@ -91,11 +100,14 @@ export function createServingRouters({ rpc, options }: ServingRoutersDeps): Serv
 }
 
 /** The methods that describe a model. */
-export function addModelRoutes(router: ConnectRouter, { run }: RpcRunner): void {
+export function addModelRoutes(
+  router: ConnectRouter,
+  { rpc: { run }, unnamedModel }: ModelRoutesDeps,
+): void {
   router.rpc(PredictionService.method.getModelMetadata, (request, context) =>
     run(request, context, async (call, tasks) => {
       const { asked, serviceRoute } = askedOf(request, context);
-      const spec = servingModel(asked, { call, tasks, serviceRoute });
+      const spec = servingModel(asked, { call, tasks, serviceRoute, unnamedModel });
       const [field] = request.metadataField;
       if (field === undefined) throw answered(servingErrors.missingMetadataField());
       const unknown = request.metadataField.find((each) => each !== "signature_def");
@@ -110,7 +122,12 @@ export function addModelRoutes(router: ConnectRouter, { run }: RpcRunner): void 
       run(request, context, async (call, tasks) => {
         const { asked, serviceRoute } = askedOf(request, context);
         // A label is not looked at: the states of all versions are returned.
-        const { versionLabel: _, ...spec } = servingModel(asked, { call, tasks, serviceRoute });
+        const { versionLabel: _, ...spec } = servingModel(asked, {
+          call,
+          tasks,
+          serviceRoute,
+          unnamedModel,
+        });
         const status = await inServingWords(spec, () => tasks.modelStatus(spec, call), {
           model: servingErrors.noVersions,
           version: servingErrors.noVersion,

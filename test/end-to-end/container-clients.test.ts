@@ -1,19 +1,12 @@
-import { create, toBinary } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { float32Tensor, type ModelMetadata, type Tensor } from "@tensorgate/core";
 import type { GatewayOptions, ModelOptions } from "@tensorgate/gateway";
 import { DataType } from "@tensorgate/proto/tensorflow/framework";
-import { GetModelMetadataResponseSchema } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import { PredictionService } from "@tensorgate/proto/tensorflow_serving/prediction_service";
-import { modelMetadataResponse, type ReceivedPredictRequest } from "@tensorgate/tf-serving";
+import type { ReceivedPredictRequest } from "@tensorgate/tf-serving";
 import { describe, expect, test } from "vitest";
-import {
-  type FakeReplica,
-  type GrpcError,
-  reply,
-  startFakeReplica,
-} from "../support/fake-replica.ts";
+import { type FakeReplica, type GrpcError, startFakeReplica } from "../support/fake-replica.ts";
 import { classScores, ssdHead } from "../support/family-answers.ts";
 import { samplePicture } from "../support/pictures.ts";
 import { openGateway, shapesModel, startShapesGateway } from "../support/running-gateway.ts";
@@ -44,19 +37,7 @@ async function startInFront({ model, dialect, metadata, answer = familyOutputs }
       for (const name of request.inputNames) received.push({ name, tensor: request.input(name) });
       return answer(request);
     },
-    intercept: (stream, headers) => {
-      if (!metadata || !headers[":path"]?.endsWith("/GetModelMetadata")) return false;
-      stream.resume();
-      const response = modelMetadataResponse({
-        model: { name: "resnet", version: 1n },
-        signatures: metadata,
-      });
-      reply(
-        stream,
-        toBinary(GetModelMetadataResponseSchema, create(GetModelMetadataResponseSchema, response)),
-      );
-      return true;
-    },
+    ...(metadata && { signatures: metadata }),
   });
   const running = await openGateway({
     models: [model ?? { name: "resnet", family: "resnet-50" }],

@@ -1,12 +1,14 @@
 import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
-import type { Tensor } from "@tensorgate/core";
+import type { ModelMetadata, Tensor } from "@tensorgate/core";
+import { GetModelMetadataResponseSchema } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import {
   GetModelStatusResponseSchema,
   ModelVersionStatus_State as State,
 } from "@tensorgate/proto/tensorflow_serving/get_model_status";
 import {
+  modelMetadataResponse,
   predictResponseSegments,
   type ReceivedPredictRequest,
   readPredictRequest,
@@ -50,6 +52,8 @@ export interface FakeReplicaOptions {
     stream: http2.ServerHttp2Stream,
     headers: http2.IncomingHttpHeaders,
   ) => boolean;
+  /** Signatures of any model; without them `GetModelMetadata` is UNIMPLEMENTED. */
+  readonly signatures?: ModelMetadata["signatures"];
   /** Versions of any model that it has now; with `answer` it answers as the latest, or the one that is asked for. */
   readonly versions?: () => readonly bigint[];
   /** How the values of its tensors are written. */
@@ -70,6 +74,7 @@ export async function startFakeReplica({
   tls,
   answer,
   intercept = () => false,
+  signatures,
   versions = () => [1n],
   encoding = "values",
   isPredictOnly = false,
@@ -100,6 +105,7 @@ export async function startFakeReplica({
     if (isPredictOnly) return refuse(stream, { code: 12, message: "" });
     if (headers[":path"]?.endsWith("/GetModelStatus")) return answerStatus(stream, versions());
     if (headers[":path"]?.endsWith("/GetModelMetadata")) {
+      if (signatures) return answerMetadata(stream, signatures);
       return refuse(stream, { code: 12, message: "" });
     }
     predictCount += 1;
@@ -195,6 +201,15 @@ function answerStatus(stream: http2.ServerHttp2Stream, versions: readonly bigint
     modelVersionStatus: versions.map((version) => ({ version, state: State.AVAILABLE })),
   });
   reply(stream, toBinary(GetModelStatusResponseSchema, status));
+}
+
+function answerMetadata(
+  stream: http2.ServerHttp2Stream,
+  signatures: ModelMetadata["signatures"],
+): void {
+  const response = modelMetadataResponse({ model: { name: "fake", version: 1n }, signatures });
+  const message = create(GetModelMetadataResponseSchema, response);
+  reply(stream, toBinary(GetModelMetadataResponseSchema, message));
 }
 
 /** Ends a call with a message. */

@@ -9,6 +9,8 @@ export interface ResolvedModel {
   /** Identifies what the configuration says of the model and its pools: it differs if anything of that differs. */
   readonly revision: string;
   readonly wireNames: Readonly<Record<Dialect, DialectNames>>;
+  /** Signature of requests that name none; undefined for that of the replica. */
+  readonly signatureName?: string | undefined;
   /** Regions that it may be served in; undefined for all. */
   readonly residency: readonly string[] | undefined;
   /** Whether a request may be done twice, and so be retried after a replica may have seen it. */

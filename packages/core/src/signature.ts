@@ -28,13 +28,28 @@ export interface ModelMetadata {
   readonly signatures: ReadonlyMap<string, Signature>;
 }
 
-/** Returns the signature that a call without a signature name uses: `serving_default`, or else the first. */
 /** Name of the signature that a call without a name gets. */
 export const defaultSignatureName = "serving_default";
 
-export function defaultSignature({
-  signatures,
-}: Pick<ModelMetadata, "signatures">): Signature | undefined {
-  const [first] = signatures.values();
-  return signatures.get(defaultSignatureName) ?? first;
+/** Signature of TensorFlow 2 that initializes a model, and scores nothing. */
+const initSignatureName = "__saved_model_init_op";
+
+/** Names of the signatures that can be scored. */
+export function scoredSignatureNames(signatures: ModelMetadata["signatures"]): readonly string[] {
+  return [...signatures.keys()].filter((name) => name !== initSignatureName);
+}
+
+/**
+ * Returns the signature that a call without a signature name uses: that of the configuration, `serving_default`, or else
+ * the first.
+ *
+ * @param configured - name in the configuration
+ */
+export function defaultSignature(
+  { signatures }: Pick<ModelMetadata, "signatures">,
+  configured?: string,
+): Signature | undefined {
+  const [first = ""] = scoredSignatureNames(signatures);
+  const byName = configured === undefined ? undefined : signatures.get(configured);
+  return byName ?? signatures.get(defaultSignatureName) ?? signatures.get(first);
 }

@@ -165,6 +165,20 @@ test("what is written is read as it was meant, doubts and odd names and all", ()
 });
 
 test.each([
+  "2 root error(s) found.\n  (0) INVALID_ARGUMENT: Unable to decode\n\t [[{{node map/DecodeJpeg}}]]\n0 successful operations.",
+  "models:\r  - name: other",
+  "a\u2028b\u0085c\u0000d",
+])("the text of a server stays within its comment: %j", (doubt) => {
+  const model = { name: "m" };
+  const pool = { model: "m", region: "r", replicas: ["h:1"] };
+
+  const text = configText({ region: "r", model, pool, doubts: [doubt], origin: doubt });
+
+  expect(text.split("\n")).toHaveLength(10);
+  expect(parseConfig(text, "x.yaml")).toMatchObject({ models: [model], pools: [pool] });
+});
+
+test.each([
   ["grpc://h:1", { address: "h:1", isTls: false }],
   ["h:8500", { address: "h:8500", isTls: false }],
   ["grpc://h", { address: "h:8500", isTls: false }],

@@ -15,10 +15,10 @@ export function configText({ region, model, pool, doubts, origin }: ConfigTextOp
   const { name, ...described } = model;
   const { model: _same, region: _there, ...reached } = pool;
   return [
-    `# ${origin}`,
+    `# ${oneLine(origin)}`,
     `region: ${scalar(region)}`,
     "models:",
-    ...doubts.map((doubt) => `  # check: ${doubt}`),
+    ...doubts.map((doubt) => `  # check: ${oneLine(doubt)}`),
     `  - name: ${scalar(name)}`,
     ...members(described, "    "),
     "pools:",
@@ -27,6 +27,14 @@ export function configText({ region, model, pool, doubts, origin }: ConfigTextOp
     ...members(reached, "    "),
     "",
   ].join("\n");
+}
+
+/** Writes a text, which may be that of a server, in one line: a line of a comment ends at any line break. */
+function oneLine(text: string): string {
+  return text
+    .trim()
+    .replace(/\s+/g, " ")
+    .replace(/\p{Cc}/gu, (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
 
 function members(value: object, indent: string): readonly string[] {

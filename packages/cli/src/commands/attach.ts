@@ -1,5 +1,11 @@
 import { existsSync, writeFileSync } from "node:fs";
-import { counted, ScoringError, SettingError, UpstreamFailedError } from "@tensorgate/core";
+import {
+  counted,
+  defaultSignatureName,
+  ScoringError,
+  SettingError,
+  UpstreamFailedError,
+} from "@tensorgate/core";
 import {
   type BackendCapabilities,
   createGateway,
@@ -95,8 +101,18 @@ async function attach(target: string, options: AttachOptions): Promise<GatewayOp
   const { model: described, doubts } = describedBackend(findings, options);
   // An FPGA container does not know the name of its model.
   const isNameless = findings.dialect !== "tensorflow-serving" && options.model === undefined;
-  const model = { ...described, ...(isNameless && { name: described.family ?? "model" }) };
+  const { signatureName = defaultSignatureName, otherSignatures = [] } = findings;
+  const model = {
+    ...described,
+    ...(isNameless && { name: described.family ?? "model" }),
+    ...(signatureName !== defaultSignatureName && { signature: signatureName }),
+  };
+  const others = otherSignatures.map((name) => `"${name}"`).join(", ");
+  const signatureDoubts = others
+    ? [`the signature "${signatureName}" is used; the model also has ${others}`]
+    : [];
   const failure = findings.failure ? [`a test picture failed: ${findings.failure.message}`] : [];
+  const allDoubts = [...signatureDoubts, ...doubts, ...failure];
   const pool: PoolOptions = {
     model: model.name,
     region: options.region,
@@ -108,10 +124,10 @@ async function attach(target: string, options: AttachOptions): Promise<GatewayOp
     region: options.region,
     model,
     pool,
-    doubts: [...doubts, ...failure],
+    doubts: allDoubts,
     origin: `Written by tensorgate attach for ${address}.`,
   });
-  for (const doubt of [...doubts, ...failure]) printLine(`check: ${doubt}`);
+  for (const doubt of allDoubts) printLine(`check: ${doubt}`);
   if (output === undefined) process.stdout.write(text);
   else {
     writeFileSync(output, text);
@@ -149,6 +165,7 @@ function printCapabilities({
   model,
   versions,
   signature,
+  signatureName,
   outputs,
   isSeeded,
 }: BackendCapabilities): void {
@@ -158,6 +175,7 @@ function printCapabilities({
       : `found an FPGA container, dialect ${dialect}`,
   );
   if (isSeeded) printLine("  its weights are random; its results are meaningless");
+  if (signatureName !== undefined) printLine(`  signature ${signatureName}`);
   for (const [name, { dtype, shape }] of signature?.inputs ?? []) {
     printLine(`  input ${name}: ${dtype} [${shape ?? "any shape"}]`);
   }

@@ -36,7 +36,7 @@ export function createModelCatalog(
   const describe = (release: Release, ofCaller?: readonly string[]): ModelDescription => {
     const residency = commonRegions(ofCaller, release.residency);
     const { versions, regions, signatures, isSeeded } = runtimeInfo(release.name, residency);
-    const signature = signatures && defaultSignature({ signatures });
+    const signature = signatures && defaultSignature({ signatures }, release.signatureName);
     return {
       name: release.name,
       task: release.tasks[0] ?? "predict",

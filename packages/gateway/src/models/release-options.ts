@@ -47,6 +47,11 @@ export interface ModelOptions {
    * Its first task; by default the outputs decide.
    */
   readonly task?: "classify" | "detect" | "embed" | "predict";
+  /**
+   * Signature that `input` and `output` describe, and that calls without one use. By default `serving_default`, or the
+   * only signature of a server that has no such one. TensorFlow Serving's API always means what its caller names.
+   */
+  readonly signature?: string;
   /** The picture that the model takes. Without it, and without a family, the model is scored by tensors only. */
   readonly input?: InputOptions;
   /** Outputs by name; those of a family are replaced by others that hold the same. */
@@ -106,6 +111,7 @@ export const modelFormSchema: z.ZodType<ModelOptions> = z.strictObject({
     .optional()
     .describe("Main task of the model."),
   input: inputSchema.optional().describe("The model's input."),
+  signature: name.optional().describe("Signature that input and output describe."),
   output: z.record(z.string(), output).optional().describe("The model's outputs by name."),
   classCount: z.int().min(1).max(1_000_000).optional().describe("Number of scores."),
   labels: z

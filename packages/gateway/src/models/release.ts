@@ -67,6 +67,7 @@ export function releaseFromOptions(options: ModelOptions): DescribedRelease {
   const input = describedInput(options, family);
   return {
     name: options.name,
+    signatureName: options.signature,
     family,
     tasks: tasksOf(options, {
       classify: input !== undefined && classScores !== undefined,

@@ -33,7 +33,7 @@ export function createContainerScorer({ resolve, score, signatures }: ContainerS
   return async (request, call) => {
     const release = resolve(request.modelSpec);
     const reported = signatures(release);
-    const signature = reported && defaultSignature({ signatures: reported });
+    const signature = reported && defaultSignature({ signatures: reported }, release.signatureName);
     const nameOf = inputNames(release, signature);
     const sent = [...request.inputs.keys()];
     const isKnown = release.picture !== undefined || signature !== undefined;

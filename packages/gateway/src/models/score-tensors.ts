@@ -63,21 +63,21 @@ export function createTensorScorer(deps: PictureTaskDeps): Score {
 
 /**
  * Names of the input at which a model that takes pixels also takes encoded pictures: its name here, and that at a stock
- * server. None for other models, and for signatures that the configuration does not describe.
+ * server. None for other models, and for a signature that the configuration does not describe.
+ *
+ * @param signatureName - as a call of TensorFlow Serving's API names it; empty for its default
  */
 export function pictureInputNames(
-  { picture, wireNames }: Release,
-  { signatureName = "" }: ModelSpec,
+  { picture, wireNames, signatureName: described = defaultSignatureName }: Release,
+  { signatureName }: ModelSpec,
 ): ReadonlySet<string> {
-  if (!picture?.preprocessing || !describedSignatures.has(signatureName)) return noNames;
+  const asked = signatureName || defaultSignatureName;
+  if (!picture?.preprocessing || asked !== described) return noNames;
   const { tensor } = picture;
   return new Set([tensor, wireNames["tensorflow-serving"].inputs.get(tensor) ?? tensor]);
 }
 
 const noNames: ReadonlySet<string> = new Set();
-
-/** What a configuration describes is the signature that a call without a name gets. */
-const describedSignatures: ReadonlySet<string> = new Set(["", defaultSignatureName]);
 
 interface SentPictures {
   /** Name of the input as the caller has it. */
@@ -87,10 +87,12 @@ interface SentPictures {
 }
 
 function sentPictures(
-  { modelSpec, inputs }: ScoreRequest,
+  { modelSpec, inputs, hasWireNames }: ScoreRequest,
   model: Release,
 ): SentPictures | undefined {
-  for (const name of pictureInputNames(model, modelSpec)) {
+  const own = modelSpec.signatureName || model.signatureName || "";
+  const asked = hasWireNames ? modelSpec : { ...modelSpec, signatureName: own };
+  for (const name of pictureInputNames(model, asked)) {
     const tensor = inputs.get(name);
     if (tensor?.dtype !== "BYTES") continue;
     if (tensor.shape.length > 1) {

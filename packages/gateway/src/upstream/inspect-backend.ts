@@ -1,12 +1,10 @@
 import {
-  bytesPerElement,
   bytesTensor,
   type CallContext,
   type Clock,
-  defaultSignature,
   FailedPreconditionError,
-  fixedSizeTensor,
   ModelNotReadyError,
+  type ModelSpec,
   type ResolvedModel,
   type ScoreResponse,
   ScoringError,
@@ -17,13 +15,19 @@ import {
   withDeadline,
 } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
-import { type Dialect, declaredPixels, namesByDialect } from "@tensorgate/tf-serving";
+import { type Dialect, namesByDialect } from "@tensorgate/tf-serving";
 import { azureFpga, azureFpgaPreview } from "./dialects/azure-fpga.ts";
 import { dialectNamed } from "./dialects/dialects.ts";
 import type { PredictDialect } from "./dialects/predict.ts";
 import { tensorflowServing } from "./dialects/tensorflow-serving.ts";
 import { channelDefaults, type ReplicaTlsOptions, type UpstreamKeyOptions } from "./options.ts";
 import type { Replica } from "./replica.ts";
+import {
+  type NamedSignature,
+  rankedSignatures,
+  type SampleInput,
+  sampleInput,
+} from "./sample-input.ts";
 import { testPicture } from "./test-picture.ts";
 import { createCredentials } from "./transport/credentials.ts";
 import { createUnaryChannel } from "./transport/unary-channel.ts";
@@ -53,8 +57,12 @@ export interface BackendCapabilities {
   readonly versions: readonly bigint[];
   /** Whether it reports that its weights are random; results are meaningless then. */
   readonly isSeeded?: boolean;
-  /** As reported by the server; only stock servers report it. */
+  /** The one that was scored, as reported by the server; only stock servers report it. */
   readonly signature?: Signature;
+  /** Name of that signature. */
+  readonly signatureName?: string;
+  /** Names of the other signatures that can be scored. */
+  readonly otherSignatures?: readonly string[];
   /** Wire name of the input that accepted the test picture. */
   readonly input?: string;
   /** Outputs for the test picture, or a tensor of zeros, by wire name. */
@@ -171,51 +179,35 @@ async function scoredByStock(
   found: StockModel,
 ): Promise<BackendCapabilities> {
   const spec = { name: found.model };
-  const signature = defaultSignature(await ask((call) => replica.modelMetadata(spec, call)));
-  const base = {
+  const { signatures } = await ask((call) => replica.modelMetadata(spec, call));
+  const ranked = rankedSignatures(signatures);
+  const scoredBy = (each: NamedSignature): BackendCapabilities => ({
     ...found,
     dialect: tensorflowServing.name,
-    ...(signature && { signature }),
-  };
-  const sample = signature && sampleInput(signature);
-  if (!sample) {
-    const failure = new FailedPreconditionError("the model does not take a single image");
-    return { ...base, outputs: new Map(), failure };
+    signature: each.signature,
+    signatureName: each.name,
+    otherSignatures: ranked.map(({ name }) => name).filter((name) => name !== each.name),
+    outputs: new Map(),
+  });
+  let first: BackendCapabilities | undefined;
+  for (const each of ranked) {
+    const sample = sampleInput(each.signature);
+    if (!sample) continue;
+    const base = { ...scoredBy(each), input: sample.input };
+    try {
+      const signatureName = each.name;
+      const sent = { modelSpec: { name: found.model, signatureName }, ...sample };
+      const { outputs } = await scored(replica, ask, sent);
+      return { ...base, outputs };
+    } catch (thrown) {
+      first ??= { ...base, failure: ScoringError.from(thrown) };
+    }
   }
-  const { input, tensor } = sample;
-  try {
-    const { outputs } = await scored(replica, ask, { model: found.model, input, tensor });
-    return { ...base, input, outputs };
-  } catch (thrown) {
-    return { ...base, input, outputs: new Map(), failure: ScoringError.from(thrown) };
-  }
-}
-
-/** Maximum elements of a sample of pixels: 64 MiB. */
-const maxSampleElements = 16_777_216;
-
-/** Side of the square that is sent to a model which takes any size, in pixels. */
-const openSidePx = 640;
-
-/** Creates a sample input: the test picture, or zeros as pixels. @returns undefined for other inputs, or several */
-function sampleInput({ inputs }: Signature) {
-  const [only, ...others] = inputs;
-  if (!only || others.length > 0) return undefined;
-  const [input, { dtype, shape }] = only;
-  if (dtype === "BYTES") {
-    const isScalar = shape?.length === 0;
-    return { input, tensor: bytesTensor(isScalar ? [] : [1], [testPicture]) };
-  }
-  const pixels = declaredPixels({ dtype, shape });
-  if (!pixels) return undefined;
-  const { heightPx = openSidePx, widthPx = openSidePx, layout, channelCount } = pixels;
-  const count = heightPx * widthPx * channelCount;
-  if (Math.max(heightPx, widthPx) > 4_096 || count > maxSampleElements) return undefined;
-  const inPlanes = layout.endsWith("chw");
-  const extents = inPlanes ? [channelCount, heightPx, widthPx] : [heightPx, widthPx, channelCount];
-  const zeros = new Uint8Array(count * bytesPerElement[pixels.dtype]);
-  const sampleShape = layout.startsWith("n") ? [1, ...extents] : extents;
-  return { input, tensor: fixedSizeTensor(pixels.dtype, sampleShape, zeros) };
+  if (first) return first;
+  const failure = new FailedPreconditionError("the model does not take a single image");
+  const [usual] = ranked;
+  if (usual) return { ...scoredBy(usual), failure };
+  return { ...found, dialect: tensorflowServing.name, outputs: new Map(), failure };
 }
 
 async function inspectContainer(
@@ -231,7 +223,7 @@ async function inspectContainer(
   for (const [input, of] of candidates) {
     try {
       const replica = connect(of);
-      const { outputs } = await scored(replica, ask, { model, input, tensor });
+      const { outputs } = await scored(replica, ask, { modelSpec: { name: model }, input, tensor });
       const { isSeeded = false } = await ask((call) => replica.probe(model, call));
       return { dialect: of.name, model, versions: [], isSeeded, input, outputs };
     } catch (thrown) {
@@ -246,20 +238,18 @@ async function inspectContainer(
   );
 }
 
-interface Sample {
-  readonly model: string;
-  readonly input: string;
-  readonly tensor: Tensor;
+interface Sample extends SampleInput {
+  readonly modelSpec: ModelSpec;
 }
 
 function scored(
   replica: Replica,
   ask: Ask,
-  { model, input, tensor }: Sample,
+  { modelSpec, input, tensor }: Sample,
 ): Promise<ScoreResponse> {
   const request = {
-    modelSpec: { name: model },
-    model: { ...unknownModel, name: model },
+    modelSpec,
+    model: { ...unknownModel, name: modelSpec.name },
     inputs: new Map([[input, tensor]]),
     outputFilter: [],
   };

@@ -57,7 +57,8 @@ export function predictScore(
     const names = request.hasWireNames ? undefined : model.wireNames[dialect.name];
     let reply: UnaryReply;
     try {
-      reply = await predict(channel, dialect, { request, call, ...(names && { names }) });
+      const sent = { ...request, modelSpec: withSignature(request) };
+      reply = await predict(channel, dialect, { request: sent, call, ...(names && { names }) });
     } catch (thrown) {
       throw failure(thrown, request);
     }
@@ -96,6 +97,13 @@ export function assertPredict(encoded: EncodedCall | undefined): void {
   throw new NotSupportedError(`the model's replicas do not support ${encoded.method}`, {
     hint: "use Predict",
   });
+}
+
+/** Names the signature that the configuration describes, in a request with our names that names none. */
+function withSignature({ modelSpec, model, hasWireNames = false }: ResolvedRequest): ModelSpec {
+  const { signatureName } = model;
+  if (hasWireNames || modelSpec.signatureName || signatureName === undefined) return modelSpec;
+  return { ...modelSpec, signatureName };
 }
 
 interface PredictCall {

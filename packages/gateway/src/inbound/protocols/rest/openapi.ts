@@ -29,6 +29,9 @@ const modelParam = path("model", "Name of the model, as the catalog lists it.");
 const callParams = [
   modelParam,
   query("version", "Version to use; the latest by default.", { type: "string", pattern: "^\\d+$" }),
+  query("signature", "Signature of the model; that of the configuration by default.", {
+    type: "string",
+  }),
   query("versionLabel", "A name for a version, such as stable.", { type: "string" }),
   query("region", "Region to prefer.", { type: "string" }),
   header("x-request-id", "Echoed; generated if missing."),

@@ -97,20 +97,22 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
   ];
 }
 
-function modelSpecFrom(name: string, query: URLSearchParams): ModelSpec {
+function modelSpecFrom(model: string, query: URLSearchParams): ModelSpec {
   const version = query.get("version");
   const versionLabel = query.get("versionLabel");
+  const signatureName = query.get("signature");
+  const named = { name: model, ...(signatureName && { signatureName }) };
   if (version !== null && versionLabel !== null) {
     throw new InvalidRequestError("give version or versionLabel, not both", { field: "version" });
   }
-  if (versionLabel !== null) return { name, versionLabel };
-  if (version === null) return { name };
+  if (versionLabel !== null) return { ...named, versionLabel };
+  if (version === null) return named;
   if (!/^\d{1,18}$/.test(version)) {
     throw new InvalidRequestError(`version must be a whole number, got "${version.slice(0, 40)}"`, {
       field: "version",
     });
   }
-  return { name, version: BigInt(version) };
+  return { ...named, version: BigInt(version) };
 }
 
 const selectionFields = ["minScore", "iouThreshold", "maxCandidates", "maxDetections"] as const;

@@ -133,10 +133,15 @@ export function createModelDiscovery(
   }
 
   return {
+    // Computed when asked for: calls look at the signatures alone.
     reported: (model, residency) => ({
-      versions: versionsOf(model, residency),
+      get versions() {
+        return versionsOf(model, residency);
+      },
       signatures: models.get(model)?.signatures,
-      isSeeded: statesOf(model).some(({ isSeeded = false }) => isSeeded),
+      get isSeeded() {
+        return statesOf(model).some(({ isSeeded = false }) => isSeeded);
+      },
     }),
 
     probe: async (model, replicaId) => {

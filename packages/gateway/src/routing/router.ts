@@ -146,12 +146,14 @@ export function createRouter<Replica extends RoutedReplica>(
       return;
     }
     const expectedWaitMs = replica?.expectedWaitMs?.(model);
+    const roundTripMs = replica?.roundTripMs();
     const version = "response" in outcome ? outcome.response.model.version : undefined;
     emit({
       type: "answered",
       attemptId,
       ...(version !== undefined && { version }),
       ...(expectedWaitMs !== undefined && { expectedWaitMs }),
+      ...(roundTripMs !== undefined && { roundTripMs }),
     });
   }
 

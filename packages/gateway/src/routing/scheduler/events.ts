@@ -93,13 +93,15 @@ export type SchedulerEvent =
   | { readonly type: "arrival"; readonly request: Arrival }
   /**
    * A reply has come, an error of the caller included. `expectedWaitMs` is the wait that a gateway reported for its next
-   * request, in milliseconds, `version` the version that answered, if the reply names it.
+   * request, in milliseconds, `version` the version that answered, if the reply names it, `roundTripMs` the round trip as
+   * measured so far.
    */
   | {
       readonly type: "answered";
       readonly attemptId: number;
       readonly expectedWaitMs?: number;
       readonly version?: bigint;
+      readonly roundTripMs?: number;
     }
   | { readonly type: "failed"; readonly attemptId: number; readonly failure: AttemptFailure }
   /** The caller has left. Attempts in flight go on: a device cannot be stopped. */

@@ -34,6 +34,10 @@ const sheddingTargets = 1;
 const forwardedTargets = 10;
 /** Queue length below which no request is rejected: a few callers that wait for their answers are no overload. */
 const minOverloadedQueue = 16;
+/** The gateway's own lag, as a share of what attempts take, below which replicas are to blame for a queue. */
+const minLagShare = 0.1;
+/** Share of what the replicas could serve without that lag, above which they are the limit. */
+const busyShare = 0.8;
 /** For models that take longer than an FPGA: the target as a multiple of the service time. */
 const targetServices = 2.5;
 
@@ -54,6 +58,7 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
       roundTripMs: initialRoundTripMs,
       // With a concurrency above 1 it is unknown which request ends next, and the server has a queue of its own.
       isPaced: () => state.isPaced && !isRemote && member.parallelism === 1,
+      ownLagMs: () => state.ownLag.ms(state.nowMs),
     });
   }
 
@@ -184,6 +189,15 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
       lastShedMs = nowMs;
     },
     isShedding: (nowMs) => overload.isOn && nowMs - lastShedMs < codelIntervalMs,
+    isHeldUp: (nowMs) => {
+      const lagMs = state.ownLag.ms(nowMs);
+      if (!(lagMs > minLagShare * latency.recentMs)) return false;
+      let capacityPerMs = 0;
+      for (const { slots, isServing } of replicas.values()) {
+        if (isServing) capacityPerMs += slots.parallelism / Math.max(slots.takenMs - lagMs, 0.01);
+      }
+      return overload.sentPerMs(nowMs) < busyShare * capacityPerMs;
+    },
     tryTimeoutMs: ({ slots }) =>
       latency.timeoutMs(Math.max(settings.minTryTimeoutMs, 8 * slots.usualMs + slots.roundTripMs)),
     observeArrival: ({ nowMs, parallelism, busy }) => {

@@ -77,6 +77,8 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
   const attempts = createAttempts({ state, settings, admission, outliers });
   /** When the tick that was asked for is due: only an earlier time needs a new timer. */
   let wakeMs = Number.POSITIVE_INFINITY;
+  /** Time of the last event. */
+  let lastMs = Number.NEGATIVE_INFINITY;
 
   function addGroup(model: string): PoolGroup {
     const group = { model, pools: [], usedRegion: ownRegion };
@@ -145,7 +147,9 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
     const waitedMs = nowMs - (oldest?.sinceMs ?? nowMs);
     // The target is at least that, and needs a pass over the replicas.
     const isShort = waitedMs < settings.codelTargetMs;
-    pool.overload.observe(!isShort && waitedMs >= pool.targetMs(pool.survey(nowMs)), nowMs);
+    const isLong = !isShort && waitedMs >= pool.targetMs(pool.survey(nowMs));
+    const long = isLong && pool.isHeldUp(nowMs) ? "held-up" : "long";
+    pool.overload.observe(isLong ? long : "short", nowMs);
   }
 
   function setPools(pools: readonly RoutedPool[]): void {
@@ -183,10 +187,12 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
       const { touched } = state;
       state.nowMs = nowMs;
       state.commands = [];
-      const stallMs = nowMs - wakeMs;
+      // A loop that is merely busy handles one event after the other while a tick is due.
+      const stallMs = nowMs - Math.max(wakeMs, lastMs);
+      lastMs = nowMs;
       if (stallMs > maxTimerDelayMs) {
         attempts.compensateStall(stallMs);
-        for (const { overload } of state.pools) overload.paused(wakeMs, nowMs);
+        for (const { overload } of state.pools) overload.paused(nowMs - stallMs, nowMs);
       }
       switch (event.type) {
         case "arrival":
@@ -214,6 +220,7 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
           outliers.change(event.replicaId, event.type);
           break;
         case "tick":
+          state.ownLag.observe(nowMs - wakeMs, nowMs);
           // A timer of Node may be a millisecond early, and is needed again then.
           wakeMs = Number.POSITIVE_INFINITY;
           attempts.checkTimeouts();
@@ -223,7 +230,6 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
       for (const pool of touched) serve(pool);
       touched.clear();
       if (state.attempts.size > 0) state.wakeMs = Math.min(state.wakeMs, nowMs + timeoutCheckMs);
-      if (wakeMs <= nowMs) wakeMs = Number.POSITIVE_INFINITY;
       if (state.wakeMs < wakeMs) {
         wakeMs = Math.max(state.wakeMs, nowMs);
         state.commands.push({ type: "wake", atMs: wakeMs });

@@ -67,7 +67,7 @@ describe("overload", () => {
     for (let ms = 0; ms < 1_000; ms += 1) {
       for (let count = 0; count < rates.offered; count += 1) isOn.count("offered", ms);
       for (let count = 0; count < rates.sent; count += 1) isOn.count("sent", ms);
-      isOn.observe(true, ms);
+      isOn.observe("long", ms);
     }
     return isOn;
   };
@@ -97,7 +97,7 @@ describe("overload", () => {
       const went = Math.min(waiting, sent);
       for (let count = 0; count < went; count += 1) overload.count("sent", ms);
       waiting -= went;
-      overload.observe(waiting > 0, ms);
+      overload.observe(waiting > 0 ? "long" : "short", ms);
       wasOn.push(overload.isOn);
     }
     return wasOn;
@@ -113,9 +113,9 @@ describe("overload", () => {
 
   test("lasts while arrivals exceed departures, however short the queue is", () => {
     const isOn = minute({ offered: 6, sent: 4 });
-    isOn.observe(false, 1_000);
+    isOn.observe("short", 1_000);
     expect(isOn.isOn).toBe(true);
-    isOn.observe(false, 2_000);
+    isOn.observe("short", 2_000);
     expect(isOn.isOn).toBe(false);
   });
 });
@@ -136,8 +136,8 @@ describe("the window to a gateway", () => {
   test("grows with answers while all of it is used", () => {
     const window = createAimdLimit();
     const before = window.limit;
-    window.observe({ nowMs: 0, wasFull: true, tookMs: 2, roundTripMs: 20 });
-    window.observe({ nowMs: 0, wasFull: false, tookMs: 2, roundTripMs: 20 });
+    window.observe({ nowMs: 0, wasFull: true, tookMs: 2, roundTripMs: 20, ownLagMs: 0 });
+    window.observe({ nowMs: 0, wasFull: false, tookMs: 2, roundTripMs: 20, ownLagMs: 0 });
 
     expect(window.limit).toBe(before + 1);
   });

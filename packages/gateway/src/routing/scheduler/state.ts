@@ -1,5 +1,6 @@
 import type { RoutingStep } from "@tensorgate/core";
 import type { Arrival, AttemptFailure, SchedulerCommand } from "./events.ts";
+import { createOwnLag, type OwnLag } from "./own-lag.ts";
 import type { Overload, Rank, RequestQueue } from "./queues/request-queue.ts";
 import type { HealthSettings } from "./replicas/health.ts";
 import type { PeerLatency } from "./replicas/latency.ts";
@@ -30,6 +31,7 @@ export interface SchedulerSettings extends HealthSettings {
 export interface SchedulerState {
   /** Time of the event that is being handled. */
   nowMs: number;
+  readonly ownLag: OwnLag;
   readonly models: Map<string, PoolGroup>;
   pools: readonly Pool[];
   /** Off if other gateways send to the same replicas: two that pace by what each sees do worse than none. */
@@ -91,6 +93,8 @@ export interface Pool {
   isShedding(nowMs: number): boolean;
   /** Returns the queueing delay above which the pool is overloaded if it lasts, in milliseconds. */
   targetMs(survey: PoolSurvey): number;
+  /** Whether requests wait for the gateway's own processor, and the replicas could serve more than they get. */
+  isHeldUp(nowMs: number): boolean;
   /** Returns how long an attempt may take before its replica is suspected, in milliseconds; Infinity before enough replies. */
   tryTimeoutMs(replica: ScheduledReplica): number;
   /** Counts a request of the model, whether it is queued here or not. */
@@ -172,6 +176,7 @@ export interface SentAttempt {
 export function createState(): SchedulerState {
   return {
     nowMs: 0,
+    ownLag: createOwnLag(),
     models: new Map(),
     pools: [],
     isPaced: false,

@@ -199,13 +199,13 @@ export function receivedBytesOf({ socket, destroyed }: http2.ClientHttp2Session)
   return destroyed ? 0 : (socket.bytesRead ?? 0);
 }
 
-/** How far away a server is, by how long small things take there and back. */
+/** How far away a server is, by what calls without work take there and back. A `Predict` would add what it computes. */
 export interface RoundTrip {
   /** In milliseconds; undefined until something was measured. */
   ms(): number | undefined;
   /** @param durationMs - of an HTTP/2 ping, in milliseconds */
   pinged(durationMs: number): void;
-  /** @param durationMs - from a small call to the first of its answer, in milliseconds */
+  /** @param durationMs - from a call without work to the first of its answer, in milliseconds */
   answered(durationMs: number): void;
 }
 
@@ -216,17 +216,21 @@ const windowMs = 30_000;
  * The shortest of late: whatever else a call waits for only makes it longer.
  *
  * Calls count rather than pings where there are any. A proxy answers pings in the place of a server that is far behind
- * it; and servers count pings, and close on whom they find too keen, so there is one for each connection, which serves
- * until the first small call (a probe is one) has been answered.
+ * it; and servers count pings, and close on whom they find too keen, so there is one for each connection. A single call
+ * may have waited for a busy processor, here or there: until the second one the ping counts too.
  */
 export function createRoundTrip(clock: Clock): RoundTrip {
   let pingMs: number | undefined;
   let beforeMs: number | undefined;
   let windowStartedMs = 0;
   let nowMs: number | undefined;
+  let callCount = 0;
 
   return {
-    ms: () => least(beforeMs, nowMs) ?? pingMs,
+    ms: () => {
+      const calledMs = least(beforeMs, nowMs);
+      return callCount < 2 ? least(calledMs, pingMs) : calledMs;
+    },
     pinged: (durationMs) => {
       pingMs = durationMs;
     },
@@ -238,6 +242,7 @@ export function createRoundTrip(clock: Clock): RoundTrip {
         windowStartedMs = atMs;
       }
       nowMs = least(nowMs, durationMs);
+      callCount += 1;
     },
   };
 }

@@ -145,22 +145,23 @@ test("a reply that is too long is a failure of the replica, not of its connectio
   expect(await failed).toMatchObject({ ...facts, message: "the replica's response is too large" });
 });
 
-test("a small call tells how far away the server is, unless a connection had to be made for it", async () => {
+test("only calls without work tell how far away the server is, unless a connection had to be made for them", async () => {
   await using server = await startFakeReplica();
   await using channel = channelTo(server.address);
-  const took = async (durationMs: number, message: readonly Uint8Array[]) => {
-    const answered = channel.unary("/Predict", message, aCall());
+  const took = async (durationMs: number, isMeasured: boolean) => {
+    const answered = channel.unary("/Predict", [], { ...aCall(), isMeasured });
     const call = await server.nextPredict();
     channel.clock.advance(durationMs);
     call.answer(0);
     await answered;
   };
 
-  await took(100, []);
+  await took(100, true);
   expect(channel.roundTripMs()).not.toBe(100);
-  await took(50, []);
+  await took(60, true);
+  await took(50, true);
   expect(channel.roundTripMs()).toBe(50);
-  await took(10, [new Uint8Array(2_000)]);
+  await took(10, false);
 
   expect(channel.roundTripMs()).toBe(50);
 });

@@ -44,7 +44,7 @@ export interface UnaryChannel {
   unary(path: string, segments: readonly Uint8Array[], call: UnaryCall): Promise<UnaryReply>;
   /** What replies may cost to read. */
   readonly replyLimits: Required<TensorBudgetOptions>;
-  /** How long small calls take there and back, in milliseconds; undefined before anything was measured. */
+  /** Round trip to the server, in milliseconds; undefined before anything was measured. */
   roundTripMs(): number | undefined;
   /** Takes no more calls. Resolves when those in flight have ended. */
   close(): Promise<void>;
@@ -55,15 +55,14 @@ export interface UnaryCall extends CallContext {
   readonly headers?: Readonly<Record<string, string>>;
   /** Longest reply that is accepted, in bytes, where that is less than `maxMessageBytes`. */
   readonly maxReplyBytes?: number;
+  /** Whether the server has next to nothing to do for it, so that it measures the round trip. */
+  readonly isMeasured?: boolean;
 }
 
 export interface UnaryReply {
   readonly message: Uint8Array;
   readonly headers: HeaderBlock;
 }
-
-/** Longest message, in bytes, that surely goes out in one packet, so that its call tells of the way and not of its size. */
-const smallMessageBytes = 1_024;
 
 /** What clocks, and the whole milliseconds in which a deadline is sent, may differ by, in milliseconds. */
 const deadlineSlackMs = 20;
@@ -107,8 +106,10 @@ export function createUnaryChannel(deps: ConnectionDeps): UnaryChannel {
     const { session } = open;
     const receivedBytesThen = receivedBytesOf(session);
     const sentMs = clock.nowMs();
-    const isMeasured = !session.connecting && messageBytes(segments) <= smallMessageBytes;
-    const onReply = isMeasured ? () => roundTrip.answered(clock.nowMs() - sentMs) : undefined;
+    const onReply =
+      call.isMeasured && !session.connecting
+        ? () => roundTrip.answered(clock.nowMs() - sentMs)
+        : undefined;
     inFlight += 1;
     try {
       const { status, headers, message } = await unaryExchange({

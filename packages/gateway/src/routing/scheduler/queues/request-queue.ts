@@ -153,8 +153,13 @@ export interface Overload {
   count(what: "offered" | "sent", nowMs: number): void;
   /** Records an event-loop stall from `sinceMs` to `nowMs`: arrivals of that time are counted, and nothing could be sent. */
   paused(sinceMs: number, nowMs: number): void;
-  /** @param isLong - whether the oldest request has waited longer than the target */
-  observe(isLong: boolean, nowMs: number): void;
+  /** Returns how many requests were sent per millisecond of the last half second. */
+  sentPerMs(nowMs: number): number;
+  /**
+   * @param queue - `long` if the oldest request has waited longer than the target, `held-up` if it did so for the
+   *   gateway's own processor
+   */
+  observe(queue: "short" | "long" | "held-up", nowMs: number): void;
 }
 
 /**
@@ -228,9 +233,16 @@ export function createOverload(): Overload {
         bucket.pausedMs += Math.max(0, untilMs - Math.max(sinceMs, startMs));
       }
     },
-    observe: (isLong: boolean, nowMs: number) => {
-      if (!isLong) {
+    sentPerMs: (nowMs: number) => {
+      bucketAt(nowMs);
+      const sent = buckets.reduce((sum, bucket) => sum + bucket.sent, 0);
+      return sent / ((buckets.length - 1) * bucketMs + (nowMs % bucketMs));
+    },
+    observe: (queue: "short" | "long" | "held-up", nowMs: number) => {
+      if (queue !== "long") {
         longSinceMs = Number.POSITIVE_INFINITY;
+        // Rejecting would cost the processor that is the limit, and callers who ask again would cost it more.
+        if (queue === "held-up") overload.isOn = false;
         // A queue that is short only because requests were rejected would soon be long again.
         if (overload.isOn) overload.isOn = isGrowing(nowMs);
         return;

@@ -14,6 +14,8 @@ export interface SlotReply {
   /** Time that the replica took, in milliseconds, its queueing included and the round trip excluded. */
   readonly tookMs: number;
   readonly roundTripMs: number;
+  /** How late the gateway itself handles events, in milliseconds. */
+  readonly ownLagMs: number;
 }
 
 export interface SlotRejection {
@@ -34,6 +36,8 @@ const fullShare = 0.9;
 const minGain = 0.35;
 /** Maximum loss of throughput by fewer slots, as a share. */
 const maxLoss = 0.02;
+/** Share of a reply's time above which the lag of the gateway itself decides the throughput. */
+const maxLagShare = 0.2;
 /** Trials that are skipped after one that did not pay; twice as many each time. */
 const rest = { first: 2, max: 64 } as const;
 
@@ -88,8 +92,10 @@ export function createAdaptiveLimit(isRemote: boolean): ConcurrencyLimit {
 
   const adaptive = {
     limit: isRemote ? initialLimits.remote : initialLimits.near,
-    observe: ({ nowMs, wasFull }: SlotReply) => {
-      if (Number.isNaN(window.startMs)) {
+    observe: ({ nowMs, wasFull, tookMs, roundTripMs, ownLagMs }: SlotReply) => {
+      // A gateway whose own processor is the limit learns nothing about the replica: fewer slots would always pay.
+      const isOwn = ownLagMs > maxLagShare * (tookMs + roundTripMs);
+      if (isOwn || Number.isNaN(window.startMs)) {
         window = { startMs: nowMs, replies: 0, full: 0 };
         return;
       }

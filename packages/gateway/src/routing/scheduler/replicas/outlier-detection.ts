@@ -165,8 +165,10 @@ export function createOutlierDetection(
       }
     },
 
-    onSuccess: ({ id, request, pool, replica, sentMs }, { expectedWaitMs, version }) => {
+    onSuccess: (attempt, { expectedWaitMs, version, roundTripMs }) => {
+      const { id, request, pool, replica, sentMs } = attempt;
       const tookMs = replica.slots.answered(id, state.nowMs) ?? 0;
+      if (roundTripMs !== undefined) replica.slots.observeRoundTrip(roundTripMs);
       const attemptMs = state.nowMs - sentMs;
       const isSlow =
         pool.latency.observe(attemptMs, tookMs, replica.slots.usualMs) && hasServing(pool, replica);

@@ -13,6 +13,8 @@ export interface SlotSettings {
   readonly roundTripMs: number;
   /** Service time before the first request has ended, in milliseconds. */
   readonly initialServiceMs: number;
+  /** How late the gateway itself handles events, in milliseconds. */
+  readonly ownLagMs: () => number;
 }
 
 /** The slots of one replica: what is in flight there, and when it may get more. */
@@ -77,8 +79,8 @@ const maxLateShare = 0.1;
 const minReplies = 5;
 /** Minimum pause of a replica that rejected a request, in milliseconds. */
 const minPauseMs = 5;
-/** Weight of a new round trip: a shorter one is closer to the truth, a longer one may have been queued. */
-const weight = { shorter: 0.5, longer: 0.05 } as const;
+/** Weight of a longer round trip, which may have been queued. A shorter one is closer to the truth and counts whole. */
+const longerWeight = 0.05;
 
 export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
   const { parallelism } = settings;
@@ -177,7 +179,13 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
       fullUntilMs = Number.NEGATIVE_INFINITY;
       const endedMs = nowMs - oneWayMs;
       const tookMs = Math.max(0, endedMs - done.startMs);
-      adaptive?.observe({ nowMs, wasFull, tookMs, roundTripMs: slots.roundTripMs });
+      adaptive?.observe({
+        nowMs,
+        wasFull,
+        tookMs,
+        roundTripMs: slots.roundTripMs,
+        ownLagMs: settings.ownLagMs(),
+      });
       service.observe(tookMs);
       update();
       // The next one begins now, earlier or later than expected.
@@ -214,9 +222,10 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
     },
     observeRoundTrip: (measuredMs: number) => {
       const { roundTripMs } = slots;
-      const share = measuredMs < roundTripMs ? weight.shorter : weight.longer;
-      slots.roundTripMs = wasMeasured
-        ? roundTripMs + share * (measuredMs - roundTripMs)
+      if (measuredMs === roundTripMs) return;
+      const isLonger = wasMeasured && measuredMs > roundTripMs;
+      slots.roundTripMs = isLonger
+        ? roundTripMs + longerWeight * (measuredMs - roundTripMs)
         : measuredMs;
       wasMeasured = true;
       update();

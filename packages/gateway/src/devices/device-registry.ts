@@ -50,6 +50,17 @@ export function createDeviceRegistry({
 }: DeviceRegistryDeps): DeviceRegistry {
   const durationsMs: number[] = [];
   const exclusivePools = () => replicas.pools.filter(({ isExclusive }) => isExclusive);
+  let deviceIds: ReadonlySet<string> = new Set();
+  let deviceIdsOf: typeof replicas.pools | undefined;
+
+  /** Kept as long as the pools are the same: it is asked for with every change of a replica. */
+  function isDevice(replicaId: string): boolean {
+    if (deviceIdsOf !== replicas.pools) {
+      deviceIdsOf = replicas.pools;
+      deviceIds = new Set(exclusivePools().flatMap(({ replicaIds }) => replicaIds));
+    }
+    return deviceIds.has(replicaId);
+  }
 
   const registry: DeviceRegistry = {
     out: new Set(),
@@ -64,8 +75,7 @@ export function createDeviceRegistry({
         models: [...new Set(ofDevice.map(({ model }) => model))],
       }));
     },
-    isDevice: (replicaId) =>
-      exclusivePools().some(({ replicaIds }) => replicaIds.includes(replicaId)),
+    isDevice,
     devicesOf: (model, residency) => {
       const ids = exclusivePools()
         .filter((pool) => pool.model === model && (residency?.includes(pool.region) ?? true))

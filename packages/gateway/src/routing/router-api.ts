@@ -62,6 +62,12 @@ export interface Router<Replica extends RoutedReplica> {
    */
   expectedVersion(modelSpec: ModelSpec, call: CallContext): bigint | undefined;
   status(): SchedulerStatus;
+  /**
+   * Whether every pool can serve, except those whose devices hold another model.
+   *
+   * @param isDevice - whether a replica holds one model at a time
+   */
+  canServeAll(isDevice: (replicaId: string) => boolean): boolean;
   /** Lists the regions where `model` is configured. */
   regionsOf(model: string): readonly string[];
   /** Sends a replica nothing new. Resolves when nothing is in flight there. */

@@ -273,6 +273,7 @@ export function createRouter<Replica extends RoutedReplica>(
       return [...new Set(ofModel.map(({ region }) => region))];
     },
     status: () => scheduler.status(clock.nowMs()),
+    canServeAll: scheduler.canServeAll,
     drain: (replicaId) => {
       emit({ type: "drain", replicaId });
       return idle.waitUntil(() =>

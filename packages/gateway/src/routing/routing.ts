@@ -5,14 +5,7 @@ import { createRouter } from "./router.ts";
 import type { RoutedReplica, RoutedReplicas, Router, RouterDeps } from "./router-api.ts";
 import type { StateChange } from "./scheduler/events.ts";
 import { schedulerSettings } from "./settings.ts";
-import {
-  canServeAll,
-  gatewayStatus,
-  isReadyAt,
-  readinessOf,
-  readyCount,
-  replicaCounts,
-} from "./status.ts";
+import { gatewayStatus, isReadyAt, readinessOf, readyCount, replicaCounts } from "./status.ts";
 
 /** The replicas that hold one model at a time. */
 export interface RoutedDevices {
@@ -89,7 +82,7 @@ export function createRouting<Replica extends RoutedReplica>(
     status: (showsAddresses) =>
       gatewayStatus(router.status(), { ownRegion, aliasOf, showsAddresses }),
     readiness: (isClosing) => readinessOf(router.status(), { isClosing }),
-    ready: () => conditions.waitUntil(() => canServeAll(router.status(), devices.isDevice)),
+    ready: () => conditions.waitUntil(() => router.canServeAll(devices.isDevice)),
     gauges: {
       replicas: () => replicaCounts(router.status()),
       waiting: () => router.status().pools,

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { ReplicaStateName } from "./scheduler/events.ts";
 import { unknownVersions } from "./scheduler/replicas/replica.ts";
 import type { PoolReport, SchedulerStatus } from "./scheduler/status.ts";
-import { canServeAll, isReadyAt, readyCount } from "./status.ts";
+import { isReadyAt, readyCount } from "./status.ts";
 
 function pool(model: string, states: Readonly<Record<string, ReplicaStateName>>): PoolReport {
   return {
@@ -25,13 +25,6 @@ function pool(model: string, states: Readonly<Record<string, ReplicaStateName>>)
 }
 
 const status = (...pools: readonly PoolReport[]): SchedulerStatus => ({ pools, retriesLeft: 0 });
-const held = status(pool("a", { x: "ready", y: "ejected" }), pool("b", { x: "warming" }));
-
-test("readiness does not wait for a pool whose device holds another model, but for one of a server", () => {
-  expect(canServeAll(held, () => true)).toBe(true);
-  expect(canServeAll(held, () => false)).toBe(false);
-  expect(canServeAll(status(pool("b", { x: "warming" })), () => true)).toBe(false);
-});
 
 test("replicas of a model are counted in all of its pools, where calls go to them", () => {
   const all = status(

@@ -68,29 +68,12 @@ export function readinessOf(
   return { isReady: false, because: because + found };
 }
 
-export function canServe({ replicas }: PoolReport): boolean {
+function canServe({ replicas }: PoolReport): boolean {
   return replicas.some(isServing);
 }
 
 function isServing({ state }: ReplicaReport): boolean {
   return state === "ready" || state === "returning";
-}
-
-/**
- * Whether every pool can serve, except those whose devices hold another model.
- *
- * @param isDevice - whether a replica holds one model at a time
- */
-export function canServeAll(
-  { pools }: SchedulerStatus,
-  isDevice: (replicaId: string) => boolean,
-): boolean {
-  const serving = new Set(
-    pools.flatMap(({ replicas }) => replicas.filter(isServing)).map(({ id }) => id),
-  );
-  const isHeldByOther = (pool: PoolReport) =>
-    pool.replicas.some(({ id }) => serving.has(id) && isDevice(id));
-  return pools.every((pool) => canServe(pool) || isHeldByOther(pool));
 }
 
 /** Counts the replicas of a model that are in rotation in any region, except those of `except`. */

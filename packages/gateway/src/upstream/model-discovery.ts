@@ -85,17 +85,18 @@ export function createModelDiscovery(
     return known;
   }
 
-  const membersOf = (model: string, residency?: readonly string[]) =>
-    new Set(
-      replicas.pools
-        .filter((pool) => pool.model === model && (residency?.includes(pool.region) ?? true))
-        .flatMap((pool) => pool.replicaIds),
-    );
+  let poolsByModel = Map.groupBy(replicas.pools, ({ model }) => model);
+
+  const membersOf = (model: string, residency?: readonly string[]) => {
+    const pools = poolsByModel.get(model) ?? [];
+    const allowed = residency ? pools.filter(({ region }) => residency.includes(region)) : pools;
+    return new Set(allowed.flatMap(({ replicaIds }) => replicaIds));
+  };
 
   replicas.onChange(() => {
-    const configured = new Set(replicas.pools.map(({ model }) => model));
+    poolsByModel = Map.groupBy(replicas.pools, ({ model }) => model);
     for (const [model, known] of models) {
-      if (!configured.has(model)) models.delete(model);
+      if (!poolsByModel.has(model)) models.delete(model);
       else evict(known, membersOf(model));
     }
   });

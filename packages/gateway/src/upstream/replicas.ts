@@ -58,6 +58,8 @@ export function createReplicas(
   /** The pools in force; `pools` stays the same array as long as it has the same content. */
   let current: readonly ReplicaPool[] = [];
   let pools: readonly ReplicaPool[] = [];
+  /** By replica, the addresses in the configuration of the pools that it is in. */
+  let addressesOf = new Map<string, Set<string>>();
 
   const built = (of: readonly ReplicaPoolOptions[]) =>
     of.map((each, index) => createPool(each, `pools[${index}]`));
@@ -85,8 +87,15 @@ export function createReplicas(
   /** Updates replicas by pools and resolvers. */
   function update(): void {
     current = current.map(withReplicas);
-    const wanted = new Set(current.flatMap(({ replicaIds }) => replicaIds));
-    for (const [id, connection] of connections) if (!wanted.has(id)) drain(id, connection);
+    addressesOf = new Map();
+    for (const { replicaIds, access } of current) {
+      for (const id of replicaIds) {
+        const known = addressesOf.get(id) ?? new Set();
+        for (const address of access.addresses) known.add(address);
+        addressesOf.set(id, known);
+      }
+    }
+    for (const [id, connection] of connections) if (!addressesOf.has(id)) drain(id, connection);
     if (publicPart(current) === publicPart(pools)) return;
     pools = current;
     for (const listener of listeners) listener();
@@ -121,9 +130,7 @@ export function createReplicas(
     replace: (next) => setPools(built(next)),
     onChange: (listener) => void listeners.push(listener),
     refresh: (replicaId) => {
-      const ofReplica = current.filter(({ replicaIds }) => replicaIds.includes(replicaId));
-      const addresses = ofReplica.flatMap(({ access }) => access.addresses);
-      for (const address of new Set(addresses)) resolvers.get(address)?.refresh();
+      for (const address of addressesOf.get(replicaId) ?? []) resolvers.get(address)?.refresh();
     },
     close: () => {
       listeners.length = 0;

@@ -87,6 +87,7 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
   function abandon(attempt: SentAttempt): void {
     const freeMs = attempt.replica.slots.abandoned(attempt.id, state.nowMs);
     state.wakeMs = Math.min(state.wakeMs, freeMs);
+    state.abandoned.add(attempt.replica);
     state.attempts.delete(attempt.id);
     state.touched.add(attempt.pool);
     state.commands.push({ type: "abandon", attemptId: attempt.id });
@@ -196,6 +197,11 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
       state.requests.delete(id);
     },
     checkTimeouts: () => {
+      for (const replica of state.abandoned) {
+        const freeMs = replica.slots.freeWithoutReplyMs(state.nowMs);
+        if (freeMs === Number.POSITIVE_INFINITY) state.abandoned.delete(replica);
+        else state.wakeMs = Math.min(state.wakeMs, freeMs);
+      }
       for (const attempt of state.attempts.values()) {
         const { request, pool, replica, sentMs, isOverdue, isOrphaned } = attempt;
         const overdueMs = isOverdue ? sentMs : sentMs + pool.tryTimeoutMs(replica);

@@ -77,3 +77,20 @@ test("a request queued for a removed pool goes to another region, and is rejecte
     expect.objectContaining({ type: "reject", id: 5, because: "no-replica" }),
   );
 });
+
+test("a replica that was removed is neither sent to nor probed when what it had in flight has ended", () => {
+  const core = schedulerWith(pool("here", ["a"]));
+  core.handle({ type: "arrival", request: arrival(1) }, 0);
+  core.handle({ type: "arrival", request: arrival(2) }, 0);
+  core.handle({ type: "pools", pools: [pool("here", ["b"])] }, 0);
+  ready(core, "b");
+
+  core.handle({ type: "answered", attemptId: 1 }, 2);
+  core.handle({ type: "failed", attemptId: 2, failure: "lost" }, 2);
+  const sent = core.handle({ type: "arrival", request: arrival(3) }, 3);
+  const later = core.handle({ type: "tick" }, 60_000);
+
+  expect(sent).toContainEqual(expect.objectContaining({ type: "send", replicaId: "b" }));
+  const probed = later.flatMap((each) => (each.type === "probe" ? [each.replicaId] : []));
+  expect(new Set(probed)).toEqual(new Set(["b"]));
+});

@@ -3,17 +3,19 @@ import { createPeerLatency } from "./replicas/latency.ts";
 import {
   createReplica,
   isCandidate,
+  isChoosy,
   type Member,
   type ScheduledReplica,
 } from "./replicas/replica.ts";
-import type {
-  OpenRequest,
-  Pool,
-  PoolGroup,
-  PoolSurvey,
-  SchedulerSettings,
-  SchedulerState,
-  Slot,
+import { createReplicaIndex, type Slot } from "./replicas/replica-index.ts";
+import {
+  type OpenRequest,
+  type Pool,
+  type PoolGroup,
+  type PoolSurvey,
+  probeAt,
+  type SchedulerSettings,
+  type SchedulerState,
 } from "./state.ts";
 
 export interface PoolDeps {
@@ -49,17 +51,41 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
   const queue = createRequestQueue<OpenRequest>();
   const overload = createOverload();
   const latency = createPeerLatency();
+  const index = createReplicaIndex();
   let lastShedMs = Number.NEGATIVE_INFINITY;
 
   function replicaOf(member: Member): ScheduledReplica {
-    return createReplica(member, {
+    const replica = createReplica(member, {
       ...settings,
+      model: group.model,
       isRemote,
       roundTripMs: initialRoundTripMs,
       // With a concurrency above 1 it is unknown which request ends next, and the server has a queue of its own.
       isPaced: () => state.isPaced && !isRemote && member.parallelism === 1,
       ownLagMs: () => state.ownLag.ms(state.nowMs),
+      onChange: () => index.touch(replica),
     });
+    return replica;
+  }
+
+  function forget(replica: ScheduledReplica): void {
+    index.remove(replica);
+    probeAt(state, replica, Number.POSITIVE_INFINITY);
+  }
+
+  /** Finds the replica that is ready first among those that are not excepted. */
+  function soonestExcept(nowMs: number, except: ReadonlySet<ScheduledReplica>): Slot | undefined {
+    let best: Slot | undefined;
+    for (const replica of replicas.values()) {
+      if (!replica.isServing || except.has(replica)) continue;
+      const atMs = replica.slots.readySinceMs(nowMs);
+      if (atMs === Number.POSITIVE_INFINITY) continue;
+      const isFirst = !best || atMs < best.atMs;
+      if (isFirst || (atMs === best?.atMs && isBetter(replica, best.replica, nowMs))) {
+        best = { replica, atMs };
+      }
+    }
+    return best;
   }
 
   /** Returns the shortest wait that the gateways of the region reported, in milliseconds; 0 if a report is missing or old. */
@@ -76,6 +102,21 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
     return minMs;
   }
 
+  /** Considers only the replicas that may get a request. */
+  function surveyFor(request: OpenRequest, found: PoolSurvey): PoolSurvey {
+    found.canServe = false;
+    found.isProbing = false;
+    found.fastestMs = Number.POSITIVE_INFINITY;
+    for (const replica of replicas.values()) {
+      if (!isCandidate(request, replica)) continue;
+      if (replica.isServing) {
+        found.canServe = true;
+        found.fastestMs = Math.min(found.fastestMs, replica.slots.usualMs);
+      } else if (replica.isProbing) found.isProbing = true;
+    }
+    return found;
+  }
+
   const pool: Pool & { hasGateway: boolean; utilisation: number } = {
     model: group.model,
     region,
@@ -89,68 +130,45 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
     utilisation: 0,
     setMembers: (members) => {
       const ids = new Set(members.map(({ id }) => id));
-      for (const id of replicas.keys()) if (!ids.has(id)) replicas.delete(id);
+      for (const [id, replica] of replicas) {
+        if (ids.has(id)) continue;
+        replicas.delete(id);
+        forget(replica);
+      }
       const made = members.flatMap((member) => {
-        if (replicas.get(member.id)?.member.parallelism === member.parallelism) return [];
+        const known = replicas.get(member.id);
+        if (known?.member.parallelism === member.parallelism) return [];
+        if (known) forget(known);
         const replica = replicaOf(member);
         replicas.set(member.id, replica);
+        index.add(replica);
         return [replica];
       });
-      pool.hasGateway = [...replicas.values()].some(({ member }) => member.isGateway);
+      pool.hasGateway = false;
+      for (const replica of replicas.values()) {
+        if (replica.member.isGateway) pool.hasGateway = true;
+        // Whether it is paced may have changed.
+        index.touch(replica);
+      }
+      state.unserved.add(pool);
       return made;
     },
     survey: (nowMs, request) => {
+      const totals = index.totals(nowMs);
+      const isServed = totals.servingCount > 0;
+      const unservedMs = isServed ? index.roundTripMs() : initialRoundTripMs;
       const found: PoolSurvey = {
+        ...totals,
         nowMs,
-        servingCount: 0,
-        gatewayCount: 0,
-        parallelism: 0,
-        slotCount: 0,
-        inFlight: 0,
-        busy: 0,
-        capacityPerMs: 0,
-        roundTripMs: Number.POSITIVE_INFINITY,
-        canServe: false,
-        fastestMs: Number.POSITIVE_INFINITY,
-        isProbing: false,
+        roundTripMs: isRemote ? unservedMs : 0,
+        canServe: isServed,
+        fastestMs: isServed ? index.fastestMs() : Number.POSITIVE_INFINITY,
+        isProbing: totals.probingCount > 0,
       };
-      for (const replica of replicas.values()) {
-        const { slots, member, isServing } = replica;
-        const mayServe = !request || isCandidate(request, replica);
-        if (!isServing) {
-          if (mayServe && replica.isProbing) found.isProbing = true;
-          continue;
-        }
-        const inFlight = slots.inFlight(nowMs);
-        found.servingCount += 1;
-        if (member.isGateway) found.gatewayCount += 1;
-        found.parallelism += slots.parallelism;
-        found.slotCount += slots.slotCount;
-        found.inFlight += inFlight;
-        found.busy += Math.min(inFlight, slots.parallelism);
-        found.capacityPerMs += slots.parallelism / Math.max(slots.takenMs, 0.01);
-        found.roundTripMs = Math.min(found.roundTripMs, slots.roundTripMs);
-        if (!mayServe) continue;
-        found.canServe = true;
-        found.fastestMs = Math.min(found.fastestMs, slots.usualMs);
-      }
-      if (!isRemote) found.roundTripMs = 0;
-      else if (found.servingCount === 0) found.roundTripMs = initialRoundTripMs;
-      return found;
+      return request && isChoosy(request) ? surveyFor(request, found) : found;
     },
-    soonest: (nowMs, except) => {
-      let best: Slot | undefined;
-      for (const replica of replicas.values()) {
-        if (!replica.isServing || except.has(replica)) continue;
-        const atMs = replica.slots.readySinceMs(nowMs);
-        if (atMs === Number.POSITIVE_INFINITY) continue;
-        const isFirst = !best || atMs < best.atMs;
-        if (isFirst || (atMs === best?.atMs && isBetter(replica, best.replica, nowMs))) {
-          best = { replica, atMs };
-        }
-      }
-      return best;
-    },
+    soonest: (nowMs, except) =>
+      except.size === 0 ? index.soonest(nowMs) : soonestExcept(nowMs, except),
     expectedWaitMs: (rank, survey) => {
       const { gatewayCount, parallelism, slotCount, inFlight, capacityPerMs } = survey;
       if (gatewayCount > 0) {

@@ -10,7 +10,7 @@ import { createPool } from "./pool.ts";
 import { createAdmission } from "./queues/admission.ts";
 import { rankOf } from "./queues/request-queue.ts";
 import { isEligible, type SurveyedPool } from "./regions/region-selection.ts";
-import { createOutlierDetection } from "./replicas/outlier-detection.ts";
+import { createOutlierDetection, hasServing } from "./replicas/outlier-detection.ts";
 import {
   commonVersion,
   isCandidate,
@@ -46,6 +46,12 @@ export interface Scheduler {
   expectedVersion(query: VersionQuery): bigint | undefined;
   /** Lists the versions of the replicas in the regions of a request, highest first. */
   versionsFor(query: VersionQuery): readonly bigint[];
+  /**
+   * Whether every pool can serve, except those whose devices hold another model. Costs no pass over the pools.
+   *
+   * @param isDevice - whether a replica holds one model at a time
+   */
+  canServeAll(isDevice: (replicaId: string) => boolean): boolean;
   /** Returns how long a request of another gateway would wait in this gateway's region, in milliseconds. */
   expectedWaitMs(model: string, nowMs: number): number;
 }
@@ -143,6 +149,7 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
         attempts.send(request, pool, replica);
       }
     }
+    if (queue.length === 0) state.queued.delete(pool);
     const oldest = queue.length > 0 ? queue.oldest() : undefined;
     const waitedMs = nowMs - (oldest?.sinceMs ?? nowMs);
     // The target is at least that, and needs a pass over the replicas.
@@ -159,13 +166,17 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
       const group = state.models.get(model) ?? addGroup(model);
       const known = group.pools.find((each) => each.region === region);
       const pool = known ?? createPool(region, { group, settings, state });
-      for (const replica of pool.setMembers(members)) probe(state, pool, replica);
+      for (const replica of pool.setMembers(members)) probe(state, replica);
       return pool;
     });
     const byGroup = Map.groupBy(state.pools, ({ group }) => group);
     for (const group of state.models.values()) group.pools = byGroup.get(group) ?? [];
-    const gone = before.filter((each) => !state.pools.includes(each));
-    for (const pool of gone) pool.setMembers([]);
+    const present = new Set(state.pools);
+    const gone = before.filter((each) => !present.has(each));
+    for (const pool of gone) {
+      pool.setMembers([]);
+      state.unserved.delete(pool);
+    }
     for (const pool of [...state.pools, ...gone]) {
       state.touched.add(pool);
       admission.requeueIneligible(pool);
@@ -173,6 +184,12 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
     for (const group of new Set([...state.searching].map((each) => each.group))) {
       admission.requeueSearching(group);
     }
+  }
+
+  /** Whether one of the devices of a pool serves another model. */
+  function isHeldByOther({ replicas }: Pool, isDevice: (id: string) => boolean): boolean {
+    const devices = [...replicas.keys()].filter(isDevice);
+    return devices.some((id) => state.pools.some((each) => each.replicas.get(id)?.isServing));
   }
 
   /** Lists the replicas in the regions of a request, including those that are out. */
@@ -225,7 +242,7 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
           wakeMs = Number.POSITIVE_INFINITY;
           attempts.checkTimeouts();
           outliers.probeDue();
-          for (const pool of state.pools) if (pool.queue.length > 0) touched.add(pool);
+          for (const pool of state.queued) touched.add(pool);
       }
       for (const pool of touched) serve(pool);
       touched.clear();
@@ -240,6 +257,13 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
     status: (nowMs) => schedulerStatus(state.pools, { nowMs, retriesLeft: attempts.retries.left }),
     expectedVersion: (query) => commonVersion(replicasFor(query), query),
     versionsFor: (query) => listedVersions(replicasFor(query)),
+    canServeAll: (isDevice) => {
+      for (const pool of state.unserved) {
+        if (hasServing(pool)) state.unserved.delete(pool);
+        else if (!isHeldByOther(pool, isDevice)) return false;
+      }
+      return true;
+    },
     expectedWaitMs: (model, nowMs) => {
       const pools = state.models.get(model)?.pools ?? [];
       const own = pools.find(({ region }) => region === ownRegion);

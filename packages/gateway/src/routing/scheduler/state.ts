@@ -3,8 +3,10 @@ import type { Arrival, AttemptFailure, SchedulerCommand } from "./events.ts";
 import { createOwnLag, type OwnLag } from "./own-lag.ts";
 import type { Overload, Rank, RequestQueue } from "./queues/request-queue.ts";
 import type { HealthSettings } from "./replicas/health.ts";
+import { createIndexedHeap, type IndexedHeap } from "./replicas/indexed-heap.ts";
 import type { PeerLatency } from "./replicas/latency.ts";
 import type { Member, ScheduledReplica } from "./replicas/replica.ts";
+import type { ReplicaTotals, Slot } from "./replicas/replica-index.ts";
 
 export interface SchedulerSettings extends HealthSettings {
   readonly ownRegion: string;
@@ -41,6 +43,14 @@ export interface SchedulerState {
   readonly searching: Set<OpenRequest>;
   /** Attempts in flight, including orphaned ones. */
   readonly attempts: Map<number, SentAttempt>;
+  /** Replicas by when their next probe is due. */
+  readonly probes: IndexedHeap<ScheduledReplica>;
+  /** Replicas that may still process attempts whose reply will not be read. */
+  readonly abandoned: Set<ScheduledReplica>;
+  /** Pools whose queue may not be empty. */
+  readonly queued: Set<Pool>;
+  /** Pools that may have no replica that serves: all that have none, and some more. */
+  readonly unserved: Set<Pool>;
   /** Pools in which something changed, so that a queued request may get a slot. */
   readonly touched: Set<Pool>;
   /** The earliest tick that the event being handled needs. */
@@ -104,27 +114,11 @@ export interface Pool {
 /** `limited` is a region that queues already: it admits only requests that no replica of this region can serve. */
 export type Capacity = "open" | "limited" | "full";
 
-export interface Slot {
-  readonly replica: ScheduledReplica;
-  readonly atMs: number;
-}
-
-/** Sums over the replicas of a pool that serve; `isProbing` is over those that do not. */
-export interface PoolSurvey {
+/** What the replicas of a pool add up to, and for a request which of them may get it. */
+export interface PoolSurvey extends Readonly<ReplicaTotals> {
   readonly nowMs: number;
-  servingCount: number;
-  /** How many of them are gateways. */
-  gatewayCount: number;
-  /** Requests that they process at the same time. */
-  parallelism: number;
-  slotCount: number;
-  inFlight: number;
-  /** Requests that they process now. */
-  busy: number;
-  /** Throughput, in requests per millisecond. */
-  capacityPerMs: number;
   /** Round trip to the region, in milliseconds. */
-  roundTripMs: number;
+  readonly roundTripMs: number;
   /** Whether one of them may get the request. */
   canServe: boolean;
   /** Usual service time of the fastest replica that may get the request, in milliseconds; Infinity if none may. */
@@ -183,6 +177,10 @@ export function createState(): SchedulerState {
     requests: new Map(),
     searching: new Set(),
     attempts: new Map(),
+    probes: createIndexedHeap((one, other) => one.nextProbeMs < other.nextProbeMs),
+    abandoned: new Set(),
+    queued: new Set(),
+    unserved: new Set(),
     touched: new Set(),
     wakeMs: Number.POSITIVE_INFINITY,
     commands: [],
@@ -198,12 +196,20 @@ export function addStep(
   trace?.push({ atMs: nowMs - arrivedMs, step });
 }
 
+/** Sets when the next probe of a replica is due, in milliseconds; Infinity for never. */
+export function probeAt({ probes }: SchedulerState, replica: ScheduledReplica, atMs: number): void {
+  replica.nextProbeMs = atMs;
+  if (atMs < Number.POSITIVE_INFINITY) probes.place(replica);
+  else probes.remove(replica);
+}
+
 /** Probes a replica, unless a probe is in flight. */
-export function probe(state: SchedulerState, { model }: Pool, replica: ScheduledReplica): void {
+export function probe(state: SchedulerState, replica: ScheduledReplica): void {
   if (replica.isProbeInFlight) return;
   replica.isProbeInFlight = true;
   replica.probeSentMs = state.nowMs;
   replica.repliesAtProbe = replica.counts.answered;
-  replica.nextProbeMs = Number.POSITIVE_INFINITY;
+  probeAt(state, replica, Number.POSITIVE_INFINITY);
+  const { model } = replica;
   state.commands.push({ type: "probe", model, replicaId: replica.member.id });
 }

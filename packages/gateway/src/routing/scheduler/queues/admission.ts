@@ -112,6 +112,7 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
       request.sinceMs = state.nowMs;
       request.queuedIn = pool;
       queue.add(request, atFront && pool === chosen);
+      state.queued.add(pool);
       state.touched.add(pool);
       if (!request.trace) return;
       addStep(state, request, { what: "waits", region, position: queue.depthAhead(request.rank) });
@@ -135,7 +136,7 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
       if (!isEligible(request, pool)) continue;
       for (const replica of pool.replicas.values()) {
         if (!mayHaveByNow(request, replica)) continue;
-        probe(state, pool, replica);
+        probe(state, replica);
         state.searching.add(request);
       }
     }

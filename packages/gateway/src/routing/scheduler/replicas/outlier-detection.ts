@@ -5,6 +5,7 @@ import {
   type Pool,
   type PoolGroup,
   probe,
+  probeAt,
   type SchedulerSettings,
   type SchedulerState,
   type SentAttempt,
@@ -41,7 +42,9 @@ export function createOutlierDetection(
 ): OutlierDetection {
   function change(pool: Pool, replica: ScheduledReplica, to: HealthChange, because: string): void {
     const changed = replica.change(to, state.nowMs);
-    replica.nextProbeMs = nextProbeMs(replica);
+    // One that was removed only ends what it has in flight.
+    const isMember = pool.replicas.get(replica.member.id) === replica;
+    probeAt(state, replica, isMember ? nextProbeMs(replica) : Number.POSITIVE_INFINITY);
     if (!replica.isProbeInFlight) state.wakeMs = Math.min(state.wakeMs, replica.nextProbeMs);
     state.touched.add(pool);
     if (changed) {
@@ -49,7 +52,9 @@ export function createOutlierDetection(
       const place = { model, region, replicaId: replica.member.id };
       state.commands.push({ type: "state-change", change: { ...place, ...changed, because } });
     }
-    if (!replica.isServing) admission.requeueIneligible(pool);
+    if (replica.isServing) return;
+    state.unserved.add(pool);
+    admission.requeueIneligible(pool);
   }
 
   function nextProbeMs(replica: ScheduledReplica): number {
@@ -97,7 +102,7 @@ export function createOutlierDetection(
       change(pool, replica, "eject", because);
     } else {
       change(pool, replica, "suspect", because);
-      probe(state, pool, replica);
+      probe(state, replica);
     }
   }
 
@@ -113,7 +118,7 @@ export function createOutlierDetection(
       change(pool, replica, "doubt", "does not serve the model");
       replica.isProbeStale = replica.isProbeInFlight;
     }
-    probe(state, pool, replica);
+    probe(state, replica);
   }
 
   function hasPeerWith(request: OpenRequest, replica: ScheduledReplica): boolean {
@@ -189,7 +194,7 @@ export function createOutlierDetection(
 
     onTimeout: ({ request, pool, replica }) => {
       if (hasPeerWith(request, replica)) suspect(pool, replica, "no response in time");
-      else probe(state, pool, replica);
+      else probe(state, replica);
     },
 
     probed: ({ model, replicaId, finding, versions, note, roundTripMs, expectedWaitMs }) => {
@@ -204,7 +209,7 @@ export function createOutlierDetection(
       replica.probeNote = note;
       if (replica.isProbeStale) {
         replica.isProbeStale = false;
-        probe(state, pool, replica);
+        probe(state, replica);
         return;
       }
       const because = `probe: ${note?.detail ?? finding}`;
@@ -218,15 +223,13 @@ export function createOutlierDetection(
     },
 
     probeDue: () => {
-      for (const pool of state.pools) {
-        for (const replica of pool.replicas.values()) {
-          if (replica.nextProbeMs <= state.nowMs) probe(state, pool, replica);
-          const { isProbeInFlight, nextProbeMs, slots } = replica;
-          if (!isProbeInFlight) state.wakeMs = Math.min(state.wakeMs, nextProbeMs);
-          if (slots.abandonedCount === 0) continue;
-          state.wakeMs = Math.min(state.wakeMs, slots.freeWithoutReplyMs(state.nowMs));
-        }
+      const { probes } = state;
+      for (let due = probes.first; due && due.nextProbeMs <= state.nowMs; due = probes.first) {
+        probe(state, due);
+        // The result of a probe in flight decides when the next one is due.
+        probeAt(state, due, Number.POSITIVE_INFINITY);
       }
+      state.wakeMs = Math.min(state.wakeMs, probes.first?.nextProbeMs ?? state.wakeMs);
     },
 
     change: (replicaId, to) => {
@@ -237,14 +240,15 @@ export function createOutlierDetection(
         if (to === "drain" && !isDraining) change(pool, replica, "drain", "on request");
         if (to === "readmit" && isDraining) {
           change(pool, replica, "readmit", "on request");
-          probe(state, pool, replica);
+          probe(state, replica);
         }
       }
     },
   };
 }
 
-/** Whether another replica of a pool than this one serves. */
-function hasServing({ replicas }: Pool, except: ScheduledReplica): boolean {
-  return [...replicas.values()].some((each) => each.isServing && each !== except);
+/** Whether a replica of a pool serves, other than this one. */
+export function hasServing({ replicas }: Pool, except?: ScheduledReplica): boolean {
+  for (const each of replicas.values()) if (each.isServing && each !== except) return true;
+  return false;
 }

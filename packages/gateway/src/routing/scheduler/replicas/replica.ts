@@ -22,6 +22,7 @@ export const unknownVersions: ReplicaVersions = { listed: undefined, latest: und
 
 /** One replica in one pool: its slots, its health and its record. */
 export interface ScheduledReplica {
+  readonly model: string;
   readonly member: Member;
   readonly slots: ReplicaSlots;
   readonly counts: Readonly<ReplicaCounts>;
@@ -35,7 +36,7 @@ export interface ScheduledReplica {
   isProbeInFlight: boolean;
   /** When the last probe was sent. */
   probeSentMs: number;
-  /** When the next probe is due. */
+  /** When the next probe is due; Infinity for never. Set by `probeAt`. */
   nextProbeMs: number;
   /** Whether the probe in flight was sent before the replica was doubted, so that another one must follow. */
   isProbeStale: boolean;
@@ -94,6 +95,7 @@ interface ReplicaCounts {
 }
 
 export interface ReplicaSettings extends HealthSettings, Omit<SlotSettings, "parallelism"> {
+  readonly model: string;
   /** Whether it is in another region. */
   readonly isRemote: boolean;
 }
@@ -147,6 +149,7 @@ export function createReplica(member: Member, settings: ReplicaSettings): Schedu
   }
 
   const replica = {
+    model: settings.model,
     member,
     slots,
     counts,
@@ -195,6 +198,7 @@ export function createReplica(member: Member, settings: ReplicaSettings): Schedu
       replica.isDoubted = health.state === "suspect" && health.isDoubted === true;
       replica.isProbing = replica.isSuspect || (health.state === "warming" && !wasProbed);
       replica.outUntilMs = health.state === "ejected" ? health.untilMs : undefined;
+      settings.onChange();
       const after = stateName(health, nowMs);
       return before === after ? undefined : { from: before, to: after };
     },
@@ -225,6 +229,11 @@ export function isCandidate(
   { member, versions }: ScheduledReplica,
 ): boolean {
   return !request.excluded.has(member.id) && mayHave(versions, request);
+}
+
+/** Whether a request may not go to every replica. */
+export function isChoosy({ excluded, version, versionLabel }: CandidateRequest): boolean {
+  return excluded.size > 0 || version !== undefined || versionLabel !== undefined;
 }
 
 /** Whether a replica that begins now should answer before the deadline. */

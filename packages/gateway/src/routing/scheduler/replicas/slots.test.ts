@@ -8,6 +8,7 @@ const settings = {
   roundTripMs: 0.4,
   initialServiceMs: 2,
   ownLagMs: () => 0,
+  onChange: () => {},
 };
 
 test("the next request is timed to arrive when the one before ends", () => {

@@ -15,6 +15,8 @@ export interface SlotSettings {
   readonly initialServiceMs: number;
   /** How late the gateway itself handles events, in milliseconds. */
   readonly ownLagMs: () => number;
+  /** Called after every change that an event has made. */
+  readonly onChange: () => void;
 }
 
 /** The slots of one replica: what is in flight there, and when it may get more. */
@@ -34,6 +36,8 @@ export interface ReplicaSlots {
   inFlight(nowMs: number): number;
   /** Allows one request in flight at most until then. */
   limitToOne(untilMs: number): void;
+  /** When that ends, in milliseconds; -Infinity if it never began. */
+  readonly limitedUntilMs: number;
   /** Returns the earliest time to send the next request; Infinity while only a reply can free a slot. */
   readySinceMs(nowMs: number): number;
   /** Takes a slot. @returns when the replica should begin with the attempt */
@@ -93,7 +97,6 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
   let wasMeasured = false;
   /** End of a pause after a rejection, unless a reply ends it earlier. */
   let fullUntilMs = Number.NEGATIVE_INFINITY;
-  let limitedUntilMs = Number.NEGATIVE_INFINITY;
 
   /** Derives the slots from the limit, the service time and the round trip. */
   function update(): void {
@@ -135,6 +138,7 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
   function remove(attemptId: number): void {
     if (inFlight.get(attemptId)?.isAbandoned) slots.abandonedCount -= 1;
     inFlight.delete(attemptId);
+    settings.onChange();
   }
 
   const slots = {
@@ -145,18 +149,20 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
     roundTripMs: settings.roundTripMs,
     lastSentMs: Number.NEGATIVE_INFINITY,
     abandonedCount: 0,
+    limitedUntilMs: Number.NEGATIVE_INFINITY,
     inFlight: (nowMs: number) => {
       if (slots.abandonedCount > 0) prune(nowMs);
       return inFlight.size;
     },
     limitToOne: (untilMs: number) => {
-      limitedUntilMs = untilMs;
+      slots.limitedUntilMs = untilMs;
+      settings.onChange();
     },
     readySinceMs: (nowMs: number) => {
       if (slots.abandonedCount > 0) prune(nowMs);
       const { size } = inFlight;
       if (fullUntilMs > nowMs) return fullUntilMs;
-      if (size > 0 && nowMs < limitedUntilMs) return slots.freeWithoutReplyMs(nowMs);
+      if (size > 0 && nowMs < slots.limitedUntilMs) return slots.freeWithoutReplyMs(nowMs);
       if (adaptive) return size < slots.slotCount ? nowMs : Number.POSITIVE_INFINITY;
       if (size < concurrency) return nowMs;
       if (size >= slots.slotCount) return slots.freeWithoutReplyMs(nowMs);
@@ -169,6 +175,7 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
       const endMs = startMs + service.usualMs;
       inFlight.set(attemptId, { arrivesMs, startMs, endMs, isAbandoned: false });
       slots.lastSentMs = nowMs;
+      settings.onChange();
       return startMs;
     },
     answered: (attemptId: number, nowMs: number) => {
@@ -204,6 +211,7 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
       found.isAbandoned = true;
       // An overdue one may never end, and no event would show it.
       found.endMs = Math.max(found.endMs, nowMs - oneWayMs);
+      settings.onChange();
       return found.endMs + oneWayMs;
     },
     freeWithoutReplyMs: (nowMs: number) => {
@@ -219,6 +227,7 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
       adaptive?.onRejected({ inFlight: inFlight.size, sentMs, nowMs });
       update();
       fullUntilMs = nowMs + Math.max(service.usualMs, minPauseMs);
+      settings.onChange();
     },
     observeRoundTrip: (measuredMs: number) => {
       const { roundTripMs } = slots;
@@ -229,6 +238,7 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
         : measuredMs;
       wasMeasured = true;
       update();
+      settings.onChange();
     },
     compensateStall: (stallMs: number) => {
       for (const each of inFlight.values()) {
@@ -236,6 +246,7 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
         each.startMs += stallMs;
         each.endMs += stallMs;
       }
+      settings.onChange();
     },
   };
   update();

@@ -1,0 +1,222 @@
+import { createIndexedHeap } from "./indexed-heap.ts";
+import type { ScheduledReplica } from "./replica.ts";
+
+/** A replica, and when it is ready for a request, in milliseconds. */
+export interface Slot {
+  readonly replica: ScheduledReplica;
+  readonly atMs: number;
+}
+
+/** Sums over the replicas of a pool that serve; `probingCount` is over those that do not. */
+export interface ReplicaTotals {
+  servingCount: number;
+  /** How many of them are gateways. */
+  gatewayCount: number;
+  /** Requests that they process at the same time. */
+  parallelism: number;
+  slotCount: number;
+  inFlight: number;
+  /** Requests that they process now. */
+  busy: number;
+  /** Throughput, in requests per millisecond. */
+  capacityPerMs: number;
+  /** How many others depend on a probe. */
+  probingCount: number;
+}
+
+/** What a pool's replicas add up to, and which of them is free first: kept, so that a request costs O(log n) of n replicas. */
+export interface ReplicaIndex {
+  add(replica: ScheduledReplica): void;
+  /** Records that something of a replica has changed. One that was removed still ends what it has in flight. */
+  touch(replica: ScheduledReplica): void;
+  remove(replica: ScheduledReplica): void;
+  totals(nowMs: number): Readonly<ReplicaTotals>;
+  /** Shortest round trip of the replicas that serve, as of the last totals, in milliseconds; Infinity if none serves. */
+  roundTripMs(): number;
+  /** Usual service time of the fastest of them, as of the last totals, in milliseconds; Infinity if none serves. */
+  fastestMs(): number;
+  /**
+   * Finds the replica that is ready first; of equals the one with the fewest in flight, then the longest idle one.
+   *
+   * @returns undefined while only a reply can free a slot. If none is ready, `atMs` is when to look again
+   */
+  soonest(nowMs: number): Slot | undefined;
+}
+
+/** What a replica adds to the totals, and its place in the orders, as of its last change. */
+interface Entry extends ReplicaTotals {
+  readonly replica: ScheduledReplica;
+  /** Decides between replicas that are equal otherwise. */
+  readonly order: number;
+  lastSentMs: number;
+  /** When it changes without an event: a slot is freed or a pause ends. Infinity for never. */
+  reviewMs: number;
+}
+
+/** Changes after which sums of fractions are added up anew. */
+const maxDrift = 10_000;
+
+export function createReplicaIndex(): ReplicaIndex {
+  const entries = new Map<ScheduledReplica, Entry>();
+  const changed = new Set<Entry>();
+  const free = createIndexedHeap<Entry>((one, other) => {
+    if (one.inFlight !== other.inFlight) return one.inFlight < other.inFlight;
+    if (one.lastSentMs !== other.lastSentMs) return one.lastSentMs < other.lastSentMs;
+    return one.order < other.order;
+  });
+  const reviews = createIndexedHeap<Entry>((one, other) => one.reviewMs < other.reviewMs);
+  const totals = noTotals();
+  const roundTrip = createKeptLeast(({ slots }) => slots.roundTripMs);
+  const service = createKeptLeast(({ slots }) => slots.usualMs);
+  let changeCount = 0;
+  let lastOrder = 0;
+
+  function touch(replica: ScheduledReplica): void {
+    const entry = entries.get(replica);
+    if (entry) changed.add(entry);
+  }
+
+  function update(entry: Entry, nowMs: number): void {
+    const { replica } = entry;
+    add(totals, entry, -1);
+    measure(entry, nowMs);
+    add(totals, entry, 1);
+    const readyMs = replica.isServing ? replica.slots.readySinceMs(nowMs) : noTime;
+    entry.reviewMs = replica.isServing ? reviewMs(replica, readyMs, nowMs) : noTime;
+    if (readyMs <= nowMs) free.place(entry);
+    else free.remove(entry);
+    if (entry.reviewMs < noTime) reviews.place(entry);
+    else reviews.remove(entry);
+    roundTrip.changed(replica);
+    service.changed(replica);
+  }
+
+  function refresh(nowMs: number): void {
+    changeCount += changed.size;
+    for (const entry of changed) update(entry, nowMs);
+    changed.clear();
+    for (let due = reviews.first; due && due.reviewMs <= nowMs; due = reviews.first) {
+      update(due, nowMs);
+    }
+    if (changeCount < maxDrift) return;
+    changeCount = 0;
+    Object.assign(totals, noTotals());
+    for (const entry of entries.values()) add(totals, entry, 1);
+  }
+
+  return {
+    add: (replica) => {
+      lastOrder += 1;
+      const place = { order: lastOrder, lastSentMs: 0, reviewMs: noTime };
+      entries.set(replica, { ...noTotals(), replica, ...place });
+      touch(replica);
+    },
+    touch,
+    remove: (replica) => {
+      const entry = entries.get(replica);
+      if (!entry) return;
+      changed.delete(entry);
+      add(totals, entry, -1);
+      free.remove(entry);
+      reviews.remove(entry);
+      entries.delete(replica);
+      roundTrip.removed(replica);
+      service.removed(replica);
+    },
+    totals: (nowMs) => {
+      refresh(nowMs);
+      return totals;
+    },
+    roundTripMs: () => roundTrip.least(entries.keys()),
+    fastestMs: () => service.least(entries.keys()),
+    soonest: (nowMs) => {
+      refresh(nowMs);
+      for (let first = free.first; first; first = free.first) {
+        const { replica } = first;
+        // One that is timed to arrive when the one before ends is ready no longer once that is overdue.
+        if (replica.slots.readySinceMs(nowMs) <= nowMs) return { replica, atMs: nowMs };
+        update(first, nowMs);
+      }
+      const next = reviews.first;
+      return next && { replica: next.replica, atMs: next.reviewMs };
+    },
+  };
+}
+
+const noTime = Number.POSITIVE_INFINITY;
+
+function noTotals(): ReplicaTotals {
+  return {
+    servingCount: 0,
+    gatewayCount: 0,
+    parallelism: 0,
+    slotCount: 0,
+    inFlight: 0,
+    busy: 0,
+    capacityPerMs: 0,
+    probingCount: 0,
+  };
+}
+
+function add(totals: ReplicaTotals, entry: ReplicaTotals, sign: 1 | -1): void {
+  totals.servingCount += sign * entry.servingCount;
+  totals.gatewayCount += sign * entry.gatewayCount;
+  totals.parallelism += sign * entry.parallelism;
+  totals.slotCount += sign * entry.slotCount;
+  totals.inFlight += sign * entry.inFlight;
+  totals.busy += sign * entry.busy;
+  totals.probingCount += sign * entry.probingCount;
+  // Sums of fractions keep a rest, which must not look like capacity.
+  totals.capacityPerMs =
+    totals.servingCount === 0 ? 0 : totals.capacityPerMs + sign * entry.capacityPerMs;
+}
+
+/** Reads what a replica adds now. */
+function measure(entry: Entry, nowMs: number): void {
+  const { isServing, isProbing, slots, member } = entry.replica;
+  const inFlight = isServing ? slots.inFlight(nowMs) : 0;
+  entry.lastSentMs = slots.lastSentMs;
+  entry.servingCount = Number(isServing);
+  entry.gatewayCount = Number(isServing && member.isGateway);
+  entry.parallelism = isServing ? slots.parallelism : 0;
+  entry.slotCount = isServing ? slots.slotCount : 0;
+  entry.inFlight = inFlight;
+  entry.busy = Math.min(inFlight, slots.parallelism);
+  entry.capacityPerMs = isServing ? slots.parallelism / Math.max(slots.takenMs, 0.01) : 0;
+  entry.probingCount = Number(!isServing && isProbing);
+}
+
+/** Returns when a replica changes without an event, in milliseconds. */
+function reviewMs({ slots }: ScheduledReplica, readyMs: number, nowMs: number): number {
+  const dueMs = readyMs > nowMs ? readyMs : noTime;
+  const limitedMs = slots.limitedUntilMs > nowMs ? slots.limitedUntilMs : noTime;
+  return Math.min(dueMs, limitedMs, slots.freeWithoutReplyMs(nowMs));
+}
+
+/** The least of a figure of all replicas that serve. Looked for again only after the one that had it has got more. */
+function createKeptLeast(figureOf: (replica: ScheduledReplica) => number) {
+  let holder: ScheduledReplica | undefined;
+  let leastMs = noTime;
+  return {
+    changed: (replica: ScheduledReplica) => {
+      const figureMs = replica.isServing ? figureOf(replica) : noTime;
+      if (figureMs <= leastMs && figureMs < noTime) {
+        holder = replica;
+        leastMs = figureMs;
+      } else if (replica === holder) holder = undefined;
+    },
+    removed: (replica: ScheduledReplica) => {
+      if (replica === holder) holder = undefined;
+    },
+    least: (replicas: Iterable<ScheduledReplica>): number => {
+      if (holder) return leastMs;
+      leastMs = noTime;
+      for (const replica of replicas) {
+        if (!replica.isServing || figureOf(replica) >= leastMs) continue;
+        holder = replica;
+        leastMs = figureOf(replica);
+      }
+      return leastMs;
+    },
+  };
+}

@@ -5,23 +5,32 @@ import { createOwnLag } from "./own-lag.ts";
 import { createScheduler } from "./scheduler.ts";
 import { arrival } from "./testing.ts";
 
+/** Ticks every 10 ms for a second, each so late. */
+function ticks(lag: ReturnType<typeof createOwnLag>, fromMs: number, lateMs: number): void {
+  for (let dueMs = fromMs; dueMs < fromMs + 1_000; dueMs += 10) {
+    lag.expect(dueMs);
+    lag.tick(dueMs + lateMs);
+  }
+}
+
 test("the lag is the mean of late, without what every timer is late", () => {
   const lag = createOwnLag();
   expect(lag.ms(0)).toBe(0);
-  for (let nowMs = 0; nowMs < 1_000; nowMs += 10) lag.observe(1, nowMs);
+  ticks(lag, 0, 1);
   expect(lag.ms(1_000)).toBe(0);
-  for (let nowMs = 1_000; nowMs < 2_000; nowMs += 10) lag.observe(6, nowMs);
+  ticks(lag, 1_000, 6);
 
   expect(lag.ms(2_000)).toBeCloseTo(5, 2);
 });
 
-test("a lag of long ago counts for nothing", () => {
+test("a lag of long ago counts for nothing, a tick that is late now counts at once", () => {
   const lag = createOwnLag();
-  for (let nowMs = 0; nowMs < 1_000; nowMs += 10) lag.observe(6, nowMs);
+  ticks(lag, 0, 6);
 
   expect(lag.ms(1_500)).toBe(0);
-  lag.observe(1, 5_000);
+  lag.expect(5_000);
   expect(lag.ms(5_000)).toBe(0);
+  expect(lag.ms(5_201)).toBe(200);
 });
 
 interface Load {
@@ -30,14 +39,18 @@ interface Load {
   /** What a replica takes for one request, of which it processes eight at the same time. */
   readonly serviceMs: number;
   /** Callers who each wait for their answer, and ask again a moment after they are rejected. */
-  readonly callers: number;
+  readonly callers?: number;
+  /** Requests that come in a second, whatever becomes of the others. */
+  readonly perSecond?: number;
 }
 
+/** When the callers come, in milliseconds: the replica is ready by then. */
+const startMs = 10;
 /** Until a caller who was rejected asks again, in milliseconds. */
 const pauseMs = 100;
 
 /** Runs a scheduler for three seconds, one event after the other, as a loop with a single processor does. */
-function run({ ownMs, serviceMs, callers }: Load) {
+function run({ ownMs, serviceMs, callers = 0, perSecond = 0 }: Load) {
   const scheduler = createScheduler(schedulerSettings({}, { ownRegion: "here" }));
   const due: { readonly atMs: number; readonly event: SchedulerEvent }[] = [];
   const at = (atMs: number, event: SchedulerEvent) => {
@@ -67,13 +80,15 @@ function run({ ownMs, serviceMs, callers }: Load) {
     }
     if (command.type === "settle") counts.answered += 1;
     if (command.type === "reject") counts.rejected += 1;
-    if (command.type === "settle") arrive(nowMs);
-    if (command.type === "reject") arrive(nowMs + pauseMs);
+    if (callers > 0 && command.type === "settle") arrive(nowMs);
+    if (callers > 0 && command.type === "reject") arrive(nowMs + pauseMs);
   }
 
   const pool = { model: "m", region: "here", replicaIds: ["a"], isGateway: false } as const;
   at(0, { type: "pools", pools: [{ ...pool, parallelism: "auto" }] });
-  for (let caller = 0; caller < callers; caller += 1) arrive(0);
+  for (let caller = 0; caller < callers; caller += 1) arrive(startMs);
+  for (let count = 0; count < 3 * perSecond; count += 1)
+    arrive(startMs + (1_000 * count) / perSecond);
   for (let next = due.shift(); next && nowMs < 3_000; next = due.shift()) {
     nowMs = Math.max(nowMs, next.atMs);
     const commands = scheduler.handle(next.event, nowMs);
@@ -91,8 +106,8 @@ test("callers who wait for the gateway's own processor are not rejected for it",
 });
 
 test("a pool that is overloaded beside a busy processor rejects as ever", () => {
-  const slow = run({ ownMs: 0.1, serviceMs: 80, callers: 600 });
+  const slow = run({ ownMs: 0.5, serviceMs: 80, perSecond: 500 });
 
   expect(slow.answered).toBeGreaterThan(250);
-  expect(slow.rejected).toBeGreaterThan(500);
+  expect(slow.rejected).toBeGreaterThan(900);
 });

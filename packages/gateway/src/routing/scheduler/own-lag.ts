@@ -3,9 +3,13 @@
  * not be held against the replica.
  */
 export interface OwnLag {
-  /** Records how long after its time a tick was handled, in milliseconds. */
-  observe(lateMs: number, nowMs: number): void;
-  /** Returns the mean of late, in milliseconds. */
+  /** When the next tick is due, in milliseconds; Infinity while none was asked for. */
+  readonly dueMs: number;
+  /** Asks for a tick. */
+  expect(dueMs: number): void;
+  /** Records that the tick is handled now. */
+  tick(nowMs: number): void;
+  /** Returns the mean of late, in milliseconds, or by how much the tick that is due is late if that is more. */
   ms(nowMs: number): number;
 }
 
@@ -18,13 +22,22 @@ const maxAgeMs = 250;
 
 export function createOwnLag(): OwnLag {
   let meanMs = 0;
-  let observedMs = Number.NEGATIVE_INFINITY;
-  return {
-    observe: (lateMs, nowMs) => {
-      const weight = 1 - Math.exp((observedMs - nowMs) / constantMs);
-      meanMs += weight * (Math.max(0, lateMs - timerSlackMs) - meanMs);
-      observedMs = nowMs;
+  let measuredMs = Number.NEGATIVE_INFINITY;
+
+  const lateMs = (nowMs: number) => Math.max(0, nowMs - lag.dueMs - timerSlackMs);
+
+  const lag = {
+    dueMs: Number.POSITIVE_INFINITY,
+    expect: (dueMs: number) => {
+      lag.dueMs = dueMs;
     },
-    ms: (nowMs) => (nowMs - observedMs > maxAgeMs ? 0 : meanMs),
+    tick: (nowMs: number) => {
+      const weight = 1 - Math.exp((measuredMs - nowMs) / constantMs);
+      meanMs += weight * (lateMs(nowMs) - meanMs);
+      measuredMs = nowMs;
+      lag.dueMs = Number.POSITIVE_INFINITY;
+    },
+    ms: (nowMs: number) => Math.max(nowMs - measuredMs > maxAgeMs ? 0 : meanMs, lateMs(nowMs)),
   };
+  return lag;
 }

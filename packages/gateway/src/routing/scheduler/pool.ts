@@ -209,7 +209,8 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
     isShedding: (nowMs) => overload.isOn && nowMs - lastShedMs < codelIntervalMs,
     isHeldUp: (nowMs) => {
       const lagMs = state.ownLag.ms(nowMs);
-      if (!(lagMs > minLagShare * latency.recentMs)) return false;
+      // Before the first reply nothing is known but that the gateway is late.
+      if (lagMs === 0 || lagMs <= minLagShare * latency.recentMs) return false;
       let capacityPerMs = 0;
       for (const { slots, isServing } of replicas.values()) {
         if (isServing) capacityPerMs += slots.parallelism / Math.max(slots.takenMs - lagMs, 0.01);

@@ -81,8 +81,6 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
   const admission = createAdmission(state, settings);
   const outliers = createOutlierDetection(state, settings, admission);
   const attempts = createAttempts({ state, settings, admission, outliers });
-  /** When the tick that was asked for is due: only an earlier time needs a new timer. */
-  let wakeMs = Number.POSITIVE_INFINITY;
   /** Time of the last event. */
   let lastMs = Number.NEGATIVE_INFINITY;
 
@@ -205,7 +203,7 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
       state.nowMs = nowMs;
       state.commands = [];
       // A loop that is merely busy handles one event after the other while a tick is due.
-      const stallMs = nowMs - Math.max(wakeMs, lastMs);
+      const stallMs = nowMs - Math.max(state.ownLag.dueMs, lastMs);
       lastMs = nowMs;
       if (stallMs > maxTimerDelayMs) {
         attempts.compensateStall(stallMs);
@@ -237,9 +235,8 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
           outliers.change(event.replicaId, event.type);
           break;
         case "tick":
-          state.ownLag.observe(nowMs - wakeMs, nowMs);
           // A timer of Node may be a millisecond early, and is needed again then.
-          wakeMs = Number.POSITIVE_INFINITY;
+          state.ownLag.tick(nowMs);
           attempts.checkTimeouts();
           outliers.probeDue();
           for (const pool of state.queued) touched.add(pool);
@@ -247,9 +244,11 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
       for (const pool of touched) serve(pool);
       touched.clear();
       if (state.attempts.size > 0) state.wakeMs = Math.min(state.wakeMs, nowMs + timeoutCheckMs);
-      if (state.wakeMs < wakeMs) {
-        wakeMs = Math.max(state.wakeMs, nowMs);
-        state.commands.push({ type: "wake", atMs: wakeMs });
+      // Only an earlier tick than the one that was asked for needs a new timer.
+      if (state.wakeMs < state.ownLag.dueMs) {
+        const atMs = Math.max(state.wakeMs, nowMs);
+        state.ownLag.expect(atMs);
+        state.commands.push({ type: "wake", atMs });
       }
       state.wakeMs = Number.POSITIVE_INFINITY;
       return state.commands;

@@ -20,6 +20,8 @@ interface Run {
   readonly hasPeers: boolean;
   readonly isPaced: boolean;
   readonly maxWaiting: number;
+  /** What a gateway takes for one event, in milliseconds; 0 where it is missing. */
+  readonly ownMs?: number;
   readonly requests: readonly {
     readonly region: number;
     readonly gapMs: number;
@@ -80,6 +82,7 @@ const runArbitrary: fc.Arbitrary<Run> = fc.record({
   hasPeers: fc.boolean(),
   isPaced: fc.boolean(),
   maxWaiting: fc.constantFrom(3, 1_000),
+  ownMs: fc.constantFrom(0, 0, 0.05, 0.5, 2),
   requests: fc.array(requestArbitrary, { minLength: 1, maxLength: 80 }),
   incidents: fc.array(incidentArbitrary, { maxLength: 6 }),
 });
@@ -91,7 +94,7 @@ const regressions = JSON.parse(
 
 const numRuns = Number(process.env["TENSORGATE_PROPERTY_RUNS"] ?? 1_500);
 
-function worldOf({ regions, hasPeers, isPaced, maxWaiting }: Run): World {
+function worldOf({ regions, hasPeers, isPaced, maxWaiting, ownMs = 0 }: Run): World {
   return {
     regions: regions.map(({ replicaCount, concurrency, isLearnt }, index) => ({
       name: names[index] ?? "",
@@ -102,6 +105,7 @@ function worldOf({ regions, hasPeers, isPaced, maxWaiting }: Run): World {
     turnaroundMs: 0.3,
     roundTripMs: seededRoundTripMs,
     hasPeers,
+    ownMs,
     settings: { ...simulationSettings(isPaced), maxWaiting },
   };
 }

@@ -56,11 +56,27 @@ export function simulate(
     });
   }
 
+  /** Hands an event to a gateway, which handles it after those that came before. */
   function deliver(to: SimulatedGateway, event: SchedulerEvent): void {
-    if (to.stalledUntilMs > nowMs) {
-      events.put(to.stalledUntilMs, () => deliver(to, event));
-      return;
+    to.inbox.push(event);
+    if (to.inbox.length > 1) return;
+    if (to.busyUntilMs > nowMs) events.put(to.busyUntilMs, () => work(to));
+    else work(to);
+  }
+
+  function work(at: SimulatedGateway): void {
+    // A stall may have begun meanwhile.
+    const isBusy = at.busyUntilMs > nowMs;
+    const event = isBusy ? undefined : at.inbox[0];
+    if (event) {
+      at.busyUntilMs = nowMs + (world.ownMs ?? 0);
+      handle(at, event);
+      at.inbox.shift();
     }
+    if (at.inbox.length > 0) events.put(at.busyUntilMs, () => work(at));
+  }
+
+  function handle(to: SimulatedGateway, event: SchedulerEvent): void {
     if (event.type === "failed" && event.failure === "not-served") to.unserved.add(event.attemptId);
     const commands = to.scheduler.handle(event, nowMs);
     const { region } = to;
@@ -247,7 +263,7 @@ export function simulate(
   function apply(incident: Incident): void {
     const { region } = incident;
     if ("stalledMs" in incident) {
-      gatewayOf(region).stalledUntilMs = nowMs + incident.stalledMs;
+      gatewayOf(region).busyUntilMs = nowMs + incident.stalledMs;
       return;
     }
     if ("versions" in incident) {

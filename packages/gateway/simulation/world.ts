@@ -58,6 +58,8 @@ export interface World {
   roundTripMs(from: string, to: string): number;
   /** Whether a gateway sends to the gateways of other regions rather than to their replicas. */
   readonly hasPeers: boolean;
+  /** What a gateway's own processor takes for one event, one after the other, in milliseconds; 0 by default. */
+  readonly ownMs?: number;
   readonly settings: Omit<SchedulerSettings, "ownRegion" | "roundTripMs">;
   /** Called after every event with the commands that followed. */
   readonly onHandled?: (seen: Handled) => void;
@@ -97,7 +99,10 @@ export interface SimulationResult {
 export interface SimulatedGateway {
   readonly region: string;
   readonly scheduler: Scheduler;
-  stalledUntilMs: number;
+  /** Its processor is busy, or stalled, until then. */
+  busyUntilMs: number;
+  /** Events that have come meanwhile. */
+  readonly inbox: SchedulerEvent[];
   wakeCount: number;
   /** Open requests, by their id in the scheduler. */
   readonly open: Map<number, OpenSimulated>;
@@ -120,7 +125,8 @@ export function createSimulatedGateway(region: string, world: World): SimulatedG
   return {
     region,
     scheduler,
-    stalledUntilMs: 0,
+    busyUntilMs: 0,
+    inbox: [],
     wakeCount: 0,
     open: new Map(),
     gone: new Set(),

@@ -67,7 +67,7 @@ const withoutReading = (answer: Answer): Answer => {
   return (stream) => answer(stream.pause());
 };
 
-describe("a proxy that says that the request is too large", () => {
+describe("a proxy that answers in the place of a replica", () => {
   // https://github.com/nginx/kubernetes-ingress/issues/3636, https://github.com/kubernetes/ingress-nginx/issues/6005 and
   // https://github.com/tower-rs/tower-grpc/issues/74: the status of the proxy becomes a failure of the servers behind
   // it, so the picture is sent to each of them, and they are taken out for it.
@@ -101,8 +101,31 @@ describe("a proxy that says that the request is too large", () => {
     expect(running.changes.seen.map(({ to }) => to)).toEqual(["ready", "ready"]);
   });
 
+  // A firewall that does not like what is in a request: RFC 9110, 15.5.
+  test.each([
+    { status: 400, expected: 400 },
+    { status: 403, expected: 403 },
+    { status: 406, expected: 400 },
+    { status: 422, expected: 400 },
+  ])(
+    "status $status: the caller's, one attempt for each call, every replica stays",
+    async ({ status, expected }) => {
+      await using first = await startReplica(page(status));
+      await using second = await startReplica(page(status));
+      await using running = await startBefore([first, second]);
+
+      for (let calls = 1; calls <= 6; calls += 1) {
+        const response = await post(running.url);
+        expect(response.status).toBe(expected);
+        expect(await response.json()).toMatchObject({ reason: "upstream-answered" });
+        expect(first.count() + second.count()).toBe(calls);
+      }
+      expect(running.changes.seen.map(({ to }) => to)).toEqual(["ready", "ready"]);
+    },
+  );
+
   // What other statuses say may be true of one replica alone: its route, its credentials, its load.
-  test.each([403, 404, 429, 502, 503, 504])(
+  test.each([401, 404, 429, 502, 503, 504])(
     "status %i at one replica is tried at another",
     async (status) => {
       await using behind = await startReplica(page(status));

@@ -1,6 +1,7 @@
 import { TooLargeError, UpstreamFailedError } from "@tensorgate/core";
 import { readStatus } from "@tensorgate/grpc";
 import { expect, test } from "vitest";
+import { attemptFailure } from "../../routing/attempt-failure.ts";
 import { errorFromGrpcStatus, GrpcStatusError } from "./failures.ts";
 
 /** Node parses this one, and its types say otherwise. */
@@ -23,13 +24,13 @@ test.each([413, 414, 431])(
 test.each([
   { http: 200, code: 2 },
   { http: 302, code: 2 },
-  { http: 400, code: 13 },
   { http: 401, code: 16 },
-  { http: 403, code: 7 },
   { http: 404, code: 12 },
   { http: 405, code: 2 },
+  { http: 407, code: 2 },
   { http: 408, code: 2 },
   { http: 415, code: 2 },
+  { http: 421, code: 2 },
   { http: 500, code: 2 },
   { http: 502, code: 14 },
   { http: 503, code: 14 },
@@ -42,6 +43,23 @@ test.each([
   expect(error.cause).toBeInstanceOf(GrpcStatusError);
   expect(error.cause).toMatchObject({ code, httpStatus: http });
 });
+
+test.each([
+  { http: 400, grpcCode: 3 },
+  { http: 403, grpcCode: 7 },
+  { http: 406, grpcCode: 3 },
+  { http: 411, grpcCode: 3 },
+  { http: 422, grpcCode: 3 },
+  { http: 451, grpcCode: 3 },
+])(
+  "HTTP status $http of a proxy is the request's fault, wherever it goes",
+  ({ http, grpcCode }) => {
+    const error = errorOf(http);
+
+    expect(error).toMatchObject({ reason: "upstream-answered", grpcCode });
+    expect(attemptFailure(error)).toBeUndefined();
+  },
+);
 
 test("a proxy that limits the rate has no room, rather than a fault", () => {
   expect(errorOf(429)).toMatchObject({ reason: "upstream-failed", isFull: true });

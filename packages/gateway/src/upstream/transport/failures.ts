@@ -73,14 +73,33 @@ export function errorFromGrpcStatus(status: ReceivedStatus): ScoringError {
 const saysTooLarge: ReadonlySet<number> = new Set([413, 414, 431]);
 
 /**
+ * Client errors that may be about one address rather than the request: the gateway's credentials there, a web server
+ * of another kind, the wrong host, a connection that was too slow or too early, the load. A proxy that forbids the
+ * gateway itself (403) forbids its probes too, so that its replica gets no calls.
+ */
+const blamesAddress: ReadonlySet<number> = new Set([
+  401, 404, 405, 407, 408, 410, 415, 421, 425, 429,
+]);
+
+/**
  * What an HTTP status without a gRPC status means for the call. A proxy, or a web server that listens at a wrong
- * address, has answered, and the replica has said nothing: it does not blame the request, except for its size.
+ * address, has answered, and the replica has said nothing. Any other client error is about the request, as of a
+ * firewall that does not like what is in it: asking again or elsewhere is of no use.
+ *
+ * @see RFC 9110, section 15.5
  */
 function errorFromHttpStatus(httpStatus: number, cause: Error): ScoringError {
   if (saysTooLarge.has(httpStatus)) {
     return new TooLargeError(
       `the request is too large for the proxy before the replica (HTTP status ${httpStatus})`,
       { hint: "send smaller or fewer pictures, or raise the proxy's limit", cause },
+    );
+  }
+  if (httpStatus >= 400 && httpStatus < 500 && !blamesAddress.has(httpStatus)) {
+    return new UpstreamAnsweredError(
+      `the proxy before the replica rejected the request (HTTP status ${httpStatus})`,
+      httpStatus === 403 ? grpcCode.PERMISSION_DENIED : grpcCode.INVALID_ARGUMENT,
+      { hint: "the proxy's log and its rules about requests say why", cause },
     );
   }
   return new UpstreamFailedError(

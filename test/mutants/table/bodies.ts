@@ -21,6 +21,22 @@ export const bodyMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
+    `${inbound}/server/body/growing-buffer.ts`,
+    [`${inbound}/server/body/growing-buffer.test.ts`],
+    [
+      {
+        name: "body: all of it is moved in one turn while it comes",
+        find: "move(Math.min(maxMovedBytes, movedPerByte * piece.byteLength));",
+        replace: "move(before.byteLength);",
+      },
+      {
+        name: "body: the rest of it is moved in one turn",
+        find: "        await setImmediate();\n        move(maxMovedBytes);",
+        replace: "        move(maxMovedBytes);",
+      },
+    ],
+  ),
+  ...mutantsOf(
     `${inbound}/server/body/read-body.ts`,
     [`${inbound}/server/exchange.test.ts`, `${inbound}/server/body/read-body.test.ts`],
     [

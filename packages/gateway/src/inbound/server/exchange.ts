@@ -81,7 +81,7 @@ export function createExchange(
       usage = bodyBudget.open(request, response, "whole");
       retained = usage.retain();
       const received = await readBody(request, { maxBytes, declaredBytes, usage });
-      let body = received.bytes();
+      let body = await received.whole();
       if (isPacked) {
         body = await gunzip(body, maxBytes, usage.reserve);
         usage.release(received.capacity);

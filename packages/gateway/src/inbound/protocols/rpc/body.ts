@@ -18,12 +18,9 @@ import {
   readPrefix,
 } from "@tensorgate/grpc";
 import type { BodyUsage } from "../../server/body/body-budget.ts";
+import { createGrowingBuffer } from "../../server/body/growing-buffer.ts";
 import type { Gunzip } from "../../server/body/gunzip.ts";
-import {
-  type BodyPieces,
-  createBodyPieces,
-  createGrowingBuffer,
-} from "../../server/body/read-body.ts";
+import { type BodyPieces, createBodyPieces } from "../../server/body/read-body.ts";
 import { contentCoding, headerOf, unsupportedEncoding } from "../../server/exchange.ts";
 import type { NodeRequest } from "../../server/node-http.ts";
 import { createMessageAccount, createRpcMessage, type RpcMessageOptions } from "./message-check.ts";

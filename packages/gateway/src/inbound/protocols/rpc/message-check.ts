@@ -9,8 +9,8 @@ import {
 } from "@tensorgate/core";
 import { createMessageScan } from "@tensorgate/tf-serving";
 import type { BodyUsage } from "../../server/body/body-budget.ts";
+import type { GrowingBuffer } from "../../server/body/growing-buffer.ts";
 import type { Gunzip } from "../../server/body/gunzip.ts";
-import type { GrowingBuffer } from "../../server/body/read-body.ts";
 
 /** What is reserved for the message that is being read. */
 export interface MessageAccount {
@@ -90,7 +90,7 @@ export function createRpcMessage(isPacked: boolean, options: RpcMessageOptions):
       if (!isPacked && !isJson) check(() => scan.push(piece));
     },
     end: async (came) => {
-      let message = came.bytes();
+      let message = await came.whole();
       if (isPacked) {
         message = await gunzip(message, maxBytes, account.reserve);
         if (!isJson) check(() => scan.push(message));

@@ -1,6 +1,6 @@
 import zlib from "node:zlib";
 import { InvalidRequestError, TooLargeError } from "@tensorgate/core";
-import { createGrowingBuffer } from "./read-body.ts";
+import { createGrowingBuffer } from "./growing-buffer.ts";
 
 /**
  * Decompresses a body piece by piece, up to a limit.
@@ -81,7 +81,7 @@ const unpack: Gunzip = (packed, maxBytes, charge) =>
       }
     });
     // What follows the last member, such as padding, is left where it is.
-    stream.once("end", () => end(() => resolve(unpacked.bytes())));
+    stream.once("end", () => end(() => resolve(unpacked.whole())));
     stream.once("error", (cause) =>
       fail(
         new InvalidRequestError("the body is not valid gzip, or is truncated", {

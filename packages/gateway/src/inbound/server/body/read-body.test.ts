@@ -6,7 +6,7 @@ import { DeadlineExceededError, type ScoringError } from "@tensorgate/core";
 import { expect, test } from "vitest";
 import type { NodeRequest } from "../node-http.ts";
 import type { BodyUsage } from "./body-budget.ts";
-import { createBodyPieces, createGrowingBuffer } from "./read-body.ts";
+import { createBodyPieces } from "./read-body.ts";
 
 function open({ isComplete = true } = {}) {
   const request = Object.assign(new PassThrough({ highWaterMark: 16 }), { complete: isComplete });
@@ -96,55 +96,4 @@ test("a piece is let go of while the body goes on", async () => {
   collect();
 
   expect(seen.filter((buffer) => buffer.deref() !== undefined).length).toBeLessThan(5);
-});
-
-test.each([
-  { kind: "exactly", declared: 100_000, pieces: [65_536, 34_464], charged: [100_000] },
-  { kind: "exactly", declared: 1_000_000_000, pieces: [1], charged: [4_096] },
-  { kind: "exactly", declared: 10, pieces: [1, 9], charged: [10] },
-  { kind: "exactly", declared: 60_000, pieces: [16_384, 16_384, 27_232], charged: [60_000] },
-  { kind: "at-most", declared: 50_000, pieces: [3_000, 3_000, 3_000], charged: [6_000, 18_000] },
-  { kind: "at-most", declared: 50_000, pieces: [40_000, 10_000], charged: [50_000] },
-  { kind: "at-most", declared: 50_000, pieces: [], charged: [] },
-] as const)(
-  "$kind $declared in pieces of $pieces takes memory of $charged",
-  ({ kind, declared, pieces, charged }) => {
-    const buffer = createGrowingBuffer(kind, declared);
-    const capacities: number[] = [];
-
-    const whole = Buffer.alloc(pieces.reduce((sum, each) => sum + each, 0)).map((_, at) => at);
-    let at = 0;
-    for (const length of pieces) {
-      buffer.append(whole.subarray(at, at + length), (byteCount) => {
-        capacities.push(buffer.capacity + byteCount);
-      });
-      at += length;
-    }
-
-    expect(capacities).toEqual(charged);
-    expect(buffer.bytes()).toEqual(whole);
-  },
-);
-
-test("a piece that has no room changes nothing", () => {
-  const buffer = createGrowingBuffer("at-most", 100_000);
-  buffer.append(Buffer.from("abc"), () => {});
-
-  const full = () => {
-    throw new Error("full");
-  };
-
-  expect(() => buffer.append(Buffer.alloc(10_000), full)).toThrow("full");
-  expect(() => buffer.append(Buffer.alloc(100_000), () => {})).toThrow(RangeError);
-  expect(Buffer.from(buffer.bytes()).toString()).toBe("abc");
-});
-
-test("memory is freed immediately, not when the collector runs", () => {
-  const buffer = createGrowingBuffer("exactly", 10);
-  buffer.append(Buffer.from("abc"), () => {});
-  const bytes = buffer.bytes();
-
-  buffer.free();
-
-  expect(bytes.byteLength).toBe(0);
 });

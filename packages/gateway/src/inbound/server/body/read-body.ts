@@ -1,6 +1,7 @@
 import { CancelledError, InvalidRequestError, TooLargeError } from "@tensorgate/core";
 import type { NodeRequest } from "../node-http.ts";
 import type { BodyUsage } from "./body-budget.ts";
+import { createGrowingBuffer, type GrowingBuffer } from "./growing-buffer.ts";
 
 /** The body of a request, piece by piece. */
 export interface BodyPieces {
@@ -168,69 +169,4 @@ export function bodyTooLarge(maxBytes: number): TooLargeError {
   return new TooLargeError(`the body is longer than ${maxBytes} bytes`, {
     hint: "send fewer or smaller pictures",
   });
-}
-
-/** Bytes put together from pieces, in memory that follows what has come. */
-export interface GrowingBuffer {
-  /** Bytes that have been appended. */
-  readonly byteLength: number;
-  /** Bytes of memory that they take: all that was charged. */
-  readonly capacity: number;
-  /**
-   * Copies a piece to the end.
-   *
-   * @param charge - called with each further amount of memory that is needed, in bytes, before it is taken; what it
-   *   throws leaves everything as it was
-   * @throws RangeError if there would be more bytes than expected
-   */
-  append(piece: Uint8Array, charge: (byteCount: number) => void): void;
-  /** What was appended; to be called once, at the end. */
-  bytes(): Uint8Array;
-  /** Frees the memory immediately: under overload the collector would take its time. */
-  free(): void;
-}
-
-/** Bytes of memory that the first piece gets at least, where so many are expected. */
-const minBytes = 4_096;
-
-/**
- * How many times as much memory as bytes that have come is taken ahead. Where the length is known, none of it is left
- * over in the end, and a picture that comes in a few pieces of 64 KiB gets all of it with the first.
- */
-const growthTo = { exactly: 4, "at-most": 2 } as const;
-
-/**
- * @param kind - whether `byteCount` bytes are expected, or any number up to it; however many, no memory is taken for
- *   them before they have begun to come
- */
-export function createGrowingBuffer(kind: keyof typeof growthTo, byteCount: number): GrowingBuffer {
-  let memory = Buffer.alloc(0);
-
-  const buffer: GrowingBuffer & { byteLength: number; capacity: number } = {
-    byteLength: 0,
-    capacity: 0,
-    append: (piece, charge) => {
-      const neededBytes = buffer.byteLength + piece.byteLength;
-      if (neededBytes > byteCount) {
-        throw new RangeError(`more than the ${byteCount} bytes expected`);
-      }
-      if (neededBytes > buffer.capacity) {
-        const capacity = Math.min(byteCount, Math.max(minBytes, neededBytes * growthTo[kind]));
-        charge(capacity - buffer.capacity);
-        const larger = Buffer.allocUnsafeSlow(capacity);
-        memory.copy(larger, 0, 0, buffer.byteLength);
-        if (buffer.capacity > 0) buffer.free();
-        memory = larger;
-        buffer.capacity = capacity;
-      }
-      memory.set(piece, buffer.byteLength);
-      buffer.byteLength = neededBytes;
-    },
-    bytes: () =>
-      buffer.byteLength === buffer.capacity ? memory : memory.subarray(0, buffer.byteLength),
-    free: () => {
-      if (memory.byteLength > 0) memory.buffer.transfer(0);
-    },
-  };
-  return buffer;
 }

@@ -1,0 +1,89 @@
+import { expect, test } from "vitest";
+import { createGrowingBuffer, maxMovedBytes } from "./growing-buffer.ts";
+
+test.each([
+  { kind: "exactly", declared: 100_000, pieces: [65_536, 34_464], charged: [100_000] },
+  { kind: "exactly", declared: 1_000_000_000, pieces: [1], charged: [4_096] },
+  { kind: "exactly", declared: 10, pieces: [1, 9], charged: [10] },
+  { kind: "exactly", declared: 60_000, pieces: [16_384, 16_384, 27_232], charged: [60_000] },
+  { kind: "at-most", declared: 50_000, pieces: [3_000, 3_000, 3_000], charged: [6_000, 18_000] },
+  { kind: "at-most", declared: 50_000, pieces: [40_000, 10_000], charged: [50_000] },
+  { kind: "at-most", declared: 50_000, pieces: [], charged: [] },
+] as const)(
+  "$kind $declared in pieces of $pieces takes memory of $charged",
+  async ({ kind, declared, pieces, charged }) => {
+    const buffer = createGrowingBuffer(kind, declared);
+    const capacities: number[] = [];
+
+    const whole = Buffer.alloc(pieces.reduce((sum, each) => sum + each, 0)).map((_, at) => at);
+    let at = 0;
+    for (const length of pieces) {
+      buffer.append(whole.subarray(at, at + length), (byteCount) => {
+        capacities.push(buffer.capacity + byteCount);
+      });
+      at += length;
+    }
+
+    expect(capacities).toEqual(charged);
+    expect(await buffer.whole()).toEqual(whole);
+  },
+);
+
+test("a piece that has no room changes nothing", async () => {
+  const buffer = createGrowingBuffer("at-most", 100_000);
+  buffer.append(Buffer.from("abc"), () => {});
+
+  const full = () => {
+    throw new Error("full");
+  };
+
+  expect(() => buffer.append(Buffer.alloc(10_000), full)).toThrow("full");
+  expect(() => buffer.append(Buffer.alloc(100_000), () => {})).toThrow(RangeError);
+  expect(Buffer.from(await buffer.whole()).toString()).toBe("abc");
+});
+
+test("memory is freed immediately, not when the collector runs", async () => {
+  const buffer = createGrowingBuffer("exactly", 10);
+  buffer.append(Buffer.from("abc"), () => {});
+  const bytes = await buffer.whole();
+
+  buffer.free();
+
+  expect(bytes.byteLength).toBe(0);
+});
+
+/** Resolves when the other callbacks of this turn have run. */
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+// 33 kB of gzip stopped the event loop for tens of milliseconds at a time: 16 MiB were moved in one turn.
+test.each(["exactly", "at-most"] as const)(
+  "bytes of a long body (%s) are moved little by little, whenever it ends",
+  async (kind) => {
+    const piece = Buffer.alloc(65_536).map((_, at) => at % 251);
+    for (const count of [1, 65, 129, 257]) {
+      const byteCount = kind === "exactly" ? count * piece.byteLength : 2 ** 25;
+      const buffer = createGrowingBuffer(kind, byteCount);
+      let seen = 0;
+      const moved = () => {
+        const before = seen;
+        seen = buffer.movedBytes;
+        return seen - before;
+      };
+
+      for (let index = 0; index < count; index += 1) {
+        buffer.append(piece, () => {});
+        expect(moved()).toBeLessThanOrEqual(maxMovedBytes);
+      }
+      let isOver = false;
+      const whole = buffer.whole().finally(() => {
+        isOver = true;
+      });
+      while (!isOver) {
+        expect(moved()).toBeLessThanOrEqual(maxMovedBytes);
+        await turn();
+      }
+
+      expect(Buffer.compare(await whole, Buffer.alloc(count * piece.byteLength, piece))).toBe(0);
+    }
+  },
+);

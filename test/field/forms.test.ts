@@ -14,13 +14,16 @@ const star = samplePicture("star");
 /** A part by the lines of its headers, and what is in it. */
 type Part = readonly [headers: readonly string[], content: Uint8Array | string];
 
-function formOf(parts: readonly Part[], { boundary = "BB", before = "", after = "\r\n" } = {}) {
+function formOf(
+  parts: readonly Part[],
+  { boundary = "BB", before = "", after = "\r\n", lineBreak = "\r\n" } = {},
+) {
   return Buffer.concat([
     Buffer.from(before),
     ...parts.flatMap(([headers, content]) => [
-      Buffer.from(`--${boundary}\r\n${headers.map((line) => `${line}\r\n`).join("")}\r\n`),
+      Buffer.from([`--${boundary}`, ...headers, "", ""].join(lineBreak)),
       Buffer.from(content as Uint8Array),
-      Buffer.from("\r\n"),
+      Buffer.from(lineBreak),
     ]),
     Buffer.from(`--${boundary}--${after}`),
   ]);
@@ -48,6 +51,7 @@ interface Client {
   readonly boundary?: string;
   readonly before?: string;
   readonly after?: string;
+  readonly lineBreak?: string;
   readonly ids?: readonly string[];
 }
 
@@ -175,6 +179,25 @@ const clients: readonly Client[] = [
       ],
     ],
     ids: ["image", "second"],
+  },
+  {
+    // https://github.com/Kludex/python-multipart/pull/306, https://github.com/cetra3/mpart-async/issues/24 and
+    // https://github.com/mistweaverco/kulala-core/issues/26: some or all lines of a form end with LF alone, and none of
+    // its parts is found.
+    client: "a script that ends its lines with LF",
+    lineBreak: "\n",
+    after: "\n",
+    parts: [
+      [['Content-Disposition: form-data; name="comment"'], "by hand"],
+      [[`${image}; filename="x.jpg"`, jpeg], star],
+    ],
+  },
+  {
+    client: "a mail library that splits names",
+    parts: [
+      [['Content-Disposition: form-data; name=image; filename*0="a long"; filename*1=.jpg'], star],
+    ],
+    ids: ["a long.jpg"],
   },
   {
     client: "a browser whose second file input is left empty",

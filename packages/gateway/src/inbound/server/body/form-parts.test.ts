@@ -42,6 +42,23 @@ test.each([
     fileName: "y.jpg",
   },
   {
+    name: "filename* alone, which cannot be read",
+    headers: "Content-Disposition: form-data; name=image; filename*=windows-1252''%80.jpg",
+    fileName: "windows-1252''%80.jpg",
+  },
+  {
+    name: "a library for mail that splits names",
+    headers:
+      'Content-Disposition: form-data; name=image; filename*0="a long "; filename*1=na%6de.jpg',
+    fileName: "a long na%6de.jpg",
+  },
+  {
+    name: "a library for mail that splits names that are not ASCII",
+    headers:
+      "Content-Disposition: form-data; name=image;\r\n filename*1*=%BCk;\r\n filename*2=\".jpg\";\r\n filename*0*=utf-8'lv'%C4",
+    fileName: "ļk.jpg",
+  },
+  {
     name: "Go and Java",
     headers:
       'Content-Disposition: form-data; name="image"; filename="5\\" screen\\\\; x=\\"y\\".jpg"',
@@ -105,6 +122,33 @@ test("quotes in the name of a field are read, and a type loses its parameters", 
   expect(parts).toMatchObject([{ name: 'a\\b";c', mediaType: "image/jpeg" }]);
 });
 
+test.each([
+  { name: "all lines", text: "hello" },
+  { name: "all lines, and content that ends with CR", text: "a\r\n\r\n--B\r\n\n\r" },
+  { name: "all lines of an empty part", text: "" },
+])("a form whose boundaries end with LF alone has it at the end of $name", ({ text }) => {
+  const lines = ["--BB", headers, "", text, "--BB \t", headers, "Content-Type: image/png", "", "b"];
+  const form = lines.join("\n");
+
+  for (const before of ["", "a preamble\n", "\n"]) {
+    for (const after of ["\n--BB--", "\n--BB--\n", "\n--BB--\nafter\n--BB\n"]) {
+      expect(partsOf(before + form + after).parts).toMatchObject([
+        { name: "image", text },
+        { name: "image", mediaType: "image/png", text: "b" },
+      ]);
+    }
+  }
+});
+
+test("line breaks of a form may be mixed", () => {
+  const form = `--BB\r\n${headers}\nX-A: 1\r\n\nhello\n--BB\n${headers}\n\r\nhi\r\n--BB--`;
+
+  expect(partsOf(form).parts).toMatchObject([
+    { name: "image", text: "hello" },
+    { name: "image", text: "hi" },
+  ]);
+});
+
 const headers = 'Content-Disposition: form-data; name="image"';
 const part = `--BB\r\n${headers}\r\n\r\n`;
 
@@ -120,7 +164,7 @@ test.each([
 });
 
 test("what only begins like a boundary is content, and charged", () => {
-  const content = "\r\n--BBx\r\n--B\r\n-- BB\r\n--BB--x--BB\r--BB\n--BB".replace("--BB--x", "--bb");
+  const content = "\r\n--BBx\r\n--B\r\n-- BB\r\n--BB--x--BB\r--BB".replace("--BB--x", "--bb");
 
   const { parts, spent } = partsOf(`${part}${content}\r\n--BB--`);
 

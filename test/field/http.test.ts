@@ -78,6 +78,33 @@ describe("health checks over HTTP/1.0", () => {
     expect(answer).toContain('"label":"arrow"');
   });
 
+  // The library of RPCs makes a URL of the host, and the connection was closed without an answer.
+  test.each([
+    { line: "HTTP/1.0", headers: [], status: 200 },
+    { line: "HTTP/1.1", headers: ["host:"], status: 200 },
+    { line: "HTTP/1.1", headers: ["host: localhost:99999"], status: 200 },
+    { line: "HTTP/1.1", headers: ["host: ["], status: 403 },
+  ])("an RPC over $line with $headers is answered $status", async ({ line, headers, status }) => {
+    for (const [type, body] of [
+      ["application/json", "{}"],
+      ["application/proto", ""],
+      ["application/grpc-web", "\0\0\0\0\0"],
+    ] as const) {
+      const answer = await send(
+        `POST /tensorgate.v1.CatalogService/ListModels ${line}`,
+        [...headers, `content-type: ${type}`],
+        Buffer.from(body),
+      );
+
+      if (type === "application/grpc-web") {
+        expect(answer).toContain(status === 200 ? "grpc-status: 0" : "grpc-status: 7");
+      } else {
+        expect(statusOf(answer)).toBe(status);
+      }
+      if (status === 200) expect(answer).toContain("shapes");
+    }
+  });
+
   test.each([
     { lines: ["GET /livez HTTP/1.1", "host: localhost."], status: 200 },
     { lines: ["GET /livez HTTP/1.1", "host: LOCALHOST.:8080"], status: 200 },

@@ -1,12 +1,13 @@
 import { createRegistry } from "@bufbuild/protobuf";
 import {
   type ConnectRouter,
+  type ContextValues,
   createConnectRouter,
   createContextValues,
   type HandlerContext,
   type Interceptor,
 } from "@connectrpc/connect";
-import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import { type Protocol, ScoringError } from "@tensorgate/core";
 import { decodeMessage, encodeMessage, grpcCode, statusFields } from "@tensorgate/grpc";
@@ -130,7 +131,7 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
     }
 
     const values = createContextValues().set(rpcKey, asked);
-    const universal = universalRequestFromNodeRequest(request, response, undefined, values);
+    const universal = universalRequest(request, response, values);
     const header = plainHeaders(universal.header, form);
     // The library rejects a stream over HTTP/1.1 before its gate; a client without a key must get UNAUTHENTICATED instead.
     const httpVersion =
@@ -165,6 +166,28 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
   }
 
   return { paths: methods, respond };
+}
+
+/**
+ * The request as the library takes it. The library makes a URL of it, of which only the path counts, and gives up
+ * without an answer if there is no host, as in HTTP/1.0, or none that a URL has. So it gets one that every URL has; the
+ * real one is for the access layers.
+ */
+function universalRequest(
+  request: NodeRequest,
+  response: NodeResponse,
+  values: ContextValues,
+): UniversalServerRequest {
+  const headers: Record<string, string | string[] | undefined> = request.headers;
+  const { host, ":authority": authority } = headers;
+  headers["host"] = "localhost";
+  delete headers[":authority"];
+  try {
+    return universalRequestFromNodeRequest(request, response, undefined, values);
+  } finally {
+    headers["host"] = host;
+    if (authority !== undefined) headers[":authority"] = authority;
+  }
 }
 
 /**

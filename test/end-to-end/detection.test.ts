@@ -10,7 +10,12 @@ import sharp from "sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { modelOptionsFromFolder } from "../../packages/cli/src/demo/model-options.ts";
 import { addModelFile } from "../../packages/model-server/src/testing.ts";
-import { objectDetectionModel, torchvisionModel, yoloModel } from "../support/detector-models.ts";
+import {
+  numberedRowsModel,
+  objectDetectionModel,
+  torchvisionModel,
+  yoloModel,
+} from "../support/detector-models.ts";
 import { runInProcess } from "../support/in-process-command.ts";
 import { openGateway, type RunningGateway } from "../support/running-gateway.ts";
 
@@ -63,12 +68,57 @@ const models = [
     label: "18",
     score: 0.6,
   },
+  {
+    name: "yolo-v8-of-tensorflow",
+    bytes: yoloModel("v8", { isTensorFlow: true, size: 320 }),
+    preset: "yolo",
+    index: 2,
+    label: "car",
+    score: 0.9,
+  },
+] as const;
+
+/** Forms that are recognized by shapes, or by names that a converter has changed. */
+const furtherModels = [
+  {
+    name: "rt-detr",
+    bytes: yoloModel("rt-detr", { size: 320 }),
+    preset: "rt-detr",
+    index: 2,
+    label: "car",
+    score: 0.9,
+  },
+  {
+    name: "yolo-v7-with-nms",
+    bytes: numberedRowsModel(),
+    preset: "yolo-end-to-end",
+    index: 2,
+    label: "2",
+    score: 0.7,
+  },
+  {
+    name: "torchvision-without-names",
+    bytes: torchvisionModel(["3161", "3164", "3163"]),
+    preset: "torchvision",
+    index: 17,
+    label: "17",
+    score: 0.75,
+  },
+  {
+    name: "object-detection-converted",
+    bytes: objectDetectionModel(":0"),
+    preset: "tf-object-detection",
+    index: 18,
+    label: "18",
+    score: 0.6,
+  },
 ] as const;
 
 const folder = mkdtempSync(join(tmpdir(), "tensorgate-detection-"));
 let server: ModelServer;
 beforeAll(async () => {
-  for (const { name, bytes } of models) addModelFile(join(folder, "plain"), name, bytes);
+  const all = [...models, ...furtherModels];
+  for (const { name, bytes } of all) addModelFile(join(folder, "plain"), name, bytes);
   server = await startModelServer({ port: 0, models: { directory: join(folder, "plain") } });
 });
 afterAll(async () => {
@@ -137,7 +187,7 @@ function expectRed(boxes: readonly SeenBox[], expected: Omit<SeenBox, "box">): v
 
 async function expectDetections(
   { url }: RunningGateway,
-  { name, index, label, score }: (typeof models)[number],
+  { name, index, label, score }: (typeof models | typeof furtherModels)[number],
 ): Promise<void> {
   const expected = { index, label, score };
   expectRed(await detectByRest(url, name, upright), expected);
@@ -146,15 +196,18 @@ async function expectDetections(
   expect(await detectByRest(url, name, nothing)).toEqual([]);
 }
 
-test.each(models)("attach alone makes $name find what is red", async (model) => {
-  const { text, config } = await attached(model.name);
+test.each([...models, ...furtherModels])(
+  "attach alone makes $name find what is red",
+  async (model) => {
+    const { text, config } = await attached(model.name);
 
-  expect(text).toContain(`preset: ${model.preset}`);
-  expect(text).toContain("# check: ");
-  await using running = await openGateway({ ...config, listen: { port: 0 } });
-  await running.gateway.ready();
-  await expectDetections(running, model);
-});
+    expect(text).toContain(`preset: ${model.preset}`);
+    expect(text).toContain("# check: ");
+    await using running = await openGateway({ ...config, listen: { port: 0 } });
+    await running.gateway.ready();
+    await expectDetections(running, model);
+  },
+);
 
 test.each(models)("models add alone makes $name find what is red", async (model) => {
   const { name, bytes } = model;

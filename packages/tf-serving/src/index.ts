@@ -16,12 +16,8 @@ export {
   scoreActivations,
   suppressionScopes,
 } from "./detectors/detector-format.ts";
-export {
-  type DeclaredTensor,
-  type DetectorClues,
-  type DetectorGuess,
-  guessDetector,
-} from "./detectors/guess-detector.ts";
+export type { DeclaredTensor, DetectorClues, DetectorGuess } from "./detectors/detector-guess.ts";
+export { guessDetector } from "./detectors/guess-detector.ts";
 export {
   type DeclaredPixels,
   type DetectorResize,

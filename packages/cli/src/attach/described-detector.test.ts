@@ -90,7 +90,7 @@ test("a model of torchvision with an input of one size gets stretched pictures",
 
 test("a flag goes before what outputs look like", () => {
   const pixels = info("FP32", [1, 3, 640, 640]);
-  const outputs = { output0: info("FP32", [1, 300, 84]) };
+  const outputs = { output0: info("FP32", [1, 310, 84]) };
 
   expect(describedBackend(stock(pixels, outputs)).model.detector).toBeUndefined();
   const { model, doubts } = describedBackend(stock(pixels, outputs), { detector: "yolo" });

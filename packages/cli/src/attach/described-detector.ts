@@ -77,6 +77,7 @@ function guessOf(
       dtype,
       // What the test picture gave is known in full.
       shape: outputs.get(name)?.shape ?? shape,
+      seen: outputs.get(name),
     })),
   });
   if (given === undefined || guess?.preset === given) return guess;

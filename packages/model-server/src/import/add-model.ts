@@ -67,9 +67,10 @@ export async function addModel(model: ModelToAdd): Promise<AddedModel> {
   assertName(name);
   const family = familyName === undefined ? undefined : families.get(familyName);
   const facts = inspectOnnx(weights);
-  const detector = family ? undefined : await inspectDetector(model, facts);
-  const input = detector?.input ?? pictureInput(facts, model, family);
+  const declared = family ? undefined : await inspectDetector(model, facts);
+  const input = declared?.input ?? pictureInput(facts, model, family);
   const raw = await tried(model, input, facts);
+  const detector = declared && (detectorInfo(facts, model, raw) ?? declared);
   const labelCount = labels.length;
   const unsure = servedOutputs(facts, family, { holds: "logits", labelCount });
   const holds = model.holds ?? holdsOf(raw, unsure);
@@ -107,7 +108,7 @@ export async function addModel(model: ModelToAdd): Promise<AddedModel> {
   const scores = classScores(outputs, raw);
   const isSingle = scores !== undefined && floatValues(scores).length === 1;
   const assumptions = [
-    ...input.assumptions,
+    ...(detector?.input ?? input).assumptions,
     ...(isSingle && !model.holds
       ? [`its one score holds ${holds} of the second label (--holds)`]
       : []),

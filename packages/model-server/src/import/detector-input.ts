@@ -35,7 +35,7 @@ export interface DetectorInfo {
  * Recognizes a detector by the names and shapes of its outputs; undefined if they look like none.
  *
  * @param given - the preset that a flag names
- * @param tried - outputs of a picture of a usual size, which show extents that the file leaves open
+ * @param tried - outputs of a picture, which show extents that the file leaves open, and the units of boxes
  */
 export function detectorInfo(
   { inputs, outputs }: OnnxModelInfo,
@@ -53,6 +53,7 @@ export function detectorInfo(
     name,
     dtype,
     shape: tried.get(name)?.shape ?? shape,
+    seen: tried.get(name),
   }));
   const guess = guessOf(guessDetector({ inputSize, outputs: seen }), given.detector);
   const preset = guess && detectorPresets.get(guess.preset);

@@ -64,8 +64,8 @@ export const pictureMutants: readonly Mutant[] = [
     [
       {
         name: "header: boxes of an AVIF are free",
-        find: "    steps.countPart();\n    const length",
-        replace: "    const length",
+        find: "    steps.countPart();\n    const type",
+        replace: "    const type",
       },
       {
         name: "header: pictures of an AVIF are free",

@@ -36,6 +36,7 @@ function orientationInTiff(block: DataView, steps: HeaderSteps): number {
     steps.countPart();
     const at = directory + 2 + entry * 12;
     if (block.getUint16(at, isLittleEndian) !== orientationTag) continue;
+    if (block.getUint32(at + 4, isLittleEndian) === 0) return 1;
     // The rule is SHORT; a big-endian LONG has its value in the last of four bytes.
     const isLong = block.getUint16(at + 2, isLittleEndian) === long;
     const value = isLong

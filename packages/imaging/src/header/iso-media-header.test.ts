@@ -95,5 +95,22 @@ test("a size that no property gives is left to the decoder", () => {
   const bytes = avif([]);
   bytes.write("none", bytes.indexOf("ipma"), "latin1");
 
-  expect(readPictureHeader(bytes).size).toBeUndefined();
+  const header = readPictureHeader(bytes);
+
+  expect(header.size).toBeUndefined();
+  // Nor is it known what the file is turned by, which its reader may not apply.
+  expect(header.isBaseline).toBe(false);
+});
+
+test.each([
+  { name: "within the file", bytes: 24n, size: { widthPx: 24, heightPx: 40 } },
+  { name: "shorter than itself", bytes: 15n, size: undefined },
+  { name: "longer than the file", bytes: 2n ** 60n, size: undefined },
+])("a box of 64 bits whose length is $name is passed over, or the last", ({ bytes, size }) => {
+  const long = Buffer.alloc(24);
+  long.writeUInt32BE(1);
+  long.write("free", 4, "latin1");
+  long.writeBigUInt64BE(bytes, 8);
+
+  expect(readPictureHeader(avif([irot(1)], { boxes: [long] })).size).toEqual(size);
 });

@@ -10,11 +10,11 @@ import type { HeaderInfo, HeaderSteps, PictureSize } from "./header-info.ts";
 export function isoMediaHeader(view: DataView, steps: HeaderSteps): HeaderInfo {
   const whole = { start: 0, end: view.byteLength };
   const meta = firstOf(boxTypes.meta, boxesIn(view, whole, steps));
-  if (!meta) return {};
+  if (!meta) return hidden;
   const inMeta = [...boxesIn(view, meta, steps)];
   const primary = firstOf(boxTypes.pitm, inMeta);
   const itemProperties = firstOf(boxTypes.iprp, inMeta);
-  if (!primary || !itemProperties) return {};
+  if (!primary || !itemProperties) return hidden;
   const boxes = [...boxesIn(view, itemProperties, steps)];
   const container = firstOf(boxTypes.ipco, boxes);
   const properties = container ? [...boxesIn(view, container, steps)] : [];
@@ -25,7 +25,7 @@ export function isoMediaHeader(view: DataView, steps: HeaderSteps): HeaderInfo {
     .find((each) => each.length > 0);
   const ofPrimary = (indexes ?? []).flatMap((index) => properties[index - 1] ?? []);
   const stored = ofPrimary.findLast(({ type }) => type === boxTypes.ispe);
-  if (!stored) return {};
+  if (!stored) return hidden;
   return {
     size: transformed(view, sizeIn(view, stored), ofPrimary),
     codedSize: largest(properties.filter(isSize).map((each) => sizeIn(view, each))),
@@ -34,6 +34,9 @@ export function isoMediaHeader(view: DataView, steps: HeaderSteps): HeaderInfo {
       view.getUint32(8) !== animation && !ofPrimary.some(({ type }) => transformations.has(type)),
   };
 }
+
+/** Of a file that keeps its size out of reach, and so what it is turned by. */
+const hidden: HeaderInfo = { isBaseline: false };
 
 /** Types of boxes, as the four letters are stored: numbers are compared many times faster than texts. */
 const boxTypes = {
@@ -76,14 +79,22 @@ function* boxesIn(view: DataView, { start, end }: Span, steps: HeaderSteps): Gen
   let at = start;
   while (at + 8 <= end) {
     steps.countPart();
-    const length = view.getUint32(at);
     const type = view.getUint32(at + 4);
-    // 0 goes to the end; 1 means a 64-bit length, which no header needs.
+    const { length, headBytes } = boxLength(view, at);
+    // 0 goes to the end.
     const boxEnd = length === 0 ? end : Math.min(end, at + length);
-    if (length === 1 || boxEnd < at + 8) return;
-    yield { type, content: { start: at + (fullBoxes.has(type) ? 12 : 8), end: boxEnd } };
+    if (boxEnd < at + headBytes) return;
+    const contentAt = at + headBytes + (fullBoxes.has(type) ? 4 : 0);
+    yield { type, content: { start: contentAt, end: boxEnd } };
     at = boxEnd;
   }
+}
+
+/** A length of 1 means that one of 64 bits follows, as some writers have for pixels that stand before `meta`. */
+function boxLength(view: DataView, at: number) {
+  const length = view.getUint32(at);
+  if (length !== 1) return { length, headBytes: 8 };
+  return { length: Number(view.getBigUint64(at + 8)), headBytes: 16 };
 }
 
 function firstOf(wanted: number, boxes: Iterable<Box>): Span | undefined {

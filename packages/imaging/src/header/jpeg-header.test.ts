@@ -34,6 +34,14 @@ describe.each(["SHORT", "LONG"] as const)("an orientation as %s", (type) => {
   });
 });
 
+test("an orientation of no values is none", () => {
+  const bytes = after(exif(6, "SHORT", true));
+  const entry = bytes.indexOf(Buffer.of(0x12, 0x01, 3, 0));
+  bytes.writeUInt32LE(0, entry + 4);
+
+  expect(readPictureHeader(bytes).orientation).toBe(1);
+});
+
 test.each([
   { orientations: [1, 6], seen: 1 },
   { orientations: [6, 1], seen: 6 },

@@ -1,4 +1,5 @@
 import { TooLargeError, UnsupportedMediaError } from "@tensorgate/core";
+import { bmpHeader } from "./bmp-header.ts";
 import { gifHeader } from "./gif-header.ts";
 import type {
   HeaderInfo,
@@ -114,12 +115,7 @@ const headerReaders: Readonly<Record<PictureFormat, ReadHeader>> = {
   heic: (view, steps) => ({ ...isoMediaHeader(view, steps), isBaseline: true }),
   tiff: tiffHeader,
   gif: gifHeader,
-  bmp: (view) => ({
-    size: {
-      widthPx: Math.abs(view.getInt32(18, true)),
-      heightPx: Math.abs(view.getInt32(22, true)),
-    },
-  }),
+  bmp: bmpHeader,
 };
 
 /** Tells a format by its first bytes. The content type that a caller names is never asked. */

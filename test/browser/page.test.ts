@@ -3,7 +3,11 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { consoleFiles } from "@tensorgate/console";
 import type { Browser, Page } from "playwright-core";
+import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { avifFile, codedItem, irot } from "../corpus/avif-files.ts";
+import { gifColour, gifFile } from "../corpus/gif-files.ts";
+import { colourAt, pixelsOf } from "../corpus/pixels.ts";
 import { samplePicture } from "../support/pictures.ts";
 import {
   shapesModel,
@@ -14,6 +18,12 @@ import { openBrowser, whyNoBrowser } from "./support/browser.ts";
 
 const picture = (name: string) =>
   fileURLToPath(new URL(`../../examples/pictures/${name}.jpg`, import.meta.url));
+
+interface RestResult {
+  readonly labels: readonly { readonly label: string }[];
+  readonly boxes: readonly { readonly box: Readonly<Record<string, number>> }[];
+  readonly image: { readonly width: number; readonly height: number };
+}
 
 /** A page that tells what went wrong in it. */
 interface WatchedPage extends AsyncDisposable {
@@ -101,6 +111,75 @@ describe.skipIf(whyNoBrowser)("the page", () => {
     await page.waitForSelector("#answer .error");
     expect(await page.textContent("#answer")).toContain("Hint:");
     expect(await page.locator("#boxes rect").count()).toBe(0);
+  });
+
+  test("files that few programs read have the labels and boxes that REST gives", async () => {
+    await using running = await startBundledGateway({}, { console: consoleFiles() });
+    await using opened = await open(running.url);
+    const { page } = opened;
+    const scene = sharp(samplePicture("scene-2")).resize(480, 360, { fit: "fill" });
+    const png = await scene.png().toBuffer();
+    const sideways = sharp(await sharp(png).rotate(270).png().toBuffer());
+    const coded = codedItem(await sideways.clone().avif({ effort: 0 }).toBuffer());
+    const items = [{ ...coded, transformations: [irot(3)] }];
+    const { data, info } = await sharp(png).raw().toBuffer({ resolveWithObject: true });
+    const pixels = pixelsOf(info.width, info.height, (x, y) =>
+      gifColour(colourAt({ widthPx: info.width, heightPx: info.height, data }, x, y)),
+    );
+    const frame = { leftPx: 0, topPx: 0, pixels, isInterlaced: false, hasOwnPalette: false };
+    const screen = { widthPx: 640, heightPx: 480 };
+    const files = [
+      {
+        name: "turned.jpg",
+        buffer: await sideways.clone().withMetadata({ orientation: 6 }).jpeg().toBuffer(),
+      },
+      { name: "cmyk.jpg", buffer: await sharp(png).toColourspace("cmyk").jpeg().toBuffer() },
+      {
+        name: "turned.avif",
+        buffer: avifFile({ items, primaryIndex: 0, hasWideNumbers: false, boxes: [] }),
+      },
+      {
+        name: "small-frame.gif",
+        buffer: gifFile({ version: "89a", screen, extensions: [], frames: [frame] }),
+      },
+    ];
+    const asked = async (path: string, body: Buffer) => {
+      const url = `${running.url}${path}`;
+      const response = await fetch(url, { method: "POST", body: new Uint8Array(body) });
+      return ((await response.json()) as { results: [RestResult] }).results[0];
+    };
+
+    for (const { name, buffer } of files) {
+      const mimeType = `image/${name.replace(/.*\./, "")}`;
+      await page.selectOption("#model", "shapes");
+      await page.setInputFiles("#file", { name, mimeType, buffer });
+      const { labels } = await asked("/v1/classify/shapes", buffer);
+      await untilBest(page, labels[0]?.label ?? "");
+
+      await page.selectOption("#model", "shapes-detector");
+      await page.waitForSelector("#boxes rect");
+      const { boxes, image } = await asked("/v1/detect/shapes-detector", buffer);
+      await page.waitForFunction(
+        (expected) => document.querySelector("#boxes")?.getAttribute("viewBox") === expected,
+        `0 0 ${image.width} ${image.height}`,
+      );
+      const shown = await page
+        .locator("#boxes rect")
+        .evaluateAll((all) =>
+          all.map((each) =>
+            Object.fromEntries(
+              ["x", "y", "width", "height"].map((side) => [side, Number(each.getAttribute(side))]),
+            ),
+          ),
+        );
+      expect(shown).toHaveLength(boxes.length);
+      // The page sends no more pixels than the model looks at, so that boxes may be off by some.
+      boxes.forEach(({ box }, index) => {
+        for (const [side, value] of Object.entries(box)) {
+          expect(Math.abs((shown[index]?.[side] ?? Number.NaN) - value), name).toBeLessThan(8);
+        }
+      });
+    }
   });
 
   test("the label follows what is drawn", async () => {

@@ -79,7 +79,11 @@ describe("the preflight of a page", () => {
       expect(headers).not.toHaveProperty("content-length");
       const allowed = namesIn(headers["access-control-allow-headers"]);
       expect(allowed).toEqual(
-        expect.arrayContaining(["traceparent", "tracestate", "baggage", "content-encoding"]),
+        expect.arrayContaining([
+          ...["traceparent", "tracestate", "baggage", "content-encoding"],
+          // By which gRPC-Web calls of TensorFlow Serving's API choose a model.
+          "x-ms-aml-grpc-service-route",
+        ]),
       );
       expect(documentedHeaders("| request header | what |").length).toBeGreaterThan(10);
       expect(allowed).toEqual(

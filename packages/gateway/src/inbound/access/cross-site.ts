@@ -30,6 +30,7 @@ const allowedHeaders = [
   "tracestate",
   "x-api-key",
   "x-grpc-web",
+  "x-ms-aml-grpc-service-route",
   "x-request-id",
   "x-tensorgate-priority",
   "x-tensorgate-region",

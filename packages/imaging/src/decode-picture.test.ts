@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { expect, test } from "vitest";
+import { tiffFile } from "../../../test/corpus/tiff-files.ts";
 
 const limits = { maxPixels: 1_000_000 };
 const make = (channels: 3 | 4, background: string) =>
@@ -24,6 +25,19 @@ test.each([
 
   expect([widthPx, heightPx, pixels.length]).toEqual([8, 6, 8 * 6 * 3]);
   expect([...pixels.subarray(0, 3)]).toEqual(pixel);
+});
+
+test.each([true, false])("inks of a TIFF are mixed, little-endian: %s", async (isLittleEndian) => {
+  const data = Buffer.from([...[255, 0, 0, 0], ...[200, 100, 50, 60]]);
+  const stored = { widthPx: 2, heightPx: 1, data };
+  const options = { orientation: 1, isLittleEndian, type: "SHORT", hasInks: true } as const;
+
+  const { pixels } = await decodePicture(tiffFile(stored, options), {
+    ...limits,
+    additionalFormats: ["tiff"],
+  });
+
+  expect([...pixels]).toEqual([...[0, 255, 255], ...[42, 119, 157]]);
 });
 
 test("a picture over the limit is refused before it is decoded", async () => {

@@ -179,8 +179,9 @@ async function rgbFromInks({ decoder, format, inks }: InkedPicture): Promise<Sha
       resolveWithObject: true,
     }),
   );
-  // libvips takes the inks of every JPEG for inverted ones, and gives 255 minus what is stored.
-  const remainder = inks === "inverted" ? 255 : 0;
+  // libvips takes the inks of every JPEG for inverted ones, and gives 255 minus what is stored; not so of a TIFF.
+  const hasLight = (inks === "plain") === (format === "jpeg");
+  const remainder = hasLight ? 0 : 255;
   const pixels = new Uint8Array((data.length / 4) * 3);
   for (let from = 0, to = 0; from < data.length; from += 4, to += 3) {
     const light = Math.abs(remainder - (data[from + 3] as number));

@@ -1,7 +1,10 @@
 import { exifOrientation } from "./exif-orientation.ts";
 import type { HeaderInfo, HeaderSteps } from "./header-info.ts";
 
-/** Size and orientation of the first picture of a TIFF. @see TIFF 6.0, section 2, and tags 256 and 257 */
+/** "Separated": inks rather than light. */
+const separated = 5;
+
+/** Size, orientation and inks of the first picture of a TIFF. @see TIFF 6.0, section 2, and tags 256, 257 and 262 */
 export function tiffHeader(view: DataView, steps: HeaderSteps): HeaderInfo {
   const isLittleEndian = view.getUint16(0) === 0x4949;
   const directory = view.getUint32(4, isLittleEndian);
@@ -21,5 +24,9 @@ export function tiffHeader(view: DataView, steps: HeaderSteps): HeaderInfo {
   const widthPx = tagValue(256);
   const heightPx = tagValue(257);
   if (widthPx === undefined || heightPx === undefined) return {};
-  return { size: { widthPx, heightPx }, orientation: exifOrientation(view, steps) };
+  return {
+    size: { widthPx, heightPx },
+    orientation: exifOrientation(view, steps),
+    ...(tagValue(262) === separated && { inks: "plain", isBaseline: false }),
+  };
 }

@@ -20,7 +20,7 @@ import {
   isDrawn,
   unlikeExif,
 } from "./picture-case.ts";
-import { type Colour, grey, type Pixels, pixelsOf, scene, storedAs } from "./pixels.ts";
+import { grey, mixed, type Pixels, pixelsOf, scene, shownFrom, storedAs } from "./pixels.ts";
 
 interface StoredJpeg {
   readonly file: JpegFile;
@@ -105,12 +105,6 @@ const stray: DrawCase = async (random) => {
   return { kind: "jpeg: bytes between segments", bytes, seen, maxDifference, unlike };
 };
 
-/** Inks as they are mixed: red is what cyan and black leave of white. */
-function mixed([cyan = 0, magenta = 0, yellow = 0, black = 0]: readonly number[]): Colour {
-  const left = (ink: number) => Math.floor(((255 - ink) * (255 - black)) / 255);
-  return [left(cyan), left(magenta), left(yellow)];
-}
-
 const adobeSegment = (transform: number) =>
   jpegSegment(0xee, Buffer.from([...Buffer.from("Adobe"), 0, 100, 0, 0, 0, 0, transform]));
 
@@ -140,8 +134,7 @@ const cmyk: DrawCase = (random) => {
   return {
     kind: `jpeg: CMYK ${isAdobe ? "by Adobe" : "as it is"}`,
     bytes: joinedJpeg({ segments, scans }),
-    // Where the first pixel is seen is the inverse of where it is stored: 6 and 8 undo each other.
-    seen: storedAs(stored, [1, 2, 3, 4, 5, 8, 7, 6][orientation - 1] ?? 1),
+    seen: shownFrom(stored, orientation),
     maxDifference: 1,
     // Pillow takes all inks for inverted ones.
     unlike: isAdobe ? unlikeExif(exif) : [...unlikeExif(exif), "Pillow"],

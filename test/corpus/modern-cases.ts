@@ -24,9 +24,11 @@ import {
   cropped,
   flipped,
   mirrored,
+  mixed,
   type Pixels,
   pixelsOf,
   scene,
+  shownFrom,
   storedAs,
   turnedLeft,
 } from "./pixels.ts";
@@ -160,6 +162,15 @@ function isKnownToPillow(names: readonly string[]): boolean {
   return !names.includes("clap") && names.join() !== "imir,irot";
 }
 
+/** What may stand before what describes a picture; a length of 1 means that one of 64 bits follows. */
+function drawBoxBefore(random: Random): Buffer {
+  const free = box("free", drawBytes(random, 30));
+  if (isDrawn(random, 0.5)) return free;
+  const long = Buffer.alloc(8);
+  long.writeBigUInt64BE(BigInt(free.length + long.length));
+  return Buffer.concat([Buffer.from([0, 0, 0, 1]), free.subarray(4, 8), long, free.subarray(8)]);
+}
+
 const avif: DrawCase = async (random) => {
   const itemCount = pick(random, [1, 1, 2, 3]);
   const items: AvifItem[] = [];
@@ -184,7 +195,7 @@ const avif: DrawCase = async (random) => {
     primaryIndex,
     hasWideNumbers: isWide,
     brand,
-    boxes: isDrawn(random, 0.3) ? [box("free", drawBytes(random, 30))] : [],
+    boxes: isDrawn(random, 0.3) ? [drawBoxBefore(random)] : [],
   });
   return {
     kind: `avif: ${names.join(", ") || "as it is"}${itemCount > 1 ? ", one of several" : ""}`,
@@ -211,4 +222,26 @@ const tiff: DrawCase = (random) => {
   };
 };
 
-export const modernCases: readonly DrawCase[] = [webp, animatedWebp, avif, avif, tiff];
+const inkedTiff: DrawCase = (random) => {
+  const [widthPx, heightPx] = [drawCodedSide(random), drawCodedSide(random)];
+  const orientation = drawOrientation(random);
+  const inks = Buffer.from(
+    Array.from({ length: widthPx * heightPx * 4 }, () => below(random, 256)),
+  );
+  const stored = pixelsOf(widthPx, heightPx, (x, y) =>
+    mixed([...inks.subarray((y * widthPx + x) * 4, (y * widthPx + x) * 4 + 4)]),
+  );
+  return {
+    kind: "tiff: CMYK",
+    bytes: tiffFile(
+      { widthPx, heightPx, data: inks },
+      { orientation, isLittleEndian: isDrawn(random, 0.5), type: "SHORT", hasInks: true },
+    ),
+    seen: shownFrom(stored, orientation),
+    maxDifference: 1,
+    // Pillow maps such pixels into memory in the size that they have when they are turned.
+    unlike: orientation > 4 ? ["Pillow"] : [],
+  };
+};
+
+export const modernCases: readonly DrawCase[] = [webp, animatedWebp, avif, avif, tiff, inkedTiff];

@@ -38,10 +38,14 @@ export function scene(widthPx: number, heightPx: number, random: Random): Pixels
   ]);
 }
 
-export function grey({ widthPx, heightPx, data }: Pixels): Pixels {
+/** @param bitDepth - as few levels as have so many bits, from black to white */
+export function grey({ widthPx, heightPx, data }: Pixels, bitDepth = 8): Pixels {
+  const lostBits = Math.max(0, 8 - bitDepth);
+  const highest = 255 >> lostBits;
   return pixelsOf(widthPx, heightPx, (x, y) => {
     const at = (y * widthPx + x) * 3;
-    const level = Math.round(((data[at] ?? 0) * 2 + (data[at + 1] ?? 0)) / 3);
+    const full = Math.round(((data[at] ?? 0) * 2 + (data[at + 1] ?? 0)) / 3);
+    const level = ((full >> lostBits) * 255) / highest;
     return [level, level, level];
   });
 }
@@ -101,4 +105,16 @@ export function difference(one: Pixels, other: Pixels): number {
     sum += Math.abs((one.data[at] ?? 0) - (other.data[at] ?? 0));
   }
   return sum / one.data.length;
+}
+
+/** What people see of a picture that is stored so. */
+export function shownFrom(stored: Pixels, orientation: number): Pixels {
+  // Where the first pixel is seen is the inverse of where it is stored: 6 and 8 undo each other.
+  return storedAs(stored, [1, 2, 3, 4, 5, 8, 7, 6][orientation - 1] ?? 1);
+}
+
+/** Inks as they are mixed: red is what cyan and black leave of white. */
+export function mixed([cyan = 0, magenta = 0, yellow = 0, black = 0]: readonly number[]): Colour {
+  const left = (ink: number) => Math.floor(((255 - ink) * (255 - black)) / 255);
+  return [left(cyan), left(magenta), left(yellow)];
 }

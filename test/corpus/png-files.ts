@@ -84,11 +84,11 @@ function passRows(pixels: Pixels, options: PngOptions, pass: Pass): Buffer {
 /** Alpha is half of everything: what it covers is kept. */
 const alpha = 128;
 
-function samplesOf(colour: Colour, { kind, palette }: PngOptions): readonly number[] {
+function samplesOf(colour: Colour, { kind, palette, bitDepth }: PngOptions): readonly number[] {
   const [red] = colour;
   switch (kind) {
     case "grey":
-      return [red];
+      return [greySample(red, bitDepth)];
     case "grey-alpha":
       return [red, alpha];
     case "rgb":
@@ -100,10 +100,15 @@ function samplesOf(colour: Colour, { kind, palette }: PngOptions): readonly numb
   }
 }
 
-/** Palette indexes and grey levels below 8 bits are packed; 16 bits repeat the 8. */
+/** What is stored for a level of grey, of which fewer than 8 bits keep the highest. */
+export function greySample(level: number, bitDepth: number): number {
+  return bitDepth < 8 ? level >> (8 - bitDepth) : level;
+}
+
+/** Palette indexes and grey levels below 8 bits are packed; of 16 bits the lower 8 are ignored. */
 function packed(samples: readonly number[], bitDepth: number): Buffer {
   if (bitDepth === 8) return Buffer.from(samples);
-  if (bitDepth === 16) return Buffer.from(samples.flatMap((sample) => [sample, sample]));
+  if (bitDepth === 16) return Buffer.from(samples.flatMap((sample) => [sample, 255 - sample]));
   const perByte = 8 / bitDepth;
   const bytes = Buffer.alloc(Math.ceil(samples.length / perByte));
   samples.forEach((sample, index) => {

@@ -12,11 +12,11 @@ import {
   unlikeExif,
 } from "./picture-case.ts";
 import { type Colour, colourAt, grey, type Pixels, pixelsOf, scene, storedAs } from "./pixels.ts";
-import { type PngOptions, pngChunk, pngFile, pngMark } from "./png-files.ts";
+import { greySample, type PngOptions, pngChunk, pngFile, pngMark } from "./png-files.ts";
 
 const kinds = ["grey", "rgb", "palette", "grey-alpha", "rgba"] as const;
 const depths = {
-  grey: [8, 16],
+  grey: [1, 2, 4, 8, 16],
   rgb: [8, 16],
   palette: [1, 2, 4, 8],
   "grey-alpha": [8, 16],
@@ -39,7 +39,7 @@ function drawPng(random: Random): { readonly seen: Pixels; readonly options: Png
           return palette[(red + green) % colourCount] ?? [0, 0, 0];
         })
       : kind.startsWith("grey")
-        ? grey(drawn)
+        ? grey(drawn, bitDepth)
         : drawn;
   return {
     seen,
@@ -90,7 +90,8 @@ const transparentPng: DrawCase = (random) => {
   const { kind, bitDepth, palette } = options;
   if (kind.endsWith("a") || kind === "grey-alpha") return png(random);
   const [red] = colourAt(seen, 0, 0);
-  const wide = (level: number) => (bitDepth === 16 ? [level, level] : [0, level]);
+  const wide = (level: number) =>
+    bitDepth === 16 ? [level, 255 - level] : [0, greySample(level, bitDepth)];
   const content =
     kind === "palette"
       ? palette.map(() => below(random, 256))

@@ -77,7 +77,7 @@ beforeAll(async () => {
     rmSync(folder, { recursive: true });
   };
   reference = await detected("pixels", await coded(scene).png().toBuffer());
-});
+}, 30_000);
 afterAll(() => stop());
 
 function startKeepingGateway(address: string): Promise<RunningGateway> {

@@ -155,13 +155,13 @@ test("what the replica blames on the request is passed on with its code and text
   await using running = await startGateway({ westeurope: [replica.address] });
 
   const answer = post(running.url);
-  (await replica.nextPredict()).answer(5, "Servable not found for request: Latest(shapes)");
+  (await replica.nextPredict()).answer(9, 'Serving signature key "serving_default" not found.');
   const response = await answer;
 
-  expect(response.status).toBe(404);
+  expect(response.status).toBe(400);
   expect(await response.json()).toMatchObject({
     reason: "upstream-answered",
-    detail: "Servable not found for request: Latest(shapes)",
+    detail: 'Serving signature key "serving_default" not found.',
   });
 });
 

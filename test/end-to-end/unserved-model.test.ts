@@ -98,8 +98,12 @@ test("a model that is in its region nowhere else is served by another region, bu
   await using running = await startGateway({}, { models: [classModel()], pools });
 
   expect((await classify(running.url)).status).toBe(200);
-  expect((await classify(running.url, "", { "x-tensorgate-residency": "westeurope" })).status).toBe(
-    404,
+  expect(await classify(running.url, "", { "x-tensorgate-residency": "westeurope" })).toMatchObject(
+    {
+      status: 503,
+      reason: "model-not-ready",
+      hint: "a replica answered: Servable not found for request: Latest(m)",
+    },
   );
   expect(far.answeredCount()).toBe(1);
 });

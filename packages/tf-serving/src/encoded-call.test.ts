@@ -1,4 +1,4 @@
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { ServingMethod } from "@tensorgate/core";
 import { MultiInferenceRequestSchema } from "@tensorgate/proto/tensorflow_serving/inference";
 import {
@@ -6,7 +6,7 @@ import {
   PredictResponseSchema,
 } from "@tensorgate/proto/tensorflow_serving/predict";
 import { describe, expect, test } from "vitest";
-import { answeringModelOf, askedModelOf, withModelName } from "./encoded-call.ts";
+import { answeringModelOf, askedModelOf, withModelSpec } from "./encoded-call.ts";
 
 const version = (value: bigint) => ({ case: "version" as const, value: { value } });
 
@@ -32,10 +32,24 @@ test("the model is read without the rest of the message", () => {
   expect(askedModelOf(predict())).toBeUndefined();
 });
 
-test("a model that is named later is merged with what the call says already", () => {
-  const call = withModelName(predict({ name: "", signatureName: "s" }), "m");
+test("a model spec is replaced, whatever stands around it, and all else stays", () => {
+  const message = create(PredictRequestSchema, {
+    modelSpec: { name: "", signatureName: "s", versionChoice: version(0n) },
+    inputs: { x: { dtype: 1, floatVal: [1] } },
+    outputFilter: ["y"],
+  });
+  const bytes = toBinary(PredictRequestSchema, message);
+  // A message that stands twice is merged.
+  const twice = Buffer.concat([
+    bytes,
+    toBinary(PredictRequestSchema, create(PredictRequestSchema, { modelSpec: { name: "n" } })),
+  ]);
 
-  expect(askedModelOf(call)).toEqual({ name: "m", signatureName: "s" });
+  const call = withModelSpec({ method: "Predict", message: twice }, { name: "m" });
+
+  expect(askedModelOf(call)).toEqual({ name: "m", signatureName: "" });
+  const { inputs, outputFilter } = fromBinary(PredictRequestSchema, call.message);
+  expect({ inputs, outputFilter }).toEqual({ inputs: message.inputs, outputFilter: ["y"] });
 });
 
 describe("several tasks", () => {

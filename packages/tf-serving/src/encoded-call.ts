@@ -61,15 +61,22 @@ export function answeringModelOf(
 }
 
 /**
- * Names the model of a call that does not. What a message has twice is merged, so the name is appended.
+ * Returns a call with another model spec; its other fields stay as they came.
  *
  * @returns the call itself where it is not one of a single model
  */
-export function withModelName(call: EncodedCall, name: string): EncodedCall {
+export function withModelSpec(call: EncodedCall, modelSpec: ModelSpec): EncodedCall {
   const place = requestPlaces[call.method];
   if (place.part !== undefined) return call;
-  const spec = new MessageWriter().messageField(place.spec, modelSpecWriter({ name })).finish();
-  return { ...call, message: joined([call.message, ...spec]) };
+  const { message } = call;
+  const kept: Uint8Array[] = [];
+  const reader = new MessageReader(message, createTensorBudget().elements);
+  for (let start = 0; reader.next(); start = reader.position) {
+    reader.skip();
+    if (reader.tag !== fieldTag(place.spec)) kept.push(message.subarray(start, reader.position));
+  }
+  const spec = new MessageWriter().messageField(place.spec, modelSpecWriter(modelSpec)).finish();
+  return { ...call, message: joined([...spec, ...kept]) };
 }
 
 /** The model spec of a message, or that of each of its parts; a part without one has an empty one. */

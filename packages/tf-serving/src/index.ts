@@ -37,7 +37,7 @@ export {
   identityNames,
   namesByDialect,
 } from "./dialects/tensor-names.ts";
-export { answeringModelOf, askedModelOf, withModelName } from "./encoded-call.ts";
+export { answeringModelOf, askedModelOf, withModelSpec } from "./encoded-call.ts";
 export {
   classifierPreprocessing,
   densenetPreprocessing,

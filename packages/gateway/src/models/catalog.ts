@@ -8,6 +8,7 @@ import {
   type ModelOutput,
   type NamedTensorInfo,
   type Signature,
+  type Task,
   type TensorInfo,
 } from "@tensorgate/core";
 import type { Release } from "./release.ts";
@@ -37,10 +38,11 @@ export function createModelCatalog(
     const residency = commonRegions(ofCaller, release.residency);
     const { versions, regions, signatures, isSeeded } = runtimeInfo(release.name, residency);
     const signature = signatures && defaultSignature({ signatures }, release.signatureName);
+    const tasks = signature ? confirmedTasks(release, signature) : release.tasks;
     return {
       name: release.name,
-      task: release.tasks[0] ?? "predict",
-      tasks: release.tasks,
+      task: tasks[0] ?? "predict",
+      tasks,
       versions,
       regions: commonRegions(regions, residency) ?? [],
       input: describedInput(release, signature),
@@ -54,6 +56,38 @@ export function createModelCatalog(
     list: (residency) => all().map((release) => describe(release, residency)),
     get: (name, residency) => describe(resolve({ name }), residency),
   };
+}
+
+/** Returns the tasks of a release that its replicas have outputs for, as far as their names tell. */
+function confirmedTasks(release: Release, signature: Signature): readonly Task[] {
+  const { classScores, features, detector, outputs } = release;
+  const hasOutput = (name: string) => reportedOutput(release, signature, name) !== undefined;
+  // The only output of a model is taken for its scores, whatever its name, unless it is known to be another.
+  const isOnly =
+    signature.outputs.size === 1 &&
+    !outputs.some(
+      (each) => each.holds !== "probabilities" && each.holds !== "logits" && hasOutput(each.name),
+    );
+  const has: Readonly<Record<Task, boolean>> = {
+    classify: classScores !== undefined && (isOnly || hasOutput(classScores.tensor)),
+    embed: features !== undefined && hasOutput(features.tensor),
+    detect: detector !== undefined,
+    predict: true,
+  };
+  return release.tasks.filter((task) => has[task]);
+}
+
+/** Returns what replicas report of an output, by its name at a stock server or by its pattern. */
+function reportedOutput(
+  { wireNames }: Release,
+  { outputs }: Signature,
+  name: string,
+): TensorInfo | undefined {
+  const names = wireNames["tensorflow-serving"];
+  const info = outputs.get(names.outputs.get(name) ?? name);
+  if (info) return info;
+  const pattern = names.patterns.find((each) => each.name === name)?.pattern;
+  return pattern && [...outputs].find(([wire]) => pattern.test(wire))?.[1];
 }
 
 function describedInput({ picture }: Release, signature: Signature | undefined): ModelInput {
@@ -72,15 +106,19 @@ function describedInput({ picture }: Release, signature: Signature | undefined):
 
 /** Returns the described outputs, with types and shapes of the signature; without a description all of the signature. */
 function describedOutputs(
-  { outputs, wireNames }: Release,
+  release: Release,
   signature: Signature | undefined,
 ): readonly ModelOutput[] {
+  const { outputs } = release;
   if (outputs.length === 0) {
     return namedInfos(signature?.outputs).map((info) => ({ ...info, holds: "tensor" as const }));
   }
-  return outputs.map((output) => {
-    const wire = wireNames["tensorflow-serving"].outputs.get(output.name) ?? output.name;
-    return { ...output, ...infoJson(signature?.outputs.get(wire)) };
+  if (!signature) return outputs;
+  return outputs.flatMap((output) => {
+    const info = reportedOutput(release, signature, output.name);
+    // Features are taken from no output of another name.
+    if (!info && output.holds === "features") return [];
+    return [{ ...output, ...infoJson(info) }];
   });
 }
 

@@ -1,11 +1,7 @@
-import type { Embed } from "@tensorgate/core";
+import { type Embed, FailedPreconditionError, listedNames, type Tensor } from "@tensorgate/core";
 import { valuesOfPicture } from "./output-values.ts";
-import {
-  createPictureScorer,
-  type PictureTaskDeps,
-  type ScoredPicture,
-  taskNotOffered,
-} from "./score-pictures.ts";
+import type { Release } from "./release.ts";
+import { createPictureScorer, type PictureTaskDeps, taskNotOffered } from "./score-pictures.ts";
 
 /** Creates the embedder: pictures to feature vectors, by releases that have them. */
 export function createEmbedder(deps: PictureTaskDeps): Embed {
@@ -15,13 +11,33 @@ export function createEmbedder(deps: PictureTaskDeps): Embed {
     const release = resolve(request.modelSpec);
     const { features } = release;
     if (!release.tasks.includes("embed") || !features) throw taskNotOffered("embed", release);
-    const values = (outputs: ScoredPicture["outputs"]) =>
-      valuesOfPicture(outputs, { name: features.tensor, what: "features" });
+    const name = features.tensor;
+    // A model with one output has class scores in it as likely as features, so only the name counts.
+    const values = (tensor: Tensor) =>
+      valuesOfPicture(new Map([[name, tensor]]), { name, what: "features" });
     return scorePictures(request, call, {
       release,
       filter: features.filter,
-      verify: values,
-      read: ({ outputs }) => values(outputs),
+      verify: (outputs) => {
+        const tensor = outputs.get(name);
+        // It is not the replica's fault that its model has no features.
+        if (tensor) values(tensor);
+      },
+      read: ({ outputs }) => {
+        const tensor = outputs.get(name);
+        if (!tensor) throw withoutFeatures(release, outputs);
+        return values(tensor);
+      },
     });
   };
+}
+
+function withoutFeatures(
+  { name, features }: Release,
+  outputs: ReadonlyMap<string, Tensor>,
+): FailedPreconditionError {
+  return new FailedPreconditionError(
+    `model "${name}" returns no output "${features?.tensor}" with features; its outputs: ${listedNames(outputs.keys())}`,
+    { hint: "if one of them holds features, set output.<name>: { holds: features }" },
+  );
 }

@@ -7,6 +7,7 @@ import {
   OverloadedError,
   type ScoringError,
   UnknownVersionError,
+  UpstreamAnsweredError,
   UpstreamFailedError,
 } from "@tensorgate/core";
 import type { Rejection } from "./scheduler/events.ts";
@@ -23,6 +24,8 @@ export interface RejectionInfo {
   readonly findings?: () => readonly string[];
   /** Error of the last attempt. */
   readonly lastError?: ScoringError | undefined;
+  /** Whether the call, in our own API, is for whatever version there is. */
+  readonly isForAnyVersion?: boolean;
   /** Present if devices serve the model, which hold one at a time. */
   readonly devices?: DeviceInfo | undefined;
 }
@@ -44,6 +47,7 @@ export function rejectionError(because: Rejection, facts: RejectionInfo): Scorin
   switch (because) {
     case "attempt-failed":
       if (devices && lastError instanceof ModelNotReadyError) return onNoDevice(facts, devices);
+      if (facts.isForAnyVersion && isServableMissing(lastError)) return unloaded(facts, lastError);
       return lastError ?? new NoReplicaError(`no replica of model "${model}" answered`, retry);
     case "deadline":
       return new DeadlineExceededError("the deadline would expire before a replica could answer", {
@@ -64,7 +68,7 @@ export function rejectionError(because: Rejection, facts: RejectionInfo): Scorin
       if (devices) return onNoDevice(facts, devices);
       return new ModelNotReadyError(`model "${model}" is not loaded on any replica yet`, {
         ...retry,
-        hint: probedHint(facts) ?? "flashing an FPGA takes minutes; see /readyz",
+        hint: probedHint(facts) ?? "its replicas are loading it; see /readyz",
       });
     case "no-replica":
       if (devices?.isAnyOut) return onNoDevice(facts, devices);
@@ -87,6 +91,23 @@ export function rejectionError(because: Rejection, facts: RejectionInfo): Scorin
         },
       );
   }
+}
+
+/** Whether an error is TensorFlow Serving's answer for a model that it has not loaded. */
+function isServableMissing(error: ScoringError | undefined): error is UpstreamAnsweredError {
+  return error instanceof UpstreamAnsweredError && /^Servable not found/.test(error.message);
+}
+
+/** The model is configured: no replica has it at the moment, whatever the caller does. */
+function unloaded(
+  { model, retryAfterMs }: RejectionInfo,
+  cause: UpstreamAnsweredError,
+): ModelNotReadyError {
+  return new ModelNotReadyError(`model "${model}" is not loaded on any replica`, {
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    hint: `a replica answered: ${cause.message}`,
+    cause,
+  });
 }
 
 function unknownVersion({

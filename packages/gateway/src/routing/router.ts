@@ -173,12 +173,14 @@ export function createRouter<Replica extends RoutedReplica>(
     if (!open) return;
     const last = attemptId === undefined ? undefined : open.outcomes.get(attemptId);
     if (open.call.routingTrace) addTrace(open, trace);
-    const { name: model, version } = open.request.modelSpec;
+    const { modelSpec, hasWireNames = false } = open.request;
+    const { name: model, version, versionLabel } = modelSpec;
     const { residency, isForwarded } = open.call.hints;
     const error = rejectionError(because, {
       model,
       devices: devicesOf?.(model, residency),
       ...(version !== undefined && { version }),
+      isForAnyVersion: !hasWireNames && version === undefined && versionLabel === undefined,
       versions: () => scheduler.versionsFor({ model, residency, isForwarded }),
       findings: () => probeFindings(scheduler.status(clock.nowMs()).pools, { model, residency }),
       ...(retryAfterMs !== undefined && { retryAfterMs }),

@@ -8,7 +8,7 @@ import {
 } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
 import type { ReplicaPool } from "./pool.ts";
-import { type ProbeNote, probeNote } from "./probe-note.ts";
+import { noteOf, type ProbeNote, probeNote } from "./probe-note.ts";
 import type { Replica, ReplicaState } from "./replica.ts";
 
 export interface ModelDiscovery {
@@ -161,7 +161,8 @@ export function createModelDiscovery(
           { requestId: "probe", timeoutMs, clock },
         );
       } catch (thrown) {
-        return { finding: isModelAbsent(thrown) ? "warming" : "lost", note: probeNote(thrown) };
+        if (!isModelAbsent(thrown)) return { finding: "lost", note: probeNote(thrown) };
+        return { finding: "warming", note: noteOf("model not found", probeNote(thrown).detail) };
       }
     },
   };

@@ -27,6 +27,11 @@ export class MessageReader {
   /** Number and layout of the field that `next` came to, as `fieldTag` puts them together. */
   tag = 0;
 
+  /** Where the next field begins, once the value of this one was read or skipped. */
+  get position(): number {
+    return this.#position;
+  }
+
   /** @param budget - charged one element for each field, known or not */
   constructor(bytes: Uint8Array, budget?: WorkBudget) {
     this.#bytes = bytes;

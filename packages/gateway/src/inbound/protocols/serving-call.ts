@@ -20,7 +20,7 @@ import {
   readPredictRequest,
   ServingError,
   servingErrors,
-  withModelName,
+  withModelSpec,
 } from "@tensorgate/tf-serving";
 import { visibleModels } from "../access/access.ts";
 import { wireStatusOf } from "./wire-status.ts";
@@ -51,7 +51,8 @@ export async function scoreEncoded(
   const { call, tasks } = serving;
   const asked = readAsServed(() => askedModelOf(encoded));
   const modelSpec = servingModel(asked, serving);
-  const named = asked?.name === modelSpec.name ? encoded : withModelName(encoded, modelSpec.name);
+  const isAsAsked = asked?.name === modelSpec.name && asked.version === modelSpec.version;
+  const named = isAsAsked ? encoded : withModelSpec(encoded, modelSpec);
   return inServingWords(modelSpec, async () => {
     const request = { modelSpec, ...servingRequest(named, modelSpec, tasks) };
     const isContainerCall =
@@ -121,7 +122,19 @@ export function servingModel(
     throw answered(error, service && `no model has the service "${service}"`);
   }
   call.caller?.assertMayUse(name);
-  return { ...asked, name };
+  return withoutVersion0({ ...asked, name }, { call, tasks });
+}
+
+/** Clients of OpenVINO's model server (ovmsclient) send version 0 for the newest one, unless there is such a version. */
+function withoutVersion0(
+  spec: ModelSpec,
+  { call, tasks }: Pick<ServingCall, "call" | "tasks">,
+): ModelSpec {
+  const { version, ...rest } = spec;
+  if (version !== 0n) return spec;
+  const models = tasks.catalog.list(call.hints.residency);
+  const model = models.find(({ name }) => name === spec.name);
+  return !model || model.versions.includes(0n) ? spec : rest;
 }
 
 const serviceName = (route = "") => route.split("/").at(-1) ?? "";

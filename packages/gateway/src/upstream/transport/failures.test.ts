@@ -78,3 +78,13 @@ test.each([
   expect(message).toHaveLength(1_025);
   expect(message.isWellFormed()).toBe(true);
 });
+
+test("a missing message is said to be missing", () => {
+  const status = readStatus(replyStatus(200), { "grpc-status": "5" });
+  if (!status) throw new Error("no status");
+
+  expect(errorFromGrpcStatus(status)).toMatchObject({
+    reason: "upstream-answered",
+    message: "the replica returned NOT_FOUND without a message",
+  });
+});

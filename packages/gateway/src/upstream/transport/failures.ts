@@ -60,7 +60,9 @@ export function errorFromGrpcStatus(status: ReceivedStatus): ScoringError {
   if (httpStatus !== undefined) return errorFromHttpStatus(httpStatus, cause);
   const isExhausted = code === grpcCode.RESOURCE_EXHAUSTED;
   if (blamesRequest.has(code) || (isExhausted && tooLong.test(message))) {
-    return new UpstreamAnsweredError(message, code, { cause });
+    // A runtime that validates fields strictly drops a message that ends in a blank.
+    const text = message || `the replica returned ${grpcCodeName(code)} without a message`;
+    return new UpstreamAnsweredError(text, code, { cause });
   }
   const words = isExhausted ? "the replica is out of resources" : "the replica failed";
   return new UpstreamFailedError(`${words} (${grpcCodeName(code)})`, {

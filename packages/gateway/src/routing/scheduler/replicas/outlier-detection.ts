@@ -34,6 +34,8 @@ export interface OutlierDetection {
 const maxSlowInARow = 4;
 /** Interval of probes of a gateway, in milliseconds: the wait that it reports is soon old. */
 const gatewayProbeMs = 1_000;
+/** Maximum interval of probes of an ejected replica while none of its pool serves, in milliseconds. */
+const maxIdleProbeMs = 2_000;
 
 export function createOutlierDetection(
   state: SchedulerState,
@@ -41,6 +43,7 @@ export function createOutlierDetection(
   admission: Admission,
 ): OutlierDetection {
   function change(pool: Pool, replica: ScheduledReplica, to: HealthChange, because: string): void {
+    const wasServing = replica.isServing;
     const changed = replica.change(to, state.nowMs);
     // One that was removed only ends what it has in flight.
     const isMember = pool.replicas.get(replica.member.id) === replica;
@@ -53,8 +56,23 @@ export function createOutlierDetection(
       state.commands.push({ type: "state-change", change: { ...place, ...changed, because } });
     }
     if (replica.isServing) return;
+    if (wasServing) hastenProbes(pool);
+    else if (replica.outUntilMs !== undefined && !hasServing(pool)) hastenProbe(replica);
     state.unserved.add(pool);
     admission.requeueIneligible(pool);
+  }
+
+  /** Probes the ejected replicas of a pool sooner if none serves: the first one that is back is needed. */
+  function hastenProbes(pool: Pool): void {
+    if (hasServing(pool)) return;
+    for (const each of pool.replicas.values()) if (each.outUntilMs !== undefined) hastenProbe(each);
+  }
+
+  function hastenProbe(replica: ScheduledReplica): void {
+    const latestMs = Math.max(state.nowMs, replica.probeSentMs + maxIdleProbeMs);
+    if (replica.isProbeInFlight || replica.nextProbeMs <= latestMs) return;
+    probeAt(state, replica, latestMs);
+    state.wakeMs = Math.min(state.wakeMs, latestMs);
   }
 
   function nextProbeMs(replica: ScheduledReplica): number {

@@ -1,4 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspectBackend, systemClockAndRandom } from "@tensorgate/gateway";
@@ -76,4 +78,47 @@ test("a preview's container is told from the later one by the name that it takes
   const found = await inspectBackend({ address, models: ["m"], timeoutMs: 5_000, clock });
 
   expect(found).toMatchObject({ dialect: "azure-fpga-preview", input: "images" });
+});
+
+const attaching = { region: "local", port: 0, adminPort: 0, timeout: 10_000 };
+const failureOf = (target: string) =>
+  runAttach(target, attaching, signals).then(
+    () => "it was attached",
+    (thrown: Error) => thrown.message,
+  );
+
+test("a gateway is told as such, with its models", async () => {
+  await using gateway = await startGateway({ westeurope: [`127.0.0.1:${server.port}`] });
+
+  expect(await failureOf(new URL(gateway.url).host)).toContain(
+    'it is a gateway, which serves "shapes"',
+  );
+});
+
+test.each([
+  { name: "a metrics port", body: "# TYPE up gauge\nup 1\n", told: "is a metrics port, not gRPC" },
+  { name: "a web server", body: "<html>", told: "is an HTTP port, not gRPC" },
+])("$name is told as such", async ({ body, told }) => {
+  const web = createServer((_request, response) => response.end(body));
+  await new Promise<void>((resolve) => web.listen(0, "127.0.0.1", resolve));
+  const { port } = web.address() as AddressInfo;
+
+  expect(await failureOf(`127.0.0.1:${port}`)).toContain(told);
+  web.close();
+});
+
+test("our own container is attached by its name of the picture", async () => {
+  await using container = await startFakeReplica({
+    isPredictOnly: true,
+    answer: ({ inputNames }) =>
+      inputNames[0] === "images:0"
+        ? new Map([["scores:0", classScores(16, { 1: 1 })]])
+        : { code: 2, message: "Object reference not set to an instance of an object." },
+  });
+  const { address } = container;
+
+  const asked = { address, models: ["m"], timeoutMs: 5_000, clock };
+  const found = await inspectBackend({ ...asked, dialect: "azure-fpga" });
+
+  expect(found).toMatchObject({ dialect: "azure-fpga", input: "images:0" });
 });

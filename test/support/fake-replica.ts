@@ -108,6 +108,7 @@ export async function startFakeReplica({
       if (signatures) return answerMetadata(stream, signatures);
       return refuse(stream, { code: 12, message: "" });
     }
+    if (!headers[":path"]?.endsWith("/Predict")) return refuse(stream, { code: 12, message: "" });
     predictCount += 1;
     const call: PredictCall = {
       headers,

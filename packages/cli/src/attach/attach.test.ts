@@ -41,9 +41,15 @@ function stock({ input = bytes, outputs, sample = {}, model = "m" }: Stock): Bac
 test("a graph of a family is all that has to be known", () => {
   const graphName = "classifier/vgg_16/fc8/squeezed:0";
 
-  expect(
-    describedBackend(stock({ outputs: { output_alias: floats([-1, 1000], graphName) } })),
-  ).toEqual({ model: { name: "m", family: "vgg-16" }, doubts: [] });
+  const { model, doubts } = describedBackend(
+    stock({ outputs: { output_alias: floats([-1, 1000], graphName) } }),
+  );
+
+  expect(model).toEqual({ name: "m", family: "vgg-16" });
+  // A graph does not say what it was trained on.
+  expect(doubts).toEqual([
+    "the labels are assumed to be VGG-16's usual ones, ImageNet's 1000 classes; if it was trained on others, set labels: ./labels.txt",
+  ]);
 });
 
 test("what a test picture gives tells probabilities from logits", () => {

@@ -97,7 +97,7 @@ function ofFamily(
   const isExpected = (each: Family["outputs"][number]) =>
     names.has(each.on[dialect]) || [...names].some((seen) => each.pattern?.test(seen));
   const missing = family.outputs.filter((each) => each.holds !== "features" && !isExpected(each));
-  const doubts =
+  const outputDoubts =
     missing.length > 0 && outputs.length !== 1
       ? [
           `expected the outputs ${missing.map(({ on }) => on[dialect]).join(", ")}; it has ${[...names].join(", ")}`,
@@ -109,8 +109,15 @@ function ofFamily(
       family: family.name,
       ...(Object.keys(given).length > 0 && { input: given }),
     },
-    doubts,
+    doubts: [...outputDoubts, labelDoubt(family)],
   };
+}
+
+/** A graph does not tell its classes: one that was trained on others looks the same. */
+function labelDoubt({ title, task, labels }: Family): string {
+  const [count, what] =
+    task === "detect" ? [labels.length - 1, "Pascal VOC's"] : [labels.length, "ImageNet's"];
+  return `the labels are assumed to be ${title}'s usual ones, ${what} ${count} classes; if it was trained on others, set labels: ./labels.txt`;
 }
 
 /** Returns the dtype of pixels; undefined for a type that pixels are not sent in. */

@@ -25,6 +25,7 @@ import {
 import { backendAddress } from "../attach/backend-address.ts";
 import { configText } from "../attach/config-text.ts";
 import { describedBackend } from "../attach/described-backend.ts";
+import { describedHttpServer } from "../attach/http-server.ts";
 import { CommandError } from "../command-error.ts";
 import { runService, type Service } from "../service/service.ts";
 import type { Signals } from "../service/signals.ts";
@@ -47,11 +48,12 @@ export interface AttachOptions {
   readonly timeout: number;
 }
 
-/** Common names of models: defaults, and those of topologies. */
+/** Common names of models: defaults, those of topologies, and those of the embedded model server. */
 const commonNames = [
   ...["model", "default", "resnet", "resnet50", "resnet_50", "resnet152", "resnet_152"],
   ...["densenet", "densenet121", "densenet_121", "vgg", "vgg16", "vgg_16", "ssd", "ssd_vgg"],
   ...familyNames,
+  ...["shapes", "shapes-detector"],
 ];
 
 /**
@@ -87,7 +89,7 @@ async function attach(target: string, options: AttachOptions): Promise<GatewayOp
     ...(options.service !== undefined && { service: options.service }),
   };
   printLine(`inspecting ${address}`);
-  const findings = await inspected(() =>
+  const findings = await inspected(address, () =>
     inspectBackend({
       address,
       ...reached,
@@ -140,6 +142,7 @@ async function attach(target: string, options: AttachOptions): Promise<GatewayOp
 }
 
 async function inspected(
+  address: string,
   inspect: () => Promise<BackendCapabilities>,
 ): Promise<BackendCapabilities> {
   try {
@@ -147,8 +150,12 @@ async function inspected(
   } catch (thrown) {
     if (thrown instanceof SettingError) throw new CommandError(thrown.message);
     if (!ScoringError.is(thrown)) throw thrown;
-    if (thrown instanceof UpstreamFailedError && thrown.isUnprocessed) {
-      throw new CommandError(`no gRPC server answers: ${causeText(thrown)}`);
+    if (thrown instanceof UpstreamFailedError) {
+      const server = await describedHttpServer(address);
+      if (server !== undefined) throw new CommandError(`${address} is ${server}`);
+      if (thrown.isUnprocessed) {
+        throw new CommandError(`no gRPC server answers: ${causeText(thrown)}`);
+      }
     }
     const { message, hint, cause } = thrown;
     const reason = cause instanceof Error && cause.message !== "" ? ` (${cause.message})` : "";

@@ -3,6 +3,7 @@ import {
   type CallContext,
   type Clock,
   FailedPreconditionError,
+  listedNames,
   ModelNotReadyError,
   type ModelSpec,
   type ResolvedModel,
@@ -12,11 +13,14 @@ import {
   type Tensor,
   UnknownModelError,
   UpstreamAnsweredError,
+  UpstreamFailedError,
   withDeadline,
 } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
+import { ListModelsResponseSchema } from "@tensorgate/proto/tensorgate/v1/catalog";
 import { type Dialect, namesByDialect } from "@tensorgate/tf-serving";
 import { azureFpga, azureFpgaPreview } from "./dialects/azure-fpga.ts";
+import { controlCall, readControlReply } from "./dialects/control-reply.ts";
 import { dialectNamed } from "./dialects/dialects.ts";
 import type { PredictDialect } from "./dialects/predict.ts";
 import { tensorflowServing } from "./dialects/tensorflow-serving.ts";
@@ -30,7 +34,12 @@ import {
 } from "./sample-input.ts";
 import { testPicture } from "./test-picture.ts";
 import { createCredentials } from "./transport/credentials.ts";
-import { createUnaryChannel } from "./transport/unary-channel.ts";
+import { GrpcStatusError } from "./transport/failures.ts";
+import {
+  createUnaryChannel,
+  type UnaryChannel,
+  type UnaryReply,
+} from "./transport/unary-channel.ts";
 
 /** A backend to inspect. */
 export interface BackendRequest {
@@ -88,6 +97,8 @@ const containerInputs: readonly (readonly [string, PredictDialect])[] = [
   ["Placeholder_1:0", azureFpga],
   ["Placeholder_2:0", azureFpga],
   ["Placeholder_3:0", azureFpga],
+  // So the embedded model server calls the picture of a model without family.
+  ["images:0", azureFpga],
 ];
 
 /**
@@ -117,6 +128,7 @@ export async function inspectBackend(request: BackendRequest): Promise<BackendCa
   const connect = (to: PredictDialect) =>
     to.connect(channel, { region: "", isExclusive: false, clock });
   try {
+    await assertNoGateway(channel, ask);
     if (!dialect?.isDevice) {
       const found = await inspectStock(connect(tensorflowServing), ask, request);
       if (found) return found;
@@ -128,6 +140,27 @@ export async function inspectBackend(request: BackendRequest): Promise<BackendCa
 }
 
 type Ask = <Answer>(work: (call: CallContext) => Promise<Answer>) => Promise<Answer>;
+
+/** @throws FailedPreconditionError if it is a gateway, with its models */
+async function assertNoGateway(channel: UnaryChannel, ask: Ask): Promise<void> {
+  let reply: UnaryReply;
+  try {
+    reply = await ask((call) =>
+      channel.unary("/tensorgate.v1.CatalogService/ListModels", [], controlCall(call)),
+    );
+  } catch (thrown) {
+    const isAnswered = ScoringError.from(thrown).cause instanceof GrpcStatusError;
+    if (thrown instanceof UpstreamFailedError && !isAnswered) throw thrown;
+    return;
+  }
+  const { models } = readControlReply(ListModelsResponseSchema, reply);
+  throw new FailedPreconditionError(
+    `it is a gateway, which serves ${listedNames(models.map(({ name }) => `"${name}"`))}`,
+    {
+      hint: "attach a model server; the gateway of another region is the setting `gateway` of a pool",
+    },
+  );
+}
 
 /** Inspects a stock server. @returns undefined if it is none */
 async function inspectStock(

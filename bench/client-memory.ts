@@ -5,7 +5,9 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { ScoringClient } from "@tensorgate/client";
 import { ScoringClient as WebClient } from "@tensorgate/web-client";
+import { startBackend } from "./backend/start-backend.ts";
 import { startScript } from "./process.ts";
+import type { SubjectOptions } from "./subjects/tensorgate.ts";
 
 const { values: flags } = parseArgs({
   options: { calls: { type: "string", default: "100000" } },
@@ -19,8 +21,9 @@ const allowedMiB = 8;
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
 
-await using backend = await startScript("canned-backend.ts", [], 1);
-await using gateway = await startScript("subjects/tensorgate.ts", [String(backend.port)], 0);
+await using backend = await startBackend({ core: 1, addressCount: 1 });
+const subject: SubjectOptions = { replicas: [`127.0.0.1:${backend.port}`] };
+await using gateway = await startScript("subjects/tensorgate.ts", [JSON.stringify(subject)], 0);
 const baseUrl = `http://127.0.0.1:${gateway.port}`;
 const bytes = readFileSync(new URL("../examples/pictures/star.jpg", import.meta.url));
 const blob = new Blob([bytes], { type: "image/jpeg" });

@@ -9,7 +9,9 @@ import {
   createGrpcWebTransport,
 } from "@connectrpc/connect-node";
 import { ScoringService } from "@tensorgate/proto/tensorgate/v1/scoring";
+import { startBackend } from "./backend/start-backend.ts";
 import { startScript } from "./process.ts";
+import type { SubjectOptions } from "./subjects/tensorgate.ts";
 
 const { values: flags } = parseArgs({
   options: { requests: { type: "string", default: "200000" } },
@@ -18,8 +20,9 @@ const requestCount = Number(flags.requests);
 const concurrency = 24;
 const sampleCount = 10;
 
-await using backend = await startScript("canned-backend.ts", [], 1);
-await using gateway = await startScript("subjects/tensorgate.ts", [String(backend.port)], 0);
+await using backend = await startBackend({ core: 1, addressCount: 1 });
+const subject: SubjectOptions = { replicas: [`127.0.0.1:${backend.port}`] };
+await using gateway = await startScript("subjects/tensorgate.ts", [JSON.stringify(subject)], 0);
 const baseUrl = `http://127.0.0.1:${gateway.port}`;
 const picture = readFileSync(new URL("../examples/pictures/star.jpg", import.meta.url));
 const agent = new http.Agent({ keepAlive: true, maxSockets: concurrency });
@@ -119,4 +122,4 @@ process.stdout.write(
   `${requestCount} requests in ${seconds.toFixed(0)} s; from ${first.toFixed(0)} to ${last.toFixed(0)} MiB\n`,
 );
 agent.destroy();
-process.exit(last > first * 1.25 ? 1 : 0);
+if (last > first * 1.25) process.exitCode = 1;

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -6,35 +6,91 @@ import { printedPort } from "../test/support/printed-port.ts";
 
 /** A process on a core of its own; disposing of it ends it. */
 export interface PinnedProcess extends AsyncDisposable {
+  readonly pid: number;
   /** What it printed as its port. */
   readonly port: number;
-  /** Processor time of it and its children so far, in microseconds. */
+  /** Processor time of all threads of it and of its children so far, in microseconds. */
   cpuMicros(): number;
-  /** Its resident memory now, in bytes. */
+  /** Resident memory of it and its children now, in bytes. */
   residentBytes(): number;
 }
 
-const clockTicksPerSecond = Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
+export interface PinnedOptions {
+  readonly core: number;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Where a script finds our packages: as they are shipped, or in their sources. */
+export type PackageForm = "built" | "source";
+
+/** @returns the command that runs a script of this folder */
+export function nodeCommand(script: string, form: PackageForm): readonly string[] {
+  const conditions = form === "source" ? ["--conditions=@tensorgate/source"] : [];
+  return [process.execPath, ...conditions, pathOf(script)];
+}
+
+const pathOf = (script: string) => fileURLToPath(new URL(script, import.meta.url));
+
+export interface SubjectScriptOptions {
+  readonly core: number;
+  /** Where a profile of it is written. */
+  readonly profileFolder?: string | undefined;
+}
+
+/** Starts a script of this folder as it is measured: with our packages as they are shipped. */
+export function startSubject(
+  script: string,
+  args: readonly string[],
+  { core, profileFolder }: SubjectScriptOptions,
+): Promise<PinnedProcess> {
+  const [node = "", ...rest] = nodeCommand(script, "built");
+  const profiled = profileFolder === undefined ? [] : ["--import", pathOf("subjects/profile.ts")];
+  const env = profileFolder === undefined ? {} : { PROFILE_FOLDER: profileFolder };
+  return startPinned([node, ...profiled, ...rest, ...args], { core, env });
+}
 
 /** Starts a script of this folder on one core; resolves when it prints its port. */
-export async function startScript(
+export function startScript(
   script: string,
   args: readonly string[],
   core: number,
 ): Promise<PinnedProcess> {
-  const file = fileURLToPath(new URL(script, import.meta.url));
-  const command = [process.execPath, "--conditions=@tensorgate/source", file, ...args];
-  const child = spawn("taskset", ["-c", String(core), ...command], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  return startPinned([...nodeCommand(script, "source"), ...args], { core });
+}
+
+/** Starts a command on one core; resolves when it prints its port. */
+export async function startPinned(
+  command: readonly string[],
+  options: PinnedOptions,
+): Promise<PinnedProcess> {
+  const child = spawnPinned(command, options);
   return pinned(child, await printedPort(child));
 }
 
+export function spawnPinned(
+  command: readonly string[],
+  { core, env = {} }: PinnedOptions,
+): ChildProcess {
+  const child = spawn("taskset", ["-c", String(core), ...command], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, ...env },
+  });
+  // A run that is interrupted disposes of nothing.
+  const kill = () => child.kill();
+  process.once("exit", kill);
+  child.once("exit", () => process.removeListener("exit", kill));
+  return child;
+}
+
 export function pinned(child: ChildProcess, port: number): PinnedProcess {
+  // taskset has become the program that it started.
+  const pid = child.pid ?? 0;
+  const tree = () => processTree(pid);
   return {
+    pid,
     port,
-    cpuMicros: () => cpuMicrosOf(child.pid ?? 0),
-    residentBytes: () => residentBytesOf(child.pid ?? 0),
+    cpuMicros: () => sum(tree().map(cpuMicrosOf)),
+    residentBytes: () => sum(tree().map(residentBytesOf)),
     [Symbol.asyncDispose]: async () => {
       const ended = once(child, "exit");
       child.kill("SIGTERM");
@@ -43,27 +99,41 @@ export function pinned(child: ChildProcess, port: number): PinnedProcess {
   };
 }
 
-/** By Linux's account: user and system time of a process and of those it started. */
+const sum = (values: readonly number[]) => values.reduce((total, each) => total + each, 0);
+
+/** A process and all that descend from it. */
+function processTree(pid: number): readonly number[] {
+  const children = threadsOf(pid).flatMap((thread) =>
+    read(`/proc/${pid}/task/${thread}/children`).split(" ").filter(Boolean).map(Number),
+  );
+  return [pid, ...children.flatMap(processTree)];
+}
+
+/** By the scheduler's own account, which counts nanoseconds; `/proc/PID/stat` counts ticks of 10 ms. */
 function cpuMicrosOf(pid: number): number {
-  const own = statOf(pid);
-  const children = readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map((name) => statOf(Number(name)))
-    .filter((stat) => stat?.parent === pid);
-  const ticks = [own, ...children].reduce((sum, stat) => sum + (stat?.ticks ?? 0), 0);
-  return (ticks / clockTicksPerSecond) * 1e6;
+  const nanoseconds = threadsOf(pid).map((thread) =>
+    Number(read(`/proc/${pid}/task/${thread}/schedstat`).split(" ")[0]),
+  );
+  return sum(nanoseconds) / 1_000;
 }
 
 function residentBytesOf(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1_024;
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) * 1_024;
 }
 
-function statOf(pid: number): { readonly parent: number; readonly ticks: number } | undefined {
+function threadsOf(pid: number): readonly string[] {
   try {
-    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-    return { parent: Number(fields[1]), ticks: Number(fields[11]) + Number(fields[12]) };
+    return readdirSync(`/proc/${pid}/task`);
   } catch {
-    return undefined;
+    return [];
+  }
+}
+
+/** @returns nothing for a thread that has ended meanwhile */
+function read(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
   }
 }

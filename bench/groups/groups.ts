@@ -1,0 +1,17 @@
+import type { Group } from "./group.ts";
+import { idle } from "./idle.ts";
+import { jsonTensors } from "./json-tensors.ts";
+import { growth, image, inFlight, protocol, tls } from "./load-groups.ts";
+import { start } from "./start.ts";
+
+/** Everything that is measured, in this order. */
+export const groups: readonly Group[] = [
+  image,
+  protocol,
+  tls,
+  inFlight,
+  growth,
+  idle,
+  start,
+  jsonTensors,
+];

@@ -1,0 +1,20 @@
+// Loaded before a subject: profiles it from SIGUSR2 until SIGTERM, so that its start and warm-up are left out.
+import { writeFileSync } from "node:fs";
+import { Session } from "node:inspector/promises";
+import { basename, join } from "node:path";
+
+const session = new Session();
+session.connect();
+await session.post("Profiler.enable");
+await session.post("Profiler.setSamplingInterval", { interval: 200 });
+process.once("SIGUSR2", async () => {
+  process.once("SIGTERM", writeProfile);
+  await session.post("Profiler.start");
+});
+
+async function writeProfile(): Promise<void> {
+  const { profile } = await session.post("Profiler.stop");
+  const name = `${basename(process.argv[1] ?? "")}-${process.pid}.cpuprofile`;
+  writeFileSync(join(process.env["PROFILE_FOLDER"] ?? ".", name), JSON.stringify(profile));
+  process.exit();
+}

@@ -166,15 +166,10 @@ export class MessageWriter {
   /** All segments, in order. */
   finish(): readonly Uint8Array[] {
     const segments: Uint8Array[] = [];
-    let gathered: number[] = [];
     for (const piece of this.#pieces) {
-      if (piece instanceof Uint8Array) {
-        if (gathered.length > 0) segments.push(new Uint8Array(gathered));
-        gathered = [];
-        segments.push(piece);
-      } else for (const byte of piece) gathered.push(byte);
+      if (piece instanceof Uint8Array) segments.push(piece);
+      else if (piece.length > 0) segments.push(new Uint8Array(piece));
     }
-    if (gathered.length > 0) segments.push(new Uint8Array(gathered));
     return segments;
   }
 
@@ -210,29 +205,45 @@ export class MessageWriter {
     this.#byteLength += value.byteLength;
     if (value.byteLength < minReferencedBytes) {
       for (const byte of value) this.#small.push(byte);
-    } else {
-      this.#small = [];
-      this.#pieces.push(value, this.#small);
-    }
+    } else this.#reference(value);
     return this;
   }
 
+  #reference(payload: Uint8Array): void {
+    this.#small = [];
+    this.#pieces.push(payload, this.#small);
+  }
+
   stringField(fieldNumber: number, value: string): this {
-    return this.bytesField(fieldNumber, utf8Encoder.encode(value));
+    // Names of models and tensors, which every request has: ASCII needs no encoder, and no bytes of its own.
+    if (value.length >= minReferencedBytes || !isAscii(value)) {
+      return this.bytesField(fieldNumber, utf8Encoder.encode(value));
+    }
+    this.varint((fieldNumber << 3) | wireType.lengthDelimited).varint(value.length);
+    for (let at = 0; at < value.length; at += 1) this.#small.push(value.charCodeAt(at));
+    this.#byteLength += value.length;
+    return this;
   }
 
   /** @param message - must not be written to afterwards */
   messageField(fieldNumber: number, message: MessageWriter): this {
     this.varint((fieldNumber << 3) | wireType.lengthDelimited).varint(message.#byteLength);
     this.#byteLength += message.#byteLength;
-    this.#small = [];
-    for (const piece of message.#pieces) this.#pieces.push(piece);
-    this.#pieces.push(this.#small);
+    for (const piece of message.#pieces) {
+      if (piece instanceof Uint8Array) this.#reference(piece);
+      else for (const byte of piece) this.#small.push(byte);
+    }
     return this;
   }
 }
 
 const utf8Encoder = new TextEncoder();
+
+function isAscii(text: string): boolean {
+  for (let at = 0; at < text.length; at += 1) if (text.charCodeAt(at) > 0x7f) return false;
+  return true;
+}
+
 const maxSafeInteger = BigInt(Number.MAX_SAFE_INTEGER);
 
 /** The segments of one message joined. */

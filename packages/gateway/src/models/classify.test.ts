@@ -58,6 +58,30 @@ test.each([maxResultsPerPicture, maxResultsPerPicture + 1, 2 ** 31 - 1])(
   },
 );
 
+test("the scores of a reply are copied and checked once, though it is verified first and read later", async () => {
+  let readCount = 0;
+  const tensor = float32Tensor([1, classCount], new Float32Array(classCount));
+  const outputs = new Map([["scores", tensor]]);
+  outputs.values = () => {
+    readCount += 1;
+    return Map.prototype.values.call(outputs);
+  };
+  const classify = createClassifier(
+    {
+      ...parts,
+      score: async (request) => {
+        request.verify?.(outputs);
+        return { model: { name: "wide", version: 1n }, outputs };
+      },
+    },
+    manualClock(),
+  );
+
+  await classify({ modelSpec: { name: "wide" }, pictures }, aCall());
+
+  expect(readCount).toBe(1);
+});
+
 test.each([0, 1.5, -1, Number.NaN])(
   "a count of %d is refused before anything is scored",
   async (count) => {

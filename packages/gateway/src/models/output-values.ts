@@ -52,6 +52,8 @@ export function valuesOfPicture(
 export interface HighestScores {
   /** Comparisons so far, beside the first of each score. */
   readonly comparisonCount: number;
+  /** Only a score above it is among the highest: the worst of them, or -Infinity while there is room. */
+  readonly floor: number;
   /** Ids come in ascending order: of equal scores the first one offered is the better. */
   offer(id: number, score: number): void;
   /** Best first. */
@@ -81,6 +83,9 @@ export function createHighestScores(count: number): HighestScores {
   return {
     get comparisonCount() {
       return comparisonCount;
+    },
+    get floor() {
+      return heap.length < count ? Number.NEGATIVE_INFINITY : (heap[0]?.score ?? 0);
     },
     offer: (id, score) => {
       const root = heap[0];

@@ -190,18 +190,16 @@ export async function pictureAnswer<Value>(
   for (const result of results) {
     // Sixty-four pictures with a thousand boxes each are not written in one go.
     if (texts.length > 0 && (texts.at(-1)?.length ?? 0) > charactersPerTurn) await nextLoopTurn();
-    texts.push(await resultJson(result, valueJson));
+    const text = resultJson(result, valueJson);
+    texts.push(typeof text === "string" ? text : await text);
   }
-  const members = [
-    ...(model
-      ? [`"model":{"name":${JSON.stringify(model.name)},"version":"${model.version}"}`]
-      : []),
-    ...(region === undefined ? [] : [`"region":${JSON.stringify(region)}`]),
-    `"results":[${texts.join(",")}]`,
-  ];
+  const modelMember = model
+    ? `"model":{"name":${JSON.stringify(model.name)},"version":"${model.version}"},`
+    : "";
+  const regionMember = region === undefined ? "" : `"region":${JSON.stringify(region)},`;
   return {
     contentType: "application/json",
-    body: `{${members.join(",")}}\n`,
+    body: `{${modelMember}${regionMember}"results":[${texts.join(",")}]}\n`,
     ...(model && { model }),
     ...(region !== undefined && { region }),
   };
@@ -210,15 +208,15 @@ export async function pictureAnswer<Value>(
 /** Text of one picture after which other work has its turn on the event loop: a millisecond's worth. */
 const charactersPerTurn = 16_384;
 
-async function resultJson<Value>(
+function resultJson<Value>(
   result: PictureResult<Value>,
   valueJson: ValueJson<Value>,
-): Promise<string> {
+): string | Promise<string> {
   const id = result.id === undefined ? "" : `"id":${JSON.stringify(result.id)},`;
-  const outcome = result.ok
-    ? await valueJson(result.value)
-    : `"error":${JSON.stringify(problemDetails(result.error))}`;
-  return `{${id}${outcome}}`;
+  if (!result.ok) return `{${id}"error":${JSON.stringify(problemDetails(result.error))}}`;
+  const value = valueJson(result.value);
+  // Labels are written without a turn of the event loop, which only long lists of values take.
+  return typeof value === "string" ? `{${id}${value}}` : value.then((text) => `{${id}${text}}`);
 }
 
 export function labelsJson(labels: readonly LabelScore[]): string {

@@ -84,8 +84,23 @@ const fewDigits = fc
   .filter((value) => value !== 0 && Number.isFinite(value));
 const subnormals = fc.integer({ min: 1, max: 2 ** 23 }).map((count) => count * 2 ** -149);
 
+/** Those that scores and boxes are of: their digits are found by arithmetic. */
+const ordinary = fc
+  .tuple(fc.double({ min: -5, max: 7, noNaN: true }), fc.boolean())
+  .map(([exponent, isNegative]) => Math.fround((isNegative ? -1 : 1) * 10 ** exponent));
+const bounds = [1e-4, 1e-3, 0.1, 1, 10, 1e5, 1e6].flatMap((power) => neighbors(Math.fround(power)));
+
+/** The float32 numbers around a positive one. */
+function neighbors(value: number): readonly number[] {
+  const bits = new Uint32Array(Float32Array.of(value).buffer)[0] ?? 0;
+  const around = Uint32Array.from({ length: 9 }, (_, index) => bits + index - 4);
+  return [...new Float32Array(around.buffer)];
+}
+
 test.each([
   { name: "any floats", values: floats },
+  { name: "ordinary ones", values: ordinary },
+  { name: "those around powers of ten", values: fc.constantFrom(...bounds) },
   { name: "those of few digits", values: fewDigits },
   { name: "subnormal ones", values: subnormals },
 ])("$name are the same as by trying every length", ({ values }) => {

@@ -278,16 +278,13 @@ export function simulate(
     }
   }
 
-  for (const each of gateways.values()) {
+  for (const each of gateways.values())
     deliver(each, { type: "pools", pools: membersFor(each.region) });
-  }
   for (const request of requests) {
     const shifted = { ...request, arrivesMs: request.arrivesMs + startMs };
     events.put(shifted.arrivesMs, () => arrive(gatewayOf(request.region), shifted));
   }
-  for (const incident of incidents) {
-    events.put(incident.atMs + startMs, () => apply(incident));
-  }
+  for (const incident of incidents) events.put(incident.atMs + startMs, () => apply(incident));
   let untilMs = Number.POSITIVE_INFINITY;
   for (let next = events.next(); next && next.atMs <= untilMs; next = events.next()) {
     nowMs = next.atMs;

@@ -3,6 +3,7 @@ import { answerMutants } from "./table/answers.ts";
 import { bodyMutants } from "./table/bodies.ts";
 import { callerMutants } from "./table/callers.ts";
 import { connectionMutants } from "./table/connections.ts";
+import { messageMutants } from "./table/messages.ts";
 import { pictureMutants } from "./table/pictures.ts";
 import { routingMutants } from "./table/routing.ts";
 
@@ -10,6 +11,7 @@ import { routingMutants } from "./table/routing.ts";
 export const mutants: readonly Mutant[] = [
   ...callerMutants,
   ...bodyMutants,
+  ...messageMutants,
   ...pictureMutants,
   ...connectionMutants,
   ...routingMutants,

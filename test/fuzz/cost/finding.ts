@@ -42,8 +42,12 @@ export function foundFrom(target: CostTarget, recipe: Recipe, measured: Measured
 export const isOver = ({ cpuRatio, memoryRatio, cost }: Found, bounds: Bounds): boolean =>
   cost.end !== "answered" || cpuRatio > bounds.maxCpuRatio || memoryRatio > bounds.maxMemoryRatio;
 
-/** Whether it is over by so much that no noise of the machine explains it. */
+/** What compiling code, or a busy machine, may take on top of a body's own work, in milliseconds of CPU. */
+const noiseMs = 500;
+
+/** Whether it is over by so much that no noise explains it. */
 const isFarOver = (found: Found, { maxCpuRatio, maxMemoryRatio, maxStallMs }: Bounds): boolean =>
+  (found.cost.end !== "answered" || found.cost.cpuMs > noiseMs) &&
   isOver(found, {
     maxCpuRatio: 2 * maxCpuRatio,
     maxMemoryRatio: 2 * maxMemoryRatio,

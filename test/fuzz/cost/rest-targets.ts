@@ -13,7 +13,6 @@ import {
 } from "./ordinary.ts";
 import { pictureSites } from "./picture-sites.ts";
 import {
-  chunkedRequestHead,
   chunkSites,
   formSites,
   gzipSites,
@@ -67,6 +66,31 @@ const pathSite: Site = {
   name: "path",
   wrap: (content) => content,
   pieces: ["a", "/", "%41", "%", "..", "//", "%2f", ":"].map((value) => piece(value)),
+};
+
+/** The head of a request whose body comes in chunks. */
+const chunkedPost = (headers: Readonly<Record<string, string>>) =>
+  text(
+    [
+      "POST /v1/classify/shapes HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/jpeg",
+      ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+      "transfer-encoding: chunked\r\nconnection: close\r\n\r\n",
+    ].join("\r\n"),
+  );
+
+/** The head of a POST whose path and headers are written out. */
+const http2Post = (headers: Readonly<Record<string, string>>) => {
+  const fields = { ":path": "/v1/classify/shapes", ":authority": "localhost", ...headers };
+  const block = Object.entries(fields).flatMap(([name, value]) => [
+    Buffer.of(0, name.length),
+    text(name),
+    Buffer.of(value.length),
+    text(value),
+  ]);
+  return Buffer.concat([
+    http2Opening,
+    http2Frame("headers", 1, Buffer.concat([Buffer.of(0x83, 0x86), ...block]), 0x4),
+  ]);
 };
 
 export const restTargets: readonly CostTarget[] = [
@@ -155,39 +179,23 @@ export const restTargets: readonly CostTarget[] = [
       body: tinyPicture,
     }),
   }),
-  rest("chunks", {
-    group: "connection",
-    sites: chunkSites,
-    maxBytes: 16 * 2 ** 20,
-    send: (body) => ({ path: "", raw: Buffer.concat([chunkedRequestHead, body]) }),
-  }),
-  rest("HTTP/2 frames", {
-    group: "connection",
-    sites: http2Sites,
-    maxBytes: 2 ** 20,
-    send: (body) => ({ path: "", raw: Buffer.concat([http2Post, body]) }),
-  }),
+  ...[
+    { name: "", headers: keyHeader },
+    { name: " without key", headers: {} },
+  ].flatMap(({ name, headers }) => [
+    rest(`chunks${name}`, {
+      parser: "chunks",
+      group: "connection",
+      sites: chunkSites,
+      maxBytes: 16 * 2 ** 20,
+      send: (body) => ({ path: "", raw: Buffer.concat([chunkedPost(headers), body]) }),
+    }),
+    rest(`HTTP/2 frames${name}`, {
+      parser: "HTTP/2 frames",
+      group: "connection",
+      sites: http2Sites,
+      maxBytes: 2 ** 20,
+      send: (body) => ({ path: "", raw: Buffer.concat([http2Post(headers), body]) }),
+    }),
+  ]),
 ];
-
-/** The head of a POST whose path and key are written out. */
-const http2Post = Buffer.concat([
-  http2Opening,
-  http2Frame(
-    "headers",
-    1,
-    Buffer.concat([
-      Buffer.of(0x83, 0x86),
-      ...[
-        [":path", "/v1/classify/shapes"],
-        [":authority", "localhost"],
-        ...Object.entries(keyHeader),
-      ].flatMap(([name = "", value = ""]) => [
-        Buffer.of(0, name.length),
-        text(name),
-        Buffer.of(value.length),
-        text(value),
-      ]),
-    ]),
-    0x4,
-  ),
-]);

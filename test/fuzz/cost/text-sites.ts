@@ -1,5 +1,5 @@
 import { gzipSync } from "node:zlib";
-import { between, hexPiece, type Piece, piece, type Site, text } from "./body.ts";
+import { between, hexPiece, type Piece, piece, type Site } from "./body.ts";
 
 const pieces = (...values: readonly string[]): readonly Piece[] =>
   values.map((value) => piece(value));
@@ -269,7 +269,3 @@ export function envelope(message: Uint8Array, flags = 0): Buffer {
   head.writeUInt32BE(message.byteLength, 1);
   return Buffer.concat([head, message]);
 }
-
-export const chunkedRequestHead: Buffer = text(
-  "POST /v1/classify/shapes HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/jpeg\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n",
-);

@@ -51,7 +51,7 @@ export const bodyMutants: readonly Mutant[] = [
         replace: "if (whole.byteLength < 0) {",
       },
       {
-        name: "body: its pieces are not counted",
+        name: "body: its bytes are not counted for their rate",
         find: "usage.arrived(chunk.length);",
         replace: "",
       },
@@ -71,7 +71,7 @@ export const bodyMutants: readonly Mutant[] = [
         replace: 'return "stream" in request ? false : !request.complete;',
       },
       {
-        name: "rpc: pieces of a byte",
+        name: "rpc: its bytes are not counted for their rate",
         find: "usage.arrived(piece.byteLength);",
         replace: "",
       },
@@ -84,7 +84,7 @@ export const bodyMutants: readonly Mutant[] = [
   ),
   ...mutantsOf(
     `${inbound}/server/body/body-budget.ts`,
-    [`${inbound}/server/body/body-budget.test.ts`],
+    [`${inbound}/server/body/body-budget.test.ts`, `${inbound}/server/body/piece-limit.test.ts`],
     [
       {
         name: "budget: never full",
@@ -122,153 +122,8 @@ export const bodyMutants: readonly Mutant[] = [
         replace: "if (retainCount > 0) startTiming();",
       },
       {
-        name: "upload: pieces of a byte",
-        find: "if (pieceCount > freePieces + usage.receivedBytes / minBytesPerPiece) {",
-        replace: "if (false) {",
-      },
-    ],
-  ),
-  ...mutantsOf(
-    `${inbound}/protocols/rpc/body.ts`,
-    [`${inbound}/protocols/rpc/body.test.ts`, `${inbound}/protocols/rpc/body-limits.test.ts`],
-    [
-      {
-        name: "rpc: a message that declares too much is read",
-        find: "if (byteCount > maxBytes) throw messageTooLong(maxBytes);",
-        replace: "",
-      },
-      {
-        name: "rpc: a body over the limit is read",
-        find: "if (buffer.byteLength + piece.byteLength > maxBytes) throw messageTooLong(maxBytes);",
-        replace: "",
-      },
-      {
-        name: "rpc: JSON as long as any message",
-        find: "isJson ? Math.min(limits.maxBytes, limits.maxJsonBytes) : limits.maxBytes",
-        replace: "isJson ? limits.maxBytes : limits.maxBytes",
-      },
-      {
-        name: "rpc: messages without a turn of the loop",
-        find: "if (count % messagesPerTurn === 0) await setImmediate();",
-        replace: "",
-      },
-    ],
-  ),
-  ...mutantsOf(
-    `${inbound}/protocols/rpc/message-check.ts`,
-    [
-      `${inbound}/protocols/rpc/body.test.ts`,
-      `${inbound}/protocols/rpc/body-limits.test.ts`,
-      "test/hostile/hostile-messages.test.ts",
-    ],
-    [
-      {
-        name: "rpc: an unpacked message is not counted",
-        find: "message = await gunzip(message, maxBytes, account.reserve);",
-        replace: "message = await gunzip(message, maxBytes, () => {});",
-      },
-      {
-        name: "rpc: an unpacked message is not charged",
-        find: "        if (!isJson) check(() => scan.push(message));\n",
-        replace: "",
-      },
-      {
-        name: "rpc: what is handed on is not counted",
-        find: "account.settle(heldBytes);",
-        replace: "account.settle(0);",
-      },
-      {
-        name: "rpc: any number of elements",
-        find: "const budget = createWorkBudget(maxElements);",
-        replace: "const budget = createWorkBudget(maxElements * 1_000_000);",
-      },
-      {
-        name: "rpc: JSON is not charged",
-        find: "  chargeJson(message, budget);\n",
-        replace: "",
-      },
-      {
-        name: "rpc: integers of any number of digits",
-        find: "if (longInteger.test(json)) throw",
-        replace: "if (longInteger.test('')) throw",
-      },
-    ],
-  ),
-  ...mutantsOf(
-    `${inbound}/protocols/rpc/handler.ts`,
-    ["test/hostile/hostile-messages.test.ts"],
-    [
-      {
-        name: "rpc: health, status and catalog take long messages",
-        find: "maxBytes: 16_384, maxJsonBytes: 16_384, maxElements: 256 }",
-        replace: "maxBytes: 16_777_216, maxJsonBytes: 16_777_216, maxElements: 256_000 }",
-      },
-    ],
-  ),
-  ...mutantsOf(
-    `${inbound}/server/body/form-parts.ts`,
-    [`${inbound}/server/body/form-parts.test.ts`],
-    [
-      {
-        name: "form: any number of parts",
-        find: "    budget.spend();\n    const { headers, start }",
-        replace: "    const { headers, start }",
-      },
-      {
-        name: "form: any number of headers",
-        find: "    budget.spend();\n    const colon",
-        replace: "    const colon",
-      },
-      {
-        name: "form: headers of any length",
-        find: "const block = body.subarray(at, at + maxHeaderBytes);",
-        replace: "const block = body.subarray(at);",
-      },
-      {
-        name: "form: any number of lines like a boundary",
-        find: "if (length >= prefixLength) budget.spend();",
-        replace: "",
-      },
-    ],
-  ),
-  ...mutantsOf(
-    `${inbound}/protocols/rest/messages.ts`,
-    [`${inbound}/protocols/rest/messages.test.ts`],
-    [
-      {
-        name: "pictures: any number in a form",
-        find: "if (pictures.length === maxPictures) throw tooManyPictures(maxPictures);",
-        replace: "",
-      },
-      {
-        name: "pictures: anything beside them is free",
-        find: "createWorkBudget(freeElements + elementsPerPicture * maxPictures)",
-        replace: "createWorkBudget(Number.POSITIVE_INFINITY)",
-      },
-    ],
-  ),
-  ...mutantsOf(
-    "packages/core/src/json-body.ts",
-    ["packages/core/src/json-body.test.ts"],
-    [
-      {
-        name: "json: any depth",
-        find: "if (depth > maxDepth) {",
-        replace: "if (depth > Number.POSITIVE_INFINITY) {",
-      },
-      {
-        name: "json: any number of values",
-        find: "  chargeJson(body, budget);\n",
-        replace: "",
-      },
-      {
-        name: "json: keys that reach a prototype",
-        find: "  assertNoForbiddenKey(root);\n",
-        replace: "",
-      },
-      {
-        name: "json: blanks are free",
-        find: "if (bytesOutside % bytesPerElement === 0) budget.spend();",
+        name: "upload: one in too many pieces is read on",
+        find: "pieceLimitOf(request)?.onExceeded(() => failWith(tooManyPieces()));",
         replace: "",
       },
     ],
@@ -285,42 +140,21 @@ export const bodyMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    "packages/core/src/work-budget.ts",
-    ["packages/tf-serving/src/wire/charge-message.test.ts", "packages/core/src/json-body.test.ts"],
+    `${inbound}/server/body/piece-limit.ts`,
     [
-      {
-        name: "work: never too much",
-        find: "if (spent <= maxElements) return;",
-        replace: "if (spent >= 0) return;",
-      },
-      {
-        name: "work: one element too many",
-        find: "if (spent <= maxElements) return;",
-        replace: "if (spent <= maxElements + 1) return;",
-      },
-    ],
-  ),
-  ...mutantsOf(
-    "packages/tf-serving/src/wire/charge-message.ts",
-    [
-      "packages/tf-serving/src/wire/charge-message.test.ts",
-      "packages/tf-serving/src/wire/charge-limits.test.ts",
+      `${inbound}/server/body/piece-limit.test.ts`,
+      `${inbound}/server/listener/lingering-close.test.ts`,
     ],
     [
       {
-        name: "message: any depth",
-        find: "if (outer.length >= maxDepth) {",
-        replace: "if (outer.length >= Number.POSITIVE_INFINITY) {",
+        name: "pieces: any number",
+        find: "if (pieceCount <= freePieces + byteCount / minBytesPerPiece) return true;",
+        replace: "if (pieceCount > 0) return true;",
       },
       {
-        name: "message: packed numbers are free",
-        find: "budget.spend(length / size);",
+        name: "pieces: any number in a packet with the headers",
+        find: "if (earlyBytes > 0) body.unshift(body.read(earlyBytes));",
         replace: "",
-      },
-      {
-        name: "message: nested messages are not looked into",
-        find: "if (field?.nested) startMessage(field.nested(), length);",
-        replace: "if (field?.nested && length < 0) startMessage(field.nested(), length);",
       },
     ],
   ),

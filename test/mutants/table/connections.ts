@@ -124,6 +124,16 @@ export const connectionMutants: readonly Mutant[] = [
         find: "leftBytes = isAuthenticated ? maxAuthenticatedBytes : maxUnauthenticatedBytes;",
         replace: "leftBytes = maxAuthenticatedBytes;",
       },
+      {
+        name: "connections: a body in too many pieces is discarded on",
+        find: "pieceLimitOf(request)?.onExceeded(stop);",
+        replace: "",
+      },
+      {
+        name: "connections: a stream in too many pieces stays open",
+        find: "if (timer) closeIn(0);",
+        replace: "",
+      },
     ],
   ),
   ...mutantsOf(

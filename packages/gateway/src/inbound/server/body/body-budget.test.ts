@@ -154,20 +154,3 @@ test("memory is reserved by itself, and what has no room is not", () => {
   close();
   expect(budget.bytesInFlight).toBe(0);
 });
-
-test.each(["whole", "stream"] as const)(
-  "a %s body in pieces of a byte is refused, in pieces of 64 bytes it is not",
-  (kind) => {
-    const { request } = open(100_000_000);
-    const tiny = request(kind).usage;
-    const small = request(kind).usage;
-    const take = (usage: BodyUsage, byteCount: number, pieces: number) => {
-      for (let piece = 0; piece < pieces; piece += 1) received(usage, byteCount);
-    };
-
-    take(small, 64, 100_000);
-    expect(() => take(tiny, 1, 100_000)).toThrow(expect.objectContaining({ reason: "too-large" }));
-
-    expect(tiny.receivedBytes).toBe(1_041);
-  },
-);

@@ -7,17 +7,14 @@ import {
   TooLargeError,
 } from "@tensorgate/core";
 import type { ListenSettings, RequestOptions } from "../../options.ts";
-import { resetWithReply } from "../listener/lingering-close.ts";
 import type { NodeRequest, NodeResponse } from "../node-http.ts";
+import { minBytesPerPiece, pieceLimitOf } from "./piece-limit.ts";
 
 /** The share of one request in the budget: counted, and timed until its body has arrived. The same for every protocol. */
 export interface BodyUsage {
   /** Bytes of the body that have arrived so far, as they came. */
   readonly receivedBytes: number;
-  /**
-   * Counts a piece of the body that has arrived, for its rate; what is held of it is reserved separately.
-   * @throws TooLargeError if the pieces are too small to be worth their work
-   */
+  /** Counts a piece of the body that has arrived, for its rate; what is held of it is reserved separately. */
   arrived(byteCount: number): void;
   /**
    * Counts memory, in bytes, before it is allocated for this request.
@@ -33,7 +30,7 @@ export interface BodyUsage {
   release(byteCount: number): void;
   /** Stops the timers: the whole body has arrived. */
   complete(): void;
-  /** Calls `listener` once if the body arrives too slowly. */
+  /** Calls `listener` once if the body arrives too slowly, or in too many small pieces. */
   onFailure(listener: (error: ScoringError) => void): void;
   /** Keeps the count, even if the client disconnects, until the result is disposed of. */
   retain(): Disposable;
@@ -69,13 +66,6 @@ export interface BodyBudgetOptions {
 const rateGraceMs = 5_000;
 const checkEveryMs = 1_000;
 
-/**
- * Pieces that a body may come in whatever their length, and the minimum length of the others on average, in bytes. Every
- * piece (a chunk of HTTP/1.1, a frame of HTTP/2) costs the same work, and one of a single byte is worth none.
- */
-const freePieces = 1_024;
-const minBytesPerPiece = 64;
-
 /** When the client of an overloaded gateway may retry, in milliseconds. */
 const retryAfterMs = 1_000;
 
@@ -97,7 +87,6 @@ export function createBodyBudget({ requests, listen, clock }: BodyBudgetOptions)
     // What is declared and never sent must not keep others out, so it is checked and not reserved.
     assertRoom(Number(request.headers["content-length"] ?? 0) || 0);
     const startedMs = clock.nowMs();
-    let pieceCount = 0;
     let countedBytes = 0;
     let retainCount = 0;
     let timer: Disposable | undefined;
@@ -138,11 +127,6 @@ export function createBodyBudget({ requests, listen, clock }: BodyBudgetOptions)
       receivedBytes: 0,
       arrived: (byteCount) => {
         usage.receivedBytes += byteCount;
-        pieceCount += 1;
-        if (pieceCount > freePieces + usage.receivedBytes / minBytesPerPiece) {
-          resetWithReply(request, response);
-          throw tooManyPieces();
-        }
         if (kind === "stream") startTiming();
       },
       reserve: (byteCount) => {
@@ -189,6 +173,7 @@ export function createBodyBudget({ requests, listen, clock }: BodyBudgetOptions)
     if (response.closed) untilClosed[Symbol.dispose]();
     else response.once("close", untilClosed[Symbol.dispose]);
     if (mayHaveBody(request)) startTiming();
+    pieceLimitOf(request)?.onExceeded(() => failWith(tooManyPieces()));
     if (request.headers.expect !== undefined) sendContinue(request, response);
     return usage;
   }

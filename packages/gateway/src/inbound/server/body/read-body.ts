@@ -39,11 +39,7 @@ export function createBodyPieces(request: NodeRequest, usage: BodyUsage): BodyPi
   function onData(piece: Buffer): void {
     request.pause();
     arrived = piece;
-    try {
-      usage.arrived(piece.byteLength);
-    } catch (thrown) {
-      fail(thrown);
-    }
+    usage.arrived(piece.byteLength);
     wake();
   }
 

@@ -1,15 +1,18 @@
 import { once } from "node:events";
 import http2 from "node:http2";
 import net from "node:net";
+import type { Readable } from "node:stream";
 import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
+import { http2Frame, http2Opening } from "../../../../../../test/support/raw-http.ts";
 import { listenDefaults, requestDefaults } from "../../options.ts";
+import { pieceLimitOf } from "../body/piece-limit.ts";
 import type { NodeRequest } from "../node-http.ts";
-import { allowLongBody, maxUnauthenticatedBytes, resetWithReply } from "./lingering-close.ts";
+import { allowLongBody, maxUnauthenticatedBytes } from "./lingering-close.ts";
 import { createListener } from "./listener.ts";
 
 /** A server that answers every request by its headers, and what it was asked. */
-async function answering(kind: "unauthenticated" | "authenticated" | "reset early") {
+async function answering(kind: "unauthenticated" | "authenticated" | "unanswered") {
   const clock = manualClock();
   const requests: NodeRequest[] = [];
   const opened = createListener({
@@ -18,7 +21,7 @@ async function answering(kind: "unauthenticated" | "authenticated" | "reset earl
     onRequest: (request, response) => {
       requests.push(request);
       if (kind === "authenticated") allowLongBody(request);
-      if (kind === "reset early") resetWithReply(request, response);
+      if (kind === "unanswered") return;
       response.statusCode = 401;
       response.end();
     },
@@ -28,7 +31,16 @@ async function answering(kind: "unauthenticated" | "authenticated" | "reset earl
     clock,
   });
   const { port } = await opened.listen();
-  return { clock, port, requests, [Symbol.asyncDispose]: () => opened.close(0) };
+  return {
+    clock,
+    port,
+    requests,
+    [Symbol.asyncDispose]: () => {
+      const closed = opened.close(0);
+      clock.advance(0);
+      return closed;
+    },
+  };
 }
 
 async function connect(port: number) {
@@ -169,17 +181,69 @@ test.each([
   session.destroy();
 });
 
-test("a stream of which no more is to come is reset with its answer", async () => {
-  await using server = await answering("reset early");
-  const session = http2.connect(`http://127.0.0.1:${server.port}`);
-  const stream = session.request({ ":method": "POST" });
-  const answered = once(stream, "response");
-  stream.on("error", () => {}).write("x");
+/** The head of a request, and a piece of its body. */
+const tinyPieces = {
+  "HTTP/1.1": {
+    head: Buffer.from(post("transfer-encoding: chunked")),
+    piece: Buffer.from("1\r\na\r\n"),
+  },
+  "HTTP/2": {
+    head: Buffer.concat([
+      http2Opening,
+      http2Frame("headers", 1, Buffer.of(0x83, 0x86, 0x84, 0x01, 1, 0x78), 0x4),
+    ]),
+    piece: http2Frame("data", 1, Buffer.of(0)),
+  },
+};
 
-  const [{ ":status": status }] = await answered;
-  await once(stream.resume(), "close");
+test.each([
+  { version: "HTTP/1.1", kind: "unauthenticated" },
+  { version: "HTTP/1.1", kind: "unanswered" },
+  { version: "HTTP/2", kind: "unauthenticated" },
+  { version: "HTTP/2", kind: "unanswered" },
+] as const)(
+  "of pieces of a byte no more than a thousand wait, over $version: $kind",
+  async (of) => {
+    await using server = await answering(of.kind);
+    const { socket } = await connect(server.port);
+    const { head, piece } = tinyPieces[of.version];
 
-  expect(status).toBe(401);
-  expect(stream.rstCode).toBe(http2.constants.NGHTTP2_NO_ERROR);
-  session.destroy();
+    socket.write(Buffer.concat([head, Buffer.alloc(60_000 * piece.length, piece)]));
+    await expect.poll(() => server.requests.length).toBe(1);
+    const request = server.requests[0] as NodeRequest;
+    await new Promise<void>((resolve) => pieceLimitOf(request)?.onExceeded(resolve));
+
+    const other = await connect(server.port);
+    other.socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+    await expect.poll(() => server.requests.length).toBe(2);
+
+    const body: Readable = "stream" in request ? request.stream : request;
+    let waiting = 0;
+    body.on("data", () => {
+      waiting += 1;
+    });
+    body.resume();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(waiting).toBeLessThanOrEqual(1_041);
+    socket.destroy();
+    other.socket.destroy();
+  },
+);
+
+test("a stream is reset as soon as too many pieces follow its answer", async () => {
+  await using server = await answering("unauthenticated");
+  const { socket } = await connect(server.port);
+  const { head, piece } = tinyPieces["HTTP/2"];
+  socket.write(head);
+  await expect.poll(() => server.requests.length).toBe(1);
+  const request = server.requests[0] as http2.Http2ServerRequest;
+  if (!request.stream.writableFinished) await once(request.stream, "finish");
+
+  socket.write(Buffer.alloc(2_000 * piece.length, piece));
+  await new Promise<void>((resolve) => pieceLimitOf(request)?.onExceeded(resolve));
+  server.clock.advance(0);
+
+  await once(request.stream, "close");
+  expect(request.stream.rstCode).toBe(http2.constants.NGHTTP2_NO_ERROR);
+  socket.destroy();
 });

@@ -1,5 +1,6 @@
 import http2 from "node:http2";
 import type { Clock } from "@tensorgate/core";
+import { pieceLimitOf } from "../body/piece-limit.ts";
 import type { NodeRequest, NodeResponse } from "../node-http.ts";
 
 /** Most that is read of a request without a valid key, if keys are configured, in bytes. */
@@ -22,7 +23,6 @@ const lingerMs = 1_000;
 
 const authenticatedRequests = new WeakSet<NodeRequest>();
 const authenticatedSessions = new WeakSet<http2.Http2Session>();
-const earlyResets = new WeakMap<http2.Http2Stream, "with-response" | "soon">();
 
 /** Raises the limits of a request whose caller was authenticated. */
 export function allowLongBody(request: NodeRequest): void {
@@ -35,25 +35,18 @@ export function allowLongBody(request: NodeRequest): void {
 }
 
 /**
- * Resets the HTTP/2 stream of a request with its response, or soon if that has begun: until then every frame of a few
- * bytes costs work, and the window limits only their bytes. Has no effect over HTTP/1.1.
- */
-export function resetWithReply(request: NodeRequest, { headersSent }: NodeResponse): void {
-  if ("stream" in request) earlyResets.set(request.stream, headersSent ? "soon" : "with-response");
-}
-
-/**
  * Drains or stops a request body that was not read to its end, once the request has been answered.
  *
  * HTTP/2 can reset a stream, and until then its window limits what arrives. HTTP/1.1 can only close the connection, and a
  * client that is cut while it sends may lose the response. So the remaining body is discarded for a while, within the
- * limit of this client; then the sending side is closed first, and the connection a little later.
+ * limit of this client; then the sending side is closed first, and the connection a little later. Of a body in too many
+ * small pieces nothing more is discarded.
  *
  * @see RFC 9113, section 8.1; RFC 9112, section 9.6
  */
 export function closeLingering(request: NodeRequest, response: NodeResponse, clock: Clock): void {
   if ("stream" in request) {
-    stopStream(request, clock);
+    stopStream(request, response, clock);
     return;
   }
   const { socket } = request;
@@ -96,12 +89,15 @@ export function closeLingering(request: NodeRequest, response: NodeResponse, clo
     timer = clock.setTimer(drainMs, () => socket.destroy());
     request.on("data", onData);
     request.resume();
+    pieceLimitOf(request)?.onExceeded(stop);
   }
 }
 
-function stopStream(request: http2.Http2ServerRequest, clock: Clock): void {
+function stopStream(request: http2.Http2ServerRequest, response: NodeResponse, clock: Clock): void {
   const { stream } = request;
   let leftBytes = maxUnauthenticatedBytes;
+  let timer: Disposable | undefined;
+  let isReset = false;
 
   function close(): void {
     leftBytes = Number.POSITIVE_INFINITY;
@@ -109,12 +105,18 @@ function stopStream(request: http2.Http2ServerRequest, clock: Clock): void {
     request.resume();
   }
 
+  function closeIn(delayMs: number): void {
+    timer?.[Symbol.dispose]();
+    timer = clock.setTimer(delayMs, close);
+  }
+
+  pieceLimitOf(request)?.onExceeded(() => {
+    // A response that has not begun has no trailers, and the stream can be reset with it.
+    isReset = !response.headersSent;
+    if (timer) closeIn(0);
+  });
   stream.once("finish", () => {
-    const reset = earlyResets.get(stream);
-    if (reset === "with-response") {
-      close();
-      return;
-    }
+    if (isReset) return close();
     // A body that is at its end must be read to it, or the stream is never closed, nor the connection that it was on.
     request.on("data", (piece: Buffer) => {
       leftBytes -= piece.byteLength;
@@ -122,7 +124,7 @@ function stopStream(request: http2.Http2ServerRequest, clock: Clock): void {
     });
     request.resume();
     // Trailers come after "finish", and a reset would overtake them.
-    const timer = clock.setTimer(reset ? 0 : lingerMs, close);
-    stream.once("close", () => timer[Symbol.dispose]());
+    closeIn(pieceLimitOf(request)?.isExceeded ? 0 : lingerMs);
+    stream.once("close", () => timer?.[Symbol.dispose]());
   });
 }

@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import type { Clock } from "@tensorgate/core";
 import type { ListenSettings, RequestOptions } from "../../options.ts";
 import type { BodyBudget } from "../body/body-budget.ts";
+import { limitPieces } from "../body/piece-limit.ts";
 import { outflows } from "../exchange.ts";
 import type { NodeResponse, OnRequest } from "../node-http.ts";
 import type { ClientConnection } from "./connections.ts";
@@ -76,6 +77,7 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
       return;
     }
     outflows.set(response, slowReaders.watch(response, connection.reset));
+    limitPieces(request);
     closeLingering(request, response, clock);
     if (hasOneHost(request)) onRequest(request, response);
     else rejectRequest(response, 400);
@@ -123,6 +125,7 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
         if (stream?.session) cutters.get(stream.session)?.(stream);
       };
       outflows.set(response, slowReaders.watch(response, cut));
+      limitPieces(request);
       closeLingering(request, response, clock);
       if (hasOneAuthority(request)) onRequest(request, response);
       else rejectRequest(response, 400);

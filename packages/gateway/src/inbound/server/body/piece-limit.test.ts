@@ -1,0 +1,88 @@
+import { Readable } from "node:stream";
+import { manualClock } from "@tensorgate/core/testing";
+import { expect, test } from "vitest";
+import { listenDefaults, requestDefaults } from "../../options.ts";
+import type { NodeRequest, NodeResponse } from "../node-http.ts";
+import { createBodyBudget } from "./body-budget.ts";
+import { limitPieces } from "./piece-limit.ts";
+
+/** A body that nobody reads. */
+function unread() {
+  const body = Object.assign(new Readable({ read: () => {} }), { headers: {} });
+  const request = body as unknown as NodeRequest;
+  const limit = limitPieces(request);
+  return {
+    body,
+    request,
+    limit,
+    /** @returns how many of the pieces were taken */
+    arrive: (byteCount: number, pieces: number) => {
+      let taken = 0;
+      while (taken < pieces && !limit.isExceeded) {
+        body.push(Buffer.alloc(byteCount));
+        if (!limit.isExceeded) taken += 1;
+      }
+      return taken;
+    },
+  };
+}
+
+test("pieces of a byte are dropped after the first thousand, and ask to read no further", () => {
+  const { body, limit, arrive } = unread();
+
+  expect(arrive(1, 100_000)).toBe(1_040);
+  expect(body.push(Buffer.alloc(100_000))).toBe(false);
+
+  expect(limit.isExceeded).toBe(true);
+  expect(body.readableLength).toBe(1_040);
+});
+
+test("pieces of 64 bytes on average may be any number", () => {
+  const { body, arrive } = unread();
+
+  expect(arrive(64, 100_000)).toBe(100_000);
+
+  expect(body.readableLength).toBe(6_400_000);
+});
+
+test("whoever asks is called once, however late", () => {
+  const { limit, arrive } = unread();
+  let before = 0;
+  let after = 0;
+  limit.onExceeded(() => {
+    before += 1;
+  });
+  arrive(1, 100_000);
+  limit.onExceeded(() => {
+    after += 1;
+  });
+
+  expect([before, after]).toEqual([1, 1]);
+});
+
+test("the end of a body passes", async () => {
+  const { body, arrive } = unread();
+  arrive(1, 10);
+  body.push(null);
+
+  expect(await body.toArray()).toHaveLength(10);
+});
+
+test.each(["before", "after"])("reading fails if the limit is exceeded %s it begins", (when) => {
+  const { request, arrive } = unread();
+  const budget = createBodyBudget({
+    requests: requestDefaults,
+    listen: listenDefaults,
+    clock: manualClock(),
+  });
+  const response = { once: () => {} } as unknown as NodeResponse;
+  if (when === "before") arrive(1, 2_000);
+  const usage = budget.open(request, response, "stream");
+  let failure: unknown;
+  usage.onFailure((error) => {
+    failure = error;
+  });
+  if (when === "after") arrive(1, 2_000);
+
+  expect(failure).toMatchObject({ reason: "too-large" });
+});

@@ -94,6 +94,11 @@ export const answerMutants: readonly Mutant[] = [
     [`${transport}/unary-channel.test.ts`, `${transport}/hostile-replies.test.ts`],
     [
       {
+        name: "upstream: a connection whose calls are refused is used on",
+        find: "if (stream.rstCode === http2.constants.NGHTTP2_ENHANCE_YOUR_CALM) open.retire();",
+        replace: "",
+      },
+      {
         name: "replies: an aborted call goes on",
         find: 'signal.addEventListener("abort", onAbort, { once: true });',
         replace: "",

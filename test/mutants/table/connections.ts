@@ -3,6 +3,7 @@ import { type Mutant, mutantsOf } from "../mutant.ts";
 const listener = "packages/gateway/src/inbound/server/listener";
 const tests = [
   `${listener}/connections.test.ts`,
+  `${listener}/cancelled-responses.test.ts`,
   `${listener}/listener.test.ts`,
   "test/hostile/listener-limits.test.ts",
   "test/hostile/hostile-connections.test.ts",
@@ -55,6 +56,11 @@ export const connectionMutants: readonly Mutant[] = [
       name: "connections: any number of streams",
       find: "maxConcurrentStreams: listen.maxStreamsPerConnection,",
       replace: "maxConcurrentStreams: 4_294_967_295,",
+    },
+    {
+      name: "connections: cancelled responses use one up",
+      find: "    maxSessionMemory: Number.MAX_SAFE_INTEGER,\n",
+      replace: "",
     },
     {
       name: "connections: streams are reset without end",

@@ -191,6 +191,8 @@ function lookAtVarints(budget: WorkBudget): Look {
 function lookAtText(): Look {
   let decoder: InstanceType<typeof TextDecoder> | undefined;
   return (bytes, isLast) => {
+    // Calling the decoder takes far longer than looking at the few bytes of a name.
+    if (!decoder && isLast && isShortAscii(bytes)) return;
     try {
       if (!decoder && isLast) utf8.decode(bytes);
       else {
@@ -201,6 +203,15 @@ function lookAtText(): Look {
       throw new MalformedMessageError("a string that is not UTF-8");
     }
   };
+}
+
+/** Longest text that is looked at here, in bytes. */
+const maxShortBytes = 64;
+
+function isShortAscii(bytes: Uint8Array): boolean {
+  if (bytes.byteLength > maxShortBytes) return false;
+  for (const byte of bytes) if (byte >= 0x80) return false;
+  return true;
 }
 
 /** For a text that comes in one piece, as nearly all do. */

@@ -41,6 +41,8 @@ export interface OpenConnection {
   readonly lastProcessedId?: number;
   /** Whether GOAWAY came without an error. */
   readonly endsInPeace?: boolean;
+  /** Starts no more calls here, and closes it when those in flight have ended. */
+  readonly retire: () => void;
 }
 
 interface LiveConnection extends OpenConnection {
@@ -80,8 +82,8 @@ export function createConnection({
       ...(ip !== undefined && { lookup: lookupOf(ip) }),
       // A status message that ends in a blank, as TensorFlow's do, would be dropped.
       strictFieldWhitespaceValidation: false,
-      // The default of 10 MB fails at 64 calls of 600 KB each.
-      maxSessionMemory: 1024,
+      // Node counts what a cancelled call left unsent, never takes it off again, and at the limit refuses every call.
+      maxSessionMemory: Number.MAX_SAFE_INTEGER,
       settings: {
         enablePush: false,
         initialWindowSize: windowBytes,
@@ -110,9 +112,14 @@ export function createConnection({
       if (current?.session === session) current = undefined;
     };
     session.once("close", forget);
+    const retire = () => {
+      forget();
+      session.close();
+    };
     const held: LiveConnection = {
       session,
       headers,
+      retire,
       callCount: 0,
       openedCount: 0,
       usedAtMs: clock.nowMs(),
@@ -130,13 +137,10 @@ export function createConnection({
     open: () => {
       const nowMs = clock.nowMs();
       if (current) {
-        const { session, callCount, openedCount, usedAtMs } = current;
+        const { callCount, openedCount, usedAtMs } = current;
         // Load balancers drop idle connections without closing them, and the next call would get no answer.
         const isStale = callCount === 0 && nowMs - usedAtMs >= idleTimeoutMs;
-        if (isStale || openedCount >= maxCallsOfConnection) {
-          session.close();
-          current = undefined;
-        }
+        if (isStale || openedCount >= maxCallsOfConnection) current.retire();
       }
       if (!current || current.session.closed || current.session.destroyed) current = connect();
       current.callCount += 1;

@@ -144,7 +144,7 @@ test("a call that is given up lets go of its picture at once, though the server 
   };
   const caller = new AbortController();
   const exchange = unaryExchange({
-    open: { session, headers: {} },
+    open: { session, headers: {}, retire: () => {} },
     headers: { ":method": "POST", ":path": "/Predict" },
     segments: [picture],
     maxReplyBytes: 1_024,

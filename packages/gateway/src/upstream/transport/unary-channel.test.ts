@@ -71,6 +71,46 @@ test("a refused stream was not looked at", async () => {
   expect(await failed).toMatchObject({ ...facts, wasLost: true, isUnprocessed: true });
 });
 
+test("a server that wants calm is called over another connection, and finishes what it has", async () => {
+  await using server = await startFakeReplica();
+  await using channel = channelTo(server.address);
+  const answered = ask(channel);
+  const first = await server.nextPredict();
+  const failed = failureOf(ask(channel));
+  (await server.nextPredict()).stream.close(http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  expect(await failed).toMatchObject({ ...facts, wasLost: true });
+
+  const again = ask(channel);
+  const onFreshConnection = await server.nextPredict();
+  expect(sessionOf(onFreshConnection)).not.toBe(sessionOf(first));
+  onFreshConnection.answer(0);
+  await again;
+  first.answer(0);
+  await answered;
+});
+
+test("a connection is not used up by what cancelled calls have not sent", async () => {
+  const opened = Promise.withResolvers<void>();
+  await using server = await startFakeReplica({
+    intercept: (_stream, { ":path": path }) => {
+      if (path === "/Upload") opened.resolve();
+      return path === "/Upload";
+    },
+  });
+  await using channel = channelTo(server.address);
+  const picture = [new Uint8Array(2 ** 27)];
+  const cancelling = new AbortController();
+  const call = { ...aCall(), signal: cancelling.signal };
+  const uploads = Array.from({ length: 9 }, () => channel.unary("/Upload", picture, call));
+  await opened.promise;
+  cancelling.abort(new Error("cancelled"));
+  await Promise.allSettled(uploads);
+
+  const answered = ask(channel);
+  (await server.nextPredict()).answer(0);
+  await answered;
+});
+
 test("a server that goes away finishes what it says it will; the rest was not looked at", async () => {
   await using server = await startFakeReplica();
   await using channel = channelTo(server.address);

@@ -259,6 +259,8 @@ export function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult>
     failure ??= error;
   });
   stream.once("close", () => {
+    // A server on Node refuses every call of a connection on which too many bytes were cancelled, and does not close it.
+    if (stream.rstCode === http2.constants.NGHTTP2_ENHANCE_YOUR_CALM) open.retire();
     if (isOver) return;
     const status = readStatus(headers, trailers);
     // What comes after a whole reply, such as RST_STREAM, takes nothing away from it.

@@ -99,6 +99,9 @@ export function createListener(options: ListenerOptions): Listener {
       initialWindowSize: maxUnauthenticatedBytes,
       maxHeaderListSize: 16_384,
     },
+    // Node counts what a cancelled response left unsent, never takes it off again, and at the limit refuses every request
+    // of the connection. What responses hold is bounded by the body budget, alike for both versions.
+    maxSessionMemory: Number.MAX_SAFE_INTEGER,
     streamResetBurst: 200,
     streamResetRate: 20,
   });

@@ -79,7 +79,6 @@ const rules: readonly Rule[] = [
     allowed: lines(maxFileLines),
     exceptIn: [
       "packages/tf-serving/src/families/imagenet-labels.ts",
-      "test/mutants/table/bodies.ts",
     ],
   },
   {

@@ -119,3 +119,53 @@ test("a replica whose status costs too much to read is never in rotation; the ot
   expect(probes).toBeGreaterThan(0);
   expect(changes.statesOf("westeurope-1")).not.toContain("ready");
 });
+
+const json = { "content-type": "application/json" };
+
+test.each<{ what: string; path: string; body: string; response: Uint8Array }>([
+  {
+    what: "classifications by REST",
+    path: "/v1/models/shapes:classify",
+    body: '{"examples":[{"a":1}]}',
+    response: Buffer.concat(new MessageWriter().bytesField(1, repeated([0x0a, 0], bytes)).finish()),
+  },
+  {
+    what: "regressions by REST",
+    path: "/v1/models/shapes:regress",
+    body: '{"examples":[{"a":1}]}',
+    response: Buffer.concat(new MessageWriter().bytesField(1, repeated([0x0a, 0], bytes)).finish()),
+  },
+  {
+    what: "strings by JSON",
+    path: "/tensorflow.serving.PredictionService/Predict",
+    body: '{"modelSpec":{"name":"shapes"}}',
+    response: predictReply(Buffer.concat([strings, repeated([0x42, 0], bytes)])),
+  },
+  {
+    what: "numbers by JSON",
+    path: "/tensorflow.serving.PredictionService/Predict",
+    body: '{"modelSpec":{"name":"shapes"}}',
+    response: predictReply(
+      Buffer.concat(new MessageWriter().bytesField(7, repeated([1], bytes)).finish()),
+    ),
+  },
+])("a response of too many $what is counted before it is decoded", async (hostile) => {
+  const { path, body, response } = hostile;
+  await using replica = await startFakeReplica({
+    answer: shapesOutputs,
+    intercept: (stream, headers) => {
+      const isEncoded = /Classify|Regress/.test(headers[":path"] ?? "") || path.includes("Predict");
+      if (!isEncoded || headers[":path"]?.endsWith("Status")) return false;
+      reply(stream, response);
+      return true;
+    },
+  });
+  await using running = await startGateway({ westeurope: [replica.address] });
+
+  const answer = await fetch(`${running.url}${path}`, { method: "POST", headers: json, body });
+
+  expect(answer.status).toBe(path.startsWith("/v1") ? 502 : 503);
+  expect(await answer.text()).toContain("cannot be written as JSON");
+  const status = await fetch(`${running.url}/v1/models/shapes`);
+  expect(status.status).toBe(200);
+});

@@ -1,10 +1,14 @@
+import type { DescMessage } from "@bufbuild/protobuf";
 import { StatusSchema } from "@tensorgate/proto/google/rpc/status";
+import { ClassificationResponseSchema } from "@tensorgate/proto/tensorflow_serving/classification";
 import {
   GetModelMetadataResponseSchema,
   SignatureDefMapSchema,
 } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import { GetModelStatusResponseSchema } from "@tensorgate/proto/tensorflow_serving/get_model_status";
+import { MultiInferenceResponseSchema } from "@tensorgate/proto/tensorflow_serving/inference";
 import { PredictResponseSchema as ServingPredictResponseSchema } from "@tensorgate/proto/tensorflow_serving/predict";
+import { RegressionResponseSchema } from "@tensorgate/proto/tensorflow_serving/regression";
 import { GetModelResponseSchema } from "@tensorgate/proto/tensorgate/v1/catalog";
 import { PredictResponseSchema } from "@tensorgate/proto/tensorgate/v1/scoring";
 import { GetStatusResponseSchema } from "@tensorgate/proto/tensorgate/v1/status";
@@ -25,6 +29,63 @@ const classify = (model: string): Sent => ({
   headers: { ...keyHeader, "content-type": "image/jpeg" },
   body: tinyPicture,
 });
+
+/** Calls of TensorFlow Serving's API whose responses are passed on, or written as JSON. */
+const servingResponses = {
+  Predict: ServingPredictResponseSchema,
+  Classify: ClassificationResponseSchema,
+  Regress: RegressionResponseSchema,
+  MultiInference: MultiInferenceResponseSchema,
+} as const;
+
+const spec = { modelSpec: { name: "shapes" } };
+
+const servingRpc = (method: string, type: "json" | "proto"): Sent => {
+  const json = method === "MultiInference" ? { tasks: [spec] } : spec;
+  const proto = delimited(1, delimited(1, Buffer.from("shapes")));
+  return {
+    path: `/tensorflow.serving.PredictionService/${method}`,
+    headers: { ...keyHeader, "content-type": `application/${type}` },
+    body:
+      type === "json"
+        ? Buffer.from(JSON.stringify(json))
+        : method === "MultiInference"
+          ? delimited(1, proto)
+          : proto,
+  };
+};
+
+const servingRest = (verb: string, body: string): Sent => ({
+  path: `/v1/models/shapes:${verb}`,
+  headers: { ...keyHeader, "content-type": "application/json" },
+  body: Buffer.from(body),
+});
+
+/** What each of these calls makes of a replica's response. */
+const servingReplies = (): readonly CostTarget[] => [
+  ...Object.entries<DescMessage>(servingResponses).flatMap(([method, schema]) =>
+    (["json", "proto"] as const).map((type) =>
+      replies({
+        name: `${method} to ${type}`,
+        cause: servingRpc(method, type),
+        method,
+        sites: protobufSites(schema),
+      }),
+    ),
+  ),
+  replies({
+    name: "Classify to REST",
+    cause: servingRest("classify", '{"examples":[{"a":1}]}'),
+    method: "Classify",
+    sites: protobufSites(ClassificationResponseSchema),
+  }),
+  replies({
+    name: "Regress to REST",
+    cause: servingRest("regress", '{"examples":[{"a":1}]}'),
+    method: "Regress",
+    sites: protobufSites(RegressionResponseSchema),
+  }),
+];
 
 interface Answered {
   readonly name: string;
@@ -96,6 +157,7 @@ const trailers = (
 });
 
 export const replyTargets: readonly CostTarget[] = [
+  ...servingReplies(),
   replies({
     name: "GetModelStatus",
     cause: get("/v1/models/shapes"),

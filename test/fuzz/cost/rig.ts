@@ -119,7 +119,7 @@ export async function startCostRig(
    * that misbehaved gets no calls for a moment, and then nothing would be measured.
    */
   async function checked(cost: Cost, { reply, ...sent }: Sent): Promise<Cost> {
-    const isGoodWithoutReply = reply && sent.body && !sent.path.includes("wide");
+    const isGoodWithoutReply = reply && /^\/v1\/classify\/(shapes|far)$/.test(sent.path);
     const good = isGoodWithoutReply ? sent : restOrdinary(1_000);
     for (let tries = 0; tries < maxGoodTries; tries += 1) {
       if (await isWell(gateway.port(), good)) return cost;

@@ -90,6 +90,17 @@ export const answerMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
+    "packages/gateway/src/inbound/protocols/serving-call.ts",
+    ["packages/gateway/src/inbound/protocols/serving-call.test.ts"],
+    [
+      {
+        name: "answers: a response is written as JSON whatever it costs",
+        find: "    chargeMessage(schema, encoded, createWorkBudget(maxResponseElements));\n",
+        replace: "",
+      },
+    ],
+  ),
+  ...mutantsOf(
     `${transport}/unary-channel.ts`,
     [`${transport}/unary-channel.test.ts`, `${transport}/hostile-replies.test.ts`],
     [

@@ -191,8 +191,8 @@ function lookAtVarints(budget: WorkBudget): Look {
 function lookAtText(): Look {
   let decoder: InstanceType<typeof TextDecoder> | undefined;
   return (bytes, isLast) => {
-    // Calling the decoder takes far longer than looking at the few bytes of a name.
-    if (!decoder && isLast && isShortAscii(bytes)) return;
+    // Calling the decoder takes longer than looking at the few bytes of a name.
+    if (!decoder && isLast && bytes.byteLength <= 64 && bytes.every((at) => at < 0x80)) return;
     try {
       if (!decoder && isLast) utf8.decode(bytes);
       else {
@@ -205,21 +205,11 @@ function lookAtText(): Look {
   };
 }
 
-/** Longest text that is looked at here, in bytes. */
-const maxShortBytes = 64;
-
-function isShortAscii(bytes: Uint8Array): boolean {
-  if (bytes.byteLength > maxShortBytes) return false;
-  for (const byte of bytes) if (byte >= 0x80) return false;
-  return true;
-}
-
 /** For a text that comes in one piece, as nearly all do. */
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-function tooLongVarint(): MalformedMessageError {
-  return new MalformedMessageError(`a varint of more than ${maxVarintBytes} bytes`);
-}
+const tooLongVarint = () =>
+  new MalformedMessageError(`a varint of more than ${maxVarintBytes} bytes`);
 
 /** How the value of a known field stands in the bytes. */
 interface FieldLayout {

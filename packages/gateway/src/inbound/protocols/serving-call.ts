@@ -1,5 +1,7 @@
+import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
 import {
   type CallContext,
+  createWorkBudget,
   defaultSignatureName,
   type EncodedCall,
   type ModelSpec,
@@ -9,10 +11,12 @@ import {
   type Tasks,
   UnsupportedMediaError,
   UpstreamAnsweredError,
+  UpstreamFailedError,
 } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
 import {
   askedModelOf,
+  chargeMessage,
   InputParsingError,
   joined,
   MalformedMessageError,
@@ -62,6 +66,30 @@ export async function scoreEncoded(
       : await tasks.score(request, call);
     return { ...response, encoded: response.encoded ?? encodedResponse(response, modelSpec) };
   });
+}
+
+/** Elements of a response that is decoded here: fields, entries and numbers. */
+const maxResponseElements = 262_144;
+
+/**
+ * Decodes a response that its caller gets as JSON; counted before anything is built of it. Beyond the limit the call
+ * fails, and no replica is to blame: as bytes its caller could have had it.
+ *
+ * @throws UpstreamFailedError if it has more than 262,144 elements, or is malformed
+ */
+export function decodeResponse<Desc extends DescMessage>(
+  schema: Desc,
+  encoded: Uint8Array,
+): MessageShape<Desc> {
+  try {
+    chargeMessage(schema, encoded, createWorkBudget(maxResponseElements));
+  } catch (cause) {
+    throw new UpstreamFailedError("the replica's response cannot be written as JSON", {
+      cause,
+      hint: `ask for fewer results, or in binary; JSON has at most ${maxResponseElements} fields and values`,
+    });
+  }
+  return fromBinary(schema, encoded, { readUnknownFields: false });
 }
 
 /** Name of the model that a call gives, for records; empty where it gives none, or cannot be read. */

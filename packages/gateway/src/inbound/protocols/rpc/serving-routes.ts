@@ -16,7 +16,7 @@ import {
   createConnectRouter,
   type HandlerContext,
 } from "@connectrpc/connect";
-import type { ServingMethod } from "@tensorgate/core";
+import type { EncodedCall, ServingMethod } from "@tensorgate/core";
 import type { ModelSpec as ModelSpecMessage } from "@tensorgate/proto/tensorflow_serving/model";
 import { ModelService } from "@tensorgate/proto/tensorflow_serving/model_service";
 import { PredictionService } from "@tensorgate/proto/tensorflow_serving/prediction_service";
@@ -29,6 +29,7 @@ import {
 import {
   answered,
   askedNameOf,
+  decodeResponse,
   inServingWords,
   scoreEncoded,
   serviceRouteHeader,
@@ -71,29 +72,31 @@ export function createServingRouters({
   const opaque = opaqueService();
 
   async function score(
-    method: ServingMethod,
-    message: Uint8Array,
+    request: EncodedCall,
     context: HandlerContext,
-  ): Promise<Uint8Array> {
+    decoded: (response: Uint8Array) => Message,
+  ): Promise<Message> {
     const serviceRoute = context.requestHeader.get(serviceRouteHeader) ?? undefined;
-    const modelSpec = { name: askedNameOf({ method, message }) };
+    const modelSpec = { name: askedNameOf(request) };
     return rpc.run({ modelSpec }, context, async (call, tasks) => {
-      const { encoded, model, region } = await scoreEncoded(
-        { method, message },
-        { call, tasks, serviceRoute, unnamedModel },
-      );
-      return { message: encoded, model, ...(region !== undefined && { region }) };
+      const serving = { call, tasks, serviceRoute, unnamedModel };
+      const { encoded, model, region } = await scoreEncoded(request, serving);
+      return { message: decoded(encoded), model, ...(region !== undefined && { region }) };
     });
   }
 
-  for (const name of methods) {
-    const whole = methodOf(PredictionService, name);
-    const { input, output } = methodOf(opaque, name);
-    binary.rpc(methodOf(opaque, name), async (request: Message, context) =>
-      fromBinary(output, await score(name, toBinary(input, request), context)),
+  for (const method of methods) {
+    const whole = methodOf(PredictionService, method);
+    const { input, output } = methodOf(opaque, method);
+    binary.rpc(methodOf(opaque, method), (request: Message, context) =>
+      score({ method, message: toBinary(input, request) }, context, (response) =>
+        fromBinary(output, response),
+      ),
     );
-    json.rpc(whole, async (request: Message, context) =>
-      fromBinary(whole.output, await score(name, toBinary(whole.input, request), context)),
+    json.rpc(whole, (request: Message, context) =>
+      score({ method, message: toBinary(whole.input, request) }, context, (response) =>
+        decodeResponse(whole.output, response),
+      ),
     );
   }
   return { binary, json };

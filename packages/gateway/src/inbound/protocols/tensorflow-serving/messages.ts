@@ -1,4 +1,4 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import type { ModelSpec, ServingMethod, Signature } from "@tensorgate/core";
 import {
   ClassificationRequestSchema,
@@ -18,6 +18,7 @@ import {
   regressionAnswerJson,
 } from "@tensorgate/tf-serving";
 import type { HttpBody, PathParams } from "../http-handler.ts";
+import { decodeResponse } from "../serving-call.ts";
 
 const maxInt64 = 2n ** 63n - 1n;
 
@@ -68,7 +69,7 @@ export const classifyTask: ExampleTask = {
       create(ClassificationRequestSchema, { modelSpec: modelSpecMessage(modelSpec), input }),
     ),
   answerJson: (response) => {
-    const { result } = fromBinary(ClassificationResponseSchema, response);
+    const { result } = decodeResponse(ClassificationResponseSchema, response);
     return classificationAnswerJson(result?.classifications ?? []);
   },
 };
@@ -81,7 +82,7 @@ export const regressTask: ExampleTask = {
       create(RegressionRequestSchema, { modelSpec: modelSpecMessage(modelSpec), input }),
     ),
   answerJson: (response) => {
-    const { result } = fromBinary(RegressionResponseSchema, response);
+    const { result } = decodeResponse(RegressionResponseSchema, response);
     return regressionAnswerJson(result?.regressions ?? []);
   },
 };

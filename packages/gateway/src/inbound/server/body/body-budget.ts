@@ -190,9 +190,12 @@ export function createBodyBudget({ requests, listen, clock }: BodyBudgetOptions)
   };
 }
 
+/** The one expectation of a client that can be met. @see RFC 9110, section 10.1.1 */
+export const continueExpectation: RegExp = /(?:^|\W)100-continue(?:$|\W)/i;
+
 /** Says 100: the client waits with the body until the headers were accepted, which they are when it is about to be read. */
 function sendContinue({ headers }: NodeRequest, response: NodeResponse): void {
-  if (!/(?:^|\W)100-continue(?:$|\W)/i.test(headers.expect ?? "") || response.headersSent) return;
+  if (!continueExpectation.test(headers.expect ?? "") || response.headersSent) return;
   response.writeContinue();
 }
 

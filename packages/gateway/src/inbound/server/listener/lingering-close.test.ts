@@ -247,3 +247,40 @@ test("a stream is reset as soon as too many pieces follow its answer", async () 
   expect(request.stream.rstCode).toBe(http2.constants.NGHTTP2_NO_ERROR);
   socket.destroy();
 });
+
+test.each([
+  { name: "CONNECT", headers: { ":method": "CONNECT", ":authority": "x:1" }, status: 401 },
+  { name: "an unknown expectation", headers: { ":method": "POST", expect: "x" }, status: 417 },
+])("$name over HTTP/2 is bounded as any request", async ({ headers, status }) => {
+  await using server = await answering("unauthenticated");
+  const session = http2.connect(`http://127.0.0.1:${server.port}`);
+  const stream = session.request(headers, { endStream: false }).on("error", () => {});
+  const [answer] = await once(stream, "response");
+  expect(answer[":status"]).toBe(status);
+  await expect.poll(() => server.clock.pendingTimersMs()).toContain(1_000);
+
+  server.clock.advance(1_000);
+
+  await once(stream.resume(), "close");
+  expect(stream.rstCode).toBe(http2.constants.NGHTTP2_NO_ERROR);
+  session.destroy();
+});
+
+test("an unknown expectation over HTTP/1.1 ends the connection", async () => {
+  await using server = await answering("unauthenticated");
+  const socket = net.connect(server.port, "127.0.0.1");
+  let received = "";
+  socket
+    .on("error", () => {})
+    .on("data", (chunk) => {
+      received += chunk.toString("latin1");
+    });
+  const ended = once(socket, "end");
+
+  socket.write(post("expect: x\r\ncontent-length: 33554432"));
+  await ended;
+
+  expect(received).toMatch(/^HTTP\/1.1 417 /);
+  expect(server.requests).toEqual([]);
+  socket.destroy();
+});

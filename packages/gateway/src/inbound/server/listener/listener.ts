@@ -90,6 +90,7 @@ export function createListener(options: ListenerOptions): Listener {
   http1.on("clientError", answerMalformedRequest);
   http1.on("request", requestGate.onHttp1);
   http1.on("checkContinue", requestGate.onHttp1Continue);
+  http1.on("checkExpectation", requestGate.onHttp1);
 
   const http2Server = http2.createServer({
     maxSessionInvalidFrames: 100,
@@ -113,6 +114,8 @@ export function createListener(options: ListenerOptions): Listener {
   });
   http2Server.on("request", requestGate.onHttp2);
   http2Server.on("checkContinue", requestGate.onHttp2);
+  http2Server.on("checkExpectation", requestGate.onHttp2);
+  http2Server.on("connect", requestGate.onHttp2);
 
   function handOff(
     transport: Duplex,

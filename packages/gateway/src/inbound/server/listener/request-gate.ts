@@ -3,10 +3,10 @@ import type http2 from "node:http2";
 import type { Duplex } from "node:stream";
 import type { Clock } from "@tensorgate/core";
 import type { ListenSettings, RequestOptions } from "../../options.ts";
-import type { BodyBudget } from "../body/body-budget.ts";
+import { type BodyBudget, continueExpectation } from "../body/body-budget.ts";
 import { limitPieces } from "../body/piece-limit.ts";
 import { outflows } from "../exchange.ts";
-import type { NodeResponse, OnRequest } from "../node-http.ts";
+import type { NodeRequest, NodeResponse, OnRequest } from "../node-http.ts";
 import type { ClientConnection } from "./connections.ts";
 import { closeLingering } from "./lingering-close.ts";
 import { createSlowReaders, createStreamCutter } from "./slow-readers.ts";
@@ -20,7 +20,7 @@ export interface RequestGateOptions {
   readonly clock: Clock;
 }
 
-/** What every request passes before its handler, in both versions of HTTP. */
+/** What every request passes before its handler, in both versions of HTTP: also those that Node would answer by itself. */
 export interface RequestGate {
   /** Expects requests over HTTP/1.1 from a connection. */
   openHttp1(transport: Duplex, connection: ClientConnection): void;
@@ -79,8 +79,14 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
     outflows.set(response, slowReaders.watch(response, connection.reset));
     limitPieces(request);
     closeLingering(request, response, clock);
-    if (hasOneHost(request)) onRequest(request, response);
+    if (hasOneHost(request)) passOn(request, response);
     else rejectRequest(response, 400);
+  }
+
+  function passOn(request: NodeRequest, response: NodeResponse): void {
+    const { expect = "100-continue" } = request.headers;
+    if (continueExpectation.test(expect)) onRequest(request, response);
+    else rejectRequest(response, 417);
   }
 
   return {
@@ -127,7 +133,7 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
       outflows.set(response, slowReaders.watch(response, cut));
       limitPieces(request);
       closeLingering(request, response, clock);
-      if (hasOneAuthority(request)) onRequest(request, response);
+      if (hasOneAuthority(request)) passOn(request, response);
       else rejectRequest(response, 400);
     },
 

@@ -4,6 +4,7 @@ const listener = "packages/gateway/src/inbound/server/listener";
 const tests = [
   `${listener}/connections.test.ts`,
   `${listener}/cancelled-responses.test.ts`,
+  `${listener}/lingering-close.test.ts`,
   `${listener}/listener.test.ts`,
   "test/hostile/listener-limits.test.ts",
   "test/hostile/hostile-connections.test.ts",
@@ -63,6 +64,16 @@ export const connectionMutants: readonly Mutant[] = [
       replace: "",
     },
     {
+      name: "connections: CONNECT passes the limits by",
+      find: '  http2Server.on("connect", requestGate.onHttp2);\n',
+      replace: "",
+    },
+    {
+      name: "connections: an unknown expectation passes the limits by",
+      find: '  http2Server.on("checkExpectation", requestGate.onHttp2);\n',
+      replace: "",
+    },
+    {
       name: "connections: streams are reset without end",
       find: "streamResetBurst: 200,",
       replace: "streamResetBurst: 2_000_000,",
@@ -86,8 +97,8 @@ export const connectionMutants: readonly Mutant[] = [
     },
     {
       name: "connections: two hosts",
-      find: "if (hasOneHost(request)) onRequest(request, response);",
-      replace: "if (hasOneHost(request) || request) onRequest(request, response);",
+      find: "if (hasOneHost(request)) passOn(request, response);",
+      replace: "if (hasOneHost(request) || request) passOn(request, response);",
     },
     {
       name: "drain: an answer does not say that it is the last",

@@ -11,6 +11,8 @@ const shortEscapes: ReadonlyMap<number, string> = new Map(
   }).map(([character, letter]) => [character.charCodeAt(0), `\\${letter}`]),
 );
 
+const numberEscape = (byte: number) => `\\u00${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+
 const indent = "    ";
 
 interface Level {
@@ -24,63 +26,80 @@ interface Level {
  * element on each line or all on one. Strings are bytes, and need not be UTF-8.
  */
 export class JsonWriter {
-  /** One character for each byte. */
-  #text = "";
+  #bytes = new Uint8Array(256);
+  #length = 0;
   readonly #levels: Level[] = [];
   /** Whether elements of an array follow each other on one line; to be set between its elements, too. */
   isOnOneLine = false;
 
   /** Bytes so far. */
   get byteLength(): number {
-    return this.#text.length;
+    return this.#length;
   }
 
   startObject(): void {
     this.#place();
-    this.#text += "{";
+    this.#append("{");
     this.#levels.push({ isArray: false, count: 0 });
   }
 
   endObject(): void {
     if ((this.#levels.pop()?.count ?? 0) > 0) this.#newLine();
-    this.#text += "}";
+    this.#append("}");
   }
 
   startArray(): void {
     this.#place();
-    this.#text += "[";
+    this.#append("[");
     this.#levels.push({ isArray: true, count: 0 });
   }
 
   endArray(): void {
     if ((this.#levels.pop()?.count ?? 0) > 0 && !this.isOnOneLine) this.#newLine();
-    this.#text += "]";
+    this.#append("]");
   }
 
   /** Writes a number or another word as it is, in ASCII. */
   raw(text: string): void {
     this.#place();
-    this.#text += text;
+    this.#append(text);
   }
 
   /** Writes a string, or the name of a member. */
   string(bytes: Uint8Array): void {
     this.#place();
-    let text = '"';
+    this.#append('"');
     for (const byte of bytes) {
-      if (byte >= 0x20 && byte !== 0x22 && byte !== 0x5c) text += String.fromCharCode(byte);
-      else
-        text +=
-          shortEscapes.get(byte) ?? `\\u00${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+      if (byte >= 0x20 && byte !== 0x22 && byte !== 0x5c) {
+        if (this.#length === this.#bytes.length) this.#reserve(1);
+        this.#bytes[this.#length] = byte;
+        this.#length += 1;
+      } else {
+        this.#append(shortEscapes.get(byte) ?? numberEscape(byte));
+      }
     }
-    this.#text += `${text}"`;
+    this.#append('"');
   }
 
+  /** Returns what was written; to be called once, at the end. */
   finish(): Uint8Array {
-    const text = this.#text;
-    const bytes = new Uint8Array(text.length);
-    for (let at = 0; at < text.length; at += 1) bytes[at] = text.charCodeAt(at);
-    return bytes;
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** Appends text in ASCII. */
+  #append(text: string): void {
+    this.#reserve(text.length);
+    for (let at = 0; at < text.length; at += 1)
+      this.#bytes[this.#length + at] = text.charCodeAt(at);
+    this.#length += text.length;
+  }
+
+  #reserve(byteCount: number): void {
+    const needed = this.#length + byteCount;
+    if (needed <= this.#bytes.length) return;
+    const larger = new Uint8Array(Math.max(needed, 2 * this.#bytes.length));
+    larger.set(this.#bytes);
+    this.#bytes = larger;
   }
 
   /** Writes what stands before a value or a name. */
@@ -90,15 +109,15 @@ export class JsonWriter {
     const { count, isArray } = level;
     level.count += 1;
     if (!isArray && count % 2 === 1) {
-      this.#text += ": ";
+      this.#append(": ");
       return;
     }
-    if (count > 0) this.#text += ",";
-    if (isArray && this.isOnOneLine) this.#text += count > 0 ? " " : "";
+    if (count > 0) this.#append(",");
+    if (isArray && this.isOnOneLine) this.#append(count > 0 ? " " : "");
     else this.#newLine();
   }
 
   #newLine(): void {
-    this.#text += `\n${indent.repeat(this.#levels.length)}`;
+    this.#append(`\n${indent.repeat(this.#levels.length)}`);
   }
 }

@@ -3,13 +3,13 @@ import { ClassificationResponseSchema } from "@tensorgate/proto/tensorflow_servi
 import { expect, test } from "vitest";
 import { decodeResponse } from "./serving-call.ts";
 
-const response = (classCount: number) =>
+const response = (classCount: number, label = "star") =>
   toBinary(
     ClassificationResponseSchema,
     create(ClassificationResponseSchema, {
       result: {
         classifications: [
-          { classes: Array.from({ length: classCount }, () => ({ label: "star", score: 0.5 })) },
+          { classes: Array.from({ length: classCount }, () => ({ label, score: 0.5 })) },
         ],
       },
     }),
@@ -23,6 +23,7 @@ test("a response of 20,000 classes is decoded", () => {
 
 test.each([
   { what: "more elements than JSON is written of", bytes: response(30_000) },
+  { what: "a response of 20 MB", bytes: response(1, "a".repeat(20_000_000)) },
   { what: "half of a message", bytes: response(1).subarray(1) },
 ])("$what is the failure of a replica, before anything is built", ({ bytes }) => {
   expect(() => decodeResponse(ClassificationResponseSchema, bytes)).toThrow(

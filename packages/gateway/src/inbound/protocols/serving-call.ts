@@ -68,25 +68,27 @@ export async function scoreEncoded(
   });
 }
 
-/** Elements of a response that is decoded here: fields, entries and numbers. */
+/** Elements of a response that is decoded here, fields, entries and numbers; and its bytes. */
 const maxResponseElements = 262_144;
+const maxResponseBytes = 16_777_216;
 
 /**
  * Decodes a response that its caller gets as JSON; counted before anything is built of it. Beyond the limit the call
  * fails, and no replica is to blame: as bytes its caller could have had it.
  *
- * @throws UpstreamFailedError if it has more than 262,144 elements, or is malformed
+ * @throws UpstreamFailedError if it has more than 262,144 elements or 16 MiB, or is malformed
  */
 export function decodeResponse<Desc extends DescMessage>(
   schema: Desc,
   encoded: Uint8Array,
 ): MessageShape<Desc> {
   try {
+    if (encoded.byteLength > maxResponseBytes) throw new RangeError(`${encoded.byteLength} bytes`);
     chargeMessage(schema, encoded, createWorkBudget(maxResponseElements));
   } catch (cause) {
     throw new UpstreamFailedError("the replica's response cannot be written as JSON", {
       cause,
-      hint: `ask for fewer results, or in binary; JSON has at most ${maxResponseElements} fields and values`,
+      hint: `ask for fewer results, or in binary; JSON has at most ${maxResponseElements} fields and values in 16 MiB`,
     });
   }
   return fromBinary(schema, encoded, { readUnknownFields: false });

@@ -64,6 +64,8 @@ export async function startAdminServer(
     server.once("error", reject);
     server.listen({ host, port }, resolve);
   });
+  // A connection that could not be accepted, for want of files or memory: the next one may be.
+  server.on("error", () => {});
   const { port: bound } = server.address() as AddressInfo;
   return {
     url: `http://${host.includes(":") ? `[${host}]` : host}:${bound}`,

@@ -167,6 +167,19 @@ test("a query is decoded when it is asked for, unless it is too long", () => {
   expect(() => long.query).toThrow(expect.objectContaining({ reason: "invalid-request" }));
 });
 
+test("a body that comes fast enough is read on, and its bytes are known", async () => {
+  const { body, exchange, send, end, clock } = incoming({ "content-length": "100000" });
+  const whole = body();
+  send(Buffer.alloc(90_000));
+
+  clock.advance(5_000);
+  send(Buffer.alloc(10_000));
+  end();
+
+  expect((await whole).byteLength).toBe(100_000);
+  expect(exchange.receivedBytes).toBe(100_000);
+});
+
 test("a body that comes too slowly is read no further", async () => {
   const { body, send, isRead, clock } = incoming({ "content-length": "100000" });
   const whole = body();

@@ -86,6 +86,20 @@ export function parseMilliseconds(text: string): number {
   throw new InvalidArgumentError("Expected a whole number of milliseconds from 1 to 600000");
 }
 
+/** Parses the value of a flag of TensorFlow Serving, which may have one or none: `--flag`, `--flag=false`. */
+export function parseSwitch(text: string): boolean {
+  if (/^(true|1)$/i.test(text)) return true;
+  if (/^(false|0)$/i.test(text)) return false;
+  throw new InvalidArgumentError("Expected true or false");
+}
+
+/** Parses an interval in seconds, 0 for never, to milliseconds. */
+export function parseSeconds(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value <= 86_400) return value * 1_000;
+  throw new InvalidArgumentError("Expected a whole number of seconds from 0 to 86400");
+}
+
 /** Parses an interval within the limits of a gateway. */
 export function parseInterval(text: string): number {
   const value = Number(text);

@@ -13,6 +13,7 @@ export * from "./model-spec.ts";
 export * from "./model-status.ts";
 export * from "./picture-scoring.ts";
 export * from "./placement.ts";
+export * from "./poll.ts";
 export * from "./preprocessing.ts";
 export * from "./resolved-model.ts";
 export * from "./routing-trace.ts";

@@ -6,10 +6,13 @@ export {
   faultDefaults,
   type RequestFault,
 } from "./faults/fault-options.ts";
+export { readModelConfig, type ServedModel } from "./hosting/served-model.ts";
+export type { VersionPolicy } from "./hosting/version-policy.ts";
 export { type AddedModel, addModel, type ModelToAdd } from "./import/add-model.ts";
 export type { OnnxModelInfo, OnnxValue } from "./import/inspect-onnx.ts";
 export { type Layout, MissingOptionError } from "./import/picture-input.ts";
 export { type Manifest, type ManifestSignature, ModelFolderError } from "./manifest.ts";
+export { readMonitoringConfig } from "./metrics/serving-metrics.ts";
 export {
   bundledModelsDirectory,
   type FolderSource,

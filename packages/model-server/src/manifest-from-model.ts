@@ -1,5 +1,5 @@
-import { defaultSignatureName } from "@tensorgate/core";
-import { type Manifest, ModelFolderError } from "./manifest.ts";
+import { type DType, defaultSignatureName } from "@tensorgate/core";
+import { type Manifest, type ManifestInput, ModelFolderError } from "./manifest.ts";
 import type { ModelSignature, ModelValue } from "./session/model-signature.ts";
 
 /**
@@ -46,14 +46,34 @@ export function assertManifestFits(
   { inputs, outputs }: ModelSignature,
 ): void {
   for (const signature of Object.values(signatures)) {
-    for (const [alias, { dtype, tensor = alias, picture }] of Object.entries(signature.inputs)) {
-      const info = tensorInfo("input", found("input", picture?.tensor ?? tensor, inputs));
-      if (!picture) assertType(`input "${tensor}"`, dtype, info.dtype);
+    for (const [alias, input] of Object.entries(signature.inputs)) {
+      for (const { tensor, dtype } of tensorsFed(alias, input)) assertInput(tensor, dtype);
+    }
+    for (const [tensor, { dtype }] of Object.entries(signature.constants ?? {})) {
+      assertInput(tensor, dtype);
     }
     for (const [alias, { tensor = alias }] of Object.entries(signature.outputs)) {
       tensorInfo("output", found("output", tensor, outputs));
     }
   }
+
+  function assertInput(tensor: string, dtype: DType | undefined): void {
+    const info = tensorInfo("input", found("input", tensor, inputs));
+    if (dtype !== undefined) assertType(`input "${tensor}"`, dtype, info.dtype);
+  }
+}
+
+/** Inputs of the ONNX model that an input of a signature feeds, and their types, where the manifest says them. */
+function tensorsFed(
+  alias: string,
+  { dtype, tensor = alias, picture, examples }: ManifestInput,
+): readonly { readonly tensor: string; readonly dtype: DType | undefined }[] {
+  if (picture) return [{ tensor: picture.tensor, dtype: undefined }];
+  if (!examples) return [{ tensor, dtype }];
+  return Object.entries(examples).map(([name, feature]) => ({
+    tensor: feature.tensor ?? name,
+    dtype: feature.dtype,
+  }));
 }
 
 function found(kind: string, name: string, values: readonly ModelValue[]): ModelValue {

@@ -56,6 +56,18 @@ test("the bundled shapes model has its labels and says that it was trained", () 
   expect(detector?.manifest?.labels).toEqual(["background", ...(shapes?.manifest?.labels ?? [])]);
 });
 
+test("signatures beside a manifest go with it, and must be some", () => {
+  addModel("converted", "1");
+  const place = join(folder, "converted", "1");
+  writeFileSync(join(place, "manifest.json"), '{"weights":"given","signatures":{}}');
+  writeFileSync(join(place, "signatures.pb"), Buffer.from([0x0a, 0x02, 0x0a, 0x00]));
+  const source = { name: "converted", basePath: join(folder, "converted") };
+
+  expect(findModels(source)[0]?.manifest?.encodedSignatures).toHaveLength(4);
+  writeFileSync(join(place, "signatures.pb"), Buffer.from([0x0a, 0x7f]));
+  expect(() => findModels(source)).toThrow("signatures.pb is not a SignatureDefMap");
+});
+
 test("a manifest's faults are told with their paths", () => {
   expect(() => parseManifest("{", "m.json")).toThrow("m.json is not valid JSON");
   expect(() => parseManifest('{"weights":"new","signatures":{}}', "m.json")).toThrow("weights");

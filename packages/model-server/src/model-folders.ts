@@ -1,8 +1,12 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { fromBinary } from "@bufbuild/protobuf";
+import { SignatureDefMapSchema } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import type { FamilyName } from "@tensorgate/tf-serving";
-import { ModelFolderError, parseManifest } from "./manifest.ts";
+import type { ServedModel } from "./hosting/served-model.ts";
+import { newestVersion, selectVersions, type VersionPolicy } from "./hosting/version-policy.ts";
+import { type Manifest, ModelFolderError, parseManifest } from "./manifest.ts";
 import { type FoundModel, type ModelFolder, modelFolderFrom } from "./model-folder.ts";
 import {
   defaultCacheFolder,
@@ -12,10 +16,10 @@ import {
 
 export type { ModelFolder };
 
-/** A folder of models, one model as TensorFlow Serving's flags name it, or models that are generated. */
+/** A folder of models, one model as TensorFlow Serving's flags or lists name it, or models that are generated. */
 export type FolderSource =
   | { readonly directory: string }
-  | { readonly name: string; readonly basePath: string }
+  | ServedModel
   | { readonly families: readonly FamilyName[]; readonly cacheFolder?: string };
 
 /** Where models come from: folders, or code, for the model that counts its requests. */
@@ -39,22 +43,41 @@ export function findModels(
 }
 
 /** The same, without looking into the manifests. */
-export function findVersions(
+function findVersions(
   source: FolderSource,
   onProgress: (progress: GenerationProgress) => void,
 ): readonly FoundModel[] {
-  if ("families" in source) {
-    const { families, cacheFolder = defaultCacheFolder() } = source;
-    return families.map((family) => seededFamily(family, { cacheFolder, onProgress }));
-  }
-  if ("name" in source) {
-    return [onlyModel(source.name, source.basePath)];
-  }
-  const { directory } = source;
+  if ("families" in source) return familyModels(source, onProgress);
+  const models = "name" in source ? [source] : modelsIn(source.directory);
+  return models.flatMap(({ name, basePath }) => {
+    const found = servedVersions({ name, basePath });
+    if (found.length > 0) return found;
+    throw new ModelFolderError(noVersionText(name, basePath));
+  });
+}
+
+/** Generates the models of families, if they do not exist yet. */
+export function familyModels(
+  {
+    families,
+    cacheFolder = defaultCacheFolder(),
+  }: { readonly families: readonly FamilyName[]; readonly cacheFolder?: string },
+  onProgress: (progress: GenerationProgress) => void,
+): readonly FoundModel[] {
+  return families.map((family) => seededFamily(family, { cacheFolder, onProgress }));
+}
+
+/**
+ * Lists the models of a folder by their names.
+ *
+ * @throws ModelFolderError if it has none
+ */
+export function modelsIn(directory: string): readonly ServedModel[] {
   if (!existsSync(directory)) throw new ModelFolderError(`folder ${directory} not found`);
   const found = readdirSync(directory, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
-    .flatMap(({ name }) => newestVersion(name, join(directory, name)) ?? [])
+    .map(({ name }) => ({ name, basePath: join(directory, name) }))
+    .filter(({ name, basePath }) => versionsIn(name, basePath).length > 0)
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
   if (found.length > 0) return found;
   throw new ModelFolderError(
@@ -62,38 +85,61 @@ export function findVersions(
   );
 }
 
-/** @throws ModelFolderError if the folder has no version of a model */
-export function onlyModel(name: string, basePath: string): FoundModel {
-  const newest = newestVersion(name, basePath);
-  if (newest) return newest;
-  throw new ModelFolderError(
-    `${basePath} has no version of model "${name}": expected ${basePath}/<number>/model.onnx`,
-  );
+/**
+ * Finds the versions of a model that its policy serves, the highest first.
+ *
+ * @returns none if the folder is there and has none
+ * @throws ModelFolderError if there is no such folder
+ */
+export function servedVersions({
+  name,
+  basePath,
+  versionPolicy = newestVersion,
+}: Pick<ServedModel, "name" | "basePath"> & {
+  readonly versionPolicy?: VersionPolicy | undefined;
+}): readonly FoundModel[] {
+  if (!existsSync(basePath)) throw new ModelFolderError(noVersionText(name, basePath));
+  return selectVersions(versionsIn(name, basePath), versionPolicy);
 }
 
-function newestVersion(name: string, basePath: string): FoundModel | undefined {
-  if (!existsSync(basePath)) return undefined;
-  const versions = readdirSync(basePath)
-    .flatMap((folder) => {
+function noVersionText(name: string, basePath: string): string {
+  return `${basePath} has no version of model "${name}": expected ${basePath}/<number>/model.onnx`;
+}
+
+function versionsIn(name: string, basePath: string): readonly FoundModel[] {
+  return readdirSync(basePath)
+    .toSorted()
+    .flatMap((folder): readonly FoundModel[] => {
       const version = versionFromFolder(folder);
       const modelFile = join(basePath, folder, "model.onnx");
-      return version === undefined || !existsSync(modelFile)
-        ? []
-        : [{ version, folder, modelFile }];
-    })
-    .toSorted((a, b) => (a.version > b.version ? -1 : 1));
-  const [newest] = versions;
-  if (!newest) return undefined;
-  const manifestFile = join(basePath, newest.folder, "manifest.json");
-  return {
-    name,
-    version: newest.version,
-    modelFile: newest.modelFile,
-    readManifest: () =>
-      existsSync(manifestFile)
-        ? parseManifest(readFileSync(manifestFile, "utf8"), manifestFile)
-        : undefined,
-  };
+      if (version === undefined || !existsSync(modelFile)) return [];
+      return [{ name, version, modelFile, readManifest: () => readManifest(basePath, folder) }];
+    });
+}
+
+/** @throws ModelFolderError if a file cannot be used */
+function readManifest(basePath: string, folder: string): Manifest | undefined {
+  const file = join(basePath, folder, "manifest.json");
+  if (!existsSync(file)) return undefined;
+  const manifest = parseManifest(readFileSync(file, "utf8"), file);
+  const signatures = join(basePath, folder, "signatures.pb");
+  if (!existsSync(signatures)) return manifest;
+  const encodedSignatures = readFileSync(signatures);
+  try {
+    fromBinary(SignatureDefMapSchema, encodedSignatures);
+  } catch (cause) {
+    throw new ModelFolderError(`${signatures} is not a SignatureDefMap`, { cause });
+  }
+  return { ...manifest, encodedSignatures };
+}
+
+/** Changes when a model's file does, or its manifest. Empty for a file that is gone. */
+export function fileStamp({ modelFile }: Pick<FoundModel, "modelFile">): string {
+  const files = [modelFile, join(dirname(modelFile), "manifest.json")];
+  return files
+    .map((file) => statSync(file, { throwIfNoEntry: false }))
+    .map((stats) => (stats ? `${stats.mtimeMs} ${stats.size}` : ""))
+    .join(", ");
 }
 
 /** Folders whose names are no int64 are no versions; leading zeros are allowed. */

@@ -1,5 +1,6 @@
 import type { Dialect } from "@tensorgate/tf-serving";
 import type { FaultOptions, Faults } from "./faults/fault-options.ts";
+import type { ServedModel } from "./hosting/served-model.ts";
 import type { ModelSource } from "./model-folders.ts";
 import type { GenerationProgress } from "./topologies/seeded-family.ts";
 
@@ -30,7 +31,7 @@ export interface ExclusiveDevice {
 }
 
 export interface ModelServerOptions {
-  /** Where models come from; several sources are served together. */
+  /** Where models come from; several sources are served together, and none is an empty list. */
   readonly models: ModelSource | readonly ModelSource[];
   /**
    * Server whose behaviour is taken: TensorFlow Serving, or a container with one model on an FPGA.
@@ -47,6 +48,36 @@ export interface ModelServerOptions {
    * @default 8_500
    */
   readonly port?: number;
+  /**
+   * Port of the REST API; 0 takes a free one. Without it there is none.
+   */
+  readonly restPort?: number;
+  /**
+   * Time limit of a call of the REST API, in milliseconds.
+   * @default 30_000
+   */
+  readonly restTimeoutMs?: number;
+  /**
+   * Whether pages of other origins may read the answers of the REST API.
+   * @default false
+   */
+  readonly restCors?: boolean;
+  /**
+   * Path of a page with metrics on the port of the REST API, in Prometheus' text format. Without it there is none.
+   */
+  readonly metricsPath?: string;
+  /**
+   * How often folders of versions are looked at, in milliseconds: new versions are loaded, and those that are gone are
+   * unloaded. 0 for never. An exclusive device is not watched, since it cannot load a version beside another.
+   * @default 0
+   */
+  readonly folderPollMs?: number;
+  /**
+   * Whether a list may give labels to versions that are not available yet. A label that is in force never moves to such
+   * a version.
+   * @default false
+   */
+  readonly allowUnavailableLabels?: boolean;
   /**
    * Threads that each model may use.
    * @default 1
@@ -102,11 +133,16 @@ export const modelServerDefaults: Readonly<
       ModelServerOptions,
       | ("host" | "port" | "threads" | "dialect" | "roundTripMs")
       | ("device" | "engine" | "serviceMs" | "reloadFolders" | "faults")
+      | ("restTimeoutMs" | "restCors" | "folderPollMs" | "allowUnavailableLabels")
     >
   >
 > = {
   host: "127.0.0.1",
   port: 8_500,
+  restTimeoutMs: 30_000,
+  restCors: false,
+  folderPollMs: 0,
+  allowUnavailableLabels: false,
   threads: 1,
   dialect: "tensorflow-serving",
   roundTripMs: 0,
@@ -122,11 +158,21 @@ export const exclusiveDeviceDefaults: Readonly<
 > = { reconfigureMs: 2_000, duringSwap: "not-found" };
 
 export interface ModelServer {
+  /** Port of the gRPC API. */
   readonly port: number;
+  /** Port of the REST API; undefined if there is none. */
+  readonly restPort: number | undefined;
   /** Models that are available now. */
   readonly models: readonly { readonly name: string; readonly version: bigint }[];
   /** Changes the faults to inject. */
   readonly faults: Faults;
+  /**
+   * Serves a list of models in the place of the last one. Its base paths are trusted: an operator wrote them.
+   *
+   * @returns a line for each model that cannot be served
+   * @throws ServingError for a list that cannot be right: nothing is changed then
+   */
+  reload(models: readonly ServedModel[]): Promise<readonly string[]>;
   /**
    * Stops accepting calls and finishes those in flight; a reload in progress is aborted.
    * @param graceMs - time after which calls in flight are cut; 5 s by default

@@ -1,18 +1,19 @@
-import { Server } from "@grpc/grpc-js";
-import { type Clock, guardedCallback } from "@tensorgate/core";
+import { type Clock, type Dialect, guardedCallback, poll } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
 import { createDecoderPool, decoderDefaults } from "@tensorgate/imaging";
 import { ServingError } from "@tensorgate/tf-serving";
 import { type FaultOptions, faultsText } from "./faults/fault-options.ts";
-import { createFaultSwitch } from "./faults/fault-switch.ts";
-import { withFaults } from "./faults/with-faults.ts";
+import { createFaultSwitch, type FaultSwitch } from "./faults/fault-switch.ts";
 import { createLanes } from "./hosting/lanes.ts";
-import type { Loadable } from "./hosting/loadable.ts";
+import { failureLine } from "./hosting/load-failure.ts";
+import type { WantedModel } from "./hosting/loadable.ts";
 import { createModelHost, type ModelHost } from "./hosting/model-host.ts";
 import { createModelRegistry } from "./hosting/model-registry.ts";
 import { planForDevice, planForMemory } from "./hosting/reload-plan.ts";
 import { loadModel } from "./load-model.ts";
 import { ModelFolderError } from "./manifest.ts";
+import { createServingMetrics, type ServingMetrics } from "./metrics/serving-metrics.ts";
+import { withMetrics } from "./metrics/with-metrics.ts";
 import {
   type DeviceOptions,
   exclusiveDeviceDefaults,
@@ -20,48 +21,128 @@ import {
   type ModelServerOptions,
   modelServerDefaults,
 } from "./model-server-options.ts";
+import { createRestApi, type RestRequest } from "./rest/rest-api.ts";
+import { listenRest, type RestServer } from "./rest/rest-server.ts";
 import type { Servable } from "./servable.ts";
 import { fpgaMethod } from "./service/fpga-service.ts";
+import { listenGrpc } from "./service/grpc-server.ts";
 import { servingMethods } from "./service/grpc-service.ts";
-import { addLatency } from "./service/latency.ts";
-import { type Listener, listen } from "./service/listener.ts";
-import type { LoadedModels } from "./service/prediction-service.ts";
-import { addUnary } from "./service/unary-method.ts";
+import { withDelay } from "./service/latency.ts";
+import type { LoadedModels } from "./service/loaded-models.ts";
+import { createReloading, type Reloading } from "./service/reload-service.ts";
 import { systemClock } from "./system-clock.ts";
 
 /**
- * Loads what the server begins with, then opens the port. A model that cannot be loaded is reported to `onWarning`,
+ * Loads what the server begins with, then opens the ports. A model that cannot be loaded is reported to `onWarning`,
  * and the others are served.
  *
  * @param clock - times service, swaps and delays
- * @throws ModelFolderError if there is nothing to serve, or no model can be loaded; RangeError for invalid lanes,
- *   times or faults
+ * @throws ModelFolderError if there is nothing to serve, or no model can be loaded; ServingError for labels that may not
+ *   be given; RangeError for invalid lanes, times or faults
  */
 export async function startModelServer(
   options: ModelServerOptions,
   clock: Clock = systemClock,
 ): Promise<ModelServer> {
   const settings = { ...modelServerDefaults, ...options };
-  const { host, port, dialect, roundTripMs, device, serviceMs } = settings;
   const onWarning = guardedCallback(settings.onWarning);
-  const onLoaded = guardedCallback(settings.onLoaded);
-  assertLanes(options.lanes, serviceMs);
-  const isExclusive = device.kind === "exclusive";
-  const warn = (faultOptions: FaultOptions) => {
-    const text = faultsText(faultOptions);
-    if (text !== undefined) onWarning(text);
-  };
-  const faults = createFaultSwitch(settings.faults);
-  warn(settings.faults);
+  assertLanes(options.lanes, settings.serviceMs);
+  const { faults, ...faultControl } = createFaultControl(settings.faults, onWarning);
   const decoders = createDecoderPool({
     options: decoderDefaults,
     clock: systemClock,
     onStartFailure: ({ cause }) => onWarning(`a decoder could not be started: ${cause}`),
   });
-  const models = createModelHost({
+  const models = createHost({ settings, faults, clock });
+  const ports: { close(graceMs: number): Promise<void> }[] = [];
+  const close = async (graceMs: number): Promise<void> => {
+    models.abortReloads();
+    await Promise.all(ports.map((port) => port.close(graceMs)));
+    await Promise.all([models.close(), decoders.close()]);
+  };
+  try {
+    const sources = [options.models].flat();
+    const registry = createModelRegistry({
+      sources,
+      reloadFolders: settings.reloadFolders,
+      load: (folder) => loadModel(folder, settings, { preprocess: decoders.preprocess, onWarning }),
+      onProgress: guardedCallback(options.onProgress),
+    });
+    await startModels(models, initialModels(registry.atStart, settings.device), onWarning);
+    if (settings.engine === "onnx") decoders.warm();
+    const reloading = createReloading(
+      {
+        wanted: registry.wanted,
+        reload: models.reload,
+        failuresIn: settings.device.kind === "exclusive" ? "response" : "error",
+      },
+      sources.filter((source) => "name" in source),
+    );
+    const served = servedModels(models, settings.device);
+    const metrics = createServingMetrics();
+    const isKnown = (name: string) => models.statuses(name).length > 0;
+    const methods = methodsOf(settings.dialect, { models, served, reloading });
+    const grpc = await listenGrpc(methods.map(withMetrics({ metrics, clock, isKnown })), {
+      ...settings,
+      faults,
+      clock,
+    });
+    ports.push(grpc);
+    const rest = await restServer(served, { settings, metrics, clock });
+    if (rest) ports.push(rest);
+    const watch = watchModels(models, { settings, clock, onWarning });
+    return {
+      port: grpc.port,
+      restPort: rest?.port,
+      get models() {
+        return models.available().map(({ name, version }) => ({ name, version }));
+      },
+      faults: faultControl,
+      reload: async (list) => (await reloading.reload(list, "operator")).map(failureLine),
+      close: async (graceMs = 5_000) => {
+        watch?.[Symbol.dispose]();
+        await close(graceMs);
+      },
+    };
+  } catch (thrown) {
+    await close(0);
+    throw thrown;
+  }
+}
+
+type Settings = typeof modelServerDefaults & ModelServerOptions;
+
+function createFaultControl(atStart: FaultOptions, onWarning: (warning: string) => void) {
+  const warn = (faultOptions: FaultOptions) => {
+    const text = faultsText(faultOptions);
+    if (text !== undefined) onWarning(text);
+  };
+  const faults = createFaultSwitch(atStart);
+  warn(atStart);
+  return {
+    faults,
+    set: (wanted: FaultOptions) => {
+      faults.set(wanted);
+      warn(wanted);
+    },
+    clear: faults.clear,
+  };
+}
+
+interface HostDeps {
+  readonly settings: Settings;
+  readonly faults: FaultSwitch;
+  readonly clock: Clock;
+}
+
+function createHost({ settings, faults, clock }: HostDeps): ModelHost {
+  const { device, lanes, serviceMs } = settings;
+  const onLoaded = guardedCallback(settings.onLoaded);
+  const isExclusive = device.kind === "exclusive";
+  return createModelHost({
     plan: isExclusive ? planForDevice : planForMemory,
     lanes: createLanes(
-      { count: options.lanes ?? (isExclusive ? 1 : Number.POSITIVE_INFINITY), serviceMs },
+      { count: lanes ?? (isExclusive ? 1 : Number.POSITIVE_INFINITY), serviceMs },
       clock,
     ),
     clock,
@@ -69,77 +150,77 @@ export async function startModelServer(
       ? (device.reconfigureMs ?? exclusiveDeviceDefaults.reconfigureMs)
       : 0,
     warmsUp: isExclusive,
+    allowsUnavailableLabels: settings.allowUnavailableLabels,
     beforeLoad: faults.beforeLoad,
     onLoaded: ({ name, version }) => onLoaded({ name, version }),
   });
-  const closeModels = async () => {
-    await Promise.all([models.close(), decoders.close()]);
-  };
-  try {
-    const registry = createModelRegistry({
-      sources: [options.models].flat(),
-      reloadFolders: settings.reloadFolders,
-      load: (folder) => loadModel(folder, settings, { preprocess: decoders.preprocess, onWarning }),
-      onProgress: guardedCallback(options.onProgress),
-    });
-    await startModels(models, initialModels(registry.atStart, device), onWarning);
-    if (settings.engine === "onnx") decoders.warm();
-    // As much as TensorFlow Serving takes; the default of 4 MB refuses eight float pictures.
-    const server = new Server({
-      "grpc.max_receive_message_length": -1,
-      "grpc.max_send_message_length": -1,
-    });
-    const methods =
-      dialect === "tensorflow-serving"
-        ? servingMethods(servedModels(models, device), {
-            wanted: registry.wanted,
-            reload: models.reload,
-          })
-        : [fpgaMethod(onlyLoadedModel(models), dialect)];
-    const listener = await listen(server, host, port);
-    const { resetConnection } = listener;
-    const faulty = withFaults({ faults, clock, resetConnection });
-    const distant = addLatency(roundTripMs, clock);
-    for (const method of methods) addUnary(server, distant(faulty(method)));
-    return {
-      port: listener.port,
-      get models() {
-        return models.available().map(({ name, version }) => ({ name, version }));
-      },
-      faults: {
-        set: (wanted) => {
-          faults.set(wanted);
-          warn(wanted);
-        },
-        clear: faults.clear,
-      },
-      close: async (graceMs = 5_000) => {
-        models.abortReloads();
-        await shutDown(server, listener, graceMs);
-        await closeModels();
-      },
-    };
-  } catch (thrown) {
-    await closeModels();
-    throw thrown;
-  }
 }
 
 /** Loads models and reports those that cannot be served. @throws ModelFolderError if none can */
 async function startModels(
   models: ModelHost,
-  wanted: readonly Loadable[],
+  wanted: readonly WantedModel[],
   onWarning: (warning: string) => void,
 ): Promise<void> {
-  const failures = await models.start(wanted);
-  const texts = failures.map(
-    ({ name, version, failure }) =>
-      `model ${name}, version ${version}, cannot be served: ${failure.message}`,
-  );
-  if (texts.length > 0 && texts.length === wanted.length) {
+  const texts = (await models.start(wanted)).map(failureLine);
+  if (texts.length > 0 && models.available().length === 0) {
     throw new ModelFolderError(texts.join("\n"));
   }
   for (const text of texts) onWarning(text);
+}
+
+interface WatchDeps {
+  readonly settings: Settings;
+  readonly clock: Clock;
+  readonly onWarning: (warning: string) => void;
+}
+
+/** Watches the folders of the models, if they are to be watched. */
+function watchModels(
+  models: ModelHost,
+  { settings: { folderPollMs, device }, clock, onWarning }: WatchDeps,
+): Disposable | undefined {
+  if (folderPollMs === 0 || device.kind === "exclusive") return undefined;
+  const look = async () => {
+    for (const failure of await models.look()) onWarning(failureLine(failure));
+  };
+  return poll(look, { intervalMs: folderPollMs, clock });
+}
+
+interface Served {
+  readonly models: ModelHost;
+  readonly served: LoadedModels;
+  readonly reloading: Reloading;
+}
+
+function methodsOf(dialect: Dialect, { models, served, reloading }: Served) {
+  return dialect === "tensorflow-serving"
+    ? servingMethods(served, reloading)
+    : [fpgaMethod(onlyLoadedModel(models), dialect)];
+}
+
+interface RestServerDeps {
+  readonly settings: Settings;
+  readonly metrics: ServingMetrics;
+  readonly clock: Clock;
+}
+
+/** Opens the port of the REST API, if there is to be one. A container on an FPGA has none. */
+async function restServer(
+  models: LoadedModels,
+  { settings, metrics, clock }: RestServerDeps,
+): Promise<RestServer | undefined> {
+  const { restPort: port, restTimeoutMs, restCors, metricsPath, roundTripMs, host } = settings;
+  if (port === undefined || settings.dialect !== "tensorflow-serving") return undefined;
+  const answer = createRestApi({ models, timeoutMs: restTimeoutMs, clock, metrics });
+  const distant = (request: RestRequest) =>
+    roundTripMs === 0 ? answer(request) : withDelay(roundTripMs, clock, () => answer(request));
+  return listenRest(distant, {
+    host,
+    port,
+    enablesCors: restCors,
+    metrics: metricsPath === undefined ? undefined : { path: metricsPath, text: metrics.text },
+  });
 }
 
 function assertLanes(count: number | undefined, serviceMs: number): void {
@@ -154,7 +235,7 @@ function assertLanes(count: number | undefined, serviceMs: number): void {
  *
  * @throws ModelFolderError if that one is not found
  */
-function initialModels(all: readonly Loadable[], device: DeviceOptions): readonly Loadable[] {
+function initialModels(all: readonly WantedModel[], device: DeviceOptions): readonly WantedModel[] {
   if (device.kind === "shared") return all;
   const { startWith } = device;
   if (startWith === undefined) return all.slice(0, 1);
@@ -172,6 +253,7 @@ function servedModels(models: ModelHost, device: DeviceOptions): LoadedModels {
   const reportsSwap = duringSwap === "unavailable";
   return {
     get: models.get,
+    labelledVersion: models.labelledVersion,
     statuses: models.statuses,
     unavailableError: (name) =>
       reportsSwap && models.isInTransition(name)
@@ -192,15 +274,4 @@ function onlyLoadedModel(models: ModelHost): Servable {
   throw new ModelFolderError(
     `an FPGA container holds exactly one model, not ${names.join(", ") || "none"}; set one`,
   );
-}
-
-function shutDown(server: Server, listener: Listener, graceMs: number): Promise<void> {
-  listener.stop();
-  return new Promise((resolve) => {
-    const cut = setTimeout(() => server.forceShutdown(), graceMs);
-    server.tryShutdown(() => {
-      clearTimeout(cut);
-      resolve();
-    });
-  });
 }

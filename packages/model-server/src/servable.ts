@@ -1,11 +1,6 @@
 import {
-  type BytesTensor,
   defaultSignatureName,
-  type FixedSizeTensor,
-  fixedSizeTensor,
-  type ModelSpec,
   type ScoreResponse,
-  ScoringError,
   type Signature,
   type Tensor,
   type Weights,
@@ -20,12 +15,11 @@ import {
   ServingError,
   servingErrors,
 } from "@tensorgate/tf-serving";
-import type { Manifest, ManifestInput, ManifestSignature } from "./manifest.ts";
+import { feedsOf } from "./input-feeds.ts";
+import type { Manifest } from "./manifest.ts";
+import { type PreparedSignature, prepareSignature } from "./prepared-signature.ts";
 import type { OnnxSession } from "./session/onnx-session.ts";
 import { warmUpOnce } from "./warm-up.ts";
-
-/** Most pixels of a picture that is decoded. */
-const maxPixels = 25_000_000;
 
 /** One loaded version of a model. */
 export interface Servable {
@@ -35,6 +29,10 @@ export interface Servable {
   /** Its topology, where its manifest says so. */
   readonly family: FamilyName | undefined;
   readonly signatures: ReadonlyMap<string, Signature>;
+  /** The signatures as metadata show them, with what no call needs; undefined if `signatures` are all. */
+  readonly encodedSignatures: Uint8Array | undefined;
+  /** Outputs of the usual signature that hold the scores of classes. */
+  readonly classOutputs: readonly string[];
   /**
    * @param isAbandoned - whether the client has closed the request: it is not begun then
    * @throws ServingError with TensorFlow Serving's code and text
@@ -60,11 +58,15 @@ export interface ServableDeps {
   readonly preprocess: PreprocessInWorker;
 }
 
-/** Creates a servable over a session. */
+/**
+ * Creates a servable over a session.
+ *
+ * @throws ModelFolderError if the manifest writes values that are not of their type
+ */
 export function createServable(deps: ServableDeps): Servable {
   const { name, version, manifest, session, preprocess } = deps;
-  const signatures = new Map(
-    Object.entries(manifest.signatures).map(([key, each]) => [key, signatureFrom(each)]),
+  const prepared = new Map(
+    Object.entries(manifest.signatures).map(([key, each]) => [key, prepareSignature(key, each)]),
   );
 
   return {
@@ -72,64 +74,80 @@ export function createServable(deps: ServableDeps): Servable {
     version,
     weights: manifest.weights,
     family: manifest.family,
-    signatures,
+    signatures: new Map([...prepared].map(([key, { signature }]) => [key, signature])),
+    encodedSignatures: manifest.encodedSignatures,
+    classOutputs: classOutputsOf(manifest),
     close: () => session.close(),
     warmUp: async () => {
-      const { signatures: all } = manifest;
-      const usual = all[defaultSignatureName] ?? Object.values(all)[0];
+      const [first] = prepared.values();
+      const usual = prepared.get(defaultSignatureName) ?? first;
       if (usual) await warmUpOnce(usual, session);
     },
     predict: async (request, isAbandoned) => {
       const signatureName = request.modelSpec?.signatureName || defaultSignatureName;
-      const signature = manifest.signatures[signatureName];
+      const signature = prepared.get(signatureName);
       if (!signature) throw servingErrors.unknownSignature(signatureName);
       // In TensorFlow Serving's own order: clients read the first text that applies.
-      assertInputs(request.inputNames, Object.keys(signature.inputs));
+      assertInputs(request.inputNames, signature);
       const inputs = readInputs(request, signature);
-      const wanted = wantedOutputs(request.outputFilter, signature);
+      const outputs = wantedOutputs(request.outputFilter, signature);
 
-      const feeds = new Map<string, Tensor>();
-      for (const [alias, input] of Object.entries(signature.inputs)) {
-        const tensor = inputs.get(alias);
+      const feeds = new Map<string, Tensor>(signature.constants);
+      for (const input of signature.inputs.values()) {
+        const tensor = inputs.get(input.alias);
         if (!tensor) continue;
-        const { to, value } = await feedFor({ alias, input, tensor, preprocess });
-        feeds.set(to, value);
+        for (const [to, fed] of await feedsOf({ input, tensor }, preprocess)) feeds.set(to, fed);
       }
       if (isAbandoned())
         throw new ServingError(grpcCode.CANCELLED, "the client closed the request");
-      const tensorOf = (alias: string) => signature.outputs[alias]?.tensor ?? alias;
-      const results = await session.run(feeds, wanted.map(tensorOf));
-      const outputs = wanted.flatMap((alias): readonly (readonly [string, Tensor])[] => {
-        const tensor = results.get(tensorOf(alias));
+      const results = await session.run(feeds, [...new Set(outputs.values())]);
+      const answered = [...outputs].flatMap(([alias, from]): (readonly [string, Tensor])[] => {
+        const tensor = results.get(from);
         return tensor ? [[alias, tensor]] : [];
       });
-      return { model: { name, version }, signatureName, outputs: new Map(outputs) };
+      return { model: { name, version }, signatureName, outputs: new Map(answered) };
     },
   };
 }
 
-function signatureFrom({ inputs, outputs }: ManifestSignature): Signature {
-  const infos = (values: ManifestSignature["inputs"] | ManifestSignature["outputs"]) =>
-    new Map(Object.entries(values).map(([key, { dtype, shape }]) => [key, { dtype, shape }]));
-  return { inputs: infos(inputs), outputs: infos(outputs) };
+function classOutputsOf({ signatures }: Manifest): readonly string[] {
+  const usual = signatures[defaultSignatureName] ?? Object.values(signatures)[0];
+  return Object.entries(usual?.outputs ?? {})
+    .filter(([, { holds }]) => holds === "probabilities" || holds === "logits")
+    .map(([alias]) => alias);
 }
 
-function assertInputs(sent: readonly string[], expected: readonly string[]): void {
-  if (sent.length !== expected.length) throw servingErrors.inputSizeMismatch(sent, expected);
-  for (const alias of expected) {
-    if (!sent.includes(alias)) throw servingErrors.missingInput(alias, `${alias}:0`, sent);
+/** Inputs with a default may be left out. */
+function assertInputs(sent: readonly string[], { inputs }: PreparedSignature): void {
+  const expected = [...inputs.keys()];
+  const defaults = [...inputs.values()].flatMap(({ alias, defaultValue }) =>
+    defaultValue ? [alias] : [],
+  );
+  const isTooFew = sent.length < expected.length && defaults.length === 0;
+  if (sent.length > expected.length || isTooFew) {
+    throw servingErrors.inputSizeMismatch(sent, expected);
   }
+  for (const { alias, graphName, defaultValue } of inputs.values()) {
+    if (!sent.includes(alias) && !defaultValue) {
+      throw servingErrors.missingInput({ alias, graphName }, sent, defaults);
+    }
+  }
+  const used = sent.filter((alias) => inputs.has(alias));
+  if (used.length < sent.length) throw servingErrors.unknownInput(used, sent);
 }
 
 function readInputs(
   request: ReceivedPredictRequest,
-  { inputs }: ManifestSignature,
+  { inputs }: PreparedSignature,
 ): ReadonlyMap<string, Tensor> {
   const read = new Map<string, Tensor>();
-  for (const [alias, { dtype }] of Object.entries(inputs)) {
-    const tensor = readInput(request, alias);
-    if (tensor.dtype !== dtype) {
-      throw servingErrors.wrongDType(dataTypes[dtype].name, dataTypes[tensor.dtype].name);
+  for (const { alias, dtype, defaultValue, examples } of inputs.values()) {
+    const isSent = request.inputNames.includes(alias);
+    const tensor = isSent || !defaultValue ? readInput(request, alias) : defaultValue;
+    // Signatures of old models declare another type for examples than the graph takes.
+    const taken = examples ? "BYTES" : dtype;
+    if (tensor.dtype !== taken) {
+      throw servingErrors.wrongDType(dataTypes[taken].name, dataTypes[tensor.dtype].name);
     }
     read.set(alias, tensor);
   }
@@ -144,93 +162,18 @@ function readInput(request: ReceivedPredictRequest, alias: string): Tensor {
   }
 }
 
+/** @returns for each wanted output its name in the ONNX model */
 function wantedOutputs(
   filter: readonly string[],
-  { outputs }: ManifestSignature,
-): readonly string[] {
-  const all = Object.keys(outputs);
-  filter.forEach((alias, index) => {
-    if (!all.includes(alias)) throw servingErrors.unknownOutput(alias, all);
-    if (filter.indexOf(alias) !== index) throw servingErrors.duplicateOutput(alias);
-  });
-  return filter.length === 0 ? all : filter;
-}
-
-interface Feed {
-  /** Name in the ONNX model. */
-  readonly to: string;
-  readonly value: Tensor;
-}
-
-interface FeedOptions {
-  readonly alias: string;
-  readonly input: ManifestInput;
-  readonly tensor: Tensor;
-  readonly preprocess: PreprocessInWorker;
-}
-
-async function feedFor({ alias, input, tensor, preprocess }: FeedOptions): Promise<Feed> {
-  if (input.picture) {
-    if (tensor.dtype !== "BYTES") throw servingErrors.wrongDType("string", tensor.dtype);
-    const { preprocessing, tensor: to } = input.picture;
-    const decode = (bytes: Uint8Array) =>
-      preprocess(bytes, preprocessing, { maxPixels }, { signal: neverAborted });
-    return { to, value: await decodedPictures(alias, tensor, decode) };
+  { outputs }: PreparedSignature,
+): ReadonlyMap<string, string> {
+  if (filter.length === 0) return outputs;
+  const wanted = new Map<string, string>();
+  for (const alias of filter) {
+    const tensor = outputs.get(alias);
+    if (tensor === undefined) throw servingErrors.unknownOutput(alias, [...outputs.keys()]);
+    if (wanted.has(alias)) throw servingErrors.duplicateOutput(alias);
+    wanted.set(alias, tensor);
   }
-  return { to: input.tensor ?? alias, value: tensor };
-}
-
-/** Work that has begun is finished: the engine cannot be aborted either. */
-const neverAborted = new AbortController().signal;
-
-/** @returns what the model takes of N encoded pictures, as one tensor */
-async function decodedPictures(
-  alias: string,
-  { elements }: BytesTensor,
-  decode: (bytes: Uint8Array) => Promise<FixedSizeTensor>,
-): Promise<FixedSizeTensor> {
-  if (elements.length === 0) {
-    throw new ServingError(grpcCode.INVALID_ARGUMENT, `input ${alias} contains no picture`);
-  }
-  const tensors: FixedSizeTensor[] = [];
-  for (const [index, bytes] of elements.entries()) {
-    try {
-      tensors.push(await decode(bytes));
-    } catch (thrown) {
-      if (!ScoringError.is(thrown)) throw thrown;
-      const text = `input ${alias}, picture ${index}: ${thrown.message}`;
-      const isOurs = thrown.reason === "overloaded" || thrown.reason === "internal";
-      const code = isOurs ? grpcCode.UNAVAILABLE : grpcCode.INVALID_ARGUMENT;
-      throw new ServingError(code, text, { cause: thrown });
-    }
-  }
-  return stacked(tensors);
-}
-
-/** Tensors of a batch of one as one batch. */
-function stacked(tensors: readonly FixedSizeTensor[]): FixedSizeTensor {
-  const [first] = tensors;
-  if (!first) throw new RangeError("nothing to stack");
-  if (tensors.length === 1) return first;
-  const { dtype, shape } = first;
-  const size = first.data.byteLength;
-  const data = new Uint8Array(size * tensors.length);
-  tensors.forEach((tensor, index) => {
-    if (String(tensor.shape) !== String(shape) || shape[0] !== 1) {
-      throw new ServingError(
-        grpcCode.INVALID_ARGUMENT,
-        `pictures of shapes [${shape}] and [${tensor.shape}] cannot be scored together`,
-      );
-    }
-    data.set(tensor.data, index * size);
-  });
-  return fixedSizeTensor(dtype, [tensors.length, ...shape.slice(1)], data);
-}
-
-/** @returns the spec's own error if it does not fit `servable` */
-export function mismatch(spec: ModelSpec, found: Servable | undefined): ServingError | undefined {
-  if (spec.name === "") return servingErrors.missingModelName();
-  if (spec.versionLabel !== undefined) return servingErrors.unknownVersionLabel(spec.versionLabel);
-  if (found && (spec.version === undefined || spec.version === found.version)) return undefined;
-  return servingErrors.servableNotFound(spec.name, spec.version);
+  return wanted;
 }

@@ -9,7 +9,7 @@ import {
 import { grpcCode } from "@tensorgate/grpc";
 import { preprocessPicture, type RgbImage } from "@tensorgate/imaging";
 import { ServingError } from "@tensorgate/tf-serving";
-import type { ManifestInput, ManifestSignature } from "./manifest.ts";
+import type { PreparedInput, PreparedSignature } from "./prepared-signature.ts";
 import type { OnnxSession } from "./session/onnx-session.ts";
 
 /**
@@ -19,13 +19,12 @@ import type { OnnxSession } from "./session/onnx-session.ts";
  * @throws ServingError UNAVAILABLE if the session ended
  */
 export async function warmUpOnce(
-  { inputs, outputs }: ManifestSignature,
+  { inputs, outputs, constants }: PreparedSignature,
   session: Pick<OnnxSession, "run">,
 ): Promise<void> {
-  const feeds = new Map(Object.entries(inputs).map(([alias, input]) => zeros(alias, input)));
-  const fetches = Object.entries(outputs).map(([alias, { tensor }]) => tensor ?? alias);
+  const feeds = new Map([...[...inputs.values()].flatMap(zeros), ...constants]);
   try {
-    await session.run(feeds, fetches);
+    await session.run(feeds, [...new Set(outputs.values())]);
   } catch (thrown) {
     const isRefused =
       thrown instanceof ServingError && thrown.grpcCode === grpcCode.INVALID_ARGUMENT;
@@ -36,15 +35,22 @@ export async function warmUpOnce(
 /** Of a usual size: engines refuse pictures of a few pixels where the model takes any size. */
 const blackPicture: RgbImage = { heightPx: 64, widthPx: 64, pixels: new Uint8Array(64 * 64 * 3) };
 
-function zeros(
-  alias: string,
-  { dtype, shape = [1], tensor, picture }: ManifestInput,
-): readonly [string, Tensor] {
-  if (picture) {
-    return [picture.tensor, preprocessPicture(blackPicture, picture.preprocessing)];
+function zeros({
+  dtype,
+  shape = [1],
+  tensor,
+  picture,
+  examples,
+}: PreparedInput): readonly (readonly [string, Tensor])[] {
+  if (picture) return [[picture.tensor, preprocessPicture(blackPicture, picture.preprocessing)]];
+  if (examples) {
+    return [...examples.features].map(([name, feature]) => [
+      examples.tensors.get(name) ?? name,
+      zeroTensor(feature.dtype, [1, ...feature.shape]),
+    ]);
   }
   const extents = shape.map((extent) => (extent === -1 ? 1 : extent));
-  return [tensor ?? alias, zeroTensor(dtype, extents)];
+  return [[tensor, zeroTensor(dtype, extents)]];
 }
 
 /**

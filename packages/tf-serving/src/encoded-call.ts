@@ -1,13 +1,8 @@
-import type {
-  AnsweringModel,
-  EncodedCall,
-  ModelSpec,
-  ServingMethod,
-  WorkBudget,
-} from "@tensorgate/core";
+import type { AnsweringModel, EncodedCall, ModelSpec, ServingMethod } from "@tensorgate/core";
 import { modelSpecWriter, readModelSpec } from "./predict.ts";
 import { servingErrors } from "./serving-error.ts";
 import { createTensorBudget } from "./tensor-values.ts";
+import { fieldsOf } from "./wire/fields.ts";
 import { fieldTag, joined, MessageReader, MessageWriter } from "./wire/message.ts";
 
 /** Where a message has its model specs: in a field of its own, or in that of each of its parts. */
@@ -92,15 +87,4 @@ function specsOf(message: Uint8Array, { part, spec }: SpecPlace): readonly Model
     const fields = fieldsOf(each, spec, elements);
     return fields.length === 0 ? emptySpec : readModelSpec(joined(fields), elements);
   });
-}
-
-/** Every value of a length-delimited field. */
-function fieldsOf(message: Uint8Array, number: number, budget: WorkBudget): readonly Uint8Array[] {
-  const found: Uint8Array[] = [];
-  const reader = new MessageReader(message, budget);
-  while (reader.next()) {
-    if (reader.tag === fieldTag(number)) found.push(reader.bytes());
-    else reader.skip();
-  }
-  return found;
 }

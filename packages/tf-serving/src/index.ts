@@ -39,6 +39,12 @@ export {
 } from "./dialects/tensor-names.ts";
 export { answeringModelOf, askedModelOf, withModelSpec } from "./encoded-call.ts";
 export {
+  readExampleRequest,
+  readMultiInferenceRequest,
+} from "./examples/example-request.ts";
+export { type FixedFeature, parseExamples } from "./examples/parse-examples.ts";
+export { serializedExamples } from "./examples/serialized-examples.ts";
+export {
   classifierPreprocessing,
   densenetPreprocessing,
   families,
@@ -55,6 +61,15 @@ export {
 export { type FamilyGuess, guessFamily, type ModelClues } from "./families/guess-family.ts";
 export { imagenetLabels } from "./families/imagenet-labels.ts";
 export { vocLabels } from "./families/voc-labels.ts";
+export { classificationResult, regressionResult } from "./inference/example-results.ts";
+export {
+  type ExampleMethod,
+  exampleInputs,
+  exampleMethods,
+  exampleOutputs,
+  exampleSignature,
+} from "./inference/example-signature.ts";
+export { type Metric, prometheusText } from "./metrics/prometheus-text.ts";
 export { modelStatusFromResponse, modelStatusResponse, stateName } from "./model-status.ts";
 export {
   InputParsingError,
@@ -68,12 +83,13 @@ export { readExampleBody } from "./rest/example-body.ts";
 export { httpStatusFromGrpcCode } from "./rest/http-status.ts";
 export { classificationAnswerJson, regressionAnswerJson } from "./rest/inference-answer.ts";
 export { type JsonBody, readJsonBody } from "./rest/json-body.ts";
-export { type ModelPath, readModelPath } from "./rest/model-path.ts";
+export { type ModelPath, modelSpecFromPath, readModelPath } from "./rest/model-path.ts";
 export { predictAnswerJson } from "./rest/predict-answer.ts";
 export { type PredictBody, readPredictBody } from "./rest/predict-body.ts";
 export { modelMetadataJson, modelStatusJson, restErrorBody } from "./rest/rest-json.ts";
 export { invalidArgument, ServingError, servingErrors, statusMessage } from "./serving-error.ts";
 export {
+  inputTypeNames,
   modelMetadataFromResponse,
   modelMetadataResponse,
   modelSpecFromMessage,
@@ -89,5 +105,7 @@ export {
   TensorParsingError,
   tensorBudgetDefaults,
 } from "./tensor-values.ts";
+export { messageFromText } from "./text-format/message-from-text.ts";
+export { TextFormatError } from "./text-format/text-tokens.ts";
 export { chargeMessage, createMessageScan, type MessageScan } from "./wire/charge-message.ts";
 export { joined, MalformedMessageError, MessageWriter } from "./wire/message.ts";

@@ -58,9 +58,18 @@ export const servingErrors = {
     );
   },
 
-  missingInput: (alias: string, feedName: string, sent: readonly string[]): ServingError =>
+  missingInput: (
+    input: { readonly alias: string; readonly graphName: string },
+    sent: readonly string[],
+    defaults: readonly string[],
+  ): ServingError =>
     invalidArgument(
-      `Signature input alias: ${alias}(feed name: ${feedName}) not found in request and no default value provided. Inputs expected to be in the request ${set(sent)}, or default input alias set: `,
+      `Signature input alias: ${input.alias}(feed name: ${input.graphName}) not found in request and no default value provided. Inputs expected to be in the request ${set(sent)}, or default input alias set: ${defaults.toSorted().join(",")}`,
+    ),
+
+  unknownInput: (used: readonly string[], sent: readonly string[]): ServingError =>
+    invalidArgument(
+      `Inputs contains invalid name. Used request inputs: ${used.toSorted().join(",")}, request input: ${sent.toSorted().join(",")}`,
     ),
 
   tensorParsing: (alias: string): ServingError => invalidArgument(`tensor parsing error: ${alias}`),
@@ -75,6 +84,45 @@ export const servingErrors = {
 
   duplicateOutput: (name: string): ServingError =>
     invalidArgument(`duplicate output tensor alias: ${name}`),
+
+  noExampleSignature: (name: string): ServingError =>
+    invalidArgument(`No signature was found with the name: ${name}`),
+  noExamples: (): ServingError => invalidArgument("Input is empty."),
+  duplicateTask: (signature: string): ServingError =>
+    invalidArgument(`Duplicate evaluation of signature: ${signature}`),
+  noTaskSignature: (name: string): ServingError =>
+    invalidArgument(`Requested signature not found in model graph: ${name}`),
+  unsupportedMethod: (name: string): ServingError =>
+    unimplemented(`Unsupported signature method_name: ${name}`),
+
+  /** In REST only: over gRPC it is `unknownSignature`. */
+  unknownRestSignature: (name: string): ServingError =>
+    invalidArgument(`Serving signature name: "${name}" not found in signature def`),
+
+  timedOut: (): ServingError =>
+    new ServingError(grpcCode.DEADLINE_EXCEEDED, "Timed out waiting for notification"),
+
+  labelOfUnavailable: (label: { readonly model: string; readonly version: bigint }): ServingError =>
+    new ServingError(
+      grpcCode.FAILED_PRECONDITION,
+      `Request to assign label to version ${label.version} of model ${label.model}, which is not currently available for inference`,
+    ),
+  modelListedTwice: (name: string): ServingError =>
+    invalidArgument(`Illegal to list model ${name} multiple times in config list`),
+  relativeBasePath: (name: string, basePath: string): ServingError =>
+    invalidArgument(
+      `Expected model ${name} to have an absolute path or URI; got base_path()=${basePath}`,
+    ),
+  unsupportedPlatform: (name: string, platform: string): ServingError =>
+    invalidArgument(`Model ${name} requests unsupported platform ${platform}`),
+  changedPlatform: (name: string, was: string, requested: string): ServingError =>
+    invalidArgument(
+      `Illegal to change a model's platform. For model ${name} platform was ${was} and new platform requested is ${requested}`,
+    ),
+  unsupportedConfig: (): ServingError =>
+    invalidArgument(
+      "ServerModelConfig type not supported by HandleReloadConfigRequest. Only ModelConfigList is currently supported",
+    ),
 
   missingMetadataField: (): ServingError =>
     invalidArgument("GetModelMetadataRequest must specify at least one metadata_field"),

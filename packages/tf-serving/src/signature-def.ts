@@ -144,3 +144,8 @@ function graphInfos(
     }),
   );
 }
+
+/** TensorFlow's names of the types of a signature's inputs, by which a body is read. */
+export function inputTypeNames({ inputs }: Signature): ReadonlyMap<string, string> {
+  return new Map([...inputs].map(([name, { dtype }]) => [name, dataTypes[dtype].name]));
+}

@@ -7,8 +7,10 @@ import {
   parseCount,
   parseFault,
   parseMilliseconds,
+  parseSeconds,
   parseSeed,
   parseShare,
+  parseSwitch,
   portOption,
 } from "../option-parsers.ts";
 import type { Signals } from "../service/signals.ts";
@@ -17,10 +19,42 @@ import { runModelServer } from "./model-server.ts";
 /** Adds the flags of a model server. */
 export function addModelServerFlags(command: Command, signals: Signals): Command {
   return command
-    .description("run a model server that speaks TensorFlow Serving's gRPC API")
+    .description("run a model server that speaks TensorFlow Serving's gRPC and REST APIs")
     .option("--models <folder>", "folder with <name>/<version>/model.onnx")
     .option("--model_name <name>", "name of a single model, as TensorFlow Serving spells it")
     .option("--model_base_path <folder>", "folder of that model with <version>/model.onnx")
+    .option(
+      "--model_config_file <file>",
+      "models, version policies and labels in protocol buffers' text format; SIGHUP reloads it",
+    )
+    .addOption(
+      new Option(
+        "--model_config_file_poll_wait_seconds <s>",
+        "interval of looking for a changed file; 0 for never",
+      )
+        .argParser(parseSeconds)
+        .default(0),
+    )
+    .addOption(
+      new Option(
+        "--file_system_poll_wait_seconds <s>",
+        "interval of looking for versions that came or went; 0 for never (1)",
+      )
+        .argParser(parseSeconds)
+        .default(1_000, "1"),
+    )
+    .addOption(
+      new Option(
+        "--allow_version_labels_for_unavailable_models [boolean]",
+        "allow labels of versions that are not loaded yet",
+      )
+        .preset("true")
+        .argParser(parseSwitch),
+    )
+    .option(
+      "--monitoring_config_file <file>",
+      "exposes metrics on the port of the REST API: prometheus_config { enable: true path: ... }",
+    )
     .addOption(familyOption("--family <names>", "topologies to serve with seeded (random) weights"))
     .addOption(cacheOption())
     .option("--counter", "serve a model that counts its requests, for testing retries")
@@ -31,6 +65,20 @@ export function addModelServerFlags(command: Command, signals: Signals): Command
     )
     .option("--host <address>", "address to bind", "127.0.0.1")
     .addOption(portOption("--port <number>", "port; 0 picks a free one", 8_500))
+    .addOption(portOption("--rest_api_port <number>", "port of the REST API; 0 for none", 0))
+    .addOption(
+      new Option("--rest_api_timeout_in_ms <ms>", "time limit of a call of the REST API")
+        .argParser(parseMilliseconds)
+        .default(30_000),
+    )
+    .addOption(
+      new Option(
+        "--rest_api_enable_cors_support [boolean]",
+        "let pages of other origins call the REST API",
+      )
+        .preset("true")
+        .argParser(parseSwitch),
+    )
     .addOption(portOption("--threads <number>", "threads per model", 1))
     .addOption(
       new Option("--round-trip <ms>", "simulated network round trip, in milliseconds")

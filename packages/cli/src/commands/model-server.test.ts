@@ -58,3 +58,24 @@ test("faults add up", () => {
 test.each(["delay", "delay=x", "error=OK", "error=NO", "explode"])("%s is no fault", (fault) => {
   expect(() => parsed("--fault", fault)).toThrow();
 });
+
+test("flags of TensorFlow Serving are read as it spells them", () => {
+  const flags =
+    "--rest_api_port=8501 --rest_api_enable_cors_support --file_system_poll_wait_seconds=2 --allow_version_labels_for_unavailable_models=false";
+
+  expect(parsed(...flags.split(" "))).toMatchObject({
+    rest_api_port: 8_501,
+    rest_api_enable_cors_support: true,
+    rest_api_timeout_in_ms: 30_000,
+    file_system_poll_wait_seconds: 2_000,
+    model_config_file_poll_wait_seconds: 0,
+    allow_version_labels_for_unavailable_models: false,
+  });
+});
+
+test.each(["--rest_api_enable_cors_support=maybe", "--file_system_poll_wait_seconds=-1"])(
+  "%s is no such flag",
+  (flag) => {
+    expect(() => parsed(flag)).toThrow();
+  },
+);

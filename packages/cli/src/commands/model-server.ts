@@ -1,3 +1,5 @@
+import { poll } from "@tensorgate/core";
+import { systemClockAndRandom } from "@tensorgate/gateway";
 import type {
   DeviceOptions,
   FaultOptions,
@@ -8,6 +10,7 @@ import type {
 import type { Dialect, FamilyName } from "@tensorgate/tf-serving";
 import { CommandError, explainedListenError } from "../command-error.ts";
 import { importModelServer } from "../import-model-server.ts";
+import { createModelConfigReload, readFlagFile } from "../model-config/model-config-file.ts";
 import type { FaultFlag } from "../option-parsers.ts";
 import { progressLine } from "../progress-line.ts";
 import { runService, type Service } from "../service/service.ts";
@@ -21,6 +24,16 @@ export interface ModelServerCommandOptions {
   readonly models?: string;
   readonly model_name?: string;
   readonly model_base_path?: string;
+  readonly model_config_file?: string;
+  /** In milliseconds, as all intervals here. */
+  readonly model_config_file_poll_wait_seconds: number;
+  readonly file_system_poll_wait_seconds: number;
+  readonly allow_version_labels_for_unavailable_models?: boolean;
+  /** 0 for none. */
+  readonly rest_api_port: number;
+  readonly rest_api_timeout_in_ms: number;
+  readonly rest_api_enable_cors_support?: boolean;
+  readonly monitoring_config_file?: string;
   readonly family?: readonly FamilyName[];
   readonly cache?: string;
   readonly counter?: boolean;
@@ -50,17 +63,24 @@ export function runModelServer(
   options: ModelServerCommandOptions,
   signals: Signals,
 ): Promise<void> {
-  return runService({ signals }, (service) => modelServerUntilSignal(options, service));
+  const hasReload = options.model_config_file !== undefined;
+  return runService({ signals, hasReload }, (service) => modelServerUntilSignal(options, service));
 }
 
 async function modelServerUntilSignal(
   options: ModelServerCommandOptions,
-  { log, announce, ...service }: Service,
+  { log, announce, onHangup, ...service }: Service,
 ): Promise<void> {
   const stopped = Promise.race([service.stopped, waitForDisconnect()]);
-  const { startModelServer, bundledModelsDirectory } = await importModelServer();
+  const { startModelServer, bundledModelsDirectory, ...files } = await importModelServer();
   const { host, port, threads, dialect, roundTrip: roundTripMs } = options;
   const { engine, serviceMs, lanes, reloadFrom: reloadFolders = [] } = options;
+  const { model_config_file: file, rest_api_port: restPort } = options;
+  const read = () => (file === undefined ? [] : readFlagFile(file, files.readModelConfig));
+  const listed = read();
+  const { monitoring_config_file: monitoring } = options;
+  const metricsPath =
+    monitoring === undefined ? undefined : readFlagFile(monitoring, files.readMonitoringConfig);
   let server: ModelServer;
   try {
     server = await startModelServer({
@@ -68,6 +88,12 @@ async function modelServerUntilSignal(
       port,
       threads: Math.max(1, threads),
       dialect,
+      ...(restPort !== 0 && { restPort }),
+      ...(metricsPath !== undefined && { metricsPath }),
+      restTimeoutMs: options.rest_api_timeout_in_ms,
+      restCors: options.rest_api_enable_cors_support ?? false,
+      folderPollMs: options.file_system_poll_wait_seconds,
+      allowUnavailableLabels: options.allow_version_labels_for_unavailable_models ?? false,
       roundTripMs,
       engine,
       serviceMs,
@@ -76,27 +102,50 @@ async function modelServerUntilSignal(
       device: deviceFrom(options),
       faults: faultsFrom(options),
       onWarning: (warning) => log.warn(warning),
-      models: sourcesFrom(options, bundledModelsDirectory),
+      models: [...listed, ...sourcesFrom(options, bundledModelsDirectory)],
       onProgress: (progress) => log.info(progressLine(progress)),
       onLoaded: ({ name, version }) => {
         if (!process.connected) log.info(`loaded ${name}, version ${version}`);
       },
     });
   } catch (thrown) {
-    if (thrown instanceof Error && thrown.name === "ModelFolderError") {
-      throw new CommandError(thrown.message);
-    }
-    if (thrown instanceof Error && /EADDRINUSE|No address added/.test(thrown.message)) {
-      throw explainedListenError(Object.assign(thrown, { code: "EADDRINUSE" }), { host, port });
-    }
-    throw thrown;
+    throw startError(thrown, options);
+  }
+  using _poll = file === undefined ? undefined : reloadWhenAsked(file);
+
+  function reloadWhenAsked(name: string): Disposable | undefined {
+    const reload = createModelConfigReload({ file: name, read, server, initial: listed, log });
+    onHangup(() => void reload.now());
+    const intervalMs = options.model_config_file_poll_wait_seconds;
+    const { clock } = systemClockAndRandom;
+    return intervalMs === 0 ? undefined : poll(reload.ifChanged, { intervalMs, clock });
   }
   const message: ListeningMessage = { type: "listening", port: server.port };
   if (process.connected) process.send?.(message);
-  else announce(`ready: gRPC at ${host}:${server.port}\n`);
+  else {
+    const rest = server.restPort === undefined ? "" : `, REST at ${host}:${server.restPort}`;
+    announce(`ready: gRPC at ${host}:${server.port}${rest}\n`);
+  }
   await stopped;
   await server.close();
   if (process.connected) process.disconnect();
+}
+
+/** Explains why a model server could not be started; returns any other error unchanged. */
+function startError(
+  thrown: unknown,
+  { host, port, rest_api_port: restPort }: ModelServerCommandOptions,
+): unknown {
+  if (!(thrown instanceof Error)) return thrown;
+  if (thrown.name === "ModelFolderError" || thrown.name === "ServingError") {
+    return new CommandError(thrown.message);
+  }
+  if (!/EADDRINUSE|No address added/.test(thrown.message)) return thrown;
+  const isRest = "port" in thrown && thrown.port === restPort;
+  const error = Object.assign(thrown, { code: "EADDRINUSE" });
+  return isRest
+    ? explainedListenError(error, { host, port: restPort }, "--rest_api_port")
+    : explainedListenError(error, { host, port });
 }
 
 /** Returns the device options. @throws CommandError for flags of an exclusive device without one */
@@ -140,6 +189,7 @@ function sourcesFrom(
     family: families,
     cache,
     counter,
+    model_config_file: file,
   }: ModelServerCommandOptions,
   bundled: string,
 ): readonly ModelSource[] {
@@ -150,6 +200,8 @@ function sourcesFrom(
     ...(families ? [{ families, ...(cache !== undefined && { cacheFolder: cache }) }] : []),
     ...(counter ? [{ counter }] : []),
   ];
+  // As in the original, the flags of a single model do not count beside a file.
+  if (file !== undefined) return models === undefined ? made : [{ directory: models }, ...made];
   if (basePath !== undefined) return [{ name: name ?? "default", basePath }, ...made];
   if (models !== undefined || made.length === 0) return [{ directory: models ?? bundled }, ...made];
   return made;

@@ -1,7 +1,7 @@
 import { existsSync, realpathSync } from "node:fs";
 import { isAbsolute, relative, resolve, sep } from "node:path";
 import { grpcCode } from "@tensorgate/grpc";
-import { ServingError } from "@tensorgate/tf-serving";
+import { ServingError, servingErrors } from "@tensorgate/tf-serving";
 
 /** Folders that a caller may have models loaded from. */
 export interface AllowedBasePaths {
@@ -19,17 +19,17 @@ export interface AllowedBasePaths {
  *   path that is not, whether or not it exists
  */
 export function assertAllowed(name: string, basePath: string, allowed: AllowedBasePaths): void {
-  if (!isAbsolute(basePath)) {
-    throw new ServingError(
-      grpcCode.INVALID_ARGUMENT,
-      `Expected model ${name} to have an absolute path or URI; got base_path()=${basePath}`,
-    );
-  }
+  assertAbsolute(name, basePath);
   if (!basePath.includes("\0") && isAllowed(resolve(basePath), allowed)) return;
   throw new ServingError(
     grpcCode.PERMISSION_DENIED,
     `base path ${basePath} of model ${name} is not below a folder that this server loads models from`,
   );
+}
+
+/** @throws ServingError INVALID_ARGUMENT if a base path is not absolute */
+export function assertAbsolute(name: string, basePath: string): void {
+  if (!isAbsolute(basePath)) throw servingErrors.relativeBasePath(name, basePath);
 }
 
 function isAllowed(path: string, { below, exactly }: AllowedBasePaths): boolean {

@@ -1,15 +1,21 @@
 import type { Servable } from "../servable.ts";
 import type { VersionOrigin } from "./reload-plan.ts";
+import type { LabelledModel } from "./version-labels.ts";
 
 /** A version of a model that can be loaded. */
 export interface Loadable extends VersionOrigin {
+  /** Changes when the file does, so that a version that failed is tried again then. */
+  readonly stamp: string;
   /** @throws Error if it cannot be loaded */
   load(): Promise<Servable>;
 }
 
-/** What a reload requests under one name. It is looked up when the reload begins, which may be later. */
-export interface WantedModel {
-  readonly name: string;
-  /** @throws ServingError, ModelFolderError if there is nothing to load */
-  find(): Loadable;
+/** A model that is to be served. Its versions are looked up when a reload begins, and again when folders are watched. */
+export interface WantedModel extends LabelledModel {
+  /**
+   * Finds the versions to serve, the highest first; none if its folder has none any more.
+   *
+   * @throws ServingError, ModelFolderError if they cannot be looked up: what is served then stays
+   */
+  find(): readonly Loadable[];
 }

@@ -1,13 +1,14 @@
 import type { Clock } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
 import { ServingError } from "@tensorgate/tf-serving";
-import { ModelFolderError } from "../manifest.ts";
 import type { Servable } from "../servable.ts";
 import { type CountedServable, countInFlight } from "./in-flight.ts";
 import type { Lanes } from "./lanes.ts";
+import { failureFrom, type LoadFailure } from "./load-failure.ts";
 import type { Loadable, WantedModel } from "./loadable.ts";
 import type { PlanReload, VersionOrigin } from "./reload-plan.ts";
-import { type Failure, isInTransition } from "./version-state.ts";
+import { createVersionLabels } from "./version-labels.ts";
+import { isInTransition } from "./version-state.ts";
 import { createVersionTable, type ModelVersion, type VersionStatus } from "./version-table.ts";
 import { unlessAborted, wait } from "./wait.ts";
 
@@ -19,15 +20,12 @@ export interface ModelHostDeps {
   readonly reconfigureMs: number;
   /** Whether a model is run once before it becomes available. */
   readonly warmsUp: boolean;
+  /** Whether a list may label versions that are not available yet. */
+  readonly allowsUnavailableLabels: boolean;
   /** Runs before every load of a reload; may fail or delay it. */
   readonly beforeLoad: (signal: AbortSignal) => Promise<void>;
   /** Called when a model becomes available. */
   readonly onLoaded: (model: VersionOrigin) => void;
-}
-
-/** A model that is not served, and why. */
-export interface LoadFailure extends VersionOrigin {
-  readonly failure: Failure;
 }
 
 /** Loads and unloads the models of a server. */
@@ -36,10 +34,13 @@ export interface ModelHost {
    * Loads the first models. One that cannot be loaded ends with its failure; the others are served.
    *
    * @returns the models that are not served
+   * @throws ServingError FAILED_PRECONDITION for a label that may not be given
    */
-  start(models: readonly Loadable[]): Promise<readonly LoadFailure[]>;
-  /** Returns the newest available version of a model. */
-  get(name: string): Servable | undefined;
+  start(models: readonly WantedModel[]): Promise<readonly LoadFailure[]>;
+  /** Returns a version of a model if it is available, or the newest available one. */
+  get(name: string, version?: bigint): Servable | undefined;
+  /** Returns the version with a label, whether or not it is available. */
+  labelledVersion(name: string, label: string): bigint | undefined;
   /** Returns the states of all versions, ended ones too, highest first; none for an unknown name. */
   statuses(name: string): readonly VersionStatus[];
   /** Whether a version of that name is being loaded or unloaded. */
@@ -48,9 +49,15 @@ export interface ModelHost {
   /**
    * Loads and unloads models until those of the list are served; earlier reloads are finished first.
    *
-   * @returns the first failure, in the order of the list; the others are in the states of their versions
+   * @returns the failures, in the order of the list
+   * @throws ServingError FAILED_PRECONDITION for a label that may not be given: nothing is changed then
    */
-  reload(wanted: readonly WantedModel[]): Promise<Failure | undefined>;
+  reload(wanted: readonly WantedModel[]): Promise<readonly LoadFailure[]>;
+  /**
+   * Looks for versions that came or went since the last time, and loads and unloads them. A version that could not be
+   * loaded is tried again when a file changed.
+   */
+  look(): Promise<readonly LoadFailure[]>;
   /** Aborts the reload in progress and those queued behind it; available models stay. */
   abortReloads(): void;
   /** Aborts reloads and closes every model. */
@@ -62,7 +69,21 @@ export function createModelHost(deps: ModelHostDeps): ModelHost {
   const table = createVersionTable();
   const servables = new Map<ModelVersion, CountedServable>();
   const stop = new AbortController();
+  let current: readonly WantedModel[] = [];
+  let lastSeen = "";
   let lastReload: Promise<unknown> = Promise.resolve();
+
+  const newestFirst = (name: string): readonly ModelVersion[] =>
+    table
+      .available()
+      .filter(({ loadable }) => loadable.name === name)
+      .toSorted((a, b) => (a.loadable.version > b.loadable.version ? -1 : 1));
+  const availableVersion = (name: string, version: bigint | undefined) =>
+    newestFirst(name).find(({ loadable }) => version === undefined || loadable.version === version);
+  const labels = createVersionLabels({
+    isAvailable: (name, version) => availableVersion(name, version) !== undefined,
+    allowsUnavailable: deps.allowsUnavailableLabels,
+  });
 
   /** @throws the reason why it cannot be loaded, which its state has then */
   const load = async (version: ModelVersion, ready: () => Promise<void>): Promise<void> => {
@@ -98,21 +119,16 @@ export function createModelHost(deps: ModelHostDeps): ModelHost {
     table.change(version, { event: "unloaded" });
   };
 
-  const runReload = async (wanted: readonly WantedModel[]): Promise<Failure | undefined> => {
-    stop.signal.throwIfAborted();
-    const failures = new Map<string, Failure>();
-    const found = wanted.flatMap((each): readonly Loadable[] => {
-      try {
-        return [each.find()];
-      } catch (thrown) {
-        failures.set(each.name, failureFrom(thrown));
-        return [];
-      }
-    });
+  /** Loads and unloads until what was found is served. */
+  const serve = async (
+    { loadables, failures, untouched }: Found,
+    ready: () => Promise<void>,
+  ): Promise<readonly LoadFailure[]> => {
+    const failed = [...failures];
     const loaded = table.available().map(({ loadable }) => loadable);
-    const todo = plan({ loaded, wanted: found, untouched: new Set(failures.keys()) });
+    const todo = plan({ loaded, wanted: loadables, untouched });
     for (const { wanted: rejected, failure } of todo.reject) {
-      failures.set(rejected.name, failure);
+      failed.push({ name: rejected.name, version: rejected.version, failure });
       if (table.active(rejected)) continue;
       table.change(table.begin(rejected), { event: "failed", failure });
     }
@@ -126,13 +142,36 @@ export function createModelHost(deps: ModelHostDeps): ModelHost {
     await Promise.all(unloading);
     for (const { version, replaces } of queued) {
       try {
-        await load(version, reconfigured);
-        if (replaces) await unload(replaces);
+        await load(version, ready);
+        for (const old of replaces) await unload(old);
       } catch (thrown) {
-        failures.set(version.loadable.name, failureFrom(thrown));
+        const { name, version: number } = version.loadable;
+        failed.push({ name, version: number, failure: failureFrom(thrown) });
       }
     }
-    return wanted.map(({ name }) => failures.get(name)).find((failure) => failure !== undefined);
+    return failed;
+  };
+
+  const find = (wanted: readonly WantedModel[]): Found => {
+    const served = new Set(table.available().map(({ loadable }) => loadable.name));
+    const found = findVersions(wanted, served);
+    lastSeen = seenText(found);
+    return found;
+  };
+
+  /** Runs one reload after the other. */
+  const inTurn = (run: () => Promise<readonly LoadFailure[]>): Promise<readonly LoadFailure[]> => {
+    const turn = lastReload.then(() => {
+      stop.signal.throwIfAborted();
+      return run();
+    });
+    lastReload = turn.catch(() => {});
+    return turn;
+  };
+
+  const replaceList = (wanted: readonly WantedModel[]): void => {
+    labels.replace(wanted);
+    current = wanted;
   };
 
   const abortReloads = (): void =>
@@ -140,25 +179,16 @@ export function createModelHost(deps: ModelHostDeps): ModelHost {
 
   return {
     abortReloads,
-    start: async (models) => {
-      const failures: LoadFailure[] = [];
-      for (const model of models) {
-        try {
-          await load(table.begin(model), async () => {});
-        } catch (thrown) {
-          const { name, version, origin } = model;
-          failures.push({ name, version, origin, failure: failureFrom(thrown) });
-        }
-      }
-      return failures;
+    start: (models) =>
+      inTurn(async () => {
+        replaceList(models);
+        return inOrder(models, await serve(find(models), async () => {}));
+      }),
+    get: (name, version) => {
+      const found = availableVersion(name, version);
+      return found && servables.get(found);
     },
-    get: (name) => {
-      const versions = table.available().filter(({ loadable }) => loadable.name === name);
-      const [newest] = versions.toSorted((a, b) =>
-        a.loadable.version > b.loadable.version ? -1 : 1,
-      );
-      return newest && servables.get(newest);
-    },
+    labelledVersion: labels.get,
     statuses: (name) => table.statuses(name),
     isInTransition: (name) => table.statuses(name).some(({ state }) => isInTransition(state)),
     available: () =>
@@ -167,11 +197,17 @@ export function createModelHost(deps: ModelHostDeps): ModelHost {
         version,
         origin,
       })),
-    reload: (wanted) => {
-      const turn = lastReload.then(() => runReload(wanted));
-      lastReload = turn.catch(() => {});
-      return turn;
-    },
+    reload: (wanted) =>
+      inTurn(async () => {
+        replaceList(wanted);
+        return inOrder(wanted, await serve(find(wanted), reconfigured));
+      }),
+    look: () =>
+      inTurn(async () => {
+        const before = lastSeen;
+        const found = find(current);
+        return lastSeen === before ? [] : serve(found, reconfigured);
+      }),
     close: async () => {
       abortReloads();
       await lastReload;
@@ -181,15 +217,47 @@ export function createModelHost(deps: ModelHostDeps): ModelHost {
   };
 }
 
-function isTwin(one: VersionOrigin, other: VersionOrigin): boolean {
-  return one.name === other.name && one.version === other.version;
+/** What a list comes to. */
+interface Found {
+  readonly loadables: readonly Loadable[];
+  /** Models that could not be found. */
+  readonly failures: readonly LoadFailure[];
+  /** Names whose versions could not be looked up: those that are served stay. */
+  readonly untouched: ReadonlySet<string>;
 }
 
-/** The failure as `GetModelStatus` and the response to a reload report it, in one line. */
-function failureFrom(thrown: unknown): Failure {
-  if (thrown instanceof ServingError) return { code: thrown.grpcCode, message: thrown.message };
-  const text = thrown instanceof Error ? thrown.message : String(thrown);
-  const message = text.trim().replace(/\s*\n\s*/g, "; ");
-  const isFolder = thrown instanceof ModelFolderError;
-  return { code: isFolder ? grpcCode.FAILED_PRECONDITION : grpcCode.INTERNAL, message };
+/** @param served - names of models that have an available version */
+function findVersions(wanted: readonly WantedModel[], served: ReadonlySet<string>): Found {
+  const failures: LoadFailure[] = [];
+  const untouched = new Set<string>();
+  const loadables = wanted.flatMap(({ name, find }): readonly Loadable[] => {
+    try {
+      const found = find();
+      if (found.length > 0 || served.has(name)) return found;
+      const message = `no version of model ${name} was found`;
+      failures.push({ name, version: undefined, failure: { code: grpcCode.NOT_FOUND, message } });
+    } catch (thrown) {
+      untouched.add(name);
+      failures.push({ name, version: undefined, failure: failureFrom(thrown) });
+    }
+    return [];
+  });
+  return { loadables, failures, untouched };
+}
+
+/** Differs when versions or their files do. */
+function seenText({ loadables, untouched }: Found): string {
+  const versions = loadables.map(({ name, version, stamp }) => [name, `${version}`, stamp]);
+  return JSON.stringify([versions, [...untouched]]);
+}
+
+function inOrder(
+  wanted: readonly WantedModel[],
+  failures: readonly LoadFailure[],
+): readonly LoadFailure[] {
+  return wanted.flatMap(({ name }) => failures.filter((failure) => failure.name === name));
+}
+
+function isTwin(one: VersionOrigin, other: VersionOrigin): boolean {
+  return one.name === other.name && one.version === other.version;
 }

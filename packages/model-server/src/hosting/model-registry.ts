@@ -5,11 +5,19 @@ import { ServingError } from "@tensorgate/tf-serving";
 import { counterModel, counterServable } from "../counter/counter.ts";
 import { ModelFolderError } from "../manifest.ts";
 import { type FoundModel, modelFolderFrom } from "../model-folder.ts";
-import { findVersions, type ModelFolder, type ModelSource, onlyModel } from "../model-folders.ts";
+import {
+  familyModels,
+  fileStamp,
+  type ModelFolder,
+  type ModelSource,
+  modelsIn,
+  servedVersions,
+} from "../model-folders.ts";
 import type { Servable } from "../servable.ts";
 import type { GenerationProgress } from "../topologies/seeded-family.ts";
-import { type AllowedBasePaths, assertAllowed } from "./base-paths.ts";
+import { type AllowedBasePaths, assertAbsolute, assertAllowed } from "./base-paths.ts";
 import type { Loadable, WantedModel } from "./loadable.ts";
+import type { ServedModel } from "./served-model.ts";
 
 export interface ModelRegistryDeps {
   readonly sources: readonly ModelSource[];
@@ -22,20 +30,34 @@ export interface ModelRegistryDeps {
 /** The models that a server may load. */
 export interface ModelRegistry {
   /** The models of the sources, in their order. */
-  readonly atStart: readonly Loadable[];
+  readonly atStart: readonly WantedModel[];
   /**
-   * Resolves a name and a base path; without a base path, what was found under that name at the start.
+   * Resolves a model of a list; without a base path, what the server started with under that name.
+   *
+   * @param from - `caller` if anybody may have sent the list: only folders that are allowed may be named then
    * @throws ServingError INVALID_ARGUMENT or PERMISSION_DENIED if it may not be loaded
    */
-  wanted(name: string, basePath: string): WantedModel;
+  wanted(model: ServedModel, from: "caller" | "operator"): WantedModel;
 }
 
-const counter: Loadable = { ...counterModel, load: async () => counterServable() };
+const noLabels: ReadonlyMap<string, bigint> = new Map();
+
+const counter: WantedModel = {
+  name: counterModel.name,
+  labels: noLabels,
+  find: () => [{ ...counterModel, stamp: "", load: async () => counterServable() }],
+};
+
+/** A model of the start, and where its versions lie; the counter lies nowhere. */
+interface StartModel {
+  readonly wanted: WantedModel;
+  readonly basePath: string;
+}
 
 /**
  * Finds the models of all sources.
  *
- * @throws ModelFolderError if a source has none, or two have models of one name
+ * @throws ModelFolderError if a folder of models has none, or two have one name
  */
 export function createModelRegistry({
   sources,
@@ -48,53 +70,65 @@ export function createModelRegistry({
     version: model.version,
     // The real path: the same file under another path is the same model.
     origin: realpathSync(model.modelFile),
+    stamp: fileStamp(model),
     load: async () => load(modelFolderFrom(model)),
   });
-  const basePaths = new Map<Loadable, string>();
-  const found = sources.flatMap((source): readonly Loadable[] => {
-    if ("counter" in source) return [counter];
-    return findVersions(source, onProgress).map((model) => {
-      const loadable = loadableFrom(model);
-      basePaths.set(loadable, resolve(dirname(dirname(model.modelFile))));
-      return loadable;
-    });
+  const inFolder = ({ name, basePath, versionPolicy, versionLabels }: ServedModel): StartModel => ({
+    wanted: {
+      name,
+      labels: versionLabels ?? noLabels,
+      find: () => servedVersions({ name, basePath, versionPolicy }).map(loadableFrom),
+    },
+    basePath: resolve(basePath),
   });
-  assertDistinct(found);
+  const fixed = (model: FoundModel): StartModel => ({
+    wanted: { name: model.name, labels: noLabels, find: () => [loadableFrom(model)] },
+    basePath: resolve(dirname(dirname(model.modelFile))),
+  });
+  const found = sources.flatMap((source): readonly StartModel[] => {
+    if ("counter" in source) return [{ wanted: counter, basePath: "" }];
+    if ("families" in source) return familyModels(source, onProgress).map(fixed);
+    return ("name" in source ? [source] : modelsIn(source.directory)).map(inFolder);
+  });
+  assertDistinct(found.map(({ wanted }) => wanted.name));
   const allowed: AllowedBasePaths = {
     below: [
       ...sources.flatMap((source) => ("directory" in source ? [source.directory] : [])),
       ...reloadFolders,
     ],
-    exactly: [...basePaths.values()],
+    exactly: found.map(({ basePath }) => basePath).filter(Boolean),
   };
 
   return {
-    atStart: found,
-    wanted: (name, basePath) => {
-      const known = found.find((each) => each.name === name);
-      if (basePath === "" && known === counter) return { name, find: () => counter };
+    atStart: found.map(({ wanted }) => wanted),
+    wanted: (model, from) => {
+      const { name, basePath } = model;
+      const known = found.find(({ wanted }) => wanted.name === name);
+      if (basePath === "" && known?.wanted === counter) return counter;
       if (basePath === "" && !known) {
         throw new ServingError(
           grpcCode.INVALID_ARGUMENT,
           `model ${name} has no base path, and this server did not start with one of that name`,
         );
       }
-      const path = basePath || (known && basePaths.get(known)) || "";
-      assertAllowed(name, path, allowed);
+      const path = basePath || (known?.basePath ?? "");
+      const assertFolder = () =>
+        from === "caller" ? assertAllowed(name, path, allowed) : assertAbsolute(name, path);
+      assertFolder();
+      const { wanted } = inFolder({ ...model, basePath: path });
       return {
-        name,
+        ...wanted,
         find: () => {
           // Checked again: a link may have changed while earlier reloads ran.
-          assertAllowed(name, path, allowed);
-          return loadableFrom(onlyModel(name, path));
+          assertFolder();
+          return wanted.find();
         },
       };
     },
   };
 }
 
-function assertDistinct(models: readonly Loadable[]): void {
-  const names = models.map(({ name }) => name);
+function assertDistinct(names: readonly string[]): void {
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) {
     throw new ModelFolderError(`two models have the name "${twice}"`);

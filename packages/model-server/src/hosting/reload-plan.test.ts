@@ -20,7 +20,9 @@ function told({ reject, unload, load }: ReloadPlan<VersionOrigin>) {
     reject: reject.map(({ wanted }) => textOf(wanted)),
     unload: unload.map(textOf),
     load: load.map(({ wanted, replaces }) =>
-      replaces ? `${textOf(wanted)} for ${textOf(replaces)}` : textOf(wanted),
+      replaces.length > 0
+        ? `${textOf(wanted)} for ${replaces.map(textOf).join(" and ")}`
+        : textOf(wanted),
     ),
   };
 }
@@ -66,6 +68,24 @@ describe("in memory", () => {
       untouched: "b",
       plan: { reject: [], unload: ["a@1"], load: [] },
       because: "what could not be found is left as it was",
+    },
+    {
+      loaded: "a@1 a@2",
+      wanted: "a@4 a@3",
+      plan: { reject: [], unload: [], load: ["a@4 for a@1 and a@2", "a@3 for a@1 and a@2"] },
+      because: "old versions wait for the first new one",
+    },
+    {
+      loaded: "a@1 a@2",
+      wanted: "a@3 a@2",
+      plan: { reject: [], unload: ["a@1"], load: ["a@3"] },
+      because: "an old version does not wait while one that is wanted is served",
+    },
+    {
+      loaded: "a@1 a@2",
+      wanted: "a@2:elsewhere",
+      plan: { reject: [], unload: ["a@2"], load: ["a@2 for a@1"] },
+      because: "only the version that is the same has to leave first",
     },
   ])("from [$loaded] to [$wanted]: $because", (each) => {
     expect(told(planForMemory(parts(each)))).toEqual(each.plan);

@@ -17,7 +17,7 @@ export interface ReloadPlan<Wanted extends VersionOrigin> {
   readonly load: readonly {
     readonly wanted: Wanted;
     /** Unloaded when `wanted` is available, and kept if that fails: a name always has a model. */
-    readonly replaces?: VersionOrigin;
+    readonly replaces: readonly VersionOrigin[];
   }[];
 }
 
@@ -32,22 +32,32 @@ export type PlanReload = <Wanted extends VersionOrigin>(
   parts: ReloadPlanOptions<Wanted>,
 ) => ReloadPlan<Wanted>;
 
-/** Plans a reload in memory: a new version is loaded before the old one is unloaded, as in TensorFlow Serving. */
+/**
+ * Plans a reload in memory: of each model the highest new version is loaded first, and old ones are unloaded when one
+ * that is wanted is available, as TensorFlow Serving's `AvailabilityPreservingPolicy` does.
+ */
 export const planForMemory: PlanReload = ({ loaded, wanted, untouched }) => {
   const fresh = wanted.filter((each) => !loaded.some((old) => isSame(old, each)));
-  const predecessorOf = (each: VersionOrigin) => loaded.find(({ name }) => name === each.name);
+  const obsolete = loaded.filter(
+    (old) => !untouched.has(old.name) && !wanted.some((each) => isSame(old, each)),
+  );
   // While both are loaded, the same version from another place could not be distinguished from the old one.
   const clashes = (old: VersionOrigin) =>
     fresh.some(({ name, version }) => name === old.name && version === old.version);
-  const isNamed = ({ name }: VersionOrigin) =>
-    untouched.has(name) || wanted.some((each) => each.name === name);
+  const hasSuccessor = ({ name }: VersionOrigin) => {
+    const isServed = loaded.some(
+      (old) => old.name === name && wanted.some((each) => isSame(old, each)),
+    );
+    return !isServed && fresh.some((each) => each.name === name);
+  };
+  const mayStay = (old: VersionOrigin) => hasSuccessor(old) && !clashes(old);
   return {
     reject: [],
-    unload: loaded.filter((old) => !isNamed(old) || clashes(old)),
-    load: fresh.map((each) => {
-      const replaces = predecessorOf(each);
-      return { wanted: each, ...(replaces && !clashes(replaces) && { replaces }) };
-    }),
+    unload: obsolete.filter((old) => !mayStay(old)),
+    load: fresh.map((each) => ({
+      wanted: each,
+      replaces: obsolete.filter((old) => old.name === each.name && mayStay(old)),
+    })),
   };
 };
 
@@ -72,7 +82,7 @@ export const planForDevice: PlanReload = ({ loaded, wanted, untouched }) => {
         failure: { code: grpcCode.RESOURCE_EXHAUSTED, message },
       })),
     unload: held && !stays ? [held] : [],
-    load: winner ? [{ wanted: winner }] : [],
+    load: winner ? [{ wanted: winner, replaces: [] }] : [],
   };
 };
 

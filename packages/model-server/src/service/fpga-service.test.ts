@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { startModelServer } from "../model-server.ts";
 import type { ModelServer } from "../model-server-options.ts";
 import { createGraphBuilder } from "../onnx/graph-builder.ts";
+import { createServingCaller } from "../testing.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tensorgate-fpga-"));
 let server: ModelServer;
@@ -90,6 +91,26 @@ test.each([
   const error = await call(method, new Uint8Array()).catch((thrown: ServiceError) => thrown);
 
   expect(error).toMatchObject({ code: grpcCode.UNIMPLEMENTED });
+});
+
+test("a classifier answers with its classes only", async () => {
+  const features = { dtype: "FP32", shape: [-1], tensor: "y", holds: "features" };
+  const scores = { ...features, holds: "probabilities" };
+  const inputs = { x: { dtype: "FP32", shape: [-1] } };
+  const signatures = { serving_default: { inputs, outputs: { features, scores } } };
+  const place = join(folder, "classifier", "half_plus_two", "1");
+  mkdirSync(place, { recursive: true });
+  writeFileSync(join(place, "model.onnx"), halfPlusTwo());
+  writeFileSync(join(place, "manifest.json"), JSON.stringify({ weights: "given", signatures }));
+  const models = { directory: join(folder, "classifier") };
+  const container = await startModelServer({ port: 0, models, dialect: "azure-fpga" });
+  const caller = createServingCaller(container.port);
+
+  const outputs = await caller.score("", { "x:0": float32Tensor([1], Float32Array.of(1)) });
+
+  expect([...outputs.keys()]).toEqual(["scores:0"]);
+  caller[Symbol.dispose]();
+  await container.close(0);
 });
 
 test("two models do not fit into one container", async () => {

@@ -17,7 +17,8 @@ type FpgaDialect = Exclude<Dialect, "tensorflow-serving">;
 
 /**
  * Serves the one method of a container with a model on an FPGA: `Predict`, by the names of the graph. Model, signature
- * and output filter of a request are ignored; a response has every output, and no model spec.
+ * and output filter of a request are ignored, and a response has no model spec. A classifier answers with its classes
+ * only: clients of such containers name no output and take the only one. Other models answer with every output.
  */
 export function fpgaMethod(model: Servable, dialect: FpgaDialect): UnaryMethod {
   return {
@@ -54,7 +55,7 @@ function withAliases(
   }
   return {
     modelSpec: undefined,
-    outputFilter: [],
+    outputFilter: model.classOutputs.length === 1 ? model.classOutputs : [],
     inputNames: inputs,
     input: (alias) => request.input(wireNames.get(alias) ?? alias),
   };

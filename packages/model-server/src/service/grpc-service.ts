@@ -1,5 +1,5 @@
 import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
-import { createWorkBudget } from "@tensorgate/core";
+import { createWorkBudget, type ServingMethod } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
 import {
   HealthCheckRequestSchema,
@@ -19,18 +19,23 @@ import {
   ReloadConfigResponseSchema,
 } from "@tensorgate/proto/tensorflow_serving/model_management";
 import {
+  askedModelOf,
   chargeMessage,
   MalformedMessageError,
-  readPredictRequest,
   ServingError,
 } from "@tensorgate/tf-serving";
+import { classifyMessage, multiInferenceMessage, regressMessage } from "./inference-service.ts";
+import type { LoadedModels } from "./loaded-models.ts";
 import { getModelStatus } from "./model-service.ts";
-import { getModelMetadata, type LoadedModels, predict } from "./prediction-service.ts";
-import { handleReload, type Reloading } from "./reload-service.ts";
+import { getModelMetadata, predict } from "./prediction-service.ts";
+import type { Reloading } from "./reload-service.ts";
 import { type HeadersFor, type Method, type UnaryMethod, weightsHeader } from "./unary-method.ts";
 
 /** TensorFlow Serving's services, and gRPC's health check. */
-export function servingMethods(models: LoadedModels, reloading: Reloading): readonly UnaryMethod[] {
+export function servingMethods(
+  models: LoadedModels,
+  reloading: Pick<Reloading, "handleRequest">,
+): readonly UnaryMethod[] {
   const methods: Readonly<Record<string, Method>> = {
     "/tensorflow.serving.PredictionService/Predict": async (message, isAbandoned) =>
       Buffer.concat(await predict(models, message, isAbandoned)),
@@ -44,13 +49,16 @@ export function servingMethods(models: LoadedModels, reloading: Reloading): read
       GetModelStatusResponseSchema,
       (request) => getModelStatus(models, request),
     ),
-    "/tensorflow.serving.PredictionService/Classify": notSupported("Classify"),
-    "/tensorflow.serving.PredictionService/Regress": notSupported("Regress"),
-    "/tensorflow.serving.PredictionService/MultiInference": notSupported("MultiInference"),
+    "/tensorflow.serving.PredictionService/Classify": async (message, isAbandoned) =>
+      asBuffer(await classifyMessage(models, message, isAbandoned)),
+    "/tensorflow.serving.PredictionService/Regress": async (message, isAbandoned) =>
+      asBuffer(await regressMessage(models, message, isAbandoned)),
+    "/tensorflow.serving.PredictionService/MultiInference": async (message, isAbandoned) =>
+      asBuffer(await multiInferenceMessage(models, message, isAbandoned)),
     "/tensorflow.serving.ModelService/HandleReloadConfigRequest": typed(
       ReloadConfigRequestSchema,
       ReloadConfigResponseSchema,
-      (request) => handleReload(reloading, request),
+      reloading.handleRequest,
     ),
     "/grpc.health.v1.Health/Check": typed(
       HealthCheckRequestSchema,
@@ -58,9 +66,15 @@ export function servingMethods(models: LoadedModels, reloading: Reloading): read
       checkHealth,
     ),
   };
+  const weightsOf =
+    (method: ServingMethod): HeadersFor =>
+    (message) =>
+      weightsHeader(models.get(askedModelOf({ method, message })?.name ?? "")?.weights);
   const headers: Readonly<Record<string, HeadersFor>> = {
-    "/tensorflow.serving.PredictionService/Predict": (message) =>
-      weightsHeader(models.get(readPredictRequest(message).modelSpec?.name ?? "")?.weights),
+    "/tensorflow.serving.PredictionService/Predict": weightsOf("Predict"),
+    "/tensorflow.serving.PredictionService/Classify": weightsOf("Classify"),
+    "/tensorflow.serving.PredictionService/Regress": weightsOf("Regress"),
+    "/tensorflow.serving.PredictionService/MultiInference": weightsOf("MultiInference"),
     "/tensorflow.serving.ModelService/GetModelStatus": (message) => {
       const { modelSpec } = readMessage(GetModelStatusRequestSchema, message);
       return weightsHeader(models.get(modelSpec?.name ?? "")?.weights);
@@ -85,13 +99,9 @@ function checkHealth({ service }: { readonly service: string }) {
   };
 }
 
-function notSupported(name: string): Method {
-  return () => {
-    throw new ServingError(
-      grpcCode.UNIMPLEMENTED,
-      `${name} is not supported by this model server; use Predict`,
-    );
-  };
+/** Views bytes, since the server takes Buffers only. */
+function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 function typed<Request extends DescMessage, Response extends DescMessage>(
@@ -102,8 +112,7 @@ function typed<Request extends DescMessage, Response extends DescMessage>(
   ) => MessageShape<Response> | Promise<MessageShape<Response>>,
 ): Method {
   return async (message) => {
-    const bytes = toBinary(responseSchema, await answer(readMessage(requestSchema, message)));
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    return asBuffer(toBinary(responseSchema, await answer(readMessage(requestSchema, message))));
   };
 }
 

@@ -1,46 +1,51 @@
-import { create } from "@bufbuild/protobuf";
-import {
-  type GetModelStatusRequest,
-  type GetModelStatusResponse,
-  GetModelStatusResponseSchema,
-  ModelVersionStatus_State as State,
+import type { ModelSpec, ModelStatus, VersionState as WireState } from "@tensorgate/core";
+import type {
+  GetModelStatusRequest,
+  GetModelStatusResponse,
 } from "@tensorgate/proto/tensorflow_serving/get_model_status";
-import { servingErrors } from "@tensorgate/tf-serving";
+import { modelSpecFromMessage, modelStatusResponse, servingErrors } from "@tensorgate/tf-serving";
 import type { VersionState } from "../hosting/version-state.ts";
-import type { LoadedModels } from "./prediction-service.ts";
+import type { LoadedModels } from "./loaded-models.ts";
 
-const wireStates: Readonly<Record<VersionState["state"], State>> = {
-  start: State.START,
-  loading: State.LOADING,
-  available: State.AVAILABLE,
-  unloading: State.UNLOADING,
-  end: State.END,
+const wireStates: Readonly<Record<VersionState["state"], WireState>> = {
+  start: "starting",
+  loading: "loading",
+  available: "available",
+  unloading: "unloading",
+  end: "ended",
 };
 
-/** Only the version counts; a version label is ignored, as TensorFlow Serving does. */
 export function getModelStatus(
   models: LoadedModels,
   { modelSpec }: GetModelStatusRequest,
 ): GetModelStatusResponse {
   if (!modelSpec) throw servingErrors.missingModelSpec();
-  const { name, versionChoice } = modelSpec;
+  return modelStatusResponse(statusOf(models, modelSpecFromMessage(modelSpec)));
+}
+
+/**
+ * Returns the states of a version, or of all versions of a model. Only the version counts; a version label is ignored,
+ * as TensorFlow Serving does.
+ *
+ * @throws ServingError NOT_FOUND if there is none
+ */
+export function statusOf(models: LoadedModels, { name, version }: ModelSpec): ModelStatus {
   const all = models.statuses(name);
-  const requested = versionChoice.case === "version" ? versionChoice.value.value : undefined;
-  const reported =
-    requested === undefined ? all : all.filter(({ version }) => version === requested);
+  const reported = version === undefined ? all : all.filter((each) => each.version === version);
   if (reported.length === 0) {
-    throw requested === undefined
+    throw version === undefined
       ? servingErrors.noVersions(name)
-      : servingErrors.noVersion(name, requested);
+      : servingErrors.noVersion(name, version);
   }
-  return create(GetModelStatusResponseSchema, {
-    modelVersionStatus: reported.map(({ version, state }) => {
+  return {
+    versions: reported.map(({ version: number, state }) => {
       const failure = state.state === "end" ? state.failure : undefined;
       return {
-        version,
+        version: number,
         state: wireStates[state.state],
-        status: failure ? { errorCode: failure.code, errorMessage: failure.message } : {},
+        errorCode: failure?.code ?? 0,
+        errorMessage: failure?.message ?? "",
       };
     }),
-  });
+  };
 }

@@ -1,82 +1,73 @@
 import { create } from "@bufbuild/protobuf";
-import { grpcCode } from "@tensorgate/grpc";
 import {
   type ReloadConfigRequest,
   type ReloadConfigResponse,
   ReloadConfigResponseSchema,
 } from "@tensorgate/proto/tensorflow_serving/model_management";
-import type { ModelConfig } from "@tensorgate/proto/tensorflow_serving/model_server_config";
-import { ServingError } from "@tensorgate/tf-serving";
+import { servingErrors } from "@tensorgate/tf-serving";
+import { type LoadFailure, reloadError } from "../hosting/load-failure.ts";
 import type { WantedModel } from "../hosting/loadable.ts";
-import type { Failure } from "../hosting/version-state.ts";
+import type { ModelRegistry } from "../hosting/model-registry.ts";
+import { type ServedModel, servedModelsFromConfig } from "../hosting/served-model.ts";
 
-/** What a reload calls. */
+export interface ReloadingDeps {
+  readonly wanted: ModelRegistry["wanted"];
+  readonly reload: (models: readonly WantedModel[]) => Promise<readonly LoadFailure[]>;
+  /**
+   * Where failures to load are reported: TensorFlow Serving fails the call; a device answers, with the first failure in
+   * the status of the response.
+   */
+  readonly failuresIn: "error" | "response";
+}
+
+/** What replaces the models of a server. */
 export interface Reloading {
   /**
-   * Resolves a name and a base path.
-   * @throws ServingError if that base path is not allowed, or the name is unknown without one
+   * Serves a list in the place of the last one. Returns when every model of the list is available or has failed.
+   *
+   * @param from - `caller` if anybody may have sent the list: only folders that are allowed may be named then
+   * @returns the failures, in the order of the list
+   * @throws ServingError for a list that cannot be right: nothing is changed then
    */
-  wanted(name: string, basePath: string): WantedModel;
-  /** @returns the first failure */
-  reload(wanted: readonly WantedModel[]): Promise<Failure | undefined>;
+  reload(
+    models: readonly ServedModel[],
+    from: "caller" | "operator",
+  ): Promise<readonly LoadFailure[]>;
+  /** Answers the call of an API. @throws ServingError for an invalid list, and for failures if they are errors */
+  handleRequest(request: ReloadConfigRequest): Promise<ReloadConfigResponse>;
 }
 
-/**
- * Responds when every model of the list is available or has failed. An invalid list fails the call and changes nothing;
- * a model that cannot be loaded is reported in the status of the response and in the state of its version.
- *
- * @throws ServingError for an invalid list
- */
-export async function handleReload(
-  { wanted, reload }: Reloading,
-  { config }: ReloadConfigRequest,
-): Promise<ReloadConfigResponse> {
-  if (config?.config.case !== "modelConfigList") {
-    throw invalid(
-      "ServerModelConfig type not supported by HandleReloadConfigRequest. Only ModelConfigList is currently supported",
-    );
-  }
-  const list = config.config.value.config;
-  const names = list.map(({ name }) => name);
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice !== undefined) {
-    throw invalid(`Illegal to list model ${twice} multiple times in config list`);
-  }
-  for (const each of list) assertSupported(each);
-  const failure = await reload(list.map(({ name, basePath }) => wanted(name, basePath)));
-  const { code: errorCode, message: errorMessage } = failure ?? { code: 0, message: "" };
-  return create(ReloadConfigResponseSchema, { status: { errorCode, errorMessage } });
+/** @param listed - the list that the server starts with, as far as it has one */
+export function createReloading(
+  { wanted, reload, failuresIn }: ReloadingDeps,
+  listed: readonly ServedModel[],
+): Reloading {
+  let platforms = platformsOf(listed);
+
+  const reloadList: Reloading["reload"] = async (models, from) => {
+    for (const { name, platform = "" } of models) {
+      const before = platforms.get(name) ?? "";
+      if (before !== "" && platform !== "" && before !== platform) {
+        throw servingErrors.changedPlatform(name, before, platform);
+      }
+    }
+    const resolved = models.map((model) => wanted(model, from));
+    platforms = platformsOf(models);
+    return reload(resolved);
+  };
+
+  return {
+    reload: reloadList,
+    handleRequest: async ({ config }) => {
+      const failures = await reloadList(servedModelsFromConfig(config), "caller");
+      if (failures.length > 0 && failuresIn === "error") throw reloadError(failures);
+      const failure = failures[0]?.failure;
+      const status = failure && { errorCode: failure.code, errorMessage: failure.message };
+      return create(ReloadConfigResponseSchema, { status: status ?? {} });
+    },
+  };
 }
 
-/** Platforms that a list may name: ours, and that of lists for TensorFlow Serving. */
-const platforms: ReadonlySet<string> = new Set(["", "tensorflow", "onnx"]);
-
-/** Rejects what this server does not support, rather than ignore it. */
-function assertSupported({
-  name,
-  modelPlatform,
-  modelVersionPolicy: policy,
-  versionLabels,
-}: ModelConfig): void {
-  if (name === "") throw invalid("a model in the config list has no name");
-  if (!platforms.has(modelPlatform)) {
-    throw invalid(
-      `model ${name}: unknown platform "${modelPlatform}"; expected tensorflow or onnx`,
-    );
-  }
-  if (Object.keys(versionLabels).length > 0) {
-    throw invalid(`model ${name}: version labels are not supported`);
-  }
-  const choice = policy?.policyChoice;
-  const isNewest =
-    choice?.case === undefined || (choice.case === "latest" && choice.value.numVersions <= 1);
-  if (!isNewest) {
-    throw invalid(
-      `model ${name}: only the newest version of a model is served; use the policy latest with one version`,
-    );
-  }
-}
-
-function invalid(message: string): ServingError {
-  return new ServingError(grpcCode.INVALID_ARGUMENT, message);
+function platformsOf(models: readonly ServedModel[]): ReadonlyMap<string, string> {
+  return new Map(models.map(({ name, platform = "" }) => [name, platform]));
 }

@@ -139,9 +139,11 @@ test("what is not there is told, and the others are loaded", async () => {
   });
   const { server, caller } = running;
 
-  expect(await caller.reload([base("missing"), base("b")])).toMatchObject({
-    errorCode: grpcCode.FAILED_PRECONDITION,
-    errorMessage: expect.stringContaining('has no version of model "missing"'),
+  await expect(caller.reload([base("missing"), base("b"), base("broken")])).rejects.toMatchObject({
+    code: grpcCode.UNKNOWN,
+    details: expect.stringMatching(
+      /^2 model\(s\) did not become available: \{\{\{name: missing\} due to error: FAILED_PRECONDITION: .* has no version of model "missing".*\}, \{\{name: broken version: 1\} due to error: INTERNAL: .*\}, \}$/,
+    ),
   });
   expect(server.models).toEqual([{ name: "b", version: 1n }]);
 });
@@ -159,8 +161,6 @@ describe("a list that cannot be right", () => {
   });
   afterAll(() => running[Symbol.asyncDispose]());
 
-  const policy = { case: "specific" as const, value: { versions: [1n] } };
-
   test.each<Refused>([
     {
       list: [{ name: "x", basePath: "/etc" }],
@@ -171,16 +171,20 @@ describe("a list that cannot be right", () => {
     { list: [{ ...base("a"), name: "" }], code: 3, text: "has no name" },
     { list: [{ name: "unknown" }], code: 3, text: "no base path" },
     { list: [{ name: "a", basePath: "a" }], code: 3, text: "to have an absolute path" },
-    { list: [{ ...base("a"), modelPlatform: "caffe" }], code: 3, text: "unknown platform" },
     {
-      list: [{ ...base("a"), versionLabels: { x: 1n } }],
+      list: [{ ...base("a"), modelPlatform: "caffe" }],
       code: 3,
-      text: "version labels are not supported",
+      text: "requests unsupported platform caffe",
     },
     {
-      list: [{ ...base("a"), modelVersionPolicy: { policyChoice: policy } }],
+      list: [{ ...base("a"), versionLabels: { x: 2n } }],
+      code: grpcCode.FAILED_PRECONDITION,
+      text: "Request to assign label to version 2 of model a, which is not currently available",
+    },
+    {
+      list: [{ ...base("a"), modelType: 1 }],
       code: 3,
-      text: "only the newest version",
+      text: "Illegal setting both ModelServerConfig::model_type (deprecated) and",
     },
   ])("changes nothing: $text", async ({ list, code, text }) => {
     await expect(running.caller.reload(list)).rejects.toMatchObject({

@@ -16,8 +16,8 @@ export function decimalText(value: number, type: keyof typeof fullDigits): strin
   return text.includes(".") || text.includes("e") ? text : `${text}.0`;
 }
 
-/** A number as C's `%.*g` writes it. */
-function generalText(value: number, digits: number): string {
+/** Writes a number as `%.*g` of C does. */
+export function generalText(value: number, digits: number): string {
   if (value === 0) return Object.is(value, -0) ? "-0" : "0";
   const [mantissa = "", exponentText = ""] = value.toExponential(digits - 1).split("e");
   const exponent = Number(exponentText);

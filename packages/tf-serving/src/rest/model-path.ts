@@ -1,3 +1,5 @@
+import type { ModelSpec } from "@tensorgate/core";
+
 /** What a path of TensorFlow Serving's REST API asks for. */
 export interface ModelPath {
   /** Empty for the list of models, which the original does not have. */
@@ -29,6 +31,20 @@ export function readModelPath(method: string, target: string): ModelPath | undef
     ...(versionLabel !== undefined && { versionLabel: percentDecoded(versionLabel) }),
     verb,
   };
+}
+
+const maxInt64 = 2n ** 63n - 1n;
+
+/** Returns the model spec that a path names, or undefined if its version is no int64. */
+export function modelSpecFromPath({
+  model,
+  version,
+  versionLabel,
+}: Omit<ModelPath, "verb">): ModelSpec | undefined {
+  if (version !== undefined) {
+    return BigInt(version) > maxInt64 ? undefined : { name: model, version: BigInt(version) };
+  }
+  return { name: model, ...(versionLabel !== undefined && { versionLabel }) };
 }
 
 /** Decodes what is percent-encoded well, and leaves the rest as it is. */

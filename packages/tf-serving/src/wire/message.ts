@@ -44,11 +44,16 @@ export class MessageReader {
    * @throws TooLargeError if the budget has no element left
    */
   next(): boolean {
-    if (this.#position >= this.#bytes.byteLength) return false;
+    if (this.isAtEnd) return false;
     this.#budget?.spend();
     this.tag = this.uint32();
     if (this.tag < 8) throw new MalformedMessageError("field number 0");
     return true;
+  }
+
+  /** Whether everything was read. Packed values have no fields: they are read until here. */
+  get isAtEnd(): boolean {
+    return this.#position >= this.#bytes.byteLength;
   }
 
   /** Low 32 bits of a varint, unsigned. */

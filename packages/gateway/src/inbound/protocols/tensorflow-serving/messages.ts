@@ -1,5 +1,5 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import type { ModelSpec, ServingMethod, Signature } from "@tensorgate/core";
+import type { ModelSpec, ServingMethod } from "@tensorgate/core";
 import {
   ClassificationRequestSchema,
   ClassificationResponseSchema,
@@ -11,7 +11,6 @@ import {
 } from "@tensorgate/proto/tensorflow_serving/regression";
 import {
   classificationAnswerJson,
-  dataTypes,
   type ModelPath,
   modelSpecMessage,
   readModelPath,
@@ -19,8 +18,6 @@ import {
 } from "@tensorgate/tf-serving";
 import type { HttpBody, PathParams } from "../http-handler.ts";
 import { decodeResponse } from "../serving-call.ts";
-
-const maxInt64 = 2n ** 63n - 1n;
 
 /** What the path of a request asks for; its version may be too large for a number, and then there is no spec. */
 export type ServingPath = PathParams & { readonly model: string; readonly verb: string };
@@ -32,25 +29,8 @@ export function servingPath(method: string, target: string): ServingPath | undef
   return { ...path };
 }
 
-/** @returns undefined if the version is no int64 */
-export function modelSpecFrom({
-  model = "",
-  version,
-  versionLabel,
-}: PathParams): ModelSpec | undefined {
-  if (version !== undefined) {
-    return BigInt(version) > maxInt64 ? undefined : { name: model, version: BigInt(version) };
-  }
-  return { name: model, ...(versionLabel !== undefined && { versionLabel }) };
-}
-
 export function jsonAnswer(body: string | Uint8Array): HttpBody {
   return { contentType: "application/json", body };
-}
-
-/** TensorFlow's names of the types of a signature's inputs. */
-export function inputTypes({ inputs }: Signature): ReadonlyMap<string, string> {
-  return new Map([...inputs].map(([name, { dtype }]) => [name, dataTypes[dtype].name]));
 }
 
 /** How the examples of a REST call are sent, and the result of the response is written. */

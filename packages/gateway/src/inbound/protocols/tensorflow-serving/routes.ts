@@ -6,8 +6,9 @@ import {
   type Signature,
 } from "@tensorgate/core";
 import {
-  invalidArgument,
+  inputTypeNames,
   modelMetadataJson,
+  modelSpecFromPath,
   modelStatusJson,
   predictAnswerJson,
   readExampleBody,
@@ -22,9 +23,7 @@ import { servingErrorBody } from "./errors.ts";
 import {
   classifyTask,
   type ExampleTask,
-  inputTypes,
   jsonAnswer,
-  modelSpecFrom,
   regressTask,
   servingPath,
 } from "./messages.ts";
@@ -56,7 +55,8 @@ export function tensorflowServingRoutes({
     },
     errorBody: servingErrorBody,
     answer: (exchange, routed) => {
-      const spec = modelSpecFrom(routed.params);
+      const { model = "", ...path } = routed.params;
+      const spec = modelSpecFromPath({ model, ...path });
       // The original has no body for a version beyond int64 either.
       if (!spec) return { status: 400, ...jsonAnswer("") };
       return answer(spec, exchange, routed);
@@ -108,11 +108,13 @@ export function tensorflowServingRoutes({
         const { signatureName } = body;
         const signatures = await tasks.signatures(spec, call);
         const signature = signatures.get(signatureName || defaultSignatureName);
-        if (!signature) throw noSignature(signatureName);
+        if (!signature) {
+          throw servingErrors.unknownRestSignature(signatureName || defaultSignatureName);
+        }
         const modelSpec = { ...spec, signatureName };
         const { format, inputs } = readPredictBody(
           body,
-          inputTypes(signature),
+          inputTypeNames(signature),
           tasks.pictureInputs(modelSpec),
         );
         const request = { modelSpec, inputs, outputFilter: [], hasWireNames: true };
@@ -132,12 +134,6 @@ const maxElements = 600_000;
 
 /** How often a body is in memory: as text, as doubles, and as tensors. */
 const bodyCopies = 4;
-
-function noSignature(name: string) {
-  return invalidArgument(
-    `Serving signature name: "${name || defaultSignatureName}" not found in signature def`,
-  );
-}
 
 /** Outputs as the signature lists them, whatever the order in which a replica has them. */
 function inOrder<Value>(outputs: ReadonlyMap<string, Value>, signature: Signature) {

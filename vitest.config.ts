@@ -5,8 +5,8 @@ export default defineConfig({
   test: {
     include: ["packages/*/{src,simulation}/**/*.test.ts", "test/**/*.test.ts"],
     exclude: [
-      // It needs a real TensorFlow: `npm run conformance`.
-      "test/conformance/tf-serving.test.ts",
+      // Whole exchanges: `npm run conformance`.
+      "test/conformance/{tf-serving,model-server,server-config}.test.ts",
       "**/node_modules/**",
       "test/long/**",
       "test/hostile/**",

@@ -7,7 +7,10 @@ export default defineConfig({
     include: [
       "packages/tf-serving/src/rest/conformance.test.ts",
       "packages/tf-serving/src/tensor-proto.test.ts",
-      "test/conformance/tf-serving.test.ts",
+      "packages/tf-serving/src/metrics/prometheus-text.test.ts",
+      "packages/model-server/src/hosting/version-policy.test.ts",
+      "test/conformance/*.test.ts",
+      "packages/tf-serving/src/inference/example-results.test.ts",
     ],
     reporters: ["./test/conformance/reporter.ts"],
     execArgv: ["--conditions=@tensorgate/source"],

@@ -13,7 +13,7 @@ export default class ConformanceReporter implements Reporter {
     const notes: string[] = [];
     for (const module of modules) {
       for (const each of module.children.allTests()) {
-        const file = /^(\w+\.jsonl): /.exec(each.name)?.[1];
+        const file = /^(\w+\.jsonl(?: \([^)]*\))?): /.exec(each.name)?.[1];
         if (!file) continue;
         const count = counts.get(file) ?? { passed: 0, failed: 0, excepted: 0 };
         counts.set(file, count);

@@ -75,11 +75,17 @@ export function createRestApi({
       const { model = "", verb: api = "" } = readModelPath(request.method, request.target) ?? {};
       const known = models.statuses(model).length > 0 ? model : "";
       const durationMs = clock.nowMs() - startedAtMs;
-      metrics.record({ model: known, api, entrypoint: "REST", code, durationMs });
+      metrics.record({
+        model: known,
+        api: api.toLowerCase(),
+        entrypoint: "REST",
+        code,
+        durationMs,
+      });
     };
     try {
       const answered = await unlessLate(answer(models, request), { timeoutMs, clock });
-      record(grpcCode.OK);
+      record(answered.status === 200 ? grpcCode.OK : grpcCode.INVALID_ARGUMENT);
       return answered;
     } catch (thrown) {
       const error = restError(thrown);

@@ -88,6 +88,16 @@ export function listenRest(
   const server = createServer({ noDelay: true }, (request, response) => {
     handle(request, response).catch(() => response.destroy());
   });
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+    if (!socket.writable) return void socket.destroy();
+    // A method that Node's parser does not know never becomes a request.
+    const isMethod = error.code === "HPE_INVALID_METHOD";
+    const [status, title] = isMethod ? [501, "Not Implemented"] : [400, "Bad Request"];
+    const html = pageHtml(status, title);
+    socket.end(
+      `HTTP/1.1 ${status} ${title}\r\nContent-Type: text/html\r\nConnection: close\r\nContent-Length: ${html.length}\r\n\r\n${html}`,
+    );
+  });
   return new Promise((resolve, reject) => {
     server.on("error", reject);
     server.listen({ host, port }, () => {
@@ -112,8 +122,12 @@ const htmlType = "text/html; charset=ISO-8859-1";
 
 /** A page as libevent answers what it does not hand on. */
 function page(response: ServerResponse, status: number, title: string): void {
-  const html = `<HTML><HEAD>\n<TITLE>${status} ${title}</TITLE>\n</HEAD><BODY>\n<H1>${title}</H1>\n</BODY></HTML>\n`;
-  send(response, status, { "content-type": "text/html", connection: "close" }, html);
+  const headers = { "content-type": "text/html", connection: "close" };
+  send(response, status, headers, pageHtml(status, title));
+}
+
+function pageHtml(status: number, title: string): string {
+  return `<HTML><HEAD>\n<TITLE>${status} ${title}</TITLE>\n</HEAD><BODY>\n<H1>${title}</H1>\n</BODY></HTML>\n`;
 }
 
 function send(

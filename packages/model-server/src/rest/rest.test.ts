@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { talkRaw } from "../../../../test/support/raw-http.ts";
 import {
   servingModelsConfig,
   writeServingModels,
@@ -223,4 +224,15 @@ test("other paths and methods are not handed on", async () => {
   expect(await asked("/v1/models/half_plus_two", { method: "DELETE" })).toMatchObject({
     status: 400,
   });
+});
+
+test.each([
+  { request: "BREW /v1/models/a HTTP/1.1\r\n\r\n", status: "501 Not Implemented" },
+  { request: "TRACE /v1/models/a HTTP/1.1\r\nHost: a\r\n\r\n", status: "501 Not Implemented" },
+  { request: "GET /v1/models/a HTTP/1.1\r\nno header\r\n\r\n", status: "400 Bad Request" },
+])("what is no request of this API is answered $status", async ({ request, status }) => {
+  const received = await talkRaw(server.restPort ?? 0, [request]);
+
+  expect(received).toMatch(new RegExp(`^HTTP/1.1 ${status}\r\n`));
+  expect(received).toContain(`<H1>${status.slice(4)}</H1>`);
 });

@@ -51,7 +51,14 @@ const models = [
     label: "2",
     score: 0.9,
   },
-  { name: "yolo-v5", bytes: yoloModel("v5"), preset: "yolov5", index: 2, label: "car", score: 0.9 },
+  {
+    name: "yolo-v5",
+    bytes: yoloModel("v5", { size: 320 }),
+    preset: "yolov5",
+    index: 2,
+    label: "car",
+    score: 0.9,
+  },
   {
     name: "torchvision",
     bytes: torchvisionModel(),

@@ -66,8 +66,8 @@ export const routingMutants: readonly Mutant[] = [
     [
       {
         name: "residency: that of the key is ignored",
-        find: "const residency = commonRegions(asked, caller?.residency);",
-        replace: "const residency = asked ?? (caller ? undefined : undefined);",
+        find: ": commonRegions(parseRegions(regions), caller?.residency);",
+        replace: ": parseRegions(regions);",
       },
       {
         name: "hops: any number of gateways",

@@ -1,5 +1,6 @@
 import {
   type Classify,
+  type ClassifyRequest,
   type Clock,
   InvalidRequestError,
   type LabelScore,
@@ -32,12 +33,7 @@ export function createClassifier(deps: PictureTaskDeps, clock: Clock): Classify 
     if (!release.tasks.includes("classify") || !classScores) {
       throw taskNotOffered("classify", release);
     }
-    const selection = {
-      topK: resultCount("topK", request.topK ?? classifyDefaults.topK),
-      minScore: request.minScore ?? classifyDefaults.minScore,
-    };
-    assertSelection(selection);
-    assertResultCount(request, { field: "topK", perPicture: request.topK && selection.topK });
+    const selection = selectionFrom(request);
     let known:
       | { readonly outputs: ScoredPicture["outputs"]; readonly scores: Float32Array }
       | undefined;
@@ -63,12 +59,17 @@ export function createClassifier(deps: PictureTaskDeps, clock: Clock): Classify 
   };
 }
 
-function assertSelection({ minScore }: { readonly minScore: number }): void {
+function selectionFrom(request: ClassifyRequest): TopLabelsOptions {
+  const { topK, minScore = classifyDefaults.minScore } = request;
   if (!(minScore >= 0 && minScore <= 1)) {
     throw new InvalidRequestError(`minScore must be between 0 and 1, got ${minScore}`, {
       field: "minScore",
     });
   }
+  if (topK === undefined) return { topK: classifyDefaults.topK, minScore };
+  const perPicture = resultCount("topK", topK);
+  assertResultCount(request, { field: "topK", perPicture });
+  return { topK: perPicture, minScore };
 }
 
 /** Returns one probability per label. @param raw - the scores of one picture */

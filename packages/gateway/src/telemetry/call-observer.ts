@@ -75,7 +75,7 @@ export function createCallObserver(deps: CallObserverDeps): ObserveCall {
       try {
         const kind = SpanKind.CLIENT;
         attemptSpan = tracer.startSpan("attempt", { kind, attributes }, context);
-        traceparent = formatTraceparent(attemptSpan.spanContext());
+        if (traceId !== undefined) traceparent = formatTraceparent(attemptSpan.spanContext());
       } catch (thrown) {
         onFailure(thrown);
       }

@@ -52,8 +52,8 @@ export function createReplicas(
   /** By address in the configuration. */
   const resolvers = new Map<string, Resolver>();
   const connections = new Map<string, ReplicaConnection>();
-  /** Removed, with calls still in flight. A replica that comes back under such an id gets a new connection. */
-  const draining = new Map<string, ReplicaConnection>();
+  /** Connected and draining replicas. One that comes back while it drains gets a new connection. */
+  const byId = new Map<string, Replica>();
   const listeners: (() => void)[] = [];
   /** The pools in force; `pools` stays the same array as long as it has the same content. */
   let current: readonly ReplicaPool[] = [];
@@ -67,15 +67,17 @@ export function createReplicas(
   /** Connects to a replica, unless it is connected already. @returns its id */
   function acquire(address: ReplicaAddress, { access }: ReplicaPool): string {
     const id = idOf(address, access);
-    if (!connections.has(id)) connections.set(id, access.connect(address, { settings, clock }));
+    if (connections.has(id)) return id;
+    const connection = access.connect(address, { settings, clock });
+    connections.set(id, connection);
+    byId.set(id, connection.replica);
     return id;
   }
 
-  function drain(id: string, connection: ReplicaConnection): void {
+  function drain(id: string, { replica, close }: ReplicaConnection): void {
     connections.delete(id);
-    draining.set(id, connection);
-    void connection.close().then(() => {
-      if (draining.get(id) === connection) draining.delete(id);
+    void close().then(() => {
+      if (byId.get(id) === replica) byId.delete(id);
     });
   }
 
@@ -121,11 +123,11 @@ export function createReplicas(
     get pools() {
       return pools;
     },
-    find: (replicaId) => (connections.get(replicaId) ?? draining.get(replicaId))?.replica,
+    find: (replicaId) => byId.get(replicaId),
     get: (replicaId) => {
-      const found = connections.get(replicaId) ?? draining.get(replicaId);
+      const found = byId.get(replicaId);
       if (!found) throw new RangeError(`there is no replica ${replicaId}`);
-      return found.replica;
+      return found;
     },
     replace: (next) => setPools(built(next)),
     onChange: (listener) => void listeners.push(listener),

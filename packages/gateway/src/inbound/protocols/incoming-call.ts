@@ -225,8 +225,10 @@ function parseRegions(text: string): readonly string[] {
 function hintsFrom(header: ReadHeader, caller: Caller | undefined): RoutingHints {
   const region = header("x-tensorgate-region");
   const regions = header("x-tensorgate-residency");
-  const asked = regions === undefined ? undefined : parseRegions(regions);
-  const residency = commonRegions(asked, caller?.residency);
+  const residency =
+    regions === undefined
+      ? caller?.residency
+      : commonRegions(parseRegions(regions), caller?.residency);
   const priority = header(priorityHeader);
   const hops = header(hopsHeader);
   return {

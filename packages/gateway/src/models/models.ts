@@ -15,7 +15,6 @@ import { createModelCatalog, type RuntimeModelInfo } from "./catalog.ts";
 import { createClassifier } from "./classify.ts";
 import { createDetector } from "./detect.ts";
 import { createEmbedder } from "./embed.ts";
-import { withOnlySignature } from "./only-signature.ts";
 import { type PictureOptions, pictureDefaults } from "./options.ts";
 import { createPicturePreparer } from "./prepare-picture.ts";
 import type { Release } from "./release.ts";
@@ -78,10 +77,9 @@ export function createModels(deps: ModelsDeps): Models {
     const metadata: AskModel<ModelMetadata> = async (modelSpec, call) =>
       modelMetadata(modelSpec, withinRegions(call, resolve(modelSpec).residency));
     // Calls pass the cache only where a model of the configuration uses it.
-    const routed = all().some(({ isCached }) => isCached) ? deps.cachedScore : deps.score;
+    const score = all().some(({ isCached }) => isCached) ? deps.cachedScore : deps.score;
     const reported = ({ name, residency }: ResolvedModel) =>
       deps.reported(name, residency).signatures;
-    const score = withOnlySignature(routed, reported);
     const pictures: PictureTaskDeps = { resolve, score, prepare, options };
     const scoreTensors = createTensorScorer(pictures);
     return {

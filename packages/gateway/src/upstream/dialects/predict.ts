@@ -29,6 +29,8 @@ export interface PredictOptions {
   readonly dialect: PredictDialect;
   /** Translates what a call of `request` failed with. */
   readonly failure: (thrown: unknown, request: ResolvedRequest) => unknown;
+  /** By model, the only signature of a server without `serving_default`. */
+  readonly onlySignatures?: ReadonlyMap<string, string>;
 }
 
 /**
@@ -39,7 +41,7 @@ export interface PredictOptions {
  */
 export function predictScore(
   channel: UnaryChannel,
-  { dialect, failure }: PredictOptions,
+  { dialect, failure, onlySignatures }: PredictOptions,
 ): ScoreResolved {
   return async (request, call) => {
     const { modelSpec, model, encoded } = request;
@@ -57,7 +59,7 @@ export function predictScore(
     const names = request.hasWireNames ? undefined : model.wireNames[dialect.name];
     let reply: UnaryReply;
     try {
-      const sent = { ...request, modelSpec: withSignature(request) };
+      const sent = { ...request, modelSpec: withSignature(request, onlySignatures) };
       reply = await predict(channel, dialect, { request: sent, call, ...(names && { names }) });
     } catch (thrown) {
       throw failure(thrown, request);
@@ -99,9 +101,15 @@ export function assertPredict(encoded: EncodedCall | undefined): void {
   });
 }
 
-/** Names the signature that the configuration describes, in a request with our names that names none. */
-function withSignature({ modelSpec, model, hasWireNames = false }: ResolvedRequest): ModelSpec {
-  const { signatureName } = model;
+/**
+ * Names the signature that the configuration describes, or else the only one that the server has, in a request with our
+ * names that names none. Clients of TensorFlow Serving's API know what the original answers.
+ */
+function withSignature(
+  { modelSpec, model, hasWireNames = false }: ResolvedRequest,
+  onlySignatures?: ReadonlyMap<string, string>,
+): ModelSpec {
+  const signatureName = model.signatureName ?? onlySignatures?.get(model.name);
   if (hasWireNames || modelSpec.signatureName || signatureName === undefined) return modelSpec;
   return { ...modelSpec, signatureName };
 }

@@ -1,10 +1,13 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import {
   type CallContext,
+  defaultSignatureName,
+  type ModelMetadata,
   ModelNotReadyError,
   type ModelSpec,
   type ModelStatus,
   ScoringError,
+  scoredSignatureNames,
   UpstreamAnsweredError,
   type VersionStatus,
 } from "@tensorgate/core";
@@ -59,6 +62,19 @@ export const tensorflowServing: PredictDialect = {
  */
 function tensorflowServingReplica(channel: UnaryChannel, isExclusive: boolean): Replica {
   const failure = isExclusive ? asNotReady : (thrown: unknown) => thrown;
+  const onlySignatures = new Map<string, string>();
+
+  /** Remembers the signature of a model without `serving_default`, if its latest version has one other that scores. */
+  function updateOnlySignature(
+    { name, version, versionLabel }: ModelSpec,
+    { signatures }: ModelMetadata,
+  ): void {
+    if (version !== undefined || versionLabel !== undefined) return;
+    const [only, ...others] = scoredSignatureNames(signatures);
+    const isOnly = !signatures.has(defaultSignatureName) && others.length === 0;
+    if (only !== undefined && isOnly) onlySignatures.set(name, only);
+    else onlySignatures.delete(name);
+  }
 
   async function askStatus(modelSpec: ModelSpec, call: CallContext) {
     const request = create(GetModelStatusRequestSchema, { modelSpec: modelSpecMessage(modelSpec) });
@@ -92,6 +108,7 @@ function tensorflowServingReplica(channel: UnaryChannel, isExclusive: boolean): 
     score: predictScore(channel, {
       dialect: tensorflowServing,
       failure: (thrown, { modelSpec }) => failure(thrown, modelSpec.name),
+      onlySignatures,
     }),
 
     modelMetadata: async (modelSpec, call) => {
@@ -105,7 +122,9 @@ function tensorflowServingReplica(channel: UnaryChannel, isExclusive: boolean): 
           [toBinary(GetModelMetadataRequestSchema, request)],
           controlCall(call),
         );
-        return modelMetadataFromResponse(readMetadataReply(reply));
+        const metadata = modelMetadataFromResponse(readMetadataReply(reply));
+        updateOnlySignature(modelSpec, metadata);
+        return metadata;
       } catch (thrown) {
         throw failure(thrown, modelSpec.name);
       }

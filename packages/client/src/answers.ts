@@ -40,14 +40,14 @@ function rectangle(message: { x: number; y: number; width: number; height: numbe
   };
 }
 
-/** The result of one picture, or its failure. */
-export interface Outcome {
+/** The result of one picture in a response, or its failure. */
+export interface PictureOutcome {
   readonly case: string | undefined;
   readonly value?: unknown;
 }
 
 /** Returns the error for a response without a result for the picture that was sent. */
-export function unansweredError(outcome: Outcome | undefined): ScoringError {
+export function unansweredError(outcome: PictureOutcome | undefined): ScoringError {
   const failure = outcome?.case === "error" ? (outcome.value as Failure) : undefined;
   if (!failure) return foreignAnswerError(200, { text: "the response has no result" });
   const { reason, message, hint, field } = failure;

@@ -5,7 +5,6 @@ import { doubleText } from "./double-text.ts";
 import { JsonDocument } from "./json-document.ts";
 import { JsonParseError } from "./json-fault.ts";
 import { jsonKind } from "./json-nodes.ts";
-import { numberFlag } from "./json-number.ts";
 import { jsonText } from "./json-text.ts";
 
 const documentOf = (text: string) => new JsonDocument(Buffer.from(text));
@@ -46,21 +45,87 @@ test.each([
   for (const [index, value] of values.entries()) expect(numbers[index]).toBe(value);
 });
 
-test("any double is read as it is, or said to be rounded", () => {
+test("any double is read as it is", () => {
   fc.assert(
     fc.property(fc.array(fc.double({ noNaN: true }), { minLength: 1 }), (values) => {
       const finite = values.map((value) => (Number.isFinite(value) ? value : 1.5));
       const document = documentOf(`[${finite.map((value) => doubleText(value)).join(",")}]`);
       const got = document.numbers(0);
-      const isRounded = (document.flags(0) & numberFlag.rounded) !== 0;
-      for (const [index, value] of finite.entries()) {
-        const error = Math.abs((got[index] ?? 0) - value);
-        if (isRounded) expect(error).toBeLessThanOrEqual(Math.abs(value) * 2 ** -51);
-        else expect(got[index]).toBe(value);
-      }
+      for (const [index, value] of finite.entries()) expect(got[index]).toBe(value);
     }),
   );
 });
+
+/** A number of JSON with up to so many digits. */
+const numberTexts = fc
+  .record({
+    sign: fc.constantFrom("", "-"),
+    whole: fc.constantFrom("0", "7", "42", "255", "1024", "65535", "90000000", "1700000000"),
+    decimals: fc.array(fc.integer({ min: 0, max: 9 }), { maxLength: 26 }),
+    exponent: fc.constantFrom("", "", "", "e0", "e-05", "E+7", "e22", "e-23", "e-300"),
+  })
+  .map(({ sign, whole, decimals, exponent }) => {
+    const fraction = decimals.length > 0 ? `.${decimals.join("")}` : "";
+    return `${sign}${whole}${fraction}${exponent}`;
+  });
+
+test("any decimal is read as the double nearest to it", () => {
+  fc.assert(
+    fc.property(fc.array(numberTexts, { minLength: 1, maxLength: 40 }), (texts) => {
+      const got = documentOf(`{"x": [${texts.join(", ")}]}`);
+      const numbers = got.numbers(got.member(0, "x") ?? 0);
+      expect(numbers.length).toBe(texts.length);
+      for (const [index, text] of texts.entries()) {
+        // The integer -0 is 0, as the original reads it.
+        const expected = text === "-0" ? 0 : Number(text);
+        expect(numbers[index], text).toBe(expected);
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test.each([
+  "[1,\u00012]",
+  "[1\u0002,2]",
+  "[1, \u00032]",
+  "[\u00041]",
+  "[[1],\u0005[2]]",
+  "[[1]\u0006]",
+])("%j has a character that is no blank", (text) => {
+  expect(() => documentOf(text)).toThrow(JsonParseError);
+});
+
+// Halfway between two doubles, and next to it on either side.
+const halves = [
+  "1.00000000000000011102230246251565404236316680908203125",
+  "1.00000000000000011102230246251565404236316680908203124",
+  "1.00000000000000011102230246251565404236316680908203126",
+  "0.500000000000000055511151231257827",
+  "0.50000000000000005551115123125783",
+  "1.0000000000000001",
+  "0.30000000000000004",
+  "2.2250738585072014e-308",
+  "123.00000000000000710542735760100185871124267578125",
+];
+
+test.each(halves)("%s is rounded as it must be", (text) => {
+  expect([...documentOf(`[${text}, 1, 2]`).numbers(0)]).toEqual([Number(text), 1, 2]);
+});
+
+test.each(["01", "-", "1.", "-.5", "1e", "+1", "00.5", "1.e5", "--1", "-a", "0x1", "1.5.5"])(
+  "%s is no number, wherever it stands",
+  (text) => {
+    for (const around of [
+      "[%]",
+      "[1, %]",
+      "[1, % , 2, 3, 4, 5, 6, 7, 8, 9]",
+      '{"x": %, "y": 12345678}',
+    ]) {
+      expect(() => documentOf(around.replace("%", text)), around).toThrow(JsonParseError);
+    }
+  },
+);
 
 test("the text of a double reads back as the same", () => {
   fc.assert(

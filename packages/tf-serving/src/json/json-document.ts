@@ -2,6 +2,7 @@ import type { WorkBudget } from "@tensorgate/core";
 import { JsonParseError } from "./json-fault.ts";
 import { type JsonKind, jsonKind, NodeTable } from "./json-nodes.ts";
 import { NumberReader } from "./json-number.ts";
+import { numberEnd, numberTextAt } from "./json-number-text.ts";
 import { JsonParser } from "./json-parser.ts";
 import { ShapeTable } from "./json-shapes.ts";
 import { unescaped } from "./json-string.ts";
@@ -87,20 +88,25 @@ export class JsonDocument {
   member(object: number, name: string): number | undefined {
     let node = object + 1;
     for (let left = this.count(object); left > 0; left -= 1) {
-      if (this.#mayBe(node, name) && this.text(node) === name) return node + 1;
+      if (this.#isNamed(node, name)) return node + 1;
       node = this.after(node + 1);
     }
     return undefined;
   }
 
-  /** Whether a name may be this one, by its first letter and its length: it is made a text only then. */
-  #mayBe(node: number, name: string): boolean {
-    const first = this.bytes[this.start(node) + 1];
-    // No character takes more than six bytes as an escape.
-    if (this.end(node) - this.start(node) > 6 * name.length + 2) return false;
-    const wanted = name.charCodeAt(0);
-    if (first === 0x5c || !(wanted < 0x80)) return true;
-    return first === wanted && this.end(node) - this.start(node) >= name.length + 2;
+  /** Whether a name is this one: byte for byte, unless an escape or a letter beyond ASCII needs its text. */
+  #isNamed(node: number, name: string): boolean {
+    const { bytes } = this;
+    const start = this.start(node) + 1;
+    const length = this.end(node) - 1 - start;
+    for (let index = 0; index < length; index += 1) {
+      const byte = bytes[start + index] as number;
+      // No character takes more than six bytes as an escape.
+      if (byte === 0x5c || byte >= 0x80)
+        return length <= 6 * name.length && this.text(node) === name;
+      if (byte !== name.charCodeAt(index)) return false;
+    }
+    return length === name.length;
   }
 
   /** Bytes of a string, with its escapes resolved; of `maxBytes` of its text, if there are more. */
@@ -123,8 +129,8 @@ export class JsonDocument {
         at += 1;
         continue;
       }
-      const next = this.#reader.endOf(at);
-      yield this.#reader.textAt(at, next);
+      const next = numberEnd(bytes, at);
+      yield numberTextAt(bytes, at, next);
       at = next;
     }
   }

@@ -1,7 +1,8 @@
 import { type JsonFault, JsonParseError } from "./json-fault.ts";
 import { type JsonKind, jsonKind, type NodeTable } from "./json-nodes.ts";
-import { type NumberReader, skipBlanks } from "./json-number.ts";
-import { type ShapeTable, scalar } from "./json-shapes.ts";
+import type { NumberReader } from "./json-number.ts";
+import { skipBlanks } from "./json-number-text.ts";
+import { maxRank, type ShapeTable, scalar } from "./json-shapes.ts";
 import { stringEnd } from "./json-string.ts";
 
 /** Where in the text the parser is, by what may come next. */
@@ -52,6 +53,8 @@ export class JsonParser {
   readonly #isFolded: boolean;
   /** Open containers, innermost last. */
   readonly #open: number[] = [];
+  /** Where the last array that was tried as a regular one has something else in it. */
+  #irregularUntil = 0;
   /** The shape that all elements of each of them have. */
   readonly #openShapes: number[] = [];
 
@@ -183,7 +186,9 @@ export class JsonParser {
     if (byte === 0x6e) return this.#addWord(jsonKind.null, at, "null");
     const first = this.#reader.count;
     this.#reader.flags = 0;
-    const end = this.#reader.readOne(at);
+    const read = this.#reader.readRegular(at, 0);
+    // What is no number is told as one that is malformed.
+    const end = read > at ? read : this.#reader.read(at);
     this.#addNumberNode(jsonKind.number, [at, end], first);
     return end;
   }
@@ -198,41 +203,39 @@ export class JsonParser {
   }
 
   /**
-   * Reads an array that holds numbers only.
+   * Reads an array that holds numbers only, or regular arrays of them.
    *
    * @param start - where its bracket is
    * @returns where the text goes on; `start` where there is something else in it, and then nothing was read
    */
   #addNumbers(start: number): number {
-    const bytes = this.#bytes;
-    const reader = this.#reader;
-    const first = reader.count;
-    reader.flags = 0;
-    let at = skipBlanks(bytes, start + 1);
-    for (;;) {
-      const byte = bytes[at];
-      if (byte === 0x4e || byte === 0x49) at = reader.read(at);
-      else if (byte !== undefined && ((byte >= 0x30 && byte <= 0x39) || byte === 0x2d)) {
-        at = reader.readRun(at);
-      } else break;
-      at = skipBlanks(bytes, at);
-      if (bytes[at] === 0x5d) {
-        this.#addNumberNode(jsonKind.numbers, [start, at + 1], first);
-        return at + 1;
-      }
-      if (bytes[at] !== 0x2c) break;
-      at = skipBlanks(bytes, at + 1);
+    // What stands in the way of an outer array stands in that of the inner ones around it, too.
+    const isTried = start < this.#irregularUntil;
+    const rank = this.#isFolded && !isTried ? maxRank : 1;
+    const first = this.#reader.count;
+    this.#reader.flags = 0;
+    const end = this.#reader.readRegular(start, rank);
+    if (end > start) {
+      this.#addNumberNode(jsonKind.numbers, [start, end], first);
+      return end;
     }
-    reader.count = first;
+    if (!isTried) this.#irregularUntil = -end;
     return start;
   }
 
   #addNumberNode(kind: JsonKind, [start, end]: readonly [number, number], first: number): void {
     const node = this.#nodes.add(kind, start, end);
+    const { rank, sizes, flags } = this.#reader;
+    let shape = scalar;
+    let innerSize = 1;
+    for (let axis = rank - 1; axis >= 0; axis -= 1) {
+      const size = sizes[axis] as number;
+      shape = this.#shapes.numberOf(size / innerSize, shape);
+      innerSize = size;
+    }
     this.#nodes.links[node] = first;
-    this.#nodes.counts[node] =
-      kind === jsonKind.number ? scalar : this.#shapes.numberOf(this.#reader.count - first, scalar);
-    this.#nodes.flags[node] = this.#reader.flags;
+    this.#nodes.counts[node] = shape;
+    this.#nodes.flags[node] = flags;
   }
 }
 

@@ -1,7 +1,7 @@
 import { doubleText } from "./double-text.ts";
 import { JsonDocument } from "./json-document.ts";
 import { jsonKind } from "./json-nodes.ts";
-import { doubleFrom, integerFrom } from "./json-number.ts";
+import { doubleFrom, integerFrom } from "./json-number-text.ts";
 import { JsonWriter } from "./json-writer.ts";
 
 /** The original writes nothing more of a value once its text has so many bytes. */

@@ -8,7 +8,7 @@ import {
 import { type Input, InputSchema } from "@tensorgate/proto/tensorflow_serving/input";
 import type { JsonDocument } from "../json/json-document.ts";
 import { jsonKind } from "../json/json-nodes.ts";
-import { doubleFrom, integerFrom } from "../json/json-number.ts";
+import { doubleFrom, integerFrom } from "../json/json-number-text.ts";
 import { kindName } from "../json/json-text.ts";
 import { invalidArgument } from "../serving-error.ts";
 import { bytesFromObject, isBase64Object } from "./input-values.ts";

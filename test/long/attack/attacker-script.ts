@@ -4,6 +4,7 @@ import http2 from "node:http2";
 import net from "node:net";
 import { gzipSync } from "node:zlib";
 import { samplePicture } from "../../support/pictures.ts";
+import { http2Frame, http2Opening, indexedField } from "../../support/raw-http.ts";
 import {
   blackPng,
   classifyMessage,
@@ -168,6 +169,44 @@ async function endlessStream(): Promise<void> {
   await kept(session);
 }
 
+/** A request whose body comes in pieces of a byte, on and on. */
+async function tinyPieces(head: Buffer, piece: Buffer): Promise<void> {
+  const socket = net.connect({ port: Number(port), host: "127.0.0.1", localAddress });
+  socket.on("error", () => {}).resume();
+  socket.write(head);
+  socket.write(Buffer.alloc(200_000 * piece.length, piece));
+  const timer = setTimeout(() => socket.destroy(), patienceMs);
+  await new Promise<void>((resolve) => socket.once("close", () => resolve()));
+  clearTimeout(timer);
+}
+
+const chunkedHead = Buffer.from(
+  "POST /v1/classify/m HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n",
+);
+const http2Head = Buffer.concat([
+  http2Opening,
+  http2Frame(
+    "headers",
+    1,
+    Buffer.concat([
+      Buffer.of(0x83, 0x86),
+      indexedField(":path", "/v1/classify/m"),
+      indexedField(":authority", "x"),
+    ]),
+    0x4,
+  ),
+]);
+
+/** Streams that Node would answer by itself and leave open. */
+async function openTunnels(): Promise<void> {
+  const session = connected();
+  for (let count = 0; count < 50; count += 1) {
+    const connect = { ":method": "CONNECT", ":authority": "x:1" };
+    session.request(connect, { endStream: false }).on("error", () => {});
+  }
+  await kept(session);
+}
+
 const gzip = { "content-encoding": "gzip" };
 const json = { "content-type": "application/json" };
 const form = { "content-type": "multipart/form-data; boundary=b" };
@@ -221,6 +260,9 @@ const attacks: Readonly<Record<string, () => Promise<void>>> = {
     post("/v1/classify/wide?topK=50000", { ...picture, ...authorization }, star),
   "pictures that take long to decode": decoders,
   "a stream without end": endlessStream,
+  "chunks of a byte, no key": () => tinyPieces(chunkedHead, Buffer.from("1\r\na\r\n")),
+  "frames of a byte, no key": () => tinyPieces(http2Head, http2Frame("data", 1, Buffer.of(0))),
+  "tunnels, no key": openTunnels,
 };
 
 for (let round = 1; ; round += 1) {

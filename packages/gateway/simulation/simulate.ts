@@ -66,8 +66,7 @@ export function simulate(
 
   function work(at: SimulatedGateway): void {
     // A stall may have begun meanwhile.
-    const isBusy = at.busyUntilMs > nowMs;
-    const event = isBusy ? undefined : at.inbox[0];
+    const event = at.busyUntilMs > nowMs ? undefined : at.inbox[0];
     if (event) {
       at.busyUntilMs = nowMs + (world.ownMs ?? 0);
       handle(at, event);
@@ -128,8 +127,10 @@ export function simulate(
     const at = from.forwardedAs.get(attemptId);
     if (!at) return;
     later(world.roundTripMs(from.region, at.peer.region) / 2, () => {
-      if (!at.peer.open.delete(at.id)) return;
-      at.peer.gone.add(at.id);
+      const open = at.peer.open.get(at.id);
+      if (!open) return;
+      at.peer.open.delete(at.id);
+      at.peer.gone.set(at.id, open);
       deliver(at.peer, { type: "cancelled", id: at.id });
     });
   }
@@ -146,7 +147,7 @@ export function simulate(
     if (!open && at.gone.has(id)) return;
     if (!open) throw new Error(`request ${id} ended twice, or never came`);
     at.open.delete(id);
-    if (rejection === "cancelled") at.gone.add(id);
+    if (rejection === "cancelled") at.gone.set(id, open);
     const { request, original, forwarded } = open;
     if (forwarded) {
       reply(at, forwarded, ending);
@@ -173,8 +174,7 @@ export function simulate(
   }
 
   function send(from: SimulatedGateway, { id, attemptId, replicaId, region }: Send): void {
-    const open = from.open.get(id);
-    if (!open && from.gone.has(id)) return;
+    const open = from.open.get(id) ?? from.gone.get(id);
     if (!open) throw new Error("an attempt at a request that is not open");
     const { request, original } = open;
     if (replicaId.startsWith(gatewayPrefix)) {

@@ -106,8 +106,8 @@ export interface SimulatedGateway {
   wakeCount: number;
   /** Open requests, by their id in the scheduler. */
   readonly open: Map<number, OpenSimulated>;
-  /** Requests whose callers have left, which a stalled gateway does not know yet. */
-  readonly gone: Set<number>;
+  /** Requests whose callers have left, which a busy gateway does not know yet. */
+  readonly gone: Map<number, OpenSimulated>;
   /** Regions of the attempts. */
   readonly regionOf: Map<number, string>;
   /** Attempts at other gateways, with their ids there. */
@@ -129,7 +129,7 @@ export function createSimulatedGateway(region: string, world: World): SimulatedG
     inbox: [],
     wakeCount: 0,
     open: new Map(),
-    gone: new Set(),
+    gone: new Map(),
     regionOf: new Map(),
     forwardedAs: new Map(),
     unserved: new Set(),

@@ -159,8 +159,8 @@ export const connectionMutants: readonly Mutant[] = [
     [
       {
         name: "answers: read as slowly as the caller likes",
-        find: "        forget();\n        cut();\n",
-        replace: "        forget();\n",
+        find: "        unread.delete(answer);\n        cut();\n",
+        replace: "        unread.delete(answer);\n",
       },
       {
         name: "answers: not in the budget",
@@ -169,8 +169,8 @@ export const connectionMutants: readonly Mutant[] = [
       },
       {
         name: "answers: never given back",
-        find: "      forget();\n      release(heldBytes);\n",
-        replace: "      forget();\n",
+        find: "      unread.delete(answer);\n      release(heldBytes);\n",
+        replace: "      unread.delete(answer);\n",
       },
     ],
   ),

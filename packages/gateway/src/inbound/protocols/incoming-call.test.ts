@@ -1,4 +1,5 @@
 import { EventEmitter } from "node:events";
+import { CancelledError } from "@tensorgate/core";
 import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import type { AdmittedCall } from "../access/access.ts";
@@ -11,16 +12,13 @@ import {
   requestIdFrom,
 } from "./incoming-call.ts";
 
-/** Of a caller that stays. */
-const { signal: gone } = new AbortController();
-
 function open(headers: Readonly<Record<string, string>>, timeoutMs?: number) {
   const clock = manualClock();
   const opened = createCallContext(
     {
       requestId: "test",
       access: { header: (name) => headers[name], remoteAddress: undefined },
-      gone,
+      controller: new AbortController(),
       timeoutMs,
     },
     { requests: requestDefaults, clock },
@@ -62,21 +60,20 @@ test("the deadline aborts the call with its reason", () => {
   expect(call.signal.reason).toMatchObject({ reason: "deadline-exceeded" });
 });
 
-test("a caller that goes ends its call, also before it begins", () => {
-  const leaving = new AbortController();
-  const start = {
-    requestId: "test",
-    access: { header: () => undefined, remoteAddress: undefined },
-    gone: leaving.signal,
-  };
-  const deps = { requests: requestDefaults, clock: manualClock() };
-  using before = createCallContext(start, deps);
-  leaving.abort();
-  using after = createCallContext(start, deps);
+test("a call that was aborted before it begins stays so, with its reason", () => {
+  const controller = new AbortController();
+  controller.abort(new CancelledError("the client closed the request"));
 
-  for (const { call } of [before, after]) {
-    expect(call.signal.reason).toMatchObject({ reason: "cancelled" });
-  }
+  using opened = createCallContext(
+    {
+      requestId: "test",
+      access: { header: () => undefined, remoteAddress: undefined },
+      controller,
+    },
+    { requests: requestDefaults, clock: manualClock() },
+  );
+
+  expect(opened.call.signal.reason).toMatchObject({ reason: "cancelled" });
 });
 
 test("an ended call leaves no timer", () => {
@@ -108,7 +105,8 @@ test.each([
   const clock = manualClock();
   const header = (name: string) => (headers as Readonly<Record<string, string>>)[name];
 
-  const start = { requestId: "test", access: { header, remoteAddress: undefined }, gone };
+  const controller = new AbortController();
+  const start = { requestId: "test", access: { header, remoteAddress: undefined }, controller };
 
   expect(() => createCallContext(start, { requests: requestDefaults, clock })).toThrow(
     expect.objectContaining({ reason: "invalid-request", field }),
@@ -154,7 +152,7 @@ function fairnessKeyOf({ caller, address }: { caller?: string; address?: string 
     {
       requestId: "test",
       access: { header: () => undefined, remoteAddress: address },
-      gone,
+      controller: new AbortController(),
       caller:
         caller === undefined
           ? undefined
@@ -215,7 +213,9 @@ test.each([
 
   Object.assign(response, { writableEnded }).emit("close");
 
-  expect(call.gone.aborted).toBe(isGone);
+  const { signal } = call.controller;
+  expect(signal.aborted).toBe(isGone);
+  if (isGone) expect(signal.reason).toMatchObject({ reason: "cancelled" });
 });
 
 test.each(["", "has space", "x".repeat(129), "line\nbreak"])(

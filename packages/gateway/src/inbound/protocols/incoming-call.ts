@@ -13,7 +13,6 @@ import {
   type Protocol,
   priorities,
   type RoutingHints,
-  type ScoringError,
 } from "@tensorgate/core";
 import type { AccessRequest, AdmittedCall, ReadHeader } from "../access/access.ts";
 import type { RequestOptions } from "../options.ts";
@@ -32,10 +31,8 @@ export interface IncomingCall {
   readonly isRecorded: boolean;
   /** Whether it was admitted and authenticated, by its headers alone. */
   readonly admitted: Promise<AdmittedCall>;
-  /** Aborts when the client disconnects, or its protocol ends the call. */
-  readonly gone: AbortSignal;
-  /** Why it aborted, if that may be another reason than a disconnected client. */
-  readonly goneError?: (reason: unknown) => ScoringError;
+  /** Aborts the call, with a ScoringError as its reason: when the client disconnects, or the deadline passes. */
+  readonly controller: AbortController;
   /** What has arrived of the body so far. */
   readonly body: { readonly receivedBytes: number };
 }
@@ -63,12 +60,13 @@ export function createIncomingCall(
     isPublic,
     kind: "call",
   };
-  const gone = new AbortController();
+  const controller = new AbortController();
+  const onGone = () => controller.abort(new CancelledError("the client closed the request"));
   response.once("close", () => {
     // What was ended is over; and node:http2 says of a response that was cut that it is finished.
-    if (!response.writableEnded) gone.abort();
+    if (!response.writableEnded) onGone();
   });
-  request.once("error", () => gone.abort());
+  request.once("error", onGone);
 
   async function admitted(): Promise<AdmittedCall> {
     const call = await admit(access);
@@ -86,7 +84,7 @@ export function createIncomingCall(
     access,
     isRecorded,
     admitted: whenAdmitted,
-    gone: gone.signal,
+    controller,
     body,
   };
 }
@@ -106,9 +104,8 @@ export interface ActiveCall extends Disposable {
 export interface CallStart {
   readonly requestId: string;
   readonly access: Pick<AccessRequest, "header" | "remoteAddress">;
-  /** Aborts when the client disconnects, or its protocol ends the call. */
-  readonly gone: AbortSignal;
-  readonly goneError?: (reason: unknown) => ScoringError;
+  /** Aborts the call: what ends it before its deadline has this controller, too. */
+  readonly controller: AbortController;
   /** What the protocol itself says of the deadline, in milliseconds from now; undefined where it says nothing. */
   readonly timeoutMs?: number | undefined;
   readonly caller?: Caller | undefined;
@@ -126,11 +123,10 @@ export interface CallContextDeps {
  * @throws InvalidRequestError if one of our headers cannot be understood
  */
 export function createCallContext(
-  { requestId, access, gone, timeoutMs: protocolTimeoutMs, caller, observer, ...start }: CallStart,
+  { requestId, access, controller, timeoutMs: protocolTimeoutMs, caller, observer }: CallStart,
   { requests, clock }: CallContextDeps,
 ): ActiveCall {
   const { header } = access;
-  const { goneError = () => new CancelledError("the client closed the request") } = start;
   const timeoutText = header(timeoutHeader);
   const callerMs =
     protocolTimeoutMs ?? (timeoutText === undefined ? undefined : parseTimeoutMs(timeoutText));
@@ -138,13 +134,9 @@ export function createCallContext(
   const timeoutMs = Math.min(Math.max(0, askedMs), requests.maxTimeoutMs);
   // Before there is a timer: a call that is rejected here would leave it running.
   const hints = hintsFrom(header, caller);
-  const controller = new AbortController();
   const expire = () => controller.abort(deadlineExceeded(timeoutMs));
-  const cancel = () => controller.abort(goneError(gone.reason));
   const timer = clock.setTimer(timeoutMs, expire);
   if (timeoutMs === 0) expire();
-  if (gone.aborted) cancel();
-  gone.addEventListener("abort", cancel, { once: true });
   const isTraced = header("x-tensorgate-trace") === "1";
   const cacheControl = header("cache-control");
   return {
@@ -160,10 +152,7 @@ export function createCallContext(
       times: createStageTimes(),
       ...(observer && { observer }),
     },
-    [Symbol.dispose]: () => {
-      timer[Symbol.dispose]();
-      gone.removeEventListener("abort", cancel);
-    },
+    [Symbol.dispose]: () => timer[Symbol.dispose](),
   };
 }
 

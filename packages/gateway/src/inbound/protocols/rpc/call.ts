@@ -63,9 +63,10 @@ export function createRpcRunner({ run, admit }: CallRunner): RpcRunner {
       const isStream = context.method.methodKind !== "unary";
       // A stream may outlive its key, and the models that were in force when it was opened.
       const admitted = isStream ? admit(incoming.access) : incoming.admitted;
+      const controller = new AbortController();
+      using _link = abortWith(context.signal, controller);
       const outcome = await run(
-        // The library ends a call as well: at its deadline, and with the rest of a stream that failed.
-        { ...incoming, admitted, gone: context.signal, goneError: reasonOfAbort },
+        { ...incoming, admitted, controller },
         {
           askedModel: askedModel(request),
           timeoutMs: context.timeoutMs(),
@@ -97,6 +98,14 @@ export function createRpcRunner({ run, admit }: CallRunner): RpcRunner {
       }
     },
   };
+}
+
+/** The library ends a call as well: at its deadline, and with the rest of a stream that failed. */
+function abortWith(signal: AbortSignal, controller: AbortController): Disposable {
+  const onAbort = () => controller.abort(reasonOfAbort(signal.reason));
+  if (signal.aborted) onAbort();
+  signal.addEventListener("abort", onAbort, { once: true });
+  return { [Symbol.dispose]: () => signal.removeEventListener("abort", onAbort) };
 }
 
 /** Requests name their model in one of two places. */

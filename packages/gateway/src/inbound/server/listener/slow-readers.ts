@@ -36,17 +36,18 @@ export function createSlowReaders({ requests, budget, clock }: SlowReadersOption
   const reservedBytes = requests.maxBytesInFlight / 2;
   /** Answers that were not all read when they were last checked. */
   const unread = new Set<UnreadAnswer>();
-  let timer: Disposable | undefined;
+  let isChecking = false;
 
   interface UnreadAnswer {
     check(nowMs: number): void;
   }
 
+  /** One timer serves all responses. It ends by itself when nothing is unread, so that a response that is read costs none. */
   function check(): void {
-    timer = undefined;
     const nowMs = clock.nowMs();
     for (const answer of unread) answer.check(nowMs);
-    if (unread.size > 0) timer ??= clock.setTimer(checkEveryMs, check);
+    isChecking = unread.size > 0;
+    if (isChecking) clock.setTimer(checkEveryMs, check);
   }
 
   function watch(response: NodeResponse, cut: () => void): Outflow {
@@ -75,7 +76,7 @@ export function createSlowReaders({ requests, budget, clock }: SlowReadersOption
     const answer: UnreadAnswer = {
       check: (nowMs) => {
         release(Math.max(releasedBytes, writtenBytes - response.writableLength));
-        if (isRead()) return forget();
+        if (isRead()) return void unread.delete(answer);
         // Behind another answer on the same connection, it is not the caller's to read yet.
         if (!("stream" in response) && !response.socket) return restart(nowMs);
         const elapsedMs = nowMs - sinceMs;
@@ -85,7 +86,7 @@ export function createSlowReaders({ requests, budget, clock }: SlowReadersOption
         if (seenBytes >= dueBytes) return restart(nowMs);
         const believedBytes = budget.hasRoom(reservedBytes) ? unseenBytes : sliceBytes;
         if (seenBytes + believedBytes >= dueBytes) return;
-        forget();
+        unread.delete(answer);
         cut();
       },
     };
@@ -97,16 +98,9 @@ export function createSlowReaders({ requests, budget, clock }: SlowReadersOption
 
     response.once("close", () => {
       isClosed = true;
-      forget();
+      unread.delete(answer);
       release(heldBytes);
     });
-
-    function forget(): void {
-      unread.delete(answer);
-      if (unread.size > 0) return;
-      timer?.[Symbol.dispose]();
-      timer = undefined;
-    }
 
     return {
       hold: (byteCount) => {
@@ -116,7 +110,9 @@ export function createSlowReaders({ requests, budget, clock }: SlowReadersOption
         if (unread.has(answer)) return;
         restart(clock.nowMs());
         unread.add(answer);
-        timer ??= clock.setTimer(checkEveryMs, check);
+        if (isChecking) return;
+        isChecking = true;
+        clock.setTimer(checkEveryMs, check);
       },
       wrote: (byteCount) => {
         writtenBytes += byteCount;

@@ -41,7 +41,7 @@ export const callerMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${inbound}/protocols/rpc/handler.ts`,
+    `${inbound}/protocols/rpc/connect/handler.ts`,
     ["test/end-to-end/keys.test.ts", "test/hostile/keys-of-every-route.test.ts"],
     [
       {

@@ -5,8 +5,8 @@ const inbound = "packages/gateway/src/inbound";
 /** What messages, JSON and forms may hold, and what taking them apart costs. */
 export const messageMutants: readonly Mutant[] = [
   ...mutantsOf(
-    `${inbound}/protocols/rpc/body.ts`,
-    [`${inbound}/protocols/rpc/body.test.ts`, `${inbound}/protocols/rpc/body-limits.test.ts`],
+    `${inbound}/protocols/rpc/connect/body.ts`,
+    [`${inbound}/protocols/rpc/connect/body.test.ts`, `${inbound}/protocols/rpc/connect/body-limits.test.ts`],
     [
       {
         name: "rpc: a message that declares too much is read",
@@ -31,10 +31,10 @@ export const messageMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${inbound}/protocols/rpc/message-check.ts`,
+    `${inbound}/protocols/rpc/connect/message-check.ts`,
     [
-      `${inbound}/protocols/rpc/body.test.ts`,
-      `${inbound}/protocols/rpc/body-limits.test.ts`,
+      `${inbound}/protocols/rpc/connect/body.test.ts`,
+      `${inbound}/protocols/rpc/connect/body-limits.test.ts`,
       "test/hostile/hostile-messages.test.ts",
     ],
     [
@@ -71,7 +71,7 @@ export const messageMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${inbound}/protocols/rpc/handler.ts`,
+    `${inbound}/protocols/rpc/connect/handler.ts`,
     ["test/hostile/hostile-messages.test.ts"],
     [
       {

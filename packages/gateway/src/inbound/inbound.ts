@@ -20,7 +20,7 @@ import {
   openapiRoutes,
 } from "./protocols/rest/public-routes.ts";
 import { restRoutes } from "./protocols/rest/routes.ts";
-import { createRpcHandler } from "./protocols/rpc/handler.ts";
+import { createRpcHandler } from "./protocols/rpc/connect/handler.ts";
 import { unroutedServingAnswer } from "./protocols/tensorflow-serving/errors.ts";
 import { tensorflowServingRoutes } from "./protocols/tensorflow-serving/routes.ts";
 import { createBodyBudget } from "./server/body/body-budget.ts";

@@ -16,7 +16,7 @@ import {
 import { file_tensorgate_v1_status as statusFile } from "@tensorgate/proto/tensorgate/v1/status";
 import { visibleModel, visibleModels } from "../../access/access.ts";
 import { throwIfOnlyPictureFailed } from "../call.ts";
-import type { RpcAnswer, RunRpc } from "./call.ts";
+import type { RpcAnswer, RunRpc } from "./connect/call.ts";
 import {
   classifyResult,
   detectResult,
@@ -28,10 +28,10 @@ import {
   tensorFromMessage,
   tensorMessage,
 } from "./messages.ts";
-import { pictureStream } from "./picture-stream.ts";
-import { addReflectionRoutes } from "./reflection.ts";
-import { addModelRoutes, type ModelRoutesDeps } from "./serving-routes.ts";
-import { addHealthRoutes, addStatusRoutes, type StatusRoutesDeps } from "./status.ts";
+import { pictureStream } from "./services/picture-stream.ts";
+import { addReflectionRoutes } from "./services/reflection.ts";
+import { addModelRoutes, type ModelRoutesDeps } from "./services/serving-routes.ts";
+import { addHealthRoutes, addStatusRoutes, type StatusRoutesDeps } from "./services/status.ts";
 
 const files: readonly DescFile[] = [
   scoringFile,

@@ -2,8 +2,8 @@ import { PassThrough } from "node:stream";
 import { setImmediate } from "node:timers/promises";
 import { HealthCheckRequestSchema } from "@tensorgate/proto/grpc/health/v1/health";
 import { expect, test } from "vitest";
-import type { BodyUsage } from "../../server/body/body-budget.ts";
-import type { NodeRequest } from "../../server/node-http.ts";
+import type { BodyUsage } from "../../../server/body/body-budget.ts";
+import type { NodeRequest } from "../../../server/node-http.ts";
 import { type RpcBodyOptions, readRpcBody } from "./body.ts";
 
 function open(options: Partial<RpcBodyOptions> = {}) {

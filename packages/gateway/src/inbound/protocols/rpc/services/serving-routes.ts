@@ -34,8 +34,8 @@ import {
   scoreEncoded,
   serviceRouteHeader,
   servingModel,
-} from "../serving-call.ts";
-import type { RpcRunner } from "./call.ts";
+} from "../../serving-call.ts";
+import type { RpcRunner } from "../connect/call.ts";
 
 const methods: readonly ServingMethod[] = ["Predict", "Classify", "Regress", "MultiInference"];
 

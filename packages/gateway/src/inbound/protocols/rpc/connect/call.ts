@@ -1,11 +1,11 @@
 import { type ContextKey, createContextKey, type HandlerContext } from "@connectrpc/connect";
 import type { Tasks } from "@tensorgate/core";
 import { type CallContext, ScoringError } from "@tensorgate/core";
-import type { AdmittedCall } from "../../access/access.ts";
-import type { BodyUsage } from "../../server/body/body-budget.ts";
-import { type CallRunner, errorHeaders, type ReplyInfo } from "../call.ts";
-import type { IncomingCall } from "../incoming-call.ts";
-import { connectErrorFrom, reasonOfAbort } from "./errors.ts";
+import type { AdmittedCall } from "../../../access/access.ts";
+import type { BodyUsage } from "../../../server/body/body-budget.ts";
+import { type CallRunner, errorHeaders, type ReplyInfo } from "../../call.ts";
+import type { IncomingCall } from "../../incoming-call.ts";
+import { connectErrorFrom, reasonOfAbort } from "../errors.ts";
 
 /** A request to one method, from its headers on: one call, or a stream of them. */
 export interface RpcRequest {

@@ -17,12 +17,12 @@ import {
   prefixBytes,
   readPrefix,
 } from "@tensorgate/grpc";
-import type { BodyUsage } from "../../server/body/body-budget.ts";
-import { createGrowingBuffer } from "../../server/body/growing-buffer.ts";
-import type { Gunzip } from "../../server/body/gunzip.ts";
-import { type BodyPieces, createBodyPieces } from "../../server/body/read-body.ts";
-import { contentCoding, headerOf, unsupportedEncoding } from "../../server/exchange.ts";
-import type { NodeRequest } from "../../server/node-http.ts";
+import type { BodyUsage } from "../../../server/body/body-budget.ts";
+import { createGrowingBuffer } from "../../../server/body/growing-buffer.ts";
+import type { Gunzip } from "../../../server/body/gunzip.ts";
+import { type BodyPieces, createBodyPieces } from "../../../server/body/read-body.ts";
+import { contentCoding, headerOf, unsupportedEncoding } from "../../../server/exchange.ts";
+import type { NodeRequest } from "../../../server/node-http.ts";
 import { createMessageAccount, createRpcMessage, type RpcMessageOptions } from "./message-check.ts";
 import { decodedPieces } from "./web-text.ts";
 

@@ -13,13 +13,16 @@ import { type Protocol, ScoringError } from "@tensorgate/core";
 import { decodeMessage, encodeMessage, grpcCode, statusFields } from "@tensorgate/grpc";
 import { SignatureDefMapSchema } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import { ScoringService } from "@tensorgate/proto/tensorgate/v1/scoring";
-import type { RequestOptions } from "../../options.ts";
-import type { BodyBudget } from "../../server/body/body-budget.ts";
-import type { Gunzip } from "../../server/body/gunzip.ts";
-import { headerOf, sendReply, sendStream } from "../../server/exchange.ts";
-import type { NodeRequest, NodeResponse, Respond } from "../../server/node-http.ts";
-import type { CallRunner } from "../call.ts";
-import { createIncomingCall } from "../incoming-call.ts";
+import type { RequestOptions } from "../../../options.ts";
+import type { BodyBudget } from "../../../server/body/body-budget.ts";
+import type { Gunzip } from "../../../server/body/gunzip.ts";
+import { headerOf, sendReply, sendStream } from "../../../server/exchange.ts";
+import type { NodeRequest, NodeResponse, Respond } from "../../../server/node-http.ts";
+import type { CallRunner } from "../../call.ts";
+import { createIncomingCall } from "../../incoming-call.ts";
+import { connectErrorFrom } from "../errors.ts";
+import { addRpcRoutes, type RpcRoutesDeps } from "../routes.ts";
+import { createServingRouters, isServingMethod } from "../services/serving-routes.ts";
 import {
   acceptHeader,
   assertDeclaredLength,
@@ -30,9 +33,6 @@ import {
   rpcFormOf,
 } from "./body.ts";
 import { createRpcRunner, type RpcRequest, type RpcRunner, rpcKey } from "./call.ts";
-import { connectErrorFrom } from "./errors.ts";
-import { addRpcRoutes, type RpcRoutesDeps } from "./routes.ts";
-import { createServingRouters, isServingMethod } from "./serving-routes.ts";
 import { encodedPieces } from "./web-text.ts";
 
 export interface RpcHandlerDeps extends Omit<RpcRoutesDeps, "rpc"> {

@@ -7,7 +7,7 @@ import {
   type ServerReflectionRequest,
 } from "@tensorgate/proto/grpc/reflection/v1/reflection";
 import { ServerReflection as ServerReflectionAlpha } from "@tensorgate/proto/grpc/reflection/v1alpha/reflection";
-import { heldMessage } from "./call.ts";
+import { heldMessage } from "../connect/call.ts";
 
 /** Questions on one stream: a tool asks a few dozen, and each answer is hundreds of times as long as its query. */
 const maxQuestions = 256;

@@ -8,9 +8,9 @@ import {
   type WorkBudget,
 } from "@tensorgate/core";
 import { createMessageScan } from "@tensorgate/tf-serving";
-import type { BodyUsage } from "../../server/body/body-budget.ts";
-import type { GrowingBuffer } from "../../server/body/growing-buffer.ts";
-import type { Gunzip } from "../../server/body/gunzip.ts";
+import type { BodyUsage } from "../../../server/body/body-budget.ts";
+import type { GrowingBuffer } from "../../../server/body/growing-buffer.ts";
+import type { Gunzip } from "../../../server/body/gunzip.ts";
 
 /** What is reserved for the message that is being read. */
 export interface MessageAccount {

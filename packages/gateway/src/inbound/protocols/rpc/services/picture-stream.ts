@@ -13,9 +13,9 @@ import type {
   ModelSpec as ModelSpecMessage,
   Picture as PictureMessage,
 } from "@tensorgate/proto/tensorgate/v1/scoring";
-import { heldMessage, type RunRpc, rpcKey } from "./call.ts";
-import { connectErrorFrom, reasonOfAbort } from "./errors.ts";
-import { modelSpecFrom, pictureFrom } from "./messages.ts";
+import { heldMessage, type RunRpc, rpcKey } from "../connect/call.ts";
+import { connectErrorFrom, reasonOfAbort } from "../errors.ts";
+import { modelSpecFrom, pictureFrom } from "../messages.ts";
 
 /** Pictures of one stream that are scored at the same time; more are read when one is answered. */
 const maxInFlight = 8;

@@ -5,8 +5,8 @@ import {
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from "@tensorgate/proto/grpc/health/v1/health";
 import { StatusService } from "@tensorgate/proto/tensorgate/v1/status";
-import { visibleStatus } from "../../access/access.ts";
-import { type RpcRunner, rpcKey } from "./call.ts";
+import { visibleStatus } from "../../../access/access.ts";
+import { type RpcRunner, rpcKey } from "../connect/call.ts";
 
 export interface StatusRoutesDeps {
   readonly status: () => GatewayStatus;

@@ -2,9 +2,9 @@ import { PassThrough } from "node:stream";
 import { gzipSync } from "node:zlib";
 import { HealthCheckRequestSchema } from "@tensorgate/proto/grpc/health/v1/health";
 import { expect, test } from "vitest";
-import type { BodyUsage } from "../../server/body/body-budget.ts";
-import { createGunzip } from "../../server/body/gunzip.ts";
-import type { NodeRequest } from "../../server/node-http.ts";
+import type { BodyUsage } from "../../../server/body/body-budget.ts";
+import { createGunzip } from "../../../server/body/gunzip.ts";
+import type { NodeRequest } from "../../../server/node-http.ts";
 import { type RpcBodyOptions, readRpcBody } from "./body.ts";
 
 const limits = { maxBytes: 100_000, maxJsonBytes: 10_000, maxElements: 1_000 };

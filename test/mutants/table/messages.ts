@@ -6,7 +6,10 @@ const inbound = "packages/gateway/src/inbound";
 export const messageMutants: readonly Mutant[] = [
   ...mutantsOf(
     `${inbound}/protocols/rpc/connect/body.ts`,
-    [`${inbound}/protocols/rpc/connect/body.test.ts`, `${inbound}/protocols/rpc/connect/body-limits.test.ts`],
+    [
+      `${inbound}/protocols/rpc/connect/body.test.ts`,
+      `${inbound}/protocols/rpc/connect/body-limits.test.ts`,
+    ],
     [
       {
         name: "rpc: a message that declares too much is read",

@@ -14,6 +14,9 @@ const peersHome = process.env["PEERS_HOME"] ?? join(homedir(), ".cache", "tensor
 const python = join(peersHome, "venv", "tensorflow", "bin", "python");
 const script = fileURLToPath(new URL("official_descriptors.py", import.meta.url));
 
+/** Files that the official package leaves out. */
+const notInThePackage = new Set(["monitoring_config_pb.js"]);
+
 type Kind = "message" | "enum" | "service";
 type Members = Readonly<Record<string, unknown>>;
 
@@ -37,7 +40,7 @@ async function ownDescriptors(): Promise<readonly (readonly [Kind, string, Membe
   };
   for (const folder of ["tensorflow", "tensorflow_serving"]) {
     for (const name of readdirSync(join(generated, folder))) {
-      if (!name.endsWith(".js")) continue;
+      if (!name.endsWith(".js") || notInThePackage.has(name)) continue;
       const module = (await import(join(generated, folder, name))) as Record<string, unknown>;
       const [, file] = Object.entries(module).find(([key]) => key.startsWith("file_")) ?? [];
       const { messages, enums, services } = file as DescFile;

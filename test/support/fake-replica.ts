@@ -2,6 +2,7 @@ import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { ModelMetadata, Tensor } from "@tensorgate/core";
+import { grpcCode } from "@tensorgate/grpc";
 import { GetModelMetadataResponseSchema } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import {
   GetModelStatusResponseSchema,
@@ -156,7 +157,8 @@ function answerPredict(
   stream.once("end", () => {
     // A call that was cut ends like a whole one.
     if (stream.aborted || stream.destroyed) return;
-    const request = readPredictRequest(Buffer.concat(chunks).subarray(5));
+    const request = readOrRefuse(stream, Buffer.concat(chunks).subarray(5));
+    if (!request) return;
     const { name = "", version } = request.modelSpec ?? {};
     const [latest = 0n] = versions().toSorted((a, b) => (a > b ? -1 : 1));
     if (version !== undefined && !versions().includes(version)) {
@@ -167,6 +169,19 @@ function answerPredict(
     if ("code" in outputs) return refuse(stream, outputs);
     replyOutputs(stream, outputs, { encoding, version: version ?? latest });
   });
+}
+
+/** A message that the gateway passed on undecoded may be one that no server takes. */
+function readOrRefuse(
+  stream: http2.ServerHttp2Stream,
+  message: Uint8Array,
+): ReceivedPredictRequest | undefined {
+  try {
+    return readPredictRequest(message);
+  } catch (thrown) {
+    refuse(stream, { code: grpcCode.INVALID_ARGUMENT, message: String(thrown) });
+    return undefined;
+  }
 }
 
 function replyOutputs(

@@ -2,7 +2,6 @@ import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { ModelMetadata, Tensor } from "@tensorgate/core";
-import { grpcCode } from "@tensorgate/grpc";
 import { GetModelMetadataResponseSchema } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import {
   GetModelStatusResponseSchema,
@@ -171,6 +170,8 @@ function answerPredict(
   });
 }
 
+const invalidArgument = 3;
+
 /** A message that the gateway passed on undecoded may be one that no server takes. */
 function readOrRefuse(
   stream: http2.ServerHttp2Stream,
@@ -179,7 +180,7 @@ function readOrRefuse(
   try {
     return readPredictRequest(message);
   } catch (thrown) {
-    refuse(stream, { code: grpcCode.INVALID_ARGUMENT, message: String(thrown) });
+    refuse(stream, { code: invalidArgument, message: String(thrown) });
     return undefined;
   }
 }

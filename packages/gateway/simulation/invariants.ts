@@ -45,7 +45,7 @@ const notDone: ReadonlySet<AttemptFailure> = new Set([
   "unknown-label",
 ]);
 /** Initial balances of the budgets. */
-const reserves = 3 + 1;
+const reserves = 10 + 1;
 /** Shares of all requests that retries and hedges may add in all. */
 const shares = 0.1 + 0.05;
 

@@ -36,8 +36,8 @@ export interface AttemptsDeps {
 
 /** Interval of timeout checks while attempts are in flight, in milliseconds. */
 export const timeoutCheckMs = 10;
-/** Extra attempts that each budget begins with. */
-const reserve = { retries: 3, hedges: 1 } as const;
+/** Extra attempts that each budget begins with: enough for a replica that hangs with all slots taken, and another fault. */
+const reserve = { retries: 10, hedges: 1 } as const;
 /** Utilisation above which no request is hedged. */
 const maxHedgedUtilisation = 0.75;
 /** Service times between the expected start of an attempt and its hedge. */

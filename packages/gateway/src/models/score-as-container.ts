@@ -24,7 +24,7 @@ export interface ContainerScorerDeps extends Pick<PictureTaskDeps, "resolve"> {
  * the graph (`Placeholder:0`), or `images`, and returns those of the graph. Clients of containers name no output, and
  * take the only one of the response: that of a classifier is its scores.
  *
- * A request for a model that nobody described is passed on as it came if its names are those of the replicas, or if no
+ * A request for a model without a release is passed on as it came if its names are those of the replicas, or if no
  * replica reported names.
  *
  * @throws InvalidRequestError for an unknown input, with those that there are

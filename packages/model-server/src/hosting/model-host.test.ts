@@ -308,7 +308,7 @@ test("a folder that cannot be read changes nothing", async () => {
   expect(statesOf(host, "a")).toEqual(["a@1 available"]);
 });
 
-test("a name without any version is told in a reload", async () => {
+test("a model without a version is reported by a reload", async () => {
   const host = inMemory();
 
   expect(await host.reload([several("a")])).toMatchObject([

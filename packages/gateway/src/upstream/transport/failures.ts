@@ -151,7 +151,7 @@ export function lostConnection(
   const wasRefused = rstCode === http2.constants.NGHTTP2_REFUSED_STREAM;
   const wasLeftBehind = id !== undefined && id > lastProcessedId;
   return new UpstreamFailedError("the connection to the replica was lost", {
-    // A connection that was closed in good order says nothing against the replica: the next one is made anew.
+    // A connection that the replica closed without an error is no failure of it: the next call reconnects.
     wasLost: !(wasLeftBehind && endsInPeace),
     isUnprocessed: cannotHaveLeft || wasRefused || wasLeftBehind,
     cause: failure ?? new Error(`stream closed with code ${rstCode} and no status`),

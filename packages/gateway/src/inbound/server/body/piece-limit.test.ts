@@ -6,7 +6,7 @@ import type { NodeRequest, NodeResponse } from "../node-http.ts";
 import { createBodyBudget } from "./body-budget.ts";
 import { limitPieces } from "./piece-limit.ts";
 
-/** A body that nobody reads. */
+/** A body without a reader. */
 function unread() {
   const body = Object.assign(new Readable({ read: () => {} }), { headers: {} });
   const request = body as unknown as NodeRequest;
@@ -45,7 +45,7 @@ test("pieces of 64 bytes on average may be any number", () => {
   expect(body.readableLength).toBe(6_400_000);
 });
 
-test("whoever asks is called once, however late", () => {
+test("a listener is called once, even if it is added late", () => {
   const { limit, arrive } = unread();
   let before = 0;
   let after = 0;

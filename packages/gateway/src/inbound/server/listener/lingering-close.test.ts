@@ -251,7 +251,7 @@ test("a stream is reset as soon as too many pieces follow its answer", async () 
 test.each([
   { name: "CONNECT", headers: { ":method": "CONNECT", ":authority": "x:1" }, status: 401 },
   { name: "an unknown expectation", headers: { ":method": "POST", expect: "x" }, status: 417 },
-])("$name over HTTP/2 is bounded as any request", async ({ headers, status }) => {
+])("$name over HTTP/2 is limited like every other request", async ({ headers, status }) => {
   await using server = await answering("unauthenticated");
   const session = http2.connect(`http://127.0.0.1:${server.port}`);
   const stream = session.request(headers, { endStream: false }).on("error", () => {});

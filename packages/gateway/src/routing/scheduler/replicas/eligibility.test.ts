@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { schedulerSettings } from "../../settings.ts";
 import type { Arrival, SchedulerCommand, SchedulerEvent } from "../events.ts";
 import { createScheduler, type VersionQuery } from "../scheduler.ts";
+import { arrival } from "../testing.ts";
 
 interface Versions {
   readonly listed: readonly bigint[] | undefined;
@@ -41,17 +42,7 @@ function rig(regions: Readonly<Record<string, Versions>>) {
     },
     ask: (hints: Partial<Arrival> = {}) => {
       nextId += 1;
-      const request: Arrival = {
-        id: nextId,
-        model: "m",
-        priority: "normal",
-        deadlineMs: 60_000,
-        isIdempotent: true,
-        mayHedge: false,
-        isForwarded: false,
-        isTraced: false,
-        ...hints,
-      };
+      const request = arrival(nextId, hints);
       return tell({ type: "arrival", request });
     },
     expected: (query: Partial<VersionQuery> = {}) =>

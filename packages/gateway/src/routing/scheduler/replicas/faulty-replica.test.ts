@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { schedulerSettings } from "../../settings.ts";
 import type { SchedulerCommand, SchedulerEvent, Send } from "../events.ts";
 import { createScheduler } from "../scheduler.ts";
+import { arrival } from "../testing.ts";
 
 /** A scheduler before two servers with eight concurrency each; time moves with what happens. */
 function rig() {
@@ -24,16 +25,7 @@ function rig() {
       return sendIn(
         tell({
           type: "arrival",
-          request: {
-            id: nextId,
-            model: "m",
-            priority: "normal",
-            deadlineMs: 60_000,
-            isIdempotent: true,
-            mayHedge: false,
-            isForwarded: false,
-            isTraced: false,
-          },
+          request: arrival(nextId),
         }),
       );
     },

@@ -53,7 +53,7 @@ interface Entry extends ReplicaTotals {
   reviewMs: number;
 }
 
-/** Changes after which sums of fractions are added up anew. */
+/** Changes after which the totals are recomputed, because sums of fractions drift. */
 const maxDrift = 10_000;
 
 export function createReplicaIndex(): ReplicaIndex {

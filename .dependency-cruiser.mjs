@@ -11,6 +11,7 @@ const packages = {
   grpc: [],
   "tf-serving": ["core", "grpc", "proto"],
   imaging: ["core"],
+  registry: ["core"],
   gateway: ["core", "grpc", "proto", "tf-serving", "imaging"],
   "model-server": ["core", "grpc", "proto", "tf-serving", "imaging"],
   client: ["client-core", "core", "grpc", "proto", "tf-serving"],

@@ -28,6 +28,7 @@ const planted: readonly {
     target: "@tensorgate/imaging",
   },
   { rule: "imaging-imports-only-its-own", folder: "imaging/src", target: "@tensorgate/tf-serving" },
+  { rule: "registry-imports-only-its-own", folder: "registry/src", target: "@tensorgate/imaging" },
   {
     rule: "gateway-imports-only-its-own",
     folder: "gateway/src",

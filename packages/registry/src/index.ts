@@ -1,0 +1,21 @@
+export type { Annotations } from "./annotate.ts";
+export type { FileChanges } from "./file-changes.ts";
+export type { ModelVersion, RegisteredModel } from "./model-folder.ts";
+export { isModelName, versionFrom } from "./names.ts";
+export {
+  type FileForm,
+  type FileFormName,
+  type FormFile,
+  type FormName,
+  formNames,
+  type ImageForm,
+  type Tags,
+} from "./records.ts";
+export { type ModelReference, parseReference, referenceText } from "./reference.ts";
+export type { RegisterOptions } from "./register-version.ts";
+export { openRegistry, type Registry, type VersionReference } from "./registry.ts";
+export type { RegistryDeps } from "./registry-context.ts";
+export { RegistryError, type RegistryFailure } from "./registry-error.ts";
+export type { Progress, StagingOptions } from "./staging.ts";
+export type { SourceFile } from "./version-files.ts";
+export type { UseName, VersionUse } from "./version-names.ts";

@@ -1,0 +1,153 @@
+import { createHash } from "node:crypto";
+import type { Dirent } from "node:fs";
+import { readdir, realpath, stat } from "node:fs/promises";
+import { basename, join, relative, sep } from "node:path";
+import { isCode, sha256OfFile } from "./file-changes.ts";
+import type { FileForm, FileFormName, FormFile } from "./records.ts";
+import { RegistryError } from "./registry-error.ts";
+
+/** A file to put into a version. */
+export interface SourceFile {
+  /** Where it goes: relative to the folder of the version, with slashes. */
+  readonly path: string;
+  readonly content:
+    | { readonly kind: "file"; readonly file: string }
+    /** Moved rather than copied. Its digest is known. */
+    | { readonly kind: "moved"; readonly file: string; readonly sha256: string }
+    | { readonly kind: "bytes"; readonly bytes: Uint8Array | string };
+}
+
+/** Files of the registry itself, which are in no form. */
+const ownFiles: ReadonlySet<string> = new Set(["registration.json", "conversion.log"]);
+
+const preprocessingFiles: ReadonlySet<string> = new Set([
+  "manifest.json",
+  "preprocess.onnx",
+  "signatures.pb",
+]);
+
+/** What TensorFlow writes beside `saved_model.pb`. */
+const savedModelPath =
+  /^(saved_model\.pb(txt)?|fingerprint\.pb|keras_metadata\.pb)$|^(variables|assets|assets\.extra)\//;
+
+const maxFiles = 10_000;
+
+/** Returns the form that a file belongs to; none for files of the registry. */
+export function formOf(path: string): FileFormName | undefined {
+  if (ownFiles.has(path) || path.split("/").some((part) => part.startsWith("."))) return undefined;
+  if (preprocessingFiles.has(path)) return "preprocessing";
+  return savedModelPath.test(path) ? "saved-model" : "onnx";
+}
+
+/** Whether these files are a model that a server can load. */
+export function isModel(paths: readonly string[]): boolean {
+  return paths.some((path) => path === "model.onnx" || /^saved_model\.pb(txt)?$/.test(path));
+}
+
+/**
+ * Finds the files to register: those of a folder, or a single ONNX file, which becomes `model.onnx`.
+ *
+ * @param from - a folder with `saved_model.pb` or `model.onnx`, or an ONNX file
+ * @throws RegistryError `not-found` or `invalid`
+ */
+export async function sourceFiles(from: string): Promise<readonly SourceFile[]> {
+  const stats = await stat(from).catch((thrown: unknown) => {
+    if (!isCode(thrown, "ENOENT", "ENOTDIR")) throw thrown;
+    throw new RegistryError("not-found", `${from} not found`);
+  });
+  if (stats.isFile())
+    return [{ path: singleFileName(from), content: { kind: "file", file: from } }];
+  const paths = await filesIn(from);
+  if (!isModel(paths)) throw new RegistryError("invalid", noModelText(from, paths));
+  return paths
+    .filter((path) => formOf(path) !== undefined)
+    .map((path) => ({ path, content: { kind: "file", file: join(from, ...path.split("/")) } }));
+}
+
+function singleFileName(file: string): string {
+  if (file.endsWith(".onnx")) return "model.onnx";
+  const name = basename(file);
+  const expected = "expected a folder with saved_model.pb or model.onnx, or an .onnx file";
+  const hint = /^saved_model\.pb/.test(name) ? "; name its folder" : `; ${expected}`;
+  throw new RegistryError("invalid", `${file} cannot be registered${hint}`);
+}
+
+function noModelText(folder: string, paths: readonly string[]): string {
+  const versions = new Set(
+    paths.flatMap((path) => /^(\d+)\/(saved_model\.pb|model\.onnx)$/.exec(path)?.[1] ?? []),
+  );
+  const first = [...versions][0];
+  if (first !== undefined) {
+    return `${folder} has versions (${[...versions].join(", ")}); register one, such as ${join(folder, first)}`;
+  }
+  return `${folder} has no model; expected saved_model.pb or model.onnx in it`;
+}
+
+/**
+ * Lists the files of a folder and of those in it, sorted, with slashes.
+ *
+ * @throws RegistryError `invalid` for a link that leads out of the folder, or too many files
+ */
+export async function filesIn(folder: string): Promise<readonly string[]> {
+  const root = await realpath(folder);
+  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+  const paths: string[] = [];
+  for (const entry of entries) {
+    const path = join(entry.parentPath, entry.name);
+    if (!(await isFileInside(root, entry, path))) continue;
+    paths.push(relative(root, path).split(sep).join("/"));
+    if (paths.length > maxFiles) {
+      throw new RegistryError("invalid", `${folder} has more than ${maxFiles} files`);
+    }
+  }
+  return paths.toSorted();
+}
+
+/** A folder from elsewhere must not make the registry copy, and push, what lies outside of it. */
+async function isFileInside(root: string, entry: Dirent, path: string): Promise<boolean> {
+  if (entry.isFile()) return true;
+  if (!entry.isSymbolicLink()) return false;
+  const target = await realpath(path).catch(() => undefined);
+  if (target?.startsWith(`${root}${sep}`)) return (await stat(target)).isFile();
+  throw new RegistryError(
+    "invalid",
+    `${path} is a link to a path outside of the folder; copy the folder with its contents first (cp -rL)`,
+  );
+}
+
+/** Reads the forms of a folder: hashes every file in it. */
+export async function formsIn(
+  folder: string,
+): Promise<Readonly<Partial<Record<FileFormName, FileForm>>>> {
+  const files: FormFile[] = [];
+  for (const path of await filesIn(folder)) {
+    if (formOf(path) === undefined) continue;
+    const file = join(folder, ...path.split("/"));
+    files.push({ path, sha256: await sha256OfFile(file), byteCount: (await stat(file)).size });
+  }
+  return formsFrom(files);
+}
+
+/** Sorts files into forms. */
+export function formsFrom(
+  files: readonly FormFile[],
+): Readonly<Partial<Record<FileFormName, FileForm>>> {
+  const sorted = files.toSorted((a, b) => (a.path < b.path ? -1 : 1));
+  const grouped = Object.groupBy(sorted, ({ path }) => formOf(path) ?? "none");
+  const { none: _, ...forms } = grouped;
+  return Object.fromEntries(
+    Object.entries(forms).map(([name, each]) => [name, formFrom(each ?? [])]),
+  );
+}
+
+function formFrom(files: readonly FormFile[]): FileForm {
+  const byteCount = files.reduce((sum, file) => sum + file.byteCount, 0);
+  return { sha256: formDigest(files), byteCount, files };
+}
+
+function formDigest(files: readonly FormFile[]): string {
+  const [only] = files;
+  if (only && files.length === 1) return only.sha256;
+  const list = files.map(({ sha256, path }) => `${sha256}  ${path}\n`).join("");
+  return createHash("sha256").update(list).digest("hex");
+}

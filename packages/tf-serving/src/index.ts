@@ -36,6 +36,7 @@ export {
   dialects,
   identityNames,
   namesByDialect,
+  underServingNames,
 } from "./dialects/tensor-names.ts";
 export { answeringModelOf, askedModelOf, withModelSpec } from "./encoded-call.ts";
 export {

@@ -1,8 +1,10 @@
 import {
   type AskModel,
   type Clock,
+  defaultSignatureName,
   type ModelMetadata,
   type ModelSpec,
+  NotSupportedError,
   type ResolvedModel,
   type RunSmokeTest,
   type ScoreResolved,
@@ -13,6 +15,7 @@ import {
 import { createDecoderPool, type DecoderOptions, decoderDefaults } from "@tensorgate/imaging";
 import { createModelCatalog, type RuntimeModelInfo } from "./catalog.ts";
 import { createClassifier } from "./classify.ts";
+import { describedSignature } from "./described-signature.ts";
 import { createDetector } from "./detect.ts";
 import { createEmbedder } from "./embed.ts";
 import { type PictureOptions, pictureDefaults } from "./options.ts";
@@ -74,8 +77,18 @@ export function createModels(deps: ModelsDeps): Models {
   });
   const prepare = createPicturePreparer({ ...decoders, options, clock });
   const tasksOf = ({ resolve, all, modelOfService }: Snapshot): Tasks => {
-    const metadata: AskModel<ModelMetadata> = async (modelSpec, call) =>
-      modelMetadata(modelSpec, withinRegions(call, resolve(modelSpec).residency));
+    const metadata: AskModel<ModelMetadata> = async (modelSpec, call) => {
+      const release = resolve(modelSpec);
+      try {
+        return await modelMetadata(modelSpec, withinRegions(call, release.residency));
+      } catch (thrown) {
+        const signature = describedSignature(release);
+        if (!(thrown instanceof NotSupportedError && signature)) throw thrown;
+        const name = release.signatureName ?? defaultSignatureName;
+        const model = { name: release.name, version: 0n };
+        return { model, signatures: new Map([[name, signature]]) };
+      }
+    };
     // Calls pass the cache only where a model of the configuration uses it.
     const score = all().some(({ isCached }) => isCached) ? deps.cachedScore : deps.score;
     const reported = ({ name, residency }: ResolvedModel) =>

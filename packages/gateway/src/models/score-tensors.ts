@@ -11,6 +11,7 @@ import {
   UnsupportedMediaError,
   withinRegions,
 } from "@tensorgate/core";
+import { underServingNames } from "@tensorgate/tf-serving";
 import { stackedRows } from "./picture-batch.ts";
 import type { Release } from "./release.ts";
 import { createPictureScorer, type PictureTaskDeps } from "./score-pictures.ts";
@@ -51,13 +52,13 @@ export function createTensorScorer(deps: PictureTaskDeps): Score {
       if (result.ok) return result.value;
       throw pictures.length === 1 ? result.error : located(result.error, { name, index });
     });
-    const outputs = stackedRows(rows);
-    return {
+    const scored = {
       // There is one if every picture was scored.
       model: response.model ?? { name: model.name, version: 0n },
       ...(response.region !== undefined && { region: response.region }),
-      outputs: request.hasWireNames ? underWireNames(model, outputs) : outputs,
+      outputs: stackedRows(rows),
     };
+    return request.hasWireNames ? underServingNames(scored, model) : scored;
   };
 }
 
@@ -112,14 +113,6 @@ function sentPictures(
 
 function canonicalOutput({ wireNames }: Release, wire: string): string {
   return wireNames["tensorflow-serving"].canonicalOutputs.get(wire) ?? wire;
-}
-
-function underWireNames(
-  { wireNames }: Release,
-  outputs: ReadonlyMap<string, Tensor>,
-): ReadonlyMap<string, Tensor> {
-  const names = wireNames["tensorflow-serving"].outputs;
-  return new Map([...outputs].map(([name, tensor]) => [names.get(name) ?? name, tensor]));
 }
 
 /** Says of an error of a picture which one of the input it is; any other error is not about the picture. */

@@ -1,4 +1,11 @@
-import type { Dialect, DialectNames, ModelTensorNames, TensorNames } from "@tensorgate/core";
+import type {
+  Dialect,
+  DialectNames,
+  ModelTensorNames,
+  ResolvedModel,
+  ScoreResponse,
+  TensorNames,
+} from "@tensorgate/core";
 
 /**
  * The servers that answer `Predict`: stock TensorFlow Serving, and the two generations of FPGA containers, which
@@ -53,4 +60,16 @@ function wireNames(tensors: readonly TensorNames[], dialect: Dialect): ReadonlyM
   for (const { name, on } of tensors) add(name, on[dialect]);
   for (const { on } of tensors) for (const each of dialects) add(on[each], on[dialect]);
   return found;
+}
+
+/** Returns a response whose outputs have the names that a stock server of the model has for them. */
+export function underServingNames(
+  response: ScoreResponse,
+  { wireNames }: Pick<ResolvedModel, "wireNames">,
+): ScoreResponse {
+  const names = wireNames["tensorflow-serving"].outputs;
+  const outputs = [...response.outputs].map(
+    ([name, tensor]) => [names.get(name) ?? name, tensor] as const,
+  );
+  return { ...response, outputs: new Map(outputs) };
 }

@@ -14,7 +14,7 @@ import { type Replica, saysSeeded } from "../replica.ts";
 import { GrpcStatusError } from "../transport/failures.ts";
 import type { UnaryChannel } from "../transport/unary-channel.ts";
 import { controlCall } from "./control-reply.ts";
-import { type PredictDialect, predict, predictScore } from "./predict.ts";
+import { assertNoVersion, type PredictDialect, predict, predictScore } from "./predict.ts";
 
 /** Delay before a retry while an FPGA is flashed, in milliseconds; flashing takes minutes. */
 const warmingRetryAfterMs = 1_000;
@@ -52,14 +52,43 @@ function containerDialect(own: Pick<PredictDialect, "name" | "isKeyBare">): Pred
 }
 
 function containerReplica(channel: UnaryChannel, dialect: PredictDialect): Replica {
-  const noSuchCall = async (): Promise<never> => {
-    throw new NotSupportedError("an FPGA container supports only Predict");
+  // The container rejects a request without inputs: if it answers, it is up.
+  const probe: Replica["probe"] = async (_model, call) => {
+    const empty = { modelSpec: { name: "" }, inputs: new Map(), outputFilter: [] };
+    const ready = (headers: HeaderBlock) => ({
+      isReady: true,
+      versions: [],
+      isSeeded: saysSeeded(headers),
+    });
+    try {
+      const reply = await predict(channel, dialect, { request: empty, call: controlCall(call) });
+      return ready(reply.headers);
+    } catch (thrown) {
+      const error = containerError(thrown);
+      if (error instanceof ModelNotReadyError) {
+        return { isReady: false, versions: [], note: probeNote(error) };
+      }
+      if (!isFromContainer(error)) throw error;
+      const { cause } = error;
+      return ready(cause instanceof GrpcStatusError ? cause.headers : {});
+    }
   };
 
   return {
     roundTripMs: channel.roundTripMs,
-    modelStatus: noSuchCall,
-    modelMetadata: noSuchCall,
+    modelMetadata: async ({ name }) => {
+      throw new NotSupportedError(
+        `the FPGA container of model "${name}" does not report its tensors: the configuration must name its family, or describe its input`,
+      );
+    },
+
+    // Its model has no versions, and answers as version 0.
+    modelStatus: async (modelSpec, call) => {
+      if (modelSpec.version !== 0n) assertNoVersion(modelSpec);
+      const { isReady } = await probe(modelSpec.name, call);
+      const state = isReady ? "available" : "loading";
+      return { versions: [{ version: 0n, state, errorCode: 0, errorMessage: "" }] };
+    },
 
     score: predictScore(channel, {
       dialect,
@@ -69,27 +98,7 @@ function containerReplica(channel: UnaryChannel, dialect: PredictDialect): Repli
           : containerError(thrown),
     }),
 
-    // The container rejects a request without inputs: if it answers, it is up.
-    probe: async (_model, call) => {
-      const empty = { modelSpec: { name: "" }, inputs: new Map(), outputFilter: [] };
-      const ready = (headers: HeaderBlock) => ({
-        isReady: true,
-        versions: [],
-        isSeeded: saysSeeded(headers),
-      });
-      try {
-        const reply = await predict(channel, dialect, { request: empty, call: controlCall(call) });
-        return ready(reply.headers);
-      } catch (thrown) {
-        const error = containerError(thrown);
-        if (error instanceof ModelNotReadyError) {
-          return { isReady: false, versions: [], note: probeNote(error) };
-        }
-        if (!isFromContainer(error)) throw error;
-        const { cause } = error;
-        return ready(cause instanceof GrpcStatusError ? cause.headers : {});
-      }
-    },
+    probe,
   };
 }
 

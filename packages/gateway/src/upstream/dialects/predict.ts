@@ -10,6 +10,7 @@ import {
   type ScoreResponse,
   type Tensor,
   UnknownVersionError,
+  UpstreamAnsweredError,
   UpstreamFailedError,
 } from "@tensorgate/core";
 import {
@@ -17,7 +18,10 @@ import {
   createTensorBudget,
   type Dialect,
   predictRequestSegments,
+  type ServingError,
   scoreResponseFromPredictResponse,
+  servingErrors,
+  underServingNames,
 } from "@tensorgate/tf-serving";
 import type { UnaryCall, UnaryChannel, UnaryReply } from "../transport/unary-channel.ts";
 import type { ServerDialect } from "./dialect.ts";
@@ -55,8 +59,8 @@ export function predictScore(
       });
     }
     assertPredict(encoded);
-    if (!dialect.hasVersions) assertNoVersion(request);
-    const names = request.hasWireNames ? undefined : model.wireNames[dialect.name];
+    if (!dialect.hasVersions) assertNoVersion(modelSpec);
+    const names = namesToTranslate(request, dialect);
     let reply: UnaryReply;
     try {
       const sent = { ...request, modelSpec: withSignature(request, onlySignatures) };
@@ -76,9 +80,51 @@ export function predictScore(
     request.verify?.(response.outputs);
     // A server without names may call its model anything, and reports version 0 if it has none.
     if (dialect.namesModels) return response;
-    return { ...response, model: { name: modelSpec.name, version: response.model.version } };
+    const named = names && request.hasWireNames ? underServingNames(response, model) : response;
+    return {
+      ...named,
+      model: { name: modelSpec.name, version: response.model.version },
+      ...(request.hasWireNames && { outputs: askedOutputs(named.outputs, request) }),
+    };
   };
 }
+
+/**
+ * Returns the names by which a request is translated; undefined if its tensors have those of the dialect already: a
+ * client of TensorFlow Serving may know the graph in a container, and then gets the names of the graph back.
+ */
+function namesToTranslate(
+  { hasWireNames = false, model, inputs }: ResolvedRequest,
+  { name, takesEncodedCalls }: PredictDialect,
+): DialectNames | undefined {
+  const names = model.wireNames[name];
+  if (!hasWireNames) return names;
+  const isOfDialect = (input: string) => (names.inputs.get(input) ?? input) === input;
+  return takesEncodedCalls || [...inputs.keys()].every(isOfDialect) ? undefined : names;
+}
+
+/**
+ * Applies the output filter of a call of TensorFlow Serving's API: a container returns all outputs.
+ *
+ * @throws UpstreamAnsweredError in the original's words
+ */
+function askedOutputs(
+  outputs: ReadonlyMap<string, Tensor>,
+  { outputFilter }: ScoreRequest,
+): ReadonlyMap<string, Tensor> {
+  if (outputFilter.length === 0) return outputs;
+  const asked = new Map<string, Tensor>();
+  for (const name of outputFilter) {
+    const tensor = outputs.get(name);
+    if (!tensor) throw refused(servingErrors.unknownOutput(name, [...outputs.keys()]));
+    if (asked.has(name)) throw refused(servingErrors.duplicateOutput(name));
+    asked.set(name, tensor);
+  }
+  return asked;
+}
+
+const refused = (error: ServingError) =>
+  new UpstreamAnsweredError(error.message, error.grpcCode, { cause: error });
 
 /** Sends a call of TensorFlow Serving's API as it came, and reads of the reply only who answered. */
 export async function forwardEncoded(
@@ -96,8 +142,8 @@ const noOutputs: ReadonlyMap<string, Tensor> = new Map();
 /** @throws NotSupportedError for a method that cannot be expressed by tensors */
 export function assertPredict(encoded: EncodedCall | undefined): void {
   if (!encoded || encoded.method === "Predict") return;
-  throw new NotSupportedError(`the model's replicas do not support ${encoded.method}`, {
-    hint: "use Predict",
+  throw new NotSupportedError(`an FPGA container supports only Predict, not ${encoded.method}`, {
+    hint: "send the picture or tensor by Predict",
   });
 }
 
@@ -136,7 +182,8 @@ export function predict(
   );
 }
 
-function assertNoVersion({ modelSpec: { name, version, versionLabel } }: ScoreRequest): void {
+/** @throws UnknownVersionError if a version is requested of a container, which has none */
+export function assertNoVersion({ name, version, versionLabel }: ModelSpec): void {
   if (name === "") throw new InvalidRequestError("the request names no model");
   if (version === undefined && versionLabel === undefined) return;
   throw new UnknownVersionError(`model "${name}" is in an FPGA container, which has no versions`, {

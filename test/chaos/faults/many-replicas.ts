@@ -49,6 +49,8 @@ const rollingRestart: Fault = {
     const { result } = await play(rig, {
       ...settings,
       fault: rollingRestart.name,
+      // A process that starts takes a processor of this machine from those that serve.
+      share: 0.4,
       begin: async ({ replicas, status }) => {
         const atMs = sharedNowMs();
         for (const replica of replicas) await restarted(replica, status);

@@ -39,15 +39,40 @@ test("a device has one slot more than it works on, so that it never waits for th
   expect(slots.slotCount).toBe(2);
 });
 
-test("slots cover the way to a replica once its service time is known", () => {
+test("slots cover the way to a replica once its service time is known, one more for each reply", () => {
   const slots = createReplicaSlots({ ...settings, roundTripMs: 90 });
-  expect(slots.slotCount).toBe(2);
-  for (let id = 1; id <= 5; id += 1) {
+  const counts = Array.from({ length: 60 }, (_, id) => {
     slots.send(id, id * 1_000);
     slots.answered(id, id * 1_000 + 92);
+    return slots.slotCount;
+  });
+
+  expect(counts.slice(0, 6)).toEqual([2, 2, 2, 2, 3, 4]);
+  expect(counts.at(-1)).toBe(46);
+});
+
+test("a reply shows that the way is no longer than it took", () => {
+  const slots = createReplicaSlots(settings);
+  slots.observeRoundTrip(50);
+  slots.send(1, 0);
+  slots.answered(1, 8.5);
+
+  expect(slots.roundTripMs).toBe(8.5);
+});
+
+test("a way that was measured too long does not queue requests at a replica", () => {
+  const slots = createReplicaSlots({ ...settings, isPaced: () => false });
+  slots.observeRoundTrip(50);
+  const serviceMs = 8;
+  let [nowMs, sent, answered, longest] = [0, 0, 0, 0];
+  for (let reply = 0; reply < 100; reply += 1) {
+    while (slots.readySinceMs(nowMs) <= nowMs) slots.send(sent++, nowMs);
+    longest = Math.max(longest, slots.inFlight(nowMs));
+    nowMs += serviceMs;
+    slots.answered(answered++, nowMs + 0.4);
   }
 
-  expect(slots.slotCount).toBe(46);
+  expect(longest).toBeLessThanOrEqual(3);
 });
 
 test("a replica of another region is given more while none waits there, and less when some do", () => {

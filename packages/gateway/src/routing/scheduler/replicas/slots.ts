@@ -68,6 +68,7 @@ export interface ReplicaSlots {
 }
 
 interface InFlight {
+  sentMs: number;
   arrivesMs: number;
   /** When the replica should begin with it, and be done. */
   startMs: number;
@@ -95,12 +96,21 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
   const inFlight = new Map<number, InFlight>();
   let oneWayMs = settings.roundTripMs / 2;
   let wasMeasured = false;
+  /**
+   * Slots for requests in transit, per request that is processed: one more for each reply. A round trip that was measured
+   * too long makes the service time seem short, and would else queue a hundred requests before a reply shows the truth.
+   */
+  let inTransit = 1;
   /** End of a pause after a rejection, unless a reply ends it earlier. */
   let fullUntilMs = Number.NEGATIVE_INFINITY;
 
+  function setRoundTrip(roundTripMs: number): void {
+    slots.roundTripMs = roundTripMs;
+    oneWayMs = roundTripMs / 2;
+  }
+
   /** Derives the slots from the limit, the service time and the round trip. */
   function update(): void {
-    oneWayMs = slots.roundTripMs / 2;
     slots.usualMs = service.usualMs;
     if (adaptive) {
       slots.parallelism = adaptive.limit;
@@ -110,10 +120,11 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
       return;
     }
     slots.takenMs = service.meanMs;
-    const inTransit = Math.ceil(slots.roundTripMs / Math.max(service.usualMs, 0.1));
     // One slow ping before the service time is known makes no long round trip.
     const isKnown = service.count >= minReplies;
-    slots.slotCount = concurrency * (1 + (isKnown ? Math.max(1, inTransit) : 1));
+    const wanted = isKnown ? Math.ceil(slots.roundTripMs / Math.max(service.usualMs, 0.1)) : 1;
+    inTransit = Math.max(1, Math.min(wanted, inTransit));
+    slots.slotCount = concurrency * (1 + inTransit);
   }
 
   /** Removes abandoned attempts that the replica should be done with. */
@@ -173,7 +184,7 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
       const freeMs = adaptive ? nowMs : nextStartMs(nowMs);
       const startMs = Math.max(arrivesMs, Number.isFinite(freeMs) ? freeMs : arrivesMs);
       const endMs = startMs + service.usualMs;
-      inFlight.set(attemptId, { arrivesMs, startMs, endMs, isAbandoned: false });
+      inFlight.set(attemptId, { sentMs: nowMs, arrivesMs, startMs, endMs, isAbandoned: false });
       slots.lastSentMs = nowMs;
       settings.onChange();
       return startMs;
@@ -184,6 +195,8 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
       if (!done) return undefined;
       remove(attemptId);
       fullUntilMs = Number.NEGATIVE_INFINITY;
+      // The reply has come within that time.
+      if (nowMs - done.sentMs < slots.roundTripMs) setRoundTrip(nowMs - done.sentMs);
       const endedMs = nowMs - oneWayMs;
       const tookMs = Math.max(0, endedMs - done.startMs);
       adaptive?.observe({
@@ -194,6 +207,7 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
         ownLagMs: settings.ownLagMs(),
       });
       service.observe(tookMs);
+      inTransit += 1;
       update();
       // The next one begins now, earlier or later than expected.
       const next = adaptive ? undefined : [...inFlight.values()][concurrency - 1];
@@ -233,15 +247,14 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
       const { roundTripMs } = slots;
       if (measuredMs === roundTripMs) return;
       const isLonger = wasMeasured && measuredMs > roundTripMs;
-      slots.roundTripMs = isLonger
-        ? roundTripMs + longerWeight * (measuredMs - roundTripMs)
-        : measuredMs;
+      setRoundTrip(isLonger ? roundTripMs + longerWeight * (measuredMs - roundTripMs) : measuredMs);
       wasMeasured = true;
       update();
       settings.onChange();
     },
     compensateStall: (stallMs: number) => {
       for (const each of inFlight.values()) {
+        each.sentMs += stallMs;
         each.arrivesMs += stallMs;
         each.startMs += stallMs;
         each.endMs += stallMs;

@@ -27,6 +27,11 @@ const planted: readonly {
     folder: "tf-serving/src",
     target: "@tensorgate/imaging",
   },
+  {
+    rule: "savedmodel-imports-only-its-own",
+    folder: "savedmodel/src",
+    target: "@tensorgate/imaging",
+  },
   { rule: "imaging-imports-only-its-own", folder: "imaging/src", target: "@tensorgate/tf-serving" },
   { rule: "registry-imports-only-its-own", folder: "registry/src", target: "@tensorgate/imaging" },
   {

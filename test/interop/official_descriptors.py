@@ -7,6 +7,8 @@ import sys
 
 import tensorflow.core.example.example_pb2
 import tensorflow.core.protobuf.meta_graph_pb2
+import tensorflow.core.protobuf.saved_model_pb2
+import tensorflow.core.protobuf.tensor_bundle_pb2
 import tensorflow_serving.apis
 from google.protobuf import descriptor_pb2, descriptor_pool
 

@@ -97,6 +97,7 @@ export {
   modelSpecMessage,
   packedSignatures,
   signatureDefFromSignature,
+  signatureFromDef,
 } from "./signature-def.ts";
 export { readTensorProto, type TensorEncoding, tensorProtoWriter } from "./tensor-proto.ts";
 export {

@@ -122,12 +122,14 @@ export function modelMetadataFromResponse({
       version: choice?.case === "version" ? choice.value.value : 0n,
     },
     signatures: new Map(
-      Object.entries(map?.signatureDef ?? {}).map(([name, { inputs, outputs, methodName }]) => [
-        name,
-        { inputs: graphInfos(inputs), outputs: graphInfos(outputs), methodName },
-      ]),
+      Object.entries(map?.signatureDef ?? {}).map(([name, each]) => [name, signatureFromDef(each)]),
     ),
   };
+}
+
+/** Reads a signature. Tensors whose type no request can have are left out. */
+export function signatureFromDef({ inputs, outputs, methodName }: SignatureDef): Signature {
+  return { inputs: graphInfos(inputs), outputs: graphInfos(outputs), methodName };
 }
 
 function graphInfos(

@@ -1,6 +1,7 @@
 import { create, type DescMessage, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { createWorkBudget, seededRandom, TooLargeError } from "@tensorgate/core";
 import { HealthCheckRequestSchema } from "@tensorgate/proto/grpc/health/v1/health";
+import { AttrValue_ListValueSchema } from "@tensorgate/proto/tensorflow/graph";
 import {
   ClassifyRequestSchema,
   PredictRequestSchema,
@@ -14,6 +15,11 @@ function costOf(schema: DescMessage, bytes: Uint8Array): number {
   chargeMessage(schema, bytes, budget);
   return budget.spent;
 }
+
+test("packed enums are charged one by one", () => {
+  const message = create(AttrValue_ListValueSchema, { type: [1, 3, 101] });
+  expect(costOf(AttrValue_ListValueSchema, toBinary(AttrValue_ListValueSchema, message))).toBe(4);
+});
 
 test("a picture costs its few fields, however long it is", () => {
   const message = create(ClassifyRequestSchema, {

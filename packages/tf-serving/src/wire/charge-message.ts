@@ -242,9 +242,7 @@ function layoutOf(field: DescField): FieldLayout {
     case "map":
       return mapLayout(field);
     case "list":
-      return field.listKind === "scalar"
-        ? packable(scalarLayout(field.scalar))
-        : valueLayout(field);
+      return packable(valueLayout(field));
     default:
       return valueLayout(field);
   }

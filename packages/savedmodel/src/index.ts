@@ -1,0 +1,7 @@
+export { inspectSavedModel, type SavedModelInfo } from "./inspect-saved-model.ts";
+export { type ConversionLimits, conversionLimitDefaults } from "./limits.ts";
+export {
+  SavedModelError,
+  type SavedModelFault,
+  type UnsupportedOperator,
+} from "./saved-model-error.ts";

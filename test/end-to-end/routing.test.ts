@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import http from "node:http";
 import {
   AggregationTemporality,
   InMemoryMetricExporter,
@@ -182,6 +183,22 @@ describe("a line that is full", () => {
     expect(await full.serve(1)).toEqual(["waits"]);
     for (const call of full.calls) call.succeed(shapesOutputs());
     expect((await answer).status).toBe(200);
+  });
+
+  test("is told by the headers alone, before the picture is sent", async () => {
+    await using full = await startFull({ maxWaiting: 1 });
+    await full.wait("waits");
+
+    const request = http.request(`${full.url}/v1/classify/shapes`, {
+      method: "POST",
+      headers: { "content-length": 1_000_000, "content-type": "image/jpeg" },
+    });
+    request.flushHeaders();
+    const [response]: http.IncomingMessage[] = await once(request, "response");
+
+    expect(response?.statusCode).toBe(503);
+    expect(response?.headers["retry-after"]).toBe("1");
+    request.destroy();
   });
 
   test("has room for a critical call where batch work waits, which is told to come again", async () => {

@@ -27,6 +27,12 @@ export interface Tasks {
    * @throws UnknownModelError
    */
   readonly pictureInputs: (modelSpec: ModelSpec) => ReadonlySet<string>;
+  /**
+   * Rejects a call before its body is read, if no replica of the model has room for it now.
+   *
+   * @throws OverloadedError
+   */
+  readonly assertCapacity: (model: string, call: CallContext) => void;
   readonly modelStatus: AskModel<ModelStatus>;
   readonly modelMetadata: AskModel<ModelMetadata>;
   /** Signatures of a model by name, without a call to a replica where one has reported them. */

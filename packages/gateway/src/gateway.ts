@@ -22,8 +22,7 @@ import { version } from "./version.ts";
 
 /**
  * Builds a gateway: `inbound` → `models` → `pipeline` → `routing` → `upstream`, the way of a request from the socket to
- * a replica. Each stage is handed the next one, so the list begins at the replicas and ends at the socket. This is the
- * only file that knows more than one stage, and all it does is compose.
+ * a replica. Each stage is handed the next one, so the list begins at the replicas. All that this file does is compose.
  *
  * @throws ConfigError with every fault of `options`
  * @throws SettingError if a file or an environment variable that it names cannot be used
@@ -62,7 +61,7 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
   });
 
   // pipeline: does not ask again what a model has answered, where the model says so
-  const { expectedVersion } = routing;
+  const { expectedVersion, assertCapacity } = routing;
   const cache = createResponseCache({ options: settings.cache, expectedVersion, clock });
 
   // models: turns pictures into tensors, and scores into labels, boxes or features
@@ -70,6 +69,7 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
     options: settings,
     score: routing.score,
     cachedScore: cache.layer(routing.score),
+    assertCapacity,
     modelStatus: routing.ask((replica) => replica.modelStatus),
     modelMetadata: routing.ask((replica) => replica.modelMetadata),
     reported: discovery.reported,

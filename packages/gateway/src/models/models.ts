@@ -1,11 +1,13 @@
 import {
   type AskModel,
+  type CallContext,
   type Clock,
   defaultSignatureName,
   type ModelMetadata,
   type ModelSpec,
   NotSupportedError,
   type ResolvedModel,
+  type ResolvedRequest,
   type RunSmokeTest,
   type ScoreResolved,
   type ScoringError,
@@ -34,7 +36,12 @@ export interface ModelsDeps extends Pick<Tasks, "modelStatus" | "modelMetadata">
     readonly decoding?: DecoderOptions | undefined;
   };
   readonly score: ScoreResolved;
-  /** The same behind the response cache. */
+  /** Rejects a call that has not come in yet and for which there is no room. @throws OverloadedError */
+  readonly assertCapacity: (
+    request: Pick<ResolvedRequest, "model" | "modelSpec">,
+    call: CallContext,
+  ) => void;
+  /** The same as `score` behind the response cache. */
   readonly cachedScore: ScoreResolved;
   /** Returns what the replicas of some regions, or of all, reported of a model. */
   readonly reported: (
@@ -76,7 +83,7 @@ export function createModels(deps: ModelsDeps): Models {
     onStartFailure: deps.onDecoderFailure,
   });
   const prepare = createPicturePreparer({ ...decoders, options, clock });
-  const tasksOf = ({ resolve, all, modelOfService }: Snapshot): Tasks => {
+  const tasksOf = ({ resolve, has, all, modelOfService }: Snapshot): Tasks => {
     const metadata: AskModel<ModelMetadata> = async (modelSpec, call) => {
       const release = resolve(modelSpec);
       try {
@@ -106,6 +113,14 @@ export function createModels(deps: ModelsDeps): Models {
         signatures: reported,
       }),
       pictureInputs: (modelSpec) => pictureInputNames(resolve(modelSpec), modelSpec),
+      assertCapacity: (name, call) => {
+        if (!has(name)) return;
+        const modelSpec = { name };
+        const model = resolve(modelSpec);
+        // The cache may answer it.
+        if (model.isCached && !call.noStore) return;
+        deps.assertCapacity({ modelSpec, model }, withinRegions(call, model.residency));
+      },
       modelStatus: async (modelSpec, call) =>
         modelStatus(modelSpec, withinRegions(call, resolve(modelSpec).residency)),
       modelMetadata: metadata,

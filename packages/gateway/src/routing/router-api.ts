@@ -1,4 +1,10 @@
-import type { CallContext, Clock, ModelSpec, ScoreResolved } from "@tensorgate/core";
+import type {
+  CallContext,
+  Clock,
+  ModelSpec,
+  ResolvedRequest,
+  ScoreResolved,
+} from "@tensorgate/core";
 import type { DeviceInfo } from "./rejection-error.ts";
 import type { AliasOf } from "./routing-trace.ts";
 import type { ProbeResult, RoutedPool, StateChange } from "./scheduler/events.ts";
@@ -54,6 +60,12 @@ export interface Router<Replica extends RoutedReplica> {
    * @throws UpstreamFailedError if every attempt failed
    */
   readonly score: ScoreResolved;
+  /**
+   * Rejects a call whose body has not come in yet, if it would be rejected for want of capacity now.
+   *
+   * @throws OverloadedError
+   */
+  assertCapacity(request: Pick<ResolvedRequest, "model" | "modelSpec">, call: CallContext): void;
   /** Calls replicas in rotation one after the other, the nearest first, without a slot: such calls are cheap. */
   ask<Answer>(question: (replica: Replica) => AskModel<Answer>): AskModel<Answer>;
   /**

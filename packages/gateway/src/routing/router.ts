@@ -13,6 +13,7 @@ import { createConditions } from "./condition.ts";
 import { probeFindings, rejectionError } from "./rejection-error.ts";
 import type { RoutedReplica, Router, RouterDeps } from "./router-api.ts";
 import { addSteps } from "./routing-trace.ts";
+import { arrivalOf } from "./scheduler/arrival.ts";
 import type {
   ProbeResult,
   Reject,
@@ -229,8 +230,7 @@ export function createRouter<Replica extends RoutedReplica>(
 
   return {
     score: (request, call) => {
-      const { modelSpec, model } = request;
-      const { signal, deadline, hints } = call;
+      const { signal } = call;
       if (isClosed) return Promise.reject(new NoReplicaError("the gateway is closing"));
       if (signal.aborted) return Promise.reject(signal.reason);
       nextId += 1;
@@ -242,24 +242,14 @@ export function createRouter<Replica extends RoutedReplica>(
       };
       signal.addEventListener("abort", onAbort, { once: true });
       calls.set(id, { request, call, outcomes: new Map(), resolve, reject, onAbort });
-      emit({
-        type: "arrival",
-        request: {
-          id,
-          model: model.name,
-          version: modelSpec.version,
-          versionLabel: modelSpec.versionLabel,
-          priority: hints.priority ?? "normal",
-          deadlineMs: deadline.atMs,
-          isIdempotent: model.isIdempotent,
-          mayHedge: model.mayHedge,
-          isForwarded: hints.isForwarded ?? false,
-          isTraced: call.routingTrace?.isTraced ?? false,
-          ...(hints.region !== undefined && { region: hints.region }),
-          ...(hints.residency && { residency: hints.residency }),
-        },
-      });
+      emit({ type: "arrival", request: arrivalOf(id, request, call) });
       return promise;
+    },
+    assertCapacity: (request, call) => {
+      const retryAfterMs = scheduler.turnAway(arrivalOf(0, request, call), clock.nowMs());
+      if (retryAfterMs === undefined) return;
+      const { name: model } = request.model;
+      throw rejectionError("overloaded", { model, retryAfterMs });
     },
     ask: (question) => (modelSpec, call) =>
       askNearest((id, attempt) => question(replicas.get(id))(modelSpec, attempt), {

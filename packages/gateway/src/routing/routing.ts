@@ -29,7 +29,10 @@ export interface RoutingDeps<Replica extends RoutedReplica>
 
 /** Selects a region and a replica for every call, and retries at another replica when one fails. */
 export interface Routing<Replica extends RoutedReplica>
-  extends Pick<Router<Replica>, "score" | "ask" | "expectedVersion" | "regionsOf" | "close"> {
+  extends Pick<
+    Router<Replica>,
+    "score" | "assertCapacity" | "ask" | "expectedVersion" | "regionsOf" | "close"
+  > {
   /** What the control plane of devices may change. */
   readonly rotation: Pick<Router<Replica>, "drain" | "readmit"> & {
     isReady(model: string, replicaId: string): boolean;
@@ -69,6 +72,7 @@ export function createRouting<Replica extends RoutedReplica>(
 
   return {
     score: router.score,
+    assertCapacity: router.assertCapacity,
     ask: router.ask,
     expectedVersion: router.expectedVersion,
     regionsOf: router.regionsOf,

@@ -141,7 +141,11 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
     /** Work that goes on after the client has disconnected still holds the picture. */
     async function answer(call: CallContext, tasks: Tasks): Promise<HttpAnswer> {
       using _held = exchange;
-      if (model !== undefined) call.caller?.assertMayUse(model);
+      if (model !== undefined) {
+        call.caller?.assertMayUse(model);
+        // By the headers alone: what is refused is not read first.
+        if (route.method === "POST") tasks.assertCapacity(model, call);
+      }
       return await route.answer(exchange, { call, params, tasks });
     }
 

@@ -203,6 +203,11 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
       const workMs = Number.isNaN(latency.recentMs) ? 0 : latency.recentMs - roundTripMs;
       return Math.max(settings.codelTargetMs, targetServices * workMs);
     },
+    hasRoom: (nowMs) => {
+      const { length } = queue;
+      const isShort = length < minOverloadedQueue && length < settings.maxWaiting;
+      return isShort && !pool.hasGateway && index.totals(nowMs).servingCount > 0;
+    },
     onShed: (nowMs) => {
       lastShedMs = nowMs;
     },

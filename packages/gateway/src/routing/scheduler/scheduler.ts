@@ -1,3 +1,4 @@
+import { openRequest } from "./arrival.ts";
 import { createAttempts, timeoutCheckMs } from "./attempts.ts";
 import type {
   Arrival,
@@ -19,14 +20,7 @@ import {
   type Member,
   type ScheduledReplica,
 } from "./replicas/replica.ts";
-import {
-  createState,
-  type OpenRequest,
-  type Pool,
-  type PoolGroup,
-  probe,
-  type SchedulerSettings,
-} from "./state.ts";
+import { createState, type Pool, type PoolGroup, probe, type SchedulerSettings } from "./state.ts";
 import { type SchedulerStatus, schedulerStatus } from "./status.ts";
 
 export type { SchedulerSettings };
@@ -38,6 +32,12 @@ export interface Scheduler {
    * @param nowMs - never less than for the event before
    */
   handle(event: SchedulerEvent, nowMs: number): readonly SchedulerCommand[];
+  /**
+   * Rejects a request whose body has not come in yet, if it would be rejected for want of capacity now.
+   *
+   * @returns when to try again, in milliseconds; undefined if it may come in
+   */
+  turnAway(request: Arrival, nowMs: number): number | undefined;
   status(nowMs: number): SchedulerStatus;
   /**
    * Returns the version that would answer a request now; undefined if that is unknown, or differs between the replicas
@@ -93,24 +93,7 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
   function arrive(arrival: Arrival): void {
     const { nowMs } = state;
     const group = state.models.get(arrival.model) ?? addGroup(arrival.model);
-    const request: OpenRequest = {
-      ...arrival,
-      // A hedge does the work twice.
-      mayHedge: arrival.mayHedge && arrival.isIdempotent,
-      group,
-      rank: rankOf(arrival),
-      arrivedMs: nowMs,
-      sinceMs: nowMs,
-      queuedIn: undefined,
-      inFlight: [],
-      excluded: new Set(),
-      failures: new Map(),
-      failedCount: 0,
-      failedBy: [],
-      lostReplicaCount: 0,
-      lastFailed: undefined,
-      trace: arrival.isTraced ? [] : undefined,
-    };
+    const request = openRequest(arrival, group, nowMs);
     state.requests.set(request.id, request);
     attempts.retries.deposit();
     attempts.hedges.deposit();
@@ -252,6 +235,13 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
       }
       state.wakeMs = Number.POSITIVE_INFINITY;
       return state.commands;
+    },
+    turnAway: (request, nowMs) => {
+      const group = state.models.get(request.model);
+      const hasRoom = (pool: Pool) => isEligible(request, pool) && pool.hasRoom(nowMs);
+      if (!group || group.pools.some(hasRoom)) return undefined;
+      state.nowMs = nowMs;
+      return admission.turnAway(openRequest(request, group, nowMs));
     },
     status: (nowMs) => schedulerStatus(state.pools, { nowMs, retriesLeft: attempts.retries.left }),
     expectedVersion: (query) => commonVersion(replicasFor(query), query),

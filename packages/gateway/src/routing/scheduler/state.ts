@@ -97,6 +97,8 @@ export interface Pool {
     request: { readonly rank: Rank; readonly isForwarded: boolean },
     survey: PoolSurvey,
   ): Capacity;
+  /** Whether the queue admits every request, whatever it is. */
+  hasRoom(nowMs: number): boolean;
   /** Records that a request was rejected for want of capacity in every region. */
   onShed(nowMs: number): void;
   /** Whether requests are being shed: the newest go first then, since their callers are the likeliest to be waiting still. */

@@ -26,6 +26,12 @@ export interface Admission {
    * @param pools - the pools of its model, if they are surveyed already
    */
   enter(request: OpenRequest, atFront: boolean, pools?: readonly SurveyedPool[]): void;
+  /**
+   * Rejects a request that was not admitted yet if it would be rejected for want of capacity, and counts it.
+   *
+   * @returns when to try again, in milliseconds; undefined if it may come in
+   */
+  turnAway(request: OpenRequest): number | undefined;
   /** Takes a request out of its queue. */
   leave(request: OpenRequest): void;
   /** Ends a request without an answer, unless an attempt is in flight. */
@@ -117,11 +123,14 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
       if (!request.trace) return;
       addStep(state, request, { what: "waits", region, position: queue.depthAhead(request.rank) });
     } else if (rejection && !(saysAbsent.has(rejection) && search(request))) {
-      // A rejected request of another region says nothing of this region's own callers.
-      const isOwn = rejection === "overloaded" && !request.isForwarded;
-      if (isOwn) for (const each of considered) each.pool.onShed(state.nowMs);
+      if (rejection === "overloaded") countShed(request, considered);
       reject(request, rejection);
     }
+  }
+
+  function countShed({ isForwarded }: OpenRequest, pools: readonly SurveyedPool[]): void {
+    // A rejected request of another region says nothing of this region's own callers.
+    if (!isForwarded) for (const { pool } of pools) pool.onShed(state.nowMs);
   }
 
   /**
@@ -145,17 +154,26 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
 
   /** Rejects a queued request of a lower class. @returns the pool that has capacity then */
   function makeRoom(request: OpenRequest, pools: readonly SurveyedPool[]): Pool | undefined {
-    for (const { pool, survey } of pools) {
-      const lowest = survey.canServe ? pool.queue.lowestBelow(request.rank) : undefined;
+    for (const each of pools) {
+      const lowest = lowestBelow(request, each);
       if (!lowest) continue;
       reject(lowest, "overloaded");
-      return pool;
+      return each.pool;
     }
     return undefined;
   }
 
   return {
     enter,
+    turnAway: (request) => {
+      const pools = surveyed(request);
+      const { pool, considered } = selectRegion(request, pools, request.group.usedRegion);
+      if (pool || considered.some((each) => lowestBelow(request, each))) return undefined;
+      if (rejectionFor(request, request.group.pools, considered) !== "overloaded") return undefined;
+      for (const each of pools) each.pool.observeArrival(each.survey);
+      countShed(request, considered);
+      return retryAfterMs(request);
+    },
     leave,
     reject,
     settle: (request, attemptId) => {
@@ -202,4 +220,12 @@ function canServe({ replicas }: Pool, request: OpenRequest): boolean {
     if (replica.isServing && isCandidate(request, replica)) return true;
   }
   return false;
+}
+
+/** Finds a queued request that a pool would give up for one of a higher class. */
+function lowestBelow(
+  { rank }: OpenRequest,
+  { pool, survey }: SurveyedPool,
+): OpenRequest | undefined {
+  return survey.canServe ? pool.queue.lowestBelow(rank) : undefined;
 }

@@ -18,7 +18,7 @@ const packages = {
   client: ["client-core", "core", "grpc", "proto", "tf-serving"],
   "web-client": ["client-core", "core"],
   console: ["core", "proto", "web-client"],
-  cli: ["core", "grpc", "tf-serving", "client", "gateway", "model-server", "console"],
+  cli: ["core", "grpc", "tf-serving", "client", "registry", "gateway", "model-server", "console"],
 };
 
 /** Each stage of the gateway, and what else of ours it may import. */

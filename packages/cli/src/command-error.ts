@@ -3,6 +3,9 @@ export class CommandError extends Error {
   override readonly name = "CommandError";
 }
 
+/** Arguments that do not fit each other, which the parser of the command line cannot see. */
+export class UsageError extends CommandError {}
+
 /** Explains why a port cannot be bound; returns any other error unchanged. */
 export function explainedListenError(
   thrown: unknown,

@@ -1,7 +1,7 @@
 import { version } from "@tensorgate/gateway";
 import { detectorPresetNames, dialects, familyNames } from "@tensorgate/tf-serving";
 import { Command, CommanderError, Option } from "commander";
-import { CommandError } from "./command-error.ts";
+import { CommandError, UsageError } from "./command-error.ts";
 import { runAttach } from "./commands/attach.ts";
 import { checkConfig, printConfigSchema } from "./commands/config.ts";
 import { runDemo } from "./commands/demo.ts";
@@ -10,6 +10,7 @@ import { runDoctor } from "./commands/doctor.ts";
 import { printNewKey } from "./commands/key.ts";
 import { addModelServerFlags } from "./commands/model-server-flags.ts";
 import { addModelsCommands } from "./commands/models-flags.ts";
+import { addRegistryCommands } from "./commands/registry-flags.ts";
 import { runScore } from "./commands/score.ts";
 import { runServe } from "./commands/serve.ts";
 import { runStatus } from "./commands/status.ts";
@@ -53,7 +54,7 @@ export async function run(args: readonly string[], signals: Signals): Promise<nu
     }
     if (thrown instanceof CommandError) {
       process.stderr.write(`tensorgate: ${thrown.message}\n`);
-      return exitCode.failure;
+      return thrown instanceof UsageError ? exitCode.usage : exitCode.failure;
     }
     throw thrown;
   } finally {
@@ -213,6 +214,7 @@ function program(signals: Signals): Command {
     .action((options) => runStatus(options, signals));
 
   addModelsCommands(root.command("models"));
+  addRegistryCommands(root.command("registry"));
 
   root
     .command("types")

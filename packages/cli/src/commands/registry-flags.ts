@@ -1,0 +1,98 @@
+import { Argument, type Command, InvalidArgumentError, Option } from "commander";
+import { collected, parseVersion } from "../option-parsers.ts";
+import {
+  runRegister,
+  runRegistryAlias,
+  runRegistryDelete,
+  runRegistryList,
+  runRegistryShow,
+  runRegistryTag,
+} from "./registry.ts";
+
+/** Adds the commands on a registry of models. */
+export function addRegistryCommands(command: Command): void {
+  command.description("register models and manage their versions, aliases and tags");
+  onRegistryFolder(command.command("register <name>"))
+    .description("copy a model into the registry as a new version")
+    .addOption(
+      new Option(
+        "--from <path>",
+        "folder with saved_model.pb or model.onnx, or an ONNX file",
+      ).makeOptionMandatory(),
+    )
+    .option("--description <text>", "description of the version")
+    .addOption(
+      new Option("--tag <key=value>", "tag of the version; repeatable").argParser(parseTag),
+    )
+    .addOption(
+      new Option("--alias <name>", "alias that names the version; repeatable").argParser(collected),
+    )
+    .addOption(
+      new Option("--version <number>", "version; by default the highest plus one").argParser(
+        parseVersion,
+      ),
+    )
+    .addHelpText(
+      "after",
+      "\nExamples:\n  tensorgate registry register resnet50 --from ~/models/resnet50 --tag team=vision\n  tensorgate registry register resnet50 --from resnet50.onnx --alias champion",
+    )
+    .action((name: string, options) => runRegister(name, options));
+  onRegistryFolder(command.command("list", { isDefault: true }))
+    .description("print the models of the registry")
+    .addHelpText("after", "\nExample:\n  tensorgate registry list --registry /srv/registry")
+    .action((options) => runRegistryList(options));
+  onRegistryFolder(command.command("show <reference>"))
+    .description("show a version: name (the latest), name@3, name@alias, models:/name/3")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  tensorgate registry show resnet50@1\n  tensorgate registry show resnet50@champion --json",
+    )
+    .action((reference: string, options) => runRegistryShow(reference, options));
+  onRegistryFolder(command.command("alias <name> <alias> [version]"))
+    .description("make an alias name a version")
+    .option("--remove", "remove the alias")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  tensorgate registry alias resnet50 champion 1\n  tensorgate registry alias resnet50 champion --remove",
+    )
+    .action((name: string, alias: string, version: string | undefined, options) =>
+      runRegistryAlias([name, alias, version], options),
+    );
+  onRegistryFolder(command.command("tag <reference>"))
+    .description("set tags of a version (name@3), or of the model itself (name)")
+    .addArgument(new Argument("[tags...]", "tags as key=value").argParser(parseTag))
+    .addOption(new Option("--remove <key>", "remove a tag; repeatable").argParser(collected))
+    .option("--description <text>", "set the description")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  tensorgate registry tag resnet50@1 stage=test owner=vision\n  tensorgate registry tag resnet50@1 --remove stage",
+    )
+    .action((reference: string, tags: Readonly<Record<string, string>> | undefined, options) =>
+      runRegistryTag(reference, tags ?? {}, options),
+    );
+  onRegistryFolder(command.command("delete <reference>"))
+    .description("delete a version (name@3), or a model without versions (name)")
+    .addHelpText("after", "\nExample:\n  tensorgate registry delete resnet50@1")
+    .action((reference: string, options) => runRegistryDelete(reference, options));
+}
+
+/** Adds the options that every command on a registry has. */
+export function onRegistryFolder(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--registry <folder>", "folder of the registry")
+        .env("TENSORGATE_REGISTRY")
+        .default("./registry"),
+    )
+    .option("--json", "write JSON, a line for each object");
+}
+
+/** Reads a tag such as `stage=test`. */
+function parseTag(
+  text: string,
+  before: Readonly<Record<string, string>> | undefined,
+): Readonly<Record<string, string>> {
+  const at = text.indexOf("=");
+  if (at > 0) return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+  throw new InvalidArgumentError(`Expected KEY=VALUE such as stage=test, got ${text}`);
+}

@@ -7,6 +7,7 @@ import { checkConfig, printConfigSchema } from "./commands/config.ts";
 import { runDemo } from "./commands/demo.ts";
 import { addDeviceCommands } from "./commands/device-flags.ts";
 import { runDoctor } from "./commands/doctor.ts";
+import { addJobCommands } from "./commands/job-flags.ts";
 import { printNewKey } from "./commands/key.ts";
 import { addModelServerFlags } from "./commands/model-server-flags.ts";
 import { addModelsCommands } from "./commands/models-flags.ts";
@@ -215,6 +216,7 @@ function program(signals: Signals): Command {
 
   addModelsCommands(root.command("models"));
   addRegistryCommands(root.command("registry"));
+  addJobCommands(root.command("job"));
 
   root
     .command("types")

@@ -1,6 +1,6 @@
 import { fileError, isCode } from "./file-changes.ts";
 import { versionsOf } from "./model-folder.ts";
-import { type ModelReference, parseReference, referenceText } from "./reference.ts";
+import { parseReference, referenceText, type VersionReference } from "./reference.ts";
 import type { RegistryContext } from "./registry-context.ts";
 import { RegistryError } from "./registry-error.ts";
 import { findModel, resolveVersion } from "./resolve-version.ts";
@@ -13,7 +13,7 @@ import { changeRecord, withoutVersion } from "./version-names.ts";
  */
 export async function deleteVersion(
   context: RegistryContext,
-  given: string | ModelReference,
+  given: VersionReference,
 ): Promise<void> {
   const { changes } = context;
   const reference = typeof given === "string" ? parseReference(given) : given;

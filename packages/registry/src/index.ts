@@ -1,5 +1,10 @@
 export type { Annotations } from "./annotate.ts";
 export type { FileChanges } from "./file-changes.ts";
+export type { Job, JobState } from "./jobs/job.ts";
+export { type Jobs, type JobsDeps, openJobs } from "./jobs/jobs.ts";
+export { type JobLimits, jobLimitDefaults, type RunJobOptions } from "./jobs/run-job.ts";
+export type { WorkerMessage, WorkerRequest } from "./jobs/worker-messages.ts";
+export type { JobWorker, StartWorker } from "./jobs/worker-process.ts";
 export type { ModelVersion, RegisteredModel } from "./model-folder.ts";
 export { isModelName, versionFrom } from "./names.ts";
 export {
@@ -11,9 +16,14 @@ export {
   type ImageForm,
   type Tags,
 } from "./records.ts";
-export { type ModelReference, parseReference, referenceText } from "./reference.ts";
+export {
+  type ModelReference,
+  parseReference,
+  referenceText,
+  type VersionReference,
+} from "./reference.ts";
 export type { RegisterOptions } from "./register-version.ts";
-export { openRegistry, type Registry, type VersionReference } from "./registry.ts";
+export { openRegistry, type Registry } from "./registry.ts";
 export type { RegistryDeps } from "./registry-context.ts";
 export { RegistryError, type RegistryFailure } from "./registry-error.ts";
 export type { Progress, StagingOptions } from "./staging.ts";

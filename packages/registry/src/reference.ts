@@ -10,6 +10,9 @@ export interface ModelReference {
     | { readonly kind: "alias"; readonly alias: string };
 }
 
+/** Names a version; a text is read by `parseReference`. */
+export type VersionReference = string | ModelReference;
+
 /**
  * Reads a reference: `name`, `name@3`, `name@alias`, and MLflow's URIs `models:/name/3` and `models:/name@alias`.
  *

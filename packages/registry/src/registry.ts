@@ -11,7 +11,7 @@ import {
   versionsOf,
 } from "./model-folder.ts";
 import { assertAlias } from "./names.ts";
-import type { ModelReference } from "./reference.ts";
+import type { VersionReference } from "./reference.ts";
 import { addVersionFiles, type RegisterOptions, registerVersion } from "./register-version.ts";
 import {
   emptyRecord,
@@ -32,9 +32,6 @@ import {
   withoutUse,
   withUse,
 } from "./version-names.ts";
-
-/** Names a version; a text is read by `parseReference`. */
-export type VersionReference = string | ModelReference;
 
 /** Models with their versions in a folder that TensorFlow Serving, Triton and our own server read as it is. */
 export interface Registry {

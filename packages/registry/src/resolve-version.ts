@@ -2,7 +2,7 @@ import { listedNames, nearestNames } from "@tensorgate/core";
 import { type ModelFolder, modelNamesIn, openModelFolder, versionsOf } from "./model-folder.ts";
 import { assertModelName } from "./names.ts";
 import type { ModelRecord } from "./records.ts";
-import { type ModelReference, parseReference } from "./reference.ts";
+import { type ModelReference, parseReference, type VersionReference } from "./reference.ts";
 import type { RegistryContext } from "./registry-context.ts";
 import { RegistryError } from "./registry-error.ts";
 
@@ -32,7 +32,7 @@ function nameHint(name: string, names: readonly string[]): string {
 /** @throws RegistryError `not-found`, or `invalid` for a text that is no reference */
 export async function resolveVersion(
   context: RegistryContext,
-  given: string | ModelReference,
+  given: VersionReference,
 ): Promise<ResolvedVersion> {
   const reference = typeof given === "string" ? parseReference(given) : given;
   const folder = await findModel(context, reference.name);

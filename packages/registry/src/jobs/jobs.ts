@@ -1,0 +1,83 @@
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import type { Clock } from "@tensorgate/core";
+import { unlessMissing } from "../document.ts";
+import type { VersionReference } from "../reference.ts";
+import { type RegistryContext, type RegistryDeps, systemDeps } from "../registry-context.ts";
+import { systemClock } from "../system-clock.ts";
+import type { Job } from "./job.ts";
+import { allJobs, findJob } from "./job-files.ts";
+import { jobLimitDefaults, type RunJobOptions, runJob } from "./run-job.ts";
+import { createWorkerStarter, type StartWorker } from "./worker-process.ts";
+
+/** The jobs of a registry. */
+export interface Jobs {
+  /**
+   * Runs a job on a version in a process of its own, and puts what it made into the version.
+   *
+   * @returns the job when it has ended: `done`, `failed` or `cancelled`
+   * @throws RegistryError if there is no such version, or another job of it is running
+   */
+  run(reference: VersionReference, options: RunJobOptions & { readonly script: URL }): Promise<Job>;
+  list(): Promise<readonly Job[]>;
+  /** @param id - or the beginning of one @throws RegistryError `not-found` */
+  get(id: string): Promise<Job>;
+  /** Returns the log so far. @throws RegistryError `not-found` */
+  log(id: string): Promise<string>;
+  /** Waits until a job has ended. @throws RegistryError `not-found` */
+  wait(id: string): Promise<Job>;
+  /** Ends a job, and waits for its end. One that has ended stays as it is. */
+  cancel(id: string): Promise<Job>;
+}
+
+export interface JobsDeps extends RegistryDeps {
+  readonly clock: Clock;
+  readonly createStarter: (script: URL, maxMemoryBytes: number) => StartWorker;
+}
+
+/** Time between two looks at a job that another process runs. */
+const waitIntervalMs = 200;
+
+export function openJobs(directory: string, deps: Partial<JobsDeps> = {}): Jobs {
+  const { clock = systemClock, createStarter = createWorkerStarter, ...rest } = deps;
+  const context: RegistryContext = { root: resolve(directory), ...systemDeps, ...rest };
+
+  const sleep = () =>
+    new Promise<void>((wake) => {
+      // A timer of a clock does not keep the process alive, and nothing else may do so here.
+      const alive = setInterval(() => {}, waitIntervalMs);
+      clock.setTimer(waitIntervalMs, () => {
+        clearInterval(alive);
+        wake();
+      });
+    });
+
+  const wait = async (id: string): Promise<Job> => {
+    const files = await findJob(context, id);
+    for (;;) {
+      const job = await files.read();
+      if (job.state !== "running") return job;
+      await sleep();
+    }
+  };
+
+  return {
+    run: (reference, { script, ...options }) => {
+      const { maxMemoryBytes } = { ...jobLimitDefaults, ...options.limits };
+      const startWorker = createStarter(script, maxMemoryBytes);
+      return runJob(context, reference, { ...options, clock, startWorker });
+    },
+    list: async () => Promise.all((await allJobs(context)).map((job) => job.read())),
+    get: async (id) => (await findJob(context, id)).read(),
+    log: async (id) => {
+      const { logFile } = await findJob(context, id);
+      return readFile(logFile, "utf8").catch(unlessMissing(""));
+    },
+    wait,
+    cancel: async (id) => {
+      const files = await findJob(context, id);
+      if ((await files.read()).state === "running") await files.requestCancel();
+      return wait(id);
+    },
+  };
+}

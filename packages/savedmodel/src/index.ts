@@ -1,3 +1,10 @@
+export {
+  type Conversion,
+  type ConvertedInput,
+  type ConvertedTensor,
+  type ConvertOptions,
+  convertSavedModel,
+} from "./convert-saved-model.ts";
 export { inspectSavedModel, type SavedModelInfo } from "./inspect-saved-model.ts";
 export { type ConversionLimits, conversionLimitDefaults } from "./limits.ts";
 export {

@@ -1,0 +1,291 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { type DType, elementCount, type FixedSizeTensor, type TensorInfo } from "@tensorgate/core";
+import {
+  type AttributeProto,
+  AttributeProtoSchema,
+  AttributeProto_AttributeType as AttributeType,
+  TensorProto_DataType as DataType,
+  GraphProtoSchema,
+  ModelProtoSchema,
+  type NodeProto,
+  NodeProtoSchema,
+  TensorProtoSchema,
+  type ValueInfoProto,
+  ValueInfoProtoSchema,
+} from "@tensorgate/proto/onnx/onnx";
+import { joined, MessageWriter } from "@tensorgate/tf-serving";
+import { SavedModelError } from "../saved-model-error.ts";
+
+/** Integers unless said otherwise. */
+export type OnnxAttribute =
+  | number
+  | readonly number[]
+  | { readonly float: number }
+  | { readonly text: string };
+
+export type OnnxAttributes = Readonly<Record<string, OnnxAttribute>>;
+
+/** Numbers of ONNX for the element types that both have. */
+const dataTypes: Readonly<Partial<Record<DType, DataType>>> = {
+  FP32: DataType.FLOAT,
+  FP64: DataType.DOUBLE,
+  FP16: DataType.FLOAT16,
+  BF16: DataType.BFLOAT16,
+  INT8: DataType.INT8,
+  INT16: DataType.INT16,
+  INT32: DataType.INT32,
+  INT64: DataType.INT64,
+  UINT8: DataType.UINT8,
+  UINT16: DataType.UINT16,
+  UINT32: DataType.UINT32,
+  UINT64: DataType.UINT64,
+  BOOL: DataType.BOOL,
+  BYTES: DataType.STRING,
+};
+
+/** @returns undefined for a type that ONNX does not have */
+export function onnxDataType(dtype: DType): number | undefined {
+  return dataTypes[dtype];
+}
+
+/** An ONNX model that grows node by node. Tensors are known by their names. */
+export interface OnnxGraph {
+  /** Names of what is added from now on begin with this. */
+  name(prefix: string): void;
+  input(name: string, info: TensorInfo): string;
+  /** Keeps a name for an output. @returns the name, or a numbered one if it is taken */
+  reserve(name: string): string;
+  /** Makes a tensor an output, by a name that was kept for it. */
+  output(name: string, tensor: string, info: TensorInfo): void;
+  constant(tensor: FixedSizeTensor): string;
+  /** A constant vector of INT64. */
+  integers(values: readonly number[]): string;
+  /** Adds a node with one output. An empty name leaves out an input. */
+  op(type: string, inputs: readonly string[], attributes?: OnnxAttributes): string;
+  /** Adds a node with several outputs. */
+  ops(
+    type: string,
+    inputs: readonly string[],
+    outputCount: number,
+    attributes?: OnnxAttributes,
+  ): readonly string[];
+  /** Writes the model, without what no output needs. */
+  finish(maxBytes: number): FinishedGraph;
+}
+
+export interface FinishedGraph {
+  readonly model: Uint8Array;
+  readonly nodeCount: number;
+  /** Elements of all constants of floating-point numbers. */
+  readonly parameterCount: number;
+}
+
+interface Held {
+  readonly name: string;
+  readonly tensor: FixedSizeTensor;
+}
+
+const operatorSet = 21n;
+const irVersion = 10n;
+/** Longer prefixes of names are cut: functions inside functions have long ones. */
+const maxPrefixChars = 160;
+/** Constants up to so many bytes are held once. */
+const maxSharedBytes = 256;
+
+export function createOnnxGraph(): OnnxGraph {
+  const nodes: NodeProto[] = [];
+  const held: Held[] = [];
+  const shared = new Map<string, string>();
+  const inputs: ValueInfoProto[] = [];
+  const outputs: ValueInfoProto[] = [];
+  const taken = new Map<string, number>();
+  let prefix = "node";
+
+  /** Returns a name that no other tensor has. */
+  function unique(wanted: string): string {
+    for (;;) {
+      const count = taken.get(wanted) ?? 0;
+      taken.set(wanted, count + 1);
+      if (count === 0) return wanted;
+      const numbered = `${wanted}_${count}`;
+      if (!taken.has(numbered)) {
+        taken.set(numbered, 1);
+        return numbered;
+      }
+    }
+  }
+
+  function hold(tensor: FixedSizeTensor): string {
+    const name = unique(`${prefix}/constant`);
+    held.push({ name, tensor });
+    return name;
+  }
+
+  const graph: OnnxGraph = {
+    name: (text) => {
+      prefix = text.slice(-maxPrefixChars) || "node";
+    },
+    input: (wanted, info) => {
+      const name = unique(wanted);
+      inputs.push(valueInfo(name, info));
+      return name;
+    },
+    reserve: unique,
+    output: (name, tensor, info) => {
+      nodes.push(nodeProto("Identity", [tensor], [name], {}));
+      outputs.push(valueInfo(name, info));
+    },
+    constant: (tensor) => {
+      if (tensor.data.byteLength > maxSharedBytes) return hold(tensor);
+      const key = `${tensor.dtype} ${tensor.shape} ${Buffer.from(tensor.data).toString("hex")}`;
+      const known = shared.get(key);
+      if (known !== undefined) return known;
+      const name = hold(tensor);
+      shared.set(key, name);
+      return name;
+    },
+    integers: (values) => {
+      const data = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
+      return graph.constant({ dtype: "INT64", shape: [values.length], data });
+    },
+    op: (type, from, attributes = {}) => graph.ops(type, from, 1, attributes)[0] as string,
+    ops: (type, from, outputCount, attributes = {}) => {
+      const names = Array.from({ length: outputCount }, () => unique(prefix));
+      nodes.push(nodeProto(type, from, names, attributes));
+      return names;
+    },
+    finish: (maxBytes) => {
+      const { usedNodes, usedNames } = withoutUnused(nodes, outputs);
+      const usedHeld = held.filter(({ name }) => usedNames.has(name));
+      const model = modelBytes({ nodes: usedNodes, held: usedHeld, inputs, outputs }, maxBytes);
+      const parameterCount = usedHeld
+        .filter(({ tensor: { dtype } }) => /^(FP|BF)/.test(dtype))
+        .reduce((sum, { tensor }) => sum + elementCount(tensor.shape), 0);
+      return { model, nodeCount: usedNodes.length, parameterCount };
+    },
+  };
+  return graph;
+}
+
+function withoutUnused(nodes: readonly NodeProto[], outputs: readonly ValueInfoProto[]) {
+  const usedNames = new Set(outputs.map(({ name }) => name));
+  // Nodes are in the order of their evaluation: what one needs is before it.
+  const usedNodes = nodes
+    .toReversed()
+    .filter(({ output, input }) => {
+      const isUsed = output.some((name) => usedNames.has(name));
+      if (isUsed) for (const name of input) usedNames.add(name);
+      return isUsed;
+    })
+    .toReversed();
+  return { usedNodes, usedNames };
+}
+
+interface Contents {
+  readonly nodes: NodeProto[];
+  readonly held: readonly Held[];
+  readonly inputs: ValueInfoProto[];
+  readonly outputs: ValueInfoProto[];
+}
+
+/** Numbers of the fields that are framed by hand, so that the weights are copied once. */
+const modelGraph = 7;
+const graphInitializer = 5;
+const tensorRawData = 9;
+
+function modelBytes({ nodes, held, inputs, outputs }: Contents, maxBytes: number): Uint8Array {
+  const graph = joinedInto(
+    toBinary(
+      GraphProtoSchema,
+      create(GraphProtoSchema, {
+        name: "tensorflow",
+        node: nodes,
+        input: inputs,
+        output: outputs,
+      }),
+    ),
+    held,
+  );
+  const byteCount = graph.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const head = toBinary(
+    ModelProtoSchema,
+    create(ModelProtoSchema, {
+      irVersion,
+      producerName: "tensorgate",
+      opsetImport: [{ domain: "", version: operatorSet }],
+    }),
+  );
+  if (byteCount + head.byteLength + 16 > maxBytes) {
+    throw new SavedModelError(
+      "too-large",
+      `the ONNX model has ${byteCount} bytes; at most ${maxBytes} are accepted`,
+    );
+  }
+  const tag = new MessageWriter()
+    .varint((modelGraph << 3) | 2)
+    .varint(byteCount)
+    .finish();
+  return joined([head, ...tag, ...graph]);
+}
+
+function joinedInto(graph: Uint8Array, held: readonly Held[]): readonly Uint8Array[] {
+  return [
+    graph,
+    ...held.flatMap(({ name, tensor }) => {
+      const init = {
+        name,
+        dims: tensor.shape.map(BigInt),
+        dataType: dataTypes[tensor.dtype] ?? DataType.UNDEFINED,
+      };
+      const head = toBinary(TensorProtoSchema, create(TensorProtoSchema, init));
+      const data = new MessageWriter().bytesField(tensorRawData, tensor.data).finish();
+      const byteCount = data.reduce((sum, each) => sum + each.byteLength, head.byteLength);
+      const tag = new MessageWriter().varint((graphInitializer << 3) | 2).varint(byteCount);
+      return [...tag.finish(), head, ...data];
+    }),
+  ];
+}
+
+function nodeProto(
+  opType: string,
+  input: readonly string[],
+  output: readonly string[],
+  attributes: OnnxAttributes,
+): NodeProto {
+  const attribute = Object.entries(attributes).map(([name, value]) => attributeProto(name, value));
+  const name = output[0] ?? opType;
+  return create(NodeProtoSchema, {
+    opType,
+    name,
+    input: [...input],
+    output: [...output],
+    attribute,
+  });
+}
+
+function attributeProto(name: string, value: OnnxAttribute): AttributeProto {
+  const of = (init: object) => create(AttributeProtoSchema, { name, ...init });
+  if (typeof value === "number") return of({ type: AttributeType.INT, i: BigInt(value) });
+  if ("float" in value) return of({ type: AttributeType.FLOAT, f: value.float });
+  if ("text" in value) {
+    return of({ type: AttributeType.STRING, s: new TextEncoder().encode(value.text) });
+  }
+  return of({ type: AttributeType.INTS, ints: value.map(BigInt) });
+}
+
+function valueInfo(name: string, { dtype, shape }: TensorInfo): ValueInfoProto {
+  const elemType = dataTypes[dtype];
+  if (elemType === undefined) {
+    throw new SavedModelError(
+      "unsupported",
+      `tensor ${name} is ${dtype}, which ONNX does not have`,
+    );
+  }
+  const dim = shape?.map((extent, axis) =>
+    extent >= 0
+      ? { value: { case: "dimValue" as const, value: BigInt(extent) } }
+      : { value: { case: "dimParam" as const, value: axis === 0 ? "batch" : `${name}_${axis}` } },
+  );
+  const value = { elemType, ...(dim && { shape: { dim } }) };
+  return create(ValueInfoProtoSchema, { name, type: { value: { case: "tensorType", value } } });
+}

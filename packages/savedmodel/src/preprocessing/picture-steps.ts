@@ -1,0 +1,18 @@
+import { type OpCall, refuse } from "../convert/op-call.ts";
+import type { PictureAxis, PictureSteps, PictureValue } from "../convert/value.ts";
+
+export function pictureInput({ inputs }: OpCall, index = 0): PictureSteps {
+  const value = inputs[index];
+  return value?.kind === "picture" ? value.picture : refuse("of several inputs, one is no picture");
+}
+
+export const made = (picture: PictureSteps): PictureValue => ({ kind: "picture", picture });
+
+export function extentOf(picture: PictureSteps, axis: PictureAxis): number {
+  const { heightPx, widthPx, channels } = picture;
+  return { one: 1, height: heightPx, width: widthPx, channel: channels.length }[axis];
+}
+
+/** The extents of all axes. */
+export const shapeOf = (picture: PictureSteps): readonly number[] =>
+  picture.axes.map((axis) => extentOf(picture, axis));

@@ -45,6 +45,36 @@ test.each([
   for (const [index, value] of values.entries()) expect(numbers[index]).toBe(value);
 });
 
+// The exponent may be larger by as many decimals as there are, and so may the number then.
+test.each([
+  { text: "1.79769348623157e308", value: Infinity },
+  { text: "-17976931348623157e308", value: -Infinity },
+  { text: "0.1e309", value: 1e308 },
+  { text: "0.00000000000000000000001e330", value: 1e307 },
+  { text: "1e+0308", value: 1e308 },
+  { text: "9".repeat(308), value: 1e308 },
+])("$text is not too big", ({ text, value }) => {
+  const [number] = documentOf(`[${text}]`).numbers(0);
+  if (Number.isFinite(value)) expect(number).toBeCloseTo(value, -295);
+  else expect(number).toBe(value);
+});
+
+// As the original's code has it, which reads doubles by multiplication, and writes neither NaN nor what is after it.
+test.each([
+  {
+    text: "[0.30000000000000004, 26892.173499800265]",
+    quoted: "[0.30000000000000007, 26892.173499800265]",
+  },
+  { text: "[123456789012345678901234567890, 1.0]", quoted: "[1.2345678901234566e29, 1.0]" },
+  { text: "[-3929849821.1428523, 0.1e1]", quoted: "[-3929849821.142852, 1.0]" },
+  { text: "[1.6662100260145964e-9, 5e-324]", quoted: "[1.6662100260145962e-9, 5e-324]" },
+  { text: "[1, NaN, 3]", quoted: "[1, " },
+  { text: "[[1, 2], [-Inf, 3]]", quoted: "[[1, 2], [" },
+  { text: '{"a": [1], "b": 1.7976934e308, "c": 2}', quoted: '{\n    "a": [1],\n    "b": ' },
+])("$text is quoted as $quoted", ({ text, quoted }) => {
+  expect(jsonText(documentOf(text), 0)).toBe(quoted);
+});
+
 test("any double is read as it is", () => {
   fc.assert(
     fc.property(fc.array(fc.double({ noNaN: true }), { minLength: 1 }), (values) => {
@@ -191,6 +221,9 @@ test.each([
   { text: '["\\x"]', message: "Invalid escape character in string. at offset: 2" },
   { text: "[1.]", message: "Miss fraction part in number. at offset: 3" },
   { text: "[0e999]", message: "Number too big to be stored in double. at offset: 1" },
+  { text: "[1e309]", message: "Number too big to be stored in double. at offset: 1" },
+  { text: "[0.1e310]", message: "Number too big to be stored in double. at offset: 1" },
+  { text: `[-${"9".repeat(309)}]`, message: "Number too big to be stored in double. at offset: 1" },
   { text: "[truu]", message: "Invalid value. at offset: 4" },
   { text: "[01]", message: "Missing a comma or ']' after an array element. at offset: 2" },
 ])("$text is refused", ({ text, message }) => {

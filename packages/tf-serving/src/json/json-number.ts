@@ -11,6 +11,7 @@ import {
   numberTextAt,
   skipBlanks,
 } from "./json-number-text.ts";
+import { maxExponent, originalDouble } from "./original-double.ts";
 
 /** What is known of numbers beside their values, as bits. */
 export const numberFlag = {
@@ -39,6 +40,10 @@ const maxNumbers = 2 ** 23;
 const minSize = 8;
 /** Numbers by which the others of a text are counted in advance. */
 const minSample = 1_024;
+
+/** Whether a number is so long, or has so large an exponent, that it may be beyond a double. */
+const mayBeTooBig = (text: string) =>
+  text.length > maxExponent || Number(/[eE]\+?(\d+)$/.exec(text)?.[1] ?? 0) > maxExponent;
 
 /** Size of an axis of which no array has ended yet. */
 const open = -1;
@@ -256,7 +261,7 @@ export class NumberReader {
     const text = numberTextAt(this.#bytes, start, end);
     const integer = integerFrom(text);
     const value = doubleFrom(text);
-    if (!Number.isFinite(value) && /\d/.test(text))
+    if (mayBeTooBig(text) && originalDouble(text) === undefined)
       throw new JsonParseError("number-too-big", start);
     if (integer === undefined) this.flags |= numberFlag.double;
     else if (Math.abs(value) >= maxSafeMantissa) this.flags |= numberFlag.wide;

@@ -1,8 +1,9 @@
 import { doubleText } from "./double-text.ts";
 import { JsonDocument } from "./json-document.ts";
 import { jsonKind } from "./json-nodes.ts";
-import { doubleFrom, integerFrom } from "./json-number-text.ts";
+import { integerFrom } from "./json-number-text.ts";
 import { JsonWriter } from "./json-writer.ts";
+import { originalDouble } from "./original-double.ts";
 
 /** The original writes nothing more of a value once its text has so many bytes. */
 const maxBytes = 256;
@@ -27,11 +28,14 @@ export function jsonText(document: JsonDocument, node: number): string {
   const writer = new JsonWriter();
   writer.isOnOneLine = true;
   for (const step of steps(document, node, writer)) {
-    if (writer.byteLength >= maxBytes) break;
+    if (step === unwritable || writer.byteLength >= maxBytes) break;
     step();
   }
   return utf8.decode(writer.finish());
 }
+
+/** The step at which the original's writer ends, since it has no text for NaN and infinities. */
+const unwritable = () => {};
 
 /** What there is to write of a value, piece by piece. */
 function* steps(document: JsonDocument, node: number, writer: JsonWriter): Generator<() => void> {
@@ -52,7 +56,11 @@ function* steps(document: JsonDocument, node: number, writer: JsonWriter): Gener
       yield* steps(new JsonDocument(text, undefined, false), 0, writer);
     } else if (kind === jsonKind.number || kind === jsonKind.numbers) {
       if (kind === jsonKind.numbers) yield () => writer.startArray();
-      for (const text of document.numberTexts(at)) yield () => writer.raw(numberText(text));
+      for (const text of document.numberTexts(at)) {
+        const written = numberText(text);
+        yield () => writer.raw(written);
+        if (written === "") yield unwritable;
+      }
       if (kind === jsonKind.numbers) yield () => writer.endArray();
     } else yield () => writer.raw(words[kind] ?? "");
 
@@ -66,7 +74,12 @@ function* steps(document: JsonDocument, node: number, writer: JsonWriter): Gener
   }
 }
 
-/** A number as errors quote it, from its text. */
+/** A number as errors quote it, from its text; empty for NaN and infinities. */
 export function numberText(text: string): string {
-  return integerFrom(text)?.toString() ?? doubleText(doubleFrom(text));
+  const integer = integerFrom(text);
+  if (integer !== undefined) return integer.toString();
+  const value = isWord(text) ? Number.NaN : originalDouble(text);
+  return value === undefined || !Number.isFinite(value) ? "" : doubleText(value);
 }
+
+const isWord = (text: string) => text.endsWith("N") || text.includes("n");

@@ -19,8 +19,12 @@ export function decimalText(value: number, type: keyof typeof fullDigits): strin
 /** Writes a number as `%.*g` of C does. */
 export function generalText(value: number, digits: number): string {
   if (value === 0) return Object.is(value, -0) ? "-0" : "0";
-  const [mantissa = "", exponentText = ""] = value.toExponential(digits - 1).split("e");
+  const [rounded = "", exponentText = ""] = value.toExponential(digits - 1).split("e");
   const exponent = Number(exponentText);
+  // C rounds what is halfway to the even digit, and JavaScript to the larger one.
+  const last = Number(rounded.at(-1));
+  const isDown = last % 2 === 1 && isHalfway(Math.abs(value), digits - 1 - exponent);
+  const mantissa = isDown ? rounded.slice(0, -1) + (last - 1) : rounded;
   const kept = mantissa.includes(".") ? mantissa.replace(/\.?0+$/, "") : mantissa;
   if (exponent < -4 || exponent >= digits) {
     const size = String(Math.abs(exponent)).padStart(2, "0");
@@ -32,4 +36,20 @@ export function generalText(value: number, digits: number): string {
   const whole = all.slice(0, exponent + 1).padEnd(exponent + 1, "0");
   const decimals = all.slice(exponent + 1);
   return sign + whole + (decimals && `.${decimals}`);
+}
+
+/** Powers of five that a double holds. */
+const maxFives = 22;
+
+/**
+ * Returns whether a number is exactly halfway between two decimals of so many places, of which negative ones are before
+ * the point. With `places` after it, these are the numbers with one binary place more.
+ */
+function isHalfway(size: number, places: number): boolean {
+  if (places >= 0) {
+    const halves = size * 2 ** (places + 1);
+    return Number.isInteger(halves) && halves % 2 === 1;
+  }
+  const step = 10 ** -places;
+  return -places <= maxFives && size % step === step / 2;
 }

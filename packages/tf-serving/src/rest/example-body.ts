@@ -61,7 +61,8 @@ function exampleFrom(document: JsonDocument, object: number): Example {
     feature[name] = featureFrom(document, node + 1, name);
     node = document.after(node + 1);
   }
-  return create(ExampleSchema, { features: { feature } });
+  const isEmpty = document.count(object) === 0;
+  return create(ExampleSchema, isEmpty ? {} : { features: { feature } });
 }
 
 /** The lists that a feature may be, and what the original calls their type. */

@@ -1,4 +1,5 @@
 import { bytesTensor, type DType, fixedSizeTensor, type Tensor } from "@tensorgate/core";
+import { dataTypes } from "../data-type.ts";
 import type { JsonDocument } from "../json/json-document.ts";
 import { jsonKind } from "../json/json-nodes.ts";
 import { numberFlag } from "../json/json-number.ts";
@@ -265,8 +266,14 @@ function createUnsupported(typeName: string): InputValues {
       const text = valueText(document, node);
       throw unimplemented(`Conversion of JSON Value: ${text} to type: ${typeName}`);
     },
-    tensor: (shape) => fixedSizeTensor("UINT8", shape, new Uint8Array(product(shape))),
+    // There is an empty tensor of every type.
+    tensor: (shape) => fixedSizeTensor(emptyDType(typeName), shape, new Uint8Array(product(shape))),
   };
+}
+
+function emptyDType(typeName: string): Exclude<DType, "BYTES"> {
+  const known = Object.entries(dataTypes).find(([, { name }]) => name === typeName);
+  return (known?.[0] ?? "UINT8") as Exclude<DType, "BYTES">;
 }
 
 /** Whether a node is `{"b64": "..."}` and nothing else. */

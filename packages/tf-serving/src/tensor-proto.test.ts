@@ -1,12 +1,13 @@
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import {
   bytesPerElement,
   type DType,
   elementCount,
   type FixedSizeDType,
+  type FixedSizeTensor,
   type Tensor,
 } from "@tensorgate/core";
-import { TensorProtoSchema } from "@tensorgate/proto/tensorflow/framework";
+import { DataType, TensorProtoSchema } from "@tensorgate/proto/tensorflow/framework";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { casesOf, hasCases } from "../../../test/support/conformance-cases.ts";
@@ -180,6 +181,39 @@ function quieted(tensor: Tensor) {
   }
   return plain({ ...tensor, data });
 }
+
+// As TensorFlow's own parser has it.
+test("a tensor without elements has none, whatever its content and values are", () => {
+  const tensor = {
+    tensorShape: { dim: [{ size: 2n }, { size: 0n }] },
+    tensorContent: Uint8Array.of(1, 2, 3),
+  };
+  const read = (dtype: DataType) =>
+    readTensorProto(toBinary(TensorProtoSchema, create(TensorProtoSchema, { ...tensor, dtype })));
+
+  expect(read(DataType.DT_FLOAT)).toEqual({
+    dtype: "FP32",
+    shape: [2, 0],
+    data: new Uint8Array(),
+  });
+  expect(read(DataType.DT_STRING)).toEqual({ dtype: "BYTES", shape: [2, 0], elements: [] });
+});
+
+test("half a complex number does not count", () => {
+  const message = create(TensorProtoSchema, {
+    dtype: DataType.DT_COMPLEX64,
+    tensorShape: { dim: [{ size: 3n }] },
+    scomplexVal: [1, 2, 3],
+  });
+  const { data } = readTensorProto(toBinary(TensorProtoSchema, message)) as FixedSizeTensor;
+  expect([...new Float32Array(Uint8Array.from(data).buffer)]).toEqual([1, 2, 1, 2, 1, 2]);
+});
+
+test("a type of references is no type of a tensor", () => {
+  const message = create(TensorProtoSchema, { dtype: 101 as DataType, floatVal: [1] });
+  const bytes = toBinary(TensorProtoSchema, message);
+  expect(() => readTensorProto(bytes)).toThrow(TensorParsingError);
+});
 
 test("random bytes are a tensor or a parsing error, and nothing else", () => {
   fc.assert(

@@ -45,7 +45,10 @@ export function readTensorProto(
     const encoded = readFields(message, budget);
     const { dataType, shape } = encoded;
     const dtype = dtypeByNumber.get(dataType);
-    if (dtype === undefined) throw new TensorParsingError(`data type ${dataType}`);
+    // A tensor that is sent is no reference.
+    if (dtype === undefined || dataType !== dataTypes[dtype].number) {
+      throw new TensorParsingError(`data type ${dataType}`);
+    }
     const count = elementCount(shape);
     if (!Number.isSafeInteger(count)) throw new TensorParsingError("too many elements");
     if (dtype === "BYTES") return readBytesTensor(encoded, count, budget);
@@ -151,6 +154,7 @@ function readBytesTensor(
   { elements: budget }: TensorBudget,
 ): BytesTensor {
   const dtype: DType = "BYTES";
+  if (count === 0) return { dtype, shape, elements: [] };
   if (content.byteLength > 0) {
     if (count > content.byteLength) throw new TensorParsingError("content of too few strings");
     budget.spend(count);

@@ -86,6 +86,7 @@ export function readElements(
   { dtype, byteCount }: ElementsWanted,
   budget: TensorBudget,
 ): Uint8Array {
+  if (byteCount === 0) return new Uint8Array();
   if (content.byteLength > 0) {
     if (content.byteLength !== byteCount) {
       throw new TensorParsingError(`${content.byteLength} bytes of content, not ${byteCount}`);
@@ -117,10 +118,13 @@ export function readElements(
   budget.takeValueBytes(byteCount);
   // A float8 field is one string of bytes, of which the last holds.
   const chunks = layout === "bytes" ? own.slice(-1) : own;
+  const sent = chunks.reduce((total, bytes) => total + bytes.byteLength, 0);
+  // Half a complex number is none.
+  const wholeBytes = Math.min(sent - (sent % elementBytes), byteCount);
   const data = new Uint8Array(byteCount);
   let filled = 0;
   for (const bytes of chunks) {
-    const taken = bytes.subarray(0, byteCount - filled);
+    const taken = bytes.subarray(0, wholeBytes - filled);
     data.set(taken, filled);
     filled += taken.byteLength;
   }

@@ -1,5 +1,6 @@
 import type { DType } from "./dtype.ts";
 import type { AnsweringModel } from "./model-spec.ts";
+import type { Tensor } from "./tensor.ts";
 
 /** What a signature says of one tensor. */
 export interface TensorInfo {
@@ -14,6 +15,8 @@ export interface TensorInfo {
 export interface Signature {
   readonly inputs: ReadonlyMap<string, TensorInfo>;
   readonly outputs: ReadonlyMap<string, TensorInfo>;
+  /** Values of inputs that a request may leave out. */
+  readonly defaults?: ReadonlyMap<string, Tensor>;
   /** What the server calls the kind of signature, such as `tensorflow/serving/predict`. */
   readonly methodName?: string;
 }

@@ -45,15 +45,18 @@ export function prepareSignature(
   { method = "predict", inputs, outputs, constants = {} }: ManifestSignature,
 ): PreparedSignature {
   try {
+    const prepared = Object.entries(inputs).map(([alias, each]) => preparedInput(alias, each));
+    const defaults = prepared.flatMap(({ alias, defaultValue }) =>
+      defaultValue ? [[alias, defaultValue] as const] : [],
+    );
     return {
       signature: {
         inputs: tensorInfos(inputs),
         outputs: tensorInfos(outputs),
+        ...(defaults.length > 0 && { defaults: new Map(defaults) }),
         methodName: method === "predict" ? "tensorflow/serving/predict" : exampleMethods[method],
       },
-      inputs: new Map(
-        Object.entries(inputs).map(([alias, each]) => [alias, preparedInput(alias, each)]),
-      ),
+      inputs: new Map(prepared.map((each) => [each.alias, each])),
       outputs: new Map(
         Object.entries(outputs).map(([alias, { tensor = alias }]) => [alias, tensor]),
       ),

@@ -1,10 +1,11 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Any, anyPack, anyUnpack } from "@bufbuild/protobuf/wkt";
-import type { ModelMetadata, ModelSpec, Signature, TensorInfo } from "@tensorgate/core";
+import type { ModelMetadata, ModelSpec, Signature, Tensor, TensorInfo } from "@tensorgate/core";
 import {
   type SignatureDef,
   SignatureDefSchema,
   type TensorInfo as TensorInfoMessage,
+  TensorProtoSchema,
 } from "@tensorgate/proto/tensorflow/framework";
 import {
   type GetModelMetadataResponse,
@@ -17,6 +18,8 @@ import type {
   ModelSpecSchema,
 } from "@tensorgate/proto/tensorflow_serving/model";
 import { dataTypes, dtypeByNumber } from "./data-type.ts";
+import { tensorProtoWriter } from "./tensor-proto.ts";
+import { joined } from "./wire/message.ts";
 
 /** A model spec as a message. Its signature is left to its field's default where there is none. */
 export function modelSpecMessage({
@@ -52,14 +55,21 @@ export function modelSpecFromMessage({
 export function signatureDefFromSignature({
   inputs,
   outputs,
+  defaults = new Map(),
   methodName = "tensorflow/serving/predict",
 }: Signature): SignatureDef {
   return create(SignatureDefSchema, {
     inputs: tensorInfos(inputs),
     outputs: tensorInfos(outputs),
+    defaults: Object.fromEntries(
+      [...defaults].map(([name, tensor]) => [name, tensorProtoMessage(tensor)]),
+    ),
     methodName,
   });
 }
+
+const tensorProtoMessage = (tensor: Tensor) =>
+  fromBinary(TensorProtoSchema, joined(tensorProtoWriter(tensor, "values").finish()));
 
 function tensorInfos(infos: ReadonlyMap<string, TensorInfo>) {
   return Object.fromEntries(

@@ -25,6 +25,7 @@ import {
 import { readModelConfig } from "../hosting/served-model.ts";
 import { startModelServer } from "../model-server.ts";
 import type { ModelServer } from "../model-server-options.ts";
+import { prepareSignature } from "../prepared-signature.ts";
 import { createServingCaller, type ServingCaller } from "../testing.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tensorgate-inference-"));
@@ -203,6 +204,15 @@ test.each([
     code: grpcCode.INVALID_ARGUMENT,
     details: expect.stringContaining(text),
   });
+});
+
+test("the metadata have the default of an input", () => {
+  const shape = [1];
+  const { signature } = prepareSignature("serving_default", {
+    inputs: { z: { dtype: "FP32", shape, default: { shape, values: [2.5] } } },
+    outputs: { y: { dtype: "FP32", shape, holds: "tensor" } },
+  });
+  expect(signature.defaults?.get("z")).toEqual(float32Tensor(shape, Float32Array.of(2.5)));
 });
 
 test("an input with a default may be left out, another one not", async () => {

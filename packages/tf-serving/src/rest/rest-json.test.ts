@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
+import { float32Tensor } from "@tensorgate/core";
 import { DataType } from "@tensorgate/proto/tensorflow/framework";
 import {
   GetModelMetadataResponseSchema,
@@ -93,4 +94,28 @@ test("metadata keeps the names in the graph, unknown ranks and the method", () =
     },
   });
   expect(text.startsWith('{\n "model_spec": {\n  "name": "m",\n')).toBe(true);
+});
+
+test("the defaults of inputs are in the metadata, as tensors", () => {
+  const z = float32Tensor([1], Float32Array.of(2.5));
+  const info = { dtype: "FP32", shape: [-1] } as const;
+  const signature = {
+    inputs: new Map([["z", info]]),
+    outputs: new Map(),
+    defaults: new Map([["z", z]]),
+  };
+  const metadata = {
+    model: { name: "m", version: 1n },
+    signatures: new Map([["serving_default", signature]]),
+  };
+
+  const { signature_def: map } = JSON.parse(modelMetadataJson(metadata)).metadata;
+
+  expect(map.signature_def.serving_default.defaults).toEqual({
+    z: expect.objectContaining({
+      dtype: "DT_FLOAT",
+      tensor_shape: { dim: [{ size: "1", name: "" }], unknown_rank: false },
+      float_val: [2.5],
+    }),
+  });
 });

@@ -307,13 +307,17 @@ describe("strings", () => {
   });
 
   test.each([
-    { what: "bytes that are not UTF-8", bytes: [0xff, 0xd8] },
-    { what: "a NUL, at which the engine would cut the text", bytes: [0x61, 0, 0x62] },
-  ])("$what are rejected", async ({ bytes }) => {
+    { what: "bytes that are not UTF-8", bytes: [0xff, 0xd8], fault: "is not UTF-8" },
+    {
+      what: "a NUL, at which the engine would cut the text",
+      bytes: [0x61, 0, 0x62],
+      fault: "has a NUL at byte 1",
+    },
+  ])("$what are rejected", async ({ bytes, fault }) => {
     const x = bytesTensor([1], [Uint8Array.from(bytes)]);
 
     expect(await rejection(running.caller.score("twice", { x }))).toBe(
-      `${grpcCode.UNIMPLEMENTED} input x[0]: the engine takes only UTF-8 text without NUL`,
+      `${grpcCode.INVALID_ARGUMENT} input x[0] ${fault}: strings of a model in ONNX are text, UTF-8 without NUL`,
     );
   });
 });

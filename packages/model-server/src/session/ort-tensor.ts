@@ -26,18 +26,21 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** ONNX Runtime's JavaScript API carries strings as text, and cuts one at its first NUL. */
 function text(bytes: Uint8Array, place: string): string {
-  if (!bytes.includes(0)) {
-    try {
-      return utf8.decode(bytes);
-    } catch {
-      // Said below.
-    }
+  const nul = bytes.indexOf(0);
+  if (nul >= 0) throw notText(`input ${place} has a NUL at byte ${nul}`);
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    throw notText(`input ${place} is not UTF-8`);
   }
-  throw new ServingError(
-    grpcCode.UNIMPLEMENTED,
-    `input ${place}: the engine takes only UTF-8 text without NUL`,
-  );
 }
+
+/** The method is there, and takes other values: it is the argument that cannot be. */
+const notText = (what: string) =>
+  new ServingError(
+    grpcCode.INVALID_ARGUMENT,
+    `${what}: strings of a model in ONNX are text, UTF-8 without NUL`,
+  );
 
 export function tensorFromOrtTensor(tensor: OrtTensor): Tensor {
   const { type, shape } = tensor;

@@ -1,17 +1,14 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { DescEnum, DescFile, DescMessage } from "@bufbuild/protobuf";
 import { beforeAll, describe, expect, test } from "vitest";
-import { hasPeers, setUpPeer } from "../support/peers.ts";
+import { hasPeers, setUpPeer, tensorflowPython } from "../support/peers.ts";
 
 // Our own text of TensorFlow's protos has fewer fields, but those that it has are the official ones.
 
 const generated = fileURLToPath(new URL("../../proto/gen/", import.meta.url));
-const peersHome = process.env["PEERS_HOME"] ?? join(homedir(), ".cache", "tensorgate-peers");
-const python = join(peersHome, "venv", "tensorflow", "bin", "python");
 const script = fileURLToPath(new URL("official_descriptors.py", import.meta.url));
 
 /** Files that the official package leaves out. */
@@ -67,7 +64,7 @@ describe.runIf(hasPeers)("beside the official package", () => {
     if (missing) return context.skip(missing);
     const own = await ownDescriptors();
     const input = JSON.stringify(own.map(([kind, name]) => [kind, name]));
-    const output = execFileSync(python, [script], {
+    const output = execFileSync(tensorflowPython, [script], {
       input,
       stdio: ["pipe", "pipe", "ignore"],
       maxBuffer: 2 ** 26,

@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { createGateway, type Gateway } from "@tensorgate/gateway";
 import { type ModelServer, readModelConfig, startModelServer } from "@tensorgate/model-server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { oldClients } from "../support/old-clients.ts";
 import { hasPeers, runPeer, setUpPeer } from "../support/peers.ts";
 import { hasPython, pythonWith } from "../support/python.ts";
 import { servingModelsConfig, writeServingModels } from "../support/serving-models.ts";
@@ -94,20 +95,24 @@ describe.runIf(hasPython)("the model server", () => {
 });
 
 describe.runIf(hasPeers)("the model server as a container with a model on an FPGA", () => {
-  test("answers Azure's old client", { timeout: setUpMs }, async (context) => {
-    const missing =
-      (await setUpPeer("tensorflow/setup.sh", ["backend"])) ??
-      (await setUpPeer("tensorflow/setup.sh", ["old-client"]));
+  test.for(oldClients)("answers $name", { timeout: setUpMs }, async (oldClient, context) => {
+    const missing = await oldClient.setUp();
     if (missing) return context.skip(missing);
     const models = { families: ["resnet-50"] as const };
     const server = await startModelServer({ port: 0, threads: 2, models, dialect: "azure-fpga" });
     try {
       const OUTPUT = "classifier_1/resnet_v1_50/predictions/Softmax:0";
-      const args = ["old", `127.0.0.1:${server.port}`];
-      const { output } = await runPeer("tensorflow/client.sh", args, { OUTPUT });
+      const output = await oldClient.run([`127.0.0.1:${server.port}`], { OUTPUT });
 
-      expect(output.split("\n").filter((line) => /"passed": ?false/.test(line))).toEqual([]);
-      expect(output).toMatch(/^[1-9]\d* passed, 0 failed$/m);
+      const failed = output
+        .split("\n")
+        .filter(
+          (line) =>
+            /"passed": ?false/.test(line) &&
+            !oldClient.exceptions.some((each) => line.includes(each)),
+        );
+      expect(failed).toEqual([]);
+      expect(output).toMatch(/^[1-9]\d* passed, \d+ failed$/m);
     } finally {
       await server.close(0);
     }

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
 import { tensorgate } from "../support/command-process.ts";
 import { freePort } from "../support/nginx.ts";
+import { oldClients } from "../support/old-clients.ts";
 import { hasPeers, runPeer, setUpPeer, startPeer } from "../support/peers.ts";
 import { works } from "../support/python.ts";
 import { shapesModel } from "../support/running-gateway.ts";
@@ -19,18 +20,8 @@ const client = "tensorflow/client.sh";
 /** libheif and Pillow's libavif upsample the colours of an AVIF differently. */
 const pictureExceptions = ["pitm.avif"];
 
-/** Runs a client, and fails with each call that did not pass and is no exception. */
-async function expectAllPassed(
-  args: readonly string[],
-  {
-    exceptions = [],
-    env = {},
-  }: {
-    readonly exceptions?: readonly string[];
-    readonly env?: Readonly<Record<string, string>>;
-  } = {},
-): Promise<void> {
-  const { output } = await runPeer(client, args, env);
+/** Fails with each call of a client that did not pass and is no exception. */
+function expectAllPassed(output: string, exceptions: readonly string[]): void {
   const lines = output.split("\n");
   const failed = lines.filter(
     (line) => /"passed": ?false/.test(line) && !exceptions.some((each) => line.includes(each)),
@@ -85,7 +76,8 @@ describe.runIf(hasPeers)("in front of TensorFlow", () => {
       if (needs && !works(needs, [needs === "go" ? "version" : "--version"])) {
         return context.skip(`${needs} is not here`);
       }
-      await expectAllPassed([...args, address, ...more], { exceptions });
+      const { output } = await runPeer(client, [...args, address, ...more]);
+      expectAllPassed(output, exceptions);
     },
   );
 });
@@ -95,18 +87,16 @@ const meantByGateway = ["score_file input_name=images", "score_file default name
 
 const family = { name: "tf1_resnet", family: "resnet-50" };
 
-describe.runIf(hasPeers)("Azure's old client", () => {
+describe.runIf(hasPeers).for(oldClients)("$name", (oldClient) => {
   let missing: string | undefined;
   beforeAll(async () => {
-    missing =
-      (await setUpPeer("tensorflow/setup.sh", ["backend"])) ??
-      (await setUpPeer("tensorflow/setup.sh", ["old-client"]));
+    missing = await oldClient.setUp();
   }, setUpMs);
 
   /** Runs the client against a gateway with this configuration. */
   async function askedThroughGateway(
     configuration: object,
-    { args = [], env = {} }: { args?: readonly string[]; env?: Readonly<Record<string, string>> },
+    env: Readonly<Record<string, string>> = {},
   ): Promise<void> {
     const folder = await mkdtemp(join(tmpdir(), "tensorgate-old-client-"));
     const file = join(folder, "tensorgate.yaml");
@@ -118,8 +108,8 @@ describe.runIf(hasPeers)("Azure's old client", () => {
     );
     try {
       await gateway.said.matching(/ready: /);
-      const options = { exceptions: meantByGateway, env };
-      await expectAllPassed(["old", `127.0.0.1:${port}`, ...args], options);
+      const output = await oldClient.run([`127.0.0.1:${port}`], env);
+      expectAllPassed(output, [...meantByGateway, ...oldClient.exceptions]);
     } finally {
       gateway.child.kill("SIGKILL");
       await rm(folder, { recursive: true });
@@ -137,7 +127,7 @@ describe.runIf(hasPeers)("Azure's old client", () => {
     ]);
     const pool = { model: "tf1_resnet", region: "westeurope", dialect };
     const pools = [{ ...pool, replicas: [`127.0.0.1:${backend}`] }];
-    await askedThroughGateway({ models: [family], pools }, {});
+    await askedThroughGateway({ models: [family], pools });
   });
 
   test("in front of the embedded model server", { timeout: setUpMs }, async (context) => {
@@ -154,7 +144,7 @@ describe.runIf(hasPeers)("Azure's old client", () => {
           models: [{ ...shapesModel(), labels }],
           pools: [{ model: "shapes", region: "westeurope", replicas }],
         },
-        { env: { OUTPUT: "scores:0" } },
+        { OUTPUT: "scores:0" },
       );
     } finally {
       await server.close();

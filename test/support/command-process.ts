@@ -29,7 +29,8 @@ export function tensorgate(
   return { child, said: hear(child) };
 }
 
-function hear(child: ChildProcess): Said {
+/** Collects what a process says. */
+export function hear(child: ChildProcess): Said {
   let heard = "";
   const waiting = new Set<() => void>();
   for (const stream of [child.stdout, child.stderr]) {

@@ -1,10 +1,13 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const peers = fileURLToPath(new URL("../../../shared/peers/", import.meta.url));
+/** Folder of servers and clients that others wrote. */
+export const peers: string = fileURLToPath(new URL("../../../shared/peers/", import.meta.url));
 
 /** Whether servers and clients that others wrote are here. */
 export const hasPeers: boolean = existsSync(peers);
@@ -16,6 +19,16 @@ const env = {
   PATH: `${root}/node_modules/.bin:${process.env["PATH"]}`,
 };
 
+const peersHome = process.env["PEERS_HOME"] ?? join(homedir(), ".cache", "tensorgate-peers");
+
+/** Python with TensorFlow and TensorFlow Serving's stubs, once `tensorflow/setup.sh backend` was run. */
+export const tensorflowPython: string = pythonOfPeers("tensorflow");
+
+/** Python of one of the peers' environments. */
+export function pythonOfPeers(environment: string): string {
+  return join(peersHome, "venv", environment, "bin", "python");
+}
+
 /** A third-party server that is ready; disposing of it stops it and its child processes. */
 export interface Peer extends AsyncDisposable {
   readonly child: ChildProcess;
@@ -25,8 +38,9 @@ export interface Peer extends AsyncDisposable {
 export async function setUpPeer(
   script: string,
   args: readonly string[],
+  more: Readonly<Record<string, string>> = {},
 ): Promise<string | undefined> {
-  const { code, output } = await runPeer(script, args);
+  const { code, output } = await runPeer(script, args, more);
   return code === 0 ? undefined : `${script} ${args.join(" ")}: ${output.trim().slice(-300)}`;
 }
 

@@ -1,5 +1,10 @@
 export { defaultSignatureName } from "@tensorgate/core";
 export {
+  type ConvertedModel,
+  convertModel,
+  type ModelToConvert,
+} from "./conversion/convert-model.ts";
+export {
   type FaultOptions,
   type FaultRule,
   type Faults,

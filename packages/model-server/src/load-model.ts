@@ -1,14 +1,20 @@
+import { readFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import type { PreprocessInWorker } from "@tensorgate/imaging";
-import type { Manifest } from "./manifest.ts";
+import { convertedFolder } from "./conversion/converted-folder.ts";
+import { type Manifest, parseManifest } from "./manifest.ts";
 import { assertManifestFits, manifestFromModel, unansweredOutputs } from "./manifest-from-model.ts";
-import type { ModelFolder } from "./model-folder.ts";
+import { type ModelFolder, savedModelName } from "./model-folder.ts";
 import { createServable, type Servable } from "./servable.ts";
 import { createIdleSession, noPreprocessing } from "./session/idle-session.ts";
 import { openRestartingSession } from "./session/restarting-session.ts";
+import { defaultCacheFolder } from "./topologies/seeded-family.ts";
 
 export interface LoadModelOptions {
   readonly threads: number;
   readonly engine: "onnx" | "none";
+  /** Where SavedModels are converted to. */
+  readonly cacheFolder?: string;
 }
 
 export interface LoadModelDeps {
@@ -16,12 +22,23 @@ export interface LoadModelDeps {
   readonly onWarning: (warning: string) => void;
 }
 
-/** @throws ModelFolderError if its manifest does not fit, Error if the engine cannot open it */
+/**
+ * Loads a model. A SavedModel is converted first.
+ *
+ * @throws ModelFolderError if its manifest does not fit or it cannot be converted, Error if the engine cannot open it
+ */
 export async function loadModel(
-  { name, version, modelFile, manifest: given }: ModelFolder,
-  { threads, engine }: LoadModelOptions,
+  folder: ModelFolder,
+  options: LoadModelOptions,
   { preprocess, onWarning }: LoadModelDeps,
 ): Promise<Servable> {
+  const { threads, engine } = options;
+  const { name, version } = folder;
+  const isSaved = basename(folder.modelFile) === savedModelName;
+  const onConversionWarning = (text: string) => onWarning(`model ${name}: ${text}`);
+  const { modelFile, manifest: given } = isSaved
+    ? await convertedForm(folder, options.cacheFolder, onConversionWarning)
+    : folder;
   if (engine === "none" && given) {
     return withoutEngine({ name, version, manifest: given });
   }
@@ -39,6 +56,20 @@ export async function loadModel(
   if (engine === "onnx") return createServable({ name, version, manifest, session, preprocess });
   await session.close();
   return withoutEngine({ name, version, manifest });
+}
+
+/** The ONNX form of a SavedModel. A manifest beside the SavedModel takes the place of what is known of its signature. */
+async function convertedForm(
+  { modelFile, manifest }: ModelFolder,
+  cacheFolder: string = defaultCacheFolder(),
+  onWarning: (warning: string) => void,
+): Promise<Pick<ModelFolder, "modelFile" | "manifest">> {
+  const folder = await convertedFolder(modelFile, { cacheFolder, onWarning });
+  const file = join(folder, "manifest.json");
+  return {
+    modelFile: join(folder, "model.onnx"),
+    manifest: manifest ?? parseManifest(readFileSync(file, "utf8"), file),
+  };
 }
 
 function withoutEngine({

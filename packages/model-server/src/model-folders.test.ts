@@ -34,7 +34,10 @@ test("a single model is named as TensorFlow Serving's flags do", () => {
 
 test.each([
   { source: { directory: "/nowhere" }, text: "folder /nowhere not found" },
-  { source: { name: "x", basePath: "/nowhere" }, text: "expected /nowhere/<number>/model.onnx" },
+  {
+    source: { name: "x", basePath: "/nowhere" },
+    text: "expected /nowhere/<number>/model.onnx or saved_model.pb",
+  },
 ])("says what was looked for: $text", ({ source, text }) => {
   expect(() => findModels(source)).toThrow(text);
 });

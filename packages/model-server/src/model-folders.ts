@@ -7,7 +7,12 @@ import type { FamilyName } from "@tensorgate/tf-serving";
 import type { ServedModel } from "./hosting/served-model.ts";
 import { newestVersion, selectVersions, type VersionPolicy } from "./hosting/version-policy.ts";
 import { type Manifest, ModelFolderError, parseManifest } from "./manifest.ts";
-import { type FoundModel, type ModelFolder, modelFolderFrom } from "./model-folder.ts";
+import {
+  type FoundModel,
+  type ModelFolder,
+  modelFolderFrom,
+  savedModelName,
+} from "./model-folder.ts";
 import {
   defaultCacheFolder,
   type GenerationProgress,
@@ -81,7 +86,7 @@ export function modelsIn(directory: string): readonly ServedModel[] {
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
   if (found.length > 0) return found;
   throw new ModelFolderError(
-    `no model found in ${directory}; expected ${directory}/<name>/<number>/model.onnx`,
+    `no model found in ${directory}; expected ${directory}/<name>/<number>/model.onnx or saved_model.pb`,
   );
 }
 
@@ -103,7 +108,7 @@ export function servedVersions({
 }
 
 function noVersionText(name: string, basePath: string): string {
-  return `${basePath} has no version of model "${name}": expected ${basePath}/<number>/model.onnx`;
+  return `${basePath} has no version of model "${name}": expected ${basePath}/<number>/model.onnx or saved_model.pb`;
 }
 
 function versionsIn(name: string, basePath: string): readonly FoundModel[] {
@@ -111,8 +116,10 @@ function versionsIn(name: string, basePath: string): readonly FoundModel[] {
     .toSorted()
     .flatMap((folder): readonly FoundModel[] => {
       const version = versionFromFolder(folder);
-      const modelFile = join(basePath, folder, "model.onnx");
-      if (version === undefined || !existsSync(modelFile)) return [];
+      const modelFile = ["model.onnx", savedModelName]
+        .map((file) => join(basePath, folder, file))
+        .find((file) => existsSync(file));
+      if (version === undefined || modelFile === undefined) return [];
       return [{ name, version, modelFile, readManifest: () => readManifest(basePath, folder) }];
     });
 }
@@ -133,9 +140,11 @@ function readManifest(basePath: string, folder: string): Manifest | undefined {
   return { ...manifest, encodedSignatures };
 }
 
-/** Changes when a model's file does, or its manifest. Empty for a file that is gone. */
+/** Changes when a model's file does, its manifest, or the variables of a SavedModel. Empty for a file that is gone. */
 export function fileStamp({ modelFile }: Pick<FoundModel, "modelFile">): string {
-  const files = [modelFile, join(dirname(modelFile), "manifest.json")];
+  const folder = dirname(modelFile);
+  const others = ["manifest.json", join("variables", "variables.index")];
+  const files = [modelFile, ...others.map((file) => join(folder, file))];
   return files
     .map((file) => statSync(file, { throwIfNoEntry: false }))
     .map((stats) => (stats ? `${stats.mtimeMs} ${stats.size}` : ""))

@@ -115,6 +115,11 @@ export interface ModelServerOptions {
    */
   readonly reloadFolders?: readonly string[];
   /**
+   * Folder for the ONNX form of SavedModels that are served as they are. Without it, `TENSORGATE_CACHE` or the user's
+   * cache folder.
+   */
+  readonly cacheFolder?: string;
+  /**
    * Faults to inject, for tests and demonstrations.
    * @default {}
    */

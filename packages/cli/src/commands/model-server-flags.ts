@@ -20,9 +20,12 @@ import { runModelServer } from "./model-server.ts";
 export function addModelServerFlags(command: Command, signals: Signals): Command {
   return command
     .description("run a model server that speaks TensorFlow Serving's gRPC and REST APIs")
-    .option("--models <folder>", "folder with <name>/<version>/model.onnx")
+    .option("--models <folder>", "folder with <name>/<version>/model.onnx or saved_model.pb")
     .option("--model_name <name>", "name of a single model, as TensorFlow Serving spells it")
-    .option("--model_base_path <folder>", "folder of that model with <version>/model.onnx")
+    .option(
+      "--model_base_path <folder>",
+      "folder of that model with <version>/model.onnx or saved_model.pb",
+    )
     .option(
       "--model_config_file <file>",
       "models, version policies and labels in protocol buffers' text format; SIGHUP reloads it",

@@ -2,6 +2,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { engineText } from "./engine-text.ts";
 import { buffersOf, type OrtNumbers, type OrtTensor } from "./ort-types.ts";
+import { sessionOptions } from "./session-options.ts";
 
 /** The model that a worker opens. */
 export interface WorkerStart {
@@ -62,13 +63,7 @@ async function serve(
     port.postMessage(message, transfer);
   let session: InferenceSession;
   try {
-    session = await InferenceSession.create(modelFile, {
-      graphOptimizationLevel: "all",
-      executionMode: "sequential",
-      intraOpNumThreads: threads,
-      interOpNumThreads: 1,
-      logSeverityLevel: 4,
-    });
+    session = await InferenceSession.create(modelFile, sessionOptions(threads));
   } catch (thrown) {
     post({ kind: "rejected", message: engineText(thrown) });
     return;

@@ -1,20 +1,16 @@
-import { create, toBinary } from "@bufbuild/protobuf";
-import { type DType, elementCount, type FixedSizeTensor, type TensorInfo } from "@tensorgate/core";
+import { create } from "@bufbuild/protobuf";
+import { elementCount, type FixedSizeTensor, type TensorInfo } from "@tensorgate/core";
 import {
   type AttributeProto,
   AttributeProtoSchema,
   AttributeProto_AttributeType as AttributeType,
-  TensorProto_DataType as DataType,
-  GraphProtoSchema,
-  ModelProtoSchema,
   type NodeProto,
   NodeProtoSchema,
-  TensorProtoSchema,
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from "@tensorgate/proto/onnx/onnx";
-import { joined, MessageWriter } from "@tensorgate/tf-serving";
 import { SavedModelError } from "../saved-model-error.ts";
+import { type Held, modelBytes, onnxDataType } from "./onnx-model.ts";
 
 /** Integers unless said otherwise. */
 export type OnnxAttribute =
@@ -24,29 +20,6 @@ export type OnnxAttribute =
   | { readonly text: string };
 
 export type OnnxAttributes = Readonly<Record<string, OnnxAttribute>>;
-
-/** Numbers of ONNX for the element types that both have. */
-const dataTypes: Readonly<Partial<Record<DType, DataType>>> = {
-  FP32: DataType.FLOAT,
-  FP64: DataType.DOUBLE,
-  FP16: DataType.FLOAT16,
-  BF16: DataType.BFLOAT16,
-  INT8: DataType.INT8,
-  INT16: DataType.INT16,
-  INT32: DataType.INT32,
-  INT64: DataType.INT64,
-  UINT8: DataType.UINT8,
-  UINT16: DataType.UINT16,
-  UINT32: DataType.UINT32,
-  UINT64: DataType.UINT64,
-  BOOL: DataType.BOOL,
-  BYTES: DataType.STRING,
-};
-
-/** @returns undefined for a type that ONNX does not have */
-export function onnxDataType(dtype: DType): number | undefined {
-  return dataTypes[dtype];
-}
 
 /** An ONNX model that grows node by node. Tensors are known by their names. */
 export interface OnnxGraph {
@@ -80,13 +53,6 @@ export interface FinishedGraph {
   readonly parameterCount: number;
 }
 
-interface Held {
-  readonly name: string;
-  readonly tensor: FixedSizeTensor;
-}
-
-const operatorSet = 21n;
-const irVersion = 10n;
 /** Longer prefixes of names are cut: functions inside functions have long ones. */
 const maxPrefixChars = 160;
 /** Constants up to so many bytes are held once. */
@@ -157,6 +123,10 @@ export function createOnnxGraph(): OnnxGraph {
     finish: (maxBytes) => {
       const { usedNodes, usedNames } = withoutUnused(nodes, outputs);
       const usedHeld = held.filter(({ name }) => usedNames.has(name));
+      // TensorFlow does not hold callers to the shapes of a signature, and here nothing depends on them.
+      if (usedNodes.every(({ opType = "" }) => elementwise.has(opType))) {
+        for (const value of [...inputs, ...outputs]) forgetShape(value);
+      }
       const model = modelBytes({ nodes: usedNodes, held: usedHeld, inputs, outputs }, maxBytes);
       const parameterCount = usedHeld
         .filter(({ tensor: { dtype } }) => /^(FP|BF)/.test(dtype))
@@ -165,6 +135,18 @@ export function createOnnxGraph(): OnnxGraph {
     },
   };
   return graph;
+}
+
+/** Nodes that compute each element by itself, whatever the shape. */
+const elementwise: ReadonlySet<string> = new Set(
+  (
+    "Abs Add And Cast Clip Div Elu Equal Erf Exp Floor Greater GreaterOrEqual Identity LeakyRelu Less LessOrEqual Log " +
+    "Max Min Mul Neg Not Or Pow Reciprocal Relu Selu Sigmoid Sign Softplus Softsign Sqrt Sub Sum Tanh Where"
+  ).split(" "),
+);
+
+function forgetShape({ type }: ValueInfoProto): void {
+  if (type?.value.case === "tensorType") delete type.value.value.shape;
 }
 
 function withoutUnused(nodes: readonly NodeProto[], outputs: readonly ValueInfoProto[]) {
@@ -179,71 +161,6 @@ function withoutUnused(nodes: readonly NodeProto[], outputs: readonly ValueInfoP
     })
     .toReversed();
   return { usedNodes, usedNames };
-}
-
-interface Contents {
-  readonly nodes: NodeProto[];
-  readonly held: readonly Held[];
-  readonly inputs: ValueInfoProto[];
-  readonly outputs: ValueInfoProto[];
-}
-
-/** Numbers of the fields that are framed by hand, so that the weights are copied once. */
-const modelGraph = 7;
-const graphInitializer = 5;
-const tensorRawData = 9;
-
-function modelBytes({ nodes, held, inputs, outputs }: Contents, maxBytes: number): Uint8Array {
-  const graph = joinedInto(
-    toBinary(
-      GraphProtoSchema,
-      create(GraphProtoSchema, {
-        name: "tensorflow",
-        node: nodes,
-        input: inputs,
-        output: outputs,
-      }),
-    ),
-    held,
-  );
-  const byteCount = graph.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  const head = toBinary(
-    ModelProtoSchema,
-    create(ModelProtoSchema, {
-      irVersion,
-      producerName: "tensorgate",
-      opsetImport: [{ domain: "", version: operatorSet }],
-    }),
-  );
-  if (byteCount + head.byteLength + 16 > maxBytes) {
-    throw new SavedModelError(
-      "too-large",
-      `the ONNX model has ${byteCount} bytes; at most ${maxBytes} are accepted`,
-    );
-  }
-  const tag = new MessageWriter()
-    .varint((modelGraph << 3) | 2)
-    .varint(byteCount)
-    .finish();
-  return joined([head, ...tag, ...graph]);
-}
-
-function joinedInto(graph: Uint8Array, held: readonly Held[]): readonly Uint8Array[] {
-  return [
-    graph,
-    ...held.flatMap(({ name, tensor }) => {
-      const init = {
-        name,
-        dims: tensor.shape.map(BigInt),
-        dataType: dataTypes[tensor.dtype] ?? DataType.UNDEFINED,
-      };
-      const head = toBinary(TensorProtoSchema, create(TensorProtoSchema, init));
-      const data = new MessageWriter().bytesField(tensorRawData, tensor.data).finish();
-      const byteCount = data.reduce((sum, each) => sum + each.byteLength, head.byteLength);
-      const tag = new MessageWriter().varint((graphInitializer << 3) | 2).varint(byteCount);
-      return [...tag.finish(), head, ...data];
-    }),
-  ];
 }
 
 function nodeProto(
@@ -274,7 +191,7 @@ function attributeProto(name: string, value: OnnxAttribute): AttributeProto {
 }
 
 function valueInfo(name: string, { dtype, shape }: TensorInfo): ValueInfoProto {
-  const elemType = dataTypes[dtype];
+  const elemType = onnxDataType(dtype);
   if (elemType === undefined) {
     throw new SavedModelError(
       "unsupported",

@@ -1,6 +1,7 @@
 import { float32Tensor } from "@tensorgate/core";
 import { isNumberDType, numbersOf } from "../convert/numbers.ts";
-import { type OnnxAttributes, onnxDataType } from "../convert/onnx-graph.ts";
+import type { OnnxAttributes } from "../convert/onnx-graph.ts";
+import { onnxDataType } from "../convert/onnx-model.ts";
 import { type OpCall, type OpHandler, refuse, tensorInput } from "../convert/op-call.ts";
 import type { TensorValue } from "../convert/value.ts";
 import { attributeDType, attributeFloat } from "../read/attributes.ts";

@@ -49,6 +49,14 @@ export function nearestNames(
     .map(({ name }) => name);
 }
 
+/** Edits per character of a name up to which another may be what was meant. */
+const maxEditShare = 0.4;
+
+/** Returns the name that was probably meant; undefined if none is like it. */
+export function meantName(written: string, names: readonly string[]): string | undefined {
+  return nearestNames(written, names, Math.max(2, written.length * maxEditShare))[0];
+}
+
 /** The distance is quadratic in the length, and a caller chooses the length. */
 const longestCompared = 64;
 

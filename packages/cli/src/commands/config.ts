@@ -1,21 +1,20 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { counted, textFromUtf8 } from "@tensorgate/core";
 import {
   ConfigError,
   configJsonSchema,
+  credentialFaults,
   type GatewayOptions,
   parseConfig,
 } from "@tensorgate/gateway";
 import { CommandError } from "../command-error.ts";
 
+/** No configuration is longer, in bytes: a thousand models with their pools have a tenth of that. */
+const maxConfigBytes = 4 * 1024 * 1024;
+
 /** Reads a configuration. @throws CommandError if the file cannot be read, or with all of its faults */
 export function readConfig(file: string): GatewayOptions {
-  let text: string;
-  try {
-    text = textFromUtf8(readFileSync(file));
-  } catch (thrown) {
-    throw new CommandError(`cannot read ${file}: ${(thrown as Error).message}`);
-  }
+  const text = textOf(file);
   try {
     return parseConfig(text, file);
   } catch (thrown) {
@@ -23,11 +22,37 @@ export function readConfig(file: string): GatewayOptions {
   }
 }
 
+function textOf(file: string): string {
+  try {
+    const { size } = statSync(file);
+    if (size > maxConfigBytes) {
+      throw new Error(`it has ${size} bytes; a configuration has at most ${maxConfigBytes}`);
+    }
+    const text = textFromUtf8(readFileSync(file));
+    if (text.includes("\0")) throw new Error("it is no text");
+    return text;
+  } catch (thrown) {
+    throw new CommandError(`cannot read ${file}: ${(thrown as Error).message}`);
+  }
+}
+
+/** Reports what `serve` would not start with, and else what the configuration has. @throws CommandError */
 export function checkConfig(file: string): void {
-  const { models = [], pools } = readConfig(file);
+  const options = readConfig(file);
+  const faults = credentialFaults(options);
+  if (faults.length > 0) {
+    const count = counted(faults.length, "fault");
+    throw new CommandError(
+      `${file} has ${count}:\n${faults.map((each) => `  ${each}`).join("\n")}`,
+    );
+  }
+  const { models, pools } = options;
   const replicas = pools.reduce((count, pool) => count + (pool.replicas?.length ?? 1), 0);
+  const names = new Set(
+    (models ?? pools.map(({ model: name }) => ({ name }))).map(({ name }) => name),
+  );
   process.stdout.write(
-    `${file} is valid: ${counted(models.length, "model")}, ${counted(pools.length, "pool")}, ${counted(replicas, "replica")}\n`,
+    `${file} is valid: ${counted(names.size, "model")}, ${counted(pools.length, "pool")}, ${counted(replicas, "replica")}\n`,
   );
 }
 

@@ -83,44 +83,9 @@ export const gatewaySchema: z.ZodType<GatewayOptions> = z
       .describe("Accepts calls without a key, from any machine."),
   })
   .superRefine((options, context) => {
-    const names = (options.models ?? []).map(({ name }) => name);
-    names.forEach((name, index) => {
-      if (names.indexOf(name) === index) return;
-      context.addIssue({
-        code: "custom",
-        path: ["models", index, "name"],
-        message: `"${name}" is listed twice`,
-      });
-    });
-    options.pools.forEach(({ model }, index) => {
-      if (!options.models || names.includes(model)) return;
-      context.addIssue({
-        code: "custom",
-        path: ["pools", index, "model"],
-        message: `unknown model "${model}"; models: ${names.join(", ")} (to score it by tensors, add \`- name: ${model}\`)`,
-      });
-    });
-    const { model: unnamed } = options.listen ?? {};
-    const known = options.models ? names : options.pools.map(({ model }) => model);
-    if (unnamed !== undefined && !known.includes(unnamed)) {
-      context.addIssue({
-        code: "custom",
-        path: ["listen", "model"],
-        message: `unknown model "${unnamed}"; models: ${known.join(", ")}`,
-      });
-    }
     for (const { index, message } of sharedDeviceFaults(options.pools)) {
       context.addIssue({ code: "custom", path: ["pools", index, "replicas"], message });
     }
-    const ids = (options.keys ?? []).map(({ id }) => id);
-    ids.forEach((id, index) => {
-      if (ids.indexOf(id) === index) return;
-      context.addIssue({
-        code: "custom",
-        path: ["keys", index, "id"],
-        message: `"${id}" is listed twice`,
-      });
-    });
     const host = options.listen?.host ?? "127.0.0.1";
     if (isOpenToOthers(options as GatewayOptions)) {
       context.addIssue({

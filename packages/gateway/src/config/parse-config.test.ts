@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ConfigError, type ConfigFault } from "./config-error.ts";
+import { configJsonSchema } from "./config-schema.ts";
 import type { GatewayOptions } from "./gateway-options.ts";
-import { checkedOptions, configJsonSchema, parseConfig } from "./parse-config.ts";
+import { checkedOptions, parseConfig } from "./parse-config.ts";
 
 const good = `region: westeurope
 models:
@@ -61,6 +62,7 @@ test("every fault has its path and line", () => {
       "11 colour",
       "4 models[0].input.kind",
       "6 models[0].labels",
+      "8 pools[0].model",
       "10 pools[0].replicas[0]",
     ].toSorted(),
   );
@@ -97,12 +99,12 @@ test("an unknown setting is compared with those of its section: in lists, record
   );
 });
 
-test("the fault of a pool with an unknown model lists the models", () => {
+test("the fault of a pool with an unknown model has the model that was meant", () => {
   expect(faultsOf(good.replace("- model: shapes", "- model: shape"))).toMatchObject([
     {
       path: "pools[0].model",
       line: 8,
-      message: expect.stringContaining('unknown model "shape"; models: shapes ('),
+      message: expect.stringContaining('unknown model "shape"; did you mean "shapes"? ('),
     },
   ]);
 });
@@ -176,4 +178,87 @@ pools:
     tls: { ca: "/srv/gateway/ca.pem" },
     key: { file: "/srv/gateway/key.txt" },
   });
+});
+
+test.each([
+  ["keys: [{ id: a, sha256: X, models: [shaps] }]", "keys[0].models[0]", 'did you mean "shapes"?'],
+  [
+    "keys: [{ id: a, sha256: X, models: ['*'], residency: [westeurop] }]",
+    "keys[0].residency[0]",
+    'no pool is in a region "westeurop"; did you mean "westeurope"?',
+  ],
+  [
+    "keys: [{ id: a, sha256: X, models: ['*'] }, { id: a, sha256: Y, models: ['*'] }]",
+    "keys[1].id",
+    '"a" is listed twice',
+  ],
+  ["listen: { model: other }", "listen.model", 'unknown model "other"; models: shapes'],
+  [
+    "routing: { roundTripsMs: { mars: 600000 } }",
+    "routing.roundTripsMs.mars",
+    'no pool is in a region "mars"; regions: westeurope',
+  ],
+])("%s names nothing", (text, path, says) => {
+  const hex = (each: string) => each.repeat(64);
+  const faults = faultsOf(`${good}${text.replace("X", hex("a")).replace("Y", hex("b"))}\n`);
+
+  expect(faults).toEqual([{ path, line: 11, message: expect.stringContaining(says) }]);
+});
+
+const twoRegions = `models:
+  - name: near
+  - name: far
+    residency: [here]
+  - name: nowhere
+pools:
+  - { model: near, region: here, replicas: ["10.0.0.4:8500"] }
+  - { model: far, region: there, replicas: ["10.0.0.5:8500"] }
+keys:
+  - { id: a, sha256: ${"a".repeat(64)}, models: [near], residency: [there] }
+`;
+
+test("models that nothing serves are faults, as are residencies that leave no region", () => {
+  expect(faultsOf(twoRegions)).toEqual([
+    {
+      path: "models[1].residency",
+      line: 4,
+      message: expect.stringContaining("pools are in there"),
+    },
+    { path: "models[2].name", line: 5, message: expect.stringContaining("no pool serves") },
+    { path: "keys[0].residency", line: 10, message: expect.stringContaining("pools are in here") },
+  ]);
+});
+
+test("faults of shape and of meaning are reported together", () => {
+  const both = twoRegions.replace("- name: near", "- { name: near, cache: 7 }");
+
+  expect(faultsOf(both).map(({ path }) => path)).toEqual([
+    "models[0].cache",
+    "models[1].residency",
+    "models[2].name",
+    "keys[0].residency",
+  ]);
+});
+
+test("the schema has the defaults, for editors", () => {
+  const schema = configJsonSchema();
+
+  expect(schema).toMatchObject({
+    properties: {
+      listen: { properties: { port: { default: 8080 }, host: { default: "127.0.0.1" } } },
+      routing: { properties: { maxWaiting: { default: 1_000 } } },
+      decoding: { properties: { maxWaiting: { default: 256 } } },
+    },
+  });
+});
+
+test("a value that is none of those has the one that was meant", () => {
+  const bad = good.replace("kind: encoded-image", "kind: encoded-imag");
+
+  expect(faultsOf(bad)).toMatchObject([
+    {
+      path: "models[0].input.kind",
+      message: expect.stringContaining('did you mean "encoded-image"?'),
+    },
+  ]);
 });

@@ -1,12 +1,15 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { meantName } from "@tensorgate/core";
 import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
-import { z } from "zod";
+import type { z } from "zod";
 import { isLabelListName, labelsFromText, textFromUtf8 } from "../models/options.ts";
 import { ConfigError, type ConfigFault } from "./config-error.ts";
+import { configJsonSchema } from "./config-schema.ts";
 import { type GatewayOptions, gatewaySchema } from "./gateway-options.ts";
+import { looseEnds, type PathFault, referenceFaults } from "./reference-faults.ts";
 import { warnByProcess, withCurrentNames } from "./renamed-settings.ts";
-import { unknownSettingMessage } from "./unknown-setting.ts";
+import { type SettingSchema, unknownSettingMessage } from "./unknown-setting.ts";
 
 /** Reads the text of a file, by its path relative to the configuration. */
 export type ReadText = (path: string) => string;
@@ -47,14 +50,22 @@ export function parseConfig(
   const value: unknown = withLabelFiles(written, readText, (fault) =>
     faults.push({ path: pathText(fault.path), ...lineOf(fault.path), message: fault.message }),
   );
-  const parsed = gatewaySchema.safeParse(value, { error: missingSettingMessage });
-  if (!parsed.success) {
-    for (const { path, message } of issuesOf(parsed.error)) {
-      faults.push({ path: pathText(path), ...lineOf(path), message });
-    }
+  const { options, faults: found } = checked(value);
+  for (const { path, message } of [...found, ...looseEnds(value)]) {
+    faults.push({ path: pathText(path), ...lineOf(path), message });
   }
-  if (!parsed.success || faults.length > 0) throw new ConfigError(fileName, faults);
-  return withPathsFrom(dirname(resolve(fileName)), parsed.data);
+  if (!options || faults.length > 0) throw new ConfigError(fileName, faults);
+  return withPathsFrom(dirname(resolve(fileName)), options);
+}
+
+/** Checks the shape of each setting, and whether they fit together: all faults at once. */
+function checked(value: unknown): {
+  readonly options: GatewayOptions | undefined;
+  readonly faults: readonly PathFault[];
+} {
+  const parsed = gatewaySchema.safeParse(value, { error: settingMessage });
+  const faults = parsed.success ? [] : [...issuesOf(parsed.error)];
+  return { options: parsed.data, faults: [...faults, ...referenceFaults(value)] };
 }
 
 /** Resolves aliases. @throws ConfigError for an unknown alias, or for too many */
@@ -74,36 +85,44 @@ function plainValue(document: Document, fileName: string): unknown {
  */
 export function checkedOptions(options: GatewayOptions): GatewayOptions {
   const value = withCurrentNames(withoutUndefined(options), warnByProcess);
-  const parsed = gatewaySchema.safeParse(value, { error: missingSettingMessage });
-  if (parsed.success) return parsed.data;
+  const { options: complete, faults } = checked(value);
+  if (complete && faults.length === 0) return complete;
   throw new ConfigError(
     "the configuration",
-    issuesOf(parsed.error).map(({ path, message }) => ({ path: pathText(path), message })),
+    faults.map(({ path, message }) => ({ path: pathText(path), message })),
   );
 }
 
-/** Returns the JSON Schema of the configuration, for editors. */
-export function configJsonSchema(): object {
-  const schema = z.toJSONSchema(gatewaySchema, { io: "input" });
-  return { ...schema, title: "Tensorgate configuration" };
-}
+/** Returns the message for a setting that is missing, or has a value that is none of those; undefined for that of zod. */
+const settingMessage: z.core.$ZodErrorMap = (issue) => {
+  const { input } = issue;
+  if (issue.code === "invalid_type" && input === undefined) {
+    return `missing setting; expected ${issue.expected}`;
+  }
+  if (issue.code === "invalid_value") return noSuchValue(input, issue.values);
+  // One of several forms of a section is chosen by a setting in it.
+  const { discriminator, options } = issue as { discriminator?: string; options?: unknown[] };
+  if (issue.code !== "invalid_union" || discriminator === undefined || !options) return undefined;
+  const chosen = isRecord(input) ? input[discriminator] : undefined;
+  return noSuchValue(
+    chosen,
+    options.filter((each) => each !== undefined),
+  );
+};
 
-interface PathFault {
-  readonly path: readonly PropertyKey[];
-  readonly message: string;
+function noSuchValue(written: unknown, values: readonly unknown[]): string | undefined {
+  const names = values.map(String);
+  const expected = `expected ${names.length > 1 ? "one of " : ""}${names.map((each) => `"${each}"`).join(", ")}`;
+  if (written === undefined) return `missing setting; ${expected}`;
+  const nearest = typeof written === "string" ? meantName(written, names) : undefined;
+  return nearest === undefined ? expected : `did you mean "${nearest}"? ${expected}`;
 }
-
-/** Returns the message for a setting that is missing; undefined, for that of zod, if it is there. */
-const missingSettingMessage: z.core.$ZodErrorMap = (issue) =>
-  issue.code === "invalid_type" && issue.input === undefined
-    ? `missing setting; expected ${issue.expected}`
-    : undefined;
 
 /** Returns the faults that zod found. That of an unknown setting is at the setting, not at its section. */
 function issuesOf(error: z.ZodError): readonly PathFault[] {
   return error.issues.flatMap((issue): readonly PathFault[] => {
     if (issue.code !== "unrecognized_keys") return [issue];
-    const schema = configJsonSchema();
+    const schema = configJsonSchema() as SettingSchema;
     return issue.keys.map((key) => ({
       path: [...issue.path, key],
       message: unknownSettingMessage(schema, issue.path, key),

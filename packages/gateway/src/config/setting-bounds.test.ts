@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { maxTimerDelayMs } from "@tensorgate/core";
 import { expect, test } from "vitest";
-import { checkedOptions, configJsonSchema } from "./parse-config.ts";
+import { configJsonSchema } from "./config-schema.ts";
+import { checkedOptions } from "./parse-config.ts";
 
 interface JsonSchema {
   readonly type?: string;

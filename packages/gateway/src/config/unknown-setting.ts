@@ -1,4 +1,4 @@
-import { listedNames, nearestNames } from "@tensorgate/core";
+import { listedNames, meantName } from "@tensorgate/core";
 
 /** A part of the JSON Schema of the configuration. */
 export interface SettingSchema {
@@ -10,9 +10,6 @@ export interface SettingSchema {
   readonly oneOf?: readonly SettingSchema[];
   readonly allOf?: readonly SettingSchema[];
 }
-
-/** Edits per character of an unknown setting up to which a setting may be what was meant. */
-const maxEditShare = 0.4;
 
 /**
  * Writes the message for an unknown setting: with the nearest setting of its section, or else with all of them.
@@ -32,7 +29,7 @@ export function unknownSettingMessage(
       ...(propertyNames?.enum ?? []),
     ]),
   );
-  const [nearest] = nearestNames(name, [...names], Math.max(2, name.length * maxEditShare));
+  const nearest = meantName(name, [...names]);
   if (nearest !== undefined) return `unknown setting; did you mean \`${nearest}\`?`;
   return names.size === 0
     ? "unknown setting"

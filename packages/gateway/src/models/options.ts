@@ -1,5 +1,6 @@
 import {
   type DecoderOptions,
+  decoderDefaults,
   defaultMaxSidePx,
   type OptionalFormat,
   optionalFormats,
@@ -11,6 +12,7 @@ import { labelListNames, type ModelOptions, modelFormSchema } from "./release-op
 
 export { labelsFromText, textFromUtf8 } from "@tensorgate/core";
 export type { DecoderOptions, ModelOptions };
+export { decoderDefaults };
 
 /** Whether a model's labels are a list that is known here, rather than those in a file of that name. */
 export function isLabelListName(text: string): boolean {

@@ -104,6 +104,11 @@ export function createTlsAcceptor(
   };
 }
 
+/** @throws SettingError if a file cannot be used, as `createTlsAcceptor` does */
+export function assertTlsFiles(files: TlsOptions): void {
+  secureContext(files, readFiles(files));
+}
+
 interface PemTexts {
   readonly cert: string;
   readonly key: string;

@@ -1,8 +1,14 @@
 import { execFile, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import http from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { run } from "../../packages/cli/src/run.ts";
+import { createSignals } from "../../packages/cli/src/service/signals.ts";
 import { type EndedCommand, runInProcess } from "../support/in-process-command.ts";
 import { type RunningGateway, startBundledGateway } from "../support/running-gateway.ts";
 
@@ -47,7 +53,8 @@ test("a folder of pictures becomes a line for each", async () => {
   const { code, stdout, stderr } = await score(["examples/pictures", "-m", "shapes", "--top", "1"]);
 
   const lines = stdout.trimEnd().split("\n");
-  expect([code, stderr]).toEqual([0, ""]);
+  expect(code).toBe(0);
+  expect(stderr).toMatch(/^18 pictures in \d+\.\d s, \d+\.\d a second\n$/);
   expect(lines).toHaveLength(18);
   expect(lines.find((line) => line.includes("/star.jpg"))).toMatch(/star \d+\.\d %$/);
 });
@@ -75,6 +82,57 @@ test("JSON lines in a pipe are the answers of REST; a picture that failed makes 
   expect(stderr).toContain("1 of 2 pictures failed with model shapes");
 });
 
+test("web addresses are pictures, and results go to a file", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "tensorgate-score-"));
+  const file = join(folder, "out.csv");
+  const pictures = http.createServer(({ url }, response) => {
+    if (url === "/star.jpg") response.end(readFileSync(`${root}/examples/pictures/star.jpg`));
+    else response.writeHead(404).end();
+  });
+  await new Promise<void>((resolve) => pictures.listen(0, "127.0.0.1", resolve));
+  const { port } = pictures.address() as AddressInfo;
+  const address = `http://127.0.0.1:${port}`;
+
+  const { code, stdout, stderr } = await score([
+    ...[`${address}/star.jpg`, `${address}/none.jpg`, "-m", "shapes", "--top", "1"],
+    ...["--csv", "-o", file],
+  ]);
+
+  pictures.closeAllConnections();
+  pictures.close();
+  const rows = readFileSync(file, "utf8").trimEnd().split("\n").slice(1).toSorted();
+  rmSync(folder, { recursive: true });
+  expect(rows).toEqual([
+    expect.stringMatching(/none\.jpg,.*cannot be downloaded: HTTP 404$/),
+    expect.stringMatching(/star\.jpg,\d+,star,/),
+  ]);
+  expect([code, stdout]).toEqual([1, ""]);
+  expect(stderr).toContain("1 of 2 pictures failed");
+});
+
+test("Ctrl-C ends it with what was done until then", async () => {
+  const signals = createSignals();
+  const heard: string[] = [];
+  const write = vi.spyOn(process.stderr, "write").mockImplementation((text) => {
+    heard.push(String(text));
+    return true;
+  });
+  const lines = vi.spyOn(process.stdout, "write").mockImplementation(() => {
+    process.emit("SIGINT");
+    return true;
+  });
+
+  const code = await run(
+    ["score", "examples/pictures", "-m", "shapes", "--concurrency", "1"],
+    signals,
+  );
+
+  write.mockRestore();
+  lines.mockRestore();
+  expect(code).toBe(130);
+  expect(heard.join("")).toMatch(/tensorgate: stopped after \d of 18 pictures\n$/);
+});
+
 test("standard input is a picture, and a detector gives boxes", async () => {
   const scene = readFileSync(`${root}/examples/pictures/scene-2.jpg`);
 
@@ -88,8 +146,17 @@ test("standard input is a picture, and a detector gives boxes", async () => {
 test.each([
   { args: ["nowhere.jpg", "-m", "shapes"], code: 1, text: "nowhere.jpg: no such file" },
   { args: ["examples", "-m", "shape"], code: 1, text: 'unknown model "shape"' },
-  { args: ["examples"], code: 2, text: "--model" },
-  { args: ["examples", "-m", "shapes", "--json", "--csv"], code: 1, text: "not both" },
+  {
+    args: ["examples"],
+    code: 2,
+    text: "choose a model with --model; models of this gateway: shapes, shapes-detector",
+  },
+  { args: ["examples", "-m", "shapes", "--json", "--csv"], code: 2, text: "not both" },
+  {
+    args: ["--foo"],
+    code: 2,
+    text: "unknown option '--foo'\n(run tensorgate score --help for usage)",
+  },
 ])("$args ends with $code and says why", async ({ args, code, text }) => {
   const ended = await score(args);
 

@@ -1,10 +1,21 @@
 /** An error for the user, printed without a stack: what failed, where, and what to do. */
 export class CommandError extends Error {
   override readonly name = "CommandError";
+  /** Of the process: 1 for a failure, 2 for wrong usage, 130 for a command that Ctrl-C stopped. */
+  readonly exitCode: number;
+
+  constructor(message: string, options: ErrorOptions & { readonly exitCode?: number } = {}) {
+    super(message, options);
+    this.exitCode = options.exitCode ?? 1;
+  }
 }
 
 /** Arguments that do not fit each other, which the parser of the command line cannot see. */
-export class UsageError extends CommandError {}
+export class UsageError extends CommandError {
+  constructor(message: string) {
+    super(message, { exitCode: 2 });
+  }
+}
 
 /** Explains why a port cannot be bound; returns any other error unchanged. */
 export function explainedListenError(

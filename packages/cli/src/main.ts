@@ -4,6 +4,10 @@ import { createSignals } from "./service/signals.ts";
 // Before other modules are loaded, which takes most of a second: a signal must not end a service during its start.
 const signals = createSignals();
 
+// From a checkout npm runs the command in its root, whatever folder the user is in.
+const { npm_package_name: script, INIT_CWD: folder } = process.env;
+if (script === "tensorgate-workspace" && folder !== undefined) process.chdir(folder);
+
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (signals.isServing) return;
   // The reader of a pipe may close it: `tensorgate score … | head`.

@@ -160,3 +160,9 @@ export function urlOption(): Option {
 export function keyOption(): Option {
   return new Option("--key <key>", "API key for the gateway").env("TENSORGATE_API_KEY");
 }
+
+export function timeoutOption(): Option {
+  return new Option("--timeout <ms>", "time limit of each request, in milliseconds")
+    .argParser(parseMilliseconds)
+    .default(10_000);
+}

@@ -1,12 +1,14 @@
 import { version } from "@tensorgate/gateway";
 import { detectorPresetNames, dialects, familyNames } from "@tensorgate/tf-serving";
-import { Command, CommanderError, Option } from "commander";
-import { CommandError, UsageError } from "./command-error.ts";
+import { Argument, Command, CommanderError, Option } from "commander";
+import { CommandError } from "./command-error.ts";
 import { runAttach } from "./commands/attach.ts";
+import { printCompletion, type Shell, shells } from "./commands/completion.ts";
 import { checkConfig, printConfigSchema } from "./commands/config.ts";
 import { runDemo } from "./commands/demo.ts";
 import { addDeviceCommands } from "./commands/device-flags.ts";
 import { runDoctor } from "./commands/doctor.ts";
+import { runInit } from "./commands/init.ts";
 import { addJobCommands } from "./commands/job-flags.ts";
 import { printNewKey } from "./commands/key.ts";
 import { addModelServerFlags } from "./commands/model-server-flags.ts";
@@ -23,17 +25,19 @@ import {
   parseCount,
   parseInterval,
   parseKeyId,
-  parseMilliseconds,
   parsePort,
   parseShare,
   portOption,
+  timeoutOption,
   urlOption,
 } from "./option-parsers.ts";
 import type { Signals } from "./service/signals.ts";
+import { describeUsage } from "./usage.ts";
 
 const adminPortVariable = "TENSORGATE_ADMIN_PORT";
 
-const exitCode = { failure: 1, usage: 2 } as const;
+/** Exit code for arguments that the parser does not understand. */
+const usageExitCode = 2;
 
 /** Commands that handle the signals from their start. */
 const services: ReadonlySet<string> = new Set(["demo", "serve", "model-server"]);
@@ -51,11 +55,11 @@ export async function run(args: readonly string[], signals: Signals): Promise<nu
     return 0;
   } catch (thrown) {
     if (thrown instanceof CommanderError) {
-      return thrown.exitCode === 0 ? 0 : exitCode.usage;
+      return thrown.exitCode === 0 ? 0 : usageExitCode;
     }
     if (thrown instanceof CommandError) {
       process.stderr.write(`tensorgate: ${thrown.message}\n`);
-      return thrown instanceof UsageError ? exitCode.usage : exitCode.failure;
+      return thrown.exitCode;
     }
     throw thrown;
   } finally {
@@ -63,11 +67,11 @@ export async function run(args: readonly string[], signals: Signals): Promise<nu
   }
 }
 
-function program(signals: Signals): Command {
+/** Builds the command with all of its subcommands. */
+export function program(signals: Signals): Command {
   const root = new Command("tensorgate")
     .description("Scoring gateway: images in, labels out, using the model servers you already run.")
     .version(version)
-    .showHelpAfterError("(run tensorgate --help for usage)")
     // A command may have its own --version.
     .enablePositionalOptions()
     .exitOverride()
@@ -102,7 +106,7 @@ function program(signals: Signals): Command {
     .addOption(
       new Option("-c, --config <file>", "configuration in YAML")
         .env("TENSORGATE_CONFIG")
-        .makeOptionMandatory(),
+        .default("tensorgate.yaml"),
     )
     .addOption(new Option("--host <address>", "address to bind").env("TENSORGATE_HOST"))
     .addOption(
@@ -125,6 +129,18 @@ function program(signals: Signals): Command {
     .addOption(new Option("--region <name>", "region of this gateway").env("TENSORGATE_REGION"))
     .option("--no-watch", "reload the configuration on SIGHUP only, not on change")
     .action((options) => runServe(options, signals));
+
+  root
+    .command("init")
+    .description("write a first configuration for a model server, by asking or from flags")
+    .option("--address <address>", "model server, as host:port")
+    .option("--model <name>", "name of the model; common names are tried by default")
+    .addOption(new Option("--family <name>", "topology of the model").choices(familyNames))
+    .option("--region <name>", "region of the server")
+    .option("-o, --output <file>", "file to write", "tensorgate.yaml")
+    .option("--force", "overwrite the file")
+    .addOption(timeoutOption())
+    .action((options) => runInit(options));
 
   addModelServerFlags(root.command("model-server"), signals);
   addDeviceCommands(root.command("device"));
@@ -152,17 +168,15 @@ function program(signals: Signals): Command {
     .option("--serve", "then serve it as a gateway")
     .addOption(portOption("--port <number>", "port of that gateway; 0 picks a free one", 8_080))
     .addOption(portOption("--admin-port <number>", "its admin port", 9_090).env(adminPortVariable))
-    .addOption(
-      new Option("--timeout <ms>", "time limit of each request, in milliseconds")
-        .argParser(parseMilliseconds)
-        .default(10_000),
-    )
+    .addOption(timeoutOption())
     .action((address: string, options) => runAttach(address, options, signals));
 
   root
     .command("score <pictures...>")
-    .description("score files, folders and patterns at a gateway; - reads standard input")
-    .addOption(new Option("-m, --model <name>", "model to score with").makeOptionMandatory())
+    .description(
+      "score files, folders, patterns and web addresses at a gateway; - reads standard input",
+    )
+    .option("-m, --model <name>", "model to score with; the only one of the gateway by default")
     .addOption(urlOption())
     .addOption(keyOption())
     .addOption(
@@ -174,12 +188,13 @@ function program(signals: Signals): Command {
     .option("--region <name>", "region to prefer")
     .option("--json", "write a JSON object for each picture")
     .option("--csv", "write comma-separated values")
+    .option("-o, --output <file>", "write the results to a file rather than to standard output")
     .addOption(
       new Option("--concurrency <number>", "pictures scored concurrently")
         .argParser(parseCount)
         .default(8),
     )
-    .action((names: readonly string[], options) => runScore(names, options));
+    .action((names: readonly string[], options) => runScore(names, options, signals));
 
   root
     .command("doctor")
@@ -190,11 +205,7 @@ function program(signals: Signals): Command {
       "--origin <origin>",
       "origin of a page that calls the gateway, such as https://app.example",
     )
-    .addOption(
-      new Option("--timeout <ms>", "time limit of each request, in milliseconds")
-        .argParser(parseMilliseconds)
-        .default(10_000),
-    )
+    .addOption(timeoutOption())
     .action((options) => runDoctor(options));
 
   root
@@ -241,11 +252,19 @@ function program(signals: Signals): Command {
     .command("new")
     .description("generate a key and print its entry for the configuration")
     .addOption(
-      new Option("--id <name>", "name of the key: letters, digits and dashes")
-        .argParser(parseKeyId)
-        .makeOptionMandatory(),
+      new Option("--id <name>", "name of the key: letters, digits and dashes").argParser(
+        parseKeyId,
+      ),
     )
     .option("--models <names>", "models that the key may use, separated by commas", "*")
     .action((options) => printNewKey(options));
+
+  root
+    .command("completion")
+    .description("print the script by which a shell completes commands and options")
+    .addArgument(new Argument("<shell>", "your shell").choices(shells))
+    .action((shell: Shell) => printCompletion(shell, root));
+
+  describeUsage(root);
   return root;
 }

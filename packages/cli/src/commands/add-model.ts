@@ -19,11 +19,11 @@ import {
   imagenetLabels,
   vocLabels,
 } from "@tensorgate/tf-serving";
-import { CommandError } from "../command-error.ts";
+import { CommandError, UsageError } from "../command-error.ts";
 import { importModelServer } from "../import-model-server.ts";
 
 export interface AddModelOptions {
-  readonly weights: string;
+  readonly weights?: string;
   readonly models: string;
   readonly family?: FamilyName;
   readonly detector?: DetectorPresetName;
@@ -42,6 +42,9 @@ export interface AddModelOptions {
 export async function runAddModel(name: string, options: AddModelOptions): Promise<void> {
   const { addModel, MissingOptionError } = await importModelServer();
   const { weights, models, size, labels, version, ...rest } = options;
+  if (weights === undefined) {
+    throw new UsageError("name the ONNX model with --weights, as in --weights model.onnx");
+  }
   let model: ModelToAdd = {
     ...rest,
     name,

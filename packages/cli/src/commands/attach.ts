@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import {
   counted,
   defaultSignatureName,
@@ -23,6 +23,7 @@ import {
   familyNames,
 } from "@tensorgate/tf-serving";
 import { backendAddress } from "../attach/backend-address.ts";
+import { writeConfig } from "../attach/config-file.ts";
 import { configText } from "../attach/config-text.ts";
 import { describedBackend } from "../attach/described-backend.ts";
 import { describedHttpServer } from "../attach/http-server.ts";
@@ -77,7 +78,8 @@ export async function runAttach(
   }
 }
 
-async function attach(target: string, options: AttachOptions): Promise<GatewayOptions> {
+/** Inspects a backend and writes a configuration for it. @returns the configuration */
+export async function attach(target: string, options: AttachOptions): Promise<GatewayOptions> {
   const { output, force = false } = options;
   if (output !== undefined && existsSync(output) && !force) {
     throw new CommandError(`${output} already exists; use --force to overwrite it`);
@@ -132,7 +134,7 @@ async function attach(target: string, options: AttachOptions): Promise<GatewayOp
   for (const doubt of allDoubts) printLine(`check: ${doubt}`);
   if (output === undefined) process.stdout.write(text);
   else {
-    writeFileSync(output, text);
+    writeConfig(output, text);
     printLine(`wrote ${output}`);
   }
   // Parsed from the text, so that the gateway serves what the file says.

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { counted, textFromUtf8 } from "@tensorgate/core";
 import {
   ConfigError,
@@ -23,6 +23,11 @@ export function readConfig(file: string): GatewayOptions {
 }
 
 function textOf(file: string): string {
+  if (!existsSync(file)) {
+    throw new CommandError(
+      `there is no ${file}; tensorgate init writes one, and --config names another`,
+    );
+  }
   try {
     const { size } = statSync(file);
     if (size > maxConfigBytes) {

@@ -17,12 +17,7 @@ export function addModelsCommands(command: Command): void {
   command
     .command("add <name>")
     .description("add an ONNX model to the models of a model server")
-    .addOption(
-      new Option(
-        "--weights <file>",
-        "ONNX model, with its weights inside or next to it",
-      ).makeOptionMandatory(),
-    )
+    .addOption(new Option("--weights <file>", "ONNX model, with its weights inside or next to it"))
     .option("--models <folder>", "folder of the models", "models")
     .addOption(new Option("--family <name>", "topology of the model").choices(familyNames))
     .addOption(

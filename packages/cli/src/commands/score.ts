@@ -1,17 +1,28 @@
-import { type DetectOptions, ScoringClient, ScoringError } from "@tensorgate/client";
-import { counted } from "@tensorgate/core";
-import { CommandError } from "../command-error.ts";
+import { createWriteStream } from "node:fs";
+import { finished } from "node:stream/promises";
+import {
+  type DetectOptions,
+  type PictureInput,
+  ScoringClient,
+  ScoringError,
+} from "@tensorgate/client";
+import { counted, listedNames } from "@tensorgate/core";
+import { CommandError, UsageError } from "../command-error.ts";
 import {
   alignedTable,
   commaSeparated,
   jsonLines,
+  type OutcomeFormat,
   type ScoredPicture,
 } from "../score/outcome-text.ts";
 import { picturePaths, standardInput } from "../score/picture-paths.ts";
-import { createProgressBar } from "../score/progress-bar.ts";
+import { createProgressBar, timeText } from "../score/progress-bar.ts";
+import { isWebAddress, remotePicture } from "../score/remote-picture.ts";
+import type { Signals } from "../service/signals.ts";
 
 export interface ScoreOptions {
-  readonly model: string;
+  /** The only model of the gateway by default. */
+  readonly model?: string;
   readonly url?: string;
   readonly key?: string;
   readonly top?: number;
@@ -19,36 +30,48 @@ export interface ScoreOptions {
   readonly region?: string;
   readonly json?: boolean;
   readonly csv?: boolean;
+  /** File for the results rather than standard output. */
+  readonly output?: string;
   readonly concurrency: number;
 }
 
-/** Scores pictures at a gateway, and prints a line for each; the exit code is 1 if one failed. */
-export async function runScore(names: readonly string[], options: ScoreOptions): Promise<void> {
-  const { model, json = false, csv = false, concurrency } = options;
-  if (json && csv) throw new CommandError("set --json or --csv, not both");
+/**
+ * Scores pictures at a gateway, and prints a line for each and a summary. The exit code is 1 if one failed, and 130 if the
+ * user stopped it.
+ */
+export async function runScore(
+  names: readonly string[],
+  options: ScoreOptions,
+  signals: Signals,
+): Promise<void> {
+  const { json = false, csv = false } = options;
+  if (json && csv) throw new UsageError("set --json or --csv, not both");
   const paths = picturePaths(names);
   await using client = new ScoringClient({
     ...(options.url !== undefined && { baseUrl: options.url }),
     ...(options.key !== undefined && { apiKey: options.key }),
   });
-  const score = await scorer(client, options);
+  const model = options.model ?? (await onlyModel(client));
+  const controller = new AbortController();
+  const { stopped } = signals.take({ onHangup: "stop", onIgnored: () => {} });
+  void stopped.then(() => controller.abort());
+  const score = await scorer(client, { ...options, model, signal: controller.signal });
+  const counts = await printed(score(paths), paths, { ...options, signal: controller.signal });
 
-  const isForPeople = !json && !csv;
-  const { stdout, stderr } = process;
-  const hasColours = stdout.isTTY === true && stdout.hasColors();
-  const format = json ? jsonLines : csv ? commaSeparated : alignedTable(paths, hasColours);
-  // No bar between lines for a program on a terminal.
-  const bar = createProgressBar(paths.length, isForPeople || !stdout.isTTY ? stderr : silent);
-  const say = (line: string) => bar.print(() => void stdout.write(`${line}\n`));
-  if (format.head) say(format.head);
-  let failedCount = 0;
-  for await (const outcome of score(paths, concurrency)) {
-    const hasFailed = "error" in outcome;
-    failedCount += hasFailed ? 1 : 0;
-    say(format.line(outcome));
-    bar.advance(hasFailed);
+  const { doneCount, failedCount, durationMs } = counts;
+  const perSecond = (doneCount * 1_000) / Math.max(durationMs, 1);
+  const { signal } = controller;
+  if (!json && !csv && doneCount > 1) {
+    const failures = failedCount > 0 ? `, ${failedCount} failed` : "";
+    process.stderr.write(
+      `${counted(doneCount, "picture")} in ${durationMs < 10_000 ? `${(durationMs / 1_000).toFixed(1)} s` : timeText(durationMs)}, ${perSecond.toFixed(1)} a second${failures}\n`,
+    );
   }
-  bar.end();
+  if (signal.aborted) {
+    throw new CommandError(`stopped after ${doneCount} of ${counted(paths.length, "picture")}`, {
+      exitCode: 130,
+    });
+  }
   if (failedCount > 0) {
     throw new CommandError(
       `${failedCount} of ${counted(paths.length, "picture")} failed with model ${model}`,
@@ -56,28 +79,90 @@ export async function runScore(names: readonly string[], options: ScoreOptions):
   }
 }
 
+/** @throws UsageError with all of them if there are several */
+async function onlyModel(client: ScoringClient): Promise<string> {
+  const models = await orCommandError(() => client.models.list());
+  const [only] = models;
+  if (only && models.length === 1) return only.name;
+  throw new UsageError(
+    `choose a model with --model; models of this gateway: ${listedNames(models.map(({ name }) => name))}`,
+  );
+}
+
+interface PrintOptions extends Pick<ScoreOptions, "json" | "csv" | "output"> {
+  readonly signal: AbortSignal;
+}
+
+/** Prints a line for each outcome, below them a bar on a terminal. @returns what there was */
+async function printed(
+  outcomes: AsyncIterable<ScoredPicture>,
+  paths: readonly string[],
+  { json = false, csv = false, output, signal }: PrintOptions,
+) {
+  const { stdout, stderr } = process;
+  const isTable = !json && !csv;
+  const isShown = output === undefined && stdout.isTTY === true;
+  const format = formatOf({ json, csv }, paths, isShown && stdout.hasColors());
+  const file = output === undefined ? undefined : createWriteStream(output);
+  const results = file ?? stdout;
+  // No bar between lines for a program on a terminal.
+  const bar = createProgressBar(paths.length, isTable || !isShown ? stderr : silent);
+  const say = (line: string) => bar.print(() => void results.write(`${line}\n`));
+  const counts = { doneCount: 0, failedCount: 0, durationMs: 0 };
+  const startedMs = performance.now();
+  if (format.head) say(format.head);
+  for await (const outcome of outcomes) {
+    // What was under way is no failure of the picture.
+    if (signal.aborted) break;
+    const hasFailed = "error" in outcome;
+    counts.doneCount += 1;
+    counts.failedCount += hasFailed ? 1 : 0;
+    say(format.line(outcome));
+    bar.advance(hasFailed);
+  }
+  bar.end();
+  counts.durationMs = performance.now() - startedMs;
+  if (file) {
+    file.end();
+    await finished(file).catch((thrown: Error) => {
+      throw new CommandError(`cannot write ${output}: ${thrown.message}`);
+    });
+  }
+  return counts;
+}
+
+function formatOf(
+  { json, csv }: { readonly json: boolean; readonly csv: boolean },
+  paths: readonly string[],
+  hasColours: boolean,
+): OutcomeFormat {
+  if (json) return jsonLines;
+  return csv ? commaSeparated : alignedTable(paths, hasColours);
+}
+
 const silent = { write: () => {} };
 
-type ScorePaths = (
-  paths: readonly string[],
-  concurrency: number,
-) => AsyncGenerator<ScoredPicture, void, undefined>;
+interface ScorerOptions extends ScoreOptions {
+  readonly model: string;
+  readonly signal: AbortSignal;
+}
+
+type ScorePaths = (paths: readonly string[]) => AsyncGenerator<ScoredPicture, void, undefined>;
 
 /** Detects objects if the model supports that, and classifies otherwise. @throws CommandError */
-async function scorer(client: ScoringClient, options: ScoreOptions): Promise<ScorePaths> {
-  const { model, top, minScore, region } = options;
+async function scorer(client: ScoringClient, options: ScorerOptions): Promise<ScorePaths> {
+  const { model, top, minScore, region, concurrency, signal } = options;
   const { tasks } = await orCommandError(() => client.models.get(model));
   const each: DetectOptions = {
     ...(minScore !== undefined && { minScore }),
     ...(region !== undefined && { region }),
   };
+  const all = { ...each, concurrency, signal };
   if (tasks.includes("detect")) {
-    const selection = { ...each, ...(top !== undefined && { maxDetections: top }) };
-    return async function* (paths, concurrency) {
-      for await (const outcome of client.detectAll(model, inputs(paths), {
-        ...selection,
-        concurrency,
-      })) {
+    const selection = { ...all, ...(top !== undefined && { maxDetections: top }) };
+    return async function* (paths) {
+      const { inputs, nameOf } = inputsFrom(paths, signal);
+      for await (const outcome of client.detectAll(model, inputs, selection)) {
         const input = nameOf(outcome.input);
         yield outcome.ok ? { input, boxes: outcome.value.boxes } : { input, error: outcome.error };
       }
@@ -88,24 +173,27 @@ async function scorer(client: ScoringClient, options: ScoreOptions): Promise<Sco
       `model ${model} returns neither labels nor boxes; its tasks: ${tasks.join(", ")}`,
     );
   }
-  const selection = { ...each, ...(top !== undefined && { topK: top }) };
-  return async function* (paths, concurrency) {
-    for await (const outcome of client.classifyAll(model, inputs(paths), {
-      ...selection,
-      concurrency,
-    })) {
+  const selection = { ...all, ...(top !== undefined && { topK: top }) };
+  return async function* (paths) {
+    const { inputs, nameOf } = inputsFrom(paths, signal);
+    for await (const outcome of client.classifyAll(model, inputs, selection)) {
       const input = nameOf(outcome.input);
       yield outcome.ok ? { input, labels: outcome.value } : { input, error: outcome.error };
     }
   };
 }
 
-type Input = string | typeof process.stdin;
-
-const inputs = (paths: readonly string[]): readonly Input[] =>
-  paths.map((path) => (path === standardInput ? process.stdin : path));
-
-const nameOf = (input: Input): string => (typeof input === "string" ? input : standardInput);
+/** Inputs of the client, and the names by which the user knows them. */
+function inputsFrom(paths: readonly string[], signal: AbortSignal) {
+  const names = new Map<PictureInput, string>();
+  const inputs = paths.map((path): PictureInput => {
+    if (path !== standardInput && !isWebAddress(path)) return path;
+    const input = path === standardInput ? process.stdin : remotePicture(path, signal);
+    names.set(input, path);
+    return input;
+  });
+  return { inputs, nameOf: (input: PictureInput) => names.get(input) ?? String(input) };
+}
 
 /** Converts a failure of the call to a CommandError. */
 async function orCommandError<Answer>(call: () => Promise<Answer>): Promise<Answer> {

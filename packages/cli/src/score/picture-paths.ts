@@ -1,6 +1,7 @@
 import { existsSync, globSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { CommandError } from "../command-error.ts";
+import { isWebAddress } from "./remote-picture.ts";
 
 /** Name of standard input as a picture. */
 export const standardInput = "-";
@@ -8,8 +9,8 @@ export const standardInput = "-";
 const pictureName = /\.(jpe?g|png|gif|webp|avif|heic|tiff?)$/i;
 
 /**
- * Returns the paths of pictures: files, the pictures in folders and their subfolders, and matches of patterns. Each once,
- * in order.
+ * Returns the paths of pictures: files, web addresses, the pictures in folders and their subfolders, and matches of
+ * patterns. Each once, in order.
  *
  * @throws CommandError if one of `names` has no picture
  */
@@ -18,7 +19,7 @@ export function picturePaths(names: readonly string[]): readonly string[] {
 }
 
 function pathsOf(name: string): readonly string[] {
-  if (name === standardInput) return [name];
+  if (name === standardInput || isWebAddress(name)) return [name];
   if (existsSync(name)) return statSync(name).isDirectory() ? picturesBelow(name) : [name];
   const matches = globSync(name).filter((path) => pictureName.test(path));
   if (matches.length > 0) return matches.toSorted();

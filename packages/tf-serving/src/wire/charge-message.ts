@@ -1,6 +1,7 @@
-import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
+import type { DescMessage } from "@bufbuild/protobuf";
 import { assertKeyLength, type WorkBudget } from "@tensorgate/core";
 import { MalformedMessageError, wireType } from "./message.ts";
+import { type FieldLayout, fieldLayoutsOf, type MessageLayout } from "./message-layout.ts";
 
 /** Deepest nesting of messages: protobuf-es reads no deeper either. */
 const maxDepth = 100;
@@ -50,17 +51,27 @@ interface Frame {
   readonly end: number;
 }
 
-/** Looks at further bytes of a value. */
-type Look = (bytes: Uint8Array, isLast: boolean) => void;
+/** Looks at further bytes of a value: those of `piece` from `start` up to `end`. */
+type Look = (piece: Uint8Array, range: LookRange) => void;
+
+interface LookRange {
+  readonly start: number;
+  readonly end: number;
+  readonly isLast: boolean;
+}
 
 export function createMessageScan(schema: DescMessage, budget: WorkBudget): MessageScan {
   let frame: Frame = { fields: fieldLayoutsOf(schema), end: Number.POSITIVE_INFINITY };
   const outer: Frame[] = [];
   let position = 0;
   let reading: "tag" | "varint" | "length" | "content" = "tag";
-  /** The varint that is being read: its value so far, and how many of its bytes were read. */
+  /** The varint that is being read: its value so far, what its next bits are worth, and how many of its bytes were read. */
   let value = 0;
+  let scale = 1;
   let varintBytes = 0;
+  // Of the whole scan: a message may have a text, or a list, for every third of its bytes.
+  const lookAtText = createTextLook();
+  const lookAtVarints = createVarintLook(budget);
   /** The field whose value comes next; none if it is unknown. */
   let field: FieldLayout | undefined;
   /** Bytes left of the content that is being read, and what is to be seen in it. */
@@ -106,7 +117,7 @@ export function createMessageScan(schema: DescMessage, budget: WorkBudget): Mess
     else if (field?.packed !== undefined) startPacked(field.packed, length);
     else if (field?.isText) {
       budget.spend(Math.floor(length / textBytesPerElement));
-      startContent(length, lookAtText());
+      startContent(length, lookAtText);
     } else startContent(length);
   }
 
@@ -125,7 +136,7 @@ export function createMessageScan(schema: DescMessage, budget: WorkBudget): Mess
 
   function startPacked(size: number | "varint", length: number): void {
     if (size === "varint") {
-      startContent(length, lookAtVarints(budget));
+      startContent(length, lookAtVarints);
       return;
     }
     if (length % size !== 0) throw new MalformedMessageError("a packed field is cut short");
@@ -136,6 +147,7 @@ export function createMessageScan(schema: DescMessage, budget: WorkBudget): Mess
   function onVarint(): void {
     const number = value;
     value = 0;
+    scale = 1;
     varintBytes = 0;
     if (reading === "varint") endValue();
     else if (number > 0xffff_ffff) {
@@ -152,7 +164,7 @@ export function createMessageScan(schema: DescMessage, budget: WorkBudget): Mess
           const length = Math.min(left, piece.byteLength - at);
           position += length;
           left -= length;
-          look?.(piece.subarray(at, at + length), left === 0);
+          look?.(piece, { start: at, end: at + length, isLast: left === 0 });
           at += length;
           if (left === 0) endValue();
           continue;
@@ -160,7 +172,8 @@ export function createMessageScan(schema: DescMessage, budget: WorkBudget): Mess
         const byte = piece[at] as number;
         at += 1;
         position += 1;
-        value += (byte & 0x7f) * 2 ** (7 * varintBytes);
+        value += (byte & 0x7f) * scale;
+        scale *= 128;
         varintBytes += 1;
         if (byte < 0x80) onVarint();
         else if (varintBytes === maxVarintBytes) throw tooLongVarint();
@@ -174,13 +187,15 @@ export function createMessageScan(schema: DescMessage, budget: WorkBudget): Mess
 }
 
 /** Charges one element for each varint: its last byte is the one without the highest bit. */
-function lookAtVarints(budget: WorkBudget): Look {
+function createVarintLook(budget: WorkBudget): Look {
   let byteCount = 0;
-  return (bytes, isLast) => {
-    for (const byte of bytes) {
+  return (piece, { start, end, isLast }) => {
+    for (let at = start; at < end; at += 1) {
       byteCount += 1;
-      if (byte >= 0x80 && byteCount === maxVarintBytes) throw tooLongVarint();
-      if (byte >= 0x80) continue;
+      if ((piece[at] as number) >= 0x80) {
+        if (byteCount === maxVarintBytes) throw tooLongVarint();
+        continue;
+      }
       budget.spend();
       byteCount = 0;
     }
@@ -188,12 +203,16 @@ function lookAtVarints(budget: WorkBudget): Look {
   };
 }
 
-function lookAtText(): Look {
+/** Calling the decoder takes longer than looking at the few bytes of a name. */
+const maxNameBytes = 64;
+
+function createTextLook(): Look {
+  /** Of a text that comes in several pieces. */
   let decoder: InstanceType<typeof TextDecoder> | undefined;
-  return (bytes, isLast) => {
-    // Calling the decoder takes longer than looking at the few bytes of a name.
-    if (!decoder && isLast && bytes.byteLength <= 64 && bytes.every((at) => at < 0x80)) return;
+  return (piece, { start, end, isLast }) => {
+    if (!decoder && isLast && end - start <= maxNameBytes && isAscii(piece, start, end)) return;
     try {
+      const bytes = piece.subarray(start, end);
       if (!decoder && isLast) utf8.decode(bytes);
       else {
         decoder ??= new TextDecoder("utf-8", { fatal: true });
@@ -202,7 +221,14 @@ function lookAtText(): Look {
     } catch {
       throw new MalformedMessageError("a string that is not UTF-8");
     }
+    if (isLast) decoder = undefined;
   };
+}
+
+function isAscii(bytes: Uint8Array, start: number, end: number): boolean {
+  let seen = 0;
+  for (let at = start; at < end; at += 1) seen |= bytes[at] as number;
+  return seen < 0x80;
 }
 
 /** For a text that comes in one piece, as nearly all do. */
@@ -210,89 +236,3 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 const tooLongVarint = () =>
   new MalformedMessageError(`a varint of more than ${maxVarintBytes} bytes`);
-
-/** How the value of a known field stands in the bytes. */
-interface FieldLayout {
-  readonly wireType: number;
-  /** Bytes of each value where the field may come packed. */
-  readonly packed?: number | "varint";
-  readonly isText?: boolean;
-  /** Whether entries of a map are found by it. */
-  readonly isKey?: boolean;
-  /** The message that a value is. */
-  readonly nested?: () => MessageLayout;
-}
-
-/** The known fields of a message by their number. */
-type MessageLayout = ReadonlyMap<number, FieldLayout>;
-
-const layouts = new WeakMap<DescMessage, MessageLayout>();
-
-function fieldLayoutsOf(schema: DescMessage): MessageLayout {
-  let layout = layouts.get(schema);
-  if (!layout) {
-    layout = new Map(schema.fields.map((field) => [field.number, layoutOf(field)]));
-    layouts.set(schema, layout);
-  }
-  return layout;
-}
-
-function layoutOf(field: DescField): FieldLayout {
-  switch (field.fieldKind) {
-    case "map":
-      return mapLayout(field);
-    case "list":
-      return packable(valueLayout(field));
-    default:
-      return valueLayout(field);
-  }
-}
-
-/** An entry of a map is a message of a key (1) and a value (2). */
-function mapLayout(field: DescField & { fieldKind: "map" }): FieldLayout {
-  const entry: MessageLayout = new Map([
-    [1, { ...scalarLayout(field.mapKey), isKey: true }],
-    [2, valueLayout(field)],
-  ]);
-  return { wireType: wireType.lengthDelimited, nested: () => entry };
-}
-
-function valueLayout(field: Pick<DescField, "message" | "scalar" | "enum">): FieldLayout {
-  const { message, scalar } = field;
-  if (message) {
-    return { wireType: wireType.lengthDelimited, nested: () => fieldLayoutsOf(message) };
-  }
-  return scalar === undefined ? { wireType: wireType.varint } : scalarLayout(scalar);
-}
-
-function packable(layout: FieldLayout): FieldLayout {
-  switch (layout.wireType) {
-    case wireType.varint:
-      return { ...layout, packed: "varint" };
-    case wireType.fixed32:
-      return { ...layout, packed: 4 };
-    case wireType.fixed64:
-      return { ...layout, packed: 8 };
-    default:
-      return layout;
-  }
-}
-
-function scalarLayout(scalar: ScalarType): FieldLayout {
-  switch (scalar) {
-    case ScalarType.STRING:
-      return { wireType: wireType.lengthDelimited, isText: true };
-    case ScalarType.BYTES:
-      return { wireType: wireType.lengthDelimited };
-    case ScalarType.DOUBLE:
-    case ScalarType.FIXED64:
-    case ScalarType.SFIXED64:
-      return { wireType: wireType.fixed64 };
-    case ScalarType.FLOAT:
-    case ScalarType.FIXED32:
-    case ScalarType.SFIXED32:
-      return { wireType: wireType.fixed32 };
-    default:
-      return { wireType: wireType.varint };
-  }
-}

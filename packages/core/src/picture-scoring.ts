@@ -14,6 +14,12 @@ export const maxResultsPerPicture = 1_024;
  */
 export const maxResultsPerCall = 32_768;
 
+/**
+ * Most features of all pictures of a call together. Sixty-four pictures may have 8,192 each, which is more than the
+ * usual networks have; in one go, they are written in some fifty milliseconds.
+ */
+export const maxFeaturesPerCall = 524_288;
+
 /** An encoded picture, as the caller sent it. */
 export interface Picture {
   /** The caller's name for it; comes back with its result. */

@@ -186,3 +186,14 @@ test("packed varints of a whole reply are read into one array; the extra ones ar
   const data = tensor.dtype === "INT64" ? tensor.data : new Uint8Array();
   expect([...new BigInt64Array(data.buffer)]).toEqual([1n, 1n, 1n, 1n]);
 });
+
+test("packed integers, which are read one by one, are bounded in all tensors of a reply together", () => {
+  const count = 6 * mib;
+  const packed = joined(new MessageWriter().bytesField(10, new Uint8Array(count)).finish());
+  const tensor = tensorOf(dtype.int64, packed, [count]);
+  const read = (...tensors: readonly Uint8Array[]) =>
+    scoreResponseFromPredictResponse(replyOf(...tensors), { asked: { name: "m" } });
+
+  expect(read(tensor, tensor).outputs.size).toBe(2);
+  expect(() => read(tensor, tensor, tensor)).toThrow("at most 16777216 are accepted");
+});

@@ -24,6 +24,11 @@ export interface TensorBudgetOptions {
    * @default 268_435_456
    */
   readonly maxValueBytes?: number;
+  /**
+   * Most bytes of packed varints: they are read one by one, in one turn of the event loop.
+   * @default 16_777_216
+   */
+  readonly maxVarintBytes?: number;
 }
 
 /** Budget for reading the tensors of one message. */
@@ -31,16 +36,20 @@ export interface TensorBudget {
   readonly elements: WorkBudget;
   /** @throws TensorParsingError if that is more than there is */
   takeValueBytes(byteCount: number): void;
+  /** @throws TensorParsingError if that is more than there is */
+  takeVarintBytes(byteCount: number): void;
 }
 
 export const tensorBudgetDefaults: Required<TensorBudgetOptions> = {
   maxElements: 131_072,
   maxValueBytes: 268_435_456,
+  maxVarintBytes: 16_777_216,
 };
 
 export function createTensorBudget(options: TensorBudgetOptions = {}): TensorBudget {
-  const { maxElements, maxValueBytes } = { ...tensorBudgetDefaults, ...options };
+  const { maxElements, maxValueBytes, maxVarintBytes } = { ...tensorBudgetDefaults, ...options };
   let takenBytes = 0;
+  let varintBytes = 0;
   return {
     elements: createWorkBudget(maxElements),
     takeValueBytes: (byteCount) => {
@@ -48,6 +57,13 @@ export function createTensorBudget(options: TensorBudgetOptions = {}): TensorBud
       if (takenBytes <= maxValueBytes) return;
       throw new TensorParsingError(
         `tensors of ${takenBytes} bytes, written out; at most ${maxValueBytes} are accepted`,
+      );
+    },
+    takeVarintBytes: (byteCount) => {
+      varintBytes += byteCount;
+      if (varintBytes <= maxVarintBytes) return;
+      throw new TensorParsingError(
+        `${varintBytes} bytes of integers one by one; at most ${maxVarintBytes} are accepted, more in tensor_content`,
       );
     },
   };
@@ -108,7 +124,10 @@ export function readElements(
   if (layout === "varint") {
     budget.takeValueBytes(byteCount);
     const target = new VarintTarget(byteCount, dtype);
-    for (const bytes of own) target.write(bytes);
+    for (const bytes of own) {
+      budget.takeVarintBytes(bytes.byteLength);
+      target.write(bytes);
+    }
     return fillWithLast(target.data, target.filled, elementBytes);
   }
   const size = layout === "fixed32" ? 4 : layout === "fixed64" ? 8 : 1;
@@ -156,6 +175,8 @@ class VarintTarget {
   write(bytes: Uint8Array): void {
     let position = 0;
     while (position < bytes.byteLength && this.filled < this.data.byteLength) {
+      if (this.#elementBytes === 1) position = this.#writeShort(bytes, position);
+      if (position === bytes.byteLength || this.filled === this.data.byteLength) return;
       let low = 0;
       let high = 0;
       for (let index = 0; ; index += 1) {
@@ -171,6 +192,20 @@ class VarintTarget {
       }
       this.#put(low, high);
     }
+  }
+
+  /** Writes the values that are one byte each, as they come: nearly all of a mask or a picture. @returns where the next one begins */
+  #writeShort(bytes: Uint8Array, start: number): number {
+    const count = Math.min(bytes.byteLength - start, this.data.byteLength - this.filled);
+    const { data, filled } = this;
+    let at = 0;
+    for (; at < count; at += 1) {
+      const byte = bytes[start + at] as number;
+      if (byte >= 0x80) break;
+      data[filled + at] = this.#isBool ? Math.min(byte, 1) : byte;
+    }
+    this.filled += at;
+    return start + at;
   }
 
   /** A truth value is true whichever bit is set. */

@@ -54,7 +54,7 @@ const base64Picture = (length: number) =>
 
 const modelSpec = { name: "shapes" };
 
-function classifyMessage(bytes: Buffer): Buffer {
+export function classifyMessage(bytes: Buffer): Buffer {
   const source = { case: "data" as const, value: new Uint8Array(bytes) };
   return Buffer.from(
     toBinary(

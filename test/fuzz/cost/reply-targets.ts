@@ -15,8 +15,17 @@ import { GetStatusResponseSchema } from "@tensorgate/proto/tensorgate/v1/status"
 import { piece, type Site } from "./body.ts";
 import type { CostTarget } from "./cost-target.ts";
 import type { Sent } from "./deliver.ts";
-import { keyHeader, replyOrdinary, tinyPicture } from "./ordinary.ts";
+import {
+  classifyMessage,
+  isJson,
+  keyHeader,
+  packedAs,
+  replyOrdinary,
+  rpcHeaders,
+  tinyPicture,
+} from "./ordinary.ts";
 import { delimited, protobufSites } from "./protobuf-sites.ts";
+import { tensorSites } from "./tensor-sites.ts";
 import { envelope, frameSites } from "./text-sites.ts";
 import { predictReply, usualOutputs } from "./upstream.ts";
 
@@ -86,6 +95,50 @@ const servingReplies = (): readonly CostTarget[] => [
     sites: protobufSites(RegressionResponseSchema),
   }),
 ];
+
+const predictRpc = (type: string): Sent => ({
+  path: "/tensorgate.v1.ScoringService/Predict",
+  headers: rpcHeaders(type),
+  body: packedAs(
+    type,
+    isJson(type)
+      ? Buffer.from(JSON.stringify(spec))
+      : delimited(1, delimited(1, Buffer.from("shapes"))),
+  ),
+});
+
+const embedRpc = (type: string): Sent => ({
+  path: "/tensorgate.v1.ScoringService/Embed",
+  headers: rpcHeaders(type),
+  body: packedAs(
+    type,
+    isJson(type)
+      ? Buffer.from(
+          JSON.stringify({ ...spec, pictures: [{ data: tinyPicture.toString("base64") }] }),
+        )
+      : classifyMessage(tinyPicture),
+  ),
+});
+
+/** What is made of the tensors of a replica, wherever they are written out. */
+const tensorReplies = (): readonly CostTarget[] => {
+  const b64 = tinyPicture.toString("base64");
+  const row = JSON.stringify({ instances: [{ b64 }] });
+  const columns = JSON.stringify({ inputs: { b64 } });
+  const causes: Readonly<Record<string, Sent>> = {
+    "Predict to REST in rows": servingRest("predict", row),
+    "Predict to REST in columns": servingRest("predict", columns),
+    "Predict to Connect JSON": predictRpc("application/json"),
+    "Predict to Connect": predictRpc("application/proto"),
+    "Predict to gRPC-Web": predictRpc("application/grpc-web"),
+    "Embed to REST": { ...classify("shapes"), path: "/v1/embed/shapes" },
+    "Embed to Connect JSON": embedRpc("application/json"),
+    "Embed to gRPC": embedRpc("application/grpc"),
+  };
+  return Object.entries(causes).map(([name, cause]) =>
+    replies({ name: `tensors of ${name}`, cause, method: "Predict", sites: tensorSites }),
+  );
+};
 
 interface Answered {
   readonly name: string;
@@ -158,6 +211,7 @@ const trailers = (
 
 export const replyTargets: readonly CostTarget[] = [
   ...servingReplies(),
+  ...tensorReplies(),
   replies({
     name: "GetModelStatus",
     cause: get("/v1/models/shapes"),

@@ -2,6 +2,7 @@ import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { float32Tensor, type Tensor } from "@tensorgate/core";
+import { GetModelMetadataResponseSchema } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import {
   GetModelStatusResponseSchema,
   ModelVersionStatus_State as State,
@@ -9,7 +10,7 @@ import {
 import { GetModelResponseSchema } from "@tensorgate/proto/tensorgate/v1/catalog";
 import { PredictResponseSchema } from "@tensorgate/proto/tensorgate/v1/scoring";
 import { GetStatusResponseSchema } from "@tensorgate/proto/tensorgate/v1/status";
-import { predictResponseSegments } from "@tensorgate/tf-serving";
+import { modelMetadataResponse, predictResponseSegments } from "@tensorgate/tf-serving";
 import { envelope } from "./text-sites.ts";
 
 /** What a replica answers: bytes as they are, and trailers. */
@@ -75,6 +76,25 @@ const usual: Readonly<Record<string, Uint8Array>> = {
     GetModelStatusResponseSchema,
     create(GetModelStatusResponseSchema, {
       modelVersionStatus: [{ version: 1n, state: State.AVAILABLE }],
+    }),
+  ),
+  GetModelMetadata: toBinary(
+    GetModelMetadataResponseSchema,
+    modelMetadataResponse({
+      model: { name: "m", version: 1n },
+      signatures: new Map([
+        [
+          "serving_default",
+          {
+            methodName: "tensorflow/serving/predict",
+            inputs: new Map([["images", { dtype: "BYTES", shape: [-1] }]]),
+            outputs: new Map([
+              ["scores", { dtype: "FP32", shape: [-1, classCount] }],
+              ["features", { dtype: "FP32", shape: [-1, -1] }],
+            ]),
+          },
+        ],
+      ]),
     }),
   ),
   GetModel: toBinary(

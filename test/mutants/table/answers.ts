@@ -101,6 +101,55 @@ export const answerMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
+    "packages/gateway/src/inbound/protocols/tensorflow-serving/messages.ts",
+    ["packages/gateway/src/inbound/protocols/tensorflow-serving/messages.test.ts"],
+    [
+      {
+        name: "answers: JSON of any length",
+        find: "byteCount > maxAnswerBytes",
+        replace: "byteCount < 0",
+      },
+      {
+        name: "answers: JSON is written in one turn of the loop",
+        find: "if (written.length > 0) await nextLoopTurn();",
+        replace: "",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    "packages/gateway/src/inbound/protocols/rpc/connect/json-length.ts",
+    ["packages/gateway/src/inbound/protocols/rpc/connect/json-length.test.ts"],
+    [
+      {
+        name: "answers: an RPC's JSON of any length",
+        find: "if (left < 0)",
+        replace: "if (left === 1)",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    "packages/gateway/src/models/embed.ts",
+    ["packages/gateway/src/models/embed.test.ts"],
+    [
+      {
+        name: "answers: any number of features",
+        find: "if (count <= maxFeaturesPerCall) return;",
+        replace: "if (count > 0) return;",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    "packages/tf-serving/src/tensor-values.ts",
+    ["packages/tf-serving/src/tensor-budget.test.ts"],
+    [
+      {
+        name: "replies: any number of integers one by one",
+        find: "if (varintBytes <= maxVarintBytes) return;",
+        replace: "if (varintBytes > 0) return;",
+      },
+    ],
+  ),
+  ...mutantsOf(
     `${transport}/unary-channel.ts`,
     [`${transport}/unary-channel.test.ts`, `${transport}/hostile-replies.test.ts`],
     [

@@ -1,4 +1,10 @@
-import { type Embed, FailedPreconditionError, listedNames, type Tensor } from "@tensorgate/core";
+import {
+  type Embed,
+  FailedPreconditionError,
+  listedNames,
+  maxFeaturesPerCall,
+  type Tensor,
+} from "@tensorgate/core";
 import { valuesOfPicture } from "./output-values.ts";
 import type { Release } from "./release.ts";
 import { createPictureScorer, type PictureTaskDeps, taskNotOffered } from "./score-pictures.ts";
@@ -26,10 +32,21 @@ export function createEmbedder(deps: PictureTaskDeps): Embed {
       read: ({ outputs }) => {
         const tensor = outputs.get(name);
         if (!tensor) throw withoutFeatures(release, outputs);
-        return values(tensor);
+        const features = values(tensor);
+        assertFeatureCount(release, features.length * request.pictures.length);
+        return features;
       },
     });
   };
+}
+
+/** @throws FailedPreconditionError if the pictures of a call have more features than are written in one answer */
+function assertFeatureCount({ name }: Release, count: number): void {
+  if (count <= maxFeaturesPerCall) return;
+  throw new FailedPreconditionError(
+    `model "${name}" returns ${count} features for this call; the limit is ${maxFeaturesPerCall}`,
+    { hint: "send fewer pictures in a call, or get the output as a tensor by Predict" },
+  );
 }
 
 function withoutFeatures(

@@ -13,6 +13,7 @@ import {
   inputTypeNames,
   invalidArgument,
   type JsonBody,
+  joined,
   MalformedMessageError,
   modelMetadataJson,
   modelSpecFromPath,
@@ -144,21 +145,25 @@ async function predictBody({ models, spec, json, request }: Task): Promise<RestA
   const { format, inputs } = readPredictBody(json, inputTypeNames(signature));
   const received = receivedRequest(inputs, { modelSpec: spec });
   const { outputs } = await servable.predict(received, request.isAbandoned);
-  return { status: 200, body: predictAnswerJson(outputs, format), weights: servable.weights };
+  return {
+    status: 200,
+    body: joined([...predictAnswerJson(outputs, format)]),
+    weights: servable.weights,
+  };
 }
 
 async function classifyBody({ models, spec, json, request }: Task): Promise<RestAnswer> {
   const examples = serializedExamples(readExampleBody(json));
   const call = { modelSpec: spec, examples, isAbandoned: request.isAbandoned };
   const { result } = await classify(models, call);
-  return { status: 200, body: classificationAnswerJson(result.classifications) };
+  return { status: 200, body: joined([...classificationAnswerJson(result.classifications)]) };
 }
 
 async function regressBody({ models, spec, json, request }: Task): Promise<RestAnswer> {
   const examples = serializedExamples(readExampleBody(json));
   const call = { modelSpec: spec, examples, isAbandoned: request.isAbandoned };
   const { result } = await regress(models, call);
-  return { status: 200, body: regressionAnswerJson(result.regressions) };
+  return { status: 200, body: joined([...regressionAnswerJson(result.regressions)]) };
 }
 
 /** Any other error is either a malformed message, or internal. */

@@ -31,7 +31,7 @@ export function jsonText(document: JsonDocument, node: number): string {
     if (step === unwritable || writer.byteLength >= maxBytes) break;
     step();
   }
-  return utf8.decode(writer.finish());
+  return utf8.decode(writer.take());
 }
 
 /** The step at which the original's writer ends, since it has no text for NaN and infinities. */

@@ -13,7 +13,14 @@ const shortEscapes: ReadonlyMap<number, string> = new Map(
 
 const numberEscape = (byte: number) => `\\u00${byte.toString(16).toUpperCase().padStart(2, "0")}`;
 
-const indent = "    ";
+const indentBytes = 4;
+const space = 0x20;
+const lineFeed = 0x0a;
+const quote = 0x22;
+const backslash = 0x5c;
+
+/** Bytes after which a piece is long enough to be taken. */
+const pieceBytes = 16_384;
 
 interface Level {
   readonly isArray: boolean;
@@ -32,9 +39,14 @@ export class JsonWriter {
   /** Whether elements of an array follow each other on one line; to be set between its elements, too. */
   isOnOneLine = false;
 
-  /** Bytes so far. */
+  /** Bytes that were not taken yet. */
   get byteLength(): number {
     return this.#length;
+  }
+
+  /** Whether it is time to take what was written: long texts are written piece by piece. */
+  get isFull(): boolean {
+    return this.#length >= pieceBytes;
   }
 
   startObject(): void {
@@ -67,10 +79,19 @@ export class JsonWriter {
 
   /** Writes a string, or the name of a member. */
   string(bytes: Uint8Array): void {
+    this.startString();
+    this.stringPart(bytes);
+    this.endString();
+  }
+
+  startString(): void {
     this.#place();
     this.#append('"');
+  }
+
+  stringPart(bytes: Uint8Array): void {
     for (const byte of bytes) {
-      if (byte >= 0x20 && byte !== 0x22 && byte !== 0x5c) {
+      if (byte >= space && byte !== quote && byte !== backslash) {
         if (this.#length === this.#bytes.length) this.#reserve(1);
         this.#bytes[this.#length] = byte;
         this.#length += 1;
@@ -78,12 +99,18 @@ export class JsonWriter {
         this.#append(shortEscapes.get(byte) ?? numberEscape(byte));
       }
     }
+  }
+
+  endString(): void {
     this.#append('"');
   }
 
-  /** Returns what was written; to be called once, at the end. */
-  finish(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length);
+  /** Returns what was written since the last time. */
+  take(): Uint8Array {
+    const piece = this.#bytes.subarray(0, this.#length);
+    this.#bytes = new Uint8Array(this.#length);
+    this.#length = 0;
+    return piece;
   }
 
   /** Appends text in ASCII. */
@@ -98,7 +125,7 @@ export class JsonWriter {
     const needed = this.#length + byteCount;
     if (needed <= this.#bytes.length) return;
     const larger = new Uint8Array(Math.max(needed, 2 * this.#bytes.length));
-    larger.set(this.#bytes);
+    larger.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = larger;
   }
 
@@ -118,6 +145,10 @@ export class JsonWriter {
   }
 
   #newLine(): void {
-    this.#append(`\n${indent.repeat(this.#levels.length)}`);
+    const byteCount = 1 + indentBytes * this.#levels.length;
+    this.#reserve(byteCount);
+    this.#bytes[this.#length] = lineFeed;
+    this.#bytes.fill(space, this.#length + 1, this.#length + byteCount);
+    this.#length += byteCount;
   }
 }

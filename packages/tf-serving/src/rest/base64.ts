@@ -42,14 +42,18 @@ export function base64Bytes(text: Uint8Array): Uint8Array | undefined {
   return bytes.subarray(0, length);
 }
 
-/** Encodes bytes as base64, with its padding. */
-export function base64Text(bytes: Uint8Array): string {
-  let text = "";
-  for (let at = 0; at < bytes.byteLength; at += 3) {
-    const [first = 0, second = 0, third = 0] = bytes.subarray(at, at + 3);
+const letterOf = Uint8Array.from(alphabet, (letter) => letter.charCodeAt(0));
+
+/** Encodes bytes as base64, with its padding; returns the letters. */
+export function base64Letters(bytes: Uint8Array): Uint8Array {
+  const text = new Uint8Array(Math.ceil(bytes.byteLength / 3) * 4).fill("=".charCodeAt(0));
+  for (let at = 0, end = 0; at < bytes.byteLength; at += 3, end += 4) {
+    const count = Math.min(3, bytes.byteLength - at);
+    const [first, second = 0, third = 0] = [bytes[at] as number, bytes[at + 1], bytes[at + 2]];
     const bits = (first << 16) | (second << 8) | third;
-    for (let shift = 18; shift >= 0; shift -= 6) text += alphabet[(bits >> shift) & 63];
+    for (let letter = 0; letter <= count; letter += 1) {
+      text[end + letter] = letterOf[(bits >> (18 - 6 * letter)) & 63] as number;
+    }
   }
-  const surplus = (3 - (bytes.byteLength % 3)) % 3;
-  return text.slice(0, text.length - surplus) + "=".repeat(surplus);
+  return text;
 }

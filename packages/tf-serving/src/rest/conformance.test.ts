@@ -3,6 +3,7 @@ import type { Feature } from "@tensorgate/proto/tensorflow/example";
 import { expect, test } from "vitest";
 import { casesOf, hasCases } from "../../../../test/support/conformance-cases.ts";
 import { ServingError } from "../serving-error.ts";
+import { joined } from "../wire/message.ts";
 import { readExampleBody } from "./example-body.ts";
 import { classificationAnswerJson, regressionAnswerJson } from "./inference-answer.ts";
 import { readJsonBody } from "./json-body.ts";
@@ -181,7 +182,7 @@ function answerOf({
       const tensors = Object.entries(outputs).map(
         ([name, each]) => [name, tensorOf(each)] as const,
       );
-      return predictAnswerJson(new Map(tensors), request_format);
+      return joined([...predictAnswerJson(new Map(tensors), request_format)]);
     }
     case "classify": {
       const classifications = (result as readonly (readonly [string, number][])[]).map(
@@ -189,11 +190,11 @@ function answerOf({
           classes: classes.map(([label, score]) => ({ label, score: Math.fround(Number(score)) })),
         }),
       );
-      return classificationAnswerJson(classifications as never);
+      return joined([...classificationAnswerJson(classifications as never)]);
     }
     case "regress": {
       const regressions = result.map((value) => ({ value: Math.fround(Number(value)) }));
-      return regressionAnswerJson(regressions as never);
+      return joined([...regressionAnswerJson(regressions as never)]);
     }
     case "error":
       return Buffer.from(restErrorBody(message ?? ""));

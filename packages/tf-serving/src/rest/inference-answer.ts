@@ -7,15 +7,17 @@ import { decimalText } from "./decimal-text.ts";
 const utf8 = new TextEncoder();
 
 /**
- * Writes the answer to `:classify`: for each example the classes with their scores.
+ * Writes the answer to `:classify`, piece by piece: for each example the classes with their scores.
  *
  * @throws ServingError in the original's words, if there is none
  */
-export function classificationAnswerJson(classifications: readonly Classifications[]): Uint8Array {
+export function classificationAnswerJson(
+  classifications: readonly Classifications[],
+): Generator<Uint8Array> {
   if (classifications.length === 0) {
     throw invalidArgument("Cannot convert empty ClassificationResults to JSON");
   }
-  return answerJson((writer) => {
+  return answerJson(function* (writer) {
     writer.startArray();
     for (const { classes } of classifications) {
       writer.isOnOneLine = true;
@@ -25,36 +27,43 @@ export function classificationAnswerJson(classifications: readonly Classificatio
         writer.string(utf8.encode(label));
         writer.raw(decimalText(score, "float"));
         writer.endArray();
+        if (writer.isFull) yield writer.take();
       }
       writer.endArray();
       writer.isOnOneLine = false;
+      if (writer.isFull) yield writer.take();
     }
     writer.endArray();
   });
 }
 
 /**
- * Writes the answer to `:regress`: for each example its value.
+ * Writes the answer to `:regress`, piece by piece: for each example its value.
  *
  * @throws ServingError in the original's words, if there is none
  */
-export function regressionAnswerJson(regressions: readonly Regression[]): Uint8Array {
+export function regressionAnswerJson(regressions: readonly Regression[]): Generator<Uint8Array> {
   if (regressions.length === 0) {
     throw invalidArgument("Cannot convert empty RegressionResults to JSON");
   }
-  return answerJson((writer) => {
+  return answerJson(function* (writer) {
     writer.isOnOneLine = true;
     writer.startArray();
-    for (const { value } of regressions) writer.raw(decimalText(value, "float"));
+    for (const { value } of regressions) {
+      writer.raw(decimalText(value, "float"));
+      if (writer.isFull) yield writer.take();
+    }
     writer.endArray();
   });
 }
 
-function answerJson(writeResults: (writer: JsonWriter) => void): Uint8Array {
+function* answerJson(
+  resultPieces: (writer: JsonWriter) => Generator<Uint8Array>,
+): Generator<Uint8Array> {
   const writer = new JsonWriter();
   writer.startObject();
   writer.string(utf8.encode("results"));
-  writeResults(writer);
+  yield* resultPieces(writer);
   writer.endObject();
-  return writer.finish();
+  yield writer.take();
 }

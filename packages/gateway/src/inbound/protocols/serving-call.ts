@@ -68,30 +68,35 @@ export async function scoreEncoded(
   });
 }
 
-/** Elements of a response that is decoded here, fields, entries and numbers; and its bytes. */
+/** Elements of a response that is decoded here, fields, entries and numbers; and its bytes, which JSON may make six of. */
 const maxResponseElements = 262_144;
-const maxResponseBytes = 16_777_216;
+const maxResponseBytes = 4_194_304;
 
 /**
  * Decodes a response that its caller gets as JSON; counted before anything is built of it. Beyond the limit the call
  * fails, and no replica is to blame: as bytes its caller could have had it.
  *
- * @throws UpstreamFailedError if it has more than 262,144 elements or 16 MiB, or is malformed
+ * @throws UpstreamFailedError if it has more than 262,144 elements or 4 MiB, or is malformed
  */
 export function decodeResponse<Desc extends DescMessage>(
   schema: Desc,
   encoded: Uint8Array,
 ): MessageShape<Desc> {
+  if (encoded.byteLength > maxResponseBytes) throw tooLongInJson(`${maxResponseBytes} bytes`);
   try {
-    if (encoded.byteLength > maxResponseBytes) throw new RangeError(`${encoded.byteLength} bytes`);
     chargeMessage(schema, encoded, createWorkBudget(maxResponseElements));
   } catch (cause) {
-    throw new UpstreamFailedError("the replica's response cannot be written as JSON", {
-      cause,
-      hint: `ask for fewer results, or in binary; JSON has at most ${maxResponseElements} fields and values in 16 MiB`,
-    });
+    throw tooLongInJson(`${maxResponseElements} fields and values`, cause);
   }
   return fromBinary(schema, encoded, { readUnknownFields: false });
+}
+
+/** @param limit - what a response may have to be written as JSON */
+export function tooLongInJson(limit: string, cause?: unknown): UpstreamFailedError {
+  return new UpstreamFailedError("the replica's response cannot be written as JSON", {
+    cause,
+    hint: `ask for fewer results, or in binary; JSON is written of at most ${limit}`,
+  });
 }
 
 /** Name of the model that a call gives, for records; empty where it gives none, or cannot be read. */

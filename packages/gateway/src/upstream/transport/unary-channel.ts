@@ -43,7 +43,7 @@ export interface UnaryChannel {
    */
   unary(path: string, segments: readonly Uint8Array[], call: UnaryCall): Promise<UnaryReply>;
   /** What replies may cost to read. */
-  readonly replyLimits: Required<TensorBudgetOptions>;
+  readonly replyLimits: Required<Pick<TensorBudgetOptions, "maxElements" | "maxValueBytes">>;
   /** Round trip to the server, in milliseconds; undefined before anything was measured. */
   roundTripMs(): number | undefined;
   /** Takes no more calls. Resolves when those in flight have ended. */

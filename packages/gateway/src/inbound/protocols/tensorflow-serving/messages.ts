@@ -1,5 +1,6 @@
+import { setImmediate as nextLoopTurn } from "node:timers/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
-import type { ModelSpec, ServingMethod } from "@tensorgate/core";
+import type { CallContext, ModelSpec, ServingMethod } from "@tensorgate/core";
 import {
   ClassificationRequestSchema,
   ClassificationResponseSchema,
@@ -11,13 +12,14 @@ import {
 } from "@tensorgate/proto/tensorflow_serving/regression";
 import {
   classificationAnswerJson,
+  joined,
   type ModelPath,
   modelSpecMessage,
   readModelPath,
   regressionAnswerJson,
 } from "@tensorgate/tf-serving";
 import type { HttpBody, PathParams } from "../http-handler.ts";
-import { decodeResponse } from "../serving-call.ts";
+import { decodeResponse, tooLongInJson } from "../serving-call.ts";
 
 /** What the path of a request asks for; its version may be too large for a number, and then there is no spec. */
 export type ServingPath = PathParams & { readonly model: string; readonly verb: string };
@@ -33,12 +35,37 @@ export function jsonAnswer(body: string | Uint8Array): HttpBody {
   return { contentType: "application/json", body };
 }
 
+/** Longest answer in JSON, in bytes: about a million numbers. */
+export const maxAnswerBytes = 12_582_912;
+
+/**
+ * Writes an answer of any length; after each of its pieces, which take about a millisecond, other work gets its turn
+ * on the event loop.
+ *
+ * @throws UpstreamFailedError if it is longer than 12 MiB; the reason of `call.signal` once that aborts
+ */
+export async function writtenAnswer(
+  pieces: Iterable<Uint8Array>,
+  { signal }: Pick<CallContext, "signal">,
+): Promise<HttpBody> {
+  const written: Uint8Array[] = [];
+  let byteCount = 0;
+  for (const piece of pieces) {
+    byteCount += piece.byteLength;
+    if (byteCount > maxAnswerBytes) throw tooLongInJson(`${maxAnswerBytes} bytes`);
+    if (written.length > 0) await nextLoopTurn();
+    signal.throwIfAborted();
+    written.push(piece);
+  }
+  return jsonAnswer(joined(written));
+}
+
 /** How the examples of a REST call are sent, and the result of the response is written. */
 export interface ExampleTask {
   readonly method: ServingMethod;
   readonly request: (modelSpec: ModelSpec, input: Input) => Uint8Array;
-  /** @throws ServingError if there is no result */
-  readonly answerJson: (response: Uint8Array) => Uint8Array;
+  /** @throws ServingError if there is no result; UpstreamFailedError if it is too long for JSON */
+  readonly answerJson: (response: Uint8Array) => Iterable<Uint8Array>;
 }
 
 export const classifyTask: ExampleTask = {

@@ -26,6 +26,7 @@ import {
   jsonAnswer,
   regressTask,
   servingPath,
+  writtenAnswer,
 } from "./messages.ts";
 
 export interface ServingRoutesOptions {
@@ -82,7 +83,8 @@ export function tensorflowServingRoutes({
         const modelSpec = { ...spec, signatureName: body.signatureName };
         const message = request(modelSpec, readExampleBody(body));
         const response = await scoreEncoded({ method, message }, { call, tasks });
-        return { ...jsonAnswer(answerJson(response.encoded)), ...infoOf(response) };
+        const answer = await writtenAnswer(answerJson(response.encoded), call);
+        return { ...answer, ...infoOf(response) };
       });
     };
 
@@ -120,7 +122,8 @@ export function tensorflowServingRoutes({
         const request = { modelSpec, inputs, outputFilter: [], hasWireNames: true };
         const response = await tasks.score(request, call);
         const outputs = inOrder(response.outputs, signature);
-        return { ...jsonAnswer(predictAnswerJson(outputs, format)), ...infoOf(response) };
+        const answer = await writtenAnswer(predictAnswerJson(outputs, format), call);
+        return { ...answer, ...infoOf(response) };
       });
     }),
 

@@ -6,6 +6,7 @@ import type { BodyUsage } from "../../../server/body/body-budget.ts";
 import { type CallRunner, errorHeaders, type ReplyInfo } from "../../call.ts";
 import type { IncomingCall } from "../../incoming-call.ts";
 import { connectErrorFrom, reasonOfAbort } from "../errors.ts";
+import { assertWritableAsJson } from "./json-length.ts";
 
 /** A request to one method, from its headers on: one call, or a stream of them. */
 export interface RpcRequest {
@@ -70,7 +71,11 @@ export function createRpcRunner({ run, admit }: CallRunner): RpcRunner {
         {
           askedModel: askedModel(request),
           timeoutMs: context.timeoutMs(),
-          answer: work,
+          answer: async (call, tasks) => {
+            const answered = await work(call, tasks);
+            if (isJson(context)) assertWritableAsJson(answered.message);
+            return answered;
+          },
           write: (_answer, headers) => {
             for (const [name, value] of Object.entries(headers)) {
               context.responseHeader.set(name, value);
@@ -107,6 +112,10 @@ function abortWith(signal: AbortSignal, controller: AbortController): Disposable
   signal.addEventListener("abort", onAbort, { once: true });
   return { [Symbol.dispose]: () => signal.removeEventListener("abort", onAbort) };
 }
+
+/** Whether messages are JSON, in any of the protocols. */
+const isJson = ({ requestHeader }: HandlerContext) =>
+  requestHeader.get("content-type")?.includes("json") === true;
 
 /** Requests name their model in one of two places. */
 function askedModel(request: unknown): string | undefined {

@@ -33,6 +33,7 @@ import {
   rpcFormOf,
 } from "./body.ts";
 import { createRpcRunner, type RpcRequest, type RpcRunner, rpcKey } from "./call.ts";
+import { maxJsonMessageBytes } from "./json-length.ts";
 import { encodedPieces } from "./web-text.ts";
 
 export interface RpcHandlerDeps extends Omit<RpcRoutesDeps, "rpc"> {
@@ -263,9 +264,6 @@ async function* guarded<Message>(
     yield message;
   }
 }
-
-/** Longest message in JSON, in bytes: the library reads it character by character, which takes 80 ms for as much. */
-const maxJsonMessageBytes = 8_388_608;
 
 /** Of health, reflection, status and catalog, which ask by a name or two. */
 const smallLimits: MessageLimits = { maxBytes: 16_384, maxJsonBytes: 16_384, maxElements: 256 };

@@ -1,0 +1,49 @@
+import { float32Tensor } from "@tensorgate/core";
+import { predictAnswerJson } from "@tensorgate/tf-serving";
+import { expect, test } from "vitest";
+import { maxAnswerBytes, writtenAnswer } from "./messages.ts";
+
+const answerOf = (count: number) =>
+  predictAnswerJson(
+    new Map([["scores", float32Tensor([1, count], new Float32Array(count))]]),
+    "row",
+  );
+
+test("other work has its turns while a long answer is written", async () => {
+  let turnCount = 0;
+  let isWritten = false;
+  const turn = () => {
+    turnCount += 1;
+    if (!isWritten) setImmediate(turn);
+  };
+  setImmediate(turn);
+
+  const { body } = await writtenAnswer(answerOf(100_000), new AbortController());
+  isWritten = true;
+
+  expect(JSON.parse(Buffer.from(body).toString()).predictions[0]).toHaveLength(100_000);
+  // A piece is 16 KiB, which is what some three thousand numbers take.
+  expect(turnCount).toBeGreaterThan(20);
+});
+
+test("an answer that is too long is given up at the limit", async () => {
+  let byteCount = 0;
+  function* counted() {
+    for (const piece of answerOf(10_000_000)) {
+      byteCount += piece.byteLength;
+      yield piece;
+    }
+  }
+
+  await expect(writtenAnswer(counted(), new AbortController())).rejects.toMatchObject({
+    reason: "upstream-failed",
+  });
+  expect(byteCount).toBeLessThan(maxAnswerBytes + 100_000);
+});
+
+test("an answer that nobody waits for is not written to its end", async () => {
+  const controller = new AbortController();
+  controller.abort(new Error("the client disconnected"));
+
+  await expect(writtenAnswer(answerOf(100_000), controller)).rejects.toThrow("disconnected");
+});

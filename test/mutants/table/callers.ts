@@ -98,7 +98,7 @@ export const callerMutants: readonly Mutant[] = [
       },
       {
         name: "keys: REST serves a model that the key is not for",
-        find: "if (model !== undefined) call.caller?.assertMayUse(model);",
+        find: "        call.caller?.assertMayUse(model);\n",
         replace: "",
       },
     ],

@@ -129,7 +129,7 @@ export const routingMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${scheduler}/scheduler.ts`,
+    `${scheduler}/arrival.ts`,
     [`${routing}/router.test.ts`, simulation],
     [
       {

@@ -169,7 +169,7 @@ interface InkedPicture {
 
 /**
  * Mixes the inks of a CMYK picture by TensorFlow's plain formula, whatever profile it has: red is what cyan and black
- * leave. TensorFlow cuts the fraction; Pillow and others round it, as here.
+ * leave. The fraction is cut, where Pillow rounds it.
  *
  * @see tensorflow/core/lib/jpeg/jpeg_mem.cc
  */
@@ -187,7 +187,7 @@ async function rgbFromInks({ decoder, format, inks }: InkedPicture): Promise<Sha
     const light = Math.abs(remainder - (data[from + 3] as number));
     for (let ink = 0; ink < 3; ink += 1) {
       const paper = Math.abs(remainder - (data[from + ink] as number));
-      pixels[to + ink] = Math.round((light * paper) / 255);
+      pixels[to + ink] = Math.trunc((light * paper) / 255);
     }
   }
   return sharp(pixels, { raw: { width: info.width, height: info.height, channels: 3 } });

@@ -1,23 +1,25 @@
 /** Short forms of characters in strings; other control characters are written by their number. */
-const shortEscapes: ReadonlyMap<number, string> = new Map(
-  Object.entries({
-    '"': '"',
-    "\\": "\\",
-    "\b": "b",
-    "\f": "f",
-    "\n": "n",
-    "\r": "r",
-    "\t": "t",
-  }).map(([character, letter]) => [character.charCodeAt(0), `\\${letter}`]),
-);
+const shortEscapes = {
+  '"': '"',
+  "\\": "\\",
+  "\b": "b",
+  "\f": "f",
+  "\n": "n",
+  "\r": "r",
+  "\t": "t",
+};
 
-const numberEscape = (byte: number) => `\\u00${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+/** What stands for each byte that cannot stand for itself. */
+const escapes: readonly (string | undefined)[] = Array.from({ length: 0x100 }, (_, byte) => {
+  const short = Object.entries(shortEscapes).find(([text]) => text.charCodeAt(0) === byte)?.[1];
+  if (short !== undefined) return `\\${short}`;
+  if (byte < 0x20) return `\\u00${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+  return undefined;
+});
 
 const indentBytes = 4;
 const space = 0x20;
 const lineFeed = 0x0a;
-const quote = 0x22;
-const backslash = 0x5c;
 
 /** Bytes after which a piece is long enough to be taken. */
 const pieceBytes = 16_384;
@@ -91,13 +93,14 @@ export class JsonWriter {
 
   stringPart(bytes: Uint8Array): void {
     for (const byte of bytes) {
-      if (byte >= space && byte !== quote && byte !== backslash) {
-        if (this.#length === this.#bytes.length) this.#reserve(1);
-        this.#bytes[this.#length] = byte;
-        this.#length += 1;
-      } else {
-        this.#append(shortEscapes.get(byte) ?? numberEscape(byte));
+      const escaped = escapes[byte];
+      if (escaped !== undefined) {
+        this.#append(escaped);
+        continue;
       }
+      if (this.#length === this.#bytes.length) this.#reserve(1);
+      this.#bytes[this.#length] = byte;
+      this.#length += 1;
     }
   }
 

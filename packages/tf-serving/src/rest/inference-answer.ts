@@ -24,7 +24,7 @@ export function classificationAnswerJson(
       writer.startArray();
       for (const { label, score } of classes) {
         writer.startArray();
-        writer.string(utf8.encode(label));
+        yield* stringPieces(writer, utf8.encode(label));
         writer.raw(decimalText(score, "float"));
         writer.endArray();
         if (writer.isFull) yield writer.take();
@@ -35,6 +35,18 @@ export function classificationAnswerJson(
     }
     writer.endArray();
   });
+}
+
+/** Bytes of a label that are written at a time. */
+const stringPartBytes = 12_288;
+
+function* stringPieces(writer: JsonWriter, bytes: Uint8Array): Generator<Uint8Array> {
+  writer.startString();
+  for (let at = 0; at < bytes.byteLength; at += stringPartBytes) {
+    if (writer.isFull) yield writer.take();
+    writer.stringPart(bytes.subarray(at, at + stringPartBytes));
+  }
+  writer.endString();
 }
 
 /**

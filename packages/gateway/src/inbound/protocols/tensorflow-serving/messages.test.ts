@@ -1,5 +1,7 @@
+import { create } from "@bufbuild/protobuf";
 import { float32Tensor } from "@tensorgate/core";
-import { predictAnswerJson } from "@tensorgate/tf-serving";
+import { ClassificationResponseSchema } from "@tensorgate/proto/tensorflow_serving/classification";
+import { classificationAnswerJson, predictAnswerJson } from "@tensorgate/tf-serving";
 import { expect, test } from "vitest";
 import { maxAnswerBytes, writtenAnswer } from "./messages.ts";
 
@@ -46,4 +48,16 @@ test("an answer that nobody waits for is not written to its end", async () => {
   controller.abort(new Error("the client disconnected"));
 
   await expect(writtenAnswer(answerOf(100_000), controller)).rejects.toThrow("disconnected");
+});
+
+test("a long label is written in pieces, too", () => {
+  const label = "\u0001".repeat(1_000_000);
+  const classifications = create(ClassificationResponseSchema, {
+    result: { classifications: [{ classes: [{ label, score: 0.5 }] }] },
+  }).result?.classifications;
+
+  const pieces = [...classificationAnswerJson(classifications ?? [])];
+
+  expect(Math.max(...pieces.map(({ byteLength }) => byteLength))).toBeLessThan(100_000);
+  expect(JSON.parse(Buffer.concat(pieces).toString())).toEqual({ results: [[[label, 0.5]]] });
 });

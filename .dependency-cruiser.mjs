@@ -32,8 +32,8 @@ const stages = {
   upstream: ["core", "grpc", "proto", "tf-serving"],
 };
 
-/** Bounds of settings, which every stage's options are made of. */
-const settingSchemas = "^packages/gateway/src/setting-schemas\\.ts$";
+/** Bounds of settings, which every stage's options are made of, and the reading of files that they name. */
+const settingFiles = "^packages/gateway/src/(setting-schemas|regular-file)\\.ts$";
 
 /** Each heavy dependency, and its one home. */
 const homes = {
@@ -71,7 +71,7 @@ export default {
       rule(
         `stage-${name}-imports-only-its-own`,
         { path: stage(name), pathNot: test },
-        { path: ours, pathNot: [stage(name), settingSchemas, ...allowed.map(folder)] },
+        { path: ours, pathNot: [stage(name), settingFiles, ...allowed.map(folder)] },
       ),
     ),
     rule(
@@ -97,7 +97,7 @@ export default {
     rule(
       "config-knows-only-options",
       { path: stage("config"), pathNot: test },
-      { path: ours, pathNot: [stage("config"), folder("core"), "/options\\.ts$"] },
+      { path: ours, pathNot: [stage("config"), settingFiles, folder("core"), "/options\\.ts$"] },
     ),
     ...Object.entries(homes).map(([name, home]) =>
       rule(

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -170,6 +171,18 @@ test("without watching, SIGHUP makes a changed configuration count", async () =>
 
   await serve.said.matching(/: no model, pool or key changed\n/);
   await serve.said.matching(/warn: restart to apply the changes of routing in \S+\n/);
+  expect(await classify(serve.url)).toBe("ok");
+}, 60_000);
+
+test("a pipe that nobody writes to in the place of the configuration stops nothing", async () => {
+  await using replica = await startReplica();
+  await using serve = await startServe(configOf({ westeurope: [replica.address] }), ["--no-watch"]);
+
+  rmSync(serve.file);
+  execFileSync("mkfifo", [serve.file]);
+  serve.child.kill("SIGHUP");
+
+  await serve.said.matching(/keeping the previous one: cannot read \S+: \S+ is not a regular file/);
   expect(await classify(serve.url)).toBe("ok");
 }, 60_000);
 

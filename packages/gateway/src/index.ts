@@ -20,6 +20,7 @@ export type { RejectedConnections } from "./inbound/server/listener/connections.
 export type { CertificateNews } from "./inbound/server/listener/tls-acceptor.ts";
 export type { ResizeOptions } from "./models/input-options.ts";
 export type { ModelOptions } from "./models/options.ts";
+export { readRegularFile } from "./regular-file.ts";
 export { systemClockAndRandom } from "./system-clock.ts";
 export type { CallRecord } from "./telemetry/call-record.ts";
 export {

@@ -6,15 +6,27 @@ import {
   credentialFaults,
   type GatewayOptions,
   parseConfig,
+  readRegularFile,
 } from "@tensorgate/gateway";
 import { CommandError } from "../command-error.ts";
 
 /** No configuration is longer, in bytes: a thousand models with their pools have a tenth of that. */
 const maxConfigBytes = 4 * 1024 * 1024;
 
-/** Reads a configuration. @throws CommandError if the file cannot be read, or with all of its faults */
+type ReadFile = (file: string) => Uint8Array;
+
+/** Reads a configuration from a file or pipe. @throws CommandError if it cannot be read, or with all of its faults */
 export function readConfig(file: string): GatewayOptions {
-  const text = textOf(file);
+  return configFrom(file, readFileSync);
+}
+
+/** Reads it while a gateway runs, which must not wait for the writer of a pipe. @throws as `readConfig` */
+export function readConfigAgain(file: string): GatewayOptions {
+  return configFrom(file, readRegularFile);
+}
+
+function configFrom(file: string, read: ReadFile): GatewayOptions {
+  const text = textOf(file, read);
   try {
     return parseConfig(text, file);
   } catch (thrown) {
@@ -22,7 +34,7 @@ export function readConfig(file: string): GatewayOptions {
   }
 }
 
-function textOf(file: string): string {
+function textOf(file: string, read: ReadFile): string {
   if (!existsSync(file)) {
     throw new CommandError(
       `there is no ${file}; tensorgate init writes one, and --config names another`,
@@ -33,7 +45,7 @@ function textOf(file: string): string {
     if (size > maxConfigBytes) {
       throw new Error(`it has ${size} bytes; a configuration has at most ${maxConfigBytes}`);
     }
-    const text = textFromUtf8(readFileSync(file));
+    const text = textFromUtf8(read(file));
     if (text.includes("\0")) throw new Error("it is no text");
     return text;
   } catch (thrown) {

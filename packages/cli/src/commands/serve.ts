@@ -4,7 +4,7 @@ import { watchConfig } from "../serve/config-watch.ts";
 import { runService, type Service } from "../service/service.ts";
 import type { Signals } from "../service/signals.ts";
 import { runGateway } from "../telemetry/run-gateway.ts";
-import { readConfig } from "./config.ts";
+import { readConfig, readConfigAgain } from "./config.ts";
 
 export interface ServeOptions {
   readonly config: string;
@@ -27,8 +27,8 @@ async function serveUntilSignal(
   { log, stopped, announce, onHangup }: Service,
 ): Promise<void> {
   const { config: file, adminHost, adminPort, watch } = serve;
-  const read = () => withFlags(readConfig(file), serve);
-  const initial = read();
+  const initial = withFlags(readConfig(file), serve);
+  const read = () => withFlags(readConfigAgain(file), serve);
   const admin = { host: adminHost, port: adminPort };
   const running = await runGateway({ options: initial, admin, isAdminNeeded: true, log });
   const { gateway, adminUrl } = running;

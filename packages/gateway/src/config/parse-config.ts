@@ -1,9 +1,9 @@
-import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { meantName } from "@tensorgate/core";
 import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import type { z } from "zod";
 import { isLabelListName, labelsFromText, textFromUtf8 } from "../models/options.ts";
+import { readRegularFile } from "../regular-file.ts";
 import { ConfigError, type ConfigFault } from "./config-error.ts";
 import { configJsonSchema } from "./config-schema.ts";
 import { type GatewayOptions, gatewaySchema } from "./gateway-options.ts";
@@ -23,7 +23,7 @@ export type ReadText = (path: string) => string;
 export function parseConfig(
   text: string,
   fileName: string,
-  readText: ReadText = (path) => textFromUtf8(readFileSync(resolve(dirname(fileName), path))),
+  readText: ReadText = (path) => textFromUtf8(readRegularFile(resolve(dirname(fileName), path))),
 ): GatewayOptions {
   const lines = new LineCounter();
   const document = parseDocument(text, {

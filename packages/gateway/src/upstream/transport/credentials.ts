@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
 import type { SecureClientSessionOptions } from "node:http2";
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
 import { SettingError } from "@tensorgate/core";
+import { readRegularFile } from "../../regular-file.ts";
 import type { ReplicaTlsOptions, UpstreamKeyOptions } from "./options.ts";
 
 /** TLS settings and the key of the gateway at a replica. */
@@ -108,7 +108,7 @@ function keyText(
 
 function readText(where: string, file: string): string {
   try {
-    return readFileSync(file, "utf8");
+    return readRegularFile(file).toString("utf8");
   } catch (cause) {
     throw new SettingError(where, cause);
   }

@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
 import type net from "node:net";
 import tls from "node:tls";
 import { type Clock, SettingError } from "@tensorgate/core";
+import { readRegularFile } from "../../../regular-file.ts";
 import type { TlsOptions } from "../../options.ts";
 
 /** Runs the TLS handshake of accepted sockets, with the certificate that the files hold at that moment. */
@@ -125,7 +125,7 @@ function readFiles({ cert, key, clientCa }: TlsOptions): PemTexts {
 
 function readPem(file: string): string {
   try {
-    return readFileSync(file, "utf8");
+    return readRegularFile(file).toString("utf8");
   } catch (cause) {
     throw new SettingError(file, cause);
   }

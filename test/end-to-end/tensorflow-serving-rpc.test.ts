@@ -141,6 +141,36 @@ test.each([
   expect(error.rawMessage).toBe(message);
 });
 
+test("calls of several models that name none are refused as the original refuses them", async () => {
+  const { labels: _, ...shapes } = shapesModel();
+  await using several = await startShapesGateway({
+    models: [shapesModel(), { ...shapes, name: "other" }],
+  });
+  const transport = createGrpcTransport({ baseUrl: several.url });
+  const prediction = createClient(PredictionService, transport);
+  const models = createClient(ModelService, transport);
+  const refusal = async (asked: Promise<unknown>) =>
+    ConnectError.from(await asked.catch((thrown) => thrown)).message;
+  const modelSpec = { name: "" };
+
+  expect(await refusal(models.getModelStatus({ modelSpec }))).toBe(
+    "[not_found] Could not find any versions of model ",
+  );
+  expect(await refusal(models.getModelStatus({}))).toBe("[invalid_argument] Missing ModelSpec");
+  expect(await refusal(prediction.getModelMetadata({ modelSpec }))).toBe(
+    "[invalid_argument] GetModelMetadataRequest must specify at least one metadata_field",
+  );
+  expect(
+    await refusal(prediction.getModelMetadata({ modelSpec, metadataField: ["signature_def"] })),
+  ).toBe("[invalid_argument] ModelSpec has no name specified.");
+  expect(await refusal(prediction.getModelMetadata({}))).toBe(
+    "[invalid_argument] Missing ModelSpec",
+  );
+  expect(await refusal(prediction.multiInference({}))).toBe(
+    "[invalid_argument] ModelSpec has no name specified.",
+  );
+});
+
 test("a version that is not there is not found", async () => {
   const client = createClient(PredictionService, createGrpcTransport(options()));
   const asked = client.predict({

@@ -57,10 +57,16 @@ describe("several tasks", () => {
     expect(askedModelOf(multiInference("m", "m"))?.name).toBe("m");
   });
 
+  test("that are none, or have no spec, name no model", () => {
+    expect(askedModelOf(multiInference())).toEqual({ name: "" });
+    expect(askedModelOf(multiInference(undefined, ""))?.name).toBe("");
+  });
+
   // A key for one of them would otherwise open the other one, too.
   test.each([
     { names: ["m", "other"], message: "must access the same model name" },
-    { names: ["", "other"], message: "must access the same model name" },
+    { names: ["", "other"], message: "ModelSpec has no name specified." },
+    { names: [undefined, "other"], message: "ModelSpec has no name specified." },
     { names: ["m", ""], message: "Found ModelSpec with an empty model name" },
     { names: ["m", undefined], message: "Found ModelSpec with an empty model name" },
   ])("are refused for $names", ({ names, message }) => {

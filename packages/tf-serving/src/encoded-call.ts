@@ -29,12 +29,21 @@ const responsePlaces: Readonly<Record<ServingMethod, SpecPlace>> = {
 /**
  * The model that a call asks for.
  *
- * @returns undefined where the message has none
+ * @returns undefined where the message has none; an empty one for a `MultiInferenceRequest` without tasks
  * @throws MalformedMessageError; TooLargeError if it has more elements than a `TensorBudget` has by default; ServingError
  *   if the tasks of a `MultiInferenceRequest` name different models: access is granted to one
  */
 export function askedModelOf({ method, message }: EncodedCall): ModelSpec | undefined {
-  const [first, ...others] = specsOf(message, requestPlaces[method]);
+  const place = requestPlaces[method];
+  const [first = place.part === undefined ? undefined : emptySpec, ...others] = specsOf(
+    message,
+    place,
+  );
+  if (first?.name === "") {
+    // The model is looked up by the first task; it may still be named in another way, but not if the others name theirs.
+    if (others.some(({ name }) => name !== "")) throw servingErrors.missingModelName();
+    return first;
+  }
   if (others.some(({ name }) => name === "")) throw servingErrors.emptyModelName();
   if (others.some(({ name }) => name !== first?.name)) throw servingErrors.differentModels();
   return first;
@@ -74,10 +83,11 @@ export function withModelSpec(call: EncodedCall, modelSpec: ModelSpec): EncodedC
   return { ...call, message: joined([...spec, ...kept]) };
 }
 
+const emptySpec: ModelSpec = { name: "" };
+
 /** The model spec of a message, or that of each of its parts; a part without one has an empty one. */
 function specsOf(message: Uint8Array, { part, spec }: SpecPlace): readonly ModelSpec[] {
   const { elements } = createTensorBudget();
-  const emptySpec: ModelSpec = { name: "" };
   if (part === undefined) {
     const fields = fieldsOf(message, spec, elements);
     // A message that is there several times is one whose fields stand one after the other.

@@ -39,6 +39,9 @@ export interface ServingCall {
   readonly unnamedModel?: string | undefined;
 }
 
+/** What the original says of a model spec without a name. */
+export type MissingNameError = (asked: ModelSpec) => ServingError;
+
 /** Header with the path of a service. */
 export const serviceRouteHeader = "x-ms-aml-grpc-service-route";
 
@@ -148,12 +151,13 @@ function encodedResponse({ model, outputs }: ScoreResponse, asked: ModelSpec): U
 export function servingModel(
   asked: ModelSpec | undefined,
   { call, tasks, serviceRoute, unnamedModel }: ServingCall,
+  missingName: MissingNameError = servingErrors.missingModelName,
 ): ModelSpec {
   const service = serviceName(serviceRoute);
   const name =
     asked?.name || tasks.modelOfService(service) || unnamedModel || onlyModel(call, tasks);
   if (name === undefined) {
-    const error = asked ? servingErrors.missingModelName() : servingErrors.missingModelSpec();
+    const error = asked ? missingName(asked) : servingErrors.missingModelSpec();
     throw answered(error, service && `no model has the service "${service}"`);
   }
   call.caller?.assertMayUse(name);

@@ -31,6 +31,7 @@ import {
   askedNameOf,
   decodeResponse,
   inServingWords,
+  type MissingNameError,
   scoreEncoded,
   serviceRouteHeader,
   servingModel,
@@ -110,11 +111,10 @@ export function addModelRoutes(
   router.rpc(PredictionService.method.getModelMetadata, (request, context) =>
     run(request, context, async (call, tasks) => {
       const { asked, serviceRoute } = askedOf(request, context);
+      // The original looks for a spec, at the fields, and then for the name in the spec.
+      if (asked) assertMetadataFields(request);
       const spec = servingModel(asked, { call, tasks, serviceRoute, unnamedModel });
-      const [field] = request.metadataField;
-      if (field === undefined) throw answered(servingErrors.missingMetadataField());
-      const unknown = request.metadataField.find((each) => each !== "signature_def");
-      if (unknown !== undefined) throw answered(servingErrors.unsupportedMetadataField(unknown));
+      assertMetadataFields(request);
       const metadata = await inServingWords(spec, () => tasks.modelMetadata(spec, call));
       return { message: modelMetadataResponse(metadata), model: metadata.model };
     }),
@@ -125,12 +125,8 @@ export function addModelRoutes(
       run(request, context, async (call, tasks) => {
         const { asked, serviceRoute } = askedOf(request, context);
         // A label is not looked at: the states of all versions are returned.
-        const { versionLabel: _, ...spec } = servingModel(asked, {
-          call,
-          tasks,
-          serviceRoute,
-          unnamedModel,
-        });
+        const serving = { call, tasks, serviceRoute, unnamedModel };
+        const { versionLabel: _, ...spec } = servingModel(asked, serving, noStatus);
         const status = await inServingWords(spec, () => tasks.modelStatus(spec, call), {
           model: servingErrors.noVersions,
           version: servingErrors.noVersion,
@@ -146,6 +142,21 @@ export function addModelRoutes(
     },
   });
 }
+
+/** @throws UpstreamAnsweredError in the original's words unless the signatures are asked for, and nothing else */
+function assertMetadataFields({
+  metadataField,
+}: {
+  readonly metadataField: readonly string[];
+}): void {
+  if (metadataField.length === 0) throw answered(servingErrors.missingMetadataField());
+  const unknown = metadataField.find((each) => each !== "signature_def");
+  if (unknown !== undefined) throw answered(servingErrors.unsupportedMetadataField(unknown));
+}
+
+/** A model without a name is one that is not there. */
+const noStatus: MissingNameError = ({ name, version }) =>
+  version === undefined ? servingErrors.noVersions(name) : servingErrors.noVersion(name, version);
 
 /** What a call that describes a model asks for. */
 function askedOf(

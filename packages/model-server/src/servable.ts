@@ -91,6 +91,7 @@ export function createServable(deps: ServableDeps): Servable {
       assertInputs(request.inputNames, signature);
       const inputs = readInputs(request, signature);
       const outputs = wantedOutputs(request.outputFilter, signature);
+      assertDTypes(inputs, signature);
 
       const feeds = new Map<string, Tensor>(signature.constants);
       for (const input of signature.inputs.values()) {
@@ -141,17 +142,22 @@ function readInputs(
   { inputs }: PreparedSignature,
 ): ReadonlyMap<string, Tensor> {
   const read = new Map<string, Tensor>();
-  for (const { alias, dtype, defaultValue, examples } of inputs.values()) {
+  for (const { alias, defaultValue } of inputs.values()) {
     const isSent = request.inputNames.includes(alias);
-    const tensor = isSent || !defaultValue ? readInput(request, alias) : defaultValue;
-    // Signatures of old models declare another type for examples than the graph takes.
-    const taken = examples ? "BYTES" : dtype;
-    if (tensor.dtype !== taken) {
-      throw servingErrors.wrongDType(dataTypes[taken].name, dataTypes[tensor.dtype].name);
-    }
-    read.set(alias, tensor);
+    read.set(alias, isSent || !defaultValue ? readInput(request, alias) : defaultValue);
   }
   return read;
+}
+
+/** Only the graph finds out, once it runs. */
+function assertDTypes(read: ReadonlyMap<string, Tensor>, { inputs }: PreparedSignature): void {
+  for (const { alias, dtype, examples } of inputs.values()) {
+    // Signatures of old models declare another type for examples than the graph takes.
+    const taken = examples ? "BYTES" : dtype;
+    const sent = read.get(alias)?.dtype ?? taken;
+    if (sent === taken) continue;
+    throw servingErrors.wrongDType(dataTypes[taken].name, dataTypes[sent].name);
+  }
 }
 
 function readInput(request: ReceivedPredictRequest, alias: string): Tensor {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { float32Tensor, float32Values } from "@tensorgate/core";
+import { float32Tensor, float32Values, type Tensor } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
 import {
   ClassificationRequestSchema,
@@ -225,6 +225,19 @@ test("an input with a default may be left out, another one not", async () => {
   });
   await expect(caller.predict("tf2", { z: [1] })).rejects.toMatchObject({
     details: "Inputs contains invalid name. Used request inputs: , request input: z",
+  });
+});
+
+test("an unknown output is told before a wrong type, which only the graph finds", async () => {
+  const x: Tensor = { dtype: "INT32", shape: [1], data: new Uint8Array(4) };
+  const asked = (outputFilter: readonly string[]) =>
+    caller.score("half_plus_two", { x }, outputFilter);
+
+  await expect(asked(["z"])).rejects.toMatchObject({
+    details: "output tensor alias not found in signature: z Outputs expected to be in the set {y}.",
+  });
+  await expect(asked(["y"])).rejects.toMatchObject({
+    details: "Expects arg[0] to be float but int32 is provided",
   });
 });
 

@@ -87,6 +87,8 @@ export class NumberReader {
     const starts = this.#starts;
     const firstIndex = this.count;
     let values = this.values;
+    // V8 checks the buffer whenever a length is read.
+    let capacity = values.length;
     let count = firstIndex;
     let flags = 0;
     let depth = 0;
@@ -205,7 +207,10 @@ export class NumberReader {
         }
       }
       if (isCommon) {
-        if (count === values.length) values = this.#grow(at);
+        if (count === capacity) {
+          values = this.#grow(at);
+          capacity = values.length;
+        }
         values[count] = value;
         count += 1;
       } else {
@@ -216,6 +221,7 @@ export class NumberReader {
         this.count = count;
         at = this.read(first);
         values = this.values;
+        capacity = values.length;
         count = this.count;
       }
 

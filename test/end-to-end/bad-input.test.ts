@@ -155,6 +155,30 @@ describe("REST", () => {
     expect(problem["hint"]).toContain('"shapes"');
   });
 
+  test.each([
+    { query: "?topk=3", hint: "did you mean topK?" },
+    { query: "?versionlabel=x", hint: "did you mean versionLabel?" },
+    { query: "?pretty", hint: "parameters here: version, versionLabel, signature, region" },
+    { query: "?region=westeurop", hint: 'did you mean "westeurope"?' },
+    { query: "?region=mars", hint: "regions: westeurope" },
+  ])("$query is refused with what was meant", async ({ query, hint }) => {
+    const { status, problem } = await post(star, { path: `/v1/classify/shapes${query}` });
+
+    expect(status).toBe(400);
+    expect(problem["hint"]).toContain(hint);
+  });
+
+  test("a header with an unknown region is refused like the parameter", async () => {
+    const response = await fetch(`${running.url}/v1/classify/shapes`, {
+      method: "POST",
+      headers: { "x-tensorgate-region": "mars" },
+      body: star,
+    });
+
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ hint: "regions: westeurope", field: "region" });
+  });
+
   test("a body over the limit is refused before it is sent", async () => {
     const response = await fetch(`${running.url}/v1/classify/shapes`, {
       method: "POST",

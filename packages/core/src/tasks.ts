@@ -28,6 +28,12 @@ export interface Tasks {
    */
   readonly pictureInputs: (modelSpec: ModelSpec) => ReadonlySet<string>;
   /**
+   * Checks the name of a region that a caller prefers.
+   *
+   * @throws InvalidRequestError if no pool is there, with the nearest name among the regions that the call may be served in
+   */
+  readonly assertRegion: (region: string, call: CallContext) => void;
+  /**
    * Rejects a call before its body is read, if no replica of the model has room for it now.
    *
    * @throws OverloadedError

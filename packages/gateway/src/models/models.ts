@@ -2,9 +2,13 @@ import {
   type AskModel,
   type CallContext,
   type Clock,
+  cutText,
   defaultSignatureName,
+  InvalidRequestError,
+  listedNames,
   type ModelMetadata,
   type ModelSpec,
+  meantName,
   NotSupportedError,
   type ResolvedModel,
   type ResolvedRequest,
@@ -83,7 +87,7 @@ export function createModels(deps: ModelsDeps): Models {
     onStartFailure: deps.onDecoderFailure,
   });
   const prepare = createPicturePreparer({ ...decoders, options, clock });
-  const tasksOf = ({ resolve, has, all, modelOfService }: Snapshot): Tasks => {
+  const tasksOf = ({ resolve, has, all, regions, modelOfService }: Snapshot): Tasks => {
     const metadata: AskModel<ModelMetadata> = async (modelSpec, call) => {
       const release = resolve(modelSpec);
       try {
@@ -113,6 +117,16 @@ export function createModels(deps: ModelsDeps): Models {
         signatures: reported,
       }),
       pictureInputs: (modelSpec) => pictureInputNames(resolve(modelSpec), modelSpec),
+      assertRegion: (region, { hints: { residency, isForwarded } }) => {
+        // Another gateway knows regions that this one has no pools in.
+        if (isForwarded || regions.includes(region)) return;
+        const known = regions.filter((name) => residency?.includes(name) ?? true);
+        const meant = meantName(region, known);
+        throw new InvalidRequestError(`unknown region "${cutText(region, 80)}"`, {
+          field: "region",
+          hint: meant === undefined ? `regions: ${listedNames(known)}` : `did you mean "${meant}"?`,
+        });
+      },
       assertCapacity: (name, call) => {
         if (!has(name)) return;
         const modelSpec = { name };

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { createSnapshot, type SnapshotOptions, type SnapshotPool } from "./snapshot.ts";
 
-const pool = (more: object = {}): SnapshotPool => ({ model: "m", ...more });
+const pool = (more: object = {}): SnapshotPool => ({ model: "m", region: "here", ...more });
 const picture = {
   input: { tensor: "images" },
   output: { scores: { holds: "probabilities" as const } },
@@ -20,7 +20,7 @@ test("the same configuration of a model has the same revision, whatever others s
   expect(
     revisionOf({
       models: [other, ...(before.models ?? [])],
-      pools: [...before.pools, { model: "other" }],
+      pools: [...before.pools, { model: "other", region: "here" }],
     }),
   ).toBe(revisionOf(before));
 });

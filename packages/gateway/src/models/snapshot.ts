@@ -18,11 +18,14 @@ export interface Snapshot {
   /** Name of the model of a service, or of the model with that name. */
   modelOfService(service: string): string | undefined;
   all(): readonly Release[];
+  /** Regions with a pool, each once. */
+  readonly regions: readonly string[];
 }
 
 /** A pool, as snapshots use it. All of its settings count for the revision. */
 export interface SnapshotPool {
   readonly model: string;
+  readonly region: string;
   readonly batch?: { readonly maxPictures: number };
   /** Name by which a front end finds the replicas. */
   readonly service?: string;
@@ -49,6 +52,7 @@ export function createSnapshot({ models, pools }: SnapshotOptions): Snapshot {
   const byName = new Map(list.map((release) => [release.name, release]));
   return {
     all: () => list,
+    regions: [...new Set(pools.map(({ region }) => region))],
     has: (name) => byName.has(name),
     modelOfService: (service) =>
       pools.find((pool) => pool.service === service)?.model ?? byName.get(service)?.name,

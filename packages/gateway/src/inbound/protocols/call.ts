@@ -97,6 +97,8 @@ export function createCallRunner(deps: CallRunnerDeps): CallRunner {
         using open = createCallContext({ ...incoming, timeoutMs, caller, observer }, deps);
         ({ call } = open);
         call.signal.throwIfAborted();
+        const { region: preferred } = call.hints;
+        if (preferred !== undefined) tasks.assertRegion(preferred, call);
         const answered = await answer(call, tasks);
         write(answered, replyHeaders(call, answered, clock.nowMs() - startedMs));
         const { model, region } = answered;

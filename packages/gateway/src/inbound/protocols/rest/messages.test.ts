@@ -95,7 +95,8 @@ test.each([
   "\u0141AAA",
   "AAA\u00c1",
   `${"A".repeat(1_000)}\u{1f600}`,
-  "data:image/png;base64,AAAA",
+  "data:image/png,AAAA",
+  "data:image/png;base64,",
 ])("%j is no base64", async (b64) => {
   const body = JSON.stringify({ image: { b64 } });
 
@@ -110,6 +111,13 @@ test.each(["AA", "AA==", "AAA", "AAA=", "AAAA", "+/+/", "AAAAAA=="])(
     expect(picture?.bytes).toEqual(Buffer.from(b64, "base64"));
   },
 );
+
+test("base64 in a data URL is taken, as browsers make it", async () => {
+  const b64 = "data:image/svg+xml;charset=utf-8;base64,AAAA";
+  const [picture] = await read(JSON.stringify({ image: { b64 } }), "application/json");
+
+  expect(picture?.bytes).toEqual(Buffer.from([0, 0, 0]));
+});
 
 test("reads back as the same float32", () => {
   fc.assert(

@@ -154,8 +154,12 @@ function pictureFromJson(value: unknown, field: string): Picture {
   };
 }
 
-/** @throws InvalidRequestError unless it is all of the standard alphabet, with or without padding */
-function bytesFromBase64(text: string, field: string): Uint8Array {
+/** What `FileReader.readAsDataURL` and `canvas.toDataURL` put before the base64. @see RFC 2397 */
+const dataUrlPrefix = /^data:[^,]{0,200};base64,/i;
+
+/** @throws InvalidRequestError unless it is all of the standard alphabet, with or without padding, perhaps in a data URL */
+function bytesFromBase64(given: string, field: string): Uint8Array {
+  const text = given.replace(dataUrlPrefix, "");
   const digitCount = text.length - (text.endsWith("==") ? 2 : Number(text.endsWith("=")));
   const bytes = Buffer.from(text, "base64");
   // Node leaves out what is no digit, so that the result is too short; but it takes the alphabet for URLs as well, and
@@ -165,9 +169,7 @@ function bytesFromBase64(text: string, field: string): Uint8Array {
   if (digitCount === 0 || !isWhole || isOther) {
     throw new InvalidRequestError(`${field} is not valid base64`, {
       field,
-      hint: text.startsWith("data:")
-        ? "omit the data URL prefix up to the comma"
-        : "RFC 4648, section 4",
+      hint: "RFC 4648, section 4",
     });
   }
   return bytes;

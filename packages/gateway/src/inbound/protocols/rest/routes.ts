@@ -1,8 +1,10 @@
 import {
   type Clock,
+  cutText,
   type DetectRequest,
   InvalidRequestError,
   type ModelSpec,
+  meantName,
   type PictureRequest,
 } from "@tensorgate/core";
 import { visibleModel, visibleModels } from "../../access/access.ts";
@@ -27,11 +29,17 @@ export interface RestRoutesOptions {
 
 /** Our own REST API: a picture, several in a form, or base64 in JSON; and the catalog. */
 export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpRoute[] {
-  async function read(exchange: Exchange, { call, params }: RouteCall) {
+  async function read(
+    exchange: Exchange,
+    { call, params, tasks }: RouteCall,
+    ownParams: readonly string[] = [],
+  ) {
     const { query } = exchange;
+    assertKnown(query, [...pictureParams, ...ownParams]);
     const modelSpec = modelSpecFrom(params["model"] ?? "", query);
     // It asks for a region as the header does.
     const region = query.get("region");
+    if (region) tasks.assertRegion(region, call);
     const startedMs = clock.nowMs();
     const pictures = await picturesFromBody(exchange, limits);
     call.times.add("read", clock.nowMs() - startedMs);
@@ -49,7 +57,7 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
       answer: async (exchange, routed) => {
         const topK = numberParam(exchange.query, "topK");
         const minScore = numberParam(exchange.query, "minScore");
-        const { asked, call } = await read(exchange, routed);
+        const { asked, call } = await read(exchange, routed, ["topK", "minScore"]);
         const request = {
           ...asked,
           ...(topK !== undefined && { topK }),
@@ -64,7 +72,7 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
       errorBody: problemBody,
       answer: async (exchange, routed) => {
         const selection = selectionFrom(exchange.query);
-        const { asked, call } = await read(exchange, routed);
+        const { asked, call } = await read(exchange, routed, selectionFields);
         const request = { ...asked, ...selection };
         return pictureAnswer(await routed.tasks.detect(request, call), boxesJson);
       },
@@ -95,6 +103,25 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
       },
     },
   ];
+}
+
+/** Query parameters of every call with pictures. */
+const pictureParams = ["version", "versionLabel", "signature", "region"];
+
+/**
+ * A parameter that is misspelt would else be a default that nobody asked for.
+ *
+ * @throws InvalidRequestError for the first unknown one, with what was meant
+ */
+function assertKnown(query: URLSearchParams, names: readonly string[]): void {
+  for (const name of query.keys()) {
+    if (names.includes(name)) continue;
+    const meant = meantName(name, names);
+    throw new InvalidRequestError(`unknown query parameter "${cutText(name, 40)}"`, {
+      field: cutText(name, 40),
+      hint: meant === undefined ? `parameters here: ${names.join(", ")}` : `did you mean ${meant}?`,
+    });
+  }
 }
 
 function modelSpecFrom(model: string, query: URLSearchParams): ModelSpec {

@@ -102,7 +102,8 @@ describe.each(repeated)("%s", (_, whole, at, piece) => {
     const { outcome, stepCount } = read(filled(whole, at, { piece, count: inMegabytes }));
 
     expect(stepCount).toBeLessThanOrEqual(maxHeaderParts + maxSkippedBytes + 1);
-    if ("size" in outcome) return expect(stepCount).toBeLessThan(maxHeaderParts);
+    // Of long pieces there are few.
+    if (inMegabytes < maxHeaderParts) return expect(stepCount).toBeLessThan(maxHeaderParts);
     expect(outcome).toMatchObject({
       reason: "unsupported-media",
       message: expect.stringMatching(/header has more than \d+ /),

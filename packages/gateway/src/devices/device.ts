@@ -19,8 +19,7 @@ export interface ModelSource {
 /** The replicas of the gateway, devices among them. */
 export interface DeviceReplicas {
   readonly pools: readonly DevicePool[];
-  /** @throws RangeError for an unknown id */
-  get(replicaId: string): Device;
+  readonly byId: Pick<ReadonlyMap<string, Device>, "get">;
   /** Calls `listener` after `pools` has changed. */
   onChange(listener: () => void): void;
 }

@@ -1,5 +1,5 @@
 import { type Clock, type RunSmokeTest, withDeadline } from "@tensorgate/core";
-import type { DeviceReplicas, DeviceReport, SwapProgress, SwapReport } from "./device.ts";
+import type { Device, DeviceReplicas, DeviceReport, SwapProgress, SwapReport } from "./device.ts";
 import type { DevicePlace, DeviceRegistry } from "./device-registry.ts";
 import { heldModel, type ModelPhase, queryPhase } from "./device-state.ts";
 import { planSwap } from "./plan-swap.ts";
@@ -71,6 +71,12 @@ export function createDevices(deps: DevicesDeps): ManagedDevices {
   let isBusy = false;
   let count = 0;
 
+  function deviceOf(id: string): Device {
+    const device = replicas.byId.get(id);
+    if (!device) throw new RangeError(`device ${id} was removed`);
+    return device;
+  }
+
   async function reportOf({ id, region, models }: DevicePlace): Promise<DeviceReport> {
     const phases = await Promise.all(
       models.map(async (model): Promise<[string, ModelPhase | undefined]> => {
@@ -78,7 +84,7 @@ export function createDevices(deps: DevicesDeps): ManagedDevices {
           const limits = { requestId: "devices", timeoutMs: times.queryMs, clock };
           return [
             model,
-            await withDeadline((call) => queryPhase(replicas.get(id), model, call), limits),
+            await withDeadline((call) => queryPhase(deviceOf(id), model, call), limits),
           ];
         } catch {
           return [model, undefined];
@@ -140,7 +146,7 @@ export function createDevices(deps: DevicesDeps): ManagedDevices {
         request,
         out: registry.out,
         closing: closing.signal,
-        replicaOf: replicas.get,
+        deviceOf,
       });
       const run = runSwap(plan, actions, (state) => {
         const durationMs = log.add(state);

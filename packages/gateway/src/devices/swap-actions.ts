@@ -46,7 +46,7 @@ export const swapTimes: SwapTimes = {
 
 export interface SwapActionDeps {
   readonly request: SwapRequest;
-  readonly replicaOf: (id: string) => Device;
+  readonly deviceOf: (id: string) => Device;
   readonly rotation: DeviceRotation;
   readonly runSmokeTest: RunSmokeTest;
   readonly testPicture: Uint8Array;
@@ -59,7 +59,7 @@ export interface SwapActionDeps {
 }
 
 export function createSwapActions(deps: SwapActionDeps): SwapActions {
-  const { request, replicaOf, rotation, runSmokeTest, out, times, clock, closing: signal } = deps;
+  const { request, deviceOf, rotation, runSmokeTest, out, times, clock, closing: signal } = deps;
   const { model, basePath = "", golden = {} } = request;
   const { floor, timeoutMs } = { ...swapDefaults, ...request };
   const requestId = `swap-${model}`.replace(/[^\x21-\x7e]/g, "_").slice(0, 128);
@@ -70,7 +70,7 @@ export function createSwapActions(deps: SwapActionDeps): SwapActions {
     withDeadline(work, { requestId, timeoutMs: Math.max(1, limitMs), clock, signal });
 
   const phaseAt = (id: string, of: string): Promise<ModelPhase> =>
-    withLimit(times.queryMs, (call) => queryPhase(replicaOf(id), of, call));
+    withLimit(times.queryMs, (call) => queryPhase(deviceOf(id), of, call));
 
   return {
     rejection: ({ id, from }) => {
@@ -90,7 +90,7 @@ export function createSwapActions(deps: SwapActionDeps): SwapActions {
     },
 
     reprogram: async ({ id }) => {
-      const { reload } = replicaOf(id);
+      const { reload } = deviceOf(id);
       if (!reload) throw new Error("its dialect cannot load another model");
       loadedByMs = clock.nowMs() + timeoutMs;
       await withCause("rejected the model", () =>
@@ -119,7 +119,7 @@ export function createSwapActions(deps: SwapActionDeps): SwapActions {
       const expected = label === undefined ? "an answer" : `"${label}"`;
       const answer = await withCause(`expected ${expected} for ${what}, but scoring failed`, () =>
         withLimit(times.checkMs, (call) =>
-          runSmokeTest({ model, picture, score: replicaOf(id).score }, call),
+          runSmokeTest({ model, picture, score: deviceOf(id).score }, call),
         ),
       );
       if (label === undefined || (answer.kind === "label" && answer.label === label)) return;

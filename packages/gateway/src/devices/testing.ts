@@ -67,7 +67,7 @@ export function deviceRig(...held: readonly (string | undefined)[]): DeviceRig {
   const serves = (model: string, id: string) =>
     !out.has(id) && fakes.get(id)?.states.get(model)?.state === "available";
 
-  const replicaOf = (id: string): Device => ({
+  const deviceOf = (id: string): Device => ({
     score: async () => aResponse,
     modelStatus: async ({ name }) => {
       const fake = fakes.get(id);
@@ -90,7 +90,7 @@ export function deviceRig(...held: readonly (string | undefined)[]): DeviceRig {
       replicaIds: ids,
       isExclusive: true,
     })),
-    get: replicaOf,
+    byId: { get: deviceOf },
     onChange: () => {},
   };
   const aliasOf = (region: string, id: string) => `${region}-${id.slice(2)}`;

@@ -23,10 +23,8 @@ export interface RoutedReplica {
 /** The replicas of the configuration, which may change at any time. */
 export interface RoutedReplicas<Replica extends RoutedReplica> {
   readonly pools: readonly RoutedPool[];
-  /** @throws RangeError for an unknown id */
-  get(replicaId: string): Replica;
-  /** Finds a replica, including one that was removed and is still draining. */
-  find(replicaId: string): Replica | undefined;
+  /** Replicas by id, including those that were removed and are still draining. */
+  readonly byId: Pick<ReadonlyMap<string, Replica>, "get">;
   /** Calls `listener` after `pools` has changed. */
   onChange(listener: () => void): void;
 }

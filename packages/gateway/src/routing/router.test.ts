@@ -72,8 +72,7 @@ async function startRouter(
     get pools() {
       return pools;
     },
-    get: replicaOf,
-    find: replicaOf,
+    byId: { get: replicaOf },
     onChange: (listener) => {
       onPools = listener;
     },
@@ -207,10 +206,7 @@ test("no listener stays at a caller's signal, however its call ends", async () =
 });
 
 test("an attempt that throws before it begins fails its call, and frees its slot", async () => {
-  const get = () => {
-    throw new RangeError("there is no replica a");
-  };
-  const replicas = { pools: [aPool(["a"])], get, find: () => undefined, onChange: () => {} };
+  const replicas = { pools: [aPool(["a"])], byId: new Map(), onChange: () => {} };
   const rig = await startRouter([], { replicas });
 
   const asked = rig.dispatch();

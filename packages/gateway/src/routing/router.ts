@@ -114,6 +114,12 @@ export function createRouter<Replica extends RoutedReplica>(
     }
   }
 
+  function replicaOf(replicaId: string): Replica {
+    const replica = replicas.byId.get(replicaId);
+    if (!replica) throw new RangeError(`there is no replica ${replicaId}`);
+    return replica;
+  }
+
   async function run({ id, attemptId, model, region, replicaId, waitedMs }: Send): Promise<void> {
     const open = calls.get(id);
     if (!open) return;
@@ -128,7 +134,7 @@ export function createRouter<Replica extends RoutedReplica>(
     let replica: Replica | undefined;
     let outcome: AttemptOutcome;
     try {
-      replica = replicas.get(replicaId);
+      replica = replicaOf(replicaId);
       const attempt = { ...call, signal, ...(traceparent && { traceparent }) };
       const response = await replica.score(request, attempt);
       outcome = { response: { ...response, region } };
@@ -211,7 +217,7 @@ export function createRouter<Replica extends RoutedReplica>(
   async function probeNow(model: string, replicaId: string): Promise<void> {
     const result = await probe(model, replicaId).catch((): ProbeResult => ({ finding: "lost" }));
     // The replica may have been removed meanwhile.
-    const replica = replicas.find(replicaId);
+    const replica = replicas.byId.get(replicaId);
     const roundTripMs = replica?.roundTripMs();
     const expectedWaitMs = replica?.expectedWaitMs?.(model);
     emit({
@@ -252,7 +258,7 @@ export function createRouter<Replica extends RoutedReplica>(
       throw rejectionError("overloaded", { model, retryAfterMs });
     },
     ask: (question) => (modelSpec, call) =>
-      askNearest((id, attempt) => question(replicas.get(id))(modelSpec, attempt), {
+      askNearest((id, attempt) => question(replicaOf(id))(modelSpec, attempt), {
         modelSpec,
         call,
         pools: scheduler.status(clock.nowMs()).pools,

@@ -43,7 +43,7 @@ function watched(initial: Readonly<Record<string, Behaviour>>) {
     get pools() {
       return [{ model: "m", region: "r", replicaIds }];
     },
-    get: replica,
+    byId: { get: replica },
     onChange: (listener) => void listeners.push(listener),
   };
   const watch = createModelDiscovery(replicas, { timeoutMs: 1_000, clock: manualClock() });

@@ -45,7 +45,7 @@ export interface ProbeOutcome {
 /** The replicas to probe. */
 export interface DiscoverableReplicas {
   readonly pools: readonly Pick<ReplicaPool, "model" | "region" | "replicaIds">[];
-  get(replicaId: string): Pick<Replica, "probe" | "modelMetadata">;
+  readonly byId: Pick<ReadonlyMap<string, Pick<Replica, "probe" | "modelMetadata">>, "get">;
   /** Calls `listener`, from now on, after `pools` has changed. */
   onChange(listener: () => void): void;
 }
@@ -126,8 +126,8 @@ export function createModelDiscovery(
     if (known.queriedAt.get(replicaId) === versionsNow) return;
     known.queriedAt.set(replicaId, versionsNow);
     try {
-      const { signatures } = await replicas.get(replicaId).modelMetadata({ name: model }, call);
-      if (signatures.size > 0) known.signatures = signatures;
+      const found = await replicas.byId.get(replicaId)?.modelMetadata({ name: model }, call);
+      if (found && found.signatures.size > 0) known.signatures = found.signatures;
     } catch {
       // The model can be scored without it.
     }
@@ -149,9 +149,9 @@ export function createModelDiscovery(
       try {
         return await withDeadline(
           async (call) => {
-            const found = await replicas.get(replicaId).probe(model, call);
+            const found = await replicas.byId.get(replicaId)?.probe(model, call);
             // It may have been removed meanwhile.
-            if (!membersOf(model).has(replicaId)) return { finding: "lost" };
+            if (!found || !membersOf(model).has(replicaId)) return { finding: "lost" };
             const known = lastKnownOf(model);
             known.states.set(replicaId, found);
             if (found.isReady) known.removedStates = [];

@@ -9,13 +9,8 @@ import type { Replica } from "./replica.ts";
 export interface Replicas {
   /** Models, regions and opaque ids, for routing. Another array whenever it changed. */
   readonly pools: readonly ReplicaPool[];
-  /**
-   * Returns a replica. One that was removed is there until its last call has ended; new calls to it fail as never sent.
-   * @throws RangeError for an id that is not in `pools`, and has no calls in flight
-   */
-  get(replicaId: string): Replica;
-  /** Returns a replica, as `get` does; undefined for an id that is gone. */
-  find(replicaId: string): Replica | undefined;
+  /** Replicas by id. One that was removed is there until its last call has ended; new calls to it fail as unprocessed. */
+  readonly byId: ReadonlyMap<string, Replica>;
   /**
    * Replaces all pools. Replicas that stay keep their ids, connections and calls in flight; others are drained and closed.
    *
@@ -123,12 +118,7 @@ export function createReplicas(
     get pools() {
       return pools;
     },
-    find: (replicaId) => byId.get(replicaId),
-    get: (replicaId) => {
-      const found = byId.get(replicaId);
-      if (!found) throw new RangeError(`there is no replica ${replicaId}`);
-      return found;
-    },
+    byId,
     replace: (next) => setPools(built(next)),
     onChange: (listener) => void listeners.push(listener),
     refresh: (replicaId) => {

@@ -28,7 +28,9 @@ function peerAt(address: string) {
     },
   );
   const [id = ""] = registry.pools[0]?.replicaIds ?? [];
-  return { peer: registry.get(id), pools: registry.pools, clock, [Symbol.dispose]: registry.close };
+  const peer = registry.byId.get(id);
+  if (!peer) throw new Error("the gateway has no address");
+  return { peer, pools: registry.pools, clock, [Symbol.dispose]: registry.close };
 }
 
 /** A gateway of eastus, whose one replica has the model and gives back what it takes. */

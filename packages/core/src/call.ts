@@ -27,10 +27,21 @@ export interface CallContext {
   readonly times: StageTimes;
   /** Present if the caller, or the gateway that forwarded the call, reads it. */
   readonly routingTrace?: RoutingTrace;
+  /** The bytes that the request brought. */
+  readonly requestBytes?: RequestBytes;
   /** Observes its attempts. */
   readonly observer?: CallObserver;
   /** Trace of the attempt that is being made, as W3C writes it; sent to the replica. */
   readonly traceparent?: string;
+}
+
+/** What happens to the bytes of a request, which its tensors view. */
+export interface RequestBytes {
+  /**
+   * Whether something may read them after the call has been answered, such as an upload to a replica that was overtaken
+   * by another: their memory must not be used for other requests then.
+   */
+  mayBeRead: boolean;
 }
 
 /** What the router reports beside the answer; the pictures of one call add up. */

@@ -31,6 +31,24 @@ export function messageBytes(segments: readonly Uint8Array[]): number {
   return byteCount;
 }
 
+/** Messages up to this length are copied into one piece, in bytes: a copy costs less than another write. */
+const maxJoinedBytes = 16_384;
+
+/** Frames a message that is in pieces: a short one as a single piece, a long one as its prefix and the very bytes that came. */
+export function framedPieces(segments: readonly Uint8Array[]): readonly Uint8Array[] {
+  const byteCount = messageBytes(segments);
+  if (byteCount > maxJoinedBytes) return [messagePrefix(byteCount), ...segments];
+  const framed = Buffer.allocUnsafe(prefixBytes + byteCount);
+  framed.writeUInt8(0);
+  framed.writeUInt32BE(byteCount, 1);
+  let offset = prefixBytes;
+  for (const segment of segments) {
+    framed.set(segment, offset);
+    offset += segment.byteLength;
+  }
+  return [framed];
+}
+
 /** Assembles the single message of a unary reply from its pieces, in memory that grows with what has come. */
 export interface UnaryReader {
   /** Bytes of memory that are held. */

@@ -16,6 +16,7 @@ export {
   compressedFlag,
   createUnaryReader,
   FramingError,
+  framedPieces,
   type MessagePrefix,
   messageBytes,
   messagePrefix,

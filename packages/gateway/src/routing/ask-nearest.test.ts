@@ -31,29 +31,35 @@ const pools = [pool("far", 90, { c: [1n] }), pool("near", 0, { a: [1n], b: [2n, 
 interface Asking {
   readonly version?: bigint;
   readonly refusing?: readonly string[];
+  readonly removed?: readonly string[];
   readonly among?: readonly PoolReport[];
 }
 
 /** Asks; the replicas of `refusing` do not have the model. @returns whom it asked */
 async function askedBy(
   hints: CallContext["hints"],
-  { version, refusing = [], among = pools }: Asking,
+  { version, refusing = [], removed = [], among = pools }: Asking,
 ) {
   const asked: string[] = [];
   const modelSpec = { name: "m", ...(version !== undefined && { version }) };
-  const answer = await askNearest(
-    async (id) => {
-      asked.push(id);
-      if (refusing.includes(id)) throw new UpstreamAnsweredError("no such model", 5);
-      return id;
-    },
-    { modelSpec, call: aCall({ hints }), pools: among },
-  ).catch((error: { reason: string }) => error.reason);
+  const ask = (id: string) => async () => {
+    asked.push(id);
+    if (refusing.includes(id)) throw new UpstreamAnsweredError("no such model", 5);
+    return id;
+  };
+  const query = { ask, modelSpec, call: aCall({ hints }), pools: among };
+  const answer = await askNearest((id) => (removed.includes(id) ? undefined : id), query).catch(
+    (error: { reason: string }) => error.reason,
+  );
   return { asked, answer };
 }
 
 test("the nearest replica is asked first", async () => {
   expect(await askedBy({}, {})).toEqual({ asked: ["a"], answer: "a" });
+});
+
+test("a replica that was removed meanwhile is passed over", async () => {
+  expect(await askedBy({}, { removed: ["a"] })).toEqual({ asked: ["b"], answer: "b" });
 });
 
 test("the preferred region is asked first", async () => {

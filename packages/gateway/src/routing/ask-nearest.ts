@@ -1,9 +1,12 @@
 import { type CallContext, type ModelSpec, ScoringError } from "@tensorgate/core";
 import { attemptFailure } from "./attempt-failure.ts";
 import { type DeviceInfo, rejectionError } from "./rejection-error.ts";
+import type { AskModel } from "./router-api.ts";
 import type { PoolReport, ReplicaReport } from "./scheduler/status.ts";
 
-export interface NearestQuery {
+export interface NearestQuery<Replica, Answer> {
+  /** Asks one replica. */
+  readonly ask: (replica: Replica) => AskModel<Answer>;
   readonly modelSpec: ModelSpec;
   readonly call: CallContext;
   readonly pools: readonly PoolReport[];
@@ -19,9 +22,9 @@ const maxAsked = 4;
  * @throws ForbiddenError if residency excludes every region
  * @throws NoReplicaError or ModelNotReadyError if none is in rotation
  */
-export async function askNearest<Answer>(
-  attempt: (replicaId: string, call: CallContext) => Promise<Answer>,
-  { modelSpec, call, pools, devices }: NearestQuery,
+export async function askNearest<Replica, Answer>(
+  replicaOf: (id: string) => Replica | undefined,
+  { ask, modelSpec, call, pools, devices }: NearestQuery<Replica, Answer>,
 ): Promise<Answer> {
   const { name: model, version } = modelSpec;
   const { residency, region: preferred } = call.hints;
@@ -39,8 +42,11 @@ export async function askNearest<Answer>(
     .toSorted((a, b) => Number(lacks(a, version)) - Number(lacks(b, version)));
   let lastError: ScoringError | undefined;
   for (const { id } of replicas.filter(isServing).slice(0, maxAsked)) {
+    const replica = replicaOf(id);
+    // It was removed a moment ago.
+    if (!replica) continue;
     try {
-      return await attempt(id, call);
+      return await ask(replica)(modelSpec, call);
     } catch (thrown) {
       lastError = ScoringError.from(thrown);
       if (call.signal.aborted || !attemptFailure(lastError)) throw lastError;

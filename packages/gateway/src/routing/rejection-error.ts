@@ -1,16 +1,19 @@
 import {
+  type CallContext,
   counted,
   DeadlineExceededError,
   ForbiddenError,
   ModelNotReadyError,
   NoReplicaError,
   OverloadedError,
+  type ResolvedRequest,
   type ScoringError,
   UnknownVersionError,
   UpstreamAnsweredError,
   UpstreamFailedError,
 } from "@tensorgate/core";
-import type { Rejection } from "./scheduler/events.ts";
+import type { Reject, Rejection } from "./scheduler/events.ts";
+import type { Scheduler } from "./scheduler/scheduler.ts";
 import type { PoolReport } from "./scheduler/status.ts";
 
 export interface RejectionInfo {
@@ -40,7 +43,38 @@ export interface DeviceInfo {
   readonly swap?: { readonly elapsedMs: number; readonly usualMs?: number };
 }
 
+/** A call that the scheduler rejected, and where more can be learnt about it. */
+export interface RejectedCall {
+  readonly request: ResolvedRequest;
+  readonly call: CallContext;
+  /** Error of the last attempt. */
+  readonly lastError: ScoringError | undefined;
+  readonly devices: DeviceInfo | undefined;
+  readonly scheduler: Pick<Scheduler, "status" | "versionsFor">;
+  readonly nowMs: number;
+}
+
 /** Returns the error of a call that the scheduler rejected. */
+export function errorOfRejected(
+  { because, retryAfterMs }: Reject,
+  { request, call, lastError, devices, scheduler, nowMs }: RejectedCall,
+): ScoringError {
+  const { modelSpec, hasWireNames = false } = request;
+  const { name: model, version, versionLabel } = modelSpec;
+  const { residency, isForwarded } = call.hints;
+  return rejectionError(because, {
+    model,
+    devices,
+    lastError,
+    ...(version !== undefined && { version }),
+    isForAnyVersion: !hasWireNames && version === undefined && versionLabel === undefined,
+    versions: () => scheduler.versionsFor({ model, residency, isForwarded }),
+    findings: () => probeFindings(scheduler.status(nowMs).pools, { model, residency }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  });
+}
+
+/** Returns the error for one of the reasons of the scheduler. */
 export function rejectionError(because: Rejection, facts: RejectionInfo): ScoringError {
   const { model, lastError, devices } = facts;
   const retry = facts.retryAfterMs === undefined ? {} : { retryAfterMs: facts.retryAfterMs };

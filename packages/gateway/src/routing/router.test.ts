@@ -205,6 +205,20 @@ test("no listener stays at a caller's signal, however its call ends", async () =
   expect(open.size).toBe(0);
 });
 
+test("bytes of a call with several attempts may be read after it has ended", async () => {
+  const rig = await startRouter(["a", "b"]);
+  const requestBytes = { mayBeRead: false };
+  const asked = rig.dispatch(aCall({ deadline: { atMs: 5_000 }, requestBytes }));
+  const before = { ...requestBytes };
+
+  rig.attempts[0]?.fail(lost());
+  await settled();
+  rig.attempts[1]?.answer("by the other");
+
+  expect(await asked).toBe("by the other");
+  expect([before.mayBeRead, requestBytes.mayBeRead]).toEqual([false, true]);
+});
+
 test("an attempt that throws before it begins fails its call, and frees its slot", async () => {
   const replicas = { pools: [aPool(["a"])], byId: new Map(), onChange: () => {} };
   const rig = await startRouter([], { replicas });

@@ -10,7 +10,7 @@ import {
 import { askNearest } from "./ask-nearest.ts";
 import { attemptFailure } from "./attempt-failure.ts";
 import { createConditions } from "./condition.ts";
-import { probeFindings, rejectionError } from "./rejection-error.ts";
+import { errorOfRejected, rejectionError } from "./rejection-error.ts";
 import type { RoutedReplica, Router, RouterDeps } from "./router-api.ts";
 import { addSteps } from "./routing-trace.ts";
 import { arrivalOf } from "./scheduler/arrival.ts";
@@ -23,15 +23,23 @@ import type {
 } from "./scheduler/events.ts";
 import { createScheduler } from "./scheduler/scheduler.ts";
 
-/** Result of an attempt. */
-type AttemptOutcome = { readonly response: ScoreResponse } | { readonly error: ScoringError };
+/** How a call or an attempt ended: with a response or an error. */
+interface Outcome {
+  readonly response?: ScoreResponse;
+  readonly error?: ScoringError;
+}
+
+interface AttemptOutcome extends Outcome {
+  readonly attemptId: number;
+}
 
 /** A call that has not ended. */
 interface PendingCall {
   readonly request: ResolvedRequest;
   readonly call: CallContext;
   /** Results of its attempts, until the scheduler decides which one counts. */
-  readonly outcomes: Map<number, AttemptOutcome>;
+  readonly outcomes: AttemptOutcome[];
+  attemptCount: number;
   readonly resolve: (response: ScoreResponse) => void;
   readonly reject: (error: unknown) => void;
   /** Listens to the signal of the call. */
@@ -83,7 +91,7 @@ export function createRouter<Replica extends RoutedReplica>(
         break;
       case "settle": {
         const open = calls.get(command.id);
-        const outcome = open?.outcomes.get(command.attemptId);
+        const outcome = open?.outcomes.find(({ attemptId }) => attemptId === command.attemptId);
         if (!open || !outcome) break;
         if (open.call.routingTrace) addTrace(open, command.trace);
         settle(command.id, outcome);
@@ -114,12 +122,6 @@ export function createRouter<Replica extends RoutedReplica>(
     }
   }
 
-  function replicaOf(replicaId: string): Replica {
-    const replica = replicas.byId.get(replicaId);
-    if (!replica) throw new RangeError(`there is no replica ${replicaId}`);
-    return replica;
-  }
-
   async function run({ id, attemptId, model, region, replicaId, waitedMs }: Send): Promise<void> {
     const open = calls.get(id);
     if (!open) return;
@@ -127,41 +129,38 @@ export function createRouter<Replica extends RoutedReplica>(
     const controller = new AbortController();
     const { signal } = controller;
     running.set(attemptId, { call, replicaId, controller });
+    // One of several attempts may go on when another has answered.
+    open.attemptCount += 1;
+    if (open.attemptCount > 1 && call.requestBytes) call.requestBytes.mayBeRead = true;
     call.times.add("queue", waitedMs);
     const startedMs = clock.nowMs();
     const observed = call.observer?.attempt({ model, region, replicaId });
     const { traceparent = call.traceparent } = observed ?? {};
-    let replica: Replica | undefined;
+    const replica = replicas.byId.get(replicaId);
     let outcome: AttemptOutcome;
     try {
-      replica = replicaOf(replicaId);
+      if (!replica) throw new RangeError(`there is no replica ${replicaId}`);
       const attempt = { ...call, signal, ...(traceparent && { traceparent }) };
       const response = await replica.score(request, attempt);
-      outcome = { response: { ...response, region } };
+      outcome = { attemptId, response: { ...response, region } };
       observed?.end();
     } catch (thrown) {
-      outcome = { error: ScoringError.from(thrown) };
+      outcome = { attemptId, error: ScoringError.from(thrown) };
       observed?.end(outcome.error);
     }
     // The result of an abandoned attempt no longer counts.
     if (!running.delete(attemptId)) return;
     call.times.add("upstream", clock.nowMs() - startedMs);
-    open.outcomes.set(attemptId, outcome);
-    const failure = "error" in outcome ? attemptFailure(outcome.error) : undefined;
+    open.outcomes.push(outcome);
+    const failure = outcome.error && attemptFailure(outcome.error);
     if (failure) {
       emit({ type: "failed", attemptId, failure });
       return;
     }
     const expectedWaitMs = replica?.expectedWaitMs?.(model);
     const roundTripMs = replica?.roundTripMs();
-    const version = "response" in outcome ? outcome.response.model.version : undefined;
-    emit({
-      type: "answered",
-      attemptId,
-      ...(version !== undefined && { version }),
-      ...(expectedWaitMs !== undefined && { expectedWaitMs }),
-      ...(roundTripMs !== undefined && { roundTripMs }),
-    });
+    const version = outcome.response?.model.version;
+    emit({ type: "answered", attemptId, version, expectedWaitMs, roundTripMs });
   }
 
   /** Cancels an attempt: another one answered first, or the caller has left. */
@@ -175,34 +174,30 @@ export function createRouter<Replica extends RoutedReplica>(
     );
   }
 
-  function reject({ id, because, attemptId, retryAfterMs, trace }: Reject): void {
-    const open = calls.get(id);
+  function reject(command: Reject): void {
+    const open = calls.get(command.id);
     if (!open) return;
-    const last = attemptId === undefined ? undefined : open.outcomes.get(attemptId);
-    if (open.call.routingTrace) addTrace(open, trace);
-    const { modelSpec, hasWireNames = false } = open.request;
-    const { name: model, version, versionLabel } = modelSpec;
-    const { residency, isForwarded } = open.call.hints;
-    const error = rejectionError(because, {
-      model,
-      devices: devicesOf?.(model, residency),
-      ...(version !== undefined && { version }),
-      isForAnyVersion: !hasWireNames && version === undefined && versionLabel === undefined,
-      versions: () => scheduler.versionsFor({ model, residency, isForwarded }),
-      findings: () => probeFindings(scheduler.status(clock.nowMs()).pools, { model, residency }),
-      ...(retryAfterMs !== undefined && { retryAfterMs }),
-      ...(last && "error" in last && { lastError: last.error }),
+    const { request, call } = open;
+    const last = open.outcomes.find(({ attemptId }) => attemptId === command.attemptId);
+    if (call.routingTrace) addTrace(open, command.trace);
+    const error = errorOfRejected(command, {
+      request,
+      call,
+      lastError: last?.error,
+      devices: devicesOf?.(request.modelSpec.name, call.hints.residency),
+      scheduler,
+      nowMs: clock.nowMs(),
     });
-    settle(id, { error });
+    settle(command.id, { error });
   }
 
-  function settle(id: number, outcome: AttemptOutcome): void {
+  function settle(id: number, { response, error }: Outcome): void {
     const open = calls.get(id);
     if (!open) return;
     calls.delete(id);
     open.call.signal.removeEventListener("abort", open.onAbort);
-    if ("error" in outcome) open.reject(outcome.error);
-    else open.resolve(outcome.response);
+    if (response) open.resolve(response);
+    else open.reject(error);
   }
 
   function addTrace({ request, call }: PendingCall, steps: readonly RoutingStep[] = []): void {
@@ -220,14 +215,7 @@ export function createRouter<Replica extends RoutedReplica>(
     const replica = replicas.byId.get(replicaId);
     const roundTripMs = replica?.roundTripMs();
     const expectedWaitMs = replica?.expectedWaitMs?.(model);
-    emit({
-      ...result,
-      type: "probed",
-      model,
-      replicaId,
-      ...(roundTripMs !== undefined && { roundTripMs }),
-      ...(expectedWaitMs !== undefined && { expectedWaitMs }),
-    });
+    emit({ ...result, type: "probed", model, replicaId, roundTripMs, expectedWaitMs });
   }
 
   const setPools = () => emit({ type: "pools", pools: replicas.pools });
@@ -247,7 +235,7 @@ export function createRouter<Replica extends RoutedReplica>(
         settle(id, { error: signal.reason });
       };
       signal.addEventListener("abort", onAbort, { once: true });
-      calls.set(id, { request, call, outcomes: new Map(), resolve, reject, onAbort });
+      calls.set(id, { request, call, outcomes: [], attemptCount: 0, resolve, reject, onAbort });
       emit({ type: "arrival", request: arrivalOf(id, request, call) });
       return promise;
     },
@@ -258,7 +246,8 @@ export function createRouter<Replica extends RoutedReplica>(
       throw rejectionError("overloaded", { model, retryAfterMs });
     },
     ask: (question) => (modelSpec, call) =>
-      askNearest((id, attempt) => question(replicaOf(id))(modelSpec, attempt), {
+      askNearest((id) => replicas.byId.get(id), {
+        ask: question,
         modelSpec,
         call,
         pools: scheduler.status(clock.nowMs()).pools,

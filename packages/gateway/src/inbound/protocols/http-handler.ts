@@ -146,7 +146,9 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
         // By the headers alone: what is refused is not read first.
         if (route.method === "POST") tasks.assertCapacity(model, call);
       }
-      return await route.answer(exchange, { call, params, tasks });
+      const answered = await route.answer(exchange, { call, params, tasks });
+      if (!call.requestBytes?.mayBeRead) exchange.recycle();
+      return answered;
     }
 
     const outcome = await runner.run(incoming, {

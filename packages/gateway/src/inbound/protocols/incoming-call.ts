@@ -150,6 +150,7 @@ export function createCallContext(
       ...((isTraced || hints.isForwarded) && { routingTrace: { isTraced, steps: [] } }),
       ...(cacheControl !== undefined && hasNoStore(cacheControl) && { noStore: true }),
       times: createStageTimes(),
+      requestBytes: { mayBeRead: false },
       ...(observer && { observer }),
     },
     [Symbol.dispose]: () => timer[Symbol.dispose](),

@@ -1,5 +1,6 @@
 import { InvalidRequestError, OverloadedError, UnsupportedMediaError } from "@tensorgate/core";
 import type { BodyBudget, BodyUsage } from "./body/body-budget.ts";
+import type { GrowingBuffer } from "./body/growing-buffer.ts";
 import type { Gunzip } from "./body/gunzip.ts";
 import { bodyTooLarge, readBody } from "./body/read-body.ts";
 import type { NodeRequest, NodeResponse } from "./node-http.ts";
@@ -32,6 +33,8 @@ export interface Exchange {
 export interface OpenExchange extends Exchange, Disposable {
   /** Bytes of the body that have arrived so far. */
   readonly receivedBytes: number;
+  /** Leaves the memory of the body to other requests: nothing may read it any more. */
+  recycle(): void;
 }
 
 export interface Reply {
@@ -56,6 +59,7 @@ export function createExchange(
   let query: URLSearchParams | undefined;
   let usage: BodyUsage | undefined;
   let retained: Disposable | undefined;
+  let received: GrowingBuffer | undefined;
 
   return {
     method,
@@ -80,7 +84,7 @@ export function createExchange(
       if (declaredBytes > maxBytes) throw bodyTooLarge(maxBytes);
       usage = bodyBudget.open(request, response, "whole");
       retained = usage.retain();
-      const received = await readBody(request, { maxBytes, declaredBytes, usage });
+      received = await readBody(request, { maxBytes, declaredBytes, usage });
       let body = await received.whole();
       if (isPacked) {
         body = await gunzip(body, maxBytes, usage.reserve);
@@ -89,6 +93,7 @@ export function createExchange(
       if (isPacked || copyCount > 1) usage.ensure(body.byteLength * copyCount);
       return body;
     },
+    recycle: () => received?.recycle(),
     [Symbol.dispose]: () => retained?.[Symbol.dispose](),
   };
 }

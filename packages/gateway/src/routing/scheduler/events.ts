@@ -22,9 +22,9 @@ export interface Arrival extends VersionChoice {
   /** Deadline, on the clock of the events. */
   readonly deadlineMs: number;
   /** Preferred region. */
-  readonly region?: string;
+  readonly region?: string | undefined;
   /** Regions that may serve it, whatever fails. */
-  readonly residency?: readonly string[];
+  readonly residency?: readonly string[] | undefined;
   /** Whether it may be processed twice. */
   readonly isIdempotent: boolean;
   /** Whether it may be sent to a second replica while the first attempt is in flight. */
@@ -99,9 +99,9 @@ export type SchedulerEvent =
   | {
       readonly type: "answered";
       readonly attemptId: number;
-      readonly expectedWaitMs?: number;
-      readonly version?: bigint;
-      readonly roundTripMs?: number;
+      readonly expectedWaitMs?: number | undefined;
+      readonly version?: bigint | undefined;
+      readonly roundTripMs?: number | undefined;
     }
   | { readonly type: "failed"; readonly attemptId: number; readonly failure: AttemptFailure }
   /** The caller has left. Attempts in flight go on: a device cannot be stopped. */
@@ -111,8 +111,8 @@ export type SchedulerEvent =
       readonly model: string;
       readonly replicaId: string;
       /** Round trip of the probe, in milliseconds. */
-      readonly roundTripMs?: number;
-      readonly expectedWaitMs?: number;
+      readonly roundTripMs?: number | undefined;
+      readonly expectedWaitMs?: number | undefined;
     })
   /** Replaces the pools. */
   | { readonly type: "pools"; readonly pools: readonly RoutedPool[] }

@@ -29,8 +29,8 @@ async function answeredEarly(answer: Answer) {
   const channel = createUnaryChannel({ ...parts, credentials });
   return {
     streams,
-    ask: () =>
-      channel.unary("/Predict", [picture], aCall()).catch((thrown: unknown) => thrown as Error),
+    ask: (bytes = picture, call = aCall()) =>
+      channel.unary("/Predict", [bytes], call).catch((thrown: unknown) => thrown as Error),
     [Symbol.asyncDispose]: async () => {
       await channel.close();
       await server[Symbol.asyncDispose]();
@@ -120,7 +120,7 @@ test("many calls that are answered early free their streams; the connection goes
   await using early = await answeredEarly(withHeaders);
 
   for (let round = 0; round < 3; round += 1) {
-    const answers = await Promise.all(Array.from({ length: 40 }, early.ask));
+    const answers = await Promise.all(Array.from({ length: 40 }, () => early.ask()));
     expect(answers).toHaveLength(40);
     for (const answer of answers) expect(answer).toMatchObject({ reason: "upstream-answered" });
   }
@@ -157,4 +157,18 @@ test("a call that is given up lets go of its picture at once, though the server 
   await expect(exchange).rejects.toThrow("the caller has gone");
   expect(streams.map(({ destroyed }) => destroyed)).toEqual([true]);
   session.destroy();
+});
+
+test.each([
+  { name: "a reply to part of the request", byteCount: 1_000_000, mayBeRead: true },
+  { name: "a reply to all of it", byteCount: 1_000, mayBeRead: false },
+])("$name says whether its bytes may still be read", async ({ byteCount, mayBeRead }) => {
+  await using replica = await answeredEarly((stream) => {
+    stream.resume().once("data", () => inTrailers({ "grpc-status": "0" }, message)(stream.pause()));
+  });
+  const requestBytes = { mayBeRead: false };
+
+  await replica.ask(new Uint8Array(byteCount), aCall({ requestBytes }));
+
+  expect(requestBytes).toEqual({ mayBeRead });
 });

@@ -1,12 +1,16 @@
 import http2 from "node:http2";
-import { type CallContext, type ScoringError, UpstreamFailedError } from "@tensorgate/core";
+import {
+  type CallContext,
+  type RequestBytes,
+  type ScoringError,
+  UpstreamFailedError,
+} from "@tensorgate/core";
 import {
   createUnaryReader,
   formatTimeout,
+  framedPieces,
   grpcCode,
   type HeaderBlock,
-  messageBytes,
-  messagePrefix,
   type ReceivedStatus,
   readStatus,
 } from "@tensorgate/grpc";
@@ -128,6 +132,7 @@ export function createUnaryChannel(deps: ConnectionDeps): UnaryChannel {
         segments,
         maxReplyBytes: Math.min(maxMessageBytes, call.maxReplyBytes ?? maxMessageBytes),
         signal: call.signal,
+        requestBytes: call.requestBytes,
         onReply,
       });
       if (status.code !== 0) throw failureFrom(status, call);
@@ -161,6 +166,8 @@ export interface ExchangeOptions {
   readonly maxReplyBytes: number;
   /** Cancels the call. */
   readonly signal: AbortSignal;
+  /** Learns if the end of the call leaves some of the message unsent. */
+  readonly requestBytes?: RequestBytes | undefined;
   /** Called when the first of the reply has come. */
   readonly onReply?: (() => void) | undefined;
 }
@@ -185,7 +192,7 @@ const maxInterimResponses = 16;
  * @see RFC 9113, section 8.1
  */
 export function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult> {
-  const { open, signal, onReply } = options;
+  const { open, signal, requestBytes, onReply } = options;
   const { promise, resolve, reject } = Promise.withResolvers<ExchangeResult>();
   const stream = open.session.request(options.headers);
   const reader = createUnaryReader(options.maxReplyBytes);
@@ -198,6 +205,7 @@ export function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult>
 
   function release(): void {
     signal.removeEventListener("abort", onAbort);
+    if (requestBytes && stream.writableLength > 0) requestBytes.mayBeRead = true;
     if (stream.destroyed) return;
     stream.close(http2.constants.NGHTTP2_CANCEL);
     // A stream is closed only when that was sent, which a server that reads nothing puts off without end: the picture
@@ -228,7 +236,8 @@ export function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult>
     if (interimCount <= maxInterimResponses) return;
     fail(new UpstreamFailedError("the replica sends too many interim responses"));
   });
-  stream.once("response", (received, flags, raw = []) => {
+  // Each of these comes at most once; a listener that removes itself would cost a closure more.
+  stream.on("response", (received, flags, raw = []) => {
     if (headerBytes(raw) > maxHeaderBytes) return fail(headersTooLong(maxHeaderBytes));
     headers = received;
     isWhole = (flags & http2.constants.NGHTTP2_FLAG_END_STREAM) !== 0;
@@ -237,7 +246,7 @@ export function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult>
     // Nothing that follows, such as a proxy's page, says more.
     if (status && status.code !== 0) succeed(status);
   });
-  stream.once("trailers", (received, _flags, raw = []) => {
+  stream.on("trailers", (received, _flags, raw = []) => {
     if (headerBytes(raw) > maxHeaderBytes) return fail(headersTooLong(maxHeaderBytes));
     trailers = received;
     isWhole = true;
@@ -249,7 +258,7 @@ export function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult>
       fail(unreadableReply(thrown));
     }
   });
-  stream.once("end", () => {
+  stream.on("end", () => {
     if (isOver) return;
     const status = readStatus(headers, trailers);
     if (status) succeed(status);
@@ -258,7 +267,7 @@ export function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult>
   stream.on("error", (error) => {
     failure ??= error;
   });
-  stream.once("close", () => {
+  stream.on("close", () => {
     // A server on Node refuses every call of a connection on which too many bytes were cancelled, and does not close it.
     if (stream.rstCode === http2.constants.NGHTTP2_ENHANCE_YOUR_CALM) open.retire();
     if (isOver) return;
@@ -268,11 +277,11 @@ export function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult>
     else fail(lostConnection(open, stream, failure));
   });
 
-  stream.cork();
-  stream.write(messagePrefix(messageBytes(options.segments)));
-  for (const segment of options.segments) stream.write(segment);
-  stream.end();
-  stream.uncork();
+  const pieces = framedPieces(options.segments);
+  if (pieces.length > 1) stream.cork();
+  for (let index = 0; index < pieces.length - 1; index += 1) stream.write(pieces[index]);
+  stream.end(pieces.at(-1));
+  if (pieces.length > 1) stream.uncork();
   return promise;
 }
 

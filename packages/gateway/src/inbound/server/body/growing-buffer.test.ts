@@ -52,6 +52,63 @@ test("memory is freed immediately, not when the collector runs", async () => {
   expect(bytes.byteLength).toBe(0);
 });
 
+/** Receives a body of one repeated byte, in two pieces. */
+async function received(byteCount: number, byte: number, kind: "exactly" | "at-most" = "exactly") {
+  const buffer = createGrowingBuffer(kind, byteCount);
+  buffer.append(Buffer.alloc(byteCount - 10, byte), () => {});
+  buffer.append(Buffer.alloc(10, byte), () => {});
+  return { buffer, bytes: await buffer.whole() };
+}
+
+test("memory of a body is used for another of about its length, once it is left to it", async () => {
+  const first = await received(100_000, 1);
+  const meanwhile = await received(100_000, 2);
+  first.buffer.recycle();
+  first.buffer.recycle();
+
+  const second = await received(99_000, 3);
+  const third = await received(99_000, 4);
+
+  const isFirst = [meanwhile, second, third].map(
+    (each) => each.bytes.buffer === first.bytes.buffer,
+  );
+  expect(isFirst).toEqual([false, true, false]);
+  expect(Buffer.from(second.bytes).equals(Buffer.alloc(99_000, 3))).toBe(true);
+});
+
+test.each([
+  { kind: "exactly", byteCount: 10_000 },
+  { kind: "exactly", byteCount: 5_000_000 },
+  { kind: "at-most", byteCount: 99_999 },
+] as const)("memory of $byteCount bytes ($kind) is left to the collector", async (of) => {
+  const { buffer, bytes } = await received(of.byteCount, 1, of.kind);
+  buffer.recycle();
+
+  const next = await received(of.byteCount, 2, of.kind);
+
+  expect(next.bytes.buffer === bytes.buffer).toBe(false);
+});
+
+test("a short piece that is the whole body stays where it is", async () => {
+  const buffer = createGrowingBuffer("exactly", 2_000);
+  const piece = Buffer.allocUnsafeSlow(2_000);
+  const charged: number[] = [];
+
+  buffer.append(piece, (byteCount) => charged.push(byteCount));
+
+  expect((await buffer.whole()).buffer).toBe(piece.buffer);
+  expect(charged).toEqual([2_000]);
+});
+
+test("a short piece of larger memory is copied", async () => {
+  const buffer = createGrowingBuffer("exactly", 2_000);
+  const piece = Buffer.alloc(65_536).subarray(100, 2_100);
+
+  buffer.append(piece, () => {});
+
+  expect((await buffer.whole()).buffer.byteLength).toBe(2_000);
+});
+
 /** Resolves when the other callbacks of this turn have run. */
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 

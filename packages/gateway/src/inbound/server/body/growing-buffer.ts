@@ -9,7 +9,7 @@ export interface GrowingBuffer {
   /** Bytes that have been copied so far from smaller memory to larger. */
   readonly movedBytes: number;
   /**
-   * Copies a piece to the end.
+   * Copies a piece to the end, or takes it as it is if it is short and all that is expected.
    *
    * @param charge - called with each further amount of memory that is needed, in bytes, before it is taken; what it
    *   throws leaves everything as it was
@@ -20,6 +20,8 @@ export interface GrowingBuffer {
   whole(): Promise<Uint8Array>;
   /** Frees the memory immediately: under overload the collector would take its time. */
   free(): void;
+  /** Leaves the memory to the bodies that follow. Nothing may read it any more, neither here nor in a pending write. */
+  recycle(): void;
 }
 
 /** Bytes of memory that the first piece gets at least, where so many are expected. */
@@ -41,6 +43,51 @@ export const maxMovedBytes = 1_048_576;
 const movedPerByte = 8;
 
 const empty = Buffer.alloc(0);
+
+/** Shortest and longest memory that is kept for other bodies, and most that is kept in all, in bytes. */
+const recycled = { minBytes: 16_384, maxBytes: 4_194_304, maxIdleBytes: 16_777_216 } as const;
+
+/**
+ * Memory of bodies that were answered, by its length. A collector that is told of another 100 KB with each request runs
+ * so often that it costs more than everything else that is done with a picture.
+ */
+const idle = new Map<number, Buffer<ArrayBuffer>[]>();
+let idleBytes = 0;
+
+/** Takes memory for a body, which may be an eighth longer than it: bodies of about the same length share theirs. */
+function takeMemory(byteCount: number): Buffer<ArrayBuffer> {
+  const length = recycledLength(byteCount);
+  const found = idle.get(length)?.pop();
+  if (!found) return Buffer.allocUnsafeSlow(length);
+  idleBytes -= length;
+  return found;
+}
+
+function giveMemory(memory: Buffer<ArrayBuffer>): void {
+  const { length } = memory;
+  const isRecycled = mayRecycle(length) && length === recycledLength(length);
+  if (!isRecycled || idleBytes + length > recycled.maxIdleBytes) return;
+  idleBytes += length;
+  const ofLength = idle.get(length);
+  if (ofLength) ofLength.push(memory);
+  else idle.set(length, [memory]);
+}
+
+const mayRecycle = (byteCount: number) =>
+  byteCount >= recycled.minBytes && byteCount <= recycled.maxBytes;
+
+/** Rounds up to a multiple of an eighth of the next lower power of two. */
+function recycledLength(byteCount: number): number {
+  if (!mayRecycle(byteCount)) return byteCount;
+  const step = 2 ** (28 - Math.clz32(byteCount));
+  return Math.ceil(byteCount / step) * step;
+}
+
+/** Returns the memory of a short piece that is alone in it, so that it may stay where it is. */
+function memoryOf({ byteLength, buffer }: Uint8Array): Buffer<ArrayBuffer> | undefined {
+  if (byteLength >= recycled.minBytes || buffer.byteLength !== byteLength) return undefined;
+  return buffer instanceof ArrayBuffer ? Buffer.from(buffer) : undefined;
+}
 
 /**
  * Creates an empty buffer. What larger memory replaces is moved to it little by little, with the pieces that come.
@@ -72,7 +119,7 @@ export function createGrowingBuffer(kind: keyof typeof growthTo, byteCount: numb
   function grow(capacity: number): void {
     move(before.byteLength);
     before = buffer.byteLength > 0 ? memory.subarray(0, buffer.byteLength) : empty;
-    memory = Buffer.allocUnsafeSlow(capacity);
+    memory = kind === "exactly" ? takeMemory(capacity) : Buffer.allocUnsafeSlow(capacity);
     buffer.capacity = capacity;
   }
 
@@ -84,6 +131,14 @@ export function createGrowingBuffer(kind: keyof typeof growthTo, byteCount: numb
       const neededBytes = buffer.byteLength + piece.byteLength;
       if (neededBytes > byteCount) {
         throw new RangeError(`more than the ${byteCount} bytes expected`);
+      }
+      const own = piece.byteLength === byteCount ? memoryOf(piece) : undefined;
+      if (own && kind === "exactly") {
+        charge(byteCount);
+        memory = own;
+        buffer.capacity = byteCount;
+        buffer.byteLength = byteCount;
+        return;
       }
       if (neededBytes > buffer.capacity) {
         const capacity = Math.min(byteCount, Math.max(minBytes, neededBytes * growthTo[kind]));
@@ -100,11 +155,17 @@ export function createGrowingBuffer(kind: keyof typeof growthTo, byteCount: numb
         await setImmediate();
         move(maxMovedBytes);
       }
-      return buffer.byteLength === buffer.capacity ? memory : memory.subarray(0, buffer.byteLength);
+      return buffer.byteLength === memory.byteLength
+        ? memory
+        : memory.subarray(0, buffer.byteLength);
     },
     free: () => {
       freeBefore();
       if (memory !== empty) memory.buffer.transfer(0);
+    },
+    recycle: () => {
+      giveMemory(memory);
+      memory = empty;
     },
   };
   return buffer;

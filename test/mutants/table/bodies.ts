@@ -84,7 +84,7 @@ export const bodyMutants: readonly Mutant[] = [
   ),
   ...mutantsOf(
     `${inbound}/server/body/body-budget.ts`,
-    [`${inbound}/server/body/body-budget.test.ts`, `${inbound}/server/body/piece-limit.test.ts`],
+    [`${inbound}/server/body/body-budget.test.ts`],
     [
       {
         name: "budget: never full",
@@ -121,11 +121,6 @@ export const bodyMutants: readonly Mutant[] = [
         find: "if (retainCount > 1) startTiming();",
         replace: "if (retainCount > 0) startTiming();",
       },
-      {
-        name: "upload: one in too many pieces is read on",
-        find: "pieceLimitOf(request)?.onExceeded(() => failWith(tooManyPieces()));",
-        replace: "",
-      },
     ],
   ),
   ...mutantsOf(
@@ -140,12 +135,14 @@ export const bodyMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${inbound}/server/body/piece-limit.ts`,
+    `${inbound}/server/body/read-body.ts`,
+    [`${inbound}/server/body/piece-limit.test.ts`, `${inbound}/server/lingering-close.test.ts`],
     [
-      `${inbound}/server/body/piece-limit.test.ts`,
-      `${inbound}/server/listener/lingering-close.test.ts`,
-    ],
-    [
+      {
+        name: "upload: one in too many pieces is read on",
+        find: "pieceLimitOf(request)?.onExceeded(() => fail(tooManyPieces()));",
+        replace: "",
+      },
       {
         name: "pieces: any number",
         find: "if (pieceCount <= freePieces + byteCount / minBytesPerPiece) return true;",

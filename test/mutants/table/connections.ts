@@ -4,7 +4,6 @@ const listener = "packages/gateway/src/inbound/server/listener";
 const tests = [
   `${listener}/connections.test.ts`,
   `${listener}/cancelled-responses.test.ts`,
-  `${listener}/lingering-close.test.ts`,
   `${listener}/listener.test.ts`,
   "test/hostile/listener-limits.test.ts",
   "test/hostile/hostile-connections.test.ts",
@@ -123,8 +122,11 @@ export const connectionMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${listener}/lingering-close.ts`,
-    [`${listener}/lingering-close.test.ts`, "test/hostile/hostile-bodies.test.ts"],
+    "packages/gateway/src/inbound/server/exchange.ts",
+    [
+      "packages/gateway/src/inbound/server/lingering-close.test.ts",
+      "test/hostile/hostile-bodies.test.ts",
+    ],
     [
       {
         name: "connections: who was refused sends on for ever",
@@ -154,7 +156,7 @@ export const connectionMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${listener}/slow-readers.ts`,
+    "packages/gateway/src/inbound/server/reply.ts",
     ["test/hostile/slow-readers.test.ts"],
     [
       {

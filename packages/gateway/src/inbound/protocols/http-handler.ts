@@ -1,13 +1,8 @@
 import type { CallContext, Protocol, ScoringError, Tasks } from "@tensorgate/core";
 import { type CrossSite, preflightHeaders } from "../access/cross-site.ts";
-import {
-  assertRoomForAnswer,
-  createExchange,
-  type Exchange,
-  type ExchangeDeps,
-  sendReply,
-} from "../server/exchange.ts";
+import { createExchange, type Exchange, type ExchangeDeps } from "../server/exchange.ts";
 import type { NodeRequest, NodeResponse, OnRequest, Respond } from "../server/node-http.ts";
+import { assertRoomForAnswer, sendReply } from "../server/reply.ts";
 import type { CallRunner, ReplyInfo } from "./call.ts";
 import { createIncomingCall } from "./incoming-call.ts";
 import { wireStatusOf } from "./wire-status.ts";

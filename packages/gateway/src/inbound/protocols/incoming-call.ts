@@ -16,8 +16,8 @@ import {
 } from "@tensorgate/core";
 import type { AccessRequest, AdmittedCall, ReadHeader } from "../access/access.ts";
 import type { RequestOptions } from "../options.ts";
+import { allowLongBody } from "../server/exchange.ts";
 import { networkOf } from "../server/listener/connections.ts";
-import { allowLongBody } from "../server/listener/lingering-close.ts";
 import type { NodeRequest, NodeResponse } from "../server/node-http.ts";
 
 /** A call of which nothing but the headers is read. */
@@ -62,11 +62,11 @@ export function createIncomingCall(
   };
   const controller = new AbortController();
   const onGone = () => controller.abort(new CancelledError("the client closed the request"));
-  response.once("close", () => {
+  response.on("close", () => {
     // What was ended is over; and node:http2 says of a response that was cut that it is finished.
     if (!response.writableEnded) onGone();
   });
-  request.once("error", onGone);
+  request.on("error", onGone);
 
   async function admitted(): Promise<AdmittedCall> {
     const call = await admit(access);

@@ -1,8 +1,9 @@
-import { InvalidRequestError, OverloadedError, UnsupportedMediaError } from "@tensorgate/core";
+import http2 from "node:http2";
+import { type Clock, InvalidRequestError, UnsupportedMediaError } from "@tensorgate/core";
 import type { BodyBudget, BodyUsage } from "./body/body-budget.ts";
 import type { GrowingBuffer } from "./body/growing-buffer.ts";
 import type { Gunzip } from "./body/gunzip.ts";
-import { bodyTooLarge, readBody } from "./body/read-body.ts";
+import { bodyTooLarge, pieceLimitOf, readBody } from "./body/read-body.ts";
 import type { NodeRequest, NodeResponse } from "./node-http.ts";
 
 /** One HTTP exchange, whatever the version, as the REST protocols see it. */
@@ -35,12 +36,6 @@ export interface OpenExchange extends Exchange, Disposable {
   readonly receivedBytes: number;
   /** Leaves the memory of the body to other requests: nothing may read it any more. */
   recycle(): void;
-}
-
-export interface Reply {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | Uint8Array;
 }
 
 /** What reading a body takes beside the request. */
@@ -134,134 +129,128 @@ export function headerOf({ headers }: NodeRequest, name: string): string | undef
   return Array.isArray(value) ? value.join(", ") : value;
 }
 
-/** The part of one response that the client has not read yet: counted, and timed. */
-export interface Outflow {
-  /** Counts bytes that are about to be written, until they have left the process. */
-  hold(byteCount: number): void;
-  /** Says that so many of them were written now. */
-  wrote(byteCount: number): void;
-  /** Whether all answers and requests together may hold so much more. */
-  hasRoom(byteCount: number): boolean;
-}
+/** Most that is read of a request without a valid key, if keys are configured, in bytes. */
+export const maxUnauthenticatedBytes = 65_536;
 
-/** The outflow of each response; the listener sets it. */
-export const outflows: WeakMap<NodeResponse, Outflow> = new WeakMap();
+/** Most that is discarded of what a client with a valid key sends after the response, in bytes. */
+const maxAuthenticatedBytes = 67_108_864;
 
-/** A longer response is written in slices of this many bytes, so that a slow reader differs from one that reads nothing. */
-export const sliceBytes = 16_384;
+/** Bytes that a piece counts for at least when it is discarded: the work of one is the same, however short it is. */
+const minPieceBytes = 4_096;
 
-/** Longest response that is sent whatever the budget, in bytes: errors, probes and the responses of most calls. */
-const alwaysSentBytes = 4_096;
+/** Flow-control window of each HTTP/2 stream of a client with a valid key, in bytes. */
+const authenticatedWindow = 262_144;
 
-/** When the client of an overloaded gateway may retry, in milliseconds. */
-const retryAfterMs = 1_000;
+/** How long a client may go on sending after the response, in milliseconds. */
+const drainMs = 5_000;
 
-/** @throws OverloadedError if answers that clients do not read exhaust the budget */
-export function assertRoomForAnswer(response: NodeResponse, byteCount: number): void {
-  if (byteCount <= alwaysSentBytes) return;
-  if (outflows.get(response)?.hasRoom(byteCount) ?? true) return;
-  throw new OverloadedError("response budget (requests.maxBytesInFlight) exhausted", {
-    retryAfterMs,
-    hint: "retry in a moment",
-  });
-}
+/** How long a connection or stream whose body is no longer read stays open for the response to arrive, in milliseconds. */
+const lingerMs = 1_000;
 
-/** Sends `reply` as fast as the client reads; does nothing if the client has disconnected. */
-export function sendReply(response: NodeResponse, { status, headers, body }: Reply): void {
-  if (response.headersSent || response.destroyed) return;
-  const bytes = typeof body === "string" ? Buffer.from(body, "utf8") : body;
-  for (const name in headers) response.setHeader(name, headers[name] ?? "");
-  // RFC 9110, section 8.6.
-  if (status !== 204) response.setHeader("content-length", bytes.byteLength);
-  response.statusCode = status;
-  const outflow = outflows.get(response);
-  const writable: Pick<NodeJS.WritableStream, "write" | "end" | "once"> = response;
-  let offset = 0;
-  // An empty write would be a DATA frame after the headers, in which gRPC clients then see no trailers.
-  if (bytes.byteLength === 0) return void writable.end();
-  outflow?.hold(bytes.byteLength);
-  if (bytes.byteLength <= sliceBytes) {
-    outflow?.wrote(bytes.byteLength);
-    writable.end(bytes);
-  } else {
-    writeOn();
-  }
+const authenticatedRequests = new WeakSet<NodeRequest>();
+const authenticatedSessions = new WeakSet<http2.Http2Session>();
 
-  function writeOn(): void {
-    while (!response.destroyed) {
-      const slice = bytes.subarray(offset, offset + sliceBytes);
-      offset += slice.byteLength;
-      outflow?.wrote(slice.byteLength);
-      if (offset >= bytes.byteLength) return void writable.end(slice);
-      if (!writable.write(slice)) return void writable.once("drain", writeOn);
-    }
-  }
-}
-
-/** A response whose body comes piece by piece. */
-export interface StreamedReply {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
-  /** Fields after the body, known when it has ended. Of an answer without a body over HTTP/2 they are in its only frame, with the headers. */
-  readonly trailers: () => Readonly<Record<string, string>>;
+/** Raises the limits of a request whose caller was authenticated. */
+export function allowLongBody(request: NodeRequest): void {
+  if (!("stream" in request)) return void authenticatedRequests.add(request);
+  const { session } = request.stream;
+  if (!session || session.destroyed || authenticatedSessions.has(session)) return;
+  authenticatedSessions.add(session);
+  // This holds for streams that are open as well.
+  session.settings({ initialWindowSize: authenticatedWindow });
 }
 
 /**
- * Sends an answer as its pieces come, each in slices that are written as soon as the caller has read the one before.
- * Ends early if the client disconnects.
+ * Drains or stops a request body that was not read to its end, once the request has been answered.
  *
- * @throws OverloadedError if answers that clients do not read exhaust the budget; and what the body throws
+ * HTTP/2 can reset a stream, and until then its window limits what arrives. HTTP/1.1 can only close the connection, and a
+ * client that is cut while it sends may lose the response. So the remaining body is discarded for a while, within the
+ * limit of this client; then the sending side is closed first, and the connection a little later. Of a body in too many
+ * small pieces nothing more is discarded.
+ *
+ * @see RFC 9113, section 8.1; RFC 9112, section 9.6
  */
-export async function sendStream(
-  response: NodeResponse,
-  { status, headers, body, trailers }: StreamedReply,
-): Promise<void> {
-  const outflow = outflows.get(response);
-  const writable: Pick<NodeJS.WritableStream, "write" | "end"> = response;
-  let isBegun = false;
+export function closeLingering(request: NodeRequest, response: NodeResponse, clock: Clock): void {
+  if ("stream" in request) {
+    stopStream(request, response, clock);
+    return;
+  }
+  const { socket } = request;
+  let timer: Disposable | undefined;
 
-  function begin(fields: Readonly<Record<string, string>>): void {
-    isBegun = true;
-    response.statusCode = status;
-    for (const [name, value] of Object.entries(fields)) response.setHeader(name, value);
+  function stop(): void {
+    timer?.[Symbol.dispose]();
+    request.off("data", onData);
+    request.pause();
+    socket.end();
+    timer = clock.setTimer(lingerMs, () => socket.destroy());
   }
 
-  for await (const piece of body) {
-    if (isGone(response)) return;
-    if (!isBegun) begin(headers);
-    assertRoomForAnswer(response, piece.byteLength);
-    outflow?.hold(piece.byteLength);
-    for (let offset = 0; offset < piece.byteLength; offset += sliceBytes) {
-      const slice = piece.subarray(offset, offset + sliceBytes);
-      outflow?.wrote(slice.byteLength);
-      if (!writable.write(slice)) await drained(response);
-      if (isGone(response)) return;
-    }
-  }
-  if (isGone(response)) return;
-  const isWithoutBody = !isBegun && "stream" in response;
-  if (!isBegun) begin(isWithoutBody ? { ...headers, ...trailers() } : headers);
-  if (!isWithoutBody) response.addTrailers({ ...trailers() });
-  writable.end();
-}
+  let leftBytes = 0;
+  const onData = (chunk: Buffer) => {
+    leftBytes -= Math.max(chunk.length, minPieceBytes);
+    if (leftBytes < 0) stop();
+  };
 
-/** Resolves when more may be written, or nothing can be any more. */
-function drained(response: NodeResponse): Promise<void> {
-  const writable: Pick<NodeJS.WritableStream, "once" | "off"> = response;
-  return new Promise((resolve) => {
-    if (isGone(response)) resolve();
-    const done = () => {
-      writable.off("drain", done);
-      writable.off("close", done);
-      resolve();
-    };
-    writable.once("drain", done);
-    writable.once("close", done);
+  response.on("prefinish", () => {
+    if (request.complete) return;
+    // Node discards, unbounded, what was never read.
+    request.read(0);
+    // After a `connection: close` it would cut the connection with the answer still on its way.
+    socket.destroySoon = () => socket.end();
+    request.once("close", () => Reflect.deleteProperty(socket, "destroySoon"));
+    response.once("finish", drain);
   });
+
+  function drain(): void {
+    if (request.complete) return;
+    const isAuthenticated = authenticatedRequests.has(request);
+    leftBytes = isAuthenticated ? maxAuthenticatedBytes : maxUnauthenticatedBytes;
+    // The body was read to its end, or the connection is closed.
+    request.once("close", () => timer?.[Symbol.dispose]());
+    if (Number(request.headers["content-length"] ?? 0) > leftBytes) {
+      stop();
+      return;
+    }
+    timer = clock.setTimer(drainMs, () => socket.destroy());
+    request.on("data", onData);
+    request.resume();
+    pieceLimitOf(request)?.onExceeded(stop);
+  }
 }
 
-/** A response of node:http2 does not say itself whether it is destroyed. */
-function isGone(response: NodeResponse): boolean {
-  return "stream" in response ? response.stream.destroyed : response.destroyed;
+function stopStream(request: http2.Http2ServerRequest, response: NodeResponse, clock: Clock): void {
+  const { stream } = request;
+  let leftBytes = maxUnauthenticatedBytes;
+  let timer: Disposable | undefined;
+  let isReset = false;
+
+  function close(): void {
+    leftBytes = Number.POSITIVE_INFINITY;
+    stream.close(http2.constants.NGHTTP2_NO_ERROR);
+    request.resume();
+  }
+
+  function closeIn(delayMs: number): void {
+    timer?.[Symbol.dispose]();
+    timer = clock.setTimer(delayMs, close);
+  }
+
+  pieceLimitOf(request)?.onExceeded(() => {
+    // A response that has not begun has no trailers, and the stream can be reset with it.
+    isReset = !response.headersSent;
+    if (timer) closeIn(0);
+  });
+  stream.once("finish", () => {
+    if (isReset) return close();
+    // A body that is at its end must be read to it, or the stream is never closed, nor the connection that it was on.
+    request.on("data", (piece: Buffer) => {
+      leftBytes -= piece.byteLength;
+      if (leftBytes <= 0) request.pause();
+    });
+    request.resume();
+    // Trailers come after "finish", and a reset would overtake them.
+    closeIn(pieceLimitOf(request)?.isExceeded ? 0 : lingerMs);
+    stream.once("close", () => timer?.[Symbol.dispose]());
+  });
 }

@@ -4,11 +4,9 @@ import {
   NotSupportedError,
   OverloadedError,
   type ScoringError,
-  TooLargeError,
 } from "@tensorgate/core";
 import type { ListenSettings, RequestOptions } from "../../options.ts";
 import type { NodeRequest, NodeResponse } from "../node-http.ts";
-import { minBytesPerPiece, pieceLimitOf } from "./piece-limit.ts";
 
 /** The share of one request in the budget: counted, and timed until its body has arrived. The same for every protocol. */
 export interface BodyUsage {
@@ -30,7 +28,7 @@ export interface BodyUsage {
   release(byteCount: number): void;
   /** Stops the timers: the whole body has arrived. */
   complete(): void;
-  /** Calls `listener` once if the body arrives too slowly, or in too many small pieces. */
+  /** Calls `listener` once if the body arrives too slowly. */
   onFailure(listener: (error: ScoringError) => void): void;
   /** Keeps the count, even if the client disconnects, until the result is disposed of. */
   retain(): Disposable;
@@ -171,9 +169,8 @@ export function createBodyBudget({ requests, listen, clock }: BodyBudgetOptions)
 
     const untilClosed = usage.retain();
     if (response.closed) untilClosed[Symbol.dispose]();
-    else response.once("close", untilClosed[Symbol.dispose]);
+    else response.on("close", untilClosed[Symbol.dispose]);
     if (mayHaveBody(request)) startTiming();
-    pieceLimitOf(request)?.onExceeded(() => failWith(tooManyPieces()));
     if (request.headers.expect !== undefined) sendContinue(request, response);
     return usage;
   }
@@ -212,12 +209,6 @@ function assertKnownTransfer(transferCoding: string): void {
   throw new NotSupportedError(`unsupported transfer coding "${coding.slice(0, 40)}"`, {
     field: "transfer-encoding",
     hint: "use chunked, and declare compression in content-encoding",
-  });
-}
-
-function tooManyPieces(): TooLargeError {
-  return new TooLargeError("the body arrives in too many small chunks", {
-    hint: `send chunks of at least ${minBytesPerPiece} bytes`,
   });
 }
 

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { listenDefaults, requestDefaults } from "../../options.ts";
 import type { NodeRequest, NodeResponse } from "../node-http.ts";
 import { createBodyBudget } from "./body-budget.ts";
-import { limitPieces } from "./piece-limit.ts";
+import { createBodyPieces, limitPieces } from "./read-body.ts";
 
 /** A body without a reader. */
 function unread() {
@@ -68,21 +68,20 @@ test("the end of a body passes", async () => {
   expect(await body.toArray()).toHaveLength(10);
 });
 
-test.each(["before", "after"])("reading fails if the limit is exceeded %s it begins", (when) => {
-  const { request, arrive } = unread();
-  const budget = createBodyBudget({
-    requests: requestDefaults,
-    listen: listenDefaults,
-    clock: manualClock(),
-  });
-  const response = { once: () => {} } as unknown as NodeResponse;
-  if (when === "before") arrive(1, 2_000);
-  const usage = budget.open(request, response, "stream");
-  let failure: unknown;
-  usage.onFailure((error) => {
-    failure = error;
-  });
-  if (when === "after") arrive(1, 2_000);
+test.each(["before", "after"])(
+  "reading fails if the limit is exceeded %s it begins",
+  async (when) => {
+    const { request, arrive } = unread();
+    const budget = createBodyBudget({
+      requests: requestDefaults,
+      listen: listenDefaults,
+      clock: manualClock(),
+    });
+    const response = { on: () => {} } as unknown as NodeResponse;
+    if (when === "before") arrive(1, 2_000);
+    const pieces = createBodyPieces(request, budget.open(request, response, "stream"));
+    if (when === "after") arrive(1, 2_000);
 
-  expect(failure).toMatchObject({ reason: "too-large" });
-});
+    await expect(pieces.next(1)).rejects.toMatchObject({ reason: "too-large" });
+  },
+);

@@ -6,6 +6,7 @@ import type { TLSSocket } from "node:tls";
 import type { Clock } from "@tensorgate/core";
 import type { ListenSettings, RequestOptions } from "../../options.ts";
 import type { BodyBudget } from "../body/body-budget.ts";
+import { maxUnauthenticatedBytes } from "../exchange.ts";
 import type { OnRequest } from "../node-http.ts";
 import {
   type ClientConnection,
@@ -15,7 +16,6 @@ import {
   type RejectionReason,
 } from "./connections.ts";
 import { answerMalformedRequest, sniffHttpVersion } from "./first-bytes.ts";
-import { maxUnauthenticatedBytes } from "./lingering-close.ts";
 import { createRequestGate } from "./request-gate.ts";
 import { type CertificateNews, createTlsAcceptor, type TlsAcceptor } from "./tls-acceptor.ts";
 

@@ -1,15 +1,14 @@
 import type http from "node:http";
-import type http2 from "node:http2";
+import http2 from "node:http2";
 import type { Duplex } from "node:stream";
 import type { Clock } from "@tensorgate/core";
 import type { ListenSettings, RequestOptions } from "../../options.ts";
 import { type BodyBudget, continueExpectation } from "../body/body-budget.ts";
-import { limitPieces } from "../body/piece-limit.ts";
-import { outflows } from "../exchange.ts";
+import { limitPieces } from "../body/read-body.ts";
+import { closeLingering } from "../exchange.ts";
 import type { NodeRequest, NodeResponse, OnRequest } from "../node-http.ts";
+import { createSlowReaders } from "../reply.ts";
 import type { ClientConnection } from "./connections.ts";
-import { closeLingering } from "./lingering-close.ts";
-import { createSlowReaders, createStreamCutter } from "./slow-readers.ts";
 
 export interface RequestGateOptions {
   readonly listen: Pick<ListenSettings, "maxStreamsPerConnection" | "idleTimeoutMs">;
@@ -61,9 +60,9 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
     }
     connection.begin();
     connection.latest = response;
-    request.once("end", connection.received);
+    request.on("end", connection.received);
     unansweredHttp1.add(response);
-    response.once("close", () => {
+    response.on("close", () => {
       unansweredHttp1.delete(response);
       connection.end();
     });
@@ -76,7 +75,7 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
       rejectRequest(response, 503);
       return;
     }
-    outflows.set(response, slowReaders.watch(response, connection.reset));
+    slowReaders.watch(response, connection.reset);
     limitPieces(request);
     closeLingering(request, response, clock);
     if (hasOneHost(request)) passOn(request, response);
@@ -121,7 +120,7 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
       });
       session.on("stream", (stream) => {
         connection.begin();
-        stream.once("close", connection.end);
+        stream.on("close", connection.end);
       });
     },
 
@@ -130,7 +129,7 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
         const { stream } = response;
         if (stream?.session) cutters.get(stream.session)?.(stream);
       };
-      outflows.set(response, slowReaders.watch(response, cut));
+      slowReaders.watch(response, cut);
       limitPieces(request);
       closeLingering(request, response, clock);
       if (hasOneAuthority(request)) passOn(request, response);
@@ -195,4 +194,32 @@ function hasOneAuthority({ headers }: http2.Http2ServerRequest): boolean {
   if (Array.isArray(host) || !authorityForm.test(authority ?? host ?? "")) return false;
   // node:http2 joins what came twice, and so does what a proxy and its caller each added.
   return authority === undefined || host === undefined || authority === host;
+}
+
+/** How long a session may take to answer a ping, in milliseconds. */
+const pingTimeoutMs = 5_000;
+
+/**
+ * Ends one stream that the client does not read, and the whole session if the client reads nothing at all: a reset waits
+ * behind everything else that was not read.
+ *
+ * @param reset - ends the connection immediately
+ */
+function createStreamCutter(
+  session: http2.ServerHttp2Session,
+  { clock, reset }: { readonly clock: Clock; readonly reset: () => void },
+): (stream: http2.ServerHttp2Stream) => void {
+  let awaited: Disposable | undefined;
+  session.once("close", () => awaited?.[Symbol.dispose]());
+
+  return (stream) => {
+    stream.close(http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    if (awaited || session.destroyed) return;
+    awaited = clock.setTimer(pingTimeoutMs, reset);
+    const isSent = session.ping(() => {
+      awaited?.[Symbol.dispose]();
+      awaited = undefined;
+    });
+    if (!isSent) reset();
+  };
 }

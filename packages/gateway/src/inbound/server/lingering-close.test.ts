@@ -4,12 +4,12 @@ import net from "node:net";
 import type { Readable } from "node:stream";
 import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
-import { http2Frame, http2Opening } from "../../../../../../test/support/raw-http.ts";
-import { listenDefaults, requestDefaults } from "../../options.ts";
-import { pieceLimitOf } from "../body/piece-limit.ts";
-import type { NodeRequest } from "../node-http.ts";
-import { allowLongBody, maxUnauthenticatedBytes } from "./lingering-close.ts";
-import { createListener } from "./listener.ts";
+import { http2Frame, http2Opening } from "../../../../../test/support/raw-http.ts";
+import { listenDefaults, requestDefaults } from "../options.ts";
+import { pieceLimitOf } from "./body/read-body.ts";
+import { allowLongBody, maxUnauthenticatedBytes } from "./exchange.ts";
+import { createListener } from "./listener/listener.ts";
+import type { NodeRequest } from "./node-http.ts";
 
 /** A server that answers every request by its headers, and what it was asked. */
 async function answering(kind: "unauthenticated" | "authenticated" | "unanswered") {

@@ -1,0 +1,265 @@
+import { type Clock, OverloadedError } from "@tensorgate/core";
+import type { RequestOptions } from "../options.ts";
+import type { BodyBudget } from "./body/body-budget.ts";
+import type { NodeResponse } from "./node-http.ts";
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | Uint8Array;
+}
+
+/** The part of one response that the client has not read yet: counted, and timed. */
+interface Outflow {
+  /** Counts bytes that are about to be written, until they have left the process. */
+  hold(byteCount: number): void;
+  /** Says that so many of them were written now. */
+  wrote(byteCount: number): void;
+  /** Whether all answers and requests together may hold so much more. */
+  hasRoom(byteCount: number): boolean;
+}
+
+/** The outflow of each response that is watched. */
+const outflows: WeakMap<NodeResponse, Outflow> = new WeakMap();
+
+/** A longer response is written in slices of this many bytes, so that a slow reader differs from one that reads nothing. */
+const sliceBytes = 16_384;
+
+/** Longest response that is sent whatever the budget, in bytes: errors, probes and the responses of most calls. */
+const alwaysSentBytes = 4_096;
+
+/** When the client of an overloaded gateway may retry, in milliseconds. */
+const retryAfterMs = 1_000;
+
+/** @throws OverloadedError if answers that clients do not read exhaust the budget */
+export function assertRoomForAnswer(response: NodeResponse, byteCount: number): void {
+  if (byteCount <= alwaysSentBytes) return;
+  if (outflows.get(response)?.hasRoom(byteCount) ?? true) return;
+  throw new OverloadedError("response budget (requests.maxBytesInFlight) exhausted", {
+    retryAfterMs,
+    hint: "retry in a moment",
+  });
+}
+
+/** Sends `reply` as fast as the client reads; does nothing if the client has disconnected. */
+export function sendReply(response: NodeResponse, { status, headers, body }: Reply): void {
+  if (response.headersSent || response.destroyed) return;
+  const bytes = typeof body === "string" ? Buffer.from(body, "utf8") : body;
+  for (const name in headers) response.setHeader(name, headers[name] ?? "");
+  // RFC 9110, section 8.6.
+  if (status !== 204) response.setHeader("content-length", bytes.byteLength);
+  response.statusCode = status;
+  const outflow = outflows.get(response);
+  const writable: Pick<NodeJS.WritableStream, "write" | "end" | "once"> = response;
+  let offset = 0;
+  // An empty write would be a DATA frame after the headers, in which gRPC clients then see no trailers.
+  if (bytes.byteLength === 0) return void writable.end();
+  outflow?.hold(bytes.byteLength);
+  if (bytes.byteLength <= sliceBytes) {
+    outflow?.wrote(bytes.byteLength);
+    writable.end(bytes);
+  } else {
+    writeOn();
+  }
+
+  function writeOn(): void {
+    while (!response.destroyed) {
+      const slice = bytes.subarray(offset, offset + sliceBytes);
+      offset += slice.byteLength;
+      outflow?.wrote(slice.byteLength);
+      if (offset >= bytes.byteLength) return void writable.end(slice);
+      if (!writable.write(slice)) return void writable.once("drain", writeOn);
+    }
+  }
+}
+
+/** A response whose body comes piece by piece. */
+export interface StreamedReply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+  /** Fields after the body, known when it has ended. Of an answer without a body over HTTP/2 they are in its only frame, with the headers. */
+  readonly trailers: () => Readonly<Record<string, string>>;
+}
+
+/**
+ * Sends an answer as its pieces come, each in slices that are written as soon as the caller has read the one before.
+ * Ends early if the client disconnects.
+ *
+ * @throws OverloadedError if answers that clients do not read exhaust the budget; and what the body throws
+ */
+export async function sendStream(
+  response: NodeResponse,
+  { status, headers, body, trailers }: StreamedReply,
+): Promise<void> {
+  const outflow = outflows.get(response);
+  const writable: Pick<NodeJS.WritableStream, "write" | "end"> = response;
+  let isBegun = false;
+
+  function begin(fields: Readonly<Record<string, string>>): void {
+    isBegun = true;
+    response.statusCode = status;
+    for (const [name, value] of Object.entries(fields)) response.setHeader(name, value);
+  }
+
+  for await (const piece of body) {
+    if (isGone(response)) return;
+    if (!isBegun) begin(headers);
+    assertRoomForAnswer(response, piece.byteLength);
+    outflow?.hold(piece.byteLength);
+    for (let offset = 0; offset < piece.byteLength; offset += sliceBytes) {
+      const slice = piece.subarray(offset, offset + sliceBytes);
+      outflow?.wrote(slice.byteLength);
+      if (!writable.write(slice)) await drained(response);
+      if (isGone(response)) return;
+    }
+  }
+  if (isGone(response)) return;
+  const isWithoutBody = !isBegun && "stream" in response;
+  if (!isBegun) begin(isWithoutBody ? { ...headers, ...trailers() } : headers);
+  if (!isWithoutBody) response.addTrailers({ ...trailers() });
+  writable.end();
+}
+
+/** Resolves when more may be written, or nothing can be any more. */
+function drained(response: NodeResponse): Promise<void> {
+  const writable: Pick<NodeJS.WritableStream, "once" | "off"> = response;
+  return new Promise((resolve) => {
+    if (isGone(response)) resolve();
+    const done = () => {
+      writable.off("drain", done);
+      writable.off("close", done);
+      resolve();
+    };
+    writable.once("drain", done);
+    writable.once("close", done);
+  });
+}
+
+/** A response of node:http2 does not say itself whether it is destroyed. */
+function isGone(response: NodeResponse): boolean {
+  return "stream" in response ? response.stream.destroyed : response.destroyed;
+}
+
+/** Counts what clients have not read of their responses, and ends responses that are read too slowly or not at all. */
+export interface SlowReaders {
+  /**
+   * Watches how a response is read, before anything of it is sent.
+   *
+   * @param cut - ends the response, and frees the memory that it holds
+   */
+  watch(response: NodeResponse, cut: () => void): void;
+}
+
+export interface SlowReadersOptions {
+  readonly requests: Pick<
+    Required<RequestOptions>,
+    "minDownloadBytesPerSecond" | "maxBytesInFlight"
+  >;
+  readonly budget: Pick<BodyBudget, "add" | "hasRoom">;
+  readonly clock: Clock;
+}
+
+/** Over how long the rate of reading is measured, again and again, and how often that is checked, in milliseconds. */
+const windowMs = 5_000;
+const checkEveryMs = 1_000;
+
+/**
+ * How long a caller that has read before may show no progress, in milliseconds. The buffers of the system and the
+ * windows of HTTP/2 take megabytes at a time, and then nothing until much of that was read.
+ */
+const maxStallMs = 30_000;
+
+export function createSlowReaders({ requests, budget, clock }: SlowReadersOptions): SlowReaders {
+  const bytesPerMs = requests.minDownloadBytesPerSecond / 1_000;
+  /** Half of the budget: where more is held, no client gets the benefit of the doubt. */
+  const reservedBytes = requests.maxBytesInFlight / 2;
+  /** Answers that were not all read when they were last checked. */
+  const unread = new Set<UnreadAnswer>();
+  let isChecking = false;
+
+  interface UnreadAnswer {
+    check(nowMs: number): void;
+  }
+
+  /** One timer serves all responses. It ends by itself when nothing is unread, so that a response that is read costs none. */
+  function check(): void {
+    const nowMs = clock.nowMs();
+    for (const answer of unread) answer.check(nowMs);
+    isChecking = unread.size > 0;
+    if (isChecking) clock.setTimer(checkEveryMs, check);
+  }
+
+  function watch(response: NodeResponse, cut: () => void): void {
+    let heldBytes = 0;
+    let writtenBytes = 0;
+    let releasedBytes = 0;
+    let sinceMs = 0;
+    let releasedAtStart = 0;
+    /** What the caller may have read in this window without a sign of it, in bytes. */
+    let unseenBytes = sliceBytes;
+    let isClosed = false;
+
+    /** Gives back what has left the process since the last time. */
+    function release(leftBytes: number): void {
+      budget.add(releasedBytes - leftBytes);
+      releasedBytes = leftBytes;
+    }
+
+    function restart(nowMs: number): void {
+      const bufferedBytes = Math.min(releasedBytes - releasedAtStart, bytesPerMs * maxStallMs);
+      unseenBytes = Math.max(sliceBytes, bufferedBytes);
+      sinceMs = nowMs;
+      releasedAtStart = releasedBytes;
+    }
+
+    const answer: UnreadAnswer = {
+      check: (nowMs) => {
+        release(Math.max(releasedBytes, writtenBytes - response.writableLength));
+        if (isRead()) return void unread.delete(answer);
+        // Behind another answer on the same connection, it is not the caller's to read yet.
+        if (!("stream" in response) && !response.socket) return restart(nowMs);
+        const elapsedMs = nowMs - sinceMs;
+        if (elapsedMs < windowMs) return;
+        const dueBytes = bytesPerMs * elapsedMs;
+        const seenBytes = releasedBytes - releasedAtStart;
+        if (seenBytes >= dueBytes) return restart(nowMs);
+        const believedBytes = budget.hasRoom(reservedBytes) ? unseenBytes : sliceBytes;
+        if (seenBytes + believedBytes >= dueBytes) return;
+        unread.delete(answer);
+        cut();
+      },
+    };
+
+    function isRead(): boolean {
+      if (response.writableEnded) return response.writableFinished;
+      return releasedBytes >= heldBytes;
+    }
+
+    response.on("close", () => {
+      isClosed = true;
+      unread.delete(answer);
+      release(heldBytes);
+    });
+
+    outflows.set(response, {
+      hold: (byteCount) => {
+        if (isClosed) return;
+        heldBytes += byteCount;
+        budget.add(byteCount);
+        if (unread.has(answer)) return;
+        restart(clock.nowMs());
+        unread.add(answer);
+        if (isChecking) return;
+        isChecking = true;
+        clock.setTimer(checkEveryMs, check);
+      },
+      wrote: (byteCount) => {
+        writtenBytes += byteCount;
+      },
+      hasRoom: budget.hasRoom,
+    });
+  }
+
+  return { watch };
+}

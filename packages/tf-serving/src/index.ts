@@ -72,6 +72,7 @@ export {
 } from "./inference/example-signature.ts";
 export { type Metric, prometheusText } from "./metrics/prometheus-text.ts";
 export { modelStatusFromResponse, modelStatusResponse, stateName } from "./model-status.ts";
+export { createPictureFramer, type FramePredict } from "./picture-frames.ts";
 export {
   InputParsingError,
   predictRequestSegments,

@@ -18,7 +18,7 @@ import { createTensorBudget, type TensorBudget, TensorParsingError } from "./ten
 import { fieldTag, MessageReader, MessageWriter, readInt64Message } from "./wire/message.ts";
 
 /** Field numbers of `tensorflow.serving.PredictRequest` and `PredictResponse`, and their tags. */
-const requestField = { modelSpec: 1, inputs: 2, outputFilter: 3 } as const;
+export const requestField = { modelSpec: 1, inputs: 2, outputFilter: 3 } as const;
 const requestTag = {
   modelSpec: fieldTag(1),
   inputs: fieldTag(2),
@@ -73,7 +73,7 @@ export function scoreResponseFromPredictResponse(
 ): ScoreResponse {
   const { elements } = budget;
   const outputs = new Map<string, Tensor>();
-  const unknown = new Map<string, Tensor>();
+  let unknown: Map<string, Tensor> | undefined;
   let spec: ModelSpec = asked;
   const reader = new MessageReader(message, elements);
   while (reader.next()) {
@@ -81,21 +81,35 @@ export function scoreResponseFromPredictResponse(
       const entry = readEntry(reader.bytes(), elements);
       const name = names ? names.canonicalOutputs.get(entry.name) : entry.name;
       const tensor = readTensorProto(entry.tensor, budget);
-      if (name === undefined) unknown.set(entry.name, tensor);
-      else outputs.set(name, tensor);
+      if (name !== undefined) {
+        outputs.set(name, tensor);
+        continue;
+      }
+      unknown ??= new Map();
+      unknown.set(entry.name, tensor);
     } else if (reader.tag === responseTag.modelSpec) {
       spec = readModelSpec(reader.bytes(), elements);
     } else reader.skip();
   }
+  const matchedNames = unknown && addUnknown(outputs, unknown, names);
+  const version = spec.version ?? asked.version ?? 0n;
+  const model = { name: spec.name || asked.name, version };
+  return { model, outputs, ...(matchedNames && matchedNames.size > 0 && { matchedNames }) };
+}
+
+/** Adds outputs with unknown wire names. @returns the wire names of those that a pattern matches, by canonical name */
+function addUnknown(
+  outputs: Map<string, Tensor>,
+  unknown: ReadonlyMap<string, Tensor>,
+  names: DialectNames | undefined,
+): ReadonlyMap<string, string> {
   const matchedNames = new Map<string, string>();
   for (const [wire, tensor] of unknown) {
     const name = canonicalName(wire, names, outputs);
     if (name !== wire) matchedNames.set(name, wire);
     outputs.set(name, tensor);
   }
-  const version = spec.version ?? asked.version ?? 0n;
-  const model = { name: spec.name || asked.name, version };
-  return { model, outputs, ...(matchedNames.size > 0 && { matchedNames }) };
+  return matchedNames;
 }
 
 /**

@@ -1,18 +1,12 @@
-import {
-  bytesPerElement,
-  bytesTensor,
-  type Picture,
-  type Tensor,
-  UpstreamFailedError,
-} from "@tensorgate/core";
+import { bytesPerElement, bytesTensor, type Tensor, UpstreamFailedError } from "@tensorgate/core";
 
-/** Splits the pictures of a call into batches of `batchSize`, of which the last may be smaller. */
-export function inBatches(
-  pictures: readonly Picture[],
+/** Splits what is done for the pictures of a call into batches of `batchSize`, of which the last may be smaller. */
+export function inBatches<Item>(
+  items: readonly Item[],
   batchSize: number,
-): readonly (readonly Picture[])[] {
-  return Array.from({ length: Math.ceil(pictures.length / batchSize) }, (_, batch) =>
-    pictures.slice(batch * batchSize, (batch + 1) * batchSize),
+): readonly (readonly Item[])[] {
+  return Array.from({ length: Math.ceil(items.length / batchSize) }, (_, batch) =>
+    items.slice(batch * batchSize, (batch + 1) * batchSize),
   );
 }
 

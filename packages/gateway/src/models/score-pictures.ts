@@ -50,19 +50,17 @@ export interface ScoredPicture {
   readonly size: PictureSize;
 }
 
-interface Answer<Value> {
-  readonly result: PictureResult<Value>;
-  readonly response?: ScoreResponse;
+/** One picture of a call, on its way to its result. */
+interface Item<Value> {
+  readonly picture: Picture;
+  prepared?: PreparedPicture;
+  result?: PictureResult<Value>;
+  /** The response that the result was read from. */
+  response?: ScoreResponse;
 }
 
-interface Scored<Value> {
-  readonly value: Value;
-  readonly response: ScoreResponse;
-}
-
-/** Failure of one picture. */
-interface Failed {
-  readonly error: ScoringError;
+interface PreparedItem<Value> extends Item<Value> {
+  readonly prepared: PreparedPicture;
 }
 
 /** The common part of the pictures of one call. */
@@ -90,117 +88,122 @@ export function createPictureScorer({ score, prepare, options }: PictureTaskDeps
     assertPictures(pictures, options.maxPictures);
     const regional = withinRegions(call, scoring.release.residency);
     const work = { input, modelSpec, call: regional, scoring };
-    const answers =
-      pictures.length <= batchSize
-        ? await answerBatch(pictures, work)
-        : await answerBatches(inBatches(pictures, batchSize), work);
-    let answered: ScoreResponse | undefined;
-    const results: PictureResult<Value>[] = [];
-    for (const { result, response } of answers) {
-      answered ??= response;
-      results.push(result);
+    const items: Item<Value>[] = [];
+    for (const picture of pictures) items.push({ picture });
+    if (items.length <= batchSize) await scoreBatch(items, work);
+    else {
+      const maxConcurrent = Math.max(1, Math.floor(options.maxConcurrentPictures / batchSize));
+      const batches = inBatches(items, batchSize);
+      await mapConcurrently(batches, maxConcurrent, (batch) => scoreBatch(batch, work));
     }
-    return {
-      ...(answered && { model: answered.model }),
-      ...(answered?.region !== undefined && { region: answered.region }),
-      results,
-    };
+    return responseOf(items);
   };
 
-  async function answerBatches<Value>(
-    batches: readonly (readonly Picture[])[],
+  /** Gives each picture of a batch its result. */
+  async function scoreBatch<Value>(
+    items: readonly Item<Value>[],
     work: Work<Value>,
-  ): Promise<readonly Answer<Value>[]> {
-    const batchSize = batches[0]?.length ?? 1;
-    const maxConcurrent = Math.max(1, Math.floor(options.maxConcurrentPictures / batchSize));
-    const answers = await mapConcurrently(batches, maxConcurrent, (batch) =>
-      answerBatch(batch, work),
-    );
-    return answers.flat();
+  ): Promise<void> {
+    const [first] = items;
+    if (first && items.length === 1) await prepareItem(first, work);
+    else await Promise.all(items.map((item) => prepareItem(item, work)));
+    const prepared = items.filter(isPrepared);
+    if (prepared.length > 0) await scoreTogether(prepared, work);
   }
 
-  async function answerBatch<Value>(
-    batch: readonly Picture[],
-    work: Work<Value>,
-  ): Promise<readonly Answer<Value>[]> {
-    const { input, call } = work;
-    const prepared = await Promise.all(
-      batch.map(async ({ bytes }): Promise<PreparedPicture | Failed> => {
-        try {
-          return await prepare(bytes, input, call);
-        } catch (thrown) {
-          return { error: pictureError(thrown, call) };
-        }
-      }),
-    );
-    const good: PreparedPicture[] = [];
-    for (const each of prepared) if ("tensor" in each) good.push(each);
-    const scored = await scoreTogether(good, work);
-    const answers: Answer<Value>[] = [];
-    let next = 0;
-    for (const [index, each] of prepared.entries()) {
-      const id = batch[index]?.id;
-      const tag = id === undefined ? {} : { id };
-      // There is one outcome for each picture that could be prepared.
-      const outcome = "error" in each ? each : (scored[next++] as Scored<Value> | Failed);
-      if ("error" in outcome) {
-        answers.push({ result: { ...tag, ok: false, error: outcome.error } });
-      } else {
-        const { value, response } = outcome;
-        answers.push({ response, result: { ...tag, ok: true, value } });
-      }
+  async function prepareItem<Value>(
+    item: Item<Value>,
+    { input, call }: Work<Value>,
+  ): Promise<void> {
+    try {
+      item.prepared = await prepare(item.picture.bytes, input, call);
+    } catch (thrown) {
+      fail(item, pictureError(thrown, call));
     }
-    return answers;
   }
 
-  /** Scores prepared pictures in one call. @returns one outcome for each picture */
+  /** Scores prepared pictures in one call. */
   async function scoreTogether<Value>(
-    pictures: readonly PreparedPicture[],
+    items: readonly PreparedItem<Value>[],
     work: Work<Value>,
-  ): Promise<readonly (Scored<Value> | Failed)[]> {
-    const [first] = pictures;
-    if (!first) return [];
-    const { scoring, modelSpec, input, call } = work;
-    const isAlone = pictures.length === 1;
+  ): Promise<void> {
+    const { scoring, modelSpec, call } = work;
+    const count = items.length;
+    const isAlone = count === 1;
     let response: ScoreResponse;
     let outputs: readonly ReadonlyMap<string, Tensor>[];
     try {
-      const tensor = isAlone ? first.tensor : stackedTensors(pictures.map((each) => each.tensor));
       response = await score(
         {
           modelSpec,
           model: scoring.release,
-          inputs: new Map([[input.tensor, tensor], ...(scoring.otherInputs ?? [])]),
+          inputs: inputsOf(items, work),
           outputFilter: scoring.filter,
           verify: isAlone
             ? scoring.verify
-            : (outputs) => outputsPerPicture(outputs, pictures.length).forEach(scoring.verify),
+            : (outputs) => outputsPerPicture(outputs, count).forEach(scoring.verify),
         },
         call,
       );
-      outputs = isAlone ? [response.outputs] : outputsPerPicture(response.outputs, pictures.length);
+      outputs = isAlone ? [response.outputs] : outputsPerPicture(response.outputs, count);
     } catch (thrown) {
       const error = pictureError(thrown, call);
       // The replica does not report which picture is invalid: the others succeed if they are scored one by one.
       if (!isAlone && error.reason === "upstream-answered") {
-        const alone = await mapConcurrently(pictures, options.maxConcurrentPictures, (each) =>
-          scoreTogether([each], work),
-        );
-        return alone.flat();
-      }
-      return pictures.map(() => ({ error }));
+        const { maxConcurrentPictures } = options;
+        await mapConcurrently(items, maxConcurrentPictures, (each) => scoreTogether([each], work));
+      } else for (const item of items) fail(item, error);
+      return;
     }
-    const scored: (Scored<Value> | Failed)[] = [];
-    for (const [index, { size }] of pictures.entries()) {
+    for (const [index, item] of items.entries()) {
       try {
+        const { size } = item.prepared;
         const value = scoring.read({ outputs: outputs[index] ?? new Map(), size });
-        scored.push({ value, response });
+        item.result = { ...idOf(item), ok: true, value };
+        item.response = response;
       } catch (thrown) {
-        scored.push({ error: pictureError(thrown, call) });
+        fail(item, pictureError(thrown, call));
       }
     }
-    return scored;
   }
+}
+
+const isPrepared = <Value>(item: Item<Value>): item is PreparedItem<Value> =>
+  item.prepared !== undefined;
+
+function inputsOf<Value>(
+  items: readonly PreparedItem<Value>[],
+  { input, scoring }: Work<Value>,
+): ReadonlyMap<string, Tensor> {
+  const [first] = items;
+  const tensor =
+    first && items.length === 1
+      ? first.prepared.tensor
+      : stackedTensors(items.map(({ prepared }) => prepared.tensor));
+  const inputs = new Map([[input.tensor, tensor]]);
+  for (const [name, other] of scoring.otherInputs ?? []) inputs.set(name, other);
+  return inputs;
+}
+
+function fail<Value>(item: Item<Value>, error: ScoringError): void {
+  item.result = { ...idOf(item), ok: false, error };
+}
+
+const idOf = ({ picture: { id } }: Item<unknown>) => (id === undefined ? undefined : { id });
+
+function responseOf<Value>(items: readonly Item<Value>[]): PictureResponse<Value> {
+  let answered: ScoreResponse | undefined;
+  const results: PictureResult<Value>[] = [];
+  for (const { result, response } of items) {
+    answered ??= response;
+    // Each picture has been prepared, scored or failed by now.
+    if (result) results.push(result);
+  }
+  return {
+    ...(answered && { model: answered.model }),
+    ...(answered?.region !== undefined && { region: answered.region }),
+    results,
+  };
 }
 
 /**
@@ -208,8 +211,10 @@ export function createPictureScorer({ score, prepare, options }: PictureTaskDeps
  *
  * @throws the reason of the call's signal if the whole call is over
  */
-function pictureError(thrown: unknown, { signal }: CallContext): ScoringError {
+function pictureError(thrown: unknown, { signal, requestBytes }: CallContext): ScoringError {
   if (signal.aborted) throw signal.reason;
+  // Of a picture that failed, something may be left in a decoder's pipe.
+  if (requestBytes) requestBytes.mayBeRead = true;
   return ScoringError.from(thrown);
 }
 

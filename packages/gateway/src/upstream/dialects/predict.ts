@@ -15,8 +15,10 @@ import {
 } from "@tensorgate/core";
 import {
   answeringModelOf,
+  createPictureFramer,
   createTensorBudget,
   type Dialect,
+  type FramePredict,
   predictRequestSegments,
   type ServingError,
   scoreResponseFromPredictResponse,
@@ -47,6 +49,7 @@ export function predictScore(
   channel: UnaryChannel,
   { dialect, failure, onlySignatures }: PredictOptions,
 ): ScoreResolved {
+  const frame = createPictureFramer();
   return async (request, call) => {
     const { modelSpec, model, encoded } = request;
     if (encoded && dialect.takesEncodedCalls) {
@@ -64,7 +67,7 @@ export function predictScore(
     let reply: UnaryReply;
     try {
       const sent = { ...request, modelSpec: withSignature(request, onlySignatures) };
-      reply = await predict(channel, dialect, { request: sent, call, ...(names && { names }) });
+      reply = await predict(channel, dialect, { request: sent, names, call, frame });
     } catch (thrown) {
       throw failure(thrown, request);
     }
@@ -163,23 +166,20 @@ function withSignature(
 interface PredictCall {
   readonly request: ScoreRequest;
   /** Names of its tensors on the wire. */
-  readonly names?: DialectNames;
+  readonly names?: DialectNames | undefined;
   readonly call: UnaryCall;
+  readonly frame?: FramePredict;
 }
 
 /** Sends `Predict`, the call that all dialects but that of gateways have. */
 export function predict(
   channel: UnaryChannel,
   { namesModels }: Pick<ServerDialect, "namesModels">,
-  { request, names, call }: PredictCall,
+  { request, names, call, frame = predictRequestSegments }: PredictCall,
 ): Promise<UnaryReply> {
   // A server without names returns all outputs.
   const sent = namesModels ? request : { ...request, modelSpec: { name: "" }, outputFilter: [] };
-  return channel.unary(
-    "/tensorflow.serving.PredictionService/Predict",
-    predictRequestSegments(sent, names),
-    call,
-  );
+  return channel.unary("/tensorflow.serving.PredictionService/Predict", frame(sent, names), call);
 }
 
 /** @throws UnknownVersionError if a version is requested of a container, which has none */

@@ -44,7 +44,7 @@ export class MessageReader {
    * @throws TooLargeError if the budget has no element left
    */
   next(): boolean {
-    if (this.isAtEnd) return false;
+    if (this.#position >= this.#bytes.byteLength) return false;
     this.#budget?.spend();
     this.tag = this.uint32();
     if (this.tag < 8) throw new MalformedMessageError("field number 0");

@@ -148,6 +148,7 @@ export function replyHeaders(
 
 /** A name that the configuration or a replica gave, in what a header can hold: percent-encoded where it is not ASCII. */
 function headerText(name: string): string {
+  if (/^[\x20-\x7e]*$/.test(name)) return name;
   return name.toWellFormed().replace(/[^\x20-\x7e]+/g, encodeURIComponent);
 }
 

@@ -65,6 +65,17 @@ export interface HttpHandlerDeps extends ExchangeDeps {
   readonly crossSite: CrossSite;
 }
 
+interface FoundRoute {
+  readonly route: HttpRoute;
+  readonly params: PathParams;
+  /** Whether every request with this method and path has the route. */
+  readonly isOfPath?: boolean;
+}
+
+/** Paths whose routes are remembered, of each method, and longest of them, in characters: clients choose them. */
+const maxRememberedPaths = 1_024;
+const maxRememberedLength = 256;
+
 /**
  * Answers every request of the port. RPCs go to their handler. For plain HTTP, in whichever protocol's form, it finds the
  * route, runs the call and writes its outcome.
@@ -76,12 +87,29 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
     .filter(({ match }) => !match)
     .map((route) => ({ route, ...pathPattern(route.path) }));
 
-  function find({ method, path, target }: Exchange): { route: HttpRoute; params: PathParams } {
+  /** Routes of paths that came before, by method. */
+  const remembered = { GET: new Map<string, FoundRoute>(), POST: new Map<string, FoundRoute>() };
+
+  function find(exchange: Exchange): FoundRoute {
+    const method = exchange.method === "HEAD" ? "GET" : exchange.method;
+    if (method !== "GET" && method !== "POST") return search(method, exchange);
+    const ofMethod = remembered[method];
+    const before = ofMethod.get(exchange.path);
+    if (before) return before;
+    const found = search(method, exchange);
+    if (found.isOfPath) {
+      if (ofMethod.size === maxRememberedPaths) ofMethod.clear();
+      ofMethod.set(exchange.path, found);
+    }
+    return found;
+  }
+
+  function search(method: string, { path, target }: Exchange): FoundRoute {
     const allowed: string[] = [];
     for (const { route, pattern, names } of table) {
       const match = pattern.exec(path);
       if (!match) continue;
-      if (route.method !== (method === "HEAD" ? "GET" : method)) {
+      if (route.method !== method) {
         allowed.push(route.method);
         continue;
       }
@@ -90,10 +118,10 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
         const segment = match[index + 1] ?? "";
         params[name] = segment.includes("%") ? decoded(segment) : segment;
       }
-      return { route, params };
+      return { route, params, isOfPath: path.length <= maxRememberedLength };
     }
     for (const route of matching) {
-      const params = route.match?.(method === "HEAD" ? "GET" : method, target);
+      const params = route.match?.(method, target);
       if (params) return { route, params };
     }
     return { route: noRoute(allowed), params: {} };

@@ -100,13 +100,18 @@ export interface ModelServerOptions {
    */
   readonly engine?: "onnx" | "none";
   /**
-   * Time that a request keeps its lane after the engine has finished it, in milliseconds.
+   * Time that a request keeps its slot after the engine has finished it, in milliseconds.
    * @default 0
    */
   readonly serviceMs?: number;
   /**
    * Concurrency limit over all models; further requests are queued, first in, first out. 1 on an exclusive device,
    * without limit otherwise.
+   */
+  readonly concurrency?: number;
+  /**
+   * The old name of `concurrency`, which is accepted with a warning.
+   * @deprecated
    */
   readonly lanes?: number;
   /**

@@ -4,7 +4,7 @@ import { createDecoderPool, decoderDefaults } from "@tensorgate/imaging";
 import { ServingError } from "@tensorgate/tf-serving";
 import { type FaultOptions, faultsText } from "./faults/fault-options.ts";
 import { createFaultSwitch, type FaultSwitch } from "./faults/fault-switch.ts";
-import { createLanes } from "./hosting/lanes.ts";
+import { createConcurrencyLimiter } from "./hosting/concurrency.ts";
 import { failureLine } from "./hosting/load-failure.ts";
 import type { WantedModel } from "./hosting/loadable.ts";
 import { createModelHost, type ModelHost } from "./hosting/model-host.ts";
@@ -38,15 +38,21 @@ import { systemClock } from "./system-clock.ts";
  *
  * @param clock - times service, swaps and delays
  * @throws ModelFolderError if there is nothing to serve, or no model can be loaded; ServingError for labels that may not
- *   be given; RangeError for invalid lanes, times or faults
+ *   be given; RangeError for an invalid concurrency, times or faults
  */
 export async function startModelServer(
   options: ModelServerOptions,
   clock: Clock = systemClock,
 ): Promise<ModelServer> {
-  const settings = { ...modelServerDefaults, ...options };
+  const { concurrency = options.lanes } = options;
+  const settings = {
+    ...modelServerDefaults,
+    ...options,
+    ...(concurrency !== undefined && { concurrency }),
+  };
   const onWarning = guardedCallback(settings.onWarning);
-  assertLanes(options.lanes, settings.serviceMs);
+  if (options.lanes !== undefined) onWarning("lanes is called concurrency now: rename it");
+  assertLimits(concurrency, settings.serviceMs);
   const { faults, ...faultControl } = createFaultControl(settings.faults, onWarning);
   const decoders = createDecoderPool({
     options: decoderDefaults,
@@ -136,13 +142,13 @@ interface HostDeps {
 }
 
 function createHost({ settings, faults, clock }: HostDeps): ModelHost {
-  const { device, lanes, serviceMs } = settings;
+  const { device, concurrency, serviceMs } = settings;
   const onLoaded = guardedCallback(settings.onLoaded);
   const isExclusive = device.kind === "exclusive";
   return createModelHost({
     plan: isExclusive ? planForDevice : planForMemory,
-    lanes: createLanes(
-      { count: lanes ?? (isExclusive ? 1 : Number.POSITIVE_INFINITY), serviceMs },
+    limiter: createConcurrencyLimiter(
+      { maxConcurrency: concurrency ?? (isExclusive ? 1 : Number.POSITIVE_INFINITY), serviceMs },
       clock,
     ),
     clock,
@@ -223,9 +229,9 @@ async function restServer(
   });
 }
 
-function assertLanes(count: number | undefined, serviceMs: number): void {
-  if (count !== undefined && !(count >= 1)) {
-    throw new RangeError(`lanes must be 1 or more, got ${count}`);
+function assertLimits(concurrency: number | undefined, serviceMs: number): void {
+  if (concurrency !== undefined && !(concurrency >= 1)) {
+    throw new RangeError(`concurrency must be 1 or more, got ${concurrency}`);
   }
   if (!(serviceMs >= 0)) throw new RangeError(`serviceMs must not be negative, got ${serviceMs}`);
 }

@@ -122,10 +122,11 @@ export function addModelServerFlags(command: Command, signals: Signals): Command
     )
     .addOption(
       new Option(
-        "--lanes <number>",
+        "--concurrency <number>",
         "requests processed concurrently (unlimited; 1 on an exclusive device)",
       ).argParser(parseCount),
     )
+    .addOption(new Option("--lanes <number>").argParser(parseCount).hideHelp())
     .addOption(
       new Option(
         "--reload-from <folder>",

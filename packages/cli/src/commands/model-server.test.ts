@@ -79,3 +79,8 @@ test.each(["--rest_api_enable_cors_support=maybe", "--file_system_poll_wait_seco
     expect(() => parsed(flag)).toThrow();
   },
 );
+
+test("the old name of --concurrency is accepted", () => {
+  expect(parsed("--concurrency", "2").concurrency).toBe(2);
+  expect(parsed("--lanes", "2").lanes).toBe(2);
+});

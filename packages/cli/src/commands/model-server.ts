@@ -45,6 +45,8 @@ export interface ModelServerCommandOptions {
   readonly duringSwap?: "not-found" | "unavailable";
   readonly engine: "onnx" | "none";
   readonly serviceMs: number;
+  readonly concurrency?: number;
+  /** The old name of `concurrency`; the server warns of it. */
   readonly lanes?: number;
   readonly reloadFrom?: readonly string[];
   readonly fault?: readonly FaultFlag[];
@@ -74,7 +76,7 @@ async function modelServerUntilSignal(
   const stopped = Promise.race([service.stopped, waitForDisconnect()]);
   const { startModelServer, bundledModelsDirectory, ...files } = await importModelServer();
   const { host, port, threads, dialect, roundTrip: roundTripMs } = options;
-  const { engine, serviceMs, lanes, reloadFrom: reloadFolders = [] } = options;
+  const { engine, serviceMs, concurrency, lanes, reloadFrom: reloadFolders = [] } = options;
   const { model_config_file: file, rest_api_port: restPort } = options;
   const read = () => (file === undefined ? [] : readFlagFile(file, files.readModelConfig));
   const listed = read();
@@ -98,6 +100,7 @@ async function modelServerUntilSignal(
       engine,
       serviceMs,
       reloadFolders,
+      ...(concurrency !== undefined && { concurrency }),
       ...(lanes !== undefined && { lanes }),
       device: deviceFrom(options),
       faults: faultsFrom(options),

@@ -3,7 +3,7 @@ import { counted } from "@tensorgate/core";
 export type RequestFault =
   /** It is never answered. */
   | { readonly kind: "drop" }
-  /** Its answer is sent so much later, in milliseconds; lanes are not held up meanwhile. */
+  /** Its answer is sent so much later, in milliseconds; it takes no slot meanwhile. */
   | { readonly kind: "delay"; readonly delayMs: number }
   /** The connection that it came by is reset (TCP RST), with all other requests on it. */
   | { readonly kind: "reset" }

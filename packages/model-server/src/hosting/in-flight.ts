@@ -1,5 +1,5 @@
 import type { Servable } from "../servable.ts";
-import type { Lanes } from "./lanes.ts";
+import type { ConcurrencyLimiter } from "./concurrency.ts";
 
 /** A servable that can be drained. */
 export interface CountedServable extends Servable {
@@ -7,8 +7,8 @@ export interface CountedServable extends Servable {
   drained(): Promise<void>;
 }
 
-/** Counts the requests of a servable, and runs them in lanes. */
-export function countInFlight(servable: Servable, lanes: Lanes): CountedServable {
+/** Counts the requests of a servable, and runs them within a concurrency limit. */
+export function countInFlight(servable: Servable, limiter: ConcurrencyLimiter): CountedServable {
   let inFlight = 0;
   let wake: (() => void)[] = [];
   return {
@@ -16,7 +16,7 @@ export function countInFlight(servable: Servable, lanes: Lanes): CountedServable
     predict: async (request, isAbandoned) => {
       inFlight += 1;
       try {
-        return await lanes.run(() => servable.predict(request, isAbandoned), isAbandoned);
+        return await limiter.run(() => servable.predict(request, isAbandoned), isAbandoned);
       } finally {
         inFlight -= 1;
         if (inFlight === 0) {

@@ -3,7 +3,7 @@ import { ServingError } from "@tensorgate/tf-serving";
 import { describe, expect, test, vi } from "vitest";
 import { createFaultSwitch } from "../faults/fault-switch.ts";
 import type { Servable } from "../servable.ts";
-import { createLanes } from "./lanes.ts";
+import { createConcurrencyLimiter } from "./concurrency.ts";
 import type { Loadable, WantedModel } from "./loadable.ts";
 import { createModelHost, type ModelHost } from "./model-host.ts";
 import { planForDevice, planForMemory } from "./reload-plan.ts";
@@ -51,7 +51,7 @@ const answerOf = ({ name, loadable: { version } }: Fake): Answer => ({
 function device(clock: ManualClock, faults = createFaultSwitch({})): ModelHost {
   return createModelHost({
     plan: planForDevice,
-    lanes: createLanes({ count: 1, serviceMs: 0 }, clock),
+    limiter: createConcurrencyLimiter({ maxConcurrency: 1, serviceMs: 0 }, clock),
     clock,
     reconfigureMs: 2_000,
     warmsUp: true,
@@ -197,7 +197,7 @@ function inMemory(options: { readonly allowsUnavailableLabels?: boolean } = {}):
   const clock = manualClock();
   return createModelHost({
     plan: planForMemory,
-    lanes: createLanes({ count: 10, serviceMs: 0 }, clock),
+    limiter: createConcurrencyLimiter({ maxConcurrency: 10, serviceMs: 0 }, clock),
     clock,
     reconfigureMs: 0,
     warmsUp: false,

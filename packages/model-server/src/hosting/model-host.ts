@@ -2,8 +2,8 @@ import type { Clock } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
 import { ServingError } from "@tensorgate/tf-serving";
 import type { Servable } from "../servable.ts";
+import type { ConcurrencyLimiter } from "./concurrency.ts";
 import { type CountedServable, countInFlight } from "./in-flight.ts";
-import type { Lanes } from "./lanes.ts";
 import { failureFrom, type LoadFailure } from "./load-failure.ts";
 import type { Loadable, WantedModel } from "./loadable.ts";
 import type { PlanReload, VersionOrigin } from "./reload-plan.ts";
@@ -14,7 +14,7 @@ import { unlessAborted, wait } from "./wait.ts";
 
 export interface ModelHostDeps {
   readonly plan: PlanReload;
-  readonly lanes: Lanes;
+  readonly limiter: ConcurrencyLimiter;
   readonly clock: Clock;
   /** Time between unloading the old model and loading the new one, in milliseconds. */
   readonly reconfigureMs: number;
@@ -65,7 +65,7 @@ export interface ModelHost {
 }
 
 export function createModelHost(deps: ModelHostDeps): ModelHost {
-  const { plan, lanes, clock, reconfigureMs, warmsUp, beforeLoad, onLoaded } = deps;
+  const { plan, limiter, clock, reconfigureMs, warmsUp, beforeLoad, onLoaded } = deps;
   const table = createVersionTable();
   const servables = new Map<ModelVersion, CountedServable>();
   const stop = new AbortController();
@@ -93,7 +93,7 @@ export function createModelHost(deps: ModelHostDeps): ModelHost {
       await ready();
       servable = await version.loadable.load();
       if (warmsUp) await unlessAborted(servable.warmUp(), stop.signal);
-      servables.set(version, countInFlight(servable, lanes));
+      servables.set(version, countInFlight(servable, limiter));
       table.change(version, { event: "loaded" });
       onLoaded(version.loadable);
     } catch (thrown) {

@@ -12,7 +12,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 test("without an engine answers are zeros, after the service time, one after the other", async () => {
   const clock = createObservedClock();
   const server = await startModelServer(
-    { port: 0, models: { directory: folder }, engine: "none", serviceMs: 8, lanes: 1 },
+    { port: 0, models: { directory: folder }, engine: "none", serviceMs: 8, concurrency: 1 },
     clock,
   );
   using caller = createServingCaller(server.port);

@@ -2,27 +2,30 @@ import type { Clock } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
 import { ServingError } from "@tensorgate/tf-serving";
 
-export interface LanesOptions {
-  /** Concurrency limit; further requests are queued, first in, first out. */
-  readonly count: number;
-  /** Time that a request keeps its lane after the engine has finished it, in milliseconds. */
+export interface ConcurrencyOptions {
+  /** Requests that run at the same time; further ones are queued, first in, first out. */
+  readonly maxConcurrency: number;
+  /** Time that a request keeps its slot after the engine has finished it, in milliseconds. */
   readonly serviceMs: number;
 }
 
 /** Limits the concurrency of requests, and queues those beyond it. */
-export interface Lanes {
+export interface ConcurrencyLimiter {
   /**
-   * Runs `work` when a lane is free. Work that fails frees its lane without the service time.
+   * Runs `work` when a slot is free. Work that fails frees its slot without the service time.
    *
-   * @param isAbandoned - whether the client has closed the request; called when a lane is free
+   * @param isAbandoned - whether the client has closed the request; called when a slot is free
    * @throws ServingError CANCELLED if it has; what `work` throws
    */
   run<Value>(work: () => Promise<Value>, isAbandoned: () => boolean): Promise<Value>;
 }
 
-/** Creates the lanes of a server or a device. */
-export function createLanes({ count, serviceMs }: LanesOptions, clock: Clock): Lanes {
-  let free = count;
+/** Creates the concurrency limit of a server or a device. */
+export function createConcurrencyLimiter(
+  { maxConcurrency, serviceMs }: ConcurrencyOptions,
+  clock: Clock,
+): ConcurrencyLimiter {
+  let free = maxConcurrency;
   const waiting: (() => void)[] = [];
 
   const enter = (): Promise<void> | undefined => {

@@ -1,19 +1,19 @@
 import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
-import { createLanes } from "./lanes.ts";
+import { createConcurrencyLimiter } from "./concurrency.ts";
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 const stays = () => false;
 
 test.each([
-  { count: 1, serviceMs: 10, finishedMs: [10, 20, 30, 40] },
-  { count: 2, serviceMs: 10, finishedMs: [10, 10, 20, 20] },
-  { count: Number.POSITIVE_INFINITY, serviceMs: 10, finishedMs: [10, 10, 10, 10] },
+  { maxConcurrency: 1, serviceMs: 10, finishedMs: [10, 20, 30, 40] },
+  { maxConcurrency: 2, serviceMs: 10, finishedMs: [10, 10, 20, 20] },
+  { maxConcurrency: Number.POSITIVE_INFINITY, serviceMs: 10, finishedMs: [10, 10, 10, 10] },
 ])(
-  "four requests over $count lanes are done after $finishedMs ms",
-  async ({ count, serviceMs, finishedMs }) => {
+  "four requests at most $maxConcurrency at a time are done after $finishedMs ms",
+  async ({ maxConcurrency, serviceMs, finishedMs }) => {
     const clock = manualClock();
-    const { run } = createLanes({ count, serviceMs }, clock);
+    const { run } = createConcurrencyLimiter({ maxConcurrency, serviceMs }, clock);
     const done: { readonly request: number; readonly atMs: number }[] = [];
     for (const request of [0, 1, 2, 3]) {
       void run(async () => request, stays).then(() => done.push({ request, atMs: clock.nowMs() }));
@@ -32,7 +32,7 @@ test.each([
 test("the service time comes on top of the work", async () => {
   const clock = manualClock();
   const work = Promise.withResolvers<string>();
-  const { run } = createLanes({ count: 1, serviceMs: 10 }, clock);
+  const { run } = createConcurrencyLimiter({ maxConcurrency: 1, serviceMs: 10 }, clock);
   const answer = run(() => work.promise, stays);
   clock.advance(100);
   await settled();
@@ -47,7 +47,7 @@ test("the service time comes on top of the work", async () => {
 });
 
 test("who went away while waiting takes no time, and neither does what fails", async () => {
-  const { run } = createLanes({ count: 1, serviceMs: 10 }, manualClock());
+  const { run } = createConcurrencyLimiter({ maxConcurrency: 1, serviceMs: 10 }, manualClock());
   const outcomes = await Promise.allSettled([
     run(() => Promise.reject(new Error("refused")), stays),
     run(

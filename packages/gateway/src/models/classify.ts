@@ -123,13 +123,10 @@ export function topLabels(
   { topK, minScore }: TopLabelsOptions,
 ): readonly LabelScore[] {
   const highest = createHighestScores(topK);
-  let { floor } = highest;
   // A plain loop that calls nothing for most scores: it runs for each of a thousand of every picture.
   for (let index = 0; index < scores.length; index += 1) {
     const score = scores[index] as number;
-    if (!(score >= minScore && score > floor)) continue;
-    highest.offer(index, score);
-    ({ floor } = highest);
+    if (score >= minScore && score > highest.floor) highest.offer(index, score);
   }
   const best: LabelScore[] = [];
   for (const { id, score } of highest.all()) {

@@ -71,54 +71,63 @@ export interface HighScore {
  * @param count - an integer >= 1
  */
 export function createHighestScores(count: number): HighestScores {
-  const heap: HighScore[] = [];
-  let comparisonCount = 0;
-
-  /** Returns a negative number if `a` is the better. */
-  const compare = (a: HighScore, b: HighScore): number => {
-    comparisonCount += 1;
-    return b.score - a.score || a.id - b.id;
+  // Two lists of numbers rather than one of entries: most scores that are offered are soon replaced.
+  const ids: number[] = [];
+  const scores: number[] = [];
+  const highest = {
+    comparisonCount: 0,
+    floor: Number.NEGATIVE_INFINITY,
+    offer: (id: number, score: number): void => {
+      const isFull = ids.length === count;
+      if (isFull && !(score > highest.floor)) return;
+      const at = isFull ? sink(score) : rise(score);
+      ids[at] = id;
+      scores[at] = score;
+      if (ids.length === count) highest.floor = scores[0] as number;
+    },
+    all: () =>
+      ids
+        .map((id, at): HighScore => ({ id, score: scores[at] as number }))
+        .sort((a, b) => b.score - a.score || a.id - b.id),
   };
 
-  return {
-    get comparisonCount() {
-      return comparisonCount;
-    },
-    get floor() {
-      return heap.length < count ? Number.NEGATIVE_INFINITY : (heap[0]?.score ?? 0);
-    },
-    offer: (id, score) => {
-      const root = heap[0];
-      if (heap.length < count || !root) {
-        const entry = { id, score };
-        let at = heap.length;
-        while (at > 0) {
-          const parentAt = (at - 1) >> 1;
-          const parent = heap[parentAt] as HighScore;
-          if (compare(entry, parent) < 0) break;
-          heap[at] = parent;
-          at = parentAt;
-        }
-        heap[at] = entry;
-      } else if (score > root.score) {
-        const entry = { id, score };
-        let at = 0;
-        for (;;) {
-          let childAt = 2 * at + 1;
-          let child = heap[childAt];
-          if (!child) break;
-          const right = heap[childAt + 1];
-          if (right && compare(right, child) > 0) {
-            child = right;
-            childAt += 1;
-          }
-          if (compare(child, entry) < 0) break;
-          heap[at] = child;
-          at = childAt;
-        }
-        heap[at] = entry;
-      }
-    },
-    all: () => heap.toSorted(compare),
-  };
+  /** Makes room for a score from the end of the heap upwards. @returns where it belongs */
+  function rise(score: number): number {
+    let at = ids.length;
+    while (at > 0) {
+      const parentAt = (at - 1) >> 1;
+      highest.comparisonCount += 1;
+      if (score > (scores[parentAt] as number)) break;
+      at = move(parentAt, at);
+    }
+    return at;
+  }
+
+  /** Drops the root, and makes room for a score above it. @returns where it belongs */
+  function sink(score: number): number {
+    let at = 0;
+    for (let childAt = 1; childAt < ids.length; childAt = 2 * at + 1) {
+      const rightAt = childAt + 1;
+      const worseAt = rightAt < ids.length && isWorse(rightAt, childAt) ? rightAt : childAt;
+      highest.comparisonCount += 1;
+      // The one that is offered comes last, so it is the worse of two equal ones.
+      if ((scores[worseAt] as number) >= score) break;
+      at = move(worseAt, at);
+    }
+    return at;
+  }
+
+  function isWorse(at: number, other: number): boolean {
+    highest.comparisonCount += 1;
+    const difference = (scores[at] as number) - (scores[other] as number);
+    return difference < 0 || (difference === 0 && (ids[at] as number) > (ids[other] as number));
+  }
+
+  function move(from: number, to: number): number {
+    ids[to] = ids[from] as number;
+    scores[to] = scores[from] as number;
+    return from;
+  }
+
+  return highest;
 }

@@ -23,22 +23,25 @@ const newest = 0.05;
  * @param initialMs - value until the first request has ended
  */
 export function createServiceTime(initialMs: number): ServiceTime {
-  const latest: number[] = [];
+  const latest = new Float64Array(remembered);
+  /** Sorted in place: every request would leave two arrays to the collector. */
+  const scratch = new Float64Array(remembered);
   const learnt = {
     usualMs: initialMs,
     count: 0,
     meanMs: initialMs,
     deviationMs: 0,
     observe: (durationMs: number) => {
+      latest[learnt.count % remembered] = durationMs;
       learnt.count += 1;
-      if (latest.length === 0) learnt.meanMs = durationMs;
+      if (learnt.count === 1) learnt.meanMs = durationMs;
       else learnt.meanMs += newest * (durationMs - learnt.meanMs);
-      latest.push(durationMs);
-      if (latest.length > remembered) latest.shift();
-      const sorted = Float64Array.from(latest);
+      const count = Math.min(learnt.count, remembered);
+      const sorted = count < remembered ? scratch.subarray(0, count) : scratch;
+      for (let index = 0; index < count; index += 1) sorted[index] = latest[index] as number;
       learnt.usualMs = median(sorted);
-      for (const [index, each] of latest.entries()) {
-        sorted[index] = Math.abs(each - learnt.usualMs);
+      for (let index = 0; index < count; index += 1) {
+        sorted[index] = Math.abs((latest[index] as number) - learnt.usualMs);
       }
       learnt.deviationMs = median(sorted);
     },

@@ -206,7 +206,8 @@ export function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult>
   function release(): void {
     signal.removeEventListener("abort", onAbort);
     if (requestBytes && stream.writableLength > 0) requestBytes.mayBeRead = true;
-    if (stream.destroyed) return;
+    const hasEnded = isWhole && stream.readableEnded && stream.writableFinished;
+    if (stream.destroyed || hasEnded) return;
     stream.close(http2.constants.NGHTTP2_CANCEL);
     // A stream is closed only when that was sent, which a server that reads nothing puts off without end: the picture
     // would be held until then.

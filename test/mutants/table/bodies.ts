@@ -145,7 +145,7 @@ export const bodyMutants: readonly Mutant[] = [
       },
       {
         name: "pieces: any number",
-        find: "if (pieceCount <= freePieces + byteCount / minBytesPerPiece) return true;",
+        find: "if (this.#pieceCount <= freePieces + this.#byteCount / minBytesPerPiece) return true;",
         replace: "if (pieceCount > 0) return true;",
       },
       {

@@ -161,7 +161,7 @@ export const connectionMutants: readonly Mutant[] = [
     [
       {
         name: "answers: read as slowly as the caller likes",
-        find: "        unread.delete(answer);\n        cut();\n",
+        find: "    unread.delete(this);\n    this.#cut();\n",
         replace: "        unread.delete(answer);\n",
       },
       {
@@ -171,7 +171,7 @@ export const connectionMutants: readonly Mutant[] = [
       },
       {
         name: "answers: never given back",
-        find: "      unread.delete(answer);\n      release(heldBytes);\n",
+        find: "    this.#deps.unread.delete(this);\n    this.#release(this.#heldBytes);\n",
         replace: "      unread.delete(answer);\n",
       },
     ],

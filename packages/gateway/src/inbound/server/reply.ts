@@ -9,16 +9,6 @@ export interface Reply {
   readonly body: string | Uint8Array;
 }
 
-/** The part of one response that the client has not read yet: counted, and timed. */
-interface Outflow {
-  /** Counts bytes that are about to be written, until they have left the process. */
-  hold(byteCount: number): void;
-  /** Says that so many of them were written now. */
-  wrote(byteCount: number): void;
-  /** Whether all answers and requests together may hold so much more. */
-  hasRoom(byteCount: number): boolean;
-}
-
 /** The outflow of each response that is watched. */
 const outflows: WeakMap<NodeResponse, Outflow> = new WeakMap();
 
@@ -171,95 +161,140 @@ const checkEveryMs = 1_000;
 const maxStallMs = 30_000;
 
 export function createSlowReaders({ requests, budget, clock }: SlowReadersOptions): SlowReaders {
-  const bytesPerMs = requests.minDownloadBytesPerSecond / 1_000;
-  /** Half of the budget: where more is held, no client gets the benefit of the doubt. */
-  const reservedBytes = requests.maxBytesInFlight / 2;
-  /** Answers that were not all read when they were last checked. */
-  const unread = new Set<UnreadAnswer>();
+  const unread = new Set<Outflow>();
   let isChecking = false;
-
-  interface UnreadAnswer {
-    check(nowMs: number): void;
-  }
 
   /** One timer serves all responses. It ends by itself when nothing is unread, so that a response that is read costs none. */
   function check(): void {
     const nowMs = clock.nowMs();
-    for (const answer of unread) answer.check(nowMs);
+    for (const outflow of unread) outflow.check(nowMs);
     isChecking = unread.size > 0;
     if (isChecking) clock.setTimer(checkEveryMs, check);
   }
 
-  function watch(response: NodeResponse, cut: () => void): void {
-    let heldBytes = 0;
-    let writtenBytes = 0;
-    let releasedBytes = 0;
-    let sinceMs = 0;
-    let releasedAtStart = 0;
-    /** What the caller may have read in this window without a sign of it, in bytes. */
-    let unseenBytes = sliceBytes;
-    let isClosed = false;
+  const shared: OutflowDeps = {
+    budget,
+    clock,
+    bytesPerMs: requests.minDownloadBytesPerSecond / 1_000,
+    reservedBytes: requests.maxBytesInFlight / 2,
+    unread,
+    startChecking: () => {
+      if (isChecking) return;
+      isChecking = true;
+      clock.setTimer(checkEveryMs, check);
+    },
+  };
 
-    /** Gives back what has left the process since the last time. */
-    function release(leftBytes: number): void {
-      budget.add(releasedBytes - leftBytes);
-      releasedBytes = leftBytes;
-    }
+  return {
+    watch: (response, cut) => {
+      const outflow = new Outflow(response, cut, shared);
+      outflows.set(response, outflow);
+      response.on("close", () => outflow.close());
+    },
+  };
+}
 
-    function restart(nowMs: number): void {
-      const bufferedBytes = Math.min(releasedBytes - releasedAtStart, bytesPerMs * maxStallMs);
-      unseenBytes = Math.max(sliceBytes, bufferedBytes);
-      sinceMs = nowMs;
-      releasedAtStart = releasedBytes;
-    }
+/** What all responses share. */
+interface OutflowDeps {
+  readonly budget: SlowReadersOptions["budget"];
+  readonly clock: Clock;
+  readonly bytesPerMs: number;
+  /** Half of the budget: where more is held, no client gets the benefit of the doubt. */
+  readonly reservedBytes: number;
+  /** Those that were not all read when they were last checked. */
+  readonly unread: Set<Outflow>;
+  startChecking(): void;
+}
 
-    const answer: UnreadAnswer = {
-      check: (nowMs) => {
-        release(Math.max(releasedBytes, writtenBytes - response.writableLength));
-        if (isRead()) return void unread.delete(answer);
-        // Behind another answer on the same connection, it is not the caller's to read yet.
-        if (!("stream" in response) && !response.socket) return restart(nowMs);
-        const elapsedMs = nowMs - sinceMs;
-        if (elapsedMs < windowMs) return;
-        const dueBytes = bytesPerMs * elapsedMs;
-        const seenBytes = releasedBytes - releasedAtStart;
-        if (seenBytes >= dueBytes) return restart(nowMs);
-        const believedBytes = budget.hasRoom(reservedBytes) ? unseenBytes : sliceBytes;
-        if (seenBytes + believedBytes >= dueBytes) return;
-        unread.delete(answer);
-        cut();
-      },
-    };
+/**
+ * The part of one response that the client has not read yet: counted, and timed. A class, so that responses share its
+ * methods: most are read before they are checked.
+ */
+class Outflow {
+  readonly #response: NodeResponse;
+  readonly #cut: () => void;
+  readonly #deps: OutflowDeps;
+  #heldBytes = 0;
+  #writtenBytes = 0;
+  #releasedBytes = 0;
+  #sinceMs = 0;
+  #releasedAtStart = 0;
+  /** What the caller may have read in this window without a sign of it, in bytes. */
+  #unseenBytes = sliceBytes;
+  #isClosed = false;
 
-    function isRead(): boolean {
-      if (response.writableEnded) return response.writableFinished;
-      return releasedBytes >= heldBytes;
-    }
-
-    response.on("close", () => {
-      isClosed = true;
-      unread.delete(answer);
-      release(heldBytes);
-    });
-
-    outflows.set(response, {
-      hold: (byteCount) => {
-        if (isClosed) return;
-        heldBytes += byteCount;
-        budget.add(byteCount);
-        if (unread.has(answer)) return;
-        restart(clock.nowMs());
-        unread.add(answer);
-        if (isChecking) return;
-        isChecking = true;
-        clock.setTimer(checkEveryMs, check);
-      },
-      wrote: (byteCount) => {
-        writtenBytes += byteCount;
-      },
-      hasRoom: budget.hasRoom,
-    });
+  constructor(response: NodeResponse, cut: () => void, deps: OutflowDeps) {
+    this.#response = response;
+    this.#cut = cut;
+    this.#deps = deps;
   }
 
-  return { watch };
+  /** Whether all answers and requests together may hold so much more. */
+  hasRoom(byteCount: number): boolean {
+    return this.#deps.budget.hasRoom(byteCount);
+  }
+
+  /** Counts bytes that are about to be written, until they have left the process. */
+  hold(byteCount: number): void {
+    if (this.#isClosed) return;
+    const { budget, clock, unread, startChecking } = this.#deps;
+    this.#heldBytes += byteCount;
+    budget.add(byteCount);
+    if (unread.has(this)) return;
+    this.#restart(clock.nowMs());
+    unread.add(this);
+    startChecking();
+  }
+
+  /** Says that so many of them were written now. */
+  wrote(byteCount: number): void {
+    this.#writtenBytes += byteCount;
+  }
+
+  check(nowMs: number): void {
+    const { budget, bytesPerMs, reservedBytes, unread } = this.#deps;
+    const response = this.#response;
+    this.#release(Math.max(this.#releasedBytes, this.#writtenBytes - response.writableLength));
+    if (this.#isRead()) return void unread.delete(this);
+    // Behind another answer on the same connection, it is not the caller's to read yet.
+    const isBehind = !("stream" in response) && !response.socket;
+    const elapsedMs = nowMs - this.#sinceMs;
+    if (!isBehind && elapsedMs < windowMs) return;
+    const dueBytes = bytesPerMs * elapsedMs;
+    const seenBytes = this.#releasedBytes - this.#releasedAtStart;
+    if (isBehind || seenBytes >= dueBytes) {
+      this.#restart(nowMs);
+      return;
+    }
+    const believedBytes = budget.hasRoom(reservedBytes) ? this.#unseenBytes : sliceBytes;
+    if (seenBytes + believedBytes >= dueBytes) return;
+    unread.delete(this);
+    this.#cut();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#deps.unread.delete(this);
+    this.#release(this.#heldBytes);
+  }
+
+  /** Gives back what has left the process since the last time. */
+  #release(leftBytes: number): void {
+    this.#deps.budget.add(this.#releasedBytes - leftBytes);
+    this.#releasedBytes = leftBytes;
+  }
+
+  #restart(nowMs: number): void {
+    const maxBufferedBytes = this.#deps.bytesPerMs * maxStallMs;
+    const seenBytes = this.#releasedBytes - this.#releasedAtStart;
+    this.#unseenBytes = Math.max(sliceBytes, Math.min(seenBytes, maxBufferedBytes));
+    this.#sinceMs = nowMs;
+    this.#releasedAtStart = this.#releasedBytes;
+  }
+
+  #isRead(): boolean {
+    const response = this.#response;
+    if (response.writableEnded) return response.writableFinished;
+    return this.#releasedBytes >= this.#heldBytes;
+  }
 }

@@ -170,19 +170,39 @@ export function bodyTooLarge(maxBytes: number): TooLargeError {
   });
 }
 
-/** Whether a body came in far more pieces than its bytes are worth. */
-export interface PieceLimit {
-  readonly isExceeded: boolean;
-  /** Calls `listener` once if the limit is exceeded, or has been. */
-  onExceeded(listener: () => void): void;
-}
-
 /**
  * Pieces that a body may come in whatever their length, and the minimum length of the others on average, in bytes. Every
  * piece (a chunk of HTTP/1.1, a frame of HTTP/2) costs the same work, and one of a single byte is worth none.
  */
 const freePieces = 1_024;
 const minBytesPerPiece = 64;
+
+/** Counts the pieces of a body. A class, so that requests share its methods. */
+class PieceLimit {
+  /** Whether the body came in far more pieces than its bytes are worth. */
+  isExceeded = false;
+  #pieceCount = 0;
+  #byteCount = 0;
+  #listeners: (() => void)[] | undefined;
+
+  /** Calls `listener` once if the limit is exceeded, or has been. */
+  onExceeded(listener: () => void): void {
+    this.#listeners ??= [];
+    if (this.isExceeded) listener();
+    else this.#listeners.push(listener);
+  }
+
+  /** @returns whether the piece may be kept */
+  count(piece: Uint8Array): boolean {
+    if (this.isExceeded) return false;
+    this.#pieceCount += 1;
+    this.#byteCount += piece.byteLength;
+    if (this.#pieceCount <= freePieces + this.#byteCount / minBytesPerPiece) return true;
+    this.isExceeded = true;
+    for (const listener of this.#listeners ?? []) listener();
+    return false;
+  }
+}
 
 const limits = new WeakMap<NodeRequest, PieceLimit>();
 
@@ -195,36 +215,15 @@ export const pieceLimitOf = (request: NodeRequest): PieceLimit | undefined => li
  * Node stops reading.
  */
 export function limitPieces(request: NodeRequest): PieceLimit {
-  const listeners: (() => void)[] = [];
-  let pieceCount = 0;
-  let byteCount = 0;
-
-  const limit: PieceLimit & { isExceeded: boolean } = {
-    isExceeded: false,
-    onExceeded: (listener) => {
-      if (limit.isExceeded) listener();
-      else listeners.push(listener);
-    },
-  };
-
-  /** @returns whether the piece may be kept */
-  function count(piece: Uint8Array): boolean {
-    if (limit.isExceeded) return false;
-    pieceCount += 1;
-    byteCount += piece.byteLength;
-    if (pieceCount <= freePieces + byteCount / minBytesPerPiece) return true;
-    limit.isExceeded = true;
-    for (const listener of listeners) listener();
-    return false;
-  }
-
+  const limit = new PieceLimit();
   const body: Readable = "stream" in request ? request.stream : request;
   // Thousands of frames may have come in one packet with the headers: they become one piece.
   const earlyBytes = body.readableLength;
   if (earlyBytes > 0) body.unshift(body.read(earlyBytes));
   // What Node's parsers hand a piece to; the result says whether they may read on.
-  const push = body.push.bind(body);
-  body.push = (piece: Uint8Array | null) => (piece === null || count(piece)) && push(piece);
+  const { push } = body;
+  body.push = (piece: Uint8Array | null) =>
+    (piece === null || limit.count(piece)) && push.call(body, piece);
   limits.set(request, limit);
   return limit;
 }

@@ -146,7 +146,7 @@ export const bodyMutants: readonly Mutant[] = [
       {
         name: "pieces: any number",
         find: "if (this.#pieceCount <= freePieces + this.#byteCount / minBytesPerPiece) return true;",
-        replace: "if (pieceCount > 0) return true;",
+        replace: "if (this.#pieceCount > 0) return true;",
       },
       {
         name: "pieces: any number in a packet with the headers",

@@ -1,20 +1,20 @@
 import type { Clock } from "./clock.ts";
 
 export interface PollOptions {
-  /** Time from the end of one look to the beginning of the next, in milliseconds. */
+  /** Time from the end of one call to the beginning of the next, in milliseconds. */
   readonly intervalMs: number;
   readonly clock: Clock;
 }
 
 /**
- * Calls `look` again and again, first `intervalMs` from now. What it throws is dropped: it reports its failures itself.
+ * Calls `task` again and again, first `intervalMs` from now. What it throws is dropped: it reports its failures itself.
  * Disposing of the result ends it.
  */
-export function poll(look: () => Promise<unknown>, { intervalMs, clock }: PollOptions): Disposable {
+export function poll(task: () => Promise<unknown>, { intervalMs, clock }: PollOptions): Disposable {
   let timer: Disposable | undefined;
   let isOver = false;
   const next = (): void => {
-    if (!isOver) timer = clock.setTimer(intervalMs, () => void look().then(next, next));
+    if (!isOver) timer = clock.setTimer(intervalMs, () => void task().then(next, next));
   };
   next();
   return {

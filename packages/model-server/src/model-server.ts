@@ -187,10 +187,10 @@ function watchModels(
   { settings: { folderPollMs, device }, clock, onWarning }: WatchDeps,
 ): Disposable | undefined {
   if (folderPollMs === 0 || device.kind === "exclusive") return undefined;
-  const look = async () => {
-    for (const failure of await models.look()) onWarning(failureLine(failure));
+  const scan = async () => {
+    for (const failure of await models.scanFolders()) onWarning(failureLine(failure));
   };
-  return poll(look, { intervalMs: folderPollMs, clock });
+  return poll(scan, { intervalMs: folderPollMs, clock });
 }
 
 interface Served {

@@ -113,9 +113,9 @@ export function createDecoderPool(deps: DecoderPoolDeps): DecoderPool {
     slot.isReady = false;
     // What one that was replaced still says is no news.
     const ifCurrent =
-      <Args extends readonly unknown[]>(tell: (slot: Slot, ...args: Args) => void) =>
+      <Args extends readonly unknown[]>(handle: (slot: Slot, ...args: Args) => void) =>
       (...args: Args) => {
-        if (slot.child === child) tell(slot, ...args);
+        if (slot.child === child) handle(slot, ...args);
       };
     const child = start({
       onReady: ifCurrent(ready),

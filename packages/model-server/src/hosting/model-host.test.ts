@@ -263,15 +263,15 @@ test("versions that come and go in a folder are loaded and unloaded", async () =
   await host.start([model]);
 
   model.serve(2n, 1n);
-  await host.look();
+  await host.scanFolders();
   expect(statesOf(host, "a")).toEqual(["a@2 available", "a@1 available"]);
 
   model.serve(2n);
-  await host.look();
+  await host.scanFolders();
   expect(statesOf(host, "a")).toEqual(["a@2 available", "a@1 end"]);
 
   model.serve();
-  await host.look();
+  await host.scanFolders();
   expect(statesOf(host, "a")).toEqual(["a@2 end", "a@1 end"]);
 });
 
@@ -285,11 +285,11 @@ test("a version that failed is tried again when its file changes, and not before
   const failure = { code: 13, message: "cut short" };
   expect(await host.start([model])).toEqual([{ name: "a", version: 1n, failure }]);
 
-  expect(await host.look()).toEqual([]);
+  expect(await host.scanFolders()).toEqual([]);
   expect(loads).toHaveBeenCalledTimes(1);
   loads.mockImplementation(async () => fake("a").servable);
   model.replace([{ ...fake("a").loadable, stamp: "changed", load: loads }]);
-  expect(await host.look()).toEqual([]);
+  expect(await host.scanFolders()).toEqual([]);
 
   expect(statesOf(host, "a")).toEqual(["a@1 available"]);
 });
@@ -303,7 +303,7 @@ test("a folder that cannot be read changes nothing", async () => {
   find.mockImplementation(() => {
     throw new Error("no such folder");
   });
-  await host.look();
+  await host.scanFolders();
 
   expect(statesOf(host, "a")).toEqual(["a@1 available"]);
 });

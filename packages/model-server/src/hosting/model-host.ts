@@ -57,7 +57,7 @@ export interface ModelHost {
    * Looks for versions that came or went since the last time, and loads and unloads them. A version that could not be
    * loaded is tried again when a file changed.
    */
-  look(): Promise<readonly LoadFailure[]>;
+  scanFolders(): Promise<readonly LoadFailure[]>;
   /** Aborts the reload in progress and those queued behind it; available models stay. */
   abortReloads(): void;
   /** Aborts reloads and closes every model. */
@@ -202,7 +202,7 @@ export function createModelHost(deps: ModelHostDeps): ModelHost {
         replaceList(wanted);
         return inOrder(wanted, await serve(find(wanted), reconfigured));
       }),
-    look: () =>
+    scanFolders: () =>
       inTurn(async () => {
         const before = lastSeen;
         const found = find(current);

@@ -192,9 +192,9 @@ function endIfFlooded(session: http2.ClientHttp2Session): void {
 /** Resolves every name to `ip`: calls and certificates keep the name of the authority. */
 function lookupOf(ip: string): LookupFunction {
   const family = isIP(ip);
-  return (_hostname, { all }, told) => {
-    if (all) told(null, [{ address: ip, family }]);
-    else told(null, ip, family);
+  return (_hostname, { all }, onResolved) => {
+    if (all) onResolved(null, [{ address: ip, family }]);
+    else onResolved(null, ip, family);
   };
 }
 

@@ -91,25 +91,18 @@ export function scoreResponseFromPredictResponse(
       spec = readModelSpec(reader.bytes(), elements);
     } else reader.skip();
   }
-  const matchedNames = unknown && addUnknown(outputs, unknown, names);
-  const version = spec.version ?? asked.version ?? 0n;
-  const model = { name: spec.name || asked.name, version };
-  return { model, outputs, ...(matchedNames && matchedNames.size > 0 && { matchedNames }) };
-}
-
-/** Adds outputs with unknown wire names. @returns the wire names of those that a pattern matches, by canonical name */
-function addUnknown(
-  outputs: Map<string, Tensor>,
-  unknown: ReadonlyMap<string, Tensor>,
-  names: DialectNames | undefined,
-): ReadonlyMap<string, string> {
-  const matchedNames = new Map<string, string>();
-  for (const [wire, tensor] of unknown) {
+  let matchedNames: Map<string, string> | undefined;
+  for (const [wire, tensor] of unknown ?? []) {
     const name = canonicalName(wire, names, outputs);
-    if (name !== wire) matchedNames.set(name, wire);
+    if (name !== wire) {
+      matchedNames ??= new Map();
+      matchedNames.set(name, wire);
+    }
     outputs.set(name, tensor);
   }
-  return matchedNames;
+  const version = spec.version ?? asked.version ?? 0n;
+  const model = { name: spec.name || asked.name, version };
+  return { model, outputs, ...(matchedNames && { matchedNames }) };
 }
 
 /**

@@ -85,10 +85,11 @@ export function createHighestScores(count: number): HighestScores {
       scores[at] = score;
       if (ids.length === count) highest.floor = scores[0] as number;
     },
-    all: () =>
-      ids
-        .map((id, at): HighScore => ({ id, score: scores[at] as number }))
-        .sort((a, b) => b.score - a.score || a.id - b.id),
+    all: () => {
+      const entries: HighScore[] = [];
+      for (const [at, id] of ids.entries()) entries.push({ id, score: scores[at] as number });
+      return entries.sort((a, b) => b.score - a.score || a.id - b.id);
+    },
   };
 
   /** Makes room for a score from the end of the heap upwards. @returns where it belongs */
@@ -98,7 +99,9 @@ export function createHighestScores(count: number): HighestScores {
       const parentAt = (at - 1) >> 1;
       highest.comparisonCount += 1;
       if (score > (scores[parentAt] as number)) break;
-      at = move(parentAt, at);
+      ids[at] = ids[parentAt] as number;
+      scores[at] = scores[parentAt] as number;
+      at = parentAt;
     }
     return at;
   }
@@ -108,25 +111,19 @@ export function createHighestScores(count: number): HighestScores {
     let at = 0;
     for (let childAt = 1; childAt < ids.length; childAt = 2 * at + 1) {
       const rightAt = childAt + 1;
-      const worseAt = rightAt < ids.length && isWorse(rightAt, childAt) ? rightAt : childAt;
-      highest.comparisonCount += 1;
+      // Beyond the end NaN, which is neither.
+      const difference = (scores[rightAt] ?? Number.NaN) - (scores[childAt] as number);
+      const isRightLater = (ids[rightAt] as number) > (ids[childAt] as number);
+      const isRightWorse = difference < 0 || (difference === 0 && isRightLater);
+      const worseAt = isRightWorse ? rightAt : childAt;
+      highest.comparisonCount += 2;
       // The one that is offered comes last, so it is the worse of two equal ones.
       if ((scores[worseAt] as number) >= score) break;
-      at = move(worseAt, at);
+      ids[at] = ids[worseAt] as number;
+      scores[at] = scores[worseAt] as number;
+      at = worseAt;
     }
     return at;
-  }
-
-  function isWorse(at: number, other: number): boolean {
-    highest.comparisonCount += 1;
-    const difference = (scores[at] as number) - (scores[other] as number);
-    return difference < 0 || (difference === 0 && (ids[at] as number) > (ids[other] as number));
-  }
-
-  function move(from: number, to: number): number {
-    ids[to] = ids[from] as number;
-    scores[to] = scores[from] as number;
-    return from;
   }
 
   return highest;

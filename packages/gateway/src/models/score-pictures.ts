@@ -127,17 +127,22 @@ export function createPictureScorer({ score, prepare, options }: PictureTaskDeps
     items: readonly PreparedItem<Value>[],
     work: Work<Value>,
   ): Promise<void> {
-    const { scoring, modelSpec, call } = work;
+    const { scoring, modelSpec, input, call } = work;
     const count = items.length;
     const isAlone = count === 1;
     let response: ScoreResponse;
     let outputs: readonly ReadonlyMap<string, Tensor>[];
     try {
+      const [first] = items;
+      const tensor =
+        first && isAlone
+          ? first.prepared.tensor
+          : stackedTensors(items.map(({ prepared }) => prepared.tensor));
       response = await score(
         {
           modelSpec,
           model: scoring.release,
-          inputs: inputsOf(items, work),
+          inputs: new Map([[input.tensor, tensor], ...(scoring.otherInputs ?? [])]),
           outputFilter: scoring.filter,
           verify: isAlone
             ? scoring.verify
@@ -170,20 +175,6 @@ export function createPictureScorer({ score, prepare, options }: PictureTaskDeps
 
 const isPrepared = <Value>(item: Item<Value>): item is PreparedItem<Value> =>
   item.prepared !== undefined;
-
-function inputsOf<Value>(
-  items: readonly PreparedItem<Value>[],
-  { input, scoring }: Work<Value>,
-): ReadonlyMap<string, Tensor> {
-  const [first] = items;
-  const tensor =
-    first && items.length === 1
-      ? first.prepared.tensor
-      : stackedTensors(items.map(({ prepared }) => prepared.tensor));
-  const inputs = new Map([[input.tensor, tensor]]);
-  for (const [name, other] of scoring.otherInputs ?? []) inputs.set(name, other);
-  return inputs;
-}
 
 function fail<Value>(item: Item<Value>, error: ScoringError): void {
   item.result = { ...idOf(item), ok: false, error };

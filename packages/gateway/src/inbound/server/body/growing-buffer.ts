@@ -65,20 +65,17 @@ function takeMemory(byteCount: number): Buffer<ArrayBuffer> {
 
 function giveMemory(memory: Buffer<ArrayBuffer>): void {
   const { length } = memory;
-  const isRecycled = mayRecycle(length) && length === recycledLength(length);
-  if (!isRecycled || idleBytes + length > recycled.maxIdleBytes) return;
+  if (length < recycled.minBytes || length > recycled.maxBytes) return;
+  if (length !== recycledLength(length) || idleBytes + length > recycled.maxIdleBytes) return;
   idleBytes += length;
   const ofLength = idle.get(length);
   if (ofLength) ofLength.push(memory);
   else idle.set(length, [memory]);
 }
 
-const mayRecycle = (byteCount: number) =>
-  byteCount >= recycled.minBytes && byteCount <= recycled.maxBytes;
-
 /** Rounds up to a multiple of an eighth of the next lower power of two. */
 function recycledLength(byteCount: number): number {
-  if (!mayRecycle(byteCount)) return byteCount;
+  if (byteCount < recycled.minBytes || byteCount > recycled.maxBytes) return byteCount;
   const step = 2 ** (28 - Math.clz32(byteCount));
   return Math.ceil(byteCount / step) * step;
 }

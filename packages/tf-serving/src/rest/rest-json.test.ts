@@ -13,7 +13,7 @@ import {
 import { expect, test } from "vitest";
 import { modelStatusFromResponse } from "../model-status.ts";
 import { modelMetadataFromResponse } from "../signature-def.ts";
-import { modelMetadataJson, modelStatusJson } from "./rest-json.ts";
+import { modelMetadataJson, modelStatusJson, restErrorBody } from "./rest-json.ts";
 
 test("a status is written as the server writes it, in its order", () => {
   const response = create(GetModelStatusResponseSchema, {
@@ -28,6 +28,15 @@ test("a status is written as the server writes it, in its order", () => {
   expect(modelStatusJson(modelStatusFromResponse(response))).toBe(
     `{\n "model_version_status": [\n${version(12, "LOADING", "OK", "")},\n${version(11, "END", "NOT_FOUND", "no such file")}\n ]\n}\n`,
   );
+});
+
+test("an error is escaped as the server escapes it", () => {
+  const message = 'a "quote", a \\u001f, \u001f\n\u007f and é😀/';
+
+  const body = restErrorBody(message);
+
+  expect(body).toBe('{\n    "error": "a \\"quote\\", a \\\\u001f, \\u001F\\n\u007f and é😀/"\n}');
+  expect(JSON.parse(body)).toEqual({ error: message });
 });
 
 test("metadata keeps the names in the graph, unknown ranks and the method", () => {

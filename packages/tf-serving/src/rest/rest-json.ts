@@ -2,6 +2,7 @@ import { fromBinary, type JsonValue, toJson } from "@bufbuild/protobuf";
 import type { ModelMetadata, ModelStatus } from "@tensorgate/core";
 import { SignatureDefMapSchema } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import { GetModelStatusResponseSchema } from "@tensorgate/proto/tensorflow_serving/get_model_status";
+import { JsonWriter } from "../json/json-writer.ts";
 import { modelStatusResponse } from "../model-status.ts";
 import { signatureDefMap } from "../signature-def.ts";
 
@@ -9,8 +10,15 @@ const jsonOptions = { useProtoFieldName: true, alwaysEmitImplicit: true };
 
 /** An error body of TensorFlow Serving's REST API, to the blank. */
 export function restErrorBody(message: string): string {
-  return `{\n    "error": ${JSON.stringify(message)}\n}`;
+  const writer = new JsonWriter();
+  writer.startObject();
+  writer.string(utf8.encode("error"));
+  writer.string(utf8.encode(message));
+  writer.endObject();
+  return new TextDecoder().decode(writer.take());
 }
+
+const utf8 = new TextEncoder();
 
 /** `GET /v1/models/NAME`: states by version, in the order of the server. */
 export function modelStatusJson(status: ModelStatus): string {

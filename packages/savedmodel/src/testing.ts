@@ -22,7 +22,8 @@ import {
 import { maskedCrc32c } from "./checkpoint/crc32c.ts";
 import { tensorOfNumbers } from "./convert/numbers.ts";
 
-type NodeInit = Extract<MessageInitShape<typeof NodeDefSchema>, { $typeName?: never }>;
+/** For tests: a node of a graph. */
+export type TestNode = Extract<MessageInitShape<typeof NodeDefSchema>, { $typeName?: never }>;
 type FunctionInit = MessageInitShape<typeof FunctionDefSchema>;
 type AttrInit = Extract<MessageInitShape<typeof AttrValueSchema>, { $typeName?: never }>;
 
@@ -45,7 +46,7 @@ export function testNode(
   name: string,
   input: readonly string[] = [],
   attributes: Readonly<Record<string, TestAttribute>> = {},
-): NodeInit {
+): TestNode {
   const attr = Object.fromEntries(
     Object.entries(attributes).map(([key, value]) => [key, attributeInit(value)]),
   );
@@ -60,7 +61,7 @@ export function testConstant(
     dtype = "FP32",
     shape,
   }: { readonly dtype?: "FP32" | "INT32"; readonly shape?: readonly number[] } = {},
-): NodeInit {
+): TestNode {
   const list = typeof values === "number" ? [values] : values;
   const extents = shape ?? (typeof values === "number" ? [] : [list.length]);
   const tensor = tensorOfNumbers(dtype, extents, list);
@@ -97,7 +98,7 @@ function attributeInit(value: TestAttribute): AttrInit {
 const dims = (shape: readonly number[]) => shape.map((size) => ({ size: BigInt(size) }));
 
 export interface TestModel {
-  readonly nodes: readonly NodeInit[];
+  readonly nodes: readonly TestNode[];
   readonly functions?: readonly FunctionInit[];
   /** Signatures by name, with the names of tensors in the graph. */
   readonly signatures?: Readonly<Record<string, Signature>>;
@@ -130,7 +131,7 @@ export function writeSavedModel(folder: string, model: TestModel): string {
 }
 
 /** For tests: writes a frozen graph. @returns the file */
-export function writeFrozenGraph(file: string, nodes: readonly NodeInit[]): string {
+export function writeFrozenGraph(file: string, nodes: readonly TestNode[]): string {
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, toBinary(GraphDefSchema, create(GraphDefSchema, { node: [...nodes] })));
   return file;

@@ -124,16 +124,28 @@ function channelsOf(channels: readonly PictureChannel[]) {
   const perChannel = (of: (channel: PictureChannel) => number): PerChannel => {
     const at = (from: number) => {
       const channel = channels.find((each) => each.from === from) ?? channels[0];
-      return channel ? shortestFloat32(of(channel)) : 0;
+      return channel ? of(channel) : 0;
     };
     return [at(0), at(1), at(2)];
   };
-  const mean = perChannel(({ scale, offset }) => (offset === 0 ? 0 : -offset / scale));
-  const scales = perChannel(({ scale }) => scale);
+  const mean = perChannel(({ scale, offset }) => shortMean(offset === 0 ? 0 : -offset / scale));
+  const scales = perChannel(({ scale }) => shortestFloat32(scale));
   const [scale] = scales;
   return {
     channelOrder: known,
     mean,
     scale: scales.every((each) => each === scale) ? scale : scales,
   };
+}
+
+/** Difference of means that no pixel shows: a ten-millionth of their range. */
+const negligible = 255e-7;
+
+/** The mean with the fewest digits that is as good: 127.5, where the graph multiplies by the float nearest to 1/127.5. */
+function shortMean(mean: number): number {
+  for (let digits = 1; digits < 9; digits += 1) {
+    const shorter = Number(mean.toPrecision(digits));
+    if (Math.abs(shorter - mean) <= negligible) return shorter;
+  }
+  return mean;
 }

@@ -17,6 +17,7 @@ import { http2Frame, http2Opening } from "../support/raw-http.ts";
 import { large } from "./large-target.ts";
 import { mutate, pick, type Random } from "./mutate.ts";
 import { pictureSeeds } from "./picture-seeds.ts";
+import { savedModel } from "./saved-model-target.ts";
 import { type FuzzGateway, httpSend, rawSend } from "./send.ts";
 
 /** One way in for what strangers send. */
@@ -270,7 +271,7 @@ const listener: FuzzTarget = {
   run: (input, gateway) => rawSend(input, gateway, 1 + (input.bytes.length % 3)),
 };
 
-const small: readonly FuzzTarget[] = [...codecs, protocols, listener];
+const small: readonly FuzzTarget[] = [...codecs, savedModel, protocols, listener];
 export const targets: readonly FuzzTarget[] = [...small, large];
 
 /** Of all inputs, so many are large: each takes as long as a hundred others. */

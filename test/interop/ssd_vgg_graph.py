@@ -3,12 +3,12 @@
 Usage: ssd_vgg_graph.py OUT      writes OUT/1 (a SavedModel of TensorFlow 1's kind), OUT/oracle/*.bin and OUT/oracle.json
 """
 
-import json
 import os
 import sys
 
 import numpy as np
 import tensorflow.compat.v1 as tf
+from graph_oracle import write_oracle
 
 tf.disable_eager_execution()
 tf.disable_resource_variables()
@@ -89,20 +89,4 @@ with tf.Graph().as_default(), tf.Session() as session:
     given = (rng.rand(2, 300, 300, 3) * 255 - 120).astype("float32")
     answers = session.run(outputs, {images: given})
 
-os.makedirs(os.path.join(OUT, "oracle"))
-
-
-def entry(name, array):
-    array = np.asarray(array, order="C")
-    file = f"oracle/{name}.bin"
-    array.tofile(os.path.join(OUT, file))
-    return {"file": file, "dtype": str(array.dtype), "shape": list(array.shape)}
-
-
-oracle = {
-    "signature": "serving_default",
-    "inputs": {"images": entry("images", given)},
-    "outputs": {name: entry(name, array) for name, array in answers.items()},
-}
-with open(os.path.join(OUT, "oracle.json"), "w") as file:
-    json.dump(oracle, file)
+write_oracle(OUT, {"images": given}, answers)

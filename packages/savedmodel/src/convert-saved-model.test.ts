@@ -8,7 +8,7 @@ import { ModelProtoSchema } from "@tensorgate/proto/onnx/onnx";
 import { afterAll, describe, expect, test } from "vitest";
 import { type ConvertOptions, convertSavedModel } from "./convert-saved-model.ts";
 import { SavedModelError } from "./saved-model-error.ts";
-import { testConstant, testNode, writeFrozenGraph, writeSavedModel } from "./testing.ts";
+import { testConstant, testNode, writeFrozenGraph, writeSavedModel } from "./testing/index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tensorgate-convert-"));
 afterAll(() => rmSync(folder, { recursive: true }));

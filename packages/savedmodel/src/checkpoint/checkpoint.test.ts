@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { float32Tensor } from "@tensorgate/core";
 import { afterAll, describe, expect, test } from "vitest";
-import { storedBlock, tableOf, withTrailer, writeBundle } from "../testing.ts";
+import { storedBlock, tableOf, withTrailer, writeBundle } from "../testing/index.ts";
 import { openBundle } from "./bundle.ts";
 import { crc32c } from "./crc32c.ts";
 import { unsnap } from "./snappy.ts";

@@ -124,7 +124,7 @@ function seenIn(main: Body, name: string): Pick<NamedTensor, "dtype" | "shape"> 
 }
 
 function dtypeOf(node: NodeDef): DType | undefined {
-  const names = node.op === "Cast" ? ["DstT"] : ["dtype", "T", "out_type"];
+  const names = node.op === "Cast" ? ["DstT"] : ["dtype", "T", "out_type", "element_dtype"];
   return names.map((name) => attributeDType(node, name)).find((dtype) => dtype !== undefined);
 }
 

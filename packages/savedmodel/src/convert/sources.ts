@@ -3,6 +3,7 @@ import type { NodeDef } from "@tensorgate/proto/tensorflow/graph";
 import { TensorParsingError } from "@tensorgate/tf-serving";
 import { type Bundle, openBundle } from "../checkpoint/bundle.ts";
 import { restoredKeys } from "../checkpoint/restored-keys.ts";
+import { gather } from "../ops/joins.ts";
 import { attributeTensor } from "../read/attributes.ts";
 import type { GraphIndex } from "../read/graph-index.ts";
 import type { StoredModel } from "../read/read-model.ts";
@@ -64,6 +65,10 @@ export function sourceOps({
     ["Variable", ({ node }) => variable(node.name)],
     ["VarHandleOp", reference],
     ["ReadVariableOp", read],
+    [
+      "ResourceGather",
+      (call) => gather({ ...call, inputs: [read(call) as Value, ...call.inputs.slice(1)] }),
+    ],
     ["Placeholder", () => refuse("it is not among the inputs; name it, or a tensor after it")],
   ];
 }

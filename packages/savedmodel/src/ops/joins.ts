@@ -97,7 +97,8 @@ function pack(call: OpCall): TensorValue {
   return joined(call, lifted, axis);
 }
 
-function gather(call: OpCall): TensorValue {
+/** Takes the elements of an axis (the first, without a third input) that the second input lists. */
+export function gather(call: OpCall): TensorValue {
   const [value, indices] = [tensorInput(call, 0), tensorInput(call, 1)];
   const [axis = 0] = call.inputs.length > 2 ? numbersInput(call, 2, "the axis") : [0];
   if (attributeInteger(call.node, "batch_dims", 0) !== 0) refuse("with batches of indices");

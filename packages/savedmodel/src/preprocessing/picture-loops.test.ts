@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { convertSavedModel } from "../convert-saved-model.ts";
-import { type TestNode, testConstant, testNode, writeFrozenGraph } from "../testing.ts";
+import { type TestNode, testConstant, testNode, writeFrozenGraph } from "../testing/index.ts";
 import {
   decodedPicture,
   mapLoop,
@@ -11,7 +11,7 @@ import {
   resizedPicture,
   shorterSide,
   withoutMeans,
-} from "../testing-loops.ts";
+} from "../testing/loops.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tensorgate-loops-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -127,6 +127,18 @@ describe("what cannot be declared is refused with the reason", () => {
       fault: "unsupported",
       message: expect.stringContaining(text),
     });
+  });
+
+  test("a loop that writes no array", async () => {
+    const nodes = mapLoop([testNode("Neg", "result", ["read"], float)]);
+    const file = writeFrozenGraph(
+      join(folder, "unwritten", "frozen.pb"),
+      nodes.filter(({ op }) => op !== "TensorArrayWriteV3"),
+    );
+
+    await expect(
+      convertSavedModel(file, { inputs: ["images:0"], outputs: ["mapped:0"] }),
+    ).rejects.toMatchObject({ operators: [{ op: "TensorArrayGatherV3", nodes: ["mapped"] }] });
   });
 
   test("a picture that is decoded without a map", async () => {

@@ -60,9 +60,20 @@ export function pictureLoops(deps: PictureLoopDeps): ReadonlyMap<string, Special
     return [tools.made(name, { dtype: "FP32", shape })];
   }
 
+  // The loops are looked for when their nodes are evaluated: what is found wrong then is noted with the others.
   return new Map<string, SpecialOp>([
-    ["TensorArrayGatherV3", (node, frame) => stacked(arrayLoop(node, frame))],
-    ["TensorListStack", (node, frame) => stacked(listLoop(node, frame, index))],
+    [
+      "TensorArrayGatherV3",
+      function* (node, frame) {
+        return yield* stacked(arrayLoop(node, frame));
+      },
+    ],
+    [
+      "TensorListStack",
+      function* (node, frame) {
+        return yield* stacked(listLoop(node, frame, index));
+      },
+    ],
   ]);
 }
 

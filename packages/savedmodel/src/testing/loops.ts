@@ -1,5 +1,5 @@
 import { float32Tensor } from "@tensorgate/core";
-import { type TestNode, testConstant, testNode } from "./testing.ts";
+import { type TestNode, testConstant, testNode } from "./saved-model.ts";
 
 const float = { T: { type: "FP32" } } as const;
 const integer = (name: string, values: readonly number[] | number) =>

@@ -19,8 +19,8 @@ import {
   MessageWriter,
   signatureDefFromSignature,
 } from "@tensorgate/tf-serving";
-import { maskedCrc32c } from "./checkpoint/crc32c.ts";
-import { tensorOfNumbers } from "./convert/numbers.ts";
+import { maskedCrc32c } from "../checkpoint/crc32c.ts";
+import { tensorOfNumbers } from "../convert/numbers.ts";
 
 /** For tests: a node of a graph. */
 export type TestNode = Extract<MessageInitShape<typeof NodeDefSchema>, { $typeName?: never }>;

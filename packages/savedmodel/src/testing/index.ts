@@ -1,0 +1,2 @@
+export * from "./loops.ts";
+export * from "./saved-model.ts";

@@ -71,7 +71,14 @@ describe("layout", () => {
 
     expect(opsOf(onnx)).toEqual("Transpose Conv Add Relu Conv Add ReduceMean Identity".split(" "));
     expect(outputs).toEqual([
-      { name: "mean", key: "mean", graphName: "mean:0", dtype: "FP32", shape: [-1, 4] },
+      {
+        name: "mean",
+        key: "mean",
+        graphName: "mean:0",
+        dtype: "FP32",
+        shape: [-1, 4],
+        isSoftmax: false,
+      },
     ]);
     expect(parameterCount).toBe(9 * 12 + 9 * 16 + 4);
   });

@@ -39,6 +39,11 @@ export interface ConvertedTensor extends TensorInfo {
   readonly graphName: string;
 }
 
+export interface ConvertedOutput extends ConvertedTensor {
+  /** Whether it is the result of a softmax. */
+  readonly isSoftmax: boolean;
+}
+
 export interface ConvertedInput extends ConvertedTensor {
   /**
    * How an encoded picture becomes this input, where the graph decoded pictures itself. Its signature takes BYTES of any
@@ -54,7 +59,7 @@ export interface Conversion {
   /** Numbers in the weights. */
   readonly parameterCount: number;
   readonly inputs: readonly ConvertedInput[];
-  readonly outputs: readonly ConvertedTensor[];
+  readonly outputs: readonly ConvertedOutput[];
   /** Of the input of pictures, if there is one. */
   readonly preprocessing: Preprocessing | undefined;
   /** Signature whose tensors were converted; undefined for a frozen graph. */
@@ -136,13 +141,14 @@ export async function convertSavedModel(
     }
   }
   assertSupported(evaluator.unsupported);
-  const converted = outputs.map(({ key, graphName, shape: declared }, at): ConvertedTensor => {
+  const converted = outputs.map(({ key, graphName, shape: declared }, at): ConvertedOutput => {
     const value = values[at] as TensorValue;
     const info = { dtype: value.dtype, shape: declared ?? value.shape };
     const name = names[at] as string;
     graph.name(`output/${key}`);
-    graph.output(name, tools.plain(value), info);
-    return { name, key, graphName, ...info };
+    const tensor = tools.plain(value);
+    graph.output(name, tensor, info);
+    return { name, key, graphName, ...info, isSoftmax: graph.producer(tensor) === "Softmax" };
   });
   const { model: onnx, ...counts } = graph.finish(limits.maxModelBytes);
   return {

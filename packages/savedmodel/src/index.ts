@@ -1,6 +1,7 @@
 export {
   type Conversion,
   type ConvertedInput,
+  type ConvertedOutput,
   type ConvertedTensor,
   type ConvertOptions,
   convertSavedModel,

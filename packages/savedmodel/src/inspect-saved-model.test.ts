@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -123,4 +123,14 @@ test.skipIf(!existsSync(samples))("TensorFlow's own samples are read", async () 
   expect(old.tensorflowVersion).toMatch(/^1\./);
   expect(old.signatures.get("serving_default")?.inputs.get("x")?.graphName).toBe("x:0");
   expect([...counter.signatures.keys()]).toContain("incr_counter");
+});
+
+test("a graph of 3 GB is refused before it is read", async () => {
+  const path = folderWith("huge", { "saved_model.pb": "" });
+  truncateSync(join(path, "saved_model.pb"), 3 * 2 ** 30);
+
+  await expect(inspectSavedModel(path)).rejects.toMatchObject({
+    fault: "too-large",
+    message: expect.stringContaining("has 3221225472 bytes; at most 2147483647 are accepted"),
+  });
 });

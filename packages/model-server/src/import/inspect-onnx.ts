@@ -32,7 +32,7 @@ export function inspectOnnx(file: string): OnnxModelInfo {
   const operatorSet = model.opsetImport.find(({ domain }) => domain === "" || domain === "ai.onnx");
   if (!graph || graph.output.length === 0 || !operatorSet) {
     throw new ModelFolderError(
-      `${file} is not an ONNX model: it has no graph with outputs; a SavedModel or a PyTorch file must be converted first`,
+      `${file} is not an ONNX model: it has no graph with outputs; a PyTorch file must be converted first, a SavedModel is served as it is`,
     );
   }
   // Old exporters list the weights among the inputs.

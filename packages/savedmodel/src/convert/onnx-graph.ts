@@ -42,6 +42,8 @@ export interface OnnxGraph {
     outputCount: number,
     attributes?: OnnxAttributes,
   ): readonly string[];
+  /** The operator whose result a tensor is, whatever was done to its shape since; undefined for an input or a constant. */
+  producer(tensor: string): string | undefined;
   /** Writes the model, without what no output needs. */
   finish(maxBytes: number): FinishedGraph;
 }
@@ -120,6 +122,12 @@ export function createOnnxGraph(): OnnxGraph {
       nodes.push(nodeProto(type, from, names, attributes));
       return names;
     },
+    producer: (tensor) => {
+      const made = new Map(nodes.flatMap((node) => node.output.map((name) => [name, node])));
+      let node = made.get(tensor);
+      while (reshaping.has(node?.opType ?? "")) node = made.get(node?.input[0] ?? "");
+      return node?.opType;
+    },
     finish: (maxBytes) => {
       const { usedNodes, usedNames } = withoutUnused(nodes, outputs);
       const usedHeld = held.filter(({ name }) => usedNames.has(name));
@@ -144,6 +152,15 @@ const elementwise: ReadonlySet<string> = new Set(
     "Max Min Mul Neg Not Or Pow Reciprocal Relu Selu Sigmoid Sign Softplus Softsign Sqrt Sub Sum Tanh Where"
   ).split(" "),
 );
+
+/** Nodes that change the shape of a tensor, and none of its elements. */
+const reshaping: ReadonlySet<string> = new Set([
+  "Identity",
+  "Reshape",
+  "Squeeze",
+  "Transpose",
+  "Unsqueeze",
+]);
 
 function forgetShape({ type }: ValueInfoProto): void {
   if (type?.value.case === "tensorType") delete type.value.value.shape;

@@ -328,6 +328,65 @@ describe("what is refused", () => {
     ).rejects.toMatchObject({ fault: "too-large" });
   });
 
+  const filled = (name: string, extents: readonly number[]) =>
+    testNode("Const", name, [], {
+      dtype: { type: "FP32" },
+      value: { filled: { shape: extents, value: 1 } },
+    });
+
+  test.each([
+    {
+      name: "a product of two vectors",
+      nodes: [
+        filled("column", [1_000_000, 1]),
+        filled("row", [1, 1_000_000]),
+        testNode("Mul", "y", ["column", "row"], float),
+      ],
+    },
+    {
+      name: "a vector that is doubled again and again",
+      nodes: [
+        filled("n0", [1_000]),
+        testConstant("axis", 0, { dtype: "INT32" }),
+        ...Array.from({ length: 40 }, (_, index) =>
+          testNode("ConcatV2", `n${index + 1}`, [`n${index}`, `n${index}`, "axis"], float),
+        ),
+        testNode("Identity", "y", ["n40"], float),
+      ],
+    },
+    {
+      name: "a thousand constants of one value each",
+      nodes: [
+        ...Array.from({ length: 1_000 }, (_, index) => filled(`n${index}`, [4_000, 1_000])),
+        testNode(
+          "AddN",
+          "y",
+          Array.from({ length: 1_000 }, (_, index) => `n${index}`),
+          float,
+        ),
+      ],
+    },
+  ])("$name: constants take no more memory than the limit", async ({ nodes }) => {
+    const limits = { maxFoldedBytes: 50_000_000 };
+
+    await expect(
+      convertNodes([placeholder("x", [1]), ...nodes], ["y"], { limits }),
+    ).rejects.toThrow(/constants of more than|tensors of \d+ bytes, written out/);
+  });
+
+  test.each([
+    testNode("Unpack", "y", ["x"], { num: 1_000_000_000, axis: 0, ...float }),
+    testNode("Split", "y", ["axis", "x"], { num_split: 1_000_000_000, ...float }),
+  ])("$op into 1,000,000,000 parts is refused", async (node) => {
+    const nodes = [
+      placeholder("x", [1_000_000_000]),
+      testConstant("axis", 0, { dtype: "INT32" }),
+      node,
+    ];
+
+    await expect(convertNodes(nodes, ["y"])).rejects.toThrow("into 1000000000 parts");
+  });
+
   test("a placeholder that is not fed is named", async () => {
     const nodes = [placeholder("x", [2]), placeholder("z", [2]), testNode("Add", "y", ["x", "z"])];
 

@@ -91,7 +91,7 @@ export async function convertSavedModel(
     outputs.map(({ graphName }) => graphName),
   );
 
-  const graph = createOnnxGraph();
+  const graph = createOnnxGraph(limits.maxModelBytes);
   const tools = createTensorTools(graph, limits.maxFoldedBytes);
   const warnings: string[] = [];
   const found: FoundPreprocessing[] = [];
@@ -109,11 +109,7 @@ export async function convertSavedModel(
   const names = outputs.map(({ key }) => graph.reserve(key));
   const evaluator = createEvaluator({
     tools,
-    handlers: new Map([
-      ...opTable,
-      ...sourceOps({ model, index, maxFoldedBytes: limits.maxFoldedBytes }),
-      ...decodeOps,
-    ]),
+    handlers: new Map([...opTable, ...sourceOps({ model, index, limits }), ...decodeOps]),
     specials: new Map([
       ...controlFlow({ index, tools, maxDepth: limits.maxDepth }),
       ...pictureLoops({
@@ -150,7 +146,7 @@ export async function convertSavedModel(
     graph.output(name, tensor, info);
     return { name, key, graphName, ...info, isSoftmax: graph.producer(tensor) === "Softmax" };
   });
-  const { model: onnx, ...counts } = graph.finish(limits.maxModelBytes);
+  const { model: onnx, ...counts } = graph.finish();
   return {
     onnx,
     ...counts,

@@ -35,9 +35,11 @@ const maxEntryElements = 4_096;
  * Opens the checkpoint of a SavedModel. Values are read when they are asked for, and their checksums compared.
  *
  * @param prefix - path without the endings of the files: `…/variables/variables`
+ * @param maxBytes - most bytes of all values that are read: several entries may have the same ones
  * @throws SavedModelError if the index is missing or damaged
  */
-export function openBundle(prefix: string): Bundle {
+export function openBundle(prefix: string, maxBytes: number): Bundle {
+  let readBytes = 0;
   const index = `${prefix}.index`;
   const root = dirname(dirname(prefix));
   assertBelow(root, index);
@@ -64,6 +66,10 @@ export function openBundle(prefix: string): Bundle {
       });
       const shard = String(entry.shardId).padStart(5, "0");
       const file = `${prefix}.data-${shard}-of-${String(header.numShards).padStart(5, "0")}`;
+      readBytes += Number(entry.size);
+      if (readBytes > maxBytes) {
+        throw new SavedModelError("too-large", `variables of more than ${maxBytes} bytes`);
+      }
       return readValue({ root, file, key, entry });
     },
   };

@@ -103,7 +103,7 @@ describe("bundles", () => {
   };
 
   test("a tensor is read by its key", () => {
-    const bundle = openBundle(written("good").prefix);
+    const bundle = openBundle(written("good").prefix, 100);
 
     expect(bundle.read("w")).toEqual(float32Tensor([2], Float32Array.of(1, 2)));
     expect(bundle.read("nothing")).toBeUndefined();
@@ -117,7 +117,14 @@ describe("bundles", () => {
     const { prefix, data } = written(name);
     writeFileSync(data, change(readFileSync(data)));
 
-    expect(() => openBundle(prefix).read("w")).toThrow(error);
+    expect(() => openBundle(prefix, 100).read("w")).toThrow(error);
+  });
+
+  test("values are read up to the limit, each time they are asked for", () => {
+    const bundle = openBundle(written("large").prefix, 15);
+
+    expect(bundle.read("w")).toBeDefined();
+    expect(() => bundle.read("w")).toThrow("variables of more than 15 bytes");
   });
 
   test("files outside of the folder are not read", () => {
@@ -127,13 +134,13 @@ describe("bundles", () => {
     rmSync(data);
     symlinkSync(secret, data);
 
-    expect(() => openBundle(prefix).read("w")).toThrow("links to a file outside of");
+    expect(() => openBundle(prefix, 100).read("w")).toThrow("links to a file outside of");
   });
 
   test("a missing index is named", () => {
     mkdirSync(join(folder, "none"));
 
-    expect(() => openBundle(join(folder, "none", "variables", "variables"))).toThrow(
+    expect(() => openBundle(join(folder, "none", "variables", "variables"), 100)).toThrow(
       "variables.index",
     );
   });

@@ -1,4 +1,5 @@
 import type { NodeDef } from "@tensorgate/proto/tensorflow/graph";
+import { createTensorBudget } from "@tensorgate/tf-serving";
 import { attributeFunction, attributeTensor } from "../read/attributes.ts";
 import {
   type Body,
@@ -60,7 +61,7 @@ export function restoredKeys(index: GraphIndex, restoreOp: string): ReadonlyMap<
     const restored = source(call, value);
     if (!variable || restored?.node.op !== "RestoreV2") return;
     const names = source(restored.call, dataInputs(restored.node)[1] ?? "");
-    const tensor = names && attributeTensor(names.node, "value", 0);
+    const tensor = names && attributeTensor(names.node, "value", createTensorBudget());
     if (tensor?.dtype !== "BYTES") return;
     const key = tensor.elements[restored.output];
     if (key) keys.set(variable.node.name, Buffer.from(key).toString("utf8"));

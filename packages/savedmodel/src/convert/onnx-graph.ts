@@ -45,7 +45,7 @@ export interface OnnxGraph {
   /** The operator whose result a tensor is, whatever was done to its shape since; undefined for an input or a constant. */
   producer(tensor: string): string | undefined;
   /** Writes the model, without what no output needs. */
-  finish(maxBytes: number): FinishedGraph;
+  finish(): FinishedGraph;
 }
 
 export interface FinishedGraph {
@@ -60,7 +60,11 @@ const maxPrefixChars = 160;
 /** Constants up to so many bytes are held once. */
 const maxSharedBytes = 256;
 
-export function createOnnxGraph(): OnnxGraph {
+/**
+ * @param maxBytes - largest model, and most bytes of constants that it holds until it is written
+ */
+export function createOnnxGraph(maxBytes: number): OnnxGraph {
+  let heldBytes = 0;
   const nodes: NodeProto[] = [];
   const held: Held[] = [];
   const shared = new Map<string, string>();
@@ -84,6 +88,10 @@ export function createOnnxGraph(): OnnxGraph {
   }
 
   function hold(tensor: FixedSizeTensor): string {
+    heldBytes += tensor.data.byteLength;
+    if (heldBytes > maxBytes) {
+      throw new SavedModelError("too-large", `constants of more than ${maxBytes} bytes`);
+    }
     const name = unique(`${prefix}/constant`);
     held.push({ name, tensor });
     return name;
@@ -128,7 +136,7 @@ export function createOnnxGraph(): OnnxGraph {
       while (reshaping.has(node?.opType ?? "")) node = made.get(node?.input[0] ?? "");
       return node?.opType;
     },
-    finish: (maxBytes) => {
+    finish: () => {
       const { usedNodes, usedNames } = withoutUnused(nodes, outputs);
       const usedHeld = held.filter(({ name }) => usedNames.has(name));
       // TensorFlow does not hold callers to the shapes of a signature, and here nothing depends on them.

@@ -1,8 +1,9 @@
 import type { Tensor } from "@tensorgate/core";
 import type { NodeDef } from "@tensorgate/proto/tensorflow/graph";
-import { TensorParsingError } from "@tensorgate/tf-serving";
+import { createTensorBudget, type TensorBudget, TensorParsingError } from "@tensorgate/tf-serving";
 import { type Bundle, openBundle } from "../checkpoint/bundle.ts";
 import { restoredKeys } from "../checkpoint/restored-keys.ts";
+import type { ConversionLimits } from "../limits.ts";
 import { gather } from "../ops/joins.ts";
 import { attributeTensor } from "../read/attributes.ts";
 import type { GraphIndex } from "../read/graph-index.ts";
@@ -14,16 +15,23 @@ import { constantValue, type TensorValue, type Value } from "./value.ts";
 export interface SourcesDeps {
   readonly model: StoredModel;
   readonly index: GraphIndex;
-  /** Most bytes of one constant that is written out. */
-  readonly maxFoldedBytes: number;
+  readonly limits: Pick<
+    Required<ConversionLimits>,
+    "maxElements" | "maxFoldedBytes" | "maxModelBytes"
+  >;
 }
 
 /** Where values come from: constants, variables, and placeholders that nothing is fed to. */
 export function sourceOps({
   model,
   index,
-  maxFoldedBytes,
+  limits,
 }: SourcesDeps): readonly (readonly [string, OpHandler])[] {
+  // Of values that are written out: a constant of ten bytes may ask for any number of them.
+  const budget = createTensorBudget({
+    maxElements: limits.maxElements,
+    maxValueBytes: limits.maxFoldedBytes,
+  });
   const constants = new Map<NodeDef, TensorValue>();
   const variables = new Map<string, TensorValue>();
   let checkpoint:
@@ -31,7 +39,7 @@ export function sourceOps({
     | undefined;
 
   const constant: OpHandler = ({ node }) => {
-    const known = constants.get(node) ?? constantValue(constantOf(node, maxFoldedBytes));
+    const known = constants.get(node) ?? constantValue(constantOf(node, budget));
     constants.set(node, known);
     return known;
   };
@@ -40,7 +48,7 @@ export function sourceOps({
     const known = variables.get(name);
     if (known) return known;
     checkpoint ??= {
-      bundle: openBundle(model.checkpointPrefix),
+      bundle: openBundle(model.checkpointPrefix, limits.maxModelBytes),
       keys: restoredKeys(index, model.saver?.restoreOpName ?? ""),
     };
     const key = checkpoint.keys.get(name);
@@ -73,9 +81,9 @@ export function sourceOps({
   ];
 }
 
-function constantOf(node: NodeDef, maxBytes: number): Tensor {
+function constantOf(node: NodeDef, budget: TensorBudget): Tensor {
   try {
-    return attributeTensor(node, "value", maxBytes) ?? refuse("without a value");
+    return attributeTensor(node, "value", budget) ?? refuse("without a value");
   } catch (cause) {
     if (!(cause instanceof TensorParsingError)) throw cause;
     throw new SavedModelError("unreadable", `constant ${node.name}: ${cause.message}`, { cause });

@@ -9,11 +9,16 @@ const placeInNchw = [0, 2, 3, 1];
 const toNchw = [0, 3, 1, 2];
 const toNhwc = [0, 2, 3, 1];
 
+/** Bytes of a value while it is computed. */
+const bytesPerValue = 8;
+
 /** What conversions of operators are made with. */
 export interface TensorTools {
   readonly graph: OnnxGraph;
   /** A tensor that a node of ONNX computes. */
   made(name: string, like: Made): TensorValue;
+  /** Charges so many elements that are to be computed, before they take memory. @throws SavedModelError */
+  charge(elementCount: number): void;
   /** A constant of numbers that was computed. @throws SavedModelError if constants take too much memory */
   folded(dtype: NumberDType, shape: Shape, values: ArrayLike<number>): TensorValue;
   /** Charges a constant that was computed. */
@@ -51,6 +56,13 @@ export function createTensorTools(graph: OnnxGraph, maxFoldedBytes: number): Ten
   const heldNames = new WeakMap<Tensor, Map<Layout, string>>();
   let foldedBytes = 0;
 
+  function chargeBytes(byteCount: number): void {
+    foldedBytes += byteCount;
+    if (foldedBytes <= maxFoldedBytes) return;
+    const text = `constants of more than ${maxFoldedBytes} bytes would have to be computed`;
+    throw new SavedModelError("too-large", text);
+  }
+
   function held(constant: Tensor, layout: Layout): string {
     const names = heldNames.get(constant) ?? new Map<Layout, string>();
     heldNames.set(constant, names);
@@ -65,14 +77,9 @@ export function createTensorTools(graph: OnnxGraph, maxFoldedBytes: number): Ten
     graph,
     made: (name, { layout = "plain", ...rest }) => ({ kind: "tensor", name, layout, ...rest }),
     folded: (dtype, shape, values) => tools.foldedTensor(tensorOfNumbers(dtype, shape, values)),
+    charge: (elementCount) => chargeBytes(elementCount * bytesPerValue),
     foldedTensor: (constant) => {
-      foldedBytes += constant.data.byteLength;
-      if (foldedBytes > maxFoldedBytes) {
-        throw new SavedModelError(
-          "too-large",
-          `constants of more than ${maxFoldedBytes} bytes would have to be computed`,
-        );
-      }
+      chargeBytes(constant.data.byteLength);
       return constantValue(constant);
     },
     nameIn: (value, layout) => {

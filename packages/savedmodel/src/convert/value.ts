@@ -109,6 +109,9 @@ export type Value =
 export const poison: PoisonValue = { kind: "poison" };
 export const dead: DeadValue = { kind: "dead" };
 
+/** Longest vector whose elements are known one by one: shapes are far shorter. */
+export const maxKnownElements = 64;
+
 /** A constant. */
 export function constantValue(constant: Tensor): TensorValue {
   const { dtype, shape } = constant;
@@ -125,7 +128,8 @@ export function constantValue(constant: Tensor): TensorValue {
 
 function knownElements(constant: Tensor): readonly number[] | undefined {
   const isIndex = constant.dtype === "INT32" || constant.dtype === "INT64";
-  if (!isIndex || constant.shape.length > 1 || (constant.shape[0] ?? 0) > 64) return undefined;
+  if (!isIndex || constant.shape.length > 1 || (constant.shape[0] ?? 0) > maxKnownElements)
+    return undefined;
   const view = viewOf(constant);
   return constant.dtype === "INT32"
     ? Array.from({ length: view.byteLength / 4 }, (_, at) => view.getInt32(at * 4, true))

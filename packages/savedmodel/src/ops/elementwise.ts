@@ -1,4 +1,4 @@
-import type { DType } from "@tensorgate/core";
+import { type DType, elementCount } from "@tensorgate/core";
 import { broadcastShape, combined, isNumberDType, numbersOf } from "../convert/numbers.ts";
 import {
   type OpCall,
@@ -106,6 +106,8 @@ function foldedPair({ tools }: OpCall, { a, b, dtype, compute }: Pair): TensorVa
   if (!a.constant || !b.constant || !isNumberDType(dtype)) return undefined;
   const [x, y] = [numbersOf(a.constant), numbersOf(b.constant)];
   if (!x || !y) return undefined;
+  const shape = broadcastShape(a.constant.shape, b.constant.shape);
+  if (shape) tools.charge(elementCount(shape));
   const made = combined(
     { shape: a.constant.shape, values: x },
     { shape: b.constant.shape, values: y },

@@ -11,7 +11,7 @@ import {
   tensorInputs,
 } from "../convert/op-call.ts";
 import { axisIn } from "../convert/tensor-tools.ts";
-import type { Layout, Shape, TensorValue } from "../convert/value.ts";
+import { type Layout, maxKnownElements, type Shape, type TensorValue } from "../convert/value.ts";
 import { attributeInteger } from "../read/attributes.ts";
 
 function joined(call: OpCall, values: readonly TensorValue[], axis: number): TensorValue {
@@ -31,16 +31,16 @@ function joined(call: OpCall, values: readonly TensorValue[], axis: number): Ten
   const layout: Layout = isNchw ? "nchw" : "plain";
   const names = values.map((value) => call.tools.nameIn(value, layout));
   const name = call.tools.graph.op("Concat", names, { axis: axisIn(layout, place) });
-  const elements =
-    rank === 1 ? values.flatMap((each) => each.elements ?? unknownElements(each)) : undefined;
+  const all = rank === 1 ? values.flatMap((each) => each.elements ?? unknownElements(each)) : [];
+  const elements = rank === 1 && all.length <= maxKnownElements ? all : undefined;
   return call.tools.made(name, { dtype: first.dtype, shape, layout, elements });
 }
 
-/** As many as the vector has; a vector of unknown length makes what follows it unknown, and so has more than any. */
+/** As many as the vector has; of one that is long or of unknown length, more than is known of any. */
 function unknownElements({ shape }: TensorValue): readonly undefined[] {
-  return new Array<undefined>(shape?.[0] === undefined || shape[0] < 0 ? 65 : shape[0]).fill(
-    undefined,
-  );
+  const [extent = -1] = shape ?? [];
+  const isKnown = extent >= 0 && extent <= maxKnownElements;
+  return new Array<undefined>(isKnown ? extent : maxKnownElements + 1).fill(undefined);
 }
 
 function added(values: readonly TensorValue[], axis: number): number {
@@ -60,6 +60,8 @@ function joinedConstants(
 ): TensorValue | undefined {
   const dtype = values[0]?.dtype;
   if (!shape || shape.includes(-1) || !dtype || !isNumberDType(dtype)) return undefined;
+  if (values.some(({ constant }) => !constant)) return undefined;
+  tools.charge(elementCount(shape));
   const result = new Float64Array(elementCount(shape));
   const strides = stridesOf(shape);
   let start = 0;

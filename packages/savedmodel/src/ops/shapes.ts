@@ -10,7 +10,7 @@ import {
   tensorInput,
 } from "../convert/op-call.ts";
 import { axisIn } from "../convert/tensor-tools.ts";
-import { constantValue, type Shape, type TensorValue } from "../convert/value.ts";
+import { constantValue, maxKnownElements, type Shape, type TensorValue } from "../convert/value.ts";
 import { attributeDType, attributeIntegers } from "../read/attributes.ts";
 import { layoutWithout } from "./reductions.ts";
 
@@ -56,7 +56,7 @@ function reshape(call: OpCall): TensorValue {
   const extents = target ? graph.integers(target) : int64(wanted);
   const allowsZero = target?.includes(0) ? { allowzero: 1 } : {};
   const rank = wanted.shape?.[0] ?? -1;
-  const open = rank >= 0 ? new Array<number>(rank).fill(-1) : undefined;
+  const open = rank >= 0 && rank <= maxKnownElements ? new Array<number>(rank).fill(-1) : undefined;
   return made(graph.op("Reshape", [input, extents], allowsZero), { dtype, shape: shape ?? open });
 }
 

@@ -185,6 +185,15 @@ function unsqueezed(call: OpCall, value: TensorValue, axes: readonly number[]): 
   return made(name, { dtype: value.dtype, shape });
 }
 
+/** Most parts of a tensor. */
+const maxPartCount = 4_096;
+
+/** @throws UnsupportedError for more parts than networks have */
+function partCount(call: OpCall, attribute: string): number {
+  const count = attributeInteger(call.node, attribute, 0);
+  return count >= 0 && count <= maxPartCount ? count : refuse(`into ${count} parts`);
+}
+
 /** Cuts a tensor into parts along an axis. */
 function parts(call: OpCall, value: TensorValue, axis: number, sizes: readonly number[]) {
   let start = 0;
@@ -199,7 +208,7 @@ function split(call: OpCall): readonly TensorValue[] {
   const [axis = 0] = numbersInput(call, 0, "the axis");
   const value = tensorInput(call, 1);
   const place = positiveAxis(axis, rankOf(value));
-  const count = attributeInteger(call.node, "num_split", 1);
+  const count = partCount(call, "num_split");
   const extent = value.shape?.[place] ?? -1;
   if (extent < 0 || extent % count !== 0) refuse(`an axis of ${extent} into ${count}`);
   return parts(call, value, place, new Array<number>(count).fill(extent / count));
@@ -224,7 +233,7 @@ function splitBySizes(call: OpCall): readonly TensorValue[] {
 function unpack(call: OpCall): readonly TensorValue[] {
   const value = tensorInput(call, 0);
   const axis = positiveAxis(attributeInteger(call.node, "axis", 0), rankOf(value));
-  const count = attributeInteger(call.node, "num", 0);
+  const count = partCount(call, "num");
   return Array.from({ length: count }, (_, start) =>
     sliced(call, value, {
       slices: [{ axis, start, end: start + 1, step: 1 }],

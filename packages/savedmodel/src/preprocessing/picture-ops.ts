@@ -208,6 +208,7 @@ function split(call: OpCall): readonly Value[] {
   channelAxis(picture, axis);
   const count = attributeInteger(call.node, "num_split", 1);
   const size = picture.channels.length / count;
+  if (!Number.isInteger(size)) refuse(`of ${picture.channels.length} channels into ${count}`);
   return Array.from({ length: count }, (_, index) =>
     made({ ...picture, channels: picture.channels.slice(index * size, (index + 1) * size) }),
   );

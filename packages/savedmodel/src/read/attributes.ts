@@ -1,8 +1,8 @@
 import { toBinary } from "@bufbuild/protobuf";
 import type { DType, Tensor } from "@tensorgate/core";
 import { TensorProtoSchema } from "@tensorgate/proto/tensorflow/framework";
-import type { AttrValue, NodeDef } from "@tensorgate/proto/tensorflow/graph";
-import { createTensorBudget, dtypeByNumber, readTensorProto } from "@tensorgate/tf-serving";
+import type { NodeDef } from "@tensorgate/proto/tensorflow/graph";
+import { dtypeByNumber, readTensorProto, type TensorBudget } from "@tensorgate/tf-serving";
 
 /** Attributes of a node; what it does not say is undefined or what is given as the default. */
 export function attributeText({ attr }: NodeDef, name: string, byDefault = ""): string {
@@ -50,18 +50,16 @@ export function attributeFunction({ attr }: NodeDef, name: string): string {
 /**
  * Reads a constant, by the rules of TensorFlow: values may be fewer than the shape says.
  *
- * @param maxValueBytes - most bytes of values that are written out
+ * @param budget - for all constants of a graph together
  * @returns undefined if the node has none
- * @throws TensorParsingError if it is damaged or too large
+ * @throws TensorParsingError if it is damaged, or the budget is spent
  */
 export function attributeTensor(
   { attr }: Pick<NodeDef, "attr">,
   name: string,
-  maxValueBytes: number,
+  budget: TensorBudget,
 ): Tensor | undefined {
-  const value: AttrValue["value"] | undefined = attr[name]?.value;
+  const value = attr[name]?.value;
   if (value?.case !== "tensor") return undefined;
-  // Its elements are charged already; these are of one tensor, one by one.
-  const budget = createTensorBudget({ maxElements: 20_000_000, maxValueBytes });
   return readTensorProto(toBinary(TensorProtoSchema, value.value), budget);
 }

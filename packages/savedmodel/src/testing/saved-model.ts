@@ -37,6 +37,8 @@ export type TestAttribute =
   | { readonly float: number }
   | { readonly shape: readonly number[] }
   | { readonly tensor: FixedSizeTensor }
+  /** One value, which fills a shape. */
+  | { readonly filled: { readonly shape: readonly number[]; readonly value: number } }
   | { readonly texts: readonly string[] }
   | { readonly function: string };
 
@@ -82,6 +84,11 @@ function attributeInit(value: TestAttribute): AttrInit {
     const stringVal = value.texts.map(bytes);
     const tensorShape = { dim: dims([stringVal.length]) };
     return of({ case: "tensor", value: { dtype: dataTypes.BYTES.number, tensorShape, stringVal } });
+  }
+  if ("filled" in value) {
+    const tensorShape = { dim: dims(value.filled.shape) };
+    const floatVal = [value.filled.value];
+    return of({ case: "tensor", value: { dtype: dataTypes.FP32.number, tensorShape, floatVal } });
   }
   if ("tensor" in value) {
     const { dtype, shape, data } = value.tensor;

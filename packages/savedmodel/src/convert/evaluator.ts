@@ -86,10 +86,14 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
     const key = `${frame.path}${frame.body.name} ${name}${special ? `:${output}` : ""}`;
     if (open.has(key)) throw new SavedModelError("unreadable", `node ${name} depends on itself`);
     open.add(key);
-    const evaluation = node
-      ? (special?.(node, frame, output) ?? ordinary(node, frame))
-      : argument(name, frame);
+    const evaluation = node ? evaluationOf(node, frame, output) : argument(name, frame);
     return { key, frame, node, name, output, evaluation };
+  }
+
+  /** Begins with the first step, so that whatever is thrown is noted with the node. */
+  function* evaluationOf(node: NodeDef, frame: Frame, output: number): Evaluation {
+    const special = deps.specials.get(node.op);
+    return yield* special ? special(node, frame, output) : ordinary(node, frame);
   }
 
   /** What an argument is where the function is called. */

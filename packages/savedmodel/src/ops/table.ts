@@ -7,11 +7,12 @@ import { normalizationOps } from "./normalization.ts";
 import { paddingOps } from "./padding.ts";
 import { poolingOps } from "./pooling.ts";
 import { reductionOps } from "./reductions.ts";
+import { refusedOps } from "./refusals.ts";
 import { shapeOps } from "./shapes.ts";
 import { sliceOps } from "./slices.ts";
 import { unaryOps } from "./unary.ts";
 
-/** Every operator of TensorFlow that has a conversion. Calls, conditions, constants and variables are not here. */
+/** Every operator of TensorFlow that has a conversion, or a reason for having none. Calls, conditions, loops, constants and variables are not here. */
 export const opTable: ReadonlyMap<string, OpHandler> = new Map([
   ...convolutionOps,
   ...elementwiseOps,
@@ -21,6 +22,7 @@ export const opTable: ReadonlyMap<string, OpHandler> = new Map([
   ...paddingOps,
   ...poolingOps,
   ...reductionOps,
+  ...refusedOps,
   ...shapeOps,
   ...sliceOps,
   ...unaryOps,

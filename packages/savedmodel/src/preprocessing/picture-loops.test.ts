@@ -129,6 +129,15 @@ describe("what cannot be declared is refused with the reason", () => {
     });
   });
 
+  test("a loop that is no map, rather than its circle", async () => {
+    const nodes = mapLoop([testNode("Neg", "result", ["read"], float)]);
+    const file = writeFrozenGraph(join(folder, "circle", "frozen.pb"), nodes);
+
+    await expect(
+      convertSavedModel(file, { inputs: ["images:0"], outputs: ["exit:0"] }),
+    ).rejects.toThrow("Exit: a loop that is not a map over encoded pictures (exit)");
+  });
+
   test("a loop that writes no array", async () => {
     const nodes = mapLoop([testNode("Neg", "result", ["read"], float)]);
     const file = writeFrozenGraph(

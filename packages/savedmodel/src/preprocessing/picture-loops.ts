@@ -60,20 +60,10 @@ export function pictureLoops(deps: PictureLoopDeps): ReadonlyMap<string, Special
     return [tools.made(name, { dtype: "FP32", shape })];
   }
 
-  // The loops are looked for when their nodes are evaluated: what is found wrong then is noted with the others.
   return new Map<string, SpecialOp>([
-    [
-      "TensorArrayGatherV3",
-      function* (node, frame) {
-        return yield* stacked(arrayLoop(node, frame));
-      },
-    ],
-    [
-      "TensorListStack",
-      function* (node, frame) {
-        return yield* stacked(listLoop(node, frame, index));
-      },
-    ],
+    ["TensorArrayGatherV3", (node, frame) => stacked(arrayLoop(node, frame))],
+    ["TensorListStack", (node, frame) => stacked(listLoop(node, frame, index))],
+    ...["While", "StatelessWhile", "Exit", "NextIteration"].map((op) => [op, otherLoop] as const),
   ]);
 }
 
@@ -97,8 +87,12 @@ function origin({ body }: Frame, tensor: string) {
   throw new UnsupportedError("a loop that goes round in circles");
 }
 
-const notAMap = () =>
-  new UnsupportedError("a loop that is not a map over the elements of a tensor");
+const notAMap = () => new UnsupportedError("a loop that is not a map over encoded pictures");
+
+/** Refused before its inputs are evaluated: in TensorFlow 1 they go round in a circle. */
+const otherLoop: SpecialOp = () => {
+  throw notAMap();
+};
 
 /** TensorFlow 1: arrays that are scattered, read, written and gathered, with frames in one graph. */
 function arrayLoop(node: NodeDef, frame: Frame): MapLoop {

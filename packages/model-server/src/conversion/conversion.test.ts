@@ -133,3 +133,28 @@ test
     await server.close(0);
   },
 );
+
+test.each(["FP16", "FP32", "FP64"] as const)(
+  "constants have the type of %s inputs",
+  async (dtype) => {
+    const type = { T: { type: dtype } } as const;
+    const info = (graphName: string) => ({ dtype, shape: [2], graphName });
+    const from = writeSavedModel(join(root, dtype, "from"), {
+      nodes: [
+        testNode("Placeholder", "x", [], { dtype: { type: dtype }, shape: { shape: [2] } }),
+        testNode("Relu6", "clipped", ["x"], type),
+        testNode("Pack", "y", ["clipped", "clipped"], { axis: 0, ...type }),
+      ],
+      signatures: {
+        serving_default: {
+          inputs: new Map([["x", info("x:0")]]),
+          outputs: new Map([["y", info("y:0")]]),
+        },
+      },
+    });
+
+    const { manifest } = await convertModel({ from, to: join(root, dtype, "to") });
+
+    expect(manifest.signatures["serving_default"]?.outputs["y"]?.dtype).toBe(dtype);
+  },
+);

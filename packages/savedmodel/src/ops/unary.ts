@@ -1,4 +1,4 @@
-import { float32Tensor } from "@tensorgate/core";
+import { type DType, float16Bits } from "@tensorgate/core";
 import { isNumberDType, numbersOf } from "../convert/numbers.ts";
 import type { OnnxAttributes } from "../convert/onnx-graph.ts";
 import { onnxDataType } from "../convert/onnx-model.ts";
@@ -8,7 +8,7 @@ import { attributeDType, attributeFloat } from "../read/attributes.ts";
 
 /** How an operator of one input is written in ONNX, and computed of a constant. */
 interface UnaryRule {
-  readonly emit: (call: OpCall, name: string) => string;
+  readonly emit: (call: OpCall, name: string, dtype: DType) => string;
   readonly compute?: (value: number) => number;
 }
 
@@ -17,8 +17,13 @@ const as =
   (call: OpCall, name: string): string =>
     call.tools.graph.op(type, [name], attributes(call));
 
-const scalar = ({ tools }: OpCall, value: number): string =>
-  tools.graph.constant(float32Tensor([], Float32Array.of(value)));
+/** A constant of the type that the operator's input has. */
+function scalar({ tools }: OpCall, value: number, dtype: DType): string {
+  if (isNumberDType(dtype)) return tools.plain(tools.folded(dtype, [], [value]));
+  if (dtype !== "FP16") return refuse(`of ${dtype}`);
+  const data = new Uint8Array(Uint16Array.of(float16Bits(value)).buffer);
+  return tools.graph.constant({ dtype, shape: [], data });
+}
 
 const inverse: UnaryRule = { emit: as("Reciprocal"), compute: (x) => 1 / x };
 
@@ -46,13 +51,14 @@ const rules: Readonly<Record<string, UnaryRule>> = {
   Cos: { emit: as("Cos"), compute: Math.cos },
   Erf: { emit: as("Erf") },
   Erfc: {
-    emit: (call, name) =>
-      call.tools.graph.op("Sub", [scalar(call, 1), call.tools.graph.op("Erf", [name])]),
+    emit: (call, name, dtype) =>
+      call.tools.graph.op("Sub", [scalar(call, 1, dtype), call.tools.graph.op("Erf", [name])]),
   },
   LogicalNot: { emit: as("Not"), compute: (x) => +(x === 0) },
   Relu: { emit: as("Relu"), compute: (x) => Math.max(0, x) },
   Relu6: {
-    emit: (call, name) => call.tools.graph.op("Clip", [name, scalar(call, 0), scalar(call, 6)]),
+    emit: (call, name, dtype) =>
+      call.tools.graph.op("Clip", [name, scalar(call, 0, dtype), scalar(call, 6, dtype)]),
   },
   Elu: { emit: as("Elu") },
   Selu: { emit: as("Selu") },
@@ -73,7 +79,11 @@ function unary({ emit, compute }: UnaryRule): OpHandler {
     if (numbers && constant && isNumberDType(dtype)) {
       return call.tools.folded(dtype, constant.shape, Float64Array.from(numbers, compute));
     }
-    return call.tools.made(emit(call, call.tools.nameIn(value, layout)), { dtype, shape, layout });
+    return call.tools.made(emit(call, call.tools.nameIn(value, layout), dtype), {
+      dtype,
+      shape,
+      layout,
+    });
   };
 }
 

@@ -247,6 +247,35 @@ describe("functions", () => {
     });
   });
 
+  test("names that grow with every call stay short, and are told apart", async () => {
+    const name = "n".repeat(1_000);
+    const twice = (from: string, callee: string) => ({
+      signature: { name: from, inputArg: [{ name: "a" }], outputArg: [{ name: "r" }] },
+      nodeDef: [
+        testNode("PartitionedCall", name, ["a"], { f: { function: callee } }),
+        testNode("PartitionedCall", `${name}2`, ["a"], { f: { function: callee } }),
+        testNode("AddV2", "sum", [`${name}:output:0`, `${name}2:output:0`], float),
+      ],
+      ret: { r: "sum:z:0" },
+    });
+
+    const { onnx, nodeCount } = await convertSavedModel(
+      written([twice("f0", "f1"), twice("f1", "f2"), twice("f2", "leaf")]),
+    );
+
+    expect(opsOf(onnx).filter((op) => op === "Neg")).toHaveLength(8);
+    expect(nodeCount).toBe(8 + 7 + 1);
+    expect(onnx.byteLength).toBeLessThan(20_000);
+  });
+
+  test("a name of more than 1,024 characters is refused", async () => {
+    const long = testNode("Neg", "n".repeat(1_025), ["x"]);
+
+    await expect(convertNodes([placeholder("x", [1]), long], ["x"])).rejects.toMatchObject({
+      fault: "too-large",
+    });
+  });
+
   test("a function that the graph lacks is named", async () => {
     await expect(convertSavedModel(written(chain(1, "nowhere")))).rejects.toThrow(
       "the graph calls function nowhere, which it lacks",

@@ -20,6 +20,9 @@ export interface ControlFlowDeps {
   readonly maxDepth: number;
 }
 
+/** Longest path of calls that names in ONNX begin with, in characters; longer ones are numbered. */
+const maxPathChars = 1_024;
+
 /** Calls of functions and conditions of both generations. */
 export function controlFlow(deps: ControlFlowDeps): ReadonlyMap<string, SpecialOp> {
   const { index, tools, maxDepth } = deps;
@@ -35,9 +38,11 @@ export function controlFlow(deps: ControlFlowDeps): ReadonlyMap<string, SpecialO
       throw new SavedModelError("too-large", `functions are nested deeper than ${maxDepth} calls`);
     }
     const body = index.function(functionName);
+    const path = `${frame.path}${node.name}/`;
     const entered: Frame = {
       body,
-      path: `${frame.path}${node.name}/`,
+      // No node has a name with this sign.
+      path: path.length <= maxPathChars ? path : `#${frames.size}/`,
       depth: frame.depth + 1,
       arguments: new Map(
         body.argumentNames.map((name, at) => [name, { frame, tensor: inputs[at] ?? "" }]),

@@ -1,3 +1,4 @@
+import { cutText } from "@tensorgate/core";
 import type { NodeDef } from "@tensorgate/proto/tensorflow/graph";
 import type { Body } from "../read/graph-index.ts";
 import { dataInputs, tensorPlace } from "../read/graph-index.ts";
@@ -100,7 +101,8 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
   function* argument(name: string, frame: Frame): Evaluation {
     const given = frame.arguments.get(name);
     if (given) return [yield given];
-    throw new SavedModelError("unreadable", `the graph has no node ${name}, which others take`);
+    const missing = cutText(name, 200);
+    throw new SavedModelError("unreadable", `the graph has no node ${missing}, which others take`);
   }
 
   function* ordinary(node: NodeDef, frame: Frame): Evaluation {

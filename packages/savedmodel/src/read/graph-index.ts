@@ -1,3 +1,4 @@
+import { cutText } from "@tensorgate/core";
 import type { FunctionDef, GraphDef, NodeDef } from "@tensorgate/proto/tensorflow/graph";
 import { SavedModelError } from "../saved-model-error.ts";
 
@@ -58,7 +59,15 @@ function bodyOf(name: string, { signature, nodeDef, ret, controlRet }: FunctionD
   };
 }
 
+/** Longest name of a node, in characters: it is part of a key wherever a function is called. */
+const maxNameChars = 1_024;
+
 function byName(nodes: readonly NodeDef[]): ReadonlyMap<string, NodeDef> {
+  const long = nodes.find(({ name }) => name.length > maxNameChars);
+  if (long) {
+    const text = `node ${cutText(long.name, 40)} has a name of more than ${maxNameChars} characters`;
+    throw new SavedModelError("too-large", text);
+  }
   return new Map(nodes.map((node) => [node.name, node]));
 }
 

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { startFakeRegistry } from "@tensorgate/registry/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { runInProcess } from "../support/in-process-command.ts";
 
@@ -72,6 +73,18 @@ test("--json writes an object a line, with versions as strings", async () => {
   });
 });
 
+test("a version is pushed to a container registry and pulled from it", async () => {
+  await using fake = await startFakeRegistry();
+  await registry("register", "m", "--from", onnxFile());
+  const target = `oci://${fake.host}/models/m:1`;
+
+  expect((await printed("push", "m@1", target))[0]).toBe(`pushed m@1 to ${target}: 3 B sent`);
+  expect((await printed("push", "m@1", target))[0]).toMatch(/: 0 B sent, 3 B were there$/);
+  expect(await printed("pull", target)).toEqual(["m@1 is here already, with the same files"]);
+  expect(await printed("pull", target, "--name", "copy")).toEqual(["pulled copy@1"]);
+  expect((await printed("show", "copy", "--json"))[0]).toContain(`"source":"oci://${fake.host}/`);
+});
+
 test("an empty registry says how to begin", async () => {
   expect((await printed())[0]).toMatch(/^no models in .*registry register NAME --from FOLDER$/);
 });
@@ -88,6 +101,11 @@ test.each([
   { args: ["alias", "m", "v2", "1"], code: 1, says: "looks like a version" },
   { args: ["tag", "m@1", "stage"], code: 2, says: "Expected KEY=VALUE such as stage=test" },
   { args: ["tag", "m@1"], code: 2, says: "give tags, --remove or --description" },
+  { args: ["push", "m", "r.example/m"], code: 1, says: "names no store; expected oci://" },
+  { args: ["push", "m", "s3://b/m"], code: 1, says: "names no store; expected oci://" },
+  { args: ["push", "m", "oci://127.0.0.1/M"], code: 1, says: "the repository in lower case" },
+  { args: ["pull", "oci://r.example"], code: 1, says: "expected oci://host/repository:tag" },
+  { args: ["pull", "oci://r.example/m", "--name", "/"], code: 1, says: "invalid model name" },
   { args: ["show", "m", "--registry"], code: 2, says: "argument missing" },
 ])("registry $args ends with $code: $says", async ({ args, code, says }) => {
   await registry("register", "m", "--from", onnxFile(), "--alias", "champion");
@@ -98,7 +116,7 @@ test.each([
   expect(ended.stderr).toContain(says);
 });
 
-test.each(["register", "list", "show", "alias", "tag", "delete"])(
+test.each(["register", "list", "show", "alias", "tag", "delete", "push", "pull"])(
   "registry %s --help has an example",
   async (command) => {
     const { code, stdout } = await registry(command, "--help");

@@ -7,6 +7,7 @@ export type { WorkerMessage, WorkerRequest } from "./jobs/worker-messages.ts";
 export type { JobWorker, StartWorker } from "./jobs/worker-process.ts";
 export type { ModelVersion, RegisteredModel } from "./model-folder.ts";
 export { isModelName, versionFrom } from "./names.ts";
+export type { Credentials, FindCredentials } from "./oci/docker-credentials.ts";
 export {
   type FileForm,
   type FileFormName,
@@ -26,6 +27,15 @@ export type { RegisterOptions } from "./register-version.ts";
 export { openRegistry, type Registry } from "./registry.ts";
 export type { RegistryDeps } from "./registry-context.ts";
 export { RegistryError, type RegistryFailure } from "./registry-error.ts";
+export type { FetchedVersion, PushResult, RemoteStore } from "./remote/remote-store.ts";
+export { isRemote, type RemoteDeps, type RemoteOptions } from "./remote/remote-stores.ts";
+export {
+  type PulledVersion,
+  type PullOptions,
+  pullVersion,
+  pushVersion,
+  type TransferOptions,
+} from "./remote/transfer.ts";
 export type { Progress, StagingOptions } from "./staging.ts";
 export type { SourceFile } from "./version-files.ts";
 export type { UseName, VersionUse } from "./version-names.ts";

@@ -56,34 +56,23 @@ export async function stageFiles(
       doneBytes += bytes.length;
       onProgress?.({ doneBytes, totalBytes });
     };
-    switch (content.kind) {
-      case "bytes": {
-        const bytes =
-          typeof content.bytes === "string"
-            ? new TextEncoder().encode(content.bytes)
-            : content.bytes;
-        onBytes(bytes);
-        await changes.write(to, bytes);
-        break;
-      }
-      case "file":
-        await changes.copy(content.file, to, onBytes);
-        break;
-      case "moved":
-        byteCount = (await stat(content.file)).size;
-        doneBytes += byteCount;
-        await changes.rename(content.file, to);
-        staged.push({ path, sha256: content.sha256, byteCount });
-        onProgress?.({ doneBytes, totalBytes });
-        continue;
+    if (content.kind === "file") {
+      await changes.copy(content.file, to, onBytes);
+    } else {
+      const bytes = bytesOf(content.bytes);
+      onBytes(bytes);
+      await changes.write(to, bytes);
     }
     staged.push({ path, sha256: hash.digest("hex"), byteCount });
   }
   return staged;
 }
 
+const bytesOf = (content: Uint8Array | string) =>
+  typeof content === "string" ? new TextEncoder().encode(content) : content;
+
 async function sizeOf({ path, content }: SourceFile): Promise<number> {
-  if (content.kind === "bytes") return content.bytes.length;
+  if (content.kind === "bytes") return bytesOf(content.bytes).length;
   const stats = await stat(content.file).catch(unlessMissing(undefined));
   if (stats?.isFile()) return stats.size;
   throw new RegistryError("not-found", `${content.file} not found, which is to become ${path}`);

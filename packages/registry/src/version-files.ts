@@ -12,8 +12,6 @@ export interface SourceFile {
   readonly path: string;
   readonly content:
     | { readonly kind: "file"; readonly file: string }
-    /** Moved rather than copied. Its digest is known. */
-    | { readonly kind: "moved"; readonly file: string; readonly sha256: string }
     | { readonly kind: "bytes"; readonly bytes: Uint8Array | string };
 }
 

@@ -8,6 +8,7 @@ import {
   runRegistryShow,
   runRegistryTag,
 } from "./registry.ts";
+import { runRegistryPull, runRegistryPush } from "./registry-transfer.ts";
 
 /** Adds the commands on a registry of models. */
 export function addRegistryCommands(command: Command): void {
@@ -74,6 +75,25 @@ export function addRegistryCommands(command: Command): void {
     .description("delete a version (name@3), or a model without versions (name)")
     .addHelpText("after", "\nExample:\n  tensorgate registry delete resnet50@1")
     .action((reference: string, options) => runRegistryDelete(reference, options));
+  onRegistryFolder(command.command("push <reference> <target>"))
+    .description("copy a version to a container registry, with the credentials of docker login")
+    .option("--plain-http", "speak HTTP without TLS, which is the default for this machine only")
+    .addHelpText(
+      "after",
+      "\nExample:\n  tensorgate registry push resnet50@1 oci://registry.example/resnet50:1",
+    )
+    .action((reference: string, target: string, options) =>
+      runRegistryPush(reference, target, options),
+    );
+  onRegistryFolder(command.command("pull <source>"))
+    .description("copy a version from a container registry into this registry")
+    .option("--name <name>", "name of the model; by default the one that it was pushed with")
+    .option("--plain-http", "speak HTTP without TLS, which is the default for this machine only")
+    .addHelpText(
+      "after",
+      "\nExample:\n  tensorgate registry pull oci://registry.example/resnet50:1",
+    )
+    .action((source: string, options) => runRegistryPull(source, options));
 }
 
 /** Adds the options that every command on a registry has. */

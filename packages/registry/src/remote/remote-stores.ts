@@ -1,0 +1,49 @@
+import { createDockerCredentials, runDockerHelper } from "../oci/docker-credentials.ts";
+import type { OciDeps, OciOptions } from "../oci/oci-connection.ts";
+import { createOciStore } from "../oci/oci-store.ts";
+import { RegistryError } from "../registry-error.ts";
+import { systemClock } from "../system-clock.ts";
+import type { RemoteStore } from "./remote-store.ts";
+
+/** Settings of stores, by their schemes. */
+export interface RemoteOptions {
+  readonly oci?: Pick<OciOptions, "plainHttp" | "chunkBytes" | "idleTimeoutMs">;
+}
+
+export type RemoteDeps = OciDeps;
+
+const stores: Readonly<Record<string, (options: RemoteOptions, deps: RemoteDeps) => RemoteStore>> =
+  {
+    oci: ({ oci = {} }, deps) => createOciStore(oci, deps),
+  };
+
+/** Whether a text names a version in a remote store. */
+export function isRemote(text: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:\/\//.test(text);
+}
+
+/** @throws RegistryError `invalid` for a scheme without a store */
+export function openRemoteStore(
+  text: string,
+  options: RemoteOptions,
+  deps: Partial<RemoteDeps> = {},
+): RemoteStore {
+  const [scheme = ""] = text.split("://", 1);
+  const create = isRemote(text) && Object.hasOwn(stores, scheme) ? stores[scheme] : undefined;
+  if (create) return create(options, { ...systemRemoteDeps(), ...deps });
+  const schemes = Object.keys(stores).map((each) => `${each}://`);
+  throw new RegistryError(
+    "invalid",
+    `"${text}" names no store; expected ${schemes.join(" or ")}, such as oci://registry.example/resnet50:1`,
+  );
+}
+
+function systemRemoteDeps(): RemoteDeps {
+  return {
+    clock: systemClock,
+    random: Math.random,
+    nowMs: Date.now,
+    fetch,
+    findCredentials: createDockerCredentials({ env: process.env, runHelper: runDockerHelper }),
+  };
+}

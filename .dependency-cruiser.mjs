@@ -14,11 +14,21 @@ const packages = {
   imaging: ["core"],
   registry: ["core"],
   gateway: ["core", "grpc", "proto", "tf-serving", "imaging"],
-  "model-server": ["core", "grpc", "proto", "tf-serving", "savedmodel", "imaging"],
+  "model-server": ["core", "grpc", "proto", "tf-serving", "savedmodel", "imaging", "registry"],
   client: ["client-core", "core", "grpc", "proto", "tf-serving"],
   "web-client": ["client-core", "core"],
   console: ["core", "proto", "web-client"],
-  cli: ["core", "grpc", "tf-serving", "client", "registry", "gateway", "model-server", "console"],
+  cli: [
+    "core",
+    "grpc",
+    "tf-serving",
+    "client",
+    "registry",
+    "savedmodel",
+    "gateway",
+    "model-server",
+    "console",
+  ],
 };
 
 /** Each stage of the gateway, and what else of ours it may import. */

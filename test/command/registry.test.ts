@@ -1,7 +1,8 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startFakeRegistry } from "@tensorgate/registry/testing";
+import { testNode, writeSavedModel } from "@tensorgate/savedmodel/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { runInProcess } from "../support/in-process-command.ts";
 
@@ -10,9 +11,6 @@ let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "tensorgate-registry-command-"));
   process.env["TENSORGATE_REGISTRY"] = join(folder, "registry");
-  mkdirSync(join(folder, "from/variables"), { recursive: true });
-  writeFileSync(join(folder, "from/saved_model.pb"), "abc");
-  writeFileSync(join(folder, "from/variables/variables.index"), "");
 });
 afterEach(() => {
   delete process.env["TENSORGATE_REGISTRY"];
@@ -61,7 +59,8 @@ test("a model is registered, named, tagged, shown and deleted", async () => {
 });
 
 test("--json writes an object a line, with versions as strings", async () => {
-  await registry("register", "m", "--from", join(folder, "from"));
+  const nodes = [testNode("NoOp", "nothing")];
+  await registry("register", "m", "--from", writeSavedModel(join(folder, "from"), { nodes }));
 
   const [model] = (await printed("list", "--json")).map((line) => JSON.parse(line));
   const [version] = (await printed("show", "models:/m/1", "--json")).map((l) => JSON.parse(l));
@@ -69,7 +68,7 @@ test("--json writes an object a line, with versions as strings", async () => {
   expect(model).toMatchObject({ name: "m", versions: ["1"], aliases: {} });
   expect(version).toMatchObject({
     version: "1",
-    forms: { "saved-model": { byteCount: 3, files: [{ path: "saved_model.pb" }, {}] } },
+    forms: { "saved-model": { files: [{ path: "saved_model.pb" }] } },
   });
 });
 
@@ -83,6 +82,17 @@ test("a version is pushed to a container registry and pulled from it", async () 
   expect(await printed("pull", target)).toEqual(["m@1 is here already, with the same files"]);
   expect(await printed("pull", target, "--name", "copy")).toEqual(["pulled copy@1"]);
   expect((await printed("show", "copy", "--json"))[0]).toContain(`"source":"oci://${fake.host}/`);
+});
+
+test("a SavedModel that cannot be read is not registered", async () => {
+  const from = mkdtempSync(join(folder, "from-"));
+  writeFileSync(join(from, "saved_model.pb"), "abc");
+
+  const { code, stderr } = await registry("register", "m", "--from", from);
+
+  expect(code).toBe(1);
+  expect(stderr).toContain("saved_model.pb");
+  expect((await registry("list", "--json")).stdout).toBe("");
 });
 
 test("an empty registry says how to begin", async () => {

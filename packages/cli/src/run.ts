@@ -226,7 +226,7 @@ export function program(signals: Signals): Command {
     .action((options) => runStatus(options, signals));
 
   addModelsCommands(root.command("models"));
-  addRegistryCommands(root.command("registry"));
+  addRegistryCommands(root.command("registry"), signals);
   addJobCommands(root.command("job"));
 
   root

@@ -1,9 +1,19 @@
 export { defaultSignatureName } from "@tensorgate/core";
+export type {
+  ConversionOptions,
+  ConversionResult,
+  ConversionTensor,
+} from "./conversion/conversion.ts";
 export {
   type ConvertedModel,
   convertModel,
   type ModelToConvert,
 } from "./conversion/convert-model.ts";
+export {
+  type ConversionJob,
+  type ConvertVersionOptions,
+  convertVersion,
+} from "./conversion/convert-version.ts";
 export {
   type FaultOptions,
   type FaultRule,
@@ -14,7 +24,7 @@ export {
 export { readModelConfig, type ServedModel } from "./hosting/served-model.ts";
 export type { VersionPolicy } from "./hosting/version-policy.ts";
 export { type AddedModel, addModel, type ModelToAdd } from "./import/add-model.ts";
-export type { OnnxModelInfo, OnnxValue } from "./import/inspect-onnx.ts";
+export { inspectOnnx, type OnnxModelInfo, type OnnxValue } from "./import/inspect-onnx.ts";
 export { type Layout, MissingOptionError } from "./import/picture-input.ts";
 export { type Manifest, type ManifestSignature, ModelFolderError } from "./manifest.ts";
 export { readMonitoringConfig } from "./metrics/serving-metrics.ts";

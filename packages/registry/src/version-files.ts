@@ -26,7 +26,7 @@ const preprocessingFiles: ReadonlySet<string> = new Set([
 
 /** What TensorFlow writes beside `saved_model.pb`. */
 const savedModelPath =
-  /^(saved_model\.pb(txt)?|fingerprint\.pb|keras_metadata\.pb)$|^(variables|assets|assets\.extra)\//;
+  /^(saved_model\.pb(txt)?|frozen\.pb|fingerprint\.pb|keras_metadata\.pb)$|^(variables|assets|assets\.extra)\//;
 
 const maxFiles = 10_000;
 
@@ -39,13 +39,13 @@ export function formOf(path: string): FileFormName | undefined {
 
 /** Whether these files are a model that a server can load. */
 export function isModel(paths: readonly string[]): boolean {
-  return paths.some((path) => path === "model.onnx" || /^saved_model\.pb(txt)?$/.test(path));
+  return paths.some((path) => /^(model\.onnx|saved_model\.pb(txt)?|frozen\.pb)$/.test(path));
 }
 
 /**
- * Finds the files to register: those of a folder, or a single ONNX file, which becomes `model.onnx`.
+ * Finds the files to register: those of a folder, or a single file, which becomes `model.onnx` or `frozen.pb`.
  *
- * @param from - a folder with `saved_model.pb` or `model.onnx`, or an ONNX file
+ * @param from - a folder with `saved_model.pb` or `model.onnx`, an ONNX file, or a frozen graph
  * @throws RegistryError `not-found` or `invalid`
  */
 export async function sourceFiles(from: string): Promise<readonly SourceFile[]> {
@@ -63,10 +63,12 @@ export async function sourceFiles(from: string): Promise<readonly SourceFile[]> 
 }
 
 function singleFileName(file: string): string {
-  if (file.endsWith(".onnx")) return "model.onnx";
   const name = basename(file);
-  const expected = "expected a folder with saved_model.pb or model.onnx, or an .onnx file";
-  const hint = /^saved_model\.pb/.test(name) ? "; name its folder" : `; ${expected}`;
+  if (name.endsWith(".onnx")) return "model.onnx";
+  const isSavedModel = /^saved_model\.pb/.test(name);
+  if (name.endsWith(".pb") && !isSavedModel) return "frozen.pb";
+  const expected = "expected a folder with saved_model.pb or model.onnx, or an .onnx or .pb file";
+  const hint = isSavedModel ? "; name its folder" : `; ${expected}`;
   throw new RegistryError("invalid", `${file} cannot be registered${hint}`);
 }
 

@@ -70,7 +70,7 @@ export async function runAddModel(name: string, options: AddModelOptions): Promi
 }
 
 /** Returns a known list, or the names in a file, one per line. */
-function labelsFrom(text: string): readonly string[] {
+export function labelsFrom(text: string): readonly string[] {
   if (text === "imagenet") return imagenetLabels;
   if (text === "pascal-voc") return vocLabels;
   if (text === "coco") return cocoLabels;

@@ -1,5 +1,6 @@
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
-import { collected, parseVersion } from "../option-parsers.ts";
+import { collected, parseMilliseconds, parseVersion } from "../option-parsers.ts";
+import type { Signals } from "../service/signals.ts";
 import {
   runRegister,
   runRegistryAlias,
@@ -8,17 +9,18 @@ import {
   runRegistryShow,
   runRegistryTag,
 } from "./registry.ts";
+import { runRegistryConvert } from "./registry-convert.ts";
 import { runRegistryPull, runRegistryPush } from "./registry-transfer.ts";
 
 /** Adds the commands on a registry of models. */
-export function addRegistryCommands(command: Command): void {
+export function addRegistryCommands(command: Command, signals: Signals): void {
   command.description("register models and manage their versions, aliases and tags");
   onRegistryFolder(command.command("register <name>"))
     .description("copy a model into the registry as a new version")
     .addOption(
       new Option(
         "--from <path>",
-        "folder with saved_model.pb or model.onnx, or an ONNX file",
+        "folder with saved_model.pb or model.onnx, an ONNX file, or a frozen graph (.pb)",
       ).makeOptionMandatory(),
     )
     .option("--description <text>", "description of the version")
@@ -38,6 +40,7 @@ export function addRegistryCommands(command: Command): void {
       "\nExamples:\n  tensorgate registry register resnet50 --from ~/models/resnet50 --tag team=vision\n  tensorgate registry register resnet50 --from resnet50.onnx --alias champion",
     )
     .action((name: string, options) => runRegister(name, options));
+  addConvertCommand(command.command("convert <reference>"), signals);
   onRegistryFolder(command.command("list", { isDefault: true }))
     .description("print the models of the registry")
     .addHelpText("after", "\nExample:\n  tensorgate registry list --registry /srv/registry")
@@ -94,6 +97,58 @@ export function addRegistryCommands(command: Command): void {
       "\nExample:\n  tensorgate registry pull oci://registry.example/resnet50:1",
     )
     .action((source: string, options) => runRegistryPull(source, options));
+}
+
+function addConvertCommand(command: Command, signals: Signals): void {
+  onRegistryFolder(command)
+    .description("convert a SavedModel to ONNX, as a job in a process of its own")
+    .addOption(
+      new Option(
+        "--inputs <names>",
+        "tensors of the graph that are fed, separated by commas; those of the signature by default",
+      ).argParser(parseNames),
+    )
+    .addOption(
+      new Option(
+        "--outputs <names>",
+        "tensors of the graph that are computed; those of the signature by default",
+      ).argParser(parseNames),
+    )
+    .option("--signature <name>", "signature to convert (serving_default)")
+    .option(
+      "--labels <file>",
+      "class names, one per line; or imagenet, pascal-voc, coco, coco-by-number",
+    )
+    .addOption(
+      new Option("--max-nodes <number>", "most nodes that are converted (200000)").argParser(
+        parseLimit,
+      ),
+    )
+    .addOption(
+      new Option("--memory <megabytes>", "most memory of its process (8590)").argParser(parseLimit),
+    )
+    .addOption(
+      new Option("--timeout <ms>", "most time, in milliseconds (600000)").argParser(
+        parseMilliseconds,
+      ),
+    )
+    .option("--no-wait", "return when the job runs; follow it with tensorgate job")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  tensorgate registry convert resnet50@1\n  tensorgate registry convert resnet50@1 --inputs Placeholder:0 --outputs predictions/Softmax:0",
+    )
+    .action((reference: string, options) => runRegistryConvert(reference, options, signals));
+}
+
+const parseNames = (text: string, before: readonly string[] = []): readonly string[] => [
+  ...before,
+  ...text.split(",").map((name) => name.trim()),
+];
+
+function parseLimit(text: string): number {
+  const value = Number(text);
+  if (/^\d{1,12}$/.test(text) && value > 0) return value;
+  throw new InvalidArgumentError("Expected a whole number above 0");
 }
 
 /** Adds the options that every command on a registry has. */

@@ -1,10 +1,12 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import {
   type ModelVersion,
   parseReference,
   type RegisterOptions,
   versionFrom,
 } from "@tensorgate/registry";
-import { UsageError } from "../command-error.ts";
+import { CommandError, UsageError } from "../command-error.ts";
 import { createByteProgress } from "../registry/byte-progress.ts";
 import { byteText } from "../registry/byte-text.ts";
 import { onRegistry, type RegistryOptions } from "../registry/registry-command.ts";
@@ -28,6 +30,7 @@ export interface RegisterCommandOptions extends RegistryOptions {
 export function runRegister(name: string, options: RegisterCommandOptions): Promise<void> {
   const { from, description, tag: tags, alias: aliases, version: wanted } = options;
   return onRegistry(options, async (registry) => {
+    const about = await sourceText(from);
     using progress = createByteProgress(`copying ${from}`, process.stderr);
     const settings: RegisterOptions = {
       from,
@@ -38,18 +41,52 @@ export function runRegister(name: string, options: RegisterCommandOptions): Prom
       ...(wanted !== undefined && { version: wanted }),
     };
     const version = await registry.register(name, settings);
-    return { lines: [`registered ${summary(version)}`], values: [version] };
+    return { lines: [`registered ${summary(version, about)}`], values: [version] };
   });
 }
 
+/** What a SavedModel says of itself: its TensorFlow, and its signatures. */
+interface SourceText {
+  readonly producer: string;
+  readonly signatures: string;
+}
+
+/**
+ * Reads what a SavedModel says of itself, so that one that cannot be read is not registered.
+ *
+ * @returns undefined for another model
+ * @throws CommandError if it cannot be read
+ */
+async function sourceText(from: string): Promise<SourceText | undefined> {
+  if (!from.endsWith(".pb") && !existsSync(join(from, "saved_model.pb"))) return undefined;
+  const { inspectSavedModel, SavedModelError } = await import("@tensorgate/savedmodel");
+  try {
+    const { tensorflowVersion, signatures } = await inspectSavedModel(from);
+    const texts = [...signatures].map(([name, { inputs, outputs }]) => {
+      const [takes, gives] = [inputs, outputs].map((each) => [...each.keys()].join(", "));
+      return `signature ${name} ${takes} → ${gives}`;
+    });
+    return {
+      producer: tensorflowVersion === "" ? "" : ` of TensorFlow ${tensorflowVersion}`,
+      signatures: texts.map((text) => `, ${text}`).join(""),
+    };
+  } catch (thrown) {
+    throw thrown instanceof SavedModelError ? new CommandError(thrown.message) : thrown;
+  }
+}
+
 /** Says what a version is in one line. */
-function summary({ name, version, forms }: ModelVersion): string {
+function summary({ name, version, forms }: ModelVersion, about: SourceText | undefined): string {
   const texts = (["saved-model", "onnx"] as const).flatMap((form) => {
     const { byteCount } = forms[form] ?? {};
-    return byteCount === undefined ? [] : [`${formTitles[form]}, ${byteText(byteCount)}`];
+    if (byteCount === undefined) return [];
+    const { producer, signatures } = (form === "saved-model" && about) || noText;
+    return [`${formTitles[form]}${producer}, ${byteText(byteCount)}${signatures}`];
   });
   return `${name}@${version}: ${texts.join("; ")}`;
 }
+
+const noText: SourceText = { producer: "", signatures: "" };
 
 /** Lists the models of a registry. */
 export function runRegistryList(options: RegistryOptions): Promise<void> {

@@ -10,21 +10,19 @@ import {
 } from "node:fs";
 import { dirname, isAbsolute, join, normalize } from "node:path";
 import { floatValues, type Preprocessing, type Tensor } from "@tensorgate/core";
-import { decodePicture, preprocessPicture } from "@tensorgate/imaging";
 import {
   type DetectorPresetName,
   declaredPixels,
   type FamilyName,
   families,
-  imagenetLabels,
 } from "@tensorgate/tf-serving";
 import { type Manifest, ModelFolderError } from "../manifest.ts";
 import { versionFromFolder } from "../model-folders.ts";
-import { openOnnxSession } from "../session/onnx-session.ts";
-import { type ServedOutputs, servedOutputs } from "./class-outputs.ts";
+import { servedOutputs } from "./class-outputs.ts";
 import { type DetectorInfo, detectorInfo } from "./detector-input.ts";
 import { inspectOnnx, type OnnxModelInfo } from "./inspect-onnx.ts";
-import { type PictureImportOptions, type PictureInputInfo, pictureInput } from "./picture-input.ts";
+import { type PictureImportOptions, pictureInput } from "./picture-input.ts";
+import { assertLabels, classScores, holdsOf, tryModel, usualLabels } from "./try-model.ts";
 
 /** Weights to import, and what the user says of them. */
 export interface ModelToAdd extends PictureImportOptions {
@@ -69,7 +67,7 @@ export async function addModel(model: ModelToAdd): Promise<AddedModel> {
   const facts = inspectOnnx(weights);
   const declared = family ? undefined : await inspectDetector(model, facts);
   const input = declared?.input ?? pictureInput(facts, model, family);
-  const raw = await tried(model, input, facts);
+  const raw = await tryModel(model, input, facts);
   const detector = declared && (detectorInfo(facts, model, raw) ?? declared);
   const labelCount = labels.length;
   const unsure = servedOutputs(facts, family, { holds: "logits", labelCount });
@@ -138,7 +136,7 @@ async function inspectDetector(
     dtype,
   };
   const tensor = facts.inputs[0]?.name ?? "";
-  const outputs = await tried(model, { tensor, preprocessing, assumptions: [] }, facts);
+  const outputs = await tryModel(model, { tensor, preprocessing, assumptions: [] }, facts);
   return detectorInfo(facts, model, outputs);
 }
 
@@ -147,76 +145,6 @@ function assertName(name: string): void {
   throw new ModelFolderError(
     `invalid model name "${name}"; expected letters, digits, dots, dashes and underscores`,
   );
-}
-
-async function tried(
-  { weights, picture }: ModelToAdd,
-  { tensor, preprocessing }: PictureInputInfo,
-  { outputs }: OnnxModelInfo,
-): Promise<ReadonlyMap<string, Tensor>> {
-  const image = await decodePicture(picture, { maxPixels: 25_000_000 });
-  const feeds = new Map([[tensor, preprocessPicture(image, preprocessing)]]);
-  try {
-    const session = await openOnnxSession({ modelFile: weights, threads: 1 }, () => {});
-    try {
-      return await session.run(
-        feeds,
-        outputs.filter(({ dtype }) => dtype !== undefined).map(({ name }) => name),
-      );
-    } finally {
-      await session.close();
-    }
-  } catch (cause) {
-    throw new ModelFolderError(
-      `the engine cannot run ${weights}: ${(cause as Error).message.trim()}`,
-      { cause },
-    );
-  }
-}
-
-/** Scores that are shares of one are probabilities, and so is a single score that is a share. */
-function holdsOf(
-  raw: ReadonlyMap<string, Tensor>,
-  outputs: ServedOutputs,
-): "probabilities" | "logits" {
-  const scores = classScores(outputs, raw);
-  if (!scores) return "probabilities";
-  const values = floatValues(scores);
-  const sum = values.reduce((total, value) => total + value, 0);
-  const areShares = values.every((value) => value >= 0 && value <= 1);
-  const isWhole = values.length === 1 || Math.abs(sum - 1) < 0.01;
-  return areShares && isWhole ? "probabilities" : "logits";
-}
-
-function classScores(outputs: ServedOutputs, raw: ReadonlyMap<string, Tensor>): Tensor | undefined {
-  const found = Object.entries(outputs).find(
-    ([, { holds }]) => holds === "probabilities" || holds === "logits",
-  );
-  return found && raw.get(found[1].tensor ?? found[0]);
-}
-
-function assertLabels(
-  labels: readonly string[],
-  outputs: ServedOutputs,
-  raw: ReadonlyMap<string, Tensor>,
-): void {
-  const scores = classScores(outputs, raw);
-  const count = scores && floatValues(scores).length;
-  if (labels.length === 0 || count === undefined || labels.length === count) return;
-  if (count === 1 && labels.length === 2) return;
-  throw new ModelFolderError(
-    `${labels.length} labels are listed, but the model gives ${count} scores`,
-  );
-}
-
-/** A thousand scores are assumed to be ImageNet's classes. */
-function usualLabels(
-  { family }: ModelToAdd,
-  outputs: ServedOutputs,
-  raw: ReadonlyMap<string, Tensor>,
-): readonly string[] {
-  const isThousand = classScores(outputs, raw)?.shape.at(-1) === imagenetLabels.length;
-  return family === undefined && isThousand ? imagenetLabels : [];
 }
 
 function nextVersion(base: string): bigint {

@@ -14,8 +14,8 @@ import { type Job, type JobRecord, jobSchema } from "./job.ts";
 /** The files of one job: `.jobs/<number>/job.json` in the folder of its version. */
 export interface JobFiles {
   readonly logFile: string;
-  /** Folder for the files that it makes. */
-  readonly outputFolder: string;
+  /** Folder for what it makes, which is removed when it ends. */
+  readonly workFolder: string;
   read(): Promise<Job>;
   update(change: Partial<JobRecord>): Promise<Job>;
   /** Asks the process that supervises it to end it. */
@@ -87,7 +87,7 @@ function openJob(context: RegistryContext, place: JobPlace, path: string): JobFi
   };
   return {
     logFile,
-    outputFolder: join(path, "output"),
+    workFolder: join(path, "work"),
     read: async () => view(await document.read()),
     update: async (change) =>
       view(

@@ -63,7 +63,7 @@ test("what a job made is in the version when it is done, and its log tells the s
   const seen: string[] = [];
   const running = run({ onJob: ({ step }) => seen.push(step) });
   const worker = await started.promise;
-  mkdirSync(join(worker.request.output, "parts"));
+  mkdirSync(join(worker.request.output, "parts"), { recursive: true });
   writeFileSync(join(worker.request.output, "model.onnx"), "onnx");
   writeFileSync(join(worker.request.output, "parts/weights.bin"), "w");
   worker.say({ kind: "step", text: "converting" });

@@ -65,7 +65,9 @@ export async function runJob(
   const place = await resolveVersion(context, reference);
   const job = await beginJob(context, place, run.kind);
   const { onJob = () => {} } = run;
-  const output = await outputOf(job);
+  await writeFile(job.logFile, "");
+  await mkdir(job.workFolder);
+  const output = join(job.workFolder, "output");
   onJob(await job.read());
   try {
     const folder = await place.folder.versionPath(place.version);
@@ -85,7 +87,7 @@ export async function runJob(
     const cause = fileError("cannot keep what the job made", thrown);
     return await ended({ kind: "failed", message: (cause as Error).message });
   } finally {
-    await context.changes.remove(output);
+    await context.changes.remove(job.workFolder);
   }
 
   async function ended(end: JobEnd): Promise<Job> {
@@ -102,12 +104,6 @@ export async function runJob(
         return job.update({ state: "failed", endedAt, error: end.message });
     }
   }
-}
-
-async function outputOf({ logFile, outputFolder }: JobFiles): Promise<string> {
-  await writeFile(logFile, "");
-  await mkdir(outputFolder);
-  return outputFolder;
 }
 
 const logLine = ({ logFile }: JobFiles, text: string) => appendFile(logFile, `${text}\n`);

@@ -2,7 +2,7 @@
 export interface WorkerRequest {
   /** Folder of the version, to read from. */
   readonly folder: string;
-  /** Folder to write files to; exists and is empty. */
+  /** Folder to create for files. What lies beside it is removed with it. */
   readonly output: string;
   /** What the kind of job takes. */
   readonly options: unknown;

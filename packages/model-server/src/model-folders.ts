@@ -27,8 +27,14 @@ export type FolderSource =
   | ServedModel
   | { readonly families: readonly FamilyName[]; readonly cacheFolder?: string };
 
-/** Where models come from: folders, or code, for the model that counts its requests. */
-export type ModelSource = FolderSource | { readonly counter: true };
+/** Versions of a registry, such as `resnet50@champion`. An alias is followed when it moves. */
+export interface RegistrySource {
+  readonly registry: string;
+  readonly serve: readonly string[];
+}
+
+/** Where models come from: folders, a registry, or code, for the model that counts its requests. */
+export type ModelSource = FolderSource | RegistrySource | { readonly counter: true };
 
 /** Models that come with this package. */
 export const bundledModelsDirectory: string = fileURLToPath(new URL("../models", import.meta.url));
@@ -79,15 +85,20 @@ export function familyModels(
  */
 export function modelsIn(directory: string): readonly ServedModel[] {
   if (!existsSync(directory)) throw new ModelFolderError(`folder ${directory} not found`);
-  const found = readdirSync(directory, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map(({ name }) => ({ name, basePath: join(directory, name) }))
-    .filter(({ name, basePath }) => versionsIn(name, basePath).length > 0)
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const found = presentModels(directory);
   if (found.length > 0) return found;
   throw new ModelFolderError(
     `no model found in ${directory}; expected ${directory}/<name>/<number>/model.onnx or saved_model.pb`,
   );
+}
+
+/** Lists the models that a folder has now; none is no failure. */
+export function presentModels(directory: string): readonly ServedModel[] {
+  return readdirSync(directory, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => ({ name, basePath: join(directory, name) }))
+    .filter(({ name, basePath }) => versionsIn(name, basePath).length > 0)
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /**

@@ -74,7 +74,10 @@ export async function startModelServer(
       load: (folder) => loadModel(folder, settings, { preprocess: decoders.preprocess, onWarning }),
       onProgress: guardedCallback(options.onProgress),
     });
-    await startModels(models, initialModels(registry.atStart, settings.device), onWarning);
+    const initial = initialModels(registry.atStart, settings.device);
+    // A device holds what it is told to hold.
+    const later = settings.device.kind === "exclusive" ? [] : registry.later;
+    await startModels(models, [...initial, ...later], onWarning);
     if (settings.engine === "onnx") decoders.warm();
     const reloading = createReloading(
       {

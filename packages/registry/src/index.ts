@@ -24,7 +24,7 @@ export {
   type VersionReference,
 } from "./reference.ts";
 export type { RegisterOptions } from "./register-version.ts";
-export { openRegistry, type Registry } from "./registry.ts";
+export { type LocatedVersion, openRegistry, type Registry } from "./registry.ts";
 export type { RegistryDeps } from "./registry-context.ts";
 export { RegistryError, type RegistryFailure } from "./registry-error.ts";
 export type { FetchedVersion, PushResult, RemoteStore } from "./remote/remote-store.ts";

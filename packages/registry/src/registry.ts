@@ -54,6 +54,12 @@ export interface Registry {
    * @throws RegistryError `not-found`, or `invalid` for a text that is no reference
    */
   version(reference: VersionReference): Promise<ModelVersion>;
+  /**
+   * Finds the folder of a version, without reading its files.
+   *
+   * @throws RegistryError `not-found`, or `invalid` for a text that is no reference
+   */
+  locate(reference: VersionReference): Promise<LocatedVersion>;
   /** Makes an alias name a version. @throws RegistryError `not-found`, `invalid` */
   setAlias(name: string, alias: string, version: bigint): Promise<RegisteredModel>;
   /** @throws RegistryError `not-found` */
@@ -82,6 +88,8 @@ export interface Registry {
   deleteModel(name: string): Promise<void>;
 }
 
+export type LocatedVersion = Pick<ModelVersion, "name" | "version" | "folder">;
+
 /** Opens a registry. Its folder is created with the first model. */
 export function openRegistry(directory: string, deps: Partial<RegistryDeps> = {}): Registry {
   const context: RegistryContext = { root: resolve(directory), ...systemDeps, ...deps };
@@ -102,6 +110,10 @@ export function openRegistry(directory: string, deps: Partial<RegistryDeps> = {}
       return Promise.all(names.map((name) => describe(openModelFolder(root, name, changes))));
     },
     model: async (name) => describe(await findModel(context, name)),
+    locate: async (reference) => {
+      const { folder, version } = await resolveVersion(context, reference);
+      return { name: folder.name, version, folder: await folder.versionPath(version) };
+    },
     version: async (reference) => viewOf(await resolveVersion(context, reference)),
     setAlias: async (name, alias, version) => {
       assertAlias(alias);

@@ -21,6 +21,13 @@ export function addModelServerFlags(command: Command, signals: Signals): Command
   return command
     .description("run a model server that speaks TensorFlow Serving's gRPC and REST APIs")
     .option("--models <folder>", "folder with <name>/<version>/model.onnx or saved_model.pb")
+    .option("--registry <folder>", "registry whose models are served, also those that come later")
+    .addOption(
+      new Option(
+        "--serve <reference>",
+        "version of the registry to serve (./registry or TENSORGATE_REGISTRY by default), such as resnet50@champion; repeatable",
+      ).argParser(collected),
+    )
     .option("--model_name <name>", "name of a single model, as TensorFlow Serving spells it")
     .option(
       "--model_base_path <folder>",

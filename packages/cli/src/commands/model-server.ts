@@ -22,6 +22,9 @@ export interface ModelServerCommandOptions {
   readonly threads: number;
   readonly roundTrip: number;
   readonly models?: string;
+  readonly registry?: string;
+  /** References such as `resnet50@champion`. */
+  readonly serve?: readonly string[];
   readonly model_name?: string;
   readonly model_base_path?: string;
   readonly model_config_file?: string;
@@ -140,7 +143,7 @@ function startError(
   { host, port, rest_api_port: restPort }: ModelServerCommandOptions,
 ): unknown {
   if (!(thrown instanceof Error)) return thrown;
-  if (thrown.name === "ModelFolderError" || thrown.name === "ServingError") {
+  if (["ModelFolderError", "ServingError", "RegistryError"].includes(thrown.name)) {
     return new CommandError(thrown.message);
   }
   if (!/EADDRINUSE|No address added/.test(thrown.message)) return thrown;
@@ -187,6 +190,8 @@ function isRequestFault(flag: FaultFlag): flag is RequestFault {
 function sourcesFrom(
   {
     models,
+    registry,
+    serve,
     model_name: name,
     model_base_path: basePath,
     family: families,
@@ -199,7 +204,11 @@ function sourcesFrom(
   if (models !== undefined && basePath !== undefined) {
     throw new CommandError("set --models or --model_base_path, not both");
   }
+  if (registry !== undefined && models !== undefined) {
+    throw new CommandError("set --registry or --models, not both");
+  }
   const made: readonly ModelSource[] = [
+    ...registrySources(registry, serve),
     ...(families ? [{ families, ...(cache !== undefined && { cacheFolder: cache }) }] : []),
     ...(counter ? [{ counter }] : []),
   ];
@@ -208,6 +217,16 @@ function sourcesFrom(
   if (basePath !== undefined) return [{ name: name ?? "default", basePath }, ...made];
   if (models !== undefined || made.length === 0) return [{ directory: models ?? bundled }, ...made];
   return made;
+}
+
+/** All models of a registry, or the versions that are named. */
+function registrySources(
+  registry: string | undefined,
+  serve: readonly string[] | undefined,
+): readonly ModelSource[] {
+  const directory = registry ?? (process.env["TENSORGATE_REGISTRY"] || "./registry");
+  if (serve !== undefined) return [{ registry: directory, serve }];
+  return registry === undefined ? [] : [{ directory }];
 }
 
 /** Resolves when the parent process ends or sends `stop`. */

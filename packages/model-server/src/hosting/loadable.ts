@@ -12,10 +12,12 @@ export interface Loadable extends VersionOrigin {
 
 /** A model that is to be served. Its versions are looked up when a reload begins, and again when folders are watched. */
 export interface WantedModel extends LabelledModel {
+  /** Whether it stands for the models that a folder gets later: it is none at first, and then several. */
+  readonly isLater?: boolean;
   /**
    * Finds the versions to serve, the highest first; none if its folder has none any more.
    *
    * @throws ServingError, ModelFolderError if they cannot be looked up: what is served then stays
    */
-  find(): readonly Loadable[];
+  find(): readonly Loadable[] | Promise<readonly Loadable[]>;
 }

@@ -152,9 +152,9 @@ export function createModelHost(deps: ModelHostDeps): ModelHost {
     return failed;
   };
 
-  const find = (wanted: readonly WantedModel[]): Found => {
+  const find = async (wanted: readonly WantedModel[]): Promise<Found> => {
     const served = new Set(table.available().map(({ loadable }) => loadable.name));
-    const found = findVersions(wanted, served);
+    const found = await findVersions(wanted, served);
     lastSeen = seenText(found);
     return found;
   };
@@ -182,7 +182,7 @@ export function createModelHost(deps: ModelHostDeps): ModelHost {
     start: (models) =>
       inTurn(async () => {
         replaceList(models);
-        return inOrder(models, await serve(find(models), async () => {}));
+        return inOrder(models, await serve(await find(models), async () => {}));
       }),
     get: (name, version) => {
       const found = availableVersion(name, version);
@@ -200,12 +200,12 @@ export function createModelHost(deps: ModelHostDeps): ModelHost {
     reload: (wanted) =>
       inTurn(async () => {
         replaceList(wanted);
-        return inOrder(wanted, await serve(find(wanted), reconfigured));
+        return inOrder(wanted, await serve(await find(wanted), reconfigured));
       }),
     scanFolders: () =>
       inTurn(async () => {
         const before = lastSeen;
-        const found = find(current);
+        const found = await find(current);
         return lastSeen === before ? [] : serve(found, reconfigured);
       }),
     close: async () => {
@@ -227,21 +227,25 @@ interface Found {
 }
 
 /** @param served - names of models that have an available version */
-function findVersions(wanted: readonly WantedModel[], served: ReadonlySet<string>): Found {
+async function findVersions(
+  wanted: readonly WantedModel[],
+  served: ReadonlySet<string>,
+): Promise<Found> {
   const failures: LoadFailure[] = [];
   const untouched = new Set<string>();
-  const loadables = wanted.flatMap(({ name, find }): readonly Loadable[] => {
+  const loadables: Loadable[] = [];
+  for (const { name, isLater = false, find } of wanted) {
     try {
-      const found = find();
-      if (found.length > 0 || served.has(name)) return found;
+      const found = await find();
+      loadables.push(...found);
+      if (found.length > 0 || isLater || served.has(name)) continue;
       const message = `no version of model ${name} was found`;
       failures.push({ name, version: undefined, failure: { code: grpcCode.NOT_FOUND, message } });
     } catch (thrown) {
       untouched.add(name);
       failures.push({ name, version: undefined, failure: failureFrom(thrown) });
     }
-    return [];
-  });
+  }
   return { loadables, failures, untouched };
 }
 

@@ -1,6 +1,7 @@
 import { realpathSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { grpcCode } from "@tensorgate/grpc";
+import { openRegistry, parseReference } from "@tensorgate/registry";
 import { ServingError } from "@tensorgate/tf-serving";
 import { counterModel, counterServable } from "../counter/counter.ts";
 import { ModelFolderError } from "../manifest.ts";
@@ -11,6 +12,8 @@ import {
   type ModelFolder,
   type ModelSource,
   modelsIn,
+  presentModels,
+  type RegistrySource,
   servedVersions,
 } from "../model-folders.ts";
 import type { Servable } from "../servable.ts";
@@ -31,6 +34,8 @@ export interface ModelRegistryDeps {
 export interface ModelRegistry {
   /** The models of the sources, in their order. */
   readonly atStart: readonly WantedModel[];
+  /** Models that come to the folders of the sources while the server runs. */
+  readonly later: readonly WantedModel[];
   /**
    * Resolves a model of a list; without a base path, what the server started with under that name.
    *
@@ -88,12 +93,20 @@ export function createModelRegistry({
   const found = sources.flatMap((source): readonly StartModel[] => {
     if ("counter" in source) return [{ wanted: counter, basePath: "" }];
     if ("families" in source) return familyModels(source, onProgress).map(fixed);
+    if ("registry" in source) return registeredModels(source, loadableFrom);
     return ("name" in source ? [source] : modelsIn(source.directory)).map(inFolder);
   });
-  assertDistinct(found.map(({ wanted }) => wanted.name));
+  const names = found.map(({ wanted }) => wanted.name);
+  assertDistinct(names);
+  const later = sources.flatMap((source) =>
+    "directory" in source ? [modelsLater(source.directory, new Set(names), loadableFrom)] : [],
+  );
   const allowed: AllowedBasePaths = {
     below: [
-      ...sources.flatMap((source) => ("directory" in source ? [source.directory] : [])),
+      ...sources.flatMap((source) => {
+        if ("directory" in source) return [source.directory];
+        return "registry" in source ? [source.registry] : [];
+      }),
       ...reloadFolders,
     ],
     exactly: found.map(({ basePath }) => basePath).filter(Boolean),
@@ -101,6 +114,7 @@ export function createModelRegistry({
 
   return {
     atStart: found.map(({ wanted }) => wanted),
+    later,
     wanted: (model, from) => {
       const { name, basePath } = model;
       const known = found.find(({ wanted }) => wanted.name === name);
@@ -118,13 +132,51 @@ export function createModelRegistry({
       const { wanted } = inFolder({ ...model, basePath: path });
       return {
         ...wanted,
-        find: () => {
+        find: async () => {
           // Checked again: a link may have changed while earlier reloads ran.
           assertFolder();
           return wanted.find();
         },
       };
     },
+  };
+}
+
+type LoadableFrom = (model: FoundModel) => Loadable;
+
+/** The versions of a registry that are to be served, by their models. Aliases are looked up again every time. */
+function registeredModels(
+  { registry: directory, serve }: RegistrySource,
+  loadableFrom: LoadableFrom,
+): readonly StartModel[] {
+  const registry = openRegistry(directory);
+  const byName = Map.groupBy(serve, (reference) => parseReference(reference).name);
+  return [...byName].map(([name, references]) => {
+    const basePath = join(registry.directory, name);
+    const find = async () => {
+      const located = await Promise.all(references.map((each) => registry.locate(each)));
+      const versions = located.map(({ version }) => version);
+      const versionPolicy = { kind: "specific", versions } as const;
+      return servedVersions({ name, basePath, versionPolicy }).map(loadableFrom);
+    };
+    return { wanted: { name, labels: noLabels, find }, basePath };
+  });
+}
+
+/** The models of a folder that were not there at the start, with their highest versions. */
+function modelsLater(
+  directory: string,
+  atStart: ReadonlySet<string>,
+  loadableFrom: LoadableFrom,
+): WantedModel {
+  return {
+    name: directory,
+    isLater: true,
+    labels: noLabels,
+    find: () =>
+      presentModels(directory)
+        .filter(({ name }) => !atStart.has(name))
+        .flatMap((model) => servedVersions(model).map(loadableFrom)),
   };
 }
 

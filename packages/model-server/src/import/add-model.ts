@@ -1,15 +1,6 @@
-import { randomUUID } from "node:crypto";
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { dirname, isAbsolute, join, normalize } from "node:path";
+import { dirname, join, normalize, resolve, sep } from "node:path";
 import { floatValues, type Preprocessing, type Tensor } from "@tensorgate/core";
+import { type ModelVersion, openRegistry, RegistryError } from "@tensorgate/registry";
 import {
   type DetectorPresetName,
   declaredPixels,
@@ -17,7 +8,6 @@ import {
   families,
 } from "@tensorgate/tf-serving";
 import { type Manifest, ModelFolderError } from "../manifest.ts";
-import { versionFromFolder } from "../model-folders.ts";
 import { servedOutputs } from "./class-outputs.ts";
 import { type DetectorInfo, detectorInfo } from "./detector-input.ts";
 import { inspectOnnx, type OnnxModelInfo } from "./inspect-onnx.ts";
@@ -61,7 +51,7 @@ export interface AddedModel {
  * @throws MissingOptionError for an option that is required, ModelFolderError for options that contradict the model
  */
 export async function addModel(model: ModelToAdd): Promise<AddedModel> {
-  const { name, weights, directory, family: familyName, labels = [] } = model;
+  const { name, weights, family: familyName, labels = [] } = model;
   assertName(name);
   const family = familyName === undefined ? undefined : families.get(familyName);
   const facts = inspectOnnx(weights);
@@ -95,10 +85,7 @@ export async function addModel(model: ModelToAdd): Promise<AddedModel> {
       },
     },
   };
-  const base = join(directory, name);
-  const version = model.version ?? nextVersion(base);
-  const folder = join(base, String(version));
-  put({ weights, folder, manifest, externalFiles: facts.externalFiles });
+  const { version, folder } = await registered(model, { facts, manifest });
   const served = Object.entries(outputs).flatMap(([alias, { tensor = alias }]) => {
     const value = raw.get(tensor);
     return value ? [[alias, value] as const] : [];
@@ -147,45 +134,28 @@ function assertName(name: string): void {
   );
 }
 
-function nextVersion(base: string): bigint {
-  if (!existsSync(base)) return 1n;
-  const versions = readdirSync(base).flatMap((folder) => versionFromFolder(folder) ?? []);
-  return versions.reduce((highest, version) => (version > highest ? version : highest), 0n) + 1n;
-}
-
-interface ToPut {
-  readonly weights: string;
-  readonly folder: string;
-  readonly manifest: Manifest;
-  readonly externalFiles: readonly string[];
-}
-
-/** Copied beside its place and moved there whole: a server that looks for models never sees half of one. */
-function put({ weights, folder, manifest, externalFiles }: ToPut): void {
-  if (existsSync(folder))
-    throw new ModelFolderError(`${folder} already exists; give another --version`);
-  const unfinished = `${folder}.${randomUUID()}`;
+/** Copies the model into the registry that the folder is. @throws ModelFolderError if that refuses it */
+async function registered(
+  { name, weights, directory, version }: ModelToAdd,
+  { facts, manifest }: Pick<AddedModel, "facts" | "manifest">,
+): Promise<ModelVersion> {
+  const external = facts.externalFiles.map((file) => ({
+    path: normalize(file).split(sep).join("/"),
+    content: { kind: "file" as const, file: join(dirname(weights), file) },
+  }));
+  const text = `${JSON.stringify(manifest, undefined, 2)}\n`;
   try {
-    mkdirSync(unfinished, { recursive: true });
-    copyFileSync(weights, join(unfinished, "model.onnx"));
-    for (const file of externalFiles) copyExternal(file, dirname(weights), unfinished);
-    writeFileSync(join(unfinished, "manifest.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
-    renameSync(unfinished, folder);
-  } catch (cause) {
-    rmSync(unfinished, { recursive: true, force: true });
-    if (cause instanceof ModelFolderError) throw cause;
-    throw new ModelFolderError(`${folder} could not be written: ${(cause as Error).message}`, {
-      cause,
+    return await openRegistry(directory).register(name, {
+      from: [
+        { path: "model.onnx", content: { kind: "file", file: weights } },
+        ...external,
+        { path: "manifest.json", content: { kind: "bytes", bytes: text } },
+      ],
+      source: resolve(weights),
+      ...(version !== undefined && { version }),
     });
+  } catch (thrown) {
+    if (!(thrown instanceof RegistryError)) throw thrown;
+    throw new ModelFolderError(thrown.message, { cause: thrown });
   }
-}
-
-/** @throws ModelFolderError for a path that leads out of the model's own folder */
-function copyExternal(file: string, from: string, to: string): void {
-  const path = normalize(file);
-  if (isAbsolute(path) || path.startsWith("..")) {
-    throw new ModelFolderError(`weight file "${file}" is outside the folder of the model`);
-  }
-  mkdirSync(dirname(join(to, path)), { recursive: true });
-  copyFileSync(join(from, path), join(to, path));
 }

@@ -83,9 +83,12 @@ test("ARCHITECTURE.md lists what each package may import as the rules have it", 
   expect(Object.fromEntries(listed)).toEqual({ ...Object.fromEntries(ruled), proto: ["proto"] });
 });
 
-const pages = globSync(["*.md", "docs/*.md", "examples/*.md", "packages/*/README.md"], {
-  cwd: root,
-});
+const pages = globSync(
+  ["*.md", "docs/{,tutorials/}*.md", "examples/*.md", "packages/*/README.md"],
+  {
+    cwd: root,
+  },
+);
 const folders = "packages|test|docs|deploy|bench|examples|scripts|proto";
 
 test.each(pages)("%s names files and folders of the repository that exist", (page) => {

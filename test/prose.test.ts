@@ -102,7 +102,7 @@ const explain =
 
 const pages = globSync(
   [
-    ...["*.md", "docs/*.md", "{packages/*,proto}/README.md", "Dockerfile"],
+    ...["*.md", "docs/{,tutorials/}*.md", "{packages/*,proto}/README.md", "Dockerfile"],
     ...["proto/tensorgate/v1/*.proto", "deploy/*/*.{yaml,service}", "examples/*/*.{py,go,ts,tsx}"],
     "examples/README.md",
   ],

@@ -74,9 +74,7 @@ test("a SavedModel becomes ONNX with a manifest and a log, and the same bytes ag
     .split("\n")
     .map((line) => line && JSON.parse(line));
   expect(ok(await job("show", id))).toContain(`job ${id} (convert half@1) done in`);
-  expect(ok(await job("log", id))).toMatch(
-    /^converting\n[\s\S]*run by ONNX Runtime\ndone\n$/,
-  );
+  expect(ok(await job("log", id))).toMatch(/^converting\n[\s\S]*run by ONNX Runtime\ndone\n$/);
   expect((await job("wait", id)).code).toBe(0);
 });
 

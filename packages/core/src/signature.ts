@@ -25,6 +25,8 @@ export interface Signature {
 export interface ModelMetadata {
   /** The signatures as a server of TensorFlow's encoded them, with whatever is not in `signatures`. */
   readonly encodedSignatures?: Uint8Array;
+  /** JSON by which a model server of ours describes the model: preprocessing, labels, what the outputs hold. */
+  readonly manifest?: string;
   /** The version described; 0 if the server has no versions or does not say which. */
   readonly model: AnsweringModel;
   /** By name. Tensors whose dtype no request can have are left out. */

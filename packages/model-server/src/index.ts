@@ -26,7 +26,12 @@ export type { VersionPolicy } from "./hosting/version-policy.ts";
 export { type AddedModel, addModel, type ModelToAdd } from "./import/add-model.ts";
 export { inspectOnnx, type OnnxModelInfo, type OnnxValue } from "./import/inspect-onnx.ts";
 export { type Layout, MissingOptionError } from "./import/picture-input.ts";
-export { type Manifest, type ManifestSignature, ModelFolderError } from "./manifest.ts";
+export {
+  type Manifest,
+  type ManifestSignature,
+  ModelFolderError,
+  parseManifest,
+} from "./manifest.ts";
 export { readMonitoringConfig } from "./metrics/serving-metrics.ts";
 export {
   bundledModelsDirectory,

@@ -31,6 +31,8 @@ export interface Servable {
   readonly signatures: ReadonlyMap<string, Signature>;
   /** The signatures as metadata show them, with what no call needs; undefined if `signatures` are all. */
   readonly encodedSignatures: Uint8Array | undefined;
+  /** What its folder says of it; undefined for a model that is code. */
+  readonly manifest?: Omit<Manifest, "encodedSignatures">;
   /** Outputs of the usual signature that hold the scores of classes. */
   readonly classOutputs: readonly string[];
   /**
@@ -76,6 +78,7 @@ export function createServable(deps: ServableDeps): Servable {
     family: manifest.family,
     signatures: new Map([...prepared].map(([key, { signature }]) => [key, signature])),
     encodedSignatures: manifest.encodedSignatures,
+    manifest: withoutEncoded(manifest),
     classOutputs: classOutputsOf(manifest),
     close: () => session.close(),
     warmUp: async () => {
@@ -109,6 +112,13 @@ export function createServable(deps: ServableDeps): Servable {
       return { model: { name, version }, signatureName, outputs: new Map(answered) };
     },
   };
+}
+
+function withoutEncoded({
+  encodedSignatures: _,
+  ...manifest
+}: Manifest): NonNullable<Servable["manifest"]> {
+  return manifest;
 }
 
 function classOutputsOf({ signatures }: Manifest): readonly string[] {

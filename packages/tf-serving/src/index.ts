@@ -92,6 +92,7 @@ export { modelMetadataJson, modelStatusJson, restErrorBody } from "./rest/rest-j
 export { invalidArgument, ServingError, servingErrors, statusMessage } from "./serving-error.ts";
 export {
   inputTypeNames,
+  manifestField,
   modelMetadataFromResponse,
   modelMetadataResponse,
   modelSpecFromMessage,

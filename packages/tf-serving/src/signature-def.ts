@@ -1,5 +1,5 @@
 import { create, fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
-import { type Any, anyPack, anyUnpack } from "@bufbuild/protobuf/wkt";
+import { type Any, anyPack, anyUnpack, StringValueSchema } from "@bufbuild/protobuf/wkt";
 import type { ModelMetadata, ModelSpec, Signature, Tensor, TensorInfo } from "@tensorgate/core";
 import {
   type SignatureDef,
@@ -99,11 +99,15 @@ export function packedSignatures(signatures: ReadonlyMap<string, Signature>): An
   return anyPack(SignatureDefMapSchema, signatureDefMap(signatures));
 }
 
+/** Field of the metadata in which a model server of ours describes a model. TensorFlow Serving rejects it. */
+export const manifestField = "tensorgate.manifest";
+
 /** Metadata as `GetModelMetadata` answers them. */
 export function modelMetadataResponse({
   model,
   signatures,
   encodedSignatures,
+  manifest,
 }: ModelMetadata): GetModelMetadataResponse {
   const { name, version } = model;
   const packed = packedSignatures(signatures);
@@ -113,6 +117,9 @@ export function modelMetadataResponse({
       signature_def: encodedSignatures
         ? { ...packed, value: new Uint8Array(encodedSignatures) }
         : packed,
+      ...(manifest !== undefined && {
+        [manifestField]: anyPack(StringValueSchema, create(StringValueSchema, { value: manifest })),
+      }),
     },
   });
 }
@@ -125,7 +132,10 @@ export function modelMetadataFromResponse({
   const choice = modelSpec?.versionChoice;
   const packed = metadata["signature_def"];
   const map = packed && anyUnpack(packed, SignatureDefMapSchema);
+  const described = metadata[manifestField];
+  const manifest = described && anyUnpack(described, StringValueSchema)?.value;
   return {
+    ...(manifest !== undefined && { manifest }),
     ...(packed && { encodedSignatures: packed.value }),
     model: {
       name: modelSpec?.name ?? "",

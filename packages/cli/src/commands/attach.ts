@@ -26,6 +26,7 @@ import { backendAddress } from "../attach/backend-address.ts";
 import { writeConfig } from "../attach/config-file.ts";
 import { configText } from "../attach/config-text.ts";
 import { describedBackend } from "../attach/described-backend.ts";
+import { describedByManifest } from "../attach/described-by-manifest.ts";
 import { describedHttpServer } from "../attach/http-server.ts";
 import { CommandError } from "../command-error.ts";
 import { runService, type Service } from "../service/service.ts";
@@ -102,7 +103,8 @@ export async function attach(target: string, options: AttachOptions): Promise<Ga
     }),
   );
   printCapabilities(findings);
-  const { model: described, doubts } = describedBackend(findings, options);
+  const { model: described, doubts } =
+    (await describedByManifest(findings, options)) ?? describedBackend(findings, options);
   // An FPGA container does not know the name of its model.
   const isNameless = findings.dialect !== "tensorflow-serving" && options.model === undefined;
   const { signatureName = defaultSignatureName, otherSignatures = [] } = findings;

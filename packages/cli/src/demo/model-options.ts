@@ -6,7 +6,10 @@ import type { ModelFolder } from "@tensorgate/model-server";
 const decodedFormats = ["jpeg", "png", "gif", "webp", "avif"] as const;
 
 /** Returns the options of a model by the manifest in its folder. */
-export function modelOptionsFromFolder({ name, manifest }: ModelFolder): ModelOptions {
+export function modelOptionsFromFolder({
+  name,
+  manifest,
+}: Pick<ModelFolder, "name" | "manifest">): ModelOptions {
   const signature = manifest?.signatures[defaultSignatureName];
   if (!manifest || !signature) return { name };
   const input = { kind: "encoded-image" as const, formats: decodedFormats };

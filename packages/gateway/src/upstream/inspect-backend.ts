@@ -72,6 +72,8 @@ export interface BackendCapabilities {
   readonly signatureName?: string;
   /** Names of the other signatures that can be scored. */
   readonly otherSignatures?: readonly string[];
+  /** JSON by which a model server of ours describes the model. */
+  readonly manifest?: string;
   /** Wire name of the input that accepted the test picture. */
   readonly input?: string;
   /** Outputs for the test picture, or a tensor of zeros, by wire name. */
@@ -213,9 +215,12 @@ async function scoredByStock(
 ): Promise<BackendCapabilities> {
   const spec = { name: found.model };
   const { signatures } = await ask((call) => replica.modelMetadata(spec, call));
+  // Other servers reject the question, each in its own way.
+  const manifest = await ask(async (call) => replica.manifest?.(spec, call)).catch(() => undefined);
   const ranked = rankedSignatures(signatures);
   const scoredBy = (each: NamedSignature): BackendCapabilities => ({
     ...found,
+    ...(manifest !== undefined && { manifest }),
     dialect: tensorflowServing.name,
     signature: each.signature,
     signatureName: each.name,

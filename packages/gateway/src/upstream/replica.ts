@@ -29,6 +29,8 @@ export interface Replica {
   readonly modelStatus: (modelSpec: ModelSpec, call: CallContext) => Promise<ModelStatus>;
   /** @throws NotSupportedError if the dialect has no such call */
   readonly modelMetadata: (modelSpec: ModelSpec, call: CallContext) => Promise<ModelMetadata>;
+  /** Returns the JSON by which a model server of ours describes a model; absent if the dialect has no such call. */
+  readonly manifest?: (modelSpec: ModelSpec, call: CallContext) => Promise<string | undefined>;
   /**
    * Makes it serve these models and no others, and resolves when they are loaded; absent if the dialect has no such call.
    *

@@ -12,8 +12,8 @@ export interface ConversionOptions {
   /** Class names in the order of the scores. */
   readonly labels?: readonly string[] | undefined;
   readonly limits?: ConversionLimits | undefined;
-  /** A picture to try the converted model with. */
-  readonly picture: Uint8Array;
+  /** A picture to try the converted model with, if it takes pictures; a drawn one by default. */
+  readonly picture?: Uint8Array | undefined;
 }
 
 /** What a conversion found; plain values, since it comes from another process. */

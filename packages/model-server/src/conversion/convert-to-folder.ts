@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { OutputHolds, Tensor } from "@tensorgate/core";
+import type { RgbImage } from "@tensorgate/imaging";
 import type { ConvertedTensor } from "@tensorgate/savedmodel";
 import { servedOutputs } from "../import/class-outputs.ts";
 import { inspectOnnx } from "../import/inspect-onnx.ts";
@@ -26,7 +27,7 @@ export interface ConversionPlace {
  * @throws SavedModelError if it cannot be converted, ModelFolderError if the engine or the labels refuse the result
  */
 export async function convertToFolder(
-  { picture, labels = [], ...options }: ConversionOptions,
+  { picture: given, labels = [], ...options }: ConversionOptions,
   { from, to, onStep, onLog }: ConversionPlace,
 ): Promise<ConversionResult> {
   onStep("converting");
@@ -36,6 +37,7 @@ export async function convertToFolder(
   onLog(`${nodeCount} nodes, ${parameterCount} parameters, run by ONNX Runtime`);
   if (preprocessing) {
     onStep("trying a picture");
+    const picture = given ?? gradient();
     const manifest = await describedByPicture(converted, { folder: to, picture, labels });
     writeFileSync(join(to, "manifest.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
   }
@@ -56,9 +58,19 @@ const tensorOf = ({ key, graphName, dtype, shape }: ConvertedTensor): Conversion
   shape,
 });
 
+/** A picture that is not the same everywhere. */
+function gradient(): RgbImage {
+  const [heightPx, widthPx] = [300, 400];
+  const pixels = Uint8Array.from({ length: heightPx * widthPx * 3 }, (_, at) => {
+    const [pixel, channel] = [Math.floor(at / 3), at % 3];
+    return ((pixel % widthPx) * (channel + 1) + Math.floor(pixel / widthPx) * 2) % 256;
+  });
+  return { heightPx, widthPx, pixels };
+}
+
 interface TriedFolder {
   readonly folder: string;
-  readonly picture: Uint8Array;
+  readonly picture: Uint8Array | RgbImage;
   readonly labels: readonly string[];
 }
 

@@ -1,5 +1,5 @@
 import { floatValues, type Tensor } from "@tensorgate/core";
-import { decodePicture, preprocessPicture } from "@tensorgate/imaging";
+import { decodePicture, preprocessPicture, type RgbImage } from "@tensorgate/imaging";
 import { type FamilyName, imagenetLabels } from "@tensorgate/tf-serving";
 import { ModelFolderError } from "../manifest.ts";
 import { openOnnxSession } from "../session/onnx-session.ts";
@@ -11,7 +11,8 @@ import type { PictureInputInfo } from "./picture-input.ts";
 export interface TriedModel {
   /** An ONNX file. */
   readonly weights: string;
-  readonly picture: Uint8Array;
+  /** Encoded, or its pixels. */
+  readonly picture: Uint8Array | RgbImage;
 }
 
 /** Runs a model on a picture. @throws ModelFolderError if the engine cannot */
@@ -20,7 +21,10 @@ export async function tryModel(
   { tensor, preprocessing }: PictureInputInfo,
   { outputs }: OnnxModelInfo,
 ): Promise<ReadonlyMap<string, Tensor>> {
-  const image = await decodePicture(picture, { maxPixels: 25_000_000 });
+  const image =
+    picture instanceof Uint8Array
+      ? await decodePicture(picture, { maxPixels: 25_000_000 })
+      : picture;
   const feeds = new Map([[tensor, preprocessPicture(image, preprocessing)]]);
   try {
     const session = await openOnnxSession({ modelFile: weights, threads: 1 }, () => {});

@@ -4,6 +4,7 @@ import type {
   GetModelMetadataResponse,
 } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import {
+  manifestField,
   modelMetadataResponse,
   modelSpecFromMessage,
   predictResponseSegments,
@@ -30,9 +31,18 @@ export function getModelMetadata(
   if (!modelSpec) throw servingErrors.missingModelSpec();
   if (metadataField.length === 0) throw servingErrors.missingMetadataField();
   for (const field of metadataField) {
-    if (field !== "signature_def") throw servingErrors.unsupportedMetadataField(field);
+    if (field !== "signature_def" && field !== manifestField) {
+      throw servingErrors.unsupportedMetadataField(field);
+    }
   }
-  return modelMetadataResponse(metadataOf(models, modelSpecFromMessage(modelSpec)));
+  const spec = modelSpecFromMessage(modelSpec);
+  const metadata = metadataOf(models, spec);
+  const { manifest } = resolveServable(models, spec);
+  // Only for callers that know of it: others get what TensorFlow Serving would answer.
+  const isWanted = manifest !== undefined && metadataField.includes(manifestField);
+  return modelMetadataResponse(
+    isWanted ? { ...metadata, manifest: JSON.stringify(manifest) } : metadata,
+  );
 }
 
 /** @throws ServingError if the model is not available */

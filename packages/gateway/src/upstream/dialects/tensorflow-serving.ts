@@ -22,6 +22,7 @@ import {
   ReloadConfigResponseSchema,
 } from "@tensorgate/proto/tensorflow_serving/model_management";
 import {
+  manifestField,
   modelMetadataFromResponse,
   modelSpecMessage,
   modelStatusFromResponse,
@@ -87,6 +88,27 @@ function tensorflowServingReplica(channel: UnaryChannel, isExclusive: boolean): 
     return { status, headers: reply.headers };
   }
 
+  async function askMetadata(
+    modelSpec: ModelSpec,
+    call: CallContext,
+    field: string,
+  ): Promise<ModelMetadata> {
+    const request = create(GetModelMetadataRequestSchema, {
+      modelSpec: modelSpecMessage(modelSpec),
+      metadataField: [field],
+    });
+    try {
+      const reply = await channel.unary(
+        "/tensorflow.serving.PredictionService/GetModelMetadata",
+        [toBinary(GetModelMetadataRequestSchema, request)],
+        controlCall(call),
+      );
+      return modelMetadataFromResponse(readMetadataReply(reply));
+    } catch (thrown) {
+      throw failure(thrown, modelSpec.name);
+    }
+  }
+
   return {
     roundTripMs: channel.roundTripMs,
     modelStatus: async (modelSpec, call) => (await askStatus(modelSpec, call)).status,
@@ -112,23 +134,13 @@ function tensorflowServingReplica(channel: UnaryChannel, isExclusive: boolean): 
     }),
 
     modelMetadata: async (modelSpec, call) => {
-      const request = create(GetModelMetadataRequestSchema, {
-        modelSpec: modelSpecMessage(modelSpec),
-        metadataField: ["signature_def"],
-      });
-      try {
-        const reply = await channel.unary(
-          "/tensorflow.serving.PredictionService/GetModelMetadata",
-          [toBinary(GetModelMetadataRequestSchema, request)],
-          controlCall(call),
-        );
-        const metadata = modelMetadataFromResponse(readMetadataReply(reply));
-        updateOnlySignature(modelSpec, metadata);
-        return metadata;
-      } catch (thrown) {
-        throw failure(thrown, modelSpec.name);
-      }
+      const metadata = await askMetadata(modelSpec, call, "signature_def");
+      updateOnlySignature(modelSpec, metadata);
+      return metadata;
     },
+
+    manifest: async (modelSpec, call) =>
+      (await askMetadata(modelSpec, call, manifestField)).manifest,
 
     reload: async (models, call) => {
       const reply = await channel.unary(

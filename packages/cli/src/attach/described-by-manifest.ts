@@ -1,0 +1,31 @@
+import { defaultSignatureName } from "@tensorgate/core";
+import type { BackendCapabilities } from "@tensorgate/gateway";
+import { modelOptionsFromFolder } from "../demo/model-options.ts";
+import { importModelServer } from "../import-model-server.ts";
+import type { GivenDescription } from "./described-backend.ts";
+import type { DescribedBackend } from "./described-detector.ts";
+
+/**
+ * Describes a backend by the manifest that our model server tells: preprocessing, labels and outputs travel with the
+ * version, so that nothing has to be guessed.
+ *
+ * @returns undefined if there is no manifest, it says nothing of pictures, or the user says what the model is
+ */
+export async function describedByManifest(
+  { model: name, manifest: text, signatureName = defaultSignatureName }: BackendCapabilities,
+  { family, detector }: GivenDescription,
+): Promise<DescribedBackend | undefined> {
+  if (text === undefined || family || detector || signatureName !== defaultSignatureName) {
+    return undefined;
+  }
+  const { parseManifest, ModelFolderError } = await importModelServer();
+  try {
+    const manifest = parseManifest(text, `the manifest of "${name}"`);
+    const model = modelOptionsFromFolder({ name, manifest });
+    return model.family || model.input ? { model, doubts: [] } : undefined;
+  } catch (thrown) {
+    // A later version of the server may say more than this one reads.
+    if (thrown instanceof ModelFolderError) return undefined;
+    throw thrown;
+  }
+}

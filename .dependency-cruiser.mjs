@@ -57,6 +57,7 @@ const homes = {
   pino: "^packages/cli/src/telemetry/",
   yaml: "^packages/gateway/src/config/",
   commander: "^packages/cli/src/",
+  "@azure": "^packages/registry/src/objects/azure-container\\.ts$",
 };
 
 const rule = (name, from, to) => ({ name, severity: "error", from, to });

@@ -126,6 +126,7 @@ const planted: readonly {
   { rule: "pino-has-one-home", folder: "cli/src/commands", target: "pino" },
   { rule: "yaml-has-one-home", folder: "gateway/src/inbound", target: "yaml" },
   { rule: "commander-has-one-home", folder: "gateway/src", target: "commander" },
+  { rule: "azure-has-one-home", folder: "registry/src", target: "@azure/storage-blob" },
 ];
 
 let result: ICruiseResult;

@@ -79,17 +79,21 @@ export function addRegistryCommands(command: Command, signals: Signals): void {
     .addHelpText("after", "\nExample:\n  tensorgate registry delete resnet50@1")
     .action((reference: string, options) => runRegistryDelete(reference, options));
   onRegistryFolder(command.command("push <reference> <target>"))
-    .description("copy a version to a container registry, with the credentials of docker login")
+    .description(
+      "copy a version to a container registry (oci://) or to Azure Blob Storage (azblob://)",
+    )
     .option("--plain-http", "speak HTTP without TLS, which is the default for this machine only")
     .addHelpText(
       "after",
-      "\nExample:\n  tensorgate registry push resnet50@1 oci://registry.example/resnet50:1",
+      "\nExamples:\n  tensorgate registry push resnet50@1 oci://registry.example/resnet50:1\n  tensorgate registry push resnet50@1 azblob://account/container/resnet50/1",
     )
     .action((reference: string, target: string, options) =>
       runRegistryPush(reference, target, options),
     );
   onRegistryFolder(command.command("pull <source>"))
-    .description("copy a version from a container registry into this registry")
+    .description(
+      "copy a version from a container registry or Azure Blob Storage into this registry",
+    )
     .option("--name <name>", "name of the model; by default the one that it was pushed with")
     .option("--plain-http", "speak HTTP without TLS, which is the default for this machine only")
     .addHelpText(

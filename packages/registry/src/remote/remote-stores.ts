@@ -1,3 +1,5 @@
+import { openAzurePlace } from "../objects/azure-container.ts";
+import { createObjectStore } from "../objects/object-store.ts";
 import { createDockerCredentials, runDockerHelper } from "../oci/docker-credentials.ts";
 import type { OciDeps, OciOptions } from "../oci/oci-connection.ts";
 import { createOciStore } from "../oci/oci-store.ts";
@@ -10,11 +12,15 @@ export interface RemoteOptions {
   readonly oci?: Pick<OciOptions, "plainHttp" | "chunkBytes" | "idleTimeoutMs">;
 }
 
-export type RemoteDeps = OciDeps;
+export interface RemoteDeps extends OciDeps {
+  /** Environment with the credentials of stores. */
+  readonly env: NodeJS.ProcessEnv;
+}
 
 const stores: Readonly<Record<string, (options: RemoteOptions, deps: RemoteDeps) => RemoteStore>> =
   {
     oci: ({ oci = {} }, deps) => createOciStore(oci, deps),
+    azblob: (_, { env }) => createObjectStore((target) => openAzurePlace(target, env)),
   };
 
 /** Whether a text names a version in a remote store. */
@@ -43,6 +49,7 @@ function systemRemoteDeps(): RemoteDeps {
     clock: systemClock,
     random: Math.random,
     nowMs: Date.now,
+    env: process.env,
     fetch,
     findCredentials: createDockerCredentials({ env: process.env, runHelper: runDockerHelper }),
   };

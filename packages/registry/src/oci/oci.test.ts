@@ -5,6 +5,7 @@ import { manualClock } from "@tensorgate/core/testing";
 import { beforeEach, describe, expect, test } from "vitest";
 import { openRegistry, type Registry } from "../registry.ts";
 import { type PullOptions, pullVersion, pushVersion } from "../remote/transfer.ts";
+import type { Progress } from "../staging.ts";
 import { filesFrom, quickChanges, temporaryFolder } from "../testing.ts";
 import type { Credentials } from "./docker-credentials.ts";
 import { digestOf, type FakeRegistry, startFakeRegistry } from "./fake-registry.ts";
@@ -83,9 +84,22 @@ function answerInstead(
   };
 }
 
-/** Ends the connection after these bytes, which have arrived then. */
-function breakOff(response: ServerResponse, text: string): void {
-  response.write(text, () => response.socket?.end());
+/**
+ * Sends a part of the weights, and ends the connection when the client has kept it: what arrives together with the end
+ * may be lost.
+ */
+function breakingOff() {
+  let broken: ServerResponse | undefined;
+  return {
+    send: (response: ServerResponse) => {
+      broken = response.writeHead(200, { "content-length": String(weights.length) });
+      response.write(weights.slice(0, 400));
+    },
+    onProgress: ({ doneBytes }: Progress) => {
+      // The manifest of two bytes is the file before.
+      if (doneBytes === 402) broken?.destroy();
+    },
+  };
 }
 
 test("a version that is pushed is pulled as it was, with its number, description and tags", async () => {
@@ -328,16 +342,16 @@ describe("a registry that fails", () => {
     await push();
     const digest = digestOf(Buffer.from(weights));
     const ranges: (string | undefined)[] = [];
+    const breaking = breakingOff();
     fake.intercept = (request, response) => {
       if (!request.url?.endsWith(`/blobs/${digest}`)) return false;
       ranges.push(request.headers.range);
       if (ranges.length > 1) return false;
-      response.writeHead(200, { "content-length": "1000" });
-      breakOff(response, weights.slice(0, 400));
+      breaking.send(response);
       return true;
     };
 
-    await pull();
+    await pull("1", { onProgress: breaking.onProgress });
 
     expect(ranges).toEqual([undefined, "bytes=400-"]);
   });
@@ -345,6 +359,7 @@ describe("a registry that fails", () => {
   test("a download that was given up is continued by the next pull", async () => {
     await push();
     const digest = digestOf(Buffer.from(weights));
+    const breaking = breakingOff();
     let isDown = true;
     let range: string | undefined;
     fake.intercept = (request, response) => {
@@ -352,13 +367,10 @@ describe("a registry that fails", () => {
       range = request.headers.range;
       if (!isDown) return false;
       if (range !== undefined) response.destroy();
-      else {
-        response.writeHead(200, { "content-length": "1000" });
-        breakOff(response, weights.slice(0, 400));
-      }
+      else breaking.send(response);
       return true;
     };
-    await expect(pull()).rejects.toThrow("5 attempts");
+    await expect(pull("1", { onProgress: breaking.onProgress })).rejects.toThrow("5 attempts");
     isDown = false;
 
     await pull();

@@ -44,7 +44,7 @@ test("a running server becomes a configuration that serves", async () => {
     process.stderr.write = write;
   }
 
-  expect(told.join("")).toMatch(/the test picture is "\d+", score/);
+  expect(told.join("")).toMatch(/the test picture is "circle", score/);
   expect(readFileSync(output, "utf8")).toContain("output: { scores: { holds: probabilities }");
 });
 

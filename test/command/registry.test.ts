@@ -122,7 +122,11 @@ test.each([
     says: "names no store; expected oci:// or azblob://",
   },
   { args: ["push", "m", "oci://127.0.0.1/M"], code: 1, says: "the repository in lower case" },
-  { args: ["push", "m", "azblob://mine/c/m/1"], code: 1, says: "set AZURE_STORAGE_CONNECTION" },
+  {
+    args: ["push", "m", "azblob://mymodels/models/m/1"],
+    code: 1,
+    says: "set AZURE_STORAGE_CONNECTION",
+  },
   { args: ["pull", "oci://r.example"], code: 1, says: "expected oci://host/repository:tag" },
   { args: ["pull", "oci://r.example/m", "--name", "/"], code: 1, says: "invalid model name" },
   { args: ["show", "m", "--registry"], code: 2, says: "argument missing" },

@@ -34,30 +34,30 @@ export function assertRoomForAnswer(response: NodeResponse, byteCount: number): 
 /** Sends `reply` as fast as the client reads; does nothing if the client has disconnected. */
 export function sendReply(response: NodeResponse, { status, headers, body }: Reply): void {
   if (response.headersSent || response.destroyed) return;
-  const bytes = typeof body === "string" ? Buffer.from(body, "utf8") : body;
+  const byteCount = Buffer.byteLength(body);
   for (const name in headers) response.setHeader(name, headers[name] ?? "");
   // RFC 9110, section 8.6.
-  if (status !== 204) response.setHeader("content-length", bytes.byteLength);
+  if (status !== 204) response.setHeader("content-length", byteCount);
   response.statusCode = status;
   const outflow = outflows.get(response);
   const writable: Pick<NodeJS.WritableStream, "write" | "end" | "once"> = response;
-  let offset = 0;
   // An empty write would be a DATA frame after the headers, in which gRPC clients then see no trailers.
-  if (bytes.byteLength === 0) return void writable.end();
-  outflow?.hold(bytes.byteLength);
-  if (bytes.byteLength <= sliceBytes) {
-    outflow?.wrote(bytes.byteLength);
-    writable.end(bytes);
-  } else {
-    writeOn();
+  if (byteCount === 0) return void writable.end();
+  outflow?.hold(byteCount);
+  // Node writes a short text together with the headers.
+  if (byteCount <= sliceBytes) {
+    outflow?.wrote(byteCount);
+    return void writable.end(body);
   }
-
+  const bytes = typeof body === "string" ? Buffer.from(body, "utf8") : body;
+  let offset = 0;
+  writeOn();
   function writeOn(): void {
     while (!response.destroyed) {
       const slice = bytes.subarray(offset, offset + sliceBytes);
       offset += slice.byteLength;
       outflow?.wrote(slice.byteLength);
-      if (offset >= bytes.byteLength) return void writable.end(slice);
+      if (offset >= byteCount) return void writable.end(slice);
       if (!writable.write(slice)) return void writable.once("drain", writeOn);
     }
   }

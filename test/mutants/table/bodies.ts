@@ -34,6 +34,33 @@ export const bodyMutants: readonly Mutant[] = [
         find: "        await setImmediate();\n        move(maxMovedBytes);",
         replace: "        move(maxMovedBytes);",
       },
+      {
+        name: "body: memory that is used again is still in use",
+        find: "const found = idle.get(length)?.pop();",
+        replace: "const found = idle.get(length)?.at(-1);",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    "packages/gateway/src/upstream/transport/unary-channel.ts",
+    ["packages/gateway/src/upstream/transport/early-reply.test.ts"],
+    [
+      {
+        name: "body: memory of an upload that was cut is used again",
+        find: "if (requestBytes && stream.writableLength > 0) requestBytes.mayBeRead = true;",
+        replace: "",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    "packages/gateway/src/routing/router.ts",
+    ["packages/gateway/src/routing/router.test.ts"],
+    [
+      {
+        name: "body: memory of a call that was retried is used again",
+        find: "if (open.attemptCount > 1 && call.requestBytes) call.requestBytes.mayBeRead = true;",
+        replace: "",
+      },
     ],
   ),
   ...mutantsOf(

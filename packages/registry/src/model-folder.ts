@@ -108,8 +108,9 @@ export async function modelNamesIn(directory: string): Promise<readonly string[]
   for (const { name } of entries) {
     if (!isModelName(name)) continue;
     const path = join(directory, name);
-    if (!(await stat(path)).isDirectory()) continue;
-    const children = await readdir(path);
+    // A link may lead nowhere, and a folder may be deleted meanwhile.
+    if (!(await stat(path).catch(unlessMissing(undefined)))?.isDirectory()) continue;
+    const children: readonly string[] = await readdir(path).catch(unlessMissing([]));
     const isOne =
       children.includes("model.json") || children.some((each) => versionFrom(each) !== undefined);
     if (isOne) names.push(name);

@@ -196,6 +196,16 @@ describe("version", () => {
   });
 });
 
+test("what is no model in the folder is not listed", async () => {
+  await registry.register("m", { from: onnx });
+  writeFileSync(join(registry.directory, "notes.txt"), "");
+  mkdirSync(join(registry.directory, "empty"));
+  mkdirSync(join(registry.directory, ".downloads"));
+  symlinkSync("/nowhere", join(registry.directory, "gone"));
+
+  expect((await registry.models()).map(({ name }) => name)).toEqual(["m"]);
+});
+
 describe("names", () => {
   test("an alias moves, and is removed", async () => {
     await registry.register("m", { from: onnx, aliases: ["champion"] });

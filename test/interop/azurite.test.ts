@@ -42,7 +42,14 @@ describe.skipIf(reason !== undefined)(`Azurite${reason ? ` (skipped: ${reason})`
   let other: Registry;
 
   beforeAll(async () => {
-    const args = ["--blobPort", "0", "--location", folder, "--skipApiVersionCheck"];
+    const args = [
+      "--blobPort",
+      "0",
+      "--location",
+      folder,
+      "--skipApiVersionCheck",
+      "--disableTelemetry",
+    ];
     child = spawn(process.execPath, [azurite, ...args], { stdio: ["ignore", "pipe", "inherit"] });
     let url = "";
     for await (const line of createInterface({ input: child.stdout as NodeJS.ReadableStream })) {

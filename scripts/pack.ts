@@ -47,7 +47,7 @@ function buildAnew(): void {
     rmSync(join(folder, "tsconfig.tsbuildinfo"), { force: true });
     const dist = join(folder, "dist");
     const built = existsSync(dist) ? readdirSync(dist) : [];
-    for (const name of built.filter((each) => each !== "page")) {
+    for (const name of built.filter((each) => !["page", "samples"].includes(each))) {
       rmSync(join(dist, name), { recursive: true });
     }
   }

@@ -1,4 +1,8 @@
-/** Builds the page, and the browser client as one file beside it, into `dist/page`. */
+/**
+ * Builds the page, and the browser client as one file beside it, into `dist/page`; copies the API reference's library
+ * there, and the sample pictures into `dist/samples`.
+ */
+import { cpSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "vite";
 
@@ -30,3 +34,16 @@ await build({
     },
   },
 });
+
+// Swagger UI is served as its authors built it; its page is ours, in `page/public/docs/`.
+const swaggerUi = import.meta.resolve("swagger-ui-dist/package.json");
+for (const [name, as = name] of [
+  ["swagger-ui-bundle.js"],
+  ["swagger-ui-bundle.js.LICENSE.txt"],
+  ["swagger-ui.css"],
+  ["LICENSE", "LICENSE.txt"],
+  ["NOTICE", "NOTICE.txt"],
+] as const) {
+  cpSync(new URL(name, swaggerUi), here(`dist/page/docs/${as}`));
+}
+cpSync(here("../../examples/pictures"), here("dist/samples"), { recursive: true });

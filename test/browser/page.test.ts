@@ -14,6 +14,7 @@ import {
   startBundledGateway,
   startShapesGateway,
 } from "../support/running-gateway.ts";
+import { accessibilityFaults } from "./support/axe.ts";
 import { openBrowser, whyNoBrowser } from "./support/browser.ts";
 
 const picture = (name: string) =>
@@ -287,6 +288,19 @@ describe.skipIf(whyNoBrowser)("the page", () => {
         .map(({ outerHTML }) => outerHTML),
     );
     expect(nameless).toEqual([]);
+  });
+
+  test.each(["light", "dark"] as const)("axe finds nothing in %s", async (colorScheme) => {
+    await using running = await startBundledGateway({}, { console: consoleFiles() });
+    await using opened = await open(running.url);
+    const { page } = opened;
+    await page.emulateMedia({ colorScheme });
+    await page.selectOption("#model", "shapes-detector");
+    await page.setInputFiles("#file", picture("scene-2"));
+    await page.waitForSelector("#boxes rect");
+    await page.waitForSelector(".replica.ready");
+
+    expect(await accessibilityFaults(page)).toEqual([]);
   });
 
   test("nothing is wider than a phone", async () => {

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -49,13 +50,14 @@ test.runIf(process.platform === "linux")(
     const { child, said } = tensorgate(["demo", "--port", "0", "--admin-port", "0"]);
     const [, url = ""] = await said.matching(/ready: (http:\S+)/);
 
-    expect(said.text()).toContain("curl --data-binary @examples/pictures/star.jpg");
+    const [, call = ""] = await said.matching(/try it:\s+(curl .*)/);
+    expect(execFileSync("sh", ["-c", call], { encoding: "utf8" })).toContain('"label":"star"');
     expect(await label(url)).toBe("star");
     expect(await (await fetch(url)).text()).toContain("<title>Tensorgate</title>");
 
     const [, metrics = ""] = await said.matching(/metrics: (http:\S+)/);
     expect(await (await fetch(metrics)).text()).toContain(
-      'tensorgate_calls_total{protocol="rest",model="shapes",version="1",region="westeurope",reason="ok"} 1',
+      'tensorgate_calls_total{protocol="rest",model="shapes",version="1",region="westeurope",reason="ok"} 2',
     );
     await said.matching(/"operation":"POST \/v1\/classify\/\{model\}","reason":"ok"/);
 

@@ -16,9 +16,13 @@ interface Answer {
 }
 
 /** `fetch` sets Host and Origin itself, so this is by hand. */
-function ask(headers: Record<string, string>, method = "POST"): Promise<Answer> {
+function ask(
+  headers: Record<string, string>,
+  method = "POST",
+  path = "/v1/classify/shapes",
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const url = `${running.url}/v1/classify/shapes`;
+    const url = `${running.url}${path}`;
     const request = http.request(url, { method, headers, agent: false }, (response) => {
       let body = "";
       response.on("data", (chunk) => {
@@ -66,7 +70,17 @@ test.each<{ name: string; headers: Record<string, string>; field: string }>([
 
   expect(status).toBe(403);
   expect(JSON.parse(body)).toMatchObject({ reason: "forbidden", field });
-  expect(answered).not.toHaveProperty("access-control-allow-origin");
+  // A page can read why its origin is refused, and no more; a name that is not ours gets nothing.
+  const cors = Object.entries(answered).filter(([name]) => name.startsWith("access-control-"));
+  expect(Object.fromEntries(cors)).toEqual(
+    field === "origin"
+      ? {
+          "access-control-allow-origin": headers["origin"],
+          "access-control-expose-headers": "x-request-id",
+        }
+      : {},
+  );
+  if (field === "origin") expect(answered).toHaveProperty("vary", "origin");
 });
 
 test("a preflight of a configured origin gets the exact lists", async () => {
@@ -83,12 +97,46 @@ test("a preflight of a configured origin gets the exact lists", async () => {
     vary: "origin",
   });
   expect(headers["access-control-allow-headers"]).toContain("connect-protocol-version");
+  expect(headers).not.toHaveProperty("access-control-allow-credentials");
+});
+
+test("a page of a configured origin may read the headers of the reply", async () => {
+  const { headers } = await ask({ origin: "https://app.example" });
+
   expect(headers["access-control-expose-headers"]).toContain("grpc-status");
   expect(headers).not.toHaveProperty("access-control-allow-credentials");
 });
 
-test("a preflight of a foreign origin is refused", async () => {
-  const headers = { origin: "https://evil.example", "access-control-request-method": "POST" };
+test("a foreign origin passes the preflight, whatever the path, so that it can read the refusal", async () => {
+  const origin = "https://evil.example";
 
-  expect((await ask(headers, "OPTIONS")).status).toBe(403);
+  const { status, headers } = await ask(
+    { origin, "access-control-request-method": "POST" },
+    "OPTIONS",
+  );
+
+  expect(status).toBe(204);
+  expect(headers).toMatchObject({ "access-control-allow-origin": origin, vary: "origin" });
+});
+
+test.each([
+  { name: "REST", path: "/v1/classify/shapes", contentType: "image/jpeg" },
+  { name: "no route", path: "/nowhere", contentType: "image/jpeg" },
+  {
+    name: "Connect",
+    path: "/tensorgate.v1.CatalogService/ListModels",
+    contentType: "application/json",
+  },
+])("the refusal of an origin can be read in the form of $name", async ({ path, contentType }) => {
+  const origin = "https://evil.example";
+
+  const { status, headers, body } = await ask(
+    { origin, "content-type": contentType },
+    "POST",
+    path,
+  );
+
+  expect(status).toBe(403);
+  expect(headers).toHaveProperty("access-control-allow-origin", origin);
+  expect(body).toContain("is not allowed");
 });

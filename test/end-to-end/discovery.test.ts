@@ -14,56 +14,6 @@ beforeAll(async () => {
 });
 afterAll(() => running[Symbol.asyncDispose]());
 
-interface OpenApi {
-  readonly paths: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-  readonly components: { readonly schemas: Readonly<Record<string, unknown>> };
-}
-
-const document = async () => (await (await fetch(`${running.url}/openapi.json`)).json()) as OpenApi;
-
-/** A path of the document with real values in it. */
-const filled = (path: string) =>
-  path.replace("{model}", "shapes").replace("{version}", "1").replace("{versionLabel}", "stable");
-
-test("every path and method of the OpenAPI document is routed", async () => {
-  const { paths } = await document();
-  expect(Object.keys(paths).length).toBeGreaterThan(8);
-
-  for (const [path, operations] of Object.entries(paths)) {
-    for (const method of Object.keys(operations).filter((key) => key !== "parameters")) {
-      const response = await fetch(`${running.url}${filled(path)}`, { method });
-      await response.arrayBuffer();
-      expect({ path, method, routed: ![404, 405, 501].includes(response.status) }).toEqual({
-        path,
-        method,
-        routed: true,
-      });
-    }
-  }
-});
-
-test("every route is in the OpenAPI document", async () => {
-  const { routesForDocument } = await import("../support/rest-routes.ts");
-  const { paths } = await document();
-
-  const documented = Object.entries(paths).flatMap(([path, operations]) =>
-    Object.keys(operations)
-      .filter((key) => key !== "parameters")
-      .map((method) => `${method.toUpperCase()} ${path}`),
-  );
-
-  expect(documented.toSorted()).toEqual(routesForDocument().toSorted());
-});
-
-test("every reference of the OpenAPI document leads somewhere", async () => {
-  const whole = await document();
-
-  const references = [...JSON.stringify(whole).matchAll(/#\/components\/schemas\/(\w+)/g)];
-
-  expect(references.length).toBeGreaterThan(0);
-  for (const [, name = ""] of references) expect(whole.components.schemas).toHaveProperty(name);
-});
-
 test("health tells that the gateway and its services serve, and knows no others", async () => {
   const client = createClient(Health, createGrpcTransport({ baseUrl: running.url }));
 

@@ -57,8 +57,11 @@ test("a tarball has what runs, its types, a readme and the licence, and nothing 
     const odd = names.filter(
       (name) =>
         !["package.json", "README.md", "LICENSE"].includes(name) &&
-        !/^dist\/.*\.(js|d\.ts|css|html|mjs)$|^dist\/page\/\.built-from$/.test(name) &&
+        !/^dist\/.*\.(js|d\.ts|css|html|mjs)$|^dist\/page\/(\.built-from|docs\/[\w.-]+\.txt)$/.test(
+          name,
+        ) &&
         !/^(gen\/.*_pb\.(js|d\.ts)|[\w/]+\.proto)$/.test(name) &&
+        !/^dist\/samples\/[\w-]+\.jpg$/.test(name) &&
         !/^models\/[\w-]+\/\d+\/(model\.onnx|manifest\.json)$/.test(name),
     );
     expect(odd, basename(tarball)).toEqual([]);
@@ -169,6 +172,10 @@ test("the command that was installed runs the demo, page and all", async () => {
     body: readFileSync(join(root, "examples/pictures/star.jpg")),
   });
   expect(await answer.text()).toContain('"label":"star"');
+  const [, call = ""] = /try it:\s+(curl .*)/.exec(said) ?? [];
+  expect((await run("sh", ["-c", call])).stdout).toContain('"label":"star"');
+  expect(await (await fetch(`${url}/docs`)).text()).toContain("swagger-ui-bundle.js");
+  expect((await fetch(`${url}/docs/swagger-ui-bundle.js`)).status).toBe(200);
   expect(await (await fetch(url)).text()).toContain("<title>Tensorgate</title>");
   expect((await fetch(`${url}/web-client.js`)).status).toBe(200);
 

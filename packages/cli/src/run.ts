@@ -98,6 +98,10 @@ export function program(signals: Signals): Command {
       ).preset(familyNames.join(",")),
     )
     .addOption(cacheOption())
+    .option(
+      "--origin <origin...>",
+      "also let pages of this origin call, such as https://app.example; those of this machine may",
+    )
     .action((options) => runDemo(options, signals));
 
   root

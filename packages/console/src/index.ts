@@ -10,33 +10,80 @@ export interface ConsoleFile {
   readonly isImmutable: boolean;
 }
 
+export interface ConsoleOptions {
+  /**
+   * Whether the page offers the sample pictures, which are served below `/samples/`.
+   * @default false
+   */
+  readonly hasSamples?: boolean;
+}
+
 const contentTypes: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
   ".css": "text/css; charset=utf-8",
   ".js": "text/javascript; charset=utf-8",
+  ".txt": "text/plain; charset=utf-8",
+  ".jpg": "image/jpeg",
 };
 
-/** Folder of the built page, beside the compiled module. */
-const folder = fileURLToPath(
-  new URL(import.meta.url.endsWith(".ts") ? "../dist/page" : "./page", import.meta.url),
-);
+/** Folder of what was built, beside the compiled module. */
+const built = (name: string) =>
+  fileURLToPath(
+    new URL(import.meta.url.endsWith(".ts") ? `../dist/${name}` : `./${name}`, import.meta.url),
+  );
 
 /**
  * Returns the files of the page by their path at the gateway.
  *
  * @throws the error of the system if the page was not built
  */
-export function consoleFiles(): ReadonlyMap<string, ConsoleFile> {
+export function consoleFiles({
+  hasSamples = false,
+}: ConsoleOptions = {}): ReadonlyMap<string, ConsoleFile> {
+  const samples = hasSamples ? filesOf("samples") : new Map<string, ConsoleFile>();
+  return new Map([
+    ...[...filesOf("page")].flatMap(([name, file]) =>
+      pathsOf(name).map((path) => [path, file] as const),
+    ),
+    ...[...samples].map(([name, file]) => [`/samples/${name}`, file] as const),
+    ["/samples/index.json", sampleIndex([...samples.keys()])],
+  ]);
+}
+
+/** A page is at the address of its folder, with and without the slash at its end. */
+function pathsOf(name: string): readonly string[] {
+  const [, folder] = /^(?:(.+)\/)?index\.html$/.exec(name) ?? [];
+  if (folder !== undefined) return [`/${folder}`, `/${folder}/`];
+  return [name === "index.html" ? "/" : `/${name}`];
+}
+
+/** A list of the samples for the page: a scene is for a detector, any other picture for a classifier. */
+function sampleIndex(names: readonly string[]): ConsoleFile {
+  const samples = names.map((file) => ({
+    name: file.replace(/\.\w+$/, ""),
+    path: `/samples/${file}`,
+    task: file.startsWith("scene") ? "detect" : "classify",
+  }));
+  return {
+    contentType: "application/json",
+    body: new TextEncoder().encode(JSON.stringify({ samples })),
+    isImmutable: false,
+  };
+}
+
+/** Returns the files of a built folder by their names in it. */
+function filesOf(name: string): ReadonlyMap<string, ConsoleFile> {
+  const folder = built(name);
   const names = readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && contentTypes[extname(entry.name)] !== undefined)
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join("/"));
   return new Map(
-    names.map((name) => [
-      name === "index.html" ? "/" : `/${name}`,
+    names.toSorted().map((file) => [
+      file,
       {
-        contentType: contentTypes[extname(name)] ?? "",
-        body: readFileSync(join(folder, name)),
-        isImmutable: name.startsWith("assets/"),
+        contentType: contentTypes[extname(file)] ?? "",
+        body: readFileSync(join(folder, file)),
+        isImmutable: file.startsWith("assets/"),
       },
     ]),
   );

@@ -1,6 +1,3 @@
-import { existsSync } from "node:fs";
-import { relative } from "node:path";
-import { fileURLToPath } from "node:url";
 import {
   type GatewayOptions,
   type ModelOptions,
@@ -25,7 +22,22 @@ export interface DemoOptions {
   /** Further topologies to serve, with seeded weights. */
   readonly families?: readonly FamilyName[];
   readonly cache?: string;
+  /** Origins of pages that may call, besides those of this machine. */
+  readonly origin?: readonly string[];
 }
+
+/**
+ * Pages of this machine, so that code which is copied from the page runs in a development server and in a file. A demo
+ * listens on loopback, needs no key and has nothing to keep.
+ */
+const localOrigins = [
+  ...["localhost", "127.0.0.1", "[::1]"].flatMap((host) => [
+    `http://${host}:*`,
+    `https://${host}:*`,
+  ]),
+  // A page from a file has no origin.
+  "null",
+];
 
 /** The first is the region of the gateway; round trips as measured in July 2026. */
 const regions = [
@@ -45,7 +57,7 @@ async function demoUntilSignal(
   options: DemoOptions,
   { log, stopped, announce }: Service,
 ): Promise<void> {
-  const { port, adminPort, models, families = [], cache } = options;
+  const { port, adminPort, models, families = [], cache, origin = [] } = options;
   const { findModels, bundledModelsDirectory, defaultCacheFolder } = await importModelServer();
   const directory = models ?? bundledModelsDirectory;
   const cacheFolder = cache ?? defaultCacheFolder();
@@ -76,6 +88,7 @@ async function demoUntilSignal(
     const gatewayOptions: GatewayOptions = {
       region: regions[0].name,
       listen: { host: "127.0.0.1", port },
+      crossSite: { origins: [...localOrigins, ...origin] },
       models: folders.map(modelOptionsFromFolder),
       // So that a region returns soon after its outage ends.
       routing: { maxEjectionMs: 1_000 },
@@ -94,9 +107,10 @@ async function demoUntilSignal(
       isAdminNeeded: false,
       log,
       plugs: plugsOf(supervisors),
+      hasSamples: true,
     });
     await Promise.race([running.gateway.ready(), stopped]);
-    announce(welcome(running, firstToTry(gatewayOptions.models ?? [])));
+    announce(welcome(running, gatewayOptions));
     await stopped;
     log.info("stopping: draining calls in flight");
   } finally {
@@ -129,31 +143,28 @@ async function stopAll(supervisors: readonly Supervisor[]): Promise<void> {
   await Promise.all(supervisors.map((supervisor) => supervisor.stop(graceMs)));
 }
 
-const samplePicture = fileURLToPath(
-  new URL("../../../../examples/pictures/star.jpg", import.meta.url),
-);
-
-/** Returns the path of a call to try: of a trained model, if there is one. */
-function firstToTry(models: readonly ModelOptions[]): string {
+/** Returns the call to try: of a trained model, if there is one, with a sample that the gateway serves. */
+function callToTry(url: string, models: readonly ModelOptions[]): string {
   const best = models.find(({ weights }) => weights === "trained") ?? models[0];
-  if (!best) return "/v1/catalog";
+  if (!best) return `curl ${url}/v1/catalog`;
   const outputs = Object.values(best.output ?? {});
   const isDetector = best.family === "ssd-vgg" || outputs.some(({ holds }) => holds === "boxes");
-  return `/v1/${isDetector ? "detect" : "classify"}/${encodeURIComponent(best.name)}`;
+  const [sample, task] = isDetector ? ["scene-1", "detect"] : ["star", "classify"];
+  const target = `${url}/v1/${task}/${encodeURIComponent(best.name)}`;
+  return `curl -s ${url}/samples/${sample}.jpg | curl --data-binary @- ${target}`;
 }
 
-/** Returns the ready line, and a call to try from the current folder. */
-function welcome({ gateway: { url }, adminUrl }: RunningGateway, path: string): string {
-  const picture = existsSync(samplePicture)
-    ? relative(process.cwd(), samplePicture)
-    : "picture.jpg";
+/** Returns the ready line, and a call to try from any folder. */
+function welcome({ gateway: { url }, adminUrl }: RunningGateway, { models = [] }: GatewayOptions) {
   return [
     `ready: ${url}`,
     "",
     "  try it:",
-    `  curl --data-binary @${picture} -H 'content-type: image/jpeg' ${url}${path}`,
+    `  ${callToTry(url, models)}`,
     "",
-    ...(adminUrl ? [`  metrics: ${adminUrl}/metrics`, ""] : []),
+    `  API reference: ${url}/docs/`,
+    ...(adminUrl ? [`  metrics: ${adminUrl}/metrics`] : []),
+    "",
     "  Press Ctrl-C to stop.",
     "",
   ].join("\n");

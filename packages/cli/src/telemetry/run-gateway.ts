@@ -42,6 +42,8 @@ export interface RunGatewayOptions {
   readonly isAdminNeeded: boolean;
   readonly log: Log;
   readonly plugs?: RegionPlugs;
+  /** Whether the page offers sample pictures, which are drawings for the bundled models. */
+  readonly hasSamples?: boolean;
 }
 
 /**
@@ -50,10 +52,10 @@ export interface RunGatewayOptions {
  * @throws CommandError if a port is in use, or the options or a file that they name are invalid
  */
 export async function runGateway(run: RunGatewayOptions): Promise<RunningGateway> {
-  const { options, admin, isAdminNeeded, log, plugs } = run;
+  const { options, admin, isAdminNeeded, log, plugs, hasSamples = false } = run;
   const telemetry = openTelemetry();
   const gateway = buildGateway(options, {
-    console: consoleFiles(),
+    console: consoleFiles({ hasSamples }),
     ...(plugs && { plugs }),
     meterProvider: telemetry.meterProvider,
     ...(telemetry.tracerProvider && { tracerProvider: telemetry.tracerProvider }),

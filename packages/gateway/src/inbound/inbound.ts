@@ -127,7 +127,9 @@ export function createInbound(deps: InboundDeps): Inbound {
       ...consoleRoutes(deps.console ?? new Map()),
       ...(plugs ? plugRoutes(plugs) : []),
     ],
-    unrouted: (exchange, allowed) => unroutedServingAnswer(exchange) ?? noRoute(exchange, allowed),
+    unrouted: (exchange, allowed, requestId) =>
+      unroutedServingAnswer(exchange) ??
+      noRoute({ method: exchange.method, path: exchange.path, requestId }, allowed),
     errorBody: problemBody,
     rpc,
     runner,

@@ -145,7 +145,7 @@ export const requestDefaults: Required<RequestOptions> = {
 export interface CrossSiteOptions {
   /**
    * Origins of other pages that may call, such as `https://app.example`, `https://*.example.com` for all its subdomains,
-   * `capacitor://localhost` or `null`; `*` stands for all.
+   * `http://localhost:*` for all ports, `capacitor://localhost` or `null`; `*` stands for all.
    * @default []
    */
   readonly origins?: readonly string[];

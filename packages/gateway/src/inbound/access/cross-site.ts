@@ -1,4 +1,4 @@
-import { ForbiddenError } from "@tensorgate/core";
+import { ForbiddenError, type ScoringError } from "@tensorgate/core";
 import { type CrossSiteOptions, isLoopbackName } from "../options.ts";
 import type { AccessLayer } from "./access.ts";
 import { originMatch } from "./origins.ts";
@@ -6,8 +6,6 @@ import { originMatch } from "./origins.ts";
 export interface CrossSite {
   /** Rejects what pages of other origins send, and calls by a name that is not the gateway's own. */
   readonly layer: AccessLayer;
-  /** Whether a browser shows answers to pages of this origin, which is not the gateway's own. */
-  isListed(origin: string | undefined): boolean;
   /** Headers of every answer to a request with this `Origin`: a browser shows it to a page only if they say so. */
   replyHeaders(origin: string | undefined): Readonly<Record<string, string>>;
 }
@@ -59,12 +57,44 @@ const exposedHeaders = [
 /** How long a browser may remember a preflight, in seconds; none remembers longer than this. */
 const preflightSeconds = 7_200;
 
-/** What a browser learns before it sends the call of another origin. @see Fetch, "CORS-preflight fetch" */
-export const preflightHeaders: Readonly<Record<string, string>> = {
-  "access-control-allow-methods": "GET, POST",
-  "access-control-allow-headers": allowedHeaders,
-  "access-control-max-age": String(preflightSeconds),
-};
+/**
+ * What a browser learns before it sends the call of another origin. Of an origin that is not allowed as well: a browser
+ * shows a page neither the refusal of a preflight nor its reason, but it shows the refusal of the call.
+ *
+ * @see Fetch, "CORS-preflight fetch"
+ */
+export function preflightHeaders(origin: string): Readonly<Record<string, string>> {
+  return {
+    "access-control-allow-origin": origin,
+    "access-control-allow-methods": "GET, POST",
+    "access-control-allow-headers": allowedHeaders,
+    "access-control-max-age": String(preflightSeconds),
+    vary: "origin",
+  };
+}
+
+/** The page that called is of an origin that may not. */
+class OriginNotAllowedError extends ForbiddenError {
+  readonly origin: string;
+
+  constructor(origin: string) {
+    super(`the origin "${origin.slice(0, 100)}" is not allowed`, {
+      field: "origin",
+      hint: "list the origin under crossSite.origins",
+    });
+    this.origin = origin;
+  }
+}
+
+/** Headers of the refusal of an origin, so that its page can read why; no headers for any other error. */
+export function refusalHeaders(error: ScoringError): Readonly<Record<string, string>> {
+  if (!(error instanceof OriginNotAllowedError)) return {};
+  return {
+    "access-control-allow-origin": error.origin,
+    "access-control-expose-headers": "x-request-id",
+    vary: "origin",
+  };
+}
 
 /**
  * Lets browsers of the gateway's own origin and of the configured ones call, and no others.
@@ -103,12 +133,8 @@ export function createCrossSite(options: Required<CrossSiteOptions>, host: strin
       if (origin === undefined || isListed(origin) || isOwnOrigin(origin, authority)) {
         return admission;
       }
-      throw new ForbiddenError(`the origin "${origin.slice(0, 100)}" is not allowed`, {
-        field: "origin",
-        hint: "list the origin under crossSite.origins",
-      });
+      throw new OriginNotAllowedError(origin);
     },
-    isListed,
     replyHeaders: (origin) => {
       if (origin === undefined || !isListed(origin)) return withoutOrigin;
       return {

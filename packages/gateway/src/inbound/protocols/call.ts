@@ -15,6 +15,7 @@ import type {
   AdmittedCall,
   InForce,
 } from "../access/access.ts";
+import { refusalHeaders } from "../access/cross-site.ts";
 import type { RequestOptions } from "../options.ts";
 import { createCallContext, type IncomingCall } from "./incoming-call.ts";
 
@@ -201,17 +202,20 @@ function serverTiming(call: CallContext, totalMs: number): string {
 }
 
 /**
- * Headers of an error, in every protocol: when to retry, for HTTP and for gRPC, and how to authenticate.
+ * Headers of an error, in every protocol: when to retry, for HTTP and for gRPC, how to authenticate, and that a page may
+ * read why its origin is refused.
  *
  * @param call - undefined if it failed before it began
  * @see RFC 9110, section 11.6.1
  */
 export function errorHeaders(
-  { reason, retryAfterMs }: ScoringError,
+  error: ScoringError,
   requestId: string,
   call?: CallContext,
 ): Readonly<Record<string, string>> {
+  const { reason, retryAfterMs } = error;
   return {
+    ...refusalHeaders(error),
     "x-request-id": requestId,
     ...(reason === "unauthenticated" && { "www-authenticate": 'Bearer realm="tensorgate"' }),
     ...(retryAfterMs !== undefined && {

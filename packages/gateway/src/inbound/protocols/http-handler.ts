@@ -56,7 +56,11 @@ export interface HttpRoute {
 export interface HttpHandlerDeps extends ExchangeDeps {
   readonly routes: readonly HttpRoute[];
   /** Answers what no route takes; it gets the methods that the path has routes for. */
-  readonly unrouted: (exchange: Exchange, allowed: readonly string[]) => HttpAnswer;
+  readonly unrouted: (
+    exchange: Exchange,
+    allowed: readonly string[],
+    requestId: string,
+  ) => HttpAnswer;
   /** The form of errors where no route is found. */
   readonly errorBody: (error: ScoringError, requestId: string) => HttpBody;
   /** Answers what comes to one of its paths, or as gRPC to any. */
@@ -134,15 +138,7 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
       path: "",
       isPublic: true,
       errorBody: deps.errorBody,
-      answer: (exchange) => {
-        const { method, header } = exchange;
-        const isPreflight =
-          method === "OPTIONS" &&
-          header("access-control-request-method") !== undefined &&
-          crossSite.isListed(header("origin"));
-        if (!isPreflight) return deps.unrouted(exchange, allowed);
-        return { status: 204, contentType: "text/plain", headers: preflightHeaders, body: "" };
-      },
+      answer: (exchange, { call }) => deps.unrouted(exchange, allowed, call.requestId),
     };
   }
 
@@ -198,15 +194,24 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
 
   return (request, response) => {
     const { method, headers, url = "/" } = request;
+    if (isPreflight(request)) {
+      const { origin = "" } = headers;
+      return sendReply(response, { status: 204, headers: preflightHeaders(origin), body: "" });
+    }
     const reply = crossSite.replyHeaders(headers.origin);
     for (const name in reply) response.setHeader(name, reply[name] ?? "");
     const isGrpc = headers["content-type"]?.startsWith("application/grpc") ?? false;
     const isRpc = isGrpc || rpc.paths.has(url.split("?", 1)[0] ?? "/");
-    // A preflight is plain HTTP, whatever it is for.
     const answered = isRpc && method !== "OPTIONS" ? rpc.respond : respond;
     // The connection broke while the response was written, or there is no room for it: no client is left to answer.
     answered(request, response).catch(() => response.destroy());
   };
+}
+
+/** Whether a browser asks if it may send the call of a page. It carries no key, and is never a call itself. */
+function isPreflight({ method, headers }: NodeRequest): boolean {
+  const asked = headers["access-control-request-method"];
+  return method === "OPTIONS" && asked !== undefined && headers.origin !== undefined;
 }
 
 /** Rejects as soon as the call is over, also while a body is still coming in. */

@@ -9,7 +9,7 @@ const contentType = "application/problem+json";
 export function problemBody(error: ScoringError, requestId: string): HttpBody {
   const problem = {
     type: `urn:tensorgate:${error.reason}`,
-    title: titles[error.reason],
+    title: problemTitles[error.reason],
     status: wireStatusOf(error).http,
     ...problemDetails(error),
     requestId,
@@ -42,14 +42,23 @@ export function problemDetails({
   };
 }
 
-/** A path or method that leads nowhere never becomes a call, so it has no reason of ours. */
+/** Reasons that no call fails with: a path or method without a route never becomes one. */
+export const routeReasons = ["unknown-route", "method-not-allowed"] as const;
+
+/** A request that no route takes. */
+export interface UnroutedRequest extends Pick<Exchange, "method" | "path"> {
+  readonly requestId: string;
+}
+
+/** @param allowed - methods that the path has routes for */
 export function noRoute(
-  { method, path }: Pick<Exchange, "method" | "path">,
+  { method, path, requestId }: UnroutedRequest,
   allowed: readonly string[],
 ): HttpAnswer {
   const isKnown = allowed.length > 0;
   const status = isKnown ? 405 : 404;
   const title = isKnown ? "Method not allowed" : "Not found";
+  const reason: (typeof routeReasons)[number] = isKnown ? "method-not-allowed" : "unknown-route";
   const detail = isKnown
     ? `${path} takes ${allowed.join(", ")}, not ${method}`
     : `no route for ${path.slice(0, 200)}; see /openapi.json`;
@@ -57,11 +66,12 @@ export function noRoute(
     status,
     contentType,
     ...(isKnown && { headers: { allow: allowed.join(", ") } }),
-    body: `${JSON.stringify({ type: "about:blank", title, status, detail })}\n`,
+    body: `${JSON.stringify({ type: "about:blank", title, status, detail, reason, requestId })}\n`,
   };
 }
 
-const titles: Readonly<Record<FailureReason, string>> = {
+/** The title of a problem, by its reason. */
+export const problemTitles: Readonly<Record<FailureReason, string>> = {
   cancelled: "Client closed request",
   "invalid-request": "Invalid request",
   "unsupported-media": "Unsupported media type",
@@ -81,3 +91,8 @@ const titles: Readonly<Record<FailureReason, string>> = {
   "upstream-answered": "Request rejected by the model server",
   internal: "Internal error",
 };
+
+/** Reasons that a call fails with. */
+export const failureReasons: readonly FailureReason[] = Object.keys(
+  problemTitles,
+) as FailureReason[];

@@ -1,7 +1,7 @@
 import type { Readiness } from "@tensorgate/core";
 import type { HttpRoute } from "../http-handler.ts";
 import { problemBody } from "./errors.ts";
-import { openapiDocument } from "./openapi.ts";
+import { openapiDocument } from "./openapi/document.ts";
 
 /** `GET /livez`: the process works. `GET /readyz`: some pool can serve, and it does not drain. */
 export function healthRoutes(readiness: () => Readiness): readonly HttpRoute[] {

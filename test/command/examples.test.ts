@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { consoleFiles } from "@tensorgate/console";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { snippet } from "../../packages/console/page/call/snippets.ts";
 import { samplePicture } from "../support/pictures.ts";
@@ -13,7 +14,7 @@ const hasCurl = ["/usr/bin/curl", "/bin/curl"].some((path) => existsSync(path));
 
 let running: RunningGateway;
 beforeAll(async () => {
-  running = await startBundledGateway();
+  running = await startBundledGateway({}, { console: consoleFiles({ hasSamples: true }) });
 });
 afterAll(() => running[Symbol.asyncDispose]());
 
@@ -110,23 +111,45 @@ const call = (file: string) => ({
   contentType: "image/jpeg",
 });
 
-test.runIf(hasCurl)("what the page prints for curl works as it is printed", async () => {
-  const line = snippet("curl", call("examples/pictures/drop.jpg"));
+/** Calls as the page prints them: with a file or a sample, with settings, and of each task. */
+const printed = [
+  { name: "classify", more: {}, shows: /label"?: ["']drop/ },
+  {
+    name: "classify a sample",
+    more: { sample: "/samples/star.jpg", options: { topK: 1, minScore: 0.5 } },
+    shows: /label"?: ?["']star/,
+  },
+  { name: "embed", more: { task: "embed" as const }, shows: /\d\.\d+, ?/ },
+  { name: "predict", more: { task: "predict" as const }, shows: /predictions"?:/ },
+  {
+    name: "predict a sample",
+    more: { task: "predict" as const, sample: "/samples/star.jpg" },
+    shows: /predictions"?:/,
+  },
+];
 
-  expect(JSON.parse(await ran("bash", ["-c", line])).results[0].labels[0].label).toBe("drop");
+test.runIf(hasCurl)("what the page prints for curl works as it is printed", async () => {
+  for (const { more, shows } of printed) {
+    const line = snippet("curl", { ...call("examples/pictures/drop.jpg"), ...more });
+
+    expect((await ran("bash", ["-c", line])).replaceAll('":', '": ')).toMatch(shows);
+  }
 });
 
 test("what the page prints for Node works as it is printed", async () => {
   // In the repository, where the client is found.
   const folder = mkdtempSync(`${root}/.snippet-`);
   try {
-    writeFileSync(`${folder}/score.mjs`, snippet("Node", call("examples/pictures/drop.jpg")));
-    const args = ["--conditions=@tensorgate/source", `${folder}/score.mjs`];
-    expect(await ran(process.execPath, args)).toMatch(/label: 'drop'/);
+    for (const { more, shows } of printed) {
+      const code = snippet("Node", { ...call("examples/pictures/drop.jpg"), ...more });
+      writeFileSync(`${folder}/score.mjs`, code);
+      const args = ["--conditions=@tensorgate/source", `${folder}/score.mjs`];
+      expect(await ran(process.execPath, args)).toMatch(shows);
+    }
   } finally {
     rmSync(folder, { recursive: true });
   }
-});
+}, 30_000);
 
 test("a file of an odd name is quoted", () => {
   const line = snippet("curl", { ...call("it's a $HOME.jpg"), needsKey: true });

@@ -1,53 +1,72 @@
+import { readAddress, writeAddress } from "./address.ts";
 import { element } from "./elements.ts";
-import { client, type PageModel, type PageTask } from "./gateway.ts";
-
-/** Tasks of the page, the preferred one first. */
-const tasks: readonly PageTask[] = ["detect", "classify"];
+import { client, type PageModel, type PageTask, pageTasks } from "./gateway.ts";
 
 export interface ModelPicker {
-  /** Returns the chosen model; undefined if no model takes pictures. */
+  /** Returns the chosen model with the chosen task; undefined if there is no model. */
   chosen(): PageModel | undefined;
 }
 
-/** Fills the list of models. @throws ClientError */
+/** Fills the lists of models and of their tasks. @throws ClientError */
 export async function modelPicker(onChange: () => void): Promise<ModelPicker> {
-  const select = element<HTMLSelectElement>("model");
+  const models = element<HTMLSelectElement>("model");
+  const tasks = element<HTMLSelectElement>("task");
   const found = await client.models.list();
-  const models = found.flatMap((model): PageModel[] => {
-    const pageTask = tasks.find((task) => model.tasks.includes(task));
-    return pageTask ? [{ ...model, pageTask }] : [];
-  });
-  select.replaceChildren(
-    ...models.map(({ name, pageTask }) => new Option(`${name} (${pageTask})`, name)),
-  );
+  models.replaceChildren(...found.map(({ name }) => new Option(name, name)));
+  const asked = readAddress();
   // Trained models come before those with random weights.
-  const trained = models.filter(({ weights }) => weights !== "seeded");
-  const first = trained.find(({ pageTask }) => pageTask === "classify") ?? trained[0];
-  if (first) select.value = first.name;
-  const chosen = () => models.find(({ name }) => name === select.value);
+  const trained = found.filter(({ weights }) => weights !== "seeded");
+  const first = trained.find(({ task }) => task === "classify") ?? trained[0];
+  const initial = found.find(({ name }) => name === asked.model) ?? first;
+  if (initial) models.value = initial.name;
 
-  const show = () => {
-    const model = chosen();
-    element("banner").hidden = model?.weights !== "seeded";
-    element("model-facts").textContent = model
-      ? factsOf(model)
-      : "No model of this gateway takes pictures.";
+  const model = () => found.find(({ name }) => name === models.value);
+  function fillTasks(wanted?: string): void {
+    const offered = pageTasks.filter((task) => model()?.tasks.includes(task));
+    tasks.replaceChildren(...offered.map((task) => new Option(task, task)));
+    if (offered.some((task) => task === wanted)) tasks.value = wanted ?? "";
+  }
+  const chosen = (): PageModel | undefined => {
+    const info = model();
+    return info && { ...info, pageTask: tasks.value as PageTask };
   };
-  select.onchange = () => {
+  const show = () => {
+    const shown = chosen();
+    element("banner").hidden = shown?.weights !== "seeded";
+    element("model-facts").textContent = shown ? factsOf(shown) : "This gateway has no model.";
+  };
+  const change = () => {
     show();
+    // The default task of a model is not worth a place in the address.
+    const isDefault = tasks.selectedIndex <= 0;
+    writeAddress({ model: models.value, task: isDefault ? undefined : tasks.value });
     onChange();
   };
+  models.onchange = () => {
+    fillTasks();
+    change();
+  };
+  tasks.onchange = change;
+  fillTasks(asked.task);
   show();
   return { chosen };
 }
 
-function factsOf({ pageTask, input, labelCount, versions, regions, family }: PageModel): string {
-  const { width, height } = input;
+const returned: Readonly<Record<PageTask, (model: PageModel) => string>> = {
+  detect: ({ labelCount }) => `returns boxes of ${labelCount} classes`,
+  classify: ({ labelCount }) => `returns labels of ${labelCount} classes`,
+  embed: () => "returns features, for search and comparison",
+  predict: () => "returns the tensors of its outputs",
+};
+
+function factsOf(model: PageModel): string {
+  const { width, height, kind } = model.input;
+  const scaled = width && height ? `, scaled to ${width} × ${height} pixels` : "";
   return [
-    `Takes a picture${width && height ? `, scaled to ${width} × ${height} pixels` : ""}`,
-    `returns ${pageTask === "detect" ? "boxes" : "labels"} of ${labelCount} classes`,
-    ...(family ? [family] : []),
-    `version ${versions.join(", ") || "unknown"}`,
-    regions.join(", "),
+    kind === "picture" ? `Takes a picture${scaled}` : "Takes tensors",
+    returned[model.pageTask](model),
+    ...(model.family ? [model.family] : []),
+    `version ${model.versions.join(", ") || "unknown"}`,
+    model.regions.join(", "),
   ].join(" · ");
 }

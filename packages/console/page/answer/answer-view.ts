@@ -1,21 +1,23 @@
-import type { Detections, LabelScore } from "@tensorgate/web-client";
 import { ScoringError } from "@tensorgate/web-client";
+import { readableBody } from "../calls/recorder.ts";
 import { createHtml, element } from "../elements.ts";
-import type { Answer } from "../gateway.ts";
-import { showBoxes } from "./boxes-view.ts";
-import { type Cost, costBar, costOf } from "./cost-bar.ts";
+import { type Answer, metaOf, recorder } from "../gateway.ts";
+import { linkBoxes, showBoxes } from "./boxes-view.ts";
+import { costBar, costOf } from "./cost-bar.ts";
+import { resultView } from "./result-view.ts";
 
-/** Shows a response beside its picture, and where its time went. */
+/** Shows a response beside its picture, as it came over the wire, and where its time went. */
 export function showAnswer(answer: Answer, overlay: SVGElement, elapsedMs: number): void {
-  const found: Detections | undefined = "boxes" in answer ? answer : undefined;
-  const labels: readonly LabelScore[] = found ? found.boxes : (answer as readonly LabelScore[]);
-  const list = createHtml("ol", { class: "labels" }, ...labels.map(labelRow));
-  const nothing = createHtml("p", { class: "hint" }, "Nothing found.");
-  element("answer").replaceChildren(labels.length > 0 ? list : nothing);
-  showBoxes(overlay, found);
-  const { meta } = answer;
-  showCost(costOf(meta.timing, elapsedMs));
-  const { upload, region, cache, attempts, requestId } = meta;
+  const { elements, boxRows } = resultView(answer);
+  element("answer").replaceChildren(...elements);
+  showBoxes(overlay, answer.task === "detect" ? answer.found : undefined);
+  linkBoxes(overlay, boxRows);
+  const meta = metaOf(answer);
+  const call = recorder.find(meta.requestId);
+  element<HTMLTextAreaElement>("raw").value = call ? readableBody(call.text) : "";
+  const { timing, upload, cache, attempts = 1, requestId } = meta;
+  element("cost").replaceChildren(...(timing ? [costBar(costOf(timing, elapsedMs))] : []));
+  const region = meta.region ?? call?.region;
   element("facts").textContent = [
     ...(region ? [`scored in ${region}`] : []),
     ...(upload ? [`${kilobytes(upload.bytes)} sent`] : []),
@@ -31,23 +33,10 @@ export function showFailure(thrown: unknown, overlay?: SVGElement): void {
   const message =
     ScoringError.is(thrown) || thrown instanceof Error ? thrown.message : String(thrown);
   element("answer").replaceChildren(createHtml("p", { class: "error" }, message));
+  element<HTMLTextAreaElement>("raw").value = "";
   if (overlay) showBoxes(overlay, undefined);
   element("cost").replaceChildren();
   element("facts").textContent = "";
-}
-
-function labelRow({ label, score }: LabelScore): HTMLLIElement {
-  return createHtml(
-    "li",
-    {},
-    createHtml("progress", { value: score, max: 1, "aria-hidden": "true" }),
-    createHtml("span", {}, label),
-    createHtml("span", {}, `${(score * 100).toFixed(1)} %`),
-  );
-}
-
-function showCost(cost: Cost): void {
-  element("cost").replaceChildren(costBar(cost));
 }
 
 function kilobytes(bytes: number): string {

@@ -1,23 +1,19 @@
 import { element } from "../elements.ts";
 
-/** Takes pictures that the user chooses, drops or pastes. */
-export function fileSource(onPicture: (file: File) => void): void {
+/** Lets the user choose, drop or paste pictures. */
+export function fileSource(onFiles: (files: readonly File[]) => void): void {
   const drop = element("drop");
-  const preview = element<HTMLImageElement>("preview");
+  const input = element<HTMLInputElement>("file");
 
-  function take(file: File | undefined): void {
-    if (!file) return;
-    URL.revokeObjectURL(preview.src);
-    preview.src = URL.createObjectURL(file);
-    preview.alt = `The picture to score: ${file.name || "pasted"}`;
-    element("seen").hidden = false;
-    element("drop-text").textContent = file.name || "A pasted picture";
-    onPicture(file);
-  }
+  const take = (files: FileList | undefined | null) => {
+    if (files && files.length > 0) onFiles([...files]);
+  };
 
-  element<HTMLInputElement>("file").addEventListener("change", ({ target }) =>
-    take((target as HTMLInputElement).files?.[0]),
-  );
+  input.addEventListener("change", () => {
+    take(input.files);
+    // So that the same file can be chosen again.
+    input.value = "";
+  });
   for (const name of ["dragenter", "dragover"]) {
     drop.addEventListener(name, (event) => {
       event.preventDefault();
@@ -29,7 +25,7 @@ export function fileSource(onPicture: (file: File) => void): void {
   }
   drop.addEventListener("drop", (event) => {
     event.preventDefault();
-    take(event.dataTransfer?.files[0]);
+    take(event.dataTransfer?.files);
   });
-  document.addEventListener("paste", ({ clipboardData }) => take(clipboardData?.files[0]));
+  document.addEventListener("paste", ({ clipboardData }) => take(clipboardData?.files));
 }

@@ -11,7 +11,7 @@ const columns = [
   "Waiting",
   "Latency",
   "Answered",
-  "Failed attempts",
+  "Failed",
 ];
 
 export interface RegionsView {

@@ -1,6 +1,6 @@
 import { createSvg } from "../elements.ts";
 
-const width = 96;
+const width = 56;
 const height = 24;
 
 /** Maximum number of values in a sparkline. */

@@ -1,5 +1,4 @@
 import { element } from "../elements.ts";
-import { sparkline, sparklineLength } from "./sparkline.ts";
 
 /** Interval between calls, in milliseconds. */
 const intervalMs = 250;
@@ -11,31 +10,22 @@ const intervalMs = 250;
  */
 export function steadyCalls(call: () => Promise<unknown> | undefined): void {
   const button = element("steady");
-  const latencies: number[] = [];
   let answered = 0;
   let failed = 0;
   let timer: ReturnType<typeof setInterval> | undefined;
 
   async function once(): Promise<void> {
-    const startMs = performance.now();
     const answer = call();
     if (!answer) return;
     try {
       await answer;
       answered += 1;
-      latencies.push(performance.now() - startMs);
-      latencies.splice(0, latencies.length - sparklineLength);
     } catch {
       failed += 1;
     }
     element("answered").textContent = String(answered);
     element("failed").textContent = String(failed);
     element("failed").className = failed > 0 ? "bad" : "";
-    const newest = latencies.at(-1);
-    element("steady-latency").replaceChildren(
-      sparkline(latencies, "Latency of these calls"),
-      newest === undefined ? "" : ` ${newest.toFixed(0)} ms`,
-    );
   }
 
   button.addEventListener("click", () => {

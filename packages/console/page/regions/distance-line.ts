@@ -1,0 +1,37 @@
+import type { RegionStatus } from "@tensorgate/proto/tensorgate/v1/status";
+import { createSvg } from "../elements.ts";
+import { regionColour } from "./region-colour.ts";
+
+const width = 600;
+const margin = 60;
+
+/** Creates a line with the regions at their round trips from the gateway, in milliseconds. */
+export function distanceLine(regions: readonly RegionStatus[], own: string): SVGSVGElement {
+  const known = regions.flatMap(({ name, roundTripMs = name === own ? 0 : undefined, ...rest }) =>
+    roundTripMs === undefined ? [] : [{ name, roundTripMs, isOut: rest.isPlugged === false }],
+  );
+  const farMs = Math.max(1, ...known.map(({ roundTripMs }) => roundTripMs));
+  const points = known.map(({ name, roundTripMs, isOut }) => {
+    const x = margin + (roundTripMs / farMs) * (width - 2 * margin);
+    const words = `${roundTripMs.toFixed(0)} ms${isOut ? ", out" : ""}`;
+    return createSvg(
+      "g",
+      { class: `${regionColour(name)}${isOut ? " out" : ""}` },
+      createSvg("circle", { cx: x, cy: 26, r: 7 }),
+      createSvg("text", { x, y: 12, "text-anchor": "middle" }, name),
+      createSvg("text", { x, y: 48, "text-anchor": "middle", class: "quiet" }, words),
+    );
+  });
+  const text = known.map(({ name, roundTripMs }) => `${name} ${roundTripMs.toFixed(0)} ms`);
+  return createSvg(
+    "svg",
+    {
+      class: "distances",
+      viewBox: `0 0 ${width} 52`,
+      role: "img",
+      "aria-label": `Round trips from ${own}: ${text.join(", ")}`,
+    },
+    createSvg("line", { x1: margin, x2: width - margin, y1: 26, y2: 26 }),
+    ...points,
+  );
+}

@@ -102,7 +102,7 @@ function pack(call: OpCall): TensorValue {
 /** Takes the elements of an axis (the first, without a third input) that the second input lists. */
 export function gather(call: OpCall): TensorValue {
   const [value, indices] = [tensorInput(call, 0), tensorInput(call, 1)];
-  const [axis = 0] = call.inputs.length > 2 ? numbersInput(call, 2, "the axis") : [0];
+  const [axis = 0] = call.inputs.length > 2 ? numbersInput(call, 2, "the axes") : [0];
   if (attributeInteger(call.node, "batch_dims", 0) !== 0) refuse("with batches of indices");
   const rank = rankOf(value);
   const place = positiveAxis(axis, rank);
@@ -125,14 +125,14 @@ export const joinOps: readonly (readonly [string, OpHandler])[] = [
     "ConcatV2",
     (call) => {
       const last = call.inputs.length - 1;
-      const [axis = 0] = numbersInput(call, last, "the axis");
+      const [axis = 0] = numbersInput(call, last, "the axes");
       return joined(call, tensorInputs({ ...call, inputs: call.inputs.slice(0, last) }), axis);
     },
   ],
   [
     "Concat",
     (call) => {
-      const [axis = 0] = numbersInput(call, 0, "the axis");
+      const [axis = 0] = numbersInput(call, 0, "the axes");
       return joined(call, tensorInputs({ ...call, inputs: call.inputs.slice(1) }), axis);
     },
   ],

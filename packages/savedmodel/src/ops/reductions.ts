@@ -89,7 +89,7 @@ const over =
 function argument(type: "ArgMax" | "ArgMin"): OpHandler {
   return (call) => {
     const value = tensorInput(call, 0);
-    const [axis = 0] = numbersInput(call, 1, "the axis");
+    const [axis = 0] = numbersInput(call, 1, "the axes");
     const removed = new Set([positiveAxis(axis, rankOf(value))]);
     const { graph, nameIn, made } = call.tools;
     const layout = layoutWithout(value, removed);

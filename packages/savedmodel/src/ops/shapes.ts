@@ -100,7 +100,7 @@ function squeeze(call: OpCall): TensorValue {
 
 function expandDims(call: OpCall): TensorValue {
   const value = tensorInput(call, 0);
-  const [axis = 0] = numbersInput(call, 1, "the axis");
+  const [axis = 0] = numbersInput(call, 1, "the axes");
   const place = positiveAxis(axis, rankOf(value) + 1);
   const shape = (value.shape as Shape).toSpliced(place, 0, 1);
   const { constant, dtype } = value;
@@ -112,7 +112,7 @@ function expandDims(call: OpCall): TensorValue {
 
 function transpose(call: OpCall): TensorValue {
   const value = tensorInput(call, 0);
-  const order = numbersInput(call, 1, "the order of the axes");
+  const order = numbersInput(call, 1, "the places of the axes");
   const { constant, dtype, layout } = value;
   if (constant && "data" in constant) return call.tools.foldedTensor(permuted(constant, order));
   const shape = value.shape && order.map((axis) => value.shape?.[axis] ?? -1);

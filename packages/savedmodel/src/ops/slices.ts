@@ -205,7 +205,7 @@ function parts(call: OpCall, value: TensorValue, axis: number, sizes: readonly n
 }
 
 function split(call: OpCall): readonly TensorValue[] {
-  const [axis = 0] = numbersInput(call, 0, "the axis");
+  const [axis = 0] = numbersInput(call, 0, "the axes");
   const value = tensorInput(call, 1);
   const place = positiveAxis(axis, rankOf(value));
   const count = partCount(call, "num_split");
@@ -217,7 +217,7 @@ function split(call: OpCall): readonly TensorValue[] {
 function splitBySizes(call: OpCall): readonly TensorValue[] {
   const value = tensorInput(call, 0);
   const sizes = numbersInput(call, 1, "the sizes");
-  const [axis = 0] = numbersInput(call, 2, "the axis");
+  const [axis = 0] = numbersInput(call, 2, "the axes");
   const place = positiveAxis(axis, rankOf(value));
   const known = sizes.filter((size) => size >= 0).reduce((sum, size) => sum + size, 0);
   const extent = value.shape?.[place] ?? -1;

@@ -25,6 +25,12 @@ function scalar({ tools }: OpCall, value: number, dtype: DType): string {
   return tools.graph.constant({ dtype, shape: [], data });
 }
 
+/** Of two integers that are as near, the even one. */
+function roundToEven(value: number): number {
+  const up = Math.round(value);
+  return up - value === 0.5 && up % 2 !== 0 ? up - 1 : up;
+}
+
 const inverse: UnaryRule = { emit: as("Reciprocal"), compute: (x) => 1 / x };
 
 const rules: Readonly<Record<string, UnaryRule>> = {
@@ -45,7 +51,7 @@ const rules: Readonly<Record<string, UnaryRule>> = {
   Log: { emit: as("Log"), compute: Math.log },
   Floor: { emit: as("Floor"), compute: Math.floor },
   Ceil: { emit: as("Ceil"), compute: Math.ceil },
-  Round: { emit: as("Round") },
+  Round: { emit: as("Round"), compute: roundToEven },
   Sign: { emit: as("Sign"), compute: Math.sign },
   Sin: { emit: as("Sin"), compute: Math.sin },
   Cos: { emit: as("Cos"), compute: Math.cos },

@@ -43,6 +43,15 @@ export const triedSizes: readonly PictureSize[] = [
   [2_448, 3_264],
   [341, 257],
   [768, 1_024],
+  // Longer sides that are not whole pixels, and are rounded up or down.
+  [313, 517],
+  [733, 411],
+  [405, 607],
+  [611, 359],
+  [283, 777],
+  [901, 397],
+  [523, 1_201],
+  [1_333, 617],
 ].map(([heightPx = 0, widthPx = 0]) => ({ heightPx, widthPx }));
 
 /**
@@ -80,6 +89,9 @@ function coordinatesOf({ coordinates }: ResizedPicture): Preprocessing["coordina
   throw new UnsupportedError("pictures are resized with their corners aligned");
 }
 
+/** More sizes that differ by a pixel are not due to the rounding of a float: the graph means something else. */
+const maxRoundedSizes = 3;
+
 /** Tries the ways in which pictures are brought to a size. */
 function resizeOf(trials: readonly Trial[]) {
   const [{ steps }] = trials as [Trial];
@@ -95,11 +107,11 @@ function resizeOf(trials: readonly Trial[]) {
   ];
   for (const resize of candidates) {
     const distances = trials.map((trial) => distance(resize, trial));
-    if (Math.max(...distances) > 1) continue;
     const roundedSizes = trials
       .filter((_, index) => distances[index] === 1)
       .map(({ size }) => size);
-    return { resize, roundedSizes };
+    const isRounded = Math.max(...distances) <= 1 && roundedSizes.length <= maxRoundedSizes;
+    if (isRounded) return { resize, roundedSizes };
   }
   throw new UnsupportedError("pictures are brought to their size in a way that cannot be declared");
 }

@@ -107,6 +107,22 @@ describe("what cannot be declared is refused with the reason", () => {
       text: "the size of the result depends on the picture",
     },
     {
+      name: "sides that are rounded to the nearest",
+      body: [
+        ...decodedPicture,
+        ...shorterSide.filter(({ name }) => !/^(new_|size)/.test(name ?? "")),
+        testNode("Round", "round_h", ["scaled_h"], float),
+        testNode("Round", "round_w", ["scaled_w"], float),
+        testNode("Cast", "new_h", ["round_h"], { DstT: { type: "INT32" } }),
+        testNode("Cast", "new_w", ["round_w"], { DstT: { type: "INT32" } }),
+        testNode("Pack", "size", ["new_h", "new_w"], { axis: 0, N: 2 }),
+        ...resizedPicture(),
+        ...middle,
+        ...withoutMeans("middle"),
+      ],
+      text: "pictures are brought to their size in a way that cannot be declared",
+    },
+    {
       name: "aligned corners",
       body: [...warped({ align_corners: true }), ...withoutMeans("resized")],
       text: "their corners aligned",

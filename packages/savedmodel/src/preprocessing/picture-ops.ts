@@ -58,7 +58,7 @@ function shape(call: OpCall): Value {
 
 function expandDims(call: OpCall): Value {
   const picture = pictureInput(call);
-  const [axis = 0] = numbersInput(call, 1, "the axis");
+  const [axis = 0] = numbersInput(call, 1, "the axes");
   const { axes } = picture;
   return made({ ...picture, axes: axes.toSpliced(positiveAxis(axis, axes.length + 1), 0, "one") });
 }
@@ -81,7 +81,7 @@ function reshape(call: OpCall): Value {
   const picture = pictureInput(call);
   const sides = picture.axes.filter((axis) => axis !== "one");
   const extents = sides.map((axis) => extentOf(picture, axis));
-  const target = numbersInput(call, 1, "the shape");
+  const target = numbersInput(call, 1, "the extents");
   const axes: PictureAxis[] = [];
   let next = 0;
   for (const extent of target) {
@@ -96,7 +96,7 @@ function reshape(call: OpCall): Value {
 
 function resize(call: OpCall): Value {
   const picture = pictureInput(call);
-  const [heightPx = 0, widthPx = 0] = numbersInput(call, 1, "the size");
+  const [heightPx = 0, widthPx = 0] = numbersInput(call, 1, "the sizes");
   if (picture.resized || picture.topPx !== 0 || picture.leftPx !== 0) {
     refuse("after another resize or a crop");
   }
@@ -183,6 +183,13 @@ function stridedSlice(call: OpCall): Value {
   });
 }
 
+/** Pads by nothing, as graphs do that crop or pad to a size. */
+function pad(call: OpCall): Value {
+  const picture = pictureInput(call);
+  const isNothing = numbersInput(call, 1, "the paddings").every((count) => count === 0);
+  return isNothing ? made(picture) : refuse("with a border");
+}
+
 /** Exchanges the order of channels. */
 function reverse(call: OpCall): Value {
   const picture = pictureInput(call);
@@ -203,7 +210,7 @@ function channelAxis(picture: PictureSteps, axis: number): void {
 }
 
 function split(call: OpCall): readonly Value[] {
-  const [axis = 0] = numbersInput(call, 0, "the axis");
+  const [axis = 0] = numbersInput(call, 0, "the axes");
   const picture = pictureInput(call, 1);
   channelAxis(picture, axis);
   const count = attributeInteger(call.node, "num_split", 1);
@@ -218,7 +225,7 @@ function split(call: OpCall): readonly Value[] {
 function concat(call: OpCall): Value {
   const last = call.inputs.length - 1;
   const pictures = Array.from({ length: last }, (_, index) => pictureInput(call, index));
-  const [axis = 0] = numbersInput(call, last, "the axis");
+  const [axis = 0] = numbersInput(call, last, "the axes");
   const [first] = pictures;
   if (!first) return refuse("it has no input");
   channelAxis(first, axis);
@@ -242,6 +249,8 @@ export const pictureOps: ReadonlyMap<string, OpHandler> = new Map<string, OpHand
   ["ResizeBilinear", resize],
   ["Slice", slice],
   ["StridedSlice", stridedSlice],
+  ["Pad", pad],
+  ["PadV2", pad],
   ["ReverseV2", reverse],
   ["Split", split],
   ["ConcatV2", concat],

@@ -26,7 +26,7 @@ export interface SlotRejection {
 }
 
 /** Enough to keep a server busy at first, and few enough to lose when it dies; to another region most are in transit. */
-const initialLimits = { near: 8, remote: 32 };
+const initialLimits = { near: 10, remote: 32 };
 const maxAdaptiveLimit = 256;
 /** A trial ends after this many replies, but not before this time, in milliseconds. */
 const trial = { replies: 60, minMs: 50 } as const;
@@ -35,7 +35,9 @@ const fullShare = 0.9;
 /** Minimum gain of throughput by more slots, as a share of a gain in proportion. */
 const minGain = 0.35;
 /** Maximum loss of throughput by fewer slots, as a share. */
-const maxLoss = 0.02;
+const maxLoss = 0.01;
+/** What is left of the best rate at a limit with each trial: a replica that became slower is measured anew. */
+const forgotten = 0.99;
 /** Share of a reply's time above which the lag of the gateway itself decides the throughput. */
 const maxLagShare = 0.2;
 /** Trials that are skipped after one that did not pay; twice as many each time. */
@@ -44,7 +46,7 @@ const rest = { first: 2, max: 64 } as const;
 /**
  * Creates the limit of a replica whose `parallelism` is `auto`.
  *
- * Climbs the hill of throughput: tries a quarter more or a quarter fewer, and keeps what pays. More slots must raise
+ * Climbs the hill of throughput: tries up to a quarter more or one fewer, and keeps what pays. More slots must raise
  * throughput; fewer must cost next to nothing, since requests in flight are lost when the replica dies.
  */
 export function createAdaptiveLimit(isRemote: boolean): ConcurrencyLimit {
@@ -55,13 +57,18 @@ export function createAdaptiveLimit(isRemote: boolean): ConcurrencyLimit {
   let resting = 0;
   let restLength: number = rest.first;
 
-  /** Returns the step of the next trial, smaller after one that did not pay: the top may lie between. */
-  const step = () => Math.max(1, Math.floor(adaptive.limit / (2 * restLength)));
+  /**
+   * Returns the step of the next trial: upwards smaller after one that did not pay, since the top may lie between. A step
+   * down is short, because requests wait while it lasts; one up costs them nothing.
+   */
+  const step = () =>
+    direction === 1 ? Math.max(1, Math.floor(adaptive.limit / (2 * restLength))) : -1;
 
   function compare(rate: number): void {
     const { limit } = adaptive;
     if (!known || known.limit === limit) {
-      known = { limit, rate };
+      // Callers who stay away for a moment make a rate lower, never higher.
+      known = { limit, rate: Math.max(rate, (known?.rate ?? 0) * forgotten) };
       if (resting > 0) {
         resting -= 1;
         return;
@@ -85,7 +92,7 @@ export function createAdaptiveLimit(isRemote: boolean): ConcurrencyLimit {
   }
 
   function tryAnother(): void {
-    const next = Math.min(Math.max(adaptive.limit + direction * step(), 1), maxAdaptiveLimit);
+    const next = Math.min(Math.max(adaptive.limit + step(), 1), maxAdaptiveLimit);
     if (next === adaptive.limit) direction = direction === 1 ? -1 : 1;
     adaptive.limit = next;
   }

@@ -92,7 +92,7 @@ test("a preflight of a configured origin gets the exact lists", async () => {
   expect(status).toBe(204);
   expect(headers).toMatchObject({
     "access-control-allow-origin": "https://app.example",
-    "access-control-allow-methods": "GET, POST",
+    "access-control-allow-methods": "GET, POST, PUT",
     "access-control-max-age": "7200",
     vary: "origin",
   });

@@ -66,7 +66,7 @@ const preflightSeconds = 7_200;
 export function preflightHeaders(origin: string): Readonly<Record<string, string>> {
   return {
     "access-control-allow-origin": origin,
-    "access-control-allow-methods": "GET, POST",
+    "access-control-allow-methods": "GET, POST, PUT",
     "access-control-allow-headers": allowedHeaders,
     "access-control-max-age": String(preflightSeconds),
     vary: "origin",

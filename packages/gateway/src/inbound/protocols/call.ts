@@ -109,7 +109,11 @@ export function createCallRunner(deps: CallRunnerDeps): CallRunner {
         const error = ScoringError.from(thrown);
         ended = { error };
         if (error.reason === "internal") onInternalError(error, requestId);
-        return { ok: false, error, headers: errorHeaders(error, requestId, call) };
+        return {
+          ok: false,
+          error,
+          headers: errorHeaders(error, requestId, { call, totalMs: clock.nowMs() - startedMs }),
+        };
       } finally {
         observer?.end({
           askedModel,
@@ -205,13 +209,16 @@ function serverTiming(call: CallContext, totalMs: number): string {
  * Headers of an error, in every protocol: when to retry, for HTTP and for gRPC, how to authenticate, and that a page may
  * read why its origin is refused.
  *
- * @param call - undefined if it failed before it began
+ * @param open - undefined if it failed before it began
  * @see RFC 9110, section 11.6.1
  */
 export function errorHeaders(
   error: ScoringError,
   requestId: string,
-  call?: CallContext,
+  {
+    call,
+    totalMs = 0,
+  }: { readonly call?: CallContext | undefined; readonly totalMs?: number } = {},
 ): Readonly<Record<string, string>> {
   const { reason, retryAfterMs } = error;
   return {
@@ -222,6 +229,7 @@ export function errorHeaders(
       "retry-after": String(Math.ceil(retryAfterMs / 1_000)),
       "grpc-retry-pushback-ms": String(Math.ceil(retryAfterMs)),
     }),
+    ...(call && { "server-timing": serverTiming(call, totalMs) }),
     ...(call?.routingTrace && traceHeaders(call)),
   };
 }

@@ -5,6 +5,7 @@ import type { NodeRequest, NodeResponse, OnRequest, Respond } from "../server/no
 import { assertRoomForAnswer, sendReply } from "../server/reply.ts";
 import type { CallRunner, ReplyInfo } from "./call.ts";
 import { createIncomingCall } from "./incoming-call.ts";
+import { negotiated } from "./negotiation.ts";
 import { wireStatusOf } from "./wire-status.ts";
 
 /** Values of the `{names}` in a route's path, percent-decoded. */
@@ -21,6 +22,8 @@ export interface HttpBody {
 export interface HttpAnswer extends HttpBody, ReplyInfo {
   /** Beside those that every answer has. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Whether clients may keep it and ask whether it has changed. */
+  readonly isTagged?: true;
 }
 
 /** The call that a route answers. */
@@ -33,6 +36,8 @@ export interface RouteCall {
 /** One route of plain HTTP. It only translates: the handler answers with the error that it throws. */
 export interface HttpRoute {
   readonly method: "GET" | "POST";
+  /** Whether PUT means the same, as `curl -T` sends a file. */
+  readonly takesPut?: true;
   /** As OpenAPI writes it: `/v1/classify/{model}`. */
   readonly path: string;
   /**
@@ -110,11 +115,13 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
 
   function search(method: string, { path, target }: Exchange): FoundRoute {
     const allowed: string[] = [];
+    const isNamed = path.length > 1 && path.endsWith("/");
+    const plainPath = isNamed ? path.slice(0, -1) : path;
     for (const { route, pattern, names } of table) {
-      const match = pattern.exec(path);
+      const match = pattern.exec(plainPath);
       if (!match) continue;
-      if (route.method !== method) {
-        allowed.push(route.method);
+      if (route.method !== method && !(method === "PUT" && route.takesPut)) {
+        allowed.push(...methodsOf(route));
         continue;
       }
       const params: Record<string, string> = {};
@@ -138,7 +145,14 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
       path: "",
       isPublic: true,
       errorBody: deps.errorBody,
-      answer: (exchange, { call }) => deps.unrouted(exchange, allowed, call.requestId),
+      answer: (exchange, { call }) => {
+        const methods = rpc.paths.has(exchange.path) ? ["POST"] : allowed;
+        if (exchange.method !== "OPTIONS" || methods.length === 0) {
+          return deps.unrouted(exchange, allowed, call.requestId);
+        }
+        const headers = { allow: [...methods, "OPTIONS"].join(", ") };
+        return { status: 204, contentType: "text/plain", headers, body: "" };
+      },
     };
   }
 
@@ -167,7 +181,7 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
       }
       const answered = await route.answer(exchange, { call, params, tasks });
       if (!call.requestBytes?.mayBeRead) exchange.recycle();
-      return answered;
+      return await negotiated(exchange, answered);
     }
 
     const outcome = await runner.run(incoming, {
@@ -178,7 +192,7 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
         assertRoomForAnswer(response, body.length);
         sendReply(response, {
           status,
-          headers: { "content-type": contentType, ...headers, ...callHeaders },
+          headers: { "content-type": contentType, ...withVary(response, headers), ...callHeaders },
           body,
         });
       },
@@ -212,6 +226,18 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
 function isPreflight({ method, headers }: NodeRequest): boolean {
   const asked = headers["access-control-request-method"];
   return method === "OPTIONS" && asked !== undefined && headers.origin !== undefined;
+}
+
+/** What the handler says of origins varies, too. */
+function withVary(response: NodeResponse, headers: HttpAnswer["headers"]): HttpAnswer["headers"] {
+  const before = response.getHeader("vary");
+  if (headers?.["vary"] === undefined || before === undefined) return headers;
+  return { ...headers, vary: `${before}, ${headers["vary"]}` };
+}
+
+function methodsOf({ method, takesPut }: HttpRoute): readonly string[] {
+  if (method === "GET") return ["GET", "HEAD"];
+  return takesPut ? ["POST", "PUT"] : ["POST"];
 }
 
 /** Rejects as soon as the call is over, also while a body is still coming in. */

@@ -37,7 +37,7 @@ export function sendReply(response: NodeResponse, { status, headers, body }: Rep
   const byteCount = Buffer.byteLength(body);
   for (const name in headers) response.setHeader(name, headers[name] ?? "");
   // RFC 9110, section 8.6.
-  if (status !== 204) response.setHeader("content-length", byteCount);
+  if (status !== 204 && status !== 304) response.setHeader("content-length", byteCount);
   response.statusCode = status;
   const outflow = outflows.get(response);
   const writable: Pick<NodeJS.WritableStream, "write" | "end" | "once"> = response;

@@ -32,14 +32,19 @@ export function healthRoutes(readiness: () => Readiness): readonly HttpRoute[] {
 
 /** `GET /openapi.json`: the routes of plain HTTP. A test compares it with the routes. */
 export function openapiRoutes(version: string): readonly HttpRoute[] {
-  const body = `${JSON.stringify(openapiDocument(version), undefined, 2)}\n`;
+  const body = Buffer.from(`${JSON.stringify(openapiDocument(version), undefined, 2)}\n`);
   return [
     {
       method: "GET",
       path: "/openapi.json",
       isPublic: true,
       errorBody: problemBody,
-      answer: () => ({ contentType: "application/json", body }),
+      answer: () => ({
+        contentType: "application/json",
+        body,
+        headers: { "cache-control": "no-cache" },
+        isTagged: true,
+      }),
     },
   ];
 }
@@ -76,6 +81,7 @@ export function consoleRoutes(files: ConsoleFiles): readonly HttpRoute[] {
       contentType,
       body,
       headers: { ...headers, "cache-control": isImmutable ? immutable : "no-cache" },
+      isTagged: true,
     }),
   }));
 }

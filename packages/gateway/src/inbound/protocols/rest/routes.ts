@@ -9,7 +9,7 @@ import {
 } from "@tensorgate/core";
 import { visibleModel, visibleModels } from "../../access/access.ts";
 import type { Exchange } from "../../server/exchange.ts";
-import type { HttpRoute, RouteCall } from "../http-handler.ts";
+import type { HttpAnswer, HttpRoute, RouteCall } from "../http-handler.ts";
 import { problemBody } from "./errors.ts";
 import {
   boxesJson,
@@ -52,6 +52,7 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
   return [
     {
       method: "POST",
+      takesPut: true,
       path: "/v1/classify/{model}",
       errorBody: problemBody,
       answer: async (exchange, routed) => {
@@ -68,6 +69,7 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
     },
     {
       method: "POST",
+      takesPut: true,
       path: "/v1/detect/{model}",
       errorBody: problemBody,
       answer: async (exchange, routed) => {
@@ -79,6 +81,7 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
     },
     {
       method: "POST",
+      takesPut: true,
       path: "/v1/embed/{model}",
       errorBody: problemBody,
       answer: async (exchange, routed) => {
@@ -91,7 +94,7 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
       path: "/v1/catalog",
       errorBody: problemBody,
       answer: (_exchange, { call, tasks }) =>
-        jsonAnswer({ models: visibleModels(call, tasks.catalog).map(modelJson) }),
+        tagged(jsonAnswer({ models: visibleModels(call, tasks.catalog).map(modelJson) })),
     },
     {
       method: "GET",
@@ -99,11 +102,18 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
       errorBody: problemBody,
       answer: (_exchange, { call, params, tasks }) => {
         const description = visibleModel(call, tasks.catalog, params["model"] ?? "");
-        return jsonAnswer({ ...modelJson(description), labels: description.labels });
+        return tagged(jsonAnswer({ ...modelJson(description), labels: description.labels }));
       },
     },
   ];
 }
+
+/** The catalog is what the caller's key shows, until a reload. */
+const tagged = (answer: HttpAnswer): HttpAnswer => ({
+  ...answer,
+  headers: { "cache-control": "private, no-cache" },
+  isTagged: true,
+});
 
 /** Query parameters of every call with pictures. */
 const pictureParams = ["version", "versionLabel", "signature", "region"];

@@ -5,26 +5,13 @@ import type { NodeRequest, NodeResponse, OnRequest, Respond } from "../server/no
 import { assertRoomForAnswer, sendReply } from "../server/reply.ts";
 import type { CallRunner, ReplyInfo } from "./call.ts";
 import { createIncomingCall } from "./incoming-call.ts";
-import { negotiated } from "./negotiation.ts";
+import { type HttpBody, negotiated, type Representation } from "./negotiation.ts";
 import { wireStatusOf } from "./wire-status.ts";
 
 /** Values of the `{names}` in a route's path, percent-decoded. */
 export type PathParams = Readonly<Record<string, string>>;
 
-/** A body and what it is. */
-export interface HttpBody {
-  /** @default 200 */
-  readonly status?: number;
-  readonly contentType: string;
-  readonly body: string | Uint8Array;
-}
-
-export interface HttpAnswer extends HttpBody, ReplyInfo {
-  /** Beside those that every answer has. */
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Whether clients may keep it and ask whether it has changed. */
-  readonly isTagged?: true;
-}
+export interface HttpAnswer extends Representation, ReplyInfo {}
 
 /** The call that a route answers. */
 export interface RouteCall {

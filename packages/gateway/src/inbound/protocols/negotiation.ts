@@ -2,7 +2,22 @@ import { createHash } from "node:crypto";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 import type { Exchange } from "../server/exchange.ts";
-import type { HttpAnswer } from "./http-handler.ts";
+
+/** A body and what it is. */
+export interface HttpBody {
+  /** @default 200 */
+  readonly status?: number;
+  readonly contentType: string;
+  readonly body: string | Uint8Array;
+}
+
+/** A body as it may be sent, or need not be. */
+export interface Representation extends HttpBody {
+  /** Beside those that every answer has. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Whether clients may keep it and ask whether it has changed. */
+  readonly isTagged?: true;
+}
 
 type Coding = "br" | "gzip";
 
@@ -33,10 +48,10 @@ const known = new WeakMap<Uint8Array, Variants>();
  *
  * @see RFC 9110, sections 12.5.3 and 13.1.2
  */
-export function negotiated(
+export function negotiated<Answer extends Representation>(
   exchange: Pick<Exchange, "header">,
-  answer: HttpAnswer,
-): HttpAnswer | Promise<HttpAnswer> {
+  answer: Answer,
+): Answer | Promise<Answer> {
   const { status = 200, body, isTagged } = answer;
   if (status !== 200 || (body.length < minBytes && !isTagged)) return answer;
   const tag = isTagged ? tagOf(body) : undefined;
@@ -51,7 +66,10 @@ export function negotiated(
   return coding ? encoded(varied, coding) : varied;
 }
 
-async function encoded(answer: HttpAnswer, coding: Coding): Promise<HttpAnswer> {
+async function encoded<Answer extends Representation>(
+  answer: Answer,
+  coding: Coding,
+): Promise<Answer> {
   const { body } = answer;
   const packed = await (typeof body === "string"
     ? compress[coding](body, optionsOf(coding, "fast"))
@@ -115,6 +133,9 @@ export function preferredCoding(acceptEncoding: string | undefined): Coding | un
   return best && weightOf(best) > 0 && weightOf(best) >= identity ? best : undefined;
 }
 
-function withHeaders(answer: HttpAnswer, headers: Readonly<Record<string, string>>): HttpAnswer {
+function withHeaders<Answer extends Representation>(
+  answer: Answer,
+  headers: Readonly<Record<string, string>>,
+): Answer {
   return { ...answer, headers: { ...answer.headers, ...headers } };
 }

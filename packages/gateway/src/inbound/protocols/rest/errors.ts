@@ -1,6 +1,7 @@
 import type { FailureReason, ScoringError } from "@tensorgate/core";
 import type { Exchange } from "../../server/exchange.ts";
-import type { HttpAnswer, HttpBody } from "../http-handler.ts";
+import type { HttpAnswer } from "../http-handler.ts";
+import type { HttpBody } from "../negotiation.ts";
 import { wireStatusOf } from "../wire-status.ts";
 
 const contentType = "application/problem+json";

@@ -1,7 +1,8 @@
 import type { ScoringError } from "@tensorgate/core";
 import { restErrorBody } from "@tensorgate/tf-serving";
 import type { Exchange } from "../../server/exchange.ts";
-import type { HttpAnswer, HttpBody } from "../http-handler.ts";
+import type { HttpAnswer } from "../http-handler.ts";
+import type { HttpBody } from "../negotiation.ts";
 
 /** An error in TensorFlow Serving's own form. */
 export function servingErrorBody(error: ScoringError): HttpBody {

@@ -18,7 +18,8 @@ import {
   readModelPath,
   regressionAnswerJson,
 } from "@tensorgate/tf-serving";
-import type { HttpBody, PathParams } from "../http-handler.ts";
+import type { PathParams } from "../http-handler.ts";
+import type { HttpBody } from "../negotiation.ts";
 import { decodeResponse, tooLongInJson } from "../serving-call.ts";
 
 /** What the path of a request asks for; its version may be too large for a number, and then there is no spec. */

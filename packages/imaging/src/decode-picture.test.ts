@@ -14,6 +14,7 @@ const clear = await make(4, "#00ff0080").png().toBuffer();
 const grey = await make(3, "#777777").toColourspace("b-w").jpeg().toBuffer();
 const deep = await make(3, "#123456").toColourspace("rgb16").png().toBuffer();
 const { decodePicture } = await import("./decode-picture.ts");
+const { encodePixels } = await import("./open-picture.ts");
 
 test.each([
   { name: "plain", bytes: red, pixel: [255, 0, 0] },
@@ -38,6 +39,21 @@ test.each([true, false])("inks of a TIFF are mixed, little-endian: %s", async (i
   });
 
   expect([...pixels]).toEqual([...[0, 255, 255], ...[42, 118, 156]]);
+});
+
+test.each([
+  { widthPx: 2, heightPx: 3 },
+  { widthPx: 3, heightPx: 2 },
+])("pixels of another size than the header says, $widthPx×$heightPx, are refused", async (size) => {
+  const pixels = sharp({ create: { width: 3, height: 3, channels: 3, background: "red" } });
+  const picture = { format: "png", size, pixels } as const;
+
+  await expect(encodePixels(picture, (each) => each.png())).rejects.toThrow(
+    expect.objectContaining({
+      reason: "unsupported-media",
+      cause: new Error(`its header says ${size.widthPx}×${size.heightPx}, its pixels 3×3`),
+    }),
+  );
 });
 
 test("a picture over the limit is refused before it is decoded", async () => {

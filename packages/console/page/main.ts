@@ -20,7 +20,6 @@ import { tensorSource } from "./picture/tensor-source.ts";
 import { createRegionCharts } from "./regions/region-charts.ts";
 import { createRegionsView } from "./regions/regions-view.ts";
 import { steadyCalls } from "./regions/steady-calls.ts";
-import { watchStatus } from "./regions/watch-status.ts";
 import { createScorer } from "./scorer.ts";
 import { createSettingsView } from "./settings/settings-view.ts";
 import { tabs } from "./tabs.ts";
@@ -220,7 +219,10 @@ async function start(): Promise<void> {
 void start();
 const regions = createRegionsView();
 const charts = createRegionCharts(recorder);
-void watchStatus((status) => {
-  regions.show(status);
-  charts.show(status);
-});
+// Half of the script is for streams, which no picture waits for.
+void import("./regions/watch-status.ts").then(({ watchStatus }) =>
+  watchStatus((status) => {
+    regions.show(status);
+    charts.show(status);
+  }),
+);

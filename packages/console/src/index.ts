@@ -42,12 +42,22 @@ export function consoleFiles({
 }: ConsoleOptions = {}): ReadonlyMap<string, ConsoleFile> {
   const samples = hasSamples ? filesOf("samples") : new Map<string, ConsoleFile>();
   return new Map([
-    ...[...filesOf("page")].flatMap(([name, file]) =>
-      pathsOf(name).map((path) => [path, file] as const),
-    ),
+    ...[...filesOf("page")].flatMap(([name, file]) => {
+      const shown = name === "index.html" && hasSamples ? withRoomForSamples(file) : file;
+      return pathsOf(name).map((path) => [path, shown] as const);
+    }),
     ...[...samples].map(([name, file]) => [`/samples/${name}`, file] as const),
     ["/samples/index.json", sampleIndex([...samples.keys()])],
   ]);
+}
+
+/** The page with room for the samples from the start, so that nothing moves when they have been loaded. */
+function withRoomForSamples(file: ConsoleFile): ConsoleFile {
+  const html = new TextDecoder().decode(file.body);
+  const body = new TextEncoder().encode(
+    html.replace('id="samples-part" hidden', 'id="samples-part"'),
+  );
+  return { ...file, body };
 }
 
 /** A page is at the address of its folder, with and without the slash at its end. */

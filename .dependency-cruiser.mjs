@@ -10,10 +10,11 @@ const packages = {
   "client-core": ["core"],
   grpc: [],
   "tf-serving": ["core", "grpc", "proto"],
+  "open-inference": ["core"],
   savedmodel: ["core", "proto", "tf-serving"],
   imaging: ["core"],
   registry: ["core"],
-  gateway: ["core", "grpc", "proto", "tf-serving", "imaging"],
+  gateway: ["core", "grpc", "proto", "tf-serving", "open-inference", "imaging"],
   "model-server": ["core", "grpc", "proto", "tf-serving", "savedmodel", "imaging", "registry"],
   client: ["client-core", "core", "grpc", "proto", "tf-serving"],
   "web-client": ["client-core", "core"],
@@ -34,7 +35,7 @@ const packages = {
 /** Each stage of the gateway, and what else of ours it may import. */
 const stages = {
   devices: ["core", "grpc"],
-  inbound: ["core", "grpc", "proto", "tf-serving"],
+  inbound: ["core", "grpc", "proto", "tf-serving", "open-inference"],
   models: ["core", "tf-serving", "imaging"],
   pipeline: ["core"],
   routing: ["core"],

@@ -6,7 +6,7 @@ export default defineConfig({
     include: ["packages/*/{src,simulation}/**/*.test.ts", "test/**/*.test.ts"],
     exclude: [
       // Whole exchanges: `npm run conformance`.
-      "test/conformance/{tf-serving,model-server,server-config}.test.ts",
+      "test/conformance/{tf-serving,model-server,server-config,open-inference}.test.ts",
       "**/node_modules/**",
       "test/long/**",
       "test/hostile/**",

@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-/** The cases of what TensorFlow Serving answers. */
+/** The cases of what TensorFlow Serving and servers of the Open Inference Protocol answer. */
 export default defineConfig({
   ssr: { resolve: { conditions: ["@tensorgate/source"] } },
   test: {

@@ -28,6 +28,11 @@ const planted: readonly {
     target: "@tensorgate/imaging",
   },
   {
+    rule: "open-inference-imports-only-its-own",
+    folder: "open-inference/src",
+    target: "@tensorgate/tf-serving",
+  },
+  {
     rule: "savedmodel-imports-only-its-own",
     folder: "savedmodel/src",
     target: "@tensorgate/imaging",

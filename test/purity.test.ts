@@ -9,6 +9,7 @@ const pure = [
   "core/src",
   "client-core/src",
   "grpc/src",
+  "open-inference/src",
   "gateway/src/routing/scheduler",
   "gateway/simulation",
 ];

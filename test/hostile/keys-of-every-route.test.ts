@@ -60,6 +60,9 @@ const open = [
   "GET /livez",
   "GET /readyz",
   "GET /openapi.json",
+  "GET /v2",
+  "GET /v2/health/live",
+  "GET /v2/health/ready",
   "/grpc.health.v1.Health/Check",
   "/grpc.health.v1.Health/Watch",
 ];

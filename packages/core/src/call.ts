@@ -145,7 +145,13 @@ export function createStageTimes(): StageTimes {
 }
 
 /** Protocols that a call can come by. */
-export type Protocol = "rest" | "tensorflow-serving-rest" | "connect" | "grpc" | "grpc-web";
+export type Protocol =
+  | "rest"
+  | "tensorflow-serving-rest"
+  | "open-inference-rest"
+  | "connect"
+  | "grpc"
+  | "grpc-web";
 
 /** What is known of a call when it begins. */
 export interface ObservedStart {

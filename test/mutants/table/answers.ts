@@ -101,8 +101,8 @@ export const answerMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    "packages/gateway/src/inbound/protocols/tensorflow-serving/messages.ts",
-    ["packages/gateway/src/inbound/protocols/tensorflow-serving/messages.test.ts"],
+    "packages/gateway/src/inbound/protocols/written-answer.ts",
+    ["packages/gateway/src/inbound/protocols/written-answer.test.ts"],
     [
       {
         name: "answers: JSON of any length",

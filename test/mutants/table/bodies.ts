@@ -182,4 +182,20 @@ export const bodyMutants: readonly Mutant[] = [
       },
     ],
   ),
+  ...mutantsOf(
+    "packages/open-inference/src/tensor-bytes.ts",
+    ["packages/open-inference/src/rest/infer-body.test.ts"],
+    [
+      {
+        name: "bodies: elements of BYTES cost nothing",
+        find: "    budget.spend();\n",
+        replace: "",
+      },
+      {
+        name: "bodies: an element of BYTES ends where its length says",
+        find: "    if (at > data.byteLength) return undefined;\n",
+        replace: "",
+      },
+    ],
+  ),
 ];

@@ -11,6 +11,8 @@ import {
 } from "./options.ts";
 import { createCallRunner } from "./protocols/call.ts";
 import { createHttpHandler } from "./protocols/http-handler.ts";
+import { unroutedInferenceAnswer } from "./protocols/open-inference/errors.ts";
+import { openInferenceRoutes } from "./protocols/open-inference/routes.ts";
 import { noRoute, problemBody } from "./protocols/rest/errors.ts";
 import { plugRoutes, type RegionPlugs, withPlugs } from "./protocols/rest/plug-routes.ts";
 import {
@@ -122,6 +124,13 @@ export function createInbound(deps: InboundDeps): Inbound {
     routes: [
       ...restRoutes({ limits, clock }),
       ...tensorflowServingRoutes(limits),
+      ...openInferenceRoutes({
+        maxBodyBytes: requests.maxBodyBytes,
+        version,
+        readiness,
+        status: () => status(false),
+        clock,
+      }),
       ...healthRoutes(readiness),
       ...openapiRoutes(version),
       ...consoleRoutes(deps.console ?? new Map()),
@@ -129,6 +138,10 @@ export function createInbound(deps: InboundDeps): Inbound {
     ],
     unrouted: (exchange, allowed, requestId) =>
       unroutedServingAnswer(exchange) ??
+      unroutedInferenceAnswer(
+        { method: exchange.method, path: exchange.path, requestId },
+        allowed,
+      ) ??
       noRoute({ method: exchange.method, path: exchange.path, requestId }, allowed),
     errorBody: problemBody,
     rpc,

@@ -1,6 +1,5 @@
-import { setImmediate as nextLoopTurn } from "node:timers/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
-import type { CallContext, ModelSpec, ServingMethod } from "@tensorgate/core";
+import type { ModelSpec, ServingMethod } from "@tensorgate/core";
 import {
   ClassificationRequestSchema,
   ClassificationResponseSchema,
@@ -12,7 +11,6 @@ import {
 } from "@tensorgate/proto/tensorflow_serving/regression";
 import {
   classificationAnswerJson,
-  joined,
   type ModelPath,
   modelSpecMessage,
   readModelPath,
@@ -20,7 +18,7 @@ import {
 } from "@tensorgate/tf-serving";
 import type { PathParams } from "../http-handler.ts";
 import type { HttpBody } from "../negotiation.ts";
-import { decodeResponse, tooLongInJson } from "../serving-call.ts";
+import { decodeResponse } from "../serving-call.ts";
 
 /** What the path of a request asks for; its version may be too large for a number, and then there is no spec. */
 export type ServingPath = PathParams & { readonly model: string; readonly verb: string };
@@ -34,31 +32,6 @@ export function servingPath(method: string, target: string): ServingPath | undef
 
 export function jsonAnswer(body: string | Uint8Array): HttpBody {
   return { contentType: "application/json", body };
-}
-
-/** Longest answer in JSON, in bytes: about a million numbers. */
-export const maxAnswerBytes = 12_582_912;
-
-/**
- * Writes an answer of any length; after each of its pieces, which take about a millisecond, other work gets its turn
- * on the event loop.
- *
- * @throws UpstreamFailedError if it is longer than 12 MiB; the reason of `call.signal` once that aborts
- */
-export async function writtenAnswer(
-  pieces: Iterable<Uint8Array>,
-  { signal }: Pick<CallContext, "signal">,
-): Promise<HttpBody> {
-  const written: Uint8Array[] = [];
-  let byteCount = 0;
-  for (const piece of pieces) {
-    byteCount += piece.byteLength;
-    if (byteCount > maxAnswerBytes) throw tooLongInJson(`${maxAnswerBytes} bytes`);
-    if (written.length > 0) await nextLoopTurn();
-    signal.throwIfAborted();
-    written.push(piece);
-  }
-  return jsonAnswer(joined(written));
 }
 
 /** How the examples of a REST call are sent, and the result of the response is written. */

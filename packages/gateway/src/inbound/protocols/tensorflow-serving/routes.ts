@@ -19,6 +19,7 @@ import {
 import type { Exchange } from "../../server/exchange.ts";
 import type { HttpAnswer, HttpRoute, RouteCall } from "../http-handler.ts";
 import { inServingWords, scoreEncoded } from "../serving-call.ts";
+import { writtenAnswer } from "../written-answer.ts";
 import { servingErrorBody } from "./errors.ts";
 import {
   classifyTask,
@@ -26,7 +27,6 @@ import {
   jsonAnswer,
   regressTask,
   servingPath,
-  writtenAnswer,
 } from "./messages.ts";
 
 export interface ServingRoutesOptions {
@@ -84,7 +84,7 @@ export function tensorflowServingRoutes({
         const message = request(modelSpec, readExampleBody(body));
         const response = await scoreEncoded({ method, message }, { call, tasks });
         const answer = await writtenAnswer(answerJson(response.encoded), call);
-        return { ...answer, ...infoOf(response) };
+        return { ...jsonAnswer(answer), ...infoOf(response) };
       });
     };
 
@@ -123,7 +123,7 @@ export function tensorflowServingRoutes({
         const response = await tasks.score(request, call);
         const outputs = inOrder(response.outputs, signature);
         const answer = await writtenAnswer(predictAnswerJson(outputs, format), call);
-        return { ...answer, ...infoOf(response) };
+        return { ...jsonAnswer(answer), ...infoOf(response) };
       });
     }),
 

@@ -3,7 +3,7 @@ import { float32Tensor } from "@tensorgate/core";
 import { ClassificationResponseSchema } from "@tensorgate/proto/tensorflow_serving/classification";
 import { classificationAnswerJson, predictAnswerJson } from "@tensorgate/tf-serving";
 import { expect, test } from "vitest";
-import { maxAnswerBytes, writtenAnswer } from "./messages.ts";
+import { maxAnswerBytes, writtenAnswer } from "./written-answer.ts";
 
 const answerOf = (count: number) =>
   predictAnswerJson(
@@ -20,7 +20,7 @@ test("other work has its turns while a long answer is written", async () => {
   };
   setImmediate(turn);
 
-  const { body } = await writtenAnswer(answerOf(100_000), new AbortController());
+  const body = await writtenAnswer(answerOf(100_000), new AbortController());
   isWritten = true;
 
   expect(JSON.parse(Buffer.from(body).toString()).predictions[0]).toHaveLength(100_000);

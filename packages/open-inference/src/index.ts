@@ -1,0 +1,21 @@
+export { classified } from "./classification.ts";
+export { type Datatype, isDatatype } from "./datatype.ts";
+export {
+  assertUnique,
+  type InferRequest,
+  type Parameters,
+  type ParameterValue,
+  type RequestedOutput,
+  requestedOutput,
+  requestSettings,
+} from "./infer.ts";
+export { readInferBody, readJsonLength } from "./rest/infer-request.ts";
+export {
+  type InferResponse,
+  type ResponseOutput,
+  type WrittenResponse,
+  writeInferResponse,
+} from "./rest/infer-response.ts";
+export { arrayAt, objectAt, textAt } from "./rest/json-object.ts";
+export { type RawInput, rawInferRequest } from "./rest/raw-request.ts";
+export { type TensorHead, tensorFromBytes, tensorHead, tensorSegments } from "./tensor-bytes.ts";

@@ -1,0 +1,82 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createGateway, type GatewayOptions } from "@tensorgate/gateway";
+import { startModelServer } from "@tensorgate/model-server";
+import { afterAll, beforeAll, describe, test, vi } from "vitest";
+import { hasInferenceCases, inferenceCasesOf } from "../support/conformance-cases.ts";
+import { inferenceModelNames, writeInferenceModels } from "../support/inference-models.ts";
+import { shapesModel } from "../support/running-gateway.ts";
+import { expectInferenceAnswer, type InferenceRestCase } from "./inference-exchanges.ts";
+
+// Whole exchanges by the Open Inference Protocol with a gateway in front of the embedded model server.
+
+const restCases = inferenceCasesOf<InferenceRestCase>("in_rest.jsonl");
+
+/** Cases that are not tried, and why. */
+const exceptions: readonly { readonly name: RegExp; readonly because: string }[] = [
+  { name: /^connect-/, because: "the gRPC service is not there yet" },
+  {
+    name: /^bytes-nul$/,
+    because: "ONNX Runtime takes no string with NUL, so the embedded model server refuses it",
+  },
+];
+
+test.skipIf(hasInferenceCases)("exchanges are skipped: their cases are not here", () => {});
+
+describe.runIf(hasInferenceCases)("the Open Inference Protocol", () => {
+  const stack = new AsyncDisposableStack();
+  const ports = { plain: 0, keys: 0 };
+
+  beforeAll(async () => {
+    const folder = mkdtempSync(join(tmpdir(), "tensorgate-inference-"));
+    stack.defer(() => rmSync(folder, { recursive: true }));
+    writeInferenceModels(folder);
+    const server = await startModelServer({ port: 0, models: { directory: folder } });
+    stack.defer(() => server.close(0));
+    const address = `127.0.0.1:${server.port}`;
+    const options: GatewayOptions = {
+      region: "here",
+      listen: { port: 0 },
+      crossSite: { origins: ["https://page.example"] },
+      models: [
+        shapesModel(),
+        ...inferenceModelNames.filter((name) => name !== "shapes").map((name) => ({ name })),
+        { name: "absent" },
+      ],
+      pools: [
+        ...inferenceModelNames.map((model) => ({ model, region: "here", replicas: [address] })),
+        { model: "absent", region: "here", replicas: ["127.0.0.1:9"] },
+      ],
+    };
+    ports.plain = await listening(options);
+    ports.keys = await listening({
+      ...options,
+      keys: [{ id: "peers", sha256: "0".repeat(64), models: ["*"] }],
+    });
+  });
+  afterAll(() => stack.disposeAsync());
+
+  async function listening(options: GatewayOptions): Promise<number> {
+    const gateway = createGateway(options);
+    stack.defer(() => gateway.close(1_000));
+    await gateway.listen();
+    // Every pool but that of `absent` can serve.
+    const readyModels = () =>
+      gateway
+        .status()
+        .regions.flatMap(({ pools }) => pools)
+        .filter(({ replicas }) => replicas.some(({ state }) => state === "ready")).length;
+    await vi.waitUntil(() => readyModels() === inferenceModelNames.length, {
+      interval: 20,
+      timeout: 30_000,
+    });
+    return gateway.port;
+  }
+
+  test.for(restCases)("in_rest.jsonl: $name", async (each, context) => {
+    const because = exceptions.find(({ name }) => name.test(each.name))?.because;
+    if (because) return context.skip(because);
+    await expectInferenceAnswer(each.server === "keys" ? ports.keys : ports.plain, each);
+  });
+});

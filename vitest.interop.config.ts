@@ -7,6 +7,7 @@ export default defineConfig({
     include: ["test/interop/**/*.test.ts"],
     execArgv: ["--conditions=@tensorgate/source"],
     testTimeout: 120_000,
-    hookTimeout: 240_000,
+    // Where nothing is cached, TensorFlow is installed first.
+    hookTimeout: 900_000,
   },
 });

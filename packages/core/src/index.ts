@@ -15,6 +15,7 @@ export * from "./picture-scoring.ts";
 export * from "./placement.ts";
 export * from "./poll.ts";
 export * from "./preprocessing.ts";
+export * from "./protobuf-message.ts";
 export * from "./resolved-model.ts";
 export * from "./routing-trace.ts";
 export * from "./score.ts";

@@ -9,6 +9,7 @@ export {
   requestedOutput,
   requestSettings,
 } from "./infer.ts";
+export { type ReceivedInferRequest, readInferMessage } from "./infer-message.ts";
 export { readInferBody, readJsonLength } from "./rest/infer-request.ts";
 export {
   type InferResponse,

@@ -1,9 +1,9 @@
 import type { AnsweringModel, EncodedCall, ModelSpec, ServingMethod } from "@tensorgate/core";
+import { fieldTag, joined, MessageReader, MessageWriter } from "@tensorgate/core";
 import { modelSpecWriter, readModelSpec } from "./predict.ts";
 import { servingErrors } from "./serving-error.ts";
 import { createTensorBudget } from "./tensor-values.ts";
 import { fieldsOf } from "./wire/fields.ts";
-import { fieldTag, joined, MessageReader, MessageWriter } from "./wire/message.ts";
 
 /** Where a message has its model specs: in a field of its own, or in that of each of its parts. */
 interface SpecPlace {

@@ -1,4 +1,5 @@
 export type { Dialect, DialectNames, ModelTensorNames, TensorNames } from "@tensorgate/core";
+export { joined, MalformedMessageError, MessageWriter } from "@tensorgate/core";
 export { dataTypes, dtypeByNumber } from "./data-type.ts";
 export { cocoLabels, cocoLabelsByNumber } from "./detectors/coco-labels.ts";
 export {
@@ -112,4 +113,3 @@ export {
 export { messageFromText } from "./text-format/message-from-text.ts";
 export { TextFormatError } from "./text-format/text-tokens.ts";
 export { chargeMessage, createMessageScan, type MessageScan } from "./wire/charge-message.ts";
-export { joined, MalformedMessageError, MessageWriter } from "./wire/message.ts";

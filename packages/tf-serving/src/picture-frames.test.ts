@@ -1,8 +1,13 @@
-import { bytesTensor, type DialectNames, float32Tensor, type ScoreRequest } from "@tensorgate/core";
+import {
+  bytesTensor,
+  type DialectNames,
+  float32Tensor,
+  joined,
+  type ScoreRequest,
+} from "@tensorgate/core";
 import { expect, test } from "vitest";
 import { createPictureFramer } from "./picture-frames.ts";
 import { predictRequestSegments } from "./predict.ts";
-import { joined } from "./wire/message.ts";
 
 const names: DialectNames = {
   inputs: new Map([["images", "wire_images:0"]]),

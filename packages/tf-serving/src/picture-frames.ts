@@ -1,8 +1,8 @@
 import type { DialectNames, ModelSpec, ScoreRequest } from "@tensorgate/core";
+import { fieldTag, joined, MessageWriter } from "@tensorgate/core";
 import { modelSpecWriter, predictRequestSegments, requestField } from "./predict.ts";
 import { tensorProtoWriter } from "./tensor-proto.ts";
 import { tensorProtoField } from "./tensor-proto-fields.ts";
-import { fieldTag, joined, MessageWriter } from "./wire/message.ts";
 
 /** Frames a `PredictRequest`, as `predictRequestSegments` does. */
 export type FramePredict = (request: ScoreRequest, names?: DialectNames) => readonly Uint8Array[];

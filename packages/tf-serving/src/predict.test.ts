@@ -1,5 +1,11 @@
 import { fromBinary } from "@bufbuild/protobuf";
-import { bytesTensor, float32Tensor, float32Values } from "@tensorgate/core";
+import {
+  bytesTensor,
+  float32Tensor,
+  float32Values,
+  joined,
+  MalformedMessageError,
+} from "@tensorgate/core";
 import {
   PredictRequestSchema,
   PredictResponseSchema,
@@ -14,7 +20,6 @@ import {
   scoreResponseFromPredictResponse,
 } from "./predict.ts";
 import { TensorParsingError } from "./tensor-values.ts";
-import { joined, MalformedMessageError } from "./wire/message.ts";
 
 const picture = new Uint8Array(100_000).fill(7);
 const request = {

@@ -8,6 +8,7 @@ import type {
   Tensor,
   WorkBudget,
 } from "@tensorgate/core";
+import { fieldTag, MessageReader, MessageWriter, readInt64Message } from "@tensorgate/core";
 import {
   readDType,
   readTensorProto,
@@ -15,7 +16,6 @@ import {
   tensorProtoWriter,
 } from "./tensor-proto.ts";
 import { createTensorBudget, type TensorBudget, TensorParsingError } from "./tensor-values.ts";
-import { fieldTag, MessageReader, MessageWriter, readInt64Message } from "./wire/message.ts";
 
 /** Field numbers of `tensorflow.serving.PredictRequest` and `PredictResponse`, and their tags. */
 export const requestField = { modelSpec: 1, inputs: 2, outputFilter: 3 } as const;

@@ -1,6 +1,7 @@
 import { create, fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Any, anyPack, anyUnpack, StringValueSchema } from "@bufbuild/protobuf/wkt";
 import type { ModelMetadata, ModelSpec, Signature, Tensor, TensorInfo } from "@tensorgate/core";
+import { joined } from "@tensorgate/core";
 import {
   type SignatureDef,
   SignatureDefSchema,
@@ -19,7 +20,6 @@ import type {
 } from "@tensorgate/proto/tensorflow_serving/model";
 import { dataTypes, dtypeByNumber } from "./data-type.ts";
 import { tensorProtoWriter } from "./tensor-proto.ts";
-import { joined } from "./wire/message.ts";
 
 /** A model spec as a message. Its signature is left to its field's default where there is none. */
 export function modelSpecMessage({

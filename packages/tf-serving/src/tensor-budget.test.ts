@@ -1,9 +1,8 @@
-import { type Tensor, TooLargeError } from "@tensorgate/core";
+import { joined, MessageWriter, type Tensor, TooLargeError } from "@tensorgate/core";
 import { expect, test } from "vitest";
 import { scoreResponseFromPredictResponse } from "./predict.ts";
 import { readTensorProto, tensorProtoWriter } from "./tensor-proto.ts";
 import { createTensorBudget, TensorParsingError } from "./tensor-values.ts";
-import { joined, MessageWriter } from "./wire/message.ts";
 
 // What a reply may cost is counted while it is read: as many elements as there are, whatever the bytes.
 

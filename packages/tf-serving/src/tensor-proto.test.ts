@@ -5,6 +5,7 @@ import {
   elementCount,
   type FixedSizeDType,
   type FixedSizeTensor,
+  joined,
   type Tensor,
 } from "@tensorgate/core";
 import { DataType, TensorProtoSchema } from "@tensorgate/proto/tensorflow/framework";
@@ -13,7 +14,6 @@ import { describe, expect, test } from "vitest";
 import { casesOf, hasCases } from "../../../test/support/conformance-cases.ts";
 import { readTensorProto, tensorProtoWriter } from "./tensor-proto.ts";
 import { TensorParsingError } from "./tensor-values.ts";
-import { joined } from "./wire/message.ts";
 
 type JsonValue = number | string | boolean | { readonly b64: string } | readonly JsonValue[];
 

@@ -4,9 +4,15 @@ import {
   type DType,
   elementCount,
   type FixedSizeTensor,
+  fieldTag,
+  MalformedMessageError,
+  MessageReader,
+  MessageWriter,
+  readInt64Message,
   type Tensor,
   TooLargeError,
   type WorkBudget,
+  wireType,
 } from "@tensorgate/core";
 import { dataTypes, dtypeByNumber } from "./data-type.ts";
 import { signedDTypes, tensorProtoField, valueFields } from "./tensor-proto-fields.ts";
@@ -18,14 +24,6 @@ import {
   type TensorBudget,
   TensorParsingError,
 } from "./tensor-values.ts";
-import {
-  fieldTag,
-  MalformedMessageError,
-  MessageReader,
-  MessageWriter,
-  readInt64Message,
-  wireType,
-} from "./wire/message.ts";
 
 /**
  * Reads a `tensorflow.TensorProto` as TensorFlow does; the data view `message` where their layout allows it.

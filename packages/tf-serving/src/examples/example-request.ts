@@ -1,8 +1,8 @@
 import type { ModelSpec, WorkBudget } from "@tensorgate/core";
+import { fieldTag, joined, MessageReader } from "@tensorgate/core";
 import { readModelSpec } from "../predict.ts";
 import { createTensorBudget } from "../tensor-values.ts";
 import { fieldsOf } from "../wire/fields.ts";
-import { fieldTag, joined, MessageReader } from "../wire/message.ts";
 
 /** A `ClassificationRequest` or a `RegressionRequest` as a server reads it. */
 export interface ExampleRequest {

@@ -1,11 +1,5 @@
 import type { WorkBudget } from "@tensorgate/core";
-import {
-  fieldTag,
-  joined,
-  MalformedMessageError,
-  MessageReader,
-  wireType,
-} from "../wire/message.ts";
+import { fieldTag, joined, MalformedMessageError, MessageReader, wireType } from "@tensorgate/core";
 
 /** The values of one feature of a `tensorflow.Example`. */
 export type FeatureValues =

@@ -1,9 +1,8 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { bytesTensor, float32Tensor } from "@tensorgate/core";
+import { bytesTensor, float32Tensor, joined, MessageWriter } from "@tensorgate/core";
 import { ExampleSchema, type FeatureSchema } from "@tensorgate/proto/tensorflow/example";
 import { expect, test } from "vitest";
-import { joined, MessageWriter } from "../wire/message.ts";
 import { type FixedFeature, parseExamples } from "./parse-examples.ts";
 
 type FeatureInit = MessageInitShape<typeof FeatureSchema>;

@@ -3,13 +3,14 @@ import {
   createWorkBudget,
   elementCount,
   fixedSizeTensor,
+  joined,
+  MalformedMessageError,
   type Tensor,
   type WorkBudget,
 } from "@tensorgate/core";
 import { dataTypes } from "../data-type.ts";
 import { invalidArgument, type ServingError } from "../serving-error.ts";
 import { fieldsOf } from "../wire/fields.ts";
-import { joined, MalformedMessageError } from "../wire/message.ts";
 import { type FeatureValues, readFeature } from "./feature.ts";
 
 /** Types that a feature of an example may have. */

@@ -1,7 +1,7 @@
 import { toBinary } from "@bufbuild/protobuf";
+import { joined } from "@tensorgate/core";
 import { type Example, ExampleSchema } from "@tensorgate/proto/tensorflow/example";
 import type { Input } from "@tensorgate/proto/tensorflow_serving/input";
-import { joined } from "../wire/message.ts";
 
 /** Serializes the examples of an input, each behind its context: of a feature that both have, the example's counts. */
 export function serializedExamples({ kind }: Input): readonly Uint8Array[] {

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { type Dialect, float32Tensor } from "@tensorgate/core";
+import { type Dialect, float32Tensor, joined } from "@tensorgate/core";
 import { expect, test } from "vitest";
 import { dialectNames } from "../dialects/tensor-names.ts";
 import {
@@ -7,7 +7,6 @@ import {
   predictResponseSegments,
   scoreResponseFromPredictResponse,
 } from "../predict.ts";
-import { joined } from "../wire/message.ts";
 import { families } from "./families.ts";
 import { familyNames } from "./family.ts";
 

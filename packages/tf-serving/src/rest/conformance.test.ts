@@ -1,9 +1,9 @@
 import type { Tensor } from "@tensorgate/core";
+import { joined } from "@tensorgate/core";
 import type { Feature } from "@tensorgate/proto/tensorflow/example";
 import { expect, test } from "vitest";
 import { casesOf, hasCases } from "../../../../test/support/conformance-cases.ts";
 import { ServingError } from "../serving-error.ts";
-import { joined } from "../wire/message.ts";
 import { readExampleBody } from "./example-body.ts";
 import { classificationAnswerJson, regressionAnswerJson } from "./inference-answer.ts";
 import { readJsonBody } from "./json-body.ts";

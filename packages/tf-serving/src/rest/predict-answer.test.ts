@@ -1,6 +1,5 @@
-import { bytesTensor, float32Tensor, type Tensor } from "@tensorgate/core";
+import { bytesTensor, float32Tensor, joined, type Tensor } from "@tensorgate/core";
 import { expect, test } from "vitest";
-import { joined } from "../wire/message.ts";
 import { predictAnswerJson } from "./predict-answer.ts";
 
 /** Longest piece, in bytes: a part of a string may make six of each of its bytes. */

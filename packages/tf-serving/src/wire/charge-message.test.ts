@@ -1,5 +1,10 @@
 import { create, type DescMessage, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { createWorkBudget, seededRandom, TooLargeError } from "@tensorgate/core";
+import {
+  createWorkBudget,
+  MalformedMessageError,
+  seededRandom,
+  TooLargeError,
+} from "@tensorgate/core";
 import { HealthCheckRequestSchema } from "@tensorgate/proto/grpc/health/v1/health";
 import { AttrValue_ListValueSchema } from "@tensorgate/proto/tensorflow/graph";
 import {
@@ -8,7 +13,6 @@ import {
 } from "@tensorgate/proto/tensorgate/v1/scoring";
 import { expect, test } from "vitest";
 import { chargeMessage, createMessageScan } from "./charge-message.ts";
-import { MalformedMessageError } from "./message.ts";
 
 function costOf(schema: DescMessage, bytes: Uint8Array): number {
   const budget = createWorkBudget(1e9);

@@ -1,6 +1,10 @@
 import type { DescMessage } from "@bufbuild/protobuf";
-import { assertKeyLength, type WorkBudget } from "@tensorgate/core";
-import { MalformedMessageError, wireType } from "./message.ts";
+import {
+  assertKeyLength,
+  MalformedMessageError,
+  type WorkBudget,
+  wireType,
+} from "@tensorgate/core";
 import { type FieldLayout, fieldLayoutsOf, type MessageLayout } from "./message-layout.ts";
 
 /** Deepest nesting of messages: protobuf-es reads no deeper either. */

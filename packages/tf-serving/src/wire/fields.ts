@@ -1,5 +1,5 @@
 import type { WorkBudget } from "@tensorgate/core";
-import { fieldTag, MessageReader } from "./message.ts";
+import { fieldTag, MessageReader } from "@tensorgate/core";
 
 /**
  * Returns every value of a length-delimited field, in place. A message that is there several times is one whose fields

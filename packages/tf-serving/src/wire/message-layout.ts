@@ -1,5 +1,5 @@
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
-import { wireType } from "./message.ts";
+import { wireType } from "@tensorgate/core";
 
 /** How the value of a known field stands in the bytes. */
 export interface FieldLayout {

@@ -1,4 +1,4 @@
-import { assertKeyLength, type WorkBudget } from "@tensorgate/core";
+import { assertKeyLength, type WorkBudget } from "./work-budget.ts";
 
 /** Bytes that are not a well-formed protocol buffers message. */
 export class MalformedMessageError extends Error {

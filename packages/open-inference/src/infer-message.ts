@@ -1,0 +1,245 @@
+import {
+  cutText,
+  fieldTag,
+  InvalidRequestError,
+  MessageReader,
+  type Tensor,
+  type WorkBudget,
+  wireType,
+} from "@tensorgate/core";
+import {
+  assertNoSharedMemory,
+  assertUnique,
+  type InferRequest,
+  type ParameterValue,
+  type RequestedOutput,
+  requestedOutput,
+  requestSettings,
+} from "./infer.ts";
+import { type TensorHead, tensorFromBytes, tensorHead } from "./tensor-bytes.ts";
+import { tensorFromContents } from "./tensor-contents.ts";
+
+/** A `ModelInferRequest` as a server reads it. */
+export interface ReceivedInferRequest extends InferRequest {
+  readonly modelName: string;
+  /** Empty for the version that the server picks. */
+  readonly modelVersion: string;
+  /** Whether the values came as raw bytes; the response has the same form. */
+  readonly isRaw: boolean;
+}
+
+/** Tags of `inference.ModelInferRequest`. */
+const requestTag = {
+  modelName: fieldTag(1),
+  modelVersion: fieldTag(2),
+  id: fieldTag(3),
+  parameters: fieldTag(4),
+  inputs: fieldTag(5),
+  outputs: fieldTag(6),
+  rawContents: fieldTag(7),
+} as const;
+
+/**
+ * Reads a `ModelInferRequest`. Raw contents, such as a picture, are views of the message.
+ *
+ * @param budget - charged one element for each field, value of contents and element of BYTES
+ * @throws MalformedMessageError; InvalidRequestError, with what is wrong; TooLargeError where the budget ends;
+ *   NotSupportedError for a sequence
+ */
+export function readInferMessage(message: Uint8Array, budget: WorkBudget): ReceivedInferRequest {
+  const texts = { modelName: "", modelVersion: "", id: "" };
+  const parameters = new Map<string, ParameterValue>();
+  const inputs: Uint8Array[] = [];
+  const outputs: RequestedOutput[] = [];
+  const raw: Uint8Array[] = [];
+  const reader = new MessageReader(message, budget);
+  while (reader.next()) {
+    switch (reader.tag) {
+      case requestTag.modelName:
+        texts.modelName = reader.name();
+        break;
+      case requestTag.modelVersion:
+        texts.modelVersion = reader.name();
+        break;
+      case requestTag.id:
+        texts.id = reader.name();
+        break;
+      case requestTag.parameters:
+        readParameter(reader.bytes(), parameters, budget);
+        break;
+      case requestTag.inputs:
+        inputs.push(reader.bytes());
+        break;
+      case requestTag.outputs:
+        outputs.push(readOutput(reader.bytes(), budget));
+        break;
+      case requestTag.rawContents:
+        raw.push(reader.bytes());
+        break;
+      default:
+        reader.skip();
+    }
+  }
+  const isRaw = raw.length > 0;
+  if (isRaw && raw.length !== inputs.length) {
+    throw new InvalidRequestError(
+      `there are ${raw.length} raw_input_contents for ${inputs.length} inputs`,
+      { field: "raw_input_contents" },
+    );
+  }
+  const named = inputs.map((input, index) => readInput(input, { raw: raw[index], budget }));
+  assertUnique(
+    "input",
+    named.map(([name]) => name),
+  );
+  assertUnique(
+    "output",
+    outputs.map(({ name }) => name),
+  );
+  return { ...texts, ...requestSettings(parameters), isRaw, inputs: new Map(named), outputs };
+}
+
+/** Tags of `InferInputTensor`. */
+const inputTag = {
+  name: fieldTag(1),
+  datatype: fieldTag(2),
+  packedShape: fieldTag(3),
+  extent: fieldTag(3, wireType.varint),
+  parameters: fieldTag(4),
+  contents: fieldTag(5),
+} as const;
+
+interface InputContext {
+  readonly raw: Uint8Array | undefined;
+  readonly budget: WorkBudget;
+}
+
+function readInput(
+  message: Uint8Array,
+  { raw, budget }: InputContext,
+): readonly [name: string, tensor: Tensor] {
+  let name = "";
+  let datatype = "";
+  const shape: number[] = [];
+  const parameters = new Map<string, ParameterValue>();
+  let contents: Uint8Array | undefined;
+  const reader = new MessageReader(message, budget);
+  while (reader.next()) {
+    switch (reader.tag) {
+      case inputTag.name:
+        name = reader.name();
+        break;
+      case inputTag.datatype:
+        datatype = reader.name();
+        break;
+      case inputTag.extent:
+        shape.push(Number(reader.int64()));
+        break;
+      case inputTag.packedShape:
+        readPackedShape(reader.bytes(), shape, budget);
+        break;
+      case inputTag.parameters:
+        readParameter(reader.bytes(), parameters, budget);
+        break;
+      case inputTag.contents:
+        contents = reader.bytes();
+        break;
+      default:
+        reader.skip();
+    }
+  }
+  assertNoSharedMemory(name, parameters);
+  const head = tensorHead(name, datatype, shape);
+  return [name, inputTensor(head, { raw, contents, budget })];
+}
+
+function inputTensor(
+  head: TensorHead,
+  { raw, contents, budget }: InputContext & { readonly contents: Uint8Array | undefined },
+): Tensor {
+  if (!raw) return tensorFromContents(head, contents ?? new Uint8Array(), budget);
+  // Some clients send an empty `contents` beside raw bytes.
+  if (!contents?.byteLength) return tensorFromBytes(head, raw, budget);
+  throw new InvalidRequestError(
+    `input "${cutText(head.name, 80)}" has contents beside raw_input_contents`,
+    { field: head.name },
+  );
+}
+
+/** @throws MalformedMessageError if the message ends within an extent */
+function readPackedShape(packed: Uint8Array, shape: number[], budget: WorkBudget): void {
+  const reader = new MessageReader(packed);
+  while (!reader.isAtEnd) {
+    budget.spend();
+    shape.push(Number(reader.int64()));
+  }
+}
+
+function readOutput(message: Uint8Array, budget: WorkBudget): RequestedOutput {
+  let name = "";
+  const parameters = new Map<string, ParameterValue>();
+  const reader = new MessageReader(message, budget);
+  while (reader.next()) {
+    if (reader.tag === fieldTag(1)) name = reader.name();
+    else if (reader.tag === fieldTag(2)) readParameter(reader.bytes(), parameters, budget);
+    else reader.skip();
+  }
+  return requestedOutput(name, parameters);
+}
+
+/** Reads an entry of a map of parameters; one without a value has none here either. */
+function readParameter(
+  entry: Uint8Array,
+  parameters: Map<string, ParameterValue>,
+  budget: WorkBudget,
+): void {
+  let name = "";
+  let value: ParameterValue | undefined;
+  const reader = new MessageReader(entry, budget);
+  while (reader.next()) {
+    if (reader.tag === fieldTag(1)) name = reader.name();
+    else if (reader.tag === fieldTag(2)) value = readParameterValue(reader.bytes(), budget);
+    else reader.skip();
+  }
+  if (value !== undefined) parameters.set(name, value);
+}
+
+/** Tags of `InferParameter`, whose fields are the choices of one value. */
+const choiceTag = {
+  bool: fieldTag(1, wireType.varint),
+  int64: fieldTag(2, wireType.varint),
+  text: fieldTag(3),
+  double: fieldTag(4, wireType.fixed64),
+  uint64: fieldTag(5, wireType.varint),
+} as const;
+
+function readParameterValue(message: Uint8Array, budget: WorkBudget): ParameterValue | undefined {
+  let value: ParameterValue | undefined;
+  const reader = new MessageReader(message, budget);
+  while (reader.next()) {
+    switch (reader.tag) {
+      case choiceTag.bool:
+        value = reader.int64() !== 0n;
+        break;
+      case choiceTag.int64:
+        value = reader.int64();
+        break;
+      case choiceTag.text:
+        value = utf8.decode(reader.bytes());
+        break;
+      case choiceTag.double: {
+        const bytes = reader.bytes();
+        value = new DataView(bytes.buffer, bytes.byteOffset).getFloat64(0, true);
+        break;
+      }
+      case choiceTag.uint64:
+        value = BigInt.asUintN(64, reader.int64());
+        break;
+      default:
+        reader.skip();
+    }
+  }
+  return value;
+}
+
+const utf8 = new TextDecoder();

@@ -187,13 +187,12 @@ describe.skipIf(whyNoBrowser)("the parts of the page", () => {
     await page.tap("[data-sample=star]");
     await untilBest(page, "star");
 
-    const isSeen = await page.locator(".labels li").evaluateAll((rows) =>
-      rows.every((row) => {
+    await page.waitForFunction(() =>
+      [...document.querySelectorAll(".labels li")].every((row) => {
         const { top, bottom } = row.getBoundingClientRect();
         return top >= 0 && bottom <= innerHeight;
       }),
     );
-    expect(isSeen).toBe(true);
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
   });
 

@@ -54,7 +54,8 @@ const scorer = createScorer((picture) => {
   if (picture !== selected) return;
   showOutcome();
   // On a phone the answer to a picture that was just chosen is below the fold.
-  if (isNew) element("answer").scrollIntoView({ block: "nearest" });
+  if (isNew)
+    void preview.laidOut().then(() => element("answer").scrollIntoView({ block: "nearest" }));
   isNew = false;
 });
 

@@ -6,6 +6,8 @@ export interface Preview {
   show(pictures: readonly PagePicture[], selected: PagePicture): void;
   /** Writes the best result under each of several pictures. */
   refresh(): void;
+  /** Resolves when the picture has its place, so that nothing moves any more. */
+  laidOut(): Promise<void>;
 }
 
 /** Shows the chosen picture, and a strip of all if there are several. */
@@ -27,6 +29,7 @@ export function createPreview(onSelect: (picture: PagePicture) => void): Preview
 
   return {
     refresh,
+    laidOut: () => image.decode().catch(() => {}),
     show: (pictures, selected) => {
       image.dataset["name"] = selected.name;
       image.alt = `The picture to score: ${selected.name}`;

@@ -42,7 +42,7 @@ export function drawLatencyChart(
     createSvg("line", { x1: plot.left, x2: width - plot.right, y1: y(ms), y2: y(ms) }),
     createSvg("text", { x: plot.left - 4, y: y(ms) + 4, "text-anchor": "end" }, `${ms} ms`),
   ]);
-  const marks = events.flatMap(({ atMs, text }) => [
+  const marks = events.flatMap(({ atMs, text }, index) => [
     createSvg("line", {
       class: "event",
       x1: x(atMs),
@@ -52,10 +52,10 @@ export function drawLatencyChart(
     }),
     createSvg(
       "text",
-      // Beside the line, on the side where there is room.
+      // Beside the line, on the side where there is room; neighbours are at different heights.
       isLate(atMs)
-        ? { x: x(atMs) - 3, y: plot.top - 6, "text-anchor": "end" }
-        : { x: x(atMs) + 3, y: plot.top - 6 },
+        ? { x: x(atMs) - 3, y: plot.top + (index % 2) * 14 - 6, "text-anchor": "end" }
+        : { x: x(atMs) + 3, y: plot.top + (index % 2) * 14 - 6 },
       text,
     ),
   ]);

@@ -27,7 +27,8 @@ export function createRegionStory(): RegionStory {
 
   function follow(regions: readonly RegionStatus[], nowMs: number): void {
     const out = regions.find(({ isPlugged }) => isPlugged === false);
-    if (outage && outage.endedMs === undefined && outage.region !== out?.name) {
+    const wasOut = regions.find(({ name }) => name === outage?.region);
+    if (outage && outage.endedMs === undefined && (!wasOut || isServing(wasOut))) {
       outage.endedMs = nowMs;
       events.push({ atMs: nowMs, text: `${outage.region} back` });
     }
@@ -67,6 +68,12 @@ export function createRegionStory(): RegionStory {
       return `${region} has been out for ${seconds} s: ${countsOf(outage)}.`;
     },
   };
+}
+
+/** Whether calls may go to a region: a model server that has just been started is not ready yet. */
+function isServing({ isPlugged, pools }: RegionStatus): boolean {
+  const states = pools.flatMap(({ replicas }) => replicas.map(({ state }) => state));
+  return isPlugged !== false && (states.length === 0 || states.includes("ready"));
 }
 
 function forecast(regions: readonly RegionStatus[], own: string): string {

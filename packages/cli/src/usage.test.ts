@@ -101,7 +101,7 @@ test.each([
   {
     args: ["serve", "--config", "none.yaml"],
     code: 1,
-    says: "there is no none.yaml; tensorgate init",
+    says: "cannot read none.yaml: there is no such file; tensorgate init",
   },
   { args: ["registry", "register", "m"], code: 2, says: "required option '--from <path" },
   { args: ["key", "new"], code: 2, says: "name the key with --id" },

@@ -37,7 +37,7 @@ function configFrom(file: string, read: ReadFile): GatewayOptions {
 function textOf(file: string, read: ReadFile): string {
   if (!existsSync(file)) {
     throw new CommandError(
-      `there is no ${file}; tensorgate init writes one, and --config names another`,
+      `cannot read ${file}: there is no such file; tensorgate init writes one, and --config names another`,
     );
   }
   try {

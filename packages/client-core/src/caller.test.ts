@@ -1,4 +1,4 @@
-import { ScoringError } from "@tensorgate/core";
+import { ScoringError, TimeoutError } from "@tensorgate/core";
 import { manualClockAndRandom } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { type AttemptContext, type CallerDeps, createCaller } from "./caller.ts";
@@ -6,8 +6,12 @@ import type { ClientError } from "./client-error.ts";
 import { type CallOptions, commonClientDefaults } from "./options.ts";
 import { createRetryBudget } from "./retry-budget.ts";
 
-/** Makes one call, which succeeds immediately. */
-async function called(options: CallOptions = {}, parts: Partial<CallerDeps> = {}) {
+/** Makes one call, which succeeds immediately unless `answer` does something else. */
+async function called(
+  options: CallOptions = {},
+  parts: Partial<CallerDeps> = {},
+  answer: (attempt: AttemptContext) => Promise<unknown> = async () => "answered",
+) {
   const sent: AttemptContext[] = [];
   const call = createCaller({
     ...commonClientDefaults,
@@ -23,7 +27,10 @@ async function called(options: CallOptions = {}, parts: Partial<CallerDeps> = {}
     method: "classify",
     model: "m",
     options,
-    send: async (attempt) => sent.push(attempt),
+    send: (attempt) => {
+      sent.push(attempt);
+      return answer(attempt);
+    },
   }).catch((thrown: ClientError) => thrown);
   return { sent, outcome };
 }
@@ -124,4 +131,24 @@ test("a fault of the gateway's own says what was called", async () => {
   });
   const error = await failed.catch((thrown: ClientError) => thrown);
   expect(ScoringError.is(error)).toBe(true);
+});
+
+test("an attempt without a response in time has an error class of its own", async () => {
+  const { clock, random } = manualClockAndRandom();
+  const { outcome: error } = await called(
+    { timeoutMs: 1_000, maxRetries: 0 },
+    { clockAndRandom: { clock, random } },
+    (attempt) => {
+      clock.advance(attempt.timeoutMs);
+      return new Promise(() => {});
+    },
+  );
+
+  expect(error).toBeInstanceOf(TimeoutError);
+  expect(error).toMatchObject({
+    name: "TimeoutError",
+    reason: "upstream-failed",
+    retryable: true,
+    attempts: 1,
+  });
 });

@@ -1,32 +1,21 @@
-import { cutText, errorByReason, type ScoringError, UpstreamAnsweredError } from "@tensorgate/core";
+import {
+  cutText,
+  errorByReason,
+  type FailedCall,
+  type ScoringError,
+  TimeoutError,
+  UpstreamAnsweredError,
+} from "@tensorgate/core";
 import { isRetryable } from "./retry-policy.ts";
 
 /** Describes a call that failed. */
-export interface CallInfo {
-  readonly method: string;
-  /** Name of the requested model. */
-  readonly model?: string;
-  readonly requestId: string;
-  /** Attempts that were made. */
-  readonly attempts: number;
-  /** Region in which it failed, if the gateway named it. */
-  readonly region?: string;
-}
+export type CallInfo = Omit<FailedCall, keyof WireCodes | "retryable">;
 
 /** The code of a response, in its protocol. */
-export interface WireCodes {
-  readonly grpcCode?: number;
-  /** HTTP status. */
-  readonly status?: number;
-}
+export type WireCodes = Pick<FailedCall, "grpcCode" | "status">;
 
-/** A failure and its call. The class is the reason: `UnknownModelError`, `OverloadedError` … */
-export type ClientError = ScoringError &
-  CallInfo &
-  WireCodes & {
-    /** Whether a retry of the same call may succeed. */
-    readonly retryable: boolean;
-  };
+/** A failure of a call. The class is the reason: `UnknownModelError`, `OverloadedError` … */
+export type ClientError = ScoringError & FailedCall;
 
 /** Most characters of a model's name in a message. */
 const maxNameChars = 80;
@@ -41,13 +30,15 @@ export function clientError(
   const model = facts.model === undefined ? "" : `(${cutText(facts.model, maxNameChars)})`;
   const whole = `${facts.method}${model}: ${message}${hint === undefined ? "" : `. Hint: ${hint}`}`;
   const own = error instanceof UpstreamAnsweredError ? error.grpcCode : undefined;
-  const failure = errorByReason(reason, {
-    message: whole,
-    grpcCode: wire.grpcCode ?? own ?? 2,
+  const details = {
     cause: cause ?? error,
     ...(hint !== undefined && { hint }),
     ...(field !== undefined && { field }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
-  });
+  };
+  const failure =
+    error instanceof TimeoutError
+      ? new TimeoutError(whole, details)
+      : errorByReason(reason, { message: whole, grpcCode: wire.grpcCode ?? own ?? 2, ...details });
   return Object.assign(failure, facts, wire, { retryable: isRetryable(error) });
 }

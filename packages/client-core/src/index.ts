@@ -4,6 +4,7 @@ export * from "./client-error.ts";
 export * from "./client-event.ts";
 export * from "./foreign-answer.ts";
 export * from "./input-bytes.ts";
+export * from "./json-form.ts";
 export * from "./model-info.ts";
 export * from "./options.ts";
 export * from "./response-meta.ts";

@@ -3,7 +3,8 @@ export interface ModelInfo {
   readonly name: string;
   readonly task: string;
   readonly tasks: readonly string[];
-  readonly versions: readonly bigint[];
+  /** Versions that can be scored now, highest first, as strings: whole numbers of up to 64 bits. */
+  readonly versions: readonly string[];
   readonly regions: readonly string[];
   readonly labelCount: number;
   /** Present if a single model was requested. */

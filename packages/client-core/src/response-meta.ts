@@ -1,9 +1,10 @@
 /** Metadata of a response. */
 export interface ResponseMeta {
   readonly requestId: string;
-  /** Model that responded, and its version. */
+  /** Model that responded. */
   readonly model?: string;
-  readonly version?: bigint;
+  /** Its version, as a string: a whole number of up to 64 bits. */
+  readonly version?: string;
   readonly region?: string;
   readonly attempts: number;
   /** Duration of each stage of the gateway, in milliseconds. */
@@ -43,7 +44,7 @@ export function metaFromHeaders(
     requestId: header("x-request-id") ?? requestId,
     attempts,
     ...(answering !== null && at > 0 && { model: answering.slice(0, at) }),
-    ...(version !== undefined && /^\d+$/.test(version) && { version: BigInt(version) }),
+    ...(version !== undefined && /^\d+$/.test(version) && { version }),
     ...(region !== null && { region }),
     ...timingFrom(header("server-timing") ?? ""),
   };

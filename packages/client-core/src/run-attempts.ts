@@ -3,7 +3,7 @@ import {
   CancelledError,
   DeadlineExceededError,
   ScoringError,
-  UpstreamFailedError,
+  TimeoutError,
 } from "@tensorgate/core";
 import type { RetryBudget } from "./retry-budget.ts";
 import { type RetryPolicy, retryDelayMs } from "./retry-policy.ts";
@@ -170,8 +170,8 @@ function deadlineExceeded(deadlineMs: number): DeadlineExceededError {
 }
 
 /** Counts as a lost connection, so that it is retried. */
-function tookTooLong(timeoutMs: number): UpstreamFailedError {
-  return new UpstreamFailedError(`an attempt got no response within ${Math.round(timeoutMs)} ms`, {
-    wasLost: true,
+function tookTooLong(timeoutMs: number): TimeoutError {
+  return new TimeoutError(`an attempt got no response within ${Math.round(timeoutMs)} ms`, {
+    hint: "increase timeoutMs, or check the way to the gateway",
   });
 }

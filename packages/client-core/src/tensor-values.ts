@@ -7,6 +7,7 @@ import {
   type Tensor,
 } from "@tensorgate/core";
 import { bytesFrom, classNameOf } from "./input-bytes.ts";
+import { type TensorOutputJson, tensorJson, withJson } from "./json-form.ts";
 
 /** Values of a tensor, row-major. */
 export type TensorData =
@@ -39,6 +40,8 @@ export interface TensorOutput {
   readonly shape: readonly number[];
   /** A typed array of the type; byte strings for BYTES; bytes for a type without an array in JavaScript. */
   readonly data: TypedArray | readonly Uint8Array[];
+  /** Returns it for JSON, with the values as a list; not enumerable. */
+  toJSON(): TensorOutputJson;
 }
 
 interface ArrayOfDType {
@@ -149,8 +152,13 @@ function sizeOf(type: string, refuse: Refuse): number {
 /** Converts a tensor to the output that a caller gets. */
 export function outputFromTensor(tensor: Tensor): TensorOutput {
   const { dtype, shape } = tensor;
-  if (tensor.dtype === "BYTES") return { dtype, shape, data: tensor.elements };
-  const array = arrays.get(dtype) ?? Uint8Array;
+  if (tensor.dtype === "BYTES") {
+    return withJson({ dtype, shape, data: tensor.elements }, () => tensorJson(tensor, undefined));
+  }
+  const array = arrays.get(dtype);
   // Copied, since a typed array must start at a multiple of its element size.
-  return { dtype, shape, data: new array(new Uint8Array(tensor.data).buffer) };
+  const { buffer } = new Uint8Array(tensor.data);
+  const values = array && new array(buffer);
+  const data = values ?? new Uint8Array(buffer);
+  return withJson({ dtype, shape, data }, () => tensorJson(tensor, values));
 }

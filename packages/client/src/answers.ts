@@ -66,7 +66,7 @@ export function modelInfo({ family, input, ...message }: ModelDescription): Mode
     name,
     task,
     tasks,
-    versions,
+    versions: versions.map(String),
     regions,
     labelCount,
     weights,

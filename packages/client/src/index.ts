@@ -15,6 +15,7 @@ export type {
   TensorData,
   TensorInput,
   TensorOutput,
+  TensorOutputJson,
   WithMeta,
 } from "@tensorgate/client-core";
 export {
@@ -39,6 +40,7 @@ export {
   type RegionStatus,
   type ReplicaStatus,
   ScoringError,
+  TimeoutError,
   TooLargeError,
   UnauthenticatedError,
   UnknownModelError,

@@ -72,7 +72,7 @@ test("labels come with what is known of the answer, which JSON does not show", a
   expect(JSON.parse(JSON.stringify(labels))).toEqual([{ index: 1, label: "cat", score: 0.75 }]);
   expect(labels.meta).toMatchObject({
     model: "m",
-    version: 3n,
+    version: "3",
     region: "eastus",
     attempts: 1,
     cache: "hit",

@@ -12,6 +12,7 @@ import {
   type TensorInput,
   type TensorOutput,
   type WithMeta,
+  withListJson,
   withMeta,
 } from "@tensorgate/client-core";
 import { type Detections, type LabelScore, type Outcome, scoreAll } from "@tensorgate/core";
@@ -148,7 +149,7 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
         const { results } = await this.#scoring.embed(await request(), sent);
         const outcome = results[0]?.outcome;
         if (outcome?.case !== "features") throw unansweredError(outcome);
-        return Float32Array.from(outcome.value.values);
+        return withListJson(Float32Array.from(outcome.value.values));
       },
     });
     return withMeta(message, meta);

@@ -29,7 +29,7 @@ export function tensorMessageFrom(
 export function tensorOutputFrom({ dtype, shape, values }: TensorMessage): TensorOutput {
   const extents = shape.map(Number);
   if (values.case === "elements") {
-    return { dtype, shape: extents, data: values.value.elements };
+    return outputFromTensor({ dtype: "BYTES", shape: extents, elements: values.value.elements });
   }
   const data = values.case === "data" ? values.value : new Uint8Array();
   return outputFromTensor({ dtype, shape: extents, data } as Tensor);

@@ -33,6 +33,24 @@ export interface FailureDetails {
   readonly cause?: unknown;
 }
 
+/** What a client knows of a failed call beside its reason. */
+export interface FailedCall {
+  /** Method of the client. */
+  readonly method: string;
+  /** Name of the requested model. */
+  readonly model?: string;
+  readonly requestId: string;
+  /** Attempts that were sent; 0 if nothing was sent. */
+  readonly attempts: number;
+  /** Region in which it failed, if the gateway named it. */
+  readonly region?: string;
+  readonly grpcCode?: number;
+  /** HTTP status. */
+  readonly status?: number;
+  /** Whether a retry of the same call may succeed. */
+  readonly retryable: boolean;
+}
+
 /** Longest text of a failure, in characters: it quotes names of any length, and gRPC carries it in a header. */
 const maxTextChars = 1_024;
 
@@ -41,13 +59,21 @@ const brand = Symbol.for("tensorgate.ScoringError");
 /**
  * The only error that crosses a stage boundary.
  * `message` is for the caller; what must not leave the gateway goes in `cause`. Its texts are cut after
- * 1,024 characters.
+ * 1,024 characters. The members of `FailedCall` are those of a call of a client; elsewhere they are absent.
  */
-export abstract class ScoringError extends Error {
+export abstract class ScoringError extends Error implements Partial<FailedCall> {
   abstract readonly reason: FailureReason;
   readonly hint: string | undefined;
   readonly field: string | undefined;
   readonly retryAfterMs: number | undefined;
+  declare readonly method?: string;
+  declare readonly model?: string;
+  declare readonly requestId?: string;
+  declare readonly attempts?: number;
+  declare readonly region?: string;
+  declare readonly grpcCode?: number;
+  declare readonly status?: number;
+  declare readonly retryable?: boolean;
 
   constructor(message: string, { hint, field, retryAfterMs, cause }: FailureDetails = {}) {
     super(cutText(message, maxTextChars), cause === undefined ? undefined : { cause });
@@ -60,6 +86,11 @@ export abstract class ScoringError extends Error {
   /** Returns whether it is a `ScoringError`, also one of a duplicate copy of this package. */
   static is(thrown: unknown): thrown is ScoringError {
     return typeof thrown === "object" && thrown !== null && brand in thrown;
+  }
+
+  /** Returns its members for JSON, with the message, and without the stack and the cause. */
+  toJSON(): object {
+    return { ...this, message: this.message };
   }
 
   /** Returns a `ScoringError` as it is; anything else is a bug or a broken dependency, so it is `internal`. */
@@ -170,7 +201,7 @@ export interface UpstreamFailure extends FailureDetails {
 
 /** The replica or the connection to it failed; another replica may do better. */
 export class UpstreamFailedError extends ScoringError {
-  override readonly name = "UpstreamFailedError";
+  override readonly name: string = "UpstreamFailedError";
   readonly reason = "upstream-failed";
   readonly wasLost: boolean;
   readonly isUnprocessed: boolean;
@@ -187,12 +218,21 @@ export class UpstreamFailedError extends ScoringError {
   }
 }
 
+/** An attempt got no response in time, though its call has time left. A call that has none is `deadline-exceeded`. */
+export class TimeoutError extends UpstreamFailedError {
+  override readonly name = "TimeoutError";
+
+  constructor(message: string, details: FailureDetails = {}) {
+    super(message, { ...details, wasLost: true });
+  }
+}
+
 /** The replica blames the request; its code and text are passed on. */
 export class UpstreamAnsweredError extends ScoringError {
   override readonly name = "UpstreamAnsweredError";
   readonly reason = "upstream-answered";
   /** The replica's own gRPC status code. */
-  readonly grpcCode: number;
+  override readonly grpcCode: number;
 
   constructor(message: string, grpcCode: number, details: FailureDetails = {}) {
     super(message, details);

@@ -15,6 +15,7 @@ export type {
   TensorData,
   TensorInput,
   TensorOutput,
+  TensorOutputJson,
   WithMeta,
 } from "@tensorgate/client-core";
 export {
@@ -35,6 +36,7 @@ export {
   QuotaExceededError,
   type Rectangle,
   ScoringError,
+  TimeoutError,
   TooLargeError,
   UnauthenticatedError,
   UnknownModelError,

@@ -2,11 +2,6 @@ import { type CallOptions, type ModelInfo, type WithMeta, withMeta } from "@tens
 import { ScoringError } from "@tensorgate/core";
 import type { Connection } from "./connection.ts";
 
-/** A model in `GET /v1/catalog`, where versions are strings. */
-interface ModelJson extends Omit<ModelInfo, "versions"> {
-  readonly versions: readonly string[];
-}
-
 /** Lists the models of the gateway. @throws ClientError */
 export async function listModels(
   connection: Connection,
@@ -17,9 +12,9 @@ export async function listModels(
     options,
     path: "/v1/catalog",
     read: (text) => {
-      const { models } = JSON.parse(text) as { models?: readonly ModelJson[] };
+      const { models } = JSON.parse(text) as { models?: readonly ModelInfo[] };
       if (!Array.isArray(models)) throw new RangeError("it has no models");
-      return (models as readonly ModelJson[]).map(modelInfo);
+      return (models as readonly ModelInfo[]).map(checkedModel);
     },
   });
   return withMeta(message, meta);
@@ -36,7 +31,7 @@ export async function getModel(
     model: name,
     options,
     path: `/v1/catalog/${encodeURIComponent(name)}`,
-    read: (text) => modelInfo(JSON.parse(text) as ModelJson),
+    read: (text) => checkedModel(JSON.parse(text) as ModelInfo),
   });
   return withMeta(message, meta);
 }
@@ -81,7 +76,8 @@ export async function inputSizeOf(connection: Connection, name: string): Promise
   return width && height ? { width, height } : unknownSize;
 }
 
-function modelInfo({ versions, ...model }: ModelJson): ModelInfo {
-  if (!Array.isArray(versions)) throw new RangeError("it has no versions");
-  return { ...model, versions: versions.map(BigInt) };
+/** @throws RangeError if it is not a model of a gateway */
+function checkedModel(model: ModelInfo): ModelInfo {
+  if (!Array.isArray(model.versions)) throw new RangeError("it has no versions");
+  return model;
 }

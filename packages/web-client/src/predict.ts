@@ -1,4 +1,5 @@
 import {
+  base64,
   outputFromTensor,
   type PredictOptions,
   type TensorInput,
@@ -38,7 +39,7 @@ export async function predict(
       }
       const choice = version === undefined ? { versionLabel } : { version: String(version) };
       const tensors = Object.entries(inputs).map(
-        ([name, tensor]) => [name, tensorJson(tensorFromInput(name, tensor))] as const,
+        ([name, tensor]) => [name, wireTensor(tensorFromInput(name, tensor))] as const,
       );
       return {
         contentType: "application/json",
@@ -62,7 +63,7 @@ export async function predict(
   return withMeta(message, meta);
 }
 
-function tensorJson(tensor: Tensor): TensorJson {
+function wireTensor(tensor: Tensor): TensorJson {
   const { dtype } = tensor;
   const shape = tensor.shape.map(String);
   if (tensor.dtype !== "BYTES") return { dtype, shape, data: base64(tensor.data) };
@@ -75,17 +76,6 @@ function tensorFrom({ dtype = "", shape = [], data = "", elements }: TensorJson)
     return { dtype, shape: extents, elements: (elements?.elements ?? []).map(bytesOf) };
   }
   return { dtype, shape: extents, data: bytesOf(data) } as Tensor;
-}
-
-/** Most bytes that are passed as arguments of one call. */
-const chunkBytes = 0x8000;
-
-function base64(bytes: Uint8Array): string {
-  let text = "";
-  for (let at = 0; at < bytes.length; at += chunkBytes) {
-    text += String.fromCharCode(...bytes.subarray(at, at + chunkBytes));
-  }
-  return btoa(text);
 }
 
 function bytesOf(text: string): Uint8Array {

@@ -48,7 +48,7 @@ test("labels come with what is known of the answer, which JSON does not show", a
   expect(JSON.parse(JSON.stringify(found))).toEqual(labels);
   expect(found.meta).toMatchObject({
     model: "m",
-    version: 3n,
+    version: "3",
     region: "eastus",
     attempts: 1,
     cache: "hit",

@@ -5,7 +5,7 @@ import type {
   ResponseMeta,
   WithMeta,
 } from "@tensorgate/client-core";
-import { foreignAnswerError, withMeta } from "@tensorgate/client-core";
+import { foreignAnswerError, withListJson, withMeta } from "@tensorgate/client-core";
 import type { Detections, LabelScore } from "@tensorgate/core";
 import { InvalidRequestError } from "@tensorgate/core";
 import type { Connection } from "./connection.ts";
@@ -122,7 +122,7 @@ export async function embed(
     options,
     holds: "features",
   });
-  return withMeta(Float32Array.from(result.features), meta);
+  return withMeta(withListJson(Float32Array.from(result.features)), meta);
 }
 
 /** Converts boxes from pixels of the sent picture to pixels of the given one. */

@@ -11,7 +11,7 @@ const model = (name: string, tasks: readonly string[], labels: readonly string[]
   tasks,
   labels,
   task: tasks[0] ?? "",
-  versions: [1n],
+  versions: ["1"],
   regions: ["eastus"],
   labelCount: labels.length,
   weights: "given",

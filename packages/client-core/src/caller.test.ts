@@ -27,6 +27,7 @@ async function called(
     method: "classify",
     model: "m",
     options,
+    prepare: async () => {},
     send: (attempt) => {
       sent.push(attempt);
       return answer(attempt);
@@ -82,7 +83,7 @@ test("a key that is not available fails the call, and is not requested again", a
 
   expect(outcome).toMatchObject({
     reason: "unauthenticated",
-    attempts: 1,
+    attempts: 0,
     retryable: false,
     message:
       "classify(m): the API key is not available. Hint: the function apiKey failed: Failed to fetch",
@@ -122,6 +123,7 @@ test("a fault of the gateway's own says what was called", async () => {
     method: "detect",
     model: "m",
     options: {},
+    prepare: async () => {},
     send: () => Promise.reject(fault),
   });
 

@@ -1,5 +1,6 @@
 import type { ClockAndRandom } from "@tensorgate/core";
 import { guardedCallback, ScoringError } from "@tensorgate/core";
+import { assertModelName } from "./arguments.ts";
 import { headersFrom } from "./call-headers.ts";
 import { limitsFrom } from "./call-limits.ts";
 import { type ClientError, clientError, type WireCodes } from "./client-error.ts";
@@ -8,7 +9,7 @@ import type { ApiKey, CallOptions, CommonClientOptions } from "./options.ts";
 import { metaFromHeaders, type ReadAnswerHeader, type ResponseMeta } from "./response-meta.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 import { retryPolicyDefaults } from "./retry-policy.ts";
-import { AttemptsFailedError, runAttempts } from "./run-attempts.ts";
+import { runAttempts } from "./run-attempts.ts";
 
 /** The settings and collaborators of every call of a client. */
 export interface CallerDeps extends Required<Omit<CommonClientOptions, "onEvent">> {
@@ -30,13 +31,19 @@ export interface AttemptContext {
 }
 
 /** One call, as its method describes it. */
-export interface ClientCall<Message> {
+export interface ClientCall<Message, Prepared = void> {
   /** Name of the method, for messages. */
   readonly method: string;
   readonly model?: string;
   readonly options: CallOptions;
+  /**
+   * Checks the arguments and reads the input, once for all attempts. If it throws, nothing was sent.
+   *
+   * @throws InvalidRequestError with the name of the argument
+   */
+  readonly prepare: () => Promise<Prepared>;
   /** Sends one attempt. It throws `ScoringError`s; any other error is a fault of this package. */
-  readonly send: (call: AttemptContext) => Promise<Message>;
+  readonly send: (call: AttemptContext, prepared: Prepared) => Promise<Message>;
   /** Returns the codes of a failure in the protocol of the call. */
   readonly wireCodes?: (error: ScoringError) => WireCodes;
 }
@@ -47,7 +54,9 @@ export interface Answered<Message> {
 }
 
 /** @throws ClientError */
-export type Call = <Message>(call: ClientCall<Message>) => Promise<Answered<Message>>;
+export type Call = <Message, Prepared>(
+  call: ClientCall<Message, Prepared>,
+) => Promise<Answered<Message>>;
 
 /** Creates the function that makes calls, with attempts, deadline, authentication and response metadata. */
 export function createCaller(parts: CallerDeps): Call {
@@ -56,19 +65,27 @@ export function createCaller(parts: CallerDeps): Call {
   const onEvent = guardedCallback(parts.onEvent);
   const { clock } = clockAndRandom;
 
-  return async ({ method, model, options, send, wireCodes = () => ({}) }) => {
+  return async <Message, Prepared>(call: ClientCall<Message, Prepared>) => {
+    const { method, model, options, prepare, send, wireCodes = () => ({}) } = call;
     const requestId = options.requestId ?? parts.newRequestId();
-    const called = { method, requestId, ...(model !== undefined && { model }) };
+    const called = { method, requestId, ...(typeof model === "string" && { model }) };
     const startMs = clock.nowMs();
     let header: ReadAnswerHeader = () => null;
+    let prepared: Promise<Prepared> | undefined;
+    let sentCount = 0;
     try {
+      if ("model" in call) assertModelName(model);
       const { timeoutMs, deadlineMs, maxRetries } = limitsFrom(options, parts);
-      const { answer, attempts } = await runAttempts(
+      const message = await runAttempts(
         async ({ number, signal, timeoutMs: leftMs }) => {
-          onEvent({ type: "attempt", ...called, attempt: number });
+          prepared ??= prepare();
+          const ready = await prepared;
           const headers = await headersFrom(parts, options, requestId);
+          signal.throwIfAborted();
+          sentCount = number;
+          onEvent({ type: "attempt", ...called, attempt: number });
           header = () => null;
-          return send({
+          const attempt: AttemptContext = {
             // Headers carry whole milliseconds in every protocol.
             signal,
             timeoutMs: Math.ceil(leftMs),
@@ -76,7 +93,8 @@ export function createCaller(parts: CallerDeps): Call {
             onHeader: (read) => {
               header = read;
             },
-          });
+          };
+          return send(attempt, ready);
         },
         {
           timeoutMs,
@@ -90,16 +108,15 @@ export function createCaller(parts: CallerDeps): Call {
           onRetry: ({ reason }, delayMs) => onEvent({ type: "retry", ...called, reason, delayMs }),
         },
       );
-      const meta = metaFromHeaders(header, { requestId, attempts });
+      const meta = metaFromHeaders(header, { requestId, attempts: sentCount });
       onEvent({ type: "answer", ...called, durationMs: clock.nowMs() - startMs, meta });
-      return { message: answer, meta };
+      return { message, meta };
     } catch (thrown) {
-      const failed = thrown instanceof AttemptsFailedError ? thrown : undefined;
-      const last = failed?.last ?? ScoringError.from(thrown);
+      const last = ScoringError.from(thrown);
       const { region } = metaFromHeaders(header, { requestId, attempts: 0 });
       const facts = {
         ...called,
-        attempts: failed?.attempts ?? 0,
+        attempts: sentCount,
         ...(region !== undefined && { region }),
       };
       const error: ClientError = clientError(last, facts, wireCodes(last));

@@ -6,6 +6,7 @@ import {
   TimeoutError,
   UpstreamAnsweredError,
 } from "@tensorgate/core";
+import { definedOf } from "./defined-of.ts";
 import { isRetryable } from "./retry-policy.ts";
 
 /** Describes a call that failed. */
@@ -30,12 +31,7 @@ export function clientError(
   const model = facts.model === undefined ? "" : `(${cutText(facts.model, maxNameChars)})`;
   const whole = `${facts.method}${model}: ${message}${hint === undefined ? "" : `. Hint: ${hint}`}`;
   const own = error instanceof UpstreamAnsweredError ? error.grpcCode : undefined;
-  const details = {
-    cause: cause ?? error,
-    ...(hint !== undefined && { hint }),
-    ...(field !== undefined && { field }),
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
-  };
+  const details = { ...definedOf({ hint, field, retryAfterMs }), cause: cause ?? error };
   const failure =
     error instanceof TimeoutError
       ? new TimeoutError(whole, details)

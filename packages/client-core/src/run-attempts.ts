@@ -34,37 +34,19 @@ export interface AttemptDeps extends ClockAndRandom {
   readonly onRetry?: (error: ScoringError, delayMs: number) => void;
 }
 
-export interface Attempted<Answer> {
-  readonly answer: Answer;
-  readonly attempts: number;
-}
-
-/** The last failure of a call, and the number of its attempts. */
-export class AttemptsFailedError extends Error {
-  override readonly name = "AttemptsFailedError";
-  readonly last: ScoringError;
-  readonly attempts: number;
-
-  constructor(last: ScoringError, attempts: number) {
-    super(last.message, { cause: last });
-    this.last = last;
-    this.attempts = attempts;
-  }
-}
-
 /**
  * Makes attempts until one succeeds, or its failure is not retried.
  *
  * An attempt that times out is retried like one whose connection was lost. If the deadline of the call passes first, the
  * call fails with `deadline-exceeded`. If a wait would end after the deadline, the call fails immediately.
  *
- * @throws AttemptsFailedError
+ * @throws ScoringError of the last attempt, or of what ended the call
  */
 export async function runAttempts<Answer>(
   attempt: (call: AttemptCall) => Promise<Answer>,
   options: AttemptOptions,
   deps: AttemptDeps,
-): Promise<Attempted<Answer>> {
+): Promise<Answer> {
   const { timeoutMs, deadlineMs, policy, signal } = options;
   const { clock, random, budget, onRetry } = deps;
   const endMs = clock.nowMs() + deadlineMs;
@@ -74,7 +56,7 @@ export async function runAttempts<Answer>(
     try {
       if (signal?.aborted) throw cancelled(signal);
       if (leftMs <= 0) throw deadlineExceeded(deadlineMs);
-      const answer = await runAttempt(attempt, {
+      return await runAttempt(attempt, {
         number,
         signal,
         clock,
@@ -82,20 +64,15 @@ export async function runAttempts<Answer>(
         isLast: leftMs <= timeoutMs,
         deadlineMs,
       });
-      return { answer, attempts: number };
     } catch (thrown) {
       const error = ScoringError.from(thrown);
       const delayMs = retryDelayMs(error, { failureCount: number, jitter: random() }, policy);
       const hasTime = delayMs !== undefined && clock.nowMs() + delayMs < endMs;
       if (delayMs === undefined || !hasTime || !budget.withdraw()) {
-        throw new AttemptsFailedError(error, number);
+        throw error;
       }
       onRetry?.(error, delayMs);
-      try {
-        await waitFor(delayMs, { signal, clock });
-      } catch (aborted) {
-        throw new AttemptsFailedError(ScoringError.from(aborted), number);
-      }
+      await waitFor(delayMs, { signal, clock });
     }
   }
 }
@@ -172,6 +149,6 @@ function deadlineExceeded(deadlineMs: number): DeadlineExceededError {
 /** Counts as a lost connection, so that it is retried. */
 function tookTooLong(timeoutMs: number): TimeoutError {
   return new TimeoutError(`an attempt got no response within ${Math.round(timeoutMs)} ms`, {
-    hint: "increase timeoutMs, or check the way to the gateway",
+    hint: "increase timeoutMs",
   });
 }

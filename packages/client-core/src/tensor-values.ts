@@ -6,6 +6,7 @@ import {
   InvalidRequestError,
   type Tensor,
 } from "@tensorgate/core";
+import { argumentError } from "./arguments.ts";
 import { bytesFrom, classNameOf } from "./input-bytes.ts";
 import { type TensorOutputJson, tensorJson, withJson } from "./json-form.ts";
 
@@ -80,14 +81,34 @@ const arrays: ReadonlyMap<string, MakeArray> = /* @__PURE__ */ new Map<string, M
 type Refuse = (why: string) => never;
 
 /**
+ * Converts the inputs of a caller to tensors.
+ *
+ * @throws InvalidRequestError if they are not tensors by name
+ */
+export function tensorsFromInputs(
+  inputs: Readonly<Record<string, TensorInput>>,
+): readonly (readonly [name: string, tensor: Tensor])[] {
+  if (classNameOf(inputs) !== "Object") {
+    throw argumentError("inputs", "an object with tensors by their names", inputs);
+  }
+  return Object.entries(inputs).map(([name, input]) => [name, tensorFromInput(name, input)]);
+}
+
+/**
  * Converts the input of a caller to a tensor.
  *
  * @throws InvalidRequestError if data, dtype and shape do not go together; names the input
  */
-export function tensorFromInput(name: string, { data, shape, dtype }: TensorInput): Tensor {
-  const shown = cutText(name, maxNameChars);
+export function tensorFromInput(name: string, input: TensorInput): Tensor {
+  const shownName = cutText(name, maxNameChars);
+  const { data, shape, dtype } = (input ?? {}) as Partial<TensorInput>;
+  if (!Array.isArray(shape) || !(ArrayBuffer.isView(data) || Array.isArray(data))) {
+    throw argumentError(`inputs.${shownName}`, "a tensor { dtype, shape, data }", input);
+  }
   const refuse: Refuse = (why) => {
-    throw new InvalidRequestError(`input "${shown}": ${why}`, { field: `inputs["${shown}"]` });
+    throw new InvalidRequestError(`input "${shownName}": ${why}`, {
+      field: `inputs["${shownName}"]`,
+    });
   };
   if (!shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0)) {
     refuse(`shape [${shape}] holds no whole numbers of 0 or more`);

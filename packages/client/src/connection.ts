@@ -23,11 +23,13 @@ export interface SharedResources {
 }
 
 /** One call as its method describes it. */
-export interface RpcCall<Message> {
+export interface RpcCall<Message, Prepared> {
   readonly method: string;
   readonly model?: string;
   readonly options: CallOptions;
-  readonly send: (options: TransportCallOptions) => Promise<Message>;
+  /** Checks the arguments and reads the input, once for all attempts; without it there is none. */
+  readonly prepare?: () => Promise<Prepared>;
+  readonly send: (options: TransportCallOptions, prepared: Prepared) => Promise<Message>;
 }
 
 /** The transport of a client, and how it makes calls. */
@@ -35,7 +37,7 @@ export interface Connection {
   readonly transport: Transport;
   readonly shared: SharedResources;
   /** @throws ClientError */
-  call<Message>(call: RpcCall<Message>): Promise<Answered<Message>>;
+  call<Message, Prepared = undefined>(call: RpcCall<Message, Prepared>): Promise<Answered<Message>>;
   close(): void;
 }
 
@@ -64,18 +66,15 @@ export function openConnection(given: ClientOptions, existing?: SharedResources)
     transport: shared.opened.transport,
     shared,
     close: () => shared.opened.close(),
-    call: ({ send, ...rest }) =>
+    call: <Message, Prepared>({ prepare, send, ...rest }: RpcCall<Message, Prepared>) =>
       call({
         ...rest,
+        prepare: prepare ?? (async () => undefined as Prepared),
         wireCodes: wireCodesOf,
-        send: async ({ onHeader, headers, signal, timeoutMs }) => {
+        send: async ({ onHeader, headers, signal, timeoutMs }, prepared) => {
+          const onAnswerHeader = (received: Headers) => onHeader((name) => received.get(name));
           try {
-            return await send({
-              headers,
-              signal,
-              timeoutMs,
-              onHeader: (received) => onHeader((name) => received.get(name)),
-            });
+            return await send({ headers, signal, timeoutMs, onHeader: onAnswerHeader }, prepared);
           } catch (thrown) {
             const failed = thrown as { readonly metadata?: Headers };
             if (failed.metadata instanceof Headers) {

@@ -130,6 +130,8 @@ test("leaving the loop ends the stream", async () => {
   const watching = client.status.watch({ signal: leaving.signal });
   await watching.next();
   const next = watching.next();
+  // Until the stream is read: an abort before that ends it at its first message.
+  await new Promise((resolve) => setImmediate(resolve));
   leaving.abort();
 
   await expect(next).rejects.toThrow("the call was aborted");

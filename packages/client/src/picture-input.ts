@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { bytesFrom, classNameOf } from "@tensorgate/client-core";
+import { argumentError, bytesFrom, classNameOf, shown } from "@tensorgate/client-core";
 import { cutText, InvalidRequestError, ScoringError } from "@tensorgate/core";
 
 /** An encoded picture: a path, a `file:` URL, its bytes, a blob, or a stream of its bytes. */
@@ -15,8 +15,8 @@ export type PictureInput =
 /** Largest picture that is read from a stream, in bytes: the gateway's own limit of a message. */
 const maxStreamBytes = 67_108_864;
 
-/** Longest path, in characters, as on Linux. A longer text is probably the picture itself, in base64. */
-const maxPathChars = 4_095;
+/** Shortest text that may be a picture in base64, in characters: no picture has fewer bytes. */
+const minBase64Chars = 40;
 
 /** Most characters of a path that a message shows. */
 const maxShownChars = 200;
@@ -46,9 +46,9 @@ async function readBytes(input: PictureInput): Promise<Uint8Array<ArrayBuffer>> 
   if (isUrl(input)) return fileBytes(new URL(input.href));
   if (isBlob(input)) return new Uint8Array(await input.arrayBuffer());
   if (isStream(input)) return streamBytes(input);
-  throw new InvalidRequestError(`cannot send a picture of the class ${classNameOf(input)}`, {
-    hint: "give a path, a file: URL, a Buffer, a Blob or a stream",
-  });
+  const hint =
+    input == null ? "was a file chosen?" : "give a path, a file: URL, a Buffer, a Blob or a stream";
+  throw argumentError("picture", "a picture", input, hint);
 }
 
 /** Checks the members, since test runners replace the class. */
@@ -71,18 +71,27 @@ async function fileBytes(path: string | URL): Promise<Uint8Array<ArrayBuffer>> {
   const scheme = path instanceof URL ? path.protocol : /^(https?|data):/i.exec(path)?.[0];
   if (scheme !== undefined && scheme !== "file:") {
     throw new InvalidRequestError(`${nameOf(path)} is not a file`, {
-      hint: "fetch it, and give the bytes of the response",
+      hint: "give the bytes: await (await fetch(url)).arrayBuffer(), also of a data: URL",
+      field: "picture",
     });
   }
-  if (typeof path === "string" && path.length > maxPathChars) {
-    throw new InvalidRequestError(
-      `${nameOf(path)} is not a path: it has ${path.length} characters`,
-      {
-        hint: 'give the bytes of a picture; of base64, Buffer.from(text, "base64")',
-      },
-    );
+  try {
+    return await readFile(path);
+  } catch (thrown) {
+    if (typeof path !== "string" || !isBase64(path)) throw thrown;
+    throw new InvalidRequestError(`picture ${shown(path)} is not a path, but probably base64`, {
+      hint: 'give the bytes: Buffer.from(text, "base64")',
+      field: "picture",
+      cause: thrown,
+    });
   }
-  return readFile(path);
+}
+
+/** A path of that length without a dot is rare, so that it is tried first. */
+function isBase64(text: string): boolean {
+  // Of pictures, only a JPEG begins like an absolute path.
+  const isAbsolute = text.startsWith("/") && !text.startsWith("/9j/");
+  return !isAbsolute && text.length > minBase64Chars && /^[\w+/\s-]+={0,2}\s*$/.test(text);
 }
 
 async function streamBytes(stream: AsyncIterable<unknown>): Promise<Uint8Array<ArrayBuffer>> {
@@ -113,7 +122,10 @@ function whyUnread(thrown: unknown): string {
 
 /** Names a picture in a message. */
 function nameOf(input: PictureInput): string {
-  if (typeof input === "string") return cutText(input, maxShownChars) || "the empty path";
-  if (isUrl(input)) return cutText(input.href, maxShownChars);
-  return isStream(input) ? "the stream" : "the picture";
+  if (typeof input !== "string" && !isUrl(input)) {
+    return isStream(input) ? "the stream" : "the picture";
+  }
+  const text = typeof input === "string" ? input : input.href;
+  if (/^data:/i.test(text)) return `picture ${shown(text)}`;
+  return cutText(text, maxShownChars) || "the empty path";
 }

@@ -141,8 +141,11 @@ test.each([
     input: new ReadableStream({ pull: () => Promise.reject(new Error("the disk is gone")) }),
     text: "the stream cannot be read: the disk is gone",
   },
-  { input: null as unknown as string, text: "cannot send a picture of the class Null" },
-  { input: "https://example.com/cat.jpg", text: "is not a file. Hint: fetch it" },
+  {
+    input: null as unknown as string,
+    text: "picture must be a picture, got null. Hint: was a file",
+  },
+  { input: "https://example.com/cat.jpg", text: "is not a file. Hint: give the bytes" },
   { input: "/nowhere/cat.jpg", text: "/nowhere/cat.jpg cannot be read" },
   { input: new URL("https://example.com/cat.jpg"), text: "is not a file" },
   { input: new Uint8Array(), text: "the picture is empty" },
@@ -153,17 +156,57 @@ test.each([
 
   await expect(failed).rejects.toThrow(`classify(m): `);
   await expect(failed).rejects.toThrow(text);
-  await expect(failed).rejects.toMatchObject({ reason: "invalid-request", attempts: 1 });
+  await expect(failed).rejects.toMatchObject({ reason: "invalid-request", attempts: 0 });
   expect(received).toEqual([]);
 });
 
-test("an option that cannot be sent is the caller's mistake, not an unreachable gateway", async () => {
-  const { client } = clientOf();
+type Arguments = Parameters<ScoringClient["classify"]>;
 
-  await expect(client.classify("m", picture, { topK: 1.5 })).rejects.toMatchObject({
-    reason: "invalid-request",
-    message: expect.stringContaining("top_k"),
-  });
+test.each([
+  {
+    given: ["m", picture, { topK: 1.5 }],
+    text: "topK must be a whole number of 1 or more, got 1.5",
+  },
+  {
+    given: ["m", picture, { topK: "3" }],
+    text: 'topK must be a whole number of 1 or more, got "3"',
+  },
+  { given: ["m", picture, { minScore: 50 }], text: "minScore must be from 0 to 1, got 50" },
+  { given: ["m", picture, { version: 1.5 }], text: "version must be a whole number, got 1.5" },
+  { given: [undefined, picture], text: "model must be the name of a model, got undefined" },
+  { given: [picture, "m"], text: "model must be the name of a model, got Uint8Array" },
+  { given: ["m", undefined], text: "picture must be a picture, got undefined. Hint: was a file" },
+])("a wrong argument is named before anything is sent: $text", async ({ given, text }) => {
+  const events: string[] = [];
+  const { client, received } = clientOf([], { onEvent: ({ type }) => events.push(type) });
+
+  const failed = client.classify(...(given as unknown as Arguments));
+
+  await expect(failed).rejects.toThrow(text);
+  await expect(failed).rejects.toMatchObject({ reason: "invalid-request", attempts: 0 });
+  expect(received).toEqual([]);
+  expect(events).toEqual(["failure"]);
+});
+
+const tensor = { data: [1], shape: [1] };
+
+test.each([
+  {
+    inputs: { images: [1, 2] },
+    text: "inputs.images must be a tensor { dtype, shape, data }, got",
+  },
+  { inputs: { images: undefined }, text: "inputs.images must be a tensor { dtype, shape, data }" },
+  { inputs: { images: { data: 1, shape: [] } }, text: "inputs.images must be a tensor" },
+  { inputs: [tensor], text: "inputs must be an object with tensors by their names, got" },
+  { inputs: { x: tensor }, outputs: "sum", text: 'outputs must be a list of names, got "sum"' },
+])("wrong inputs are named before anything is sent: $text", async ({ inputs, outputs, text }) => {
+  const { client } = clientOf();
+  const options = { outputs: outputs as unknown as readonly string[] };
+
+  const failed = client.predict("m", inputs as never, outputs === undefined ? {} : options);
+
+  await expect(failed).rejects.toThrow(text);
+  await expect(failed).rejects.toMatchObject({ reason: "invalid-request", attempts: 0 });
 });
 
 test("a failure says what was called, what went wrong and what to do", async () => {

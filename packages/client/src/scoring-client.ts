@@ -3,6 +3,8 @@ import {
   type AnyCatalog,
   type CallOptions,
   type ClassifyOptions,
+  checkedNames,
+  checkedNumbers,
   type DetectOptions,
   type LabelsOf,
   type ManyOptions,
@@ -28,7 +30,7 @@ import { createStatusCalls, type StatusCalls } from "./gateway-status.ts";
 import { modelSpecFrom } from "./model-spec.ts";
 import type { ClientOptions } from "./options.ts";
 import { type PictureInput, pictureBytes } from "./picture-input.ts";
-import { tensorMessageFrom, tensorOutputFrom } from "./tensor-message.ts";
+import { tensorMessagesFrom, tensorOutputFrom } from "./tensor-message.ts";
 
 const defaultConcurrency = 8;
 
@@ -94,14 +96,16 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
     options: ClassifyOptions = {},
   ): Promise<WithMeta<readonly LabelScore<LabelsOf<Catalog, Name>>[]>> {
     const { topK, minScore } = options;
-    const request = pictureRequest(model, picture, options);
     const { message, meta } = await this.#connection.call({
       method: "classify",
       model,
       options,
-      send: async (sent) => {
-        const whole = { ...(await request()), ...definedOf({ topK, minScore }) };
-        const { results } = await this.#scoring.classify(whole, sent);
+      prepare: async () => ({
+        ...checkedNumbers({ topK, minScore }),
+        ...(await pictureRequest(model, picture, options)),
+      }),
+      send: async (sent, request) => {
+        const { results } = await this.#scoring.classify(request, sent);
         const outcome = results[0]?.outcome;
         if (outcome?.case !== "labels") throw unansweredError(outcome);
         return outcome.value.labels.map(labelScore<LabelsOf<Catalog, Name>>);
@@ -117,15 +121,16 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
     options: DetectOptions = {},
   ): Promise<WithMeta<Detections<LabelsOf<Catalog, Name>>>> {
     const { minScore, iouThreshold, maxCandidates, maxDetections } = options;
-    const selection = definedOf({ minScore, iouThreshold, maxCandidates, maxDetections });
-    const request = pictureRequest(model, picture, options);
     const { message, meta } = await this.#connection.call({
       method: "detect",
       model,
       options,
-      send: async (sent) => {
-        const whole = { ...(await request()), ...selection };
-        const { results } = await this.#scoring.detect(whole, sent);
+      prepare: async () => ({
+        ...checkedNumbers({ minScore, iouThreshold, maxCandidates, maxDetections }),
+        ...(await pictureRequest(model, picture, options)),
+      }),
+      send: async (sent, request) => {
+        const { results } = await this.#scoring.detect(request, sent);
         const outcome = results[0]?.outcome;
         if (outcome?.case !== "boxes") throw unansweredError(outcome);
         return detections<LabelsOf<Catalog, Name>>(outcome.value);
@@ -140,13 +145,13 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
     picture: PictureInput,
     options: CallOptions = {},
   ): Promise<WithMeta<Float32Array>> {
-    const request = pictureRequest(model, picture, options);
     const { message, meta } = await this.#connection.call({
       method: "embed",
       model,
       options,
-      send: async (sent) => {
-        const { results } = await this.#scoring.embed(await request(), sent);
+      prepare: () => pictureRequest(model, picture, options),
+      send: async (sent, request) => {
+        const { results } = await this.#scoring.embed(request, sent);
         const outcome = results[0]?.outcome;
         if (outcome?.case !== "features") throw unansweredError(outcome);
         return withListJson(Float32Array.from(outcome.value.values));
@@ -166,17 +171,12 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
       method: "predict",
       model,
       options,
-      send: async (sent) => {
-        const tensors = Object.entries(inputs).map(
-          ([name, tensor]) => [name, tensorMessageFrom(name, tensor)] as const,
-        );
-        const request = {
-          modelSpec: modelSpecFrom(model, options, signature),
-          inputs: Object.fromEntries(tensors),
-          outputFilter: [...outputs],
-        };
-        return this.#scoring.predict(request, sent);
-      },
+      prepare: async () => ({
+        modelSpec: modelSpecFrom(model, options, signature),
+        inputs: tensorMessagesFrom(inputs),
+        outputFilter: checkedNames("outputs", outputs),
+      }),
+      send: (sent, request) => this.#scoring.predict(request, sent),
     });
     const tensors = Object.entries(message.outputs).map(
       ([name, tensor]) => [name, tensorOutputFrom(tensor)] as const,
@@ -239,28 +239,10 @@ export class ScoringClient<Catalog = AnyCatalog> implements AsyncDisposable {
   }
 }
 
-/** Returns the request for a picture, which is read once for all attempts: a stream cannot be read again. */
-function pictureRequest(model: string, picture: PictureInput, options: CallOptions) {
-  const read = async () => {
-    const value = await pictureBytes(picture);
-    return {
-      modelSpec: modelSpecFrom(model, options),
-      pictures: [{ source: { case: "data" as const, value } }],
-    };
-  };
-  let request: ReturnType<typeof read> | undefined;
-  return () => {
-    request ??= read();
-    return request;
-  };
-}
-
-/** Returns the values that are not undefined. */
-function definedOf<Values extends object>(
-  values: Values,
-): { [Key in keyof Values]: NonNullable<Values[Key]> } {
-  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as { [Key in keyof Values]: NonNullable<Values[Key]> };
+async function pictureRequest(model: string, picture: PictureInput, options: CallOptions) {
+  const modelSpec = modelSpecFrom(model, options);
+  const value = await pictureBytes(picture);
+  return { modelSpec, pictures: [{ source: { case: "data" as const, value } }] };
 }
 
 function scoreEach<Input, Options extends CallOptions & ManyOptions, Value>(

@@ -3,7 +3,7 @@ import {
   outputFromTensor,
   type TensorInput,
   type TensorOutput,
-  tensorFromInput,
+  tensorsFromInputs,
 } from "@tensorgate/client-core";
 import type { Tensor } from "@tensorgate/core";
 import type {
@@ -11,12 +11,15 @@ import type {
   TensorSchema,
 } from "@tensorgate/proto/tensorgate/v1/scoring";
 
-/** @throws InvalidRequestError if data, dtype and shape do not go together; names the input */
-export function tensorMessageFrom(
-  name: string,
-  input: TensorInput,
-): MessageInitShape<typeof TensorSchema> {
-  const tensor = tensorFromInput(name, input);
+/** @throws InvalidRequestError if data, dtype and shape of an input do not go together; names the input */
+export function tensorMessagesFrom(
+  inputs: Readonly<Record<string, TensorInput>>,
+): Readonly<Record<string, MessageInitShape<typeof TensorSchema>>> {
+  const messages = tensorsFromInputs(inputs).map(([name, tensor]) => [name, messageFrom(tensor)]);
+  return Object.fromEntries(messages);
+}
+
+function messageFrom(tensor: Tensor): MessageInitShape<typeof TensorSchema> {
   const shape = tensor.shape.map(BigInt);
   if (tensor.dtype === "BYTES") {
     const elements = tensor.elements as Uint8Array<ArrayBuffer>[];

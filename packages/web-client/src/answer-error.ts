@@ -1,4 +1,9 @@
-import { foreignAnswerError, retryAfterMsFrom, unreachableError } from "@tensorgate/client-core";
+import {
+  definedOf,
+  foreignAnswerError,
+  retryAfterMsFrom,
+  unreachableError,
+} from "@tensorgate/client-core";
 import { cutText, errorByReason, type ScoringError } from "@tensorgate/core";
 
 /** A failure in the gateway's REST API. @see RFC 9457 */
@@ -27,16 +32,14 @@ export async function answerError(response: Response): Promise<ScoringError> {
       message: detail,
       grpcCode: 2,
       cause: response,
-      ...(hint !== undefined && { hint }),
-      ...(field !== undefined && { field }),
-      ...(retryAfterMs !== undefined && { retryAfterMs }),
+      ...definedOf({ hint, field, retryAfterMs }),
     });
   }
   const retryAfterMs = retryAfterMsFrom(response.headers.get("retry-after"), Date.now());
   return foreignAnswerError(response.status, {
     text: `the response of ${cutText(response.url, maxUrlChars)} is not from a gateway (HTTP ${response.status}): ${excerpt(text)}`,
     cause: response,
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    ...definedOf({ retryAfterMs }),
   });
 }
 

@@ -26,8 +26,8 @@ export interface RestCall<Value> {
   readonly model?: string;
   readonly options: CallOptions;
   readonly path: string;
-  /** Undefined values are left out. */
-  readonly query?: Readonly<Record<string, string | number | bigint | undefined>>;
+  /** Returns the query, or throws the error for an argument. */
+  readonly query?: () => Readonly<Record<string, string | number>>;
   /** Creates the body, once for all attempts; a call without a body is a GET. */
   readonly body?: () => Promise<Body>;
   /** Sent with the body. */
@@ -95,32 +95,30 @@ export function openConnection(
     knownModels: shared.knownModels,
     with: (others) => openConnection({ ...options, ...others }, shared),
     close: () => shared.fitter.close(),
-    call: ({ method, model, options: callOptions, path, query = {}, read, ...rest }) => {
+    call: ({ path, query = () => ({}), body, headers: ofBody, takesStatus, read, ...call }) => {
       const url = new URL(baseUrl.pathname.replace(/\/$/, "") + path, baseUrl);
-      for (const [name, value] of Object.entries(query)) {
-        if (value !== undefined) url.searchParams.set(name, String(value));
-      }
-      let bodyOnce: Promise<Body> | undefined;
       return makeCall({
-        method,
-        options: callOptions,
-        ...(model !== undefined && { model }),
+        ...call,
+        prepare: async () => {
+          for (const [name, value] of Object.entries(query())) {
+            url.searchParams.set(name, String(value));
+          }
+          return body?.();
+        },
         wireCodes: ({ cause }) => {
           const { status } = (cause ?? {}) as Partial<Response>;
           return typeof status === "number" ? { status } : {};
         },
-        send: async ({ signal, timeoutMs, headers, onHeader }) => {
-          bodyOnce ??= rest.body?.();
-          const body = await bodyOnce;
+        send: async ({ signal, timeoutMs, headers, onHeader }, sent) => {
           let response: Response;
           try {
             response = await send(url, {
-              method: body ? "POST" : "GET",
-              ...(body && { body: body.data }),
+              method: sent ? "POST" : "GET",
+              ...(sent && { body: sent.data }),
               headers: {
                 "x-tensorgate-timeout-ms": String(timeoutMs),
-                ...(body && { "content-type": body.contentType }),
-                ...rest.headers,
+                ...(sent && { "content-type": sent.contentType }),
+                ...ofBody,
                 ...headers,
               },
               signal,
@@ -129,7 +127,7 @@ export function openConnection(
             throw fetchError(url, thrown);
           }
           onHeader((name) => response.headers.get(name));
-          const isAnswer = response.ok || rest.takesStatus?.(response.status);
+          const isAnswer = response.ok || takesStatus?.(response.status);
           if (!isAnswer) throw await answerError(response);
           let text: string;
           try {

@@ -1,14 +1,16 @@
 import {
   base64,
+  checkedNames,
   outputFromTensor,
   type PredictOptions,
   type TensorInput,
   type TensorOutput,
-  tensorFromInput,
+  tensorsFromInputs,
+  versionChoice,
   type WithMeta,
   withMeta,
 } from "@tensorgate/client-core";
-import { InvalidRequestError, type Tensor } from "@tensorgate/core";
+import type { Tensor } from "@tensorgate/core";
 import type { Connection } from "./connection.ts";
 
 /** A tensor in Connect's JSON. @see tensorgate.v1.Tensor */
@@ -26,7 +28,7 @@ export async function predict(
   inputs: Readonly<Record<string, TensorInput>>,
   options: PredictOptions = {},
 ): Promise<WithMeta<Readonly<Record<string, TensorOutput>>>> {
-  const { outputs = [], signature: signatureName, version, versionLabel } = options;
+  const { outputs = [], signature: signatureName } = options;
   const { message, meta } = await connection.call({
     method: "predict",
     model,
@@ -34,19 +36,13 @@ export async function predict(
     path: "/tensorgate.v1.ScoringService/Predict",
     headers: { "connect-protocol-version": "1" },
     body: async () => {
-      if (version !== undefined && versionLabel !== undefined) {
-        throw new InvalidRequestError("set version or versionLabel, not both");
-      }
-      const choice = version === undefined ? { versionLabel } : { version: String(version) };
-      const tensors = Object.entries(inputs).map(
-        ([name, tensor]) => [name, wireTensor(tensorFromInput(name, tensor))] as const,
-      );
+      const tensors = tensorsFromInputs(inputs).map(([name, tensor]) => [name, wireTensor(tensor)]);
       return {
         contentType: "application/json",
         data: JSON.stringify({
-          modelSpec: { name: model, signatureName, ...choice },
+          modelSpec: { name: model, signatureName, ...versionChoice(options) },
           inputs: Object.fromEntries(tensors),
-          outputFilter: outputs,
+          outputFilter: checkedNames("outputs", outputs),
         }),
       };
     },

@@ -291,11 +291,16 @@ test.each([
 
 test.each([
   { input: new Blob([]), text: "the picture is empty" },
-  { input: { hello: 1 }, text: "cannot send a picture of the class Object" },
+  { input: { hello: 1 }, text: "picture must be a picture, got Object" },
+  { input: undefined, text: "picture must be a picture, got undefined. Hint: was a file chosen?" },
+  { input: "data:image/png;base64,iVBORw0KGgo", text: "Hint: give a Blob" },
 ])("an invalid picture is rejected before it is sent: $text", async ({ input, text }) => {
   const { client, received } = clientOf();
 
-  await expect(client.classify("m", input as Blob)).rejects.toThrow(text);
+  const failed = client.classify("m", input as Blob);
+
+  await expect(failed).rejects.toThrow(text);
+  await expect(failed).rejects.toMatchObject({ reason: "invalid-request", attempts: 0 });
   expect(received.filter(({ method }) => method === "POST")).toEqual([]);
 });
 
@@ -378,3 +383,18 @@ class FakeCanvas {
     return new Blob(["pixels"], { type });
   }
 }
+
+test.each([
+  { options: { topK: 1.5 }, text: "topK must be a whole number of 1 or more, got 1.5" },
+  { options: { minScore: Number.NaN }, text: "minScore must be from 0 to 1, got NaN" },
+  { options: { version: "latest" }, text: 'version must be a whole number, got "latest"' },
+  { options: { version: 1, versionLabel: "stable" }, text: "set version or versionLabel" },
+])("a wrong option is named before anything is sent: $text", async ({ options, text }) => {
+  const { client, received } = clientOf();
+
+  const failed = client.classify("m", picture, options);
+
+  await expect(failed).rejects.toThrow(text);
+  await expect(failed).rejects.toMatchObject({ reason: "invalid-request", attempts: 0 });
+  expect(received).toEqual([]);
+});

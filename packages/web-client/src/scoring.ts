@@ -5,9 +5,14 @@ import type {
   ResponseMeta,
   WithMeta,
 } from "@tensorgate/client-core";
-import { foreignAnswerError, withListJson, withMeta } from "@tensorgate/client-core";
+import {
+  checkedNumbers,
+  foreignAnswerError,
+  versionChoice,
+  withListJson,
+  withMeta,
+} from "@tensorgate/client-core";
 import type { Detections, LabelScore } from "@tensorgate/core";
-import { InvalidRequestError } from "@tensorgate/core";
 import type { Connection } from "./connection.ts";
 import { inputSizeOf } from "./models.ts";
 import type { PictureOptions } from "./options.ts";
@@ -32,21 +37,15 @@ interface Scored<Result> {
 }
 
 async function scorePicture<Result>(call: PictureCall<Result>): Promise<Scored<Result>> {
-  const { connection, method, model, picture, options, query, holds } = call;
-  const { version, versionLabel } = options;
+  const { connection, method, model, picture, options, query = {}, holds } = call;
   let upload: Upload | undefined;
   const { message, meta } = await connection.call({
     method,
     model,
     options,
     path: `/v1/${method}/${encodeURIComponent(model)}`,
-    query: { ...query, version, versionLabel },
+    query: () => ({ ...checkedNumbers(query), ...versionChoice(options) }),
     body: async () => {
-      if (version !== undefined && versionLabel !== undefined) {
-        throw new InvalidRequestError("set version or versionLabel, not both", {
-          field: "version",
-        });
-      }
       upload = await uploadFrom(picture, {
         fit: options.fit ?? connection.fit,
         fitter: connection.fitter,

@@ -9,7 +9,8 @@ import {
   outputFromTensor,
   type TensorInput,
   type TensorOutput,
-  tensorFromInput,
+  tensorsFromInputs,
+  versionChoice,
   type WithMeta,
   withMeta,
 } from "@tensorgate/client-core";
@@ -128,11 +129,9 @@ export class PredictionClient implements AsyncDisposable {
     options: PredictionOptions<Outputs> & { readonly input?: string } = {},
   ): Promise<WithMeta<Predicted<Outputs>>> {
     const name = options.input ?? this.#pictureInput();
-    let read: Promise<Uint8Array> | undefined;
-    return this.#score({ method: "scoreFile", options }, async () => {
-      read ??= pictureBytes(path);
-      return { [name]: { data: [await read], shape: [1] } };
-    });
+    return this.#score({ method: "scoreFile", options }, async () => ({
+      [name]: { data: [await pictureBytes(path)], shape: [1] },
+    }));
   }
 
   /** Scores named tensors. */
@@ -170,24 +169,26 @@ export class PredictionClient implements AsyncDisposable {
       options,
       ...(model && { model }),
       wireCodes: wireCodesOfStatus,
-      send: async (sent) => {
-        const inputs = await read();
-        const tensors = Object.entries(inputs).map(
-          ([name, input]) =>
-            [this.#names.inputs.get(name) ?? name, tensorFromInput(name, input)] as const,
-        );
+      prepare: async () => {
+        const inputs = tensorsFromInputs(await read());
+        const chosen = versionChoice({ ...(version !== undefined && { version }) });
         const request = predictRequestSegments({
-          inputs: new Map(tensors),
+          inputs: new Map(
+            inputs.map(([name, tensor]) => [this.#names.inputs.get(name) ?? name, tensor]),
+          ),
           // A container has one model, and returns every output.
           modelSpec: isServing
-            ? { name: model, ...(version !== undefined && { version: BigInt(version) }) }
+            ? { name: model, ...(chosen.version && { version: BigInt(chosen.version) }) }
             : { name: "" },
           outputFilter: isServing
             ? wanted.map((name) => this.#names.outputs.get(name) ?? name)
             : [],
         });
-        const reply = await this.#channel.unary(Buffer.concat(request), sent);
-        const isOnePicture = Object.values(inputs).every(({ shape }) => shape[0] === 1);
+        const isOnePicture = inputs.every(([, { shape }]) => shape[0] === 1);
+        return { request: Buffer.concat(request), isOnePicture };
+      },
+      send: async (sent, { request, isOnePicture }) => {
+        const reply = await this.#channel.unary(request, sent);
         return selectOutputs(this.#outputsOf(reply, isOnePicture), outputs) as object;
       },
     });

@@ -1,4 +1,4 @@
-import { bytesFrom, classNameOf } from "@tensorgate/client-core";
+import { argumentError, bytesFrom, classNameOf } from "@tensorgate/client-core";
 import { InvalidRequestError, ScoringError } from "@tensorgate/core";
 
 /** A picture: encoded, in an element, or as pixels. */
@@ -72,11 +72,16 @@ async function sizeOf(input: PixelInput): Promise<{ width: number; height: numbe
     const { displayWidth: width, displayHeight: height } = input as VideoFrame;
     return { width, height };
   }
-  const { width, height } = input as { width?: number; height?: number };
+  const { width, height } = (input ?? {}) as { width?: number; height?: number };
   if (typeof width === "number" && typeof height === "number") return { width, height };
-  throw new InvalidRequestError(`cannot send a picture of the class ${classNameOf(input)}`, {
-    hint: "give a Blob or File, its bytes, an image, a video, a canvas, an ImageBitmap, ImageData or a VideoFrame",
-  });
+  throw argumentError(
+    "picture",
+    "a picture",
+    input,
+    input == null
+      ? "was a file chosen?"
+      : "give a Blob (of a URL: await (await fetch(url)).blob()), bytes, an image, a canvas, a video or a frame",
+  );
 }
 
 async function sizeOfImage(image: HTMLImageElement): Promise<{ width: number; height: number }> {

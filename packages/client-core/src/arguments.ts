@@ -1,0 +1,77 @@
+import { cutText, InvalidRequestError } from "@tensorgate/core";
+import { type Defined, definedOf } from "./defined-of.ts";
+import { classNameOf } from "./input-bytes.ts";
+import type { CallOptions } from "./options.ts";
+
+/** Most characters of a text that a message shows: it may be a whole picture, or a secret in the wrong place. */
+const maxShownChars = 40;
+
+/** Returns a value for a message: a text in quotes and cut, the class of an object. */
+export function shown(value: unknown): string {
+  if (typeof value === "string") return `"${cutText(value, maxShownChars)}"`;
+  return Object(value) === value ? classNameOf(value) : String(value);
+}
+
+/** Creates the error for an argument that is not what it must be. */
+export function argumentError(
+  field: string,
+  range: string,
+  value: unknown,
+  hint?: string,
+): InvalidRequestError {
+  return new InvalidRequestError(`${field} must be ${range}, got ${shown(value)}`, {
+    field,
+    ...(hint !== undefined && { hint }),
+  });
+}
+
+/** Options that are shares of one; the other numbers count something. */
+const shares = /^(minScore|iouThreshold)$/;
+
+/**
+ * Returns the numbers that are set.
+ *
+ * @throws InvalidRequestError for a share out of 0 to 1, or a count that is not a whole number of 1 or more
+ */
+export function checkedNumbers<Numbers extends object>(numbers: Numbers): Defined<Numbers> {
+  const set = definedOf(numbers);
+  for (const [name, value] of Object.entries<unknown>(set)) {
+    const isShare = shares.test(name);
+    const number = typeof value === "number" ? value : Number.NaN;
+    if (isShare ? number >= 0 && number <= 1 : number > 0 && number % 1 === 0) continue;
+    throw argumentError(name, isShare ? "from 0 to 1" : "a whole number of 1 or more", value);
+  }
+  return set;
+}
+
+/** Returns a copy of a list of names. @throws InvalidRequestError if it is not one, such as a single name */
+export function checkedNames(field: string, names: readonly string[]): string[] {
+  if (Array.isArray(names) && names.every((name) => typeof name === "string")) return [...names];
+  throw argumentError(field, "a list of names", names);
+}
+
+/** @throws InvalidRequestError if it is not a text with a name */
+export function assertModelName(model: unknown): void {
+  if (typeof model !== "string" || model === "") {
+    throw argumentError("model", "the name of a model", model);
+  }
+}
+
+/**
+ * Returns the version of a call as decimals, or its label; neither for the latest.
+ *
+ * @throws InvalidRequestError if both are set, or the version is not a whole number
+ */
+export function versionChoice({ version, versionLabel }: CallOptions): {
+  readonly version?: string;
+  readonly versionLabel?: string;
+} {
+  if (versionLabel !== undefined && version !== undefined) {
+    throw new InvalidRequestError("set version or versionLabel, not both", { field: "version" });
+  }
+  if (versionLabel !== undefined) return { versionLabel };
+  if (version === undefined) return {};
+  const text = String(version);
+  if (!/^\d{1,18}$/.test(text)) throw argumentError("version", "a whole number", version);
+  return { version: text };
+}

@@ -1,4 +1,4 @@
-import { Agent as HttpAgent } from "node:http";
+import http, { type AgentOptions, Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
@@ -26,7 +26,7 @@ export function openGrpcTransport(url: string): OpenTransport {
 }
 
 function openConnectTransport({ href, protocol }: URL): OpenTransport {
-  const options = { keepAlive: true, maxSockets, timeout: maxIdleMs };
+  const options = { keepAlive: true, maxSockets, timeout: maxIdleMs, ...processProxy() };
   return createLeasedTransport(() => {
     const agent = protocol === "https:" ? new HttpsAgent(options) : new HttpAgent(options);
     const transport = createConnectTransport({
@@ -38,6 +38,16 @@ function openConnectTransport({ href, protocol }: URL): OpenTransport {
     });
     return { transport, close: () => agent.destroy() };
   });
+}
+
+/**
+ * Returns the proxy of the process (`NODE_USE_ENV_PROXY`, `setGlobalProxyFromEnv`), which Node gives only to its own agents.
+ * The agent is read at each call of this function, since Node replaces it.
+ */
+function processProxy(): Pick<AgentOptions, "proxyEnv"> {
+  // The types lack the options of an agent.
+  const { options } = http.globalAgent as { readonly options?: AgentOptions };
+  return options?.proxyEnv ? { proxyEnv: options.proxyEnv } : {};
 }
 
 function withoutTrailingSlash(url: string): string {

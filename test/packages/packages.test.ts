@@ -1,6 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -86,6 +86,38 @@ test("the types are right for whoever imports them", async () => {
   for (const tarball of tarballs) {
     await run(bin("attw"), ["--profile", "esm-only", "--quiet", tarball]);
   }
+});
+
+test("the client for Node alone is under 5 MB, and says what its gRPC client needs", async () => {
+  const alone = join(folder, "alone");
+  await run("mkdir", [alone]);
+  writeFileSync(join(alone, "package.json"), JSON.stringify({ private: true, type: "module" }));
+  const own = /tensorgate-(core|client-core|grpc|proto|tf-serving|client)-[\d.]+\.tgz$/;
+  await run(
+    "npm",
+    [
+      ...["install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"],
+      ...tarballs.filter((path) => own.test(path)),
+    ],
+    { cwd: alone },
+  );
+  const modules = join(alone, "node_modules");
+  const sizes = readdirSync(modules, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => statSync(join(parentPath, name)).size);
+  expect(sizes.reduce((sum, size) => sum + size)).toBeLessThan(5_000_000);
+
+  writeFileSync(
+    join(alone, "predict.js"),
+    `import { PredictionClient } from "@tensorgate/client";
+     const client = new PredictionClient({ address: "127.0.0.1" });
+     const inputs = { images: { data: [1], shape: [1] } };
+     await client.scoreTensors(inputs).catch(({ message }) => console.log(message));`,
+  );
+  const { stdout } = await run(process.execPath, ["predict.js"], { cwd: alone });
+  expect(stdout).toBe(
+    "scoreTensors: PredictionClient needs the package @grpc/grpc-js. Hint: npm install @grpc/grpc-js\n",
+  );
 });
 
 test("the clients score from an empty project", async () => {

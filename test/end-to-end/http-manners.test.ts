@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import http from "node:http";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -127,4 +128,25 @@ test.each([
   expect(answer.status).toBe(status);
   expect(answer.headers["x-request-id"]).toBe("mine");
   expect(answer.headers["server-timing"]).toMatch(/total;dur=\d/);
+});
+
+test.each([
+  ["/v1/classify/none", 404],
+  ["/v1/classify/shapes?topk=1", 400],
+  ["/v1/classify/shapes", 200],
+])("POST %s is %i, and asks for the picture only if that can be scored", async (path, status) => {
+  const headers = { expect: "100-continue", "content-length": star.byteLength };
+  const request = http.request(`${running.url}${path}`, { method: "POST", headers });
+  let isAsked = false;
+  request.on("continue", () => {
+    isAsked = true;
+    request.end(star);
+  });
+  request.flushHeaders();
+  const [response]: http.IncomingMessage[] = await once(request, "response");
+  response?.resume();
+  request.destroy();
+
+  expect(response?.statusCode).toBe(status);
+  expect(isAsked).toBe(status === 200);
 });

@@ -30,6 +30,10 @@ interface Ledger {
   readonly paid: Map<number, number>;
   /** By the id of the attempt. */
   readonly sendOf: Map<number, Send>;
+  /** By replica: requests that it failed and another one answered, less a part of its own answers. */
+  readonly ownFaults: Map<string, number>;
+  /** Replicas that failed a request. */
+  readonly failedBy: Map<number, readonly string[]>;
   /** Attempts of a request that a replica may have begun with. */
   readonly seen: Map<number, number>;
   arrivalCount: number;
@@ -59,6 +63,8 @@ export function createInvariants({ isCalm = false }: InvariantsOptions = {}): In
       sends: new Map(),
       free: new Map(),
       sendOf: new Map(),
+      ownFaults: new Map(),
+      failedBy: new Map(),
       seen: new Map(),
       paid: new Map(),
       arrivalCount: 0,
@@ -115,6 +121,7 @@ export function createInvariants({ isCalm = false }: InvariantsOptions = {}): In
         const id = ledger.sendOf.get(event.attemptId)?.id ?? Number.NaN;
         ledger.free.set(id, (ledger.free.get(id) ?? 0) + 1);
       }
+      countFaults(ledger, event);
       if (event.type === "failed" && notDone.has(event.failure)) {
         const id = ledger.sendOf.get(event.attemptId)?.id ?? Number.NaN;
         ledger.seen.set(id, (ledger.seen.get(id) ?? 0) - 1);
@@ -144,14 +151,36 @@ export function createInvariants({ isCalm = false }: InvariantsOptions = {}): In
   };
 }
 
-/** Whether a retry is free of the budget: none is needed, or the replica is ejected by then. */
+/** What is left of a fault of a replica's own after an answer of its own is less by this. */
+const answerWeight = 0.25;
+
+const keyOf = ({ model, replicaId }: Send): string => `${model} ${replicaId}`;
+
+/** Counts requests that a replica failed and another one answered. */
+function countFaults(ledger: Ledger, event: SchedulerEvent): void {
+  if (event.type !== "answered" && event.type !== "failed") return;
+  const send = ledger.sendOf.get(event.attemptId);
+  if (!send || !ledger.arrivals.has(send.id)) return;
+  const { ownFaults, failedBy } = ledger;
+  const failed = failedBy.get(send.id) ?? [];
+  if (event.type === "failed") {
+    if (event.failure === "failed") failedBy.set(send.id, [...failed, keyOf(send)]);
+    return;
+  }
+  const before = ownFaults.get(keyOf(send)) ?? 0;
+  ownFaults.set(keyOf(send), Math.max(0, before - answerWeight));
+  for (const key of failed) ownFaults.set(key, (ownFaults.get(key) ?? 0) + 1);
+}
+
+/** Whether a retry is free of the budget: none is needed, or the fault is the replica's own. */
 function isFree(
-  { sendOf }: Ledger,
+  { sendOf, ownFaults }: Ledger,
   { attemptId, failure }: Extract<SchedulerEvent, { type: "failed" }>,
   status: SchedulerStatus,
 ): boolean {
   if (failure !== "failed") return true;
   const send = sendOf.get(attemptId);
+  if (send && (ownFaults.get(keyOf(send)) ?? 0) >= 1) return true;
   const replica = send && replicaIn(status, send);
   return replica?.state !== "ready" && replica?.state !== "returning";
 }

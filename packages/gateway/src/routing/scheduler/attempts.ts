@@ -114,8 +114,7 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
         admission.enter(request, true);
         break;
       case "retry-if-budgeted":
-        // The fault of a replica that is out by now is its own. The budget limits faults that others may share.
-        if (!replica.isServing || retries.withdraw()) admission.enter(request, true);
+        if (isOwnFault(replica) || retries.withdraw()) admission.enter(request, true);
         else admission.reject(request, "attempt-failed");
         break;
       case "give-up":
@@ -221,6 +220,14 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
       for (const { slots } of late) slots.compensateStall(stallMs);
     },
   };
+}
+
+/**
+ * Whether a failure of a replica is its own: it is out by now, or others answered what it failed before. The budget limits
+ * faults that replicas may share.
+ */
+function isOwnFault({ isServing, confirmedFailures }: ScheduledReplica): boolean {
+  return !isServing || confirmedFailures >= 1;
 }
 
 /** Returns when the request of an attempt may be hedged; Infinity for never. */

@@ -40,6 +40,8 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
     // It asks for a region as the header does.
     const region = query.get("region");
     if (region) tasks.assertRegion(region, call);
+    // An unknown model is refused before its picture is read.
+    tasks.pictureInputs(modelSpec);
     const startedMs = clock.nowMs();
     const pictures = await picturesFromBody(exchange, limits);
     call.times.add("read", clock.nowMs() - startedMs);

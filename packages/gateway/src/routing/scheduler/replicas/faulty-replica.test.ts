@@ -33,6 +33,7 @@ function rig() {
     /** @returns where the request goes next */
     fail: ({ attemptId }: Send) => sendIn(tell({ type: "failed", attemptId, failure: "failed" })),
     badState: () => core.status(nowMs).pools[0]?.replicas.find(({ id }) => id === "bad")?.state,
+    retriesLeft: () => core.status(nowMs).retriesLeft,
     ejections: () => core.status(nowMs).pools[0]?.replicas.map(({ ejections }) => ejections),
   };
 }
@@ -47,6 +48,29 @@ test("calls that a replica fails after it was ejected for others go on without a
 
   expect(next.filter((replicaId) => replicaId === "good")).toHaveLength(8);
   expect(badState()).toBe("ejected");
+});
+
+test("a replica whose failure another answered pays no more retries from the budget", () => {
+  const { ask, answer, fail, badState, retriesLeft } = rig();
+  /** Fails a call at the bad replica, and answers it elsewhere. @returns what that took from the budget */
+  const failOnce = (): number => {
+    for (let send = ask(); send; send = ask()) {
+      if (send.replicaId !== "bad") {
+        answer(send);
+        continue;
+      }
+      const before = retriesLeft();
+      const next = fail(send);
+      const paid = before - retriesLeft();
+      expect(next?.replicaId).toBe("good");
+      if (next) answer(next);
+      return paid;
+    }
+    throw new Error("nothing was sent");
+  };
+
+  expect([failOnce(), failOnce()]).toEqual([1, 0]);
+  expect(badState()).toBe("ready");
 });
 
 test("a replica that fails every second call is ejected, since others answer what it fails", () => {

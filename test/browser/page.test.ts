@@ -334,6 +334,7 @@ describe.skipIf(whyNoBrowser)("the page", () => {
 
     await page.click("#steady");
     await page.waitForFunction(() => Number(document.querySelector("#answered")?.textContent) > 2);
+    await page.waitForSelector("#regions .sparkline");
     // A new status comes while the button is held down.
     await page.hover("[data-region=westeurope]");
     await page.mouse.down();

@@ -334,7 +334,7 @@ describe.each(inks)("CMYK of %i, %i, %i and %i", (...mixture) => {
     const [asPixels, asPicture] = await receivedFor(picture);
 
     const [cyan, magenta, yellow, black] = mixture;
-    const left = (ink: number) => Math.trunc(((255 - ink) * (255 - black)) / 255);
+    const left = (ink: number) => Math.round(((255 - ink) * (255 - black)) / 255);
     const expected = [left(cyan), left(magenta), left(yellow)];
     expect(asPixels).toEqual(expected);
     expect(asPicture).toEqual(expected);

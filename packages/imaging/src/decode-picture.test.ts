@@ -38,7 +38,7 @@ test.each([true, false])("inks of a TIFF are mixed, little-endian: %s", async (i
     additionalFormats: ["tiff"],
   });
 
-  expect([...pixels]).toEqual([...[0, 255, 255], ...[42, 118, 156]]);
+  expect([...pixels]).toEqual([...[0, 255, 255], ...[42, 119, 157]]);
 });
 
 test.each([

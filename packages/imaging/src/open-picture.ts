@@ -169,7 +169,8 @@ interface InkedPicture {
 
 /**
  * Mixes the inks of a CMYK picture by TensorFlow's plain formula, whatever profile it has: red is what cyan and black
- * leave. The fraction is cut, where Pillow rounds it.
+ * leave. The fraction is rounded, as Pillow does it; TensorFlow cuts it, but decodes JPEG by another transform, so that
+ * neither gives its very pixels.
  *
  * @see tensorflow/core/lib/jpeg/jpeg_mem.cc
  */
@@ -187,7 +188,7 @@ async function rgbFromInks({ decoder, format, inks }: InkedPicture): Promise<Sha
     const light = Math.abs(remainder - (data[from + 3] as number));
     for (let ink = 0; ink < 3; ink += 1) {
       const paper = Math.abs(remainder - (data[from + ink] as number));
-      pixels[to + ink] = Math.trunc((light * paper) / 255);
+      pixels[to + ink] = Math.round((light * paper) / 255);
     }
   }
   return sharp(pixels, { raw: { width: info.width, height: info.height, channels: 3 } });

@@ -53,8 +53,24 @@ function shortText(value: number, type: keyof typeof fullDigits): string | undef
 }
 
 function precisionText(value: number, precision: number): string {
+  if (precision === fullDigits.double && isPlain(Math.abs(value))) return plainText(value);
   const rounded = roundedTo(Math.abs(value), precision);
   return rounded ? roundedText(value, rounded, precision) : generalText(value, precision);
+}
+
+/** Binary places of a number of less than 1e17 that is halfway between two of 17 digits, at most. */
+const maxHalfwayPlaces = 21;
+
+/** Whether 17 digits are written without an exponent, and none of them depends on how what is halfway is rounded. */
+const isPlain = (size: number): boolean =>
+  size >= 1e-4 && size < 1e17 && !Number.isInteger(size * 2 ** maxHalfwayPlaces);
+
+/** Writes such a number, which has decimals, in a third of the time of `generalText`. */
+function plainText(value: number): string {
+  const text = value.toPrecision(fullDigits.double);
+  let length = text.length;
+  while (text.charCodeAt(length - 1) === 0x30) length -= 1;
+  return text.slice(0, length);
 }
 
 /** The first digits of a number as one integer, and the power of ten that the first of them stands for. */

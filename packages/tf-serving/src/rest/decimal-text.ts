@@ -86,6 +86,9 @@ const maxExactDigits = 15;
 /** Of a quotient or product by a power of ten that is not exact, as a share of it: twice half a unit of the last place. */
 const maxError = 2 ** -51;
 
+/** Five to this power has 28 bits. */
+const maxFloatPower = 12;
+
 const powers = Float64Array.from({ length: 309 }, (_, exponent) => Number(`1e${exponent}`));
 const scaledBy = (value: number, power: number): number =>
   power >= 0 ? value * (powers[power] ?? Number.NaN) : value / (powers[-power] ?? Number.NaN);
@@ -100,15 +103,22 @@ function roundedTo(magnitude: number, precision: number): Rounded | undefined {
   let exponent = Math.floor(Math.log10(magnitude));
   if (magnitude >= scaledBy(1, exponent + 1)) exponent += 1;
   else if (magnitude < scaledBy(1, exponent)) exponent -= 1;
-  const scaled = scaledBy(magnitude, precision - 1 - exponent);
+  const power = precision - 1 - exponent;
+  const scaled = scaledBy(magnitude, power);
   const floor = Math.floor(scaled);
   const fraction = scaled - floor;
   // Also where it is no number, because the power of ten is none.
-  if (!(Math.abs(fraction - 0.5) > scaled * maxError)) return undefined;
-  const digits = fraction > 0.5 ? floor + 1 : floor;
+  const isSure = Math.abs(fraction - 0.5) > scaled * maxError;
+  if (!isSure && !isExactProduct(magnitude, power)) return undefined;
+  const isUp = fraction > 0.5 || (fraction === 0.5 && floor % 2 === 1);
+  const digits = isUp ? floor + 1 : floor;
   if (digits < (powers[precision] as number)) return { digits, exponent };
   return { digits: digits / 10, exponent: exponent + 1 };
 }
+
+/** Whether a double holds the product: the 24 bits of a float, and those of a power of five. */
+const isExactProduct = (magnitude: number, power: number): boolean =>
+  power >= 0 && power <= maxFloatPower && Math.fround(magnitude) === magnitude;
 
 /** The number that the digits are read as. */
 function magnitudeOf({ digits, exponent }: Rounded, precision: number): number {

@@ -47,10 +47,17 @@ function isHalfway(size: number, places: number): boolean {
 /** A number by six digits; undefined if they read back as another one. */
 function shortText(value: number, type: keyof typeof fullDigits): string | undefined {
   const rounded = roundedTo(Math.abs(value), fewDigits);
-  const text = rounded ? roundedText(value, rounded, fewDigits) : generalText(value, fewDigits);
-  const read = rounded ? Math.sign(value) * magnitudeOf(rounded, fewDigits) : Number(text);
-  return (type === "float" ? Math.fround(read) : read) === value ? text : undefined;
+  if (!rounded) {
+    const text = generalText(value, fewDigits);
+    return isReadAs(value, Number(text), type) ? text : undefined;
+  }
+  // The text of most numbers has more digits, so that it is written only where it is wanted.
+  const read = Math.sign(value) * magnitudeOf(rounded, fewDigits);
+  return isReadAs(value, read, type) ? roundedText(value, rounded, fewDigits) : undefined;
 }
+
+const isReadAs = (value: number, read: number, type: keyof typeof fullDigits): boolean =>
+  (type === "float" ? Math.fround(read) : read) === value;
 
 function precisionText(value: number, precision: number): string {
   if (precision === fullDigits.double && isPlain(Math.abs(value))) return plainText(value);
@@ -100,9 +107,7 @@ const scaledBy = (value: number, power: number): number =>
  */
 function roundedTo(magnitude: number, precision: number): Rounded | undefined {
   if (magnitude === 0 || precision > maxExactDigits) return undefined;
-  let exponent = Math.floor(Math.log10(magnitude));
-  if (magnitude >= scaledBy(1, exponent + 1)) exponent += 1;
-  else if (magnitude < scaledBy(1, exponent)) exponent -= 1;
+  const exponent = exponentOf(magnitude);
   const power = precision - 1 - exponent;
   const scaled = scaledBy(magnitude, power);
   const floor = Math.floor(scaled);
@@ -114,6 +119,20 @@ function roundedTo(magnitude: number, precision: number): Rounded | undefined {
   const digits = isUp ? floor + 1 : floor;
   if (digits < (powers[precision] as number)) return { digits, exponent };
   return { digits: digits / 10, exponent: exponent + 1 };
+}
+
+/** Where the last number was: the elements of a tensor are mostly of one size. */
+let lastDecade = { exponent: 0, from: 1, below: 10 };
+
+/** The power of ten that the first digit stands for. */
+function exponentOf(magnitude: number): number {
+  const { from, below } = lastDecade;
+  if (magnitude >= from && magnitude < below) return lastDecade.exponent;
+  let exponent = Math.floor(Math.log10(magnitude));
+  if (magnitude >= scaledBy(1, exponent + 1)) exponent += 1;
+  else if (magnitude < scaledBy(1, exponent)) exponent -= 1;
+  lastDecade = { exponent, from: scaledBy(1, exponent), below: scaledBy(1, exponent + 1) };
+  return exponent;
 }
 
 /** Whether a double holds the product: the 24 bits of a float, and those of a power of five. */

@@ -20,7 +20,7 @@ test("other work has its turns while a long answer is written", async () => {
   };
   setImmediate(turn);
 
-  const body = await writtenAnswer(answerOf(100_000), new AbortController());
+  const body = await writtenAnswer(answerOf(100_000), new AbortController(), 400_000);
   isWritten = true;
 
   expect(JSON.parse(Buffer.from(body).toString()).predictions[0]).toHaveLength(100_000);
@@ -31,23 +31,31 @@ test("other work has its turns while a long answer is written", async () => {
 test("an answer that is too long is given up at the limit", async () => {
   let byteCount = 0;
   function* counted() {
-    for (const piece of answerOf(1_000_000)) {
+    for (const piece of answerOf(2_000_000)) {
       byteCount += piece.byteLength;
       yield piece;
     }
   }
 
-  await expect(writtenAnswer(counted(), new AbortController(), 1_000_000)).rejects.toMatchObject({
+  await expect(writtenAnswer(counted(), new AbortController(), 1_000)).rejects.toMatchObject({
     reason: "upstream-failed",
   });
-  expect(byteCount).toBeLessThan(1_100_000);
+  expect(byteCount).toBeLessThan(6_400_000);
+});
+
+test("an answer of many numbers may be as long as they are", async () => {
+  const body = await writtenAnswer(answerOf(2_000_000), new AbortController(), 8_000_000);
+
+  expect(body.byteLength).toBeGreaterThan(8_000_000);
 });
 
 test("an answer that nobody waits for is not written to its end", async () => {
   const controller = new AbortController();
   controller.abort(new Error("the client disconnected"));
 
-  await expect(writtenAnswer(answerOf(100_000), controller)).rejects.toThrow("disconnected");
+  await expect(writtenAnswer(answerOf(100_000), controller, 400_000)).rejects.toThrow(
+    "disconnected",
+  );
 });
 
 test("a long label is written in pieces, too", () => {

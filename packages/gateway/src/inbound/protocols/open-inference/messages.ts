@@ -16,7 +16,7 @@ import { joined } from "@tensorgate/tf-serving";
 import type { Exchange } from "../../server/exchange.ts";
 import type { HttpAnswer } from "../http-handler.ts";
 import type { HttpBody } from "../negotiation.ts";
-import { writtenAnswer } from "../written-answer.ts";
+import { tensorBytes, writtenAnswer } from "../written-answer.ts";
 import { type DescribedModel, type TensorMetadata, versionTexts } from "./described-model.ts";
 import type { Inference } from "./inference.ts";
 
@@ -74,7 +74,8 @@ export async function inferAnswer(
       isBinary: requested?.isBinary ?? isBinaryOutput,
     })),
   });
-  const json = await writtenAnswer(written.json, call);
+  const sourceBytes = tensorBytes(outputs.map(({ tensor }) => tensor));
+  const json = await writtenAnswer(written.json, call, sourceBytes);
   const info = { model, ...(region !== undefined && { region }) };
   if (!written.isBinary) return { contentType: "application/json", body: json, ...info };
   return {

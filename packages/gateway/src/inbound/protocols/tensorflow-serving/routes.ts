@@ -19,7 +19,7 @@ import {
 import type { Exchange } from "../../server/exchange.ts";
 import type { HttpAnswer, HttpRoute, RouteCall } from "../http-handler.ts";
 import { inServingWords, scoreEncoded } from "../serving-call.ts";
-import { writtenAnswer } from "../written-answer.ts";
+import { tensorBytes, writtenAnswer } from "../written-answer.ts";
 import { servingErrorBody } from "./errors.ts";
 import {
   classifyTask,
@@ -83,7 +83,11 @@ export function tensorflowServingRoutes({
         const modelSpec = { ...spec, signatureName: body.signatureName };
         const message = request(modelSpec, readExampleBody(body));
         const response = await scoreEncoded({ method, message }, { call, tasks });
-        const answer = await writtenAnswer(answerJson(response.encoded), call);
+        const answer = await writtenAnswer(
+          answerJson(response.encoded),
+          call,
+          response.encoded.byteLength,
+        );
         return { ...jsonAnswer(answer), ...infoOf(response) };
       });
     };
@@ -122,7 +126,11 @@ export function tensorflowServingRoutes({
         const request = { modelSpec, inputs, outputFilter: [], hasWireNames: true };
         const response = await tasks.score(request, call);
         const outputs = inOrder(response.outputs, signature);
-        const answer = await writtenAnswer(predictAnswerJson(outputs, format), call);
+        const answer = await writtenAnswer(
+          predictAnswerJson(outputs, format),
+          call,
+          tensorBytes(outputs.values()),
+        );
         return { ...jsonAnswer(answer), ...infoOf(response) };
       });
     }),

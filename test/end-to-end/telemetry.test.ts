@@ -110,7 +110,8 @@ test("calls, durations, bytes and attempts are counted, by model, version, regio
     { attributes: { model: "shapes", region: "westeurope", reason: "ok" }, value: 2 },
   ]);
   expect(await points("tensorgate.bytes.received")).toMatchObject([
-    { attributes: { protocol: "rest" }, value: 2 * star.length },
+    // The picture for the unknown model is not read.
+    { attributes: { protocol: "rest" }, value: star.length },
     { attributes: { protocol: "grpc" } },
   ]);
   expect(await points("tensorgate.replicas")).toContainEqual(

@@ -106,7 +106,7 @@ export const answerMutants: readonly Mutant[] = [
     [
       {
         name: "answers: JSON of any length",
-        find: "byteCount > maxAnswerBytes",
+        find: "byteCount > maxBytes",
         replace: "byteCount < 0",
       },
       {

@@ -39,16 +39,13 @@ test.each(leaves)("$path has an example", ({ path, command }) => {
   expect(helpOf(command)).toMatch(new RegExp(`Examples?:[^]*tensorgate ${path.join(" ")}`));
 });
 
-test.each(leaves)(
-  "an unknown option of $path is told before one that is missing",
-  async ({ path }) => {
-    const ended = await captured(() => run([...path, "--no-such-option"], createSignals()));
+test.each(leaves)("$path reports an unknown option before a missing one", async ({ path }) => {
+  const ended = await captured(() => run([...path, "--no-such-option"], createSignals()));
 
-    expect(ended.code).toBe(2);
-    expect(ended.stderr).toContain("unknown option '--no-such-option'");
-    expect(ended.stderr).toContain(`(run tensorgate ${path.join(" ")} --help for usage)`);
-  },
-);
+  expect(ended.code).toBe(2);
+  expect(ended.stderr).toContain("unknown option '--no-such-option'");
+  expect(ended.stderr).toContain(`(run tensorgate ${path.join(" ")} --help for usage)`);
+});
 
 async function captured(act: () => Promise<number>) {
   const { write } = process.stderr;

@@ -53,7 +53,7 @@ export function describeUsage(command: Command, path: string = command.name()): 
   for (const each of command.commands) describeUsage(each, `${path} ${each.name()}`);
 }
 
-/** An option that is misspelt is told before the one that seems to be missing then. */
+/** Reports an unknown option before a missing one, which may be the same option, misspelt. */
 function requireLast(command: Command): void {
   const required = command.options.filter(({ mandatory }) => mandatory);
   for (const option of required) option.makeOptionMandatory(false);

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { ScoringClient } from "./index.ts";
 
-test("calls go through the proxy that Node is told to use", async () => {
+test("calls use the proxy of the process", async () => {
   const requested: (string | undefined)[] = [];
   const proxy = createServer((request, response) => {
     requested.push(request.url);

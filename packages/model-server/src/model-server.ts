@@ -75,7 +75,7 @@ export async function startModelServer(
       onProgress: guardedCallback(options.onProgress),
     });
     const initial = initialModels(registry.atStart, settings.device);
-    // A device holds what it is told to hold.
+    // A reload decides what a device holds.
     const later = settings.device.kind === "exclusive" ? [] : registry.later;
     await startModels(models, [...initial, ...later], onWarning);
     if (settings.engine === "onnx") decoders.warm();

@@ -247,7 +247,7 @@ describe("functions", () => {
     });
   });
 
-  test("names that grow with every call stay short, and are told apart", async () => {
+  test("names that grow with every call stay short and unique", async () => {
     const name = "n".repeat(1_000);
     const twice = (from: string, callee: string) => ({
       signature: { name: from, inputArg: [{ name: "a" }], outputArg: [{ name: "r" }] },

@@ -228,7 +228,7 @@ test("an input with a default may be left out, another one not", async () => {
   });
 });
 
-test("an unknown output is told before a wrong type, which only the graph finds", async () => {
+test("an unknown output is reported before a wrong type, which only the graph finds", async () => {
   const x: Tensor = { dtype: "INT32", shape: [1], data: new Uint8Array(4) };
   const asked = (outputFilter: readonly string[]) =>
     caller.score("half_plus_two", { x }, outputFilter);

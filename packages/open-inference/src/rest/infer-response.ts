@@ -25,7 +25,7 @@ export interface WrittenResponse {
   readonly json: Iterable<Uint8Array>;
   /** One after the other; empty if no output is binary. */
   readonly blobs: readonly Uint8Array[];
-  /** Whether some output is binary, so that the length of the JSON must be told. */
+  /** Whether some output is binary, so that the header must give the length of the JSON. */
   readonly isBinary: boolean;
 }
 

@@ -78,7 +78,7 @@ export interface TensorPlace {
   readonly output: number;
 }
 
-/** Outputs of operators that have several by different names; others are told apart by their number alone. */
+/** Outputs of operators that have several by different names; the outputs of others differ by number only. */
 const outputNames: Readonly<Record<string, readonly string[]>> = {
   FusedBatchNorm: ["y", "batch_mean", "batch_variance", "reserve_space_1", "reserve_space_2"],
   Switch: ["output_false", "output_true"],

@@ -187,7 +187,7 @@ export class JsonParser {
     const first = this.#reader.count;
     this.#reader.flags = 0;
     const read = this.#reader.readRegular(at, 0);
-    // What is no number is told as one that is malformed.
+    // The error of what is not a number is that of a malformed number.
     const end = read > at ? read : this.#reader.read(at);
     this.#addNumberNode(jsonKind.number, [at, end], first);
     return end;

@@ -179,7 +179,7 @@ const settings = {
   hint: "send traceparent, or x-tensorgate-trace: 1",
 };
 
-/** What clients of Triton ask for, and a gateway does not have: they are told so rather than that the path is wrong. */
+/** What clients of Triton ask for, and a gateway does not have: the error says so, rather than that the path is wrong. */
 const unsupportedPaths: readonly UnsupportedPath[] = [
   { method: "POST", path: "/v2/repository/models/{model}/load", ...loading },
   { method: "POST", path: "/v2/repository/models/{model}/unload", ...loading },

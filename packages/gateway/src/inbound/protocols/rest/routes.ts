@@ -121,7 +121,7 @@ const tagged = (answer: HttpAnswer): HttpAnswer => ({
 const pictureParams = ["version", "versionLabel", "signature", "region"];
 
 /**
- * A parameter that is misspelt would else be a default that nobody asked for.
+ * Rejects misspelt parameters, which would otherwise leave the default in force without a word.
  *
  * @throws InvalidRequestError for the first unknown one, with what was meant
  */

@@ -48,7 +48,7 @@ const empty = Buffer.alloc(0);
 const recycled = { minBytes: 16_384, maxBytes: 4_194_304, maxIdleBytes: 16_777_216 } as const;
 
 /**
- * Memory of bodies that were answered, by its length. A collector that is told of another 100 KB with each request runs
+ * Memory of bodies that were answered, by its length. A collector that counts another 100 KB with each request runs
  * so often that it costs more than everything else that is done with a picture.
  */
 const idle = new Map<number, Buffer<ArrayBuffer>[]>();

@@ -36,7 +36,7 @@ const fullShare = 0.9;
 const minGain = 0.35;
 /** Maximum loss of throughput by fewer slots, as a share. */
 const maxLoss = 0.01;
-/** What is left of the best rate at a limit with each trial: a replica that became slower is measured anew. */
+/** Factor by which each trial reduces the best rate of a limit, so that a replica that has become slower loses its old rate. */
 const forgotten = 0.99;
 /** Share of a reply's time above which the lag of the gateway itself decides the throughput. */
 const maxLagShare = 0.2;

@@ -25,8 +25,8 @@ export function createRegionRow(name: string): RegionRow {
     createHtml("td"),
     createHtml("td", { class: "replicas" }),
     createHtml("td"),
-    createHtml("td"),
-    createHtml("td"),
+    createHtml("td", { class: "waiting" }),
+    createHtml("td", { class: "latency" }),
     createHtml("td"),
     createHtml("td"),
   ] as const;

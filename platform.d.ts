@@ -24,3 +24,5 @@ declare class TextEncoder {
 }
 
 declare function btoa(characters: string): string;
+
+declare function atob(base64: string): string;

@@ -33,6 +33,11 @@ const planted: readonly {
     target: "@tensorgate/tf-serving",
   },
   {
+    rule: "teaching-imports-only-its-own",
+    folder: "teaching/src",
+    target: "@tensorgate/imaging",
+  },
+  {
     rule: "savedmodel-imports-only-its-own",
     folder: "savedmodel/src",
     target: "@tensorgate/imaging",

@@ -10,6 +10,7 @@ const pure = [
   "client-core/src",
   "grpc/src",
   "open-inference/src",
+  "teaching/src",
   "gateway/src/routing/scheduler",
   "gateway/simulation",
 ];

@@ -63,6 +63,9 @@ const open = [
   "GET /v2",
   "GET /v2/health/live",
   "GET /v2/health/ready",
+  "/inference.GRPCInferenceService/ServerLive",
+  "/inference.GRPCInferenceService/ServerReady",
+  "/inference.GRPCInferenceService/ServerMetadata",
   "/grpc.health.v1.Health/Check",
   "/grpc.health.v1.Health/Watch",
 ];
@@ -107,11 +110,14 @@ function everyEntry(): readonly Entry[] {
 
 /** With the model where the method has one. */
 const messageOf = (method: string) => {
-  if (method === "GetModel") return JSON.stringify({ name: "shapes" });
+  if (method === "GetModel" || /^Model(Ready|Metadata|Config|Statistics)$/.test(method)) {
+    return JSON.stringify({ name: "shapes" });
+  }
+  if (method === "ModelInfer") return JSON.stringify({ modelName: "shapes" });
   if (method === "MultiInference") {
     return JSON.stringify({ tasks: [{ modelSpec: { name: "shapes" } }] });
   }
-  return /^(List|Get|Check$|HandleReloadConfig)/.test(method)
+  return /^(List|Get|Check$|Server|RepositoryIndex$|HandleReloadConfig)/.test(method)
     ? "{}"
     : JSON.stringify({ modelSpec: { name: "shapes" } });
 };

@@ -206,11 +206,20 @@ export class MessageWriter {
   }
 
   bytesField(fieldNumber: number, value: Uint8Array): this {
-    this.varint((fieldNumber << 3) | wireType.lengthDelimited).varint(value.byteLength);
-    this.#byteLength += value.byteLength;
-    if (value.byteLength < minReferencedBytes) {
-      for (const byte of value) this.#small.push(byte);
-    } else this.#reference(value);
+    return this.segmentsField(fieldNumber, [value]);
+  }
+
+  /** A field whose bytes come in segments. */
+  segmentsField(fieldNumber: number, segments: readonly Uint8Array[]): this {
+    let byteLength = 0;
+    for (const segment of segments) byteLength += segment.byteLength;
+    this.varint((fieldNumber << 3) | wireType.lengthDelimited).varint(byteLength);
+    this.#byteLength += byteLength;
+    for (const segment of segments) {
+      if (segment.byteLength < minReferencedBytes) {
+        for (const byte of segment) this.#small.push(byte);
+      } else this.#reference(segment);
+    }
     return this;
   }
 

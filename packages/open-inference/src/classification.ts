@@ -10,6 +10,7 @@ import {
   type Tensor,
 } from "@tensorgate/core";
 import { isDatatype } from "./datatype.ts";
+import { integerReaders } from "./integers.ts";
 
 /** Most values that are ranked: sorting them must not hold up other calls. */
 const maxValues = 131_072;
@@ -97,18 +98,6 @@ function doubles(data: Uint8Array): Float64Array {
   // The bytes of a message lie at any offset: a copy is aligned.
   return new Float64Array(new Uint8Array(data).buffer);
 }
-
-const integerReaders = {
-  BOOL: (view: DataView, at: number) => view.getUint8(at),
-  UINT8: (view: DataView, at: number) => view.getUint8(at),
-  UINT16: (view: DataView, at: number) => view.getUint16(at, true),
-  UINT32: (view: DataView, at: number) => view.getUint32(at, true),
-  UINT64: (view: DataView, at: number) => view.getBigUint64(at, true),
-  INT8: (view: DataView, at: number) => view.getInt8(at),
-  INT16: (view: DataView, at: number) => view.getInt16(at, true),
-  INT32: (view: DataView, at: number) => view.getInt32(at, true),
-  INT64: (view: DataView, at: number) => view.getBigInt64(at, true),
-} as const;
 
 /** From here on `toFixed` has an exponent; such numbers are integers. */
 const maxFixed = 1e21;

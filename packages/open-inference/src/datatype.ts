@@ -1,4 +1,4 @@
-import type { DType } from "@tensorgate/core";
+import { type DType, NotSupportedError } from "@tensorgate/core";
 
 /** Datatypes of the protocol. BF16 is Triton's addition to the specification's table. */
 export type Datatype = Extract<
@@ -39,4 +39,17 @@ const byName: Readonly<Record<Datatype, true>> = {
 /** Whether the protocol has a name for an element type. Names are case-sensitive. */
 export function isDatatype(name: string): name is Datatype {
   return Object.hasOwn(byName, name);
+}
+
+/**
+ * The datatype of an output.
+ *
+ * @throws NotSupportedError if the protocol has no name for it
+ */
+export function outputDatatype(outputName: string, dtype: DType): Datatype {
+  if (isDatatype(dtype)) return dtype;
+  throw new NotSupportedError(
+    `output "${outputName}" is ${dtype}, which the Open Inference Protocol does not have`,
+    { field: outputName, hint: "call the model by TensorFlow Serving's API" },
+  );
 }

@@ -9,7 +9,18 @@ export {
   requestedOutput,
   requestSettings,
 } from "./infer.ts";
-export { type ReceivedInferRequest, readInferMessage } from "./infer-message.ts";
+export {
+  type InferRequestHead,
+  inferRequestHead,
+  type ReceivedInferRequest,
+  readInferMessage,
+} from "./infer-message.ts";
+export {
+  type InferResponseMessage,
+  inferResponseSegments,
+  streamErrorSegments,
+  streamResponseSegments,
+} from "./infer-response-message.ts";
 export { readInferBody, readJsonLength } from "./rest/infer-request.ts";
 export {
   type InferResponse,

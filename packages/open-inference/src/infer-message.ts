@@ -99,6 +99,26 @@ export function readInferMessage(message: Uint8Array, budget: WorkBudget): Recei
   return { ...texts, ...requestSettings(parameters), isRaw, inputs: new Map(named), outputs };
 }
 
+/** What a request says of itself, before its tensors are looked at. */
+export type InferRequestHead = Pick<ReceivedInferRequest, "modelName" | "modelVersion" | "id">;
+
+/** Reads the names in a `ModelInferRequest`, for records and errors; empty where they cannot be read. */
+export function inferRequestHead(message: Uint8Array): InferRequestHead {
+  const head = { modelName: "", modelVersion: "", id: "" };
+  const reader = new MessageReader(message);
+  try {
+    while (reader.next()) {
+      if (reader.tag === requestTag.modelName) head.modelName = reader.name();
+      else if (reader.tag === requestTag.modelVersion) head.modelVersion = reader.name();
+      else if (reader.tag === requestTag.id) head.id = reader.name();
+      else reader.skip();
+    }
+  } catch {
+    // Whoever reads the whole of it says what is wrong.
+  }
+  return head;
+}
+
 /** Tags of `InferInputTensor`. */
 const inputTag = {
   name: fieldTag(1),

@@ -15,10 +15,10 @@ import type { Datatype } from "./datatype.ts";
 import type { TensorHead } from "./tensor-bytes.ts";
 
 /** Datatypes that contents hold: FP16 and BF16 exist as raw bytes only. */
-type ContentsType = Exclude<Datatype, "FP16" | "BF16">;
+export type ContentsType = Exclude<Datatype, "FP16" | "BF16">;
 
 /** Field of `inference.InferTensorContents` that holds the values of a datatype. */
-const fieldByType: Readonly<Record<ContentsType, number>> = {
+export const contentsField: Readonly<Record<ContentsType, number>> = {
   BOOL: 1,
   INT8: 2,
   INT16: 2,
@@ -52,7 +52,7 @@ export function tensorFromContents(
       { field: name },
     );
   }
-  const field = fieldByType[datatype];
+  const field = contentsField[datatype];
   const values: Uint8Array[] = [];
   const integers: bigint[] = [];
   const reader = new MessageReader(contents, budget);

@@ -1,4 +1,11 @@
-import type { Clock, GatewayStatus, ObserveCall, Readiness, ScoringError } from "@tensorgate/core";
+import type {
+  Clock,
+  GatewayStatus,
+  ModelCatalog,
+  ObserveCall,
+  Readiness,
+  ScoringError,
+} from "@tensorgate/core";
 import type { InForce } from "./access/access.ts";
 import { createCrossSite } from "./access/cross-site.ts";
 import {
@@ -11,6 +18,7 @@ import {
 } from "./options.ts";
 import { createCallRunner } from "./protocols/call.ts";
 import { createHttpHandler } from "./protocols/http-handler.ts";
+import { createModelStatistics } from "./protocols/model-statistics.ts";
 import { unroutedInferenceAnswer } from "./protocols/open-inference/errors.ts";
 import { openInferenceRoutes } from "./protocols/open-inference/routes.ts";
 import { noRoute, problemBody } from "./protocols/rest/errors.ts";
@@ -106,7 +114,12 @@ export function createInbound(deps: InboundDeps): Inbound {
   const crossSite = createCrossSite({ ...crossSiteDefaults, ...options.crossSite }, listen.host);
 
   // protocols: each only translates; the runner is the one way of a call
-  const runner = createCallRunner({ ...deps, requests, layers: [crossSite.layer] });
+  const statistics = createModelStatistics({
+    observeCall: deps.observeCall,
+    isModel: (name) => isModelOf(deps.inForce.current.tasks.catalog, name),
+  });
+  const { observeCall } = statistics;
+  const runner = createCallRunner({ ...deps, observeCall, requests, layers: [crossSite.layer] });
   const limits = { maxBodyBytes: requests.maxBodyBytes, maxPictures: deps.maxPictures };
   const shutdown = new AbortController();
   const rpc = createRpcHandler({
@@ -115,6 +128,7 @@ export function createInbound(deps: InboundDeps): Inbound {
     unnamedModel: listen.model,
     status: () => status(false),
     readiness,
+    statistics,
     runner,
     bodyBudget,
     gunzip,
@@ -129,6 +143,7 @@ export function createInbound(deps: InboundDeps): Inbound {
         version,
         readiness,
         status: () => status(false),
+        statistics,
         clock,
       }),
       ...healthRoutes(readiness),
@@ -193,4 +208,13 @@ export function createInbound(deps: InboundDeps): Inbound {
       await server.close(graceMs);
     },
   };
+}
+
+function isModelOf(catalog: ModelCatalog, name: string): boolean {
+  try {
+    catalog.get(name);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -1,5 +1,5 @@
-import { NotSupportedError, type Tensor } from "@tensorgate/core";
-import { isDatatype } from "../datatype.ts";
+import type { Tensor } from "@tensorgate/core";
+import { outputDatatype } from "../datatype.ts";
 import { valuesJson } from "../json/json-text.ts";
 import { tensorSegments } from "../tensor-bytes.ts";
 
@@ -36,13 +36,7 @@ export interface WrittenResponse {
  *   InvalidRequestError for one that has no JSON form
  */
 export function writeInferResponse(response: InferResponse): WrittenResponse {
-  for (const { name, tensor } of response.outputs) {
-    if (isDatatype(tensor.dtype)) continue;
-    throw new NotSupportedError(
-      `output "${name}" is ${tensor.dtype}, which the Open Inference Protocol does not have`,
-      { field: name, hint: "call the model by TensorFlow Serving's API" },
-    );
-  }
+  for (const { name, tensor } of response.outputs) outputDatatype(name, tensor.dtype);
   const binary = response.outputs.filter(({ isBinary }) => isBinary);
   return {
     json: encoded(jsonOf(response)),

@@ -1,9 +1,4 @@
-import {
-  createWorkBudget,
-  InvalidRequestError,
-  type ModelDescription,
-  parseJsonBody,
-} from "@tensorgate/core";
+import { createWorkBudget, InvalidRequestError, parseJsonBody } from "@tensorgate/core";
 import {
   type InferRequest,
   objectAt,
@@ -14,11 +9,13 @@ import {
 } from "@tensorgate/open-inference";
 import { joined } from "@tensorgate/tf-serving";
 import type { Exchange } from "../../server/exchange.ts";
+import { type DescribedModel, type TensorMetadata, versionTexts } from "../described-model.ts";
 import type { HttpAnswer } from "../http-handler.ts";
+import type { Inference } from "../inference-call.ts";
+import { type CountedModel, platform } from "../inference-server.ts";
+import type { Duration } from "../model-statistics.ts";
 import type { HttpBody } from "../negotiation.ts";
 import { tensorBytes, writtenAnswer } from "../written-answer.ts";
-import { type DescribedModel, type TensorMetadata, versionTexts } from "./described-model.ts";
-import type { Inference } from "./inference.ts";
 
 /** Elements of one request: values and keys of the JSON, and elements of BYTES. */
 const maxElements = 600_000;
@@ -86,9 +83,6 @@ export async function inferAnswer(
   };
 }
 
-/** What serves models here: clients only show it. */
-const platform = "tensorgate_pool";
-
 /** A model's metadata. */
 export function metadataJson({ description, inputs, outputs }: DescribedModel): HttpBody {
   return jsonBody({
@@ -116,27 +110,29 @@ export function configJson({ description, inputs, outputs }: DescribedModel): Ht
   });
 }
 
-export interface IndexedModel {
-  readonly name: string;
-  /** Empty if it is not known. */
-  readonly version: string;
-  readonly state: "READY" | "UNAVAILABLE";
-  /** Empty if the model can be scored. */
-  readonly reason: string;
+/** What has become of the calls of models, in Triton's words; times are in nanoseconds. */
+export function statisticsJson(models: readonly CountedModel[]): HttpBody {
+  return jsonBody({
+    model_stats: models.map(({ name, version, counts }) => ({
+      name,
+      version,
+      inference_count: counts.success.count,
+      execution_count: counts.computeInfer.count,
+      inference_stats: {
+        success: nanoseconds(counts.success),
+        fail: nanoseconds(counts.fail),
+        queue: nanoseconds(counts.queue),
+        compute_input: nanoseconds(counts.computeInput),
+        compute_infer: nanoseconds(counts.computeInfer),
+        compute_output: nanoseconds(counts.computeOutput),
+        cache_hit: nanoseconds(counts.cacheHit),
+        cache_miss: nanoseconds(counts.cacheMiss),
+      },
+    })),
+  });
 }
 
-/** The entries of a model in the index: one for each of its versions. */
-export function indexEntries(model: ModelDescription, isReady: boolean): readonly IndexedModel[] {
-  const versions = versionTexts(model);
-  const state = isReady ? "READY" : "UNAVAILABLE";
-  const reason = isReady ? "" : "no replica can serve the model";
-  return (versions.length > 0 ? versions : [""]).map((version) => ({
-    name: model.name,
-    version,
-    state,
-    reason,
-  }));
-}
+const nanoseconds = ({ count, ms }: Duration) => ({ count, ns: Math.round(ms * 1e6) });
 
 /** Reads the body of an index request: whether only models that can be scored are asked for. */
 export async function readIndexRequest(exchange: Exchange, maxBodyBytes: number): Promise<boolean> {

@@ -1,31 +1,30 @@
 import {
   type Clock,
   type GatewayStatus,
-  ModelNotReadyError,
   NoReplicaError,
   NotSupportedError,
   type Readiness,
-  UnknownVersionError,
 } from "@tensorgate/core";
-import { visibleModel, visibleModels } from "../../access/access.ts";
+import { visibleModels } from "../../access/access.ts";
+import { type DescribedModel, describedModel, modelSpecOf } from "../described-model.ts";
 import type { HttpRoute } from "../http-handler.ts";
+import { runInference } from "../inference-call.ts";
 import {
-  type DescribedModel,
-  describedModel,
-  hasVersion,
-  isModelReady,
-  modelSpecOf,
-} from "./described-model.ts";
+  assertModelReady,
+  countedModels,
+  modelIndex,
+  serverMetadata,
+} from "../inference-server.ts";
+import type { ModelStatistics } from "../model-statistics.ts";
 import { inferenceErrorBody } from "./errors.ts";
-import { runInference } from "./inference.ts";
 import {
   configJson,
-  indexEntries,
   inferAnswer,
   jsonBody,
   metadataJson,
   readIndexRequest,
   readInferRequest,
+  statisticsJson,
 } from "./messages.ts";
 
 export interface OpenInferenceOptions {
@@ -33,28 +32,21 @@ export interface OpenInferenceOptions {
   readonly version: string;
   readonly readiness: () => Readiness;
   readonly status: () => Pick<GatewayStatus, "regions">;
+  readonly statistics: Pick<ModelStatistics, "of">;
   readonly clock: Clock;
 }
-
-/** Extensions of the protocol that are there. */
-const extensions: readonly string[] = [
-  "binary_tensor_data",
-  "classification",
-  "schedule_policy",
-  "model_configuration",
-];
 
 type Route = Pick<HttpRoute, "method" | "path" | "answer" | "isPublic">;
 
 /** The Open Inference Protocol's REST API, with the extensions that a gateway can have. */
 export function openInferenceRoutes(options: OpenInferenceOptions): readonly HttpRoute[] {
-  const { maxBodyBytes, version, readiness, status, clock } = options;
+  const { maxBodyBytes, version, readiness, status, statistics, clock } = options;
   const maxIndexBytes = Math.min(maxBodyBytes, 65_536);
 
   /** A route of a model, and the same of one of its versions. */
   const ofModel = (
     method: "GET" | "POST",
-    verb: "" | "/ready" | "/config" | "/infer",
+    verb: "" | "/ready" | "/config" | "/stats" | "/infer",
     answer: HttpRoute["answer"],
   ): readonly Route[] =>
     ["", "/versions/{version}"].map((choice) => ({
@@ -73,7 +65,7 @@ export function openInferenceRoutes(options: OpenInferenceOptions): readonly Htt
       method: "GET",
       path: "/v2",
       isPublic: true,
-      answer: () => jsonBody({ name: "tensorgate", version, extensions }),
+      answer: () => jsonBody(serverMetadata(version)),
     },
     {
       method: "GET",
@@ -97,22 +89,23 @@ export function openInferenceRoutes(options: OpenInferenceOptions): readonly Htt
       answer: (_exchange, { call, tasks }) =>
         jsonBody({ models: visibleModels(call, tasks.catalog).map(({ name }) => name) }),
     },
+    // Before the routes of models: Triton's clients ask it for the statistics of all.
+    {
+      method: "GET",
+      path: "/v2/models/stats",
+      answer: async (_exchange, { call, tasks }) =>
+        statisticsJson(await countedModels(undefined, { call, tasks, statistics })),
+    },
     ...ofModel("GET", "", described(metadataJson)),
     ...ofModel("GET", "/config", described(configJson)),
     ...ofModel("GET", "/ready", async (_exchange, { call, params, tasks }) => {
       const modelSpec = specOf(params);
-      const { name } = modelSpec;
-      const model = visibleModel(call, tasks.catalog, name);
-      if (!isModelReady(model, status())) {
-        throw new ModelNotReadyError(`model "${name}" is not ready: no replica can serve it`);
-      }
-      // A label stands for a version that only replicas know.
-      if (modelSpec.versionLabel !== undefined) await tasks.signatures(modelSpec, call);
-      if (!hasVersion(modelSpec, model)) {
-        throw new UnknownVersionError(`model "${name}" has no version ${modelSpec.version}`);
-      }
-      return jsonBody({ name, ready: true });
+      await assertModelReady(modelSpec, { call, tasks, status });
+      return jsonBody({ name: modelSpec.name, ready: true });
     }),
+    ...ofModel("GET", "/stats", async (_exchange, { call, params, tasks }) =>
+      statisticsJson(await countedModels(specOf(params), { call, tasks, statistics })),
+    ),
     ...ofModel("POST", "/infer", async (exchange, { call, params, tasks }) => {
       const modelSpec = specOf(params);
       const request = await readInferRequest(exchange, maxBodyBytes, () =>
@@ -129,11 +122,7 @@ export function openInferenceRoutes(options: OpenInferenceOptions): readonly Htt
       path: "/v2/repository/index",
       answer: async (exchange, { call, tasks }) => {
         const isReadyOnly = await readIndexRequest(exchange, maxIndexBytes);
-        const now = status();
-        const entries = visibleModels(call, tasks.catalog).flatMap((model) =>
-          indexEntries(model, isModelReady(model, now)),
-        );
-        return jsonBody(isReadyOnly ? entries.filter(({ state }) => state === "READY") : entries);
+        return jsonBody(modelIndex(isReadyOnly, { call, tasks, status }));
       },
     },
     ...unsupportedPaths.map(({ method, path, message, hint }) => ({
@@ -166,10 +155,6 @@ const loading = {
   message: "models are not loaded or unloaded through the gateway",
   hint: "change the models of the servers behind it, or its configuration",
 };
-const statistics = {
-  message: "statistics of models are not served by this protocol",
-  hint: "the admin port has metrics, tensorgate.v1.StatusService the state of replicas",
-};
 const sharedMemory = {
   message: "the gateway has no shared memory with its callers",
   hint: "send the values in the request",
@@ -183,9 +168,6 @@ const settings = {
 const unsupportedPaths: readonly UnsupportedPath[] = [
   { method: "POST", path: "/v2/repository/models/{model}/load", ...loading },
   { method: "POST", path: "/v2/repository/models/{model}/unload", ...loading },
-  { method: "GET", path: "/v2/models/stats", ...statistics },
-  { method: "GET", path: "/v2/models/{model}/stats", ...statistics },
-  { method: "GET", path: "/v2/models/{model}/versions/{version}/stats", ...statistics },
   { method: "GET", path: "/v2/systemsharedmemory/status", ...sharedMemory },
   { method: "GET", path: "/v2/cudasharedmemory/status", ...sharedMemory },
   { method: "POST", path: "/v2/systemsharedmemory/region/{region}/register", ...sharedMemory },

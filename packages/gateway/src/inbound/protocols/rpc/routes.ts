@@ -3,6 +3,7 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import type { CallContext, ModelSpec, PictureResponse } from "@tensorgate/core";
 import { file_grpc_health_v1_health as healthFile } from "@tensorgate/proto/grpc/health/v1/health";
 import { file_grpc_reflection_v1_reflection as reflectionFile } from "@tensorgate/proto/grpc/reflection/v1/reflection";
+import { file_inference_open_inference as inferenceFile } from "@tensorgate/proto/inference/open_inference";
 import { file_tensorflow_serving_model_service as modelFile } from "@tensorgate/proto/tensorflow_serving/model_service";
 import { file_tensorflow_serving_prediction_service as predictionFile } from "@tensorgate/proto/tensorflow_serving/prediction_service";
 import {
@@ -28,6 +29,7 @@ import {
   tensorFromMessage,
   tensorMessage,
 } from "./messages.ts";
+import { addInferenceRoutes, type InferenceRoutesDeps } from "./services/inference-routes.ts";
 import { pictureStream } from "./services/picture-stream.ts";
 import { addReflectionRoutes } from "./services/reflection.ts";
 import { addModelRoutes, type ModelRoutesDeps } from "./services/serving-routes.ts";
@@ -39,11 +41,12 @@ const files: readonly DescFile[] = [
   statusFile,
   predictionFile,
   modelFile,
+  inferenceFile,
   healthFile,
   reflectionFile,
 ];
 
-export type RpcRoutesDeps = StatusRoutesDeps & ModelRoutesDeps;
+export type RpcRoutesDeps = StatusRoutesDeps & ModelRoutesDeps & InferenceRoutesDeps;
 
 /** Every service of ours, over Connect, gRPC and gRPC-Web. */
 export function addRpcRoutes(router: ConnectRouter, deps: RpcRoutesDeps): void {
@@ -51,6 +54,7 @@ export function addRpcRoutes(router: ConnectRouter, deps: RpcRoutesDeps): void {
   addCatalogRoutes(router, deps.rpc.run);
   addStatusRoutes(router, deps);
   addModelRoutes(router, deps);
+  addInferenceRoutes(router, deps);
   const serviceNames = files.flatMap((file) => file.services.map(({ typeName }) => typeName));
   addHealthRoutes(router, deps.readiness, serviceNames);
   addReflectionRoutes(router, files);

@@ -23,6 +23,8 @@ import type { CallRunner } from "../../call.ts";
 import { createIncomingCall } from "../../incoming-call.ts";
 import { connectErrorFrom } from "../errors.ts";
 import { addRpcRoutes, type RpcRoutesDeps } from "../routes.ts";
+import { createInferenceRouters, isInferMethod } from "../services/infer-routes.ts";
+import { isServerMethod, refusalOf } from "../services/inference-routes.ts";
 import { createServingRouters, isServingMethod } from "../services/serving-routes.ts";
 import {
   acceptHeader,
@@ -70,20 +72,23 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
     binaryOptions: { readUnknownFields: false },
   });
   addRpcRoutes(router, { ...deps, rpc });
-  const servingRouters = createServingRouters({
-    rpc,
-    unnamedModel: deps.unnamedModel,
-    options: routerOptions,
-  });
+  const codecRouters = [
+    createServingRouters({ rpc, unnamedModel: deps.unnamedModel, options: routerOptions }),
+    createInferenceRouters({ rpc, clock: deps.clock, options: routerOptions }),
+  ];
   const scoringLimits: MessageLimits = {
     maxBytes: requests.maxMessageBytes,
     maxJsonBytes: maxJsonMessageBytes,
     maxElements: requests.maxMessageElements,
   };
-  const methodsOf = ({ handlers }: ConnectRouter) =>
-    new Map(handlers.map((handler) => [handler.requestPath, rpcMethod(handler, scoringLimits)]));
-  const jsonMethods = methodsOf(servingRouters.json);
-  const methods = new Map([...methodsOf(router), ...methodsOf(servingRouters.binary)]);
+  const methodsOf = (routers: readonly ConnectRouter[]) =>
+    new Map(
+      routers.flatMap(({ handlers }) =>
+        handlers.map((handler) => [handler.requestPath, rpcMethod(handler, scoringLimits)]),
+      ),
+    );
+  const jsonMethods = methodsOf(codecRouters.map(({ json }) => json));
+  const methods = methodsOf([router, ...codecRouters.map(({ binary }) => binary)]);
 
   async function respondFrom(
     { handler, operation, isPublic, limits, kind }: RpcMethod,
@@ -158,7 +163,7 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
     const method = (isJson && jsonMethods.get(path)) || methods.get(path);
     if (method) return await respondFrom(method, request, response);
     const contentType = request.headers["content-type"] ?? "";
-    const message = `unknown method ${path.slice(0, 200)}`;
+    const message = refusalOf(path) ?? `unknown method ${path.slice(0, 200)}`;
     const status = statusFields({ code: grpcCode.UNIMPLEMENTED, message });
     sendReply(response, {
       status: 200,
@@ -210,7 +215,7 @@ interface RpcMethod {
   readonly handler: UniversalHandler;
   /** As records name it: `tensorgate.v1.ScoringService/Classify`. */
   readonly operation: string;
-  /** Health needs no key, since probes have none; any other service does. */
+  /** Health, and what a server says of itself, need no key, since probes have none; everything else does. */
   readonly isPublic: boolean;
   readonly limits: MessageLimits;
   readonly kind: "whole" | "stream";
@@ -221,7 +226,7 @@ function rpcMethod(handler: UniversalHandler, scoringLimits: MessageLimits): Rpc
   return {
     handler,
     operation: path.slice(1),
-    isPublic: path.startsWith("/grpc.health.v1."),
+    isPublic: path.startsWith("/grpc.health.v1.") || isServerMethod(path),
     limits: takesPictures(path) ? scoringLimits : smallLimits,
     kind: method.methodKind === "unary" ? "whole" : "stream",
   };
@@ -229,7 +234,8 @@ function rpcMethod(handler: UniversalHandler, scoringLimits: MessageLimits): Rpc
 
 const scoringPath = `/${ScoringService.typeName}/`;
 
-const takesPictures = (path: string) => path.startsWith(scoringPath) || isServingMethod(path);
+const takesPictures = (path: string) =>
+  path.startsWith(scoringPath) || isServingMethod(path) || isInferMethod(path);
 
 function isAdmitted({ incoming }: RpcRequest): Promise<boolean> {
   return incoming.admitted.then(

@@ -1,13 +1,4 @@
-import {
-  create,
-  createFileRegistry,
-  type DescMethodUnary,
-  type DescService,
-  fromBinary,
-  type Message,
-  toBinary,
-} from "@bufbuild/protobuf";
-import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
 import {
   Code,
   ConnectError,
@@ -37,19 +28,13 @@ import {
   servingModel,
 } from "../../serving-call.ts";
 import type { RpcRunner } from "../connect/call.ts";
+import { type CodecRouters, opaqueService, unaryMethod } from "../connect/opaque-service.ts";
 
 const methods: readonly ServingMethod[] = ["Predict", "Classify", "Regress", "MultiInference"];
 
 /** Whether a path is that of a method of TensorFlow Serving that scores. */
 export function isServingMethod(path: string): boolean {
   return methods.some((method) => path === `/${PredictionService.typeName}/${method}`);
-}
-
-export interface ServingRouters {
-  /** For messages in the wire format, which are passed on as they are. */
-  readonly binary: ConnectRouter;
-  /** For messages in JSON. */
-  readonly json: ConnectRouter;
 }
 
 export interface ModelRoutesDeps {
@@ -67,10 +52,10 @@ export function createServingRouters({
   rpc,
   unnamedModel,
   options,
-}: ServingRoutersDeps): ServingRouters {
+}: ServingRoutersDeps): CodecRouters {
   const binary = createConnectRouter(options);
   const json = createConnectRouter(options);
-  const opaque = opaqueService();
+  const opaque = opaqueService(PredictionService.typeName, methods);
 
   async function score(
     request: EncodedCall,
@@ -87,9 +72,9 @@ export function createServingRouters({
   }
 
   for (const method of methods) {
-    const whole = methodOf(PredictionService, method);
-    const { input, output } = methodOf(opaque, method);
-    binary.rpc(methodOf(opaque, method), (request: Message, context) =>
+    const whole = unaryMethod(PredictionService, method);
+    const { input, output } = unaryMethod(opaque, method);
+    binary.rpc(unaryMethod(opaque, method), (request: Message, context) =>
       score({ method, message: toBinary(input, request) }, context, (response) =>
         fromBinary(output, response),
       ),
@@ -167,42 +152,4 @@ function askedOf(
     asked: modelSpec && modelSpecFromMessage(modelSpec),
     serviceRoute: requestHeader.get(serviceRouteHeader) ?? undefined,
   };
-}
-
-function methodOf(service: DescService, name: ServingMethod): DescMethodUnary {
-  const found = service.methods.find((method) => method.name === name);
-  if (found?.methodKind !== "unary") throw new RangeError(`there is no unary method ${name}`);
-  return found as DescMethodUnary;
-}
-
-/** Name of the only message of the opaque service. */
-const opaqueMessage = "OpaqueMessage";
-
-/**
- * The same service with a message that has no fields: the library keeps unknown fields and writes them as they came, so
- * that tensors are never decoded.
- */
-function opaqueService(): DescService {
-  const [packageName, name] = ["tensorflow.serving", "PredictionService"];
-  const typeName = `.${packageName}.${opaqueMessage}`;
-  const file = create(FileDescriptorProtoSchema, {
-    name: "tensorflow_serving/opaque.proto",
-    package: packageName,
-    syntax: "proto3",
-    messageType: [{ name: opaqueMessage }],
-    service: [
-      {
-        name,
-        method: methods.map((method) => ({
-          name: method,
-          inputType: typeName,
-          outputType: typeName,
-        })),
-      },
-    ],
-  });
-  const registry = createFileRegistry(create(FileDescriptorSetSchema, { file: [file] }));
-  const service = registry.getService(`${packageName}.${name}`);
-  if (!service) throw new RangeError("the opaque service was not made");
-  return service;
 }

@@ -1,6 +1,5 @@
 import {
   type CallContext,
-  type GatewayStatus,
   type ModelDescription,
   type ModelSpec,
   type NamedTensorInfo,
@@ -9,7 +8,7 @@ import {
   UnknownVersionError,
 } from "@tensorgate/core";
 import { type Datatype, isDatatype } from "@tensorgate/open-inference";
-import { visibleModel } from "../../access/access.ts";
+import { visibleModel } from "../access/access.ts";
 
 /** A tensor as the protocol describes it; -1 stands for any extent. */
 export interface TensorMetadata {
@@ -96,20 +95,6 @@ function withTensors(description: ModelDescription): DescribedModel {
 /** None for a tensor whose type the protocol does not have. */
 function tensorMetadata({ name, dtype = "FP32", shape = [-1] }: NamedTensorInfo) {
   return isDatatype(dtype) ? [{ name, datatype: dtype, shape }] : [];
-}
-
-/** Whether a replica that serves the model is in rotation, in a region that the caller's calls may be served in. */
-export function isModelReady(
-  { name, regions }: Pick<ModelDescription, "name" | "regions">,
-  status: Pick<GatewayStatus, "regions">,
-): boolean {
-  return status.regions
-    .filter((region) => regions.includes(region.name))
-    .flatMap(({ pools }) => pools)
-    .some(
-      ({ model, replicas }) =>
-        model === name && replicas.some(({ state }) => state === "ready" || state === "returning"),
-    );
 }
 
 /** Whether a version can be scored; any of a model whose replicas do not list them. */

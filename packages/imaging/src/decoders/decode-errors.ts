@@ -21,6 +21,23 @@ export function refusedError({ reason, message, hint }: RefusalMessage): Scoring
   }
 }
 
+/**
+ * Whether a decoder ended as code does that a picture makes fail. Another signal came from outside: the system's when
+ * memory is short, an operator's, or that of `close`.
+ */
+export function isCrash({ signal }: DecoderEnd): boolean {
+  return crashSignals.has(signal ?? "");
+}
+
+const crashSignals: ReadonlySet<string> = new Set([
+  "SIGSEGV",
+  "SIGBUS",
+  // Also when the heap of the process is full.
+  "SIGABRT",
+  "SIGILL",
+  "SIGFPE",
+]);
+
 export function endedItsDecoder(): UnsupportedMediaError {
   return new UnsupportedMediaError("the picture cannot be decoded", {
     hint: "it is damaged and crashed its decoder",
@@ -50,9 +67,7 @@ export function noDecoder({
   exitCode,
   signal,
 }: DecoderEnd): OverloadedError | InternalError {
-  const cause =
-    error ??
-    new Error(`a decoder ended before its first picture: ${signal ?? `exit code ${exitCode}`}`);
+  const cause = error ?? new Error(`a decoder ended: ${signal ?? `exit code ${exitCode}`}`);
   const isShortage = error ? shortages.has(error.code ?? "") : typeof signal === "string";
   if (!isShortage) return new InternalError(cause);
   return new OverloadedError("no decoder is available", {

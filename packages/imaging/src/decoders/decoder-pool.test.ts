@@ -35,6 +35,9 @@ function poolOf(options: DecoderOptions = {}, script?: URL) {
         onTaken: () => {
           events.onTaken();
           takenCount += 1;
+          if (decoders.killsLeft === 0) return;
+          decoders.killsLeft -= 1;
+          for (const processId of pool.processIds) process.kill(processId, "SIGKILL");
         },
       }),
     // A decoder that misbehaves is not asked about pictures.
@@ -43,7 +46,16 @@ function poolOf(options: DecoderOptions = {}, script?: URL) {
   const ask = (picture: Uint8Array | string, call: Partial<DecodeCall> = {}) =>
     pool.preprocess(Buffer.from(picture), classifierPreprocessing, limits, { ...never, ...call });
   const untilTaken = (count: number) => expect.poll(() => takenCount).toBeGreaterThanOrEqual(count);
-  return { pool, clock, ask, untilTaken, [Symbol.asyncDispose]: pool.close };
+  const decoders = {
+    pool,
+    clock,
+    ask,
+    untilTaken,
+    /** Decoders that are killed as soon as they have a picture. */
+    killsLeft: 0,
+    [Symbol.asyncDispose]: pool.close,
+  };
+  return decoders;
 }
 
 test("a picture becomes the same tensor as in this process", async () => {
@@ -106,6 +118,27 @@ test("a picture that ends two decoders is refused, and the others are not harmed
   await expect(decoders.ask("dies")).rejects.toMatchObject({ reason: "unsupported-media" });
 });
 
+test.each([
+  { picture: "dies", signal: "SIGSEGV", reason: "unsupported-media" },
+  { picture: "abort", signal: "SIGABRT", reason: "unsupported-media" },
+  { picture: "killed", signal: "SIGKILL", reason: "overloaded" },
+  { picture: "term", signal: "SIGTERM", reason: "overloaded" },
+])("decoders that end with $signal make a picture $reason", async ({ picture, reason }) => {
+  await using decoders = poolOf({ processes: 1 }, misbehaving);
+
+  await expect(decoders.ask(picture)).rejects.toMatchObject({ reason });
+  expect((await decoders.ask("good")).shape).toEqual([1]);
+});
+
+test("a picture whose decoder is killed from outside is decoded by another one", async () => {
+  await using decoders = poolOf({ processes: 1 });
+  // Two crashes would be the picture's fault.
+  decoders.killsLeft = 2;
+
+  expect((await decoders.ask(star)).shape).toEqual([1, 224, 224, 3]);
+  expect(decoders.killsLeft).toBe(0);
+});
+
 test("a picture that takes too long is refused, and its decoder is ended", async () => {
   await using decoders = poolOf({ processes: 1 }, misbehaving);
   const silent = decoders.ask("silence");
@@ -166,10 +199,15 @@ test("closing ends the decoders and answers whoever waits", async () => {
   const asked = [decoders.ask("silence"), decoders.ask("good")];
   const outcomes = Promise.allSettled(asked);
   const { processIds } = decoders.pool;
+  await decoders.untilTaken(1);
 
   await decoders.pool.close();
 
-  expect((await outcomes).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+  // Neither is at fault, so that both may be asked again elsewhere.
+  expect(await outcomes).toMatchObject([
+    { reason: { reason: "overloaded" } },
+    { reason: { reason: "overloaded" } },
+  ]);
   expect(processIds.filter(isAlive)).toEqual([]);
   await expect(decoders.ask("good")).rejects.toMatchObject({ reason: "overloaded" });
 });

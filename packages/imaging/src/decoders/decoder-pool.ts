@@ -3,6 +3,7 @@ import type { ConvertInWorker, DecodeCall, PreprocessInWorker } from "./decode-c
 import { requestCostMs } from "./decode-cost.ts";
 import {
   endedItsDecoder,
+  isCrash,
   noDecoder,
   refusedError,
   tookTooLong,
@@ -24,9 +25,10 @@ import { createStartBackoff } from "./start-backoff.ts";
 export interface DecoderPool {
   /**
    * @returns what `preprocessPicture` makes of the picture
-   * @throws UnsupportedMediaError if it cannot be decoded, takes too long, or ends two decoders
+   * @throws UnsupportedMediaError if it cannot be decoded, takes too long, or crashes two decoders
    * @throws TooLargeError if it has more pixels or longer sides than `options` say
-   * @throws OverloadedError if too many wait already, or the machine is short of what a decoder needs
+   * @throws OverloadedError if too many wait already, the machine is short of what a decoder needs, or decoders are
+   *   killed from outside or by `close`
    * @throws InternalError if decoders cannot be started
    * @throws the reason of the call's signal as soon as that aborts
    */
@@ -55,7 +57,7 @@ export interface DecoderPoolDeps {
 /** Decoders that one picture may end before it is its own fault. */
 const maxDeaths = 2;
 
-/** Decoders that may end before they take a picture until it is given up, through no fault of its own. */
+/** Decoders that may end through no fault of the picture until it is given up. */
 const maxReturns = 4;
 
 /**
@@ -173,8 +175,9 @@ export function createDecoderPool(deps: DecoderPoolDeps): DecoderPool {
     slot.child = undefined;
     if (!isReady && !isClosed) couldNotStart(end);
     if (turn) {
-      if (takenMs === undefined) returned(turn, end);
-      else died(turn);
+      const isItsFault = isCrash(end) || turn.job.deathCount >= maxDeaths;
+      if (takenMs !== undefined && isItsFault) died(turn);
+      else returned(turn, end);
       settle(turn, took);
     }
     pump();
@@ -186,7 +189,7 @@ export function createDecoderPool(deps: DecoderPoolDeps): DecoderPool {
     deps.onStartFailure?.(lastFailure);
   }
 
-  /** The decoder is gone, and the picture never came to it. */
+  /** The decoder is gone: before the picture came to it, or because something else ended it, such as `close`. */
   function returned(turn: Turn<Job>, end: DecoderEnd): void {
     turn.job.returnCount += 1;
     if (turn.job.returnCount < maxReturns && !isClosed) putBack(turn);

@@ -11,6 +11,12 @@ function answer(kind) {
   switch (kind) {
     case "d":
       return process.kill(process.pid, "SIGSEGV");
+    case "a":
+      return process.abort();
+    case "k":
+      return process.kill(process.pid, "SIGKILL");
+    case "t":
+      return process.kill(process.pid, "SIGTERM");
     case "s":
       return undefined;
     case "e":

@@ -43,6 +43,11 @@ const planted: readonly {
     target: "@tensorgate/imaging",
   },
   { rule: "imaging-imports-only-its-own", folder: "imaging/src", target: "@tensorgate/tf-serving" },
+  {
+    rule: "oci-image-imports-only-its-own",
+    folder: "oci-image/src",
+    target: "@tensorgate/registry",
+  },
   { rule: "registry-imports-only-its-own", folder: "registry/src", target: "@tensorgate/imaging" },
   {
     rule: "gateway-imports-only-its-own",

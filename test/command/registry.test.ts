@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startFakeRegistry } from "@tensorgate/registry/testing";
+import { startFakeRegistry } from "@tensorgate/oci-image/testing";
 import { testNode, writeSavedModel } from "@tensorgate/savedmodel/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { runInProcess } from "../support/in-process-command.ts";

@@ -1,29 +1,20 @@
-import { execFile, spawn } from "node:child_process";
-import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { openRegistry, pullVersion, pushVersion, type Registry } from "@tensorgate/registry";
 import { filesFrom } from "@tensorgate/registry/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  type DockerRegistry,
+  findProgram,
+  startDockerRegistry,
+} from "../support/docker-registry.ts";
 
 const run = promisify(execFile);
-
-/** Finds a program, in `PATH` or where `go install` puts it. */
-async function found(name: string): Promise<string | undefined> {
-  const go = join(process.env["GOBIN"] ?? join(process.env["HOME"] ?? "", "go/bin"), name);
-  if (existsSync(go)) return go;
-  return run("which", [name]).then(
-    ({ stdout }) => stdout.trim(),
-    () => undefined,
-  );
-}
-
-const dockerRegistry = await found("docker-registry");
-const oras = await found("oras");
+const dockerRegistry = await findProgram("docker-registry");
+const oras = await findProgram("oras");
 
 const files = {
   "model.onnx": "0123456789".repeat(100_000),
@@ -39,34 +30,17 @@ describe.skipIf(!dockerRegistry)(
     let host: string;
     let registry: Registry;
     let other: Registry;
-    let stop: () => Promise<unknown>;
+    let server: DockerRegistry;
 
     beforeAll(async () => {
-      const port = await freePort();
-      host = `127.0.0.1:${port}`;
-      const config = {
-        version: 0.1,
-        storage: { filesystem: { rootdirectory: join(folder, "blobs") } },
-        http: { addr: host },
-      };
-      writeFileSync(join(folder, "config.yml"), JSON.stringify(config));
-      const child = spawn(dockerRegistry ?? "", ["serve", join(folder, "config.yml")], {
-        stdio: ["ignore", "ignore", "pipe"],
-      });
-      stop = async () => {
-        child.kill();
-        await once(child, "exit");
-      };
-      for await (const line of createInterface({ input: child.stderr })) {
-        if (line.includes("listening on")) break;
-      }
-      child.stderr.resume();
+      server = await startDockerRegistry(dockerRegistry ?? "");
+      host = server.host;
       registry = openRegistry(join(folder, "one"));
       other = openRegistry(join(folder, "two"));
       await registry.register("m", { from: filesFrom(files), tags: { a: "b" } });
     });
     afterAll(async () => {
-      await stop();
+      await server[Symbol.asyncDispose]();
       rmSync(folder, { recursive: true });
     });
 
@@ -118,12 +92,3 @@ describe.skipIf(!dockerRegistry)(
     });
   },
 );
-
-/** A port that was free a moment ago: the registry does not say which one it took. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  return typeof address === "object" && address ? address.port : 0;
-}

@@ -8,6 +8,7 @@ import { checkConfig, printConfigSchema } from "./commands/config.ts";
 import { runDemo } from "./commands/demo.ts";
 import { addDeviceCommands } from "./commands/device-flags.ts";
 import { runDoctor } from "./commands/doctor.ts";
+import { addImageCommands } from "./commands/image-flags.ts";
 import { runInit } from "./commands/init.ts";
 import { addJobCommands } from "./commands/job-flags.ts";
 import { printNewKey } from "./commands/key.ts";
@@ -231,6 +232,7 @@ export function program(signals: Signals): Command {
 
   addModelsCommands(root.command("models"));
   addRegistryCommands(root.command("registry"), signals);
+  addImageCommands(root.command("image"), signals);
   addJobCommands(root.command("job"));
 
   root

@@ -1,5 +1,18 @@
 export type { Annotations } from "./annotate.ts";
 export type { FileChanges } from "./file-changes.ts";
+export {
+  buildVersionImage,
+  type ImageJob,
+  imageModelsFolder,
+  type VersionImageDeps,
+  type VersionImageOptions,
+} from "./images/build-version-image.ts";
+export {
+  type DeletedImage,
+  deleteImage,
+  listImages,
+  type VersionImage,
+} from "./images/delete-image.ts";
 export type { Job, JobState } from "./jobs/job.ts";
 export { type Jobs, type JobsDeps, openJobs } from "./jobs/jobs.ts";
 export { type JobLimits, jobLimitDefaults, type RunJobOptions } from "./jobs/run-job.ts";
@@ -7,7 +20,6 @@ export type { WorkerMessage, WorkerRequest } from "./jobs/worker-messages.ts";
 export type { JobWorker, StartWorker } from "./jobs/worker-process.ts";
 export type { ModelVersion, RegisteredModel } from "./model-folder.ts";
 export { isModelName, versionFrom } from "./names.ts";
-export type { Credentials, FindCredentials } from "./oci/docker-credentials.ts";
 export {
   type FileForm,
   type FileFormName,

@@ -139,7 +139,7 @@ export async function readVersion(
     forms: registration?.forms ?? (await formsIn(folder)),
     images: Object.entries(record?.images ?? {})
       .filter(([, image]) => image.version === version)
-      .map(([reference, { sha256, byteCount }]) => ({ reference, sha256, byteCount })),
+      .map(([reference, { version: _, ...image }]) => ({ reference, ...image })),
   };
 }
 

@@ -29,6 +29,11 @@ export interface ImageForm {
   /** Digest of its manifest, in hexadecimal. */
   readonly sha256: string;
   readonly byteCount: number;
+  readonly labels?: Tags | undefined;
+  /** Whether it is in the container registry of its reference. */
+  readonly isPushed?: boolean | undefined;
+  /** Absolute path of its OCI layout, if it is in one. */
+  readonly layout?: string | undefined;
 }
 
 export type FileFormName = Exclude<FormName, "image">;
@@ -109,7 +114,19 @@ export const modelSchema: z.ZodType<ModelRecord> = z.object({
   tags,
   createdAt: z.string(),
   aliases: z.record(z.string(), version).default({}),
-  images: z.record(z.string(), z.object({ version, sha256, byteCount })).default({}),
+  images: z
+    .record(
+      z.string(),
+      z.object({
+        version,
+        sha256,
+        byteCount,
+        labels: z.record(z.string(), z.string()).optional(),
+        isPushed: z.boolean().optional(),
+        layout: z.string().optional(),
+      }),
+    )
+    .default({}),
   services: z.record(z.string(), z.object({ version })).default({}),
   deleted: z.array(version).default([]),
 });

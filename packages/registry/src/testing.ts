@@ -43,5 +43,3 @@ export function changesUntil(count: number): FileChanges & { readonly isEnded: (
     isEnded: () => done === Number.POSITIVE_INFINITY,
   };
 }
-
-export { type FakeRegistry, startFakeRegistry } from "./oci/fake-registry.ts";

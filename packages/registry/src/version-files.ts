@@ -16,7 +16,7 @@ export interface SourceFile {
 }
 
 /** Files of the registry itself, which are in no form. */
-const ownFiles: ReadonlySet<string> = new Set(["registration.json", "conversion.log"]);
+const ownFiles: ReadonlySet<string> = new Set(["registration.json", "conversion.log", "image.log"]);
 
 const preprocessingFiles: ReadonlySet<string> = new Set([
   "manifest.json",

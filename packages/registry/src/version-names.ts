@@ -55,8 +55,8 @@ export function withUse(record: ModelRecord, use: VersionUse, version: bigint): 
   if (use.kind === "service") {
     return { ...record, services: { ...record.services, [use.name]: { version } } };
   }
-  const { reference, sha256, byteCount } = use;
-  return { ...record, images: { ...record.images, [reference]: { version, sha256, byteCount } } };
+  const { kind: _, reference, ...image } = use;
+  return { ...record, images: { ...record.images, [reference]: { version, ...image } } };
 }
 
 export function withoutUse(record: ModelRecord, use: UseName): ModelRecord {

@@ -167,7 +167,7 @@ export function onRegistryFolder(command: Command): Command {
 }
 
 /** Reads a tag such as `stage=test`. */
-function parseTag(
+export function parseTag(
   text: string,
   before: Readonly<Record<string, string>> | undefined,
 ): Readonly<Record<string, string>> {

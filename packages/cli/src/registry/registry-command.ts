@@ -1,3 +1,4 @@
+import { OciError } from "@tensorgate/oci-image";
 import { openRegistry, type Registry, RegistryError } from "@tensorgate/registry";
 import { CommandError } from "../command-error.ts";
 import { jsonLine } from "./version-text.ts";
@@ -29,7 +30,7 @@ export async function onRegistry(
     const printed = json ? values.map(jsonLine) : lines;
     if (printed.length > 0) process.stdout.write(`${printed.join("\n")}\n`);
   } catch (thrown) {
-    throw thrown instanceof RegistryError
+    throw thrown instanceof RegistryError || thrown instanceof OciError
       ? new CommandError(thrown.message, { cause: thrown })
       : thrown;
   }

@@ -47,7 +47,7 @@ export async function beginJob(
   for (;;) {
     const numbers = await jobNumbers(jobs);
     const last = numbers[0] ?? 0;
-    if (last > 0) await assertEnded(openJob(context, place, join(jobs, String(last))));
+    if (last > 0) await assertEnded(openJob(context, place, { path: join(jobs, String(last)) }));
     const record: JobRecord = {
       id: randomBytes(4).toString("hex"),
       kind,
@@ -61,7 +61,9 @@ export async function beginJob(
     await changes.makeFolder(unfinished);
     await changes.write(join(unfinished, "job.json"), documentText({ revision: 1, ...record }));
     const folder = join(jobs, String(last + 1));
-    if (await publishFolder(changes, unfinished, folder)) return openJob(context, place, folder);
+    if (await publishFolder(changes, unfinished, folder)) {
+      return openJob(context, place, { path: folder, kind });
+    }
     await changes.remove(unfinished);
   }
 }
@@ -75,18 +77,31 @@ async function assertEnded(job: JobFiles): Promise<void> {
   );
 }
 
-function openJob(context: RegistryContext, place: JobPlace, path: string): JobFiles {
+/** A job whose kind is not known yet has it in its record. */
+interface JobFolder {
+  readonly path: string;
+  readonly kind?: string;
+}
+
+/** Returns the name of a log in the folder of the version. */
+const logName = (kind: string) => (kind === "convert" ? "conversion.log" : `${kind}.log`);
+
+function openJob(
+  context: RegistryContext,
+  place: JobPlace,
+  { path, kind = "convert" }: JobFolder,
+): JobFiles {
   const { changes } = context;
   const { folder, version } = place;
   const document = openDocument(join(path, "job.json"), jobSchema, changes);
-  const logFile = join(path, "..", "..", "conversion.log");
+  const logOf = (of: string) => join(path, "..", "..", logName(of));
   const view = (record: JobRecord | undefined): Job => {
     if (!record) throw new RegistryError("file", `${path} has no job.json`);
     const { processId, host, ...job } = isLost(record) ? lost(record) : record;
-    return { ...job, reference: `${folder.name}@${version}`, log: logFile };
+    return { ...job, reference: `${folder.name}@${version}`, log: logOf(job.kind) };
   };
   return {
-    logFile,
+    logFile: logOf(kind),
     workFolder: join(path, "work"),
     read: async () => view(await document.read()),
     update: async (change) =>
@@ -133,7 +148,7 @@ export async function allJobs(context: RegistryContext): Promise<readonly JobFil
     for (const version of await versionsOf(folder, await folder.record.read())) {
       const jobs = join(await folder.versionPath(version), jobsFolder);
       for (const number of await jobNumbers(jobs)) {
-        found.push(openJob(context, { folder, version }, join(jobs, String(number))));
+        found.push(openJob(context, { folder, version }, { path: join(jobs, String(number)) }));
       }
     }
   }

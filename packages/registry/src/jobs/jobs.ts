@@ -7,6 +7,7 @@ import { type RegistryContext, type RegistryDeps, systemDeps } from "../registry
 import { systemClock } from "../system-clock.ts";
 import type { Job } from "./job.ts";
 import { allJobs, findJob } from "./job-files.ts";
+import { createLocalWorker, type LocalWork } from "./local-worker.ts";
 import { jobLimitDefaults, type RunJobOptions, runJob } from "./run-job.ts";
 import { createWorkerStarter, type StartWorker } from "./worker-process.ts";
 
@@ -19,6 +20,11 @@ export interface Jobs {
    * @throws RegistryError if there is no such version, or another job of it is running
    */
   run(reference: VersionReference, options: RunJobOptions & { readonly script: URL }): Promise<Job>;
+  /** Runs a job on a version in this process, for work that needs its credentials and reads only what is trusted. */
+  runHere(
+    reference: VersionReference,
+    options: Omit<RunJobOptions, "options"> & { readonly work: LocalWork },
+  ): Promise<Job>;
   list(): Promise<readonly Job[]>;
   /** @param id - or the beginning of one @throws RegistryError `not-found` */
   get(id: string): Promise<Job>;
@@ -67,11 +73,18 @@ export function openJobs(directory: string, deps: Partial<JobsDeps> = {}): Jobs 
       const startWorker = createStarter(script, maxMemoryBytes);
       return runJob(context, reference, { ...options, clock, startWorker });
     },
+    runHere: (reference, { work, ...options }) =>
+      runJob(context, reference, {
+        ...options,
+        options: undefined,
+        clock,
+        startWorker: createLocalWorker(work),
+      }),
     list: async () => Promise.all((await allJobs(context)).map((job) => job.read())),
     get: async (id) => (await findJob(context, id)).read(),
     log: async (id) => {
-      const { logFile } = await findJob(context, id);
-      return readFile(logFile, "utf8").catch(unlessMissing(""));
+      const { log } = await (await findJob(context, id)).read();
+      return readFile(log, "utf8").catch(unlessMissing(""));
     },
     wait,
     cancel: async (id) => {

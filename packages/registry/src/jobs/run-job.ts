@@ -75,7 +75,7 @@ export async function runJob(
       ...run,
       request: { folder, output, options: run.options },
     });
-    if (end.kind === "done") {
+    if (end.kind === "done" && end.files.length > 0) {
       const files = end.files.map((path) => ({
         path,
         content: { kind: "file" as const, file: join(output, ...path.split("/")) },

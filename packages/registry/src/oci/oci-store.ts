@@ -1,14 +1,36 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import {
+  type OciDeps,
+  OciError,
+  type OciOptions,
+  ociText,
+  openOciRepository,
+  parseOciReference,
+  sha256,
+} from "@tensorgate/oci-image";
 import { isModelName } from "../names.ts";
+import { RegistryError } from "../registry-error.ts";
 import type { FetchedFile, RemoteStore } from "../remote/remote-store.ts";
 import { mediaTypes, modelPack, readManifest } from "./model-pack.ts";
-import { openOciRepository, sha256 } from "./oci-client.ts";
-import type { OciDeps, OciOptions } from "./oci-connection.ts";
-import { ociText, parseOciReference } from "./oci-reference.ts";
 
 /** Creates the store `oci://host/repository:tag`: a version is an artifact of the CNCF's ModelPack. */
 export function createOciStore(options: OciOptions, deps: OciDeps): RemoteStore {
+  const store = ociStore(options, deps);
+  return {
+    push: (...args) => store.push(...args).catch(throwAsRegistryError),
+    fetch: (...args) => store.fetch(...args).catch(throwAsRegistryError),
+  };
+}
+
+/** The failures of container registries are some of ours. */
+function throwAsRegistryError(thrown: unknown): never {
+  throw thrown instanceof OciError
+    ? new RegistryError(thrown.reason, thrown.message, { cause: thrown })
+    : thrown;
+}
+
+function ociStore(options: OciOptions, deps: OciDeps): RemoteStore {
   return {
     push: async (version, target, { onProgress, signal }) => {
       const reference = parseOciReference(target);

@@ -2,14 +2,13 @@ import { readdirSync, readFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { join } from "node:path";
 import { manualClock } from "@tensorgate/core/testing";
+import type { Credentials } from "@tensorgate/oci-image";
+import { digestOf, type FakeRegistry, startFakeRegistry } from "@tensorgate/oci-image/testing";
 import { beforeEach, describe, expect, test } from "vitest";
 import { openRegistry, type Registry } from "../registry.ts";
 import { type PullOptions, pullVersion, pushVersion } from "../remote/transfer.ts";
 import type { Progress } from "../staging.ts";
 import { filesFrom, quickChanges, temporaryFolder } from "../testing.ts";
-import type { Credentials } from "./docker-credentials.ts";
-import { digestOf, type FakeRegistry, startFakeRegistry } from "./fake-registry.ts";
-import { parseOciReference } from "./oci-reference.ts";
 
 const weights = "0123456789".repeat(100);
 const model = filesFrom({
@@ -442,22 +441,4 @@ describe("a registry that fails", () => {
 
     await expect(pull()).rejects.toThrow(says);
   });
-});
-
-test.each([
-  { text: "oci://r.example/m", tag: "latest" },
-  { text: "oci://r.example:5000/a/b-c/m:1.0", tag: "1.0" },
-  { text: `oci://localhost/m@sha256:${"0".repeat(64)}`, tag: `sha256:${"0".repeat(64)}` },
-])("$text names $tag", ({ text, tag }) => {
-  expect(parseOciReference(text).tag).toBe(tag);
-});
-
-test.each([
-  "oci://r.example",
-  "oci://r.example/UPPER",
-  "oci://a b/m",
-  "oci://r.example/m:",
-  "oci://u@h/m",
-])("%s is no reference", (text) => {
-  expect(() => parseOciReference(text)).toThrow(/invalid reference/);
 });

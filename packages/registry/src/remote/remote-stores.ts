@@ -1,10 +1,8 @@
+import { type OciDeps, type OciOptions, systemOciDeps } from "@tensorgate/oci-image";
 import { openAzurePlace } from "../objects/azure-container.ts";
 import { createObjectStore } from "../objects/object-store.ts";
-import { createDockerCredentials, runDockerHelper } from "../oci/docker-credentials.ts";
-import type { OciDeps, OciOptions } from "../oci/oci-connection.ts";
 import { createOciStore } from "../oci/oci-store.ts";
 import { RegistryError } from "../registry-error.ts";
-import { systemClock } from "../system-clock.ts";
 import type { RemoteStore } from "./remote-store.ts";
 
 /** Settings of stores, by their schemes. */
@@ -45,12 +43,5 @@ export function openRemoteStore(
 }
 
 function systemRemoteDeps(): RemoteDeps {
-  return {
-    clock: systemClock,
-    random: Math.random,
-    nowMs: Date.now,
-    env: process.env,
-    fetch,
-    findCredentials: createDockerCredentials({ env: process.env, runHelper: runDockerHelper }),
-  };
+  return { ...systemOciDeps(), env: process.env };
 }

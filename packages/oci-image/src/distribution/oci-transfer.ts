@@ -1,9 +1,8 @@
 import { openAsBlob } from "node:fs";
 import { open, rm, stat } from "node:fs/promises";
-import { unlessMissing } from "../document.ts";
-import { sha256OfFile } from "../file-changes.ts";
-import { RegistryError } from "../registry-error.ts";
-import { TransientError } from "../remote/http.ts";
+import { sha256OfFile, unlessMissing } from "../files.ts";
+import { OciError } from "../oci-error.ts";
+import { TransientError } from "./http.ts";
 import type { OciConnection } from "./oci-connection.ts";
 
 /** A blob by its digest, such as `sha256:…`, its size in bytes, and the file that it is in or comes to. */
@@ -66,7 +65,7 @@ export async function uploadFile(
     at = await retried(() => sendPiece(connection, url, piece));
     if (at.sentBytes > byteCount || at.sentBytes < start) {
       const text = `${host} says that it has ${at.sentBytes} of ${byteCount} bytes`;
-      throw new RegistryError("remote", text);
+      throw new OciError("remote", text);
     }
     onBytes(at.sentBytes - start);
   }
@@ -115,14 +114,14 @@ function receivedBytes(response: Response): number | undefined {
 function locationOf(response: Response, base: string): string {
   const location = response.headers.get("location");
   if (location !== null && URL.canParse(location, base)) return String(new URL(location, base));
-  throw new RegistryError("remote", `${base} begins an upload without saying where`);
+  throw new OciError("remote", `${base} begins an upload without saying where`);
 }
 
 /**
  * Downloads a blob to a file. What an earlier attempt, or an earlier process, has left there is continued.
  *
  * @param onBytes - called with the number of bytes of each piece; a negative one if they are fetched again
- * @throws RegistryError `remote` if it has another digest or size; the file is removed then
+ * @throws OciError `remote` if it has another digest or size; the file is removed then
  */
 export async function downloadFile(
   connection: OciConnection,
@@ -147,7 +146,7 @@ export async function downloadFile(
     if (actual !== digest) throw wrongDigest(`a blob of ${host}`, digest, actual);
   } catch (thrown) {
     // What is wrong must not be continued.
-    if (thrown instanceof RegistryError && !(thrown.cause instanceof TransientError)) {
+    if (thrown instanceof OciError && !(thrown.cause instanceof TransientError)) {
       await rm(file, { force: true });
     }
     throw thrown;
@@ -172,7 +171,7 @@ function downloadRest(
       have += piece.length;
       if (have > byteCount) {
         const text = `${host} sends more than the ${byteCount} bytes of ${digest}`;
-        throw new RegistryError("remote", text);
+        throw new OciError("remote", text);
       }
       await output.writeFile(piece);
       onBytes(piece.length);
@@ -180,6 +179,6 @@ function downloadRest(
   });
 }
 
-export function wrongDigest(what: string, expected: string, actual: string): RegistryError {
-  return new RegistryError("remote", `${what} has digest ${actual}, not ${expected}`);
+export function wrongDigest(what: string, expected: string, actual: string): OciError {
+  return new OciError("remote", `${what} has digest ${actual}, not ${expected}`);
 }

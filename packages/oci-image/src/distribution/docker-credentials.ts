@@ -3,8 +3,8 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
-import { unlessMissing } from "../document.ts";
-import { RegistryError } from "../registry-error.ts";
+import { unlessMissing } from "../files.ts";
+import { OciError } from "../oci-error.ts";
 
 /** How a registry knows its caller. */
 export type Credentials =
@@ -74,7 +74,7 @@ function parsedConfig(file: string, text: string): z.infer<typeof configSchema> 
   } catch (cause) {
     // The cause would show what the file holds.
     const reason = cause instanceof SyntaxError ? "is not valid JSON" : "is not Docker's";
-    throw new RegistryError("file", `${file} ${reason}`);
+    throw new OciError("file", `${file} ${reason}`);
   }
 }
 
@@ -90,7 +90,7 @@ function fromEntry(
   if (!auth) return undefined;
   const decoded = Buffer.from(auth, "base64").toString("utf8");
   const at = decoded.indexOf(":");
-  if (at < 1) throw new RegistryError("file", `${file} has no user and password for ${host}`);
+  if (at < 1) throw new OciError("file", `${file} has no user and password for ${host}`);
   return {
     kind: "password",
     user: decoded.slice(0, at),
@@ -110,16 +110,13 @@ async function fromHelper(
     const reason = cause instanceof Error ? cause.message : String(cause);
     // The helpers' own text for a host that they do not know.
     if (/credentials not found/i.test(reason)) return undefined;
-    throw new RegistryError("remote", `docker-credential-${helper} failed for ${host}: ${reason}`);
+    throw new OciError("remote", `docker-credential-${helper} failed for ${host}: ${reason}`);
   }
   let answer: z.infer<typeof helperAnswer>;
   try {
     answer = helperAnswer.parse(JSON.parse(output));
   } catch {
-    throw new RegistryError(
-      "remote",
-      `docker-credential-${helper} gave no credentials for ${host}`,
-    );
+    throw new OciError("remote", `docker-credential-${helper} gave no credentials for ${host}`);
   }
   const { Username: user, Secret: password } = answer;
   if (user === "<token>") return { kind: "identity-token", token: password };

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { RegistryError } from "../registry-error.ts";
+import { OciError } from "../oci-error.ts";
 import type { Credentials, FindCredentials } from "./docker-credentials.ts";
 
 /** Answers the challenges of one registry. Tokens are kept for the scope that they are for. */
@@ -10,7 +10,7 @@ export interface Authorization {
    * Answers a 401.
    *
    * @returns false if there is nothing better to send than before
-   * @throws RegistryError `remote` if a token is refused
+   * @throws OciError `remote` if a token is refused
    */
   challenge(response: Response, repository: string): Promise<boolean>;
 }
@@ -121,11 +121,8 @@ function basic(credentials: Credentials): string {
   return `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
 }
 
-function refused(host: string, why: string): RegistryError {
-  return new RegistryError(
-    "remote",
-    `${host} refuses access: ${why}; log in: docker login ${host}`,
-  );
+function refused(host: string, why: string): OciError {
+  return new OciError("remote", `${host} refuses access: ${why}; log in: docker login ${host}`);
 }
 
 function jsonOf(text: string): unknown {

@@ -31,6 +31,8 @@ export async function startFakeRegistry(): Promise<FakeRegistry> {
     const answer = (status: number, headers: Record<string, string> = {}, body?: Buffer) =>
       response.writeHead(status, headers).end(method === "HEAD" ? undefined : body);
     if (path.endsWith("/blobs/uploads/")) {
+      const mount = new URLSearchParams(query).get("mount") ?? "";
+      if (blobs.has(mount)) return answer(201);
       const id = String(uploads.size + 1);
       uploads.set(id, Buffer.alloc(0));
       return answer(202, { location: `${path}${id}` });
@@ -57,6 +59,11 @@ export async function startFakeRegistry(): Promise<FakeRegistry> {
       if (from === 0) return answer(200, { "content-length": String(blob.length) }, blob);
       const range = `bytes ${from}-${blob.length - 1}/${blob.length}`;
       return answer(206, { "content-range": range }, blob.subarray(from));
+    }
+    if (method === "DELETE") {
+      const bytes = manifests.get(name);
+      for (const [key, each] of manifests) if (each === bytes) manifests.delete(key);
+      return answer(bytes ? 202 : 404);
     }
     if (method === "PUT") {
       const bytes = Buffer.concat(await request.toArray());

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { RegistryError } from "../registry-error.ts";
+import { OciError } from "../oci-error.ts";
 import { type OciDeps, type OciOptions, openOciConnection } from "./oci-connection.ts";
 import type { OciReference } from "./oci-reference.ts";
 import {
@@ -11,19 +11,25 @@ import {
   wrongDigest,
 } from "./oci-transfer.ts";
 
-/** A repository of a container registry. Every failure is a RegistryError; transient ones are retried first. */
+/** A repository of a container registry. Every failure is a OciError; transient ones are retried first. */
 export interface OciRepository {
   hasBlob(digest: string): Promise<boolean>;
   uploadFile(blob: BlobFile, onBytes: (count: number) => void): Promise<void>;
+  /** Takes a blob from another repository of the registry. @returns false if it has to be uploaded */
+  mountBlob(digest: string, from: string): Promise<boolean>;
   uploadBytes(digest: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   downloadFile(blob: BlobFile, onBytes: (count: number) => void): Promise<void>;
+  /** Reads a small blob. @throws OciError `not-found`, or `remote` if it is another one or too large */
+  getBlob(blob: { readonly digest: string; readonly size: number }): Promise<Uint8Array>;
   /** @param tag - or a digest */
   putManifest(tag: string, mediaType: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   /**
    * @param tag - or a digest
-   * @throws RegistryError `not-found`, or `remote` if it has another digest than it should have
+   * @throws OciError `not-found`, or `remote` if it has another digest than it should have
    */
   getManifest(tag: string): Promise<{ readonly digest: string; readonly bytes: Uint8Array }>;
+  /** @returns false if the registry does not delete @throws OciError `not-found` */
+  deleteManifest(digest: string): Promise<boolean>;
 }
 
 /** Largest manifest, as registries have it. */
@@ -32,6 +38,8 @@ const defaultChunkBytes = 16 << 20;
 const manifestTypes = [
   "application/vnd.oci.image.manifest.v1+json",
   "application/vnd.docker.distribution.manifest.v2+json",
+  "application/vnd.oci.image.index.v1+json",
+  "application/vnd.docker.distribution.manifest.list.v2+json",
 ].join(", ");
 
 /** @see OCI distribution specification 1.1 */
@@ -52,12 +60,34 @@ export function openOciRepository(
         return true;
       }),
     uploadFile: (blob, onBytes) => uploadFile(connection, blob, { chunkBytes, onBytes }),
+    mountBlob: (digest, from) => {
+      const query = new URLSearchParams({ mount: digest, from });
+      return call(`${path}/blobs/uploads/?${query}`, { method: "POST" }, async (response) => {
+        // 202 begins an upload, which the registry gives up by itself.
+        await expectStatus(response, [201, 202], "mount into");
+        return response.status === 201;
+      });
+    },
     uploadBytes: (digest, bytes) =>
       retried(async () => {
         const { url } = await beginUpload(connection);
         await finishUpload(connection, url, { digest, bytes });
       }),
     downloadFile: (blob, onBytes) => downloadFile(connection, blob, onBytes),
+    getBlob: ({ digest, size }) =>
+      call(`${path}/blobs/${digest}`, { method: "GET" }, async (response, touch) => {
+        await expectStatus(response, [200], "pull from");
+        const bytes = await bodyBytes(response, touch);
+        if (sha256(bytes) === digest && bytes.length === size) return bytes;
+        throw wrongDigest(`a blob of ${reference.host}`, digest, sha256(bytes));
+      }),
+    deleteManifest: (digest) =>
+      call(`${path}/manifests/${digest}`, { method: "DELETE" }, async (response) => {
+        // Registries may be set not to delete.
+        if (response.status === 405) return false;
+        await expectStatus(response, [200, 202], "delete from");
+        return true;
+      }),
     putManifest: (tag, mediaType, bytes) =>
       call(
         `${path}/manifests/${tag}`,
@@ -92,7 +122,7 @@ async function bodyBytes(response: Response, touch: () => void): Promise<Uint8Ar
     touch();
     size += piece.length;
     if (size > maxManifestBytes) {
-      throw new RegistryError("remote", `the manifest has more than ${maxManifestBytes} bytes`);
+      throw new OciError("remote", `a document has more than ${maxManifestBytes} bytes`);
     }
     pieces.push(piece);
   }

@@ -1,5 +1,5 @@
 import { backoffDelayMs, type ClockAndRandom } from "@tensorgate/core";
-import { RegistryError } from "../registry-error.ts";
+import { OciError } from "../oci-error.ts";
 
 export interface HttpDeps extends ClockAndRandom {
   readonly fetch: typeof fetch;
@@ -35,7 +35,7 @@ export class TransientError extends Error {
  * Repeats an attempt after transient failures, with growing waits or those that the server asks for.
  *
  * @param attempt - throws `TransientError` for a failure after which it may succeed
- * @throws RegistryError `remote` after the last attempt, or if the server asks for too long a wait
+ * @throws OciError `remote` after the last attempt, or if the server asks for too long a wait
  */
 export async function withRetries<Result>(
   attempt: (signal: AbortSignal | undefined) => Promise<Result>,
@@ -51,11 +51,11 @@ export async function withRetries<Result>(
       const { message, retryAfterMs = 0 } = thrown;
       if (retryAfterMs > maxRetryAfterMs) {
         const text = `${message}; it asks to wait ${Math.ceil(retryAfterMs / 1_000)} s, try again then`;
-        throw new RegistryError("remote", text, { cause: thrown });
+        throw new OciError("remote", text, { cause: thrown });
       }
       if (failures === maxAttempts) {
         const text = `${message} (${maxAttempts} attempts)`;
-        throw new RegistryError("remote", text, { cause: thrown });
+        throw new OciError("remote", text, { cause: thrown });
       }
       const delayMs = Math.max(retryAfterMs, backoffDelayMs(failures, backoff, random()));
       await sleep(delayMs, clock, signal);

@@ -1,4 +1,6 @@
-import { RegistryError } from "../registry-error.ts";
+import { OciError } from "../oci-error.ts";
+import { createAuthorization } from "./authorization.ts";
+import type { FindCredentials } from "./docker-credentials.ts";
 import {
   type HttpDeps,
   type HttpOptions,
@@ -6,9 +8,7 @@ import {
   retryAfterMs,
   TransientError,
   withRetries,
-} from "../remote/http.ts";
-import { createAuthorization } from "./authorization.ts";
-import type { FindCredentials } from "./docker-credentials.ts";
+} from "./http.ts";
 import { type OciReference, ociText } from "./oci-reference.ts";
 
 export interface OciDeps extends HttpDeps {
@@ -30,7 +30,7 @@ export interface OciOptions extends HttpOptions {
 }
 
 export interface OciRequest {
-  readonly method: "GET" | "HEAD" | "POST" | "PATCH" | "PUT";
+  readonly method: "GET" | "HEAD" | "POST" | "PATCH" | "PUT" | "DELETE";
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Blob | Uint8Array<ArrayBuffer>;
 }
@@ -51,7 +51,7 @@ export interface OciConnection {
   retried<Result>(attempt: () => Promise<Result>): Promise<Result>;
   /** Sends a request, repeatedly after transient failures. */
   call<Result>(url: string, request: OciRequest, read: ReadResponse<Result>): Promise<Result>;
-  /** @throws RegistryError with the status, what the registry says and what to do, unless the status is expected */
+  /** @throws OciError with the status, what the registry says and what to do, unless the status is expected */
   expectStatus(response: Response, expected: readonly number[], failed: string): Promise<void>;
 }
 
@@ -114,7 +114,7 @@ export function openOciConnection(
       const where = ociText({ host, repository, tag: "" }).replace(/:$/, "");
       const reason = said === undefined ? `${status}` : `${status} ${said}`;
       const hint = status === 401 || status === 403 ? `; log in: docker login ${host}` : "";
-      throw new RegistryError(
+      throw new OciError(
         status === 404 ? "not-found" : "remote",
         `cannot ${failed} ${where}: ${reason}${hint}`,
       );
@@ -138,7 +138,7 @@ function errorMessage(text: string): string | undefined {
 
 /** An error of the connection may pass; one of ours stays what it is. */
 function connectionError(host: string, cause: unknown): unknown {
-  if (cause instanceof RegistryError || cause instanceof TransientError) return cause;
+  if (cause instanceof OciError || cause instanceof TransientError) return cause;
   // A file that cannot be written does not heal.
   if (cause instanceof Error && "syscall" in cause && "path" in cause) return cause;
   const error = cause as Error;

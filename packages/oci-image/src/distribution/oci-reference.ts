@@ -1,4 +1,4 @@
-import { RegistryError } from "../registry-error.ts";
+import { OciError } from "../oci-error.ts";
 
 /** Names an artifact in a container registry. */
 export interface OciReference {
@@ -14,7 +14,7 @@ const repositoryPattern = /^[a-z0-9]+([._-]+[a-z0-9]+)*(\/[a-z0-9]+([._-]+[a-z0-
 /**
  * Reads `oci://host[:port]/repository[:tag|@sha256:digest]`; without a tag it is `latest`.
  *
- * @throws RegistryError `invalid`
+ * @throws OciError `invalid`
  * @see OCI distribution specification 1.1, "Pulling manifests"
  */
 export function parseOciReference(text: string): OciReference {
@@ -25,7 +25,7 @@ export function parseOciReference(text: string): OciReference {
   if (isHost && repositoryPattern.test(repository)) {
     return { host, repository, tag: digest ?? tag };
   }
-  throw new RegistryError(
+  throw new OciError(
     "invalid",
     `invalid reference "${text}"; expected oci://host/repository:tag, the repository in lower case, such as oci://registry.example/resnet50:1`,
   );

@@ -156,7 +156,7 @@ export const bodyMutants: readonly Mutant[] = [
     [
       {
         name: "gzip: any encoding is believed to be none",
-        find: 'return name === "identity" ? name : undefined;',
+        find: 'return name === "deflate" || name === "identity" ? name : undefined;',
         replace: 'return name !== "" ? "identity" : undefined;',
       },
     ],

@@ -43,8 +43,8 @@ export const messageMutants: readonly Mutant[] = [
     [
       {
         name: "rpc: an unpacked message is not counted",
-        find: "message = await gunzip(message, maxBytes, account.reserve);",
-        replace: "message = await gunzip(message, maxBytes, () => {});",
+        find: "message = await decompress(message, { coding, maxBytes, charge: account.reserve });",
+        replace: "message = await decompress(message, { coding, maxBytes, charge: () => {} });",
       },
       {
         name: "rpc: an unpacked message is not charged",

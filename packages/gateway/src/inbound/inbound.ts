@@ -34,7 +34,7 @@ import { createRpcHandler } from "./protocols/rpc/connect/handler.ts";
 import { unroutedServingAnswer } from "./protocols/tensorflow-serving/errors.ts";
 import { tensorflowServingRoutes } from "./protocols/tensorflow-serving/routes.ts";
 import { createBodyBudget } from "./server/body/body-budget.ts";
-import { createGunzip } from "./server/body/gunzip.ts";
+import { createDecompress } from "./server/body/decompress.ts";
 import {
   createRejectionReports,
   type RejectedConnections,
@@ -108,7 +108,7 @@ export function createInbound(deps: InboundDeps): Inbound {
 
   // server: bytes of all requests and answers count against one budget
   const bodyBudget = createBodyBudget({ requests, listen, clock });
-  const gunzip = createGunzip();
+  const decompress = createDecompress();
 
   // access: layers in their order, before anything of a body is read; the last one is the authentication in force
   const crossSite = createCrossSite({ ...crossSiteDefaults, ...options.crossSite }, listen.host);
@@ -131,7 +131,7 @@ export function createInbound(deps: InboundDeps): Inbound {
     statistics,
     runner,
     bodyBudget,
-    gunzip,
+    decompress,
     shutdownSignal: shutdown.signal,
   });
   const onRequest = createHttpHandler({
@@ -163,7 +163,7 @@ export function createInbound(deps: InboundDeps): Inbound {
     runner,
     crossSite,
     bodyBudget,
-    gunzip,
+    decompress,
   });
 
   const reportRejected = createRejectionReports(deps.onRejectedConnections, clock);

@@ -4,7 +4,7 @@ import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { listenDefaults, requestDefaults } from "../options.ts";
 import { createBodyBudget } from "./body/body-budget.ts";
-import { createGunzip } from "./body/gunzip.ts";
+import { createDecompress } from "./body/decompress.ts";
 import { contentCoding, createExchange } from "./exchange.ts";
 import type { NodeRequest, NodeResponse } from "./node-http.ts";
 
@@ -30,7 +30,7 @@ function incoming(headers: Record<string, string>, facts: object = { complete: t
   });
   const exchange = createExchange(request, response as unknown as NodeResponse, {
     bodyBudget: budget,
-    gunzip: createGunzip(),
+    decompress: createDecompress(),
   });
   return {
     budget,
@@ -198,7 +198,8 @@ test.each([
   { value: "gzip", expected: "gzip" },
   { value: " X-GZip ", expected: "gzip" },
   { value: "br", expected: undefined },
-  { value: "deflate", expected: undefined },
+  { value: "deflate", expected: "deflate" },
+  { value: "gzip, deflate", expected: undefined },
   { value: "gzip, gzip", expected: undefined },
 ])("the coding of $value is $expected", ({ value, expected }) => {
   expect(contentCoding(value)).toBe(expected);

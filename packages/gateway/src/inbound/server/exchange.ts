@@ -1,8 +1,8 @@
 import http2 from "node:http2";
 import { type Clock, InvalidRequestError, UnsupportedMediaError } from "@tensorgate/core";
 import type { BodyBudget, BodyUsage } from "./body/body-budget.ts";
+import type { Coding, Decompress } from "./body/decompress.ts";
 import type { GrowingBuffer } from "./body/growing-buffer.ts";
-import type { Gunzip } from "./body/gunzip.ts";
 import { bodyTooLarge, pieceLimitOf, readBody } from "./body/read-body.ts";
 import type { NodeRequest, NodeResponse } from "./node-http.ts";
 
@@ -41,13 +41,13 @@ export interface OpenExchange extends Exchange, Disposable {
 /** What reading a body takes beside the request. */
 export interface ExchangeDeps {
   readonly bodyBudget: Pick<BodyBudget, "open">;
-  readonly gunzip: Gunzip;
+  readonly decompress: Decompress;
 }
 
 export function createExchange(
   request: NodeRequest,
   response: NodeResponse,
-  { bodyBudget, gunzip }: ExchangeDeps,
+  { bodyBudget, decompress }: ExchangeDeps,
 ): OpenExchange {
   const { url = "/", method = "GET", headers } = request;
   const queryStart = url.indexOf("?");
@@ -74,7 +74,7 @@ export function createExchange(
       const encoding = headers["content-encoding"];
       const coding = encoding === undefined ? "identity" : contentCoding(encoding);
       if (coding === undefined) throw unsupportedEncoding(encoding ?? "", "content-encoding");
-      const isPacked = coding === "gzip";
+      const isPacked = coding !== "identity";
       const declaredBytes = Number(headers["content-length"] ?? Number.NaN);
       if (declaredBytes > maxBytes) throw bodyTooLarge(maxBytes);
       usage = bodyBudget.open(request, response, "whole");
@@ -82,7 +82,7 @@ export function createExchange(
       received = await readBody(request, { maxBytes, declaredBytes, usage });
       let body = await received.whole();
       if (isPacked) {
-        body = await gunzip(body, maxBytes, usage.reserve);
+        body = await decompress(body, { coding, maxBytes, charge: usage.reserve });
         usage.release(received.capacity);
       }
       if (isPacked || copyCount > 1) usage.ensure(body.byteLength * copyCount);
@@ -105,13 +105,13 @@ function queryTooLong(): InvalidRequestError {
 /**
  * Reads the value of a header such as `content-encoding`.
  *
- * @returns undefined for any coding but one `gzip`, under either of its names, or none: not `br`, not two of them
+ * @returns undefined for any coding but one `gzip`, under either of its names, one `deflate`, or none: not `br`, not two
  * @see RFC 9110, section 8.4.1.3
  */
-export function contentCoding(value: string | undefined): "gzip" | "identity" | undefined {
+export function contentCoding(value: string | undefined): Coding | "identity" | undefined {
   const name = value?.trim().toLowerCase() || "identity";
   if (name === "gzip" || name === "x-gzip") return "gzip";
-  return name === "identity" ? name : undefined;
+  return name === "deflate" || name === "identity" ? name : undefined;
 }
 
 /** @param field - the header that names the encoding */
@@ -119,7 +119,7 @@ export function unsupportedEncoding(encoding: string, field: string): Unsupporte
   return new UnsupportedMediaError(`unsupported encoding "${encoding.slice(0, 40)}"`, {
     isEncoding: true,
     field,
-    hint: "send it uncompressed or as gzip; compression does not shrink pictures",
+    hint: "send it uncompressed, or as gzip or deflate; compression does not shrink pictures",
   });
 }
 

@@ -3,7 +3,7 @@ import { gzipSync } from "node:zlib";
 import { HealthCheckRequestSchema } from "@tensorgate/proto/grpc/health/v1/health";
 import { expect, test } from "vitest";
 import type { BodyUsage } from "../../../server/body/body-budget.ts";
-import { createGunzip } from "../../../server/body/gunzip.ts";
+import { createDecompress } from "../../../server/body/decompress.ts";
 import type { NodeRequest } from "../../../server/node-http.ts";
 import { type RpcBodyOptions, readRpcBody } from "./body.ts";
 
@@ -26,12 +26,12 @@ function open(form: Partial<RpcBodyOptions["form"]>, options: Partial<RpcBodyOpt
     },
   };
   const body = readRpcBody(request as unknown as NodeRequest, {
-    form: { isEnveloped: true, isJson: false, isText: false, isPacked: false, ...form },
+    form: { isEnveloped: true, isJson: false, isText: false, coding: undefined, ...form },
     schema: HealthCheckRequestSchema,
     isStream: false,
     limits,
     usage: usage as unknown as BodyUsage,
-    gunzip: createGunzip(),
+    decompress: createDecompress(),
     onMessage: () => {},
     ...options,
   });
@@ -82,13 +82,15 @@ test("the memory that a message is unpacked into is counted before it is taken",
   const message = messageOf(50_000);
   const counted: number[] = [];
   const { request, body, heldBytes } = open(
-    { isPacked: true },
+    { coding: "gzip" },
     {
-      gunzip: (packed, maxBytes, charge) =>
-        createGunzip()(packed, maxBytes, (byteCount) => {
-          charge(byteCount);
+      decompress: (packed, asked) => {
+        const charge = (byteCount: number) => {
+          asked.charge(byteCount);
           counted.push(heldBytes());
-        }),
+        };
+        return createDecompress()(packed, { ...asked, charge });
+      },
     },
   );
   request.end(prefixed(gzipSync(message), 1));
@@ -100,7 +102,7 @@ test("the memory that a message is unpacked into is counted before it is taken",
 });
 
 test("an unpacked message has no more elements than it may", async () => {
-  const { request, body, heldBytes } = open({ isPacked: true });
+  const { request, body, heldBytes } = open({ coding: "gzip" });
   request.end(prefixed(gzipSync(Buffer.alloc(2_002, Uint8Array.of(0x78, 0))), 1));
 
   await expect(body.next()).rejects.toMatchObject({ reason: "too-large" });

@@ -21,12 +21,12 @@ function open(options: Partial<RpcBodyOptions> = {}) {
     },
   };
   const body = readRpcBody(request as unknown as NodeRequest, {
-    form: { isEnveloped: true, isJson: false, isText: false, isPacked: false },
+    form: { isEnveloped: true, isJson: false, isText: false, coding: undefined },
     schema: HealthCheckRequestSchema,
     isStream: true,
     limits: { maxBytes: 1_000_000, maxJsonBytes: 1_000_000, maxElements: 5_000 },
     usage: usage as unknown as BodyUsage,
-    gunzip: () => Promise.reject(new Error("nothing is packed")),
+    decompress: () => Promise.reject(new Error("nothing is packed")),
     onMessage: () => {},
     ...options,
   });

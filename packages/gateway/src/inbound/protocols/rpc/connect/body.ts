@@ -18,8 +18,8 @@ import {
   readPrefix,
 } from "@tensorgate/grpc";
 import type { BodyUsage } from "../../../server/body/body-budget.ts";
+import type { Coding, Decompress } from "../../../server/body/decompress.ts";
 import { createGrowingBuffer } from "../../../server/body/growing-buffer.ts";
-import type { Gunzip } from "../../../server/body/gunzip.ts";
 import { type BodyPieces, createBodyPieces } from "../../../server/body/read-body.ts";
 import { contentCoding, headerOf, unsupportedEncoding } from "../../../server/exchange.ts";
 import type { NodeRequest } from "../../../server/node-http.ts";
@@ -33,8 +33,8 @@ export interface RpcForm {
   readonly isJson: boolean;
   /** Whether all of the body, and of the answer's, is base64. */
   readonly isText: boolean;
-  /** Whether the body, or each message whose envelope says so, is gzip. */
-  readonly isPacked: boolean;
+  /** How the body, or each message whose envelope says so, is compressed; undefined if it is not. */
+  readonly coding: Coding | undefined;
 }
 
 /** Headers that say how a message, or the whole of a unary Connect call, is packed. */
@@ -47,23 +47,25 @@ const encodingHeaders = ["content-encoding", "connect-content-encoding", "grpc-e
  */
 export function rpcFormOf(request: NodeRequest): RpcForm | undefined {
   const contentType = headerOf(request, "content-type") ?? "";
-  const isGzip = (name: (typeof encodingHeaders)[number]) =>
-    contentCoding(headerOf(request, name)) === "gzip";
+  const codingOf = (name: (typeof encodingHeaders)[number]): Coding | undefined => {
+    const coding = contentCoding(headerOf(request, name));
+    return coding === "identity" ? undefined : coding;
+  };
   const connect = connectForm(contentType);
   if (connect) {
     const { stream: isEnveloped, binary } = connect;
-    const isPacked = isGzip(isEnveloped ? "connect-content-encoding" : "content-encoding");
-    return { isEnveloped, isJson: !binary, isText: false, isPacked };
+    const coding = codingOf(isEnveloped ? "connect-content-encoding" : "content-encoding");
+    return { isEnveloped, isJson: !binary, isText: false, coding };
   }
   const web = grpcWebForm(contentType);
   const grpc = grpcForm(contentType) ?? web;
   if (!grpc) return undefined;
   const isText = web?.text === true;
-  return { isEnveloped: true, isJson: !grpc.binary, isText, isPacked: isGzip("grpc-encoding") };
+  return { isEnveloped: true, isJson: !grpc.binary, isText, coding: codingOf("grpc-encoding") };
 }
 
 /**
- * @throws UnsupportedMediaError if anything is compressed otherwise than by gzip, or twice
+ * @throws UnsupportedMediaError if anything is compressed otherwise than by gzip or deflate, or twice
  */
 export function assertKnownEncodings(request: NodeRequest): void {
   for (const name of encodingHeaders) {
@@ -76,9 +78,9 @@ export function assertKnownEncodings(request: NodeRequest): void {
 /** The header by which an answer lists the compressions that requests may have. */
 export function acceptHeader(request: NodeRequest): Readonly<Record<string, string>> {
   const contentType = headerOf(request, "content-type") ?? "";
-  if (contentType.startsWith("application/grpc")) return { "grpc-accept-encoding": "gzip" };
+  if (contentType.startsWith("application/grpc")) return { "grpc-accept-encoding": "gzip,deflate" };
   const isStream = contentType.startsWith("application/connect+");
-  return { [isStream ? "connect-accept-encoding" : "accept-encoding"]: "gzip" };
+  return { [isStream ? "connect-accept-encoding" : "accept-encoding"]: "gzip,deflate" };
 }
 
 /** The headers of a request whose body the library reads as plain messages, with timeouts that a timer takes. */
@@ -126,7 +128,7 @@ export interface RpcBodyOptions {
   /** They hold for each message, as it came and unpacked. */
   readonly limits: MessageLimits;
   readonly usage: BodyUsage;
-  readonly gunzip: Gunzip;
+  readonly decompress: Decompress;
   /** Called with what each message, as it is passed on, holds of the bytes in flight. */
   readonly onMessage: (heldBytes: number) => void;
 }
@@ -170,7 +172,7 @@ async function* whole(
 ): AsyncGenerator<Uint8Array> {
   const { form, account, maxBytes, declaredBytes } = options;
   if (declaredBytes !== undefined && declaredBytes > maxBytes) throw messageTooLong(maxBytes);
-  const message = createRpcMessage(form.isPacked, options);
+  const message = createRpcMessage(form.coding, options);
   const kind = declaredBytes === undefined ? "at-most" : "exactly";
   const buffer = createGrowingBuffer(kind, declaredBytes ?? maxBytes);
   for (;;) {
@@ -199,7 +201,7 @@ async function* enveloped(
       throw new InvalidRequestError(`unknown message flags ${flags}`);
     }
     const isPacked = flags === compressedFlag;
-    if (isPacked && !options.form.isPacked) {
+    if (isPacked && !options.form.coding) {
       throw new InvalidRequestError(
         "the message is compressed, but no header declares the encoding",
         {
@@ -208,7 +210,10 @@ async function* enveloped(
       );
     }
     if (byteCount > maxBytes) throw messageTooLong(maxBytes);
-    const reader = createRpcMessage(isPacked && byteCount > 0, options);
+    const reader = createRpcMessage(
+      isPacked && byteCount > 0 ? options.form.coding : undefined,
+      options,
+    );
     const buffer = createGrowingBuffer("exactly", byteCount);
     while (buffer.byteLength < byteCount) {
       const piece = await pieces.next(byteCount - buffer.byteLength);

@@ -15,7 +15,7 @@ import { SignatureDefMapSchema } from "@tensorgate/proto/tensorflow_serving/get_
 import { ScoringService } from "@tensorgate/proto/tensorgate/v1/scoring";
 import type { RequestOptions } from "../../../options.ts";
 import type { BodyBudget } from "../../../server/body/body-budget.ts";
-import type { Gunzip } from "../../../server/body/gunzip.ts";
+import type { Decompress } from "../../../server/body/decompress.ts";
 import { headerOf } from "../../../server/exchange.ts";
 import type { NodeRequest, NodeResponse, Respond } from "../../../server/node-http.ts";
 import { sendReply, sendStream } from "../../../server/reply.ts";
@@ -42,7 +42,7 @@ import { encodedPieces } from "./web-text.ts";
 export interface RpcHandlerDeps extends Omit<RpcRoutesDeps, "rpc"> {
   readonly runner: CallRunner;
   readonly bodyBudget: Pick<BodyBudget, "open">;
-  readonly gunzip: Gunzip;
+  readonly decompress: Decompress;
   readonly requests: Required<RequestOptions>;
 }
 
@@ -58,7 +58,7 @@ export interface RpcHandler {
  * in the form of each; what it reads has been limited and charged before.
  */
 export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
-  const { requests, bodyBudget, gunzip, runner } = deps;
+  const { requests, bodyBudget, decompress, runner } = deps;
   const rpc = createRpcRunner(runner);
   const routerOptions = {
     readMaxBytes: requests.maxMessageBytes,
@@ -128,7 +128,7 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
           isStream: method.methodKind === "bidi_streaming",
           limits,
           usage: asked.usage,
-          gunzip,
+          decompress,
           onMessage: (byteCount) => void asked.heldBytes.push(byteCount),
         });
       } catch (thrown) {

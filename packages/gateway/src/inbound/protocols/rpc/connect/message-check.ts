@@ -9,8 +9,8 @@ import {
 } from "@tensorgate/core";
 import { createMessageScan } from "@tensorgate/tf-serving";
 import type { BodyUsage } from "../../../server/body/body-budget.ts";
+import type { Coding, Decompress } from "../../../server/body/decompress.ts";
 import type { GrowingBuffer } from "../../../server/body/growing-buffer.ts";
-import type { Gunzip } from "../../../server/body/gunzip.ts";
 
 /** What is reserved for the message that is being read. */
 export interface MessageAccount {
@@ -43,7 +43,7 @@ export interface RpcMessageOptions {
   readonly maxBytes: number;
   readonly maxElements: number;
   readonly account: MessageAccount;
-  readonly gunzip: Gunzip;
+  readonly decompress: Decompress;
   /** Called with what the message, as it is passed on, holds of the bytes in flight. */
   readonly onMessage: (heldBytes: number) => void;
 }
@@ -65,9 +65,12 @@ export interface RpcMessage {
   end(came: GrowingBuffer): Promise<Uint8Array>;
 }
 
-/** @param isPacked - whether it is gzip */
-export function createRpcMessage(isPacked: boolean, options: RpcMessageOptions): RpcMessage {
-  const { schema, isJson, maxBytes, maxElements, account, gunzip, onMessage } = options;
+/** @param coding - how it is compressed; undefined if it is not */
+export function createRpcMessage(
+  coding: Coding | undefined,
+  options: RpcMessageOptions,
+): RpcMessage {
+  const { schema, isJson, maxBytes, maxElements, account, decompress, onMessage } = options;
   const budget = createWorkBudget(maxElements);
   const scan = createMessageScan(schema, budget);
   /** Why the message cannot be read; thrown at its end, since until then the body may fail for another reason. */
@@ -87,12 +90,12 @@ export function createRpcMessage(isPacked: boolean, options: RpcMessageOptions):
 
   return {
     push: (piece) => {
-      if (!isPacked && !isJson) check(() => scan.push(piece));
+      if (!coding && !isJson) check(() => scan.push(piece));
     },
     end: async (came) => {
       let message = await came.whole();
-      if (isPacked) {
-        message = await gunzip(message, maxBytes, account.reserve);
+      if (coding) {
+        message = await decompress(message, { coding, maxBytes, charge: account.reserve });
         if (!isJson) check(() => scan.push(message));
       }
       check(isJson ? () => checkJson(schema, { message, budget }) : scan.end);

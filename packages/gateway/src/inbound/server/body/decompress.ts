@@ -2,20 +2,27 @@ import zlib from "node:zlib";
 import { InvalidRequestError, TooLargeError } from "@tensorgate/core";
 import { createGrowingBuffer } from "./growing-buffer.ts";
 
+/** Compressions that bodies may have. */
+export type Coding = "gzip" | "deflate";
+
+export interface DecompressOptions {
+  readonly coding: Coding;
+  /** Most that the body may be when unpacked. */
+  readonly maxBytes: number;
+  /**
+   * Called with each further amount of memory that the result takes, in bytes, before it is taken; what it throws ends
+   * the decompression.
+   */
+  readonly charge: (byteCount: number) => void;
+}
+
 /**
  * Decompresses a body piece by piece, up to a limit.
  *
- * @param maxBytes - most that it may be when unpacked
- * @param charge - called with each further amount of memory that the result takes, in bytes, before it is taken; what
- *   it throws ends the decompression
  * @throws TooLargeError as soon as it is known to be longer than `maxBytes` when unpacked
- * @throws InvalidRequestError if it is not gzip, or cut short
+ * @throws InvalidRequestError if it is not compressed like that, or cut short
  */
-export type Gunzip = (
-  packed: Uint8Array,
-  maxBytes: number,
-  charge: (byteCount: number) => void,
-) => Promise<Uint8Array>;
+export type Decompress = (packed: Uint8Array, options: DecompressOptions) => Promise<Uint8Array>;
 
 /** Bodies that are decompressed at the same time; each holds some 100 KiB beside its result, which the budget does not count. */
 const maxAtOnce = 16;
@@ -26,16 +33,16 @@ const maxAtOnce = 16;
  */
 const sliceBytes = 65_536;
 
-export function createGunzip(): Gunzip {
+export function createDecompress(): Decompress {
   const waiting: (() => void)[] = [];
   let runningCount = 0;
 
-  return async (packed, maxBytes, charge) => {
+  return async (packed, options) => {
     // A slot goes to the first that waits, so no other body can take it in between.
     if (runningCount < maxAtOnce) runningCount += 1;
     else await new Promise<void>((resolve) => void waiting.push(resolve));
     try {
-      return await unpack(packed, maxBytes, charge);
+      return await unpack(packed, options);
     } finally {
       const next = waiting.shift();
       if (next) next();
@@ -44,9 +51,9 @@ export function createGunzip(): Gunzip {
   };
 }
 
-const unpack: Gunzip = (packed, maxBytes, charge) =>
+const unpack: Decompress = (packed, { coding, maxBytes, charge }) =>
   new Promise((resolve, reject) => {
-    const stream = zlib.createGunzip({ chunkSize: sliceBytes });
+    const stream = createUnpacker(coding, packed);
     const unpacked = createGrowingBuffer("at-most", maxBytes);
     let at = 0;
 
@@ -84,7 +91,7 @@ const unpack: Gunzip = (packed, maxBytes, charge) =>
     stream.once("end", () => end(() => resolve(unpacked.whole())));
     stream.once("error", (cause) =>
       fail(
-        new InvalidRequestError("the body is not valid gzip, or is truncated", {
+        new InvalidRequestError(`the body is not valid ${coding}, or is truncated`, {
           field: "content-encoding",
           cause,
         }),
@@ -92,6 +99,15 @@ const unpack: Gunzip = (packed, maxBytes, charge) =>
     );
     writeNext();
   });
+
+function createUnpacker(coding: Coding, packed: Uint8Array): zlib.Gunzip | zlib.Inflate {
+  const options = { chunkSize: sliceBytes };
+  if (coding === "gzip") return zlib.createGunzip(options);
+  // `deflate` has a header of two bytes (RFC 9110, section 8.4.1.2), which some clients leave out, as browsers know.
+  const [method = 0, check = 0] = packed;
+  const hasHeader = (method & 0x0f) === 8 && (method * 256 + check) % 31 === 0;
+  return hasHeader ? zlib.createInflate(options) : zlib.createInflateRaw(options);
+}
 
 function unpacksTooLong(maxBytes: number): TooLargeError {
   return new TooLargeError(`the body is longer than ${maxBytes} bytes when decompressed`, {

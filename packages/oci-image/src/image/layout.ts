@@ -80,7 +80,7 @@ export function openLayout(folder: string): Layout {
         const output = createWriteStream(unfinished, { flags: "wx" });
         const from = Readable.from(tarOf(entries));
         if (isCompressed) {
-          await pipeline(from, content.stream, createGzip({ level: 9 }), written.stream, output);
+          await pipeline(from, content.stream, createGzip(), written.stream, output);
         } else await pipeline(from, content.stream, written.stream, output);
         await rename(unfinished, blobFile(written.digest()));
       } catch (thrown) {

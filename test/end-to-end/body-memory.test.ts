@@ -1,3 +1,5 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { ClassifyRequestSchema } from "@tensorgate/proto/tensorgate/v1/scoring";
 import { expect, test } from "vitest";
 import { startFakeReplica } from "../support/fake-replica.ts";
 import { samplePicture } from "../support/pictures.ts";
@@ -12,6 +14,16 @@ function commented(byte: number): Uint8Array<ArrayBuffer> {
   comment.writeUInt16BE(0xff_fe, 0);
   comment.writeUInt16BE(comment.length - 2, 2);
   return new Uint8Array([...star.subarray(0, 2), ...comment, ...star.subarray(2)]);
+}
+
+const rpcPath = "/tensorgate.v1.ScoringService/Classify";
+
+function rpcMessage(picture: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const pictures = [{ source: { case: "data" as const, value: picture } }];
+  return toBinary(
+    ClassifyRequestSchema,
+    create(ClassifyRequestSchema, { modelSpec: { name: "shapes" }, pictures }),
+  );
 }
 
 test("pictures of many callers reach replicas as they are, also those of calls that fail or are retried", async () => {
@@ -45,9 +57,11 @@ test("pictures of many callers reach replicas as they are, also those of calls t
       const byte = next;
       const controller = new AbortController();
       if (byte % 7 === 0) leaving.set(byte, controller);
-      const sent = fetch(`${running.url}/v1/classify/shapes`, {
+      const isRpc = byte % 2 === 0;
+      const sent = fetch(running.url + (isRpc ? rpcPath : "/v1/classify/shapes"), {
         method: "POST",
-        body: commented(byte),
+        headers: { "content-type": isRpc ? "application/proto" : "image/jpeg" },
+        body: isRpc ? rpcMessage(commented(byte)) : commented(byte),
         signal: controller.signal,
       });
       await sent.then((response) => response.text()).catch(() => "");

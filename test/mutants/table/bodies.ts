@@ -15,7 +15,7 @@ export const bodyMutants: readonly Mutant[] = [
       },
       {
         name: "body: an unpacked one counts once",
-        find: "usage.ensure(body.byteLength * copyCount);",
+        find: "usage?.ensure(body.byteLength * copyCount);",
         replace: "",
       },
     ],
@@ -69,13 +69,13 @@ export const bodyMutants: readonly Mutant[] = [
     [
       {
         name: "body: chunks over the limit are read",
-        find: "if (received > maxBytes) throw bodyTooLarge(maxBytes);",
+        find: "if (received > this.#maxBytes) throw bodyTooLarge(this.#maxBytes);",
         replace: "",
       },
       {
         name: "body: less than declared is believed",
-        find: "if (whole.byteLength < declaredBytes) {",
-        replace: "if (whole.byteLength < 0) {",
+        find: "if (received < this.#declaredBytes)",
+        replace: "if (received < 0)",
       },
       {
         name: "body: its bytes are not counted for their rate",
@@ -84,8 +84,8 @@ export const bodyMutants: readonly Mutant[] = [
       },
       {
         name: "body: its memory is not in the budget",
-        find: "whole.append(chunk, usage.reserve);",
-        replace: "whole.append(chunk, () => {});",
+        find: "this.#whole.append(piece, reserve);",
+        replace: "this.#whole.append(piece, () => {});",
       },
       {
         name: "body: a slow one is waited for",

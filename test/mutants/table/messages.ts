@@ -5,6 +5,32 @@ const inbound = "packages/gateway/src/inbound";
 /** What messages, JSON and forms may hold, and what taking them apart costs. */
 export const messageMutants: readonly Mutant[] = [
   ...mutantsOf(
+    `${inbound}/protocols/rpc/unary.ts`,
+    ["test/end-to-end/unary-rpcs.test.ts"],
+    [
+      {
+        name: "unary: any length that a prefix says",
+        find: "if (byteCount > this.#maxBytes) throw messageTooLong(this.#maxBytes);",
+        replace: "",
+      },
+      {
+        name: "unary: half a message",
+        find: "if (!this.#message || !isWhole) throw messageCutShort();",
+        replace: "if (!this.#message) throw messageCutShort();",
+      },
+      {
+        name: "unary: a message without its checks",
+        find: "assertReadable(of, message, maxElements);",
+        replace: "",
+      },
+      {
+        name: "unary: a timeout is not heard",
+        find: "undefined : { form, timeoutMs };",
+        replace: "undefined : { form, timeoutMs: undefined };",
+      },
+    ],
+  ),
+  ...mutantsOf(
     `${inbound}/protocols/rpc/connect/body.ts`,
     [
       `${inbound}/protocols/rpc/connect/body.test.ts`,

@@ -27,7 +27,7 @@ export interface ReplyInfo {
 
 /** What a protocol does for one call. */
 export interface CallWork<Answer> {
-  /** Name of the model as the caller gave it, where it is known by now; anything may be in it. */
+  /** Name of the model as the caller gave it, where it is known when the call ends; anything may be in it. */
   readonly askedModel?: string | undefined;
   /** What the protocol itself says of the deadline, in milliseconds from now. */
   readonly timeoutMs?: number | undefined;
@@ -80,7 +80,8 @@ export function createCallRunner(deps: CallRunnerDeps): CallRunner {
       return { ...admission, tasks };
     },
 
-    run: async (incoming, { askedModel, timeoutMs, answer, write }) => {
+    run: async (incoming, work) => {
+      const { timeoutMs } = work;
       const { requestId, access } = incoming;
       const startedMs = clock.nowMs();
       const observer = incoming.isRecorded
@@ -100,8 +101,8 @@ export function createCallRunner(deps: CallRunnerDeps): CallRunner {
         call.signal.throwIfAborted();
         const { region: preferred } = call.hints;
         if (preferred !== undefined) tasks.assertRegion(preferred, call);
-        const answered = await answer(call, tasks);
-        write(answered, replyHeaders(call, answered, clock.nowMs() - startedMs));
+        const answered = await work.answer(call, tasks);
+        work.write(answered, replyHeaders(call, answered, clock.nowMs() - startedMs));
         const { model, region } = answered;
         ended = { ...(model && { model }), ...(region !== undefined && { region }) };
         return { ok: true, answer: answered };
@@ -116,7 +117,7 @@ export function createCallRunner(deps: CallRunnerDeps): CallRunner {
         };
       } finally {
         observer?.end({
-          askedModel,
+          askedModel: work.askedModel,
           ...(call?.caller && { caller: call.caller.id }),
           ...(call && { times: call.times }),
           durationMs: clock.nowMs() - startedMs,
@@ -126,6 +127,17 @@ export function createCallRunner(deps: CallRunnerDeps): CallRunner {
       }
     },
   };
+}
+
+/** Rejects as soon as the call is over, also while a body is still coming in. */
+export function untilAborted<Answer>(
+  signal: AbortSignal,
+  answer: Promise<Answer>,
+): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  answer.then(resolve, reject);
+  return promise;
 }
 
 /** A call for a single picture fails with that picture; among many, each has its own error. */

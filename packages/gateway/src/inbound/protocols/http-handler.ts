@@ -3,7 +3,7 @@ import { type CrossSite, preflightHeaders } from "../access/cross-site.ts";
 import { createExchange, type Exchange, type ExchangeDeps } from "../server/exchange.ts";
 import type { NodeRequest, NodeResponse, OnRequest, Respond } from "../server/node-http.ts";
 import { assertRoomForAnswer, sendReply } from "../server/reply.ts";
-import type { CallRunner, ReplyInfo } from "./call.ts";
+import { type CallRunner, type ReplyInfo, untilAborted } from "./call.ts";
 import { createIncomingCall } from "./incoming-call.ts";
 import { type HttpBody, negotiated, type Representation } from "./negotiation.ts";
 import { wireStatusOf } from "./wire-status.ts";
@@ -225,14 +225,6 @@ function withVary(response: NodeResponse, headers: HttpAnswer["headers"]): HttpA
 function methodsOf({ method, takesPut }: HttpRoute): readonly string[] {
   if (method === "GET") return ["GET", "HEAD"];
   return takesPut ? ["POST", "PUT"] : ["POST"];
-}
-
-/** Rejects as soon as the call is over, also while a body is still coming in. */
-function untilAborted<Answer>(signal: AbortSignal, answer: Promise<Answer>): Promise<Answer> {
-  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-  signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  answer.then(resolve, reject);
-  return promise;
 }
 
 /** Compiles a path template. A parameter is one segment that is not empty and, but for a colon, anything. */

@@ -3,7 +3,13 @@ import { type Clock, InvalidRequestError, UnsupportedMediaError } from "@tensorg
 import type { BodyBudget, BodyUsage } from "./body/body-budget.ts";
 import type { Coding, Decompress } from "./body/decompress.ts";
 import type { GrowingBuffer } from "./body/growing-buffer.ts";
-import { bodyTooLarge, pieceLimitOf, readBody } from "./body/read-body.ts";
+import {
+  type BodySink,
+  bodyTooLarge,
+  createWholeBody,
+  pieceLimitOf,
+  readBody,
+} from "./body/read-body.ts";
 import type { NodeRequest, NodeResponse } from "./node-http.ts";
 
 /** One HTTP exchange, whatever the version, as the REST protocols see it. */
@@ -34,6 +40,12 @@ export interface Exchange {
 export interface OpenExchange extends Exchange, Disposable {
   /** Bytes of the body that have arrived so far. */
   readonly receivedBytes: number;
+  /**
+   * Reads the body into `sink`, which knows its form and its limits.
+   *
+   * @throws what `body` throws, and what `sink` does
+   */
+  bodyInto(sink: BodySink): Promise<Uint8Array>;
   /** Leaves the memory of the body to other requests: nothing may read it any more. */
   recycle(): void;
 }
@@ -56,6 +68,13 @@ export function createExchange(
   let retained: Disposable | undefined;
   let received: GrowingBuffer | undefined;
 
+  async function read(sink: BodySink): Promise<Uint8Array> {
+    usage = bodyBudget.open(request, response, "whole");
+    retained = usage.retain();
+    received = await readBody(request, usage, sink);
+    return await received.whole();
+  }
+
   return {
     method,
     target: url,
@@ -77,17 +96,15 @@ export function createExchange(
       const isPacked = coding !== "identity";
       const declaredBytes = Number(headers["content-length"] ?? Number.NaN);
       if (declaredBytes > maxBytes) throw bodyTooLarge(maxBytes);
-      usage = bodyBudget.open(request, response, "whole");
-      retained = usage.retain();
-      received = await readBody(request, { maxBytes, declaredBytes, usage });
-      let body = await received.whole();
-      if (isPacked) {
+      let body = await read(createWholeBody(maxBytes, declaredBytes));
+      if (isPacked && usage && received) {
         body = await decompress(body, { coding, maxBytes, charge: usage.reserve });
         usage.release(received.capacity);
       }
-      if (isPacked || copyCount > 1) usage.ensure(body.byteLength * copyCount);
+      if (isPacked || copyCount > 1) usage?.ensure(body.byteLength * copyCount);
       return body;
     },
+    bodyInto: read,
     recycle: () => received?.recycle(),
     [Symbol.dispose]: () => retained?.[Symbol.dispose](),
   };

@@ -7,6 +7,8 @@ export interface Reply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | Uint8Array;
+  /** Fields after the body. */
+  readonly trailers?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The outflow of each response that is watched. */
@@ -15,7 +17,7 @@ const outflows: WeakMap<NodeResponse, Outflow> = new WeakMap();
 /** A longer response is written in slices of this many bytes, so that a slow reader differs from one that reads nothing. */
 const sliceBytes = 16_384;
 
-/** Longest response that is sent whatever the budget, in bytes: errors, probes and the responses of most calls. */
+/** Longest response that is sent whatever the budget, in bytes: errors, probes, most results. */
 const alwaysSentBytes = 4_096;
 
 /** When the client of an overloaded gateway may retry, in milliseconds. */
@@ -32,15 +34,17 @@ export function assertRoomForAnswer(response: NodeResponse, byteCount: number): 
 }
 
 /** Sends `reply` as fast as the client reads; does nothing if the client has disconnected. */
-export function sendReply(response: NodeResponse, { status, headers, body }: Reply): void {
+export function sendReply(response: NodeResponse, reply: Reply): void {
+  const { status, headers, body, trailers } = reply;
   if (response.headersSent || response.destroyed) return;
   const byteCount = Buffer.byteLength(body);
   for (const name in headers) response.setHeader(name, headers[name] ?? "");
+  response.statusCode = status;
   // RFC 9110, section 8.6.
   if (status !== 204 && status !== 304) response.setHeader("content-length", byteCount);
-  response.statusCode = status;
   const outflow = outflows.get(response);
   const writable: Pick<NodeJS.WritableStream, "write" | "end" | "once"> = response;
+  if (trailers) response.addTrailers({ ...trailers });
   // An empty write would be a DATA frame after the headers, in which gRPC clients then see no trailers.
   if (byteCount === 0) return void writable.end();
   outflow?.hold(byteCount);
@@ -51,8 +55,7 @@ export function sendReply(response: NodeResponse, { status, headers, body }: Rep
   }
   const bytes = typeof body === "string" ? Buffer.from(body, "utf8") : body;
   let offset = 0;
-  writeOn();
-  function writeOn(): void {
+  const writeOn = (): void => {
     while (!response.destroyed) {
       const slice = bytes.subarray(offset, offset + sliceBytes);
       offset += slice.byteLength;
@@ -60,7 +63,8 @@ export function sendReply(response: NodeResponse, { status, headers, body }: Rep
       if (offset >= byteCount) return void writable.end(slice);
       if (!writable.write(slice)) return void writable.once("drain", writeOn);
     }
-  }
+  };
+  writeOn();
 }
 
 /** A response whose body comes piece by piece. */
@@ -68,7 +72,7 @@ export interface StreamedReply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
-  /** Fields after the body, known when it has ended. Of an answer without a body over HTTP/2 they are in its only frame, with the headers. */
+  /** Fields after the body, known when it has ended. Without a body, over HTTP/2, they are in the frame of the headers. */
   readonly trailers: () => Readonly<Record<string, string>>;
 }
 
@@ -85,13 +89,11 @@ export async function sendStream(
   const outflow = outflows.get(response);
   const writable: Pick<NodeJS.WritableStream, "write" | "end"> = response;
   let isBegun = false;
-
-  function begin(fields: Readonly<Record<string, string>>): void {
+  const begin = (fields: Readonly<Record<string, string>>): void => {
     isBegun = true;
     response.statusCode = status;
-    for (const [name, value] of Object.entries(fields)) response.setHeader(name, value);
-  }
-
+    for (const name in fields) response.setHeader(name, fields[name] ?? "");
+  };
   for await (const piece of body) {
     if (isGone(response)) return;
     if (!isBegun) begin(headers);
@@ -105,9 +107,8 @@ export async function sendStream(
     }
   }
   if (isGone(response)) return;
-  const isWithoutBody = !isBegun && "stream" in response;
-  if (!isBegun) begin(isWithoutBody ? { ...headers, ...trailers() } : headers);
-  if (!isWithoutBody) response.addTrailers({ ...trailers() });
+  if (isBegun || !("stream" in response)) response.addTrailers({ ...trailers() });
+  if (!isBegun) begin("stream" in response ? { ...headers, ...trailers() } : headers);
   writable.end();
 }
 
@@ -115,14 +116,12 @@ export async function sendStream(
 function drained(response: NodeResponse): Promise<void> {
   const writable: Pick<NodeJS.WritableStream, "once" | "off"> = response;
   return new Promise((resolve) => {
-    if (isGone(response)) resolve();
     const done = () => {
-      writable.off("drain", done);
-      writable.off("close", done);
+      writable.off("drain", done).off("close", done);
       resolve();
     };
-    writable.once("drain", done);
-    writable.once("close", done);
+    if (isGone(response)) resolve();
+    writable.once("drain", done).once("close", done);
   });
 }
 

@@ -1,5 +1,12 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { CancelledError, DeadlineExceededError, type ScoringError } from "@tensorgate/core";
+import {
+  CancelledError,
+  DeadlineExceededError,
+  InvalidRequestError,
+  NotSupportedError,
+  type ScoringError,
+  TooLargeError,
+} from "@tensorgate/core";
 import { ErrorInfoSchema, RetryInfoSchema } from "@tensorgate/proto/google/rpc/error_details";
 import { errorHeaders } from "../call.ts";
 import { wireStatusOf } from "../wire-status.ts";
@@ -41,4 +48,40 @@ export function reasonOfAbort(reason: unknown): ScoringError {
     return new DeadlineExceededError("deadline exceeded", { cause: reason });
   }
   return new CancelledError("the client closed the request", { cause: reason });
+}
+
+export function messageTooLong(maxBytes: number): TooLargeError {
+  return new TooLargeError(`the message is longer than ${maxBytes} bytes`, {
+    hint: "send fewer or smaller pictures",
+  });
+}
+
+export function messageCutShort(): InvalidRequestError {
+  return new InvalidRequestError("the last message is truncated");
+}
+
+export function noMessage(): NotSupportedError {
+  return new NotSupportedError("the method takes exactly one message, and the body has none");
+}
+
+export function onlyOneMessage(): NotSupportedError {
+  return new NotSupportedError("the method takes exactly one message");
+}
+
+export function unknownFlags(flags: number): InvalidRequestError {
+  return new InvalidRequestError(`unknown message flags ${flags}`);
+}
+
+export function undeclaredEncoding(): InvalidRequestError {
+  return new InvalidRequestError("the message is compressed, but no header declares the encoding", {
+    field: "grpc-encoding",
+  });
+}
+
+/** @param typeName - what the bytes should be */
+export function undecodable(typeName: string, cause: unknown): InvalidRequestError {
+  const detail = cause instanceof Error ? `: ${cause.message.slice(0, 200)}` : "";
+  return new InvalidRequestError(`the message cannot be decoded as ${typeName}${detail}`, {
+    cause,
+  });
 }

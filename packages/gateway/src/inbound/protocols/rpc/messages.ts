@@ -185,3 +185,12 @@ export function modelMessage({
 function infoMessage({ name, dtype, shape }: NamedTensorInfo) {
   return { name, dtype: dtype ?? "", ...(shape && { shape: shape.map(BigInt) }) };
 }
+
+/** Requests name their model in one of two places. */
+export function askedModel(request: unknown): string | undefined {
+  const { modelSpec, name } = request as {
+    readonly modelSpec?: { readonly name?: string };
+    readonly name?: string;
+  };
+  return modelSpec?.name ?? name;
+}

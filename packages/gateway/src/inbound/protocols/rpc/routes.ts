@@ -1,6 +1,15 @@
-import type { DescFile } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescFile,
+  type DescMessage,
+  type DescMethodUnary,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
-import type { CallContext, ModelSpec, PictureResponse } from "@tensorgate/core";
+import type { CallContext, ModelSpec, PictureResponse, Tasks } from "@tensorgate/core";
 import { file_grpc_health_v1_health as healthFile } from "@tensorgate/proto/grpc/health/v1/health";
 import { file_grpc_reflection_v1_reflection as reflectionFile } from "@tensorgate/proto/grpc/reflection/v1/reflection";
 import { file_inference_open_inference as inferenceFile } from "@tensorgate/proto/inference/open_inference";
@@ -19,6 +28,7 @@ import { visibleModel, visibleModels } from "../../access/access.ts";
 import { throwIfOnlyPictureFailed } from "../call.ts";
 import type { RpcAnswer, RunRpc } from "./connect/call.ts";
 import {
+  askedModel,
   classifyResult,
   detectResult,
   embedResult,
@@ -34,6 +44,7 @@ import { pictureStream } from "./services/picture-stream.ts";
 import { addReflectionRoutes } from "./services/reflection.ts";
 import { addModelRoutes, type ModelRoutesDeps } from "./services/serving-routes.ts";
 import { addHealthRoutes, addStatusRoutes, type StatusRoutesDeps } from "./services/status.ts";
+import type { UnaryMethod } from "./unary.ts";
 
 const files: readonly DescFile[] = [
   scoringFile,
@@ -60,83 +71,118 @@ export function addRpcRoutes(router: ConnectRouter, deps: RpcRoutesDeps): void {
   addReflectionRoutes(router, files);
 }
 
+/** A method that scores: the library calls it with messages, `unary.ts` with bytes. */
+interface ScoringMethod extends UnaryMethod {
+  readonly addTo: (router: ConnectRouter, run: RunRpc) => void;
+}
+
+type AnswerScoring<Input extends DescMessage, Output extends DescMessage> = (
+  request: MessageShape<Input>,
+  call: CallContext,
+  tasks: Tasks,
+) => Promise<RpcAnswer<MessageInitShape<Output>>>;
+
+function scoringMethod<Input extends DescMessage, Output extends DescMessage>(
+  method: DescMethodUnary<Input, Output>,
+  answer: AnswerScoring<Input, Output>,
+): ScoringMethod {
+  const { input, output } = method;
+  return {
+    method,
+    addTo: (router, run) =>
+      void router.rpc(method, (request, context) =>
+        run(request, context, (call, tasks) => answer(request, call, tasks)),
+      ),
+    read: (bytes) => {
+      const request = fromBinary(input, bytes, { readUnknownFields: false });
+      return {
+        askedModel: askedModel(request),
+        answer: async (call, tasks) => {
+          const answered = await answer(request, call, tasks);
+          return { ...answered, message: toBinary(output, create(output, answered.message)) };
+        },
+      };
+    },
+  };
+}
+
+/** Methods of `tensorgate.v1.ScoringService` with one message each way. */
+export const scoringMethods: readonly ScoringMethod[] = [
+  scoringMethod(ScoringService.method.classify, async (request, call, tasks) => {
+    const asked = {
+      modelSpec: modelSpecFrom(request.modelSpec),
+      pictures: request.pictures.map(pictureFrom),
+      ...(request.topK !== undefined && { topK: request.topK }),
+      ...(request.minScore !== undefined && { minScore: request.minScore }),
+    };
+    return pictureAnswer(await tasks.classify(permitted(asked, call), call), classifyResult);
+  }),
+
+  scoringMethod(ScoringService.method.detect, async (request, call, tasks) => {
+    const asked = {
+      modelSpec: modelSpecFrom(request.modelSpec),
+      pictures: request.pictures.map(pictureFrom),
+      ...selectionFrom(request),
+    };
+    return pictureAnswer(await tasks.detect(permitted(asked, call), call), detectResult);
+  }),
+
+  scoringMethod(ScoringService.method.embed, async (request, call, tasks) => {
+    const asked = {
+      modelSpec: modelSpecFrom(request.modelSpec),
+      pictures: request.pictures.map(pictureFrom),
+    };
+    return pictureAnswer(await tasks.embed(permitted(asked, call), call), embedResult);
+  }),
+
+  scoringMethod(ScoringService.method.predict, async (request, call, tasks) => {
+    const inputs = new Map(
+      Object.entries(request.inputs).map(([name, tensor]) => [
+        name,
+        tensorFromMessage(name, tensor),
+      ]),
+    );
+    const { outputFilter } = request;
+    const asked = { modelSpec: modelSpecFrom(request.modelSpec), inputs, outputFilter };
+    const { model, region, outputs } = await tasks.score(permitted(asked, call), call);
+    const message = {
+      model,
+      region: region ?? "",
+      outputs: Object.fromEntries(
+        [...outputs].map(([name, tensor]) => [name, tensorMessage(tensor)]),
+      ),
+    };
+    return { message, model, ...(region !== undefined && { region }) };
+  }),
+];
+
 /** `tensorgate.v1.ScoringService`. */
 function addScoringRoutes(router: ConnectRouter, run: RunRpc): void {
-  router.service(ScoringService, {
-    classify: (request, context) =>
-      run(request, context, async (call, tasks) => {
+  for (const method of scoringMethods) method.addTo(router, run);
+
+  router.rpc(ScoringService.method.classifyStream, (requests, context) =>
+    pictureStream(requests, context, {
+      run,
+      result: classifyResult,
+      work: ({ of, topK, minScore }, { call, tasks }) => {
         const asked = {
-          modelSpec: modelSpecFrom(request.modelSpec),
-          pictures: request.pictures.map(pictureFrom),
-          ...(request.topK !== undefined && { topK: request.topK }),
-          ...(request.minScore !== undefined && { minScore: request.minScore }),
+          ...of,
+          ...(topK !== undefined && { topK }),
+          ...(minScore !== undefined && { minScore }),
         };
-        const response = await tasks.classify(permitted(asked, call), call);
-        return pictureAnswer(response, classifyResult);
-      }),
+        return tasks.classify(permitted(asked, call), call);
+      },
+    }),
+  );
 
-    detect: (request, context) =>
-      run(request, context, async (call, tasks) => {
-        const asked = {
-          modelSpec: modelSpecFrom(request.modelSpec),
-          pictures: request.pictures.map(pictureFrom),
-          ...selectionFrom(request),
-        };
-        return pictureAnswer(await tasks.detect(permitted(asked, call), call), detectResult);
-      }),
-
-    embed: (request, context) =>
-      run(request, context, async (call, tasks) => {
-        const asked = {
-          modelSpec: modelSpecFrom(request.modelSpec),
-          pictures: request.pictures.map(pictureFrom),
-        };
-        return pictureAnswer(await tasks.embed(permitted(asked, call), call), embedResult);
-      }),
-
-    predict: (request, context) =>
-      run(request, context, async (call, tasks) => {
-        const inputs = new Map(
-          Object.entries(request.inputs).map(([name, tensor]) => [
-            name,
-            tensorFromMessage(name, tensor),
-          ]),
-        );
-        const { outputFilter } = request;
-        const asked = { modelSpec: modelSpecFrom(request.modelSpec), inputs, outputFilter };
-        const { model, region, outputs } = await tasks.score(permitted(asked, call), call);
-        const message = {
-          model,
-          region: region ?? "",
-          outputs: Object.fromEntries(
-            [...outputs].map(([name, tensor]) => [name, tensorMessage(tensor)]),
-          ),
-        };
-        return { message, model, ...(region !== undefined && { region }) };
-      }),
-
-    classifyStream: (requests, context) =>
-      pictureStream(requests, context, {
-        run,
-        result: classifyResult,
-        work: ({ of, topK, minScore }, { call, tasks }) => {
-          const asked = {
-            ...of,
-            ...(topK !== undefined && { topK }),
-            ...(minScore !== undefined && { minScore }),
-          };
-          return tasks.classify(permitted(asked, call), call);
-        },
-      }),
-
-    detectStream: (requests, context) =>
-      pictureStream(requests, context, {
-        run,
-        result: detectResult,
-        work: ({ of, ...request }, { call, tasks }) =>
-          tasks.detect(permitted({ ...of, ...selectionFrom(request) }, call), call),
-      }),
-  });
+  router.rpc(ScoringService.method.detectStream, (requests, context) =>
+    pictureStream(requests, context, {
+      run,
+      result: detectResult,
+      work: ({ of, ...request }, { call, tasks }) =>
+        tasks.detect(permitted({ ...of, ...selectionFrom(request) }, call), call),
+    }),
+  );
 }
 
 /** `tensorgate.v1.CatalogService`. */

@@ -94,21 +94,69 @@ export function isCut(request: NodeRequest): boolean {
   return "stream" in request ? request.stream.aborted : !request.complete;
 }
 
-export interface ReadBodyOptions {
-  readonly maxBytes: number;
-  /** What `content-length` says; NaN where it says nothing. */
-  readonly declaredBytes: number;
-  readonly usage: BodyUsage;
+/** Puts a body together from its pieces as they come. */
+export interface BodySink {
+  /**
+   * @param reserve - called with each further amount of memory that is needed, in bytes, before it is taken
+   * @throws ScoringError if the body cannot be read with this piece
+   */
+  push(piece: Buffer, reserve: (byteCount: number) => void): void;
+  /**
+   * Called at the end of the body.
+   * @throws ScoringError if it is not whole
+   */
+  end(): GrowingBuffer;
+  /** Frees the memory: the body is not read further. */
+  free(): void;
 }
 
-/** Reads a whole body into memory that follows what has come: what is only declared costs nothing. */
+/** Takes a whole body into memory that follows what has come: what is only declared costs nothing. */
+class WholeBody implements BodySink {
+  readonly #maxBytes: number;
+  readonly #declaredBytes: number;
+  readonly #whole: GrowingBuffer;
+
+  constructor(maxBytes: number, declaredBytes: number) {
+    this.#maxBytes = maxBytes;
+    this.#declaredBytes = declaredBytes;
+    this.#whole = Number.isNaN(declaredBytes)
+      ? createGrowingBuffer("at-most", maxBytes)
+      : createGrowingBuffer("exactly", declaredBytes);
+  }
+
+  push(piece: Buffer, reserve: (byteCount: number) => void): void {
+    const received = this.#whole.byteLength + piece.length;
+    if (received > this.#maxBytes) throw bodyTooLarge(this.#maxBytes);
+    if (received > this.#declaredBytes) throw notAsDeclared(received, this.#declaredBytes);
+    this.#whole.append(piece, reserve);
+  }
+
+  end(): GrowingBuffer {
+    const received = this.#whole.byteLength;
+    if (received < this.#declaredBytes) throw notAsDeclared(received, this.#declaredBytes);
+    return this.#whole;
+  }
+
+  free(): void {
+    this.#whole.free();
+  }
+}
+
+/**
+ * Takes a body as it is.
+ *
+ * @param declaredBytes - what `content-length` says; NaN where it says nothing
+ */
+export function createWholeBody(maxBytes: number, declaredBytes: number): BodySink {
+  return new WholeBody(maxBytes, declaredBytes);
+}
+
+/** Reads a whole body into `sink`. */
 export function readBody(
   request: NodeRequest,
-  { maxBytes, declaredBytes, usage }: ReadBodyOptions,
+  usage: BodyUsage,
+  sink: BodySink,
 ): Promise<GrowingBuffer> {
-  const whole = Number.isNaN(declaredBytes)
-    ? createGrowingBuffer("at-most", maxBytes)
-    : createGrowingBuffer("exactly", declaredBytes);
   const { promise, resolve, reject } = Promise.withResolvers<GrowingBuffer>();
   let isOver = false;
 
@@ -117,7 +165,7 @@ export function readBody(
     isOver = true;
     request.off("data", onData);
     request.pause();
-    whole.free();
+    sink.free();
     reject(error);
   }
 
@@ -126,12 +174,9 @@ export function readBody(
   }
 
   function onData(chunk: Buffer): void {
-    const received = whole.byteLength + chunk.length;
+    usage.arrived(chunk.length);
     try {
-      if (received > maxBytes) throw bodyTooLarge(maxBytes);
-      if (received > declaredBytes) throw notAsDeclared(received, declaredBytes);
-      usage.arrived(chunk.length);
-      whole.append(chunk, usage.reserve);
+      sink.push(chunk, usage.reserve);
     } catch (thrown) {
       failWith(thrown);
     }
@@ -143,12 +188,15 @@ export function readBody(
   // node:http2 ends a cut upload as if it were whole: only the count and `aborted` show it.
   request.on("end", () => {
     usage.complete();
+    if (isOver) return;
     if (isCut(request)) return onGone();
-    if (whole.byteLength < declaredBytes) {
-      return failWith(notAsDeclared(whole.byteLength, declaredBytes));
+    try {
+      const whole = sink.end();
+      isOver = true;
+      resolve(whole);
+    } catch (thrown) {
+      failWith(thrown);
     }
-    isOver = true;
-    resolve(whole);
   });
   request.on("error", onGone);
   request.on("close", () => {

@@ -3,12 +3,7 @@ import type { DescMessage } from "@bufbuild/protobuf";
 import { parseContentType as connectForm } from "@connectrpc/connect/protocol-connect";
 import { parseContentType as grpcForm } from "@connectrpc/connect/protocol-grpc";
 import { parseContentType as grpcWebForm } from "@connectrpc/connect/protocol-grpc-web";
-import {
-  InvalidRequestError,
-  maxTimerDelayMs,
-  NotSupportedError,
-  TooLargeError,
-} from "@tensorgate/core";
+import { maxTimerDelayMs } from "@tensorgate/core";
 import {
   compressedFlag,
   formatTimeout,
@@ -23,6 +18,13 @@ import { createGrowingBuffer } from "../../../server/body/growing-buffer.ts";
 import { type BodyPieces, createBodyPieces } from "../../../server/body/read-body.ts";
 import { contentCoding, headerOf, unsupportedEncoding } from "../../../server/exchange.ts";
 import type { NodeRequest } from "../../../server/node-http.ts";
+import {
+  messageCutShort,
+  messageTooLong,
+  onlyOneMessage,
+  undeclaredEncoding,
+  unknownFlags,
+} from "../errors.ts";
 import { createMessageAccount, createRpcMessage, type RpcMessageOptions } from "./message-check.ts";
 import { decodedPieces } from "./web-text.ts";
 
@@ -39,6 +41,9 @@ export interface RpcForm {
 
 /** Headers that say how a message, or the whole of a unary Connect call, is packed. */
 const encodingHeaders = ["content-encoding", "connect-content-encoding", "grpc-encoding"] as const;
+
+/** Headers by which a caller sets its deadline. */
+export const timeoutHeaders = ["grpc-timeout", "connect-timeout-ms"] as const;
 
 /**
  * Determines how to read a request, with the parsers of the library that reads the messages afterwards.
@@ -194,21 +199,11 @@ async function* enveloped(
     if (count % messagesPerTurn === 0) await setImmediate();
     const prefix = await nextPrefix(pieces);
     if (!prefix) return;
-    if (count > 1 && !options.isStream)
-      throw new NotSupportedError("the method takes exactly one message");
+    if (count > 1 && !options.isStream) throw onlyOneMessage();
     const { flags, byteCount } = readPrefix(prefix);
-    if ((flags & ~compressedFlag) !== 0) {
-      throw new InvalidRequestError(`unknown message flags ${flags}`);
-    }
+    if ((flags & ~compressedFlag) !== 0) throw unknownFlags(flags);
     const isPacked = flags === compressedFlag;
-    if (isPacked && !options.form.coding) {
-      throw new InvalidRequestError(
-        "the message is compressed, but no header declares the encoding",
-        {
-          field: "grpc-encoding",
-        },
-      );
-    }
+    if (isPacked && !options.form.coding) throw undeclaredEncoding();
     if (byteCount > maxBytes) throw messageTooLong(maxBytes);
     const reader = createRpcMessage(
       isPacked && byteCount > 0 ? options.form.coding : undefined,
@@ -217,7 +212,7 @@ async function* enveloped(
     const buffer = createGrowingBuffer("exactly", byteCount);
     while (buffer.byteLength < byteCount) {
       const piece = await pieces.next(byteCount - buffer.byteLength);
-      if (!piece) throw cutShort();
+      if (!piece) throw messageCutShort();
       reader.push(piece);
       buffer.append(piece, options.account.reserve);
     }
@@ -233,7 +228,7 @@ async function nextPrefix(pieces: BodyPieces): Promise<Buffer | undefined> {
   for (let at = 0; at < prefixBytes; ) {
     const piece = await pieces.next(prefixBytes - at);
     if (!piece && at === 0) return undefined;
-    if (!piece) throw cutShort();
+    if (!piece) throw messageCutShort();
     prefix.set(piece, at);
     at += piece.byteLength;
   }
@@ -253,14 +248,4 @@ export function assertDeclaredLength(
 ): void {
   const maxBodyBytes = (maxBytes + prefixBytes) * (isText ? 4 / 3 : 1);
   if ((declaredBytesOf(request) ?? 0) > Math.ceil(maxBodyBytes)) throw messageTooLong(maxBytes);
-}
-
-function messageTooLong(maxBytes: number): TooLargeError {
-  return new TooLargeError(`the message is longer than ${maxBytes} bytes`, {
-    hint: "send fewer or smaller pictures",
-  });
-}
-
-function cutShort(): InvalidRequestError {
-  return new InvalidRequestError("the last message is truncated");
 }

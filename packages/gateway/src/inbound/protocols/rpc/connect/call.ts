@@ -1,4 +1,9 @@
-import { type ContextKey, createContextKey, type HandlerContext } from "@connectrpc/connect";
+import {
+  type ConnectError,
+  type ContextKey,
+  createContextKey,
+  type HandlerContext,
+} from "@connectrpc/connect";
 import type { Tasks } from "@tensorgate/core";
 import { type CallContext, ScoringError } from "@tensorgate/core";
 import type { AdmittedCall } from "../../../access/access.ts";
@@ -6,6 +11,7 @@ import type { BodyUsage } from "../../../server/body/body-budget.ts";
 import { type CallRunner, errorHeaders, type ReplyInfo } from "../../call.ts";
 import type { IncomingCall } from "../../incoming-call.ts";
 import { connectErrorFrom, reasonOfAbort } from "../errors.ts";
+import { askedModel } from "../messages.ts";
 import { assertWritableAsJson } from "./json-length.ts";
 
 /** A request to one method, from its headers on: one call, or a stream of them. */
@@ -23,6 +29,11 @@ export interface RpcRequest {
 export const rpcKey: ContextKey<RpcRequest> = createContextKey({} as RpcRequest, {
   description: "request that is answered",
 });
+
+/** Why a call failed whose message the library did not read: it only writes the error. */
+export const failureKey: ContextKey<ConnectError | undefined> = createContextKey<
+  ConnectError | undefined
+>(undefined, { description: "failure that is written" });
 
 /** Retains the next message of a stream until it is disposed of; to be called once for each, in order. */
 export function heldMessage(context: HandlerContext): Disposable {
@@ -116,12 +127,3 @@ function abortWith(signal: AbortSignal, controller: AbortController): Disposable
 /** Whether messages are JSON, in any of the protocols. */
 const isJson = ({ requestHeader }: HandlerContext) =>
   requestHeader.get("content-type")?.includes("json") === true;
-
-/** Requests name their model in one of two places. */
-function askedModel(request: unknown): string | undefined {
-  const { modelSpec, name } = request as {
-    readonly modelSpec?: { readonly name?: string };
-    readonly name?: string;
-  };
-  return modelSpec?.name ?? name;
-}

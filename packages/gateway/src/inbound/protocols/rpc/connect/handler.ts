@@ -1,16 +1,14 @@
 import { createRegistry } from "@bufbuild/protobuf";
 import {
   type ConnectRouter,
-  type ContextValues,
   createConnectRouter,
   createContextValues,
   type HandlerContext,
   type Interceptor,
 } from "@connectrpc/connect";
-import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
-import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { type Protocol, ScoringError } from "@tensorgate/core";
-import { decodeMessage, encodeMessage, grpcCode, statusFields } from "@tensorgate/grpc";
+import { grpcCode, statusFields } from "@tensorgate/grpc";
 import { SignatureDefMapSchema } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import { ScoringService } from "@tensorgate/proto/tensorgate/v1/scoring";
 import type { RequestOptions } from "../../../options.ts";
@@ -18,26 +16,35 @@ import type { BodyBudget } from "../../../server/body/body-budget.ts";
 import type { Decompress } from "../../../server/body/decompress.ts";
 import { headerOf } from "../../../server/exchange.ts";
 import type { NodeRequest, NodeResponse, Respond } from "../../../server/node-http.ts";
-import { sendReply, sendStream } from "../../../server/reply.ts";
+import { sendReply } from "../../../server/reply.ts";
 import type { CallRunner } from "../../call.ts";
 import { createIncomingCall } from "../../incoming-call.ts";
 import { connectErrorFrom } from "../errors.ts";
-import { addRpcRoutes, type RpcRoutesDeps } from "../routes.ts";
-import { createInferenceRouters, isInferMethod } from "../services/infer-routes.ts";
-import { isServerMethod, refusalOf } from "../services/inference-routes.ts";
-import { createServingRouters, isServingMethod } from "../services/serving-routes.ts";
+import { addRpcRoutes, type RpcRoutesDeps, scoringMethods } from "../routes.ts";
 import {
-  acceptHeader,
+  createInferenceRouters,
+  inferUnaryMethod,
+  isInferMethod,
+} from "../services/infer-routes.ts";
+import { isServerMethod, refusalOf } from "../services/inference-routes.ts";
+import {
+  createServingRouters,
+  isServingMethod,
+  servingUnaryMethods,
+} from "../services/serving-routes.ts";
+import { type FailedCall, UnaryHandler } from "../unary.ts";
+import {
   assertDeclaredLength,
   assertKnownEncodings,
   type MessageLimits,
   plainHeaders,
   readRpcBody,
   rpcFormOf,
+  timeoutHeaders,
 } from "./body.ts";
-import { createRpcRunner, type RpcRequest, type RpcRunner, rpcKey } from "./call.ts";
+import { createRpcRunner, failureKey, type RpcRequest, type RpcRunner, rpcKey } from "./call.ts";
 import { maxJsonMessageBytes } from "./json-length.ts";
-import { encodedPieces } from "./web-text.ts";
+import { sendAnswer, universalRequest } from "./universal.ts";
 
 export interface RpcHandlerDeps extends Omit<RpcRoutesDeps, "rpc"> {
   readonly runner: CallRunner;
@@ -144,21 +151,35 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
     const httpVersion =
       universal.httpVersion === "2.0" || (await isAdmitted(asked)) ? universal.httpVersion : "2.0";
     const answer = await handler({ ...universal, httpVersion, header, body: body() });
-    const pieces = answer.body ?? [];
-    await sendStream(response, {
-      status: answer.status,
-      headers: {
-        ...fieldsOf(answer.header),
-        ...acceptHeader(request),
-        ...(form?.isText && { "content-type": request.headers["content-type"] ?? "" }),
-      },
-      body: form?.isText ? encodedPieces(pieces) : pieces,
-      trailers: () => fieldsOf(answer.trailer),
-    });
+    await sendAnswer({ request, response }, answer, form);
   }
+
+  /** Writes the error of a call that was run without the library, as the library would. */
+  async function fail(request: NodeRequest, response: NodeResponse, failed: FailedCall) {
+    const method = methods.get(pathOf(request));
+    const error = connectErrorFrom(failed.error, failed.requestId, failed.headers);
+    const values = createContextValues().set(failureKey, error);
+    const universal = universalRequest(request, response, values);
+    const header = plainHeaders(universal.header, undefined);
+    for (const name of timeoutHeaders) header.delete(name);
+    const answer = await method?.handler({ ...universal, header, body: noBody() });
+    if (answer) await sendAnswer({ request, response }, answer, undefined);
+  }
+
+  const unary = new UnaryHandler({ ...deps, ...scoringLimits, fail });
+  const unaryMethods = new Map(
+    [
+      ...scoringMethods,
+      ...servingUnaryMethods(deps.unnamedModel),
+      inferUnaryMethod(deps.clock),
+    ].map((of) => [`/${of.method.parent.typeName}/${of.method.name}`, of]),
+  );
 
   async function respond(request: NodeRequest, response: NodeResponse): Promise<void> {
     const path = pathOf(request);
+    const of = unaryMethods.get(path);
+    const plain = of && unary.plainCallOf(request);
+    if (plain) return await unary.respond(request, response, { ...plain, of });
     const isJson = request.headers["content-type"]?.includes("json");
     const method = (isJson && jsonMethods.get(path)) || methods.get(path);
     if (method) return await respondFrom(method, request, response);
@@ -175,40 +196,7 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
   return { paths: methods, respond };
 }
 
-/**
- * The request as the library takes it. The library makes a URL of it, of which only the path counts, and gives up
- * without an answer if there is no host, as in HTTP/1.0, or none that a URL has. So it gets one that every URL has; the
- * real one is for the access layers.
- */
-function universalRequest(
-  request: NodeRequest,
-  response: NodeResponse,
-  values: ContextValues,
-): UniversalServerRequest {
-  const headers: Record<string, string | string[] | undefined> = request.headers;
-  const { host, ":authority": authority } = headers;
-  headers["host"] = "localhost";
-  delete headers[":authority"];
-  try {
-    return universalRequestFromNodeRequest(request, response, undefined, values);
-  } finally {
-    headers["host"] = host;
-    if (authority !== undefined) headers[":authority"] = authority;
-  }
-}
-
-/**
- * The fields of an answer. The library escapes more of a status message than gRPC asks for, and grpc-js, which takes
- * back less, would show it like that.
- *
- * @see https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md, Status-Message
- */
-function fieldsOf(headers: Headers | undefined): Readonly<Record<string, string>> {
-  const fields = Object.fromEntries(headers ?? []);
-  const message = fields["grpc-message"];
-  if (message === undefined) return fields;
-  return { ...fields, "grpc-message": encodeMessage(decodeMessage(message)) };
-}
+async function* noBody(): AsyncGenerator<Uint8Array> {}
 
 /** What is known of a method before it is called. */
 interface RpcMethod {
@@ -247,6 +235,8 @@ function isAdmitted({ incoming }: RpcRequest): Promise<boolean> {
 /** Admits a call by its headers: what it throws is written by the library, and no message is read. */
 function gateOf(rpc: RpcRunner) {
   return async ({ values }: HandlerContext): Promise<void> => {
+    const failure = values.get(failureKey);
+    if (failure) throw failure;
     const request = values.get(rpcKey);
     await request.incoming.admitted.catch((thrown) => rpc.fail(request, thrown));
   };

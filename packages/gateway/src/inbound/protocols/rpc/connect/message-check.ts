@@ -3,7 +3,7 @@ import { type DescMessage, fromJsonString } from "@bufbuild/protobuf";
 import {
   chargeJson,
   createWorkBudget,
-  InvalidRequestError,
+  type InvalidRequestError,
   ScoringError,
   type WorkBudget,
 } from "@tensorgate/core";
@@ -11,6 +11,7 @@ import { createMessageScan } from "@tensorgate/tf-serving";
 import type { BodyUsage } from "../../../server/body/body-budget.ts";
 import type { Coding, Decompress } from "../../../server/body/decompress.ts";
 import type { GrowingBuffer } from "../../../server/body/growing-buffer.ts";
+import { undecodable } from "../errors.ts";
 
 /** What is reserved for the message that is being read. */
 export interface MessageAccount {
@@ -82,9 +83,7 @@ export function createRpcMessage(
       step();
     } catch (thrown) {
       if (ScoringError.is(thrown)) throw thrown;
-      const detail = thrown instanceof Error ? `: ${thrown.message.slice(0, 200)}` : "";
-      const message = `the message cannot be decoded as ${schema.typeName}${detail}`;
-      unreadable = new InvalidRequestError(message, { cause: thrown });
+      unreadable = undecodable(schema.typeName, thrown);
     }
   }
 

@@ -40,6 +40,7 @@ import {
   unaryMethod,
 } from "../connect/opaque-service.ts";
 import { connectErrorFrom, reasonOfAbort } from "../errors.ts";
+import type { UnaryMethod } from "../unary.ts";
 
 const inferMethods = { unary: "ModelInfer", stream: "ModelStreamInfer" } as const;
 
@@ -101,6 +102,21 @@ export function createInferenceRouters(deps: InferenceRoutersDeps): CodecRouters
     }
   });
   return { binary, json };
+}
+
+/** `ModelInfer` from bytes to bytes. */
+export function inferUnaryMethod(clock: Clock): UnaryMethod {
+  const { unary } = inferMethods;
+  return {
+    method: unaryMethod(opaqueService(GRPCInferenceService.typeName, [unary]), unary),
+    read: (message) => ({
+      askedModel: inferRequestHead(message).modelName,
+      answer: async (call, tasks) => {
+        const { response, ...info } = await answered(message, { call, tasks, clock });
+        return { ...info, message: joined(inferResponseSegments(response)) };
+      },
+    }),
+  };
 }
 
 interface AnsweredRequest extends Omit<RpcAnswer<never>, "message"> {

@@ -29,6 +29,7 @@ import {
 } from "../../serving-call.ts";
 import type { RpcRunner } from "../connect/call.ts";
 import { type CodecRouters, opaqueService, unaryMethod } from "../connect/opaque-service.ts";
+import type { UnaryMethod } from "../unary.ts";
 
 const methods: readonly ServingMethod[] = ["Predict", "Classify", "Regress", "MultiInference"];
 
@@ -86,6 +87,28 @@ export function createServingRouters({
     );
   }
   return { binary, json };
+}
+
+/** The same methods from bytes to bytes. */
+export function servingUnaryMethods(
+  unnamedModel: ModelRoutesDeps["unnamedModel"],
+): readonly UnaryMethod[] {
+  const opaque = opaqueService(PredictionService.typeName, methods);
+  return methods.map((method) => ({
+    method: unaryMethod(opaque, method),
+    read: (message, header) => {
+      const request = { method, message };
+      return {
+        askedModel: askedNameOf(request),
+        answer: async (call, tasks) => {
+          const serviceRoute = header(serviceRouteHeader);
+          const serving = { call, tasks, serviceRoute, unnamedModel };
+          const { encoded, model, region } = await scoreEncoded(request, serving);
+          return { message: encoded, model, ...(region !== undefined && { region }) };
+        },
+      };
+    },
+  }));
 }
 
 /** The methods that describe a model. */

@@ -1,0 +1,298 @@
+import type { DescMethodUnary } from "@bufbuild/protobuf";
+import {
+  type CallContext,
+  createWorkBudget,
+  type Protocol,
+  ScoringError,
+  type Tasks,
+} from "@tensorgate/core";
+import {
+  compressedFlag,
+  framedPieces,
+  parseTimeout,
+  prefixBytes,
+  readPrefix,
+} from "@tensorgate/grpc";
+import { chargeMessage } from "@tensorgate/tf-serving";
+import type { ReadHeader } from "../../access/access.ts";
+import { createGrowingBuffer, type GrowingBuffer } from "../../server/body/growing-buffer.ts";
+import type { BodySink } from "../../server/body/read-body.ts";
+import { createExchange, type ExchangeDeps } from "../../server/exchange.ts";
+import type { NodeRequest, NodeResponse } from "../../server/node-http.ts";
+import { assertRoomForAnswer, sendReply, sendStream } from "../../server/reply.ts";
+import { type CallRunner, type CallWork, type ReplyInfo, untilAborted } from "../call.ts";
+import { createIncomingCall } from "../incoming-call.ts";
+import {
+  messageCutShort,
+  messageTooLong,
+  noMessage,
+  onlyOneMessage,
+  undeclaredEncoding,
+  undecodable,
+  unknownFlags,
+} from "./errors.ts";
+
+/** A message that was read, and how it is answered. */
+export interface UnaryRequest {
+  /** Name of the model as the caller gave it. */
+  readonly askedModel: string | undefined;
+  readonly answer: (call: CallContext, tasks: Tasks) => Promise<UnaryAnswer>;
+}
+
+export interface UnaryAnswer extends ReplyInfo {
+  /** The message of the answer, encoded. */
+  readonly message: Uint8Array;
+}
+
+/** A method that scores, from bytes to bytes. */
+export interface UnaryMethod {
+  readonly method: DescMethodUnary;
+  /**
+   * Reads a message whose cost was checked; what it keeps of the bytes are views.
+   * @throws ScoringError if the message is no request
+   */
+  readonly read: (message: Uint8Array, header: ReadHeader) => UnaryRequest;
+}
+
+export interface UnaryHandlerDeps extends ExchangeDeps {
+  readonly runner: CallRunner;
+  /** Of one message. */
+  readonly maxBytes: number;
+  readonly maxElements: number;
+  /** Writes the error of a call, in the form of its protocol. */
+  readonly fail: (
+    request: NodeRequest,
+    response: NodeResponse,
+    failed: FailedCall,
+  ) => Promise<void>;
+}
+
+export interface FailedCall {
+  readonly error: ScoringError;
+  readonly requestId: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** How the message of a call stands in its body, and that of the answer. */
+interface UnaryForm {
+  readonly protocol: Protocol;
+  /** Whether it comes in an envelope; otherwise the body is the message. */
+  readonly isEnveloped: boolean;
+  readonly timeoutHeader: string;
+  /** Of answers, whichever of its names the request has. */
+  readonly contentType: string;
+  /** Says which compression requests may have. */
+  readonly acceptHeader: string;
+}
+
+const grpc: UnaryForm = {
+  protocol: "grpc",
+  isEnveloped: true,
+  contentType: "application/grpc+proto",
+  timeoutHeader: "grpc-timeout",
+  acceptHeader: "grpc-accept-encoding",
+};
+const grpcWeb: UnaryForm = {
+  ...grpc,
+  protocol: "grpc-web",
+  contentType: "application/grpc-web+proto",
+};
+const connect: UnaryForm = {
+  protocol: "connect",
+  isEnveloped: false,
+  contentType: "application/proto",
+  timeoutHeader: "connect-timeout-ms",
+  acceptHeader: "accept-encoding",
+};
+
+const forms: ReadonlyMap<string, UnaryForm> = new Map([
+  ["application/grpc", grpc],
+  ["application/grpc+proto", grpc],
+  ["application/grpc-web", grpcWeb],
+  ["application/grpc-web+proto", grpcWeb],
+  ["application/proto", connect],
+]);
+
+/** What follows the message of an answer: over gRPC in the trailers, over gRPC-Web in one more envelope. */
+const okTrailers = { "grpc-status": "0" } as const;
+const webTrailers: Buffer = Buffer.from("\x80\0\0\0\x10grpc-status: 0\r\n", "latin1");
+
+/** A request that is read here, as its headers say. */
+interface PlainCall {
+  readonly form: UnaryForm;
+  readonly timeoutMs: number | undefined;
+}
+
+/**
+ * Answers the calls of one message that come in binary and plain, which are nearly all, without the library: a picture
+ * of 100 KB costs it two copies, four generators and as many promises as the message has pieces.
+ */
+export class UnaryHandler {
+  readonly #deps: UnaryHandlerDeps;
+
+  constructor(deps: UnaryHandlerDeps) {
+    this.#deps = deps;
+  }
+
+  /** @returns undefined if the library is to read the request, or reject it: JSON, compressed, or unusual in any other way */
+  plainCallOf({ method, headers, httpVersionMajor }: NodeRequest): PlainCall | undefined {
+    const form = forms.get(headers["content-type"] ?? "");
+    if (!form || method !== "POST") return undefined;
+    // Trailers of HTTP/1.1 are an exception, which the library knows.
+    if (form === grpc && httpVersionMajor < 2) return undefined;
+    const isPacked =
+      headers["content-encoding"] ??
+      headers["grpc-encoding"] ??
+      headers["connect-content-encoding"];
+    if (isPacked !== undefined && isPacked !== "identity") return undefined;
+    const version = headers["connect-protocol-version"];
+    if (version !== undefined && version !== "1") return undefined;
+    const timeout = headers[form.timeoutHeader];
+    if (timeout === undefined) return { form, timeoutMs: undefined };
+    const timeoutMs = timeoutMsOf(String(timeout), form);
+    return timeoutMs === undefined ? undefined : { form, timeoutMs };
+  }
+
+  async respond(
+    request: NodeRequest,
+    response: NodeResponse,
+    { of, form, timeoutMs }: PlainCall & { readonly of: UnaryMethod },
+  ): Promise<void> {
+    const { runner, maxBytes, maxElements, fail } = this.#deps;
+    const exchange = createExchange(request, response, this.#deps);
+    const incoming = createIncomingCall(request, response, {
+      protocol: form.protocol,
+      operation: exchange.path.slice(1),
+      header: exchange.header,
+      isPublic: false,
+      isRecorded: true,
+      body: exchange,
+      admit: runner.admit,
+    });
+
+    /** Work that goes on after the client has disconnected still holds the message. */
+    async function answer(call: CallContext, tasks: Tasks): Promise<UnaryAnswer> {
+      using _held = exchange;
+      const sink = new MessageSink(form, maxBytes, Number(request.headers["content-length"]));
+      const message = await exchange.bodyInto(sink);
+      assertReadable(of, message, maxElements);
+      const read = of.read(plainView(message), exchange.header);
+      work.askedModel = read.askedModel;
+      const answered = await read.answer(call, tasks);
+      if (!call.requestBytes?.mayBeRead) exchange.recycle();
+      return answered;
+    }
+
+    let pieces: readonly Uint8Array[] = [];
+    let headers: Readonly<Record<string, string>> = {};
+    const work: CallWork<UnaryAnswer> & { askedModel: string | undefined } = {
+      askedModel: undefined,
+      timeoutMs,
+      answer: (call, tasks) => untilAborted(call.signal, answer(call, tasks)),
+      write: ({ message }, callHeaders) => {
+        assertRoomForAnswer(response, message.byteLength);
+        pieces = form.isEnveloped ? framedPieces([message]) : [message];
+        headers = {
+          "content-type": form.contentType,
+          [form.acceptHeader]: "gzip,deflate",
+          ...callHeaders,
+        };
+      },
+    };
+    const outcome = await runner.run(incoming, work);
+    if (!outcome.ok) {
+      const { requestId } = incoming;
+      return await fail(request, response, { ...outcome, requestId });
+    }
+    if (form === grpcWeb) pieces = [...pieces, webTrailers];
+    const trailers = form === grpc ? okTrailers : undefined;
+    const [body = webTrailers, ...more] = pieces;
+    const reply = { status: 200, headers };
+    if (more.length === 0) return sendReply(response, { ...reply, body, trailers });
+    await sendStream(response, { ...reply, body: pieces, trailers: () => trailers ?? {} });
+  }
+}
+
+/** Messages hold bytes as they are read: not as buffers, whose `slice` is another. */
+function plainView({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+/** @returns undefined if the library is to reject it */
+function timeoutMsOf(text: string, form: UnaryForm): number | undefined {
+  if (form !== connect) return parseTimeout(text);
+  return /^\d{1,10}$/.test(text) ? Number(text) : undefined;
+}
+
+/**
+ * @throws TooLargeError if parsing the message would build more than `maxElements`
+ * @throws InvalidRequestError if it is not a message of the method
+ */
+function assertReadable({ method }: UnaryMethod, message: Uint8Array, maxElements: number): void {
+  try {
+    chargeMessage(method.input, message, createWorkBudget(maxElements));
+  } catch (cause) {
+    if (ScoringError.is(cause)) throw cause;
+    throw undecodable(method.input.typeName, cause);
+  }
+}
+
+/** Takes the only message of a call out of its body. */
+class MessageSink implements BodySink {
+  readonly #maxBytes: number;
+  readonly #isEnveloped: boolean;
+  /** Bytes of the prefix that have come. */
+  readonly #prefix: Buffer | undefined;
+  #prefixLength = 0;
+  #message: GrowingBuffer | undefined;
+  #expectedBytes = 0;
+
+  /** @param declaredBytes - what `content-length` says; NaN where it says nothing */
+  constructor({ isEnveloped }: UnaryForm, maxBytes: number, declaredBytes: number) {
+    this.#maxBytes = maxBytes;
+    this.#isEnveloped = isEnveloped;
+    if (declaredBytes - (isEnveloped ? prefixBytes : 0) > maxBytes) throw messageTooLong(maxBytes);
+    if (isEnveloped) {
+      this.#prefix = Buffer.alloc(prefixBytes);
+      return;
+    }
+    const isDeclared = !Number.isNaN(declaredBytes);
+    this.#expectedBytes = isDeclared ? declaredBytes : maxBytes;
+    this.#message = createGrowingBuffer(isDeclared ? "exactly" : "at-most", this.#expectedBytes);
+  }
+
+  push(piece: Buffer, reserve: (byteCount: number) => void): void {
+    const rest = this.#message ? piece : this.#begin(piece);
+    if (rest.byteLength === 0 || !this.#message) return;
+    if (this.#message.byteLength + rest.byteLength > this.#expectedBytes) {
+      throw this.#isEnveloped ? onlyOneMessage() : messageTooLong(this.#maxBytes);
+    }
+    this.#message.append(rest, reserve);
+  }
+
+  end(): GrowingBuffer {
+    if (!this.#message && this.#prefixLength === 0) throw noMessage();
+    const isWhole =
+      this.#message && (!this.#isEnveloped || this.#message.byteLength === this.#expectedBytes);
+    if (!this.#message || !isWhole) throw messageCutShort();
+    return this.#message;
+  }
+
+  free(): void {
+    this.#message?.free();
+  }
+
+  /** Reads the prefix. @returns what follows it */
+  #begin(piece: Buffer): Buffer {
+    const prefix = this.#prefix ?? Buffer.alloc(prefixBytes);
+    const taken = piece.copy(prefix, this.#prefixLength);
+    this.#prefixLength += taken;
+    if (this.#prefixLength < prefixBytes) return piece.subarray(taken);
+    const { flags, byteCount } = readPrefix(prefix);
+    if (flags !== 0) throw flags === compressedFlag ? undeclaredEncoding() : unknownFlags(flags);
+    if (byteCount > this.#maxBytes) throw messageTooLong(this.#maxBytes);
+    this.#expectedBytes = byteCount;
+    this.#message = createGrowingBuffer("exactly", byteCount);
+    return piece.subarray(taken);
+  }
+}

@@ -5,6 +5,9 @@ export default defineConfig({
   ssr: { resolve: { conditions: ["@tensorgate/source"] } },
   test: {
     include: ["test/packages/**/*.test.ts"],
+    globalSetup: "test/packages/support/packed.ts",
+    // The release builds the packages that other files have installed.
+    fileParallelism: false,
     execArgv: ["--conditions=@tensorgate/source"],
     testTimeout: 120_000,
     hookTimeout: 240_000,

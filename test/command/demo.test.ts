@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { version } from "@tensorgate/gateway";
 import { expect, test } from "vitest";
 import { tensorgate } from "../support/command-process.ts";
 import { samplePicture } from "../support/pictures.ts";
@@ -120,7 +121,7 @@ test("a busy port is explained", async () => {
 
 test.each([
   { args: ["--help"], code: 0, text: "model-server" },
-  { args: ["--version"], code: 0, text: "0.1.0" },
+  { args: ["--version"], code: 0, text: version },
   { args: ["dema"], code: 2, text: "Did you mean demo?" },
   { args: ["demo", "--port", "x"], code: 2, text: "port from 0 to 65535" },
   { args: ["serve", "--config", "nowhere.yaml"], code: 1, text: "cannot read nowhere.yaml" },

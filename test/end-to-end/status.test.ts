@@ -5,6 +5,7 @@ import {
   createGrpcTransport,
   createGrpcWebTransport,
 } from "@connectrpc/connect-node";
+import { version } from "@tensorgate/gateway";
 import { StatusService } from "@tensorgate/proto/tensorgate/v1/status";
 import { describe, expect, test } from "vitest";
 import { samplePicture } from "../support/pictures.ts";
@@ -28,7 +29,7 @@ describe.each(transports)("status over $name", ({ open }) => {
     const { status } = await client.getStatus({});
 
     expect(status?.regions[0]?.isPlugged).toBeUndefined();
-    expect(status).toMatchObject({ region: "westeurope", version: "0.1.0" });
+    expect(status).toMatchObject({ region: "westeurope", version });
     expect(status?.regions).toMatchObject([
       {
         name: "westeurope",

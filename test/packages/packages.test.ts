@@ -1,13 +1,22 @@
-import { execFile, spawn } from "node:child_process";
+import { execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { basename, delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { nodeVersionFault } from "../../packages/cli/src/node-version.ts";
 import { type RunningGateway, startBundledGateway } from "../support/running-gateway.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -16,13 +25,10 @@ const run = promisify(execFile);
 
 const folder = mkdtempSync(join(tmpdir(), "tensorgate-packages-"));
 const project = join(folder, "project");
-let tarballs: readonly string[] = [];
+const tarballs = inject("tarballs");
 let running: RunningGateway;
 
 beforeAll(async () => {
-  const script = ["--conditions=@tensorgate/source", "scripts/pack.ts", folder];
-  const { stdout } = await run(process.execPath, script, { cwd: root });
-  tarballs = stdout.trim().split("\n");
   running = await startBundledGateway();
   await run("mkdir", [project]);
   const manifest = { name: "empty", private: true, type: "module" };
@@ -43,7 +49,10 @@ test("there is a tarball of every package", () => {
     workspaces: readonly string[];
   };
   expect(tarballs.map((path) => basename(path)).toSorted()).toEqual(
-    workspaces.map((path) => `tensorgate-${basename(path)}-0.1.0.tgz`).toSorted(),
+    workspaces
+      .map((path) => JSON.parse(readFileSync(join(root, path, "package.json"), "utf8")))
+      .map(({ name, version }) => `${name.replace("@", "").replace("/", "-")}-${version}.tgz`)
+      .toSorted(),
   );
 });
 
@@ -56,7 +65,7 @@ test("a tarball has what runs, its types, a readme and the licence, and nothing 
       .map((name) => name.replace("package/", ""));
     const odd = names.filter(
       (name) =>
-        !["package.json", "README.md", "LICENSE"].includes(name) &&
+        !["package.json", "README.md", "LICENSE", "tensorgate.js"].includes(name) &&
         !/^dist\/.*\.(js|d\.ts|css|html|mjs)$|^dist\/page\/(\.built-from|docs\/[\w.-]+\.txt)$/.test(
           name,
         ) &&
@@ -67,6 +76,24 @@ test("a tarball has what runs, its types, a readme and the licence, and nothing 
     expect(odd, basename(tarball)).toEqual([]);
     expect(names).toEqual(expect.arrayContaining(["package.json", "README.md", "LICENSE"]));
     expect(names.filter((name) => /\.test\.|testdata/.test(name))).toEqual([]);
+  }
+});
+
+test("a manifest names the repository, its folder there, the licence and what it is about", () => {
+  for (const name of readdirSync(join(project, "node_modules", "@tensorgate"))) {
+    const folder = join(project, "node_modules", "@tensorgate", name);
+    const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+    expect(manifest).toMatchObject({
+      description: expect.stringMatching(/\w/),
+      homepage: expect.stringContaining(manifest.repository.directory),
+      bugs: { url: expect.stringMatching(/^https:.*\/issues$/) },
+      repository: { type: "git", url: expect.stringMatching(/^git\+https:/) },
+      keywords: expect.arrayContaining(["tensorgate"]),
+      license: "Apache-2.0",
+      publishConfig: { access: "public", provenance: true },
+    });
+    expect(manifest).not.toHaveProperty("devDependencies");
+    expect(existsSync(join(root, manifest.repository.directory, "package.json"))).toBe(true);
   }
 });
 
@@ -187,8 +214,36 @@ test("its types compile under strict, in a project of Node and in one of a brows
   }
 });
 
+/** A Node on the path that is older than the packages need: not the one that the project pins. */
+const oldNode = (process.env["PATH"] ?? "")
+  .split(delimiter)
+  .map((each) => join(each, "node"))
+  .filter((path) => !path.startsWith(root) && existsSync(path))
+  .find((path) => {
+    const version = execFileSync(path, ["-p", "process.versions.node"], { encoding: "utf8" });
+    return nodeVersionFault(version.trim()) !== undefined;
+  });
+
+test.skipIf(oldNode !== undefined)(
+  "an older Node is not tried: there is none on the path",
+  () => {},
+);
+
+test.runIf(oldNode !== undefined)(
+  "an older Node says which one is needed, and no stack",
+  async () => {
+    for (const name of ["@tensorgate/cli/dist/main.js", "tensorgate/tensorgate.js"]) {
+      const command = join(project, "node_modules", name);
+      const failed = await run(oldNode ?? "", [command, "demo"]).catch((thrown) => thrown);
+
+      expect(failed).toMatchObject({ code: 1, stdout: "" });
+      expect(failed.stderr).toMatch(/^tensorgate: needs Node 22\.18 or newer; this is \d+\.\d+\n$/);
+    }
+  },
+);
+
 test("the command that was installed runs the demo, page and all", async () => {
-  const command = join(project, "node_modules/.bin/tensorgate");
+  const command = join(project, "node_modules/tensorgate/tensorgate.js");
   const child = spawn(process.execPath, [command, "demo", "--port", "0", "--admin-port", "0"], {
     stdio: ["ignore", "pipe", "ignore"],
   });

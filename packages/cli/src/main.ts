@@ -1,5 +1,13 @@
 #!/usr/bin/env node
+import { nodeVersionFault } from "./node-version.ts";
 import { createSignals } from "./service/signals.ts";
+
+// Before other modules are loaded: an older Node would end with the stack of a function that it lacks.
+const fault = nodeVersionFault(process.versions.node);
+if (fault !== undefined) {
+  process.stderr.write(`tensorgate: ${fault}\n`);
+  process.exit(1);
+}
 
 // Before other modules are loaded, which takes most of a second: a signal must not end a service during its start.
 const signals = createSignals();

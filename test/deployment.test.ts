@@ -1,9 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseConfig } from "@tensorgate/gateway";
-import { expect, test } from "vitest";
-import { parseAllDocuments } from "yaml";
+import { describe, expect, test } from "vitest";
+import { parse, parseAllDocuments } from "yaml";
 
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
 
@@ -29,40 +30,160 @@ interface Resource {
   readonly kind: string;
   readonly metadata: { readonly name: string };
   readonly data?: Readonly<Record<string, string>>;
-  readonly spec?: {
-    readonly metrics?: readonly {
-      readonly pods?: { readonly metric: { readonly name: string } };
-    }[];
-  };
 }
 
-const resources = parseAllDocuments(read("deploy/kubernetes/tensorgate.yaml")).map(
-  (document): Resource => document.toJS(),
-);
+const resourcesOf = (text: string) =>
+  parseAllDocuments(text).map((document): Resource => document.toJS());
 
-test("the Kubernetes example has what a gateway needs there", () => {
-  expect(resources.map(({ kind }) => kind)).toEqual([
-    "ConfigMap",
-    "Deployment",
-    "Service",
-    "PodDisruptionBudget",
-    "HorizontalPodAutoscaler",
+const manifests = read("deploy/kubernetes/tensorgate.yaml");
+
+test("the Kubernetes example has what a gateway and a model need there", () => {
+  const kinds = resourcesOf(manifests).map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+
+  expect(kinds.toSorted()).toEqual([
+    "ConfigMap tensorgate",
+    "Deployment tensorgate",
+    "Deployment tensorgate-shapes",
+    "HorizontalPodAutoscaler tensorgate",
+    "NetworkPolicy tensorgate",
+    "NetworkPolicy tensorgate-models",
+    "PodDisruptionBudget tensorgate",
+    "PodDisruptionBudget tensorgate-shapes",
+    "Service tensorgate",
+    "Service tensorgate-shapes",
   ]);
 });
 
-test("its configuration is one that a gateway takes", () => {
-  const text = resources[0]?.data?.["tensorgate.yaml"] ?? "";
+/** The configuration among resources, as a gateway reads it. */
+function configOf(text: string) {
+  const config = resourcesOf(text).find(({ kind }) => kind === "ConfigMap");
+  return parseConfig(config?.data?.["tensorgate.yaml"] ?? "", "tensorgate.yaml");
+}
 
-  expect(parseConfig(text, "tensorgate.yaml")).toMatchObject({ region: "westeurope" });
+test("its configuration is one that a gateway takes", () => {
+  expect(configOf(manifests)).toMatchObject({
+    region: "westeurope",
+    pools: [{ replicas: ["dns:///tensorgate-shapes.default.svc.cluster.local:8500"] }],
+  });
 });
 
-test("it scales by a metric that there is", () => {
-  const names = resources
-    .flatMap(({ spec }) => spec?.metrics ?? [])
-    .flatMap(({ pods }) => pods?.metric.name ?? []);
+const helm = ["helm", `${peersHome()}/kubernetes/bin/helm`].find((program) => {
+  try {
+    // Earlier versions write the same objects with other spaces between them.
+    const said = execFileSync(program, ["version", "--short"], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    return said.startsWith("v4");
+  } catch {
+    return false;
+  }
+});
 
-  expect(names).toHaveLength(1);
-  expect(names.filter((name) => !prometheusNames.has(name))).toEqual([]);
+function peersHome(): string {
+  const cache = process.env["XDG_CACHE_HOME"] ?? `${homedir()}/.cache`;
+  return process.env["PEERS_HOME"] ?? `${cache}/tensorgate-peers`;
+}
+
+describe.skipIf(!helm)(`the Helm chart${helm ? "" : " (skipped without helm 4)"}`, () => {
+  const chart = fileURLToPath(new URL("../deploy/helm/tensorgate", import.meta.url));
+  /** Renders the chart. @param values - as JSON, which is YAML */
+  const rendered = (values: object, name = "t") =>
+    execFileSync(helm ?? "", ["template", name, chart, "--namespace", "default", "-f", "-"], {
+      encoding: "utf8",
+      input: JSON.stringify(values),
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+  const anonymous = { allowAnonymous: true };
+  const source = { kind: "imageVolume", image: "r/m:1" };
+
+  test("gives deploy/kubernetes, byte for byte", () => {
+    const values = parse(read("deploy/kubernetes/values.yaml"));
+
+    expect(rendered(values, "tensorgate")).toBe(manifests);
+  });
+
+  test("renders every option, with a configuration that a gateway takes", () => {
+    const text = rendered({
+      gateway: {
+        ...anonymous,
+        autoscaling: { kind: "keda" },
+        tls: { secretName: "t", issuer: { name: "i" } },
+        config: { routing: { retryShare: 0.3 } },
+      },
+      prometheus: { address: "http://p:9090" },
+      networkPolicy: { enabled: true },
+      serviceMonitor: { enabled: true },
+      routes: { http: true, grpc: true, parentRefs: [{ name: "g" }], hostnames: ["a.example"] },
+      models: [
+        {
+          name: "ssd_x",
+          resource: "xilinx.com/fpga",
+          replicas: 2,
+          source: { kind: "image", image: "r/x:1" },
+          autoscale: { kind: "keda", minReplicas: 1, maxReplicas: 3 },
+        },
+        {
+          name: "old",
+          server: "other",
+          port: 80,
+          source: { kind: "image", image: "r/y:1" },
+          pool: { dialect: "azure-fpga", service: "s" },
+        },
+        { name: "c", source: { kind: "claim", claim: "models", reference: "c@champion" } },
+      ],
+    });
+
+    const kinds = new Set(resourcesOf(text).map(({ kind }) => kind));
+    expect([...kinds]).toEqual(
+      expect.arrayContaining([
+        "Certificate",
+        "GRPCRoute",
+        "HTTPRoute",
+        "PodMonitor",
+        "ScaledObject",
+      ]),
+    );
+    expect(text).toContain("--device=exclusive");
+    expect(text).toContain("xilinx.com/fpga: 1");
+    expect(configOf(text)).toMatchObject({
+      routing: { retryShare: 0.3 },
+      listen: { tls: { cert: "/etc/tensorgate-tls/tls.crt" } },
+      pools: [
+        {
+          model: "ssd_x",
+          parallelism: 1,
+          replicas: ["dns:///t-ssd-x.default.svc.cluster.local:8500"],
+        },
+        { model: "old", dialect: "azure-fpga", service: "s" },
+        { model: "c" },
+      ],
+    });
+  });
+
+  test("autoscales by metrics that there are", () => {
+    const text = rendered({
+      gateway: { ...anonymous, autoscaling: { kind: "keda" } },
+      prometheus: { address: "http://p" },
+      models: [{ name: "m", source, autoscale: { kind: "keda", minReplicas: 1, maxReplicas: 2 } }],
+    });
+
+    const asked = [...text.matchAll(/query: sum\((\w+)\{/g)].map(([, name = ""]) => name);
+    expect(asked).toHaveLength(2);
+    expect(asked.filter((name) => !prometheusNames.has(name))).toEqual([]);
+  });
+
+  test.each([
+    { values: {}, says: "set gateway.keys" },
+    { values: { gateway: { ...anonymous, replica: 3 } }, says: "'replica' not allowed" },
+    { values: { gateway: anonymous, models: [{ name: "m" }] }, says: "missing property 'source'" },
+    {
+      values: { gateway: anonymous, models: [{ name: "m", source, resource: "a/b" }] },
+      says: "/models/0/resource",
+    },
+  ])("refuses values: $says", ({ values, says }) => {
+    expect(() => rendered(values)).toThrow(says);
+  });
 });
 
 test("docs/operating.md lists every metric, and no other", () => {

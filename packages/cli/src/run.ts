@@ -100,6 +100,10 @@ export function program(signals: Signals): Command {
     )
     .addOption(cacheOption())
     .option(
+      "--no-imagenet",
+      "do not fetch EfficientNet-Lite0 (17 MB), which knows photographs, after the start",
+    )
+    .option(
       "--origin <origin...>",
       "also let pages of this origin call, such as https://app.example; those of this machine may",
     )

@@ -28,6 +28,10 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   ],
   "tensorgate status": ["tensorgate status", "tensorgate status --once --json"],
   "tensorgate models list": ["tensorgate models list --json"],
+  "tensorgate models get": [
+    "tensorgate models get efficientnet-lite0 --models ./models",
+    "tensorgate demo --models ./models",
+  ],
   "tensorgate models add": [
     "tensorgate models add resnet50 --weights resnet50.onnx --family resnet-50 --labels imagenet",
   ],

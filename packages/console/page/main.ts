@@ -117,7 +117,7 @@ function showModel(): void {
   element("picture-part").hidden = takesTensors;
   element("tensors-part").hidden = !takesTensors;
   settings.show(model?.pageTask);
-  samples?.show(model?.pageTask);
+  samples?.show(model);
   tensors.show(takesTensors ? model : undefined);
   showCall();
 }
@@ -225,5 +225,7 @@ void import("./regions/watch-status.ts").then(({ watchStatus }) =>
   watchStatus((status) => {
     regions.show(status);
     charts.show(status);
+    const pools = status?.regions.flatMap((region) => region.pools) ?? [];
+    void picker?.follow(new Set(pools.map(({ model }) => model)));
   }),
 );

@@ -5,14 +5,19 @@ import { client, type PageModel, type PageTask, pageTasks } from "./gateway.ts";
 export interface ModelPicker {
   /** Returns the chosen model with the chosen task; undefined if there is no model. */
   chosen(): PageModel | undefined;
+  /** Lists the models again if the gateway serves one that is not listed. What is chosen stays. */
+  follow(served: ReadonlySet<string>): Promise<void>;
 }
 
 /** Fills the lists of models and of their tasks. @throws ClientError */
 export async function modelPicker(onChange: () => void): Promise<ModelPicker> {
   const models = element<HTMLSelectElement>("model");
   const tasks = element<HTMLSelectElement>("task");
-  const found = await client.models.list();
-  models.replaceChildren(...found.map(({ name }) => new Option(name, name)));
+  let found = await client.models.list();
+  // Asked once for each: a gateway may hide a model that it serves.
+  let followed = new Set(found.map(({ name }) => name));
+  const list = () => models.replaceChildren(...found.map(({ name }) => new Option(name, name)));
+  list();
   const asked = readAddress();
   // Trained models come before those with random weights.
   const trained = found.filter(({ weights }) => weights !== "seeded");
@@ -49,7 +54,17 @@ export async function modelPicker(onChange: () => void): Promise<ModelPicker> {
   tasks.onchange = change;
   fillTasks(asked.task);
   show();
-  return { chosen };
+  return {
+    chosen,
+    follow: async (served) => {
+      if ([...served].every((name) => followed.has(name))) return;
+      followed = new Set([...followed, ...served]);
+      found = await client.models.list();
+      const { value } = models;
+      list();
+      models.value = value;
+    },
+  };
 }
 
 const returned: Readonly<Record<PageTask, (model: PageModel) => string>> = {

@@ -67,12 +67,16 @@ function pathsOf(name: string): readonly string[] {
   return [name === "index.html" ? "/" : `/${name}`];
 }
 
-/** A list of the samples for the page: a scene is for a detector, any other picture for a classifier. */
+/**
+ * A list of the samples for the page: a scene is for a detector, any other picture for a classifier; photographs for
+ * one that was trained on such.
+ */
 function sampleIndex(names: readonly string[]): ConsoleFile {
   const samples = names.map((file) => ({
     name: file.replace(/\.\w+$/, ""),
     path: `/samples/${file}`,
     task: file.startsWith("scene") ? "detect" : "classify",
+    isPhotograph: file.startsWith("photo-"),
   }));
   return {
     contentType: "application/json",

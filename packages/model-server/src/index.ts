@@ -49,4 +49,8 @@ export {
   type ModelServerOptions,
   modelServerDefaults,
 } from "./model-server-options.ts";
+export { DownloadError, type DownloadProgress } from "./pretrained/download.ts";
+export { type GetPretrainedOptions, getPretrained } from "./pretrained/get-pretrained.ts";
+export { type PretrainedModel, pretrainedModels } from "./pretrained/pretrained-models.ts";
+export { CheckpointError } from "./pretrained/state-dict.ts";
 export { defaultCacheFolder, type GenerationProgress } from "./topologies/seeded-family.ts";

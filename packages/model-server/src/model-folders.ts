@@ -23,7 +23,8 @@ export type { ModelFolder };
 
 /** A folder of models, one model as TensorFlow Serving's flags or lists name it, or models that are generated. */
 export type FolderSource =
-  | { readonly directory: string }
+  /** Unless it may be empty, a folder without models is a mistake. */
+  | { readonly directory: string; readonly mayBeEmpty?: boolean }
   | ServedModel
   | { readonly families: readonly FamilyName[]; readonly cacheFolder?: string };
 
@@ -59,7 +60,7 @@ function findVersions(
   onProgress: (progress: GenerationProgress) => void,
 ): readonly FoundModel[] {
   if ("families" in source) return familyModels(source, onProgress);
-  const models = "name" in source ? [source] : modelsIn(source.directory);
+  const models = "name" in source ? [source] : modelsOf(source);
   return models.flatMap(({ name, basePath }) => {
     const found = servedVersions({ name, basePath });
     if (found.length > 0) return found;
@@ -92,8 +93,20 @@ export function modelsIn(directory: string): readonly ServedModel[] {
   );
 }
 
-/** Lists the models that a folder has now; none is no failure. */
+/** The same, where the folder may be empty, or still to come. */
+export function modelsOf({
+  directory,
+  mayBeEmpty = false,
+}: {
+  readonly directory: string;
+  readonly mayBeEmpty?: boolean;
+}): readonly ServedModel[] {
+  return mayBeEmpty ? presentModels(directory) : modelsIn(directory);
+}
+
+/** Lists the models that a folder has now; none is no failure, nor is a folder that is not there. */
 export function presentModels(directory: string): readonly ServedModel[] {
+  if (!existsSync(directory)) return [];
   return readdirSync(directory, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => ({ name, basePath: join(directory, name) }))

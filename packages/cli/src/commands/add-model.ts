@@ -57,7 +57,7 @@ export async function runAddModel(name: string, options: AddModelOptions): Promi
   };
   for (;;) {
     try {
-      return report(await addModel(model), model);
+      return reportAdded(await addModel(model), model);
     } catch (thrown) {
       const isFolder = thrown instanceof Error && thrown.name === "ModelFolderError";
       if (!isFolder) throw thrown;
@@ -131,7 +131,11 @@ export function channelsFrom(text: string): PerChannel {
   );
 }
 
-function report(added: AddedModel, { name, directory }: ModelToAdd): void {
+/** Prints what a model is, and how it is served. */
+export function reportAdded(
+  added: AddedModel,
+  { name, directory }: Pick<ModelToAdd, "name" | "directory">,
+): void {
   const { facts, folder, version, manifest, assumptions, outputs } = added;
   const { outputs: served = {} } = manifest.signatures[defaultSignatureName] ?? {};
   const lines = [

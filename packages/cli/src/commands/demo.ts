@@ -4,11 +4,13 @@ import {
   type RegionPlugs,
   systemClockAndRandom,
 } from "@tensorgate/gateway";
+import type { ModelFolder } from "@tensorgate/model-server";
 import type { FamilyName } from "@tensorgate/tf-serving";
 import { CommandError } from "../command-error.ts";
 import { createChildSupervisor, type Supervisor } from "../demo/child-supervisor.ts";
 import { modelOptionsFromFolder } from "../demo/model-options.ts";
 import { modelServerChildren } from "../demo/model-server-child.ts";
+import { createPhotoModel } from "../demo/photo-model.ts";
 import { importModelServer } from "../import-model-server.ts";
 import { progressLine } from "../progress-line.ts";
 import { runService, type Service } from "../service/service.ts";
@@ -22,6 +24,8 @@ export interface DemoOptions {
   /** Further topologies to serve, with seeded weights. */
   readonly families?: readonly FamilyName[];
   readonly cache?: string;
+  /** Whether a model that knows photographs is fetched beside the bundled ones. */
+  readonly imagenet: boolean;
   /** Origins of pages that may call, besides those of this machine. */
   readonly origin?: readonly string[];
 }
@@ -57,14 +61,19 @@ async function demoUntilSignal(
   options: DemoOptions,
   { log, stopped, announce }: Service,
 ): Promise<void> {
-  const { port, adminPort, models, families = [], cache, origin = [] } = options;
+  const { port, adminPort, models, families = [], cache, imagenet, origin = [] } = options;
   const { findModels, bundledModelsDirectory, defaultCacheFolder } = await importModelServer();
   const directory = models ?? bundledModelsDirectory;
   const cacheFolder = cache ?? defaultCacheFolder();
+  const photo =
+    imagenet && models === undefined
+      ? createPhotoModel({ cacheFolder, findModels, log })
+      : undefined;
   // Generated once, so that every model server finds them.
   const folders = readable(() => [
     ...findModels({ directory }),
     ...findModels({ families, cacheFolder }, (progress) => log.info(progressLine(progress))),
+    ...(photo?.folders ?? []),
   ]);
 
   log.info(`starting a model server in ${regions.map(({ name }) => name).join(" and ")}`);
@@ -73,6 +82,7 @@ async function demoUntilSignal(
       startChild: modelServerChildren([
         ...["--models", directory, "--cache", cacheFolder],
         ...(families.length > 0 ? ["--family", families.join(",")] : []),
+        ...(photo ? ["--registry", photo.source.directory] : []),
         ...(roundTripMs > 0 ? ["--round-trip", String(roundTripMs)] : []),
       ]),
       onDeath: () => log.info(`the model server of ${name} ended; restarting it`),
@@ -80,6 +90,7 @@ async function demoUntilSignal(
       ...systemClockAndRandom,
     }),
   );
+  const fetching = new AbortController();
   let running: RunningGateway | undefined;
   try {
     const started = Promise.all(supervisors.map((supervisor) => supervisor.start()));
@@ -89,16 +100,9 @@ async function demoUntilSignal(
       region: regions[0].name,
       listen: { host: "127.0.0.1", port },
       crossSite: { origins: [...localOrigins, ...origin] },
-      models: folders.map(modelOptionsFromFolder),
       // So that a region returns soon after its outage ends.
       routing: { maxEjectionMs: 1_000 },
-      pools: folders.flatMap(({ name: model }) =>
-        regions.map(({ name: region }, index) => ({
-          model,
-          region,
-          replicas: [`127.0.0.1:${ports[index]}`],
-        })),
-      ),
+      ...servedFrom(folders, ports),
     };
     const admin = { host: "127.0.0.1", port: adminPort };
     running = await runGateway({
@@ -111,12 +115,37 @@ async function demoUntilSignal(
     });
     await Promise.race([running.gateway.ready(), stopped]);
     announce(welcome(running, gatewayOptions));
+    if (photo && photo.folders.length === 0) {
+      void photo.fetch(fetching.signal).then((folder) => {
+        if (!folder) return;
+        running?.gateway.reload({ ...gatewayOptions, ...servedFrom([...folders, folder], ports) });
+        log.info(`serving ${folder.name}: ${folder.manifest?.description ?? ""}`);
+      });
+    }
     await stopped;
     log.info("stopping: draining calls in flight");
   } finally {
+    fetching.abort();
     await running?.close({ graceMs });
     await stopAll(supervisors);
   }
+}
+
+/** Returns the models of folders, each served in every region. */
+function servedFrom(
+  folders: readonly ModelFolder[],
+  ports: readonly number[],
+): Pick<GatewayOptions, "models" | "pools"> {
+  return {
+    models: folders.map(modelOptionsFromFolder),
+    pools: folders.flatMap(({ name: model }) =>
+      regions.map(({ name: region }, index) => ({
+        model,
+        region,
+        replicas: [`127.0.0.1:${ports[index]}`],
+      })),
+    ),
+  };
 }
 
 /** Returns the simulated outages, which kill and restart the model server of a region. */

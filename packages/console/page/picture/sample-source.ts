@@ -1,15 +1,19 @@
 import { createHtml, element } from "../elements.ts";
-import type { PageTask } from "../gateway.ts";
+import type { PageModel } from "../gateway.ts";
+
+/** ImageNet's; a model with fewer knows the drawings of the demo, or none of the samples. */
+const photographLabelCount = 1_000;
 
 interface Sample {
   readonly name: string;
   readonly path: string;
   readonly task: string;
+  readonly isPhotograph: boolean;
 }
 
 export interface SampleSource {
-  /** Offers the samples for a task. */
-  show(task: PageTask | undefined): void;
+  /** Offers the samples for a model: drawings, or photographs if it has the classes for them. */
+  show(model: PageModel | undefined): void;
   /** Takes a sample by its name, if there is one. */
   take(name: string): Promise<void>;
   /** Marks no sample as chosen. */
@@ -41,7 +45,7 @@ export async function createSampleSource(
     }
   }
 
-  const items = samples.map(({ name, path, task }) => {
+  const items = samples.map(({ name, path, task, isPhotograph }) => {
     const image = createHtml("img", { src: path, alt: "", width: 48, height: 48, loading: "lazy" });
     const button = createHtml(
       "button",
@@ -50,7 +54,7 @@ export async function createSampleSource(
     );
     button.dataset["sample"] = name;
     button.addEventListener("click", () => void take(name));
-    return { task, item: createHtml("li", {}, button) };
+    return { task, isPhotograph, item: createHtml("li", {}, button) };
   });
   list.replaceChildren(...items.map(({ item }) => item));
 
@@ -60,10 +64,11 @@ export async function createSampleSource(
       chosen = undefined;
       mark();
     },
-    show: (task) => {
-      const wanted = task === "detect" ? "detect" : "classify";
-      const isOffered = items.map(({ item, task: of }) => {
-        item.hidden = of !== wanted;
+    show: (model) => {
+      const wanted = model?.pageTask === "detect" ? "detect" : "classify";
+      const wantsPhotographs = wanted === "classify" && isForPhotographs(model);
+      const isOffered = items.map(({ item, task, isPhotograph }) => {
+        item.hidden = task !== wanted || isPhotograph !== wantsPhotographs;
         return !item.hidden;
       });
       element("samples-part").hidden = !isOffered.includes(true);
@@ -71,3 +76,6 @@ export async function createSampleSource(
     },
   };
 }
+
+const isForPhotographs = (model: PageModel | undefined): boolean =>
+  (model?.labelCount ?? 0) >= photographLabelCount;

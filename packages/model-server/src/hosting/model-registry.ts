@@ -11,7 +11,7 @@ import {
   fileStamp,
   type ModelFolder,
   type ModelSource,
-  modelsIn,
+  modelsOf,
   presentModels,
   type RegistrySource,
   servedVersions,
@@ -94,7 +94,7 @@ export function createModelRegistry({
     if ("counter" in source) return [{ wanted: counter, basePath: "" }];
     if ("families" in source) return familyModels(source, onProgress).map(fixed);
     if ("registry" in source) return registeredModels(source, loadableFrom);
-    return ("name" in source ? [source] : modelsIn(source.directory)).map(inFolder);
+    return ("name" in source ? [source] : modelsOf(source)).map(inFolder);
   });
   const names = found.map(({ wanted }) => wanted.name);
   assertDistinct(names);

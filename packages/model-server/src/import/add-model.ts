@@ -32,6 +32,16 @@ export interface ModelToAdd extends PictureImportOptions {
   readonly version?: bigint;
   /** A picture to try. */
   readonly picture: Uint8Array;
+  readonly description?: string;
+  /**
+   * Whether the weights are known to be trained ones.
+   * @default false
+   */
+  readonly isTrained?: boolean;
+  /** Where it comes from; the path of the file by default. */
+  readonly source?: string;
+  /** Further files of its folder, such as a licence. */
+  readonly files?: readonly { readonly path: string; readonly bytes: Uint8Array }[];
 }
 
 export interface AddedModel {
@@ -67,7 +77,8 @@ export async function addModel(model: ModelToAdd): Promise<AddedModel> {
   const usual = detector?.labels ?? usualLabels(model, outputs, raw);
   const classCount = detector?.guess.classCount;
   const manifest: Manifest = {
-    weights: "given",
+    ...(model.description !== undefined && { description: model.description }),
+    weights: model.isTrained ? "trained" : "given",
     ...(familyName && { family: familyName }),
     ...(detector && { detector: detector.guess.detector }),
     ...(classCount !== undefined && { classCount }),
@@ -136,7 +147,7 @@ function assertName(name: string): void {
 
 /** Copies the model into the registry that the folder is. @throws ModelFolderError if that refuses it */
 async function registered(
-  { name, weights, directory, version }: ModelToAdd,
+  { name, weights, directory, version, source = resolve(weights), files = [] }: ModelToAdd,
   { facts, manifest }: Pick<AddedModel, "facts" | "manifest">,
 ): Promise<ModelVersion> {
   const external = facts.externalFiles.map((file) => ({
@@ -150,8 +161,9 @@ async function registered(
         { path: "model.onnx", content: { kind: "file", file: weights } },
         ...external,
         { path: "manifest.json", content: { kind: "bytes", bytes: text } },
+        ...files.map(({ path, bytes }) => ({ path, content: { kind: "bytes" as const, bytes } })),
       ],
-      source: resolve(weights),
+      source,
       ...(version !== undefined && { version }),
     });
   } catch (thrown) {

@@ -88,3 +88,15 @@ test("what the registry does not have is reported with what it has", async () =>
     'm has no alias "best"; aliases: champion',
   );
 });
+
+test("a registry that is still to come is served when it is there", async () => {
+  const directory = join(folder, "to-come");
+  await using running = await started([{ directory, mayBeEmpty: true }]);
+  expect(running.server.models).toEqual([]);
+
+  registry = openRegistry(directory);
+  await register("first");
+  await running.loaded();
+
+  expect(running.server.models).toEqual([{ name: "first", version: 1n }]);
+});

@@ -20,7 +20,7 @@ const packages = {
   "model-server": ["core", "grpc", "proto", "tf-serving", "savedmodel", "imaging", "registry"],
   client: ["client-core", "core", "grpc", "proto", "tf-serving"],
   "web-client": ["client-core", "core"],
-  console: ["core", "proto", "web-client", "teaching"],
+  console: ["core", "proto", "teaching", "web-client"],
   cli: [
     "core",
     "grpc",

@@ -18,6 +18,7 @@ import { addRegistryCommands } from "./commands/registry-flags.ts";
 import { runScore } from "./commands/score.ts";
 import { runServe } from "./commands/serve.ts";
 import { runStatus } from "./commands/status.ts";
+import { addTeachCommand } from "./commands/teach-flags.ts";
 import { runTypes } from "./commands/types.ts";
 import {
   cacheOption,
@@ -99,6 +100,11 @@ export function program(signals: Signals): Command {
       ).preset(familyNames.join(",")),
     )
     .addOption(cacheOption())
+    .addOption(
+      new Option("--registry <folder>", "serve the heads of this registry, as they are registered")
+        .env("TENSORGATE_REGISTRY")
+        .default("./registry"),
+    )
     .option(
       "--no-imagenet",
       "do not fetch EfficientNet-Lite0 (17 MB), which knows photographs, after the start",
@@ -136,6 +142,12 @@ export function program(signals: Signals): Command {
       ).env(adminPortVariable),
     )
     .addOption(new Option("--region <name>", "region of this gateway").env("TENSORGATE_REGION"))
+    .addOption(
+      new Option(
+        "--registry <folder>",
+        "also serve the heads of this registry, as they are registered",
+      ).env("TENSORGATE_REGISTRY"),
+    )
     .option("--no-watch", "reload the configuration on SIGHUP only, not on change")
     .action((options) => runServe(options, signals));
 
@@ -238,6 +250,7 @@ export function program(signals: Signals): Command {
   addRegistryCommands(root.command("registry"), signals);
   addImageCommands(root.command("image"), signals);
   addJobCommands(root.command("job"));
+  addTeachCommand(root.command("teach <name>"));
 
   root
     .command("types")

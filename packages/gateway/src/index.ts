@@ -18,6 +18,7 @@ export type { RegionPlugs } from "./inbound/protocols/rest/plug-routes.ts";
 export type { ConsoleFile, ConsoleFiles } from "./inbound/protocols/rest/public-routes.ts";
 export type { RejectedConnections } from "./inbound/server/listener/connections.ts";
 export type { CertificateNews } from "./inbound/server/listener/tls-acceptor.ts";
+export { headFault } from "./models/heads/head-fault.ts";
 export type { ResizeOptions } from "./models/input-options.ts";
 export type { ModelOptions } from "./models/options.ts";
 export { readRegularFile } from "./regular-file.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 /** What a version is kept as. An image is in a container registry, the others are files of the version's folder. */
-export const formNames = ["saved-model", "onnx", "preprocessing", "image"] as const;
+export const formNames = ["saved-model", "onnx", "preprocessing", "head", "image"] as const;
 
 export type FormName = (typeof formNames)[number];
 
@@ -104,7 +104,7 @@ export const registrationSchema: z.ZodType<Registration> = z.object({
   createdAt: z.string(),
   source: z.string().optional(),
   forms: z
-    .object({ "saved-model": fileForm, onnx: fileForm, preprocessing: fileForm })
+    .object({ "saved-model": fileForm, onnx: fileForm, preprocessing: fileForm, head: fileForm })
     .partial()
     .default({}),
 }) as unknown as z.ZodType<Registration>;

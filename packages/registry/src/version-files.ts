@@ -24,6 +24,9 @@ const preprocessingFiles: ReadonlySet<string> = new Set([
   "signatures.pb",
 ]);
 
+/** Classes on the features of another model, as `tensorgate teach` writes them. */
+const headFile = "head.json";
+
 /** What TensorFlow writes beside `saved_model.pb`. */
 const savedModelPath =
   /^(saved_model\.pb(txt)?|frozen\.pb|fingerprint\.pb|keras_metadata\.pb)$|^(variables|assets|assets\.extra)\//;
@@ -34,12 +37,15 @@ const maxFiles = 10_000;
 export function formOf(path: string): FileFormName | undefined {
   if (ownFiles.has(path) || path.split("/").some((part) => part.startsWith("."))) return undefined;
   if (preprocessingFiles.has(path)) return "preprocessing";
+  if (path === headFile) return "head";
   return savedModelPath.test(path) ? "saved-model" : "onnx";
 }
 
-/** Whether these files are a model that a server can load. */
+/** Whether these files are a model that a server can load, or a head that a gateway can. */
 export function isModel(paths: readonly string[]): boolean {
-  return paths.some((path) => /^(model\.onnx|saved_model\.pb(txt)?|frozen\.pb)$/.test(path));
+  return paths.some((path) =>
+    /^(head\.json|model\.onnx|saved_model\.pb(txt)?|frozen\.pb)$/.test(path),
+  );
 }
 
 /**

@@ -6,7 +6,7 @@ const maxTemperature = 20;
 const section = (Math.sqrt(5) - 1) / 2;
 
 /**
- * Finds the temperature that makes logits say how often they are right: the one with the minTemperature mean of `-log p(class)`
+ * Finds the temperature that makes logits say how often they are right: the one with the lowest mean of `-log p(class)`
  * on predictions of pictures that were not learnt from.
  *
  * @param logits - shape `[classes.length, classCount]`

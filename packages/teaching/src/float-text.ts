@@ -1,11 +1,17 @@
 /** Characters that are converted together: more arguments than an engine passes at once would fail. */
 const chunkBytes = 8_192;
 
-/** Writes numbers as base64 of their little-endian bytes. */
-export function base64FromFloats(values: Float32Array): string {
+/** Returns the little-endian bytes of numbers. */
+export function floatBytes(values: Float32Array): Uint8Array {
   const bytes = new Uint8Array(values.length * 4);
   const view = new DataView(bytes.buffer);
   for (const [at, value] of values.entries()) view.setFloat32(at * 4, value, true);
+  return bytes;
+}
+
+/** Writes numbers as base64 of their little-endian bytes. */
+export function base64FromFloats(values: Float32Array): string {
+  const bytes = floatBytes(values);
   let characters = "";
   for (let from = 0; from < bytes.length; from += chunkBytes) {
     characters += String.fromCharCode(...bytes.subarray(from, from + chunkBytes));

@@ -9,6 +9,7 @@ export {
   parseHead,
 } from "./head.ts";
 export type { Accuracy } from "./measures.ts";
+export { type MergedModel, mergedOnnx } from "./merge-onnx.ts";
 export { referencePicture } from "./reference-picture.ts";
 export { type Taught, type TaughtHead, type TeachOptions, teach, teachDefaults } from "./teach.ts";
 export type { DuplicatePair, HardPicture, TeachingReport } from "./teaching-report.ts";

@@ -11,6 +11,7 @@ import { createChildSupervisor, type Supervisor } from "../demo/child-supervisor
 import { modelOptionsFromFolder } from "../demo/model-options.ts";
 import { modelServerChildren } from "../demo/model-server-child.ts";
 import { createPhotoModel } from "../demo/photo-model.ts";
+import { watchHeads } from "../heads/watch-heads.ts";
 import { importModelServer } from "../import-model-server.ts";
 import { progressLine } from "../progress-line.ts";
 import { runService, type Service } from "../service/service.ts";
@@ -26,6 +27,8 @@ export interface DemoOptions {
   readonly cache?: string;
   /** Whether a model that knows photographs is fetched beside the bundled ones. */
   readonly imagenet: boolean;
+  /** Folder of a registry whose heads are served. */
+  readonly registry: string;
   /** Origins of pages that may call, besides those of this machine. */
   readonly origin?: readonly string[];
 }
@@ -96,6 +99,17 @@ async function demoUntilSignal(
     const started = Promise.all(supervisors.map((supervisor) => supervisor.start()));
     const ports = await Promise.race([started, stopped.then(() => undefined)]);
     if (!ports) return;
+    let served = folders;
+    using heads = await watchHeads({
+      directory: options.registry,
+      configured: () => served.map(modelOptionsFromFolder),
+      log,
+      clock: systemClockAndRandom.clock,
+    });
+    const withHeads = (): GatewayOptions => {
+      const { models, pools } = servedFrom(served, ports);
+      return { ...gatewayOptions, models: [...models, ...heads.models], pools };
+    };
     const gatewayOptions: GatewayOptions = {
       region: regions[0].name,
       listen: { host: "127.0.0.1", port },
@@ -106,7 +120,7 @@ async function demoUntilSignal(
     };
     const admin = { host: "127.0.0.1", port: adminPort };
     running = await runGateway({
-      options: gatewayOptions,
+      options: withHeads(),
       admin,
       isAdminNeeded: false,
       log,
@@ -114,11 +128,13 @@ async function demoUntilSignal(
       hasSamples: true,
     });
     await Promise.race([running.gateway.ready(), stopped]);
+    heads.watch(() => reloadHeads(running, withHeads(), log));
     announce(welcome(running, gatewayOptions));
     if (photo && photo.folders.length === 0) {
       void photo.fetch(fetching.signal).then((folder) => {
         if (!folder) return;
-        running?.gateway.reload({ ...gatewayOptions, ...servedFrom([...folders, folder], ports) });
+        served = [...folders, folder];
+        running?.gateway.reload(withHeads());
         log.info(`serving ${folder.name}: ${folder.manifest?.description ?? ""}`);
       });
     }
@@ -135,7 +151,7 @@ async function demoUntilSignal(
 function servedFrom(
   folders: readonly ModelFolder[],
   ports: readonly number[],
-): Pick<GatewayOptions, "models" | "pools"> {
+): Required<Pick<GatewayOptions, "models" | "pools">> {
   return {
     models: folders.map(modelOptionsFromFolder),
     pools: folders.flatMap(({ name: model }) =>
@@ -146,6 +162,21 @@ function servedFrom(
       })),
     ),
   };
+}
+
+/** Serves the heads that are registered now. */
+function reloadHeads(
+  running: RunningGateway | undefined,
+  options: GatewayOptions,
+  log: Service["log"],
+): void {
+  try {
+    running?.gateway.reload(options);
+    const heads = (options.models ?? []).filter(({ head }) => head).map(({ name }) => name);
+    log.info(`heads of the registry: ${heads.join(", ") || "none"}`);
+  } catch (thrown) {
+    log.warn(`heads of the registry are not served: ${(thrown as Error).message}`);
+  }
 }
 
 /** Returns the simulated outages, which kill and restart the model server of a region. */

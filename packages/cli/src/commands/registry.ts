@@ -77,7 +77,7 @@ async function sourceText(from: string): Promise<SourceText | undefined> {
 
 /** Says what a version is in one line. */
 function summary({ name, version, forms }: ModelVersion, about: SourceText | undefined): string {
-  const texts = (["saved-model", "onnx"] as const).flatMap((form) => {
+  const texts = (["saved-model", "onnx", "head"] as const).flatMap((form) => {
     const { byteCount } = forms[form] ?? {};
     if (byteCount === undefined) return [];
     const { producer, signatures } = (form === "saved-model" && about) || noText;

@@ -1,4 +1,5 @@
 import { type GatewayOptions, systemClockAndRandom } from "@tensorgate/gateway";
+import { watchHeads } from "../heads/watch-heads.ts";
 import { createConfigReload } from "../serve/config-reload.ts";
 import { watchConfig } from "../serve/config-watch.ts";
 import { runService, type Service } from "../service/service.ts";
@@ -13,6 +14,8 @@ export interface ServeOptions {
   readonly adminHost: string;
   readonly adminPort: number;
   readonly region?: string;
+  /** Folder of a registry whose heads are served. */
+  readonly registry?: string;
   /** Whether the configuration is reloaded when its file changes. */
   readonly watch: boolean;
 }
@@ -26,9 +29,25 @@ async function serveUntilSignal(
   serve: ServeOptions,
   { log, stopped, announce, onHangup }: Service,
 ): Promise<void> {
-  const { config: file, adminHost, adminPort, watch } = serve;
-  const initial = withFlags(readConfig(file), serve);
-  const read = () => withFlags(readConfigAgain(file), serve);
+  const { config: file, adminHost, adminPort, watch, registry } = serve;
+  const configured = withFlags(readConfig(file), serve);
+  let models = configured.models;
+  using heads =
+    registry === undefined
+      ? undefined
+      : await watchHeads({
+          directory: registry,
+          configured: () => models ?? [],
+          log,
+          clock: systemClockAndRandom.clock,
+        });
+  const withHeads = (options: GatewayOptions): GatewayOptions => {
+    models = options.models;
+    if (!heads || heads.models.length === 0) return options;
+    return { ...options, models: [...(options.models ?? []), ...heads.models] };
+  };
+  const initial = withHeads(configured);
+  const read = () => withHeads(withFlags(readConfigAgain(file), serve));
   const admin = { host: adminHost, port: adminPort };
   const running = await runGateway({ options: initial, admin, isAdminNeeded: true, log });
   const { gateway, adminUrl } = running;
@@ -44,6 +63,7 @@ async function serveUntilSignal(
         clock: systemClockAndRandom.clock,
       })
     : undefined;
+  heads?.watch(reload.ifChanged);
   // The file may have changed during the start.
   if (watch) reload.ifChanged();
   announce(`ready: ${gateway.url}\nmetrics: ${adminUrl}/metrics\n`);

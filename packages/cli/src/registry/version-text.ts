@@ -7,6 +7,7 @@ export const formTitles: Readonly<Record<FormName, string>> = {
   "saved-model": "SavedModel",
   onnx: "ONNX",
   preprocessing: "preprocessing",
+  head: "head",
   image: "image",
 };
 

@@ -47,9 +47,9 @@ export function parseConfig(
     return offset === undefined ? {} : { line: lines.linePos(offset).line };
   };
   const written = withCurrentNames(plainValue(document, fileName), warnByProcess);
-  const value: unknown = withLabelFiles(written, readText, (fault) =>
-    faults.push({ path: pathText(fault.path), ...lineOf(fault.path), message: fault.message }),
-  );
+  const report = (fault: PathFault) =>
+    faults.push({ path: pathText(fault.path), ...lineOf(fault.path), message: fault.message });
+  const value: unknown = withHeadFiles(withLabelFiles(written, readText, report), readText, report);
   const { options, faults: found } = checked(value);
   for (const { path, message } of [...found, ...looseEnds(value)]) {
     faults.push({ path: pathText(path), ...lineOf(path), message });
@@ -128,6 +128,33 @@ function issuesOf(error: z.ZodError): readonly PathFault[] {
       message: unknownSettingMessage(schema, issue.path, key),
     }));
   });
+}
+
+/** Replaces `file` of a head's version by the text of that file. */
+function withHeadFiles(
+  root: unknown,
+  readText: ReadText,
+  report: (fault: PathFault) => void,
+): unknown {
+  if (!isRecord(root) || !Array.isArray(root["models"])) return root;
+  const models = root["models"].map((model: unknown, index) => {
+    const head = isRecord(model) ? model["head"] : undefined;
+    if (!isRecord(model) || !isRecord(head) || !Array.isArray(head["versions"])) return model;
+    const versions = head["versions"].map((entry: unknown, at) => {
+      if (!isRecord(entry) || typeof entry["file"] !== "string") return entry;
+      const { file, ...rest } = entry;
+      try {
+        return { ...rest, document: readText(entry["file"]) };
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        const path = ["models", index, "head", "versions", at, "file"];
+        report({ path, message: `cannot read ${file}: ${reason}` });
+        return { ...rest, document: "unreadable" };
+      }
+    });
+    return { ...model, head: { ...head, versions } };
+  });
+  return { ...root, models };
 }
 
 /** Replaces `labels: file.txt` by the lines of that file. */

@@ -49,9 +49,30 @@ export function* referenceFaults(root: unknown): Iterable<PathFault> {
     const hint = ` (to score it by tensors, add \`- name: ${name}\`)`;
     yield { path, message: unknownName("model", name, known) + hint };
   }
+  yield* headReferences(root);
   const unnamed = nameAt({ value: memberOf(root, "listen"), path: ["listen"] }, "model");
   for (const { path, name } of unnamed) {
     if (!known.has(name)) yield { path, message: unknownName("model", name, known) };
+  }
+}
+
+/** Finds heads on models that are not listed, and pools of heads, which the replicas of their backbones serve. */
+function* headReferences(root: unknown): Iterable<PathFault> {
+  const { models, pools, known } = sectionsOf(root);
+  const heads = new Set<string>();
+  for (const { value, path } of models) {
+    const head = memberOf(value, "head");
+    if (head === undefined) continue;
+    for (const { name } of nameAt({ value, path }, "name")) heads.add(name);
+    for (const of of nameAt({ value: head, path: [...path, "head"] }, "of")) {
+      if (!known.has(of.name)) {
+        yield { path: of.path, message: unknownName("model", of.name, known) };
+      }
+    }
+  }
+  for (const { path, name } of pools.flatMap((pool) => nameAt(pool, "model"))) {
+    if (!heads.has(name)) continue;
+    yield { path, message: `"${name}" is a head: the pools of its backbone serve it` };
   }
 }
 
@@ -79,6 +100,8 @@ export function* looseEnds(root: unknown): Iterable<PathFault> {
   // A name that is misspelt is one fault, not two.
   const areComplete = pools.length > 0 && poolModels.every(({ name }) => known.has(name));
   for (const model of models) {
+    // The pools of its backbone serve it.
+    if (memberOf(model.value, "head") !== undefined) continue;
     for (const { path, name } of nameAt(model, "name")) {
       const served = regionsOf(pools, (each) => each === name);
       if (areComplete && served.size === 0) {

@@ -2,10 +2,11 @@ import { float32Tensor, maxResultsPerPicture, type Score } from "@tensorgate/cor
 import { aCall, manualClock } from "@tensorgate/core/testing";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { createClassifier, softmax, topLabels } from "./classify.ts";
+import { createClassifier, topLabels } from "./classify.ts";
 import { createDetector } from "./detect.ts";
 import { pictureDefaults } from "./options.ts";
 import { createSnapshot } from "./snapshot.ts";
+import { softmax } from "./softmax.ts";
 
 const classCount = 50_000;
 const score: Score = async () => ({

@@ -17,6 +17,7 @@ import {
   type ScoredPicture,
   taskNotOffered,
 } from "./score-pictures.ts";
+import { softmax } from "./softmax.ts";
 
 export const classifyDefaults: { readonly topK: number; readonly minScore: number } = {
   topK: 5,
@@ -133,12 +134,4 @@ export function topLabels(
     best.push({ index: id, label: labels[id] ?? String(id), score });
   }
   return best;
-}
-
-/** Returns the probabilities of `logits`. The maximum is subtracted first, so that large logits do not overflow. */
-export function softmax(logits: Float32Array): Float32Array {
-  const highest = logits.reduce((max, logit) => Math.max(max, logit), -Infinity);
-  const powers = logits.map((logit) => Math.exp(logit - highest));
-  const sum = powers.reduce((total, power) => total + power, 0);
-  return powers.map((power) => power / sum);
 }

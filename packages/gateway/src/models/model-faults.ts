@@ -14,6 +14,7 @@ const headOutputCount = 12;
 
 /** What a model's description cannot mean, though each part of it is well formed. */
 export function modelFaults(options: ModelOptions): readonly ModelFault[] {
+  if (options.head) return headFaults(options);
   return [
     ...inputFaults(options),
     ...outputFaults(options),
@@ -21,6 +22,21 @@ export function modelFaults(options: ModelOptions): readonly ModelFault[] {
     ...labelFaults(options),
     ...taskFaults(options),
     ...repetitionFaults(options),
+  ];
+}
+
+/** Settings of a model that is a head: all others come from its backbone. */
+const headSettings: ReadonlySet<string> = new Set(["name", "head", "residency"]);
+
+function headFaults(options: ModelOptions): readonly ModelFault[] {
+  const { head, name } = options;
+  const faults = Object.keys(options)
+    .filter((setting) => !headSettings.has(setting))
+    .map((setting) => ({ path: [setting], message: "has no meaning beside head" }));
+  if (head?.of !== name) return faults;
+  return [
+    ...faults,
+    { path: ["head", "of"], message: "a head reads the features of another model" },
   ];
 }
 

@@ -24,6 +24,9 @@ import { createClassifier } from "./classify.ts";
 import { describedSignature } from "./described-signature.ts";
 import { createDetector } from "./detect.ts";
 import { createEmbedder } from "./embed.ts";
+import { createBackboneCheck } from "./heads/assert-backbone.ts";
+import { headMetadata, headModelStatus, headRuntimeInfo } from "./heads/described-head.ts";
+import { createHeadScorer } from "./heads/score-heads.ts";
 import { type PictureOptions, pictureDefaults } from "./options.ts";
 import { createPicturePreparer } from "./prepare-picture.ts";
 import type { Release } from "./release.ts";
@@ -87,9 +90,11 @@ export function createModels(deps: ModelsDeps): Models {
     onStartFailure: deps.onDecoderFailure,
   });
   const prepare = createPicturePreparer({ ...decoders, options, clock });
-  const tasksOf = ({ resolve, has, all, regions, modelOfService }: Snapshot): Tasks => {
+  const tasksOf = (snapshot: Snapshot): Tasks => {
+    const { resolve, has, all, regions, modelOfService, versionsOf } = snapshot;
     const metadata: AskModel<ModelMetadata> = async (modelSpec, call) => {
       const release = resolve(modelSpec);
+      if (release.head) return headMetadata(release);
       try {
         return await modelMetadata(modelSpec, withinRegions(call, release.residency));
       } catch (thrown) {
@@ -101,7 +106,14 @@ export function createModels(deps: ModelsDeps): Models {
       }
     };
     // Calls pass the cache only where a model of the configuration uses it.
-    const score = all().some(({ isCached }) => isCached) ? deps.cachedScore : deps.score;
+    const routed = all().some(({ isCached }) => isCached) ? deps.cachedScore : deps.score;
+    // And heads only where there are any.
+    const score = all().some(({ head }) => head)
+      ? createHeadScorer({
+          score: routed,
+          assertBackbone: createBackboneCheck({ score: routed, prepare }),
+        })
+      : routed;
     const reported = ({ name, residency }: ResolvedModel) =>
       deps.reported(name, residency).signatures;
     const pictures: PictureTaskDeps = { resolve, score, prepare, options };
@@ -129,17 +141,24 @@ export function createModels(deps: ModelsDeps): Models {
       },
       assertCapacity: (name, call) => {
         if (!has(name)) return;
-        const modelSpec = { name };
-        const model = resolve(modelSpec);
+        const resolved = resolve({ name });
+        // The replicas of a head are those of its backbone.
+        const model = resolved.head?.backbone ?? resolved;
+        const modelSpec = { name: model.name };
         // The cache may answer it.
         if (model.isCached && !call.noStore) return;
         deps.assertCapacity({ modelSpec, model }, withinRegions(call, model.residency));
       },
-      modelStatus: async (modelSpec, call) =>
-        modelStatus(modelSpec, withinRegions(call, resolve(modelSpec).residency)),
+      modelStatus: async (modelSpec, call) => {
+        const { residency, head } = resolve(modelSpec);
+        const own = head && versionsOf(modelSpec.name);
+        if (own) return headModelStatus(own, modelSpec);
+        return modelStatus(modelSpec, withinRegions(call, residency));
+      },
       modelMetadata: metadata,
       signatures: async (modelSpec, call) => {
-        const { residency } = resolve(modelSpec);
+        const { residency, head } = resolve(modelSpec);
+        if (head) return (await metadata(modelSpec, call)).signatures;
         const { versions, signatures } = deps.reported(modelSpec.name, residency);
         const isOfLatest =
           modelSpec.versionLabel === undefined &&
@@ -148,10 +167,11 @@ export function createModels(deps: ModelsDeps): Models {
         return (await metadata(modelSpec, call)).signatures;
       },
       modelOfService,
-      catalog: createModelCatalog({ resolve, all }, (name, residency) => ({
-        ...deps.reported(name, residency),
-        regions: deps.regionsOf(name),
-      })),
+      catalog: createModelCatalog({ resolve, all }, (name, residency) => {
+        const own = versionsOf(name);
+        if (own) return headRuntimeInfo(own, deps.regionsOf);
+        return { ...deps.reported(name, residency), regions: deps.regionsOf(name) };
+      }),
     };
   };
 

@@ -11,6 +11,7 @@ import {
   detectionSchema,
   detectorSchema,
 } from "./detection/detector-options.ts";
+import { type HeadOptions, headSchema } from "./heads/head-options.ts";
 import {
   type InputOptions,
   inputSchema,
@@ -67,6 +68,8 @@ export interface ModelOptions {
   /** How its outputs become boxes, if it is a detector without family. */
   readonly detector?: DetectorOptions;
   readonly detection?: DetectionOptions;
+  /** Classes that were taught on the features of another model. Everything else comes from that model and the head. */
+  readonly head?: HeadOptions;
   /**
    * Caches responses, and coalesces identical calls in flight; `cache` of the gateway sets the size.
    * @default false
@@ -128,5 +131,6 @@ export const modelFormSchema: z.ZodType<ModelOptions> = z.strictObject({
   hedge: z.boolean().optional().describe("Hedges slow calls at a second replica."),
   detector: detectorSchema.optional().describe("How outputs become boxes."),
   detection: detectionSchema.optional().describe("Selection of a detector's boxes."),
+  head: headSchema.optional().describe("Classes taught on the features of another model."),
   weights: z.enum(["trained", "seeded", "given"]).optional().describe("Origin of the weights."),
 }) as z.ZodType<ModelOptions>;

@@ -1,4 +1,5 @@
 import type { ModelOutput, ResolvedModel, Task, Weights } from "@tensorgate/core";
+import type { Head } from "@tensorgate/teaching";
 import {
   cocoLabels,
   cocoLabelsByNumber,
@@ -42,6 +43,16 @@ export interface Release extends ResolvedModel {
   readonly weights: Weights;
   /** Pictures that its replicas take in one call; an integer >= 1. */
   readonly batchSize: number;
+  /** Present if it is a head on the features of another release. */
+  readonly head?: ReleaseHead;
+}
+
+/** What makes a release a head on another one. */
+export interface ReleaseHead {
+  readonly head: Head;
+  readonly version: bigint;
+  /** The release that gives the features. */
+  readonly backbone: Release;
 }
 
 /** What the options of a model alone say of it. */

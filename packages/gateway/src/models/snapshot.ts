@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { type ModelSpec, nearestNames, UnknownModelError } from "@tensorgate/core";
+import { chosenRelease, headReleases, type ReleaseVersions } from "./heads/head-release.ts";
 import type { ModelOptions } from "./options.ts";
 import { isStackable } from "./picture-input.ts";
 import { type Release, releaseFromOptions } from "./release.ts";
@@ -11,13 +12,16 @@ export interface Snapshot {
   /**
    * Resolves the model of a call, once, when the call starts.
    *
-   * @throws UnknownModelError with the nearest names
+   * @throws UnknownModelError with the nearest names; UnknownVersionError for a version of a head that there is not
    */
   resolve(modelSpec: ModelSpec): Release;
   has(name: string): boolean;
   /** Name of the model of a service, or of the model with that name. */
   modelOfService(service: string): string | undefined;
+  /** The release of each model: of a model with versions of its own the latest. */
   all(): readonly Release[];
+  /** Versions of a model that the gateway itself has, such as those of a head; undefined for all others. */
+  versionsOf(name: string): ReleaseVersions | undefined;
   /** Regions with a pool, each once. */
   readonly regions: readonly string[];
 }
@@ -39,24 +43,38 @@ export interface SnapshotOptions {
 
 export function createSnapshot({ models, pools }: SnapshotOptions): Snapshot {
   const described = models ?? undescribedModels(pools);
-  const list = described.map((options): Release => {
-    const ofModel = pools.filter(({ model }) => model === options.name);
-    const release = releaseFromOptions(options);
-    const { picture } = release;
-    return {
-      ...release,
-      revision: revisionOf(options, ofModel),
-      batchSize: picture && !isStackable(picture) ? 1 : batchSizeOf(ofModel),
-    };
-  });
-  const byName = new Map(list.map((release) => [release.name, release]));
+  const ownReleases = described
+    .filter(({ head }) => !head)
+    .map((options): Release => {
+      const ofModel = pools.filter(({ model }) => model === options.name);
+      const release = releaseFromOptions(options);
+      const { picture } = release;
+      return {
+        ...release,
+        revision: revisionOf(options, ofModel),
+        batchSize: picture && !isStackable(picture) ? 1 : batchSizeOf(ofModel),
+      };
+    });
+  const byName = new Map(ownReleases.map((release) => [release.name, release]));
+  const versions = new Map<string, ReleaseVersions>();
+  for (const options of described) {
+    if (!options.head) continue;
+    const releases = headReleases(options, byName.get(options.head.of));
+    versions.set(options.name, releases);
+    byName.set(options.name, chosenRelease(releases, options));
+  }
+  const list = described.flatMap(({ name }) => byName.get(name) ?? []);
   return {
     all: () => list,
     regions: [...new Set(pools.map(({ region }) => region))],
     has: (name) => byName.has(name),
     modelOfService: (service) =>
       pools.find((pool) => pool.service === service)?.model ?? byName.get(service)?.name,
-    resolve: ({ name }) => {
+    versionsOf: (name) => versions.get(name),
+    resolve: (modelSpec) => {
+      const { name } = modelSpec;
+      const ofHead = versions.get(name);
+      if (ofHead) return chosenRelease(ofHead, modelSpec);
       const release = byName.get(name);
       if (release) return release;
       const nearest = nearestNames(name, [...byName.keys()]);

@@ -44,7 +44,7 @@ const stages = {
   pipeline: ["core"],
   routing: ["core"],
   telemetry: ["core"],
-  upstream: ["core", "grpc", "proto", "tf-serving"],
+  upstream: ["core", "grpc", "open-inference", "proto", "tf-serving"],
 };
 
 /** Bounds of settings, which every stage's options are made of, and the reading of files that they name. */

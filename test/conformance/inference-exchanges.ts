@@ -12,6 +12,7 @@ type Part =
   | { readonly gzip: readonly Part[] }
   | { readonly bytes_tensor_of_pictures: readonly string[] }
   | { readonly json_with_picture: unknown }
+  | { readonly multipart_pictures: readonly string[] }
   | { readonly oip_binary: BinaryHead; readonly blobs: readonly Part[] };
 
 interface BinaryHead {
@@ -24,7 +25,7 @@ interface ExpectedOutput {
   readonly b64: string;
 }
 
-interface ExpectedAnswer {
+export interface ExpectedAnswer {
   readonly status: number | readonly number[];
   readonly headers?: Expected;
   readonly error?: true;
@@ -34,18 +35,21 @@ interface ExpectedAnswer {
   readonly binary_outputs_names?: readonly string[];
 }
 
+/** A request by HTTP. */
+export interface InferenceRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body_utf8?: string;
+  readonly body_b64?: string;
+  readonly body_parts?: readonly Part[];
+}
+
 /** A whole exchange by the protocol's REST API. */
 export interface InferenceRestCase {
   readonly name: string;
   readonly server?: "keys";
-  readonly request: {
-    readonly method: string;
-    readonly path: string;
-    readonly headers: Readonly<Record<string, string>>;
-    readonly body_utf8?: string;
-    readonly body_b64?: string;
-    readonly body_parts?: readonly Part[];
-  };
+  readonly request: InferenceRequest;
   readonly expect: ExpectedAnswer | { readonly one_of: readonly ExpectedAnswer[] };
 }
 
@@ -67,7 +71,7 @@ export async function expectInferenceAnswer(
   expect.fail(faults.map((fault) => (fault as Error).message).join("\nor: "));
 }
 
-interface Answer {
+export interface Answer {
   readonly status: number;
   readonly headers: http.IncomingHttpHeaders;
   readonly body: Buffer;
@@ -76,7 +80,7 @@ interface Answer {
 const unpackers = { gzip: gunzipSync, deflate: inflateSync };
 
 /** Sends exactly what a case says: no header but those of the case, the host and the length. */
-async function exchanged(port: number, request: InferenceRestCase["request"]): Promise<Answer> {
+export async function exchanged(port: number, request: InferenceRequest): Promise<Answer> {
   const { method, path, body_utf8, body_b64, body_parts } = request;
   const headers = { ...request.headers };
   let body: Buffer | undefined;
@@ -106,7 +110,9 @@ async function exchanged(port: number, request: InferenceRestCase["request"]): P
 
 const pictureNamed = (file: string) => samplePicture(file.replace(/\.jpg$/, ""));
 
-/** @param headers - `$auto` of a length becomes that of the JSON */
+const boundary = "boundary-of-pictures";
+
+/** @param headers - `$auto` of a length becomes that of the JSON, `$multipart` the type of a form */
 function joined(parts: readonly Part[], headers: Record<string, string>): Buffer {
   return Buffer.concat(parts.map((part) => partBytes(part, headers)));
 }
@@ -124,6 +130,19 @@ function partBytes(part: Part, headers: Record<string, string>): Uint8Array {
         Buffer.from(pictureNamed(file)).toString("base64"),
       ),
     );
+  }
+  if ("multipart_pictures" in part) {
+    for (const [name, value] of Object.entries(headers)) {
+      if (value === "$multipart") headers[name] = `multipart/form-data; boundary=${boundary}`;
+    }
+    const parts = part.multipart_pictures.flatMap((file) => [
+      Buffer.from(
+        `--${boundary}\r\ncontent-disposition: form-data; name="f"; filename="${file}"\r\ncontent-type: image/jpeg\r\n\r\n`,
+      ),
+      pictureNamed(file),
+      Buffer.from("\r\n"),
+    ]);
+    return Buffer.concat([...parts, Buffer.from(`--${boundary}--\r\n`)]);
   }
   const blobs = part.blobs.map((blob) => partBytes(blob, headers));
   const inputs = part.oip_binary.inputs.map((input, index) => ({
@@ -148,7 +167,7 @@ function bytesTensor(files: readonly string[]): Buffer {
   );
 }
 
-function expectAnswer({ status, headers, body }: Answer, wanted: ExpectedAnswer): void {
+export function expectAnswer({ status, headers, body }: Answer, wanted: ExpectedAnswer): void {
   expect([wanted.status].flat(), body.toString().slice(0, 300)).toContain(status);
   if (wanted.headers) expectMatch(headers, wanted.headers, "headers");
   const length = Number(headers["inference-header-content-length"] ?? body.byteLength);

@@ -9,6 +9,8 @@ export interface ResolvedModel {
   /** Identifies what the configuration says of the model and its pools: it differs if anything of that differs. */
   readonly revision: string;
   readonly wireNames: Readonly<Record<Dialect, DialectNames>>;
+  /** Our name of the input that takes encoded pictures by the configuration, whatever replicas report of it. */
+  readonly encodedInput?: string | undefined;
   /** Signature of requests that name none; undefined for that of the replica. */
   readonly signatureName?: string | undefined;
   /** Regions that it may be served in; undefined for all. */

@@ -1,5 +1,8 @@
-/** A way in which servers that answer `Predict` are spoken to; `@tensorgate/tf-serving` lists and explains them. */
-export type Dialect = "tensorflow-serving" | "azure-fpga" | "azure-fpga-preview";
+/** A way in which model servers are spoken to; `@tensorgate/tf-serving` lists and explains them. */
+export type Dialect = "tensorflow-serving" | "azure-fpga" | "azure-fpga-preview" | "open-inference";
+
+/** A dialect of servers that answer `Predict`. */
+export type ServingDialect = Exclude<Dialect, "open-inference">;
 
 /** What one tensor is called here, and on the wire of each dialect. */
 export interface TensorNames {

@@ -57,6 +57,7 @@ export const aRequest: ResolvedRequest = {
       "tensorflow-serving": noNames,
       "azure-fpga": noNames,
       "azure-fpga-preview": noNames,
+      "open-inference": noNames,
     },
     isIdempotent: true,
     mayHedge: false,

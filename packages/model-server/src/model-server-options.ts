@@ -1,4 +1,4 @@
-import type { Dialect } from "@tensorgate/tf-serving";
+import type { ServingDialect } from "@tensorgate/tf-serving";
 import type { FaultOptions, Faults } from "./faults/fault-options.ts";
 import type { ServedModel } from "./hosting/served-model.ts";
 import type { ModelSource } from "./model-folders.ts";
@@ -37,7 +37,7 @@ export interface ModelServerOptions {
    * Server whose behaviour is taken: TensorFlow Serving, or a container with one model on an FPGA.
    * @default "tensorflow-serving"
    */
-  readonly dialect?: Dialect;
+  readonly dialect?: ServingDialect;
   /**
    * Address to bind.
    * @default "127.0.0.1"

@@ -1,4 +1,4 @@
-import { type Clock, type Dialect, guardedCallback, poll } from "@tensorgate/core";
+import { type Clock, guardedCallback, poll, type ServingDialect } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
 import { createDecoderPool, decoderDefaults } from "@tensorgate/imaging";
 import { ServingError } from "@tensorgate/tf-serving";
@@ -202,7 +202,7 @@ interface Served {
   readonly reloading: Reloading;
 }
 
-function methodsOf(dialect: Dialect, { models, served, reloading }: Served) {
+function methodsOf(dialect: ServingDialect, { models, served, reloading }: Served) {
   return dialect === "tensorflow-serving"
     ? servingMethods(served, reloading)
     : [fpgaMethod(onlyLoadedModel(models), dialect)];

@@ -15,12 +15,14 @@ export {
   type ReceivedInferRequest,
   readInferMessage,
 } from "./infer-message.ts";
+export { type InferRequestMessage, inferRequestSegments } from "./infer-request-message.ts";
 export {
   type InferResponseMessage,
   inferResponseSegments,
   streamErrorSegments,
   streamResponseSegments,
 } from "./infer-response-message.ts";
+export { type ReceivedInferResponse, readInferResponse } from "./read-infer-response.ts";
 export { readInferBody, readJsonLength } from "./rest/infer-request.ts";
 export {
   type InferResponse,

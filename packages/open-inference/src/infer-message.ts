@@ -1,5 +1,4 @@
 import {
-  cutText,
   fieldTag,
   InvalidRequestError,
   MessageReader,
@@ -16,8 +15,9 @@ import {
   requestedOutput,
   requestSettings,
 } from "./infer.ts";
-import { type TensorHead, tensorFromBytes, tensorHead } from "./tensor-bytes.ts";
+import { type TensorHead, tensorFromBytes, tensorHead, tensorTitle } from "./tensor-bytes.ts";
 import { tensorFromContents } from "./tensor-contents.ts";
+import { readTensorMessage } from "./tensor-message.ts";
 
 /** A `ModelInferRequest` as a server reads it. */
 export interface ReceivedInferRequest extends InferRequest {
@@ -119,16 +119,6 @@ export function inferRequestHead(message: Uint8Array): InferRequestHead {
   return head;
 }
 
-/** Tags of `InferInputTensor`. */
-const inputTag = {
-  name: fieldTag(1),
-  datatype: fieldTag(2),
-  packedShape: fieldTag(3),
-  extent: fieldTag(3, wireType.varint),
-  parameters: fieldTag(4),
-  contents: fieldTag(5),
-} as const;
-
 interface InputContext {
   readonly raw: Uint8Array | undefined;
   readonly budget: WorkBudget;
@@ -138,38 +128,11 @@ function readInput(
   message: Uint8Array,
   { raw, budget }: InputContext,
 ): readonly [name: string, tensor: Tensor] {
-  let name = "";
-  let datatype = "";
-  const shape: number[] = [];
+  const { name, datatype, shape, contents, ...told } = readTensorMessage(message, budget);
   const parameters = new Map<string, ParameterValue>();
-  let contents: Uint8Array | undefined;
-  const reader = new MessageReader(message, budget);
-  while (reader.next()) {
-    switch (reader.tag) {
-      case inputTag.name:
-        name = reader.name();
-        break;
-      case inputTag.datatype:
-        datatype = reader.name();
-        break;
-      case inputTag.extent:
-        shape.push(Number(reader.int64()));
-        break;
-      case inputTag.packedShape:
-        readPackedShape(reader.bytes(), shape, budget);
-        break;
-      case inputTag.parameters:
-        readParameter(reader.bytes(), parameters, budget);
-        break;
-      case inputTag.contents:
-        contents = reader.bytes();
-        break;
-      default:
-        reader.skip();
-    }
-  }
+  for (const entry of told.parameters) readParameter(entry, parameters, budget);
   assertNoSharedMemory(name, parameters);
-  const head = tensorHead(name, datatype, shape);
+  const head = tensorHead({ name, datatype, shape });
   return [name, inputTensor(head, { raw, contents, budget })];
 }
 
@@ -180,19 +143,9 @@ function inputTensor(
   if (!raw) return tensorFromContents(head, contents ?? new Uint8Array(), budget);
   // Some clients send an empty `contents` beside raw bytes.
   if (!contents?.byteLength) return tensorFromBytes(head, raw, budget);
-  throw new InvalidRequestError(
-    `input "${cutText(head.name, 80)}" has contents beside raw_input_contents`,
-    { field: head.name },
-  );
-}
-
-/** @throws MalformedMessageError if the message ends within an extent */
-function readPackedShape(packed: Uint8Array, shape: number[], budget: WorkBudget): void {
-  const reader = new MessageReader(packed);
-  while (!reader.isAtEnd) {
-    budget.spend();
-    shape.push(Number(reader.int64()));
-  }
+  throw new InvalidRequestError(`${tensorTitle(head)} has contents beside raw_input_contents`, {
+    field: head.name,
+  });
 }
 
 function readOutput(message: Uint8Array, budget: WorkBudget): RequestedOutput {

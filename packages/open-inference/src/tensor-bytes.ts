@@ -9,8 +9,12 @@ import {
 } from "@tensorgate/core";
 import { type Datatype, isDatatype } from "./datatype.ts";
 
+/** What a tensor is to the model. */
+export type TensorRole = "input" | "output";
+
 /** Name, datatype and shape of a tensor, before its values. */
 export interface TensorHead {
+  readonly role: TensorRole;
   readonly name: string;
   readonly datatype: Datatype;
   readonly shape: readonly number[];
@@ -24,27 +28,39 @@ const maxRank = 32;
  *
  * @throws InvalidRequestError if the datatype is unknown, or an extent is not an integer from 0 to 2^53 - 1
  */
-export function tensorHead(name: string, datatype: string, shape: readonly number[]): TensorHead {
+export function tensorHead(
+  {
+    name,
+    datatype,
+    shape,
+  }: { readonly name: string; readonly datatype: string; readonly shape: readonly number[] },
+  role: TensorRole = "input",
+): TensorHead {
+  const title = tensorTitle({ name, role });
   if (!isDatatype(datatype)) {
-    throw new InvalidRequestError(
-      `input "${cutText(name, 80)}" has the unknown datatype "${cutText(datatype, 40)}"`,
-      { field: name },
-    );
+    throw new InvalidRequestError(`${title} has the unknown datatype "${cutText(datatype, 40)}"`, {
+      field: name,
+    });
   }
   if (shape.length > maxRank) {
     throw new InvalidRequestError(
-      `input "${cutText(name, 80)}" has ${shape.length} axes; at most ${maxRank} are supported`,
+      `${title} has ${shape.length} axes; at most ${maxRank} are supported`,
       { field: name },
     );
   }
   const wrong = shape.find((extent) => !Number.isSafeInteger(extent) || extent < 0);
   if (wrong !== undefined || !Number.isSafeInteger(elementCount(shape))) {
     throw new InvalidRequestError(
-      `input "${cutText(name, 80)}" has the shape [${shape}]; extents must be integers >= 0`,
+      `${title} has the shape [${shape}]; extents must be integers >= 0`,
       { field: name },
     );
   }
-  return { name, datatype, shape };
+  return { role, name, datatype, shape };
+}
+
+/** What errors call a tensor. */
+export function tensorTitle({ name, role }: Pick<TensorHead, "name" | "role">): string {
+  return `${role} "${cutText(name, 80)}"`;
 }
 
 /**
@@ -61,14 +77,14 @@ export function tensorFromBytes(head: TensorHead, data: Uint8Array, budget: Work
     const elements = bytesElements(data, budget);
     if (elements?.length === count) return bytesTensor(shape, elements);
     throw new InvalidRequestError(
-      `the ${data.byteLength} bytes of input "${cutText(name, 80)}" are not ${count} BYTES elements with their lengths in front`,
+      `the ${data.byteLength} bytes of ${tensorTitle(head)} are not ${count} BYTES elements with their lengths in front`,
       { field: name },
     );
   }
   const byteCount = count * bytesPerElement[datatype];
   if (data.byteLength !== byteCount) {
     throw new InvalidRequestError(
-      `input "${cutText(name, 80)}" has ${data.byteLength} bytes; ${datatype} of shape [${shape}] needs ${byteCount}`,
+      `${tensorTitle(head)} has ${data.byteLength} bytes; ${datatype} of shape [${shape}] needs ${byteCount}`,
       { field: name },
     );
   }

@@ -1,7 +1,6 @@
 import {
   bytesPerElement,
   bytesTensor,
-  cutText,
   elementCount,
   fieldTag,
   fixedSizeTensor,
@@ -12,7 +11,7 @@ import {
   wireType,
 } from "@tensorgate/core";
 import type { Datatype } from "./datatype.ts";
-import type { TensorHead } from "./tensor-bytes.ts";
+import { type TensorHead, tensorTitle } from "./tensor-bytes.ts";
 
 /** Datatypes that contents hold: FP16 and BF16 exist as raw bytes only. */
 export type ContentsType = Exclude<Datatype, "FP16" | "BF16">;
@@ -48,7 +47,7 @@ export function tensorFromContents(
   const { name, datatype, shape } = head;
   if (datatype === "FP16" || datatype === "BF16") {
     throw new InvalidRequestError(
-      `input "${cutText(name, 80)}" is ${datatype}, which has no field in contents; send it in raw_input_contents`,
+      `${tensorTitle(head)} is ${datatype}, which has no field in contents; send it in raw_input_contents`,
       { field: name },
     );
   }
@@ -60,7 +59,7 @@ export function tensorFromContents(
     const { tag } = reader;
     if (tag >>> 3 !== field) {
       throw new InvalidRequestError(
-        `input "${cutText(name, 80)}" is ${datatype}, but its contents are in field ${tag >>> 3} of InferTensorContents`,
+        `${tensorTitle(head)} is ${datatype}, but its contents are in field ${tag >>> 3} of InferTensorContents`,
         { field: name },
       );
     }
@@ -106,10 +105,11 @@ function joinedBytes(parts: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
-function assertCount({ name, shape }: TensorHead, count: number): void {
+function assertCount(head: TensorHead, count: number): void {
+  const { name, shape } = head;
   if (count === elementCount(shape)) return;
   throw new InvalidRequestError(
-    `input "${cutText(name, 80)}" has ${count} values; shape [${shape}] needs ${elementCount(shape)}`,
+    `${tensorTitle(head)} has ${count} values; shape [${shape}] needs ${elementCount(shape)}`,
     { field: name },
   );
 }
@@ -117,9 +117,10 @@ function assertCount({ name, shape }: TensorHead, count: number): void {
 type IntegerType = Exclude<ContentsType, "FP32" | "FP64" | "BYTES">;
 
 function integerBytes(
-  { name, datatype }: TensorHead & { readonly datatype: IntegerType },
+  head: TensorHead & { readonly datatype: IntegerType },
   integers: readonly bigint[],
 ): Uint8Array {
+  const { name, datatype } = head;
   const size = bytesPerElement[datatype];
   const bits = size * 8;
   const isSigned = datatype.startsWith("INT");
@@ -131,7 +132,7 @@ function integerBytes(
     if (datatype === "BOOL") data[index] = Number(value !== 0n);
     else if (bits < 64 && stored !== value) {
       throw new InvalidRequestError(
-        `value ${index} of input "${cutText(name, 80)}" is not ${datatype}: ${value}`,
+        `value ${index} of ${tensorTitle(head)} is not ${datatype}: ${value}`,
         { field: name },
       );
     } else writeInteger(view, { at: index * size, size, value: stored });

@@ -1,4 +1,10 @@
-export type { Dialect, DialectNames, ModelTensorNames, TensorNames } from "@tensorgate/core";
+export type {
+  Dialect,
+  DialectNames,
+  ModelTensorNames,
+  ServingDialect,
+  TensorNames,
+} from "@tensorgate/core";
 export { joined, MalformedMessageError, MessageWriter } from "@tensorgate/core";
 export { dataTypes, dtypeByNumber } from "./data-type.ts";
 export { cocoLabels, cocoLabelsByNumber } from "./detectors/coco-labels.ts";
@@ -37,6 +43,7 @@ export {
   dialects,
   identityNames,
   namesByDialect,
+  servingDialects,
   underServingNames,
 } from "./dialects/tensor-names.ts";
 export { answeringModelOf, askedModelOf, withModelSpec } from "./encoded-call.ts";
@@ -75,6 +82,7 @@ export { type Metric, prometheusText } from "./metrics/prometheus-text.ts";
 export { modelStatusFromResponse, modelStatusResponse, stateName } from "./model-status.ts";
 export { createPictureFramer, type FramePredict } from "./picture-frames.ts";
 export {
+  canonicalName,
   InputParsingError,
   predictRequestSegments,
   predictResponseSegments,

@@ -1,4 +1,4 @@
-import { dialects } from "@tensorgate/tf-serving";
+import { servingDialects } from "@tensorgate/tf-serving";
 import { type Command, Option } from "commander";
 import {
   cacheOption,
@@ -70,7 +70,7 @@ export function addModelServerFlags(command: Command, signals: Signals): Command
     .option("--counter", "serve a model that counts its requests, for testing retries")
     .addOption(
       new Option("--dialect <name>", "dialect to emulate")
-        .choices(dialects)
+        .choices(servingDialects)
         .default("tensorflow-serving"),
     )
     .option("--host <address>", "address to bind", "127.0.0.1")

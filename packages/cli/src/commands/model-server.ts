@@ -7,7 +7,7 @@ import type {
   ModelSource,
   RequestFault,
 } from "@tensorgate/model-server";
-import type { Dialect, FamilyName } from "@tensorgate/tf-serving";
+import type { FamilyName, ServingDialect } from "@tensorgate/tf-serving";
 import { CommandError, explainedListenError } from "../command-error.ts";
 import { importModelServer } from "../import-model-server.ts";
 import { createModelConfigReload, readFlagFile } from "../model-config/model-config-file.ts";
@@ -40,7 +40,7 @@ export interface ModelServerCommandOptions {
   readonly family?: readonly FamilyName[];
   readonly cache?: string;
   readonly counter?: boolean;
-  readonly dialect: Dialect;
+  readonly dialect: ServingDialect;
   readonly device: "shared" | "exclusive";
   /** False for no model. */
   readonly model?: string | false;

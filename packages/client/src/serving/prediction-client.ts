@@ -23,12 +23,12 @@ import {
   UpstreamFailedError,
 } from "@tensorgate/core";
 import {
-  type Dialect,
   type DialectNames,
   dialectNames,
   type FamilyName,
   families,
   predictRequestSegments,
+  type ServingDialect,
   scoreResponseFromPredictResponse,
 } from "@tensorgate/tf-serving";
 import { pictureBytes } from "../picture-input.ts";
@@ -45,7 +45,7 @@ export interface PredictionClientOptions extends CommonClientOptions {
   /** @default false */
   readonly useTls?: boolean;
   /** Dialect of the server; `azure-fpga` by default, or `tensorflow-serving` if `model` is set. */
-  readonly dialect?: Dialect;
+  readonly dialect?: ServingDialect;
   /** Name of the model; required by `tensorflow-serving`, since a server has several. */
   readonly model?: string;
   /** Topology of the model; its tensors then have the gateway's names in every dialect. */
@@ -82,7 +82,7 @@ export type Predicted<Outputs> = Outputs extends string
  */
 export class PredictionClient implements AsyncDisposable {
   readonly #options: PredictionClientOptions;
-  readonly #dialect: Dialect;
+  readonly #dialect: ServingDialect;
   readonly #names: DialectNames;
   readonly #channel: RawChannel;
   readonly #call: Call;

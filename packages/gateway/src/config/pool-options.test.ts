@@ -38,7 +38,7 @@ test.each([
   {
     replicas: ["fpga:80"],
     dialect: "azure-fpga",
-    because: "an FPGA container cannot load another model",
+    because: "replicas of the dialect azure-fpga cannot be made to load another model",
   },
 ])("$because, so it is not exclusive", ({ because, ...pool }) => {
   expect(poolOf({ ...pool, exclusive: true })).toThrow(`pools[0].exclusive: ${because}`);

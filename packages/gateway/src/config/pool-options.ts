@@ -121,7 +121,7 @@ function* exclusiveFaults({ gateway, dialect }: PoolOptions): Iterable<PoolFault
   }
   if (!dialectNamed(dialect).canReload) {
     const names = dialectsWith(({ canReload }) => canReload).join(" or ");
-    const message = `an FPGA container cannot load another model; exclusive requires the dialect ${names}`;
+    const message = `replicas of the dialect ${dialect} cannot be made to load another model; exclusive requires the dialect ${names}`;
     yield { at, message };
   }
 }

@@ -76,6 +76,7 @@ export function releaseFromOptions(options: ModelOptions): DescribedRelease {
   const features = outputs.find(({ holds }) => holds === "features");
   const detector = described ?? ssdHead(outputs);
   const input = describedInput(options, family);
+  const picture = input && pictureInput(options, { tensor: input.name, family });
   return {
     name: options.name,
     signatureName: options.signature,
@@ -86,7 +87,7 @@ export function releaseFromOptions(options: ModelOptions): DescribedRelease {
       embed: input !== undefined && features !== undefined,
       predict: true,
     }),
-    picture: input && pictureInput(options, { tensor: input.name, family }),
+    picture,
     outputs: outputs.map(catalogOutput),
     classScores: classScores && {
       tensor: classScores.name,
@@ -109,6 +110,7 @@ export function releaseFromOptions(options: ModelOptions): DescribedRelease {
     weights: options.weights ?? "given",
     ...repetition(options),
     residency: options.residency,
+    encodedInput: picture?.preprocessing ? undefined : picture?.tensor,
     wireNames: namesByDialect({ inputs: input ? [input] : [], outputs }),
   };
 }

@@ -2,18 +2,18 @@ import { defaultSignatureName, type Tensor } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
 import {
   aliasNames,
-  type Dialect,
   families,
   predictResponseSegments,
   type ReceivedPredictRequest,
   readPredictRequest,
+  type ServingDialect,
   ServingError,
   type TensorNames,
 } from "@tensorgate/tf-serving";
 import type { Servable } from "../servable.ts";
 import { type UnaryMethod, weightsHeader } from "./unary-method.ts";
 
-type FpgaDialect = Exclude<Dialect, "tensorflow-serving">;
+type FpgaDialect = Exclude<ServingDialect, "tensorflow-serving">;
 
 /**
  * Serves the one method of a container with a model on an FPGA: `Predict`, by the names of the graph. Model, signature

@@ -89,7 +89,8 @@ interface InputContext {
 
 function readInput(input: JsonObject, { name, where, blobs, budget, exact }: InputContext): Tensor {
   const datatype = textAt(input["datatype"], `${where}.datatype`);
-  const head = tensorHead(name, datatype, numbersAt(input["shape"], `${where}.shape`));
+  const shape = numbersAt(input["shape"], `${where}.shape`);
+  const head = tensorHead({ name, datatype, shape });
   const parameters = parametersAt(input["parameters"], `${where}.parameters`);
   assertNoSharedMemory(name, parameters);
   const binaryBytes = wholeNumber(parameters, "binary_data_size");

@@ -11,7 +11,15 @@ import type {
  * The servers that answer `Predict`: stock TensorFlow Serving, and the two generations of FPGA containers, which
  * take raw tensor names (`azure-fpga`, 2019) or aliases (`azure-fpga-preview`, 2018) and hold a single model.
  */
-export const dialects = ["tensorflow-serving", "azure-fpga", "azure-fpga-preview"] as const;
+export const servingDialects = ["tensorflow-serving", "azure-fpga", "azure-fpga-preview"] as const;
+
+/** All model servers: those, and the ones of the Open Inference Protocol (Triton, MLServer, KServe, OpenVINO). */
+export const dialects = [
+  "tensorflow-serving",
+  "azure-fpga",
+  "azure-fpga-preview",
+  "open-inference",
+] as const;
 
 /** Returns the names of a tensor with the same name in every dialect. */
 export function identityNames(name: string): TensorNames {
@@ -25,7 +33,12 @@ export function aliasNames(
 ): TensorNames {
   return {
     name,
-    on: { "tensorflow-serving": alias, "azure-fpga": raw, "azure-fpga-preview": alias },
+    on: {
+      "tensorflow-serving": alias,
+      "azure-fpga": raw,
+      "azure-fpga-preview": alias,
+      "open-inference": alias,
+    },
   };
 }
 
@@ -35,6 +48,7 @@ export function namesByDialect(names: ModelTensorNames): Readonly<Record<Dialect
     "tensorflow-serving": dialectNames(names, "tensorflow-serving"),
     "azure-fpga": dialectNames(names, "azure-fpga"),
     "azure-fpga-preview": dialectNames(names, "azure-fpga-preview"),
+    "open-inference": dialectNames(names, "open-inference"),
   };
 }
 

@@ -6,6 +6,7 @@ import {
   NotSupportedError,
   type Tasks,
   UnknownVersionError,
+  UpstreamFailedError,
 } from "@tensorgate/core";
 import { type Datatype, isDatatype } from "@tensorgate/open-inference";
 import { visibleModel } from "../access/access.ts";
@@ -60,8 +61,9 @@ export async function describedModel(
   try {
     await tasks.signatures(modelSpec, call);
   } catch (thrown) {
-    // Containers do not describe their models: what the configuration says is all that is known.
-    if (!(thrown instanceof NotSupportedError)) throw thrown;
+    // Containers do not describe their models, and a picture can be scored without: what the configuration says is known.
+    const isPicture = before.input.kind === "picture" && thrown instanceof UpstreamFailedError;
+    if (!isPicture && !(thrown instanceof NotSupportedError)) throw thrown;
   }
   return withTensors(visibleModel(call, tasks.catalog, modelSpec.name));
 }

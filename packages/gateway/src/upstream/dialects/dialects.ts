@@ -1,6 +1,7 @@
 import type { Dialect } from "@tensorgate/core";
 import { azureFpga, azureFpgaPreview } from "./azure-fpga.ts";
 import type { ServerDialect } from "./dialect.ts";
+import { openInference } from "./open-inference.ts";
 import type { PredictDialect } from "./predict.ts";
 import { tensorflowServing } from "./tensorflow-serving.ts";
 
@@ -10,6 +11,7 @@ const table: Readonly<Record<Dialect, PredictDialect>> = {
   "tensorflow-serving": tensorflowServing,
   "azure-fpga": azureFpga,
   "azure-fpga-preview": azureFpgaPreview,
+  "open-inference": openInference,
 };
 
 /** Returns a dialect by its name in the configuration; that of stock servers by default. */

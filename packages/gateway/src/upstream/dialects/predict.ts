@@ -28,7 +28,7 @@ import {
 import type { UnaryCall, UnaryChannel, UnaryReply } from "../transport/unary-channel.ts";
 import type { ServerDialect } from "./dialect.ts";
 
-/** A dialect with TensorFlow Serving's `Predict`. */
+/** A dialect that a pool can name. */
 export type PredictDialect = ServerDialect & { readonly name: Dialect };
 
 export interface PredictOptions {
@@ -111,7 +111,7 @@ function namesToTranslate(
  *
  * @throws UpstreamAnsweredError in the original's words
  */
-function askedOutputs(
+export function askedOutputs(
   outputs: ReadonlyMap<string, Tensor>,
   { outputFilter }: ScoreRequest,
 ): ReadonlyMap<string, Tensor> {
@@ -142,10 +142,16 @@ export async function forwardEncoded(
 
 const noOutputs: ReadonlyMap<string, Tensor> = new Map();
 
-/** @throws NotSupportedError for a method that cannot be expressed by tensors */
-export function assertPredict(encoded: EncodedCall | undefined): void {
+/**
+ * @param server - what the replica is
+ * @throws NotSupportedError for a method that cannot be expressed by tensors
+ */
+export function assertPredict(
+  encoded: EncodedCall | undefined,
+  server = "an FPGA container",
+): void {
   if (!encoded || encoded.method === "Predict") return;
-  throw new NotSupportedError(`an FPGA container supports only Predict, not ${encoded.method}`, {
+  throw new NotSupportedError(`${server} supports only Predict, not ${encoded.method}`, {
     hint: "send the picture or tensor by Predict",
   });
 }

@@ -77,6 +77,10 @@ function packed(folder: string, out: string): string {
       if (isWanted) cpSync(join(folder, name), join(staged, name), { recursive: true });
     }
     cpSync(join(root, "LICENSE"), join(staged, "LICENSE"));
+    // The command deploys by the chart.
+    if (manifest.files.includes("chart")) {
+      cpSync(join(root, "deploy/helm/tensorgate"), join(staged, "chart"), { recursive: true });
+    }
     writeFileSync(
       join(staged, "package.json"),
       `${JSON.stringify(publishedManifest(manifest), null, 2)}\n`,

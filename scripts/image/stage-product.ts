@@ -27,7 +27,9 @@ export function stageProduct(root: string, folder: string): void {
     const { files } = JSON.parse(readFileSync(join(root, workspace, "package.json"), "utf8")) as {
       readonly files: readonly string[];
     };
-    for (const each of files.filter((name) => !name.includes("*"))) copy(`${workspace}/${each}`);
+    // The chart is for machines that deploy, and lies elsewhere.
+    const own = files.filter((name) => !name.includes("*") && name !== "chart");
+    for (const each of own) copy(`${workspace}/${each}`);
   }
   const run = (program: string, ...args: readonly string[]) =>
     execFileSync(program, args, { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });

@@ -6,6 +6,7 @@ import { runAttach } from "./commands/attach.ts";
 import { printCompletion, type Shell, shells } from "./commands/completion.ts";
 import { checkConfig, printConfigSchema } from "./commands/config.ts";
 import { runDemo } from "./commands/demo.ts";
+import { addDeployCommands, inCluster } from "./commands/deploy-flags.ts";
 import { addDeviceCommands } from "./commands/device-flags.ts";
 import { runDoctor } from "./commands/doctor.ts";
 import { addImageCommands } from "./commands/image-flags.ts";
@@ -17,6 +18,7 @@ import { addModelsCommands } from "./commands/models-flags.ts";
 import { addRegistryCommands } from "./commands/registry-flags.ts";
 import { runScore } from "./commands/score.ts";
 import { runServe } from "./commands/serve.ts";
+import { runServiceStatus } from "./commands/service.ts";
 import { runStatus } from "./commands/status.ts";
 import { addTeachCommand } from "./commands/teach-flags.ts";
 import { runTypes } from "./commands/types.ts";
@@ -229,9 +231,10 @@ export function program(signals: Signals): Command {
     .addOption(timeoutOption())
     .action((options) => runDoctor(options));
 
-  root
-    .command("status")
-    .description("show the state of a gateway, its regions and replicas, until Ctrl-C")
+  inCluster(root.command("status [service]"))
+    .description(
+      "show the state of a gateway, its regions and replicas, until Ctrl-C; or of a service in a cluster",
+    )
     .addOption(urlOption())
     .addOption(keyOption())
     .option(
@@ -244,10 +247,13 @@ export function program(signals: Signals): Command {
         .argParser(parseInterval)
         .default(1_000),
     )
-    .action((options) => runStatus(options, signals));
+    .action((service: string | undefined, options) =>
+      service === undefined ? runStatus(options, signals) : runServiceStatus(service, options),
+    );
 
   addModelsCommands(root.command("models"));
   addRegistryCommands(root.command("registry"), signals);
+  addDeployCommands(root);
   addImageCommands(root.command("image"), signals);
   addJobCommands(root.command("job"));
   addTeachCommand(root.command("teach <name>"));

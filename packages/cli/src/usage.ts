@@ -61,7 +61,9 @@ export function describeUsage(command: Command, path: string = command.name()): 
 function requireLast(command: Command): void {
   const required = command.options.filter(({ mandatory }) => mandatory);
   for (const option of required) option.makeOptionMandatory(false);
-  command.hook("preAction", () => {
+  command.hook("preAction", (_command, running) => {
+    // The hook also runs for commands below this one.
+    if (running !== command) return;
     for (const option of required) {
       if (command.getOptionValue(option.attributeName()) !== undefined) continue;
       command.error(`error: required option '${option.flags}' not specified`);

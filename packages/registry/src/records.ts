@@ -34,6 +34,8 @@ export interface ImageForm {
   readonly isPushed?: boolean | undefined;
   /** Absolute path of its OCI layout, if it is in one. */
   readonly layout?: string | undefined;
+  /** Image that runs the model; undefined if it has nothing but the model. */
+  readonly base?: string | undefined;
 }
 
 export type FileFormName = Exclude<FormName, "image">;
@@ -124,6 +126,7 @@ export const modelSchema: z.ZodType<ModelRecord> = z.object({
         labels: z.record(z.string(), z.string()).optional(),
         isPushed: z.boolean().optional(),
         layout: z.string().optional(),
+        base: z.string().optional(),
       }),
     )
     .default({}),

@@ -1,5 +1,5 @@
-import { createHash, randomBytes } from "node:crypto";
 import { UsageError } from "../command-error.ts";
+import { createKey } from "../deploy/service-key.ts";
 
 export interface NewKeyOptions {
   readonly id?: string;
@@ -10,19 +10,18 @@ export interface NewKeyOptions {
 /** Generates a key, and prints it with its entry for the configuration, which has only its digest. */
 export function printNewKey({ id, models }: NewKeyOptions): void {
   if (id === undefined) throw new UsageError("name the key with --id, as in --id app");
-  const key = `tg_${id}_${randomBytes(32).toString("base64url")}`;
-  const sha256 = createHash("sha256").update(key).digest("hex");
-  const names = models
-    .split(",")
-    .map((name) => JSON.stringify(name.trim()))
-    .join(", ");
+  const { key, entry } = createKey(
+    id,
+    models.split(",").map((name) => name.trim()),
+  );
+  const names = entry.models.map((name) => JSON.stringify(name)).join(", ");
   process.stdout.write(
     [
       "key, shown only once:",
       `  ${key}`,
       "entry for the configuration:",
       "keys:",
-      `  - { id: ${id}, sha256: "${sha256}", models: [${names}] }`,
+      `  - { id: ${id}, sha256: "${entry.sha256}", models: [${names}] }`,
       "",
     ].join("\n"),
   );

@@ -138,6 +138,7 @@ async function imageOf(version: ModelVersion, work: Work): Promise<ImageForm> {
       ...(work.labels && { labels: work.labels }),
       ...(work.isPushed && { isPushed: true }),
       ...(output !== undefined && { layout: folder }),
+      ...(work.base !== undefined && { base: work.base }),
     };
     const at = { kind: "version", version: version.version } as const;
     await work.registry.recordUse({ name: version.name, at }, { kind: "image", ...form });

@@ -1,0 +1,196 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { collected, parseCount, parseFloor, portOption } from "../option-parsers.ts";
+import { runClusterCreate, runClusterDelete, runClusterWait } from "./cluster.ts";
+import { runDeploy } from "./deploy.ts";
+import { runDeployEdge } from "./edge.ts";
+import { runCloudQuota, runQuota } from "./quota.ts";
+import { runDeleteService, runRollback, runScale, runServiceLogs } from "./service.ts";
+
+/** Resources by which nodes count devices. */
+const resources = ["none", "xilinx.com/fpga", "microsoft.com/fpga_catapult", "nvidia.com/gpu"];
+
+/** Adds the commands on services in a cluster, and on clusters. */
+export function addDeployCommands(root: Command): void {
+  addDeploy(root.command("deploy"));
+  inCluster(root.command("quota"))
+    .description("count the free devices of a cluster; exit code 1 if there are too few")
+    .addOption(
+      new Option("--resource <name>", "kind of device")
+        .choices(resources.slice(1))
+        .default("xilinx.com/fpga"),
+    )
+    .addOption(countOption("--replicas <number>", "devices that are wanted", 1))
+    .option(
+      "--provider-region <region>",
+      "ask Azure instead which machines of a region are left (az)",
+    )
+    .option("--family <text>", "of machines, with --provider-region")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  tensorgate quota --resource xilinx.com/fpga --replicas 2\n  tensorgate quota --provider-region eastus --family NP",
+    )
+    .action(({ providerRegion, family, ...options }) =>
+      providerRegion === undefined
+        ? runQuota(options)
+        : runCloudQuota({ region: providerRegion, ...(family && { family }) }),
+    );
+  inCluster(root.command("logs <service>"))
+    .description("print the logs of a service in a cluster")
+    .option("-f, --follow", "until Ctrl-C")
+    .addOption(countOption("--tail <number>", "lines of each pod", 50))
+    .addHelpText("after", "\nExample:\n  tensorgate logs shop --tail 20")
+    .action((service: string, options) => runServiceLogs(service, options));
+  inRegistry(inCluster(root.command("rollback <service>")))
+    .description("take a service in a cluster back to an earlier revision")
+    .addOption(new Option("--revision <number>", "the one before by default").argParser(parseCount))
+    .addHelpText("after", "\nExample:\n  tensorgate rollback shop")
+    .action((service: string, options) => runRollback(service, options));
+  inCluster(root.command("scale <service>"))
+    .description("change the number of replicas of a model, or of the gateways")
+    .addOption(
+      new Option("--replicas <number>", "replicas").argParser(parseFloor).makeOptionMandatory(),
+    )
+    .option("--model <name>", "model; the gateways by default")
+    .addHelpText("after", "\nExample:\n  tensorgate scale shop --model resnet50 --replicas 4")
+    .action((service: string, options) => runScale(service, options));
+  inRegistry(inCluster(root.command("delete <service>")))
+    .description("delete a service in a cluster, and with --cascade its images and models")
+    .option("--cascade", "then its images, and then its versions in the registry")
+    .option("--yes", "do not ask")
+    .option("--plain-http", "speak HTTP without TLS to the container registry")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  tensorgate delete shop\n  tensorgate delete shop --cascade --yes",
+    )
+    .action((service: string, options) => runDeleteService(service, options));
+  addClusterCommands(root.command("cluster"));
+}
+
+function addDeploy(command: Command): void {
+  inRegistry(inCluster(command.argument("<service>")))
+    .description("deploy models with gateways to the Kubernetes cluster that kubectl reaches")
+    .addOption(
+      new Option(
+        "--models <references>",
+        "versions, separated by commas, such as resnet50@champion",
+      )
+        .argParser(parseReferences)
+        .makeOptionMandatory(),
+    )
+    .addOption(countOption("--replicas <number>", "replicas of each model", 1))
+    .addOption(countOption("--gateways <number>", "gateways", 2))
+    .addOption(
+      new Option("--resource <name>", "device of each replica").choices(resources).default("none"),
+    )
+    .addOption(
+      new Option("--autoscale <range>", "replicas of each model, such as 1..10").argParser(
+        parseRange,
+      ),
+    )
+    .addOption(
+      new Option("--image <image>", "image of the gateways and model servers").env(
+        "TENSORGATE_IMAGE",
+      ),
+    )
+    .option("--region <name>", "region of the gateways", "local")
+    .addOption(
+      new Option("-f, --values <file>", "further values of the chart; repeatable").argParser(
+        collected,
+      ),
+    )
+    .option("--chart <folder>", "another chart than the one of this package")
+    .option("--no-auth", "let everybody call who reaches the service")
+    .option("--key-file <file>", "file for the key that is created once (./SERVICE.key)")
+    .option("--wait", "wait until all pods are ready, score a test image, and roll back on failure")
+    .addOption(countOption("--timeout <seconds>", "of --wait", 300))
+    .option("--diff", "print the difference to the cluster, and change nothing")
+    .option("--dry-run", "let the cluster check it, and change nothing")
+    .option("--manifests", "print the manifests, for GitOps, and change nothing")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  tensorgate deploy shop --models resnet50@champion,ssd@3 --replicas 2 --wait\n  tensorgate deploy shop --models resnet50@4 --resource xilinx.com/fpga --diff\n  tensorgate deploy edge device.local --model resnet50@1",
+    )
+    .action((service: string, options) => runDeploy(service, options));
+  inRegistry(command.command("edge <host>"))
+    .description(
+      "write how an edge device with one FPGA runs a model: a Quadlet and a compose file",
+    )
+    .addOption(
+      new Option("--model <reference>", "version, such as resnet50@1").makeOptionMandatory(),
+    )
+    .addOption(portOption("--port <number>", "port", 8_500))
+    .addOption(
+      new Option("--device <path>", "device file for the container; repeatable").argParser(
+        collected,
+      ),
+    )
+    .option("-o, --output <folder>", "write the files rather than print them")
+    .addHelpText(
+      "after",
+      "\nExample:\n  tensorgate deploy edge device.local --model resnet50@1 -o ./edge",
+    )
+    .action((host: string, options) => runDeployEdge(host, options));
+}
+
+function addClusterCommands(command: Command): void {
+  command.description("create, wait for and delete clusters, by the provider's own program");
+  const create = namedCluster(command.command("create"))
+    .description("create a cluster (az aks); the calls are shown, and run with --yes")
+    .option("--region <name>", "region", "eastus")
+    .option("--size <size>", "size of its machines", "Standard_D4s_v5")
+    .addOption(countOption("--count <number>", "machines", 1));
+  create
+    .addHelpText(
+      "after",
+      "\nExample:\n  tensorgate cluster create --provider aks --region eastus --size Standard_NP10s --count 1 --yes",
+    )
+    .action((options) => runClusterCreate(options));
+  namedCluster(command.command("wait"))
+    .description("wait until a cluster is there")
+    .addHelpText("after", "\nExample:\n  tensorgate cluster wait --name tensorgate")
+    .action((options) => runClusterWait(options));
+  namedCluster(command.command("delete"))
+    .description("delete a cluster with everything that runs in it")
+    .addHelpText("after", "\nExample:\n  tensorgate cluster delete --name tensorgate --yes")
+    .action((options) => runClusterDelete(options));
+}
+
+function namedCluster(command: Command): Command {
+  return command
+    .addOption(new Option("--provider <name>", "provider").choices(["aks"]).default("aks"))
+    .option("--name <name>", "name of the cluster", "tensorgate")
+    .option("--group <name>", "resource group", "tensorgate")
+    .option("--yes", "run it");
+}
+
+/** Adds the options that name a place in a cluster. */
+export function inCluster(command: Command): Command {
+  return command
+    .option("-n, --namespace <name>", "namespace", "default")
+    .option("--context <name>", "context of the kubeconfig");
+}
+
+function inRegistry(command: Command): Command {
+  return command.addOption(
+    new Option("--registry <folder>", "folder of the registry")
+      .env("TENSORGATE_REGISTRY")
+      .default("./registry"),
+  );
+}
+
+function countOption(flags: string, description: string, value: number): Option {
+  return new Option(flags, description).argParser(parseCount).default(value);
+}
+
+function parseReferences(text: string, before: readonly string[] = []): readonly string[] {
+  const names = text.split(",").map((name) => name.trim());
+  if (names.every((name) => name !== "")) return [...before, ...names];
+  throw new InvalidArgumentError("Expected versions such as resnet50@champion,ssd@3");
+}
+
+function parseRange(text: string): { readonly minReplicas: number; readonly maxReplicas: number } {
+  const [minReplicas = 0, maxReplicas = 0] = text.split("..").map(Number);
+  const isRange = /^\d+\.\.\d+$/.test(text) && minReplicas >= 1 && maxReplicas >= minReplicas;
+  if (isRange && maxReplicas <= 1_000) return { minReplicas, maxReplicas };
+  throw new InvalidArgumentError("Expected a range such as 1..10");
+}

@@ -1,0 +1,119 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  type ImageForm,
+  type ModelVersion,
+  type Registry,
+  RegistryError,
+} from "@tensorgate/registry";
+import { CommandError } from "../command-error.ts";
+import { modelOptionsFromFolder } from "../demo/model-options.ts";
+import { importModelServer } from "../import-model-server.ts";
+
+export interface ModelPlan {
+  readonly replicas: number;
+  readonly resource: string;
+  readonly autoscale?: { readonly minReplicas: number; readonly maxReplicas: number } | undefined;
+}
+
+/** A model as the chart's values have it. */
+export interface ModelValues extends Omit<ModelPlan, "autoscale"> {
+  readonly name: string;
+  readonly version: string;
+  readonly source: { readonly kind: "imageVolume" | "image"; readonly image: string };
+  readonly autoscale?: object;
+  readonly release: object;
+}
+
+/**
+ * Computes the values of a model: its image by its digest, and its release for the gateway, which is what its manifest
+ * says of preprocessing, labels and outputs.
+ *
+ * @throws CommandError if the version has no image that a cluster can pull
+ */
+export async function modelValues(
+  registry: Registry,
+  reference: string,
+  { replicas, resource, autoscale }: ModelPlan,
+): Promise<{ readonly values: ModelValues; readonly version: ModelVersion }> {
+  const version = await registry.version(reference);
+  const { name } = version;
+  const image = deployable(version);
+  const { name: _, ...release } = await releaseOf(version);
+  const values: ModelValues = {
+    name,
+    version: String(version.version),
+    replicas,
+    resource,
+    source: {
+      kind: image.base === undefined ? "imageVolume" : "image",
+      image: `${repositoryOf(image.reference)}@sha256:${image.sha256}`,
+    },
+    ...(autoscale && { autoscale: { kind: "hpa", ...autoscale } }),
+    release,
+  };
+  return { values, version };
+}
+
+/** An image of the model alone is smaller, and its server is the gateway's own version. */
+function deployable({ name, version, images }: ModelVersion): ImageForm {
+  const pushed = images.filter(({ isPushed }) => isPushed);
+  const found = pushed.find(({ base }) => base === undefined) ?? pushed[0];
+  if (found) return found;
+  throw new CommandError(
+    `${name}@${version} has no pushed image; build one: tensorgate image build ${name}@${version} --name registry.example/${name}:${version} --model-only --push`,
+  );
+}
+
+const repositoryOf = (reference: string) => reference.replace(/:[^:/]+$/, "");
+
+async function releaseOf({ name, folder }: ModelVersion) {
+  const file = join(folder, "manifest.json");
+  const text = await readFile(file, "utf8").catch(() => undefined);
+  if (text === undefined) return modelOptionsFromFolder({ name, manifest: undefined });
+  const { parseManifest } = await importModelServer();
+  try {
+    return modelOptionsFromFolder({ name, manifest: parseManifest(text, file) });
+  } catch (thrown) {
+    throw new CommandError((thrown as Error).message);
+  }
+}
+
+/** Name by which the registry knows a service. */
+export function serviceUse(name: string, namespace: string): string {
+  return namespace === "default" ? name : `${namespace}/${name}`;
+}
+
+/** Records which versions a service runs, and forgets those that it ran before. */
+export async function recordService(
+  registry: Registry,
+  service: string,
+  running: readonly ModelVersion[],
+): Promise<void> {
+  for (const { name } of await registry.models()) {
+    const now = running.find((each) => each.name === name);
+    const use = { kind: "service", name: service } as const;
+    if (now) await registry.recordUse({ name, at: { kind: "version", version: now.version } }, use);
+    else await registry.forgetUse(name, use);
+  }
+}
+
+/** Finds the versions that a service runs, as the registry has recorded. */
+export async function versionsOfService(
+  registry: Registry,
+  service: string,
+): Promise<readonly ModelVersion[]> {
+  const found: ModelVersion[] = [];
+  for (const { name, versions } of await registry.models()) {
+    for (const number of versions) {
+      const version = await registry.version({ name, at: { kind: "version", version: number } });
+      if (version.services.includes(service)) found.push(version);
+    }
+  }
+  return found;
+}
+
+/** Converts an error of the registry to one for the user. */
+export function explainRegistryError(thrown: unknown): never {
+  throw thrown instanceof RegistryError ? new CommandError(thrown.message) : thrown;
+}

@@ -1,4 +1,5 @@
 import { cutText, InvalidRequestError, UnauthenticatedError } from "@tensorgate/core";
+import { checkedNames } from "./arguments.ts";
 import type { ApiKey, CallOptions } from "./options.ts";
 
 /** The key and the headers that a client sends with every call. */
@@ -33,7 +34,7 @@ export async function headersFrom(
     "x-request-id": requestId,
     ...(key && { authorization: `Bearer ${key}` }),
     ...(region !== undefined && { "x-tensorgate-region": region }),
-    ...(residency && { "x-tensorgate-residency": residency.join(",") }),
+    ...(residency && { "x-tensorgate-residency": checkedNames("residency", residency).join() }),
     ...(priority && { "x-tensorgate-priority": priority }),
     ...(noStore && { "cache-control": "no-store" }),
     ...headers,

@@ -49,6 +49,18 @@ test.each([
   expect(sent).toEqual([]);
 });
 
+test("one region is no list of regions", async () => {
+  const { sent, outcome } = await called({ residency: "westeurope" as never });
+
+  expect(outcome).toMatchObject({
+    reason: "invalid-request",
+    field: "residency",
+    attempts: 0,
+    message: 'classify(m): residency must be a list of names, got "westeurope"',
+  });
+  expect(sent).toEqual([]);
+});
+
 test("a call without an end may take a day, which every timer and protocol can say", async () => {
   const { sent } = await called({ timeoutMs: Number.POSITIVE_INFINITY, deadlineMs: 1e12 });
 

@@ -384,6 +384,14 @@ test("many pictures are scored a few at a time, and failures are yielded too", a
   expect(received).toHaveLength(19);
 });
 
+test.each([0, 1.5, Number.NaN])("a concurrency of %s is refused by its name", (concurrency) => {
+  const client = new ScoringClient();
+
+  expect(() => client.classifyAll("m", [], { concurrency })).toThrow(
+    expect.objectContaining({ reason: "invalid-request", field: "concurrency" }),
+  );
+});
+
 test("leaving a loop over many pictures ends what is under way", async () => {
   const { client } = clientOf();
   let isReturned = false;

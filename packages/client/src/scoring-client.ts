@@ -250,7 +250,8 @@ function scoreEach<Input, Options extends CallOptions & ManyOptions, Value>(
   options: Options,
   score: (input: Input, options: Options) => Promise<Value>,
 ): AsyncGenerator<Outcome<Input, Value>> {
-  const { concurrency = defaultConcurrency, signal } = options;
+  const { concurrency: wanted = defaultConcurrency, signal } = options;
+  const { concurrency } = checkedNumbers({ concurrency: wanted });
   return scoreAll(inputs, { concurrency, signal }, (input, left) =>
     score(input, { ...options, signal: left }),
   );

@@ -1,16 +1,17 @@
-import type {
-  AnyCatalog,
-  CallOptions,
-  ClassifyOptions,
-  DetectOptions,
-  LabelsOf,
-  ManyOptions,
-  ModelInfo,
-  ModelNames,
-  PredictOptions,
-  TensorInput,
-  TensorOutput,
-  WithMeta,
+import {
+  type AnyCatalog,
+  type CallOptions,
+  type ClassifyOptions,
+  checkedNumbers,
+  type DetectOptions,
+  type LabelsOf,
+  type ManyOptions,
+  type ModelInfo,
+  type ModelNames,
+  type PredictOptions,
+  type TensorInput,
+  type TensorOutput,
+  type WithMeta,
 } from "@tensorgate/client-core";
 import { type Detections, type LabelScore, type Outcome, scoreAll } from "@tensorgate/core";
 import { type Connection, openConnection } from "./connection.ts";
@@ -159,7 +160,8 @@ function scoreEach<Input, Options extends CallOptions & ManyOptions, Value>(
   options: Options,
   score: (input: Input, options: Options) => Promise<Value>,
 ): AsyncGenerator<Outcome<Input, Value>> {
-  const { concurrency = defaultConcurrency, signal } = options;
+  const { concurrency: wanted = defaultConcurrency, signal } = options;
+  const { concurrency } = checkedNumbers({ concurrency: wanted });
   return scoreAll(inputs, { concurrency, signal }, (input, left) =>
     score(input, { ...options, signal: left }),
   );

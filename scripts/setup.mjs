@@ -24,7 +24,12 @@ const staleLockMs = 15 * 60_000;
 const page = join(root, "packages", "console", "dist", "page");
 const pageMarker = join(page, ".built-from");
 const pageSources = [
-  ...["packages/console/page", "packages/console/build-page.ts", "packages/web-client/src"],
+  ...[
+    "packages/console/page",
+    "packages/console/build-page.ts",
+    "packages/web-client/src",
+    "packages/teaching/src",
+  ],
   "examples/pictures",
   ...["packages/core/src", "packages/client-core/src", "proto/gen/tensorgate", "package-lock.json"],
 ];

@@ -141,6 +141,9 @@ fileSource((files) => {
   take(files);
 });
 drawingSource({
+  canvas: element<HTMLCanvasElement>("canvas"),
+  pen: element<HTMLInputElement>("pen"),
+  clear: element("clear"),
   onStroke: () => {
     selected = drawing;
     pictures = [drawing];
@@ -153,6 +156,8 @@ drawingSource({
   },
 });
 const camera = createCameraSource({
+  video: element<HTMLVideoElement>("video"),
+  button: element<HTMLButtonElement>("camera"),
   onError: (thrown) => showFailure(thrown),
   watch: async (video, signal) => {
     const model = picker?.chosen();
@@ -188,6 +193,19 @@ if (sources) {
   });
 }
 tabs(element("answer-forms"), () => {});
+let teaching: Promise<{ stop(): void }> | undefined;
+tabs(element("views"), ({ id }) => {
+  if (id === "teach-view-tab") {
+    camera.stop();
+    // What it needs is loaded when it is looked at.
+    teaching ??= import("./teach/teach-view.ts").then(({ createTeachView }) => createTeachView());
+    teaching.catch(() => {
+      teaching = undefined;
+      element("teach-status").textContent =
+        "The models cannot be listed. Choose the tab again to retry.";
+    });
+  } else void teaching?.then(({ stop }) => stop());
+});
 steadyCalls(() => {
   const model = picker?.chosen();
   return model && score(model, selected.input, settings.current());

@@ -25,7 +25,8 @@ export function resultView(answer: Answer): ResultView {
   }
 }
 
-function labelList(labels: readonly LabelScore[], isOfBoxes: boolean): ResultView {
+/** Creates a list of labels, best first. */
+export function labelList(labels: readonly LabelScore[], isOfBoxes: boolean): ResultView {
   const rows = labels.map((label) => labelRow(label, isOfBoxes));
   const list = createHtml("ol", { class: "labels" }, ...rows);
   const nothing = createHtml("p", { class: "hint" }, "Nothing found. A lower score may show more.");

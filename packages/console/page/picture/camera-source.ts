@@ -1,6 +1,7 @@
-import { element } from "../elements.ts";
-
 export interface CameraOptions {
+  readonly video: HTMLVideoElement;
+  /** Starts and stops it. */
+  readonly button: HTMLButtonElement;
   /** Scores the frames of the video until `signal` aborts. */
   readonly watch: (video: HTMLVideoElement, signal: AbortSignal) => Promise<void>;
   readonly onError: (error: unknown) => void;
@@ -11,9 +12,8 @@ export interface CameraSource {
 }
 
 /** Connects the camera to its button, which starts and stops it. */
-export function createCameraSource({ watch, onError }: CameraOptions): CameraSource {
-  const video = element<HTMLVideoElement>("video");
-  const button = element<HTMLButtonElement>("camera");
+export function createCameraSource(options: CameraOptions): CameraSource {
+  const { video, button, watch, onError } = options;
   let running: AbortController | undefined;
 
   function stop(): void {

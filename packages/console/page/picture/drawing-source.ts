@@ -1,15 +1,16 @@
-import { element } from "../elements.ts";
-
 export interface DrawingOptions {
+  readonly canvas: HTMLCanvasElement;
+  readonly pen: HTMLInputElement;
+  /** Button that empties the canvas. */
+  readonly clear: HTMLElement;
   /** Called for every piece of a stroke, so that the response follows the pen. */
   readonly onStroke: (canvas: HTMLCanvasElement) => void;
   readonly onClear: () => void;
 }
 
 /** Lets the user draw on the canvas. */
-export function drawingSource({ onStroke, onClear }: DrawingOptions): void {
-  const canvas = element<HTMLCanvasElement>("canvas");
-  const pen = element<HTMLInputElement>("pen");
+export function drawingSource(options: DrawingOptions): void {
+  const { canvas, pen, onStroke, onClear } = options;
   const context = canvas.getContext("2d");
   if (!context) return;
   clear();
@@ -46,7 +47,7 @@ export function drawingSource({ onStroke, onClear }: DrawingOptions): void {
     context.stroke();
     onStroke(canvas);
   });
-  element("clear").addEventListener("click", () => {
+  options.clear.addEventListener("click", () => {
     clear();
     onClear();
   });

@@ -25,7 +25,8 @@ const usage = "usage: npm run release -- VERSION [--dry-run] [--out FOLDER]";
 function readFiles(): Files {
   const paths = [
     ...globSync(["package.json", "packages/*/package.json", "proto/package.json"], { cwd: root }),
-    ...["package-lock.json", "CHANGELOG.md", "deploy/kubernetes/tensorgate.yaml"],
+    ...["package-lock.json", "CHANGELOG.md"],
+    ...["deploy/helm/tensorgate/Chart.yaml", "deploy/kubernetes/tensorgate.yaml"],
   ];
   return new Map(paths.toSorted().map((path) => [path, readFileSync(join(root, path), "utf8")]));
 }

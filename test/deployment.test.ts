@@ -67,6 +67,15 @@ test("its configuration is one that a gateway takes", () => {
   });
 });
 
+/** Values of the guide to Kubernetes, docs/snippets/kubernetes. */
+const guideValues = () => parse(read("docs/snippets/kubernetes/values.yaml"));
+
+test("the values of the guide are a configuration that a gateway takes", () => {
+  const config = parseConfig(JSON.stringify(guideValues().gateway), "values.yaml");
+
+  expect(config).toMatchObject({ pools: [{ model: "resnet50" }], keys: [{ id: "app-1" }] });
+});
+
 const helm = ["helm", `${peersHome()}/kubernetes/bin/helm`].find((program) => {
   try {
     // Earlier versions write the same objects with other spaces between them.
@@ -101,6 +110,13 @@ describe.skipIf(!helm)(`the Helm chart${helm ? "" : " (skipped without helm 4)"}
     const values = parse(read("deploy/kubernetes/values.yaml"));
 
     expect(rendered(values, "tensorgate")).toBe(manifests);
+  });
+
+  test("renders the values of the guide", () => {
+    expect(configOf(rendered(guideValues()))).toMatchObject({
+      region: "westeurope",
+      pools: [{ replicas: ["dns:///resnet50.models:8500"] }],
+    });
   });
 
   test("renders every option, with a configuration that a gateway takes", () => {

@@ -2,6 +2,7 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { anchorOf } from "../docs/.vitepress/anchors.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const read = (path: string) => readFileSync(`${root}${path}`, "utf8");
@@ -84,7 +85,12 @@ test("ARCHITECTURE.md lists what each package may import as the rules have it", 
 });
 
 const pages = globSync(
-  ["*.md", "docs/{,tutorials/}*.md", "examples/*.md", "packages/*/README.md"],
+  [
+    "*.md",
+    "docs/{,tutorials/,how-to/,reference/,explanation/}*.md",
+    "examples/*.md",
+    "packages/*/README.md",
+  ],
   {
     cwd: root,
   },
@@ -98,14 +104,6 @@ test.each(pages)("%s names files and folders of the repository that exist", (pag
 
   expect(named.filter((path) => !isPath(path))).toEqual([]);
 });
-
-/** The anchor that GitHub gives a heading. */
-const anchorOf = (heading: string) =>
-  heading
-    .toLowerCase()
-    .replace(/[^\w\s-]/g, "")
-    .trim()
-    .replaceAll(" ", "-");
 
 /** Links of a page to files of the repository, and to headings of its pages, that lead nowhere. */
 function brokenLinksIn(page: string, text: string): readonly string[] {

@@ -102,7 +102,12 @@ const explain =
 
 const pages = globSync(
   [
-    ...["*.md", "docs/{,tutorials/}*.md", "{packages/*,proto}/README.md", "Dockerfile"],
+    ...[
+      "*.md",
+      "docs/{,tutorials/,how-to/,reference/,explanation/}*.md",
+      "{packages/*,proto}/README.md",
+      "Dockerfile",
+    ],
     ...["proto/tensorgate/v1/*.proto", "deploy/*/*.{yaml,service}", "examples/*/*.{py,go,ts,tsx}"],
     "examples/README.md",
   ],

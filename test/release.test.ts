@@ -18,7 +18,8 @@ const files = new Map([
       dependencies: { "@a/core": "0.1.0", y: "0.1.0" },
     }),
   ],
-  ["deploy/kubernetes/tensorgate.yaml", "image: tensorgate:0.1.0\nargs: []\n"],
+  ["deploy/kubernetes/tensorgate.yaml", "  image: tensorgate:0.1.0\nargs: []\n"],
+  ["deploy/helm/tensorgate/Chart.yaml", "apiVersion: v2\nversion: 0.1.0\nappVersion: 0.1.0\n"],
 ]);
 const read = (changed: ReadonlyMap<string, string>, path: string) =>
   JSON.parse(changed.get(path) ?? "{}");
@@ -34,9 +35,12 @@ test("a release gives every package, and what depends on it, one version", () =>
     version: "0.2.0",
     dependencies: { "@a/core": "0.2.0", y: "0.1.0" },
   });
+  expect(changed.get("deploy/helm/tensorgate/Chart.yaml")).toBe(
+    "apiVersion: v2\nversion: 0.2.0\nappVersion: 0.2.0\n",
+  );
   expect(read(changed, "package.json").devDependencies).toEqual({ "@a/core": "0.2.0", x: "1.0.0" });
   expect(changed.get("deploy/kubernetes/tensorgate.yaml")).toBe(
-    "image: tensorgate:0.2.0\nargs: []\n",
+    "  image: tensorgate:0.2.0\nargs: []\n",
   );
 });
 

@@ -16,9 +16,12 @@ const sources = globSync("{packages,test,bench,scripts,examples}/**/*.{ts,tsx,mj
   exclude: (path) => /(^|\/)(node_modules|dist)(\/|$)/.test(path),
 });
 /** The pages that tell what is; those that tell what was keep its names. */
-const pages = globSync(["*.md", "docs/*.md", "examples/*.md", "packages/*/README.md"], {
-  cwd: root,
-}).filter((path) => path !== "CHANGELOG.md");
+const pages = globSync(
+  ["*.md", "docs/{,how-to/,reference/,explanation/}*.md", "examples/*.md", "packages/*/README.md"],
+  {
+    cwd: root,
+  },
+).filter((path) => path !== "CHANGELOG.md");
 
 const anyOf = (words: readonly string[]) => new RegExp(`\\b(?:${words.join("|")})\\b`);
 

@@ -11,7 +11,7 @@ const unreleased = "## Unreleased";
 /**
  * Changes versions and changelog for a release. All packages share one version.
  *
- * @param files - manifests of the root and of each package, `CHANGELOG.md`, and the Kubernetes example
+ * @param files - manifests of the root and of each package, `CHANGELOG.md`, and the chart and example of Kubernetes
  * @param version - of the release, without `v`
  * @param date - of the release, as `2026-01-31`
  * @returns the files that change
@@ -28,7 +28,7 @@ export function planRelease(files: Files, version: string, date: string): Files 
       ? withVersion(JSON.parse(text) as Manifest, version, names)
       : path === "CHANGELOG.md"
         ? releasedChangelog(text, version, date)
-        : text.replace(/(image: tensorgate:)\S+/g, `$1${version}`);
+        : text.replace(/^(.*image: tensorgate:|version: |appVersion: )\S+$/gm, `$1${version}`);
     if (next !== text) changed.set(path, next);
   }
   return changed;

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { ModelInfo } from "@tensorgate/client";
 import ts from "typescript";
 import { expect, test } from "vitest";
-import { catalogTypes } from "./types.ts";
+import { catalogTypes } from "../../packages/cli/src/commands/types.ts";
 
 const model = (name: string, tasks: readonly string[], labels: readonly string[]): ModelInfo => ({
   name,
@@ -37,7 +37,7 @@ test("models with the same labels share a type, each label once", () => {
 });
 
 test("a client with that catalog compiles under strict, and refuses what is not in it", () => {
-  const folder = mkdtempSync(fileURLToPath(new URL("../../../../.types-", import.meta.url)));
+  const folder = mkdtempSync(fileURLToPath(new URL("../../.types-", import.meta.url)));
   try {
     writeFileSync(join(folder, "catalog.ts"), text);
     writeFileSync(

@@ -4,9 +4,9 @@ import { fileURLToPath } from "node:url";
 import { cruise, type IConfiguration, type ICruiseResult } from "dependency-cruiser";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-const configFile: string = "../.dependency-cruiser.mjs";
+const configFile: string = "../../.dependency-cruiser.mjs";
 const { default: config }: { readonly default: IConfiguration } = await import(configFile);
-const root = fileURLToPath(new URL("..", import.meta.url));
+const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** One violation per rule: a file in `folder` that imports `target`. */
 const planted: readonly {

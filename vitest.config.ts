@@ -14,6 +14,7 @@ export default defineConfig({
       "test/browser/**",
       "test/chaos/**",
       "test/interop/**",
+      "test/cluster/**",
       "test/packages/**",
     ],
     execArgv: ["--conditions=@tensorgate/source"],

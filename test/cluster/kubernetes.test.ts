@@ -1,0 +1,346 @@
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Cluster, type Ended, noClusterReason, startCluster } from "../support/cluster.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const registry = "127.0.0.1:5000";
+const source = "--conditions=@tensorgate/source";
+
+describe.skipIf(noClusterReason !== undefined)(
+  `a real Kubernetes${noClusterReason ? ` (skipped: ${noClusterReason})` : ""}`,
+  () => {
+    const folder = mkdtempSync(join(tmpdir(), "tensorgate-cluster-"));
+    const bin = join(folder, "bin");
+    let cluster: Cluster;
+
+    /** Runs the command as a user does, inside the network of the cluster. */
+    const tensorgate = (...args: readonly string[]) => shell(["tensorgate", ...args]);
+
+    const shell = (args: readonly string[], more: Readonly<Record<string, string>> = {}) =>
+      cluster.run(["env", `PATH=${bin}:${process.env["PATH"]}:/usr/sbin`, ...args], {
+        cwd: folder,
+        env: { TENSORGATE_IMAGE: `${registry}/tensorgate:0.1.0`, ...more },
+      });
+
+    const ok = ({ code, stdout, stderr }: Ended): string => {
+      expect(code, `${stdout}\n${stderr}`).toBe(0);
+      return `${stdout}${stderr}`;
+    };
+
+    beforeAll(async () => {
+      mkdirSync(bin);
+      cpSync(join(root, "packages/model-server/models/shapes/1"), join(folder, "shapes"), {
+        recursive: true,
+      });
+      cpSync(join(root, "examples/pictures/star.jpg"), join(folder, "star.jpg"));
+      // What npm sets for a script of the workspace would be taken for where the user is.
+      const command = `#!/bin/sh\nunset npm_package_name INIT_CWD\nexec ${process.execPath} ${source} ${root}/packages/cli/src/main.ts "$@"\n`;
+      writeFileSync(join(bin, "tensorgate"), command);
+      chmodSync(join(bin, "tensorgate"), 0o755);
+      const layout = join(folder, "product");
+      execFileSync(process.execPath, [source, "scripts/build-image.ts", layout], { cwd: root });
+      cluster = await startCluster();
+      for (const name of ["kubectl", "helm"]) {
+        const found = (await cluster.run(["which", name])).stdout.trim();
+        writeFileSync(join(bin, name), `#!/bin/sh\nexec ${found} "$@"\n`);
+        chmodSync(join(bin, name), 0o755);
+      }
+      await cluster.push(`${layout}:0.1.0`, "tensorgate:0.1.0");
+    });
+    afterAll(async () => {
+      await cluster?.[Symbol.asyncDispose]();
+      rmSync(folder, { recursive: true, force: true });
+    });
+
+    /** Objects of ours that are in the cluster. */
+    const objects = async () => {
+      const kinds = "all,configmap,secret,pdb,hpa,networkpolicy";
+      const selector = "app.kubernetes.io/name=tensorgate";
+      return (await cluster.kubectl("get", kinds, "-A", "-l", selector, "-o", "name")).trim();
+    };
+
+    test("docs/tutorials/kubernetes.md goes from a model to labels and back to nothing", async () => {
+      const page = readFileSync(join(root, "docs/tutorials/kubernetes.md"), "utf8");
+      const blocks = [...page.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, text = ""]) => text);
+      const script = `set -eum\n${blocks.join("echo == >&2\n")}`;
+      writeFileSync(join(folder, "page.sh"), script.replaceAll("registry.example", registry));
+
+      const said = ok(await shell(["bash", "page.sh"]));
+
+      expect(blocks.length).toBeGreaterThan(6);
+      expect(said).toMatch(/dry run: the cluster accepts it/);
+      expect(said).toMatch(
+        /revision 1, ready in \d+ s\npods: 4\/4 ready\nscored a test image: shapes: \w+ \d+ %/,
+      );
+      expect(said).toContain("shop: deployed, revision 1, 4/4 pods ready\n");
+      expect(said).toMatch(/star\.jpg +star \d+/);
+      expect(said).toContain("shop runs shapes@1 again\n");
+      expect(said).toContain("shop: models[0].replicas is 3, and all are ready\n");
+      expect(said).toMatch(/"msg":"loaded shapes, version 1"/);
+      expect(await objects()).toBe("");
+      expect(ok(await tensorgate("image", "list"))).toMatch(/^no images/);
+      expect(ok(await tensorgate("registry", "list"))).toMatch(/^no models/);
+      const tags = await cluster.run([
+        "curl",
+        "-s",
+        `http://${registry}/v2/shapes-image/manifests/1`,
+      ]);
+      expect(tags.stdout).toMatch(/MANIFEST_UNKNOWN|NAME_UNKNOWN/);
+    });
+
+    describe("a service under load", () => {
+      beforeAll(async () => {
+        for (const version of [1, 2]) {
+          ok(await tensorgate("registry", "register", "shapes", "--from", "./shapes"));
+          const name = `${registry}/load-image:${version}`;
+          ok(
+            await tensorgate(
+              "image",
+              "build",
+              `shapes@${version}`,
+              "--name",
+              name,
+              "--model-only",
+              "--push",
+            ),
+          );
+        }
+        ok(await deploy("shapes@1", "--wait"));
+      });
+
+      const deploy = (model: string, ...args: readonly string[]) =>
+        tensorgate("deploy", "load", "--models", model, "--replicas", "2", ...args);
+
+      /** Calls the service at a steady rate while something happens to it. */
+      async function whileCalled(happens: () => Promise<unknown>) {
+        const stop = join(folder, "stop");
+        rmSync(stop, { force: true });
+        const args = [
+          "http://load.default.svc.cluster.local",
+          readFileSync(join(folder, "load.key"), "utf8").trim(),
+          "star.jpg",
+          "20",
+          stop,
+        ];
+        const script = join(root, "test/support/open-loop-script.ts");
+        const calling = cluster.run([process.execPath, source, script, ...args], { cwd: folder });
+        // Until calls are in flight.
+        await new Promise((resolve) => setTimeout(resolve, 2_000));
+        try {
+          await happens();
+          await new Promise((resolve) => setTimeout(resolve, 3_000));
+        } finally {
+          writeFileSync(stop, "");
+        }
+        const { stdout, stderr } = await calling;
+        expect(stdout, stderr).not.toBe("");
+        const result = JSON.parse(stdout) as {
+          readonly callCount: number;
+          readonly failures: readonly string[];
+          readonly labels: object;
+          readonly slowestMs: number;
+        };
+        process.stdout.write(
+          `${result.callCount} calls, ${result.failures.length} failed, slowest ${result.slowestMs} ms\n`,
+        );
+        return result;
+      }
+
+      const podsOf = async (component: string) =>
+        (
+          await cluster.kubectl(
+            "get",
+            "pods",
+            "-l",
+            `app.kubernetes.io/instance=load,app.kubernetes.io/component=${component}`,
+            "-o",
+            "name",
+          )
+        )
+          .trim()
+          .split("\n");
+
+      test("has no difference to what was deployed", async () => {
+        expect(ok(await deploy("shapes@1"))).toContain("diff: none\n");
+        expect(statSync(join(folder, "load.key")).mode & 0o777).toBe(0o600);
+      });
+
+      test("loses no call while models and gateways are replaced", async () => {
+        const before = [...(await podsOf("model")), ...(await podsOf("gateway"))];
+
+        const { failures, callCount, labels } = await whileCalled(async () => {
+          ok(await deploy("shapes@2", "--wait"));
+          writeFileSync(
+            join(folder, "values.yaml"),
+            "gateway: { config: { routing: { retryShare: 0.3 } } }\n",
+          );
+          ok(await deploy("shapes@2", "--wait", "-f", "values.yaml"));
+          // The old gateways still finish their calls.
+          await cluster.kubectl("wait", ...before, "--for=delete", "--timeout=60s");
+        });
+
+        expect(failures).toEqual([]);
+        expect(callCount).toBeGreaterThan(100);
+        expect(labels).toEqual({ star: callCount });
+      });
+
+      test("loses no call when a replica and a gateway are killed", async () => {
+        const { failures, labels, callCount } = await whileCalled(async () => {
+          for (const component of ["model", "gateway"]) {
+            const [pod = ""] = await podsOf(component);
+            await cluster.kubectl("delete", pod, "--force", "--grace-period=0");
+            await cluster.kubectl(
+              "rollout",
+              "status",
+              "deployment",
+              "-l",
+              "app.kubernetes.io/instance=load",
+              "--timeout=90s",
+            );
+          }
+        });
+
+        expect(failures).toEqual([]);
+        expect(labels).toEqual({ star: callCount });
+      });
+
+      test("keeps answering while a bad image is rolled out and taken back", async () => {
+        let bad: Ended | undefined;
+        const { failures } = await whileCalled(async () => {
+          bad = await deploy(
+            "shapes@2",
+            "--image",
+            `${registry}/absent:1`,
+            "--wait",
+            "--timeout",
+            "12",
+          );
+        });
+
+        expect(failures).toEqual([]);
+        expect(bad?.code).toBe(1);
+        expect(bad?.stderr).toMatch(/pod load-\S+: (ImagePullBackOff|ErrImagePull).*absent:1/);
+        expect(bad?.stderr).toMatch(/rolled back to revision \d+\n$/);
+      });
+
+      test("is refused devices that no node has, and gets those that one has", async () => {
+        const fpga = ["--resource", "xilinx.com/fpga"];
+        const none = await tensorgate("quota", ...fpga);
+        const patch = '[{"op":"add","path":"/status/capacity/xilinx.com~1fpga","value":"1"}]';
+        await cluster.kubectl(
+          "patch",
+          "node",
+          "node-1",
+          "--subresource=status",
+          "--type=json",
+          "-p",
+          patch,
+        );
+        await expect
+          .poll(async () => (await tensorgate("quota", ...fpga)).code, { timeout: 20_000 })
+          .toBe(0);
+
+        const two = await deploy("shapes@2", ...fpga);
+        const one = ok(
+          await tensorgate("deploy", "load", "--models", "shapes@2", ...fpga, "--wait"),
+        );
+        const again = ok(
+          await tensorgate("quota", ...fpga, "--replicas", "1").then((ended) => ({
+            ...ended,
+            code: 1 - ended.code,
+          })),
+        );
+
+        expect(none).toMatchObject({
+          code: 1,
+          stderr: expect.stringContaining("no node has xilinx.com/fpga"),
+        });
+        expect(two).toMatchObject({
+          code: 1,
+          stderr: expect.stringContaining("2 wanted, 1 free on 1 node"),
+        });
+        expect(one).toContain("quota ok: 1 wanted, 1 free on 1 node (node-1: 1 of 1)\n");
+        expect(one).toContain("scored a test image: shapes:");
+        expect(again).toContain("1 wanted, 0 free");
+      });
+
+      test("has routes, autoscalers and policies that the cluster's schemas accept", async () => {
+        const home =
+          process.env["PEERS_HOME"] ?? join(process.env["HOME"] ?? "", ".cache/tensorgate-peers");
+        const crds = join(home, "kubernetes/crds");
+        expect(existsSync(crds)).toBe(true);
+        await cluster.kubectl("apply", "--server-side", "-R", "-f", crds);
+        await cluster.kubectl(
+          "wait",
+          "--for=condition=Established",
+          "crd",
+          "--all",
+          "--timeout=30s",
+        );
+        const values = {
+          gateway: { autoscaling: { kind: "keda" } },
+          prometheus: { address: "http://prometheus.monitoring:9090" },
+          networkPolicy: { enabled: true },
+          routes: {
+            http: true,
+            grpc: true,
+            parentRefs: [{ name: "web" }],
+            hostnames: ["shop.example"],
+          },
+        };
+        writeFileSync(join(folder, "all.yaml"), JSON.stringify(values));
+        const { stdout } = await deploy(
+          "shapes@2",
+          "--autoscale",
+          "1..3",
+          "-f",
+          "all.yaml",
+          "--manifests",
+        );
+        writeFileSync(join(folder, "all-manifests.yaml"), stdout);
+
+        await expect
+          .poll(
+            () =>
+              shell([
+                "kubectl",
+                "apply",
+                "--server-side",
+                "--force-conflicts",
+                "--dry-run=server",
+                "-f",
+                "all-manifests.yaml",
+              ]),
+            { timeout: 20_000, interval: 1_000 },
+          )
+          .toMatchObject({
+            code: 0,
+            stdout: expect.stringMatching(
+              /grpcroute[\s\S]*scaledobject|scaledobject[\s\S]*grpcroute/,
+            ),
+          });
+      });
+
+      test("leaves nothing behind", async () => {
+        ok(await tensorgate("delete", "load", "--cascade", "--yes"));
+
+        expect(await objects()).toBe("");
+        expect(ok(await tensorgate("registry", "show", "shapes"))).not.toContain("services");
+      });
+    });
+  },
+);

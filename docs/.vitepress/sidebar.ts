@@ -69,7 +69,7 @@ const item = (docs: string, page: string): Item => ({
 
 /** Returns the first heading of a page, without its markup. */
 function titleOf(text: string): string | undefined {
-  return /^# (.+)$/m.exec(text)?.[1]?.replace(/[`*]/g, "");
+  return /^# (.+)$/m.exec(text)?.[1]?.replace(/[`*\\]/g, "");
 }
 
 function rank({ link = "" }: Item, first: readonly string[]): number {

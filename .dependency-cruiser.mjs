@@ -42,6 +42,7 @@ const stages = {
   inbound: ["core", "grpc", "proto", "tf-serving", "open-inference"],
   models: ["core", "tf-serving", "teaching", "imaging"],
   pipeline: ["core"],
+  rollout: ["core"],
   routing: ["core"],
   telemetry: ["core"],
   upstream: ["core", "grpc", "open-inference", "proto", "tf-serving"],

@@ -10,6 +10,7 @@ import {
 import { wireStatus } from "../packages/gateway/src/inbound/protocols/wire-status.ts";
 import { pictureDefaults } from "../packages/gateway/src/models/options.ts";
 import { cacheDefaults } from "../packages/gateway/src/pipeline/options.ts";
+import { rolloutDefaults } from "../packages/gateway/src/rollout/options.ts";
 import { routingDefaults } from "../packages/gateway/src/routing/options.ts";
 import { rejectionError } from "../packages/gateway/src/routing/rejection-error.ts";
 import { channelDefaults } from "../packages/gateway/src/upstream/transport/options.ts";
@@ -58,6 +59,7 @@ const optionFiles = [
     defaults: decoderDefaults,
   },
   { section: "cache", file: `${gateway}/pipeline/options.ts`, defaults: cacheDefaults },
+  { section: "rollouts", file: `${gateway}/rollout/options.ts`, defaults: rolloutDefaults },
   { section: "routing", file: `${gateway}/routing/options.ts`, defaults: routingDefaults },
   {
     section: "upstream",

@@ -99,6 +99,11 @@ const planted: readonly {
     target: "../../upstream/replica.ts",
   },
   {
+    rule: "stage-rollout-imports-only-its-own",
+    folder: "gateway/src/rollout",
+    target: "../../routing/router.ts",
+  },
+  {
     rule: "server-knows-no-protocol",
     folder: "gateway/src/inbound/server",
     target: "../../access/authentication.ts",

@@ -5,10 +5,10 @@ import { CommandError } from "./command-error.ts";
 import { runAttach } from "./commands/attach.ts";
 import { printCompletion, type Shell, shells } from "./commands/completion.ts";
 import { checkConfig, printConfigSchema } from "./commands/config.ts";
-import { runDemo } from "./commands/demo.ts";
 import { addDeployCommands, inCluster } from "./commands/deploy-flags.ts";
 import { addDeviceCommands } from "./commands/device-flags.ts";
 import { runDoctor } from "./commands/doctor.ts";
+import { addGatewayCommands, adminPortVariable } from "./commands/gateway-flags.ts";
 import { addImageCommands } from "./commands/image-flags.ts";
 import { runInit } from "./commands/init.ts";
 import { addJobCommands } from "./commands/job-flags.ts";
@@ -16,20 +16,17 @@ import { printNewKey } from "./commands/key.ts";
 import { addModelServerFlags } from "./commands/model-server-flags.ts";
 import { addModelsCommands } from "./commands/models-flags.ts";
 import { addRegistryCommands } from "./commands/registry-flags.ts";
+import { addRolloutCommands, addShadowCommand } from "./commands/rollout-flags.ts";
 import { runScore } from "./commands/score.ts";
-import { runServe } from "./commands/serve.ts";
 import { runServiceStatus } from "./commands/service.ts";
 import { runStatus } from "./commands/status.ts";
 import { addTeachCommand } from "./commands/teach-flags.ts";
 import { runTypes } from "./commands/types.ts";
 import {
-  cacheOption,
-  familyOption,
   keyOption,
   parseCount,
   parseInterval,
   parseKeyId,
-  parsePort,
   parseShare,
   portOption,
   timeoutOption,
@@ -37,8 +34,6 @@ import {
 } from "./option-parsers.ts";
 import type { Signals } from "./service/signals.ts";
 import { describeUsage } from "./usage.ts";
-
-const adminPortVariable = "TENSORGATE_ADMIN_PORT";
 
 /** Exit code for arguments that the parser does not understand. */
 const usageExitCode = 2;
@@ -83,75 +78,7 @@ export function program(signals: Signals): Command {
       if (!services.has(command.name())) signals.release();
     });
 
-  root
-    .command("demo")
-    .description("run two regions with embedded model servers, and a gateway in front of them")
-    .addOption(portOption("--port <number>", "port of the gateway; 0 picks a free one", 8_080))
-    .addOption(
-      portOption(
-        "--admin-port <number>",
-        "admin port (metrics, status); 0 picks a free one",
-        9_090,
-      ).env(adminPortVariable),
-    )
-    .option("--models <folder>", "serve the models of this folder instead of the bundled ones")
-    .addOption(
-      familyOption(
-        "--families [names]",
-        "also serve topologies with seeded (random) weights",
-      ).preset(familyNames.join(",")),
-    )
-    .addOption(cacheOption())
-    .addOption(
-      new Option("--registry <folder>", "serve the heads of this registry, as they are registered")
-        .env("TENSORGATE_REGISTRY")
-        .default("./registry"),
-    )
-    .option(
-      "--no-imagenet",
-      "do not fetch EfficientNet-Lite0 (17 MB), which knows photographs, after the start",
-    )
-    .option(
-      "--origin <origin...>",
-      "also let pages of this origin call, such as https://app.example; those of this machine may",
-    )
-    .action((options) => runDemo(options, signals));
-
-  root
-    .command("serve")
-    .description("run a gateway")
-    .addOption(
-      new Option("-c, --config <file>", "configuration in YAML")
-        .env("TENSORGATE_CONFIG")
-        .default("tensorgate.yaml"),
-    )
-    .addOption(new Option("--host <address>", "address to bind").env("TENSORGATE_HOST"))
-    .addOption(
-      new Option("--port <number>", "port; 0 picks a free one")
-        .env("TENSORGATE_PORT")
-        .argParser(parsePort),
-    )
-    .addOption(
-      new Option("--admin-host <address>", "admin address to bind")
-        .env("TENSORGATE_ADMIN_HOST")
-        .default("127.0.0.1"),
-    )
-    .addOption(
-      portOption(
-        "--admin-port <number>",
-        "admin port (metrics, status); 0 picks a free one",
-        9_090,
-      ).env(adminPortVariable),
-    )
-    .addOption(new Option("--region <name>", "region of this gateway").env("TENSORGATE_REGION"))
-    .addOption(
-      new Option(
-        "--registry <folder>",
-        "also serve the heads of this registry, as they are registered",
-      ).env("TENSORGATE_REGISTRY"),
-    )
-    .option("--no-watch", "reload the configuration on SIGHUP only, not on change")
-    .action((options) => runServe(options, signals));
+  addGatewayCommands(root, signals);
 
   root
     .command("init")
@@ -256,6 +183,8 @@ export function program(signals: Signals): Command {
   addDeployCommands(root);
   addImageCommands(root.command("image"), signals);
   addJobCommands(root.command("job"));
+  addRolloutCommands(root.command("rollout"));
+  addShadowCommand(root.command("shadow <model>"));
   addTeachCommand(root.command("teach <name>"));
 
   root

@@ -66,6 +66,8 @@ export interface RoutingHints {
   readonly residency?: readonly string[];
   /** Order in a queue; `normal` by default. */
   readonly priority?: Priority;
+  /** What keeps the calls of a session at one version during a rollout, where that is configured. */
+  readonly session?: string;
   /** Whether another gateway sent the call here: it is not sent to a third. */
   readonly isForwarded?: boolean;
 }

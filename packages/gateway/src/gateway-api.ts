@@ -6,6 +6,7 @@ import type { RegionPlugs } from "./inbound/protocols/rest/plug-routes.ts";
 import type { ConsoleFiles } from "./inbound/protocols/rest/public-routes.ts";
 import type { RejectedConnections } from "./inbound/server/listener/connections.ts";
 import type { CertificateNews } from "./inbound/server/listener/tls-acceptor.ts";
+import type { Rollouts } from "./rollout/rollouts.ts";
 import type { StateChange } from "./routing/scheduler/events.ts";
 import type { CallRecord } from "./telemetry/call-record.ts";
 
@@ -17,6 +18,8 @@ export interface Gateway {
   listen(): Promise<void>;
   /** Replicas that hold one model at a time, and their swaps. */
   readonly devices: Devices;
+  /** Which versions answer calls that name none, and shadows of them. */
+  readonly rollouts: Rollouts;
   /** Returns what is in flight now. */
   load(): GatewayLoad;
   /** Returns the status with the addresses of replicas: for operators, not for clients. */

@@ -5,11 +5,11 @@ import { createDeviceRegistry } from "./devices/device-registry.ts";
 import { createDevices } from "./devices/devices.ts";
 import type { Gateway, GatewayDeps } from "./gateway-api.ts";
 import { hostCallbacks } from "./host-callbacks.ts";
-import { createAuthentication } from "./inbound/access/authentication.ts";
 import { createInbound } from "./inbound/inbound.ts";
+import { meaningOf } from "./meaning.ts";
 import { createModels } from "./models/models.ts";
-import { createSnapshot } from "./models/snapshot.ts";
 import { createResponseCache } from "./pipeline/response-cache.ts";
+import { createRollouts } from "./rollout/rollouts.ts";
 import { routingDefaults } from "./routing/options.ts";
 import { createRouting } from "./routing/routing.ts";
 import { createReplicaAliases } from "./routing/routing-trace.ts";
@@ -24,17 +24,14 @@ import { version } from "./version.ts";
  * Builds a gateway: `inbound` → `models` → `pipeline` → `routing` → `upstream`, the way of a request from the socket to
  * a replica. Each stage is handed the next one, so the list begins at the replicas. All that this file does is compose.
  *
- * @throws ConfigError with every fault of `options`
- * @throws SettingError if a file or an environment variable that it names cannot be used
+ * @throws ConfigError with every fault of `options`; SettingError if a file or variable that it names cannot be used
  */
 export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): Gateway {
   const { region = "local", ...settings } = checkedOptions(options);
   const { clock, random } = deps.clockAndRandom ?? systemClockAndRandom;
   const host = hostCallbacks(deps);
-
   // what the configuration means: an unusable file or variable ends it before anything is opened
   const first = meaningOf(settings);
-
   // telemetry: observes, and decides nothing
   const telemetry = createTelemetry({ ...deps, ...host, version, clock });
 
@@ -43,9 +40,10 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
   const { probeTimeoutMs } = { ...routingDefaults, ...settings.routing };
   const discovery = createModelDiscovery(upstream, { timeoutMs: probeTimeoutMs, clock });
 
-  // routing: picks a region and a replica, when one is free, and another one when it fails
   const aliasOf = createReplicaAliases();
   const registry = createDeviceRegistry({ replicas: upstream, aliasOf, clock });
+
+  // routing: picks a region and a replica, when one is free, and another one when it fails
   const routing = createRouting({
     options: settings.routing,
     ownRegion: region,
@@ -61,7 +59,7 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
   });
 
   // pipeline: does not ask again what a model has answered, where the model says so
-  const { expectedVersion, assertCapacity } = routing;
+  const { expectedVersion, assertCapacity, hasQueue } = routing;
   const cache = createResponseCache({ options: settings.cache, expectedVersion, clock });
 
   // models: turns pictures into tensors, and scores into labels, boxes or features
@@ -78,12 +76,22 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
     clock,
   });
 
+  // rollout: chooses the version of a call, and asks another one after the answer
+  const rollouts = createRollouts({
+    options: settings.rollouts,
+    inForce: () => inForce.current,
+    hasQueue,
+    onFailure: (error) => host.onInternalError(error, "rollouts"),
+    clock,
+    random,
+  });
+
   // what is in force: a call takes it once, a reload swaps it whole
   const inForce = createReloadable({
     options,
     checked: settings,
-    first: models.withTasks(first),
-    build: (checked) => models.withTasks(meaningOf(checked)),
+    first: models.withTasks(first, rollouts.around),
+    build: (checked) => models.withTasks(meaningOf(checked), rollouts.around),
     replacePools: upstream.replace,
   });
 
@@ -115,7 +123,6 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
     clock,
   });
   telemetry.observe({ inbound, models, cache, routing });
-
   return {
     get port() {
       return inbound.port;
@@ -128,22 +135,15 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
       models.warm(inForce.current.snapshot);
     },
     devices,
+    rollouts,
     load: () => ({ ...inbound.load(), decoders: models.decoderIds }),
     status: () => inbound.status(true),
     reload: inForce.reload,
     ready: routing.ready,
     close: async (graceMs, drainDelayMs) => {
       await inbound.close(graceMs, drainDelayMs);
-      for (const stage of [devices, routing, upstream]) stage.close();
+      for (const stage of [devices, rollouts, routing, upstream]) stage.close();
       await models.close();
     },
-  };
-}
-
-/** What a reload swaps: what models and pools mean, and who may call. */
-function meaningOf({ models, pools, keys = [], allowPlaintextKeys = false }: GatewayOptions) {
-  return {
-    snapshot: createSnapshot({ models, pools }),
-    authenticate: createAuthentication({ keys, allowPlaintextKeys }),
   };
 }

@@ -22,6 +22,16 @@ export { headFault } from "./models/heads/head-fault.ts";
 export type { ResizeOptions } from "./models/input-options.ts";
 export type { ModelOptions } from "./models/options.ts";
 export { readRegularFile } from "./regular-file.ts";
+export {
+  planDefaults,
+  RolloutRefusedError,
+  type RolloutRequest,
+  rolloutRequestFromJson,
+  type ShadowRequest,
+  shadowRequestFromJson,
+} from "./rollout/rollout-request.ts";
+export type { RolloutReport, Rollouts } from "./rollout/rollouts.ts";
+export type { ShadowReport } from "./rollout/shadow.ts";
 export { systemClockAndRandom } from "./system-clock.ts";
 export type { CallRecord } from "./telemetry/call-record.ts";
 export {

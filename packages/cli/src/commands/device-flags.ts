@@ -67,7 +67,8 @@ export function addDeviceCommands(command: Command): Command {
   return command;
 }
 
-function adminUrlOption(): Option {
+/** The admin port of a gateway. */
+export function adminUrlOption(): Option {
   return new Option("--admin-url <url>", "URL of the gateway's admin port")
     .env("TENSORGATE_ADMIN_URL")
     .argParser(parseUrl)

@@ -10,6 +10,7 @@ import {
 } from "@tensorgate/gateway";
 import { CommandError, explainedListenError } from "../command-error.ts";
 import { deviceRoutes } from "../device/device-routes.ts";
+import { rolloutRoutes } from "../rollout/rollout-routes.ts";
 import { type AdminRoute, type AdminServer, jsonRoute, startAdminServer } from "./admin-server.ts";
 import type { Log } from "./log.ts";
 import { observeLog } from "./log-metrics.ts";
@@ -76,6 +77,7 @@ export async function runGateway(run: RunGatewayOptions): Promise<RunningGateway
     },
     jsonRoute("/status", () => ({ ...gateway.status(), log: log.state() })),
     ...deviceRoutes(gateway.devices, log.info),
+    ...rolloutRoutes(gateway.rollouts, log.info),
   ];
   let adminServer: AdminServer | undefined;
   try {

@@ -18,6 +18,7 @@ import {
   pictureSchema,
 } from "../models/options.ts";
 import { type CacheOptions, cacheSchema } from "../pipeline/options.ts";
+import { type RolloutOptions, rolloutSchema } from "../rollout/options.ts";
 import { type RoutingOptions, routingSchema } from "../routing/options.ts";
 import { type ChannelOptions, channelSchema } from "../upstream/options.ts";
 import { isOpenToOthers } from "./access.ts";
@@ -45,6 +46,8 @@ export interface GatewayOptions {
   readonly cache?: CacheOptions;
   readonly routing?: RoutingOptions;
   readonly upstream?: ChannelOptions;
+  /** Versions that are rolled out by and by, and shadows. */
+  readonly rollouts?: RolloutOptions;
   /** API keys. Without keys any caller is accepted, and only loopback is bound. */
   readonly keys?: readonly KeyOptions[];
   /**
@@ -71,6 +74,7 @@ export const gatewaySchema: z.ZodType<GatewayOptions> = z
     decoding: decoderSchema.optional().describe("Processes that decode pictures."),
     cache: cacheSchema.optional().describe("Response cache."),
     routing: routingSchema.optional().describe("Load balancing, retries and ejection."),
+    rollouts: rolloutSchema.optional().describe("Rollouts of versions, and shadows."),
     upstream: channelSchema.optional().describe("Connections to replicas."),
     keys: z.array(keySchema).optional().describe("Keys of callers."),
     allowPlaintextKeys: z

@@ -233,6 +233,7 @@ function withPathsFrom(folder: string, options: GatewayOptions): GatewayOptions 
     ) as Settings;
   return {
     ...options,
+    ...(options.rollouts && { rollouts: resolved(options.rollouts) }),
     ...(listen && { listen: { ...listen, ...(listen.tls && { tls: resolved(listen.tls) }) } }),
     pools: pools.map((pool) => ({
       ...pool,

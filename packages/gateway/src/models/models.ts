@@ -66,9 +66,14 @@ export interface ModelsDeps extends Pick<Tasks, "modelStatus" | "modelMetadata">
 export interface Models {
   /** Pictures of one call. */
   readonly maxPictures: number;
-  /** Adds the tasks of the models of a snapshot. No call leaves the regions of its model. */
+  /**
+   * Adds the tasks of the models of a snapshot. No call leaves the regions of its model.
+   *
+   * @param around - wraps the tasks
+   */
   withTasks<Meaning extends { readonly snapshot: Snapshot }>(
     meaning: Meaning,
+    around: (tasks: Tasks) => Tasks,
   ): Meaning & { readonly tasks: Tasks };
   /** Creates the smoke test of devices. */
   smokeTest(resolve: (modelSpec: ModelSpec) => Release): RunSmokeTest;
@@ -177,7 +182,7 @@ export function createModels(deps: ModelsDeps): Models {
 
   return {
     maxPictures: options.maxPictures,
-    withTasks: (meaning) => ({ ...meaning, tasks: tasksOf(meaning.snapshot) }),
+    withTasks: (meaning, around) => ({ ...meaning, tasks: around(tasksOf(meaning.snapshot)) }),
     smokeTest: (resolve) => createSmokeTest({ resolve, prepare, options }, clock),
     warm: (snapshot) => {
       if (snapshot.all().some(({ picture }) => picture?.preprocessing)) decoders.warm();

@@ -22,6 +22,8 @@ export interface Snapshot {
   all(): readonly Release[];
   /** Versions of a model that the gateway itself has, such as those of a head; undefined for all others. */
   versionsOf(name: string): ReleaseVersions | undefined;
+  /** Name of the model whose replicas serve a model: its own, or that of the backbone of a head. */
+  backboneOf(name: string): string;
   /** Regions with a pool, each once. */
   readonly regions: readonly string[];
 }
@@ -71,6 +73,7 @@ export function createSnapshot({ models, pools }: SnapshotOptions): Snapshot {
     modelOfService: (service) =>
       pools.find((pool) => pool.service === service)?.model ?? byName.get(service)?.name,
     versionsOf: (name) => versions.get(name),
+    backboneOf: (name) => byName.get(name)?.head?.backbone.name ?? name,
     resolve: (modelSpec) => {
       const { name } = modelSpec;
       const ofHead = versions.get(name);

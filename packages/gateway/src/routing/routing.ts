@@ -41,6 +41,8 @@ export interface Routing<Replica extends RoutedReplica>
   /** Returns the regions with their pools and replicas, the gateway's own region first. */
   status(showsAddresses: boolean): Pick<GatewayStatus, "regions" | "retriesLeft">;
   readiness(isClosing: boolean): Readiness;
+  /** Whether calls of a model are queued in any region. */
+  hasQueue(model: string): boolean;
   /** Resolves when every pool can serve. */
   ready(): Promise<void>;
   readonly gauges: {
@@ -86,6 +88,8 @@ export function createRouting<Replica extends RoutedReplica>(
     status: (showsAddresses) =>
       gatewayStatus(router.status(), { ownRegion, aliasOf, showsAddresses }),
     readiness: (isClosing) => readinessOf(router.status(), { isClosing }),
+    hasQueue: (name) =>
+      router.status().pools.some(({ model, waiting }) => model === name && waiting > 0),
     ready: () => conditions.waitUntil(() => router.canServeAll(devices.isDevice)),
     gauges: {
       replicas: () => replicaCounts(router.status()),

@@ -32,6 +32,7 @@ const allowedHeaders = [
   "x-ms-aml-grpc-service-route",
   "x-request-id",
   "x-tensorgate-priority",
+  "x-tensorgate-session",
   "x-tensorgate-region",
   "x-tensorgate-residency",
   "x-tensorgate-timeout-ms",

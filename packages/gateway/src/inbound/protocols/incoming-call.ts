@@ -166,6 +166,9 @@ function deadlineExceeded(timeoutMs: number): DeadlineExceededError {
 const timeoutHeader = "x-tensorgate-timeout-ms";
 const priorityHeader = "x-tensorgate-priority";
 const hopsHeader = "x-tensorgate-hops";
+const sessionHeader = "x-tensorgate-session";
+/** Characters of a session that count. */
+const maxSessionChars = 256;
 
 /** @throws InvalidRequestError if the header is there and not a number */
 function parseTimeoutMs(text: string): number {
@@ -221,9 +224,11 @@ function hintsFrom(header: ReadHeader, caller: Caller | undefined): RoutingHints
       : commonRegions(parseRegions(regions), caller?.residency);
   const priority = header(priorityHeader);
   const hops = header(hopsHeader);
+  const session = header(sessionHeader);
   return {
     ...(region && { region }),
     ...(priority && { priority: parsePriority(priority) }),
+    ...(session && { session: session.slice(0, maxSessionChars) }),
     ...(hops !== undefined && parseHops(hops) > 0 && { isForwarded: true }),
     ...(residency && { residency }),
   };

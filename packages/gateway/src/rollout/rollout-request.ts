@@ -1,0 +1,87 @@
+import { z } from "zod";
+import { parseCondition, type RolloutPlan } from "./machine/plan.ts";
+
+/** Why a command on rollouts was refused. */
+export type RolloutRefusal =
+  /** The request is not well formed, or makes no sense now. */
+  | "invalid"
+  /** There is no such model or version. */
+  | "unknown";
+
+/** A command on rollouts that was refused: nothing has changed. */
+export class RolloutRefusedError extends Error {
+  override readonly name = "RolloutRefusedError";
+  readonly reason: RolloutRefusal;
+
+  constructor(reason: RolloutRefusal, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+/** A request to roll a version out. */
+export interface RolloutRequest extends Partial<Omit<RolloutPlan, "abortIf" | "to">> {
+  readonly to: string;
+  /** Such as `failures>1%` and `top1<0.98`. */
+  readonly abortIf?: readonly string[];
+}
+
+export const planDefaults: Omit<RolloutPlan, "from" | "to"> = {
+  steps: [5, 25, 50, 100],
+  everyMs: 300_000,
+  abortIf: [],
+  minCalls: 20,
+  sticky: "none",
+  shadowShare: 0.1,
+};
+
+const version = z.string().regex(/^\d{1,19}$/);
+const share = z.number().min(0).max(1);
+
+const requestJson = z.strictObject({
+  to: version,
+  from: version.optional(),
+  steps: z.array(z.number().gt(0).max(100)).min(1).max(100).optional(),
+  everyMs: z.number().min(1).max(86_400_000).optional(),
+  abortIf: z.array(z.string().max(100)).max(20).optional(),
+  minCalls: z.int().min(1).max(1_000_000).optional(),
+  sticky: z.enum(["key", "session", "none"]).optional(),
+  shadowShare: share.optional(),
+});
+
+const shadowJson = z.strictObject({ version: version.optional(), share: share.optional() });
+
+/** A request to shadow a version; without one, shadowing ends. */
+export interface ShadowRequest {
+  readonly version?: string;
+  /** @default 0.1 */
+  readonly share?: number;
+}
+
+/** @throws RolloutRefusedError with every fault */
+export const rolloutRequestFromJson = (json: unknown): RolloutRequest =>
+  parsed(requestJson, json) as RolloutRequest;
+
+/** @throws RolloutRefusedError with every fault */
+export const shadowRequestFromJson = (json: unknown): ShadowRequest =>
+  parsed(shadowJson, json) as ShadowRequest;
+
+function parsed<Value>(schema: z.ZodType<Value>, json: unknown): Value {
+  const result = schema.safeParse(json);
+  if (result.success) return result.data;
+  const faults = result.error.issues.map(
+    ({ path, message }) => `${path.map(String).join(".") || "the request"}: ${message}`,
+  );
+  throw new RolloutRefusedError("invalid", faults.join("; "));
+}
+
+/** Completes a request. @throws RolloutRefusedError for a condition that cannot be read */
+export function planFrom(request: RolloutRequest, from: string): RolloutPlan {
+  try {
+    const { abortIf = [], ...rest } = request;
+    return { ...planDefaults, from, ...rest, abortIf: abortIf.map(parseCondition) };
+  } catch (thrown) {
+    if (!(thrown instanceof RangeError)) throw thrown;
+    throw new RolloutRefusedError("invalid", thrown.message);
+  }
+}

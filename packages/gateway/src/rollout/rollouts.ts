@@ -1,0 +1,257 @@
+import { type Clock, listedNames, poll, ScoringError, type Tasks } from "@tensorgate/core";
+import {
+  afterEvent,
+  noRollout,
+  type RolloutEvent,
+  type RolloutState,
+  weightsOf,
+} from "./machine/machine.ts";
+import { type RolloutOptions, rolloutDefaults } from "./options.ts";
+import { type RolloutStates, readRollouts, writeRollouts } from "./rollout-file.ts";
+import {
+  planFrom,
+  RolloutRefusedError,
+  type RolloutRequest,
+  type ShadowRequest,
+} from "./rollout-request.ts";
+import { createShadow, type Shadow, type ShadowReport } from "./shadow.ts";
+import { tasksWithRollouts } from "./tasks-with-rollouts.ts";
+
+/** What is known of the versions of a model. Plain JSON. */
+export interface RolloutReport extends Omit<RolloutState, "before"> {
+  readonly model: string;
+  /** Share of the calls of each version; absent if the latest gets all. */
+  readonly weights?: Readonly<Record<string, number>>;
+  readonly shadow?: ShadowReport;
+}
+
+/** Which versions answer, and how that changes over time. */
+export interface Rollouts {
+  /** Models with a rollout, a past one, or a shadow. */
+  list(): readonly RolloutReport[];
+  /** @throws RolloutRefusedError */
+  start(model: string, request: RolloutRequest): RolloutReport;
+  /** @throws RolloutRefusedError */
+  command(model: string, command: "promote" | "abort" | "undo"): RolloutReport;
+  /** Shadows a share of the calls of a model, or ends that. @throws RolloutRefusedError */
+  shadow(model: string, request: ShadowRequest): RolloutReport;
+  /** Adds the choice of versions, and shadows, to tasks. */
+  around(tasks: Tasks): Tasks;
+  close(): void;
+}
+
+/** What is in force, as rollouts use it. */
+export interface RolledOut {
+  readonly tasks: Tasks;
+  readonly snapshot: {
+    resolve(modelSpec: { readonly name: string }): { readonly isIdempotent: boolean };
+    /** Name of the model whose replicas serve a model. */
+    backboneOf(name: string): string;
+  };
+}
+
+export interface RolloutsDeps {
+  readonly options: RolloutOptions | undefined;
+  readonly inForce: () => RolledOut;
+  /** Whether calls of a model are queued at its replicas. */
+  readonly hasQueue: (model: string) => boolean;
+  readonly onFailure: (error: ScoringError) => void;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+/** @throws SettingError if the file of states is damaged */
+export function createRollouts(deps: RolloutsDeps): Rollouts {
+  const { inForce, hasQueue, onFailure, clock, random } = deps;
+  const { file, intervalMs, maxShadows } = { ...rolloutDefaults, ...deps.options };
+  const states = new Map<string, RolloutState>(file === undefined ? [] : readRollouts(file));
+  const shadows = new Map<string, Shadow>();
+  let writing = Promise.resolve();
+
+  function apply(model: string, event: RolloutEvent): void {
+    const before = states.get(model) ?? noRollout;
+    const after = afterEvent(before, event);
+    if (after === before) return;
+    states.set(model, after);
+    if (before.running && !after.running) endShadow(model);
+    if (!before.running && after.running) shadowRollout(model);
+    if (after.revision !== before.revision) save();
+  }
+
+  function isIdempotent(name: string): boolean {
+    try {
+      return inForce().snapshot.resolve({ name }).isIdempotent;
+    } catch {
+      // A model that the configuration no longer has.
+      return false;
+    }
+  }
+
+  function save(): void {
+    if (file === undefined) return;
+    writing = writing
+      .then(() => writeRollouts(file, states))
+      .catch((thrown: unknown) => onFailure(ScoringError.from(thrown)));
+  }
+
+  /** Takes over what another gateway with the same file has decided. */
+  function follow(found: RolloutStates): void {
+    for (const [model, state] of found) {
+      const own = states.get(model) ?? noRollout;
+      if (state.revision <= own.revision) continue;
+      states.set(model, state);
+      endShadow(model);
+      if (state.running) shadowRollout(model);
+    }
+  }
+
+  function shadowRollout(model: string): void {
+    const plan = states.get(model)?.running?.plan;
+    const compares = plan?.abortIf.some(({ metric }) => metric !== "failures") ?? false;
+    if (!plan || !compares || plan.shadowShare === 0 || !isIdempotent(model)) return;
+    beginShadow(model, plan.to, plan.shadowShare);
+  }
+
+  function beginShadow(model: string, version: string, share: number): void {
+    endShadow(model);
+    const shadow = createShadow({
+      version,
+      share,
+      maxInFlight: maxShadows,
+      hasQueue: () => hasQueue(inForce().snapshot.backboneOf(model)),
+      onCompared: (sums) => apply(model, { type: "compared", sums }),
+      clock,
+      random,
+    });
+    shadows.set(model, shadow);
+  }
+
+  function endShadow(model: string): void {
+    shadows.get(model)?.close();
+    shadows.delete(model);
+  }
+
+  const polling = poll(
+    async () => {
+      for (const [model, { running }] of [...states]) {
+        apply(model, { type: "time", elapsedMs: intervalMs });
+        // After a start: what is in force was not known when the file was read.
+        if (running && states.get(model)?.running && !shadows.has(model)) shadowRollout(model);
+      }
+      if (file === undefined) return;
+      await writing;
+      try {
+        follow(readRollouts(file));
+      } catch (thrown) {
+        onFailure(ScoringError.from(thrown));
+      }
+    },
+    { intervalMs, clock },
+  );
+
+  function report(model: string): RolloutReport {
+    const { before: _before, ...state } = states.get(model) ?? noRollout;
+    const weights = weightsOf(states.get(model) ?? noRollout);
+    const shadow = shadows.get(model);
+    return {
+      model,
+      ...state,
+      ...(weights && { weights: Object.fromEntries(weights) }),
+      ...(shadow && { shadow: shadow.report() }),
+    };
+  }
+
+  /** @throws RolloutRefusedError if the model or one of the versions is unknown */
+  function assertVersions(model: string, wanted: readonly string[]): readonly string[] {
+    const versions = versionsOf(model);
+    const missing = wanted.find((version) => !versions.includes(version));
+    if (missing === undefined) return versions;
+    throw new RolloutRefusedError(
+      "unknown",
+      `no replica has version ${missing} of ${model}; versions: ${listedNames(versions)}`,
+    );
+  }
+
+  function versionsOf(model: string): readonly string[] {
+    try {
+      return inForce().tasks.catalog.get(model).versions.map(String);
+    } catch (thrown) {
+      throw new RolloutRefusedError("unknown", (thrown as Error).message);
+    }
+  }
+
+  function commanded(model: string, event: RolloutEvent): RolloutReport {
+    try {
+      apply(model, event);
+    } catch (thrown) {
+      if (!(thrown instanceof RangeError)) throw thrown;
+      throw new RolloutRefusedError("invalid", `${model}: ${thrown.message}`);
+    }
+    return report(model);
+  }
+
+  return {
+    list: () => [...new Set([...states.keys(), ...shadows.keys()])].map(report),
+    start: (model, request) => {
+      const { to } = request;
+      const versions = assertVersions(model, [to]);
+      const from =
+        request.from ?? states.get(model)?.stable ?? versions.find((each) => each !== to);
+      if (from === undefined) {
+        throw new RolloutRefusedError("invalid", `version ${to} is the only one of ${model}`);
+      }
+      assertVersions(model, [from]);
+      const plan = planFrom(request, from);
+      const compares = plan.abortIf.find(({ metric }) => metric !== "failures");
+      if (compares && plan.shadowShare === 0) {
+        throw new RolloutRefusedError(
+          "invalid",
+          `${compares.metric} needs a share of shadowed calls`,
+        );
+      }
+      if (compares && !isIdempotent(model)) {
+        throw new RolloutRefusedError(
+          "invalid",
+          `${compares.metric} needs shadowed calls, but ${model} is not idempotent`,
+        );
+      }
+      return commanded(model, { type: "start", plan });
+    },
+    command: (model, command) => {
+      versionsOf(model);
+      return commanded(
+        model,
+        command === "abort" ? { type: "abort", because: "by command" } : { type: command },
+      );
+    },
+    shadow: (model, { version, share = 0.1 }) => {
+      if (states.get(model)?.running) {
+        throw new RolloutRefusedError("invalid", `${model}: its rollout decides what is shadowed`);
+      }
+      if (version === undefined) endShadow(model);
+      else {
+        assertVersions(model, [version]);
+        if (!isIdempotent(model)) {
+          throw new RolloutRefusedError(
+            "invalid",
+            `${model} is not idempotent: it cannot be shadowed`,
+          );
+        }
+        beginShadow(model, version, share);
+      }
+      return report(model);
+    },
+    around: (inner) =>
+      tasksWithRollouts(inner, {
+        stateOf: (model) => states.get(model),
+        shadowOf: (model) => shadows.get(model),
+        onCall: (model, version, hasFailed) => apply(model, { type: "call", version, hasFailed }),
+        clock,
+        random,
+      }),
+    close: () => {
+      polling[Symbol.dispose]();
+      for (const model of [...shadows.keys()]) endShadow(model);
+    },
+  };
+}

@@ -1,7 +1,9 @@
 /**
  * Builds every package from scratch and packs it as it is published: `npm run pack -- FOLDER`.
  *
- * What is packed is a copy: with the licence, and without what only the workspace needs.
+ * What is packed is a copy: with the licence, and without what only the workspace needs. ONNX Runtime is packed into the
+ * model server, without its install script: that loads hundreds of megabytes for CUDA, which the model server does not
+ * use, from a host that firewalls block, and then the installation fails.
  */
 import { execFileSync } from "node:child_process";
 import {
@@ -20,6 +22,9 @@ import { fileURLToPath } from "node:url";
 
 interface Manifest {
   readonly name: string;
+  readonly version: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly scripts?: unknown;
   readonly files: readonly string[];
   readonly exports?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly devDependencies?: unknown;
@@ -64,7 +69,52 @@ function publishedManifest({ devDependencies: _, ...manifest }: Manifest): objec
     const { [ownCondition]: _source, ...published } = conditions;
     return [path, published];
   });
-  return { ...manifest, ...(manifest.exports && { exports: Object.fromEntries(exports) }) };
+  const bundledNames = bundled[manifest.name]
+    ?.map(({ name }) => name)
+    .filter((name) => name in (manifest.dependencies ?? {}));
+  return {
+    ...manifest,
+    ...(manifest.exports && { exports: Object.fromEntries(exports) }),
+    ...(bundledNames && { bundleDependencies: bundledNames }),
+  };
+}
+
+/** Dependencies that are packed into a package, with what each needs besides its own files. */
+const bundled: Readonly<Record<string, readonly BundledPackage[]>> = {
+  "@tensorgate/model-server": [
+    {
+      name: "onnxruntime-node",
+      // The others are for its install script.
+      dependencies: ["onnxruntime-common"],
+      parts: ["bin", "dist", "package.json", "README.md"],
+    },
+    {
+      name: "onnxruntime-common",
+      dependencies: [],
+      parts: ["dist/cjs", "dist/esm", "package.json", "README.md"],
+    },
+  ],
+};
+
+interface BundledPackage {
+  readonly name: string;
+  readonly dependencies: readonly string[];
+  readonly parts: readonly string[];
+}
+
+/** Copies a dependency into the staged package, without scripts. */
+function bundle(staged: string, { name, dependencies, parts }: BundledPackage): void {
+  const from = join(root, "node_modules", name);
+  const to = join(staged, "node_modules", name);
+  for (const part of parts) cpSync(join(from, part), join(to, part), { recursive: true });
+  const { scripts: _, devDependencies: _ours, ...manifest } = manifestOf(from);
+  const needed = Object.entries(manifest.dependencies ?? {}).filter(([each]) =>
+    dependencies.includes(each),
+  );
+  writeFileSync(
+    join(to, "package.json"),
+    `${JSON.stringify({ ...manifest, dependencies: Object.fromEntries(needed) }, null, 2)}\n`,
+  );
 }
 
 /** @returns path of the tarball */
@@ -85,6 +135,7 @@ function packed(folder: string, out: string): string {
       join(staged, "package.json"),
       `${JSON.stringify(publishedManifest(manifest), null, 2)}\n`,
     );
+    for (const each of bundled[manifest.name] ?? []) bundle(staged, each);
     const said = execFileSync("npm", ["pack", "--silent", "--pack-destination", out], {
       cwd: staged,
       encoding: "utf8",

@@ -107,7 +107,7 @@ async function takeLock() {
 }
 
 function install() {
-  say("installing packages (about 180 MB the first time, most of it ONNX Runtime)");
+  say("installing packages (about 200 MB the first time, most of it ONNX Runtime)");
   const startMs = Date.now();
   const seconds = () => Math.round((Date.now() - startMs) / 1_000);
   const progress = setInterval(() => say(`still installing, ${seconds()} s`), 10_000);

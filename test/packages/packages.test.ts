@@ -33,11 +33,11 @@ beforeAll(async () => {
   await run("mkdir", [project]);
   const manifest = { name: "empty", private: true, type: "module" };
   writeFileSync(join(project, "package.json"), JSON.stringify(manifest));
-  await run(
-    "npm",
-    ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", ...tarballs],
-    { cwd: project, env: { ...process.env, npm_config_loglevel: "error" } },
-  );
+  // Install scripts run, as they do for a user.
+  await run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", ...tarballs], {
+    cwd: project,
+    env: { ...process.env, npm_config_loglevel: "error", npm_config_ignore_scripts: "false" },
+  });
 });
 afterAll(async () => {
   await running[Symbol.asyncDispose]();
@@ -70,6 +70,9 @@ test("a tarball has what runs, its types, a readme and the licence, and nothing 
           name,
         ) &&
         !/^(gen\/.*_pb\.(js|d\.ts)|[\w/]+\.proto)$/.test(name) &&
+        !/^node_modules\/onnxruntime-(node|common)\//.test(name) &&
+        // The command deploys by it.
+        !/^chart\/[\w./-]+\.(yaml|json|tpl|txt)$/.test(name) &&
         !/^dist\/samples\/[\w-]+\.jpg$/.test(name) &&
         !/^models\/[\w-]+\/\d+\/(model\.onnx|manifest\.json)$/.test(name),
     );
@@ -95,6 +98,17 @@ test("a manifest names the repository, its folder there, the licence and what it
     expect(manifest).not.toHaveProperty("devDependencies");
     expect(existsSync(join(root, manifest.repository.directory, "package.json"))).toBe(true);
   }
+});
+
+test("ONNX Runtime comes with the model server, without the script that loads CUDA", async () => {
+  const server = join(project, "node_modules/@tensorgate/model-server");
+  const engine = join(server, "node_modules/onnxruntime-node");
+
+  expect(JSON.parse(readFileSync(join(engine, "package.json"), "utf8"))).not.toHaveProperty(
+    "scripts",
+  );
+  expect(existsSync(join(project, "node_modules/onnxruntime-node"))).toBe(false);
+  expect(readdirSync(join(engine, "bin/napi-v6")).toSorted()).toEqual(["darwin", "linux", "win32"]);
 });
 
 test("publint finds nothing", async () => {

@@ -12,8 +12,7 @@ export async function importModelServer(): Promise<typeof import("@tensorgate/mo
     const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
     if (code !== "ERR_MODULE_NOT_FOUND") throw thrown;
     throw new CommandError(
-      "the embedded model server is not installed: npm install @tensorgate/model-server. " +
-        "If api.nuget.org cannot be reached, set ONNXRUNTIME_NODE_INSTALL=skip",
+      "the embedded model server is not installed: npm install @tensorgate/model-server",
     );
   }
 }

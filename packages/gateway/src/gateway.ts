@@ -34,11 +34,13 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
   const first = meaningOf(settings);
   // telemetry: observes, and decides nothing
   const telemetry = createTelemetry({ ...deps, ...host, version, clock });
-
   // upstream: every replica, how it is spoken to, and which versions of its models it has
   const upstream = createReplicas(settings.pools, { options: settings.upstream, clock, random });
-  const { probeTimeoutMs } = { ...routingDefaults, ...settings.routing };
-  const discovery = createModelDiscovery(upstream, { timeoutMs: probeTimeoutMs, clock });
+  const discovery = createModelDiscovery(upstream, {
+    timeoutMs: { ...routingDefaults, ...settings.routing }.probeTimeoutMs,
+    verify: (replica) => models.golden(inForce.current.snapshot, replica),
+    clock,
+  });
 
   const aliasOf = createReplicaAliases();
   const registry = createDeviceRegistry({ replicas: upstream, aliasOf, clock });
@@ -116,8 +118,6 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
     status: routing.status,
     readiness: routing.readiness,
     version,
-    console: deps.console,
-    plugs: deps.plugs,
     observeCall: telemetry.observeCalls((name) => inForce.current.snapshot.has(name)),
     onRejected: telemetry.countRejectedConnection,
     clock,

@@ -1,10 +1,12 @@
 import { guardedCallback, InternalError } from "@tensorgate/core";
 import type { GatewayDeps } from "./gateway-api.ts";
 
-/** Callbacks of the host: the program that embeds the gateway. */
+/** What the host, the program that embeds the gateway, hands in: callbacks, and what is served beside the API. */
 export type HostCallbacks = Required<
   Pick<GatewayDeps, "onInternalError" | "onCertificates" | "onRejectedConnections" | "onReplica">
 > & {
+  readonly console: GatewayDeps["console"];
+  readonly plugs: GatewayDeps["plugs"];
   /** Undefined if the host has none: what nobody takes is not written. */
   readonly onCall: GatewayDeps["onCall"];
   /** Reports an exception of an instrument of the host's providers. */
@@ -20,6 +22,8 @@ export function hostCallbacks(deps: GatewayDeps): HostCallbacks {
   const reported = (name: string) => (thrown: unknown) =>
     onInternalError(new InternalError(thrown), name);
   return {
+    console: deps.console,
+    plugs: deps.plugs,
     onInternalError,
     onCall: deps.onCall && guardedCallback(deps.onCall, reported("call")),
     onCertificates: guardedCallback(deps.onCertificates, reported("certificates")),

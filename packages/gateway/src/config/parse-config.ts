@@ -235,6 +235,13 @@ function withPathsFrom(folder: string, options: GatewayOptions): GatewayOptions 
     ...options,
     ...(options.rollouts && { rollouts: resolved(options.rollouts) }),
     ...(listen && { listen: { ...listen, ...(listen.tls && { tls: resolved(listen.tls) }) } }),
+    ...(options.models && {
+      models: options.models.map(({ golden, ...model }) =>
+        golden
+          ? { ...model, golden: { ...golden, pictures: golden.pictures.map(resolved) } }
+          : model,
+      ),
+    }),
     pools: pools.map((pool) => ({
       ...pool,
       ...(pool.tls && { tls: resolved(pool.tls) }),

@@ -21,6 +21,7 @@ export function modelFaults(options: ModelOptions): readonly ModelFault[] {
     ...detectorFaults(options),
     ...labelFaults(options),
     ...taskFaults(options),
+    ...goldenFaults(options),
     ...repetitionFaults(options),
   ];
 }
@@ -200,6 +201,13 @@ function repetitionFaults({ cache, hedge, idempotent }: ModelOptions): readonly 
   return [
     ...(cache ? [{ path: ["cache"], message: cached }] : []),
     ...(hedge ? [{ path: ["hedge"], message: hedged }] : []),
+  ];
+}
+
+function goldenFaults({ golden, input, family }: ModelOptions): readonly ModelFault[] {
+  if (!golden || input || family !== undefined) return [];
+  return [
+    { path: ["golden"], message: "requires a model that takes pictures; describe its input" },
   ];
 }
 

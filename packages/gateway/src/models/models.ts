@@ -24,6 +24,7 @@ import { createClassifier } from "./classify.ts";
 import { describedSignature } from "./described-signature.ts";
 import { createDetector } from "./detect.ts";
 import { createEmbedder } from "./embed.ts";
+import { createGoldenChecks, type VerifiedReplica } from "./golden/golden-checks.ts";
 import { createBackboneCheck } from "./heads/assert-backbone.ts";
 import { headMetadata, headModelStatus, headRuntimeInfo } from "./heads/described-head.ts";
 import { createHeadScorer } from "./heads/score-heads.ts";
@@ -77,6 +78,11 @@ export interface Models {
   ): Meaning & { readonly tasks: Tasks };
   /** Creates the smoke test of devices. */
   smokeTest(resolve: (modelSpec: ModelSpec) => Release): RunSmokeTest;
+  /**
+   * Returns why a replica must not get calls of a model yet; undefined if its golden pictures have their labels, or the
+   * model has none.
+   */
+  golden(snapshot: Snapshot, replica: VerifiedReplica): string | undefined;
   /** Starts the first decoder if a model of the snapshot takes pixels. */
   warm(snapshot: Snapshot): void;
   /** Pictures queued for a decoder. */
@@ -95,6 +101,7 @@ export function createModels(deps: ModelsDeps): Models {
     onStartFailure: deps.onDecoderFailure,
   });
   const prepare = createPicturePreparer({ ...decoders, options, clock });
+  const verifyGolden = createGoldenChecks(clock);
   const tasksOf = (snapshot: Snapshot): Tasks => {
     const { resolve, has, all, regions, modelOfService, versionsOf } = snapshot;
     const metadata: AskModel<ModelMetadata> = async (modelSpec, call) => {
@@ -184,6 +191,12 @@ export function createModels(deps: ModelsDeps): Models {
     maxPictures: options.maxPictures,
     withTasks: (meaning, around) => ({ ...meaning, tasks: around(tasksOf(meaning.snapshot)) }),
     smokeTest: (resolve) => createSmokeTest({ resolve, prepare, options }, clock),
+    golden: (snapshot, replica) => {
+      const { resolve } = snapshot;
+      if (!snapshot.has(replica.model)) return undefined;
+      const smokeTest = createSmokeTest({ resolve, prepare, options }, clock);
+      return verifyGolden(resolve({ name: replica.model }).golden, replica, smokeTest);
+    },
     warm: (snapshot) => {
       if (snapshot.all().some(({ picture }) => picture?.preprocessing)) decoders.warm();
     },

@@ -11,6 +11,7 @@ import {
   detectionSchema,
   detectorSchema,
 } from "./detection/detector-options.ts";
+import { type GoldenOptions, goldenSchema } from "./golden/golden-options.ts";
 import { type HeadOptions, headSchema } from "./heads/head-options.ts";
 import {
   type InputOptions,
@@ -68,6 +69,8 @@ export interface ModelOptions {
   /** How its outputs become boxes, if it is a detector without family. */
   readonly detector?: DetectorOptions;
   readonly detection?: DetectionOptions;
+  /** Pictures that a replica must label as expected before it gets calls. */
+  readonly golden?: GoldenOptions;
   /** Classes that were taught on the features of another model. Everything else comes from that model and the head. */
   readonly head?: HeadOptions;
   /**
@@ -131,6 +134,7 @@ export const modelFormSchema: z.ZodType<ModelOptions> = z.strictObject({
   hedge: z.boolean().optional().describe("Hedges slow calls at a second replica."),
   detector: detectorSchema.optional().describe("How outputs become boxes."),
   detection: detectionSchema.optional().describe("Selection of a detector's boxes."),
+  golden: goldenSchema.optional().describe("Pictures that replicas must label as expected."),
   head: headSchema.optional().describe("Classes taught on the features of another model."),
   weights: z.enum(["trained", "seeded", "given"]).optional().describe("Origin of the weights."),
 }) as z.ZodType<ModelOptions>;

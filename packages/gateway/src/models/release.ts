@@ -20,6 +20,7 @@ import {
   detectionFrom,
   type ReleaseDetector,
 } from "./detection/release-detector.ts";
+import type { Golden } from "./golden/golden-pictures.ts";
 import type { TensorNameOptions } from "./input-options.ts";
 import type { ModelOptions } from "./options.ts";
 import { type PictureInput, pictureInput } from "./picture-input.ts";
@@ -43,6 +44,8 @@ export interface Release extends ResolvedModel {
   readonly weights: Weights;
   /** Pictures that its replicas take in one call; an integer >= 1. */
   readonly batchSize: number;
+  /** Pictures that its replicas must label as expected. */
+  readonly golden?: Golden | undefined;
   /** Present if it is a head on the features of another release. */
   readonly head?: ReleaseHead;
 }

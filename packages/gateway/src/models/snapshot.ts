@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { type ModelSpec, nearestNames, UnknownModelError } from "@tensorgate/core";
+import { goldenFrom } from "./golden/golden-pictures.ts";
 import { chosenRelease, headReleases, type ReleaseVersions } from "./heads/head-release.ts";
 import type { ModelOptions } from "./options.ts";
 import { isStackable } from "./picture-input.ts";
@@ -53,6 +54,7 @@ export function createSnapshot({ models, pools }: SnapshotOptions): Snapshot {
       const { picture } = release;
       return {
         ...release,
+        golden: goldenFrom(options),
         revision: revisionOf(options, ofModel),
         batchSize: picture && !isStackable(picture) ? 1 : batchSizeOf(ofModel),
       };

@@ -2,6 +2,7 @@ import {
   type CallContext,
   type Clock,
   type ModelMetadata,
+  type ScoreResolved,
   UnknownModelError,
   UpstreamAnsweredError,
   withDeadline,
@@ -45,7 +46,10 @@ export interface ProbeOutcome {
 /** The replicas to probe. */
 export interface DiscoverableReplicas {
   readonly pools: readonly Pick<ReplicaPool, "model" | "region" | "replicaIds">[];
-  readonly byId: Pick<ReadonlyMap<string, Pick<Replica, "probe" | "modelMetadata">>, "get">;
+  readonly byId: Pick<
+    ReadonlyMap<string, Pick<Replica, "probe" | "modelMetadata" | "score">>,
+    "get"
+  >;
   /** Calls `listener`, from now on, after `pools` has changed. */
   onChange(listener: () => void): void;
 }
@@ -53,7 +57,17 @@ export interface DiscoverableReplicas {
 export interface DiscoveryOptions {
   /** How long a probe may take, in milliseconds. */
   readonly timeoutMs: number;
+  /** Returns why a replica that says that it is ready must not get calls of a model yet. */
+  readonly verify?: (replica: ReadyReplica) => string | undefined;
   readonly clock: Clock;
+}
+
+/** A replica that says that it can score a model. */
+export interface ReadyReplica {
+  readonly model: string;
+  readonly replicaId: string;
+  readonly versions: readonly bigint[];
+  readonly score: ScoreResolved;
 }
 
 /** Last known state of one model. */
@@ -71,7 +85,7 @@ interface LastKnown {
 /** Discovers by probes which versions of a model there are, and their signatures. */
 export function createModelDiscovery(
   replicas: DiscoverableReplicas,
-  { timeoutMs, clock }: DiscoveryOptions,
+  { timeoutMs, verify, clock }: DiscoveryOptions,
 ): ModelDiscovery {
   const models = new Map<string, LastKnown>();
 
@@ -149,14 +163,23 @@ export function createModelDiscovery(
       try {
         return await withDeadline(
           async (call) => {
-            const found = await replicas.byId.get(replicaId)?.probe(model, call);
+            const replica = replicas.byId.get(replicaId);
+            const found = await replica?.probe(model, call);
             // It may have been removed meanwhile.
-            if (!found || !membersOf(model).has(replicaId)) return { finding: "lost" };
+            if (!replica || !found || !membersOf(model).has(replicaId)) return { finding: "lost" };
             const known = lastKnownOf(model);
             known.states.set(replicaId, found);
             if (found.isReady) known.removedStates = [];
             if (found.isReady) await querySignatures(model, replicaId, call);
-            return outcomeOf(found);
+            const { versions } = found;
+            const { score } = replica;
+            const fault = found.isReady && verify?.({ model, replicaId, versions, score });
+            if (!fault) return outcomeOf(found);
+            return {
+              finding: "warming",
+              versions: unknown,
+              note: noteOf("golden pictures", fault),
+            };
           },
           { requestId: "probe", timeoutMs, clock },
         );

@@ -97,6 +97,7 @@ function headRelease(
     ],
     classScores: { tensor: headOutput, holds: "probabilities", filter: [] },
     features: undefined,
+    golden: undefined,
     detector: undefined,
     labels: head.classes,
     classCount: head.classes.length,

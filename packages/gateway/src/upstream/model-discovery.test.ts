@@ -21,11 +21,14 @@ interface Behaviour {
 function watched(initial: Readonly<Record<string, Behaviour>>) {
   const behaviours = new Map(Object.entries(initial));
   let metadataCount = 0;
-  const replica = (id: string): Pick<Replica, "probe" | "modelMetadata"> => ({
+  const replica = (id: string): Pick<Replica, "probe" | "modelMetadata" | "score"> => ({
     probe: async () => {
       const { state, error } = behaviours.get(id) ?? {};
       if (!state) throw error ?? new UpstreamFailedError("gone");
       return state;
+    },
+    score: async () => {
+      throw new UpstreamFailedError("not scored here");
     },
     modelMetadata: async () => {
       metadataCount += 1;

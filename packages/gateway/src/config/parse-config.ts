@@ -157,25 +157,33 @@ function withHeadFiles(
   return { ...root, models };
 }
 
-/** Replaces `labels: file.txt` by the lines of that file. */
+/** Replaces `labels: file.txt` of models and of their versions by the lines of that file. */
 function withLabelFiles(
   root: unknown,
   readText: ReadText,
   report: (fault: PathFault) => void,
 ): unknown {
-  if (!isRecord(root) || !Array.isArray(root["models"])) return root;
-  const models = root["models"].map((model: unknown, index) => {
-    if (!isRecord(model) || typeof model["labels"] !== "string") return model;
-    const path = model["labels"];
-    if (isLabelListName(path)) return model;
+  const withLabels = (settings: unknown, path: readonly PropertyKey[]): unknown => {
+    if (!isRecord(settings) || typeof settings["labels"] !== "string") return settings;
+    const file = settings["labels"];
+    if (isLabelListName(file)) return settings;
     try {
-      return { ...model, labels: labelsFromText(readText(path)) };
+      return { ...settings, labels: labelsFromText(readText(file)) };
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      report({ path: ["models", index, "labels"], message: `cannot read ${path}: ${reason}` });
-      const { labels: _unreadable, ...rest } = model;
+      report({ path: [...path, "labels"], message: `cannot read ${file}: ${reason}` });
+      const { labels: _unreadable, ...rest } = settings;
       return rest;
     }
+  };
+  if (!isRecord(root) || !Array.isArray(root["models"])) return root;
+  const models = root["models"].map((entry: unknown, index) => {
+    const model = withLabels(entry, ["models", index]);
+    if (!isRecord(model) || !Array.isArray(model["versions"])) return model;
+    const versions = model["versions"].map((each: unknown, at) =>
+      withLabels(each, ["models", index, "versions", at]),
+    );
+    return { ...model, versions };
   });
   return { ...root, models };
 }

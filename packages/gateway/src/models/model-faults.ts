@@ -22,6 +22,7 @@ export function modelFaults(options: ModelOptions): readonly ModelFault[] {
     ...labelFaults(options),
     ...taskFaults(options),
     ...goldenFaults(options),
+    ...versionFaults(options),
     ...repetitionFaults(options),
   ];
 }
@@ -202,6 +203,22 @@ function repetitionFaults({ cache, hedge, idempotent }: ModelOptions): readonly 
     ...(cache ? [{ path: ["cache"], message: cached }] : []),
     ...(hedge ? [{ path: ["hedge"], message: hedged }] : []),
   ];
+}
+
+/** Faults of versions together with what they share with the model. */
+function versionFaults({ versions = [], ...options }: ModelOptions): readonly ModelFault[] {
+  return versions.flatMap(({ version, ...different }, index) => {
+    const own = new Set(Object.keys(different));
+    const isRepeated =
+      versions.findIndex((each) => String(each.version) === String(version)) < index;
+    const faults = modelFaults({ ...options, ...different }).filter(({ path: [setting = ""] }) =>
+      own.has(setting),
+    );
+    return [
+      ...faults,
+      ...(isRepeated ? [{ path: ["version"], message: `version ${version} is listed twice` }] : []),
+    ].map(({ path, message }) => ({ path: ["versions", String(index), ...path], message }));
+  });
 }
 
 function goldenFaults({ golden, input, family }: ModelOptions): readonly ModelFault[] {

@@ -28,6 +28,7 @@ import { createGoldenChecks, type VerifiedReplica } from "./golden/golden-checks
 import { createBackboneCheck } from "./heads/assert-backbone.ts";
 import { headMetadata, headModelStatus, headRuntimeInfo } from "./heads/described-head.ts";
 import { createHeadScorer } from "./heads/score-heads.ts";
+import { tasksWithVersions } from "./name-version.ts";
 import { type PictureOptions, pictureDefaults } from "./options.ts";
 import { createPicturePreparer } from "./prepare-picture.ts";
 import type { Release } from "./release.ts";
@@ -189,11 +190,22 @@ export function createModels(deps: ModelsDeps): Models {
 
   return {
     maxPictures: options.maxPictures,
-    withTasks: (meaning, around) => ({ ...meaning, tasks: around(tasksOf(meaning.snapshot)) }),
+    withTasks: (meaning, around) => {
+      const { hasDifferingVersions } = meaning.snapshot;
+      const versionsOf = (name: string) => deps.reported(name).versions;
+      const tasks = tasksWithVersions(tasksOf(meaning.snapshot), {
+        hasDifferingVersions,
+        versionsOf,
+      });
+      return { ...meaning, tasks: around(tasks) };
+    },
     smokeTest: (resolve) => createSmokeTest({ resolve, prepare, options }, clock),
     golden: (snapshot, replica) => {
-      const { resolve } = snapshot;
       if (!snapshot.has(replica.model)) return undefined;
+      // A replica answers calls without a version by its latest, whose labels may be others than the model's.
+      const latest = replica.versions.toSorted((a, b) => (a > b ? -1 : 1))[0];
+      const resolve = (spec: ModelSpec) =>
+        snapshot.resolve(latest === undefined ? spec : { ...spec, version: latest });
       const smokeTest = createSmokeTest({ resolve, prepare, options }, clock);
       return verifyGolden(resolve({ name: replica.model }).golden, replica, smokeTest);
     },

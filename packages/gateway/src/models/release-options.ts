@@ -12,7 +12,7 @@ import {
   detectorSchema,
 } from "./detection/detector-options.ts";
 import { type GoldenOptions, goldenSchema } from "./golden/golden-options.ts";
-import { type HeadOptions, headSchema } from "./heads/head-options.ts";
+import { type HeadOptions, headSchema, versionNumber } from "./heads/head-options.ts";
 import {
   type InputOptions,
   inputSchema,
@@ -34,6 +34,16 @@ export interface OutputOptions {
   readonly tensor?: TensorNameOptions;
   /** What its numbers are. */
   readonly holds: (typeof outputHolds)[number];
+}
+
+/** What is different in one version of a model; everything else is as in the others. */
+export interface VersionOptions
+  extends Pick<
+    ModelOptions,
+    "signature" | "input" | "output" | "classCount" | "labels" | "detector" | "detection"
+  > {
+  /** From 0 on; a text beyond 1,000,000,000. */
+  readonly version: number | string;
 }
 
 export interface ModelOptions {
@@ -69,6 +79,11 @@ export interface ModelOptions {
   /** How its outputs become boxes, if it is a detector without family. */
   readonly detector?: DetectorOptions;
   readonly detection?: DetectionOptions;
+  /**
+   * Versions whose picture, outputs or labels differ from those of the model. Calls that name no version are then sent to
+   * the highest version that replicas have, so that no answer is read as that of another version.
+   */
+  readonly versions?: readonly VersionOptions[];
   /** Pictures that a replica must label as expected before it gets calls. */
   readonly golden?: GoldenOptions;
   /** Classes that were taught on the features of another model. Everything else comes from that model and the head. */
@@ -104,6 +119,19 @@ const output = z.strictObject({
   holds: z.enum(outputHolds).describe("What the output holds."),
 });
 
+const labelsSchema = z.union([z.array(z.string()).min(1), z.enum(labelListNames)]).optional();
+
+const versionSchema = z.strictObject({
+  version: versionNumber.describe("Number of the version."),
+  signature: name.optional().describe("Signature that input and output describe."),
+  input: inputSchema.optional().describe("Input of this version."),
+  output: z.record(z.string(), output).optional().describe("Outputs of this version by name."),
+  classCount: z.int().min(1).max(1_000_000).optional().describe("Number of scores."),
+  labels: labelsSchema.describe("Class names of this version, in the order of the scores."),
+  detector: detectorSchema.optional().describe("How outputs become boxes."),
+  detection: detectionSchema.optional().describe("Selection of a detector's boxes."),
+});
+
 /** The form of a model's description; `modelFaults` reports what it cannot mean. */
 export const modelFormSchema: z.ZodType<ModelOptions> = z.strictObject({
   name: name.describe("Name of the model for callers and at the replicas."),
@@ -120,10 +148,7 @@ export const modelFormSchema: z.ZodType<ModelOptions> = z.strictObject({
   signature: name.optional().describe("Signature that input and output describe."),
   output: z.record(z.string(), output).optional().describe("The model's outputs by name."),
   classCount: z.int().min(1).max(1_000_000).optional().describe("Number of scores."),
-  labels: z
-    .union([z.array(z.string()).min(1), z.enum(labelListNames)])
-    .optional()
-    .describe("Class names, in the order of the scores."),
+  labels: labelsSchema.describe("Class names, in the order of the scores."),
   cache: z.boolean().optional().describe("Caches responses and coalesces identical requests."),
   idempotent: z.boolean().optional().describe("Whether a request may be executed more than once."),
   residency: z
@@ -134,6 +159,12 @@ export const modelFormSchema: z.ZodType<ModelOptions> = z.strictObject({
   hedge: z.boolean().optional().describe("Hedges slow calls at a second replica."),
   detector: detectorSchema.optional().describe("How outputs become boxes."),
   detection: detectionSchema.optional().describe("Selection of a detector's boxes."),
+  versions: z
+    .array(versionSchema)
+    .min(1)
+    .max(1_000)
+    .optional()
+    .describe("Versions that differ from the model in input, outputs or labels."),
   golden: goldenSchema.optional().describe("Pictures that replicas must label as expected."),
   head: headSchema.optional().describe("Classes taught on the features of another model."),
   weights: z.enum(["trained", "seeded", "given"]).optional().describe("Origin of the weights."),

@@ -23,6 +23,8 @@ export interface Snapshot {
   all(): readonly Release[];
   /** Versions of a model that the gateway itself has, such as those of a head; undefined for all others. */
   versionsOf(name: string): ReleaseVersions | undefined;
+  /** Whether versions of a model differ in what its answers mean: a call of it has to name one. */
+  hasDifferingVersions(name: string): boolean;
   /** Name of the model whose replicas serve a model: its own, or that of the backbone of a head. */
   backboneOf(name: string): string;
   /** Regions with a pool, each once. */
@@ -46,19 +48,23 @@ export interface SnapshotOptions {
 
 export function createSnapshot({ models, pools }: SnapshotOptions): Snapshot {
   const described = models ?? undescribedModels(pools);
-  const ownReleases = described
-    .filter(({ head }) => !head)
-    .map((options): Release => {
-      const ofModel = pools.filter(({ model }) => model === options.name);
-      const release = releaseFromOptions(options);
-      const { picture } = release;
-      return {
-        ...release,
-        golden: goldenFrom(options),
-        revision: revisionOf(options, ofModel),
-        batchSize: picture && !isStackable(picture) ? 1 : batchSizeOf(ofModel),
-      };
-    });
+  const releaseOf = (options: ModelOptions): Release => {
+    const ofModel = pools.filter(({ model }) => model === options.name);
+    const release = releaseFromOptions(options);
+    const { picture } = release;
+    return {
+      ...release,
+      golden: goldenFrom(options),
+      revision: revisionOf(options, ofModel),
+      batchSize: picture && !isStackable(picture) ? 1 : batchSizeOf(ofModel),
+    };
+  };
+  const ownReleases = described.filter(({ head }) => !head).map(releaseOf);
+  const differing = new Map(
+    described.flatMap((options) =>
+      options.versions ? [[options.name, differingReleases(options, releaseOf)] as const] : [],
+    ),
+  );
   const byName = new Map(ownReleases.map((release) => [release.name, release]));
   const versions = new Map<string, ReleaseVersions>();
   for (const options of described) {
@@ -75,12 +81,15 @@ export function createSnapshot({ models, pools }: SnapshotOptions): Snapshot {
     modelOfService: (service) =>
       pools.find((pool) => pool.service === service)?.model ?? byName.get(service)?.name,
     versionsOf: (name) => versions.get(name),
+    hasDifferingVersions: (name) => differing.has(name),
     backboneOf: (name) => byName.get(name)?.head?.backbone.name ?? name,
     resolve: (modelSpec) => {
       const { name } = modelSpec;
       const ofHead = versions.get(name);
       if (ofHead) return chosenRelease(ofHead, modelSpec);
-      const release = byName.get(name);
+      const { version } = modelSpec;
+      const ofVersion = version === undefined ? undefined : differing.get(name)?.get(version);
+      const release = ofVersion ?? byName.get(name);
       if (release) return release;
       const nearest = nearestNames(name, [...byName.keys()]);
       throw new UnknownModelError(
@@ -89,6 +98,19 @@ export function createSnapshot({ models, pools }: SnapshotOptions): Snapshot {
       );
     },
   };
+}
+
+/** Builds the releases of the versions that differ from their model. */
+function differingReleases(
+  { versions = [], ...options }: ModelOptions,
+  releaseOf: (options: ModelOptions) => Release,
+): ReadonlyMap<bigint, Release> {
+  return new Map(
+    versions.map(({ version, ...different }) => {
+      const merged = { ...options, ...different };
+      return [BigInt(version), releaseOf(merged)];
+    }),
+  );
 }
 
 function undescribedModels(pools: readonly SnapshotPool[]): readonly ModelOptions[] {

@@ -18,7 +18,11 @@ export interface HeadOptions {
   readonly aliases?: Readonly<Record<string, number | string>>;
 }
 
-const versionNumber = z.union([z.int().min(0).max(1_000_000_000), z.string().regex(/^\d{1,19}$/)]);
+/** Number of a version: beyond a billion as text, since numbers of JSON cannot hold 64 bits. */
+export const versionNumber: z.ZodType<number | string> = z.union([
+  z.int().min(0).max(1_000_000_000),
+  z.string().regex(/^\d{1,19}$/),
+]);
 
 export const headSchema: z.ZodType<HeadOptions> = z.strictObject({
   of: z.string().min(1).describe("Model whose features the head reads."),

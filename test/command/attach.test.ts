@@ -9,12 +9,13 @@ import {
   type ModelServer,
   startModelServer,
 } from "@tensorgate/model-server";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runAttach } from "../../packages/cli/src/commands/attach.ts";
 import { createSignals } from "../../packages/cli/src/service/signals.ts";
 import { startFakeReplica } from "../support/fake-replica.ts";
 import { classScores } from "../support/family-answers.ts";
 import { startGateway } from "../support/running-gateway.ts";
+import { startScriptedInference } from "../support/scripted-inference.ts";
 
 let server: ModelServer;
 const folder = mkdtempSync(join(tmpdir(), "tensorgate-attach-"));
@@ -105,6 +106,66 @@ test.each([
 
   expect(await failureOf(`127.0.0.1:${port}`)).toContain(told);
   web.close();
+});
+
+test("the HTTP port of a server of the Open Inference Protocol is told as such", async () => {
+  const body = JSON.stringify({ name: "triton", version: "2.51.0", extensions: [] });
+  const web = createServer((_request, response) => response.end(body));
+  await new Promise<void>((resolve) => web.listen(0, "127.0.0.1", resolve));
+  const { port } = web.address() as AddressInfo;
+
+  expect(await failureOf(`127.0.0.1:${port}`)).toContain(
+    "the HTTP port of triton 2.51.0; the gateway calls its gRPC port, which is usually 8001",
+  );
+  web.close();
+});
+
+describe("a server of the Open Inference Protocol", () => {
+  const script = {
+    model: "nets",
+    metadata: {
+      name: "nets",
+      versions: ["4"],
+      inputs: [{ name: "pixels", datatype: "UINT8", shape: ["-1", "3", "8", "8"] }],
+      outputs: [{ name: "scores", datatype: "FP32", shape: ["-1", "2"] }],
+    },
+    replies: {
+      ModelInfer: [
+        {
+          model_name: "nets",
+          outputs: [{ name: "scores", datatype: "FP32", shape: ["1", "2"] }],
+          raw_output_contents: [Buffer.from(Float32Array.of(0.25, 0.75).buffer).toString("base64")],
+        },
+      ],
+      RepositoryIndex: [{ models: [{ name: "nets", version: "4", state: "READY" }] }],
+    },
+  };
+
+  test("is attached by its index, with the size and the layout of its pixels", async () => {
+    await using inference = await startScriptedInference(script);
+    const output = join(folder, "nets.yaml");
+
+    await runAttach(
+      inference.address,
+      { region: "local", port: 0, adminPort: 0, timeout: 10_000, output },
+      signals,
+    );
+
+    const text = readFileSync(output, "utf8");
+    expect(text).toContain("dialect: open-inference");
+    expect(text).toContain(
+      "{ tensor: pixels, kind: pixels, heightPx: 8, widthPx: 8, layout: nchw, dtype: UINT8 }",
+    );
+  });
+
+  test("says which models it has", async () => {
+    await using inference = await startScriptedInference(script);
+    const { address } = inference;
+
+    const found = inspectBackend({ address, models: ["other"], timeoutMs: 5_000, clock });
+
+    await expect(found).rejects.toMatchObject({ hint: "it has nets; set --model" });
+  });
 });
 
 test("our own container is attached by its name of the picture", async () => {

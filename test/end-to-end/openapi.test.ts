@@ -106,6 +106,21 @@ describe("a reply is what the document says", () => {
       body: () => JSON.stringify({ instances: [{ b64: base64() }] }),
     },
     { schema: "ServingError", path: "/v1/models/nothing" },
+    { schema: "InferenceServer", path: "/v2" },
+    { schema: "InferenceReady", path: "/v2/models/shapes/ready" },
+    { schema: "InferenceMetadata", path: "/v2/models/shapes" },
+    { schema: "InferenceConfig", path: "/v2/models/shapes/config" },
+    { schema: "InferenceStatistics", path: "/v2/models/shapes/stats" },
+    { schema: "InferenceIndex", path: "/v2/repository/index", body: () => "{}" },
+    {
+      schema: "InferenceResponse",
+      path: "/v2/models/shapes/infer",
+      body: () =>
+        JSON.stringify({
+          inputs: [{ name: "images", datatype: "BYTES", shape: [1], data: [{ b64: base64() }] }],
+        }),
+    },
+    { schema: "InferenceError", path: "/v2/models/nothing" },
     { schema: "Problem", path: "/v1/catalog/nothing" },
     { schema: "Problem", path: "/v1/classify/shapes?topK=five", body: star },
     { schema: "Problem", path: "/v1/classify/shapes", body: () => "no picture" },

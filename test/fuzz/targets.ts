@@ -14,6 +14,7 @@ import {
 } from "@tensorgate/tf-serving";
 import { samplePicture } from "../support/pictures.ts";
 import { http2Frame, http2Opening } from "../support/raw-http.ts";
+import { damagedBinaryBody, inferenceReaders, inferenceRequests } from "./inference-targets.ts";
 import { large } from "./large-target.ts";
 import { mutate, pick, type Random } from "./mutate.ts";
 import { pictureSeeds } from "./picture-seeds.ts";
@@ -127,6 +128,7 @@ const codecs: readonly FuzzTarget[] = [
   pure("predict-response", [predictResponse], (bytes) => {
     scoreResponseFromPredictResponse(bytes, { asked: { name: "m" } });
   }),
+  ...inferenceReaders.map(({ name, seeds, read }) => pure(name, seeds, read)),
   pure("picture-header", [Buffer.from(star), ...pictureSeeds()], (bytes) => {
     readPictureHeader(bytes);
   }),
@@ -164,6 +166,7 @@ const requests: readonly { readonly path: string; readonly type: string; readonl
     { path: "/v1/embed/shapes", type: "multipart/form-data; boundary=boundary", body: form },
     { path: "/v1/models/shapes:predict", type: "application/json", body: json },
     { path: "/v1/models/shapes/versions/1", type: "", body: Buffer.alloc(0) },
+    ...inferenceRequests((message) => framed(message, 0)),
     { path: `${rpc}/Classify`, type: "application/proto", body: classifyMessage },
     { path: `${rpc}/Classify`, type: "application/json", body: connectJson },
     { path: `${rpc}/Classify`, type: "application/grpc", body: framed(classifyMessage, 0) },
@@ -235,6 +238,12 @@ const protocols: FuzzTarget = {
   run: httpSend,
 };
 
+const binaryInference: FuzzTarget = {
+  name: "binary-inference",
+  input: (random) => ({ path: "/v2/models/shapes/infer", ...damagedBinaryBody(random) }),
+  run: httpSend,
+};
+
 /** What a client can put into a request line at all. */
 function oddPath(bytes: Buffer): string {
   const text = bytes.toString("latin1").replace(/[^\x21-\x7e]/g, "?");
@@ -271,7 +280,7 @@ const listener: FuzzTarget = {
   run: (input, gateway) => rawSend(input, gateway, 1 + (input.bytes.length % 3)),
 };
 
-const small: readonly FuzzTarget[] = [...codecs, savedModel, protocols, listener];
+const small: readonly FuzzTarget[] = [...codecs, savedModel, protocols, binaryInference, listener];
 export const targets: readonly FuzzTarget[] = [...small, large];
 
 /** Of all inputs, so many are large: each takes as long as a hundred others. */

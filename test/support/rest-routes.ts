@@ -1,4 +1,5 @@
 import type { HttpRoute } from "../../packages/gateway/src/inbound/protocols/http-handler.ts";
+import { openInferenceRoutes } from "../../packages/gateway/src/inbound/protocols/open-inference/routes.ts";
 import {
   healthRoutes,
   openapiRoutes,
@@ -16,11 +17,24 @@ function withVersions(route: HttpRoute): readonly HttpRoute[] {
   }));
 }
 
+const inferenceOptions = {
+  maxBodyBytes: 1,
+  version: "0",
+  readiness: unused,
+  status: unused,
+  statistics: unused,
+  clock: unused,
+};
+
+/** What is refused with a reason, and a path that OpenAPI cannot tell from that of a model. */
+const undocumented = /\/(load|unload)$|sharedmemory|\/trace\/|\/logging$|^\/v2\/models\/stats$/;
+
 /** Every route of plain HTTP but those of the page, as `METHOD /path/{template}`. */
 export function routesForDocument(): readonly string[] {
   return [
     ...restRoutes({ limits: unused, clock: unused }),
     ...tensorflowServingRoutes({ maxBodyBytes: 1 }).flatMap(withVersions),
+    ...openInferenceRoutes(inferenceOptions).filter(({ path }) => !undocumented.test(path)),
     ...healthRoutes(unused),
     ...openapiRoutes("0"),
   ].map(({ method, path }) => `${method} ${path}`);

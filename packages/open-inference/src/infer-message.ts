@@ -102,12 +102,15 @@ export function readInferMessage(message: Uint8Array, budget: WorkBudget): Recei
 /** What a request says of itself, before its tensors are looked at. */
 export type InferRequestHead = Pick<ReceivedInferRequest, "modelName" | "modelVersion" | "id">;
 
+/** Fields of a request that are looked at for its names, which come first: more are not worth the time. */
+const maxHeadFields = 1_024;
+
 /** Reads the names in a `ModelInferRequest`, for records and errors; empty where they cannot be read. */
 export function inferRequestHead(message: Uint8Array): InferRequestHead {
   const head = { modelName: "", modelVersion: "", id: "" };
   const reader = new MessageReader(message);
   try {
-    while (reader.next()) {
+    for (let count = 0; count < maxHeadFields && reader.next(); count += 1) {
       if (reader.tag === requestTag.modelName) head.modelName = reader.name();
       else if (reader.tag === requestTag.modelVersion) head.modelVersion = reader.name();
       else if (reader.tag === requestTag.id) head.id = reader.name();

@@ -67,7 +67,7 @@ export function tensorTitle({ name, role }: Pick<TensorHead, "name" | "role">): 
  * Reads a tensor from its raw bytes: little-endian, row-major; of BYTES each element with its length, as 4 bytes, in
  * front. The values are views of `data`.
  *
- * @param budget - charged one element for each element of BYTES
+ * @param budget - charged four elements for each element of BYTES
  * @throws InvalidRequestError if there are more or fewer bytes than the shape needs; TooLargeError where the budget ends
  */
 export function tensorFromBytes(head: TensorHead, data: Uint8Array, budget: WorkBudget): Tensor {
@@ -93,13 +93,16 @@ export function tensorFromBytes(head: TensorHead, data: Uint8Array, budget: Work
 
 const lengthBytes = 4;
 
+/** What an element of BYTES costs of a budget: a view takes several times as long as a number. */
+export const bytesElementCost = 4;
+
 /** @returns undefined if the lengths do not fill the bytes exactly */
 function bytesElements(data: Uint8Array, budget: WorkBudget): readonly Uint8Array[] | undefined {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   const elements: Uint8Array[] = [];
   for (let at = 0; at < data.byteLength; ) {
     if (data.byteLength - at < lengthBytes) return undefined;
-    budget.spend();
+    budget.spend(bytesElementCost);
     const start = at + lengthBytes;
     at = start + view.getUint32(at, true);
     if (at > data.byteLength) return undefined;

@@ -11,7 +11,7 @@ import {
   wireType,
 } from "@tensorgate/core";
 import type { Datatype } from "./datatype.ts";
-import { type TensorHead, tensorTitle } from "./tensor-bytes.ts";
+import { bytesElementCost, type TensorHead, tensorTitle } from "./tensor-bytes.ts";
 
 /** Datatypes that contents hold: FP16 and BF16 exist as raw bytes only. */
 export type ContentsType = Exclude<Datatype, "FP16" | "BF16">;
@@ -35,7 +35,7 @@ export const contentsField: Readonly<Record<ContentsType, number>> = {
 /**
  * Reads a tensor from `InferTensorContents`, packed or not. Elements of BYTES are views of the message.
  *
- * @param budget - charged one element for each value
+ * @param budget - charged one element for each value, and four for one of BYTES
  * @throws InvalidRequestError if values are in the field of another datatype, do not fit the datatype, or their count is
  *   not that of the shape; MalformedMessageError; TooLargeError where the budget ends
  */
@@ -53,7 +53,8 @@ export function tensorFromContents(
   }
   const field = contentsField[datatype];
   const values: Uint8Array[] = [];
-  const integers: bigint[] = [];
+  /** Lower and upper half of each integer. */
+  const halves: number[] = [];
   const reader = new MessageReader(contents, budget);
   while (reader.next()) {
     const { tag } = reader;
@@ -63,11 +64,12 @@ export function tensorFromContents(
         { field: name },
       );
     }
-    if (tag === fieldTag(field, wireType.varint)) integers.push(reader.int64());
-    else if (field <= lastIntegerField) readPacked(reader.bytes(), integers, budget);
+    if (tag === fieldTag(field, wireType.varint)) reader.pushInt64(halves);
+    else if (field <= lastIntegerField) readPacked(reader.bytes(), halves, budget);
     else values.push(reader.bytes());
   }
   if (datatype === "BYTES") {
+    budget.spend(values.length * (bytesElementCost - 1));
     assertCount(head, values.length);
     return bytesTensor(shape, values);
   }
@@ -77,18 +79,18 @@ export function tensorFromContents(
     assertCount(head, data.byteLength / bytesPerElement[datatype]);
     return fixedSizeTensor(datatype, shape, data);
   }
-  assertCount(head, integers.length);
-  return fixedSizeTensor(datatype, shape, integerBytes({ ...head, datatype }, integers));
+  assertCount(head, halves.length / 2);
+  return fixedSizeTensor(datatype, shape, integerBytes({ ...head, datatype }, halves));
 }
 
 /** Fields up to this one hold integers. */
 const lastIntegerField = 5;
 
-function readPacked(packed: Uint8Array, integers: bigint[], budget: WorkBudget): void {
+function readPacked(packed: Uint8Array, halves: number[], budget: WorkBudget): void {
   const reader = new MessageReader(packed);
   while (!reader.isAtEnd) {
     budget.spend();
-    integers.push(reader.int64());
+    reader.pushInt64(halves);
   }
 }
 
@@ -118,34 +120,60 @@ type IntegerType = Exclude<ContentsType, "FP32" | "FP64" | "BYTES">;
 
 function integerBytes(
   head: TensorHead & { readonly datatype: IntegerType },
-  integers: readonly bigint[],
+  halves: readonly number[],
 ): Uint8Array {
-  const { name, datatype } = head;
+  const { datatype } = head;
   const size = bytesPerElement[datatype];
-  const bits = size * 8;
-  const isSigned = datatype.startsWith("INT");
-  const data = new Uint8Array(integers.length * size);
+  const fits = fitters[datatype];
+  const data = new Uint8Array((halves.length / 2) * size);
   const view = new DataView(data.buffer);
-  for (const [index, value] of integers.entries()) {
-    // uint64 and int64 fill all 64 bits of the wire, whose sign is a matter of reading.
-    const stored = isSigned ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value);
-    if (datatype === "BOOL") data[index] = Number(value !== 0n);
-    else if (bits < 64 && stored !== value) {
-      throw new InvalidRequestError(
-        `value ${index} of ${tensorTitle(head)} is not ${datatype}: ${value}`,
-        { field: name },
-      );
-    } else writeInteger(view, { at: index * size, size, value: stored });
+  for (let at = 0, index = 0; index < halves.length; at += size, index += 2) {
+    const low = halves[index] as number;
+    const high = halves[index + 1] as number;
+    if (datatype === "BOOL") data[at] = Number(low !== 0 || high !== 0);
+    else if (!fits(low, high)) throw unfitting(head, { index: index / 2, low, high });
+    else if (size === 1) data[at] = low;
+    else if (size === 2) view.setInt16(at, low, true);
+    else {
+      view.setInt32(at, low, true);
+      if (size === 8) view.setInt32(at + 4, high, true);
+    }
   }
   return data;
 }
 
-function writeInteger(
-  view: DataView,
-  { at, size, value }: { readonly at: number; readonly size: number; readonly value: bigint },
-): void {
-  if (size === 8) view.setBigInt64(at, value, true);
-  else if (size === 4) view.setInt32(at, Number(value), true);
-  else if (size === 2) view.setInt16(at, Number(value), true);
-  else view.setInt8(at, Number(value));
+/** Whether the 64 bits of the wire are a number of the datatype. */
+type Fits = (low: number, high: number) => boolean;
+
+const always: Fits = () => true;
+const signed =
+  (bits: number): Fits =>
+  (low, high) =>
+    high === low >> 31 && low === (low << (32 - bits)) >> (32 - bits);
+const unsigned =
+  (bits: number): Fits =>
+  (low, high) =>
+    high === 0 && low >>> 0 < 2 ** bits;
+
+const fitters: Readonly<Record<IntegerType, Fits>> = {
+  BOOL: always,
+  INT8: signed(8),
+  INT16: signed(16),
+  INT32: signed(32),
+  INT64: always,
+  UINT8: unsigned(8),
+  UINT16: unsigned(16),
+  UINT32: unsigned(32),
+  UINT64: always,
+};
+
+function unfitting(
+  head: TensorHead,
+  { index, low, high }: { readonly index: number; readonly low: number; readonly high: number },
+): InvalidRequestError {
+  const value = (BigInt(high) << 32n) | BigInt(low >>> 0);
+  return new InvalidRequestError(
+    `value ${index} of ${tensorTitle(head)} is not ${head.datatype}: ${value}`,
+    { field: head.name },
+  );
 }

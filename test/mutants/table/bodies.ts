@@ -188,7 +188,7 @@ export const bodyMutants: readonly Mutant[] = [
     [
       {
         name: "bodies: elements of BYTES cost nothing",
-        find: "    budget.spend();\n",
+        find: "    budget.spend(bytesElementCost);\n",
         replace: "",
       },
       {

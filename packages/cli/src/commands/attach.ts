@@ -106,7 +106,7 @@ export async function attach(target: string, options: AttachOptions): Promise<Ga
   const { model: described, doubts } =
     (await describedByManifest(findings, options)) ?? describedBackend(findings, options);
   // An FPGA container does not know the name of its model.
-  const isNameless = findings.dialect !== "tensorflow-serving" && options.model === undefined;
+  const isNameless = isContainer(findings) && options.model === undefined;
   const { signatureName = defaultSignatureName, otherSignatures = [] } = findings;
   const model = {
     ...described,
@@ -171,22 +171,28 @@ function causeText({ cause, message }: Error): string {
   return cause instanceof Error ? cause.message : message;
 }
 
-function printCapabilities({
-  dialect,
-  model,
-  versions,
-  signature,
-  signatureName,
-  outputs,
-  isSeeded,
-}: BackendCapabilities): void {
-  printLine(
-    dialect === "tensorflow-serving"
-      ? `found TensorFlow Serving with model "${model}", version ${versions.join(", ")}`
-      : `found an FPGA container, dialect ${dialect}`,
-  );
+/** Whether the backend is one that holds a single model and does not know its name. */
+function isContainer({ dialect }: BackendCapabilities): boolean {
+  return dialect === "azure-fpga" || dialect === "azure-fpga-preview";
+}
+
+function foundText(findings: BackendCapabilities): string {
+  const { dialect, server, model, versions } = findings;
+  if (isContainer(findings)) return `found an FPGA container, dialect ${dialect}`;
+  const name =
+    dialect === "open-inference"
+      ? `${server || "a server"} (Open Inference Protocol)`
+      : "TensorFlow Serving";
+  const version = versions.length > 0 ? `, version ${versions.join(", ")}` : "";
+  return `found ${name} with model "${model}"${version}`;
+}
+
+function printCapabilities(findings: BackendCapabilities): void {
+  const { signature, signatureName, outputs, isSeeded, dialect } = findings;
+  printLine(foundText(findings));
   if (isSeeded) printLine("  its weights are random; its results are meaningless");
-  if (signatureName !== undefined) printLine(`  signature ${signatureName}`);
+  if (signatureName !== undefined && dialect !== "open-inference")
+    printLine(`  signature ${signatureName}`);
   for (const [name, { dtype, shape }] of signature?.inputs ?? []) {
     printLine(`  input ${name}: ${dtype} [${shape ?? "any shape"}]`);
   }

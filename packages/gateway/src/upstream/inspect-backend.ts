@@ -1,16 +1,9 @@
 import {
   bytesTensor,
-  type CallContext,
-  type Clock,
   FailedPreconditionError,
   listedNames,
   ModelNotReadyError,
-  type ModelSpec,
-  type ResolvedModel,
-  type ScoreResponse,
   ScoringError,
-  type Signature,
-  type Tensor,
   UnknownModelError,
   UpstreamAnsweredError,
   UpstreamFailedError,
@@ -18,20 +11,22 @@ import {
 } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
 import { ListModelsResponseSchema } from "@tensorgate/proto/tensorgate/v1/catalog";
-import { type Dialect, namesByDialect } from "@tensorgate/tf-serving";
+import {
+  type Ask,
+  type BackendCapabilities,
+  type BackendRequest,
+  scored,
+  scoredBySignature,
+} from "./backend-capabilities.ts";
 import { azureFpga, azureFpgaPreview } from "./dialects/azure-fpga.ts";
 import { controlCall, readControlReply } from "./dialects/control-reply.ts";
 import { dialectNamed } from "./dialects/dialects.ts";
+import { openInference } from "./dialects/open-inference.ts";
 import type { PredictDialect } from "./dialects/predict.ts";
 import { tensorflowServing } from "./dialects/tensorflow-serving.ts";
-import { channelDefaults, type ReplicaTlsOptions, type UpstreamKeyOptions } from "./options.ts";
+import { inspectInference } from "./inspect-inference.ts";
+import { channelDefaults } from "./options.ts";
 import type { Replica } from "./replica.ts";
-import {
-  type NamedSignature,
-  rankedSignatures,
-  type SampleInput,
-  sampleInput,
-} from "./sample-input.ts";
 import { testPicture } from "./test-picture.ts";
 import { createCredentials } from "./transport/credentials.ts";
 import { GrpcStatusError } from "./transport/failures.ts";
@@ -41,56 +36,7 @@ import {
   type UnaryReply,
 } from "./transport/unary-channel.ts";
 
-/** A backend to inspect. */
-export interface BackendRequest {
-  /** `host:port`. */
-  readonly address: string;
-  readonly tls?: ReplicaTlsOptions;
-  readonly key?: UpstreamKeyOptions;
-  /** Service by which a cluster routes to an FPGA container. */
-  readonly service?: string;
-  /** Detected by default. */
-  readonly dialect?: Dialect;
-  /** Names to try, in this order; servers do not list their models. FPGA containers ignore the name. */
-  readonly models: readonly string[];
-  /** Time limit of each call, in milliseconds. */
-  readonly timeoutMs: number;
-  readonly clock: Clock;
-}
-
-/** Dialect, model and tensors of a backend. */
-export interface BackendCapabilities {
-  readonly dialect: Dialect;
-  /** Name of the model there; the first name to try if the backend has none. */
-  readonly model: string;
-  readonly versions: readonly bigint[];
-  /** Whether it reports that its weights are random; results are meaningless then. */
-  readonly isSeeded?: boolean;
-  /** The one that was scored, as reported by the server; only stock servers report it. */
-  readonly signature?: Signature;
-  /** Name of that signature. */
-  readonly signatureName?: string;
-  /** Names of the other signatures that can be scored. */
-  readonly otherSignatures?: readonly string[];
-  /** JSON by which a model server of ours describes the model. */
-  readonly manifest?: string;
-  /** Wire name of the input that accepted the test picture. */
-  readonly input?: string;
-  /** Outputs for the test picture, or a tensor of zeros, by wire name. */
-  readonly outputs: ReadonlyMap<string, Tensor>;
-  /** Why scoring failed. */
-  readonly failure?: ScoringError;
-}
-
-/** A model without a description: its tensors keep their wire names. */
-const unknownModel: Omit<ResolvedModel, "name"> = {
-  revision: "",
-  wireNames: namesByDialect({ inputs: [], outputs: [] }),
-  residency: undefined,
-  isIdempotent: false,
-  mayHedge: false,
-  isCached: false,
-};
+export type { BackendCapabilities, BackendRequest } from "./backend-capabilities.ts";
 
 /** Names of the picture input in FPGA containers, with their dialect. */
 const containerInputs: readonly (readonly [string, PredictDialect])[] = [
@@ -131,8 +77,14 @@ export async function inspectBackend(request: BackendRequest): Promise<BackendCa
     to.connect(channel, { region: "", isExclusive: false, clock });
   try {
     await assertNoGateway(channel, ask);
-    if (!dialect?.isDevice) {
+    const isAny = dialect === undefined;
+    if (isAny || dialect === tensorflowServing) {
       const found = await inspectStock(connect(tensorflowServing), ask, request);
+      if (found) return found;
+    }
+    if (isAny || dialect === openInference) {
+      const replica = connect(openInference);
+      const found = await inspectInference({ channel, replica, ask }, request);
       if (found) return found;
     }
     return await inspectContainer(connect, ask, request);
@@ -140,8 +92,6 @@ export async function inspectBackend(request: BackendRequest): Promise<BackendCa
     void channel.close();
   }
 }
-
-type Ask = <Answer>(work: (call: CallContext) => Promise<Answer>) => Promise<Answer>;
 
 /** @throws FailedPreconditionError if it is a gateway, with its models */
 async function assertNoGateway(channel: UnaryChannel, ask: Ask): Promise<void> {
@@ -183,7 +133,8 @@ async function inspectStock(
           hint: note ? `retry when it is loaded: ${note.message}` : "retry when it is loaded",
         });
       }
-      return await scoredByStock(replica, ask, { model, versions, isSeeded });
+      const { name } = tensorflowServing;
+      return await scoredBySignature(replica, ask, { dialect: name, model, versions, isSeeded });
     } catch (thrown) {
       if (!(thrown instanceof UpstreamAnsweredError)) throw thrown;
       // FPGA containers have neither GetModelStatus nor GetModelMetadata.
@@ -200,52 +151,6 @@ async function inspectStock(
       hint: "servers do not list their models; set --model",
     },
   );
-}
-
-interface StockModel {
-  readonly model: string;
-  readonly isSeeded: boolean;
-  readonly versions: readonly bigint[];
-}
-
-async function scoredByStock(
-  replica: Replica,
-  ask: Ask,
-  found: StockModel,
-): Promise<BackendCapabilities> {
-  const spec = { name: found.model };
-  const { signatures } = await ask((call) => replica.modelMetadata(spec, call));
-  // Other servers reject the question, each in its own way.
-  const manifest = await ask(async (call) => replica.manifest?.(spec, call)).catch(() => undefined);
-  const ranked = rankedSignatures(signatures);
-  const scoredBy = (each: NamedSignature): BackendCapabilities => ({
-    ...found,
-    ...(manifest !== undefined && { manifest }),
-    dialect: tensorflowServing.name,
-    signature: each.signature,
-    signatureName: each.name,
-    otherSignatures: ranked.map(({ name }) => name).filter((name) => name !== each.name),
-    outputs: new Map(),
-  });
-  let first: BackendCapabilities | undefined;
-  for (const each of ranked) {
-    const sample = sampleInput(each.signature);
-    if (!sample) continue;
-    const base = { ...scoredBy(each), input: sample.input };
-    try {
-      const signatureName = each.name;
-      const sent = { modelSpec: { name: found.model, signatureName }, ...sample };
-      const { outputs } = await scored(replica, ask, sent);
-      return { ...base, outputs };
-    } catch (thrown) {
-      first ??= { ...base, failure: ScoringError.from(thrown) };
-    }
-  }
-  if (first) return first;
-  const failure = new FailedPreconditionError("the model does not take a single image");
-  const [usual] = ranked;
-  if (usual) return { ...scoredBy(usual), failure };
-  return { ...found, dialect: tensorflowServing.name, outputs: new Map(), failure };
 }
 
 async function inspectContainer(
@@ -274,22 +179,4 @@ async function inspectContainer(
     `the container has no picture input named ${candidates.map(([name]) => name).join(", ")}`,
     { hint: "set input.tensor in the configuration" },
   );
-}
-
-interface Sample extends SampleInput {
-  readonly modelSpec: ModelSpec;
-}
-
-function scored(
-  replica: Replica,
-  ask: Ask,
-  { modelSpec, input, tensor }: Sample,
-): Promise<ScoreResponse> {
-  const request = {
-    modelSpec,
-    model: { ...unknownModel, name: modelSpec.name },
-    inputs: new Map([[input, tensor]]),
-    outputFilter: [],
-  };
-  return ask((call) => replica.score(request, call));
 }

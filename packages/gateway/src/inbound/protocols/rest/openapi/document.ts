@@ -1,7 +1,9 @@
+import { inferencePaths } from "./inference-paths.ts";
 import { callHeaders, headerComponents, json, parameters, replyHeaders, shared } from "./parts.ts";
 import { picturePaths } from "./picture-paths.ts";
 import { failures, problemComponents } from "./problems.ts";
-import { ref, schemas } from "./schemas.ts";
+import { ref } from "./schema.ts";
+import { schemas } from "./schemas.ts";
 import { servingPaths } from "./serving-paths.ts";
 
 const model = {
@@ -115,9 +117,19 @@ export function openapiDocument(version: string): object {
         name: "TensorFlow Serving",
         description: "The REST API of TensorFlow Serving, for clients that call it already.",
       },
+      {
+        name: "Open Inference Protocol",
+        description: "Version 2, for clients of Triton and KServe.",
+      },
       { name: "Gateway", description: "Health, and this document." },
     ],
-    paths: { ...picturePaths, ...catalogPaths, ...servingPaths, ...gatewayPaths },
+    paths: {
+      ...picturePaths,
+      ...catalogPaths,
+      ...servingPaths,
+      ...inferencePaths,
+      ...gatewayPaths,
+    },
     components: {
       schemas,
       parameters,

@@ -1,5 +1,5 @@
-import type { Schema } from "./schemas.ts";
-import { string } from "./schemas.ts";
+import type { Schema } from "./schema.ts";
+import { string } from "./schema.ts";
 
 /** A media type of a body. */
 export const json = (schema: Schema, example?: unknown): object => ({
@@ -24,6 +24,15 @@ export const parameters: Readonly<Record<string, object>> = {
     description: "A version of the model.",
     schema: { type: "string", pattern: "^\\d+$" },
     example: "1",
+  }),
+  VersionOrLabel: parameter("path", "version", {
+    description: "A version of the model, or a name for one.",
+    example: "1",
+  }),
+  InferenceLength: parameter("header", "inference-header-content-length", {
+    description:
+      "Bytes of the JSON before those of tensors; 0 for a body that is nothing but the input.",
+    schema: { type: "integer", minimum: 0 },
   }),
   VersionLabel: parameter("path", "versionLabel", {
     description: "A name for a version.",

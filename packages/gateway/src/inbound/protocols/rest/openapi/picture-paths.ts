@@ -1,7 +1,7 @@
 import { maxResultsPerPicture } from "@tensorgate/core";
 import { callHeaders, json, scoredHeaders, shared } from "./parts.ts";
 import { failures } from "./problems.ts";
-import { ref, type Schema } from "./schemas.ts";
+import { ref, type Schema } from "./schema.ts";
 
 const share: Schema = { type: "number", minimum: 0, maximum: 1 };
 const count: Schema = { type: "integer", minimum: 1, maximum: maxResultsPerPicture };

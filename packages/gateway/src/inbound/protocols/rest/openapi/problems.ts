@@ -1,7 +1,7 @@
 import type { FailureReason } from "@tensorgate/core";
 import { wireStatus } from "../../wire-status.ts";
 import { problemTitles } from "../errors.ts";
-import { ref } from "./schemas.ts";
+import { ref } from "./schema.ts";
 
 /** Why a call may fail, with an example of the detail; a status may stand for several reasons. */
 const details: Readonly<Record<FailureReason, string>> = {
@@ -62,16 +62,17 @@ const titlesOf = (status: number) =>
     .join(", ");
 
 /** The form in which a protocol writes an error. */
-type ErrorForm = "Problem" | "ServingError";
+type ErrorForm = "Problem" | "ServingError" | "InferenceError";
 
 const elsewhere: Readonly<Record<ErrorForm, string>> = {
   Problem: "Any other status, such as that of an unknown path or of a wrong method.",
   ServingError: "Any other status, such as one that a replica gave.",
+  InferenceError: "Any other status, such as one that a replica gave.",
 };
 
 /** The responses of the document, by name: one per status and form. */
 export const problemComponents: Readonly<Record<string, object>> = Object.fromEntries(
-  (["Problem", "ServingError"] as const).flatMap((form) => [
+  (["Problem", "ServingError", "InferenceError"] as const).flatMap((form) => [
     ...statuses.map((status) => [
       `${form}${status}`,
       {
@@ -85,7 +86,7 @@ export const problemComponents: Readonly<Record<string, object>> = Object.fromEn
                   examples: examplesOf(status),
                 },
               }
-            : { "application/json": { schema: ref("ServingError") } },
+            : { "application/json": { schema: ref(form) } },
       },
     ]),
     [
@@ -96,7 +97,7 @@ export const problemComponents: Readonly<Record<string, object>> = Object.fromEn
         content:
           form === "Problem"
             ? { "application/problem+json": { schema: ref("Problem") } }
-            : { "application/json": { schema: ref("ServingError") } },
+            : { "application/json": { schema: ref(form) } },
       },
     ],
   ]),

@@ -1,28 +1,10 @@
 import { bytesPerElement } from "@tensorgate/core";
 import { failureReasons, routeReasons } from "../errors.ts";
+import { inferenceSchemas } from "./inference-schemas.ts";
+import { object, ref, type Schema, string, strings } from "./schema.ts";
 
-/** A JSON Schema, as OpenAPI 3.1 has it. */
-export type Schema = Readonly<Record<string, unknown>>;
-
-/** Refers to a schema of the document. */
-export const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
-
-export const string: Schema = { type: "string" };
-export const strings: Schema = { type: "array", items: string };
 const number: Schema = { type: "number" };
 const integer: Schema = { type: "integer" };
-
-/** An object with members that are always there, and others that may be absent. */
-export function object(
-  required: Readonly<Record<string, Schema>>,
-  optional: Readonly<Record<string, Schema>> = {},
-): Schema {
-  return {
-    type: "object",
-    required: Object.keys(required),
-    properties: { ...required, ...optional },
-  };
-}
 
 /** The response to pictures: one result for each, in order, which is a value or why there is none. */
 function answerOf(value: string): Schema {
@@ -206,4 +188,5 @@ export const schemas: Readonly<Record<string, Schema>> = {
     },
   }),
   ServingRegressions: object({ results: { type: "array", items: number } }),
+  ...inferenceSchemas,
 };

@@ -1,6 +1,6 @@
 import { callHeaders, json, replyHeaders, scoredHeaders, shared } from "./parts.ts";
 import { failures } from "./problems.ts";
-import { ref } from "./schemas.ts";
+import { ref } from "./schema.ts";
 
 /** One of the ways in which TensorFlow Serving's paths name a model. */
 interface ModelPath {

@@ -13,7 +13,8 @@ RUN npm prune --omit=dev --ignore-scripts && node scripts/prune-image.mjs
 FROM node:26-bookworm-slim
 ENV NODE_ENV=production \
     TENSORGATE_HOST=0.0.0.0 \
-    TENSORGATE_LOG_FORMAT=json
+    TENSORGATE_LOG_FORMAT=json \
+    ORT_DISABLE_TELEMETRY=1
 WORKDIR /app
 COPY --from=build --chown=root:root /app/package.json /app/LICENSE ./
 COPY --from=build --chown=root:root /app/node_modules node_modules

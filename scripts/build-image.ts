@@ -79,6 +79,7 @@ try {
         "NODE_ENV=production",
         "TENSORGATE_HOST=0.0.0.0",
         "TENSORGATE_LOG_FORMAT=json",
+        "ORT_DISABLE_TELEMETRY=1",
       ],
       Entrypoint: ["/usr/bin/node", "/app/packages/cli/dist/main.js"],
       Cmd: ["serve", "--config", "/etc/tensorgate/tensorgate.yaml"],

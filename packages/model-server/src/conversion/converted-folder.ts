@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { ModelFolderError } from "../manifest.ts";
+import { disableTelemetry } from "../session/disable-telemetry.ts";
 import type { ConvertMessage, ConvertStart } from "./convert-worker.ts";
 
 /** Counted up when the converter makes something else of the same model, so that old files are left alone. */
@@ -52,6 +53,7 @@ function contentKey(folder: string): string {
 
 function converted(start: ConvertStart): Promise<ConvertMessage> {
   return new Promise((resolve, reject) => {
+    disableTelemetry();
     const worker = new Worker(workerFile, { workerData: start });
     worker.once("message", resolve);
     worker.once("error", reject);

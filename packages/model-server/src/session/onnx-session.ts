@@ -2,6 +2,7 @@ import { Worker } from "node:worker_threads";
 import type { Tensor } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
 import { ServingError } from "@tensorgate/tf-serving";
+import { disableTelemetry } from "./disable-telemetry.ts";
 import { type ModelSignature, modelSignature, openFailure } from "./model-signature.ts";
 import { ortTensorFromTensor, tensorFromOrtTensor } from "./ort-tensor.ts";
 import { buffersOf } from "./ort-types.ts";
@@ -44,6 +45,7 @@ export async function openOnnxSession(
   onDeath: (error: Error) => void,
 ): Promise<OnnxSession> {
   const { modelFile } = start;
+  disableTelemetry();
   const worker = new Worker(workerFile, { workerData: start });
   const pending = new Map<number, Pending>();
   let nextId = 0;

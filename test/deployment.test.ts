@@ -177,6 +177,17 @@ describe.skipIf(!helm)(`the Helm chart${helm ? "" : " (skipped without helm 4)"}
     });
   });
 
+  test("lets gateways read the EndpointSlices that they discover replicas by", () => {
+    const text = rendered({
+      gateway: { ...anonymous, discovery: "kubernetes" },
+      models: [{ name: "m", source }],
+    });
+
+    expect(configOf(text).pools).toMatchObject([{ replicas: ["kubernetes:///t-m.default:8500"] }]);
+    expect(text).toMatch(/resources: \[endpointslices\], verbs: \[get, list, watch\]/);
+    expect(text).toContain("automountServiceAccountToken: true");
+  });
+
   test("autoscales by metrics that there are", () => {
     const text = rendered({
       gateway: { ...anonymous, autoscaling: { kind: "keda" } },

@@ -74,7 +74,8 @@ test("a tarball has what runs, its types, a readme and the licence, and nothing 
         // The command deploys by it.
         !/^chart\/[\w./-]+\.(yaml|json|tpl|txt)$/.test(name) &&
         !/^dist\/samples\/[\w-]+\.jpg$/.test(name) &&
-        !/^models\/[\w-]+\/\d+\/(model\.onnx|manifest\.json)$/.test(name),
+        !/^models\/[\w-]+\/\d+\/(model\.onnx|manifest\.json)$/.test(name) &&
+        !/^chart\/(Chart\.yaml|values\.(yaml|schema\.json)|templates\/[\w.]+)$/.test(name),
     );
     expect(odd, basename(tarball)).toEqual([]);
     expect(names).toEqual(expect.arrayContaining(["package.json", "README.md", "LICENSE"]));

@@ -54,7 +54,8 @@ tensorgate.dev/model: {{ include "tensorgate.modelName" . }}
 {{- range .Values.models -}}
 {{- $models = append $models (merge (dict "name" .name) (.release | default dict)) -}}
 {{- $name := include "tensorgate.modelName" (dict "root" $root "model" .) -}}
-{{- $address := printf "dns:///%s.%s.svc.cluster.local:%d" $name $root.Release.Namespace (int (.port | default 8500)) -}}
+{{- $form := ternary "kubernetes:///%s.%s:%d" "dns:///%s.%s.svc.cluster.local:%d" (eq $gateway.discovery "kubernetes") -}}
+{{- $address := printf $form $name $root.Release.Namespace (int (.port | default 8500)) -}}
 {{- $pool := dict "model" .name "region" $gateway.region "replicas" (list $address) -}}
 {{- if include "tensorgate.isExclusive" . -}}{{- $_ := set $pool "parallelism" 1 -}}{{- end -}}
 {{- $pools = append $pools (merge $pool (.pool | default dict)) -}}

@@ -19,8 +19,10 @@ const host = String.raw`(\[[0-9a-fA-F:.]+\]|[^:/\s[\]@?#]+)`;
 const address = z
   .string()
   .regex(
-    new RegExp(String.raw`^(dns:///)?${host}:\d{1,5}$`),
-    "expected host:port such as 10.0.0.4:8500, or dns:///name:port",
+    new RegExp(
+      String.raw`^((dns:///)?${host}|kubernetes:///[a-z0-9-]{1,63}\.[a-z0-9-]{1,63}):\d{1,5}$`,
+    ),
+    "expected host:port such as 10.0.0.4:8500, dns:///name:port, or kubernetes:///service.namespace:port",
   );
 
 const gatewayUrl = z
@@ -62,7 +64,9 @@ export const poolSchema: z.ZodType<PoolOptions> = z
       .array(address)
       .min(1)
       .optional()
-      .describe("host:port of each replica, or dns:///name:port; or give `gateway`."),
+      .describe(
+        "host:port of each replica, dns:///name:port, or kubernetes:///service.namespace:port; or give `gateway`.",
+      ),
     gateway: gatewayUrl.optional().describe("URL of the gateway of that region."),
     parallelism: z
       .union([z.int().min(1).max(1_024), z.literal("auto")])

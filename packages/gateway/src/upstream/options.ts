@@ -26,8 +26,9 @@ export interface ReplicaPoolOptions {
   /** Service name by which a cluster routes to the container: it becomes a header of every call. */
   readonly service?: string;
   /**
-   * `host:port` of each; `dns:///name:port` stands for a replica at every address of the name. A pool has these, or it
-   * has `gateway`.
+   * `host:port` of each; `dns:///name:port` stands for a replica at every address of the name, and
+   * `kubernetes:///service.namespace:port` for every pod of a Service that is ready. A pool has these, or it has
+   * `gateway`.
    */
   readonly replicas?: readonly string[];
   /** `http://host:port` or `https://host:port` of the gateway of that region, which knows its replicas. */

@@ -1,5 +1,7 @@
-import type { ClockAndRandom } from "@tensorgate/core";
+import { type ClockAndRandom, SettingError } from "@tensorgate/core";
 import { createResolver, type Lookup, systemLookup } from "./discovery/dns-resolver.ts";
+import { inClusterApi, type KubernetesApi } from "./discovery/kubernetes-api.ts";
+import { kubernetesScheme } from "./discovery/kubernetes-resolver.ts";
 import type { ReplicaAddress, Resolver } from "./discovery/resolver.ts";
 import { type ChannelOptions, channelDefaults, type ReplicaPoolOptions } from "./options.ts";
 import { createPool, createReplicaIds, type ReplicaConnection, type ReplicaPool } from "./pool.ts";
@@ -28,17 +30,23 @@ export interface ReplicasOptions extends ClockAndRandom {
   readonly options?: ChannelOptions | undefined;
   /** The system's lookup by default. */
   readonly lookup?: Lookup;
+  /** That of the cluster that this process runs in by default. */
+  readonly kubernetes?: KubernetesApi | undefined;
 }
+
+const noCluster =
+  "kubernetes:/// needs a pod of Kubernetes: KUBERNETES_SERVICE_HOST is not set; use dns:/// elsewhere";
 
 /** @throws SettingError if a file or a variable of a pool cannot be used */
 export function createReplicas(
   initial: readonly ReplicaPoolOptions[],
-  { options, lookup = systemLookup, clock, random }: ReplicasOptions,
+  { options, lookup = systemLookup, kubernetes = inClusterApi(), clock, random }: ReplicasOptions,
 ): Replicas {
   const settings = { ...channelDefaults, ...options };
   const resolverOptions = {
     intervalMs: settings.resolveIntervalMs,
     lookup,
+    kubernetes,
     onChange: () => update(),
     clock,
     random,
@@ -57,7 +65,13 @@ export function createReplicas(
   let addressesOf = new Map<string, Set<string>>();
 
   const built = (of: readonly ReplicaPoolOptions[]) =>
-    of.map((each, index) => createPool(each, `pools[${index}]`));
+    of.map((each, index) => {
+      const where = `pools[${index}]`;
+      const outside = each.replicas?.find((address) => address.startsWith(kubernetesScheme));
+      if (outside !== undefined && !kubernetes)
+        throw new SettingError(`${where}.replicas`, noCluster);
+      return createPool(each, where);
+    });
 
   /** Connects to a replica, unless it is connected already. @returns its id */
   function acquire(address: ReplicaAddress, { access }: ReplicaPool): string {

@@ -1,6 +1,8 @@
 import dns from "node:dns/promises";
 import { isIP } from "node:net";
 import { backoffDelayMs, type ClockAndRandom } from "@tensorgate/core";
+import type { KubernetesApi } from "./kubernetes-api.ts";
+import { createKubernetesResolver, kubernetesScheme } from "./kubernetes-resolver.ts";
 import type { ReplicaAddress, Resolver } from "./resolver.ts";
 
 /** Looks up the addresses of a name, IPv4 or IPv6 without brackets. Rejects if the lookup fails. */
@@ -14,6 +16,8 @@ export interface DnsResolverOptions extends ClockAndRandom {
   /** How long a result is used, in milliseconds. The system's resolver does not report a record's TTL. */
   readonly intervalMs: number;
   readonly lookup: Lookup;
+  /** Undefined outside of Kubernetes. */
+  readonly kubernetes?: KubernetesApi | undefined;
   /** Called after `addresses` has changed. */
   readonly onChange: () => void;
 }
@@ -30,11 +34,16 @@ const dnsScheme = "dns:///";
 
 /**
  * Creates the resolver of one address: `host:port` is one replica, whose name the system resolves for every connection;
- * `dns:///name:port` is one replica for each address of the name.
+ * `dns:///name:port` is one replica for each address of the name; `kubernetes:///service.namespace:port` one for each
+ * pod of the Service that is ready.
  *
  * @param address - as the configuration has it
  */
 export function createResolver(address: string, options: DnsResolverOptions): Resolver {
+  const { kubernetes: api } = options;
+  if (api && address.startsWith(kubernetesScheme)) {
+    return createKubernetesResolver(address.slice(kubernetesScheme.length), { ...options, api });
+  }
   const isDns = address.startsWith(dnsScheme);
   const authority = isDns ? address.slice(dnsScheme.length) : address;
   const host = authority.slice(0, authority.lastIndexOf(":")).replace(/^\[|\]$/g, "");

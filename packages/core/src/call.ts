@@ -123,27 +123,33 @@ const outcomes: readonly (CacheOutcome | undefined)[] = [undefined, "hit", "coal
 
 /** Starts the stage times of one call. */
 export function createStageTimes(): StageTimes {
-  const times = new Map<Stage, StageTime>();
-  return {
-    add: (stage, durationMs, outcome) => {
-      const before = times.get(stage);
-      const rank = Math.max(outcomes.indexOf(before?.outcome), outcomes.indexOf(outcome));
-      const costliest = outcomes[rank];
-      times.set(stage, {
-        stage,
-        durationMs: (before?.durationMs ?? 0) + durationMs,
-        ...(costliest && { outcome: costliest }),
-      });
-    },
-    entries: () => {
-      const entries: StageTime[] = [];
-      for (const stage of stages) {
-        const time = times.get(stage);
-        if (time) entries.push(time);
-      }
-      return entries;
-    },
-  };
+  return new CallStageTimes();
+}
+
+/** A class, so that calls share its methods. */
+class CallStageTimes implements StageTimes {
+  /** In the order of a request: a call has a handful. */
+  readonly #entries: { stage: Stage; durationMs: number; outcome?: CacheOutcome }[] = [];
+
+  add(stage: Stage, durationMs: number, outcome?: CacheOutcome): void {
+    const entries = this.#entries;
+    let at = entries.length;
+    while (at > 0 && stages.indexOf((entries[at - 1] as StageTime).stage) > stages.indexOf(stage)) {
+      at -= 1;
+    }
+    const before = entries[at - 1];
+    if (before?.stage !== stage) {
+      entries.splice(at, 0, outcome ? { stage, durationMs, outcome } : { stage, durationMs });
+      return;
+    }
+    before.durationMs += durationMs;
+    const isCostlier = outcomes.indexOf(outcome) > outcomes.indexOf(before.outcome);
+    if (outcome && isCostlier) before.outcome = outcome;
+  }
+
+  entries(): readonly StageTime[] {
+    return this.#entries;
+  }
 }
 
 /** Protocols that a call can come by. */

@@ -51,6 +51,7 @@ export interface ModelDescription {
  * served in these regions can get.
  */
 export interface ModelCatalog {
+  has(name: string): boolean;
   list(residency?: readonly string[]): readonly ModelDescription[];
   /** @throws UnknownModelError, with the nearest names */
   get(name: string, residency?: readonly string[]): ModelDescription;

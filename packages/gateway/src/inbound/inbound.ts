@@ -1,11 +1,4 @@
-import type {
-  Clock,
-  GatewayStatus,
-  ModelCatalog,
-  ObserveCall,
-  Readiness,
-  ScoringError,
-} from "@tensorgate/core";
+import type { Clock, GatewayStatus, ObserveCall, Readiness, ScoringError } from "@tensorgate/core";
 import type { InForce } from "./access/access.ts";
 import { createCrossSite } from "./access/cross-site.ts";
 import {
@@ -116,7 +109,7 @@ export function createInbound(deps: InboundDeps): Inbound {
   // protocols: each only translates; the runner is the one way of a call
   const statistics = createModelStatistics({
     observeCall: deps.observeCall,
-    isModel: (name) => isModelOf(deps.inForce.current.tasks.catalog, name),
+    isModel: (name) => deps.inForce.current.tasks.catalog.has(name),
   });
   const { observeCall } = statistics;
   const runner = createCallRunner({ ...deps, observeCall, requests, layers: [crossSite.layer] });
@@ -208,13 +201,4 @@ export function createInbound(deps: InboundDeps): Inbound {
       await server.close(graceMs);
     },
   };
-}
-
-function isModelOf(catalog: ModelCatalog, name: string): boolean {
-  try {
-    catalog.get(name);
-    return true;
-  } catch {
-    return false;
-  }
 }

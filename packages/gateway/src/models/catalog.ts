@@ -31,7 +31,7 @@ export interface RuntimeModelInfo {
  * @param runtimeInfo - called with the regions that count; undefined for all
  */
 export function createModelCatalog(
-  { all, resolve }: Pick<Snapshot, "all" | "resolve">,
+  { all, has, resolve }: Pick<Snapshot, "all" | "has" | "resolve">,
   runtimeInfo: (modelName: string, residency: readonly string[] | undefined) => RuntimeModelInfo,
 ): ModelCatalog {
   const describe = (release: Release, ofCaller?: readonly string[]): ModelDescription => {
@@ -53,6 +53,7 @@ export function createModelCatalog(
     };
   };
   return {
+    has,
     list: (residency) => all().map((release) => describe(release, residency)),
     get: (name, residency) => describe(resolve({ name }), residency),
   };

@@ -180,7 +180,7 @@ export function createModels(deps: ModelsDeps): Models {
         return (await metadata(modelSpec, call)).signatures;
       },
       modelOfService,
-      catalog: createModelCatalog({ resolve, all }, (name, residency) => {
+      catalog: createModelCatalog({ has, resolve, all }, (name, residency) => {
         const own = versionsOf(name);
         if (own) return headRuntimeInfo(own, deps.regionsOf);
         return { ...deps.reported(name, residency), regions: deps.regionsOf(name) };

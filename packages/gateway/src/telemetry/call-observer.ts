@@ -55,7 +55,8 @@ export function createCallObserver(deps: CallObserverDeps): ObserveCall {
     } catch (thrown) {
       onFailure(thrown);
     }
-    const context = trace.setSpan(parent, span);
+    // Without a tracer there is nothing to pass on, and a context would copy a map for each call.
+    const context = traceId === undefined ? parent : trace.setSpan(parent, span);
     try {
       instruments.callsInFlight.add(1);
     } catch (thrown) {

@@ -1,4 +1,12 @@
-import type { ObserveCall, ObservedEnd, Stage } from "@tensorgate/core";
+import type {
+  AttemptObserver,
+  AttemptTarget,
+  CacheOutcome,
+  CallObserver,
+  ObserveCall,
+  ObservedEnd,
+  Stage,
+} from "@tensorgate/core";
 
 /** How often something was done since the gateway started, and how long it took in total. */
 export interface Duration {
@@ -65,24 +73,43 @@ export function createModelStatistics(deps: ModelStatisticsDeps): ModelStatistic
     // A call that asked of a model without scoring it has an answer, and no stage of these.
     const isScored = end.times?.entries().some(({ stage }) => stage in scoringStages) ?? false;
     if (!error && !isScored) return;
-    const name = model?.name ?? askedModel;
-    if (!byModel.has(name) && !deps.isModel(name)) return;
+    // A replica may answer by another name than the one that it is configured under.
+    const name = model && deps.isModel(model.name) ? model.name : askedModel;
+    if (!deps.isModel(name)) return;
     byModel.set(name, added(byModel.get(name) ?? noCounts, end));
   }
 
   return {
     observeCall: (start) => {
       const observer = deps.observeCall(start);
-      return {
-        ...observer,
-        end: (end) => {
-          record(end);
-          observer.end(end);
-        },
-      };
+      return new CountedCall(observer, record);
     },
     of: (modelName) => byModel.get(modelName) ?? noCounts,
   };
+}
+
+/** Passes on what it sees, and has the end of the call recorded. */
+class CountedCall implements CallObserver {
+  readonly #observer: CallObserver;
+  readonly #record: (end: ObservedEnd) => void;
+
+  constructor(observer: CallObserver, record: (end: ObservedEnd) => void) {
+    this.#observer = observer;
+    this.#record = record;
+  }
+
+  attempt(target: AttemptTarget): AttemptObserver {
+    return this.#observer.attempt(target);
+  }
+
+  cached(model: string, outcome: CacheOutcome): void {
+    this.#observer.cached?.(model, outcome);
+  }
+
+  end(end: ObservedEnd): void {
+    this.#record(end);
+    this.#observer.end(end);
+  }
 }
 
 const scoringStages: Readonly<Partial<Record<Stage, true>>> = { upstream: true, cache: true };

@@ -79,6 +79,10 @@ function release(version: string, out: string, isDryRun: boolean): void {
   checkRepository(version, isDryRun ? [...before.keys()] : ["."]);
 
   let isDone = false;
+  // Ctrl-C ends the program that runs at the moment, and the files are restored.
+  const ignore = () => {};
+  process.on("SIGINT", ignore);
+  process.on("SIGTERM", ignore);
   try {
     write(changes);
     run("npm", ["install", "--package-lock-only", "--ignore-scripts", "--silent"]);

@@ -48,6 +48,7 @@ test.skipIf(!(await isClean(...changing)))(
     expect(await isClean(...changing)).toBe(true);
     expect((await run("git", ["tag", "--list", "v99.0.0-rc.1"], { cwd: root })).stdout).toBe("");
   },
+  300_000,
 );
 
 interface Component {

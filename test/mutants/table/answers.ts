@@ -189,4 +189,47 @@ export const answerMutants: readonly Mutant[] = [
       },
     ],
   ),
+  ...mutantsOf(
+    "packages/gateway/src/upstream/dialects/open-inference-model.ts",
+    ["packages/gateway/src/upstream/dialects/open-inference.test.ts"],
+    [
+      {
+        name: "inference: values of another datatype are sent",
+        find: "if (tensor.dtype !== dtype) {",
+        replace: "if (tensor.dtype === undefined) {",
+      },
+      {
+        name: "inference: any shape is sent",
+        find: "if (!shape || isOfShape(tensor.shape, shape)) return tensor;",
+        replace: "if (shape) return tensor;",
+      },
+      {
+        name: "inference: any version is asked for",
+        find: "if (!known && versionLabel === undefined) return asked;",
+        replace: "if (versionLabel === undefined) return asked;",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    "packages/gateway/src/upstream/dialects/open-inference.ts",
+    ["packages/gateway/src/upstream/dialects/open-inference.test.ts"],
+    [
+      {
+        name: "inference: an unloaded model is the caller's mistake",
+        find: "if (!isNotFound || version !== undefined || versionLabel !== undefined) return thrown;",
+        replace: "if (thrown !== undefined) return thrown;",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    "packages/open-inference/src/read-infer-response.ts",
+    ["packages/open-inference/src/read-infer-response.test.ts"],
+    [
+      {
+        name: "inference: bytes of a reply belong to any output",
+        find: "if (raw.length > 0 && raw.length !== messages.length) {",
+        replace: "if (raw.length < 0) {",
+      },
+    ],
+  ),
 ];

@@ -79,8 +79,10 @@ test.each([
   expect(await running.replica.probe("m", aCall())).toMatchObject({ isReady: false });
 });
 
-test("without metadata a model is ready, and requests are sent unchecked", async () => {
-  const failed = { status: { code: "INTERNAL", message: "a bug" } };
+test.each([
+  { what: "that fail", failed: { status: { code: "INTERNAL", message: "a bug" } } },
+  { what: "that cannot be read", failed: { bytes_b64: "////" } },
+])("with metadata $what a model is ready, and requests are sent unchecked", async ({ failed }) => {
   await using running = await start({
     replies: { ModelMetadata: [failed], ModelInfer: [scored] },
   });
@@ -165,6 +167,17 @@ test("a picture gets the rank of the input, and is sent where pixels are describ
   expect(await sentTo(images("BYTES", ["-1", "1"]))).toMatchObject([{ shape: ["1", "1"] }]);
   expect(await sentTo(openVino, "images")).toMatchObject([{ datatype: "BYTES", shape: ["1"] }]);
   await expect(sentTo(openVino)).rejects.toMatchObject({ reason: "invalid-request" });
+});
+
+test("a server that does not say what it is has its requests checked", async () => {
+  const missing = { status: { code: "UNIMPLEMENTED", message: "" } };
+  await using running = await start({ replies: { ServerMetadata: [missing] } });
+  const { replica } = running;
+  await replica.probe("m", aCall());
+
+  await expect(replica.score(requestOf({ x: three }), aCall())).rejects.toMatchObject({
+    reason: "invalid-request",
+  });
 });
 
 test.each([

@@ -24,7 +24,7 @@ import {
   ModelReadyResponseSchema,
   ServerMetadataResponseSchema,
 } from "@tensorgate/proto/inference/open_inference";
-import { canonicalName, underServingNames } from "@tensorgate/tf-serving";
+import { underServingNames } from "@tensorgate/tf-serving";
 import { noteOf, type ProbeNote, probeNote } from "../probe-note.ts";
 import type { Replica, ReplicaState } from "../replica.ts";
 import { GrpcStatusError } from "../transport/failures.ts";
@@ -39,6 +39,7 @@ import {
   numberedVersions,
   versionNumber,
 } from "./open-inference-model.ts";
+import { canonicalOutputs, filteredOutputs } from "./open-inference-outputs.ts";
 import { askedOutputs, assertPredict, type PredictDialect, readReply } from "./predict.ts";
 
 /** Servers of the Open Inference Protocol: Triton, MLServer, KServe, OpenVINO Model Server. */
@@ -96,8 +97,13 @@ function openInferenceReplica(channel: UnaryChannel): Replica {
   /** Asks once what the server is; one that does not say is none of those that are known. */
   async function askServerName(call: CallContext): Promise<void> {
     if (serverName !== undefined) return;
-    const reply = await channel.unary(methodPath("ServerMetadata"), [], controlCall(call));
-    serverName = readControlReply(ServerMetadataResponseSchema, reply).name;
+    try {
+      const reply = await channel.unary(methodPath("ServerMetadata"), [], controlCall(call));
+      serverName = readControlReply(ServerMetadataResponseSchema, reply).name;
+    } catch (thrown) {
+      if (!isAnswered(thrown)) throw thrown;
+      serverName = "";
+    }
   }
 
   async function describe(modelSpec: ModelSpec, call: CallContext) {
@@ -143,8 +149,7 @@ function openInferenceReplica(channel: UnaryChannel): Replica {
         name: modelSpec.name,
         version: versionNumber(modelVersion) ?? modelSpec.version ?? 0n,
       },
-      // Some servers return all outputs, whatever is asked for.
-      outputs: outputFilter.length > 0 ? filtered(all, outputFilter, known) : all,
+      outputs: outputFilter.length > 0 ? filteredOutputs(all, outputFilter, known) : all,
     };
   }
 
@@ -159,7 +164,7 @@ function openInferenceReplica(channel: UnaryChannel): Replica {
         return readyState(await askMetadata(model, "", call));
       } catch (thrown) {
         // Without metadata requests are sent unchecked. Without an answer the server is lost.
-        if (statusOf(thrown) === undefined) throw thrown;
+        if (!isAnswered(thrown)) throw thrown;
         const note = noteOf("ready; ModelMetadata failed", probeNote(thrown).detail);
         return { isReady: true, versions: [], hasUnknownVersions: true, note };
       }
@@ -240,47 +245,17 @@ function wireInputs({ inputs }: ResolvedRequest, names: DialectNames): ReadonlyM
   return new Map([...inputs].map(([name, tensor]) => [names.inputs.get(name) ?? name, tensor]));
 }
 
-function canonicalOutputs(
-  outputs: ReadonlyMap<string, Tensor>,
-  names: DialectNames,
-): ReadonlyMap<string, Tensor> {
-  const found = new Map<string, Tensor>();
-  const unknown: [string, Tensor][] = [];
-  for (const [wire, tensor] of outputs) {
-    const name = names.canonicalOutputs.get(wire);
-    if (name === undefined) unknown.push([wire, tensor]);
-    else found.set(name, tensor);
-  }
-  for (const [wire, tensor] of unknown) found.set(canonicalName(wire, names, found), tensor);
-  return found;
-}
-
-/**
- * @throws UpstreamFailedError if an output is missing that the server said the model has; InvalidRequestError if it said
- *   nothing
- */
-function filtered(
-  outputs: ReadonlyMap<string, Tensor>,
-  names: readonly string[],
-  known: KnownModel | undefined,
-): ReadonlyMap<string, Tensor> {
-  return new Map(
-    names.map((name) => {
-      const tensor = outputs.get(name);
-      if (tensor) return [name, tensor];
-      if (known && known.signature.outputs.size > 0) {
-        throw new UpstreamFailedError(`the replica's response lacks output "${name}"`);
-      }
-      throw new InvalidRequestError(`the model has no output "${name}"`, { field: name });
-    }),
-  );
-}
-
 /** gRPC's code of a failure; undefined if the server has not answered in gRPC. */
 function statusOf(thrown: unknown): number | undefined {
   const { cause } = ScoringError.from(thrown);
   if (!(cause instanceof GrpcStatusError) || cause.httpStatus !== undefined) return undefined;
   return cause.code;
+}
+
+/** Whether the server has answered, though not as it should. */
+function isAnswered(thrown: unknown): boolean {
+  if (statusOf(thrown) !== undefined) return true;
+  return thrown instanceof UpstreamFailedError && !thrown.wasLost;
 }
 
 /** A model that the gateway knows, and the server does not have any more, is no mistake of the request. */

@@ -5,6 +5,7 @@ import { callerMutants } from "./table/callers.ts";
 import { connectionMutants } from "./table/connections.ts";
 import { messageMutants } from "./table/messages.ts";
 import { pictureMutants } from "./table/pictures.ts";
+import { rolloutMutants } from "./table/rollouts.ts";
 import { routingMutants } from "./table/routing.ts";
 
 /** Changes to what keeps the gateway safe, each of which some test must notice. */
@@ -15,5 +16,6 @@ export const mutants: readonly Mutant[] = [
   ...pictureMutants,
   ...connectionMutants,
   ...routingMutants,
+  ...rolloutMutants,
   ...answerMutants,
 ];

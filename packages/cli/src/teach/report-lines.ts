@@ -18,7 +18,7 @@ export function reportLines(report: TeachingReport, from: string): readonly stri
   return [
     heldOut
       ? `held out: ${accuracyText(heldOut)}; ${folds}`
-      : `${folds}: ${accuracyText(crossValidation)}`,
+      : `${crossValidation.foldCount}-fold: ${accuracyText(crossValidation)}`,
     ...listed("confusion", confusions(report)),
     ...listed("hardest", hardest),
     ...(duplicates.count > 0

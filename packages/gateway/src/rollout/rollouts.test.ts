@@ -207,6 +207,8 @@ test("a shadow is dropped while calls are queued, or when its slots are taken", 
   rollouts.shadow("m", { version: "1", share: 1 });
   of.hasQueue = true;
   await ask();
+  await settle(of);
+  expect(of.asked).toEqual(["3"]);
   of.hasQueue = false;
   of.durationMs["1"] = 1_000;
   for (let call = 0; call < 5; call += 1) {

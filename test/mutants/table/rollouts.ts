@@ -1,0 +1,61 @@
+import { type Mutant, mutantsOf } from "../mutant.ts";
+
+const rollout = "packages/gateway/src/rollout";
+const models = "packages/gateway/src/models";
+
+/** Which version answers, and what must not be served at all. */
+export const rolloutMutants: readonly Mutant[] = [
+  ...mutantsOf(
+    `${rollout}/machine/machine.ts`,
+    [`${rollout}/machine/machine.test.ts`],
+    [
+      {
+        name: "rollout: a condition is never looked at",
+        find: "if (!holds) continue;",
+        replace: "if (holds || !holds) continue;",
+      },
+      {
+        name: "rollout: aborted by the first calls",
+        find: "measured.count < running.plan.minCalls",
+        replace: "measured.count < 1",
+      },
+      {
+        name: "rollout: an abort keeps the new version",
+        find: "return ended(state, running.plan.from,",
+        replace: "return ended(state, running.plan.to,",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${rollout}/shadow.ts`,
+    [`${rollout}/rollouts.test.ts`],
+    [
+      {
+        name: "shadow: sent while calls are queued",
+        find: "inFlight >= maxInFlight || hasQueue()",
+        replace: "inFlight >= maxInFlight",
+      },
+      {
+        name: "shadow: any number at the same time",
+        find: "inFlight >= maxInFlight ||",
+        replace: "",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${models}/heads/assert-backbone.ts`,
+    ["test/end-to-end/heads.test.ts"],
+    [{ name: "head: any backbone will do", find: "if (isSame) return;", replace: "return;" }],
+  ),
+  ...mutantsOf(
+    `${models}/golden/golden-checks.ts`,
+    [`${models}/golden/golden-checks.test.ts`],
+    [
+      {
+        name: "golden: any label will do",
+        find: "if (share >= minShare) return undefined;",
+        replace: "if (share >= 0) return undefined;",
+      },
+    ],
+  ),
+];

@@ -185,7 +185,10 @@ describe.skipIf(!helm)(`the Helm chart${helm ? "" : " (skipped without helm 4)"}
 
     expect(configOf(text).pools).toMatchObject([{ replicas: ["kubernetes:///t-m.default:8500"] }]);
     expect(text).toMatch(/resources: \[endpointslices\], verbs: \[get, list, watch\]/);
+    expect(text).toContain("serviceAccountName: t\n");
     expect(text).toContain("automountServiceAccountToken: true");
+    // Kubernetes keeps the account of a field that is left out, and no pod starts once that account is gone.
+    expect(manifests).toContain("serviceAccountName: default\n");
   });
 
   test("autoscales by metrics that there are", () => {

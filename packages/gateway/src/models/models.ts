@@ -191,12 +191,13 @@ export function createModels(deps: ModelsDeps): Models {
   return {
     maxPictures: options.maxPictures,
     withTasks: (meaning, around) => {
-      const { hasDifferingVersions } = meaning.snapshot;
+      const { all, hasDifferingVersions } = meaning.snapshot;
       const versionsOf = (name: string) => deps.reported(name).versions;
-      const tasks = tasksWithVersions(tasksOf(meaning.snapshot), {
-        hasDifferingVersions,
-        versionsOf,
-      });
+      const own = tasksOf(meaning.snapshot);
+      // Calls pass the choice of a version only where one is needed.
+      const tasks = all().some(({ name }) => hasDifferingVersions(name))
+        ? tasksWithVersions(own, { hasDifferingVersions, versionsOf })
+        : own;
       return { ...meaning, tasks: around(tasks) };
     },
     smokeTest: (resolve) => createSmokeTest({ resolve, prepare, options }, clock),

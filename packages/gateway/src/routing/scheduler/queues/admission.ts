@@ -6,7 +6,8 @@ import {
   selectRegion,
   traceOf,
 } from "../regions/region-selection.ts";
-import { isCandidate, mayHaveByNow } from "../replicas/replica.ts";
+import { maxIdleProbeMs } from "../replicas/health.ts";
+import { isCandidate, mayHaveByNow, type ScheduledReplica } from "../replicas/replica.ts";
 import {
   addStep,
   type OpenRequest,
@@ -82,17 +83,20 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
     state.requests.delete(id);
   }
 
-  /** Returns how long until a replica that is out is probed, or the queue is half as long, in milliseconds. */
+  /**
+   * Returns how long until a replica that does not serve is probed, or the queue is half as long, in whole milliseconds.
+   * While none of a pool serves, that is sooner than the end of an ejection.
+   */
   function retryAfterMs({ group, rank }: OpenRequest): number {
     const { nowMs } = state;
     let soonestMs = settings.maxEjectionMs;
     for (const pool of group.pools) {
       soonestMs = Math.min(soonestMs, pool.expectedWaitMs(rank, pool.survey(nowMs)) / 2);
-      for (const { outUntilMs } of pool.replicas.values()) {
-        if (outUntilMs !== undefined) soonestMs = Math.min(soonestMs, outUntilMs - nowMs);
+      for (const replica of pool.replicas.values()) {
+        if (!replica.isServing) soonestMs = Math.min(soonestMs, probedAtMs(replica) - nowMs);
       }
     }
-    return Math.max(settings.initialEjectionMs, soonestMs);
+    return Math.max(settings.initialEjectionMs, Math.ceil(soonestMs));
   }
 
   function surveyed(request: OpenRequest): SurveyedPool[] {
@@ -212,6 +216,11 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
       }
     },
   };
+}
+
+/** Returns when a replica is probed next, in milliseconds; the probe in flight, if any, may end without an answer. */
+function probedAtMs({ isProbeInFlight, probeSentMs, nextProbeMs }: ScheduledReplica): number {
+  return isProbeInFlight ? probeSentMs + maxIdleProbeMs : nextProbeMs;
 }
 
 /** Whether some replica of a pool may get a request. */

@@ -40,3 +40,38 @@ test("a request rejected by a long queue may be retried when it is about half as
   expect(retryAfterMs).toBeGreaterThan(9_000);
   expect(retryAfterMs).toBeLessThan(11_000);
 });
+
+/** Rejects a request for a model whose only replica is not ready, after 44 s of probes that all find the same. */
+function rejectedWhile(finding: "lost" | "warming") {
+  const core = createScheduler(schedulerSettings({}, { ownRegion: "here" }));
+  const pool = { model: "m", region: "here", replicaIds: ["a"], parallelism: 1, isGateway: false };
+  const probed = { type: "probed", model: "m", replicaId: "a" } as const;
+  core.handle({ type: "pools", pools: [pool] }, 0);
+  core.handle({ ...probed, finding: "ready" }, 0);
+  let lastMs = 0;
+  for (let atMs = 10.25; atMs < 44_000; atMs += 10) {
+    let commands = core.handle({ type: "tick" }, atMs);
+    while (commands.some(({ type }) => type === "probe")) {
+      commands = core.handle({ ...probed, finding }, atMs);
+    }
+    lastMs = atMs;
+  }
+  const rejection = rejectionIn(core.handle({ type: "arrival", request: arrival(1) }, lastMs));
+  if (rejection?.type !== "reject") throw new RangeError("the request was not rejected");
+  return rejection;
+}
+
+test.each([
+  { finding: "lost", because: "no-replica" },
+  { finding: "warming", because: "model-not-ready" },
+] as const)(
+  "a request for a model whose only replica is $finding may be retried when it is probed next",
+  ({ finding, because }) => {
+    const rejected = rejectedWhile(finding);
+
+    expect(rejected.because).toBe(because);
+    expect(rejected.retryAfterMs).toBeGreaterThanOrEqual(250);
+    expect(rejected.retryAfterMs).toBeLessThanOrEqual(2_000);
+    expect(Number.isInteger(rejected.retryAfterMs)).toBe(true);
+  },
+);

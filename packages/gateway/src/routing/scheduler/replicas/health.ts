@@ -1,5 +1,8 @@
 import type { ProbeFinding, ReplicaStateName } from "../events.ts";
 
+/** Maximum interval of probes of an ejected replica while none of its pool serves, in milliseconds. */
+export const maxIdleProbeMs = 2_000;
+
 /** Health of a replica, which decides whether it gets requests. Replaced, never mutated. */
 export type ReplicaHealth =
   /** Not probed yet, or its model is being loaded. */

@@ -10,6 +10,7 @@ import {
   type SchedulerState,
   type SentAttempt,
 } from "../state.ts";
+import { maxIdleProbeMs } from "./health.ts";
 import { type HealthChange, mayHave, type ScheduledReplica } from "./replica.ts";
 
 /** Ejects replicas that fail or are slow, probes them, and readmits them. */
@@ -34,8 +35,6 @@ export interface OutlierDetection {
 const maxSlowInARow = 4;
 /** Interval of probes of a gateway, in milliseconds: the wait that it reports is soon old. */
 const gatewayProbeMs = 1_000;
-/** Maximum interval of probes of an ejected replica while none of its pool serves, in milliseconds. */
-const maxIdleProbeMs = 2_000;
 
 export function createOutlierDetection(
   state: SchedulerState,

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -166,6 +166,27 @@ describe("a server of the Open Inference Protocol", () => {
 
     await expect(found).rejects.toMatchObject({ hint: "it has nets; set --model" });
   });
+});
+
+test("without a usual name the error lists the models of our own server", async () => {
+  const models = join(folder, "models");
+  cpSync(join(bundledModelsDirectory, "shapes"), join(models, "signs"), { recursive: true });
+  const signs = await startModelServer({ port: 0, models: { directory: models } });
+  try {
+    await expect(runAttach(`127.0.0.1:${signs.port}`, attaching, signals)).rejects.toThrow(
+      'set --model; it has "signs"',
+    );
+  } finally {
+    await signs.close();
+  }
+});
+
+test("a stock server that is attached as a container is answered with what it said", async () => {
+  const asked = { address: `127.0.0.1:${server.port}`, models: ["m"], timeoutMs: 5_000, clock };
+
+  await expect(inspectBackend({ ...asked, dialect: "azure-fpga" })).rejects.toThrow(
+    /; it answers: \w/,
+  );
 });
 
 test("our own container is attached by its name of the picture", async () => {

@@ -264,6 +264,7 @@ function servedModels(models: ModelHost, device: DeviceOptions): LoadedModels {
     get: models.get,
     labelledVersion: models.labelledVersion,
     statuses: models.statuses,
+    available: models.available,
     unavailableError: (name) =>
       reportsSwap && models.isInTransition(name)
         ? new ServingError(grpcCode.UNAVAILABLE, `model ${name} is being swapped`)

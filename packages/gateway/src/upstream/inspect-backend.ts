@@ -1,5 +1,6 @@
 import {
   bytesTensor,
+  cutText,
   FailedPreconditionError,
   listedNames,
   ModelNotReadyError,
@@ -27,6 +28,7 @@ import { tensorflowServing } from "./dialects/tensorflow-serving.ts";
 import { inspectInference } from "./inspect-inference.ts";
 import { channelDefaults } from "./options.ts";
 import type { Replica } from "./replica.ts";
+import { hintOfModels } from "./repository-index.ts";
 import { testPicture } from "./test-picture.ts";
 import { createCredentials } from "./transport/credentials.ts";
 import { GrpcStatusError } from "./transport/failures.ts";
@@ -79,7 +81,8 @@ export async function inspectBackend(request: BackendRequest): Promise<BackendCa
     await assertNoGateway(channel, ask);
     const isAny = dialect === undefined;
     if (isAny || dialect === tensorflowServing) {
-      const found = await inspectStock(connect(tensorflowServing), ask, request);
+      const stock = { channel, replica: connect(tensorflowServing) };
+      const found = await inspectStock(stock, ask, request);
       if (found) return found;
     }
     if (isAny || dialect === openInference) {
@@ -116,7 +119,7 @@ async function assertNoGateway(channel: UnaryChannel, ask: Ask): Promise<void> {
 
 /** Inspects a stock server. @returns undefined if it is none */
 async function inspectStock(
-  replica: Replica,
+  { channel, replica }: { readonly channel: UnaryChannel; readonly replica: Replica },
   ask: Ask,
   { models, dialect }: BackendRequest,
 ): Promise<BackendCapabilities | undefined> {
@@ -147,9 +150,7 @@ async function inspectStock(
     tried.length > 3
       ? `the server has none of the ${tried.length} models ${tried.slice(0, 3).join(", ")}, …`
       : `the server has no model ${tried.join(", ")}`,
-    {
-      hint: "servers do not list their models; set --model",
-    },
+    { hint: await ask((call) => hintOfModels(channel, call)) },
   );
 }
 
@@ -163,6 +164,7 @@ async function inspectContainer(
   );
   const tensor = bytesTensor([1], [testPicture]);
   const model = models[0] ?? "model";
+  let answered = "";
   for (const [input, of] of candidates) {
     try {
       const replica = connect(of);
@@ -173,10 +175,13 @@ async function inspectContainer(
       const isOtherName =
         thrown instanceof UpstreamAnsweredError && thrown.grpcCode === grpcCode.INVALID_ARGUMENT;
       if (!isOtherName) throw thrown;
+      answered = thrown.message;
     }
   }
   throw new FailedPreconditionError(
-    `the container has no picture input named ${candidates.map(([name]) => name).join(", ")}`,
-    { hint: "set input.tensor in the configuration" },
+    `the container has no picture input named ${candidates.map(([name]) => name).join(", ")}; it answers: ${cutText(answered, 300)}`,
+    {
+      hint: "if it is no FPGA container, omit --dialect; otherwise set input.tensor in the configuration",
+    },
   );
 }

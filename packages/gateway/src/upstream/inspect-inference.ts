@@ -1,10 +1,7 @@
-import { create, toBinary } from "@bufbuild/protobuf";
 import { ScoringError, UnknownModelError, UpstreamAnsweredError } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
 import {
   GRPCInferenceService,
-  RepositoryIndexRequestSchema,
-  RepositoryIndexResponseSchema,
   ServerMetadataResponseSchema,
 } from "@tensorgate/proto/inference/open_inference";
 import {
@@ -16,6 +13,7 @@ import {
 import { controlCall, readControlReply } from "./dialects/control-reply.ts";
 import { openInference } from "./dialects/open-inference.ts";
 import type { Replica } from "./replica.ts";
+import { repositoryIndex } from "./repository-index.ts";
 import type { UnaryChannel } from "./transport/unary-channel.ts";
 
 const methodPath = (method: string) => `/${GRPCInferenceService.typeName}/${method}`;
@@ -52,7 +50,7 @@ export async function inspectInference(
     if (isOther && dialect === undefined) return undefined;
     throw thrown;
   }
-  const index = await listedModels({ channel, ask });
+  const index = await ask((call) => repositoryIndex(channel, call));
   // One name is what the user asked for; of several, those that the server has come first.
   const known = new Set(index ?? wanted);
   const names =
@@ -89,27 +87,5 @@ export async function inspectInference(
       if (!(thrown instanceof UpstreamAnsweredError)) throw ScoringError.from(thrown);
       return undefined;
     }
-  }
-}
-
-/** @returns undefined if the server has no index */
-async function listedModels({
-  channel,
-  ask,
-}: Pick<InferenceServer, "channel" | "ask">): Promise<readonly string[] | undefined> {
-  const request = create(RepositoryIndexRequestSchema, { ready: true });
-  try {
-    const reply = await ask((call) =>
-      channel.unary(
-        methodPath("RepositoryIndex"),
-        [toBinary(RepositoryIndexRequestSchema, request)],
-        controlCall(call),
-      ),
-    );
-    const { models } = readControlReply(RepositoryIndexResponseSchema, reply);
-    return [...new Set(models.map(({ name }) => name))];
-  } catch (thrown) {
-    if (thrown instanceof UpstreamAnsweredError) return undefined;
-    throw thrown;
   }
 }

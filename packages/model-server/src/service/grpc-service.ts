@@ -7,6 +7,10 @@ import {
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from "@tensorgate/proto/grpc/health/v1/health";
 import {
+  RepositoryIndexRequestSchema,
+  RepositoryIndexResponseSchema,
+} from "@tensorgate/proto/inference/open_inference";
+import {
   GetModelMetadataRequestSchema,
   GetModelMetadataResponseSchema,
 } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
@@ -29,9 +33,10 @@ import type { LoadedModels } from "./loaded-models.ts";
 import { getModelStatus } from "./model-service.ts";
 import { getModelMetadata, predict } from "./prediction-service.ts";
 import type { Reloading } from "./reload-service.ts";
+import { repositoryIndex } from "./repository-index.ts";
 import { type HeadersFor, type Method, type UnaryMethod, weightsHeader } from "./unary-method.ts";
 
-/** TensorFlow Serving's services, and gRPC's health check. */
+/** TensorFlow Serving's services, a list of the models, and gRPC's health check. */
 export function servingMethods(
   models: LoadedModels,
   reloading: Pick<Reloading, "handleRequest">,
@@ -59,6 +64,11 @@ export function servingMethods(
       ReloadConfigRequestSchema,
       ReloadConfigResponseSchema,
       reloading.handleRequest,
+    ),
+    "/inference.GRPCInferenceService/RepositoryIndex": typed(
+      RepositoryIndexRequestSchema,
+      RepositoryIndexResponseSchema,
+      () => repositoryIndex(models),
     ),
     "/grpc.health.v1.Health/Check": typed(
       HealthCheckRequestSchema,

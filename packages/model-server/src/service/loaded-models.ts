@@ -11,6 +11,8 @@ export interface LoadedModels {
   labelledVersion(name: string, label: string): bigint | undefined;
   /** Returns the states of all versions of a model, ended ones too, highest first. */
   statuses(name: string): readonly VersionStatus[];
+  /** Returns the versions that can be scored. */
+  available(): readonly { readonly name: string; readonly version: bigint }[];
   /** The error for a model that is not available now; undefined for the usual NOT_FOUND. */
   unavailableError(name: string): ServingError | undefined;
 }

@@ -218,6 +218,23 @@ describe.skipIf(noClusterReason !== undefined)(
         expect(labels).toEqual({ star: callCount });
       });
 
+      test("loses no call while replicas that are watched in EndpointSlices are replaced", async () => {
+        const values =
+          "gateway: { discovery: kubernetes, config: { upstream: { resolveIntervalMs: 3600000 } } }\n";
+        writeFileSync(join(folder, "watched.yaml"), values);
+        ok(await deploy("shapes@2", "--wait", "-f", "watched.yaml"));
+        const before = await podsOf("model");
+
+        const { failures, labels, callCount } = await whileCalled(async () => {
+          ok(await deploy("shapes@1", "--wait", "-f", "watched.yaml"));
+          await cluster.kubectl("wait", ...before, "--for=delete", "--timeout=60s");
+        });
+
+        expect(failures).toEqual([]);
+        expect(labels).toEqual({ star: callCount });
+        ok(await deploy("shapes@2", "--wait"));
+      });
+
       test("keeps answering while a bad image is rolled out and taken back", async () => {
         let bad: Ended | undefined;
         const { failures } = await whileCalled(async () => {

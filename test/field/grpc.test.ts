@@ -86,17 +86,20 @@ describe("a call that is refused by its headers", () => {
     },
   );
 
-  test.each(["/tensorgate.v1.ScoringService/Nothing", "/other.Service/Method"])(
-    "%s is UNIMPLEMENTED",
-    async (path) => {
-      const error = await errorOf(path, "unary", {});
-
-      expect(error).toMatchObject({
-        code: status.UNIMPLEMENTED,
-        details: `unknown method ${path}`,
-      });
+  test.each([
+    {
+      path: "/tensorgate.v1.ScoringService/Nothing",
+      hint: "tensorgate.v1.ScoringService has Classify",
     },
-  );
+    { path: "/other.Service/Method", hint: "there are the services grpc.health.v1.Health, " },
+  ])("$path is UNIMPLEMENTED, with what there is", async ({ path, hint }) => {
+    const error = await errorOf(path, "unary", {});
+
+    expect(error).toMatchObject({
+      code: status.UNIMPLEMENTED,
+      details: expect.stringContaining(`unknown method ${path}; ${hint}`),
+    });
+  });
 
   test("the refusal is one frame of headers", async () => {
     using rpc = openRpc(keyed.url, classify, { "content-type": "application/grpc+proto" });

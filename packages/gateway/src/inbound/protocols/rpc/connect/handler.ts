@@ -33,6 +33,7 @@ import {
   servingUnaryMethods,
 } from "../services/serving-routes.ts";
 import { type FailedCall, UnaryHandler } from "../unary.ts";
+import { unknownMethodText } from "../unknown-method.ts";
 import {
   assertDeclaredLength,
   assertKnownEncodings,
@@ -175,6 +176,8 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
     ].map((of) => [`/${of.method.parent.typeName}/${of.method.name}`, of]),
   );
 
+  const unknownText = unknownMethodText(methods.keys());
+
   async function respond(request: NodeRequest, response: NodeResponse): Promise<void> {
     const path = pathOf(request);
     const of = unaryMethods.get(path);
@@ -184,7 +187,7 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
     const method = (isJson && jsonMethods.get(path)) || methods.get(path);
     if (method) return await respondFrom(method, request, response);
     const contentType = request.headers["content-type"] ?? "";
-    const message = refusalOf(path) ?? `unknown method ${path.slice(0, 200)}`;
+    const message = refusalOf(path) ?? unknownText(path);
     const status = statusFields({ code: grpcCode.UNIMPLEMENTED, message });
     sendReply(response, {
       status: 200,

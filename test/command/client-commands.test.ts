@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { run } from "../../packages/cli/src/run.ts";
 import { createSignals } from "../../packages/cli/src/service/signals.ts";
@@ -278,3 +279,15 @@ test.each([
   expect(code).toBe(1);
   expect(stdout + stderr).toContain(text);
 });
+
+test("from a subfolder of a checkout, npm finds the files that are in it", async () => {
+  const args = ["run", "--silent", "tensorgate", "--", "score", "star.jpg", "--model", "shapes"];
+  const { npm_package_name: _, ...env } = process.env;
+
+  const { stdout } = await promisify(execFile)("npm", args, {
+    cwd: join(root, "examples/pictures"),
+    env,
+  });
+
+  expect(stdout).toMatch(/^star\.jpg\s.*star/);
+}, 60_000);

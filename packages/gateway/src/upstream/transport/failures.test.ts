@@ -88,3 +88,14 @@ test("a missing message is said to be missing", () => {
     message: "the replica returned NOT_FOUND without a message",
   });
 });
+
+test("a server that lacks a method and says nothing is said to lack it", () => {
+  const status = readStatus(replyStatus(200), { "grpc-status": "12" });
+  if (!status) throw new Error("no status");
+
+  expect(
+    errorFromGrpcStatus(status, "/tensorflow.serving.PredictionService/Predict"),
+  ).toMatchObject({
+    message: "the replica does not have the method tensorflow.serving.PredictionService/Predict",
+  });
+});

@@ -53,15 +53,23 @@ const blamesRequest: ReadonlySet<number> = new Set([
  */
 const tooLong = /larger than max|exceeds (the )?maximum/;
 
-/** What a status other than OK means for the call. Its cause is a `GrpcStatusError`. */
-export function errorFromGrpcStatus(status: ReceivedStatus): ScoringError {
+/**
+ * What a status other than OK means for the call. Its cause is a `GrpcStatusError`.
+ *
+ * @param path - of the method, for a server that does not have it and says nothing
+ */
+export function errorFromGrpcStatus(status: ReceivedStatus, path?: string): ScoringError {
   const cause = new GrpcStatusError(status);
   const { code, message, httpStatus } = cause;
   if (httpStatus !== undefined) return errorFromHttpStatus(httpStatus, cause);
   const isExhausted = code === grpcCode.RESOURCE_EXHAUSTED;
   if (blamesRequest.has(code) || (isExhausted && tooLong.test(message))) {
+    const isMissing = code === grpcCode.UNIMPLEMENTED && path !== undefined;
     // A runtime that validates fields strictly drops a message that ends in a blank.
-    const text = message || `the replica returned ${grpcCodeName(code)} without a message`;
+    const silent = isMissing
+      ? `the replica does not have the method ${path.slice(1)}`
+      : `the replica returned ${grpcCodeName(code)} without a message`;
+    const text = message || silent;
     return new UpstreamAnsweredError(text, code, { cause });
   }
   const words = isExhausted ? "the replica is out of resources" : "the replica failed";

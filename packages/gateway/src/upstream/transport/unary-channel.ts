@@ -86,11 +86,15 @@ export function createUnaryChannel(deps: ConnectionDeps): UnaryChannel {
   let isClosed = false;
 
   /** A server that keeps to the deadline says so a moment before it has passed here, which is no fault of its. */
-  function failureFrom(status: ReceivedStatus, { deadline }: UnaryCall): ScoringError {
+  function failureFrom(
+    status: ReceivedStatus,
+    { deadline }: UnaryCall,
+    path: string,
+  ): ScoringError {
     const isDeadlineOfCall =
       status.code === grpcCode.DEADLINE_EXCEEDED &&
       deadline.atMs - clock.nowMs() <= deadlineSlackMs;
-    return isDeadlineOfCall ? deadlinePassed(status) : errorFromGrpcStatus(status);
+    return isDeadlineOfCall ? deadlinePassed(status) : errorFromGrpcStatus(status, path);
   }
 
   async function unary(
@@ -135,7 +139,7 @@ export function createUnaryChannel(deps: ConnectionDeps): UnaryChannel {
         requestBytes: call.requestBytes,
         onReply,
       });
-      if (status.code !== 0) throw failureFrom(status, call);
+      if (status.code !== 0) throw failureFrom(status, call, path);
       return { message, headers };
     } finally {
       connection.released(session);

@@ -10,9 +10,12 @@ import { readJsonBody, readPredictBody } from "@tensorgate/tf-serving";
 
 const { values: flags } = parseArgs({ options: { json: { type: "boolean", default: false } } });
 
-/** Rounds of each reader in turns, of which the median counts; a round takes about this long, in milliseconds. */
-const rounds = 21;
-const roundMs = 60;
+/**
+ * Rounds of each reader in turns, of which the median counts; a round takes about this long, in milliseconds: many kernels
+ * count a thread's time in ticks of 4 ms.
+ */
+const rounds = 11;
+const roundMs = 500;
 const warmUpMs = 1_500;
 
 interface Row {

@@ -29,6 +29,8 @@ const readDecimals = 8;
 const decimalScale = 1e8;
 /** Beyond it, that many decimals are not held by a double as well. */
 const maxWhole = 9e7;
+/** Up to it, four further decimals leave an integer that a double holds. */
+const maxScaled = 9e11;
 /** Splits a double into halves of 26 bits, whose products are exact. @see Dekker 1971 */
 const splitter = 2 ** 27 + 1;
 /** Twice the error of what is added to a quotient. */
@@ -166,28 +168,41 @@ export class NumberReader {
             bits = bitsBefore(others);
             const lower = joinedDigits(others === 0 ? four : four & ((1 << bits) - 1));
             mantissa = mantissa * decimalScale + Math.imul(upper, 10_000) + lower;
-            value = mantissa / decimalScale;
             at += others === 0 ? 8 : 4 + (bits >>> 3);
-            if (others === 0) {
-              let rest = 0;
-              let restScale = 1;
-              do {
-                four = view.getInt32(at, true);
-                others = otherBytes(four);
-                bits = bitsBefore(others);
-                rest = rest * 1e4 + joinedDigits(others === 0 ? four : four & ((1 << bits) - 1));
-                restScale *= 1e4;
-                at += others === 0 ? 4 : bits >>> 3;
-              } while (others === 0 && at <= lastFour);
-              // The remainder of the division is exact, and what is added to the quotient nearly so: the sum is right
-              // unless it is as good as halfway between two doubles.
-              const product = value * decimalScale;
-              const high = splitter * value - (splitter * value - value);
-              const lost = high * decimalScale - product + (value - high) * decimalScale;
-              const added = (mantissa - product - lost + rest / restScale) / decimalScale;
-              isCommon &&= others !== 0 && value + (added - margin) === value + (added + margin);
-              value += added;
-              mantissa = maxSafeMantissa;
+            if (others !== 0) {
+              value = mantissa / decimalScale;
+            } else {
+              four = view.getInt32(at, true);
+              others = otherBytes(four);
+              bits = bitsBefore(others);
+              if (others !== 0 && mantissa < maxScaled) {
+                // Up to twelve decimals of a small number are an integer that a double holds.
+                mantissa = mantissa * 1e4 + joinedDigits(four & ((1 << bits) - 1));
+                value = mantissa / 1e12;
+                decimals = 12;
+                at += bits >>> 3;
+              } else {
+                value = mantissa / decimalScale;
+                let rest = 0;
+                let restScale = 1;
+                do {
+                  four = view.getInt32(at, true);
+                  others = otherBytes(four);
+                  bits = bitsBefore(others);
+                  rest = rest * 1e4 + joinedDigits(others === 0 ? four : four & ((1 << bits) - 1));
+                  restScale *= 1e4;
+                  at += others === 0 ? 4 : bits >>> 3;
+                } while (others === 0 && at <= lastFour);
+                // The remainder of the division is exact, and what is added to the quotient nearly so: the sum is right
+                // unless it is as good as halfway between two doubles.
+                const product = value * decimalScale;
+                const high = splitter * value - (splitter * value - value);
+                const lost = high * decimalScale - product + (value - high) * decimalScale;
+                const added = (mantissa - product - lost + rest / restScale) / decimalScale;
+                isCommon &&= others !== 0 && value + (added - margin) === value + (added + margin);
+                value += added;
+                mantissa = maxSafeMantissa;
+              }
             }
           }
           value *= sign;

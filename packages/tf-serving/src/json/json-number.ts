@@ -1,4 +1,3 @@
-import { TooLargeError } from "@tensorgate/core";
 import { bitsBefore, joinedDigits, otherBytes } from "./json-digits.ts";
 import { JsonParseError } from "./json-fault.ts";
 import {
@@ -11,7 +10,8 @@ import {
   numberTextAt,
   skipBlanks,
 } from "./json-number-text.ts";
-import { maxExponent, originalDouble } from "./original-double.ts";
+import { firstRoom, largerRoom } from "./number-room.ts";
+import { mayBeTooBig, originalDouble } from "./original-double.ts";
 
 /** What is known of numbers beside their values, as bits. */
 export const numberFlag = {
@@ -36,17 +36,6 @@ const splitter = 2 ** 27 + 1;
 /** Twice the error of what is added to a quotient. */
 const margin = 2 ** -50 / decimalScale;
 
-/** Numbers of one text: they take eight bytes each, where two characters may be one. */
-const maxNumbers = 2 ** 23;
-/** Numbers that there is room for at least: V8 holds so many without a buffer of their own. */
-const minSize = 8;
-/** Numbers by which the others of a text are counted in advance. */
-const minSample = 1_024;
-
-/** Whether a number is so long, or has so large an exponent, that it may be beyond a double. */
-const mayBeTooBig = (text: string) =>
-  text.length > maxExponent || Number(/[eE]\+?(\d+)$/.exec(text)?.[1] ?? 0) > maxExponent;
-
 /** Size of an axis of which no array has ended yet. */
 const open = -1;
 
@@ -67,8 +56,7 @@ export class NumberReader {
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    // A number and its comma take four characters or more in most texts.
-    this.values = new Float64Array(Math.min(Math.max(bytes.byteLength >> 2, minSize), minSample));
+    this.values = firstRoom(bytes.byteLength);
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
@@ -296,19 +284,9 @@ export class NumberReader {
     this.count += 1;
   }
 
-  /** @param at - how far the text is read: the rest is expected to have as many numbers for its length */
+  /** @param at - how far the text is read */
   #grow(at: number): Float64Array {
-    const { length } = this.values;
-    if (length >= maxNumbers) {
-      throw new TooLargeError(`the message has more than ${maxNumbers} numbers`, {
-        hint: "send the tensors over gRPC",
-      });
-    }
-    const expected = length < minSample ? 0 : (length / at) * this.#bytes.byteLength * 1.05;
-    const size = Math.min(Math.max(length * 2, Math.ceil(expected)), maxNumbers);
-    const larger = new Float64Array(size);
-    larger.set(this.values);
-    this.values = larger;
-    return larger;
+    this.values = largerRoom(this.values, at / this.#bytes.byteLength);
+    return this.values;
   }
 }

@@ -2,7 +2,7 @@
 const numberParts = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
 
 /** Powers of ten that are doubles end here. */
-export const maxExponent = 308;
+const maxExponent = 308;
 const maxMagnitude = { "": 2n ** 64n - 1n, "-": 2n ** 63n } as const;
 const maxExactInteger = 2n ** 53n - 1n;
 /** No further digit of an integer fits into a double from here on. */
@@ -63,3 +63,7 @@ function scaled(value: number, power: number): number {
 
 /** The double nearest to a power of ten, which `**` does not always give. */
 const powerOfTen = (exponent: number) => Number(`1e${exponent}`);
+
+/** Whether a number is so long, or has so large an exponent, that it may be beyond a double. */
+export const mayBeTooBig = (text: string): boolean =>
+  text.length > maxExponent || Number(/[eE]\+?(\d+)$/.exec(text)?.[1] ?? 0) > maxExponent;

@@ -108,7 +108,7 @@ test.each([
   web.close();
 });
 
-test("the HTTP port of a server of the Open Inference Protocol is told as such", async () => {
+test("the HTTP port of a server of the Open Inference Protocol is reported as one", async () => {
   const body = JSON.stringify({ name: "triton", version: "2.51.0", extensions: [] });
   const web = createServer((_request, response) => response.end(body));
   await new Promise<void>((resolve) => web.listen(0, "127.0.0.1", resolve));

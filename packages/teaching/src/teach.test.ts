@@ -19,7 +19,7 @@ const noBackbone = { model: "", version: "", reference: new Float32Array(0) };
 test.each([
   { name: "more features than pictures", featureCount: 400 },
   { name: "more pictures than features", featureCount: 16 },
-])("classes that lie apart are told apart: $name", ({ featureCount }) => {
+])("separate classes are distinguished: $name", ({ featureCount }) => {
   const all = drawnExamples({ featureCount, perClass: 40, spread: 0.8 });
   const isTaught = ({ id }: { id: string }) => Number(id.split("/")[1]) < 20;
   const { head, report } = teach(all.filter(isTaught), { classes });

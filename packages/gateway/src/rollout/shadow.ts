@@ -120,7 +120,7 @@ export function createShadow(deps: ShadowDeps): Shadow {
       deadline: { atMs: clock.nowMs() + shadowTimeoutMs },
       signal,
       ...(call.caller && { caller: call.caller }),
-      // One caller's share, whoever was shadowed: it never competes with a caller of its own.
+      // One share for all shadow calls, whichever key the shadowed call had: they do not compete with that caller's own.
       fairnessKey: "shadow",
       hints: { ...call.hints, priority: "batch" },
       times: createStageTimes(),

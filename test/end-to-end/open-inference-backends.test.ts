@@ -1,6 +1,7 @@
 import { float32Tensor } from "@tensorgate/core";
 import { expect, test } from "vitest";
 import { startFakeReplica } from "../support/fake-replica.ts";
+import { startWest } from "../support/peer-gateways.ts";
 import { samplePicture } from "../support/pictures.ts";
 import { openGateway, shapesModel } from "../support/running-gateway.ts";
 import { type ScriptedReply, startScriptedInference } from "../support/scripted-inference.ts";
@@ -113,6 +114,51 @@ test("a client of TensorFlow Serving's API gets its answer from a server of the 
     body: JSON.stringify({ examples: [{ x: 1 }] }),
   });
   expect(classify.status).toBe(501);
+});
+
+const told = {
+  parameters: { mood: "good", n: 3, big: 2 ** 53, half: 0.5, yes: true, timeout: 9e6, priority: 1 },
+  passedOn: {
+    mood: { string_param: "good" },
+    n: { int64_param: "3" },
+    big: { double_param: 2 ** 53 },
+    half: { double_param: 0.5 },
+    yes: { bool_param: true },
+  },
+};
+
+test("parameters of a request reach the server with their types, also through the gateway of its region", async () => {
+  await using inference = await startBackend(answer);
+  const pool = { model: "shapes", region: "eastus", dialect: "open-inference" as const };
+  const models = [shapesModel()];
+  await using east = await openGateway({
+    region: "eastus",
+    models,
+    pools: [{ ...pool, replicas: [inference.address] }],
+  });
+  await east.gateway.ready();
+  await using west = await startWest({ eastus: east.url }, { models });
+
+  for (const { url } of [east, west]) {
+    const response = await fetch(`${url}/v2/models/shapes/infer`, {
+      method: "POST",
+      body: JSON.stringify({
+        parameters: told.parameters,
+        inputs: [
+          {
+            name: "images",
+            datatype: "BYTES",
+            shape: [1],
+            data: [{ b64: Buffer.from(samplePicture("star")).toString("base64") }],
+          },
+        ],
+      }),
+    });
+    expect(response.status).toBe(200);
+  }
+
+  const sent = inference.calls.filter(({ method }) => method === "ModelInfer");
+  expect(sent.map(({ request }) => request["parameters"])).toEqual([told.passedOn, told.passedOn]);
 });
 
 test("a picture is scored also where the server does not describe the model", async () => {

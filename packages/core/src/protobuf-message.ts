@@ -214,6 +214,15 @@ export class MessageWriter {
     return this.varint(fieldNumber << 3).varint(value);
   }
 
+  doubleField(fieldNumber: number, value: number): this {
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setFloat64(0, value, true);
+    this.varint((fieldNumber << 3) | wireType.fixed64);
+    for (const byte of bytes) this.#small.push(byte);
+    this.#byteLength += bytes.byteLength;
+    return this;
+  }
+
   bytesField(fieldNumber: number, value: Uint8Array): this {
     return this.segmentsField(fieldNumber, [value]);
   }

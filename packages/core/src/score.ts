@@ -13,9 +13,17 @@ export interface EncodedCall {
   readonly message: Uint8Array;
 }
 
+/** Value of a parameter: a number is a double, a bigint an integer of 64 bits. */
+export type ParameterValue = string | number | bigint | boolean;
+
+/** Parameters of a request, an input or an output, by name. */
+export type Parameters = ReadonlyMap<string, ParameterValue>;
+
 export interface ScoreRequest {
   readonly modelSpec: ModelSpec;
   readonly inputs: ReadonlyMap<string, Tensor>;
+  /** Values for the model beside the tensors; replicas whose protocol has no parameters get none. */
+  readonly parameters?: Parameters;
   /** Outputs the caller wants back; empty for all. */
   readonly outputFilter: readonly string[];
   /**

@@ -3,8 +3,6 @@ export { type Datatype, isDatatype } from "./datatype.ts";
 export {
   assertUnique,
   type InferRequest,
-  type Parameters,
-  type ParameterValue,
   type RequestedOutput,
   requestedOutput,
   requestSettings,
@@ -22,6 +20,7 @@ export {
   streamErrorSegments,
   streamResponseSegments,
 } from "./infer-response-message.ts";
+export { writeParameters } from "./parameter-message.ts";
 export { type ReceivedInferResponse, readInferResponse } from "./read-infer-response.ts";
 export { readInferBody, readJsonLength } from "./rest/infer-request.ts";
 export {

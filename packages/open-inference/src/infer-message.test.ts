@@ -1,8 +1,9 @@
-import { create, toBinary } from "@bufbuild/protobuf";
-import { createWorkBudget, type Tensor } from "@tensorgate/core";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { createWorkBudget, joined, type ParameterValue, type Tensor } from "@tensorgate/core";
 import { ModelInferRequestSchema } from "@tensorgate/proto/inference/open_inference";
 import { expect, test } from "vitest";
 import { readInferMessage } from "./infer-message.ts";
+import { inferRequestSegments } from "./infer-request-message.ts";
 
 type Init = Parameters<typeof create<typeof ModelInferRequestSchema>>[1];
 
@@ -38,8 +39,44 @@ test("reads names, settings and outputs", () => {
     id: "mine",
     timeoutUs: 5_000,
     priority: "critical",
+    parameters: new Map([["other", 0.5]]),
     outputs: [{ name: "scores", classCount: 3 }],
   });
+});
+
+test("parameters are read as they were written, but for those that the gateway answers for", () => {
+  const passedOn: readonly (readonly [string, ParameterValue])[] = [
+    ["text", "größe"],
+    ["yes", true],
+    ["no", false],
+    ["integer", -(2n ** 63n)],
+    ["large", 2n ** 64n - 1n],
+    ["half", 0.5],
+    ["whole", 3],
+  ];
+  const message = (parameters: ReadonlyMap<string, ParameterValue>) =>
+    joined([
+      ...inferRequestSegments({
+        modelName: "m",
+        modelVersion: "",
+        id: "",
+        parameters,
+        inputs: new Map(),
+        outputs: [],
+      }),
+    ]);
+  const own = ["timeout", "priority", "sequence_id"].map((name) => [name, 0n] as const);
+  const flags = ["sequence_start", "binary_data_output", "triton_enable_empty_final_response"].map(
+    (name) => [name, true] as const,
+  );
+
+  const written = message(new Map([...passedOn, ...own, ...flags]));
+
+  const { parameters } = readInferMessage(written, createWorkBudget(10_000));
+  expect([...(parameters ?? [])]).toEqual(passedOn);
+  const cases = fromBinary(ModelInferRequestSchema, written).parameters;
+  expect(cases["large"]?.parameterChoice.case).toBe("uint64Param");
+  expect(cases["whole"]?.parameterChoice.case).toBe("doubleParam");
 });
 
 test.each([

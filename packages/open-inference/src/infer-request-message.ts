@@ -1,5 +1,6 @@
-import { MessageWriter, NotSupportedError, type Tensor } from "@tensorgate/core";
+import { MessageWriter, NotSupportedError, type Parameters, type Tensor } from "@tensorgate/core";
 import { isDatatype } from "./datatype.ts";
+import { writeParameters } from "./parameter-message.ts";
 import { tensorSegments } from "./tensor-bytes.ts";
 
 /** A request as it is sent to a server. */
@@ -8,6 +9,7 @@ export interface InferRequestMessage {
   /** Empty for the version that the server picks. */
   readonly modelVersion: string;
   readonly id: string;
+  readonly parameters?: Parameters;
   readonly inputs: ReadonlyMap<string, Tensor>;
   /** Names of the outputs that are asked for; empty for all. */
   readonly outputs: readonly string[];
@@ -20,10 +22,11 @@ export interface InferRequestMessage {
  * @throws NotSupportedError for an input whose type the protocol does not have
  */
 export function inferRequestSegments(request: InferRequestMessage): readonly Uint8Array[] {
-  const { modelName, modelVersion, id, inputs, outputs } = request;
+  const { modelName, modelVersion, id, parameters, inputs, outputs } = request;
   const writer = new MessageWriter().stringField(1, modelName);
   if (modelVersion) writer.stringField(2, modelVersion);
   if (id) writer.stringField(3, id);
+  writeParameters(writer, parameters);
   for (const [name, tensor] of inputs) writer.messageField(5, inputWriter(name, tensor));
   for (const name of outputs) writer.messageField(6, new MessageWriter().stringField(1, name));
   for (const tensor of inputs.values()) writer.segmentsField(7, tensorSegments(tensor));

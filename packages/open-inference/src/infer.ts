@@ -2,15 +2,10 @@ import {
   cutText,
   InvalidRequestError,
   NotSupportedError,
+  type Parameters,
   type Priority,
   type Tensor,
 } from "@tensorgate/core";
-
-/** Value of a parameter, whatever the form of the message. */
-export type ParameterValue = string | number | bigint | boolean;
-
-/** Parameters of a request, an input or an output, by name. */
-export type Parameters = ReadonlyMap<string, ParameterValue>;
 
 /** An output that a request asks for by name. */
 export interface RequestedOutput {
@@ -28,6 +23,8 @@ export interface InferRequest {
   /** How long the caller waits, in microseconds; undefined if it does not say. */
   readonly timeoutUs?: number;
   readonly priority?: Priority;
+  /** Those that are for the model's server; absent if there are none. */
+  readonly parameters?: Parameters;
   /** Whether outputs that are not named come as bytes. */
   readonly isBinaryOutput: boolean;
   readonly inputs: ReadonlyMap<string, Tensor>;
@@ -36,10 +33,19 @@ export interface InferRequest {
 }
 
 /** What the parameters of a request ask. */
-export type RequestSettings = Pick<InferRequest, "timeoutUs" | "priority" | "isBinaryOutput">;
+export type RequestSettings = Pick<
+  InferRequest,
+  "timeoutUs" | "priority" | "isBinaryOutput" | "parameters"
+>;
+
+/** Parameters that the gateway answers for, or that a server takes for its own: no other server gets them. */
+const ownParameters =
+  /^(sequence_(id|start|end)|timeout|priority|binary_data_output|binary_data_size|shared_memory_.*|headers|triton_.*)$/;
 
 /**
- * Reads the parameters of a request; unknown ones are ignored.
+ * Reads the parameters of a request. What the gateway does not know is for the model's server.
+ *
+ * @param parameters - in JSON, integers are bigint as in a message
  *
  * @throws InvalidRequestError if one has the wrong type; NotSupportedError for a sequence of requests, whose state a
  *   single replica would have to keep
@@ -54,11 +60,13 @@ export function requestSettings(parameters: Parameters): RequestSettings {
   }
   const timeoutUs = wholeNumber(parameters, "timeout");
   const rank = wholeNumber(parameters, "priority");
+  const others = [...parameters].filter(([name]) => !ownParameters.test(name));
   return {
     isBinaryOutput: flag(parameters, "binary_data_output") ?? false,
     ...(timeoutUs && { timeoutUs }),
     // 1 is Triton's highest priority, and 0 that of its configuration.
     ...(rank && { priority: rank === 1 ? "critical" : "batch" }),
+    ...(others.length > 0 && { parameters: new Map(others) }),
   };
 }
 

@@ -6,6 +6,7 @@ import {
   type ModelSpec,
   maxResultsPerCall,
   maxResultsPerPicture,
+  type Parameters,
   type Picture,
   type PictureRequest,
   type PictureResponse,
@@ -43,6 +44,7 @@ export interface PictureScoring<Value> {
   readonly read: (scored: ScoredPicture) => Value;
   /** Inputs beside the picture, sent with each. */
   readonly otherInputs?: ReadonlyMap<string, Tensor>;
+  readonly parameters?: Parameters;
 }
 
 export interface ScoredPicture {
@@ -144,6 +146,7 @@ export function createPictureScorer({ score, prepare, options }: PictureTaskDeps
           model: scoring.release,
           inputs: new Map([[input.tensor, tensor], ...(scoring.otherInputs ?? [])]),
           outputFilter: scoring.filter,
+          ...(scoring.parameters && { parameters: scoring.parameters }),
           verify: isAlone
             ? scoring.verify
             : (outputs) => outputsPerPicture(outputs, count).forEach(scoring.verify),

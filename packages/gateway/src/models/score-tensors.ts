@@ -47,6 +47,7 @@ export function createTensorScorer(deps: PictureTaskDeps): Score {
       verify: () => {},
       read: ({ outputs }) => outputs,
       otherInputs,
+      ...(request.parameters && { parameters: request.parameters }),
     });
     const rows = response.results.map((result, index) => {
       if (result.ok) return result.value;

@@ -1,12 +1,12 @@
 import { createHash, type Hash } from "node:crypto";
-import type { CallContext, ResolvedRequest, Tensor } from "@tensorgate/core";
+import type { CallContext, Parameters, ResolvedRequest, Tensor } from "@tensorgate/core";
 
 /**
  * Digests what two requests have in common that may share an answer of one version: the release, what is asked for,
  * where it may be answered, and everything that is sent (SHA-256).
  */
 export function requestDigest(
-  { modelSpec, model, inputs, outputFilter }: ResolvedRequest,
+  { modelSpec, model, inputs, outputFilter, parameters }: ResolvedRequest,
   { hints }: CallContext,
 ): string {
   const { versionLabel = "", signatureName = "" } = modelSpec;
@@ -15,9 +15,17 @@ export function requestDigest(
   const residency = hints.residency ? hints.residency.toSorted() : null;
   const asked = [model.name, model.revision, versionLabel, signatureName];
   hash.update(JSON.stringify([asked, outputFilter.toSorted(), hints.region ?? null, residency]));
+  if (parameters) hash.update(JSON.stringify(sortedTexts(parameters)));
   const sorted = [...inputs].toSorted(([a], [b]) => (a < b ? -1 : 1));
   for (const [input, tensor] of sorted) addTensor(hash, input, tensor);
   return hash.digest("base64");
+}
+
+/** Names, types and values; JSON has neither bigint nor infinities. */
+function sortedTexts(parameters: Parameters): readonly (readonly string[])[] {
+  return [...parameters]
+    .map(([name, value]) => [name, typeof value, String(value)])
+    .toSorted(([a = ""], [b = ""]) => (a < b ? -1 : 1));
 }
 
 /** Adds a tensor with the lengths of its parts before them, so that no two tensors have the same digest input. */

@@ -112,6 +112,7 @@ test.each<{
   },
   { name: "another release", request: asked("a", { model: { ...release, revision: "2" } }) },
   { name: "other outputs", request: asked("a", { outputFilter: ["features"] }) },
+  { name: "a parameter", request: asked("a", { parameters: new Map([["a", 1n]]) }) },
   { name: "a residency", request: asked("a"), call: { hints: { residency: ["eastus"] } } },
   { name: "another region", request: asked("a"), call: { hints: { region: "eastus" } } },
   { name: "a call that keeps nothing", request: asked("a"), call: { noStore: true } },

@@ -1,9 +1,14 @@
-import { InvalidRequestError, parseJsonBody, type Tensor, type WorkBudget } from "@tensorgate/core";
+import {
+  InvalidRequestError,
+  type Parameters,
+  parseJsonBody,
+  type Tensor,
+  type WorkBudget,
+} from "@tensorgate/core";
 import {
   assertNoSharedMemory,
   assertUnique,
   type InferRequest,
-  type Parameters,
   type RequestedOutput,
   requestedOutput,
   requestSettings,

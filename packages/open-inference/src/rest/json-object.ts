@@ -1,5 +1,4 @@
-import { InvalidRequestError } from "@tensorgate/core";
-import type { Parameters, ParameterValue } from "../infer.ts";
+import { InvalidRequestError, type Parameters, type ParameterValue } from "@tensorgate/core";
 
 /** Members of a JSON object by name. */
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -31,7 +30,7 @@ export function numbersAt(value: unknown, where: string): readonly number[] {
   throw new InvalidRequestError(`${where} must be an array of integers`, { field: where });
 }
 
-/** Reads `parameters`. @throws InvalidRequestError if a value is not a text, a number, true or false */
+/** Reads `parameters`, integers as bigint. @throws InvalidRequestError if a value is not a text, a number, true or false */
 export function parametersAt(value: unknown, where: string): Parameters {
   if (value === undefined) return none;
   const parameters = new Map<string, ParameterValue>();
@@ -42,7 +41,10 @@ export function parametersAt(value: unknown, where: string): Parameters {
         { field: `${where}.${name}` },
       );
     }
-    parameters.set(name, each);
+    parameters.set(
+      name,
+      typeof each === "number" && Number.isSafeInteger(each) ? BigInt(each) : each,
+    );
   }
   return parameters;
 }

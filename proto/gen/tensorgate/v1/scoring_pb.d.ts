@@ -701,6 +701,13 @@ export declare type PredictRequest = Message<"tensorgate.v1.PredictRequest"> & {
    * @generated from field: repeated string output_filter = 3;
    */
   outputFilter: string[];
+
+  /**
+   * Values for the model beside the tensors. Replicas whose protocol has no parameters get none.
+   *
+   * @generated from field: map<string, tensorgate.v1.Parameter> parameters = 4;
+   */
+  parameters: { [key: string]: Parameter };
 };
 
 /**
@@ -708,6 +715,52 @@ export declare type PredictRequest = Message<"tensorgate.v1.PredictRequest"> & {
  * Use `create(PredictRequestSchema)` to create a new message.
  */
 export declare const PredictRequestSchema: GenMessage<PredictRequest>;
+
+/**
+ * @generated from message tensorgate.v1.Parameter
+ */
+export declare type Parameter = Message<"tensorgate.v1.Parameter"> & {
+  /**
+   * @generated from oneof tensorgate.v1.Parameter.value
+   */
+  value: {
+    /**
+     * @generated from field: bool bool_value = 1;
+     */
+    value: boolean;
+    case: "boolValue";
+  } | {
+    /**
+     * @generated from field: int64 int64_value = 2;
+     */
+    value: bigint;
+    case: "int64Value";
+  } | {
+    /**
+     * @generated from field: string string_value = 3;
+     */
+    value: string;
+    case: "stringValue";
+  } | {
+    /**
+     * @generated from field: double double_value = 4;
+     */
+    value: number;
+    case: "doubleValue";
+  } | {
+    /**
+     * @generated from field: uint64 uint64_value = 5;
+     */
+    value: bigint;
+    case: "uint64Value";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message tensorgate.v1.Parameter.
+ * Use `create(ParameterSchema)` to create a new message.
+ */
+export declare const ParameterSchema: GenMessage<Parameter>;
 
 /**
  * @generated from message tensorgate.v1.PredictResponse

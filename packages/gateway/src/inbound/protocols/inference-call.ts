@@ -51,9 +51,12 @@ export async function runInference(
   const described = await describedModel(modelSpec, call, tasks);
   if (isLatest(modelSpec, described.description)) assertTakes(described, request);
   using limited = withSettings(call, request, clock);
-  const { inputs, outputs: requested } = request;
+  const { inputs, outputs: requested, parameters } = request;
   const outputFilter = requested.map(({ name }) => name);
-  const response = await tasks.score({ modelSpec, inputs, outputFilter }, limited.call);
+  const response = await tasks.score(
+    { modelSpec, inputs, outputFilter, ...(parameters && { parameters }) },
+    limited.call,
+  );
   const order = new Set([
     ...outputFilter,
     ...described.outputs.map(({ name }) => name),

@@ -131,8 +131,15 @@ function openInferenceReplica(channel: UnaryChannel): Replica {
         })
       : named;
     const { requestId: id } = call;
-    const message = { modelName: modelSpec.name, modelVersion, id, inputs, outputs };
-    return { segments: inferRequestSegments(message), names, known };
+    const segments = inferRequestSegments({
+      modelName: modelSpec.name,
+      modelVersion,
+      id,
+      inputs,
+      outputs,
+      ...(request.parameters && { parameters: request.parameters }),
+    });
+    return { segments, names, known };
   }
 
   function responseFrom(

@@ -10,6 +10,7 @@ import {
   type Tensor,
   type WorkBudget,
 } from "@tensorgate/core";
+import { writeParameters } from "@tensorgate/open-inference";
 import {
   PredictResponseSchema,
   type Tensor as TensorMessage,
@@ -29,6 +30,7 @@ export function peerPredictSegments({
   modelSpec,
   inputs,
   outputFilter,
+  parameters,
 }: ScoreRequest): readonly Uint8Array[] {
   const writer = new MessageWriter().messageField(requestField.modelSpec, specWriter(modelSpec));
   for (const [name, tensor] of inputs) {
@@ -36,6 +38,7 @@ export function peerPredictSegments({
     writer.messageField(requestField.inputs, entry);
   }
   for (const name of outputFilter) writer.stringField(requestField.outputFilter, name);
+  writeParameters(writer, parameters);
   return writer.finish();
 }
 

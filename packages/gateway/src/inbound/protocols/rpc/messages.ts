@@ -11,6 +11,7 @@ import {
   type ModelDescription,
   type ModelSpec,
   type NamedTensorInfo,
+  type Parameters,
   type Picture,
   type PictureResult,
   type ScoringError,
@@ -23,6 +24,7 @@ import type {
   EmbedResultSchema,
   FailureSchema,
   ModelSpec as ModelSpecMessage,
+  Parameter as ParameterMessage,
   Picture as PictureMessage,
   Tensor as TensorMessage,
   TensorSchema,
@@ -140,6 +142,16 @@ export function tensorFromMessage(name: string, message: TensorMessage): Tensor 
     if (!(cause instanceof RangeError)) throw cause;
     throw new InvalidRequestError(`${field}: ${cause.message}`, { field, cause });
   }
+}
+
+/** @returns undefined if there are none; a parameter without a value is left out */
+export function parametersFrom(
+  messages: Readonly<Record<string, ParameterMessage>>,
+): Parameters | undefined {
+  const parameters = Object.entries(messages).flatMap(([name, { value }]) =>
+    value.case === undefined ? [] : [[name, value.value] as const],
+  );
+  return parameters.length > 0 ? new Map(parameters) : undefined;
 }
 
 function isFixedSizeDType(dtype: string): dtype is FixedSizeDType {

@@ -34,6 +34,7 @@ import {
   embedResult,
   modelMessage,
   modelSpecFrom,
+  parametersFrom,
   pictureFrom,
   selectionFrom,
   tensorFromMessage,
@@ -143,7 +144,13 @@ export const scoringMethods: readonly ScoringMethod[] = [
       ]),
     );
     const { outputFilter } = request;
-    const asked = { modelSpec: modelSpecFrom(request.modelSpec), inputs, outputFilter };
+    const parameters = parametersFrom(request.parameters);
+    const asked = {
+      modelSpec: modelSpecFrom(request.modelSpec),
+      inputs,
+      outputFilter,
+      ...(parameters && { parameters }),
+    };
     const { model, region, outputs } = await tasks.score(permitted(asked, call), call);
     const message = {
       model,

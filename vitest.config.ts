@@ -1,8 +1,10 @@
 import { defineConfig } from "vitest/config";
+import { secondTry } from "./test/support/second-try.ts";
 
 export default defineConfig({
   ssr: { resolve: { conditions: ["@tensorgate/source"] } },
   test: {
+    ...secondTry,
     include: ["packages/*/{src,simulation}/**/*.test.ts", "test/**/*.test.ts"],
     exclude: [
       // Whole exchanges: `npm run conformance`.

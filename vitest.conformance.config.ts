@@ -1,9 +1,11 @@
 import { defineConfig } from "vitest/config";
+import { secondTry } from "./test/support/second-try.ts";
 
 /** The cases of what TensorFlow Serving and servers of the Open Inference Protocol answer. */
 export default defineConfig({
   ssr: { resolve: { conditions: ["@tensorgate/source"] } },
   test: {
+    retry: secondTry.retry,
     include: [
       "packages/tf-serving/src/rest/conformance.test.ts",
       "packages/tf-serving/src/tensor-proto.test.ts",

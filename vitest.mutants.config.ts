@@ -4,5 +4,5 @@ import usual from "./vitest.config.ts";
 /** Any test that a mutant names. `npm run mutants`. */
 export default defineConfig({
   ...usual,
-  test: { ...usual.test, exclude: ["**/node_modules/**"], isolate: true },
+  test: { ...usual.test, exclude: ["**/node_modules/**"], isolate: true, retry: 0 },
 });

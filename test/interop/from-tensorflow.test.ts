@@ -89,7 +89,7 @@ describe.skipIf(reason !== undefined)(
       );
       const converted = await ran("registry convert");
       expect(converted).toContain(
-        "images: decode, shorter side 256, middle 224×224, minus 123.68 116.779 103.939 (found in the graph)",
+        "images: decode, shorter side 256, middle 224×224, minus 123.68 116.779 103.939 (found in the graph, equal on 4 images)",
       );
       expect(converted).toMatch(/187 nodes, .* checked by ONNX Runtime; job [0-9a-f]{8} done in/);
       await ran("registry alias");

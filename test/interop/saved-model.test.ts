@@ -227,14 +227,24 @@ describe.runIf(hasPeers)("beside TensorFlow", () => {
 
     test("the preparation of pictures that is found does what the loop does", async (context) => {
       if (missing) return context.skip(missing);
-      const { preprocessing } = await convertSavedModel(join(folder, "1"));
-      if (!preprocessing) throw new Error("no preprocessing was found");
-
-      for (const { picture, pixels, loop } of oracleOf(folder).cases) {
+      const { cases } = oracleOf(folder);
+      const pictures = cases.map(({ pixels }) => {
         const { data, shape } = tensorOf(folder, pixels);
         const [heightPx = 0, widthPx = 0] = shape;
-        const made = preprocessPicture({ heightPx, widthPx, pixels: data }, preprocessing);
+        return { heightPx, widthPx, pixels: data };
+      });
+      const found = await convertSavedModel(join(folder, "1"), { pictures });
+      const { preprocessing, prepared } = found;
+      if (!preprocessing) throw new Error("no preprocessing was found");
+
+      for (const [index, { picture, loop }] of cases.entries()) {
+        const image = pictures[index];
+        const computed = prepared[index];
+        if (!image || !computed) throw new Error(`nothing was made of ${picture}`);
+        const made = preprocessPicture(image, preprocessing);
         const wanted = float32Values(tensorOf(folder, loop));
+        // What the conversion compares the declaration with is what TensorFlow computes, to the last bit.
+        expect(float32Values(computed.tensor), picture).toEqual(wanted);
         const worst = float32Values(made).reduce(
           (most, value, index) => Math.max(most, Math.abs(value - (wanted[index] as number))),
           0,

@@ -1,4 +1,5 @@
 export { defaultSignatureName } from "@tensorgate/core";
+export type { PreprocessingCheck } from "./conversion/compared-preprocessing.ts";
 export type {
   ConversionOptions,
   ConversionResult,

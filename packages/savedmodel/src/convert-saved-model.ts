@@ -10,8 +10,13 @@ import { createTensorTools } from "./convert/tensor-tools.ts";
 import type { TensorValue, Value } from "./convert/value.ts";
 import { type ConversionLimits, conversionLimitDefaults } from "./limits.ts";
 import { opTable } from "./ops/table.ts";
-import { type FoundPreprocessing, pictureLoops } from "./preprocessing/picture-loops.ts";
+import {
+  type FoundPreprocessing,
+  type PreparedPicture,
+  pictureLoops,
+} from "./preprocessing/picture-loops.ts";
 import { decode, pictureOps } from "./preprocessing/picture-ops.ts";
+import type { DecodedPicture } from "./preprocessing/picture-planes.ts";
 import { indexGraph, tensorPlace } from "./read/graph-index.ts";
 import { readModel } from "./read/read-model.ts";
 import { SavedModelError, type UnsupportedOperator } from "./saved-model-error.ts";
@@ -24,6 +29,8 @@ export interface ConvertOptions {
   /** Tensors that are computed. By default those of the signature. */
   readonly outputs?: readonly string[] | undefined;
   readonly limits?: ConversionLimits | undefined;
+  /** Pictures of which it is computed what the graph makes of them before its network. */
+  readonly pictures?: readonly DecodedPicture[] | undefined;
   /** Called now and then with the number of nodes that were converted so far. */
   readonly onProgress?: ((nodeCount: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -62,6 +69,8 @@ export interface Conversion {
   readonly outputs: readonly ConvertedOutput[];
   /** Of the input of pictures, if there is one. */
   readonly preprocessing: Preprocessing | undefined;
+  /** What the graph itself makes of `pictures`; empty if it takes no pictures. */
+  readonly prepared: readonly PreparedPicture[];
   /** Signature whose tensors were converted; undefined for a frozen graph. */
   readonly signatureName: string | undefined;
   /** Each a line for a log. */
@@ -115,6 +124,7 @@ export async function convertSavedModel(
       ...pictureLoops({
         index,
         tools,
+        pictures: options.pictures ?? [],
         onFound: (each) => found.push(each),
         onWarning: (text) => warnings.push(text),
       }),
@@ -153,6 +163,7 @@ export async function convertSavedModel(
     inputs: convertedInputs(inputs, found),
     outputs: converted,
     preprocessing: found[0]?.preprocessing,
+    prepared: found[0]?.prepared ?? [],
     signatureName,
     warnings,
   };

@@ -8,6 +8,8 @@ export {
 } from "./convert-saved-model.ts";
 export { inspectSavedModel, type SavedModelInfo } from "./inspect-saved-model.ts";
 export { type ConversionLimits, conversionLimitDefaults } from "./limits.ts";
+export type { PreparedPicture } from "./preprocessing/picture-loops.ts";
+export type { DecodedPicture } from "./preprocessing/picture-planes.ts";
 export {
   SavedModelError,
   type SavedModelFault,

@@ -1,6 +1,12 @@
 import { spawn } from "node:child_process";
+import { counted } from "@tensorgate/core";
 import { testPicture } from "@tensorgate/gateway";
-import type { ConversionJob, ConversionResult, ConversionTensor } from "@tensorgate/model-server";
+import type {
+  ConversionJob,
+  ConversionResult,
+  ConversionTensor,
+  PreprocessingCheck,
+} from "@tensorgate/model-server";
 import { type Job, type JobLimits, openJobs, type Registry } from "@tensorgate/registry";
 import { CommandError } from "../command-error.ts";
 import { importModelServer } from "../import-model-server.ts";
@@ -89,9 +95,11 @@ function resultOf(job: ConversionJob): CommandResult {
 }
 
 function resultLines(result: ConversionResult, job: Job): readonly string[] {
-  const { nodeCount, parameterCount, inputs, outputs, preprocessing, warnings } = result;
+  const { nodeCount, parameterCount, inputs, outputs, warnings } = result;
+  const { preprocessing, preprocessingCheck: check } = result;
+  const found = check ? `found in the graph, ${checkText(check)}` : "found in the graph";
   const picture = preprocessing
-    ? [`  ${inputs[0]?.name}: ${preprocessingText(preprocessing)} (found in the graph)`]
+    ? [`  ${inputs[0]?.name}: ${preprocessingText(preprocessing)} (${found})`]
     : [];
   return [
     ...picture,
@@ -99,6 +107,14 @@ function resultLines(result: ConversionResult, job: Job): readonly string[] {
     ...warnings.map((text) => `  warning: ${text}`),
     `  ${nodeCount} nodes, ${countText(parameterCount)} parameters, checked by ONNX Runtime; job ${job.id} ${endOf(job)}, log ${job.log}`,
   ];
+}
+
+/** A difference is told if it shows in four decimals of a pixel's value. */
+function checkText({ pictureCount, maxDifference }: PreprocessingCheck): string {
+  const images = counted(pictureCount, "image");
+  return maxDifference < 0.000_05
+    ? `equal on ${images}`
+    : `equal on ${images} up to ${maxDifference.toFixed(4)} of 255`;
 }
 
 const tensorText = ({ name, dtype, shape }: ConversionTensor) =>

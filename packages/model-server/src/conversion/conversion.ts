@@ -1,5 +1,6 @@
 import type { DType, Preprocessing } from "@tensorgate/core";
 import type { ConversionLimits } from "@tensorgate/savedmodel";
+import type { PreprocessingCheck } from "./compared-preprocessing.ts";
 
 /** What a conversion to ONNX is asked for. */
 export interface ConversionOptions {
@@ -25,6 +26,8 @@ export interface ConversionResult {
   readonly outputs: readonly ConversionTensor[];
   /** How pictures are prepared, where the graph did it itself. */
   readonly preprocessing?: Preprocessing | undefined;
+  /** How near that is to what the graph does. */
+  readonly preprocessingCheck?: PreprocessingCheck | undefined;
   readonly warnings: readonly string[];
 }
 

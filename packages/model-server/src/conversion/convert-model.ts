@@ -7,9 +7,14 @@ import { assertManifestFits } from "../manifest-from-model.ts";
 import { prepareSignature } from "../prepared-signature.ts";
 import { openOnnxSession } from "../session/onnx-session.ts";
 import { warmUpOnce } from "../warm-up.ts";
+import {
+  comparedPreprocessing,
+  drawComparedPictures,
+  type PreprocessingCheck,
+} from "./compared-preprocessing.ts";
 import { manifestFromConversion } from "./converted-manifest.ts";
 
-export interface ModelToConvert extends ConvertOptions {
+export interface ModelToConvert extends Omit<ConvertOptions, "pictures"> {
   /** The folder of a SavedModel, or a frozen graph. */
   readonly from: string;
   /** Folder that gets `model.onnx` and `manifest.json`. It must not exist yet, and appears whole. */
@@ -17,13 +22,16 @@ export interface ModelToConvert extends ConvertOptions {
 }
 
 /** What was made of a model. */
-export interface ConvertedModel extends Omit<Conversion, "onnx"> {
+export interface ConvertedModel extends Omit<Conversion, "onnx" | "prepared"> {
   readonly manifest: Manifest;
+  /** Where the graph prepared pictures itself. */
+  readonly preprocessingCheck: PreprocessingCheck | undefined;
 }
 
 /**
  * Converts a SavedModel or a frozen graph to a folder that can be served. It is done when ONNX Runtime has opened the
- * result, found the tensors that it should have, and run it once.
+ * result, found the tensors that it should have, and run it once. A preparation of pictures that was found in the graph
+ * is compared with it on drawn pictures.
  *
  * @throws SavedModelError if the model cannot be converted; ModelFolderError if ONNX Runtime does not take the result,
  *   or the folder cannot be written; the reason of `signal` if it is aborted
@@ -33,8 +41,11 @@ export async function convertModel({
   to,
   ...options
 }: ModelToConvert): Promise<ConvertedModel> {
-  const { onnx, ...conversion } = await convertSavedModel(from, options);
-  const manifest = manifestFromConversion({ onnx, ...conversion });
+  const pictures = drawComparedPictures();
+  const found = await convertSavedModel(from, { ...options, pictures });
+  const preprocessingCheck = comparedPreprocessing(found, pictures);
+  const manifest = manifestFromConversion(found);
+  const { onnx, prepared: _, ...conversion } = found;
   const unfinished = `${to}.${randomUUID()}`;
   try {
     mkdirSync(unfinished, { recursive: true });
@@ -47,7 +58,7 @@ export async function convertModel({
   } finally {
     rmSync(unfinished, { recursive: true, force: true });
   }
-  return { ...conversion, manifest };
+  return { ...conversion, manifest, preprocessingCheck };
 }
 
 /** @throws ModelFolderError unless ONNX Runtime opens the model and runs each of its signatures */

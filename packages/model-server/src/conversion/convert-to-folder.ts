@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { OutputHolds, Tensor } from "@tensorgate/core";
+import { counted, type OutputHolds, type Tensor } from "@tensorgate/core";
 import type { RgbImage } from "@tensorgate/imaging";
 import type { ConvertedTensor } from "@tensorgate/savedmodel";
 import { servedOutputs } from "../import/class-outputs.ts";
@@ -32,10 +32,15 @@ export async function convertToFolder(
 ): Promise<ConversionResult> {
   onStep("converting");
   const converted = await convertModel({ ...options, from, to });
-  const { nodeCount, parameterCount, inputs, outputs, preprocessing, warnings } = converted;
+  const { nodeCount, parameterCount, inputs, outputs, warnings } = converted;
+  const { preprocessing, preprocessingCheck } = converted;
   for (const warning of warnings) onLog(`warning: ${warning}`);
   onLog(`${nodeCount} nodes, ${parameterCount} parameters, run by ONNX Runtime`);
-  if (preprocessing) {
+  if (preprocessing && preprocessingCheck) {
+    const { pictureCount, maxDifference } = preprocessingCheck;
+    onLog(
+      `preprocessing: at most ${maxDifference} of 255 from the graph's on ${counted(pictureCount, "picture")}`,
+    );
     onStep("trying a picture");
     const picture = given ?? gradient();
     const manifest = await describedByPicture(converted, { folder: to, picture, labels });
@@ -47,6 +52,7 @@ export async function convertToFolder(
     inputs: inputs.map(tensorOf),
     outputs: outputs.map(tensorOf),
     preprocessing,
+    preprocessingCheck,
     warnings,
   };
 }

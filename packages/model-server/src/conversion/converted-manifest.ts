@@ -3,7 +3,11 @@ import type { Conversion, ConvertedInput, ConvertedOutput } from "@tensorgate/sa
 import type { Manifest, ManifestInput, ManifestOutput } from "../manifest.ts";
 
 /** Describes a converted model as clients of the SavedModel know it: by the names of its signature and its graph. */
-export function manifestFromConversion({ inputs, outputs, signatureName }: Conversion): Manifest {
+export function manifestFromConversion({
+  inputs,
+  outputs,
+  signatureName,
+}: Pick<Conversion, "inputs" | "outputs" | "signatureName">): Manifest {
   return {
     weights: "given",
     labels: [],

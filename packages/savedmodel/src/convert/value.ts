@@ -48,6 +48,8 @@ export interface TextValue {
   readonly isElement: boolean;
   /** The size that the picture has when it is decoded; one of several that are tried. */
   readonly size: { readonly heightPx: number; readonly widthPx: number } | undefined;
+  /** Its red, green and blue, if it is to be computed rather than to be known by its size. */
+  readonly pixels?: Uint8Array | undefined;
 }
 
 /** One picture inside of a loop, known only by what was done to it. */
@@ -79,12 +81,17 @@ export interface ResizedPicture {
   readonly coordinates: Coordinates | "align-corners";
 }
 
+/** Values of one channel, `[heightPx, widthPx]`, as float32: what TensorFlow computes with. */
+export type Plane = Float32Array<ArrayBuffer>;
+
 export interface PictureChannel {
   /** Channel of the decoded picture: 0 is red, or luma. */
   readonly from: number;
   /** Its values became `value × scale + offset`. */
   readonly scale: number;
   readonly offset: number;
+  /** These values, `[heightPx, widthPx]` of the picture, where they are computed. */
+  readonly plane?: Plane | undefined;
 }
 
 /** What cannot be converted; the reason is noted where it was met. */

@@ -117,7 +117,7 @@ function resizeOf(trials: readonly Trial[]) {
 }
 
 /** The largest difference, in pixels, between a declared placement and that of a trial. */
-function distance(resize: Resize, { size, steps }: Trial): number {
+export function distance(resize: Resize, { size, steps }: Trial): number {
   const { resized, topPx, leftPx } = placementOf(resize, size);
   const made = resizedOf(steps);
   return Math.max(

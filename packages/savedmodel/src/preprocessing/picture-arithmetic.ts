@@ -25,17 +25,31 @@ function arithmetic(change: Change, isSymmetric: boolean): OpHandler {
   };
 }
 
-const plus: Change = (channel, by) => ({ ...channel, offset: channel.offset + by });
-const minus: Change = (channel, by) => ({ ...channel, offset: channel.offset - by });
-const times: Change = ({ from, scale, offset }, by) => ({
-  from,
-  scale: scale * by,
-  offset: offset * by,
+/** The values of a channel, computed in float32 as TensorFlow does. */
+const computed = ({ plane }: PictureChannel, of: (value: number) => number) =>
+  plane && { plane: plane.map((value) => of(value)) };
+
+const plus: Change = (channel, by) => ({
+  ...channel,
+  offset: channel.offset + by,
+  ...computed(channel, (value) => value + by),
 });
-const over: Change = ({ from, scale, offset }, by) => ({
-  from,
-  scale: scale / by,
-  offset: offset / by,
+const minus: Change = (channel, by) => ({
+  ...channel,
+  offset: channel.offset - by,
+  ...computed(channel, (value) => value - by),
+});
+const times: Change = (channel, by) => ({
+  ...channel,
+  scale: channel.scale * by,
+  offset: channel.offset * by,
+  ...computed(channel, (value) => value * by),
+});
+const over: Change = (channel, by) => ({
+  ...channel,
+  scale: channel.scale / by,
+  offset: channel.offset / by,
+  ...computed(channel, (value) => value / by),
 });
 
 export const pictureArithmetic: readonly (readonly [string, OpHandler])[] = [

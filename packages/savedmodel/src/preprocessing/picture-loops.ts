@@ -1,5 +1,4 @@
-import type { Preprocessing } from "@tensorgate/core";
-import { counted } from "@tensorgate/core";
+import { counted, type FixedSizeTensor, float32Tensor, type Preprocessing } from "@tensorgate/core";
 import type { NodeDef } from "@tensorgate/proto/tensorflow/graph";
 import type { Evaluation, Frame, SpecialOp, TensorRef } from "../convert/evaluator.ts";
 import { UnsupportedError } from "../convert/op-call.ts";
@@ -7,7 +6,8 @@ import type { TensorTools } from "../convert/tensor-tools.ts";
 import { poison, type TextValue } from "../convert/value.ts";
 import { attributeFunction } from "../read/attributes.ts";
 import { dataInputs, type GraphIndex, tensorPlace } from "../read/graph-index.ts";
-import { declare, type PictureSize, type Trial, triedSizes } from "./declare.ts";
+import { declare, distance, type PictureSize, type Trial, triedSizes } from "./declare.ts";
+import { type DecodedPicture, interleaved } from "./picture-planes.ts";
 
 /** What was found before the network: the input takes pixels now, and these are how they are made. */
 export interface FoundPreprocessing {
@@ -15,11 +15,22 @@ export interface FoundPreprocessing {
   readonly input: string;
   readonly shape: readonly number[];
   readonly preprocessing: Preprocessing;
+  readonly prepared: readonly PreparedPicture[];
+}
+
+/** What the graph itself makes of a picture, computed node by node. */
+export interface PreparedPicture {
+  /** FP32, `[1, heightPx, widthPx, channels]`. */
+  readonly tensor: FixedSizeTensor;
+  /** Whether the graph places the picture as the declaration does, rather than to round a side otherwise. */
+  readonly isPlacedAlike: boolean;
 }
 
 export interface PictureLoopDeps {
   readonly index: GraphIndex;
   readonly tools: TensorTools;
+  /** Of these it is computed what the body makes of them. */
+  readonly pictures: readonly DecodedPicture[];
   readonly onFound: (found: FoundPreprocessing) => void;
   readonly onWarning: (text: string) => void;
 }
@@ -37,7 +48,7 @@ interface MapLoop {
  * evaluated for pictures of several sizes.
  */
 export function pictureLoops(deps: PictureLoopDeps): ReadonlyMap<string, SpecialOp> {
-  const { index, tools, onFound, onWarning } = deps;
+  const { index, tools, pictures, onFound, onWarning } = deps;
 
   function* stacked(loop: MapLoop): Evaluation {
     const source = yield loop.source;
@@ -53,10 +64,16 @@ export function pictureLoops(deps: PictureLoopDeps): ReadonlyMap<string, Special
     }
     const { preprocessing, roundedSizes } = declare(trials);
     if (roundedSizes.length > 0) onWarning(roundingText(roundedSizes));
+    const prepared: PreparedPicture[] = [];
+    for (const { pixels, ...size } of pictures) {
+      const made = yield loop.body({ ...source, isElement: true, size, pixels });
+      if (made.kind !== "picture") throw new UnsupportedError("a loop that makes no pictures");
+      prepared.push(preparedPicture(preprocessing, { size, steps: made.picture }));
+    }
     const [{ steps }] = trials as [Trial];
     const shape = [-1, steps.heightPx, steps.widthPx, steps.channels.length];
     const name = tools.graph.input(source.input, { dtype: "FP32", shape });
-    onFound({ input: name, shape, preprocessing });
+    onFound({ input: name, shape, preprocessing, prepared });
     return [tools.made(name, { dtype: "FP32", shape })];
   }
 
@@ -65,6 +82,15 @@ export function pictureLoops(deps: PictureLoopDeps): ReadonlyMap<string, Special
     ["TensorListStack", (node, frame) => stacked(listLoop(node, frame, index))],
     ...["While", "StatelessWhile", "Exit", "NextIteration"].map((op) => [op, otherLoop] as const),
   ]);
+}
+
+function preparedPicture({ resize }: Preprocessing, trial: Trial): PreparedPicture {
+  const { heightPx, widthPx, channels } = trial.steps;
+  const values = interleaved(channels.flatMap(({ plane }) => plane ?? []));
+  return {
+    tensor: float32Tensor([1, heightPx, widthPx, channels.length], values),
+    isPlacedAlike: distance(resize, trial) === 0,
+  };
 }
 
 function roundingText(sizes: readonly PictureSize[]): string {

@@ -20,7 +20,8 @@ import {
   attributeIntegers,
 } from "../read/attributes.ts";
 import { pictureArithmetic } from "./picture-arithmetic.ts";
-import { extentOf, made, pictureInput, shapeOf } from "./picture-steps.ts";
+import { croppedPlane, decodedPlanes, resizedPlane } from "./picture-planes.ts";
+import { extentOf, made, pictureInput, shapeOf, withPlanes } from "./picture-steps.ts";
 
 /** Decodes: the picture has the size that is tried. */
 export function decode({ node, inputs: [text] }: OpCall): Value {
@@ -31,7 +32,13 @@ export function decode({ node, inputs: [text] }: OpCall): Value {
   const count = attributeInteger(node, "channels", 0) || 3;
   if (count !== 1 && count !== 3) refuse(`with ${count} channels`);
   if (attributeInteger(node, "ratio", 1) !== 1) refuse("at a fraction of its size");
-  const channels = Array.from({ length: count }, (_, from) => ({ from, scale: 1, offset: 0 }));
+  const planes = text.pixels && decodedPlanes(text.pixels, count);
+  const channels = Array.from({ length: count }, (_, from) => ({
+    from,
+    scale: 1,
+    offset: 0,
+    ...(planes && { plane: planes[from] }),
+  }));
   return made({
     dtype: attributeDType(node, "dtype") ?? "UINT8",
     axes: ["height", "width", "channel"],
@@ -104,7 +111,8 @@ function resize(call: OpCall): Value {
   const isHalf = attributeFlag(call.node, "half_pixel_centers");
   const coordinates = isCorners ? "align-corners" : isHalf ? "half-pixel" : "tensorflow-1";
   const resized = { heightPx, widthPx, coordinates } as const;
-  return made({ ...picture, dtype: "FP32", heightPx, widthPx, resized });
+  const channels = withPlanes(picture, (plane) => resizedPlane(plane, picture, resized));
+  return made({ ...picture, dtype: "FP32", heightPx, widthPx, resized, channels });
 }
 
 interface Part {
@@ -115,17 +123,25 @@ interface Part {
 /** Takes a part of each axis: of height and width a crop, of the channels some of them. */
 function cropped(picture: PictureSteps, parts: readonly Part[]): PictureSteps {
   let result = picture;
+  const corner = { topPx: 0, leftPx: 0 };
   for (const [index, { start, size }] of parts.entries()) {
     const axis = picture.axes[index] as PictureAxis;
     const extent = extentOf(picture, axis);
     if (start < 0 || size < 1 || start + size > extent) refuse(`[${start}, ${size}] of ${extent}`);
-    if (axis === "height") result = { ...result, topPx: result.topPx + start, heightPx: size };
-    else if (axis === "width") result = { ...result, leftPx: result.leftPx + start, widthPx: size };
-    else if (axis === "channel") {
+    if (axis === "height") {
+      corner.topPx = start;
+      result = { ...result, topPx: result.topPx + start, heightPx: size };
+    } else if (axis === "width") {
+      corner.leftPx = start;
+      result = { ...result, leftPx: result.leftPx + start, widthPx: size };
+    } else if (axis === "channel") {
       result = { ...result, channels: result.channels.slice(start, start + size) };
     }
   }
-  return result;
+  const { heightPx, widthPx } = result;
+  const part = { heightPx, widthPx, ...corner };
+  const channels = withPlanes(result, (plane) => croppedPlane(plane, picture.widthPx, part));
+  return { ...result, channels };
 }
 
 function slice(call: OpCall): Value {

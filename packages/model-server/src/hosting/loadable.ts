@@ -20,4 +20,10 @@ export interface WantedModel extends LabelledModel {
    * @throws ServingError, ModelFolderError if they cannot be looked up: what is served then stays
    */
   find(): readonly Loadable[] | Promise<readonly Loadable[]>;
+  /**
+   * Reads the aliases of a registry, which are labels of the versions that are served. They may move at any time.
+   *
+   * @throws Error if they cannot be read: those in force stay then
+   */
+  aliases?(): Promise<readonly LabelledModel[]>;
 }

@@ -345,6 +345,44 @@ describe("labels", () => {
     expect(statesOf(host, "a")).toEqual(["a@1 available"]);
   });
 
+  test("that are aliases name the old version until the new one can answer", async () => {
+    const host = inMemory();
+    const model = several("a", 1n);
+    let champion = 1n;
+    const aliased = {
+      ...model,
+      aliases: async () => [{ name: "a", labels: new Map([["champion", champion]]) }],
+    };
+    await host.start([aliased]);
+    const next = fake("a", 2n);
+    const seen: (bigint | undefined)[] = [];
+    const load = async () => {
+      seen.push(host.labelledVersion("a", "champion"));
+      return next.servable;
+    };
+
+    champion = 2n;
+    model.replace([{ ...next.loadable, load }]);
+    await host.scanFolders();
+
+    expect([...seen, host.labelledVersion("a", "champion")]).toEqual([1n, 2n]);
+  });
+
+  test("that are aliases stay where they are while they cannot be read", async () => {
+    const host = inMemory();
+    let isBroken = false;
+    const aliases = async () => {
+      if (isBroken) throw new Error("model.json is not valid JSON");
+      return [{ name: "a", labels: new Map([["champion", 1n]]) }];
+    };
+    await host.start([{ ...several("a", 1n), aliases }]);
+
+    isBroken = true;
+    await host.scanFolders();
+
+    expect(host.labelledVersion("a", "champion")).toBe(1n);
+  });
+
   test("may be given beforehand if that is allowed, but do not move to what is not there", async () => {
     const host = inMemory({ allowsUnavailableLabels: true });
 

@@ -7,7 +7,7 @@ import { type CountedServable, countInFlight } from "./in-flight.ts";
 import { failureFrom, type LoadFailure } from "./load-failure.ts";
 import type { Loadable, WantedModel } from "./loadable.ts";
 import type { PlanReload, VersionOrigin } from "./reload-plan.ts";
-import { createVersionLabels } from "./version-labels.ts";
+import { createVersionLabels, type LabelledModel } from "./version-labels.ts";
 import { isInTransition } from "./version-state.ts";
 import { createVersionTable, type ModelVersion, type VersionStatus } from "./version-table.ts";
 import { unlessAborted, wait } from "./wait.ts";
@@ -156,6 +156,10 @@ export function createModelHost(deps: ModelHostDeps): ModelHost {
     const served = new Set(table.available().map(({ loadable }) => loadable.name));
     const found = await findVersions(wanted, served);
     lastSeen = seenText(found);
+    const aliases = await aliasesOf(wanted).catch(() => undefined);
+    const isWanted = (name: string, version: bigint) =>
+      found.loadables.some((each) => each.name === name && each.version === version);
+    if (aliases) labels.follow(aliases, isWanted);
     return found;
   };
 
@@ -247,6 +251,12 @@ async function findVersions(
     }
   }
   return { loadables, failures, untouched };
+}
+
+/** Read after the versions: an alias that moves in between names one that is loaded the next time. */
+async function aliasesOf(wanted: readonly WantedModel[]): Promise<readonly LabelledModel[]> {
+  const read = await Promise.all(wanted.map(({ aliases }) => aliases?.() ?? []));
+  return read.flat();
 }
 
 /** Differs when versions or their files do. */

@@ -1,4 +1,4 @@
-import { realpathSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { grpcCode } from "@tensorgate/grpc";
 import { openRegistry, parseReference } from "@tensorgate/registry";
@@ -21,6 +21,7 @@ import type { GenerationProgress } from "../topologies/seeded-family.ts";
 import { type AllowedBasePaths, assertAbsolute, assertAllowed } from "./base-paths.ts";
 import type { Loadable, WantedModel } from "./loadable.ts";
 import type { ServedModel } from "./served-model.ts";
+import type { LabelledModel } from "./version-labels.ts";
 
 export interface ModelRegistryDeps {
   readonly sources: readonly ModelSource[];
@@ -94,7 +95,8 @@ export function createModelRegistry({
     if ("counter" in source) return [{ wanted: counter, basePath: "" }];
     if ("families" in source) return familyModels(source, onProgress).map(fixed);
     if ("registry" in source) return registeredModels(source, loadableFrom);
-    return ("name" in source ? [source] : modelsOf(source)).map(inFolder);
+    if ("name" in source) return [inFolder(source)];
+    return modelsOf(source).map((model) => withAliases(inFolder(model), source.directory));
   });
   const names = found.map(({ wanted }) => wanted.name);
   assertDistinct(names);
@@ -130,8 +132,10 @@ export function createModelRegistry({
         from === "caller" ? assertAllowed(name, path, allowed) : assertAbsolute(name, path);
       assertFolder();
       const { wanted } = inFolder({ ...model, basePath: path });
+      const aliases = known?.basePath === resolve(path) ? known.wanted.aliases : undefined;
       return {
         ...wanted,
+        ...(aliases && { aliases }),
         find: async () => {
           // Checked again: a link may have changed while earlier reloads ran.
           assertFolder();
@@ -159,8 +163,28 @@ function registeredModels(
       const versionPolicy = { kind: "specific", versions } as const;
       return servedVersions({ name, basePath, versionPolicy }).map(loadableFrom);
     };
-    return { wanted: { name, labels: noLabels, find }, basePath };
+    return withAliases({ wanted: { name, labels: noLabels, find }, basePath }, directory);
   });
+}
+
+/** A model whose aliases are labels, if its folder is a registry. */
+function withAliases({ wanted, basePath }: StartModel, directory: string): StartModel {
+  return {
+    wanted: { ...wanted, aliases: () => aliasesIn(directory, [wanted.name]) },
+    basePath,
+  };
+}
+
+/** Reads the aliases of models that a registry knows. @throws RegistryError if they cannot be read */
+function aliasesIn(directory: string, names: readonly string[]): Promise<readonly LabelledModel[]> {
+  const registry = openRegistry(directory);
+  const registered = names.filter((name) => existsSync(join(directory, name, "model.json")));
+  return Promise.all(
+    registered.map(async (name) => {
+      const { aliases } = await registry.model(name);
+      return { name, labels: new Map(Object.entries(aliases)) };
+    }),
+  );
 }
 
 /** The models of a folder that were not there at the start, with their highest versions. */
@@ -169,14 +193,17 @@ function modelsLater(
   atStart: ReadonlySet<string>,
   loadableFrom: LoadableFrom,
 ): WantedModel {
+  const present = () => presentModels(directory).filter(({ name }) => !atStart.has(name));
   return {
     name: directory,
     isLater: true,
     labels: noLabels,
-    find: () =>
-      presentModels(directory)
-        .filter(({ name }) => !atStart.has(name))
-        .flatMap((model) => servedVersions(model).map(loadableFrom)),
+    find: () => present().flatMap((model) => servedVersions(model).map(loadableFrom)),
+    aliases: () =>
+      aliasesIn(
+        directory,
+        present().map(({ name }) => name),
+      ),
   };
 }
 

@@ -8,6 +8,7 @@ export interface LabelledModel {
 
 /** The labels in force. */
 export interface VersionLabels {
+  /** Labels of a list come before aliases. */
   get(name: string, label: string): bigint | undefined;
   /**
    * Puts the labels of a list in the place of all others.
@@ -16,10 +17,25 @@ export interface VersionLabels {
    *   allowed and this one had no other version before; no label is changed then
    */
   replace(models: readonly LabelledModel[]): void;
+  /**
+   * Follows the aliases of a registry. One that moves to a version which is still to be loaded names the old version
+   * until then; one of a version that is not served is no label.
+   *
+   * @param isWanted - whether a version is served, or will be
+   */
+  follow(models: readonly LabelledModel[], isWanted: IsVersion): void;
+}
+
+type IsVersion = (name: string, version: bigint) => boolean;
+
+/** The version of an alias; `before` is the one that it named when that was not available yet. */
+interface FollowedAlias {
+  readonly version: bigint;
+  readonly before: bigint | undefined;
 }
 
 export interface VersionLabelsDeps {
-  readonly isAvailable: (name: string, version: bigint) => boolean;
+  readonly isAvailable: IsVersion;
   /** Whether a label may be given to a version before that is available. */
   readonly allowsUnavailable: boolean;
 }
@@ -29,6 +45,12 @@ export function createVersionLabels({
   allowsUnavailable,
 }: VersionLabelsDeps): VersionLabels {
   let inForce: ReadonlyMap<string, ReadonlyMap<string, bigint>> = new Map();
+  let followed: ReadonlyMap<string, ReadonlyMap<string, FollowedAlias>> = new Map();
+
+  const aliased = (name: string, label: string): bigint | undefined => {
+    const { version, before } = followed.get(name)?.get(label) ?? {};
+    return [version, before].find((each) => each !== undefined && isAvailable(name, each));
+  };
 
   const mayBeGiven = (name: string, label: string, version: bigint): boolean => {
     if (isAvailable(name, version)) return true;
@@ -37,7 +59,19 @@ export function createVersionLabels({
   };
 
   return {
-    get: (name, label) => inForce.get(name)?.get(label),
+    get: (name, label) => inForce.get(name)?.get(label) ?? aliased(name, label),
+    follow: (models, isWanted) => {
+      followed = new Map(
+        models.map(({ name, labels }) => [
+          name,
+          new Map(
+            [...labels]
+              .filter(([, version]) => isWanted(name, version))
+              .map(([label, version]) => [label, { version, before: aliased(name, label) }]),
+          ),
+        ]),
+      );
+    },
     replace: (models) => {
       for (const { name, labels } of models) {
         for (const [label, version] of labels) {

@@ -28,11 +28,18 @@ async function started(models: ModelServerOptions["models"]) {
   const clock = manualClock();
   const loads: (() => void)[] = [];
   const server = await startModelServer(
-    { port: 0, models, folderPollMs: 1_000, onLoaded: () => loads.pop()?.() },
+    { port: 0, restPort: 0, models, folderPollMs: 1_000, onLoaded: () => loads.pop()?.() },
     clock,
   );
   return {
     server,
+    scan: () => clock.advance(1_000),
+    /** The version that a label names, by its metadata; the error if there is none. */
+    labelled: async (model: string, label: string) => {
+      const url = `http://127.0.0.1:${server.restPort}/v1/models/${model}/labels/${label}/metadata`;
+      const { model_spec: spec, error } = await (await fetch(url)).json();
+      return spec?.version ?? error;
+    },
     /** Looks at the folders, and waits until something was loaded. */
     loaded: () =>
       new Promise<void>((resolve) => {
@@ -54,6 +61,45 @@ test("an alias is served, and followed when it moves", async () => {
   await running.loaded();
 
   expect(running.server.models).toContainEqual({ name: "m", version: 2n });
+});
+
+test("aliases are labels of the versions that are served, and move with them", async () => {
+  registry = openRegistry(join(folder, "labels"));
+  for (const name of ["m", "m", "m"]) await register(name);
+  await registry.setAlias("m", "champion", 1n);
+  await registry.setAlias("m", "unserved", 3n);
+  const serve = ["m@champion", "m@2"];
+  await using running = await started({ registry: registry.directory, serve });
+  expect(await running.labelled("m", "champion")).toBe("1");
+  expect(await running.labelled("m", "unserved")).toContain("Unrecognized servable version label");
+
+  // Version 2 is served already: nothing is loaded, and the label moves all the same.
+  await registry.setAlias("m", "champion", 2n);
+  running.scan();
+  await expect.poll(() => running.labelled("m", "champion")).toBe("2");
+
+  await registry.setAlias("m", "champion", 3n);
+  await running.loaded();
+  expect(await running.labelled("m", "champion")).toBe("3");
+  expect(await running.labelled("m", "unserved")).toBe("3");
+
+  await registry.removeAlias("m", "unserved");
+  running.scan();
+  await expect
+    .poll(() => running.labelled("m", "unserved"))
+    .toContain("Unrecognized servable version label");
+});
+
+test("aliases are labels in a folder of models, too", async () => {
+  registry = openRegistry(join(folder, "folder-labels"));
+  await register("m");
+  await register("m", ["champion"]);
+  await using running = await started({ directory: registry.directory });
+  await register("n", ["first"]);
+  await running.loaded();
+
+  expect(await running.labelled("m", "champion")).toBe("2");
+  expect(await running.labelled("n", "first")).toBe("1");
 });
 
 test("several versions of a model are served, and the latest of another", async () => {

@@ -1,0 +1,58 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { manualClock } from "@tensorgate/core/testing";
+import { startModelServer } from "@tensorgate/model-server";
+import { openRegistry } from "@tensorgate/registry";
+import { afterAll, expect, test } from "vitest";
+import { createGraphBuilder } from "../../packages/model-server/src/onnx/graph-builder.ts";
+import { startGateway } from "../support/running-gateway.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "tensorgate-version-labels-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** y = x + summand. */
+function sum(summand: number): Uint8Array {
+  const graph = createGraphBuilder("sum");
+  graph.input("x", ["n"]);
+  graph.op("Add", ["x", graph.scalar(summand)], {}, "y");
+  graph.output("y", ["n"]);
+  return graph.finish();
+}
+
+test("an alias of a registry is a version label through the gateway, and moves", async () => {
+  const registry = openRegistry(folder);
+  for (const summand of [10, 20]) {
+    const content = { kind: "bytes", bytes: sum(summand) } as const;
+    await registry.register("m", { from: [{ path: "model.onnx", content }] });
+  }
+  await registry.setAlias("m", "champion", 1n);
+  const clock = manualClock();
+  const server = await startModelServer(
+    { port: 0, models: { registry: folder, serve: ["m@champion", "m@2"] }, folderPollMs: 1_000 },
+    clock,
+  );
+  await using running = await startGateway(
+    {},
+    {
+      models: [{ name: "m" }],
+      pools: [{ model: "m", region: "westeurope", replicas: [`127.0.0.1:${server.port}`] }],
+    },
+  );
+  const predicted = async (path: string) => {
+    const response = await fetch(`${running.url}/v1/models/m${path}:predict`, {
+      method: "POST",
+      body: '{"instances": [1]}',
+    });
+    return [response.status, response.headers.get("x-tensorgate-model"), await response.json()];
+  };
+  expect(await predicted("/labels/champion")).toMatchObject([200, /1/, { predictions: [11] }]);
+
+  await registry.setAlias("m", "champion", 2n);
+  clock.advance(1_000);
+  await expect
+    .poll(() => predicted("/labels/champion"))
+    .toMatchObject([200, /2/, { predictions: [21] }]);
+  expect(await predicted("/labels/other")).toMatchObject([400, null, {}]);
+  await server.close(0);
+});

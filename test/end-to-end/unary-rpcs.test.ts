@@ -125,8 +125,9 @@ test.each([
 /** An answer without what differs from call to call. */
 function comparable({ headers, trailers, body }: RawAnswer) {
   const { date: _date, "server-timing": _timing, "content-length": _length, ...rest } = headers;
+  // With the flag before the length: the last byte of a length may be a letter.
   const plain = body.replace(
-    /[\s\S]{4}((?:[a-z-]+: [^\r\n]*\r\n)*)server-timing: [^\r\n]*\r\n/,
+    /\x80[\s\S]{4}((?:[a-z-]+: [^\r\n]*\r\n)*)server-timing: [^\r\n]*\r\n/,
     "$1",
   );
   return { headers: rest, trailers, body: plain };

@@ -1,8 +1,9 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import net, { type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { manualClock } from "@tensorgate/core/testing";
 import { inspectBackend, systemClockAndRandom } from "@tensorgate/gateway";
 import {
   bundledModelsDirectory,
@@ -108,6 +109,26 @@ test.each([
   web.close();
 });
 
+test("a port that accepts connections and says nothing is told after five seconds", async () => {
+  await using silent = await startSilentServer();
+  const time = manualClock();
+  const question = inspectBackend({
+    address: silent.address,
+    models: ["shapes"],
+    timeoutMs: 30_000,
+    clock: time,
+  });
+  const failure = question.catch((thrown: unknown) => thrown);
+  await silent.asked;
+
+  time.advance(5_000);
+
+  expect(await failure).toMatchObject({
+    message: "the port accepts connections and does not answer",
+    hint: expect.stringContaining("gRPC port"),
+  });
+});
+
 test("the HTTP port of a server of the Open Inference Protocol is reported as one", async () => {
   const body = JSON.stringify({ name: "triton", version: "2.51.0", extensions: [] });
   const web = createServer((_request, response) => response.end(body));
@@ -204,3 +225,22 @@ test("our own container is attached by its name of the picture", async () => {
 
   expect(found).toMatchObject({ dialect: "azure-fpga", input: "images:0" });
 });
+
+/** A server that reads and never writes. */
+async function startSilentServer() {
+  const asked = Promise.withResolvers<void>();
+  const sockets = new Set<net.Socket>();
+  const server = net.createServer((socket) => {
+    sockets.add(socket.on("error", () => {}));
+    socket.on("data", () => asked.resolve());
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    asked: asked.promise,
+    [Symbol.asyncDispose]: () => {
+      for (const socket of sockets) socket.destroy();
+      return new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}

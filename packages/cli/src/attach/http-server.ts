@@ -10,11 +10,12 @@ const maxWaitMs = 2_000;
  * @returns undefined if it does not speak HTTP either
  */
 export async function describedHttpServer(address: string): Promise<string | undefined> {
-  const inference = await describedInferenceServer(address);
+  const signal = AbortSignal.timeout(maxWaitMs);
+  const inference = await describedInferenceServer(address, signal);
   if (inference !== undefined) return inference;
   try {
     const response = await fetch(`http://${address}/metrics`, {
-      signal: AbortSignal.timeout(maxWaitMs),
+      signal,
       redirect: "manual",
     });
     const isMetrics = response.ok && (await response.text()).includes("# TYPE ");
@@ -34,10 +35,13 @@ const grpcPorts: readonly (readonly [name: RegExp, port: string])[] = [
 ];
 
 /** @returns undefined if the server does not answer as the Open Inference Protocol asks over HTTP */
-async function describedInferenceServer(address: string): Promise<string | undefined> {
+async function describedInferenceServer(
+  address: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   try {
     const response = await fetch(`http://${address}/v2`, {
-      signal: AbortSignal.timeout(maxWaitMs),
+      signal,
       redirect: "manual",
     });
     const { name, version, extensions } = (await response.json()) as Record<string, unknown>;

@@ -1,6 +1,7 @@
 import {
   bytesTensor,
   cutText,
+  DeadlineExceededError,
   FailedPreconditionError,
   listedNames,
   ModelNotReadyError,
@@ -51,6 +52,9 @@ const containerInputs: readonly (readonly [string, PredictDialect])[] = [
   ["images:0", azureFpga],
 ];
 
+/** Longest that a server may take to say anything at all, in milliseconds: what it is asked first is no work. */
+const maxSilenceMs = 5_000;
+
 /**
  * Inspects a running backend: its dialect, the versions and signature of a model, and the outputs for a test picture.
  *
@@ -74,11 +78,15 @@ export async function inspectBackend(request: BackendRequest): Promise<BackendCa
       "the backend",
     ),
   });
-  const ask: Ask = (work) => withDeadline(work, { requestId: "attach", timeoutMs, clock });
+  const within =
+    (limitMs: number): Ask =>
+    (work) =>
+      withDeadline(work, { requestId: "attach", timeoutMs: limitMs, clock });
+  const ask = within(timeoutMs);
   const connect = (to: PredictDialect) =>
     to.connect(channel, { region: "", isExclusive: false, clock });
   try {
-    await assertNoGateway(channel, ask);
+    await assertNoGateway(channel, within(Math.min(timeoutMs, maxSilenceMs)));
     const isAny = dialect === undefined;
     if (isAny || dialect === tensorflowServing) {
       const stock = { channel, replica: connect(tensorflowServing) };
@@ -96,7 +104,10 @@ export async function inspectBackend(request: BackendRequest): Promise<BackendCa
   }
 }
 
-/** @throws FailedPreconditionError if it is a gateway, with its models */
+/**
+ * @throws FailedPreconditionError if it is a gateway, with its models
+ * @throws UpstreamFailedError if nothing answers
+ */
 async function assertNoGateway(channel: UnaryChannel, ask: Ask): Promise<void> {
   let reply: UnaryReply;
   try {
@@ -104,6 +115,12 @@ async function assertNoGateway(channel: UnaryChannel, ask: Ask): Promise<void> {
       channel.unary("/tensorgate.v1.CatalogService/ListModels", [], controlCall(call)),
     );
   } catch (thrown) {
+    if (thrown instanceof DeadlineExceededError) {
+      throw new UpstreamFailedError("the port accepts connections and does not answer", {
+        hint: "check that it is the gRPC port of a model server, and whether it needs TLS (https://)",
+        cause: thrown,
+      });
+    }
     const isAnswered = ScoringError.from(thrown).cause instanceof GrpcStatusError;
     if (thrown instanceof UpstreamFailedError && !isAnswered) throw thrown;
     return;

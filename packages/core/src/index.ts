@@ -7,6 +7,7 @@ export * from "./float16.ts";
 export * from "./gateway-status.ts";
 export * from "./guarded-callback.ts";
 export * from "./json-body.ts";
+export * from "./live-value.ts";
 export * from "./message-text.ts";
 export * from "./model-catalog.ts";
 export * from "./model-spec.ts";

@@ -21,6 +21,8 @@ export interface Tasks {
    * them. @throws InvalidRequestError for an unknown input
    */
   readonly scoreAsContainer: Score;
+  /** @throws UnknownModelError; UnknownVersionError for a version that a model of the gateway itself does not have */
+  readonly assertModel: (modelSpec: ModelSpec) => void;
   /**
    * Names of the input at which the gateway makes pixels of encoded pictures; none if the model takes no pixels.
    *

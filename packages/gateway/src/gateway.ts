@@ -8,6 +8,7 @@ import { hostCallbacks } from "./host-callbacks.ts";
 import { createInbound } from "./inbound/inbound.ts";
 import { meaningOf } from "./meaning.ts";
 import { createModels } from "./models/models.ts";
+import { createPictures } from "./models/pictures.ts";
 import { createResponseCache } from "./pipeline/response-cache.ts";
 import { createRollouts } from "./rollout/rollouts.ts";
 import { routingDefaults } from "./routing/options.ts";
@@ -21,8 +22,9 @@ import { testPicture } from "./upstream/test-picture.ts";
 import { version } from "./version.ts";
 
 /**
- * Builds a gateway: `inbound` → `models` → `pipeline` → `routing` → `upstream`, the way of a request from the socket to
- * a replica. Each stage is handed the next one, so the list begins at the replicas. All that this file does is compose.
+ * Builds a gateway. Each stage is handed the next one on the way of a request, and nothing that is declared later: so the
+ * list begins with what all stages share and with the replicas, and a request meets it from its end, `inbound`, upwards.
+ * All that this file does is compose.
  *
  * @throws ConfigError with every fault of `options`; SettingError if a file or variable that it names cannot be used
  */
@@ -30,20 +32,29 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
   const { region = "local", ...settings } = checkedOptions(options);
   const { clock, random } = deps.clockAndRandom ?? systemClockAndRandom;
   const host = hostCallbacks(deps);
-  // what the configuration means: an unusable file or variable ends it before anything is opened
-  const first = meaningOf(settings);
+  // config: a call takes what is in force once, and a reload swaps it whole, with all that is built of it
+  const inForce = createReloadable({ options, checked: settings, meaningOf });
   // telemetry: observes, and decides nothing
   const telemetry = createTelemetry({ ...deps, ...host, version, clock });
-  // upstream: every replica, how it is spoken to, and which versions of its models it has
+
+  // upstream: every replica, and how it is spoken to
   const upstream = createReplicas(settings.pools, { options: settings.upstream, clock, random });
-  const discovery = createModelDiscovery(upstream, {
-    timeoutMs: { ...routingDefaults, ...settings.routing }.probeTimeoutMs,
-    verify: (replica) => models.golden(inForce.current.snapshot, replica),
+  const aliasOf = createReplicaAliases();
+  const registry = createDeviceRegistry({ replicas: upstream, aliasOf, clock });
+
+  // models, the pictures: decoded in processes of their own, also to test replicas with
+  const pictures = createPictures({
+    options: settings,
+    onDecoderFailure: (error) => host.onInternalError(error, "decoder"),
     clock,
   });
 
-  const aliasOf = createReplicaAliases();
-  const registry = createDeviceRegistry({ replicas: upstream, aliasOf, clock });
+  // upstream, the models: which versions and signatures the replicas have, and whether they may get calls
+  const discovery = createModelDiscovery(upstream, {
+    timeoutMs: { ...routingDefaults, ...settings.routing }.probeTimeoutMs,
+    verify: (replica) => pictures.golden(inForce.current.snapshot, replica),
+    clock,
+  });
 
   // routing: picks a region and a replica, when one is free, and another one when it fails
   const routing = createRouting({
@@ -52,49 +63,34 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
     replicas: upstream,
     devices: registry,
     probe: discovery.probe,
-    onChange: (change) => {
-      telemetry.countReplicaChange(change);
-      host.onReplica({ ...change, alias: aliasOf(change.region, change.replicaId) });
-    },
+    observers: [telemetry.countReplicaChange, host.onReplica],
     aliasOf,
     clock,
   });
 
   // pipeline: does not ask again what a model has answered, where the model says so
-  const { expectedVersion, assertCapacity, hasQueue } = routing;
+  const { expectedVersion } = routing;
   const cache = createResponseCache({ options: settings.cache, expectedVersion, clock });
 
   // models: turns pictures into tensors, and scores into labels, boxes or features
   const models = createModels({
-    options: settings,
-    score: routing.score,
+    ...routing,
+    pictures,
     cachedScore: cache.layer(routing.score),
-    assertCapacity,
     modelStatus: routing.ask((replica) => replica.modelStatus),
     modelMetadata: routing.ask((replica) => replica.modelMetadata),
     reported: discovery.reported,
-    regionsOf: routing.regionsOf,
-    onDecoderFailure: (error) => host.onInternalError(error, "decoder"),
     clock,
   });
 
   // rollout: chooses the version of a call, and asks another one after the answer
   const rollouts = createRollouts({
     options: settings.rollouts,
-    inForce: () => inForce.current,
-    hasQueue,
+    inForce: inForce.derive((of) => ({ ...of, tasks: models.tasksOf(of.snapshot) })),
+    hasQueue: routing.hasQueue,
     onFailure: (error) => host.onInternalError(error, "rollouts"),
     clock,
     random,
-  });
-
-  // what is in force: a call takes it once, a reload swaps it whole
-  const inForce = createReloadable({
-    options,
-    checked: settings,
-    first: models.withTasks(first, rollouts.around),
-    build: (checked) => models.withTasks(meaningOf(checked), rollouts.around),
-    replacePools: upstream.replace,
   });
 
   // devices: makes replicas that hold one model at a time hold another one
@@ -102,7 +98,7 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
     registry,
     replicas: upstream,
     rotation: routing.rotation,
-    runSmokeTest: models.smokeTest((modelSpec) => inForce.current.snapshot.resolve(modelSpec)),
+    runSmokeTest: pictures.smokeTest((modelSpec) => inForce.current.snapshot.resolve(modelSpec)),
     testPicture,
     aliasOf,
     clock,
@@ -113,8 +109,8 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
     ...host,
     options: settings,
     region,
-    maxPictures: models.maxPictures,
-    inForce,
+    maxPictures: pictures.options.maxPictures,
+    inForce: rollouts.inForce,
     status: routing.status,
     readiness: routing.readiness,
     version,
@@ -122,7 +118,7 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
     onRejected: telemetry.countRejectedConnection,
     clock,
   });
-  telemetry.observe({ inbound, models, cache, routing });
+  telemetry.observe({ inbound, pictures, cache, routing });
   return {
     get port() {
       return inbound.port;
@@ -132,18 +128,18 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
     },
     listen: async () => {
       await inbound.listen();
-      models.warm(inForce.current.snapshot);
+      pictures.warm(inForce.current.snapshot);
     },
     devices,
     rollouts,
-    load: () => ({ ...inbound.load(), decoders: models.decoderIds }),
+    load: () => ({ ...inbound.load(), decoders: pictures.decoderIds }),
     status: () => inbound.status(true),
-    reload: inForce.reload,
+    reload: (changed) => inForce.reload(changed, upstream.replace),
     ready: routing.ready,
     close: async (graceMs, drainDelayMs) => {
       await inbound.close(graceMs, drainDelayMs);
       for (const stage of [devices, rollouts, routing, upstream]) stage.close();
-      await models.close();
+      await pictures.close();
     },
   };
 }

@@ -120,4 +120,10 @@ export {
 } from "./tensor-values.ts";
 export { messageFromText } from "./text-format/message-from-text.ts";
 export { TextFormatError } from "./text-format/text-tokens.ts";
-export { chargeMessage, createMessageScan, type MessageScan } from "./wire/charge-message.ts";
+export {
+  type ChargeMessage,
+  chargeMessage,
+  createMessageCharge,
+  createMessageScan,
+  type MessageScan,
+} from "./wire/charge-message.ts";

@@ -20,7 +20,7 @@ export const messageMutants: readonly Mutant[] = [
       },
       {
         name: "unary: a message without its checks",
-        find: "assertReadable(of, message, maxElements);",
+        find: "charge(message, createWorkBudget(maxElements));",
         replace: "",
       },
       {
@@ -213,8 +213,8 @@ export const messageMutants: readonly Mutant[] = [
       },
       {
         name: "message: nested messages are not looked into",
-        find: "if (field?.nested) startMessage(field.nested(), length);",
-        replace: "if (field?.nested && length < 0) startMessage(field.nested(), length);",
+        find: "if (field?.nested) startMessage(field.nested, length);",
+        replace: "if (field?.nested && length < 0) startMessage(field.nested, length);",
       },
     ],
   ),

@@ -129,7 +129,7 @@ export const routingMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${scheduler}/arrival.ts`,
+    `${scheduler}/queues/admission.ts`,
     [`${routing}/router.test.ts`, simulation],
     [
       {

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { createLiveValue, type LiveValue } from "@tensorgate/core";
 import { type AccessOptions, reloadFaults } from "./access.ts";
 import { ConfigError } from "./config-error.ts";
 import type { GatewayOptions } from "./gateway-options.ts";
@@ -7,50 +8,54 @@ import { checkedOptions } from "./parse-config.ts";
 /** Sections that a running gateway reloads. */
 const reloadable: ReadonlySet<string> = new Set(["models", "pools", "keys", "allowPlaintextKeys"]);
 
-export interface ReloadDeps<InForce> {
+export interface ReloadDeps<Meaning> {
   /** Options that the gateway was started with, as given. */
   readonly options: GatewayOptions;
   /** The same options, checked. */
   readonly checked: GatewayOptions;
-  /** What they mean. */
-  readonly first: InForce;
-  /** Builds what a configuration means. @throws SettingError if it cannot be used */
-  readonly build: (checked: GatewayOptions) => InForce;
-  /** Replaces the pools. @throws SettingError if a pool cannot be used; then nothing has changed */
-  readonly replacePools: (pools: GatewayOptions["pools"]) => void;
+  /** Reads what a configuration means. @throws SettingError if a file or variable that it names cannot be used */
+  readonly meaningOf: (checked: GatewayOptions) => Meaning;
 }
 
-export interface Reloadable<InForce> {
-  /** What is in force: what the current configuration means. It is immutable, and replaced as a whole. */
-  readonly current: InForce;
+/** Replaces the pools. @throws SettingError if a pool cannot be used; then nothing has changed */
+export type ReplacePools = (pools: GatewayOptions["pools"]) => void;
+
+/** What the current configuration means. It is immutable, and replaced as a whole. */
+export interface Reloadable<Meaning> extends LiveValue<Meaning> {
   /**
    * Puts another configuration in force.
    *
    * @returns sections that differ and take effect only after a restart
    * @throws ConfigError or SettingError; then nothing has changed
    */
-  reload(options: GatewayOptions): { readonly needRestart: readonly string[] };
+  reload(
+    options: GatewayOptions,
+    replacePools: ReplacePools,
+  ): { readonly needRestart: readonly string[] };
 }
 
-/** Creates the configuration that is in force. Access is checked against the address that is bound since the start. */
-export function createReloadable<InForce>(deps: ReloadDeps<InForce>): Reloadable<InForce> {
+/**
+ * Creates the configuration that is in force. Access is checked against the address that is bound since the start.
+ *
+ * @throws SettingError if a file or variable that it names cannot be used
+ */
+export function createReloadable<Meaning>(deps: ReloadDeps<Meaning>): Reloadable<Meaning> {
   let access: AccessOptions = deps.checked;
-  const inForce: Reloadable<InForce> & { current: InForce } = {
-    current: deps.first,
-    reload: (changed) => {
+  const live = createLiveValue(deps.meaningOf(deps.checked));
+  return Object.assign(live, {
+    reload: (changed: GatewayOptions, replacePools: ReplacePools) => {
       const checked = checkedOptions(changed);
       const faults = [...reloadFaults(access, checked)];
       if (faults.length > 0) throw new ConfigError("the configuration", faults);
-      const next = deps.build(checked);
+      const putInForce = live.prepare(deps.meaningOf(checked));
       // The last step that can fail.
-      deps.replacePools(checked.pools);
-      inForce.current = next;
+      replacePools(checked.pools);
+      putInForce();
       const { keys, allowPlaintextKeys } = checked;
       access = { ...access, keys, allowPlaintextKeys };
       return { needRestart: changedSections(deps.options, changed) };
     },
-  };
-  return inForce;
+  });
 }
 
 /** Returns the sections that differ and take effect only after a restart. */

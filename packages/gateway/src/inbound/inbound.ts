@@ -107,12 +107,9 @@ export function createInbound(deps: InboundDeps): Inbound {
   const crossSite = createCrossSite({ ...crossSiteDefaults, ...options.crossSite }, listen.host);
 
   // protocols: each only translates; the runner is the one way of a call
-  const statistics = createModelStatistics({
-    observeCall: deps.observeCall,
-    isModel: (name) => deps.inForce.current.tasks.catalog.has(name),
-  });
-  const { observeCall } = statistics;
-  const runner = createCallRunner({ ...deps, observeCall, requests, layers: [crossSite.layer] });
+  const statistics = createModelStatistics(deps.inForce);
+  const { record } = statistics;
+  const runner = createCallRunner({ ...deps, record, requests, layers: [crossSite.layer] });
   const limits = { maxBodyBytes: requests.maxBodyBytes, maxPictures: deps.maxPictures };
   const shutdown = new AbortController();
   const rpc = createRpcHandler({

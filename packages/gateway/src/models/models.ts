@@ -7,43 +7,32 @@ import {
   InvalidRequestError,
   listedNames,
   type ModelMetadata,
-  type ModelSpec,
   meantName,
   NotSupportedError,
   type ResolvedModel,
   type ResolvedRequest,
-  type RunSmokeTest,
   type ScoreResolved,
-  type ScoringError,
   type Tasks,
   withinRegions,
 } from "@tensorgate/core";
-import { createDecoderPool, type DecoderOptions, decoderDefaults } from "@tensorgate/imaging";
 import { createModelCatalog, type RuntimeModelInfo } from "./catalog.ts";
 import { createClassifier } from "./classify.ts";
 import { describedSignature } from "./described-signature.ts";
 import { createDetector } from "./detect.ts";
 import { createEmbedder } from "./embed.ts";
-import { createGoldenChecks, type VerifiedReplica } from "./golden/golden-checks.ts";
 import { createBackboneCheck } from "./heads/assert-backbone.ts";
 import { headMetadata, headModelStatus, headRuntimeInfo } from "./heads/described-head.ts";
 import { createHeadScorer } from "./heads/score-heads.ts";
 import { tasksWithVersions } from "./name-version.ts";
-import { type PictureOptions, pictureDefaults } from "./options.ts";
-import { createPicturePreparer } from "./prepare-picture.ts";
-import type { Release } from "./release.ts";
+import type { Pictures } from "./pictures.ts";
 import { createContainerScorer } from "./score-as-container.ts";
 import type { PictureTaskDeps } from "./score-pictures.ts";
 import { createTensorScorer, pictureInputNames } from "./score-tensors.ts";
-import { createSmokeTest } from "./smoke-test.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 /** `modelStatus` and `modelMetadata` ask a replica within the regions of the call. */
 export interface ModelsDeps extends Pick<Tasks, "modelStatus" | "modelMetadata"> {
-  readonly options: {
-    readonly pictures?: PictureOptions | undefined;
-    readonly decoding?: DecoderOptions | undefined;
-  };
+  readonly pictures: Pick<Pictures, "prepare" | "options">;
   readonly score: ScoreResolved;
   /** Rejects a call that has not come in yet and for which there is no room. @throws OverloadedError */
   readonly assertCapacity: (
@@ -59,51 +48,19 @@ export interface ModelsDeps extends Pick<Tasks, "modelStatus" | "modelMetadata">
   ) => Omit<RuntimeModelInfo, "regions">;
   /** Regions where a model is configured. */
   readonly regionsOf: (model: string) => readonly string[];
-  /** Called when a decoder process does not start. */
-  readonly onDecoderFailure: (error: ScoringError) => void;
   readonly clock: Clock;
 }
 
 /** Turns pictures into tensors, and scores into labels, boxes or features, by the releases of a snapshot. */
 export interface Models {
-  /** Pictures of one call. */
-  readonly maxPictures: number;
-  /**
-   * Adds the tasks of the models of a snapshot. No call leaves the regions of its model.
-   *
-   * @param around - wraps the tasks
-   */
-  withTasks<Meaning extends { readonly snapshot: Snapshot }>(
-    meaning: Meaning,
-    around: (tasks: Tasks) => Tasks,
-  ): Meaning & { readonly tasks: Tasks };
-  /** Creates the smoke test of devices. */
-  smokeTest(resolve: (modelSpec: ModelSpec) => Release): RunSmokeTest;
-  /**
-   * Returns why a replica must not get calls of a model yet; undefined if its golden pictures have their labels, or the
-   * model has none.
-   */
-  golden(snapshot: Snapshot, replica: VerifiedReplica): string | undefined;
-  /** Starts the first decoder if a model of the snapshot takes pixels. */
-  warm(snapshot: Snapshot): void;
-  /** Pictures queued for a decoder. */
-  readonly decodeQueueLength: number;
-  /** Process ids of the decoders. */
-  readonly decoderIds: readonly number[];
-  close(): Promise<void>;
+  /** Creates the tasks of the models of a snapshot. No call leaves the regions of its model. */
+  tasksOf(snapshot: Snapshot): Tasks;
 }
 
 export function createModels(deps: ModelsDeps): Models {
   const { modelStatus, modelMetadata, clock } = deps;
-  const options = { ...pictureDefaults, ...deps.options.pictures };
-  const decoders = createDecoderPool({
-    options: { ...decoderDefaults, ...deps.options.decoding },
-    clock,
-    onStartFailure: deps.onDecoderFailure,
-  });
-  const prepare = createPicturePreparer({ ...decoders, options, clock });
-  const verifyGolden = createGoldenChecks(clock);
-  const tasksOf = (snapshot: Snapshot): Tasks => {
+  const { prepare, options } = deps.pictures;
+  const ownTasks = (snapshot: Snapshot): Tasks => {
     const { resolve, has, all, regions, modelOfService, versionsOf } = snapshot;
     const metadata: AskModel<ModelMetadata> = async (modelSpec, call) => {
       const release = resolve(modelSpec);
@@ -141,6 +98,7 @@ export function createModels(deps: ModelsDeps): Models {
         score: scoreTensors,
         signatures: reported,
       }),
+      assertModel: resolve,
       pictureInputs: (modelSpec) => pictureInputNames(resolve(modelSpec), modelSpec),
       assertRegion: (region, { hints: { residency, isForwarded } }) => {
         // Another gateway knows regions that this one has no pools in.
@@ -189,36 +147,14 @@ export function createModels(deps: ModelsDeps): Models {
   };
 
   return {
-    maxPictures: options.maxPictures,
-    withTasks: (meaning, around) => {
-      const { all, hasDifferingVersions } = meaning.snapshot;
+    tasksOf: (snapshot) => {
+      const { all, hasDifferingVersions } = snapshot;
       const versionsOf = (name: string) => deps.reported(name).versions;
-      const own = tasksOf(meaning.snapshot);
+      const own = ownTasks(snapshot);
       // Calls pass the choice of a version only where one is needed.
-      const tasks = all().some(({ name }) => hasDifferingVersions(name))
+      return all().some(({ name }) => hasDifferingVersions(name))
         ? tasksWithVersions(own, { hasDifferingVersions, versionsOf })
         : own;
-      return { ...meaning, tasks: around(tasks) };
     },
-    smokeTest: (resolve) => createSmokeTest({ resolve, prepare, options }, clock),
-    golden: (snapshot, replica) => {
-      if (!snapshot.has(replica.model)) return undefined;
-      // A replica answers calls without a version by its latest, whose labels may be others than the model's.
-      const latest = replica.versions.toSorted((a, b) => (a > b ? -1 : 1))[0];
-      const resolve = (spec: ModelSpec) =>
-        snapshot.resolve(latest === undefined ? spec : { ...spec, version: latest });
-      const smokeTest = createSmokeTest({ resolve, prepare, options }, clock);
-      return verifyGolden(resolve({ name: replica.model }).golden, replica, smokeTest);
-    },
-    warm: (snapshot) => {
-      if (snapshot.all().some(({ picture }) => picture?.preprocessing)) decoders.warm();
-    },
-    get decodeQueueLength() {
-      return decoders.waitingCount;
-    },
-    get decoderIds() {
-      return decoders.processIds;
-    },
-    close: decoders.close,
   };
 }

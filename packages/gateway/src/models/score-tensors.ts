@@ -29,7 +29,9 @@ export function createTensorScorer(deps: PictureTaskDeps): Score {
 
   return async (request, call) => {
     const model = deps.resolve(request.modelSpec);
-    const sent = request.encoded ? undefined : sentPictures(request, model);
+    // Only a model that takes pixels takes pictures in place of them.
+    const takesPictures = !request.encoded && model.picture?.preprocessing;
+    const sent = takesPictures ? sentPictures(request, model) : undefined;
     if (!sent) return deps.score({ ...request, model }, withinRegions(call, model.residency));
 
     const { name, pictures, otherInputs } = sent;

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   type Classify,
+  createLiveValue,
   type ModelCatalog,
   seededRandom,
   type Tasks,
@@ -61,11 +62,11 @@ function open(of: World, options: RolloutOptions = {}, seed = 1) {
   const failures: string[] = [];
   const rollouts = createRollouts({
     options,
-    inForce: () => ({
+    inForce: createLiveValue({
       tasks: inner,
       snapshot: {
         resolve: () => ({ isIdempotent: of.isIdempotent }),
-        backboneOf: (name) => name,
+        backboneOf: (name: string) => name,
       },
     }),
     hasQueue: () => of.hasQueue,
@@ -74,13 +75,12 @@ function open(of: World, options: RolloutOptions = {}, seed = 1) {
     random: random.next,
   });
   onTestFinished(() => rollouts.close());
-  const tasks = rollouts.around(inner);
   const ask = async (spec = {}, call = {}) => {
     const request = { modelSpec: { name: "m", ...spec }, pictures: [{ bytes: new Uint8Array(1) }] };
-    const { model } = await tasks.classify(request, aCall(call));
+    const { model } = await rollouts.inForce.current.tasks.classify(request, aCall(call));
     return String(model?.version);
   };
-  return { rollouts, ask, failures };
+  return { rollouts, ask, failures, isPassed: () => rollouts.inForce.current.tasks !== inner };
 }
 
 /** Lets what is due now happen. */
@@ -104,6 +104,16 @@ test("calls are shared by weight; those that name a version or a label get it", 
   expect(await ask({ versionLabel: "stable" })).toBe("1");
   expect(await ask({ versionLabel: "canary" })).toBe("2");
   expect(rollouts.list()[0]).toMatchObject({ model: "m", weights: { 1: 0.8, 2: 0.2 } });
+});
+
+test("calls pass the choice of versions only once a model has a rollout or a shadow", () => {
+  for (const begin of ["start", "shadow"] as const) {
+    const { rollouts, isPassed } = open(world());
+    expect(isPassed()).toBe(false);
+    if (begin === "start") rollouts.start("m", { from: "1", to: "2", steps: [20, 100] });
+    else rollouts.shadow("m", { version: "1" });
+    expect(isPassed()).toBe(true);
+  }
 });
 
 test("a key, or a session, stays at its version through all steps", async () => {

@@ -1,4 +1,11 @@
-import { type Clock, listedNames, poll, ScoringError, type Tasks } from "@tensorgate/core";
+import {
+  type Clock,
+  type LiveValue,
+  listedNames,
+  poll,
+  ScoringError,
+  type Tasks,
+} from "@tensorgate/core";
 import {
   afterEvent,
   noRollout,
@@ -35,9 +42,16 @@ export interface Rollouts {
   command(model: string, command: "promote" | "abort" | "undo"): RolloutReport;
   /** Shadows a share of the calls of a model, or ends that. @throws RolloutRefusedError */
   shadow(model: string, request: ShadowRequest): RolloutReport;
-  /** Adds the choice of versions, and shadows, to tasks. */
-  around(tasks: Tasks): Tasks;
   close(): void;
+}
+
+/** The stage on the way of a call. */
+export interface RolloutStage<InForce> extends Rollouts {
+  /**
+   * What is in force, where the tasks choose versions and shadow calls. They are the same tasks until a model has its first
+   * rollout or shadow.
+   */
+  readonly inForce: { readonly current: InForce };
 }
 
 /** What is in force, as rollouts use it. */
@@ -50,9 +64,9 @@ export interface RolledOut {
   };
 }
 
-export interface RolloutsDeps {
+export interface RolloutsDeps<InForce extends RolledOut> {
   readonly options: RolloutOptions | undefined;
-  readonly inForce: () => RolledOut;
+  readonly inForce: LiveValue<InForce>;
   /** Whether calls of a model are queued at its replicas. */
   readonly hasQueue: (model: string) => boolean;
   readonly onFailure: (error: ScoringError) => void;
@@ -61,18 +75,41 @@ export interface RolloutsDeps {
 }
 
 /** @throws SettingError if the file of states is damaged */
-export function createRollouts(deps: RolloutsDeps): Rollouts {
+export function createRollouts<InForce extends RolledOut>(
+  deps: RolloutsDeps<InForce>,
+): RolloutStage<InForce> {
   const { inForce, hasQueue, onFailure, clock, random } = deps;
   const { file, intervalMs, maxShadows } = { ...rolloutDefaults, ...deps.options };
   const states = new Map<string, RolloutState>(file === undefined ? [] : readRollouts(file));
   const shadows = new Map<string, Shadow>();
+  /** Whether calls pass the choice of versions. */
+  let isUsed = states.size > 0;
   let writing = Promise.resolve();
+
+  const rolledOut = inForce.derive((own) => {
+    if (!isUsed) return own;
+    const tasks = tasksWithRollouts(own.tasks, {
+      stateOf: (model) => states.get(model),
+      shadowOf: (model) => shadows.get(model),
+      onCall: (model, version, hasFailed) => apply(model, { type: "call", version, hasFailed }),
+      clock,
+      random,
+    });
+    return { ...own, tasks };
+  });
+
+  function use(): void {
+    if (isUsed) return;
+    isUsed = true;
+    rolledOut.rebuild();
+  }
 
   function apply(model: string, event: RolloutEvent): void {
     const before = states.get(model) ?? noRollout;
     const after = afterEvent(before, event);
     if (after === before) return;
     states.set(model, after);
+    use();
     if (before.running && !after.running) endShadow(model);
     if (!before.running && after.running) shadowRollout(model);
     if (after.revision !== before.revision) save();
@@ -80,7 +117,7 @@ export function createRollouts(deps: RolloutsDeps): Rollouts {
 
   function isIdempotent(name: string): boolean {
     try {
-      return inForce().snapshot.resolve({ name }).isIdempotent;
+      return inForce.current.snapshot.resolve({ name }).isIdempotent;
     } catch {
       // A model that the configuration no longer has.
       return false;
@@ -100,6 +137,7 @@ export function createRollouts(deps: RolloutsDeps): Rollouts {
       const own = states.get(model) ?? noRollout;
       if (state.revision <= own.revision) continue;
       states.set(model, state);
+      use();
       endShadow(model);
       if (state.running) shadowRollout(model);
     }
@@ -118,12 +156,13 @@ export function createRollouts(deps: RolloutsDeps): Rollouts {
       version,
       share,
       maxInFlight: maxShadows,
-      hasQueue: () => hasQueue(inForce().snapshot.backboneOf(model)),
+      hasQueue: () => hasQueue(inForce.current.snapshot.backboneOf(model)),
       onCompared: (sums) => apply(model, { type: "compared", sums }),
       clock,
       random,
     });
     shadows.set(model, shadow);
+    use();
   }
 
   function endShadow(model: string): void {
@@ -174,7 +213,7 @@ export function createRollouts(deps: RolloutsDeps): Rollouts {
 
   function versionsOf(model: string): readonly string[] {
     try {
-      return inForce().tasks.catalog.get(model).versions.map(String);
+      return inForce.current.tasks.catalog.get(model).versions.map(String);
     } catch (thrown) {
       throw new RolloutRefusedError("unknown", (thrown as Error).message);
     }
@@ -191,6 +230,7 @@ export function createRollouts(deps: RolloutsDeps): Rollouts {
   }
 
   return {
+    inForce: rolledOut,
     list: () => [...new Set([...states.keys(), ...shadows.keys()])].map(report),
     start: (model, request) => {
       const { to } = request;
@@ -241,14 +281,6 @@ export function createRollouts(deps: RolloutsDeps): Rollouts {
       }
       return report(model);
     },
-    around: (inner) =>
-      tasksWithRollouts(inner, {
-        stateOf: (model) => states.get(model),
-        shadowOf: (model) => shadows.get(model),
-        onCall: (model, version, hasFailed) => apply(model, { type: "call", version, hasFailed }),
-        clock,
-        random,
-      }),
     close: () => {
       polling[Symbol.dispose]();
       for (const model of [...shadows.keys()]) endShadow(model);

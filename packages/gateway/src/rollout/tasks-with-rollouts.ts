@@ -113,6 +113,7 @@ export function tasksWithRollouts(tasks: Tasks, deps: RolloutTasksDeps): Tasks {
   const labelled = (modelSpec: ModelSpec) => labelledSpec(modelSpec, stateOf(modelSpec.name));
   return {
     ...tasks,
+    assertModel: (modelSpec) => tasks.assertModel(labelled(modelSpec)),
     pictureInputs: (modelSpec) => tasks.pictureInputs(labelled(modelSpec)),
     modelStatus: (modelSpec, call) => tasks.modelStatus(labelled(modelSpec), call),
     modelMetadata: (modelSpec, call) => tasks.modelMetadata(labelled(modelSpec), call),

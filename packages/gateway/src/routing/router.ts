@@ -13,8 +13,8 @@ import { createConditions } from "./condition.ts";
 import { errorOfRejected, rejectionError } from "./rejection-error.ts";
 import type { RoutedReplica, Router, RouterDeps } from "./router-api.ts";
 import { addSteps } from "./routing-trace.ts";
-import { arrivalOf } from "./scheduler/arrival.ts";
 import type {
+  Arrival,
   ProbeResult,
   Reject,
   SchedulerCommand,
@@ -23,14 +23,11 @@ import type {
 } from "./scheduler/events.ts";
 import { createScheduler } from "./scheduler/scheduler.ts";
 
-/** How a call or an attempt ended: with a response or an error. */
-interface Outcome {
+/** How an attempt ended: with a response or an error. */
+interface AttemptOutcome {
+  readonly attemptId: number;
   readonly response?: ScoreResponse;
   readonly error?: ScoringError;
-}
-
-interface AttemptOutcome extends Outcome {
-  readonly attemptId: number;
 }
 
 /** A call that has not ended. */
@@ -93,18 +90,16 @@ export function createRouter<Replica extends RoutedReplica>(
         const open = calls.get(command.id);
         const outcome = open?.outcomes.find(({ attemptId }) => attemptId === command.attemptId);
         if (!open || !outcome) break;
-        if (open.call.routingTrace) addTrace(open, command.trace);
+        if (open.call.routingTrace) addTrace(command.id, command.trace);
         settle(command.id, outcome);
         break;
       }
       case "reject":
         reject(command);
         break;
-      case "leave": {
-        const open = calls.get(command.id);
-        if (open) addTrace(open, command.trace);
+      case "leave":
+        addTrace(command.id, command.trace);
         break;
-      }
       case "abandon":
         abandon(command.attemptId);
         break;
@@ -179,7 +174,7 @@ export function createRouter<Replica extends RoutedReplica>(
     if (!open) return;
     const { request, call } = open;
     const last = open.outcomes.find(({ attemptId }) => attemptId === command.attemptId);
-    if (call.routingTrace) addTrace(open, command.trace);
+    if (call.routingTrace) addTrace(command.id, command.trace);
     const error = errorOfRejected(command, {
       request,
       call,
@@ -191,7 +186,7 @@ export function createRouter<Replica extends RoutedReplica>(
     settle(command.id, { error });
   }
 
-  function settle(id: number, { response, error }: Outcome): void {
+  function settle(id: number, { response, error }: Omit<AttemptOutcome, "attemptId">): void {
     const open = calls.get(id);
     if (!open) return;
     calls.delete(id);
@@ -200,11 +195,12 @@ export function createRouter<Replica extends RoutedReplica>(
     else open.reject(error);
   }
 
-  function addTrace({ request, call }: PendingCall, steps: readonly RoutingStep[] = []): void {
-    if (!call.routingTrace) return;
+  function addTrace(id: number, steps: readonly RoutingStep[] = []): void {
+    const { request, call } = calls.get(id) ?? {};
+    if (!call?.routingTrace) return;
     addSteps(call, steps, aliasOf);
     // Only another gateway uses it.
-    if (!call.hints.isForwarded) return;
+    if (!request || !call.hints.isForwarded) return;
     const { name } = request.modelSpec;
     call.routingTrace.expectedWaitMs = scheduler.expectedWaitMs(name, clock.nowMs());
   }
@@ -277,5 +273,27 @@ export function createRouter<Replica extends RoutedReplica>(
       for (const id of [...calls.keys()]) settle(id, { error });
       idle.notify();
     },
+  };
+}
+
+/** What the scheduler needs to know of a call, which may be known before its body. */
+function arrivalOf(
+  id: number,
+  { model, modelSpec }: Pick<ResolvedRequest, "model" | "modelSpec">,
+  { deadline, hints, routingTrace }: CallContext,
+): Arrival {
+  return {
+    id,
+    model: model.name,
+    version: modelSpec.version,
+    versionLabel: modelSpec.versionLabel,
+    priority: hints.priority ?? "normal",
+    deadlineMs: deadline.atMs,
+    isIdempotent: model.isIdempotent,
+    mayHedge: model.mayHedge,
+    isForwarded: hints.isForwarded ?? false,
+    isTraced: routingTrace?.isTraced ?? false,
+    ...(hints.region !== undefined && { region: hints.region }),
+    ...(hints.residency && { residency: hints.residency }),
   };
 }

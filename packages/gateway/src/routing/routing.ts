@@ -22,8 +22,8 @@ export interface RoutingDeps<Replica extends RoutedReplica>
     refresh(replicaId: string): void;
   };
   readonly devices: RoutedDevices;
-  /** Called with every change of a replica's state. Must not throw. */
-  readonly onChange: (change: StateChange) => void;
+  /** Called with every change of a replica's state, and with the alias of the replica. Must not throw. */
+  readonly observers: readonly ((change: StateChange & { readonly alias: string }) => void)[];
   readonly clock: Clock;
 }
 
@@ -54,7 +54,7 @@ export interface Routing<Replica extends RoutedReplica>
 export function createRouting<Replica extends RoutedReplica>(
   deps: RoutingDeps<Replica>,
 ): Routing<Replica> {
-  const { options, ownRegion, replicas, devices, aliasOf, clock } = deps;
+  const { options, ownRegion, replicas, devices, observers, aliasOf, clock } = deps;
   const conditions = createConditions();
   const router = createRouter({
     settings: schedulerSettings(options ?? {}, { ownRegion }),
@@ -63,7 +63,8 @@ export function createRouting<Replica extends RoutedReplica>(
     onChange: (change) => {
       if (change.to !== "ready") replicas.refresh(change.replicaId);
       conditions.notify();
-      deps.onChange(change);
+      const named = { ...change, alias: aliasOf(change.region, change.replicaId) };
+      for (const observe of observers) observe(named);
     },
     devicesOf: devices.devicesOf,
     aliasOf,

@@ -29,7 +29,7 @@ export interface Telemetry {
 /** State of the stages that is measured whenever metrics are collected. */
 export interface ObservedStages {
   readonly inbound: { load(): { readonly connections: number; readonly bytesInFlight: number } };
-  readonly models: { readonly decodeQueueLength: number };
+  readonly pictures: { readonly decodeQueueLength: number };
   readonly cache: { readonly byteCount: number; readonly entryCount: number };
   readonly routing: { readonly gauges: Pick<Gauges, "replicas" | "waiting"> };
 }
@@ -54,11 +54,11 @@ export function createTelemetry(deps: TelemetryDeps): Telemetry {
       onFailure,
     ),
     countRejectedConnection: (reason) => instruments.rejectedConnections.add(1, { reason }),
-    observe: ({ inbound, models, cache, routing }) =>
+    observe: ({ inbound, pictures, cache, routing }) =>
       instruments.observe({
         connections: () => inbound.load().connections,
         bytesInFlight: () => inbound.load().bytesInFlight,
-        decodeQueue: () => models.decodeQueueLength,
+        decodeQueue: () => pictures.decodeQueueLength,
         cacheBytes: () => cache.byteCount,
         cacheEntries: () => cache.entryCount,
         ...routing.gauges,

@@ -44,9 +44,20 @@ export interface MessageScan {
  * @throws MalformedMessageError if the bytes are not a well-formed message, or nest deeper than 100 messages
  */
 export function chargeMessage(schema: DescMessage, bytes: Uint8Array, budget: WorkBudget): void {
-  const scan = createMessageScan(schema, budget);
-  scan.push(bytes);
-  scan.end();
+  createMessageCharge(schema)(bytes, budget);
+}
+
+/** Charges a budget with the elements of a whole message, as `chargeMessage` does. */
+export type ChargeMessage = (bytes: Uint8Array, budget: WorkBudget) => void;
+
+/** Creates the charge of messages of one type, whose layout is looked up once. */
+export function createMessageCharge(schema: DescMessage): ChargeMessage {
+  const layout = fieldLayoutsOf(schema);
+  return (bytes, budget) => {
+    const scan = scanOf(layout, budget);
+    scan.push(bytes);
+    scan.end();
+  };
 }
 
 /** A message that the scan is inside of, and where it ends. */
@@ -65,7 +76,11 @@ interface LookRange {
 }
 
 export function createMessageScan(schema: DescMessage, budget: WorkBudget): MessageScan {
-  let frame: Frame = { fields: fieldLayoutsOf(schema), end: Number.POSITIVE_INFINITY };
+  return scanOf(fieldLayoutsOf(schema), budget);
+}
+
+function scanOf(layout: MessageLayout, budget: WorkBudget): MessageScan {
+  let frame: Frame = { fields: layout, end: Number.POSITIVE_INFINITY };
   const outer: Frame[] = [];
   let position = 0;
   let reading: "tag" | "varint" | "length" | "content" = "tag";
@@ -117,7 +132,7 @@ export function createMessageScan(schema: DescMessage, budget: WorkBudget): Mess
   }
 
   function onLength(length: number): void {
-    if (field?.nested) startMessage(field.nested(), length);
+    if (field?.nested) startMessage(field.nested, length);
     else if (field?.packed !== undefined) startPacked(field.packed, length);
     else if (field?.isText) {
       budget.spend(Math.floor(length / textBytesPerElement));

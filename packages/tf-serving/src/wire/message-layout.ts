@@ -10,7 +10,7 @@ export interface FieldLayout {
   /** Whether entries of a map are found by it. */
   readonly isKey?: boolean;
   /** The message that a value is. */
-  readonly nested?: () => MessageLayout;
+  readonly nested?: MessageLayout;
 }
 
 /** The known fields of a message by their number. */
@@ -19,11 +19,12 @@ export type MessageLayout = ReadonlyMap<number, FieldLayout>;
 const layouts = new WeakMap<DescMessage, MessageLayout>();
 
 export function fieldLayoutsOf(schema: DescMessage): MessageLayout {
-  let layout = layouts.get(schema);
-  if (!layout) {
-    layout = new Map(schema.fields.map((field) => [field.number, layoutOf(field)]));
-    layouts.set(schema, layout);
-  }
+  const known = layouts.get(schema);
+  if (known) return known;
+  const layout = new Map<number, FieldLayout>();
+  // Before its fields, which may be messages of the same type.
+  layouts.set(schema, layout);
+  for (const field of schema.fields) layout.set(field.number, layoutOf(field));
   return layout;
 }
 
@@ -44,13 +45,13 @@ function mapLayout(field: DescField & { fieldKind: "map" }): FieldLayout {
     [1, { ...scalarLayout(field.mapKey), isKey: true }],
     [2, valueLayout(field)],
   ]);
-  return { wireType: wireType.lengthDelimited, nested: () => entry };
+  return { wireType: wireType.lengthDelimited, nested: entry };
 }
 
 function valueLayout(field: Pick<DescField, "message" | "scalar" | "enum">): FieldLayout {
   const { message, scalar } = field;
   if (message) {
-    return { wireType: wireType.lengthDelimited, nested: () => fieldLayoutsOf(message) };
+    return { wireType: wireType.lengthDelimited, nested: fieldLayoutsOf(message) };
   }
   return scalar === undefined ? { wireType: wireType.varint } : scalarLayout(scalar);
 }

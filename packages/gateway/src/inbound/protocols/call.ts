@@ -62,6 +62,8 @@ export interface CallRunnerDeps {
   readonly layers: readonly AccessLayer[];
   readonly requests: Required<RequestOptions>;
   readonly observeCall: ObserveCall;
+  /** Counts each call that has ended. */
+  readonly record: (end: ObservedEnd) => void;
   /** Called with each internal error; the caller gets only the request id. */
   readonly onInternalError: (error: ScoringError, requestId: string) => void;
   readonly clock: Clock;
@@ -69,7 +71,7 @@ export interface CallRunnerDeps {
 
 /** The one way of a call through `inbound`, whatever its protocol. */
 export function createCallRunner(deps: CallRunnerDeps): CallRunner {
-  const { inForce, layers, observeCall, onInternalError, clock } = deps;
+  const { inForce, layers, observeCall, record, onInternalError, clock } = deps;
 
   return {
     admit: async (request) => {
@@ -116,14 +118,18 @@ export function createCallRunner(deps: CallRunnerDeps): CallRunner {
           headers: errorHeaders(error, requestId, { call, totalMs: clock.nowMs() - startedMs }),
         };
       } finally {
-        observer?.end({
-          askedModel: work.askedModel,
-          ...(call?.caller && { caller: call.caller.id }),
-          ...(call && { times: call.times }),
-          durationMs: clock.nowMs() - startedMs,
-          receivedBytes: incoming.body.receivedBytes,
-          ...ended,
-        });
+        if (observer) {
+          const end = {
+            askedModel: work.askedModel,
+            ...(call?.caller && { caller: call.caller.id }),
+            ...(call && { times: call.times }),
+            durationMs: clock.nowMs() - startedMs,
+            receivedBytes: incoming.body.receivedBytes,
+            ...ended,
+          };
+          record(end);
+          observer.end(end);
+        }
       }
     },
   };

@@ -5,7 +5,12 @@ import type { NodeRequest, NodeResponse, OnRequest, Respond } from "../server/no
 import { assertRoomForAnswer, sendReply } from "../server/reply.ts";
 import { type CallRunner, type ReplyInfo, untilAborted } from "./call.ts";
 import { createIncomingCall } from "./incoming-call.ts";
-import { type HttpBody, negotiated, type Representation } from "./negotiation.ts";
+import {
+  type HttpBody,
+  minNegotiatedBytes,
+  negotiated,
+  type Representation,
+} from "./negotiation.ts";
 import { wireStatusOf } from "./wire-status.ts";
 
 /** Values of the `{names}` in a route's path, percent-decoded. */
@@ -168,7 +173,9 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
       }
       const answered = await route.answer(exchange, { call, params, tasks });
       if (!call.requestBytes?.mayBeRead) exchange.recycle();
-      return await negotiated(exchange, answered);
+      return answered.body.length >= minNegotiatedBytes || answered.isTagged
+        ? await negotiated(exchange, answered)
+        : answered;
     }
 
     const outcome = await runner.run(incoming, {
@@ -179,7 +186,11 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
         assertRoomForAnswer(response, body.length);
         sendReply(response, {
           status,
-          headers: { "content-type": contentType, ...withVary(response, headers), ...callHeaders },
+          headers: {
+            "content-type": contentType,
+            ...(headers && withVary(response, headers)),
+            ...callHeaders,
+          },
           body,
         });
       },
@@ -195,7 +206,7 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
 
   return (request, response) => {
     const { method, headers, url = "/" } = request;
-    if (isPreflight(request)) {
+    if (method === "OPTIONS" && isPreflight(request)) {
       const { origin = "" } = headers;
       return sendReply(response, { status: 204, headers: preflightHeaders(origin), body: "" });
     }
@@ -209,16 +220,18 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
   };
 }
 
-/** Whether a browser asks if it may send the call of a page. It carries no key, and is never a call itself. */
-function isPreflight({ method, headers }: NodeRequest): boolean {
-  const asked = headers["access-control-request-method"];
-  return method === "OPTIONS" && asked !== undefined && headers.origin !== undefined;
+/** Whether an OPTIONS asks if a page may send its call. It carries no key, and is never a call itself. */
+function isPreflight({ headers }: NodeRequest): boolean {
+  return headers["access-control-request-method"] !== undefined && headers.origin !== undefined;
 }
 
 /** What the handler says of origins varies, too. */
-function withVary(response: NodeResponse, headers: HttpAnswer["headers"]): HttpAnswer["headers"] {
+function withVary(
+  response: NodeResponse,
+  headers: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
   const before = response.getHeader("vary");
-  if (headers?.["vary"] === undefined || before === undefined) return headers;
+  if (headers["vary"] === undefined || before === undefined) return headers;
   return { ...headers, vary: `${before}, ${headers["vary"]}` };
 }
 

@@ -1,12 +1,5 @@
-import type {
-  AttemptObserver,
-  AttemptTarget,
-  CacheOutcome,
-  CallObserver,
-  ObserveCall,
-  ObservedEnd,
-  Stage,
-} from "@tensorgate/core";
+import type { ObservedEnd, Stage } from "@tensorgate/core";
+import type { InForce } from "../access/access.ts";
 
 /** How often something was done since the gateway started, and how long it took in total. */
 export interface Duration {
@@ -31,29 +24,26 @@ export interface ModelCounts {
 }
 
 export interface ModelStatistics {
-  /** Observes calls, and passes on what it sees. */
-  readonly observeCall: ObserveCall;
+  /** Counts a call that has ended, if its model is in force: a name that a caller gave may be any. */
+  record(end: ObservedEnd): void;
   of(modelName: string): ModelCounts;
 }
 
-export interface ModelStatisticsDeps {
-  readonly observeCall: ObserveCall;
-  /** Whether a name that a caller gave is that of a model: others are not counted. */
-  readonly isModel: (name: string) => boolean;
+type MutableCounts = { readonly [Name in keyof ModelCounts]: { count: number; ms: number } };
+
+function noCounts(): MutableCounts {
+  const none = () => ({ count: 0, ms: 0 });
+  return {
+    success: none(),
+    fail: none(),
+    queue: none(),
+    computeInput: none(),
+    computeInfer: none(),
+    computeOutput: none(),
+    cacheHit: none(),
+    cacheMiss: none(),
+  };
 }
-
-const none: Duration = { count: 0, ms: 0 };
-
-const noCounts: ModelCounts = {
-  success: none,
-  fail: none,
-  queue: none,
-  computeInput: none,
-  computeInfer: none,
-  computeOutput: none,
-  cacheHit: none,
-  cacheMiss: none,
-};
 
 const countByStage: Readonly<Partial<Record<Stage, keyof ModelCounts>>> = {
   queue: "queue",
@@ -64,66 +54,34 @@ const countByStage: Readonly<Partial<Record<Stage, keyof ModelCounts>>> = {
 };
 
 /** Counts the scoring calls of each model, as long as the gateway runs. */
-export function createModelStatistics(deps: ModelStatisticsDeps): ModelStatistics {
-  const byModel = new Map<string, ModelCounts>();
-
-  function record(end: ObservedEnd): void {
-    const { error, model, askedModel = "" } = end;
-    if (error?.reason === "unknown-model") return;
-    // A call that asked of a model without scoring it has an answer, and no stage of these.
-    const isScored = end.times?.entries().some(({ stage }) => stage in scoringStages) ?? false;
-    if (!error && !isScored) return;
-    // A replica may answer by another name than the one that it is configured under.
-    const name = model && deps.isModel(model.name) ? model.name : askedModel;
-    if (!deps.isModel(name)) return;
-    byModel.set(name, added(byModel.get(name) ?? noCounts, end));
-  }
-
+export function createModelStatistics(inForce: { readonly current: InForce }): ModelStatistics {
+  const byModel = new Map<string, MutableCounts>();
   return {
-    observeCall: (start) => {
-      const observer = deps.observeCall(start);
-      return new CountedCall(observer, record);
+    record: ({ error, model, askedModel = "", durationMs, times }) => {
+      if (error?.reason === "unknown-model") return;
+      const entries = times?.entries() ?? [];
+      let isScored = false;
+      for (const { stage } of entries)
+        if (stage === "upstream" || stage === "cache") isScored = true;
+      // A call that asked of a model without scoring it has an answer, and neither of these stages.
+      if (!error && !isScored) return;
+      const { catalog } = inForce.current.tasks;
+      // A replica may answer by another name than the one that it is configured under.
+      const name = model && catalog.has(model.name) ? model.name : askedModel;
+      if (!catalog.has(name)) return;
+      const counts = byModel.get(name) ?? noCounts();
+      byModel.set(name, counts);
+      const calls = error ? counts.fail : counts.success;
+      calls.count += 1;
+      calls.ms += durationMs;
+      for (const { stage, durationMs: ms, outcome } of entries) {
+        const ofCache = outcome === "hit" ? "cacheHit" : "cacheMiss";
+        const counted = stage === "cache" ? ofCache : countByStage[stage];
+        if (!counted) continue;
+        counts[counted].count += 1;
+        counts[counted].ms += ms;
+      }
     },
-    of: (modelName) => byModel.get(modelName) ?? noCounts,
+    of: (modelName) => byModel.get(modelName) ?? noCounts(),
   };
-}
-
-/** Passes on what it sees, and has the end of the call recorded. */
-class CountedCall implements CallObserver {
-  readonly #observer: CallObserver;
-  readonly #record: (end: ObservedEnd) => void;
-
-  constructor(observer: CallObserver, record: (end: ObservedEnd) => void) {
-    this.#observer = observer;
-    this.#record = record;
-  }
-
-  attempt(target: AttemptTarget): AttemptObserver {
-    return this.#observer.attempt(target);
-  }
-
-  cached(model: string, outcome: CacheOutcome): void {
-    this.#observer.cached?.(model, outcome);
-  }
-
-  end(end: ObservedEnd): void {
-    this.#record(end);
-    this.#observer.end(end);
-  }
-}
-
-const scoringStages: Readonly<Partial<Record<Stage, true>>> = { upstream: true, cache: true };
-
-function added(before: ModelCounts, { error, durationMs, times }: ObservedEnd): ModelCounts {
-  const counts: { -readonly [Name in keyof ModelCounts]: Duration } = { ...before };
-  const add = (name: keyof ModelCounts, ms: number, count = 1): void => {
-    counts[name] = { count: before[name].count + count, ms: counts[name].ms + ms };
-  };
-  add(error ? "fail" : "success", durationMs);
-  for (const { stage, durationMs: ms, outcome } of times?.entries() ?? []) {
-    const name = countByStage[stage];
-    if (name) add(name, ms);
-    else if (stage === "cache") add(outcome === "hit" ? "cacheHit" : "cacheMiss", ms);
-  }
-  return counts;
 }

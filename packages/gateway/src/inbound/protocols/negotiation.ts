@@ -23,8 +23,8 @@ type Coding = "br" | "gzip";
 
 /** Codings in the order in which they are preferred. */
 const codings: readonly Coding[] = ["br", "gzip"];
-/** A shorter body is sent as it is, in bytes: it fits into one packet either way. */
-const minBytes = 1_024;
+/** A shorter body without a tag is sent as it is, in bytes: it fits into one packet either way. */
+export const minNegotiatedBytes = 1_024;
 /** A longer one as well: compressing it takes longer than sending it. */
 const maxBytes = 16 * 1_024 * 1_024;
 /** Bodies that shrink: texts, but no pictures, which are compressed already. */
@@ -53,13 +53,13 @@ export function negotiated<Answer extends Representation>(
   answer: Answer,
 ): Answer | Promise<Answer> {
   const { status = 200, body, isTagged } = answer;
-  if (status !== 200 || (body.length < minBytes && !isTagged)) return answer;
+  if (status !== 200 || (body.length < minNegotiatedBytes && !isTagged)) return answer;
   const tag = isTagged ? tagOf(body) : undefined;
   const tagged = tag === undefined ? answer : withHeaders(answer, { etag: tag });
   if (tag !== undefined && hasTag(exchange.header("if-none-match"), tag)) {
     return { ...withHeaders(tagged, { vary: "accept-encoding" }), status: 304, body: "" };
   }
-  const isLarge = body.length >= minBytes && body.length <= maxBytes;
+  const isLarge = body.length >= minNegotiatedBytes && body.length <= maxBytes;
   if (!isLarge || !compressible.test(answer.contentType)) return tagged;
   const varied = withHeaders(tagged, { vary: "accept-encoding" });
   const coding = preferredCoding(exchange.header("accept-encoding"));

@@ -6,9 +6,9 @@ import type { GrowingBuffer } from "./body/growing-buffer.ts";
 import {
   type BodySink,
   bodyTooLarge,
-  createWholeBody,
   pieceLimitOf,
   readBody,
+  WholeBody,
 } from "./body/read-body.ts";
 import type { NodeRequest, NodeResponse } from "./node-http.ts";
 
@@ -96,7 +96,7 @@ export function createExchange(
       const isPacked = coding !== "identity";
       const declaredBytes = Number(headers["content-length"] ?? Number.NaN);
       if (declaredBytes > maxBytes) throw bodyTooLarge(maxBytes);
-      let body = await read(createWholeBody(maxBytes, declaredBytes));
+      let body = await read(new WholeBody(maxBytes, declaredBytes));
       if (isPacked && usage && received) {
         body = await decompress(body, { coding, maxBytes, charge: usage.reserve });
         usage.release(received.capacity);

@@ -3,10 +3,8 @@
  * not be held against the replica.
  */
 export interface OwnLag {
-  /** When the next tick is due, in milliseconds; Infinity while none was asked for. */
-  readonly dueMs: number;
-  /** Asks for a tick. */
-  expect(dueMs: number): void;
+  /** When the next tick is due, in milliseconds; Infinity while none was asked for. Set by who asks for one. */
+  dueMs: number;
   /** Records that the tick is handled now. */
   tick(nowMs: number): void;
   /** Returns the mean of late, in milliseconds, or by how much the tick that is due is late if that is more. */
@@ -28,9 +26,6 @@ export function createOwnLag(): OwnLag {
 
   const lag = {
     dueMs: Number.POSITIVE_INFINITY,
-    expect: (dueMs: number) => {
-      lag.dueMs = dueMs;
-    },
     tick: (nowMs: number) => {
       const weight = 1 - Math.exp((measuredMs - nowMs) / constantMs);
       meanMs += weight * (lateMs(nowMs) - meanMs);

@@ -156,11 +156,10 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
     survey: (nowMs, request) => {
       const totals = index.totals(nowMs);
       const isServed = totals.servingCount > 0;
-      const unservedMs = isServed ? index.roundTripMs() : initialRoundTripMs;
       const found: PoolSurvey = {
         ...totals,
         nowMs,
-        roundTripMs: isRemote ? unservedMs : 0,
+        roundTripMs: isRemote ? (isServed ? index.roundTripMs() : initialRoundTripMs) : 0,
         canServe: isServed,
         fastestMs: isServed ? index.fastestMs() : Number.POSITIVE_INFINITY,
         isProbing: totals.probingCount > 0,

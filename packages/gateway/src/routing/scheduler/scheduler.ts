@@ -1,4 +1,3 @@
-import { openRequest } from "./arrival.ts";
 import { createAttempts, timeoutCheckMs } from "./attempts.ts";
 import type {
   Arrival,
@@ -8,7 +7,7 @@ import type {
   VersionChoice,
 } from "./events.ts";
 import { createPool } from "./pool.ts";
-import { createAdmission } from "./queues/admission.ts";
+import { createAdmission, openRequest } from "./queues/admission.ts";
 import { rankOf } from "./queues/request-queue.ts";
 import { isEligible, type SurveyedPool } from "./regions/region-selection.ts";
 import { createOutlierDetection, hasServing } from "./replicas/outlier-detection.ts";
@@ -230,7 +229,7 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
       // Only an earlier tick than the one that was asked for needs a new timer.
       if (state.wakeMs < state.ownLag.dueMs) {
         const atMs = Math.max(state.wakeMs, nowMs);
-        state.ownLag.expect(atMs);
+        state.ownLag.dueMs = atMs;
         state.commands.push({ type: "wake", atMs });
       }
       state.wakeMs = Number.POSITIVE_INFINITY;

@@ -115,7 +115,7 @@ function openInferenceReplica(channel: UnaryChannel): Replica {
 
   function prepared(request: ResolvedRequest, call: CallContext): PreparedCall {
     const { modelSpec, model, encoded, outputFilter } = request;
-    assertPredict(encoded, "a server of the Open Inference Protocol");
+    if (encoded) assertPredict(encoded, "a server of the Open Inference Protocol");
     assertNoSignature(modelSpec);
     const names = model.wireNames["open-inference"];
     const known = knownModels.get(modelSpec.name);

@@ -61,7 +61,7 @@ export function predictScore(
         }
       });
     }
-    assertPredict(encoded);
+    if (encoded) assertPredict(encoded);
     if (!dialect.hasVersions) assertNoVersion(modelSpec);
     const names = namesToTranslate(request, dialect);
     let reply: UnaryReply;
@@ -146,12 +146,9 @@ const noOutputs: ReadonlyMap<string, Tensor> = new Map();
  * @param server - what the replica is
  * @throws NotSupportedError for a method that cannot be expressed by tensors
  */
-export function assertPredict(
-  encoded: EncodedCall | undefined,
-  server = "an FPGA container",
-): void {
-  if (!encoded || encoded.method === "Predict") return;
-  throw new NotSupportedError(`${server} supports only Predict, not ${encoded.method}`, {
+export function assertPredict({ method }: EncodedCall, server = "an FPGA container"): void {
+  if (method === "Predict") return;
+  throw new NotSupportedError(`${server} supports only Predict, not ${method}`, {
     hint: "send the picture or tensor by Predict",
   });
 }

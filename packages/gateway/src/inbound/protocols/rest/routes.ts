@@ -41,7 +41,7 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
     const region = query.get("region");
     if (region) tasks.assertRegion(region, call);
     // An unknown model is refused before its picture is read.
-    tasks.pictureInputs(modelSpec);
+    tasks.assertModel(modelSpec);
     const startedMs = clock.nowMs();
     const pictures = await picturesFromBody(exchange, limits);
     call.times.add("read", clock.nowMs() - startedMs);

@@ -13,12 +13,12 @@ import {
   prefixBytes,
   readPrefix,
 } from "@tensorgate/grpc";
-import { chargeMessage } from "@tensorgate/tf-serving";
+import { createMessageCharge } from "@tensorgate/tf-serving";
 import type { ReadHeader } from "../../access/access.ts";
 import { createGrowingBuffer, type GrowingBuffer } from "../../server/body/growing-buffer.ts";
 import type { BodySink } from "../../server/body/read-body.ts";
 import { createExchange, type ExchangeDeps } from "../../server/exchange.ts";
-import type { NodeRequest, NodeResponse } from "../../server/node-http.ts";
+import type { NodeRequest, NodeResponse, Respond } from "../../server/node-http.ts";
 import { assertRoomForAnswer, sendReply, sendStream } from "../../server/reply.ts";
 import { type CallRunner, type CallWork, type ReplyInfo, untilAborted } from "../call.ts";
 import { createIncomingCall } from "../incoming-call.ts";
@@ -55,6 +55,9 @@ export interface UnaryMethod {
 }
 
 export interface UnaryHandlerDeps extends ExchangeDeps {
+  readonly methods: readonly UnaryMethod[];
+  /** Answers every other request, and those that are unusual in any way. */
+  readonly respondByLibrary: Respond;
   readonly runner: CallRunner;
   /** Of one message. */
   readonly maxBytes: number;
@@ -127,39 +130,21 @@ interface PlainCall {
  * Answers the calls of one message that come in binary and plain, which are nearly all, without the library: a picture
  * of 100 KB costs it two copies, four generators and as many promises as the message has pieces.
  */
-export class UnaryHandler {
-  readonly #deps: UnaryHandlerDeps;
-
-  constructor(deps: UnaryHandlerDeps) {
-    this.#deps = deps;
+export function createUnaryHandler(deps: UnaryHandlerDeps): Respond {
+  const { respondByLibrary, runner, maxBytes, maxElements, fail } = deps;
+  const readers = new Map<string, UnaryMethod["read"]>();
+  for (const of of deps.methods) {
+    readers.set(`/${of.method.parent.typeName}/${of.method.name}`, readerOf(of, maxElements));
   }
 
-  /** @returns undefined if the library is to read the request, or reject it: JSON, compressed, or unusual in any other way */
-  plainCallOf({ method, headers, httpVersionMajor }: NodeRequest): PlainCall | undefined {
-    const form = forms.get(headers["content-type"] ?? "");
-    if (!form || method !== "POST") return undefined;
-    // Trailers of HTTP/1.1 are an exception, which the library knows.
-    if (form === grpc && httpVersionMajor < 2) return undefined;
-    const isPacked =
-      headers["content-encoding"] ??
-      headers["grpc-encoding"] ??
-      headers["connect-content-encoding"];
-    if (isPacked !== undefined && isPacked !== "identity") return undefined;
-    const version = headers["connect-protocol-version"];
-    if (version !== undefined && version !== "1") return undefined;
-    const timeout = headers[form.timeoutHeader];
-    if (timeout === undefined) return { form, timeoutMs: undefined };
-    const timeoutMs = timeoutMsOf(String(timeout), form);
-    return timeoutMs === undefined ? undefined : { form, timeoutMs };
-  }
-
-  async respond(
-    request: NodeRequest,
-    response: NodeResponse,
-    { of, form, timeoutMs }: PlainCall & { readonly of: UnaryMethod },
-  ): Promise<void> {
-    const { runner, maxBytes, maxElements, fail } = this.#deps;
-    const exchange = createExchange(request, response, this.#deps);
+  return async (request, response) => {
+    const { url = "/" } = request;
+    const queryStart = url.indexOf("?");
+    const read = readers.get(queryStart === -1 ? url : url.slice(0, queryStart));
+    const plain = plainCallOf(request);
+    if (!read || !plain) return await respondByLibrary(request, response);
+    const { form, timeoutMs } = plain;
+    const exchange = createExchange(request, response, deps);
     const incoming = createIncomingCall(request, response, {
       protocol: form.protocol,
       operation: exchange.path.slice(1),
@@ -171,17 +156,16 @@ export class UnaryHandler {
     });
 
     /** Work that goes on after the client has disconnected still holds the message. */
-    async function answer(call: CallContext, tasks: Tasks): Promise<UnaryAnswer> {
+    const answer = async (call: CallContext, tasks: Tasks): Promise<UnaryAnswer> => {
       using _held = exchange;
       const sink = new MessageSink(form, maxBytes, Number(request.headers["content-length"]));
       const message = await exchange.bodyInto(sink);
-      assertReadable(of, message, maxElements);
-      const read = of.read(plainView(message), exchange.header);
-      work.askedModel = read.askedModel;
-      const answered = await read.answer(call, tasks);
+      const asked = read(message, exchange.header);
+      work.askedModel = asked.askedModel;
+      const answered = await asked.answer(call, tasks);
       if (!call.requestBytes?.mayBeRead) exchange.recycle();
       return answered;
-    }
+    };
 
     let pieces: readonly Uint8Array[] = [];
     let headers: Readonly<Record<string, string>> = {};
@@ -200,22 +184,32 @@ export class UnaryHandler {
       },
     };
     const outcome = await runner.run(incoming, work);
-    if (!outcome.ok) {
-      const { requestId } = incoming;
-      return await fail(request, response, { ...outcome, requestId });
-    }
+    const { requestId } = incoming;
+    if (!outcome.ok) return await fail(request, response, { ...outcome, requestId });
     if (form === grpcWeb) pieces = [...pieces, webTrailers];
     const trailers = form === grpc ? okTrailers : undefined;
     const [body = webTrailers, ...more] = pieces;
-    const reply = { status: 200, headers };
-    if (more.length === 0) return sendReply(response, { ...reply, body, trailers });
+    const reply = { status: 200, headers, body };
+    if (more.length === 0) return sendReply(response, { ...reply, trailers });
     await sendStream(response, { ...reply, body: pieces, trailers: () => trailers ?? {} });
-  }
+  };
 }
 
-/** Messages hold bytes as they are read: not as buffers, whose `slice` is another. */
-function plainView({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
+/** @returns undefined if the library is to read the request, or reject it: JSON, compressed, or unusual in any other way */
+function plainCallOf({ method, headers, httpVersionMajor }: NodeRequest): PlainCall | undefined {
+  const form = forms.get(headers["content-type"] ?? "");
+  if (!form || method !== "POST") return undefined;
+  // Trailers of HTTP/1.1 are an exception, which the library knows.
+  if (form === grpc && httpVersionMajor < 2) return undefined;
+  const isPacked =
+    headers["content-encoding"] ?? headers["grpc-encoding"] ?? headers["connect-content-encoding"];
+  if (isPacked !== undefined && isPacked !== "identity") return undefined;
+  const version = headers["connect-protocol-version"];
+  if (version !== undefined && version !== "1") return undefined;
+  const timeout = headers[form.timeoutHeader];
+  if (timeout === undefined) return { form, timeoutMs: undefined };
+  const timeoutMs = timeoutMsOf(String(timeout), form);
+  return timeoutMs === undefined ? undefined : { form, timeoutMs };
 }
 
 /** @returns undefined if the library is to reject it */
@@ -225,16 +219,24 @@ function timeoutMsOf(text: string, form: UnaryForm): number | undefined {
 }
 
 /**
- * @throws TooLargeError if parsing the message would build more than `maxElements`
+ * Creates the reader of a method's messages.
+ *
+ * @throws TooLargeError if parsing a message would build more than `maxElements`
  * @throws InvalidRequestError if it is not a message of the method
  */
-function assertReadable({ method }: UnaryMethod, message: Uint8Array, maxElements: number): void {
-  try {
-    chargeMessage(method.input, message, createWorkBudget(maxElements));
-  } catch (cause) {
-    if (ScoringError.is(cause)) throw cause;
-    throw undecodable(method.input.typeName, cause);
-  }
+function readerOf({ method, read }: UnaryMethod, maxElements: number): UnaryMethod["read"] {
+  const charge = createMessageCharge(method.input);
+  return (message, header) => {
+    try {
+      charge(message, createWorkBudget(maxElements));
+    } catch (cause) {
+      if (ScoringError.is(cause)) throw cause;
+      throw undecodable(method.input.typeName, cause);
+    }
+    const { buffer, byteOffset, byteLength } = message;
+    // Messages hold bytes as they are read: not as buffers, whose `slice` is another.
+    return read(new Uint8Array(buffer, byteOffset, byteLength), header);
+  };
 }
 
 /** Takes the only message of a call out of its body. */

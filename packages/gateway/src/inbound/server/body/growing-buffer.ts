@@ -99,7 +99,6 @@ export function createGrowingBuffer(kind: keyof typeof growthTo, byteCount: numb
   let movedTo = 0;
 
   function move(maxBytes: number): void {
-    if (before === empty) return;
     const from = movedTo;
     movedTo = Math.min(before.byteLength, from + maxBytes);
     before.copy(memory, from, from, movedTo);
@@ -114,7 +113,7 @@ export function createGrowingBuffer(kind: keyof typeof growthTo, byteCount: numb
   }
 
   function grow(capacity: number): void {
-    move(before.byteLength);
+    if (before !== empty) move(before.byteLength);
     before = buffer.byteLength > 0 ? memory.subarray(0, buffer.byteLength) : empty;
     memory = kind === "exactly" ? takeMemory(capacity) : Buffer.allocUnsafeSlow(capacity);
     buffer.capacity = capacity;
@@ -144,12 +143,11 @@ export function createGrowingBuffer(kind: keyof typeof growthTo, byteCount: numb
       }
       memory.set(piece, buffer.byteLength);
       buffer.byteLength = neededBytes;
-      move(Math.min(maxMovedBytes, movedPerByte * piece.byteLength));
+      if (before !== empty) move(Math.min(maxMovedBytes, movedPerByte * piece.byteLength));
     },
     whole: async () => {
-      move(maxMovedBytes);
-      while (before !== empty) {
-        await setImmediate();
+      for (let turn = 0; before !== empty; turn += 1) {
+        if (turn > 0) await setImmediate();
         move(maxMovedBytes);
       }
       return buffer.byteLength === memory.byteLength

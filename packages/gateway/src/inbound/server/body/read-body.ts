@@ -111,11 +111,12 @@ export interface BodySink {
 }
 
 /** Takes a whole body into memory that follows what has come: what is only declared costs nothing. */
-class WholeBody implements BodySink {
+export class WholeBody implements BodySink {
   readonly #maxBytes: number;
   readonly #declaredBytes: number;
   readonly #whole: GrowingBuffer;
 
+  /** @param declaredBytes - what `content-length` says; NaN where it says nothing */
   constructor(maxBytes: number, declaredBytes: number) {
     this.#maxBytes = maxBytes;
     this.#declaredBytes = declaredBytes;
@@ -140,15 +141,6 @@ class WholeBody implements BodySink {
   free(): void {
     this.#whole.free();
   }
-}
-
-/**
- * Takes a body as it is.
- *
- * @param declaredBytes - what `content-length` says; NaN where it says nothing
- */
-export function createWholeBody(maxBytes: number, declaredBytes: number): BodySink {
-  return new WholeBody(maxBytes, declaredBytes);
 }
 
 /** Reads a whole body into `sink`. */

@@ -135,7 +135,7 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
       begin: () => {
         connection.exchangeCount += 1;
         timer[Symbol.dispose]();
-        connection.received();
+        receivedMs = clock.nowMs();
       },
       received: () => {
         receivedMs = clock.nowMs();

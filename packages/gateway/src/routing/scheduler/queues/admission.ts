@@ -1,4 +1,4 @@
-import type { Rejection } from "../events.ts";
+import type { Arrival, Rejection } from "../events.ts";
 import {
   isEligible,
   rejectionFor,
@@ -17,6 +17,7 @@ import {
   type SchedulerSettings,
   type SchedulerState,
 } from "../state.ts";
+import { rankOf } from "./request-queue.ts";
 
 /** Puts requests into queues, and takes them out. */
 export interface Admission {
@@ -215,6 +216,28 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
         reject(each, "overloaded");
       }
     },
+  };
+}
+
+/** A request to which nothing has happened yet. */
+export function openRequest(arrival: Arrival, group: PoolGroup, nowMs: number): OpenRequest {
+  return {
+    ...arrival,
+    // A hedge does the work twice.
+    mayHedge: arrival.mayHedge && arrival.isIdempotent,
+    group,
+    rank: rankOf(arrival),
+    arrivedMs: nowMs,
+    sinceMs: nowMs,
+    queuedIn: undefined,
+    inFlight: [],
+    excluded: new Set(),
+    failures: new Map(),
+    failedCount: 0,
+    failedBy: [],
+    lostReplicaCount: 0,
+    lastFailed: undefined,
+    trace: arrival.isTraced ? [] : undefined,
   };
 }
 

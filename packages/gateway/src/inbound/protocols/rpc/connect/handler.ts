@@ -32,7 +32,7 @@ import {
   isServingMethod,
   servingUnaryMethods,
 } from "../services/serving-routes.ts";
-import { type FailedCall, UnaryHandler } from "../unary.ts";
+import { createUnaryHandler, type FailedCall } from "../unary.ts";
 import { unknownMethodText } from "../unknown-method.ts";
 import {
   assertDeclaredLength,
@@ -167,22 +167,10 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
     if (answer) await sendAnswer({ request, response }, answer, undefined);
   }
 
-  const unary = new UnaryHandler({ ...deps, ...scoringLimits, fail });
-  const unaryMethods = new Map(
-    [
-      ...scoringMethods,
-      ...servingUnaryMethods(deps.unnamedModel),
-      inferUnaryMethod(deps.clock),
-    ].map((of) => [`/${of.method.parent.typeName}/${of.method.name}`, of]),
-  );
-
   const unknownText = unknownMethodText(methods.keys());
 
-  async function respond(request: NodeRequest, response: NodeResponse): Promise<void> {
+  async function respondByLibrary(request: NodeRequest, response: NodeResponse): Promise<void> {
     const path = pathOf(request);
-    const of = unaryMethods.get(path);
-    const plain = of && unary.plainCallOf(request);
-    if (plain) return await unary.respond(request, response, { ...plain, of });
     const isJson = request.headers["content-type"]?.includes("json");
     const method = (isJson && jsonMethods.get(path)) || methods.get(path);
     if (method) return await respondFrom(method, request, response);
@@ -196,6 +184,17 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
     });
   }
 
+  const respond = createUnaryHandler({
+    ...deps,
+    ...scoringLimits,
+    methods: [
+      ...scoringMethods,
+      ...servingUnaryMethods(deps.unnamedModel),
+      inferUnaryMethod(deps.clock),
+    ],
+    respondByLibrary,
+    fail,
+  });
   return { paths: methods, respond };
 }
 

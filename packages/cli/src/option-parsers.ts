@@ -21,6 +21,13 @@ export function cacheOption(): Option {
   );
 }
 
+export function registerFromOption(): Option {
+  return new Option(
+    "--register-from <folder>",
+    "folder below which calls on the admin port may register models from; repeatable",
+  ).argParser(collected);
+}
+
 export function parseFamilies(
   text: string,
   before: readonly FamilyName[] = [],

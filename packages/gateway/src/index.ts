@@ -16,6 +16,7 @@ export { createGateway } from "./gateway.ts";
 export type { Gateway, GatewayDeps, GatewayLoad, ReplicaChange } from "./gateway-api.ts";
 export type { RegionPlugs } from "./inbound/protocols/rest/plug-routes.ts";
 export type { ConsoleFile, ConsoleFiles } from "./inbound/protocols/rest/public-routes.ts";
+export { type WireStatus, wireStatusOf } from "./inbound/protocols/wire-status.ts";
 export type { RejectedConnections } from "./inbound/server/listener/connections.ts";
 export type { CertificateNews } from "./inbound/server/listener/tls-acceptor.ts";
 export { headFault } from "./models/heads/head-fault.ts";

@@ -1,6 +1,12 @@
 import { familyNames } from "@tensorgate/tf-serving";
 import { type Command, Option } from "commander";
-import { cacheOption, familyOption, parsePort, portOption } from "../option-parsers.ts";
+import {
+  cacheOption,
+  familyOption,
+  parsePort,
+  portOption,
+  registerFromOption,
+} from "../option-parsers.ts";
 import type { Signals } from "../service/signals.ts";
 import { runDemo } from "./demo.ts";
 import { runServe } from "./serve.ts";
@@ -73,9 +79,10 @@ export function addGatewayCommands(root: Command, signals: Signals): void {
     .addOption(
       new Option(
         "--registry <folder>",
-        "also serve the heads of this registry, as they are registered",
+        "also serve the heads of this registry, as they are registered; the admin port changes it",
       ).env("TENSORGATE_REGISTRY"),
     )
+    .addOption(registerFromOption())
     .option("--no-watch", "reload the configuration on SIGHUP only, not on change")
     .action((options) => runServe(options, signals));
 }

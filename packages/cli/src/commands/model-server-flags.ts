@@ -7,11 +7,13 @@ import {
   parseCount,
   parseFault,
   parseMilliseconds,
+  parsePort,
   parseSeconds,
   parseSeed,
   parseShare,
   parseSwitch,
   portOption,
+  registerFromOption,
 } from "../option-parsers.ts";
 import type { Signals } from "../service/signals.ts";
 import { runModelServer } from "./model-server.ts";
@@ -76,6 +78,13 @@ export function addModelServerFlags(command: Command, signals: Signals): Command
     .option("--host <address>", "address to bind", "127.0.0.1")
     .addOption(portOption("--port <number>", "port; 0 picks a free one", 8_500))
     .addOption(portOption("--rest_api_port <number>", "port of the REST API; 0 for none", 0))
+    .addOption(
+      new Option(
+        "--admin-port <number>",
+        "admin port, where calls of this machine change the registry; 0 picks a free one",
+      ).argParser(parsePort),
+    )
+    .addOption(registerFromOption())
     .addOption(
       new Option("--rest_api_timeout_in_ms <ms>", "time limit of a call of the REST API")
         .argParser(parseMilliseconds)

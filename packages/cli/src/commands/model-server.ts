@@ -13,8 +13,11 @@ import { importModelServer } from "../import-model-server.ts";
 import { createModelConfigReload, readFlagFile } from "../model-config/model-config-file.ts";
 import type { FaultFlag } from "../option-parsers.ts";
 import { progressLine } from "../progress-line.ts";
+import { createRegistryAdmin } from "../registry/admin/registry-admin.ts";
+import { registryRoutes } from "../registry/admin/registry-routes.ts";
 import { runService, type Service } from "../service/service.ts";
 import type { Signals } from "../service/signals.ts";
+import { type AdminServer, startAdminServer } from "../telemetry/admin-server.ts";
 
 export interface ModelServerCommandOptions {
   readonly host: string;
@@ -34,6 +37,9 @@ export interface ModelServerCommandOptions {
   readonly allow_version_labels_for_unavailable_models?: boolean;
   /** 0 for none. */
   readonly rest_api_port: number;
+  readonly adminPort?: number;
+  /** Folders that calls on the admin port may register from. */
+  readonly registerFrom?: readonly string[];
   readonly rest_api_timeout_in_ms: number;
   readonly rest_api_enable_cors_support?: boolean;
   readonly monitoring_config_file?: string;
@@ -117,6 +123,10 @@ async function modelServerUntilSignal(
   } catch (thrown) {
     throw startError(thrown, options);
   }
+  const admin = await adminServer(options, log.info).catch(async (thrown: unknown) => {
+    await server.close(0);
+    throw thrown;
+  });
   using _poll = file === undefined ? undefined : reloadWhenAsked(file);
 
   function reloadWhenAsked(name: string): Disposable | undefined {
@@ -130,11 +140,34 @@ async function modelServerUntilSignal(
   if (process.connected) process.send?.(message);
   else {
     const rest = server.restPort === undefined ? "" : `, REST at ${host}:${server.restPort}`;
-    announce(`ready: gRPC at ${host}:${server.port}${rest}\n`);
+    const adminText = admin ? `\nadmin: ${admin.url}` : "";
+    announce(`ready: gRPC at ${host}:${server.port}${rest}${adminText}\n`);
   }
   await stopped;
+  await admin?.close();
   await server.close();
   if (process.connected) process.disconnect();
+}
+
+/** Opens the admin port, if there is to be one. @throws CommandError if it is in use */
+async function adminServer(
+  { adminPort: port, registry, serve, registerFrom = [] }: ModelServerCommandOptions,
+  log: (text: string) => void,
+): Promise<AdminServer | undefined> {
+  if (port === undefined) return undefined;
+  if (registry === undefined && serve === undefined) {
+    throw new CommandError(
+      "--admin-port requires --registry: it is the registry that calls change",
+    );
+  }
+  const directory = registryFolder(registry);
+  const address = { host: "127.0.0.1", port };
+  try {
+    const routes = registryRoutes(createRegistryAdmin({ directory, registerFrom, log }));
+    return await startAdminServer(address, routes);
+  } catch (thrown) {
+    throw explainedListenError(thrown, address, "--admin-port");
+  }
 }
 
 /** Explains why a model server could not be started; returns any other error unchanged. */
@@ -221,11 +254,14 @@ function registrySources(
   registry: string | undefined,
   serve: readonly string[] | undefined,
 ): readonly ModelSource[] {
-  const directory = registry ?? (process.env["TENSORGATE_REGISTRY"] || "./registry");
+  const directory = registryFolder(registry);
   if (serve !== undefined) return [{ registry: directory, serve }];
   // A registry may be begun while its server runs.
   return registry === undefined ? [] : [{ directory, mayBeEmpty: true }];
 }
+
+const registryFolder = (registry: string | undefined): string =>
+  registry ?? (process.env["TENSORGATE_REGISTRY"] || "./registry");
 
 /** Resolves when the parent process ends or sends `stop`. */
 function waitForDisconnect(): Promise<void> {

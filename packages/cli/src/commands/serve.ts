@@ -1,9 +1,12 @@
 import { type GatewayOptions, systemClockAndRandom } from "@tensorgate/gateway";
 import { watchHeads } from "../heads/watch-heads.ts";
+import { createRegistryAdmin } from "../registry/admin/registry-admin.ts";
+import { registryRoutes } from "../registry/admin/registry-routes.ts";
 import { createConfigReload } from "../serve/config-reload.ts";
 import { watchConfig } from "../serve/config-watch.ts";
 import { runService, type Service } from "../service/service.ts";
 import type { Signals } from "../service/signals.ts";
+import type { AdminRoute } from "../telemetry/admin-server.ts";
 import { runGateway } from "../telemetry/run-gateway.ts";
 import { readConfig, readConfigAgain } from "./config.ts";
 
@@ -16,6 +19,8 @@ export interface ServeOptions {
   readonly region?: string;
   /** Folder of a registry whose heads are served. */
   readonly registry?: string;
+  /** Folders that calls on the admin port may register from. */
+  readonly registerFrom?: readonly string[];
   /** Whether the configuration is reloaded when its file changes. */
   readonly watch: boolean;
 }
@@ -49,7 +54,14 @@ async function serveUntilSignal(
   const initial = withHeads(configured);
   const read = () => withHeads(withFlags(readConfigAgain(file), serve));
   const admin = { host: adminHost, port: adminPort };
-  const running = await runGateway({ options: initial, admin, isAdminNeeded: true, log });
+  const adminRoutes = adminRoutesOf(serve, log.info);
+  const running = await runGateway({
+    options: initial,
+    admin,
+    isAdminNeeded: true,
+    log,
+    adminRoutes,
+  });
   const { gateway, adminUrl } = running;
 
   const reload = createConfigReload({ file, read, gateway, initial, log });
@@ -72,6 +84,15 @@ async function serveUntilSignal(
   watching?.[Symbol.dispose]();
   log.info("stopping: draining calls in flight");
   await running.close({ isInteractive: signal === "SIGINT" });
+}
+
+function adminRoutesOf(
+  { registry: directory, registerFrom = [] }: ServeOptions,
+  log: (text: string) => void,
+): readonly AdminRoute[] {
+  return directory === undefined
+    ? []
+    : registryRoutes(createRegistryAdmin({ directory, registerFrom, log }));
 }
 
 /** Time for load balancers to notice that this gateway stops, in milliseconds. */

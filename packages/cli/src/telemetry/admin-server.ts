@@ -5,7 +5,7 @@ import { localRefusal } from "./local-caller.ts";
 
 /** A route of the admin port. */
 export interface AdminRoute {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "DELETE";
   /** A path; `:name` in it matches any one segment. */
   readonly path: string;
   /** Whether only programs on this machine may call it, and no web page. */
@@ -91,7 +91,7 @@ function answer(route: AdminRoute, call: AdminCall): void {
   }
 }
 
-function sendText(response: http.ServerResponse, status: number, text: string): void {
+export function sendText(response: http.ServerResponse, status: number, text: string): void {
   response.writeHead(status, { "content-type": "text/plain" });
   response.end(text);
 }

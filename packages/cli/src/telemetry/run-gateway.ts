@@ -45,6 +45,8 @@ export interface RunGatewayOptions {
   readonly plugs?: RegionPlugs;
   /** Whether the page offers sample pictures, which are drawings for the bundled models. */
   readonly hasSamples?: boolean;
+  /** Further routes of the admin port. */
+  readonly adminRoutes?: readonly AdminRoute[];
 }
 
 /**
@@ -78,6 +80,7 @@ export async function runGateway(run: RunGatewayOptions): Promise<RunningGateway
     jsonRoute("/status", () => ({ ...gateway.status(), log: log.state() })),
     ...deviceRoutes(gateway.devices, log.info),
     ...rolloutRoutes(gateway.rollouts, log.info),
+    ...(run.adminRoutes ?? []),
   ];
   let adminServer: AdminServer | undefined;
   try {

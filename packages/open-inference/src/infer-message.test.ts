@@ -44,6 +44,16 @@ test("reads names, settings and outputs", () => {
   });
 });
 
+test("a parameter with a text of more than 64 KiB is refused", () => {
+  const withText = (length: number) =>
+    read({
+      parameters: { a: { parameterChoice: { case: "stringParam", value: "x".repeat(length) } } },
+    });
+
+  expect(withText(65_536).parameters?.get("a")).toHaveLength(65_536);
+  expect(() => withText(65_537)).toThrow(/65537 bytes of text/);
+});
+
 test("parameters are read as they were written, but for those that the gateway answers for", () => {
   const passedOn: readonly (readonly [string, ParameterValue])[] = [
     ["text", "größe"],

@@ -201,7 +201,7 @@ function readParameterValue(message: Uint8Array, budget: WorkBudget): ParameterV
         value = reader.int64();
         break;
       case choiceTag.text:
-        value = utf8.decode(reader.bytes());
+        value = parameterText(reader.bytes());
         break;
       case choiceTag.double: {
         const bytes = reader.bytes();
@@ -219,3 +219,14 @@ function readParameterValue(message: Uint8Array, budget: WorkBudget): ParameterV
 }
 
 const utf8 = new TextDecoder();
+
+/** Decoding a longer one would keep the process. */
+function parameterText(bytes: Uint8Array): string {
+  if (bytes.byteLength <= maxParameterBytes) return utf8.decode(bytes);
+  throw new InvalidRequestError(
+    `a parameter has ${bytes.byteLength} bytes of text; at most ${maxParameterBytes} are allowed`,
+    { field: "parameters", hint: "send it as an input of the datatype BYTES" },
+  );
+}
+
+const maxParameterBytes = 65_536;

@@ -45,7 +45,9 @@ const textPieces: readonly Piece[] = [
 ].map((value) => piece(value));
 
 const spacePieces: readonly Piece[] = [" ", "\n", "\t", "\r\n"].map((value) => piece(value));
-const digitPieces: readonly Piece[] = ["1", "0", "9", ".", "e1", "-"].map((value) => piece(value));
+export const digitPieces: readonly Piece[] = ["1", "0", "9", ".", "e1", "-"].map((value) =>
+  piece(value),
+);
 
 const numberPieces: readonly Piece[] = [
   ",1",
@@ -67,26 +69,26 @@ const nests = [
   nestOf("[", ""),
 ];
 
-const arrayAt = (name: string, before: string, after: string): Site => ({
+export const arrayAt = (name: string, before: string, after: string): Site => ({
   name: `${name} elements`,
   pieces: elements,
   nests,
   wrap: between(`${before}[`, `0]${after}`),
 });
-const objectAt = (name: string, before: string, after: string): Site => ({
+export const objectAt = (name: string, before: string, after: string): Site => ({
   name: `${name} members`,
   pieces: members,
   nests,
   wrap: between(`${before}{`, `"z":0}${after}`),
 });
-const textAt = (name: string, before: string, after: string): Site => ({
+export const textAt = (name: string, before: string, after: string): Site => ({
   name: `${name} text`,
   pieces: textPieces,
   wrap: between(`${before}"`, `"${after}`),
 });
 
 /** The body itself, whatever it should hold. */
-function bodySites(): readonly Site[] {
+export function bodySites(): readonly Site[] {
   return [
     arrayAt("body", "", ""),
     objectAt("body", "", ""),

@@ -1,5 +1,9 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { StatusSchema } from "@tensorgate/proto/google/rpc/status";
+import {
+  ModelInferResponseSchema,
+  ModelMetadataResponseSchema,
+} from "@tensorgate/proto/inference/open_inference";
 import { ClassificationResponseSchema } from "@tensorgate/proto/tensorflow_serving/classification";
 import {
   GetModelMetadataResponseSchema,
@@ -27,7 +31,7 @@ import {
 import { delimited, protobufSites } from "./protobuf-sites.ts";
 import { tensorSites } from "./tensor-sites.ts";
 import { envelope, frameSites } from "./text-sites.ts";
-import { predictReply, usualOutputs } from "./upstream.ts";
+import { inferReply, predictReply, usualOutputs } from "./upstream.ts";
 
 /** Longest reply that is tried, in bytes: near the default limit. */
 const maxReplyBytes = 60 * 2 ** 20;
@@ -238,6 +242,18 @@ export const replyTargets: readonly CostTarget[] = [
     cause: classify("far"),
     method: "Predict",
     sites: protobufSites(PredictResponseSchema),
+  }),
+  replies({
+    name: "ModelInfer",
+    cause: classify("inferred"),
+    method: "ModelInfer",
+    sites: protobufSites(ModelInferResponseSchema, inferReply),
+  }),
+  replies({
+    name: "ModelMetadata",
+    cause: get("/v1/models/inferred/metadata"),
+    method: "ModelMetadata",
+    sites: protobufSites(ModelMetadataResponseSchema),
   }),
   replies({
     name: "GetModel of a gateway",

@@ -44,6 +44,7 @@ function gatewayOptions(address: string): GatewayOptions {
     keys: [{ id: "a", sha256: createHash("sha256").update(key).digest("hex"), models: ["*"] }],
     models: [
       { ...model, name: "shapes", classCount },
+      { ...model, name: "inferred", classCount },
       { ...model, name: "far", classCount, output: { scores: { holds: "probabilities" } } },
       {
         ...model,
@@ -55,6 +56,7 @@ function gatewayOptions(address: string): GatewayOptions {
     pools: [
       { model: "shapes", region, replicas: [address] },
       { model: "wide", region, replicas: [address] },
+      { model: "inferred", region, dialect: "open-inference", replicas: [address] },
       { model: "far", region: "eastus", gateway: `http://${address}` },
     ],
     // What the gateway asks by itself must not be in the measure of something else.
@@ -119,7 +121,7 @@ export async function startCostRig(
    * that misbehaved gets no calls for a moment, and then nothing would be measured.
    */
   async function checked(cost: Cost, { reply, ...sent }: Sent): Promise<Cost> {
-    const isGoodWithoutReply = reply && /^\/v1\/classify\/(shapes|far)$/.test(sent.path);
+    const isGoodWithoutReply = reply && /^\/v1\/classify\/(shapes|far|inferred)$/.test(sent.path);
     const good = isGoodWithoutReply ? sent : restOrdinary(1_000);
     for (let tries = 0; tries < maxGoodTries; tries += 1) {
       if (await isWell(gateway.port(), good)) return cost;

@@ -1,6 +1,7 @@
 import { create, type DescMessage, toBinary } from "@bufbuild/protobuf";
 import { Health } from "@tensorgate/proto/grpc/health/v1/health";
 import { ServerReflection } from "@tensorgate/proto/grpc/reflection/v1/reflection";
+import { GRPCInferenceService } from "@tensorgate/proto/inference/open_inference";
 import { ModelService } from "@tensorgate/proto/tensorflow_serving/model_service";
 import { PredictionService } from "@tensorgate/proto/tensorflow_serving/prediction_service";
 import { CatalogService } from "@tensorgate/proto/tensorgate/v1/catalog";
@@ -44,12 +45,10 @@ const streamTypes = [
 /** Messages of a stream are calls of their own, so that no more of them are worth to be tried at a time. */
 const maxFramesBytes = 2 ** 17;
 
-const jsonPreamble = '"modelSpec":{"name":"shapes"},';
-
 export function rpcTargets(): readonly CostTarget[] {
   const services = [
     ...[ScoringService, CatalogService, StatusService, Health, ServerReflection],
-    ...[PredictionService, ModelService],
+    ...[PredictionService, ModelService, GRPCInferenceService],
   ];
   return services.flatMap((service) =>
     service.methods.flatMap((method) => {
@@ -77,10 +76,10 @@ const rpcName = ({ path, type }: RpcMethod) =>
 
 function messageTarget(method: RpcMethod): CostTarget {
   const { path, type, isStream, schema } = method;
-  const needsModel = schema.fields.some(({ name }) => name === "model_spec");
+  const preamble = preambles.find(({ field }) => schema.fields.some(({ name }) => name === field));
   const sites = isJson(type)
-    ? protobufJsonSites(schema, needsModel ? jsonPreamble : "")
-    : protobufSites(schema, needsModel ? modelPreamble : undefined);
+    ? protobufJsonSites(schema, preamble?.json ?? "")
+    : protobufSites(schema, preamble?.message);
   return {
     name: rpcName(method),
     sites,
@@ -100,6 +99,16 @@ function messageTarget(method: RpcMethod): CostTarget {
 }
 
 const modelPreamble = delimited(1, delimited(1, Buffer.from("shapes")));
+
+/** How a request names its model, by the field that it does so in. */
+const preambles = [
+  { field: "model_spec", json: '"modelSpec":{"name":"shapes"},', message: modelPreamble },
+  {
+    field: "model_name",
+    json: '"modelName":"shapes",',
+    message: delimited(1, Buffer.from("shapes")),
+  },
+] as const;
 
 function framesTargets(method: RpcMethod): readonly CostTarget[] {
   const { path, type, isStream } = method;

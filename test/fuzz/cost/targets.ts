@@ -1,4 +1,5 @@
 import type { CostTarget } from "./cost-target.ts";
+import { inferenceTargets } from "./inference-targets.ts";
 import { replyTargets } from "./reply-targets.ts";
 import { restTargets } from "./rest-targets.ts";
 import { otherRpcTargets, rpcTargets } from "./rpc-targets.ts";
@@ -8,5 +9,6 @@ export const costTargets: readonly CostTarget[] = [
   ...restTargets,
   ...rpcTargets(),
   ...otherRpcTargets,
+  ...inferenceTargets,
   ...replyTargets,
 ];

@@ -2,6 +2,11 @@ import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { float32Tensor, type Tensor } from "@tensorgate/core";
+import {
+  ModelInferResponseSchema,
+  ModelMetadataResponseSchema,
+  ModelReadyResponseSchema,
+} from "@tensorgate/proto/inference/open_inference";
 import { GetModelMetadataResponseSchema } from "@tensorgate/proto/tensorflow_serving/get_model_metadata";
 import {
   GetModelStatusResponseSchema,
@@ -71,7 +76,40 @@ const peerPredict = toBinary(
   }),
 );
 
+/** What a server of the Open Inference Protocol answers. */
+export const inferReply: Buffer = Buffer.from(
+  toBinary(
+    ModelInferResponseSchema,
+    create(ModelInferResponseSchema, {
+      modelName: "inferred",
+      modelVersion: "1",
+      outputs: [...usualOutputs].map(([name, { dtype, shape }]) => ({
+        name,
+        datatype: dtype,
+        shape: shape.map(BigInt),
+      })),
+      rawOutputContents: [...usualOutputs.values()].map((tensor) =>
+        "data" in tensor ? new Uint8Array(tensor.data) : new Uint8Array(),
+      ),
+    }),
+  ),
+);
+
 const usual: Readonly<Record<string, Uint8Array>> = {
+  ModelInfer: inferReply,
+  ModelReady: toBinary(ModelReadyResponseSchema, create(ModelReadyResponseSchema, { ready: true })),
+  ModelMetadata: toBinary(
+    ModelMetadataResponseSchema,
+    create(ModelMetadataResponseSchema, {
+      name: "inferred",
+      versions: ["1"],
+      inputs: [{ name: "images", datatype: "BYTES", shape: [-1n] }],
+      outputs: [
+        { name: "scores", datatype: "FP32", shape: [-1n, BigInt(classCount)] },
+        { name: "features", datatype: "FP32", shape: [-1n, -1n] },
+      ],
+    }),
+  ),
   GetModelStatus: toBinary(
     GetModelStatusResponseSchema,
     create(GetModelStatusResponseSchema, {

@@ -4,6 +4,8 @@ import { inferenceServers, startInferenceServer } from "../support/inference-ser
 import { freePort } from "../support/nginx.ts";
 import { hasPeers, runPeer, setUpPeer, startPeer } from "../support/peers.ts";
 import { samplePicture } from "../support/pictures.ts";
+import { openGateway } from "../support/running-gateway.ts";
+import { startShapesInTensorFlow } from "../support/shapes-in-tensorflow.ts";
 
 // Clients of the Open Inference Protocol before a gateway before servers of it, none of them written here.
 
@@ -17,7 +19,10 @@ const exceptions: Readonly<Record<string, readonly { call: string; because: stri
 
 test.skipIf(hasPeers)("real servers are skipped: the folder of peers is not here", () => {});
 
-describe.runIf(hasPeers).each(["embedded", ...inferenceServers])("before %s", (server) => {
+/** Servers of TensorFlow Serving's API: ours, and a real TensorFlow. */
+const servingServers: readonly string[] = ["embedded", "tensorflow"];
+
+describe.runIf(hasPeers).each([...servingServers, ...inferenceServers])("before %s", (server) => {
   const stack = new AsyncDisposableStack();
   let missing: string | undefined;
   let url = "";
@@ -28,7 +33,14 @@ describe.runIf(hasPeers).each(["embedded", ...inferenceServers])("before %s", (s
     if (server === "embedded") missing ??= await setUpPeer("open-inference/setup.sh", ["triton"]);
     if (missing) return;
     const backend: string[] = [];
-    if (server !== "embedded") {
+    if (server === "tensorflow") {
+      const started = await startShapesInTensorFlow(stack);
+      if ("because" in started) {
+        missing = started.because;
+        return;
+      }
+      backend.push(String(started.port), "tensorflow-serving");
+    } else if (server !== "embedded") {
       const started = await startInferenceServer(server, stack);
       if ("because" in started) {
         missing = started.because;
@@ -76,9 +88,42 @@ describe.runIf(hasPeers).each(["embedded", ...inferenceServers])("before %s", (s
     expect(await response.json()).toMatchObject({ results: [{ labels: [{ label }] }] });
   });
 
+  test("parameters of a request reach the model", async (context) => {
+    if (missing) return context.skip(missing);
+    if (servingServers.includes(server)) return context.skip("its protocol has no parameters");
+    await using running = await openGateway({
+      models: [{ name: "parameters" }],
+      pools: [
+        {
+          model: "parameters",
+          region: "westeurope",
+          dialect: "open-inference",
+          replicas: [`127.0.0.1:${grpcPort}`],
+        },
+      ],
+    });
+    await running.gateway.ready();
+
+    const response = await fetch(`${running.url}/v2/models/parameters/infer`, {
+      method: "POST",
+      body: JSON.stringify({
+        id: "mine",
+        parameters: { mood: "good", count: 3, isFine: true, timeout: 9_000_000, priority: 2 },
+        inputs: [{ name: "in", datatype: "FP32", shape: [1], data: [1] }],
+      }),
+    });
+
+    const { outputs } = (await response.json()) as { outputs: readonly { data: string[] }[] };
+    const seen = outputs[0]?.data[0] ?? "";
+    expect(seen).toMatch(/mood\W.*good/);
+    expect(seen).toMatch(/count\W.*3/);
+    expect(seen).toMatch(/isFine\W.*true/i);
+    expect(seen).not.toMatch(/priority|9000000/);
+  });
+
   test("attach finds a model that takes pictures", async (context) => {
     if (missing) return context.skip(missing);
-    if (server === "embedded") return context.skip("it is attached as TensorFlow Serving");
+    if (servingServers.includes(server)) return context.skip("it is no server of the protocol");
 
     const found = await inspectBackend({
       address: `127.0.0.1:${grpcPort}`,

@@ -25,6 +25,7 @@ export async function startInferenceServer(
   name: string,
   stack: AsyncDisposableStack,
   more: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<InferenceServer> {
   const script = scripts[name];
   if (!script || !hasPeers) return { because: `no ${name} is here` };
@@ -33,6 +34,6 @@ export async function startInferenceServer(
   const ports = await Promise.all(Array.from({ length: script.portCount }, freePort));
   const [httpPort = 0, grpcPort = 0] = ports;
   const args = [...ports.map(String), ...script.args, ...more];
-  stack.use(await startPeer(`open-inference/${name}/start.sh`, args));
+  stack.use(await startPeer(`open-inference/${name}/start.sh`, args, env));
   return { httpPort, grpcPort };
 }

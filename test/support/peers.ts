@@ -19,7 +19,9 @@ const env = {
   PATH: `${root}/node_modules/.bin:${process.env["PATH"]}`,
 };
 
-const peersHome = process.env["PEERS_HOME"] ?? join(homedir(), ".cache", "tensorgate-peers");
+/** Where they keep what they have made. */
+export const peersHome: string =
+  process.env["PEERS_HOME"] ?? join(homedir(), ".cache", "tensorgate-peers");
 
 /** Python with TensorFlow and TensorFlow Serving's stubs, once `tensorflow/setup.sh backend` was run. */
 export const tensorflowPython: string = pythonOfPeers("tensorflow");

@@ -34,17 +34,17 @@ describe.skipIf(whyNoBrowser)("the parts of the page", () => {
   afterAll(() => browser?.close());
 
   test("a sample is clicked, a threshold is dragged, and a region is lost", async () => {
-    let isPlugged = true;
-    const plugs = {
-      list: () => [{ region: "westeurope", isPlugged }],
-      unplug: () => {
-        isPlugged = false;
+    let hasOutage = false;
+    const outages = {
+      list: () => [{ region: "westeurope", hasOutage }],
+      begin: () => {
+        hasOutage = true;
       },
-      plug: async () => {
-        isPlugged = true;
+      end: async () => {
+        hasOutage = false;
       },
     };
-    await using running = await start({}, { plugs });
+    await using running = await start({}, { outages });
     await using opened = await openPage(browser, `${running.url}/?model=shapes-detector`);
     const { page, faults } = opened;
 

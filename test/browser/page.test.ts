@@ -285,10 +285,10 @@ describe.skipIf(whyNoBrowser)("the page", () => {
       {},
       {
         console: consoleFiles(),
-        plugs: {
-          list: () => [{ region: "westeurope", isPlugged: true }],
-          unplug: () => {},
-          plug: async () => {},
+        outages: {
+          list: () => [{ region: "westeurope", hasOutage: false }],
+          begin: () => {},
+          end: async () => {},
         },
       },
     );
@@ -342,13 +342,13 @@ describe.skipIf(whyNoBrowser)("the page", () => {
   });
 
   test("regions are shown as they are, and one that is taken away costs no call", async () => {
-    const isPlugged = new Map([["westeurope", true]]);
-    const list = () => [...isPlugged].map(([region, each]) => ({ region, isPlugged: each }));
-    const unplug = (region: string) => void isPlugged.set(region, false);
-    const plug = async (region: string) => void isPlugged.set(region, true);
+    const outageOf = new Map([["westeurope", false]]);
+    const list = () => [...outageOf].map(([region, hasOutage]) => ({ region, hasOutage }));
+    const begin = (region: string) => void outageOf.set(region, true);
+    const end = async (region: string) => void outageOf.set(region, false);
     await using running = await startBundledGateway(
       {},
-      { console: consoleFiles(), plugs: { list, unplug, plug } },
+      { console: consoleFiles(), outages: { list, begin, end } },
     );
     await using opened = await open(running.url);
     const { page, faults } = opened;
@@ -377,7 +377,7 @@ describe.skipIf(whyNoBrowser)("the page", () => {
     await pressed.dispose();
     await page.mouse.up();
     await page.waitForSelector("text=End outage");
-    expect(isPlugged.get("westeurope")).toBe(false);
+    expect(outageOf.get("westeurope")).toBe(true);
     await page.click("[data-region=westeurope]");
     await page.waitForSelector("text=Simulate outage");
     expect(await page.textContent("#failed")).toBe("0");

@@ -78,12 +78,12 @@ test.runIf(process.platform === "linux")(
     expect(await label(url)).toBe("star");
     await said.matching(/is running again/);
 
-    const plug = (change: string) =>
-      fetch(`${url}/demo/regions/westeurope/${change}`, { method: "POST" });
-    expect((await plug("unplug")).status).toBe(200);
+    const change = (name: string) =>
+      fetch(`${url}/demo/regions/westeurope/${name}`, { method: "POST" });
+    expect((await change("begin-outage")).status).toBe(200);
     for (let call = 0; call < 5; call += 1) expect(await label(url)).toBe("star");
     expect(await region(url)).toBe("eastus");
-    expect((await plug("plug")).status).toBe(200);
+    expect((await change("end-outage")).status).toBe(200);
     await expect.poll(() => region(url), { timeout: 10_000 }).toBe("westeurope");
 
     const again = childrenOf(child.pid);

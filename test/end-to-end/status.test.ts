@@ -28,7 +28,7 @@ describe.each(transports)("status over $name", ({ open }) => {
 
     const { status } = await client.getStatus({});
 
-    expect(status?.regions[0]?.isPlugged).toBeUndefined();
+    expect(status?.regions[0]?.hasOutage).toBeUndefined();
     expect(status).toMatchObject({ region: "westeurope", version });
     expect(status?.regions).toMatchObject([
       {
@@ -79,44 +79,77 @@ test("a caller's key shows its models only, and without a key nothing is told", 
   await expect(watching.next()).rejects.toThrow("unauthenticated");
 });
 
-describe("the demo's plugs", () => {
-  test("take a region away and give it back, for callers of the gateway's own origin", async () => {
-    const isPlugged = new Map([["westeurope", true]]);
+describe("simulated outages", () => {
+  test("are begun and ended, for callers of the gateway's own origin", async () => {
+    const outageOf = new Map([["westeurope", false]]);
     await using running = await startShapesGateway(
       {},
       {
-        plugs: {
-          list: () => [...isPlugged].map(([region, plugged]) => ({ region, isPlugged: plugged })),
-          unplug: (region) => isPlugged.set(region, false),
-          plug: async (region) => void isPlugged.set(region, true),
+        outages: {
+          list: () => [...outageOf].map(([region, hasOutage]) => ({ region, hasOutage })),
+          begin: (region) => outageOf.set(region, true),
+          end: async (region) => void outageOf.set(region, false),
         },
       },
     );
     const post = (path: string, headers: Record<string, string> = {}) =>
       fetch(`${running.url}/demo/regions/${path}`, { method: "POST", headers });
 
-    expect(await (await post("westeurope/unplug")).json()).toEqual({
-      regions: [{ region: "westeurope", isPlugged: false }],
+    expect(await (await post("westeurope/begin-outage")).json()).toEqual({
+      regions: [{ region: "westeurope", hasOutage: true }],
     });
-    expect((await post("westeurope/plug", { origin: "https://elsewhere.example" })).status).toBe(
-      403,
-    );
-    expect(isPlugged.get("westeurope")).toBe(false);
-    expect((await post("westeurope/plug", { origin: running.url })).status).toBe(200);
-    expect(isPlugged.get("westeurope")).toBe(true);
+    expect(
+      (await post("westeurope/end-outage", { origin: "https://elsewhere.example" })).status,
+    ).toBe(403);
+    expect(outageOf.get("westeurope")).toBe(true);
+    expect((await post("westeurope/end-outage", { origin: running.url })).status).toBe(200);
+    expect(outageOf.get("westeurope")).toBe(false);
     const client = createClient(
       StatusService,
       createConnectTransport({ baseUrl: running.url, httpVersion: "1.1" }),
     );
-    expect((await client.getStatus({})).status?.regions[0]?.isPlugged).toBe(true);
-    const unknown = await post("nowhere/unplug");
+    expect((await client.getStatus({})).status?.regions[0]?.hasOutage).toBe(false);
+    const unknown = await post("nowhere/begin-outage");
     expect(unknown.status).toBe(400);
     expect(await unknown.json()).toMatchObject({ hint: "there are westeurope" });
   });
 
+  test("are known by their names of before, too", async () => {
+    let hasOutage = false;
+    await using running = await startShapesGateway(
+      {},
+      {
+        outages: {
+          list: () => [{ region: "westeurope", hasOutage }],
+          begin: () => {
+            hasOutage = true;
+          },
+          end: async () => {
+            hasOutage = false;
+          },
+        },
+      },
+    );
+    const post = (path: string, body?: string) =>
+      fetch(running.url + path, {
+        method: "POST",
+        ...(body && { body, headers: { "content-type": "application/json" } }),
+      });
+    const status = async () =>
+      (await (await post("/tensorgate.v1.StatusService/GetStatus", "{}")).text()).replaceAll(
+        " ",
+        "",
+      );
+
+    expect((await post("/demo/regions/westeurope/unplug")).status).toBe(200);
+    expect(await status()).toContain('"isPlugged":false,"hasOutage":true');
+    expect((await post("/demo/regions/westeurope/plug")).status).toBe(200);
+    expect(await status()).toContain('"isPlugged":true,"hasOutage":false');
+  });
+
   test("are not there where nobody handed them in", async () => {
     await using running = await startShapesGateway();
-    const path = `${running.url}/demo/regions/westeurope/unplug`;
+    const path = `${running.url}/demo/regions/westeurope/begin-outage`;
     expect((await fetch(path, { method: "POST" })).status).toBe(404);
   });
 });

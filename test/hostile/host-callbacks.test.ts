@@ -57,31 +57,31 @@ describe.each(Object.entries(fails))("a callback that %s", (_how, fail) => {
     const parts: GatewayDeps = {
       onInternalError: fail,
       onCall: fail,
-      plugs: { list: fails.throws, unplug: fail, plug: fail as () => Promise<never> },
+      outages: { list: fails.throws, begin: fail, end: fail as () => Promise<never> },
     };
     await using replica = await startFakeReplica({ answer: shapesOutputs });
     await using running = await startGateway({ westeurope: [replica.address] }, {}, parts);
     const post = (path: string) => fetch(running.url + path, { method: "POST", body: star });
 
-    expect((await post("/demo/regions/westeurope/unplug")).status).toBe(500);
+    expect((await post("/demo/regions/westeurope/begin-outage")).status).toBe(500);
     expect((await post("/v1/classify/shapes")).status).toBe(200);
     await settled();
   });
 
-  test("as a plug fails its own call only", async () => {
+  test("as a simulated outage fails its own call only", async () => {
     const parts: GatewayDeps = {
-      plugs: {
-        list: () => [{ region: "westeurope", isPlugged: true }],
-        unplug: fail,
-        plug: fail as () => Promise<never>,
+      outages: {
+        list: () => [{ region: "westeurope", hasOutage: false }],
+        begin: fail,
+        end: fail as () => Promise<never>,
       },
     };
     await using replica = await startFakeReplica({ answer: shapesOutputs });
     await using running = await startGateway({ westeurope: [replica.address] }, {}, parts);
     const post = (path: string) => fetch(running.url + path, { method: "POST", body: star });
 
-    expect((await post("/demo/regions/westeurope/unplug")).status).toBe(500);
-    expect((await post("/demo/regions/westeurope/plug")).status).toBe(500);
+    expect((await post("/demo/regions/westeurope/begin-outage")).status).toBe(500);
+    expect((await post("/demo/regions/westeurope/end-outage")).status).toBe(500);
     expect((await post("/v1/classify/shapes")).status).toBe(200);
     await settled();
   });

@@ -48,7 +48,7 @@ beforeAll(async () => {
     },
     {
       console: new Map([["/", { contentType: "text/html", body: Buffer.from("page") }]]),
-      plugs: { list: () => [], unplug: () => {}, plug: async () => {} },
+      outages: { list: () => [], begin: () => {}, end: async () => {} },
     },
   );
 });
@@ -145,7 +145,7 @@ test("the table has every kind of route", () => {
   const names = everyEntry().map(({ name }) => name);
 
   expect(names).toContain("GET /v1/models/{model}/metadata");
-  expect(names).toContain("POST /demo/regions/{region}/unplug");
+  expect(names).toContain("POST /demo/regions/{region}/begin-outage");
   expect(names).toContain("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo");
   expect(names).toEqual(expect.arrayContaining(open));
 });

@@ -117,11 +117,11 @@ function statusFrom(message: StatusMessage | undefined): GatewayStatus {
     uptimeMs: Number(uptimeMs),
     retriesLeft,
     regions: regions.map(
-      ({ name, roundTripMs, isPlugged, pools }): RegionStatus => ({
+      ({ name, roundTripMs, hasOutage, pools }): RegionStatus => ({
         name,
         pools: pools.map(poolFrom),
         ...(roundTripMs !== undefined && { roundTripMs }),
-        ...(isPlugged !== undefined && { isPlugged }),
+        ...(hasOutage !== undefined && { hasOutage }),
       }),
     ),
   };

@@ -17,8 +17,8 @@ export interface RegionStatus {
   /** Expected from the gateway's region, in milliseconds; absent where nothing is known of it. */
   readonly roundTripMs?: number;
   readonly pools: readonly PoolStatus[];
-  /** Whether it is there, in a demo that can take it away; absent elsewhere. */
-  readonly isPlugged?: boolean;
+  /** Whether its outage is simulated now, in a demo that can do so; absent elsewhere. */
+  readonly hasOutage?: boolean;
 }
 
 /** The replicas of one model in one region. */

@@ -2,7 +2,7 @@ import type { MeterProvider, TracerProvider } from "@opentelemetry/api";
 import type { ClockAndRandom, GatewayStatus, ScoringError } from "@tensorgate/core";
 import type { GatewayOptions } from "./config/gateway-options.ts";
 import type { Devices } from "./devices/devices.ts";
-import type { RegionPlugs } from "./inbound/protocols/rest/plug-routes.ts";
+import type { SimulatedOutages } from "./inbound/protocols/rest/outage-routes.ts";
 import type { ConsoleFiles } from "./inbound/protocols/rest/public-routes.ts";
 import type { RejectedConnections } from "./inbound/server/listener/connections.ts";
 import type { CertificateNews } from "./inbound/server/listener/tls-acceptor.ts";
@@ -65,7 +65,7 @@ export interface GatewayDeps {
   /** Page to serve at `/`. */
   readonly console?: ConsoleFiles;
   /** Regions with a simulated outage that clients can switch: only for demonstrations. */
-  readonly plugs?: RegionPlugs;
+  readonly outages?: SimulatedOutages;
   /** Called for internal errors, with the request id that the client got. */
   readonly onInternalError?: (error: ScoringError, requestId: string) => void;
   /** Called when a certificate of `listen.tls` was reloaded, and when one is invalid. */

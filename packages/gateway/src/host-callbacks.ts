@@ -6,7 +6,7 @@ export type HostCallbacks = Required<
   Pick<GatewayDeps, "onInternalError" | "onCertificates" | "onRejectedConnections" | "onReplica">
 > & {
   readonly console: GatewayDeps["console"];
-  readonly plugs: GatewayDeps["plugs"];
+  readonly outages: GatewayDeps["outages"];
   /** Undefined if the host has none: what nobody takes is not written. */
   readonly onCall: GatewayDeps["onCall"];
   /** Reports an exception of an instrument of the host's providers. */
@@ -23,7 +23,7 @@ export function hostCallbacks(deps: GatewayDeps): HostCallbacks {
     onInternalError(new InternalError(thrown), name);
   return {
     console: deps.console,
-    plugs: deps.plugs,
+    outages: deps.outages,
     onInternalError,
     onCall: deps.onCall && guardedCallback(deps.onCall, reported("call")),
     onCertificates: guardedCallback(deps.onCertificates, reported("certificates")),

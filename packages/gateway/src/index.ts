@@ -14,7 +14,7 @@ export {
 } from "./devices/swap-request.ts";
 export { createGateway } from "./gateway.ts";
 export type { Gateway, GatewayDeps, GatewayLoad, ReplicaChange } from "./gateway-api.ts";
-export type { RegionPlugs } from "./inbound/protocols/rest/plug-routes.ts";
+export type { SimulatedOutages } from "./inbound/protocols/rest/outage-routes.ts";
 export type { ConsoleFile, ConsoleFiles } from "./inbound/protocols/rest/public-routes.ts";
 export { type WireStatus, wireStatusOf } from "./inbound/protocols/wire-status.ts";
 export type { RejectedConnections } from "./inbound/server/listener/connections.ts";

@@ -1,7 +1,7 @@
 import {
   type GatewayOptions,
   type ModelOptions,
-  type RegionPlugs,
+  type SimulatedOutages,
   systemClockAndRandom,
 } from "@tensorgate/gateway";
 import type { ModelFolder } from "@tensorgate/model-server";
@@ -124,7 +124,7 @@ async function demoUntilSignal(
       admin,
       isAdminNeeded: false,
       log,
-      plugs: plugsOf(supervisors),
+      outages: outagesOf(supervisors),
       hasSamples: true,
     });
     await Promise.race([running.gateway.ready(), stopped]);
@@ -180,13 +180,13 @@ function reloadHeads(
 }
 
 /** Returns the simulated outages, which kill and restart the model server of a region. */
-function plugsOf(supervisors: readonly Supervisor[]): RegionPlugs {
+function outagesOf(supervisors: readonly Supervisor[]): SimulatedOutages {
   const of = (region: string) => supervisors[regions.findIndex(({ name }) => name === region)];
   return {
     list: () =>
-      regions.map(({ name }) => ({ region: name, isPlugged: of(name)?.isPlugged ?? false })),
-    unplug: (region) => of(region)?.unplug(),
-    plug: async (region) => of(region)?.plug(),
+      regions.map(({ name }) => ({ region: name, hasOutage: of(name)?.hasOutage ?? true })),
+    begin: (region) => of(region)?.beginOutage(),
+    end: async (region) => of(region)?.endOutage(),
   };
 }
 

@@ -39,20 +39,20 @@ test("a child that dies is started again on the port it had", async () => {
   expect(children.map(({ port }) => port)).toEqual([0, 4_000]);
 });
 
-test("a child that was unplugged stays away until it is plugged in, on the same port", async () => {
+test("a child with a simulated outage stays away until the outage ends, on the same port", async () => {
   const { supervisor, children, clock, onDeath } = supervised();
   await supervisor.start();
 
-  supervisor.unplug();
+  supervisor.beginOutage();
   await settled();
   clock.advance(60_000);
   expect(children).toHaveLength(1);
-  expect(supervisor.isPlugged).toBe(false);
+  expect(supervisor.hasOutage).toBe(true);
   expect(onDeath).not.toHaveBeenCalled();
 
-  await supervisor.plug();
+  await supervisor.endOutage();
   expect(children.map(({ port }) => port)).toEqual([0, 4_000]);
-  expect(supervisor.isPlugged).toBe(true);
+  expect(supervisor.hasOutage).toBe(false);
 
   children[1]?.die();
   await settled();

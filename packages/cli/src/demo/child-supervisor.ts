@@ -18,11 +18,11 @@ export type StartChild = (port: number) => Child;
 export interface Supervisor {
   /** Starts the child; resolves to its port, which stays the same after restarts. */
   start(): Promise<number>;
-  /** Kills the child, without a restart until `plug`. */
-  unplug(): void;
+  /** Kills the child, without a restart until `endOutage`. */
+  beginOutage(): void;
   /** Starts it again on the same port; resolves when it listens. */
-  plug(): Promise<void>;
-  readonly isPlugged: boolean;
+  endOutage(): Promise<void>;
+  readonly hasOutage: boolean;
   /** Stops the child without a restart; kills it after `graceMs`. */
   stop(graceMs: number): Promise<void>;
 }
@@ -42,7 +42,7 @@ export function createChildSupervisor(deps: SupervisorDeps): Supervisor {
   const { startChild, onDeath, onReturn, clock, random } = deps;
   let child: Child | undefined;
   let isStopping = false;
-  let isPlugged = true;
+  let hasOutage = false;
   let failureCount = 0;
   let restart: Disposable | undefined;
 
@@ -50,11 +50,11 @@ export function createChildSupervisor(deps: SupervisorDeps): Supervisor {
     const launched = startChild(port);
     child = launched;
     void launched.ended.then(() => {
-      if (isStopping || !isPlugged || child !== launched) return;
+      if (isStopping || hasOutage || child !== launched) return;
       failureCount += 1;
       onDeath();
       restart = clock.setTimer(backoffDelayMs(failureCount, backoff, random()), () => {
-        if (!isPlugged) return;
+        if (hasOutage) return;
         launch(knownPort).then(
           () => {
             failureCount = 0;
@@ -74,20 +74,20 @@ export function createChildSupervisor(deps: SupervisorDeps): Supervisor {
       knownPort = await launch(0);
       return knownPort;
     },
-    get isPlugged() {
-      return isPlugged;
+    get hasOutage() {
+      return hasOutage;
     },
-    unplug: () => {
-      isPlugged = false;
+    beginOutage: () => {
+      hasOutage = true;
       restart?.[Symbol.dispose]();
       child?.kill();
     },
-    plug: async () => {
-      if (isPlugged || isStopping) return;
+    endOutage: async () => {
+      if (!hasOutage || isStopping) return;
       // The port is free once the previous child has ended.
       await child?.ended;
-      if (isPlugged || isStopping) return;
-      isPlugged = true;
+      if (!hasOutage || isStopping) return;
+      hasOutage = false;
       failureCount = 0;
       await launch(knownPort);
       onReturn();

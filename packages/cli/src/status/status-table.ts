@@ -34,11 +34,11 @@ interface RegionForm extends TableForm {
 }
 
 function regionLines(
-  { name, roundTripMs, isPlugged, pools }: RegionStatus,
+  { name, roundTripMs, hasOutage, pools }: RegionStatus,
   form: RegionForm,
 ): readonly string[] {
   const far = roundTripMs === undefined ? "" : `, ${milliseconds(roundTripMs)} away`;
-  const title = `${name}${form.isOwn ? " (here)" : far}${isPlugged === false ? ", unplugged" : ""}`;
+  const title = `${name}${form.isOwn ? " (here)" : far}${hasOutage ? ", simulated outage" : ""}`;
   return [
     styled("bold", cut(title, form.width), form),
     ...pools.flatMap((pool) => poolLines(pool, form)),

@@ -30,7 +30,7 @@ const statusOf = (...replicas: readonly ReplicaStatus[]): GatewayStatus => ({
     {
       name: "eastus",
       roundTripMs: 90.4,
-      isPlugged: false,
+      hasOutage: true,
       pools: [{ model: "shapes", waiting: 0, isOverloaded: true, replicas: [] }],
     },
   ],
@@ -50,7 +50,7 @@ test("the table has regions, their pools and their replicas, in line", () => {
     "  shapes: 3 waiting, expected wait 4.3 ms",
     "    westeurope-1  ready          1/2   2.0 ms    12 ms      1234       0          0",
     "    westeurope-2  suspect        0/2        –        –         0       3          1",
-    "eastus, 90 ms away, unplugged",
+    "eastus, 90 ms away, simulated outage",
     "  shapes: 0 waiting, no replica available, overloaded",
   ]);
 });

@@ -5,7 +5,7 @@ import {
   createGateway,
   type Gateway,
   type GatewayOptions,
-  type RegionPlugs,
+  type SimulatedOutages,
   systemClockAndRandom,
 } from "@tensorgate/gateway";
 import { CommandError, explainedListenError } from "../command-error.ts";
@@ -42,7 +42,7 @@ export interface RunGatewayOptions {
   /** Whether the start fails if the admin port is in use; otherwise a line is logged. */
   readonly isAdminNeeded: boolean;
   readonly log: Log;
-  readonly plugs?: RegionPlugs;
+  readonly outages?: SimulatedOutages;
   /** Whether the page offers sample pictures, which are drawings for the bundled models. */
   readonly hasSamples?: boolean;
   /** Further routes of the admin port. */
@@ -55,11 +55,11 @@ export interface RunGatewayOptions {
  * @throws CommandError if a port is in use, or the options or a file that they name are invalid
  */
 export async function runGateway(run: RunGatewayOptions): Promise<RunningGateway> {
-  const { options, admin, isAdminNeeded, log, plugs, hasSamples = false } = run;
+  const { options, admin, isAdminNeeded, log, outages, hasSamples = false } = run;
   const telemetry = openTelemetry();
   const gateway = buildGateway(options, {
     console: consoleFiles({ hasSamples }),
-    ...(plugs && { plugs }),
+    ...(outages && { outages }),
     meterProvider: telemetry.meterProvider,
     ...(telemetry.tracerProvider && { tracerProvider: telemetry.tracerProvider }),
     onInternalError: log.internalError,

@@ -8,7 +8,7 @@ const margin = 60;
 /** Creates a line with the regions at their round trips from the gateway, in milliseconds. */
 export function distanceLine(regions: readonly RegionStatus[], own: string): SVGSVGElement {
   const known = regions.flatMap(({ name, roundTripMs = name === own ? 0 : undefined, ...rest }) =>
-    roundTripMs === undefined ? [] : [{ name, roundTripMs, isOut: rest.isPlugged === false }],
+    roundTripMs === undefined ? [] : [{ name, roundTripMs, isOut: rest.hasOutage === true }],
   );
   const farMs = Math.max(1, ...known.map(({ roundTripMs }) => roundTripMs));
   const points = known.map(({ name, roundTripMs, isOut }) => {

@@ -4,7 +4,7 @@ import type {
   ReplicaStatus,
 } from "@tensorgate/proto/tensorgate/v1/status";
 import { createHtml } from "../elements.ts";
-import { createPlugButton, type PlugButton } from "./plug-button.ts";
+import { createOutageButton, type OutageButton } from "./outage-button.ts";
 import { replicaMarks } from "./replica-marks.ts";
 import { sparkline, sparklineLength } from "./sparkline.ts";
 
@@ -19,8 +19,8 @@ export interface RegionRow {
  */
 export function createRegionRow(name: string): RegionRow {
   const heading = createHtml("th", { scope: "row" });
-  const plugCell = createHtml("td");
-  let plug: PlugButton | undefined;
+  const outageCell = createHtml("td");
+  let outage: OutageButton | undefined;
   const [roundTrip, replicas, inFlight, waiting, latency, answered, failed] = [
     createHtml("td"),
     createHtml("td", { class: "replicas" }),
@@ -36,20 +36,20 @@ export function createRegionRow(name: string): RegionRow {
     element: createHtml(
       "tr",
       {},
-      ...[heading, plugCell, roundTrip, replicas, inFlight, waiting, latency, answered, failed],
+      ...[heading, outageCell, roundTrip, replicas, inFlight, waiting, latency, answered, failed],
     ),
-    show: ({ roundTripMs, isPlugged, pools }, isOwn) => {
+    show: ({ roundTripMs, hasOutage, pools }, isOwn) => {
       const all = pools.flatMap((pool) => pool.replicas);
       const sum = (of: (replica: ReplicaStatus) => number | bigint) =>
         String(all.reduce((whole, replica) => whole + Number(of(replica)), 0));
       heading.textContent = isOwn ? `${name} (here)` : name;
-      plugCell.hidden = isPlugged === undefined;
-      if (isPlugged !== undefined) {
-        if (!plug) {
-          plug = createPlugButton(name);
-          plugCell.append(plug.element);
+      outageCell.hidden = hasOutage === undefined;
+      if (hasOutage !== undefined) {
+        if (!outage) {
+          outage = createOutageButton(name);
+          outageCell.append(outage.element);
         }
-        plug.show(isPlugged);
+        outage.show(hasOutage);
       }
       roundTrip.textContent =
         roundTripMs === undefined ? "unknown" : `${roundTripMs.toFixed(0)} ms`;

@@ -20,13 +20,13 @@ export interface RegionStory {
   readonly events: readonly ChartedEvent[];
 }
 
-/** Creates the text beside the plugs. It is made of what the page has seen: the state of regions, and its own calls. */
+/** Creates the text beside the simulated outages. It is made of what the page has seen: the state of regions, and its own calls. */
 export function createRegionStory(): RegionStory {
   let outage: Outage | undefined;
   const events: ChartedEvent[] = [];
 
   function follow(regions: readonly RegionStatus[], nowMs: number): void {
-    const out = regions.find(({ isPlugged }) => isPlugged === false);
+    const out = regions.find(({ hasOutage }) => hasOutage);
     const wasOut = regions.find(({ name }) => name === outage?.region);
     if (outage && outage.endedMs === undefined && (!wasOut || isServing(wasOut))) {
       outage.endedMs = nowMs;
@@ -61,7 +61,7 @@ export function createRegionStory(): RegionStory {
       if (endedMs !== undefined) {
         return `${region} is back after ${seconds} s. Meanwhile ${countsOf(outage)}.`;
       }
-      const left = regions.filter(({ isPlugged }) => isPlugged !== false);
+      const left = regions.filter(({ hasOutage }) => !hasOutage);
       if (left.length === 0) {
         return `No region is left: calls are rejected until one returns. So far ${countsOf(outage)}.`;
       }
@@ -71,9 +71,9 @@ export function createRegionStory(): RegionStory {
 }
 
 /** Whether calls may go to a region: a model server that has just been started is not ready yet. */
-function isServing({ isPlugged, pools }: RegionStatus): boolean {
+function isServing({ hasOutage, pools }: RegionStatus): boolean {
   const states = pools.flatMap(({ replicas }) => replicas.map(({ state }) => state));
-  return isPlugged !== false && (states.length === 0 || states.includes("ready"));
+  return !hasOutage && (states.length === 0 || states.includes("ready"));
 }
 
 function forecast(regions: readonly RegionStatus[], own: string): string {
@@ -81,7 +81,7 @@ function forecast(regions: readonly RegionStatus[], own: string): string {
   if (!first) return "";
   if (!second) return `All calls go to ${first.name}: there is no other region to take over.`;
   const away = second.roundTripMs === undefined ? "" : `, ${second.roundTripMs.toFixed(0)} ms away`;
-  if (first.isPlugged === undefined) {
+  if (first.hasOutage === undefined) {
     return `Calls go to ${first.name}${first.name === own ? "" : " first"}. If it fails, they go to ${second.name}${away}.`;
   }
   return `If you simulate an outage of ${first.name}, its model server is killed. Calls in flight are sent again to ${second.name}${away}, and none fails. Press "Keep calling" to see it.`;

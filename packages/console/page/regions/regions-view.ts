@@ -36,8 +36,8 @@ export function createRegionsView(): RegionsView {
       if (!status) return;
       const { regions, region: own, version } = status;
       element("version").textContent = `Tensorgate ${version}`;
-      const plugHead = heads.get("Outage");
-      if (plugHead) plugHead.hidden = regions.every(({ isPlugged }) => isPlugged === undefined);
+      const outageHead = heads.get("Outage");
+      if (outageHead) outageHead.hidden = regions.every(({ hasOutage }) => hasOutage === undefined);
       for (const region of regions) {
         let row = rows.get(region.name);
         if (!row) {

@@ -15,7 +15,11 @@ import { createModelStatistics } from "./protocols/model-statistics.ts";
 import { unroutedInferenceAnswer } from "./protocols/open-inference/errors.ts";
 import { openInferenceRoutes } from "./protocols/open-inference/routes.ts";
 import { noRoute, problemBody } from "./protocols/rest/errors.ts";
-import { plugRoutes, type RegionPlugs, withPlugs } from "./protocols/rest/plug-routes.ts";
+import {
+  outageRoutes,
+  type SimulatedOutages,
+  withOutages,
+} from "./protocols/rest/outage-routes.ts";
 import {
   type ConsoleFiles,
   consoleRoutes,
@@ -50,7 +54,7 @@ export interface InboundDeps {
   readonly version: string;
   /** Files of the page at `/`. */
   readonly console: ConsoleFiles | undefined;
-  readonly plugs: RegionPlugs | undefined;
+  readonly outages: SimulatedOutages | undefined;
   readonly observeCall: ObserveCall;
   /** Called with each internal error; the caller gets only the request id. */
   readonly onInternalError: (error: ScoringError, requestId: string) => void;
@@ -87,7 +91,7 @@ const defaultGraceMs = 10_000;
 
 /** Every protocol on one port: bytes become calls, and answers bytes. */
 export function createInbound(deps: InboundDeps): Inbound {
-  const { options, region, version, plugs, clock } = deps;
+  const { options, region, version, outages, clock } = deps;
   const listen = { ...listenDefaults, ...options.listen };
   const requests = { ...requestDefaults, ...options.requests };
   const startedMs = clock.nowMs();
@@ -96,7 +100,7 @@ export function createInbound(deps: InboundDeps): Inbound {
   const status = (showsAddresses: boolean): GatewayStatus => {
     const { regions, retriesLeft } = deps.status(showsAddresses);
     const uptimeMs = clock.nowMs() - startedMs;
-    return { version, region, uptimeMs, regions: withPlugs(regions, plugs), retriesLeft };
+    return { version, region, uptimeMs, regions: withOutages(regions, outages), retriesLeft };
   };
 
   // server: bytes of all requests and answers count against one budget
@@ -139,7 +143,7 @@ export function createInbound(deps: InboundDeps): Inbound {
       ...healthRoutes(readiness),
       ...openapiRoutes(version),
       ...consoleRoutes(deps.console ?? new Map()),
-      ...(plugs ? plugRoutes(plugs) : []),
+      ...(outages ? outageRoutes(outages) : []),
     ],
     unrouted: (exchange, allowed, requestId) =>
       unroutedServingAnswer(exchange) ??

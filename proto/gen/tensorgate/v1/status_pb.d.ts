@@ -142,11 +142,19 @@ export declare type RegionStatus = Message<"tensorgate.v1.RegionStatus"> & {
   pools: PoolStatus[];
 
   /**
-   * Whether the region is available, in a demo that can simulate its outage; absent otherwise.
+   * The opposite of has_outage.
    *
-   * @generated from field: optional bool is_plugged = 4;
+   * @generated from field: optional bool is_plugged = 4 [deprecated = true];
+   * @deprecated
    */
   isPlugged?: boolean | undefined;
+
+  /**
+   * Whether an outage of the region is simulated now, in a demo that can do so; absent otherwise.
+   *
+   * @generated from field: optional bool has_outage = 5;
+   */
+  hasOutage?: boolean | undefined;
 };
 
 /**

@@ -67,12 +67,16 @@ export function addHealthRoutes(
   });
 }
 
+/** The field that clients of before read; it says the opposite of `hasOutage`. */
+const deprecatedOutageField = "isPlugged";
+
 function statusMessage(status: GatewayStatus) {
   return {
     ...status,
     uptimeMs: BigInt(Math.round(status.uptimeMs)),
     regions: status.regions.map((region) => ({
       ...region,
+      ...(region.hasOutage !== undefined && { [deprecatedOutageField]: !region.hasOutage }),
       pools: region.pools.map(({ replicas, ...pool }) => ({
         ...pool,
         replicas: replicas.map((replica) => ({

@@ -1,16 +1,16 @@
 import { createHtml } from "../elements.ts";
-import { setPlug } from "./set-plug.ts";
+import { setOutage } from "./set-outage.ts";
 
-export interface PlugButton {
+export interface OutageButton {
   readonly element: HTMLButtonElement;
-  show(isPlugged: boolean): void;
+  show(hasOutage: boolean): void;
 }
 
-/** Creates the button that starts or ends the simulated outage of a region of the demo. */
-export function createPlugButton(region: string): PlugButton {
+/** Creates the button that begins or ends the simulated outage of a region of the demo. */
+export function createOutageButton(region: string): OutageButton {
   const button = createHtml("button", { type: "button" });
   button.dataset["region"] = region;
-  let isPlugged = true;
+  let hasOutage = false;
   let isChanging = false;
 
   button.addEventListener("click", async () => {
@@ -18,19 +18,19 @@ export function createPlugButton(region: string): PlugButton {
     if (isChanging) return;
     isChanging = true;
     button.setAttribute("aria-disabled", "true");
-    await setPlug(region, !isPlugged);
+    await setOutage(region, !hasOutage);
     // The next status update shows the result.
     isChanging = false;
   });
 
   return {
     element: button,
-    show: (isPluggedNow) => {
-      isPlugged = isPluggedNow;
-      const text = isPlugged ? "Simulate outage" : "End outage";
+    show: (hasOutageNow) => {
+      hasOutage = hasOutageNow;
+      const text = hasOutage ? "End outage" : "Simulate outage";
       // Set on change only: a screen reader may read every change of the focused element.
       if (button.textContent !== text) button.textContent = text;
-      button.className = isPlugged ? "danger" : "";
+      button.className = hasOutage ? "" : "danger";
       button.setAttribute("aria-label", `${text} of ${region}`);
       button.setAttribute("aria-disabled", String(isChanging));
     },

@@ -81,16 +81,56 @@ const rules: readonly Rule[] = [
   },
   {
     name: `is a list of fewer than ${maxGatewayLines} lines, if it is gateway.ts`,
-    broken: ({ fileName, text }) =>
-      /(^|\/)gateway\/src\/gateway\.ts$/.test(fileName) && lineCount(text) >= maxGatewayLines
-        ? [maxGatewayLines]
-        : [],
+    broken: (source) =>
+      isGateway(source) && lineCount(source.text) >= maxGatewayLines ? [maxGatewayLines] : [],
     plantedAs: "packages/gateway/src/gateway.ts",
     planted: lines(maxGatewayLines),
     allowed: lines(maxGatewayLines - 1),
     exceptIn: [],
   },
+  {
+    name: "refers to nothing that it declares further down, if it is gateway.ts",
+    broken: (source) =>
+      isGateway(source) ? linesOf(source, source.statements.flatMap(forwardReferences)) : [],
+    plantedAs: "packages/gateway/src/gateway.ts",
+    planted:
+      "function create() {\n  const a = { of: () => b.current };\n  const b = { a };\n  return b;\n}",
+    allowed:
+      "function create() {\n  const a = { b: other.b };\n  const { b } = a;\n  return { a, of: () => b };\n}",
+    exceptIn: [],
+  },
 ];
+
+function isGateway({ fileName }: ts.SourceFile): boolean {
+  return /(^|\/)gateway\/src\/gateway\.ts$/.test(fileName);
+}
+
+/** Identifiers in a function that stand before the variable of that name in its body. */
+function forwardReferences(statement: ts.Statement): readonly ts.Node[] {
+  if (!ts.isFunctionDeclaration(statement)) return [];
+  const declaredAt = new Map<string, number>();
+  const collect = (name: ts.BindingName): void => {
+    if (ts.isIdentifier(name)) declaredAt.set(name.text, name.end);
+    else for (const each of name.elements) if (ts.isBindingElement(each)) collect(each.name);
+  };
+  for (const each of statement.body?.statements ?? []) {
+    if (!ts.isVariableStatement(each)) continue;
+    for (const { name } of each.declarationList.declarations) collect(name);
+  }
+  const found: ts.Node[] = [];
+  const visit = (node: ts.Node, parent: ts.Node): void => {
+    const isNameOfProperty =
+      (ts.isPropertyAssignment(parent) && parent.name === node) ||
+      (ts.isPropertyAccessExpression(parent) && parent.name === node) ||
+      (ts.isBindingElement(parent) && parent.propertyName === node);
+    if (ts.isIdentifier(node) && !isNameOfProperty) {
+      if (node.end < (declaredAt.get(node.text) ?? 0)) found.push(node);
+    }
+    ts.forEachChild(node, (child) => visit(child, node));
+  };
+  visit(statement, statement);
+  return found;
+}
 
 function linesWhere(
   source: ts.SourceFile,
@@ -144,4 +184,28 @@ test.each(rules)("a planted violation is found: $name", (rule) => {
   const { broken, plantedAs = "planted.ts", planted, allowed } = rule;
   expect(broken(sourceFile(plantedAs, planted))).toHaveLength(1);
   expect(broken(sourceFile(plantedAs, allowed))).toEqual([]);
+});
+
+/** What is missing in the folders of protocols: each is a copy of the form. */
+function missingOf(paths: readonly string[]): readonly string[] {
+  const folders = new Set(paths.flatMap((path) => /^[^/]+(?=\/)/.exec(path)?.[0] ?? []));
+  return [...folders]
+    .flatMap((folder) => ["routes", "messages", "errors"].map((name) => `${folder}/${name}.ts`))
+    .filter((path) => !paths.includes(path));
+}
+
+test("each folder of a protocol has its routes, messages and errors", () => {
+  const paths = globSync("**/*.ts", { cwd: `${root}packages/gateway/src/inbound/protocols` });
+  expect(paths.length).toBeGreaterThan(30);
+
+  expect(missingOf(paths)).toEqual([]);
+});
+
+test("a folder of a protocol without them would be found", () => {
+  const form = ["rest/routes.ts", "rest/messages.ts", "rest/errors.ts", "call.ts"];
+  expect(missingOf(form)).toEqual([]);
+  expect(missingOf([...form, "soap/routes.ts", "soap/rest/errors.ts"])).toEqual([
+    "soap/messages.ts",
+    "soap/errors.ts",
+  ]);
 });

@@ -51,10 +51,24 @@ export function checkedNames(field: string, names: readonly string[]): string[] 
 }
 
 /** @throws InvalidRequestError if it is not a text with a name */
-export function assertModelName(model: unknown): void {
-  if (typeof model !== "string" || model === "") {
-    throw argumentError("model", "the name of a model", model);
+export function assertName(field: "model" | "region", name: unknown): void {
+  if (typeof name !== "string" || name === "") {
+    throw argumentError(field, `the name of a ${field}`, name);
   }
+}
+
+/**
+ * Checks the options that every call has, before its API key is fetched.
+ *
+ * @throws InvalidRequestError with the name of the option
+ */
+export function assertOptions({ region, priority, signal }: CallOptions): void {
+  if (region !== undefined) assertName("region", region);
+  if (priority && !/^(critical|normal|batch)$/.test(priority)) {
+    throw argumentError("priority", "critical, normal or batch", priority);
+  }
+  // Signals of other realms are not instances of this one's AbortSignal.
+  if (signal && !signal.addEventListener) throw argumentError("signal", "an AbortSignal", signal);
 }
 
 /**

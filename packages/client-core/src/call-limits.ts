@@ -1,4 +1,4 @@
-import { InvalidRequestError } from "@tensorgate/core";
+import { argumentError } from "./arguments.ts";
 import type { CallOptions, CommonClientOptions } from "./options.ts";
 
 type Limits = Required<Pick<CommonClientOptions, "timeoutMs" | "deadlineMs" | "maxRetries">>;
@@ -16,7 +16,7 @@ const longestMs = 99_999_999;
  */
 export function limitsFrom(call: CallOptions, client: Limits): Limits {
   const { maxRetries = client.maxRetries } = call;
-  if (!(maxRetries >= 0)) throw limitError("maxRetries", "0 or more", maxRetries);
+  if (!(maxRetries >= 0)) throw argumentError("maxRetries", "0 or more", maxRetries);
   return {
     timeoutMs: durationMs("timeoutMs", call.timeoutMs ?? client.timeoutMs),
     deadlineMs: durationMs("deadlineMs", call.deadlineMs ?? client.deadlineMs),
@@ -25,10 +25,6 @@ export function limitsFrom(call: CallOptions, client: Limits): Limits {
 }
 
 function durationMs(name: string, value: number): number {
-  if (!(value > 0)) throw limitError(name, "more than 0", value);
+  if (!(value > 0)) throw argumentError(name, "more than 0", value);
   return Math.min(value, longestMs);
-}
-
-function limitError(field: string, range: string, value: number): InvalidRequestError {
-  return new InvalidRequestError(`${field} must be ${range}, got ${value}`, { field });
 }

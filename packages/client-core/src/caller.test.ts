@@ -1,6 +1,6 @@
 import { ScoringError, TimeoutError } from "@tensorgate/core";
 import { manualClockAndRandom } from "@tensorgate/core/testing";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { type AttemptContext, type CallerDeps, createCaller } from "./caller.ts";
 import type { ClientError } from "./client-error.ts";
 import { type CallOptions, commonClientDefaults } from "./options.ts";
@@ -42,11 +42,25 @@ test.each([
   { options: { deadlineMs: -1 }, text: "deadlineMs must be more than 0, got -1" },
   { options: { maxRetries: -1 }, text: "maxRetries must be 0 or more, got -1" },
   { options: { maxRetries: Number.NaN }, text: "maxRetries must be 0 or more, got NaN" },
+  { options: { region: 42 }, text: "region must be the name of a region, got 42" },
+  { options: { region: "" }, text: 'region must be the name of a region, got ""' },
+  { options: { region: ["eastus"] }, text: "region must be the name of a region, got Array" },
+  {
+    options: { priority: "high" },
+    text: 'priority must be critical, normal or batch, got "high"',
+  },
+  {
+    options: { signal: new AbortController() },
+    text: "signal must be an AbortSignal, got AbortController",
+  },
+  { options: { signal: 5_000 }, text: "signal must be an AbortSignal, got 5000" },
 ])("$text", async ({ options, text }) => {
-  const { sent, outcome } = await called(options);
+  const apiKey = vi.fn(() => "key");
+  const { sent, outcome } = await called(options as CallOptions, { apiKey });
 
   expect(outcome).toMatchObject({ reason: "invalid-request", message: `classify(m): ${text}` });
   expect(sent).toEqual([]);
+  expect(apiKey).not.toHaveBeenCalled();
 });
 
 test("one region is no list of regions", async () => {

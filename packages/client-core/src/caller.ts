@@ -1,6 +1,6 @@
 import type { ClockAndRandom } from "@tensorgate/core";
 import { guardedCallback, ScoringError } from "@tensorgate/core";
-import { assertModelName } from "./arguments.ts";
+import { assertName, assertOptions } from "./arguments.ts";
 import { headersFrom } from "./call-headers.ts";
 import { limitsFrom } from "./call-limits.ts";
 import { type ClientError, clientError, type WireCodes } from "./client-error.ts";
@@ -74,7 +74,8 @@ export function createCaller(parts: CallerDeps): Call {
     let prepared: Promise<Prepared> | undefined;
     let sentCount = 0;
     try {
-      if ("model" in call) assertModelName(model);
+      if ("model" in call) assertName("model", model);
+      assertOptions(options);
       const { timeoutMs, deadlineMs, maxRetries } = limitsFrom(options, parts);
       const message = await runAttempts(
         async ({ number, signal, timeoutMs: leftMs }) => {

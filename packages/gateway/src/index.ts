@@ -40,5 +40,6 @@ export {
   type BackendRequest,
   inspectBackend,
 } from "./upstream/inspect-backend.ts";
+export { type ManifestRequest, readManifest } from "./upstream/read-manifest.ts";
 export { testPicture } from "./upstream/test-picture.ts";
 export { version } from "./version.ts";

@@ -2,6 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import type { Preprocessing, TensorInfo } from "@tensorgate/core";
 import { controlFlow } from "./convert/control-flow.ts";
 import { createEvaluator, type Frame } from "./convert/evaluator.ts";
+import { type ExampleFeature, exampleParsers, type FoundFeature } from "./convert/examples.ts";
 import { type NamedTensor, namedTensors } from "./convert/named-tensors.ts";
 import { createOnnxGraph } from "./convert/onnx-graph.ts";
 import { sourceOps } from "./convert/sources.ts";
@@ -57,6 +58,11 @@ export interface ConvertedInput extends ConvertedTensor {
    * number of pictures; `dtype` and `shape` are of the pixels.
    */
   readonly preprocessing?: Preprocessing;
+  /**
+   * Features of serialized `tensorflow.Example`s, where the graph parsed them itself: the ONNX model takes these. The
+   * signature takes BYTES of any number of examples.
+   */
+  readonly features?: readonly ExampleFeature[];
 }
 
 export interface Conversion {
@@ -73,6 +79,8 @@ export interface Conversion {
   readonly prepared: readonly PreparedPicture[];
   /** Signature whose tensors were converted; undefined for a frozen graph. */
   readonly signatureName: string | undefined;
+  /** What that says it is for, such as `tensorflow/serving/regress`. */
+  readonly methodName: string | undefined;
   /** Each a line for a log. */
   readonly warnings: readonly string[];
 }
@@ -104,6 +112,7 @@ export async function convertSavedModel(
   const tools = createTensorTools(graph, limits.maxFoldedBytes);
   const warnings: string[] = [];
   const found: FoundPreprocessing[] = [];
+  const features: FoundFeature[] = [];
   const main: Frame = {
     body: index.main,
     path: "",
@@ -128,6 +137,7 @@ export async function convertSavedModel(
         onFound: (each) => found.push(each),
         onWarning: (text) => warnings.push(text),
       }),
+      ...exampleParsers({ tools, onFound: (each) => features.push(each) }),
     ]),
     pictureHandlers: pictureOps,
     maxNodes: limits.maxNodes,
@@ -160,11 +170,12 @@ export async function convertSavedModel(
   return {
     onnx,
     ...counts,
-    inputs: convertedInputs(inputs, found),
+    inputs: convertedInputs(inputs, found, features),
     outputs: converted,
     preprocessing: found[0]?.preprocessing,
     prepared: found[0]?.prepared ?? [],
     signatureName,
+    methodName: model.signatures.get(signatureName ?? "")?.methodName,
     warnings,
   };
 
@@ -186,10 +197,24 @@ const decodeOps = ["DecodeJpeg", "DecodePng", "DecodeBmp", "DecodeGif", "DecodeI
 function convertedInputs(
   inputs: readonly NamedTensor[],
   found: readonly FoundPreprocessing[],
+  features: readonly FoundFeature[],
 ): readonly ConvertedInput[] {
   return inputs.flatMap(({ key, graphName, dtype, shape }): readonly ConvertedInput[] => {
     if (dtype !== undefined && dtype !== "BYTES")
       return [{ name: key, key, graphName, dtype, shape }];
+    const ofExamples = features.filter(({ input }) => input === key);
+    if (ofExamples.length > 0) {
+      return [
+        {
+          name: key,
+          key,
+          graphName,
+          dtype: "BYTES",
+          shape: [-1],
+          features: ofExamples.map(({ feature }) => feature),
+        },
+      ];
+    }
     return found
       .filter(({ input }) => input === key)
       .map(({ input, shape: pixels, preprocessing }) => ({

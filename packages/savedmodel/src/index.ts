@@ -1,3 +1,4 @@
+export type { ExampleFeature } from "./convert/examples.ts";
 export {
   type Conversion,
   type ConvertedInput,

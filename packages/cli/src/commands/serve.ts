@@ -4,6 +4,7 @@ import { createRegistryAdmin } from "../registry/admin/registry-admin.ts";
 import { registryRoutes } from "../registry/admin/registry-routes.ts";
 import { createConfigReload } from "../serve/config-reload.ts";
 import { watchConfig } from "../serve/config-watch.ts";
+import { watchManifests } from "../serve/watch-manifests.ts";
 import { runService, type Service } from "../service/service.ts";
 import type { Signals } from "../service/signals.ts";
 import type { AdminRoute } from "../telemetry/admin-server.ts";
@@ -35,7 +36,10 @@ async function serveUntilSignal(
   { log, stopped, announce, onHangup }: Service,
 ): Promise<void> {
   const { config: file, adminHost, adminPort, watch, registry } = serve;
-  const configured = withFlags(readConfig(file), serve);
+  const fromFile = withFlags(readConfig(file), serve);
+  using manifests = watchManifests({ log, clock: systemClockAndRandom.clock });
+  await manifests.look(fromFile);
+  const configured = manifests.described(fromFile);
   let models = configured.models;
   using heads =
     registry === undefined
@@ -52,7 +56,11 @@ async function serveUntilSignal(
     return { ...options, models: [...(options.models ?? []), ...heads.models] };
   };
   const initial = withHeads(configured);
-  const read = () => withHeads(withFlags(readConfigAgain(file), serve));
+  let seen = fromFile;
+  const read = () => {
+    seen = withFlags(readConfigAgain(file), serve);
+    return withHeads(manifests.described(seen));
+  };
   const admin = { host: adminHost, port: adminPort };
   const adminRoutes = adminRoutesOf(serve, log.info);
   const running = await runGateway({
@@ -76,6 +84,7 @@ async function serveUntilSignal(
       })
     : undefined;
   heads?.watch(reload.ifChanged);
+  manifests.watch({ options: () => seen, onChange: reload.ifChanged });
   // The file may have changed during the start.
   if (watch) reload.ifChanged();
   announce(`ready: ${gateway.url}\nmetrics: ${adminUrl}/metrics\n`);

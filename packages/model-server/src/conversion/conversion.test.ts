@@ -134,6 +134,34 @@ test
   },
 );
 
+test
+  .skipIf(!existsSync(samples))
+  .each(["saved_model_half_plus_two_cpu", "saved_model_half_plus_two_tf2_cpu"])(
+  "the signature for examples of %s is converted, and answers regress",
+  async (name) => {
+    const to = join(root, "examples", name, "half", "1");
+    const from = join(samples, name, "00000123");
+    const { manifest } = await convertModel({ from, to, signature: "regress_x_to_y" });
+    const server = await startModelServer({
+      port: 0,
+      restPort: 0,
+      models: { directory: join(root, "examples", name) },
+    });
+
+    const reply = await fetch(`http://127.0.0.1:${server.restPort}/v1/models/half:regress`, {
+      method: "POST",
+      // In JSON of TensorFlow Serving's clients 1.0 is a float, and 1 an integer.
+      body: '{"signature_name": "regress_x_to_y", "examples": [{"x": 1.0}, {"x": 2.0}, {"x": 5.0}]}',
+    });
+
+    expect(await reply.json()).toEqual({ results: [2.5, 3, 4.5] });
+    expect(manifest.signatures["regress_x_to_y"]).toMatchObject({
+      inputs: { inputs: { dtype: "BYTES", examples: { x: { dtype: "FP32", shape: [1] } } } },
+    });
+    await server.close(0);
+  },
+);
+
 test.each(["FP16", "FP32", "FP64"] as const)(
   "constants have the type of %s inputs",
   async (dtype) => {

@@ -1,18 +1,29 @@
 import { defaultSignatureName } from "@tensorgate/core";
-import type { Conversion, ConvertedInput, ConvertedOutput } from "@tensorgate/savedmodel";
-import type { Manifest, ManifestInput, ManifestOutput } from "../manifest.ts";
+import type {
+  Conversion,
+  ConvertedInput,
+  ConvertedOutput,
+  ExampleFeature,
+} from "@tensorgate/savedmodel";
+import { exampleMethods } from "@tensorgate/tf-serving";
+import type { Manifest, ManifestFeature, ManifestInput, ManifestOutput } from "../manifest.ts";
 
 /** Describes a converted model as clients of the SavedModel know it: by the names of its signature and its graph. */
 export function manifestFromConversion({
   inputs,
   outputs,
   signatureName,
-}: Pick<Conversion, "inputs" | "outputs" | "signatureName">): Manifest {
+  methodName,
+}: Pick<Conversion, "inputs" | "outputs" | "signatureName" | "methodName">): Manifest {
+  const method = (["classify", "regress"] as const).find(
+    (each) => methodName === exampleMethods[each],
+  );
   return {
     weights: "given",
     labels: [],
     signatures: {
       [signatureName ?? defaultSignatureName]: {
+        ...(method && { method }),
         inputs: Object.fromEntries(inputs.map((input) => [input.key, manifestInput(input)])),
         outputs: Object.fromEntries(outputs.map((output) => [output.key, manifestOutput(output)])),
       },
@@ -33,7 +44,20 @@ function manifestInput({
   dtype,
   shape,
   preprocessing,
+  features,
 }: ConvertedInput): ManifestInput {
+  if (features) return { dtype, shape, graphName, examples: manifestFeatures(features) };
   if (!preprocessing) return { dtype, shape, tensor: name, graphName };
   return { dtype: "BYTES", shape: [-1], graphName, picture: { tensor: name, preprocessing } };
+}
+
+function manifestFeatures(
+  features: readonly ExampleFeature[],
+): Readonly<Record<string, ManifestFeature>> {
+  return Object.fromEntries(
+    features.map(({ name, default: values, ...feature }) => [
+      name,
+      { ...feature, ...(values && { default: values }) },
+    ]),
+  );
 }

@@ -1,6 +1,6 @@
 import { toBinary } from "@bufbuild/protobuf";
 import type { DType, Tensor } from "@tensorgate/core";
-import { TensorProtoSchema } from "@tensorgate/proto/tensorflow/framework";
+import { TensorProtoSchema, type TensorShapeProto } from "@tensorgate/proto/tensorflow/framework";
 import type { NodeDef } from "@tensorgate/proto/tensorflow/graph";
 import { dtypeByNumber, readTensorProto, type TensorBudget } from "@tensorgate/tf-serving";
 
@@ -35,12 +35,29 @@ export function attributeDType({ attr }: NodeDef, name: string): DType | undefin
   return value?.case === "type" ? dtypeByNumber.get(value.value) : undefined;
 }
 
+/** A list of data types; undefined for those that are not known. */
+export function attributeDTypes({ attr }: NodeDef, name: string): readonly (DType | undefined)[] {
+  const value = attr[name]?.value;
+  return value?.case === "list" ? value.value.type.map((each) => dtypeByNumber.get(each)) : [];
+}
+
 /** @returns -1 for open extents; undefined for an unknown rank */
 export function attributeShape({ attr }: NodeDef, name: string): readonly number[] | undefined {
   const value = attr[name]?.value;
-  if (value?.case !== "shape" || value.value.unknownRank) return undefined;
-  return value.value.dim.map(({ size }) => Number(size));
+  return value?.case === "shape" ? extentsOf(value.value) : undefined;
 }
+
+/** A list of shapes, each as `attributeShape` returns it. */
+export function attributeShapes(
+  { attr }: NodeDef,
+  name: string,
+): readonly (readonly number[] | undefined)[] {
+  const value = attr[name]?.value;
+  return value?.case === "list" ? value.value.shape.map(extentsOf) : [];
+}
+
+const extentsOf = ({ unknownRank, dim }: TensorShapeProto) =>
+  unknownRank ? undefined : dim.map(({ size }) => Number(size));
 
 export function attributeFunction({ attr }: NodeDef, name: string): string {
   const value = attr[name]?.value;

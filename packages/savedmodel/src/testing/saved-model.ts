@@ -40,6 +40,8 @@ export type TestAttribute =
   /** One value, which fills a shape. */
   | { readonly filled: { readonly shape: readonly number[]; readonly value: number } }
   | { readonly texts: readonly string[] }
+  | { readonly types: readonly DType[] }
+  | { readonly shapes: readonly (readonly number[])[] }
   | { readonly function: string };
 
 /** For tests: a node of a graph. */
@@ -97,6 +99,15 @@ function attributeInit(value: TestAttribute): AttrInit {
     return of({
       case: "tensor",
       value: { dtype: dataTypes[dtype].number, tensorShape, tensorContent },
+    });
+  }
+  if ("types" in value) {
+    return of({ case: "list", value: { type: value.types.map((each) => dataTypes[each].number) } });
+  }
+  if ("shapes" in value) {
+    return of({
+      case: "list",
+      value: { shape: value.shapes.map((each) => ({ dim: dims(each) })) },
     });
   }
   return of({ case: "list", value: { i: value.map(BigInt) } });

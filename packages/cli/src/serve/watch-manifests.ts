@@ -1,0 +1,152 @@
+import { isDeepStrictEqual } from "node:util";
+import { type Clock, poll } from "@tensorgate/core";
+import {
+  type GatewayOptions,
+  type ManifestRequest,
+  type ModelOptions,
+  type PoolOptions,
+  readManifest,
+} from "@tensorgate/gateway";
+import { modelOptionsFromFolder } from "../demo/model-options.ts";
+import { importModelServer } from "../import-model-server.ts";
+import type { Log } from "../telemetry/log.ts";
+
+/** How often model servers are asked, in milliseconds: a version with other labels may take over at any time. */
+const intervalMs = 5_000;
+
+/** Time limit of a question, in milliseconds; the start of the gateway waits so long at most. */
+const timeoutMs = 2_000;
+
+export interface WatchManifestsDeps {
+  readonly log: Pick<Log, "info" | "warn">;
+  readonly clock: Clock;
+  /** Asks a model server; over the network by default. */
+  readonly read?: (request: ManifestRequest) => Promise<string | undefined>;
+}
+
+/** What model servers say of the models that a configuration does not describe. */
+export interface WatchedManifests extends Disposable {
+  /** Asks the servers of the models that these options only name. */
+  look(options: GatewayOptions): Promise<void>;
+  /** Returns options in which models that are only named are described as their servers do. */
+  described(options: GatewayOptions): GatewayOptions;
+  /** Begins to look for changes. `options` returns those that were read last. */
+  watch(how: { readonly options: () => GatewayOptions; readonly onChange: () => void }): void;
+}
+
+/** Settings that do not say what a model is. */
+const otherSettings: ReadonlySet<string> = new Set([
+  "name",
+  ...["cache", "idempotent", "residency", "hedge", "weights"],
+]);
+
+const isOnlyNamed = (model: ModelOptions) =>
+  Object.keys(model).every((setting) => otherSettings.has(setting));
+
+/** The models of a configuration; without a list those of its pools. */
+function modelsOf({ models, pools }: GatewayOptions): readonly ModelOptions[] {
+  return models ?? [...new Set(pools.map(({ model }) => model))].map((name) => ({ name }));
+}
+
+/**
+ * Describes models by the manifests of model servers, so that labels, preprocessing, task and outputs of a version need
+ * not be in the configuration. What the configuration says of a model is not touched.
+ */
+export function watchManifests({
+  log,
+  clock,
+  read = readManifest,
+}: WatchManifestsDeps): WatchedManifests {
+  let known: ReadonlyMap<string, ModelOptions> = new Map();
+  const said = new Set<string>();
+  let polling: Disposable | undefined;
+
+  async function look(options: GatewayOptions): Promise<boolean> {
+    const names = modelsOf(options)
+      .filter(isOnlyNamed)
+      .map(({ name }) => name);
+    const found = await Promise.all(names.map((name) => describedBy(name, options.pools)));
+    const next = new Map(found.flatMap((model) => (model ? [[model.name, model]] : [])));
+    const hasChanged = !isDeepStrictEqual(known, next);
+    for (const [name, model] of next) {
+      if (!isDeepStrictEqual(known.get(name), model)) log.info(descriptionText(model));
+    }
+    known = next;
+    return hasChanged;
+  }
+
+  /** Asks replicas until one answers. While none does, what was said last holds. */
+  async function describedBy(
+    model: string,
+    pools: readonly PoolOptions[],
+  ): Promise<ModelOptions | undefined> {
+    for (const request of requestsFor(model, pools)) {
+      try {
+        const text = await read({ ...request, timeoutMs, clock });
+        return text === undefined ? undefined : await modelFrom(model, text);
+      } catch {
+        // The next replica may answer, or this one the next time; routing reports those that do not.
+      }
+    }
+    return known.get(model);
+  }
+
+  async function modelFrom(name: string, text: string): Promise<ModelOptions | undefined> {
+    try {
+      const { parseManifest } = await importModelServer();
+      const model = modelOptionsFromFolder({
+        name,
+        manifest: parseManifest(text, `the manifest of "${name}"`),
+      });
+      return model.family || model.input ? model : undefined;
+    } catch (thrown) {
+      const warning = `model ${name} is not described by its server: ${(thrown as Error).message}`;
+      if (!said.has(warning) && said.size < 1_000) log.warn(warning);
+      said.add(warning);
+      return undefined;
+    }
+  }
+
+  return {
+    look: async (options) => {
+      await look(options);
+    },
+    described: (options) => {
+      if (known.size === 0) return options;
+      const models = modelsOf(options).map((model) =>
+        isOnlyNamed(model) ? { ...known.get(model.name), ...model } : model,
+      );
+      return { ...options, models };
+    },
+    watch: ({ options, onChange }) => {
+      const task = async () => {
+        if (await look(options())) onChange();
+      };
+      polling = poll(task, { intervalMs, clock });
+    },
+    [Symbol.dispose]: () => polling?.[Symbol.dispose](),
+  };
+}
+
+function descriptionText({ name, family, labels = [] }: ModelOptions): string {
+  const text = family ?? `${labels.length} labels`;
+  return `model ${name} is described by its server: ${text}`;
+}
+
+/** The replicas of a model that may have a manifest, nearest settings with them. */
+function requestsFor(model: string, pools: readonly PoolOptions[]) {
+  return pools
+    .filter((pool) => pool.model === model && (pool.dialect ?? "tensorflow-serving") === stock)
+    .flatMap(({ replicas = [], tls, key }) =>
+      replicas
+        .filter((address) => !address.startsWith("kubernetes:"))
+        .map((address) => ({
+          address: address.replace(/^dns:\/\/\//, ""),
+          model,
+          ...(tls && { tls }),
+          ...(key && { key }),
+        })),
+    );
+}
+
+const stock = "tensorflow-serving";

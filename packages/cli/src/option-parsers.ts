@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { grpcCode } from "@tensorgate/grpc";
 import type { RequestFault } from "@tensorgate/model-server";
 import { type FamilyName, familyNames } from "@tensorgate/tf-serving";
@@ -60,6 +61,16 @@ export function parseCount(text: string): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= 1 && value <= 1_000) return value;
   throw new InvalidArgumentError("Expected a whole number from 1 to 1000");
+}
+
+const maxWorkers = 256;
+
+/** Parses a number of processes; `auto` stands for the processors that this process may use. */
+export function parseWorkers(text: string): number {
+  if (text === "auto") return availableParallelism();
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= 1 && value <= maxWorkers) return value;
+  throw new InvalidArgumentError(`Expected a whole number from 1 to ${maxWorkers}, or auto`);
 }
 
 /** Parses a number of replicas, 0 included. */

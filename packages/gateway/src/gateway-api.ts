@@ -81,4 +81,12 @@ export interface GatewayDeps {
   /** Provider for spans; the globally registered one by default. */
   readonly tracerProvider?: TracerProvider;
   readonly clockAndRandom?: ClockAndRandom;
+  /**
+   * Whether other processes of the same user may listen on the port, too: connections are distributed among them. Not on
+   * macOS and Windows.
+   * @default false
+   */
+  readonly isPortShared?: boolean;
+  /** Adds to the status for clients what others know that serve as one with this gateway. */
+  readonly joinStatus?: (own: GatewayStatus) => GatewayStatus;
 }

@@ -116,6 +116,8 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
     version,
     observeCall: telemetry.observeCalls((name) => inForce.current.snapshot.has(name)),
     onRejected: telemetry.countRejectedConnection,
+    isPortShared: deps.isPortShared ?? false,
+    joinStatus: deps.joinStatus,
     clock,
   });
   telemetry.observe({ inbound, pictures, cache, routing });

@@ -43,3 +43,4 @@ export {
 export { type ManifestRequest, readManifest } from "./upstream/read-manifest.ts";
 export { testPicture } from "./upstream/test-picture.ts";
 export { version } from "./version.ts";
+export { type WorkerPlace, workerShare } from "./worker-share.ts";

@@ -4,6 +4,7 @@ import {
   cacheOption,
   familyOption,
   parsePort,
+  parseWorkers,
   portOption,
   registerFromOption,
 } from "../option-parsers.ts";
@@ -83,6 +84,15 @@ export function addGatewayCommands(root: Command, signals: Signals): void {
       ).env("TENSORGATE_REGISTRY"),
     )
     .addOption(registerFromOption())
+    .addOption(
+      new Option(
+        "--workers <number>",
+        "processes that share the port; auto starts one for each processor",
+      )
+        .env("TENSORGATE_WORKERS")
+        .argParser(parseWorkers)
+        .default(1),
+    )
     .option("--no-watch", "reload the configuration on SIGHUP only, not on change")
     .action((options) => runServe(options, signals));
 }

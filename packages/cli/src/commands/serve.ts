@@ -1,10 +1,14 @@
+import { SettingError } from "@tensorgate/core";
 import { type GatewayOptions, systemClockAndRandom } from "@tensorgate/gateway";
+import { CommandError } from "../command-error.ts";
 import { watchHeads } from "../heads/watch-heads.ts";
 import { createRegistryAdmin } from "../registry/admin/registry-admin.ts";
 import { registryRoutes } from "../registry/admin/registry-routes.ts";
 import { createConfigReload } from "../serve/config-reload.ts";
 import { watchConfig } from "../serve/config-watch.ts";
 import { watchManifests } from "../serve/watch-manifests.ts";
+import { serveByWorkers } from "../serve/workers/serve-by-workers.ts";
+import { thisWorker, type Worker } from "../serve/workers/worker.ts";
 import { runService, type Service } from "../service/service.ts";
 import type { Signals } from "../service/signals.ts";
 import type { AdminRoute } from "../telemetry/admin-server.ts";
@@ -24,19 +28,52 @@ export interface ServeOptions {
   readonly registerFrom?: readonly string[];
   /** Whether the configuration is reloaded when its file changes. */
   readonly watch: boolean;
+  /** Processes that share the port. */
+  readonly workers: number;
 }
 
 /** Runs a gateway until a signal stops it. */
 export function runServe(options: ServeOptions, signals: Signals): Promise<void> {
-  return runService({ signals, hasReload: true }, (service) => serveUntilSignal(options, service));
+  const worker = thisWorker();
+  return runService({ signals, hasReload: true }, (service) =>
+    explained(() => {
+      if (worker) return serveUntilStop(options, worker.serviceOf(service), worker);
+      if (options.workers > 1) return serveByMany(options, service);
+      return serveUntilStop(options, service);
+    }),
+  );
 }
 
-async function serveUntilSignal(
+/** A setting that cannot be used is told without a stack. */
+async function explained(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (thrown) {
+    throw thrown instanceof SettingError ? new CommandError(thrown.message) : thrown;
+  }
+}
+
+function serveByMany(serve: ServeOptions, service: Service): Promise<void> {
+  const { config: file, adminHost, adminPort, watch, workers } = serve;
+  const options = {
+    count: workers,
+    file,
+    initial: withFlags(readConfig(file), serve),
+    read: () => withFlags(readConfigAgain(file), serve),
+    admin: { host: adminHost, port: adminPort },
+    isWatched: watch,
+  };
+  return serveByWorkers(options, service);
+}
+
+async function serveUntilStop(
   serve: ServeOptions,
   { log, stopped, announce, onHangup }: Service,
+  worker?: Worker,
 ): Promise<void> {
-  const { config: file, adminHost, adminPort, watch, registry } = serve;
-  const fromFile = withFlags(readConfig(file), serve);
+  const { config: file, adminHost, adminPort, registry } = serve;
+  const shareOf = worker?.shareOf ?? ((options: GatewayOptions) => options);
+  const fromFile = shareOf(withFlags(readConfig(file), serve));
   using manifests = watchManifests({ log, clock: systemClockAndRandom.clock });
   await manifests.look(fromFile);
   const configured = manifests.described(fromFile);
@@ -58,10 +95,11 @@ async function serveUntilSignal(
   const initial = withHeads(configured);
   let seen = fromFile;
   const read = () => {
-    seen = withFlags(readConfigAgain(file), serve);
+    seen = shareOf(withFlags(readConfigAgain(file), serve));
     return withHeads(manifests.described(seen));
   };
-  const admin = { host: adminHost, port: adminPort };
+  // The process that started the workers has the admin port of all.
+  const admin = worker ? { host: "127.0.0.1", port: 0 } : { host: adminHost, port: adminPort };
   const adminRoutes = adminRoutesOf(serve, log.info);
   const running = await runGateway({
     options: initial,
@@ -69,12 +107,16 @@ async function serveUntilSignal(
     isAdminNeeded: true,
     log,
     adminRoutes,
+    ...(worker && { shared: { isPortShared: true, joinStatus: worker.joinStatus } }),
   });
   const { gateway, adminUrl } = running;
 
-  const reload = createConfigReload({ file, read, gateway, initial, log });
+  // A worker is told when to reload, by a process that logs it once.
+  const reloadLog = worker ? { info: () => {}, warn: log.warn } : log;
+  const reload = createConfigReload({ file, read, gateway, initial, log: reloadLog });
   onHangup(reload.now);
-  const watching = watch
+  const isWatched = serve.watch && !worker;
+  const watching = isWatched
     ? watchConfig(file, {
         onChange: reload.ifChanged,
         onError: ({ message }) => {
@@ -86,12 +128,13 @@ async function serveUntilSignal(
   heads?.watch(reload.ifChanged);
   manifests.watch({ options: () => seen, onChange: reload.ifChanged });
   // The file may have changed during the start.
-  if (watch) reload.ifChanged();
+  if (isWatched) reload.ifChanged();
   announce(`ready: ${gateway.url}\nmetrics: ${adminUrl}/metrics\n`);
+  worker?.report({ url: gateway.url, port: gateway.port, adminUrl: adminUrl ?? "" });
 
   const signal = await stopped;
   watching?.[Symbol.dispose]();
-  log.info("stopping: draining calls in flight");
+  if (!worker) log.info("stopping: draining calls in flight");
   await running.close({ isInteractive: signal === "SIGINT" });
 }
 

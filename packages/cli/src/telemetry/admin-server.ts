@@ -38,11 +38,13 @@ export function jsonRoute(path: string, value: () => object): AdminRoute {
 /**
  * Starts the admin port, for operators. It is on loopback by default, since it needs no key.
  *
+ * @param forward - handles what no route does, for programs on this machine; 404 without it
  * @throws the error of the system if the port is in use
  */
 export async function startAdminServer(
   { host, port }: { readonly host: string; readonly port: number },
   routes: readonly AdminRoute[],
+  forward?: (call: AdminCall) => Promise<void>,
 ): Promise<AdminServer> {
   const server = http.createServer({ requestTimeout: 10_000, headersTimeout: 10_000 });
   const list = routes.map(({ method, path }) => `${method} ${path}`).join(", ");
@@ -53,11 +55,14 @@ export async function startAdminServer(
       return segments ? [{ route, segments }] : [];
     });
     const match = found.find(({ route }) => route.method === request.method);
-    if (!match) return sendText(response, found.length > 0 ? 405 : 404, `routes: ${list}\n`);
-    const { route, segments } = match;
-    const refusal = route.isLocal ? localRefusal(request) : undefined;
+    const isForwarded = found.length === 0 && forward !== undefined;
+    if (!match && !isForwarded) {
+      return sendText(response, found.length > 0 ? 405 : 404, `routes: ${list}\n`);
+    }
+    const refusal = match?.route.isLocal === false ? undefined : localRefusal(request);
     if (refusal) return sendJson(response, refusal.status, { error: refusal.message });
-    answer(route, { request, response, segments });
+    if (match) answer(match.route.handle, { request, response, segments: match.segments });
+    else if (forward) answer(forward, { request, response, segments: [] });
   });
 
   await new Promise<void>((resolve, reject) => {
@@ -77,15 +82,15 @@ export async function startAdminServer(
   };
 }
 
-/** Runs a route; the response to a failure has its message, since callers are operators. */
-function answer(route: AdminRoute, call: AdminCall): void {
+/** Handles a call; the response to a failure has its message, since callers are operators. */
+function answer(handle: AdminRoute["handle"], call: AdminCall): void {
   const failed = (thrown: unknown) => {
     const error = thrown instanceof Error ? thrown.message : String(thrown);
     if (call.response.headersSent) call.response.destroy();
     else sendJson(call.response, 500, { error });
   };
   try {
-    void Promise.resolve(route.handle(call)).catch(failed);
+    void Promise.resolve(handle(call)).catch(failed);
   } catch (thrown) {
     failed(thrown);
   }

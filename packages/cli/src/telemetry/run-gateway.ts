@@ -4,6 +4,7 @@ import {
   ConfigError,
   createGateway,
   type Gateway,
+  type GatewayDeps,
   type GatewayOptions,
   type SimulatedOutages,
   systemClockAndRandom,
@@ -47,6 +48,8 @@ export interface RunGatewayOptions {
   readonly hasSamples?: boolean;
   /** Further routes of the admin port. */
   readonly adminRoutes?: readonly AdminRoute[];
+  /** What a gateway needs that is one of several on a port. */
+  readonly shared?: Pick<GatewayDeps, "isPortShared" | "joinStatus">;
 }
 
 /**
@@ -60,6 +63,7 @@ export async function runGateway(run: RunGatewayOptions): Promise<RunningGateway
   const gateway = buildGateway(options, {
     console: consoleFiles({ hasSamples }),
     ...(outages && { outages }),
+    ...run.shared,
     meterProvider: telemetry.meterProvider,
     ...(telemetry.tracerProvider && { tracerProvider: telemetry.tracerProvider }),
     onInternalError: log.internalError,

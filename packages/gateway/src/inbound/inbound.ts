@@ -63,6 +63,10 @@ export interface InboundDeps {
   readonly onRejected: (reason: RejectionReason) => void;
   /** The same, at most every ten seconds for each reason. */
   readonly onRejectedConnections: (rejected: RejectedConnections) => void;
+  /** Whether other processes may listen on the port, too. */
+  readonly isPortShared: boolean;
+  /** Adds what others that serve as one with this gateway know. */
+  readonly joinStatus: ((own: GatewayStatus) => GatewayStatus) | undefined;
   readonly clock: Clock;
 }
 
@@ -102,6 +106,8 @@ export function createInbound(deps: InboundDeps): Inbound {
     const uptimeMs = clock.nowMs() - startedMs;
     return { version, region, uptimeMs, regions: withOutages(regions, outages), retriesLeft };
   };
+  const publicStatus = (): GatewayStatus =>
+    deps.joinStatus ? withoutAddresses(deps.joinStatus(status(true))) : status(false);
 
   // server: bytes of all requests and answers count against one budget
   const bodyBudget = createBodyBudget({ requests, listen, clock });
@@ -120,7 +126,7 @@ export function createInbound(deps: InboundDeps): Inbound {
     ...deps,
     requests,
     unnamedModel: listen.model,
-    status: () => status(false),
+    status: publicStatus,
     readiness,
     statistics,
     runner,
@@ -136,7 +142,7 @@ export function createInbound(deps: InboundDeps): Inbound {
         maxBodyBytes: requests.maxBodyBytes,
         version,
         readiness,
-        status: () => status(false),
+        status: publicStatus,
         statistics,
         clock,
       }),
@@ -171,6 +177,7 @@ export function createInbound(deps: InboundDeps): Inbound {
       deps.onRejected(reason);
       reportRejected(reason);
     },
+    isPortShared: deps.isPortShared,
     clock,
   });
 
@@ -202,4 +209,16 @@ export function createInbound(deps: InboundDeps): Inbound {
       await server.close(graceMs);
     },
   };
+}
+
+/** Leaves out what only operators see. */
+function withoutAddresses(status: GatewayStatus): GatewayStatus {
+  const regions = status.regions.map((region) => ({
+    ...region,
+    pools: region.pools.map((pool) => ({
+      ...pool,
+      replicas: pool.replicas.map(({ address: _address, lastProbe: _probe, ...each }) => each),
+    })),
+  }));
+  return { ...status, regions };
 }

@@ -46,6 +46,8 @@ export interface ListenerOptions {
   readonly onCertificates: (news: CertificateNews) => void;
   /** Called for every connection that is closed before it is used. */
   readonly onRejected: (reason: RejectionReason) => void;
+  /** Whether other processes may listen on the port, too. */
+  readonly isPortShared?: boolean;
   readonly clock: Clock;
 }
 
@@ -169,7 +171,8 @@ export function createListener(options: ListenerOptions): Listener {
     listen: () =>
       new Promise((resolve, reject) => {
         server.once("error", reject);
-        server.listen({ host: listen.host, port: listen.port, backlog }, () => {
+        const { host, port } = listen;
+        server.listen({ host, port, backlog, reusePort: options.isPortShared ?? false }, () => {
           server.off("error", reject);
           // A connection that could not be accepted: the next one may be.
           server.on("error", () => onRejected("file-limit"));

@@ -1,0 +1,112 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type GatewayOptions, systemClockAndRandom, workerShare } from "@tensorgate/gateway";
+import { CommandError, explainedListenError } from "../../command-error.ts";
+import type { Service } from "../../service/service.ts";
+import { startAdminServer } from "../../telemetry/admin-server.ts";
+import type { AdminAddress } from "../../telemetry/run-gateway.ts";
+import { createConfigReload } from "../config-reload.ts";
+import { watchConfig } from "../config-watch.ts";
+import { forwardToWorker, tellStatuses, workerRoutes } from "./worker-admin.ts";
+import { createWorkerPool } from "./worker-pool.ts";
+import { startWorkerProcess } from "./worker-process.ts";
+
+export interface WorkersOptions {
+  readonly count: number;
+  /** Configuration file, for messages and to watch it. */
+  readonly file: string;
+  readonly initial: GatewayOptions;
+  /** Reads the file again. Throws with all of its faults. */
+  readonly read: () => GatewayOptions;
+  readonly admin: AdminAddress;
+  readonly isWatched: boolean;
+}
+
+/**
+ * Serves one configuration by several processes that share the port, until a signal. This process has the admin port,
+ * reloads, and replaces workers that end; it handles no call.
+ *
+ * @throws SettingError if the configuration cannot be divided
+ * @throws CommandError if a port is in use
+ */
+export async function serveByWorkers(
+  { count, file, initial, read, admin, isWatched }: WorkersOptions,
+  { log, stopped, announce, onHangup }: Service,
+): Promise<void> {
+  if (!sharesPorts.has(process.platform)) {
+    throw new CommandError(
+      `several workers cannot share a port on ${process.platform}; set --workers 1, and start more gateways behind a proxy`,
+    );
+  }
+  workerShare(initial, { number: 1, count });
+  const folder = mkdtempSync(join(tmpdir(), "tensorgate-workers-"));
+  const pool = createWorkerPool({
+    ...systemClockAndRandom,
+    count,
+    start: (number, port) => startWorkerProcess({ number, count, port, folder }),
+    log,
+  });
+  const adminServer = await startAdminServer(admin, workerRoutes(pool), (call) =>
+    forwardToWorker(pool, call),
+  ).catch((thrown: unknown) => {
+    throw explainedListenError(thrown, admin, "--admin-port");
+  });
+  let watching: Disposable | undefined;
+  let telling: Disposable | undefined;
+  try {
+    await assertPortIsFree(initial);
+    const { url } = await pool.start();
+    telling = tellStatuses(pool, systemClockAndRandom.clock);
+    const gateway = {
+      reload: (options: GatewayOptions) => {
+        workerShare(options, { number: 1, count });
+        pool.tellAll({ type: "reload" });
+        // The workers report what needs a restart.
+        return { needRestart: [] };
+      },
+    };
+    const reload = createConfigReload({ file, read, gateway, initial, log });
+    onHangup(reload.now);
+    if (isWatched) {
+      watching = watchConfig(file, {
+        onChange: reload.ifChanged,
+        onError: ({ message }) => {
+          log.warn(`cannot watch ${file}: ${message}; send SIGHUP to reload it`);
+        },
+        clock: systemClockAndRandom.clock,
+      });
+      // The file may have changed during the start.
+      reload.ifChanged();
+    }
+    announce(`ready: ${url} (${count} workers)\nmetrics: ${adminServer.url}/metrics\n`);
+    const signal = await stopped;
+    log.info("stopping: draining calls in flight");
+    await pool.stop(signal);
+  } finally {
+    watching?.[Symbol.dispose]();
+    telling?.[Symbol.dispose]();
+    await pool.stop("SIGTERM");
+    await adminServer.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Systems with SO_REUSEPORT as workers need it: connections are distributed among those that listen. */
+const sharesPorts: ReadonlySet<NodeJS.Platform> = new Set(["linux", "freebsd", "aix", "sunos"]);
+
+/**
+ * Binds the port once as its only owner: workers would share it with those of another command without a word.
+ *
+ * @throws CommandError if it is in use
+ */
+async function assertPortIsFree({ listen = {} }: GatewayOptions): Promise<void> {
+  const { host = "127.0.0.1", port = 8_080 } = listen;
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error) => reject(explainedListenError(error, { host, port })));
+    server.listen({ host, port }, resolve);
+  });
+  await new Promise((resolve) => server.close(resolve));
+}

@@ -1,0 +1,85 @@
+import type { GatewayStatus, ReplicaStatus } from "@tensorgate/core";
+import { expect, test } from "vitest";
+import { joinedStatus } from "./worker-status.ts";
+
+const replica: ReplicaStatus = {
+  id: "eastus-1",
+  address: "10.0.0.1:8500",
+  state: "ready",
+  inFlight: 1,
+  slots: 4,
+  answered: 10,
+  failed: 0,
+  ejections: 0,
+  serviceMs: 2,
+};
+
+function statusOf(
+  uptimeMs: number,
+  waiting: number,
+  replicas: readonly ReplicaStatus[],
+): GatewayStatus {
+  const pool = { model: "shapes", waiting, isOverloaded: waiting > 5, replicas };
+  const regions = [{ name: "eastus", roundTripMs: uptimeMs / 10, pools: [pool] }];
+  return { version: "1.0.0", region: "eastus", uptimeMs, retriesLeft: 10, regions };
+}
+
+test("counts add up, and times are means by answers", () => {
+  const other = { ...replica, inFlight: 2, answered: 30, failed: 3, ejections: 1, serviceMs: 6 };
+
+  const joined = joinedStatus([statusOf(100, 2, [replica]), statusOf(50, 4, [other])]);
+
+  expect(joined).toEqual({
+    version: "1.0.0",
+    region: "eastus",
+    uptimeMs: 100,
+    retriesLeft: 20,
+    regions: [
+      {
+        name: "eastus",
+        roundTripMs: 5,
+        pools: [
+          {
+            model: "shapes",
+            waiting: 6,
+            isOverloaded: false,
+            replicas: [
+              {
+                ...replica,
+                inFlight: 3,
+                slots: 8,
+                answered: 40,
+                failed: 3,
+                ejections: 1,
+                serviceMs: 5,
+              },
+            ],
+          },
+        ],
+      },
+    ],
+  });
+});
+
+test("a replica that one worker excluded is used as long as another one uses it", () => {
+  const out = { ...replica, state: "ejected" as const, lastProbe: "refused" };
+  const stateOf = (...replicas: ReplicaStatus[]) => {
+    const [first, ...rest] = replicas.map((each) => statusOf(1, 0, [each]));
+    return first && joinedStatus([first, ...rest]).regions[0]?.pools[0]?.replicas[0];
+  };
+
+  expect(stateOf(out, replica)).toMatchObject({ state: "ready", lastProbe: "refused" });
+  expect(stateOf(out, { ...replica, state: "warming" })).toMatchObject({ state: "warming" });
+  expect(stateOf(out, out)).toMatchObject({ state: "ejected" });
+});
+
+test("replicas that only some workers know are listed once", () => {
+  const late = { ...replica, id: "eastus-2", address: "10.0.0.2:8500" };
+
+  const joined = joinedStatus([statusOf(1, 0, [replica]), statusOf(1, 0, [replica, late])]);
+
+  expect(joined.regions[0]?.pools[0]?.replicas.map(({ id, slots }) => [id, slots])).toEqual([
+    ["eastus-1", 8],
+    ["eastus-2", 4],
+  ]);
+});

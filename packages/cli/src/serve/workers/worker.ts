@@ -1,0 +1,80 @@
+import { join } from "node:path";
+import type { GatewayStatus } from "@tensorgate/core";
+import { type GatewayOptions, workerShare } from "@tensorgate/gateway";
+import type { Service } from "../../service/service.ts";
+import {
+  folderVariable,
+  placeVariable,
+  portVariable,
+  type WorkerCommand,
+  type WorkerReport,
+} from "./messages.ts";
+import { joinedStatus } from "./worker-status.ts";
+
+/** A worker: a process that serves a part of the calls, for the process that started it. */
+export interface Worker {
+  /** @returns what this worker has of the configuration of all. @throws SettingError if it cannot be divided */
+  shareOf(options: GatewayOptions): GatewayOptions;
+  /** The same as a service that reloads and stops when it is told to, besides by a signal. */
+  serviceOf(service: Service): Service;
+  /** Adds the last that is known of the other workers. */
+  joinStatus(own: GatewayStatus): GatewayStatus;
+  report(report: WorkerReport): void;
+}
+
+/** @returns undefined in a process that is no worker */
+export function thisWorker(host: NodeJS.Process = process): Worker | undefined {
+  const { env } = host;
+  const [, number, count] = /^(\d+)\/(\d+)$/.exec(env[placeVariable] ?? "") ?? [];
+  if (host.send === undefined || number === undefined) return undefined;
+  const place = { number: Number(number), count: Number(count) };
+  const { [folderVariable]: folder, [portVariable]: port } = env;
+  let others: readonly GatewayStatus[] = [];
+
+  function serviceOf(service: Service): Service {
+    const told = Promise.withResolvers<NodeJS.Signals>();
+    let reload = () => {};
+    host.on("message", (command: WorkerCommand) => {
+      switch (command.type) {
+        case "reload":
+          reload();
+          break;
+        case "others":
+          others = command.statuses;
+          break;
+        case "stop":
+          told.resolve(command.signal);
+      }
+    });
+    // The first process has ended, and nobody would replace this one.
+    host.once("disconnect", () => told.resolve("SIGTERM"));
+    return {
+      ...service,
+      stopped: Promise.race([service.stopped, told.promise]),
+      announce: () => {},
+      // A terminal sends SIGHUP to every process, and the first one passes it on.
+      onHangup: (listener) => {
+        service.onHangup(() => {});
+        reload = listener;
+      },
+    };
+  }
+
+  return {
+    shareOf: (options) => {
+      const { rollouts, listen, ...rest } = workerShare(options, place);
+      return {
+        ...rest,
+        listen: { ...listen, ...(port !== undefined && { port: Number(port) }) },
+        // Rollouts begin at one worker, and the others follow.
+        rollouts: {
+          ...(folder !== undefined && { file: join(folder, "rollouts.json") }),
+          ...rollouts,
+        },
+      };
+    },
+    serviceOf,
+    joinStatus: (own) => joinedStatus([own, ...others]),
+    report: (report) => void host.send?.(report),
+  };
+}

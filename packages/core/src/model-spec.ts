@@ -12,4 +12,6 @@ export interface ModelSpec {
 export interface AnsweringModel {
   readonly name: string;
   readonly version: bigint;
+  /** Of the weights by which the version was chosen: it grows with each step of a rollout; absent before the first. */
+  readonly revision?: number;
 }

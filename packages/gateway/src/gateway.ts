@@ -88,6 +88,7 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
     options: settings.rollouts,
     inForce: inForce.derive((of) => ({ ...of, tasks: models.tasksOf(of.snapshot) })),
     hasQueue: routing.hasQueue,
+    replicasWithout: routing.replicasWithout,
     onFailure: (error) => host.onInternalError(error, "rollouts"),
     clock,
     random,

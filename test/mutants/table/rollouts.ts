@@ -27,6 +27,17 @@ export const rolloutMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
+    `${rollout}/rollouts.ts`,
+    [`${rollout}/rollouts.test.ts`],
+    [
+      {
+        name: "rollout: a step does not wait for replicas",
+        find: "if (running && missingAt(model, running.plan.to) === undefined) {",
+        replace: "if (running) {",
+      },
+    ],
+  ),
+  ...mutantsOf(
     `${rollout}/shadow.ts`,
     [`${rollout}/rollouts.test.ts`],
     [

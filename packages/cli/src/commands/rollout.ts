@@ -87,7 +87,7 @@ function print(report: RolloutReport, { json }: RolloutAdminOptions): void {
 
 /** Says how a rollout is doing, a line for each thing. */
 export function reportText(report: RolloutReport): readonly string[] {
-  const { model, weights, running, shadow, history, revision } = report;
+  const { model, weights, running, shadow, history, revision, waitsFor } = report;
   const shares = weights
     ? Object.entries(weights)
         .filter(([, share]) => share > 0)
@@ -101,6 +101,7 @@ export function reportText(report: RolloutReport): readonly string[] {
           `  step ${running.step + 1} of ${running.plan.steps.length}, ${Math.round(running.stepMs / 1_000)} of ${Math.round(running.plan.everyMs / 1_000)} s; version ${running.plan.to}: ${running.to.calls} calls, ${running.to.failures} failed`,
         ]
       : []),
+    ...(waitsFor === undefined ? [] : [`  the next step waits: ${waitsFor}`]),
     ...(shadow ? shadowText(shadow) : []),
     ...history.slice(-3).map(({ text }) => `  ${text}`),
   ];

@@ -24,6 +24,8 @@ interface World {
   readonly asked: string[];
   hasQueue: boolean;
   isIdempotent: boolean;
+  /** Replicas that lack the new version. */
+  without: number;
 }
 
 function world(): World {
@@ -34,6 +36,7 @@ function world(): World {
     asked: [],
     hasQueue: false,
     isIdempotent: true,
+    without: 0,
   };
 }
 
@@ -70,6 +73,7 @@ function open(of: World, options: RolloutOptions = {}, seed = 1) {
       },
     }),
     hasQueue: () => of.hasQueue,
+    replicasWithout: () => ({ count: 3, without: of.without }),
     onFailure: ({ message }) => failures.push(message),
     clock,
     random: random.next,
@@ -184,6 +188,36 @@ test("a version that means the same is promoted step by step", async () => {
   expect(await ask()).toBe("2");
   expect(rollouts.command("m", "undo")).toMatchObject({ stable: "1" });
   expect(await ask()).toBe("1");
+});
+
+test("a step waits until every replica has the version, and so does a promotion", async () => {
+  const of = world();
+  const { rollouts } = open(of);
+  const plan = { from: "1", to: "2", steps: [5, 50, 100], everyMs: 4_000 };
+  of.without = 1;
+  expect(() => rollouts.start("m", plan)).toThrow(
+    "1 of 3 replicas of m lacks version 2; load it there first",
+  );
+  of.without = 0;
+  rollouts.start("m", plan);
+  of.without = 2;
+  for (let tick = 0; tick < 10; tick += 1) {
+    of.clock.advance(2_000);
+    await settle(of);
+  }
+  expect(rollouts.list()[0]).toMatchObject({
+    weights: { 2: 0.05 },
+    waitsFor: "2 of 3 replicas of m lack version 2",
+  });
+  expect(() => rollouts.command("m", "promote")).toThrow("lack version 2");
+  of.without = 0;
+  for (let tick = 0; tick < 4; tick += 1) {
+    of.clock.advance(2_000);
+    await settle(of);
+  }
+  expect(rollouts.list()[0]?.weights).toEqual({ 1: 0.5, 2: 0.5 });
+  of.without = 1;
+  expect(rollouts.command("m", "abort").weights).toEqual({ 1: 1 });
 });
 
 test("a shadow reports what differs, and which answers differ most", async () => {

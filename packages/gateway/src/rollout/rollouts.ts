@@ -1,11 +1,4 @@
-import {
-  type Clock,
-  type LiveValue,
-  listedNames,
-  poll,
-  ScoringError,
-  type Tasks,
-} from "@tensorgate/core";
+import { type Clock, type LiveValue, poll, ScoringError, type Tasks } from "@tensorgate/core";
 import {
   afterEvent,
   noRollout,
@@ -23,6 +16,7 @@ import {
 } from "./rollout-request.ts";
 import { createShadow, type Shadow, type ShadowReport } from "./shadow.ts";
 import { tasksWithRollouts } from "./tasks-with-rollouts.ts";
+import { createVersionChecks, type VersionChecksDeps } from "./version-checks.ts";
 
 /** What is known of the versions of a model. Plain JSON. */
 export interface RolloutReport extends Omit<RolloutState, "before"> {
@@ -30,6 +24,8 @@ export interface RolloutReport extends Omit<RolloutState, "before"> {
   /** Share of the calls of each version; absent if the latest gets all. */
   readonly weights?: Readonly<Record<string, number>>;
   readonly shadow?: ShadowReport;
+  /** Why the next step waits; absent if only time is awaited. */
+  readonly waitsFor?: string;
 }
 
 /** Which versions answer, and how that changes over time. */
@@ -69,6 +65,7 @@ export interface RolloutsDeps<InForce extends RolledOut> {
   readonly inForce: LiveValue<InForce>;
   /** Whether calls of a model are queued at its replicas. */
   readonly hasQueue: (model: string) => boolean;
+  readonly replicasWithout: VersionChecksDeps["replicasWithout"];
   readonly onFailure: (error: ScoringError) => void;
   readonly clock: Clock;
   readonly random: () => number;
@@ -79,6 +76,7 @@ export function createRollouts<InForce extends RolledOut>(
   deps: RolloutsDeps<InForce>,
 ): RolloutStage<InForce> {
   const { inForce, hasQueue, onFailure, clock, random } = deps;
+  const { versionsOf, assertVersions, missingAt, assertLoaded } = createVersionChecks(deps);
   const { file, intervalMs, maxShadows } = { ...rolloutDefaults, ...deps.options };
   const states = new Map<string, RolloutState>(file === undefined ? [] : readRollouts(file));
   const shadows = new Map<string, Shadow>();
@@ -173,7 +171,10 @@ export function createRollouts<InForce extends RolledOut>(
   const polling = poll(
     async () => {
       for (const [model, { running }] of [...states]) {
-        apply(model, { type: "time", elapsedMs: intervalMs });
+        // A step is for all callers: it waits until each replica can take its part.
+        if (running && missingAt(model, running.plan.to) === undefined) {
+          apply(model, { type: "time", elapsedMs: intervalMs });
+        }
         // After a start: what is in force was not known when the file was read.
         if (running && states.get(model)?.running && !shadows.has(model)) shadowRollout(model);
       }
@@ -192,31 +193,15 @@ export function createRollouts<InForce extends RolledOut>(
     const { before: _before, ...state } = states.get(model) ?? noRollout;
     const weights = weightsOf(states.get(model) ?? noRollout);
     const shadow = shadows.get(model);
+    const { running } = state;
+    const waitsFor = running && missingAt(model, running.plan.to);
     return {
       model,
       ...state,
       ...(weights && { weights: Object.fromEntries(weights) }),
       ...(shadow && { shadow: shadow.report() }),
+      ...(waitsFor !== undefined && { waitsFor }),
     };
-  }
-
-  /** @throws RolloutRefusedError if the model or one of the versions is unknown */
-  function assertVersions(model: string, wanted: readonly string[]): readonly string[] {
-    const versions = versionsOf(model);
-    const missing = wanted.find((version) => !versions.includes(version));
-    if (missing === undefined) return versions;
-    throw new RolloutRefusedError(
-      "unknown",
-      `no replica has version ${missing} of ${model}; versions: ${listedNames(versions)}`,
-    );
-  }
-
-  function versionsOf(model: string): readonly string[] {
-    try {
-      return inForce.current.tasks.catalog.get(model).versions.map(String);
-    } catch (thrown) {
-      throw new RolloutRefusedError("unknown", (thrown as Error).message);
-    }
   }
 
   function commanded(model: string, event: RolloutEvent): RolloutReport {
@@ -241,6 +226,7 @@ export function createRollouts<InForce extends RolledOut>(
         throw new RolloutRefusedError("invalid", `version ${to} is the only one of ${model}`);
       }
       assertVersions(model, [from]);
+      assertLoaded(model, to);
       const plan = planFrom(request, from);
       const compares = plan.abortIf.find(({ metric }) => metric !== "failures");
       if (compares && plan.shadowShare === 0) {
@@ -259,6 +245,8 @@ export function createRollouts<InForce extends RolledOut>(
     },
     command: (model, command) => {
       versionsOf(model);
+      const { running } = states.get(model) ?? noRollout;
+      if (command === "promote" && running) assertLoaded(model, running.plan.to);
       return commanded(
         model,
         command === "abort" ? { type: "abort", because: "by command" } : { type: command },

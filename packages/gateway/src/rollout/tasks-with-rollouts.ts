@@ -8,6 +8,7 @@ import {
   type PictureResponse,
   type PictureResult,
   type Score,
+  type ScoreResponse,
   ScoringError,
   type Tasks,
 } from "@tensorgate/core";
@@ -42,9 +43,12 @@ export function tasksWithRollouts(tasks: Tasks, deps: RolloutTasksDeps): Tasks {
       const { name } = request.modelSpec;
       const shadow = shadowOf(name);
       if (!shadow && !stateOf(name)) return task(request, call);
+      const { revision = 0 } = stateOf(name) ?? {};
       const modelSpec = chosenSpec(request.modelSpec, call, deps);
       const startedMs = clock.nowMs();
-      const response = await counted(modelSpec, () => task({ ...request, modelSpec }, call));
+      const answer = await counted(modelSpec, () => task({ ...request, modelSpec }, call));
+      const { model } = answer;
+      const response = model ? { ...answer, model: { ...model, revision } } : answer;
       const version = String(response.model?.version ?? "");
       // A call that names a version asks for just that one.
       const isOpen = request.modelSpec.version === undefined;
@@ -56,8 +60,8 @@ export function tasksWithRollouts(tasks: Tasks, deps: RolloutTasksDeps): Tasks {
             call,
             answerMs: clock.nowMs() - startedMs,
             score: (shadowCall) => task({ ...request, modelSpec: spec }, shadowCall),
-            compare: (answer) =>
-              comparedResponses(response, answer as PictureResponse<Value>, { compare, textOf }),
+            compare: (compared) =>
+              comparedResponses(response, compared as PictureResponse<Value>, { compare, textOf }),
           });
         }
       }
@@ -91,21 +95,25 @@ export function tasksWithRollouts(tasks: Tasks, deps: RolloutTasksDeps): Tasks {
   const withTensors =
     (score: Score): Score =>
     async (request, call) => {
-      const { name } = request.modelSpec;
-      if (!stateOf(name) || (request.encoded && request.encoded.method !== "Predict")) {
-        return score(request, call);
-      }
-      const modelSpec = chosenSpec(request.modelSpec, call, deps);
-      if (modelSpec === request.modelSpec) return score(request, call);
+      const state = stateOf(request.modelSpec.name);
+      if (!state) return score(request, call);
+      const { revision } = state;
+      const withRevision = (response: ScoreResponse): ScoreResponse => ({
+        ...response,
+        model: { ...response.model, revision },
+      });
+      const isChosen = !request.encoded || request.encoded.method === "Predict";
+      const modelSpec = isChosen ? chosenSpec(request.modelSpec, call, deps) : request.modelSpec;
+      if (modelSpec === request.modelSpec) return withRevision(await score(request, call));
       // The caller's own message names no version.
       const { encoded: _encoded, ...rest } = request;
       const version = String(modelSpec.version);
       try {
         const response = await score({ ...rest, modelSpec }, call);
-        onCall(name, version, false);
-        return response;
+        onCall(modelSpec.name, version, false);
+        return withRevision(response);
       } catch (thrown) {
-        onCall(name, version, isOfReplica(ScoringError.from(thrown)));
+        onCall(modelSpec.name, version, isOfReplica(ScoringError.from(thrown)));
         throw thrown;
       }
     };

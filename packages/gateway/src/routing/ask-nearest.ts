@@ -39,7 +39,7 @@ export async function askNearest<Replica, Answer>(
     .toSorted((a, b) => distance(a) - distance(b))
     .flatMap((pool) => pool.replicas)
     // A replica that does not list the version may know its state, but is asked last.
-    .toSorted((a, b) => Number(lacks(a, version)) - Number(lacks(b, version)));
+    .toSorted((a, b) => Number(lacksVersion(a, version)) - Number(lacksVersion(b, version)));
   let lastError: ScoringError | undefined;
   for (const { id } of replicas.filter(isServing).slice(0, maxAsked)) {
     const replica = replicaOf(id);
@@ -57,10 +57,11 @@ export async function askNearest<Replica, Answer>(
   throw lastError ?? rejectionError(isLoading ? "model-not-ready" : "no-replica", info);
 }
 
-function lacks({ versions }: ReplicaReport, version: bigint | undefined): boolean {
+/** Whether a replica lists its versions, and not this one. */
+export function lacksVersion({ versions }: ReplicaReport, version: bigint | undefined): boolean {
   return version !== undefined && versions.listed?.includes(version) === false;
 }
 
-function isServing({ state }: ReplicaReport): boolean {
+export function isServing({ state }: ReplicaReport): boolean {
   return state === "ready" || state === "returning";
 }

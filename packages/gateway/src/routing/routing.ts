@@ -1,4 +1,5 @@
 import type { Clock, GatewayStatus, Readiness } from "@tensorgate/core";
+import { isServing, lacksVersion } from "./ask-nearest.ts";
 import { createConditions } from "./condition.ts";
 import type { RoutingOptions } from "./options.ts";
 import { createRouter } from "./router.ts";
@@ -43,6 +44,11 @@ export interface Routing<Replica extends RoutedReplica>
   readiness(isClosing: boolean): Readiness;
   /** Whether calls of a model are queued in any region. */
   hasQueue(model: string): boolean;
+  /** Counts the serving replicas of a model in all regions, and those of them that list other versions only. */
+  replicasWithout(
+    model: string,
+    version: bigint,
+  ): { readonly count: number; readonly without: number };
   /** Resolves when every pool can serve. */
   ready(): Promise<void>;
   readonly gauges: {
@@ -91,6 +97,14 @@ export function createRouting<Replica extends RoutedReplica>(
     readiness: (isClosing) => readinessOf(router.status(), { isClosing }),
     hasQueue: (name) =>
       router.status().pools.some(({ model, waiting }) => model === name && waiting > 0),
+    replicasWithout: (name, version) => {
+      const serving = router
+        .status()
+        .pools.filter(({ model }) => model === name)
+        .flatMap(({ replicas: each }) => each.filter(isServing));
+      const without = serving.filter((replica) => lacksVersion(replica, version));
+      return { count: serving.length, without: without.length };
+    },
     ready: () => conditions.waitUntil(() => router.canServeAll(devices.isDevice)),
     gauges: {
       replicas: () => replicaCounts(router.status()),

@@ -54,6 +54,7 @@ const exposedHeaders = [
   "x-request-id",
   "x-tensorgate-model",
   "x-tensorgate-region",
+  "x-tensorgate-revision",
   "x-tensorgate-trace",
 ].join(", ");
 

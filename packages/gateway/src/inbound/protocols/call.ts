@@ -163,6 +163,7 @@ export function replyHeaders(
   return {
     "x-request-id": call.requestId,
     ...(model && { "x-tensorgate-model": headerText(`${model.name}@${model.version}`) }),
+    ...(model && { "x-tensorgate-revision": String(model.revision ?? 0) }),
     ...(region !== undefined && { "x-tensorgate-region": headerText(region) }),
     "server-timing": serverTiming(call, totalMs),
     ...(call.routingTrace && traceHeaders(call)),

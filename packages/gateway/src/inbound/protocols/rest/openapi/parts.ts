@@ -92,6 +92,9 @@ const described = (description: string, schema: Schema = string) => ({ descripti
 export const headerComponents: Readonly<Record<string, object>> = {
   RequestId: described("The id of the call: that of the request, or a new one."),
   AnsweringModel: described("The model that answered, as `name@version`."),
+  Revision: described(
+    "Revision of the weights by which the version was chosen; 0 before the first rollout.",
+  ),
   AnsweringRegion: described("The region that answered."),
   ServerTiming: described("Milliseconds of each stage, and `total`."),
   Trace: described("Why the call went where it went, if the request asks for it: JSON."),
@@ -120,6 +123,7 @@ export const replyHeaders: object = headers({
 export const scoredHeaders: object = headers({
   "x-request-id": "RequestId",
   "x-tensorgate-model": "AnsweringModel",
+  "x-tensorgate-revision": "Revision",
   "x-tensorgate-region": "AnsweringRegion",
   "server-timing": "ServerTiming",
   "x-tensorgate-trace": "Trace",

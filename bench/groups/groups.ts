@@ -1,3 +1,4 @@
+import { convert } from "./convert.ts";
 import type { Group } from "./group.ts";
 import { idle } from "./idle.ts";
 import { jsonTensors } from "./json-tensors.ts";
@@ -14,4 +15,5 @@ export const groups: readonly Group[] = [
   idle,
   start,
   jsonTensors,
+  convert,
 ];

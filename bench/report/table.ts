@@ -22,6 +22,8 @@ const columns: Readonly<Record<string, Column>> = {
   bytesPerConnection: { title: "bytes/connection", text: whole, hasRange: true },
   cpuShare: { title: "CPU when idle", text: (share) => `${(100 * share).toFixed(2)} %` },
   megabytesPerSecond: { title: "MB/s", text: whole, hasRange: true },
+  seconds: { title: "seconds", text: hundredths, hasRange: true },
+  peakMiB: { title: "peak MiB", text: whole, hasRange: true },
   residentMiB: { title: "resident MiB", text: whole },
 };
 

@@ -62,6 +62,26 @@ describe.skipIf(!dockerRegistry)(
       expect(version.forms).toEqual((await registry.version("m")).forms);
     });
 
+    test("a push that broke off is continued by the next one", async () => {
+      const at = { reference: "m@1", target: `oci://${host}/models/resumed:1` };
+      const abort = new AbortController();
+      const onFirst = ({ doneBytes }: { readonly doneBytes: number }) => {
+        if (doneBytes >= 300_000) abort.abort(new Error("the line is cut"));
+      };
+      const first = { oci: { chunkBytes: 300_000 }, onProgress: onFirst, signal: abort.signal };
+      await expect(pushVersion(registry, at, { options: first })).rejects.toThrow();
+      const done: number[] = [];
+      const onProgress = (progress: { readonly doneBytes: number }) =>
+        void done.push(progress.doneBytes);
+
+      await pushVersion(registry, at, { options: { oci: { chunkBytes: 700_000 }, onProgress } });
+      const { version } = await pullVersion(other, at.target, { options: { name: "resumed" } });
+
+      // Begun anew it would be at 700,002 first.
+      expect(done.filter((bytes) => bytes > 2).slice(0, 2)).toEqual([300_002, 1_000_002]);
+      expect(version.forms).toEqual((await registry.version("m")).forms);
+    });
+
     test.skipIf(!oras)("oras pulls what we push", async () => {
       await push();
       const output = join(folder, "pulled");

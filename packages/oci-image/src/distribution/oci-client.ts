@@ -14,7 +14,8 @@ import {
 /** A repository of a container registry. Every failure is a OciError; transient ones are retried first. */
 export interface OciRepository {
   hasBlob(digest: string): Promise<boolean>;
-  uploadFile(blob: BlobFile, onBytes: (count: number) => void): Promise<void>;
+  /** @param stateFile - keeps where the upload goes on, so that a later process continues it */
+  uploadFile(blob: BlobFile, onBytes: (count: number) => void, stateFile?: string): Promise<void>;
   /** Takes a blob from another repository of the registry. @returns false if it has to be uploaded */
   mountBlob(digest: string, from: string): Promise<boolean>;
   uploadBytes(digest: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
@@ -59,7 +60,8 @@ export function openOciRepository(
         await expectStatus(response, [200], "look into");
         return true;
       }),
-    uploadFile: (blob, onBytes) => uploadFile(connection, blob, { chunkBytes, onBytes }),
+    uploadFile: (blob, onBytes, stateFile) =>
+      uploadFile(connection, blob, { chunkBytes, onBytes, stateFile }),
     mountBlob: (digest, from) => {
       const query = new URLSearchParams({ mount: digest, from });
       return call(`${path}/blobs/uploads/?${query}`, { method: "POST" }, async (response) => {

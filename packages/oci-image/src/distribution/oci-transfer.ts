@@ -4,6 +4,7 @@ import { sha256OfFile, unlessMissing } from "../files.ts";
 import { OciError } from "../oci-error.ts";
 import { TransientError } from "./http.ts";
 import type { OciConnection } from "./oci-connection.ts";
+import { openUploadState, type UploadState } from "./upload-state.ts";
 
 /** A blob by its digest, such as `sha256:…`, its size in bytes, and the file that it is in or comes to. */
 export interface BlobFile {
@@ -42,8 +43,10 @@ export function finishUpload(
 }
 
 /**
- * Uploads a file in pieces. A piece that breaks off is continued where the registry has it.
+ * Uploads a file in pieces. A piece that breaks off is continued where the registry has it, and so is an upload that an
+ * earlier process could not finish, if the registry still knows it.
  *
+ * @param stateFile - keeps where the upload goes on; its folder is there
  * @param onBytes - called with the number of bytes of each piece that the registry has
  */
 export async function uploadFile(
@@ -52,24 +55,59 @@ export async function uploadFile(
   {
     chunkBytes,
     onBytes,
-  }: { readonly chunkBytes: number; readonly onBytes: (count: number) => void },
+    stateFile,
+  }: {
+    readonly chunkBytes: number;
+    readonly onBytes: (count: number) => void;
+    readonly stateFile?: string | undefined;
+  },
 ): Promise<void> {
   const { host, retried } = connection;
-  const upload = await beginUpload(connection);
+  const state = openUploadState(stateFile);
+  const upload = (await begunUpload(connection, state)) ?? {
+    sentBytes: 0,
+    ...(await beginUpload(connection)),
+  };
   const pieceBytes = Math.max(chunkBytes, upload.minChunkBytes);
   const content = await openAsBlob(file);
-  let at = { url: upload.url, sentBytes: 0 };
+  let at: UploadPosition = upload;
+  if (at.sentBytes > byteCount) throw tooMany(at.sentBytes);
+  if (at.sentBytes > 0) onBytes(at.sentBytes);
   while (at.sentBytes < byteCount) {
     const { url, sentBytes: start } = at;
+    await state.write(url);
     const piece = { start, bytes: content.slice(start, Math.min(start + pieceBytes, byteCount)) };
     at = await retried(() => sendPiece(connection, url, piece));
     if (at.sentBytes > byteCount || at.sentBytes < start) {
-      const text = `${host} says that it has ${at.sentBytes} of ${byteCount} bytes`;
-      throw new OciError("remote", text);
+      await state.remove();
+      throw tooMany(at.sentBytes);
     }
     onBytes(at.sentBytes - start);
   }
+  // An upload that is refused now, for its digest too, is not continued.
+  await state.remove();
   await retried(() => finishUpload(connection, at.url, { digest, bytes: new Uint8Array() }));
+
+  function tooMany(sentBytes: number): OciError {
+    return new OciError("remote", `${host} says that it has ${sentBytes} of ${byteCount} bytes`);
+  }
+}
+
+/** Asks how far an upload of an earlier process is. @returns undefined if it has to begin again */
+async function begunUpload(
+  { once, base }: OciConnection,
+  state: UploadState,
+): Promise<(Upload & UploadPosition) | undefined> {
+  const url = await state.read();
+  if (url === undefined) return undefined;
+  await state.remove();
+  const known = await once(url, { method: "GET" }, async (response) => ({
+    url: response.headers.has("location") ? locationOf(response, base) : url,
+    minChunkBytes: Number(response.headers.get("oci-chunk-min-length") ?? 0),
+    sentBytes: response.status === 204 ? (receivedBytes(response) ?? 0) : 0,
+  })).catch(() => undefined);
+  // Registries write `0-0` where they have nothing, too.
+  return known && known.sentBytes > 1 ? known : undefined;
 }
 
 interface UploadPosition {

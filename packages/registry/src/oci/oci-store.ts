@@ -32,7 +32,7 @@ function throwAsRegistryError(thrown: unknown): never {
 
 function ociStore(options: OciOptions, deps: OciDeps): RemoteStore {
   return {
-    push: async (version, target, { onProgress, signal }) => {
+    push: async (version, target, { uploads, onProgress, signal }) => {
       const reference = parseOciReference(target);
       const repository = openOciRepository(reference, { ...options, signal }, deps);
       const { config, layers, manifest } = modelPack(version);
@@ -43,6 +43,7 @@ function ociStore(options: OciOptions, deps: OciDeps): RemoteStore {
         doneBytes += count;
         onProgress?.({ doneBytes, totalBytes });
       };
+      await mkdir(uploads, { recursive: true });
       for (const { path, digest, byteCount } of layers) {
         if (await repository.hasBlob(digest)) {
           presentBytes += byteCount;
@@ -50,7 +51,9 @@ function ociStore(options: OciOptions, deps: OciDeps): RemoteStore {
           continue;
         }
         const file = join(version.folder, ...path.split("/"));
-        await repository.uploadFile({ digest, byteCount, file }, onBytes);
+        const { host, repository: name } = reference;
+        const key = sha256(Buffer.from(`${host}/${name}@${digest}`)).slice("sha256:".length);
+        await repository.uploadFile({ digest, byteCount, file }, onBytes, join(uploads, key));
       }
       const configDigest = sha256(config);
       if (!(await repository.hasBlob(configDigest))) {

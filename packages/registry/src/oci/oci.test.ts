@@ -337,6 +337,62 @@ describe("a registry that fails", () => {
     expect(fake.blobs.get(digestOf(Buffer.from(weights)))).toEqual(Buffer.from(weights));
   });
 
+  test("an upload that was given up is continued by the next push", async () => {
+    let isDown = false;
+    const sent: (string | undefined)[] = [];
+    fake.intercept = ({ method, headers }, response) => {
+      if (isDown) {
+        response.writeHead(503).end();
+        return true;
+      }
+      if (method === "PATCH") isDown = sent.push(headers["content-range"]) === 2;
+      return false;
+    };
+    await expect(push()).rejects.toThrow("5 attempts");
+    isDown = false;
+    expect(sent).toEqual(["0-1", "0-299"]);
+    const progress: number[] = [];
+
+    await pushVersion(
+      registry,
+      { reference: "m@1", target: `oci://${fake.host}/models/m:1` },
+      {
+        options: {
+          oci: { chunkBytes: 300 },
+          onProgress: ({ doneBytes }) => progress.push(doneBytes),
+        },
+        deps,
+      },
+    );
+
+    expect(sent.slice(2)).toEqual(["300-599", "600-899", "900-999"]);
+    expect(progress.at(-1)).toBe(1_002);
+    expect(fake.blobs.get(digestOf(Buffer.from(weights)))).toEqual(Buffer.from(weights));
+    expect(readdirSync(join(registry.directory, ".uploads"))).toEqual([]);
+  });
+
+  test("an upload that the registry has forgotten begins again", async () => {
+    let isDown = false;
+    let hasForgotten = false;
+    const sent: (string | undefined)[] = [];
+    fake.intercept = ({ method, url = "", headers }, response) => {
+      const isUnknown = hasForgotten && method === "GET" && url.includes("/blobs/uploads/");
+      if (isDown || isUnknown) {
+        response.writeHead(isDown ? 503 : 404).end();
+        return true;
+      }
+      if (method === "PATCH") isDown = sent.push(headers["content-range"]) === 2;
+      return false;
+    };
+    await expect(push()).rejects.toThrow("5 attempts");
+    isDown = false;
+    hasForgotten = true;
+
+    await push();
+
+    expect(sent.slice(2, 4)).toEqual(["0-299", "300-599"]);
+  });
+
   test("a download that breaks off is continued, in the same pull", async () => {
     await push();
     const digest = digestOf(Buffer.from(weights));

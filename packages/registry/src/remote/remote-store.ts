@@ -35,13 +35,18 @@ export interface FetchOptions extends StagingOptions {
   readonly downloads: string;
 }
 
+export interface PushOptions extends StagingOptions {
+  /** Folder that keeps how far uploads are. An unfinished one is continued. */
+  readonly uploads: string;
+}
+
 /**
  * A place that versions are copied to and from. A further kind of store is one more of these, and a line in
  * `remote-stores.ts`.
  */
 export interface RemoteStore {
   /** @throws RegistryError `remote` */
-  push(version: ModelVersion, target: string, options: StagingOptions): Promise<PushResult>;
+  push(version: ModelVersion, target: string, options: PushOptions): Promise<PushResult>;
   /** @throws RegistryError `not-found`, `remote` */
   fetch(source: string, options: FetchOptions): Promise<FetchedVersion>;
 }

@@ -25,7 +25,7 @@ export interface PulledVersion {
 
 /**
  * Copies a version to a remote store, such as `oci://registry.example/resnet50:1`. What is there already is not sent
- * again.
+ * again, and an upload that broke off is continued where the store has it.
  *
  * @throws RegistryError
  */
@@ -38,7 +38,9 @@ export async function pushVersion(
   }: { readonly options?: TransferOptions; readonly deps?: Partial<RemoteDeps> } = {},
 ): Promise<PushResult> {
   const store = openRemoteStore(target, options, deps);
-  return store.push(await registry.version(reference), target, options);
+  // No model can have a name with a dot at its beginning.
+  const uploads = join(registry.directory, ".uploads");
+  return store.push(await registry.version(reference), target, { ...options, uploads });
 }
 
 /**

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { float32Tensor } from "@tensorgate/core";
 import { createGateway } from "@tensorgate/gateway";
+import { bundledModelsDirectory, startModelServer } from "@tensorgate/model-server";
 import { expect, onTestFinished, test } from "vitest";
 import { tensorgate } from "../support/command-process.ts";
 import { startFakeReplica } from "../support/fake-replica.ts";
@@ -235,3 +236,29 @@ test.each([
 
   expect(() => gateway.reload({ pools, ...second })).toThrow(fault);
 });
+
+test("a model that the configuration only names has the labels of its model server, once that runs", async () => {
+  const models = { directory: bundledModelsDirectory };
+  const first = await startModelServer({ port: 0, models });
+  const { port } = first;
+  await first.close(0);
+  const pool = { model: "shapes", region: "westeurope", replicas: [`127.0.0.1:${port}`] };
+  // Nothing answers at the start.
+  await using serve = await startServe(JSON.stringify({ region: "westeurope", pools: [pool] }));
+  const server = await startModelServer({ port, models });
+  await serve.said.matching(/model shapes is described by its server: 16 labels/);
+
+  await using again = await startServe(JSON.stringify({ region: "westeurope", pools: [pool] }));
+  const classified = async ({ url }: { readonly url: string }) => {
+    const body = new Uint8Array(samplePicture("star"));
+    const response = await fetch(`${url}/v1/classify/shapes?topK=1`, { method: "POST", body });
+    return response.json();
+  };
+
+  for (const each of [serve, again]) {
+    await expect
+      .poll(() => classified(each), { timeout: 20_000 })
+      .toMatchObject({ results: [{ labels: [{ label: "star" }] }] });
+  }
+  await server.close(0);
+}, 60_000);

@@ -75,7 +75,7 @@ async function serveUntilStop(
   const shareOf = worker?.shareOf ?? ((options: GatewayOptions) => options);
   const fromFile = shareOf(withFlags(readConfig(file), serve));
   using manifests = watchManifests({ log, clock: systemClockAndRandom.clock });
-  await manifests.look(fromFile);
+  await keptAlive(() => manifests.look(fromFile));
   const configured = manifests.described(fromFile);
   let models = configured.models;
   using heads =
@@ -136,6 +136,16 @@ async function serveUntilStop(
   watching?.[Symbol.dispose]();
   if (!worker) log.info("stopping: draining calls in flight");
   await running.close({ isInteractive: signal === "SIGINT" });
+}
+
+/** Connections to replicas do not keep the process alive, and nothing else does before the gateway listens. */
+async function keptAlive(work: () => Promise<void>): Promise<void> {
+  const alive = setInterval(() => {}, 60_000);
+  try {
+    await work();
+  } finally {
+    clearInterval(alive);
+  }
 }
 
 function adminRoutesOf(

@@ -43,7 +43,8 @@ const store = createObjectStore(async (target) => ({
   container,
   path: target.replace("test://", ""),
 }));
-const push = async (target = "test://m/1") => store.push(await registry.version("m"), target, { uploads: "" });
+const push = async (target = "test://m/1") =>
+  store.push(await registry.version("m"), target, { uploads: "" });
 const fetchIt = () => store.fetch("test://m/1", { downloads: join(folder, "downloads") });
 
 test("a version has the layout of the registry, with registration.json as the last object", async () => {
@@ -82,9 +83,9 @@ test("of two that push to one place at the same time one is refused", async () =
   const late: ObjectContainer = { ...container, create: async () => false };
   const other = createObjectStore(async () => ({ container: late, path: "m/1" }));
 
-  await expect(other.push(await registry.version("m"), "test://m/1", { uploads: "" })).rejects.toThrow(
-    "holds another version",
-  );
+  await expect(
+    other.push(await registry.version("m"), "test://m/1", { uploads: "" }),
+  ).rejects.toThrow("holds another version");
 });
 
 test("a download is continued where it broke off", async () => {

@@ -43,15 +43,15 @@ const draws: Readonly<Record<string, Draw>> = {
     }),
   start: ({ rows }) =>
     barChart({ title: "From start to ready, ms", panels: panelPerRow(rows, "startMs") }),
-  convert: ({ rows }) =>
-    barChart({
-      title: "Seconds from a SavedModel to ONNX",
-      panels: panelPerRow(rows, "seconds"),
-    }),
   "json-tensors": ({ rows }) =>
     barChart({
       title: "Reading the JSON of a tensor [1, 224, 224, 3], MB/s",
       panels: panelPerRow(rows, "megabytesPerSecond"),
+    }),
+  convert: ({ rows }) =>
+    barChart({
+      title: "Seconds from a SavedModel to ONNX",
+      panels: panelPerRow(rows, "seconds"),
     }),
 };
 

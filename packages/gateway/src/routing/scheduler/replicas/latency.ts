@@ -137,17 +137,20 @@ const slowSlackMs = 2;
 
 export function createPeerLatency(): PeerLatency {
   const histogram = createLatencyHistogram();
-  const recent: number[] = [];
+  const recent = new Float64Array(recentCount);
+  /** Sorted in place. */
+  const scratch = new Float64Array(recentCount);
   let known = { count: 0, tailMs: 0, medianMs: 0 };
   const peers = {
     recentMs: Number.NaN,
     observe: (attemptMs: number, tookMs: number, usualMs: number) => {
       const beforeMs = peers.recentMs;
+      recent[histogram.count % recentCount] = attemptMs;
       histogram.observe(attemptMs);
-      recent.push(attemptMs);
-      if (recent.length > recentCount) recent.shift();
-      peers.recentMs = median(Float64Array.from(recent));
-      if (histogram.count < minReplies) return false;
+      scratch.set(recent);
+      const { count } = histogram;
+      peers.recentMs = median(count < recentCount ? scratch.subarray(0, count) : scratch);
+      if (count < minReplies) return false;
       return tookMs > slowFactor * Math.max(beforeMs, peers.recentMs, usualMs) + slowSlackMs;
     },
     timeoutMs: (ownMs: number) => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { counted, listedNames, nearestNames } from "./message-text.ts";
+import { counted, listedNames, meantName, nearestNames } from "./message-text.ts";
 
 test.each([
   { count: 0, text: "0 boxes" },
@@ -41,4 +41,9 @@ test("names that are too different are not near", () => {
 
 test("a name of a megabyte is compared quickly", () => {
   expect(nearestNames("x".repeat(1_000_000), ["shapes"])).toEqual(["shapes"]);
+});
+
+test("a name of hundreds of characters means none of the short ones", () => {
+  expect(meantName("x".repeat(500), ["topK", "maxDetections"])).toBeUndefined();
+  expect(meantName("maxDetection", ["topK", "maxDetections"])).toBe("maxDetections");
 });

@@ -54,7 +54,8 @@ const maxEditShare = 0.4;
 
 /** Returns the name that was probably meant; undefined if none is like it. */
 export function meantName(written: string, names: readonly string[]): string | undefined {
-  return nearestNames(written, names, Math.max(2, written.length * maxEditShare))[0];
+  const comparedLength = Math.min(written.length, longestCompared);
+  return nearestNames(written, names, Math.max(2, comparedLength * maxEditShare))[0];
 }
 
 /** The distance is quadratic in the length, and a caller chooses the length. */

@@ -81,7 +81,6 @@ test.each([
 });
 
 test.each([
-  "",
   "=",
   "==",
   "A",
@@ -111,6 +110,42 @@ test.each(["AA", "AA==", "AAA", "AAA=", "AAAA", "+/+/", "AAAAAA=="])(
     expect(picture?.bytes).toEqual(Buffer.from(b64, "base64"));
   },
 );
+
+test.each([
+  {
+    body: { image: { b64: "AAAA" }, topK: 1 },
+    field: "topK",
+    hint: "set it in the query: ?topK=…",
+  },
+  {
+    body: { images: [{ b64: "AAAA" }], top: 1 },
+    field: "top",
+    hint: "set it in the query: ?topK=…",
+  },
+  { body: { images: [{ b64: "AAAA" }], Image: {} }, field: "Image", hint: 'did you mean "image"?' },
+  {
+    body: { images: [{ b64: "AAAA", name: "a.jpg" }] },
+    field: "images[0].name",
+    hint: "members here: b64, id",
+  },
+  {
+    body: { image: { b64: "AAAA" }, [`${"x".repeat(500)}`]: 1 },
+    field: `${"x".repeat(60)}…`,
+    hint: "members here: image, images",
+  },
+])("the member $field of a body is rejected, not ignored", async ({ body, field, hint }) => {
+  await expect(read(JSON.stringify(body), "application/json")).rejects.toMatchObject({
+    message: `unknown member "${field}"`,
+    field,
+    hint,
+  });
+});
+
+test("a picture without a character is empty, not bad base64", async () => {
+  const body = '{"images":[{"b64":""}]}';
+
+  await expect(read(body, "application/json")).rejects.toThrow("images[0].b64 is empty");
+});
 
 test("base64 in a data URL is taken, as browsers make it", async () => {
   const b64 = "data:image/svg+xml;charset=utf-8;base64,AAAA";

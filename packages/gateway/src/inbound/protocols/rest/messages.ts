@@ -8,10 +8,8 @@ import {
   type Picture,
   type PictureResponse,
   type PictureResult,
-  parseJsonBody,
   type Rectangle,
   shortestFloat32,
-  TooLargeError,
   UnsupportedMediaError,
   type WorkBudget,
 } from "@tensorgate/core";
@@ -20,6 +18,7 @@ import type { Exchange } from "../../server/exchange.ts";
 import { throwIfOnlyPictureFailed } from "../call.ts";
 import type { HttpAnswer } from "../http-handler.ts";
 import { problemDetails } from "./errors.ts";
+import { picturesFromJson, tooManyPictures } from "./json-pictures.ts";
 
 export interface PictureBodyLimits {
   /** Longest body, in bytes. */
@@ -112,71 +111,6 @@ function isFile({ fileName, mediaType = "text/plain", bytes }: FormPart): boolea
   return (
     fileName !== undefined || mediaType.startsWith("image/") || binaryMediaTypes.includes(mediaType)
   );
-}
-
-function tooManyPictures(maxPictures: number): TooLargeError {
-  return new TooLargeError(`the request has more than ${maxPictures} pictures`, {
-    hint: "split them over several calls",
-  });
-}
-
-/** `{"image": {"b64": "…"}}` or `{"images": [{"b64": "…", "id"?: "…"}, …]}`. */
-const picturesFromJson: ReadBody = (body, { maxPictures, budget }) => {
-  const root = parseJsonBody(body, budget);
-  if (!isObject(root)) throw new InvalidRequestError("the body must be a JSON object");
-  const { image, images } = root;
-  if ((image === undefined) === (images === undefined)) {
-    throw new InvalidRequestError('the body must hold either "image" or "images"', {
-      hint: '{"image": {"b64": "…"}}',
-    });
-  }
-  if (image !== undefined) return [pictureFromJson(image, "image")];
-  if (!Array.isArray(images)) {
-    throw new InvalidRequestError('"images" must be an array', { field: "images" });
-  }
-  if (images.length > maxPictures) throw tooManyPictures(maxPictures);
-  return images.map((each, index) => pictureFromJson(each, `images[${index}]`));
-};
-
-function pictureFromJson(value: unknown, field: string): Picture {
-  if (!isObject(value) || typeof value["b64"] !== "string") {
-    throw new InvalidRequestError(`${field} must be an object with the picture in "b64"`, {
-      field,
-    });
-  }
-  const { b64, id } = value;
-  if (id !== undefined && typeof id !== "string") {
-    throw new InvalidRequestError(`${field}.id must be a string`, { field: `${field}.id` });
-  }
-  return {
-    bytes: bytesFromBase64(b64 as string, `${field}.b64`),
-    ...(id !== undefined && { id }),
-  };
-}
-
-/** What `FileReader.readAsDataURL` and `canvas.toDataURL` put before the base64. @see RFC 2397 */
-const dataUrlPrefix = /^data:[^,]{0,200};base64,/i;
-
-/** @throws InvalidRequestError unless it is all of the standard alphabet, with or without padding, perhaps in a data URL */
-function bytesFromBase64(given: string, field: string): Uint8Array {
-  const text = given.replace(dataUrlPrefix, "");
-  const digitCount = text.length - (text.endsWith("==") ? 2 : Number(text.endsWith("=")));
-  const bytes = Buffer.from(text, "base64");
-  // Node leaves out what is no digit, so that the result is too short; but it takes the alphabet for URLs as well, and
-  // of characters beyond ASCII their lowest byte.
-  const isWhole = digitCount % 4 !== 1 && bytes.byteLength === Math.floor((digitCount * 3) / 4);
-  const isOther = text.includes("-") || text.includes("_") || Buffer.byteLength(text) > text.length;
-  if (digitCount === 0 || !isWhole || isOther) {
-    throw new InvalidRequestError(`${field} is not valid base64`, {
-      field,
-      hint: "RFC 4648, section 4",
-    });
-  }
-  return bytes;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** What a task found on one picture, as the members of a JSON object. */

@@ -1,10 +1,8 @@
 import {
   type Clock,
-  cutText,
   type DetectRequest,
   InvalidRequestError,
   type ModelSpec,
-  meantName,
   type PictureRequest,
 } from "@tensorgate/core";
 import { visibleModel, visibleModels } from "../../access/access.ts";
@@ -21,6 +19,7 @@ import {
   pictureAnswer,
   picturesFromBody,
 } from "./messages.ts";
+import { assertParams, classifyParams, detectParams, pictureParams } from "./query-params.ts";
 
 export interface RestRoutesOptions {
   readonly limits: PictureBodyLimits;
@@ -35,7 +34,7 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
     ownParams: readonly string[] = [],
   ) {
     const { query } = exchange;
-    assertKnown(query, [...pictureParams, ...ownParams]);
+    assertParams(query, [...pictureParams, ...ownParams]);
     const modelSpec = modelSpecFrom(params["model"] ?? "", query);
     // It asks for a region as the header does.
     const region = query.get("region");
@@ -60,7 +59,7 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
       answer: async (exchange, routed) => {
         const topK = numberParam(exchange.query, "topK");
         const minScore = numberParam(exchange.query, "minScore");
-        const { asked, call } = await read(exchange, routed, ["topK", "minScore"]);
+        const { asked, call } = await read(exchange, routed, classifyParams);
         const request = {
           ...asked,
           ...(topK !== undefined && { topK }),
@@ -76,7 +75,7 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
       errorBody: problemBody,
       answer: async (exchange, routed) => {
         const selection = selectionFrom(exchange.query);
-        const { asked, call } = await read(exchange, routed, selectionFields);
+        const { asked, call } = await read(exchange, routed, detectParams);
         const request = { ...asked, ...selection };
         return pictureAnswer(await routed.tasks.detect(request, call), boxesJson);
       },
@@ -117,25 +116,6 @@ const tagged = (answer: HttpAnswer): HttpAnswer => ({
   isTagged: true,
 });
 
-/** Query parameters of every call with pictures. */
-const pictureParams = ["version", "versionLabel", "signature", "region"];
-
-/**
- * Rejects misspelt parameters, which would otherwise leave the default in force without a word.
- *
- * @throws InvalidRequestError for the first unknown one, with what was meant
- */
-function assertKnown(query: URLSearchParams, names: readonly string[]): void {
-  for (const name of query.keys()) {
-    if (names.includes(name)) continue;
-    const meant = meantName(name, names);
-    throw new InvalidRequestError(`unknown query parameter "${cutText(name, 40)}"`, {
-      field: cutText(name, 40),
-      hint: meant === undefined ? `parameters here: ${names.join(", ")}` : `did you mean ${meant}?`,
-    });
-  }
-}
-
 function modelSpecFrom(model: string, query: URLSearchParams): ModelSpec {
   const version = query.get("version");
   const versionLabel = query.get("versionLabel");
@@ -154,11 +134,9 @@ function modelSpecFrom(model: string, query: URLSearchParams): ModelSpec {
   return { ...named, version: BigInt(version) };
 }
 
-const selectionFields = ["minScore", "iouThreshold", "maxCandidates", "maxDetections"] as const;
-
 function selectionFrom(query: URLSearchParams): Omit<DetectRequest, keyof PictureRequest> {
   return Object.fromEntries(
-    selectionFields.flatMap((field) => {
+    detectParams.flatMap((field) => {
       const value = numberParam(query, field);
       return value === undefined ? [] : [[field, value]];
     }),

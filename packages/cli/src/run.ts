@@ -196,8 +196,9 @@ export function program(signals: Signals): Command {
 
   const config = root.command("config").description("check a configuration");
   config
-    .command("check <file>")
+    .command("check")
     .description("report every fault of a configuration")
+    .argument("[file]", "configuration", "tensorgate.yaml")
     .action((file: string) => checkConfig(file));
   config
     .command("schema")

@@ -100,6 +100,7 @@ test.each([
     code: 1,
     says: "cannot read none.yaml: there is no such file; tensorgate init",
   },
+  { args: ["config", "check", tmpdir()], code: 1, says: "it is a folder; name the file in it" },
   { args: ["registry", "register", "m"], code: 2, says: "required option '--from <path" },
   { args: ["key", "new"], code: 2, says: "name the key with --id" },
   { args: ["models", "add", "m"], code: 2, says: "name the ONNX model with --weights" },

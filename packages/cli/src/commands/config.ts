@@ -37,11 +37,13 @@ function configFrom(file: string, read: ReadFile): GatewayOptions {
 function textOf(file: string, read: ReadFile): string {
   if (!existsSync(file)) {
     throw new CommandError(
-      `cannot read ${file}: there is no such file; tensorgate init writes one, and --config names another`,
+      `cannot read ${file}: there is no such file; tensorgate init writes one, or name another`,
     );
   }
   try {
-    const { size } = statSync(file);
+    const info = statSync(file);
+    if (info.isDirectory()) throw new Error("it is a folder; name the file in it");
+    const { size } = info;
     if (size > maxConfigBytes) {
       throw new Error(`it has ${size} bytes; a configuration has at most ${maxConfigBytes}`);
     }

@@ -1,4 +1,5 @@
 import { type ModelInfo, ScoringClient, ScoringError } from "@tensorgate/client";
+import { failureText } from "../call-failure.ts";
 import { CommandError } from "../command-error.ts";
 
 export interface ListModelsOptions {
@@ -17,7 +18,7 @@ export async function runListModels({ url, key, json }: ListModelsOptions): Prom
   try {
     models = await client.models.list();
   } catch (thrown) {
-    throw ScoringError.is(thrown) ? new CommandError(thrown.message) : thrown;
+    throw ScoringError.is(thrown) ? new CommandError(failureText(thrown)) : thrown;
   }
   const lines = json ? models.map(jsonLine) : aligned([heading, ...models.map(cells)]);
   process.stdout.write(`${lines.join("\n")}\n`);

@@ -1,12 +1,8 @@
 import { createWriteStream } from "node:fs";
 import { finished } from "node:stream/promises";
-import {
-  type DetectOptions,
-  type PictureInput,
-  ScoringClient,
-  ScoringError,
-} from "@tensorgate/client";
+import { type DetectOptions, type PictureInput, ScoringClient } from "@tensorgate/client";
 import { counted, listedNames } from "@tensorgate/core";
+import { orCommandError } from "../call-failure.ts";
 import { CommandError, UsageError } from "../command-error.ts";
 import {
   alignedTable,
@@ -193,13 +189,4 @@ function inputsFrom(paths: readonly string[], signal: AbortSignal) {
     return input;
   });
   return { inputs, nameOf: (input: PictureInput) => names.get(input) ?? String(input) };
-}
-
-/** Converts a failure of the call to a CommandError. */
-async function orCommandError<Answer>(call: () => Promise<Answer>): Promise<Answer> {
-  try {
-    return await call();
-  } catch (thrown) {
-    throw ScoringError.is(thrown) ? new CommandError(thrown.message) : thrown;
-  }
 }

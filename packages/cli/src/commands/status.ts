@@ -1,5 +1,6 @@
 import { setTimeout as waited } from "node:timers/promises";
 import { type GatewayStatus, ScoringClient, ScoringError } from "@tensorgate/client";
+import { failureText } from "../call-failure.ts";
 import { CommandError } from "../command-error.ts";
 import type { Signals } from "../service/signals.ts";
 import { createLiveScreen, sizeOf } from "../status/live-screen.ts";
@@ -38,7 +39,7 @@ export async function runStatus(options: StatusOptions, signals: Signals): Promi
     const watched = { client, intervalMs: interval, signal: leaving.signal };
     await (json ? writeLines(watched) : showLive(watched));
   } catch (thrown) {
-    throw ScoringError.is(thrown) ? new CommandError(thrown.message) : thrown;
+    throw ScoringError.is(thrown) ? new CommandError(failureText(thrown)) : thrown;
   }
 }
 
@@ -97,7 +98,7 @@ async function showLive({ client, signal, intervalMs }: Watched): Promise<void> 
       } catch (thrown) {
         if (signal.aborted) break;
         if (!isKnown || !mayComeBack(thrown)) throw thrown;
-        because = thrown.message;
+        because = failureText(thrown);
       }
       view.lost(because, timeOfDay());
       draw();

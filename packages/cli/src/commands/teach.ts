@@ -2,6 +2,7 @@ import { ScoringClient, ScoringError } from "@tensorgate/client";
 import { counted } from "@tensorgate/core";
 import { openRegistry, RegistryError, type SourceFile } from "@tensorgate/registry";
 import { type Head, headText, type Taught, teach } from "@tensorgate/teaching";
+import { failureText } from "../call-failure.ts";
 import { CommandError } from "../command-error.ts";
 import { labelledPictures } from "../teach/labelled-pictures.ts";
 import { mergedFiles } from "../teach/merged-files.ts";
@@ -104,8 +105,7 @@ async function explained<Value>(run: () => Promise<Value>): Promise<Value> {
     return await run();
   } catch (thrown) {
     if (!ScoringError.is(thrown) && !isScoringError(thrown)) throw thrown;
-    const { message, hint } = thrown as { readonly message: string; readonly hint?: string };
-    throw new CommandError(hint ? `${message}; ${hint}` : message);
+    throw new CommandError(failureText(thrown as Error));
   }
 }
 

@@ -1,4 +1,5 @@
 import { type ModelInfo, ScoringClient, ScoringError } from "@tensorgate/client";
+import { failureText } from "../call-failure.ts";
 import { CommandError } from "../command-error.ts";
 
 export interface TypesOptions {
@@ -17,7 +18,7 @@ export async function runTypes({ url, key }: TypesOptions): Promise<void> {
     const models = await Promise.all(listed.map(({ name }) => client.models.get(name)));
     process.stdout.write(catalogTypes(models));
   } catch (thrown) {
-    throw ScoringError.is(thrown) ? new CommandError(thrown.message) : thrown;
+    throw ScoringError.is(thrown) ? new CommandError(failureText(thrown)) : thrown;
   }
 }
 

@@ -1,5 +1,6 @@
 import { styleText } from "node:util";
 import type { DetectedBox, LabelScore } from "@tensorgate/core";
+import { failureText } from "../call-failure.ts";
 
 /** The outcome of one picture: labels, boxes or an error. */
 export type ScoredPicture =
@@ -18,7 +19,10 @@ export const jsonLines: OutcomeFormat = {
   line: (outcome) => {
     if ("error" in outcome) {
       const { input, error } = outcome;
-      return JSON.stringify({ input, error: { ...failureInfo(error), message: error.message } });
+      return JSON.stringify({
+        input,
+        error: { ...failureInfo(error), message: failureText(error) },
+      });
     }
     return JSON.stringify(outcome);
   },
@@ -29,7 +33,7 @@ export const commaSeparated: OutcomeFormat = {
   head: "input,index,label,score,x,y,width,height,error",
   line: (outcome) => {
     if ("error" in outcome)
-      return row([outcome.input, ...Array(7).fill(""), outcome.error.message]);
+      return row([outcome.input, ...Array(7).fill(""), failureText(outcome.error)]);
     const { input } = outcome;
     const found = resultsOf(outcome);
     if (found.length === 0) return row([input, ...Array(8).fill("")]);
@@ -51,7 +55,7 @@ export function alignedTable(inputs: readonly string[], hasColours: boolean): Ou
   return {
     line: (outcome) => {
       const name = outcome.input.padEnd(width);
-      if ("error" in outcome) return `${name}  ${styled("red", outcome.error.message)}`;
+      if ("error" in outcome) return `${name}  ${styled("red", failureText(outcome.error))}`;
       const cells = resultsOf(outcome).map((each) => {
         const place = isBox(each)
           ? ` at ${Math.round(each.box.x)},${Math.round(each.box.y)} ${Math.round(each.box.width)}×${Math.round(each.box.height)}`

@@ -1,8 +1,8 @@
 /**
  * Builds the page, and the browser client as one file beside it, into `dist/page`; copies the API reference's library
- * there, and the sample pictures into `dist/samples`.
+ * there, and the sample pictures with their thumbnails into `dist/samples`.
  */
-import { cpSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { build } from "vite";
@@ -58,4 +58,14 @@ for (const [name, subject] of [
     .resize(640)
     .jpeg({ quality: 85 })
     .toFile(here(`dist/samples/${name}.jpg`));
+}
+
+const pictures = readdirSync(here("dist/samples")).filter((name) => name.endsWith(".jpg"));
+mkdirSync(here("dist/samples/thumbnails"), { recursive: true });
+for (const name of pictures) {
+  // Twice the 48 pixels of the page, for screens with two device pixels for each.
+  await sharp(here(`dist/samples/${name}`))
+    .resize(96, 96)
+    .webp({ quality: 75 })
+    .toFile(here(`dist/samples/thumbnails/${name.replace(".jpg", ".webp")}`));
 }

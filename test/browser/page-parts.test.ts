@@ -196,6 +196,52 @@ describe.skipIf(whyNoBrowser)("the parts of the page", () => {
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
   });
 
+  test("text in charts is as large on a phone as elsewhere", async () => {
+    await using running = await start();
+    await using opened = await openPage(browser, `${running.url}/?sample=star`, {
+      viewport: { width: 390, height: 844 },
+      isMobile: true,
+    });
+    const { page } = opened;
+    await untilBest(page, "star");
+    await page.waitForSelector("#latency text");
+
+    const scales = await page
+      .locator("#latency")
+      .evaluateAll((charts) =>
+        charts.map((chart) => (chart as SVGSVGElement).getScreenCTM()?.a ?? 0),
+      );
+    expect(scales.map((scale) => scale.toFixed(2))).toEqual(["1.00"]);
+  });
+
+  test("samples are shown by thumbnails, and scored as they are", async () => {
+    await using running = await start();
+    await using opened = await openPage(browser, running.url);
+    const { page } = opened;
+    await page.waitForSelector("[data-sample=star] img");
+
+    const [shown] = await page
+      .locator("[data-sample=star] img")
+      .evaluateAll((images) => images.map((image) => (image as HTMLImageElement).currentSrc));
+    const { body } = consoleFiles({ hasSamples: true }).get(new URL(shown ?? "").pathname) ?? {};
+    expect(body?.byteLength).toBeLessThan(4_000);
+    await page.click("[data-sample=star]");
+    await untilBest(page, "star");
+    expect(await page.textContent("#facts")).toContain("6.9 kB sent");
+  });
+
+  test("a model in the address that the gateway does not have is said to be missing", async () => {
+    await using running = await start();
+    await using opened = await openPage(browser, `${running.url}/?model=shpes`);
+    const { page } = opened;
+
+    expect(await page.textContent("#model-facts")).toContain(
+      'No model "shpes" here; this is shapes.',
+    );
+    await page.selectOption("#model", "shapes-detector");
+    expect(await page.textContent("#model-facts")).not.toContain("shpes");
+  });
+
   test("where a key is needed, its field has the focus and an explanation", async () => {
     const sha256 = createHash("sha256").update("any").digest("hex");
     await using running = await start({ keys: [{ id: "page", sha256, models: ["*"] }] });

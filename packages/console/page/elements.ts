@@ -16,6 +16,14 @@ export function createHtml<Tag extends keyof HTMLElementTagNameMap>(
   return fill(document.createElement(tag), attributes, children);
 }
 
+/** Width of drawings where there is room, in their own units, which are pixels where there is less. */
+const maxDrawingWidth = 600;
+
+/** Returns the width for a drawing in a container, such that its text is not made smaller on a phone. */
+export function drawingWidth(container: Element | null): number {
+  return Math.min(container?.clientWidth || maxDrawingWidth, maxDrawingWidth);
+}
+
 /** Creates an SVG element. */
 export function createSvg<Tag extends keyof SVGElementTagNameMap>(
   tag: Tag,

@@ -24,6 +24,7 @@ export async function modelPicker(onChange: () => void): Promise<ModelPicker> {
   const first = trained.find(({ task }) => task === "classify") ?? trained[0];
   const initial = found.find(({ name }) => name === asked.model) ?? first;
   if (initial) models.value = initial.name;
+  let missing = initial?.name === asked.model ? undefined : asked.model;
 
   const model = () => found.find(({ name }) => name === models.value);
   function fillTasks(wanted?: string): void {
@@ -38,9 +39,14 @@ export async function modelPicker(onChange: () => void): Promise<ModelPicker> {
   const show = () => {
     const shown = chosen();
     element("banner").hidden = shown?.weights !== "seeded";
-    element("model-facts").textContent = shown ? factsOf(shown) : "This gateway has no model.";
+    const facts = shown ? factsOf(shown) : "This gateway has no model.";
+    element("model-facts").textContent =
+      missing === undefined
+        ? facts
+        : `No model "${missing}" here; this is ${models.value}. ${facts}`;
   };
   const change = () => {
+    missing = undefined;
     show();
     // The default task of a model is not worth a place in the address.
     const isDefault = tasks.selectedIndex <= 0;

@@ -24,6 +24,7 @@ const contentTypes: Readonly<Record<string, string>> = {
   ".js": "text/javascript; charset=utf-8",
   ".txt": "text/plain; charset=utf-8",
   ".jpg": "image/jpeg",
+  ".webp": "image/webp",
 };
 
 /** Folder of what was built, beside the compiled module. */
@@ -72,12 +73,17 @@ function pathsOf(name: string): readonly string[] {
  * one that was trained on such.
  */
 function sampleIndex(names: readonly string[]): ConsoleFile {
-  const samples = names.map((file) => ({
-    name: file.replace(/\.\w+$/, ""),
-    path: `/samples/${file}`,
-    task: file.startsWith("scene") ? "detect" : "classify",
-    isPhotograph: file.startsWith("photo-"),
-  }));
+  const pictures = names.filter((file) => !file.includes("/"));
+  const samples = pictures.map((file) => {
+    const name = file.replace(/\.\w+$/, "");
+    return {
+      name,
+      path: `/samples/${file}`,
+      thumbnail: `/samples/thumbnails/${name}.webp`,
+      task: file.startsWith("scene") ? "detect" : "classify",
+      isPhotograph: file.startsWith("photo-"),
+    };
+  });
   return {
     contentType: "application/json",
     body: new TextEncoder().encode(JSON.stringify({ samples })),

@@ -7,6 +7,8 @@ const photographLabelCount = 1_000;
 interface Sample {
   readonly name: string;
   readonly path: string;
+  /** Path of the image of the button, which is smaller. */
+  readonly thumbnail: string;
   readonly task: string;
   readonly isPhotograph: boolean;
 }
@@ -45,8 +47,14 @@ export async function createSampleSource(
     }
   }
 
-  const items = samples.map(({ name, path, task, isPhotograph }) => {
-    const image = createHtml("img", { src: path, alt: "", width: 48, height: 48, loading: "lazy" });
+  const items = samples.map(({ name, thumbnail, task, isPhotograph }) => {
+    const image = createHtml("img", {
+      src: thumbnail,
+      alt: "",
+      width: 48,
+      height: 48,
+      loading: "lazy",
+    });
     const button = createHtml(
       "button",
       { type: "button", "aria-label": `Sample ${name}`, title: name },

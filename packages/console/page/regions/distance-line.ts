@@ -1,12 +1,16 @@
 import type { RegionStatus } from "@tensorgate/proto/tensorgate/v1/status";
-import { createSvg } from "../elements.ts";
+import { createSvg, drawingWidth } from "../elements.ts";
 import { regionColour } from "./region-colour.ts";
 
-const width = 600;
 const margin = 60;
 
-/** Creates a line with the regions at their round trips from the gateway, in milliseconds. */
-export function distanceLine(regions: readonly RegionStatus[], own: string): SVGSVGElement {
+/** Draws a line with the regions at their round trips from the gateway, in milliseconds, into a container. */
+export function drawDistanceLine(
+  container: Element,
+  regions: readonly RegionStatus[],
+  own: string,
+): void {
+  const width = drawingWidth(container);
   const known = regions.flatMap(({ name, roundTripMs = name === own ? 0 : undefined, ...rest }) =>
     roundTripMs === undefined ? [] : [{ name, roundTripMs, isOut: rest.hasOutage === true }],
   );
@@ -23,7 +27,7 @@ export function distanceLine(regions: readonly RegionStatus[], own: string): SVG
     );
   });
   const text = known.map(({ name, roundTripMs }) => `${name} ${roundTripMs.toFixed(0)} ms`);
-  return createSvg(
+  const line = createSvg(
     "svg",
     {
       class: "distances",
@@ -34,4 +38,5 @@ export function distanceLine(regions: readonly RegionStatus[], own: string): SVG
     createSvg("line", { x1: margin, x2: width - margin, y1: 26, y2: 26 }),
     ...points,
   );
+  container.replaceChildren(line);
 }

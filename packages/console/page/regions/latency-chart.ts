@@ -1,4 +1,4 @@
-import { createSvg } from "../elements.ts";
+import { createSvg, drawingWidth } from "../elements.ts";
 import { regionColour } from "./region-colour.ts";
 
 /** A call in the chart; a failed one has no region. */
@@ -16,7 +16,6 @@ export interface ChartedEvent {
   readonly text: string;
 }
 
-const width = 600;
 const height = 130;
 const plot = { left: 54, right: 8, top: 16, bottom: 18 };
 
@@ -33,6 +32,7 @@ export function drawLatencyChart(
   }: { calls: readonly ChartedCall[]; events: readonly ChartedEvent[]; nowMs: number },
 ): void {
   const maxMs = niceMaximum(Math.max(20, ...calls.map(({ durationMs }) => durationMs)));
+  const width = drawingWidth(svg.parentElement);
   const x = (ms: number) =>
     plot.left + (1 - (nowMs - ms) / chartedMs) * (width - plot.left - plot.right);
   const y = (ms: number) => height - plot.bottom - (ms / maxMs) * (height - plot.top - plot.bottom);

@@ -1,7 +1,7 @@
 import type { GatewayStatus } from "@tensorgate/proto/tensorgate/v1/status";
 import type { CallRecorder } from "../calls/recorder.ts";
 import { createHtml, element } from "../elements.ts";
-import { distanceLine } from "./distance-line.ts";
+import { drawDistanceLine } from "./distance-line.ts";
 import { type ChartedCall, chartedMs, drawLatencyChart } from "./latency-chart.ts";
 import { regionColour } from "./region-colour.ts";
 import { createRegionStory } from "./region-story.ts";
@@ -48,9 +48,9 @@ export function createRegionCharts(recorder: CallRecorder): RegionCharts {
       draw();
       if (!next) return;
       const { regions, region: own } = next;
-      element("distances").replaceChildren(
-        ...(regions.length > 1 ? [distanceLine(regions, own)] : []),
-      );
+      const distances = element("distances");
+      if (regions.length > 1) drawDistanceLine(distances, regions, own);
+      else distances.replaceChildren();
       element("latency-legend").replaceChildren(
         ...regions.map(({ name }) =>
           createHtml("span", {}, createHtml("i", { class: regionColour(name) }), name),

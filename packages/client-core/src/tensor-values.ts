@@ -6,7 +6,7 @@ import {
   InvalidRequestError,
   type Tensor,
 } from "@tensorgate/core";
-import { argumentError } from "./arguments.ts";
+import { argumentError, shown } from "./arguments.ts";
 import { bytesFrom, classNameOf } from "./input-bytes.ts";
 import { type TensorOutputJson, tensorJson, withJson } from "./json-form.ts";
 
@@ -158,16 +158,24 @@ function tensorFromNumbers(
   const makeArray =
     arrays.get(type) ?? refuse(`numbers cannot be sent as ${type}; give a Uint8Array of its bytes`);
   const values = new makeArray(new ArrayBuffer(data.length * size));
+  const isOfIntegers = !type.startsWith("FP");
+  const isOfBigInts = values instanceof BigInt64Array || values instanceof BigUint64Array;
   data.forEach((value, at) => {
-    values[at] =
-      values instanceof BigInt64Array || values instanceof BigUint64Array ? BigInt(value) : value;
+    if (typeof value !== "number") refuse(`value ${at} is not a number`);
+    const isFraction = isOfIntegers && !Number.isInteger(value);
+    if (!isFraction) values[at] = isOfBigInts ? BigInt(value) : value;
+    // Typed arrays wrap what is out of range.
+    if (isFraction || (isOfIntegers && Number(values[at]) !== value)) {
+      refuse(`value ${at} is ${value}, which ${type} cannot hold`);
+    }
   });
   return { dtype: type as FixedSizeDType, shape, data: new Uint8Array(values.buffer) };
 }
 
 function sizeOf(type: string, refuse: Refuse): number {
-  const size = bytesPerElement[type as FixedSizeDType];
-  return size ?? refuse(`${cutText(type, maxNameChars)} is not a type of numbers`);
+  if (Object.hasOwn(bytesPerElement, type)) return bytesPerElement[type as FixedSizeDType];
+  const types = [...arrays.keys()].join(", ");
+  return refuse(`dtype must be a type such as ${types}, or BYTES for texts, got ${shown(type)}`);
 }
 
 /** Converts a tensor to the output that a caller gets. */

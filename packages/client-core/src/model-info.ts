@@ -22,4 +22,6 @@ export interface ModelInputInfo {
   /** Size that pictures are scaled to, in pixels, if known; sending much larger ones has no use. */
   readonly width?: number;
   readonly height?: number;
+  /** What is cut from the middle of a picture whose shorter side was scaled to `width`, in pixels, if anything is. */
+  readonly crop?: { readonly width: number; readonly height: number };
 }

@@ -61,7 +61,7 @@ export function unansweredError(outcome: PictureOutcome | undefined): ScoringErr
 
 export function modelInfo({ family, input, ...message }: ModelDescription): ModelInfo {
   const { name, task, tasks, versions, regions, labelCount, weights } = message;
-  const { kind = "", width, height } = input ?? {};
+  const { kind = "", width, height, crop } = input ?? {};
   return {
     name,
     task,
@@ -70,7 +70,12 @@ export function modelInfo({ family, input, ...message }: ModelDescription): Mode
     regions,
     labelCount,
     weights,
-    input: { kind, ...(width && { width }), ...(height && { height }) },
+    input: {
+      kind,
+      ...(width && { width }),
+      ...(height && { height }),
+      ...(crop && { crop: { width: crop.width, height: crop.height } }),
+    },
     ...(family && { family }),
   };
 }

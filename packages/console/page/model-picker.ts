@@ -80,11 +80,16 @@ const returned: Readonly<Record<PageTask, (model: PageModel) => string>> = {
   predict: () => "returns the tensors of its outputs",
 };
 
+function scalingOf({ input: { width, height, crop } }: PageModel): string {
+  if (!width || !height) return "";
+  return crop
+    ? `, its shorter side scaled to ${width} pixels and the middle ${crop.width} × ${crop.height} cut out`
+    : `, scaled to ${width} × ${height} pixels`;
+}
+
 function factsOf(model: PageModel): string {
-  const { width, height, kind } = model.input;
-  const scaled = width && height ? `, scaled to ${width} × ${height} pixels` : "";
   return [
-    kind === "picture" ? `Takes a picture${scaled}` : "Takes tensors",
+    model.input.kind === "picture" ? `Takes a picture${scalingOf(model)}` : "Takes tensors",
     returned[model.pageTask](model),
     ...(model.family ? [model.family] : []),
     `version ${model.versions.join(", ") || "unknown"}`,

@@ -18,6 +18,8 @@ export type ModelInput =
       /** Size that pictures are brought to, in pixels, where it is known: much more is sent for nothing. */
       readonly width?: number;
       readonly height?: number;
+      /** What is cut from the middle then, in pixels, if the tensor is smaller; `width` is that of the shorter side. */
+      readonly crop?: { readonly width: number; readonly height: number };
     }
   | { readonly kind: "tensors"; readonly tensors: readonly NamedTensorInfo[] };
 

@@ -94,12 +94,15 @@ function reportedOutput(
 function describedInput({ picture }: Release, signature: Signature | undefined): ModelInput {
   if (picture) {
     const decodedBy = picture.preprocessing ? "gateway" : "model";
-    const { tensor, size } = picture;
+    const { tensor, size, resize } = picture;
+    // A size that was configured for clients says nothing of what is cut from it.
+    const isCropped = resize?.kind === "shorter-side" && resize.px === size?.widthPx;
     return {
       kind: "picture",
       tensor,
       decodedBy,
       ...(size && { width: size.widthPx, height: size.heightPx }),
+      ...(isCropped && { crop: { width: resize.crop.widthPx, height: resize.crop.heightPx } }),
     };
   }
   return { kind: "tensors", tensors: namedInfos(signature?.inputs) };

@@ -189,6 +189,13 @@ export declare type ModelInput = Message<"tensorgate.v1.ModelInput"> & {
    * @generated from field: int32 height = 6;
    */
   height: number;
+
+  /**
+   * What is cut from the middle then, in pixels; the shorter side was resized to width.
+   *
+   * @generated from field: tensorgate.v1.ModelInput.Crop crop = 7;
+   */
+  crop?: ModelInput_Crop | undefined;
 };
 
 /**
@@ -196,6 +203,27 @@ export declare type ModelInput = Message<"tensorgate.v1.ModelInput"> & {
  * Use `create(ModelInputSchema)` to create a new message.
  */
 export declare const ModelInputSchema: GenMessage<ModelInput>;
+
+/**
+ * @generated from message tensorgate.v1.ModelInput.Crop
+ */
+export declare type ModelInput_Crop = Message<"tensorgate.v1.ModelInput.Crop"> & {
+  /**
+   * @generated from field: int32 width = 1;
+   */
+  width: number;
+
+  /**
+   * @generated from field: int32 height = 2;
+   */
+  height: number;
+};
+
+/**
+ * Describes the message tensorgate.v1.ModelInput.Crop.
+ * Use `create(ModelInput_CropSchema)` to create a new message.
+ */
+export declare const ModelInput_CropSchema: GenMessage<ModelInput_Crop>;
 
 /**
  * @generated from message tensorgate.v1.TensorInfo

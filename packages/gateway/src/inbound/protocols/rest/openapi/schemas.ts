@@ -36,6 +36,11 @@ const pictureInput = object(
   {
     width: { ...integer, description: "In pixels; absent if unknown." },
     height: { ...integer, description: "In pixels; absent if unknown." },
+    crop: {
+      ...object({ width: integer, height: integer }),
+      description:
+        "In pixels: what is cut from the middle of a picture whose shorter side was scaled to `width`.",
+    },
   },
 );
 const tensorsInput = object({

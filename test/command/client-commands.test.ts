@@ -111,6 +111,23 @@ test("web addresses are pictures, and results go to a file", async () => {
   expect(stderr).toContain("1 of 2 pictures failed");
 });
 
+test("a file that cannot be written is reported before anything is scored", async () => {
+  const output = join(tmpdir(), "no such folder", "labels.csv");
+  const ended = await score(["examples/pictures", "-m", "shapes", "-o", output]);
+
+  expect(ended).toMatchObject({ code: 1, stdout: "" });
+  expect(ended.stderr).toMatch(/^tensorgate: cannot write .*labels\.csv: ENOENT[^\n]*\n$/);
+});
+
+test("an unknown model is explained by the command that lists the models", async () => {
+  const { code, stderr } = await score(["examples/pictures/star.jpg", "-m", "shpes"]);
+
+  expect(code).toBe(1);
+  expect(stderr).toBe(
+    'tensorgate: unknown model "shpes"; did you mean "shapes"? see tensorgate models\n',
+  );
+});
+
 test("Ctrl-C ends it with what was done until then", async () => {
   const signals = createSignals();
   const heard: string[] = [];

@@ -1,5 +1,5 @@
-import { clientError } from "@tensorgate/client-core";
 import {
+  errorByReason,
   ForbiddenError,
   InvalidRequestError,
   type ScoringError,
@@ -9,8 +9,12 @@ import {
 import { expect, test } from "vitest";
 import { failureText } from "./call-failure.ts";
 
-const ofCall = (error: ScoringError) =>
-  clientError(error, { method: "models.get", model: "shpes", requestId: "r", attempts: 1 });
+/** As the client makes it of a failure. */
+function ofCall({ reason, message, hint }: ScoringError): ScoringError {
+  const whole = `models.get(shpes): ${message}${hint === undefined ? "" : `. Hint: ${hint}`}`;
+  const error = errorByReason(reason, { message: whole, grpcCode: 2, ...(hint && { hint }) });
+  return Object.assign(error, { method: "models.get", model: "shpes" });
+}
 
 test.each([
   {

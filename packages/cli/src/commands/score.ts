@@ -1,4 +1,4 @@
-import { createWriteStream } from "node:fs";
+import { open } from "node:fs/promises";
 import { finished } from "node:stream/promises";
 import { type DetectOptions, type PictureInput, ScoringClient } from "@tensorgate/client";
 import { counted, listedNames } from "@tensorgate/core";
@@ -99,8 +99,8 @@ async function printed(
   const isTable = !json && !csv;
   const isShown = output === undefined && stdout.isTTY === true;
   const format = formatOf({ json, csv }, paths, isShown && stdout.hasColors());
-  const file = output === undefined ? undefined : createWriteStream(output);
-  const results = file ?? stdout;
+  const file = output === undefined ? undefined : await fileFor(output);
+  const results = file?.stream ?? stdout;
   // No bar between lines for a program on a terminal.
   const bar = createProgressBar(paths.length, isTable || !isShown ? stderr : silent);
   const say = (line: string) => bar.print(() => void results.write(`${line}\n`));
@@ -119,12 +119,23 @@ async function printed(
   bar.end();
   counts.durationMs = performance.now() - startedMs;
   if (file) {
-    file.end();
-    await finished(file).catch((thrown: Error) => {
-      throw new CommandError(`cannot write ${output}: ${thrown.message}`);
-    });
+    file.stream.end();
+    await file.ended;
   }
   return counts;
+}
+
+/** Opens the file for the results, before any picture is scored. @throws CommandError if it cannot be written */
+async function fileFor(output: string) {
+  const explained = (thrown: Error) => {
+    throw new CommandError(`cannot write ${output}: ${thrown.message}`);
+  };
+  const handle = await open(output, "w").catch(explained);
+  const stream = handle.createWriteStream();
+  const ended = finished(stream).catch(explained);
+  // A disk that is full ends the stream before anyone waits for its end.
+  ended.catch(() => {});
+  return { stream, ended };
 }
 
 function formatOf(

@@ -180,5 +180,24 @@ test("a file that is not an ONNX model is named", async () => {
   writeFileSync(file, "no model at all");
 
   await expect(add("text", file)).rejects.toThrow("is not an ONNX model");
-  await expect(add("text", join(folder, "nowhere.onnx"))).rejects.toThrow("is not an ONNX model");
+  await expect(add("text", join(folder, "nowhere.onnx"))).rejects.toThrow(
+    /^cannot read .*nowhere\.onnx: there is no such file$/,
+  );
+});
+
+test.each([
+  { name: "m.pt", head: "PK\u0003\u0004", text: "is a PyTorch file, not an ONNX model; export it" },
+  { name: "m.pth", head: "\u0080\u0002\u008a\n", text: "is a PyTorch file or other pickle" },
+  { name: "m.keras", head: "PK\u0003\u0004", text: "is a Keras model, not an ONNX model; save it" },
+  { name: "m.h5", head: "\u0089HDF\r\n\u001a\n", text: "is a Keras model or other HDF5 file" },
+  { name: "m.tflite", head: "\u001c\0\0\0TFL3", text: "is a TensorFlow Lite model" },
+  { name: "m.ort", head: "\u0018\0\0\0ORTM", text: "is a model in the format of ONNX Runtime" },
+  { name: "m.safetensors", head: '@\0\0\0\0\0\0\0{"a":1}', text: "has weights without a graph" },
+  { name: "m.gguf", head: "GGUF\u0003", text: "is a GGUF file" },
+  { name: "m.pb", head: "\n\u0004node", text: "is a graph of TensorFlow" },
+])("$name is called what it is, with what to do", async ({ name, head, text }) => {
+  const file = join(folder, name);
+  writeFileSync(file, Buffer.from(head, "latin1"));
+
+  await expect(add("other", file)).rejects.toThrow(text);
 });

@@ -5,6 +5,7 @@ import {
 import { ModelFolderError } from "../manifest.ts";
 import { type DeclaredValue, declaredValue } from "../onnx/declared-value.ts";
 import { readModelOutline } from "../onnx/model-outline.ts";
+import { otherFileText } from "./other-formats.ts";
 
 /** What an ONNX file says of itself. */
 export interface OnnxModelInfo {
@@ -24,15 +25,13 @@ export function inspectOnnx(file: string): OnnxModelInfo {
   try {
     model = readModelOutline(file);
   } catch (cause) {
-    throw new ModelFolderError(`${file} is not an ONNX model: ${(cause as Error).message}`, {
-      cause,
-    });
+    throw new ModelFolderError(otherFileText(file) ?? whyNot(file, cause as Error), { cause });
   }
   const { graph } = model;
   const operatorSet = model.opsetImport.find(({ domain }) => domain === "" || domain === "ai.onnx");
   if (!graph || graph.output.length === 0 || !operatorSet) {
     throw new ModelFolderError(
-      `${file} is not an ONNX model: it has no graph with outputs; a PyTorch file must be converted first, a SavedModel is served as it is`,
+      otherFileText(file) ?? `${file} is not an ONNX model: it has no graph with outputs`,
     );
   }
   // Old exporters list the weights among the inputs.
@@ -47,4 +46,9 @@ export function inspectOnnx(file: string): OnnxModelInfo {
     outputs: graph.output.map(declaredValue),
     externalFiles: [...new Set(external)],
   };
+}
+
+function whyNot(file: string, { message, code }: NodeJS.ErrnoException): string {
+  if (code === undefined) return `${file} is not an ONNX model: ${message}`;
+  return `cannot read ${file}: ${code === "ENOENT" ? "there is no such file" : message}`;
 }

@@ -99,6 +99,52 @@ test("an unknown setting is compared with those of its section: in lists, record
   );
 });
 
+test.each([
+  { from: "labels: labels.txt", to: "labels: 5", message: "expected array, got 5" },
+  {
+    from: "labels: labels.txt",
+    to: "labels: [arrow, 2]",
+    message: "expected string, got 2 at [1]",
+  },
+  { from: "name: shapes", to: 'name: ""', message: "must have at least 1 character" },
+  {
+    from: "    replicas:",
+    to: "    parallelism: 1.5\n    replicas:",
+    message: "expected a whole number, got 1.5",
+  },
+  {
+    from: "    replicas:",
+    to: "    parallelism: 0\n    replicas:",
+    message: "must be at least 1, got 0",
+  },
+  {
+    from: "kind: encoded-image",
+    to: "kind: encoded-image, heightPx: tall",
+    message: "expected number, got string",
+  },
+  {
+    from: "models:",
+    to: "listen: { port: 99999 }\nmodels:",
+    message: "must be at most 65535, got 99999",
+  },
+  {
+    from: "models:",
+    to: "listen: { host: null }\nmodels:",
+    message: "expected string, got nothing",
+  },
+  {
+    from: "models:",
+    to: "listen: { tls: true }\nmodels:",
+    message: "expected object, got boolean",
+  },
+])("a value that a setting cannot have: $message", ({ from, to, message }) => {
+  expect(good).toContain(from);
+
+  const messages = faultsOf(good.replace(from, to)).map((fault) => fault.message);
+
+  expect(messages).toContainEqual(expect.stringMatching(`^${message.replace(/[[\]]/g, "\\$&")}`));
+});
+
 test("the fault of a pool with an unknown model has the model that was meant", () => {
   expect(faultsOf(good.replace("- model: shapes", "- model: shape"))).toMatchObject([
     {

@@ -1,5 +1,4 @@
 import { dirname, resolve } from "node:path";
-import { meantName } from "@tensorgate/core";
 import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import type { z } from "zod";
 import { isLabelListName, labelsFromText, textFromUtf8 } from "../models/options.ts";
@@ -9,6 +8,7 @@ import { configJsonSchema } from "./config-schema.ts";
 import { type GatewayOptions, gatewaySchema } from "./gateway-options.ts";
 import { looseEnds, type PathFault, referenceFaults } from "./reference-faults.ts";
 import { warnByProcess, withCurrentNames } from "./renamed-settings.ts";
+import { settingMessage } from "./setting-message.ts";
 import { type SettingSchema, unknownSettingMessage } from "./unknown-setting.ts";
 
 /** Reads the text of a file, by its path relative to the configuration. */
@@ -91,31 +91,6 @@ export function checkedOptions(options: GatewayOptions): GatewayOptions {
     "the configuration",
     faults.map(({ path, message }) => ({ path: pathText(path), message })),
   );
-}
-
-/** Returns the message for a setting that is missing, or has a value that is none of those; undefined for that of zod. */
-const settingMessage: z.core.$ZodErrorMap = (issue) => {
-  const { input } = issue;
-  if (issue.code === "invalid_type" && input === undefined) {
-    return `missing setting; expected ${issue.expected}`;
-  }
-  if (issue.code === "invalid_value") return noSuchValue(input, issue.values);
-  // One of several forms of a section is chosen by a setting in it.
-  const { discriminator, options } = issue as { discriminator?: string; options?: unknown[] };
-  if (issue.code !== "invalid_union" || discriminator === undefined || !options) return undefined;
-  const chosen = isRecord(input) ? input[discriminator] : undefined;
-  return noSuchValue(
-    chosen,
-    options.filter((each) => each !== undefined),
-  );
-};
-
-function noSuchValue(written: unknown, values: readonly unknown[]): string | undefined {
-  const names = values.map(String);
-  const expected = `expected ${names.length > 1 ? "one of " : ""}${names.map((each) => `"${each}"`).join(", ")}`;
-  if (written === undefined) return `missing setting; ${expected}`;
-  const nearest = typeof written === "string" ? meantName(written, names) : undefined;
-  return nearest === undefined ? expected : `did you mean "${nearest}"? ${expected}`;
 }
 
 /** Returns the faults that zod found. That of an unknown setting is at the setting, not at its section. */

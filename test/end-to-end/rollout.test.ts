@@ -1,3 +1,6 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type Random, seededRandom } from "@tensorgate/core";
 import type { ModelOptions } from "@tensorgate/gateway";
 import { type Head, headText, referencePicture, teach } from "@tensorgate/teaching";
@@ -165,6 +168,35 @@ test("a shadow compares after the answer, and says where it differs most", async
   expect(text).toMatch(/top-1 agreement 0 %, .* score distance [01]\.\d+/);
   expect(text).toMatch(/worst: hash [\d.]+ \| ring [\d.]+ \(request [0-9a-f]{8}\)/);
   expect((await command("shadow", "symbols", "--stop")).text).not.toContain("shadow:");
+});
+
+test("the worst pairs are written as a page, with their pictures if these were kept", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "tensorgate-worst-"));
+  const file = join(folder, "worst.html");
+  const comparedCount = () => running.gateway.rollouts.list()[0]?.shadow?.compared ?? 0;
+  const pageOf = async (...flags: readonly string[]) => {
+    await command("shadow", "symbols", "--version", "4", "--share", "1", ...flags);
+    for (let call = 0; call < 6; call += 1) await ask();
+    await expect.poll(comparedCount, { timeout: 5_000 }).toBeGreaterThan(3);
+    expect(await command("shadow", "symbols", "--page", file)).toMatchObject({ code: 0 });
+    return readFileSync(file, "utf8");
+  };
+  try {
+    const kept = await pageOf("--keep-pictures");
+    const [, base64 = ""] = /src="data:image\/\*;base64,([^"]+)"/.exec(kept) ?? [];
+    expect(pictures.map((each) => Buffer.from(each).toString("base64"))).toContain(base64);
+    expect(kept).toMatch(/<td>hash [\d.]+<\/td><td>ring [\d.]+<\/td>/);
+
+    const without = await pageOf();
+    expect(without).toContain("not kept");
+    expect(without).not.toContain("data:image");
+
+    await command("shadow", "symbols", "--stop");
+    const { code, text } = await command("shadow", "symbols", "--page", file);
+    expect([code, text]).toEqual([1, expect.stringContaining("symbols has no shadow")]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test.each([

@@ -111,12 +111,14 @@ export function addShadowCommand(command: Command): void {
         .argParser(parseShare)
         .default(0.1),
     )
+    .option("--keep-pictures", "keep the pictures of the worst pairs until the shadow ends")
+    .option("--page <file>", "write a page with the worst pairs")
     .option("--stop", "end shadowing")
     .addOption(adminUrlOption())
     .option("--json", "write a JSON object")
     .addHelpText(
       "after",
-      "\nExamples:\n  tensorgate shadow shapes --version 5 --share 0.1\n  tensorgate shadow shapes\n  tensorgate shadow shapes --stop",
+      "\nExamples:\n  tensorgate shadow shapes --version 5 --share 0.1\n  tensorgate shadow shapes\n  tensorgate shadow shapes --page worst.html\n  tensorgate shadow shapes --stop",
     )
     .action((model: string, options) => runShadow(model, options));
 }

@@ -1,6 +1,7 @@
 import type { RolloutReport, ShadowReport } from "@tensorgate/gateway";
 import { CommandError } from "../command-error.ts";
 import { adminJson } from "../rollout/admin-json.ts";
+import { writeWorstPairs } from "../rollout/worst-pairs.ts";
 
 export interface RolloutAdminOptions {
   readonly adminUrl: string;
@@ -67,14 +68,18 @@ export async function runRolloutStatus(
 export interface ShadowCommandOptions extends RolloutAdminOptions {
   readonly version?: bigint;
   readonly share: number;
+  readonly keepPictures?: boolean;
+  /** File to write a page to. */
+  readonly page?: string;
   readonly stop?: boolean;
 }
 
 /** Shadows a version, ends that, or prints what the shadow said so far. */
 export async function runShadow(model: string, options: ShadowCommandOptions): Promise<void> {
-  const { version, share, stop, adminUrl } = options;
+  const { version, share, keepPictures = false, page, stop, adminUrl } = options;
+  if (page !== undefined) return writeWorstPairs(model, page, adminUrl);
   if (version === undefined && !stop) return runRolloutStatus(model, options);
-  const request = version === undefined ? {} : { version: String(version), share };
+  const request = version === undefined ? {} : { version: String(version), share, keepPictures };
   print(await adminJson<RolloutReport>(adminUrl, path(model, "shadow"), request), options);
 }
 

@@ -59,6 +59,17 @@ export function rolloutRoutes(
     route("promote", (model) => rollouts.command(model, "promote")),
     route("abort", (model) => rollouts.command(model, "abort")),
     route("undo", (model) => rollouts.command(model, "undo")),
+    {
+      method: "GET",
+      path: "/rollouts/:model/worst/:requestId",
+      isLocal: true,
+      handle: ({ response, segments: [model = "", requestId = ""] }) => {
+        const picture = rollouts.worstPicture(model, requestId);
+        if (!picture) return sendJson(response, 404, { error: "no such picture is kept" });
+        response.writeHead(200, { "content-type": "application/octet-stream" });
+        response.end(picture);
+      },
+    },
     route("shadow", (model, body) => rollouts.shadow(model, shadowRequestFromJson(body))),
   ];
 }

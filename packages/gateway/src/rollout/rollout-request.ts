@@ -49,13 +49,22 @@ const requestJson = z.strictObject({
   shadowShare: share.optional(),
 });
 
-const shadowJson = z.strictObject({ version: version.optional(), share: share.optional() });
+const shadowJson = z.strictObject({
+  version: version.optional(),
+  share: share.optional(),
+  keepPictures: z.boolean().optional(),
+});
 
 /** A request to shadow a version; without one, shadowing ends. */
 export interface ShadowRequest {
   readonly version?: string;
   /** @default 0.1 */
   readonly share?: number;
+  /**
+   * Whether the pictures of the worst pairs are kept, up to 4 MiB each, until the shadow ends.
+   * @default false
+   */
+  readonly keepPictures?: boolean;
 }
 
 /** @throws RolloutRefusedError with every fault */

@@ -38,6 +38,8 @@ export interface Rollouts {
   command(model: string, command: "promote" | "abort" | "undo"): RolloutReport;
   /** Shadows a share of the calls of a model, or ends that. @throws RolloutRefusedError */
   shadow(model: string, request: ShadowRequest): RolloutReport;
+  /** Picture of one of the worst pairs of a model's shadow; undefined if it is not kept. */
+  worstPicture(model: string, requestId: string): Uint8Array | undefined;
   close(): void;
 }
 
@@ -69,6 +71,12 @@ export interface RolloutsDeps<InForce extends RolledOut> {
   readonly onFailure: (error: ScoringError) => void;
   readonly clock: Clock;
   readonly random: () => number;
+}
+
+interface BegunShadow {
+  readonly version: string;
+  readonly share: number;
+  readonly keepsPictures?: boolean;
 }
 
 /** @throws SettingError if the file of states is damaged */
@@ -145,14 +153,18 @@ export function createRollouts<InForce extends RolledOut>(
     const plan = states.get(model)?.running?.plan;
     const compares = plan?.abortIf.some(({ metric }) => metric !== "failures") ?? false;
     if (!plan || !compares || plan.shadowShare === 0 || !isIdempotent(model)) return;
-    beginShadow(model, plan.to, plan.shadowShare);
+    beginShadow(model, { version: plan.to, share: plan.shadowShare });
   }
 
-  function beginShadow(model: string, version: string, share: number): void {
+  function beginShadow(
+    model: string,
+    { version, share, keepsPictures = false }: BegunShadow,
+  ): void {
     endShadow(model);
     const shadow = createShadow({
       version,
       share,
+      keepsPictures,
       maxInFlight: maxShadows,
       hasQueue: () => hasQueue(inForce.current.snapshot.backboneOf(model)),
       onCompared: (sums) => apply(model, { type: "compared", sums }),
@@ -252,7 +264,8 @@ export function createRollouts<InForce extends RolledOut>(
         command === "abort" ? { type: "abort", because: "by command" } : { type: command },
       );
     },
-    shadow: (model, { version, share = 0.1 }) => {
+    worstPicture: (model, requestId) => shadows.get(model)?.pictureOf(requestId),
+    shadow: (model, { version, share = 0.1, keepPictures: keepsPictures = false }) => {
       if (states.get(model)?.running) {
         throw new RolloutRefusedError("invalid", `${model}: its rollout decides what is shadowed`);
       }
@@ -265,7 +278,7 @@ export function createRollouts<InForce extends RolledOut>(
             `${model} is not idempotent: it cannot be shadowed`,
           );
         }
-        beginShadow(model, version, share);
+        beginShadow(model, { version, share, keepsPictures });
       }
       return report(model);
     },

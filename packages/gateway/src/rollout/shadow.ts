@@ -13,6 +13,9 @@ const shadowTimeoutMs = 10_000;
 /** Pairs of answers that are kept, the least alike ones. */
 const maxWorstPairs = 10;
 
+/** Longest picture that is kept, in bytes: with each of the worst pairs, if that was asked for. */
+const maxKeptPictureBytes = 4 * 2 ** 20;
+
 /** Two answers to one picture. */
 export interface AnswerPair {
   readonly requestId: string;
@@ -20,6 +23,8 @@ export interface AnswerPair {
   readonly shadow: string;
   /** 0 for equal scores, 1 for none in common. */
   readonly distance: number;
+  /** Whether its picture is kept; absent if not. */
+  readonly hasPicture?: true;
 }
 
 /** What shadowed calls said. Plain JSON. */
@@ -47,20 +52,25 @@ export interface Shadowed {
   readonly call: CallContext;
   /** How long its answer took. */
   readonly answerMs: number;
+  readonly pictures: readonly { readonly bytes: Uint8Array }[];
   /** Scores its pictures with the shadow. */
   readonly score: (call: CallContext) => Promise<unknown>;
   /** Compares its answer with the shadow's. @returns undefined if there is nothing to compare */
   readonly compare: (shadow: unknown) => ShadowedPair | undefined;
 }
 
-export interface ShadowedPair extends Omit<AnswerPair, "requestId" | "distance"> {
+export interface ShadowedPair extends Pick<AnswerPair, "answer" | "shadow"> {
   readonly sums: ComparisonCounts;
+  /** Position of the picture whose two answers these are. */
+  readonly index: number;
 }
 
 export interface ShadowDeps {
   readonly version: string;
   readonly share: number;
   readonly maxInFlight: number;
+  /** Whether the pictures of the worst pairs are kept until the shadow ends. */
+  readonly keepsPictures: boolean;
   /** Whether calls are queued: they come first. */
   readonly hasQueue: () => boolean;
   readonly onCompared: (sums: ComparisonCounts) => void;
@@ -76,11 +86,13 @@ export interface Shadow {
    */
   offer(shadowed: Shadowed): void;
   report(): ShadowReport;
+  /** Picture of one of the worst pairs; undefined if it is not kept. */
+  pictureOf(requestId: string): Uint8Array | undefined;
   close(): void;
 }
 
 export function createShadow(deps: ShadowDeps): Shadow {
-  const { version, share, maxInFlight, hasQueue, onCompared, clock, random } = deps;
+  const { version, share, maxInFlight, keepsPictures, hasQueue, onCompared, clock, random } = deps;
   const closing = new AbortController();
   let inFlight = 0;
   let failed = 0;
@@ -88,7 +100,7 @@ export function createShadow(deps: ShadowDeps): Shadow {
   let sums = noComparisons;
   let answerMs = 0;
   let shadowMs = 0;
-  let worst: AnswerPair[] = [];
+  let worst: WorstPair[] = [];
 
   async function run(shadowed: Shadowed): Promise<void> {
     const controller = new AbortController();
@@ -129,7 +141,7 @@ export function createShadow(deps: ShadowDeps): Shadow {
 
   function note(
     pair: ShadowedPair,
-    { call, answerMs: took }: Shadowed,
+    { call, answerMs: took, pictures }: Shadowed,
     shadowTookMs: number,
   ): void {
     const { answer, shadow } = pair;
@@ -143,8 +155,13 @@ export function createShadow(deps: ShadowDeps): Shadow {
     };
     answerMs += took * compared;
     shadowMs += shadowTookMs * compared;
-    worst.push({ requestId: call.requestId, answer, shadow, distance: distance / compared });
-    worst = worst.toSorted((a, b) => b.distance - a.distance).slice(0, maxWorstPairs);
+    const found = { requestId: call.requestId, answer, shadow, distance: distance / compared };
+    const isWorst = (worst[maxWorstPairs - 1]?.distance ?? -1) < found.distance;
+    if (isWorst) {
+      worst = [...worst, { ...found, ...(keepsPictures && kept(pictures[pair.index]?.bytes)) }]
+        .toSorted((a, b) => b.distance - a.distance)
+        .slice(0, maxWorstPairs);
+    }
     onCompared(pair.sums);
   }
 
@@ -178,9 +195,23 @@ export function createShadow(deps: ShadowDeps): Shadow {
           answerMs: mean(answerMs),
           shadowMs: mean(shadowMs),
         }),
-        worst,
+        worst: worst.map(({ picture, ...told }) => ({
+          ...told,
+          ...(picture && { hasPicture: true as const }),
+        })),
       };
     },
+    pictureOf: (requestId) => worst.find((pair) => pair.requestId === requestId)?.picture,
     close: () => closing.abort(new DeadlineExceededError("the shadow has ended") as ScoringError),
   };
+}
+
+interface WorstPair extends AnswerPair {
+  readonly picture?: Uint8Array;
+}
+
+/** A copy, since the memory of a request's body is used again. */
+function kept(bytes: Uint8Array | undefined): { readonly picture?: Uint8Array } {
+  if (!bytes || bytes.byteLength > maxKeptPictureBytes) return {};
+  return { picture: Uint8Array.from(bytes) };
 }

@@ -59,6 +59,7 @@ export function tasksWithRollouts(tasks: Tasks, deps: RolloutTasksDeps): Tasks {
           shadow.offer({
             call,
             answerMs: clock.nowMs() - startedMs,
+            pictures: request.pictures,
             score: (shadowCall) => task({ ...request, modelSpec: spec }, shadowCall),
             compare: (compared) =>
               comparedResponses(response, compared as PictureResponse<Value>, { compare, textOf }),
@@ -205,6 +206,7 @@ function comparedResponses<Value>(
     const sums = compare(first.value, second.value);
     const isWorst = !pair || sums.distance > pair.sums.distance / pair.sums.compared;
     pair = {
+      index: isWorst ? index : (pair?.index ?? 0),
       answer: isWorst ? textOf(first.value) : (pair?.answer ?? ""),
       shadow: isWorst ? textOf(second.value) : (pair?.shadow ?? ""),
       sums: pair ? summed(pair.sums, sums) : sums,

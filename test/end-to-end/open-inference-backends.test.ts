@@ -161,6 +161,40 @@ test("parameters of a request reach the server with their types, also through th
   expect(sent.map(({ request }) => request["parameters"])).toEqual([told.passedOn, told.passedOn]);
 });
 
+test("parameters go with a picture that the gateway makes pixels of", async () => {
+  await using inference = await startScriptedInference({
+    model: "shapes",
+    metadata: {
+      name: "shapes",
+      versions: ["1"],
+      inputs: [{ name: "images", datatype: "FP32", shape: ["-1", "8", "8", "3"] }],
+      outputs: [{ name: "scores", datatype: "FP32", shape: ["-1", "16"] }],
+    },
+    replies: { ModelInfer: [answer] },
+  });
+  const input = { tensor: "images", kind: "pixels", heightPx: 8, widthPx: 8 } as const;
+  const replicas = [inference.address];
+  await using running = await openGateway({
+    models: [{ ...shapesModel(), input }],
+    pools: [{ model: "shapes", region: "westeurope", dialect: "open-inference", replicas }],
+  });
+  await running.gateway.ready();
+  const b64 = Buffer.from(samplePicture("star")).toString("base64");
+  const images = { name: "images", datatype: "BYTES", shape: [1], data: [{ b64 }] };
+
+  const response = await fetch(`${running.url}/v2/models/shapes/infer`, {
+    method: "POST",
+    body: JSON.stringify({ parameters: { mood: "good" }, inputs: [images] }),
+  });
+
+  expect(response.status).toBe(200);
+  const sent = inference.calls.find(({ method }) => method === "ModelInfer");
+  expect(sent?.request).toMatchObject({
+    parameters: { mood: { string_param: "good" } },
+    inputs: [{ datatype: "FP32", shape: ["1", "8", "8", "3"] }],
+  });
+});
+
 test("a picture is scored also where the server does not describe the model", async () => {
   const unknown = { status: { code: "INTERNAL", message: "a bug" } };
   await using inference = await startScriptedInference({

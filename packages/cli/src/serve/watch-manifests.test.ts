@@ -1,3 +1,4 @@
+import { UpstreamAnsweredError } from "@tensorgate/core";
 import { manualClock } from "@tensorgate/core/testing";
 import type { GatewayOptions, ManifestRequest } from "@tensorgate/gateway";
 import { expect, test } from "vitest";
@@ -125,6 +126,34 @@ test("pools of other dialects and gateways are not asked, and the next replica i
 
   expect(asked).toEqual(["10.0.0.1:1", "two:2"]);
   expect(manifests.described(options({ pools })).models).toMatchObject([{ labels: ["cat"] }]);
+});
+
+test("a server without manifests is asked once a minute, and one that loads the model in each round", async () => {
+  const rejected = (grpcCode: number) => new UpstreamAnsweredError("no", grpcCode);
+  for (const { error, count } of [
+    { error: rejected(3), count: 2 },
+    { error: rejected(5), count: 26 },
+  ]) {
+    let asked = 0;
+    const { manifests } = watched(async () => {
+      asked += 1;
+      throw error;
+    });
+
+    for (let round = 0; round <= 12; round += 1) await manifests.look(options());
+
+    expect(asked).toBe(count);
+  }
+});
+
+test("replicas that do not answer hold nothing up", async () => {
+  const { manifests, clock } = watched(() => new Promise(() => {}));
+
+  const looked = manifests.look(options());
+  clock.advance(2_000);
+
+  await looked;
+  expect(manifests.described(options())).toEqual(options());
 });
 
 test("another version with other labels is noticed, and a server that is away is no change", async () => {

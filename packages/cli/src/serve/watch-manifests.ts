@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { type Clock, poll } from "@tensorgate/core";
+import { type Clock, poll, UpstreamAnsweredError } from "@tensorgate/core";
 import {
   type GatewayOptions,
   type ManifestRequest,
@@ -7,6 +7,7 @@ import {
   type PoolOptions,
   readManifest,
 } from "@tensorgate/gateway";
+import { grpcCode } from "@tensorgate/grpc";
 import { modelOptionsFromFolder } from "../demo/model-options.ts";
 import { importModelServer } from "../import-model-server.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -17,6 +18,12 @@ const intervalMs = 5_000;
 /** Time limit of a question, in milliseconds; the start of the gateway waits so long at most. */
 const timeoutMs = 2_000;
 
+/** Replicas of a model that are asked at a time, one after the other. */
+const maxAsked = 3;
+
+/** Rounds without a question after a server has said that it has no manifests, as TensorFlow Serving does. */
+const pausedRounds = 11;
+
 export interface WatchManifestsDeps {
   readonly log: Pick<Log, "info" | "warn">;
   readonly clock: Clock;
@@ -26,7 +33,7 @@ export interface WatchManifestsDeps {
 
 /** What model servers say of the models that a configuration does not describe. */
 export interface WatchedManifests extends Disposable {
-  /** Asks the servers of the models that these options only name. */
+  /** Asks the servers of the models that these options only name, for two seconds at most. */
   look(options: GatewayOptions): Promise<void>;
   /** Returns options in which models that are only named are described as their servers do. */
   described(options: GatewayOptions): GatewayOptions;
@@ -59,6 +66,7 @@ export function watchManifests({
 }: WatchManifestsDeps): WatchedManifests {
   let known: ReadonlyMap<string, ModelOptions> = new Map();
   const said = new Set<string>();
+  const paused = new Map<string, number>();
   let polling: Disposable | undefined;
 
   async function look(options: GatewayOptions): Promise<boolean> {
@@ -80,13 +88,16 @@ export function watchManifests({
     model: string,
     pools: readonly PoolOptions[],
   ): Promise<ModelOptions | undefined> {
-    for (const request of requestsFor(model, pools)) {
-      try {
-        const text = await read({ ...request, timeoutMs, clock });
-        return text === undefined ? undefined : await modelFrom(model, text);
-      } catch {
-        // The next replica may answer, or this one the next time; routing reports those that do not.
-      }
+    const roundsLeft = paused.get(model) ?? 0;
+    paused.set(model, Math.max(0, roundsLeft - 1));
+    if (roundsLeft > 0) return known.get(model);
+    for (const request of requestsFor(model, pools).slice(0, maxAsked)) {
+      const text = await read({ ...request, timeoutMs, clock }).catch(textOfFailure);
+      // The next replica may answer, or this one the next time; routing reports those that do not.
+      if (text === unanswered) continue;
+      if (text !== undefined) return modelFrom(model, text);
+      paused.set(model, pausedRounds);
+      return undefined;
     }
     return known.get(model);
   }
@@ -109,7 +120,9 @@ export function watchManifests({
 
   return {
     look: async (options) => {
-      await look(options);
+      const { promise: isLate, resolve } = Promise.withResolvers<void>();
+      using _timer = clock.setTimer(timeoutMs, resolve);
+      await Promise.race([look(options), isLate]);
     },
     described: (options) => {
       if (known.size === 0) return options;
@@ -126,6 +139,15 @@ export function watchManifests({
     },
     [Symbol.dispose]: () => polling?.[Symbol.dispose](),
   };
+}
+
+const unanswered = Symbol("unanswered");
+
+/** A server that rejects the question has no manifests; one that does not know the model may be loading it. */
+function textOfFailure(thrown: unknown): undefined | typeof unanswered {
+  const isRejected =
+    thrown instanceof UpstreamAnsweredError && thrown.grpcCode !== grpcCode.NOT_FOUND;
+  return isRejected ? undefined : unanswered;
 }
 
 function descriptionText({ name, family, labels = [] }: ModelOptions): string {

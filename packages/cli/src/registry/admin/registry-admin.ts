@@ -1,5 +1,6 @@
+import { existsSync } from "node:fs";
 import { realpath } from "node:fs/promises";
-import { sep } from "node:path";
+import { join, sep } from "node:path";
 import {
   ForbiddenError,
   InvalidRequestError,
@@ -100,6 +101,7 @@ export function createRegistryAdmin({
         async () => {
           const { from, ...options } = registerRequest(body);
           const folder = await allowedSource(from, registerFrom);
+          await assertReadable(folder);
           const made = await registry.register(name, { from: folder, ...given(options) });
           return changed(made, `registered ${name}@${made.version} from ${folder}`);
         },
@@ -183,6 +185,18 @@ async function allowedSource(from: string, folders: readonly string[]): Promise<
     }
   }
   throw new ForbiddenError(`${from} is not in a folder of --register-from: ${folders.join(", ")}`);
+}
+
+/** A SavedModel that cannot be read is not registered, as by the command. @throws InvalidRequestError */
+async function assertReadable(from: string): Promise<void> {
+  if (!from.endsWith(".pb") && !existsSync(join(from, "saved_model.pb"))) return;
+  const { inspectSavedModel, SavedModelError } = await import("@tensorgate/savedmodel");
+  try {
+    await inspectSavedModel(from);
+  } catch (thrown) {
+    if (!(thrown instanceof SavedModelError)) throw thrown;
+    throw new InvalidRequestError(thrown.message, { field: "from" });
+  }
 }
 
 /** @returns the job as it began; it ends by itself, or with this process */

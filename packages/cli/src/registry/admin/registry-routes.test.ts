@@ -9,6 +9,7 @@ import { registryRoutes } from "./registry-routes.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tensorgate-registry-routes-"));
 const incoming = join(folder, "incoming");
+const broken = join(incoming, "broken");
 const logged: string[] = [];
 let server: AdminServer;
 
@@ -29,6 +30,8 @@ beforeAll(async () => {
       },
     },
   });
+  mkdirSync(broken);
+  writeFileSync(join(broken, "saved_model.pb"), "no graph");
   writeFileSync(join(folder, "secret.onnx"), "");
   symlinkSync(join(folder, "secret.onnx"), join(incoming, "link.onnx"));
   const directory = join(folder, "registry");
@@ -127,6 +130,7 @@ describe("what is wrong has the reason and the code that it has at the gateway",
     ["POST", "/models/a%2Fb/versions", { from }, 400, "invalid-request", /a\/b/],
     ["POST", "/models/m/versions", { form: from }, 400, "invalid-request", /from.*form/],
     ["POST", "/models/m/versions", { from: incoming }, 400, "invalid-request", /is a link to/],
+    ["POST", "/models/m/versions", { from: broken }, 400, "invalid-request", /saved_model\.pb/],
     ["POST", "/models/m/versions", { from, version: "1" }, 400, "failed-precondition", /exists/],
     ["POST", "/models/m/versions", { from: "/etc" }, 403, "forbidden", /--register-from/],
     ["POST", "/models/m/versions", { from: `${incoming}/../x` }, 403, "forbidden", /register-from/],

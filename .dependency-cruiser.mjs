@@ -44,12 +44,14 @@ const stages = {
   pipeline: ["core"],
   rollout: ["core"],
   routing: ["core"],
+  sharing: ["core"],
   telemetry: ["core"],
   upstream: ["core", "grpc", "open-inference", "proto", "tf-serving"],
 };
 
 /** Bounds of settings, which every stage's options are made of, and the reading of files that they name. */
-const settingFiles = "^packages/gateway/src/(setting-schemas|regular-file)\\.ts$";
+const settingFiles =
+  "^packages/gateway/src/(setting-schemas|regular-file|kubernetes-account)\\.ts$";
 
 /** Each heavy dependency, and its one home. */
 const homes = {

@@ -45,12 +45,16 @@ test("the Kubernetes example has what a gateway and a model need there", () => {
     "Deployment tensorgate",
     "Deployment tensorgate-shapes",
     "HorizontalPodAutoscaler tensorgate",
+    "Lease tensorgate",
     "NetworkPolicy tensorgate",
     "NetworkPolicy tensorgate-models",
     "PodDisruptionBudget tensorgate",
     "PodDisruptionBudget tensorgate-shapes",
+    "Role tensorgate",
+    "RoleBinding tensorgate",
     "Service tensorgate",
     "Service tensorgate-shapes",
+    "ServiceAccount tensorgate",
   ]);
 });
 
@@ -188,7 +192,29 @@ describe.skipIf(!helm)(`the Helm chart${helm ? "" : " (skipped without helm 4)"}
     expect(text).toContain("serviceAccountName: t\n");
     expect(text).toContain("automountServiceAccountToken: true");
     // Kubernetes keeps the account of a field that is left out, and no pod starts once that account is gone.
-    expect(manifests).toContain("serviceAccountName: default\n");
+    const alone = rendered({ gateway: { ...anonymous, replicas: 1 } });
+    expect(alone).toContain("serviceAccountName: default\n");
+  });
+
+  test("lets several gateways share the slots of replicas, and one have them all", () => {
+    const models = [{ name: "m", source }];
+    const several = rendered({ gateway: anonymous, models });
+    expect(configOf(several).sharing).toMatchObject({ lease: { kubernetes: { name: "t" } } });
+    expect(several).toMatch(/resources: \[leases\], resourceNames: \[t\], verbs: \[get, patch\]/);
+    const kinds = resourcesOf(several).map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+    expect(kinds).toEqual(expect.arrayContaining(["Lease t", "Secret t-sharing"]));
+    expect(several).toContain("secretKeyRef: { name: t-sharing, key: secret }");
+
+    const one = rendered({ gateway: { ...anonymous, replicas: 1 }, models });
+    expect(configOf(one)).not.toHaveProperty("sharing");
+    expect(resourcesOf(one).map(({ kind }) => kind)).not.toContain("Lease");
+
+    const apart = rendered({ gateway: { ...anonymous, sharing: { enabled: false } }, models });
+    expect(configOf(apart)).toMatchObject({ routing: { pacing: false } });
+
+    const given = rendered({ gateway: { ...anonymous, sharing: { secretName: "own" } }, models });
+    expect(resourcesOf(given).map(({ kind }) => kind)).not.toContain("Secret");
+    expect(given).toContain("secretKeyRef: { name: own, key: secret }");
   });
 
   test("autoscales by metrics that there are", () => {

@@ -12,6 +12,7 @@ const pure = [
   "open-inference/src",
   "teaching/src",
   "gateway/src/routing/scheduler",
+  "gateway/src/routing/sharing",
   "gateway/src/rollout/machine",
   "gateway/simulation",
 ];

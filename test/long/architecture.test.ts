@@ -104,6 +104,11 @@ const planted: readonly {
     target: "../../routing/router.ts",
   },
   {
+    rule: "stage-sharing-imports-only-its-own",
+    folder: "gateway/src/sharing",
+    target: "../../routing/router.ts",
+  },
+  {
     rule: "server-knows-no-protocol",
     folder: "gateway/src/inbound/server",
     target: "../../access/authentication.ts",

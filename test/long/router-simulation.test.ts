@@ -9,6 +9,8 @@ import {
   regionLost,
 } from "../../packages/gateway/simulation/scenarios.ts";
 
+import { sharedBesideCentralQueue } from "../../packages/gateway/simulation/shared-scenarios.ts";
+
 /** Enough that the slowest of a thousand are a hundred. */
 const sized = { requestCount: 100_000, seed: 4 };
 
@@ -36,6 +38,35 @@ describe("eight replicas behind one gateway", () => {
   test("are not taken out because all of them are slow, or because the gateway itself was blocked", () => {
     expect(noOutlier("all slow", 0.15, sized)).toMatchObject({ failed: 0, ejections: 0 });
     expect(noOutlier("gateway stalled", 0.5, sized)).toMatchObject({ failed: 0, ejections: 0 });
+  });
+});
+
+describe.each([4, 16])("%i gateways that share the slots", (gatewayCount) => {
+  describe.each([8, 64])("of %i replicas", (replicaCount) => {
+    test.each([
+      { peerMs: 0.1, load: 0.5, p99: 1.15, p999: 1.3 },
+      { peerMs: 0.1, load: 0.7, p99: 1.15, p999: 1.3 },
+      { peerMs: 0.1, load: 0.9, p99: 1.15, p999: 1.3 },
+      { peerMs: 0.5, load: 0.5, p99: 1.25, p999: 1.4 },
+      { peerMs: 0.5, load: 0.7, p99: 1.25, p999: 1.4 },
+      { peerMs: 0.5, load: 0.9, p99: 1.25, p999: 1.4 },
+    ])(
+      "are near the central queue: $peerMs ms apart, load $load",
+      ({ peerMs, load, p99, p999 }) => {
+        const row = sharedBesideCentralQueue({
+          ...sized,
+          gatewayCount,
+          replicaCount,
+          peerMs,
+          load,
+        });
+
+        expect(row.failed).toBe(0);
+        expect(row.p99Ratio).toBeLessThanOrEqual(p99);
+        expect(row.p999Ratio).toBeLessThanOrEqual(p999);
+        expect(row.maxAtReplica).toBeLessThanOrEqual(2);
+      },
+    );
   });
 });
 

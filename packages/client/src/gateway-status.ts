@@ -5,7 +5,13 @@ import {
   type WithMeta,
   withMeta,
 } from "@tensorgate/client-core";
-import type { GatewayStatus, PoolStatus, RegionStatus, ReplicaStatus } from "@tensorgate/core";
+import type {
+  GatewayStatus,
+  PoolStatus,
+  RegionStatus,
+  ReplicaStatus,
+  SharingStatus,
+} from "@tensorgate/core";
 import {
   type PoolStatus as PoolMessage,
   type ReplicaStatus as ReplicaMessage,
@@ -107,15 +113,30 @@ function openStream(open: (signal: AbortSignal) => AsyncIterable<WatchStatusResp
   };
 }
 
+function sharingFrom({
+  role,
+  gatewayCount,
+  ownersLost,
+  because,
+}: NonNullable<StatusMessage["sharing"]>): SharingStatus {
+  return {
+    role: role as SharingStatus["role"],
+    gatewayCount,
+    ownersLost,
+    ...(because !== undefined && { because }),
+  };
+}
+
 /** Converts counts to numbers: none of them passes 2^53. */
 function statusFrom(message: StatusMessage | undefined): GatewayStatus {
   if (!message) throw foreignAnswerError(200, { text: "the response has no status" });
-  const { version, region, uptimeMs, retriesLeft, regions } = message;
+  const { version, region, uptimeMs, retriesLeft, regions, sharing } = message;
   return {
     version,
     region,
     uptimeMs: Number(uptimeMs),
     retriesLeft,
+    ...(sharing && { sharing: sharingFrom(sharing) }),
     regions: regions.map(
       ({ name, roundTripMs, hasOutage, pools }): RegionStatus => ({
         name,

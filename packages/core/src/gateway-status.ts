@@ -10,6 +10,23 @@ export interface GatewayStatus {
   readonly regions: readonly RegionStatus[];
   /** Further attempts that may be made now after failures. */
   readonly retriesLeft: number;
+  /** Present if several gateways share the slots of the replicas. */
+  readonly sharing?: SharingStatus;
+}
+
+/** How a gateway shares the slots of the replicas with others. */
+export interface SharingStatus {
+  /**
+   * `owner` gives the slots to the calls of all gateways, `follower` gets them from the owner, `alone` has no owner in
+   * reach and uses only its share of the slots.
+   */
+  readonly role: "owner" | "follower" | "alone";
+  /** Gateways that share the slots, as far as is known; this one counts. */
+  readonly gatewayCount: number;
+  /** Times that this gateway lost its owner. */
+  readonly ownersLost: number;
+  /** Why it is alone, if a reason is known. */
+  readonly because?: string;
 }
 
 export interface RegionStatus {

@@ -263,7 +263,7 @@ function regionalRow(scenario: string, load: number, { ended, ejections }: Figur
  *
  * @param share - 0..1
  */
-function percentile(values: readonly number[], share: number): number {
+export function percentile(values: readonly number[], share: number): number {
   const sorted = Float64Array.from(values).sort();
   return sorted[Math.ceil(share * sorted.length) - 1] ?? Number.NaN;
 }

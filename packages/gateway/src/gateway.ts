@@ -14,6 +14,7 @@ import { createRollouts } from "./rollout/rollouts.ts";
 import { routingDefaults } from "./routing/options.ts";
 import { createRouting } from "./routing/routing.ts";
 import { createReplicaAliases } from "./routing/routing-trace.ts";
+import { createSharing } from "./sharing/sharing.ts";
 import { systemClockAndRandom } from "./system-clock.ts";
 import { createTelemetry } from "./telemetry/telemetry.ts";
 import { createModelDiscovery } from "./upstream/model-discovery.ts";
@@ -43,11 +44,7 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
   const registry = createDeviceRegistry({ replicas: upstream, aliasOf, clock });
 
   // models, the pictures: decoded in processes of their own, also to test replicas with
-  const pictures = createPictures({
-    options: settings,
-    onDecoderFailure: (error) => host.onInternalError(error, "decoder"),
-    clock,
-  });
+  const pictures = createPictures({ options: settings, ...host, clock });
 
   // upstream, the models: which versions and signatures the replicas have, and whether they may get calls
   const discovery = createModelDiscovery(upstream, {
@@ -55,6 +52,8 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
     verify: (replica) => pictures.golden(inForce.current.snapshot, replica),
     clock,
   });
+  // sharing: agrees with other gateways on who gives the slots of the replicas
+  const sharing = createSharing(settings.sharing, { ...host, clock, random });
 
   // routing: picks a region and a replica, when one is free, and another one when it fails
   const routing = createRouting({
@@ -65,6 +64,7 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
     probe: discovery.probe,
     observers: [telemetry.countReplicaChange, host.onReplica],
     aliasOf,
+    sharing,
     clock,
   });
 
@@ -130,7 +130,7 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
       return inbound.url;
     },
     listen: async () => {
-      await inbound.listen();
+      await Promise.all([inbound.listen(), sharing.start()]);
       pictures.warm(inForce.current.snapshot);
     },
     devices,
@@ -140,7 +140,7 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
     reload: (changed) => inForce.reload(changed, upstream.replace),
     ready: routing.ready,
     close: async (graceMs, drainDelayMs) => {
-      await inbound.close(graceMs, drainDelayMs);
+      await Promise.all([sharing.leave(), inbound.close(graceMs, drainDelayMs)]);
       for (const stage of [devices, rollouts, routing, upstream]) stage.close();
       await pictures.close();
     },

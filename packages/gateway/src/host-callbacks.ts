@@ -1,4 +1,4 @@
-import { guardedCallback, InternalError } from "@tensorgate/core";
+import { guardedCallback, InternalError, type ScoringError } from "@tensorgate/core";
 import type { GatewayDeps } from "./gateway-api.ts";
 
 /** What the host, the program that embeds the gateway, hands in: callbacks, and what is served beside the API. */
@@ -9,6 +9,10 @@ export type HostCallbacks = Required<
   readonly outages: GatewayDeps["outages"];
   /** Undefined if the host has none: what nobody takes is not written. */
   readonly onCall: GatewayDeps["onCall"];
+  /** Reports that a process that decodes pictures cannot be started. */
+  readonly onDecoderFailure: (error: ScoringError) => void;
+  /** Reports that other gateways cannot be found. */
+  readonly onSharingFailure: (error: ScoringError) => void;
   /** Reports an exception of an instrument of the host's providers. */
   readonly onTelemetryFailure: (thrown: unknown) => void;
 };
@@ -29,6 +33,8 @@ export function hostCallbacks(deps: GatewayDeps): HostCallbacks {
     onCertificates: guardedCallback(deps.onCertificates, reported("certificates")),
     onRejectedConnections: guardedCallback(deps.onRejectedConnections, reported("connections")),
     onReplica: guardedCallback(deps.onReplica, reported("replica")),
+    onDecoderFailure: (error) => onInternalError(error, "decoder"),
+    onSharingFailure: (error) => onInternalError(error, "sharing"),
     onTelemetryFailure: reported("telemetry"),
   };
 }

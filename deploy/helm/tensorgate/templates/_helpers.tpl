@@ -67,7 +67,34 @@ tensorgate.dev/model: {{ include "tensorgate.modelName" . }}
 {{- else -}}
 {{- $_ := set $config "allowAnonymous" true -}}
 {{- end -}}
+{{- if include "tensorgate.isSharing" . -}}
+{{- $lease := dict "kubernetes" (dict "name" .Release.Name "namespace" .Release.Namespace) -}}
+{{- $_ := set $config "sharing" (dict "address" (dict "env" "TENSORGATE_SHARING_ADDRESS") "secret" (dict "env" "TENSORGATE_SHARING_SECRET") "lease" $lease) -}}
+{{- else if include "tensorgate.isMany" . -}}
+{{- /* Two that pace by what each sees do worse than none. */ -}}
+{{- $_ := set $config "routing" (dict "pacing" false) -}}
+{{- end -}}
 {{- toYaml (mergeOverwrite $config (deepCopy $gateway.config)) -}}
+{{- end }}
+
+{{/* Whether there may be several gateways, and whether they share the slots of replicas. */}}
+{{- define "tensorgate.isMany" -}}
+{{- with .Values.gateway -}}
+{{- if or (gt (int .replicas) 1) (ne .autoscaling.kind "none") -}}true{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "tensorgate.isSharing" -}}
+{{- if and .Values.gateway.sharing.enabled (include "tensorgate.isMany" .) -}}true{{- end -}}
+{{- end }}
+
+{{- define "tensorgate.sharingSecret" -}}
+{{- .Values.gateway.sharing.secretName | default (printf "%s-sharing" .Release.Name) -}}
+{{- end }}
+
+{{/* Whether gateways call the API server. */}}
+{{- define "tensorgate.hasAccount" -}}
+{{- if or (eq .Values.gateway.discovery "kubernetes") (include "tensorgate.isSharing" .) -}}true{{- end -}}
 {{- end }}
 
 {{- define "tensorgate.podSecurity" -}}

@@ -70,18 +70,26 @@ export async function runDeploy(service: string, options: DeployOptions): Promis
     gateway: {
       replicas: options.gateways,
       region: options.region,
+      // A chart that is rendered without a cluster cannot see the Secret that it made before.
+      ...(options.manifests && { sharing: { secretName: `${service}-sharing` } }),
       ...access.values,
     },
     models: models.map((each) => each.values),
   });
-  const template = () => tools.helm(["template", ...chart, ...values], { input });
+  const template = (...more: string[]) =>
+    tools.helm(["template", ...chart, ...values, ...more], { input });
   if (options.manifests) {
     process.stdout.write((await template()).stdout);
+    if (options.gateways > 1) {
+      say(
+        `several gateways need a common secret: kubectl --namespace ${options.namespace} create secret generic ${service}-sharing --from-literal=secret="$(openssl rand -hex 24)"`,
+      );
+    }
     return;
   }
   await checkQuota(tools, service, options, models.length);
   const difference = await tools.kubectl(["diff", "-f", "-"], {
-    input: (await template()).stdout,
+    input: (await template("--dry-run=server")).stdout,
     accepted: [0, 1],
   });
   if (options.diff) {

@@ -1,6 +1,6 @@
 import { styleText } from "node:util";
 import type { GatewayStatus, PoolStatus, RegionStatus, ReplicaStatus } from "@tensorgate/client";
-import { counted } from "@tensorgate/core";
+import { counted, type SharingStatus } from "@tensorgate/core";
 
 export interface TableForm {
   /** Columns of the terminal; table columns that do not fit are left out, the least important first. */
@@ -20,12 +20,26 @@ export function statusTable(status: GatewayStatus, form: TableForm): readonly st
   const columns = columnsFor(replicas, form.width);
   return [
     cut(head.join(", "), form.width),
+    ...sharingLines(status.sharing, form),
     "",
     styled("dim", rowOf(columns.map(({ name, width }) => ({ text: name, width }))), form),
     ...regions.flatMap((each) =>
       regionLines(each, { ...form, columns, isOwn: each.name === region }),
     ),
   ];
+}
+
+function sharingLines(sharing: SharingStatus | undefined, form: TableForm): readonly string[] {
+  if (!sharing) return [];
+  const { role, gatewayCount, ownersLost, because } = sharing;
+  const roles = {
+    owner: `gives the slots to ${counted(gatewayCount, "gateway")}`,
+    follower: `gets its slots from another of ${counted(gatewayCount, "gateway")}`,
+    alone: `alone, with its share of the slots${because === undefined ? "" : `: ${because}`}`,
+  };
+  const lost = ownersLost > 0 ? `, lost its owner ${counted(ownersLost, "time")}` : "";
+  const text = cut(roles[role] + lost, form.width);
+  return [role === "alone" ? styled("yellow", text, form) : text];
 }
 
 interface RegionForm extends TableForm {

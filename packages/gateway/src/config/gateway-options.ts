@@ -20,6 +20,7 @@ import {
 import { type CacheOptions, cacheSchema } from "../pipeline/options.ts";
 import { type RolloutOptions, rolloutSchema } from "../rollout/options.ts";
 import { type RoutingOptions, routingSchema } from "../routing/options.ts";
+import { type SharingOptions, sharingSchema } from "../sharing/options.ts";
 import { type ChannelOptions, channelSchema } from "../upstream/options.ts";
 import { isOpenToOthers } from "./access.ts";
 import { type PoolOptions, poolSchema, sharedDeviceFaults } from "./pool-options.ts";
@@ -45,6 +46,8 @@ export interface GatewayOptions {
   /** Response cache of models with `cache: true`. */
   readonly cache?: CacheOptions;
   readonly routing?: RoutingOptions;
+  /** Other gateways in front of the same replicas. */
+  readonly sharing?: SharingOptions;
   readonly upstream?: ChannelOptions;
   /** Versions that are rolled out by and by, and shadows. */
   readonly rollouts?: RolloutOptions;
@@ -75,6 +78,9 @@ export const gatewaySchema: z.ZodType<GatewayOptions> = z
     cache: cacheSchema.optional().describe("Response cache."),
     routing: routingSchema.optional().describe("Load balancing, retries and ejection."),
     rollouts: rolloutSchema.optional().describe("Rollouts of versions, and shadows."),
+    sharing: sharingSchema
+      .optional()
+      .describe("Slots shared with other gateways in front of the same replicas."),
     upstream: channelSchema.optional().describe("Connections to replicas."),
     keys: z.array(keySchema).optional().describe("Keys of callers."),
     allowPlaintextKeys: z

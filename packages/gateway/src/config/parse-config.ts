@@ -217,6 +217,13 @@ function withPathsFrom(folder: string, options: GatewayOptions): GatewayOptions 
   return {
     ...options,
     ...(options.rollouts && { rollouts: resolved(options.rollouts) }),
+    ...(options.sharing && {
+      sharing: {
+        ...options.sharing,
+        secret: resolved(options.sharing.secret),
+        lease: resolved(options.sharing.lease),
+      },
+    }),
     ...(listen && { listen: { ...listen, ...(listen.tls && { tls: resolved(listen.tls) }) } }),
     ...(options.models && {
       models: options.models.map(({ golden, ...model }) =>

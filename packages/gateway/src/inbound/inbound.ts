@@ -49,7 +49,9 @@ export interface InboundDeps {
   /** What a reload swaps: `current` is what is in force at this moment. */
   readonly inForce: { readonly current: InForce };
   /** How the regions are doing, with or without the addresses of replicas. */
-  readonly status: (showsAddresses: boolean) => Pick<GatewayStatus, "regions" | "retriesLeft">;
+  readonly status: (
+    showsAddresses: boolean,
+  ) => Pick<GatewayStatus, "regions" | "retriesLeft" | "sharing">;
   readonly readiness: (isClosing: boolean) => Readiness;
   readonly version: string;
   /** Files of the page at `/`. */
@@ -102,9 +104,9 @@ export function createInbound(deps: InboundDeps): Inbound {
   let isClosing = false;
   const readiness = () => deps.readiness(isClosing);
   const status = (showsAddresses: boolean): GatewayStatus => {
-    const { regions, retriesLeft } = deps.status(showsAddresses);
+    const { regions, ...routed } = deps.status(showsAddresses);
     const uptimeMs = clock.nowMs() - startedMs;
-    return { version, region, uptimeMs, regions: withOutages(regions, outages), retriesLeft };
+    return { version, region, uptimeMs, regions: withOutages(regions, outages), ...routed };
   };
   const publicStatus = (): GatewayStatus =>
     deps.joinStatus ? withoutAddresses(deps.joinStatus(status(true))) : status(false);

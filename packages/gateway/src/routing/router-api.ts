@@ -10,6 +10,7 @@ import type { AliasOf } from "./routing-trace.ts";
 import type { ProbeResult, RoutedPool, StateChange } from "./scheduler/events.ts";
 import type { SchedulerSettings } from "./scheduler/scheduler.ts";
 import type { SchedulerStatus } from "./scheduler/status.ts";
+import type { SlotSharing } from "./sharing/slot-sharing.ts";
 
 /** A replica as far as routing needs it. */
 export interface RoutedReplica {
@@ -40,6 +41,8 @@ export interface RouterDeps<Replica extends RoutedReplica> {
   readonly aliasOf: AliasOf;
   /** Describes the devices that could hold a model, for errors. */
   readonly devicesOf?: (model: string, residency?: readonly string[]) => DeviceInfo | undefined;
+  /** Present if other gateways send to the same replicas. */
+  readonly sharing?: SlotSharing | undefined;
   readonly clock: Clock;
 }
 

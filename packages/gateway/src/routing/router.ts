@@ -10,6 +10,7 @@ import {
 import { askNearest } from "./ask-nearest.ts";
 import { attemptFailure } from "./attempt-failure.ts";
 import { createConditions } from "./condition.ts";
+import type { AttemptOutcome, PendingCall, RunningAttempt } from "./pending-call.ts";
 import { errorOfRejected, rejectionError } from "./rejection-error.ts";
 import type { RoutedReplica, Router, RouterDeps } from "./router-api.ts";
 import { addSteps } from "./routing-trace.ts";
@@ -21,52 +22,30 @@ import type {
   SchedulerEvent,
   Send,
 } from "./scheduler/events.ts";
-import { createScheduler } from "./scheduler/scheduler.ts";
-
-/** How an attempt ended: with a response or an error. */
-interface AttemptOutcome {
-  readonly attemptId: number;
-  readonly response?: ScoreResponse;
-  readonly error?: ScoringError;
-}
-
-/** A call that has not ended. */
-interface PendingCall {
-  readonly request: ResolvedRequest;
-  readonly call: CallContext;
-  /** Results of its attempts, until the scheduler decides which one counts. */
-  readonly outcomes: AttemptOutcome[];
-  attemptCount: number;
-  readonly resolve: (response: ScoreResponse) => void;
-  readonly reject: (error: unknown) => void;
-  /** Listens to the signal of the call. */
-  readonly onAbort: () => void;
-}
-
-/** An attempt in flight, orphaned or not. */
-interface RunningAttempt {
-  readonly call: CallContext;
-  readonly replicaId: string;
-  readonly controller: AbortController;
-}
+import {
+  createSharedScheduler,
+  type SharingCommand,
+  type SharingEvent,
+} from "./sharing/shared-scheduler.ts";
+import { createSharingPort } from "./sharing/slot-sharing.ts";
 
 /** Creates a router, which runs a scheduler with a clock, attempts, probes and the callers' signals. */
 export function createRouter<Replica extends RoutedReplica>(
   deps: RouterDeps<Replica>,
 ): Router<Replica> {
   const { replicas, probe, onChange, aliasOf, devicesOf, clock } = deps;
-  const scheduler = createScheduler(deps.settings);
+  const scheduler = createSharedScheduler(deps.settings);
   const calls = new Map<number, PendingCall>();
   const running = new Map<number, RunningAttempt>();
   const idle = createConditions();
   /** Events that occur while commands are carried out, as when `onChange` changes the pools. */
-  const events: SchedulerEvent[] = [];
+  const events: (SchedulerEvent | SharingEvent)[] = [];
   let timer: Disposable | undefined;
   let nextId = 0;
   let isDispatching = false;
   let isClosed = false;
 
-  function emit(event: SchedulerEvent): void {
+  function emit(event: SchedulerEvent | SharingEvent): void {
     if (isClosed) return;
     events.push(event);
     if (isDispatching) return;
@@ -81,7 +60,7 @@ export function createRouter<Replica extends RoutedReplica>(
     if (idle.waiting.size > 0) idle.notify();
   }
 
-  function carryOut(command: SchedulerCommand): void {
+  function carryOut(command: SchedulerCommand | SharingCommand): void {
     switch (command.type) {
       case "send":
         void run(command);
@@ -114,6 +93,9 @@ export function createRouter<Replica extends RoutedReplica>(
         timer = clock.setTimer(Math.max(0, command.atMs - clock.nowMs()), () =>
           emit({ type: "tick" }),
         );
+        break;
+      default:
+        sharing.carryOut(command);
     }
   }
 
@@ -217,6 +199,7 @@ export function createRouter<Replica extends RoutedReplica>(
   const setPools = () => emit({ type: "pools", pools: replicas.pools });
   replicas.onChange(setPools);
   setPools();
+  const sharing = createSharingPort(deps.sharing, { emit, clock });
 
   return {
     score: (request, call) => {
@@ -267,6 +250,7 @@ export function createRouter<Replica extends RoutedReplica>(
     close: () => {
       isClosed = true;
       timer?.[Symbol.dispose]();
+      sharing.close();
       const error = new NoReplicaError("the gateway is closing");
       for (const { controller } of running.values()) controller.abort(error);
       running.clear();

@@ -15,7 +15,7 @@ export interface RoutedDevices {
 }
 
 export interface RoutingDeps<Replica extends RoutedReplica>
-  extends Pick<RouterDeps<Replica>, "probe" | "aliasOf"> {
+  extends Pick<RouterDeps<Replica>, "probe" | "aliasOf" | "sharing"> {
   readonly options: RoutingOptions | undefined;
   readonly ownRegion: string;
   readonly replicas: RoutedReplicas<Replica> & {
@@ -40,7 +40,7 @@ export interface Routing<Replica extends RoutedReplica>
     readyCount(model: string, except?: ReadonlySet<string>): number;
   };
   /** Returns the regions with their pools and replicas, the gateway's own region first. */
-  status(showsAddresses: boolean): Pick<GatewayStatus, "regions" | "retriesLeft">;
+  status(showsAddresses: boolean): Pick<GatewayStatus, "regions" | "retriesLeft" | "sharing">;
   readiness(isClosing: boolean): Readiness;
   /** Whether calls of a model are queued in any region. */
   hasQueue(model: string): boolean;
@@ -60,7 +60,7 @@ export interface Routing<Replica extends RoutedReplica>
 export function createRouting<Replica extends RoutedReplica>(
   deps: RoutingDeps<Replica>,
 ): Routing<Replica> {
-  const { options, ownRegion, replicas, devices, observers, aliasOf, clock } = deps;
+  const { options, ownRegion, replicas, devices, observers, aliasOf, sharing, clock } = deps;
   const conditions = createConditions();
   const router = createRouter({
     settings: schedulerSettings(options ?? {}, { ownRegion }),
@@ -74,6 +74,7 @@ export function createRouting<Replica extends RoutedReplica>(
     },
     devicesOf: devices.devicesOf,
     aliasOf,
+    sharing,
     clock,
   });
   // After the router has taken the change.
@@ -92,8 +93,13 @@ export function createRouting<Replica extends RoutedReplica>(
       isReady: (model, id) => isReadyAt(router.status(), model, id),
       readyCount: (model, except) => readyCount(router.status(), model, except),
     },
-    status: (showsAddresses) =>
-      gatewayStatus(router.status(), { ownRegion, aliasOf, showsAddresses }),
+    status: (showsAddresses) => {
+      const shared = sharing?.status();
+      return {
+        ...gatewayStatus(router.status(), { ownRegion, aliasOf, showsAddresses }),
+        ...(shared && { sharing: shared }),
+      };
+    },
     readiness: (isClosing) => readinessOf(router.status(), { isClosing }),
     hasQueue: (name) =>
       router.status().pools.some(({ model, waiting }) => model === name && waiting > 0),

@@ -112,6 +112,13 @@ export declare type GatewayStatus = Message<"tensorgate.v1.GatewayStatus"> & {
    * @generated from field: int32 retries_left = 5;
    */
   retriesLeft: number;
+
+  /**
+   * Absent if the gateway has its replicas for itself.
+   *
+   * @generated from field: optional tensorgate.v1.SharingStatus sharing = 6;
+   */
+  sharing?: SharingStatus | undefined;
 };
 
 /**
@@ -119,6 +126,48 @@ export declare type GatewayStatus = Message<"tensorgate.v1.GatewayStatus"> & {
  * Use `create(GatewayStatusSchema)` to create a new message.
  */
 export declare const GatewayStatusSchema: GenMessage<GatewayStatus>;
+
+/**
+ * How a gateway shares the slots of the replicas with other gateways.
+ *
+ * @generated from message tensorgate.v1.SharingStatus
+ */
+export declare type SharingStatus = Message<"tensorgate.v1.SharingStatus"> & {
+  /**
+   * "owner" gives the slots to the calls of all gateways, "follower" gets them from the owner, "alone" has no owner in
+   * reach and uses only its share of the slots.
+   *
+   * @generated from field: string role = 1;
+   */
+  role: string;
+
+  /**
+   * Gateways that share the slots, as far as is known, this one included.
+   *
+   * @generated from field: int32 gateway_count = 2;
+   */
+  gatewayCount: number;
+
+  /**
+   * Times that this gateway lost its owner.
+   *
+   * @generated from field: int32 owners_lost = 3;
+   */
+  ownersLost: number;
+
+  /**
+   * Why it is alone, if a reason is known.
+   *
+   * @generated from field: optional string because = 4;
+   */
+  because?: string | undefined;
+};
+
+/**
+ * Describes the message tensorgate.v1.SharingStatus.
+ * Use `create(SharingStatusSchema)` to create a new message.
+ */
+export declare const SharingStatusSchema: GenMessage<SharingStatus>;
 
 /**
  * @generated from message tensorgate.v1.RegionStatus

@@ -57,7 +57,7 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
       pool,
       replica,
       sentMs: state.nowMs,
-      expectedStartMs: replica.slots.send(count, state.nowMs),
+      expectedStartMs: replica.slots.send(count, state.nowMs, request.detourMs),
       repliesThen: replica.counts.answered,
       isOverdue: false,
       isOrphaned: false,

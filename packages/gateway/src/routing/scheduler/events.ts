@@ -33,6 +33,8 @@ export interface Arrival extends VersionChoice {
   readonly isForwarded: boolean;
   /** Whether the caller asked for a routing trace. */
   readonly isTraced: boolean;
+  /** One way to the gateway that sends it, in milliseconds, if that is another one. */
+  readonly detourMs?: number;
 }
 
 /** Why an attempt has failed. */
@@ -116,6 +118,11 @@ export type SchedulerEvent =
     })
   /** Replaces the pools. */
   | { readonly type: "pools"; readonly pools: readonly RoutedPool[] }
+  /**
+   * How many gateways send to the replicas, each by a queue of its own: 1 if this scheduler has the calls of all. Otherwise
+   * each takes its share of the slots, one at least, and does not pace.
+   */
+  | { readonly type: "sharing"; readonly gatewayCount: number }
   /** A replica gets nothing new until it is readmitted. */
   | { readonly type: "drain"; readonly replicaId: string }
   /** A drained replica may serve again, after a good probe. */

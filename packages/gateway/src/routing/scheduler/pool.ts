@@ -61,7 +61,9 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
       isRemote,
       roundTripMs: initialRoundTripMs,
       // With a concurrency above 1 it is unknown which request ends next, and the server has a queue of its own.
-      isPaced: () => state.isPaced && !isRemote && member.parallelism === 1,
+      isPaced: () =>
+        state.isPaced && state.gatewayCount === 1 && !isRemote && member.parallelism === 1,
+      gatewayCount: () => (member.isGateway ? 1 : state.gatewayCount),
       ownLagMs: () => state.ownLag.ms(state.nowMs),
       onChange: () => index.touch(replica),
     });

@@ -212,6 +212,13 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
         case "pools":
           setPools(event.pools);
           break;
+        case "sharing":
+          state.gatewayCount = event.gatewayCount;
+          for (const pool of state.pools) {
+            for (const { slots } of pool.replicas.values()) slots.sharingChanged();
+            touched.add(pool);
+          }
+          break;
         case "drain":
         case "readmit":
           outliers.change(event.replicaId, event.type);

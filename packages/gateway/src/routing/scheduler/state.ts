@@ -38,6 +38,8 @@ export interface SchedulerState {
   pools: readonly Pool[];
   /** Off if other gateways send to the same replicas: two that pace by what each sees do worse than none. */
   isPaced: boolean;
+  /** Gateways that send to the replicas, each by a queue of its own; this one counts. */
+  gatewayCount: number;
   readonly requests: Map<number, OpenRequest>;
   /** Requests for a version that no replica listed, until probes have come back. */
   readonly searching: Set<OpenRequest>;
@@ -176,6 +178,7 @@ export function createState(): SchedulerState {
     models: new Map(),
     pools: [],
     isPaced: false,
+    gatewayCount: 1,
     requests: new Map(),
     searching: new Set(),
     attempts: new Map(),

@@ -1,6 +1,5 @@
-import { readFileSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
-import { request } from "node:https";
+import { inClusterAccount } from "../../kubernetes-account.ts";
 import {
   parseSliceEvent,
   parseSliceList,
@@ -28,54 +27,38 @@ export interface KubernetesApi {
   ): Promise<void>;
 }
 
-const accountFolder = "/var/run/secrets/kubernetes.io/serviceaccount";
-
 /** Largest list, and longest line of a watch, in characters. */
 const maxTextChars = 16 << 20;
 /** Time without a byte after which a request fails, in milliseconds; a watch has bookmarks about once a minute. */
 const idleTimeoutMs = 150_000;
 
 /**
- * Creates the API of the cluster that this process runs in, by the account of its pod. The token is read for each request,
- * since Kubernetes replaces it.
+ * Creates the API of the cluster that this process runs in, by the account of its pod.
  *
  * @returns undefined outside of a cluster
  */
 export function inClusterApi(
   env: NodeJS.ProcessEnv = process.env,
-  folder: string = accountFolder,
+  folder?: string,
 ): KubernetesApi | undefined {
-  const host = env["KUBERNETES_SERVICE_HOST"];
-  const port = env["KUBERNETES_SERVICE_PORT"];
-  if (!host || !port) return undefined;
+  const account = inClusterAccount(env, folder);
+  if (!account) return undefined;
 
-  const get = (service: KubernetesService, query: Record<string, string>, signal: AbortSignal) =>
-    new Promise<IncomingMessage>((resolve, reject) => {
-      const parameters = new URLSearchParams({
-        labelSelector: `kubernetes.io/service-name=${service.name}`,
-        ...query,
-      });
-      const sent = request(
-        {
-          host,
-          port,
-          path: `/apis/discovery.k8s.io/v1/namespaces/${service.namespace}/endpointslices?${parameters}`,
-          ca: readFileSync(`${folder}/ca.crt`),
-          headers: { authorization: `Bearer ${readFileSync(`${folder}/token`, "utf8").trim()}` },
-          signal,
-          timeout: idleTimeoutMs,
-          agent: false,
-        },
-        (response) => {
-          if (response.statusCode === 200) return resolve(response);
-          response.destroy();
-          reject(new Error(`the API server answers ${response.statusCode}`));
-        },
-      );
-      sent.once("timeout", () => sent.destroy(new Error("the API server does not answer")));
-      sent.once("error", reject);
-      sent.end();
+  const get = async (
+    service: KubernetesService,
+    query: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<IncomingMessage> => {
+    const parameters = new URLSearchParams({
+      labelSelector: `kubernetes.io/service-name=${service.name}`,
+      ...query,
     });
+    const path = `/apis/discovery.k8s.io/v1/namespaces/${service.namespace}/endpointslices?${parameters}`;
+    const response = await account.send({ path, signal, timeoutMs: idleTimeoutMs });
+    if (response.statusCode === 200) return response;
+    response.destroy();
+    throw new Error(`the API server answers ${response.statusCode}`);
+  };
 
   return {
     list: async (service, signal) => {

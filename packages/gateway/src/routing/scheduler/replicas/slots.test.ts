@@ -5,6 +5,7 @@ import { createReplicaSlots } from "./slots.ts";
 const settings = {
   parallelism: 1,
   isPaced: () => true,
+  gatewayCount: () => 1,
   roundTripMs: 0.4,
   initialServiceMs: 2,
   ownLagMs: () => 0,
@@ -192,4 +193,41 @@ test("a server that rejects for want of capacity gets no more than it had", () =
   learnt.onRejected({ inFlight: 3, sentMs: 0, nowMs: 1 });
 
   expect(learnt.limit).toBe(3);
+});
+
+test("a call of another gateway takes its way there and back, which is not the replica's time", () => {
+  const slots = createReplicaSlots({ ...settings, roundTripMs: 0.4, initialServiceMs: 2 });
+
+  for (let attempt = 1; attempt <= 10; attempt += 1) {
+    expect(slots.send(attempt, 100 * attempt, 0.5)).toBeCloseTo(100 * attempt + 0.7);
+    expect(slots.answered(attempt, 100 * attempt + 3.4)).toBeCloseTo(2);
+  }
+  slots.send(11, 2_000, 0.5);
+
+  expect(slots).toMatchObject({ usualMs: expect.closeTo(2), roundTripMs: 0.4 });
+  // The next one arrives when the first ends, 2.7 ms after it was sent, and is on its way for 0.7 ms.
+  expect(slots.readySinceMs(2_000)).toBeCloseTo(2_002);
+});
+
+test("of shared slots a gateway has its part, and one at least", () => {
+  let gatewayCount = 1;
+  const slots = createReplicaSlots({
+    ...settings,
+    parallelism: 4,
+    gatewayCount: () => gatewayCount,
+    isPaced: () => false,
+  });
+  expect(slots.slotCount).toBe(8);
+
+  gatewayCount = 3;
+  slots.sharingChanged();
+  expect(slots.slotCount).toBe(2);
+  slots.send(1, 0);
+  expect(slots.readySinceMs(0)).toBe(0);
+  slots.send(2, 0);
+  expect(slots.readySinceMs(0)).toBe(Number.POSITIVE_INFINITY);
+
+  gatewayCount = 100;
+  slots.sharingChanged();
+  expect(slots.slotCount).toBe(1);
 });

@@ -9,6 +9,8 @@ export interface SlotSettings {
    * that pace by what each sees do worse than none.
    */
   readonly isPaced: () => boolean;
+  /** How many gateways share the slots, this one included. */
+  readonly gatewayCount: () => number;
   /** Round trip before it is measured, in milliseconds. */
   readonly roundTripMs: number;
   /** Service time before the first request has ended, in milliseconds. */
@@ -23,7 +25,7 @@ export interface SlotSettings {
 export interface ReplicaSlots {
   /** Requests that it processes at the same time, as far as is known. */
   readonly parallelism: number;
-  /** As many as keep it busy while a reply and the next request are in transit. */
+  /** As many as keep it busy while a reply and the next request are in transit; of shared ones the gateway's part. */
   readonly slotCount: number;
   /** Median service time, in milliseconds. */
   readonly usualMs: number;
@@ -40,8 +42,12 @@ export interface ReplicaSlots {
   readonly limitedUntilMs: number;
   /** Returns the earliest time to send the next request; Infinity while only a reply can free a slot. */
   readySinceMs(nowMs: number): number;
-  /** Takes a slot. @returns when the replica should begin with the attempt */
-  send(attemptId: number, nowMs: number): number;
+  /**
+   * Takes a slot. @returns when the replica should begin with the attempt
+   *
+   * @param detourMs - one way to the gateway that sends it, in milliseconds, if that is another one
+   */
+  send(attemptId: number, nowMs: number, detourMs?: number): number;
   /**
    * Frees the slot of an attempt, and learns from its reply.
    *
@@ -63,12 +69,16 @@ export interface ReplicaSlots {
   /** Pauses a replica that rejected a request for want of capacity. */
   rejected(request: { readonly sentMs: number; readonly nowMs: number }): void;
   observeRoundTrip(roundTripMs: number): void;
+  /** Counts the slots again, after `gatewayCount` has changed. */
+  sharingChanged(): void;
   /** Shifts timestamps by an event-loop stall: replies of that time came earlier than they seem. */
   compensateStall(stallMs: number): void;
 }
 
 interface InFlight {
   sentMs: number;
+  /** One way to the replica, in milliseconds. */
+  readonly detourMs: number;
   arrivesMs: number;
   /** When the replica should begin with it, and be done. */
   startMs: number;
@@ -84,6 +94,8 @@ const maxLateShare = 0.1;
 const minReplies = 5;
 /** Minimum pause of a replica that rejected a request, in milliseconds. */
 const minPauseMs = 5;
+/** Weight of a shorter detour. A longer one counts whole. */
+const shorterDetourWeight = 0.05;
 /** Weight of a longer round trip, which may have been queued. A shorter one is closer to the truth and counts whole. */
 const longerWeight = 0.05;
 
@@ -96,6 +108,8 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
   const inFlight = new Map<number, InFlight>();
   let oneWayMs = settings.roundTripMs / 2;
   let wasMeasured = false;
+  /** Detour that the next request may have, since it may come from any gateway: a replica that waits is worse than one early call. */
+  let detourMs = 0;
   /**
    * Slots for requests in transit, per request that is processed: one more for each reply. A round trip that was measured
    * too long makes the service time seem short, and would else queue a hundred requests before a reply shows the truth.
@@ -114,7 +128,7 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
     slots.usualMs = service.usualMs;
     if (adaptive) {
       slots.parallelism = adaptive.limit;
-      slots.slotCount = adaptive.limit;
+      slots.slotCount = shareOf(adaptive.limit);
       // Slots that cover the round trip are taken during it.
       slots.takenMs = service.meanMs + slots.roundTripMs;
       return;
@@ -122,15 +136,20 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
     slots.takenMs = service.meanMs;
     // One slow ping before the service time is known makes no long round trip.
     const isKnown = service.count >= minReplies;
-    const wanted = isKnown ? Math.ceil(slots.roundTripMs / Math.max(service.usualMs, 0.1)) : 1;
+    const transitMs = slots.roundTripMs + 2 * detourMs;
+    const wanted = isKnown ? Math.ceil(transitMs / Math.max(service.usualMs, 0.1)) : 1;
     inTransit = Math.max(1, Math.min(wanted, inTransit));
-    slots.slotCount = concurrency * (1 + inTransit);
+    slots.slotCount = shareOf(concurrency * (1 + inTransit));
+  }
+
+  function shareOf(slotCount: number): number {
+    return Math.max(1, Math.floor(slotCount / settings.gatewayCount()));
   }
 
   /** Removes abandoned attempts that the replica should be done with. */
   function prune(nowMs: number): void {
-    for (const [attemptId, { isAbandoned, endMs }] of inFlight) {
-      if (isAbandoned && endMs + oneWayMs <= nowMs) remove(attemptId);
+    for (const [attemptId, { isAbandoned, endMs, detourMs: wayMs }] of inFlight) {
+      if (isAbandoned && endMs + oneWayMs + wayMs <= nowMs) remove(attemptId);
     }
   }
 
@@ -140,8 +159,8 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
     if (ahead < 0) return nowMs;
     const lateMs = Math.max(service.usualMs * maxLateShare, service.deviationMs * maxDeviations);
     const latestMs = nowMs - oneWayMs - lateMs;
-    const ends = Float64Array.from(inFlight.values(), ({ endMs }) =>
-      endMs < latestMs ? Number.POSITIVE_INFINITY : endMs,
+    const ends = Float64Array.from(inFlight.values(), ({ endMs, detourMs: wayMs }) =>
+      endMs + wayMs < latestMs ? Number.POSITIVE_INFINITY : endMs,
     );
     return ends.sort()[ahead] ?? Number.POSITIVE_INFINITY;
   }
@@ -175,16 +194,18 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
       if (fullUntilMs > nowMs) return fullUntilMs;
       if (size > 0 && nowMs < slots.limitedUntilMs) return slots.freeWithoutReplyMs(nowMs);
       if (adaptive) return size < slots.slotCount ? nowMs : Number.POSITIVE_INFINITY;
-      if (size < concurrency) return nowMs;
       if (size >= slots.slotCount) return slots.freeWithoutReplyMs(nowMs);
-      return settings.isPaced() ? Math.max(nowMs, nextStartMs(nowMs) - oneWayMs) : nowMs;
+      if (size < concurrency) return nowMs;
+      return settings.isPaced() ? Math.max(nowMs, nextStartMs(nowMs) - oneWayMs - detourMs) : nowMs;
     },
-    send: (attemptId: number, nowMs: number) => {
-      const arrivesMs = nowMs + oneWayMs;
+    send: (attemptId: number, nowMs: number, wayMs = 0) => {
+      const arrivesMs = nowMs + oneWayMs + wayMs;
+      detourMs = Math.max(wayMs, detourMs + shorterDetourWeight * (wayMs - detourMs));
       const freeMs = adaptive ? nowMs : nextStartMs(nowMs);
       const startMs = Math.max(arrivesMs, Number.isFinite(freeMs) ? freeMs : arrivesMs);
       const endMs = startMs + service.usualMs;
-      inFlight.set(attemptId, { sentMs: nowMs, arrivesMs, startMs, endMs, isAbandoned: false });
+      const way = { sentMs: nowMs, arrivesMs, detourMs: wayMs };
+      inFlight.set(attemptId, { ...way, startMs, endMs, isAbandoned: false });
       slots.lastSentMs = nowMs;
       settings.onChange();
       return startMs;
@@ -196,8 +217,9 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
       remove(attemptId);
       fullUntilMs = Number.NEGATIVE_INFINITY;
       // The reply has come within that time.
-      if (nowMs - done.sentMs < slots.roundTripMs) setRoundTrip(nowMs - done.sentMs);
-      const endedMs = nowMs - oneWayMs;
+      const attemptMs = nowMs - done.sentMs - 2 * done.detourMs;
+      if (attemptMs < slots.roundTripMs) setRoundTrip(Math.max(0, attemptMs));
+      const endedMs = nowMs - oneWayMs - done.detourMs;
       const tookMs = Math.max(0, endedMs - done.startMs);
       adaptive?.observe({
         nowMs,
@@ -224,16 +246,16 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
       if (!found.isAbandoned) slots.abandonedCount += 1;
       found.isAbandoned = true;
       // An overdue one may never end, and no event would show it.
-      found.endMs = Math.max(found.endMs, nowMs - oneWayMs);
+      found.endMs = Math.max(found.endMs, nowMs - oneWayMs - found.detourMs);
       settings.onChange();
-      return found.endMs + oneWayMs;
+      return found.endMs + oneWayMs + found.detourMs;
     },
     freeWithoutReplyMs: (nowMs: number) => {
       let freeMs = Number.POSITIVE_INFINITY;
       if (slots.abandonedCount === 0) return freeMs;
       prune(nowMs);
-      for (const { isAbandoned, endMs } of inFlight.values()) {
-        if (isAbandoned) freeMs = Math.min(freeMs, endMs + oneWayMs);
+      for (const { isAbandoned, endMs, detourMs: wayMs } of inFlight.values()) {
+        if (isAbandoned) freeMs = Math.min(freeMs, endMs + oneWayMs + wayMs);
       }
       return freeMs;
     },
@@ -249,6 +271,10 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
       const isLonger = wasMeasured && measuredMs > roundTripMs;
       setRoundTrip(isLonger ? roundTripMs + longerWeight * (measuredMs - roundTripMs) : measuredMs);
       wasMeasured = true;
+      update();
+      settings.onChange();
+    },
+    sharingChanged: () => {
       update();
       settings.onChange();
     },

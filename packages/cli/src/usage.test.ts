@@ -1,5 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
@@ -92,6 +94,36 @@ test("a first configuration is written where the server does not answer, with a 
     code: 1,
     stderr: `tensorgate: ${file} already exists; use --force to overwrite it\n`,
   });
+});
+
+test("a port that is in use is reported before the demo starts anything", async () => {
+  const taken = createServer().listen(0, "127.0.0.1");
+  await once(taken, "listening");
+  const { port } = taken.address() as AddressInfo;
+
+  const ended = await captured(() => run(["demo", "--port", String(port)], createSignals()));
+  taken.close();
+
+  expect(ended.code).toBe(1);
+  expect(ended.stderr).toMatch(/^tensorgate: 127\.0\.0\.1:\d+ is already in use; [^\n]*\n$/);
+});
+
+test("faults of settings, of what fits together and of files are all reported", async () => {
+  const file = join(folder, "faults.yaml");
+  writeFileSync(
+    file,
+    `models: [{ name: m }, { name: lonely }]
+pools: [{ model: m, region: r, replicas: ["127.0.0.1:1"] }]
+listen: { tls: { cert: none.pem, key: none.key } }
+`,
+  );
+
+  const { code, stderr } = await captured(() => run(["config", "check", file], createSignals()));
+
+  expect(code).toBe(1);
+  expect(stderr).toContain(`${file} has 2 faults:\n`);
+  expect(stderr).toContain('no pool serves model "lonely"');
+  expect(stderr).toMatch(/none\.pem/);
 });
 
 test.each([

@@ -57,14 +57,10 @@ function textOf(file: string, read: ReadFile): string {
 
 /** Reports what `serve` would not start with, and else what the configuration has. @throws CommandError */
 export function checkConfig(file: string): void {
-  const options = readConfig(file);
-  const faults = credentialFaults(options);
-  if (faults.length > 0) {
-    const count = counted(faults.length, "fault");
-    throw new CommandError(
-      `${file} has ${count}:\n${faults.map((each) => `  ${each}`).join("\n")}`,
-    );
-  }
+  const { options, faults } = parsedConfig(file);
+  const ofFiles = options ? credentialFaults(options) : [];
+  const all = [...faults, ...ofFiles.map((message) => ({ path: "", message }))];
+  if (!options || all.length > 0) throw new CommandError(new ConfigError(file, all).message);
   const { models, pools } = options;
   const replicas = pools.reduce((count, pool) => count + (pool.replicas?.length ?? 1), 0);
   const names = new Set(
@@ -73,6 +69,16 @@ export function checkConfig(file: string): void {
   process.stdout.write(
     `${file} is valid: ${counted(names.size, "model")}, ${counted(pools.length, "pool")}, ${counted(replicas, "replica")}\n`,
   );
+}
+
+/** Returns what was read, also where settings do not fit each other, and all that is wrong with it so far. */
+function parsedConfig(file: string): Pick<ConfigError, "options" | "faults"> {
+  try {
+    return { options: parseConfig(textOf(file, readFileSync), file), faults: [] };
+  } catch (thrown) {
+    if (thrown instanceof ConfigError) return thrown;
+    throw thrown;
+  }
 }
 
 export function printConfigSchema(): void {

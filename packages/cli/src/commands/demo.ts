@@ -8,6 +8,7 @@ import type { ModelFolder } from "@tensorgate/model-server";
 import type { FamilyName } from "@tensorgate/tf-serving";
 import { CommandError } from "../command-error.ts";
 import { createChildSupervisor, type Supervisor } from "../demo/child-supervisor.ts";
+import { assertFreePort } from "../demo/free-port.ts";
 import { modelOptionsFromFolder } from "../demo/model-options.ts";
 import { modelServerChildren } from "../demo/model-server-child.ts";
 import { createPhotoModel } from "../demo/photo-model.ts";
@@ -65,6 +66,7 @@ async function demoUntilSignal(
   { log, stopped, announce }: Service,
 ): Promise<void> {
   const { port, adminPort, models, families = [], cache, imagenet, origin = [] } = options;
+  await assertFreePort({ host: "127.0.0.1", port });
   const { findModels, bundledModelsDirectory, defaultCacheFolder } = await importModelServer();
   const directory = models ?? bundledModelsDirectory;
   const cacheFolder = cache ?? defaultCacheFolder();

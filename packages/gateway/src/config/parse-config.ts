@@ -54,8 +54,9 @@ export function parseConfig(
   for (const { path, message } of [...found, ...looseEnds(value)]) {
     faults.push({ path: pathText(path), ...lineOf(path), message });
   }
-  if (!options || faults.length > 0) throw new ConfigError(fileName, faults);
-  return withPathsFrom(dirname(resolve(fileName)), options);
+  const complete = options && withPathsFrom(dirname(resolve(fileName)), options);
+  if (!complete || faults.length > 0) throw new ConfigError(fileName, faults, complete);
+  return complete;
 }
 
 /** Checks the shape of each setting, and whether they fit together: all faults at once. */

@@ -1,7 +1,7 @@
 export { ConfigError, type ConfigFault } from "./config/config-error.ts";
 export { configJsonSchema } from "./config/config-schema.ts";
 export type { GatewayOptions, PoolOptions } from "./config/gateway-options.ts";
-export { parseConfig } from "./config/parse-config.ts";
+export { type ConfigReading, parseConfig, readConfigText } from "./config/parse-config.ts";
 export { credentialFaults } from "./credential-faults.ts";
 export type { DeviceReport, SwapProgress, SwapReport } from "./devices/device.ts";
 export type { Devices, StartedSwap } from "./devices/devices.ts";

@@ -2,10 +2,12 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { counted, textFromUtf8 } from "@tensorgate/core";
 import {
   ConfigError,
+  type ConfigReading,
   configJsonSchema,
   credentialFaults,
   type GatewayOptions,
   parseConfig,
+  readConfigText,
   readRegularFile,
 } from "@tensorgate/gateway";
 import { CommandError } from "../command-error.ts";
@@ -57,7 +59,7 @@ function textOf(file: string, read: ReadFile): string {
 
 /** Reports what `serve` would not start with, and else what the configuration has. @throws CommandError */
 export function checkConfig(file: string): void {
-  const { options, faults } = parsedConfig(file);
+  const { options, faults } = readingOf(file);
   const ofFiles = options ? credentialFaults(options) : [];
   const all = [...faults, ...ofFiles.map((message) => ({ path: "", message }))];
   if (!options || all.length > 0) throw new CommandError(new ConfigError(file, all).message);
@@ -71,13 +73,11 @@ export function checkConfig(file: string): void {
   );
 }
 
-/** Returns what was read, also where settings do not fit each other, and all that is wrong with it so far. */
-function parsedConfig(file: string): Pick<ConfigError, "options" | "faults"> {
+function readingOf(file: string): ConfigReading {
   try {
-    return { options: parseConfig(textOf(file, readFileSync), file), faults: [] };
+    return readConfigText(textOf(file, readFileSync), file);
   } catch (thrown) {
-    if (thrown instanceof ConfigError) return thrown;
-    throw thrown;
+    throw thrown instanceof ConfigError ? new CommandError(thrown.message) : thrown;
   }
 }
 

@@ -1,5 +1,3 @@
-import type { GatewayOptions } from "./gateway-options.ts";
-
 /** One fault of a configuration. */
 export interface ConfigFault {
   /** Path of the setting: `pools[0].replicas`; empty for the whole configuration. */
@@ -13,10 +11,8 @@ export interface ConfigFault {
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   readonly faults: readonly ConfigFault[];
-  /** What was read, if each setting has a value that it may have; then more of it can be checked. */
-  readonly options: GatewayOptions | undefined;
 
-  constructor(source: string, faults: readonly ConfigFault[], options?: GatewayOptions) {
+  constructor(source: string, faults: readonly ConfigFault[]) {
     const lines = faults.map(({ path, line, message }) => {
       const place = [line === undefined ? undefined : `line ${line}`, path || undefined];
       return `  ${[place.filter(Boolean).join(", "), message].filter(Boolean).join(": ")}`;
@@ -24,6 +20,5 @@ export class ConfigError extends Error {
     const count = faults.length === 1 ? "1 fault" : `${faults.length} faults`;
     super(`${source} has ${count}:\n${lines.join("\n")}`);
     this.faults = faults;
-    this.options = options;
   }
 }

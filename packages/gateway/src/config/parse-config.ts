@@ -23,8 +23,30 @@ export type ReadText = (path: string) => string;
 export function parseConfig(
   text: string,
   fileName: string,
-  readText: ReadText = (path) => textFromUtf8(readRegularFile(resolve(dirname(fileName), path))),
+  readText: ReadText = relativeTo(fileName),
 ): GatewayOptions {
+  const { options, faults } = readConfigText(text, fileName, readText);
+  if (!options || faults.length > 0) throw new ConfigError(fileName, faults);
+  return options;
+}
+
+/** What a configuration says, and what is wrong with it. */
+export interface ConfigReading {
+  /** Absent if a setting has a value that it cannot have; there also where settings do not fit each other. */
+  readonly options: GatewayOptions | undefined;
+  readonly faults: readonly ConfigFault[];
+}
+
+/**
+ * Reads a configuration as `parseConfig` does, and returns its faults.
+ *
+ * @throws ConfigError if its aliases cannot be resolved
+ */
+export function readConfigText(
+  text: string,
+  fileName: string,
+  readText: ReadText = relativeTo(fileName),
+): ConfigReading {
   const lines = new LineCounter();
   const document = parseDocument(text, {
     lineCounter: lines,
@@ -32,14 +54,12 @@ export function parseConfig(
     logLevel: "error",
   });
   if (document.errors.length > 0) {
-    throw new ConfigError(
-      fileName,
-      document.errors.map(({ message, pos }) => ({
-        path: "",
-        line: lines.linePos(pos[0]).line,
-        message,
-      })),
-    );
+    const faults = document.errors.map(({ message, pos }) => ({
+      path: "",
+      line: lines.linePos(pos[0]).line,
+      message,
+    }));
+    return { options: undefined, faults };
   }
   const faults: ConfigFault[] = [];
   const lineOf = (path: readonly PropertyKey[]): { line?: number } => {
@@ -54,10 +74,13 @@ export function parseConfig(
   for (const { path, message } of [...found, ...looseEnds(value)]) {
     faults.push({ path: pathText(path), ...lineOf(path), message });
   }
-  const complete = options && withPathsFrom(dirname(resolve(fileName)), options);
-  if (!complete || faults.length > 0) throw new ConfigError(fileName, faults, complete);
-  return complete;
+  return { options: options && withPathsFrom(dirname(resolve(fileName)), options), faults };
 }
+
+const relativeTo =
+  (fileName: string): ReadText =>
+  (path) =>
+    textFromUtf8(readRegularFile(resolve(dirname(fileName), path)));
 
 /** Checks the shape of each setting, and whether they fit together: all faults at once. */
 function checked(value: unknown): {

@@ -6,7 +6,7 @@ import {
   TooLargeError,
   type WorkBudget,
 } from "@tensorgate/core";
-import { classifyParams, detectParams, meantParam, pictureParams } from "./query-params.ts";
+import { meantParam, queryParams } from "./query-params.ts";
 
 /** Most characters of a member's name that a message shows. */
 const maxShownChars = 60;
@@ -49,9 +49,6 @@ export function picturesFromJson(
   if (images.length > maxPictures) throw tooManyPictures(maxPictures);
   return images.map((each, index) => pictureFromJson(each, `images[${index}]`));
 }
-
-/** What calls take as query parameters, whichever task they are for. */
-const queryParams = [...pictureParams, ...classifyParams, ...detectParams];
 
 /** @param prefix - path of the object in the body, for the message */
 function assertMembers(value: object, names: readonly string[], prefix: string): void {

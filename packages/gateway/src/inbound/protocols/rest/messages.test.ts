@@ -141,6 +141,16 @@ test.each([
   });
 });
 
+test("a field of a form that belongs in the query is rejected, another one ignored", async () => {
+  const field = (name: string) => `content-disposition: form-data; name="${name}"`;
+
+  await expect(read(formOf(field("topK"), file), formType)).rejects.toMatchObject({
+    message: 'field "topK" has no effect in a form',
+    hint: "set it in the query: ?topK=…",
+  });
+  expect(await read(formOf(field("csrf"), file), formType)).toHaveLength(1);
+});
+
 test("a picture without a character is empty, not bad base64", async () => {
   const body = '{"images":[{"b64":""}]}';
 

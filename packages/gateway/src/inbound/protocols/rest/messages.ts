@@ -19,6 +19,7 @@ import { throwIfOnlyPictureFailed } from "../call.ts";
 import type { HttpAnswer } from "../http-handler.ts";
 import { problemDetails } from "./errors.ts";
 import { picturesFromJson, tooManyPictures } from "./json-pictures.ts";
+import { assertNoParam } from "./query-params.ts";
 
 export interface PictureBodyLimits {
   /** Longest body, in bytes. */
@@ -91,7 +92,10 @@ const rawMediaTypes: ReadonlySet<string> = new Set([
 const picturesFromForm: ReadBody = (body, { contentType, maxPictures, budget }) => {
   const pictures: Picture[] = [];
   for (const part of formParts(body, contentType, budget)) {
-    if (!isFile(part)) continue;
+    if (!isFile(part)) {
+      assertNoParam(part.name);
+      continue;
+    }
     if (pictures.length === maxPictures) throw tooManyPictures(maxPictures);
     const id = part.fileName || part.name;
     pictures.push({ bytes: part.bytes, ...(id !== "" && { id }) });

@@ -9,6 +9,13 @@ export const classifyParams = ["topK", "minScore"] as const;
 /** Those of a detection, beside them. */
 export const detectParams = ["minScore", "iouThreshold", "maxCandidates", "maxDetections"] as const;
 
+/** Those of all tasks. */
+export const queryParams: readonly string[] = [
+  ...pictureParams,
+  ...classifyParams,
+  ...detectParams,
+];
+
 /** What other libraries and servers call our parameters. */
 const otherNames: ReadonlyMap<string, string> = new Map([
   ["top", "topK"],
@@ -52,6 +59,15 @@ export function assertParams(query: URLSearchParams, names: readonly string[]): 
       });
     }
   }
+}
+
+/** Rejects a field of a form that is a query parameter, which would otherwise have no effect. @throws InvalidRequestError */
+export function assertNoParam(field: string): void {
+  if (!queryParams.includes(field)) return;
+  throw new InvalidRequestError(`field "${field}" has no effect in a form`, {
+    field,
+    hint: `set it in the query: ?${field}=…`,
+  });
 }
 
 /** Returns the one of `names` that was probably meant, also under the name that it has elsewhere; or else undefined. */

@@ -10,7 +10,12 @@ import {
   kubectlJson,
 } from "../deploy/cluster-tools.ts";
 import { failedPodLines, serviceSelector } from "../deploy/failed-rollout.ts";
-import { isPodReady, isPodRunning, podList } from "../deploy/kubernetes-objects.ts";
+import {
+  isPodReady,
+  isPodRunning,
+  type KubernetesPod,
+  podList,
+} from "../deploy/kubernetes-objects.ts";
 import {
   explainRegistryError,
   recordService,
@@ -33,9 +38,10 @@ export async function runServiceStatus(service: string, place: ClusterPlace): Pr
   const { version, info } = releaseStatus.parse(JSON.parse(stdout));
   const pods = await kubectlJson(tools, ["get", "pods", ...serviceSelector(service)], podList);
   const items = pods.items.filter(isPodRunning);
-  const rows = items.map((pod) => [
+  const leaving = pods.items.filter(({ metadata }) => metadata.deletionTimestamp !== undefined);
+  const rows = [...items, ...leaving].map((pod) => [
     pod.metadata.name,
-    isPodReady(pod) ? "ready" : pod.status.phase,
+    stateOf(pod),
     pod.metadata.labels["app.kubernetes.io/component"] ?? "",
     pod.spec.nodeName ?? "",
     String(pod.status.containerStatuses.reduce((sum, each) => sum + each.restartCount, 0)),
@@ -46,6 +52,11 @@ export async function runServiceStatus(service: string, place: ClusterPlace): Pr
     ...aligned([["pod", "state", "component", "node", "restarts"], ...rows]),
     ...(ready < items.length ? await failedPodLines(tools, service) : []),
   ]);
+}
+
+function stateOf(pod: KubernetesPod): string {
+  if (pod.metadata.deletionTimestamp !== undefined) return "terminating";
+  return isPodReady(pod) ? "ready" : pod.status.phase;
 }
 
 export interface LogsOptions extends ClusterPlace {

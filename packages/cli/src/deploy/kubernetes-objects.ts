@@ -35,6 +35,8 @@ export interface KubernetesPod {
     readonly name: string;
     readonly namespace: string;
     readonly labels: Readonly<Record<string, string>>;
+    /** Present if it terminates. */
+    readonly deletionTimestamp?: string | undefined;
   };
   readonly spec: {
     readonly nodeName?: string | undefined;
@@ -86,7 +88,12 @@ export const nodeList: z.ZodType<NodeList> = z.object({
 export const podList: z.ZodType<PodList> = z.object({
   items: z.array(
     z.object({
-      metadata: z.object({ name: z.string(), namespace: z.string(), labels: texts }),
+      metadata: z.object({
+        name: z.string(),
+        namespace: z.string(),
+        labels: texts,
+        deletionTimestamp: z.string().optional(),
+      }),
       spec: z.object({
         nodeName: z.string().optional(),
         containers: z.array(
@@ -127,12 +134,14 @@ export const eventList: z.ZodType<EventList> = z.object({
   ),
 }) as unknown as z.ZodType<EventList>;
 
-/** Whether a pod takes calls. */
-export function isPodReady({ status }: KubernetesPod): boolean {
+/** Whether a pod takes calls, and will go on doing so. */
+export function isPodReady({ metadata, status }: KubernetesPod): boolean {
+  if (metadata.deletionTimestamp !== undefined) return false;
   return status.conditions.some(({ type, status: is }) => type === "Ready" && is === "True");
 }
 
-/** Whether a pod has not ended. */
-export function isPodRunning({ status: { phase } }: KubernetesPod): boolean {
-  return phase !== "Succeeded" && phase !== "Failed";
+/** Whether a pod has not ended, and does not terminate. */
+export function isPodRunning({ metadata, status: { phase } }: KubernetesPod): boolean {
+  const hasEnded = phase === "Succeeded" || phase === "Failed";
+  return !hasEnded && metadata.deletionTimestamp === undefined;
 }

@@ -1,9 +1,11 @@
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startFakeRegistry } from "@tensorgate/oci-image/testing";
 import { testNode, writeSavedModel } from "@tensorgate/savedmodel/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { tensorgate } from "../support/command-process.ts";
 import { runInProcess } from "../support/in-process-command.ts";
 
 let folder: string;
@@ -148,3 +150,12 @@ test.each(["register", "list", "show", "alias", "tag", "delete", "push", "pull"]
     expect(stdout).toMatch(/Examples?:\n {2}tensorgate registry/);
   },
 );
+
+// In a process of its own: between two attempts nothing else keeps one alive.
+test("a container registry that is away is tried again, and then reported", async () => {
+  const { child, said } = tensorgate(["registry", "pull", "oci://127.0.0.1:1/m:1"]);
+
+  const [code] = await once(child, "exit");
+
+  expect([code, said.text()]).toEqual([1, expect.stringMatching(/127\.0\.0\.1:1.*5 attempts/)]);
+}, 60_000);

@@ -1,4 +1,4 @@
-import { backoffDelayMs, type ClockAndRandom } from "@tensorgate/core";
+import { backoffDelayMs, type ClockAndRandom, maxTimerDelayMs } from "@tensorgate/core";
 import { OciError } from "../oci-error.ts";
 
 export interface HttpDeps extends ClockAndRandom {
@@ -69,11 +69,15 @@ function sleep(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
+    // A timer of a clock does not keep the process alive, and while a server is away nothing else does.
+    const alive = setInterval(() => {}, maxTimerDelayMs);
     const timer = clock.setTimer(delayMs, () => {
+      clearInterval(alive);
       signal?.removeEventListener("abort", abort);
       resolve();
     });
     const abort = () => {
+      clearInterval(alive);
       timer[Symbol.dispose]();
       reject(signal?.reason);
     };

@@ -100,7 +100,6 @@ async function begunUpload(
 ): Promise<(Upload & UploadPosition) | undefined> {
   const url = await state.read();
   if (url === undefined) return undefined;
-  await state.remove();
   const known = await once(url, { method: "GET" }, async (response) => ({
     url: response.headers.has("location") ? locationOf(response, base) : url,
     minChunkBytes: Number(response.headers.get("oci-chunk-min-length") ?? 0),

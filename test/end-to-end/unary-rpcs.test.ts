@@ -122,6 +122,17 @@ test.each([
   expect(answer.trailers).toEqual({});
 });
 
+test("a stream that ends well without a message has its status after its headers", async () => {
+  const headers = { "content-type": "application/grpc" };
+  using rpc = openRpc(running.url, "/tensorgate.v1.ScoringService/ClassifyStream", headers);
+  rpc.stream.end();
+
+  const answer = await rpc.answer;
+
+  expect(answer.headers["grpc-status"]).toBeUndefined();
+  expect(answer.trailers["grpc-status"]).toBe("0");
+});
+
 /** An answer without what differs from call to call. */
 function comparable({ headers, trailers, body }: RawAnswer) {
   const { date: _date, "server-timing": _timing, "content-length": _length, ...rest } = headers;

@@ -1,3 +1,4 @@
+import type { ConnectRouter, ConnectRouterOptions } from "@connectrpc/connect";
 import type { Clock, GatewayStatus, ObserveCall, Readiness, ScoringError } from "@tensorgate/core";
 import type { InForce } from "./access/access.ts";
 import { createCrossSite } from "./access/cross-site.ts";
@@ -69,6 +70,8 @@ export interface InboundDeps {
   readonly isPortShared: boolean;
   /** Adds what others that serve as one with this gateway know. */
   readonly joinStatus: ((own: GatewayStatus) => GatewayStatus) | undefined;
+  /** Creates a router of methods beside ours: for tests of what every method has in common. */
+  readonly otherRouter?: (options: ConnectRouterOptions) => ConnectRouter;
   readonly clock: Clock;
 }
 

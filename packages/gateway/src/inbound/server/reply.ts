@@ -72,8 +72,10 @@ export interface StreamedReply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
-  /** Fields after the body, known when it has ended. Without a body, over HTTP/2, they are in the frame of the headers. */
+  /** Fields after the body, known when it has ended. */
   readonly trailers: () => Readonly<Record<string, string>>;
+  /** Whether they are in the frame of the headers if there is no body, over HTTP/2; true by default. */
+  readonly isTrailersOnly?: (trailers: Readonly<Record<string, string>>) => boolean;
 }
 
 /**
@@ -84,7 +86,7 @@ export interface StreamedReply {
  */
 export async function sendStream(
   response: NodeResponse,
-  { status, headers, body, trailers }: StreamedReply,
+  { status, headers, body, trailers, isTrailersOnly = () => true }: StreamedReply,
 ): Promise<void> {
   const outflow = outflows.get(response);
   const writable: Pick<NodeJS.WritableStream, "write" | "end"> = response;
@@ -107,8 +109,15 @@ export async function sendStream(
     }
   }
   if (isGone(response)) return;
-  if (isBegun || !("stream" in response)) response.addTrailers({ ...trailers() });
-  if (!isBegun) begin("stream" in response ? { ...headers, ...trailers() } : headers);
+  const last = trailers();
+  const isHttp2 = "stream" in response;
+  const isJoined = !isBegun && isHttp2 && isTrailersOnly(last);
+  if (!isBegun) begin(isJoined ? { ...headers, ...last } : headers);
+  if (!isJoined) {
+    // Without a body the frame of the headers would be the last one.
+    if (isHttp2 && !response.headersSent) response.writeHead(status);
+    response.addTrailers({ ...last });
+  }
   writable.end();
 }
 

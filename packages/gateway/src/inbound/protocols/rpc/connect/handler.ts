@@ -1,6 +1,7 @@
 import { createRegistry } from "@bufbuild/protobuf";
 import {
   type ConnectRouter,
+  type ConnectRouterOptions,
   createConnectRouter,
   createContextValues,
   type HandlerContext,
@@ -52,6 +53,8 @@ export interface RpcHandlerDeps extends Omit<RpcRoutesDeps, "rpc"> {
   readonly bodyBudget: Pick<BodyBudget, "open">;
   readonly decompress: Decompress;
   readonly requests: Required<RequestOptions>;
+  /** Creates a router of methods beside ours; they get the limits of those that score. */
+  readonly otherRouter?: (options: ConnectRouterOptions) => ConnectRouter;
 }
 
 export interface RpcHandler {
@@ -97,6 +100,10 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
     );
   const jsonMethods = methodsOf(codecRouters.map(({ json }) => json));
   const methods = methodsOf([router, ...codecRouters.map(({ binary }) => binary)]);
+  for (const handler of deps.otherRouter?.(routerOptions).handlers ?? []) {
+    const method = { ...rpcMethod(handler, scoringLimits), limits: scoringLimits };
+    methods.set(handler.requestPath, method);
+  }
 
   async function respondFrom(
     { handler, operation, isPublic, limits, kind }: RpcMethod,
@@ -133,7 +140,8 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
         yield* readRpcBody(request, {
           form,
           schema: method.input,
-          isStream: method.methodKind === "bidi_streaming",
+          isStream:
+            method.methodKind === "bidi_streaming" || method.methodKind === "client_streaming",
           limits,
           usage: asked.usage,
           decompress,

@@ -30,7 +30,7 @@ test.skipIf(reason)(
       }),
     ) as { readonly Dir: string };
     const image = join(made, "suite.binpb");
-    const buf = fileURLToPath(new URL("../../node_modules/.bin/buf", import.meta.url));
+    const buf = `${fileURLToPath(new URL("../../node_modules", import.meta.url))}/.bin/buf`;
     execFileSync(buf, ["build", "--output", image], { cwd: join(module.Dir, "proto") });
     const server = [
       process.execPath,

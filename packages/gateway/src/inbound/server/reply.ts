@@ -20,15 +20,12 @@ const sliceBytes = 16_384;
 /** Longest response that is sent whatever the budget, in bytes: errors, probes, most results. */
 const alwaysSentBytes = 4_096;
 
-/** When the client of an overloaded gateway may retry, in milliseconds. */
-const retryAfterMs = 1_000;
-
 /** @throws OverloadedError if answers that clients do not read exhaust the budget */
 export function assertRoomForAnswer(response: NodeResponse, byteCount: number): void {
   if (byteCount <= alwaysSentBytes) return;
   if (outflows.get(response)?.hasRoom(byteCount) ?? true) return;
   throw new OverloadedError("response budget (requests.maxBytesInFlight) exhausted", {
-    retryAfterMs,
+    retryAfterMs: 1_000,
     hint: "retry in a moment",
   });
 }
@@ -110,14 +107,11 @@ export async function sendStream(
   }
   if (isGone(response)) return;
   const last = trailers();
-  const isHttp2 = "stream" in response;
-  const isJoined = !isBegun && isHttp2 && isTrailersOnly(last);
+  const isJoined = !isBegun && "stream" in response && isTrailersOnly(last);
   if (!isBegun) begin(isJoined ? { ...headers, ...last } : headers);
-  if (!isJoined) {
-    // Without a body the frame of the headers would be the last one.
-    if (isHttp2 && !response.headersSent) response.writeHead(status);
-    response.addTrailers({ ...last });
-  }
+  // Without a body the frame of the headers would be the last one.
+  if (!isJoined && "stream" in response && !response.headersSent) response.writeHead(status);
+  if (!isJoined) response.addTrailers({ ...last });
   writable.end();
 }
 
@@ -158,14 +152,12 @@ export interface SlowReadersOptions {
   readonly clock: Clock;
 }
 
-/** Over how long the rate of reading is measured, again and again, and how often that is checked, in milliseconds. */
+/** Over how long the rate of reading is measured, and how often that is checked, in milliseconds. */
 const windowMs = 5_000;
 const checkEveryMs = 1_000;
 
-/**
- * How long a caller that has read before may show no progress, in milliseconds. The buffers of the system and the
- * windows of HTTP/2 take megabytes at a time, and then nothing until much of that was read.
- */
+// The buffers of the system and the windows of HTTP/2 take megabytes at a time, and then nothing until much was read.
+/** How long a caller that has read before may show no progress, in milliseconds. */
 const maxStallMs = 30_000;
 
 export function createSlowReaders({ requests, budget, clock }: SlowReadersOptions): SlowReaders {

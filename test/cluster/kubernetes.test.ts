@@ -137,12 +137,15 @@ describe.skipIf(noClusterReason !== undefined)(
           stop,
         ];
         const script = join(root, "test/support/open-loop-script.ts");
+        rmSync(`${stop}.count`, { force: true });
+        const ended = () => Number(existsSync(`${stop}.count`) && readFileSync(`${stop}.count`));
+        const untilEnded = (count: number) =>
+          expect.poll(ended, { timeout: 60_000 }).toBeGreaterThanOrEqual(count);
         const calling = cluster.run([process.execPath, source, script, ...args], { cwd: folder });
-        // Until calls are in flight.
-        await new Promise((resolve) => setTimeout(resolve, 2_000));
         try {
+          await untilEnded(20);
           await happens();
-          await new Promise((resolve) => setTimeout(resolve, 3_000));
+          await untilEnded(ended() + 60);
         } finally {
           writeFileSync(stop, "");
         }
@@ -177,6 +180,39 @@ describe.skipIf(noClusterReason !== undefined)(
       test("has no difference to what was deployed", async () => {
         expect(ok(await deploy("shapes@1"))).toContain("diff: none\n");
         expect(statSync(join(folder, "load.key")).mode & 0o777).toBe(0o600);
+      });
+
+      test("has one gateway that schedules for both, and another one when that is killed", async () => {
+        const key = readFileSync(join(folder, "load.key"), "utf8").trim();
+        const gateways = async () => {
+          const selector = "app.kubernetes.io/instance=load,app.kubernetes.io/component=gateway";
+          const fields = "{range .items[*]}{.metadata.name} {.status.podIP}{'\\n'}{end}";
+          const args = ["-l", selector, "-o", `jsonpath=${fields}`];
+          const lines = (await cluster.kubectl("get", "pods", ...args)).trim().split("\n");
+          return lines.map((line) => line.split(" ") as [name: string, address: string]);
+        };
+        const roles = async () => {
+          const all = (await gateways()).map(async ([, address]) => {
+            const url = `http://${address}:8080`;
+            const said = await tensorgate("status", "--once", "--json", "--url", url, "--key", key);
+            return said.code === 0 ? JSON.parse(said.stdout).sharing?.role : said.stderr;
+          });
+          return (await Promise.all(all)).toSorted();
+        };
+        const holder = () =>
+          cluster.kubectl("get", "lease", "load", "-o", "jsonpath={.spec.holderIdentity}");
+        await expect.poll(roles, { timeout: 30_000 }).toEqual(["follower", "owner"]);
+        const owner = (await holder()).trim();
+        const pod = (await gateways()).find(([, address]) => owner === `${address}:8474`)?.[0];
+
+        const { failures, labels, callCount } = await whileCalled(async () => {
+          await cluster.kubectl("delete", "pod", pod ?? "", "--force", "--grace-period=0");
+          await expect.poll(holder, { timeout: 30_000 }).not.toContain(owner);
+          await expect.poll(roles, { timeout: 60_000 }).toEqual(["follower", "owner"]);
+        });
+
+        expect(failures).toEqual([]);
+        expect(labels).toEqual({ star: callCount });
       });
 
       test("loses no call while models and gateways are replaced", async () => {

@@ -1,5 +1,5 @@
-// Calls a service at a steady rate until a file appears, independent of the answers: node open-loop-script.ts URL KEY PICTURE RATE STOPFILE
-import { existsSync } from "node:fs";
+// Calls a service at a steady rate until a file appears, independent of the answers, and writes how many ended to a file beside it: node open-loop-script.ts URL KEY PICTURE RATE STOPFILE
+import { existsSync, writeFileSync } from "node:fs";
 import { setTimeout as waited } from "node:timers/promises";
 import { ScoringClient, ScoringError } from "@tensorgate/client";
 
@@ -10,6 +10,7 @@ const failures: string[] = [];
 const labels = new Map<string, number>();
 const open = new Set<Promise<void>>();
 let slowestMs = 0;
+let endedCount = 0;
 
 async function call(): Promise<void> {
   const startedMs = performance.now();
@@ -22,6 +23,8 @@ async function call(): Promise<void> {
     failures.push(`${reason}: ${(thrown as Error).message}`);
   }
   slowestMs = Math.max(slowestMs, performance.now() - startedMs);
+  endedCount += 1;
+  writeFileSync(`${stopFile}.count`, String(endedCount));
 }
 
 const startedMs = performance.now();

@@ -12,7 +12,7 @@ test("one worker has the whole configuration", () => {
 
 test("the parts of all workers add up to the whole", () => {
   const options = {
-    pools: [{ ...pool, parallelism: 7 }],
+    pools: [pool],
     listen: { maxConnections: 100, port: 1 },
     requests: { maxBytesInFlight: 1_001 },
     decoding: { processes: 5, maxWaiting: 10 },
@@ -23,7 +23,6 @@ test("the parts of all workers add up to the whole", () => {
   const sumOf = (figureOf: (part: (typeof parts)[number]) => unknown) =>
     parts.reduce((sum, part) => sum + Number(figureOf(part)), 0);
 
-  expect(sumOf(({ pools }) => pools[0]?.parallelism)).toBe(7);
   expect(sumOf(({ listen }) => listen?.maxConnections)).toBe(100);
   expect(sumOf(({ requests }) => requests?.maxBytesInFlight)).toBe(1_001);
   expect(sumOf(({ decoding }) => decoding?.processes)).toBe(5);
@@ -44,17 +43,42 @@ test("defaults are divided, too, and everyone can decode", () => {
   });
 });
 
-test.each([
-  { what: "a number", options: { parallelism: 3 }, limit: 3 },
-  { what: "a device", options: { dialect: "azure-fpga" as const }, limit: 1 },
-  { what: "an exclusive device", options: { exclusive: true }, limit: 1 },
-])(
-  "a replica that takes fewer calls than there are workers is refused: $what",
-  ({ options, limit }) => {
-    const share = () => workerShare({ pools: [{ ...pool, ...options }] }, { number: 1, count: 4 });
+const sharing = {
+  address: "127.0.0.1:1",
+  secret: { env: "SECRET" },
+  lease: { file: "lease" },
+} as const;
 
-    expect(share).toThrow(
-      `pools[0].parallelism: each replica of "shapes" in eastus processes ${limit} at a time, which 4 workers cannot divide; start at most ${limit}`,
-    );
+test.each([
+  { what: "a number", options: { parallelism: 3 }, isShared: true },
+  { what: "a dialect of devices", options: { dialect: "azure-fpga" as const }, isShared: true },
+  { what: "nothing", options: {}, isShared: false },
+  { what: "auto", options: { parallelism: "auto" as const }, isShared: false },
+  {
+    what: "auto at a device",
+    options: { parallelism: "auto" as const, dialect: "azure-fpga" as const },
+    isShared: false,
   },
-);
+])("slots are shared where their number is configured: $what", ({ options, isShared }) => {
+  const pools = [pool, { ...pool, model: "other", ...options }];
+
+  const part = workerShare({ pools }, { number: 2, count: 4, sharing });
+
+  expect(part.pools).toBe(pools);
+  expect(part.sharing).toEqual(isShared ? sharing : undefined);
+});
+
+test.each([
+  {
+    what: "exclusive devices",
+    options: { pools: [pool, { ...pool, exclusive: true }] },
+    message: "pools[1].exclusive: one process swaps the models of a device",
+  },
+  {
+    what: "gateways that share slots already",
+    options: { pools: [pool], sharing },
+    message: "sharing: workers share with each other only",
+  },
+])("$what cannot have several workers", ({ options, message }) => {
+  expect(() => workerShare(options, { number: 1, count: 2 })).toThrow(message);
+});

@@ -19,5 +19,11 @@ export const placeVariable = "TENSORGATE_WORKER";
 /** Environment variable with the port of all, once it is known. */
 export const portVariable = "TENSORGATE_WORKER_PORT";
 
+/** Environment variables with what workers need to share slots: an address of each, and a secret of all. */
+export const sharingVariables = {
+  address: "TENSORGATE_WORKER_ADDRESS",
+  secret: "TENSORGATE_WORKER_SECRET",
+} as const;
+
 /** Environment variable with the folder of what the workers have in common. */
 export const folderVariable = "TENSORGATE_WORKER_FOLDER";

@@ -1,5 +1,6 @@
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type GatewayOptions, systemClockAndRandom, workerShare } from "@tensorgate/gateway";
@@ -42,10 +43,15 @@ export async function serveByWorkers(
   }
   workerShare(initial, { number: 1, count });
   const folder = mkdtempSync(join(tmpdir(), "tensorgate-workers-"));
+  const secret = randomBytes(32).toString("base64url");
+  const ports = await freePorts(count);
   const pool = createWorkerPool({
     ...systemClockAndRandom,
     count,
-    start: (number, port) => startWorkerProcess({ number, count, port, folder }),
+    start: (number, port) => {
+      const address = `127.0.0.1:${ports[number - 1]}`;
+      return startWorkerProcess({ number, count, port, address, secret, folder });
+    },
     log,
   });
   const adminServer = await startAdminServer(admin, workerRoutes(pool), (call) =>
@@ -103,10 +109,31 @@ const sharesPorts: ReadonlySet<NodeJS.Platform> = new Set(["linux", "freebsd", "
  */
 async function assertPortIsFree({ listen = {} }: GatewayOptions): Promise<void> {
   const { host = "127.0.0.1", port = 8_080 } = listen;
+  await using _bound = await boundPort({ host, port });
+}
+
+/** Finds ports for what the workers tell each other. */
+async function freePorts(count: number): Promise<readonly number[]> {
+  await using all = new AsyncDisposableStack();
+  const ports: number[] = [];
+  while (ports.length < count) {
+    ports.push(all.use(await boundPort({ host: "127.0.0.1", port: 0 })).port);
+  }
+  return ports;
+}
+
+/** Binds a port until it is disposed of. @throws CommandError if that is not possible */
+async function boundPort(address: {
+  readonly host: string;
+  readonly port: number;
+}): Promise<AsyncDisposable & { readonly port: number }> {
   const server = createServer();
   await new Promise<void>((resolve, reject) => {
-    server.once("error", (error) => reject(explainedListenError(error, { host, port })));
-    server.listen({ host, port }, resolve);
+    server.once("error", (error) => reject(explainedListenError(error, address)));
+    server.listen(address, resolve);
   });
-  await new Promise((resolve) => server.close(resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())),
+  };
 }

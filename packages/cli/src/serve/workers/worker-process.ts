@@ -4,6 +4,7 @@ import {
   folderVariable,
   placeVariable,
   portVariable,
+  sharingVariables,
   type WorkerCommand,
   type WorkerReport,
 } from "./messages.ts";
@@ -15,13 +16,17 @@ export interface WorkerStart {
   readonly count: number;
   /** Port of all; undefined while the first one picks it. */
   readonly port: number | undefined;
+  /** Where the others reach it. */
+  readonly address: string;
+  /** Of all workers. */
+  readonly secret: string;
   /** For what the workers have in common. */
   readonly folder: string;
 }
 
 /** Starts this command again as a worker. */
 export function startWorkerProcess(
-  { number, count, port, folder }: WorkerStart,
+  { number, count, port, address, secret, folder }: WorkerStart,
   host: NodeJS.Process = process,
 ): WorkerProcess {
   const { argv, env } = host;
@@ -32,6 +37,8 @@ export function startWorkerProcess(
       ...env,
       [placeVariable]: `${number}/${count}`,
       [folderVariable]: folder,
+      [sharingVariables.address]: address,
+      [sharingVariables.secret]: secret,
       ...(port !== undefined && { [portVariable]: String(port) }),
       OTEL_RESOURCE_ATTRIBUTES: resource.filter(Boolean).join(","),
     },

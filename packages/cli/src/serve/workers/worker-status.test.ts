@@ -73,6 +73,20 @@ test("a replica that one worker excluded is used as long as another one uses it"
   expect(stateOf(out, out)).toMatchObject({ state: "ejected" });
 });
 
+test("where one worker schedules the calls of all, its figures are those of all", () => {
+  const sharing = { gatewayCount: 2, ownersLost: 0 };
+  const owner = {
+    ...statusOf(50, 3, [{ ...replica, answered: 90 }]),
+    sharing: { ...sharing, role: "owner" as const },
+  };
+  const follower = {
+    ...statusOf(100, 0, [replica]),
+    sharing: { ...sharing, role: "follower" as const },
+  };
+
+  expect(joinedStatus([follower, owner])).toEqual({ ...owner, uptimeMs: 100 });
+});
+
 test("replicas that only some workers know are listed once", () => {
   const late = { ...replica, id: "eastus-2", address: "10.0.0.2:8500" };
 

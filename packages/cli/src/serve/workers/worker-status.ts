@@ -19,16 +19,21 @@ export function joinedStatus(
   statuses: readonly [GatewayStatus, ...GatewayStatus[]],
 ): GatewayStatus {
   const [first] = statuses;
+  const uptimeMs = Math.max(...statuses.map((each) => each.uptimeMs));
+  const owner = statuses.find(({ sharing }) => sharing?.role === "owner");
+  // It schedules the calls of all, and the others know nothing more.
+  if (owner) return { ...owner, uptimeMs };
   const regions = groupedBy(
     statuses.flatMap((each) => each.regions),
     ({ name }) => name,
   );
-  const { version, region } = first;
+  const { version, region, sharing } = first;
   return {
     version,
     region,
-    uptimeMs: Math.max(...statuses.map(({ uptimeMs }) => uptimeMs)),
+    uptimeMs,
     retriesLeft: sum(statuses, ({ retriesLeft }) => retriesLeft),
+    ...(sharing && { sharing }),
     regions: regions.map(joinedRegion),
   };
 }

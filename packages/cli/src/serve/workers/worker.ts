@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import type { GatewayStatus } from "@tensorgate/core";
-import { type GatewayOptions, workerShare } from "@tensorgate/gateway";
+import { type GatewayOptions, type WorkerPlace, workerShare } from "@tensorgate/gateway";
 import type { Service } from "../../service/service.ts";
 import {
   folderVariable,
   placeVariable,
   portVariable,
+  sharingVariables,
   type WorkerCommand,
   type WorkerReport,
 } from "./messages.ts";
@@ -27,8 +28,17 @@ export function thisWorker(host: NodeJS.Process = process): Worker | undefined {
   const { env } = host;
   const [, number, count] = /^(\d+)\/(\d+)$/.exec(env[placeVariable] ?? "") ?? [];
   if (host.send === undefined || number === undefined) return undefined;
-  const place = { number: Number(number), count: Number(count) };
-  const { [folderVariable]: folder, [portVariable]: port } = env;
+  const { [folderVariable]: folder = ".", [portVariable]: port } = env;
+  const place: WorkerPlace = {
+    number: Number(number),
+    count: Number(count),
+    sharing: {
+      address: { env: sharingVariables.address },
+      host: "127.0.0.1",
+      secret: { env: sharingVariables.secret },
+      lease: { file: join(folder, "owner") },
+    },
+  };
   let others: readonly GatewayStatus[] = [];
 
   function serviceOf(service: Service): Service {
@@ -67,10 +77,7 @@ export function thisWorker(host: NodeJS.Process = process): Worker | undefined {
         ...rest,
         listen: { ...listen, ...(port !== undefined && { port: Number(port) }) },
         // Rollouts begin at one worker, and the others follow.
-        rollouts: {
-          ...(folder !== undefined && { file: join(folder, "rollouts.json") }),
-          ...rollouts,
-        },
+        rollouts: { file: join(folder, "rollouts.json"), ...rollouts },
       };
     },
     serviceOf,

@@ -302,3 +302,41 @@ test("the machines that Azure has left are listed", async () => {
 
   expect(stdout).toBe("Standard NP Family vCPUs: 20 of 30 free in eastus\n");
 });
+
+test("scale keeps every other value, and takes the chart that the service was deployed with", async () => {
+  const values = {
+    gateway: { replicas: 2 },
+    models: [{ name: "shapes", version: "1", replicas: 1 }],
+  };
+  programs.answer("helm", [{ to: "get values", stdout: JSON.stringify(values) }]);
+  const scale = ["scale", "shop", "--model", "shapes", "--replicas", "3"];
+
+  expect((await runInProcess([...scale, "--chart", "./our-chart"])).code).toBe(0);
+
+  const [upgrade] = programs.calls().filter(({ args }) => args[0] === "upgrade");
+  expect(upgrade?.args.slice(0, 3)).toEqual(["upgrade", "shop", "./our-chart"]);
+  const models = [{ name: "shapes", version: "1", replicas: 3 }];
+  expect(JSON.parse(upgrade?.input ?? "null")).toEqual({ ...values, models });
+});
+
+test("status says how many devices of the kind that the service uses are free", async () => {
+  const running = {
+    metadata: { name: "shop-shapes-1", namespace: "default" },
+    spec: {
+      nodeName: "node-1",
+      containers: [{ resources: { limits: { "xilinx.com/fpga": "1" } } }],
+    },
+    status: { phase: "Running", conditions: [{ type: "Ready", status: "True" }] },
+  };
+  programs.answer("helm", [status]);
+  programs.answer("kubectl", [
+    { to: "get nodes", stdout: JSON.stringify(nodes) },
+    { to: "get pods", stdout: JSON.stringify({ items: [running] }) },
+  ]);
+
+  const { code, stdout } = await runInProcess(["status", "shop"]);
+
+  expect(code).toBe(0);
+  expect(stdout).toContain("1/1 pods ready");
+  expect(stdout).toContain("no free xilinx.com/fpga in the cluster (1 in use)\n");
+});

@@ -51,6 +51,7 @@ export function addDeployCommands(root: Command): void {
       new Option("--replicas <number>", "replicas").argParser(parseFloor).makeOptionMandatory(),
     )
     .option("--model <name>", "model; the gateways by default")
+    .option("--chart <folder>", "the chart that the service was deployed with, if it is not ours")
     .addHelpText("after", "\nExample:\n  tensorgate scale shop --model resnet50 --replicas 4")
     .action((service: string, options) => runScale(service, options));
   inRegistry(inCluster(root.command("delete <service>")))

@@ -8,7 +8,9 @@ import {
   chartFolder,
   createClusterTools,
   kubectlJson,
+  readQuota,
 } from "../deploy/cluster-tools.ts";
+import { capacityText, deviceNames } from "../deploy/device-quota.ts";
 import { failedPodLines, serviceSelector } from "../deploy/failed-rollout.ts";
 import {
   isPodReady,
@@ -50,8 +52,19 @@ export async function runServiceStatus(service: string, place: ClusterPlace): Pr
   print([
     `${service}: ${info.status}, revision ${version}, ${ready}/${items.length} pods ready`,
     ...aligned([["pod", "state", "component", "node", "restarts"], ...rows]),
+    ...(await capacityLines(tools, items)),
     ...(ready < items.length ? await failedPodLines(tools, service) : []),
   ]);
+}
+
+/** Says how many of the devices that the service uses are free. */
+async function capacityLines(
+  tools: ClusterTools,
+  pods: readonly KubernetesPod[],
+): Promise<readonly string[]> {
+  const resources = deviceNames(pods.flatMap(({ spec }) => spec.containers));
+  const quotas = resources.map((resource) => readQuota(tools, { resource, wantedCount: 0 }));
+  return (await Promise.all(quotas)).map(capacityText);
 }
 
 function stateOf(pod: KubernetesPod): string {
@@ -110,12 +123,14 @@ export async function runRollback(service: string, options: RollbackOptions): Pr
 export interface ScaleOptions extends ClusterPlace {
   readonly replicas: number;
   readonly model?: string;
+  /** Folder of the chart that the service was deployed with, if it is another one than ours: a release does not keep it. */
+  readonly chart?: string;
 }
 
 /** Changes the number of replicas of a model, or of the gateways. The release keeps it. */
 export async function runScale(service: string, options: ScaleOptions): Promise<void> {
   const tools = createClusterTools(options);
-  const { replicas, model } = options;
+  const { replicas, model, chart = chartFolder() } = options;
   const { stdout } = await tools.helm(["get", "values", service, "-o", "json"]);
   const { models } = releaseModels.parse(JSON.parse(stdout));
   const at = models.findIndex(({ name }) => name === model);
@@ -127,7 +142,7 @@ export async function runScale(service: string, options: ScaleOptions): Promise<
   const setting = model === undefined ? "gateway.replicas" : `models[${at}].replicas`;
   const values = JSON.parse(stdout) as Record<string, unknown>;
   const input = JSON.stringify(withReplicas(values, { at, replicas }));
-  await tools.helm(["upgrade", service, chartFolder(), "-f", "-", "--wait"], { input });
+  await tools.helm(["upgrade", service, chart, "-f", "-", "--wait"], { input });
   print([`${service}: ${setting} is ${replicas}, and all are ready`]);
 }
 

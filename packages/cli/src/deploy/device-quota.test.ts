@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { quotaOf, quotaText } from "./device-quota.ts";
+import { capacityText, deviceNames, quotaOf, quotaText } from "./device-quota.ts";
 import { nodeList, podList } from "./kubernetes-objects.ts";
 
 const resource = "xilinx.com/fpga";
@@ -74,4 +74,41 @@ test.each([
 
   expect(quota.freeCount).toBe(0);
   expect(quotaText(quota)).toBe("1 wanted, no node has xilinx.com/fpga");
+});
+
+const inRegion = (name: string, count: number, region: string) =>
+  node(name, count, {}, { "topology.kubernetes.io/region": region });
+
+test.each([
+  {
+    name: "a region is full",
+    nodes: [inRegion("a", 1, "eastus"), inRegion("b", 1, "eastus"), inRegion("c", 2, "westeurope")],
+    pods: [pod("a", 1), pod("b", 1)],
+    text: "no free xilinx.com/fpga in eastus (2 in use); westeurope has 2 of 2",
+  },
+  {
+    name: "every region has some",
+    nodes: [inRegion("a", 2, "eastus"), inRegion("c", 2, "westeurope")],
+    pods: [pod("a", 1)],
+    text: "free xilinx.com/fpga: eastus has 1 of 2, westeurope has 2 of 2",
+  },
+  {
+    name: "nodes have no region",
+    nodes: [node("a", 1)],
+    pods: [pod("a", 1)],
+    text: "no free xilinx.com/fpga in the cluster (1 in use)",
+  },
+  { name: "there is none", nodes: [node("a", 0)], pods: [], text: "no node has xilinx.com/fpga" },
+])("capacity is told by region: $name", ({ nodes, pods, text }) => {
+  expect(capacityText(asked(0, nodes, pods))).toBe(text);
+});
+
+test("devices are what containers ask for beside processors and memory", () => {
+  const containers = [
+    { resources: { requests: { cpu: "1", memory: "1Gi" }, limits: { "xilinx.com/fpga": "1" } } },
+    { resources: { limits: { "nvidia.com/gpu": "1", "xilinx.com/fpga": "1" } } },
+    { resources: {} },
+  ];
+
+  expect(deviceNames(containers)).toEqual(["nvidia.com/gpu", "xilinx.com/fpga"]);
 });

@@ -89,3 +89,35 @@ export function quotaText({ resource, wantedCount, freeCount, nodes }: Quota): s
   const count = nodes.length === 1 ? "1 node" : `${nodes.length} nodes`;
   return `${wantedCount} wanted, ${freeCount} free on ${count} (${list.join(", ")})`;
 }
+
+/** Lists the devices that containers ask for, by their names; processors and memory are no devices. */
+export function deviceNames(containers: readonly KubernetesContainer[]): readonly string[] {
+  const names = containers.flatMap(({ resources: { requests = {}, limits = {} } }) =>
+    Object.keys({ ...requests, ...limits }),
+  );
+  return [...new Set(names.filter((name) => name.includes("/")))].sort();
+}
+
+/**
+ * Says how many devices are free in each region, those without any first, such as
+ * `no free xilinx.com/fpga in eastus (2 in use); westeurope has 2 of 2`.
+ */
+export function capacityText({ resource, nodes }: Quota): string {
+  if (nodes.length === 0) return `no node has ${resource}`;
+  const regions = [...Map.groupBy(nodes, ({ region }) => region ?? "the cluster")].map(
+    ([region, members]) => {
+      const total = members.reduce((sum, { allocatableCount }) => sum + allocatableCount, 0);
+      const used = members.reduce((sum, { requestedCount: count }) => sum + count, 0);
+      return { region, total, free: Math.max(0, total - used) };
+    },
+  );
+  const full = regions.filter(({ free }) => free === 0);
+  const others = regions
+    .filter(({ free }) => free > 0)
+    .map(({ region, free, total }) => `${region} has ${free} of ${total}`);
+  if (full.length === 0) return `free ${resource}: ${others.join(", ")}`;
+  const list = full.map(({ region, total }) => `${region} (${total} in use)`);
+  return [`no free ${resource} in ${list.join(", ")}`, others.join(", ")]
+    .filter(Boolean)
+    .join("; ");
+}

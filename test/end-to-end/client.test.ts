@@ -76,6 +76,7 @@ describe.each(["connect", "grpc"] as const)("a client over %s", (transport) => {
       .catch((thrown: unknown) => thrown)) as ClientError;
 
     expect(error).toMatchObject({ name: "UnknownModelError", attempts: 1, retryable: false });
+    expect(error.status).toBe(transport === "connect" ? 404 : undefined);
     expect(error.message).toMatch(/^classify\(shape\): unknown model "shape"\. Hint: did you mean/);
   });
 

@@ -48,8 +48,9 @@ export interface Connection {
  */
 export function openConnection(given: ClientOptions, existing?: SharedResources): Connection {
   const options = withoutUndefined(given);
+  const { transport = "connect" } = options;
   const shared = existing ?? {
-    opened: openTransport(options.transport ?? "connect", baseUrlFrom(options.baseUrl)),
+    opened: openTransport(transport, baseUrlFrom(options.baseUrl)),
     budget: createRetryBudget(),
   };
   const call: Call = createCaller({
@@ -70,7 +71,7 @@ export function openConnection(given: ClientOptions, existing?: SharedResources)
       call({
         ...rest,
         prepare: prepare ?? (async () => undefined as Prepared),
-        wireCodes: wireCodesOf,
+        wireCodes: (error) => wireCodesOf(error, transport),
         send: async ({ onHeader, headers, signal, timeoutMs }, prepared) => {
           const onAnswerHeader = (received: Headers) => onHeader((name) => received.get(name));
           try {

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { codeToHttpStatus } from "@connectrpc/connect/protocol-connect";
 import {
   foreignAnswerError,
   retryAfterMsFrom,
@@ -12,6 +13,7 @@ import {
   UpstreamFailedError,
 } from "@tensorgate/core";
 import { ErrorInfoSchema, RetryInfoSchema } from "@tensorgate/proto/google/rpc/error_details";
+import type { ClientOptions } from "./options.ts";
 import { maxReplyBytes } from "./reply-limit.ts";
 
 /** Prefix of the library's errors for a message that cannot be sent, such as one with a topK of 1.5. */
@@ -45,11 +47,18 @@ export function errorFromTransport(thrown: unknown): ScoringError {
   });
 }
 
-/** Returns the gRPC code of a failure, or the HTTP status of a response that is not from a gateway. */
-export function wireCodesOf({ cause }: ScoringError): WireCodes {
+/**
+ * Returns the gRPC code of a failure and the HTTP status of its response. Over gRPC only a response that is not from a
+ * gateway has such a status.
+ */
+export function wireCodesOf(
+  { cause }: ScoringError,
+  transport: ClientOptions["transport"],
+): WireCodes {
   if (!(cause instanceof ConnectError)) return {};
   const [info] = cause.findDetails(ErrorInfoSchema);
-  const status = info === undefined ? foreignStatus(cause) : undefined;
+  const ofGateway = transport === "connect" ? codeToHttpStatus(cause.code) : undefined;
+  const status = info === undefined ? foreignStatus(cause) : ofGateway;
   return { grpcCode: cause.code, ...(status !== undefined && { status }) };
 }
 

@@ -45,7 +45,7 @@ export interface FailedCall {
   /** Region in which it failed, if the gateway named it. */
   readonly region?: string;
   readonly grpcCode?: number;
-  /** HTTP status. */
+  /** HTTP status; over gRPC absent, unless the response is not from a gateway. */
   readonly status?: number;
   /** Whether a retry of the same call may succeed. */
   readonly retryable: boolean;

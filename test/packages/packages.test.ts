@@ -73,7 +73,7 @@ test("a tarball has what runs, its types, a readme and the licence, and nothing 
         !/^node_modules\/onnxruntime-(node|common)\//.test(name) &&
         // The command deploys by it.
         !/^chart\/[\w./-]+\.(yaml|json|tpl|txt)$/.test(name) &&
-        !/^dist\/samples\/[\w-]+\.jpg$/.test(name) &&
+        !/^dist\/samples\/([\w-]+\.jpg|thumbnails\/[\w-]+\.webp)$/.test(name) &&
         !/^models\/[\w-]+\/\d+\/(model\.onnx|manifest\.json)$/.test(name) &&
         !/^chart\/(Chart\.yaml|values\.(yaml|schema\.json)|templates\/[\w.]+)$/.test(name),
     );

@@ -52,15 +52,37 @@ function shortText(value: number, type: keyof typeof fullDigits): string | undef
     return isReadAs(value, Number(text), type) ? text : undefined;
   }
   // The text of most numbers has more digits, so that it is written only where it is wanted.
+  if (isFarFrom(rounded, Math.abs(value), type)) return undefined;
   const read = Math.sign(value) * magnitudeOf(rounded, fewDigits);
   return isReadAs(value, read, type) ? roundedText(value, rounded, fewDigits) : undefined;
+}
+
+/** The smallest numbers with all of their digits, and the share of one that is more than half a unit of its last place. */
+const resolution = {
+  float: { min: 2 ** -126, share: 2 ** -22 },
+  double: { min: 2 ** -1_022, share: 2 ** -48 },
+} as const;
+
+/** Whether digits are surely read as another number: a product that is not exact decides that for most. */
+function isFarFrom(
+  { digits, exponent }: Rounded,
+  magnitude: number,
+  type: keyof typeof fullDigits,
+): boolean {
+  const { min, share } = resolution[type];
+  const product = scaledBy(digits, exponent + 1 - fewDigits);
+  return magnitude >= min && Math.abs(product - magnitude) > magnitude * share;
 }
 
 const isReadAs = (value: number, read: number, type: keyof typeof fullDigits): boolean =>
   (type === "float" ? Math.fround(read) : read) === value;
 
 function precisionText(value: number, precision: number): string {
-  if (precision === fullDigits.double && isPlain(Math.abs(value))) return plainText(value);
+  if (precision === fullDigits.double) {
+    const size = Math.abs(value);
+    if (isPlain(size)) return plainText(value);
+    if (size >= 1e17 || (size < minHalfway && size > 0)) return exponentialText(value);
+  }
   const rounded = roundedTo(Math.abs(value), precision);
   return rounded ? roundedText(value, rounded, precision) : generalText(value, precision);
 }
@@ -78,6 +100,23 @@ function plainText(value: number): string {
   let length = text.length;
   while (text.charCodeAt(length - 1) === 0x30) length -= 1;
   return text.slice(0, length);
+}
+
+/**
+ * From here on up to 1e17 a double may be halfway between two decimals of 17 digits: below, it has 19 digits or more, and
+ * above, it is a multiple of too many twos.
+ */
+const minHalfway = 2 ** -26;
+
+/** Writes a number that has an exponent, and is not halfway between two of 17 digits. */
+function exponentialText(value: number): string {
+  const text = value.toPrecision(fullDigits.double);
+  const end = text.lastIndexOf("e");
+  let length = end;
+  while (text.charCodeAt(length - 1) === 0x30) length -= 1;
+  if (text.charCodeAt(length - 1) === 0x2e) length -= 1;
+  const size = text.slice(end + 2);
+  return `${text.slice(0, length)}${text.slice(end, end + 2)}${size.length === 1 ? "0" : ""}${size}`;
 }
 
 /** The first digits of a number as one integer, and the power of ten that the first of them stands for. */

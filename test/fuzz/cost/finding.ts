@@ -19,8 +19,11 @@ export interface Bounds {
 
 export const costBounds: Bounds = { maxCpuRatio: 20, maxMemoryRatio: 4, maxStallMs: 100 };
 
-/** An ordinary picture costs at least so much, in milliseconds; below, it is the clock that is measured. */
-const minOrdinaryMs = 0.5;
+/**
+ * An ordinary picture costs at least so much, in milliseconds; below, it is the clock that is measured. Replies come from
+ * replicas, as many as calls are sent there: one that costs less than this many times the bound is no attack.
+ */
+const minOrdinaryMs = { request: 0.5, reply: 8 } as const;
 /** What the garbage collector may leave uncollected, in bytes. */
 const memorySlackBytes = 24 * 2 ** 20;
 /** From this length on memory is compared: below, it is lost in the slack. */
@@ -34,10 +37,12 @@ export function foundFrom(target: CostTarget, recipe: Recipe, measured: Measured
     ...measured,
     target,
     recipe,
-    cpuRatio: cost.cpuMs / Math.max(ordinary.cpuMs, minOrdinaryMs),
+    cpuRatio: cost.cpuMs / Math.max(ordinary.cpuMs, minOrdinaryMs[kindOf(target)]),
     memoryRatio: isMeasured ? Math.max(0, cost.memoryBytes - memorySlackBytes) / usualBytes : 0,
   };
 }
+
+const kindOf = ({ name }: CostTarget) => (name.startsWith("reply") ? "reply" : "request");
 
 export const isOver = ({ cpuRatio, memoryRatio, cost }: Found, bounds: Bounds): boolean =>
   cost.end !== "answered" || cpuRatio > bounds.maxCpuRatio || memoryRatio > bounds.maxMemoryRatio;

@@ -144,7 +144,7 @@ test("while one caller and one replica attack in every way known, another caller
   };
   await Promise.all(Array.from({ length: concurrency }, caller));
 
-  expect(failures).toEqual([]);
+  expect(failures, failures.join("\n")).toEqual([]);
   expect(child.exitCode).toBeNull();
   await round;
   attacker[Symbol.dispose]();

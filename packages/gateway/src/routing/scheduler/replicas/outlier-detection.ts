@@ -99,6 +99,17 @@ export function createOutlierDetection(
     return pools.some((pool) => hasServing(pool, replica));
   }
 
+  /**
+   * Whether another replica of a pool has proved itself: one that only a probe has readmitted is nothing to be compared with,
+   * nor to rely on in the place of one that answers.
+   */
+  function hasReadyPeer({ replicas }: Pool, replica: ScheduledReplica): boolean {
+    for (const each of replicas.values()) {
+      if (each !== replica && each.state(state.nowMs) === "ready") return true;
+    }
+    return false;
+  }
+
   function eject(pool: Pool, replica: ScheduledReplica, because: string): void {
     if (!replica.isServing || !hasAlternative(pool.group, replica)) return;
     change(pool, replica, "eject", because);
@@ -193,7 +204,8 @@ export function createOutlierDetection(
       if (roundTripMs !== undefined) replica.slots.observeRoundTrip(roundTripMs);
       const attemptMs = state.nowMs - sentMs;
       const isSlow =
-        pool.latency.observe(attemptMs, tookMs, replica.slots.usualMs) && hasServing(pool, replica);
+        pool.latency.observe(attemptMs, tookMs, replica.slots.usualMs) &&
+        hasReadyPeer(pool, replica);
       replica.answered(isSlow, attemptMs);
       if (expectedWaitMs !== undefined) recordPeerWait(replica, expectedWaitMs);
       const { listed = [], latest } = replica.versions;

@@ -24,7 +24,29 @@ const maxGatewayLines = 150;
 const lineCount = (text: string) => text.trimEnd().split("\n").length;
 const lines = (count: number) => "export const line = 1;\n".repeat(count);
 
+/** What the oldest supported Node, 22.18, lacks and the types of the newest one have. */
+const newGlobals: ReadonlySet<string> = new Set([
+  ...["DisposableStack", "AsyncDisposableStack", "Promise.try", "RegExp.escape"],
+  ...["Error.isError", "Math.sumPrecise", "Uint8Array.fromBase64", "Iterator.concat"],
+]);
+
 const rules: readonly Rule[] = [
+  {
+    name: "uses no global that the oldest supported Node lacks, if it is published",
+    broken: (source) =>
+      isPublished(source)
+        ? linesWhere(
+            source,
+            (node) =>
+              (ts.isNewExpression(node) && newGlobals.has(node.expression.getText(source))) ||
+              (ts.isPropertyAccessExpression(node) && newGlobals.has(node.getText(source))),
+          )
+        : [],
+    plantedAs: "packages/gateway/src/gateway.ts",
+    planted: "const ends = new AsyncDisposableStack();",
+    allowed: "const ends = new Map();\nconst later = Promise.resolve();",
+    exceptIn: [],
+  },
   {
     name: "writes the properties of an object out rather than spread a literal of them",
     broken: (source) =>
@@ -100,6 +122,10 @@ const rules: readonly Rule[] = [
     exceptIn: [],
   },
 ];
+
+function isPublished({ fileName }: ts.SourceFile): boolean {
+  return /packages\/[\w-]+\/src\//.test(fileName) && !fileName.endsWith(".test.ts");
+}
 
 function isGateway({ fileName }: ts.SourceFile): boolean {
   return /(^|\/)gateway\/src\/gateway\.ts$/.test(fileName);

@@ -109,7 +109,7 @@ test.each([
   web.close();
 });
 
-test("a port that accepts connections and says nothing is told after five seconds", async () => {
+test("a port that accepts connections and says nothing is reported after five seconds", async () => {
   await using silent = await startSilentServer();
   const time = manualClock();
   const question = inspectBackend({

@@ -232,7 +232,7 @@ test("the start fails by what several workers cannot serve", async () => {
   expect(serve.said.text()).toMatch(/pools\[0\]\.exclusive: .*serve it with 1 worker/);
 });
 
-test("a port in use is told once", async () => {
+test("a port in use is reported once", async () => {
   const other = createServer().listen(0, "127.0.0.1");
   await once(other, "listening");
   const { port } = other.address() as AddressInfo;

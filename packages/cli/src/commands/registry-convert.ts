@@ -109,7 +109,7 @@ function resultLines(result: ConversionResult, job: Job): readonly string[] {
   ];
 }
 
-/** A difference is told if it shows in four decimals of a pixel's value. */
+/** Prints a difference that shows in four decimals of a pixel's value. */
 function checkText({ pictureCount, maxDifference }: PreprocessingCheck): string {
   const images = counted(pictureCount, "image");
   return maxDifference < 0.000_05

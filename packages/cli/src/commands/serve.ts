@@ -5,7 +5,7 @@ import { watchHeads } from "../heads/watch-heads.ts";
 import { createRegistryAdmin } from "../registry/admin/registry-admin.ts";
 import { registryRoutes } from "../registry/admin/registry-routes.ts";
 import { createConfigReload } from "../serve/config-reload.ts";
-import { watchConfig } from "../serve/config-watch.ts";
+import { reloadOnChange } from "../serve/config-watch.ts";
 import { watchManifests } from "../serve/watch-manifests.ts";
 import { serveByWorkers } from "../serve/workers/serve-by-workers.ts";
 import { thisWorker, type Worker } from "../serve/workers/worker.ts";
@@ -44,7 +44,7 @@ export function runServe(options: ServeOptions, signals: Signals): Promise<void>
   );
 }
 
-/** A setting that cannot be used is told without a stack. */
+/** Reports a setting that cannot be used without a stack. */
 async function explained(work: () => Promise<void>): Promise<void> {
   try {
     await work();
@@ -111,24 +111,15 @@ async function serveUntilStop(
   });
   const { gateway, adminUrl } = running;
 
-  // A worker is told when to reload, by a process that logs it once.
+  // The process that started a worker says when to reload, and logs it once.
   const reloadLog = worker ? { info: () => {}, warn: log.warn } : log;
   const reload = createConfigReload({ file, read, gateway, initial, log: reloadLog });
   onHangup(reload.now);
-  const isWatched = serve.watch && !worker;
-  const watching = isWatched
-    ? watchConfig(file, {
-        onChange: reload.ifChanged,
-        onError: ({ message }) => {
-          log.warn(`cannot watch ${file}: ${message}; send SIGHUP to reload it`);
-        },
-        clock: systemClockAndRandom.clock,
-      })
-    : undefined;
   heads?.watch(reload.ifChanged);
   manifests.watch({ options: () => seen, onChange: reload.ifChanged });
-  // The file may have changed during the start.
-  if (isWatched) reload.ifChanged();
+  const { clock } = systemClockAndRandom;
+  const watching =
+    serve.watch && !worker ? reloadOnChange(file, { reload, log, clock }) : undefined;
   announce(`ready: ${gateway.url}\nmetrics: ${adminUrl}/metrics\n`);
   worker?.report({ url: gateway.url, port: gateway.port, adminUrl: adminUrl ?? "" });
 

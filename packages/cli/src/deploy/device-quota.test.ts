@@ -99,7 +99,7 @@ test.each([
     text: "no free xilinx.com/fpga in the cluster (1 in use)",
   },
   { name: "there is none", nodes: [node("a", 0)], pods: [], text: "no node has xilinx.com/fpga" },
-])("capacity is told by region: $name", ({ nodes, pods, text }) => {
+])("capacity is listed by region: $name", ({ nodes, pods, text }) => {
   expect(capacityText(asked(0, nodes, pods))).toBe(text);
 });
 

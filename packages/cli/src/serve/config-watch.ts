@@ -1,6 +1,8 @@
 import { realpathSync, watch } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import type { Clock } from "@tensorgate/core";
+import type { Log } from "../telemetry/log.ts";
+import type { ConfigReload } from "./config-reload.ts";
 
 export interface ConfigWatchDeps {
   /** Called shortly after the file was written, replaced, or exchanged behind a link. */
@@ -12,6 +14,28 @@ export interface ConfigWatchDeps {
 
 /** Wait after the last change event, in milliseconds: a write causes several, and the file may be incomplete at first. */
 const settleMs = 200;
+
+export interface ReloadOnChangeDeps {
+  readonly reload: Pick<ConfigReload, "ifChanged">;
+  readonly log: Pick<Log, "warn">;
+  readonly clock: Clock;
+}
+
+/** Reloads a configuration when its file changes, and now if it has changed since it was read. */
+export function reloadOnChange(
+  file: string,
+  { reload, log, clock }: ReloadOnChangeDeps,
+): Disposable {
+  const watching = watchConfig(file, {
+    onChange: reload.ifChanged,
+    onError: ({ message }) => {
+      log.warn(`cannot watch ${file}: ${message}; send SIGHUP to reload it`);
+    },
+    clock,
+  });
+  reload.ifChanged();
+  return watching;
+}
 
 /** Watches a configuration file by its folders, since editors replace the file. */
 export function watchConfig(file: string, deps: ConfigWatchDeps): Disposable {

@@ -13,7 +13,7 @@ const maxTextChars = 1 << 20;
 
 /**
  * Creates a lease of Kubernetes, by the account of this pod. A Lease that is there is patched, so that it keeps the labels
- * of whoever made it.
+ * that its maker gave it.
  */
 export function createKubernetesLease(
   account: KubernetesAccount,

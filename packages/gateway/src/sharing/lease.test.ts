@@ -68,7 +68,7 @@ describe.each([
   ["in a file", fileLease],
   ["of Kubernetes", () => kubernetesLease()],
 ])("a lease %s", (_where, create) => {
-  test("names nobody at first, and then the one who took it", async () => {
+  test("has no holder at first, and then the gateway that took it", async () => {
     const lease = create();
 
     expect(await lease.read()).toBeUndefined();
@@ -97,7 +97,7 @@ describe.each([
     expect((await lease.read())?.holder).toBe(holders[won.indexOf(true)]);
   });
 
-  test("is released by its holder and nobody else", async () => {
+  test("is released by its holder only", async () => {
     const lease = create();
     await lease.take("a:1", undefined);
 

@@ -12,7 +12,7 @@ const protocol = 1;
 
 /** Interval of pings of a follower, in milliseconds. */
 const pingMs = 20;
-/** Unanswered pings after which the owner is lost. They are counted, so that a stall of this process loses nobody. */
+/** Unanswered pings after which the owner is lost. They are counted, so that a stall of this process loses no owner. */
 const maxUnanswered = 4;
 /** Time for a connection and its first answer, in milliseconds. */
 const connectTimeoutMs = 500;
@@ -105,7 +105,7 @@ export function createFollowerLinks(deps: FollowerLinksDeps): FollowerLinks {
     });
   });
   server.maxConnections = maxFollowers;
-  // A connection without the secret is nobody's, and ends by itself.
+  // A connection without the secret belongs to no gateway, and ends by itself.
   server.on("tlsClientError", () => {});
 
   function refusal({ protocol: theirs }: Hello): string | undefined {

@@ -9,7 +9,7 @@ import type { Service } from "../../service/service.ts";
 import { startAdminServer } from "../../telemetry/admin-server.ts";
 import type { AdminAddress } from "../../telemetry/run-gateway.ts";
 import { createConfigReload } from "../config-reload.ts";
-import { watchConfig } from "../config-watch.ts";
+import { reloadOnChange } from "../config-watch.ts";
 import { forwardToWorker, tellStatuses, workerRoutes } from "./worker-admin.ts";
 import { createWorkerPool } from "./worker-pool.ts";
 import { startWorkerProcess } from "./worker-process.ts";
@@ -43,6 +43,7 @@ export async function serveByWorkers(
   }
   workerShare(initial, { number: 1, count });
   const folder = mkdtempSync(join(tmpdir(), "tensorgate-workers-"));
+  using _folder = { [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) };
   const secret = randomBytes(32).toString("base64url");
   const ports = await freePorts(count);
   const pool = createWorkerPool({
@@ -59,44 +60,27 @@ export async function serveByWorkers(
   ).catch((thrown: unknown) => {
     throw explainedListenError(thrown, admin, "--admin-port");
   });
-  let watching: Disposable | undefined;
-  let telling: Disposable | undefined;
-  try {
-    await assertPortIsFree(initial);
-    const { url } = await pool.start();
-    telling = tellStatuses(pool, systemClockAndRandom.clock);
-    const gateway = {
-      reload: (options: GatewayOptions) => {
-        workerShare(options, { number: 1, count });
-        pool.tellAll({ type: "reload" });
-        // The workers report what needs a restart.
-        return { needRestart: [] };
-      },
-    };
-    const reload = createConfigReload({ file, read, gateway, initial, log });
-    onHangup(reload.now);
-    if (isWatched) {
-      watching = watchConfig(file, {
-        onChange: reload.ifChanged,
-        onError: ({ message }) => {
-          log.warn(`cannot watch ${file}: ${message}; send SIGHUP to reload it`);
-        },
-        clock: systemClockAndRandom.clock,
-      });
-      // The file may have changed during the start.
-      reload.ifChanged();
-    }
-    announce(`ready: ${url} (${count} workers)\nmetrics: ${adminServer.url}/metrics\n`);
-    const signal = await stopped;
-    log.info("stopping: draining calls in flight");
-    await pool.stop(signal);
-  } finally {
-    watching?.[Symbol.dispose]();
-    telling?.[Symbol.dispose]();
-    await pool.stop("SIGTERM");
-    await adminServer.close();
-    rmSync(folder, { recursive: true, force: true });
-  }
+  await using _admin = { [Symbol.asyncDispose]: adminServer.close };
+  await assertPortIsFree(initial);
+  await using _workers = { [Symbol.asyncDispose]: () => pool.stop("SIGTERM") };
+  const { url } = await pool.start();
+  using _telling = tellStatuses(pool, systemClockAndRandom.clock);
+  const gateway = {
+    reload: (options: GatewayOptions) => {
+      workerShare(options, { number: 1, count });
+      pool.tellAll({ type: "reload" });
+      // The workers report what needs a restart.
+      return { needRestart: [] };
+    },
+  };
+  const reload = createConfigReload({ file, read, gateway, initial, log });
+  onHangup(reload.now);
+  const { clock } = systemClockAndRandom;
+  using _watching = isWatched ? reloadOnChange(file, { reload, log, clock }) : undefined;
+  announce(`ready: ${url} (${count} workers)\nmetrics: ${adminServer.url}/metrics\n`);
+  const signal = await stopped;
+  log.info("stopping: draining calls in flight");
+  await pool.stop(signal);
 }
 
 /** Systems with SO_REUSEPORT as workers need it: connections are distributed among those that listen. */
@@ -112,14 +96,12 @@ async function assertPortIsFree({ listen = {} }: GatewayOptions): Promise<void> 
   await using _bound = await boundPort({ host, port });
 }
 
-/** Finds ports for what the workers tell each other. */
+/** Finds ports for what the workers send each other. All are bound at the same time, so that they differ. */
 async function freePorts(count: number): Promise<readonly number[]> {
-  await using all = new AsyncDisposableStack();
-  const ports: number[] = [];
-  while (ports.length < count) {
-    ports.push(all.use(await boundPort({ host: "127.0.0.1", port: 0 })).port);
-  }
-  return ports;
+  const address = { host: "127.0.0.1", port: 0 };
+  const bound = await Promise.all(Array.from({ length: count }, () => boundPort(address)));
+  await Promise.all(bound.map((each) => each[Symbol.asyncDispose]()));
+  return bound.map(({ port }) => port);
 }
 
 /** Binds a port until it is disposed of. @throws CommandError if that is not possible */

@@ -51,7 +51,7 @@ function fakeProcess(number: number, port: number | undefined) {
   };
 }
 
-test("the others start when the first one listens, so that a port in use is told once", async () => {
+test("the others start when the first one listens, so that a port in use is reported once", async () => {
   const { pool, started } = fakePool(3);
   const start = pool.start();
   await settled();
@@ -82,6 +82,22 @@ test("a worker that cannot start ends the start", async () => {
   started[0]?.end("code 1");
 
   await expect(start).rejects.toThrow("worker 1 ended (code 1)");
+});
+
+test("a worker that ends while the others start is replaced", async () => {
+  const { pool, clock, started } = fakePool(2);
+  const start = pool.start();
+  await settled();
+  started[0]?.listen();
+  await settled();
+
+  started[0]?.end("SIGKILL");
+  await settled();
+  started[1]?.listen();
+  await start;
+  clock.advance(100);
+
+  expect(started.map(({ number }) => number)).toEqual([1, 2, 1]);
 });
 
 async function startedPool(count: number) {
@@ -118,7 +134,7 @@ test("a worker that ends is replaced, at longer and longer intervals while it en
   expect(lines.at(-1)).toBe("worker 2 serves again");
 });
 
-test("all are told, and a stop waits for all and replaces none", async () => {
+test("every worker gets a command, and a stop waits for all and replaces none", async () => {
   const { pool, clock, started } = await startedPool(2);
   pool.tellAll({ type: "reload" });
   let isStopped = false;

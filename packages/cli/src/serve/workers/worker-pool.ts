@@ -62,8 +62,9 @@ export function createWorkerPool(deps: WorkerPoolDeps): WorkerPool {
 
   function onEnd(number: number, how: string): void {
     processes.delete(number);
-    serving.delete(number);
-    if (isStopping || !isStarted) return;
+    const hasServed = serving.delete(number);
+    // One that cannot start at all ends the start.
+    if (isStopping || (!isStarted && !hasServed)) return;
     const failureCount = (failures.get(number) ?? 0) + 1;
     failures.set(number, failureCount);
     log.warn(

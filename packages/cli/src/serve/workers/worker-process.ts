@@ -57,7 +57,7 @@ export function startWorkerProcess(
       ),
     );
   });
-  // Whoever waits for it is told; nobody may.
+  // A rejection that no caller awaits must not end the process.
   listening.catch(() => {});
   return {
     pid: child.pid,

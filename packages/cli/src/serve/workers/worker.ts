@@ -16,7 +16,7 @@ import { joinedStatus } from "./worker-status.ts";
 export interface Worker {
   /** @returns what this worker has of the configuration of all. @throws SettingError if it cannot be divided */
   shareOf(options: GatewayOptions): GatewayOptions;
-  /** The same as a service that reloads and stops when it is told to, besides by a signal. */
+  /** Returns the service with the commands of the first process as further reasons to reload and to stop. */
   serviceOf(service: Service): Service;
   /** Adds the last that is known of the other workers. */
   joinStatus(own: GatewayStatus): GatewayStatus;
@@ -56,7 +56,7 @@ export function thisWorker(host: NodeJS.Process = process): Worker | undefined {
           told.resolve(command.signal);
       }
     });
-    // The first process has ended, and nobody would replace this one.
+    // The first process has ended, and with it what replaces workers.
     host.once("disconnect", () => told.resolve("SIGTERM"));
     return {
       ...service,

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { stripVTControlCharacters } from "node:util";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const main = "packages/cli/src/main.ts";
@@ -29,28 +30,30 @@ export function tensorgate(
   return { child, said: hear(child) };
 }
 
-/** Collects what a process says. */
+/** Collects what a process says, without colours: many programs print them where `CI` is set, terminal or not. */
 export function hear(child: ChildProcess): Said {
-  let heard = "";
+  let raw = "";
+  // Over all of it, as a chunk may end within a sequence.
+  const heard = () => stripVTControlCharacters(raw);
   const waiting = new Set<() => void>();
   for (const stream of [child.stdout, child.stderr]) {
     stream?.on("data", (chunk: Buffer) => {
-      heard += chunk.toString("utf8");
+      raw += chunk.toString("utf8");
       for (const check of waiting) check();
     });
   }
   return {
-    text: () => heard,
+    text: heard,
     matching: (pattern) =>
       new Promise((resolve, reject) => {
         const check = () => {
-          const match = pattern.exec(heard);
+          const match = pattern.exec(heard());
           if (!match) return;
           waiting.delete(check);
           resolve(match);
         };
         waiting.add(check);
-        child.once("exit", () => reject(new Error(`it ended, having said: ${heard}`)));
+        child.once("exit", () => reject(new Error(`it ended, having said: ${heard()}`)));
         check();
       }),
   };

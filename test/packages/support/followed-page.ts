@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
+import { promisify, stripVTControlCharacters } from "node:util";
 import { type Fence, fencesOf } from "../../../scripts/docs/fences.ts";
 import { hear } from "../../support/command-process.ts";
 
@@ -142,7 +142,7 @@ class Shell {
     }).catch((thrown) => {
       throw new Error(`${line}: ${thrown.message}\n${thrown.stdout}`);
     });
-    return stdout;
+    return stripVTControlCharacters(stdout);
   }
 
   async #start(line: string, ready: RegExp): Promise<string> {

@@ -52,8 +52,8 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
     verify: (replica) => pictures.golden(inForce.current.snapshot, replica),
     clock,
   });
-  // sharing: agrees with other gateways on who gives the slots of the replicas
-  const sharing = createSharing(settings.sharing, { ...host, clock, random });
+  // sharing: agrees with other gateways on who gives the slots of the replicas, where there are any
+  const sharing = settings.sharing && createSharing(settings.sharing, { ...host, clock, random });
 
   // routing: picks a region and a replica, when one is free, and another one when it fails
   const routing = createRouting({
@@ -130,7 +130,7 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
       return inbound.url;
     },
     listen: async () => {
-      await Promise.all([inbound.listen(), sharing.start()]);
+      await Promise.all([inbound.listen(), sharing?.start()]);
       pictures.warm(inForce.current.snapshot);
     },
     devices,
@@ -140,7 +140,7 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
     reload: (changed) => inForce.reload(changed, upstream.replace),
     ready: routing.ready,
     close: async (graceMs, drainDelayMs) => {
-      await Promise.all([sharing.leave(), inbound.close(graceMs, drainDelayMs)]);
+      await Promise.all([sharing?.leave(), inbound.close(graceMs, drainDelayMs)]);
       for (const stage of [devices, rollouts, routing, upstream]) stage.close();
       await pictures.close();
     },

@@ -10,9 +10,15 @@ import {
 import { askNearest } from "./ask-nearest.ts";
 import { attemptFailure } from "./attempt-failure.ts";
 import { createConditions } from "./condition.ts";
-import type { AttemptOutcome, PendingCall, RunningAttempt } from "./pending-call.ts";
 import { errorOfRejected, rejectionError } from "./rejection-error.ts";
-import type { RoutedReplica, Router, RouterDeps } from "./router-api.ts";
+import type {
+  AttemptOutcome,
+  PendingCall,
+  RoutedReplica,
+  Router,
+  RouterDeps,
+  RunningAttempt,
+} from "./router-api.ts";
 import { addSteps } from "./routing-trace.ts";
 import type {
   Arrival,
@@ -22,8 +28,10 @@ import type {
   SchedulerEvent,
   Send,
 } from "./scheduler/events.ts";
+import { createScheduler } from "./scheduler/scheduler.ts";
 import {
   createSharedScheduler,
+  type SharedScheduler,
   type SharingCommand,
   type SharingEvent,
 } from "./sharing/shared-scheduler.ts";
@@ -34,7 +42,10 @@ export function createRouter<Replica extends RoutedReplica>(
   deps: RouterDeps<Replica>,
 ): Router<Replica> {
   const { replicas, probe, onChange, aliasOf, devicesOf, clock } = deps;
-  const scheduler = createSharedScheduler(deps.settings);
+  // A gateway that has its replicas for itself gets no events of sharing.
+  const scheduler: Omit<SharedScheduler, "role"> = deps.sharing
+    ? createSharedScheduler(deps.settings)
+    : createScheduler(deps.settings);
   const calls = new Map<number, PendingCall>();
   const running = new Map<number, RunningAttempt>();
   const idle = createConditions();
@@ -95,7 +106,7 @@ export function createRouter<Replica extends RoutedReplica>(
         );
         break;
       default:
-        sharing.carryOut(command);
+        sharing?.carryOut(command);
     }
   }
 
@@ -199,7 +210,7 @@ export function createRouter<Replica extends RoutedReplica>(
   const setPools = () => emit({ type: "pools", pools: replicas.pools });
   replicas.onChange(setPools);
   setPools();
-  const sharing = createSharingPort(deps.sharing, { emit, clock });
+  const sharing = deps.sharing && createSharingPort(deps.sharing, { emit, clock });
 
   return {
     score: (request, call) => {
@@ -250,7 +261,7 @@ export function createRouter<Replica extends RoutedReplica>(
     close: () => {
       isClosed = true;
       timer?.[Symbol.dispose]();
-      sharing.close();
+      sharing?.close();
       const error = new NoReplicaError("the gateway is closing");
       for (const { controller } of running.values()) controller.abort(error);
       running.clear();

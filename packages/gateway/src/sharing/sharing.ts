@@ -38,8 +38,7 @@ export interface Sharing {
   tellOwner(message: PeerMessage): void;
   /** Listens for other gateways, and looks for the owner from then on. */
   start(): Promise<void>;
-  /** Undefined if there are no others. */
-  status(): SharingStatus | undefined;
+  status(): SharingStatus;
   /** Gives the slots to the others: this gateway keeps its share until its calls have ended. */
   leave(): Promise<void>;
 }
@@ -66,23 +65,9 @@ const minSecretChars = 16;
  * The lease names the owner; whether it lives is decided at its address. A gateway that cannot connect there twice puts
  * itself into the lease, which only one of several can. Two owners last until the old one reads the lease again.
  *
- * @param options - undefined for a gateway that has its replicas for itself
  * @throws SettingError if a file or a variable cannot be used
  */
-export function createSharing(options: SharingOptions | undefined, deps: SharingDeps): Sharing {
-  return options ? createPeerSharing(options, deps) : noSharing;
-}
-
-const noSharing: Sharing = {
-  attach: () => {},
-  tell: () => {},
-  tellOwner: () => {},
-  start: async () => {},
-  status: () => undefined,
-  leave: async () => {},
-};
-
-function createPeerSharing(options: SharingOptions, deps: SharingDeps): Sharing {
+export function createSharing(options: SharingOptions, deps: SharingDeps): Sharing {
   const { clock, random, env = process.env } = deps;
   const address = addressOf(options, env);
   const tls = peerTls(secretOf(options, env));

@@ -14,8 +14,7 @@ export interface SlotSharing {
   }): void;
   tell(peer: string, message: WireMessage): void;
   tellOwner(message: WireMessage): void;
-  /** Undefined if there are no others. */
-  status(): SharingStatus | undefined;
+  status(): SharingStatus;
 }
 
 export interface SharingPortDeps {
@@ -29,13 +28,12 @@ export interface SharingPort {
   close(): void;
 }
 
-/** @param sharing - undefined for a gateway that has its replicas for itself */
 export function createSharingPort(
-  sharing: SlotSharing | undefined,
+  sharing: SlotSharing,
   { emit, clock }: SharingPortDeps,
 ): SharingPort {
   let recheck: Disposable | undefined;
-  sharing?.attach({
+  sharing.attach({
     onRole: (role, gatewayCount) => emit({ type: "role", role, gatewayCount }),
     onFollowerMessage: (peer, detourMs, wire) =>
       emit({ type: "from-follower", peer, detourMs, message: followerMessage(wire) }),
@@ -46,10 +44,10 @@ export function createSharingPort(
     carryOut: (command) => {
       switch (command.type) {
         case "tell":
-          sharing?.tell(command.peer, toWire(command.message));
+          sharing.tell(command.peer, toWire(command.message));
           break;
         case "tell-owner":
-          sharing?.tellOwner(toWire(command.message));
+          sharing.tellOwner(toWire(command.message));
           break;
         case "recheck":
           recheck?.[Symbol.dispose]();

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { schedulerSettings } from "../settings.ts";
 import type { SchedulerCommand, SchedulerEvent } from "./events.ts";
-import { createOwnLag } from "./own-lag.ts";
+import { createOwnLag } from "./replicas/latency.ts";
 import { createScheduler } from "./scheduler.ts";
 import { arrival } from "./testing.ts";
 

@@ -161,9 +161,9 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
       const found: PoolSurvey = {
         ...totals,
         nowMs,
-        roundTripMs: isRemote ? (isServed ? index.roundTripMs() : initialRoundTripMs) : 0,
+        roundTripMs: isRemote ? (isServed ? index.least("roundTripMs") : initialRoundTripMs) : 0,
         canServe: isServed,
-        fastestMs: isServed ? index.fastestMs() : Number.POSITIVE_INFINITY,
+        fastestMs: isServed ? index.least("usualMs") : Number.POSITIVE_INFINITY,
         isProbing: totals.probingCount > 0,
       };
       return request && isChoosy(request) ? surveyFor(request, found) : found;

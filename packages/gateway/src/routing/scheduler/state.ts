@@ -1,10 +1,9 @@
 import type { RoutingStep } from "@tensorgate/core";
 import type { Arrival, AttemptFailure, SchedulerCommand } from "./events.ts";
-import { createOwnLag, type OwnLag } from "./own-lag.ts";
 import type { Overload, Rank, RequestQueue } from "./queues/request-queue.ts";
 import type { HealthSettings } from "./replicas/health.ts";
 import { createIndexedHeap, type IndexedHeap } from "./replicas/indexed-heap.ts";
-import type { PeerLatency } from "./replicas/latency.ts";
+import { createOwnLag, type OwnLag, type PeerLatency } from "./replicas/latency.ts";
 import type { Member, ScheduledReplica } from "./replicas/replica.ts";
 import type { ReplicaTotals, Slot } from "./replicas/replica-index.ts";
 

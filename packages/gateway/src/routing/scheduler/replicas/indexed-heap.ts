@@ -20,7 +20,8 @@ export function createIndexedHeap<Item>(
     indexes.set(item, index);
   }
 
-  function siftUp(from: number, item: Item): void {
+  /** Moves an item up or down to where it belongs. @param from - where it is, or was */
+  function sift(from: number, item: Item): void {
     let index = from;
     while (index > 0) {
       const parentIndex = (index - 1) >> 1;
@@ -29,14 +30,8 @@ export function createIndexedHeap<Item>(
       put(index, parent);
       index = parentIndex;
     }
-    put(index, item);
-  }
-
-  function siftDown(from: number, item: Item): void {
-    let index = from;
-    for (;;) {
-      let childIndex = 2 * index + 1;
-      if (childIndex >= items.length) break;
+    // One that moved up is before all that is below it.
+    for (let childIndex = 2 * index + 1; childIndex < items.length; childIndex = 2 * index + 1) {
       const right = childIndex + 1;
       if (right < items.length && isBefore(items[right] as Item, items[childIndex] as Item)) {
         childIndex = right;
@@ -49,27 +44,19 @@ export function createIndexedHeap<Item>(
     put(index, item);
   }
 
-  function settle(index: number, item: Item): void {
-    const parent = items[(index - 1) >> 1];
-    if (index > 0 && isBefore(item, parent as Item)) siftUp(index, item);
-    else siftDown(index, item);
-  }
-
   return {
     get first() {
       return items[0];
     },
     place: (item) => {
-      const index = indexes.get(item);
-      if (index === undefined) siftUp(items.push(item) - 1, item);
-      else settle(index, item);
+      sift(indexes.get(item) ?? items.push(item) - 1, item);
     },
     remove: (item) => {
       const index = indexes.get(item);
       if (index === undefined) return;
       indexes.delete(item);
       const last = items.pop() as Item;
-      if (index < items.length) settle(index, last);
+      if (index < items.length) sift(index, last);
     },
   };
 }

@@ -7,6 +7,9 @@ export interface Slot {
   readonly atMs: number;
 }
 
+/** What the replicas of a pool are compared by. */
+export type SlotFigure = "roundTripMs" | "usualMs";
+
 /** Sums over the replicas of a pool that serve; `probingCount` is over those that do not. */
 export interface ReplicaTotals {
   servingCount: number;
@@ -31,10 +34,8 @@ export interface ReplicaIndex {
   touch(replica: ScheduledReplica): void;
   remove(replica: ScheduledReplica): void;
   totals(nowMs: number): Readonly<ReplicaTotals>;
-  /** Shortest round trip of the replicas that serve, as of the last totals, in milliseconds; Infinity if none serves. */
-  roundTripMs(): number;
-  /** Usual service time of the fastest of them, as of the last totals, in milliseconds; Infinity if none serves. */
-  fastestMs(): number;
+  /** Returns the least of a figure of the replicas that serve, as of the last totals, in milliseconds; Infinity if none serves. */
+  least(figure: SlotFigure): number;
   /**
    * Finds the replica that is ready first; of equals the one with the fewest in flight, then the longest idle one.
    *
@@ -66,8 +67,8 @@ export function createReplicaIndex(): ReplicaIndex {
   });
   const reviews = createIndexedHeap<Entry>((one, other) => one.reviewMs < other.reviewMs);
   const totals = noTotals();
-  const roundTrip = createKeptLeast(({ slots }) => slots.roundTripMs);
-  const service = createKeptLeast(({ slots }) => slots.usualMs);
+  /** Looked for again only after the one that had the least has got more, or is gone. */
+  const holders = { roundTripMs: noHolder(), usualMs: noHolder() };
   let changeCount = 0;
   let lastOrder = 0;
 
@@ -81,27 +82,40 @@ export function createReplicaIndex(): ReplicaIndex {
     add(totals, entry, -1);
     measure(entry, nowMs);
     add(totals, entry, 1);
-    const readyMs = replica.isServing ? replica.slots.readySinceMs(nowMs) : noTime;
-    entry.reviewMs = replica.isServing ? reviewMs(replica, readyMs, nowMs) : noTime;
+    const { slots, isServing } = replica;
+    const readyMs = isServing ? slots.readySinceMs(nowMs) : noTime;
+    const dueMs = readyMs > nowMs ? readyMs : noTime;
+    const limitedMs = slots.limitedUntilMs > nowMs ? slots.limitedUntilMs : noTime;
+    entry.reviewMs = isServing
+      ? Math.min(dueMs, limitedMs, slots.freeWithoutReplyMs(nowMs))
+      : noTime;
     if (readyMs <= nowMs) free.place(entry);
     else free.remove(entry);
     if (entry.reviewMs < noTime) reviews.place(entry);
     else reviews.remove(entry);
-    roundTrip.changed(replica);
-    service.changed(replica);
+    for (const figure of slotFigures) {
+      const holder = holders[figure];
+      const figureMs = isServing ? slots[figure] : noTime;
+      if (figureMs <= holder.leastMs && figureMs < noTime) {
+        holder.replica = replica;
+        holder.leastMs = figureMs;
+      } else if (holder.replica === replica) holder.replica = undefined;
+    }
   }
 
-  function refresh(nowMs: number): void {
+  /** Takes over what has changed. @returns the totals, which are as of now then */
+  function refresh(nowMs: number): ReplicaTotals {
     changeCount += changed.size;
     for (const entry of changed) update(entry, nowMs);
     changed.clear();
     for (let due = reviews.first; due && due.reviewMs <= nowMs; due = reviews.first) {
       update(due, nowMs);
     }
-    if (changeCount < maxDrift) return;
+    if (changeCount < maxDrift) return totals;
     changeCount = 0;
     Object.assign(totals, noTotals());
     for (const entry of entries.values()) add(totals, entry, 1);
+    return totals;
   }
 
   return {
@@ -120,15 +134,22 @@ export function createReplicaIndex(): ReplicaIndex {
       free.remove(entry);
       reviews.remove(entry);
       entries.delete(replica);
-      roundTrip.removed(replica);
-      service.removed(replica);
+      for (const figure of slotFigures) {
+        if (holders[figure].replica === replica) holders[figure].replica = undefined;
+      }
     },
-    totals: (nowMs) => {
-      refresh(nowMs);
-      return totals;
+    totals: refresh,
+    least: (figure) => {
+      const holder = holders[figure];
+      if (holder.replica) return holder.leastMs;
+      holder.leastMs = noTime;
+      for (const replica of entries.keys()) {
+        if (!replica.isServing || replica.slots[figure] >= holder.leastMs) continue;
+        holder.replica = replica;
+        holder.leastMs = replica.slots[figure];
+      }
+      return holder.leastMs;
     },
-    roundTripMs: () => roundTrip.least(entries.keys()),
-    fastestMs: () => service.least(entries.keys()),
     soonest: (nowMs) => {
       refresh(nowMs);
       for (let first = free.first; first; first = free.first) {
@@ -144,6 +165,16 @@ export function createReplicaIndex(): ReplicaIndex {
 }
 
 const noTime = Number.POSITIVE_INFINITY;
+
+const slotFigures: readonly SlotFigure[] = ["roundTripMs", "usualMs"];
+
+/** The replica that has the least of a figure, if it is known. */
+interface LeastHolder {
+  replica: ScheduledReplica | undefined;
+  leastMs: number;
+}
+
+const noHolder = (): LeastHolder => ({ replica: undefined, leastMs: noTime });
 
 function noTotals(): ReplicaTotals {
   return {
@@ -184,39 +215,4 @@ function measure(entry: Entry, nowMs: number): void {
   entry.busy = Math.min(inFlight, slots.parallelism);
   entry.capacityPerMs = isServing ? slots.parallelism / Math.max(slots.takenMs, 0.01) : 0;
   entry.probingCount = Number(!isServing && isProbing);
-}
-
-/** Returns when a replica changes without an event, in milliseconds. */
-function reviewMs({ slots }: ScheduledReplica, readyMs: number, nowMs: number): number {
-  const dueMs = readyMs > nowMs ? readyMs : noTime;
-  const limitedMs = slots.limitedUntilMs > nowMs ? slots.limitedUntilMs : noTime;
-  return Math.min(dueMs, limitedMs, slots.freeWithoutReplyMs(nowMs));
-}
-
-/** The least of a figure of all replicas that serve. Looked for again only after the one that had it has got more. */
-function createKeptLeast(figureOf: (replica: ScheduledReplica) => number) {
-  let holder: ScheduledReplica | undefined;
-  let leastMs = noTime;
-  return {
-    changed: (replica: ScheduledReplica) => {
-      const figureMs = replica.isServing ? figureOf(replica) : noTime;
-      if (figureMs <= leastMs && figureMs < noTime) {
-        holder = replica;
-        leastMs = figureMs;
-      } else if (replica === holder) holder = undefined;
-    },
-    removed: (replica: ScheduledReplica) => {
-      if (replica === holder) holder = undefined;
-    },
-    least: (replicas: Iterable<ScheduledReplica>): number => {
-      if (holder) return leastMs;
-      leastMs = noTime;
-      for (const replica of replicas) {
-        if (!replica.isServing || figureOf(replica) >= leastMs) continue;
-        holder = replica;
-        leastMs = figureOf(replica);
-      }
-      return leastMs;
-    },
-  };
 }

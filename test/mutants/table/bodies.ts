@@ -21,7 +21,7 @@ export const bodyMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${inbound}/server/body/growing-buffer.ts`,
+    `${inbound}/server/body/read-body.ts`,
     [`${inbound}/server/body/growing-buffer.test.ts`],
     [
       {
@@ -65,7 +65,7 @@ export const bodyMutants: readonly Mutant[] = [
   ),
   ...mutantsOf(
     `${inbound}/server/body/read-body.ts`,
-    [`${inbound}/server/exchange.test.ts`, `${inbound}/server/body/read-body.test.ts`],
+    [`${inbound}/server/exchange.test.ts`],
     [
       {
         name: "body: chunks over the limit are read",
@@ -97,6 +97,12 @@ export const bodyMutants: readonly Mutant[] = [
         find: 'return "stream" in request ? request.stream.aborted : !request.complete;',
         replace: 'return "stream" in request ? false : !request.complete;',
       },
+    ],
+  ),
+  ...mutantsOf(
+    `${inbound}/server/body/body-pieces.ts`,
+    [`${inbound}/server/body/body-pieces.test.ts`],
+    [
       {
         name: "rpc: its bytes are not counted for their rate",
         find: "usage.arrived(piece.byteLength);",
@@ -162,12 +168,12 @@ export const bodyMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${inbound}/server/body/read-body.ts`,
+    `${inbound}/server/body/body-budget.ts`,
     [`${inbound}/server/body/piece-limit.test.ts`, `${inbound}/server/lingering-close.test.ts`],
     [
       {
         name: "upload: one in too many pieces is read on",
-        find: "pieceLimitOf(request)?.onExceeded(() => fail(tooManyPieces()));",
+        find: "pieceLimitOf(request)?.onExceeded(() => failWith(tooManyPieces()));",
         replace: "",
       },
       {

@@ -1,12 +1,11 @@
 import http2 from "node:http2";
 import { type Clock, InvalidRequestError, UnsupportedMediaError } from "@tensorgate/core";
-import type { BodyBudget, BodyUsage } from "./body/body-budget.ts";
+import { type BodyBudget, type BodyUsage, pieceLimitOf } from "./body/body-budget.ts";
 import type { Coding, Decompress } from "./body/decompress.ts";
-import type { GrowingBuffer } from "./body/growing-buffer.ts";
 import {
   type BodySink,
   bodyTooLarge,
-  pieceLimitOf,
+  type GrowingBuffer,
   readBody,
   WholeBody,
 } from "./body/read-body.ts";

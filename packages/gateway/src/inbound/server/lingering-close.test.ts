@@ -6,7 +6,7 @@ import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { http2Frame, http2Opening } from "../../../../../test/support/raw-http.ts";
 import { listenDefaults, requestDefaults } from "../options.ts";
-import { pieceLimitOf } from "./body/read-body.ts";
+import { pieceLimitOf } from "./body/body-budget.ts";
 import { allowLongBody, maxUnauthenticatedBytes } from "./exchange.ts";
 import { createListener } from "./listener/listener.ts";
 import type { NodeRequest } from "./node-http.ts";

@@ -15,8 +15,11 @@ import {
 } from "@tensorgate/grpc";
 import { createMessageCharge } from "@tensorgate/tf-serving";
 import type { ReadHeader } from "../../access/access.ts";
-import { createGrowingBuffer, type GrowingBuffer } from "../../server/body/growing-buffer.ts";
-import type { BodySink } from "../../server/body/read-body.ts";
+import {
+  type BodySink,
+  createGrowingBuffer,
+  type GrowingBuffer,
+} from "../../server/body/read-body.ts";
 import { createExchange, type ExchangeDeps } from "../../server/exchange.ts";
 import type { NodeRequest, NodeResponse, Respond } from "../../server/node-http.ts";
 import { assertRoomForAnswer, sendReply, sendStream } from "../../server/reply.ts";
@@ -82,6 +85,8 @@ interface UnaryForm {
   /** Whether it comes in an envelope; otherwise the body is the message. */
   readonly isEnveloped: boolean;
   readonly timeoutHeader: string;
+  /** @returns milliseconds; undefined if the library is to reject it */
+  readonly timeoutFrom: (text: string) => number | undefined;
   /** Of answers, whichever of its names the request has. */
   readonly contentType: string;
   /** Says which compression requests may have. */
@@ -93,6 +98,7 @@ const grpc: UnaryForm = {
   isEnveloped: true,
   contentType: "application/grpc+proto",
   timeoutHeader: "grpc-timeout",
+  timeoutFrom: parseTimeout,
   acceptHeader: "grpc-accept-encoding",
 };
 const grpcWeb: UnaryForm = {
@@ -105,6 +111,7 @@ const connect: UnaryForm = {
   isEnveloped: false,
   contentType: "application/proto",
   timeoutHeader: "connect-timeout-ms",
+  timeoutFrom: (text) => (/^\d{1,10}$/.test(text) ? Number(text) : undefined),
   acceptHeader: "accept-encoding",
 };
 
@@ -208,14 +215,8 @@ function plainCallOf({ method, headers, httpVersionMajor }: NodeRequest): PlainC
   if (version !== undefined && version !== "1") return undefined;
   const timeout = headers[form.timeoutHeader];
   if (timeout === undefined) return { form, timeoutMs: undefined };
-  const timeoutMs = timeoutMsOf(String(timeout), form);
+  const timeoutMs = form.timeoutFrom(String(timeout));
   return timeoutMs === undefined ? undefined : { form, timeoutMs };
-}
-
-/** @returns undefined if the library is to reject it */
-function timeoutMsOf(text: string, form: UnaryForm): number | undefined {
-  if (form !== connect) return parseTimeout(text);
-  return /^\d{1,10}$/.test(text) ? Number(text) : undefined;
 }
 
 /**
@@ -242,8 +243,7 @@ function readerOf({ method, read }: UnaryMethod, maxElements: number): UnaryMeth
 /** Takes the only message of a call out of its body. */
 class MessageSink implements BodySink {
   readonly #maxBytes: number;
-  readonly #isEnveloped: boolean;
-  /** Bytes of the prefix that have come. */
+  /** Bytes of the prefix that have come; undefined if there is no envelope. */
   readonly #prefix: Buffer | undefined;
   #prefixLength = 0;
   #message: GrowingBuffer | undefined;
@@ -252,7 +252,6 @@ class MessageSink implements BodySink {
   /** @param declaredBytes - what `content-length` says; NaN where it says nothing */
   constructor({ isEnveloped }: UnaryForm, maxBytes: number, declaredBytes: number) {
     this.#maxBytes = maxBytes;
-    this.#isEnveloped = isEnveloped;
     if (declaredBytes - (isEnveloped ? prefixBytes : 0) > maxBytes) throw messageTooLong(maxBytes);
     if (isEnveloped) {
       this.#prefix = Buffer.alloc(prefixBytes);
@@ -267,7 +266,7 @@ class MessageSink implements BodySink {
     const rest = this.#message ? piece : this.#begin(piece);
     if (rest.byteLength === 0 || !this.#message) return;
     if (this.#message.byteLength + rest.byteLength > this.#expectedBytes) {
-      throw this.#isEnveloped ? onlyOneMessage() : messageTooLong(this.#maxBytes);
+      throw this.#prefix ? onlyOneMessage() : messageTooLong(this.#maxBytes);
     }
     this.#message.append(rest, reserve);
   }
@@ -275,7 +274,7 @@ class MessageSink implements BodySink {
   end(): GrowingBuffer {
     if (!this.#message && this.#prefixLength === 0) throw noMessage();
     const isWhole =
-      this.#message && (!this.#isEnveloped || this.#message.byteLength === this.#expectedBytes);
+      this.#message && (!this.#prefix || this.#message.byteLength === this.#expectedBytes);
     if (!this.#message || !isWhole) throw messageCutShort();
     return this.#message;
   }

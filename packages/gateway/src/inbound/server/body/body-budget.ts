@@ -1,9 +1,11 @@
+import type { Readable } from "node:stream";
 import {
   type Clock,
   DeadlineExceededError,
   NotSupportedError,
   OverloadedError,
   type ScoringError,
+  TooLargeError,
 } from "@tensorgate/core";
 import type { ListenSettings, RequestOptions } from "../../options.ts";
 import type { NodeRequest, NodeResponse } from "../node-http.ts";
@@ -28,7 +30,7 @@ export interface BodyUsage {
   release(byteCount: number): void;
   /** Stops the timers: the whole body has arrived. */
   complete(): void;
-  /** Calls `listener` once if the body arrives too slowly. */
+  /** Calls `listener` once if the body arrives too slowly, or in too many pieces. */
   onFailure(listener: (error: ScoringError) => void): void;
   /** Keeps the count, even if the client disconnects, until the result is disposed of. */
   retain(): Disposable;
@@ -171,6 +173,7 @@ export function createBodyBudget({ requests, listen, clock }: BodyBudgetOptions)
     if (response.closed) untilClosed[Symbol.dispose]();
     else response.on("close", untilClosed[Symbol.dispose]);
     if (mayHaveBody(request)) startTiming();
+    pieceLimitOf(request)?.onExceeded(() => failWith(tooManyPieces()));
     if (request.headers.expect !== undefined) sendContinue(request, response);
     return usage;
   }
@@ -230,5 +233,68 @@ function tooLate(timeoutMs: number): DeadlineExceededError {
 function fellSilent(timeoutMs: number): DeadlineExceededError {
   return new DeadlineExceededError(`no message arrived on the stream for ${timeoutMs} ms`, {
     hint: "open a stream only when there are pictures to send",
+  });
+}
+
+/**
+ * Pieces that a body may come in whatever their length, and the minimum length of the others on average, in bytes. Every
+ * piece (a chunk of HTTP/1.1, a frame of HTTP/2) costs the same work, and one of a single byte is worth none.
+ */
+const freePieces = 1_024;
+const minBytesPerPiece = 64;
+
+/** Counts the pieces of a body. A class, so that requests share its methods. */
+class PieceLimit {
+  /** Whether the body came in far more pieces than its bytes are worth. */
+  isExceeded = false;
+  #pieceCount = 0;
+  #byteCount = 0;
+  readonly #listeners: (() => void)[] = [];
+
+  /** Calls `listener` once if the limit is exceeded, or has been. */
+  onExceeded(listener: () => void): void {
+    if (this.isExceeded) listener();
+    else this.#listeners.push(listener);
+  }
+
+  /** @returns whether the piece may be kept */
+  count(piece: Uint8Array): boolean {
+    if (this.isExceeded) return false;
+    this.#pieceCount += 1;
+    this.#byteCount += piece.byteLength;
+    if (this.#pieceCount <= freePieces + this.#byteCount / minBytesPerPiece) return true;
+    this.isExceeded = true;
+    for (const listener of this.#listeners) listener();
+    return false;
+  }
+}
+
+const limits = new WeakMap<NodeRequest, PieceLimit>();
+
+/** Returns the limit of a request that was given one. */
+export const pieceLimitOf = (request: NodeRequest): PieceLimit | undefined => limits.get(request);
+
+/**
+ * Limits in how many pieces the body of `request` may arrive, whether or not it is read: Node limits what waits to be
+ * read by its bytes alone, and each piece takes memory and time of its own. Beyond the limit pieces are dropped, and
+ * Node stops reading.
+ */
+export function limitPieces(request: NodeRequest): PieceLimit {
+  const limit = new PieceLimit();
+  const body: Readable = "stream" in request ? request.stream : request;
+  // Thousands of frames may have come in one packet with the headers: they become one piece.
+  const earlyBytes = body.readableLength;
+  if (earlyBytes > 0) body.unshift(body.read(earlyBytes));
+  // What Node's parsers hand a piece to; the result says whether they may read on.
+  const { push } = body;
+  body.push = (piece: Uint8Array | null) =>
+    (piece === null || limit.count(piece)) && push.call(body, piece);
+  limits.set(request, limit);
+  return limit;
+}
+
+function tooManyPieces(): TooLargeError {
+  return new TooLargeError("the body arrives in too many small chunks", {
+    hint: `send chunks of at least ${minBytesPerPiece} bytes`,
   });
 }

@@ -1,6 +1,6 @@
 import zlib from "node:zlib";
 import { InvalidRequestError, TooLargeError } from "@tensorgate/core";
-import { createGrowingBuffer } from "./growing-buffer.ts";
+import { createGrowingBuffer } from "./read-body.ts";
 
 /** Compressions that bodies may have. */
 export type Coding = "gzip" | "deflate";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createGrowingBuffer, maxMovedBytes } from "./growing-buffer.ts";
+import { createGrowingBuffer, maxMovedBytes } from "./read-body.ts";
 
 test.each([
   { kind: "exactly", declared: 100_000, pieces: [65_536, 34_464], charged: [100_000] },

@@ -3,8 +3,8 @@ import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { listenDefaults, requestDefaults } from "../../options.ts";
 import type { NodeRequest, NodeResponse } from "../node-http.ts";
-import { createBodyBudget } from "./body-budget.ts";
-import { createBodyPieces, limitPieces } from "./read-body.ts";
+import { createBodyBudget, limitPieces } from "./body-budget.ts";
+import { createBodyPieces } from "./body-pieces.ts";
 
 /** A body without a reader. */
 function unread() {

@@ -1,98 +1,7 @@
-import type { Readable } from "node:stream";
+import { setImmediate } from "node:timers/promises";
 import { CancelledError, InvalidRequestError, TooLargeError } from "@tensorgate/core";
 import type { NodeRequest } from "../node-http.ts";
 import type { BodyUsage } from "./body-budget.ts";
-import { createGrowingBuffer, type GrowingBuffer } from "./growing-buffer.ts";
-
-/** The body of a request, piece by piece. */
-export interface BodyPieces {
-  /**
-   * Reads the next piece, or at most `maxBytes` of it; undefined at the end of the body. Reads no further ahead from the
-   * connection.
-   *
-   * @throws DeadlineExceededError if the body comes too slowly
-   * @throws TooLargeError if it comes in pieces that are too small to be worth their work
-   * @throws CancelledError if the client disconnects before its end
-   */
-  next(maxBytes: number): Promise<Uint8Array | undefined>;
-  /** Reads no further. */
-  stop(): void;
-}
-
-/**
- * Opens the body of `request`, and counts what comes for the rate that `usage` demands; what is held of it is for
- * the reader to reserve.
- *
- * A failure between two calls of `next` is kept for the second, so that no promise is rejected unhandled. No promise
- * outlives the piece that it waits for: a race with one that does would keep its result.
- */
-export function createBodyPieces(request: NodeRequest, usage: BodyUsage): BodyPieces {
-  let arrived: Uint8Array = new Uint8Array();
-  let isOver = false;
-  let failure: unknown;
-  let wake = (): void => {};
-
-  function fail(error: unknown): void {
-    failure ??= error;
-    wake();
-  }
-
-  function onData(piece: Buffer): void {
-    request.pause();
-    arrived = piece;
-    usage.arrived(piece.byteLength);
-    wake();
-  }
-
-  function onEnd(): void {
-    if (isCut(request)) {
-      onGone();
-      return;
-    }
-    isOver = true;
-    usage.complete();
-    wake();
-  }
-
-  function onGone(): void {
-    if (!isOver) fail(new CancelledError("the client closed the request"));
-  }
-
-  request.pause();
-  request.on("data", onData);
-  request.on("end", onEnd);
-  request.on("error", onGone);
-  request.on("close", onGone);
-  if (request.destroyed) onGone();
-  usage.onFailure(fail);
-  pieceLimitOf(request)?.onExceeded(() => fail(tooManyPieces()));
-
-  return {
-    next: async (maxBytes) => {
-      while (arrived.byteLength === 0 && !isOver && failure === undefined) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-          request.resume();
-        });
-      }
-      if (failure !== undefined) throw failure;
-      if (arrived.byteLength === 0) return undefined;
-      const piece = arrived.subarray(0, maxBytes);
-      arrived = arrived.subarray(piece.byteLength);
-      return piece;
-    },
-    stop: () => {
-      request.off("data", onData);
-      request.pause();
-      arrived = new Uint8Array();
-    },
-  };
-}
-
-/** Whether what came of the body is not all: node:http2 ends a cut upload as if it were whole. */
-export function isCut(request: NodeRequest): boolean {
-  return "stream" in request ? request.stream.aborted : !request.complete;
-}
 
 /** Puts a body together from its pieces as they come. */
 export interface BodySink {
@@ -175,7 +84,6 @@ export function readBody(
   }
 
   usage.onFailure(failWith);
-  pieceLimitOf(request)?.onExceeded(() => failWith(tooManyPieces()));
   request.on("data", onData);
   // node:http2 ends a cut upload as if it were whole: only the count and `aborted` show it.
   request.on("end", () => {
@@ -198,6 +106,11 @@ export function readBody(
   return promise;
 }
 
+/** Whether what came of the body is not all: node:http2 ends a cut upload as if it were whole. */
+export function isCut(request: NodeRequest): boolean {
+  return "stream" in request ? request.stream.aborted : !request.complete;
+}
+
 function notAsDeclared(byteCount: number, declared: number): InvalidRequestError {
   return new InvalidRequestError(
     `the body has ${byteCount} bytes, but content-length declares ${declared}`,
@@ -210,66 +123,168 @@ export function bodyTooLarge(maxBytes: number): TooLargeError {
   });
 }
 
-/**
- * Pieces that a body may come in whatever their length, and the minimum length of the others on average, in bytes. Every
- * piece (a chunk of HTTP/1.1, a frame of HTTP/2) costs the same work, and one of a single byte is worth none.
- */
-const freePieces = 1_024;
-const minBytesPerPiece = 64;
-
-/** Counts the pieces of a body. A class, so that requests share its methods. */
-class PieceLimit {
-  /** Whether the body came in far more pieces than its bytes are worth. */
-  isExceeded = false;
-  #pieceCount = 0;
-  #byteCount = 0;
-  #listeners: (() => void)[] | undefined;
-
-  /** Calls `listener` once if the limit is exceeded, or has been. */
-  onExceeded(listener: () => void): void {
-    this.#listeners ??= [];
-    if (this.isExceeded) listener();
-    else this.#listeners.push(listener);
-  }
-
-  /** @returns whether the piece may be kept */
-  count(piece: Uint8Array): boolean {
-    if (this.isExceeded) return false;
-    this.#pieceCount += 1;
-    this.#byteCount += piece.byteLength;
-    if (this.#pieceCount <= freePieces + this.#byteCount / minBytesPerPiece) return true;
-    this.isExceeded = true;
-    for (const listener of this.#listeners ?? []) listener();
-    return false;
-  }
+/** Bytes put together from pieces, in memory that follows what has come. */
+export interface GrowingBuffer {
+  /** Bytes that have been appended. */
+  readonly byteLength: number;
+  /** Bytes of memory that they take: all that was charged. */
+  readonly capacity: number;
+  /** Bytes that have been copied so far from smaller memory to larger. */
+  readonly movedBytes: number;
+  /**
+   * Copies a piece to the end, or takes it as it is if it is short and all that is expected.
+   *
+   * @param charge - called with each further amount of memory that is needed, in bytes, before it is taken; what it
+   *   throws leaves everything as it was
+   * @throws RangeError if there would be more bytes than expected
+   */
+  append(piece: Uint8Array, charge: (byteCount: number) => void): void;
+  /** What was appended, all next to each other; to be called once, at the end. */
+  whole(): Promise<Uint8Array>;
+  /** Frees the memory immediately: under overload the collector would take its time. */
+  free(): void;
+  /** Leaves the memory to the bodies that follow. Nothing may read it any more, neither here nor in a pending write. */
+  recycle(): void;
 }
 
-const limits = new WeakMap<NodeRequest, PieceLimit>();
-
-/** Returns the limit of a request that was given one. */
-export const pieceLimitOf = (request: NodeRequest): PieceLimit | undefined => limits.get(request);
+/** Bytes of memory that the first piece gets at least, where so many are expected. */
+const minBytes = 4_096;
 
 /**
- * Limits in how many pieces the body of `request` may arrive, whether or not it is read: Node limits what waits to be
- * read by its bytes alone, and each piece takes memory and time of its own. Beyond the limit pieces are dropped, and
- * Node stops reading.
+ * How many times as much memory as bytes that have come is taken ahead. Where the length is known, none of it is left
+ * over in the end, and a picture that comes in a few pieces of 64 KiB gets all of it with the first.
  */
-export function limitPieces(request: NodeRequest): PieceLimit {
-  const limit = new PieceLimit();
-  const body: Readable = "stream" in request ? request.stream : request;
-  // Thousands of frames may have come in one packet with the headers: they become one piece.
-  const earlyBytes = body.readableLength;
-  if (earlyBytes > 0) body.unshift(body.read(earlyBytes));
-  // What Node's parsers hand a piece to; the result says whether they may read on.
-  const { push } = body;
-  body.push = (piece: Uint8Array | null) =>
-    (piece === null || limit.count(piece)) && push.call(body, piece);
-  limits.set(request, limit);
-  return limit;
+const growthTo = { exactly: 4, "at-most": 2 } as const;
+
+/**
+ * Most bytes that are moved at a time. The first touch of memory costs several times as much as a copy, so that 16 MiB
+ * at once would block the event loop for tens of milliseconds; this much takes less than one.
+ */
+export const maxMovedBytes = 1_048_576;
+
+/** Bytes that are moved with each byte that comes: the move has ended long before the memory is full again. */
+const movedPerByte = 8;
+
+const empty = Buffer.alloc(0);
+
+/** Shortest and longest memory that is kept for other bodies, and most that is kept in all, in bytes. */
+const recycled = { minBytes: 16_384, maxBytes: 4_194_304, maxIdleBytes: 16_777_216 } as const;
+
+/**
+ * Memory of bodies that were answered, by its length. A collector that counts another 100 KB with each request runs
+ * so often that it costs more than everything else that is done with a picture.
+ */
+const idle = new Map<number, Buffer<ArrayBuffer>[]>();
+let idleBytes = 0;
+
+/** Takes memory for a body, which may be an eighth longer than it: bodies of about the same length share theirs. */
+function takeMemory(byteCount: number): Buffer<ArrayBuffer> {
+  const length = recycledLength(byteCount);
+  const found = idle.get(length)?.pop();
+  if (!found) return Buffer.allocUnsafeSlow(length);
+  idleBytes -= length;
+  return found;
 }
 
-function tooManyPieces(): TooLargeError {
-  return new TooLargeError("the body arrives in too many small chunks", {
-    hint: `send chunks of at least ${minBytesPerPiece} bytes`,
-  });
+function giveMemory(memory: Buffer<ArrayBuffer>): void {
+  const { length } = memory;
+  if (length < recycled.minBytes || length > recycled.maxBytes) return;
+  if (length !== recycledLength(length) || idleBytes + length > recycled.maxIdleBytes) return;
+  idleBytes += length;
+  const ofLength = idle.get(length);
+  if (ofLength) ofLength.push(memory);
+  else idle.set(length, [memory]);
+}
+
+/** Rounds up to a multiple of an eighth of the next lower power of two. */
+function recycledLength(byteCount: number): number {
+  if (byteCount < recycled.minBytes || byteCount > recycled.maxBytes) return byteCount;
+  const step = 2 ** (28 - Math.clz32(byteCount));
+  return Math.ceil(byteCount / step) * step;
+}
+
+/** Returns the memory of a short piece that is alone in it, so that it may stay where it is. */
+function memoryOf({ byteLength, buffer }: Uint8Array): Buffer<ArrayBuffer> | undefined {
+  if (byteLength >= recycled.minBytes || buffer.byteLength !== byteLength) return undefined;
+  return buffer instanceof ArrayBuffer ? Buffer.from(buffer) : undefined;
+}
+
+/**
+ * Creates an empty buffer. What larger memory replaces is moved to it little by little, with the pieces that come.
+ *
+ * @param kind - whether `byteCount` bytes are expected, or any number up to it; however many, no memory is taken for
+ *   them before they have begun to come
+ */
+export function createGrowingBuffer(kind: keyof typeof growthTo, byteCount: number): GrowingBuffer {
+  let memory = empty;
+  /** The memory before, whose bytes have not all been moved; empty if they have. */
+  let before = empty;
+  let movedTo = 0;
+
+  function move(maxBytes: number): void {
+    const from = movedTo;
+    movedTo = Math.min(before.byteLength, from + maxBytes);
+    before.copy(memory, from, from, movedTo);
+    buffer.movedBytes += movedTo - from;
+    if (movedTo === before.byteLength) freeBefore();
+  }
+
+  function freeBefore(): void {
+    if (before !== empty) before.buffer.transfer(0);
+    before = empty;
+    movedTo = 0;
+  }
+
+  function grow(capacity: number): void {
+    if (before !== empty) move(before.byteLength);
+    before = buffer.byteLength > 0 ? memory.subarray(0, buffer.byteLength) : empty;
+    memory = kind === "exactly" ? takeMemory(capacity) : Buffer.allocUnsafeSlow(capacity);
+    buffer.capacity = capacity;
+  }
+
+  const buffer: GrowingBuffer & { byteLength: number; capacity: number; movedBytes: number } = {
+    byteLength: 0,
+    capacity: 0,
+    movedBytes: 0,
+    append: (piece, charge) => {
+      const neededBytes = buffer.byteLength + piece.byteLength;
+      if (neededBytes > byteCount) {
+        throw new RangeError(`more than the ${byteCount} bytes expected`);
+      }
+      const own = piece.byteLength === byteCount ? memoryOf(piece) : undefined;
+      if (own && kind === "exactly") {
+        charge(byteCount);
+        memory = own;
+        buffer.capacity = byteCount;
+        buffer.byteLength = byteCount;
+        return;
+      }
+      if (neededBytes > buffer.capacity) {
+        const capacity = Math.min(byteCount, Math.max(minBytes, neededBytes * growthTo[kind]));
+        charge(capacity - buffer.capacity);
+        grow(capacity);
+      }
+      memory.set(piece, buffer.byteLength);
+      buffer.byteLength = neededBytes;
+      if (before !== empty) move(Math.min(maxMovedBytes, movedPerByte * piece.byteLength));
+    },
+    whole: async () => {
+      for (let turn = 0; before !== empty; turn += 1) {
+        if (turn > 0) await setImmediate();
+        move(maxMovedBytes);
+      }
+      return buffer.byteLength === memory.byteLength
+        ? memory
+        : memory.subarray(0, buffer.byteLength);
+    },
+    free: () => {
+      freeBefore();
+      if (memory !== empty) memory.buffer.transfer(0);
+    },
+    recycle: () => {
+      giveMemory(memory);
+      memory = empty;
+    },
+  };
+  return buffer;
 }

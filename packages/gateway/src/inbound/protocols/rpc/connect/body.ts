@@ -13,9 +13,9 @@ import {
   readPrefix,
 } from "@tensorgate/grpc";
 import type { BodyUsage } from "../../../server/body/body-budget.ts";
+import { type BodyPieces, createBodyPieces } from "../../../server/body/body-pieces.ts";
 import type { Coding, Decompress } from "../../../server/body/decompress.ts";
-import { createGrowingBuffer } from "../../../server/body/growing-buffer.ts";
-import { type BodyPieces, createBodyPieces } from "../../../server/body/read-body.ts";
+import { createGrowingBuffer } from "../../../server/body/read-body.ts";
 import { contentCoding, headerOf, unsupportedEncoding } from "../../../server/exchange.ts";
 import type { NodeRequest } from "../../../server/node-http.ts";
 import {

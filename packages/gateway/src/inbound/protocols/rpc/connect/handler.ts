@@ -20,7 +20,7 @@ import type { NodeRequest, NodeResponse, Respond } from "../../../server/node-ht
 import { sendReply } from "../../../server/reply.ts";
 import type { CallRunner } from "../../call.ts";
 import { createIncomingCall } from "../../incoming-call.ts";
-import { connectErrorFrom } from "../errors.ts";
+import { connectErrorFrom, unknownMethodText } from "../errors.ts";
 import { addRpcRoutes, type RpcRoutesDeps, scoringMethods } from "../routes.ts";
 import {
   createInferenceRouters,
@@ -34,7 +34,6 @@ import {
   servingUnaryMethods,
 } from "../services/serving-routes.ts";
 import { createUnaryHandler, type FailedCall } from "../unary.ts";
-import { unknownMethodText } from "../unknown-method.ts";
 import {
   assertDeclaredLength,
   assertKnownEncodings,

@@ -10,7 +10,7 @@ import {
 import { createMessageScan } from "@tensorgate/tf-serving";
 import type { BodyUsage } from "../../../server/body/body-budget.ts";
 import type { Coding, Decompress } from "../../../server/body/decompress.ts";
-import type { GrowingBuffer } from "../../../server/body/growing-buffer.ts";
+import type { GrowingBuffer } from "../../../server/body/read-body.ts";
 import { undecodable } from "../errors.ts";
 
 /** What is reserved for the message that is being read. */

@@ -1,5 +1,5 @@
 import { InvalidRequestError } from "@tensorgate/core";
-import type { BodyPieces } from "../../../server/body/read-body.ts";
+import type { BodyPieces } from "../../../server/body/body-pieces.ts";
 
 // gRPC-Web for browsers whose requests and responses can only be text: all bytes of a body in base64. Each side may
 // pad wherever it flushes, not only at the end. See PROTOCOL-WEB.md of gRPC, "Protocol differences vs gRPC over HTTP2".

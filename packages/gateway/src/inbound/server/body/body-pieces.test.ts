@@ -6,7 +6,7 @@ import { DeadlineExceededError, type ScoringError } from "@tensorgate/core";
 import { expect, test } from "vitest";
 import type { NodeRequest } from "../node-http.ts";
 import type { BodyUsage } from "./body-budget.ts";
-import { createBodyPieces } from "./read-body.ts";
+import { createBodyPieces } from "./body-pieces.ts";
 
 function open({ isComplete = true } = {}) {
   const request = Object.assign(new PassThrough({ highWaterMark: 16 }), { complete: isComplete });

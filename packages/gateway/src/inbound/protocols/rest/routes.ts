@@ -1,10 +1,4 @@
-import {
-  type Clock,
-  type DetectRequest,
-  InvalidRequestError,
-  type ModelSpec,
-  type PictureRequest,
-} from "@tensorgate/core";
+import { type Clock, InvalidRequestError, type ModelSpec } from "@tensorgate/core";
 import { visibleModel, visibleModels } from "../../access/access.ts";
 import type { Exchange } from "../../server/exchange.ts";
 import type { HttpAnswer, HttpRoute, RouteCall } from "../http-handler.ts";
@@ -28,16 +22,15 @@ export interface RestRoutesOptions {
 
 /** Our own REST API: a picture, several in a form, or base64 in JSON; and the catalog. */
 export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpRoute[] {
-  async function read(
+  /** Reads a call with pictures: what its path and query ask, and then its body. */
+  async function read<Param extends string>(
     exchange: Exchange,
     { call, params, tasks }: RouteCall,
-    ownParams: readonly string[] = [],
+    ownParams: readonly Param[],
   ) {
     const { query } = exchange;
-    assertParams(query, [...pictureParams, ...ownParams]);
-    const modelSpec = modelSpecFrom(params["model"] ?? "", query);
+    const { modelSpec, region, numbers } = askedBy(query, params["model"] ?? "", ownParams);
     // It asks for a region as the header does.
-    const region = query.get("region");
     if (region) tasks.assertRegion(region, call);
     // An unknown model is refused before its picture is read.
     tasks.assertModel(modelSpec);
@@ -45,7 +38,7 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
     const pictures = await picturesFromBody(exchange, limits);
     call.times.add("read", clock.nowMs() - startedMs);
     return {
-      asked: { modelSpec, pictures },
+      asked: { ...numbers, modelSpec, pictures },
       call: region ? { ...call, hints: { ...call.hints, region } } : call,
     };
   }
@@ -57,15 +50,8 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
       path: "/v1/classify/{model}",
       errorBody: problemBody,
       answer: async (exchange, routed) => {
-        const topK = numberParam(exchange.query, "topK");
-        const minScore = numberParam(exchange.query, "minScore");
         const { asked, call } = await read(exchange, routed, classifyParams);
-        const request = {
-          ...asked,
-          ...(topK !== undefined && { topK }),
-          ...(minScore !== undefined && { minScore }),
-        };
-        return pictureAnswer(await routed.tasks.classify(request, call), labelsJson);
+        return pictureAnswer(await routed.tasks.classify(asked, call), labelsJson);
       },
     },
     {
@@ -74,10 +60,8 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
       path: "/v1/detect/{model}",
       errorBody: problemBody,
       answer: async (exchange, routed) => {
-        const selection = selectionFrom(exchange.query);
         const { asked, call } = await read(exchange, routed, detectParams);
-        const request = { ...asked, ...selection };
-        return pictureAnswer(await routed.tasks.detect(request, call), boxesJson);
+        return pictureAnswer(await routed.tasks.detect(asked, call), boxesJson);
       },
     },
     {
@@ -86,7 +70,7 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
       path: "/v1/embed/{model}",
       errorBody: problemBody,
       answer: async (exchange, routed) => {
-        const { asked, call } = await read(exchange, routed);
+        const { asked, call } = await read(exchange, routed, []);
         return pictureAnswer(await routed.tasks.embed(asked, call), featuresJson);
       },
     },
@@ -116,6 +100,31 @@ const tagged = (answer: HttpAnswer): HttpAnswer => ({
   isTagged: true,
 });
 
+/** What the path and the query of a call with pictures ask. */
+interface Asked<Param extends string> {
+  readonly modelSpec: ModelSpec;
+  readonly region?: string | null;
+  /** Those of the task's own parameters that are given. */
+  readonly numbers: { readonly [Name in Param]?: number };
+}
+
+/** @throws InvalidRequestError for a parameter that is unknown, repeated, or not what it should be */
+function askedBy<Param extends string>(
+  query: URLSearchParams,
+  model: string,
+  ownParams: readonly Param[],
+): Asked<Param> {
+  // Most calls have no query.
+  if (query.size === 0) return { modelSpec: { name: model }, numbers: {} };
+  assertParams(query, [...pictureParams, ...ownParams]);
+  const numbers: { [Name in Param]?: number } = {};
+  for (const name of ownParams) {
+    const text = query.get(name);
+    if (text !== null) numbers[name] = numberFrom(name, text);
+  }
+  return { modelSpec: modelSpecFrom(model, query), region: query.get("region"), numbers };
+}
+
 function modelSpecFrom(model: string, query: URLSearchParams): ModelSpec {
   const version = query.get("version");
   const versionLabel = query.get("versionLabel");
@@ -134,19 +143,8 @@ function modelSpecFrom(model: string, query: URLSearchParams): ModelSpec {
   return { ...named, version: BigInt(version) };
 }
 
-function selectionFrom(query: URLSearchParams): Omit<DetectRequest, keyof PictureRequest> {
-  return Object.fromEntries(
-    detectParams.flatMap((field) => {
-      const value = numberParam(query, field);
-      return value === undefined ? [] : [[field, value]];
-    }),
-  );
-}
-
-/** @throws InvalidRequestError if the parameter is there and not a number */
-function numberParam(query: URLSearchParams, name: string): number | undefined {
-  const text = query.get(name);
-  if (text === null) return undefined;
+/** @throws InvalidRequestError if the text of a parameter is not a number */
+function numberFrom(name: string, text: string): number {
   const value = Number(text);
   if (text.trim() !== "" && Number.isFinite(value)) return value;
   throw new InvalidRequestError(`${name} must be a number, got "${text.slice(0, 40)}"`, {

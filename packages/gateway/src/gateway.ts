@@ -19,7 +19,7 @@ import { systemClockAndRandom } from "./system-clock.ts";
 import { createTelemetry } from "./telemetry/telemetry.ts";
 import { createModelDiscovery } from "./upstream/model-discovery.ts";
 import { createReplicas } from "./upstream/replicas.ts";
-import { testPicture } from "./upstream/test-picture.ts";
+import { testPicture } from "./upstream/sample-input.ts";
 import { version } from "./version.ts";
 
 /**

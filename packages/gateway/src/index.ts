@@ -41,6 +41,6 @@ export {
   inspectBackend,
 } from "./upstream/inspect-backend.ts";
 export { type ManifestRequest, readManifest } from "./upstream/read-manifest.ts";
-export { testPicture } from "./upstream/test-picture.ts";
+export { testPicture } from "./upstream/sample-input.ts";
 export { version } from "./version.ts";
 export { type WorkerPlace, workerShare } from "./worker-share.ts";

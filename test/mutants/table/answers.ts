@@ -6,7 +6,7 @@ const transport = "packages/gateway/src/upstream/transport";
 /** Whose answers a caller gets, of which version, and what of a replica's answer is believed. */
 export const answerMutants: readonly Mutant[] = [
   ...mutantsOf(
-    `${pipeline}/request-key.ts`,
+    `${pipeline}/response-cache.ts`,
     [`${pipeline}/response-cache.test.ts`],
     [
       {

@@ -8,8 +8,7 @@ import { configJsonSchema } from "./config-schema.ts";
 import { type GatewayOptions, gatewaySchema } from "./gateway-options.ts";
 import { looseEnds, type PathFault, referenceFaults } from "./reference-faults.ts";
 import { warnByProcess, withCurrentNames } from "./renamed-settings.ts";
-import { settingMessage } from "./setting-message.ts";
-import { type SettingSchema, unknownSettingMessage } from "./unknown-setting.ts";
+import { type SettingSchema, settingMessage, unknownSettingMessage } from "./setting-message.ts";
 
 /** Reads the text of a file, by its path relative to the configuration. */
 export type ReadText = (path: string) => string;

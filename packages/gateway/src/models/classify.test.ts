@@ -5,8 +5,8 @@ import { expect, test } from "vitest";
 import { createClassifier, topLabels } from "./classify.ts";
 import { createDetector } from "./detect.ts";
 import { pictureDefaults } from "./options.ts";
+import { softmax } from "./output-values.ts";
 import { createSnapshot } from "./snapshot.ts";
-import { softmax } from "./softmax.ts";
 
 const classCount = 50_000;
 const score: Score = async () => ({

@@ -7,7 +7,7 @@ import {
   NotSupportedError,
 } from "@tensorgate/core";
 import { imagenetLabels } from "@tensorgate/tf-serving";
-import { createHighestScores, valuesOfPicture } from "./output-values.ts";
+import { createHighestScores, softmax, valuesOfPicture } from "./output-values.ts";
 import type { Release } from "./release.ts";
 import {
   assertResultCount,
@@ -17,7 +17,6 @@ import {
   type ScoredPicture,
   taskNotOffered,
 } from "./score-pictures.ts";
-import { softmax } from "./softmax.ts";
 
 export const classifyDefaults: { readonly topK: number; readonly minScore: number } = {
   topK: 5,

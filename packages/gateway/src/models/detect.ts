@@ -11,8 +11,7 @@ import {
 import type { PictureSize } from "@tensorgate/imaging";
 import { boxTable } from "./detection/box-table.ts";
 import { decodedBoxes } from "./detection/decode-boxes.ts";
-import type { Edges } from "./detection/edges.ts";
-import type { ScoredBox, SelectOptions } from "./detection/suppress-overlaps.ts";
+import type { Edges, ScoredBox, SelectOptions } from "./detection/edges.ts";
 import type { Release } from "./release.ts";
 import {
   assertResultCount,

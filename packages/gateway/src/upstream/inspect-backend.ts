@@ -30,7 +30,7 @@ import { inspectInference } from "./inspect-inference.ts";
 import { channelDefaults } from "./options.ts";
 import type { Replica } from "./replica.ts";
 import { hintOfModels } from "./repository-index.ts";
-import { testPicture } from "./test-picture.ts";
+import { testPicture } from "./sample-input.ts";
 import { createCredentials } from "./transport/credentials.ts";
 import { GrpcStatusError } from "./transport/failures.ts";
 import {

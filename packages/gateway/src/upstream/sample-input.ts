@@ -9,7 +9,6 @@ import {
   type Tensor,
 } from "@tensorgate/core";
 import { declaredPixels } from "@tensorgate/tf-serving";
-import { testPicture } from "./test-picture.ts";
 
 /** A signature of a model, with its name. */
 export interface NamedSignature {
@@ -73,3 +72,23 @@ export function sampleInput({ inputs }: Signature): SampleInput | undefined {
   const sampleShape = layout.startsWith("n") ? [1, ...extents] : extents;
   return { input, tensor: fixedSizeTensor(pixels.dtype, sampleShape, zeros) };
 }
+
+/** A JPEG of 96 × 96 pixels, an orange disc before a sky, drawn for trying a model out. */
+export const testPicture: Uint8Array = Buffer.from(
+  [
+    "/9j/2wBDAA0JCgsKCA0LCgsODg0PEyAVExISEyccHhcgLikxMC4pLSwzOko+MzZGNywtQFdBRkxOUlNSMj5aYVpQYEpRUk//2wBD",
+    "AQ4ODhMREyYVFSZPNS01T09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT0//wAARCABgAGAD",
+    "ASIAAhEBAxEB/8QAGwAAAwEBAQEBAAAAAAAAAAAAAAIDBQQGAQf/xAAzEAACAgIBAgIHBQkAAAAAAAAAAQISAxEEBSExQQYyUWFx",
+    "kbEUIoGh0SM0QlJTYnOSwf/EABoBAAIDAQEAAAAAAAAAAAAAAAAFAgMEAQb/xAAiEQACAwEAAgICAwAAAAAAAAAAAQIDEQQhMUFR",
+    "EpFhcYH/2gAMAwEAAhEDEQA/AP0CwWJ2CxPDhSwWJ2CwYBSwWJ2CwYBSwWJ2CwYBSwWJ2CwYBSwWJ2CwYBOwWJWCxbgFbBYlY811",
+    "bquTkZZYMEnHDFtNxfr+XyKrrY1R1ltNMrZYjW5fXeNgk4Yk80kl3i1X5nA/SDlOTriwqO+yabf1MVDoVT6rZPw8GceWuK9abC69",
+    "y/6eH/V/qd/G63hyyUcsHibet73FfFnm0OiEeu2L96RnzVtej2cZqUVKLTTW015n2x5ngc7JxZpNuWLzjvw+B6FTUknFpp900Nee",
+    "+Ny1exdbU635K2CxKwWNGFRPYbJbDZbhw4eu8t4OGscJJSzNxe1/Drv/AM+Z5tGn6QSb5uOO3pY9pfizMQk7JOVrX0O+SCjUn9jo",
+    "dCIdGJlzHQ6EQ6IMgx0a/Sc7cJYZP1e8e3l5mQjr6e2uXDT1ve/kX8k3C6OfPj9ma+KlBm7sNkths9JgqJ7DZPYbLMOGL1175sP8",
+    "a+rM9Gz1jC8uCOSKbeN99ex+L/JGMhB2wcbnvyPOSalSs+B0OhEOjEy5jodCIdEGQY6Org/vUPx+hyo7uBBq2Rprtpe8v463O+KX",
+    "3v6M18lGDNHYbJ7DZ6jBSSsFidgsW4cKPUk1JJp9mmYnM4suPlbS/Zyf3X7Pca9j42mmmtp+KZm6eWN8cfhmijodMtXowkOjty8C",
+    "LbeGVf7X+pH7JnT1Tfv2hDbxXwefjv8AXkaR6aprdJodDrjZv5PzRfHxNNPJJfBEIcV83ii/98EZ9FcVuk8OKWWWl4eb9hpR1GKj",
+    "FaSJx1GKjFaSPth7x8UeeP22LLrnY/4KWCxOwWNuFBOwWJWCxZgFbBYlYLBgFbBYlYLBgFbBYlYLBgFbBYlYLBgFbBYlYLBgH//Z",
+  ].join(""),
+  "base64",
+);

@@ -9,7 +9,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { boxTable } from "./box-table.ts";
 import { decodedBoxes } from "./decode-boxes.ts";
-import type { ScoredBox } from "./suppress-overlaps.ts";
+import type { ScoredBox } from "./edges.ts";
 
 const size = { heightPx: 48, widthPx: 64 };
 /** A small one, so that values of 0 to 1 are places in it as well as scores. */

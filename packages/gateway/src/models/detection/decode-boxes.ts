@@ -2,9 +2,14 @@ import { type Placement, placementOf, type Resize } from "@tensorgate/core";
 import type { PictureSize } from "@tensorgate/imaging";
 import type { DetectorFormat } from "@tensorgate/tf-serving";
 import { type BoxColumn, type BoxTable, columnValue } from "./box-table.ts";
-import { clippedBox, type Edges } from "./edges.ts";
+import {
+  clippedBox,
+  type Edges,
+  type ScoredBox,
+  type SelectOptions,
+  withoutOverlaps,
+} from "./edges.ts";
 import { bestCandidates } from "./score-boxes.ts";
-import { type ScoredBox, type SelectOptions, withoutOverlaps } from "./suppress-overlaps.ts";
 
 export interface DecodeOptions extends SelectOptions {
   readonly format: DetectorFormat;

@@ -16,8 +16,8 @@ import {
   UpstreamFailedError,
 } from "@tensorgate/core";
 import { headLogits } from "@tensorgate/teaching";
+import { softmax } from "../output-values.ts";
 import type { Release, ReleaseHead } from "../release.ts";
-import { softmax } from "../softmax.ts";
 import type { AssertBackbone } from "./assert-backbone.ts";
 import { headOutput } from "./head-release.ts";
 

@@ -1,7 +1,7 @@
 import { float32Tensor, type Tensor } from "@tensorgate/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { SelectOptions } from "../detection/suppress-overlaps.ts";
+import type { SelectOptions } from "../detection/edges.ts";
 import { headLayers } from "./head.ts";
 import { selectedBoxes } from "./select-boxes.ts";
 

@@ -1,12 +1,11 @@
-import { clippedBox } from "../detection/edges.ts";
 import {
+  clippedBox,
   type ScoredBox,
   type SelectOptions,
   withoutOverlaps,
-} from "../detection/suppress-overlaps.ts";
+} from "../detection/edges.ts";
 import { createHighestScores } from "../output-values.ts";
-import { type AnchorSize, cellCentre } from "./anchors.ts";
-import { decodedBox } from "./boxes.ts";
+import { type AnchorSize, cellCentre, decodedBox } from "./anchors.ts";
 import type { HeadLayer } from "./head.ts";
 
 /** The boxes of one picture, best first: scored, clipped, cut down to the best, and one for each object. */

@@ -49,7 +49,7 @@ export function predictScore(
   channel: UnaryChannel,
   { dialect, failure, onlySignatures }: PredictOptions,
 ): ScoreResolved {
-  const frame = createPictureFramer();
+  const framePicture = createPictureFramer();
   return async (request, call) => {
     const { modelSpec, model, encoded } = request;
     if (encoded && dialect.takesEncodedCalls) {
@@ -67,6 +67,8 @@ export function predictScore(
     let reply: UnaryReply;
     try {
       const sent = { ...request, modelSpec: withSignature(request, onlySignatures) };
+      const hasPicture = model.encodedInput !== undefined && sent.inputs.has(model.encodedInput);
+      const frame = hasPicture ? framePicture : predictRequestSegments;
       reply = await predict(channel, dialect, { request: sent, names, call, frame });
     } catch (thrown) {
       throw failure(thrown, request);

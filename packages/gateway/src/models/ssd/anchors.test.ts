@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
-import { anchorLayers, anchorSizes, cellCentre } from "./anchors.ts";
-import { decodedBox } from "./boxes.ts";
+import { anchorLayers, anchorSizes, cellCentre, decodedBox } from "./anchors.ts";
 
 const golden = [
   {

@@ -109,6 +109,11 @@ export default {
       { path: stage("inbound/protocols/[^/]+"), pathNot: stage("inbound/protocols/$1") },
     ),
     rule(
+      "gateway-decodes-no-picture",
+      { path: "^packages/(gateway/src|imaging/src/index)", pathNot: test },
+      { path: "^packages/imaging/src/(decode|open-picture)\\.ts$" },
+    ),
+    rule(
       "simulation-is-not-published",
       { path: "^packages/[^/]+/src/", pathNot: test },
       { path: "^packages/gateway/simulation/" },

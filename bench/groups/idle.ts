@@ -12,6 +12,8 @@ import { type Group, type GroupContext, orSkip } from "./group.ts";
 const connectionCount = 2_000;
 /** Connections that are opened at the same time. */
 const batch = 50;
+/** Requests that come first, on other connections: a heap that grows with them is not memory of idle connections. */
+const warmUpRequests = 20_000;
 /** How long processor time is counted while nothing happens. */
 const idleMs = 2_000;
 const peers = [tensorgate({ maxCalls: 4_096 }), nginx({ http: "1.1" }), go, fastify];
@@ -40,7 +42,9 @@ async function measureRounds(context: GroupContext, peer: Peer): Promise<readonl
   for (let round = 0; round < context.settings.rounds; round += 1) {
     await using process = await launch(peer, context);
     // What the first requests load stays without any connection.
-    await closeAll(await openConnections(process.port, batch));
+    const first = await openConnections(process.port, batch);
+    await warmUp(first);
+    await closeAll(first);
     const before = process.residentBytes();
     const sockets = await openConnections(process.port, connectionCount);
     const bytesPerConnection = (process.residentBytes() - before) / connectionCount;
@@ -71,6 +75,17 @@ async function usedSocket(port: number): Promise<Socket> {
   socket.write(request);
   await once(socket, "data");
   return socket;
+}
+
+async function warmUp(sockets: readonly Socket[]): Promise<void> {
+  for (let sent = 0; sent < warmUpRequests; sent += sockets.length) {
+    await Promise.all(
+      sockets.map((socket) => {
+        socket.write(request);
+        return once(socket, "data");
+      }),
+    );
+  }
 }
 
 async function closeAll(sockets: readonly Socket[]): Promise<void> {

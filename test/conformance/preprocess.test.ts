@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { float32Values } from "@tensorgate/core";
-import { decodePicture, preprocessPicture } from "@tensorgate/imaging";
+import { preprocessPicture } from "@tensorgate/imaging";
+import { decodePicture } from "@tensorgate/imaging/decode";
 import { classifierPreprocessing, ssdPreprocessing } from "@tensorgate/tf-serving";
 import { expect, test } from "vitest";
 

@@ -1,13 +1,13 @@
 import {
   type DecodeOptions,
   decodableFormats,
-  decodePicture,
   needsNoConversion,
   optionalFormats,
   orientedSize,
   type PictureFormat,
   readPictureHeader,
 } from "@tensorgate/imaging";
+import { decodePicture } from "@tensorgate/imaging/decode";
 import sharp from "sharp";
 import { convertPicture } from "../../packages/imaging/src/convert-picture.ts";
 import { below, mutate, pick, type Random, seededRandom } from "../fuzz/mutate.ts";

@@ -66,6 +66,11 @@ const planted: readonly {
     target: "@tensorgate/proto/tensorgate/v1/status",
   },
   { rule: "console-imports-only-its-own", folder: "console/page", target: "@tensorgate/gateway" },
+  {
+    rule: "gateway-decodes-no-picture",
+    folder: "gateway/src/models",
+    target: "@tensorgate/imaging/decode",
+  },
   { rule: "vite-has-one-home", folder: "console/src", target: "vite" },
   { rule: "cli-imports-only-its-own", folder: "cli/src", target: "@tensorgate/imaging" },
   {

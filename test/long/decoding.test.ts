@@ -1,6 +1,7 @@
 import { deflateSync } from "node:zlib";
 import { type BytesTensor, float32Tensor, float32Values, type Tensor } from "@tensorgate/core";
-import { decodePicture, preprocessPicture } from "@tensorgate/imaging";
+import { preprocessPicture } from "@tensorgate/imaging";
+import { decodePicture } from "@tensorgate/imaging/decode";
 import { classifierPreprocessing } from "@tensorgate/tf-serving";
 import sharp from "sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";

@@ -1,5 +1,6 @@
+import type { DecodeOptions } from "./decode-options.ts";
 import type { PictureSize } from "./header/header-info.ts";
-import { type DecodeOptions, encodePixels, openPicture } from "./open-picture.ts";
+import { encodePixels, openPicture } from "./open-picture.ts";
 
 /** A picture that every decoder reads the same. */
 export interface ConvertedPicture {

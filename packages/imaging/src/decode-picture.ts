@@ -1,4 +1,5 @@
-import { type DecodeOptions, encodePixels, openPicture } from "./open-picture.ts";
+import type { DecodeOptions } from "./decode-options.ts";
+import { encodePixels, openPicture } from "./open-picture.ts";
 
 /** Interleaved 8-bit pixels, row-major: shape `[heightPx, widthPx, 3]`. */
 export interface RgbImage {

@@ -1,5 +1,11 @@
 export type { ConvertedPicture } from "./convert-picture.ts";
-export { decodePicture, type RgbImage } from "./decode-picture.ts";
+export {
+  type DecodeOptions,
+  decodableFormats,
+  type OptionalFormat,
+  optionalFormats,
+} from "./decode-options.ts";
+export type { RgbImage } from "./decode-picture.ts";
 export type { ConvertInWorker, DecodeCall, PreprocessInWorker } from "./decoders/decode-call.ts";
 export { createDecoderPool, type DecoderPool } from "./decoders/decoder-pool.ts";
 export { type DecoderOptions, decoderDefaults } from "./decoders/options.ts";
@@ -14,11 +20,5 @@ export {
   readPictureHeader,
   sniffFormat,
 } from "./header/picture-header.ts";
-export {
-  type DecodeOptions,
-  decodableFormats,
-  type OptionalFormat,
-  optionalFormats,
-} from "./open-picture.ts";
 export { preprocessPicture } from "./preprocess-picture.ts";
 export { resizeBilinear } from "./resize-bilinear.ts";

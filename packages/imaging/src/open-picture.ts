@@ -1,40 +1,13 @@
 import { UnsupportedMediaError } from "@tensorgate/core";
 import sharp, { type Sharp } from "sharp";
+import { type DecodeOptions, decodableFormats } from "./decode-options.ts";
 import type { PictureFormat, PictureSize } from "./header/header-info.ts";
 import {
   assertPictureWithinLimits,
   orientedSize,
   type PictureHeader,
-  type PictureLimits,
   readPictureHeader,
 } from "./header/picture-header.ts";
-
-export interface DecodeOptions extends PictureLimits {
-  /**
-   * Turns the picture as its Exif says. TensorFlow's decoders do not.
-   * @default false
-   */
-  readonly oriented?: boolean;
-  /**
-   * Formats to decode beside `decodableFormats`.
-   * @default []
-   */
-  readonly additionalFormats?: readonly OptionalFormat[];
-}
-
-/** Formats that are decoded only where `additionalFormats` lists them: their decoders are large, and seldom needed. */
-export const optionalFormats = ["tiff", "heic"] as const;
-
-export type OptionalFormat = (typeof optionalFormats)[number];
-
-/** Formats that this package decodes. */
-export const decodableFormats: ReadonlySet<PictureFormat> = new Set([
-  "jpeg",
-  "png",
-  "gif",
-  "webp",
-  "avif",
-]);
 
 // A server sees each picture once, and decodes several at a time anyway.
 sharp.cache(false);

@@ -1,6 +1,6 @@
 import type { FixedSizeTensor, Preprocessing } from "@tensorgate/core";
 import type { ConvertedPicture } from "../convert-picture.ts";
-import type { DecodeOptions } from "../open-picture.ts";
+import type { DecodeOptions } from "../decode-options.ts";
 
 /** The call that a picture is decoded for. */
 export interface DecodeCall {

@@ -1,6 +1,6 @@
 import type { FixedSizeTensor, Preprocessing } from "@tensorgate/core";
+import type { DecodeOptions } from "../decode-options.ts";
 import type { PictureSize } from "../header/header-info.ts";
-import type { DecodeOptions } from "../open-picture.ts";
 
 /** What a decoder is asked. One at a time, so that its death is the fault of one picture. */
 export interface DecodeRequest {

@@ -1,5 +1,5 @@
 import { floatValues, type Tensor } from "@tensorgate/core";
-import { decodePicture, preprocessPicture, type RgbImage } from "@tensorgate/imaging";
+import { preprocessPicture, type RgbImage } from "@tensorgate/imaging";
 import { type FamilyName, imagenetLabels } from "@tensorgate/tf-serving";
 import { ModelFolderError } from "../manifest.ts";
 import { openOnnxSession } from "../session/onnx-session.ts";
@@ -21,10 +21,7 @@ export async function tryModel(
   { tensor, preprocessing }: PictureInputInfo,
   { outputs }: OnnxModelInfo,
 ): Promise<ReadonlyMap<string, Tensor>> {
-  const image =
-    picture instanceof Uint8Array
-      ? await decodePicture(picture, { maxPixels: 25_000_000 })
-      : picture;
+  const image = picture instanceof Uint8Array ? await decoded(picture) : picture;
   const feeds = new Map([[tensor, preprocessPicture(image, preprocessing)]]);
   try {
     const session = await openOnnxSession({ modelFile: weights, threads: 1 }, () => {});
@@ -42,6 +39,12 @@ export async function tryModel(
       { cause },
     );
   }
+}
+
+/** A server decodes in processes of its own, and never loads what this does. */
+async function decoded(picture: Uint8Array): Promise<RgbImage> {
+  const { decodePicture } = await import("@tensorgate/imaging/decode");
+  return await decodePicture(picture, { maxPixels: 25_000_000 });
 }
 
 /** Scores that are shares of one are probabilities, and so is a single score that is a share. */

@@ -152,7 +152,10 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
       },
       end: () => {
         connection.exchangeCount -= 1;
-        if (connection.exchangeCount > 0 || socket.destroyed) return;
+        if (connection.exchangeCount > 0) return;
+        // An idle connection holds nothing of what it carried.
+        connection.latest = undefined;
+        if (socket.destroyed) return;
         const isLeaving =
           draining === "idle-closed" || (draining !== "no" && isSession(connection));
         if (isLeaving) return connection.close();

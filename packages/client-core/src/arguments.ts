@@ -57,12 +57,37 @@ export function assertName(field: "model" | "region", name: unknown): void {
   }
 }
 
+/** The options of all calls: one of another call is harmless, a misspelt one is not. */
+const callOptionNames =
+  "version versionLabel region residency priority signal timeoutMs deadlineMs maxRetries headers requestId noStore topK minScore iouThreshold maxCandidates maxDetections outputs signature concurrency fit";
+
+/** The settings of all clients. */
+export const clientOptionNames =
+  "baseUrl apiKey timeoutMs deadlineMs maxRetries headers onEvent clockAndRandom transport dangerouslyAllowBrowser fit fetch";
+
+/**
+ * Rejects names that plain JavaScript would ignore, such as `topk`.
+ *
+ * @param names - those that are known, separated by spaces
+ * @throws InvalidRequestError with the name
+ */
+export function assertKnown(what: string, given: object, names: string): void {
+  const known = names.split(" ");
+  const field = Object.keys(given).find((name) => !known.includes(name));
+  if (field === undefined) return;
+  throw new InvalidRequestError(`unknown ${what} ${shown(field)}; known: ${known.join(", ")}`, {
+    field,
+  });
+}
+
 /**
  * Checks the options that every call has, before its API key is fetched.
  *
  * @throws InvalidRequestError with the name of the option
  */
-export function assertOptions({ region, priority, signal }: CallOptions): void {
+export function assertOptions(options: CallOptions): void {
+  assertKnown("option", options, callOptionNames);
+  const { region, priority, signal } = options;
   if (region !== undefined) assertName("region", region);
   if (priority && !/^(critical|normal|batch)$/.test(priority)) {
     throw argumentError("priority", "critical, normal or batch", priority);

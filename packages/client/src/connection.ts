@@ -2,8 +2,10 @@ import { randomUUID } from "node:crypto";
 import type { Transport, CallOptions as TransportCallOptions } from "@connectrpc/connect";
 import {
   type Answered,
+  assertKnown,
   type Call,
   type CallOptions,
+  clientOptionNames,
   commonClientDefaults,
   createCaller,
   createRetryBudget,
@@ -47,6 +49,7 @@ export interface Connection {
  * @throws InvalidRequestError if `baseUrl` is not an http or https URL
  */
 export function openConnection(given: ClientOptions, existing?: SharedResources): Connection {
+  assertKnown("setting", given, clientOptionNames);
   const options = withoutUndefined(given);
   const { transport = "connect" } = options;
   const shared = existing ?? {

@@ -475,3 +475,17 @@ test("a response of gigabytes is aborted when it is announced, as the server's f
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
 });
+
+test("what plain JavaScript misspells is named, before anything is sent", async () => {
+  const { client, received } = clientOf();
+  const options = { timeout: 3 } as object;
+  await expect(client.classify("m", picture, options)).rejects.toMatchObject({
+    reason: "invalid-request",
+    field: "timeout",
+    message: expect.stringMatching(/: unknown option "timeout"; known: .*\btimeoutMs\b/),
+  });
+  expect(() => new ScoringClient({ url: "http://h" } as object)).toThrow(
+    'unknown setting "url"; known: baseUrl, apiKey',
+  );
+  expect(received).toEqual([]);
+});

@@ -1,6 +1,8 @@
 import {
   type Answered,
+  assertKnown,
   type CallOptions,
+  clientOptionNames,
   commonClientDefaults,
   createCaller,
   createRetryBudget,
@@ -68,6 +70,7 @@ export function openConnection(
   options: WebClientOptions = {},
   existing?: SharedResources,
 ): Connection {
+  assertKnown("setting", options, clientOptionNames);
   const baseUrl = baseUrlFrom(options.baseUrl);
   assertKeyIsSecret(options);
   const shared = existing ?? {

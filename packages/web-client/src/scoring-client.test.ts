@@ -398,3 +398,17 @@ test.each([
   await expect(failed).rejects.toMatchObject({ reason: "invalid-request", attempts: 0 });
   expect(received).toEqual([]);
 });
+
+test("what plain JavaScript misspells is named, before anything is sent", async () => {
+  const { client, received } = clientOf();
+  const options = { topk: 3 } as object;
+  await expect(client.classify("m", picture, options)).rejects.toMatchObject({
+    reason: "invalid-request",
+    field: "topk",
+    message: expect.stringMatching(/: unknown option "topk"; known: .*\btopK\b/),
+  });
+  expect(() => new ScoringClient({ baseURL: baseUrl } as object)).toThrow(
+    'unknown setting "baseURL"; known: baseUrl, apiKey',
+  );
+  expect(received).toEqual([]);
+});

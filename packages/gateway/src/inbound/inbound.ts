@@ -12,6 +12,7 @@ import {
 } from "./options.ts";
 import { createCallRunner } from "./protocols/call.ts";
 import { createHttpHandler } from "./protocols/http-handler.ts";
+import { meantPath } from "./protocols/meant-path.ts";
 import { createModelStatistics } from "./protocols/model-statistics.ts";
 import { unroutedInferenceAnswer } from "./protocols/open-inference/errors.ts";
 import { openInferenceRoutes } from "./protocols/open-inference/routes.ts";
@@ -139,30 +140,40 @@ export function createInbound(deps: InboundDeps): Inbound {
     decompress,
     shutdownSignal: shutdown.signal,
   });
+  const routes = [
+    ...restRoutes({ limits, clock }),
+    ...tensorflowServingRoutes(limits),
+    ...openInferenceRoutes({
+      maxBodyBytes: requests.maxBodyBytes,
+      version,
+      readiness,
+      status: publicStatus,
+      statistics,
+      clock,
+    }),
+    ...healthRoutes(readiness),
+    ...openapiRoutes(version),
+    ...consoleRoutes(deps.console ?? new Map()),
+    ...(outages ? outageRoutes(outages) : []),
+  ];
+  const paths = routes.map(({ path }) => path);
   const onRequest = createHttpHandler({
-    routes: [
-      ...restRoutes({ limits, clock }),
-      ...tensorflowServingRoutes(limits),
-      ...openInferenceRoutes({
-        maxBodyBytes: requests.maxBodyBytes,
-        version,
-        readiness,
-        status: publicStatus,
-        statistics,
-        clock,
-      }),
-      ...healthRoutes(readiness),
-      ...openapiRoutes(version),
-      ...consoleRoutes(deps.console ?? new Map()),
-      ...(outages ? outageRoutes(outages) : []),
-    ],
+    routes,
     unrouted: (exchange, allowed, requestId) =>
       unroutedServingAnswer(exchange) ??
       unroutedInferenceAnswer(
         { method: exchange.method, path: exchange.path, requestId },
         allowed,
       ) ??
-      noRoute({ method: exchange.method, path: exchange.path, requestId }, allowed),
+      noRoute(
+        {
+          method: exchange.method,
+          path: exchange.path,
+          meant: meantPath(exchange.path, paths),
+          requestId,
+        },
+        allowed,
+      ),
     errorBody: problemBody,
     rpc,
     runner,

@@ -48,12 +48,14 @@ export const routeReasons = ["unknown-route", "method-not-allowed"] as const;
 
 /** A request that no route takes. */
 export interface UnroutedRequest extends Pick<Exchange, "method" | "path"> {
+  /** Path that was probably meant. */
+  readonly meant?: string | undefined;
   readonly requestId: string;
 }
 
 /** @param allowed - methods that the path has routes for */
 export function noRoute(
-  { method, path, requestId }: UnroutedRequest,
+  { method, path, meant, requestId }: UnroutedRequest,
   allowed: readonly string[],
 ): HttpAnswer {
   const isKnown = allowed.length > 0;
@@ -62,7 +64,7 @@ export function noRoute(
   const reason: (typeof routeReasons)[number] = isKnown ? "method-not-allowed" : "unknown-route";
   const detail = isKnown
     ? `${path} takes ${allowed.join(", ")}, not ${method}`
-    : `no route for ${path.slice(0, 200)}; see /openapi.json`;
+    : `no route for ${path.slice(0, 200)}; ${meant === undefined ? "" : `did you mean ${meant}? `}see /openapi.json`;
   return {
     status,
     contentType,

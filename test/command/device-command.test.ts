@@ -66,9 +66,11 @@ test("devices are listed, swapped step by step, and listed again", async () => {
   const swapped = await tensorgate("device", "swap", "shapes-detector");
   const after = await tensorgate("device", "--json");
 
-  expect(before.stdout).toMatch(/^device +address +region +state +model +calls +could hold\n/);
   expect(before.stdout).toMatch(
-    /\nwesteurope-1 +127\.0\.0\.1:\d+ +westeurope +ready +shapes +yes /,
+    /^device +address +region +state +model +version +calls +could hold\n/,
+  );
+  expect(before.stdout).toMatch(
+    /\nwesteurope-1 +127\.0\.0\.1:\d+ +westeurope +ready +shapes +1 +yes /,
   );
   expect(swapped).toMatchObject({ code: 0, stderr: "" });
   expect(swapped.stdout.replaceAll(/^ +\d+\.\d s {2}/gm, "").split("\n")).toEqual([

@@ -53,6 +53,8 @@ export interface Tasks {
 /** A picture to score at one replica, to test whether its model works. */
 export interface SmokeTestRequest {
   readonly model: string;
+  /** Version that the replica holds, whose labels and outputs count; those of the model by default. */
+  readonly version?: bigint;
   /** Encoded. */
   readonly picture: Uint8Array;
   /** At that replica, whatever others there are. */

@@ -3,6 +3,7 @@ import { checkedOptions } from "./config/parse-config.ts";
 import { createReloadable } from "./config/reload.ts";
 import { createDeviceRegistry } from "./devices/device-registry.ts";
 import { createDevices } from "./devices/devices.ts";
+import { createDevicesByVersion } from "./devices/devices-by-version.ts";
 import type { Gateway, GatewayDeps } from "./gateway-api.ts";
 import { hostCallbacks } from "./host-callbacks.ts";
 import { createInbound } from "./inbound/inbound.ts";
@@ -83,17 +84,6 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
     clock,
   });
 
-  // rollout: chooses the version of a call, and asks another one after the answer
-  const rollouts = createRollouts({
-    options: settings.rollouts,
-    inForce: inForce.derive((of) => ({ ...of, tasks: models.tasksOf(of.snapshot) })),
-    hasQueue: routing.hasQueue,
-    replicasWithout: routing.replicasWithout,
-    onFailure: (error) => host.onInternalError(error, "rollouts"),
-    clock,
-    random,
-  });
-
   // devices: makes replicas that hold one model at a time hold another one
   const devices = createDevices({
     registry,
@@ -103,6 +93,17 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
     testPicture,
     aliasOf,
     clock,
+  });
+
+  // rollout: chooses the version of a call, and asks another one after the answer
+  const rollouts = createRollouts({
+    ...routing,
+    options: settings.rollouts,
+    inForce: inForce.derive((of) => ({ ...of, tasks: models.tasksOf(of.snapshot) })),
+    devices: createDevicesByVersion(devices, upstream),
+    onFailure: (error) => host.onInternalError(error, "rollouts"),
+    clock,
+    random,
   });
 
   // inbound: bytes become calls and results bytes, every protocol on one port

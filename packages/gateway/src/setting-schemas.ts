@@ -19,3 +19,12 @@ export const messageBytes: z.ZodInt = z.int().min(1).max(maxMessageBytes);
 
 /** Bytes of memory for many messages. */
 export const memoryBytes: z.ZodInt = z.int().min(1).max(maxMemoryBytes);
+
+/** Highest version of a model: they are 64-bit integers on the wire. */
+const maxVersion = 2n ** 63n - 1n;
+
+/** The version of a model, in digits. */
+export const versionNumber: z.ZodString = z
+  .string()
+  .regex(/^\d{1,19}$/, "expected a version, a whole number")
+  .refine((text) => BigInt(text) <= maxVersion, "versions go up to 2^63 - 1");

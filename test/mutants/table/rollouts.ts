@@ -21,8 +21,34 @@ export const rolloutMutants: readonly Mutant[] = [
       },
       {
         name: "rollout: an abort keeps the new version",
-        find: "return ended(state, running.plan.from,",
-        replace: "return ended(state, running.plan.to,",
+        find: "return ended(state, { stable: plan.from, leaving, text: `aborted",
+        replace: "return ended(state, { stable: plan.to, leaving, text: `aborted",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${rollout}/machine/devices.ts`,
+    [`${rollout}/machine/devices.test.ts`],
+    [
+      {
+        name: "devices: a step takes the floor",
+        find: "return left >= floor",
+        replace: "return left >= -1",
+      },
+      {
+        name: "devices: the last device is taken while calls need it",
+        find: "if (old > 1 || fresh === 0 || openCalls === 0) return undefined;",
+        replace: "if (openCalls >= 0) return undefined;",
+      },
+      {
+        name: "devices: a version gets calls before a device holds it",
+        find: "Math.min(step, fresh === 0 ? 0 : fresh / (old + fresh))",
+        replace: "step",
+      },
+      {
+        name: "devices: an aborted version goes on answering",
+        find: "if (!leaving?.answers) return",
+        replace: "if (!leaving) return",
       },
     ],
   ),
@@ -32,7 +58,7 @@ export const rolloutMutants: readonly Mutant[] = [
     [
       {
         name: "rollout: a step does not wait for replicas",
-        find: "if (running && missingAt(model, running.plan.to) === undefined) {",
+        find: "if (running && waitsFor(model) === undefined) {",
         replace: "if (running) {",
       },
     ],

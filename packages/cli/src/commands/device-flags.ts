@@ -5,6 +5,7 @@ import {
   parseFloor,
   parseMilliseconds,
   parseUrl,
+  parseVersion,
 } from "../option-parsers.ts";
 import { runDeviceAbort, runDeviceList, runDeviceSwap } from "./device.ts";
 
@@ -22,6 +23,12 @@ export function addDeviceCommands(command: Command): Command {
     .command("swap <model>")
     .description("load another model on devices, one at a time, without dropping calls")
     .addOption(adminUrlOption())
+    .addOption(
+      new Option(
+        "--version <number>",
+        "version of the model; a device with another one unloads that first (any version)",
+      ).argParser(parseVersion),
+    )
     .option("--base-path <folder>", "folder of the model on the device")
     .addOption(
       new Option("--device <name>", "device to use, by alias or address; repeatable").argParser(

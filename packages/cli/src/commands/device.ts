@@ -20,15 +20,16 @@ export async function runDeviceList({ adminUrl, json }: DeviceOptions): Promise<
   print(aligned([heading, ...devices.map(cells)]));
 }
 
-const heading = ["device", "address", "region", "state", "model", "calls", "could hold"];
+const heading = ["device", "address", "region", "state", "model", "version", "calls", "could hold"];
 
 function cells(device: DeviceReport): readonly string[] {
-  const { alias, address, region, state, model = "", isOut, models } = device;
+  const { alias, address, region, state, model = "", version = "", isOut, models } = device;
   const calls = isOut ? "excluded" : state === "ready" ? "yes" : "no";
-  return [alias, address, region, state, model, calls, models.join(" ")];
+  return [alias, address, region, state, model, version, calls, models.join(" ")];
 }
 
 export interface DeviceSwapOptions extends DeviceOptions {
+  readonly version?: bigint;
   readonly basePath?: string;
   readonly device?: readonly string[];
   readonly count?: number;
@@ -72,12 +73,14 @@ async function showProgress(client: AdminClient, id: string): Promise<void> {
 }
 
 function requestOf(model: string, options: DeviceSwapOptions): object {
-  const { basePath, device, count, force, golden, expect: label, timeout: timeoutMs } = options;
+  const { version, basePath, device, count, force, golden, expect: label } = options;
+  const { timeout: timeoutMs } = options;
   const floor = force ? 0 : options.floor;
   const picture = golden === undefined ? undefined : pictureOf(golden);
   // JSON omits undefined values.
   return {
     model,
+    version: version === undefined ? undefined : String(version),
     basePath,
     replicas: device,
     count,

@@ -1,5 +1,11 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { collected, parseShare, parseVersion } from "../option-parsers.ts";
+import {
+  collected,
+  parseFloor,
+  parseMilliseconds,
+  parseShare,
+  parseVersion,
+} from "../option-parsers.ts";
 import { adminUrlOption } from "./device-flags.ts";
 import {
   type RolloutCommand,
@@ -62,6 +68,19 @@ export function addRolloutCommands(command: Command): void {
         "--shadow <share>",
         "share of the calls that are shadowed to compare (0.1)",
       ).argParser(parseShare),
+    )
+    .addOption(
+      new Option(
+        "--floor <number>",
+        "devices that keep the old version until the new one is promoted (1); for exclusive devices",
+      ).argParser(parseFloor),
+    )
+    .option("--base-path <folder>", "folder of the model on the devices; for exclusive devices")
+    .addOption(
+      new Option(
+        "--timeout <ms>",
+        "time limit for loading the version on a device, in milliseconds (600000)",
+      ).argParser(parseMilliseconds),
     )
     .addOption(adminUrlOption())
     .option("--json", "write a JSON object")

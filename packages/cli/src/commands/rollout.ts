@@ -17,11 +17,16 @@ export interface RolloutStartOptions extends RolloutAdminOptions {
   readonly minCalls?: number;
   readonly sticky?: "key" | "session" | "none";
   readonly shadow?: number;
+  readonly floor?: number;
+  readonly basePath?: string;
+  /** In milliseconds. */
+  readonly timeout?: number;
 }
 
 /** Starts a rollout. */
 export async function runRolloutStart(model: string, options: RolloutStartOptions): Promise<void> {
   const { to, from, steps, every, abortIf, minCalls, sticky, shadow } = options;
+  const { floor, basePath, timeout: timeoutMs } = options;
   const request = {
     to: String(to),
     ...(from !== undefined && { from: String(from) }),
@@ -31,6 +36,10 @@ export async function runRolloutStart(model: string, options: RolloutStartOption
     ...(minCalls !== undefined && { minCalls }),
     ...(sticky && { sticky }),
     ...(shadow !== undefined && { shadowShare: shadow }),
+    // JSON omits undefined values.
+    floor,
+    basePath,
+    timeoutMs,
   };
   print(await adminJson<RolloutReport>(options.adminUrl, path(model, "start"), request), options);
 }
@@ -92,7 +101,7 @@ function print(report: RolloutReport, { json }: RolloutAdminOptions): void {
 
 /** Says how a rollout is doing, a line for each thing. */
 export function reportText(report: RolloutReport): readonly string[] {
-  const { model, weights, running, shadow, history, revision, waitsFor } = report;
+  const { model, weights, running, shadow, history, revision, waitsFor, devices, leaving } = report;
   const shares = weights
     ? Object.entries(weights)
         .filter(([, share]) => share > 0)
@@ -106,10 +115,21 @@ export function reportText(report: RolloutReport): readonly string[] {
           `  step ${running.step + 1} of ${running.plan.steps.length}, ${Math.round(running.stepMs / 1_000)} of ${Math.round(running.plan.everyMs / 1_000)} s; version ${running.plan.to}: ${running.to.calls} calls, ${running.to.failures} failed`,
         ]
       : []),
-    ...(waitsFor === undefined ? [] : [`  the next step waits: ${waitsFor}`]),
+    ...(devices ? [devicesText(devices)] : []),
+    ...(leaving ? [`  devices leave version ${leaving.version}`] : []),
+    ...(waitsFor === undefined
+      ? []
+      : [`  ${running ? "the next step waits" : "now"}: ${waitsFor}`]),
     ...(shadow ? shadowText(shadow) : []),
     ...history.slice(-3).map(({ text }) => `  ${text}`),
   ];
+}
+
+function devicesText({ serving, floor }: NonNullable<RolloutReport["devices"]>): string {
+  const counts = Object.entries(serving).map(
+    ([version, count]) => `${count} ${count === 1 ? "serves" : "serve"} version ${version}`,
+  );
+  return `  devices: ${counts.join(", ") || "none serves"}; floor ${floor}`;
 }
 
 function shadowText(shadow: ShadowReport): readonly string[] {

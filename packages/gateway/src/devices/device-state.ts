@@ -16,7 +16,7 @@ export type ModelPhase =
   | { readonly phase: "failed"; readonly because: string }
   | { readonly phase: "programming" }
   | { readonly phase: "warming" }
-  | { readonly phase: "ready" }
+  | { readonly phase: "ready"; readonly versions: readonly bigint[] }
   /** It finishes its calls. */
   | { readonly phase: "unloading" };
 
@@ -42,7 +42,10 @@ const maxReasonChars = 1_024;
 /** Returns the phase of the version that has got furthest; servers list versions that have ended for a long time. */
 export function phaseOf({ versions }: ModelStatus): ModelPhase {
   const has = (state: VersionState) => versions.some((each) => each.state === state);
-  if (has("available")) return { phase: "ready" };
+  const available = versions.filter(({ state }) => state === "available");
+  if (available.length > 0) {
+    return { phase: "ready", versions: available.map(({ version }) => version) };
+  }
   if (has("loading")) return { phase: "warming" };
   if (has("starting")) return { phase: "programming" };
   if (has("unloading")) return { phase: "unloading" };
@@ -70,9 +73,16 @@ const stateWhile = {
 export function heldModel(phases: ReadonlyMap<string, ModelPhase | undefined>): HeldModel {
   for (const phase of decisive) {
     for (const [model, reported] of phases) {
-      if (reported?.phase === phase) return { state: stateWhile[phase], model };
+      if (reported?.phase !== phase) continue;
+      const version = reported.phase === "ready" ? highestOf(reported.versions) : undefined;
+      return { state: stateWhile[phase], model, ...(version !== undefined && { version }) };
     }
   }
   const isUnreachable = [...phases.values()].includes(undefined);
   return { state: isUnreachable ? "unreachable" : "unprogrammed" };
+}
+
+function highestOf(versions: readonly bigint[]): string | undefined {
+  const [highest] = versions.toSorted((a, b) => (a > b ? -1 : 1));
+  return highest === undefined ? undefined : String(highest);
 }

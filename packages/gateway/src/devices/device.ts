@@ -14,6 +14,8 @@ export interface ModelSource {
   readonly name: string;
   /** Folder with a folder for each version, as the server sees it; empty if the server finds the model by its name. */
   readonly basePath: string;
+  /** The only version that is loaded; the newest by default. */
+  readonly version?: bigint;
 }
 
 /** The replicas of the gateway, devices among them. */
@@ -45,6 +47,8 @@ export interface HeldModel {
   readonly state: DeviceState;
   /** Model that it holds, loads or unloads. */
   readonly model?: string;
+  /** Highest version that it serves; absent unless it is ready. */
+  readonly version?: string;
 }
 
 /** A device, as operators see it. */
@@ -90,6 +94,8 @@ export interface SwapProgress {
 export interface SwapReport {
   readonly id: string;
   readonly model: string;
+  /** Absent if any version will do. */
+  readonly version?: string;
   readonly state: "running" | "aborting" | "done" | "aborted" | "failed";
   /** Why it failed. */
   readonly because?: string;

@@ -22,9 +22,14 @@ export interface Devices {
    * request resumes the swap: devices that hold the model stay as they are.
    *
    * @param onProgress - called for every step; must not throw
+   * @param mayTake - returns why a device may not be taken out of rotation now; any may by default
    * @throws SwapRefusedError if it cannot start; nothing has changed then
    */
-  swap(request: SwapRequest, onProgress?: (progress: SwapProgress) => void): Promise<StartedSwap>;
+  swap(
+    request: SwapRequest,
+    onProgress?: (progress: SwapProgress) => void,
+    mayTake?: (deviceId: string) => string | undefined,
+  ): Promise<StartedSwap>;
   /**
    * Aborts a swap as soon as no device is in progress: a device that is being drained is rolled back, a device that is
    * being reprogrammed is finished. Does nothing to a swap that has ended.
@@ -122,6 +127,7 @@ export function createDevices(deps: DevicesDeps): ManagedDevices {
   async function swap(
     request: SwapRequest,
     onProgress: (progress: SwapProgress) => void = () => {},
+    mayTake?: (deviceId: string) => string | undefined,
   ): Promise<StartedSwap> {
     if (isBusy) {
       const { id, model } = running?.log.report ?? {};
@@ -135,6 +141,7 @@ export function createDevices(deps: DevicesDeps): ManagedDevices {
       const log = createSwapLog({
         id: String(count),
         model: request.model,
+        version: request.version,
         plan,
         clock,
         onProgress,
@@ -147,6 +154,7 @@ export function createDevices(deps: DevicesDeps): ManagedDevices {
         out: registry.out,
         closing: closing.signal,
         deviceOf,
+        ...(mayTake && { mayTake }),
       });
       const run = runSwap(plan, actions, (state) => {
         const durationMs = log.add(state);

@@ -8,6 +8,8 @@ export interface PlannedDevice {
   readonly alias: string;
   /** Model that it unloads. */
   readonly from?: string;
+  /** Version of that model. */
+  readonly fromVersion?: string;
   /** Whether it holds the model already, and only its smoke test is missing: an earlier swap ended before it. */
   readonly isLoaded: boolean;
 }
@@ -33,7 +35,9 @@ export function planSwap(
   devices: readonly DeviceReport[],
   readyCount: ReadyCount,
 ): SwapPlan {
-  const { model, replicas, count = swapDefaults.count, floor = swapDefaults.floor } = request;
+  const { replicas, count = swapDefaults.count, floor = swapDefaults.floor } = request;
+  const { model, version } = request;
+  const wantedModel = { model, version };
   const candidates = devices.filter(({ models }) => models.includes(model));
   if (candidates.length === 0) {
     throw new SwapRefusedError("unknown", `no pool with exclusive: true serves model "${model}"`);
@@ -41,8 +45,8 @@ export function planSwap(
   const wanted = replicas
     ? [...new Set(replicas.map((name) => deviceNamed(name, candidates)))]
     : candidates;
-  const already = wanted.filter((device) => serves(device, model));
-  const others = wanted.filter((device) => !serves(device, model));
+  const already = wanted.filter((device) => serves(device, wantedModel));
+  const others = wanted.filter((device) => !serves(device, wantedModel));
   const missing = replicas ? others.length : count - already.length;
   if (missing > others.length) {
     throw new SwapRefusedError(
@@ -55,25 +59,41 @@ export function planSwap(
   for (const device of replicas ? others : mostRedundantFirst(others, readyCount)) {
     if (taken.length >= missing) break;
     const fault =
-      unreachableFault(device) ?? floorFault(device, { model, floor, taken, readyCount });
+      unreachableFault(device) ?? floorFault(device, { ...wantedModel, floor, taken, readyCount });
     if (fault) faults.push(fault);
     else taken.push(device);
   }
   const [first] = faults;
   if (taken.length < missing && first) throw first;
   return {
-    devices: taken.map((device) => planned(device, model)),
+    devices: taken.map((device) => planned(device, wantedModel)),
     already: already.map(({ alias }) => alias),
   };
 }
 
-function planned({ id, alias, state, model: held }: DeviceReport, model: string): PlannedDevice {
-  const isLoaded = state === "ready" && held === model;
-  return { id, alias, isLoaded, ...(held !== undefined && held !== model && { from: held }) };
+/** What a device is to hold; any version if none is given. */
+interface WantedModel {
+  readonly model: string;
+  readonly version: string | undefined;
 }
 
-function serves({ state, model: held, isOut }: DeviceReport, model: string): boolean {
-  return state === "ready" && held === model && !isOut;
+function planned(device: DeviceReport, wanted: WantedModel): PlannedDevice {
+  const { id, alias, state, model: from, version: fromVersion } = device;
+  if (from === undefined || holds(device, wanted)) {
+    return { id, alias, isLoaded: state === "ready" };
+  }
+  return { id, alias, isLoaded: false, from, ...(fromVersion !== undefined && { fromVersion }) };
+}
+
+function serves(device: DeviceReport, wanted: WantedModel): boolean {
+  return device.state === "ready" && holds(device, wanted) && !device.isOut;
+}
+
+function holds(
+  { model: held, version: heldVersion }: Pick<DeviceReport, "model" | "version">,
+  { model, version }: WantedModel,
+): boolean {
+  return held === model && (version === undefined || heldVersion === version);
 }
 
 function deviceNamed(name: string, candidates: readonly DeviceReport[]): DeviceReport {
@@ -107,18 +127,25 @@ function unreachableFault({ state, alias }: DeviceReport): SwapRefusedError | un
 interface FloorQuery {
   /** Model that the device is to load. */
   readonly model: string;
+  readonly version: string | undefined;
   readonly floor: number;
   /** Devices that are swapped before it. */
   readonly taken: readonly { readonly id: string }[];
   readonly readyCount: ReadyCount;
 }
 
-/** Returns why a device may not unload its model: too few replicas would stay ready. A device out of rotation may. */
+/**
+ * Returns why a device may not unload its model: too few replicas would stay ready, of any version. A device out of
+ * rotation may.
+ */
 export function floorFault(
-  { id, model: held, isOut }: Pick<DeviceReport, "id" | "model" | "isOut">,
-  { model, floor, taken, readyCount }: FloorQuery,
+  device: Pick<DeviceReport, "id" | "model" | "version" | "isOut">,
+  { model, version, floor, taken, readyCount }: FloorQuery,
 ): SwapRefusedError | undefined {
-  if (held === undefined || held === model || isOut || floor === 0) return undefined;
+  const { id, model: held, isOut } = device;
+  if (held === undefined || holds(device, { model, version }) || isOut || floor === 0) {
+    return undefined;
+  }
   const readyLeft = readyCount(held, new Set([...taken.map((each) => each.id), id]));
   if (readyLeft >= floor) return undefined;
   return new SwapRefusedError(

@@ -5,7 +5,7 @@ import {
   ScoringError,
   withDeadline,
 } from "@tensorgate/core";
-import type { Device } from "./device.ts";
+import type { Device, ModelSource } from "./device.ts";
 import { type ModelPhase, queryPhase } from "./device-state.ts";
 import { floorFault, type ReadyCount } from "./plan-swap.ts";
 import type { SwapActions } from "./run-swap.ts";
@@ -56,11 +56,16 @@ export interface SwapActionDeps {
   readonly clock: Clock;
   /** Aborts when the gateway closes. */
   readonly closing: AbortSignal;
+  /** Returns why a device may not be taken out of rotation now, other than the floor. */
+  readonly mayTake?: (deviceId: string) => string | undefined;
 }
 
 export function createSwapActions(deps: SwapActionDeps): SwapActions {
   const { request, deviceOf, rotation, runSmokeTest, out, times, clock, closing: signal } = deps;
-  const { model, basePath = "", golden = {} } = request;
+  const { model, version, basePath = "", golden = {} } = request;
+  const isWanted = (phase: ModelPhase) =>
+    phase.phase === "ready" &&
+    (version === undefined || phase.versions.map(String).includes(version));
   const { floor, timeoutMs } = { ...swapDefaults, ...request };
   const requestId = `swap-${model}`.replace(/[^\x21-\x7e]/g, "_").slice(0, 128);
   /** By when the device that is being reprogrammed must hold the model. */
@@ -72,11 +77,29 @@ export function createSwapActions(deps: SwapActionDeps): SwapActions {
   const phaseAt = (id: string, of: string): Promise<ModelPhase> =>
     withLimit(times.queryMs, (call) => queryPhase(deviceOf(id), of, call));
 
+  /** Resolves when the device has unloaded the model. @throws an error once it should hold the next one */
+  async function unloaded(id: string): Promise<void> {
+    for (;;) {
+      const { phase } = await phaseAt(id, model);
+      if (phase === "absent" || phase === "failed") return;
+      if (clock.nowMs() >= loadedByMs) {
+        throw new Error(`the previous version is still ${phase} after ${seconds(timeoutMs)}`);
+      }
+      await pause(times.pollMs, clock, signal);
+    }
+  }
+
   return {
-    rejection: ({ id, from }) => {
-      const device = { id, isOut: out.has(id), ...(from !== undefined && { model: from }) };
+    rejection: ({ id, from, fromVersion }) => {
+      const device = {
+        id,
+        isOut: out.has(id),
+        ...(from !== undefined && { model: from }),
+        ...(fromVersion !== undefined && { version: fromVersion }),
+      };
       const { readyCount } = rotation;
-      return floorFault(device, { model, floor, taken: [], readyCount })?.message;
+      const fault = floorFault(device, { model, version, floor, taken: [], readyCount })?.message;
+      return fault ?? deps.mayTake?.(id);
     },
 
     drain: async ({ id }, aborted) => {
@@ -89,19 +112,27 @@ export function createSwapActions(deps: SwapActionDeps): SwapActions {
       });
     },
 
-    reprogram: async ({ id }) => {
+    reprogram: async ({ id, from }) => {
       const { reload } = deviceOf(id);
       if (!reload) throw new Error("its dialect cannot load another model");
       loadedByMs = clock.nowMs() + timeoutMs;
-      await withCause("rejected the model", () =>
-        withLimit(timeoutMs, (call) => reload([{ name: model, basePath }], call)),
-      );
+      const load = (models: readonly ModelSource[]) =>
+        withCause("rejected the model", () =>
+          withLimit(loadedByMs - clock.nowMs(), (call) => reload(models, call)),
+        );
+      if (from === model) {
+        // A server loads a version before it unloads another one of the same model: there is no room for both.
+        await load([]);
+        await unloaded(id);
+      }
+      const source = { name: model, basePath };
+      await load([version === undefined ? source : { ...source, version: BigInt(version) }]);
     },
 
     load: async ({ id }) => {
       for (;;) {
         const reported = await phaseAt(id, model).catch(ScoringError.from);
-        if ("phase" in reported && reported.phase === "ready") return;
+        if ("phase" in reported && isWanted(reported)) return;
         if ("phase" in reported && reported.phase === "failed") {
           throw new Error(`failed to load the model: ${reported.because}`);
         }
@@ -119,7 +150,15 @@ export function createSwapActions(deps: SwapActionDeps): SwapActions {
       const expected = label === undefined ? "an answer" : `"${label}"`;
       const answer = await withCause(`expected ${expected} for ${what}, but scoring failed`, () =>
         withLimit(times.checkMs, (call) =>
-          runSmokeTest({ model, picture, score: deviceOf(id).score }, call),
+          runSmokeTest(
+            {
+              model,
+              picture,
+              score: deviceOf(id).score,
+              ...(version !== undefined && { version: BigInt(version) }),
+            },
+            call,
+          ),
         ),
       );
       if (label === undefined || (answer.kind === "label" && answer.label === label)) return;
@@ -143,8 +182,13 @@ export function createSwapActions(deps: SwapActionDeps): SwapActions {
       }
     },
 
-    holdsPrevious: async ({ id, from }) =>
-      from !== undefined && (await phaseAt(id, from)).phase === "ready",
+    holdsPrevious: async ({ id, from, fromVersion }) => {
+      if (from === undefined) return false;
+      const phase = await phaseAt(id, from);
+      if (phase.phase !== "ready") return false;
+      // With another version of the model it holds what it was to load, or something that was never verified.
+      return from !== model || phase.versions.map(String).includes(fromVersion ?? "");
+    },
 
     rollBack: ({ id }) => {
       out.delete(id);

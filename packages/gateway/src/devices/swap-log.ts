@@ -18,12 +18,15 @@ export interface LoggedSwap {
 export interface SwapLogOptions {
   readonly id: string;
   readonly model: string;
+  readonly version?: string | undefined;
   readonly plan: SwapPlan;
   readonly clock: Clock;
   readonly onProgress: (progress: SwapProgress) => void;
 }
 
-export function createSwapLog({ id, model, plan, clock, onProgress }: SwapLogOptions): LoggedSwap {
+export function createSwapLog(options: SwapLogOptions): LoggedSwap {
+  const { id, model, version, plan, clock, onProgress } = options;
+  const what = `${version === undefined ? "" : `version ${version} of `}model "${model}"`;
   const startedMs = clock.nowMs();
   const steps: SwapProgress[] = [];
   const followers = new Set<() => void>();
@@ -53,7 +56,7 @@ export function createSwapLog({ id, model, plan, clock, onProgress }: SwapLogOpt
       atMs: nowMs - startedMs,
       step,
       ...(device !== undefined && { device }),
-      text: textOf(state, { model, plan }),
+      text: textOf(state, { what, plan, isOfVersion: version !== undefined }),
     };
     steps.push(progress);
     for (const wake of followers) wake();
@@ -74,6 +77,7 @@ export function createSwapLog({ id, model, plan, clock, onProgress }: SwapLogOpt
       return {
         id,
         model,
+        ...(version !== undefined && { version }),
         ...(end ?? { state: isAborting ? ("aborting" as const) : ("running" as const) }),
         devices: plan.devices.map(({ alias }) => alias),
         already: plan.already,
@@ -93,18 +97,23 @@ export function createSwapLog({ id, model, plan, clock, onProgress }: SwapLogOpt
   };
 }
 
-function textOf(
-  state: SwapState,
-  { model, plan }: { readonly model: string; readonly plan: SwapPlan },
-): string {
+interface TextOptions {
+  /** The model, with the version that is asked for. */
+  readonly what: string;
+  readonly plan: SwapPlan;
+  readonly isOfVersion: boolean;
+}
+
+function textOf(state: SwapState, { what, plan, isOfVersion }: TextOptions): string {
   switch (state.state) {
     case "in-progress": {
-      const { alias, from } = state.device;
+      const { alias, from, fromVersion } = state.device;
+      const held = isOfVersion && fromVersion ? `version ${fromVersion} of ` : "";
       switch (state.step) {
         case "drain":
-          return `${alias}: draining calls${from === undefined ? "" : ` of model "${from}"`}`;
+          return `${alias}: draining calls${from === undefined ? "" : ` of ${held}model "${from}"`}`;
         case "reprogram":
-          return `${alias}: loading model "${model}"`;
+          return `${alias}: loading ${what}`;
         case "load":
           return `${alias}: waiting until the model is ready`;
         case "check":
@@ -120,7 +129,7 @@ function textOf(
       return `${state.device.alias}: returned with its previous model`;
     case "done": {
       const count = plan.devices.length + plan.already.length;
-      return `${counted(count, "device serves", "devices serve")} model "${model}"`;
+      return `${counted(count, "device serves", "devices serve")} ${what}`;
     }
     case "aborted":
       return "aborted";

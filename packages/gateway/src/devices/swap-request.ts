@@ -1,9 +1,15 @@
 import { z } from "zod";
+import { versionNumber } from "../setting-schemas.ts";
 
 /** A request to swap devices to a model. */
 export interface SwapRequest {
   /** A model of an exclusive pool. */
   readonly model: string;
+  /**
+   * Version that the devices hold in the end. A device with another version of the model unloads that first, since it has
+   * no room for both. Without it, a device that holds any version stays as it is, and others load the newest.
+   */
+  readonly version?: string;
   /** Folder of the model, as the device sees it; omit it if the device finds the model by its name. */
   readonly basePath?: string;
   /** Devices to swap, by alias or address. */
@@ -67,6 +73,7 @@ export class SwapRefusedError extends Error {
 const requestJson = z
   .strictObject({
     model: z.string().min(1).max(1_024),
+    version: versionNumber.optional(),
     basePath: z.string().max(4_096).optional(),
     replicas: z.array(z.string().min(1).max(1_024)).min(1).max(1_024).optional(),
     count: z.int().min(1).max(1_024).optional(),

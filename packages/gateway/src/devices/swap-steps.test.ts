@@ -133,3 +133,60 @@ test.each<{ answer: SmokeTestResult | Error; golden: SwapRequest["golden"]; beca
   expect(because).toBe(`r-1: ${row.because}; it stays out of rotation`);
   expect(out).toEqual(new Set(["h:1"]));
 });
+
+test("a device unloads another version of the model first, since it has no room for both", async () => {
+  const { swap, reloads, devices: all } = deviceRig("a", "a");
+
+  const { state, names } = await swap({ model: "a", version: "2", basePath: "/models/a" });
+
+  expect(state).toBe("done");
+  expect(names).toEqual([...stepsOf("r-1"), "done"]);
+  expect(reloads).toEqual(["h:1 nothing", "h:1 a /models/a version 2"]);
+  expect((await all.list()).map(({ version }) => version)).toEqual(["2", "1"]);
+  expect(await swap({ model: "a", version: "2" })).toMatchObject({ already: ["r-1"], devices: [] });
+});
+
+test("a swap to a version keeps the floor of the model", async () => {
+  const { swap } = deviceRig("a");
+  await expect(swap({ model: "a", version: "2" })).rejects.toThrow(
+    'model "a" would be left with 0 ready replicas; the floor is 1',
+  );
+});
+
+test("a device that does not unload its version is rolled back", async () => {
+  const { swap, device, out, reloads } = deviceRig("a", "a");
+  device(1).reload = () => {};
+
+  const { because, names } = await swap({ model: "a", version: "2", timeoutMs: 5_000 });
+
+  expect(because).toBe("r-1: the previous version is still ready after 5 s");
+  expect(names.slice(-2)).toEqual(["r-1 roll-back", "failed"]);
+  expect(reloads).toEqual(["h:1 nothing"]);
+  expect(out).toEqual(new Set());
+});
+
+test("a version that cannot be loaded leaves the device out of rotation", async () => {
+  const { swap, device, out, devices: all } = deviceRig("a", "a");
+  const { states } = device(1);
+  device(1).reload = (next) => {
+    states.clear();
+    if (next !== "") states.set(next, { state: "ended", error: "no such folder", version: 2n });
+  };
+
+  const { because } = await swap({ model: "a", version: "2" });
+
+  expect(because).toBe("r-1: failed to load the model: no such folder; r-1 stays out of rotation");
+  expect(out).toEqual(new Set(["h:1"]));
+  expect((await all.list())[0]).toMatchObject({ state: "unprogrammed", isOut: true });
+});
+
+test("the smoke test is that of the version", async () => {
+  const asked: (bigint | undefined)[] = [];
+  const { swap, world } = deviceRig("a", "a");
+  world.smokeTest = (version) => {
+    asked.push(version);
+    return { kind: "scored" };
+  };
+  await swap({ model: "a", version: "2" });
+  expect(asked).toEqual([2n]);
+});

@@ -13,9 +13,9 @@ import type { SwapRequest } from "./swap-request.ts";
 
 export interface FakeDevice {
   /** State of each model that it reports. */
-  readonly states: Map<string, { state: VersionState; error?: string }>;
+  readonly states: Map<string, { state: VersionState; error?: string; version?: bigint }>;
   /** What a reload does; loads by default. */
-  reload(model: string): void | Promise<void>;
+  reload(model: string, version?: bigint): void | Promise<void>;
   isSilent: boolean;
 }
 
@@ -30,7 +30,7 @@ export interface DeviceRig {
   /** Requested reloads: id, model, base path. */
   readonly reloads: readonly string[];
   readonly world: {
-    smokeTest(): SmokeTestResult | Error;
+    smokeTest(version?: bigint): SmokeTestResult | Error;
     /** Ids of devices that have calls in flight until they are released. */
     readonly busy: Set<string>;
     release(id: string): void;
@@ -50,9 +50,10 @@ export function deviceRig(...held: readonly (string | undefined)[]): DeviceRig {
     fakes.set(ids[index] ?? "", {
       states,
       isSilent: false,
-      reload: (next) => {
+      reload: (next, version) => {
         states.clear();
-        states.set(next, { state: "available" });
+        if (next === "") return;
+        states.set(next, { state: "available", ...(version !== undefined && { version }) });
       },
     });
   });
@@ -74,13 +75,15 @@ export function deviceRig(...held: readonly (string | undefined)[]): DeviceRig {
       if (!fake || fake.isSilent) throw new UpstreamFailedError("gone", { wasLost: true });
       const found = fake.states.get(name);
       if (!found) throw new UpstreamAnsweredError("Could not find", grpcCode.NOT_FOUND);
-      const { state, error } = found;
+      const { state, error, version = 1n } = found;
       const errorCode = error === undefined ? 0 : 3;
-      return { versions: [{ version: 1n, state, errorCode, errorMessage: error ?? "" }] };
+      return { versions: [{ version, state, errorCode, errorMessage: error ?? "" }] };
     },
     reload: async ([source]) => {
-      reloads.push(`${id} ${source?.name} ${source?.basePath}`);
-      await fakes.get(id)?.reload(source?.name ?? "");
+      const { name = "", basePath = "", version } = source ?? {};
+      const which = version === undefined ? "" : ` version ${version}`;
+      reloads.push(source ? `${id} ${name} ${basePath}${which}` : `${id} nothing`);
+      await fakes.get(id)?.reload(name, version);
     },
   });
   const replicas: DeviceReplicas = {
@@ -109,8 +112,8 @@ export function deviceRig(...held: readonly (string | undefined)[]): DeviceRig {
       readyCount: (model, except) =>
         ids.filter((id) => serves(model, id) && !except.has(id)).length,
     },
-    runSmokeTest: async () => {
-      const answer = world.smokeTest();
+    runSmokeTest: async ({ version }) => {
+      const answer = world.smokeTest(version);
       if (answer instanceof Error) throw answer;
       return answer;
     },

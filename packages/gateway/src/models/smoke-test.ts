@@ -6,8 +6,8 @@ import type { PictureTaskDeps } from "./score-pictures.ts";
 
 /** Creates a smoke test: it scores one picture by the first task of the model. */
 export function createSmokeTest(deps: Omit<PictureTaskDeps, "score">, clock: Clock): RunSmokeTest {
-  return async ({ model, picture, score }, call) => {
-    const release = deps.resolve({ name: model });
+  return async ({ model, version, picture, score }, call) => {
+    const release = deps.resolve({ name: model, ...(version !== undefined && { version }) });
     if (!release.picture) return { kind: "not-asked" };
     const task = { ...deps, score, resolve: () => release };
     const request = { modelSpec: { name: model }, pictures: [{ bytes: picture }] };

@@ -2,12 +2,19 @@ import { existsSync, readFileSync } from "node:fs";
 import { rename, writeFile } from "node:fs/promises";
 import { SettingError } from "@tensorgate/core";
 import { z } from "zod";
-import { noComparisons, noCounts, type RolloutState } from "./machine/machine.ts";
+import { versionNumber as version } from "../setting-schemas.ts";
 import { metrics } from "./machine/plan.ts";
+import { noComparisons, noCounts, type RolloutState } from "./machine/state.ts";
 
 const share = z.number().min(0).max(1);
 const count = z.number().min(0);
-const version = z.string().regex(/^\d{1,19}$/);
+
+const devices = z.object({
+  floor: z.int().min(0).max(1_024),
+  count: z.int().min(0).max(1_000_000),
+  basePath: z.string().max(4_096),
+  timeoutMs: z.int().min(1).max(86_400_000),
+});
 
 const plan = z.object({
   from: version,
@@ -20,6 +27,7 @@ const plan = z.object({
   minCalls: count,
   sticky: z.enum(["key", "session", "none"]),
   shadowShare: share,
+  devices: devices.optional(),
 });
 
 const state = z.object({
@@ -38,6 +46,8 @@ const state = z.object({
     .optional(),
   history: z.array(z.object({ stable: z.string(), text: z.string() })).max(1_000),
   before: z.array(version).max(1_000),
+  devices: devices.optional(),
+  leaving: z.object({ version, answers: z.boolean() }).optional(),
 });
 
 const document = z.object({ models: z.record(z.string(), state) });

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { versionNumber as version } from "../setting-schemas.ts";
+import { tooFew } from "./machine/devices.ts";
 import { parseCondition, type RolloutPlan } from "./machine/plan.ts";
 
 /** Why a command on rollouts was refused. */
@@ -20,13 +22,25 @@ export class RolloutRefusedError extends Error {
 }
 
 /** A request to roll a version out. */
-export interface RolloutRequest extends Partial<Omit<RolloutPlan, "abortIf" | "to">> {
+export interface RolloutRequest extends Partial<Omit<RolloutPlan, "abortIf" | "to" | "devices">> {
   readonly to: string;
+  /**
+   * Devices that keep the version in use until the new one is promoted; only for devices that hold one version at a time.
+   * @default 1
+   */
+  readonly floor?: number;
+  /** Folder of the model, as such a device sees it; omit it if the device finds the model by its name. */
+  readonly basePath?: string;
+  /**
+   * How long such a device may take to load a version, in milliseconds.
+   * @default 600_000
+   */
+  readonly timeoutMs?: number;
   /** Such as `failures>1%` and `top1<0.98`. */
   readonly abortIf?: readonly string[];
 }
 
-export const planDefaults: Omit<RolloutPlan, "from" | "to"> = {
+export const planDefaults: Omit<RolloutPlan, "from" | "to" | "devices"> = {
   steps: [5, 25, 50, 100],
   everyMs: 300_000,
   abortIf: [],
@@ -35,7 +49,6 @@ export const planDefaults: Omit<RolloutPlan, "from" | "to"> = {
   shadowShare: 0.1,
 };
 
-const version = z.string().regex(/^\d{1,19}$/);
 const share = z.number().min(0).max(1);
 
 const requestJson = z.strictObject({
@@ -47,6 +60,9 @@ const requestJson = z.strictObject({
   minCalls: z.int().min(1).max(1_000_000).optional(),
   sticky: z.enum(["key", "session", "none"]).optional(),
   shadowShare: share.optional(),
+  floor: z.int().min(0).max(1_024).optional(),
+  basePath: z.string().max(4_096).optional(),
+  timeoutMs: z.int().min(1).max(86_400_000).optional(),
 });
 
 const shadowJson = z.strictObject({
@@ -84,11 +100,45 @@ function parsed<Value>(schema: z.ZodType<Value>, json: unknown): Value {
   throw new RolloutRefusedError("invalid", faults.join("; "));
 }
 
-/** Completes a request. @throws RolloutRefusedError for a condition that cannot be read */
-export function planFrom(request: RolloutRequest, from: string): RolloutPlan {
+/**
+ * Completes a request.
+ *
+ * @param deviceCount - devices that serve the model, if each holds one version at a time
+ * @throws RolloutRefusedError for a condition that cannot be read, or too few devices
+ */
+export function planFrom(
+  request: RolloutRequest,
+  from: string,
+  deviceCount: number | undefined,
+): RolloutPlan {
+  const { abortIf = [], floor, basePath, timeoutMs, ...rest } = request;
+  const plan = { ...planDefaults, from, ...rest, abortIf: conditionsFrom(abortIf) };
+  if (deviceCount === undefined) {
+    const given = Object.entries({ floor, basePath, timeoutMs }).find(([, value]) => value != null);
+    if (!given) return plan;
+    throw new RolloutRefusedError(
+      "invalid",
+      `${given[0]} is for devices that hold one version at a time (pools with exclusive: true)`,
+    );
+  }
+  const devices = {
+    floor: floor ?? deviceDefaults.floor,
+    count: deviceCount,
+    basePath: basePath ?? "",
+    timeoutMs: timeoutMs ?? deviceDefaults.timeoutMs,
+  };
+  if (deviceCount <= devices.floor) {
+    throw new RolloutRefusedError("invalid", tooFew(deviceCount, devices.floor));
+  }
+  return { ...plan, devices };
+}
+
+/** Defaults of rollouts on devices that hold one version at a time. */
+export const deviceDefaults = { floor: 1, timeoutMs: 600_000 } as const;
+
+function conditionsFrom(texts: readonly string[]): RolloutPlan["abortIf"] {
   try {
-    const { abortIf = [], ...rest } = request;
-    return { ...planDefaults, from, ...rest, abortIf: abortIf.map(parseCondition) };
+    return texts.map(parseCondition);
   } catch (thrown) {
     if (!(thrown instanceof RangeError)) throw thrown;
     throw new RolloutRefusedError("invalid", thrown.message);

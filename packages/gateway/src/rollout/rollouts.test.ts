@@ -74,6 +74,14 @@ function open(of: World, options: RolloutOptions = {}, seed = 1) {
     }),
     hasQueue: () => of.hasQueue,
     replicasWithout: () => ({ count: 3, without: of.without }),
+    servingVersions: () => new Map(),
+    devices: {
+      areDevices: () => "none",
+      list: async () => [],
+      swap: async () => {
+        throw new Error("there are no devices");
+      },
+    },
     onFailure: ({ message }) => failures.push(message),
     clock,
     random: random.next,
@@ -324,6 +332,11 @@ test.each([
   { model: "m", request: { to: "2", from: "2" }, says: /in use already/ },
   { model: "m", request: { to: "2", steps: [9] }, says: /ascending percentages/ },
   { model: "m", request: { to: "2", abortIf: ["x"] }, says: /"x" is not a condition/ },
+  {
+    model: "m",
+    request: { to: "2", floor: 2 },
+    says: /floor is for devices that hold one version/,
+  },
   {
     model: "m",
     request: { to: "2", abortIf: ["top1<1"], shadowShare: 0 },

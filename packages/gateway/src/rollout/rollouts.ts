@@ -1,29 +1,30 @@
 import { type Clock, type LiveValue, poll, ScoringError, type Tasks } from "@tensorgate/core";
-import {
-  afterEvent,
-  noRollout,
-  type RolloutEvent,
-  type RolloutState,
-  weightsOf,
-} from "./machine/machine.ts";
+import { createDeviceSwaps, type VersionDevices } from "./device-swaps.ts";
+import type { ServingDevices } from "./machine/devices.ts";
+import { afterEvent, type RolloutEvent, weightsOf } from "./machine/machine.ts";
+import { noRollout, type RolloutState } from "./machine/state.ts";
+import { createOpenCalls } from "./open-calls.ts";
 import { type RolloutOptions, rolloutDefaults } from "./options.ts";
 import { type RolloutStates, readRollouts, writeRollouts } from "./rollout-file.ts";
-import {
-  planFrom,
-  RolloutRefusedError,
-  type RolloutRequest,
-  type ShadowRequest,
-} from "./rollout-request.ts";
-import { createShadow, type Shadow, type ShadowReport } from "./shadow.ts";
+import { createRolloutPlans } from "./rollout-plans.ts";
+import { RolloutRefusedError, type RolloutRequest, type ShadowRequest } from "./rollout-request.ts";
+import { createRolloutShadows } from "./rollout-shadows.ts";
+import type { ShadowReport } from "./shadow.ts";
+import { createSwapLease } from "./swap-lease.ts";
 import { tasksWithRollouts } from "./tasks-with-rollouts.ts";
 import { createVersionChecks, type VersionChecksDeps } from "./version-checks.ts";
 
 /** What is known of the versions of a model. Plain JSON. */
-export interface RolloutReport extends Omit<RolloutState, "before"> {
+export interface RolloutReport extends Omit<RolloutState, "before" | "devices"> {
   readonly model: string;
   /** Share of the calls of each version; absent if the latest gets all. */
   readonly weights?: Readonly<Record<string, number>>;
   readonly shadow?: ShadowReport;
+  /** Of devices that hold one version at a time: how many serve each, and how many must. */
+  readonly devices?: {
+    readonly serving: Readonly<Record<string, number>>;
+    readonly floor: number;
+  };
   /** Why the next step waits; absent if only time is awaited. */
   readonly waitsFor?: string;
 }
@@ -68,36 +69,76 @@ export interface RolloutsDeps<InForce extends RolledOut> {
   /** Whether calls of a model are queued at its replicas. */
   readonly hasQueue: (model: string) => boolean;
   readonly replicasWithout: VersionChecksDeps["replicasWithout"];
+  /** Counts the serving replicas of a model by version, if they have one each. */
+  readonly servingVersions: (model: string, residency?: readonly string[]) => ServingDevices;
+  readonly devices: VersionDevices;
   readonly onFailure: (error: ScoringError) => void;
   readonly clock: Clock;
   readonly random: () => number;
 }
 
-interface BegunShadow {
-  readonly version: string;
-  readonly share: number;
-  readonly keepsPictures?: boolean;
-}
+/** Intervals after which a gateway that gives no sign no longer swaps devices. */
+const maxSilentIntervals = 15;
+/** Intervals within which other gateways with the same file have learned of new weights. */
+const maxFollowIntervals = 4;
 
 /** @throws SettingError if the file of states is damaged */
 export function createRollouts<InForce extends RolledOut>(
   deps: RolloutsDeps<InForce>,
 ): RolloutStage<InForce> {
   const { inForce, hasQueue, onFailure, clock, random } = deps;
-  const { versionsOf, assertVersions, missingAt, assertLoaded } = createVersionChecks(deps);
+  const { servingVersions } = deps;
+  const checks = createVersionChecks(deps);
   const { file, intervalMs, maxShadows } = { ...rolloutDefaults, ...deps.options };
   const states = new Map<string, RolloutState>(file === undefined ? [] : readRollouts(file));
-  const shadows = new Map<string, Shadow>();
+  const openCalls = createOpenCalls();
+  const shadows = createRolloutShadows({
+    isIdempotent,
+    hasQueue: (model) => hasQueue(inForce.current.snapshot.backboneOf(model)),
+    onCompared: (model, sums) => apply(model, { type: "compared", sums }),
+    onUsed: use,
+    maxShadows,
+    clock,
+    random,
+  });
+  const lease =
+    file === undefined
+      ? undefined
+      : createSwapLease(`${file}.swaps`, {
+          holder: `${process.pid}-${Math.floor(random() * 1e9)}`,
+          silentMs: maxSilentIntervals * intervalMs,
+          clock,
+        });
+  const swaps = createDeviceSwaps({
+    devices: deps.devices,
+    stateOf: (model) => states.get(model),
+    servingVersions,
+    openCalls: openCalls.count,
+    apply,
+    isInCharge: async () => lease === undefined || lease.hold(),
+    followMs: lease === undefined ? 0 : maxFollowIntervals * intervalMs,
+    clock,
+  });
   /** Whether calls pass the choice of versions. */
   let isUsed = states.size > 0;
   let writing = Promise.resolve();
+
+  const plans = createRolloutPlans({
+    checks,
+    devices: deps.devices,
+    servingVersions,
+    isIdempotent,
+  });
 
   const rolledOut = inForce.derive((own) => {
     if (!isUsed) return own;
     const tasks = tasksWithRollouts(own.tasks, {
       stateOf: (model) => states.get(model),
       shadowOf: (model) => shadows.get(model),
+      servingVersions,
       onCall: (model, version, hasFailed) => apply(model, { type: "call", version, hasFailed }),
+      onOpen: (model, version) =>
+        states.get(model)?.devices ? openCalls.open(model, version) : () => {},
       clock,
       random,
     });
@@ -116,8 +157,8 @@ export function createRollouts<InForce extends RolledOut>(
     if (after === before) return;
     states.set(model, after);
     use();
-    if (before.running && !after.running) endShadow(model);
-    if (!before.running && after.running) shadowRollout(model);
+    if (before.running && !after.running) shadows.end(model);
+    if (!before.running && after.running) shadows.follow(model, after);
     if (after.revision !== before.revision) save();
   }
 
@@ -144,51 +185,28 @@ export function createRollouts<InForce extends RolledOut>(
       if (state.revision <= own.revision) continue;
       states.set(model, state);
       use();
-      endShadow(model);
-      if (state.running) shadowRollout(model);
+      shadows.end(model);
+      shadows.follow(model, state);
     }
   }
 
-  function shadowRollout(model: string): void {
-    const plan = states.get(model)?.running?.plan;
-    const compares = plan?.abortIf.some(({ metric }) => metric !== "failures") ?? false;
-    if (!plan || !compares || plan.shadowShare === 0 || !isIdempotent(model)) return;
-    beginShadow(model, { version: plan.to, share: plan.shadowShare });
-  }
-
-  function beginShadow(
-    model: string,
-    { version, share, keepsPictures = false }: BegunShadow,
-  ): void {
-    endShadow(model);
-    const shadow = createShadow({
-      version,
-      share,
-      keepsPictures,
-      maxInFlight: maxShadows,
-      hasQueue: () => hasQueue(inForce.current.snapshot.backboneOf(model)),
-      onCompared: (sums) => apply(model, { type: "compared", sums }),
-      clock,
-      random,
-    });
-    shadows.set(model, shadow);
-    use();
-  }
-
-  function endShadow(model: string): void {
-    shadows.get(model)?.close();
-    shadows.delete(model);
+  /** Why the step of a rollout is not reached: its devices are swapped, or replicas lack the version. */
+  function waitsFor(model: string): string | undefined {
+    const { running, devices } = states.get(model) ?? noRollout;
+    if (devices) return swaps.waitsFor(model);
+    return running && checks.missingAt(model, running.plan.to);
   }
 
   const polling = poll(
     async () => {
       for (const [model, { running }] of [...states]) {
         // A step is for all callers: it waits until each replica can take its part.
-        if (running && missingAt(model, running.plan.to) === undefined) {
+        if (running && waitsFor(model) === undefined) {
           apply(model, { type: "time", elapsedMs: intervalMs });
         }
         // After a start: what is in force was not known when the file was read.
-        if (running && states.get(model)?.running && !shadows.has(model)) shadowRollout(model);
+        if (running && !shadows.get(model)) shadows.follow(model, states.get(model));
+        swaps.tick(model);
       }
       if (file === undefined) return;
       await writing;
@@ -202,17 +220,19 @@ export function createRollouts<InForce extends RolledOut>(
   );
 
   function report(model: string): RolloutReport {
-    const { before: _before, ...state } = states.get(model) ?? noRollout;
-    const weights = weightsOf(states.get(model) ?? noRollout);
+    const { before: _before, devices, ...state } = states.get(model) ?? noRollout;
+    const serving = devices && servingVersions(model);
+    const weights = weightsOf(states.get(model) ?? noRollout, serving);
     const shadow = shadows.get(model);
-    const { running } = state;
-    const waitsFor = running && missingAt(model, running.plan.to);
+    const waiting = waitsFor(model);
     return {
       model,
       ...state,
       ...(weights && { weights: Object.fromEntries(weights) }),
       ...(shadow && { shadow: shadow.report() }),
-      ...(waitsFor !== undefined && { waitsFor }),
+      ...(devices &&
+        serving && { devices: { serving: Object.fromEntries(serving), floor: devices.floor } }),
+      ...(waiting !== undefined && { waitsFor: waiting }),
     };
   }
 
@@ -228,37 +248,13 @@ export function createRollouts<InForce extends RolledOut>(
 
   return {
     inForce: rolledOut,
-    list: () => [...new Set([...states.keys(), ...shadows.keys()])].map(report),
-    start: (model, request) => {
-      const { to } = request;
-      const versions = assertVersions(model, [to]);
-      const from =
-        request.from ?? states.get(model)?.stable ?? versions.find((each) => each !== to);
-      if (from === undefined) {
-        throw new RolloutRefusedError("invalid", `version ${to} is the only one of ${model}`);
-      }
-      assertVersions(model, [from]);
-      assertLoaded(model, to);
-      const plan = planFrom(request, from);
-      const compares = plan.abortIf.find(({ metric }) => metric !== "failures");
-      if (compares && plan.shadowShare === 0) {
-        throw new RolloutRefusedError(
-          "invalid",
-          `${compares.metric} needs a share of shadowed calls`,
-        );
-      }
-      if (compares && !isIdempotent(model)) {
-        throw new RolloutRefusedError(
-          "invalid",
-          `${compares.metric} needs shadowed calls, but ${model} is not idempotent`,
-        );
-      }
-      return commanded(model, { type: "start", plan });
-    },
+    list: () => [...new Set([...states.keys(), ...shadows.models()])].map(report),
+    start: (model, request) =>
+      commanded(model, { type: "start", plan: plans.planOf(model, request, states.get(model)) }),
     command: (model, command) => {
-      versionsOf(model);
-      const { running } = states.get(model) ?? noRollout;
-      if (command === "promote" && running) assertLoaded(model, running.plan.to);
+      checks.versionsOf(model);
+      const { running, devices } = states.get(model) ?? noRollout;
+      if (command === "promote" && running && !devices) checks.assertLoaded(model, running.plan.to);
       return commanded(
         model,
         command === "abort" ? { type: "abort", because: "by command" } : { type: command },
@@ -269,22 +265,24 @@ export function createRollouts<InForce extends RolledOut>(
       if (states.get(model)?.running) {
         throw new RolloutRefusedError("invalid", `${model}: its rollout decides what is shadowed`);
       }
-      if (version === undefined) endShadow(model);
+      if (version === undefined) shadows.end(model);
       else {
-        assertVersions(model, [version]);
+        checks.assertVersions(model, [version]);
         if (!isIdempotent(model)) {
           throw new RolloutRefusedError(
             "invalid",
             `${model} is not idempotent: it cannot be shadowed`,
           );
         }
-        beginShadow(model, { version, share, keepsPictures });
+        shadows.begin(model, { version, share, keepsPictures });
       }
       return report(model);
     },
     close: () => {
       polling[Symbol.dispose]();
-      for (const model of [...shadows.keys()]) endShadow(model);
+      swaps.close();
+      for (const model of shadows.models()) shadows.end(model);
+      void lease?.release().catch(() => {});
     },
   };
 }

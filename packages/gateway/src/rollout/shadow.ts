@@ -5,7 +5,7 @@ import {
   DeadlineExceededError,
   type ScoringError,
 } from "@tensorgate/core";
-import { type ComparisonCounts, noComparisons } from "./machine/machine.ts";
+import { type ComparisonCounts, noComparisons } from "./machine/state.ts";
 
 /** Longest time that a shadowed call may take, in milliseconds. */
 const shadowTimeoutMs = 10_000;

@@ -12,17 +12,17 @@ import {
   ScoringError,
   type Tasks,
 } from "@tensorgate/core";
-import { chosenVersion, stickyPosition } from "./machine/choose-version.ts";
+import { type ChooseSpecDeps, createChooseSpec } from "./choose-spec.ts";
 import { comparedBoxes, comparedLabels } from "./machine/compare-answers.ts";
-import { type ComparisonCounts, type RolloutState, weightsOf } from "./machine/machine.ts";
+import type { ComparisonCounts } from "./machine/state.ts";
 import type { Shadow, ShadowedPair } from "./shadow.ts";
 
-export interface RolloutTasksDeps {
-  readonly stateOf: (model: string) => RolloutState | undefined;
+export interface RolloutTasksDeps extends ChooseSpecDeps {
   readonly shadowOf: (model: string) => Shadow | undefined;
   readonly onCall: (model: string, version: string, hasFailed: boolean) => void;
+  /** Called when a call is given a version. @returns what to call when it has ended */
+  readonly onOpen: (model: string, version: string) => () => void;
   readonly clock: Clock;
-  readonly random: () => number;
 }
 
 type PictureTask<Value, Request extends PictureRequest> = (
@@ -32,7 +32,8 @@ type PictureTask<Value, Request extends PictureRequest> = (
 
 /** Chooses the version of calls that name none, counts how they end, and hands answers to a shadow. */
 export function tasksWithRollouts(tasks: Tasks, deps: RolloutTasksDeps): Tasks {
-  const { stateOf, shadowOf, onCall, clock } = deps;
+  const { stateOf, shadowOf, onCall, onOpen, clock } = deps;
+  const { chosen, labelled, isHeld } = createChooseSpec(deps);
 
   function withPictures<Value, Request extends PictureRequest>(
     task: PictureTask<Value, Request>,
@@ -44,7 +45,8 @@ export function tasksWithRollouts(tasks: Tasks, deps: RolloutTasksDeps): Tasks {
       const shadow = shadowOf(name);
       if (!shadow && !stateOf(name)) return task(request, call);
       const { revision = 0 } = stateOf(name) ?? {};
-      const modelSpec = chosenSpec(request.modelSpec, call, deps);
+      const modelSpec = chosen(request.modelSpec, call);
+      using _open = opened(request.modelSpec, modelSpec);
       const startedMs = clock.nowMs();
       const answer = await counted(modelSpec, () => task({ ...request, modelSpec }, call));
       const { model } = answer;
@@ -54,7 +56,7 @@ export function tasksWithRollouts(tasks: Tasks, deps: RolloutTasksDeps): Tasks {
       const isOpen = request.modelSpec.version === undefined;
       if (shadow && compare && isOpen && version !== "") {
         const other = otherVersion(name, version, shadow);
-        if (other !== undefined) {
+        if (other !== undefined && isHeld(name, other)) {
           const spec = { name, version: BigInt(other) };
           shadow.offer({
             call,
@@ -68,6 +70,12 @@ export function tasksWithRollouts(tasks: Tasks, deps: RolloutTasksDeps): Tasks {
       }
       return response;
     };
+  }
+
+  /** Notes the call as long as it lasts, if it was given a version that it did not name. */
+  function opened(asked: ModelSpec, { name, version }: ModelSpec): Disposable {
+    const isGiven = asked.version === undefined && version !== undefined;
+    return { [Symbol.dispose]: isGiven ? onOpen(name, String(version)) : () => {} };
   }
 
   /** The version to compare with: that of the shadow, or, if it gave the answer, the one that it replaces. */
@@ -104,11 +112,12 @@ export function tasksWithRollouts(tasks: Tasks, deps: RolloutTasksDeps): Tasks {
         model: { ...response.model, revision },
       });
       const isChosen = !request.encoded || request.encoded.method === "Predict";
-      const modelSpec = isChosen ? chosenSpec(request.modelSpec, call, deps) : request.modelSpec;
+      const modelSpec = isChosen ? chosen(request.modelSpec, call) : request.modelSpec;
       if (modelSpec === request.modelSpec) return withRevision(await score(request, call));
       // The caller's own message names no version.
       const { encoded: _encoded, ...rest } = request;
       const version = String(modelSpec.version);
+      using _open = opened(request.modelSpec, modelSpec);
       try {
         const response = await score({ ...rest, modelSpec }, call);
         onCall(modelSpec.name, version, false);
@@ -119,7 +128,6 @@ export function tasksWithRollouts(tasks: Tasks, deps: RolloutTasksDeps): Tasks {
       }
     };
 
-  const labelled = (modelSpec: ModelSpec) => labelledSpec(modelSpec, stateOf(modelSpec.name));
   return {
     ...tasks,
     assertModel: (modelSpec) => tasks.assertModel(labelled(modelSpec)),
@@ -133,44 +141,6 @@ export function tasksWithRollouts(tasks: Tasks, deps: RolloutTasksDeps): Tasks {
     score: withTensors(tasks.score),
     scoreAsContainer: withTensors(tasks.scoreAsContainer),
   };
-}
-
-/** Returns the model spec with the version that this call gets. */
-function chosenSpec(
-  modelSpec: ModelSpec,
-  call: CallContext,
-  { stateOf, random }: RolloutTasksDeps,
-): ModelSpec {
-  const { name, version, versionLabel, ...rest } = modelSpec;
-  const state = stateOf(name);
-  const weights = state && weightsOf(state);
-  if (!state || !weights || version !== undefined) return modelSpec;
-  if (versionLabel !== undefined) return labelledSpec(modelSpec, state);
-  const key = stickyKey(state.running?.plan.sticky ?? "none", call);
-  const position = key === undefined ? random() : stickyPosition(name, key);
-  return { ...rest, name, version: BigInt(chosenVersion(weights, position)) };
-}
-
-/** Replaces the labels `stable` and `canary` by the versions that a rollout gives them. */
-function labelledSpec(modelSpec: ModelSpec, state: RolloutState | undefined): ModelSpec {
-  const { name, versionLabel, ...rest } = modelSpec;
-  if (!state || versionLabel === undefined) return modelSpec;
-  const { running, stable } = state;
-  const labelled = { stable: running?.plan.from ?? stable, canary: running?.plan.to ?? stable };
-  const named = labelled[versionLabel as keyof typeof labelled];
-  return named === undefined ? modelSpec : { ...rest, name, version: BigInt(named) };
-}
-
-/** @returns undefined if nothing keeps the caller at a version */
-function stickyKey(sticky: "key" | "session" | "none", call: CallContext): string | undefined {
-  switch (sticky) {
-    case "key":
-      return call.caller?.id ?? call.fairnessKey;
-    case "session":
-      return call.hints.session ?? call.fairnessKey;
-    case "none":
-      return undefined;
-  }
 }
 
 /** Failures that the version is to blame for, rather than the caller or too many calls. */

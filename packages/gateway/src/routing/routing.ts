@@ -5,6 +5,7 @@ import type { RoutingOptions } from "./options.ts";
 import { createRouter } from "./router.ts";
 import type { RoutedReplica, RoutedReplicas, Router, RouterDeps } from "./router-api.ts";
 import type { StateChange } from "./scheduler/events.ts";
+import { createServingVersions, type ServingVersions } from "./serving-versions.ts";
 import { schedulerSettings } from "./settings.ts";
 import { gatewayStatus, isReadyAt, readinessOf, readyCount, replicaCounts } from "./status.ts";
 
@@ -49,6 +50,7 @@ export interface Routing<Replica extends RoutedReplica>
     model: string,
     version: bigint,
   ): { readonly count: number; readonly without: number };
+  readonly servingVersions: ServingVersions;
   /** Resolves when every pool can serve. */
   ready(): Promise<void>;
   readonly gauges: {
@@ -62,12 +64,14 @@ export function createRouting<Replica extends RoutedReplica>(
 ): Routing<Replica> {
   const { options, ownRegion, replicas, devices, observers, aliasOf, sharing, clock } = deps;
   const conditions = createConditions();
+  const servingVersions = createServingVersions(() => router.status(), clock);
   const router = createRouter({
     settings: schedulerSettings(options ?? {}, { ownRegion }),
     replicas,
     probe: deps.probe,
     onChange: (change) => {
       if (change.to !== "ready") replicas.refresh(change.replicaId);
+      servingVersions.changed();
       conditions.notify();
       const named = { ...change, alias: aliasOf(change.region, change.replicaId) };
       for (const observe of observers) observe(named);
@@ -111,6 +115,7 @@ export function createRouting<Replica extends RoutedReplica>(
       const without = serving.filter((replica) => lacksVersion(replica, version));
       return { count: serving.length, without: without.length };
     },
+    servingVersions: servingVersions.count,
     ready: () => conditions.waitUntil(() => router.canServeAll(devices.isDevice)),
     gauges: {
       replicas: () => replicaCounts(router.status()),

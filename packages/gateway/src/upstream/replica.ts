@@ -33,6 +33,7 @@ export interface Replica {
   readonly manifest?: (modelSpec: ModelSpec, call: CallContext) => Promise<string | undefined>;
   /**
    * Makes it serve these models and no others, and resolves when they are loaded; absent if the dialect has no such call.
+   * Without any model everything is unloaded; that may take longer than the call.
    *
    * @throws ScoringError if the call fails, or its reply says that a model could not be loaded
    */
@@ -44,6 +45,8 @@ export interface ModelSource {
   readonly name: string;
   /** Folder with a folder for each version, as the server sees it; empty if the server finds the model by its name. */
   readonly basePath: string;
+  /** The only version that is loaded; the newest by default. */
+  readonly version?: bigint;
 }
 
 /** State of a model on a replica, by a probe. */

@@ -1,5 +1,5 @@
 import type { Detections, LabelScore, Rectangle } from "@tensorgate/core";
-import type { ComparisonCounts } from "./machine.ts";
+import type { ComparisonCounts } from "./state.ts";
 
 /** Overlap from which on two boxes of a class are the same thing. */
 const sameBoxIou = 0.5;

@@ -2,14 +2,9 @@ import { seededRandom } from "@tensorgate/core";
 import { expect, test } from "vitest";
 import { chosenVersion, stickyPosition } from "./choose-version.ts";
 import { comparedBoxes, comparedLabels } from "./compare-answers.ts";
-import {
-  afterEvent,
-  noRollout,
-  type RolloutEvent,
-  type RolloutState,
-  weightsOf,
-} from "./machine.ts";
+import { afterEvent, type RolloutEvent, weightsOf } from "./machine.ts";
 import { conditionText, parseCondition, type RolloutPlan } from "./plan.ts";
+import { noRollout, type RolloutState } from "./state.ts";
 
 const plan: RolloutPlan = {
   from: "3",

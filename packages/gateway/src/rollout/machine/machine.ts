@@ -1,66 +1,13 @@
+import { deviceWeights, type ServingDevices } from "./devices.ts";
 import { type AbortCondition, assertPlan, conditionText, type RolloutPlan } from "./plan.ts";
-
-/** Sums of what was seen of a version since its rollout began. */
-export interface VersionCounts {
-  readonly calls: number;
-  readonly failures: number;
-}
-
-/** Sums of comparisons of the two versions. */
-export interface ComparisonCounts {
-  readonly compared: number;
-  readonly top1: number;
-  readonly top5: number;
-  readonly iou: number;
-  readonly distance: number;
-}
-
-export const noCounts: VersionCounts = { calls: 0, failures: 0 };
-export const noComparisons: ComparisonCounts = {
-  compared: 0,
-  top1: 0,
-  top5: 0,
-  iou: 0,
-  distance: 0,
-};
-
-/** A rollout that is under way. Plain JSON. */
-export interface RunningRollout {
-  readonly plan: RolloutPlan;
-  readonly step: number;
-  /** Time that the step has lasted. */
-  readonly stepMs: number;
-  readonly to: VersionCounts;
-  readonly comparisons: ComparisonCounts;
-}
-
-/** Something that changed which version answers. */
-export interface RolloutNews {
-  /** Version that answers all calls, or all but those of the rollout that begins. */
-  readonly stable: string;
-  readonly text: string;
-}
-
-/** Which versions of a model answer calls that name none. Plain JSON. */
-export interface RolloutState {
-  /** Grows with every change of weights. */
-  readonly revision: number;
-  /** Version that calls get outside of a rollout; undefined for the latest. */
-  readonly stable: string | undefined;
-  readonly running: RunningRollout | undefined;
-  /** Newest last. */
-  readonly history: readonly RolloutNews[];
-  /** Stable versions before this one, the last one last: what `undo` goes back to. */
-  readonly before: readonly string[];
-}
-
-export const noRollout: RolloutState = {
-  revision: 0,
-  stable: undefined,
-  running: undefined,
-  history: [],
-  before: [],
-};
+import {
+  type ComparisonCounts,
+  type LeavingVersion,
+  noComparisons,
+  noCounts,
+  type RolloutState,
+  type RunningRollout,
+} from "./state.ts";
 
 export type RolloutEvent =
   | { readonly type: "start"; readonly plan: RolloutPlan }
@@ -69,7 +16,13 @@ export type RolloutEvent =
   | { readonly type: "compared"; readonly sums: ComparisonCounts }
   | { readonly type: "promote" }
   | { readonly type: "abort"; readonly because: string }
-  | { readonly type: "undo" };
+  | { readonly type: "undo" }
+  /** A device serves a version. */
+  | { readonly type: "swapped"; readonly device: string; readonly version: string }
+  /** A device could not be made to serve the new version. */
+  | { readonly type: "swap-failed"; readonly because: string }
+  /** No device holds the version that was left. */
+  | { readonly type: "settled" };
 
 /** News and stable versions that are kept. */
 const maxHistory = 50;
@@ -96,21 +49,34 @@ export function afterEvent(state: RolloutState, event: RolloutEvent): RolloutSta
     case "promote":
       return promoted(state, runningOf(state), "promoted");
     case "abort":
-      return ended(state, runningOf(state).plan.from, `aborted: ${event.because}`);
+      return aborted(state, runningOf(state), event.because);
     case "undo":
       return undone(state);
+    case "swapped":
+      return told(state, `${event.device} serves version ${event.version}`);
+    case "swap-failed":
+      return state.running ? aborted(state, state.running, event.because) : state;
+    case "settled": {
+      const { leaving, ...settled } = state;
+      return leaving ? told(settled, `no device holds version ${leaving.version}`) : state;
+    }
   }
 }
 
 /**
  * Returns the share of the calls that each version gets; 0..1, together 1.
  *
+ * @param serving - the devices in rotation, if the replicas are devices that hold one version at a time
+ * @param isPart - whether these are only a part of them, because the call may not leave some regions
  * @returns undefined if the latest version gets them all
  */
-export function weightsOf({
-  stable,
-  running,
-}: RolloutState): ReadonlyMap<string, number> | undefined {
+export function weightsOf(
+  state: RolloutState,
+  serving?: ServingDevices,
+  isPart = false,
+): ReadonlyMap<string, number> | undefined {
+  const { stable, running } = state;
+  if (state.devices && serving) return deviceWeights(state, serving, isPart);
   if (running) {
     const { from, to, steps } = running.plan;
     const share = (steps[running.step] ?? 0) / 100;
@@ -133,10 +99,16 @@ function started(state: RolloutState, plan: RolloutPlan): RolloutState {
       `a rollout to version ${state.running.plan.to} is under way; promote or abort it first`,
     );
   }
+  if (state.leaving) {
+    throw new RangeError(
+      `devices that hold version ${state.leaving.version} are still being swapped; wait for them`,
+    );
+  }
   assertPlan(plan);
   const running = { plan, step: 0, stepMs: 0, to: noCounts, comparisons: noComparisons };
+  const { devices: _before, ...rest } = state;
   return told(
-    { ...state, stable: plan.from, running },
+    { ...rest, stable: plan.from, running, ...(plan.devices && { devices: plan.devices }) },
     `version ${plan.to} gets ${plan.steps[0]} %`,
   );
 }
@@ -176,7 +148,7 @@ function checked(state: RolloutState): RolloutState {
     const holds = condition.is === "above" ? share > condition.limit : share < condition.limit;
     if (!holds) continue;
     const because = `${conditionText(condition)} holds: ${(share * 100).toFixed(1)} % of ${count}`;
-    return ended(state, running.plan.from, `aborted: ${because}`);
+    return aborted(state, running, because);
   }
   return state;
 }
@@ -194,19 +166,46 @@ function measuredOf(
 
 function promoted(state: RolloutState, { plan }: RunningRollout, how: string): RolloutState {
   const before = [...state.before, plan.from].slice(-maxHistory);
-  return { ...ended(state, plan.to, `${how}: version ${plan.to} gets all calls`), before };
+  const leaving = { version: plan.from, answers: true };
+  return {
+    ...ended(state, {
+      stable: plan.to,
+      leaving,
+      text: `${how}: version ${plan.to} gets all calls`,
+    }),
+    before,
+  };
 }
 
-function ended(state: RolloutState, stable: string, text: string): RolloutState {
-  return told({ ...state, stable, running: undefined }, text);
+function aborted(state: RolloutState, { plan }: RunningRollout, because: string): RolloutState {
+  const leaving = { version: plan.to, answers: false };
+  return ended(state, { stable: plan.from, leaving, text: `aborted: ${because}` });
+}
+
+interface Ending {
+  readonly stable: string;
+  /** Version that gets no more calls. */
+  readonly leaving: LeavingVersion;
+  readonly text: string;
+}
+
+function ended(state: RolloutState, { stable, leaving, text }: Ending): RolloutState {
+  const { leaving: _before, ...rest } = state;
+  return told({ ...rest, stable, running: undefined, ...(state.devices && { leaving }) }, text);
 }
 
 function undone(state: RolloutState): RolloutState {
   if (state.running) throw new RangeError("a rollout is under way; abort it instead");
   const last = state.before.at(-1);
   if (last === undefined) throw new RangeError("there is nothing to undo");
+  if (state.leaving && state.leaving.version !== last) {
+    throw new RangeError(
+      `devices that hold version ${state.leaving.version} are still being swapped; wait for them`,
+    );
+  }
+  const leaving = { version: state.stable ?? last, answers: true };
   return {
-    ...ended(state, last, `undone: version ${last} gets all calls`),
+    ...ended(state, { stable: last, leaving, text: `undone: version ${last} gets all calls` }),
     before: state.before.slice(0, -1),
   };
 }

@@ -11,6 +11,21 @@ export interface AbortCondition {
   readonly limit: number;
 }
 
+/** How a rollout swaps devices, each of which holds one version at a time. */
+export interface DeviceTerms {
+  /**
+   * Devices that keep the old version until the new one is promoted. While devices are swapped afterwards, so many serve,
+   * of either version.
+   */
+  readonly floor: number;
+  /** Devices that served the model when the rollout began. */
+  readonly count: number;
+  /** Folder of the model, as a device sees it; empty if it finds the model by its name. */
+  readonly basePath: string;
+  /** How long a device may take to load a version, in milliseconds. */
+  readonly timeoutMs: number;
+}
+
 /** What share of the calls a version gets, and when. */
 export interface RolloutPlan {
   /** Version that is replaced. */
@@ -27,6 +42,8 @@ export interface RolloutPlan {
   readonly sticky: "key" | "session" | "none";
   /** Share of the calls that are shadowed, for the conditions that compare; 0..1. */
   readonly shadowShare: number;
+  /** Present if the replicas are devices that hold one version at a time. */
+  readonly devices?: DeviceTerms;
 }
 
 /**

@@ -199,9 +199,19 @@ function statesText(all: readonly VersionStatus[]): string {
   return restCount > 0 ? `${listed.join(", ")} and ${restCount} more` : listed.join(", ");
 }
 
+/** What a stock server serves of a model: just this version, whatever others its folder has. */
+function specificVersion(version: bigint) {
+  return { policyChoice: { case: "specific" as const, value: { versions: [version] } } };
+}
+
 function reloadMessage(models: readonly ModelSource[]) {
   // A stock server rejects a list without a platform, and has only this one.
-  const config = models.map((model) => ({ ...model, modelPlatform: "tensorflow" }));
+  const config = models.map(({ name, basePath, version }) => ({
+    name,
+    basePath,
+    modelPlatform: "tensorflow",
+    ...(version !== undefined && { modelVersionPolicy: specificVersion(version) }),
+  }));
   return create(ReloadConfigRequestSchema, {
     config: { config: { case: "modelConfigList", value: { config } } },
   });

@@ -132,7 +132,7 @@ export async function addVersionFiles(
     const staged = await stageFiles(files, staging, { ...options, changes });
     await registration.update((current = found) => ({
       ...current,
-      forms: formsFrom(others(current)),
+      forms: formsFrom(others(current), current.forms),
     }));
     const inOrder = staged.toSorted((a, b) => order(a) - order(b));
     for (const { path } of inOrder) {
@@ -142,7 +142,7 @@ export async function addVersionFiles(
     }
     await registration.update((current = found) => ({
       ...current,
-      forms: formsFrom([...others(current), ...staged]),
+      forms: formsFrom([...others(current), ...staged], current.forms),
     }));
   } catch (thrown) {
     throw fileError(`cannot add files to ${folder.name}@${version}`, thrown);

@@ -30,6 +30,42 @@ function savedModel(files: Readonly<Record<string, string>>): string {
 }
 
 describe("register", () => {
+  test.each([
+    { name: "frozen.pb", files: { "frozen.pb": "abc" } },
+    { name: "another name", files: { "frozen_inference_graph.pb": "abc", "fingerprint.pb": "f" } },
+  ])("copies a folder with a frozen graph of $name as one form", async ({ files }) => {
+    const from = savedModel({ ...files, "labels.txt": "cat" });
+
+    const { forms } = await registry.register("m", { from });
+
+    expect(Object.keys(forms)).toEqual(["saved-model"]);
+    expect(forms["saved-model"]?.files).toContainEqual({
+      path: "frozen.pb",
+      byteCount: 3,
+      sha256: sha256OfAbc,
+    });
+    expect(forms["saved-model"]?.files.map(({ path }) => path)).toContain("labels.txt");
+    const converted = await registry.addFiles("m", onnx);
+    expect(converted.forms.onnx?.files.map(({ path }) => path)).toEqual(["model.onnx"]);
+  });
+
+  test("refuses a folder with several graphs, and lists them", async () => {
+    const from = savedModel({ "a.pb": "a", "b.pb": "b" });
+
+    await expect(registry.register("m", { from })).rejects.toThrow(
+      "several graphs (a.pb, b.pb); register one of these files",
+    );
+  });
+
+  test("files of any name beside model.onnx are its weights", async () => {
+    const from = savedModel({ "model.onnx": "abc", "model.onnx.data": "w", "saved_model.pb": "s" });
+
+    const { forms } = await registry.register("m", { from });
+
+    expect(forms.onnx?.files.map(({ path }) => path)).toEqual(["model.onnx", "model.onnx.data"]);
+    expect(forms["saved-model"]?.files.map(({ path }) => path)).toEqual(["saved_model.pb"]);
+  });
+
   test("copies a SavedModel to the layout of TensorFlow Serving, with digests", async () => {
     const from = savedModel({
       "saved_model.pb": "abc",
@@ -131,7 +167,10 @@ describe("register", () => {
 
   test.each([
     { files: { "1/saved_model.pb": "x", "2/saved_model.pb": "x" }, says: /has versions \(1, 2\)/ },
-    { files: { "graph.pb": "x" }, says: /has no model; expected saved_model.pb or model.onnx/ },
+    {
+      files: { "weights.h5": "x" },
+      says: /has no model; expected saved_model.pb, model.onnx or a/,
+    },
   ])("refuses a folder with $files", async ({ files, says }) => {
     await expect(registry.register("m", { from: savedModel(files) })).rejects.toThrow(says);
   });

@@ -31,14 +31,31 @@ const headFile = "head.json";
 const savedModelPath =
   /^(saved_model\.pb(txt)?|frozen\.pb|fingerprint\.pb|keras_metadata\.pb)$|^(variables|assets|assets\.extra)\//;
 
+/** Name of a frozen graph in a version, whatever it was called before. */
+const frozenFile = "frozen.pb";
+
+/** What else TensorFlow may write with the same ending. */
+const notGraphs: ReadonlySet<string> = new Set(["fingerprint.pb", "keras_metadata.pb"]);
+
 const maxFiles = 10_000;
 
-/** Returns the form that a file belongs to; none for files of the registry. */
-export function formOf(path: string): FileFormName | undefined {
-  if (ownFiles.has(path) || path.split("/").some((part) => part.startsWith("."))) return undefined;
+/** Whether a file is one of a model, rather than of the registry. */
+function isOfModel(path: string): boolean {
+  return !ownFiles.has(path) && path.split("/").every((part) => !part.startsWith("."));
+}
+
+/** Returns the form that a file belongs to by its name; none for one of any name, such as weights beside `model.onnx`. */
+function formByName(path: string): FileFormName | undefined {
   if (preprocessingFiles.has(path)) return "preprocessing";
   if (path === headFile) return "head";
-  return savedModelPath.test(path) ? "saved-model" : "onnx";
+  if (savedModelPath.test(path)) return "saved-model";
+  return path === "model.onnx" ? "onnx" : undefined;
+}
+
+/** Returns the form that files of any name belong to: that of the model beside them. */
+function mainForm(paths: readonly string[]): FileFormName {
+  const present = new Set(paths.map(formByName));
+  return (["onnx", "saved-model", "head"] as const).find((form) => present.has(form)) ?? "onnx";
 }
 
 /** Whether these files are a model that a server can load, or a head that a gateway can. */
@@ -51,7 +68,7 @@ export function isModel(paths: readonly string[]): boolean {
 /**
  * Finds the files to register: those of a folder, or a single file, which becomes `model.onnx` or `frozen.pb`.
  *
- * @param from - a folder with `saved_model.pb` or `model.onnx`, an ONNX file, or a frozen graph
+ * @param from - a folder with `saved_model.pb`, `model.onnx` or one frozen graph, an ONNX file, or a frozen graph
  * @throws RegistryError `not-found` or `invalid`
  */
 export async function sourceFiles(from: string): Promise<readonly SourceFile[]> {
@@ -62,10 +79,22 @@ export async function sourceFiles(from: string): Promise<readonly SourceFile[]> 
   if (stats.isFile())
     return [{ path: singleFileName(from), content: { kind: "file", file: from } }];
   const paths = await filesIn(from);
-  if (!isModel(paths)) throw new RegistryError("invalid", noModelText(from, paths));
-  return paths
-    .filter((path) => formOf(path) !== undefined)
-    .map((path) => ({ path, content: { kind: "file", file: join(from, ...path.split("/")) } }));
+  const graphs = isModel(paths) ? [] : graphsIn(paths);
+  const [frozen] = graphs;
+  if (!isModel(paths) && (frozen === undefined || graphs.length > 1)) {
+    throw new RegistryError("invalid", noModelText(from, paths));
+  }
+  return paths.filter(isOfModel).map((path) => ({
+    path: path === frozen ? frozenFile : path,
+    content: { kind: "file", file: join(from, ...path.split("/")) },
+  }));
+}
+
+/** Lists what may be frozen graphs. */
+function graphsIn(paths: readonly string[]): readonly string[] {
+  return paths.filter(
+    (path) => /^[^/]+\.pb$/.test(path) && isOfModel(path) && !notGraphs.has(path),
+  );
 }
 
 function singleFileName(file: string): string {
@@ -86,7 +115,10 @@ function noModelText(folder: string, paths: readonly string[]): string {
   if (first !== undefined) {
     return `${folder} has versions (${[...versions].join(", ")}); register one, such as ${join(folder, first)}`;
   }
-  return `${folder} has no model; expected saved_model.pb or model.onnx in it`;
+  const graphs = graphsIn(paths);
+  return graphs.length > 1
+    ? `${folder} has several graphs (${graphs.join(", ")}); register one of these files`
+    : `${folder} has no model; expected saved_model.pb, model.onnx or a frozen graph (.pb) in it`;
 }
 
 /**
@@ -127,20 +159,32 @@ export async function formsIn(
 ): Promise<Readonly<Partial<Record<FileFormName, FileForm>>>> {
   const files: FormFile[] = [];
   for (const path of await filesIn(folder)) {
-    if (formOf(path) === undefined) continue;
+    if (!isOfModel(path)) continue;
     const file = join(folder, ...path.split("/"));
     files.push({ path, sha256: await sha256OfFile(file), byteCount: (await stat(file)).size });
   }
   return formsFrom(files);
 }
 
-/** Sorts files into forms. */
+/**
+ * Sorts files into forms.
+ *
+ * @param before - forms that some of the files had: one of any name keeps its form
+ */
 export function formsFrom(
   files: readonly FormFile[],
+  before: Readonly<Partial<Record<FileFormName, FileForm>>> = {},
 ): Readonly<Partial<Record<FileFormName, FileForm>>> {
-  const sorted = files.toSorted((a, b) => (a.path < b.path ? -1 : 1));
-  const grouped = Object.groupBy(sorted, ({ path }) => formOf(path) ?? "none");
-  const { none: _, ...forms } = grouped;
+  const known = new Map(
+    Object.entries(before).flatMap(([form, { files: each }]) =>
+      each.map(({ path }) => [path, form as FileFormName] as const),
+    ),
+  );
+  const sorted = files
+    .filter(({ path }) => isOfModel(path))
+    .toSorted((a, b) => (a.path < b.path ? -1 : 1));
+  const main = mainForm(sorted.map(({ path }) => path));
+  const forms = Object.groupBy(sorted, ({ path }) => formByName(path) ?? known.get(path) ?? main);
   return Object.fromEntries(
     Object.entries(forms).map(([name, each]) => [name, formFrom(each ?? [])]),
   );

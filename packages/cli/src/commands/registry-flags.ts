@@ -20,7 +20,7 @@ export function addRegistryCommands(command: Command, signals: Signals): void {
     .addOption(
       new Option(
         "--from <path>",
-        "folder with saved_model.pb or model.onnx, an ONNX file, or a frozen graph (.pb)",
+        "folder with saved_model.pb, model.onnx or a frozen graph, or the file of one: .onnx, .pb",
       ).makeOptionMandatory(),
     )
     .option("--description <text>", "description of the version")

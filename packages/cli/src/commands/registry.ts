@@ -1,5 +1,3 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import {
   type ModelVersion,
   parseReference,
@@ -10,8 +8,9 @@ import { CommandError, UsageError } from "../command-error.ts";
 import { createByteProgress } from "../registry/byte-progress.ts";
 import { byteText } from "../registry/byte-text.ts";
 import { onRegistry, type RegistryOptions } from "../registry/registry-command.ts";
+import { inspectSource } from "../registry/tensorflow-source.ts";
 import {
-  formTitles,
+  formTitle,
   modelTable,
   modelText,
   tagText,
@@ -58,10 +57,10 @@ interface SourceText {
  * @throws CommandError if it cannot be read
  */
 async function sourceText(from: string): Promise<SourceText | undefined> {
-  if (!from.endsWith(".pb") && !existsSync(join(from, "saved_model.pb"))) return undefined;
-  const { inspectSavedModel, SavedModelError } = await import("@tensorgate/savedmodel");
   try {
-    const { tensorflowVersion, signatures } = await inspectSavedModel(from);
+    const info = await inspectSource(from);
+    if (!info) return undefined;
+    const { tensorflowVersion, signatures } = info;
     const texts = [...signatures].map(([name, { inputs, outputs }]) => {
       const [takes, gives] = [inputs, outputs].map((each) => [...each.keys()].join(", "));
       return `signature ${name} ${takes} → ${gives}`;
@@ -71,17 +70,18 @@ async function sourceText(from: string): Promise<SourceText | undefined> {
       signatures: texts.map((text) => `, ${text}`).join(""),
     };
   } catch (thrown) {
-    throw thrown instanceof SavedModelError ? new CommandError(thrown.message) : thrown;
+    const isUnreadable = thrown instanceof Error && thrown.name === "SavedModelError";
+    throw isUnreadable ? new CommandError(thrown.message) : thrown;
   }
 }
 
 /** Says what a version is in one line. */
 function summary({ name, version, forms }: ModelVersion, about: SourceText | undefined): string {
   const texts = (["saved-model", "onnx", "head"] as const).flatMap((form) => {
-    const { byteCount } = forms[form] ?? {};
+    const { byteCount, files = [] } = forms[form] ?? {};
     if (byteCount === undefined) return [];
     const { producer, signatures } = (form === "saved-model" && about) || noText;
-    return [`${formTitles[form]}${producer}, ${byteText(byteCount)}${signatures}`];
+    return [`${formTitle(form, files)}${producer}, ${byteText(byteCount)}${signatures}`];
   });
   return `${name}@${version}: ${texts.join("; ")}`;
 }

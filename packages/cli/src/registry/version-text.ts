@@ -3,13 +3,18 @@ import { aligned } from "../commands/list-models.ts";
 import { byteText } from "./byte-text.ts";
 
 /** Names of the forms for people. */
-export const formTitles: Readonly<Record<FormName, string>> = {
+const formTitles: Readonly<Record<FormName, string>> = {
   "saved-model": "SavedModel",
   onnx: "ONNX",
   preprocessing: "preprocessing",
   head: "head",
   image: "image",
 };
+
+/** Name of a form for people; a frozen graph of TensorFlow is kept as a SavedModel is. */
+export function formTitle(form: FormName, files: readonly { readonly path: string }[]): string {
+  return files.some(({ path }) => path === "frozen.pb") ? "frozen graph" : formTitles[form];
+}
 
 /** Writes a value as one line of JSON. Versions are strings: numbers in JSON cannot hold an int64. */
 export function jsonLine(value: unknown): string {
@@ -56,7 +61,7 @@ export function versionText(version: ModelVersion): readonly string[] {
 function formLines({ forms, images }: ModelVersion): readonly string[] {
   const rows = [
     ...Object.entries(forms).map(([form, { sha256, byteCount, files }]) => [
-      formTitles[form as FormName],
+      formTitle(form as FormName, files),
       byteText(byteCount),
       `sha256:${sha256}`,
       files.length === 1 ? (files[0]?.path ?? "") : `${files.length} files`,

@@ -95,6 +95,27 @@ describe.skipIf(reason !== undefined)(`Azurite${reason ? ` (skipped: ${reason})`
     ).rejects.toThrow("holds another version");
   });
 
+  test("a push that broke off is continued with the blocks that arrived", async () => {
+    const bytes = Buffer.alloc(20_000_000, "abcdefg");
+    await registry.register("big", {
+      from: [{ path: "model.onnx", content: { kind: "bytes", bytes } }],
+    });
+    const request = { reference: "big", target: `azblob://${account}/models/registry/big/1` };
+    const breaking = new AbortController();
+    const broken = pushVersion(registry, request, {
+      deps: { env },
+      options: { signal: breaking.signal, onProgress: () => breaking.abort(new Error("cut")) },
+    });
+    await expect(broken).rejects.toThrow();
+
+    const { sentBytes, presentBytes } = await pushVersion(registry, request, { deps: { env } });
+
+    expect(presentBytes).toBeGreaterThanOrEqual(3_000_000);
+    expect(sentBytes + presentBytes).toBe(bytes.length);
+    const { version } = await pullVersion(other, request.target, { deps: { env } });
+    expect(version.forms).toEqual((await registry.version("big")).forms);
+  });
+
   test("a container that is not there is reported", async () => {
     const absent = `azblob://${account}/absent/m/1`;
 

@@ -1,9 +1,10 @@
 import { createWriteStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
-import type { ContainerClient } from "@azure/storage-blob";
+import type { BlockBlobClient, ContainerClient } from "@azure/storage-blob";
 import { RegistryError } from "../registry-error.ts";
 import type { ObjectContainer } from "./object-container.ts";
 import type { ObjectPlace } from "./object-store.ts";
+import { type BlockTarget, type BlockUpload, uploadBlocks } from "./upload-blocks.ts";
 
 const connectionVariable = "AZURE_STORAGE_CONNECTION_STRING";
 const sasVariable = "AZURE_STORAGE_SAS_TOKEN";
@@ -65,16 +66,33 @@ async function importSdk(): Promise<typeof import("@azure/storage-blob")> {
   }
 }
 
+/** The blocks of a blob. A blob that has never been committed has blocks, too. */
+function blockTarget(blob: BlockBlobClient, { sha256, signal }: BlockUpload): BlockTarget {
+  const options = signal ? { abortSignal: signal } : {};
+  return {
+    staged: async () => {
+      const list = await unlessAbsent(() => blob.getBlockList("uncommitted"));
+      return new Map(list?.uncommittedBlocks?.map(({ name, size }) => [name, size]));
+    },
+    stage: (id, bytes, md5) =>
+      remotely(async () => {
+        const transactionalContentMD5 = md5;
+        await blob.stageBlock(id, bytes, bytes.length, { ...options, transactionalContentMD5 });
+      }),
+    commit: (ids) =>
+      remotely(async () => {
+        await blob.commitBlockList([...ids], { ...options, metadata: { [shaKey]: sha256 } });
+      }),
+  };
+}
+
 function azureContainer(client: ContainerClient): ObjectContainer {
   const blob = (path: string) => client.getBlockBlobClient(path);
   return {
     read: (path) => unlessAbsent(() => blob(path).downloadToBuffer()),
     sha256Of: async (path) =>
       (await unlessAbsent(() => blob(path).getProperties()))?.metadata?.[shaKey],
-    writeFile: (path, { file, sha256 }) =>
-      remotely(async () => {
-        await blob(path).uploadFile(file, { metadata: { [shaKey]: sha256 } });
-      }),
+    writeFile: (path, upload) => uploadBlocks(blockTarget(blob(path), upload), upload),
     create: (path, bytes) =>
       remotely(async () => {
         try {

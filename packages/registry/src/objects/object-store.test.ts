@@ -27,8 +27,11 @@ beforeEach(async ({ onTestFinished }) => {
 const container: ObjectContainer = {
   read: async (path) => objects.get(path)?.bytes,
   sha256Of: async (path) => objects.get(path)?.sha256,
-  writeFile: async (path, { file, sha256 }) =>
-    void objects.set(path, { bytes: readFileSync(file), sha256 }),
+  writeFile: async (path, { file, sha256, byteCount, onBytes }) => {
+    objects.set(path, { bytes: readFileSync(file), sha256 });
+    onBytes?.(byteCount);
+    return 0;
+  },
   create: async (path, bytes) => {
     if (objects.has(path)) return false;
     objects.set(path, { bytes });

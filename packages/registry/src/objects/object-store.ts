@@ -32,15 +32,23 @@ export function createObjectStore(open: (target: string) => Promise<ObjectPlace>
       const totalBytes = files.reduce((sum, { byteCount }) => sum + byteCount, 0);
       let doneBytes = 0;
       let presentBytes = 0;
+      const onBytes = (count: number) => {
+        doneBytes += count;
+        onProgress?.({ doneBytes, totalBytes });
+      };
       const present = registrationFrom(await container.read(`${path}/${registrationName}`), target);
       if (present && contentText(present.forms) !== contentText(version.forms)) throw taken(target);
       for (const { path: name, sha256, byteCount } of files) {
         signal?.throwIfAborted();
         const object = `${path}/${name}`;
-        if (present || (await container.sha256Of(object)) === sha256) presentBytes += byteCount;
-        else await container.writeFile(object, { file: pathIn(version.folder, name), sha256 });
-        doneBytes += byteCount;
-        onProgress?.({ doneBytes, totalBytes });
+        if (present || (await container.sha256Of(object)) === sha256) {
+          presentBytes += byteCount;
+          onBytes(byteCount);
+          continue;
+        }
+        const file = pathIn(version.folder, name);
+        const upload = { file, sha256, byteCount, onBytes, signal };
+        presentBytes += await container.writeFile(object, upload);
       }
       if (!present) {
         const { description, tags, createdAt = "", source, forms } = version;

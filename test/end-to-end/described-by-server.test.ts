@@ -1,7 +1,6 @@
-import { systemClockAndRandom } from "@tensorgate/gateway";
+import { systemClockAndRandom, watchManifests } from "@tensorgate/gateway";
 import { bundledModelsDirectory, startModelServer } from "@tensorgate/model-server";
 import { expect, test } from "vitest";
-import { watchManifests } from "../../packages/cli/src/serve/watch-manifests.ts";
 import { samplePicture } from "../support/pictures.ts";
 import { startGateway } from "../support/running-gateway.ts";
 

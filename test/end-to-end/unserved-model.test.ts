@@ -126,6 +126,22 @@ test("a label that one replica does not know is asked of another one", async () 
   expect(running.changes.statesOf("westeurope-1")).toEqual(["ready"]);
 });
 
+test("a label that no replica knows is an unknown version, with what a replica said", async () => {
+  await using replica = await startFakeReplica({
+    answer: ({ modelSpec }) => ({
+      code: 3,
+      message: `Unrecognized servable version label: ${modelSpec?.versionLabel}`,
+    }),
+  });
+  await using running = await startBefore([replica]);
+
+  expect(await classify(running.url, "?versionLabel=best")).toMatchObject({
+    status: 404,
+    reason: "unknown-version",
+    hint: expect.stringContaining("its replicas list no labels"),
+  });
+});
+
 test("a model's status and metadata are asked within its residency, and of a replica that knows it", async () => {
   const asked: string[] = [];
   const named = (name: string, isThere: boolean) =>

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ScoringClient } from "@tensorgate/client";
 import { manualClock } from "@tensorgate/core/testing";
 import { startModelServer } from "@tensorgate/model-server";
 import { openRegistry } from "@tensorgate/registry";
@@ -53,6 +54,28 @@ test("an alias of a registry is a version label through the gateway, and moves",
   await expect
     .poll(() => predicted("/labels/champion"))
     .toMatchObject([200, /2/, { predictions: [21] }]);
-  expect(await predicted("/labels/other")).toMatchObject([400, null, {}]);
+  // The original's own words, for its clients.
+  expect(await predicted("/labels/other")).toEqual([
+    400,
+    null,
+    { error: "Unrecognized servable version label: other" },
+  ]);
+  const inference = await fetch(`${running.url}/v2/models/m/versions/other/infer`, {
+    method: "POST",
+    body: '{"inputs": [{"name": "x", "shape": [1], "datatype": "FP32", "data": [1]}]}',
+  });
+  expect(inference.status).toBe(404);
+  expect(await inference.json()).toMatchObject({
+    error: 'model "m" has no version label "other"',
+    hint: "its labels: champion",
+  });
+  await using client = new ScoringClient({ baseUrl: running.url, maxRetries: 0 });
+  await expect(
+    client.predict("m", { x: { shape: [1], data: Float32Array.of(1) } }, { versionLabel: "other" }),
+  ).rejects.toMatchObject({
+    reason: "unknown-version",
+    message: expect.stringContaining('model "m" has no version label "other"'),
+    hint: "its labels: champion",
+  });
   await server.close(0);
 });

@@ -16,9 +16,21 @@ export { createGateway } from "./gateway.ts";
 export type { Gateway, GatewayDeps, GatewayLoad, ReplicaChange } from "./gateway-api.ts";
 export type { SimulatedOutages } from "./inbound/protocols/rest/outage-routes.ts";
 export type { ConsoleFile, ConsoleFiles } from "./inbound/protocols/rest/public-routes.ts";
+export { connectErrorFrom } from "./inbound/protocols/rpc/errors.ts";
 export { type WireStatus, wireStatusOf } from "./inbound/protocols/wire-status.ts";
 export type { RejectedConnections } from "./inbound/server/listener/connections.ts";
+export { sniffHttpVersion } from "./inbound/server/listener/first-bytes.ts";
 export type { CertificateNews } from "./inbound/server/listener/tls-acceptor.ts";
+export {
+  type ModelManifest,
+  modelOptionsFromManifest,
+  parseModelManifest,
+} from "./manifests/manifest-options.ts";
+export {
+  type WatchedManifests,
+  type WatchManifestsDeps,
+  watchManifests,
+} from "./manifests/watch-manifests.ts";
 export { headFault } from "./models/heads/head-fault.ts";
 export type { ResizeOptions } from "./models/input-options.ts";
 export type { ModelOptions } from "./models/options.ts";

@@ -71,6 +71,7 @@ export async function startModelServer(
     const registry = createModelRegistry({
       sources,
       reloadFolders: settings.reloadFolders,
+      isLatestOnly: settings.device.kind === "exclusive",
       load: (folder) => loadModel(folder, settings, { preprocess: decoders.preprocess, onWarning }),
       onProgress: guardedCallback(options.onProgress),
     });
@@ -263,6 +264,7 @@ function servedModels(models: ModelHost, device: DeviceOptions): LoadedModels {
   return {
     get: models.get,
     labelledVersion: models.labelledVersion,
+    labelsOf: models.labelsOf,
     statuses: models.statuses,
     available: models.available,
     unavailableError: (name) =>

@@ -120,6 +120,7 @@ export {
 } from "./tensor-values.ts";
 export { messageFromText } from "./text-format/message-from-text.ts";
 export { TextFormatError } from "./text-format/text-tokens.ts";
+export { versionLabelsFrom, versionLabelsHeader, versionLabelsText } from "./version-labels.ts";
 export {
   type ChargeMessage,
   chargeMessage,

@@ -4,10 +4,20 @@ import { grpcCode, grpcCodeName } from "@tensorgate/grpc";
 export class ServingError extends Error {
   override readonly name = "ServingError";
   readonly grpcCode: number;
+  /** Labels that the model has, where a call names another one. */
+  readonly knownLabels: readonly string[];
 
-  constructor(code: number, message: string, options?: ErrorOptions) {
+  constructor(
+    code: number,
+    message: string,
+    {
+      knownLabels = [],
+      ...options
+    }: ErrorOptions & { readonly knownLabels?: readonly string[] } = {},
+  ) {
     super(message, options);
     this.grpcCode = code;
+    this.knownLabels = knownLabels;
   }
 
   /** Name of the code, such as `INVALID_ARGUMENT`. */
@@ -44,8 +54,10 @@ export const servingErrors = {
       `Servable not found for request: ${version === undefined ? `Latest(${name})` : `Specific(${name}, ${version})`}`,
     ),
 
-  unknownVersionLabel: (label: string): ServingError =>
-    invalidArgument(`Unrecognized servable version label: ${label}`),
+  unknownVersionLabel: (label: string, knownLabels: readonly string[] = []): ServingError =>
+    new ServingError(grpcCode.INVALID_ARGUMENT, `Unrecognized servable version label: ${label}`, {
+      knownLabels,
+    }),
 
   unknownSignature: (name: string): ServingError =>
     new ServingError(grpcCode.FAILED_PRECONDITION, `Serving signature key "${name}" not found.`),

@@ -36,7 +36,7 @@ const backend = (text: string | undefined): BackendCapabilities => ({
 });
 
 test("a manifest gives labels, preprocessing and outputs, and leaves no doubt", async () => {
-  expect(await describedByManifest(backend(JSON.stringify(manifest)), {})).toEqual({
+  expect(describedByManifest(backend(JSON.stringify(manifest)), {})).toEqual({
     model: {
       name: "pets",
       weights: "given",
@@ -66,5 +66,5 @@ test.each([
     given: { family: "resnet-50" as const },
   },
 ])("a manifest is not used if $because", async ({ text, given }) => {
-  expect(await describedByManifest(backend(text), given)).toBeUndefined();
+  expect(describedByManifest(backend(text), given)).toBeUndefined();
 });

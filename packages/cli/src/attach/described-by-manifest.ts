@@ -1,7 +1,9 @@
 import { defaultSignatureName } from "@tensorgate/core";
-import type { BackendCapabilities } from "@tensorgate/gateway";
-import { modelOptionsFromFolder } from "../demo/model-options.ts";
-import { importModelServer } from "../import-model-server.ts";
+import {
+  type BackendCapabilities,
+  modelOptionsFromManifest,
+  parseModelManifest,
+} from "@tensorgate/gateway";
 import type { GivenDescription } from "./described-backend.ts";
 import type { DescribedBackend } from "./described-detector.ts";
 
@@ -11,21 +13,19 @@ import type { DescribedBackend } from "./described-detector.ts";
  *
  * @returns undefined if there is no manifest, it says nothing of pictures, or the user says what the model is
  */
-export async function describedByManifest(
+export function describedByManifest(
   { model: name, manifest: text, signatureName = defaultSignatureName }: BackendCapabilities,
   { family, detector }: GivenDescription,
-): Promise<DescribedBackend | undefined> {
+): DescribedBackend | undefined {
   if (text === undefined || family || detector || signatureName !== defaultSignatureName) {
     return undefined;
   }
-  const { parseManifest, ModelFolderError } = await importModelServer();
   try {
-    const manifest = parseManifest(text, `the manifest of "${name}"`);
-    const model = modelOptionsFromFolder({ name, manifest });
+    const model = modelOptionsFromManifest(name, parseModelManifest(text));
     return model.family || model.input ? { model, doubts: [] } : undefined;
   } catch (thrown) {
     // A later version of the server may say more than this one reads.
-    if (thrown instanceof ModelFolderError) return undefined;
+    if (thrown instanceof RangeError) return undefined;
     throw thrown;
   }
 }

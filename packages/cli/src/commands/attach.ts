@@ -104,7 +104,7 @@ export async function attach(target: string, options: AttachOptions): Promise<Ga
   );
   printCapabilities(findings);
   const { model: described, doubts } =
-    (await describedByManifest(findings, options)) ?? describedBackend(findings, options);
+    describedByManifest(findings, options) ?? describedBackend(findings, options);
   // An FPGA container does not know the name of its model.
   const isNameless = isContainer(findings) && options.model === undefined;
   const { signatureName = defaultSignatureName, otherSignatures = [] } = findings;

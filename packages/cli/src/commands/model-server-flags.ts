@@ -23,7 +23,10 @@ export function addModelServerFlags(command: Command, signals: Signals): Command
   return command
     .description("run a model server that speaks TensorFlow Serving's gRPC and REST APIs")
     .option("--models <folder>", "folder with <name>/<version>/model.onnx or saved_model.pb")
-    .option("--registry <folder>", "registry whose models are served, also those that come later")
+    .option(
+      "--registry <folder>",
+      "registry whose models are served, also those that come later: the latest version of each, and those that aliases name",
+    )
     .addOption(
       new Option(
         "--serve <reference>",

@@ -1,6 +1,6 @@
 import { type CallContext, type ModelSpec, ScoringError } from "@tensorgate/core";
-import { attemptFailure } from "./attempt-failure.ts";
-import { type DeviceInfo, rejectionError } from "./rejection-error.ts";
+import { attemptFailure, isUnknownLabel } from "./attempt-failure.ts";
+import { type DeviceInfo, rejectionError, unknownLabel } from "./rejection-error.ts";
 import type { AskModel } from "./router-api.ts";
 import type { PoolReport, ReplicaReport } from "./scheduler/status.ts";
 
@@ -26,7 +26,7 @@ export async function askNearest<Replica, Answer>(
   replicaOf: (id: string) => Replica | undefined,
   { ask, modelSpec, call, pools, devices }: NearestQuery<Replica, Answer>,
 ): Promise<Answer> {
-  const { name: model, version } = modelSpec;
+  const { name: model, version, versionLabel } = modelSpec;
   const { residency, region: preferred } = call.hints;
   const ofModel = pools.filter((pool) => pool.model === model);
   const allowed = ofModel.filter(({ region }) => !residency || residency.includes(region));
@@ -52,6 +52,7 @@ export async function askNearest<Replica, Answer>(
       if (call.signal.aborted || !attemptFailure(lastError)) throw lastError;
     }
   }
+  if (isUnknownLabel(lastError)) throw unknownLabel({ model, versionLabel }, lastError);
   const isLoading = replicas.some(({ state }) => state === "warming");
   const info = { model, devices };
   throw lastError ?? rejectionError(isLoading ? "model-not-ready" : "no-replica", info);

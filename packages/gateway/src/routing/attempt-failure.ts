@@ -25,6 +25,11 @@ export function attemptFailure(error: ScoringError): AttemptFailure | undefined 
   return error.wasLost ? "lost" : "failed";
 }
 
+/** Whether a replica does not know the version label that a call names, or does not allow it. */
+export function isUnknownLabel(error: ScoringError | undefined): error is UpstreamAnsweredError {
+  return error instanceof UpstreamAnsweredError && answeredFailure(error) === "unknown-label";
+}
+
 /** Whether the gateway of another region rejected a call before it sent it to a replica. */
 function isRejectedByGateway(error: ScoringError): boolean {
   return (

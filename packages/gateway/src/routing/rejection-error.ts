@@ -12,6 +12,7 @@ import {
   UpstreamAnsweredError,
   UpstreamFailedError,
 } from "@tensorgate/core";
+import { isUnknownLabel } from "./attempt-failure.ts";
 import type { Reject, Rejection } from "./scheduler/events.ts";
 import type { Scheduler } from "./scheduler/scheduler.ts";
 import type { PoolReport } from "./scheduler/status.ts";
@@ -21,6 +22,8 @@ export interface RejectionInfo {
   readonly retryAfterMs?: number;
   /** The version that the call names. */
   readonly version?: bigint;
+  /** The version label that the call names. */
+  readonly versionLabel?: string | undefined;
   /** Lists the versions in the regions of the call, highest first. */
   readonly versions?: () => readonly bigint[];
   /** Lists what the last probes of replicas that are not ready found. */
@@ -67,6 +70,7 @@ export function errorOfRejected(
     devices,
     lastError,
     ...(version !== undefined && { version }),
+    versionLabel,
     isForAnyVersion: !hasWireNames && version === undefined && versionLabel === undefined,
     versions: () => scheduler.versionsFor({ model, residency, isForwarded }),
     findings: () => probeFindings(scheduler.status(nowMs).pools, { model, residency }),
@@ -81,6 +85,7 @@ export function rejectionError(because: Rejection, facts: RejectionInfo): Scorin
   switch (because) {
     case "attempt-failed":
       if (devices && lastError instanceof ModelNotReadyError) return onNoDevice(facts, devices);
+      if (isUnknownLabel(lastError)) return unknownLabel(facts, lastError);
       if (facts.isForAnyVersion && isServableMissing(lastError)) return unloaded(facts, lastError);
       return lastError ?? new NoReplicaError(`no replica of model "${model}" answered`, retry);
     case "deadline":
@@ -140,6 +145,24 @@ function unloaded(
   return new ModelNotReadyError(`model "${model}" is not loaded on any replica`, {
     ...(retryAfterMs !== undefined && { retryAfterMs }),
     hint: `a replica answered: ${cause.message}`,
+    cause,
+  });
+}
+
+/**
+ * No replica that was asked knows the label. A model server of ours lists those that it has.
+ *
+ * @returns the error of the replica, if the call names no label
+ */
+export function unknownLabel(
+  { model, versionLabel }: Pick<RejectionInfo, "model" | "versionLabel">,
+  cause: UpstreamAnsweredError,
+): ScoringError {
+  if (versionLabel === undefined) return cause;
+  return new UnknownVersionError(`model "${model}" has no version label "${versionLabel}"`, {
+    hint:
+      cause.hint ??
+      "its replicas list no labels; the configuration or the registry of its model servers has them",
     cause,
   });
 }

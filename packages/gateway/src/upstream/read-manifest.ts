@@ -1,13 +1,19 @@
-import { withDeadline } from "@tensorgate/core";
+import { type CallContext, withDeadline } from "@tensorgate/core";
 import type { BackendRequest } from "./backend-capabilities.ts";
 import { tensorflowServing } from "./dialects/tensorflow-serving.ts";
+import { inClusterApi, type KubernetesApi } from "./discovery/kubernetes-api.ts";
+import { kubernetesScheme, kubernetesServiceFrom } from "./discovery/kubernetes-resolver.ts";
+import type { ReplicaAddress } from "./discovery/resolver.ts";
 import { channelDefaults } from "./options.ts";
 import { createCredentials } from "./transport/credentials.ts";
+import { unreachable } from "./transport/failures.ts";
 import { createUnaryChannel } from "./transport/unary-channel.ts";
 
 /** A model server that may say what a model is. */
 export interface ManifestRequest
-  extends Pick<BackendRequest, "address" | "tls" | "key" | "timeoutMs" | "clock"> {
+  extends Pick<BackendRequest, "tls" | "key" | "timeoutMs" | "clock"> {
+  /** `host:port`, or `kubernetes:///service.namespace:port` for a pod of a Service that is ready. */
+  readonly address: string;
   readonly model: string;
 }
 
@@ -18,22 +24,41 @@ export interface ManifestRequest
  * @throws ScoringError if the server does not answer, or has no such model; SettingError if a file of `tls` or the key
  *   cannot be used
  */
-export async function readManifest(request: ManifestRequest): Promise<string | undefined> {
-  const { address, tls, key, model: name, timeoutMs, clock } = request;
-  const channel = createUnaryChannel({
-    address,
-    clock,
-    settings: { ...channelDefaults, connectTimeoutMs: timeoutMs },
-    credentials: createCredentials({ tls, key, isKeyBare: false, headers: {} }, "the replica"),
-  });
-  try {
-    const replica = tensorflowServing.connect(channel, { region: "", isExclusive: false, clock });
-    return await withDeadline(async (call) => replica.manifest?.({ name }, call), {
-      requestId: "manifest",
-      timeoutMs,
+export function readManifest(
+  request: ManifestRequest,
+  kubernetes: KubernetesApi | undefined = inClusterApi(),
+): Promise<string | undefined> {
+  const { tls, key, model: name, timeoutMs, clock } = request;
+  const ask = async (call: CallContext): Promise<string | undefined> => {
+    const { authority, ip } = await addressOf(request, kubernetes, call.signal);
+    const channel = createUnaryChannel({
+      address: authority,
+      ...(ip !== undefined && { ip }),
       clock,
+      settings: { ...channelDefaults, connectTimeoutMs: timeoutMs },
+      credentials: createCredentials({ tls, key, isKeyBare: false, headers: {} }, "the replica"),
     });
-  } finally {
-    void channel.close();
-  }
+    try {
+      const replica = tensorflowServing.connect(channel, { region: "", isExclusive: false, clock });
+      return await replica.manifest?.({ name }, call);
+    } finally {
+      void channel.close();
+    }
+  };
+  return withDeadline(ask, { requestId: "manifest", timeoutMs, clock });
+}
+
+/** @throws UpstreamFailedError if no pod of a Service is ready */
+async function addressOf(
+  { address }: ManifestRequest,
+  kubernetes: KubernetesApi | undefined,
+  signal: AbortSignal,
+): Promise<ReplicaAddress> {
+  if (!address.startsWith(kubernetesScheme)) return { authority: address };
+  const service = kubernetesServiceFrom(address.slice(kubernetesScheme.length));
+  if (!service || !kubernetes) throw unreachable(`${address} needs a pod of Kubernetes`);
+  const { slices } = await kubernetes.list(service, signal);
+  const [ip] = slices.flatMap(({ readyIps }) => readyIps);
+  if (ip === undefined) throw unreachable(`no pod of ${address} is ready`);
+  return { authority: `${service.name}.${service.namespace}.svc:${service.port}`, ip };
 }

@@ -41,6 +41,8 @@ export interface ModelHost {
   get(name: string, version?: bigint): Servable | undefined;
   /** Returns the version with a label, whether or not it is available. */
   labelledVersion(name: string, label: string): bigint | undefined;
+  /** Returns the labels of a model that stand for available versions. */
+  labelsOf(name: string): readonly string[];
   /** Returns the states of all versions, ended ones too, highest first; none for an unknown name. */
   statuses(name: string): readonly VersionStatus[];
   /** Whether a version of that name is being loaded or unloaded. */
@@ -126,7 +128,12 @@ export function createModelHost(deps: ModelHostDeps): ModelHost {
   ): Promise<readonly LoadFailure[]> => {
     const failed = [...failures];
     const loaded = table.available().map(({ loadable }) => loadable);
-    const todo = plan({ loaded, wanted: loadables, untouched });
+    const todo = plan({
+      loaded,
+      wanted: loadables,
+      untouched,
+      isLabelled: ({ name, version }) => labels.isLabelled(name, version),
+    });
     for (const { wanted: rejected, failure } of todo.reject) {
       failed.push({ name: rejected.name, version: rejected.version, failure });
       if (table.active(rejected)) continue;
@@ -193,6 +200,7 @@ export function createModelHost(deps: ModelHostDeps): ModelHost {
       return found && servables.get(found);
     },
     labelledVersion: labels.get,
+    labelsOf: labels.of,
     statuses: (name) => table.statuses(name),
     isInTransition: (name) => table.statuses(name).some(({ state }) => isInTransition(state)),
     available: () =>

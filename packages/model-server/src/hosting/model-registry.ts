@@ -27,6 +27,8 @@ export interface ModelRegistryDeps {
   readonly sources: readonly ModelSource[];
   /** Folders below which a reload may name base paths, in addition to those of the sources. */
   readonly reloadFolders: readonly string[];
+  /** Whether of the models in folders only the latest version is served, as on a device that holds one. */
+  readonly isLatestOnly: boolean;
   readonly load: (folder: ModelFolder) => Promise<Servable>;
   readonly onProgress: (progress: GenerationProgress) => void;
 }
@@ -68,6 +70,7 @@ interface StartModel {
 export function createModelRegistry({
   sources,
   reloadFolders,
+  isLatestOnly,
   load,
   onProgress,
 }: ModelRegistryDeps): ModelRegistry {
@@ -96,7 +99,12 @@ export function createModelRegistry({
     if ("families" in source) return familyModels(source, onProgress).map(fixed);
     if ("registry" in source) return registeredModels(source, loadableFrom);
     if ("name" in source) return [inFolder(source)];
-    return modelsOf(source).map((model) => withAliases(inFolder(model), source.directory));
+    return modelsOf(source).map((model) => {
+      const started = withAliases(inFolder(model), source.directory);
+      if (isLatestOnly) return started;
+      const find = async () => (await latestAndNamed(model, source.directory)).map(loadableFrom);
+      return { ...started, wanted: { ...started.wanted, find } };
+    });
   });
   const names = found.map(({ wanted }) => wanted.name);
   assertDistinct(names);
@@ -175,6 +183,21 @@ function withAliases({ wanted, basePath }: StartModel, directory: string): Start
   };
 }
 
+/**
+ * Finds the highest version of a model, and those that an alias names, which calls ask for by that label.
+ *
+ * @throws RegistryError if the aliases cannot be read
+ */
+async function latestAndNamed(
+  { name, basePath }: ServedModel,
+  directory: string,
+): Promise<readonly FoundModel[]> {
+  const labelled = await aliasesIn(directory, [name]);
+  const named = new Set(labelled.flatMap(({ labels }) => [...labels.values()]));
+  const all = servedVersions({ name, basePath, versionPolicy: { kind: "all" } });
+  return all.filter(({ version }, index) => index === 0 || named.has(version));
+}
+
 /** Reads the aliases of models that a registry knows. @throws RegistryError if they cannot be read */
 function aliasesIn(directory: string, names: readonly string[]): Promise<readonly LabelledModel[]> {
   const registry = openRegistry(directory);
@@ -187,7 +210,7 @@ function aliasesIn(directory: string, names: readonly string[]): Promise<readonl
   );
 }
 
-/** The models of a folder that were not there at the start, with their highest versions. */
+/** The models of a folder that were not there at the start, with their highest versions and those of aliases. */
 function modelsLater(
   directory: string,
   atStart: ReadonlySet<string>,
@@ -198,7 +221,10 @@ function modelsLater(
     name: directory,
     isLater: true,
     labels: noLabels,
-    find: () => present().flatMap((model) => servedVersions(model).map(loadableFrom)),
+    find: async () => {
+      const found = await Promise.all(present().map((model) => latestAndNamed(model, directory)));
+      return found.flat().map(loadableFrom);
+    },
     aliases: () =>
       aliasesIn(
         directory,

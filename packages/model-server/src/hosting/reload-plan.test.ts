@@ -31,15 +31,22 @@ interface Case {
   readonly loaded: string;
   readonly wanted: string;
   readonly untouched?: string;
+  readonly labelled?: string;
   readonly plan: ReturnType<typeof told>;
   readonly because: string;
 }
 
 const listed = (text: string) => text.split(" ").filter(Boolean);
-const parts = ({ loaded, wanted, untouched = "" }: Omit<Case, "plan" | "because">) => ({
+const parts = ({
+  loaded,
+  wanted,
+  untouched = "",
+  labelled = "",
+}: Omit<Case, "plan" | "because">) => ({
   loaded: listed(loaded).map(version),
   wanted: listed(wanted).map(version),
   untouched: new Set(listed(untouched)),
+  isLabelled: (origin: VersionOrigin) => listed(labelled).includes(textOf(origin)),
 });
 
 describe("in memory", () => {
@@ -49,6 +56,19 @@ describe("in memory", () => {
       wanted: "b@1 c@1",
       plan: { reject: [], unload: ["a@1"], load: ["c@1"] },
       because: "what is listed stays, the rest comes and goes",
+    },
+    {
+      loaded: "a@1 a@3",
+      wanted: "a@2 a@3",
+      plan: { reject: [], unload: ["a@1"], load: ["a@2"] },
+      because: "a version goes first while another one of its name is served",
+    },
+    {
+      loaded: "a@1 a@3",
+      wanted: "a@4 a@2 a@3",
+      labelled: "a@1",
+      plan: { reject: [], unload: [], load: ["a@4", "a@2 for a@1"] },
+      because: "a label is never without a version",
     },
     {
       loaded: "a@1",

@@ -26,6 +26,8 @@ export interface ReloadPlanOptions<Wanted extends VersionOrigin> {
   readonly wanted: readonly Wanted[];
   /** Names whose models are kept, because what the list names could not be found. */
   readonly untouched: ReadonlySet<string>;
+  /** Whether a label names a loaded version now. */
+  readonly isLabelled?: (loaded: VersionOrigin) => boolean;
 }
 
 export type PlanReload = <Wanted extends VersionOrigin>(
@@ -34,9 +36,15 @@ export type PlanReload = <Wanted extends VersionOrigin>(
 
 /**
  * Plans a reload in memory: of each model the highest new version is loaded first, and old ones are unloaded when one
- * that is wanted is available, as TensorFlow Serving's `AvailabilityPreservingPolicy` does.
+ * that is wanted is available, as TensorFlow Serving's `AvailabilityPreservingPolicy` does. One that a label names stays
+ * until all new ones of its model are available: the label may move to any of them.
  */
-export const planForMemory: PlanReload = ({ loaded, wanted, untouched }) => {
+export const planForMemory: PlanReload = ({
+  loaded,
+  wanted,
+  untouched,
+  isLabelled = () => false,
+}) => {
   const fresh = wanted.filter((each) => !loaded.some((old) => isSame(old, each)));
   const obsolete = loaded.filter(
     (old) => !untouched.has(old.name) && !wanted.some((each) => isSame(old, each)),
@@ -44,19 +52,25 @@ export const planForMemory: PlanReload = ({ loaded, wanted, untouched }) => {
   // While both are loaded, the same version from another place could not be distinguished from the old one.
   const clashes = (old: VersionOrigin) =>
     fresh.some(({ name, version }) => name === old.name && version === old.version);
-  const hasSuccessor = ({ name }: VersionOrigin) => {
+  const hasSuccessor = (origin: VersionOrigin) => {
+    const { name } = origin;
     const isServed = loaded.some(
       (old) => old.name === name && wanted.some((each) => isSame(old, each)),
     );
-    return !isServed && fresh.some((each) => each.name === name);
+    const isNeeded = !isServed || isLabelled(origin);
+    return isNeeded && fresh.some((each) => each.name === name);
   };
+  const isLast = ({ name }: VersionOrigin, each: VersionOrigin) =>
+    fresh.findLast((other) => other.name === name) === each;
   const mayStay = (old: VersionOrigin) => hasSuccessor(old) && !clashes(old);
   return {
     reject: [],
     unload: obsolete.filter((old) => !mayStay(old)),
     load: fresh.map((each) => ({
       wanted: each,
-      replaces: obsolete.filter((old) => old.name === each.name && mayStay(old)),
+      replaces: obsolete.filter(
+        (old) => old.name === each.name && mayStay(old) && (!isLabelled(old) || isLast(old, each)),
+      ),
     })),
   };
 };

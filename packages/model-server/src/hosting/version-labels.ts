@@ -10,6 +10,10 @@ export interface LabelledModel {
 export interface VersionLabels {
   /** Labels of a list come before aliases. */
   get(name: string, label: string): bigint | undefined;
+  /** Lists the labels of a model that stand for available versions. */
+  of(name: string): readonly string[];
+  /** Whether a label stands for a version now. */
+  isLabelled(name: string, version: bigint): boolean;
   /**
    * Puts the labels of a list in the place of all others.
    *
@@ -58,8 +62,21 @@ export function createVersionLabels({
     return allowsUnavailable && (before === undefined || before === version);
   };
 
+  const get = (name: string, label: string) =>
+    inForce.get(name)?.get(label) ?? aliased(name, label);
+
+  const of = (name: string): readonly string[] => {
+    const given = [inForce, followed].flatMap((labels) => [...(labels.get(name)?.keys() ?? [])]);
+    return [...new Set(given)].filter((label) => {
+      const version = get(name, label);
+      return version !== undefined && isAvailable(name, version);
+    });
+  };
+
   return {
-    get: (name, label) => inForce.get(name)?.get(label) ?? aliased(name, label),
+    get,
+    of,
+    isLabelled: (name, version) => of(name).some((label) => get(name, label) === version),
     follow: (models, isWanted) => {
       followed = new Map(
         models.map(({ name, labels }) => [

@@ -9,6 +9,8 @@ export interface LoadedModels {
   get(name: string, version?: bigint): Servable | undefined;
   /** Returns the version that a label stands for. */
   labelledVersion(name: string, label: string): bigint | undefined;
+  /** Returns the labels that stand for available versions of a model. */
+  labelsOf(name: string): readonly string[];
   /** Returns the states of all versions of a model, ended ones too, highest first. */
   statuses(name: string): readonly VersionStatus[];
   /** Returns the versions that can be scored. */
@@ -36,6 +38,8 @@ function versionOf(models: LoadedModels, spec: ModelSpec): bigint | undefined {
   const { name, version, versionLabel } = spec;
   if (versionLabel === undefined) return version;
   const labelled = models.labelledVersion(name, versionLabel);
-  if (labelled === undefined) throw servingErrors.unknownVersionLabel(versionLabel);
+  if (labelled === undefined) {
+    throw servingErrors.unknownVersionLabel(versionLabel, models.labelsOf(name));
+  }
   return labelled;
 }

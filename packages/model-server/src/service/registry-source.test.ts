@@ -102,6 +102,29 @@ test("aliases are labels in a folder of models, too", async () => {
   expect(await running.labelled("n", "first")).toBe("1");
 });
 
+test("a registry serves the latest versions and those that aliases name, and follows both", async () => {
+  registry = openRegistry(join(folder, "named"));
+  for (const name of ["m", "m", "m"]) await register(name);
+  await registry.setAlias("m", "champion", 1n);
+  const served = ({ server }: { readonly server: { readonly models: readonly object[] } }) =>
+    server.models.map((each) => `${(each as { version: bigint }).version}`).toSorted();
+  await using running = await started({ directory: registry.directory, mayBeEmpty: true });
+  expect(served(running)).toEqual(["1", "3"]);
+  expect(await running.labelled("m", "champion")).toBe("1");
+
+  await registry.setAlias("m", "champion", 2n);
+  await running.loaded();
+  expect(await running.labelled("m", "champion")).toBe("2");
+  await expect.poll(() => served(running)).toEqual(["2", "3"]);
+
+  await register("n", ["first"]);
+  await running.loaded();
+  await register("n");
+  await running.loaded();
+  expect(await running.labelled("n", "first")).toBe("1");
+  expect(await running.labelled("n", "second")).toContain("Unrecognized servable version label");
+});
+
 test("several versions of a model are served, and the latest of another", async () => {
   registry = openRegistry(join(folder, "several"));
   for (const name of ["m", "m", "m", "n", "n"]) await register(name);

@@ -8,7 +8,13 @@ import {
 } from "@grpc/grpc-js";
 import { TooLargeError, type Weights } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
-import { MalformedMessageError, ServingError, statusMessage } from "@tensorgate/tf-serving";
+import {
+  MalformedMessageError,
+  ServingError,
+  statusMessage,
+  versionLabelsHeader,
+  versionLabelsText,
+} from "@tensorgate/tf-serving";
 
 /** Bytes in, bytes out: messages are read and written by the methods themselves. */
 export type Method = (
@@ -64,7 +70,12 @@ export function addUnary(
         call.sendMetadata(metadata);
         reply(null, bytes);
       },
-      (thrown: unknown) => reply({ ...serviceError(thrown), metadata }),
+      (thrown: unknown) => {
+        const { knownLabels = [] } = thrown instanceof ServingError ? thrown : {};
+        if (knownLabels.length > 0)
+          metadata.set(versionLabelsHeader, versionLabelsText(knownLabels));
+        reply({ ...serviceError(thrown), metadata });
+      },
     );
   };
   server.addService({ [path]: definition }, { [path]: handler });

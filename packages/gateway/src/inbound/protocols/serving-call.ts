@@ -208,7 +208,9 @@ export async function inServingWords<Answer>(
       ScoringError.is(cause) &&
       (cause.reason === "unknown-model" || cause.reason === "unknown-version");
     if (!isAbsent) throw cause;
-    if (versionLabel !== undefined) throw answered(servingErrors.unknownVersionLabel(versionLabel));
+    if (versionLabel !== undefined) {
+      throw answered(servingErrors.unknownVersionLabel(versionLabel), cause.hint);
+    }
     throw answered(version === undefined ? words.model(name) : words.version(name, version));
   }
 }

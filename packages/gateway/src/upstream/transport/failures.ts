@@ -2,6 +2,7 @@ import http2 from "node:http2";
 import {
   cutText,
   DeadlineExceededError,
+  listedNames,
   type ScoringError,
   TooLargeError,
   UpstreamAnsweredError,
@@ -14,6 +15,7 @@ import {
   type HeaderBlock,
   type ReceivedStatus,
 } from "@tensorgate/grpc";
+import { versionLabelsFrom, versionLabelsHeader } from "@tensorgate/tf-serving";
 import type { OpenConnection } from "./connection.ts";
 
 /** Longest text of a replica in responses and logs, in characters. */
@@ -70,7 +72,9 @@ export function errorFromGrpcStatus(status: ReceivedStatus, path?: string): Scor
       ? `the replica does not have the method ${path.slice(1)}`
       : `the replica returned ${grpcCodeName(code)} without a message`;
     const text = message || silent;
-    return new UpstreamAnsweredError(text, code, { cause });
+    const labels = versionLabelsFrom(String(status.headers[versionLabelsHeader] ?? ""));
+    const hint = `its labels: ${listedNames(labels)}`;
+    return new UpstreamAnsweredError(text, code, { cause, ...(labels.length > 0 && { hint }) });
   }
   const words = isExhausted ? "the replica is out of resources" : "the replica failed";
   return new UpstreamFailedError(`${words} (${grpcCodeName(code)})`, {

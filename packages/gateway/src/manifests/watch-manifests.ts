@@ -1,16 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
 import { type Clock, poll, UpstreamAnsweredError } from "@tensorgate/core";
-import {
-  type GatewayOptions,
-  type ManifestRequest,
-  type ModelOptions,
-  type PoolOptions,
-  readManifest,
-} from "@tensorgate/gateway";
 import { grpcCode } from "@tensorgate/grpc";
-import { modelOptionsFromFolder } from "../demo/model-options.ts";
-import { importModelServer } from "../import-model-server.ts";
-import type { Log } from "../telemetry/log.ts";
+import type { GatewayOptions, PoolOptions } from "../config/gateway-options.ts";
+import type { ModelOptions } from "../models/options.ts";
+import { systemClockAndRandom } from "../system-clock.ts";
+import { type ManifestRequest, readManifest } from "../upstream/read-manifest.ts";
+import { modelOptionsFromManifest, parseModelManifest } from "./manifest-options.ts";
 
 /** How often model servers are asked, in milliseconds: a version with other labels may take over at any time. */
 const intervalMs = 5_000;
@@ -25,8 +20,12 @@ const maxAsked = 3;
 const pausedRounds = 11;
 
 export interface WatchManifestsDeps {
-  readonly log: Pick<Log, "info" | "warn">;
-  readonly clock: Clock;
+  /** Gets a line for each model that is described, or cannot be; nothing is logged by default. */
+  readonly log?: {
+    readonly info: (line: string) => void;
+    readonly warn: (line: string) => void;
+  };
+  readonly clock?: Clock;
   /** Asks a model server; over the network by default. */
   readonly read?: (request: ManifestRequest) => Promise<string | undefined>;
 }
@@ -60,10 +59,10 @@ function modelsOf({ models, pools }: GatewayOptions): readonly ModelOptions[] {
  * not be in the configuration. What the configuration says of a model is not touched.
  */
 export function watchManifests({
-  log,
-  clock,
+  log = { info: () => {}, warn: () => {} },
+  clock = systemClockAndRandom.clock,
   read = readManifest,
-}: WatchManifestsDeps): WatchedManifests {
+}: WatchManifestsDeps = {}): WatchedManifests {
   let known: ReadonlyMap<string, ModelOptions> = new Map();
   const said = new Set<string>();
   const paused = new Map<string, number>();
@@ -102,13 +101,9 @@ export function watchManifests({
     return known.get(model);
   }
 
-  async function modelFrom(name: string, text: string): Promise<ModelOptions | undefined> {
+  function modelFrom(name: string, text: string): ModelOptions | undefined {
     try {
-      const { parseManifest } = await importModelServer();
-      const model = modelOptionsFromFolder({
-        name,
-        manifest: parseManifest(text, `the manifest of "${name}"`),
-      });
+      const model = modelOptionsFromManifest(name, parseModelManifest(text));
       return model.family || model.input ? model : undefined;
     } catch (thrown) {
       const warning = `model ${name} is not described by its server: ${(thrown as Error).message}`;
@@ -160,14 +155,12 @@ function requestsFor(model: string, pools: readonly PoolOptions[]) {
   return pools
     .filter((pool) => pool.model === model && (pool.dialect ?? "tensorflow-serving") === stock)
     .flatMap(({ replicas = [], tls, key }) =>
-      replicas
-        .filter((address) => !address.startsWith("kubernetes:"))
-        .map((address) => ({
-          address: address.replace(/^dns:\/\/\//, ""),
-          model,
-          ...(tls && { tls }),
-          ...(key && { key }),
-        })),
+      replicas.map((address) => ({
+        address: address.replace(/^dns:\/\/\//, ""),
+        model,
+        ...(tls && { tls }),
+        ...(key && { key }),
+      })),
     );
 }
 

@@ -1,7 +1,8 @@
 import { UpstreamAnsweredError } from "@tensorgate/core";
 import { manualClock } from "@tensorgate/core/testing";
-import type { GatewayOptions, ManifestRequest } from "@tensorgate/gateway";
 import { expect, test } from "vitest";
+import type { GatewayOptions } from "../config/gateway-options.ts";
+import type { ManifestRequest } from "../upstream/read-manifest.ts";
 import { watchManifests } from "./watch-manifests.ts";
 
 const manifest = (labels: readonly string[]) =>
@@ -112,7 +113,7 @@ test("pools of other dialects and gateways are not asked, and the next replica i
   const asked: string[] = [];
   const { manifests } = watched(async ({ address }) => {
     asked.push(address);
-    if (address === "10.0.0.1:1") throw new Error("lost");
+    if (address !== "two:2") throw new Error("lost");
     return manifest(["cat"]);
   });
   const pools = [
@@ -124,7 +125,7 @@ test("pools of other dialects and gateways are not asked, and the next replica i
 
   await manifests.look(options({ pools }));
 
-  expect(asked).toEqual(["10.0.0.1:1", "two:2"]);
+  expect(asked).toEqual(["kubernetes:///m.ns:8500", "10.0.0.1:1", "two:2"]);
   expect(manifests.described(options({ pools })).models).toMatchObject([{ labels: ["cat"] }]);
 });
 

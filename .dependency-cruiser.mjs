@@ -24,6 +24,7 @@ const packages = {
   cli: [
     "core",
     "grpc",
+    "proto",
     "tf-serving",
     "client",
     "registry",
@@ -58,7 +59,8 @@ const homes = {
   sharp: "^packages/(imaging/src/open-picture|console/build-page)\\.ts$",
   "onnxruntime-node": "^packages/model-server/src/",
   "@grpc/grpc-js": "^packages/(model-server/src/|client/src/serving/)",
-  "@connectrpc": "^packages/(gateway/src/inbound|client/src|console/page/regions)/",
+  "@connectrpc":
+    "^packages/(gateway/src/inbound|client/src|console/page/regions|cli/src/registry/admin)/",
   vite: "^packages/console/build-page\\.ts$",
   "@opentelemetry": "^packages/(gateway/src/(telemetry/|gateway(-api)?\\.ts$)|cli/src/telemetry/)",
   "lru-cache": "^packages/gateway/src/pipeline/",

@@ -1,12 +1,11 @@
 import { SettingError } from "@tensorgate/core";
-import { type GatewayOptions, systemClockAndRandom } from "@tensorgate/gateway";
+import { type GatewayOptions, systemClockAndRandom, watchManifests } from "@tensorgate/gateway";
 import { CommandError } from "../command-error.ts";
 import { watchHeads } from "../heads/watch-heads.ts";
 import { createRegistryAdmin } from "../registry/admin/registry-admin.ts";
 import { registryRoutes } from "../registry/admin/registry-routes.ts";
 import { createConfigReload } from "../serve/config-reload.ts";
 import { reloadOnChange } from "../serve/config-watch.ts";
-import { watchManifests } from "../serve/watch-manifests.ts";
 import { serveByWorkers } from "../serve/workers/serve-by-workers.ts";
 import { thisWorker, type Worker } from "../serve/workers/worker.ts";
 import { runService, type Service } from "../service/service.ts";
@@ -61,6 +60,8 @@ function serveByMany(serve: ServeOptions, service: Service): Promise<void> {
     initial: withFlags(readConfig(file), serve),
     read: () => withFlags(readConfigAgain(file), serve),
     admin: { host: adminHost, port: adminPort },
+    // A conversion goes on while workers are replaced.
+    adminRoutes: adminRoutesOf(serve, service.log.info),
     isWatched: watch,
   };
   return serveByWorkers(options, service);
@@ -100,7 +101,7 @@ async function serveUntilStop(
   };
   // The process that started the workers has the admin port of all.
   const admin = worker ? { host: "127.0.0.1", port: 0 } : { host: adminHost, port: adminPort };
-  const adminRoutes = adminRoutesOf(serve, log.info);
+  const adminRoutes = worker ? [] : adminRoutesOf(serve, log.info);
   const running = await runGateway({
     options: initial,
     admin,

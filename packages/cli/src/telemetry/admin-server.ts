@@ -1,7 +1,8 @@
-import http from "node:http";
-import type { AddressInfo } from "node:net";
+import type http from "node:http";
+import { createAdminListener } from "./admin-listener.ts";
 import { adminPath } from "./admin-path.ts";
 import { localRefusal } from "./local-caller.ts";
+import { isGrpc, sendRpcRejection } from "./rpc-rejection.ts";
 
 /** A route of the admin port. */
 export interface AdminRoute {
@@ -10,6 +11,8 @@ export interface AdminRoute {
   readonly path: string;
   /** Whether only programs on this machine may call it, and no web page. */
   readonly isLocal: boolean;
+  /** Whether it is a method of gRPC and Connect, which says itself what content types it takes. */
+  readonly isRpc?: boolean;
   handle(call: AdminCall): void | Promise<void>;
 }
 
@@ -46,10 +49,9 @@ export async function startAdminServer(
   routes: readonly AdminRoute[],
   forward?: (call: AdminCall) => Promise<void>,
 ): Promise<AdminServer> {
-  const server = http.createServer({ requestTimeout: 10_000, headersTimeout: 10_000 });
   const list = routes.map(({ method, path }) => `${method} ${path}`).join(", ");
 
-  server.on("request", (request, response) => {
+  const onRequest = (request: http.IncomingMessage, response: http.ServerResponse) => {
     const found = routes.flatMap((route) => {
       const segments = adminPath(route.path, request.url ?? "");
       return segments ? [{ route, segments }] : [];
@@ -57,28 +59,25 @@ export async function startAdminServer(
     const match = found.find(({ route }) => route.method === request.method);
     const isForwarded = found.length === 0 && forward !== undefined;
     if (!match && !isForwarded) {
-      return sendText(response, found.length > 0 ? 405 : 404, `routes: ${list}\n`);
+      const message = `routes: ${list}`;
+      if (isGrpc(request.headers["content-type"] ?? "")) {
+        return sendRpcRejection(request, response, { status: 404, message });
+      }
+      return sendText(response, found.length > 0 ? 405 : 404, `${message}\n`);
     }
-    const refusal = match?.route.isLocal === false ? undefined : localRefusal(request);
+    const isRpc = match?.route.isRpc ?? false;
+    const refusal = match?.route.isLocal === false ? undefined : localRefusal(request, isRpc);
+    if (refusal && isRpc) return sendRpcRejection(request, response, refusal);
     if (refusal) return sendJson(response, refusal.status, { error: refusal.message });
     if (match) answer(match.route.handle, { request, response, segments: match.segments });
     else if (forward) answer(forward, { request, response, segments: [] });
-  });
+  };
 
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ host, port }, resolve);
-  });
-  // A connection that could not be accepted, for want of files or memory: the next one may be.
-  server.on("error", () => {});
-  const { port: bound } = server.address() as AddressInfo;
+  const listener = createAdminListener(onRequest);
+  const { port: bound } = await listener.listen({ host, port });
   return {
     url: `http://${host.includes(":") ? `[${host}]` : host}:${bound}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    close: listener.close,
   };
 }
 

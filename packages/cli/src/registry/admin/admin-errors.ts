@@ -18,7 +18,9 @@ export function scoringErrorFrom(
   missing: (message: string) => ScoringError = (message) => new UnknownModelError(message),
 ): ScoringError {
   if (ScoringError.is(thrown)) return thrown;
-  if (!(thrown instanceof RegistryError)) return new InternalError(thrown);
+  // Callers are operators: they may see why a file cannot be written.
+  const text = thrown instanceof Error ? thrown.message : String(thrown);
+  if (!(thrown instanceof RegistryError)) return new InternalError(thrown, text);
   const { message, reason } = thrown;
   switch (reason) {
     case "not-found":
@@ -31,6 +33,6 @@ export function scoringErrorFrom(
     case "remote":
       return new UpstreamFailedError(message, { cause: thrown });
     case "file":
-      return new InternalError(thrown);
+      return new InternalError(thrown, text);
   }
 }

@@ -11,10 +11,12 @@ export interface RegisterRequest {
   readonly version?: bigint | undefined;
 }
 
-/** Changes a description and tags. A tag that is null is removed. */
+/** Changes a description and tags. A tag that is null is removed, as are those of `removeTags`. */
 export interface AnnotateRequest {
   readonly description?: string | undefined;
   readonly tags?: Readonly<Record<string, string | null>> | undefined;
+  /** For protocol buffers, whose maps have no null. */
+  readonly removeTags?: readonly string[] | undefined;
 }
 
 /** What the command `registry convert` has flags for. */
@@ -39,6 +41,17 @@ const version = z.union([z.string(), z.int()]).transform((value, context) => {
   return z.NEVER;
 });
 
+/** A number, or a string: the JSON of protocol buffers writes an int64 as one. */
+const count = z
+  .union([
+    z.int(),
+    z
+      .string()
+      .regex(/^\d{1,15}$/, "expected a whole number")
+      .transform(Number),
+  ])
+  .pipe(z.int().min(1));
+
 const registerSchema = z.strictObject({
   from: text.min(1),
   description: text.optional(),
@@ -49,15 +62,16 @@ const registerSchema = z.strictObject({
 const annotateSchema = z.strictObject({
   description: text.optional(),
   tags: z.record(z.string(), text.nullable()).optional(),
+  removeTags: names.optional(),
 });
 const convertSchema = z.strictObject({
   signature: text.optional(),
   inputs: names.optional(),
   outputs: names.optional(),
   labels: z.array(text).max(100_000).optional(),
-  maxNodes: z.int().min(1).optional(),
-  maxMemoryBytes: z.int().min(1).optional(),
-  maxDurationMs: z.int().min(1).optional(),
+  maxNodes: count.optional(),
+  maxMemoryBytes: count.optional(),
+  maxDurationMs: count.optional(),
 });
 const aliasSchema = z.strictObject({ version });
 

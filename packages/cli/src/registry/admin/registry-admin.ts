@@ -1,6 +1,5 @@
-import { existsSync } from "node:fs";
 import { realpath } from "node:fs/promises";
-import { join, sep } from "node:path";
+import { sep } from "node:path";
 import {
   ForbiddenError,
   InvalidRequestError,
@@ -21,6 +20,7 @@ import {
   type Registry,
 } from "@tensorgate/registry";
 import { importModelServer } from "../../import-model-server.ts";
+import { inspectSource } from "../tensorflow-source.ts";
 import { scoringErrorFrom } from "./admin-errors.ts";
 import {
   aliasRequest,
@@ -33,22 +33,37 @@ import {
 export interface RegistryAdmin {
   models(): Promise<readonly RegisteredModel[]>;
   model(name: string): Promise<RegisteredModel>;
-  /** @param at - a number, an alias, or `latest` */
-  version(name: string, at: string): Promise<ModelVersion>;
+  version(request: OfVersion): Promise<ModelVersion>;
   register(name: string, body: unknown): Promise<ModelVersion>;
-  setAlias(name: string, alias: string, body: unknown): Promise<RegisteredModel>;
-  removeAlias(name: string, alias: string): Promise<RegisteredModel>;
-  annotateModel(name: string, body: unknown): Promise<RegisteredModel>;
-  annotateVersion(name: string, at: string, body: unknown): Promise<ModelVersion>;
-  deleteVersion(name: string, at: string): Promise<{ readonly deleted: string }>;
+  setAlias(request: OfAlias & WithBody): Promise<RegisteredModel>;
+  deleteAlias(request: OfAlias): Promise<RegisteredModel>;
+  tagModel(name: string, body: unknown): Promise<RegisteredModel>;
+  tagVersion(request: OfVersion & WithBody): Promise<ModelVersion>;
+  deleteVersion(request: OfVersion): Promise<{ readonly deleted: string }>;
   deleteModel(name: string): Promise<{ readonly deleted: string }>;
   /** Starts a conversion. It goes on without its caller; `job` tells how far it is. */
-  convert(name: string, at: string, body: unknown): Promise<Job>;
+  convert(request: OfVersion & WithBody): Promise<Job>;
   jobs(): Promise<readonly Job[]>;
   job(id: string): Promise<Job>;
   jobLog(id: string): Promise<string>;
   /** Ends a job, and waits for its end. */
   cancelJob(id: string): Promise<Job>;
+}
+
+interface OfVersion {
+  readonly name: string;
+  /** A number, an alias, or `latest`. */
+  readonly version: string;
+}
+
+interface OfAlias {
+  readonly name: string;
+  readonly alias: string;
+}
+
+interface WithBody {
+  /** JSON of the caller. */
+  readonly body: unknown;
 }
 
 export interface RegistryAdminOptions {
@@ -69,7 +84,7 @@ export function createRegistryAdmin({
   const jobs = openJobs(directory);
 
   const ofVersion = async <Result>(
-    { name, at }: { readonly name: string; readonly at: string },
+    { name, version: at }: OfVersion,
     run: (reference: string) => Promise<Result>,
   ): Promise<Result> => {
     await withReason(() => registry.model(name));
@@ -95,7 +110,7 @@ export function createRegistryAdmin({
   return {
     models: () => withReason(() => registry.models()),
     model: (name) => withReason(() => registry.model(name)),
-    version: (name, at) => ofVersion({ name, at }, (reference) => registry.version(reference)),
+    version: (request) => ofVersion(request, (reference) => registry.version(reference)),
     register: (name, body) =>
       withReason(
         async () => {
@@ -107,26 +122,26 @@ export function createRegistryAdmin({
         },
         (message) => new InvalidRequestError(message, { field: "from" }),
       ),
-    setAlias: async (name, alias, body) => {
+    setAlias: async ({ name, alias, body }) => {
       const { version } = aliasRequest(body);
-      const made = await ofVersion({ name, at: String(version) }, () =>
+      const made = await ofVersion({ name, version: String(version) }, () =>
         registry.setAlias(name, alias, version),
       );
       return changed(made, `${name}@${alias} names version ${version}`);
     },
-    removeAlias: (name, alias) =>
-      ofVersion({ name, at: "latest" }, async () =>
+    deleteAlias: ({ name, alias }) =>
+      ofVersion({ name, version: "latest" }, async () =>
         changed(await registry.removeAlias(name, alias), `${name}@${alias} is removed`),
       ),
-    annotateModel: (name, body) =>
+    tagModel: (name, body) =>
       withReason(async () => registry.annotateModel(name, annotations(body))),
-    annotateVersion: (name, at, body) =>
-      ofVersion({ name, at }, async (reference) =>
+    tagVersion: ({ body, ...request }) =>
+      ofVersion(request, async (reference) =>
         registry.annotateVersion(reference, annotations(body)),
       ),
-    deleteVersion: (name, at) =>
-      ofVersion({ name, at }, async (reference) => {
-        const { version } = await registry.locate(reference);
+    deleteVersion: (request) =>
+      ofVersion(request, async (reference) => {
+        const { name, version } = await registry.locate(reference);
         await registry.deleteVersion(`${name}@${version}`);
         return changed({ deleted: `${name}@${version}` }, `deleted ${name}@${version}`);
       }),
@@ -135,8 +150,8 @@ export function createRegistryAdmin({
         await registry.deleteModel(name);
         return changed({ deleted: name }, `deleted ${name}`);
       }),
-    convert: (name, at, body) =>
-      ofVersion({ name, at }, (reference) => startConversion(registry, reference, { body, log })),
+    convert: ({ body, ...request }) =>
+      ofVersion(request, (reference) => startConversion(registry, reference, { body, log })),
     jobs: () => ofJob((each) => each.list()),
     job: (id) => ofJob((each) => each.get(id)),
     jobLog: (id) => ofJob((each) => each.log(id)),
@@ -157,11 +172,12 @@ async function withReason<Result>(
 }
 
 function annotations(body: unknown) {
-  const { description, tags = {} } = annotateRequest(body);
+  const { description, tags = {}, removeTags = [] } = annotateRequest(body);
   const entries = Object.entries(tags).map(([key, value]) => [key, value ?? undefined] as const);
+  const removed = removeTags.map((key) => [key, undefined] as const);
   return {
     ...(description !== undefined && { description }),
-    tags: Object.fromEntries(entries),
+    tags: Object.fromEntries([...entries, ...removed]),
   };
 }
 
@@ -189,12 +205,10 @@ async function allowedSource(from: string, folders: readonly string[]): Promise<
 
 /** A SavedModel that cannot be read is not registered, as by the command. @throws InvalidRequestError */
 async function assertReadable(from: string): Promise<void> {
-  if (!from.endsWith(".pb") && !existsSync(join(from, "saved_model.pb"))) return;
-  const { inspectSavedModel, SavedModelError } = await import("@tensorgate/savedmodel");
   try {
-    await inspectSavedModel(from);
+    await inspectSource(from);
   } catch (thrown) {
-    if (!(thrown instanceof SavedModelError)) throw thrown;
+    if (!(thrown instanceof Error) || thrown.name !== "SavedModelError") throw thrown;
     throw new InvalidRequestError(thrown.message, { field: "from" });
   }
 }

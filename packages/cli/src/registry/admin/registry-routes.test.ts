@@ -1,49 +1,19 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { testConstant, testNode, writeSavedModel } from "@tensorgate/savedmodel/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type AdminServer, startAdminServer } from "../../telemetry/admin-server.ts";
-import { createRegistryAdmin } from "./registry-admin.ts";
-import { registryRoutes } from "./registry-routes.ts";
+import { startTestAdmin } from "./testing.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "tensorgate-registry-routes-"));
-const incoming = join(folder, "incoming");
+const server = await startTestAdmin();
+const { folder, incoming, logged, half: from } = server;
 const broken = join(incoming, "broken");
-const logged: string[] = [];
-let server: AdminServer;
 
-const float = { T: { type: "FP32" } } as const;
-const info = (graphName: string) => ({ dtype: "FP32", shape: [-1], graphName }) as const;
-
-beforeAll(async () => {
-  writeSavedModel(join(incoming, "half"), {
-    nodes: [
-      testNode("Placeholder", "x", [], { dtype: { type: "FP32" }, shape: { shape: [-1] } }),
-      testConstant("half", 0.5),
-      testNode("Mul", "y", ["x", "half"], float),
-    ],
-    signatures: {
-      serving_default: {
-        inputs: new Map([["x", info("x:0")]]),
-        outputs: new Map([["y", info("y:0")]]),
-      },
-    },
-  });
+beforeAll(() => {
   mkdirSync(broken);
   writeFileSync(join(broken, "saved_model.pb"), "no graph");
   writeFileSync(join(folder, "secret.onnx"), "");
   symlinkSync(join(folder, "secret.onnx"), join(incoming, "link.onnx"));
-  const directory = join(folder, "registry");
-  mkdirSync(directory);
-  const log = (text: string) => logged.push(text);
-  const admin = createRegistryAdmin({ directory, registerFrom: [incoming], log });
-  server = await startAdminServer({ host: "127.0.0.1", port: 0 }, registryRoutes(admin));
 });
-afterAll(async () => {
-  await server.close();
-  rmSync(folder, { recursive: true });
-});
+afterAll(() => server[Symbol.asyncDispose]());
 
 async function call(method: string, path: string, body?: object) {
   const response = await fetch(`${server.url}/registry${path}`, {
@@ -57,8 +27,6 @@ async function call(method: string, path: string, body?: object) {
   const isJson = response.headers.get("content-type") === "application/json";
   return { status: response.status, body: isJson ? JSON.parse(text) : text };
 }
-
-const from = join(incoming, "half");
 
 test("a model's life: register, list, alias, tag, convert as a job, delete", async () => {
   const registered = await call("POST", "/models/half/versions", {

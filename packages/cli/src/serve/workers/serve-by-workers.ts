@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type GatewayOptions, systemClockAndRandom, workerShare } from "@tensorgate/gateway";
 import { CommandError, explainedListenError } from "../../command-error.ts";
 import type { Service } from "../../service/service.ts";
-import { startAdminServer } from "../../telemetry/admin-server.ts";
+import { type AdminRoute, startAdminServer } from "../../telemetry/admin-server.ts";
 import type { AdminAddress } from "../../telemetry/run-gateway.ts";
 import { createConfigReload } from "../config-reload.ts";
 import { reloadOnChange } from "../config-watch.ts";
@@ -22,6 +22,8 @@ export interface WorkersOptions {
   /** Reads the file again. Throws with all of its faults. */
   readonly read: () => GatewayOptions;
   readonly admin: AdminAddress;
+  /** Further routes of the admin port, which this process answers itself. */
+  readonly adminRoutes: readonly AdminRoute[];
   readonly isWatched: boolean;
 }
 
@@ -33,7 +35,7 @@ export interface WorkersOptions {
  * @throws CommandError if a port is in use
  */
 export async function serveByWorkers(
-  { count, file, initial, read, admin, isWatched }: WorkersOptions,
+  { count, file, initial, read, admin, adminRoutes, isWatched }: WorkersOptions,
   { log, stopped, announce, onHangup }: Service,
 ): Promise<void> {
   if (!sharesPorts.has(process.platform)) {
@@ -55,8 +57,10 @@ export async function serveByWorkers(
     },
     log,
   });
-  const adminServer = await startAdminServer(admin, workerRoutes(pool), (call) =>
-    forwardToWorker(pool, call),
+  const adminServer = await startAdminServer(
+    admin,
+    [...workerRoutes(pool), ...adminRoutes],
+    (call) => forwardToWorker(pool, call),
   ).catch((thrown: unknown) => {
     throw explainedListenError(thrown, admin, "--admin-port");
   });

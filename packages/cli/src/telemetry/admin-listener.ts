@@ -1,0 +1,71 @@
+import http from "node:http";
+import http2 from "node:http2";
+import net from "node:net";
+import { sniffHttpVersion } from "@tensorgate/gateway";
+
+/** One port for HTTP/1.1 and HTTP/2 without TLS, which gRPC needs. */
+export interface AdminListener {
+  /** @throws the error of the system if the port is in use */
+  listen(address: { readonly host: string; readonly port: number }): Promise<net.AddressInfo>;
+  /** Closes the port and all connections. */
+  close(): Promise<void>;
+}
+
+/** Longest time until a request has arrived, in milliseconds. */
+const requestTimeoutMs = 10_000;
+
+/** Requests of a connection at the same time. */
+const maxConcurrentStreams = 100;
+
+/** @param onRequest - gets requests of both versions of HTTP; Node gives those of HTTP/2 the same members */
+export function createAdminListener(onRequest: http.RequestListener): AdminListener {
+  const http1 = http.createServer(
+    { requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs },
+    onRequest,
+  );
+  // A server that does not listen has timers only after this event.
+  http1.emit("listening");
+  const http2Server = http2.createServer(
+    { settings: { maxConcurrentStreams } },
+    onRequest as unknown as (
+      request: http2.Http2ServerRequest,
+      response: http2.Http2ServerResponse,
+    ) => void,
+  );
+  http2Server.on("session", (session) => session.on("error", () => {}));
+
+  const sockets = new Set<net.Socket>();
+  const server = net.createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    socket.on("error", () => {});
+    const cut = () => socket.destroy();
+    socket.setTimeout(requestTimeoutMs, cut);
+    sniffHttpVersion(socket, (version) => {
+      socket.setTimeout(0, cut);
+      const handler = version === "h2" ? http2Server : http1;
+      handler.emit("connection", socket);
+    });
+  });
+
+  return {
+    listen: (address) =>
+      new Promise((resolve, reject) => {
+        server.once("error", reject);
+        server.listen(address, () => {
+          server.off("error", reject);
+          // A connection that could not be accepted, for want of files or memory: the next one may be.
+          server.on("error", () => {});
+          resolve(server.address() as net.AddressInfo);
+        });
+      }),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+        // They never listened, and stop their timers all the same.
+        http1.close(() => {});
+        http2Server.close(() => {});
+      }),
+  };
+}

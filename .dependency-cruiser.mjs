@@ -50,9 +50,9 @@ const stages = {
   upstream: ["core", "grpc", "open-inference", "proto", "tf-serving"],
 };
 
-/** Bounds of settings, which every stage's options are made of, and the reading of files that they name. */
+/** Bounds of settings, which every stage's options are made of, names that stand for regions, and the reading of files. */
 const settingFiles =
-  "^packages/gateway/src/(setting-schemas|regular-file|kubernetes-account)\\.ts$";
+  "^packages/gateway/src/(setting-schemas|node-region|regular-file|kubernetes-account)\\.ts$";
 
 /** Each heavy dependency, and its one home. */
 const homes = {

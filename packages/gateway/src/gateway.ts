@@ -10,6 +10,7 @@ import { createInbound } from "./inbound/inbound.ts";
 import { meaningOf } from "./meaning.ts";
 import { createModels } from "./models/models.ts";
 import { createPictures } from "./models/pictures.ts";
+import { withOwnRegion } from "./node-region.ts";
 import { createResponseCache } from "./pipeline/response-cache.ts";
 import { createRollouts } from "./rollout/rollouts.ts";
 import { routingDefaults } from "./routing/options.ts";
@@ -31,7 +32,7 @@ import { version } from "./version.ts";
  * @throws ConfigError with every fault of `options`; SettingError if a file or variable that it names cannot be used
  */
 export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): Gateway {
-  const { region = "local", ...settings } = checkedOptions(options);
+  const { region, ...settings } = withOwnRegion(checkedOptions(options));
   const { clock, random } = deps.clockAndRandom ?? systemClockAndRandom;
   const host = hostCallbacks(deps);
   // config: a call takes what is in force once, and a reload swaps it whole, with all that is built of it
@@ -40,7 +41,7 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
   const telemetry = createTelemetry({ ...deps, ...host, version, clock });
 
   // upstream: every replica, and how it is spoken to
-  const upstream = createReplicas(settings.pools, { options: settings.upstream, clock, random });
+  const upstream = createReplicas(settings, { ownRegion: region, clock, random });
   const aliasOf = createReplicaAliases();
   const registry = createDeviceRegistry({ replicas: upstream, aliasOf, clock });
 

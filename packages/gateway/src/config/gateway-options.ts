@@ -30,7 +30,8 @@ export type { PoolOptions };
 /** The configuration of a gateway, the same in YAML and in TypeScript. */
 export interface GatewayOptions {
   /**
-   * Region of this gateway; calls go to the nearest region.
+   * Region of this gateway; calls go to the nearest region. `kubernetes:///region` and `kubernetes:///zone` stand for that
+   * of the node that it runs on.
    * @default "local"
    */
   readonly region?: string;
@@ -67,7 +68,13 @@ export interface GatewayOptions {
 
 export const gatewaySchema: z.ZodType<GatewayOptions> = z
   .strictObject({
-    region: z.string().min(1).optional().describe("Where this gateway runs."),
+    region: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        "Where this gateway runs; kubernetes:///region or kubernetes:///zone for where its node is.",
+      ),
     listen: listenSchema.optional(),
     crossSite: crossSiteSchema.optional().describe("Which web pages may call."),
     models: z.array(modelSchema).min(1).optional().describe("Models that can be scored."),

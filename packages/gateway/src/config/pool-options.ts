@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { isLoopbackName } from "../inbound/options.ts";
+import { nodeLabelOf } from "../node-region.ts";
 import {
   dialectNamed,
   dialects,
@@ -44,7 +45,12 @@ const hostOf = (place: string) =>
 export const poolSchema: z.ZodType<PoolOptions> = z
   .strictObject({
     model: z.string().min(1).describe("Name of a model under `models`."),
-    region: z.string().min(1).describe("Region of the replicas."),
+    region: z
+      .string()
+      .min(1)
+      .describe(
+        "Region of the replicas; kubernetes:///region or kubernetes:///zone for that of each one's node.",
+      ),
     dialect: z.enum(dialects).optional().describe("Dialect of the replicas."),
     service: z
       .string()
@@ -142,6 +148,9 @@ function* gatewayFaults(
   }
   if (tls && gateway.startsWith("http:")) {
     yield { at: "tls", message: "tls requires a gateway URL with https" };
+  }
+  if (nodeLabelOf(region) !== undefined) {
+    yield { at: "region", message: `name the region of the gateway; ${region} is for replicas` };
   }
   // It is sent in a header that holds a list.
   if (!/^[\x21-\x2b\x2d-\x7e]+$/.test(region)) {

@@ -1,4 +1,5 @@
 import { listedNames, meantName } from "@tensorgate/core";
+import { nodeLabelOf } from "../node-region.ts";
 
 /** A fault, and where the setting stands. */
 export interface PathFault {
@@ -33,6 +34,10 @@ function sectionsOf(root: unknown) {
     known: namesOf(areModelsListed ? modelNames : poolModels),
     /** Regions with a pool. */
     regions: namesOf(pools.flatMap((pool) => nameAt(pool, "region"))),
+    /** Whether the regions of replicas are those of their nodes, so that the configuration does not have them. */
+    hasNodeRegions: pools
+      .flatMap((pool) => nameAt(pool, "region"))
+      .some(({ name }) => nodeLabelOf(name) !== undefined),
   };
 }
 
@@ -81,19 +86,20 @@ function* headReferences(root: unknown): Iterable<PathFault> {
  * exist, models that nothing serves, and residencies that leave no region.
  */
 export function* looseEnds(root: unknown): Iterable<PathFault> {
-  const { models, pools, keys, poolModels, known, regions } = sectionsOf(root);
+  const { models, pools, keys, poolModels, known, regions, hasNodeRegions } = sectionsOf(root);
   for (const { path, name } of keys.flatMap((key) => namesAt(key, "models"))) {
     if (name === anyModel || known.has(name)) continue;
     yield { path, message: unknownName("model", name, known) };
   }
   for (const { path, name } of [...models, ...keys].flatMap((each) => namesAt(each, "residency"))) {
-    if (!regions.has(name)) yield { path, message: unknownName("region", name, regions) };
+    if (hasNodeRegions || regions.has(name)) continue;
+    yield { path, message: unknownName("region", name, regions) };
   }
   const own = memberOf(root, "region");
   const measured = new Set([...regions, ...(typeof own === "string" ? [own] : [])]);
   const roundTrips = memberOf(memberOf(root, "routing"), "roundTripsMs");
   for (const name of isRecord(roundTrips) ? Object.keys(roundTrips) : []) {
-    if (measured.has(name)) continue;
+    if (hasNodeRegions || measured.has(name)) continue;
     const path = ["routing", "roundTripsMs", name];
     yield { path, message: unknownName("region", name, measured) };
   }
@@ -106,13 +112,13 @@ export function* looseEnds(root: unknown): Iterable<PathFault> {
       const served = regionsOf(pools, (each) => each === name);
       if (areComplete && served.size === 0) {
         yield { path, message: `no pool serves model "${name}"; add one, or remove the model` };
-      } else yield* emptyResidency(model, served, regions);
+      } else if (!hasNodeRegions) yield* emptyResidency(model, served, regions);
     }
   }
   for (const key of keys) {
     const names = namesOf(namesAt(key, "models"));
     const served = regionsOf(pools, (each) => names.has(anyModel) || names.has(each));
-    if (served.size > 0) yield* emptyResidency(key, served, regions);
+    if (served.size > 0 && !hasNodeRegions) yield* emptyResidency(key, served, regions);
   }
 }
 

@@ -15,6 +15,7 @@ import {
   type Tasks,
   withinRegions,
 } from "@tensorgate/core";
+import { nodeLabelOf } from "../node-region.ts";
 import { createModelCatalog, type RuntimeModelInfo } from "./catalog.ts";
 import { createClassifier } from "./classify.ts";
 import { describedSignature } from "./described-signature.ts";
@@ -103,7 +104,12 @@ export function createModels(deps: ModelsDeps): Models {
       assertRegion: (region, { hints: { residency, isForwarded } }) => {
         // Another gateway knows regions that this one has no pools in.
         if (isForwarded || regions.includes(region)) return;
-        const known = regions.filter((name) => residency?.includes(name) ?? true);
+        // The regions of nodes are known by the replicas only.
+        const live = new Set(all().flatMap(({ name }) => deps.regionsOf(name)));
+        if (live.has(region)) return;
+        const known = [...new Set([...regions, ...live])]
+          .filter((name) => nodeLabelOf(name) === undefined)
+          .filter((name) => residency?.includes(name) ?? true);
         const meant = meantName(region, known);
         throw new InvalidRequestError(`unknown region "${cutText(region, 80)}"`, {
           field: "region",

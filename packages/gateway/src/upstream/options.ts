@@ -17,6 +17,10 @@ export {
 export interface ReplicaPoolOptions {
   /** Name of a model under `models`. */
   readonly model: string;
+  /**
+   * Name of the region, or `kubernetes:///region` or `kubernetes:///zone`: each replica is then in the region, or zone, of
+   * the node that its pod runs on, which is known of replicas that are watched by `kubernetes:///service.namespace:port`.
+   */
   readonly region: string;
   /**
    * Dialect of the replicas.

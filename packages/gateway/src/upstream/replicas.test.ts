@@ -13,10 +13,13 @@ const pool = (...addresses: readonly string[]): ReplicaPoolOptions => ({
 });
 
 function registry(...pools: readonly ReplicaPoolOptions[]) {
-  const made = createReplicas(pools, {
-    options: {},
-    ...manualClockAndRandom(),
-  });
+  const made = createReplicas(
+    { pools },
+    {
+      ownRegion: "r",
+      ...manualClockAndRandom(),
+    },
+  );
   let changeCount = 0;
   made.onChange(() => {
     changeCount += 1;

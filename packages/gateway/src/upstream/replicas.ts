@@ -1,7 +1,9 @@
 import { type ClockAndRandom, SettingError } from "@tensorgate/core";
+import { nodeLabelOf } from "../node-region.ts";
 import { createResolver, type Lookup, systemLookup } from "./discovery/dns-resolver.ts";
 import { inClusterApi, type KubernetesApi } from "./discovery/kubernetes-api.ts";
 import { kubernetesScheme } from "./discovery/kubernetes-resolver.ts";
+import { createNodeRegions } from "./discovery/node-regions.ts";
 import type { ReplicaAddress, Resolver } from "./discovery/resolver.ts";
 import { type ChannelOptions, channelDefaults, type ReplicaPoolOptions } from "./options.ts";
 import { createPool, createReplicaIds, type ReplicaConnection, type ReplicaPool } from "./pool.ts";
@@ -26,8 +28,15 @@ export interface Replicas {
   close(): void;
 }
 
+/** The settings of a configuration that are about replicas. */
+export interface UpstreamSettings {
+  readonly pools: readonly ReplicaPoolOptions[];
+  readonly upstream?: ChannelOptions | undefined;
+}
+
 export interface ReplicasOptions extends ClockAndRandom {
-  readonly options?: ChannelOptions | undefined;
+  /** That of the gateway. */
+  readonly ownRegion: string;
   /** The system's lookup by default. */
   readonly lookup?: Lookup;
   /** That of the cluster that this process runs in by default. */
@@ -39,8 +48,8 @@ const noCluster =
 
 /** @throws SettingError if a file or a variable of a pool cannot be used */
 export function createReplicas(
-  initial: readonly ReplicaPoolOptions[],
-  { options, lookup = systemLookup, kubernetes = inClusterApi(), clock, random }: ReplicasOptions,
+  { pools: initial, upstream: options }: UpstreamSettings,
+  { ownRegion, lookup = systemLookup, kubernetes = inClusterApi(), clock, random }: ReplicasOptions,
 ): Replicas {
   const settings = { ...channelDefaults, ...options };
   const resolverOptions = {
@@ -51,6 +60,12 @@ export function createReplicas(
     clock,
     random,
   };
+  const nodes = createNodeRegions({
+    api: kubernetes,
+    ownRegion,
+    onChange: () => update(),
+    clock,
+  });
   const idOf = createReplicaIds();
   /** By address in the configuration. */
   const resolvers = new Map<string, Resolver>();
@@ -58,6 +73,8 @@ export function createReplicas(
   /** Connected and draining replicas. One that comes back while it drains gets a new connection. */
   const byId = new Map<string, Replica>();
   const listeners: (() => void)[] = [];
+  /** As they are configured, without replicas. */
+  let configured: readonly ReplicaPool[] = [];
   /** The pools in force; `pools` stays the same array as long as it has the same content. */
   let current: readonly ReplicaPool[] = [];
   let pools: readonly ReplicaPool[] = [];
@@ -90,14 +107,28 @@ export function createReplicas(
     });
   }
 
-  function withReplicas(pool: ReplicaPool): ReplicaPool {
+  /** Resolves a pool: it is one for each region, if its replicas are in the regions of their nodes. */
+  function withReplicas(pool: ReplicaPool): readonly ReplicaPool[] {
     const found = pool.access.addresses.flatMap((each) => resolvers.get(each)?.addresses ?? []);
-    return { ...pool, replicaIds: [...new Set(found.map((each) => acquire(each, pool)))] };
+    const label = nodeLabelOf(pool.region);
+    const idsOf = (addresses: readonly ReplicaAddress[]) => [
+      ...new Set(addresses.map((each) => acquire(each, pool))),
+    ];
+    if (label === undefined) return [{ ...pool, replicaIds: idsOf(found) }];
+    const byRegion = Map.groupBy(found, (address) => nodes.regionOf(address, label));
+    // Those whose node is being read.
+    byRegion.delete(undefined);
+    if (byRegion.size === 0) return [{ ...pool, region: ownRegion }];
+    return [...byRegion].map(([region = ownRegion, addresses]) => ({
+      ...pool,
+      region,
+      replicaIds: idsOf(addresses),
+    }));
   }
 
   /** Updates replicas by pools and resolvers. */
   function update(): void {
-    current = current.map(withReplicas);
+    current = configured.flatMap(withReplicas);
     addressesOf = new Map();
     for (const { replicaIds, access } of current) {
       for (const id of replicaIds) {
@@ -113,8 +144,8 @@ export function createReplicas(
   }
 
   function setPools(next: readonly ReplicaPool[]): void {
-    current = next;
-    const wanted = new Set(current.flatMap(({ access }) => access.addresses));
+    configured = next;
+    const wanted = new Set(configured.flatMap(({ access }) => access.addresses));
     for (const [address, resolver] of resolvers) {
       if (wanted.has(address)) continue;
       resolver.close();
@@ -141,6 +172,7 @@ export function createReplicas(
     close: () => {
       listeners.length = 0;
       setPools([]);
+      nodes.close();
     },
   };
 }

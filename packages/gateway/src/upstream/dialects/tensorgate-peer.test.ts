@@ -20,9 +20,9 @@ import { createReplicas } from "../replicas.ts";
 function peerAt(address: string) {
   const { clock, random } = manualClockAndRandom();
   const registry = createReplicas(
-    [{ model: "m", region: "eastus", gateway: `http://${address}` }],
+    { pools: [{ model: "m", region: "eastus", gateway: `http://${address}` }] },
     {
-      options: {},
+      ownRegion: "r",
       clock,
       random,
     },

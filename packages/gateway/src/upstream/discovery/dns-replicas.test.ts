@@ -11,15 +11,18 @@ import { createReplicas } from "../replicas.ts";
 function registry(pools: readonly ReplicaPoolOptions[], names: Record<string, readonly string[]>) {
   const { clock, random } = manualClockAndRandom();
   let resolvedCount = 0;
-  const made = createReplicas(pools, {
-    options: {},
-    lookup: async (hostname) => {
-      resolvedCount += 1;
-      return names[hostname] ?? [];
+  const made = createReplicas(
+    { pools },
+    {
+      ownRegion: "r",
+      lookup: async (hostname) => {
+        resolvedCount += 1;
+        return names[hostname] ?? [];
+      },
+      clock,
+      random,
     },
-    clock,
-    random,
-  });
+  );
   return {
     made,
     clock,

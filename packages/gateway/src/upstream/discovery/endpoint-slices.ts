@@ -1,10 +1,19 @@
 import { z } from "zod";
 
+/** A pod that takes new calls. */
+export interface ReadyEndpoint {
+  /** Without brackets. */
+  readonly ip: string;
+  /** Name of the node that it runs on. */
+  readonly node?: string;
+  /** That of the node. */
+  readonly zone?: string;
+}
+
 /** A part of the endpoints of a Service. */
 export interface EndpointSlice {
   readonly name: string;
-  /** IP addresses of pods that take new calls, without brackets. */
-  readonly readyIps: readonly string[];
+  readonly ready: readonly ReadyEndpoint[];
 }
 
 /** What a watch reports. */
@@ -30,6 +39,8 @@ const slice = z.object({
         conditions: z
           .object({ ready: z.boolean().nullish(), terminating: z.boolean().nullish() })
           .default({}),
+        nodeName: z.string().nullish(),
+        zone: z.string().nullish(),
       }),
     )
     .nullish(),
@@ -69,5 +80,10 @@ function sliceFrom({ metadata, endpoints }: z.infer<typeof slice>): EndpointSlic
   const ready = (endpoints ?? []).filter(
     ({ conditions }) => conditions.ready !== false && conditions.terminating !== true,
   );
-  return { name: metadata.name, readyIps: ready.flatMap(({ addresses }) => addresses) };
+  return {
+    name: metadata.name,
+    ready: ready.flatMap(({ addresses, nodeName, zone }) =>
+      addresses.map((ip) => ({ ip, ...(nodeName && { node: nodeName }), ...(zone && { zone }) })),
+    ),
+  };
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { z } from "zod";
 import { inClusterAccount } from "../../kubernetes-account.ts";
 import {
   parseSliceEvent,
@@ -25,12 +26,25 @@ export interface KubernetesApi {
       readonly signal: AbortSignal;
     },
   ): Promise<void>;
+  /**
+   * Reads the region of a node.
+   *
+   * @returns its label `topology.kubernetes.io/region`, undefined if it has none
+   * @throws Error if there is no such node, or no permission to read it
+   */
+  nodeRegion(name: string, signal: AbortSignal): Promise<{ readonly label: string | undefined }>;
 }
 
 /** Largest list, and longest line of a watch, in characters. */
 const maxTextChars = 16 << 20;
 /** Time without a byte after which a request fails, in milliseconds; a watch has bookmarks about once a minute. */
 const idleTimeoutMs = 150_000;
+/** The same of a node, for whose region replicas wait, in milliseconds. */
+const nodeTimeoutMs = 5_000;
+
+const nodeSchema = z.object({
+  metadata: z.object({ labels: z.record(z.string(), z.string()).default({}) }),
+});
 
 /**
  * Creates the API of the cluster that this process runs in, by the account of its pod.
@@ -45,34 +59,37 @@ export function inClusterApi(
   if (!account) return undefined;
 
   const get = async (
-    service: KubernetesService,
-    query: Record<string, string>,
+    path: string,
     signal: AbortSignal,
+    timeoutMs = idleTimeoutMs,
   ): Promise<IncomingMessage> => {
-    const parameters = new URLSearchParams({
-      labelSelector: `kubernetes.io/service-name=${service.name}`,
-      ...query,
-    });
-    const path = `/apis/discovery.k8s.io/v1/namespaces/${service.namespace}/endpointslices?${parameters}`;
-    const response = await account.send({ path, signal, timeoutMs: idleTimeoutMs });
+    const response = await account.send({ path, signal, timeoutMs });
     if (response.statusCode === 200) return response;
     response.destroy();
     throw new Error(`the API server answers ${response.statusCode}`);
   };
+  const slicesPath = (service: KubernetesService, query: Record<string, string> = {}) => {
+    const labelSelector = `kubernetes.io/service-name=${service.name}`;
+    const parameters = new URLSearchParams({ labelSelector, ...query });
+    return `/apis/discovery.k8s.io/v1/namespaces/${service.namespace}/endpointslices?${parameters}`;
+  };
+  const textOf = async (response: IncomingMessage, what: string): Promise<string> => {
+    let text = "";
+    for await (const piece of response.setEncoding("utf8")) {
+      text += piece;
+      if (text.length > maxTextChars) throw new Error(`${what} is too long`);
+    }
+    return text;
+  };
 
   return {
     list: async (service, signal) => {
-      let text = "";
-      const response = await get(service, {}, signal);
-      for await (const piece of response.setEncoding("utf8")) {
-        text += piece;
-        if (text.length > maxTextChars) throw new Error("the list of endpoints is too long");
-      }
-      return parseSliceList(text);
+      const response = await get(slicesPath(service), signal);
+      return parseSliceList(await textOf(response, "the list of endpoints"));
     },
     watch: async (service, { resourceVersion, onEvent, signal }) => {
       const query = { watch: "true", allowWatchBookmarks: "true", resourceVersion };
-      const response = await get(service, query, signal);
+      const response = await get(slicesPath(service, query), signal);
       let rest = "";
       for await (const piece of response.setEncoding("utf8")) {
         const lines = (rest + piece).split("\n");
@@ -80,6 +97,12 @@ export function inClusterApi(
         if (rest.length > maxTextChars) throw new Error("an event of endpoints is too long");
         for (const line of lines) if (line !== "") onEvent(parseSliceEvent(line));
       }
+    },
+    nodeRegion: async (name, signal) => {
+      const path = `/api/v1/nodes/${encodeURIComponent(name)}`;
+      const response = await get(path, signal, nodeTimeoutMs);
+      const { metadata } = nodeSchema.parse(JSON.parse(await textOf(response, "the node")));
+      return { label: metadata.labels["topology.kubernetes.io/region"] };
     },
   };
 }

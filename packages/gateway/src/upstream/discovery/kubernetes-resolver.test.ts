@@ -11,6 +11,8 @@ import { createKubernetesResolver, kubernetesServiceFrom } from "./kubernetes-re
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
+const endpoints = (ips: readonly string[]) => ips.map((ip) => ({ ip }));
+
 /** An API server that a test answers for. */
 function apiServer() {
   const lists: PromiseWithResolvers<SliceList>[] = [];
@@ -42,18 +44,23 @@ function apiServer() {
       });
       return ended.promise;
     },
+    nodeRegion: () => Promise.reject(new Error("refused")),
   };
   return {
     api,
     lists,
     watches,
     async list(slices: Readonly<Record<string, readonly string[]>>) {
-      const all = Object.entries(slices).map(([name, readyIps]) => ({ name, readyIps }));
+      const all = Object.entries(slices).map(([name, ips]) => ({ name, ready: endpoints(ips) }));
       lists.at(-1)?.resolve({ slices: all, resourceVersion: String(lists.length) });
       await settled();
     },
-    change: (name: string, readyIps: readonly string[]) =>
-      watches.at(-1)?.say({ kind: "changed", slice: { name, readyIps }, resourceVersion: "9" }),
+    change: (name: string, ips: readonly string[]) =>
+      watches.at(-1)?.say({
+        kind: "changed",
+        slice: { name, ready: endpoints(ips) },
+        resourceVersion: "9",
+      }),
   };
 }
 
@@ -164,13 +171,17 @@ const slice = {
     { addresses: ["10.0.0.1"], conditions: { ready: true, serving: true, terminating: false } },
     { addresses: ["10.0.0.2"], conditions: { ready: false, serving: true, terminating: true } },
     { addresses: ["10.0.0.3"], conditions: { ready: true, terminating: true } },
-    { addresses: ["10.0.0.4"], conditions: { ready: null } },
+    { addresses: ["10.0.0.4"], conditions: { ready: null }, nodeName: "node-1", zone: "z1" },
     { addresses: ["10.0.0.5"] },
   ],
 };
 
 test("slices are read as the API server writes them", () => {
-  const readyIps = ["10.0.0.1", "10.0.0.4", "10.0.0.5"];
+  const ready = [
+    { ip: "10.0.0.1" },
+    { ip: "10.0.0.4", node: "node-1", zone: "z1" },
+    { ip: "10.0.0.5" },
+  ];
   const list = {
     metadata: { resourceVersion: "7" },
     items: [slice, { metadata: { name: "empty" }, endpoints: null }],
@@ -179,14 +190,14 @@ test("slices are read as the API server writes them", () => {
 
   expect(parseSliceList(JSON.stringify(list))).toEqual({
     slices: [
-      { name: "s", readyIps },
-      { name: "empty", readyIps: [] },
+      { name: "s", ready },
+      { name: "empty", ready: [] },
     ],
     resourceVersion: "7",
   });
   expect(line("MODIFIED", slice)).toEqual({
     kind: "changed",
-    slice: { name: "s", readyIps },
+    slice: { name: "s", ready },
     resourceVersion: "7",
   });
   expect(line("DELETED", slice)).toMatchObject({ kind: "deleted", name: "s" });

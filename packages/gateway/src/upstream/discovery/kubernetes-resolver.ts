@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from "node:util";
 import { backoffDelayMs, type ClockAndRandom } from "@tensorgate/core";
-import type { SliceEvent } from "./endpoint-slices.ts";
+import type { ReadyEndpoint, SliceEvent } from "./endpoint-slices.ts";
 import type { KubernetesApi, KubernetesService } from "./kubernetes-api.ts";
 import type { ReplicaAddress, Resolver } from "./resolver.ts";
 
@@ -41,7 +42,7 @@ export function createKubernetesResolver(
   const service = serviceOf(authority);
   const name = `${service.name}.${service.namespace}.svc:${service.port}`;
   const closing = new AbortController();
-  const slices = new Map<string, readonly string[]>();
+  const slices = new Map<string, readonly ReadyEndpoint[]>();
   let addresses: readonly ReplicaAddress[] = [];
   let failureCount = 0;
   let timer: Disposable | undefined;
@@ -52,7 +53,7 @@ export function createKubernetesResolver(
     try {
       const { slices: listed, resourceVersion } = await api.list(service, signal);
       slices.clear();
-      for (const { name: each, readyIps } of listed) slices.set(each, readyIps);
+      for (const { name: each, ready } of listed) slices.set(each, ready);
       update();
       failureCount = 0;
       await api.watch(service, { resourceVersion, onEvent: apply, signal });
@@ -72,7 +73,7 @@ export function createKubernetesResolver(
     if (closing.signal.aborted) return;
     switch (event.kind) {
       case "changed":
-        slices.set(event.slice.name, event.slice.readyIps);
+        slices.set(event.slice.name, event.slice.ready);
         update();
         break;
       case "deleted":
@@ -89,9 +90,13 @@ export function createKubernetesResolver(
 
   function update(): void {
     if (closing.signal.aborted) return;
-    const ips = [...new Set([...slices.values()].flat())].toSorted().slice(0, maxAddresses);
-    if (ips.join() === addresses.map(({ ip }) => ip).join()) return;
-    addresses = ips.map((ip) => ({ authority: name, ip }));
+    const byIp = new Map([...slices.values()].flat().map((endpoint) => [endpoint.ip, endpoint]));
+    const found = [...byIp.values()]
+      .toSorted((a, b) => (a.ip < b.ip ? -1 : 1))
+      .slice(0, maxAddresses)
+      .map((endpoint) => ({ authority: name, ...endpoint }));
+    if (isDeepStrictEqual(found, addresses)) return;
+    addresses = found;
     onChange();
   }
 

@@ -4,6 +4,10 @@ export interface ReplicaAddress {
   readonly authority: string;
   /** IP address, without brackets, that the host of `authority` was resolved to; the system resolves the host without it. */
   readonly ip?: string;
+  /** Node of Kubernetes that the replica runs on, where it is known. */
+  readonly node?: string;
+  /** That of the node. */
+  readonly zone?: string;
 }
 
 /** Resolves one address of the configuration to replicas, and again as they change. */

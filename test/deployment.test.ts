@@ -196,6 +196,27 @@ describe.skipIf(!helm)(`the Helm chart${helm ? "" : " (skipped without helm 4)"}
     expect(alone).toContain("serviceAccountName: default\n");
   });
 
+  test("lets gateways read nodes only if replicas are in the regions of their nodes", () => {
+    const models = [{ name: "m", source }];
+    const gateway = { ...anonymous, discovery: "kubernetes", region: "kubernetes:///region" };
+    const text = rendered({ gateway, models });
+    const hasRole = (each: string) =>
+      resourcesOf(each).some(({ kind }) => kind === "ClusterRoleBinding");
+
+    expect(configOf(text)).toMatchObject({
+      region: "kubernetes:///region",
+      pools: [{ region: "kubernetes:///region", replicas: ["kubernetes:///t-m.default:8500"] }],
+    });
+    expect(text).toMatch(/apiGroups: \[""\], resources: \[nodes\], verbs: \[get\]/);
+    expect(text).toContain("metadata.labels['topology.kubernetes.io/region']");
+    expect(hasRole(text)).toBe(true);
+    const zones = rendered({ gateway: { ...gateway, region: "kubernetes:///zone" }, models });
+    expect(zones).toContain("TENSORGATE_NODE_ZONE");
+    expect(hasRole(zones)).toBe(false);
+    expect(hasRole(rendered({ gateway: { ...gateway, nodes: false }, models }))).toBe(false);
+    expect(hasRole(rendered({ gateway: { ...gateway, region: "eastus" }, models }))).toBe(false);
+  });
+
   test("lets several gateways share the slots of replicas, and one have them all", () => {
     const models = [{ name: "m", source }];
     const several = rendered({ gateway: anonymous, models });
@@ -215,6 +236,21 @@ describe.skipIf(!helm)(`the Helm chart${helm ? "" : " (skipped without helm 4)"}
     const given = rendered({ gateway: { ...anonymous, sharing: { secretName: "own" } }, models });
     expect(resourcesOf(given).map(({ kind }) => kind)).not.toContain("Secret");
     expect(given).toContain("secretKeyRef: { name: own, key: secret }");
+  });
+
+  test("gives gateways the heads of a model", () => {
+    const versions = [{ version: "3", document: "{}" }];
+    const heads = [{ name: "cats", versions, aliases: { champion: "3" } }];
+    const text = rendered({ gateway: anonymous, models: [{ name: "m", source, heads }] });
+
+    const config = resourcesOf(text).find(({ kind }) => kind === "ConfigMap");
+    expect(parse(config?.data?.["tensorgate.yaml"] ?? "")).toMatchObject({
+      models: [
+        { name: "m" },
+        { name: "cats", head: { of: "m", versions, aliases: { champion: "3" } } },
+      ],
+      pools: [{ model: "m" }],
+    });
   });
 
   test("autoscales by metrics that there are", () => {

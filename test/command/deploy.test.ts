@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openRegistry, type Registry } from "@tensorgate/registry";
+import { headText } from "@tensorgate/teaching";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { runInProcess } from "../support/in-process-command.ts";
 import { type StandIns, standInPrograms } from "../support/stand-in-programs.ts";
@@ -75,6 +76,67 @@ test("values of a service have the model's image by digest, its release, and a n
   expect(JSON.stringify(programs.calls())).not.toContain(readFileSync(keyFile, "utf8").trim());
   for (const { args } of programs.calls()) expect(args.join(" ")).toContain("--namespace lab");
   expect((await registry.version("shapes@1")).services).toEqual(["lab/shop"]);
+});
+
+/** A head on the features of `shapes`, as `tensorgate teach` writes it. */
+const headOf = (model: string, version = "1") =>
+  headText({
+    classes: ["cat", "dog"],
+    featureCount: 2,
+    weights: Float32Array.of(1, 0, 0, 1),
+    bias: Float32Array.of(0, 0),
+    backbone: { model, version, reference: Float32Array.of(1, 2) },
+  });
+const registerHead = (name: string, document: string) =>
+  registry.register(name, {
+    from: [{ path: "head.json", content: { kind: "bytes", bytes: document } }],
+    aliases: ["best"],
+  });
+
+test("a head goes into the gateways, and its backbone gets the model servers", async () => {
+  programs.answer("helm", [notFound, status]);
+  programs.answer("kubectl", []);
+  await registerHead("cats", headOf("shapes"));
+
+  const { code, stderr } = await runInProcess([
+    ...["deploy", "shop", "--models", "cats@best", "--key-file", keyFile],
+  ]);
+
+  expect(stderr).toContain("cats is a head: shapes@1 is deployed as its backbone\n");
+  expect(code).toBe(0);
+  expect(valuesOf("upgrade").models).toMatchObject([
+    {
+      name: "shapes",
+      version: "1",
+      heads: [{ name: "cats", versions: [{ version: "1" }], aliases: { best: "1" } }],
+    },
+  ]);
+  expect((await registry.version("cats@1")).services).toEqual(["shop"]);
+  expect((await registry.version("shapes@1")).services).toEqual(["shop"]);
+
+  programs.answer("helm", [{ to: "get values", stdout: JSON.stringify(valuesOf("upgrade")) }]);
+  const scaled = await runInProcess(["scale", "shop", "--model", "cats", "--replicas", "2"]);
+  expect(scaled.stderr).toContain("scale its backbone: --model shapes\n");
+  expect((await runInProcess(["rollback", "shop"])).stdout).toContain("shapes@1, cats@1 again");
+});
+
+test("a head without its backbone, or without features to read, is refused with what to do", async () => {
+  programs.answer("helm", [notFound]);
+  await registerHead("birds", headOf("shapes", "7"));
+  await registerHead("stars", headOf("plain"));
+  const from = [
+    { path: "model.onnx", content: { kind: "bytes", bytes: new Uint8Array([1]) } },
+  ] as const;
+  await registry.register("plain", { from });
+  const image = { reference: "registry.example/plain:1", sha256: digest, byteCount: 1 };
+  await registry.recordUse("plain@1", { kind: "image", ...image, isPushed: true });
+  const of = (models: string) => runInProcess(["deploy", "shop", "--models", models]);
+
+  expect((await of("birds")).stderr).toContain(
+    "birds@1 is a head on shapes@7, which is not in the registry; name its backbone as well: --models birds@1,shapes@VERSION\n",
+  );
+  expect((await of("stars")).stderr).toContain("stars cannot be deployed on plain@1: ");
+  expect(programs.calls().some(({ args }) => args[0] === "upgrade")).toBe(false);
 });
 
 test("the key of a release is kept, and so is one in the file", async () => {
@@ -224,47 +286,6 @@ test("what cannot be deployed is refused with what to do", async () => {
   expect(twice).toMatchObject({ code: 2, stderr: expect.stringContaining("named twice") });
   expect(edge.stderr).toContain("no pushed image with a server");
   expect(noHelm.stderr).toContain("helm is not installed; see https://helm.sh");
-});
-
-test("a service is deleted before its images and versions, and the plan comes first", async () => {
-  programs.answer("helm", []);
-  programs.answer("kubectl", []);
-  await registry.recordUse("shapes@1", { kind: "service", name: "shop" });
-  await registry.forgetUse("shapes", { kind: "image", reference: "registry.example/shapes:1" });
-  const image = { reference: "shapes-image:1", sha256: digest, byteCount: 1 };
-  await registry.recordUse("shapes@1", { kind: "image", ...image });
-
-  const asked = await runInProcess(["delete", "shop", "--cascade"]);
-  expect(asked.stdout).toMatch(
-    /^plan:\n {2}1\. service shop .*\n {2}2\. image shapes-image:1\n {2}3\. version shapes@1 with its aliases champion\n$/,
-  );
-  expect(asked).toMatchObject({ code: 2, stderr: expect.stringContaining("give --yes") });
-  expect(programs.calls()).toEqual([]);
-
-  const done = await runInProcess(["delete", "shop", "--cascade", "--yes"]);
-  expect(done.code).toBe(0);
-  expect(programs.calls().map(({ program, args }) => `${program} ${args[0]}`)).toEqual([
-    "helm uninstall",
-    "kubectl wait",
-  ]);
-  expect(await registry.models()).toEqual([]);
-});
-
-test("an edge device gets one unit for its one model", async () => {
-  const image = { reference: "registry.example/server:1", sha256: digest, byteCount: 1 };
-  const use = { kind: "image", ...image, isPushed: true, base: "registry.example/base:1" } as const;
-  await registry.recordUse("shapes@1", use);
-  const args = ["deploy", "edge", "device.local", "--model", "shapes@1"];
-  const output = join(folder, "edge");
-
-  const { stdout } = await runInProcess([...args, "--device", "/dev/xclmgmt0"]);
-  await runInProcess([...args, "-o", output]);
-
-  expect(stdout).toContain(`Image=registry.example/server@sha256:${digest}\n`);
-  expect(stdout).toContain("AddDevice=/dev/xclmgmt0\n");
-  expect(stdout).toContain("--port 8500 --device exclusive\n");
-  expect(stdout).toContain('    devices: ["/dev/xclmgmt0"]\n');
-  expect(readFileSync(join(output, "compose.yaml"), "utf8")).toContain("name: tensorgate-model");
 });
 
 test("clusters are made by az, and only with --yes", async () => {

@@ -53,6 +53,10 @@ tensorgate.dev/model: {{ include "tensorgate.modelName" . }}
 {{- $pools := list -}}
 {{- range .Values.models -}}
 {{- $models = append $models (merge (dict "name" .name) (.release | default dict)) -}}
+{{- $backbone := .name -}}
+{{- range .heads -}}
+{{- $models = append $models (dict "name" .name "head" (merge (dict "of" $backbone) (omit . "name"))) -}}
+{{- end -}}
 {{- $name := include "tensorgate.modelName" (dict "root" $root "model" .) -}}
 {{- $form := ternary "kubernetes:///%s.%s:%d" "dns:///%s.%s.svc.cluster.local:%d" (eq $gateway.discovery "kubernetes") -}}
 {{- $address := printf $form $name $root.Release.Namespace (int (.port | default 8500)) -}}
@@ -90,6 +94,17 @@ tensorgate.dev/model: {{ include "tensorgate.modelName" . }}
 
 {{- define "tensorgate.sharingSecret" -}}
 {{- .Values.gateway.sharing.secretName | default (printf "%s-sharing" .Release.Name) -}}
+{{- end }}
+
+{{/* Whether the region is that of each node, and whether gateways read nodes for it: zones come with the endpoints. */}}
+{{- define "tensorgate.hasNodeRegion" -}}
+{{- if hasPrefix "kubernetes:///" .Values.gateway.region -}}true{{- end -}}
+{{- end }}
+
+{{- define "tensorgate.readsNodes" -}}
+{{- with .Values.gateway -}}
+{{- if and .nodes (eq .discovery "kubernetes") (eq .region "kubernetes:///region") -}}true{{- end -}}
+{{- end -}}
 {{- end }}
 
 {{/* Whether gateways call the API server. */}}

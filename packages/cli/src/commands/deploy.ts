@@ -1,5 +1,5 @@
 import { version as productVersion } from "@tensorgate/gateway";
-import { type ModelVersion, openRegistry, type Registry } from "@tensorgate/registry";
+import { openRegistry } from "@tensorgate/registry";
 import { z } from "zod";
 import { CommandError, UsageError } from "../command-error.ts";
 import {
@@ -12,14 +12,9 @@ import {
 import { quotaText } from "../deploy/device-quota.ts";
 import { failedPodLines, serviceSelector } from "../deploy/failed-rollout.ts";
 import { isPodReady, isPodRunning, podList } from "../deploy/kubernetes-objects.ts";
+import { type PlannedModels, planModels } from "../deploy/planned-models.ts";
 import { createKey, keyEntry, readKey, writeKey } from "../deploy/service-key.ts";
-import {
-  explainRegistryError,
-  type ModelValues,
-  modelValues,
-  recordService,
-  serviceUse,
-} from "../deploy/service-values.ts";
+import { explainRegistryError, recordService, serviceUse } from "../deploy/service-values.ts";
 import { forwardPort, scoreTestImage } from "../deploy/test-score.ts";
 
 export interface DeployOptions {
@@ -50,6 +45,9 @@ export interface DeployOptions {
 
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
+/** What `deploy edge` and `delete cluster`, `image` and `model` read. */
+const reservedNames: ReadonlySet<string> = new Set(["edge", "cluster", "image", "model"]);
+
 /** Deploys a service: gateways, and a model server with replicas for each model. */
 export async function runDeploy(service: string, options: DeployOptions): Promise<void> {
   if (!/^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$/.test(service)) {
@@ -57,8 +55,15 @@ export async function runDeploy(service: string, options: DeployOptions): Promis
       `invalid name of a service "${service}"; expected up to 30 lower-case letters, digits and dashes`,
     );
   }
+  if (reservedNames.has(service)) {
+    throw new UsageError(
+      `a service cannot be named "${service}", which other commands read otherwise; name another`,
+    );
+  }
   const registry = openRegistry(options.registry);
-  const models = await plannedModels(registry, options).catch(explainRegistryError);
+  const models = await planModels(registry, options.models, options, say).catch(
+    explainRegistryError,
+  );
   const tools = createClusterTools(options);
   // Manifests for other tools are made without a cluster.
   const before = options.manifests ? undefined : await releasedValues(tools, service);
@@ -74,7 +79,7 @@ export async function runDeploy(service: string, options: DeployOptions): Promis
       ...(options.manifests && { sharing: { secretName: `${service}-sharing` } }),
       ...access.values,
     },
-    models: models.map((each) => each.values),
+    models: models.values,
   });
   const template = (...more: string[]) =>
     tools.helm(["template", ...chart, ...values, ...more], { input });
@@ -87,7 +92,7 @@ export async function runDeploy(service: string, options: DeployOptions): Promis
     }
     return;
   }
-  await checkQuota(tools, service, options, models.length);
+  await checkQuota(tools, service, options, models.values.length);
   const difference = await tools.kubectl(["diff", "-f", "-"], {
     input: (await template("--dry-run=server")).stdout,
     accepted: [0, 1],
@@ -115,36 +120,12 @@ export async function runDeploy(service: string, options: DeployOptions): Promis
     throw await rolledBack(tools, service, { hadRelease: before !== undefined, reason: stderr });
   }
   const use = serviceUse(service, options.namespace);
-  await recordService(
-    registry,
-    use,
-    models.map((each) => each.version),
-  ).catch(explainRegistryError);
+  await recordService(registry, use, models.versions).catch(explainRegistryError);
   const seconds = ((performance.now() - startedMs) / 1_000).toFixed(0);
   say(
     `revision ${await revisionOf(tools, service)}${options.wait ? `, ready in ${seconds} s` : ""}`,
   );
   if (options.wait) await report(tools, service, { models, access });
-}
-
-interface PlannedModel {
-  readonly values: ModelValues;
-  readonly version: ModelVersion;
-}
-
-async function plannedModels(
-  registry: Registry,
-  { models, replicas, resource, autoscale }: DeployOptions,
-): Promise<readonly PlannedModel[]> {
-  const planned: PlannedModel[] = [];
-  for (const reference of models) {
-    const model = await modelValues(registry, reference, { replicas, resource, autoscale });
-    if (planned.some(({ values }) => values.name === model.values.name)) {
-      throw new UsageError(`${model.values.name} is named twice in --models; name one version`);
-    }
-    planned.push(model);
-  }
-  return planned;
 }
 
 /** The parts of a release's values that later deployments keep. */
@@ -264,7 +245,7 @@ async function revisionOf({ helm }: ClusterTools, service: string): Promise<numb
 async function report(
   tools: ClusterTools,
   service: string,
-  { models, access }: { readonly models: readonly PlannedModel[]; readonly access: PlannedAccess },
+  { models, access }: { readonly models: PlannedModels; readonly access: PlannedAccess },
 ): Promise<void> {
   const { items } = await kubectlJson(tools, ["get", "pods", ...serviceSelector(service)], podList);
   say(`pods: ${items.filter(isPodReady).length}/${items.filter(isPodRunning).length} ready`);
@@ -275,15 +256,14 @@ async function report(
     say(`not scored: no key in ${access.keyFile} or TENSORGATE_API_KEY`);
   } else {
     await using forwarded = await forwardPort(tools, service, 80);
-    for (const { values } of models) {
-      const { url } = forwarded;
-      say(
-        `scored a test image: ${await scoreTestImage({ url, key: isOpen ? undefined : key }, values.name)}`,
-      );
+    const { url } = forwarded;
+    for (const name of models.names) {
+      const found = await scoreTestImage({ url, key: isOpen ? undefined : key }, name);
+      say(`scored a test image: ${found}`);
     }
   }
   const url = `http://${service}.${tools.namespace}.svc`;
-  const model = models[0]?.values.name ?? "MODEL";
+  const model = models.names[0] ?? "MODEL";
   const header = isOpen ? "" : ` -H "authorization: Bearer $(cat ${access.keyFile})"`;
   process.stdout.write(
     [

@@ -1,7 +1,6 @@
-import { createInterface } from "node:readline/promises";
-import { deleteImage, openRegistry, type Registry } from "@tensorgate/registry";
+import { openRegistry } from "@tensorgate/registry";
 import { z } from "zod";
-import { CommandError, UsageError } from "../command-error.ts";
+import { CommandError } from "../command-error.ts";
 import {
   type ClusterPlace,
   type ClusterTools,
@@ -21,8 +20,9 @@ import {
 import {
   explainRegistryError,
   recordService,
+  releasedModels,
   serviceUse,
-  versionsOfService,
+  versionsOfRelease,
 } from "../deploy/service-values.ts";
 import { aligned } from "./list-models.ts";
 
@@ -95,19 +95,15 @@ export interface RollbackOptions extends ClusterPlace {
   readonly registry: string;
 }
 
-const releaseModels = z.object({
-  models: z.array(z.object({ name: z.string(), version: z.string() })).default([]),
-});
-
 /** Takes a service back to an earlier revision, the one before by default, and waits until it is ready. */
 export async function runRollback(service: string, options: RollbackOptions): Promise<void> {
   const tools = createClusterTools(options);
   const revision = options.revision === undefined ? [] : [String(options.revision)];
   await tools.helm(["rollback", service, ...revision, "--wait"]);
   const { stdout } = await tools.helm(["get", "values", service, "-o", "json"]);
-  const { models } = releaseModels.parse(JSON.parse(stdout));
+  const released = versionsOfRelease(releasedModels.parse(JSON.parse(stdout)));
   const registry = openRegistry(options.registry);
-  const running = models.map(({ name, version }) =>
+  const running = released.map(({ name, version }) =>
     registry.version({ name, at: { kind: "version", version: BigInt(version) } }),
   );
   await recordService(
@@ -116,7 +112,7 @@ export async function runRollback(service: string, options: RollbackOptions): Pr
     await Promise.all(running).catch(explainRegistryError),
   ).catch(explainRegistryError);
   print([
-    `${service} runs ${models.map((each) => `${each.name}@${each.version}`).join(", ")} again`,
+    `${service} runs ${released.map((each) => `${each.name}@${each.version}`).join(", ")} again`,
   ]);
 }
 
@@ -132,8 +128,14 @@ export async function runScale(service: string, options: ScaleOptions): Promise<
   const tools = createClusterTools(options);
   const { replicas, model, chart = chartFolder() } = options;
   const { stdout } = await tools.helm(["get", "values", service, "-o", "json"]);
-  const { models } = releaseModels.parse(JSON.parse(stdout));
+  const { models } = releasedModels.parse(JSON.parse(stdout));
   const at = models.findIndex(({ name }) => name === model);
+  const backbone = models.find(({ heads }) => heads.some(({ name }) => name === model));
+  if (backbone) {
+    throw new CommandError(
+      `"${model}" is a head, which the gateways have; scale its backbone: --model ${backbone.name}`,
+    );
+  }
   if (model !== undefined && at < 0) {
     throw new CommandError(
       `${service} has no model "${model}"; models: ${models.map(({ name }) => name).join(", ")}`,
@@ -155,90 +157,4 @@ function withReplicas(
     index === at ? { ...model, replicas } : model,
   );
   return { ...values, models };
-}
-
-export interface DeleteServiceOptions extends ClusterPlace {
-  readonly registry: string;
-  readonly cascade?: boolean;
-  readonly yes?: boolean;
-  readonly plainHttp?: boolean;
-}
-
-interface Step {
-  readonly text: string;
-  readonly run: () => Promise<unknown>;
-}
-
-/** Deletes a service; with `--cascade` then its images, and then its versions in the registry. The plan is shown first. */
-export async function runDeleteService(
-  service: string,
-  options: DeleteServiceOptions,
-): Promise<void> {
-  const tools = createClusterTools(options);
-  const registry = openRegistry(options.registry);
-  const steps = [
-    serviceStep(tools, registry, service),
-    ...(options.cascade
-      ? await cascade(registry, service, options).catch(explainRegistryError)
-      : []),
-  ];
-  print(["plan:", ...steps.map(({ text }, at) => `  ${at + 1}. ${text}`)]);
-  if (!options.yes && !(await isConfirmed())) {
-    throw new UsageError("nothing is deleted; give --yes to delete");
-  }
-  for (const { text, run } of steps) {
-    await run().catch(explainRegistryError);
-    print([`done: ${text}`]);
-  }
-}
-
-function serviceStep(tools: ClusterTools, registry: Registry, service: string): Step {
-  return {
-    text: `service ${service} in namespace ${tools.namespace}: gateways, model servers, configuration`,
-    run: async () => {
-      await tools.helm(["uninstall", service, "--wait", "--ignore-not-found"]);
-      const gone = ["wait", "pods", ...serviceSelector(service), "--for=delete", "--timeout=120s"];
-      await tools.kubectl(gone);
-      await recordService(registry, serviceUse(service, tools.namespace), []);
-    },
-  };
-}
-
-/** Images before the versions that they have. */
-async function cascade(
-  registry: Registry,
-  service: string,
-  { namespace, plainHttp }: DeleteServiceOptions,
-): Promise<readonly Step[]> {
-  const use = serviceUse(service, namespace);
-  const versions = await versionsOfService(registry, use);
-  const images = versions.flatMap((version) =>
-    version.images.map(
-      ({ reference }): Step => ({
-        text: `image ${reference}`,
-        run: () => deleteImage(registry, reference, { plainHttp }),
-      }),
-    ),
-  );
-  const models = versions.map(
-    ({ name, version, aliases }): Step => ({
-      text: `version ${name}@${version}${aliases.length > 0 ? ` with its aliases ${aliases.join(", ")}` : ""}`,
-      run: async () => {
-        for (const alias of aliases) await registry.removeAlias(name, alias);
-        await registry.deleteVersion({ name, at: { kind: "version", version } });
-        if ((await registry.model(name)).versions.length === 0) await registry.deleteModel(name);
-      },
-    }),
-  );
-  return [...images, ...models];
-}
-
-async function isConfirmed(): Promise<boolean> {
-  if (!process.stdin.isTTY) return false;
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return /^y(es)?$/i.test((await lines.question("delete? [y/N] ")).trim());
-  } finally {
-    lines.close();
-  }
 }

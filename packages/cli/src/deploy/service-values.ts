@@ -1,11 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { ModelOptions } from "@tensorgate/gateway";
 import {
   type ImageForm,
   type ModelVersion,
   type Registry,
   RegistryError,
 } from "@tensorgate/registry";
+import { z } from "zod";
 import { CommandError } from "../command-error.ts";
 import { modelOptionsFromFolder } from "../demo/model-options.ts";
 import { importModelServer } from "../import-model-server.ts";
@@ -22,7 +24,14 @@ export interface ModelValues extends Omit<ModelPlan, "autoscale"> {
   readonly version: string;
   readonly source: { readonly kind: "imageVolume" | "image"; readonly image: string };
   readonly autoscale?: object;
-  readonly release: object;
+  readonly release: Omit<ModelOptions, "name">;
+  /** Heads on the features of the model, which the gateway has. */
+  readonly heads?: readonly HeadValues[];
+}
+
+/** A head as the chart's values have it. */
+export interface HeadValues extends Omit<NonNullable<ModelOptions["head"]>, "of"> {
+  readonly name: string;
 }
 
 /**
@@ -32,15 +41,13 @@ export interface ModelValues extends Omit<ModelPlan, "autoscale"> {
  * @throws CommandError if the version has no image that a cluster can pull
  */
 export async function modelValues(
-  registry: Registry,
-  reference: string,
+  version: ModelVersion,
   { replicas, resource, autoscale }: ModelPlan,
-): Promise<{ readonly values: ModelValues; readonly version: ModelVersion }> {
-  const version = await registry.version(reference);
+): Promise<ModelValues> {
   const { name } = version;
   const image = deployable(version);
   const { name: _, ...release } = await releaseOf(version);
-  const values: ModelValues = {
+  return {
     name,
     version: String(version.version),
     replicas,
@@ -52,7 +59,6 @@ export async function modelValues(
     ...(autoscale && { autoscale: { kind: "hpa", ...autoscale } }),
     release,
   };
-  return { values, version };
 }
 
 /** An image of the model alone is smaller, and its server is the gateway's own version. */
@@ -116,4 +122,45 @@ export async function versionsOfService(
 /** Converts an error of the registry to one for the user. */
 export function explainRegistryError(thrown: unknown): never {
   throw thrown instanceof RegistryError ? new CommandError(thrown.message) : thrown;
+}
+
+/** The parts of a release's values that say which versions it runs. */
+export interface ReleasedModels {
+  readonly models: readonly {
+    readonly name: string;
+    readonly version: string;
+    readonly heads: readonly {
+      readonly name: string;
+      readonly versions: readonly { readonly version: string }[];
+    }[];
+  }[];
+}
+
+export const releasedModels: z.ZodType<ReleasedModels> = z.object({
+  models: z
+    .array(
+      z.object({
+        name: z.string(),
+        version: z.string(),
+        heads: z
+          .array(
+            z.object({
+              name: z.string(),
+              versions: z.array(z.object({ version: z.coerce.string() })).min(1),
+            }),
+          )
+          .default([]),
+      }),
+    )
+    .default([]),
+});
+
+/** Lists the versions of models and heads that a release runs. */
+export function versionsOfRelease({
+  models,
+}: ReleasedModels): readonly { readonly name: string; readonly version: string }[] {
+  return models.flatMap(({ name, version, heads }) => [
+    { name, version },
+    ...heads.map((head) => ({ name: head.name, version: head.versions[0]?.version ?? "" })),
+  ]);
 }

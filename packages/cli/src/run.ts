@@ -5,9 +5,11 @@ import { CommandError } from "./command-error.ts";
 import { runAttach } from "./commands/attach.ts";
 import { printCompletion, type Shell, shells } from "./commands/completion.ts";
 import { checkConfig, printConfigSchema } from "./commands/config.ts";
+import { addDeleteCommands } from "./commands/delete-flags.ts";
 import { addDeployCommands, inCluster } from "./commands/deploy-flags.ts";
 import { addDeviceCommands } from "./commands/device-flags.ts";
 import { runDoctor } from "./commands/doctor.ts";
+import { addDeployEdge } from "./commands/edge-flags.ts";
 import { addGatewayCommands, adminPortVariable } from "./commands/gateway-flags.ts";
 import { addImageCommands } from "./commands/image-flags.ts";
 import { runInit } from "./commands/init.ts";
@@ -180,7 +182,8 @@ export function program(signals: Signals): Command {
 
   addModelsCommands(root.command("models"));
   addRegistryCommands(root.command("registry"), signals);
-  addDeployCommands(root);
+  addDeployEdge(addDeployCommands(root).command("edge <host>"));
+  addDeleteCommands(root.command("delete"));
   addImageCommands(root.command("image"), signals);
   addJobCommands(root.command("job"));
   addRolloutCommands(root.command("rollout"));

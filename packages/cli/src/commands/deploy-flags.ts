@@ -1,17 +1,17 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { collected, parseCount, parseFloor, portOption } from "../option-parsers.ts";
+import { collected, parseCount, parseFloor } from "../option-parsers.ts";
 import { runClusterCreate, runClusterDelete, runClusterWait } from "./cluster.ts";
 import { runDeploy } from "./deploy.ts";
-import { runDeployEdge } from "./edge.ts";
 import { runCloudQuota, runQuota } from "./quota.ts";
-import { runDeleteService, runRollback, runScale, runServiceLogs } from "./service.ts";
+import { runRollback, runScale, runServiceLogs } from "./service.ts";
 
 /** Resources by which nodes count devices. */
 const resources = ["none", "xilinx.com/fpga", "microsoft.com/fpga_catapult", "nvidia.com/gpu"];
 
-/** Adds the commands on services in a cluster, and on clusters. */
-export function addDeployCommands(root: Command): void {
-  addDeploy(root.command("deploy"));
+/** Adds the commands on services in a cluster, and on clusters. @returns the command `deploy` */
+export function addDeployCommands(root: Command): Command {
+  const deploy = root.command("deploy");
+  addDeploy(deploy);
   inCluster(root.command("quota"))
     .description("count the free devices of a cluster; exit code 1 if there are too few")
     .addOption(
@@ -54,17 +54,8 @@ export function addDeployCommands(root: Command): void {
     .option("--chart <folder>", "the chart that the service was deployed with, if it is not ours")
     .addHelpText("after", "\nExample:\n  tensorgate scale shop --model resnet50 --replicas 4")
     .action((service: string, options) => runScale(service, options));
-  inRegistry(inCluster(root.command("delete <service>")))
-    .description("delete a service in a cluster, and with --cascade its images and models")
-    .option("--cascade", "then its images, and then its versions in the registry")
-    .option("--yes", "do not ask")
-    .option("--plain-http", "speak HTTP without TLS to the container registry")
-    .addHelpText(
-      "after",
-      "\nExamples:\n  tensorgate delete shop\n  tensorgate delete shop --cascade --yes",
-    )
-    .action((service: string, options) => runDeleteService(service, options));
   addClusterCommands(root.command("cluster"));
+  return deploy;
 }
 
 function addDeploy(command: Command): void {
@@ -112,25 +103,6 @@ function addDeploy(command: Command): void {
       "\nExamples:\n  tensorgate deploy shop --models resnet50@champion,ssd@3 --replicas 2 --wait\n  tensorgate deploy shop --models resnet50@4 --resource xilinx.com/fpga --diff\n  tensorgate deploy edge device.local --model resnet50@1",
     )
     .action((service: string, options) => runDeploy(service, options));
-  inRegistry(command.command("edge <host>"))
-    .description(
-      "write how an edge device with one FPGA runs a model: a Quadlet and a compose file",
-    )
-    .addOption(
-      new Option("--model <reference>", "version, such as resnet50@1").makeOptionMandatory(),
-    )
-    .addOption(portOption("--port <number>", "port", 8_500))
-    .addOption(
-      new Option("--device <path>", "device file for the container; repeatable").argParser(
-        collected,
-      ),
-    )
-    .option("-o, --output <folder>", "write the files rather than print them")
-    .addHelpText(
-      "after",
-      "\nExample:\n  tensorgate deploy edge device.local --model resnet50@1 -o ./edge",
-    )
-    .action((host: string, options) => runDeployEdge(host, options));
 }
 
 function addClusterCommands(command: Command): void {
@@ -156,12 +128,13 @@ function addClusterCommands(command: Command): void {
     .action((options) => runClusterDelete(options));
 }
 
-function namedCluster(command: Command): Command {
+/** Adds the options that name a cluster of a provider. */
+export function namedCluster(command: Command, agreement = "run it"): Command {
   return command
     .addOption(new Option("--provider <name>", "provider").choices(["aks"]).default("aks"))
     .option("--name <name>", "name of the cluster", "tensorgate")
     .option("--group <name>", "resource group", "tensorgate")
-    .option("--yes", "run it");
+    .option("--yes", agreement);
 }
 
 /** Adds the options that name a place in a cluster. */
@@ -171,7 +144,8 @@ export function inCluster(command: Command): Command {
     .option("--context <name>", "context of the kubeconfig");
 }
 
-function inRegistry(command: Command): Command {
+/** Adds the option that names a registry. */
+export function inRegistry(command: Command): Command {
   return command.addOption(
     new Option("--registry <folder>", "folder of the registry")
       .env("TENSORGATE_REGISTRY")

@@ -21,6 +21,7 @@ export interface RunOptions {
 const installs: Readonly<Record<string, string>> = {
   helm: "https://helm.sh/docs/intro/install (version 4)",
   kubectl: "https://kubernetes.io/docs/tasks/tools",
+  ssh: "https://www.openssh.com",
   az: "https://learn.microsoft.com/cli/azure/install-azure-cli",
 };
 

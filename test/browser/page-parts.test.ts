@@ -7,6 +7,7 @@ import { consoleFiles } from "@tensorgate/console";
 import type { GatewayDeps, GatewayOptions } from "@tensorgate/gateway";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freePort } from "../support/nginx.ts";
 import { startBundledGateway } from "../support/running-gateway.ts";
 import { openBrowser, whyNoBrowser } from "./support/browser.ts";
 import { startForeignServer } from "./support/foreign-page.ts";
@@ -75,6 +76,23 @@ describe.skipIf(whyNoBrowser)("the parts of the page", () => {
     expect(await page.getAttribute("#latency", "aria-label")).toMatch(/\d+ ms in westeurope/);
     expect(await page.locator("#latency circle").count()).toBeGreaterThan(3);
     expect(faults).toEqual([]);
+  });
+
+  test("how the slots are shared with other gateways is said below the regions", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "tensorgate-page-sharing-"));
+    const secret = join(folder, "secret");
+    writeFileSync(secret, "a secret of all gateways");
+    const address = `127.0.0.1:${await freePort()}`;
+    const lease = { file: join(folder, "owner") };
+    const sharing = { address, host: "127.0.0.1", secret: { file: secret }, lease };
+    await using running = await start({ sharing });
+    await using opened = await openPage(browser, running.url);
+
+    await opened.page.waitForFunction(() =>
+      document.querySelector("#sharing")?.textContent?.includes("schedules the calls of 1 gateway"),
+    );
+    expect(await opened.page.isVisible("#sharing")).toBe(true);
+    rmSync(folder, { recursive: true });
   });
 
   test("model, task and sample are in the address, and a reload shows the same", async () => {

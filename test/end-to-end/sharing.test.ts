@@ -1,6 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from "@opentelemetry/sdk-metrics";
 import { expect, onTestFinished, test } from "vitest";
 import { type FakeReplica, startFakeReplica } from "../support/fake-replica.ts";
 import { freePort } from "../support/nginx.ts";
@@ -23,6 +29,7 @@ async function startSharing(secrets: readonly string[]) {
     replicas: [replica.address],
     parallelism: 1,
   };
+  const recorders = secrets.map(createRecorder);
   const gateways = await Promise.all(
     secrets.map(async (secret, index) => {
       const file = join(folder, `secret-${index}`);
@@ -36,6 +43,7 @@ async function startSharing(secrets: readonly string[]) {
           routing: { pacing: false, probeIntervalMs: 600_000, minTryTimeoutMs: 60_000 },
           sharing: { address, host: "127.0.0.1", secret: { file }, lease },
         },
+        { ...(recorders[index] && { meterProvider: recorders[index].meterProvider }) },
       );
     }),
   );
@@ -44,7 +52,32 @@ async function startSharing(secrets: readonly string[]) {
     await replica[Symbol.asyncDispose]();
     rmSync(folder, { recursive: true });
   });
-  return { replica, gateways };
+  /** Collects the metrics of all gateways. @returns values of a metric, with the role if it has one */
+  const sharingPoints = async () => {
+    const found = (await Promise.all(recorders.map(({ collect }) => collect()))).flat();
+    return (name: string) => found.flatMap((each) => (each.name === name ? [each.text] : []));
+  };
+  return { replica, gateways, sharingPoints };
+}
+
+function createRecorder() {
+  const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+  const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 2 ** 30 });
+  const meterProvider = new MeterProvider({ readers: [reader] });
+  const collect = async () => {
+    exporter.reset();
+    await meterProvider.forceFlush();
+    const scopes = exporter.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics);
+    return scopes.flatMap(({ metrics }) =>
+      metrics.flatMap(({ descriptor: { name }, dataPoints }) =>
+        dataPoints.map(({ value, attributes }) => ({
+          name,
+          text: [value, attributes["role"]].filter((part) => part !== undefined).join(" "),
+        })),
+      ),
+    );
+  };
+  return { meterProvider, collect };
 }
 
 const waitingAt = ({ gateway }: RunningGateway) => gateway.status().regions[0]?.pools[0]?.waiting;
@@ -87,7 +120,7 @@ test("three gateways give a device two calls together, and one that closes loses
 });
 
 test("gateways without a common secret have a share of the slots each", async () => {
-  const { replica, gateways } = await startSharing([
+  const { replica, gateways, sharingPoints } = await startSharing([
     "the secret of the one",
     "the secret of the other",
   ]);
@@ -95,6 +128,10 @@ test("gateways without a common secret have a share of the slots each", async ()
   await expect.poll(() => rolesOf(gateways)).toEqual(["alone", "owner"]);
   await expect.poll(() => alone() && sharingOf(alone() as RunningGateway)?.because).toContain(": ");
   const gateway = alone() as RunningGateway;
+  const points = await sharingPoints();
+  expect(points("tensorgate.sharing.gateways").toSorted()).toEqual(["1 owner", "2 alone"]);
+  expect(points("tensorgate.sharing.slot_share").toSorted()).toEqual(["0.5", "1"]);
+  expect(points("tensorgate.sharing.owners_lost")).toEqual(["0", "0"]);
 
   const answers = [post(gateway), post(gateway), post(gateway)];
   await expect.poll(() => waitingAt(gateway)).toBe(2);

@@ -29,6 +29,23 @@ export interface SharingStatus {
   readonly because?: string;
 }
 
+/**
+ * Returns the share of the slots that the calls of a gateway can have: all of them, where an owner gives them to the calls of
+ * all gateways, and otherwise its own part.
+ */
+export function slotShare({
+  role,
+  gatewayCount,
+}: Pick<SharingStatus, "role" | "gatewayCount">): number {
+  return role === "alone" ? 1 / Math.max(2, gatewayCount) : 1;
+}
+
+/** Writes the share of the slots as people read it, such as `1/3`. */
+export function slotShareText(sharing: Pick<SharingStatus, "role" | "gatewayCount">): string {
+  const parts = Math.round(1 / slotShare(sharing));
+  return parts === 1 ? "all" : `1/${parts}`;
+}
+
 export interface RegionStatus {
   readonly name: string;
   /** Expected from the gateway's region, in milliseconds; absent where nothing is known of it. */

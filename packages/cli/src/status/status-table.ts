@@ -1,6 +1,6 @@
 import { styleText } from "node:util";
 import type { GatewayStatus, PoolStatus, RegionStatus, ReplicaStatus } from "@tensorgate/client";
-import { counted, type SharingStatus } from "@tensorgate/core";
+import { counted, type SharingStatus, slotShareText } from "@tensorgate/core";
 
 export interface TableForm {
   /** Columns of the terminal; table columns that do not fit are left out, the least important first. */
@@ -35,7 +35,7 @@ function sharingLines(sharing: SharingStatus | undefined, form: TableForm): read
   const roles = {
     owner: `gives the slots to ${counted(gatewayCount, "gateway")}`,
     follower: `gets its slots from another of ${counted(gatewayCount, "gateway")}`,
-    alone: `alone, with its share of the slots${because === undefined ? "" : `: ${because}`}`,
+    alone: `alone, with ${slotShareText(sharing)} of the slots${because === undefined ? "" : `: ${because}`}`,
   };
   const lost = ownersLost > 0 ? `, lost its owner ${counted(ownersLost, "time")}` : "";
   const text = cut(roles[role] + lost, form.width);

@@ -55,6 +55,18 @@ test("the table has regions, their pools and their replicas, in line", () => {
   ]);
 });
 
+test.each([
+  { role: "owner" as const, text: "gives the slots to 3 gateways" },
+  { role: "follower" as const, text: "gets its slots from another of 3 gateways" },
+  { role: "alone" as const, text: "alone, with 1/3 of the slots: no answer" },
+])("a gateway that is $role says so", ({ role, text }) => {
+  const sharing = { role, gatewayCount: 3, ownersLost: 1, because: "no answer" };
+
+  const [, line] = statusTable({ ...well, sharing }, { width: 200, hasColours: false });
+
+  expect(line).toBe(`${text}, lost its owner 1 time`);
+});
+
 test("what does not fit is left out, and nothing is wider than the terminal", () => {
   const lines = statusTable(well, { width: 55, hasColours: false });
 

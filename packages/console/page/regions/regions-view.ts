@@ -1,6 +1,7 @@
 import type { GatewayStatus } from "@tensorgate/proto/tensorgate/v1/status";
 import { createHtml, element } from "../elements.ts";
 import { createRegionRow, type RegionRow } from "./region-row.ts";
+import { sharingText } from "./sharing-text.ts";
 
 const columns = [
   "Region",
@@ -24,6 +25,7 @@ export function createRegionsView(): RegionsView {
   const heads = new Map(columns.map((name) => [name, createHtml("th", { scope: "col" }, name)]));
   const body = createHtml("tbody");
   const hint = element("regions-hint");
+  const sharing = element("sharing");
   element("regions").replaceChildren(
     createHtml("thead", {}, createHtml("tr", {}, ...heads.values())),
     body,
@@ -35,6 +37,8 @@ export function createRegionsView(): RegionsView {
       body.hidden = !status;
       if (!status) return;
       const { regions, region: own, version } = status;
+      sharing.textContent = sharingText(status.sharing);
+      sharing.hidden = status.sharing === undefined;
       element("version").textContent = `Tensorgate ${version}`;
       const outageHead = heads.get("Outage");
       if (outageHead) outageHead.hidden = regions.every(({ hasOutage }) => hasOutage === undefined);

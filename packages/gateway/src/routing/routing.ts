@@ -1,4 +1,4 @@
-import type { Clock, GatewayStatus, Readiness } from "@tensorgate/core";
+import type { Clock, GatewayStatus, Readiness, SharingStatus } from "@tensorgate/core";
 import { isServing, lacksVersion } from "./ask-nearest.ts";
 import { createConditions } from "./condition.ts";
 import type { RoutingOptions } from "./options.ts";
@@ -56,6 +56,7 @@ export interface Routing<Replica extends RoutedReplica>
   readonly gauges: {
     replicas(): ReturnType<typeof replicaCounts>;
     waiting(): readonly { model: string; region: string; waiting: number }[];
+    sharing(): SharingStatus | undefined;
   };
 }
 
@@ -120,6 +121,7 @@ export function createRouting<Replica extends RoutedReplica>(
     gauges: {
       replicas: () => replicaCounts(router.status()),
       waiting: () => router.status().pools,
+      sharing: () => sharing?.status(),
     },
   };
 }

@@ -5,6 +5,7 @@ import {
   type UpDownCounter,
   ValueType,
 } from "@opentelemetry/api";
+import { type SharingStatus, slotShare } from "@tensorgate/core";
 
 /** Upper bounds of the durations that are counted together, in seconds. */
 const durationBounds = [
@@ -23,6 +24,8 @@ export interface Gauges {
   readonly replicas: () => readonly ReplicaGauge[];
   /** Calls that wait for a replica, by pool. */
   readonly waiting: () => readonly WaitingGauge[];
+  /** Undefined if no other gateway has the same replicas. */
+  readonly sharing: () => SharingStatus | undefined;
 }
 
 export interface WaitingGauge {
@@ -131,5 +134,36 @@ function observe(meter: Meter, gauges: Gauges): void {
     })
     .addCallback((result) => {
       for (const { count, ...attributes } of gauges.replicas()) result.observe(count, attributes);
+    });
+  observeSharing(meter, gauges);
+}
+
+function observeSharing(meter: Meter, { sharing }: Gauges): void {
+  meter
+    .createObservableGauge("tensorgate.sharing.gateways", {
+      description: "Gateways that share the slots of the replicas, by the role of this one",
+      valueType: ValueType.INT,
+    })
+    .addCallback((result) => {
+      const status = sharing();
+      if (status) result.observe(status.gatewayCount, { role: status.role });
+    });
+  meter
+    .createObservableGauge("tensorgate.sharing.slot_share", {
+      description: "Share of the slots that the calls of this gateway can have",
+      valueType: ValueType.DOUBLE,
+    })
+    .addCallback((result) => {
+      const status = sharing();
+      if (status) result.observe(slotShare(status));
+    });
+  meter
+    .createObservableCounter("tensorgate.sharing.owners_lost", {
+      description: "Times that this gateway lost the owner of the slots",
+      valueType: ValueType.INT,
+    })
+    .addCallback((result) => {
+      const status = sharing();
+      if (status) result.observe(status.ownersLost);
     });
 }

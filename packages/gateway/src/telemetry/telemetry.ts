@@ -31,7 +31,7 @@ export interface ObservedStages {
   readonly inbound: { load(): { readonly connections: number; readonly bytesInFlight: number } };
   readonly pictures: { readonly decodeQueueLength: number };
   readonly cache: { readonly byteCount: number; readonly entryCount: number };
-  readonly routing: { readonly gauges: Pick<Gauges, "replicas" | "waiting"> };
+  readonly routing: { readonly gauges: Pick<Gauges, "replicas" | "waiting" | "sharing"> };
 }
 
 export interface ReplicaChangeCount {

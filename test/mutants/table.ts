@@ -7,6 +7,7 @@ import { messageMutants } from "./table/messages.ts";
 import { pictureMutants } from "./table/pictures.ts";
 import { rolloutMutants } from "./table/rollouts.ts";
 import { routingMutants } from "./table/routing.ts";
+import { sharingMutants } from "./table/sharing.ts";
 
 /** Changes to what keeps the gateway safe, each of which some test must notice. */
 export const mutants: readonly Mutant[] = [
@@ -17,5 +18,6 @@ export const mutants: readonly Mutant[] = [
   ...connectionMutants,
   ...routingMutants,
   ...rolloutMutants,
+  ...sharingMutants,
   ...answerMutants,
 ];

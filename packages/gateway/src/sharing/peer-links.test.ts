@@ -1,9 +1,15 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { systemClockAndRandom } from "../system-clock.ts";
-import { connectToOwner, createFollowerLinks, OwnerRefusedError } from "./peer-links.ts";
+import {
+  connectToOwner,
+  createFollowerLinks,
+  hostAndPort,
+  OwnerRefusedError,
+} from "./peer-links.ts";
 import { peerTls } from "./peer-tls.ts";
 
 const { clock } = systemClockAndRandom;
@@ -75,6 +81,19 @@ test("a message that cannot be used ends the connection", async () => {
 
   await owner.closed;
   expect(left).toHaveBeenCalledOnce();
+});
+
+test("a gateway that sends a message before the hello is cut off, and nothing comes of it", async () => {
+  const { links, received, address } = await startOwner();
+  const socket = connectTls({ ...peerTls(secret).client, ...hostAndPort(address) });
+  socket.on("error", () => {});
+  await once(socket, "secureConnect");
+
+  socket.write('[{"type":"one"}]\n');
+  await once(socket, "close");
+
+  expect(received).toEqual([]);
+  expect(links.count).toBe(0);
 });
 
 test("an address where nothing listens fails at once, one that is silent within half a second", async () => {

@@ -2,14 +2,23 @@
  * Builds the product's own image without a daemon, as an OCI layout: `npm run image -- FOLDER`.
  *
  * It has the workspace's Node, the libraries that it and the product need of this machine, and the product as the lock
- * file lists it, pruned. It runs as another user than the owner of its files.
+ * file lists it, pruned. It runs as another user than the owner of its files. Beside it are its bill of materials and its
+ * provenance, as artifacts that refer to it.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { buildImage, fileEntry, openLayout, type TarEntry } from "@tensorgate/oci-image";
+import {
+  attachArtifact,
+  buildImage,
+  fileEntry,
+  openLayout,
+  type TarEntry,
+} from "@tensorgate/oci-image";
+import { imageProvenance } from "./image/provenance.ts";
+import { imageSbom } from "./image/sbom.ts";
 import { entriesBelow, stageProduct, systemLibraries } from "./image/stage-product.ts";
 
 const [target = "image"] = process.argv.slice(2);
@@ -24,6 +33,9 @@ const text = (path: string, content: string): TarEntry => ({
   byteCount: Buffer.byteLength(content),
   read: () => [Buffer.from(content)],
 });
+
+const program = (path: string, file: string): TarEntry =>
+  fileEntry(path, { file, byteCount: statSync(file).size, isExecutable: true });
 
 /** User and group of the process, by number, since Kubernetes asks for one (runAsNonRoot). */
 const user = 1_000;
@@ -41,9 +53,11 @@ try {
   const layout = openLayout(resolve(target));
   mkdirSync(layout.folder, { recursive: true });
   const isCompressed = true;
+  const architecture = process.arch === "x64" ? "amd64" : process.arch;
+  const libraries = systemLibraries([node, join(staged, "node_modules")]);
   const system = await layout.addLayer(
     [
-      ...systemLibraries([node, join(staged, "node_modules")]),
+      ...[...libraries].map(([path, file]) => program(path.slice(1), file)),
       text(
         "etc/passwd",
         `root:x:0:0:root:/:/sbin/nologin\nnode:x:${user}:${user}:node:/:/sbin/nologin\n`,
@@ -54,14 +68,11 @@ try {
     ],
     { isCompressed },
   );
-  const runtime = await layout.addLayer(
-    [fileEntry("usr/bin/node", { file: node, byteCount: statSync(node).size, isExecutable: true })],
-    { isCompressed },
-  );
+  const runtime = await layout.addLayer([program("usr/bin/node", node)], { isCompressed });
   const product = await layout.addLayer(entriesBelow(staged, "app"), { isCompressed });
   const image = await buildImage(layout, {
     tag: version,
-    platform: { os: "linux", architecture: process.arch === "x64" ? "amd64" : process.arch },
+    platform: { os: "linux", architecture },
     layers: [
       { ...system, createdBy: "libraries of the system" },
       { ...runtime, createdBy: `Node ${process.versions.node}` },
@@ -88,9 +99,26 @@ try {
       StopSignal: "SIGTERM",
     },
   });
+  const { digest } = image.manifest;
+  const documents = [
+    {
+      artifactType: "application/vnd.cyclonedx+json",
+      title: `tensorgate-${version}.cdx.json`,
+      content: imageSbom({ root, staged, version, node, libraries }),
+    },
+    {
+      artifactType: "application/vnd.in-toto+json",
+      title: `tensorgate-${version}.provenance.json`,
+      content: imageProvenance({ root, version, digest, architecture, node }),
+    },
+  ];
+  for (const { content, ...about } of documents) {
+    const bytes = new TextEncoder().encode(content);
+    await attachArtifact(layout, image.manifest, { ...about, bytes });
+  }
   const layers = image.layers.map(({ size }) => `${(size / 1e6).toFixed(1)} MB`).join(" + ");
   process.stdout.write(
-    `tensorgate:${version} ${image.manifest.digest} ${(image.byteCount / 1e6).toFixed(1)} MB (${layers}) in ${layout.folder}\n`,
+    `tensorgate:${version} ${digest} ${(image.byteCount / 1e6).toFixed(1)} MB (${layers}) in ${layout.folder}\n`,
   );
 } finally {
   rmSync(staged, { recursive: true, force: true });

@@ -61,8 +61,9 @@ function namesBelow(folder: string, below = ""): readonly string[] {
  * Finds the libraries of the system that programs need, as `ldd` lists them, at the paths where their loader looks.
  *
  * @param folders - with programs and libraries; those that are in them are not the system's
+ * @returns the file of each path, sorted by path
  */
-export function systemLibraries(folders: readonly string[]): readonly TarEntry[] {
+export function systemLibraries(folders: readonly string[]): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   for (const program of folders.flatMap(programsBelow)) {
     for (const [, path = ""] of ldd(program).matchAll(/(\/\S+) \(0x/g)) {
@@ -70,9 +71,7 @@ export function systemLibraries(folders: readonly string[]): readonly TarEntry[]
       if (isSystems) found.set(path, realpathSync(path));
     }
   }
-  return [...found].map(([path, file]) =>
-    fileEntry(path.slice(1), { file, byteCount: statSync(file).size, isExecutable: true }),
-  );
+  return new Map([...found].toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function programsBelow(folder: string): readonly string[] {

@@ -1,7 +1,7 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -14,6 +14,9 @@ import { findProgram } from "../support/docker-registry.ts";
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const [umoci, runc] = await Promise.all(["umoci", "runc"].map(findProgram));
+const peersHome = process.env["PEERS_HOME"] ?? join(homedir(), ".cache/tensorgate-peers");
+const orasFile = join(peersHome, "kubernetes/bin/oras");
+const oras = existsSync(orasFile) ? orasFile : await findProgram("oras");
 const isRoot = process.getuid?.() === 0;
 const skipped = umoci && runc && isRoot ? "" : " (skipped: apt-get install umoci runc, as root)";
 
@@ -52,6 +55,84 @@ describe.skipIf(skipped !== "")(`the product's own image, built without a daemon
   test("is smaller than 130 MB", () => {
     expect(Number(/ ([\d.]+) MB \(/.exec(said)?.[1])).toBeLessThan(130);
   });
+
+  /** The document about the image that has this type. */
+  function attached(type: string) {
+    const json = (digest: string) =>
+      JSON.parse(
+        readFileSync(join(product, "blobs/sha256", digest.replace("sha256:", "")), "utf8"),
+      );
+    const index = JSON.parse(readFileSync(join(product, "index.json"), "utf8"));
+    const entry = index.manifests.find(
+      (each: object) => "artifactType" in each && each.artifactType === type,
+    );
+    const { subject, layers } = json(entry.digest);
+    return { subject, image: index.manifests[0], content: json(layers[0].digest) };
+  }
+
+  test("has a bill of materials with every package that is installed in it, Node and libc", () => {
+    const { subject, image, content } = attached("application/vnd.cyclonedx+json");
+    const installed = JSON.parse(
+      readFileSync(join(bundle, "rootfs/app/node_modules/.package-lock.json"), "utf8"),
+    ) as { readonly packages: Readonly<Record<string, { readonly version?: string }>> };
+    const purls: readonly string[] = content.components.map((each: { purl?: string }) => each.purl);
+    const lacking = Object.entries(installed.packages)
+      .filter(([path]) => path.includes("node_modules/"))
+      .filter(([path]) => existsSync(join(bundle, "rootfs/app", path)))
+      .flatMap(([path, { version }]) => {
+        const name = path.split("node_modules/").at(-1)?.replace("@", "%40");
+        return version === undefined || purls.includes(`pkg:npm/${name}@${version}`) ? [] : [path];
+      });
+
+    expect(subject.digest).toBe(image.digest);
+    expect(content).toMatchObject({ bomFormat: "CycloneDX", specVersion: "1.5" });
+    expect(lacking).toEqual([]);
+    expect(purls).toContainEqual(expect.stringMatching(/^pkg:npm\/%40tensorgate\/cli@/));
+    expect(purls).toContain(`pkg:generic/node@${process.versions.node}`);
+    // What packages of another platform or for development are not there is not listed either.
+    expect(purls.filter((purl) => /node-linux|darwin|win32|vitest|typescript/.test(purl))).toEqual(
+      [],
+    );
+    const names = content.components.map(({ name }: { name: string }) => name).join(" ");
+    expect(names).toContain("libc.so.6");
+  });
+
+  test("has a statement of its provenance", async () => {
+    const { subject, image, content } = attached("application/vnd.in-toto+json");
+    const { stdout } = await run("git", ["rev-parse", "HEAD"], { cwd: root });
+
+    expect(subject.digest).toBe(image.digest);
+    expect(content).toMatchObject({
+      _type: "https://in-toto.io/Statement/v1",
+      subject: [{ digest: { sha256: image.digest.replace("sha256:", "") } }],
+      predicateType: "https://slsa.dev/provenance/v1",
+      predicate: {
+        buildDefinition: {
+          resolvedDependencies: [
+            { digest: { gitCommit: stdout.trim() } },
+            { name: "package-lock.json", digest: { sha256: expect.any(String) } },
+            { uri: `pkg:generic/node@${process.versions.node}` },
+          ],
+        },
+      },
+    });
+  });
+
+  test.skipIf(!oras)(
+    `brings both along for oras${oras ? "" : " (skipped without oras)"}`,
+    async () => {
+      const tag = /^tensorgate:(\S+)/.exec(said)?.[1];
+      const args = ["discover", "--oci-layout", `${product}:${tag}`, "--format", "json"];
+
+      const { stdout } = await run(oras ?? "", args);
+
+      const { referrers } = JSON.parse(stdout) as { referrers: { artifactType: string }[] };
+      expect(referrers.map(({ artifactType }) => artifactType).toSorted()).toEqual([
+        "application/vnd.cyclonedx+json",
+        "application/vnd.in-toto+json",
+      ]);
+    },
+  );
 
   test("runs a model that was put on it, as another user than root, and ends by SIGTERM", async () => {
     const file = join(bundle, "config.json");

@@ -3,6 +3,7 @@ export { type OciRepository, openOciRepository, sha256 } from "./distribution/oc
 export type { OciDeps, OciOptions } from "./distribution/oci-connection.ts";
 export { type OciReference, ociText, parseOciReference } from "./distribution/oci-reference.ts";
 export { systemOciDeps } from "./distribution/system-deps.ts";
+export { type Artifact, attachArtifact } from "./image/attach-artifact.ts";
 export { type BaseImage, openBaseImage, platformText } from "./image/base-image.ts";
 export { type BuiltImage, buildImage, type ImageOptions } from "./image/build-image.ts";
 export type { Descriptor, Platform } from "./image/documents.ts";

@@ -6,7 +6,7 @@ import {
   configSchema,
   type Descriptor,
   type ImageConfig,
-  type Index,
+  type IndexEntry,
   indexSchema,
   type Manifest,
   manifestSchema,
@@ -87,7 +87,11 @@ interface Wanted {
   readonly what: string;
 }
 
-function chosenImage({ manifests }: Index, { platform, what }: Wanted): Index["manifests"][number] {
+function chosenImage(
+  { manifests: all }: { readonly manifests: readonly IndexEntry[] },
+  { platform, what }: Wanted,
+): IndexEntry {
+  const manifests = all.filter(({ artifactType }) => artifactType === undefined);
   const [only] = manifests;
   const found =
     manifests.find(

@@ -44,13 +44,24 @@ export const manifestSchema: z.ZodType<Manifest> = z.object({
   layers: z.array(descriptor).max(1_000),
 });
 
+/** Names a manifest in an index. */
+export interface IndexEntry extends Descriptor {
+  readonly platform?: Platform | undefined;
+  /** Of a document about an image, which is no image itself. */
+  readonly artifactType?: string | undefined;
+}
+
 /** An image for several processors, or the beginning of a layout. */
 export interface Index {
-  readonly manifests: readonly (Descriptor & { readonly platform?: Platform | undefined })[];
+  readonly manifests: readonly IndexEntry[];
 }
 
 export const indexSchema: z.ZodType<Index> = z.object({
-  manifests: z.array(descriptor.extend({ platform: platform.optional() })).max(1_000),
+  manifests: z
+    .array(
+      descriptor.extend({ platform: platform.optional(), artifactType: z.string().optional() }),
+    )
+    .max(1_000),
 });
 
 /** What an image runs. Members that are not read here are kept. */

@@ -1,9 +1,10 @@
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { manualClock } from "@tensorgate/core/testing";
 import { beforeEach, expect, test } from "vitest";
 import { parseOciReference } from "../distribution/oci-reference.ts";
 import { type FakeRegistry, startFakeRegistry, temporaryFolder } from "../testing.ts";
+import { attachArtifact } from "./attach-artifact.ts";
 import { openBaseImage } from "./base-image.ts";
 import { type BuiltImage, buildImage } from "./build-image.ts";
 import { documentBytes } from "./documents.ts";
@@ -193,4 +194,32 @@ test("what is no image is refused with the reason", async () => {
   await expect(openBaseImage(`${fake.host}/base:model`, { platform }, deps)).rejects.toThrow(
     /manifest of .*base:model is not one of an image: config/,
   );
+});
+
+test("documents about an image refer to it, and are no images themselves", async () => {
+  const { layout, image } = await base();
+  const artifact = {
+    artifactType: "application/vnd.cyclonedx+json",
+    bytes: Buffer.from("{}"),
+    title: "m.cdx.json",
+  };
+
+  const first = await attachArtifact(layout, image.manifest, artifact);
+  const again = await attachArtifact(layout, image.manifest, artifact);
+
+  expect(again).toEqual(first);
+  expect(await json(layout, first.digest)).toMatchObject({
+    artifactType: "application/vnd.cyclonedx+json",
+    config: { mediaType: "application/vnd.oci.empty.v1+json", size: 2 },
+    layers: [{ size: 2, annotations: { "org.opencontainers.image.title": "m.cdx.json" } }],
+    subject: image.manifest,
+  });
+  const index = JSON.parse(readFileSync(join(layout.folder, "index.json"), "utf8"));
+  expect(index.manifests.map(({ digest }: { digest: string }) => digest)).toEqual([
+    image.manifest.digest,
+    first.digest,
+  ]);
+  expect((await layout.images()).map(({ digest }) => digest)).toEqual([image.manifest.digest]);
+  const opened = await openBaseImage(layout.folder, { platform }, deps);
+  expect(opened.manifest.layers).toEqual(image.layers);
 });

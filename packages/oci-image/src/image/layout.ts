@@ -11,7 +11,7 @@ import { OciError } from "../oci-error.ts";
 import {
   type Descriptor,
   documentBytes,
-  type Index,
+  type IndexEntry,
   indexSchema,
   mediaTypes,
   type Platform,
@@ -37,9 +37,11 @@ export interface Layout {
     entries: readonly TarEntry[],
     options?: { readonly isCompressed?: boolean },
   ): Promise<Layer>;
-  /** Lists the images. @throws OciError `not-found` if the folder is no layout */
-  images(): Promise<Index["manifests"]>;
-  /** Makes an image the only one of the layout. */
+  /** Lists the images, without documents about them. @throws OciError `not-found` if the folder is no layout */
+  images(): Promise<readonly IndexEntry[]>;
+  /** Adds a manifest to those of the layout. @throws OciError `not-found` if the folder is no layout */
+  list(manifest: IndexEntry): Promise<void>;
+  /** Makes an image the only one of the layout, without documents about it. */
   name(
     manifest: Descriptor,
     image: { readonly tag: string; readonly platform: Platform },
@@ -60,6 +62,18 @@ export function openLayout(folder: string): Layout {
     await writeFile(blobFile(digest), bytes);
     return { mediaType, digest, size: bytes.length };
   };
+
+  const indexFile = join(folder, "index.json");
+  const listed = async () => {
+    const bytes = await readFile(indexFile).catch(unlessMissing(undefined));
+    if (bytes) return parseDocument(bytes, indexSchema, indexFile).manifests;
+    throw new OciError("not-found", `${folder} is no OCI layout: it has no index.json`);
+  };
+  const writeIndex = (manifests: readonly IndexEntry[]) =>
+    writeFile(
+      indexFile,
+      documentBytes({ schemaVersion: 2, mediaType: mediaTypes.index, manifests }),
+    );
 
   return {
     folder,
@@ -97,20 +111,14 @@ export function openLayout(folder: string): Layout {
         diffId: content.digest(),
       };
     },
-    images: async () => {
-      const bytes = await readFile(join(folder, "index.json")).catch(unlessMissing(undefined));
-      if (!bytes)
-        throw new OciError("not-found", `${folder} is no OCI layout: it has no index.json`);
-      return parseDocument(bytes, indexSchema, `${folder}/index.json`).manifests;
+    images: async () => (await listed()).filter(({ artifactType }) => artifactType === undefined),
+    list: async (manifest) => {
+      const others = (await listed()).filter(({ digest }) => digest !== manifest.digest);
+      await writeIndex([...others, manifest]);
     },
     name: async (manifest, { tag, platform }) => {
-      const index = {
-        schemaVersion: 2,
-        mediaType: mediaTypes.index,
-        manifests: [{ ...manifest, annotations: { [tagKey]: tag }, platform }],
-      };
       await writeFile(join(folder, "oci-layout"), documentBytes({ imageLayoutVersion: "1.0.0" }));
-      await writeFile(join(folder, "index.json"), documentBytes(index));
+      await writeIndex([{ ...manifest, annotations: { [tagKey]: tag }, platform }]);
     },
   };
 }

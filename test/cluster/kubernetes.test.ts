@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Cluster, type Ended, noClusterReason, startCluster } from "../support/cluster.ts";
+import { writeShapesSavedModel } from "../support/shapes-saved-model.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const registry = "127.0.0.1:5000";
@@ -43,9 +44,11 @@ describe.skipIf(noClusterReason !== undefined)(
 
     beforeAll(async () => {
       mkdirSync(bin);
-      cpSync(join(root, "packages/model-server/models/shapes/1"), join(folder, "shapes"), {
-        recursive: true,
-      });
+      const bundled = join(root, "packages/model-server/models/shapes/1");
+      cpSync(bundled, join(folder, "bundled"), { recursive: true });
+      writeShapesSavedModel(join(folder, "shapes"));
+      const { labels } = JSON.parse(readFileSync(join(bundled, "manifest.json"), "utf8"));
+      writeFileSync(join(folder, "labels.txt"), `${labels.join("\n")}\n`);
       cpSync(join(root, "examples/pictures/star.jpg"), join(folder, "star.jpg"));
       // What npm sets for a script of the workspace would be taken for where the user is.
       const command = `#!/bin/sh\nunset npm_package_name INIT_CWD\nexec ${process.execPath} ${source} ${root}/packages/cli/src/main.ts "$@"\n`;
@@ -68,7 +71,8 @@ describe.skipIf(noClusterReason !== undefined)(
 
     /** Objects of ours that are in the cluster. */
     const objects = async () => {
-      const kinds = "all,configmap,secret,pdb,hpa,networkpolicy";
+      const kinds =
+        "all,configmap,secret,pdb,hpa,networkpolicy,lease,serviceaccount,role,rolebinding,clusterrole,clusterrolebinding,endpointslice";
       const selector = "app.kubernetes.io/name=tensorgate";
       return (await cluster.kubectl("get", kinds, "-A", "-l", selector, "-o", "name")).trim();
     };
@@ -105,7 +109,7 @@ describe.skipIf(noClusterReason !== undefined)(
     describe("a service under load", () => {
       beforeAll(async () => {
         for (const version of [1, 2]) {
-          ok(await tensorgate("registry", "register", "shapes", "--from", "./shapes"));
+          ok(await tensorgate("registry", "register", "shapes", "--from", "./bundled"));
           const name = `${registry}/load-image:${version}`;
           ok(
             await tensorgate(

@@ -44,7 +44,6 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
   const upstream = createReplicas(settings, { ownRegion: region, clock, random });
   const aliasOf = createReplicaAliases();
   const registry = createDeviceRegistry({ replicas: upstream, aliasOf, clock });
-
   // models, the pictures: decoded in processes of their own, also to test replicas with
   const pictures = createPictures({ options: settings, ...host, clock });
 

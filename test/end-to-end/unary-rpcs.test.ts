@@ -1,4 +1,4 @@
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { ClassifyRequestSchema } from "@tensorgate/proto/tensorgate/v1/scoring";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type FakeReplica, startFakeReplica } from "../support/fake-replica.ts";
@@ -40,6 +40,13 @@ function classifyRequest(name: string, data: Uint8Array = samplePicture("star"))
 }
 
 const star = classifyRequest("shapes");
+
+/** The request for a star in JSON. */
+function classifyJson(more: { readonly modelSpec: { readonly name: string } }): string {
+  const source = { case: "data" as const, value: Uint8Array.from(samplePicture("star")) };
+  const message = create(ClassifyRequestSchema, { ...more, pictures: [{ id: "a", source }] });
+  return toJsonString(ClassifyRequestSchema, message);
+}
 
 interface Sent {
   readonly because: string;
@@ -131,6 +138,75 @@ test("a stream that ends well without a message has its status after its headers
 
   expect(answer.headers["grpc-status"]).toBeUndefined();
   expect(answer.trailers["grpc-status"]).toBe("0");
+});
+
+describe("Connect in JSON", () => {
+  const starJson = classifyJson({ modelSpec: { name: "shapes" } });
+
+  const jsonCalls: readonly (Sent & { readonly text: string })[] = [
+    { because: "a picture is scored", text: starJson },
+    { because: "one that comes byte by byte is scored", text: starJson, isTrickled: true },
+    {
+      because: "names are as in the proto file",
+      text: starJson.replace("modelSpec", "model_spec"),
+    },
+    { because: "it has a field that nobody knows", text: starJson.replace("{", '{"more": [1], ') },
+    { because: "the model is unknown", text: starJson.replace("shapes", "nothing") },
+    { because: "there is no picture", text: '{"modelSpec": {"name": "shapes"}}' },
+    { because: "there is nothing", text: "" },
+    { because: "it is no JSON", text: '{"modelSpec": ' },
+    { because: "it is no object", text: "[]" },
+    { because: "it is null", text: "null" },
+    { because: "a name comes twice", text: '{"pictures": [], "pictures": []}' },
+    { because: "a field has another type", text: '{"pictures": "star"}' },
+    { because: "bytes are no base64", text: starJson.replace(/"data":"...../, '"data":"****') },
+    { because: "a number has 200 digits", text: `{"topK": "${"1".repeat(200)}"}` },
+    { because: "it has too many elements", text: `{"pictures": [${"{},".repeat(20_000)}{}]}` },
+    { because: "it is too long", text: " ".repeat(maxMessageBytes + 1) },
+    { because: "its timeout is none", text: starJson, headers: { "connect-timeout-ms": "soon" } },
+    {
+      because: "it asks for a stream",
+      text: starJson,
+      headers: { "connect-protocol-version": "2" },
+    },
+  ];
+
+  async function answerTo(sent: Sent & { readonly text: string }, extra: Record<string, string>) {
+    const body = Buffer.from(sent.text);
+    using rpc = openRpc(running.url, classify, {
+      "content-type": "application/json",
+      "x-request-id": "same",
+      ...sent.headers,
+      ...extra,
+    });
+    if (sent.isTrickled)
+      for (const byte of body.subarray(0, 300)) rpc.stream.write(Buffer.of(byte));
+    rpc.stream.end(sent.isTrickled ? body.subarray(300) : body);
+    return await rpc.answer;
+  }
+
+  test.each(jsonCalls)("is answered as by the library when $because", async (sent) => {
+    const ours = await answerTo(sent, {});
+    const theirs = await answerTo(sent, byLibrary);
+
+    expect(ours.headers[":status"]).toBeDefined();
+    expect(comparable(ours)).toEqual(comparable(theirs));
+  });
+
+  test("bytes that are no UTF-8 are refused as by the library", async () => {
+    const [ours, theirs] = await Promise.all(
+      [{}, byLibrary].map(async (extra) => {
+        using rpc = openRpc(running.url, classify, {
+          "content-type": "application/json",
+          "x-request-id": "same",
+          ...extra,
+        });
+        rpc.stream.end(Buffer.of(0x7b, 0xff, 0x7d));
+        return comparable(await rpc.answer);
+      }),
+    );
+    expect(ours).toEqual(theirs);
+  });
 });
 
 /** An answer without what differs from call to call. */

@@ -42,9 +42,10 @@ export interface OpenExchange extends Exchange, Disposable {
   /**
    * Reads the body into `sink`, which knows its form and its limits.
    *
+   * @param copyCount - as in `body`
    * @throws what `body` throws, and what `sink` does
    */
-  bodyInto(sink: BodySink): Promise<Uint8Array>;
+  bodyInto(sink: BodySink, copyCount?: number): Promise<Uint8Array>;
   /** Leaves the memory of the body to other requests: nothing may read it any more. */
   recycle(): void;
 }
@@ -103,7 +104,11 @@ export function createExchange(
       if (isPacked || copyCount > 1) usage?.ensure(body.byteLength * copyCount);
       return body;
     },
-    bodyInto: read,
+    bodyInto: async (sink, copyCount = 1) => {
+      const body = await read(sink);
+      if (copyCount > 1) usage?.ensure(body.byteLength * copyCount);
+      return body;
+    },
     recycle: () => received?.recycle(),
     [Symbol.dispose]: () => retained?.[Symbol.dispose](),
   };

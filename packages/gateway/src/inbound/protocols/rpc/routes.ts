@@ -7,6 +7,7 @@ import {
   type MessageInitShape,
   type MessageShape,
   toBinary,
+  toJsonString,
 } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
 import type { CallContext, ModelSpec, PictureResponse, Tasks } from "@tensorgate/core";
@@ -27,6 +28,8 @@ import { file_tensorgate_v1_status as statusFile } from "@tensorgate/proto/tenso
 import { visibleModel, visibleModels } from "../../access/access.ts";
 import { throwIfOnlyPictureFailed } from "../call.ts";
 import type { RpcAnswer, RunRpc } from "./connect/call.ts";
+import { assertWritableAsJson } from "./connect/json-length.ts";
+import { readJsonMessage } from "./connect/message-check.ts";
 import {
   askedModel,
   classifyResult,
@@ -45,7 +48,7 @@ import { pictureStream } from "./services/picture-stream.ts";
 import { addReflectionRoutes } from "./services/reflection.ts";
 import { addModelRoutes, type ModelRoutesDeps } from "./services/serving-routes.ts";
 import { addHealthRoutes, addStatusRoutes, type StatusRoutesDeps } from "./services/status.ts";
-import type { UnaryMethod } from "./unary.ts";
+import type { UnaryMethod, UnaryRequest } from "./unary.ts";
 
 const files: readonly DescFile[] = [
   scoringFile,
@@ -88,22 +91,31 @@ function scoringMethod<Input extends DescMessage, Output extends DescMessage>(
   answer: AnswerScoring<Input, Output>,
 ): ScoringMethod {
   const { input, output } = method;
+  const asked = (
+    request: MessageShape<Input>,
+    encode: (message: MessageShape<Output>) => Uint8Array,
+  ): UnaryRequest => ({
+    askedModel: askedModel(request),
+    answer: async (call, tasks) => {
+      const answered = await answer(request, call, tasks);
+      return { ...answered, message: encode(create(output, answered.message)) };
+    },
+  });
   return {
     method,
     addTo: (router, run) =>
       void router.rpc(method, (request, context) =>
         run(request, context, (call, tasks) => answer(request, call, tasks)),
       ),
-    read: (bytes) => {
-      const request = fromBinary(input, bytes, { readUnknownFields: false });
-      return {
-        askedModel: askedModel(request),
-        answer: async (call, tasks) => {
-          const answered = await answer(request, call, tasks);
-          return { ...answered, message: toBinary(output, create(output, answered.message)) };
-        },
-      };
-    },
+    read: (bytes) =>
+      asked(fromBinary(input, bytes, { readUnknownFields: false }), (message) =>
+        toBinary(output, message),
+      ),
+    readJson: (bytes, budget) =>
+      asked(readJsonMessage(input, { message: bytes, budget }), (message) => {
+        assertWritableAsJson(message);
+        return Buffer.from(toJsonString(output, message));
+      }),
   };
 }
 

@@ -2,17 +2,11 @@ import type { DescMethodUnary } from "@bufbuild/protobuf";
 import {
   type CallContext,
   createWorkBudget,
-  type Protocol,
   ScoringError,
   type Tasks,
+  type WorkBudget,
 } from "@tensorgate/core";
-import {
-  compressedFlag,
-  framedPieces,
-  parseTimeout,
-  prefixBytes,
-  readPrefix,
-} from "@tensorgate/grpc";
+import { compressedFlag, framedPieces, prefixBytes, readPrefix } from "@tensorgate/grpc";
 import { createMessageCharge } from "@tensorgate/tf-serving";
 import type { ReadHeader } from "../../access/access.ts";
 import {
@@ -34,6 +28,7 @@ import {
   undecodable,
   unknownFlags,
 } from "./errors.ts";
+import { grpcForm, grpcWebForm, plainCallOf, type UnaryForm } from "./unary-form.ts";
 
 /** A message that was read, and how it is answered. */
 export interface UnaryRequest {
@@ -55,6 +50,8 @@ export interface UnaryMethod {
    * @throws ScoringError if the message is no request
    */
   readonly read: (message: Uint8Array, header: ReadHeader) => UnaryRequest;
+  /** Reads a message in JSON and answers in JSON, within a budget of elements; absent where the library does. */
+  readonly readJson?: (message: Uint8Array, budget: WorkBudget) => UnaryRequest;
 }
 
 export interface UnaryHandlerDeps extends ExchangeDeps {
@@ -64,6 +61,7 @@ export interface UnaryHandlerDeps extends ExchangeDeps {
   readonly runner: CallRunner;
   /** Of one message. */
   readonly maxBytes: number;
+  readonly maxJsonBytes: number;
   readonly maxElements: number;
   /** Writes the error of a call, in the form of its protocol. */
   readonly fail: (
@@ -79,76 +77,31 @@ export interface FailedCall {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** How the message of a call stands in its body, and that of the answer. */
-interface UnaryForm {
-  readonly protocol: Protocol;
-  /** Whether it comes in an envelope; otherwise the body is the message. */
-  readonly isEnveloped: boolean;
-  readonly timeoutHeader: string;
-  /** @returns milliseconds; undefined if the library is to reject it */
-  readonly timeoutFrom: (text: string) => number | undefined;
-  /** Of answers, whichever of its names the request has. */
-  readonly contentType: string;
-  /** Says which compression requests may have. */
-  readonly acceptHeader: string;
-}
-
-const grpc: UnaryForm = {
-  protocol: "grpc",
-  isEnveloped: true,
-  contentType: "application/grpc+proto",
-  timeoutHeader: "grpc-timeout",
-  timeoutFrom: parseTimeout,
-  acceptHeader: "grpc-accept-encoding",
-};
-const grpcWeb: UnaryForm = {
-  ...grpc,
-  protocol: "grpc-web",
-  contentType: "application/grpc-web+proto",
-};
-const connect: UnaryForm = {
-  protocol: "connect",
-  isEnveloped: false,
-  contentType: "application/proto",
-  timeoutHeader: "connect-timeout-ms",
-  timeoutFrom: (text) => (/^\d{1,10}$/.test(text) ? Number(text) : undefined),
-  acceptHeader: "accept-encoding",
-};
-
-const forms: ReadonlyMap<string, UnaryForm> = new Map([
-  ["application/grpc", grpc],
-  ["application/grpc+proto", grpc],
-  ["application/grpc-web", grpcWeb],
-  ["application/grpc-web+proto", grpcWeb],
-  ["application/proto", connect],
-]);
-
 /** What follows the message of an answer: over gRPC in the trailers, over gRPC-Web in one more envelope. */
 const okTrailers = { "grpc-status": "0" } as const;
 const webTrailers: Buffer = Buffer.from("\x80\0\0\0\x10grpc-status: 0\r\n", "latin1");
 
-/** A request that is read here, as its headers say. */
-interface PlainCall {
-  readonly form: UnaryForm;
-  readonly timeoutMs: number | undefined;
-}
-
 /**
- * Answers the calls of one message that come in binary and plain, which are nearly all, without the library: a picture
- * of 100 KB costs it two copies, four generators and as many promises as the message has pieces.
+ * Answers the calls of one message that come plain, which are nearly all, without the library: a picture of 100 KB costs
+ * it two copies, four generators and as many promises as the message has pieces. JSON it would also read twice.
  */
 export function createUnaryHandler(deps: UnaryHandlerDeps): Respond {
   const { respondByLibrary, runner, maxBytes, maxElements, fail } = deps;
+  const maxJsonBytes = Math.min(maxBytes, deps.maxJsonBytes);
   const readers = new Map<string, UnaryMethod["read"]>();
+  const jsonReaders = new Map<string, UnaryMethod["read"]>();
   for (const of of deps.methods) {
-    readers.set(`/${of.method.parent.typeName}/${of.method.name}`, readerOf(of, maxElements));
+    const path = `/${of.method.parent.typeName}/${of.method.name}`;
+    readers.set(path, readerOf(of, maxElements));
+    if (of.readJson) jsonReaders.set(path, jsonReaderOf(of.method, of.readJson, maxElements));
   }
 
   return async (request, response) => {
     const { url = "/" } = request;
     const queryStart = url.indexOf("?");
-    const read = readers.get(queryStart === -1 ? url : url.slice(0, queryStart));
+    const path = queryStart === -1 ? url : url.slice(0, queryStart);
     const plain = plainCallOf(request);
+    const read = (plain?.form.isJson ? jsonReaders : readers).get(path);
     if (!read || !plain) return await respondByLibrary(request, response);
     const { form, timeoutMs } = plain;
     const exchange = createExchange(request, response, deps);
@@ -165,8 +118,10 @@ export function createUnaryHandler(deps: UnaryHandlerDeps): Respond {
     /** Work that goes on after the client has disconnected still holds the message. */
     const answer = async (call: CallContext, tasks: Tasks): Promise<UnaryAnswer> => {
       using _held = exchange;
-      const sink = new MessageSink(form, maxBytes, Number(request.headers["content-length"]));
-      const message = await exchange.bodyInto(sink);
+      const limit = form.isJson ? maxJsonBytes : maxBytes;
+      const sink = new MessageSink(form, limit, Number(request.headers["content-length"]));
+      // Beside JSON there is what is decoded of it.
+      const message = await exchange.bodyInto(sink, form.isJson ? 2 : 1);
       const asked = read(message, exchange.header);
       work.askedModel = asked.askedModel;
       const answered = await asked.answer(call, tasks);
@@ -193,30 +148,13 @@ export function createUnaryHandler(deps: UnaryHandlerDeps): Respond {
     const outcome = await runner.run(incoming, work);
     const { requestId } = incoming;
     if (!outcome.ok) return await fail(request, response, { ...outcome, requestId });
-    if (form === grpcWeb) pieces = [...pieces, webTrailers];
-    const trailers = form === grpc ? okTrailers : undefined;
+    if (form === grpcWebForm) pieces = [...pieces, webTrailers];
+    const trailers = form === grpcForm ? okTrailers : undefined;
     const [body = webTrailers, ...more] = pieces;
     const reply = { status: 200, headers, body };
     if (more.length === 0) return sendReply(response, { ...reply, trailers });
     await sendStream(response, { ...reply, body: pieces, trailers: () => trailers ?? {} });
   };
-}
-
-/** @returns undefined if the library is to read the request, or reject it: JSON, compressed, or unusual in any other way */
-function plainCallOf({ method, headers, httpVersionMajor }: NodeRequest): PlainCall | undefined {
-  const form = forms.get(headers["content-type"] ?? "");
-  if (!form || method !== "POST") return undefined;
-  // Trailers of HTTP/1.1 are an exception, which the library knows.
-  if (form === grpc && httpVersionMajor < 2) return undefined;
-  const isPacked =
-    headers["content-encoding"] ?? headers["grpc-encoding"] ?? headers["connect-content-encoding"];
-  if (isPacked !== undefined && isPacked !== "identity") return undefined;
-  const version = headers["connect-protocol-version"];
-  if (version !== undefined && version !== "1") return undefined;
-  const timeout = headers[form.timeoutHeader];
-  if (timeout === undefined) return { form, timeoutMs: undefined };
-  const timeoutMs = form.timeoutFrom(String(timeout));
-  return timeoutMs === undefined ? undefined : { form, timeoutMs };
 }
 
 /**
@@ -237,6 +175,22 @@ function readerOf({ method, read }: UnaryMethod, maxElements: number): UnaryMeth
     const { buffer, byteOffset, byteLength } = message;
     // Messages hold bytes as they are read: not as buffers, whose `slice` is another.
     return read(new Uint8Array(buffer, byteOffset, byteLength), header);
+  };
+}
+
+/** The same for messages in JSON. */
+function jsonReaderOf(
+  { input }: DescMethodUnary,
+  readJson: NonNullable<UnaryMethod["readJson"]>,
+  maxElements: number,
+): UnaryMethod["read"] {
+  return (message) => {
+    try {
+      return readJson(message, createWorkBudget(maxElements));
+    } catch (cause) {
+      if (ScoringError.is(cause)) throw cause;
+      throw undecodable(input.typeName, cause);
+    }
   };
 }
 

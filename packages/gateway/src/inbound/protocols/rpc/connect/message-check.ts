@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import { type DescMessage, fromJsonString } from "@bufbuild/protobuf";
+import { type DescMessage, fromJsonString, type MessageShape } from "@bufbuild/protobuf";
 import {
   chargeJson,
   createWorkBudget,
@@ -97,7 +97,7 @@ export function createRpcMessage(
         message = await decompress(message, { coding, maxBytes, charge: account.reserve });
         if (!isJson) check(() => scan.push(message));
       }
-      check(isJson ? () => checkJson(schema, { message, budget }) : scan.end);
+      check(isJson ? () => void readJsonMessage(schema, { message, budget }) : scan.end);
       if (unreadable) throw unreadable;
       // The library reads it a second time: each of the two may take as long as a turn of the event loop should.
       if (isJson) await setImmediate();
@@ -115,13 +115,17 @@ const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
 /** A text of digits, written in whatever way: reading it as an integer takes time in the square of its length. */
 const longInteger = /"[\s\d\\untrfb+-]{100,}"/;
 
-/** Reads it once and forgets it: the library's own error for what it cannot read may be as long as the message. */
-function checkJson(
-  schema: DescMessage,
+/**
+ * Reads a message in JSON. What it throws for one that cannot be read may be as long as the message.
+ *
+ * @throws TooLargeError if parsing it would build more than `budget` has left
+ */
+export function readJsonMessage<Schema extends DescMessage>(
+  schema: Schema,
   { message, budget }: { readonly message: Uint8Array; readonly budget: WorkBudget },
-): void {
+): MessageShape<Schema> {
   chargeJson(message, budget);
   const json = strictUtf8.decode(message);
   if (longInteger.test(json)) throw new RangeError("an integer of more than 100 digits");
-  fromJsonString(schema, json, { ignoreUnknownFields: true });
+  return fromJsonString(schema, json, { ignoreUnknownFields: true });
 }

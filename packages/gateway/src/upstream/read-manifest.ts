@@ -26,7 +26,7 @@ export interface ManifestRequest
  */
 export function readManifest(
   request: ManifestRequest,
-  kubernetes: KubernetesApi | undefined = inClusterApi(),
+  kubernetes: Pick<KubernetesApi, "list"> | undefined = inClusterApi(),
 ): Promise<string | undefined> {
   const { tls, key, model: name, timeoutMs, clock } = request;
   const ask = async (call: CallContext): Promise<string | undefined> => {
@@ -51,14 +51,14 @@ export function readManifest(
 /** @throws UpstreamFailedError if no pod of a Service is ready */
 async function addressOf(
   { address }: ManifestRequest,
-  kubernetes: KubernetesApi | undefined,
+  kubernetes: Pick<KubernetesApi, "list"> | undefined,
   signal: AbortSignal,
 ): Promise<ReplicaAddress> {
   if (!address.startsWith(kubernetesScheme)) return { authority: address };
   const service = kubernetesServiceFrom(address.slice(kubernetesScheme.length));
   if (!service || !kubernetes) throw unreachable(`${address} needs a pod of Kubernetes`);
   const { slices } = await kubernetes.list(service, signal);
-  const [ip] = slices.flatMap(({ readyIps }) => readyIps);
-  if (ip === undefined) throw unreachable(`no pod of ${address} is ready`);
-  return { authority: `${service.name}.${service.namespace}.svc:${service.port}`, ip };
+  const [pod] = slices.flatMap(({ ready }) => ready);
+  if (!pod) throw unreachable(`no pod of ${address} is ready`);
+  return { authority: `${service.name}.${service.namespace}.svc:${service.port}`, ip: pod.ip };
 }

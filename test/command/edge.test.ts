@@ -147,7 +147,7 @@ test("a server that does not start is reported with its log, and the rest of the
 
   expect(code).toBe(1);
   expect(stderr).toContain(
-    "the model server does not run on root@device.local\n  | no device /dev/xclmgmt0\nnot installed; when the reason is gone:\n",
+    "the model server does not run on root@device.local\n  | no device /dev/xclmgmt0\nnot installed; when the reason is gone:\n  tensorgate deploy edge root@device.local --install --runtime podman --model shapes@1\n",
   );
   expect((await registry.version("shapes@1")).services).toEqual([]);
 });

@@ -38,7 +38,10 @@ test("a pod of Kubernetes that is ready is asked for its manifest", async () => 
   const kubernetes = (readyIps: readonly string[]) => ({
     list: async (service: object) => {
       asked.push(service);
-      return { slices: [{ name: "a", ready: readyIps.map((ip) => ({ ip })) }], resourceVersion: "1" };
+      return {
+        slices: [{ name: "a", ready: readyIps.map((ip) => ({ ip })) }],
+        resourceVersion: "1",
+      };
     },
     watch: () => Promise.reject(new Error("nothing is watched")),
   });

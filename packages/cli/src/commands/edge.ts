@@ -94,7 +94,7 @@ async function installOn(
       return [];
     },
   };
-  await carryOut("install", [...host.install(text, unit.reference), record], options);
+  await carryOut("install", [...host.install(text, unit), record], options);
 }
 
 /** Name by which the registry knows a device. */

@@ -1,4 +1,5 @@
 import { CommandError, UsageError } from "../command-error.ts";
+import type { EdgeUnit } from "./edge-unit.ts";
 import type { PlanStep } from "./plan.ts";
 import { type EndedProgram, type RunOptions, runProgram } from "./programs.ts";
 
@@ -55,7 +56,7 @@ export interface EdgeHost {
   /** Reads the file that says what runs; undefined if there is none. */
   installed(): Promise<string | undefined>;
   /** Steps that make the device run what the file says. */
-  install(file: string, image: string): readonly PlanStep[];
+  install(file: string, unit: Pick<EdgeUnit, "reference" | "which">): readonly PlanStep[];
   /** Steps after which nothing runs and the file is gone. */
   remove(): readonly PlanStep[];
   /** @throws CommandError with the last lines of its log if the server does not run */
@@ -111,11 +112,11 @@ export function createEdgeHost(
       const { code, stdout } = await remote(`test ! -e ${file} || cat ${file}`);
       return code === 0 && stdout !== "" ? stdout : undefined;
     },
-    install: (text, image) => {
+    install: (text, { reference: image, which }) => {
       if (!/^[\w.:/-]+@sha256:[0-9a-f]{64}$/.test(image)) {
         throw new CommandError(`invalid name of an image "${image}"`);
       }
-      const again = `tensorgate deploy edge ${host} --install ${flags} --model …`;
+      const again = `tensorgate deploy edge ${host} --install ${flags} --model ${which}`;
       const write = `mkdir -p ${folder} && cat > ${file}.new && mv ${file}.new ${file}`;
       return [
         step(pull(image), again, () => remote(pull(image))),

@@ -25,11 +25,11 @@ async function asked(world: DeviceWorld, { ask }: DeviceGateway, durationMs: num
 
 /** Lets time pass, and files be written, until something holds. */
 async function until(world: DeviceWorld, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let turn = 0; turn < 300; turn += 1) {
+  for (let turn = 0; turn < 1_500; turn += 1) {
     if (await holds()) return;
     await world.pass(200);
   }
-  throw new Error("it did not hold within a minute");
+  throw new Error("it did not hold within five minutes");
 }
 
 const reportOf = ({ rollouts }: DeviceGateway) => rollouts.list()[0];

@@ -1,3 +1,5 @@
+import { stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import {
   type Classify,
   createLiveValue,
@@ -103,9 +105,9 @@ export function deviceWorld(...initial: readonly (string | undefined)[]): Device
     pass: async (durationMs) => {
       for (let passed = 0; passed < durationMs; passed += 100) {
         clock.advance(100);
-        for (let turn = 0; turn < 3; turn += 1) {
-          await new Promise<void>((done) => setImmediate(done));
-        }
+        // As many turns of files as a gateway takes between two ticks: on a slow disk time waits for them.
+        for (let turn = 0; turn < 6; turn += 1) await stat(tmpdir());
+        await new Promise<void>((done) => setImmediate(done));
       }
     },
     open: (options = {}) => {

@@ -212,6 +212,33 @@ export interface CallObserver {
 /** Begins to observe a call; `end` must follow. */
 export type ObserveCall = (start: ObservedStart) => CallObserver;
 
+/** How often something was done since the gateway started, and how long it took in total. */
+export interface Duration {
+  readonly count: number;
+  readonly ms: number;
+}
+
+/** What has become of the calls of a model, whatever protocol they came by. */
+export interface ModelCounts {
+  readonly success: Duration;
+  readonly fail: Duration;
+  /** Waiting for a replica. */
+  readonly queue: Duration;
+  /** Pictures to tensors. */
+  readonly computeInput: Duration;
+  /** The replica and the way to it. */
+  readonly computeInfer: Duration;
+  /** Outputs to results. */
+  readonly computeOutput: Duration;
+  readonly cacheHit: Duration;
+  readonly cacheMiss: Duration;
+}
+
+/** The calls of each model, counted as long as the gateway runs. */
+export interface ModelStatistics {
+  of(modelName: string): ModelCounts;
+}
+
 /**
  * Returns the regions that all of several allow-lists have in common.
  *

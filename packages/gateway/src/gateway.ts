@@ -109,14 +109,14 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
   // inbound: bytes become calls and results bytes, every protocol on one port
   const inbound = createInbound({
     ...host,
+    ...routing,
     options: settings,
     region,
     maxPictures: pictures.options.maxPictures,
     inForce: rollouts.inForce,
-    status: routing.status,
-    readiness: routing.readiness,
     version,
-    observeCall: telemetry.observeCalls((name) => inForce.current.snapshot.has(name)),
+    observeCall: telemetry.observeCalls(inForce),
+    statistics: telemetry.statistics,
     onRejected: telemetry.countRejectedConnection,
     isPortShared: deps.isPortShared ?? false,
     joinStatus: deps.joinStatus,

@@ -1,5 +1,12 @@
 import type { ConnectRouter, ConnectRouterOptions } from "@connectrpc/connect";
-import type { Clock, GatewayStatus, ObserveCall, Readiness, ScoringError } from "@tensorgate/core";
+import type {
+  Clock,
+  GatewayStatus,
+  ModelStatistics,
+  ObserveCall,
+  Readiness,
+  ScoringError,
+} from "@tensorgate/core";
 import type { InForce } from "./access/access.ts";
 import { createCrossSite } from "./access/cross-site.ts";
 import {
@@ -13,7 +20,6 @@ import {
 import { createCallRunner } from "./protocols/call.ts";
 import { createHttpHandler } from "./protocols/http-handler.ts";
 import { meantPath } from "./protocols/meant-path.ts";
-import { createModelStatistics } from "./protocols/model-statistics.ts";
 import { unroutedInferenceAnswer } from "./protocols/open-inference/errors.ts";
 import { openInferenceRoutes } from "./protocols/open-inference/routes.ts";
 import { noRoute, problemBody } from "./protocols/rest/errors.ts";
@@ -60,6 +66,7 @@ export interface InboundDeps {
   readonly console: ConsoleFiles | undefined;
   readonly outages: SimulatedOutages | undefined;
   readonly observeCall: ObserveCall;
+  readonly statistics: ModelStatistics;
   /** Called with each internal error; the caller gets only the request id. */
   readonly onInternalError: (error: ScoringError, requestId: string) => void;
   readonly onCertificates: (news: CertificateNews) => void;
@@ -123,9 +130,7 @@ export function createInbound(deps: InboundDeps): Inbound {
   const crossSite = createCrossSite({ ...crossSiteDefaults, ...options.crossSite }, listen.host);
 
   // protocols: each only translates; the runner is the one way of a call
-  const statistics = createModelStatistics(deps.inForce);
-  const { record } = statistics;
-  const runner = createCallRunner({ ...deps, record, requests, layers: [crossSite.layer] });
+  const runner = createCallRunner({ ...deps, requests, layers: [crossSite.layer] });
   const limits = { maxBodyBytes: requests.maxBodyBytes, maxPictures: deps.maxPictures };
   const shutdown = new AbortController();
   const rpc = createRpcHandler({
@@ -134,7 +139,6 @@ export function createInbound(deps: InboundDeps): Inbound {
     unnamedModel: listen.model,
     status: publicStatus,
     readiness,
-    statistics,
     runner,
     bodyBudget,
     decompress,
@@ -148,7 +152,7 @@ export function createInbound(deps: InboundDeps): Inbound {
       version,
       readiness,
       status: publicStatus,
-      statistics,
+      statistics: deps.statistics,
       clock,
     }),
     ...healthRoutes(readiness),

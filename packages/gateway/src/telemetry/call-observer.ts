@@ -13,32 +13,41 @@ import type {
   AttemptObserver,
   AttemptTarget,
   Clock,
+  ModelCounts,
+  ModelStatistics,
   ObserveCall,
   ObservedEnd,
   ScoringError,
+  Stage,
 } from "@tensorgate/core";
 import { type CallRecord, callRecord } from "./call-record.ts";
 import type { Instruments } from "./instruments.ts";
 
+/** The models that may be called now. */
+export interface ModelsInForce {
+  readonly current: { readonly snapshot: { has(modelName: string): boolean } };
+}
+
 export interface CallObserverDeps {
   readonly tracer: Tracer;
   readonly instruments: Instruments;
+  readonly statistics: CountedCalls;
   /** Called for every call that has ended; no record is written without it. */
   readonly onCall: ((record: CallRecord) => void) | undefined;
   /** Called with what an instrument or a span of the host threw: it fails no call. */
   readonly onFailure: (thrown: unknown) => void;
-  /** Whether a name may become a label: callers must not be able to create labels. */
-  readonly isKnownModel: (name: string) => boolean;
+  /** Only the names of its models become labels: callers must not be able to create labels. */
+  readonly inForce: ModelsInForce;
   readonly clock: Clock;
 }
 
 /**
- * Observes calls: a span for each and for each of its attempts, metrics, and a record at its end.
+ * Observes calls: a span for each and for each of its attempts, metrics, the counts of its model, and a record at its end.
  * Contexts are passed on, never looked up: no part of a call runs in an ambient context. Instruments and spans are those
  * of the host and may throw.
  */
 export function createCallObserver(deps: CallObserverDeps): ObserveCall {
-  const { tracer, instruments, onCall, onFailure, isKnownModel, clock } = deps;
+  const { tracer, instruments, statistics, onCall, onFailure, inForce, clock } = deps;
 
   return (start) => {
     const remote =
@@ -97,10 +106,12 @@ export function createCallObserver(deps: CallObserverDeps): ObserveCall {
 
     function end(ended: ObservedEnd): void {
       const { error, model, region = "", askedModel = "" } = ended;
+      const { snapshot } = inForce.current;
+      const known = snapshot.has(askedModel) ? askedModel : "";
       try {
         const labels = {
           protocol: start.protocol,
-          model: model?.name ?? (isKnownModel(askedModel) ? askedModel : ""),
+          model: model?.name ?? known,
           version: model ? String(model.version) : "",
           region,
           reason: error?.reason ?? "ok",
@@ -121,6 +132,9 @@ export function createCallObserver(deps: CallObserverDeps): ObserveCall {
       } catch (thrown) {
         onFailure(thrown);
       }
+      // A replica may answer by another name than the one that it is configured under.
+      const name = model && snapshot.has(model.name) ? model.name : known;
+      if (name !== "") statistics.count(name, ended);
       onCall?.(callRecord({ start, end: ended, attemptCount, traceId }));
     }
 
@@ -171,4 +185,62 @@ export function formatTraceparent(context: SpanContext): string | undefined {
   if (!isSpanContextValid(context)) return undefined;
   const flags = context.traceFlags.toString(16).padStart(2, "0");
   return `00-${context.traceId}-${context.spanId}-${flags}`;
+}
+
+/** The statistics of models, and what adds to them. */
+export interface CountedCalls extends ModelStatistics {
+  /** Counts a call of a model that has ended. */
+  count(modelName: string, end: ObservedEnd): void;
+}
+
+type MutableCounts = { readonly [Name in keyof ModelCounts]: { count: number; ms: number } };
+
+function noCounts(): MutableCounts {
+  const none = () => ({ count: 0, ms: 0 });
+  return {
+    success: none(),
+    fail: none(),
+    queue: none(),
+    computeInput: none(),
+    computeInfer: none(),
+    computeOutput: none(),
+    cacheHit: none(),
+    cacheMiss: none(),
+  };
+}
+
+const countByStage: Readonly<Partial<Record<Stage, keyof ModelCounts>>> = {
+  queue: "queue",
+  decode: "computeInput",
+  preprocess: "computeInput",
+  upstream: "computeInfer",
+  post: "computeOutput",
+};
+
+export function createStatistics(): CountedCalls {
+  const byModel = new Map<string, MutableCounts>();
+  return {
+    count: (modelName, { error, durationMs, times }) => {
+      if (error?.reason === "unknown-model") return;
+      const entries = times?.entries() ?? [];
+      let isScored = false;
+      for (const { stage } of entries)
+        if (stage === "upstream" || stage === "cache") isScored = true;
+      // A call that asked of a model without scoring it has an answer, and neither of these stages.
+      if (!error && !isScored) return;
+      const counts = byModel.get(modelName) ?? noCounts();
+      byModel.set(modelName, counts);
+      const calls = error ? counts.fail : counts.success;
+      calls.count += 1;
+      calls.ms += durationMs;
+      for (const { stage, durationMs: ms, outcome } of entries) {
+        const ofCache = outcome === "hit" ? "cacheHit" : "cacheMiss";
+        const counted = stage === "cache" ? ofCache : countByStage[stage];
+        if (!counted) continue;
+        counts[counted].count += 1;
+        counts[counted].ms += ms;
+      }
+    },
+    of: (modelName) => byModel.get(modelName) ?? noCounts(),
+  };
 }

@@ -1,6 +1,11 @@
 import { type MeterProvider, metrics, type TracerProvider, trace } from "@opentelemetry/api";
-import { type Clock, guardedCallback, type ObserveCall } from "@tensorgate/core";
-import { createCallObserver } from "./call-observer.ts";
+import {
+  type Clock,
+  guardedCallback,
+  type ModelStatistics,
+  type ObserveCall,
+} from "@tensorgate/core";
+import { createCallObserver, createStatistics, type ModelsInForce } from "./call-observer.ts";
 import type { CallRecord } from "./call-record.ts";
 import { createInstruments, type Gauges } from "./instruments.ts";
 
@@ -16,10 +21,11 @@ export interface TelemetryDeps {
   readonly clock: Clock;
 }
 
-/** Spans, metrics and call records of a gateway. */
+/** Spans, metrics, statistics and call records of a gateway. */
 export interface Telemetry {
-  /** @param isKnownModel - whether a name may become a label: callers must not be able to create labels */
-  observeCalls(isKnownModel: (name: string) => boolean): ObserveCall;
+  /** @param inForce - whose models may become labels: callers must not be able to create labels */
+  observeCalls(inForce: ModelsInForce): ObserveCall;
+  readonly statistics: ModelStatistics;
   readonly countReplicaChange: (change: ReplicaChangeCount) => void;
   countRejectedConnection(reason: string): void;
   /** Lets the collector of metrics read the state of the stages from now on. */
@@ -46,9 +52,11 @@ export function createTelemetry(deps: TelemetryDeps): Telemetry {
     (deps.meterProvider ?? metrics).getMeter("tensorgate", version),
   );
   const tracer = (deps.tracerProvider ?? trace).getTracer("tensorgate", version);
+  const statistics = createStatistics();
+  const observed = { tracer, instruments, statistics, onCall, onFailure, clock };
   return {
-    observeCalls: (isKnownModel) =>
-      createCallObserver({ tracer, instruments, onCall, onFailure, isKnownModel, clock }),
+    observeCalls: (inForce) => createCallObserver({ ...observed, inForce }),
+    statistics,
     countReplicaChange: guardedCallback(
       ({ model, region, to }) => instruments.replicaChanges.add(1, { model, region, to }),
       onFailure,

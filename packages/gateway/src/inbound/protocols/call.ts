@@ -62,8 +62,6 @@ export interface CallRunnerDeps {
   readonly layers: readonly AccessLayer[];
   readonly requests: Required<RequestOptions>;
   readonly observeCall: ObserveCall;
-  /** Counts each call that has ended. */
-  readonly record: (end: ObservedEnd) => void;
   /** Called with each internal error; the caller gets only the request id. */
   readonly onInternalError: (error: ScoringError, requestId: string) => void;
   readonly clock: Clock;
@@ -71,7 +69,7 @@ export interface CallRunnerDeps {
 
 /** The one way of a call through `inbound`, whatever its protocol. */
 export function createCallRunner(deps: CallRunnerDeps): CallRunner {
-  const { inForce, layers, observeCall, record, onInternalError, clock } = deps;
+  const { inForce, layers, observeCall, onInternalError, clock } = deps;
 
   return {
     admit: async (request) => {
@@ -98,8 +96,9 @@ export function createCallRunner(deps: CallRunnerDeps): CallRunner {
       let ended: Partial<ObservedEnd> = {};
       try {
         const { caller, tasks } = await incoming.admitted;
-        using open = createCallContext({ ...incoming, timeoutMs, caller, observer }, deps);
-        ({ call } = open);
+        const opened = createCallContext({ ...incoming, timeoutMs, caller, observer }, deps);
+        using _timer = opened.timer;
+        ({ call } = opened);
         call.signal.throwIfAborted();
         const { region: preferred } = call.hints;
         if (preferred !== undefined) tasks.assertRegion(preferred, call);
@@ -118,18 +117,14 @@ export function createCallRunner(deps: CallRunnerDeps): CallRunner {
           headers: errorHeaders(error, requestId, { call, totalMs: clock.nowMs() - startedMs }),
         };
       } finally {
-        if (observer) {
-          const end = {
-            askedModel: work.askedModel,
-            ...(call?.caller && { caller: call.caller.id }),
-            ...(call && { times: call.times }),
-            durationMs: clock.nowMs() - startedMs,
-            receivedBytes: incoming.body.receivedBytes,
-            ...ended,
-          };
-          record(end);
-          observer.end(end);
-        }
+        observer?.end({
+          askedModel: work.askedModel,
+          ...(call?.caller && { caller: call.caller.id }),
+          ...(call && { times: call.times }),
+          durationMs: clock.nowMs() - startedMs,
+          receivedBytes: incoming.body.receivedBytes,
+          ...ended,
+        });
       }
     },
   };

@@ -64,7 +64,7 @@ test("a call that was aborted before it begins stays so, with its reason", () =>
   const controller = new AbortController();
   controller.abort(new CancelledError("the client closed the request"));
 
-  using opened = createCallContext(
+  const opened = createCallContext(
     {
       requestId: "test",
       access: { header: () => undefined, remoteAddress: undefined },
@@ -79,7 +79,7 @@ test("a call that was aborted before it begins stays so, with its reason", () =>
 test("an ended call leaves no timer", () => {
   const { clock, ...opened } = open({});
 
-  opened[Symbol.dispose]();
+  opened.timer[Symbol.dispose]();
 
   expect(clock.pendingTimersMs()).toEqual([]);
 });
@@ -148,7 +148,7 @@ test.each([
 });
 
 function fairnessKeyOf({ caller, address }: { caller?: string; address?: string }) {
-  using open = createCallContext(
+  const open = createCallContext(
     {
       requestId: "test",
       access: { header: () => undefined, remoteAddress: address },

@@ -95,9 +95,11 @@ export function requestIdFrom(header: ReadHeader): string {
   return given !== undefined && /^[\x21-\x7e]{1,128}$/.test(given) ? given : randomUUID();
 }
 
-/** A call that is under way. Disposing of it stops its timer. */
-export interface ActiveCall extends Disposable {
+/** A call that is under way. */
+export interface ActiveCall {
   readonly call: CallContext;
+  /** Ends the call at its deadline; to be disposed of with the call. */
+  readonly timer: Disposable;
 }
 
 /** What the context of a call is made from. */
@@ -153,7 +155,7 @@ export function createCallContext(
       requestBytes: { mayBeRead: false },
       ...(observer && { observer }),
     },
-    [Symbol.dispose]: () => timer[Symbol.dispose](),
+    timer,
   };
 }
 

@@ -1,15 +1,16 @@
 import {
   type CallContext,
   type GatewayStatus,
+  type ModelCounts,
   type ModelDescription,
   ModelNotReadyError,
   type ModelSpec,
+  type ModelStatistics,
   type Tasks,
   UnknownVersionError,
 } from "@tensorgate/core";
 import { visibleModel, visibleModels } from "../access/access.ts";
 import { describedModel, hasVersion, versionTexts } from "./described-model.ts";
-import type { ModelCounts, ModelStatistics } from "./model-statistics.ts";
 
 /** What the gateway says of itself to clients of the Open Inference Protocol, in whatever form. */
 export interface ServerMetadata {
@@ -122,7 +123,7 @@ export interface CountedModel {
 export interface CountingDeps {
   readonly call: CallContext;
   readonly tasks: Tasks;
-  readonly statistics: Pick<ModelStatistics, "of">;
+  readonly statistics: ModelStatistics;
 }
 
 /**

@@ -1,4 +1,9 @@
-import { createWorkBudget, InvalidRequestError, parseJsonBody } from "@tensorgate/core";
+import {
+  createWorkBudget,
+  type Duration,
+  InvalidRequestError,
+  parseJsonBody,
+} from "@tensorgate/core";
 import {
   type InferRequest,
   objectAt,
@@ -13,7 +18,6 @@ import { type DescribedModel, type TensorMetadata, versionTexts } from "../descr
 import type { HttpAnswer } from "../http-handler.ts";
 import type { Inference } from "../inference-call.ts";
 import { type CountedModel, platform } from "../inference-server.ts";
-import type { Duration } from "../model-statistics.ts";
 import type { HttpBody } from "../negotiation.ts";
 import { tensorBytes, writtenAnswer } from "../written-answer.ts";
 

@@ -1,6 +1,7 @@
 import {
   type Clock,
   type GatewayStatus,
+  type ModelStatistics,
   NoReplicaError,
   NotSupportedError,
   type Readiness,
@@ -15,7 +16,6 @@ import {
   modelIndex,
   serverMetadata,
 } from "../inference-server.ts";
-import type { ModelStatistics } from "../model-statistics.ts";
 import { inferenceErrorBody } from "./errors.ts";
 import {
   configJson,
@@ -32,7 +32,7 @@ export interface OpenInferenceOptions {
   readonly version: string;
   readonly readiness: () => Readiness;
   readonly status: () => Pick<GatewayStatus, "regions">;
-  readonly statistics: Pick<ModelStatistics, "of">;
+  readonly statistics: ModelStatistics;
   readonly clock: Clock;
 }
 

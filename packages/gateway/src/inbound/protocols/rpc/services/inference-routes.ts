@@ -1,5 +1,11 @@
 import type { ConnectRouter } from "@connectrpc/connect";
-import { type GatewayStatus, type Readiness, ScoringError } from "@tensorgate/core";
+import {
+  type Duration,
+  type GatewayStatus,
+  type ModelStatistics,
+  type Readiness,
+  ScoringError,
+} from "@tensorgate/core";
 import { DataType, GRPCInferenceService } from "@tensorgate/proto/inference/open_inference";
 import {
   describedModel,
@@ -14,7 +20,6 @@ import {
   platform,
   serverMetadata,
 } from "../../inference-server.ts";
-import type { Duration, ModelStatistics } from "../../model-statistics.ts";
 import type { RpcRunner } from "../connect/call.ts";
 
 export interface InferenceRoutesDeps {
@@ -22,7 +27,7 @@ export interface InferenceRoutesDeps {
   readonly version: string;
   readonly readiness: () => Readiness;
   readonly status: () => GatewayStatus;
-  readonly statistics: Pick<ModelStatistics, "of">;
+  readonly statistics: ModelStatistics;
 }
 
 const serviceName = GRPCInferenceService.typeName;

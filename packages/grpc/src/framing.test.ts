@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { compressedFlag, messageBytes, messagePrefix, readPrefix } from "./framing.ts";
+import { compressedFlag, messageBytes, messagePrefix, readPrefix } from "./wire.ts";
 
 test("the prefix of a message in pieces has the length of them all", () => {
   const segments = [Uint8Array.of(1, 2), Uint8Array.of(3)];

@@ -1,26 +1,24 @@
 export { grpcCode, grpcCodeFromHttpStatus, grpcCodeName, knownGrpcCode } from "./code.ts";
 export {
+  compressedFlag,
+  createUnaryReader,
   decodeMessage,
   encodeBinary,
   encodeMessage,
+  FramingError,
   formatTimeout,
+  framedPieces,
   type GrpcStatus,
   type HeaderBlock,
-  parseTimeout,
-  type ReceivedStatus,
-  readDetails,
-  readStatus,
-  statusFields,
-} from "./fields.ts";
-export {
-  compressedFlag,
-  createUnaryReader,
-  FramingError,
-  framedPieces,
   type MessagePrefix,
   messageBytes,
   messagePrefix,
+  parseTimeout,
   prefixBytes,
+  type ReceivedStatus,
+  readDetails,
   readPrefix,
+  readStatus,
+  statusFields,
   type UnaryReader,
-} from "./framing.ts";
+} from "./wire.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { decodeMessage, encodeMessage, readDetails, readStatus, statusFields } from "./fields.ts";
+import { decodeMessage, encodeMessage, readDetails, readStatus, statusFields } from "./wire.ts";
 
 /** Node parses this one, and its types say otherwise. */
 const replyStatus = (status: number) => ({ ":status": status as unknown as string });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { formatTimeout, parseTimeout } from "./fields.ts";
+import { formatTimeout, parseTimeout } from "./wire.ts";
 
 test.each([
   { text: "1H", ms: 3_600_000 },

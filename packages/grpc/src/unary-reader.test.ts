@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createUnaryReader, FramingError } from "./framing.ts";
+import { createUnaryReader, FramingError } from "./wire.ts";
 
 const reply = Buffer.from([0, 0, 0, 0, 4, 1, 2, 3, 4]);
 

@@ -55,7 +55,7 @@ export const answerMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    "packages/grpc/src/framing.ts",
+    "packages/grpc/src/wire.ts",
     [
       "packages/grpc/src/unary-reader.test.ts",
       `${transport}/unary-channel.test.ts`,

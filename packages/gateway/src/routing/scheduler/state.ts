@@ -2,10 +2,14 @@ import type { RoutingStep } from "@tensorgate/core";
 import type { Arrival, AttemptFailure, SchedulerCommand } from "./events.ts";
 import type { Overload, Rank, RequestQueue } from "./queues/request-queue.ts";
 import type { HealthSettings } from "./replicas/health.ts";
-import { createIndexedHeap, type IndexedHeap } from "./replicas/indexed-heap.ts";
 import { createOwnLag, type OwnLag, type PeerLatency } from "./replicas/latency.ts";
 import type { Member, ScheduledReplica } from "./replicas/replica.ts";
-import type { ReplicaTotals, Slot } from "./replicas/replica-index.ts";
+import {
+  createIndexedHeap,
+  type IndexedHeap,
+  type ReplicaTotals,
+  type Slot,
+} from "./replicas/replica-index.ts";
 
 export interface SchedulerSettings extends HealthSettings {
   readonly ownRegion: string;

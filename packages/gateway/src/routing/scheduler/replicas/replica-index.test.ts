@@ -1,9 +1,8 @@
 import { seededRandom } from "@tensorgate/core";
 import { expect, test } from "vitest";
 import { schedulerSettings } from "../../settings.ts";
-import { createIndexedHeap } from "./indexed-heap.ts";
 import { createReplica, type ScheduledReplica } from "./replica.ts";
-import { createReplicaIndex } from "./replica-index.ts";
+import { createIndexedHeap, createReplicaIndex } from "./replica-index.ts";
 
 test("a heap gives its items in order, whatever was moved and removed before", () => {
   const { next: random } = seededRandom(1);

@@ -102,7 +102,7 @@ export const pictureMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    "packages/gateway/src/models/score-pictures.ts",
+    "packages/gateway/src/models/output-values.ts",
     ["packages/gateway/src/models/classify.test.ts"],
     [
       {

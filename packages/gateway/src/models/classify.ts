@@ -7,15 +7,19 @@ import {
   NotSupportedError,
 } from "@tensorgate/core";
 import { imagenetLabels } from "@tensorgate/tf-serving";
-import { createHighestScores, softmax, valuesOfPicture } from "./output-values.ts";
-import type { Release } from "./release.ts";
 import {
   assertResultCount,
-  createPictureScorer,
-  type PictureTaskDeps,
+  createHighestScores,
   resultCount,
+  softmax,
+  valuesOfPicture,
+} from "./output-values.ts";
+import type { Release } from "./release.ts";
+import {
+  createPictureScorer,
+  notOffered,
+  type PictureTaskDeps,
   type ScoredPicture,
-  taskNotOffered,
 } from "./score-pictures.ts";
 
 export const classifyDefaults: { readonly topK: number; readonly minScore: number } = {
@@ -31,7 +35,7 @@ export function createClassifier(deps: PictureTaskDeps, clock: Clock): Classify 
     const release = resolve(request.modelSpec);
     const { classScores } = release;
     if (!release.tasks.includes("classify") || !classScores) {
-      throw taskNotOffered("classify", release);
+      throw notOffered("cannot classify", release);
     }
     const selection = selectionFrom(request);
     let known:

@@ -12,14 +12,13 @@ import type { PictureSize } from "@tensorgate/imaging";
 import { boxTable } from "./detection/box-table.ts";
 import { decodedBoxes } from "./detection/decode-boxes.ts";
 import type { Edges, ScoredBox, SelectOptions } from "./detection/edges.ts";
+import { assertResultCount, resultCount } from "./output-values.ts";
 import type { Release } from "./release.ts";
 import {
-  assertResultCount,
   createPictureScorer,
+  notOffered,
   type PictureTaskDeps,
-  resultCount,
   type ScoredPicture,
-  taskNotOffered,
 } from "./score-pictures.ts";
 import { headLayers } from "./ssd/head.ts";
 import { selectedBoxes } from "./ssd/select-boxes.ts";
@@ -30,7 +29,7 @@ export function createDetector(deps: PictureTaskDeps, clock: Clock): Detect {
   const scorePictures = createPictureScorer(deps);
   return async (request, call) => {
     const release = resolve(request.modelSpec);
-    if (!release.tasks.includes("detect")) throw taskNotOffered("detect", release);
+    if (!release.tasks.includes("detect")) throw notOffered("cannot detect", release);
     const { filter, verify, read } = boxReader(release);
     const selection = selectionFrom(request, release);
     assertResultCount(request, {
@@ -65,7 +64,7 @@ interface BoxReader {
 
 function boxReader(release: Release): BoxReader {
   const { detector, picture } = release;
-  if (!detector) throw taskNotOffered("detect", release);
+  if (!detector) throw notOffered("cannot detect", release);
   if (detector.kind === "ssd-head") {
     return {
       filter: [],

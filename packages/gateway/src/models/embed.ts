@@ -7,7 +7,7 @@ import {
 } from "@tensorgate/core";
 import { valuesOfPicture } from "./output-values.ts";
 import type { Release } from "./release.ts";
-import { createPictureScorer, type PictureTaskDeps, taskNotOffered } from "./score-pictures.ts";
+import { createPictureScorer, notOffered, type PictureTaskDeps } from "./score-pictures.ts";
 
 /** Creates the embedder: pictures to feature vectors, by releases that have them. */
 export function createEmbedder(deps: PictureTaskDeps): Embed {
@@ -16,7 +16,7 @@ export function createEmbedder(deps: PictureTaskDeps): Embed {
   return async (request, call) => {
     const release = resolve(request.modelSpec);
     const { features } = release;
-    if (!release.tasks.includes("embed") || !features) throw taskNotOffered("embed", release);
+    if (!release.tasks.includes("embed") || !features) throw notOffered("cannot embed", release);
     const name = features.tensor;
     // A model with one output has class scores in it as likely as features, so only the name counts.
     const values = (tensor: Tensor) =>

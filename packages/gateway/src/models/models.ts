@@ -1,6 +1,5 @@
 import {
   type AskModel,
-  type CallContext,
   type Clock,
   cutText,
   defaultSignatureName,
@@ -10,7 +9,6 @@ import {
   meantName,
   NotSupportedError,
   type ResolvedModel,
-  type ResolvedRequest,
   type ScoreResolved,
   type Tasks,
   withinRegions,
@@ -29,17 +27,14 @@ import type { Pictures } from "./pictures.ts";
 import { createContainerScorer } from "./score-as-container.ts";
 import type { PictureTaskDeps } from "./score-pictures.ts";
 import { createTensorScorer, pictureInputNames } from "./score-tensors.ts";
-import type { Snapshot } from "./snapshot.ts";
+import { type AssertCapacity, createCapacityCheck, type Snapshot } from "./snapshot.ts";
 
 /** `modelStatus` and `modelMetadata` ask a replica within the regions of the call. */
 export interface ModelsDeps extends Pick<Tasks, "modelStatus" | "modelMetadata"> {
   readonly pictures: Pick<Pictures, "prepare" | "options">;
   readonly score: ScoreResolved;
   /** Rejects a call that has not come in yet and for which there is no room. @throws OverloadedError */
-  readonly assertCapacity: (
-    request: Pick<ResolvedRequest, "model" | "modelSpec">,
-    call: CallContext,
-  ) => void;
+  readonly assertCapacity: AssertCapacity;
   /** The same as `score` behind the response cache. */
   readonly cachedScore: ScoreResolved;
   /** Returns what the replicas of some regions, or of all, reported of a model. */
@@ -116,16 +111,7 @@ export function createModels(deps: ModelsDeps): Models {
           hint: meant === undefined ? `regions: ${listedNames(known)}` : `did you mean "${meant}"?`,
         });
       },
-      assertCapacity: (name, call) => {
-        if (!has(name)) return;
-        const resolved = resolve({ name });
-        // The replicas of a head are those of its backbone.
-        const model = resolved.head?.backbone ?? resolved;
-        const modelSpec = { name: model.name };
-        // The cache may answer it.
-        if (model.isCached && !call.noStore) return;
-        deps.assertCapacity({ modelSpec, model }, withinRegions(call, model.residency));
-      },
+      assertCapacity: createCapacityCheck(snapshot, deps.assertCapacity),
       modelStatus: async (modelSpec, call) => {
         const { residency, head } = resolve(modelSpec);
         const own = head && versionsOf(modelSpec.name);

@@ -1,9 +1,15 @@
 import {
+  counted,
   float32Values,
   floatValues,
+  InvalidRequestError,
   isFloat,
   listedNames,
+  maxResultsPerCall,
+  maxResultsPerPicture,
+  type PictureRequest,
   type Tensor,
+  TooLargeError,
   UpstreamFailedError,
 } from "@tensorgate/core";
 
@@ -135,4 +141,34 @@ export function softmax(logits: Float32Array): Float32Array {
   const powers = logits.map((logit) => Math.exp(logit - highest));
   const sum = powers.reduce((total, power) => total + power, 0);
   return powers.map((power) => power / sum);
+}
+
+/**
+ * Limits the number of results for one picture to `maxResultsPerPicture`: a larger number stands for all results.
+ *
+ * @throws InvalidRequestError if it is no whole number above 0
+ */
+export function resultCount(field: string, count: number): number {
+  if (Number.isInteger(count) && count >= 1) return Math.min(count, maxResultsPerPicture);
+  throw new InvalidRequestError(`${field} must be a whole number of at least 1, got ${count}`, {
+    field,
+  });
+}
+
+/**
+ * Checks the number of results that a caller requests for all pictures of a call. Those of the model's settings are the
+ * choice of the operator.
+ *
+ * @throws TooLargeError if it is more than one answer holds
+ */
+export function assertResultCount(
+  { pictures }: PictureRequest,
+  { field, perPicture }: { readonly field: string; readonly perPicture: number | undefined },
+): void {
+  const count = pictures.length * (perPicture ?? 0);
+  if (count <= maxResultsPerCall) return;
+  throw new TooLargeError(
+    `${counted(pictures.length, "picture")} with ${field} ${perPicture} would return ${count} results; the limit is ${maxResultsPerCall}`,
+    { field, hint: `use a smaller ${field}, or split the pictures over several calls` },
+  );
 }

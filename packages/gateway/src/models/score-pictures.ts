@@ -1,11 +1,10 @@
 import {
+  bytesTensor,
   type CallContext,
-  counted,
+  type Clock,
   FailedPreconditionError,
   InvalidRequestError,
   type ModelSpec,
-  maxResultsPerCall,
-  maxResultsPerPicture,
   type Parameters,
   type Picture,
   type PictureRequest,
@@ -18,11 +17,18 @@ import {
   TooLargeError,
   withinRegions,
 } from "@tensorgate/core";
-import type { PictureSize } from "@tensorgate/imaging";
+import {
+  assertPictureWithinLimits,
+  type ConvertInWorker,
+  needsNoConversion,
+  orientedSize,
+  type PictureSize,
+  type PreprocessInWorker,
+  readPictureHeader,
+} from "@tensorgate/imaging";
 import type { PictureOptions } from "./options.ts";
 import { inBatches, mapConcurrently, outputsPerPicture, stackedTensors } from "./picture-batch.ts";
 import type { PictureInput } from "./picture-input.ts";
-import type { PreparedPicture, PreparePicture } from "./prepare-picture.ts";
 import type { Release } from "./release.ts";
 
 /** Collaborators of every task on pictures. */
@@ -55,14 +61,13 @@ export interface ScoredPicture {
 /** One picture of a call, on its way to its result. */
 interface Item<Value> {
   readonly picture: Picture;
-  prepared?: PreparedPicture;
   result?: PictureResult<Value>;
   /** The response that the result was read from. */
   response?: ScoreResponse;
 }
 
-interface PreparedItem<Value> extends Item<Value> {
-  readonly prepared: PreparedPicture;
+interface PreparedItem<Value> extends PreparedPicture {
+  readonly item: Item<Value>;
 }
 
 /** The common part of the pictures of one call. */
@@ -85,10 +90,11 @@ export function createPictureScorer({ score, prepare, options }: PictureTaskDeps
     call: CallContext,
     scoring: PictureScoring<Value>,
   ): Promise<PictureResponse<Value>> => {
-    const { picture: input, batchSize } = scoring.release;
-    if (!input) throw takesNoPicture(scoring.release);
+    const { release } = scoring;
+    const { picture: input, batchSize } = release;
+    if (!input) throw notOffered("takes tensors, not pictures", release);
     assertPictures(pictures, options.maxPictures);
-    const regional = withinRegions(call, scoring.release.residency);
+    const regional = withinRegions(call, release.residency);
     const work = { input, modelSpec, call: regional, scoring };
     const items: Item<Value>[] = [];
     for (const picture of pictures) items.push({ picture });
@@ -98,7 +104,18 @@ export function createPictureScorer({ score, prepare, options }: PictureTaskDeps
       const batches = inBatches(items, batchSize);
       await mapConcurrently(batches, maxConcurrent, (batch) => scoreBatch(batch, work));
     }
-    return responseOf(items);
+    let answered: ScoreResponse | undefined;
+    const results: PictureResult<Value>[] = [];
+    for (const { result, response } of items) {
+      answered ??= response;
+      // Each picture has been prepared, scored or failed by now.
+      if (result) results.push(result);
+    }
+    return {
+      ...(answered && { model: answered.model }),
+      ...(answered?.region !== undefined && { region: answered.region }),
+      results,
+    };
   };
 
   /** Gives each picture of a batch its result. */
@@ -107,20 +124,25 @@ export function createPictureScorer({ score, prepare, options }: PictureTaskDeps
     work: Work<Value>,
   ): Promise<void> {
     const [first] = items;
-    if (first && items.length === 1) await prepareItem(first, work);
-    else await Promise.all(items.map((item) => prepareItem(item, work)));
-    const prepared = items.filter(isPrepared);
+    const tried =
+      first && items.length === 1
+        ? [await prepareItem(first, work)]
+        : await Promise.all(items.map((item) => prepareItem(item, work)));
+    const prepared: PreparedItem<Value>[] = [];
+    for (const each of tried) if (each) prepared.push(each);
     if (prepared.length > 0) await scoreTogether(prepared, work);
   }
 
+  /** @returns undefined if it failed, which is its result then */
   async function prepareItem<Value>(
     item: Item<Value>,
     { input, call }: Work<Value>,
-  ): Promise<void> {
+  ): Promise<PreparedItem<Value> | undefined> {
     try {
-      item.prepared = await prepare(item.picture.bytes, input, call);
+      return { ...(await prepare(item.picture.bytes, input, call)), item };
     } catch (thrown) {
       fail(item, pictureError(thrown, call));
+      return undefined;
     }
   }
 
@@ -130,16 +152,13 @@ export function createPictureScorer({ score, prepare, options }: PictureTaskDeps
     work: Work<Value>,
   ): Promise<void> {
     const { scoring, modelSpec, input, call } = work;
-    const count = items.length;
-    const isAlone = count === 1;
+    const isAlone = items.length === 1;
     let response: ScoreResponse;
     let outputs: readonly ReadonlyMap<string, Tensor>[];
     try {
       const [first] = items;
       const tensor =
-        first && isAlone
-          ? first.prepared.tensor
-          : stackedTensors(items.map(({ prepared }) => prepared.tensor));
+        first && isAlone ? first.tensor : stackedTensors(items.map(({ tensor }) => tensor));
       response = await score(
         {
           modelSpec,
@@ -149,23 +168,22 @@ export function createPictureScorer({ score, prepare, options }: PictureTaskDeps
           ...(scoring.parameters && { parameters: scoring.parameters }),
           verify: isAlone
             ? scoring.verify
-            : (outputs) => outputsPerPicture(outputs, count).forEach(scoring.verify),
+            : (outputs) => outputsPerPicture(outputs, items.length).forEach(scoring.verify),
         },
         call,
       );
-      outputs = isAlone ? [response.outputs] : outputsPerPicture(response.outputs, count);
+      outputs = isAlone ? [response.outputs] : outputsPerPicture(response.outputs, items.length);
     } catch (thrown) {
       const error = pictureError(thrown, call);
       // The replica does not report which picture is invalid: the others succeed if they are scored one by one.
       if (!isAlone && error.reason === "upstream-answered") {
         const { maxConcurrentPictures } = options;
         await mapConcurrently(items, maxConcurrentPictures, (each) => scoreTogether([each], work));
-      } else for (const item of items) fail(item, error);
+      } else for (const { item } of items) fail(item, error);
       return;
     }
-    for (const [index, item] of items.entries()) {
+    for (const [index, { item, size }] of items.entries()) {
       try {
-        const { size } = item.prepared;
         const value = scoring.read({ outputs: outputs[index] ?? new Map(), size });
         item.result = { ...idOf(item), ok: true, value };
         item.response = response;
@@ -176,29 +194,11 @@ export function createPictureScorer({ score, prepare, options }: PictureTaskDeps
   }
 }
 
-const isPrepared = <Value>(item: Item<Value>): item is PreparedItem<Value> =>
-  item.prepared !== undefined;
-
 function fail<Value>(item: Item<Value>, error: ScoringError): void {
   item.result = { ...idOf(item), ok: false, error };
 }
 
 const idOf = ({ picture: { id } }: Item<unknown>) => (id === undefined ? undefined : { id });
-
-function responseOf<Value>(items: readonly Item<Value>[]): PictureResponse<Value> {
-  let answered: ScoreResponse | undefined;
-  const results: PictureResult<Value>[] = [];
-  for (const { result, response } of items) {
-    answered ??= response;
-    // Each picture has been prepared, scored or failed by now.
-    if (result) results.push(result);
-  }
-  return {
-    ...(answered && { model: answered.model }),
-    ...(answered?.region !== undefined && { region: answered.region }),
-    results,
-  };
-}
 
 /**
  * Returns why one picture failed.
@@ -212,15 +212,9 @@ function pictureError(thrown: unknown, { signal, requestBytes }: CallContext): S
   return ScoringError.from(thrown);
 }
 
-function takesNoPicture({ name, tasks }: Release): FailedPreconditionError {
-  return new FailedPreconditionError(`model "${name}" takes tensors, not pictures`, {
-    hint: `its tasks: ${tasks.join(", ")}`,
-  });
-}
-
-/** Creates the error for a task that a release does not have, with those that it has. */
-export function taskNotOffered(task: string, { name, tasks }: Release): FailedPreconditionError {
-  return new FailedPreconditionError(`model "${name}" cannot ${task}`, {
+/** Creates the error for a task that a release does not have, with those that it has. @param why - such as "cannot detect" */
+export function notOffered(why: string, { name, tasks }: Release): FailedPreconditionError {
+  return new FailedPreconditionError(`model "${name}" ${why}`, {
     hint: `its tasks: ${tasks.join(", ")}`,
   });
 }
@@ -244,32 +238,61 @@ function assertPictures(pictures: readonly Picture[], maxPictures: number): void
   }
 }
 
-/**
- * Limits the number of results for one picture to `maxResultsPerPicture`: a larger number stands for all results.
- *
- * @throws InvalidRequestError if it is no whole number above 0
- */
-export function resultCount(field: string, count: number): number {
-  if (Number.isInteger(count) && count >= 1) return Math.min(count, maxResultsPerPicture);
-  throw new InvalidRequestError(`${field} must be a whole number of at least 1, got ${count}`, {
-    field,
-  });
+/** A picture as its model takes it. */
+export interface PreparedPicture {
+  /** BYTES `[1]`, or `[]` for a model that takes a scalar; or the pixels of one picture. */
+  readonly tensor: Tensor;
+  /** Turned as its orientation says. */
+  readonly size: PictureSize;
 }
 
+export interface PictureDeps {
+  /** Decodes a picture to the pixels that a model takes. */
+  readonly preprocess: PreprocessInWorker;
+  /** Converts a picture that a model could not decode, or would decode wrongly, to a plain one. */
+  readonly convert: ConvertInWorker;
+  readonly options: Required<PictureOptions>;
+  readonly clock: Clock;
+}
+
+export type PreparePicture = (
+  bytes: Uint8Array,
+  input: PictureInput,
+  call: CallContext,
+) => Promise<PreparedPicture>;
+
 /**
- * Checks the number of results that a caller requests for all pictures of a call. Those of the model's settings are the
- * choice of the operator.
+ * Converts an encoded picture to what a model takes.
  *
- * @throws TooLargeError if it is more than one answer holds
+ * If the model decodes the picture as people see it, only its header is read, and it is sent in the buffer that it came
+ * in. Any other picture is decoded in a separate process, turned upright, and sent as a PNG, a JPEG or pixels.
  */
-export function assertResultCount(
-  { pictures }: PictureRequest,
-  { field, perPicture }: { readonly field: string; readonly perPicture: number | undefined },
-): void {
-  const count = pictures.length * (perPicture ?? 0);
-  if (count <= maxResultsPerCall) return;
-  throw new TooLargeError(
-    `${counted(pictures.length, "picture")} with ${field} ${perPicture} would return ${count} results; the limit is ${maxResultsPerCall}`,
-    { field, hint: `use a smaller ${field}, or split the pictures over several calls` },
-  );
+export function createPicturePreparer(deps: PictureDeps): PreparePicture {
+  const { preprocess, convert, options, clock } = deps;
+  const { maxPixels, maxSidePx, additionalFormats } = options;
+  const decoding = { maxPixels, maxSidePx, additionalFormats, oriented: true };
+
+  return async (bytes, input, call) => {
+    const header = readPictureHeader(bytes);
+    assertPictureWithinLimits(header, { maxPixels, maxSidePx });
+    const size = header.size && orientedSize(header.size, header.orientation);
+    const { preprocessing, formats } = input;
+    const encodedShape = input.isScalar ? [] : [1];
+    if (!preprocessing && size && needsNoConversion(header, formats)) {
+      return { tensor: { dtype: "BYTES", shape: encodedShape, elements: [bytes] }, size };
+    }
+    const startedMs = clock.nowMs();
+    try {
+      if (preprocessing && size) {
+        return { tensor: await preprocess(bytes, preprocessing, decoding, call), size };
+      }
+      const converted = await convert(bytes, decoding, call);
+      const tensor = preprocessing
+        ? await preprocess(converted.bytes, preprocessing, decoding, call)
+        : bytesTensor(encodedShape, [converted.bytes]);
+      return { tensor, size: converted.size };
+    } finally {
+      call.times.add("decode", clock.nowMs() - startedMs);
+    }
+  };
 }

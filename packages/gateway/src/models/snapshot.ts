@@ -1,5 +1,13 @@
 import { createHash } from "node:crypto";
-import { type ModelSpec, nearestNames, UnknownModelError } from "@tensorgate/core";
+import {
+  type CallContext,
+  type ModelSpec,
+  nearestNames,
+  type ResolvedRequest,
+  type Tasks,
+  UnknownModelError,
+  withinRegions,
+} from "@tensorgate/core";
 import { goldenFrom } from "./golden/golden-pictures.ts";
 import { chosenRelease, headReleases, type ReleaseVersions } from "./heads/head-release.ts";
 import type { ModelOptions } from "./options.ts";
@@ -97,6 +105,31 @@ export function createSnapshot({ models, pools }: SnapshotOptions): Snapshot {
         { hint: hintOf(nearest, byName.size) },
       );
     },
+  };
+}
+
+/** Rejects a call whose body has not come in yet, if the replicas of its model have no room. @throws OverloadedError */
+export type AssertCapacity = (
+  request: Pick<ResolvedRequest, "model" | "modelSpec">,
+  call: CallContext,
+) => void;
+
+/** Creates the check of a call whose model is known by its name alone. One of an unknown model passes: it fails later. */
+export function createCapacityCheck(
+  { has, resolve }: Pick<Snapshot, "has" | "resolve">,
+  assertCapacity: AssertCapacity,
+): Tasks["assertCapacity"] {
+  return (name, call) => {
+    if (!has(name)) return;
+    const resolved = resolve({ name });
+    // The replicas of a head are those of its backbone.
+    const model = resolved.head?.backbone ?? resolved;
+    // The cache may answer it.
+    if (model.isCached && !call.noStore) return;
+    assertCapacity(
+      { modelSpec: { name: model.name }, model },
+      withinRegions(call, model.residency),
+    );
   };
 }
 

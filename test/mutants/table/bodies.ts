@@ -15,7 +15,7 @@ export const bodyMutants: readonly Mutant[] = [
       },
       {
         name: "body: an unpacked one counts once",
-        find: "usage?.ensure(body.byteLength * copyCount);",
+        find: "if (isPacked || copyCount > 1) usage?.ensure(body.byteLength * copyCount);",
         replace: "",
       },
     ],

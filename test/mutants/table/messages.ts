@@ -23,6 +23,12 @@ export const messageMutants: readonly Mutant[] = [
         find: "charge(message, createWorkBudget(maxElements));",
         replace: "",
       },
+    ],
+  ),
+  ...mutantsOf(
+    `${inbound}/protocols/rpc/unary-form.ts`,
+    ["test/end-to-end/unary-rpcs.test.ts"],
+    [
       {
         name: "unary: a timeout is not heard",
         find: "undefined : { form, timeoutMs };",

@@ -2,6 +2,14 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import {
+  credentials,
+  type GrpcObject,
+  loadPackageDefinition,
+  type ServiceClientConstructor,
+} from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
 import { createRegistryClient } from "@tensorgate/client/registry";
 import { testConstant, testNode, writeSavedModel } from "@tensorgate/savedmodel/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -32,6 +40,23 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
+/** Calls a method by gRPC's own library, which knows of it by the `.proto` file alone. */
+function called(adminUrl: string, method: string, request: object): Promise<unknown> {
+  const includeDirs = [fileURLToPath(new URL("../../proto", import.meta.url))];
+  const definition = loadSync("tensorgate/registry/v1/registry.proto", { includeDirs });
+  const { tensorgate: loaded } = loadPackageDefinition(definition);
+  const { registry } = loaded as { readonly registry: { readonly v1: GrpcObject } };
+  const Service = registry.v1["RegistryService"] as ServiceClientConstructor;
+  const client = new Service(new URL(adminUrl).host, credentials.createInsecure());
+  return new Promise((resolve, reject) => {
+    client[method]?.(request, (error: Error | null, answer: unknown) => {
+      client.close();
+      if (error) reject(error);
+      else resolve(answer);
+    });
+  });
+}
+
 function start(args: readonly string[]) {
   const { child, said } = tensorgate(args);
   const ended = once(child, "exit");
@@ -58,6 +83,13 @@ test("a program publishes a model by gRPC at a model server, which serves it", a
   await expect(client.getVersion({ name: "half", version: "best" })).rejects.toMatchObject({
     reason: "unknown-version",
     message: 'half has no alias "best"; aliases: champion',
+  });
+  expect(await called(adminUrl, "listJobs", {})).toMatchObject({
+    jobs: [{ kind: "convert", reference: "half@1", state: "done" }],
+  });
+  await expect(called(adminUrl, "deleteModel", { name: "half" })).rejects.toMatchObject({
+    code: 9,
+    details: expect.stringContaining("half"),
   });
 }, 60_000);
 

@@ -1,9 +1,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ConnectError } from "@connectrpc/connect";
 import { ScoringClient } from "@tensorgate/client";
+import { openServingServices } from "@tensorgate/client/tensorflow-serving";
 import { manualClock } from "@tensorgate/core/testing";
 import { startModelServer } from "@tensorgate/model-server";
+import { ErrorInfoSchema } from "@tensorgate/proto/google/rpc/error_details";
 import { openRegistry } from "@tensorgate/registry";
 import { afterAll, expect, test } from "vitest";
 import { createGraphBuilder } from "../../packages/model-server/src/onnx/graph-builder.ts";
@@ -60,6 +63,16 @@ test("an alias of a registry is a version label through the gateway, and moves",
     null,
     { error: "Unrecognized servable version label: other" },
   ]);
+  const services = openServingServices(running.url);
+  const call = { modelSpec: { name: "m", versionChoice: { case: "versionLabel", value: "x" } } };
+  const answered: unknown = await services.prediction
+    .predict(call as never)
+    .catch(ConnectError.from);
+  expect(answered).toMatchObject({ rawMessage: "Unrecognized servable version label: x" });
+  expect((answered as ConnectError).findDetails(ErrorInfoSchema)).toMatchObject([
+    { metadata: { hint: "its labels: champion" } },
+  ]);
+  services.close();
   const inference = await fetch(`${running.url}/v2/models/m/versions/other/infer`, {
     method: "POST",
     body: '{"inputs": [{"name": "x", "shape": [1], "datatype": "FP32", "data": [1]}]}',

@@ -116,6 +116,18 @@ describe.skipIf(reason !== undefined)(`Azurite${reason ? ` (skipped: ${reason})`
     expect(version.forms).toEqual((await registry.version("big")).forms);
   });
 
+  test("two processes may push the same version at the same time", async () => {
+    const twice = `azblob://${account}/models/registry/twice/1`;
+    const pushed = () =>
+      pushVersion(registry, { reference: "big", target: twice }, { deps: { env } });
+
+    const results = await Promise.all([pushed(), pushed()]);
+
+    expect(results.map(({ reference }) => reference)).toEqual([twice, twice]);
+    const { version } = await pullVersion(other, twice, { deps: { env } });
+    expect(version.forms).toEqual((await registry.version("big")).forms);
+  });
+
   test("a container that is not there is reported", async () => {
     const absent = `azblob://${account}/absent/m/1`;
 

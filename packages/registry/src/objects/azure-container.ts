@@ -81,17 +81,26 @@ function blockTarget(blob: BlockBlobClient, { sha256, signal }: BlockUpload): Bl
       }),
     commit: (ids) =>
       remotely(async () => {
-        await blob.commitBlockList([...ids], { ...options, metadata: { [shaKey]: sha256 } });
+        try {
+          await blob.commitBlockList([...ids], { ...options, metadata: { [shaKey]: sha256 } });
+        } catch (thrown) {
+          // Another process may have committed the same file, which ends the blocks of both.
+          const isThere = statusOf(thrown) === 400 && (await committedSha256(blob)) === sha256;
+          if (!isThere) throw thrown;
+        }
       }),
   };
+}
+
+async function committedSha256(blob: BlockBlobClient): Promise<string | undefined> {
+  return (await unlessAbsent(() => blob.getProperties()))?.metadata?.[shaKey];
 }
 
 function azureContainer(client: ContainerClient): ObjectContainer {
   const blob = (path: string) => client.getBlockBlobClient(path);
   return {
     read: (path) => unlessAbsent(() => blob(path).downloadToBuffer()),
-    sha256Of: async (path) =>
-      (await unlessAbsent(() => blob(path).getProperties()))?.metadata?.[shaKey],
+    sha256Of: (path) => committedSha256(blob(path)),
     writeFile: (path, upload) => uploadBlocks(blockTarget(blob(path), upload), upload),
     create: (path, bytes) =>
       remotely(async () => {

@@ -82,7 +82,14 @@ test("a version that another has taken the place of is refused", async () => {
   await expect(push()).rejects.toThrow("test://m/1 holds another version");
 });
 
-test("of two that push to one place at the same time one is refused", async () => {
+test("two may push the same version to one place at the same time", async () => {
+  const [one, other] = await Promise.all([push(), push()]);
+
+  expect([one.reference, other.reference]).toEqual(["test://m/1", "test://m/1"]);
+  expect(await fetchIt()).toMatchObject({ name: "m", version: 1n });
+});
+
+test("of two that push different versions to one place at the same time one is refused", async () => {
   const late: ObjectContainer = { ...container, create: async () => false };
   const other = createObjectStore(async () => ({ container: late, path: "m/1" }));
 

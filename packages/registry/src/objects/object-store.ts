@@ -36,8 +36,14 @@ export function createObjectStore(open: (target: string) => Promise<ObjectPlace>
         doneBytes += count;
         onProgress?.({ doneBytes, totalBytes });
       };
-      const present = registrationFrom(await container.read(`${path}/${registrationName}`), target);
-      if (present && contentText(present.forms) !== contentText(version.forms)) throw taken(target);
+      /** Reads what is there. @throws RegistryError `conflict` if it is another version */
+      const sameVersion = async (): Promise<Registration | undefined> => {
+        const bytes = await container.read(`${path}/${registrationName}`);
+        const found = registrationFrom(bytes, target);
+        if (found && contentText(found.forms) !== contentText(version.forms)) throw taken(target);
+        return found;
+      };
+      const present = await sameVersion();
       for (const { path: name, sha256, byteCount } of files) {
         signal?.throwIfAborted();
         const object = `${path}/${name}`;
@@ -54,7 +60,9 @@ export function createObjectStore(open: (target: string) => Promise<ObjectPlace>
         const { description, tags, createdAt = "", source, forms } = version;
         const registration: Registration = { description, tags, createdAt, source, forms };
         const bytes = new TextEncoder().encode(documentText({ revision: 1, ...registration }));
-        if (!(await container.create(`${path}/${registrationName}`, bytes))) throw taken(target);
+        const isFirst = await container.create(`${path}/${registrationName}`, bytes);
+        // Another process may have pushed the same version meanwhile.
+        if (!isFirst && !(await sameVersion())) throw taken(target);
       }
       const sentBytes = totalBytes - presentBytes;
       return { reference: target, digest: undefined, sentBytes, presentBytes };

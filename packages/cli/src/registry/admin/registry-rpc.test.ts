@@ -30,60 +30,69 @@ async function rest(path: string): Promise<unknown> {
   return isJson ? response.json() : response.text();
 }
 
-test.each(transports)(
-  "a model's life by %s, as REST tells it",
-  async (protocol, transport) => {
-    const registry = createClient(RegistryService, transport);
-    const name = protocol.toLowerCase();
-    /** Every field of the REST answer must be in the message. */
-    const same = (message: Message, schema: DescMessage, told: unknown) =>
-      expect(equals(schema, message, fromJson(schema, told as never))).toBe(true);
-    const { method } = RegistryService;
+const { method } = RegistryService;
 
-    const { version } = await registry.registerVersion({
-      name,
-      from,
-      description: "of a test",
-      tags: { team: "vision" },
-      aliases: ["newest"],
-    });
-    expect(version).toMatchObject({ name, version: 1n, aliases: ["newest"] });
-    expect(version?.forms["saved-model"]?.byteCount).toBeGreaterThan(0n);
-    const { model } = await registry.setAlias({ name, alias: "champion", version: 1n });
-    expect(model?.aliases).toEqual({ champion: 1n, newest: 1n });
-    const ofVersion = { name, version: "champion" };
-    await registry.tagVersion({ ...ofVersion, tags: { stage: "test" }, removeTags: ["team"] });
-    await registry.tagModel({ name, description: "Half." });
-    const { job } = await registry.convertVersion({ ...ofVersion, maxMemoryBytes: 2_000_000_000n });
-    const id = job?.id ?? "";
-    await expect
-      .poll(async () => (await registry.getJob({ id })).job, { timeout: 30_000 })
-      .toMatchObject({ state: "done", reference: `${name}@1` });
+/** Compares with what REST answers: every field of that must be in the message. */
+function same(message: Message, schema: DescMessage, answer: unknown): void {
+  expect(equals(schema, message, fromJson(schema, answer as never))).toBe(true);
+}
 
-    const shown = await registry.getVersion(ofVersion);
-    expect(shown.version?.tags).toEqual({ stage: "test" });
-    same(shown, method.getVersion.output, {
-      version: await rest(`/models/${name}/versions/champion`),
-    });
-    same(await registry.getModel({ name }), method.getModel.output, {
-      model: await rest(`/models/${name}`),
-    });
-    same(await registry.listModels({}), method.listModels.output, await rest("/models"));
-    same(await registry.getJob({ id }), method.getJob.output, { job: await rest(`/jobs/${id}`) });
-    same(await registry.listJobs({}), method.listJobs.output, await rest("/jobs"));
-    const { log } = await registry.getJobLog({ id });
-    expect(log).toContain("run by ONNX Runtime");
-    expect(log).toBe(await rest(`/jobs/${id}/log`));
-    expect((await registry.cancelJob({ id })).job?.state).toBe("done");
+test.each(transports)("a model's life by %s, as REST answers it", async (protocol, transport) => {
+  const registry = createClient(RegistryService, transport);
+  const name = protocol.toLowerCase();
+  const { version } = await registry.registerVersion({
+    name,
+    from,
+    description: "of a test",
+    tags: { team: "vision" },
+    aliases: ["newest"],
+  });
+  expect(version).toMatchObject({ name, version: 1n, aliases: ["newest"] });
+  expect(version?.forms["saved-model"]?.byteCount).toBeGreaterThan(0n);
+  const { model } = await registry.setAlias({ name, alias: "champion", version: 1n });
+  expect(model?.aliases).toEqual({ champion: 1n, newest: 1n });
+  const ofVersion = { name, version: "champion" };
+  await registry.tagVersion({ ...ofVersion, tags: { stage: "test" }, removeTags: ["team"] });
+  await registry.tagModel({ name, description: "Half." });
 
-    for (const alias of ["champion", "newest"]) await registry.deleteAlias({ name, alias });
-    expect(await registry.deleteVersion({ name, version: "1" })).toMatchObject({
-      deleted: `${name}@1`,
-    });
-    expect(await registry.deleteModel({ name })).toMatchObject({ deleted: name });
-  },
-  60_000,
-);
+  const shown = await registry.getVersion(ofVersion);
+  expect(shown.version?.tags).toEqual({ stage: "test" });
+  same(shown, method.getVersion.output, {
+    version: await rest(`/models/${name}/versions/champion`),
+  });
+  same(await registry.getModel({ name }), method.getModel.output, {
+    model: await rest(`/models/${name}`),
+  });
+  same(await registry.listModels({}), method.listModels.output, await rest("/models"));
+
+  for (const alias of ["champion", "newest"]) await registry.deleteAlias({ name, alias });
+  expect(await registry.deleteVersion({ name, version: "1" })).toMatchObject({
+    deleted: `${name}@1`,
+  });
+  expect(await registry.deleteModel({ name })).toMatchObject({ deleted: name });
+});
+
+test("a conversion by gRPC is the same job as by REST", async () => {
+  const registry = createClient(RegistryService, createGrpcTransport({ baseUrl }));
+  await registry.registerVersion({ name: "half", from });
+  const ofVersion = { name: "half", version: "1" };
+
+  const { job } = await registry.convertVersion({ ...ofVersion, maxMemoryBytes: 2_000_000_000n });
+
+  const id = job?.id ?? "";
+  await expect
+    .poll(async () => (await registry.getJob({ id })).job, { timeout: 30_000 })
+    .toMatchObject({ state: "done", reference: "half@1" });
+  same(await registry.getJob({ id }), method.getJob.output, { job: await rest(`/jobs/${id}`) });
+  same(await registry.listJobs({}), method.listJobs.output, await rest("/jobs"));
+  same(await registry.getVersion(ofVersion), method.getVersion.output, {
+    version: await rest("/models/half/versions/1"),
+  });
+  const { log } = await registry.getJobLog({ id });
+  expect(log).toContain("run by ONNX Runtime");
+  expect(log).toBe(await rest(`/jobs/${id}/log`));
+  expect((await registry.cancelJob({ id })).job?.state).toBe("done");
+}, 60_000);
 
 test("REST has a route for each method, and no other", () => {
   const routes = Object.values(registryActs).map(({ method, path }) => `${method} ${path}`);

@@ -106,16 +106,19 @@ export async function modelNamesIn(directory: string): Promise<readonly string[]
   const entries = await readdir(directory, { withFileTypes: true }).catch(unlessMissing([]));
   const names: string[] = [];
   for (const { name } of entries) {
-    if (!isModelName(name)) continue;
-    const path = join(directory, name);
-    // A link may lead nowhere, and a folder may be deleted meanwhile.
-    if (!(await stat(path).catch(unlessMissing(undefined)))?.isDirectory()) continue;
-    const children: readonly string[] = await readdir(path).catch(unlessMissing([]));
-    const isOne =
-      children.includes("model.json") || children.some((each) => versionFrom(each) !== undefined);
-    if (isOne) names.push(name);
+    if (isModelName(name) && (await holdsModel(join(directory, name)))) names.push(name);
   }
   return names.toSorted();
+}
+
+/** Whether a folder is that of a model. */
+export async function holdsModel(path: string): Promise<boolean> {
+  // A link may lead nowhere, and a folder may be deleted meanwhile.
+  if (!(await stat(path).catch(unlessMissing(undefined)))?.isDirectory()) return false;
+  const children: readonly string[] = await readdir(path).catch(unlessMissing([]));
+  return (
+    children.includes("model.json") || children.some((each) => versionFrom(each) !== undefined)
+  );
 }
 
 /** Reads a version. A folder that was not made by a registry has the forms of its files, which are hashed then. */

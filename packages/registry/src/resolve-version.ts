@@ -1,5 +1,12 @@
+import { join } from "node:path";
 import { listedNames, nearestNames } from "@tensorgate/core";
-import { type ModelFolder, modelNamesIn, openModelFolder, versionsOf } from "./model-folder.ts";
+import {
+  holdsModel,
+  type ModelFolder,
+  modelNamesIn,
+  openModelFolder,
+  versionsOf,
+} from "./model-folder.ts";
 import { assertModelName } from "./names.ts";
 import type { ModelRecord } from "./records.ts";
 import { type ModelReference, parseReference, type VersionReference } from "./reference.ts";
@@ -17,8 +24,9 @@ export interface ResolvedVersion {
 export async function findModel(context: RegistryContext, name: string): Promise<ModelFolder> {
   assertModelName(name);
   const { root, changes } = context;
+  // Servers ask for each of their models every second: the others are listed for the message only.
+  if (await holdsModel(join(root, name))) return openModelFolder(root, name, changes);
   const names = await modelNamesIn(root);
-  if (names.includes(name)) return openModelFolder(root, name, changes);
   throw new RegistryError("not-found", `no model "${name}" in ${root}; ${nameHint(name, names)}`);
 }
 

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { consoleFiles } from "@tensorgate/console";
 import { parseHead } from "@tensorgate/teaching";
 import type { Browser, Page } from "playwright-core";
@@ -86,7 +86,9 @@ describe.skipIf(whyNoBrowser)("the tab Teach", () => {
           ([at, count]) =>
             document
               .querySelectorAll(".class-card")
-              [at as number]?.textContent?.includes(`${count} pictures`),
+              [at as number]?.textContent?.includes(
+                count === 1 ? "1 picture" : `${count} pictures`,
+              ),
           [index, turn + 1],
         );
       }
@@ -140,5 +142,108 @@ describe.skipIf(whyNoBrowser)("the tab Teach", () => {
     await page.locator(".class-card").nth(1).getByText("Remove class").click();
     await expect.poll(() => page.locator(".class-card").count()).toBe(1);
     expect(faults).toEqual([]);
+  });
+});
+
+describe.skipIf(whyNoBrowser)("the tab Teach, by keyboard and on a phone", () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await openBrowser();
+  });
+  afterAll(() => browser?.close());
+
+  const label = (page: Page) =>
+    page.evaluate(() => document.activeElement?.getAttribute("aria-label"));
+
+  test("the focus stays on what was pressed, though its card is a new one", async () => {
+    await using running = await startShapesGateway({}, { console: consoleFiles() });
+    await using opened = await openPage(browser, running.url);
+    const { page, faults } = opened;
+    await page.focus("#score-view-tab");
+    await page.keyboard.press("ArrowRight");
+    await page.waitForSelector(".class-card");
+    const files = page.locator(".class-card input[type=file]").first();
+    await files.setInputFiles(["star", "heart"].map((name) => `examples/pictures/${name}.jpg`));
+    await expect.poll(() => page.textContent("#teach-status")).toBe("2 pictures added to class 1.");
+
+    await draw(page, "ladder", 1);
+    await page.getByLabel("Add drawing to class 1").focus();
+    await page.keyboard.press("Enter");
+    await expect
+      .poll(() => page.locator(".class-card").first().textContent())
+      .toContain("3 pictures");
+    expect(await label(page)).toBe("Add drawing to class 1");
+
+    await page.getByLabel("Remove this picture of class 1").first().focus();
+    for (const left of ["2 pictures", "1 picture"]) {
+      await page.keyboard.press("Enter");
+      await expect.poll(() => page.locator(".class-card").first().textContent()).toContain(left);
+      expect(await label(page)).toBe("Remove this picture of class 1");
+    }
+    await page.getByLabel("Remove class class 1").focus();
+    await page.keyboard.press("Enter");
+    expect(await page.locator(".class-card").count()).toBe(1);
+    expect(await label(page)).toBeTruthy();
+    expect(faults).toEqual([]);
+  });
+
+  test("pictures that cannot be read are named, and the others teach", async () => {
+    await using running = await startShapesGateway({}, { console: consoleFiles() });
+    await using opened = await openPage(browser, running.url);
+    const { page } = opened;
+    await page.click("#teach-view-tab");
+    await page.waitForSelector(".class-card");
+    const broken = { name: "broken.png", mimeType: "image/png", buffer: Buffer.from("no picture") };
+    const text = { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("no") };
+    for (const [at, names] of [
+      ["star", "heart", "cross"],
+      ["moon", "arrow", "circle"],
+    ].entries()) {
+      const input = page.locator(".class-card input[type=file]").nth(at);
+      const known = names.map((name) => `examples/pictures/${name}.jpg`).filter(existsSync);
+      expect(known.length).toBeGreaterThan(1);
+      await input.setInputFiles(known);
+      await page.locator(".class-card input[type=file]").nth(at).setInputFiles([broken, text]);
+    }
+    await page.click("#teach-train");
+    await page.waitForSelector("#teach-accuracy");
+    expect(await page.textContent("#teach-status")).toMatch(
+      /^Trained\. .* Left out: class 2\/notes.txt: .*; class 2\/broken.png: .*; .* and 1 more\.$/,
+    );
+    expect(await page.getAttribute("#teach-train", "aria-disabled")).toBeNull();
+  });
+
+  test("nothing is wider than a phone of 360 pixels", async () => {
+    await using running = await startShapesGateway({}, { console: consoleFiles() });
+    await using opened = await openPage(browser, running.url, {
+      viewport: { width: 360, height: 740 },
+    });
+    const { page } = opened;
+    const tooWide = () =>
+      page.evaluate(() => {
+        const scrolled = [...document.querySelectorAll<HTMLElement>(".scroll")]
+          .filter((each) => each.scrollWidth > each.clientWidth + 1)
+          .map((each) => each.outerHTML.slice(0, 80));
+        for (const each of document.querySelectorAll<HTMLElement>("section, .class-card")) {
+          const { right } = each.getBoundingClientRect();
+          const wider = [...each.querySelectorAll("*")].filter(
+            (inside) =>
+              !inside.closest(".unseen, svg") && inside.getBoundingClientRect().right > right + 1,
+          );
+          scrolled.push(...wider.map((inside) => inside.outerHTML.slice(0, 80)));
+        }
+        const { scrollWidth, clientWidth } = document.documentElement;
+        return scrollWidth > clientWidth ? [`the page: ${scrollWidth}`, ...scrolled] : scrolled;
+      });
+    await page.waitForSelector("#regions tbody tr");
+    expect(await tooWide()).toEqual([]);
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await page.click("#teach-view-tab");
+    await page.waitForSelector(".class-card");
+    await page
+      .locator(".class-card input[type=file]")
+      .first()
+      .setInputFiles(["star", "heart"].map((name) => `examples/pictures/${name}.jpg`));
+    expect(await tooWide()).toEqual([]);
   });
 });

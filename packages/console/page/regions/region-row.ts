@@ -18,24 +18,27 @@ export interface RegionRow {
  * element, or a click during an update would be lost.
  */
 export function createRegionRow(name: string): RegionRow {
-  const heading = createHtml("th", { scope: "row" });
-  const outageCell = createHtml("td");
+  const heading = createHtml("th", { scope: "row", role: "rowheader" });
+  const cell = (label: string, more = "") =>
+    createHtml("td", { "data-label": label, role: "cell", ...(more && { class: more }) });
+  const outageCell = cell("Outage");
   let outage: OutageButton | undefined;
   const [roundTrip, replicas, inFlight, waiting, latency, answered, failed] = [
-    createHtml("td"),
-    createHtml("td", { class: "replicas" }),
-    createHtml("td"),
-    createHtml("td", { class: "waiting" }),
-    createHtml("td", { class: "latency" }),
-    createHtml("td"),
-    createHtml("td"),
+    cell("Round trip"),
+    cell("Replicas", "replicas"),
+    cell("In flight"),
+    cell("Waiting", "waiting"),
+    cell("Latency", "latency"),
+    cell("Answered"),
+    cell("Failed"),
   ] as const;
   const latencies: number[] = [];
 
   return {
     element: createHtml(
       "tr",
-      {},
+      // Named, since a table that is shown as blocks on a phone is no table to a screen reader.
+      { role: "row" },
       ...[heading, outageCell, roundTrip, replicas, inFlight, waiting, latency, answered, failed],
     ),
     show: ({ roundTripMs, hasOutage, pools }, isOwn) => {

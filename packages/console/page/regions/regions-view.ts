@@ -22,12 +22,17 @@ export interface RegionsView {
 /** Shows the state of regions and replicas, and in the demo a button for a simulated outage of each region. */
 export function createRegionsView(): RegionsView {
   const rows = new Map<string, RegionRow>();
-  const heads = new Map(columns.map((name) => [name, createHtml("th", { scope: "col" }, name)]));
-  const body = createHtml("tbody");
+  const heads = new Map(
+    columns.map((name) => [name, createHtml("th", { scope: "col", role: "columnheader" }, name)]),
+  );
+  const body = createHtml("tbody", { role: "rowgroup" });
   const hint = element("regions-hint");
   const sharing = element("sharing");
-  element("regions").replaceChildren(
-    createHtml("thead", {}, createHtml("tr", {}, ...heads.values())),
+  const table = element("regions");
+  // Named, as its rows are: on a phone they are shown as blocks.
+  table.setAttribute("role", "table");
+  table.replaceChildren(
+    createHtml("thead", { role: "rowgroup" }, createHtml("tr", { role: "row" }, ...heads.values())),
     body,
   );
 

@@ -10,13 +10,26 @@ export interface ClassCardActions {
   readonly addDrawing: (to: TeachClass) => void;
   /** Adds frames of the camera to a class. */
   readonly addFrames: (to: TeachClass) => void;
+  /** Adds files to a class. */
+  readonly addFiles: (to: TeachClass, files: readonly File[]) => void;
+  /** Says what was not done. */
+  readonly fail: (thrown: unknown) => void;
 }
 
 /** Shows a card for each class: its name, its pictures, and how to add more. */
 export function showClassCards(classes: TeachClasses, actions: ClassCardActions): void {
-  element("teach-classes").replaceChildren(
+  const list = element("teach-classes");
+  const all = () => [...list.querySelectorAll<HTMLElement>("button, input")];
+  const focused = all().indexOf(document.activeElement as HTMLElement);
+  const label = document.activeElement?.getAttribute("aria-label");
+  list.replaceChildren(
     ...classes.all.map((each, index) => classCard(each, { index, classes, actions })),
   );
+  if (focused === -1) return;
+  // The cards are new elements: who uses the keyboard goes on where they were, or beside what is gone.
+  const now = all();
+  const same = now.find((each) => each.getAttribute("aria-label") === label);
+  (same ?? now[Math.min(focused, now.length - 1)] ?? element("teach-add-class")).focus();
 }
 
 interface CardOptions {
@@ -34,7 +47,9 @@ function classCard(of: TeachClass, { index, classes, actions }: CardOptions): HT
   name.onchange = () => {
     const typed = name.value.trim();
     const isTaken = classes.all.some((each) => each !== of && each.name === typed);
+    // The cards stay as they are: a click that ended the typing would lose its button.
     if (typed && !isTaken) of.name = typed;
+    else if (isTaken) actions.fail(new Error(`Another class is named ${typed} already.`));
     name.value = of.name;
   };
   const files = createHtml("input", {
@@ -43,7 +58,7 @@ function classCard(of: TeachClass, { index, classes, actions }: CardOptions): HT
     multiple: true,
     "aria-label": `Add pictures to ${of.name}`,
   });
-  files.onchange = () => classes.add(of, [...(files.files ?? [])]);
+  files.onchange = () => actions.addFiles(of, [...(files.files ?? [])]);
   const card = createHtml(
     "li",
     { class: "class-card" },
@@ -51,7 +66,7 @@ function classCard(of: TeachClass, { index, classes, actions }: CardOptions): HT
       "div",
       { class: "row" },
       name,
-      createHtml("span", {}, `${of.pictures.length} pictures`),
+      createHtml("span", {}, countedPictures(of.pictures.length)),
     ),
     thumbnails(of, classes),
     createHtml(
@@ -67,14 +82,20 @@ function classCard(of: TeachClass, { index, classes, actions }: CardOptions): HT
   card.ondrop = (event) => {
     event.preventDefault();
     event.stopPropagation();
-    void droppedPictures(event).then((found) =>
-      classes.add(
-        of,
-        found.map(({ file }) => file),
-      ),
+    void droppedPictures(event).then(
+      (found) =>
+        actions.addFiles(
+          of,
+          found.map(({ file }) => file),
+        ),
+      actions.fail,
     );
   };
   return card;
+}
+
+export function countedPictures(count: number): string {
+  return `${count} ${count === 1 ? "picture" : "pictures"}`;
 }
 
 function thumbnails(of: TeachClass, classes: TeachClasses): HTMLUListElement {

@@ -13,7 +13,9 @@ export function reportView({ head, trainedMs }: Trained): readonly HTMLElement[]
   const link = createHtml("a", { download: "head.json" }, "Download the head");
   link.href = URL.createObjectURL(new Blob([headText(head)], { type: "application/json" }));
   const near =
-    duplicates.count > 0 ? ` ${duplicates.count} pairs of pictures are almost the same.` : "";
+    duplicates.count > 0
+      ? ` ${duplicates.count === 1 ? "1 pair of pictures is" : `${duplicates.count} pairs of pictures are`} almost the same.`
+      : "";
   return [
     createHtml(
       "p",

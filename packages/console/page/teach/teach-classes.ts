@@ -14,14 +14,15 @@ export interface TeachClass {
 }
 
 /** Most pictures of all classes: a browser holds them, and their features. */
-const maxPictures = 2_000;
+export const maxPictures = 2_000;
 
 /** The classes of the page, and what changes them. Every change is reported. */
 export interface TeachClasses {
   readonly all: readonly TeachClass[];
   /** Returns the class of a name, a new one if there is none. */
   named(name: string): TeachClass;
-  add(to: TeachClass, blobs: readonly Blob[]): void;
+  /** Adds pictures, as many as there is room for. @returns how many found no room */
+  add(to: TeachClass, blobs: readonly Blob[]): number;
   remove(of: TeachClass, picture: TeachPicture): void;
   removeClass(of: TeachClass): void;
   /** Forgets all features: another model is chosen. */
@@ -42,11 +43,12 @@ export function createTeachClasses(onChange: () => void): TeachClasses {
       return added;
     },
     add: (to, blobs) => {
-      for (const blob of blobs) {
-        if (count() >= maxPictures) break;
+      const room = Math.max(0, maxPictures - count());
+      for (const blob of blobs.slice(0, room)) {
         to.pictures.push({ blob, url: URL.createObjectURL(blob) });
       }
       onChange();
+      return Math.max(0, blobs.length - room);
     },
     remove: (of, picture) => {
       const at = of.pictures.indexOf(picture);

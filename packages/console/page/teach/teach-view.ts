@@ -5,11 +5,11 @@ import { client } from "../gateway.ts";
 import { createLatestOnly } from "../latest-only.ts";
 import { createCameraSource } from "../picture/camera-source.ts";
 import { drawingSource } from "../picture/drawing-source.ts";
-import { showClassCards } from "./class-cards.ts";
+import { countedPictures, showClassCards } from "./class-cards.ts";
 import { droppedPictures } from "./dropped-pictures.ts";
 import { reportView } from "./report-view.ts";
-import { createTeachClasses, type TeachClass } from "./teach-classes.ts";
-import { train } from "./train.ts";
+import { createTeachClasses, maxPictures, type TeachClass } from "./teach-classes.ts";
+import { leftOutText, train } from "./train.ts";
 
 /** Frames that one press of the button takes, and the time between them, in milliseconds. */
 const frameCount = 10;
@@ -24,6 +24,7 @@ export async function createTeachView(): Promise<{ stop(): void }> {
   const trainButton = element<HTMLButtonElement>("teach-train");
   let head: Head | undefined;
   let isDrawn = false;
+  let isTraining = false;
 
   const classes = createTeachClasses(show);
   const actions = {
@@ -35,6 +36,14 @@ export async function createTeachView(): Promise<{ stop(): void }> {
       });
     },
     addFrames: (to: TeachClass) => void frames(to),
+    addFiles: (to: TeachClass, files: readonly File[]) => {
+      if (files.length === 0) return fail(new Error("There is no picture among these files."));
+      const left = classes.add(to, files);
+      if (left > 0) {
+        fail(new Error(`The page holds ${maxPictures} pictures; ${left} were left out.`));
+      } else status.textContent = `${countedPictures(files.length)} added to ${to.name}.`;
+    },
+    fail,
   };
   function show(): void {
     showClassCards(classes, actions);
@@ -99,9 +108,10 @@ export async function createTeachView(): Promise<{ stop(): void }> {
   panel.addEventListener("drop", (event) => {
     event.preventDefault();
     void droppedPictures(event).then((found) => {
+      if (found.length === 0) throw new Error("There is no picture among these files.");
       const loose = `class ${classes.all.length + 1}`;
       for (const [name, files] of Map.groupBy(found, ({ folder }) => folder ?? loose)) {
-        classes.add(
+        actions.addFiles(
           classes.named(name),
           files.map(({ file }) => file),
         );
@@ -121,7 +131,11 @@ export async function createTeachView(): Promise<{ stop(): void }> {
   trainButton.onclick = () => void run();
 
   async function run(): Promise<void> {
-    trainButton.disabled = true;
+    if (isTraining) return;
+    isTraining = true;
+    trainButton.setAttribute("aria-disabled", "true");
+    // Features of two models must not meet in one head.
+    models.disabled = true;
     try {
       const trained = await train(classes.all, {
         model: models.value,
@@ -130,12 +144,14 @@ export async function createTeachView(): Promise<{ stop(): void }> {
         },
       });
       head = trained.head;
-      status.textContent = "Trained. Draw, show or choose something to try it.";
+      status.textContent = `Trained. Draw, show or choose something to try it.${leftOutText(trained.leftOut)}`;
       element("teach-report").replaceChildren(...reportView(trained));
     } catch (thrown) {
       fail(thrown);
     }
-    trainButton.disabled = false;
+    isTraining = false;
+    trainButton.removeAttribute("aria-disabled");
+    models.disabled = false;
   }
 
   function fail(thrown: unknown): void {

@@ -8,6 +8,8 @@ const concurrency = 6;
 export interface Trained {
   readonly head: Head;
   readonly trainedMs: number;
+  /** Pictures that cannot be read, with the reason of each. */
+  readonly leftOut: readonly string[];
 }
 
 export interface TrainOptions {
@@ -32,9 +34,20 @@ export async function train(
   const all = classes.flatMap(({ pictures }) => pictures);
   const left: TeachPicture[] = all.filter(({ features }) => !features);
   let done = all.length - left.length;
+  const leftOut: string[] = [];
   const lane = async () => {
     for (let next = left.pop(); next; next = left.pop()) {
-      next.features = Float32Array.from(await client.embed(model, next.blob));
+      try {
+        next.features = Float32Array.from(await client.embed(model, next.blob));
+      } catch (thrown) {
+        const { reason, message } = thrown as { reason?: string; message: string };
+        if (!ofPicture.has(reason ?? "")) {
+          // The other lanes stop with this one.
+          left.length = 0;
+          throw thrown;
+        }
+        leftOut.push(`${nameOf(classes, next)}: ${message}`);
+      }
       done += 1;
       onProgress(done, all.length);
     }
@@ -55,5 +68,29 @@ export async function train(
       backbone: { model, version, reference: Float32Array.from(reference) },
     },
     trainedMs: performance.now() - startMs,
+    leftOut,
   };
+}
+
+/** Reasons of failures that are the picture's: the others can still be learned from. */
+const ofPicture: ReadonlySet<string> = new Set([
+  "invalid-request",
+  "unsupported-media",
+  "too-large",
+]);
+
+function nameOf(classes: readonly TeachClass[], picture: TeachPicture): string {
+  const of = classes.find(({ pictures }) => pictures.includes(picture))?.name ?? "";
+  return picture.blob instanceof File ? `${of}/${picture.blob.name}` : of;
+}
+
+/** Pictures that are named; more are counted. */
+const maxNamed = 3;
+
+/** Says which pictures were left out, for the end of a text. */
+export function leftOutText(leftOut: readonly string[]): string {
+  if (leftOut.length === 0) return "";
+  const rest = leftOut.length - maxNamed;
+  const more = rest > 0 ? ` and ${rest} more` : "";
+  return ` Left out: ${leftOut.slice(0, maxNamed).join("; ")}${more}.`;
 }

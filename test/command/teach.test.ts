@@ -148,3 +148,25 @@ test("a damaged head is named and not served, and others are", async () => {
   ]);
   expect(heads.models.map(({ name }) => name)).toEqual(["again", "symbols"]);
 });
+
+test.each([
+  { args: ["bad name!"], says: /invalid model name "bad name!"/ },
+  { args: ["x", "--alias", "bad alias"], says: /invalid alias "bad alias"/ },
+  { args: ["x", "--merge", "nowhere.onnx"], says: /--merge nowhere.onnx: no such file/ },
+])(
+  "what could not be registered is reported before features are read: $says",
+  async ({ args, says }) => {
+    const [name = "", ...more] = args;
+    const { code, stdout, stderr } = await teach(name, ...more);
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(says);
+  },
+);
+
+test("a registry that is no folder is reported without a stack", async () => {
+  const file = join(folder, "file");
+  writeFileSync(file, "no folder");
+  const { code, stderr } = await teach("x", "--registry", join(file, "registry"));
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^tensorgate: cannot register x in .*: ENOTDIR/);
+});

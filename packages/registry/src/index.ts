@@ -19,7 +19,7 @@ export { type JobLimits, jobLimitDefaults, type RunJobOptions } from "./jobs/run
 export type { WorkerMessage, WorkerRequest } from "./jobs/worker-messages.ts";
 export type { JobWorker, StartWorker } from "./jobs/worker-process.ts";
 export type { ModelVersion, RegisteredModel } from "./model-folder.ts";
-export { isModelName, versionFrom } from "./names.ts";
+export { assertAlias, assertModelName, isModelName, versionFrom } from "./names.ts";
 export {
   type FileForm,
   type FileFormName,

@@ -60,7 +60,8 @@ export async function registerVersion(
       version = await nextVersion(folder, wanted);
     } while (!(await publishFolder(changes, staging, join(folder.path, String(version)))));
   } catch (thrown) {
-    await changes.remove(staging);
+    // Where nothing could be made, nothing can be removed; the first failure counts.
+    await changes.remove(staging).catch(() => {});
     throw fileError(`cannot register ${name} in ${root}`, thrown);
   }
   const before = await folder.record.read();

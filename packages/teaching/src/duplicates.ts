@@ -29,8 +29,8 @@ export function findNearPairs(
 ): readonly NearPair[] {
   const { rowCount } = rows;
   const sketch = rows.columnCount <= sketchColumns ? rows : projected(rows);
-  const typical = medianDistance(rows);
-  if (!(typical > 0)) return [];
+  // Where most pictures are copies of one, the usual distance is 0, and only copies are found.
+  const typical = medianDistance(rows) || 1;
   const typicalInSketch = medianDistance(sketch);
   // A projection keeps distances within some ten percent; twice the limit leaves out next to none.
   const limit = (2 * nearDistance * typicalInSketch) ** 2;

@@ -134,3 +134,14 @@ test.each([20, 600])("near copies are found among %s features", (featureCount) =
   const groups = groupsOf(92, [...pairs, { first: 90, second: 91, distance: 0 }]);
   expect(new Set([3, 40, 90, 91].map((row) => groups[row])).size).toBe(1);
 });
+
+test("copies are found where most pictures are copies of one", () => {
+  const [one, other] = drawnExamples({ featureCount: 20, perClass: 1 });
+  if (!one || !other) throw new Error("two examples are drawn");
+  const examples = [one, one, one, other].map((each, at) => ({ ...each, id: `${at}` }));
+  expect(findNearPairs(featureRows(examples))).toEqual([
+    { first: 0, second: 1, distance: 0 },
+    { first: 0, second: 2, distance: 0 },
+    { first: 1, second: 2, distance: 0 },
+  ]);
+});

@@ -1,6 +1,13 @@
+import { statSync } from "node:fs";
 import { ScoringClient, ScoringError } from "@tensorgate/client";
 import { counted } from "@tensorgate/core";
-import { openRegistry, RegistryError, type SourceFile } from "@tensorgate/registry";
+import {
+  assertAlias,
+  assertModelName,
+  openRegistry,
+  RegistryError,
+  type SourceFile,
+} from "@tensorgate/registry";
 import { type Head, headText, type Taught, teach } from "@tensorgate/teaching";
 import { failureText } from "../call-failure.ts";
 import { CommandError } from "../command-error.ts";
@@ -31,6 +38,7 @@ export interface TeachCommandOptions {
 /** Teaches classes on the features of a model, and registers the head as a new version. */
 export async function runTeach(name: string, options: TeachCommandOptions): Promise<void> {
   const { from, features: model, holdout, seed, json = false } = options;
+  assertRegistrable(name, options);
   const { classes, pictures } = labelledPictures(from);
   await using client = new ScoringClient({
     ...(options.url !== undefined && { baseUrl: options.url }),
@@ -66,6 +74,28 @@ export async function runTeach(name: string, options: TeachCommandOptions): Prom
       ? `registered ${name}@${version}; try it: tensorgate score ${pictures[0]?.path ?? "x.jpg"} --model ${name}`
       : `registered ${name}@${version} in ${options.registry}; serve it: tensorgate serve --registry ${options.registry}`,
   );
+}
+
+/**
+ * Finds what would fail only when all features were read.
+ *
+ * @throws CommandError
+ */
+function assertRegistrable(
+  name: string,
+  { alias = [], merge }: Pick<TeachCommandOptions, "alias" | "merge">,
+): void {
+  try {
+    assertModelName(name);
+    for (const each of alias) assertAlias(each);
+  } catch (thrown) {
+    if (!(thrown instanceof RegistryError)) throw thrown;
+    throw new CommandError(thrown.message, { cause: thrown });
+  }
+  if (typeof merge !== "string") return;
+  const isFile = statSync(merge, { throwIfNoEntry: false })?.isFile() ?? false;
+  if (!isFile)
+    throw new CommandError(`--merge ${merge}: no such file; name the backbone's ONNX file`);
 }
 
 /** @returns its version */

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { rename, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { SettingError } from "@tensorgate/core";
 import { z } from "zod";
 import { versionNumber as version } from "../setting-schemas.ts";
@@ -43,6 +44,7 @@ const state = z.object({
         .object({ compared: count, top1: count, top5: count, iou: count, distance: count })
         .default({ ...noComparisons }),
     })
+    .refine(({ plan: { steps }, step }) => step < steps.length, "its plan has no such step")
     .optional(),
   history: z.array(z.object({ stable: z.string(), text: z.string() })).max(1_000),
   before: z.array(version).max(1_000),
@@ -54,9 +56,16 @@ const document = z.object({ models: z.record(z.string(), state) });
 
 export type RolloutStates = ReadonlyMap<string, RolloutState>;
 
-/** Reads the states of rollouts; none if there is no file. @throws SettingError if it is damaged */
+/**
+ * Reads the states of rollouts; none if there is no file.
+ *
+ * @throws SettingError if it is damaged, or its folder does not exist, so that it could not be written
+ */
 export function readRollouts(file: string): RolloutStates {
-  if (!existsSync(file)) return new Map();
+  if (!existsSync(file)) {
+    if (existsSync(dirname(file))) return new Map();
+    throw new SettingError("rollouts.file", new Error(`there is no folder ${dirname(file)}`));
+  }
   try {
     const { models } = document.parse(JSON.parse(readFileSync(file, "utf8")));
     return new Map(Object.entries(models) as [string, RolloutState][]);

@@ -356,3 +356,37 @@ test("a model that is not idempotent is never shadowed", () => {
   expect(() => rollouts.shadow("m", { version: "1" })).toThrow(/not idempotent/);
   expect(() => rollouts.start("m", { to: "2", abortIf: ["top1<1"] })).toThrow(/not idempotent/);
 });
+
+test("a version that answers the calls is not shadowed: there would be nothing to compare", () => {
+  const { rollouts } = open(world());
+  const says = /answers its calls; shadow another one/;
+  expect(() => rollouts.shadow("m", { version: "3" })).toThrow(says);
+  rollouts.start("m", { from: "1", to: "2" });
+  rollouts.command("m", "promote");
+  expect(() => rollouts.shadow("m", { version: "2" })).toThrow(says);
+  expect(rollouts.shadow("m", { version: "3" }).shadow?.version).toBe("3");
+});
+
+test.each([
+  {
+    what: "a step that the plan does not have",
+    step: 2,
+    says: /damaged.*its plan has no such step/s,
+  },
+  {
+    what: "a folder that does not exist",
+    step: undefined,
+    says: /rollouts.file: there is no folder/,
+  },
+])("a file with $what is refused at the start", ({ step, says }) => {
+  const folder = mkdtempSync(join(tmpdir(), "tensorgate-rollouts-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, step === undefined ? "nowhere" : "", "rollouts.json");
+  if (step !== undefined) {
+    const plan = { from: "1", to: "2", steps: [5, 100], everyMs: 1, abortIf: [], minCalls: 1 };
+    const running = { plan: { ...plan, sticky: "none", shadowShare: 0 }, step, stepMs: 0 };
+    const state = { revision: 1, stable: "1", running, history: [], before: [] };
+    writeFileSync(file, JSON.stringify({ models: { m: state } }));
+  }
+  expect(() => open(world(), { file })).toThrow(says);
+});

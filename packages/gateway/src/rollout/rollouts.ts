@@ -267,7 +267,13 @@ export function createRollouts<InForce extends RolledOut>(
       }
       if (version === undefined) shadows.end(model);
       else {
-        checks.assertVersions(model, [version]);
+        const [latest] = checks.assertVersions(model, [version]);
+        if (version === (states.get(model)?.stable ?? latest)) {
+          throw new RolloutRefusedError(
+            "invalid",
+            `version ${version} of ${model} answers its calls; shadow another one`,
+          );
+        }
         if (!isIdempotent(model)) {
           throw new RolloutRefusedError(
             "invalid",

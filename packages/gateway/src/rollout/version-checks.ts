@@ -1,4 +1,4 @@
-import { listedNames, type Tasks } from "@tensorgate/core";
+import { listedNames, type ScoringError, type Tasks } from "@tensorgate/core";
 import { RolloutRefusedError } from "./rollout-request.ts";
 
 export interface VersionChecksDeps {
@@ -36,7 +36,11 @@ export function createVersionChecks({
     try {
       return inForce.current.tasks.catalog.get(model).versions.map(String);
     } catch (thrown) {
-      throw new RolloutRefusedError("unknown", (thrown as Error).message);
+      const { message, hint } = thrown as ScoringError;
+      throw new RolloutRefusedError(
+        "unknown",
+        hint === undefined ? message : `${message}; ${hint}`,
+      );
     }
   }
 

@@ -1,6 +1,6 @@
 import type { CallContext, Protocol, ScoringError, Tasks } from "@tensorgate/core";
 import { type CrossSite, preflightHeaders } from "../access/cross-site.ts";
-import { createExchange, type Exchange, type ExchangeDeps } from "../server/exchange.ts";
+import { createExchange, type Exchange, type ExchangeDeps, pathOf } from "../server/exchange.ts";
 import type { NodeRequest, NodeResponse, OnRequest, Respond } from "../server/node-http.ts";
 import { assertRoomForAnswer, sendReply } from "../server/reply.ts";
 import { type CallRunner, type ReplyInfo, untilAborted } from "./call.ts";
@@ -205,7 +205,7 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
   }
 
   return (request, response) => {
-    const { method, headers, url = "/" } = request;
+    const { method, headers } = request;
     if (method === "OPTIONS" && isPreflight(request)) {
       const { origin = "" } = headers;
       return sendReply(response, { status: 204, headers: preflightHeaders(origin), body: "" });
@@ -213,7 +213,7 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
     const reply = crossSite.replyHeaders(headers.origin);
     for (const name in reply) response.setHeader(name, reply[name] ?? "");
     const isGrpc = headers["content-type"]?.startsWith("application/grpc") ?? false;
-    const isRpc = isGrpc || rpc.paths.has(url.split("?", 1)[0] ?? "/");
+    const isRpc = isGrpc || rpc.paths.has(pathOf(request));
     const answered = isRpc && method !== "OPTIONS" ? rpc.respond : respond;
     // The connection broke while the response was written, or there is no room for it: no client is left to answer.
     answered(request, response).catch(() => response.destroy());

@@ -62,7 +62,7 @@ export function createExchange(
   { bodyBudget, decompress }: ExchangeDeps,
 ): OpenExchange {
   const { url = "/", method = "GET", headers } = request;
-  const queryStart = url.indexOf("?");
+  const path = pathOf(request);
   let query: URLSearchParams | undefined;
   let usage: BodyUsage | undefined;
   let retained: Disposable | undefined;
@@ -78,9 +78,9 @@ export function createExchange(
   return {
     method,
     target: url,
-    path: queryStart === -1 ? url : url.slice(0, queryStart),
+    path,
     get query() {
-      const length = queryStart === -1 ? 0 : url.length - queryStart - 1;
+      const length = Math.max(0, url.length - path.length - 1);
       if (length > maxQueryLength) throw queryTooLong();
       query ??= new URLSearchParams(url.slice(url.length - length));
       return query;
@@ -142,6 +142,12 @@ export function unsupportedEncoding(encoding: string, field: string): Unsupporte
     field,
     hint: "send it uncompressed, or as gzip or deflate; compression does not shrink pictures",
   });
+}
+
+/** The path of a request as it came, not decoded, without its query. */
+export function pathOf({ url = "/" }: NodeRequest): string {
+  const queryStart = url.indexOf("?");
+  return queryStart === -1 ? url : url.slice(0, queryStart);
 }
 
 /** A header by its lower-case name; one that came several times is joined by commas. */

@@ -14,7 +14,7 @@ import {
   createGrowingBuffer,
   type GrowingBuffer,
 } from "../../server/body/read-body.ts";
-import { createExchange, type ExchangeDeps } from "../../server/exchange.ts";
+import { createExchange, type ExchangeDeps, pathOf } from "../../server/exchange.ts";
 import type { NodeRequest, NodeResponse, Respond } from "../../server/node-http.ts";
 import { assertRoomForAnswer, sendReply, sendStream } from "../../server/reply.ts";
 import { type CallRunner, type CallWork, type ReplyInfo, untilAborted } from "../call.ts";
@@ -97,11 +97,8 @@ export function createUnaryHandler(deps: UnaryHandlerDeps): Respond {
   }
 
   return async (request, response) => {
-    const { url = "/" } = request;
-    const queryStart = url.indexOf("?");
-    const path = queryStart === -1 ? url : url.slice(0, queryStart);
     const plain = plainCallOf(request);
-    const read = (plain?.form.isJson ? jsonReaders : readers).get(path);
+    const read = (plain?.form.isJson ? jsonReaders : readers).get(pathOf(request));
     if (!read || !plain) return await respondByLibrary(request, response);
     const { form, timeoutMs } = plain;
     const exchange = createExchange(request, response, deps);

@@ -15,7 +15,7 @@ import { ScoringService } from "@tensorgate/proto/tensorgate/v1/scoring";
 import type { RequestOptions } from "../../../options.ts";
 import type { BodyBudget } from "../../../server/body/body-budget.ts";
 import type { Decompress } from "../../../server/body/decompress.ts";
-import { headerOf } from "../../../server/exchange.ts";
+import { headerOf, pathOf } from "../../../server/exchange.ts";
 import type { NodeRequest, NodeResponse, Respond } from "../../../server/node-http.ts";
 import { sendReply } from "../../../server/reply.ts";
 import type { CallRunner } from "../../call.ts";
@@ -278,9 +278,4 @@ function protocolOf({ headers }: NodeRequest): Protocol {
   const contentType = headers["content-type"] ?? "";
   if (contentType.startsWith("application/grpc-web")) return "grpc-web";
   return contentType.startsWith("application/grpc") ? "grpc" : "connect";
-}
-
-function pathOf({ url = "/" }: NodeRequest): string {
-  const queryStart = url.indexOf("?");
-  return queryStart === -1 ? url : url.slice(0, queryStart);
 }

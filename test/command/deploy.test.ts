@@ -159,6 +159,18 @@ test("the key of a release is kept, and so is one in the file", async () => {
   expect(readFileSync(keyFile, "utf8")).toBe(first);
 });
 
+test("regions of nodes need to know the nodes of replicas", async () => {
+  programs.answer("helm", [notFound, status]);
+  programs.answer("kubectl", []);
+
+  await deploy("--region", "kubernetes:///zone");
+
+  expect(valuesOf("upgrade").gateway).toMatchObject({
+    region: "kubernetes:///zone",
+    discovery: "kubernetes",
+  });
+});
+
 test("--no-auth says what it means", async () => {
   programs.answer("helm", [notFound, status]);
   programs.answer("kubectl", []);

@@ -1,5 +1,6 @@
 import { maxTimerDelayMs } from "@tensorgate/core";
 import { z } from "zod";
+import { nodeLabelOf, nodeRegions } from "./node-region.ts";
 
 /** Most that a counted limit can be set to: what is more limits nothing, and overflows somewhere. */
 const maxCount = 1_000_000;
@@ -28,3 +29,12 @@ export const versionNumber: z.ZodString = z
   .string()
   .regex(/^\d{1,19}$/, "expected a version, a whole number")
   .refine((text) => BigInt(text) <= maxVersion, "versions go up to 2^63 - 1");
+
+/** Name of a region, or one of the forms that stand for the region or zone of a node. */
+export const regionName: z.ZodType<string> = z
+  .string()
+  .min(1)
+  .refine(
+    (text) => !text.startsWith("kubernetes:") || nodeLabelOf(text) !== undefined,
+    `expected a name, ${Object.keys(nodeRegions).join(" or ")}`,
+  );

@@ -84,7 +84,11 @@ function addDeploy(command: Command): void {
         "TENSORGATE_IMAGE",
       ),
     )
-    .option("--region <name>", "region of the gateways", "local")
+    .option(
+      "--region <name>",
+      "region of the gateways, or kubernetes:///region or kubernetes:///zone: those of the nodes",
+      "local",
+    )
     .addOption(
       new Option("-f, --values <file>", "further values of the chart; repeatable").argParser(
         collected,

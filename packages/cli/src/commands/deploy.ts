@@ -75,6 +75,8 @@ export async function runDeploy(service: string, options: DeployOptions): Promis
     gateway: {
       replicas: options.gateways,
       region: options.region,
+      // Names of the DNS do not say on which node a replica is.
+      ...(options.region.startsWith("kubernetes:///") && { discovery: "kubernetes" }),
       // A chart that is rendered without a cluster cannot see the Secret that it made before.
       ...(options.manifests && { sharing: { secretName: `${service}-sharing` } }),
       ...access.values,

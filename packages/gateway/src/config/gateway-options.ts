@@ -20,6 +20,7 @@ import {
 import { type CacheOptions, cacheSchema } from "../pipeline/options.ts";
 import { type RolloutOptions, rolloutSchema } from "../rollout/options.ts";
 import { type RoutingOptions, routingSchema } from "../routing/options.ts";
+import { regionName } from "../setting-schemas.ts";
 import { type SharingOptions, sharingSchema } from "../sharing/options.ts";
 import { type ChannelOptions, channelSchema } from "../upstream/options.ts";
 import { isOpenToOthers } from "./access.ts";
@@ -68,9 +69,7 @@ export interface GatewayOptions {
 
 export const gatewaySchema: z.ZodType<GatewayOptions> = z
   .strictObject({
-    region: z
-      .string()
-      .min(1)
+    region: regionName
       .optional()
       .describe(
         "Where this gateway runs; kubernetes:///region or kubernetes:///zone for where its node is.",

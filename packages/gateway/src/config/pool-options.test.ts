@@ -90,3 +90,15 @@ test.each([
 ])("a setting that a pool with gateway cannot have is a fault: $fault", ({ pool, fault }) => {
   expect(poolOf({ gateway: "http://a:1", ...pool })).toThrow(fault);
 });
+
+test("a region is a name, or stands for that of the nodes of replicas", () => {
+  const replicas = ["kubernetes:///m.default:8500"];
+
+  expect(poolOf({ replicas, region: "kubernetes:///zone" })).not.toThrow();
+  expect(poolOf({ replicas, region: "kubernetes:///regoin" })).toThrow(
+    "pools[0].region: expected a name, kubernetes:///region or kubernetes:///zone",
+  );
+  expect(poolOf({ gateway: "http://g", region: "kubernetes:///region" })).toThrow(
+    "pools[0].region: name the region of the gateway",
+  );
+});

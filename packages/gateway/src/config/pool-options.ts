@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { isLoopbackName } from "../inbound/options.ts";
 import { nodeLabelOf } from "../node-region.ts";
+import { regionName } from "../setting-schemas.ts";
 import {
   dialectNamed,
   dialects,
@@ -45,12 +46,9 @@ const hostOf = (place: string) =>
 export const poolSchema: z.ZodType<PoolOptions> = z
   .strictObject({
     model: z.string().min(1).describe("Name of a model under `models`."),
-    region: z
-      .string()
-      .min(1)
-      .describe(
-        "Region of the replicas; kubernetes:///region or kubernetes:///zone for that of each one's node.",
-      ),
+    region: regionName.describe(
+      "Region of the replicas; kubernetes:///region or kubernetes:///zone for that of each one's node.",
+    ),
     dialect: z.enum(dialects).optional().describe("Dialect of the replicas."),
     service: z
       .string()

@@ -2,6 +2,7 @@ import { version as productVersion } from "@tensorgate/gateway";
 import { openRegistry } from "@tensorgate/registry";
 import { z } from "zod";
 import { CommandError, UsageError } from "../command-error.ts";
+import { callingLines } from "../deploy/calling-lines.ts";
 import {
   type ClusterTools,
   chartFolder,
@@ -15,7 +16,7 @@ import { isPodReady, isPodRunning, podList } from "../deploy/kubernetes-objects.
 import { type PlannedModels, planModels } from "../deploy/planned-models.ts";
 import { createKey, keyEntry, readKey, writeKey } from "../deploy/service-key.ts";
 import { explainRegistryError, recordService, serviceUse } from "../deploy/service-values.ts";
-import { forwardPort, scoreTestImage } from "../deploy/test-score.ts";
+import { forwardPort, scoreTestImage, type TestScore } from "../deploy/test-score.ts";
 
 export interface DeployOptions {
   readonly registry: string;
@@ -253,6 +254,7 @@ async function report(
   say(`pods: ${items.filter(isPodReady).length}/${items.filter(isPodRunning).length} ready`);
   const key =
     access.created ?? (await readKey(access.keyFile)) ?? process.env["TENSORGATE_API_KEY"];
+  const tasks = new Map<string, TestScore["task"]>();
   const isOpen = "allowAnonymous" in access.values && access.values.allowAnonymous === true;
   if (key === undefined && !isOpen) {
     say(`not scored: no key in ${access.keyFile} or TENSORGATE_API_KEY`);
@@ -260,20 +262,20 @@ async function report(
     await using forwarded = await forwardPort(tools, service, 80);
     const { url } = forwarded;
     for (const name of models.names) {
-      const found = await scoreTestImage({ url, key: isOpen ? undefined : key }, name);
-      say(`scored a test image: ${found}`);
+      const { text, task } = await scoreTestImage({ url, key: isOpen ? undefined : key }, name);
+      tasks.set(name, task);
+      say(`scored a test image: ${text}`);
     }
   }
   const url = `http://${service}.${tools.namespace}.svc`;
-  const model = models.names[0] ?? "MODEL";
-  const header = isOpen ? "" : ` -H "authorization: Bearer $(cat ${access.keyFile})"`;
-  process.stdout.write(
-    [
-      url,
-      `  curl --data-binary @picture.jpg -H 'content-type: image/jpeg'${header} ${url}/v1/classify/${model}`,
-      `  tensorgate score picture.jpg --model ${model} --url ${url}${isOpen ? "" : ` --key "$(cat ${access.keyFile})"`}`,
-      `  from your machine: kubectl --namespace ${tools.namespace} port-forward service/${service} 8080:80`,
-      "",
-    ].join("\n"),
-  );
+  const model = models.names.find((name) => tasks.get(name)) ?? models.names[0] ?? "MODEL";
+  const lines = callingLines({
+    url,
+    model,
+    task: tasks.get(model) ?? "classify",
+    keyFile: isOpen ? undefined : access.keyFile,
+  });
+  const forward = `kubectl --namespace ${tools.namespace} port-forward service/${service} 8080:80`;
+  const all = [url, ...lines.map((line) => `  ${line}`), `  from your machine: ${forward}`];
+  process.stdout.write(`${all.join("\n")}\n`);
 }

@@ -46,16 +46,23 @@ export async function forwardPort(
   throw new CommandError(`cannot reach service ${service}: ${said.trim() || "no forwarded port"}`);
 }
 
+/** What a model found in the test image. */
+export interface TestScore {
+  /** Such as `shapes: circle 61 %`. */
+  readonly text: string;
+  /** Undefined for a model that takes no images. */
+  readonly task?: "classify" | "detect";
+}
+
 /**
  * Scores a test image with a model, and says what it found.
  *
- * @returns such as `shapes: circle 61 %`
  * @throws CommandError with the gateway's words
  */
 export async function scoreTestImage(
   { url, key }: { readonly url: string; readonly key: string | undefined },
   model: string,
-): Promise<string> {
+): Promise<TestScore> {
   await using client = new ScoringClient({
     baseUrl: url,
     ...(key !== undefined && { apiKey: key }),
@@ -65,14 +72,17 @@ export async function scoreTestImage(
     if (tasks.includes("detect")) {
       const { boxes } = await client.detect(model, testPicture);
       const [box] = boxes;
-      return `${model}: ${boxes.length} boxes${box ? `, ${box.label} ${percent(box.score)}` : ""}`;
+      const best = box ? `, ${box.label} ${percent(box.score)}` : "";
+      return { text: `${model}: ${boxes.length} boxes${best}`, task: "detect" };
     }
     if (tasks.includes("classify")) {
       const [best] = await client.classify(model, testPicture);
-      if (!best) return `${model}: no labels`;
-      return `${model}: ${best.label ?? `class ${best.index}`} ${percent(best.score)}`;
+      const found = best
+        ? `${best.label ?? `class ${best.index}`} ${percent(best.score)}`
+        : "no labels";
+      return { text: `${model}: ${found}`, task: "classify" };
     }
-    return `${model}: takes no images, not scored`;
+    return { text: `${model}: takes no images, not scored` };
   } catch (thrown) {
     if (!ScoringError.is(thrown)) throw thrown;
     throw new CommandError(`${model} does not score the test image: ${thrown.message}`);

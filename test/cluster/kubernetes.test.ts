@@ -13,9 +13,11 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { GatewayStatus } from "@tensorgate/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Cluster, type Ended, noClusterReason, startCluster } from "../support/cluster.ts";
 import { writeShapesSavedModel } from "../support/shapes-saved-model.ts";
+import { symbolNames, writeSymbols } from "../support/unseen-symbols.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const registry = "127.0.0.1:5000";
@@ -90,12 +92,13 @@ describe.skipIf(noClusterReason !== undefined)(
       expect(said).toMatch(
         /revision 1, ready in \d+ s\npods: 4\/4 ready\nscored a test image: shapes: \w+ \d+ %/,
       );
+      expect(said).toContain("  python3 -c 'import urllib.request");
       expect(said).toContain("shop: deployed, revision 1, 4/4 pods ready\n");
       expect(said).toMatch(/star\.jpg +star \d+/);
       expect(said).toContain("shop runs shapes@1 again\n");
       expect(said).toContain("shop: models[0].replicas is 3, and all are ready\n");
       expect(said).toMatch(/"msg":"loaded shapes, version 1"/);
-      expect(await objects()).toBe("");
+      await expect.poll(objects, { timeout: 20_000 }).toBe("");
       expect(ok(await tensorgate("image", "list"))).toMatch(/^no images/);
       expect(ok(await tensorgate("registry", "list"))).toMatch(/^no models/);
       const tags = await cluster.run([
@@ -275,6 +278,80 @@ describe.skipIf(noClusterReason !== undefined)(
         ok(await deploy("shapes@2", "--wait"));
       });
 
+      test("has its replicas in the regions and zones of their nodes, where gateways may read these", async () => {
+        const label = (...labels: readonly string[]) =>
+          cluster.kubectl(
+            ...["label", "node", "node-1"],
+            ...labels.map((each) => `topology.kubernetes.io/${each}`),
+          );
+        await label("region=westeurope", "zone=westeurope-2");
+        const key = readFileSync(join(folder, "load.key"), "utf8").trim();
+        const at = async (gateway: object) => {
+          const values = { gateway: { discovery: "kubernetes", ...gateway } };
+          writeFileSync(join(folder, "regions.yaml"), JSON.stringify(values));
+          ok(await deploy("shapes@2", "--wait", "-f", "regions.yaml"));
+          const caller = ["--url", "http://load.default.svc.cluster.local", "--key", key];
+          const { stdout } = await tensorgate("status", "--once", "--json", ...caller);
+          const { region, regions } = JSON.parse(stdout) as GatewayStatus;
+          const counts = regions.map(
+            ({ name, pools }) => `${name}: ${pools.map(({ replicas }) => replicas.length)}`,
+          );
+          return [region, ...counts];
+        };
+        const region = "kubernetes:///region";
+
+        expect(await at({ region })).toEqual(["westeurope", "westeurope: 2"]);
+        // A gateway of another region learns the same of the replicas, by their nodes.
+        const elsewhere = { region, config: { region: "elsewhere" } };
+        expect(await at(elsewhere)).toEqual(["elsewhere", "westeurope: 2"]);
+        // Without the right to read nodes gateways keep what they know, and those that start later know nothing.
+        const without = { ...elsewhere, nodes: false };
+        expect(await at(without)).toEqual(["elsewhere", "westeurope: 2"]);
+        const later = { ...without, config: { region: "elsewhere", routing: { retryShare: 0.2 } } };
+        expect(await at(later)).toEqual(["elsewhere", "elsewhere: 2"]);
+        const zone = { ...elsewhere, region: "kubernetes:///zone", nodes: false };
+        expect(await at(zone)).toEqual(["elsewhere", "westeurope-2: 2"]);
+        await label("region-", "zone-");
+        ok(await deploy("shapes@2", "--wait"));
+      });
+
+      test("answers with classes that were taught on its features", async () => {
+        await writeSymbols(join(folder, "symbols"), { perClass: 10, seed: 1 });
+        const url = "http://load.default.svc.cluster.local";
+        const key = readFileSync(join(folder, "load.key"), "utf8").trim();
+        const caller = ["--url", url, "--key", key];
+        ok(
+          await tensorgate(
+            "teach",
+            "symbols",
+            "--from",
+            "symbols",
+            "--features",
+            "shapes",
+            ...caller,
+          ),
+        );
+
+        const said = ok(await deploy("symbols@1,shapes@2", "--wait"));
+
+        expect(said).toMatch(/scored a test image: symbols: \w+ \d+ %/);
+        const [name = ""] = symbolNames;
+        const scored = await tensorgate(
+          "score",
+          `symbols/${name}`,
+          "--model",
+          "symbols",
+          ...caller,
+        );
+        const right = ok(scored)
+          .split("\n")
+          .filter((line) => line.includes(` ${name} `));
+        expect(right.length).toBeGreaterThan(7);
+        expect((await tensorgate("delete", "model", "symbols", "--cascade")).stderr).toContain(
+          "nothing is deleted, because load runs symbols@1",
+        );
+      });
+
       test("keeps answering while a bad image is rolled out and taken back", async () => {
         let bad: Ended | undefined;
         const { failures } = await whileCalled(async () => {
@@ -393,9 +470,12 @@ describe.skipIf(noClusterReason !== undefined)(
       });
 
       test("leaves nothing behind", async () => {
-        ok(await tensorgate("delete", "load", "--cascade", "--yes"));
+        const said = ok(await tensorgate("delete", "load", "--cascade", "--yes"));
 
-        expect(await objects()).toBe("");
+        expect(said).toMatch(
+          /^plan:\n {2}1\. service load in namespace default: .*\n {2}2\. image \S+load-image:2\n {2}3\. version shapes@2\n/,
+        );
+        await expect.poll(objects, { timeout: 20_000 }).toBe("");
         expect(ok(await tensorgate("registry", "show", "shapes"))).not.toContain("services");
       });
     });

@@ -26,18 +26,16 @@ export function assertKeyLength(byteCount: number): void {
 
 /** @param maxElements - an integer >= 0 */
 export function createWorkBudget(maxElements: number): WorkBudget {
-  let spent = 0;
-  return {
-    get spent() {
-      return spent;
-    },
+  const budget: WorkBudget & { spent: number } = {
+    spent: 0,
     spend: (elementCount = 1) => {
-      spent += elementCount;
-      if (spent <= maxElements) return;
+      budget.spent += elementCount;
+      if (budget.spent <= maxElements) return;
       throw new TooLargeError(
         `the message has more than ${maxElements} elements (fields, entries, values or parts)`,
         { hint: "send several smaller messages, or tensors as raw bytes" },
       );
     },
   };
+  return budget;
 }

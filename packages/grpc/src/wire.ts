@@ -104,10 +104,8 @@ export function createUnaryReader(maxBytes: number): UnaryReader {
     memory = larger;
   }
 
-  return {
-    get heldBytes() {
-      return memory.byteLength;
-    },
+  const reader: UnaryReader & { heldBytes: number } = {
+    heldBytes: 0,
     push: (piece) => {
       pieceCount += 1;
       if (pieceCount > pieces.free + byteCount / pieces.minBytes) {
@@ -121,6 +119,7 @@ export function createUnaryReader(maxBytes: number): UnaryReader {
         if (neededBytes > memory.byteLength) grow(neededBytes);
         memory.set(piece, byteCount);
       }
+      reader.heldBytes = memory.byteLength;
       byteCount += piece.byteLength;
       if (totalBytes === undefined && byteCount >= prefixBytes) {
         const prefix = readPrefix(memory);
@@ -144,6 +143,7 @@ export function createUnaryReader(maxBytes: number): UnaryReader {
       return memory.subarray(prefixBytes, totalBytes);
     },
   };
+  return reader;
 }
 
 /** A block of header or trailer fields, as `node:http2` has them. */

@@ -157,7 +157,7 @@ export const bodyMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    `${inbound}/server/exchange.ts`,
+    `${inbound}/server/body/decompress.ts`,
     [`${inbound}/server/exchange.test.ts`],
     [
       {

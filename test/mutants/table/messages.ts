@@ -190,13 +190,13 @@ export const messageMutants: readonly Mutant[] = [
     [
       {
         name: "work: never too much",
-        find: "if (spent <= maxElements) return;",
-        replace: "if (spent >= 0) return;",
+        find: "if (budget.spent <= maxElements) return;",
+        replace: "if (budget.spent >= 0) return;",
       },
       {
         name: "work: one element too many",
-        find: "if (spent <= maxElements) return;",
-        replace: "if (spent <= maxElements + 1) return;",
+        find: "if (budget.spent <= maxElements) return;",
+        replace: "if (budget.spent <= maxElements + 1) return;",
       },
     ],
   ),

@@ -10,6 +10,7 @@ import {
 import { askNearest } from "./ask-nearest.ts";
 import { attemptFailure } from "./attempt-failure.ts";
 import { createConditions } from "./condition.ts";
+import { IdMap } from "./id-map.ts";
 import { errorOfRejected, rejectionError } from "./rejection-error.ts";
 import type {
   AttemptOutcome,
@@ -46,8 +47,8 @@ export function createRouter<Replica extends RoutedReplica>(
   const scheduler: Omit<SharedScheduler, "role"> = deps.sharing
     ? createSharedScheduler(deps.settings)
     : createScheduler(deps.settings);
-  const calls = new Map<number, PendingCall>();
-  const running = new Map<number, RunningAttempt>();
+  const calls = new IdMap<PendingCall>();
+  const running = new IdMap<RunningAttempt>();
   const idle = createConditions();
   /** Events that occur while commands are carried out, as when `onChange` changes the pools. */
   const events: (SchedulerEvent | SharingEvent)[] = [];

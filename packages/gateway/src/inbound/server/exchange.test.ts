@@ -4,8 +4,8 @@ import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { listenDefaults, requestDefaults } from "../options.ts";
 import { createBodyBudget } from "./body/body-budget.ts";
-import { createDecompress } from "./body/decompress.ts";
-import { contentCoding, createExchange } from "./exchange.ts";
+import { contentCoding, createDecompress } from "./body/decompress.ts";
+import { createExchange } from "./exchange.ts";
 import type { NodeRequest, NodeResponse } from "./node-http.ts";
 
 const maxBytes = 1_000_000;

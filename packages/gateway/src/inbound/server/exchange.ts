@@ -1,7 +1,7 @@
 import http2 from "node:http2";
-import { type Clock, InvalidRequestError, UnsupportedMediaError } from "@tensorgate/core";
+import { type Clock, InvalidRequestError } from "@tensorgate/core";
 import { type BodyBudget, type BodyUsage, pieceLimitOf } from "./body/body-budget.ts";
-import type { Coding, Decompress } from "./body/decompress.ts";
+import { contentCoding, type Decompress, unsupportedEncoding } from "./body/decompress.ts";
 import {
   type BodySink,
   bodyTooLarge,
@@ -59,59 +59,84 @@ export interface ExchangeDeps {
 export function createExchange(
   request: NodeRequest,
   response: NodeResponse,
-  { bodyBudget, decompress }: ExchangeDeps,
+  deps: ExchangeDeps,
 ): OpenExchange {
-  const { url = "/", method = "GET", headers } = request;
-  const path = pathOf(request);
-  let query: URLSearchParams | undefined;
-  let usage: BodyUsage | undefined;
-  let retained: Disposable | undefined;
-  let received: GrowingBuffer | undefined;
+  return new HttpExchange(request, response, deps);
+}
 
-  async function read(sink: BodySink): Promise<Uint8Array> {
-    usage = bodyBudget.open(request, response, "whole");
-    retained = usage.retain();
-    received = await readBody(request, usage, sink);
-    return await received.whole();
+/** A class, so that exchanges share their accessors: see `docs/decisions/0072-nothing-of-a-call-outlives-it.md`. */
+class HttpExchange implements OpenExchange {
+  readonly method: string;
+  readonly target: string;
+  readonly path: string;
+  readonly header: (name: string) => string | undefined;
+  readonly #request: NodeRequest;
+  readonly #response: NodeResponse;
+  readonly #deps: ExchangeDeps;
+  #query: URLSearchParams | undefined;
+  #usage: BodyUsage | undefined;
+  #retained: Disposable | undefined;
+  #received: GrowingBuffer | undefined;
+
+  constructor(request: NodeRequest, response: NodeResponse, deps: ExchangeDeps) {
+    this.#request = request;
+    this.#response = response;
+    this.#deps = deps;
+    this.method = request.method ?? "GET";
+    this.target = request.url ?? "/";
+    this.path = pathOf(request);
+    this.header = headerOf.bind(undefined, request);
   }
 
-  return {
-    method,
-    target: url,
-    path,
-    get query() {
-      const length = Math.max(0, url.length - path.length - 1);
-      if (length > maxQueryLength) throw queryTooLong();
-      query ??= new URLSearchParams(url.slice(url.length - length));
-      return query;
-    },
-    header: headerOf.bind(undefined, request),
-    get receivedBytes() {
-      return usage?.receivedBytes ?? 0;
-    },
-    body: async (maxBytes, copyCount = 1) => {
-      const encoding = headers["content-encoding"];
-      const coding = encoding === undefined ? "identity" : contentCoding(encoding);
-      if (coding === undefined) throw unsupportedEncoding(encoding ?? "", "content-encoding");
-      const isPacked = coding !== "identity";
-      const declaredBytes = Number(headers["content-length"] ?? Number.NaN);
-      if (declaredBytes > maxBytes) throw bodyTooLarge(maxBytes);
-      let body = await read(new WholeBody(maxBytes, declaredBytes));
-      if (isPacked && usage && received) {
-        body = await decompress(body, { coding, maxBytes, charge: usage.reserve });
-        usage.release(received.capacity);
-      }
-      if (isPacked || copyCount > 1) usage?.ensure(body.byteLength * copyCount);
-      return body;
-    },
-    bodyInto: async (sink, copyCount = 1) => {
-      const body = await read(sink);
-      if (copyCount > 1) usage?.ensure(body.byteLength * copyCount);
-      return body;
-    },
-    recycle: () => received?.recycle(),
-    [Symbol.dispose]: () => retained?.[Symbol.dispose](),
-  };
+  get query(): URLSearchParams {
+    const length = Math.max(0, this.target.length - this.path.length - 1);
+    if (length > maxQueryLength) throw queryTooLong();
+    this.#query ??= new URLSearchParams(this.target.slice(this.target.length - length));
+    return this.#query;
+  }
+
+  get receivedBytes(): number {
+    return this.#usage?.receivedBytes ?? 0;
+  }
+
+  async body(maxBytes: number, copyCount = 1): Promise<Uint8Array> {
+    const { headers } = this.#request;
+    const encoding = headers["content-encoding"];
+    const coding = encoding === undefined ? "identity" : contentCoding(encoding);
+    if (coding === undefined) throw unsupportedEncoding(encoding ?? "", "content-encoding");
+    const isPacked = coding !== "identity";
+    const declaredBytes = Number(headers["content-length"] ?? Number.NaN);
+    if (declaredBytes > maxBytes) throw bodyTooLarge(maxBytes);
+    let body = await this.#read(new WholeBody(maxBytes, declaredBytes));
+    const usage = this.#usage;
+    if (isPacked && usage && this.#received) {
+      body = await this.#deps.decompress(body, { coding, maxBytes, charge: usage.reserve });
+      usage.release(this.#received.capacity);
+    }
+    if (isPacked || copyCount > 1) usage?.ensure(body.byteLength * copyCount);
+    return body;
+  }
+
+  async bodyInto(sink: BodySink, copyCount = 1): Promise<Uint8Array> {
+    const body = await this.#read(sink);
+    if (copyCount > 1) this.#usage?.ensure(body.byteLength * copyCount);
+    return body;
+  }
+
+  recycle(): void {
+    this.#received?.recycle();
+  }
+
+  [Symbol.dispose](): void {
+    this.#retained?.[Symbol.dispose]();
+  }
+
+  async #read(sink: BodySink): Promise<Uint8Array> {
+    this.#usage = this.#deps.bodyBudget.open(this.#request, this.#response, "whole");
+    this.#retained = this.#usage.retain();
+    this.#received = await readBody(this.#request, this.#usage, sink);
+    return await this.#received.whole();
+  }
 }
 
 /** Longest query, in characters; decoding one costs far more than reading it. */
@@ -120,27 +145,6 @@ const maxQueryLength = 4_096;
 function queryTooLong(): InvalidRequestError {
   return new InvalidRequestError(`the query is longer than ${maxQueryLength} characters`, {
     field: "query",
-  });
-}
-
-/**
- * Reads the value of a header such as `content-encoding`.
- *
- * @returns undefined for any coding but one `gzip`, under either of its names, one `deflate`, or none: not `br`, not two
- * @see RFC 9110, section 8.4.1.3
- */
-export function contentCoding(value: string | undefined): Coding | "identity" | undefined {
-  const name = value?.trim().toLowerCase() || "identity";
-  if (name === "gzip" || name === "x-gzip") return "gzip";
-  return name === "deflate" || name === "identity" ? name : undefined;
-}
-
-/** @param field - the header that names the encoding */
-export function unsupportedEncoding(encoding: string, field: string): UnsupportedMediaError {
-  return new UnsupportedMediaError(`unsupported encoding "${encoding.slice(0, 40)}"`, {
-    isEncoding: true,
-    field,
-    hint: "send it uncompressed, or as gzip or deflate; compression does not shrink pictures",
   });
 }
 

@@ -11,8 +11,9 @@ export interface Reply {
   readonly trailers?: Readonly<Record<string, string>> | undefined;
 }
 
-/** The outflow of each response that is watched. */
-const outflows: WeakMap<NodeResponse, Outflow> = new WeakMap();
+/** Where a response that is watched has its outflow: in a WeakMap it would outlive the response. */
+const outflowKey: unique symbol = Symbol("outflow");
+type WatchedResponse = NodeResponse & { [outflowKey]?: Outflow };
 
 /** A longer response is written in slices of this many bytes, so that a slow reader differs from one that reads nothing. */
 const sliceBytes = 16_384;
@@ -21,9 +22,9 @@ const sliceBytes = 16_384;
 const alwaysSentBytes = 4_096;
 
 /** @throws OverloadedError if answers that clients do not read exhaust the budget */
-export function assertRoomForAnswer(response: NodeResponse, byteCount: number): void {
+export function assertRoomForAnswer(response: WatchedResponse, byteCount: number): void {
   if (byteCount <= alwaysSentBytes) return;
-  if (outflows.get(response)?.hasRoom(byteCount) ?? true) return;
+  if (response[outflowKey]?.hasRoom(byteCount) ?? true) return;
   throw new OverloadedError("response budget (requests.maxBytesInFlight) exhausted", {
     retryAfterMs: 1_000,
     hint: "retry in a moment",
@@ -31,7 +32,7 @@ export function assertRoomForAnswer(response: NodeResponse, byteCount: number): 
 }
 
 /** Sends `reply` as fast as the client reads; does nothing if the client has disconnected. */
-export function sendReply(response: NodeResponse, reply: Reply): void {
+export function sendReply(response: WatchedResponse, reply: Reply): void {
   const { status, headers, body, trailers } = reply;
   if (response.headersSent || response.destroyed) return;
   const byteCount = Buffer.byteLength(body);
@@ -39,7 +40,7 @@ export function sendReply(response: NodeResponse, reply: Reply): void {
   response.statusCode = status;
   // RFC 9110, section 8.6.
   if (status !== 204 && status !== 304) response.setHeader("content-length", byteCount);
-  const outflow = outflows.get(response);
+  const outflow = response[outflowKey];
   const writable: Pick<NodeJS.WritableStream, "write" | "end" | "once"> = response;
   if (trailers) response.addTrailers({ ...trailers });
   // An empty write would be a DATA frame after the headers, in which gRPC clients then see no trailers.
@@ -82,10 +83,10 @@ export interface StreamedReply {
  * @throws OverloadedError if answers that clients do not read exhaust the budget; and what the body throws
  */
 export async function sendStream(
-  response: NodeResponse,
+  response: WatchedResponse,
   { status, headers, body, trailers, isTrailersOnly = () => true }: StreamedReply,
 ): Promise<void> {
-  const outflow = outflows.get(response);
+  const outflow = response[outflowKey];
   const writable: Pick<NodeJS.WritableStream, "write" | "end"> = response;
   let isBegun = false;
   const begin = (fields: Readonly<Record<string, string>>): void => {
@@ -186,9 +187,9 @@ export function createSlowReaders({ requests, budget, clock }: SlowReadersOption
   };
 
   return {
-    watch: (response, cut) => {
+    watch: (response: WatchedResponse, cut) => {
       const outflow = new Outflow(response, cut, shared);
-      outflows.set(response, outflow);
+      response[outflowKey] = outflow;
       response.on("close", () => outflow.close());
     },
   };
@@ -293,8 +294,7 @@ class Outflow {
   }
 
   #isRead(): boolean {
-    const response = this.#response;
-    if (response.writableEnded) return response.writableFinished;
+    if (this.#response.writableEnded) return this.#response.writableFinished;
     return this.#releasedBytes >= this.#heldBytes;
   }
 }

@@ -1,4 +1,5 @@
 import type { RoutingStep } from "@tensorgate/core";
+import { IdMap } from "../id-map.ts";
 import type { Arrival, AttemptFailure, SchedulerCommand } from "./events.ts";
 import type { Overload, Rank, RequestQueue } from "./queues/request-queue.ts";
 import type { HealthSettings } from "./replicas/health.ts";
@@ -43,11 +44,11 @@ export interface SchedulerState {
   isPaced: boolean;
   /** Gateways that send to the replicas, each by a queue of its own; this one counts. */
   gatewayCount: number;
-  readonly requests: Map<number, OpenRequest>;
+  readonly requests: IdMap<OpenRequest>;
   /** Requests for a version that no replica listed, until probes have come back. */
   readonly searching: Set<OpenRequest>;
   /** Attempts in flight, including orphaned ones. */
-  readonly attempts: Map<number, SentAttempt>;
+  readonly attempts: IdMap<SentAttempt>;
   /** Replicas by when their next probe is due. */
   readonly probes: IndexedHeap<ScheduledReplica>;
   /** Replicas that may still process attempts whose reply will not be read. */
@@ -182,9 +183,9 @@ export function createState(): SchedulerState {
     pools: [],
     isPaced: false,
     gatewayCount: 1,
-    requests: new Map(),
+    requests: new IdMap(),
     searching: new Set(),
-    attempts: new Map(),
+    attempts: new IdMap(),
     probes: createIndexedHeap((one, other) => one.nextProbeMs < other.nextProbeMs),
     abandoned: new Set(),
     queued: new Set(),

@@ -1,14 +1,14 @@
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import {
   type Clock,
   DeadlineExceededError,
-  NotSupportedError,
   OverloadedError,
   type ScoringError,
   TooLargeError,
 } from "@tensorgate/core";
 import type { ListenSettings, RequestOptions } from "../../options.ts";
 import type { NodeRequest, NodeResponse } from "../node-http.ts";
+import { assertKnownTransfer } from "./decompress.ts";
 
 /** The share of one request in the budget: counted, and timed until its body has arrived. The same for every protocol. */
 export interface BodyUsage {
@@ -205,16 +205,6 @@ function mayHaveBody(request: NodeRequest): boolean {
   return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 }
 
-/** @see RFC 9112, section 6.1 */
-function assertKnownTransfer(transferCoding: string): void {
-  const coding = transferCoding.trim().toLowerCase();
-  if (coding === "chunked") return;
-  throw new NotSupportedError(`unsupported transfer coding "${coding.slice(0, 40)}"`, {
-    field: "transfer-encoding",
-    hint: "use chunked, and declare compression in content-encoding",
-  });
-}
-
 function tooSlow(bytesPerSecond: number): DeadlineExceededError {
   return new DeadlineExceededError(
     `the body arrived at less than ${bytesPerSecond} bytes per second`,
@@ -269,10 +259,23 @@ class PieceLimit {
   }
 }
 
-const limits = new WeakMap<NodeRequest, PieceLimit>();
+/** Where the body of a request that was given a limit has it: in a WeakMap it would outlive the request. */
+const limitKey: unique symbol = Symbol("pieceLimit");
+
+type LimitedBody = Readable & { [limitKey]?: PieceLimit };
+
+const bodyOf = (request: NodeRequest): LimitedBody =>
+  "stream" in request ? request.stream : request;
 
 /** Returns the limit of a request that was given one. */
-export const pieceLimitOf = (request: NodeRequest): PieceLimit | undefined => limits.get(request);
+export const pieceLimitOf = (request: NodeRequest): PieceLimit | undefined =>
+  bodyOf(request)[limitKey];
+
+/** What Node's parsers hand a piece to, the same for all bodies; the result says whether they may read on. */
+function pushLimited(this: LimitedBody, piece: Uint8Array | null): boolean {
+  const isKept = piece === null || (this[limitKey]?.count(piece) ?? true);
+  return isKept && Readable.prototype.push.call(this, piece);
+}
 
 /**
  * Limits in how many pieces the body of `request` may arrive, whether or not it is read: Node limits what waits to be
@@ -281,15 +284,12 @@ export const pieceLimitOf = (request: NodeRequest): PieceLimit | undefined => li
  */
 export function limitPieces(request: NodeRequest): PieceLimit {
   const limit = new PieceLimit();
-  const body: Readable = "stream" in request ? request.stream : request;
+  const body = bodyOf(request);
   // Thousands of frames may have come in one packet with the headers: they become one piece.
   const earlyBytes = body.readableLength;
   if (earlyBytes > 0) body.unshift(body.read(earlyBytes));
-  // What Node's parsers hand a piece to; the result says whether they may read on.
-  const { push } = body;
-  body.push = (piece: Uint8Array | null) =>
-    (piece === null || limit.count(piece)) && push.call(body, piece);
-  limits.set(request, limit);
+  body[limitKey] = limit;
+  body.push = pushLimited;
   return limit;
 }
 

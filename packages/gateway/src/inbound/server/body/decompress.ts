@@ -1,5 +1,10 @@
 import zlib from "node:zlib";
-import { InvalidRequestError, TooLargeError } from "@tensorgate/core";
+import {
+  InvalidRequestError,
+  NotSupportedError,
+  TooLargeError,
+  UnsupportedMediaError,
+} from "@tensorgate/core";
 import { createGrowingBuffer } from "./read-body.ts";
 
 /** Compressions that bodies may have. */
@@ -23,6 +28,40 @@ export interface DecompressOptions {
  * @throws InvalidRequestError if it is not compressed like that, or cut short
  */
 export type Decompress = (packed: Uint8Array, options: DecompressOptions) => Promise<Uint8Array>;
+
+/**
+ * Reads the value of a header such as `content-encoding`.
+ *
+ * @returns undefined for any coding but one `gzip`, under either of its names, one `deflate`, or none: not `br`, not two
+ * @see RFC 9110, section 8.4.1.3
+ */
+export function contentCoding(value: string | undefined): Coding | "identity" | undefined {
+  const name = value?.trim().toLowerCase() || "identity";
+  if (name === "gzip" || name === "x-gzip") return "gzip";
+  return name === "deflate" || name === "identity" ? name : undefined;
+}
+
+/** @param field - the header that names the encoding */
+export function unsupportedEncoding(encoding: string, field: string): UnsupportedMediaError {
+  return new UnsupportedMediaError(`unsupported encoding "${encoding.slice(0, 40)}"`, {
+    isEncoding: true,
+    field,
+    hint: "send it uncompressed, or as gzip or deflate; compression does not shrink pictures",
+  });
+}
+
+/**
+ * @throws NotSupportedError if a body is encoded for the transfer otherwise than in chunks
+ * @see RFC 9112, section 6.1
+ */
+export function assertKnownTransfer(transferCoding: string): void {
+  const coding = transferCoding.trim().toLowerCase();
+  if (coding === "chunked") return;
+  throw new NotSupportedError(`unsupported transfer coding "${coding.slice(0, 40)}"`, {
+    field: "transfer-encoding",
+    hint: "use chunked, and declare compression in content-encoding",
+  });
+}
 
 /** Bodies that are decompressed at the same time; each holds some 100 KiB beside its result, which the budget does not count. */
 const maxAtOnce = 16;

@@ -1,5 +1,4 @@
 import { EventEmitter } from "node:events";
-import type http from "node:http";
 import type net from "node:net";
 import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
@@ -19,27 +18,6 @@ function fakeSocket() {
   });
   return socket;
 }
-
-test("an idle connection holds nothing of its last exchange", () => {
-  const table = createConnectionTable({
-    limits: listenDefaults,
-    headerTimeoutMs: 10_000,
-    isNearFileLimit: () => false,
-    onRejected: () => {},
-    clock: manualClock(),
-  });
-  const connection = table.admit(fakeSocket() as unknown as net.Socket);
-  if (!connection) throw new Error("it was not admitted");
-  for (const _pipelined of [1, 2]) {
-    connection.begin();
-    connection.latest = {} as http.ServerResponse;
-  }
-
-  connection.end();
-  expect(connection.latest).toBeDefined();
-  connection.end();
-  expect(connection.latest).toBeUndefined();
-});
 
 test("a session that is idle, and does not end when it is asked to, is reset", () => {
   const clock = manualClock();

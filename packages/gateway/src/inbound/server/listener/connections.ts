@@ -15,8 +15,8 @@ export interface ClientConnection {
   /** An exchange begins; the connection is not ended until as many have ended. */
   begin(): void;
   end(): void;
-  /** The response to the latest request over HTTP/1.1. */
-  latest: http.ServerResponse | undefined;
+  /** Responses over HTTP/1.1 that are not at their end, in the order of their requests. */
+  readonly unanswered: http.ServerResponse[];
   /** The latest request has arrived, or the end of its body. */
   received(): void;
   /** The client has closed its sending side. It may still read, or have gone: both look the same until something is sent. */
@@ -123,7 +123,7 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
     const connection: OpenClientConnection = {
       transport: socket,
       closeSession: undefined,
-      latest: undefined,
+      unanswered: [],
       exchangeCount: 0,
       reset,
       close: () => {
@@ -147,15 +147,12 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
         timer[Symbol.dispose]();
         timer = clock.setTimer(halfCloseMs, () => {
           timer = clock.setTimer(halfCloseMs, noticeReset);
-          probe(connection.latest);
+          probe(connection.unanswered.at(-1));
         });
       },
       end: () => {
         connection.exchangeCount -= 1;
-        if (connection.exchangeCount > 0) return;
-        // An idle connection holds nothing of what it carried.
-        connection.latest = undefined;
-        if (socket.destroyed) return;
+        if (connection.exchangeCount > 0 || socket.destroyed) return;
         const isLeaving =
           draining === "idle-closed" || (draining !== "no" && isSession(connection));
         if (isLeaving) return connection.close();

@@ -44,8 +44,6 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
   const slowReaders = createSlowReaders(options);
   /** The connection of each transport that carries HTTP/1.1. */
   const connectionOf = new Map<Duplex, ClientConnection>();
-  /** Responses over HTTP/1.1 that may still say whether the connection stays open. */
-  const unansweredHttp1 = new Set<http.ServerResponse>();
   const cutters = new WeakMap<http2.Http2Session, ReturnType<typeof createStreamCutter>>();
   let isDraining = false;
   // A client that knows when an idle connection is closed sends no request into its end.
@@ -58,11 +56,11 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
       return;
     }
     connection.begin();
-    connection.latest = response;
+    const { unanswered } = connection;
+    unanswered.push(response);
     request.on("end", connection.received);
-    unansweredHttp1.add(response);
     response.on("close", () => {
-      unansweredHttp1.delete(response);
+      unanswered.splice(unanswered.indexOf(response), 1);
       connection.end();
     });
     if (isDraining) response.setHeader("connection", "close");
@@ -137,10 +135,12 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
 
     endWithNextResponses: () => {
       isDraining = true;
-      for (const response of unansweredHttp1) {
-        if (response.headersSent) continue;
-        response.setHeader("connection", "close");
-        response.removeHeader("keep-alive");
+      for (const { unanswered } of connectionOf.values()) {
+        for (const response of unanswered) {
+          if (response.headersSent) continue;
+          response.setHeader("connection", "close");
+          response.removeHeader("keep-alive");
+        }
       }
     },
   };

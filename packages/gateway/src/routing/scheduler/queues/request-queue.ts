@@ -1,4 +1,5 @@
 import { type Priority, priorities } from "@tensorgate/core";
+import { IdMap } from "../../id-map.ts";
 
 /** Position of a request's class in a queue, 0 for the class that goes first. */
 export type Rank = number;
@@ -65,7 +66,7 @@ export function createRequestQueue<Item extends Waiting>(): RequestQueue<Item> {
     { length: rankCount },
     (): ClassQueue<Item> => ({ first: undefined, last: undefined, count: 0 }),
   );
-  const nodes = new Map<number, Node<Item>>();
+  const nodes = new IdMap<Node<Item>>();
 
   const queue: RequestQueue<Item> & { length: number } = {
     length: 0,
@@ -118,6 +119,9 @@ export function createRequestQueue<Item extends Waiting>(): RequestQueue<Item> {
       else ofClass.first = after;
       if (after) after.before = before;
       else ofClass.last = before;
+      // Nor may what has left lead to those that came after it.
+      node.before = undefined;
+      node.after = undefined;
       ofClass.count -= 1;
       queue.length -= 1;
       return nodes.delete(id);

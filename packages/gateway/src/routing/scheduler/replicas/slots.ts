@@ -1,3 +1,4 @@
+import { IdMap } from "../../id-map.ts";
 import type { ConcurrencyLimit } from "./concurrency-limit.ts";
 import { createServiceTime } from "./latency.ts";
 
@@ -105,7 +106,7 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
   const concurrency = typeof parallelism === "number" ? parallelism : 1;
   const service = createServiceTime(settings.initialServiceMs);
   /** By attempt, in the order they were sent, which is the order in which they are processed. */
-  const inFlight = new Map<number, InFlight>();
+  const inFlight = new IdMap<InFlight>();
   let oneWayMs = settings.roundTripMs / 2;
   let wasMeasured = false;
   /** Detour that the next request may have, since it may come from any gateway: a replica that waits is worse than one early call. */

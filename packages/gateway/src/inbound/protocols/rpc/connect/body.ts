@@ -14,9 +14,14 @@ import {
 } from "@tensorgate/grpc";
 import type { BodyUsage } from "../../../server/body/body-budget.ts";
 import { type BodyPieces, createBodyPieces } from "../../../server/body/body-pieces.ts";
-import type { Coding, Decompress } from "../../../server/body/decompress.ts";
+import {
+  type Coding,
+  contentCoding,
+  type Decompress,
+  unsupportedEncoding,
+} from "../../../server/body/decompress.ts";
 import { createGrowingBuffer } from "../../../server/body/read-body.ts";
-import { contentCoding, headerOf, unsupportedEncoding } from "../../../server/exchange.ts";
+import { headerOf } from "../../../server/exchange.ts";
 import type { NodeRequest } from "../../../server/node-http.ts";
 import {
   messageCutShort,

@@ -117,11 +117,7 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
         header: headerOf.bind(undefined, request),
         isPublic,
         isRecorded: true,
-        body: {
-          get receivedBytes() {
-            return asked.usage?.receivedBytes ?? 0;
-          },
-        },
+        body: new ArrivedBody(() => asked.usage),
         admit: runner.admit,
       }),
       heldBytes: [],
@@ -203,6 +199,19 @@ export function createRpcHandler(deps: RpcHandlerDeps): RpcHandler {
     fail,
   });
   return { paths: methods, respond };
+}
+
+/** What has arrived of a body. A class: see `docs/decisions/0072-nothing-of-a-call-outlives-it.md`. */
+class ArrivedBody {
+  readonly #usage: () => RpcRequest["usage"];
+
+  constructor(usage: () => RpcRequest["usage"]) {
+    this.#usage = usage;
+  }
+
+  get receivedBytes(): number {
+    return this.#usage()?.receivedBytes ?? 0;
+  }
 }
 
 async function* noBody(): AsyncGenerator<Uint8Array> {}

@@ -1,0 +1,60 @@
+import { expect, test } from "vitest";
+import { IdMap } from "./id-map.ts";
+
+/** A small generator of its own: the same steps on every run. */
+function steps(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+}
+
+test("it holds what a Map holds, in the same order, whatever is set and deleted", () => {
+  for (let seed = 1; seed <= 200; seed += 1) {
+    const pick = steps(seed);
+    const ours = new IdMap<string>();
+    const theirs = new Map<number, string>();
+    for (let step = 0; step < 300; step += 1) {
+      const id = pick(seed % 2 === 0 ? 40 : 4_000);
+      if (pick(5) < 3) {
+        ours.set(id, `${step}`);
+        theirs.set(id, `${step}`);
+      } else {
+        expect(ours.delete(id)).toBe(theirs.delete(id));
+      }
+      expect(ours.get(id)).toBe(theirs.get(id));
+      expect(ours.size).toBe(theirs.size);
+    }
+    expect([...ours]).toEqual([...theirs]);
+    expect([...ours.keys()]).toEqual([...theirs.keys()]);
+    expect([...ours.values()]).toEqual([...theirs.values()]);
+  }
+});
+
+test("what changes during an iteration is seen as in a Map", () => {
+  for (let seed = 1; seed <= 200; seed += 1) {
+    const seen = [new IdMap<number>(), new Map<number, number>()].map((map) => {
+      const pick = steps(seed);
+      for (let id = 0; id < 20; id += 1) map.set(id, id);
+      const visited: number[] = [];
+      for (const value of map.values()) {
+        visited.push(value);
+        for (let deleted = pick(4); deleted > 0; deleted -= 1) map.delete(pick(30));
+        if (visited.length < 60 && pick(3) === 0) map.set(20 + pick(40), pick(100));
+      }
+      return visited;
+    });
+    expect(seen[0]).toEqual(seen[1]);
+  }
+});
+
+test("it is empty after it was cleared", () => {
+  const map = new IdMap<string>();
+  for (let id = 0; id < 100; id += 1) map.set(id, "x");
+  map.clear();
+  expect([map.size, ...map.keys()]).toEqual([0]);
+  expect(map.get(7)).toBeUndefined();
+  map.set(7, "y");
+  expect([...map]).toEqual([[7, "y"]]);
+});

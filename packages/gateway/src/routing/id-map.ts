@@ -1,0 +1,139 @@
+interface Node<Value> {
+  readonly id: number;
+  /** How many came before it. */
+  readonly order: number;
+  value: Value;
+  isDeleted: boolean;
+  /** The next one of the same bucket. */
+  chained: Node<Value> | undefined;
+  before: Node<Value> | undefined;
+  after: Node<Value> | undefined;
+}
+
+/** A power of two. */
+const initialBucketCount = 16;
+
+/**
+ * A map from ids that are counted up to values that come and go, in the order in which they came.
+ *
+ * It does what a `Map` does, and forgets what was deleted. A `Map` takes a new table every few dozen entries, and the old
+ * one, which points to the new one and to what was in it, is only freed by a collection of the whole heap: until then
+ * every value, with all that it refers to, survives the cheap collections and is copied twice.
+ */
+export class IdMap<Value> {
+  size = 0;
+  #buckets = emptyBuckets<Value>(initialBucketCount);
+  #addedCount = 0;
+  #first: Node<Value> | undefined;
+  #last: Node<Value> | undefined;
+
+  get(id: number): Value | undefined {
+    return this.#find(id)?.value;
+  }
+
+  set(id: number, value: Value): void {
+    const found = this.#find(id);
+    if (found) {
+      found.value = value;
+      return;
+    }
+    if (this.size === this.#buckets.length) this.#grow();
+    const before = this.#last;
+    const node: Node<Value> = {
+      id,
+      order: this.#addedCount,
+      value,
+      isDeleted: false,
+      chained: undefined,
+      before,
+      after: undefined,
+    };
+    this.#addedCount += 1;
+    if (before) before.after = node;
+    else this.#first = node;
+    this.#last = node;
+    this.size += 1;
+    this.#chain(node);
+  }
+
+  /** @returns whether it was there */
+  delete(id: number): boolean {
+    const bucket = this.#bucketOf(id);
+    let previous: Node<Value> | undefined;
+    let node = this.#buckets[bucket];
+    while (node && node.id !== id) {
+      previous = node;
+      node = node.chained;
+    }
+    if (!node) return false;
+    if (previous) previous.chained = node.chained;
+    else this.#buckets[bucket] = node.chained;
+    const { before, after } = node;
+    if (before) before.after = after;
+    else this.#first = after;
+    if (after) after.before = before;
+    else this.#last = before;
+    node.isDeleted = true;
+    node.chained = undefined;
+    node.before = undefined;
+    node.after = undefined;
+    this.size -= 1;
+    return true;
+  }
+
+  clear(): void {
+    for (const id of this.keys()) this.delete(id);
+  }
+
+  *keys(): Generator<number> {
+    for (const { id } of this.#nodes()) yield id;
+  }
+
+  /** As those of a `Map`: also what is set meanwhile, and not what is deleted before its turn. */
+  *values(): Generator<Value> {
+    for (const { value } of this.#nodes()) yield value;
+  }
+
+  *[Symbol.iterator](): Generator<[number, Value]> {
+    for (const { id, value } of this.#nodes()) yield [id, value];
+  }
+
+  *#nodes(): Generator<Node<Value>> {
+    let node = this.#first;
+    while (node) {
+      yield node;
+      node = node.isDeleted ? this.#firstAfter(node.order) : node.after;
+    }
+  }
+
+  #firstAfter(order: number): Node<Value> | undefined {
+    let node = this.#first;
+    while (node && node.order <= order) node = node.after;
+    return node;
+  }
+
+  #bucketOf(id: number): number {
+    return id & (this.#buckets.length - 1);
+  }
+
+  #find(id: number): Node<Value> | undefined {
+    let node = this.#buckets[this.#bucketOf(id)];
+    while (node && node.id !== id) node = node.chained;
+    return node;
+  }
+
+  #chain(node: Node<Value>): void {
+    const bucket = this.#bucketOf(node.id);
+    node.chained = this.#buckets[bucket];
+    this.#buckets[bucket] = node;
+  }
+
+  #grow(): void {
+    this.#buckets = emptyBuckets(2 * this.#buckets.length);
+    for (let node = this.#first; node; node = node.after) this.#chain(node);
+  }
+}
+
+function emptyBuckets<Value>(count: number): (Node<Value> | undefined)[] {
+  return new Array<Node<Value> | undefined>(count).fill(undefined);
+}

@@ -7,8 +7,7 @@ import {
   TooLargeError,
 } from "@tensorgate/core";
 import type { ListenSettings, RequestOptions } from "../../options.ts";
-import type { NodeRequest, NodeResponse } from "../node-http.ts";
-import { assertKnownTransfer } from "./decompress.ts";
+import { assertKnownTransfer, type NodeRequest, type NodeResponse } from "../node-http.ts";
 
 /** The share of one request in the budget: counted, and timed until its body has arrived. The same for every protocol. */
 export interface BodyUsage {

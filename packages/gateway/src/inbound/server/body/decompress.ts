@@ -1,10 +1,5 @@
 import zlib from "node:zlib";
-import {
-  InvalidRequestError,
-  NotSupportedError,
-  TooLargeError,
-  UnsupportedMediaError,
-} from "@tensorgate/core";
+import { InvalidRequestError, TooLargeError, UnsupportedMediaError } from "@tensorgate/core";
 import { createGrowingBuffer } from "./read-body.ts";
 
 /** Compressions that bodies may have. */
@@ -47,19 +42,6 @@ export function unsupportedEncoding(encoding: string, field: string): Unsupporte
     isEncoding: true,
     field,
     hint: "send it uncompressed, or as gzip or deflate; compression does not shrink pictures",
-  });
-}
-
-/**
- * @throws NotSupportedError if a body is encoded for the transfer otherwise than in chunks
- * @see RFC 9112, section 6.1
- */
-export function assertKnownTransfer(transferCoding: string): void {
-  const coding = transferCoding.trim().toLowerCase();
-  if (coding === "chunked") return;
-  throw new NotSupportedError(`unsupported transfer coding "${coding.slice(0, 40)}"`, {
-    field: "transfer-encoding",
-    hint: "use chunked, and declare compression in content-encoding",
   });
 }
 

@@ -57,6 +57,16 @@ test("an FPGA's container is asked as its own client does", async () => {
   expect(heard[1]?.request.input("Placeholder:0")).toMatchObject({ dtype: "BYTES", shape: [1] });
 });
 
+test("a picture is sent as the tensor that `input` names", async () => {
+  const { replica, heard, at } = await serverThat(twoOutputs);
+  await using _replica = replica;
+  await using client = new PredictionClient(at);
+
+  await client.scoreFile(star, { input: "image_bytes:0" });
+
+  expect(heard[0]?.request).toMatchObject({ inputNames: ["image_bytes:0"] });
+});
+
 test("with a family tensors have the gateway's names, whatever the dialect", async () => {
   const { replica, heard, at } = await serverThat(twoOutputs);
   await using _replica = replica;

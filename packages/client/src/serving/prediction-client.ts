@@ -126,9 +126,9 @@ export class PredictionClient implements AsyncDisposable {
   /** Scores the picture in a file. @param options - `input` is the tensor for it; that of the dialect by default */
   async scoreFile<const Outputs = undefined>(
     path: string | URL,
-    options: PredictionOptions<Outputs> & { readonly input?: string } = {},
+    { input, ...options }: PredictionOptions<Outputs> & { readonly input?: string } = {},
   ): Promise<WithMeta<Predicted<Outputs>>> {
-    const name = options.input ?? this.#pictureInput();
+    const name = input ?? this.#pictureInput();
     return this.#score({ method: "scoreFile", options }, async () => ({
       [name]: { data: [await pictureBytes(path)], shape: [1] },
     }));

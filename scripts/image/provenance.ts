@@ -51,7 +51,7 @@ const sha256 = (path: string) => ({
   sha256: createHash("sha256").update(readFileSync(path)).digest("hex"),
 });
 
-/** The runner of a CI that names it, or whoever runs the script. */
+/** Returns the CI workflow or runner that builds the image, as the environment names it; `urn:local` outside CI. */
 function builderId(): string {
   const { GITHUB_SERVER_URL: server, GITHUB_WORKFLOW_REF: workflow } = process.env;
   if (server && workflow) return `${server}/${workflow}`;

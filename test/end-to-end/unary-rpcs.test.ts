@@ -150,7 +150,7 @@ describe("Connect in JSON", () => {
       because: "names are as in the proto file",
       text: starJson.replace("modelSpec", "model_spec"),
     },
-    { because: "it has a field that nobody knows", text: starJson.replace("{", '{"more": [1], ') },
+    { because: "it has an unknown field", text: starJson.replace("{", '{"more": [1], ') },
     { because: "the model is unknown", text: starJson.replace("shapes", "nothing") },
     { because: "there is no picture", text: '{"modelSpec": {"name": "shapes"}}' },
     { because: "there is nothing", text: "" },

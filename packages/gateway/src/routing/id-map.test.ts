@@ -1,18 +1,10 @@
+import { seededRandom } from "@tensorgate/core";
 import { expect, test } from "vitest";
 import { IdMap } from "./id-map.ts";
 
-/** A small generator of its own: the same steps on every run. */
-function steps(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
-
 test("it holds what a Map holds, in the same order, whatever is set and deleted", () => {
   for (let seed = 1; seed <= 200; seed += 1) {
-    const pick = steps(seed);
+    const { below: pick } = seededRandom(seed);
     const ours = new IdMap<string>();
     const theirs = new Map<number, string>();
     for (let step = 0; step < 300; step += 1) {
@@ -35,7 +27,7 @@ test("it holds what a Map holds, in the same order, whatever is set and deleted"
 test("what changes during an iteration is seen as in a Map", () => {
   for (let seed = 1; seed <= 200; seed += 1) {
     const seen = [new IdMap<number>(), new Map<number, number>()].map((map) => {
-      const pick = steps(seed);
+      const { below: pick } = seededRandom(seed);
       for (let id = 0; id < 20; id += 1) map.set(id, id);
       const visited: number[] = [];
       for (const value of map.values()) {

@@ -57,7 +57,7 @@ function storage(failsAfter = Number.POSITIVE_INFINITY) {
   };
 }
 
-test("a file goes in blocks, each verified, and all of it is told", async () => {
+test("a file is uploaded in verified blocks, and its progress is reported", async () => {
   const { bytes, upload } = fileOf(2);
   const { target, committed, stagedCount } = storage();
   let told = 0;

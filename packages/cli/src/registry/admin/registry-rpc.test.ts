@@ -166,7 +166,7 @@ describe.each(transports)("what is wrong, by %s", (_, transport) => {
   });
 });
 
-test("a method that there is not is told with those that there are", async () => {
+test("an unknown method is refused with the names of the methods", async () => {
   const session = http2.connect(baseUrl);
   const stream = session.request({
     ":method": "POST",

@@ -39,6 +39,7 @@ const packages = {
 
 /** Each stage of the gateway, and what else of ours it may import. */
 const stages = {
+  capacity: ["core"],
   devices: ["core", "grpc"],
   inbound: ["core", "grpc", "proto", "tf-serving", "open-inference"],
   models: ["core", "tf-serving", "teaching", "imaging"],

@@ -217,6 +217,34 @@ describe.skipIf(!helm)(`the Helm chart${helm ? "" : " (skipped without helm 4)"}
     expect(hasRole(rendered({ gateway: { ...gateway, region: "eastus" }, models }))).toBe(false);
   });
 
+  test("lets gateways list nodes and pods only if they count free devices", () => {
+    const models = [{ name: "m", source, resource: "xilinx.com/fpga" }];
+    const ruled = (gateway: object) =>
+      resourcesOf(rendered({ gateway: { ...anonymous, replicas: 1, ...gateway }, models })).filter(
+        ({ kind }) => kind.includes("Role"),
+      );
+
+    expect(ruled({})).toEqual([]);
+    // Alone it reads nothing of its own namespace.
+    const capacity = { enabled: true, resources: ["nvidia.com/gpu"] };
+    expect(ruled({ capacity })).toMatchObject([
+      {
+        kind: "ClusterRole",
+        metadata: { name: "default-t-nodes" },
+        rules: [{ apiGroups: [""], resources: ["nodes", "pods"], verbs: ["list"] }],
+      },
+      { kind: "ClusterRoleBinding" },
+    ]);
+    const text = rendered({ gateway: { ...anonymous, replicas: 1, capacity }, models });
+    expect(text).toContain("automountServiceAccountToken: true");
+    expect(configOf(text)).toMatchObject({
+      capacity: { resources: ["nvidia.com/gpu", "xilinx.com/fpga"] },
+    });
+    expect(() => rendered({ gateway: { ...anonymous, capacity: { enabled: true } } })).toThrow(
+      "gateway.capacity needs resources",
+    );
+  });
+
   test("lets several gateways share the slots of replicas, and one have them all", () => {
     const models = [{ name: "m", source }];
     const several = rendered({ gateway: anonymous, models });
@@ -263,6 +291,32 @@ describe.skipIf(!helm)(`the Helm chart${helm ? "" : " (skipped without helm 4)"}
     const asked = [...text.matchAll(/query: sum\((\w+)\{/g)].map(([, name = ""]) => name);
     expect(asked).toHaveLength(2);
     expect(asked.filter((name) => !prometheusNames.has(name))).toEqual([]);
+  });
+
+  test("autoscales models by the queue where there is a Prometheus, and by processor time elsewhere", () => {
+    const models = [{ name: "m", source, autoscale: { minReplicas: 2, maxReplicas: 4 } }];
+    const kindsFor = (values: object) =>
+      resourcesOf(rendered({ gateway: anonymous, models, ...values })).map(
+        ({ kind, metadata }) => `${kind} ${metadata.name}`,
+      );
+
+    expect(kindsFor({})).toContain("HorizontalPodAutoscaler t-m");
+    expect(kindsFor({ prometheus: { address: "http://p" } })).toContain("ScaledObject t-m");
+    // Two replicas that the autoscaler keeps are two that a drained node must not take together.
+    expect(kindsFor({})).toContain("PodDisruptionBudget t-m");
+  });
+
+  test("labels its monitor for the Prometheus that selects it", () => {
+    const monitor = resourcesOf(
+      rendered({
+        gateway: anonymous,
+        serviceMonitor: { enabled: true, labels: { release: "prometheus" } },
+      }),
+    ).find(({ kind }) => kind === "PodMonitor");
+
+    expect(monitor?.metadata).toMatchObject({
+      labels: { release: "prometheus", "app.kubernetes.io/instance": "t" },
+    });
   });
 
   test.each([

@@ -2,6 +2,7 @@ import { globSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { decoderDefaults } from "@tensorgate/imaging";
 import { expect, test } from "vitest";
+import { capacityDefaults } from "../packages/gateway/src/capacity/options.ts";
 import {
   crossSiteDefaults,
   listenDefaults,
@@ -58,6 +59,7 @@ const optionFiles = [
     file: "packages/imaging/src/decoders/options.ts",
     defaults: decoderDefaults,
   },
+  { section: "capacity", file: `${gateway}/capacity/options.ts`, defaults: capacityDefaults },
   { section: "cache", file: `${gateway}/pipeline/options.ts`, defaults: cacheDefaults },
   { section: "rollouts", file: `${gateway}/rollout/options.ts`, defaults: rolloutDefaults },
   { section: "routing", file: `${gateway}/routing/options.ts`, defaults: routingDefaults },

@@ -9,6 +9,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freePort } from "../support/nginx.ts";
 import { startBundledGateway } from "../support/running-gateway.ts";
+import { accessibilityFaults } from "./support/axe.ts";
 import { openBrowser, whyNoBrowser } from "./support/browser.ts";
 import { startForeignServer } from "./support/foreign-page.ts";
 import { openPage, untilBest } from "./support/open-page.ts";
@@ -93,6 +94,34 @@ describe.skipIf(whyNoBrowser)("the parts of the page", () => {
     );
     expect(await opened.page.isVisible("#sharing")).toBe(true);
     rmSync(folder, { recursive: true });
+  });
+
+  test("free devices of the cluster are listed below the regions, where the gateway counts them", async () => {
+    await using apart = await start({ capacity: { resources: ["xilinx.com/fpga"] } });
+    await using unknown = await openPage(browser, apart.url);
+    await unknown.page.waitForFunction(() =>
+      document
+        .querySelector("#capacity")
+        ?.textContent?.includes("unknown: the gateway runs outside of Kubernetes."),
+    );
+
+    const regions = [
+      { name: "eastus", freeCount: 0, totalCount: 2 },
+      { name: "westeurope", freeCount: 2, totalCount: 4 },
+    ];
+    const capacity = { devices: [{ resource: "xilinx.com/fpga", regions }], ageMs: 1_000 };
+    await using running = await start({}, { joinStatus: (own) => ({ ...own, capacity }) });
+    await using opened = await openPage(browser, running.url);
+    await opened.page.waitForSelector("#capacity li");
+    expect(await opened.page.locator("#capacity li").allTextContents()).toEqual([
+      "No free xilinx.com/fpga in eastus (2 in use); westeurope has 2 of 4.",
+    ]);
+    expect(await accessibilityFaults(opened.page)).toEqual([]);
+
+    await using plain = await start();
+    await using without = await openPage(browser, plain.url);
+    await without.page.waitForSelector("#regions tbody tr");
+    expect(await without.page.isVisible("#capacity")).toBe(false);
   });
 
   test("model, task and sample are in the address, and a reload shows the same", async () => {

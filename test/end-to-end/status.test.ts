@@ -5,6 +5,8 @@ import {
   createGrpcTransport,
   createGrpcWebTransport,
 } from "@connectrpc/connect-node";
+import { ScoringClient } from "@tensorgate/client";
+import type { GatewayStatus } from "@tensorgate/core";
 import { version } from "@tensorgate/gateway";
 import { StatusService } from "@tensorgate/proto/tensorgate/v1/status";
 import { describe, expect, test } from "vitest";
@@ -61,6 +63,47 @@ describe.each(transports)("status over $name", ({ open }) => {
     expect(seen).toHaveLength(2);
     expect((seen[1] ?? 0) - (seen[0] ?? 0)).toBeGreaterThanOrEqual(240);
   });
+});
+
+const counted = [
+  { name: "eastus", freeCount: 0, totalCount: 2 },
+  { name: "westeurope", freeCount: 2, totalCount: 2 },
+];
+const capacity = {
+  devices: [
+    { resource: "xilinx.com/fpga", regions: counted },
+    { resource: "nvidia.com/gpu", regions: counted.slice(0, 1) },
+  ],
+  ageMs: 1_500,
+};
+
+test("free devices of the cluster are told, to a key of a region those of its region", async () => {
+  const key = `tg_here_${"s".repeat(43)}`;
+  const sha256 = createHash("sha256").update(key).digest("hex");
+  const here = { id: "here", sha256, models: ["*"], residency: ["westeurope"] };
+  const deps = { joinStatus: (own: GatewayStatus) => ({ ...own, capacity }) };
+  await using open = await startShapesGateway({}, deps);
+  await using keyed = await startShapesGateway({ keys: [here] }, deps);
+  await using client = new ScoringClient({ baseUrl: open.url });
+  await using local = new ScoringClient({ baseUrl: keyed.url, apiKey: key });
+
+  expect((await client.status.get()).capacity).toEqual(capacity);
+  const [fpga] = capacity.devices;
+  expect((await local.status.get()).capacity).toEqual({
+    devices: [{ ...fpga, regions: counted.slice(1) }],
+    ageMs: 1_500,
+  });
+});
+
+test("a gateway that counts devices outside of Kubernetes says why it cannot", async () => {
+  await using running = await startShapesGateway({
+    capacity: { resources: ["xilinx.com/fpga"] },
+  });
+  await using client = new ScoringClient({ baseUrl: running.url });
+
+  const told = { devices: [], because: "the gateway runs outside of Kubernetes" };
+  expect((await client.status.get()).capacity).toEqual(told);
+  expect(running.gateway.status().capacity).toEqual(told);
 });
 
 test("a caller's key shows its models only, and without a key nothing is told", async () => {

@@ -6,6 +6,7 @@ import {
   withMeta,
 } from "@tensorgate/client-core";
 import type {
+  CapacityStatus,
   GatewayStatus,
   PoolStatus,
   RegionStatus,
@@ -127,16 +128,32 @@ function sharingFrom({
   };
 }
 
+function capacityFrom({
+  devices,
+  ageMs,
+  because,
+}: NonNullable<StatusMessage["capacity"]>): CapacityStatus {
+  return {
+    devices: devices.map(({ resource, regions }) => ({
+      resource,
+      regions: regions.map(({ name, freeCount, totalCount }) => ({ name, freeCount, totalCount })),
+    })),
+    ...(ageMs !== undefined && { ageMs: Number(ageMs) }),
+    ...(because !== undefined && { because }),
+  };
+}
+
 /** Converts counts to numbers: none of them passes 2^53. */
 function statusFrom(message: StatusMessage | undefined): GatewayStatus {
   if (!message) throw foreignAnswerError(200, { text: "the response has no status" });
-  const { version, region, uptimeMs, retriesLeft, regions, sharing } = message;
+  const { version, region, uptimeMs, retriesLeft, regions, sharing, capacity } = message;
   return {
     version,
     region,
     uptimeMs: Number(uptimeMs),
     retriesLeft,
     ...(sharing && { sharing: sharingFrom(sharing) }),
+    ...(capacity && { capacity: capacityFrom(capacity) }),
     regions: regions.map(
       ({ name, roundTripMs, hasOutage, pools }): RegionStatus => ({
         name,

@@ -1,3 +1,5 @@
+import type { CapacityStatus } from "./device-capacity.ts";
+
 /** How the regions and replicas behind a gateway are doing at this moment. */
 export interface GatewayStatus {
   /** Of the gateway's software. */
@@ -12,6 +14,8 @@ export interface GatewayStatus {
   readonly retriesLeft: number;
   /** Present if several gateways share the slots of the replicas. */
   readonly sharing?: SharingStatus;
+  /** Present if the gateway counts free devices of its cluster. */
+  readonly capacity?: CapacityStatus;
 }
 
 /** How a gateway shares the slots of the replicas with others. */

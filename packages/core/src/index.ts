@@ -1,6 +1,7 @@
 export * from "./backoff.ts";
 export * from "./call.ts";
 export * from "./clock.ts";
+export * from "./device-capacity.ts";
 export * from "./dtype.ts";
 export * from "./error-by-reason.ts";
 export * from "./float16.ts";

@@ -1,3 +1,4 @@
+import { createCapacity } from "./capacity/capacity.ts";
 import type { GatewayOptions } from "./config/gateway-options.ts";
 import { checkedOptions } from "./config/parse-config.ts";
 import { createReloadable } from "./config/reload.ts";
@@ -55,6 +56,8 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
   });
   // sharing: agrees with other gateways on who gives the slots of the replicas, where there are any
   const sharing = settings.sharing && createSharing(settings.sharing, { ...host, clock, random });
+  // capacity: how many devices of the cluster are free, for the status alone
+  const capacity = settings.capacity && createCapacity(settings.capacity, { clock });
 
   // routing: picks a region and a replica, when one is free, and another one when it fails
   const routing = createRouting({
@@ -117,6 +120,7 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
     version,
     observeCall: telemetry.observeCalls(inForce),
     statistics: telemetry.statistics,
+    capacity,
     onRejected: telemetry.countRejectedConnection,
     isPortShared: deps.isPortShared ?? false,
     joinStatus: deps.joinStatus,
@@ -142,7 +146,7 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
     ready: routing.ready,
     close: async (graceMs, drainDelayMs) => {
       await Promise.all([sharing?.leave(), inbound.close(graceMs, drainDelayMs)]);
-      for (const stage of [devices, rollouts, routing, upstream]) stage.close();
+      for (const stage of [capacity, devices, rollouts, routing, upstream]) stage?.close();
       await pictures.close();
     },
   };

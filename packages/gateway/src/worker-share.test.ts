@@ -68,6 +68,13 @@ test.each([
   expect(part.sharing).toEqual(isShared ? sharing : undefined);
 });
 
+test("one worker counts the devices of the cluster for all", () => {
+  const options = { pools: [pool], capacity: { resources: ["xilinx.com/fpga"] } };
+  const shares = [1, 2].map((number) => workerShare(options, { number, count: 2 }).capacity);
+
+  expect(shares).toEqual([options.capacity, undefined]);
+});
+
 test.each([
   {
     what: "exclusive devices",

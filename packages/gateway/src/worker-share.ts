@@ -26,6 +26,7 @@ export function workerShare(options: GatewayOptions, place: WorkerPlace): Gatewa
   const { number, count } = place;
   if (count === 1) return options;
   const { listen, requests, decoding, cache, pools } = options;
+  const { capacity, ...ofAll } = options;
   const exclusive = pools.findIndex((pool) => pool.exclusive);
   if (exclusive >= 0) {
     const why = "one process swaps the models of a device; serve it with 1 worker";
@@ -43,7 +44,9 @@ export function workerShare(options: GatewayOptions, place: WorkerPlace): Gatewa
   const { maxWaiting = decoderDefaults.maxWaiting } = decoding ?? {};
   const { maxBytes = cacheDefaults.maxBytes } = cache ?? {};
   return {
-    ...options,
+    ...ofAll,
+    // One of them asks the API server, and the others have it from that one.
+    ...(capacity && number === 1 && { capacity }),
     listen: { ...listen, maxConnections: shareOf(maxConnections) },
     requests: { ...requests, maxBytesInFlight: shareOf(maxBytesInFlight) },
     decoding: { ...decoding, processes: shareOf(processes), maxWaiting: shareOf(maxWaiting) },

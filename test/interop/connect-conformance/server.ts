@@ -43,6 +43,7 @@ const inbound = createInbound({
   // No call of the suite reaches a model.
   inForce: { current: { tasks: { catalog: { has: () => false, list: () => [] } } } as never },
   status: () => ({ regions: [], retriesLeft: 0 }),
+  capacity: undefined,
   readiness: () => ({ isReady: true, because: "it serves" }),
   version: "0.0.0",
   console: undefined,

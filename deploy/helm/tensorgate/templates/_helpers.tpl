@@ -78,6 +78,16 @@ tensorgate.dev/model: {{ include "tensorgate.modelName" . }}
 {{- /* Two that pace by what each sees do worse than none. */ -}}
 {{- $_ := set $config "routing" (dict "pacing" false) -}}
 {{- end -}}
+{{- if $gateway.capacity.enabled -}}
+{{- $resources := $gateway.capacity.resources -}}
+{{- range .Values.models -}}
+{{- if include "tensorgate.isDevice" . -}}{{- $resources = append $resources .resource -}}{{- end -}}
+{{- end -}}
+{{- if not $resources -}}
+{{- fail "gateway.capacity needs resources, such as [xilinx.com/fpga], or a model with a resource" -}}
+{{- end -}}
+{{- $_ := set $config "capacity" (dict "resources" ($resources | uniq | sortAlpha)) -}}
+{{- end -}}
 {{- toYaml (mergeOverwrite $config (deepCopy $gateway.config)) -}}
 {{- end }}
 
@@ -109,6 +119,11 @@ tensorgate.dev/model: {{ include "tensorgate.modelName" . }}
 
 {{/* Whether gateways call the API server. */}}
 {{- define "tensorgate.hasAccount" -}}
+{{- if or (include "tensorgate.hasRole" .) .Values.gateway.capacity.enabled -}}true{{- end -}}
+{{- end }}
+
+{{/* Whether they call it for objects of their own namespace. */}}
+{{- define "tensorgate.hasRole" -}}
 {{- if or (eq .Values.gateway.discovery "kubernetes") (include "tensorgate.isSharing" .) -}}true{{- end -}}
 {{- end }}
 

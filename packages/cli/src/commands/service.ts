@@ -128,7 +128,7 @@ export async function runScale(service: string, options: ScaleOptions): Promise<
   const tools = createClusterTools(options);
   const { replicas, model, chart = chartFolder() } = options;
   const { stdout } = await tools.helm(["get", "values", service, "-o", "json"]);
-  const { models } = releasedModels.parse(JSON.parse(stdout));
+  const { models, gateway } = releasedModels.parse(JSON.parse(stdout));
   const at = models.findIndex(({ name }) => name === model);
   const backbone = models.find(({ heads }) => heads.some(({ name }) => name === model));
   if (backbone) {
@@ -139,6 +139,17 @@ export async function runScale(service: string, options: ScaleOptions): Promise<
   if (model !== undefined && at < 0) {
     throw new CommandError(
       `${service} has no model "${model}"; models: ${models.map(({ name }) => name).join(", ")}`,
+    );
+  }
+  const range = models[at]?.autoscale;
+  if (range) {
+    throw new CommandError(
+      `${model} is autoscaled from ${range.minReplicas} to ${range.maxReplicas} replicas; deploy ${service} with another --autoscale, or without`,
+    );
+  }
+  if (model === undefined && gateway.autoscaling.kind !== "none") {
+    throw new CommandError(
+      `the gateways are autoscaled; deploy ${service} with other values of gateway.autoscaling (-f)`,
     );
   }
   const setting = model === undefined ? "gateway.replicas" : `models[${at}].replicas`;

@@ -1,3 +1,4 @@
+import { deviceCapacityText } from "@tensorgate/core";
 import {
   isPodRunning,
   type KubernetesContainer,
@@ -54,11 +55,7 @@ export function quotaOf(
           .reduce((sum, { spec }) => sum + requestedCount(spec.containers, resource), 0),
       }),
     );
-  const freeCount = found.reduce(
-    (sum, each) => sum + Math.max(0, each.allocatableCount - each.requestedCount),
-    0,
-  );
-  return { resource, wantedCount, freeCount, nodes: found };
+  return { resource, wantedCount, freeCount: freeCountOf(found), nodes: found };
 }
 
 const isReady = (conditions: readonly { readonly type: string; readonly status: string }[]) =>
@@ -98,26 +95,18 @@ export function deviceNames(containers: readonly KubernetesContainer[]): readonl
   return [...new Set(names.filter((name) => name.includes("/")))].sort();
 }
 
-/**
- * Says how many devices are free in each region, those without any first, such as
- * `no free xilinx.com/fpga in eastus (2 in use); westeurope has 2 of 2`.
- */
+/** Says how many devices are free in each region. */
 export function capacityText({ resource, nodes }: Quota): string {
-  if (nodes.length === 0) return `no node has ${resource}`;
-  const regions = [...Map.groupBy(nodes, ({ region }) => region ?? "the cluster")].map(
-    ([region, members]) => {
-      const total = members.reduce((sum, { allocatableCount }) => sum + allocatableCount, 0);
-      const used = members.reduce((sum, { requestedCount: count }) => sum + count, 0);
-      return { region, total, free: Math.max(0, total - used) };
-    },
-  );
-  const full = regions.filter(({ free }) => free === 0);
-  const others = regions
-    .filter(({ free }) => free > 0)
-    .map(({ region, free, total }) => `${region} has ${free} of ${total}`);
-  if (full.length === 0) return `free ${resource}: ${others.join(", ")}`;
-  const list = full.map(({ region, total }) => `${region} (${total} in use)`);
-  return [`no free ${resource} in ${list.join(", ")}`, others.join(", ")]
-    .filter(Boolean)
-    .join("; ");
+  const regions = [...Map.groupBy(nodes, ({ region }) => region ?? "")].map(([name, members]) => ({
+    name,
+    totalCount: members.reduce((sum, { allocatableCount }) => sum + allocatableCount, 0),
+    freeCount: freeCountOf(members),
+  }));
+  return deviceCapacityText({ resource, regions });
 }
+
+const freeCountOf = (nodes: readonly NodeDevices[]) =>
+  nodes.reduce(
+    (sum, { allocatableCount, requestedCount: used }) => sum + Math.max(0, allocatableCount - used),
+    0,
+  );

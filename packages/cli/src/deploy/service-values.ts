@@ -12,10 +12,16 @@ import { CommandError } from "../command-error.ts";
 import { modelOptionsFromFolder } from "../demo/model-options.ts";
 import { importModelServer } from "../import-model-server.ts";
 
+/** Between which an autoscaler chooses the number of replicas. */
+export interface ReplicaRange {
+  readonly minReplicas: number;
+  readonly maxReplicas: number;
+}
+
 export interface ModelPlan {
   readonly replicas: number;
   readonly resource: string;
-  readonly autoscale?: { readonly minReplicas: number; readonly maxReplicas: number } | undefined;
+  readonly autoscale?: ReplicaRange | undefined;
 }
 
 /** A model as the chart's values have it. */
@@ -23,7 +29,7 @@ export interface ModelValues extends Omit<ModelPlan, "autoscale"> {
   readonly name: string;
   readonly version: string;
   readonly source: { readonly kind: "imageVolume" | "image"; readonly image: string };
-  readonly autoscale?: object;
+  readonly autoscale?: ReplicaRange;
   readonly release: Omit<ModelOptions, "name">;
   /** Heads on the features of the model, which the gateway has. */
   readonly heads?: readonly HeadValues[];
@@ -56,7 +62,8 @@ export async function modelValues(
       kind: image.base === undefined ? "imageVolume" : "image",
       image: `${repositoryOf(image.reference)}@sha256:${image.sha256}`,
     },
-    ...(autoscale && { autoscale: { kind: "hpa", ...autoscale } }),
+    // By processor time or by the queue: the chart knows whether there is a Prometheus.
+    ...(autoscale && { autoscale }),
     release,
   };
 }
@@ -126,9 +133,11 @@ export function explainRegistryError(thrown: unknown): never {
 
 /** The parts of a release's values that say which versions it runs. */
 export interface ReleasedModels {
+  readonly gateway: { readonly autoscaling: { readonly kind: string } };
   readonly models: readonly {
     readonly name: string;
     readonly version: string;
+    readonly autoscale?: ReplicaRange | undefined;
     readonly heads: readonly {
       readonly name: string;
       readonly versions: readonly { readonly version: string }[];
@@ -137,11 +146,17 @@ export interface ReleasedModels {
 }
 
 export const releasedModels: z.ZodType<ReleasedModels> = z.object({
+  gateway: z
+    .object({
+      autoscaling: z.object({ kind: z.string().default("none") }).default({ kind: "none" }),
+    })
+    .default({ autoscaling: { kind: "none" } }),
   models: z
     .array(
       z.object({
         name: z.string(),
         version: z.string(),
+        autoscale: z.object({ minReplicas: z.number(), maxReplicas: z.number() }).optional(),
         heads: z
           .array(
             z.object({

@@ -1,6 +1,6 @@
 import { styleText } from "node:util";
 import type { GatewayStatus, PoolStatus, RegionStatus, ReplicaStatus } from "@tensorgate/client";
-import { counted, type SharingStatus, slotShareText } from "@tensorgate/core";
+import { capacityLines, counted, type SharingStatus, slotShareText } from "@tensorgate/core";
 
 export interface TableForm {
   /** Columns of the terminal; table columns that do not fit are left out, the least important first. */
@@ -21,6 +21,7 @@ export function statusTable(status: GatewayStatus, form: TableForm): readonly st
   return [
     cut(head.join(", "), form.width),
     ...sharingLines(status.sharing, form),
+    ...(status.capacity ? capacityLines(status.capacity).map((line) => cut(line, form.width)) : []),
     "",
     styled("dim", rowOf(columns.map(({ name, width }) => ({ text: name, width }))), form),
     ...regions.flatMap((each) =>

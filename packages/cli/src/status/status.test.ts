@@ -113,6 +113,15 @@ test.each([
   expect(statusEvents(before, now)).toEqual(events);
 });
 
+test("free devices are told above the table, and only where the gateway counts them", () => {
+  const regions = [{ name: "eastus", freeCount: 0, totalCount: 2 }];
+  const capacity = { devices: [{ resource: "xilinx.com/fpga", regions }], ageMs: 1 };
+  const second = (status: GatewayStatus) => statusTable(status, { ...form, width: 48 })[1];
+
+  expect(second({ ...well, capacity })).toBe("no free xilinx.com/fpga in eastus (2 in use)");
+  expect(second(well)).toBe("");
+});
+
 const form = { width: 80, height: 40, hasColours: false };
 
 test("the last events are below the table, and a lost gateway is one event", () => {

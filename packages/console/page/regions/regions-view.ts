@@ -1,5 +1,6 @@
 import type { GatewayStatus } from "@tensorgate/proto/tensorgate/v1/status";
 import { createHtml, element } from "../elements.ts";
+import { createCapacityList } from "./capacity-list.ts";
 import { createRegionRow, type RegionRow } from "./region-row.ts";
 import { sharingText } from "./sharing-text.ts";
 
@@ -28,6 +29,7 @@ export function createRegionsView(): RegionsView {
   const body = createHtml("tbody", { role: "rowgroup" });
   const hint = element("regions-hint");
   const sharing = element("sharing");
+  const showCapacity = createCapacityList();
   const table = element("regions");
   // Named, as its rows are: on a phone they are shown as blocks.
   table.setAttribute("role", "table");
@@ -44,6 +46,7 @@ export function createRegionsView(): RegionsView {
       const { regions, region: own, version } = status;
       sharing.textContent = sharingText(status.sharing);
       sharing.hidden = status.sharing === undefined;
+      showCapacity(status.capacity);
       element("version").textContent = `Tensorgate ${version}`;
       const outageHead = heads.get("Outage");
       if (outageHead) outageHead.hidden = regions.every(({ hasOutage }) => hasOutage === undefined);

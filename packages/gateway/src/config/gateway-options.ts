@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type CapacityOptions, capacitySchema } from "../capacity/options.ts";
 import {
   type CrossSiteOptions,
   crossSiteSchema,
@@ -50,6 +51,8 @@ export interface GatewayOptions {
   readonly routing?: RoutingOptions;
   /** Other gateways in front of the same replicas. */
   readonly sharing?: SharingOptions;
+  /** Free devices of the cluster in Kubernetes that the gateway runs in, for the status. */
+  readonly capacity?: CapacityOptions;
   readonly upstream?: ChannelOptions;
   /** Versions that are rolled out by and by, and shadows. */
   readonly rollouts?: RolloutOptions;
@@ -87,6 +90,9 @@ export const gatewaySchema: z.ZodType<GatewayOptions> = z
     sharing: sharingSchema
       .optional()
       .describe("Slots shared with other gateways in front of the same replicas."),
+    capacity: capacitySchema
+      .optional()
+      .describe("Free devices of the Kubernetes cluster that the gateway runs in."),
     upstream: channelSchema.optional().describe("Connections to replicas."),
     keys: z.array(keySchema).optional().describe("Keys of callers."),
     allowPlaintextKeys: z

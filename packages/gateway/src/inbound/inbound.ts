@@ -1,5 +1,6 @@
 import type { ConnectRouter, ConnectRouterOptions } from "@connectrpc/connect";
 import type {
+  CapacityStatus,
   Clock,
   GatewayStatus,
   ModelStatistics,
@@ -60,6 +61,10 @@ export interface InboundDeps {
   readonly status: (
     showsAddresses: boolean,
   ) => Pick<GatewayStatus, "regions" | "retriesLeft" | "sharing">;
+  /** Free devices of the cluster, if they are counted; `refresh` reads them if that is due. */
+  readonly capacity:
+    | { readonly current: () => CapacityStatus; readonly refresh: () => Promise<void> }
+    | undefined;
   readonly readiness: (isClosing: boolean) => Readiness;
   readonly version: string;
   /** Files of the page at `/`. */
@@ -117,7 +122,15 @@ export function createInbound(deps: InboundDeps): Inbound {
   const status = (showsAddresses: boolean): GatewayStatus => {
     const { regions, ...routed } = deps.status(showsAddresses);
     const uptimeMs = clock.nowMs() - startedMs;
-    return { version, region, uptimeMs, regions: withOutages(regions, outages), ...routed };
+    const capacity = deps.capacity?.current();
+    return {
+      version,
+      region,
+      uptimeMs,
+      regions: withOutages(regions, outages),
+      ...routed,
+      ...(capacity && { capacity }),
+    };
   };
   const publicStatus = (): GatewayStatus =>
     deps.joinStatus ? withoutAddresses(deps.joinStatus(status(true))) : status(false);
@@ -138,6 +151,7 @@ export function createInbound(deps: InboundDeps): Inbound {
     requests,
     unnamedModel: listen.model,
     status: publicStatus,
+    refreshStatus: async () => deps.capacity?.refresh(),
     readiness,
     runner,
     bodyBudget,
@@ -218,7 +232,10 @@ export function createInbound(deps: InboundDeps): Inbound {
     listen: async () => {
       ({ port } = await server.listen());
     },
-    status,
+    status: (showsAddresses) => {
+      void deps.capacity?.refresh();
+      return status(showsAddresses);
+    },
     close: async (
       graceMs = defaultGraceMs,
       drainDelayMs = graceMs > 0 ? listen.drainDelayMs : 0,

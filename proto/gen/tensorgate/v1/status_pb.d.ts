@@ -119,6 +119,13 @@ export declare type GatewayStatus = Message<"tensorgate.v1.GatewayStatus"> & {
    * @generated from field: optional tensorgate.v1.SharingStatus sharing = 6;
    */
   sharing?: SharingStatus | undefined;
+
+  /**
+   * Absent if the gateway does not count the free devices of its cluster.
+   *
+   * @generated from field: optional tensorgate.v1.CapacityStatus capacity = 7;
+   */
+  capacity?: CapacityStatus | undefined;
 };
 
 /**
@@ -126,6 +133,97 @@ export declare type GatewayStatus = Message<"tensorgate.v1.GatewayStatus"> & {
  * Use `create(GatewayStatusSchema)` to create a new message.
  */
 export declare const GatewayStatusSchema: GenMessage<GatewayStatus>;
+
+/**
+ * Free devices of the cluster that the gateway runs in, as its nodes and pods say.
+ *
+ * @generated from message tensorgate.v1.CapacityStatus
+ */
+export declare type CapacityStatus = Message<"tensorgate.v1.CapacityStatus"> & {
+  /**
+   * As they were read last; empty if they never were.
+   *
+   * @generated from field: repeated tensorgate.v1.DeviceCapacity devices = 1;
+   */
+  devices: DeviceCapacity[];
+
+  /**
+   * Time since they were read, in milliseconds; absent if they never were.
+   *
+   * @generated from field: optional int64 age_ms = 2;
+   */
+  ageMs?: bigint | undefined;
+
+  /**
+   * Why the last read failed; absent if it did not.
+   *
+   * @generated from field: optional string because = 3;
+   */
+  because?: string | undefined;
+};
+
+/**
+ * Describes the message tensorgate.v1.CapacityStatus.
+ * Use `create(CapacityStatusSchema)` to create a new message.
+ */
+export declare const CapacityStatusSchema: GenMessage<CapacityStatus>;
+
+/**
+ * Devices of one kind.
+ *
+ * @generated from message tensorgate.v1.DeviceCapacity
+ */
+export declare type DeviceCapacity = Message<"tensorgate.v1.DeviceCapacity"> & {
+  /**
+   * Name of the resource, such as xilinx.com/fpga.
+   *
+   * @generated from field: string resource = 1;
+   */
+  resource: string;
+
+  /**
+   * @generated from field: repeated tensorgate.v1.RegionCapacity regions = 2;
+   */
+  regions: RegionCapacity[];
+};
+
+/**
+ * Describes the message tensorgate.v1.DeviceCapacity.
+ * Use `create(DeviceCapacitySchema)` to create a new message.
+ */
+export declare const DeviceCapacitySchema: GenMessage<DeviceCapacity>;
+
+/**
+ * @generated from message tensorgate.v1.RegionCapacity
+ */
+export declare type RegionCapacity = Message<"tensorgate.v1.RegionCapacity"> & {
+  /**
+   * Label topology.kubernetes.io/region of the nodes; empty for nodes without it.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Devices that no pod has.
+   *
+   * @generated from field: int32 free_count = 2;
+   */
+  freeCount: number;
+
+  /**
+   * Devices of nodes that take pods.
+   *
+   * @generated from field: int32 total_count = 3;
+   */
+  totalCount: number;
+};
+
+/**
+ * Describes the message tensorgate.v1.RegionCapacity.
+ * Use `create(RegionCapacitySchema)` to create a new message.
+ */
+export declare const RegionCapacitySchema: GenMessage<RegionCapacity>;
 
 /**
  * How a gateway shares the slots of the replicas with other gateways.

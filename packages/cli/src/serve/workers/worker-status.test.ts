@@ -87,6 +87,16 @@ test("where one worker schedules the calls of all, its figures are those of all"
   expect(joinedStatus([follower, owner])).toEqual({ ...owner, uptimeMs: 100 });
 });
 
+test("free devices are those of the worker that counts them, also where another one owns the slots", () => {
+  const capacity = { devices: [], ageMs: 1 };
+  const counting = { ...statusOf(1, 0, []), capacity };
+  const sharing = { role: "owner" as const, gatewayCount: 2, ownersLost: 0 };
+
+  expect(joinedStatus([statusOf(1, 0, []), counting]).capacity).toBe(capacity);
+  expect(joinedStatus([counting, { ...statusOf(1, 0, []), sharing }]).capacity).toBe(capacity);
+  expect(joinedStatus([statusOf(1, 0, [])])).not.toHaveProperty("capacity");
+});
+
 test("replicas that only some workers know are listed once", () => {
   const late = { ...replica, id: "eastus-2", address: "10.0.0.2:8500" };
 

@@ -22,7 +22,8 @@ export function joinedStatus(
   const uptimeMs = Math.max(...statuses.map((each) => each.uptimeMs));
   const owner = statuses.find(({ sharing }) => sharing?.role === "owner");
   // It schedules the calls of all, and the others know nothing more.
-  if (owner) return { ...owner, uptimeMs };
+  const capacity = statuses.find((each) => each.capacity)?.capacity;
+  if (owner) return { ...owner, uptimeMs, ...(capacity && { capacity }) };
   const regions = groupedBy(
     statuses.flatMap((each) => each.regions),
     ({ name }) => name,
@@ -34,6 +35,7 @@ export function joinedStatus(
     uptimeMs,
     retriesLeft: sum(statuses, ({ retriesLeft }) => retriesLeft),
     ...(sharing && { sharing }),
+    ...(capacity && { capacity }),
     regions: regions.map(joinedRegion),
   };
 }

@@ -80,5 +80,13 @@ export function visibleStatus(caller: Caller | undefined, status: GatewayStatus)
       ...region,
       pools: region.pools.filter(({ model }) => caller.mayUse(model)),
     }));
-  return { ...status, regions };
+  const { capacity } = status;
+  const { residency } = caller;
+  if (!capacity || !residency) return { ...status, regions };
+  const devices = capacity.devices.flatMap((each) => {
+    const own = each.regions.filter(({ name }) => residency.includes(name));
+    // That no other region has devices is not told either.
+    return own.length > 0 ? [{ ...each, regions: own }] : [];
+  });
+  return { ...status, regions, capacity: { ...capacity, devices } };
 }

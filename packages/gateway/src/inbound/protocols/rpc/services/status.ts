@@ -10,6 +10,8 @@ import { type RpcRunner, rpcKey } from "../connect/call.ts";
 
 export interface StatusRoutesDeps {
   readonly status: () => GatewayStatus;
+  /** Reads what a status has to be read for, if that is due. */
+  readonly refreshStatus: () => Promise<void>;
   readonly readiness: () => Readiness;
   readonly rpc: RpcRunner;
   readonly clock: Clock;
@@ -22,14 +24,15 @@ const interval = { usualMs: 1_000, minMs: 250, maxMs: 60_000 } as const;
 
 /** `tensorgate.v1.StatusService`. */
 export function addStatusRoutes(router: ConnectRouter, deps: StatusRoutesDeps): void {
-  const { rpc, clock, status, shutdownSignal } = deps;
+  const { rpc, clock, status, refreshStatus, shutdownSignal } = deps;
   router.service(
     StatusService,
     {
       getStatus: (request, context) =>
-        rpc.run(request, context, async ({ caller }) => ({
-          message: { status: statusMessage(visibleStatus(caller, status())) },
-        })),
+        rpc.run(request, context, async ({ caller }) => {
+          await refreshStatus();
+          return { message: { status: statusMessage(visibleStatus(caller, status())) } };
+        }),
 
       watchStatus: async function* (request, context) {
         const { intervalMs = interval.usualMs } = request;
@@ -39,6 +42,7 @@ export function addStatusRoutes(router: ConnectRouter, deps: StatusRoutesDeps): 
         const { signal, values } = context;
         while (!signal.aborted) {
           const { caller } = await rpc.readmit(values.get(rpcKey));
+          await refreshStatus();
           yield { status: statusMessage(visibleStatus(caller, status())) };
           await waited(waitMs, { clock, signal });
         }
@@ -70,9 +74,17 @@ export function addHealthRoutes(
 /** The field that clients of before read; it says the opposite of `hasOutage`. */
 const deprecatedOutageField = "isPlugged";
 
-function statusMessage(status: GatewayStatus) {
+function statusMessage({ capacity, ...status }: GatewayStatus) {
+  const { ageMs, ...counted } = capacity ?? { devices: [] };
   return {
     ...status,
+    ...(capacity && {
+      capacity: {
+        ...counted,
+        devices: counted.devices.map((each) => ({ ...each, regions: [...each.regions] })),
+        ...(ageMs !== undefined && { ageMs: BigInt(Math.round(ageMs)) }),
+      },
+    }),
     uptimeMs: BigInt(Math.round(status.uptimeMs)),
     regions: status.regions.map((region) => ({
       ...region,

@@ -26,9 +26,8 @@ import { testPicture } from "./upstream/sample-input.ts";
 import { version } from "./version.ts";
 
 /**
- * Builds a gateway. Each stage is handed the next one on the way of a request, and nothing that is declared later: so the
- * list begins with what all stages share and with the replicas, and a request meets it from its end, `inbound`, upwards.
- * All that this file does is compose.
+ * Builds a gateway, and only composes. Each stage is handed the next one on the way of a request, and nothing that is declared
+ * later: so the list begins with what all stages share, and a request meets it from its end, `inbound`, upwards.
  *
  * @throws ConfigError with every fault of `options`; SettingError if a file or variable that it names cannot be used
  */
@@ -56,8 +55,6 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
   });
   // sharing: agrees with other gateways on who gives the slots of the replicas, where there are any
   const sharing = settings.sharing && createSharing(settings.sharing, { ...host, clock, random });
-  // capacity: how many devices of the cluster are free, for the status alone
-  const capacity = settings.capacity && createCapacity(settings.capacity, { clock });
 
   // routing: picks a region and a replica, when one is free, and another one when it fails
   const routing = createRouting({
@@ -73,8 +70,7 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
   });
 
   // pipeline: does not ask again what a model has answered, where the model says so
-  const { expectedVersion } = routing;
-  const cache = createResponseCache({ options: settings.cache, expectedVersion, clock });
+  const cache = createResponseCache({ ...routing, options: settings.cache, clock });
 
   // models: turns pictures into tensors, and scores into labels, boxes or features
   const models = createModels({
@@ -120,7 +116,7 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
     version,
     observeCall: telemetry.observeCalls(inForce),
     statistics: telemetry.statistics,
-    capacity,
+    capacity: settings.capacity && createCapacity(settings.capacity, { clock }),
     onRejected: telemetry.countRejectedConnection,
     isPortShared: deps.isPortShared ?? false,
     joinStatus: deps.joinStatus,
@@ -146,7 +142,7 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
     ready: routing.ready,
     close: async (graceMs, drainDelayMs) => {
       await Promise.all([sharing?.leave(), inbound.close(graceMs, drainDelayMs)]);
-      for (const stage of [capacity, devices, rollouts, routing, upstream]) stage?.close();
+      for (const stage of [devices, rollouts, routing, upstream]) stage.close();
       await pictures.close();
     },
   };

@@ -63,7 +63,11 @@ export interface InboundDeps {
   ) => Pick<GatewayStatus, "regions" | "retriesLeft" | "sharing">;
   /** Free devices of the cluster, if they are counted; `refresh` reads them if that is due. */
   readonly capacity:
-    | { readonly current: () => CapacityStatus; readonly refresh: () => Promise<void> }
+    | {
+        readonly current: () => CapacityStatus;
+        readonly refresh: () => Promise<void>;
+        readonly close: () => void;
+      }
     | undefined;
   readonly readiness: (isClosing: boolean) => Readiness;
   readonly version: string;
@@ -241,6 +245,7 @@ export function createInbound(deps: InboundDeps): Inbound {
       drainDelayMs = graceMs > 0 ? listen.drainDelayMs : 0,
     ) => {
       isClosing = true;
+      deps.capacity?.close();
       if (drainDelayMs > 0) await server.drain(drainDelayMs);
       shutdown.abort();
       await server.close(graceMs);

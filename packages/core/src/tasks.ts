@@ -9,8 +9,11 @@ import type { ModelMetadata } from "./signature.ts";
 /** Asks one replica of a model about it. */
 export type AskModel<Answer> = (modelSpec: ModelSpec, call: CallContext) => Promise<Answer>;
 
-/** What callers may have done with the models of one configuration, whatever the protocol. */
-export interface Tasks {
+/**
+ * What callers may have done with the model of their call, whatever the protocol. It keeps what the model meant when the
+ * call began: nothing that gets it looks the model up by its name.
+ */
+export interface ModelTasks {
   readonly classify: Classify;
   readonly detect: Detect;
   readonly embed: Embed;
@@ -21,30 +24,34 @@ export interface Tasks {
    * them. @throws InvalidRequestError for an unknown input
    */
   readonly scoreAsContainer: Score;
-  /** @throws UnknownModelError; UnknownVersionError for a version that a model of the gateway itself does not have */
-  readonly assertModel: (modelSpec: ModelSpec) => void;
-  /**
-   * Names of the input at which the gateway makes pixels of encoded pictures; none if the model takes no pixels.
-   *
-   * @throws UnknownModelError
-   */
+  /** Names of the input at which the gateway makes pixels of encoded pictures; none if the model takes no pixels. */
   readonly pictureInputs: (modelSpec: ModelSpec) => ReadonlySet<string>;
+  /**
+   * Rejects a call before its body is read, if no replica of the model has room for it now.
+   *
+   * @throws OverloadedError
+   */
+  readonly assertCapacity: (call: CallContext) => void;
+  /** Signatures by name, without a call to a replica where one has reported them. */
+  readonly signatures: AskModel<ModelMetadata["signatures"]>;
+}
+
+/** The models of one configuration, as callers may use them. */
+export interface Tasks {
+  /**
+   * Resolves the model of a call, once, when the call begins.
+   *
+   * @throws UnknownModelError; UnknownVersionError for a version that a model of the gateway itself does not have
+   */
+  readonly resolve: (modelSpec: ModelSpec, call: CallContext) => ModelTasks;
   /**
    * Checks the name of a region that a caller prefers.
    *
    * @throws InvalidRequestError if no pool is there, with the nearest name among the regions that the call may be served in
    */
   readonly assertRegion: (region: string, call: CallContext) => void;
-  /**
-   * Rejects a call before its body is read, if no replica of the model has room for it now.
-   *
-   * @throws OverloadedError
-   */
-  readonly assertCapacity: (model: string, call: CallContext) => void;
   readonly modelStatus: AskModel<ModelStatus>;
   readonly modelMetadata: AskModel<ModelMetadata>;
-  /** Signatures of a model by name, without a call to a replica where one has reported them. */
-  readonly signatures: AskModel<ModelMetadata["signatures"]>;
   readonly catalog: ModelCatalog;
   /** Model of the pool whose replicas are reached by the name of a service, or that has this name itself. */
   readonly modelOfService: (service: string) => string | undefined;

@@ -22,19 +22,21 @@ const score: Score = async () => ({
   ]),
 });
 
+const { resolve } = createSnapshot({
+  models: [
+    {
+      name: "wide",
+      input: { tensor: "images", kind: "encoded-image" as const },
+      output: { scores: { holds: "probabilities" as const } },
+      classCount,
+    },
+    { name: "boxes", family: "ssd-vgg" as const },
+  ],
+  pools: [],
+});
+const wide = resolve({ name: "wide" });
+const boxes = resolve({ name: "boxes" });
 const parts = {
-  resolve: createSnapshot({
-    models: [
-      {
-        name: "wide",
-        input: { tensor: "images", kind: "encoded-image" as const },
-        output: { scores: { holds: "probabilities" as const } },
-        classCount,
-      },
-      { name: "boxes", family: "ssd-vgg" as const },
-    ],
-    pools: [],
-  }).resolve,
   score,
   prepare: async () => ({
     tensor: float32Tensor([1], new Float32Array(1)),
@@ -48,7 +50,7 @@ const pictures = [picture];
 test.each([maxResultsPerPicture, maxResultsPerPicture + 1, 2 ** 31 - 1])(
   "of however many classes, %d labels or as many as there may be come best first",
   async (topK) => {
-    const classify = createClassifier(parts, manualClock());
+    const classify = createClassifier(wide, parts, manualClock());
 
     const { results } = await classify({ modelSpec: { name: "wide" }, pictures, topK }, aCall());
 
@@ -68,6 +70,7 @@ test("the scores of a reply are copied and checked once, though it is verified f
     return Map.prototype.values.call(outputs);
   };
   const classify = createClassifier(
+    wide,
     {
       ...parts,
       score: async (request) => {
@@ -86,8 +89,8 @@ test("the scores of a reply are copied and checked once, though it is verified f
 test.each([0, 1.5, -1, Number.NaN])(
   "a count of %d is refused before anything is scored",
   async (count) => {
-    const classify = createClassifier(parts, manualClock());
-    const detect = createDetector(parts, manualClock());
+    const classify = createClassifier(wide, parts, manualClock());
+    const detect = createDetector(boxes, parts, manualClock());
     const wanted = {
       reason: "invalid-request",
       message: expect.stringContaining("must be a whole number of at least 1"),
@@ -105,7 +108,7 @@ test.each([0, 1.5, -1, Number.NaN])(
 );
 
 test("a minScore that is no number is refused", async () => {
-  const classify = createClassifier(parts, manualClock());
+  const classify = createClassifier(wide, parts, manualClock());
   const request = { modelSpec: { name: "wide" }, pictures, minScore: Number.NaN };
 
   await expect(classify(request, aCall())).rejects.toMatchObject({ field: "minScore" });
@@ -116,8 +119,8 @@ test("what all pictures of a call ask for together has a limit", async () => {
     modelSpec: { name: "wide" },
     pictures: Array.from({ length: 64 }, () => picture),
   };
-  const classify = createClassifier(parts, manualClock());
-  const detect = createDetector(parts, manualClock());
+  const classify = createClassifier(wide, parts, manualClock());
+  const detect = createDetector(boxes, parts, manualClock());
 
   const { results } = await classify({ ...request, topK: 512 }, aCall());
   expect(results[0]?.ok && results[0].value.length).toBe(512);

@@ -27,16 +27,14 @@ export const classifyDefaults: { readonly topK: number; readonly minScore: numbe
   minScore: 0,
 };
 
-/** Creates the classifier: pictures to labels, by releases that give a score per class. */
-export function createClassifier(deps: PictureTaskDeps, clock: Clock): Classify {
-  const { resolve } = deps;
-  const scorePictures = createPictureScorer(deps);
+/** Creates the classifier of a release: pictures to labels, if it gives a score per class. */
+export function createClassifier(release: Release, deps: PictureTaskDeps, clock: Clock): Classify {
+  const { classScores } = release;
+  if (!release.tasks.includes("classify") || !classScores) {
+    return notOffered("cannot classify", release);
+  }
+  const scorePictures = createPictureScorer(release, deps);
   return async (request, call) => {
-    const release = resolve(request.modelSpec);
-    const { classScores } = release;
-    if (!release.tasks.includes("classify") || !classScores) {
-      throw notOffered("cannot classify", release);
-    }
     const selection = selectionFrom(request);
     let known:
       | { readonly outputs: ScoredPicture["outputs"]; readonly scores: Float32Array }
@@ -49,7 +47,6 @@ export function createClassifier(deps: PictureTaskDeps, clock: Clock): Classify 
       return scores;
     };
     return scorePictures(request, call, {
-      release,
       filter: classScores.filter,
       verify: scoresOf,
       read: ({ outputs }) => {

@@ -12,6 +12,7 @@ import type { PictureSize } from "@tensorgate/imaging";
 import { boxTable } from "./detection/box-table.ts";
 import { decodedBoxes } from "./detection/decode-boxes.ts";
 import type { Edges, ScoredBox, SelectOptions } from "./detection/edges.ts";
+import type { ReleaseDetector } from "./detection/release-detector.ts";
 import { assertResultCount, resultCount } from "./output-values.ts";
 import type { Release } from "./release.ts";
 import {
@@ -23,21 +24,19 @@ import {
 import { headLayers } from "./ssd/head.ts";
 import { selectedBoxes } from "./ssd/select-boxes.ts";
 
-/** Pictures to boxes, by releases of detectors. Pictures of one call are never mixed. */
-export function createDetector(deps: PictureTaskDeps, clock: Clock): Detect {
-  const { resolve } = deps;
-  const scorePictures = createPictureScorer(deps);
+/** Creates the detector of a release: pictures to boxes. Pictures of one call are never mixed. */
+export function createDetector(release: Release, deps: PictureTaskDeps, clock: Clock): Detect {
+  const { detector } = release;
+  if (!release.tasks.includes("detect") || !detector) return notOffered("cannot detect", release);
+  const scorePictures = createPictureScorer(release, deps);
+  const { filter, verify, read } = boxReader(release, detector);
   return async (request, call) => {
-    const release = resolve(request.modelSpec);
-    if (!release.tasks.includes("detect")) throw notOffered("cannot detect", release);
-    const { filter, verify, read } = boxReader(release);
     const selection = selectionFrom(request, release);
     assertResultCount(request, {
       field: "maxDetections",
       perPicture: request.maxDetections && selection.maxDetections,
     });
     return scorePictures(request, call, {
-      release,
       filter,
       verify,
       read: (scored) => {
@@ -62,9 +61,8 @@ interface BoxReader {
   readonly read: (scored: ScoredPicture, selection: SelectOptions) => readonly ScoredBox[];
 }
 
-function boxReader(release: Release): BoxReader {
-  const { detector, picture } = release;
-  if (!detector) throw notOffered("cannot detect", release);
+function boxReader(release: Release, detector: ReleaseDetector): BoxReader {
+  const { picture } = release;
   if (detector.kind === "ssd-head") {
     return {
       filter: [],

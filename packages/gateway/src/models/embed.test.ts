@@ -26,7 +26,7 @@ const embedderOf = (featureCount: number) => {
     tensor: float32Tensor([1], new Float32Array(1)),
     size: { widthPx: 1, heightPx: 1 },
   });
-  return createEmbedder({ resolve, score, prepare, options: pictureDefaults });
+  return createEmbedder(resolve({ name: "deep" }), { score, prepare, options: pictureDefaults });
 };
 
 const picture = { bytes: new Uint8Array(1) };

@@ -9,20 +9,17 @@ import { valuesOfPicture } from "./output-values.ts";
 import type { Release } from "./release.ts";
 import { createPictureScorer, notOffered, type PictureTaskDeps } from "./score-pictures.ts";
 
-/** Creates the embedder: pictures to feature vectors, by releases that have them. */
-export function createEmbedder(deps: PictureTaskDeps): Embed {
-  const { resolve } = deps;
-  const scorePictures = createPictureScorer(deps);
+/** Creates the embedder of a release: pictures to feature vectors, if it has them. */
+export function createEmbedder(release: Release, deps: PictureTaskDeps): Embed {
+  const { features } = release;
+  if (!release.tasks.includes("embed") || !features) return notOffered("cannot embed", release);
+  const scorePictures = createPictureScorer(release, deps);
+  const name = features.tensor;
+  // A model with one output has class scores in it as likely as features, so only the name counts.
+  const values = (tensor: Tensor) =>
+    valuesOfPicture(new Map([[name, tensor]]), { name, what: "features" });
   return async (request, call) => {
-    const release = resolve(request.modelSpec);
-    const { features } = release;
-    if (!release.tasks.includes("embed") || !features) throw notOffered("cannot embed", release);
-    const name = features.tensor;
-    // A model with one output has class scores in it as likely as features, so only the name counts.
-    const values = (tensor: Tensor) =>
-      valuesOfPicture(new Map([[name, tensor]]), { name, what: "features" });
     return scorePictures(request, call, {
-      release,
       filter: features.filter,
       verify: (outputs) => {
         const tensor = outputs.get(name);

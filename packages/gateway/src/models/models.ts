@@ -6,9 +6,9 @@ import {
   InvalidRequestError,
   listedNames,
   type ModelMetadata,
+  type ModelTasks,
   meantName,
   NotSupportedError,
-  type ResolvedModel,
   type ScoreResolved,
   type Tasks,
   withinRegions,
@@ -24,10 +24,16 @@ import { headMetadata, headModelStatus, headRuntimeInfo } from "./heads/describe
 import { createHeadScorer } from "./heads/score-heads.ts";
 import { tasksWithVersions } from "./name-version.ts";
 import type { Pictures } from "./pictures.ts";
+import type { Release } from "./release.ts";
 import { createContainerScorer } from "./score-as-container.ts";
 import type { PictureTaskDeps } from "./score-pictures.ts";
 import { createTensorScorer, pictureInputNames } from "./score-tensors.ts";
-import { type AssertCapacity, createCapacityCheck, type Snapshot } from "./snapshot.ts";
+import {
+  type AssertCapacity,
+  createCapacityCheck,
+  createModelResolver,
+  type Snapshot,
+} from "./snapshot.ts";
 
 /** `modelStatus` and `modelMetadata` ask a replica within the regions of the call. */
 export interface ModelsDeps extends Pick<Tasks, "modelStatus" | "modelMetadata"> {
@@ -58,19 +64,20 @@ export function createModels(deps: ModelsDeps): Models {
   const { prepare, options } = deps.pictures;
   const ownTasks = (snapshot: Snapshot): Tasks => {
     const { resolve, has, all, regions, modelOfService, versionsOf } = snapshot;
-    const metadata: AskModel<ModelMetadata> = async (modelSpec, call) => {
-      const release = resolve(modelSpec);
-      if (release.head) return headMetadata(release);
-      try {
-        return await modelMetadata(modelSpec, withinRegions(call, release.residency));
-      } catch (thrown) {
-        const signature = describedSignature(release);
-        if (!(thrown instanceof NotSupportedError && signature)) throw thrown;
-        const name = release.signatureName ?? defaultSignatureName;
-        const model = { name: release.name, version: 0n };
-        return { model, signatures: new Map([[name, signature]]) };
-      }
-    };
+    const metadataOf =
+      (release: Release): AskModel<ModelMetadata> =>
+      async (modelSpec, call) => {
+        if (release.head) return headMetadata(release);
+        try {
+          return await modelMetadata(modelSpec, withinRegions(call, release.residency));
+        } catch (thrown) {
+          const signature = describedSignature(release);
+          if (!(thrown instanceof NotSupportedError && signature)) throw thrown;
+          const name = release.signatureName ?? defaultSignatureName;
+          const model = { name: release.name, version: 0n };
+          return { model, signatures: new Map([[name, signature]]) };
+        }
+      };
     // Calls pass the cache only where a model of the configuration uses it.
     const routed = all().some(({ isCached }) => isCached) ? deps.cachedScore : deps.score;
     // And heads only where there are any.
@@ -80,22 +87,35 @@ export function createModels(deps: ModelsDeps): Models {
           assertBackbone: createBackboneCheck({ score: routed, prepare }),
         })
       : routed;
-    const reported = ({ name, residency }: ResolvedModel) =>
-      deps.reported(name, residency).signatures;
-    const pictures: PictureTaskDeps = { resolve, score, prepare, options };
-    const scoreTensors = createTensorScorer(pictures);
-    return {
-      classify: createClassifier(pictures, clock),
-      detect: createDetector(pictures, clock),
-      embed: createEmbedder(pictures),
-      score: scoreTensors,
-      scoreAsContainer: createContainerScorer({
-        resolve,
+    const pictures: PictureTaskDeps = { score, prepare, options };
+    const offeredBy = (release: Release): ModelTasks => {
+      const { name, residency } = release;
+      const metadata = metadataOf(release);
+      const scoreTensors = createTensorScorer(release, pictures);
+      return {
+        classify: createClassifier(release, pictures, clock),
+        detect: createDetector(release, pictures, clock),
+        embed: createEmbedder(release, pictures),
         score: scoreTensors,
-        signatures: reported,
-      }),
-      assertModel: resolve,
-      pictureInputs: (modelSpec) => pictureInputNames(resolve(modelSpec), modelSpec),
+        scoreAsContainer: createContainerScorer(release, {
+          score: scoreTensors,
+          signatures: () => deps.reported(name, residency).signatures,
+        }),
+        pictureInputs: (modelSpec) => pictureInputNames(release, modelSpec),
+        assertCapacity: createCapacityCheck(release, deps.assertCapacity),
+        signatures: async (modelSpec, call) => {
+          if (release.head) return (await metadata(modelSpec, call)).signatures;
+          const { versions, signatures } = deps.reported(name, residency);
+          const isOfLatest =
+            modelSpec.versionLabel === undefined &&
+            (modelSpec.version === undefined || String(versions) === String(modelSpec.version));
+          if (signatures && isOfLatest) return signatures;
+          return (await metadata(modelSpec, call)).signatures;
+        },
+      };
+    };
+    return {
+      resolve: createModelResolver(snapshot, offeredBy),
       assertRegion: (region, { hints: { residency, isForwarded } }) => {
         // Another gateway knows regions that this one has no pools in.
         if (isForwarded || regions.includes(region)) return;
@@ -111,24 +131,13 @@ export function createModels(deps: ModelsDeps): Models {
           hint: meant === undefined ? `regions: ${listedNames(known)}` : `did you mean "${meant}"?`,
         });
       },
-      assertCapacity: createCapacityCheck(snapshot, deps.assertCapacity),
       modelStatus: async (modelSpec, call) => {
         const { residency, head } = resolve(modelSpec);
         const own = head && versionsOf(modelSpec.name);
         if (own) return headModelStatus(own, modelSpec);
         return modelStatus(modelSpec, withinRegions(call, residency));
       },
-      modelMetadata: metadata,
-      signatures: async (modelSpec, call) => {
-        const { residency, head } = resolve(modelSpec);
-        if (head) return (await metadata(modelSpec, call)).signatures;
-        const { versions, signatures } = deps.reported(modelSpec.name, residency);
-        const isOfLatest =
-          modelSpec.versionLabel === undefined &&
-          (modelSpec.version === undefined || String(versions) === String(modelSpec.version));
-        if (signatures && isOfLatest) return signatures;
-        return (await metadata(modelSpec, call)).signatures;
-      },
+      modelMetadata: async (modelSpec, call) => metadataOf(resolve(modelSpec))(modelSpec, call),
       modelOfService,
       catalog: createModelCatalog({ has, resolve, all }, (name, residency) => {
         const own = versionsOf(name);

@@ -1,4 +1,11 @@
-import type { ModelSpec, PictureRequest, Score, Tasks } from "@tensorgate/core";
+import type {
+  CallContext,
+  ModelSpec,
+  ModelTasks,
+  PictureRequest,
+  Score,
+  Tasks,
+} from "@tensorgate/core";
 
 export interface NameVersionDeps {
   /** Whether versions of a model differ in what its answers mean. */
@@ -24,29 +31,43 @@ export function tasksWithVersions(tasks: Tasks, deps: NameVersionDeps): Tasks {
   }
 
   const ofPictures =
-    <Request extends PictureRequest, Answer, Call>(
-      task: (request: Request, call: Call) => Promise<Answer>,
+    <Request extends PictureRequest, Answer>(
+      taskOf: (model: ModelTasks) => (request: Request, call: CallContext) => Promise<Answer>,
     ) =>
-    (request: Request, call: Call) =>
-      task({ ...request, modelSpec: named(request.modelSpec) }, call);
-
-  const ofTensors =
-    (score: Score): Score =>
-    (request, call) => {
+    async (request: Request, call: CallContext) => {
       const modelSpec = named(request.modelSpec);
-      if (modelSpec === request.modelSpec) return score(request, call);
-      // The message of the caller names no version; a replica gets the tensors instead, where they can be read.
-      const { encoded, ...rest } = request;
-      const isReadable = encoded === undefined || encoded.method === "Predict";
-      return isReadable ? score({ ...rest, modelSpec }, call) : score(request, call);
+      return taskOf(tasks.resolve(modelSpec, call))({ ...request, modelSpec }, call);
     };
 
+  const ofTensors =
+    (taskOf: (model: ModelTasks) => Score): Score =>
+    async (request, call) => {
+      const { encoded, ...rest } = request;
+      // The message of the caller names no version; a replica gets the tensors instead, where they can be read.
+      const isReadable = encoded === undefined || encoded.method === "Predict";
+      const modelSpec = isReadable ? named(request.modelSpec) : request.modelSpec;
+      const score = taskOf(tasks.resolve(modelSpec, call));
+      return modelSpec === request.modelSpec
+        ? score(request, call)
+        : score({ ...rest, modelSpec }, call);
+    };
+
+  // The version is that of the replicas when the call is scored, not when its body begins to come.
+  const withVersion: Pick<
+    ModelTasks,
+    "classify" | "detect" | "embed" | "score" | "scoreAsContainer"
+  > = {
+    classify: ofPictures(({ classify }) => classify),
+    detect: ofPictures(({ detect }) => detect),
+    embed: ofPictures(({ embed }) => embed),
+    score: ofTensors(({ score }) => score),
+    scoreAsContainer: ofTensors(({ scoreAsContainer }) => scoreAsContainer),
+  };
   return {
     ...tasks,
-    classify: ofPictures(tasks.classify),
-    detect: ofPictures(tasks.detect),
-    embed: ofPictures(tasks.embed),
-    score: ofTensors(tasks.score),
-    scoreAsContainer: ofTensors(tasks.scoreAsContainer),
+    resolve: (modelSpec, call) => {
+      const model = tasks.resolve(modelSpec, call);
+      return hasDifferingVersions(modelSpec.name) ? { ...model, ...withVersion } : model;
+    },
   };
 }

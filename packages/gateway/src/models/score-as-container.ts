@@ -10,13 +10,12 @@ import {
 } from "@tensorgate/core";
 import { outputNamed } from "./output-values.ts";
 import type { Release } from "./release.ts";
-import type { PictureTaskDeps } from "./score-pictures.ts";
 
-export interface ContainerScorerDeps extends Pick<PictureTaskDeps, "resolve"> {
+export interface ContainerScorerDeps {
   /** Scores tensors under the names that they have here. */
   readonly score: Score;
-  /** Returns the signatures that replicas of a model reported, if any. */
-  readonly signatures: (release: Release) => ModelMetadata["signatures"] | undefined;
+  /** Returns the signatures that replicas of the model reported, if any. */
+  readonly signatures: () => ModelMetadata["signatures"] | undefined;
 }
 
 /**
@@ -29,10 +28,12 @@ export interface ContainerScorerDeps extends Pick<PictureTaskDeps, "resolve"> {
  *
  * @throws InvalidRequestError for an unknown input, with those that there are
  */
-export function createContainerScorer({ resolve, score, signatures }: ContainerScorerDeps): Score {
+export function createContainerScorer(
+  release: Release,
+  { score, signatures }: ContainerScorerDeps,
+): Score {
   return async (request, call) => {
-    const release = resolve(request.modelSpec);
-    const reported = signatures(release);
+    const reported = signatures();
     const signature = reported && defaultSignature({ signatures: reported }, release.signatureName);
     const nameOf = inputNames(release, signature);
     const sent = [...request.inputs.keys()];

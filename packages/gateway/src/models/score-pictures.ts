@@ -33,15 +33,12 @@ import type { Release } from "./release.ts";
 
 /** Collaborators of every task on pictures. */
 export interface PictureTaskDeps {
-  /** @throws UnknownModelError with the nearest names */
-  readonly resolve: (modelSpec: ModelSpec) => Release;
   readonly score: ScoreResolved;
   readonly prepare: PreparePicture;
   readonly options: Required<PictureOptions>;
 }
 
 export interface PictureScoring<Value> {
-  readonly release: Release;
   /** Outputs to ask for; empty for all. */
   readonly filter: readonly string[];
   /** Checks the outputs of one picture. @throws UpstreamFailedError if the model does not give such outputs */
@@ -72,30 +69,36 @@ interface PreparedItem<Value> extends PreparedPicture {
 
 /** The common part of the pictures of one call. */
 interface Work<Value> {
-  readonly input: PictureInput;
   readonly modelSpec: ModelSpec;
   readonly call: CallContext;
   readonly scoring: PictureScoring<Value>;
 }
 
+export type ScorePictures = <Value>(
+  request: PictureRequest,
+  call: CallContext,
+  scoring: PictureScoring<Value>,
+) => Promise<PictureResponse<Value>>;
+
 /**
- * Scores the pictures of a request concurrently: each on its own, so that an invalid one fails alone, or in batches of
+ * Creates what scores the pictures of requests for a release concurrently: each on its own, so that an invalid one fails alone, or in batches of
  * the size that the replicas accept.
  *
  * @throws InvalidRequestError if there is no picture, TooLargeError if there are too many
  */
-export function createPictureScorer({ score, prepare, options }: PictureTaskDeps) {
-  return async <Value>(
-    { modelSpec, pictures }: PictureRequest,
-    call: CallContext,
-    scoring: PictureScoring<Value>,
-  ): Promise<PictureResponse<Value>> => {
-    const { release } = scoring;
-    const { picture: input, batchSize } = release;
-    if (!input) throw notOffered("takes tensors, not pictures", release);
+export function createPictureScorer(
+  release: Release,
+  { score, prepare, options }: PictureTaskDeps,
+): ScorePictures {
+  const { picture, batchSize } = release;
+  if (!picture) return notOffered("takes tensors, not pictures", release);
+  const input = picture;
+
+  return async (request, call, scoring) => {
+    const { modelSpec, pictures } = request;
     assertPictures(pictures, options.maxPictures);
-    const regional = withinRegions(call, release.residency);
-    const work = { input, modelSpec, call: regional, scoring };
+    const work = { modelSpec, call: withinRegions(call, release.residency), scoring };
+    type Value = ReturnType<typeof scoring.read>;
     const items: Item<Value>[] = [];
     for (const picture of pictures) items.push({ picture });
     if (items.length <= batchSize) await scoreBatch(items, work);
@@ -136,7 +139,7 @@ export function createPictureScorer({ score, prepare, options }: PictureTaskDeps
   /** @returns undefined if it failed, which is its result then */
   async function prepareItem<Value>(
     item: Item<Value>,
-    { input, call }: Work<Value>,
+    { call }: Work<Value>,
   ): Promise<PreparedItem<Value> | undefined> {
     try {
       return { ...(await prepare(item.picture.bytes, input, call)), item };
@@ -151,7 +154,7 @@ export function createPictureScorer({ score, prepare, options }: PictureTaskDeps
     items: readonly PreparedItem<Value>[],
     work: Work<Value>,
   ): Promise<void> {
-    const { scoring, modelSpec, input, call } = work;
+    const { scoring, modelSpec, call } = work;
     const isAlone = items.length === 1;
     let response: ScoreResponse;
     let outputs: readonly ReadonlyMap<string, Tensor>[];
@@ -162,7 +165,7 @@ export function createPictureScorer({ score, prepare, options }: PictureTaskDeps
       response = await score(
         {
           modelSpec,
-          model: scoring.release,
+          model: release,
           inputs: new Map([[input.tensor, tensor], ...(scoring.otherInputs ?? [])]),
           outputFilter: scoring.filter,
           ...(scoring.parameters && { parameters: scoring.parameters }),
@@ -212,11 +215,13 @@ function pictureError(thrown: unknown, { signal, requestBytes }: CallContext): S
   return ScoringError.from(thrown);
 }
 
-/** Creates the error for a task that a release does not have, with those that it has. @param why - such as "cannot detect" */
-export function notOffered(why: string, { name, tasks }: Release): FailedPreconditionError {
-  return new FailedPreconditionError(`model "${name}" ${why}`, {
-    hint: `its tasks: ${tasks.join(", ")}`,
-  });
+/** Stands in for a task that a release does not have: fails with those that it has. @param why - such as "cannot detect" */
+export function notOffered(why: string, { name, tasks }: Release): () => Promise<never> {
+  return async () => {
+    throw new FailedPreconditionError(`model "${name}" ${why}`, {
+      hint: `its tasks: ${tasks.join(", ")}`,
+    });
+  };
 }
 
 /** Longest id of a picture, in characters: it is echoed in the response. */

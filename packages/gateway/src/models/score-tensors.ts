@@ -1,10 +1,12 @@
 import {
+  type CallContext,
   defaultSignatureName,
   InvalidRequestError,
   type ModelSpec,
   type Picture,
   type Score,
   type ScoreRequest,
+  type ScoreResponse,
   type ScoringError,
   type Tensor,
   TooLargeError,
@@ -14,55 +16,66 @@ import {
 import { underServingNames } from "@tensorgate/tf-serving";
 import { stackedRows } from "./picture-batch.ts";
 import type { Release } from "./release.ts";
-import { createPictureScorer, type PictureTaskDeps } from "./score-pictures.ts";
+import { createPictureScorer, type PictureTaskDeps, type ScorePictures } from "./score-pictures.ts";
 
 /**
- * Creates the scorer of tensors. Where a model takes pixels, its input also takes encoded pictures (BYTES, a scalar or
+ * Creates the scorer of tensors of a release. Where it takes pixels, its input also takes encoded pictures (BYTES, a scalar or
  * `[n]`): they are prepared, and sent in the batches, as those of the other tasks are. An encoded call is passed on as
  * it is: a protocol leaves `encoded` out if an input is to be prepared.
  *
  * @throws InvalidRequestError, UnsupportedMediaError or TooLargeError for a picture that cannot be prepared; a call of
  *   several pictures has one answer, so one of them fails all
  */
-export function createTensorScorer(deps: PictureTaskDeps): Score {
-  const scorePictures = createPictureScorer(deps);
-
+export function createTensorScorer(model: Release, deps: PictureTaskDeps): Score {
+  const scoreTensors: Score = (request, call) =>
+    deps.score({ ...request, model }, withinRegions(call, model.residency));
+  // Only a model that takes pixels takes pictures in place of them.
+  if (!model.picture?.preprocessing) return scoreTensors;
+  const scorePictures = createPictureScorer(model, deps);
   return async (request, call) => {
-    const model = deps.resolve(request.modelSpec);
-    // Only a model that takes pixels takes pictures in place of them.
-    const takesPictures = !request.encoded && model.picture?.preprocessing;
-    const sent = takesPictures ? sentPictures(request, model) : undefined;
-    if (!sent) return deps.score({ ...request, model }, withinRegions(call, model.residency));
-
-    const { name, pictures, otherInputs } = sent;
-    if (pictures.length > 1 && otherInputs.size > 0) {
-      throw new InvalidRequestError(
-        `input "${name}" has ${pictures.length} pictures beside other inputs; send them one by one`,
-        { field: name },
-      );
-    }
-    const response = await scorePictures({ modelSpec: request.modelSpec, pictures }, call, {
-      release: model,
-      filter: request.hasWireNames
-        ? request.outputFilter.map((wire) => canonicalOutput(model, wire))
-        : request.outputFilter,
-      verify: () => {},
-      read: ({ outputs }) => outputs,
-      otherInputs,
-      ...(request.parameters && { parameters: request.parameters }),
-    });
-    const rows = response.results.map((result, index) => {
-      if (result.ok) return result.value;
-      throw pictures.length === 1 ? result.error : located(result.error, { name, index });
-    });
-    const scored = {
-      // There is one if every picture was scored.
-      model: response.model ?? { name: model.name, version: 0n },
-      ...(response.region !== undefined && { region: response.region }),
-      outputs: stackedRows(rows),
-    };
-    return request.hasWireNames ? underServingNames(scored, model) : scored;
+    const sent = request.encoded ? undefined : sentPictures(request, model);
+    if (!sent) return scoreTensors(request, call);
+    return scoreSentPictures(request, call, { ...sent, model, scorePictures });
   };
+}
+
+async function scoreSentPictures(
+  request: ScoreRequest,
+  call: CallContext,
+  {
+    name,
+    pictures,
+    otherInputs,
+    model,
+    scorePictures,
+  }: SentPictures & { readonly model: Release; readonly scorePictures: ScorePictures },
+): Promise<ScoreResponse> {
+  if (pictures.length > 1 && otherInputs.size > 0) {
+    throw new InvalidRequestError(
+      `input "${name}" has ${pictures.length} pictures beside other inputs; send them one by one`,
+      { field: name },
+    );
+  }
+  const response = await scorePictures({ modelSpec: request.modelSpec, pictures }, call, {
+    filter: request.hasWireNames
+      ? request.outputFilter.map((wire) => canonicalOutput(model, wire))
+      : request.outputFilter,
+    verify: () => {},
+    read: ({ outputs }) => outputs,
+    otherInputs,
+    ...(request.parameters && { parameters: request.parameters }),
+  });
+  const rows = response.results.map((result, index) => {
+    if (result.ok) return result.value;
+    throw pictures.length === 1 ? result.error : located(result.error, { name, index });
+  });
+  const scored = {
+    // There is one if every picture was scored.
+    model: response.model ?? { name: model.name, version: 0n },
+    ...(response.region !== undefined && { region: response.region }),
+    outputs: stackedRows(rows),
+  };
+  return request.hasWireNames ? underServingNames(scored, model) : scored;
 }
 
 /**

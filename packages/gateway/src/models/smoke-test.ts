@@ -1,29 +1,35 @@
-import type { Clock, PictureResponse, RunSmokeTest } from "@tensorgate/core";
+import type { Clock, ModelSpec, PictureResponse, RunSmokeTest } from "@tensorgate/core";
 import { createClassifier } from "./classify.ts";
 import { createDetector } from "./detect.ts";
 import { createEmbedder } from "./embed.ts";
+import type { Release } from "./release.ts";
 import type { PictureTaskDeps } from "./score-pictures.ts";
 
+export interface SmokeTestDeps extends Omit<PictureTaskDeps, "score"> {
+  /** @throws UnknownModelError with the nearest names */
+  readonly resolve: (modelSpec: ModelSpec) => Release;
+}
+
 /** Creates a smoke test: it scores one picture by the first task of the model. */
-export function createSmokeTest(deps: Omit<PictureTaskDeps, "score">, clock: Clock): RunSmokeTest {
+export function createSmokeTest(deps: SmokeTestDeps, clock: Clock): RunSmokeTest {
   return async ({ model, version, picture, score }, call) => {
     const release = deps.resolve({ name: model, ...(version !== undefined && { version }) });
     if (!release.picture) return { kind: "not-asked" };
-    const task = { ...deps, score, resolve: () => release };
+    const task = { ...deps, score };
     const request = { modelSpec: { name: model }, pictures: [{ bytes: picture }] };
     switch (release.tasks[0]) {
       case "classify": {
         const [best] = onlyValue(
-          await createClassifier(task, clock)({ ...request, topK: 1 }, call),
+          await createClassifier(release, task, clock)({ ...request, topK: 1 }, call),
         );
         return best ? { kind: "label", label: best.label } : { kind: "scored" };
       }
       case "detect": {
-        const [best] = onlyValue(await createDetector(task, clock)(request, call)).boxes;
+        const [best] = onlyValue(await createDetector(release, task, clock)(request, call)).boxes;
         return best ? { kind: "label", label: best.label } : { kind: "scored" };
       }
       case "embed":
-        onlyValue(await createEmbedder(task)(request, call));
+        onlyValue(await createEmbedder(release, task)(request, call));
         return { kind: "scored" };
       default:
         return { kind: "not-asked" };

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import {
   type CallContext,
   type ModelSpec,
+  type ModelTasks,
   nearestNames,
   type ResolvedRequest,
   type Tasks,
@@ -114,22 +115,35 @@ export type AssertCapacity = (
   call: CallContext,
 ) => void;
 
-/** Creates the check of a call whose model is known by its name alone. One of an unknown model passes: it fails later. */
+/** Creates the check of calls of a release. */
 export function createCapacityCheck(
-  { has, resolve }: Pick<Snapshot, "has" | "resolve">,
+  release: Release,
   assertCapacity: AssertCapacity,
-): Tasks["assertCapacity"] {
-  return (name, call) => {
-    if (!has(name)) return;
-    const resolved = resolve({ name });
-    // The replicas of a head are those of its backbone.
-    const model = resolved.head?.backbone ?? resolved;
+): ModelTasks["assertCapacity"] {
+  // The replicas of a head are those of its backbone.
+  const model = release.head?.backbone ?? release;
+  const asked = { modelSpec: { name: model.name }, model };
+  return (call) => {
     // The cache may answer it.
     if (model.isCached && !call.noStore) return;
-    assertCapacity(
-      { modelSpec: { name: model.name }, model },
-      withinRegions(call, model.residency),
-    );
+    assertCapacity(asked, withinRegions(call, model.residency));
+  };
+}
+
+/** Creates what resolves the models of calls, each to what its release offers. */
+export function createModelResolver(
+  { resolve }: Pick<Snapshot, "resolve">,
+  offeredBy: (release: Release) => ModelTasks,
+): Tasks["resolve"] {
+  const offered = new Map<Release, ModelTasks>();
+  return (modelSpec, { observer }) => {
+    const release = resolve(modelSpec);
+    observer?.resolved?.(release.name);
+    const known = offered.get(release);
+    if (known) return known;
+    const tasks = offeredBy(release);
+    offered.set(release, tasks);
+    return tasks;
   };
 }
 

@@ -61,7 +61,7 @@ function open(of: World, options: RolloutOptions = {}, seed = 1) {
     },
   } as unknown as ModelCatalog;
   const random = seededRandom(seed);
-  const inner = { classify, catalog } as unknown as Tasks;
+  const inner = { resolve: () => ({ classify }), catalog } as unknown as Tasks;
   const failures: string[] = [];
   const rollouts = createRollouts({
     options,
@@ -87,9 +87,12 @@ function open(of: World, options: RolloutOptions = {}, seed = 1) {
     random: random.next,
   });
   onTestFinished(() => rollouts.close());
-  const ask = async (spec = {}, call = {}) => {
-    const request = { modelSpec: { name: "m", ...spec }, pictures: [{ bytes: new Uint8Array(1) }] };
-    const { model } = await rollouts.inForce.current.tasks.classify(request, aCall(call));
+  const ask = async (spec = {}, options = {}) => {
+    const modelSpec = { name: "m", ...spec };
+    const request = { modelSpec, pictures: [{ bytes: new Uint8Array(1) }] };
+    const call = aCall(options);
+    const { tasks } = rollouts.inForce.current;
+    const { model } = await tasks.resolve(modelSpec, call).classify(request, call);
     return String(model?.version);
   };
   return { rollouts, ask, failures, isPassed: () => rollouts.inForce.current.tasks !== inner };

@@ -4,6 +4,7 @@ import {
   type Detections,
   type LabelScore,
   type ModelSpec,
+  type ModelTasks,
   type PictureRequest,
   type PictureResponse,
   type PictureResult,
@@ -36,10 +37,12 @@ export function tasksWithRollouts(tasks: Tasks, deps: RolloutTasksDeps): Tasks {
   const { chosen, labelled, isHeld } = createChooseSpec(deps);
 
   function withPictures<Value, Request extends PictureRequest>(
-    task: PictureTask<Value, Request>,
+    taskOf: (model: ModelTasks) => PictureTask<Value, Request>,
     compare?: (a: Value, b: Value) => ComparisonCounts,
     textOf: (value: Value) => string = () => "",
   ): PictureTask<Value, Request> {
+    const task: PictureTask<Value, Request> = async (request, call) =>
+      taskOf(tasks.resolve(request.modelSpec, call))(request, call);
     return async (request, call) => {
       const { name } = request.modelSpec;
       const shadow = shadowOf(name);
@@ -101,9 +104,10 @@ export function tasksWithRollouts(tasks: Tasks, deps: RolloutTasksDeps): Tasks {
     }
   }
 
-  const withTensors =
-    (score: Score): Score =>
-    async (request, call) => {
+  const withTensors = (taskOf: (model: ModelTasks) => Score): Score => {
+    const score: Score = async (request, call) =>
+      taskOf(tasks.resolve(request.modelSpec, call))(request, call);
+    return async (request, call) => {
       const state = stateOf(request.modelSpec.name);
       if (!state) return score(request, call);
       const { revision } = state;
@@ -127,19 +131,32 @@ export function tasksWithRollouts(tasks: Tasks, deps: RolloutTasksDeps): Tasks {
         throw thrown;
       }
     };
+  };
+
+  // The version is chosen when the call is scored, not when its body begins to come: a device may be swapped meanwhile.
+  const withRollout: Pick<
+    ModelTasks,
+    "classify" | "detect" | "embed" | "score" | "scoreAsContainer"
+  > = {
+    classify: withPictures(({ classify }) => classify, comparedLabels, labelText),
+    detect: withPictures(({ detect }) => detect, comparedBoxes, boxesText),
+    embed: withPictures(({ embed }) => embed),
+    score: withTensors(({ score }) => score),
+    scoreAsContainer: withTensors(({ scoreAsContainer }) => scoreAsContainer),
+  };
 
   return {
     ...tasks,
-    assertModel: (modelSpec) => tasks.assertModel(labelled(modelSpec)),
-    pictureInputs: (modelSpec) => tasks.pictureInputs(labelled(modelSpec)),
+    resolve: (modelSpec, call) => {
+      const model = tasks.resolve(labelled(modelSpec), call);
+      const { name } = modelSpec;
+      if (!shadowOf(name) && !stateOf(name)) return model;
+      const signatures: ModelTasks["signatures"] = (asked, ofCall) =>
+        model.signatures(labelled(asked), ofCall);
+      return { ...model, ...withRollout, signatures };
+    },
     modelStatus: (modelSpec, call) => tasks.modelStatus(labelled(modelSpec), call),
     modelMetadata: (modelSpec, call) => tasks.modelMetadata(labelled(modelSpec), call),
-    signatures: (modelSpec, call) => tasks.signatures(labelled(modelSpec), call),
-    classify: withPictures(tasks.classify, comparedLabels, labelText),
-    detect: withPictures(tasks.detect, comparedBoxes, boxesText),
-    embed: withPictures(tasks.embed),
-    score: withTensors(tasks.score),
-    scoreAsContainer: withTensors(tasks.scoreAsContainer),
   };
 }
 

@@ -126,7 +126,7 @@ export function deviceWorld(...initial: readonly (string | undefined)[]): Device
       const rollouts = createRollouts<RolledOut>({
         options,
         inForce: createLiveValue({
-          tasks: { classify, catalog } as unknown as Tasks,
+          tasks: { resolve: () => ({ classify }), catalog } as unknown as Tasks,
           snapshot: { resolve: () => ({ isIdempotent: true }), backboneOf: (name: string) => name },
         }),
         hasQueue: () => false,
@@ -141,7 +141,9 @@ export function deviceWorld(...initial: readonly (string | undefined)[]): Device
         const modelSpec = { name: "m", ...spec };
         const pictures = [{ bytes: new Uint8Array(1) }];
         const request = { modelSpec, pictures };
-        const { model } = await rollouts.inForce.current.tasks.classify(request, aCall({ hints }));
+        const call = aCall({ hints });
+        const { tasks } = rollouts.inForce.current;
+        const { model } = await tasks.resolve(modelSpec, call).classify(request, call);
         return String(model?.version);
       };
       return { rollouts, failures, ask };

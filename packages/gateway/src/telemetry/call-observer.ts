@@ -56,6 +56,8 @@ export function createCallObserver(deps: CallObserverDeps): ObserveCall {
     let span = noSpan;
     let traceId: string | undefined;
     let attemptCount = 0;
+    /** Name of the model in the configuration, once the call has resolved it. */
+    let resolvedName: string | undefined;
     try {
       const attributes = { "tensorgate.protocol": start.protocol };
       span = tracer.startSpan(start.operation, { kind: SpanKind.SERVER, attributes }, parent);
@@ -106,8 +108,8 @@ export function createCallObserver(deps: CallObserverDeps): ObserveCall {
 
     function end(ended: ObservedEnd): void {
       const { error, model, region = "", askedModel = "" } = ended;
-      const { snapshot } = inForce.current;
-      const known = snapshot.has(askedModel) ? askedModel : "";
+      // A call that failed before, and one that scores nothing.
+      const known = resolvedName ?? (inForce.current.snapshot.has(askedModel) ? askedModel : "");
       try {
         const labels = {
           protocol: start.protocol,
@@ -133,12 +135,14 @@ export function createCallObserver(deps: CallObserverDeps): ObserveCall {
         onFailure(thrown);
       }
       // A replica may answer by another name than the one that it is configured under.
-      const name = model && snapshot.has(model.name) ? model.name : known;
-      if (name !== "") statistics.count(name, ended);
+      if (known !== "") statistics.count(known, ended);
       onCall?.(callRecord({ start, end: ended, attemptCount, traceId }));
     }
 
     return {
+      resolved: (modelName) => {
+        resolvedName = modelName;
+      },
       attempt,
       cached: (model, outcome) => {
         try {

@@ -1,12 +1,14 @@
-import type { Tasks } from "@tensorgate/core";
 import {
   type AnsweringModel,
   type CallContext,
   type Clock,
+  type ModelSpec,
+  type ModelTasks,
   type ObserveCall,
   type ObservedEnd,
   type RoutingStep,
   ScoringError,
+  type Tasks,
 } from "@tensorgate/core";
 import type {
   AccessLayer,
@@ -139,6 +141,26 @@ export function untilAborted<Answer>(
   signal.addEventListener("abort", () => reject(signal.reason), { once: true });
   answer.then(resolve, reject);
   return promise;
+}
+
+/**
+ * Resolves the model of a call before its body is read, and rejects the call if its replicas have no room. That the model
+ * is unknown is an error only once it is used: servers of other protocols read the body first.
+ */
+export function resolvedBeforeBody(
+  modelSpec: ModelSpec,
+  { call, tasks }: { readonly call: CallContext; readonly tasks: Tasks },
+): () => ModelTasks {
+  let model: ModelTasks;
+  try {
+    model = tasks.resolve(modelSpec, call);
+  } catch (thrown) {
+    return () => {
+      throw thrown;
+    };
+  }
+  model.assertCapacity(call);
+  return () => model;
 }
 
 /** A call for a single picture fails with that picture; among many, each has its own error. */

@@ -2,6 +2,7 @@ import {
   type CallContext,
   type ModelDescription,
   type ModelSpec,
+  type ModelTasks,
   type NamedTensorInfo,
   NotSupportedError,
   type Tasks,
@@ -44,6 +45,13 @@ export function modelSpecOf(name: string, version: string): ModelSpec {
   return { name, version: BigInt(version) };
 }
 
+export interface DescribingDeps {
+  readonly call: CallContext;
+  readonly tasks: Tasks;
+  /** Resolves the model, where its call has not done so before. */
+  readonly model?: () => ModelTasks;
+}
+
 /**
  * Describes a model under the names of the catalog, and asks a replica if none has reported its tensors yet, or if a
  * version is asked for that may not exist.
@@ -53,13 +61,12 @@ export function modelSpecOf(name: string, version: string): ModelSpec {
  */
 export async function describedModel(
   modelSpec: ModelSpec,
-  call: CallContext,
-  tasks: Tasks,
+  { call, tasks, model = () => tasks.resolve(modelSpec, call) }: DescribingDeps,
 ): Promise<DescribedModel> {
   const before = visibleModel(call, tasks.catalog, modelSpec.name);
   if (isComplete(before) && isLatest(modelSpec, before)) return withTensors(before);
   try {
-    await tasks.signatures(modelSpec, call);
+    await model().signatures(modelSpec, call);
   } catch (thrown) {
     // Containers do not describe their models, and a picture can be scored without: what the configuration says is known.
     const isPicture = before.input.kind === "picture" && thrown instanceof UpstreamFailedError;

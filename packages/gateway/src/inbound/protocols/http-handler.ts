@@ -166,11 +166,7 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
     /** Work that goes on after the client has disconnected still holds the picture. */
     async function answer(call: CallContext, tasks: Tasks): Promise<HttpAnswer> {
       using _held = exchange;
-      if (model !== undefined) {
-        call.caller?.assertMayUse(model);
-        // By the headers alone: what is refused is not read first.
-        if (route.method === "POST") tasks.assertCapacity(model, call);
-      }
+      if (model !== undefined) call.caller?.assertMayUse(model);
       const answered = await route.answer(exchange, { call, params, tasks });
       if (!call.requestBytes?.mayBeRead) exchange.recycle();
       return answered.body.length >= minNegotiatedBytes || answered.isTagged

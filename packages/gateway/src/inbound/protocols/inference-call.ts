@@ -7,12 +7,12 @@ import {
   InvalidRequestError,
   listedNames,
   type ModelSpec,
-  type Tasks,
   type Tensor,
 } from "@tensorgate/core";
 import { classified, type InferRequest, type RequestedOutput } from "@tensorgate/open-inference";
 import {
   type DescribedModel,
+  type DescribingDeps,
   describedModel,
   isLatest,
   type TensorMetadata,
@@ -31,9 +31,7 @@ export interface Inference {
   readonly outputs: readonly InferredOutput[];
 }
 
-export interface InferenceDeps {
-  readonly call: CallContext;
-  readonly tasks: Tasks;
+export interface InferenceDeps extends Required<DescribingDeps> {
   readonly clock: Clock;
 }
 
@@ -46,14 +44,14 @@ export interface InferenceDeps {
 export async function runInference(
   modelSpec: ModelSpec,
   request: InferRequest,
-  { call, tasks, clock }: InferenceDeps,
+  { call, tasks, model, clock }: InferenceDeps,
 ): Promise<Inference> {
-  const described = await describedModel(modelSpec, call, tasks);
+  const described = await describedModel(modelSpec, { call, tasks, model });
   if (isLatest(modelSpec, described.description)) assertTakes(described, request);
   using limited = withSettings(call, request, clock);
   const { inputs, outputs: requested, parameters } = request;
   const outputFilter = requested.map(({ name }) => name);
-  const response = await tasks.score(
+  const response = await model().score(
     { modelSpec, inputs, outputFilter, ...(parameters && { parameters }) },
     limited.call,
   );
@@ -70,8 +68,8 @@ export async function runInference(
       ? [{ name, tensor: inForm(tensor, { name, asked, described }), requested: asked }]
       : [];
   });
-  const { model, region } = response;
-  return { model, outputs, ...(region !== undefined && { region }) };
+  const { region } = response;
+  return { model: response.model, outputs, ...(region !== undefined && { region }) };
 }
 
 function assertTakes({ description, inputs }: DescribedModel, request: InferRequest): void {

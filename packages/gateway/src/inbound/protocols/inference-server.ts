@@ -74,7 +74,8 @@ export async function assertModelReady(
     throw new ModelNotReadyError(`model "${name}" is not ready: no replica can serve it`);
   }
   // A label stands for a version that only replicas know.
-  if (modelSpec.versionLabel !== undefined) await tasks.signatures(modelSpec, call);
+  if (modelSpec.versionLabel !== undefined)
+    await tasks.resolve(modelSpec, call).signatures(modelSpec, call);
   if (!hasVersion(modelSpec, model)) {
     throw new UnknownVersionError(`model "${name}" has no version ${modelSpec.version}`);
   }
@@ -135,7 +136,7 @@ export async function countedModels(
   { call, tasks, statistics }: CountingDeps,
 ): Promise<readonly CountedModel[]> {
   const models = modelSpec
-    ? [(await describedModel(modelSpec, call, tasks)).description]
+    ? [(await describedModel(modelSpec, { call, tasks })).description]
     : visibleModels(call, tasks.catalog);
   return models.map((model) => ({
     name: model.name,

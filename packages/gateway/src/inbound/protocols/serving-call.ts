@@ -5,6 +5,7 @@ import {
   defaultSignatureName,
   type EncodedCall,
   type ModelSpec,
+  type ModelTasks,
   type ScoreRequest,
   type ScoreResponse,
   ScoringError,
@@ -33,6 +34,8 @@ import { wireStatusOf } from "./wire-status.ts";
 export interface ServingCall {
   readonly call: CallContext;
   readonly tasks: Tasks;
+  /** The model that the path of the call names; fails if there is none such. */
+  readonly model?: (() => ModelTasks) | undefined;
   /** Path of a service, as clients of FPGA containers name the model: `/api/v1/service/resnet50`. */
   readonly serviceRoute?: string | undefined;
   /** Model of calls that name none. */
@@ -61,12 +64,14 @@ export async function scoreEncoded(
   const isAsAsked = asked?.name === modelSpec.name && asked.version === modelSpec.version;
   const named = isAsAsked ? encoded : withModelSpec(encoded, modelSpec);
   return inServingWords(modelSpec, async () => {
-    const request = { modelSpec, ...servingRequest(named, modelSpec, tasks) };
+    const early = isAsAsked ? serving.model : undefined;
+    const model = early ? early() : tasks.resolve(modelSpec, call);
+    const request = { modelSpec, ...servingRequest(named, modelSpec, model) };
     const isContainerCall =
       !asked?.name && encoded.method === "Predict" && request.outputFilter.length === 0;
     const response = isContainerCall
-      ? await blamingArguments(() => tasks.scoreAsContainer(request, call))
-      : await tasks.score(request, call);
+      ? await blamingArguments(() => model.scoreAsContainer(request, call))
+      : await model.score(request, call);
     return { ...response, encoded: response.encoded ?? encodedResponse(response, modelSpec) };
   });
 }
@@ -115,7 +120,7 @@ export function askedNameOf(encoded: EncodedCall): string {
 function servingRequest(
   encoded: EncodedCall,
   modelSpec: ModelSpec,
-  tasks: Tasks,
+  model: ModelTasks,
 ): Omit<ScoreRequest, "modelSpec"> {
   const { method, message } = encoded;
   const hasWireNames = true;
@@ -125,7 +130,7 @@ function servingRequest(
   );
   // A tensor that cannot be read is the caller's fault wherever it is found, and no replica's.
   const inputs = lazyMap(inputNames, (name) => readAsServed(() => input(name)));
-  const pictureInputs = tasks.pictureInputs(modelSpec);
+  const pictureInputs = model.pictureInputs(modelSpec);
   const hasPictures = inputNames.some((name) => pictureInputs.has(name) && dtype(name) === "BYTES");
   return { inputs, outputFilter, hasWireNames, ...(!hasPictures && { encoded }) };
 }

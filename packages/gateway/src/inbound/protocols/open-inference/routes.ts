@@ -7,6 +7,7 @@ import {
   type Readiness,
 } from "@tensorgate/core";
 import { visibleModels } from "../../access/access.ts";
+import { resolvedBeforeBody } from "../call.ts";
 import { type DescribedModel, describedModel, modelSpecOf } from "../described-model.ts";
 import type { HttpRoute } from "../http-handler.ts";
 import { runInference } from "../inference-call.ts";
@@ -58,7 +59,7 @@ export function openInferenceRoutes(options: OpenInferenceOptions): readonly Htt
   const described =
     (write: (model: DescribedModel) => ReturnType<typeof jsonBody>): HttpRoute["answer"] =>
     async (_exchange, { call, params, tasks }) =>
-      write(await describedModel(specOf(params), call, tasks));
+      write(await describedModel(specOf(params), { call, tasks }));
 
   const routes: readonly Route[] = [
     {
@@ -108,12 +109,13 @@ export function openInferenceRoutes(options: OpenInferenceOptions): readonly Htt
     ),
     ...ofModel("POST", "/infer", async (exchange, { call, params, tasks }) => {
       const modelSpec = specOf(params);
+      const model = resolvedBeforeBody(modelSpec, { call, tasks });
       const request = await readInferRequest(exchange, maxBodyBytes, () =>
-        describedModel(modelSpec, call, tasks),
+        describedModel(modelSpec, { call, tasks, model }),
       );
       return inferAnswer(
         request,
-        await runInference(modelSpec, request, { call, tasks, clock }),
+        await runInference(modelSpec, request, { call, tasks, model, clock }),
         call,
       );
     }),

@@ -32,12 +32,14 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
     const { modelSpec, region, numbers } = askedBy(query, params["model"] ?? "", ownParams);
     // It asks for a region as the header does.
     if (region) tasks.assertRegion(region, call);
-    // An unknown model is refused before its picture is read.
-    tasks.assertModel(modelSpec);
+    // By the headers alone: a call of an unknown model, or of one without room, is rejected before its picture is read.
+    const model = tasks.resolve(modelSpec, call);
+    model.assertCapacity(call);
     const startedMs = clock.nowMs();
     const pictures = await picturesFromBody(exchange, limits);
     call.times.add("read", clock.nowMs() - startedMs);
     return {
+      model,
       asked: { ...numbers, modelSpec, pictures },
       call: region ? { ...call, hints: { ...call.hints, region } } : call,
     };
@@ -50,8 +52,8 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
       path: "/v1/classify/{model}",
       errorBody: problemBody,
       answer: async (exchange, routed) => {
-        const { asked, call } = await read(exchange, routed, classifyParams);
-        return pictureAnswer(await routed.tasks.classify(asked, call), labelsJson);
+        const { model, asked, call } = await read(exchange, routed, classifyParams);
+        return pictureAnswer(await model.classify(asked, call), labelsJson);
       },
     },
     {
@@ -60,8 +62,8 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
       path: "/v1/detect/{model}",
       errorBody: problemBody,
       answer: async (exchange, routed) => {
-        const { asked, call } = await read(exchange, routed, detectParams);
-        return pictureAnswer(await routed.tasks.detect(asked, call), boxesJson);
+        const { model, asked, call } = await read(exchange, routed, detectParams);
+        return pictureAnswer(await model.detect(asked, call), boxesJson);
       },
     },
     {
@@ -70,8 +72,8 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
       path: "/v1/embed/{model}",
       errorBody: problemBody,
       answer: async (exchange, routed) => {
-        const { asked, call } = await read(exchange, routed, []);
-        return pictureAnswer(await routed.tasks.embed(asked, call), featuresJson);
+        const { model, asked, call } = await read(exchange, routed, []);
+        return pictureAnswer(await model.embed(asked, call), featuresJson);
       },
     },
     {

@@ -10,7 +10,7 @@ import {
   toJsonString,
 } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
-import type { CallContext, ModelSpec, PictureResponse, Tasks } from "@tensorgate/core";
+import type { CallContext, ModelSpec, ModelTasks, PictureResponse, Tasks } from "@tensorgate/core";
 import { file_grpc_health_v1_health as healthFile } from "@tensorgate/proto/grpc/health/v1/health";
 import { file_grpc_reflection_v1_reflection as reflectionFile } from "@tensorgate/proto/grpc/reflection/v1/reflection";
 import { file_inference_open_inference as inferenceFile } from "@tensorgate/proto/inference/open_inference";
@@ -128,7 +128,7 @@ export const scoringMethods: readonly ScoringMethod[] = [
       ...(request.topK !== undefined && { topK: request.topK }),
       ...(request.minScore !== undefined && { minScore: request.minScore }),
     };
-    return pictureAnswer(await tasks.classify(permitted(asked, call), call), classifyResult);
+    return pictureAnswer(await permitted(asked, call, tasks).classify(asked, call), classifyResult);
   }),
 
   scoringMethod(ScoringService.method.detect, async (request, call, tasks) => {
@@ -137,7 +137,7 @@ export const scoringMethods: readonly ScoringMethod[] = [
       pictures: request.pictures.map(pictureFrom),
       ...selectionFrom(request),
     };
-    return pictureAnswer(await tasks.detect(permitted(asked, call), call), detectResult);
+    return pictureAnswer(await permitted(asked, call, tasks).detect(asked, call), detectResult);
   }),
 
   scoringMethod(ScoringService.method.embed, async (request, call, tasks) => {
@@ -145,7 +145,7 @@ export const scoringMethods: readonly ScoringMethod[] = [
       modelSpec: modelSpecFrom(request.modelSpec),
       pictures: request.pictures.map(pictureFrom),
     };
-    return pictureAnswer(await tasks.embed(permitted(asked, call), call), embedResult);
+    return pictureAnswer(await permitted(asked, call, tasks).embed(asked, call), embedResult);
   }),
 
   scoringMethod(ScoringService.method.predict, async (request, call, tasks) => {
@@ -163,7 +163,7 @@ export const scoringMethods: readonly ScoringMethod[] = [
       outputFilter,
       ...(parameters && { parameters }),
     };
-    const { model, region, outputs } = await tasks.score(permitted(asked, call), call);
+    const { model, region, outputs } = await permitted(asked, call, tasks).score(asked, call);
     const message = {
       model,
       region: region ?? "",
@@ -189,7 +189,7 @@ function addScoringRoutes(router: ConnectRouter, run: RunRpc): void {
           ...(topK !== undefined && { topK }),
           ...(minScore !== undefined && { minScore }),
         };
-        return tasks.classify(permitted(asked, call), call);
+        return permitted(asked, call, tasks).classify(asked, call);
       },
     }),
   );
@@ -199,7 +199,7 @@ function addScoringRoutes(router: ConnectRouter, run: RunRpc): void {
       run,
       result: detectResult,
       work: ({ of, ...request }, { call, tasks }) =>
-        tasks.detect(permitted({ ...of, ...selectionFrom(request) }, call), call),
+        permitted(of, call, tasks).detect({ ...of, ...selectionFrom(request) }, call),
     }),
   );
 }
@@ -221,13 +221,18 @@ function addCatalogRoutes(router: ConnectRouter, run: RunRpc): void {
   });
 }
 
-/** @throws ForbiddenError if the caller's key is not for the model of `request` */
-function permitted<Request extends { readonly modelSpec: ModelSpec }>(
-  request: Request,
-  { caller }: CallContext,
-): Request {
-  caller?.assertMayUse(request.modelSpec.name);
-  return request;
+/**
+ * Resolves the model of `request`.
+ *
+ * @throws ForbiddenError if the caller's key is not for it; UnknownModelError, UnknownVersionError
+ */
+function permitted(
+  { modelSpec }: { readonly modelSpec: ModelSpec },
+  call: CallContext,
+  tasks: Tasks,
+): ModelTasks {
+  call.caller?.assertMayUse(modelSpec.name);
+  return tasks.resolve(modelSpec, call);
 }
 
 function pictureAnswer<Value, Result>(

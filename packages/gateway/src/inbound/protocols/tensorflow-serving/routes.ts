@@ -17,6 +17,7 @@ import {
   servingErrors,
 } from "@tensorgate/tf-serving";
 import type { Exchange } from "../../server/exchange.ts";
+import { resolvedBeforeBody } from "../call.ts";
 import type { HttpAnswer, HttpRoute, RouteCall } from "../http-handler.ts";
 import { inServingWords, scoreEncoded } from "../serving-call.ts";
 import { tensorBytes, writtenAnswer } from "../written-answer.ts";
@@ -77,12 +78,13 @@ export function tensorflowServingRoutes({
 
   const examples = ({ method, request, answerJson }: ExampleTask) =>
     async function answer(spec: ModelSpec, exchange: Exchange, { call, tasks }: RouteCall) {
+      const model = resolvedBeforeBody(spec, { call, tasks });
       const bytes = await bodyOf(exchange);
       return inServingWords(spec, async () => {
         const body = readJsonBody(bytes, createWorkBudget(maxElements));
         const modelSpec = { ...spec, signatureName: body.signatureName };
         const message = request(modelSpec, readExampleBody(body));
-        const response = await scoreEncoded({ method, message }, { call, tasks });
+        const response = await scoreEncoded({ method, message }, { call, tasks, model });
         const answer = await writtenAnswer(
           answerJson(response.encoded),
           call,
@@ -108,11 +110,13 @@ export function tensorflowServingRoutes({
     ),
 
     route("POST", "predict", async (spec, exchange, { call, tasks }) => {
+      const resolved = resolvedBeforeBody(spec, { call, tasks });
       const bytes = await bodyOf(exchange);
       return inServingWords(spec, async () => {
         const body = readJsonBody(bytes, createWorkBudget(maxElements));
         const { signatureName } = body;
-        const signatures = await tasks.signatures(spec, call);
+        const model = resolved();
+        const signatures = await model.signatures(spec, call);
         const signature = signatures.get(signatureName || defaultSignatureName);
         if (!signature) {
           throw servingErrors.unknownRestSignature(signatureName || defaultSignatureName);
@@ -121,10 +125,10 @@ export function tensorflowServingRoutes({
         const { format, inputs } = readPredictBody(
           body,
           inputTypeNames(signature),
-          tasks.pictureInputs(modelSpec),
+          model.pictureInputs(modelSpec),
         );
         const request = { modelSpec, inputs, outputFilter: [], hasWireNames: true };
-        const response = await tasks.score(request, call);
+        const response = await model.score(request, call);
         const outputs = inOrder(response.outputs, signature);
         const answer = await writtenAnswer(
           predictAnswerJson(outputs, format),

@@ -132,7 +132,11 @@ async function answered(
   const { modelName, modelVersion, id, isRaw } = request;
   deps.call.caller?.assertMayUse(modelName);
   const modelSpec = modelSpecOf(modelName, modelVersion);
-  const { model, region, outputs } = await runInference(modelSpec, request, deps);
+  const resolved = deps.tasks.resolve(modelSpec, deps.call);
+  const { model, region, outputs } = await runInference(modelSpec, request, {
+    ...deps,
+    model: () => resolved,
+  });
   const response = {
     id,
     isRaw,

@@ -98,7 +98,7 @@ export function addInferenceRoutes(router: ConnectRouter, deps: InferenceRoutesD
   router.rpc(method.modelMetadata, (request, context) =>
     run(request, context, async (call, tasks) => {
       const modelSpec = modelSpecOf(request.name, request.version);
-      const { description, inputs, outputs } = await describedModel(modelSpec, call, tasks);
+      const { description, inputs, outputs } = await describedModel(modelSpec, { call, tasks });
       return {
         message: {
           name: description.name,
@@ -114,7 +114,7 @@ export function addInferenceRoutes(router: ConnectRouter, deps: InferenceRoutesD
   router.rpc(method.modelConfig, (request, context) =>
     run(request, context, async (call, tasks) => {
       const modelSpec = modelSpecOf(request.name, request.version);
-      const { description, inputs, outputs } = await describedModel(modelSpec, call, tasks);
+      const { description, inputs, outputs } = await describedModel(modelSpec, { call, tasks });
       const config = {
         name: description.name,
         platform,

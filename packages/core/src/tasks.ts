@@ -41,7 +41,8 @@ export interface Tasks {
   /**
    * Resolves the model of a call, once, when the call begins.
    *
-   * @throws UnknownModelError; UnknownVersionError for a version that a model of the gateway itself does not have
+   * @throws ForbiddenError if the caller's key is not for the model; UnknownModelError; UnknownVersionError for a version
+   *   that a model of the gateway itself does not have
    */
   readonly resolve: (modelSpec: ModelSpec, call: CallContext) => ModelTasks;
   /**

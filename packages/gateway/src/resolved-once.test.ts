@@ -1,32 +1,84 @@
-import { expect, test, vi } from "vitest";
-import { startFakeReplica } from "../../../test/support/fake-replica.ts";
+import type { ModelSpec } from "@tensorgate/core";
+import { expect, onTestFinished, test } from "vitest";
 import { samplePicture } from "../../../test/support/pictures.ts";
-import { startGateway } from "../../../test/support/running-gateway.ts";
 import { shapesOutputs } from "../../../test/support/shapes-answers.ts";
+import { checkedOptions } from "./config/parse-config.ts";
+import { hostCallbacks } from "./host-callbacks.ts";
+import { createInbound } from "./inbound/inbound.ts";
+import { createModels } from "./models/models.ts";
+import { createPictures } from "./models/pictures.ts";
+import { createSnapshot } from "./models/snapshot.ts";
+import { systemClockAndRandom } from "./system-clock.ts";
+import { createTelemetry } from "./telemetry/telemetry.ts";
 
-/** Each time that a model was looked up by its name. */
-const lookUps: string[] = [];
+const signature = {
+  inputs: new Map([["images", { dtype: "BYTES" as const, shape: [-1] }]]),
+  outputs: new Map([["scores", { dtype: "FP32" as const, shape: [-1, 4] }]]),
+};
 
-vi.mock("./models/snapshot.ts", async (importOriginal) => {
-  const original = await importOriginal<typeof import("./models/snapshot.ts")>();
-  return {
-    ...original,
-    createSnapshot: (options: Parameters<typeof original.createSnapshot>[0]) => {
-      const snapshot = original.createSnapshot(options);
-      return {
-        ...snapshot,
-        resolve: (spec: Parameters<typeof snapshot.resolve>[0]) => {
-          lookUps.push(`resolve ${spec.name}`);
-          return snapshot.resolve(spec);
-        },
-        has: (name: string) => {
-          lookUps.push(`has ${name}`);
-          return snapshot.has(name);
-        },
-      };
+/** The stages of a gateway in front of `routing`, whose snapshot counts how often a model is looked up by its name. */
+async function openStages() {
+  const { clock } = systemClockAndRandom;
+  const model = {
+    name: "shapes",
+    input: { tensor: "images", kind: "encoded-image" as const },
+    output: { scores: { holds: "probabilities" as const } },
+  };
+  const pools = [{ model: "shapes", region: "local", replicas: ["127.0.0.1:9"] }];
+  const options = checkedOptions({ region: "local", listen: { port: 0 }, models: [model], pools });
+  const lookUps: string[] = [];
+  const own = createSnapshot(options);
+  const snapshot = {
+    ...own,
+    resolve: (spec: ModelSpec) => {
+      lookUps.push(`resolve ${spec.name}`);
+      return own.resolve(spec);
+    },
+    has: (name: string) => {
+      lookUps.push(`has ${name}`);
+      return own.has(name);
     },
   };
-});
+  const host = hostCallbacks({});
+  const pictures = createPictures({ options: {}, ...host, clock });
+  // As a replica that calls its model otherwise.
+  const score = async () => ({ model: { name: "fake", version: 1n }, outputs: shapesOutputs() });
+  const never = () => Promise.reject(new Error("no replica is asked"));
+  const { tasksOf } = createModels({
+    pictures,
+    score,
+    cachedScore: score,
+    assertCapacity: () => {},
+    reported: () => ({ versions: [1n], signatures: new Map([["serving_default", signature]]) }),
+    regionsOf: () => ["local"],
+    modelStatus: never,
+    modelMetadata: never,
+    clock,
+  });
+  const telemetry = createTelemetry({ ...host, version: "0.0.0", clock });
+  const inbound = createInbound({
+    ...host,
+    options,
+    region: "local",
+    maxPictures: 1,
+    inForce: { current: { tasks: tasksOf(snapshot) } },
+    status: () => ({ regions: [], retriesLeft: 0 }),
+    readiness: () => ({ isReady: true, because: "it serves" }),
+    version: "0.0.0",
+    console: undefined,
+    outages: undefined,
+    observeCall: telemetry.observeCalls({ current: { snapshot } }),
+    statistics: telemetry.statistics,
+    onRejected: () => {},
+    isPortShared: false,
+    joinStatus: undefined,
+    clock,
+  });
+  await inbound.listen();
+  onTestFinished(() => inbound.close(0));
+  onTestFinished(() => pictures.close());
+  return { url: inbound.url, lookUps, statistics: telemetry.statistics };
+}
 
 const star = samplePicture("star");
 const image = Buffer.from(star).toString("base64");
@@ -35,12 +87,6 @@ const connect = (method: string, message: object) => ({
   type: "application/json",
   body: JSON.stringify({ modelSpec: { name: "shapes" }, ...message }),
 });
-
-const signature = {
-  inputs: new Map([["images", { dtype: "BYTES" as const, shape: [-1] }]]),
-  outputs: new Map([["scores", { dtype: "FP32" as const, shape: [-1, 4] }]]),
-};
-const signatures = new Map([["serving_default", signature]]);
 
 test.each([
   { what: "a picture by REST", path: "/v1/classify/shapes", type: "image/png", body: star },
@@ -58,11 +104,9 @@ test.each([
     body: JSON.stringify({ instances: [{ b64: image }] }),
   },
 ])("the model of $what is looked up once", async ({ path, type, body }) => {
-  await using replica = await startFakeReplica({ answer: shapesOutputs, signatures });
-  await using running = await startGateway({ westeurope: [replica.address] });
-  lookUps.length = 0;
+  const { url, lookUps, statistics } = await openStages();
 
-  const response = await fetch(running.url + path, {
+  const response = await fetch(url + path, {
     method: "POST",
     headers: { "content-type": type },
     body: typeof body === "string" ? body : new Uint8Array(body),
@@ -70,4 +114,6 @@ test.each([
 
   expect({ status: response.status, text: await response.text() }).toMatchObject({ status: 200 });
   expect(lookUps).toEqual(["resolve shapes"]);
+  // Counted under the name that it was resolved by, whatever the replica calls it.
+  expect(statistics.of("fake").success.count).toBe(0);
 });

@@ -20,7 +20,7 @@ export {
   streamErrorSegments,
   streamResponseSegments,
 } from "./infer-response-message.ts";
-export { writeParameters } from "./parameter-message.ts";
+export { readParameter, writeParameters } from "./parameter-message.ts";
 export { type ReceivedInferResponse, readInferResponse } from "./read-infer-response.ts";
 export { readInferBody, readJsonLength } from "./rest/infer-request.ts";
 export {

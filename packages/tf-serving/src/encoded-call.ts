@@ -2,7 +2,7 @@ import type { AnsweringModel, EncodedCall, ModelSpec, ServingMethod } from "@ten
 import { fieldTag, joined, MessageReader, MessageWriter } from "@tensorgate/core";
 import { modelSpecWriter, readModelSpec } from "./predict.ts";
 import { servingErrors } from "./serving-error.ts";
-import { createTensorBudget } from "./tensor-values.ts";
+import { createTensorBudget } from "./tensor-proto.ts";
 import { fieldsOf } from "./wire/fields.ts";
 
 /** Where a message has its model specs: in a field of its own, or in that of each of its parts. */

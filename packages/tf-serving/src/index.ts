@@ -110,14 +110,16 @@ export {
   signatureDefFromSignature,
   signatureFromDef,
 } from "./signature-def.ts";
-export { readTensorProto, type TensorEncoding, tensorProtoWriter } from "./tensor-proto.ts";
 export {
   createTensorBudget,
+  readTensorProto,
   type TensorBudget,
   type TensorBudgetOptions,
-  TensorParsingError,
+  type TensorEncoding,
   tensorBudgetDefaults,
-} from "./tensor-values.ts";
+  tensorProtoWriter,
+} from "./tensor-proto.ts";
+export { TensorParsingError } from "./tensor-values.ts";
 export { messageFromText } from "./text-format/message-from-text.ts";
 export { TextFormatError } from "./text-format/text-tokens.ts";
 export { versionLabelsFrom, versionLabelsHeader, versionLabelsText } from "./version-labels.ts";

@@ -10,12 +10,14 @@ import type {
 } from "@tensorgate/core";
 import { fieldTag, MessageReader, MessageWriter, readInt64Message } from "@tensorgate/core";
 import {
+  createTensorBudget,
   readDType,
   readTensorProto,
+  type TensorBudget,
   type TensorEncoding,
   tensorProtoWriter,
 } from "./tensor-proto.ts";
-import { createTensorBudget, type TensorBudget, TensorParsingError } from "./tensor-values.ts";
+import { TensorParsingError } from "./tensor-values.ts";
 
 /** Field numbers of `tensorflow.serving.PredictRequest` and `PredictResponse`, and their tags. */
 export const requestField = { modelSpec: 1, inputs: 2, outputFilter: 3 } as const;

@@ -1,8 +1,8 @@
 import { joined, MessageWriter, type Tensor, TooLargeError } from "@tensorgate/core";
 import { expect, test } from "vitest";
 import { scoreResponseFromPredictResponse } from "./predict.ts";
-import { readTensorProto, tensorProtoWriter } from "./tensor-proto.ts";
-import { createTensorBudget, TensorParsingError } from "./tensor-values.ts";
+import { createTensorBudget, readTensorProto, tensorProtoWriter } from "./tensor-proto.ts";
+import { TensorParsingError } from "./tensor-values.ts";
 
 // What a reply may cost is counted while it is read: as many elements as there are, whatever the bytes.
 

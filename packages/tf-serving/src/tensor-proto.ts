@@ -1,9 +1,9 @@
 import {
   type BytesTensor,
   bytesPerElement,
+  createWorkBudget,
   type DType,
   elementCount,
-  type FixedSizeTensor,
   fieldTag,
   MalformedMessageError,
   MessageReader,
@@ -15,15 +15,70 @@ import {
   wireType,
 } from "@tensorgate/core";
 import { dataTypes, dtypeByNumber } from "./data-type.ts";
-import { signedDTypes, tensorProtoField, valueFields } from "./tensor-proto-fields.ts";
+import { tensorProtoField, valueFields } from "./tensor-proto-fields.ts";
 import {
-  createTensorBudget,
-  type EncodedElements,
-  type FieldValues,
-  readElements,
-  type TensorBudget,
+  type ElementsWanted,
+  hasByteOver1,
+  stringsFromContent,
   TensorParsingError,
+  type ValueBudget,
+  writeValues,
+  writtenElements,
 } from "./tensor-values.ts";
+
+export interface TensorBudgetOptions {
+  /**
+   * Most fields, strings and values that come one by one. Values that are packed, or raw bytes, are not counted: they
+   * are viewed where they lie, or charged as bytes.
+   * @default 131_072
+   */
+  readonly maxElements?: number;
+  /**
+   * Most bytes of values that are written out rather than viewed: varints, and those that are fewer than the shape says,
+   * of which the last one fills the rest.
+   * @default 268_435_456
+   */
+  readonly maxValueBytes?: number;
+  /**
+   * Most bytes of packed varints: they are read one by one, in one turn of the event loop.
+   * @default 16_777_216
+   */
+  readonly maxVarintBytes?: number;
+}
+
+/** Budget for reading the tensors of one message. */
+export interface TensorBudget extends ValueBudget {
+  readonly elements: WorkBudget;
+}
+
+export const tensorBudgetDefaults: Required<TensorBudgetOptions> = {
+  maxElements: 131_072,
+  maxValueBytes: 268_435_456,
+  maxVarintBytes: 16_777_216,
+};
+
+export function createTensorBudget(options: TensorBudgetOptions = {}): TensorBudget {
+  const { maxElements, maxValueBytes, maxVarintBytes } = { ...tensorBudgetDefaults, ...options };
+  let takenBytes = 0;
+  let varintBytes = 0;
+  return {
+    elements: createWorkBudget(maxElements),
+    takeValueBytes: (byteCount) => {
+      takenBytes += byteCount;
+      if (takenBytes <= maxValueBytes) return;
+      throw new TensorParsingError(
+        `tensors of ${takenBytes} bytes, written out; at most ${maxValueBytes} are accepted`,
+      );
+    },
+    takeVarintBytes: (byteCount) => {
+      varintBytes += byteCount;
+      if (varintBytes <= maxVarintBytes) return;
+      throw new TensorParsingError(
+        `${varintBytes} bytes of integers one by one; at most ${maxVarintBytes} are accepted, more in tensor_content`,
+      );
+    },
+  };
+}
 
 /**
  * Reads a `tensorflow.TensorProto` as TensorFlow does; the data view `message` where their layout allows it.
@@ -74,6 +129,19 @@ export function readDType(message: Uint8Array): DType | undefined {
     throw thrown;
   }
   return dtypeByNumber.get(dataType);
+}
+
+/** Values of one field as they came: packed ones whole, others one by one. */
+interface FieldValues {
+  readonly field: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Elements of a tensor, as encoded. */
+interface EncodedElements {
+  readonly content: Uint8Array;
+  /** Value fields in the order they came. */
+  readonly values: readonly FieldValues[];
 }
 
 /** Fields of a message; its type decides which of them count. */
@@ -146,6 +214,39 @@ function readShape(message: Uint8Array, shape: number[], elements: WorkBudget): 
   }
 }
 
+/**
+ * Reads the elements of a fixed-size type, little-endian: from `tensor_content`, which wins, or from the value field of
+ * the type. They are viewed where they lie if their layout allows it.
+ *
+ * @throws TensorParsingError if values are cut short or not as many as the shape says, or would take more bytes than the
+ *   budget has
+ */
+function readElements(
+  { content, values }: EncodedElements,
+  { dtype, byteCount }: ElementsWanted,
+  budget: TensorBudget,
+): Uint8Array {
+  if (byteCount === 0) return new Uint8Array();
+  if (content.byteLength > 0) {
+    if (content.byteLength !== byteCount) {
+      throw new TensorParsingError(`${content.byteLength} bytes of content, not ${byteCount}`);
+    }
+    if (dtype === "BOOL" && hasByteOver1(content)) {
+      throw new TensorParsingError("a truth value that is neither 0 nor 1");
+    }
+    return content;
+  }
+  const { number, layout } = valueFields[dtype];
+  const own: Uint8Array[] = [];
+  for (const { field, bytes } of values) if (field === number) own.push(bytes);
+  const [only] = own;
+  // Packed floats are little-endian elements already.
+  const isWhole = own.length === 1 && only?.byteLength === byteCount;
+  if (layout !== "varint" && isWhole && only) return only;
+
+  return writtenElements(own, { dtype, byteCount }, budget);
+}
+
 function readBytesTensor(
   { shape, content, strings }: EncodedTensor,
   count: number,
@@ -163,31 +264,6 @@ function readBytesTensor(
   const last = strings.at(-1) ?? new Uint8Array();
   const elements = Array.from({ length: count }, (_, index) => strings[index] ?? last);
   return { dtype, shape, elements };
-}
-
-/** All lengths as varints, then all bytes. */
-function stringsFromContent(content: Uint8Array, count: number): readonly Uint8Array[] {
-  const lengths: number[] = [];
-  let offset = 0;
-  for (let index = 0; index < count; index += 1) {
-    let length = 0;
-    let scale = 1;
-    for (;;) {
-      const byte = content[offset++];
-      if (byte === undefined || scale > 2 ** 35) throw new TensorParsingError("content cut short");
-      length += (byte & 0x7f) * scale;
-      scale *= 0x80;
-      if (byte < 0x80) break;
-    }
-    lengths.push(length);
-  }
-  const elements = lengths.map((length) => {
-    const element = content.subarray(offset, offset + length);
-    offset += length;
-    return element;
-  });
-  if (offset !== content.byteLength) throw new TensorParsingError("content of another length");
-  return elements;
 }
 
 /**
@@ -216,38 +292,4 @@ export function tensorProtoWriter(tensor: Tensor, encoding: TensorEncoding): Mes
     return writer.bytesField(tensorProtoField.tensorContent, tensor.data);
   }
   return writeValues(writer, tensor);
-}
-
-function writeValues(writer: MessageWriter, { dtype, data }: FixedSizeTensor): MessageWriter {
-  const { number, layout } = valueFields[dtype];
-  // Packed floats on the wire are what they are in memory.
-  if (layout !== "varint") return writer.bytesField(number, data);
-
-  const elementBytes = bytesPerElement[dtype];
-  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-  const isSigned = signedDTypes.has(dtype);
-  const packed = new MessageWriter();
-  for (let offset = 0; offset < data.byteLength; offset += elementBytes) {
-    const value = readInteger(view, offset, elementBytes, isSigned);
-    packed.varint(value < 0 ? BigInt(value) : value);
-  }
-  return writer.messageField(number, packed);
-}
-
-function readInteger(
-  view: DataView,
-  offset: number,
-  elementBytes: number,
-  isSigned: boolean,
-): number | bigint {
-  switch (elementBytes) {
-    case 1:
-      return isSigned ? view.getInt8(offset) : view.getUint8(offset);
-    case 2:
-      return isSigned ? view.getInt16(offset, true) : view.getUint16(offset, true);
-    case 4:
-      return isSigned ? view.getInt32(offset, true) : view.getUint32(offset, true);
-    default:
-      return isSigned ? view.getBigInt64(offset, true) : view.getBigUint64(offset, true);
-  }
 }

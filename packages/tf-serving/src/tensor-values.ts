@@ -1,85 +1,22 @@
 import {
   bytesPerElement,
-  createWorkBudget,
   type FixedSizeDType,
-  type WorkBudget,
+  type FixedSizeTensor,
+  MessageWriter,
 } from "@tensorgate/core";
-import { valueFields } from "./tensor-proto-fields.ts";
+import { signedDTypes, valueFields } from "./tensor-proto-fields.ts";
 
 /** A `TensorProto` that TensorFlow would not parse, or that is too large. */
 export class TensorParsingError extends Error {
   override readonly name = "TensorParsingError";
 }
 
-export interface TensorBudgetOptions {
-  /**
-   * Most fields, strings and values that come one by one. Values that are packed, or raw bytes, are not counted: they
-   * are viewed where they lie, or charged as bytes.
-   * @default 131_072
-   */
-  readonly maxElements?: number;
-  /**
-   * Most bytes of values that are written out rather than viewed: varints, and those that are fewer than the shape says,
-   * of which the last one fills the rest.
-   * @default 268_435_456
-   */
-  readonly maxValueBytes?: number;
-  /**
-   * Most bytes of packed varints: they are read one by one, in one turn of the event loop.
-   * @default 16_777_216
-   */
-  readonly maxVarintBytes?: number;
-}
-
-/** Budget for reading the tensors of one message. */
-export interface TensorBudget {
-  readonly elements: WorkBudget;
+/** What values may take that are written out rather than viewed where they lie. */
+export interface ValueBudget {
   /** @throws TensorParsingError if that is more than there is */
   takeValueBytes(byteCount: number): void;
   /** @throws TensorParsingError if that is more than there is */
   takeVarintBytes(byteCount: number): void;
-}
-
-export const tensorBudgetDefaults: Required<TensorBudgetOptions> = {
-  maxElements: 131_072,
-  maxValueBytes: 268_435_456,
-  maxVarintBytes: 16_777_216,
-};
-
-export function createTensorBudget(options: TensorBudgetOptions = {}): TensorBudget {
-  const { maxElements, maxValueBytes, maxVarintBytes } = { ...tensorBudgetDefaults, ...options };
-  let takenBytes = 0;
-  let varintBytes = 0;
-  return {
-    elements: createWorkBudget(maxElements),
-    takeValueBytes: (byteCount) => {
-      takenBytes += byteCount;
-      if (takenBytes <= maxValueBytes) return;
-      throw new TensorParsingError(
-        `tensors of ${takenBytes} bytes, written out; at most ${maxValueBytes} are accepted`,
-      );
-    },
-    takeVarintBytes: (byteCount) => {
-      varintBytes += byteCount;
-      if (varintBytes <= maxVarintBytes) return;
-      throw new TensorParsingError(
-        `${varintBytes} bytes of integers one by one; at most ${maxVarintBytes} are accepted, more in tensor_content`,
-      );
-    },
-  };
-}
-
-/** Values of one field as they came: packed ones whole, others one by one. */
-export interface FieldValues {
-  readonly field: number;
-  readonly bytes: Uint8Array;
-}
-
-/** Elements of a tensor, as encoded. */
-export interface EncodedElements {
-  readonly content: Uint8Array;
-  /** Value fields in the order they came. */
-  readonly values: readonly FieldValues[];
 }
 
 /** The elements of a fixed-size type. */
@@ -90,36 +27,18 @@ export interface ElementsWanted {
 }
 
 /**
- * Reads the elements of a fixed-size type, little-endian: from `tensor_content`, which wins, or from the value field of
- * the type. They are viewed where they lie if their layout allows it. Memory is charged before it is taken, and each byte
- * of the message costs the same whatever it holds.
+ * Writes out elements that came in pieces, as varints, or fewer than the shape says, of which the last one fills the rest.
+ * Memory is charged before it is taken, and each byte of the message costs the same whatever it holds.
  *
- * @throws TensorParsingError if values are cut short or not as many as the shape says, or would take more bytes than the
- *   budget has
+ * @param own - what came of the value field of the type
+ * @throws TensorParsingError if values are cut short, or would take more bytes than the budget has
  */
-export function readElements(
-  { content, values }: EncodedElements,
+export function writtenElements(
+  own: readonly Uint8Array[],
   { dtype, byteCount }: ElementsWanted,
-  budget: TensorBudget,
+  budget: ValueBudget,
 ): Uint8Array {
-  if (byteCount === 0) return new Uint8Array();
-  if (content.byteLength > 0) {
-    if (content.byteLength !== byteCount) {
-      throw new TensorParsingError(`${content.byteLength} bytes of content, not ${byteCount}`);
-    }
-    if (dtype === "BOOL" && hasByteOver1(content)) {
-      throw new TensorParsingError("a truth value that is neither 0 nor 1");
-    }
-    return content;
-  }
-  const { number, layout } = valueFields[dtype];
-  const own: Uint8Array[] = [];
-  for (const { field, bytes } of values) if (field === number) own.push(bytes);
-  const [only] = own;
-  // Packed floats are little-endian elements already.
-  const isWhole = own.length === 1 && only?.byteLength === byteCount;
-  if (layout !== "varint" && isWhole && only) return only;
-
+  const { layout } = valueFields[dtype];
   const elementBytes = bytesPerElement[dtype];
   if (layout === "varint") {
     budget.takeValueBytes(byteCount);
@@ -150,7 +69,7 @@ export function readElements(
   return fillWithLast(data, filled, elementBytes);
 }
 
-function hasByteOver1(bytes: Uint8Array): boolean {
+export function hasByteOver1(bytes: Uint8Array): boolean {
   let seen = 0;
   for (let at = 0; at < bytes.byteLength; at += 1) seen |= bytes[at] as number;
   return seen > 1;
@@ -231,4 +150,67 @@ function fillWithLast(data: Uint8Array, filled: number, elementBytes: number): U
     end += run;
   }
   return data;
+}
+
+/** Reads strings from `tensor_content`: all lengths as varints, then all bytes. */
+export function stringsFromContent(content: Uint8Array, count: number): readonly Uint8Array[] {
+  const lengths: number[] = [];
+  let offset = 0;
+  for (let index = 0; index < count; index += 1) {
+    let length = 0;
+    let scale = 1;
+    for (;;) {
+      const byte = content[offset++];
+      if (byte === undefined || scale > 2 ** 35) throw new TensorParsingError("content cut short");
+      length += (byte & 0x7f) * scale;
+      scale *= 0x80;
+      if (byte < 0x80) break;
+    }
+    lengths.push(length);
+  }
+  const elements = lengths.map((length) => {
+    const element = content.subarray(offset, offset + length);
+    offset += length;
+    return element;
+  });
+  if (offset !== content.byteLength) throw new TensorParsingError("content of another length");
+  return elements;
+}
+
+/** Writes the elements of a tensor in the value field of its type. */
+export function writeValues(
+  writer: MessageWriter,
+  { dtype, data }: FixedSizeTensor,
+): MessageWriter {
+  const { number, layout } = valueFields[dtype];
+  // Packed floats on the wire are what they are in memory.
+  if (layout !== "varint") return writer.bytesField(number, data);
+
+  const elementBytes = bytesPerElement[dtype];
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const isSigned = signedDTypes.has(dtype);
+  const packed = new MessageWriter();
+  for (let offset = 0; offset < data.byteLength; offset += elementBytes) {
+    const value = readInteger(view, offset, elementBytes, isSigned);
+    packed.varint(value < 0 ? BigInt(value) : value);
+  }
+  return writer.messageField(number, packed);
+}
+
+function readInteger(
+  view: DataView,
+  offset: number,
+  elementBytes: number,
+  isSigned: boolean,
+): number | bigint {
+  switch (elementBytes) {
+    case 1:
+      return isSigned ? view.getInt8(offset) : view.getUint8(offset);
+    case 2:
+      return isSigned ? view.getInt16(offset, true) : view.getUint16(offset, true);
+    case 4:
+      return isSigned ? view.getInt32(offset, true) : view.getUint32(offset, true);
+    default:
+      return isSigned ? view.getBigInt64(offset, true) : view.getBigUint64(offset, true);
+  }
 }

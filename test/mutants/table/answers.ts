@@ -139,7 +139,7 @@ export const answerMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    "packages/tf-serving/src/tensor-values.ts",
+    "packages/tf-serving/src/tensor-proto.ts",
     ["packages/tf-serving/src/tensor-budget.test.ts"],
     [
       {

@@ -98,7 +98,18 @@ export const callerMutants: readonly Mutant[] = [
       },
       {
         name: "keys: REST serves a model that the key is not for",
-        find: "        call.caller?.assertMayUse(model);\n",
+        find: "      if (model !== undefined) call.caller?.assertMayUse(model);\n",
+        replace: "",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    "packages/gateway/src/models/snapshot.ts",
+    ["test/end-to-end/keys.test.ts", "test/hostile/keys-of-every-route.test.ts"],
+    [
+      {
+        name: "keys: a method scores with a model that the key is not for",
+        find: "    caller?.assertMayUse(modelSpec.name);\n",
         replace: "",
       },
     ],

@@ -19,20 +19,31 @@ export const messageMutants: readonly Mutant[] = [
         replace: "if (!this.#message) throw messageCutShort();",
       },
       {
+        name: "unary: a timeout is not heard",
+        find: "undefined : { form, timeoutMs };",
+        replace: "undefined : { form, timeoutMs: undefined };",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${inbound}/protocols/rpc/routes.ts`,
+    ["test/hostile/hostile-messages.test.ts"],
+    [
+      {
         name: "unary: a message without its checks",
-        find: "charge(message, createWorkBudget(maxElements));",
+        find: "      charge(bytes, budget);\n",
         replace: "",
       },
     ],
   ),
   ...mutantsOf(
-    `${inbound}/protocols/rpc/unary-form.ts`,
-    ["test/end-to-end/unary-rpcs.test.ts"],
+    `${inbound}/protocols/rpc/predict.ts`,
+    ["test/hostile/hostile-messages.test.ts"],
     [
       {
-        name: "unary: a timeout is not heard",
-        find: "undefined : { form, timeoutMs };",
-        replace: "undefined : { form, timeoutMs: undefined };",
+        name: "unary: a packed shape that costs nothing",
+        find: "for (; !extents.isAtEnd; budget.spend()) tensor",
+        replace: "while (!extents.isAtEnd) tensor",
       },
     ],
   ),

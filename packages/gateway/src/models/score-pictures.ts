@@ -58,8 +58,9 @@ export interface ScoredPicture {
 /** One picture of a call, on its way to its result. */
 interface Item<Value> {
   readonly picture: Picture;
-  result?: PictureResult<Value>;
-  /** The response that the result was read from. */
+  /** Its result, without its id. */
+  outcome?: PictureResult<Value>;
+  /** The response that the value was read from. */
   response?: ScoreResponse;
 }
 
@@ -74,6 +75,7 @@ interface Work<Value> {
   readonly scoring: PictureScoring<Value>;
 }
 
+/** @throws InvalidRequestError if there is no picture, TooLargeError if there are too many */
 export type ScorePictures = <Value>(
   request: PictureRequest,
   call: CallContext,
@@ -81,10 +83,8 @@ export type ScorePictures = <Value>(
 ) => Promise<PictureResponse<Value>>;
 
 /**
- * Creates what scores the pictures of requests for a release concurrently: each on its own, so that an invalid one fails alone, or in batches of
- * the size that the replicas accept.
- *
- * @throws InvalidRequestError if there is no picture, TooLargeError if there are too many
+ * Creates what scores the pictures of requests for a release concurrently: each on its own, so that an invalid one fails
+ * alone, or in batches of the size that the replicas accept.
  */
 export function createPictureScorer(
   release: Release,
@@ -109,10 +109,11 @@ export function createPictureScorer(
     }
     let answered: ScoreResponse | undefined;
     const results: PictureResult<Value>[] = [];
-    for (const { result, response } of items) {
+    for (const { picture, outcome, response } of items) {
       answered ??= response;
+      const { id } = picture;
       // Each picture has been prepared, scored or failed by now.
-      if (result) results.push(result);
+      if (outcome) results.push(id === undefined ? outcome : { id, ...outcome });
     }
     return {
       ...(answered && { model: answered.model }),
@@ -144,7 +145,7 @@ export function createPictureScorer(
     try {
       return { ...(await prepare(item.picture.bytes, input, call)), item };
     } catch (thrown) {
-      fail(item, pictureError(thrown, call));
+      item.outcome = { ok: false, error: pictureError(thrown, call) };
       return undefined;
     }
   }
@@ -182,26 +183,20 @@ export function createPictureScorer(
       if (!isAlone && error.reason === "upstream-answered") {
         const { maxConcurrentPictures } = options;
         await mapConcurrently(items, maxConcurrentPictures, (each) => scoreTogether([each], work));
-      } else for (const { item } of items) fail(item, error);
+      } else for (const { item } of items) item.outcome = { ok: false, error };
       return;
     }
     for (const [index, { item, size }] of items.entries()) {
       try {
         const value = scoring.read({ outputs: outputs[index] ?? new Map(), size });
-        item.result = { ...idOf(item), ok: true, value };
+        item.outcome = { ok: true, value };
         item.response = response;
       } catch (thrown) {
-        fail(item, pictureError(thrown, call));
+        item.outcome = { ok: false, error: pictureError(thrown, call) };
       }
     }
   }
 }
-
-function fail<Value>(item: Item<Value>, error: ScoringError): void {
-  item.result = { ...idOf(item), ok: false, error };
-}
-
-const idOf = ({ picture: { id } }: Item<unknown>) => (id === undefined ? undefined : { id });
 
 /**
  * Returns why one picture failed.

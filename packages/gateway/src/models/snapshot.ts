@@ -136,7 +136,8 @@ export function createModelResolver(
   offeredBy: (release: Release) => ModelTasks,
 ): Tasks["resolve"] {
   const offered = new Map<Release, ModelTasks>();
-  return (modelSpec, { observer }) => {
+  return (modelSpec, { caller, observer }) => {
+    caller?.assertMayUse(modelSpec.name);
     const release = resolve(modelSpec);
     observer?.resolved?.(release.name);
     const known = offered.get(release);

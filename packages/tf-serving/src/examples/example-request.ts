@@ -1,7 +1,7 @@
 import type { ModelSpec, WorkBudget } from "@tensorgate/core";
 import { fieldTag, joined, MessageReader } from "@tensorgate/core";
 import { readModelSpec } from "../predict.ts";
-import { createTensorBudget } from "../tensor-values.ts";
+import { createTensorBudget } from "../tensor-proto.ts";
 import { fieldsOf } from "../wire/fields.ts";
 
 /** A `ClassificationRequest` or a `RegressionRequest` as a server reads it. */

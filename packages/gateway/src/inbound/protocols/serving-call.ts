@@ -45,7 +45,6 @@ export interface ServingCall {
 /** What the original says of a model spec without a name. */
 export type MissingNameError = (asked: ModelSpec) => ServingError;
 
-/** Header with the path of a service. */
 export const serviceRouteHeader = "x-ms-aml-grpc-service-route";
 
 /**
@@ -64,8 +63,7 @@ export async function scoreEncoded(
   const isAsAsked = asked?.name === modelSpec.name && asked.version === modelSpec.version;
   const named = isAsAsked ? encoded : withModelSpec(encoded, modelSpec);
   return inServingWords(modelSpec, async () => {
-    const early = isAsAsked ? serving.model : undefined;
-    const model = early ? early() : tasks.resolve(modelSpec, call);
+    const model = isAsAsked && serving.model ? serving.model() : tasks.resolve(modelSpec, call);
     const request = { modelSpec, ...servingRequest(named, modelSpec, model) };
     const isContainerCall =
       !asked?.name && encoded.method === "Predict" && request.outputFilter.length === 0;
@@ -158,7 +156,7 @@ export function servingModel(
   { call, tasks, serviceRoute, unnamedModel }: ServingCall,
   missingName: MissingNameError = servingErrors.missingModelName,
 ): ModelSpec {
-  const service = serviceName(serviceRoute);
+  const service = serviceRoute?.split("/").at(-1) ?? "";
   const name =
     asked?.name || tasks.modelOfService(service) || unnamedModel || onlyModel(call, tasks);
   if (name === undefined) {
@@ -180,8 +178,6 @@ function withoutVersion0(
   const model = models.find(({ name }) => name === spec.name);
   return !model || model.versions.includes(0n) ? spec : rest;
 }
-
-const serviceName = (route = "") => route.split("/").at(-1) ?? "";
 
 function onlyModel(call: CallContext, { catalog }: Tasks): string | undefined {
   const [only, ...others] = visibleModels(call, catalog);

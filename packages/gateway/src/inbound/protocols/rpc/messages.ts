@@ -1,17 +1,14 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
-  bytesPerElement,
-  bytesTensor,
   type Detections,
   type DetectRequest,
-  type FixedSizeDType,
-  fixedSizeTensor,
   InvalidRequestError,
   type LabelScore,
   type ModelDescription,
   type ModelSpec,
   type NamedTensorInfo,
   type Parameters,
+  type ParameterValue,
   type Picture,
   type PictureResult,
   type ScoringError,
@@ -26,7 +23,6 @@ import type {
   ModelSpec as ModelSpecMessage,
   Parameter as ParameterMessage,
   Picture as PictureMessage,
-  Tensor as TensorMessage,
   TensorSchema,
 } from "@tensorgate/proto/tensorgate/v1/scoring";
 
@@ -117,45 +113,15 @@ function failureMessage({
   };
 }
 
-/**
- * A tensor of `tensorgate.v1` as a neutral one; its data are viewed, not copied.
- *
- * @throws InvalidRequestError if dtype, shape and data do not agree; names the input
- */
-export function tensorFromMessage(name: string, message: TensorMessage): Tensor {
-  const field = `inputs[${JSON.stringify(name)}]`;
-  const shape = message.shape.map(Number);
-  if (shape.some((extent) => !Number.isSafeInteger(extent) || extent < 0)) {
-    throw new InvalidRequestError(`${field} has the invalid shape [${message.shape}]`, { field });
-  }
-  try {
-    if (message.dtype === "BYTES") {
-      const elements = message.values.case === "elements" ? message.values.value.elements : [];
-      return bytesTensor(shape, elements);
-    }
-    if (!isFixedSizeDType(message.dtype)) {
-      throw new RangeError(`unknown dtype "${message.dtype.slice(0, 40)}"`);
-    }
-    const data = message.values.case === "data" ? message.values.value : new Uint8Array();
-    return fixedSizeTensor(message.dtype, shape, data);
-  } catch (cause) {
-    if (!(cause instanceof RangeError)) throw cause;
-    throw new InvalidRequestError(`${field}: ${cause.message}`, { field, cause });
-  }
-}
-
 /** @returns undefined if there are none; a parameter without a value is left out */
 export function parametersFrom(
   messages: Readonly<Record<string, ParameterMessage>>,
 ): Parameters | undefined {
-  const parameters = Object.entries(messages).flatMap(([name, { value }]) =>
-    value.case === undefined ? [] : [[name, value.value] as const],
-  );
-  return parameters.length > 0 ? new Map(parameters) : undefined;
-}
-
-function isFixedSizeDType(dtype: string): dtype is FixedSizeDType {
-  return Object.hasOwn(bytesPerElement, dtype);
+  const parameters = new Map<string, ParameterValue>();
+  for (const [name, { value }] of Object.entries(messages)) {
+    if (value.case !== undefined) parameters.set(name, value.value);
+  }
+  return parameters.size > 0 ? parameters : undefined;
 }
 
 /** A neutral tensor as one of `tensorgate.v1`. */

@@ -10,7 +10,7 @@ import {
   toJsonString,
 } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
-import type { CallContext, ModelSpec, ModelTasks, PictureResponse, Tasks } from "@tensorgate/core";
+import type { CallContext, PictureResponse, Tasks } from "@tensorgate/core";
 import { file_grpc_health_v1_health as healthFile } from "@tensorgate/proto/grpc/health/v1/health";
 import { file_grpc_reflection_v1_reflection as reflectionFile } from "@tensorgate/proto/grpc/reflection/v1/reflection";
 import { file_inference_open_inference as inferenceFile } from "@tensorgate/proto/inference/open_inference";
@@ -25,6 +25,7 @@ import {
   file_tensorgate_v1_scoring as scoringFile,
 } from "@tensorgate/proto/tensorgate/v1/scoring";
 import { file_tensorgate_v1_status as statusFile } from "@tensorgate/proto/tensorgate/v1/status";
+import { createMessageCharge } from "@tensorgate/tf-serving";
 import { visibleModel, visibleModels } from "../../access/access.ts";
 import { throwIfOnlyPictureFailed } from "../call.ts";
 import type { RpcAnswer, RunRpc } from "./connect/call.ts";
@@ -37,12 +38,10 @@ import {
   embedResult,
   modelMessage,
   modelSpecFrom,
-  parametersFrom,
   pictureFrom,
   selectionFrom,
-  tensorFromMessage,
-  tensorMessage,
 } from "./messages.ts";
+import { answerPredict, readPredict } from "./predict.ts";
 import { addInferenceRoutes, type InferenceRoutesDeps } from "./services/inference-routes.ts";
 import { pictureStream } from "./services/picture-stream.ts";
 import { addReflectionRoutes } from "./services/reflection.ts";
@@ -91,6 +90,7 @@ function scoringMethod<Input extends DescMessage, Output extends DescMessage>(
   answer: AnswerScoring<Input, Output>,
 ): ScoringMethod {
   const { input, output } = method;
+  const charge = createMessageCharge(input);
   const asked = (
     request: MessageShape<Input>,
     encode: (message: MessageShape<Output>) => Uint8Array,
@@ -107,10 +107,11 @@ function scoringMethod<Input extends DescMessage, Output extends DescMessage>(
       void router.rpc(method, (request, context) =>
         run(request, context, (call, tasks) => answer(request, call, tasks)),
       ),
-    read: (bytes) =>
-      asked(fromBinary(input, bytes, { readUnknownFields: false }), (message) =>
-        toBinary(output, message),
-      ),
+    read: (bytes, budget) => {
+      charge(bytes, budget);
+      const request = fromBinary(input, bytes, { readUnknownFields: false });
+      return asked(request, (message) => toBinary(output, message));
+    },
     readJson: (bytes, budget) =>
       asked(readJsonMessage(input, { message: bytes, budget }), (message) => {
         assertWritableAsJson(message);
@@ -128,7 +129,10 @@ export const scoringMethods: readonly ScoringMethod[] = [
       ...(request.topK !== undefined && { topK: request.topK }),
       ...(request.minScore !== undefined && { minScore: request.minScore }),
     };
-    return pictureAnswer(await permitted(asked, call, tasks).classify(asked, call), classifyResult);
+    return pictureAnswer(
+      await tasks.resolve(asked.modelSpec, call).classify(asked, call),
+      classifyResult,
+    );
   }),
 
   scoringMethod(ScoringService.method.detect, async (request, call, tasks) => {
@@ -137,7 +141,10 @@ export const scoringMethods: readonly ScoringMethod[] = [
       pictures: request.pictures.map(pictureFrom),
       ...selectionFrom(request),
     };
-    return pictureAnswer(await permitted(asked, call, tasks).detect(asked, call), detectResult);
+    return pictureAnswer(
+      await tasks.resolve(asked.modelSpec, call).detect(asked, call),
+      detectResult,
+    );
   }),
 
   scoringMethod(ScoringService.method.embed, async (request, call, tasks) => {
@@ -145,34 +152,13 @@ export const scoringMethods: readonly ScoringMethod[] = [
       modelSpec: modelSpecFrom(request.modelSpec),
       pictures: request.pictures.map(pictureFrom),
     };
-    return pictureAnswer(await permitted(asked, call, tasks).embed(asked, call), embedResult);
+    return pictureAnswer(
+      await tasks.resolve(asked.modelSpec, call).embed(asked, call),
+      embedResult,
+    );
   }),
 
-  scoringMethod(ScoringService.method.predict, async (request, call, tasks) => {
-    const inputs = new Map(
-      Object.entries(request.inputs).map(([name, tensor]) => [
-        name,
-        tensorFromMessage(name, tensor),
-      ]),
-    );
-    const { outputFilter } = request;
-    const parameters = parametersFrom(request.parameters);
-    const asked = {
-      modelSpec: modelSpecFrom(request.modelSpec),
-      inputs,
-      outputFilter,
-      ...(parameters && { parameters }),
-    };
-    const { model, region, outputs } = await permitted(asked, call, tasks).score(asked, call);
-    const message = {
-      model,
-      region: region ?? "",
-      outputs: Object.fromEntries(
-        [...outputs].map(([name, tensor]) => [name, tensorMessage(tensor)]),
-      ),
-    };
-    return { message, model, ...(region !== undefined && { region }) };
-  }),
+  { ...scoringMethod(ScoringService.method.predict, answerPredict), read: readPredict },
 ];
 
 /** `tensorgate.v1.ScoringService`. */
@@ -189,7 +175,7 @@ function addScoringRoutes(router: ConnectRouter, run: RunRpc): void {
           ...(topK !== undefined && { topK }),
           ...(minScore !== undefined && { minScore }),
         };
-        return permitted(asked, call, tasks).classify(asked, call);
+        return tasks.resolve(of.modelSpec, call).classify(asked, call);
       },
     }),
   );
@@ -199,7 +185,7 @@ function addScoringRoutes(router: ConnectRouter, run: RunRpc): void {
       run,
       result: detectResult,
       work: ({ of, ...request }, { call, tasks }) =>
-        permitted(of, call, tasks).detect({ ...of, ...selectionFrom(request) }, call),
+        tasks.resolve(of.modelSpec, call).detect({ ...of, ...selectionFrom(request) }, call),
     }),
   );
 }
@@ -219,20 +205,6 @@ function addCatalogRoutes(router: ConnectRouter, run: RunRpc): void {
         };
       }),
   });
-}
-
-/**
- * Resolves the model of `request`.
- *
- * @throws ForbiddenError if the caller's key is not for it; UnknownModelError, UnknownVersionError
- */
-function permitted(
-  { modelSpec }: { readonly modelSpec: ModelSpec },
-  call: CallContext,
-  tasks: Tasks,
-): ModelTasks {
-  call.caller?.assertMayUse(modelSpec.name);
-  return tasks.resolve(modelSpec, call);
 }
 
 function pictureAnswer<Value, Result>(

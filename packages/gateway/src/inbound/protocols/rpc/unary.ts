@@ -2,12 +2,18 @@ import type { DescMethodUnary } from "@bufbuild/protobuf";
 import {
   type CallContext,
   createWorkBudget,
+  type Protocol,
   ScoringError,
   type Tasks,
   type WorkBudget,
 } from "@tensorgate/core";
-import { compressedFlag, framedPieces, prefixBytes, readPrefix } from "@tensorgate/grpc";
-import { createMessageCharge } from "@tensorgate/tf-serving";
+import {
+  compressedFlag,
+  framedPieces,
+  parseTimeout,
+  prefixBytes,
+  readPrefix,
+} from "@tensorgate/grpc";
 import type { ReadHeader } from "../../access/access.ts";
 import {
   type BodySink,
@@ -28,7 +34,79 @@ import {
   undecodable,
   unknownFlags,
 } from "./errors.ts";
-import { grpcForm, grpcWebForm, plainCallOf, type UnaryForm } from "./unary-form.ts";
+
+/** How the message of a call stands in its body, and that of the answer. */
+interface UnaryForm {
+  readonly protocol: Protocol;
+  /** Whether it comes in an envelope; otherwise the body is the message. */
+  readonly isEnveloped: boolean;
+  readonly isJson: boolean;
+  readonly timeoutHeader: string;
+  /** @returns milliseconds; undefined if the library is to reject it */
+  readonly timeoutFrom: (text: string) => number | undefined;
+  /** Of answers, whichever of its names the request has. */
+  readonly contentType: string;
+  /** Says which compression requests may have. */
+  readonly acceptHeader: string;
+}
+
+const grpcForm: UnaryForm = {
+  protocol: "grpc",
+  isEnveloped: true,
+  isJson: false,
+  contentType: "application/grpc+proto",
+  timeoutHeader: "grpc-timeout",
+  timeoutFrom: parseTimeout,
+  acceptHeader: "grpc-accept-encoding",
+};
+const grpcWebForm: UnaryForm = {
+  ...grpcForm,
+  protocol: "grpc-web",
+  contentType: "application/grpc-web+proto",
+};
+const connect: UnaryForm = {
+  protocol: "connect",
+  isEnveloped: false,
+  isJson: false,
+  contentType: "application/proto",
+  timeoutHeader: "connect-timeout-ms",
+  timeoutFrom: (text) => (/^\d{1,10}$/.test(text) ? Number(text) : undefined),
+  acceptHeader: "accept-encoding",
+};
+
+const connectJson: UnaryForm = { ...connect, isJson: true, contentType: "application/json" };
+
+const forms: ReadonlyMap<string, UnaryForm> = new Map([
+  ["application/grpc", grpcForm],
+  ["application/grpc+proto", grpcForm],
+  ["application/grpc-web", grpcWebForm],
+  ["application/grpc-web+proto", grpcWebForm],
+  ["application/proto", connect],
+  ["application/json", connectJson],
+]);
+
+/** A request that is read here, as its headers say. */
+interface PlainCall {
+  readonly form: UnaryForm;
+  readonly timeoutMs: number | undefined;
+}
+
+/** @returns undefined if the library is to read the request, or reject it: compressed, or unusual in any other way */
+function plainCallOf({ method, headers, httpVersionMajor }: NodeRequest): PlainCall | undefined {
+  const form = forms.get(headers["content-type"] ?? "");
+  if (!form || method !== "POST") return undefined;
+  // Trailers of HTTP/1.1 are an exception, which the library knows.
+  if (form === grpcForm && httpVersionMajor < 2) return undefined;
+  const isPacked =
+    headers["content-encoding"] ?? headers["grpc-encoding"] ?? headers["connect-content-encoding"];
+  if (isPacked !== undefined && isPacked !== "identity") return undefined;
+  const version = headers["connect-protocol-version"];
+  if (version !== undefined && version !== "1") return undefined;
+  const timeout = headers[form.timeoutHeader];
+  if (timeout === undefined) return { form, timeoutMs: undefined };
+  const timeoutMs = form.timeoutFrom(String(timeout));
+  return timeoutMs === undefined ? undefined : { form, timeoutMs };
+}
 
 /** A message that was read, and how it is answered. */
 export interface UnaryRequest {
@@ -46,13 +124,15 @@ export interface UnaryAnswer extends ReplyInfo {
 export interface UnaryMethod {
   readonly method: DescMethodUnary;
   /**
-   * Reads a message whose cost was checked; what it keeps of the bytes are views.
-   * @throws ScoringError if the message is no request
+   * Reads a message within a budget of elements; what it keeps of the bytes are views.
+   * @throws ScoringError or any other error if the message is no request
    */
-  readonly read: (message: Uint8Array, header: ReadHeader) => UnaryRequest;
-  /** Reads a message in JSON and answers in JSON, within a budget of elements; absent where the library does. */
-  readonly readJson?: (message: Uint8Array, budget: WorkBudget) => UnaryRequest;
+  readonly read: ReadMessage;
+  /** Reads a message in JSON and answers in JSON; absent where the library does. */
+  readonly readJson?: ReadMessage;
 }
+
+type ReadMessage = (message: Uint8Array, budget: WorkBudget, header: ReadHeader) => UnaryRequest;
 
 export interface UnaryHandlerDeps extends ExchangeDeps {
   readonly methods: readonly UnaryMethod[];
@@ -88,18 +168,16 @@ const webTrailers: Buffer = Buffer.from("\x80\0\0\0\x10grpc-status: 0\r\n", "lat
 export function createUnaryHandler(deps: UnaryHandlerDeps): Respond {
   const { respondByLibrary, runner, maxBytes, maxElements, fail } = deps;
   const maxJsonBytes = Math.min(maxBytes, deps.maxJsonBytes);
-  const readers = new Map<string, UnaryMethod["read"]>();
-  const jsonReaders = new Map<string, UnaryMethod["read"]>();
-  for (const of of deps.methods) {
-    const path = `/${of.method.parent.typeName}/${of.method.name}`;
-    readers.set(path, readerOf(of, maxElements));
-    if (of.readJson) jsonReaders.set(path, jsonReaderOf(of.method, of.readJson, maxElements));
+  const methods = new Map<string, UnaryMethod>();
+  for (const each of deps.methods) {
+    methods.set(`/${each.method.parent.typeName}/${each.method.name}`, each);
   }
 
   return async (request, response) => {
     const plain = plainCallOf(request);
-    const read = (plain?.form.isJson ? jsonReaders : readers).get(pathOf(request));
-    if (!read || !plain) return await respondByLibrary(request, response);
+    const method = plain && methods.get(pathOf(request));
+    const read = plain?.form.isJson ? method?.readJson : method?.read;
+    if (!method || !read || !plain) return await respondByLibrary(request, response);
     const { form, timeoutMs } = plain;
     const exchange = createExchange(request, response, deps);
     const incoming = createIncomingCall(request, response, {
@@ -119,7 +197,15 @@ export function createUnaryHandler(deps: UnaryHandlerDeps): Respond {
       const sink = new MessageSink(form, limit, Number(request.headers["content-length"]));
       // Beside JSON there is what is decoded of it.
       const message = await exchange.bodyInto(sink, form.isJson ? 2 : 1);
-      const asked = read(message, exchange.header);
+      let asked: UnaryRequest;
+      try {
+        // Messages hold bytes as they are read: not as buffers, whose `slice` is another.
+        const bytes = new Uint8Array(message.buffer, message.byteOffset, message.byteLength);
+        asked = read(bytes, createWorkBudget(maxElements), exchange.header);
+      } catch (cause) {
+        if (ScoringError.is(cause)) throw cause;
+        throw undecodable(method.method.input.typeName, cause);
+      }
       work.askedModel = asked.askedModel;
       const answered = await asked.answer(call, tasks);
       if (!call.requestBytes?.mayBeRead) exchange.recycle();
@@ -151,43 +237,6 @@ export function createUnaryHandler(deps: UnaryHandlerDeps): Respond {
     const reply = { status: 200, headers, body };
     if (more.length === 0) return sendReply(response, { ...reply, trailers });
     await sendStream(response, { ...reply, body: pieces, trailers: () => trailers ?? {} });
-  };
-}
-
-/**
- * Creates the reader of a method's messages.
- *
- * @throws TooLargeError if parsing a message would build more than `maxElements`
- * @throws InvalidRequestError if it is not a message of the method
- */
-function readerOf({ method, read }: UnaryMethod, maxElements: number): UnaryMethod["read"] {
-  const charge = createMessageCharge(method.input);
-  return (message, header) => {
-    try {
-      charge(message, createWorkBudget(maxElements));
-    } catch (cause) {
-      if (ScoringError.is(cause)) throw cause;
-      throw undecodable(method.input.typeName, cause);
-    }
-    const { buffer, byteOffset, byteLength } = message;
-    // Messages hold bytes as they are read: not as buffers, whose `slice` is another.
-    return read(new Uint8Array(buffer, byteOffset, byteLength), header);
-  };
-}
-
-/** The same for messages in JSON. */
-function jsonReaderOf(
-  { input }: DescMethodUnary,
-  readJson: NonNullable<UnaryMethod["readJson"]>,
-  maxElements: number,
-): UnaryMethod["read"] {
-  return (message) => {
-    try {
-      return readJson(message, createWorkBudget(maxElements));
-    } catch (cause) {
-      if (ScoringError.is(cause)) throw cause;
-      throw undecodable(input.typeName, cause);
-    }
   };
 }
 

@@ -29,6 +29,7 @@ import {
   GRPCInferenceService,
   ModelStreamInferResponseSchema,
 } from "@tensorgate/proto/inference/open_inference";
+import { createMessageCharge } from "@tensorgate/tf-serving";
 import { modelSpecOf } from "../../described-model.ts";
 import { runInference } from "../../inference-call.ts";
 import { decodeResponse } from "../../serving-call.ts";
@@ -107,15 +108,20 @@ export function createInferenceRouters(deps: InferenceRoutersDeps): CodecRouters
 /** `ModelInfer` from bytes to bytes. */
 export function inferUnaryMethod(clock: Clock): UnaryMethod {
   const { unary } = inferMethods;
+  const method = unaryMethod(opaqueService(GRPCInferenceService.typeName, [unary]), unary);
+  const charge = createMessageCharge(method.input);
   return {
-    method: unaryMethod(opaqueService(GRPCInferenceService.typeName, [unary]), unary),
-    read: (message) => ({
-      askedModel: inferRequestHead(message).modelName,
-      answer: async (call, tasks) => {
-        const { response, ...info } = await answered(message, { call, tasks, clock });
-        return { ...info, message: joined(inferResponseSegments(response)) };
-      },
-    }),
+    method,
+    read: (message, budget) => {
+      charge(message, budget);
+      return {
+        askedModel: inferRequestHead(message).modelName,
+        answer: async (call, tasks) => {
+          const { response, ...info } = await answered(message, { call, tasks, clock });
+          return { ...info, message: joined(inferResponseSegments(response)) };
+        },
+      };
+    },
   };
 }
 
@@ -130,7 +136,6 @@ async function answered(
 ): Promise<AnsweredRequest> {
   const request = readRequest(message);
   const { modelName, modelVersion, id, isRaw } = request;
-  deps.call.caller?.assertMayUse(modelName);
   const modelSpec = modelSpecOf(modelName, modelVersion);
   const resolved = deps.tasks.resolve(modelSpec, deps.call);
   const { model, region, outputs } = await runInference(modelSpec, request, {

@@ -12,6 +12,7 @@ import type { ModelSpec as ModelSpecMessage } from "@tensorgate/proto/tensorflow
 import { ModelService } from "@tensorgate/proto/tensorflow_serving/model_service";
 import { PredictionService } from "@tensorgate/proto/tensorflow_serving/prediction_service";
 import {
+  createMessageCharge,
   modelMetadataResponse,
   modelSpecFromMessage,
   modelStatusResponse,
@@ -94,21 +95,26 @@ export function servingUnaryMethods(
   unnamedModel: ModelRoutesDeps["unnamedModel"],
 ): readonly UnaryMethod[] {
   const opaque = opaqueService(PredictionService.typeName, methods);
-  return methods.map((method) => ({
-    method: unaryMethod(opaque, method),
-    read: (message, header) => {
-      const request = { method, message };
-      return {
-        askedModel: askedNameOf(request),
-        answer: async (call, tasks) => {
-          const serviceRoute = header(serviceRouteHeader);
-          const serving = { call, tasks, serviceRoute, unnamedModel };
-          const { encoded, model, region } = await scoreEncoded(request, serving);
-          return { message: encoded, model, ...(region !== undefined && { region }) };
-        },
-      };
-    },
-  }));
+  return methods.map((method): UnaryMethod => {
+    const unary = unaryMethod(opaque, method);
+    const charge = createMessageCharge(unary.input);
+    return {
+      method: unary,
+      read: (message, budget, header) => {
+        charge(message, budget);
+        const request = { method, message };
+        return {
+          askedModel: askedNameOf(request),
+          answer: async (call, tasks) => {
+            const serviceRoute = header(serviceRouteHeader);
+            const serving = { call, tasks, serviceRoute, unnamedModel };
+            const { encoded, model, region } = await scoreEncoded(request, serving);
+            return { message: encoded, model, ...(region !== undefined && { region }) };
+          },
+        };
+      },
+    };
+  });
 }
 
 /** The methods that describe a model. */

@@ -2,7 +2,8 @@ import http2 from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import { manualClock } from "@tensorgate/core/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createConnection, receivedBytesOf } from "./connection.ts";
+import { createConnection } from "./connection.ts";
+import type { Http2Connection } from "./http2/connection.ts";
 import { channelDefaults } from "./options.ts";
 
 let address: string;
@@ -28,64 +29,65 @@ function held() {
   return { made, clock, [Symbol.dispose]: made.close };
 }
 
-const settled = (session: http2.ClientHttp2Session) =>
-  new Promise<void>((resolve) => session.once("localSettings", () => resolve()));
+/** Resolves when the server has answered a ping, and so has read what was sent before it. */
+async function settled(http2: Http2Connection): Promise<void> {
+  await expect.poll(() => http2.isConnecting).toBe(false);
+  await new Promise<void>((resolve) => http2.ping(() => resolve()));
+}
 
-test("calls share a connection, which carries the headers of its credentials", () => {
+test("calls share a connection", () => {
   using one = held();
 
   const first = one.made.open();
   const second = one.made.open();
 
-  expect(second.session).toBe(first.session);
-  expect(second.headers).toEqual({ a: "b" });
+  expect(second.http2).toBe(first.http2);
 });
 
 test("a connection that was idle for too long is made anew by the next call", async () => {
   using one = held();
-  const { session } = one.made.open();
-  await settled(session);
+  const { http2: opened } = one.made.open();
+  await settled(opened);
 
   one.clock.advance(500_000);
-  expect(one.made.open().session).toBe(session);
-  one.made.released(session);
-  one.made.released(session);
+  expect(one.made.open().http2).toBe(opened);
+  one.made.released(opened);
+  one.made.released(opened);
   one.clock.advance(119_999);
-  expect(one.made.open().session).toBe(session);
-  one.made.released(session);
+  expect(one.made.open().http2).toBe(opened);
+  one.made.released(opened);
   one.clock.advance(120_000);
 
-  expect(one.made.open().session).not.toBe(session);
+  expect(one.made.open().http2).not.toBe(opened);
 });
 
 test("a connection that gives no sign of life is ended", async () => {
   using one = held();
-  const { session } = one.made.open();
-  await settled(session);
-  const closed = new Promise<void>((resolve) => session.once("close", () => resolve()));
+  const { http2: opened } = one.made.open();
+  await settled(opened);
   // Nothing comes from there any more, as from a machine that lost its power.
   for (const socket of sockets) socket.pause();
 
-  one.made.suspect(session, receivedBytesOf(session));
+  one.made.suspect(opened, opened.receivedBytes);
   one.clock.advance(1_000);
 
-  await closed;
-  expect(one.made.open().session).not.toBe(session);
+  expect(opened.isClosed).toBe(true);
+  expect(one.made.open().http2).not.toBe(opened);
 });
 
 test("one that answers, or that answered somebody else meanwhile, is left alone", async () => {
   using one = held();
-  const { session } = one.made.open();
-  await settled(session);
+  const { http2: opened } = one.made.open();
+  await settled(opened);
 
-  one.made.suspect(session, receivedBytesOf(session) - 1);
+  one.made.suspect(opened, opened.receivedBytes - 1);
   expect(one.clock.pendingTimersMs()).toEqual([]);
-  one.made.suspect(session, receivedBytesOf(session));
+  one.made.suspect(opened, opened.receivedBytes);
   expect(one.clock.pendingTimersMs()).toEqual([1_000]);
-  await new Promise<void>((resolve) => session.ping(() => resolve()));
+  await new Promise<void>((resolve) => opened.ping(() => resolve()));
   one.clock.advance(1_000);
 
-  expect(session.destroyed).toBe(false);
+  expect(opened.isClosed).toBe(false);
 });
 
 test("a new connection is pinged, only once, to learn how far it goes", async () => {
@@ -96,15 +98,15 @@ test("a new connection is pinged, only once, to learn how far it goes", async ()
     });
   });
   using one = held();
-  const { session } = one.made.open();
+  const { http2: opened } = one.made.open();
 
   await expect.poll(() => one.made.roundTrip.ms()).toBeGreaterThan(0);
   for (let count = 0; count < 10; count += 1) {
     one.made.open();
-    one.made.released(session);
+    one.made.released(opened);
     one.clock.advance(10_000);
   }
-  await new Promise<void>((resolve) => session.ping(() => resolve()));
+  await new Promise<void>((resolve) => opened.ping(() => resolve()));
 
   expect(pingCount).toBe(2);
 });

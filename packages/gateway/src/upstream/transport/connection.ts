@@ -1,7 +1,13 @@
-import http2 from "node:http2";
 import { isIP, type LookupFunction } from "node:net";
 import type { Clock } from "@tensorgate/core";
 import type { Credentials } from "./credentials.ts";
+import {
+  type Http2Connection,
+  type Http2Options,
+  http2Code,
+  type OpenHttp2,
+} from "./http2/connection.ts";
+import { openNodeHttp2 } from "./http2/node-connection.ts";
 import type { ChannelOptions } from "./options.ts";
 
 export interface ConnectionDeps {
@@ -18,22 +24,20 @@ export interface ConnectionDeps {
 export interface UpstreamConnection {
   /** @throws SettingError if a file of the credentials cannot be used */
   open(): OpenConnection;
-  /** Releases a call at `session` that has ended. */
-  released(session: http2.ClientHttp2Session): void;
+  /** Releases a call at `http2` that has ended. */
+  released(http2: Http2Connection): void;
   /**
-   * Probes the connection after a call at `session` was cancelled. If no byte was received since the call started, the
+   * Probes the connection after a call at `http2` was cancelled. If no byte was received since the call started, the
    * server may be gone: it is closed unless it answers a ping.
    */
-  suspect(session: http2.ClientHttp2Session, receivedBytesThen: number): void;
+  suspect(http2: Http2Connection, receivedBytesThen: number): void;
   /** Measured by one ping for each connection, as soon as it is open, and by calls. */
   readonly roundTrip: RoundTrip;
   close(): void;
 }
 
 export interface OpenConnection {
-  readonly session: http2.ClientHttp2Session;
-  /** Headers of every call. */
-  readonly headers: Readonly<Record<string, string>>;
+  readonly http2: Http2Connection;
   /**
    * Set once the server has sent GOAWAY: streams with a higher id were not processed.
    * @see RFC 9113, section 6.8
@@ -59,12 +63,6 @@ interface LiveConnection extends OpenConnection {
 /** A connection has 2 ** 30 stream ids for its calls, which 500 a second use up in 25 days. */
 const maxCallsOfConnection = 1_000_000_000;
 
-/** Longest headers, and trailers, of a reply, in bytes as HTTP/2 counts them. */
-export const maxHeaderBytes = 16_384;
-
-/** ORIGIN and ALTSVC frames that a connection may receive: they have no use here, and each costs time. */
-const maxUselessFrames = 100;
-
 export function createConnection({
   address,
   ip,
@@ -73,63 +71,50 @@ export function createConnection({
   clock,
 }: ConnectionDeps): UpstreamConnection {
   const roundTrip = createRoundTrip(clock);
+  const openHttp2: OpenHttp2 = openNodeHttp2;
   let current: LiveConnection | undefined;
 
   function connect(): LiveConnection {
     const { tls, headers } = credentials.read();
-    const session = http2.connect(`${credentials.scheme}://${address}`, {
-      ...tls,
+    const options: Http2Options = {
+      scheme: credentials.scheme,
+      authority: address,
       ...(ip !== undefined && { lookup: lookupOf(ip) }),
-      // A status message that ends in a blank, as TensorFlow's do, would be dropped.
-      strictFieldWhitespaceValidation: false,
-      // Node counts what a cancelled call left unsent, never takes it off again, and at the limit refuses every call.
-      maxSessionMemory: Number.MAX_SAFE_INTEGER,
-      settings: {
-        enablePush: false,
-        initialWindowSize: windowBytes,
-        maxHeaderListSize: maxHeaderBytes,
+      tls,
+      windowBytes,
+      headers: { "content-type": "application/grpc", te: "trailers", ...headers },
+    };
+    const http2 = openHttp2(options, {
+      onConnect: () => {
+        connectTimer[Symbol.dispose]();
+        http2.ping((roundTripMs) => {
+          if (roundTripMs !== undefined) roundTrip.pinged(roundTripMs);
+        });
       },
+      onGoaway: (code, lastStreamId) => {
+        held.endsInPeace = code === http2Code.NO_ERROR;
+        held.lastProcessedId = lastStreamId;
+        forget();
+      },
+      onClose: () => forget(),
     });
-    endIfFlooded(session);
     const connectTimer = clock.setTimer(connectTimeoutMs, () => {
-      session.destroy(new Error(`no connection within ${connectTimeoutMs} ms`));
+      http2.destroy(new Error(`no connection within ${connectTimeoutMs} ms`));
     });
-    session.once("connect", () => {
-      connectTimer[Symbol.dispose]();
-      // It may have been closed before it was open.
-      if (session.destroyed) return;
-      session.setLocalWindowSize(windowBytes);
-      // Waiting callers keep the process alive, an idle connection does not.
-      session.unref();
-      session.ping((error, durationMs) => {
-        if (!error) roundTrip.pinged(durationMs);
-      });
-    });
-    // Every stream reports the error to its own caller.
-    session.on("error", () => {});
     const forget = () => {
       connectTimer[Symbol.dispose]();
-      if (current?.session === session) current = undefined;
-    };
-    session.once("close", forget);
-    const retire = () => {
-      forget();
-      session.close();
+      if (current?.http2 === http2) current = undefined;
     };
     const held: LiveConnection = {
-      session,
-      headers,
-      retire,
+      http2,
+      retire: () => {
+        forget();
+        http2.close();
+      },
       callCount: 0,
       openedCount: 0,
       usedAtMs: clock.nowMs(),
     };
-    // GOAWAY may come twice: first for a graceful shutdown, then with the last id.
-    session.on("goaway", (code, lastProcessedId) => {
-      held.endsInPeace = code === http2.constants.NGHTTP2_NO_ERROR;
-      held.lastProcessedId = lastProcessedId;
-      forget();
-    });
     return held;
   }
 
@@ -142,51 +127,37 @@ export function createConnection({
         const isStale = callCount === 0 && nowMs - usedAtMs >= idleTimeoutMs;
         if (isStale || openedCount >= maxCallsOfConnection) current.retire();
       }
-      if (!current || current.session.closed || current.session.destroyed) current = connect();
+      if (!current || current.http2.isClosed) current = connect();
       current.callCount += 1;
       current.openedCount += 1;
       current.usedAtMs = nowMs;
       return current;
     },
 
-    released: (session) => {
-      if (current?.session !== session) return;
+    released: (http2) => {
+      if (current?.http2 !== http2) return;
       current.callCount -= 1;
       current.usedAtMs = clock.nowMs();
     },
 
-    suspect: (session, receivedBytesThen) => {
-      if (session.closed || session.destroyed || session.connecting) return;
-      const isSilent = () => receivedBytesOf(session) === receivedBytesThen;
+    suspect: (http2, receivedBytesThen) => {
+      if (http2.isClosed || http2.isConnecting) return;
+      const isSilent = () => http2.receivedBytes === receivedBytesThen;
       if (!isSilent()) return;
       const timer = clock.setTimer(connectTimeoutMs, () => {
         // Behind a long upload a ping is delayed, but then window updates are received.
         if (!isSilent()) return;
-        session.destroy(new Error(`no answer to a ping within ${connectTimeoutMs} ms`));
+        http2.destroy(new Error(`no answer to a ping within ${connectTimeoutMs} ms`));
       });
       // The result does not matter: a lost connection is closed by then.
-      const isSent = session.ping(() => timer[Symbol.dispose]());
+      const isSent = http2.ping(() => timer[Symbol.dispose]());
       if (!isSent) timer[Symbol.dispose]();
     },
 
     roundTrip,
 
-    close: () => current?.session.close(),
+    close: () => current?.http2.close(),
   };
-}
-
-/**
- * Closes a connection that is flooded with ORIGIN or ALTSVC frames. Floods of SETTINGS, PING or empty frames are handled
- * by `node:http2` itself.
- */
-function endIfFlooded(session: http2.ClientHttp2Session): void {
-  let count = 0;
-  const onFrame = () => {
-    count += 1;
-    if (count > maxUselessFrames) session.destroy(new Error("too many frames"));
-  };
-  session.on("altsvc", onFrame);
-  session.on("origin", onFrame);
 }
 
 /** Resolves every name to `ip`: calls and certificates keep the name of the authority. */
@@ -196,11 +167,6 @@ function lookupOf(ip: string): LookupFunction {
     if (all) onResolved(null, [{ address: ip, family }]);
     else onResolved(null, ip, family);
   };
-}
-
-/** Returns the bytes received so far, all frames counted. */
-export function receivedBytesOf({ socket, destroyed }: http2.ClientHttp2Session): number {
-  return destroyed ? 0 : (socket.bytesRead ?? 0);
 }
 
 /** How far away a server is, by what calls without work take there and back. A `Predict` would add what it computes. */

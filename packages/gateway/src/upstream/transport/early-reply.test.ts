@@ -1,10 +1,9 @@
-import { once } from "node:events";
-import http2 from "node:http2";
+import type http2 from "node:http2";
 import { aCall, manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { startFakeReplica } from "../../../../../test/support/fake-replica.ts";
 import { channelDefaults } from "./options.ts";
-import { createUnaryChannel, unaryExchange } from "./unary-channel.ts";
+import { createUnaryChannel } from "./unary-channel.ts";
 
 // A replica that reads nothing of the request: its window is closed after 64 KiB.
 
@@ -130,33 +129,6 @@ test("many calls that are answered early free their streams; the connection goes
   );
   expect(early.streams).toHaveLength(120);
   expect(new Set(early.streams.map(({ session }) => session).filter(Boolean)).size).toBeLessThan(2);
-});
-
-test("a call that is given up lets go of its picture at once, though the server reads nothing", async () => {
-  await using server = await startFakeReplica({ intercept: (stream) => Boolean(stream.pause()) });
-  const session = http2.connect(`http://${server.address}`);
-  const streams: http2.ClientHttp2Stream[] = [];
-  const request = session.request.bind(session);
-  session.request = (headers) => {
-    const stream = request(headers);
-    streams.push(stream);
-    return stream;
-  };
-  const caller = new AbortController();
-  const exchange = unaryExchange({
-    open: { session, headers: {}, retire: () => {} },
-    headers: { ":method": "POST", ":path": "/Predict" },
-    segments: [picture],
-    maxReplyBytes: 1_024,
-    signal: caller.signal,
-  });
-  await once(session, "remoteSettings");
-
-  caller.abort(new Error("the caller has gone"));
-
-  await expect(exchange).rejects.toThrow("the caller has gone");
-  expect(streams.map(({ destroyed }) => destroyed)).toEqual([true]);
-  session.destroy();
 });
 
 test.each([

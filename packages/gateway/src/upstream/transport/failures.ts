@@ -1,4 +1,3 @@
-import http2 from "node:http2";
 import {
   cutText,
   DeadlineExceededError,
@@ -17,6 +16,7 @@ import {
 } from "@tensorgate/grpc";
 import { versionLabelsFrom, versionLabelsHeader } from "@tensorgate/tf-serving";
 import type { OpenConnection } from "./connection.ts";
+import { type Http2Stream, http2Code } from "./http2/connection.ts";
 
 /** Longest text of a replica in responses and logs, in characters. */
 const maxTextChars = 1_024;
@@ -153,19 +153,19 @@ export function headersTooLong(maxBytes: number): UpstreamFailedError {
  * @param failure - error of the stream, if it had one
  */
 export function lostConnection(
-  { session, lastProcessedId = Number.POSITIVE_INFINITY, endsInPeace = false }: OpenConnection,
-  stream: http2.ClientHttp2Stream,
+  { http2, lastProcessedId = Number.POSITIVE_INFINITY, endsInPeace = false }: OpenConnection,
+  stream: Http2Stream,
   failure: unknown,
 ): UpstreamFailedError {
-  const { id, rstCode } = stream;
-  const cannotHaveLeft = id === undefined || session.connecting;
+  const { id, resetCode } = stream;
+  const cannotHaveLeft = id === undefined || http2.isConnecting;
   // RFC 9113, section 8.7: these two say that nothing was done.
-  const wasRefused = rstCode === http2.constants.NGHTTP2_REFUSED_STREAM;
+  const wasRefused = resetCode === http2Code.REFUSED_STREAM;
   const wasLeftBehind = id !== undefined && id > lastProcessedId;
   return new UpstreamFailedError("the connection to the replica was lost", {
     // A connection that the replica closed without an error is no failure of it: the next call reconnects.
     wasLost: !(wasLeftBehind && endsInPeace),
     isUnprocessed: cannotHaveLeft || wasRefused || wasLeftBehind,
-    cause: failure ?? new Error(`stream closed with code ${rstCode} and no status`),
+    cause: failure ?? new Error(`stream closed with code ${resetCode} and no status`),
   });
 }

@@ -115,24 +115,19 @@ export interface StageTimes {
   /** Adds to what `stage` has taken, in milliseconds; several pictures of one call add up. */
   add(stage: Stage, durationMs: number, outcome?: CacheOutcome): void;
   /** Stages that took part, in the order of a request. */
-  entries(): readonly StageTime[];
+  readonly entries: readonly StageTime[];
 }
 
 /** Cheapest first. */
 const outcomes: readonly (CacheOutcome | undefined)[] = [undefined, "hit", "coalesced", "miss"];
 
-/** Starts the stage times of one call. */
-export function createStageTimes(): StageTimes {
-  return new CallStageTimes();
-}
-
-/** A class, so that calls share its methods. */
-class CallStageTimes implements StageTimes {
+/** The stage times of one call. A class, so that calls share its methods. */
+export class CallStageTimes implements StageTimes {
   /** In the order of a request: a call has a handful. */
-  readonly #entries: { stage: Stage; durationMs: number; outcome?: CacheOutcome }[] = [];
+  readonly entries: { stage: Stage; durationMs: number; outcome?: CacheOutcome }[] = [];
 
   add(stage: Stage, durationMs: number, outcome?: CacheOutcome): void {
-    const entries = this.#entries;
+    const { entries } = this;
     let at = entries.length;
     while (at > 0 && stages.indexOf((entries[at - 1] as StageTime).stage) > stages.indexOf(stage)) {
       at -= 1;
@@ -145,10 +140,6 @@ class CallStageTimes implements StageTimes {
     before.durationMs += durationMs;
     const isCostlier = outcomes.indexOf(outcome) > outcomes.indexOf(before.outcome);
     if (outcome && isCostlier) before.outcome = outcome;
-  }
-
-  entries(): readonly StageTime[] {
-    return this.#entries;
   }
 }
 

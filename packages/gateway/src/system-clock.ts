@@ -2,7 +2,7 @@ import { type Clock, type ClockAndRandom, maxTimerDelayMs, startLongTimer } from
 
 /** How much later than asked a timer may fire, in milliseconds; never earlier. */
 const tickMs = 25;
-/** A power of two: 102 seconds. */
+/** 102 seconds. */
 const slotCount = 4_096;
 /** Shorter ones would be late by more than one part in forty. */
 const minDelayMs = 1_000;
@@ -39,7 +39,7 @@ export function createTimerWheel(platform: Clock): Clock["setTimer"] {
     armedTick = Number.POSITIVE_INFINITY;
     armed = undefined;
     try {
-      for (; tick < end; tick += 1) wakeDue(slotOf(tick), last);
+      for (; tick < end; tick += 1) wakeDue(slots[tick % slotCount] as Entry, last);
       tick = last + 1;
     } finally {
       // If a callback threw, the others of its slot are still due.
@@ -51,17 +51,15 @@ export function createTimerWheel(platform: Clock): Clock["setTimer"] {
   function armNext(from: number): void {
     const end = Math.min(from + slotCount, armedTick);
     let tick = from;
-    while (tick < end && slotOf(tick).next === slotOf(tick)) tick += 1;
+    while (tick < end && slots[tick % slotCount]?.next === slots[tick % slotCount]) tick += 1;
     if (tick < end) arm(tick);
   }
-
-  const slotOf = (tick: number): Entry => slots[tick & (slotCount - 1)] as Entry;
 
   return (delayMs, wake) => {
     if (!(delayMs >= minDelayMs && delayMs <= maxDelayMs)) return platform.setTimer(delayMs, wake);
     const nowMs = platform.nowMs();
     const entry = new Entry(Math.ceil((nowMs + delayMs) / tickMs), wake);
-    entry.insertBefore(slotOf(entry.tick));
+    entry.insertBefore(slots[entry.tick % slotCount] as Entry);
     if (entry.tick < armedTick) arm(entry.tick);
     else if (nowMs / tickMs > armedTick + maxLateTicks) arm(armedTick);
     return entry;
@@ -72,12 +70,14 @@ export function createTimerWheel(platform: Clock): Clock["setTimer"] {
 class Entry implements Disposable {
   readonly tick: number;
   readonly wake: () => void;
-  next: Entry = this;
-  previous: Entry = this;
+  next: Entry;
+  previous: Entry;
 
   constructor(tick: number, wake: () => void) {
     this.tick = tick;
     this.wake = wake;
+    this.next = this;
+    this.previous = this;
   }
 
   insertBefore(other: Entry): void {
@@ -115,8 +115,7 @@ const exact: Clock = {
   nowMs: () => performance.now(),
   setTimer: function setTimer(delayMs, wake) {
     if (delayMs > maxTimerDelayMs) return startLongTimer(setTimer, delayMs, wake);
-    const timer = setTimeout(wake, delayMs).unref();
-    return { [Symbol.dispose]: () => clearTimeout(timer) };
+    return setTimeout(wake, delayMs).unref();
   },
 };
 

@@ -1,7 +1,7 @@
 import {
   type CallContext,
+  CallStageTimes,
   type Clock,
-  createStageTimes,
   DeadlineExceededError,
   type ScoringError,
 } from "@tensorgate/core";
@@ -135,7 +135,7 @@ export function createShadow(deps: ShadowDeps): Shadow {
       // One share for all shadow calls, whichever key the shadowed call had: they do not compete with that caller's own.
       fairnessKey: "shadow",
       hints: { ...call.hints, priority: "batch" },
-      times: createStageTimes(),
+      times: new CallStageTimes(),
     };
   }
 

@@ -28,23 +28,27 @@ export class IdMap<Value> {
   #last: Node<Value> | undefined;
 
   get(id: number): Value | undefined {
-    return this.#find(id)?.value;
+    let node = this.#buckets[id & (this.#buckets.length - 1)];
+    while (node && node.id !== id) node = node.chained;
+    return node?.value;
   }
 
   set(id: number, value: Value): void {
-    const found = this.#find(id);
+    if (this.size === this.#buckets.length) this.#grow();
+    const bucket = id & (this.#buckets.length - 1);
+    let found = this.#buckets[bucket];
+    while (found && found.id !== id) found = found.chained;
     if (found) {
       found.value = value;
       return;
     }
-    if (this.size === this.#buckets.length) this.#grow();
     const before = this.#last;
     const node: Node<Value> = {
       id,
       order: this.#addedCount,
       value,
       isDeleted: false,
-      chained: undefined,
+      chained: this.#buckets[bucket],
       before,
       after: undefined,
     };
@@ -53,12 +57,12 @@ export class IdMap<Value> {
     else this.#first = node;
     this.#last = node;
     this.size += 1;
-    this.#chain(node);
+    this.#buckets[bucket] = node;
   }
 
   /** @returns whether it was there */
   delete(id: number): boolean {
-    const bucket = this.#bucketOf(id);
+    const bucket = id & (this.#buckets.length - 1);
     let previous: Node<Value> | undefined;
     let node = this.#buckets[bucket];
     while (node && node.id !== id) {
@@ -86,51 +90,33 @@ export class IdMap<Value> {
   }
 
   *keys(): Generator<number> {
-    for (const { id } of this.#nodes()) yield id;
+    for (const [id] of this) yield id;
   }
 
   /** As those of a `Map`: also what is set meanwhile, and not what is deleted before its turn. */
   *values(): Generator<Value> {
-    for (const { value } of this.#nodes()) yield value;
+    for (let node = this.#first; node; node = this.#following(node)) yield node.value;
   }
 
   *[Symbol.iterator](): Generator<[number, Value]> {
-    for (const { id, value } of this.#nodes()) yield [id, value];
+    for (let node = this.#first; node; node = this.#following(node)) yield [node.id, node.value];
   }
 
-  *#nodes(): Generator<Node<Value>> {
-    let node = this.#first;
-    while (node) {
-      yield node;
-      node = node.isDeleted ? this.#firstAfter(node.order) : node.after;
-    }
-  }
-
-  #firstAfter(order: number): Node<Value> | undefined {
+  #following({ isDeleted, order, after }: Node<Value>): Node<Value> | undefined {
+    if (!isDeleted) return after;
     let node = this.#first;
     while (node && node.order <= order) node = node.after;
     return node;
   }
 
-  #bucketOf(id: number): number {
-    return id & (this.#buckets.length - 1);
-  }
-
-  #find(id: number): Node<Value> | undefined {
-    let node = this.#buckets[this.#bucketOf(id)];
-    while (node && node.id !== id) node = node.chained;
-    return node;
-  }
-
-  #chain(node: Node<Value>): void {
-    const bucket = this.#bucketOf(node.id);
-    node.chained = this.#buckets[bucket];
-    this.#buckets[bucket] = node;
-  }
-
   #grow(): void {
-    this.#buckets = emptyBuckets(2 * this.#buckets.length);
-    for (let node = this.#first; node; node = node.after) this.#chain(node);
+    const buckets = emptyBuckets<Value>(2 * this.#buckets.length);
+    for (let node = this.#first; node; node = node.after) {
+      const bucket = node.id & (buckets.length - 1);
+      node.chained = buckets[bucket];
+      buckets[bucket] = node;
+    }
+    this.#buckets = buckets;
   }
 }
 

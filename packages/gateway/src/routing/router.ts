@@ -79,10 +79,10 @@ export function createRouter<Replica extends RoutedReplica>(
         break;
       case "settle": {
         const open = calls.get(command.id);
-        const outcome = open?.outcomes.find(({ attemptId }) => attemptId === command.attemptId);
-        if (!open || !outcome) break;
-        if (open.call.routingTrace) addTrace(command.id, command.trace);
-        settle(command.id, outcome);
+        if (open?.call.routingTrace) addTrace(command.id, command.trace);
+        for (const outcome of open?.outcomes ?? []) {
+          if (outcome.attemptId === command.attemptId) settle(command.id, outcome);
+        }
         break;
       }
       case "reject":

@@ -98,7 +98,7 @@ export function createCallObserver(deps: CallObserverDeps): ObserveCall {
             const labels = { model, region, reason: error?.reason ?? "ok" };
             instruments.attempts.add(1, labels);
             instruments.attemptDuration.record((clock.nowMs() - startedMs) / 1_000, labels);
-            endSpan(attemptSpan, error);
+            if (traceId !== undefined) endSpan(attemptSpan, error);
           } catch (thrown) {
             onFailure(thrown);
           }
@@ -130,7 +130,7 @@ export function createCallObserver(deps: CallObserverDeps): ObserveCall {
             "tensorgate.request_id": start.requestId,
           });
         }
-        endSpan(span, error);
+        if (traceId !== undefined) endSpan(span, error);
       } catch (thrown) {
         onFailure(thrown);
       }
@@ -226,7 +226,7 @@ export function createStatistics(): CountedCalls {
   return {
     count: (modelName, { error, durationMs, times }) => {
       if (error?.reason === "unknown-model") return;
-      const entries = times?.entries() ?? [];
+      const entries = times?.entries ?? [];
       let isScored = false;
       for (const { stage } of entries)
         if (stage === "upstream" || stage === "cache") isScored = true;

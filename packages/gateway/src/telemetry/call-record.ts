@@ -50,7 +50,7 @@ export function callRecord({ start, end, attemptCount, traceId }: ObservedCall):
   const { protocol, operation, requestId } = start;
   const stages: Record<string, number> = {};
   let cache: CacheOutcome | undefined;
-  for (const { stage, durationMs, outcome } of times?.entries() ?? []) {
+  for (const { stage, durationMs, outcome } of times?.entries ?? []) {
     stages[stage] = rounded(durationMs);
     cache ??= outcome;
   }

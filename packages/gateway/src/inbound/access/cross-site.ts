@@ -7,7 +7,9 @@ export interface CrossSite {
   /** Rejects what pages of other origins send, and calls by a name that is not the gateway's own. */
   readonly layer: AccessLayer;
   /** Headers of every answer to a request with this `Origin`: a browser shows it to a page only if they say so. */
-  replyHeaders(origin: string | undefined): Readonly<Record<string, string>>;
+  replyHeaders(origin: string): Readonly<Record<string, string>>;
+  /** Headers of every answer to a request without one: what a cache keeps of it, it must not show to a page. */
+  readonly withoutOrigin: Readonly<Record<string, string>>;
 }
 
 /** Headers that a page of another origin may send: those that our protocols read. */
@@ -114,7 +116,6 @@ export function createCrossSite(options: Required<CrossSiteOptions>, host: strin
   const isListed = (origin: string | undefined) =>
     origin !== undefined && matches.some((match) => match(origin));
   const isBoundToLoopback = isLoopbackName(host);
-  // What a cache keeps of an answer to no page, it must not show to one.
   const withoutOrigin: Readonly<Record<string, string>> =
     matches.length > 0 ? { vary: "origin" } : {};
   // The usual names of loopback are found without reading them as addresses.
@@ -139,8 +140,9 @@ export function createCrossSite(options: Required<CrossSiteOptions>, host: strin
       }
       throw new OriginNotAllowedError(origin);
     },
+    withoutOrigin,
     replyHeaders: (origin) => {
-      if (origin === undefined || !isListed(origin)) return withoutOrigin;
+      if (!isListed(origin)) return withoutOrigin;
       return {
         "access-control-allow-origin": origin,
         "access-control-expose-headers": exposedHeaders,

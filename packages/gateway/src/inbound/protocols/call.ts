@@ -34,6 +34,8 @@ export interface CallWork<Answer> {
   /** What the protocol itself says of the deadline, in milliseconds from now. */
   readonly timeoutMs?: number | undefined;
   readonly answer: (call: CallContext, tasks: Tasks) => Promise<Answer> | Answer;
+  /** Whether the call ends as soon as it is aborted, also while its body is coming in: `answer` keeps what it works on. */
+  readonly endsOnAbort?: boolean;
   /** Writes the answer, or begins to: what it throws is the error of the call. */
   readonly write: (answer: Answer, headers: Readonly<Record<string, string>>) => void;
 }
@@ -104,7 +106,10 @@ export function createCallRunner(deps: CallRunnerDeps): CallRunner {
         call.signal.throwIfAborted();
         const { region: preferred } = call.hints;
         if (preferred !== undefined) tasks.assertRegion(preferred, call);
-        const answered = await work.answer(call, tasks);
+        const answering = work.answer(call, tasks);
+        const answered = await (work.endsOnAbort
+          ? untilAborted(call.signal, answering)
+          : answering);
         work.write(answered, replyHeaders(call, answered, clock.nowMs() - startedMs));
         const { model, region } = answered;
         ended = { ...(model && { model }), ...(region !== undefined && { region }) };
@@ -133,13 +138,13 @@ export function createCallRunner(deps: CallRunnerDeps): CallRunner {
 }
 
 /** Rejects as soon as the call is over, also while a body is still coming in. */
-export function untilAborted<Answer>(
+function untilAborted<Answer>(
   signal: AbortSignal,
-  answer: Promise<Answer>,
+  answer: Promise<Answer> | Answer,
 ): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  answer.then(resolve, reject);
+  Promise.resolve(answer).then(resolve, reject);
   return promise;
 }
 
@@ -235,7 +240,7 @@ function asciiJson(value: unknown): string {
 /** @see W3C Server-Timing, section 2 */
 function serverTiming(call: CallContext, totalMs: number): string {
   let text = "";
-  for (const { stage, durationMs, outcome } of call.times.entries()) {
+  for (const { stage, durationMs, outcome } of call.times.entries) {
     text += `${stage}${outcome ? `;desc=${outcome}` : ""};dur=${durationMs.toFixed(2)}, `;
   }
   return `${text}total;dur=${totalMs.toFixed(2)}`;

@@ -1,9 +1,9 @@
 import type { CallContext, Protocol, ScoringError, Tasks } from "@tensorgate/core";
 import { type CrossSite, preflightHeaders } from "../access/cross-site.ts";
-import { createExchange, type Exchange, type ExchangeDeps, pathOf } from "../server/exchange.ts";
+import { type Exchange, type ExchangeDeps, HttpExchange, pathOf } from "../server/exchange.ts";
 import type { NodeRequest, NodeResponse, OnRequest, Respond } from "../server/node-http.ts";
 import { assertRoomForAnswer, sendReply } from "../server/reply.ts";
-import { type CallRunner, type ReplyInfo, untilAborted } from "./call.ts";
+import type { CallRunner, ReplyInfo } from "./call.ts";
 import { createIncomingCall } from "./incoming-call.ts";
 import {
   type HttpBody,
@@ -149,7 +149,7 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
   }
 
   async function respond(request: NodeRequest, response: NodeResponse): Promise<void> {
-    const exchange = createExchange(request, response, deps);
+    const exchange = new HttpExchange(request, response, deps);
     const { route, params } = find(exchange);
     const { model } = params;
     const isPublic = route.isPublic === true;
@@ -176,7 +176,8 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
 
     const outcome = await runner.run(incoming, {
       askedModel: model,
-      answer: (call, tasks) => untilAborted(call.signal, answer(call, tasks)),
+      endsOnAbort: true,
+      answer,
       // Together with the write: only then the size of the answer is known.
       write: ({ status = 200, contentType, headers, body }, callHeaders) => {
         assertRoomForAnswer(response, body.length);
@@ -206,7 +207,8 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
       const { origin = "" } = headers;
       return sendReply(response, { status: 204, headers: preflightHeaders(origin), body: "" });
     }
-    const reply = crossSite.replyHeaders(headers.origin);
+    const { origin } = headers;
+    const reply = origin === undefined ? crossSite.withoutOrigin : crossSite.replyHeaders(origin);
     for (const name in reply) response.setHeader(name, reply[name] ?? "");
     const isGrpc = headers["content-type"]?.startsWith("application/grpc") ?? false;
     const isRpc = isGrpc || rpc.paths.has(pathOf(request));

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { listenDefaults, requestDefaults } from "../options.ts";
 import { createBodyBudget } from "./body/body-budget.ts";
 import { contentCoding, createDecompress } from "./body/decompress.ts";
-import { createExchange } from "./exchange.ts";
+import { HttpExchange } from "./exchange.ts";
 import type { NodeRequest, NodeResponse } from "./node-http.ts";
 
 const maxBytes = 1_000_000;
@@ -28,7 +28,7 @@ function incoming(headers: Record<string, string>, facts: object = { complete: t
     listen: listenDefaults,
     clock,
   });
-  const exchange = createExchange(request, response as unknown as NodeResponse, {
+  const exchange = new HttpExchange(request, response as unknown as NodeResponse, {
     bodyBudget: budget,
     decompress: createDecompress(),
   });

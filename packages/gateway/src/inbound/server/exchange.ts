@@ -56,16 +56,8 @@ export interface ExchangeDeps {
   readonly decompress: Decompress;
 }
 
-export function createExchange(
-  request: NodeRequest,
-  response: NodeResponse,
-  deps: ExchangeDeps,
-): OpenExchange {
-  return new HttpExchange(request, response, deps);
-}
-
 /** A class, so that exchanges share their accessors: see `docs/decisions/0072-nothing-of-a-call-outlives-it.md`. */
-class HttpExchange implements OpenExchange {
+export class HttpExchange implements OpenExchange {
   readonly method: string;
   readonly target: string;
   readonly path: string;

@@ -11,9 +11,16 @@ export interface Reply {
   readonly trailers?: Readonly<Record<string, string>> | undefined;
 }
 
-/** Where a response that is watched has its outflow: in a WeakMap it would outlive the response. */
+/** Where a response has how it is watched, and its outflow: in a WeakMap it would outlive the response. */
+const watchKey: unique symbol = Symbol("watch");
 const outflowKey: unique symbol = Symbol("outflow");
-type WatchedResponse = NodeResponse & { [outflowKey]?: Outflow };
+type WatchedResponse = NodeResponse & { [watchKey]?: Watch; [outflowKey]?: Outflow };
+
+/** Ends a response that is read too slowly. */
+interface Watch {
+  readonly cut: () => void;
+  readonly deps: OutflowDeps;
+}
 
 /** A longer response is written in slices of this many bytes, so that a slow reader differs from one that reads nothing. */
 const sliceBytes = 16_384;
@@ -24,7 +31,7 @@ const alwaysSentBytes = 4_096;
 /** @throws OverloadedError if answers that clients do not read exhaust the budget */
 export function assertRoomForAnswer(response: WatchedResponse, byteCount: number): void {
   if (byteCount <= alwaysSentBytes) return;
-  if (response[outflowKey]?.hasRoom(byteCount) ?? true) return;
+  if (response[watchKey]?.deps.budget.hasRoom(byteCount) ?? true) return;
   throw new OverloadedError("response budget (requests.maxBytesInFlight) exhausted", {
     retryAfterMs: 1_000,
     hint: "retry in a moment",
@@ -40,17 +47,19 @@ export function sendReply(response: WatchedResponse, reply: Reply): void {
   response.statusCode = status;
   // RFC 9110, section 8.6.
   if (status !== 204 && status !== 304) response.setHeader("content-length", byteCount);
-  const outflow = response[outflowKey];
   const writable: Pick<NodeJS.WritableStream, "write" | "end" | "once"> = response;
   if (trailers) response.addTrailers({ ...trailers });
   // An empty write would be a DATA frame after the headers, in which gRPC clients then see no trailers.
   if (byteCount === 0) return void writable.end();
-  outflow?.hold(byteCount);
   // Node writes a short text together with the headers.
   if (byteCount <= sliceBytes) {
-    outflow?.wrote(byteCount);
-    return void writable.end(body);
+    writable.end(body);
+    // The system has nearly always taken it by now: nothing is left to be watched.
+    if (response.writableLength > 0) outflowOf(response)?.hold(byteCount, byteCount);
+    return;
   }
+  const outflow = outflowOf(response);
+  outflow?.hold(byteCount);
   const bytes = typeof body === "string" ? Buffer.from(body, "utf8") : body;
   let offset = 0;
   const writeOn = (): void => {
@@ -86,7 +95,7 @@ export async function sendStream(
   response: WatchedResponse,
   { status, headers, body, trailers, isTrailersOnly = () => true }: StreamedReply,
 ): Promise<void> {
-  const outflow = response[outflowKey];
+  const outflow = outflowOf(response);
   const writable: Pick<NodeJS.WritableStream, "write" | "end"> = response;
   let isBegun = false;
   const begin = (fields: Readonly<Record<string, string>>): void => {
@@ -188,11 +197,19 @@ export function createSlowReaders({ requests, budget, clock }: SlowReadersOption
 
   return {
     watch: (response: WatchedResponse, cut) => {
-      const outflow = new Outflow(response, cut, shared);
-      response[outflowKey] = outflow;
-      response.on("close", () => outflow.close());
+      response[watchKey] = { cut, deps: shared };
     },
   };
+}
+
+/** Returns the outflow of a response that is watched: made once something of it has to wait. */
+function outflowOf(response: WatchedResponse): Outflow | undefined {
+  const watch = response[watchKey];
+  if (!watch || response[outflowKey]) return response[outflowKey];
+  const outflow = new Outflow(response, watch);
+  response[outflowKey] = outflow;
+  response.on("close", () => outflow.close());
+  return outflow;
 }
 
 /** What all responses share. */
@@ -222,24 +239,25 @@ class Outflow {
   #releasedAtStart = 0;
   /** What the caller may have read in this window without a sign of it, in bytes. */
   #unseenBytes = sliceBytes;
-  #isClosed = false;
+  #isClosed: boolean;
 
-  constructor(response: NodeResponse, cut: () => void, deps: OutflowDeps) {
+  constructor(response: NodeResponse, { cut, deps }: Watch) {
     this.#response = response;
     this.#cut = cut;
     this.#deps = deps;
+    this.#isClosed = response.closed;
   }
 
-  /** Whether all answers and requests together may hold so much more. */
-  hasRoom(byteCount: number): boolean {
-    return this.#deps.budget.hasRoom(byteCount);
-  }
-
-  /** Counts bytes that are about to be written, until they have left the process. */
-  hold(byteCount: number): void {
+  /**
+   * Counts bytes until they have left the process.
+   *
+   * @param writtenBytes - how many of them were written already
+   */
+  hold(byteCount: number, writtenBytes = 0): void {
     if (this.#isClosed) return;
     const { budget, clock, unread, startChecking } = this.#deps;
     this.#heldBytes += byteCount;
+    this.#writtenBytes += writtenBytes;
     budget.add(byteCount);
     if (unread.has(this)) return;
     this.#restart(clock.nowMs());

@@ -63,8 +63,7 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
       // With a concurrency above 1 it is unknown which request ends next, and the server has a queue of its own.
       isPaced: () =>
         state.isPaced && state.gatewayCount === 1 && !isRemote && member.parallelism === 1,
-      gatewayCount: () => (member.isGateway ? 1 : state.gatewayCount),
-      ownLagMs: () => state.ownLag.ms(state.nowMs),
+      gateways: member.isGateway ? { gatewayCount: 1, ownLag: state.ownLag } : state,
       onChange: () => index.touch(replica),
     });
     return replica;

@@ -120,7 +120,7 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
         break;
       }
       const { replica } = slot;
-      const request = queue.first(isShedding, (each) => isCandidate(each, replica));
+      const request = queue.first(isShedding, isCandidate, replica);
       if (!request) skipped.add(replica);
       // A request that cannot be answered in time is not sent: a device would work for no caller.
       else if (!isInTime(request, replica, nowMs)) admission.reject(request, "deadline");
@@ -244,8 +244,10 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
     },
     turnAway: (request, nowMs) => {
       const group = state.models.get(request.model);
-      const hasRoom = (pool: Pool) => isEligible(request, pool) && pool.hasRoom(nowMs);
-      if (!group || group.pools.some(hasRoom)) return undefined;
+      if (!group) return undefined;
+      for (const pool of group.pools) {
+        if (isEligible(request, pool) && pool.hasRoom(nowMs)) return undefined;
+      }
       state.nowMs = nowMs;
       return admission.turnAway(openRequest(request, group, nowMs));
     },

@@ -28,8 +28,7 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
     { call, params, tasks }: RouteCall,
     ownParams: readonly Param[],
   ) {
-    const { query } = exchange;
-    const { modelSpec, region, numbers } = askedBy(query, params["model"] ?? "", ownParams);
+    const { modelSpec, region, numbers } = askedBy(exchange, params["model"] ?? "", ownParams);
     // It asks for a region as the header does.
     if (region) tasks.assertRegion(region, call);
     // By the headers alone: a call of an unknown model, or of one without room, is rejected before its picture is read.
@@ -112,12 +111,13 @@ interface Asked<Param extends string> {
 
 /** @throws InvalidRequestError for a parameter that is unknown, repeated, or not what it should be */
 function askedBy<Param extends string>(
-  query: URLSearchParams,
+  exchange: Exchange,
   model: string,
   ownParams: readonly Param[],
 ): Asked<Param> {
   // Most calls have no query.
-  if (query.size === 0) return { modelSpec: { name: model }, numbers: {} };
+  if (exchange.target === exchange.path) return { modelSpec: { name: model }, numbers: {} };
+  const { query } = exchange;
   assertParams(query, [...pictureParams, ...ownParams]);
   const numbers: { [Name in Param]?: number } = {};
   for (const name of ownParams) {

@@ -20,10 +20,10 @@ import {
   createGrowingBuffer,
   type GrowingBuffer,
 } from "../../server/body/read-body.ts";
-import { createExchange, type ExchangeDeps, pathOf } from "../../server/exchange.ts";
+import { type ExchangeDeps, HttpExchange, pathOf } from "../../server/exchange.ts";
 import type { NodeRequest, NodeResponse, Respond } from "../../server/node-http.ts";
 import { assertRoomForAnswer, sendReply, sendStream } from "../../server/reply.ts";
-import { type CallRunner, type CallWork, type ReplyInfo, untilAborted } from "../call.ts";
+import type { CallRunner, CallWork, ReplyInfo } from "../call.ts";
 import { createIncomingCall } from "../incoming-call.ts";
 import {
   messageCutShort,
@@ -179,7 +179,7 @@ export function createUnaryHandler(deps: UnaryHandlerDeps): Respond {
     const read = plain?.form.isJson ? method?.readJson : method?.read;
     if (!method || !read || !plain) return await respondByLibrary(request, response);
     const { form, timeoutMs } = plain;
-    const exchange = createExchange(request, response, deps);
+    const exchange = new HttpExchange(request, response, deps);
     const incoming = createIncomingCall(request, response, {
       protocol: form.protocol,
       operation: exchange.path.slice(1),
@@ -217,7 +217,8 @@ export function createUnaryHandler(deps: UnaryHandlerDeps): Respond {
     const work: CallWork<UnaryAnswer> & { askedModel: string | undefined } = {
       askedModel: undefined,
       timeoutMs,
-      answer: (call, tasks) => untilAborted(call.signal, answer(call, tasks)),
+      endsOnAbort: true,
+      answer,
       write: ({ message }, callHeaders) => {
         assertRoomForAnswer(response, message.byteLength);
         pieces = form.isEnveloped ? framedPieces([message]) : [message];

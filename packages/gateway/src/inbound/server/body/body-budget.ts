@@ -83,8 +83,9 @@ export function createBodyBudget({ requests, listen, clock }: BodyBudgetOptions)
   function open(request: NodeRequest, response: NodeResponse, kind: "whole" | "stream"): BodyUsage {
     const transferCoding = request.headers["transfer-encoding"];
     if (transferCoding !== undefined) assertKnownTransfer(transferCoding);
+    const declaredBytes = Number(request.headers["content-length"] ?? 0) || 0;
     // What is declared and never sent must not keep others out, so it is checked and not reserved.
-    assertRoom(Number(request.headers["content-length"] ?? 0) || 0);
+    assertRoom(declaredBytes);
     const startedMs = clock.nowMs();
     let countedBytes = 0;
     let retainCount = 0;
@@ -171,7 +172,11 @@ export function createBodyBudget({ requests, listen, clock }: BodyBudgetOptions)
     const untilClosed = usage.retain();
     if (response.closed) untilClosed[Symbol.dispose]();
     else response.on("close", untilClosed[Symbol.dispose]);
-    if (mayHaveBody(request)) startTiming();
+    const mayHaveBody =
+      "stream" in request
+        ? !request.stream.endAfterHeaders
+        : transferCoding !== undefined || declaredBytes > 0;
+    if (mayHaveBody) startTiming();
     pieceLimitOf(request)?.onExceeded(() => failWith(tooManyPieces()));
     if (request.headers.expect !== undefined) sendContinue(request, response);
     return usage;
@@ -196,12 +201,6 @@ export const continueExpectation: RegExp = /(?:^|\W)100-continue(?:$|\W)/i;
 function sendContinue({ headers }: NodeRequest, response: NodeResponse): void {
   if (!continueExpectation.test(headers.expect ?? "") || response.headersSent) return;
   response.writeContinue();
-}
-
-function mayHaveBody(request: NodeRequest): boolean {
-  if ("stream" in request) return !request.stream.endAfterHeaders;
-  const { headers } = request;
-  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 }
 
 function tooSlow(bytesPerSecond: number): DeadlineExceededError {

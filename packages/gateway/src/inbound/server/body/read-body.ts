@@ -186,16 +186,6 @@ function takeMemory(byteCount: number): Buffer<ArrayBuffer> {
   return found;
 }
 
-function giveMemory(memory: Buffer<ArrayBuffer>): void {
-  const { length } = memory;
-  if (length < recycled.minBytes || length > recycled.maxBytes) return;
-  if (length !== recycledLength(length) || idleBytes + length > recycled.maxIdleBytes) return;
-  idleBytes += length;
-  const ofLength = idle.get(length);
-  if (ofLength) ofLength.push(memory);
-  else idle.set(length, [memory]);
-}
-
 /** Rounds up to a multiple of an eighth of the next lower power of two. */
 function recycledLength(byteCount: number): number {
   if (byteCount < recycled.minBytes || byteCount > recycled.maxBytes) return byteCount;
@@ -282,8 +272,15 @@ export function createGrowingBuffer(kind: keyof typeof growthTo, byteCount: numb
       if (memory !== empty) memory.buffer.transfer(0);
     },
     recycle: () => {
-      giveMemory(memory);
+      const given = memory;
       memory = empty;
+      const { length } = given;
+      if (length < recycled.minBytes || length > recycled.maxBytes) return;
+      if (length !== recycledLength(length) || idleBytes + length > recycled.maxIdleBytes) return;
+      idleBytes += length;
+      const ofLength = idle.get(length);
+      if (ofLength) ofLength.push(given);
+      else idle.set(length, [given]);
     },
   };
   return buffer;

@@ -18,8 +18,8 @@ test("the higher class comes first, and in each the one that came first", () => 
   const queue = queueOf([1, batch], [2, normal], [3, forwarded], [4, normal], [5, critical]);
 
   expect(queue.all().map(({ id }) => id)).toEqual([5, 2, 4, 3, 1]);
-  expect(queue.first(false, anyone)?.id).toBe(5);
-  expect(queue.first(true, ({ rank }) => rank !== critical)?.id).toBe(4);
+  expect(queue.first(false, anyone, undefined)?.id).toBe(5);
+  expect(queue.first(true, ({ rank }, whom) => rank !== whom, critical)?.id).toBe(4);
 });
 
 test("an item that was sent before goes first in its class", () => {
@@ -64,5 +64,5 @@ test("a queue that was cleared is empty and can be used again", () => {
   expect(queue.clear().map(({ id }) => id)).toEqual([1, 2]);
   expect(queue.length).toBe(0);
   queue.add({ id: 3, rank: normal, sinceMs: 0 });
-  expect(queue.first(false, anyone)?.id).toBe(3);
+  expect(queue.first(false, anyone, undefined)?.id).toBe(3);
 });

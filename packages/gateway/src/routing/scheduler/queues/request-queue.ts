@@ -29,11 +29,15 @@ export interface RequestQueue<Item extends Waiting> {
   /** @param atFront - whether it goes to the front of its class: it was sent before */
   add(item: Item, atFront?: boolean): void;
   /**
-   * Finds the next item among those that fit, without removing it.
+   * Finds the next item among those that fit `whom`, without removing it.
    *
    * @param newestFirst - whether a class is last in, first out
    */
-  first(newestFirst: boolean, isFit: (item: Item) => boolean): Item | undefined;
+  first<Whom>(
+    newestFirst: boolean,
+    isFit: (item: Item, whom: Whom) => boolean,
+    whom: Whom,
+  ): Item | undefined;
   /** Finds the item that has waited longest, of any class. */
   oldest(): Item | undefined;
   /** Finds the oldest item of the lowest class below `rank`, which is evicted first. */
@@ -86,11 +90,11 @@ export function createRequestQueue<Item extends Waiting>(): RequestQueue<Item> {
       queue.length += 1;
       nodes.set(item.id, node);
     },
-    first: (newestFirst, isFit) => {
+    first: (newestFirst, isFit, whom) => {
       for (const { first, last } of classes) {
         let node = newestFirst ? last : first;
         while (node) {
-          if (isFit(node.item)) return node.item;
+          if (isFit(node.item, whom)) return node.item;
           node = newestFirst ? node.before : node.after;
         }
       }

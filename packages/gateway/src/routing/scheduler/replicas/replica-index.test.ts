@@ -39,8 +39,7 @@ function membersOf(count: number, index: ReturnType<typeof createReplicaIndex>) 
         isRemote: number % 5 === 4,
         roundTripMs: 0.5,
         isPaced: () => parallelism === 1,
-        gatewayCount: () => 1,
-        ownLagMs: () => 0,
+        gateways: { gatewayCount: 1, ownLag: { ms: () => 0 } },
         onChange: () => index.touch(replica),
       },
     );

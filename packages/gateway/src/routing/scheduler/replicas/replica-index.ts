@@ -236,6 +236,7 @@ export function createIndexedHeap<Item>(
   function put(index: number, item: Item): void {
     items[index] = item;
     indexes.set(item, index);
+    if (index === 0) heap.first = item;
   }
 
   /** Moves an item up or down to where it belongs. @param from - where it is, or was */
@@ -262,10 +263,8 @@ export function createIndexedHeap<Item>(
     put(index, item);
   }
 
-  return {
-    get first() {
-      return items[0];
-    },
+  const heap: IndexedHeap<Item> & { first: Item | undefined } = {
+    first: undefined,
     place: (item) => {
       sift(indexes.get(item) ?? items.push(item) - 1, item);
     },
@@ -275,6 +274,8 @@ export function createIndexedHeap<Item>(
       indexes.delete(item);
       const last = items.pop() as Item;
       if (index < items.length) sift(index, last);
+      else if (index === 0) heap.first = undefined;
     },
   };
+  return heap;
 }

@@ -5,10 +5,9 @@ import { createReplicaSlots } from "./slots.ts";
 const settings = {
   parallelism: 1,
   isPaced: () => true,
-  gatewayCount: () => 1,
+  gateways: { gatewayCount: 1, ownLag: { ms: () => 0 } },
   roundTripMs: 0.4,
   initialServiceMs: 2,
-  ownLagMs: () => 0,
   onChange: () => {},
 };
 
@@ -210,16 +209,16 @@ test("a call of another gateway takes its way there and back, which is not the r
 });
 
 test("of shared slots a gateway has its part, and one at least", () => {
-  let gatewayCount = 1;
+  const gateways = { gatewayCount: 1, ownLag: { ms: () => 0 } };
   const slots = createReplicaSlots({
     ...settings,
     parallelism: 4,
-    gatewayCount: () => gatewayCount,
+    gateways,
     isPaced: () => false,
   });
   expect(slots.slotCount).toBe(8);
 
-  gatewayCount = 3;
+  gateways.gatewayCount = 3;
   slots.sharingChanged();
   expect(slots.slotCount).toBe(2);
   slots.send(1, 0);
@@ -227,7 +226,7 @@ test("of shared slots a gateway has its part, and one at least", () => {
   slots.send(2, 0);
   expect(slots.readySinceMs(0)).toBe(Number.POSITIVE_INFINITY);
 
-  gatewayCount = 100;
+  gateways.gatewayCount = 100;
   slots.sharingChanged();
   expect(slots.slotCount).toBe(1);
 });

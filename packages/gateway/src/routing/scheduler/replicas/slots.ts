@@ -1,6 +1,6 @@
 import { IdMap } from "../../id-map.ts";
 import type { ConcurrencyLimit } from "./concurrency-limit.ts";
-import { createServiceTime } from "./latency.ts";
+import { createServiceTime, type OwnLag } from "./latency.ts";
 
 export interface SlotSettings {
   /** Requests that a replica processes at the same time, or an adaptive limit of those in flight. */
@@ -10,14 +10,17 @@ export interface SlotSettings {
    * that pace by what each sees do worse than none.
    */
   readonly isPaced: () => boolean;
-  /** How many gateways share the slots, this one included. */
-  readonly gatewayCount: () => number;
+  /** What the gateways that send to these replicas have in common. */
+  readonly gateways: {
+    /** How many share the slots, this one included. */
+    readonly gatewayCount: number;
+    /** How late this one handles events. */
+    readonly ownLag: Pick<OwnLag, "ms">;
+  };
   /** Round trip before it is measured, in milliseconds. */
   readonly roundTripMs: number;
   /** Service time before the first request has ended, in milliseconds. */
   readonly initialServiceMs: number;
-  /** How late the gateway itself handles events, in milliseconds. */
-  readonly ownLagMs: () => number;
   /** Called after every change that an event has made. */
   readonly onChange: () => void;
 }
@@ -144,7 +147,7 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
   }
 
   function shareOf(slotCount: number): number {
-    return Math.max(1, Math.floor(slotCount / settings.gatewayCount()));
+    return Math.max(1, Math.floor(slotCount / settings.gateways.gatewayCount));
   }
 
   /** Removes abandoned attempts that the replica should be done with. */
@@ -227,7 +230,7 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
         wasFull,
         tookMs,
         roundTripMs: slots.roundTripMs,
-        ownLagMs: settings.ownLagMs(),
+        ownLagMs: settings.gateways.ownLag.ms(nowMs),
       });
       service.observe(tookMs);
       inTransit += 1;

@@ -58,9 +58,9 @@ export function createTimerWheel(platform: Clock): Clock["setTimer"] {
   return (delayMs, wake) => {
     if (!(delayMs >= minDelayMs && delayMs <= maxDelayMs)) return platform.setTimer(delayMs, wake);
     const nowMs = platform.nowMs();
-    const entry = new Entry(Math.ceil((nowMs + delayMs) / tickMs), wake);
-    entry.insertBefore(slots[entry.tick % slotCount] as Entry);
-    if (entry.tick < armedTick) arm(entry.tick);
+    const tick = Math.ceil((nowMs + delayMs) / tickMs);
+    const entry = new Entry(tick, wake, slots[tick % slotCount]);
+    if (tick < armedTick) arm(tick);
     else if (nowMs / tickMs > armedTick + maxLateTicks) arm(armedTick);
     return entry;
   };
@@ -73,11 +73,14 @@ class Entry implements Disposable {
   next: Entry;
   previous: Entry;
 
-  constructor(tick: number, wake: () => void) {
+  /** @param slot - the entry before which it is inserted; without one it is a list of its own */
+  constructor(tick: number, wake: () => void, slot?: Entry) {
     this.tick = tick;
     this.wake = wake;
-    this.next = this;
-    this.previous = this;
+    this.next = slot ?? this;
+    this.previous = slot?.previous ?? this;
+    this.previous.next = this;
+    this.next.previous = this;
   }
 
   insertBefore(other: Entry): void {
@@ -98,8 +101,7 @@ class Entry implements Disposable {
 /** Wakes the entries of a slot that are due; callbacks may dispose of others. */
 function wakeDue(slot: Entry, last: number): void {
   // Those that are not due yet move behind an entry that ends the pass.
-  const end = new Entry(0, () => {});
-  end.insertBefore(slot);
+  const end = new Entry(0, () => {}, slot);
   try {
     for (let entry = slot.next; entry !== end; entry = slot.next) {
       entry[Symbol.dispose]();
@@ -115,7 +117,8 @@ const exact: Clock = {
   nowMs: () => performance.now(),
   setTimer: function setTimer(delayMs, wake) {
     if (delayMs > maxTimerDelayMs) return startLongTimer(setTimer, delayMs, wake);
-    return setTimeout(wake, delayMs).unref();
+    const timer = setTimeout(wake, delayMs).unref();
+    return { [Symbol.dispose]: () => clearTimeout(timer) };
   },
 };
 

@@ -178,26 +178,21 @@ export const maxSkippedBytes = 65_536;
 
 /** @param format - for the message */
 export function createHeaderSteps(format: string): HeaderSteps {
-  let partCount = 0;
-  let skippedBytes = 0;
-  return {
-    get partCount() {
-      return partCount;
-    },
-    get skippedBytes() {
-      return skippedBytes;
-    },
+  const steps: HeaderSteps & { partCount: number; skippedBytes: number } = {
+    partCount: 0,
+    skippedBytes: 0,
     countPart: () => {
-      partCount += 1;
-      if (partCount <= maxHeaderParts) return;
+      steps.partCount += 1;
+      if (steps.partCount <= maxHeaderParts) return;
       throw tooLong(format, `${maxHeaderParts} segments, chunks, boxes or directory entries`);
     },
     countSkippedByte: () => {
-      skippedBytes += 1;
-      if (skippedBytes <= maxSkippedBytes) return;
+      steps.skippedBytes += 1;
+      if (steps.skippedBytes <= maxSkippedBytes) return;
       throw tooLong(format, `${maxSkippedBytes} bytes between its segments`);
     },
   };
+  return steps;
 }
 
 function tooLong(format: string, limit: string): UnsupportedMediaError {

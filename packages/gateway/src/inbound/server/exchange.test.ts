@@ -181,7 +181,10 @@ test("a body that comes fast enough is read on, and its bytes are known", async 
 });
 
 test("a body that comes too slowly is read no further", async () => {
-  const { body, send, isRead, clock } = incoming({ "content-length": "100000" });
+  const { body, send, isRead, clock } = incoming(
+    { "content-length": "100000" },
+    { complete: false },
+  );
   const whole = body();
   whole.catch(() => {});
   send(Buffer.alloc(1_000));

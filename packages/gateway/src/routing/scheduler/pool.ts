@@ -64,7 +64,7 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
       isPaced: () =>
         state.isPaced && state.gatewayCount === 1 && !isRemote && member.parallelism === 1,
       gateways: member.isGateway ? { gatewayCount: 1, ownLag: state.ownLag } : state,
-      onChange: () => index.touch(replica),
+      onChange: () => void index.changed.add(replica),
     });
     return replica;
   }
@@ -149,7 +149,7 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
       for (const replica of replicas.values()) {
         if (replica.member.isGateway) pool.hasGateway = true;
         // Whether it is paced may have changed.
-        index.touch(replica);
+        index.changed.add(replica);
       }
       state.unserved.add(pool);
       return made;

@@ -176,7 +176,8 @@ export function createBodyBudget({ requests, listen, clock }: BodyBudgetOptions)
       "stream" in request
         ? !request.stream.endAfterHeaders
         : transferCoding !== undefined || declaredBytes > 0;
-    if (mayHaveBody) startTiming();
+    // A body that came with its headers is not waited for.
+    if (mayHaveBody && !(kind === "whole" && request.complete)) startTiming();
     pieceLimitOf(request)?.onExceeded(() => failWith(tooManyPieces()));
     if (request.headers.expect !== undefined) sendContinue(request, response);
     return usage;
@@ -262,12 +263,9 @@ const limitKey: unique symbol = Symbol("pieceLimit");
 
 type LimitedBody = Readable & { [limitKey]?: PieceLimit };
 
-const bodyOf = (request: NodeRequest): LimitedBody =>
-  "stream" in request ? request.stream : request;
-
 /** Returns the limit of a request that was given one. */
-export const pieceLimitOf = (request: NodeRequest): PieceLimit | undefined =>
-  bodyOf(request)[limitKey];
+export const pieceLimitOf = (request: NodeRequest & LimitedBody): PieceLimit | undefined =>
+  request[limitKey];
 
 /** What Node's parsers hand a piece to, the same for all bodies; the result says whether they may read on. */
 function pushLimited(this: LimitedBody, piece: Uint8Array | null): boolean {
@@ -280,12 +278,13 @@ function pushLimited(this: LimitedBody, piece: Uint8Array | null): boolean {
  * read by its bytes alone, and each piece takes memory and time of its own. Beyond the limit pieces are dropped, and
  * Node stops reading.
  */
-export function limitPieces(request: NodeRequest): PieceLimit {
+export function limitPieces(request: NodeRequest & LimitedBody): PieceLimit {
   const limit = new PieceLimit();
-  const body = bodyOf(request);
+  const body: LimitedBody = "stream" in request ? request.stream : request;
   // Thousands of frames may have come in one packet with the headers: they become one piece.
   const earlyBytes = body.readableLength;
   if (earlyBytes > 0) body.unshift(body.read(earlyBytes));
+  request[limitKey] = limit;
   body[limitKey] = limit;
   body.push = pushLimited;
   return limit;

@@ -193,12 +193,6 @@ function recycledLength(byteCount: number): number {
   return Math.ceil(byteCount / step) * step;
 }
 
-/** Returns the memory of a short piece that is alone in it, so that it may stay where it is. */
-function memoryOf({ byteLength, buffer }: Uint8Array): Buffer<ArrayBuffer> | undefined {
-  if (byteLength >= recycled.minBytes || buffer.byteLength !== byteLength) return undefined;
-  return buffer instanceof ArrayBuffer ? Buffer.from(buffer) : undefined;
-}
-
 /**
  * Creates an empty buffer. What larger memory replaces is moved to it little by little, with the pieces that come.
  *
@@ -241,10 +235,13 @@ export function createGrowingBuffer(kind: keyof typeof growthTo, byteCount: numb
       if (neededBytes > byteCount) {
         throw new RangeError(`more than the ${byteCount} bytes expected`);
       }
-      const own = piece.byteLength === byteCount ? memoryOf(piece) : undefined;
-      if (own && kind === "exactly") {
+      const { buffer: own } = piece;
+      const isAll = kind === "exactly" && piece.byteLength === byteCount;
+      // A short piece that is alone in its memory may stay there.
+      const isAlone = own.byteLength === byteCount && byteCount < recycled.minBytes;
+      if (isAll && isAlone && own instanceof ArrayBuffer) {
         charge(byteCount);
-        memory = own;
+        memory = Buffer.from(own);
         buffer.capacity = byteCount;
         buffer.byteLength = byteCount;
         return;

@@ -40,7 +40,7 @@ function membersOf(count: number, index: ReturnType<typeof createReplicaIndex>) 
         roundTripMs: 0.5,
         isPaced: () => parallelism === 1,
         gateways: { gatewayCount: 1, ownLag: { ms: () => 0 } },
-        onChange: () => index.touch(replica),
+        onChange: () => void index.changed.add(replica),
       },
     );
     index.add(replica);

@@ -29,8 +29,8 @@ export interface ReplicaTotals {
 /** What a pool's replicas add up to, and which of them is free first: kept, so that a request costs O(log n) of n replicas. */
 export interface ReplicaIndex {
   add(replica: ScheduledReplica): void;
-  /** Records that something of a replica has changed. One that was removed still ends what it has in flight. */
-  touch(replica: ScheduledReplica): void;
+  /** Replicas of which something has changed. One that was removed still ends what it has in flight. */
+  readonly changed: Set<ScheduledReplica>;
   remove(replica: ScheduledReplica): void;
   totals(nowMs: number): Readonly<ReplicaTotals>;
   /** Returns the least of a figure of the replicas that serve, as of the last totals, in milliseconds; Infinity if none serves. */
@@ -58,7 +58,7 @@ const maxDrift = 10_000;
 
 export function createReplicaIndex(): ReplicaIndex {
   const entries = new Map<ScheduledReplica, Entry>();
-  const changed = new Set<Entry>();
+  const changed = new Set<ScheduledReplica>();
   const free = createIndexedHeap<Entry>((one, other) => {
     if (one.inFlight !== other.inFlight) return one.inFlight < other.inFlight;
     if (one.lastSentMs !== other.lastSentMs) return one.lastSentMs < other.lastSentMs;
@@ -70,11 +70,6 @@ export function createReplicaIndex(): ReplicaIndex {
   const holders = { roundTripMs: noHolder(), usualMs: noHolder() };
   let changeCount = 0;
   let lastOrder = 0;
-
-  function touch(replica: ScheduledReplica): void {
-    const entry = entries.get(replica);
-    if (entry) changed.add(entry);
-  }
 
   function update(entry: Entry, nowMs: number): void {
     const { replica } = entry;
@@ -105,7 +100,10 @@ export function createReplicaIndex(): ReplicaIndex {
   /** Takes over what has changed. @returns the totals, which are as of now then */
   function refresh(nowMs: number): ReplicaTotals {
     changeCount += changed.size;
-    for (const entry of changed) update(entry, nowMs);
+    for (const replica of changed) {
+      const entry = entries.get(replica);
+      if (entry) update(entry, nowMs);
+    }
     changed.clear();
     for (let due = reviews.first; due && due.reviewMs <= nowMs; due = reviews.first) {
       update(due, nowMs);
@@ -122,13 +120,13 @@ export function createReplicaIndex(): ReplicaIndex {
       lastOrder += 1;
       const place = { order: lastOrder, lastSentMs: 0, reviewMs: noTime };
       entries.set(replica, { ...noTotals(), replica, ...place });
-      touch(replica);
+      changed.add(replica);
     },
-    touch,
+    changed,
     remove: (replica) => {
       const entry = entries.get(replica);
       if (!entry) return;
-      changed.delete(entry);
+      changed.delete(replica);
       add(totals, entry, -1);
       free.remove(entry);
       reviews.remove(entry);

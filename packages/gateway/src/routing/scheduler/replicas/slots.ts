@@ -110,7 +110,6 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
   const service = createServiceTime(settings.initialServiceMs);
   /** By attempt, in the order they were sent, which is the order in which they are processed. */
   const inFlight = new IdMap<InFlight>();
-  let oneWayMs = settings.roundTripMs / 2;
   let wasMeasured = false;
   /** Detour that the next request may have, since it may come from any gateway: a replica that waits is worse than one early call. */
   let detourMs = 0;
@@ -122,38 +121,31 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
   /** End of a pause after a rejection, unless a reply ends it earlier. */
   let fullUntilMs = Number.NEGATIVE_INFINITY;
 
-  function setRoundTrip(roundTripMs: number): void {
-    slots.roundTripMs = roundTripMs;
-    oneWayMs = roundTripMs / 2;
-  }
-
   /** Derives the slots from the limit, the service time and the round trip. */
   function update(): void {
     slots.usualMs = service.usualMs;
+    let slotCount: number;
     if (adaptive) {
       slots.parallelism = adaptive.limit;
-      slots.slotCount = shareOf(adaptive.limit);
+      slotCount = adaptive.limit;
       // Slots that cover the round trip are taken during it.
       slots.takenMs = service.meanMs + slots.roundTripMs;
-      return;
+    } else {
+      slots.takenMs = service.meanMs;
+      // One slow ping before the service time is known makes no long round trip.
+      const isKnown = service.count >= minReplies;
+      const transitMs = slots.roundTripMs + 2 * detourMs;
+      const wanted = isKnown ? Math.ceil(transitMs / Math.max(service.usualMs, 0.1)) : 1;
+      inTransit = Math.max(1, Math.min(wanted, inTransit));
+      slotCount = concurrency * (1 + inTransit);
     }
-    slots.takenMs = service.meanMs;
-    // One slow ping before the service time is known makes no long round trip.
-    const isKnown = service.count >= minReplies;
-    const transitMs = slots.roundTripMs + 2 * detourMs;
-    const wanted = isKnown ? Math.ceil(transitMs / Math.max(service.usualMs, 0.1)) : 1;
-    inTransit = Math.max(1, Math.min(wanted, inTransit));
-    slots.slotCount = shareOf(concurrency * (1 + inTransit));
-  }
-
-  function shareOf(slotCount: number): number {
-    return Math.max(1, Math.floor(slotCount / settings.gateways.gatewayCount));
+    slots.slotCount = Math.max(1, Math.floor(slotCount / settings.gateways.gatewayCount));
   }
 
   /** Removes abandoned attempts that the replica should be done with. */
   function prune(nowMs: number): void {
     for (const [attemptId, { isAbandoned, endMs, detourMs: wayMs }] of inFlight) {
-      if (isAbandoned && endMs + oneWayMs + wayMs <= nowMs) remove(attemptId);
+      if (isAbandoned && endMs + slots.roundTripMs / 2 + wayMs <= nowMs) remove(attemptId);
     }
   }
 
@@ -162,7 +154,7 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
     const ahead = inFlight.size - concurrency;
     if (ahead < 0) return nowMs;
     const lateMs = Math.max(service.usualMs * maxLateShare, service.deviationMs * maxDeviations);
-    const latestMs = nowMs - oneWayMs - lateMs;
+    const latestMs = nowMs - slots.roundTripMs / 2 - lateMs;
     const ends = Float64Array.from(inFlight.values(), ({ endMs, detourMs: wayMs }) =>
       endMs + wayMs < latestMs ? Number.POSITIVE_INFINITY : endMs,
     );
@@ -200,10 +192,12 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
       if (adaptive) return size < slots.slotCount ? nowMs : Number.POSITIVE_INFINITY;
       if (size >= slots.slotCount) return slots.freeWithoutReplyMs(nowMs);
       if (size < concurrency) return nowMs;
-      return settings.isPaced() ? Math.max(nowMs, nextStartMs(nowMs) - oneWayMs - detourMs) : nowMs;
+      return settings.isPaced()
+        ? Math.max(nowMs, nextStartMs(nowMs) - slots.roundTripMs / 2 - detourMs)
+        : nowMs;
     },
     send: (attemptId: number, nowMs: number, wayMs = 0) => {
-      const arrivesMs = nowMs + oneWayMs + wayMs;
+      const arrivesMs = nowMs + slots.roundTripMs / 2 + wayMs;
       detourMs = Math.max(wayMs, detourMs + shorterDetourWeight * (wayMs - detourMs));
       const freeMs = adaptive ? nowMs : nextStartMs(nowMs);
       const startMs = Math.max(arrivesMs, Number.isFinite(freeMs) ? freeMs : arrivesMs);
@@ -222,8 +216,8 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
       fullUntilMs = Number.NEGATIVE_INFINITY;
       // The reply has come within that time.
       const attemptMs = nowMs - done.sentMs - 2 * done.detourMs;
-      if (attemptMs < slots.roundTripMs) setRoundTrip(Math.max(0, attemptMs));
-      const endedMs = nowMs - oneWayMs - done.detourMs;
+      if (attemptMs < slots.roundTripMs) slots.roundTripMs = Math.max(0, attemptMs);
+      const endedMs = nowMs - slots.roundTripMs / 2 - done.detourMs;
       const tookMs = Math.max(0, endedMs - done.startMs);
       adaptive?.observe({
         nowMs,
@@ -250,16 +244,16 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
       if (!found.isAbandoned) slots.abandonedCount += 1;
       found.isAbandoned = true;
       // An overdue one may never end, and no event would show it.
-      found.endMs = Math.max(found.endMs, nowMs - oneWayMs - found.detourMs);
+      found.endMs = Math.max(found.endMs, nowMs - slots.roundTripMs / 2 - found.detourMs);
       settings.onChange();
-      return found.endMs + oneWayMs + found.detourMs;
+      return found.endMs + slots.roundTripMs / 2 + found.detourMs;
     },
     freeWithoutReplyMs: (nowMs: number) => {
       let freeMs = Number.POSITIVE_INFINITY;
       if (slots.abandonedCount === 0) return freeMs;
       prune(nowMs);
       for (const { isAbandoned, endMs, detourMs: wayMs } of inFlight.values()) {
-        if (isAbandoned) freeMs = Math.min(freeMs, endMs + oneWayMs + wayMs);
+        if (isAbandoned) freeMs = Math.min(freeMs, endMs + slots.roundTripMs / 2 + wayMs);
       }
       return freeMs;
     },
@@ -273,7 +267,9 @@ export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
       const { roundTripMs } = slots;
       if (measuredMs === roundTripMs) return;
       const isLonger = wasMeasured && measuredMs > roundTripMs;
-      setRoundTrip(isLonger ? roundTripMs + longerWeight * (measuredMs - roundTripMs) : measuredMs);
+      slots.roundTripMs = isLonger
+        ? roundTripMs + longerWeight * (measuredMs - roundTripMs)
+        : measuredMs;
       wasMeasured = true;
       update();
       settings.onChange();

@@ -118,30 +118,8 @@ export interface StageTimes {
   readonly entries: readonly StageTime[];
 }
 
-/** Cheapest first. */
-const outcomes: readonly (CacheOutcome | undefined)[] = [undefined, "hit", "coalesced", "miss"];
-
-/** The stage times of one call. A class, so that calls share its methods. */
-export class CallStageTimes implements StageTimes {
-  /** In the order of a request: a call has a handful. */
-  readonly entries: { stage: Stage; durationMs: number; outcome?: CacheOutcome }[] = [];
-
-  add(stage: Stage, durationMs: number, outcome?: CacheOutcome): void {
-    const { entries } = this;
-    let at = entries.length;
-    while (at > 0 && stages.indexOf((entries[at - 1] as StageTime).stage) > stages.indexOf(stage)) {
-      at -= 1;
-    }
-    const before = entries[at - 1];
-    if (before?.stage !== stage) {
-      entries.splice(at, 0, outcome ? { stage, durationMs, outcome } : { stage, durationMs });
-      return;
-    }
-    before.durationMs += durationMs;
-    const isCostlier = outcomes.indexOf(outcome) > outcomes.indexOf(before.outcome);
-    if (outcome && isCostlier) before.outcome = outcome;
-  }
-}
+/** Of a call whose stages nobody reads, such as a probe. */
+export const noStageTimes: StageTimes = { add: () => {}, entries: [] };
 
 /** Protocols that a call can come by. */
 export type Protocol =

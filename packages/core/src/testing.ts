@@ -1,4 +1,4 @@
-import { type CallContext, CallStageTimes } from "./call.ts";
+import { type CallContext, noStageTimes } from "./call.ts";
 import type { Clock, ClockAndRandom } from "./clock.ts";
 import type { ResolvedRequest, ScoreResponse } from "./score.ts";
 import type { DialectNames } from "./tensor-names.ts";
@@ -78,7 +78,7 @@ export function aCall(overrides: Partial<CallContext> = {}): CallContext {
     deadline: { atMs: 1_000 },
     signal: new AbortController().signal,
     hints: {},
-    times: new CallStageTimes(),
+    times: noStageTimes,
     ...overrides,
   };
 }

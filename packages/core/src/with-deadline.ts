@@ -1,4 +1,4 @@
-import { type CallContext, CallStageTimes } from "./call.ts";
+import { type CallContext, noStageTimes } from "./call.ts";
 import type { Clock } from "./clock.ts";
 import { DeadlineExceededError } from "./scoring-error.ts";
 
@@ -30,7 +30,7 @@ export async function withDeadline<Answer>(
       deadline: { atMs: clock.nowMs() + timeoutMs },
       signal: controller.signal,
       hints: {},
-      times: new CallStageTimes(),
+      times: noStageTimes,
     });
   } finally {
     timer[Symbol.dispose]();

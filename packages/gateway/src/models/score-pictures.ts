@@ -90,14 +90,15 @@ export function createPictureScorer(
   release: Release,
   { score, prepare, options }: PictureTaskDeps,
 ): ScorePictures {
-  const { picture, batchSize } = release;
+  const { picture, batchSize, residency } = release;
   if (!picture) return notOffered("takes tensors, not pictures", release);
   const input = picture;
 
   return async (request, call, scoring) => {
     const { modelSpec, pictures } = request;
     assertPictures(pictures, options.maxPictures);
-    const work = { modelSpec, call: withinRegions(call, release.residency), scoring };
+    const regional = residency ? withinRegions(call, residency) : call;
+    const work = { modelSpec, call: regional, scoring };
     type Value = ReturnType<typeof scoring.read>;
     const items: Item<Value>[] = [];
     for (const picture of pictures) items.push({ picture });

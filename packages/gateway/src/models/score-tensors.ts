@@ -27,8 +27,9 @@ import { createPictureScorer, type PictureTaskDeps, type ScorePictures } from ".
  *   several pictures has one answer, so one of them fails all
  */
 export function createTensorScorer(model: Release, deps: PictureTaskDeps): Score {
+  const { residency } = model;
   const scoreTensors: Score = (request, call) =>
-    deps.score({ ...request, model }, withinRegions(call, model.residency));
+    deps.score({ ...request, model }, residency ? withinRegions(call, residency) : call);
   // Only a model that takes pixels takes pictures in place of them.
   if (!model.picture?.preprocessing) return scoreTensors;
   const scorePictures = createPictureScorer(model, deps);

@@ -122,11 +122,12 @@ export function createCapacityCheck(
 ): ModelTasks["assertCapacity"] {
   // The replicas of a head are those of its backbone.
   const model = release.head?.backbone ?? release;
-  const asked = { modelSpec: { name: model.name }, model };
+  const { name, residency } = model;
+  const asked = { modelSpec: { name }, model };
   return (call) => {
     // The cache may answer it.
     if (model.isCached && !call.noStore) return;
-    assertCapacity(asked, withinRegions(call, model.residency));
+    assertCapacity(asked, residency ? withinRegions(call, residency) : call);
   };
 }
 

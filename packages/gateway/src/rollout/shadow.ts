@@ -1,8 +1,8 @@
 import {
   type CallContext,
-  CallStageTimes,
   type Clock,
   DeadlineExceededError,
+  noStageTimes,
   type ScoringError,
 } from "@tensorgate/core";
 import { type ComparisonCounts, noComparisons } from "./machine/state.ts";
@@ -135,7 +135,7 @@ export function createShadow(deps: ShadowDeps): Shadow {
       // One share for all shadow calls, whichever key the shadowed call had: they do not compete with that caller's own.
       fairnessKey: "shadow",
       hints: { ...call.hints, priority: "batch" },
-      times: new CallStageTimes(),
+      times: noStageTimes,
     };
   }
 

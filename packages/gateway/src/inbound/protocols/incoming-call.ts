@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import {
+  type CacheOutcome,
   type CallContext,
   type Caller,
   type CallObserver,
-  CallStageTimes,
   CancelledError,
   type Clock,
   commonRegions,
@@ -13,6 +13,10 @@ import {
   type Protocol,
   priorities,
   type RoutingHints,
+  type Stage,
+  type StageTime,
+  type StageTimes,
+  stages,
 } from "@tensorgate/core";
 import type { AccessRequest, AdmittedCall, ReadHeader } from "../access/access.ts";
 import type { RequestOptions } from "../options.ts";
@@ -157,6 +161,31 @@ export function createCallContext(
     },
     timer,
   };
+}
+
+/** Cheapest first. */
+const outcomes: readonly (CacheOutcome | undefined)[] = [undefined, "hit", "coalesced", "miss"];
+
+/** A class, so that calls share its methods. */
+export class CallStageTimes implements StageTimes {
+  /** In the order of a request: a call has a handful. */
+  readonly entries: { stage: Stage; durationMs: number; outcome?: CacheOutcome }[] = [];
+
+  add(stage: Stage, durationMs: number, outcome?: CacheOutcome): void {
+    const { entries } = this;
+    let at = entries.length;
+    while (at > 0 && stages.indexOf((entries[at - 1] as StageTime).stage) > stages.indexOf(stage)) {
+      at -= 1;
+    }
+    const before = entries[at - 1];
+    if (before?.stage !== stage) {
+      entries.splice(at, 0, outcome ? { stage, durationMs, outcome } : { stage, durationMs });
+      return;
+    }
+    before.durationMs += durationMs;
+    const isCostlier = outcomes.indexOf(outcome) > outcomes.indexOf(before.outcome);
+    if (outcome && isCostlier) before.outcome = outcome;
+  }
 }
 
 function deadlineExceeded(timeoutMs: number): DeadlineExceededError {

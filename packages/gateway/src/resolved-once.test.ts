@@ -70,6 +70,7 @@ async function openStages() {
     observeCall: telemetry.observeCalls({ current: { snapshot } }),
     statistics: telemetry.statistics,
     onRejected: () => {},
+    capacity: undefined,
     isPortShared: false,
     joinStatus: undefined,
     clock,

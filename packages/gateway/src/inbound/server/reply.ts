@@ -11,16 +11,17 @@ export interface Reply {
   readonly trailers?: Readonly<Record<string, string>> | undefined;
 }
 
-/** Where a response has how it is watched, and its outflow: in a WeakMap it would outlive the response. */
-const watchKey: unique symbol = Symbol("watch");
-const outflowKey: unique symbol = Symbol("outflow");
-type WatchedResponse = NodeResponse & { [watchKey]?: Watch; [outflowKey]?: Outflow };
-
-/** Ends a response that is read too slowly. */
+/** How a response is watched. */
 interface Watch {
   readonly cut: () => void;
   readonly deps: OutflowDeps;
+  /** Made once something of the response has to wait. */
+  outflow?: Outflow;
 }
+
+/** Where a response has that: in a WeakMap it would outlive the response. */
+const watchKey: unique symbol = Symbol("watch");
+type WatchedResponse = NodeResponse & { [watchKey]?: Watch };
 
 /** A longer response is written in slices of this many bytes, so that a slow reader differs from one that reads nothing. */
 const sliceBytes = 16_384;
@@ -66,7 +67,7 @@ export function sendReply(response: WatchedResponse, reply: Reply): void {
     while (!response.destroyed) {
       const slice = bytes.subarray(offset, offset + sliceBytes);
       offset += slice.byteLength;
-      outflow?.wrote(slice.byteLength);
+      if (outflow) outflow.writtenBytes += slice.byteLength;
       if (offset >= byteCount) return void writable.end(slice);
       if (!writable.write(slice)) return void writable.once("drain", writeOn);
     }
@@ -110,7 +111,7 @@ export async function sendStream(
     outflow?.hold(piece.byteLength);
     for (let offset = 0; offset < piece.byteLength; offset += sliceBytes) {
       const slice = piece.subarray(offset, offset + sliceBytes);
-      outflow?.wrote(slice.byteLength);
+      if (outflow) outflow.writtenBytes += slice.byteLength;
       if (!writable.write(slice)) await drained(response);
       if (isGone(response)) return;
     }
@@ -143,21 +144,11 @@ function isGone(response: NodeResponse): boolean {
   return "stream" in response ? response.stream.destroyed : response.destroyed;
 }
 
-/** Counts what clients have not read of their responses, and ends responses that are read too slowly or not at all. */
-export interface SlowReaders {
-  /**
-   * Watches how a response is read, before anything of it is sent.
-   *
-   * @param cut - ends the response, and frees the memory that it holds
-   */
-  watch(response: NodeResponse, cut: () => void): void;
-}
+/** Watches how a response is read. @param cut - ends it, and frees the memory that it holds */
+export type WatchResponse = (response: NodeResponse, cut: () => void) => void;
 
 export interface SlowReadersOptions {
-  readonly requests: Pick<
-    Required<RequestOptions>,
-    "minDownloadBytesPerSecond" | "maxBytesInFlight"
-  >;
+  readonly requests: Required<RequestOptions>;
   readonly budget: Pick<BodyBudget, "add" | "hasRoom">;
   readonly clock: Clock;
 }
@@ -166,11 +157,15 @@ export interface SlowReadersOptions {
 const windowMs = 5_000;
 const checkEveryMs = 1_000;
 
-// The buffers of the system and the windows of HTTP/2 take megabytes at a time, and then nothing until much was read.
-/** How long a caller that has read before may show no progress, in milliseconds. */
+/**
+ * How long a caller that has read before may show no progress, in milliseconds: the buffers of the system and the windows
+ * of HTTP/2 take megabytes at a time, and then nothing until much was read.
+ */
 const maxStallMs = 30_000;
 
-export function createSlowReaders({ requests, budget, clock }: SlowReadersOptions): SlowReaders {
+/** Counts what clients have not read of their responses, and ends those that are read too slowly or not at all. */
+export function createSlowReaders(options: SlowReadersOptions): WatchResponse {
+  const { requests, budget, clock } = options;
   const unread = new Set<Outflow>();
   let isChecking = false;
 
@@ -195,19 +190,16 @@ export function createSlowReaders({ requests, budget, clock }: SlowReadersOption
     },
   };
 
-  return {
-    watch: (response: WatchedResponse, cut) => {
-      response[watchKey] = { cut, deps: shared };
-    },
+  return (response: WatchedResponse, cut) => {
+    response[watchKey] = { cut, deps: shared };
   };
 }
 
-/** Returns the outflow of a response that is watched: made once something of it has to wait. */
 function outflowOf(response: WatchedResponse): Outflow | undefined {
   const watch = response[watchKey];
-  if (!watch || response[outflowKey]) return response[outflowKey];
+  if (!watch || watch.outflow) return watch?.outflow;
   const outflow = new Outflow(response, watch);
-  response[outflowKey] = outflow;
+  watch.outflow = outflow;
   response.on("close", () => outflow.close());
   return outflow;
 }
@@ -233,7 +225,8 @@ class Outflow {
   readonly #cut: () => void;
   readonly #deps: OutflowDeps;
   #heldBytes = 0;
-  #writtenBytes = 0;
+  /** Of them, those that were written. */
+  writtenBytes = 0;
   #releasedBytes = 0;
   #sinceMs = 0;
   #releasedAtStart = 0;
@@ -245,19 +238,15 @@ class Outflow {
     this.#response = response;
     this.#cut = cut;
     this.#deps = deps;
-    this.#isClosed = response.closed;
+    this.#isClosed = isGone(response);
   }
 
-  /**
-   * Counts bytes until they have left the process.
-   *
-   * @param writtenBytes - how many of them were written already
-   */
+  /** Counts bytes until they have left the process. @param writtenBytes - of them, those that were written already */
   hold(byteCount: number, writtenBytes = 0): void {
     if (this.#isClosed) return;
     const { budget, clock, unread, startChecking } = this.#deps;
     this.#heldBytes += byteCount;
-    this.#writtenBytes += writtenBytes;
+    this.writtenBytes += writtenBytes;
     budget.add(byteCount);
     if (unread.has(this)) return;
     this.#restart(clock.nowMs());
@@ -265,15 +254,10 @@ class Outflow {
     startChecking();
   }
 
-  /** Says that so many of them were written now. */
-  wrote(byteCount: number): void {
-    this.#writtenBytes += byteCount;
-  }
-
   check(nowMs: number): void {
     const { budget, bytesPerMs, reservedBytes, unread } = this.#deps;
     const response = this.#response;
-    this.#release(Math.max(this.#releasedBytes, this.#writtenBytes - response.writableLength));
+    this.#release(Math.max(this.#releasedBytes, this.writtenBytes - response.writableLength));
     if (this.#isRead()) return void unread.delete(this);
     // Behind another answer on the same connection, it is not the caller's to read yet.
     const isBehind = !("stream" in response) && !response.socket;
@@ -281,10 +265,7 @@ class Outflow {
     if (!isBehind && elapsedMs < windowMs) return;
     const dueBytes = bytesPerMs * elapsedMs;
     const seenBytes = this.#releasedBytes - this.#releasedAtStart;
-    if (isBehind || seenBytes >= dueBytes) {
-      this.#restart(nowMs);
-      return;
-    }
+    if (isBehind || seenBytes >= dueBytes) return void this.#restart(nowMs);
     const believedBytes = budget.hasRoom(reservedBytes) ? this.#unseenBytes : sliceBytes;
     if (seenBytes + believedBytes >= dueBytes) return;
     unread.delete(this);

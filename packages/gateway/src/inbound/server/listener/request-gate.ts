@@ -41,7 +41,7 @@ export interface RequestGate {
  */
 export function createRequestGate(options: RequestGateOptions): RequestGate {
   const { listen, onRequest, clock } = options;
-  const slowReaders = createSlowReaders(options);
+  const watchResponse = createSlowReaders(options);
   /** The connection of each transport that carries HTTP/1.1. */
   const connectionOf = new Map<Duplex, ClientConnection>();
   const cutters = new WeakMap<http2.Http2Session, ReturnType<typeof createStreamCutter>>();
@@ -72,7 +72,7 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
       rejectRequest(response, 503);
       return;
     }
-    slowReaders.watch(response, connection.reset);
+    watchResponse(response, connection.reset);
     limitPieces(request);
     closeLingering(request, response, clock);
     if (hasOneHost(request)) passOn(request, response);
@@ -126,7 +126,7 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
         const { stream } = response;
         if (stream?.session) cutters.get(stream.session)?.(stream);
       };
-      slowReaders.watch(response, cut);
+      watchResponse(response, cut);
       limitPieces(request);
       closeLingering(request, response, clock);
       if (hasOneAuthority(request)) passOn(request, response);

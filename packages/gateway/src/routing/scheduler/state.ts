@@ -1,7 +1,7 @@
 import type { RoutingStep } from "@tensorgate/core";
 import { IdMap } from "../id-map.ts";
 import type { Arrival, AttemptFailure, SchedulerCommand } from "./events.ts";
-import type { Overload, Rank, RequestQueue } from "./queues/request-queue.ts";
+import type { Overload, Rank, RequestQueue, Waiting } from "./queues/request-queue.ts";
 import type { HealthSettings } from "./replicas/health.ts";
 import { createOwnLag, type OwnLag, type PeerLatency } from "./replicas/latency.ts";
 import type { Member, ScheduledReplica } from "./replicas/replica.ts";
@@ -136,9 +136,8 @@ export interface PoolSurvey extends Readonly<ReplicaTotals> {
 }
 
 /** A request that has not ended: it is queued, or attempts are in flight, or both. */
-export interface OpenRequest extends Arrival {
+export interface OpenRequest extends Arrival, Waiting<OpenRequest> {
   readonly group: PoolGroup;
-  readonly rank: Rank;
   readonly arrivedMs: number;
   /** When it was queued last. */
   sinceMs: number;

@@ -63,7 +63,7 @@ const staleTargets = 10;
 
 export function createAdmission(state: SchedulerState, settings: SchedulerSettings): Admission {
   function leave(request: OpenRequest): void {
-    request.queuedIn?.queue.remove(request.id);
+    request.queuedIn?.queue.remove(request);
     request.queuedIn = undefined;
     state.searching.delete(request);
   }
@@ -230,6 +230,8 @@ export function openRequest(arrival: Arrival, group: PoolGroup, nowMs: number): 
     arrivedMs: nowMs,
     sinceMs: nowMs,
     queuedIn: undefined,
+    before: undefined,
+    after: undefined,
     inFlight: [],
     excluded: new Set(),
     failures: new Map(),

@@ -6,9 +6,21 @@ const normal = rankOf({ priority: "normal", isForwarded: false });
 const forwarded = rankOf({ priority: "normal", isForwarded: true });
 const batch = rankOf({ priority: "batch", isForwarded: false });
 
+interface Item extends Waiting<Item> {
+  readonly id: number;
+}
+
+const itemOf = (id: number, rank: number): Item => ({
+  id,
+  rank,
+  sinceMs: id,
+  before: undefined,
+  after: undefined,
+});
+
 function queueOf(...items: readonly (readonly [id: number, rank: number])[]) {
-  const queue = createRequestQueue<Waiting>();
-  for (const [id, rank] of items) queue.add({ id, rank, sinceMs: id });
+  const queue = createRequestQueue<Item>();
+  for (const [id, rank] of items) queue.add(itemOf(id, rank));
   return queue;
 }
 
@@ -24,23 +36,26 @@ test("the higher class comes first, and in each the one that came first", () => 
 
 test("an item that was sent before goes first in its class", () => {
   const queue = queueOf([1, normal], [2, normal]);
-  queue.add({ id: 3, rank: normal, sinceMs: 3 }, true);
+  queue.add(itemOf(3, normal), true);
 
   expect(queue.all().map(({ id }) => id)).toEqual([3, 1, 2]);
 });
 
 test("one in the middle can leave", () => {
   const queue = queueOf([1, normal], [2, normal], [3, normal]);
+  const middle = queue.first(false, ({ id }, wanted) => id === wanted, 2) as Item;
 
-  expect(queue.remove(2)).toBe(true);
-  expect(queue.remove(2)).toBe(false);
+  queue.remove(middle);
+
   expect(queue.all().map(({ id }) => id)).toEqual([1, 3]);
   expect(queue.length).toBe(2);
+  // It may lead to none of those that are left.
+  expect(middle).toMatchObject({ before: undefined, after: undefined });
 });
 
 test("the oldest is found in whatever class it is", () => {
   expect(queueOf([3, critical], [1, batch], [2, normal]).oldest()?.id).toBe(1);
-  expect(createRequestQueue().oldest()).toBeUndefined();
+  expect(createRequestQueue<Item>().oldest()).toBeUndefined();
 });
 
 test("the oldest of the lowest class gives way to a higher one, and to none of its own", () => {
@@ -63,6 +78,6 @@ test("a queue that was cleared is empty and can be used again", () => {
 
   expect(queue.clear().map(({ id }) => id)).toEqual([1, 2]);
   expect(queue.length).toBe(0);
-  queue.add({ id: 3, rank: normal, sinceMs: 0 });
+  queue.add(itemOf(3, normal));
   expect(queue.first(false, anyone, undefined)?.id).toBe(3);
 });

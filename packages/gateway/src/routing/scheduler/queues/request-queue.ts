@@ -1,5 +1,4 @@
 import { type Priority, priorities } from "@tensorgate/core";
-import { IdMap } from "../../id-map.ts";
 
 /** Position of a request's class in a queue, 0 for the class that goes first. */
 export type Rank = number;
@@ -16,15 +15,18 @@ export function rankOf({ priority, isForwarded }: RankedRequest): Rank {
 
 const rankCount = 2 * priorities.length;
 
-export interface Waiting {
-  readonly id: number;
+/** What can be queued, in one queue at a time. */
+export interface Waiting<Item> {
   readonly rank: Rank;
   /** When it was queued. */
   readonly sinceMs: number;
+  /** Its neighbours in its class. Set by the queue. */
+  before: Item | undefined;
+  after: Item | undefined;
 }
 
 /** Requests that wait for a slot, by class: higher classes first, first in, first out in each. */
-export interface RequestQueue<Item extends Waiting> {
+export interface RequestQueue<Item extends Waiting<Item>> {
   readonly length: number;
   /** @param atFront - whether it goes to the front of its class: it was sent before */
   add(item: Item, atFront?: boolean): void;
@@ -44,58 +46,47 @@ export interface RequestQueue<Item extends Waiting> {
   lowestBelow(rank: Rank): Item | undefined;
   /** Counts the items that go before a new one of class `rank`. */
   depthAhead(rank: Rank): number;
-  /** Removes an item at any position; false if it is not queued. */
-  remove(id: number): boolean;
+  /** Removes an item at any position. @param item - must be queued here */
+  remove(item: Item): void;
   /** Lists all items in their order. */
   all(): readonly Item[];
   /** Removes all items, and returns them in their order. */
   clear(): readonly Item[];
 }
 
-interface Node<Item> {
-  readonly item: Item;
-  before: Node<Item> | undefined;
-  after: Node<Item> | undefined;
-}
-
 interface ClassQueue<Item> {
-  first: Node<Item> | undefined;
-  last: Node<Item> | undefined;
+  first: Item | undefined;
+  last: Item | undefined;
   count: number;
 }
 
 /** Creates a queue of linked lists, so that both ends and the middle cost the same. */
-export function createRequestQueue<Item extends Waiting>(): RequestQueue<Item> {
+export function createRequestQueue<Item extends Waiting<Item>>(): RequestQueue<Item> {
   const classes = Array.from(
     { length: rankCount },
     (): ClassQueue<Item> => ({ first: undefined, last: undefined, count: 0 }),
   );
-  const nodes = new IdMap<Node<Item>>();
 
   const queue: RequestQueue<Item> & { length: number } = {
     length: 0,
     add: (item, atFront = false) => {
       // Ranks come from `rankOf`.
       const ofClass = classes[item.rank] as ClassQueue<Item>;
-      const node: Node<Item> = {
-        item,
-        before: atFront ? undefined : ofClass.last,
-        after: atFront ? ofClass.first : undefined,
-      };
-      if (node.before) node.before.after = node;
-      else ofClass.first = node;
-      if (node.after) node.after.before = node;
-      else ofClass.last = node;
+      item.before = atFront ? undefined : ofClass.last;
+      item.after = atFront ? ofClass.first : undefined;
+      if (item.before) item.before.after = item;
+      else ofClass.first = item;
+      if (item.after) item.after.before = item;
+      else ofClass.last = item;
       ofClass.count += 1;
       queue.length += 1;
-      nodes.set(item.id, node);
     },
     first: (newestFirst, isFit, whom) => {
       for (const { first, last } of classes) {
-        let node = newestFirst ? last : first;
-        while (node) {
-          if (isFit(node.item, whom)) return node.item;
-          node = newestFirst ? node.before : node.after;
+        let item = newestFirst ? last : first;
+        while (item) {
+          if (isFit(item, whom)) return item;
+          item = newestFirst ? item.before : item.after;
         }
       }
       return undefined;
@@ -103,48 +94,39 @@ export function createRequestQueue<Item extends Waiting>(): RequestQueue<Item> {
     oldest: () => {
       let oldest: Item | undefined;
       for (const { first } of classes) {
-        if (first && !(oldest && oldest.sinceMs <= first.item.sinceMs)) oldest = first.item;
+        if (first && !(oldest && oldest.sinceMs <= first.sinceMs)) oldest = first;
       }
       return oldest;
     },
     lowestBelow: (rank) =>
-      classes.findLast(({ first }, index) => index > rank && first !== undefined)?.first?.item,
+      classes.findLast(({ first }, index) => index > rank && first !== undefined)?.first,
     depthAhead: (rank) => {
       let ahead = 0;
       for (const [index, { count }] of classes.entries()) if (index <= rank) ahead += count;
       return ahead;
     },
-    remove: (id) => {
-      const node = nodes.get(id);
-      if (!node) return false;
-      const { item, before, after } = node;
+    remove: (item) => {
+      const { before, after } = item;
       const ofClass = classes[item.rank] as ClassQueue<Item>;
       if (before) before.after = after;
       else ofClass.first = after;
       if (after) after.before = before;
       else ofClass.last = before;
       // Nor may what has left lead to those that came after it.
-      node.before = undefined;
-      node.after = undefined;
+      item.before = undefined;
+      item.after = undefined;
       ofClass.count -= 1;
       queue.length -= 1;
-      return nodes.delete(id);
     },
     all: () =>
       classes.flatMap(({ first }) => {
         const inOrder: Item[] = [];
-        for (let node = first; node; node = node.after) inOrder.push(node.item);
+        for (let item = first; item; item = item.after) inOrder.push(item);
         return inOrder;
       }),
     clear: () => {
       const items = queue.all();
-      nodes.clear();
-      queue.length = 0;
-      for (const each of classes) {
-        each.first = undefined;
-        each.last = undefined;
-        each.count = 0;
-      }
+      for (const item of items) queue.remove(item);
       return items;
     },
   };

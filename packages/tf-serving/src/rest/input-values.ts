@@ -73,7 +73,7 @@ const numericTypes: ReadonlyMap<string, NumericType> = new Map<string, NumericTy
 
 /** Collects the values of one input, in the order in which they stand in the text. */
 export interface InputValues {
-  readonly count: number;
+  count(): number;
   /**
    * Adds a value that is no list, or all of a regular list of numbers.
    *
@@ -110,9 +110,7 @@ function createValues(typeName: string): InputValues {
 function createPictureValues(typeName: string): InputValues {
   let values: InputValues | undefined;
   return {
-    get count() {
-      return values?.count ?? 0;
-    },
+    count: () => values?.count() ?? 0,
     add: (document, node) => {
       const kind = document.kind(node);
       const isString = kind === jsonKind.string || kind === jsonKind.object;
@@ -164,9 +162,7 @@ function createNumbers(typeName: string, { dtype, make, takes, min = 0n, max = 0
   }
 
   return {
-    get count() {
-      return count;
-    },
+    count: () => count,
     add: (document: JsonDocument, node: number) => {
       const kind = document.kind(node);
       if (kind !== jsonKind.number && kind !== jsonKind.numbers) {
@@ -212,9 +208,7 @@ function createBooleans(): InputValues {
   let values = new Uint8Array(16);
   let count = 0;
   return {
-    get count() {
-      return count;
-    },
+    count: () => count,
     add: (document, node) => {
       const kind = document.kind(node);
       if (kind !== jsonKind.true && kind !== jsonKind.false)
@@ -234,9 +228,7 @@ function createBooleans(): InputValues {
 function createStrings(): InputValues {
   const values: Uint8Array[] = [];
   return {
-    get count() {
-      return values.length;
-    },
+    count: () => values.length,
     add: (document, node) => {
       const kind = document.kind(node);
       if (kind === jsonKind.string) values.push(document.string(node));
@@ -249,7 +241,7 @@ function createStrings(): InputValues {
 
 function createUnsupported(typeName: string): InputValues {
   return {
-    count: 0,
+    count: () => 0,
     add: (document, node) => {
       if (document.kind(node) === jsonKind.object) throw typeError(document, node, typeName);
       const text = valueText(document, node);

@@ -135,7 +135,7 @@ function addRegular(document: JsonDocument, node: number, collected: Collected):
   } catch (thrown) {
     if (!(thrown instanceof ServingError)) throw thrown;
     // How many went in before tells which element it was.
-    const index = Math.floor(values.count / shape.reduce((all, extent) => all * extent, 1));
+    const index = Math.floor(values.count() / shape.reduce((all, extent) => all * extent, 1));
     inElement(`element: ${index} of 'instances' list.`, () => {
       throw thrown;
     });
@@ -184,9 +184,9 @@ function inElement(where: string, add: () => void): void {
 function addItem(document: JsonDocument, node: number, collected: Collected): void {
   const { values } = collected;
   const shape = denseShape(document, node);
-  const before = values.count;
+  const before = values.count();
   fill(document, node, { level: 0, shape, values });
-  const size = values.count - before;
+  const size = values.count() - before;
   if (!collected.shape) {
     collected.shape = shape;
     collected.size = size;

@@ -109,6 +109,11 @@ const planted: readonly {
     target: "../../routing/router.ts",
   },
   {
+    rule: "stage-capacity-imports-only-its-own",
+    folder: "gateway/src/capacity",
+    target: "../../routing/router.ts",
+  },
+  {
     rule: "stage-sharing-imports-only-its-own",
     folder: "gateway/src/sharing",
     target: "../../routing/router.ts",

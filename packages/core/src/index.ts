@@ -7,6 +7,7 @@ export * from "./error-by-reason.ts";
 export * from "./float16.ts";
 export * from "./gateway-status.ts";
 export * from "./guarded-callback.ts";
+export * from "./id-map.ts";
 export * from "./json-body.ts";
 export * from "./live-value.ts";
 export * from "./message-text.ts";

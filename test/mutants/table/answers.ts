@@ -155,18 +155,18 @@ export const answerMutants: readonly Mutant[] = [
     [
       {
         name: "upstream: a connection whose calls are refused is used on",
-        find: "if (stream.rstCode === http2.constants.NGHTTP2_ENHANCE_YOUR_CALM) open.retire();",
+        find: "if (stream.resetCode === http2Code.ENHANCE_YOUR_CALM) open.retire();",
         replace: "",
       },
       {
         name: "replies: an aborted call goes on",
-        find: 'signal.addEventListener("abort", onAbort, { once: true });',
+        find: 'signal.addEventListener("abort", this.#onAbort, { once: true });',
         replace: "",
       },
       {
         name: "replies: interim ones without end",
-        find: "if (interimCount <= maxInterimResponses) return;",
-        replace: "if (interimCount >= 0) return;",
+        find: "if (this.#interimCount <= maxInterimResponses) return;",
+        replace: "if (this.#interimCount >= 0) return;",
       },
     ],
   ),

@@ -1,6 +1,7 @@
 import {
   type CallContext,
   CancelledError,
+  IdMap,
   NoReplicaError,
   type ResolvedRequest,
   type RoutingStep,
@@ -10,7 +11,6 @@ import {
 import { askNearest } from "./ask-nearest.ts";
 import { attemptFailure } from "./attempt-failure.ts";
 import { createConditions } from "./condition.ts";
-import { IdMap } from "./id-map.ts";
 import { errorOfRejected, rejectionError } from "./rejection-error.ts";
 import type {
   AttemptOutcome,

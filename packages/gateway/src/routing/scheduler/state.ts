@@ -1,5 +1,4 @@
-import type { RoutingStep } from "@tensorgate/core";
-import { IdMap } from "../id-map.ts";
+import { IdMap, type RoutingStep } from "@tensorgate/core";
 import type { Arrival, AttemptFailure, SchedulerCommand } from "./events.ts";
 import type { Overload, Rank, RequestQueue, Waiting } from "./queues/request-queue.ts";
 import type { HealthSettings } from "./replicas/health.ts";

@@ -8,6 +8,7 @@ import {
   type OpenHttp2,
 } from "./http2/connection.ts";
 import { openNodeHttp2 } from "./http2/node-connection.ts";
+import { openOwnHttp2 } from "./http2/own-connection.ts";
 import type { ChannelOptions } from "./options.ts";
 
 export interface ConnectionDeps {
@@ -67,11 +68,11 @@ export function createConnection({
   address,
   ip,
   credentials,
-  settings: { connectTimeoutMs, windowBytes, idleTimeoutMs },
+  settings: { connectTimeoutMs, windowBytes, idleTimeoutMs, transport },
   clock,
 }: ConnectionDeps): UpstreamConnection {
   const roundTrip = createRoundTrip(clock);
-  const openHttp2: OpenHttp2 = openNodeHttp2;
+  const openHttp2: OpenHttp2 = transport === "node" ? openNodeHttp2 : openOwnHttp2;
   let current: LiveConnection | undefined;
 
   function connect(): LiveConnection {

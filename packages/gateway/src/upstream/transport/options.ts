@@ -34,6 +34,11 @@ export interface ChannelOptions {
    * @default 30_000
    */
   readonly resolveIntervalMs?: number;
+  /**
+   * HTTP/2 to replicas: the gateway's own, or Node's `node:http2`, which costs more processor time.
+   * @default "own"
+   */
+  readonly transport?: "own" | "node";
 }
 
 export const channelDefaults: Required<ChannelOptions> = {
@@ -43,6 +48,7 @@ export const channelDefaults: Required<ChannelOptions> = {
   windowBytes: 4_194_304,
   idleTimeoutMs: 120_000,
   resolveIntervalMs: 30_000,
+  transport: "own",
 };
 
 export const channelSchema: z.ZodType<ChannelOptions> = z.strictObject({
@@ -71,6 +77,10 @@ export const channelSchema: z.ZodType<ChannelOptions> = z.strictObject({
     .min(1_000)
     .optional()
     .describe("Interval at which a dns:/// name is resolved again, in milliseconds."),
+  transport: z
+    .enum(["own", "node"])
+    .optional()
+    .describe("HTTP/2 to replicas: the gateway's own, or that of Node."),
 }) as z.ZodType<ChannelOptions>;
 
 /**

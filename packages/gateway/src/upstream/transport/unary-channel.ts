@@ -159,7 +159,7 @@ export function createUnaryChannel(deps: ConnectionDeps): UnaryChannel {
   };
 }
 
-export interface ExchangeOptions {
+interface ExchangeOptions {
   readonly open: OpenConnection;
   /** Its body is one framed message. */
   readonly request: Http2Request;
@@ -173,12 +173,9 @@ export interface ExchangeOptions {
   readonly onReply?: (() => void) | undefined;
 }
 
-/** What a replica, or a proxy in its place, answered. */
-export interface ExchangeResult {
+/** What a replica, or a proxy in its place, answered: without a message unless the status is OK. */
+interface ExchangeResult extends UnaryReply {
   readonly status: ReceivedStatus;
-  readonly headers: HeaderBlock;
-  /** Empty unless the status is OK. */
-  readonly message: Uint8Array;
 }
 
 /**
@@ -189,10 +186,8 @@ export interface ExchangeResult {
  * @throws UpstreamFailedError if the connection was lost, or the reply is over a limit or not one whole message
  * @see RFC 9113, section 8.1
  */
-export function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult> {
-  const { promise, resolve, reject } = Promise.withResolvers<ExchangeResult>();
-  new UnaryExchange(options, resolve, reject).start();
-  return promise;
+function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult> {
+  return new Promise((resolve, reject) => new UnaryExchange(options, resolve, reject).start());
 }
 
 /** Interim responses (1xx) that a reply may begin with. */
@@ -298,7 +293,7 @@ class UnaryExchange implements Http2Receiver {
     const { signal, requestBytes } = this.#options;
     const stream = this.#stream as Http2Stream;
     signal.removeEventListener("abort", this.#onAbort);
-    if (requestBytes && stream.mayReadBody) requestBytes.mayBeRead = true;
     stream.cancel();
+    if (requestBytes && stream.mayReadBody) requestBytes.mayBeRead = true;
   }
 }

@@ -1,4 +1,4 @@
-import { IdMap } from "../../id-map.ts";
+import { IdMap } from "@tensorgate/core";
 import type { ConcurrencyLimit } from "./concurrency-limit.ts";
 import { createServiceTime, type OwnLag } from "./latency.ts";
 

@@ -1,3 +1,4 @@
+import { validateHeaderName, validateHeaderValue } from "node:http";
 import http2 from "node:http2";
 import {
   type Http2Connection,
@@ -55,17 +56,32 @@ export function openNodeHttp2(
     get receivedBytes() {
       return session.destroyed ? 0 : (session.socket.bytesRead ?? 0);
     },
-    send: (request, receiver) =>
-      new NodeStream(
+    send: (request, receiver) => {
+      checkHeaders(request.headers);
+      return new NodeStream(
         session,
         { ...request, headers: { ...request.headers, ...headers } },
         receiver,
-      ),
+      );
+    },
     ping: (onAnswer) =>
+      !session.destroyed &&
       session.ping((error, durationMs) => onAnswer(error ? undefined : durationMs)),
     close: () => session.close(),
     destroy: (error) => session.destroy(error),
   };
+}
+
+/**
+ * Without strict validation, which replies must not have, Node sends line feeds, NUL and cut characters, too.
+ *
+ * @throws TypeError
+ */
+function checkHeaders(headers: Http2Request["headers"]): void {
+  for (const name in headers) {
+    validateHeaderName(name);
+    validateHeaderValue(name, headers[name] ?? "");
+  }
 }
 
 /**

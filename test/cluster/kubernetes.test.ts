@@ -184,8 +184,21 @@ describe.skipIf(noClusterReason !== undefined)(
           .trim()
           .split("\n");
 
-      test("has no difference to what was deployed", async () => {
+      test("has no difference to what was deployed, and a job for each deployment", async () => {
         expect(ok(await deploy("shapes@1"))).toContain("diff: none\n");
+        const list = ok(await tensorgate("job", "list", "--json"));
+        const jobs = list
+          .trim()
+          .split("\n")
+          .map((line) => JSON.parse(line))
+          .filter(({ kind }) => kind === "deploy");
+        expect(jobs).toMatchObject([
+          { reference: "load", state: "done", result: { revision: 2, models: ["shapes@1"] } },
+          { reference: "load", state: "done", result: { revision: 1, models: ["shapes@1"] } },
+        ]);
+        expect(ok(await tensorgate("job", "log", jobs[1].id))).toMatch(
+          /^comparing .*\n[\s\S]*pods: 4\/4 ready\n[\s\S]*scored a test image: shapes: \w+ \d+ %\ndone\n$/,
+        );
         expect(statSync(join(folder, "load.key")).mode & 0o777).toBe(0o600);
       });
 
@@ -399,6 +412,28 @@ describe.skipIf(noClusterReason !== undefined)(
           })),
         );
 
+        // The gateways say the same, and nothing without the right to list nodes and pods.
+        const key = readFileSync(join(folder, "load.key"), "utf8").trim();
+        const url = "http://load.default.svc.cluster.local";
+        const told = () => tensorgate("status", "--once", "--url", url, "--key", key);
+        const counting = { enabled: true };
+        writeFileSync(
+          join(folder, "capacity.yaml"),
+          JSON.stringify({ gateway: { capacity: counting } }),
+        );
+        ok(
+          await tensorgate(
+            ...["deploy", "load", "--models", "shapes@2", ...fpga, "--wait", "-f", "capacity.yaml"],
+          ),
+        );
+        const free = ok(await told());
+        await cluster.kubectl("delete", "clusterrolebinding", "default-load-nodes");
+        await cluster.kubectl("rollout", "restart", "deployment/load");
+        await cluster.kubectl("rollout", "status", "deployment/load", "--timeout=90s");
+        const refused = ok(await told());
+
+        expect(free).toContain("no free xilinx.com/fpga in the cluster (1 in use)\n");
+        expect(refused).toContain("free devices are unknown: the gateway may not list nodes");
         expect(none).toMatchObject({
           code: 1,
           stderr: expect.stringContaining("no node has xilinx.com/fpga"),
@@ -469,6 +504,22 @@ describe.skipIf(noClusterReason !== undefined)(
           });
       });
 
+      test("is scored by TLS, with a certificate for its own name", async () => {
+        const request = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=load.default.svc";
+        const files = ["-keyout", "tls.key", "-out", "tls.crt"];
+        ok(await shell(["openssl", ...request.split(" "), ...files]));
+        const secret = ["create", "secret", "tls", "load-tls", "--cert=tls.crt", "--key=tls.key"];
+        ok(await shell(["kubectl", ...secret]));
+        const gateway = { tls: { secretName: "load-tls" }, service: { port: 443 } };
+        writeFileSync(join(folder, "tls.yaml"), JSON.stringify({ gateway }));
+
+        const said = ok(await deploy("shapes@2", "--wait", "-f", "tls.yaml"));
+
+        expect(said).toMatch(/scored a test image: shapes: \w+ \d+ %/);
+        expect(said).toContain("https://load.default.svc\n");
+        await cluster.kubectl("delete", "secret", "load-tls");
+      });
+
       test("leaves nothing behind", async () => {
         const said = ok(await tensorgate("delete", "load", "--cascade", "--yes"));
 
@@ -477,6 +528,7 @@ describe.skipIf(noClusterReason !== undefined)(
         );
         await expect.poll(objects, { timeout: 20_000 }).toBe("");
         expect(ok(await tensorgate("registry", "show", "shapes"))).not.toContain("services");
+        expect(ok(await tensorgate("job", "list"))).not.toContain("deploy");
       });
     });
   },

@@ -61,7 +61,7 @@ test("values of a service have the model's image by digest, its release, and a n
       name: "shapes",
       version: "1",
       replicas: 3,
-      autoscale: { kind: "hpa", minReplicas: 1, maxReplicas: 4 },
+      autoscale: { minReplicas: 1, maxReplicas: 4 },
       source: { kind: "imageVolume", image: `registry.example/shapes@sha256:${digest}` },
       release: {
         labels: expect.arrayContaining(["star"]),
@@ -114,7 +114,8 @@ test("a head goes into the gateways, and its backbone gets the model servers", a
   expect((await registry.version("cats@1")).services).toEqual(["shop"]);
   expect((await registry.version("shapes@1")).services).toEqual(["shop"]);
 
-  programs.answer("helm", [{ to: "get values", stdout: JSON.stringify(valuesOf("upgrade")) }]);
+  const released = { to: "get values", stdout: JSON.stringify(valuesOf("upgrade")) };
+  programs.answer("helm", [released, status]);
   const scaled = await runInProcess(["scale", "shop", "--model", "cats", "--replicas", "2"]);
   expect(scaled.stderr).toContain("scale its backbone: --model shapes\n");
   expect((await runInProcess(["rollback", "shop"])).stdout).toContain("shapes@1, cats@1 again");
@@ -350,6 +351,46 @@ test("scale keeps every other value, and takes the chart that the service was de
   expect(upgrade?.args.slice(0, 3)).toEqual(["upgrade", "shop", "./our-chart"]);
   const models = [{ name: "shapes", version: "1", replicas: 3 }];
   expect(JSON.parse(upgrade?.input ?? "null")).toEqual({ ...values, models });
+});
+
+test.each([
+  {
+    what: "a model",
+    values: {
+      models: [{ name: "m", version: "1", autoscale: { minReplicas: 1, maxReplicas: 9 } }],
+    },
+    flags: ["--model", "m"],
+    says: "m is autoscaled from 1 to 9 replicas; deploy shop with another --autoscale",
+  },
+  {
+    what: "the gateways",
+    values: { gateway: { autoscaling: { kind: "hpa" } } },
+    flags: [],
+    says: "the gateways are autoscaled; deploy shop with other values of gateway.autoscaling",
+  },
+])("scale of $what is refused while an autoscaler decides", async ({ values, flags, says }) => {
+  programs.answer("helm", [{ to: "get values", stdout: JSON.stringify(values) }]);
+
+  const { code, stderr } = await runInProcess(["scale", "shop", ...flags, "--replicas", "3"]);
+
+  expect(code).toBe(1);
+  expect(stderr).toContain(says);
+  expect(programs.calls().some(({ args }) => args[0] === "upgrade")).toBe(false);
+});
+
+test("devices that are autoscaled by processor time are reported", async () => {
+  programs.answer("helm", [notFound, status]);
+  programs.answer("kubectl", [
+    { to: "get nodes", stdout: JSON.stringify(nodes) },
+    { to: "get pods", stdout: '{"items":[]}' },
+  ]);
+  const autoscaled = () => deploy("--resource", "xilinx.com/fpga", "--autoscale", "1..4");
+
+  expect((await autoscaled()).stderr).toContain(
+    "set prometheus.address (-f) to scale by the queue",
+  );
+  programs.answer("helm", [notFound, status, { to: "template", stdout: "kind: ScaledObject\n" }]);
+  expect((await autoscaled()).stderr).not.toContain("prometheus.address");
 });
 
 test("status says how many devices of the kind that the service uses are free", async () => {

@@ -182,7 +182,7 @@ export function program(signals: Signals): Command {
 
   addModelsCommands(root.command("models"));
   addRegistryCommands(root.command("registry"), signals);
-  addDeployEdge(addDeployCommands(root).command("edge <host>"));
+  addDeployEdge(addDeployCommands(root, signals).command("edge <host>"));
   addDeleteCommands(root.command("delete"));
   addImageCommands(root.command("image"), signals);
   addJobCommands(root.command("job"));

@@ -14,6 +14,7 @@ export {
   type VersionImage,
 } from "./images/delete-image.ts";
 export type { Job, JobState } from "./jobs/job.ts";
+export type { ServiceName } from "./jobs/job-place.ts";
 export { type Jobs, type JobsDeps, openJobs } from "./jobs/jobs.ts";
 export { type JobLimits, jobLimitDefaults, type RunJobOptions } from "./jobs/run-job.ts";
 export type { WorkerMessage, WorkerRequest } from "./jobs/worker-messages.ts";

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { collected, parseCount, parseFloor } from "../option-parsers.ts";
+import type { Signals } from "../service/signals.ts";
 import { runClusterCreate, runClusterDelete, runClusterWait } from "./cluster.ts";
 import { runDeploy } from "./deploy.ts";
 import { runCloudQuota, runQuota } from "./quota.ts";
@@ -9,9 +10,9 @@ import { runRollback, runScale, runServiceLogs } from "./service.ts";
 const resources = ["none", "xilinx.com/fpga", "microsoft.com/fpga_catapult", "nvidia.com/gpu"];
 
 /** Adds the commands on services in a cluster, and on clusters. @returns the command `deploy` */
-export function addDeployCommands(root: Command): Command {
+export function addDeployCommands(root: Command, signals: Signals): Command {
   const deploy = root.command("deploy");
-  addDeploy(deploy);
+  addDeploy(deploy, signals);
   inCluster(root.command("quota"))
     .description("count the free devices of a cluster; exit code 1 if there are too few")
     .addOption(
@@ -44,7 +45,7 @@ export function addDeployCommands(root: Command): Command {
     .description("take a service in a cluster back to an earlier revision")
     .addOption(new Option("--revision <number>", "the one before by default").argParser(parseCount))
     .addHelpText("after", "\nExample:\n  tensorgate rollback shop")
-    .action((service: string, options) => runRollback(service, options));
+    .action((service: string, options) => runRollback(service, options, signals));
   inCluster(root.command("scale <service>"))
     .description("change the number of replicas of a model, or of the gateways")
     .addOption(
@@ -58,7 +59,7 @@ export function addDeployCommands(root: Command): Command {
   return deploy;
 }
 
-function addDeploy(command: Command): void {
+function addDeploy(command: Command, signals: Signals): void {
   inRegistry(inCluster(command.argument("<service>")))
     .description("deploy models with gateways to the Kubernetes cluster that kubectl reaches")
     .addOption(
@@ -106,7 +107,7 @@ function addDeploy(command: Command): void {
       "after",
       "\nExamples:\n  tensorgate deploy shop --models resnet50@champion,ssd@3 --replicas 2 --wait\n  tensorgate deploy shop --models resnet50@4 --resource xilinx.com/fpga --diff\n  tensorgate deploy edge device.local --model resnet50@1",
     )
-    .action((service: string, options) => runDeploy(service, options));
+    .action((service: string, options) => runDeploy(service, options, signals));
 }
 
 function addClusterCommands(command: Command): void {

@@ -4,7 +4,7 @@ import { onRegistryFolder } from "./registry-flags.ts";
 
 /** Adds the commands on jobs, such as conversions. */
 export function addJobCommands(command: Command): void {
-  command.description("follow and cancel jobs, such as conversions");
+  command.description("follow and cancel jobs: conversions, builds of images, deployments");
   onRegistryFolder(command.command("list", { isDefault: true }))
     .description("print the jobs of the registry")
     .addHelpText("after", "\nExample:\n  tensorgate job list")

@@ -7,15 +7,15 @@ import {
 } from "../registry/registry-command.ts";
 import { aligned } from "./list-models.ts";
 
-const heading = ["job", "does", "model", "state", "step", "started"];
+const heading = ["job", "does", "of", "state", "step", "started", "by"];
 
 /** Lists the jobs of a registry. */
 export function runJobList(options: RegistryOptions): Promise<void> {
   return onJobs(options, async (jobs) => {
     const list = await jobs.list();
-    const rows = list.map(({ id, kind, reference, state, step, startedAt }) => [
+    const rows = list.map(({ id, kind, reference, state, step, startedAt, startedBy = "" }) => [
       ...[id, kind, reference, state],
-      ...[state === "running" ? step : "", startedAt],
+      ...[state === "running" ? step : "", startedAt, startedBy],
     ]);
     const lines = list.length > 0 ? aligned([heading, ...rows]) : ["no jobs"];
     return { lines, values: list };

@@ -9,6 +9,7 @@ import {
   kubectlJson,
   readQuota,
 } from "../deploy/cluster-tools.ts";
+import { runDeploymentJob } from "../deploy/deployment-job.ts";
 import { capacityText, deviceNames } from "../deploy/device-quota.ts";
 import { failedPodLines, serviceSelector } from "../deploy/failed-rollout.ts";
 import {
@@ -17,13 +18,9 @@ import {
   type KubernetesPod,
   podList,
 } from "../deploy/kubernetes-objects.ts";
-import {
-  explainRegistryError,
-  recordService,
-  releasedModels,
-  serviceUse,
-  versionsOfRelease,
-} from "../deploy/service-values.ts";
+import { recordRelease, revisionOf } from "../deploy/releases.ts";
+import { releasedModels } from "../deploy/service-values.ts";
+import type { Signals } from "../service/signals.ts";
 import { aligned } from "./list-models.ts";
 
 const print = (lines: readonly string[]) => process.stdout.write(`${lines.join("\n")}\n`);
@@ -90,30 +87,36 @@ export async function runServiceLogs(
   if (!follow) process.stdout.write(stdout);
 }
 
+/** Of Helm's wait while it rolls back. */
+const timeoutSeconds = 300;
+
 export interface RollbackOptions extends ClusterPlace {
   readonly revision?: number;
   readonly registry: string;
 }
 
-/** Takes a service back to an earlier revision, the one before by default, and waits until it is ready. */
-export async function runRollback(service: string, options: RollbackOptions): Promise<void> {
+/**
+ * Takes a service back to an earlier revision, the one before by default, and waits until it is ready. It is a job, as a
+ * deployment is.
+ */
+export async function runRollback(
+  service: string,
+  options: RollbackOptions,
+  signals: Signals,
+): Promise<void> {
   const tools = createClusterTools(options);
-  const revision = options.revision === undefined ? [] : [String(options.revision)];
-  await tools.helm(["rollback", service, ...revision, "--wait"]);
-  const { stdout } = await tools.helm(["get", "values", service, "-o", "json"]);
-  const released = versionsOfRelease(releasedModels.parse(JSON.parse(stdout)));
   const registry = openRegistry(options.registry);
-  const running = released.map(({ name, version }) =>
-    registry.version({ name, at: { kind: "version", version: BigInt(version) } }),
-  );
-  await recordService(
-    registry,
-    serviceUse(service, tools.namespace),
-    await Promise.all(running).catch(explainRegistryError),
-  ).catch(explainRegistryError);
-  print([
-    `${service} runs ${released.map((each) => `${each.name}@${each.version}`).join(", ")} again`,
-  ]);
+  const revision = options.revision === undefined ? [] : [String(options.revision)];
+  const job = { kind: "rollback", service, tools, signals, timeoutSeconds } as const;
+  await runDeploymentJob(registry, job, async (report) => {
+    report.step(
+      `rolling back to ${revision.length > 0 ? `revision ${revision}` : "the revision before"}`,
+    );
+    await report.tools.helm(["rollback", service, ...revision, "--wait"]);
+    const models = await recordRelease(report.tools, service, registry);
+    print([`${service} runs ${models.join(", ")} again`]);
+    return { revision: await revisionOf(report.tools, service), models };
+  });
 }
 
 export interface ScaleOptions extends ClusterPlace {

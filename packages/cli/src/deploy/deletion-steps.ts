@@ -1,4 +1,4 @@
-import { deleteImage, type ModelVersion, type Registry } from "@tensorgate/registry";
+import { deleteImage, type ModelVersion, openJobs, type Registry } from "@tensorgate/registry";
 import { z } from "zod";
 import { CommandError } from "../command-error.ts";
 import { type ClusterTools, kubectlJson } from "./cluster-tools.ts";
@@ -24,7 +24,7 @@ export function serviceStep(registry: Registry, { name, tools }: DeployedService
       await tools.helm(["uninstall", name, "--wait", "--ignore-not-found"]);
       const gone = ["wait", "pods", ...serviceSelector(name), "--for=delete", "--timeout=120s"];
       await tools.kubectl(gone);
-      await recordService(registry, serviceUse(name, namespace), []);
+      await forgetDeployments(registry, serviceUse(name, namespace));
       return [];
     },
   };
@@ -38,10 +38,17 @@ export function serviceRecordStep(registry: Registry, use: string): PlanStep {
     text: `the record that ${use} runs; no cluster is changed`,
     command: `tensorgate delete ${use.split("/").at(-1)} --record-only`,
     run: async () => {
-      await recordService(registry, use, []);
+      await forgetDeployments(registry, use);
       return [];
     },
   };
+}
+
+/** Removes what a registry knows of a service: which versions it runs, and the jobs of its deployments. */
+async function forgetDeployments(registry: Registry, use: string): Promise<void> {
+  await recordService(registry, use, []);
+  const [name = "", namespace = "default"] = use.split("/").toReversed();
+  await openJobs(registry.directory).forgetService({ name, namespace });
 }
 
 /** @throws CommandError if the cluster has no such service, with what to do */

@@ -63,11 +63,15 @@ function exitCodeOf(
 ): Promise<number> {
   return new Promise((resolve, reject) => {
     child.once("error", (error: NodeJS.ErrnoException) => {
-      if (signal?.aborted) return reject(new CommandError("stopped", { exitCode: 130 }));
+      // It has been told to end, and cleans up first.
+      if (signal?.aborted && child.pid !== undefined) return;
       if (error.code !== "ENOENT") return reject(error);
       const where = installs[name];
       reject(new CommandError(`${name} is not installed${where ? `; see ${where}` : ""}`));
     });
-    child.once("close", (code) => resolve(code ?? 1));
+    child.once("close", (code) => {
+      if (signal?.aborted) reject(new CommandError("stopped", { exitCode: 130 }));
+      else resolve(code ?? 1);
+    });
   });
 }

@@ -5,6 +5,7 @@ import { ScoringClient, ScoringError } from "@tensorgate/client";
 import { testPicture } from "@tensorgate/gateway";
 import { CommandError } from "../command-error.ts";
 import type { ClusterTools } from "./cluster-tools.ts";
+import { openTlsTunnel } from "./tls-tunnel.ts";
 
 /** Most time until a forwarded port is there, in milliseconds. */
 const forwardTimeoutMs = 20_000;
@@ -14,11 +15,17 @@ export interface ForwardedPort extends AsyncDisposable {
   readonly url: string;
 }
 
+export interface ForwardedService {
+  readonly service: string;
+  readonly port: number;
+  /** Whether it expects TLS; calls to the forwarded port are without. */
+  readonly isTls: boolean;
+}
+
 /** Forwards a free port of this machine to a Service. @throws CommandError if there is none in time */
 export async function forwardPort(
   { kubectlPlace }: Pick<ClusterTools, "kubectlPlace">,
-  service: string,
-  port: number,
+  { service, port, isTls }: ForwardedService,
 ): Promise<ForwardedPort> {
   const args = ["port-forward", `service/${service}`, `:${port}`, "--address", "127.0.0.1"];
   const child = spawn("kubectl", [...args, ...kubectlPlace], { stdio: ["ignore", "pipe", "pipe"] });
@@ -37,7 +44,15 @@ export async function forwardPort(
       const local = /Forwarding from 127\.0\.0\.1:(\d+)/.exec(line)?.[1];
       if (local === undefined) continue;
       child.stdout.resume();
-      return { url: `http://127.0.0.1:${local}`, [Symbol.asyncDispose]: stop };
+      if (!isTls) return { url: `http://127.0.0.1:${local}`, [Symbol.asyncDispose]: stop };
+      const tunnel = await openTlsTunnel(Number(local));
+      return {
+        url: `http://127.0.0.1:${tunnel.port}`,
+        [Symbol.asyncDispose]: async () => {
+          await tunnel[Symbol.asyncDispose]();
+          await stop();
+        },
+      };
     }
   } finally {
     clearTimeout(timer);
@@ -48,7 +63,7 @@ export async function forwardPort(
 
 /** What a model found in the test image. */
 export interface TestScore {
-  /** Such as `shapes: circle 61 %`. */
+  /** Such as `scored a test image: shapes: circle 61 %`. */
   readonly text: string;
   /** Undefined for a model that takes no images. */
   readonly task?: "classify" | "detect";
@@ -73,19 +88,21 @@ export async function scoreTestImage(
       const { boxes } = await client.detect(model, testPicture);
       const [box] = boxes;
       const best = box ? `, ${box.label} ${percent(box.score)}` : "";
-      return { text: `${model}: ${boxes.length} boxes${best}`, task: "detect" };
+      const text = `scored a test image: ${model}: ${boxes.length} boxes${best}`;
+      return { text, task: "detect" };
     }
     if (tasks.includes("classify")) {
       const [best] = await client.classify(model, testPicture);
       const found = best
         ? `${best.label ?? `class ${best.index}`} ${percent(best.score)}`
         : "no labels";
-      return { text: `${model}: ${found}`, task: "classify" };
+      return { text: `scored a test image: ${model}: ${found}`, task: "classify" };
     }
-    return { text: `${model}: takes no images, not scored` };
+    return { text: `not scored: ${model} takes no images` };
   } catch (thrown) {
     if (!ScoringError.is(thrown)) throw thrown;
-    throw new CommandError(`${model} does not score the test image: ${thrown.message}`);
+    const text = `${model} does not score the test image: ${thrown.message}`;
+    throw new CommandError(text, { cause: thrown });
   }
 }
 

@@ -1,17 +1,17 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
-import { hostname } from "node:os";
-import { join } from "node:path";
+import { readdir, rmdir } from "node:fs/promises";
+import { hostname, userInfo } from "node:os";
+import { dirname, join } from "node:path";
 import { listedNames } from "@tensorgate/core";
 import { documentText, openDocument, unlessMissing } from "../document.ts";
 import { publishFolder } from "../file-changes.ts";
-import { type ModelFolder, modelNamesIn, openModelFolder, versionsOf } from "../model-folder.ts";
 import { type RegistryContext, timeText } from "../registry-context.ts";
 import { RegistryError } from "../registry-error.ts";
 import { type Job, type JobRecord, jobSchema } from "./job.ts";
+import { type JobPlace, jobPlaces } from "./job-place.ts";
 
-/** The files of one job: `.jobs/<number>/job.json` in the folder of its version. */
+/** The files of one job: `job.json` in a numbered folder of what it works on. */
 export interface JobFiles {
   readonly logFile: string;
   /** Folder for what it makes, which is removed when it ends. */
@@ -23,19 +23,13 @@ export interface JobFiles {
   isCancelRequested(): boolean;
 }
 
-/** The version that a job works on. */
-export interface JobPlace {
-  readonly folder: ModelFolder;
-  readonly version: bigint;
-}
-
-const jobsFolder = ".jobs";
 const cancelFile = "cancel";
 
 /**
- * Creates a job. Of two processes that begin at the same time one succeeds.
+ * Creates a job. Of two processes that begin at the same time one succeeds. The oldest jobs of the place are removed where it
+ * keeps only some.
  *
- * @throws RegistryError `conflict` while another job of the version is running
+ * @throws RegistryError `conflict` while another job of the place is running
  */
 export async function beginJob(
   context: RegistryContext,
@@ -43,7 +37,7 @@ export async function beginJob(
   kind: string,
 ): Promise<JobFiles> {
   const { changes } = context;
-  const jobs = join(await place.folder.versionPath(place.version), jobsFolder);
+  const jobs = place.jobsFolder;
   for (;;) {
     const numbers = await jobNumbers(jobs);
     const last = numbers[0] ?? 0;
@@ -54,6 +48,7 @@ export async function beginJob(
       state: "running",
       step: "starting",
       startedAt: timeText(context),
+      startedBy: `${userName()}@${hostname()}`,
       processId: process.pid,
       host: hostname(),
     };
@@ -62,6 +57,9 @@ export async function beginJob(
     await changes.write(join(unfinished, "job.json"), documentText({ revision: 1, ...record }));
     const folder = join(jobs, String(last + 1));
     if (await publishFolder(changes, unfinished, folder)) {
+      for (const old of numbers.slice(place.maxJobs - 1)) {
+        await changes.remove(join(jobs, String(old)));
+      }
       return openJob(context, place, { path: folder, kind });
     }
     await changes.remove(unfinished);
@@ -83,8 +81,14 @@ interface JobFolder {
   readonly kind?: string;
 }
 
-/** Returns the name of a log in the folder of the version. */
-const logName = (kind: string) => (kind === "convert" ? "conversion.log" : `${kind}.log`);
+/** Returns the name of the user; a container may run as a number without one. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.() ?? "unknown");
+  }
+}
 
 function openJob(
   context: RegistryContext,
@@ -92,16 +96,14 @@ function openJob(
   { path, kind = "convert" }: JobFolder,
 ): JobFiles {
   const { changes } = context;
-  const { folder, version } = place;
   const document = openDocument(join(path, "job.json"), jobSchema, changes);
-  const logOf = (of: string) => join(path, "..", "..", logName(of));
   const view = (record: JobRecord | undefined): Job => {
     if (!record) throw new RegistryError("file", `${path} has no job.json`);
     const { processId, host, ...job } = isLost(record) ? lost(record) : record;
-    return { ...job, reference: `${folder.name}@${version}`, log: logOf(job.kind) };
+    return { ...job, reference: place.reference, log: place.logFile(job.kind, path) };
   };
   return {
-    logFile: logOf(kind),
+    logFile: place.logFile(kind, path),
     workFolder: join(path, "work"),
     read: async () => view(await document.read()),
     update: async (change) =>
@@ -140,16 +142,12 @@ async function jobNumbers(jobs: string): Promise<readonly number[]> {
     .toSorted((a, b) => b - a);
 }
 
-/** Lists the jobs of all models, the last one of each version first. */
+/** Lists the jobs of all versions and services, the last one of each first. */
 export async function allJobs(context: RegistryContext): Promise<readonly JobFiles[]> {
   const found: JobFiles[] = [];
-  for (const name of await modelNamesIn(context.root)) {
-    const folder = openModelFolder(context.root, name, context.changes);
-    for (const version of await versionsOf(folder, await folder.record.read())) {
-      const jobs = join(await folder.versionPath(version), jobsFolder);
-      for (const number of await jobNumbers(jobs)) {
-        found.push(openJob(context, { folder, version }, { path: join(jobs, String(number)) }));
-      }
+  for (const place of await jobPlaces(context)) {
+    for (const number of await jobNumbers(place.jobsFolder)) {
+      found.push(openJob(context, place, { path: join(place.jobsFolder, String(number)) }));
     }
   }
   return found;
@@ -171,4 +169,16 @@ export async function findJob(context: RegistryContext, id: string): Promise<Job
     "not-found",
     `no job "${id}" in ${context.root}; jobs: ${listedNames(ids)}`,
   );
+}
+
+/** Removes the records and logs of all jobs of a place. @throws RegistryError `conflict` while one is running */
+export async function removeJobs(context: RegistryContext, place: JobPlace): Promise<void> {
+  const [last] = await jobNumbers(place.jobsFolder);
+  if (last === undefined) return;
+  await assertEnded(openJob(context, place, { path: join(place.jobsFolder, String(last)) }));
+  await context.changes.remove(place.jobsFolder);
+  // Those of the namespace and of all services, unless they have others.
+  const namespace = dirname(place.jobsFolder);
+  await rmdir(namespace).catch(() => {});
+  await rmdir(dirname(namespace)).catch(() => {});
 }

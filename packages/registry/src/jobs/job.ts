@@ -3,13 +3,13 @@ import { z } from "zod";
 /** How far a job is. */
 export type JobState = "running" | "done" | "failed" | "cancelled";
 
-/** Long work on a version, which has a log and goes on without the command that started it. */
+/** Long work on a version or a service, with a record and a log that others can read. */
 export interface Job {
   /** Eight hexadecimal digits. */
   readonly id: string;
   /** What it does, such as `convert`. */
   readonly kind: string;
-  /** The version, as `name@3`. */
+  /** The version, as `name@3`, or the service. */
   readonly reference: string;
   readonly state: JobState;
   /** What it does now, or did last. */
@@ -17,6 +17,8 @@ export interface Job {
   /** ISO 8601, in UTC. */
   readonly startedAt: string;
   readonly endedAt?: string | undefined;
+  /** User and machine, such as `ada@build-1`; absent in records of earlier versions. */
+  readonly startedBy?: string | undefined;
   /** Why it failed. */
   readonly error?: string | undefined;
   /** What it found, by its kind. */
@@ -39,6 +41,7 @@ export const jobSchema: z.ZodType<JobRecord> = z.object({
   step: z.string(),
   startedAt: z.string(),
   endedAt: z.string().optional(),
+  startedBy: z.string().optional(),
   error: z.string().optional(),
   result: z.unknown().optional(),
   processId: z.int(),

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type ManualClock, manualClock } from "@tensorgate/core/testing";
 import { beforeEach, expect, test } from "vitest";
@@ -175,4 +175,76 @@ test("a version has one job at a time", async () => {
 
 test("an unknown id is reported with the ids that there are", async () => {
   await expect(jobs.get("1234")).rejects.toThrow('no job "1234" in');
+});
+
+const shop = { name: "shop", namespace: "default" };
+const deployed = (work: Parameters<Jobs["runForService"]>[1]["work"]) =>
+  jobs.runForService(shop, { kind: "deploy", work });
+
+test("a job on a service is listed with those of versions, by its user, with a log that stays", async () => {
+  const first = await deployed(async (_, { step, log }) => {
+    step("installing");
+    log("revision 4");
+    return { revision: 4 };
+  });
+  const second = await deployed(async () => {
+    throw new Error("2 wanted, 1 free");
+  });
+  const running = run();
+  (await started.promise).end();
+  await running;
+
+  expect(first).toMatchObject({ kind: "deploy", reference: "shop", state: "done" });
+  expect(first.result).toEqual({ revision: 4 });
+  expect(first.startedBy).toMatch(/^.+@.+$/);
+  expect(second).toMatchObject({ state: "failed", error: "2 wanted, 1 free" });
+  expect(await jobs.log(first.id)).toBe("installing\nrevision 4\ndone\n");
+  expect(await jobs.log(second.id)).toBe("failed: 2 wanted, 1 free\n");
+  expect((await jobs.list()).map(({ reference, state }) => `${reference} ${state}`)).toEqual([
+    "m@1 failed",
+    "shop failed",
+    "shop done",
+  ]);
+  // The folder of services is no model.
+  expect((await registry.models()).map(({ name }) => name)).toEqual(["m"]);
+});
+
+test("a service has one job at a time, and others of another namespace go on", async () => {
+  const open = Promise.withResolvers<void>();
+  const running = jobs.runForService(shop, {
+    kind: "deploy",
+    work: (_, { step }) => {
+      step("installing");
+      return open.promise;
+    },
+  });
+  await expect.poll(async () => (await jobs.list())[0]?.step).toBe("installing");
+  const id = (await jobs.list())[0]?.id ?? "";
+
+  await expect(deployed(async () => {})).rejects.toThrow(`job ${id} (deploy shop) is running`);
+  await expect(jobs.forgetService(shop)).rejects.toThrow(`job ${id} (deploy shop) is running`);
+  const lab = { ...shop, namespace: "lab" };
+  const other = await jobs.runForService(lab, { kind: "deploy", work: async () => {} });
+  expect(other).toMatchObject({ reference: "lab/shop", state: "done" });
+
+  open.resolve();
+  expect((await running).state).toBe("done");
+});
+
+test("a service keeps its last 20 jobs, and none when it is forgotten", async () => {
+  const ids: string[] = [];
+  for (let at = 0; at < 22; at += 1) ids.push((await deployed(async () => {})).id);
+
+  expect((await jobs.list()).map(({ id }) => id)).toEqual(ids.slice(2).toReversed());
+
+  await jobs.forgetService(shop);
+  await jobs.forgetService(shop);
+  expect(await jobs.list()).toEqual([]);
+  expect(existsSync(join(registry.directory, ".services"))).toBe(false);
+});
+
+test.each(["", "../m", "Shop", "a.b"])("%j is no service", async (name) => {
+  const running = jobs.runForService({ ...shop, name }, { kind: "deploy", work: async () => {} });
+
+  await expect(running).rejects.toThrow("invalid name of a service or namespace");
 });

@@ -3,12 +3,15 @@ import { resolve } from "node:path";
 import type { Clock } from "@tensorgate/core";
 import { unlessMissing } from "../document.ts";
 import type { VersionReference } from "../reference.ts";
+import { addVersionFiles } from "../register-version.ts";
 import { type RegistryContext, type RegistryDeps, systemDeps } from "../registry-context.ts";
+import { resolveVersion } from "../resolve-version.ts";
 import { systemClock } from "../system-clock.ts";
 import type { Job } from "./job.ts";
-import { allJobs, findJob } from "./job-files.ts";
+import { allJobs, findJob, removeJobs } from "./job-files.ts";
+import { type ServiceName, servicePlace, versionPlace } from "./job-place.ts";
 import { createLocalWorker, type LocalWork } from "./local-worker.ts";
-import { jobLimitDefaults, type RunJobOptions, runJob } from "./run-job.ts";
+import { type JobTarget, jobLimitDefaults, type RunJobOptions, runJob } from "./run-job.ts";
 import { createWorkerStarter, type StartWorker } from "./worker-process.ts";
 
 /** The jobs of a registry. */
@@ -25,6 +28,17 @@ export interface Jobs {
     reference: VersionReference,
     options: Omit<RunJobOptions, "options"> & { readonly work: LocalWork },
   ): Promise<Job>;
+  /**
+   * Runs a job on a service in this process. The last 20 jobs of a service are kept, each with its log.
+   *
+   * @throws RegistryError if another job of the service is running
+   */
+  runForService(
+    service: ServiceName,
+    options: Omit<RunJobOptions, "options"> & { readonly work: LocalWork },
+  ): Promise<Job>;
+  /** Removes the records and logs of a service. @throws RegistryError while a job of it is running */
+  forgetService(service: ServiceName): Promise<void>;
   list(): Promise<readonly Job[]>;
   /** @param id - or the beginning of one @throws RegistryError `not-found` */
   get(id: string): Promise<Job>;
@@ -67,19 +81,35 @@ export function openJobs(directory: string, deps: Partial<JobsDeps> = {}): Jobs 
     }
   };
 
+  const runLocally: (
+    target: JobTarget,
+    options: Omit<RunJobOptions, "options"> & { readonly work: LocalWork },
+  ) => Promise<Job> = (target, { work, ...options }) =>
+    runJob(context, target, {
+      ...options,
+      options: undefined,
+      clock,
+      startWorker: createLocalWorker(work),
+    });
+
   return {
-    run: (reference, { script, ...options }) => {
+    run: async (reference, { script, ...options }) => {
       const { maxMemoryBytes } = { ...jobLimitDefaults, ...options.limits };
       const startWorker = createStarter(script, maxMemoryBytes);
-      return runJob(context, reference, { ...options, clock, startWorker });
-    },
-    runHere: (reference, { work, ...options }) =>
-      runJob(context, reference, {
+      return runJob(context, await versionTarget(context, reference), {
         ...options,
-        options: undefined,
         clock,
-        startWorker: createLocalWorker(work),
-      }),
+        startWorker,
+      });
+    },
+    runHere: async (reference, options) =>
+      runLocally(await versionTarget(context, reference), options),
+    runForService: async (service, options) => {
+      const place = servicePlace(context, service);
+      // It makes nothing that the registry keeps.
+      return runLocally({ place, folder: context.root, keep: async () => {} }, options);
+    },
+    forgetService: async (service) => removeJobs(context, servicePlace(context, service)),
     list: async () => Promise.all((await allJobs(context)).map((job) => job.read())),
     get: async (id) => (await findJob(context, id)).read(),
     log: async (id) => {
@@ -92,5 +122,17 @@ export function openJobs(directory: string, deps: Partial<JobsDeps> = {}): Jobs 
       if ((await files.read()).state === "running") await files.requestCancel();
       return wait(id);
     },
+  };
+}
+
+async function versionTarget(
+  context: RegistryContext,
+  reference: VersionReference,
+): Promise<JobTarget> {
+  const resolved = await resolveVersion(context, reference);
+  return {
+    place: await versionPlace(resolved),
+    folder: await resolved.folder.versionPath(resolved.version),
+    keep: (files) => addVersionFiles(context, resolved, { files }),
   };
 }

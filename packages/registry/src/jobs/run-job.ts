@@ -2,12 +2,11 @@ import { appendFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, poll } from "@tensorgate/core";
 import { fileError } from "../file-changes.ts";
-import type { VersionReference } from "../reference.ts";
-import { addVersionFiles } from "../register-version.ts";
 import { type RegistryContext, timeText } from "../registry-context.ts";
-import { resolveVersion } from "../resolve-version.ts";
+import type { SourceFile } from "../version-files.ts";
 import type { Job } from "./job.ts";
 import { beginJob, type JobFiles } from "./job-files.ts";
+import type { JobPlace } from "./job-place.ts";
 import type { WorkerMessage } from "./worker-messages.ts";
 import type { JobWorker, StartWorker } from "./worker-process.ts";
 
@@ -47,22 +46,30 @@ export interface RunJobDeps {
   readonly startWorker: StartWorker;
 }
 
+/** What a job works on, and what becomes of what it made. */
+export interface JobTarget {
+  readonly place: JobPlace;
+  /** Folder that it reads. */
+  readonly folder: string;
+  /** Keeps the files that it made. */
+  readonly keep: (files: readonly SourceFile[]) => Promise<unknown>;
+}
+
 /** Time between two looks at the memory of a job and at requests to cancel it. */
 const watchIntervalMs = 200;
 
 /**
- * Runs a job on a version: in a process of its own, with limits, a log, and a record that other processes read. What
- * it made is put into the version when it is done, and only then.
+ * Runs a job: with limits, a log, and a record that other processes read. What it made is kept when it is done, and only
+ * then.
  *
  * @returns the job in its last state; it is not thrown that it failed
- * @throws RegistryError if there is no such version, or another job of it is running
+ * @throws RegistryError if another job of the target is running
  */
 export async function runJob(
   context: RegistryContext,
-  reference: VersionReference,
+  { place, folder, keep }: JobTarget,
   run: RunJobOptions & RunJobDeps,
 ): Promise<Job> {
-  const place = await resolveVersion(context, reference);
   const job = await beginJob(context, place, run.kind);
   const { onJob = () => {} } = run;
   await writeFile(job.logFile, "");
@@ -70,7 +77,6 @@ export async function runJob(
   const output = join(job.workFolder, "output");
   onJob(await job.read());
   try {
-    const folder = await place.folder.versionPath(place.version);
     const end = await supervised(job, {
       ...run,
       request: { folder, output, options: run.options },
@@ -80,7 +86,7 @@ export async function runJob(
         path,
         content: { kind: "file" as const, file: join(output, ...path.split("/")) },
       }));
-      await addVersionFiles(context, place, { files });
+      await keep(files);
     }
     return await ended(end);
   } catch (thrown) {
@@ -130,7 +136,8 @@ async function supervised(
   };
   const beginStep = async (step: string) => {
     await logLine(job, step);
-    onJob?.(await job.update({ step }));
+    const changed = await job.update({ step });
+    onJob?.(changed);
   };
   const onMessage = (message: WorkerMessage): void => {
     if (message.kind === "log") inOrder(() => logLine(job, message.text));

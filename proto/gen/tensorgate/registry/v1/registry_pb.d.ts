@@ -883,7 +883,7 @@ export declare type ImageForm = Message<"tensorgate.registry.v1.ImageForm"> & {
 export declare const ImageFormSchema: GenMessage<ImageForm>;
 
 /**
- * Long work on a version, which has a log and goes on without the call that started it.
+ * Long work on a version or a service, with a record and a log.
  *
  * @generated from message tensorgate.registry.v1.Job
  */
@@ -896,14 +896,14 @@ export declare type Job = Message<"tensorgate.registry.v1.Job"> & {
   id: string;
 
   /**
-   * What it does, such as "convert".
+   * What it does, such as "convert", "image" or "deploy".
    *
    * @generated from field: string kind = 2;
    */
   kind: string;
 
   /**
-   * The version, such as "resnet50@3".
+   * The version, such as "resnet50@3", or the service, such as "shop" or "lab/shop" in a namespace.
    *
    * @generated from field: string reference = 3;
    */
@@ -955,6 +955,13 @@ export declare type Job = Message<"tensorgate.registry.v1.Job"> & {
    * @generated from field: string log = 10;
    */
   log: string;
+
+  /**
+   * User and machine, such as "ada@build-1"; absent for jobs of earlier versions.
+   *
+   * @generated from field: optional string started_by = 11;
+   */
+  startedBy?: string | undefined;
 };
 
 /**

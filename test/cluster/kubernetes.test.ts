@@ -274,6 +274,43 @@ describe.skipIf(noClusterReason !== undefined)(
         expect(labels).toEqual({ star: callCount });
       });
 
+      test("loses no call while its pods are evicted, as from a node that is drained", async () => {
+        const evict = (pod: string) => {
+          const metadata = { name: pod.replace("pod/", ""), namespace: "default" };
+          const body = { apiVersion: "policy/v1", kind: "Eviction", metadata };
+          writeFileSync(join(folder, "eviction.json"), JSON.stringify(body));
+          const path = `/api/v1/namespaces/default/pods/${metadata.name}/eviction`;
+          return shell(["kubectl", "create", "--raw", path, "-f", "eviction.json"]);
+        };
+        const refusals: string[] = [];
+
+        const { failures, labels, callCount } = await whileCalled(async () => {
+          for (const component of ["model", "gateway"]) {
+            const pods = await podsOf(component);
+            expect(pods).toHaveLength(2);
+            for (const pod of pods) {
+              await expect
+                .poll(
+                  async () => {
+                    const { code, stderr } = await evict(pod);
+                    if (code !== 0) refusals.push(stderr);
+                    return code;
+                  },
+                  { timeout: 60_000, interval: 500 },
+                )
+                .toBe(0);
+            }
+            await cluster.kubectl("wait", ...pods, "--for=delete", "--timeout=60s");
+          }
+        });
+
+        expect(failures).toEqual([]);
+        expect(labels).toEqual({ star: callCount });
+        // The second one of each is not evicted before the first one is replaced.
+        expect(refusals.length).toBeGreaterThan(0);
+        for (const refusal of refusals) expect(refusal).toContain("disruption budget");
+      });
+
       test("loses no call while replicas that are watched in EndpointSlices are replaced", async () => {
         const values =
           "gateway: { discovery: kubernetes, config: { upstream: { resolveIntervalMs: 3600000 } } }\n";

@@ -413,4 +413,13 @@ test("status says how many devices of the kind that the service uses are free", 
   expect(code).toBe(0);
   expect(stdout).toContain("1/1 pods ready");
   expect(stdout).toContain("no free xilinx.com/fpga in the cluster (1 in use)\n");
+
+  const asJson = await runInProcess(["status", "shop", "--json"]);
+  expect(JSON.parse(asJson.stdout)).toMatchObject({
+    service: "shop",
+    revision: 4,
+    pods: [{ name: "shop-shapes-1", state: "ready", node: "node-1", restartCount: 0 }],
+    devices: [{ resource: "xilinx.com/fpga", freeCount: 0, nodes: [{ node: "node-1" }] }],
+    unready: [],
+  });
 });

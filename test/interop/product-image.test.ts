@@ -1,4 +1,4 @@
-import { execFile, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
@@ -13,7 +13,7 @@ import { findProgram } from "../support/docker-registry.ts";
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const [umoci, runc] = await Promise.all(["umoci", "runc"].map(findProgram));
+const [umoci, runc, podman] = await Promise.all(["umoci", "runc", "podman"].map(findProgram));
 const peersHome = process.env["PEERS_HOME"] ?? join(homedir(), ".cache/tensorgate-peers");
 const orasFile = join(peersHome, "kubernetes/bin/oras");
 const oras = existsSync(orasFile) ? orasFile : await findProgram("oras");
@@ -148,27 +148,70 @@ describe.skipIf(skipped !== "")(`the product's own image, built without a daemon
     const args = ["--root", join(folder, "runc"), "run", "--bundle", bundle, id];
     const container = spawn(runc ?? "", args, { stdio: ["ignore", "pipe", "pipe"] });
     const ended = once(container, "exit");
-    container.stderr.resume();
-    let port = 0;
-    for await (const line of createInterface({ input: container.stdout })) {
-      port = Number(/0\.0\.0\.0:(\d+)/.exec(line)?.[1] ?? 0);
-      if (port > 0) break;
-    }
-    container.stdout.resume();
 
-    const client = new PredictionClient({ address: "127.0.0.1", port, model: "shapes" });
-    const scores = await client.scoreFile(join(root, "examples/pictures/star.jpg"), {
-      outputs: "scores",
-    });
-    await client.close();
+    expect(await labelOfStar(await portOf(container))).toBe("star");
     await run(runc ?? "", ["--root", join(folder, "runc"), "kill", id, "TERM"]);
 
     expect(config.process.user.uid).toBe(1_000);
+    expect(await ended).toEqual([0, null]);
+  });
+
+  test.skipIf(!podman)(
+    `runs under podman as it is, and ends by SIGTERM${podman ? "" : " (skipped: apt-get install podman)"}`,
+    async () => {
+      const store = ["--root", join(folder, "podman"), "--runroot", join(folder, "podman-run")];
+      const plain = ["--storage-driver=vfs", "--cgroup-manager=cgroupfs", "--events-backend=none"];
+      const all = [...store, ...plain, `--runtime=${runc}`];
+      const { stdout } = await run(podman ?? "", [
+        ...all,
+        ...["pull", "--quiet", `oci:${join(folder, "server")}:1`],
+      ]);
+      const name = `tensorgate-${process.pid}`;
+      // Not more of anything than this machine may give.
+      const limits = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"];
+      const options = ["--rm", "--network=host", "--read-only", `--name=${name}`, ...limits];
+      // The command of the image, which names its models, with another port.
+      const { Cmd } = configOf(join(folder, "server")).config;
+      const args = [...all, "run", ...options, stdout.trim(), ...Cmd, "--port", "0"];
+      const container = spawn(podman ?? "", args, { stdio: ["ignore", "pipe", "pipe"] });
+      const ended = once(container, "exit");
+
+      expect(await labelOfStar(await portOf(container))).toBe("star");
+      await run(podman ?? "", [...all, "kill", "--signal=TERM", name]);
+
+      expect(await ended).toEqual([0, null]);
+    },
+  );
+
+  /** The configuration of the image in a layout. */
+  function configOf(layout: string): { readonly config: { readonly Cmd: readonly string[] } } {
+    const json = (file: string) => JSON.parse(readFileSync(join(layout, file), "utf8"));
+    const blob = (digest: string) => json(`blobs/sha256/${digest.replace("sha256:", "")}`);
+    return blob(blob(json("index.json").manifests[0].digest).config.digest);
+  }
+
+  /** Reads the port that a model server says that it listens on. */
+  async function portOf({ stdout, stderr }: ChildProcess): Promise<number> {
+    stderr?.resume();
+    if (!stdout) return 0;
+    for await (const line of createInterface({ input: stdout })) {
+      const port = Number(/0\.0\.0\.0:(\d+)/.exec(line)?.[1] ?? 0);
+      if (port === 0) continue;
+      stdout.resume();
+      return port;
+    }
+    return 0;
+  }
+
+  async function labelOfStar(port: number): Promise<string | undefined> {
+    const client = new PredictionClient({ address: "127.0.0.1", port, model: "shapes" });
+    const star = join(root, "examples/pictures/star.jpg");
+    const scores = await client.scoreFile(star, { outputs: "scores" });
+    await client.close();
     const values = [...(scores.data as Float32Array)];
     const { labels } = JSON.parse(
       readFileSync(join(bundle, "rootfs/models/shapes/1/manifest.json"), "utf8"),
     ) as { readonly labels: readonly string[] };
-    expect(labels[values.indexOf(Math.max(...values))]).toBe("star");
-    expect(await ended).toEqual([0, null]);
-  });
+    return labels[values.indexOf(Math.max(...values))];
+  }
 });

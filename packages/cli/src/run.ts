@@ -170,7 +170,7 @@ export function program(signals: Signals): Command {
       "--once",
       "print once and exit; the default if standard output is not a terminal, except with --json",
     )
-    .option("--json", "write a JSON object for each update")
+    .option("--json", "write a JSON object for each update, or for the service")
     .addOption(
       new Option("--interval <ms>", "interval between updates, in milliseconds")
         .argParser(parseInterval)

@@ -10,7 +10,7 @@ import {
   readQuota,
 } from "../deploy/cluster-tools.ts";
 import { runDeploymentJob } from "../deploy/deployment-job.ts";
-import { capacityText, deviceNames } from "../deploy/device-quota.ts";
+import { capacityText, deviceNames, type Quota } from "../deploy/device-quota.ts";
 import { failedPodLines, serviceSelector } from "../deploy/failed-rollout.ts";
 import {
   isPodReady,
@@ -31,37 +31,49 @@ const releaseStatus = z.object({
 });
 
 /** Shows a service in a cluster: its revision, its pods, and why those that are not ready are not. */
-export async function runServiceStatus(service: string, place: ClusterPlace): Promise<void> {
+export async function runServiceStatus(
+  service: string,
+  { json = false, ...place }: ClusterPlace & { readonly json?: boolean },
+): Promise<void> {
   const tools = createClusterTools(place);
   const { stdout } = await tools.helm(["status", service, "-o", "json"]);
   const { version, info } = releaseStatus.parse(JSON.parse(stdout));
   const pods = await kubectlJson(tools, ["get", "pods", ...serviceSelector(service)], podList);
   const items = pods.items.filter(isPodRunning);
   const leaving = pods.items.filter(({ metadata }) => metadata.deletionTimestamp !== undefined);
-  const rows = [...items, ...leaving].map((pod) => [
-    pod.metadata.name,
-    stateOf(pod),
-    pod.metadata.labels["app.kubernetes.io/component"] ?? "",
-    pod.spec.nodeName ?? "",
-    String(pod.status.containerStatuses.reduce((sum, each) => sum + each.restartCount, 0)),
-  ]);
+  const shown = [...items, ...leaving].map((pod) => ({
+    name: pod.metadata.name,
+    state: stateOf(pod),
+    component: pod.metadata.labels["app.kubernetes.io/component"] ?? "",
+    node: pod.spec.nodeName ?? "",
+    restartCount: pod.status.containerStatuses.reduce((sum, each) => sum + each.restartCount, 0),
+  }));
   const ready = items.filter(isPodReady).length;
+  const quotas = await quotasOf(tools, items);
+  const unready = ready < items.length ? await failedPodLines(tools, service) : [];
+  if (json) {
+    const { status, last_deployed: deployedAt } = info;
+    const free = quotas.map(({ resource, freeCount, nodes }) => ({ resource, freeCount, nodes }));
+    const about = { service, namespace: place.namespace, status, revision: version, deployedAt };
+    print([JSON.stringify({ ...about, pods: shown, devices: free, unready })]);
+    return;
+  }
+  const rows = shown.map(({ restartCount, ...each }) => [
+    ...Object.values(each),
+    String(restartCount),
+  ]);
   print([
     `${service}: ${info.status}, revision ${version}, ${ready}/${items.length} pods ready`,
     ...aligned([["pod", "state", "component", "node", "restarts"], ...rows]),
-    ...(await capacityLines(tools, items)),
-    ...(ready < items.length ? await failedPodLines(tools, service) : []),
+    ...quotas.map(capacityText),
+    ...unready,
   ]);
 }
 
-/** Says how many of the devices that the service uses are free. */
-async function capacityLines(
-  tools: ClusterTools,
-  pods: readonly KubernetesPod[],
-): Promise<readonly string[]> {
+/** Counts the free devices of the kinds that the service uses. */
+function quotasOf(tools: ClusterTools, pods: readonly KubernetesPod[]): Promise<readonly Quota[]> {
   const resources = deviceNames(pods.flatMap(({ spec }) => spec.containers));
-  const quotas = resources.map((resource) => readQuota(tools, { resource, wantedCount: 0 }));
-  return (await Promise.all(quotas)).map(capacityText);
+  return Promise.all(resources.map((resource) => readQuota(tools, { resource, wantedCount: 0 })));
 }
 
 function stateOf(pod: KubernetesPod): string {

@@ -306,6 +306,35 @@ describe.skipIf(!helm)(`the Helm chart${helm ? "" : " (skipped without helm 4)"}
     expect(kindsFor({})).toContain("PodDisruptionBudget t-m");
   });
 
+  test("places models by the defaults of all, and by what each says itself", () => {
+    const taint = { key: "nvidia.com/gpu", operator: "Exists" };
+    const modelDefaults = {
+      nodeSelector: { pool: "devices" },
+      tolerations: [taint],
+      resources: { limits: { memory: "8Gi" } },
+    };
+    const models = [
+      { name: "a", source, resource: "nvidia.com/gpu" },
+      { name: "b", source, nodeSelector: { pool: "own" }, resources: { limits: { cpu: "2" } } },
+    ];
+    const text = rendered({ gateway: anonymous, modelDefaults, models });
+    const pods = parseAllDocuments(text)
+      .map((document) => document.toJS())
+      .filter(({ kind, metadata }) => kind === "Deployment" && metadata.name !== "t")
+      .map(({ spec }) => spec.template.spec);
+
+    expect(pods).toMatchObject([
+      { nodeSelector: { pool: "devices" }, tolerations: [taint] },
+      { nodeSelector: { pool: "own" }, tolerations: [taint] },
+    ]);
+    expect(pods.map(({ containers }) => containers[0].resources.limits)).toEqual([
+      { memory: "8Gi", "nvidia.com/gpu": 1 },
+      { memory: "8Gi", cpu: "2" },
+    ]);
+    // They are those of model servers only.
+    expect(text.match(/pool: /g)).toHaveLength(2);
+  });
+
   test("labels its monitor for the Prometheus that selects it", () => {
     const monitor = resourcesOf(
       rendered({

@@ -29,6 +29,11 @@ app.kubernetes.io/component: model
 tensorgate.dev/model: {{ include "tensorgate.modelName" . }}
 {{- end }}
 
+{{/* A model with the defaults of all models, as YAML. */}}
+{{- define "tensorgate.model" -}}
+{{- toYaml (mergeOverwrite (deepCopy .root.Values.modelDefaults) (deepCopy .model)) -}}
+{{- end }}
+
 {{/* Whether replicas are devices that hold one model, and of which no spare one can be expected. */}}
 {{- define "tensorgate.isDevice" -}}
 {{- if ne (.resource | default "none") "none" -}}true{{- end -}}

@@ -168,7 +168,18 @@ async function compare(plan: Plan): Promise<void> {
 
 async function differenceOf(plan: Plan, tools: ClusterTools) {
   const input = await rendered(plan, tools, "--dry-run=server");
-  const { stdout: text } = await tools.kubectl(["diff", "-f", "-"], { input, accepted: [0, 1] });
+  // As Helm applies it: with its annotations, and as it. What the client computes keeps what Helm removes, such as a port.
+  const release = { "release-name": plan.service, "release-namespace": tools.namespace };
+  const annotations = Object.entries(release).map(
+    ([name, value]) => `meta.helm.sh/${name}=${value}`,
+  );
+  const annotate = ["annotate", "--local", "-f", "-", ...annotations, "-o", "yaml"];
+  const { stdout: applied } = await tools.kubectl(annotate, { input });
+  const asHelm = ["--server-side", "--force-conflicts", "--field-manager=helm"];
+  const { stdout: text } = await tools.kubectl(["diff", ...asHelm, "-f", "-"], {
+    input: applied,
+    accepted: [0, 1],
+  });
   const changed = text.split("\n").filter((line) => /^[+-](?![+-])/.test(line));
   const summary = `diff: ${changed.length === 0 ? "none" : `${changed.length} lines (--diff)`}`;
   const isScaledByQueue = input.includes("kind: ScaledObject");

@@ -161,7 +161,7 @@ export function lostConnection(
   const cannotHaveLeft = id === undefined || http2.isConnecting;
   // RFC 9113, section 8.7: these two say that nothing was done.
   const wasRefused = resetCode === http2Code.REFUSED_STREAM;
-  const wasLeftBehind = id !== undefined && id > lastProcessedId;
+  const wasLeftBehind = (id ?? Number.POSITIVE_INFINITY) > lastProcessedId;
   return new UpstreamFailedError("the connection to the replica was lost", {
     // A connection that the replica closed without an error is no failure of it: the next call reconnects.
     wasLost: !(wasLeftBehind && endsInPeace),

@@ -260,7 +260,7 @@ function encodeFields(
 ): Buffer {
   let text = "";
   for (const name in fields) {
-    if (name in except) continue;
+    if (Object.hasOwn(except, name)) continue;
     const value = fields[name] as string;
     if (!/^:?[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(name) || /[^\t\x20-\x7e\x80-\xff]/.test(value)) {
       throw new TypeError(`header ${JSON.stringify(name)} cannot be sent: invalid name or value`);

@@ -82,13 +82,14 @@ export class OutgoingStreams {
   remove(stream: OwnStream): void {
     if (stream.id === undefined) this.#waiting = this.#waiting.filter((each) => each !== stream);
     else this.#open.delete(stream.id >>> 1);
+    if (stream.isQueued) this.#sending = this.#sending.filter((each) => each !== stream);
     stream.dropBody();
   }
 
-  /** Streams that were not processed, if `lastId` is the last one that was. */
+  /** Streams that were not processed, if `lastId` is the last one that was: first those that wait. */
   after(lastId: number): readonly OwnStream[] {
     const open = [...this.#open.values()].filter(({ id = 0 }) => id > lastId);
-    return [...open, ...this.#waiting];
+    return [...this.#waiting, ...open];
   }
 
   /** @throws Http2Error if a window becomes too large */
@@ -193,7 +194,7 @@ export class OutgoingStreams {
     stream.isQueued = false;
     for (let leftBytes = turnBytes; leftBytes > 0 && stream.unsentBytes > 0; ) {
       const window = Math.min(stream.sendWindow, this.#sendWindow);
-      const byteCount = Math.min(this.#maxFrameBytes, stream.unsentBytes, window);
+      const byteCount = Math.min(this.#maxFrameBytes, stream.unsentBytes, window, leftBytes);
       if (byteCount <= 0 || this.#isFull()) break;
       this.#sendFrame(stream, byteCount);
       leftBytes -= byteCount;

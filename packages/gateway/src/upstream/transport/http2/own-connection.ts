@@ -88,7 +88,8 @@ class OwnConnection implements Http2Connection, FrameTarget, StreamOwner {
     this.#isEnded = true;
     this.isClosed = true;
     // The last frames are sent, unless the server reads nothing.
-    if (this.#socket.writableLength === 0) this.#socket.destroySoon();
+    const isFlushed = !this.isConnecting && this.#socket.writableLength === 0;
+    if (isFlushed) this.#socket.destroySoon();
     else this.#socket.destroy();
     for (const stream of this.#streams.after(0)) this.#end(stream, error);
     for (const { onAnswer } of this.#pings.splice(0)) onAnswer(undefined);

@@ -7,13 +7,17 @@ import type {
   OpenHttp2,
 } from "../../packages/gateway/src/upstream/transport/http2/connection.ts";
 import { openNodeHttp2 } from "../../packages/gateway/src/upstream/transport/http2/node-connection.ts";
+import { openOwnHttp2 } from "../../packages/gateway/src/upstream/transport/http2/own-connection.ts";
 import { type RawPeer, startRawHttp2Server } from "./raw-http2-server.ts";
 
 /** Clients of HTTP/2 that keep to one contract. */
 export const http2Implementations: readonly {
   readonly name: "node" | "own";
   readonly open: OpenHttp2;
-}[] = [{ name: "node", open: openNodeHttp2 }];
+}[] = [
+  { name: "own", open: openOwnHttp2 },
+  { name: "node", open: openNodeHttp2 },
+];
 
 type Fields = Readonly<Record<string, string | readonly string[]>>;
 

@@ -78,8 +78,6 @@ export const settings = (pairs: Partial<Record<keyof typeof setting, number>> = 
     ),
   });
 
-export const settingsAck: Buffer = frame("SETTINGS", 0, { flags: ack });
-
 export const reset = (id: number, code: number): Buffer =>
   frame("RST_STREAM", id, { payload: word(code) });
 

@@ -262,12 +262,10 @@ describe.each(http2Implementations)("$name", ({ name: implementation, open }) =>
         peer.send(...frames, reset(1, code));
 
         const error = await call.ended;
-        // Node does not tell these two from the end of a reply.
-        const isTold = implementation === "own" || (code !== 0 && code !== 8);
-        if (isTold) {
-          expect(error).toBeInstanceOf(Error);
-          expect(call.stream.resetCode).toBe(code);
-        }
+        expect(call.stream.resetCode).toBe(code);
+        // NO_ERROR may follow a page that does not end, and Node does not tell CANCEL from it.
+        const isTold = code !== 0 && !(code === 8 && implementation === "node");
+        if (isTold) expect(error).toBeInstanceOf(Error);
         expect(call.report.trailers).toBeUndefined();
         expect(connection.http2.isClosed).toBe(false);
       });
@@ -378,7 +376,6 @@ describe.each(http2Implementations)("$name", ({ name: implementation, open }) =>
       const call = connection.call({ body: [Buffer.alloc(66_000)] });
       await peer.until(() => peer.bodySoFar(1).length === 65_535);
       call.cancel();
-      expect(call.stream.mayReadBody).toBe(true);
       call.cancel();
       const { payload } = await peer.next("RST_STREAM", 1);
       expect(payload).toEqual(Buffer.of(0, 0, 0, 8));
@@ -391,6 +388,28 @@ describe.each(http2Implementations)("$name", ({ name: implementation, open }) =>
       answer(peer, 3);
       expect(await next.ended).toBeUndefined();
       expect(call.report.headers).toBeUndefined();
+    });
+
+    test("of a body in the memory of the socket says that it may be read", async () => {
+      const hello = settings({ INITIAL_WINDOW_SIZE: 2 ** 31 - 1 });
+      await using connection = await openScripted(open, { hello });
+      const { peer } = connection;
+      peer.send(windowUpdate(0, 2 ** 30));
+      await peer.next("SETTINGS");
+      await peer.next("SETTINGS");
+      peer.socket.pause();
+      const call = connection.call({ body: [Buffer.alloc(16_000_000)] });
+      expect(call.stream.mayReadBody).toBe(true);
+      // The memory of the kernel is full after a few turns.
+      for (let turn = 0; turn < 200; turn += 1) {
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      call.cancel();
+      expect(call.stream.mayReadBody).toBe(true);
+      // Node's connection ends only when what it has handed to the socket was read.
+      if (implementation === "node") peer.socket.resume();
+      connection.http2.destroy(new Error("the server does not read"));
+      await connection.closed;
     });
 
     test.each<"onHeaders" | "onData" | "onTrailers">(["onHeaders", "onData", "onTrailers"])(
@@ -490,7 +509,7 @@ describe.each(http2Implementations)("$name", ({ name: implementation, open }) =>
     }>([
       { what: "another name", name: "other.invalid", protocols: ["h2"], reason: /altnames/i },
       { what: "an unknown authority", hasCa: false, protocols: ["h2"], reason: /certificate/i },
-      { what: "HTTP/1.1 alone", protocols: ["http/1.1"], reason: /alert|protocol/i },
+      { what: "HTTP/1.1 alone", protocols: ["http/1.1"], reason: /alert|protocol|ALPN/i },
       // Node speaks HTTP/2 all the same.
       ...(implementation === "own" ? [{ what: "no ALPN", reason: /ALPN|HTTP\/2/ }] : []),
     ])("a server with $what fails the calls", async (server) => {

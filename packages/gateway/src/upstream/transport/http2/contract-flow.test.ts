@@ -8,7 +8,6 @@ import {
   headers,
   reset,
   settings,
-  settingsAck,
   status200,
   windowUpdate,
 } from "../../../../../../test/support/http2-frames.ts";
@@ -182,7 +181,7 @@ describe.each(http2Implementations)("$name", ({ name: implementation, open }) =>
     peer.send(headers(3, status200));
     await peer.sendBody(3, numbered(60_000));
     const padding = Buffer.concat([Buffer.of(255), Buffer.alloc(255)]);
-    for (let count = 0; count < 1_000; count += 1) {
+    for (let count = 0; count < 300; count += 1) {
       await peer.until(() => peer.rules.replyWindow(3) >= padding.length);
       peer.send(data(3, padding, 8));
     }
@@ -305,7 +304,6 @@ describe.each(http2Implementations)("$name", ({ name: implementation, open }) =>
         body: Buffer.from("early"),
         trailers: { "grpc-status": "0" },
       });
-      expect(call.stream.mayReadBody).toBe(true);
       // The connection goes on, and what was not sent of the first body is not sent.
       peer.send(windowUpdate(0, 1_000_000));
       const next = connection.call({ body: [body.subarray(0, 100)] });
@@ -325,20 +323,5 @@ describe.each(http2Implementations)("$name", ({ name: implementation, open }) =>
       expect(await call.ended).toBeUndefined();
       await peer.next("RST_STREAM", 1);
     });
-  });
-
-  test("windowBytes below the initial window are offered as they are", async () => {
-    await using connection = await openScripted(open, { windowBytes: 20_000 });
-    const { peer } = connection;
-    peer.send(settingsAck);
-    const call = connection.call();
-    await peer.requestBody(1);
-    expect(peer.rules.replyWindow(1)).toBe(20_000);
-    peer.send(headers(1, status200));
-    await peer.sendBody(1, numbered(100_000));
-    peer.send(headers(1, grpcOk, end));
-
-    expect(await call.ended).toBeUndefined();
-    expect(call.report.bodyBytes).toBe(100_000);
   });
 });

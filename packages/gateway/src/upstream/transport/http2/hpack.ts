@@ -1,6 +1,5 @@
 import type { HeaderBlock } from "@tensorgate/grpc";
-import { type Http2Options, maxHeaderBytes } from "./connection.ts";
-import { maxFrameBytes } from "./frames.ts";
+import { maxHeaderBytes } from "./connection.ts";
 import { endOfText, huffmanLengths, staticFields } from "./hpack-tables.ts";
 
 /** A header block as it was received. */
@@ -31,11 +30,12 @@ const maxFields = 128;
 
 type Field = readonly [name: string, value: string];
 
-const isName = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
+/** Names that a header may have. */
+export const isName: RegExp = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 const isUnsafeValue = /[\0\r\n]/;
 
 /** Fields of HTTP/1.1 that have no place in HTTP/2. @see RFC 9113, section 8.2.2 */
-const connectionFields: ReadonlySet<string> = new Set([
+export const connectionFields: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
   "proxy-connection",
@@ -209,76 +209,4 @@ class FieldList implements DecodedBlock {
     if (name === "set-cookie") this.headers[name] = [...(known ?? []), value];
     else this.headers[name] = known === undefined ? value : `${known}, ${value}`;
   }
-}
-
-/** Literal fields that no table remembers, and of which no proxy may make an index. @see RFC 7541, section 6.2 */
-const literalKind = { plain: 0x00, secret: 0x10 } as const;
-
-/** Names of fields whose values are kept out of every table. */
-const isSecret = /^(authorization|cookie|.*(key|token|secret).*)$/;
-
-/** Paths whose fields are remembered in encoded form. */
-const maxKnownPaths = 64;
-
-/** Encodes the headers of the requests of one connection: those that all requests of a path share only once. */
-export class RequestFields {
-  readonly #options: Http2Options;
-  readonly #knownPaths = new Map<string, Buffer>();
-
-  constructor(options: Http2Options) {
-    this.#options = options;
-  }
-
-  /** @throws TypeError if a header cannot be sent, or all of them are too long for a frame */
-  encode(path: string, headers: Readonly<Record<string, string>>): Buffer {
-    const block = Buffer.concat([this.#ofPath(path), encodeFields(headers, this.#options.headers)]);
-    if (block.length <= maxFrameBytes) return block;
-    throw new TypeError(`the headers have ${block.length} bytes; the limit is ${maxFrameBytes}`);
-  }
-
-  #ofPath(path: string): Buffer {
-    const known = this.#knownPaths.get(path);
-    if (known) return known;
-    const { scheme, authority, headers } = this.#options;
-    const pseudo = { ":method": "POST", ":scheme": scheme, ":authority": authority, ":path": path };
-    const fields = encodeFields({ ...pseudo, ...headers });
-    if (this.#knownPaths.size >= maxKnownPaths) this.#knownPaths.clear();
-    this.#knownPaths.set(path, fields);
-    return fields;
-  }
-}
-
-/**
- * Encodes fields as literals.
- *
- * @param except - names that are left out
- * @throws TypeError if a name or a value cannot be sent
- */
-function encodeFields(
-  fields: Readonly<Record<string, string>>,
-  except: Readonly<Record<string, string>> = {},
-): Buffer {
-  let text = "";
-  for (const name in fields) {
-    if (Object.hasOwn(except, name)) continue;
-    const value = fields[name] as string;
-    if (!/^:?[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(name) || /[^\t\x20-\x7e\x80-\xff]/.test(value)) {
-      throw new TypeError(`header ${JSON.stringify(name)} cannot be sent: invalid name or value`);
-    }
-    const kind = isSecret.test(name) ? literalKind.secret : literalKind.plain;
-    text += String.fromCharCode(kind) + lengthText(name) + name + lengthText(value) + value;
-  }
-  return Buffer.from(text, "latin1");
-}
-
-/** The length of a text, as HPACK writes it before the text. */
-function lengthText({ length }: string): string {
-  const most = 0x7f;
-  if (length < most) return String.fromCharCode(length);
-  let text = String.fromCharCode(most);
-  let rest = length - most;
-  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) {
-    text += String.fromCharCode((rest % 0x80) | 0x80);
-  }
-  return text + String.fromCharCode(rest);
 }

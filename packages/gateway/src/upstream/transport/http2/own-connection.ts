@@ -18,10 +18,11 @@ import {
   Http2Error,
   numberFrame,
 } from "./frames.ts";
-import { type DecodedBlock, HpackError, RequestFields } from "./hpack.ts";
+import { type DecodedBlock, HpackError } from "./hpack.ts";
 import { type FrameTarget, IncomingFrames, type ServerSettings } from "./incoming-frames.ts";
 import { OutgoingStreams } from "./outgoing-streams.ts";
 import { OwnStream, type StreamOwner } from "./own-stream.ts";
+import { RequestFields } from "./request-fields.ts";
 import { openSocket, speaksHttp2 } from "./socket.ts";
 import { UselessFrames } from "./useless-frames.ts";
 
@@ -98,7 +99,7 @@ class OwnConnection implements Http2Connection, FrameTarget, StreamOwner {
 
   cancel(stream: OwnStream): void {
     if (stream.isOver) return;
-    this.#remove(stream);
+    if (this.#remove(stream)) stream.resetCode = http2Code.CANCEL;
     this.#flush();
     this.#endIfDone();
   }
@@ -262,12 +263,13 @@ class OwnConnection implements Http2Connection, FrameTarget, StreamOwner {
     this.#endIfDone();
   }
 
-  /** Takes a stream out, and tells the server unless both sides know that it is over. */
-  #remove(stream: OwnStream): void {
+  /** Takes a stream out. @returns whether the server was told, as it is unless both sides know that it is over */
+  #remove(stream: OwnStream): boolean {
     stream.isOver = true;
     const isDone = stream.isReset || (stream.isAnswered && stream.unsentBytes === 0);
     if (!isDone) this.#streams.reset(stream, http2Code.CANCEL);
     this.#streams.remove(stream);
+    return !isDone && stream.id !== undefined;
   }
 
   #endIfDone(): void {

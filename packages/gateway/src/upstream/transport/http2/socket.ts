@@ -30,7 +30,12 @@ export function openSocket(
     },
   };
   if (scheme === "http") return net.connect(to);
-  return tls.connect({ ...(net.isIP(host) === 0 && { servername: host }), ...secured, ...to });
+  return tls.connect({
+    ALPNProtocols: ["h2"],
+    ...(net.isIP(host) === 0 && { servername: host }),
+    ...secured,
+    ...to,
+  });
 }
 
 /** Whether the server has agreed to HTTP/2, where TLS lets it choose. @see RFC 9113, section 3.2 */

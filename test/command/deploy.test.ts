@@ -393,6 +393,17 @@ test("devices that are autoscaled by processor time are reported", async () => {
   expect((await autoscaled()).stderr).not.toContain("prometheus.address");
 });
 
+test("a cluster that cannot be reached is reported without kubectl's log", async () => {
+  const log = 'E1130 04:45:39.814528   22724 memcache.go:265] "Unhandled Error" err="x"\n';
+  const why = "The connection to the server localhost:8080 was refused";
+  programs.answer("kubectl", [{ to: "get", code: 1, stderr: `${log}${log}${why}\n` }]);
+
+  const { code, stderr } = await runInProcess(["quota"]);
+
+  expect(code).toBe(1);
+  expect(stderr).toMatch(new RegExp(`^tensorgate: kubectl get [a-z -]+ failed: ${why}\\n$`));
+});
+
 test("status says how many devices of the kind that the service uses are free", async () => {
   const running = {
     metadata: { name: "shop-shapes-1", namespace: "default" },

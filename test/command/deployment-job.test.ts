@@ -101,6 +101,13 @@ test("a deployment that is refused is a job that failed, and what changes nothin
     state: "failed",
     error: "shop is not ready: no such chart\nremoved again",
   });
+
+  programs.answer("helm", [{ to: "status", code: 1, stderr: "Error: release: not found" }]);
+  programs.answer("kubectl", [{ to: "get deployments", stdout: '{"items":[]}' }]);
+  expect((await runInProcess(["rollback", "other"])).stderr).toContain("not found");
+  expect((await runInProcess(["delete", "shop"])).stderr).toContain("give --record-only");
+  expect((await runInProcess(["delete", "shop", "--record-only", "--yes"])).code).toBe(0);
+  expect(await jobs().list()).toEqual([]);
 });
 
 /** Helm that installs until it is told to end, as it does while pods are not ready. */

@@ -1,6 +1,7 @@
 import {
   listImages,
   type ModelVersion,
+  openJobs,
   openRegistry,
   parseReference,
   type Registry,
@@ -41,8 +42,9 @@ export async function runDeleteService(name: string, options: DeleteServiceOptio
   const versions = await versionsOfService(registry, use).catch(explainRegistryError);
   if (options.cascade) assertUnused(versions, [use]);
   const service: DeployedService = { name, tools: createClusterTools(options) };
-  if (options.recordOnly) assertRecorded(registry, use, versions);
-  else await assertDeployed(service, versions.length > 0);
+  const isRecorded = versions.length > 0 || (await hasDeployments(registry, use));
+  if (options.recordOnly) assertRecorded(registry, use, isRecorded);
+  else await assertDeployed(service, isRecorded);
   const first = options.recordOnly
     ? serviceRecordStep(registry, use)
     : serviceStep(registry, service);
@@ -50,8 +52,14 @@ export async function runDeleteService(name: string, options: DeleteServiceOptio
   await carryOut("delete", [first, ...after], options);
 }
 
-function assertRecorded(registry: Registry, use: string, versions: readonly ModelVersion[]): void {
-  if (versions.length > 0) return;
+/** Whether a service was deployed from here, or was to be: one that was refused has a job as well. */
+async function hasDeployments({ directory }: Registry, use: string): Promise<boolean> {
+  const jobs = await openJobs(directory).list().catch(explainRegistryError);
+  return jobs.some(({ reference }) => reference === use);
+}
+
+function assertRecorded(registry: Registry, use: string, isRecorded: boolean): void {
+  if (isRecorded) return;
   throw new CommandError(`the registry ${registry.directory} has no record of a service "${use}"`);
 }
 

@@ -118,6 +118,8 @@ export async function runRollback(
 ): Promise<void> {
   const tools = createClusterTools(options);
   const registry = openRegistry(options.registry);
+  // A name that no service has gets no job.
+  await tools.helm(["status", service, "-o", "json"]);
   const revision = options.revision === undefined ? [] : [String(options.revision)];
   const job = { kind: "rollback", service, tools, signals, timeoutSeconds } as const;
   await runDeploymentJob(registry, job, async (report) => {

@@ -51,10 +51,19 @@ export async function runProgram(
   child.stdin.end(input);
   const code = await exitCodeOf(name, child, signal);
   if (accepted.includes(code)) return { code, ...said };
-  const reason = said.stderr.trim() || said.stdout.trim() || `exit code ${code}`;
+  const reason =
+    withoutLog(said.stderr) || said.stderr.trim() || said.stdout.trim() || `exit code ${code}`;
   const shown = [name, ...args.slice(0, 3)].join(" ");
   throw new CommandError(`${shown} failed: ${reason.replace(/^Error: /i, "")}`);
 }
+
+/** Leaves out the log of kubectl, such as `E1130 04:45:39.8 memcache.go:265] …`, which repeats what its last line says. */
+const withoutLog = (text: string) =>
+  text
+    .split("\n")
+    .filter((line) => !/^[EWI]\d{4} [\d:.]+ /.test(line))
+    .join("\n")
+    .trim();
 
 function exitCodeOf(
   name: string,

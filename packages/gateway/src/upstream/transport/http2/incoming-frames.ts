@@ -12,6 +12,8 @@ import { type DecodedBlock, HpackDecoder } from "./hpack.ts";
 
 /** What a server sends, frame by frame, checked as far as that needs no stream. */
 export interface FrameTarget {
+  /** Whether it takes no further frames. */
+  readonly isEnded: boolean;
   /** @param paddedBytes - of the payload with its padding, which the windows count */
   onData(id: number, data: Buffer, paddedBytes: number, isEnd: boolean): void;
   onHeaders(id: number, block: DecodedBlock, isEnd: boolean): void;
@@ -73,6 +75,8 @@ export class IncomingFrames {
   }
 
   #onFrame(type: number, flags: number, id: number, payload: Buffer): void {
+    // What ended the connection may have come with frames behind it.
+    if (this.#target.isEnded) return;
     if (this.#openBlock && type !== frameType.CONTINUATION) {
       throw new Http2Error("a header block is interrupted");
     }

@@ -32,7 +32,7 @@ export const openOwnHttp2: OpenHttp2 = (options, events) => new OwnConnection(op
 class OwnConnection implements Http2Connection, FrameTarget, StreamOwner {
   isConnecting = true;
   isClosed = false;
-  #isEnded = false;
+  isEnded = false;
   readonly #options: Http2Options;
   readonly #events: Http2Events;
   readonly #socket: Socket;
@@ -60,7 +60,7 @@ class OwnConnection implements Http2Connection, FrameTarget, StreamOwner {
   }
 
   get receivedBytes(): number {
-    return this.#isEnded ? 0 : this.#socket.bytesRead;
+    return this.isEnded ? 0 : this.#socket.bytesRead;
   }
 
   send({ path, headers, body }: Http2Request, receiver: Http2Receiver): Http2Stream {
@@ -73,7 +73,7 @@ class OwnConnection implements Http2Connection, FrameTarget, StreamOwner {
   }
 
   ping(onAnswer: OnAnswer): boolean {
-    if (this.#isEnded || this.isConnecting) return false;
+    if (this.isEnded || this.isConnecting) return false;
     this.#pings.push({ sentMs: performance.now(), onAnswer });
     this.#streams.write(frame(frameType.PING, Buffer.alloc(8)));
     return true;
@@ -85,8 +85,8 @@ class OwnConnection implements Http2Connection, FrameTarget, StreamOwner {
   }
 
   destroy(error: Error): void {
-    if (this.#isEnded) return;
-    this.#isEnded = true;
+    if (this.isEnded) return;
+    this.isEnded = true;
     this.isClosed = true;
     // The last frames are sent, unless the server reads nothing.
     const isFlushed = !this.isConnecting && this.#socket.writableLength === 0;
@@ -187,7 +187,7 @@ class OwnConnection implements Http2Connection, FrameTarget, StreamOwner {
 
   #connected(): void {
     const socket = this.#socket;
-    if (this.#isEnded) return;
+    if (this.isEnded) return;
     if (!speaksHttp2(socket)) {
       this.destroy(new Error("the server does not offer HTTP/2 (ALPN)"));
       return;
@@ -204,7 +204,7 @@ class OwnConnection implements Http2Connection, FrameTarget, StreamOwner {
   }
 
   #read(bytes: Buffer): void {
-    if (this.#isEnded) return;
+    if (this.isEnded) return;
     try {
       this.#incoming.read(bytes);
     } catch (thrown) {
@@ -219,7 +219,7 @@ class OwnConnection implements Http2Connection, FrameTarget, StreamOwner {
   }
 
   #flush(): void {
-    if (!this.isConnecting && !this.#isEnded) this.#streams.flush();
+    if (!this.isConnecting && !this.isEnded) this.#streams.flush();
   }
 
   /** Answers SETTINGS or PING. A server that sends them and reads nothing would fill the memory. */
@@ -273,7 +273,7 @@ class OwnConnection implements Http2Connection, FrameTarget, StreamOwner {
   }
 
   #endIfDone(): void {
-    if (!this.isClosed || this.#isEnded || this.#streams.count > 0) return;
+    if (!this.isClosed || this.isEnded || this.#streams.count > 0) return;
     if (!this.isConnecting) this.#streams.write(goawayFrame(http2Code.NO_ERROR));
     this.destroy(new Error("the connection was closed"));
   }

@@ -162,10 +162,9 @@ describe.skipIf(skipped !== "")(`the product's own image, built without a daemon
       const store = ["--root", join(folder, "podman"), "--runroot", join(folder, "podman-run")];
       const plain = ["--storage-driver=vfs", "--cgroup-manager=cgroupfs", "--events-backend=none"];
       const all = [...store, ...plain, `--runtime=${runc}`];
-      const { stdout } = await run(podman ?? "", [
-        ...all,
-        ...["pull", "--quiet", `oci:${join(folder, "server")}:1`],
-      ]);
+      // It names the image after the folder, which must be in lower case.
+      const pull = [...all, "pull", "--quiet", "oci:server:1"];
+      const { stdout } = await run(podman ?? "", pull, { cwd: folder });
       const name = `tensorgate-${process.pid}`;
       // Not more of anything than this machine may give.
       const limits = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"];

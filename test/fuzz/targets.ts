@@ -14,6 +14,7 @@ import {
 } from "@tensorgate/tf-serving";
 import { samplePicture } from "../support/pictures.ts";
 import { http2Frame, http2Opening } from "../support/raw-http.ts";
+import { http2Replies } from "./http2-replies.ts";
 import { damagedBinaryBody, inferenceReaders, inferenceRequests } from "./inference-targets.ts";
 import { large } from "./large-target.ts";
 import { mutate, pick, type Random } from "./mutate.ts";
@@ -280,7 +281,14 @@ const listener: FuzzTarget = {
   run: (input, gateway) => rawSend(input, gateway, 1 + (input.bytes.length % 3)),
 };
 
-const small: readonly FuzzTarget[] = [...codecs, savedModel, protocols, binaryInference, listener];
+const small: readonly FuzzTarget[] = [
+  ...codecs,
+  savedModel,
+  protocols,
+  binaryInference,
+  listener,
+  http2Replies,
+];
 export const targets: readonly FuzzTarget[] = [...small, large];
 
 /** Of all inputs, so many are large: each takes as long as a hundred others. */

@@ -20,7 +20,7 @@ import {
 } from "./frames.ts";
 import { type DecodedBlock, HpackError } from "./hpack.ts";
 import { type FrameTarget, IncomingFrames, type ServerSettings } from "./incoming-frames.ts";
-import { OutgoingStreams } from "./outgoing-streams.ts";
+import { maxJoinedBytes, OutgoingStreams } from "./outgoing-streams.ts";
 import { OwnStream, type StreamOwner } from "./own-stream.ts";
 import { RequestFields } from "./request-fields.ts";
 import { openSocket, speaksHttp2 } from "./socket.ts";
@@ -43,6 +43,7 @@ class OwnConnection implements Http2Connection, FrameTarget, StreamOwner {
   readonly #pings: { readonly sentMs: number; readonly onAnswer: OnAnswer }[] = [];
   /** Bytes that were received, and for which the server got no new window. */
   #unacknowledgedBytes = 0;
+  #willFlush = false;
 
   constructor(options: Http2Options, events: Http2Events) {
     this.#options = options;
@@ -68,7 +69,9 @@ class OwnConnection implements Http2Connection, FrameTarget, StreamOwner {
     const stream = new OwnStream(this, this.#fields.encode(path, headers), body, receiver);
     this.#streams.add(stream);
     if (this.#streams.isUsedUp) this.isClosed = true;
-    this.#flush();
+    const isAlone = this.#streams.count === 1;
+    if (isAlone || stream.unsentBytes > maxJoinedBytes) this.#flush();
+    else this.#flushSoon();
     return stream;
   }
 
@@ -216,6 +219,16 @@ class OwnConnection implements Http2Connection, FrameTarget, StreamOwner {
 
   #spend(count = 1): void {
     this.#useless.spend(count, this.#streams.sentCredit);
+  }
+
+  /** Sends short requests that come in one turn of the event loop by one system call. */
+  #flushSoon(): void {
+    if (this.#willFlush) return;
+    this.#willFlush = true;
+    setImmediate(() => {
+      this.#willFlush = false;
+      this.#flush();
+    });
   }
 
   #flush(): void {

@@ -138,6 +138,13 @@ const fatal: readonly Case[] = [
     what: "a table of 2 ** 28 bytes",
     frames: [reply(Buffer.concat([hpackInteger(2 ** 28, 5, 0x20), status200]))],
   },
+  {
+    what: "an index that a smaller table no longer has",
+    frames: [
+      headers(1, literal(":status", "103", "indexed")),
+      reply(Buffer.concat([tableSize(0), tableSize(4_096), indexed(62)])),
+    ],
+  },
   { what: "a change of the table behind a field", frames: [withStatus(tableSize(0))] },
 ];
 
@@ -309,6 +316,17 @@ describe.each(http2Implementations)("$name", ({ name: implementation, open }) =>
       await connection.closed;
     },
   );
+
+  test("CONTINUATION of another open stream ends the connection", async () => {
+    await using connection = await openScripted(open);
+    const { peer } = connection;
+    const calls = [connection.call(), connection.call()];
+    await peer.requestBody(3);
+    peer.write(Buffer.concat([headers(1, status200, 0), continuation(3, bytes(0))]));
+
+    for (const call of calls) expect(await call.ended).toBeInstanceOf(Error);
+    await connection.closed;
+  });
 
   test.each([
     { what: "a second GOAWAY", frames: [goaway(0, 1), goaway(0, 1)] },

@@ -110,7 +110,7 @@ test("a deployment that is refused is a job that failed, and what changes nothin
   expect(await jobs().list()).toEqual([]);
 });
 
-/** Helm that installs until it is told to end, as it does while pods are not ready. */
+/** Helm that installs until it gets a signal, as it does while pods are not ready. */
 const slowHelm = `#!/bin/sh
 echo "$@" >> "$(dirname "$0")/helm.txt"
 case "$*" in

@@ -77,7 +77,7 @@ const capacity = {
   ageMs: 1_500,
 };
 
-test("free devices of the cluster are told, to a key of a region those of its region", async () => {
+test("the status has the free devices of the cluster, for a key of a region those of its region", async () => {
   const key = `tg_here_${"s".repeat(43)}`;
   const sha256 = createHash("sha256").update(key).digest("hex");
   const here = { id: "here", sha256, models: ["*"], residency: ["westeurope"] };

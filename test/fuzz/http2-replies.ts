@@ -1,4 +1,4 @@
-import type { OpenHttp2 } from "../../packages/gateway/src/upstream/transport/http2/connection.ts";
+import type { OpenHttp2 } from "../../packages/gateway/src/upstream/transport/http2/contract.ts";
 import { openOwnHttp2 } from "../../packages/gateway/src/upstream/transport/http2/own-connection.ts";
 import { type CallReport, openScripted } from "../support/http2-calls.ts";
 import {

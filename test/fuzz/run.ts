@@ -1,4 +1,4 @@
-// Sends damaged input to everything that reads what callers and replicas send, for as long as it is told.
+// Sends damaged input to everything that reads what callers and replicas send, until the time limit.
 import { parseArgs } from "node:util";
 import { seededRandom } from "./mutate.ts";
 import { type FuzzGateway, startFuzzGateway } from "./send.ts";

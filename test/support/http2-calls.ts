@@ -5,7 +5,7 @@ import type {
   Http2Request,
   Http2Stream,
   OpenHttp2,
-} from "../../packages/gateway/src/upstream/transport/http2/connection.ts";
+} from "../../packages/gateway/src/upstream/transport/http2/contract.ts";
 import { openNodeHttp2 } from "../../packages/gateway/src/upstream/transport/http2/node-connection.ts";
 import { openOwnHttp2 } from "../../packages/gateway/src/upstream/transport/http2/own-connection.ts";
 import { type RawPeer, startRawHttp2Server } from "./raw-http2-server.ts";

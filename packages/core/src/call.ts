@@ -118,7 +118,7 @@ export interface StageTimes {
   readonly entries: readonly StageTime[];
 }
 
-/** Of a call whose stages nobody reads, such as a probe. */
+/** Stage times of a call for which they are not read, such as a probe. */
 export const noStageTimes: StageTimes = { add: () => {}, entries: [] };
 
 /** Protocols that a call can come by. */

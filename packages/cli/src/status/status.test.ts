@@ -113,7 +113,7 @@ test.each([
   expect(statusEvents(before, now)).toEqual(events);
 });
 
-test("free devices are told above the table, and only where the gateway counts them", () => {
+test("free devices stand above the table, only if the gateway counts them", () => {
   const regions = [{ name: "eastus", freeCount: 0, totalCount: 2 }];
   const capacity = { devices: [{ resource: "xilinx.com/fpga", regions }], ageMs: 1 };
   const second = (status: GatewayStatus) => statusTable(status, { ...form, width: 48 })[1];

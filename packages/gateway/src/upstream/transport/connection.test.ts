@@ -3,7 +3,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { manualClock } from "@tensorgate/core/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createConnection } from "./connection.ts";
-import type { Http2Connection } from "./http2/connection.ts";
+import type { Http2Connection } from "./http2/contract.ts";
 import { channelDefaults } from "./options.ts";
 
 let address: string;

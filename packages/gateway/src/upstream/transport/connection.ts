@@ -6,7 +6,7 @@ import {
   type Http2Options,
   http2Code,
   type OpenHttp2,
-} from "./http2/connection.ts";
+} from "./http2/contract.ts";
 import { openNodeHttp2 } from "./http2/node-connection.ts";
 import { openOwnHttp2 } from "./http2/own-connection.ts";
 import type { ChannelOptions } from "./options.ts";

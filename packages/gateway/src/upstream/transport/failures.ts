@@ -16,7 +16,7 @@ import {
 } from "@tensorgate/grpc";
 import { versionLabelsFrom, versionLabelsHeader } from "@tensorgate/tf-serving";
 import type { OpenConnection } from "./connection.ts";
-import { type Http2Stream, http2Code } from "./http2/connection.ts";
+import { type Http2Stream, http2Code } from "./http2/contract.ts";
 
 /** Longest text of a replica in responses and logs, in characters. */
 const maxTextChars = 1_024;

@@ -30,7 +30,7 @@ import {
   type Http2Stream,
   http2Code,
   maxHeaderBytes,
-} from "./http2/connection.ts";
+} from "./http2/contract.ts";
 
 /** Unary gRPC calls to one address, over one HTTP/2 connection that is made when needed and made anew when lost. */
 export interface UnaryChannel {
@@ -74,7 +74,7 @@ const deadlineSlackMs = 20;
 
 /**
  * Built on HTTP/2 rather than a gRPC library: a picture is handed to the socket in the buffer it was received in, and a
- * call that never left is told apart from one that was lost on the way.
+ * call that never left is distinguished from one that was lost on the way.
  */
 export function createUnaryChannel(deps: ConnectionDeps): UnaryChannel {
   const { maxMessageBytes, maxReplyElements } = deps.settings;

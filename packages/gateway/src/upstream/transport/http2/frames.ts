@@ -1,4 +1,4 @@
-import { http2Code, maxHeaderBytes } from "./connection.ts";
+import { http2Code, maxHeaderBytes } from "./contract.ts";
 
 /** Types of frames. @see RFC 9113, section 6 */
 export const frameType = {

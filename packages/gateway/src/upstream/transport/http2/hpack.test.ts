@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { maxHeaderBytes } from "./connection.ts";
+import { maxHeaderBytes } from "./contract.ts";
 import { HpackDecoder, HpackError } from "./hpack.ts";
 import { RequestFields } from "./request-fields.ts";
 

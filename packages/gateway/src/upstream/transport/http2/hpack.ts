@@ -1,5 +1,5 @@
 import type { HeaderBlock } from "@tensorgate/grpc";
-import { maxHeaderBytes } from "./connection.ts";
+import { maxHeaderBytes } from "./contract.ts";
 import { endOfText, huffmanLengths, staticFields } from "./hpack-tables.ts";
 
 /** A header block as it was received. */
@@ -19,7 +19,7 @@ export class HpackError extends Error {
   override readonly name = "HpackError";
 }
 
-/** Memory of the dynamic table, in bytes as HPACK counts them: what a server may use until it is told less. */
+/** Memory of the dynamic table, in bytes as HPACK counts them: HTTP/2 allows them without SETTINGS that say less. */
 const tableBytes = 4_096;
 
 /** What a field counts beside its name and its value, in bytes. @see RFC 7541, section 4.1 */

@@ -1,4 +1,4 @@
-import { http2Code } from "./connection.ts";
+import { http2Code } from "./contract.ts";
 import {
   FrameReader,
   frameFlag,

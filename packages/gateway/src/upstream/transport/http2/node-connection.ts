@@ -9,7 +9,7 @@ import {
   type Http2Stream,
   http2Code,
   maxHeaderBytes,
-} from "./connection.ts";
+} from "./contract.ts";
 
 /** ORIGIN and ALTSVC frames that a connection may receive: they have no use here, and each costs time. */
 const maxUselessFrames = 100;

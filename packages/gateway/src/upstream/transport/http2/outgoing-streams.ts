@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { IdMap } from "@tensorgate/core";
-import { http2Code } from "./connection.ts";
+import { http2Code } from "./contract.ts";
 import {
   frameFlag,
   frameHeadBytes,
@@ -63,7 +63,7 @@ export class OutgoingStreams {
     return this.#nextId + 2 * this.#waiting.length > maxWindowBytes;
   }
 
-  /** Bytes of frames that are not about bodies, and wait in the memory of the socket. */
+  /** Whether more waits in the memory of the socket than bodies explain. */
   get isOverfull(): boolean {
     return this.#socket.writableLength > 2 * maxQueuedBytes;
   }

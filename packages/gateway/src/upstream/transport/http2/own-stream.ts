@@ -1,4 +1,4 @@
-import type { Http2Receiver, Http2Stream } from "./connection.ts";
+import type { Http2Receiver, Http2Stream } from "./contract.ts";
 import type { DecodedBlock } from "./hpack.ts";
 
 /** The part of a connection that a stream needs. */

@@ -1,4 +1,4 @@
-import type { Http2Options } from "./connection.ts";
+import type { Http2Options } from "./contract.ts";
 import { maxFrameBytes } from "./frames.ts";
 import { connectionFields, isName } from "./hpack.ts";
 

@@ -1,6 +1,6 @@
 import net from "node:net";
 import tls from "node:tls";
-import type { Http2Options } from "./connection.ts";
+import type { Http2Options } from "./contract.ts";
 
 /** Every connection reads into this: what was received is used up before the next one reads. */
 const readBuffer = Buffer.allocUnsafeSlow(65_536);

@@ -1,4 +1,4 @@
-import { http2Code } from "./connection.ts";
+import { http2Code } from "./contract.ts";
 import { Http2Error } from "./frames.ts";
 
 /** Frames that a server may send in advance, and those that it can save up for. */

@@ -74,7 +74,7 @@ export interface Http2Receiver {
   /** @param piece - of the body, to be kept by the receiver */
   onData(piece: Buffer): void;
   onTrailers(trailers: HeaderBlock, byteCount: number): void;
-  /** The stream is over: the reply has ended, the server has reset it, or the connection was lost. @param error - unless the reply ended by itself */
+  /** The stream is over: the reply has ended, the server has reset it, or the connection was lost. @param error - undefined if the reply ended, or the server reset the stream with NO_ERROR */
   onClose(error: Error | undefined): void;
 }
 

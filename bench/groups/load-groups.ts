@@ -89,7 +89,8 @@ export const inFlight: Group = loadGroup(
           kind,
           pictureBytes: defaults.pictureBytes,
           inFlight: count,
-          requestCount: Math.max(defaults.requestCount, 8 * count),
+          // Enough that the connections of all callers, opened together, hardly count.
+          requestCount: Math.max(defaults.requestCount, 32 * count),
         }),
       ),
   ),

@@ -4,7 +4,7 @@ import type { GatewayOptions } from "./config/gateway-options.ts";
 import type { Devices } from "./devices/devices.ts";
 import type { SimulatedOutages } from "./inbound/protocols/rest/outage-routes.ts";
 import type { ConsoleFiles } from "./inbound/protocols/rest/public-routes.ts";
-import type { RejectedConnections } from "./inbound/server/listener/connections.ts";
+import type { RejectedConnections } from "./inbound/server/listener/rejections.ts";
 import type { CertificateNews } from "./inbound/server/listener/tls-acceptor.ts";
 import type { Rollouts } from "./rollout/rollouts.ts";
 import type { StateChange } from "./routing/scheduler/events.ts";

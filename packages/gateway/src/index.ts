@@ -18,8 +18,8 @@ export type { SimulatedOutages } from "./inbound/protocols/rest/outage-routes.ts
 export type { ConsoleFile, ConsoleFiles } from "./inbound/protocols/rest/public-routes.ts";
 export { connectErrorFrom } from "./inbound/protocols/rpc/errors.ts";
 export { type WireStatus, wireStatusOf } from "./inbound/protocols/wire-status.ts";
-export type { RejectedConnections } from "./inbound/server/listener/connections.ts";
 export { sniffHttpVersion } from "./inbound/server/listener/first-bytes.ts";
+export type { RejectedConnections } from "./inbound/server/listener/rejections.ts";
 export type { CertificateNews } from "./inbound/server/listener/tls-acceptor.ts";
 export {
   type ModelManifest,

@@ -46,12 +46,48 @@ export const connectionMutants: readonly Mutant[] = [
       replace: "timer = clock.setTimer(limits.idleTimeoutMs, () => {});",
     },
     {
+      name: "connections: one that is read again may idle for ever",
+      find: "if (exchangeCount === 0 && !socket.destroyed) connection.awaitNext();",
+      replace: "",
+    },
+    {
+      name: "connections: none waits for its turn",
+      find: "if (isSession(connection) || !turns.areTaken) return",
+      replace: "return",
+    },
+    {
       name: "drain: a busy connection is ended",
       find: "if (connection.exchangeCount > 0) connection.closeSession?.();",
       replace: "if (connection.exchangeCount > 0) connection.close();",
     },
   ]),
+  ...mutantsOf(
+    `${listener}/turns.ts`,
+    [`${listener}/turns.test.ts`],
+    [
+      {
+        name: "turns: as many as ended are read again",
+        find: "endedCount >> 1",
+        replace: "endedCount",
+      },
+      {
+        name: "turns: those that wait for replicas hold up others",
+        find: "isIdle ? perIdleTurn",
+        replace: "isIdle ? 1",
+      },
+      {
+        name: "turns: others pass those that wait",
+        find: " || waiting.length > 0)",
+        replace: ")",
+      },
+    ],
+  ),
   ...mutantsOf(`${listener}/listener.ts`, tests, [
+    {
+      name: "drain: what waits for its turn is dropped",
+      find: "if (keepsIdle || areTaken)",
+      replace: "if (keepsIdle)",
+    },
     {
       name: "connections: any number of streams",
       find: "maxConcurrentStreams: listen.maxStreamsPerConnection,",

@@ -41,12 +41,12 @@ import { unroutedServingAnswer } from "./protocols/tensorflow-serving/errors.ts"
 import { tensorflowServingRoutes } from "./protocols/tensorflow-serving/routes.ts";
 import { createBodyBudget } from "./server/body/body-budget.ts";
 import { createDecompress } from "./server/body/decompress.ts";
+import { createListener } from "./server/listener/listener.ts";
 import {
   createRejectionReports,
   type RejectedConnections,
   type RejectionReason,
-} from "./server/listener/connections.ts";
-import { createListener } from "./server/listener/listener.ts";
+} from "./server/listener/rejections.ts";
 import type { CertificateNews } from "./server/listener/tls-acceptor.ts";
 
 export interface InboundDeps {

@@ -4,6 +4,7 @@ import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { listenDefaults } from "../../options.ts";
 import { createConnectionTable } from "./connections.ts";
+import { createTurns } from "./turns.ts";
 
 function fakeSocket() {
   const socket = Object.assign(new EventEmitter(), {
@@ -26,18 +27,18 @@ test("a session that is idle, and does not end when it is asked to, is reset", (
     headerTimeoutMs: 10_000,
     isNearFileLimit: () => false,
     onRejected: () => {},
+    turns: createTurns({ clock, afterPoll: (callback) => callback() }),
     clock,
   });
   const socket = fakeSocket();
-  const connection = table.admit(socket as unknown as net.Socket);
   let goodbyeCount = 0;
-  if (connection) {
+  table.admit(socket as unknown as net.Socket, (connection) => {
     connection.closeSession = () => {
       goodbyeCount += 1;
     };
-  }
-  connection?.begin();
-  connection?.end();
+    connection.begin();
+    connection.end();
+  });
 
   clock.advance(listenDefaults.idleTimeoutMs);
   expect([goodbyeCount, socket.resetCount]).toEqual([1, 0]);

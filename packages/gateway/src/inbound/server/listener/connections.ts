@@ -3,6 +3,8 @@ import type net from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock } from "@tensorgate/core";
 import type { ListenSettings } from "../../options.ts";
+import type { RejectionReason } from "./rejections.ts";
+import type { Turns } from "./turns.ts";
 
 /** One caller's connection, from the moment it is accepted. */
 export interface ClientConnection {
@@ -28,8 +30,12 @@ export interface ClientConnection {
 /** Every open connection: how many there are, how many each address has, and how long each may stay silent. */
 export interface ConnectionTable {
   readonly count: number;
-  /** @returns undefined, and closes the socket, if there are enough of them */
-  admit(socket: net.Socket): ClientConnection | undefined;
+  /**
+   * Closes the socket, which is not read yet, if there are enough of them.
+   *
+   * @param onTurn - may read it from now on
+   */
+  admit(socket: net.Socket, onTurn: (connection: ClientConnection) => void): void;
   /**
    * Ends HTTP/2 sessions as soon as their streams have ended, and other connections when their exchanges have.
    *
@@ -52,6 +58,7 @@ export interface ConnectionTableOptions {
   /** Whether a socket took one of the last files that the process may open. */
   readonly isNearFileLimit: (socket: net.Socket) => boolean;
   readonly onRejected: (reason: RejectionReason) => void;
+  readonly turns: Turns;
   readonly clock: Clock;
 }
 
@@ -65,7 +72,7 @@ const halfCloseMs = 500;
 const lingerMs = 5_000;
 
 export function createConnectionTable(options: ConnectionTableOptions): ConnectionTable {
-  const { limits, headerTimeoutMs, isNearFileLimit, onRejected, clock } = options;
+  const { limits, headerTimeoutMs, isNearFileLimit, onRejected, turns, clock } = options;
   const open = new Map<net.Socket, OpenClientConnection>();
   const countOf = new Map<string, number>();
   let draining: "no" | "idle-kept" | "idle-closed" = "no";
@@ -74,11 +81,15 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
 
   interface OpenClientConnection extends ClientConnection {
     exchangeCount: number;
+    /** It is read from now on, and closed if no request comes soon. */
+    awaitFirst(): void;
+    /** The same after a request. */
+    awaitNext(): void;
     /** Closes it: an HTTP/2 session gracefully, within `lingerMs`. */
     close(): void;
   }
 
-  function admit(socket: net.Socket): ClientConnection | undefined {
+  function admit(socket: net.Socket, onTurn: (connection: ClientConnection) => void): void {
     socket.on("error", () => {});
     if (isOver) return void socket.destroy();
     const network = networkOf(socket.remoteAddress);
@@ -87,7 +98,7 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
     if (rejected) {
       socket.destroy();
       onRejected(rejected);
-      return undefined;
+      return;
     }
     countOf.set(network, count + 1);
     const connection = opened(socket);
@@ -99,7 +110,12 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
       else countOf.delete(network);
       if (open.size === 0) whenEmpty?.resolve();
     });
-    return connection;
+    // Accepted by the hundred in one turn of the event loop, they would all be read in the next.
+    turns.wait(() => {
+      if (socket.destroyed) return;
+      connection.awaitFirst();
+      onTurn(connection);
+    });
   }
 
   function rejectionOf(countOfAddress: number): RejectionReason | undefined {
@@ -118,23 +134,37 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
       timer = clock.setTimer(halfCloseMs, noticeReset);
       socket.write("");
     };
-    let timer = clock.setTimer(headerTimeoutMs, () => connection.transport.destroy());
-    socket.once("close", () => timer[Symbol.dispose]());
+    let timer: Disposable | undefined;
+    socket.once("close", () => timer?.[Symbol.dispose]());
+    const readAgain = () => {
+      const { transport, exchangeCount } = connection;
+      transport.resume();
+      // It may have been read ahead, and then a request is under way.
+      if (exchangeCount === 0 && !socket.destroyed) connection.awaitNext();
+    };
     const connection: OpenClientConnection = {
       transport: socket,
       closeSession: undefined,
       unanswered: [],
       exchangeCount: 0,
       reset,
+      awaitFirst: () => {
+        timer = clock.setTimer(headerTimeoutMs, () => connection.transport.destroy());
+      },
+      awaitNext: () => {
+        timer?.[Symbol.dispose]();
+        timer = clock.setTimer(limits.idleTimeoutMs, () => connection.close());
+      },
       close: () => {
-        timer[Symbol.dispose]();
+        timer?.[Symbol.dispose]();
         if (!connection.closeSession) return void connection.transport.destroy();
         connection.closeSession();
         if (!socket.destroyed) timer = clock.setTimer(lingerMs, reset);
       },
       begin: () => {
         connection.exchangeCount += 1;
-        timer[Symbol.dispose]();
+        if (!isSession(connection)) turns.begin();
+        timer?.[Symbol.dispose]();
         receivedMs = clock.nowMs();
       },
       received: () => {
@@ -144,7 +174,7 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
         // Without an exchange, and after the last one, node:http ends the connection.
         if (connection.exchangeCount === 0) return;
         if (clock.nowMs() - receivedMs > halfCloseMs) return void connection.transport.destroy();
-        timer[Symbol.dispose]();
+        timer?.[Symbol.dispose]();
         timer = clock.setTimer(halfCloseMs, () => {
           timer = clock.setTimer(halfCloseMs, noticeReset);
           probe(connection.unanswered.at(-1));
@@ -152,12 +182,15 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
       },
       end: () => {
         connection.exchangeCount -= 1;
+        if (!isSession(connection)) turns.end();
         if (connection.exchangeCount > 0 || socket.destroyed) return;
         const isLeaving =
           draining === "idle-closed" || (draining !== "no" && isSession(connection));
         if (isLeaving) return connection.close();
-        timer[Symbol.dispose]();
-        timer = clock.setTimer(limits.idleTimeoutMs, () => connection.close());
+        if (isSession(connection) || !turns.areTaken) return connection.awaitNext();
+        timer?.[Symbol.dispose]();
+        connection.transport.pause();
+        turns.wait(readAgain);
       },
     };
     return connection;
@@ -212,71 +245,4 @@ export function networkOf(address = ""): string {
   const tailGroups = tail === "" ? [] : tail.split(":");
   const zeros = Array.from({ length: 8 - headGroups.length - tailGroups.length }, () => "0");
   return [...headGroups, ...zeros, ...tailGroups].slice(0, 4).join(":");
-}
-
-/** Why a connection was closed before it was used. */
-export type RejectionReason = "address-limit" | "total-limit" | "file-limit";
-
-/** Connections that were closed before they were used, since the last report. */
-export interface RejectedConnections {
-  readonly reason: RejectionReason;
-  readonly count: number;
-}
-
-/** How long the next report of the same reason waits, in milliseconds: a flood must not become one of the log. */
-const reportEveryMs = 10_000;
-
-/** Reports the first rejection of each reason immediately, and those that follow together. */
-export function createRejectionReports(
-  report: (rejected: RejectedConnections) => void,
-  clock: Pick<Clock, "nowMs">,
-): (reason: RejectionReason) => void {
-  const pending = new Map<RejectionReason, { count: number; reportedMs: number }>();
-  return (reason) => {
-    const nowMs = clock.nowMs();
-    const state = pending.get(reason) ?? { count: 0, reportedMs: Number.NEGATIVE_INFINITY };
-    pending.set(reason, state);
-    state.count += 1;
-    if (nowMs - state.reportedMs < reportEveryMs) return;
-    const { count } = state;
-    state.count = 0;
-    state.reportedMs = nowMs;
-    report({ reason, count });
-  };
-}
-
-/**
- * Says whether a socket took one of the last file descriptors that the process may open.
- *
- * libuv closes connections without a word when there is none left, and then replicas, certificates and decoders cannot
- * be opened either: so the last ones are kept for those. The system gives the lowest free number to every new file.
- */
-export function createFileLimit(limit: number | undefined): (socket: net.Socket) => boolean {
-  if (limit === undefined) return () => false;
-  const reserved = Math.min(Math.max(Math.floor(limit / 16), 16), 512);
-  return (socket) => descriptorOf(socket) >= limit - reserved;
-}
-
-/** How many files this process may open; undefined where the system does not say, or sets no limit. */
-export function openFileLimit(): number | undefined {
-  if (process.platform === "win32") return undefined;
-  const report: NodeJS.ProcessReport & { excludeNetwork?: boolean } = process.report;
-  const { excludeNetwork = false } = report;
-  // Looking up the names of our connections would take seconds.
-  report.excludeNetwork = true;
-  try {
-    const { userLimits } = report.getReport() as {
-      readonly userLimits?: { readonly open_files?: { readonly soft?: unknown } };
-    };
-    const soft = userLimits?.open_files?.soft;
-    return typeof soft === "number" ? soft : undefined;
-  } finally {
-    report.excludeNetwork = excludeNetwork;
-  }
-}
-
-/** -1 where there is none to see. */
-function descriptorOf(socket: net.Socket): number {
-  const { _handle: handle } = socket as { readonly _handle?: { readonly fd?: number } | null };
-  return handle?.fd ?? -1;
 }

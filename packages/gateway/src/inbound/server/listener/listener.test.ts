@@ -289,3 +289,46 @@ test("a client that closes its sending side long after its request has gone", as
 
   expect(half.received()).toBe("");
 });
+
+/** Sends requests one after the other, each when the one before it is answered. */
+async function ask(port: number, count: number): Promise<number> {
+  const { socket, closed } = await connected(port);
+  let received = "";
+  let answeredCount = 0;
+  for (let index = 0; index < count; index += 1) {
+    socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+    received = "";
+    while (!received.endsWith("ok")) received += String(await once(socket, "data"));
+    answeredCount += 1;
+  }
+  socket.end();
+  await closed;
+  return answeredCount;
+}
+
+test("of many connections that are read by turns, each request is answered", async () => {
+  await using server = await listening((_request, response) => {
+    setImmediate(() => response.end("ok"));
+  });
+
+  const counts = await Promise.all(Array.from({ length: 300 }, () => ask(server.port, 4)));
+
+  expect(counts).toEqual(counts.map(() => 4));
+});
+
+test("closing answers what waits for its turn", async () => {
+  const held: NodeResponse[] = [];
+  await using server = await listening((_request, response) => void held.push(response));
+  const answers = Array.from({ length: 60 }, () => ask(server.port, 1));
+  // Those that waited are read, too, as long as the others wait for something else.
+  await expect.poll(() => held.length).toBe(60);
+  const later = talk(server.port, [get]);
+  for (const response of held.splice(0)) response.end("ok");
+  const closed = server.close(60_000);
+  await expect.poll(() => held.length).toBe(1);
+  held[0]?.end("ok");
+
+  expect(await Promise.all(answers)).toEqual(answers.map(() => 1));
+  expect(await later).toContain("ok");
+  await closed;
+});

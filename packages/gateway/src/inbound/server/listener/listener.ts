@@ -8,16 +8,12 @@ import type { ListenSettings, RequestOptions } from "../../options.ts";
 import type { BodyBudget } from "../body/body-budget.ts";
 import { maxUnauthenticatedBytes } from "../exchange.ts";
 import type { OnRequest } from "../node-http.ts";
-import {
-  type ClientConnection,
-  createConnectionTable,
-  createFileLimit,
-  openFileLimit,
-  type RejectionReason,
-} from "./connections.ts";
+import { type ClientConnection, createConnectionTable } from "./connections.ts";
 import { answerMalformedRequest, sniffHttpVersion } from "./first-bytes.ts";
+import { createFileLimit, openFileLimit, type RejectionReason } from "./rejections.ts";
 import { createRequestGate } from "./request-gate.ts";
 import { type CertificateNews, createTlsAcceptor, type TlsAcceptor } from "./tls-acceptor.ts";
+import { createTurns, shortTurnMs } from "./turns.ts";
 
 /** One port for HTTP/1.1 and HTTP/2, in cleartext or, where there is a certificate, in TLS only. */
 export interface Listener {
@@ -54,9 +50,6 @@ export interface ListenerOptions {
 /** Connections that the system accepts before we do. */
 const backlog = 1_024;
 
-/** A turn of the event loop in which next to nothing was done, in milliseconds. */
-const shortTurnMs = 0.2;
-
 /**
  * Serves HTTP/1.1 and HTTP/2 on one port. The sockets belong to a `net.Server`, which hands them off to the HTTP
  * servers. A server that never listens has no timers, so those of a connection, the table of connections and the drain
@@ -66,11 +59,13 @@ export function createListener(options: ListenerOptions): Listener {
   const { listen, onCertificates, onRejected, clock } = options;
   const { headerTimeoutMs } = options.requests;
   const isNearFileLimit = createFileLimit(openFileLimit());
+  const turns = createTurns({ clock });
   const table = createConnectionTable({
     limits: listen,
     headerTimeoutMs,
     isNearFileLimit,
     onRejected,
+    turns,
     clock,
   });
   const requestGate = createRequestGate(options);
@@ -137,14 +132,14 @@ export function createListener(options: ListenerOptions): Listener {
 
   const tls: TlsAcceptor | undefined =
     listen.tls && createTlsAcceptor(listen.tls, { clock, onCertificates });
-  const server = net.createServer({ noDelay: true }, (socket) => {
+  const server = net.createServer({ noDelay: true, pauseOnConnect: true }, (socket) => {
     acceptedCount += 1;
-    const connection = table.admit(socket);
-    if (!connection) return;
-    if (!tls) return sniffHttpVersion(socket, (version) => handOff(socket, version, connection));
-    tls.accept(socket, (secured: TLSSocket) => {
-      if (secured.alpnProtocol === "h2") return handOff(secured, "h2", connection);
-      handOff(secured, "http/1.1", connection);
+    table.admit(socket, (connection) => {
+      if (!tls) return sniffHttpVersion(socket, (version) => handOff(socket, version, connection));
+      tls.accept(socket, (secured: TLSSocket) => {
+        if (secured.alpnProtocol === "h2") return handOff(secured, "h2", connection);
+        handOff(secured, "http/1.1", connection);
+      });
     });
   });
 
@@ -191,7 +186,9 @@ export function createListener(options: ListenerOptions): Listener {
       requestGate.endWithNextResponses();
       closing.resolve();
       using _grace = clock.setTimer(graceMs, table.destroyAll);
-      if (keepsIdle) await acceptWaiting();
+      const areTaken = turns.areTaken;
+      turns.endAll();
+      if (keepsIdle || areTaken) await acceptWaiting();
       server.close();
       table.drain(keepsIdle);
       await table.empty();

@@ -1,0 +1,80 @@
+import type { Clock } from "@tensorgate/core";
+
+/** Lets connections be read by turns while there is more to do than the process can do at once. */
+export interface Turns {
+  /** A request over HTTP/1.1 begins. */
+  begin(): void;
+  /** It has been answered, or is over. */
+  end(): void;
+  /** Whether a connection from which a request may come should wait for its turn. */
+  readonly areTaken: boolean;
+  /** Calls `read` when the connection's turn has come, in the order in which they wait. */
+  wait(read: () => void): void;
+  /** Gives every connection its turn now, and never takes one again. */
+  endAll(): void;
+}
+
+/**
+ * Requests in flight from which connections wait. What a request needs until it is answered outlives a collection of the
+ * young generation if a thousand are begun together, and then costs as much as the request itself; a few dozen at a
+ * time leave nothing behind, and still fill each turn of the event loop.
+ */
+const enough = 32;
+
+/** Connections that have their turn in addition when the event loop had nothing to do: what is under way waits for replicas. */
+const perIdleTurn = 8;
+
+/** A turn of the event loop in which next to nothing was done, in milliseconds. */
+export const shortTurnMs = 0.2;
+
+export interface TurnsOptions {
+  readonly clock: Pick<Clock, "nowMs">;
+  /** Calls back once per turn of the event loop, when what has arrived was read. */
+  readonly afterPoll?: (callback: () => void) => void;
+}
+
+/** Requests that are not read yet wait in the system's buffer of their connection, where they cost nothing. */
+export function createTurns({ clock, afterPoll = setImmediate }: TurnsOptions): Turns {
+  const waiting: (() => void)[] = [];
+  let inFlightCount = 0;
+  /** Since the last turn. */
+  let endedCount = 0;
+  let turnedMs = 0;
+  let areOver = false;
+
+  function next(): void {
+    for (const read of waiting.splice(0, areOver ? waiting.length : nextCount())) read();
+    if (waiting.length > 0) afterPoll(next);
+  }
+
+  /** At least one, so that everyone's turn comes; at most half of what ended while there is enough, so that it becomes less. */
+  function nextCount(): number {
+    const nowMs = clock.nowMs();
+    const isIdle = endedCount === 0 && nowMs - turnedMs < shortTurnMs;
+    const minCount = isIdle ? perIdleTurn : Math.max(1, endedCount >> 1);
+    endedCount = 0;
+    turnedMs = nowMs;
+    return Math.max(minCount, enough - inFlightCount);
+  }
+
+  return {
+    begin: () => {
+      inFlightCount += 1;
+    },
+    end: () => {
+      inFlightCount -= 1;
+      endedCount += 1;
+    },
+    get areTaken() {
+      return !areOver && (inFlightCount >= enough || waiting.length > 0);
+    },
+    wait: (read) => {
+      waiting.push(read);
+      if (waiting.length === 1) afterPoll(next);
+    },
+    endAll: () => {
+      areOver = true;
+      next();
+    },
+  };
+}

@@ -155,4 +155,15 @@ export const routingMutants: readonly Mutant[] = [
       },
     ],
   ),
+  ...mutantsOf(
+    `${scheduler}/pool.ts`,
+    [`${scheduler}/regions/foreseen-wait.test.ts`],
+    [
+      {
+        name: "regions: the wait is that of a round trip ago",
+        find: "reportedWaitMs(survey, pool.targetMs(survey), survey.roundTripMs)",
+        replace: "reportedWaitMs(survey, pool.targetMs(survey))",
+      },
+    ],
+  ),
 ];

@@ -1,5 +1,5 @@
 import { codelIntervalMs, createOverload, createRequestQueue } from "./queues/request-queue.ts";
-import { createPeerLatency } from "./replicas/latency.ts";
+import { createPeerLatency, waitAfter } from "./replicas/latency.ts";
 import {
   createReplica,
   isCandidate,
@@ -89,8 +89,12 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
     return best;
   }
 
-  /** Returns the shortest wait that the gateways of the region reported, in milliseconds; 0 if a report is missing or old. */
-  function reportedWaitMs({ nowMs }: PoolSurvey, targetMs: number): number {
+  /**
+   * Returns the shortest wait that the gateways of the region reported, in milliseconds; 0 if a report is missing or old.
+   *
+   * @param aheadMs - counts what it will have grown by after this time
+   */
+  function reportedWaitMs({ nowMs }: PoolSurvey, targetMs: number, aheadMs = 0): number {
     let minMs = Number.POSITIVE_INFINITY;
     for (const { isServing, expectedWait } of replicas.values()) {
       if (!isServing) continue;
@@ -98,7 +102,7 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
       const { waitMs, reportedMs } = expectedWait;
       // A long queue is believed until another report: a request sent there would be rejected after a whole round trip.
       const isGood = waitMs > targetMs || nowMs - reportedMs < maxReportAgeMs;
-      minMs = Math.min(minMs, isGood ? waitMs : 0);
+      minMs = Math.min(minMs, isGood ? waitAfter(expectedWait, aheadMs) : 0);
     }
     return minMs;
   }
@@ -173,8 +177,9 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
       const { gatewayCount, parallelism, slotCount, inFlight, capacityPerMs } = survey;
       if (gatewayCount > 0) {
         const over = Math.max(0, inFlight + queue.depthAhead(rank) + 1 - slotCount);
-        const reportedMs = reportedWaitMs(survey, pool.targetMs(survey));
-        return reportedMs + (survey.roundTripMs * over) / slotCount;
+        // A report is half a round trip old when it comes, and a request arrives half a round trip after it is sent.
+        const waitMs = reportedWaitMs(survey, pool.targetMs(survey), survey.roundTripMs);
+        return waitMs + (survey.roundTripMs * over) / slotCount;
       }
       if (capacityPerMs === 0) return Number.POSITIVE_INFINITY;
       return Math.max(0, queue.depthAhead(rank) + inFlight - parallelism + 1) / capacityPerMs;

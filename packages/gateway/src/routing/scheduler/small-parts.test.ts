@@ -4,7 +4,14 @@ import { createOverload } from "./queues/request-queue.ts";
 import { costMs } from "./regions/region-selection.ts";
 import { createAimdLimit } from "./replicas/concurrency-limit.ts";
 import { afterProbe, ejectionMs } from "./replicas/health.ts";
-import { createLatencyHistogram, createServiceTime, median } from "./replicas/latency.ts";
+import {
+  createLatencyHistogram,
+  createServiceTime,
+  median,
+  type ReportedWait,
+  reportedWait,
+  waitAfter,
+} from "./replicas/latency.ts";
 
 describe("a budget", () => {
   test("begins with its reserve, and grows with requests", () => {
@@ -131,6 +138,35 @@ test.each([
     expect(costMs(facts)).toBe(cost);
   },
 );
+
+describe("the wait that a gateway reports", () => {
+  /** After reports of these waits, one every `everyMs`. */
+  const after = (waitsMs: readonly number[], everyMs = 1) => {
+    let last: ReportedWait | undefined;
+    waitsMs.forEach((waitMs, index) => {
+      last = reportedWait(last, waitMs, 1_000 + index * everyMs);
+    });
+    return last ?? { waitMs: Number.NaN, reportedMs: 0, growth: 0 };
+  };
+  const growing = Array.from({ length: 100 }, (_, index) => 10 + index * 0.2);
+
+  test("is expected to go on as it did: what is sent now arrives a round trip after the report", () => {
+    expect(waitAfter(after(growing), 75)).toBeCloseTo(10 + 99 * 0.2 + 75 * 0.2, 0);
+    expect(waitAfter(after(growing.toReversed()), 75)).toBe(0);
+  });
+
+  test("does not grow by what came once, nor by a single report", () => {
+    expect(waitAfter(after([10]), 75)).toBe(10);
+    expect(waitAfter(after([0, ...Array.from({ length: 200 }, () => 30)]), 75)).toBeCloseTo(30, 0);
+    expect(waitAfter(after([0, 30], 1_000), 75)).toBeCloseTo(32.25);
+  });
+
+  test("counts reports that come together, and none of a gateway that rejects requests", () => {
+    expect(waitAfter(after([10, 12], 0), 10)).toBeCloseTo(12 + (2 / 20) * 10);
+    expect(waitAfter(after([10, Number.POSITIVE_INFINITY]), 75)).toBe(Number.POSITIVE_INFINITY);
+    expect(waitAfter(after([Number.POSITIVE_INFINITY, 10]), 75)).toBe(10);
+  });
+});
 
 describe("the window to a gateway", () => {
   test("grows with answers while all of it is used", () => {

@@ -222,6 +222,29 @@ test("no version before TLS 1.2 is offered, and nothing that is not forward secr
   }
 });
 
+test.each([
+  { name: "CONNECT", headers: { ":method": "CONNECT", ":authority": "x:1" }, status: 200 },
+  {
+    name: "an unknown expectation",
+    headers: { ":method": "POST", ":path": "/", expect: "wonders" },
+    status: 417,
+  },
+])("over HTTP/2, $name does not pass the limit of bodies by", async ({ headers, status }) => {
+  await using server = await listening();
+  const session = http2.connect(`http://127.0.0.1:${server.port}`);
+  const stream = session.request(headers, { endStream: false });
+  const [answer] = (await once(stream, "response")) as [http2.IncomingHttpHeaders];
+  const closed = once(stream.resume(), "close");
+  await once(stream, "end");
+
+  // Its body never ends.
+  server.clock.advance(1_000);
+  await closed;
+
+  expect(answer[":status"]).toBe(status);
+  await new Promise<void>((resolve) => session.close(resolve));
+});
+
 /** A request whose client closes its sending side, or leaves, so long after it; nothing has been answered. */
 async function closedAfter(ms: number, { leaves = false } = {}) {
   const pending = Promise.withResolvers<NodeResponse>();

@@ -206,3 +206,35 @@ export function createOwnLag(): OwnLag {
   };
   return lag;
 }
+
+/** The wait that a gateway of another region reports with its replies. */
+export interface ReportedWait {
+  /** In milliseconds; Infinity if it rejected a request as overloaded. */
+  readonly waitMs: number;
+  readonly reportedMs: number;
+  /** By how much it grows in a millisecond; negative while it becomes less. */
+  readonly growth: number;
+}
+
+/** Time constant of the growth, in milliseconds: a few replies at a usual rate. */
+const growthConstantMs = 20;
+
+/** @param before - what was reported last */
+export function reportedWait(
+  before: ReportedWait | undefined,
+  waitMs: number,
+  nowMs: number,
+): ReportedWait {
+  const changeMs = waitMs - (before?.waitMs ?? Number.NaN);
+  if (!before || !Number.isFinite(changeMs)) return { waitMs, reportedMs: nowMs, growth: 0 };
+  const sinceMs = nowMs - before.reportedMs;
+  const weight = 1 - Math.exp(-sinceMs / growthConstantMs);
+  // Its limit where several replies come together.
+  const perMs = sinceMs > 0 ? weight / sinceMs : 1 / growthConstantMs;
+  return { waitMs, reportedMs: nowMs, growth: (1 - weight) * before.growth + perMs * changeMs };
+}
+
+/** Returns what the wait will be after a time, in milliseconds, if it goes on as before. */
+export function waitAfter({ waitMs, growth }: ReportedWait, aheadMs: number): number {
+  return Math.max(0, waitMs + growth * aheadMs);
+}

@@ -11,6 +11,7 @@ import {
   type SentAttempt,
 } from "../state.ts";
 import { maxIdleProbeMs } from "./health.ts";
+import { reportedWait } from "./latency.ts";
 import { type HealthChange, mayHave, type ScheduledReplica } from "./replica.ts";
 
 /** Ejects replicas that fail or are slow, probes them, and readmits them. */
@@ -158,7 +159,7 @@ export function createOutlierDetection(
   }
 
   function recordPeerWait(replica: ScheduledReplica, waitMs: number): void {
-    replica.expectedWait = { waitMs, reportedMs: state.nowMs };
+    replica.expectedWait = reportedWait(replica.expectedWait, waitMs, state.nowMs);
   }
 
   return {

@@ -8,6 +8,7 @@ import {
   type ReplicaHealth,
   stateName,
 } from "./health.ts";
+import type { ReportedWait } from "./latency.ts";
 import { createReplicaSlots, type ReplicaSlots, type SlotSettings } from "./slots.ts";
 
 /** One replica of a pool, as the configuration has it. */
@@ -26,8 +27,8 @@ export interface ScheduledReplica {
   readonly member: Member;
   readonly slots: ReplicaSlots;
   readonly counts: Readonly<ReplicaCounts>;
-  /** The wait that a gateway reported for its next request, and when, in milliseconds. */
-  expectedWait: { readonly waitMs: number; readonly reportedMs: number } | undefined;
+  /** The wait that a gateway reported for its next request. */
+  expectedWait: ReportedWait | undefined;
   /** Versions of the model that it lists. */
   versions: ReplicaVersions;
   /** What the last probe found, unless the model was simply ready. */
@@ -153,7 +154,7 @@ export function createReplica(member: Member, settings: ReplicaSettings): Schedu
     member,
     slots,
     counts,
-    expectedWait: undefined as ScheduledReplica["expectedWait"],
+    expectedWait: undefined as ReportedWait | undefined,
     versions: unknownVersions,
     probeNote: undefined as ProbeNote | undefined,
     isProbeInFlight: false,

@@ -166,6 +166,9 @@ describe("calls that wait for a slot", () => {
         value: 2,
       }),
     );
+    expect(points).toContainEqual(
+      expect.objectContaining({ attributes: { queue: "connection" }, value: 0 }),
+    );
   });
 });
 

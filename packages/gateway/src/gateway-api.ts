@@ -2,6 +2,7 @@ import type { MeterProvider, TracerProvider } from "@opentelemetry/api";
 import type { ClockAndRandom, GatewayStatus, ScoringError } from "@tensorgate/core";
 import type { GatewayOptions } from "./config/gateway-options.ts";
 import type { Devices } from "./devices/devices.ts";
+import type { InboundLoad } from "./inbound/inbound.ts";
 import type { SimulatedOutages } from "./inbound/protocols/rest/outage-routes.ts";
 import type { ConsoleFiles } from "./inbound/protocols/rest/public-routes.ts";
 import type { RejectedConnections } from "./inbound/server/listener/rejections.ts";
@@ -43,10 +44,7 @@ export interface Gateway {
   close(graceMs?: number, drainDelayMs?: number): Promise<void>;
 }
 
-export interface GatewayLoad {
-  readonly connections: number;
-  /** Of requests in flight and of unread responses. */
-  readonly bytesInFlight: number;
+export interface GatewayLoad extends InboundLoad {
   /** Process ids of the decoders that run. */
   readonly decoders: readonly number[];
 }

@@ -99,12 +99,20 @@ export interface InboundOptions {
   readonly crossSite?: CrossSiteOptions | undefined;
 }
 
+export interface InboundLoad {
+  readonly connections: number;
+  /** Connections that wait to be read, because more requests are in flight than the gateway's processor can work on. */
+  readonly waitingConnections: number;
+  /** Of requests in flight and of unread responses. */
+  readonly bytesInFlight: number;
+}
+
 export interface Inbound {
   /** The configured port until the gateway listens; then the bound one. */
   readonly port: number;
   /** Where it answers, once it listens. */
   readonly url: string;
-  load(): { readonly connections: number; readonly bytesInFlight: number };
+  load(): InboundLoad;
   /** @throws the system's error if the port is taken, SettingError if a file of TLS cannot be used */
   listen(): Promise<void>;
   status(showsAddresses: boolean): GatewayStatus;
@@ -231,6 +239,7 @@ export function createInbound(deps: InboundDeps): Inbound {
     },
     load: () => ({
       connections: server.connectionCount,
+      waitingConnections: server.waitingCount,
       bytesInFlight: bodyBudget.bytesInFlight,
     }),
     listen: async () => {

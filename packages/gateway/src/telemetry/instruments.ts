@@ -17,6 +17,7 @@ export interface Gauges {
   readonly connections: () => number;
   readonly bytesInFlight: () => number;
   /** Pictures that wait to be decoded. */
+  readonly connectionQueue: () => number;
   readonly decodeQueue: () => number;
   readonly cacheBytes: () => number;
   readonly cacheEntries: () => number;
@@ -122,6 +123,7 @@ function observe(meter: Meter, gauges: Gauges): void {
       valueType: ValueType.INT,
     })
     .addCallback((result) => {
+      result.observe(gauges.connectionQueue(), { queue: "connection" });
       result.observe(gauges.decodeQueue(), { queue: "decode" });
       for (const { model, region, waiting } of gauges.waiting()) {
         result.observe(waiting, { queue: "replica", model, region });

@@ -34,7 +34,9 @@ export interface Telemetry {
 
 /** State of the stages that is measured whenever metrics are collected. */
 export interface ObservedStages {
-  readonly inbound: { load(): { readonly connections: number; readonly bytesInFlight: number } };
+  readonly inbound: {
+    load(): Readonly<Record<"connections" | "waitingConnections" | "bytesInFlight", number>>;
+  };
   readonly pictures: { readonly decodeQueueLength: number };
   readonly cache: { readonly byteCount: number; readonly entryCount: number };
   readonly routing: { readonly gauges: Pick<Gauges, "replicas" | "waiting" | "sharing"> };
@@ -66,6 +68,7 @@ export function createTelemetry(deps: TelemetryDeps): Telemetry {
       instruments.observe({
         connections: () => inbound.load().connections,
         bytesInFlight: () => inbound.load().bytesInFlight,
+        connectionQueue: () => inbound.load().waitingConnections,
         decodeQueue: () => pictures.decodeQueueLength,
         cacheBytes: () => cache.byteCount,
         cacheEntries: () => cache.entryCount,

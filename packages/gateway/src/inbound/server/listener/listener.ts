@@ -18,6 +18,8 @@ import { createTurns, shortTurnMs } from "./turns.ts";
 /** One port for HTTP/1.1 and HTTP/2, in cleartext or, where there is a certificate, in TLS only. */
 export interface Listener {
   readonly connectionCount: number;
+  /** Those that wait to be read, because more requests are in flight than the process can work on. */
+  readonly waitingCount: number;
   /** @throws the system's error if the port is taken, SettingError if a file of TLS cannot be used */
   listen(): Promise<net.AddressInfo>;
   /**
@@ -161,6 +163,9 @@ export function createListener(options: ListenerOptions): Listener {
   return {
     get connectionCount() {
       return table.count;
+    },
+    get waitingCount() {
+      return turns.waitingCount;
     },
 
     listen: () =>

@@ -52,6 +52,7 @@ test("connections have their turns in the order in which they wait, and then no 
   loop.begin(30);
   for (const number of [1, 2, 3, 4, 5]) loop.wait(number);
 
+  expect(loop.turns.waitingCount).toBe(5);
   expect(loop.turn()).toBe(2);
   loop.begin(2);
   loop.end(4);

@@ -8,6 +8,8 @@ export interface Turns {
   end(): void;
   /** Whether a connection from which a request may come should wait for its turn. */
   readonly areTaken: boolean;
+  /** Connections that wait. */
+  readonly waitingCount: number;
   /** Calls `read` when the connection's turn has come, in the order in which they wait. */
   wait(read: () => void): void;
   /** Gives every connection its turn now, and never takes one again. */
@@ -67,6 +69,9 @@ export function createTurns({ clock, afterPoll = setImmediate }: TurnsOptions): 
     },
     get areTaken() {
       return !areOver && (inFlightCount >= enough || waiting.length > 0);
+    },
+    get waitingCount() {
+      return waiting.length;
     },
     wait: (read) => {
       waiting.push(read);

@@ -51,6 +51,11 @@ export const connectionMutants: readonly Mutant[] = [
       replace: "",
     },
     {
+      name: "connections: requests of a lost one are in flight for ever",
+      find: "while (begunCount > 0) endTurn();",
+      replace: "",
+    },
+    {
       name: "connections: none waits for its turn",
       find: "if (isSession(connection) || !turns.areTaken) return",
       replace: "return",
@@ -67,13 +72,13 @@ export const connectionMutants: readonly Mutant[] = [
     [
       {
         name: "turns: as many as ended are read again",
-        find: "endedCount >> 1",
-        replace: "endedCount",
+        find: "perTurn.max - fewer, endedCount >> 1)",
+        replace: "perTurn.max - fewer, endedCount)",
       },
       {
         name: "turns: those that wait for replicas hold up others",
-        find: "isIdle ? perIdleTurn",
-        replace: "isIdle ? 1",
+        find: "Math.max(perTurn.min, perTurn.max - fewer, endedCount >> 1)",
+        replace: "Math.max(1, endedCount >> 1)",
       },
       {
         name: "turns: others pass those that wait",

@@ -29,8 +29,8 @@ function fakeSocket() {
   return socket;
 }
 
-/** One connection that has had its first turn, and a loop that is turned by hand from then on. */
-function admitted(onTurn: (connection: ClientConnection) => void = () => {}) {
+/** One connection, and a loop that is turned by hand. */
+function admitted() {
   const clock = manualClock();
   let turn = () => {};
   const turns = createTurns({
@@ -48,26 +48,20 @@ function admitted(onTurn: (connection: ClientConnection) => void = () => {}) {
     clock,
   });
   const socket = fakeSocket();
-  let connection: ClientConnection | undefined;
-  table.admit(socket as unknown as net.Socket, (one) => {
-    connection = one;
-    onTurn(one);
-  });
-  turn();
+  const connection = table.admit(socket as unknown as net.Socket) as ClientConnection;
   const request = () => {
-    connection?.begin();
-    connection?.end();
+    connection.begin();
+    connection.end();
   };
-  return { clock, turns, socket, request, turn: () => turn() };
+  return { clock, turns, socket, connection, request, turn: () => turn() };
 }
 
 test("a session that is idle, and does not end when it is asked to, is reset", () => {
   let goodbyeCount = 0;
-  const { clock, socket, request } = admitted((connection) => {
-    connection.closeSession = () => {
-      goodbyeCount += 1;
-    };
-  });
+  const { clock, socket, connection, request } = admitted();
+  connection.closeSession = () => {
+    goodbyeCount += 1;
+  };
   request();
 
   clock.advance(listenDefaults.idleTimeoutMs);
@@ -105,4 +99,21 @@ test("a connection that is asked before its turn has one idle time all the same"
   expect(socket.isPaused).toBe(true);
   turn();
   expect(clock.pendingTimersMs()).toEqual([listenDefaults.idleTimeoutMs]);
+});
+
+test("requests of a connection that is gone are not in flight, though Node may never close their responses", () => {
+  const { turns, socket, connection } = admitted();
+  for (let count = 0; count < 100; count += 1) connection.begin();
+  expect(turns.areTaken).toBe(true);
+
+  connection.end();
+  socket.destroy();
+  socket.emit("close");
+  expect(turns.areTaken).toBe(false);
+  // One of them is closed after all.
+  connection.end();
+  for (let count = 0; count < 31; count += 1) turns.begin();
+  expect(turns.areTaken).toBe(false);
+  turns.begin();
+  expect(turns.areTaken).toBe(true);
 });

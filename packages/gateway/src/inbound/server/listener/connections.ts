@@ -30,12 +30,8 @@ export interface ClientConnection {
 /** Every open connection: how many there are, how many each address has, and how long each may stay silent. */
 export interface ConnectionTable {
   readonly count: number;
-  /**
-   * Closes the socket, which is not read yet, if there are enough of them.
-   *
-   * @param onTurn - may read it from now on
-   */
-  admit(socket: net.Socket, onTurn: (connection: ClientConnection) => void): void;
+  /** @returns undefined, and closes the socket, if there are enough of them */
+  admit(socket: net.Socket): ClientConnection | undefined;
   /**
    * Ends HTTP/2 sessions as soon as their streams have ended, and other connections when their exchanges have.
    *
@@ -81,15 +77,13 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
 
   interface OpenClientConnection extends ClientConnection {
     exchangeCount: number;
-    /** It is read from now on, and closed if no request comes soon. */
-    awaitFirst(): void;
-    /** The same after a request. */
+    /** It is closed if no other request comes soon. */
     awaitNext(): void;
     /** Closes it: an HTTP/2 session gracefully, within `lingerMs`. */
     close(): void;
   }
 
-  function admit(socket: net.Socket, onTurn: (connection: ClientConnection) => void): void {
+  function admit(socket: net.Socket): ClientConnection | undefined {
     socket.on("error", () => {});
     if (isOver) return void socket.destroy();
     const network = networkOf(socket.remoteAddress);
@@ -98,7 +92,7 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
     if (rejected) {
       socket.destroy();
       onRejected(rejected);
-      return;
+      return undefined;
     }
     countOf.set(network, count + 1);
     const connection = opened(socket);
@@ -110,12 +104,7 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
       else countOf.delete(network);
       if (open.size === 0) whenEmpty?.resolve();
     });
-    // Accepted by the hundred in one turn of the event loop, they would all be read in the next.
-    turns.wait(() => {
-      if (socket.destroyed) return;
-      connection.awaitFirst();
-      onTurn(connection);
-    });
+    return connection;
   }
 
   function rejectionOf(countOfAddress: number): RejectionReason | undefined {
@@ -134,8 +123,19 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
       timer = clock.setTimer(halfCloseMs, noticeReset);
       socket.write("");
     };
-    let timer: Disposable | undefined;
-    socket.once("close", () => timer?.[Symbol.dispose]());
+    let timer = clock.setTimer(headerTimeoutMs, () => connection.transport.destroy());
+    /** Of `turns`; a response may close after its connection, or never. */
+    let begunCount = 0;
+    const endTurn = () => {
+      if (begunCount === 0) return;
+      begunCount -= 1;
+      turns.end();
+    };
+    socket.once("close", () => {
+      timer[Symbol.dispose]();
+      // Before version 24, Node closes no response that waits for an earlier one.
+      while (begunCount > 0) endTurn();
+    });
     const readAgain = () => {
       const { transport, exchangeCount } = connection;
       transport.resume();
@@ -148,23 +148,23 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
       unanswered: [],
       exchangeCount: 0,
       reset,
-      awaitFirst: () => {
-        timer = clock.setTimer(headerTimeoutMs, () => connection.transport.destroy());
-      },
       awaitNext: () => {
-        timer?.[Symbol.dispose]();
+        timer[Symbol.dispose]();
         timer = clock.setTimer(limits.idleTimeoutMs, () => connection.close());
       },
       close: () => {
-        timer?.[Symbol.dispose]();
+        timer[Symbol.dispose]();
         if (!connection.closeSession) return void connection.transport.destroy();
         connection.closeSession();
         if (!socket.destroyed) timer = clock.setTimer(lingerMs, reset);
       },
       begin: () => {
         connection.exchangeCount += 1;
-        if (!isSession(connection)) turns.begin();
-        timer?.[Symbol.dispose]();
+        if (!isSession(connection)) {
+          begunCount += 1;
+          turns.begin();
+        }
+        timer[Symbol.dispose]();
         receivedMs = clock.nowMs();
       },
       received: () => {
@@ -174,7 +174,7 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
         // Without an exchange, and after the last one, node:http ends the connection.
         if (connection.exchangeCount === 0) return;
         if (clock.nowMs() - receivedMs > halfCloseMs) return void connection.transport.destroy();
-        timer?.[Symbol.dispose]();
+        timer[Symbol.dispose]();
         timer = clock.setTimer(halfCloseMs, () => {
           timer = clock.setTimer(halfCloseMs, noticeReset);
           probe(connection.unanswered.at(-1));
@@ -182,13 +182,13 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
       },
       end: () => {
         connection.exchangeCount -= 1;
-        if (!isSession(connection)) turns.end();
+        endTurn();
         if (connection.exchangeCount > 0 || socket.destroyed) return;
         const isLeaving =
           draining === "idle-closed" || (draining !== "no" && isSession(connection));
         if (isLeaving) return connection.close();
         if (isSession(connection) || !turns.areTaken) return connection.awaitNext();
-        timer?.[Symbol.dispose]();
+        timer[Symbol.dispose]();
         connection.transport.pause();
         turns.wait(readAgain);
       },

@@ -134,14 +134,14 @@ export function createListener(options: ListenerOptions): Listener {
 
   const tls: TlsAcceptor | undefined =
     listen.tls && createTlsAcceptor(listen.tls, { clock, onCertificates });
-  const server = net.createServer({ noDelay: true, pauseOnConnect: true }, (socket) => {
+  const server = net.createServer({ noDelay: true }, (socket) => {
     acceptedCount += 1;
-    table.admit(socket, (connection) => {
-      if (!tls) return sniffHttpVersion(socket, (version) => handOff(socket, version, connection));
-      tls.accept(socket, (secured: TLSSocket) => {
-        if (secured.alpnProtocol === "h2") return handOff(secured, "h2", connection);
-        handOff(secured, "http/1.1", connection);
-      });
+    const connection = table.admit(socket);
+    if (!connection) return;
+    if (!tls) return sniffHttpVersion(socket, (version) => handOff(socket, version, connection));
+    tls.accept(socket, (secured: TLSSocket) => {
+      if (secured.alpnProtocol === "h2") return handOff(secured, "h2", connection);
+      handOff(secured, "http/1.1", connection);
     });
   });
 

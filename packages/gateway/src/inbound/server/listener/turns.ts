@@ -23,8 +23,11 @@ export interface Turns {
  */
 const enough = 32;
 
-/** Connections that have their turn in addition when the event loop had nothing to do: what is under way waits for replicas. */
-const perIdleTurn = 8;
+/**
+ * Connections that have their turn at least, however many requests are in flight: those may wait for replicas, and a turn
+ * may be long because of something else, such as HTTP/2. More of them while the event loop has nothing to do.
+ */
+const perTurn = { min: 2, max: 8 } as const;
 
 /** A turn of the event loop in which next to nothing was done, in milliseconds. */
 export const shortTurnMs = 0.2;
@@ -49,14 +52,15 @@ export function createTurns({ clock, afterPoll = setImmediate }: TurnsOptions): 
     if (waiting.length > 0) afterPoll(next);
   }
 
-  /** At least one, so that everyone's turn comes; at most half of what ended while there is enough, so that it becomes less. */
+  /** Half of what has ended if that is more, so that what is in flight becomes less. */
   function nextCount(): number {
     const nowMs = clock.nowMs();
     const isIdle = endedCount === 0 && nowMs - turnedMs < shortTurnMs;
-    const minCount = isIdle ? perIdleTurn : Math.max(1, endedCount >> 1);
+    const fewer = isIdle ? 0 : Math.floor(inFlightCount / enough);
+    const count = Math.max(perTurn.min, perTurn.max - fewer, endedCount >> 1);
     endedCount = 0;
     turnedMs = nowMs;
-    return Math.max(minCount, enough - inFlightCount);
+    return Math.max(count, enough - inFlightCount);
   }
 
   return {

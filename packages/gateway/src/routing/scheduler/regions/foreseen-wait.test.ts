@@ -39,3 +39,9 @@ test.each([
 ])("$region is chosen if the waits in westus2 $waits", ({ waitsMs, region }) => {
   expect(regionAfter(waitsMs)).toBe(region);
 });
+
+test.each([4, 12, 20])("reports that alternate by %i ms around 10 ms change nothing", (by) => {
+  const waitsMs = Array.from({ length: 100 }, (_, index) => 10 + (index % 2 ? by / 2 : -by / 2));
+
+  expect([regionAfter(waitsMs), regionAfter(waitsMs.slice(1))]).toEqual(["westus2", "westus2"]);
+});

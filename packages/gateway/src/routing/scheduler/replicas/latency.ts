@@ -212,12 +212,14 @@ export interface ReportedWait {
   /** In milliseconds; Infinity if it rejected a request as overloaded. */
   readonly waitMs: number;
   readonly reportedMs: number;
-  /** By how much it grows in a millisecond; negative while it becomes less. */
+  /** By how much it grows in a millisecond, averaged once; negative while it becomes less. */
+  readonly change: number;
+  /** The same, averaged again: what goes up and down from report to report is no growth. */
   readonly growth: number;
 }
 
-/** Time constant of the growth, in milliseconds: a few replies at a usual rate. */
-const growthConstantMs = 20;
+/** Time constant of each mean, in milliseconds: a few replies at a usual rate. */
+const growthConstantMs = 10;
 
 /** @param before - what was reported last */
 export function reportedWait(
@@ -226,12 +228,20 @@ export function reportedWait(
   nowMs: number,
 ): ReportedWait {
   const changeMs = waitMs - (before?.waitMs ?? Number.NaN);
-  if (!before || !Number.isFinite(changeMs)) return { waitMs, reportedMs: nowMs, growth: 0 };
+  if (!before || !Number.isFinite(changeMs)) {
+    return { waitMs, reportedMs: nowMs, change: 0, growth: 0 };
+  }
   const sinceMs = nowMs - before.reportedMs;
   const weight = 1 - Math.exp(-sinceMs / growthConstantMs);
   // Its limit where several replies come together.
   const perMs = sinceMs > 0 ? weight / sinceMs : 1 / growthConstantMs;
-  return { waitMs, reportedMs: nowMs, growth: (1 - weight) * before.growth + perMs * changeMs };
+  const change = (1 - weight) * before.change + perMs * changeMs;
+  return {
+    waitMs,
+    reportedMs: nowMs,
+    change,
+    growth: before.growth + weight * (change - before.growth),
+  };
 }
 
 /** Returns what the wait will be after a time, in milliseconds, if it goes on as before. */

@@ -146,7 +146,7 @@ describe("the wait that a gateway reports", () => {
     waitsMs.forEach((waitMs, index) => {
       last = reportedWait(last, waitMs, 1_000 + index * everyMs);
     });
-    return last ?? { waitMs: Number.NaN, reportedMs: 0, growth: 0 };
+    return last ?? reportedWait(undefined, Number.NaN, 0);
   };
   const growing = Array.from({ length: 100 }, (_, index) => 10 + index * 0.2);
 

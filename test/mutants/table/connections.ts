@@ -52,7 +52,7 @@ export const connectionMutants: readonly Mutant[] = [
     },
     {
       name: "connections: requests of a lost one are in flight for ever",
-      find: "while (begunCount > 0) endTurn();",
+      find: "while (connection.exchangeCount > 0) connection.end();",
       replace: "",
     },
     {

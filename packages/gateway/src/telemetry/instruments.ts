@@ -16,8 +16,9 @@ const durationBounds = [
 export interface Gauges {
   readonly connections: () => number;
   readonly bytesInFlight: () => number;
-  /** Pictures that wait to be decoded. */
+  /** Connections that wait to be read. */
   readonly connectionQueue: () => number;
+  /** Pictures that wait to be decoded. */
   readonly decodeQueue: () => number;
   readonly cacheBytes: () => number;
   readonly cacheEntries: () => number;

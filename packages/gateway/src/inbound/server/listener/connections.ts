@@ -124,22 +124,15 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
       socket.write("");
     };
     let timer = clock.setTimer(headerTimeoutMs, () => connection.transport.destroy());
-    /** Of `turns`; a response may close after its connection, or never. */
-    let begunCount = 0;
-    const endTurn = () => {
-      if (begunCount === 0) return;
-      begunCount -= 1;
-      turns.end();
-    };
     socket.once("close", () => {
       timer[Symbol.dispose]();
       // Before version 24, Node closes no response that waits for an earlier one.
-      while (begunCount > 0) endTurn();
+      while (connection.exchangeCount > 0) connection.end();
     });
     const readAgain = () => {
       const { transport, exchangeCount } = connection;
       transport.resume();
-      // It may have been read ahead, and then a request is under way.
+      // It may have been read ahead, and then a request is in flight.
       if (exchangeCount === 0 && !socket.destroyed) connection.awaitNext();
     };
     const connection: OpenClientConnection = {
@@ -160,10 +153,7 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
       },
       begin: () => {
         connection.exchangeCount += 1;
-        if (!isSession(connection)) {
-          begunCount += 1;
-          turns.begin();
-        }
+        if (!isSession(connection)) turns.begin();
         timer[Symbol.dispose]();
         receivedMs = clock.nowMs();
       },
@@ -181,8 +171,10 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
         });
       },
       end: () => {
+        // A response may close after its connection.
+        if (connection.exchangeCount === 0) return;
         connection.exchangeCount -= 1;
-        endTurn();
+        if (!isSession(connection)) turns.end();
         if (connection.exchangeCount > 0 || socket.destroyed) return;
         const isLeaving =
           draining === "idle-closed" || (draining !== "no" && isSession(connection));

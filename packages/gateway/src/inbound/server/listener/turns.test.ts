@@ -106,8 +106,8 @@ test("at the end each has its turn, also if one comes later", () => {
 });
 
 /**
- * How many requests are answered in 100 turns of the event loop that take 3 ms each because of something else (HTTP/2, decoding), when
- * 40 requests wait for a slow replica and 100 callers, each of whose calls takes 2 turns, ask again at once.
+ * Answers in 100 turns of the event loop, each 3 ms long because of something else, to 100 callers that ask again at once,
+ * two turns a call, while some requests wait for a replica.
  */
 function answeredBeside(heldCount: number): number {
   let nowMs = 0;

@@ -52,7 +52,10 @@ export function createTurns({ clock, afterPoll = setImmediate }: TurnsOptions): 
     if (waiting.length > 0) afterPoll(next);
   }
 
-  /** Half of what has ended if that is more, so that what is in flight becomes less. */
+  /**
+   * As many as are missing to `enough`. If none is, fewer than have ended, so that what is in flight becomes less, and the
+   * fewer, the more there is.
+   */
   function nextCount(): number {
     const nowMs = clock.nowMs();
     const isIdle = endedCount === 0 && nowMs - turnedMs < shortTurnMs;

@@ -12,6 +12,7 @@ RUN npm prune --omit=dev --ignore-scripts && node scripts/prune-image.mjs
 
 FROM node:26-bookworm-slim
 ENV NODE_ENV=production \
+    NODE_OPTIONS=--max-semi-space-size=8 \
     TENSORGATE_HOST=0.0.0.0 \
     TENSORGATE_LOG_FORMAT=json \
     ORT_DISABLE_TELEMETRY=1

@@ -33,6 +33,8 @@ const pathOf = (script: string) => fileURLToPath(new URL(script, import.meta.url
 
 export interface SubjectScriptOptions {
   readonly core: number;
+  /** Options of Node itself; none by default. */
+  readonly nodeOptions?: readonly string[];
   /** Where a profile of it is written. */
   readonly profileFolder?: string | undefined;
 }
@@ -41,12 +43,12 @@ export interface SubjectScriptOptions {
 export function startSubject(
   script: string,
   args: readonly string[],
-  { core, profileFolder }: SubjectScriptOptions,
+  { core, nodeOptions = [], profileFolder }: SubjectScriptOptions,
 ): Promise<PinnedProcess> {
   const [node = "", ...rest] = nodeCommand(script, "built");
   const profiled = profileFolder === undefined ? [] : ["--import", pathOf("subjects/profile.ts")];
   const env = profileFolder === undefined ? {} : { PROFILE_FOLDER: profileFolder };
-  return startPinned([node, ...profiled, ...rest, ...args], { core, env });
+  return startPinned([node, ...nodeOptions, ...profiled, ...rest, ...args], { core, env });
 }
 
 /** Starts a script of this folder on one core; resolves when it prints its port. */

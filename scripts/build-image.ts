@@ -88,6 +88,7 @@ try {
       Env: [
         "PATH=/usr/bin",
         "NODE_ENV=production",
+        "NODE_OPTIONS=--max-semi-space-size=8",
         "TENSORGATE_HOST=0.0.0.0",
         "TENSORGATE_LOG_FORMAT=json",
         "ORT_DISABLE_TELEMETRY=1",

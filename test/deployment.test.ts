@@ -37,6 +37,22 @@ const resourcesOf = (text: string) =>
 
 const manifests = read("deploy/kubernetes/tensorgate.yaml");
 
+test("each way to start a gateway bounds V8's young generation, as the benchmark does", () => {
+  const starts = {
+    "package.json": 2,
+    Dockerfile: 1,
+    "scripts/build-image.ts": 1,
+    "deploy/systemd/tensorgate.service": 1,
+    "bench/launch/tensorgate.ts": 1,
+  };
+  const found = Object.keys(starts).map((file) => {
+    const bounds = read(file).match(/--max-semi-space-size=8\b/g) ?? [];
+    return [file, bounds.length];
+  });
+
+  expect(Object.fromEntries(found)).toEqual(starts);
+});
+
 test("the Kubernetes example has what a gateway and a model need there", () => {
   const kinds = resourcesOf(manifests).map(({ kind, metadata }) => `${kind} ${metadata.name}`);
 

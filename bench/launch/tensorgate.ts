@@ -11,6 +11,9 @@ export interface TensorgateOptions {
   readonly maxCalls?: number;
 }
 
+/** What `npm start`, the image and the systemd unit start Node with. */
+const nodeOptions = ["--max-semi-space-size=8"];
+
 /** The gateway, as it is shipped, with default settings unless `options` says otherwise. */
 export function tensorgate(options: TensorgateOptions = {}): Peer {
   const { replicaCount = 1, modelCount = 1, isTls = false, maxCalls } = options;
@@ -28,7 +31,7 @@ export function tensorgate(options: TensorgateOptions = {}): Peer {
         maxCalls,
       };
       const args = [JSON.stringify(subject)];
-      return startSubject("subjects/tensorgate.ts", args, { core, profileFolder });
+      return startSubject("subjects/tensorgate.ts", args, { core, nodeOptions, profileFolder });
     },
   };
 }

@@ -15,7 +15,7 @@ export interface CallContext {
   /** Aborts with a `ScoringError` as its reason when the caller cancels or the deadline passes. */
   readonly signal: AbortSignal;
   /** The caller, if keys are required. */
-  readonly caller?: Caller;
+  readonly caller?: Caller | undefined;
   /**
    * Groups calls for fair sharing: those of a key, or, without keys, of a network.
    * Calls without it count as one caller's.
@@ -23,16 +23,16 @@ export interface CallContext {
   readonly fairnessKey?: string;
   readonly hints: RoutingHints;
   /** Whether the call bypasses the response cache: `cache-control: no-store`. */
-  readonly noStore?: boolean;
+  readonly noStore?: boolean | undefined;
   readonly times: StageTimes;
   /** Present if the caller, or the gateway that forwarded the call, reads it. */
-  readonly routingTrace?: RoutingTrace;
+  readonly routingTrace?: RoutingTrace | undefined;
   /** The bytes that the request brought. */
-  readonly requestBytes?: RequestBytes;
+  readonly requestBytes?: RequestBytes | undefined;
   /** Observes its attempts. */
-  readonly observer?: CallObserver;
+  readonly observer?: CallObserver | undefined;
   /** Trace of the attempt that is being made, as W3C writes it; sent to the replica. */
-  readonly traceparent?: string;
+  readonly traceparent?: string | undefined;
 }
 
 /** What happens to the bytes of a request, which its tensors view. */
@@ -143,15 +143,15 @@ export interface ObservedStart {
 /** What is known of a call when it has ended. */
 export interface ObservedEnd {
   /** Absent if it was answered. */
-  readonly error?: ScoringError;
+  readonly error?: ScoringError | undefined;
   /** Name that the caller gave; anything may be in it. */
   readonly askedModel: string | undefined;
-  readonly model?: AnsweringModel;
-  readonly region?: string;
+  readonly model?: AnsweringModel | undefined;
+  readonly region?: string | undefined;
   /** Name of the key that was used. */
-  readonly caller?: string;
+  readonly caller?: string | undefined;
   readonly durationMs: number;
-  readonly times?: StageTimes;
+  readonly times?: StageTimes | undefined;
   readonly receivedBytes: number;
 }
 

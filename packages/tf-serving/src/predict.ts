@@ -59,7 +59,7 @@ export interface PredictReplyOptions {
   /** Replaces what is missing in the model spec of the reply: not every backend fills it in. */
   readonly asked: ModelSpec;
   /** Canonical names; without them outputs keep their wire names. */
-  readonly names?: DialectNames;
+  readonly names?: DialectNames | undefined;
   readonly budget?: TensorBudget;
 }
 

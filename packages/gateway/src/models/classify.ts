@@ -125,9 +125,13 @@ export function topLabels(
 ): readonly LabelScore[] {
   const highest = createHighestScores(topK);
   // A plain loop that calls nothing for most scores: it runs for each of a thousand of every picture.
+  let { floor } = highest;
   for (let index = 0; index < scores.length; index += 1) {
     const score = scores[index] as number;
-    if (score >= minScore && score > highest.floor) highest.offer(index, score);
+    if (score > floor && score >= minScore) {
+      highest.offer(index, score);
+      floor = highest.floor;
+    }
   }
   const best: LabelScore[] = [];
   for (const { id, score } of highest.all()) {

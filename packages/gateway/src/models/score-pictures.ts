@@ -144,7 +144,8 @@ export function createPictureScorer(
     { call }: Work<Value>,
   ): Promise<PreparedItem<Value> | undefined> {
     try {
-      return { ...(await prepare(item.picture.bytes, input, call)), item };
+      const { tensor, size } = await prepare(item.picture.bytes, input, call);
+      return { tensor, size, item };
     } catch (thrown) {
       item.outcome = { ok: false, error: pictureError(thrown, call) };
       return undefined;
@@ -164,11 +165,14 @@ export function createPictureScorer(
       const [first] = items;
       const tensor =
         first && isAlone ? first.tensor : stackedTensors(items.map(({ tensor }) => tensor));
+      const inputs = new Map<string, Tensor>();
+      inputs.set(input.tensor, tensor);
+      for (const [name, other] of scoring.otherInputs ?? []) inputs.set(name, other);
       response = await score(
         {
           modelSpec,
           model: release,
-          inputs: new Map([[input.tensor, tensor], ...(scoring.otherInputs ?? [])]),
+          inputs,
           outputFilter: scoring.filter,
           ...(scoring.parameters && { parameters: scoring.parameters }),
           verify: isAlone

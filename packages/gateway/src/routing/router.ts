@@ -129,7 +129,7 @@ export function createRouter<Replica extends RoutedReplica>(
     let outcome: AttemptOutcome;
     try {
       if (!replica) throw new RangeError(`there is no replica ${replicaId}`);
-      const attempt = { ...call, signal, ...(traceparent && { traceparent }) };
+      const attempt = { ...call, signal, traceparent };
       const response = await replica.score(request, attempt);
       outcome = { attemptId, response: { ...response, region } };
       observed?.end();
@@ -289,7 +289,7 @@ function arrivalOf(
     mayHedge: model.mayHedge,
     isForwarded: hints.isForwarded ?? false,
     isTraced: routingTrace?.isTraced ?? false,
-    ...(hints.region !== undefined && { region: hints.region }),
-    ...(hints.residency && { residency: hints.residency }),
+    region: hints.region,
+    residency: hints.residency,
   };
 }

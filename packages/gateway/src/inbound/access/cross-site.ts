@@ -122,18 +122,26 @@ export function createCrossSite(options: Required<CrossSiteOptions>, host: strin
   const usualNames = ["localhost", "127.0.0.1", "::1"];
   const hosts = new Set([...usualNames, ...options.hosts.map((name) => name.toLowerCase())]);
 
+  /** Authority of the call before, which was found to be the gateway's own: most callers use the same. */
+  let knownAuthority = "";
+
+  function assertOwnHost(authority: string): void {
+    // HTTP/1.0 needs no `Host`, and health checks have none; browsers always send one, so this is no DNS rebinding.
+    if (!isBoundToLoopback || authority === "" || authority === knownAuthority) return;
+    const name = hostName(authority);
+    if (!hosts.has(name) && !isLoopbackName(name)) {
+      throw new ForbiddenError(`the host name "${name.slice(0, 100)}" is not allowed`, {
+        field: "host",
+        hint: "use localhost or 127.0.0.1, or list the name under crossSite.hosts",
+      });
+    }
+    knownAuthority = authority;
+  }
+
   return {
     layer: ({ header }, admission) => {
       const authority = header(":authority") ?? header("host") ?? "";
-      const name = hostName(authority);
-      // HTTP/1.0 needs no `Host`, and health checks have none; browsers always send one, so this is no DNS rebinding.
-      const isOwnHost = authority === "" || hosts.has(name) || isLoopbackName(name);
-      if (isBoundToLoopback && !isOwnHost) {
-        throw new ForbiddenError(`the host name "${name.slice(0, 100)}" is not allowed`, {
-          field: "host",
-          hint: "use localhost or 127.0.0.1, or list the name under crossSite.hosts",
-        });
-      }
+      assertOwnHost(authority);
       const origin = header("origin");
       if (origin === undefined || isListed(origin) || isOwnOrigin(origin, authority)) {
         return admission;

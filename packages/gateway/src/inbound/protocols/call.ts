@@ -5,7 +5,6 @@ import {
   type ModelSpec,
   type ModelTasks,
   type ObserveCall,
-  type ObservedEnd,
   type RoutingStep,
   ScoringError,
   type Tasks,
@@ -79,14 +78,18 @@ export function createCallRunner(deps: CallRunnerDeps): CallRunner {
     admit: async (request) => {
       const { authenticate, tasks } = inForce.current;
       let admission: Admission = {};
-      for (const layer of layers) admission = await layer(request, admission);
+      for (const layer of layers) {
+        const admitted = layer(request, admission);
+        // Most layers know at once; a turn of the microtasks for each would cost as much as they do.
+        admission = admitted instanceof Promise ? await admitted : admitted;
+      }
       if (authenticate) admission = await authenticate(request, admission);
       return { ...admission, tasks };
     },
 
     run: async (incoming, work) => {
       const { timeoutMs } = work;
-      const { requestId, access } = incoming;
+      const { requestId, access, controller } = incoming;
       const startedMs = clock.nowMs();
       const observer = incoming.isRecorded
         ? observeCall({
@@ -97,10 +100,14 @@ export function createCallRunner(deps: CallRunnerDeps): CallRunner {
           })
         : undefined;
       let call: CallContext | undefined;
-      let ended: Partial<ObservedEnd> = {};
+      let error: ScoringError | undefined;
+      let info: ReplyInfo = {};
       try {
         const { caller, tasks } = await incoming.admitted;
-        const opened = createCallContext({ ...incoming, timeoutMs, caller, observer }, deps);
+        const opened = createCallContext(
+          { requestId, access, controller, timeoutMs, caller, observer },
+          deps,
+        );
         using _timer = opened.timer;
         ({ call } = opened);
         call.signal.throwIfAborted();
@@ -111,12 +118,10 @@ export function createCallRunner(deps: CallRunnerDeps): CallRunner {
           ? untilAborted(call.signal, answering)
           : answering);
         work.write(answered, replyHeaders(call, answered, clock.nowMs() - startedMs));
-        const { model, region } = answered;
-        ended = { ...(model && { model }), ...(region !== undefined && { region }) };
+        info = answered;
         return { ok: true, answer: answered };
       } catch (thrown) {
-        const error = ScoringError.from(thrown);
-        ended = { error };
+        error = ScoringError.from(thrown);
         if (error.reason === "internal") onInternalError(error, requestId);
         return {
           ok: false,
@@ -126,11 +131,13 @@ export function createCallRunner(deps: CallRunnerDeps): CallRunner {
       } finally {
         observer?.end({
           askedModel: work.askedModel,
-          ...(call?.caller && { caller: call.caller.id }),
-          ...(call && { times: call.times }),
+          error,
+          model: info.model,
+          region: info.region,
+          caller: call?.caller?.id,
+          times: call?.times,
           durationMs: clock.nowMs() - startedMs,
           receivedBytes: incoming.body.receivedBytes,
-          ...ended,
         });
       }
     },
@@ -182,14 +189,14 @@ export function replyHeaders(
   { model, region }: ReplyInfo,
   totalMs: number,
 ): Readonly<Record<string, string>> {
-  return {
-    "x-request-id": call.requestId,
-    ...(model && { "x-tensorgate-model": headerText(`${model.name}@${model.version}`) }),
-    ...(model && { "x-tensorgate-revision": String(model.revision ?? 0) }),
-    ...(region !== undefined && { "x-tensorgate-region": headerText(region) }),
-    "server-timing": serverTiming(call, totalMs),
-    ...(call.routingTrace && traceHeaders(call)),
-  };
+  const headers: Record<string, string> = { "x-request-id": call.requestId };
+  if (model) {
+    headers["x-tensorgate-model"] = headerText(`${model.name}@${model.version}`);
+    headers["x-tensorgate-revision"] = String(model.revision ?? 0);
+  }
+  if (region !== undefined) headers["x-tensorgate-region"] = headerText(region);
+  headers["server-timing"] = serverTiming(call, totalMs);
+  return call.routingTrace ? { ...headers, ...traceHeaders(call) } : headers;
 }
 
 /** A name that the configuration or a replica gave, in what a header can hold: percent-encoded where it is not ASCII. */

@@ -150,14 +150,15 @@ export function createCallContext(
       requestId,
       deadline: { atMs: clock.nowMs() + timeoutMs },
       signal: controller.signal,
-      ...(caller && { caller }),
+      caller,
       fairnessKey: caller ? `key ${caller.id}` : `network ${networkOf(access.remoteAddress)}`,
       hints,
-      ...((isTraced || hints.isForwarded) && { routingTrace: { isTraced, steps: [] } }),
-      ...(cacheControl !== undefined && hasNoStore(cacheControl) && { noStore: true }),
+      routingTrace: isTraced || hints.isForwarded ? { isTraced, steps: [] } : undefined,
+      noStore: cacheControl !== undefined && hasNoStore(cacheControl),
       times: new CallStageTimes(),
       requestBytes: { mayBeRead: false },
-      ...(observer && { observer }),
+      observer,
+      traceparent: undefined,
     },
     timer,
   };
@@ -179,7 +180,9 @@ export class CallStageTimes implements StageTimes {
     }
     const before = entries[at - 1];
     if (before?.stage !== stage) {
-      entries.splice(at, 0, outcome ? { stage, durationMs, outcome } : { stage, durationMs });
+      const entry = outcome ? { stage, durationMs, outcome } : { stage, durationMs };
+      if (at === entries.length) entries.push(entry);
+      else entries.splice(at, 0, entry);
       return;
     }
     before.durationMs += durationMs;

@@ -127,7 +127,7 @@ export class HttpExchange implements OpenExchange {
     this.#usage = this.#deps.bodyBudget.open(this.#request, this.#response, "whole");
     this.#retained = this.#usage.retain();
     this.#received = await readBody(this.#request, this.#usage, sink);
-    return await this.#received.whole();
+    return this.#received.whole();
   }
 }
 
@@ -170,12 +170,19 @@ const drainMs = 5_000;
 /** How long a connection or stream whose body is no longer read stays open for the response to arrive, in milliseconds. */
 const lingerMs = 1_000;
 
-const authenticatedRequests = new WeakSet<NodeRequest>();
+/** Marks a request whose caller was authenticated: in a WeakSet it would cost more, and outlive the request. */
+const authenticated: unique symbol = Symbol("authenticated");
+
+type MarkedRequest = NodeRequest & { [authenticated]?: true };
+
 const authenticatedSessions = new WeakSet<http2.Http2Session>();
 
 /** Raises the limits of a request whose caller was authenticated. */
-export function allowLongBody(request: NodeRequest): void {
-  if (!("stream" in request)) return void authenticatedRequests.add(request);
+export function allowLongBody(request: MarkedRequest): void {
+  if (!("stream" in request)) {
+    request[authenticated] = true;
+    return;
+  }
   const { session } = request.stream;
   if (!session || session.destroyed || authenticatedSessions.has(session)) return;
   authenticatedSessions.add(session);
@@ -193,7 +200,7 @@ export function allowLongBody(request: NodeRequest): void {
  *
  * @see RFC 9113, section 8.1; RFC 9112, section 9.6
  */
-export function closeLingering(request: NodeRequest, response: NodeResponse, clock: Clock): void {
+export function closeLingering(request: MarkedRequest, response: NodeResponse, clock: Clock): void {
   if ("stream" in request) {
     stopStream(request, response, clock);
     return;
@@ -227,8 +234,7 @@ export function closeLingering(request: NodeRequest, response: NodeResponse, clo
 
   function drain(): void {
     if (request.complete) return;
-    const isAuthenticated = authenticatedRequests.has(request);
-    leftBytes = isAuthenticated ? maxAuthenticatedBytes : maxUnauthenticatedBytes;
+    leftBytes = request[authenticated] ? maxAuthenticatedBytes : maxUnauthenticatedBytes;
     // The body was read to its end, or the connection is closed.
     request.once("close", () => timer?.[Symbol.dispose]());
     if (Number(request.headers["content-length"] ?? 0) > leftBytes) {

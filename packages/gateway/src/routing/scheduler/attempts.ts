@@ -98,11 +98,12 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
     const { id, request, pool, replica, repliesThen } = attempt;
     request.lastFailed = { attemptId: id, failure };
     if (isUnprocessed(failure)) return;
-    request.excluded.add(replica.member.id);
+    exclude(request, replica);
     if (failure === "warming") return;
     request.failedCount += 1;
     if (isUnserved(failure)) return;
-    request.failures.set(pool.region, (request.failures.get(pool.region) ?? 0) + 1);
+    const { failures } = request;
+    request.failures = new Map([...failures, [pool.region, (failures.get(pool.region) ?? 0) + 1]]);
     if (failure === "failed") request.failedBy.push(replica);
     // Only a replica that served requests meanwhile can be lost over this one.
     if (failure === "lost" && replica.counts.answered > repliesThen) request.lostReplicaCount += 1;
@@ -136,7 +137,7 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
   function onOverdue(attempt: SentAttempt): void {
     if (!attempt.isOverdue) {
       attempt.isOverdue = true;
-      attempt.request.excluded.add(attempt.replica.member.id);
+      exclude(attempt.request, attempt.replica);
       outliers.onTimeout(attempt);
     }
     if (attempt.isOrphaned) abandon(attempt);
@@ -220,6 +221,10 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
       for (const { slots } of late) slots.compensateStall(stallMs);
     },
   };
+}
+
+function exclude(request: OpenRequest, { member }: ScheduledReplica): void {
+  request.excluded = new Set([...request.excluded, member.id]);
 }
 
 /**

@@ -63,6 +63,7 @@ export interface VersionQuery extends VersionChoice {
 }
 
 const forwarded = rankOf({ priority: "normal", isForwarded: true });
+const none: ReadonlySet<ScheduledReplica> = new Set();
 /** Delay of a timer above which the event loop was stalled, in milliseconds: on a busy machine every timer is late. */
 const maxTimerDelayMs = 15;
 
@@ -111,9 +112,9 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
     const { nowMs } = state;
     const isShedding = pool.isShedding(nowMs);
     if (isShedding && queue.length > 0) admission.rejectStale(pool);
-    const skipped = new Set<ScheduledReplica>();
+    let skipped: Set<ScheduledReplica> | undefined;
     while (queue.length > 0) {
-      const slot = pool.soonest(nowMs, skipped);
+      const slot = pool.soonest(nowMs, skipped ?? none);
       if (!slot) break;
       if (slot.atMs > nowMs) {
         state.wakeMs = Math.min(state.wakeMs, slot.atMs);
@@ -121,7 +122,7 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
       }
       const { replica } = slot;
       const request = queue.first(isShedding, isCandidate, replica);
-      if (!request) skipped.add(replica);
+      if (!request) (skipped ??= new Set()).add(replica);
       // A request that cannot be answered in time is not sent: a device would work for no caller.
       else if (!isInTime(request, replica, nowMs)) admission.reject(request, "deadline");
       else {

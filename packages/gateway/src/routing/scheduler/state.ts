@@ -143,9 +143,9 @@ export interface OpenRequest extends Arrival, Waiting<OpenRequest> {
   queuedIn: Pool | undefined;
   readonly inFlight: SentAttempt[];
   /** Replicas that do not get the request again. */
-  readonly excluded: Set<string>;
+  excluded: ReadonlySet<string>;
   /** Failures by region. */
-  readonly failures: Map<string, number>;
+  failures: ReadonlyMap<string, number>;
   /** Attempts that may have reached a replica and failed. */
   failedCount: number;
   /** Replicas that answered it with a server error. */

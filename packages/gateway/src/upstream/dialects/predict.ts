@@ -66,7 +66,8 @@ export function predictScore(
     const names = namesToTranslate(request, dialect);
     let reply: UnaryReply;
     try {
-      const sent = { ...request, modelSpec: withSignature(request, onlySignatures) };
+      const named = withSignature(request, onlySignatures);
+      const sent = named === modelSpec ? request : { ...request, modelSpec: named };
       const hasPicture = model.encodedInput !== undefined && sent.inputs.has(model.encodedInput);
       const frame = hasPicture ? framePicture : predictRequestSegments;
       reply = await predict(channel, dialect, { request: sent, names, call, frame });
@@ -77,8 +78,7 @@ export function predictScore(
     const budget = createTensorBudget(channel.replyLimits);
     let response: ScoreResponse;
     try {
-      const read = { asked, budget, ...(names && { names }) };
-      response = scoreResponseFromPredictResponse(reply.message, read);
+      response = scoreResponseFromPredictResponse(reply.message, { asked, budget, names });
     } catch (cause) {
       throw unreadableReply(cause);
     }

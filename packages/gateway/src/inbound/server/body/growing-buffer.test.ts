@@ -132,7 +132,7 @@ test.each(["exactly", "at-most"] as const)(
         expect(moved()).toBeLessThanOrEqual(maxMovedBytes);
       }
       let isOver = false;
-      const whole = buffer.whole().finally(() => {
+      const whole = Promise.resolve(buffer.whole()).finally(() => {
         isOver = true;
       });
       while (!isOver) {

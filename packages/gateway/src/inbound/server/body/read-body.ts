@@ -6,6 +6,8 @@ import type { BodyUsage } from "./body-budget.ts";
 /** Puts a body together from its pieces as they come. */
 export interface BodySink {
   /**
+   * Takes a copy of the piece, whose memory is freed afterwards if it is long.
+   *
    * @param reserve - called with each further amount of memory that is needed, in bytes, before it is taken
    * @throws ScoringError if the body cannot be read with this piece
    */
@@ -78,6 +80,7 @@ export function readBody(
     usage.arrived(chunk.length);
     try {
       sink.push(chunk, usage.reserve);
+      freePiece(chunk);
     } catch (thrown) {
       failWith(thrown);
     }
@@ -104,6 +107,16 @@ export function readBody(
     if (!request.readableEnded) onGone();
   });
   return promise;
+}
+
+/**
+ * Frees the memory of a piece that was copied, if that is all its own. The collector would free it later, and meanwhile
+ * each piece is in other memory, none of which the processor has in its cache: see
+ * `docs/decisions/0080-pieces-of-bodies-are-freed.md`.
+ */
+function freePiece({ buffer, byteLength }: Buffer): void {
+  if (byteLength < recycled.minBytes || byteLength < buffer.byteLength) return;
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 /** Whether what came of the body is not all: node:http2 ends a cut upload as if it were whole. */
@@ -140,7 +153,7 @@ export interface GrowingBuffer {
    */
   append(piece: Uint8Array, charge: (byteCount: number) => void): void;
   /** What was appended, all next to each other; to be called once, at the end. */
-  whole(): Promise<Uint8Array>;
+  whole(): Uint8Array | Promise<Uint8Array>;
   /** Frees the memory immediately: under overload the collector would take its time. */
   free(): void;
   /** Leaves the memory to the bodies that follow. Nothing may read it any more, neither here nor in a pending write. */
@@ -189,7 +202,7 @@ function takeMemory(byteCount: number): Buffer<ArrayBuffer> {
 /** Rounds up to a multiple of an eighth of the next lower power of two. */
 function recycledLength(byteCount: number): number {
   if (byteCount < recycled.minBytes || byteCount > recycled.maxBytes) return byteCount;
-  const step = 2 ** (28 - Math.clz32(byteCount));
+  const step = 1 << (28 - Math.clz32(byteCount));
   return Math.ceil(byteCount / step) * step;
 }
 
@@ -226,6 +239,19 @@ export function createGrowingBuffer(kind: keyof typeof growthTo, byteCount: numb
     buffer.capacity = capacity;
   }
 
+  function received(): Uint8Array {
+    const { byteLength } = buffer;
+    return byteLength === memory.byteLength ? memory : memory.subarray(0, byteLength);
+  }
+
+  async function wholeLater(): Promise<Uint8Array> {
+    for (let turn = 0; before !== empty; turn += 1) {
+      if (turn > 0) await setImmediate();
+      move(maxMovedBytes);
+    }
+    return received();
+  }
+
   const buffer: GrowingBuffer & { byteLength: number; capacity: number; movedBytes: number } = {
     byteLength: 0,
     capacity: 0,
@@ -255,15 +281,7 @@ export function createGrowingBuffer(kind: keyof typeof growthTo, byteCount: numb
       buffer.byteLength = neededBytes;
       if (before !== empty) move(Math.min(maxMovedBytes, movedPerByte * piece.byteLength));
     },
-    whole: async () => {
-      for (let turn = 0; before !== empty; turn += 1) {
-        if (turn > 0) await setImmediate();
-        move(maxMovedBytes);
-      }
-      return buffer.byteLength === memory.byteLength
-        ? memory
-        : memory.subarray(0, buffer.byteLength);
-    },
+    whole: () => (before === empty ? received() : wholeLater()),
     free: () => {
       freeBefore();
       if (memory !== empty) memory.buffer.transfer(0);

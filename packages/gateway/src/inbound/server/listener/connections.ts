@@ -230,6 +230,7 @@ const isSession = ({ closeSession }: ClientConnection): boolean => closeSession 
 
 /** The network whose callers count as one: an IPv4 address, or the /64 network that one customer is given of IPv6. */
 export function networkOf(address = ""): string {
+  if (!address.includes(":")) return address;
   const plain = address.replace(/^::ffff:(?=\d+\.)/, "");
   if (!plain.includes(":")) return plain;
   const [head = "", tail = ""] = plain.split("::");

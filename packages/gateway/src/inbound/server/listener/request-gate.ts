@@ -171,7 +171,8 @@ function hasOneHost(request: http.IncomingMessage): boolean {
   const { rawHeaders, headers } = request;
   let hostCount = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) {
-    if (rawHeaders[index]?.toLowerCase() === "host") hostCount += 1;
+    const name = rawHeaders[index];
+    if (name?.length === 4 && name.toLowerCase() === "host") hostCount += 1;
   }
   if (hostCount > 1 || !authorityForm.test(headers.host ?? "")) return false;
   const target = request.url ?? "/";

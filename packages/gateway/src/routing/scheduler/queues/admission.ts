@@ -219,6 +219,10 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
   };
 }
 
+/** Most requests fail nowhere. */
+const none: ReadonlySet<string> = new Set();
+const noFailures: ReadonlyMap<string, number> = new Map();
+
 /** A request to which nothing has happened yet. */
 export function openRequest(arrival: Arrival, group: PoolGroup, nowMs: number): OpenRequest {
   return {
@@ -233,8 +237,8 @@ export function openRequest(arrival: Arrival, group: PoolGroup, nowMs: number): 
     before: undefined,
     after: undefined,
     inFlight: [],
-    excluded: new Set(),
-    failures: new Map(),
+    excluded: none,
+    failures: noFailures,
     failedCount: 0,
     failedBy: [],
     lostReplicaCount: 0,

@@ -43,6 +43,8 @@ export const connectionFields: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
+const noBytes: Buffer = Buffer.alloc(0);
+
 /** Decodes the header blocks of one connection. */
 export class HpackDecoder {
   /** The dynamic table, newest first. */
@@ -50,7 +52,7 @@ export class HpackDecoder {
   #heldBytes = 0;
   #maxBytes = tableBytes;
   // The block that is being decoded.
-  #block: Buffer = Buffer.alloc(0);
+  #block = noBytes;
   #at = 0;
 
   /** @throws HpackError if the block cannot be decoded */
@@ -73,7 +75,7 @@ export class HpackDecoder {
         fields.add(this.#literal(4));
       }
     }
-    this.#block = Buffer.alloc(0);
+    this.#block = noBytes;
     return fields;
   }
 
@@ -119,7 +121,7 @@ export class HpackDecoder {
 
   /** @see RFC 7541, section 5.1 */
   #integer(prefixBits: number): number {
-    const most = 2 ** prefixBits - 1;
+    const most = (1 << prefixBits) - 1;
     let value = this.#byte() & most;
     if (value < most) return value;
     for (let factor = 1; ; factor *= 128) {
@@ -195,7 +197,8 @@ class FieldList implements DecodedBlock {
   }
 
   #addStatus(name: string, value: string): void {
-    if (name !== ":status" || this.count > 1 || !/^[1-9][0-9]{2}$/.test(value)) {
+    const isStatus = name === ":status" && this.count === 1;
+    if (!isStatus || !(value === "200" || /^[1-9][0-9]{2}$/.test(value))) {
       this.fault = `${name}: ${JSON.stringify(value)} at position ${this.count}`;
       return;
     }

@@ -10,8 +10,9 @@ const isSecret = /^(authorization|cookie|.*(key|token|secret).*)$/;
 
 const noNames: ReadonlySet<string> = new Set();
 
-/** Paths whose fields are remembered in encoded form. */
+/** Paths whose fields, and names that, are remembered in encoded form. */
 const maxKnownPaths = 64;
+const maxKnownNames = 256;
 
 /** Encodes the headers of the requests of one connection: those that all requests of a path share only once. */
 export class RequestFields {
@@ -50,7 +51,8 @@ function encodePseudo(fields: Readonly<Record<string, string>>): Buffer {
   let text = "";
   for (const [name, value] of Object.entries(fields)) {
     if (isUnsendable.test(value)) throw unsendable(name);
-    text += literalText(literalKind.plain, name, value);
+    text += String.fromCharCode(literalKind.plain) + lengthText(name) + name;
+    text += lengthText(value) + value;
   }
   return Buffer.from(text, "latin1");
 }
@@ -67,21 +69,34 @@ function encodeFields(
 ): Buffer {
   let text = "";
   for (const given in fields) {
-    const name = given.toLowerCase();
+    const { name, encoded } = knownNames.get(given) ?? fieldName(given);
     if (except.has(name)) continue;
     const value = fields[given] as string;
-    if (!isName.test(name) || isUnsendable.test(value)) throw unsendable(name);
-    if (connectionFields.has(name) || (name === "te" && value !== "trailers")) {
-      throw unsendable(name);
-    }
-    const kind = isSecret.test(name) ? literalKind.secret : literalKind.plain;
-    text += literalText(kind, name, value);
+    if (isUnsendable.test(value) || (name === "te" && value !== "trailers")) throw unsendable(name);
+    text += encoded + lengthText(value) + value;
   }
   return Buffer.from(text, "latin1");
 }
 
-function literalText(kind: number, name: string, value: string): string {
-  return String.fromCharCode(kind) + lengthText(name) + name + lengthText(value) + value;
+interface FieldName {
+  /** In lower case. */
+  readonly name: string;
+  /** The start of its literal. */
+  readonly encoded: string;
+}
+
+/** Names that were sent before, as they were given. */
+const knownNames = new Map<string, FieldName>();
+
+/** @throws TypeError if no field may have this name */
+function fieldName(given: string): FieldName {
+  const name = given.toLowerCase();
+  if (!isName.test(name) || connectionFields.has(name)) throw unsendable(name);
+  const kind = isSecret.test(name) ? literalKind.secret : literalKind.plain;
+  const known = { name, encoded: String.fromCharCode(kind) + lengthText(name) + name };
+  if (knownNames.size >= maxKnownNames) knownNames.clear();
+  knownNames.set(given, known);
+  return known;
 }
 
 function unsendable(name: string): TypeError {

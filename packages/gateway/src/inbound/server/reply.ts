@@ -19,9 +19,10 @@ interface Watch {
   outflow?: Outflow;
 }
 
-/** Where a response has that: in a WeakMap it would outlive the response. */
+/** Where a response has that, and what it says of its connection: in a WeakMap it would outlive the response. */
 const watchKey: unique symbol = Symbol("watch");
-type WatchedResponse = NodeResponse & { [watchKey]?: Watch };
+const keepAliveKey: unique symbol = Symbol("keepAlive");
+type WatchedResponse = NodeResponse & { [watchKey]?: Watch; [keepAliveKey]?: string | undefined };
 
 /** A longer response is written in slices of this many bytes, so that a slow reader differs from one that reads nothing. */
 const sliceBytes = 16_384;
@@ -44,10 +45,9 @@ export function sendReply(response: WatchedResponse, reply: Reply): void {
   const { status, headers, body, trailers } = reply;
   if (response.headersSent || response.destroyed) return;
   const byteCount = Buffer.byteLength(body);
-  for (const name in headers) response.setHeader(name, headers[name] ?? "");
-  response.statusCode = status;
   // RFC 9110, section 8.6.
-  if (status !== 204 && status !== 304) response.setHeader("content-length", byteCount);
+  const hasLength = status !== 204 && status !== 304;
+  writeHeaders(response, { status, headers, byteCount: hasLength ? byteCount : undefined });
   const writable: Pick<NodeJS.WritableStream, "write" | "end" | "once"> = response;
   if (trailers) response.addTrailers({ ...trailers });
   // An empty write would be a DATA frame after the headers, in which gRPC clients then see no trailers.
@@ -73,6 +73,36 @@ export function sendReply(response: WatchedResponse, reply: Reply): void {
     }
   };
   writeOn();
+}
+
+/** Lets the headers of a response over HTTP/1.1 say how long its connection stays open; undefined for nothing. */
+export function announceKeepAlive(response: WatchedResponse, keepAlive: string | undefined): void {
+  response[keepAliveKey] = keepAlive;
+}
+
+/** Sets the headers of a response, beside those that it has already. @param byteCount - what it says of its length */
+function writeHeaders(
+  response: WatchedResponse,
+  {
+    status,
+    headers,
+    byteCount,
+  }: Pick<Reply, "status" | "headers"> & { byteCount?: number | undefined },
+): void {
+  const keepAlive = response[keepAliveKey];
+  if ("stream" in response || response.getHeaderNames().length > 0) {
+    if (keepAlive !== undefined) response.setHeader("keep-alive", keepAlive);
+    for (const name in headers) response.setHeader(name, headers[name] ?? "");
+    if (byteCount !== undefined) response.setHeader("content-length", byteCount);
+    response.statusCode = status;
+    return;
+  }
+  // All at once: Node would keep each in a table, and read them back from there.
+  const fields: string[] = [];
+  if (keepAlive !== undefined) fields.push("keep-alive", keepAlive);
+  for (const name in headers) fields.push(name, headers[name] ?? "");
+  if (byteCount !== undefined) fields.push("content-length", String(byteCount));
+  response.writeHead(status, fields);
 }
 
 /** A response whose body comes piece by piece. */
@@ -101,8 +131,7 @@ export async function sendStream(
   let isBegun = false;
   const begin = (fields: Readonly<Record<string, string>>): void => {
     isBegun = true;
-    response.statusCode = status;
-    for (const name in fields) response.setHeader(name, fields[name] ?? "");
+    writeHeaders(response, { status, headers: fields });
   };
   for await (const piece of body) {
     if (isGone(response)) return;

@@ -6,6 +6,7 @@ import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { listenDefaults, requestDefaults } from "../../options.ts";
 import type { NodeResponse, OnRequest } from "../node-http.ts";
+import { sendReply } from "../reply.ts";
 import { createListener } from "./listener.ts";
 import { tlsProtocol } from "./tls-acceptor.ts";
 
@@ -175,13 +176,27 @@ test("an idle connection is kept for a while after its answer, then closed", asy
   await closed;
 });
 
-test("clients over HTTP/1.1 learn when an idle connection closes", async () => {
-  await using server = await listening();
-  const { socket } = await connected(server.port);
-  socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
-  const [head] = (await once(socket, "data")) as [Buffer];
+/** Answers with headers that the handler may have set before. */
+const replyTo: OnRequest = ({ url }, response) => {
+  if (url === "/early") response.setHeader("vary", "origin");
+  sendReply(response, { status: 200, headers: { "x-a": "b" }, body: "ok" });
+};
 
-  expect(head.toString("latin1")).toMatch(/^keep-alive: timeout=60\r$/im);
+test.each([
+  ["GET / HTTP/1.1", /^keep-alive: timeout=60\r$/im],
+  ["GET /early HTTP/1.1", /^vary: origin\r\n(?:.*\r\n)*keep-alive: timeout=60\r$/im],
+  ["GET / HTTP/1.1\r\nconnection: close", /^connection: close\r$/im],
+  ["GET /early HTTP/1.1\r\nconnection: close", /^connection: close\r$/im],
+])("clients over HTTP/1.1 learn when an idle connection closes: %j", async (head, says) => {
+  await using server = await listening(replyTo);
+  const { socket } = await connected(server.port);
+  socket.write(`${head}\r\nhost: x\r\n\r\n`);
+  const [reply] = (await once(socket, "data")) as [Buffer];
+  const text = reply.toString("latin1");
+
+  expect(text).toMatch(says);
+  expect(text).toMatch(/^x-a: b\r\ncontent-length: 2\r$/im);
+  expect(/^connection: keep-alive\r$/im.test(text)).toBe(/^keep-alive: /im.test(text));
 });
 
 test("a connection with a call under way is not idle, however long that takes", async () => {

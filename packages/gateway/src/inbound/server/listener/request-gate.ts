@@ -6,7 +6,7 @@ import type { ListenSettings, RequestOptions } from "../../options.ts";
 import { type BodyBudget, continueExpectation, limitPieces } from "../body/body-budget.ts";
 import { closeLingering } from "../exchange.ts";
 import type { NodeRequest, NodeResponse, OnRequest } from "../node-http.ts";
-import { createSlowReaders } from "../reply.ts";
+import { announceKeepAlive, createSlowReaders } from "../reply.ts";
 import type { ClientConnection } from "./connections.ts";
 
 export interface RequestGateOptions {
@@ -65,7 +65,7 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
     });
     if (isDraining) response.setHeader("connection", "close");
     else if (response.shouldKeepAlive && !response.hasHeader("connection"))
-      response.setHeader("keep-alive", keepAlive);
+      announceKeepAlive(response, keepAlive);
     // Requests may come before the responses to those ahead of them, and none of those may be waited for.
     const isTooMany = connection.exchangeCount > listen.maxStreamsPerConnection;
     if (isTooMany) {
@@ -139,7 +139,7 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
         for (const response of unanswered) {
           if (response.headersSent) continue;
           response.setHeader("connection", "close");
-          response.removeHeader("keep-alive");
+          announceKeepAlive(response, undefined);
         }
       }
     },

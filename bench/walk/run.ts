@@ -2,7 +2,8 @@
  * Which of our own files and functions a call passes through in the gateway.
  *
  * `npm run walk -- classify|detect|predict|stream|failover` prints them; `--functions` with a line for each function,
- * `--json` as one JSON object, `--limits` fails over a limit.
+ * `--json` as one JSON object, `--limits` fails over a limit. `--transport node` leaves HTTP/2 to replicas to Node, whose
+ * sources are not counted: so the limits were set.
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
@@ -46,12 +47,14 @@ const { values, positionals } = parseArgs({
     functions: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     limits: { type: "boolean", default: false },
+    transport: { type: "string", default: "own" },
   },
 });
 const [name = ""] = positionals;
 const walk = walks[name];
 if (!walk || positionals.length !== 1) {
-  process.stderr.write(`usage: npm run walk -- ${Object.keys(walks).join("|")}\n`);
+  const options = "[--functions] [--json] [--limits] [--transport own|node]";
+  process.stderr.write(`usage: npm run walk -- ${Object.keys(walks).join("|")} ${options}\n`);
   process.exit(2);
 }
 const files = await walked(walk);
@@ -115,5 +118,6 @@ function optionsOf(replicas: readonly string[]): GatewayOptions {
     ],
     // No probe falls into the call that is counted.
     routing: { probeIntervalMs: 60_000 },
+    upstream: { transport: values.transport === "node" ? "node" : "own" },
   };
 }

@@ -92,8 +92,8 @@ export type PictureResult<Value> =
 
 export interface PictureResponse<Value> {
   /** Absent when every picture failed. */
-  readonly model?: AnsweringModel;
-  readonly region?: string;
+  readonly model?: AnsweringModel | undefined;
+  readonly region?: string | undefined;
   /** One per picture, in order. */
   readonly results: readonly PictureResult<Value>[];
 }

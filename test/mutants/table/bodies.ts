@@ -42,6 +42,27 @@ export const bodyMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
+    `${inbound}/server/body/read-body.ts`,
+    [`${inbound}/server/body/read-body.test.ts`],
+    [
+      {
+        name: "body: what was copied of it waits for the collector",
+        find: "      freePiece(chunk);\n",
+        replace: "",
+      },
+      {
+        name: "body: memory that other pieces are in is freed",
+        find: " || byteLength < buffer.byteLength",
+        replace: "",
+      },
+      {
+        name: "body: memory of a short piece is freed",
+        find: "byteLength < recycled.minBytes || ",
+        replace: "",
+      },
+    ],
+  ),
+  ...mutantsOf(
     "packages/gateway/src/upstream/transport/unary-channel.ts",
     ["packages/gateway/src/upstream/transport/early-reply.test.ts"],
     [
@@ -173,7 +194,7 @@ export const bodyMutants: readonly Mutant[] = [
     [
       {
         name: "upload: one in too many pieces is read on",
-        find: "pieceLimitOf(request)?.onExceeded(() => failWith(tooManyPieces()));",
+        find: "pieceLimitOf(request)?.onExceeded(() => failWith(tooManyPieces(minBytesPerPiece)));",
         replace: "",
       },
       {

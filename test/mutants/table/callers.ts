@@ -120,8 +120,13 @@ export const callerMutants: readonly Mutant[] = [
     [
       {
         name: "cross-site: any name on loopback",
-        find: "if (isBoundToLoopback && !isOwnHost)",
-        replace: "if (isBoundToLoopback && false)",
+        find: "if (!isBoundToLoopback || authority",
+        replace: "if (true || authority",
+      },
+      {
+        name: "cross-site: any name after one that is the gateway's own",
+        find: "authority === knownAuthority",
+        replace: 'knownAuthority !== ""',
       },
       {
         name: "cross-site: any origin",

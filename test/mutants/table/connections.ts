@@ -145,6 +145,11 @@ export const connectionMutants: readonly Mutant[] = [
       find: "if (response.headersSent) continue;",
       replace: "continue;",
     },
+    {
+      name: "drain: the last answer says how long the connection stays",
+      find: "announceKeepAlive(response, undefined);",
+      replace: "",
+    },
   ]),
   ...mutantsOf(
     `${listener}/tls-acceptor.ts`,
@@ -181,7 +186,7 @@ export const connectionMutants: readonly Mutant[] = [
       },
       {
         name: "keys: a long body without a key is read",
-        find: "leftBytes = isAuthenticated ? maxAuthenticatedBytes : maxUnauthenticatedBytes;",
+        find: "leftBytes = request[authenticated] ? maxAuthenticatedBytes : maxUnauthenticatedBytes;",
         replace: "leftBytes = maxAuthenticatedBytes;",
       },
       {
@@ -197,13 +202,13 @@ export const connectionMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    "packages/gateway/src/inbound/server/reply.ts",
+    "packages/gateway/src/inbound/server/outflow.ts",
     ["test/hostile/slow-readers.test.ts"],
     [
       {
         name: "answers: read as slowly as the caller likes",
         find: "    unread.delete(this);\n    this.#cut();\n",
-        replace: "        unread.delete(answer);\n",
+        replace: "    unread.delete(this);\n",
       },
       {
         name: "answers: not in the budget",
@@ -213,7 +218,7 @@ export const connectionMutants: readonly Mutant[] = [
       {
         name: "answers: never given back",
         find: "    this.#deps.unread.delete(this);\n    this.#release(this.#heldBytes);\n",
-        replace: "      unread.delete(answer);\n",
+        replace: "    this.#deps.unread.delete(this);\n",
       },
     ],
   ),

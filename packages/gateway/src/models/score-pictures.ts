@@ -116,11 +116,7 @@ export function createPictureScorer(
       // Each picture has been prepared, scored or failed by now.
       if (outcome) results.push(id === undefined ? outcome : { id, ...outcome });
     }
-    return {
-      ...(answered && { model: answered.model }),
-      ...(answered?.region !== undefined && { region: answered.region }),
-      results,
-    };
+    return { model: answered?.model, region: answered?.region, results };
   };
 
   /** Gives each picture of a batch its result. */
@@ -133,8 +129,7 @@ export function createPictureScorer(
       first && items.length === 1
         ? [await prepareItem(first, work)]
         : await Promise.all(items.map((item) => prepareItem(item, work)));
-    const prepared: PreparedItem<Value>[] = [];
-    for (const each of tried) if (each) prepared.push(each);
+    const prepared = tried.filter((each) => each !== undefined);
     if (prepared.length > 0) await scoreTogether(prepared, work);
   }
 
@@ -165,8 +160,7 @@ export function createPictureScorer(
       const [first] = items;
       const tensor =
         first && isAlone ? first.tensor : stackedTensors(items.map(({ tensor }) => tensor));
-      const inputs = new Map<string, Tensor>();
-      inputs.set(input.tensor, tensor);
+      const inputs = new Map([[input.tensor, tensor]]);
       for (const [name, other] of scoring.otherInputs ?? []) inputs.set(name, other);
       response = await score(
         {
@@ -186,8 +180,8 @@ export function createPictureScorer(
       const error = pictureError(thrown, call);
       // The replica does not report which picture is invalid: the others succeed if they are scored one by one.
       if (!isAlone && error.reason === "upstream-answered") {
-        const { maxConcurrentPictures } = options;
-        await mapConcurrently(items, maxConcurrentPictures, (each) => scoreTogether([each], work));
+        const max = options.maxConcurrentPictures;
+        await mapConcurrently(items, max, (each) => scoreTogether([each], work));
       } else for (const { item } of items) item.outcome = { ok: false, error };
       return;
     }

@@ -22,8 +22,8 @@ import { createCallContext, type IncomingCall } from "./incoming-call.ts";
 
 /** What the headers of a reply report. */
 export interface ReplyInfo {
-  readonly model?: AnsweringModel;
-  readonly region?: string;
+  readonly model?: AnsweringModel | undefined;
+  readonly region?: string | undefined;
 }
 
 /** What a protocol does for one call. */

@@ -1,14 +1,9 @@
 import http2 from "node:http2";
 import { type Clock, InvalidRequestError } from "@tensorgate/core";
 import { type BodyBudget, type BodyUsage, pieceLimitOf } from "./body/body-budget.ts";
+import { bodyTooLarge } from "./body/body-faults.ts";
 import { contentCoding, type Decompress, unsupportedEncoding } from "./body/decompress.ts";
-import {
-  type BodySink,
-  bodyTooLarge,
-  type GrowingBuffer,
-  readBody,
-  WholeBody,
-} from "./body/read-body.ts";
+import { type BodySink, type GrowingBuffer, readBody, WholeBody } from "./body/read-body.ts";
 import type { NodeRequest, NodeResponse } from "./node-http.ts";
 
 /** One HTTP exchange, whatever the version, as the REST protocols see it. */

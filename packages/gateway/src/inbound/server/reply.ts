@@ -2,6 +2,7 @@ import { type Clock, OverloadedError } from "@tensorgate/core";
 import type { RequestOptions } from "../options.ts";
 import type { BodyBudget } from "./body/body-budget.ts";
 import type { NodeResponse } from "./node-http.ts";
+import { isGone, Outflow, type OutflowDeps, sliceBytes } from "./outflow.ts";
 
 export interface Reply {
   readonly status: number;
@@ -23,9 +24,6 @@ interface Watch {
 const watchKey: unique symbol = Symbol("watch");
 const keepAliveKey: unique symbol = Symbol("keepAlive");
 type WatchedResponse = NodeResponse & { [watchKey]?: Watch; [keepAliveKey]?: string | undefined };
-
-/** A longer response is written in slices of this many bytes, so that a slow reader differs from one that reads nothing. */
-const sliceBytes = 16_384;
 
 /** Longest response that is sent whatever the budget, in bytes: errors, probes, most results. */
 const alwaysSentBytes = 4_096;
@@ -168,11 +166,6 @@ function drained(response: NodeResponse): Promise<void> {
   });
 }
 
-/** A response of node:http2 does not say itself whether it is destroyed. */
-function isGone(response: NodeResponse): boolean {
-  return "stream" in response ? response.stream.destroyed : response.destroyed;
-}
-
 /** Watches how a response is read. @param cut - ends it, and frees the memory that it holds */
 export type WatchResponse = (response: NodeResponse, cut: () => void) => void;
 
@@ -182,15 +175,8 @@ export interface SlowReadersOptions {
   readonly clock: Clock;
 }
 
-/** Over how long the rate of reading is measured, and how often that is checked, in milliseconds. */
-const windowMs = 5_000;
+/** How often the rate of reading is checked, in milliseconds. */
 const checkEveryMs = 1_000;
-
-/**
- * How long a caller that has read before may show no progress, in milliseconds: the buffers of the system and the windows
- * of HTTP/2 take megabytes at a time, and then nothing until much was read.
- */
-const maxStallMs = 30_000;
 
 /** Counts what clients have not read of their responses, and ends those that are read too slowly or not at all. */
 export function createSlowReaders(options: SlowReadersOptions): WatchResponse {
@@ -227,102 +213,8 @@ export function createSlowReaders(options: SlowReadersOptions): WatchResponse {
 function outflowOf(response: WatchedResponse): Outflow | undefined {
   const watch = response[watchKey];
   if (!watch || watch.outflow) return watch?.outflow;
-  const outflow = new Outflow(response, watch);
+  const outflow = new Outflow(response, watch.cut, watch.deps);
   watch.outflow = outflow;
   response.on("close", () => outflow.close());
   return outflow;
-}
-
-/** What all responses share. */
-interface OutflowDeps {
-  readonly budget: SlowReadersOptions["budget"];
-  readonly clock: Clock;
-  readonly bytesPerMs: number;
-  /** Half of the budget: where more is held, no client gets the benefit of the doubt. */
-  readonly reservedBytes: number;
-  /** Those that were not all read when they were last checked. */
-  readonly unread: Set<Outflow>;
-  startChecking(): void;
-}
-
-/**
- * The part of one response that the client has not read yet: counted, and timed. A class, so that responses share its
- * methods: most are read before they are checked.
- */
-class Outflow {
-  readonly #response: NodeResponse;
-  readonly #cut: () => void;
-  readonly #deps: OutflowDeps;
-  #heldBytes = 0;
-  /** Of them, those that were written. */
-  writtenBytes = 0;
-  #releasedBytes = 0;
-  #sinceMs = 0;
-  #releasedAtStart = 0;
-  /** What the caller may have read in this window without a sign of it, in bytes. */
-  #unseenBytes = sliceBytes;
-  #isClosed: boolean;
-
-  constructor(response: NodeResponse, { cut, deps }: Watch) {
-    this.#response = response;
-    this.#cut = cut;
-    this.#deps = deps;
-    this.#isClosed = isGone(response);
-  }
-
-  /** Counts bytes until they have left the process. @param writtenBytes - of them, those that were written already */
-  hold(byteCount: number, writtenBytes = 0): void {
-    if (this.#isClosed) return;
-    const { budget, clock, unread, startChecking } = this.#deps;
-    this.#heldBytes += byteCount;
-    this.writtenBytes += writtenBytes;
-    budget.add(byteCount);
-    if (unread.has(this)) return;
-    this.#restart(clock.nowMs());
-    unread.add(this);
-    startChecking();
-  }
-
-  check(nowMs: number): void {
-    const { budget, bytesPerMs, reservedBytes, unread } = this.#deps;
-    const response = this.#response;
-    this.#release(Math.max(this.#releasedBytes, this.writtenBytes - response.writableLength));
-    if (this.#isRead()) return void unread.delete(this);
-    // Behind another answer on the same connection, it is not the caller's to read yet.
-    const isBehind = !("stream" in response) && !response.socket;
-    const elapsedMs = nowMs - this.#sinceMs;
-    if (!isBehind && elapsedMs < windowMs) return;
-    const dueBytes = bytesPerMs * elapsedMs;
-    const seenBytes = this.#releasedBytes - this.#releasedAtStart;
-    if (isBehind || seenBytes >= dueBytes) return void this.#restart(nowMs);
-    const believedBytes = budget.hasRoom(reservedBytes) ? this.#unseenBytes : sliceBytes;
-    if (seenBytes + believedBytes >= dueBytes) return;
-    unread.delete(this);
-    this.#cut();
-  }
-
-  close(): void {
-    this.#isClosed = true;
-    this.#deps.unread.delete(this);
-    this.#release(this.#heldBytes);
-  }
-
-  /** Gives back what has left the process since the last time. */
-  #release(leftBytes: number): void {
-    this.#deps.budget.add(this.#releasedBytes - leftBytes);
-    this.#releasedBytes = leftBytes;
-  }
-
-  #restart(nowMs: number): void {
-    const maxBufferedBytes = this.#deps.bytesPerMs * maxStallMs;
-    const seenBytes = this.#releasedBytes - this.#releasedAtStart;
-    this.#unseenBytes = Math.max(sliceBytes, Math.min(seenBytes, maxBufferedBytes));
-    this.#sinceMs = nowMs;
-    this.#releasedAtStart = this.#releasedBytes;
-  }
-
-  #isRead(): boolean {
-    if (this.#response.writableEnded) return this.#response.writableFinished;
-    return this.#releasedBytes >= this.#heldBytes;
-  }
 }

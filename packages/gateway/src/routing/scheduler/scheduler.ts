@@ -122,9 +122,11 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
       }
       const { replica } = slot;
       const request = queue.first(isShedding, isCandidate, replica);
-      if (!request) (skipped ??= new Set()).add(replica);
-      // A request that cannot be answered in time is not sent: a device would work for no caller.
-      else if (!isInTime(request, replica, nowMs)) admission.reject(request, "deadline");
+      if (!request) {
+        skipped ??= new Set();
+        skipped.add(replica);
+        // A request that cannot be answered in time is not sent: a device would work for no caller.
+      } else if (!isInTime(request, replica, nowMs)) admission.reject(request, "deadline");
       else {
         admission.leave(request);
         attempts.send(request, pool, replica);

@@ -143,8 +143,8 @@ export async function pictureAnswer<Value>(
   return {
     contentType: "application/json",
     body: `{${modelMember}${regionMember}"results":[${texts.join(",")}]}\n`,
-    ...(model && { model }),
-    ...(region !== undefined && { region }),
+    model,
+    region,
   };
 }
 

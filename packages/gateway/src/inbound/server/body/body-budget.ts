@@ -1,13 +1,8 @@
 import { Readable } from "node:stream";
-import {
-  type Clock,
-  DeadlineExceededError,
-  OverloadedError,
-  type ScoringError,
-  TooLargeError,
-} from "@tensorgate/core";
+import { type Clock, OverloadedError, type ScoringError } from "@tensorgate/core";
 import type { ListenSettings, RequestOptions } from "../../options.ts";
 import { assertKnownTransfer, type NodeRequest, type NodeResponse } from "../node-http.ts";
+import { fellSilent, tooLate, tooManyPieces, tooSlow } from "./body-faults.ts";
 
 /** The share of one request in the budget: counted, and timed until its body has arrived. The same for every protocol. */
 export interface BodyUsage {
@@ -154,11 +149,11 @@ export function createBodyBudget({ requests, listen, clock }: BodyBudgetOptions)
       },
       retain: () => {
         retainCount += 1;
-        return new Retained(giveBack);
+        return new Retained(returnBytes);
       },
     };
 
-    function giveBack(): void {
+    function returnBytes(): void {
       retainCount -= 1;
       if (retainCount > 0) return;
       usage.complete();
@@ -175,7 +170,7 @@ export function createBodyBudget({ requests, listen, clock }: BodyBudgetOptions)
         : transferCoding !== undefined || declaredBytes > 0;
     // A body that came with its headers is not waited for.
     if (mayHaveBody && !(kind === "whole" && request.complete)) startTiming();
-    pieceLimitOf(request)?.onExceeded(() => failWith(tooManyPieces()));
+    pieceLimitOf(request)?.onExceeded(() => failWith(tooManyPieces(minBytesPerPiece)));
     if (request.headers.expect !== undefined) sendContinue(request, response);
     return usage;
   }
@@ -192,18 +187,18 @@ export function createBodyBudget({ requests, listen, clock }: BodyBudgetOptions)
   };
 }
 
-/** Gives back once what it stands for. A class: V8 puts a literal with a symbol among its keys together slowly. */
+/** Returns once what it stands for. A class: V8 puts a literal with a symbol among its keys together slowly. */
 class Retained implements Disposable {
-  #giveBack: (() => void) | undefined;
+  #returnBytes: (() => void) | undefined;
 
-  constructor(giveBack: () => void) {
-    this.#giveBack = giveBack;
+  constructor(returnBytes: () => void) {
+    this.#returnBytes = returnBytes;
   }
 
   [Symbol.dispose](): void {
-    const giveBack = this.#giveBack;
-    this.#giveBack = undefined;
-    giveBack?.();
+    const returnBytes = this.#returnBytes;
+    this.#returnBytes = undefined;
+    returnBytes?.();
   }
 }
 
@@ -214,27 +209,6 @@ export const continueExpectation: RegExp = /(?:^|\W)100-continue(?:$|\W)/i;
 function sendContinue({ headers }: NodeRequest, response: NodeResponse): void {
   if (!continueExpectation.test(headers.expect ?? "") || response.headersSent) return;
   response.writeContinue();
-}
-
-function tooSlow(bytesPerSecond: number): DeadlineExceededError {
-  return new DeadlineExceededError(
-    `the body arrived at less than ${bytesPerSecond} bytes per second`,
-    {
-      hint: "send a smaller picture, or use a faster connection",
-    },
-  );
-}
-
-function tooLate(timeoutMs: number): DeadlineExceededError {
-  return new DeadlineExceededError(`the request did not arrive within ${timeoutMs} ms`, {
-    hint: "send a smaller picture",
-  });
-}
-
-function fellSilent(timeoutMs: number): DeadlineExceededError {
-  return new DeadlineExceededError(`no message arrived on the stream for ${timeoutMs} ms`, {
-    hint: "open a stream only when there are pictures to send",
-  });
 }
 
 /**
@@ -300,10 +274,4 @@ export function limitPieces(request: NodeRequest & LimitedBody): PieceLimit {
   body[limitKey] = limit;
   body.push = pushLimited;
   return limit;
-}
-
-function tooManyPieces(): TooLargeError {
-  return new TooLargeError("the body arrives in too many small chunks", {
-    hint: `send chunks of at least ${minBytesPerPiece} bytes`,
-  });
 }

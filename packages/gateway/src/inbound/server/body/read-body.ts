@@ -1,7 +1,8 @@
 import { setImmediate } from "node:timers/promises";
-import { CancelledError, InvalidRequestError, TooLargeError } from "@tensorgate/core";
+import { CancelledError } from "@tensorgate/core";
 import type { NodeRequest } from "../node-http.ts";
 import type { BodyUsage } from "./body-budget.ts";
+import { bodyTooLarge, notAsDeclared } from "./body-faults.ts";
 
 /** Puts a body together from its pieces as they come. */
 export interface BodySink {
@@ -122,18 +123,6 @@ function freePiece({ buffer, byteLength }: Buffer): void {
 /** Whether what came of the body is not all: node:http2 ends a cut upload as if it were whole. */
 export function isCut(request: NodeRequest): boolean {
   return "stream" in request ? request.stream.aborted : !request.complete;
-}
-
-function notAsDeclared(byteCount: number, declared: number): InvalidRequestError {
-  return new InvalidRequestError(
-    `the body has ${byteCount} bytes, but content-length declares ${declared}`,
-  );
-}
-
-export function bodyTooLarge(maxBytes: number): TooLargeError {
-  return new TooLargeError(`the body is longer than ${maxBytes} bytes`, {
-    hint: "send fewer or smaller pictures",
-  });
 }
 
 /** Bytes put together from pieces, in memory that follows what has come. */

@@ -47,8 +47,13 @@ export const bodyMutants: readonly Mutant[] = [
     [
       {
         name: "body: what was copied of it waits for the collector",
-        find: "      freePiece(chunk);\n",
+        find: "      if (!isShared) freePiece(chunk);\n",
         replace: "",
+      },
+      {
+        name: "body: memory of frames of HTTP/2 is freed",
+        find: "if (!isShared) freePiece(chunk);",
+        replace: "freePiece(chunk);",
       },
       {
         name: "body: memory that other pieces are in is freed",

@@ -185,6 +185,11 @@ export const connectionMutants: readonly Mutant[] = [
         replace: "",
       },
       {
+        name: "connections: what follows of a body that was being read hardly counts",
+        find: 'request.prependListener("data", onData);',
+        replace: 'request.on("data", onData);',
+      },
+      {
         name: "keys: a long body without a key is read",
         find: "leftBytes = request[authenticated] ? maxAuthenticatedBytes : maxUnauthenticatedBytes;",
         replace: "leftBytes = maxAuthenticatedBytes;",

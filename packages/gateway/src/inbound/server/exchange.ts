@@ -237,7 +237,8 @@ export function closeLingering(request: MarkedRequest, response: NodeResponse, c
       return;
     }
     timer = clock.setTimer(drainMs, () => socket.destroy());
-    request.on("data", onData);
+    // First of all: a body that was being read frees what it has copied.
+    request.prependListener("data", onData);
     request.resume();
     pieceLimitOf(request)?.onExceeded(stop);
   }

@@ -78,24 +78,28 @@ export function announceKeepAlive(response: WatchedResponse, keepAlive: string |
   response[keepAliveKey] = keepAlive;
 }
 
-/** Sets the headers of a response, beside those that it has already. @param byteCount - what it says of its length */
-function writeHeaders(
-  response: WatchedResponse,
-  {
-    status,
-    headers,
-    byteCount,
-  }: Pick<Reply, "status" | "headers"> & { byteCount?: number | undefined },
-): void {
+interface Head extends Pick<Reply, "status" | "headers"> {
+  /** What it says of the length of the body; nothing by default. */
+  readonly byteCount?: number | undefined;
+}
+
+/** Sets the headers of a response, beside those that it has already. Node writes them with the first of the body, or its end. */
+function setHeaders(response: WatchedResponse, { status, headers, byteCount }: Head): void {
   const keepAlive = response[keepAliveKey];
+  if (keepAlive !== undefined) response.setHeader("keep-alive", keepAlive);
+  for (const name in headers) response.setHeader(name, headers[name] ?? "");
+  if (byteCount !== undefined) response.setHeader("content-length", byteCount);
+  response.statusCode = status;
+}
+
+/** The same, for less where nothing was set before: Node would keep each header in a table, and read them back from there. */
+function writeHeaders(response: WatchedResponse, head: Head): void {
   if ("stream" in response || response.getHeaderNames().length > 0) {
-    if (keepAlive !== undefined) response.setHeader("keep-alive", keepAlive);
-    for (const name in headers) response.setHeader(name, headers[name] ?? "");
-    if (byteCount !== undefined) response.setHeader("content-length", byteCount);
-    response.statusCode = status;
+    setHeaders(response, head);
     return;
   }
-  // All at once: Node would keep each in a table, and read them back from there.
+  const { status, headers, byteCount } = head;
+  const keepAlive = response[keepAliveKey];
   const fields: string[] = [];
   if (keepAlive !== undefined) fields.push("keep-alive", keepAlive);
   for (const name in headers) fields.push(name, headers[name] ?? "");
@@ -127,13 +131,10 @@ export async function sendStream(
   const outflow = outflowOf(response);
   const writable: Pick<NodeJS.WritableStream, "write" | "end"> = response;
   let isBegun = false;
-  const begin = (fields: Readonly<Record<string, string>>): void => {
-    isBegun = true;
-    writeHeaders(response, { status, headers: fields });
-  };
   for await (const piece of body) {
     if (isGone(response)) return;
-    if (!isBegun) begin(headers);
+    if (!isBegun) writeHeaders(response, { status, headers });
+    isBegun = true;
     assertRoomForAnswer(response, piece.byteLength);
     outflow?.hold(piece.byteLength);
     for (let offset = 0; offset < piece.byteLength; offset += sliceBytes) {
@@ -146,7 +147,8 @@ export async function sendStream(
   if (isGone(response)) return;
   const last = trailers();
   const isJoined = !isBegun && "stream" in response && isTrailersOnly(last);
-  if (!isBegun) begin(isJoined ? { ...headers, ...last } : headers);
+  if (!isBegun)
+    setHeaders(response, { status, headers: isJoined ? { ...headers, ...last } : headers });
   // Without a body the frame of the headers would be the last one.
   if (!isJoined && "stream" in response && !response.headersSent) response.writeHead(status);
   if (!isJoined) response.addTrailers({ ...last });

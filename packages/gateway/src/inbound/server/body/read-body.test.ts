@@ -7,9 +7,11 @@ import { readBody, WholeBody } from "./read-body.ts";
 const usage = { arrived() {}, reserve() {}, complete() {}, onFailure() {} } as unknown as BodyUsage;
 
 /** Reads a body that arrives in these pieces. */
-async function bodyOf(pieces: readonly Buffer[]): Promise<string> {
+async function bodyOf(
+  pieces: readonly Buffer[],
+  request = new http.IncomingMessage(new Socket()),
+): Promise<string> {
   const byteCount = pieces.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  const request = new http.IncomingMessage(new Socket());
   const whole = readBody(request, usage, new WholeBody(byteCount, byteCount));
   for (const piece of pieces) request.push(piece);
   request.complete = true;
@@ -32,4 +34,14 @@ test("a piece that shares its memory with others, or is short, stays as it is", 
 
   expect(await bodyOf([shared.subarray(0, 30_000), short])).toHaveLength(46_383);
   expect([shared, short].map(({ byteLength }) => byteLength)).toEqual([60_000, 16_383]);
+});
+
+test("no piece of a stream of HTTP/2 is freed: what it came in may still be read", async () => {
+  const piece = Buffer.alloc(16_384, "f");
+  const request = Object.assign(new http.IncomingMessage(new Socket()), {
+    stream: { aborted: false },
+  });
+
+  expect(await bodyOf([piece], request)).toBe("f".repeat(16_384));
+  expect(piece.byteLength).toBe(16_384);
 });

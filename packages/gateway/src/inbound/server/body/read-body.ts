@@ -62,6 +62,8 @@ export function readBody(
   sink: BodySink,
 ): Promise<GrowingBuffer> {
   const { promise, resolve, reject } = Promise.withResolvers<GrowingBuffer>();
+  // Frames of one packet share their memory, which nghttp2 reads on.
+  const isShared = "stream" in request;
   let isOver = false;
 
   function failWith(error: unknown): void {
@@ -81,7 +83,7 @@ export function readBody(
     usage.arrived(chunk.length);
     try {
       sink.push(chunk, usage.reserve);
-      freePiece(chunk);
+      if (!isShared) freePiece(chunk);
     } catch (thrown) {
       failWith(thrown);
     }

@@ -6,7 +6,7 @@ import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { listenDefaults, requestDefaults } from "../../options.ts";
 import type { NodeResponse, OnRequest } from "../node-http.ts";
-import { sendReply } from "../reply.ts";
+import { sendReply, sendStream } from "../reply.ts";
 import { createListener } from "./listener.ts";
 import { tlsProtocol } from "./tls-acceptor.ts";
 
@@ -179,12 +179,17 @@ test("an idle connection is kept for a while after its answer, then closed", asy
 /** Answers with headers that the handler may have set before. */
 const replyTo: OnRequest = ({ url }, response) => {
   if (url === "/early") response.setHeader("vary", "origin");
+  if (url === "/empty") {
+    const headers = { "x-a": "b" };
+    return void sendStream(response, { status: 200, headers, body: [], trailers: () => ({}) });
+  }
   sendReply(response, { status: 200, headers: { "x-a": "b" }, body: "ok" });
 };
 
 test.each([
   ["GET / HTTP/1.1", /^keep-alive: timeout=60\r$/im],
   ["GET /early HTTP/1.1", /^vary: origin\r\n(?:.*\r\n)*keep-alive: timeout=60\r$/im],
+  ["GET /empty HTTP/1.1", /^keep-alive: timeout=60\r$/im],
   ["GET / HTTP/1.1\r\nconnection: close", /^connection: close\r$/im],
   ["GET /early HTTP/1.1\r\nconnection: close", /^connection: close\r$/im],
 ])("clients over HTTP/1.1 learn when an idle connection closes: %j", async (head, says) => {
@@ -195,7 +200,10 @@ test.each([
   const text = reply.toString("latin1");
 
   expect(text).toMatch(says);
-  expect(text).toMatch(/^x-a: b\r\ncontent-length: 2\r$/im);
+  expect(text).toMatch(/^x-a: b\r$/im);
+  // A head that is written too early would make Node send an empty body in chunks.
+  expect(text).toMatch(/^content-length: [02]\r$/im);
+  expect(text).not.toMatch(/transfer-encoding/i);
   expect(/^connection: keep-alive\r$/im.test(text)).toBe(/^keep-alive: /im.test(text));
 });
 

@@ -24,6 +24,11 @@ export const costBounds: Bounds = { maxCpuRatio: 20, maxMemoryRatio: 4, maxStall
  * replicas, as many as calls are sent there: one that costs less than this many times the bound is no attack.
  */
 const minOrdinaryMs = { request: 0.5, reply: 8 } as const;
+/**
+ * The same for each MiB: what a reply costs does not follow from pictures, which have become much cheaper since the bound
+ * was chosen.
+ */
+const minOrdinaryMsPerMiB = { request: 0, reply: 4 } as const;
 /** What the garbage collector may leave uncollected, in bytes. */
 const memorySlackBytes = 24 * 2 ** 20;
 /** From this length on memory is compared: below, it is lost in the slack. */
@@ -33,11 +38,13 @@ export function foundFrom(target: CostTarget, recipe: Recipe, measured: Measured
   const { bytes, cost, ordinary } = measured;
   const isMeasured = bytes >= memoryBytes * 0.9 || cost.end === "took too much memory";
   const usualBytes = Math.max(ordinary.memoryBytes, bytes, 1);
+  const kind = kindOf(target);
+  const leastMs = Math.max(minOrdinaryMs[kind], minOrdinaryMsPerMiB[kind] * (bytes / largeBytes));
   return {
     ...measured,
     target,
     recipe,
-    cpuRatio: cost.cpuMs / Math.max(ordinary.cpuMs, minOrdinaryMs[kindOf(target)]),
+    cpuRatio: cost.cpuMs / Math.max(ordinary.cpuMs, leastMs),
     memoryRatio: isMeasured ? Math.max(0, cost.memoryBytes - memorySlackBytes) / usualBytes : 0,
   };
 }

@@ -25,10 +25,10 @@ export const costBounds: Bounds = { maxCpuRatio: 20, maxMemoryRatio: 4, maxStall
  */
 const minOrdinaryMs = { request: 0.5, reply: 8 } as const;
 /**
- * The same for each MiB: what a reply costs does not follow from pictures, which have become much cheaper since the bound
- * was chosen.
+ * Pictures of its length that a body counts as. A picture that comes in is copied and sent on, and has become much cheaper
+ * since the bound was chosen; a reply is read value by value, and most often written as text.
  */
-const minOrdinaryMsPerMiB = { request: 0, reply: 4 } as const;
+const ordinaryPictures = { request: 1, reply: 2 } as const;
 /** What the garbage collector may leave uncollected, in bytes. */
 const memorySlackBytes = 24 * 2 ** 20;
 /** From this length on memory is compared: below, it is lost in the slack. */
@@ -39,12 +39,12 @@ export function foundFrom(target: CostTarget, recipe: Recipe, measured: Measured
   const isMeasured = bytes >= memoryBytes * 0.9 || cost.end === "took too much memory";
   const usualBytes = Math.max(ordinary.memoryBytes, bytes, 1);
   const kind = kindOf(target);
-  const leastMs = Math.max(minOrdinaryMs[kind], minOrdinaryMsPerMiB[kind] * (bytes / largeBytes));
+  const ordinaryMs = ordinaryPictures[kind] * ordinary.cpuMs;
   return {
     ...measured,
     target,
     recipe,
-    cpuRatio: cost.cpuMs / Math.max(ordinary.cpuMs, leastMs),
+    cpuRatio: cost.cpuMs / Math.max(ordinaryMs, minOrdinaryMs[kind]),
     memoryRatio: isMeasured ? Math.max(0, cost.memoryBytes - memorySlackBytes) / usualBytes : 0,
   };
 }

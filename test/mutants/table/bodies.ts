@@ -22,7 +22,7 @@ export const bodyMutants: readonly Mutant[] = [
   ),
   ...mutantsOf(
     `${inbound}/server/body/read-body.ts`,
-    [`${inbound}/server/body/growing-buffer.test.ts`],
+    [`${inbound}/server/body/growing-buffer.test.ts`, `${inbound}/server/body/read-body.test.ts`],
     [
       {
         name: "body: all of it is moved in one turn while it comes",
@@ -39,12 +39,6 @@ export const bodyMutants: readonly Mutant[] = [
         find: "const found = idle.get(length)?.pop();",
         replace: "const found = idle.get(length)?.at(-1);",
       },
-    ],
-  ),
-  ...mutantsOf(
-    `${inbound}/server/body/read-body.ts`,
-    [`${inbound}/server/body/read-body.test.ts`],
-    [
       {
         name: "body: what was copied of it waits for the collector",
         find: "      if (!isShared) freePiece(chunk);\n",

@@ -158,6 +158,7 @@ export function createCallContext(
       times: new CallStageTimes(),
       requestBytes: { mayBeRead: false },
       observer,
+      // Attempts have one: a call that is spread into theirs keeps its shape.
       traceparent: undefined,
     },
     timer,

@@ -42,10 +42,7 @@ export async function picturesFromBody(
   limits: PictureBodyLimits,
 ): Promise<readonly Picture[]> {
   const contentType = exchange.header("content-type") ?? "application/octet-stream";
-  const typeEnd = contentType.indexOf(";");
-  const mediaType = (typeEnd === -1 ? contentType : contentType.slice(0, typeEnd))
-    .trim()
-    .toLowerCase();
+  const mediaType = contentType.split(";", 1)[0]?.trim().toLowerCase() ?? "";
   const isPicture = mediaType.startsWith("image/") || rawMediaTypes.has(mediaType);
   const read = isPicture ? undefined : readerOf(mediaType);
   // JSON is the body, its text, a text for each picture, and then their bytes.

@@ -19,7 +19,7 @@ export interface Turns {
 /**
  * Requests in flight from which connections wait. What a request needs until it is answered outlives a collection of the
  * young generation if a thousand are begun together, and then costs as much as the request itself; a few dozen at a
- * time leave nothing behind, and still fill each turn of the event loop.
+ * time leave little behind, and still fill each turn of the event loop.
  */
 const enough = 32;
 

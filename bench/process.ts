@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { stripTypeScriptTypes } from "node:module";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { printedPort } from "../test/support/printed-port.ts";
 
@@ -25,8 +27,20 @@ export type PackageForm = "built" | "source";
 
 /** @returns the command that runs a script of this folder */
 export function nodeCommand(script: string, form: PackageForm): readonly string[] {
-  const conditions = form === "source" ? ["--conditions=@tensorgate/source"] : [];
-  return [process.execPath, ...conditions, pathOf(script)];
+  if (form === "built") return [process.execPath, withoutTypes(pathOf(script))];
+  return [process.execPath, "--conditions=@tensorgate/source", pathOf(script)];
+}
+
+/**
+ * Writes a script as JavaScript beside it, as programs are shipped: a process that strips types itself has the stripper
+ * in memory, which is 16 MiB and 60 ms of its start.
+ *
+ * @returns the path of the written script
+ */
+function withoutTypes(path: string): string {
+  const written = join(dirname(path), `.${basename(path, ".ts")}.mjs`);
+  writeFileSync(written, stripTypeScriptTypes(readFileSync(path, "utf8")));
+  return written;
 }
 
 const pathOf = (script: string) => fileURLToPath(new URL(script, import.meta.url));

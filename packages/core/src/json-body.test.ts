@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { chargeJson, parseJsonBody } from "./json-body.ts";
-import { createWorkBudget } from "./work-budget.ts";
+import { createWorkBudget } from "./message-reader.ts";
 
 const parse = (text: string) => parseJsonBody(Buffer.from(text), createWorkBudget(16_384));
 

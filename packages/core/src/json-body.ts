@@ -1,5 +1,5 @@
+import { assertKeyLength, type WorkBudget } from "./message-reader.ts";
 import { InvalidRequestError } from "./scoring-error.ts";
-import { assertKeyLength, type WorkBudget } from "./work-budget.ts";
 
 /** Deepest nesting of arrays and objects. */
 const maxDepth = 32;

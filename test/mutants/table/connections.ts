@@ -142,12 +142,14 @@ export const connectionMutants: readonly Mutant[] = [
     },
     {
       name: "drain: an answer does not say that it is the last",
-      find: "if (response.headersSent) continue;",
-      replace: "continue;",
+      find: "if (!response.headersSent) announceClose(response);",
+      replace: "",
     },
+  ]),
+  ...mutantsOf("packages/gateway/src/inbound/server/reply.ts", tests, [
     {
       name: "drain: the last answer says how long the connection stays",
-      find: "announceKeepAlive(response, undefined);",
+      find: "if (watch) watch.keepAlive = undefined;",
       replace: "",
     },
   ]),
@@ -196,7 +198,7 @@ export const connectionMutants: readonly Mutant[] = [
       },
       {
         name: "connections: a body in too many pieces is discarded on",
-        find: "pieceLimitOf(request)?.onExceeded(stop);",
+        find: "onTooManyPieces(request, stop);",
         replace: "",
       },
       {

@@ -15,8 +15,8 @@ export const messageMutants: readonly Mutant[] = [
       },
       {
         name: "unary: half a message",
-        find: "if (!this.#message || !isWhole) throw messageCutShort();",
-        replace: "if (!this.#message) throw messageCutShort();",
+        find: "bytes > byteCount ? onlyOneMessage() : messageCutShort(),",
+        replace: "onlyOneMessage(),",
       },
       {
         name: "unary: a timeout is not heard",
@@ -196,7 +196,7 @@ export const messageMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    "packages/core/src/work-budget.ts",
+    "packages/core/src/message-reader.ts",
     ["packages/tf-serving/src/wire/charge-message.test.ts", "packages/core/src/json-body.test.ts"],
     [
       {

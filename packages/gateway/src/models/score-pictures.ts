@@ -129,7 +129,8 @@ export function createPictureScorer(
       first && items.length === 1
         ? [await prepareItem(first, work)]
         : await Promise.all(items.map((item) => prepareItem(item, work)));
-    const prepared = tried.filter((each) => each !== undefined);
+    const prepared: PreparedItem<Value>[] = [];
+    for (const each of tried) if (each) prepared.push(each);
     if (prepared.length > 0) await scoreTogether(prepared, work);
   }
 

@@ -11,12 +11,12 @@ import {
   type Tensor,
   TooLargeError,
   UnsupportedMediaError,
-  withinRegions,
 } from "@tensorgate/core";
 import { underServingNames } from "@tensorgate/tf-serving";
 import { stackedRows } from "./picture-batch.ts";
 import type { Release } from "./release.ts";
 import { createPictureScorer, type PictureTaskDeps, type ScorePictures } from "./score-pictures.ts";
+import { createReleaseScorer } from "./snapshot.ts";
 
 /**
  * Creates the scorer of tensors of a release. Where it takes pixels, its input also takes encoded pictures (BYTES, a scalar or
@@ -27,9 +27,7 @@ import { createPictureScorer, type PictureTaskDeps, type ScorePictures } from ".
  *   several pictures has one answer, so one of them fails all
  */
 export function createTensorScorer(model: Release, deps: PictureTaskDeps): Score {
-  const { residency } = model;
-  const scoreTensors: Score = (request, call) =>
-    deps.score({ ...request, model }, residency ? withinRegions(call, residency) : call);
+  const scoreTensors = createReleaseScorer(model, deps.score);
   // Only a model that takes pixels takes pictures in place of them.
   if (!model.picture?.preprocessing) return scoreTensors;
   const scorePictures = createPictureScorer(model, deps);

@@ -5,6 +5,8 @@ import {
   type ModelTasks,
   nearestNames,
   type ResolvedRequest,
+  type Score,
+  type ScoreResolved,
   type Tasks,
   UnknownModelError,
   withinRegions,
@@ -129,6 +131,13 @@ export function createCapacityCheck(
     if (model.isCached && !call.noStore) return;
     assertCapacity(asked, residency ? withinRegions(call, residency) : call);
   };
+}
+
+/** Creates the scorer of requests for a release, which are complete but for it. */
+export function createReleaseScorer(model: Release, score: ScoreResolved): Score {
+  const { residency } = model;
+  return (request, call) =>
+    score({ ...request, model }, residency ? withinRegions(call, residency) : call);
 }
 
 /** Creates what resolves the models of calls, each to what its release offers. */

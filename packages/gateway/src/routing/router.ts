@@ -102,9 +102,10 @@ export function createRouter<Replica extends RoutedReplica>(
         break;
       case "wake":
         timer?.[Symbol.dispose]();
-        timer = clock.setTimer(Math.max(0, command.atMs - clock.nowMs()), () =>
-          emit({ type: "tick" }),
-        );
+        timer = clock.setTimer(Math.max(0, command.atMs - clock.nowMs()), () => {
+          timer = undefined;
+          emit({ type: "tick" });
+        });
         break;
       default:
         sharing?.carryOut(command);

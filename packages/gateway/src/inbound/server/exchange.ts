@@ -1,9 +1,14 @@
+import type http from "node:http";
 import http2 from "node:http2";
 import { type Clock, InvalidRequestError } from "@tensorgate/core";
-import { type BodyBudget, type BodyUsage, pieceLimitOf } from "./body/body-budget.ts";
-import { bodyTooLarge } from "./body/body-faults.ts";
+import {
+  type BodyBudget,
+  type BodyUsage,
+  hasTooManyPieces,
+  onTooManyPieces,
+} from "./body/body-budget.ts";
 import { contentCoding, type Decompress, unsupportedEncoding } from "./body/decompress.ts";
-import { type BodySink, type GrowingBuffer, readBody, WholeBody } from "./body/read-body.ts";
+import { type BodySink, readBody, wholeBody } from "./body/read-body.ts";
 import type { NodeRequest, NodeResponse } from "./node-http.ts";
 
 /** One HTTP exchange, whatever the version, as the REST protocols see it. */
@@ -62,8 +67,7 @@ export class HttpExchange implements OpenExchange {
   readonly #deps: ExchangeDeps;
   #query: URLSearchParams | undefined;
   #usage: BodyUsage | undefined;
-  #retained: Disposable | undefined;
-  #received: GrowingBuffer | undefined;
+  #sink: BodySink | undefined;
 
   constructor(request: NodeRequest, response: NodeResponse, deps: ExchangeDeps) {
     this.#request = request;
@@ -92,37 +96,32 @@ export class HttpExchange implements OpenExchange {
     const coding = encoding === undefined ? "identity" : contentCoding(encoding);
     if (coding === undefined) throw unsupportedEncoding(encoding ?? "", "content-encoding");
     const isPacked = coding !== "identity";
-    const declaredBytes = Number(headers["content-length"] ?? Number.NaN);
-    if (declaredBytes > maxBytes) throw bodyTooLarge(maxBytes);
-    let body = await this.#read(new WholeBody(maxBytes, declaredBytes));
-    const usage = this.#usage;
-    if (isPacked && usage && this.#received) {
-      body = await this.#deps.decompress(body, { coding, maxBytes, charge: usage.reserve });
-      usage.release(this.#received.capacity);
-    }
-    if (isPacked || copyCount > 1) usage?.ensure(body.byteLength * copyCount);
+    const sink = wholeBody(maxBytes, Number(headers["content-length"] ?? Number.NaN));
+    if (!isPacked) return await this.bodyInto(sink, copyCount);
+    const packed = await this.bodyInto(sink);
+    const { reserve, unreserve, ensure } = this.#usage as BodyUsage;
+    const body = await this.#deps.decompress(packed, { coding, maxBytes, charge: reserve });
+    unreserve(sink.capacity);
+    ensure(body.byteLength * copyCount);
     return body;
   }
 
   async bodyInto(sink: BodySink, copyCount = 1): Promise<Uint8Array> {
-    const body = await this.#read(sink);
-    if (copyCount > 1) this.#usage?.ensure(body.byteLength * copyCount);
+    const usage = this.#deps.bodyBudget.open(this.#request, this.#response, "whole");
+    usage.retain();
+    this.#usage = usage;
+    this.#sink = sink;
+    const body = await readBody(this.#request, usage, sink);
+    if (copyCount > 1) usage.ensure(body.byteLength * copyCount);
     return body;
   }
 
   recycle(): void {
-    this.#received?.recycle();
+    this.#sink?.recycle();
   }
 
   [Symbol.dispose](): void {
-    this.#retained?.[Symbol.dispose]();
-  }
-
-  async #read(sink: BodySink): Promise<Uint8Array> {
-    this.#usage = this.#deps.bodyBudget.open(this.#request, this.#response, "whole");
-    this.#retained = this.#usage.retain();
-    this.#received = await readBody(this.#request, this.#usage, sink);
-    return this.#received.whole();
+    this.#usage?.release();
   }
 }
 
@@ -186,20 +185,20 @@ export function allowLongBody(request: MarkedRequest): void {
 }
 
 /**
- * Drains or stops a request body that was not read to its end, once the request has been answered.
+ * Closes a connection of HTTP/1.1 whose request was answered before its body had come: to be called when the response is
+ * about to end.
  *
- * HTTP/2 can reset a stream, and until then its window limits what arrives. HTTP/1.1 can only close the connection, and a
- * client that is cut while it sends may lose the response. So the remaining body is discarded for a while, within the
- * limit of this client; then the sending side is closed first, and the connection a little later. Of a body in too many
- * small pieces nothing more is discarded.
+ * Only the end of the connection stops the body, and a client that is cut while it sends may lose the response. So the
+ * remaining body is discarded for a while, within the limit of this client; then the sending side is closed first, and
+ * the connection a little later. Of a body in too many small pieces nothing more is discarded.
  *
- * @see RFC 9113, section 8.1; RFC 9112, section 9.6
+ * @see RFC 9112, section 9.6
  */
-export function closeLingering(request: MarkedRequest, response: NodeResponse, clock: Clock): void {
-  if ("stream" in request) {
-    stopStream(request, response, clock);
-    return;
-  }
+export function closeLingering(
+  request: http.IncomingMessage & MarkedRequest,
+  response: http.ServerResponse,
+  clock: Clock,
+): void {
   const { socket } = request;
   let timer: Disposable | undefined;
 
@@ -217,16 +216,6 @@ export function closeLingering(request: MarkedRequest, response: NodeResponse, c
     if (leftBytes < 0) stop();
   };
 
-  response.on("prefinish", () => {
-    if (request.complete) return;
-    // Node discards, unbounded, what was never read.
-    request.read(0);
-    // After a `connection: close` it would cut the connection with the answer still on its way.
-    socket.destroySoon = () => socket.end();
-    request.once("close", () => Reflect.deleteProperty(socket, "destroySoon"));
-    response.once("finish", drain);
-  });
-
   function drain(): void {
     if (request.complete) return;
     leftBytes = request[authenticated] ? maxAuthenticatedBytes : maxUnauthenticatedBytes;
@@ -240,11 +229,28 @@ export function closeLingering(request: MarkedRequest, response: NodeResponse, c
     // First of all: a body that was being read frees what it has copied.
     request.prependListener("data", onData);
     request.resume();
-    pieceLimitOf(request)?.onExceeded(stop);
+    onTooManyPieces(request, stop);
   }
+
+  // Node discards, unbounded, what was never read.
+  request.read(0);
+  // After a `connection: close` it would cut the connection with the answer still on its way.
+  socket.destroySoon = () => socket.end();
+  request.once("close", () => Reflect.deleteProperty(socket, "destroySoon"));
+  response.once("finish", drain);
 }
 
-function stopStream(request: http2.Http2ServerRequest, response: NodeResponse, clock: Clock): void {
+/**
+ * Resets a stream of HTTP/2 whose body is not read to its end, once the request has been answered. Until then its window
+ * limits what arrives.
+ *
+ * @see RFC 9113, section 8.1
+ */
+export function stopUnread(
+  request: http2.Http2ServerRequest,
+  response: NodeResponse,
+  clock: Clock,
+): void {
   const { stream } = request;
   let leftBytes = maxUnauthenticatedBytes;
   let timer: Disposable | undefined;
@@ -261,7 +267,7 @@ function stopStream(request: http2.Http2ServerRequest, response: NodeResponse, c
     timer = clock.setTimer(delayMs, close);
   }
 
-  pieceLimitOf(request)?.onExceeded(() => {
+  onTooManyPieces(request, () => {
     // A response that has not begun has no trailers, and the stream can be reset with it.
     isReset = !response.headersSent;
     if (timer) closeIn(0);
@@ -275,7 +281,7 @@ function stopStream(request: http2.Http2ServerRequest, response: NodeResponse, c
     });
     request.resume();
     // Trailers come after "finish", and a reset would overtake them.
-    closeIn(pieceLimitOf(request)?.isExceeded ? 0 : lingerMs);
+    closeIn(hasTooManyPieces(request) ? 0 : lingerMs);
     stream.once("close", () => timer?.[Symbol.dispose]());
   });
 }

@@ -6,8 +6,8 @@ import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { http2Frame, http2Opening } from "../../../../../test/support/raw-http.ts";
 import { listenDefaults, requestDefaults } from "../options.ts";
-import { type BodyUsage, pieceLimitOf } from "./body/body-budget.ts";
-import { readBody, WholeBody } from "./body/read-body.ts";
+import { type BodyUsage, onTooManyPieces } from "./body/body-budget.ts";
+import { readBody, wholeBody } from "./body/read-body.ts";
 import { allowLongBody, maxUnauthenticatedBytes } from "./exchange.ts";
 import { createListener } from "./listener/listener.ts";
 import type { NodeRequest } from "./node-http.ts";
@@ -25,8 +25,7 @@ async function answering(kind: "unauthenticated" | "reading" | "authenticated" |
       requests.push(request);
       if (kind === "authenticated") allowLongBody(request);
       if (kind === "unanswered") return;
-      if (kind === "reading")
-        readBody(request, usage, new WholeBody(1e9, Number.NaN)).catch(() => {});
+      if (kind === "reading") readBody(request, usage, wholeBody(1e9, Number.NaN)).catch(() => {});
       response.statusCode = 401;
       response.end();
     },
@@ -223,7 +222,7 @@ test.each([
     socket.write(Buffer.concat([head, Buffer.alloc(60_000 * piece.length, piece)]));
     await expect.poll(() => server.requests.length).toBe(1);
     const request = server.requests[0] as NodeRequest;
-    await new Promise<void>((resolve) => pieceLimitOf(request)?.onExceeded(resolve));
+    await new Promise<void>((resolve) => onTooManyPieces(request, resolve));
 
     const other = await connect(server.port);
     other.socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
@@ -252,7 +251,7 @@ test("a stream is reset as soon as too many pieces follow its answer", async () 
   if (!request.stream.writableFinished) await once(request.stream, "finish");
 
   socket.write(Buffer.alloc(2_000 * piece.length, piece));
-  await new Promise<void>((resolve) => pieceLimitOf(request)?.onExceeded(resolve));
+  await new Promise<void>((resolve) => onTooManyPieces(request, resolve));
   server.clock.advance(0);
 
   await once(request.stream, "close");

@@ -12,18 +12,18 @@ export interface Reply {
   readonly trailers?: Readonly<Record<string, string>> | undefined;
 }
 
-/** How a response is watched. */
+/** How a response is watched, and what it says of its connection. */
 interface Watch {
   readonly cut: () => void;
   readonly deps: OutflowDeps;
+  keepAlive: string | undefined;
   /** Made once something of the response has to wait. */
   outflow?: Outflow;
 }
 
-/** Where a response has that, and what it says of its connection: in a WeakMap it would outlive the response. */
+/** Where a response has that: in a WeakMap it would outlive the response. */
 const watchKey: unique symbol = Symbol("watch");
-const keepAliveKey: unique symbol = Symbol("keepAlive");
-type WatchedResponse = NodeResponse & { [watchKey]?: Watch; [keepAliveKey]?: string | undefined };
+type WatchedResponse = NodeResponse & { [watchKey]?: Watch };
 
 /** Longest response that is sent whatever the budget, in bytes: errors, probes, most results. */
 const alwaysSentBytes = 4_096;
@@ -73,9 +73,11 @@ export function sendReply(response: WatchedResponse, reply: Reply): void {
   writeOn();
 }
 
-/** Lets the headers of a response over HTTP/1.1 say how long its connection stays open; undefined for nothing. */
-export function announceKeepAlive(response: WatchedResponse, keepAlive: string | undefined): void {
-  response[keepAliveKey] = keepAlive;
+/** Lets a response be the last one of its connection. */
+export function announceClose(response: WatchedResponse): void {
+  response.setHeader("connection", "close");
+  const watch = response[watchKey];
+  if (watch) watch.keepAlive = undefined;
 }
 
 interface Head extends Pick<Reply, "status" | "headers"> {
@@ -85,7 +87,7 @@ interface Head extends Pick<Reply, "status" | "headers"> {
 
 /** Sets the headers of a response, beside those that it has already. Node writes them with the first of the body, or its end. */
 function setHeaders(response: WatchedResponse, { status, headers, byteCount }: Head): void {
-  const keepAlive = response[keepAliveKey];
+  const keepAlive = response[watchKey]?.keepAlive;
   if (keepAlive !== undefined) response.setHeader("keep-alive", keepAlive);
   for (const name in headers) response.setHeader(name, headers[name] ?? "");
   if (byteCount !== undefined) response.setHeader("content-length", byteCount);
@@ -99,7 +101,7 @@ function writeHeaders(response: WatchedResponse, head: Head): void {
     return;
   }
   const { status, headers, byteCount } = head;
-  const keepAlive = response[keepAliveKey];
+  const keepAlive = response[watchKey]?.keepAlive;
   const fields: string[] = [];
   if (keepAlive !== undefined) fields.push("keep-alive", keepAlive);
   for (const name in headers) fields.push(name, headers[name] ?? "");
@@ -168,8 +170,13 @@ function drained(response: NodeResponse): Promise<void> {
   });
 }
 
-/** Watches how a response is read. @param cut - ends it, and frees the memory that it holds */
-export type WatchResponse = (response: NodeResponse, cut: () => void) => void;
+/**
+ * Watches how a response is read.
+ *
+ * @param cut - ends it, and frees the memory that it holds
+ * @param keepAlive - what it says of how long its connection stays open; nothing by default
+ */
+export type WatchResponse = (response: NodeResponse, cut: () => void, keepAlive?: string) => void;
 
 export interface SlowReadersOptions {
   readonly requests: Required<RequestOptions>;
@@ -207,8 +214,8 @@ export function createSlowReaders(options: SlowReadersOptions): WatchResponse {
     },
   };
 
-  return (response: WatchedResponse, cut) => {
-    response[watchKey] = { cut, deps: shared };
+  return (response: WatchedResponse, cut, keepAlive) => {
+    response[watchKey] = { cut, deps: shared, keepAlive };
   };
 }
 

@@ -106,7 +106,7 @@ describe.each(["own", "node"] as const)("over %s HTTP/2", (transport) => {
     using one = held();
     const { http2: opened } = one.made.open();
 
-    await expect.poll(() => one.made.roundTrip.ms()).toBeGreaterThan(0);
+    await expect.poll(() => one.made.roundTrip.ms).toBeGreaterThan(0);
     for (let count = 0; count < 10; count += 1) {
       one.made.open();
       one.made.released(opened);

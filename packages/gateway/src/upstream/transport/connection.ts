@@ -173,7 +173,7 @@ function lookupOf(ip: string): LookupFunction {
 /** How far away a server is, by what calls without work take there and back. A `Predict` would add what it computes. */
 export interface RoundTrip {
   /** In milliseconds; undefined until something was measured. */
-  ms(): number | undefined;
+  readonly ms: number | undefined;
   /** @param durationMs - of an HTTP/2 ping, in milliseconds */
   pinged(durationMs: number): void;
   /** @param durationMs - from a call without work to the first of its answer, in milliseconds */
@@ -197,13 +197,16 @@ export function createRoundTrip(clock: Clock): RoundTrip {
   let nowMs: number | undefined;
   let callCount = 0;
 
-  return {
-    ms: () => {
-      const calledMs = least(beforeMs, nowMs);
-      return callCount < 2 ? least(calledMs, pingMs) : calledMs;
-    },
+  function update(): void {
+    const calledMs = least(beforeMs, nowMs);
+    roundTrip.ms = callCount < 2 ? least(calledMs, pingMs) : calledMs;
+  }
+
+  const roundTrip: RoundTrip & { ms: number | undefined } = {
+    ms: undefined,
     pinged: (durationMs) => {
       pingMs = durationMs;
+      update();
     },
     answered: (durationMs) => {
       const atMs = clock.nowMs();
@@ -214,8 +217,10 @@ export function createRoundTrip(clock: Clock): RoundTrip {
       }
       nowMs = least(nowMs, durationMs);
       callCount += 1;
+      update();
     },
   };
+  return roundTrip;
 }
 
 function least(one: number | undefined, other: number | undefined): number | undefined {

@@ -120,7 +120,7 @@ export function createUnaryChannel(deps: ConnectionDeps): UnaryChannel {
         : undefined;
     inFlight += 1;
     try {
-      const { status, headers, message } = await unaryExchange({
+      const exchange = new UnaryExchange({
         open,
         request: {
           path,
@@ -137,6 +137,7 @@ export function createUnaryChannel(deps: ConnectionDeps): UnaryChannel {
         requestBytes: call.requestBytes,
         onReply,
       });
+      const { status, headers, message } = await exchange.run();
       if (status.code !== 0) throw failureFrom(status, call, path);
       return { message, headers };
     } finally {
@@ -150,7 +151,7 @@ export function createUnaryChannel(deps: ConnectionDeps): UnaryChannel {
   return {
     unary,
     replyLimits: { maxElements: maxReplyElements, maxValueBytes: maxMessageBytes },
-    roundTripMs: roundTrip.ms,
+    roundTripMs: () => roundTrip.ms,
     close: async () => {
       isClosed = true;
       connection.close();
@@ -178,29 +179,16 @@ interface ExchangeResult extends UnaryReply {
   readonly status: ReceivedStatus;
 }
 
-/**
- * Sends one request on a stream of its own, and resolves as soon as the reply is complete: a server may answer, and
- * close its side, before the request has ended, and then reads no more of it.
- *
- * @throws the reason of `signal` as soon as that aborts
- * @throws UpstreamFailedError if the connection was lost, or the reply is over a limit or not one whole message
- * @see RFC 9113, section 8.1
- */
-function unaryExchange(options: ExchangeOptions): Promise<ExchangeResult> {
-  return new Promise((resolve, reject) => new UnaryExchange(options, resolve, reject).start());
-}
-
 /** Interim responses (1xx) that a reply may begin with. */
 const maxInterimResponses = 16;
 
 const noBlock: HeaderBlock = {};
 const noBytes = new Uint8Array();
 
-/** Assembles the reply to one request. */
+/** One request on a stream of its own, and its reply. */
 class UnaryExchange implements Http2Receiver {
   readonly #options: ExchangeOptions;
-  readonly #resolve: (result: ExchangeResult) => void;
-  readonly #reject: (reason: unknown) => void;
+  readonly #result = Promise.withResolvers<ExchangeResult>();
   readonly #reader: UnaryReader;
   readonly #onAbort = (): void => this.#fail(this.#options.signal.reason);
   #stream: Http2Stream | undefined;
@@ -210,21 +198,25 @@ class UnaryExchange implements Http2Receiver {
   #isWhole = false;
   #interimCount = 0;
 
-  constructor(
-    options: ExchangeOptions,
-    resolve: (result: ExchangeResult) => void,
-    reject: (reason: unknown) => void,
-  ) {
+  constructor(options: ExchangeOptions) {
     this.#options = options;
-    this.#resolve = resolve;
-    this.#reject = reject;
     this.#reader = createUnaryReader(options.maxReplyBytes);
   }
 
-  start(): void {
+  /**
+   * Sends the request, and resolves as soon as the reply is complete: a server may answer, and close its side, before the
+   * request has ended, and then reads no more of it.
+   *
+   * @throws TypeError if a header cannot be sent
+   * @throws the reason of the call's signal as soon as that aborts
+   * @throws UpstreamFailedError if the connection was lost, or the reply is over a limit or not one whole message
+   * @see RFC 9113, section 8.1
+   */
+  run(): Promise<ExchangeResult> {
     const { open, request, signal } = this.#options;
     this.#stream = open.http2.send(request, this);
     signal.addEventListener("abort", this.#onAbort, { once: true });
+    return this.#result.promise;
   }
 
   onInterim(): void {
@@ -277,7 +269,7 @@ class UnaryExchange implements Http2Receiver {
   #succeed(status: ReceivedStatus): void {
     try {
       const message = status.code === 0 ? this.#reader.message() : noBytes;
-      this.#resolve({ status, headers: this.#headers, message });
+      this.#result.resolve({ status, headers: this.#headers, message });
       this.#release();
     } catch (thrown) {
       this.#fail(unreadableReply(thrown));
@@ -285,7 +277,7 @@ class UnaryExchange implements Http2Receiver {
   }
 
   #fail(thrown: unknown): void {
-    this.#reject(thrown);
+    this.#result.reject(thrown);
     this.#release();
   }
 

@@ -248,7 +248,6 @@ class MessageSink implements BodySink {
   readonly #prefix: Buffer | undefined;
   #prefixLength = 0;
   #message: GrowingBuffer | undefined;
-  #expectedBytes = 0;
 
   /** @param declaredBytes - what `content-length` says; NaN where it says nothing */
   constructor({ isEnveloped }: UnaryForm, maxBytes: number, declaredBytes: number) {
@@ -258,30 +257,27 @@ class MessageSink implements BodySink {
       this.#prefix = Buffer.alloc(prefixBytes);
       return;
     }
-    const isDeclared = !Number.isNaN(declaredBytes);
-    this.#expectedBytes = isDeclared ? declaredBytes : maxBytes;
-    this.#message = createGrowingBuffer(isDeclared ? "exactly" : "at-most", this.#expectedBytes);
+    this.#message = Number.isNaN(declaredBytes)
+      ? createGrowingBuffer("at-most", maxBytes, () => messageTooLong(maxBytes))
+      : createGrowingBuffer("exactly", declaredBytes, messageCutShort);
   }
 
   push(piece: Buffer, reserve: (byteCount: number) => void): void {
     const rest = this.#message ? piece : this.#begin(piece);
-    if (rest.byteLength === 0 || !this.#message) return;
-    if (this.#message.byteLength + rest.byteLength > this.#expectedBytes) {
-      throw this.#prefix ? onlyOneMessage() : messageTooLong(this.#maxBytes);
-    }
-    this.#message.append(rest, reserve);
+    if (rest.byteLength > 0) this.#message?.push(rest, reserve);
   }
 
-  end(): GrowingBuffer {
-    if (!this.#message && this.#prefixLength === 0) throw noMessage();
-    const isWhole =
-      this.#message && (!this.#prefix || this.#message.byteLength === this.#expectedBytes);
-    if (!this.#message || !isWhole) throw messageCutShort();
-    return this.#message;
+  end(): Uint8Array | Promise<Uint8Array> {
+    if (this.#message) return this.#message.end();
+    throw this.#prefixLength === 0 ? noMessage() : messageCutShort();
   }
 
   free(): void {
     this.#message?.free();
+  }
+
+  recycle(): void {
+    this.#message?.recycle();
   }
 
   /** Reads the prefix. @returns what follows it */
@@ -293,8 +289,9 @@ class MessageSink implements BodySink {
     const { flags, byteCount } = readPrefix(prefix);
     if (flags !== 0) throw flags === compressedFlag ? undeclaredEncoding() : unknownFlags(flags);
     if (byteCount > this.#maxBytes) throw messageTooLong(this.#maxBytes);
-    this.#expectedBytes = byteCount;
-    this.#message = createGrowingBuffer("exactly", byteCount);
+    this.#message = createGrowingBuffer("exactly", byteCount, (bytes) =>
+      bytes > byteCount ? onlyOneMessage() : messageCutShort(),
+    );
     return piece.subarray(taken);
   }
 }

@@ -38,12 +38,13 @@ test("what came in is counted until the response is closed and the work is done"
   received(usage, 60_000);
   received(usage, 40_000);
 
-  const work = usage.retain();
+  usage.retain();
+  usage.retain();
   close();
+  usage.release();
 
   expect(budget.bytesInFlight).toBe(100_000);
-  work[Symbol.dispose]();
-  work[Symbol.dispose]();
+  usage.release();
   expect(budget.bytesInFlight).toBe(0);
 });
 
@@ -130,7 +131,7 @@ test("a stream may last, and fails when nothing comes for a minute", () => {
   for (let minute = 0; minute < 10; minute += 1) {
     clock.advance(59_000);
     received(usage, 50_000);
-    usage.release(50_000);
+    usage.unreserve(50_000);
   }
   expect(failure()).toBeUndefined();
   expect(budget.bytesInFlight).toBe(0);

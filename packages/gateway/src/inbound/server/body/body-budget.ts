@@ -20,14 +20,15 @@ export interface BodyUsage {
    * @throws OverloadedError if the budget is exhausted
    */
   ensure(byteCount: number): void;
-  /** Gives back the bytes of a message of a stream that was answered. */
-  release(byteCount: number): void;
+  /** Takes off what is held no longer, such as a message of a stream that was answered. */
+  unreserve(byteCount: number): void;
   /** Stops the timers: the whole body has arrived. */
   complete(): void;
   /** Calls `listener` once if the body arrives too slowly, or in too many pieces. */
   onFailure(listener: (error: ScoringError) => void): void;
-  /** Keeps the count, even if the client disconnects, until the result is disposed of. */
-  retain(): Disposable;
+  /** Keeps the count, even if the client disconnects, until `release` was called as often. */
+  retain(): void;
+  release(): void;
 }
 
 /** The memory of all requests in flight, and of all responses that clients have not read yet. */
@@ -38,7 +39,7 @@ export interface BodyBudget {
   /** Whether so many bytes more fit. */
   hasRoom(byteCount: number): boolean;
   /**
-   * Begins to read a request; its bytes stay counted until its response is closed and every `retain` is disposed of.
+   * Begins to read a request; its bytes stay counted until its response is closed and every `retain` is released.
    *
    * @param kind - a stream may last, as long as it does not fall silent
    * @throws OverloadedError if its declared length does not fit
@@ -81,9 +82,10 @@ export function createBodyBudget({ requests, listen, clock }: BodyBudgetOptions)
     const declaredBytes = Number(request.headers["content-length"] ?? 0) || 0;
     // What is declared and never sent must not keep others out, so it is checked and not reserved.
     assertRoom(declaredBytes);
-    const startedMs = clock.nowMs();
+    let startedMs = 0;
     let countedBytes = 0;
-    let retainCount = 0;
+    /** The response itself, and what retains the usage. */
+    let holderCount = 1;
     let timer: Disposable | undefined;
     let isOver = false;
     let fail: ((error: ScoringError) => void) | undefined;
@@ -106,15 +108,16 @@ export function createBodyBudget({ requests, listen, clock }: BodyBudgetOptions)
     function startTiming(): void {
       if (isOver) return;
       timer?.[Symbol.dispose]();
-      timer =
-        kind === "stream"
-          ? clock.setTimer(listen.idleTimeoutMs, onSilence)
-          : clock.setTimer(Math.min(rateGraceMs, requestTimeoutMs), checkRate);
+      if (kind === "stream") timer = clock.setTimer(listen.idleTimeoutMs, onSilence);
+      else {
+        startedMs = clock.nowMs();
+        timer = clock.setTimer(Math.min(rateGraceMs, requestTimeoutMs), checkRate);
+      }
     }
 
     function onSilence(): void {
-      // A client that waits for answers need not send. What is retained beside the response itself is work in progress.
-      if (retainCount > 1) startTiming();
+      // A client that waits for answers need not send. What holds it beside the response is work in progress.
+      if (holderCount > 1) startTiming();
       else failWith(fellSilent(listen.idleTimeoutMs));
     }
 
@@ -126,15 +129,15 @@ export function createBodyBudget({ requests, listen, clock }: BodyBudgetOptions)
       },
       reserve: (byteCount) => {
         assertRoom(byteCount);
-        // Nothing would give it back once nothing is retained.
-        if (retainCount === 0) return;
+        // Nobody would give it back.
+        if (holderCount === 0) return;
         countedBytes += byteCount;
         bytesInFlight += byteCount;
       },
       ensure: (byteCount) => {
         if (byteCount > countedBytes) usage.reserve(byteCount - countedBytes);
       },
-      release: (byteCount) => {
+      unreserve: (byteCount) => {
         const released = Math.min(byteCount, countedBytes);
         countedBytes -= released;
         bytesInFlight -= released;
@@ -148,29 +151,26 @@ export function createBodyBudget({ requests, listen, clock }: BodyBudgetOptions)
         else fail = listener;
       },
       retain: () => {
-        retainCount += 1;
-        return new Retained(returnBytes);
+        holderCount += 1;
+      },
+      release: () => {
+        holderCount -= 1;
+        if (holderCount > 0) return;
+        usage.complete();
+        bytesInFlight -= countedBytes;
+        countedBytes = 0;
       },
     };
 
-    function returnBytes(): void {
-      retainCount -= 1;
-      if (retainCount > 0) return;
-      usage.complete();
-      bytesInFlight -= countedBytes;
-      countedBytes = 0;
-    }
-
-    const untilClosed = usage.retain();
-    if (response.closed) untilClosed[Symbol.dispose]();
-    else response.on("close", () => untilClosed[Symbol.dispose]());
+    if (response.closed) usage.release();
+    else response.on("close", usage.release);
     const mayHaveBody =
       "stream" in request
         ? !request.stream.endAfterHeaders
         : transferCoding !== undefined || declaredBytes > 0;
     // A body that came with its headers is not waited for.
     if (mayHaveBody && !(kind === "whole" && request.complete)) startTiming();
-    pieceLimitOf(request)?.onExceeded(() => failWith(tooManyPieces(minBytesPerPiece)));
+    onTooManyPieces(request, () => failWith(tooManyPieces(minBytesPerPiece)));
     if (request.headers.expect !== undefined) sendContinue(request, response);
     return usage;
   }
@@ -185,21 +185,6 @@ export function createBodyBudget({ requests, listen, clock }: BodyBudgetOptions)
     hasRoom: (byteCount) => bytesInFlight + byteCount <= maxBytesInFlight,
     open,
   };
-}
-
-/** Returns once what it stands for. A class: V8 puts a literal with a symbol among its keys together slowly. */
-class Retained implements Disposable {
-  #returnBytes: (() => void) | undefined;
-
-  constructor(returnBytes: () => void) {
-    this.#returnBytes = returnBytes;
-  }
-
-  [Symbol.dispose](): void {
-    const returnBytes = this.#returnBytes;
-    this.#returnBytes = undefined;
-    returnBytes?.();
-  }
 }
 
 /** The one expectation of a client that can be met. @see RFC 9110, section 10.1.1 */
@@ -218,44 +203,42 @@ function sendContinue({ headers }: NodeRequest, response: NodeResponse): void {
 const freePieces = 1_024;
 const minBytesPerPiece = 64;
 
-/** Counts the pieces of a body. A class, so that requests share its methods. */
-class PieceLimit {
-  /** Whether the body came in far more pieces than its bytes are worth. */
-  isExceeded = false;
-  #pieceCount = 0;
-  #byteCount = 0;
-  readonly #listeners: (() => void)[] = [];
-
-  /** Calls `listener` once if the limit is exceeded, or has been. */
-  onExceeded(listener: () => void): void {
-    if (this.isExceeded) listener();
-    else this.#listeners.push(listener);
-  }
-
-  /** @returns whether the piece may be kept */
-  count(piece: Uint8Array): boolean {
-    if (this.isExceeded) return false;
-    this.#pieceCount += 1;
-    this.#byteCount += piece.byteLength;
-    if (this.#pieceCount <= freePieces + this.#byteCount / minBytesPerPiece) return true;
-    this.isExceeded = true;
-    for (const listener of this.#listeners) listener();
-    return false;
-  }
+/** In how many pieces the body of a request came so far. */
+interface PieceCount {
+  pieceCount: number;
+  byteCount: number;
+  /** Whether there were far more pieces than the bytes are worth, also if larger ones follow. */
+  isTooMany: boolean;
+  readonly listeners: (() => void)[];
 }
 
-/** Where the body of a request that was given a limit has it: in a WeakMap it would outlive the request. */
-const limitKey: unique symbol = Symbol("pieceLimit");
+/** Where the body of a request that was given a limit has its count: in a WeakMap it would outlive the request. */
+const piecesKey: unique symbol = Symbol("pieces");
 
-type LimitedBody = Readable & { [limitKey]?: PieceLimit };
+type LimitedBody = Readable & { [piecesKey]?: PieceCount };
 
-/** Returns the limit of a request that was given one. */
-export const pieceLimitOf = (request: NodeRequest & LimitedBody): PieceLimit | undefined =>
-  request[limitKey];
+/** Whether the body of a request that was given a limit came in too many pieces. */
+export function hasTooManyPieces(request: NodeRequest & LimitedBody): boolean {
+  return request[piecesKey]?.isTooMany ?? false;
+}
 
-/** What Node's parsers hand a piece to, the same for all bodies; the result says whether they may read on. */
+/** Calls `listener` once if the body comes in too many pieces, or has. */
+export function onTooManyPieces(request: NodeRequest & LimitedBody, listener: () => void): void {
+  const pieces = request[piecesKey];
+  if (pieces?.isTooMany) listener();
+  else pieces?.listeners.push(listener);
+}
+
+/** What Node's parsers hand a piece to, the same for all bodies. @returns whether they may read on */
 function pushLimited(this: LimitedBody, piece: Uint8Array | null): boolean {
-  const isKept = piece === null || (this[limitKey]?.count(piece) ?? true);
+  const pieces = this[piecesKey];
+  if (piece && pieces && !pieces.isTooMany) {
+    pieces.pieceCount += 1;
+    pieces.byteCount += piece.byteLength;
+    pieces.isTooMany = pieces.pieceCount > freePieces + pieces.byteCount / minBytesPerPiece;
+    if (pieces.isTooMany) for (const listener of pieces.listeners) listener();
+  }
+  const isKept = piece === null || !pieces?.isTooMany;
   return isKept && Readable.prototype.push.call(this, piece);
 }
 
@@ -264,14 +247,13 @@ function pushLimited(this: LimitedBody, piece: Uint8Array | null): boolean {
  * read by its bytes alone, and each piece takes memory and time of its own. Beyond the limit pieces are dropped, and
  * Node stops reading.
  */
-export function limitPieces(request: NodeRequest & LimitedBody): PieceLimit {
-  const limit = new PieceLimit();
+export function limitPieces(request: NodeRequest & LimitedBody): void {
+  const pieces: PieceCount = { pieceCount: 0, byteCount: 0, isTooMany: false, listeners: [] };
   const body: LimitedBody = "stream" in request ? request.stream : request;
   // Thousands of frames may have come in one packet with the headers: they become one piece.
   const earlyBytes = body.readableLength;
   if (earlyBytes > 0) body.unshift(body.read(earlyBytes));
-  request[limitKey] = limit;
-  body[limitKey] = limit;
+  request[piecesKey] = pieces;
+  body[piecesKey] = pieces;
   body.push = pushLimited;
-  return limit;
 }

@@ -75,7 +75,7 @@ export function createDecompress(): Decompress {
 const unpack: Decompress = (packed, { coding, maxBytes, charge }) =>
   new Promise((resolve, reject) => {
     const stream = createUnpacker(coding, packed);
-    const unpacked = createGrowingBuffer("at-most", maxBytes);
+    const unpacked = createGrowingBuffer("at-most", maxBytes, () => unpacksTooLong(maxBytes));
     let at = 0;
 
     function end(settle: () => void): void {
@@ -99,17 +99,14 @@ const unpack: Decompress = (packed, { coding, maxBytes, charge }) =>
     }
 
     stream.on("data", (chunk: Buffer) => {
-      if (unpacked.byteLength + chunk.byteLength > maxBytes) {
-        return fail(unpacksTooLong(maxBytes));
-      }
       try {
-        unpacked.append(chunk, charge);
+        unpacked.push(chunk, charge);
       } catch (thrown) {
         fail(thrown);
       }
     });
     // What follows the last member, such as padding, is left where it is.
-    stream.once("end", () => end(() => resolve(unpacked.whole())));
+    stream.once("end", () => end(() => resolve(unpacked.end())));
     stream.once("error", (cause) =>
       fail(
         new InvalidRequestError(`the body is not valid ${coding}, or is truncated`, {

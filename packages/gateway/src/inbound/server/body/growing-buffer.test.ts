@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 import { createGrowingBuffer, maxMovedBytes } from "./read-body.ts";
 
+const wrongLength = (receivedBytes: number) => new RangeError(`${receivedBytes} bytes`);
+
 test.each([
   { kind: "exactly", declared: 100_000, pieces: [65_536, 34_464], charged: [100_000] },
-  { kind: "exactly", declared: 1_000_000_000, pieces: [1], charged: [4_096] },
   { kind: "exactly", declared: 10, pieces: [1, 9], charged: [10] },
   { kind: "exactly", declared: 60_000, pieces: [16_384, 16_384, 27_232], charged: [60_000] },
   { kind: "at-most", declared: 50_000, pieces: [3_000, 3_000, 3_000], charged: [6_000, 18_000] },
@@ -12,40 +13,55 @@ test.each([
 ] as const)(
   "$kind $declared in pieces of $pieces takes memory of $charged",
   async ({ kind, declared, pieces, charged }) => {
-    const buffer = createGrowingBuffer(kind, declared);
+    const buffer = createGrowingBuffer(kind, declared, wrongLength);
     const capacities: number[] = [];
 
     const whole = Buffer.alloc(pieces.reduce((sum, each) => sum + each, 0)).map((_, at) => at);
     let at = 0;
     for (const length of pieces) {
-      buffer.append(whole.subarray(at, at + length), (byteCount) => {
+      buffer.push(whole.subarray(at, at + length), (byteCount) => {
         capacities.push(buffer.capacity + byteCount);
       });
       at += length;
     }
 
     expect(capacities).toEqual(charged);
-    expect(await buffer.whole()).toEqual(whole);
+    expect(await buffer.end()).toEqual(whole);
   },
 );
 
+test("what is only declared takes no memory", () => {
+  const buffer = createGrowingBuffer("exactly", 1_000_000_000, wrongLength);
+
+  buffer.push(Buffer.from("a"), () => {});
+
+  expect(buffer.capacity).toBe(4_096);
+});
+
 test("a piece that has no room changes nothing", async () => {
-  const buffer = createGrowingBuffer("at-most", 100_000);
-  buffer.append(Buffer.from("abc"), () => {});
+  const buffer = createGrowingBuffer("at-most", 100_000, wrongLength);
+  buffer.push(Buffer.from("abc"), () => {});
 
   const full = () => {
     throw new Error("full");
   };
 
-  expect(() => buffer.append(Buffer.alloc(10_000), full)).toThrow("full");
-  expect(() => buffer.append(Buffer.alloc(100_000), () => {})).toThrow(RangeError);
-  expect(Buffer.from(await buffer.whole()).toString()).toBe("abc");
+  expect(() => buffer.push(Buffer.alloc(10_000), full)).toThrow("full");
+  expect(() => buffer.push(Buffer.alloc(100_000), () => {})).toThrow(RangeError);
+  expect(Buffer.from(await buffer.end()).toString()).toBe("abc");
+});
+
+test("fewer bytes than are expected exactly are not the whole", () => {
+  const buffer = createGrowingBuffer("exactly", 10, wrongLength);
+  buffer.push(Buffer.from("abc"), () => {});
+
+  expect(() => buffer.end()).toThrow("3 bytes");
 });
 
 test("memory is freed immediately, not when the collector runs", async () => {
-  const buffer = createGrowingBuffer("exactly", 10);
-  buffer.append(Buffer.from("abc"), () => {});
-  const bytes = await buffer.whole();
+  const buffer = createGrowingBuffer("at-most", 10, wrongLength);
+  buffer.push(Buffer.from("abc"), () => {});
+  const bytes = await buffer.end();
 
   buffer.free();
 
@@ -54,10 +70,10 @@ test("memory is freed immediately, not when the collector runs", async () => {
 
 /** Receives a body of one repeated byte, in two pieces. */
 async function received(byteCount: number, byte: number, kind: "exactly" | "at-most" = "exactly") {
-  const buffer = createGrowingBuffer(kind, byteCount);
-  buffer.append(Buffer.alloc(byteCount - 10, byte), () => {});
-  buffer.append(Buffer.alloc(10, byte), () => {});
-  return { buffer, bytes: await buffer.whole() };
+  const buffer = createGrowingBuffer(kind, byteCount, wrongLength);
+  buffer.push(Buffer.alloc(byteCount - 10, byte), () => {});
+  buffer.push(Buffer.alloc(10, byte), () => {});
+  return { buffer, bytes: await buffer.end() };
 }
 
 test("memory of a body is used for another of about its length, once it is left to it", async () => {
@@ -90,23 +106,23 @@ test.each([
 });
 
 test("a short piece that is the whole body stays where it is", async () => {
-  const buffer = createGrowingBuffer("exactly", 2_000);
+  const buffer = createGrowingBuffer("exactly", 2_000, wrongLength);
   const piece = Buffer.allocUnsafeSlow(2_000);
   const charged: number[] = [];
 
-  buffer.append(piece, (byteCount) => charged.push(byteCount));
+  buffer.push(piece, (byteCount) => charged.push(byteCount));
 
-  expect((await buffer.whole()).buffer).toBe(piece.buffer);
+  expect((await buffer.end()).buffer).toBe(piece.buffer);
   expect(charged).toEqual([2_000]);
 });
 
 test("a short piece of larger memory is copied", async () => {
-  const buffer = createGrowingBuffer("exactly", 2_000);
+  const buffer = createGrowingBuffer("exactly", 2_000, wrongLength);
   const piece = Buffer.alloc(65_536).subarray(100, 2_100);
 
-  buffer.append(piece, () => {});
+  buffer.push(piece, () => {});
 
-  expect((await buffer.whole()).buffer.byteLength).toBe(2_000);
+  expect((await buffer.end()).buffer.byteLength).toBe(2_000);
 });
 
 /** Resolves when the other callbacks of this turn have run. */
@@ -119,7 +135,7 @@ test.each(["exactly", "at-most"] as const)(
     const piece = Buffer.alloc(65_536).map((_, at) => at % 251);
     for (const count of [1, 65, 129, 257]) {
       const byteCount = kind === "exactly" ? count * piece.byteLength : 2 ** 25;
-      const buffer = createGrowingBuffer(kind, byteCount);
+      const buffer = createGrowingBuffer(kind, byteCount, wrongLength);
       let seen = 0;
       const moved = () => {
         const before = seen;
@@ -128,11 +144,11 @@ test.each(["exactly", "at-most"] as const)(
       };
 
       for (let index = 0; index < count; index += 1) {
-        buffer.append(piece, () => {});
+        buffer.push(piece, () => {});
         expect(moved()).toBeLessThanOrEqual(maxMovedBytes);
       }
       let isOver = false;
-      const whole = Promise.resolve(buffer.whole()).finally(() => {
+      const whole = Promise.resolve(buffer.end()).finally(() => {
         isOver = true;
       });
       while (!isOver) {

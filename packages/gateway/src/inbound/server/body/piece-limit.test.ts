@@ -3,24 +3,23 @@ import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { listenDefaults, requestDefaults } from "../../options.ts";
 import type { NodeRequest, NodeResponse } from "../node-http.ts";
-import { createBodyBudget, limitPieces } from "./body-budget.ts";
+import { createBodyBudget, hasTooManyPieces, limitPieces, onTooManyPieces } from "./body-budget.ts";
 import { createBodyPieces } from "./body-pieces.ts";
 
 /** A body without a reader. */
 function unread() {
   const body = Object.assign(new Readable({ read: () => {} }), { headers: {} });
   const request = body as unknown as NodeRequest;
-  const limit = limitPieces(request);
+  limitPieces(request);
   return {
     body,
     request,
-    limit,
     /** @returns how many of the pieces were taken */
     arrive: (byteCount: number, pieces: number) => {
       let taken = 0;
-      while (taken < pieces && !limit.isExceeded) {
+      while (taken < pieces && !hasTooManyPieces(request)) {
         body.push(Buffer.alloc(byteCount));
-        if (!limit.isExceeded) taken += 1;
+        if (!hasTooManyPieces(request)) taken += 1;
       }
       return taken;
     },
@@ -28,12 +27,12 @@ function unread() {
 }
 
 test("pieces of a byte are dropped after the first thousand, and ask to read no further", () => {
-  const { body, limit, arrive } = unread();
+  const { body, request, arrive } = unread();
 
   expect(arrive(1, 100_000)).toBe(1_040);
   expect(body.push(Buffer.alloc(100_000))).toBe(false);
 
-  expect(limit.isExceeded).toBe(true);
+  expect(hasTooManyPieces(request)).toBe(true);
   expect(body.readableLength).toBe(1_040);
 });
 
@@ -46,14 +45,14 @@ test("pieces of 64 bytes on average may be any number", () => {
 });
 
 test("a listener is called once, even if it is added late", () => {
-  const { limit, arrive } = unread();
+  const { request, arrive } = unread();
   let before = 0;
   let after = 0;
-  limit.onExceeded(() => {
+  onTooManyPieces(request, () => {
     before += 1;
   });
   arrive(1, 100_000);
-  limit.onExceeded(() => {
+  onTooManyPieces(request, () => {
     after += 1;
   });
 

@@ -2,7 +2,7 @@ import http from "node:http";
 import { Socket } from "node:net";
 import { expect, test } from "vitest";
 import type { BodyUsage } from "./body-budget.ts";
-import { readBody, WholeBody } from "./read-body.ts";
+import { readBody, wholeBody } from "./read-body.ts";
 
 const usage = { arrived() {}, reserve() {}, complete() {}, onFailure() {} } as unknown as BodyUsage;
 
@@ -12,11 +12,11 @@ async function bodyOf(
   request = new http.IncomingMessage(new Socket()),
 ): Promise<string> {
   const byteCount = pieces.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  const whole = readBody(request, usage, new WholeBody(byteCount, byteCount));
+  const whole = readBody(request, usage, wholeBody(byteCount, byteCount));
   for (const piece of pieces) request.push(piece);
   request.complete = true;
   request.push(null);
-  return Buffer.from(await (await whole).whole()).toString("latin1");
+  return Buffer.from(await whole).toString("latin1");
 }
 
 test("a long piece is freed once it was copied, also if it is the whole body", async () => {

@@ -14,45 +14,27 @@ export interface BodySink {
    */
   push(piece: Buffer, reserve: (byteCount: number) => void): void;
   /**
-   * Called at the end of the body.
-   * @throws ScoringError if it is not whole
+   * Called once, at the end of the body. @returns the whole of it
+   *
+   * @throws ScoringError if something is missing
    */
-  end(): GrowingBuffer;
-  /** Frees the memory: the body is not read further. */
+  end(): Uint8Array | Promise<Uint8Array>;
+  /** Frees the memory immediately: under overload the collector would take its time. */
   free(): void;
+  /** Leaves the memory to the bodies that follow. Nothing may read it any more, neither here nor in a pending write. */
+  recycle(): void;
 }
 
-/** Takes a whole body into memory that follows what has come: what is only declared costs nothing. */
-export class WholeBody implements BodySink {
-  readonly #maxBytes: number;
-  readonly #declaredBytes: number;
-  readonly #whole: GrowingBuffer;
-
-  /** @param declaredBytes - what `content-length` says; NaN where it says nothing */
-  constructor(maxBytes: number, declaredBytes: number) {
-    this.#maxBytes = maxBytes;
-    this.#declaredBytes = declaredBytes;
-    this.#whole = Number.isNaN(declaredBytes)
-      ? createGrowingBuffer("at-most", maxBytes)
-      : createGrowingBuffer("exactly", declaredBytes);
-  }
-
-  push(piece: Buffer, reserve: (byteCount: number) => void): void {
-    const received = this.#whole.byteLength + piece.length;
-    if (received > this.#maxBytes) throw bodyTooLarge(this.#maxBytes);
-    if (received > this.#declaredBytes) throw notAsDeclared(received, this.#declaredBytes);
-    this.#whole.append(piece, reserve);
-  }
-
-  end(): GrowingBuffer {
-    const received = this.#whole.byteLength;
-    if (received < this.#declaredBytes) throw notAsDeclared(received, this.#declaredBytes);
-    return this.#whole;
-  }
-
-  free(): void {
-    this.#whole.free();
-  }
+/**
+ * Takes a whole body into memory that follows what has come: what is only declared costs nothing.
+ *
+ * @param declaredBytes - what `content-length` says; NaN where it says nothing
+ */
+export function wholeBody(maxBytes: number, declaredBytes: number): GrowingBuffer {
+  if (declaredBytes > maxBytes) throw bodyTooLarge(maxBytes);
+  return Number.isNaN(declaredBytes)
+    ? createGrowingBuffer("at-most", maxBytes, () => bodyTooLarge(maxBytes))
+    : createGrowingBuffer("exactly", declaredBytes, (bytes) => notAsDeclared(bytes, declaredBytes));
 }
 
 /** Reads a whole body into `sink`. */
@@ -60,8 +42,8 @@ export function readBody(
   request: NodeRequest,
   usage: BodyUsage,
   sink: BodySink,
-): Promise<GrowingBuffer> {
-  const { promise, resolve, reject } = Promise.withResolvers<GrowingBuffer>();
+): Promise<Uint8Array> {
+  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
   // Frames of one packet share their memory, which nghttp2 reads on.
   const isShared = "stream" in request;
   let isOver = false;
@@ -97,9 +79,8 @@ export function readBody(
     if (isOver) return;
     if (isCut(request)) return onGone();
     try {
-      const whole = sink.end();
+      resolve(sink.end());
       isOver = true;
-      resolve(whole);
     } catch (thrown) {
       failWith(thrown);
     }
@@ -127,28 +108,15 @@ export function isCut(request: NodeRequest): boolean {
   return "stream" in request ? request.stream.aborted : !request.complete;
 }
 
-/** Bytes put together from pieces, in memory that follows what has come. */
-export interface GrowingBuffer {
-  /** Bytes that have been appended. */
+/** Bytes put together from pieces, in memory that follows what has come. A short piece that is all of it is taken as it is. */
+export interface GrowingBuffer extends BodySink {
+  /** Bytes that have come. */
   readonly byteLength: number;
-  /** Bytes of memory that they take: all that was charged. */
+  /** Bytes of memory that they take: all that was reserved. */
   readonly capacity: number;
   /** Bytes that have been copied so far from smaller memory to larger. */
   readonly movedBytes: number;
-  /**
-   * Copies a piece to the end, or takes it as it is if it is short and all that is expected.
-   *
-   * @param charge - called with each further amount of memory that is needed, in bytes, before it is taken; what it
-   *   throws leaves everything as it was
-   * @throws RangeError if there would be more bytes than expected
-   */
-  append(piece: Uint8Array, charge: (byteCount: number) => void): void;
-  /** What was appended, all next to each other; to be called once, at the end. */
-  whole(): Uint8Array | Promise<Uint8Array>;
-  /** Frees the memory immediately: under overload the collector would take its time. */
-  free(): void;
-  /** Leaves the memory to the bodies that follow. Nothing may read it any more, neither here nor in a pending write. */
-  recycle(): void;
+  push(piece: Uint8Array, reserve: (byteCount: number) => void): void;
 }
 
 /** Bytes of memory that the first piece gets at least, where so many are expected. */
@@ -202,8 +170,13 @@ function recycledLength(byteCount: number): number {
  *
  * @param kind - whether `byteCount` bytes are expected, or any number up to it; however many, no memory is taken for
  *   them before they have begun to come
+ * @param wrongLength - creates the error for more bytes than that, or for fewer than are expected exactly
  */
-export function createGrowingBuffer(kind: keyof typeof growthTo, byteCount: number): GrowingBuffer {
+export function createGrowingBuffer(
+  kind: keyof typeof growthTo,
+  byteCount: number,
+  wrongLength: (receivedBytes: number) => Error,
+): GrowingBuffer {
   let memory = empty;
   /** The memory before, whose bytes have not all been moved; empty if they have. */
   let before = empty;
@@ -247,17 +220,15 @@ export function createGrowingBuffer(kind: keyof typeof growthTo, byteCount: numb
     byteLength: 0,
     capacity: 0,
     movedBytes: 0,
-    append: (piece, charge) => {
+    push: (piece, reserve) => {
       const neededBytes = buffer.byteLength + piece.byteLength;
-      if (neededBytes > byteCount) {
-        throw new RangeError(`more than the ${byteCount} bytes expected`);
-      }
+      if (neededBytes > byteCount) throw wrongLength(neededBytes);
       const { buffer: own } = piece;
       const isAll = kind === "exactly" && piece.byteLength === byteCount;
       // A short piece that is alone in its memory may stay there.
       const isAlone = own.byteLength === byteCount && byteCount < recycled.minBytes;
       if (isAll && isAlone && own instanceof ArrayBuffer) {
-        charge(byteCount);
+        reserve(byteCount);
         memory = Buffer.from(own);
         buffer.capacity = byteCount;
         buffer.byteLength = byteCount;
@@ -265,14 +236,17 @@ export function createGrowingBuffer(kind: keyof typeof growthTo, byteCount: numb
       }
       if (neededBytes > buffer.capacity) {
         const capacity = Math.min(byteCount, Math.max(minBytes, neededBytes * growthTo[kind]));
-        charge(capacity - buffer.capacity);
+        reserve(capacity - buffer.capacity);
         grow(capacity);
       }
       memory.set(piece, buffer.byteLength);
       buffer.byteLength = neededBytes;
       if (before !== empty) move(Math.min(maxMovedBytes, movedPerByte * piece.byteLength));
     },
-    whole: () => (before === empty ? received() : wholeLater()),
+    end: () => {
+      if (kind === "exactly" && buffer.byteLength < byteCount) throw wrongLength(buffer.byteLength);
+      return before === empty ? received() : wholeLater();
+    },
     free: () => {
       freeBefore();
       if (memory !== empty) memory.buffer.transfer(0);

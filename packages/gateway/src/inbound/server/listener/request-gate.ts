@@ -4,9 +4,9 @@ import type { Duplex } from "node:stream";
 import type { Clock } from "@tensorgate/core";
 import type { ListenSettings, RequestOptions } from "../../options.ts";
 import { type BodyBudget, continueExpectation, limitPieces } from "../body/body-budget.ts";
-import { closeLingering } from "../exchange.ts";
+import { closeLingering, stopUnread } from "../exchange.ts";
 import type { NodeRequest, NodeResponse, OnRequest } from "../node-http.ts";
-import { announceKeepAlive, createSlowReaders } from "../reply.ts";
+import { announceClose, createSlowReaders } from "../reply.ts";
 import type { ClientConnection } from "./connections.ts";
 
 export interface RequestGateOptions {
@@ -64,19 +64,22 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
       connection.end();
     });
     if (isDraining) response.setHeader("connection", "close");
-    else if (response.shouldKeepAlive && !response.hasHeader("connection"))
-      announceKeepAlive(response, keepAlive);
     // Requests may come before the responses to those ahead of them, and none of those may be waited for.
     const isTooMany = connection.exchangeCount > listen.maxStreamsPerConnection;
     if (isTooMany) {
       rejectRequest(response, 503);
       return;
     }
-    watchResponse(response, connection.reset);
+    const isKeptAlive = response.shouldKeepAlive && !response.hasHeader("connection");
+    watchResponse(response, connection.reset, isKeptAlive ? keepAlive : undefined);
     limitPieces(request);
-    closeLingering(request, response, clock);
+    response.on("prefinish", drainUnread);
     if (hasOneHost(request)) passOn(request, response);
     else rejectRequest(response, 400);
+  }
+
+  function drainUnread(this: http.ServerResponse): void {
+    if (!this.req.complete) closeLingering(this.req, this, clock);
   }
 
   function passOn(request: NodeRequest, response: NodeResponse): void {
@@ -128,7 +131,7 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
       };
       watchResponse(response, cut);
       limitPieces(request);
-      closeLingering(request, response, clock);
+      stopUnread(request, response, clock);
       if (hasOneAuthority(request)) passOn(request, response);
       else rejectRequest(response, 400);
     },
@@ -137,9 +140,7 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
       isDraining = true;
       for (const { unanswered } of connectionOf.values()) {
         for (const response of unanswered) {
-          if (response.headersSent) continue;
-          response.setHeader("connection", "close");
-          announceKeepAlive(response, undefined);
+          if (!response.headersSent) announceClose(response);
         }
       }
     },

@@ -110,9 +110,9 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
     atFront: boolean,
     pools: readonly SurveyedPool[] = surveyed(request),
   ): void {
-    const { pool: chosen, considered } = selectRegion(request, pools, request.group.usedRegion);
+    const { pool: chosen, considered } = selectRegion(request, pools);
     if (request.trace) {
-      const seen = considered.map((each) => traceOf(each, each.pool === chosen));
+      const seen = considered.map((each) => traceOf(request, each, each.pool === chosen));
       addStep(state, request, { what: "regions", considered: seen });
     }
     const rejection = chosen ? undefined : rejectionFor(request, request.group.pools, considered);
@@ -172,7 +172,7 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
     enter,
     turnAway: (request) => {
       const pools = surveyed(request);
-      const { pool, considered } = selectRegion(request, pools, request.group.usedRegion);
+      const { pool, considered } = selectRegion(request, pools);
       if (pool || considered.some((each) => lowestBelow(request, each))) return undefined;
       if (rejectionFor(request, request.group.pools, considered) !== "overloaded") return undefined;
       for (const each of pools) each.pool.observeArrival(each.survey);

@@ -18,9 +18,6 @@ export interface Selection {
 }
 
 export interface Candidate extends SurveyedPool {
-  readonly expectedWaitMs: number;
-  /** The lowest one wins, in milliseconds; negative for the region that the caller prefers. */
-  readonly costMs: number;
   /** Whether a replica there could answer before the deadline. */
   readonly isReachable: boolean;
   readonly capacity: Capacity;
@@ -43,28 +40,20 @@ const hysteresisShare = 0.2;
 /**
  * Selects the region of a request: the one that the caller prefers, else the one with the lowest round trip and wait.
  * Never selects a region outside the residency, whatever fails.
- *
- * @param usedRegion - region of the model's last request, left only for one that is clearly better
  */
-export function selectRegion(
-  request: OpenRequest,
-  pools: readonly SurveyedPool[],
-  usedRegion: string,
-): Selection {
+export function selectRegion(request: OpenRequest, pools: readonly SurveyedPool[]): Selection {
   const considered: Candidate[] = [];
   let hasOwn = false;
   for (const each of pools) {
     if (!isEligible(request, each.pool)) continue;
-    considered.push(candidateOf(request, each, usedRegion));
+    considered.push(candidateOf(request, each));
     if (each.survey.canServe && !each.pool.isRemote) hasOwn = true;
   }
   let best: Candidate | undefined;
   for (const each of considered) {
     const isOpen = each.capacity === "open" || (each.capacity === "limited" && !hasOwn);
     if (!isOpen || !each.isReachable || each.tier === Number.POSITIVE_INFINITY) continue;
-    const isBetter =
-      !best || each.tier < best.tier || (each.tier === best.tier && each.costMs < best.costMs);
-    if (isBetter) best = each;
+    if (!best || isBetter(request, each, best)) best = each;
   }
   return { pool: best?.pool, considered };
 }
@@ -83,26 +72,33 @@ export function isEligible(
   return !isForwarded || !hasGateway;
 }
 
-function candidateOf(
-  request: OpenRequest,
-  { pool, survey }: SurveyedPool,
-  usedRegion: string,
-): Candidate {
+function candidateOf(request: OpenRequest, { pool, survey }: SurveyedPool): Candidate {
   const { nowMs, roundTripMs, canServe, isProbing, fastestMs } = survey;
-  const expectedWaitMs = pool.expectedWaitMs(request.rank, survey);
-  const isUsed = pool.region === usedRegion;
   const isLeft = (request.failures.get(pool.region) ?? 0) >= maxFailuresInRegion;
   const unknownTier = isProbing ? 2 : Number.POSITIVE_INFINITY;
   return {
     pool,
     survey,
-    expectedWaitMs,
-    costMs: pool.region === request.region ? -1 : costMs({ roundTripMs, expectedWaitMs, isUsed }),
     isReachable: !canServe || nowMs + roundTripMs + fastestMs <= request.deadlineMs,
     capacity: pool.capacityFor(request, survey),
     isLeft,
     tier: canServe ? Number(isLeft) : unknownTier,
   };
+}
+
+/** Whether a request should rather go to the first of two regions. */
+function isBetter(request: OpenRequest, one: Candidate, other: Candidate): boolean {
+  if (one.tier !== other.tier) return one.tier < other.tier;
+  return costInRegion(request, one) < costInRegion(request, other);
+}
+
+/** Returns what a request costs in a region, in milliseconds; a negative number in the one that the caller prefers. */
+function costInRegion({ region, rank, group }: OpenRequest, { pool, survey }: Candidate): number {
+  if (pool.region === region) return -1;
+  const { roundTripMs } = survey;
+  const expectedWaitMs = pool.expectedWaitMs(rank, survey);
+  // The region of the model's last request is left only for one that is clearly better.
+  return costMs({ roundTripMs, expectedWaitMs, isUsed: pool.region === group.usedRegion });
 }
 
 export interface RegionCost {
@@ -141,15 +137,21 @@ export function rejectionFor(
 }
 
 /** Describes a region that was considered, for the trace that a caller asked for. */
-export function traceOf(each: Candidate, isChosen: boolean): ConsideredRegion {
-  const { expectedWaitMs, survey } = each;
+export function traceOf(
+  request: OpenRequest,
+  each: Candidate,
+  isChosen: boolean,
+): ConsideredRegion {
+  const { pool, survey } = each;
+  const expectedWaitMs = pool.expectedWaitMs(request.rank, survey);
+  const costMs = costInRegion(request, each);
   const leftOut = isChosen ? undefined : whyLeftOut(each);
   return {
-    region: each.pool.region,
+    region: pool.region,
     roundTripMs: survey.roundTripMs,
     isChosen,
     ...(Number.isFinite(expectedWaitMs) && { expectedWaitMs }),
-    ...(Number.isFinite(each.costMs) && each.costMs >= 0 && { costMs: each.costMs }),
+    ...(Number.isFinite(costMs) && costMs >= 0 && { costMs }),
     ...(leftOut !== undefined && { leftOut }),
   };
 }

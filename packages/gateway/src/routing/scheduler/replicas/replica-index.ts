@@ -237,8 +237,8 @@ export function createIndexedHeap<Item>(
     if (index === 0) heap.first = item;
   }
 
-  /** Moves an item up or down to where it belongs. @param from - where it is, or was */
-  function sift(from: number, item: Item): void {
+  /** Moves an item up or down to where it belongs. @param from - where it is, or a gap */
+  function place(item: Item, from = indexes.get(item) ?? items.length): void {
     let index = from;
     while (index > 0) {
       const parentIndex = (index - 1) >> 1;
@@ -263,15 +263,13 @@ export function createIndexedHeap<Item>(
 
   const heap: IndexedHeap<Item> & { first: Item | undefined } = {
     first: undefined,
-    place: (item) => {
-      sift(indexes.get(item) ?? items.push(item) - 1, item);
-    },
+    place,
     remove: (item) => {
       const index = indexes.get(item);
       if (index === undefined) return;
       indexes.delete(item);
       const last = items.pop() as Item;
-      if (index < items.length) sift(index, last);
+      if (index < items.length) place(last, index);
       else if (index === 0) heap.first = undefined;
     },
   };

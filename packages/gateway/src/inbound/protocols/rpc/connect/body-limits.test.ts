@@ -21,7 +21,7 @@ function open(form: Partial<RpcBodyOptions["form"]>, options: Partial<RpcBodyOpt
       heldBytes += byteCount;
       mostBytes = Math.max(mostBytes, heldBytes);
     },
-    release: (byteCount: number) => {
+    unreserve: (byteCount: number) => {
       heldBytes -= byteCount;
     },
   };

@@ -16,7 +16,7 @@ function open(options: Partial<RpcBodyOptions> = {}) {
     reserve: (byteCount: number) => {
       heldBytes += byteCount;
     },
-    release: (byteCount: number) => {
+    unreserve: (byteCount: number) => {
       heldBytes -= byteCount;
     },
   };

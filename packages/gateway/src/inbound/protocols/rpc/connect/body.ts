@@ -184,13 +184,13 @@ async function* whole(
   if (declaredBytes !== undefined && declaredBytes > maxBytes) throw messageTooLong(maxBytes);
   const message = createRpcMessage(form.coding, options);
   const kind = declaredBytes === undefined ? "at-most" : "exactly";
-  const buffer = createGrowingBuffer(kind, declaredBytes ?? maxBytes);
+  const buffer = createGrowingBuffer(kind, declaredBytes ?? maxBytes, messageCutShort);
   for (;;) {
     const piece = await pieces.next(Number.POSITIVE_INFINITY);
     if (!piece) break;
     if (buffer.byteLength + piece.byteLength > maxBytes) throw messageTooLong(maxBytes);
     message.push(piece);
-    buffer.append(piece, account.reserve);
+    buffer.push(piece, account.reserve);
   }
   yield await message.end(buffer);
 }
@@ -214,12 +214,12 @@ async function* enveloped(
       isPacked && byteCount > 0 ? options.form.coding : undefined,
       options,
     );
-    const buffer = createGrowingBuffer("exactly", byteCount);
+    const buffer = createGrowingBuffer("exactly", byteCount, messageCutShort);
     while (buffer.byteLength < byteCount) {
       const piece = await pieces.next(byteCount - buffer.byteLength);
       if (!piece) throw messageCutShort();
       reader.push(piece);
-      buffer.append(piece, options.account.reserve);
+      buffer.push(piece, options.account.reserve);
     }
     const message = await reader.end(buffer);
     yield messagePrefix(message.byteLength);

@@ -39,7 +39,13 @@ export const failureKey: ContextKey<ConnectError | undefined> = createContextKey
 export function heldMessage(context: HandlerContext): Disposable {
   const { heldBytes, usage } = context.values.get(rpcKey);
   const byteCount = heldBytes.shift() ?? 0;
-  return { [Symbol.dispose]: () => usage?.release(byteCount) };
+  return { [Symbol.dispose]: () => usage?.unreserve(byteCount) };
+}
+
+/** Keeps what was read of a request counted until it is disposed of. */
+function retained(usage: BodyUsage | undefined): Disposable {
+  usage?.retain();
+  return { [Symbol.dispose]: () => usage?.release() };
 }
 
 export interface RpcAnswer<Message> extends ReplyInfo {
@@ -71,7 +77,7 @@ export function createRpcRunner({ run, admit }: CallRunner): RpcRunner {
       const rpc = context.values.get(rpcKey);
       const { incoming, usage } = rpc;
       rpc.wasBegun = true;
-      using _held = usage?.retain();
+      using _held = retained(usage);
       const isStream = context.method.methodKind !== "unary";
       // A stream may outlive its key, and the models that were in force when it was opened.
       const admitted = isStream ? admit(incoming.access) : incoming.admitted;

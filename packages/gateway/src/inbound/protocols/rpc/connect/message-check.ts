@@ -31,7 +31,7 @@ export function createMessageAccount(usage: BodyUsage): MessageAccount {
     reserve,
     settle: (keptBytes) => {
       if (keptBytes > heldBytes) reserve(keptBytes - heldBytes);
-      else usage.release(heldBytes - keptBytes);
+      else usage.unreserve(heldBytes - keptBytes);
       heldBytes = 0;
     },
   };
@@ -92,7 +92,7 @@ export function createRpcMessage(
       if (!coding && !isJson) check(() => scan.push(piece));
     },
     end: async (came) => {
-      let message = await came.whole();
+      let message = await came.end();
       if (coding) {
         message = await decompress(message, { coding, maxBytes, charge: account.reserve });
         if (!isJson) check(() => scan.push(message));

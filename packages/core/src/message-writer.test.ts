@@ -1,7 +1,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { ModelSpecSchema } from "@tensorgate/proto/tensorflow_serving/model";
 import { expect, test } from "vitest";
-import { joined, MessageWriter } from "./protobuf-message.ts";
+import { joined, MessageWriter } from "./message-writer.ts";
 
 test.each([
   ["nothing", ""],

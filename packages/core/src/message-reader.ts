@@ -1,4 +1,44 @@
-import { assertKeyLength, type WorkBudget } from "./work-budget.ts";
+import { TooLargeError } from "./scoring-error.ts";
+
+/**
+ * What taking one message, form or file apart may still cost, in elements: fields, entries of lists and maps, JSON
+ * values, parts, chunks. A parser charges each element before it is built, so that a message whose parsing would cost
+ * far more than its bytes is rejected while it is read. Bytes are bounded elsewhere.
+ */
+export interface WorkBudget {
+  /** Elements charged so far. */
+  readonly spent: number;
+  /** @throws TooLargeError if that is more than there is */
+  spend(elementCount?: number): void;
+}
+
+/**
+ * Longest key of a map or an object, and longest name, in bytes. JavaScript's engine hashes a text of 16,384 characters and more by its
+ * length alone: among such keys each one would be compared with all the others.
+ */
+const maxKeyBytes = 1_024;
+
+/** @throws TooLargeError if a key or a name of so many bytes is longer than they may be */
+export function assertKeyLength(byteCount: number): void {
+  if (byteCount <= maxKeyBytes) return;
+  throw new TooLargeError(`the message has a key or name of more than ${maxKeyBytes} bytes`);
+}
+
+/** @param maxElements - an integer >= 0 */
+export function createWorkBudget(maxElements: number): WorkBudget {
+  const budget: WorkBudget & { spent: number } = {
+    spent: 0,
+    spend: (elementCount = 1) => {
+      budget.spent += elementCount;
+      if (budget.spent <= maxElements) return;
+      throw new TooLargeError(
+        `the message has more than ${maxElements} elements (fields, entries, values or parts)`,
+        { hint: "send several smaller messages, or tensors as raw bytes" },
+      );
+    },
+  };
+  return budget;
+}
 
 /** Bytes that are not a well-formed protocol buffers message. */
 export class MalformedMessageError extends Error {
@@ -163,130 +203,3 @@ export function readInt64Message(message: Uint8Array, budget?: WorkBudget): bigi
 }
 
 const int64Tag = fieldTag(1, wireType.varint);
-
-/** Payloads from this size on are referenced rather than copied, in bytes. */
-const minReferencedBytes = 1_024;
-
-/**
- * Writes a message as segments. Small pieces are gathered; a large payload becomes a segment of its own,
- * the very bytes that were handed in, so that a picture is framed without being copied.
- */
-export class MessageWriter {
-  /** Bytes that are gathered in the last piece. */
-  #small: number[] = [];
-  readonly #pieces: (readonly number[] | Uint8Array)[] = [this.#small];
-  #byteLength = 0;
-
-  /** All segments, in order. */
-  finish(): readonly Uint8Array[] {
-    const segments: Uint8Array[] = [];
-    for (const piece of this.#pieces) {
-      if (piece instanceof Uint8Array) segments.push(piece);
-      else if (piece.length > 0) segments.push(new Uint8Array(piece));
-    }
-    return segments;
-  }
-
-  /**
-   * @param value - an integer from 0 to 2^53 - 1, or a signed or unsigned one of 64 bits, as protocol buffers write int64
-   *   and uint64
-   */
-  varint(value: number | bigint): this {
-    let rest: number;
-    if (typeof value === "bigint") {
-      let wide = BigInt.asUintN(64, value);
-      for (; wide > maxSafeInteger; wide >>= 7n) {
-        this.#small.push(Number(wide & 0x7fn) | 0x80);
-        this.#byteLength += 1;
-      }
-      rest = Number(wide);
-    } else rest = value;
-    for (; rest > 0x7f; rest = Math.floor(rest / 0x80)) {
-      this.#small.push((rest % 0x80) | 0x80);
-      this.#byteLength += 1;
-    }
-    this.#small.push(rest);
-    this.#byteLength += 1;
-    return this;
-  }
-
-  varintField(fieldNumber: number, value: number | bigint): this {
-    return this.varint(fieldNumber << 3).varint(value);
-  }
-
-  doubleField(fieldNumber: number, value: number): this {
-    const bytes = new Uint8Array(8);
-    new DataView(bytes.buffer).setFloat64(0, value, true);
-    this.varint((fieldNumber << 3) | wireType.fixed64);
-    for (const byte of bytes) this.#small.push(byte);
-    this.#byteLength += bytes.byteLength;
-    return this;
-  }
-
-  bytesField(fieldNumber: number, value: Uint8Array): this {
-    return this.segmentsField(fieldNumber, [value]);
-  }
-
-  /** A field whose bytes come in segments. */
-  segmentsField(fieldNumber: number, segments: readonly Uint8Array[]): this {
-    let byteLength = 0;
-    for (const segment of segments) byteLength += segment.byteLength;
-    this.varint((fieldNumber << 3) | wireType.lengthDelimited).varint(byteLength);
-    this.#byteLength += byteLength;
-    for (const segment of segments) {
-      if (segment.byteLength < minReferencedBytes) {
-        for (const byte of segment) this.#small.push(byte);
-      } else this.#reference(segment);
-    }
-    return this;
-  }
-
-  #reference(payload: Uint8Array): void {
-    this.#small = [];
-    this.#pieces.push(payload, this.#small);
-  }
-
-  stringField(fieldNumber: number, value: string): this {
-    // Names of models and tensors, which every request has: ASCII needs no encoder, and no bytes of its own.
-    if (value.length >= minReferencedBytes || !isAscii(value)) {
-      return this.bytesField(fieldNumber, utf8Encoder.encode(value));
-    }
-    this.varint((fieldNumber << 3) | wireType.lengthDelimited).varint(value.length);
-    for (let at = 0; at < value.length; at += 1) this.#small.push(value.charCodeAt(at));
-    this.#byteLength += value.length;
-    return this;
-  }
-
-  /** @param message - must not be written to afterwards */
-  messageField(fieldNumber: number, message: MessageWriter): this {
-    this.varint((fieldNumber << 3) | wireType.lengthDelimited).varint(message.#byteLength);
-    this.#byteLength += message.#byteLength;
-    for (const piece of message.#pieces) {
-      if (piece instanceof Uint8Array) this.#reference(piece);
-      else for (const byte of piece) this.#small.push(byte);
-    }
-    return this;
-  }
-}
-
-const utf8Encoder = new TextEncoder();
-
-function isAscii(text: string): boolean {
-  for (let at = 0; at < text.length; at += 1) if (text.charCodeAt(at) > 0x7f) return false;
-  return true;
-}
-
-const maxSafeInteger = BigInt(Number.MAX_SAFE_INTEGER);
-
-/** The segments of one message joined. */
-export function joined(segments: readonly Uint8Array[]): Uint8Array {
-  const [only] = segments;
-  if (only && segments.length === 1) return only;
-  const whole = new Uint8Array(segments.reduce((sum, segment) => sum + segment.byteLength, 0));
-  let offset = 0;
-  for (const segment of segments) {
-    whole.set(segment, offset);
-    offset += segment.byteLength;
-  }
-  return whole;
-}

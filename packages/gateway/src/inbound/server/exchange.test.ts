@@ -83,11 +83,18 @@ test("a packed body is counted while it is unpacked, and once it is", async () =
   expect(budget.bytesInFlight).toBeLessThanOrEqual(maxBytes);
 });
 
-test("copies that will be made of a body are counted", async () => {
-  const { budget, body, send, end } = incoming({});
+test.each([
+  { name: "a body", headers: {}, sent: Buffer.alloc(200_000) },
+  {
+    name: "a packed body",
+    headers: { "content-encoding": "gzip" },
+    sent: gzipSync(Buffer.alloc(200_000)),
+  },
+])("copies that will be made of $name are counted", async ({ headers, sent }) => {
+  const { budget, body, send, end } = incoming(headers);
   const whole = body(3);
 
-  send(Buffer.alloc(200_000));
+  send(sent);
   end();
   await whole;
 

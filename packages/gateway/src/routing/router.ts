@@ -64,7 +64,8 @@ export function createRouter<Replica extends RoutedReplica>(
     isDispatching = true;
     try {
       for (let next = events.shift(); next && !isClosed; next = events.shift()) {
-        for (const command of scheduler.handle(next, clock.nowMs())) carryOut(command);
+        const nowMs = clock.nowMs();
+        for (const command of scheduler.handle(next, nowMs)) carryOut(command, nowMs);
       }
     } finally {
       isDispatching = false;
@@ -72,10 +73,10 @@ export function createRouter<Replica extends RoutedReplica>(
     if (idle.waiting.size > 0) idle.notify();
   }
 
-  function carryOut(command: SchedulerCommand | SharingCommand): void {
+  function carryOut(command: SchedulerCommand | SharingCommand, nowMs: number): void {
     switch (command.type) {
       case "send":
-        void run(command);
+        void run(command, nowMs);
         break;
       case "settle": {
         const open = calls.get(command.id);
@@ -102,7 +103,7 @@ export function createRouter<Replica extends RoutedReplica>(
         break;
       case "wake":
         timer?.[Symbol.dispose]();
-        timer = clock.setTimer(Math.max(0, command.atMs - clock.nowMs()), () => {
+        timer = clock.setTimer(Math.max(0, command.atMs - nowMs), () => {
           timer = undefined;
           emit({ type: "tick" });
         });
@@ -112,7 +113,8 @@ export function createRouter<Replica extends RoutedReplica>(
     }
   }
 
-  async function run({ id, attemptId, model, region, replicaId, waitedMs }: Send): Promise<void> {
+  async function run(send: Send, startedMs: number): Promise<void> {
+    const { id, attemptId, model, region, replicaId, waitedMs } = send;
     const open = calls.get(id);
     if (!open) return;
     const { request, call } = open;
@@ -123,7 +125,6 @@ export function createRouter<Replica extends RoutedReplica>(
     open.attemptCount += 1;
     if (open.attemptCount > 1 && call.requestBytes) call.requestBytes.mayBeRead = true;
     call.times.add("queue", waitedMs);
-    const startedMs = clock.nowMs();
     const observed = call.observer?.attempt({ model, region, replicaId });
     const { traceparent = call.traceparent } = observed ?? {};
     const replica = replicas.byId.get(replicaId);

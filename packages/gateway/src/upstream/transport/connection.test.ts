@@ -44,32 +44,32 @@ describe.each(["own", "node"] as const)("over %s HTTP/2", (transport) => {
   test("calls share a connection", () => {
     using one = held();
 
-    const first = one.made.open();
-    const second = one.made.open();
+    const first = one.made.open(one.clock.nowMs());
+    const second = one.made.open(one.clock.nowMs());
 
     expect(second.http2).toBe(first.http2);
   });
 
   test("a connection that was idle for too long is made anew by the next call", async () => {
     using one = held();
-    const { http2: opened } = one.made.open();
+    const { http2: opened } = one.made.open(one.clock.nowMs());
     await settled(opened);
 
     one.clock.advance(500_000);
-    expect(one.made.open().http2).toBe(opened);
+    expect(one.made.open(one.clock.nowMs()).http2).toBe(opened);
     one.made.released(opened);
     one.made.released(opened);
     one.clock.advance(119_999);
-    expect(one.made.open().http2).toBe(opened);
+    expect(one.made.open(one.clock.nowMs()).http2).toBe(opened);
     one.made.released(opened);
     one.clock.advance(120_000);
 
-    expect(one.made.open().http2).not.toBe(opened);
+    expect(one.made.open(one.clock.nowMs()).http2).not.toBe(opened);
   });
 
   test("a connection that gives no sign of life is ended", async () => {
     using one = held();
-    const { http2: opened } = one.made.open();
+    const { http2: opened } = one.made.open(one.clock.nowMs());
     await settled(opened);
     // Nothing comes from there any more, as from a machine that lost its power.
     for (const socket of sockets) socket.pause();
@@ -78,12 +78,12 @@ describe.each(["own", "node"] as const)("over %s HTTP/2", (transport) => {
     one.clock.advance(1_000);
 
     expect(opened.isClosed).toBe(true);
-    expect(one.made.open().http2).not.toBe(opened);
+    expect(one.made.open(one.clock.nowMs()).http2).not.toBe(opened);
   });
 
   test("one that answers, or that answered somebody else meanwhile, is left alone", async () => {
     using one = held();
-    const { http2: opened } = one.made.open();
+    const { http2: opened } = one.made.open(one.clock.nowMs());
     await settled(opened);
 
     one.made.suspect(opened, opened.receivedBytes - 1);
@@ -104,11 +104,11 @@ describe.each(["own", "node"] as const)("over %s HTTP/2", (transport) => {
       });
     });
     using one = held();
-    const { http2: opened } = one.made.open();
+    const { http2: opened } = one.made.open(one.clock.nowMs());
 
     await expect.poll(() => one.made.roundTrip.ms).toBeGreaterThan(0);
     for (let count = 0; count < 10; count += 1) {
-      one.made.open();
+      one.made.open(one.clock.nowMs());
       one.made.released(opened);
       one.clock.advance(10_000);
     }

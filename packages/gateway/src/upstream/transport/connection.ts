@@ -23,8 +23,8 @@ export interface ConnectionDeps {
 
 /** An HTTP/2 connection to one address: opened when it is needed, and opened again when it is lost, idle for long or silent. */
 export interface UpstreamConnection {
-  /** @throws SettingError if a file of the credentials cannot be used */
-  open(): OpenConnection;
+  /** Opens it for a call that starts now. @throws SettingError if a file of the credentials cannot be used */
+  open(nowMs: number): OpenConnection;
   /** Releases a call at `http2` that has ended. */
   released(http2: Http2Connection): void;
   /**
@@ -120,8 +120,7 @@ export function createConnection({
   }
 
   return {
-    open: () => {
-      const nowMs = clock.nowMs();
+    open: (nowMs) => {
       if (current) {
         const { callCount, openedCount, usedAtMs } = current;
         // Load balancers drop idle connections without closing them, and the next call would get no answer.

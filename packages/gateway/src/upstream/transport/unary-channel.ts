@@ -104,16 +104,16 @@ export function createUnaryChannel(deps: ConnectionDeps): UnaryChannel {
   ): Promise<UnaryReply> {
     if (isClosed) throw unreachable("the replica was removed");
     call.signal.throwIfAborted();
+    const sentMs = clock.nowMs();
     let open: OpenConnection;
     try {
-      open = connection.open();
+      open = connection.open(sentMs);
     } catch (cause) {
       // A file that has become unreadable is as good as a replica that is out of reach.
       throw unreachable("cannot connect to the replica", cause);
     }
     const { http2 } = open;
     const receivedBytesThen = http2.receivedBytes;
-    const sentMs = clock.nowMs();
     const onReply =
       call.isMeasured && !http2.isConnecting
         ? () => roundTrip.answered(clock.nowMs() - sentMs)

@@ -46,7 +46,7 @@ export function createClassifier(release: Release, deps: PictureTaskDeps, clock:
       known = { outputs, scores };
       return scores;
     };
-    return scorePictures(request, call, {
+    return await scorePictures(request, call, {
       filter: classScores.filter,
       verify: scoresOf,
       read: ({ outputs }) => {

@@ -36,7 +36,7 @@ export function createDetector(release: Release, deps: PictureTaskDeps, clock: C
       field: "maxDetections",
       perPicture: request.maxDetections && selection.maxDetections,
     });
-    return scorePictures(request, call, {
+    return await scorePictures(request, call, {
       filter,
       verify,
       read: (scored) => {

@@ -19,7 +19,7 @@ export function createEmbedder(release: Release, deps: PictureTaskDeps): Embed {
   const values = (tensor: Tensor) =>
     valuesOfPicture(new Map([[name, tensor]]), { name, what: "features" });
   return async (request, call) => {
-    return scorePictures(request, call, {
+    return await scorePictures(request, call, {
       filter: features.filter,
       verify: (outputs) => {
         const tensor = outputs.get(name);

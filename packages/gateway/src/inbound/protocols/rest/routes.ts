@@ -53,7 +53,7 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
       errorBody: problemBody,
       answer: async (exchange, routed) => {
         const { model, asked, call } = await read(exchange, routed, classifyParams);
-        return pictureAnswer(await model.classify(asked, call), labelsJson);
+        return await pictureAnswer(await model.classify(asked, call), labelsJson);
       },
     },
     {
@@ -63,7 +63,7 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
       errorBody: problemBody,
       answer: async (exchange, routed) => {
         const { model, asked, call } = await read(exchange, routed, detectParams);
-        return pictureAnswer(await model.detect(asked, call), boxesJson);
+        return await pictureAnswer(await model.detect(asked, call), boxesJson);
       },
     },
     {
@@ -73,7 +73,7 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
       errorBody: problemBody,
       answer: async (exchange, routed) => {
         const { model, asked, call } = await read(exchange, routed, []);
-        return pictureAnswer(await model.embed(asked, call), featuresJson);
+        return await pictureAnswer(await model.embed(asked, call), featuresJson);
       },
     },
     {

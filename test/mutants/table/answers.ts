@@ -6,6 +6,17 @@ const transport = "packages/gateway/src/upstream/transport";
 /** Whose answers a caller gets, of which version, and what of a replica's answer is believed. */
 export const answerMutants: readonly Mutant[] = [
   ...mutantsOf(
+    "packages/gateway/src/inbound/server/reply.ts",
+    ["packages/gateway/src/inbound/server/reply.test.ts"],
+    [
+      {
+        name: "answers: letters beyond ASCII are one byte",
+        find: 'byteCount === body.length ? "latin1" : "utf8"',
+        replace: '"latin1"',
+      },
+    ],
+  ),
+  ...mutantsOf(
     `${pipeline}/response-cache.ts`,
     [`${pipeline}/response-cache.test.ts`],
     [

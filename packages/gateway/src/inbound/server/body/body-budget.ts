@@ -129,7 +129,7 @@ export function createBodyBudget({ requests, listen, clock }: BodyBudgetOptions)
       },
       reserve: (byteCount) => {
         assertRoom(byteCount);
-        // Nobody would give it back.
+        // Without a holder it would stay counted.
         if (holderCount === 0) return;
         countedBytes += byteCount;
         bytesInFlight += byteCount;

@@ -53,7 +53,7 @@ const stages = {
 
 /** Bounds of settings, which every stage's options are made of, names that stand for regions, and the reading of files. */
 const settingFiles =
-  "^packages/gateway/src/(setting-schemas|node-region|regular-file|kubernetes-account)\\.ts$";
+  "^packages/gateway/src/(setting-schemas|node-region|node-modules|regular-file|kubernetes-account)\\.ts$";
 
 /** Each heavy dependency, and its one home. */
 const homes = {

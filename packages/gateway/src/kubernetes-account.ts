@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
-import { request } from "node:https";
+import { nodeHttps } from "./node-modules.ts";
 
 /** The account of this pod at the API server of its cluster. */
 export interface KubernetesAccount {
@@ -42,7 +42,7 @@ export function inClusterAccount(
         const text = body === undefined ? undefined : JSON.stringify(body);
         const contentType =
           method === "PATCH" ? "application/merge-patch+json" : "application/json";
-        const sent = request(
+        const sent = nodeHttps().request(
           {
             method,
             host,

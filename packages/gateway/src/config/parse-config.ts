@@ -1,5 +1,5 @@
 import { dirname, resolve } from "node:path";
-import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import type { Document, Node } from "yaml";
 import type { z } from "zod";
 import { isLabelListName, labelsFromText, textFromUtf8 } from "../models/options.ts";
 import { readRegularFile } from "../regular-file.ts";
@@ -9,6 +9,7 @@ import { type GatewayOptions, gatewaySchema } from "./gateway-options.ts";
 import { looseEnds, type PathFault, referenceFaults } from "./reference-faults.ts";
 import { warnByProcess, withCurrentNames } from "./renamed-settings.ts";
 import { type SettingSchema, settingMessage, unknownSettingMessage } from "./setting-message.ts";
+import { loadYaml } from "./yaml.ts";
 
 /** Reads the text of a file, by its path relative to the configuration. */
 export type ReadText = (path: string) => string;
@@ -46,6 +47,7 @@ export function readConfigText(
   fileName: string,
   readText: ReadText = relativeTo(fileName),
 ): ConfigReading {
+  const { LineCounter, parseDocument } = loadYaml();
   const lines = new LineCounter();
   const document = parseDocument(text, {
     lineCounter: lines,
@@ -188,6 +190,7 @@ function withLabelFiles(
 
 /** Returns the offset of the value at `path`, or of the nearest value around it. */
 function offsetOf(root: unknown, path: readonly PropertyKey[]): number | undefined {
+  const { isMap, isScalar, isSeq } = loadYaml();
   let node = root as Node | null;
   let offset = node?.range?.[0];
   for (const key of path) {

@@ -1,10 +1,6 @@
-import {
-  type ConnectionOptions,
-  connect as connectTls,
-  createServer,
-  type TlsOptions,
-} from "node:tls";
+import type { ConnectionOptions, TlsOptions } from "node:tls";
 import type { Clock } from "@tensorgate/core";
+import { nodeTls } from "../node-modules.ts";
 import { createPeerConnection, type PeerMessage } from "./peer-connection.ts";
 
 /** Changes with the messages: gateways of different protocols do not share, as during an update. */
@@ -75,35 +71,38 @@ export function createFollowerLinks(deps: FollowerLinksDeps): FollowerLinks {
   let lastPeer = 0;
   let timer: Disposable | undefined;
 
-  const server = createServer({ ...deps.tls, handshakeTimeout: connectTimeoutMs }, (socket) => {
-    socket.setNoDelay(true);
-    lastPeer += 1;
-    const peer = String(lastPeer);
-    let detourMs = 0;
-    let isRefused = false;
-    const answer = (message: Control) => link.send(message);
-    const link = createPeerConnection(socket, {
-      onMessage: (message) => {
-        const follower = followers.get(peer);
-        if (follower) follower.silentFor = 0;
-        const control = message as Control;
-        if (control.type === "hello") {
-          const because = refusal(control);
-          isRefused = because !== undefined;
-          if (because !== undefined) answer({ type: "refused", because, isOwner: isOwner() });
-          else followers.set(peer, { link, silentFor: 0 });
-        } else if (isRefused) return;
-        else if (!follower) throw new RangeError("there was no hello");
-        else if (control.type === "ping") {
-          detourMs = Math.max(0, Number(control.roundTripMs ?? 0)) / 2 || 0;
-          answer({ type: "pong", id: control.id, gatewayCount: followers.size + 1 });
-        } else deps.onMessage(peer, detourMs, message);
-      },
-      onClose: () => {
-        if (followers.delete(peer)) deps.onLeft(peer);
-      },
-    });
-  });
+  const server = nodeTls().createServer(
+    { ...deps.tls, handshakeTimeout: connectTimeoutMs },
+    (socket) => {
+      socket.setNoDelay(true);
+      lastPeer += 1;
+      const peer = String(lastPeer);
+      let detourMs = 0;
+      let isRefused = false;
+      const answer = (message: Control) => link.send(message);
+      const link = createPeerConnection(socket, {
+        onMessage: (message) => {
+          const follower = followers.get(peer);
+          if (follower) follower.silentFor = 0;
+          const control = message as Control;
+          if (control.type === "hello") {
+            const because = refusal(control);
+            isRefused = because !== undefined;
+            if (because !== undefined) answer({ type: "refused", because, isOwner: isOwner() });
+            else followers.set(peer, { link, silentFor: 0 });
+          } else if (isRefused) return;
+          else if (!follower) throw new RangeError("there was no hello");
+          else if (control.type === "ping") {
+            detourMs = Math.max(0, Number(control.roundTripMs ?? 0)) / 2 || 0;
+            answer({ type: "pong", id: control.id, gatewayCount: followers.size + 1 });
+          } else deps.onMessage(peer, detourMs, message);
+        },
+        onClose: () => {
+          if (followers.delete(peer)) deps.onLeft(peer);
+        },
+      });
+    },
+  );
   server.maxConnections = maxFollowers;
   // A connection without the secret belongs to no gateway, and ends by itself.
   server.on("tlsClientError", () => {});
@@ -184,7 +183,7 @@ export async function connectToOwner(
   const { promise: closed, resolve: onClose } = Promise.withResolvers<string>();
   const { promise: accepted, resolve: accept } = Promise.withResolvers<undefined>();
   const { host, port } = hostAndPort(address);
-  const socket = connectTls({ ...tls, host, port });
+  const socket = nodeTls().connect({ ...tls, host, port });
   socket.setNoDelay(true);
   let because: string | undefined;
   /** Whether the owner is there, whatever it says. */

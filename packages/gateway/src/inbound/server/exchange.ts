@@ -1,6 +1,7 @@
 import type http from "node:http";
-import http2 from "node:http2";
+import type http2 from "node:http2";
 import { type Clock, InvalidRequestError } from "@tensorgate/core";
+import { nodeHttp2 } from "../../node-modules.ts";
 import {
   type BodyBudget,
   type BodyUsage,
@@ -258,7 +259,7 @@ export function stopUnread(
 
   function close(): void {
     leftBytes = Number.POSITIVE_INFINITY;
-    stream.close(http2.constants.NGHTTP2_NO_ERROR);
+    stream.close(nodeHttp2().constants.NGHTTP2_NO_ERROR);
     request.resume();
   }
 

@@ -1,6 +1,7 @@
 import type { SecureClientSessionOptions } from "node:http2";
-import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
+import type { SecureContext, SecureContextOptions } from "node:tls";
 import { SettingError } from "@tensorgate/core";
+import { nodeTls } from "../../node-modules.ts";
 import { readRegularFile } from "../../regular-file.ts";
 import type { ReplicaTlsOptions, UpstreamKeyOptions } from "./options.ts";
 
@@ -73,7 +74,7 @@ function tlsOptions(
 /** Creates the context here rather than in `connect`, so that invalid or mismatched files are reported with their setting. */
 function secureContext(texts: SecureContextOptions, where: string): SecureContext {
   try {
-    return createSecureContext({ ...texts, minVersion: "TLSv1.2" });
+    return nodeTls().createSecureContext({ ...texts, minVersion: "TLSv1.2" });
   } catch (cause) {
     throw new SettingError(where, cause);
   }

@@ -1,7 +1,6 @@
 import type { Readiness } from "@tensorgate/core";
 import type { HttpRoute } from "../http-handler.ts";
 import { problemBody } from "./errors.ts";
-import { openapiDocument } from "./openapi/document.ts";
 
 /** `GET /livez`: the process works. `GET /readyz`: some pool can serve, and it does not drain. */
 export function healthRoutes(readiness: () => Readiness): readonly HttpRoute[] {
@@ -30,21 +29,28 @@ export function healthRoutes(readiness: () => Readiness): readonly HttpRoute[] {
   ];
 }
 
-/** `GET /openapi.json`: the routes of plain HTTP. A test compares it with the routes. */
+/** `GET /openapi.json`: the routes of plain HTTP. A test compares it with the routes. Most gateways are never asked for it. */
 export function openapiRoutes(version: string): readonly HttpRoute[] {
-  const body = Buffer.from(`${JSON.stringify(openapiDocument(version), undefined, 2)}\n`);
+  let written: Promise<Buffer> | undefined;
+  async function write(): Promise<Buffer> {
+    const { openapiDocument } = await import("./openapi/document.ts");
+    return Buffer.from(`${JSON.stringify(openapiDocument(version), undefined, 2)}\n`);
+  }
   return [
     {
       method: "GET",
       path: "/openapi.json",
       isPublic: true,
       errorBody: problemBody,
-      answer: () => ({
-        contentType: "application/json",
-        body,
-        headers: { "cache-control": "no-cache" },
-        isTagged: true,
-      }),
+      answer: async () => {
+        written ??= write();
+        return {
+          contentType: "application/json",
+          body: await written,
+          headers: { "cache-control": "no-cache" },
+          isTagged: true,
+        };
+      },
     },
   ];
 }

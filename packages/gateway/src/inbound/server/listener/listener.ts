@@ -1,9 +1,9 @@
-import http from "node:http";
-import http2 from "node:http2";
+import type http2 from "node:http2";
 import net from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import type { Clock } from "@tensorgate/core";
+import { nodeHttp, nodeHttp2 } from "../../../node-modules.ts";
 import type { ListenSettings, RequestOptions } from "../../options.ts";
 import type { BodyBudget } from "../body/body-budget.ts";
 import { maxUnauthenticatedBytes } from "../exchange.ts";
@@ -75,7 +75,7 @@ export function createListener(options: ListenerOptions): Listener {
   let acceptedCount = 0;
   const closing = Promise.withResolvers<void>();
 
-  const http1 = http.createServer({
+  const http1 = nodeHttp().createServer({
     headersTimeout: headerTimeoutMs,
     // Bodies are timed where they are read, alike in every protocol.
     requestTimeout: 0,
@@ -91,30 +91,36 @@ export function createListener(options: ListenerOptions): Listener {
   http1.on("checkContinue", requestGate.onHttp1Continue);
   http1.on("checkExpectation", requestGate.onHttp1);
 
-  const http2Server = http2.createServer({
-    maxSessionInvalidFrames: 100,
-    settings: {
-      maxConcurrentStreams: listen.maxStreamsPerConnection,
-      // More once a caller of the session may use the gateway.
-      initialWindowSize: maxUnauthenticatedBytes,
-      maxHeaderListSize: 16_384,
-    },
-    // Node counts what a cancelled response left unsent, never takes it off again, and at the limit refuses every request
-    // of the connection. What responses hold is bounded by the body budget, alike for both versions.
-    maxSessionMemory: Number.MAX_SAFE_INTEGER,
-    streamResetBurst: 200,
-    streamResetRate: 20,
-  });
   let beingHandedOff: ClientConnection | undefined;
-  http2Server.on("session", (session) => {
-    session.on("error", () => {});
-    if (beingHandedOff) requestGate.openHttp2(session, beingHandedOff);
-    else session.destroy();
-  });
-  http2Server.on("request", requestGate.onHttp2);
-  http2Server.on("checkContinue", requestGate.onHttp2);
-  http2Server.on("checkExpectation", requestGate.onHttp2);
-  http2Server.on("connect", requestGate.onHttp2);
+  let http2Server: http2.Http2Server | undefined;
+
+  /** Created for the first connection that needs it: `node:http2` takes memory. */
+  function createHttp2Server(): http2.Http2Server {
+    const created = nodeHttp2().createServer({
+      maxSessionInvalidFrames: 100,
+      settings: {
+        maxConcurrentStreams: listen.maxStreamsPerConnection,
+        // More once a caller of the session may use the gateway.
+        initialWindowSize: maxUnauthenticatedBytes,
+        maxHeaderListSize: 16_384,
+      },
+      // Node counts what a cancelled response left unsent, never takes it off again, and at the limit refuses every request
+      // of the connection. What responses hold is bounded by the body budget, alike for both versions.
+      maxSessionMemory: Number.MAX_SAFE_INTEGER,
+      streamResetBurst: 200,
+      streamResetRate: 20,
+    });
+    created.on("session", (session) => {
+      session.on("error", () => {});
+      if (beingHandedOff) requestGate.openHttp2(session, beingHandedOff);
+      else session.destroy();
+    });
+    created.on("request", requestGate.onHttp2);
+    created.on("checkContinue", requestGate.onHttp2);
+    created.on("checkExpectation", requestGate.onHttp2);
+    created.on("connect", requestGate.onHttp2);
+    return created;
+  }
 
   function handOff(
     transport: Duplex,
@@ -124,6 +130,7 @@ export function createListener(options: ListenerOptions): Listener {
     connection.transport = transport;
     if (version === "h2") {
       beingHandedOff = connection;
+      http2Server ??= createHttp2Server();
       http2Server.emit("connection", transport);
       beingHandedOff = undefined;
       return;
@@ -200,7 +207,7 @@ export function createListener(options: ListenerOptions): Listener {
       tls?.close();
       // Never listened, so it says that it is not running; its timers stop all the same.
       http1.close(() => {});
-      http2Server.close(() => {});
+      http2Server?.close(() => {});
     },
   };
 }

@@ -1,7 +1,8 @@
 import type http from "node:http";
-import http2 from "node:http2";
+import type http2 from "node:http2";
 import type { Duplex } from "node:stream";
 import type { Clock } from "@tensorgate/core";
+import { nodeHttp2 } from "../../../node-modules.ts";
 import type { ListenSettings, RequestOptions } from "../../options.ts";
 import { type BodyBudget, continueExpectation, limitPieces } from "../body/body-budget.ts";
 import { closeLingering, stopUnread } from "../exchange.ts";
@@ -214,7 +215,7 @@ function createStreamCutter(
   session.once("close", () => awaited?.[Symbol.dispose]());
 
   return (stream) => {
-    stream.close(http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    stream.close(nodeHttp2().constants.NGHTTP2_ENHANCE_YOUR_CALM);
     if (awaited || session.destroyed) return;
     awaited = clock.setTimer(pingTimeoutMs, reset);
     const isSent = session.ping(() => {

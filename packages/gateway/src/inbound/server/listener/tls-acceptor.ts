@@ -1,6 +1,7 @@
 import type net from "node:net";
-import tls from "node:tls";
+import type tls from "node:tls";
 import { type Clock, SettingError } from "@tensorgate/core";
+import { nodeTls } from "../../../node-modules.ts";
 import { readRegularFile } from "../../../regular-file.ts";
 import type { TlsOptions } from "../../options.ts";
 
@@ -55,7 +56,7 @@ export function createTlsAcceptor(
   { clock, onCertificates }: TlsAcceptorDeps,
 ): TlsAcceptor {
   let current = readFiles(files);
-  const server = tls.createServer({
+  const server = nodeTls().createServer({
     ...secureContext(files, current),
     ...tlsProtocol,
     ALPNProtocols: ["h2", "http/1.1"],
@@ -134,7 +135,7 @@ function readPem(file: string): string {
 /** Tried out before it is taken: a key that is not that of the certificate would fail every handshake. */
 function secureContext({ cert }: TlsOptions, texts: PemTexts): tls.SecureContextOptions {
   try {
-    tls.createSecureContext({ ...texts });
+    nodeTls().createSecureContext({ ...texts });
   } catch (cause) {
     throw new SettingError(cert, cause);
   }

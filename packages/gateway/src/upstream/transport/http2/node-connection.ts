@@ -1,5 +1,5 @@
-import { validateHeaderName, validateHeaderValue } from "node:http";
-import http2 from "node:http2";
+import type http2 from "node:http2";
+import { nodeHttp, nodeHttp2 } from "../../../node-modules.ts";
 import {
   type Http2Connection,
   type Http2Events,
@@ -11,6 +11,9 @@ import {
   maxHeaderBytes,
 } from "./contract.ts";
 
+/** Of HEADERS without a body. @see RFC 9113, section 6.2 */
+const endStreamFlag = 0x1;
+
 /** ORIGIN and ALTSVC frames that a connection may receive: they have no use here, and each costs time. */
 const maxUselessFrames = 100;
 
@@ -19,7 +22,7 @@ export function openNodeHttp2(
   { scheme, authority, lookup, tls, windowBytes, headers }: Http2Options,
   { onConnect, onGoaway, onClose }: Http2Events,
 ): Http2Connection {
-  const session = http2.connect(`${scheme}://${authority}`, {
+  const session = nodeHttp2().connect(`${scheme}://${authority}`, {
     ...tls,
     ...(lookup && { lookup }),
     // A status message that ends in a blank, as TensorFlow's do, would be dropped.
@@ -79,8 +82,8 @@ export function openNodeHttp2(
  */
 function checkHeaders(headers: Http2Request["headers"]): void {
   for (const name in headers) {
-    validateHeaderName(name);
-    validateHeaderValue(name, headers[name] ?? "");
+    nodeHttp().validateHeaderName(name);
+    nodeHttp().validateHeaderValue(name, headers[name] ?? "");
   }
 }
 
@@ -121,7 +124,7 @@ class NodeStream implements Http2Stream {
     });
     // Each of these comes at most once; a listener that removes itself would cost a closure more.
     stream.on("response", (received, flags, raw = []) => {
-      this.#isWhole = (flags & http2.constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+      this.#isWhole = (flags & endStreamFlag) !== 0;
       if (!this.#isOver) receiver.onHeaders(received, headerBytes(raw), this.#isWhole);
     });
     stream.on("trailers", (received, _flags, raw = []) => {

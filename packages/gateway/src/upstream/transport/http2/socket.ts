@@ -1,5 +1,5 @@
 import net from "node:net";
-import tls from "node:tls";
+import { nodeTls } from "../../../node-modules.ts";
 import type { Http2Options } from "./contract.ts";
 
 /** Every connection reads into this: what was received is used up before the next one reads. */
@@ -30,7 +30,7 @@ export function openSocket(
     },
   };
   if (scheme === "http") return net.connect(to);
-  return tls.connect({
+  return nodeTls().connect({
     ALPNProtocols: ["h2"],
     ...(net.isIP(host) === 0 && { servername: host }),
     ...secured,
@@ -40,5 +40,5 @@ export function openSocket(
 
 /** Whether the server has agreed to HTTP/2, where TLS lets it choose. @see RFC 9113, section 3.2 */
 export function speaksHttp2(socket: net.Socket): boolean {
-  return !(socket instanceof tls.TLSSocket) || socket.alpnProtocol === "h2";
+  return !("alpnProtocol" in socket) || socket.alpnProtocol === "h2";
 }

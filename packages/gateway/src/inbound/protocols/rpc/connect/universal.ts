@@ -1,6 +1,5 @@
 import type { ContextValues } from "@connectrpc/connect";
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import { decodeMessage, encodeMessage } from "@tensorgate/grpc";
 import type { NodeRequest, NodeResponse } from "../../../server/node-http.ts";
 import { sendStream } from "../../../server/reply.ts";
@@ -29,25 +28,37 @@ export async function sendAnswer(
 }
 
 /**
- * The request as the library takes it. The library makes a URL of it, of which only the path counts, and gives up
- * without an answer if there is no host, as in HTTP/1.0, or none that a URL has. So it gets one that every URL has; the
- * real one is for the access layers.
+ * The request as the library takes it, but for its body. The library makes a URL of it, of which only the path counts, and
+ * gives up without an answer if the host is none that a URL has. So it gets one that every URL has; the real one is for the
+ * access layers.
+ *
+ * Written here rather than taken from `@connectrpc/connect-node`: see `docs/decisions/0082-what-a-start-loads.md`.
  */
 export function universalRequest(
   request: NodeRequest,
   response: NodeResponse,
-  values: ContextValues,
-): UniversalServerRequest {
-  const headers: Record<string, string | string[] | undefined> = request.headers;
-  const { host, ":authority": authority } = headers;
-  headers["host"] = "localhost";
-  delete headers[":authority"];
-  try {
-    return universalRequestFromNodeRequest(request, response, undefined, values);
-  } finally {
-    headers["host"] = host;
-    if (authority !== undefined) headers[":authority"] = authority;
+  contextValues: ContextValues,
+): Omit<UniversalServerRequest, "body"> {
+  const closed = new AbortController();
+  response.once("close", () => closed.abort());
+  return {
+    httpVersion: request.httpVersion,
+    method: request.method ?? "",
+    url: new URL(request.url ?? "", "http://localhost").toString(),
+    header: headersOf(request.headers),
+    signal: closed.signal,
+    contextValues,
+  };
+}
+
+/** Without what HTTP/2 has in place of a request line (`:path` and others). */
+function headersOf(fields: NodeRequest["headers"]): Headers {
+  const headers = new Headers();
+  for (const [name, value = []] of Object.entries(fields)) {
+    if (name.startsWith(":")) continue;
+    for (const each of Array.isArray(value) ? value : [value]) headers.append(name, each);
   }
+  return headers;
 }
 
 /**

@@ -126,6 +126,12 @@ export default {
       { path: stage("config"), pathNot: test },
       { path: ours, pathNot: [stage("config"), settingFiles, folder("core"), "/options\\.ts$"] },
     ),
+    // An import of them loads more than most gateways use: node-modules.ts.
+    rule(
+      "node-modules-on-demand",
+      { path: "^packages/(gateway/src|cli/src/telemetry)/", pathNot: [test, "/node-modules\\.ts$"] },
+      { path: "^(node:)?(http|https|http2|tls)$", dependencyTypesNot: ["type-only"] },
+    ),
     ...Object.entries(homes).map(([name, home]) =>
       rule(
         `${name.replace("@", "").replace("/", "-")}-has-one-home`,

@@ -143,6 +143,7 @@ const planted: readonly {
     folder: "gateway/src/config",
     target: "../../routing/router.ts",
   },
+  { rule: "node-modules-on-demand", folder: "gateway/src/upstream", target: "node:http2" },
   { rule: "sharp-has-one-home", folder: "imaging/src", target: "sharp" },
   { rule: "onnxruntime-node-has-one-home", folder: "gateway/src", target: "onnxruntime-node" },
   { rule: "grpc-grpc-js-has-one-home", folder: "gateway/src/upstream", target: "@grpc/grpc-js" },

@@ -2,28 +2,20 @@ import { version } from "@tensorgate/gateway";
 import { detectorPresetNames, dialects, familyNames } from "@tensorgate/tf-serving";
 import { Argument, Command, CommanderError, Option } from "commander";
 import { CommandError } from "./command-error.ts";
-import { runAttach } from "./commands/attach.ts";
 import { printCompletion, type Shell, shells } from "./commands/completion.ts";
-import { checkConfig, printConfigSchema } from "./commands/config.ts";
 import { addDeleteCommands } from "./commands/delete-flags.ts";
 import { addDeployCommands, inCluster } from "./commands/deploy-flags.ts";
 import { addDeviceCommands } from "./commands/device-flags.ts";
-import { runDoctor } from "./commands/doctor.ts";
 import { addDeployEdge } from "./commands/edge-flags.ts";
 import { addGatewayCommands, adminPortVariable } from "./commands/gateway-flags.ts";
 import { addImageCommands } from "./commands/image-flags.ts";
-import { runInit } from "./commands/init.ts";
 import { addJobCommands } from "./commands/job-flags.ts";
-import { printNewKey } from "./commands/key.ts";
 import { addModelServerFlags } from "./commands/model-server-flags.ts";
 import { addModelsCommands } from "./commands/models-flags.ts";
+import { onDemand } from "./commands/on-demand.ts";
 import { addRegistryCommands } from "./commands/registry-flags.ts";
 import { addRolloutCommands, addShadowCommand } from "./commands/rollout-flags.ts";
-import { runScore } from "./commands/score.ts";
-import { runServiceStatus } from "./commands/service.ts";
-import { runStatus } from "./commands/status.ts";
 import { addTeachCommand } from "./commands/teach-flags.ts";
-import { runTypes } from "./commands/types.ts";
 import {
   keyOption,
   parseCount,
@@ -36,6 +28,21 @@ import {
 } from "./option-parsers.ts";
 import type { Signals } from "./service/signals.ts";
 import { describeUsage } from "./usage.ts";
+
+const runAttach = onDemand(async () => (await import("./commands/attach.ts")).runAttach);
+const checkConfig = onDemand(async () => (await import("./commands/config.ts")).checkConfig);
+const printConfigSchema = onDemand(
+  async () => (await import("./commands/config.ts")).printConfigSchema,
+);
+const runDoctor = onDemand(async () => (await import("./commands/doctor.ts")).runDoctor);
+const runInit = onDemand(async () => (await import("./commands/init.ts")).runInit);
+const printNewKey = onDemand(async () => (await import("./commands/key.ts")).printNewKey);
+const runScore = onDemand(async () => (await import("./commands/score.ts")).runScore);
+const runServiceStatus = onDemand(
+  async () => (await import("./commands/service.ts")).runServiceStatus,
+);
+const runStatus = onDemand(async () => (await import("./commands/status.ts")).runStatus);
+const runTypes = onDemand(async () => (await import("./commands/types.ts")).runTypes);
 
 /** Exit code for arguments that the parser does not understand. */
 const usageExitCode = 2;

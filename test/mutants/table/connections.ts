@@ -105,12 +105,12 @@ export const connectionMutants: readonly Mutant[] = [
     },
     {
       name: "connections: CONNECT passes the limits by",
-      find: '  http2Server.on("connect", requestGate.onHttp2);\n',
+      find: '    created.on("connect", requestGate.onHttp2);\n',
       replace: "",
     },
     {
       name: "connections: an unknown expectation passes the limits by",
-      find: '  http2Server.on("checkExpectation", requestGate.onHttp2);\n',
+      find: '    created.on("checkExpectation", requestGate.onHttp2);\n',
       replace: "",
     },
     {

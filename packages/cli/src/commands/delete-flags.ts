@@ -1,7 +1,12 @@
 import { type Command, Option } from "commander";
-import { runDeleteCluster, runDeleteImages, runDeleteModel, runDeleteService } from "./delete.ts";
 import { inCluster, inRegistry, namedCluster } from "./deploy-flags.ts";
 import { addDeleteEdge } from "./edge-flags.ts";
+import { onDemand } from "./on-demand.ts";
+
+const runDeleteCluster = onDemand(async () => (await import("./delete.ts")).runDeleteCluster);
+const runDeleteImages = onDemand(async () => (await import("./delete.ts")).runDeleteImages);
+const runDeleteModel = onDemand(async () => (await import("./delete.ts")).runDeleteModel);
+const runDeleteService = onDemand(async () => (await import("./delete.ts")).runDeleteService);
 
 /** Adds `delete SERVICE`, `delete cluster`, `delete image` and `delete model`. */
 export function addDeleteCommands(command: Command): void {

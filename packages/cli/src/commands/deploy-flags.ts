@@ -1,10 +1,17 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { collected, parseCount, parseFloor } from "../option-parsers.ts";
 import type { Signals } from "../service/signals.ts";
-import { runClusterCreate, runClusterDelete, runClusterWait } from "./cluster.ts";
-import { runDeploy } from "./deploy.ts";
-import { runCloudQuota, runQuota } from "./quota.ts";
-import { runRollback, runScale, runServiceLogs } from "./service.ts";
+import { onDemand } from "./on-demand.ts";
+
+const runClusterCreate = onDemand(async () => (await import("./cluster.ts")).runClusterCreate);
+const runClusterDelete = onDemand(async () => (await import("./cluster.ts")).runClusterDelete);
+const runClusterWait = onDemand(async () => (await import("./cluster.ts")).runClusterWait);
+const runDeploy = onDemand(async () => (await import("./deploy.ts")).runDeploy);
+const runCloudQuota = onDemand(async () => (await import("./quota.ts")).runCloudQuota);
+const runQuota = onDemand(async () => (await import("./quota.ts")).runQuota);
+const runRollback = onDemand(async () => (await import("./service.ts")).runRollback);
+const runScale = onDemand(async () => (await import("./service.ts")).runScale);
+const runServiceLogs = onDemand(async () => (await import("./service.ts")).runServiceLogs);
 
 /** Resources by which nodes count devices. */
 const resources = ["none", "xilinx.com/fpga", "microsoft.com/fpga_catapult", "nvidia.com/gpu"];

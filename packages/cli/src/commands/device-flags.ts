@@ -7,7 +7,11 @@ import {
   parseUrl,
   parseVersion,
 } from "../option-parsers.ts";
-import { runDeviceAbort, runDeviceList, runDeviceSwap } from "./device.ts";
+import { onDemand } from "./on-demand.ts";
+
+const runDeviceAbort = onDemand(async () => (await import("./device.ts")).runDeviceAbort);
+const runDeviceList = onDemand(async () => (await import("./device.ts")).runDeviceList);
+const runDeviceSwap = onDemand(async () => (await import("./device.ts")).runDeviceSwap);
 
 /** Adds the commands that call the admin port of a gateway on the same machine. */
 export function addDeviceCommands(command: Command): Command {

@@ -2,7 +2,10 @@ import { type Command, Option } from "commander";
 import { edgeRuntimes } from "../deploy/edge-host.ts";
 import { collected, portOption } from "../option-parsers.ts";
 import { inRegistry } from "./deploy-flags.ts";
-import { runDeleteEdge, runDeployEdge } from "./edge.ts";
+import { onDemand } from "./on-demand.ts";
+
+const runDeleteEdge = onDemand(async () => (await import("./edge.ts")).runDeleteEdge);
+const runDeployEdge = onDemand(async () => (await import("./edge.ts")).runDeployEdge);
 
 /** Adds the options and the action of `deploy edge`. */
 export function addDeployEdge(command: Command): void {

@@ -9,8 +9,10 @@ import {
   registerFromOption,
 } from "../option-parsers.ts";
 import type { Signals } from "../service/signals.ts";
-import { runDemo } from "./demo.ts";
-import { runServe } from "./serve.ts";
+import { onDemand } from "./on-demand.ts";
+
+const runDemo = onDemand(async () => (await import("./demo.ts")).runDemo);
+const runServe = onDemand(async () => (await import("./serve.ts")).runServe);
 
 export const adminPortVariable = "TENSORGATE_ADMIN_PORT";
 

@@ -1,7 +1,11 @@
 import { type Command, Option } from "commander";
 import type { Signals } from "../service/signals.ts";
-import { runImageBuild, runImageDelete, runImageList } from "./image.ts";
+import { onDemand } from "./on-demand.ts";
 import { onRegistryFolder, parseTag } from "./registry-flags.ts";
+
+const runImageBuild = onDemand(async () => (await import("./image.ts")).runImageBuild);
+const runImageDelete = onDemand(async () => (await import("./image.ts")).runImageDelete);
+const runImageList = onDemand(async () => (await import("./image.ts")).runImageList);
 
 /** Adds the commands on images of models. */
 export function addImageCommands(command: Command, signals: Signals): void {

@@ -1,6 +1,12 @@
 import type { Command } from "commander";
-import { runJobCancel, runJobList, runJobLog, runJobShow, runJobWait } from "./job.ts";
+import { onDemand } from "./on-demand.ts";
 import { onRegistryFolder } from "./registry-flags.ts";
+
+const runJobCancel = onDemand(async () => (await import("./job.ts")).runJobCancel);
+const runJobList = onDemand(async () => (await import("./job.ts")).runJobList);
+const runJobLog = onDemand(async () => (await import("./job.ts")).runJobLog);
+const runJobShow = onDemand(async () => (await import("./job.ts")).runJobShow);
+const runJobWait = onDemand(async () => (await import("./job.ts")).runJobWait);
 
 /** Adds the commands on jobs, such as conversions. */
 export function addJobCommands(command: Command): void {

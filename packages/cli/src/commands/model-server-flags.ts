@@ -16,7 +16,9 @@ import {
   registerFromOption,
 } from "../option-parsers.ts";
 import type { Signals } from "../service/signals.ts";
-import { runModelServer } from "./model-server.ts";
+import { onDemand } from "./on-demand.ts";
+
+const runModelServer = onDemand(async () => (await import("./model-server.ts")).runModelServer);
 
 /** Adds the flags of a model server. */
 export function addModelServerFlags(command: Command, signals: Signals): Command {

@@ -9,8 +9,10 @@ import {
   urlOption,
 } from "../option-parsers.ts";
 import { channelsFrom, layoutFrom, runAddModel, sizeFrom } from "./add-model.ts";
-import { runGetModel } from "./get-model.ts";
-import { runListModels } from "./list-models.ts";
+import { onDemand } from "./on-demand.ts";
+
+const runGetModel = onDemand(async () => (await import("./get-model.ts")).runGetModel);
+const runListModels = onDemand(async () => (await import("./list-models.ts")).runListModels);
 
 /** Adds the commands that list models and add one. */
 export function addModelsCommands(command: Command): void {

@@ -1,16 +1,23 @@
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
 import { collected, parseMilliseconds, parseVersion } from "../option-parsers.ts";
 import type { Signals } from "../service/signals.ts";
-import {
-  runRegister,
-  runRegistryAlias,
-  runRegistryDelete,
-  runRegistryList,
-  runRegistryShow,
-  runRegistryTag,
-} from "./registry.ts";
-import { runRegistryConvert } from "./registry-convert.ts";
-import { runRegistryPull, runRegistryPush } from "./registry-transfer.ts";
+import { onDemand } from "./on-demand.ts";
+
+const runRegister = onDemand(async () => (await import("./registry.ts")).runRegister);
+const runRegistryAlias = onDemand(async () => (await import("./registry.ts")).runRegistryAlias);
+const runRegistryDelete = onDemand(async () => (await import("./registry.ts")).runRegistryDelete);
+const runRegistryList = onDemand(async () => (await import("./registry.ts")).runRegistryList);
+const runRegistryShow = onDemand(async () => (await import("./registry.ts")).runRegistryShow);
+const runRegistryTag = onDemand(async () => (await import("./registry.ts")).runRegistryTag);
+const runRegistryConvert = onDemand(
+  async () => (await import("./registry-convert.ts")).runRegistryConvert,
+);
+const runRegistryPull = onDemand(
+  async () => (await import("./registry-transfer.ts")).runRegistryPull,
+);
+const runRegistryPush = onDemand(
+  async () => (await import("./registry-transfer.ts")).runRegistryPush,
+);
 
 /** Adds the commands on a registry of models. */
 export function addRegistryCommands(command: Command, signals: Signals): void {

@@ -7,13 +7,13 @@ import {
   parseVersion,
 } from "../option-parsers.ts";
 import { adminUrlOption } from "./device-flags.ts";
-import {
-  type RolloutCommand,
-  runRolloutCommand,
-  runRolloutStart,
-  runRolloutStatus,
-  runShadow,
-} from "./rollout.ts";
+import { onDemand } from "./on-demand.ts";
+import type { RolloutCommand } from "./rollout.ts";
+
+const runRolloutCommand = onDemand(async () => (await import("./rollout.ts")).runRolloutCommand);
+const runRolloutStart = onDemand(async () => (await import("./rollout.ts")).runRolloutStart);
+const runRolloutStatus = onDemand(async () => (await import("./rollout.ts")).runRolloutStatus);
+const runShadow = onDemand(async () => (await import("./rollout.ts")).runShadow);
 
 /** Adds the commands that change which versions answer, on the admin port of a gateway on the same machine. */
 export function addRolloutCommands(command: Command): void {

@@ -1,12 +1,8 @@
 import { SettingError } from "@tensorgate/core";
 import { type GatewayOptions, systemClockAndRandom, watchManifests } from "@tensorgate/gateway";
 import { CommandError } from "../command-error.ts";
-import { watchHeads } from "../heads/watch-heads.ts";
-import { createRegistryAdmin } from "../registry/admin/registry-admin.ts";
-import { registryRoutes } from "../registry/admin/registry-routes.ts";
 import { createConfigReload } from "../serve/config-reload.ts";
 import { reloadOnChange } from "../serve/config-watch.ts";
-import { serveByWorkers } from "../serve/workers/serve-by-workers.ts";
 import { thisWorker, type Worker } from "../serve/workers/worker.ts";
 import { runService, type Service } from "../service/service.ts";
 import type { Signals } from "../service/signals.ts";
@@ -52,7 +48,7 @@ async function explained(work: () => Promise<void>): Promise<void> {
   }
 }
 
-function serveByMany(serve: ServeOptions, service: Service): Promise<void> {
+async function serveByMany(serve: ServeOptions, service: Service): Promise<void> {
   const { config: file, adminHost, adminPort, watch, workers } = serve;
   const options = {
     count: workers,
@@ -61,10 +57,11 @@ function serveByMany(serve: ServeOptions, service: Service): Promise<void> {
     read: () => withFlags(readConfigAgain(file), serve),
     admin: { host: adminHost, port: adminPort },
     // A conversion goes on while workers are replaced.
-    adminRoutes: adminRoutesOf(serve, service.log.info),
+    adminRoutes: await adminRoutesOf(serve, service.log.info),
     isWatched: watch,
   };
-  return serveByWorkers(options, service);
+  const { serveByWorkers } = await import("../serve/workers/serve-by-workers.ts");
+  await serveByWorkers(options, service);
 }
 
 async function serveUntilStop(
@@ -82,7 +79,7 @@ async function serveUntilStop(
   using heads =
     registry === undefined
       ? undefined
-      : await watchHeads({
+      : await (await import("../heads/watch-heads.ts")).watchHeads({
           directory: registry,
           configured: () => models ?? [],
           log,
@@ -101,7 +98,7 @@ async function serveUntilStop(
   };
   // The process that started the workers has the admin port of all.
   const admin = worker ? { host: "127.0.0.1", port: 0 } : { host: adminHost, port: adminPort };
-  const adminRoutes = worker ? [] : adminRoutesOf(serve, log.info);
+  const adminRoutes = worker ? [] : await adminRoutesOf(serve, log.info);
   const running = await runGateway({
     options: initial,
     admin,
@@ -140,13 +137,15 @@ async function keptAlive(work: () => Promise<void>): Promise<void> {
   }
 }
 
-function adminRoutesOf(
+/** Returns the routes that change the registry, which are loaded where there is one. */
+async function adminRoutesOf(
   { registry: directory, registerFrom = [] }: ServeOptions,
   log: (text: string) => void,
-): readonly AdminRoute[] {
-  return directory === undefined
-    ? []
-    : registryRoutes(createRegistryAdmin({ directory, registerFrom, log }));
+): Promise<readonly AdminRoute[]> {
+  if (directory === undefined) return [];
+  const { createRegistryAdmin } = await import("../registry/admin/registry-admin.ts");
+  const { registryRoutes } = await import("../registry/admin/registry-routes.ts");
+  return registryRoutes(createRegistryAdmin({ directory, registerFrom, log }));
 }
 
 /** Time for load balancers to notice that this gateway stops, in milliseconds. */

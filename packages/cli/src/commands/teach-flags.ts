@@ -1,7 +1,9 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { collected, keyOption, parseCount, urlOption } from "../option-parsers.ts";
+import { onDemand } from "./on-demand.ts";
 import { onRegistryFolder, parseTag } from "./registry-flags.ts";
-import { runTeach } from "./teach.ts";
+
+const runTeach = onDemand(async () => (await import("./teach.ts")).runTeach);
 
 /** Adds the command that teaches new classes. */
 export function addTeachCommand(command: Command): void {

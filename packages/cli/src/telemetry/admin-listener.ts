@@ -1,5 +1,5 @@
-import http from "node:http";
-import http2 from "node:http2";
+import type http from "node:http";
+import type http2 from "node:http2";
 import net from "node:net";
 import { sniffHttpVersion } from "@tensorgate/gateway";
 
@@ -19,20 +19,30 @@ const maxConcurrentStreams = 100;
 
 /** @param onRequest - gets requests of both versions of HTTP; Node gives those of HTTP/2 the same members */
 export function createAdminListener(onRequest: http.RequestListener): AdminListener {
-  const http1 = http.createServer(
-    { requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs },
-    onRequest,
-  );
+  // Not imported: see docs/decisions/0082-what-a-start-loads.md.
+  const http1 = process
+    .getBuiltinModule("node:http")
+    .createServer(
+      { requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs },
+      onRequest,
+    );
   // A server that does not listen has timers only after this event.
   http1.emit("listening");
-  const http2Server = http2.createServer(
-    { settings: { maxConcurrentStreams } },
-    onRequest as unknown as (
-      request: http2.Http2ServerRequest,
-      response: http2.Http2ServerResponse,
-    ) => void,
-  );
-  http2Server.on("session", (session) => session.on("error", () => {}));
+  let http2Server: http2.Http2Server | undefined;
+  /** Created for the first connection that needs it: `node:http2` takes memory. */
+  function createHttp2Server(): http2.Http2Server {
+    const created = process
+      .getBuiltinModule("node:http2")
+      .createServer(
+        { settings: { maxConcurrentStreams } },
+        onRequest as unknown as (
+          request: http2.Http2ServerRequest,
+          response: http2.Http2ServerResponse,
+        ) => void,
+      );
+    created.on("session", (session) => session.on("error", () => {}));
+    return created;
+  }
 
   const sockets = new Set<net.Socket>();
   const server = net.createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
@@ -43,8 +53,9 @@ export function createAdminListener(onRequest: http.RequestListener): AdminListe
     socket.setTimeout(requestTimeoutMs, cut);
     sniffHttpVersion(socket, (version) => {
       socket.setTimeout(0, cut);
-      const handler = version === "h2" ? http2Server : http1;
-      handler.emit("connection", socket);
+      if (version === "http/1.1") return void http1.emit("connection", socket);
+      http2Server ??= createHttp2Server();
+      http2Server.emit("connection", socket);
     });
   });
 
@@ -65,7 +76,7 @@ export function createAdminListener(onRequest: http.RequestListener): AdminListe
         for (const socket of sockets) socket.destroy();
         // They never listened, and stop their timers all the same.
         http1.close(() => {});
-        http2Server.close(() => {});
+        http2Server?.close(() => {});
       }),
   };
 }

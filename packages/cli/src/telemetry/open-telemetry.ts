@@ -3,29 +3,14 @@ import type {
   MeterProvider as MeterProviderApi,
   TracerProvider as TracerProviderApi,
 } from "@opentelemetry/api";
-import { OTLPMetricExporter } from "@opentelemetry/exporter-metrics-otlp-proto";
 import { PrometheusExporter } from "@opentelemetry/exporter-prometheus";
-import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import {
   defaultResource,
   detectResources,
   envDetector,
   resourceFromAttributes,
 } from "@opentelemetry/resources";
-import {
-  MeterProvider,
-  type MetricReader,
-  PeriodicExportingMetricReader,
-} from "@opentelemetry/sdk-metrics";
-import {
-  AlwaysOffSampler,
-  AlwaysOnSampler,
-  BatchSpanProcessor,
-  ParentBasedSampler,
-  type Sampler,
-  TraceIdRatioBasedSampler,
-  TracerProvider,
-} from "@opentelemetry/sdk-trace";
+import { MeterProvider, type MetricReader } from "@opentelemetry/sdk-metrics";
 import { maxTimerDelayMs } from "@tensorgate/core";
 import { version } from "@tensorgate/gateway";
 import { CommandError } from "../command-error.ts";
@@ -45,27 +30,24 @@ export interface OpenTelemetry {
  * Sets up OpenTelemetry by `OTEL_*`, like every SDK: an endpoint enables OTLP for traces and metrics;
  * `OTEL_TRACES_EXPORTER=none` and `OTEL_METRICS_EXPORTER=none` disable one of them.
  *
+ * @throws CommandError for a variable with a value that it cannot have
  * @see OpenTelemetry, "Environment Variable Specification"
  */
-export function openTelemetry(env: NodeJS.ProcessEnv = process.env): OpenTelemetry {
+export async function openTelemetry(env: NodeJS.ProcessEnv = process.env): Promise<OpenTelemetry> {
   assertDurations(env);
+  const exportsMetrics = exports("METRICS", env);
+  const exportsTraces = exports("TRACES", env);
+  // Loaded where a collector is named: spans and OTLP are most of the SDK.
+  const otlp = exportsMetrics || exportsTraces ? await import("./otlp.ts") : undefined;
   const prometheus = new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true });
   const readers: MetricReader[] = [prometheus];
-  if (exports("METRICS", env)) {
-    readers.push(new PeriodicExportingMetricReader({ exporter: new OTLPMetricExporter() }));
-  }
+  if (otlp && exportsMetrics) readers.push(otlp.createMetricReader());
   const resource = defaultResource()
     .merge(resourceFromAttributes({ "service.name": "tensorgate", "service.version": version }))
     .merge(detectResources({ detectors: [envDetector] }));
   const meterProvider = new MeterProvider({ resource, readers });
   observeProcess(meterProvider.getMeter("process"));
-  const tracerProvider = exports("TRACES", env)
-    ? new TracerProvider({
-        resource,
-        sampler: samplerFrom(env),
-        spanProcessors: [new BatchSpanProcessor({ exporter: new OTLPTraceExporter() })],
-      })
-    : undefined;
+  const tracerProvider = exportsTraces ? otlp?.createTracerProvider(resource, env) : undefined;
   return {
     meterProvider,
     ...(tracerProvider && { tracerProvider }),
@@ -97,28 +79,4 @@ function exports(signal: "TRACES" | "METRICS", env: NodeJS.ProcessEnv): boolean 
     throw new CommandError(`OTEL_${signal}_EXPORTER must be otlp or none, got "${exporter}"`);
   }
   return exporter === undefined ? endpoint !== undefined : exporter === "otlp";
-}
-
-function samplerFrom(env: NodeJS.ProcessEnv): Sampler {
-  const name = env["OTEL_TRACES_SAMPLER"] ?? "parentbased_always_on";
-  const ratio = Number(env["OTEL_TRACES_SAMPLER_ARG"] ?? 1);
-  if (!(ratio >= 0 && ratio <= 1)) {
-    throw new CommandError("OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1");
-  }
-  const isByParent = name.startsWith("parentbased_");
-  const root = rootSampler(name.replace("parentbased_", ""), ratio);
-  return isByParent ? new ParentBasedSampler({ root }) : root;
-}
-
-function rootSampler(name: string, ratio: number): Sampler {
-  switch (name) {
-    case "always_on":
-      return new AlwaysOnSampler();
-    case "always_off":
-      return new AlwaysOffSampler();
-    case "traceidratio":
-      return new TraceIdRatioBasedSampler(ratio);
-    default:
-      throw new CommandError(`unknown OTEL_TRACES_SAMPLER "${name}"`);
-  }
 }

@@ -59,7 +59,7 @@ export interface RunGatewayOptions {
  */
 export async function runGateway(run: RunGatewayOptions): Promise<RunningGateway> {
   const { options, admin, isAdminNeeded, log, outages, hasSamples = false } = run;
-  const telemetry = openTelemetry();
+  const telemetry = await openTelemetry();
   const gateway = buildGateway(options, {
     console: consoleFiles({ hasSamples }),
     ...(outages && { outages }),

@@ -129,7 +129,10 @@ export default {
     // An import of them loads more than most gateways use: node-modules.ts.
     rule(
       "node-modules-on-demand",
-      { path: "^packages/(gateway/src|cli/src/telemetry)/", pathNot: [test, "/node-modules\\.ts$"] },
+      {
+        path: "^packages/(gateway/src|cli/src/telemetry)/",
+        pathNot: [test, "/node-modules\\.ts$"],
+      },
       { path: "^(node:)?(http|https|http2|tls)$", dependencyTypesNot: ["type-only"] },
     ),
     ...Object.entries(homes).map(([name, home]) =>

@@ -35,19 +35,20 @@ export interface OpenTelemetry {
  */
 export async function openTelemetry(env: NodeJS.ProcessEnv = process.env): Promise<OpenTelemetry> {
   assertDurations(env);
-  const exportsMetrics = exports("METRICS", env);
-  const exportsTraces = exports("TRACES", env);
-  // Loaded where a collector is named: spans and OTLP are most of the SDK.
-  const otlp = exportsMetrics || exportsTraces ? await import("./otlp.ts") : undefined;
   const prometheus = new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true });
   const readers: MetricReader[] = [prometheus];
-  if (otlp && exportsMetrics) readers.push(otlp.createMetricReader());
+  if (exports("METRICS", env)) {
+    const { createMetricReader } = await importOtlp();
+    readers.push(createMetricReader());
+  }
   const resource = defaultResource()
     .merge(resourceFromAttributes({ "service.name": "tensorgate", "service.version": version }))
     .merge(detectResources({ detectors: [envDetector] }));
   const meterProvider = new MeterProvider({ resource, readers });
   observeProcess(meterProvider.getMeter("process"));
-  const tracerProvider = exportsTraces ? otlp?.createTracerProvider(resource, env) : undefined;
+  const tracerProvider = exports("TRACES", env)
+    ? (await importOtlp()).createTracerProvider(resource, env)
+    : undefined;
   return {
     meterProvider,
     ...(tracerProvider && { tracerProvider }),
@@ -58,6 +59,9 @@ export async function openTelemetry(env: NodeJS.ProcessEnv = process.env): Promi
     },
   };
 }
+
+/** Loads spans and OTLP, which are most of the SDK, where a collector is named. */
+const importOtlp = () => import("./otlp.ts");
 
 /** Checks durations. @throws CommandError for one beyond the range of a timer, which would fire immediately */
 function assertDurations(env: NodeJS.ProcessEnv): void {

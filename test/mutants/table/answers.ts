@@ -14,6 +14,11 @@ export const answerMutants: readonly Mutant[] = [
         find: 'byteCount === body.length ? "latin1" : "utf8"',
         replace: '"latin1"',
       },
+      {
+        name: "answers: a short one waits for its reader uncounted",
+        find: "if (response.writableLength > 0) setImmediate(watchUnsent, response, byteCount);",
+        replace: "",
+      },
     ],
   ),
   ...mutantsOf(

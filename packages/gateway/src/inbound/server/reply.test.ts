@@ -1,8 +1,11 @@
 import { once } from "node:events";
 import http from "node:http";
+import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
+import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
-import { sendReply } from "./reply.ts";
+import { requestDefaults } from "../options.ts";
+import { createSlowReaders, sendReply } from "./reply.ts";
 
 test.each(["", "star", "größe", "\u0080\u00ff", "尺寸 🙂", "a".repeat(40_000), "é".repeat(40_000)])(
   "a text is sent as UTF-8, whatever its characters: %.10s",
@@ -21,3 +24,56 @@ test.each(["", "star", "größe", "\u0080\u00ff", "尺寸 🙂", "a".repeat(40_0
     expect(response.headers.get("content-length")).toBe(String(bytes.byteLength));
   },
 );
+
+/** Sends a short answer over HTTP/2 to a client that takes so many bytes of it. */
+async function answered(windowBytes: number) {
+  const clock = manualClock();
+  const added: number[] = [];
+  let cutCount = 0;
+  const watchResponse = createSlowReaders({
+    requests: requestDefaults,
+    budget: { add: (byteCount) => added.push(byteCount), hasRoom: () => true },
+    clock,
+  });
+  const server = http2.createServer((_request, response) => {
+    watchResponse(response, () => {
+      cutCount += 1;
+    });
+    sendReply(response, { status: 200, headers: {}, body: "a".repeat(10_000) });
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as AddressInfo;
+  const client = http2.connect(`http://127.0.0.1:${port}`, {
+    settings: { initialWindowSize: windowBytes },
+  });
+  const stream = client.request({ ":path": "/" });
+  await once(stream, "response");
+  return {
+    clock,
+    added,
+    stream,
+    cutCount: () => cutCount,
+    [Symbol.asyncDispose]: async () => {
+      client.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+test("a short answer that the client reads is not counted", async () => {
+  await using call = await answered(65_535);
+
+  call.stream.resume();
+  await once(call.stream, "close");
+
+  expect(call.added).toEqual([]);
+});
+
+test("a short answer that waits is counted, and ended if the client reads nothing of it", async () => {
+  await using call = await answered(0);
+
+  await expect.poll(() => call.added).toEqual([10_000]);
+
+  for (let second = 0; second < 10; second += 1) call.clock.advance(1_000);
+  expect(call.cutCount()).toBe(1);
+});

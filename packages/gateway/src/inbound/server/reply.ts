@@ -54,8 +54,8 @@ export function sendReply(response: WatchedResponse, reply: Reply): void {
   if (byteCount <= sliceBytes) {
     if (typeof body === "string") writable.end(body, byteCount === body.length ? "latin1" : "utf8");
     else writable.end(body);
-    // The system has nearly always taken it by now: nothing is left to be watched.
-    if (response.writableLength > 0) outflowOf(response)?.hold(byteCount, byteCount);
+    // The system has nearly always taken it by now, and node:http2 hands it over at the end of the turn.
+    if (response.writableLength > 0) setImmediate(watchUnsent, response, byteCount);
     return;
   }
   const outflow = outflowOf(response);
@@ -72,6 +72,11 @@ export function sendReply(response: WatchedResponse, reply: Reply): void {
     }
   };
   writeOn();
+}
+
+/** Watches a short response that was written, if it has not left the process. */
+function watchUnsent(response: WatchedResponse, byteCount: number): void {
+  if (response.writableLength > 0) outflowOf(response)?.hold(byteCount, byteCount);
 }
 
 /** Lets a response be the last one of its connection. */

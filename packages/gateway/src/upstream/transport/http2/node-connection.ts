@@ -49,6 +49,20 @@ export function openNodeHttp2(
   session.on("goaway", onGoaway);
   session.once("close", onClose);
 
+  const { validateHeaderName, validateHeaderValue } = nodeHttp();
+
+  /**
+   * Without strict validation, which replies must not have, Node sends line feeds, NUL and cut characters, too.
+   *
+   * @throws TypeError
+   */
+  function checkHeaders(sent: Http2Request["headers"]): void {
+    for (const name in sent) {
+      validateHeaderName(name);
+      validateHeaderValue(name, sent[name] ?? "");
+    }
+  }
+
   return {
     get isConnecting() {
       return session.connecting;
@@ -73,18 +87,6 @@ export function openNodeHttp2(
     close: () => session.close(),
     destroy: (error) => session.destroy(error),
   };
-}
-
-/**
- * Without strict validation, which replies must not have, Node sends line feeds, NUL and cut characters, too.
- *
- * @throws TypeError
- */
-function checkHeaders(headers: Http2Request["headers"]): void {
-  for (const name in headers) {
-    nodeHttp().validateHeaderName(name);
-    nodeHttp().validateHeaderValue(name, headers[name] ?? "");
-  }
 }
 
 /**

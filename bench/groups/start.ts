@@ -3,6 +3,7 @@ import { go } from "../launch/go.ts";
 import { nginx } from "../launch/nginx.ts";
 import type { Peer } from "../launch/peer.ts";
 import { python } from "../launch/python.ts";
+import { serve } from "../launch/serve.ts";
 import { tensorgate } from "../launch/tensorgate.ts";
 import { type Figures, summarizeRounds } from "../statistics.ts";
 import { type Group, type GroupContext, orSkip } from "./group.ts";
@@ -13,7 +14,7 @@ interface Cell {
 }
 
 const cells: readonly Cell[] = [
-  ...[tensorgate(), nginx({ http: "1.1" }), go, fastify, python].map((peer) => ({
+  ...[tensorgate(), serve, nginx({ http: "1.1" }), go, fastify, python].map((peer) => ({
     row: "start",
     peer,
   })),

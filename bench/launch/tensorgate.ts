@@ -12,7 +12,7 @@ export interface TensorgateOptions {
 }
 
 /** What `npm start`, the image and the systemd unit start Node with. */
-const nodeOptions = ["--max-semi-space-size=8"];
+export const nodeOptions: readonly string[] = ["--max-semi-space-size=8"];
 
 /** The gateway, as it is shipped, with default settings unless `options` says otherwise. */
 export function tensorgate(options: TensorgateOptions = {}): Peer {

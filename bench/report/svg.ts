@@ -49,6 +49,7 @@ export function svgFile(width: number, height: number, parts: readonly string[])
 /** Colors that differ in lightness, too, for readers who cannot tell some hues apart. */
 const palette: Readonly<Record<string, string>> = {
   tensorgate: "#c2410c",
+  "tensorgate serve": "#f97316",
   nginx: "#15803d",
   go: "#0e7490",
   fastify: "#7c3aed",

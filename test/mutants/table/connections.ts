@@ -81,6 +81,21 @@ export const connectionMutants: readonly Mutant[] = [
         replace: "Math.max(1, endedCount >> 1)",
       },
       {
+        name: "turns: each idle moment fills the process",
+        find: "const count = isIdle ? idleCount(tookMs) : busyCount();",
+        replace: "const count = isIdle ? perTurn.max : busyCount();",
+      },
+      {
+        name: "turns: short idle moments count for nothing",
+        find: "idleShare = allowed - count;",
+        replace: "idleShare = 0;",
+      },
+      {
+        name: "turns: what is too many lasts",
+        find: "Math.floor(tooMany / perTurn.perFewer)",
+        replace: "0",
+      },
+      {
         name: "turns: others pass those that wait",
         find: " || waiting.length > 0)",
         replace: ")",

@@ -33,8 +33,7 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
     if (region) tasks.assertRegion(region, call);
     // By the headers alone: a call of an unknown model, or of one without room, is rejected before its picture is read.
     const model = tasks.resolve(modelSpec, call);
-    const isShort = Number(exchange.header("content-length")) <= maxShortBytes;
-    if (!isShort) model.assertCapacity(call);
+    model.assertCapacity(call);
     const startedMs = clock.nowMs();
     const pictures = await picturesFromBody(exchange, limits);
     call.times.add("read", clock.nowMs() - startedMs);
@@ -94,9 +93,6 @@ export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpR
     },
   ];
 }
-
-/** Pictures up to this length are here as soon as they could be rejected, in bytes: they are when they are scored. */
-const maxShortBytes = 16_384;
 
 /** The catalog is what the caller's key shows, until a reload. */
 const tagged = (answer: HttpAnswer): HttpAnswer => ({

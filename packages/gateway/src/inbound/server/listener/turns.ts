@@ -25,9 +25,15 @@ const enough = 32;
 
 /**
  * Connections that have their turn at least, however many requests are in flight: those may wait for replicas, and a turn
- * may be long because of something else, such as HTTP/2. More of them while the event loop has nothing to do.
+ * may be long because of something else, such as HTTP/2. One fewer for every `perFewer` requests too many.
  */
-const perTurn = { min: 2, max: 8 } as const;
+const perTurn = { min: 2, max: 8, perFewer: 8 } as const;
+
+/**
+ * Connections that have their turn per millisecond in which the event loop has nothing to do, because replicas are slow.
+ * A few of them must not fill the process if the replicas only pause: that many can be answered in as many milliseconds.
+ */
+const perIdleMs = 32;
 
 /** A turn of the event loop in which next to nothing was done, in milliseconds. */
 export const shortTurnMs = 0.2;
@@ -45,6 +51,8 @@ export function createTurns({ clock, afterPoll = setImmediate }: TurnsOptions): 
   /** Since the last turn. */
   let endedCount = 0;
   let turnedMs = 0;
+  /** What idle time has allowed so far of the next connection, from 0 to 1. */
+  let idleShare = 0;
   let areOver = false;
 
   function next(): void {
@@ -53,17 +61,30 @@ export function createTurns({ clock, afterPoll = setImmediate }: TurnsOptions): 
   }
 
   /**
-   * As many as are missing to `enough`. If none is, fewer than have ended, so that what is in flight becomes less, and the
-   * fewer, the more there is.
+   * As many as are missing to `enough`. If none is, half of those that have ended, so that what is in flight becomes less,
+   * unless the event loop is idle.
    */
   function nextCount(): number {
     const nowMs = clock.nowMs();
-    const isIdle = endedCount === 0 && nowMs - turnedMs < shortTurnMs;
-    const fewer = isIdle ? 0 : Math.floor(inFlightCount / enough);
-    const count = Math.max(perTurn.min, perTurn.max - fewer, endedCount >> 1);
+    const tookMs = nowMs - turnedMs;
+    const isIdle = endedCount === 0 && tookMs < shortTurnMs;
+    const count = isIdle ? idleCount(tookMs) : busyCount();
     endedCount = 0;
     turnedMs = nowMs;
     return Math.max(count, enough - inFlightCount);
+  }
+
+  function idleCount(tookMs: number): number {
+    const allowed = idleShare + perIdleMs * tookMs;
+    const count = Math.floor(allowed);
+    idleShare = allowed - count;
+    return count;
+  }
+
+  function busyCount(): number {
+    const tooMany = Math.max(0, inFlightCount - enough);
+    const fewer = Math.floor(tooMany / perTurn.perFewer);
+    return Math.max(perTurn.min, perTurn.max - fewer, endedCount >> 1);
   }
 
   return {

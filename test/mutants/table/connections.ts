@@ -146,6 +146,11 @@ export const connectionMutants: readonly Mutant[] = [
   ]),
   ...mutantsOf(`${listener}/request-gate.ts`, tests, [
     {
+      name: "connections: what waits for an earlier answer outlives a reset",
+      find: "if (connection.unanswered.length > 0) setImmediate(closeAll, connection.unanswered);",
+      replace: "",
+    },
+    {
       name: "connections: any number of pipelined requests",
       find: "connection.exchangeCount > listen.maxStreamsPerConnection",
       replace: "connection.exchangeCount > Number.POSITIVE_INFINITY",

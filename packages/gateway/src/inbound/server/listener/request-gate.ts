@@ -94,7 +94,11 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
       connectionOf.set(transport, connection);
       transport.allowHalfOpen = true;
       transport.once("end", connection.halfClose);
-      transport.once("close", () => connectionOf.delete(transport));
+      transport.once("close", () => {
+        connectionOf.delete(transport);
+        // Node closes the response that it was sending, and since version 24 those behind it.
+        if (connection.unanswered.length > 0) setImmediate(closeAll, connection.unanswered);
+      });
     },
 
     onHttp1,
@@ -146,6 +150,14 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
       }
     },
   };
+}
+
+/** Closes responses whose connection is closed: what they hold would stay counted, and their calls would go on. */
+function closeAll(responses: readonly http.ServerResponse[]): void {
+  for (const response of [...responses]) {
+    response.destroy();
+    response.emit("close");
+  }
 }
 
 /** Answers a request that never becomes a call, and ends an HTTP/1.1 connection with it. */

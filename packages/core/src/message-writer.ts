@@ -3,24 +3,24 @@ import { wireType } from "./message-reader.ts";
 /** Payloads from this size on are referenced rather than copied, in bytes. */
 const minReferencedBytes = 1_024;
 
+/** Memory for what is gathered: at first, and at most for one segment, in bytes. */
+const gathered = { firstBytes: 64, maxBytes: 16_384 } as const;
+
 /**
  * Writes a message as segments. Small pieces are gathered; a large payload becomes a segment of its own,
  * the very bytes that were handed in, so that a picture is framed without being copied.
  */
 export class MessageWriter {
-  /** Bytes that are gathered in the last piece. */
-  #small: number[] = [];
-  readonly #pieces: (readonly number[] | Uint8Array)[] = [this.#small];
+  readonly #segments: Uint8Array[] = [];
+  /** The segment after those, as far as `#usedBytes`. */
+  #gathered = new Uint8Array(gathered.firstBytes);
+  #usedBytes = 0;
   #byteLength = 0;
 
-  /** All segments, in order. */
+  /** All segments, in order. Nothing is written afterwards. */
   finish(): readonly Uint8Array[] {
-    const segments: Uint8Array[] = [];
-    for (const piece of this.#pieces) {
-      if (piece instanceof Uint8Array) segments.push(piece);
-      else if (piece.length > 0) segments.push(new Uint8Array(piece));
-    }
-    return segments;
+    this.#endSegment(0);
+    return this.#segments;
   }
 
   /**
@@ -32,17 +32,14 @@ export class MessageWriter {
     if (typeof value === "bigint") {
       let wide = BigInt.asUintN(64, value);
       for (; wide > maxSafeInteger; wide >>= 7n) {
-        this.#small.push(Number(wide & 0x7fn) | 0x80);
-        this.#byteLength += 1;
+        this.#byte(Number(wide & 0x7fn) | 0x80);
       }
       rest = Number(wide);
     } else rest = value;
     for (; rest > 0x7f; rest = Math.floor(rest / 0x80)) {
-      this.#small.push((rest % 0x80) | 0x80);
-      this.#byteLength += 1;
+      this.#byte((rest % 0x80) | 0x80);
     }
-    this.#small.push(rest);
-    this.#byteLength += 1;
+    this.#byte(rest);
     return this;
   }
 
@@ -54,8 +51,7 @@ export class MessageWriter {
     const bytes = new Uint8Array(8);
     new DataView(bytes.buffer).setFloat64(0, value, true);
     this.varint((fieldNumber << 3) | wireType.fixed64);
-    for (const byte of bytes) this.#small.push(byte);
-    this.#byteLength += bytes.byteLength;
+    this.#append(bytes);
     return this;
   }
 
@@ -68,18 +64,8 @@ export class MessageWriter {
     let byteLength = 0;
     for (const segment of segments) byteLength += segment.byteLength;
     this.varint((fieldNumber << 3) | wireType.lengthDelimited).varint(byteLength);
-    this.#byteLength += byteLength;
-    for (const segment of segments) {
-      if (segment.byteLength < minReferencedBytes) {
-        for (const byte of segment) this.#small.push(byte);
-      } else this.#reference(segment);
-    }
+    for (const segment of segments) this.#append(segment);
     return this;
-  }
-
-  #reference(payload: Uint8Array): void {
-    this.#small = [];
-    this.#pieces.push(payload, this.#small);
   }
 
   stringField(fieldNumber: number, value: string): this {
@@ -88,20 +74,56 @@ export class MessageWriter {
       return this.bytesField(fieldNumber, utf8Encoder.encode(value));
     }
     this.varint((fieldNumber << 3) | wireType.lengthDelimited).varint(value.length);
-    for (let at = 0; at < value.length; at += 1) this.#small.push(value.charCodeAt(at));
-    this.#byteLength += value.length;
+    for (let at = 0; at < value.length; at += 1) this.#byte(value.charCodeAt(at));
     return this;
   }
 
   /** @param message - must not be written to afterwards */
   messageField(fieldNumber: number, message: MessageWriter): this {
     this.varint((fieldNumber << 3) | wireType.lengthDelimited).varint(message.#byteLength);
-    this.#byteLength += message.#byteLength;
-    for (const piece of message.#pieces) {
-      if (piece instanceof Uint8Array) this.#reference(piece);
-      else for (const byte of piece) this.#small.push(byte);
-    }
+    for (const segment of message.finish()) this.#append(segment);
     return this;
+  }
+
+  #byte(value: number): void {
+    if (this.#usedBytes === this.#gathered.byteLength) this.#makeRoom(1);
+    this.#gathered[this.#usedBytes] = value;
+    this.#usedBytes += 1;
+    this.#byteLength += 1;
+  }
+
+  #append(bytes: Uint8Array): void {
+    const { byteLength } = bytes;
+    this.#byteLength += byteLength;
+    if (byteLength >= minReferencedBytes) {
+      this.#endSegment(gathered.firstBytes);
+      this.#segments.push(bytes);
+      return;
+    }
+    if (this.#usedBytes + byteLength > this.#gathered.byteLength) this.#makeRoom(byteLength);
+    this.#gathered.set(bytes, this.#usedBytes);
+    this.#usedBytes += byteLength;
+  }
+
+  /** @param byteCount - fewer than are referenced */
+  #makeRoom(byteCount: number): void {
+    const neededBytes = this.#usedBytes + byteCount;
+    if (neededBytes > gathered.maxBytes) {
+      this.#endSegment(gathered.maxBytes);
+      return;
+    }
+    const before = this.#gathered;
+    const doubled = Math.max(2 * before.byteLength, neededBytes);
+    this.#gathered = new Uint8Array(Math.min(doubled, gathered.maxBytes));
+    this.#gathered.set(before);
+  }
+
+  /** @param nextBytes - memory of the next segment */
+  #endSegment(nextBytes: number): void {
+    if (this.#usedBytes === 0) return;
+    this.#segments.push(this.#gathered.subarray(0, this.#usedBytes));
+    this.#gathered = new Uint8Array(nextBytes);
+    this.#usedBytes = 0;
   }
 }
 

@@ -11,8 +11,11 @@ export interface TensorgateOptions {
   readonly maxCalls?: number;
 }
 
-/** What `npm start`, the image and the systemd unit start Node with. */
-export const nodeOptions: readonly string[] = ["--max-semi-space-size=8"];
+/** What `npm start`, the image and the systemd unit start Node with, and what the command sets itself before it serves. */
+export const nodeOptions: readonly string[] = [
+  "--max-semi-space-size=8",
+  "--no-allocation-site-pretenuring",
+];
 
 /** The gateway, as it is shipped, with default settings unless `options` says otherwise. */
 export function tensorgate(options: TensorgateOptions = {}): Peer {

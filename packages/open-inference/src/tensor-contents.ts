@@ -5,6 +5,7 @@ import {
   fieldTag,
   fixedSizeTensor,
   InvalidRequestError,
+  joined,
   MessageReader,
   type Tensor,
   type WorkBudget,
@@ -74,7 +75,7 @@ export function tensorFromContents(
     return bytesTensor(shape, values);
   }
   if (datatype === "FP32" || datatype === "FP64") {
-    const data = joinedBytes(values);
+    const data = joined(values);
     budget.spend(Math.floor(data.byteLength / bytesPerElement[datatype]));
     assertCount(head, data.byteLength / bytesPerElement[datatype]);
     return fixedSizeTensor(datatype, shape, data);
@@ -92,19 +93,6 @@ function readPacked(packed: Uint8Array, halves: number[], budget: WorkBudget): v
     budget.spend();
     reader.pushInt64(halves);
   }
-}
-
-/** Values that came one by one or in several packed fields; a view where they came in one. */
-function joinedBytes(parts: readonly Uint8Array[]): Uint8Array {
-  const [only] = parts;
-  if (only && parts.length === 1) return only;
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.byteLength;
-  }
-  return whole;
 }
 
 function assertCount(head: TensorHead, count: number): void {

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 /** Makes objects that live long, then 100 that do not, and prints how many of these outlive two cheap collections. */
 const countSurvivors = `
   const make = (number) => ({ number, inner: { number } });
-  // A WeakRef holds what it was asked for until the turn of the event loop is over.
+  // A WeakRef holds what it was asked for until the turn of the event loop is over; setImmediate is not always enough.
   const nextTurn = () => new Promise((resolve) => setTimeout(resolve, 2));
   let kept = [];
   for (let round = 0; round < 40; round += 1) {

@@ -31,7 +31,7 @@ const perTurn = { min: 2, max: 8, perFewer: 8 } as const;
 
 /**
  * Connections that have their turn per millisecond in which the event loop has nothing to do, because replicas are slow.
- * A few of them must not fill the process if the replicas only pause: that many can be answered in as many milliseconds.
+ * Enough for slow replicas to be kept busy, and few enough that a pause of some milliseconds does not let everything in.
  */
 const perIdleMs = 32;
 

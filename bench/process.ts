@@ -119,10 +119,14 @@ const sum = (values: readonly number[]) => values.reduce((total, each) => total 
 
 /** A process and all that descend from it. */
 function processTree(pid: number): readonly number[] {
-  const children = threadsOf(pid).flatMap((thread) =>
+  return [pid, ...childrenOf(pid).flatMap(processTree)];
+}
+
+/** @returns the processes that a process has started and that run */
+export function childrenOf(pid: number): readonly number[] {
+  return threadsOf(pid).flatMap((thread) =>
     read(`/proc/${pid}/task/${thread}/children`).split(" ").filter(Boolean).map(Number),
   );
-  return [pid, ...children.flatMap(processTree)];
 }
 
 /** By the scheduler's own account, which counts nanoseconds; `/proc/PID/stat` counts ticks of 10 ms. */

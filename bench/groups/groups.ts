@@ -2,7 +2,7 @@ import { convert } from "./convert.ts";
 import type { Group } from "./group.ts";
 import { idle } from "./idle.ts";
 import { jsonTensors } from "./json-tensors.ts";
-import { growth, image, inFlight, protocol, tls } from "./load-groups.ts";
+import { growth, image, inFlight, protocol, tls, workers } from "./load-groups.ts";
 import { start } from "./start.ts";
 
 /** Everything that is measured, in this order. */
@@ -12,6 +12,7 @@ export const groups: readonly Group[] = [
   tls,
   inFlight,
   growth,
+  workers,
   idle,
   start,
   jsonTensors,

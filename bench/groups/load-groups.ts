@@ -4,6 +4,7 @@ import { go } from "../launch/go.ts";
 import { nginx } from "../launch/nginx.ts";
 import type { Peer } from "../launch/peer.ts";
 import { python } from "../launch/python.ts";
+import { serve, serveByWorkers } from "../launch/serve.ts";
 import { tensorgate } from "../launch/tensorgate.ts";
 import {
   connectJson,
@@ -24,9 +25,13 @@ const small = { inFlight: 16, pictureBytes: 2_000, requestCount: 6_000 };
 
 const gateway = tensorgate();
 const proxy = nginx({ http: "1.1" });
-/** The hand-written gateways take a picture by REST and answer with labels; nginx passes a Predict on. */
+/**
+ * The gateway is measured as a library and as the command. It and the hand-written gateways take a picture by REST and
+ * answer with labels; nginx passes a Predict on.
+ */
 const peers: readonly (readonly [Peer, RequestKind])[] = [
   [gateway, restPicture],
+  [serve, restPicture],
   [proxy, predictOverHttp1],
   [go, restPicture],
   [fastify, restPicture],
@@ -81,7 +86,7 @@ export const inFlight: Group = loadGroup(
   "in-flight",
   [1, 16, 64, 256, 1_024].flatMap((count) =>
     peers
-      .filter(([peer]) => peer !== python && peer !== direct)
+      .filter(([peer]) => peer !== serve && peer !== python && peer !== direct)
       .map(
         ([peer, kind]): Cell => ({
           row: `in-flight-${count}`,
@@ -105,4 +110,29 @@ export const growth: Group = loadGroup(
     { row: "replicas-1024", peer: tensorgate({ replicaCount: 1_024 }) },
     { row: "models-1000", peer: tensorgate({ modelCount: 1_000 }) },
   ].map((grown): Cell => ({ ...grown, ...small, kind: restPicture })),
+);
+
+/**
+ * What a second worker adds, each with the same quota of a core. Enough callers that chance gives each worker about half
+ * of them: h2load sends equally many requests by each connection, and ends with the last.
+ */
+export const workers: Group = loadGroup(
+  "workers",
+  [1, 2].flatMap((count) =>
+    (
+      [
+        [serveByWorkers(count), restPicture],
+        [nginx({ http: "1.1", workers: count }), predictOverHttp1],
+      ] as const
+    ).map(
+      ([peer, kind]): Cell => ({
+        row: `workers-${count}`,
+        peer,
+        kind,
+        pictureBytes: defaults.pictureBytes,
+        inFlight: 256,
+        requestCount: 8_192,
+      }),
+    ),
+  ),
 );

@@ -3,18 +3,21 @@ import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pinned, spawnPinned } from "../process.ts";
+import { limitWorkers } from "../worker-quota.ts";
 import type { LaunchContext, Peer } from "./peer.ts";
 
 export interface NginxOptions {
   /** What its listener speaks: one without TLS speaks either, one with TLS both. */
   readonly http: "1.1" | "2";
   readonly isTls?: boolean;
+  /** Each has `workerShare` of a core; by default there is one, without a quota. */
+  readonly workers?: number;
 }
 
 const pollIntervalMs = 2;
 
 /** nginx that passes bodies on by gRPC, as they are: it translates nothing, which makes it a bound. */
-export function nginx({ http, isTls = false }: NginxOptions): Peer {
+export function nginx({ http, isTls = false, workers }: NginxOptions): Peer {
   return {
     name: "nginx",
     warmUpRequests: 1_000,
@@ -23,11 +26,13 @@ export function nginx({ http, isTls = false }: NginxOptions): Peer {
       const folder = mkdtempSync(join(context.folder, "nginx-"));
       const config = join(folder, "nginx.conf");
       const form = `${isTls ? " ssl" : ""}${http === "2" ? " http2" : ""}`;
-      writeFileSync(config, configText({ context, folder, listen: `127.0.0.1:${port}${form}` }));
+      const listen = `127.0.0.1:${port}${form}${workers ? " reuseport" : ""}`;
+      writeFileSync(config, configText({ context, folder, listen, workers: workers ?? 1 }));
       const command = ["nginx", "-p", folder, "-c", config, "-g", "daemon off;"];
       const child = spawnPinned(command, { core: context.core });
       await untilListening(port);
-      return pinned(child, port);
+      const program = pinned(child, port);
+      return workers ? limitWorkers(program, workers) : program;
     },
   };
 }
@@ -36,11 +41,12 @@ interface ConfigOptions {
   readonly context: LaunchContext;
   readonly folder: string;
   readonly listen: string;
+  readonly workers: number;
 }
 
-function configText({ context, folder, listen }: ConfigOptions): string {
+function configText({ context, folder, listen, workers }: ConfigOptions): string {
   const { backend, tls } = context;
-  return `worker_processes 1;
+  return `worker_processes ${workers};
 error_log stderr crit;
 pid ${folder}/nginx.pid;
 events { worker_connections 16384; }

@@ -36,6 +36,11 @@ const draws: Readonly<Record<string, Draw>> = {
       title: "CPU µs per picture of 2 KB, all threads",
       panels: [onePanel("by replicas and models", rows, "cpuMicros")],
     }),
+  workers: ({ rows }) =>
+    barChart({
+      title: "Answers per second, each worker with the same quota",
+      panels: [onePanel("by workers", rows, "requestsPerSecond")],
+    }),
   idle: ({ rows }) =>
     barChart({
       title: "Memory of an idle connection, bytes",

@@ -14,7 +14,9 @@ process.once("SIGUSR2", async () => {
 
 async function writeProfile(): Promise<void> {
   const { profile } = await session.post("Profiler.stop");
-  const name = `${basename(process.argv[1] ?? "")}-${process.pid}.cpuprofile`;
+  // Scripts without types are hidden files.
+  const script = basename(process.argv[1] ?? "", ".mjs").replace(/^\./, "");
+  const name = `${script}-${process.pid}.cpuprofile`;
   writeFileSync(join(process.env["PROFILE_FOLDER"] ?? ".", name), JSON.stringify(profile));
   process.exit();
 }

@@ -174,6 +174,28 @@ export const connectionMutants: readonly Mutant[] = [
     },
   ]),
   ...mutantsOf(
+    "packages/gateway/src/inbound/server/reply.ts",
+    ["packages/gateway/src/inbound/server/reply.test.ts"],
+    [
+      {
+        name: "turn end: a short answer is written between other work",
+        find: "else setImmediate(endShort, {",
+        replace: "else endShort({",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    "packages/gateway/src/upstream/transport/http2/own-connection.ts",
+    ["packages/gateway/src/upstream/transport/http2/own-connection.test.ts"],
+    [
+      {
+        name: "turn end: a request to a replica is written between other work",
+        find: "if (this.#willFlush) return stream;",
+        replace: "this.#flush();\n    return stream;",
+      },
+    ],
+  ),
+  ...mutantsOf(
     `${listener}/tls-acceptor.ts`,
     [`${listener}/listener.test.ts`, "test/end-to-end/tls.test.ts"],
     [

@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import http from "node:http";
 import http2 from "node:http2";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
+import { Writable } from "node:stream";
+import { setImmediate } from "node:timers/promises";
 import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import { requestDefaults } from "../options.ts";
@@ -24,6 +26,48 @@ test.each(["", "star", "größe", "\u0080\u00ff", "尺寸 🙂", "a".repeat(40_0
     expect(response.headers.get("content-length")).toBe(String(bytes.byteLength));
   },
 );
+
+/** @returns a response over HTTP/1.1, and what was written of it so far */
+function responseInMemory() {
+  let text = "";
+  const sink = new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      text += chunk.toString("latin1");
+      done();
+    },
+  });
+  const socket = sink as unknown as Socket;
+  const response = new http.ServerResponse(new http.IncomingMessage(socket));
+  response.assignSocket(socket);
+  return { response, written: () => text };
+}
+
+test("short answers over HTTP/1.1 leave together, when the turn of the event loop ends", async () => {
+  const answers = [responseInMemory(), responseInMemory()];
+
+  for (const { response } of answers)
+    sendReply(response, { status: 200, headers: {}, body: "yes" });
+  await Promise.resolve();
+  expect(answers.map(({ written }) => written())).toEqual(["", ""]);
+
+  await setImmediate();
+  for (const { written } of answers)
+    expect(written()).toMatch(/^HTTP\/1.1 200 OK\r\n.*\r\n\r\nyes$/s);
+});
+
+test("a short answer is dropped if its client disconnects in the same turn", async () => {
+  const { response, written } = responseInMemory();
+  const errors: unknown[] = [];
+  response.on("error", (error) => errors.push(error));
+
+  sendReply(response, { status: 200, headers: {}, body: "yes" });
+  response.destroy();
+  await setImmediate();
+  await setImmediate();
+
+  expect(written()).toBe("");
+  expect(errors).toEqual([]);
+});
 
 /** Sends a short answer over HTTP/2 to a client that takes so many bytes of it. */
 async function answered(windowBytes: number) {

@@ -22,7 +22,7 @@ const maxQueuedBytes = 262_144;
 const turnBytes = 131_072;
 
 /** Bodies up to this length are copied, and sent in one piece with their headers, in bytes. */
-export const maxJoinedBytes = 16_384;
+const maxJoinedBytes = 16_384;
 
 /** Bytes of bodies for each of which a server may send a frame. */
 const bytesPerCredit = 1_024;

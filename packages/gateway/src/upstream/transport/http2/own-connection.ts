@@ -20,7 +20,7 @@ import {
 } from "./frames.ts";
 import { type DecodedBlock, HpackError } from "./hpack.ts";
 import { type FrameTarget, IncomingFrames, type ServerSettings } from "./incoming-frames.ts";
-import { maxJoinedBytes, OutgoingStreams } from "./outgoing-streams.ts";
+import { OutgoingStreams } from "./outgoing-streams.ts";
 import { OwnStream, type StreamOwner } from "./own-stream.ts";
 import { RequestFields } from "./request-fields.ts";
 import { openSocket, speaksHttp2 } from "./socket.ts";
@@ -69,9 +69,14 @@ class OwnConnection implements Http2Connection, FrameTarget, StreamOwner {
     const stream = new OwnStream(this, this.#fields.encode(path, headers), body, receiver);
     this.#streams.add(stream);
     if (this.#streams.isUsedUp) this.isClosed = true;
-    const isAlone = this.#streams.count === 1;
-    if (isAlone || stream.unsentBytes > maxJoinedBytes) this.#flush();
-    else this.#flushSoon();
+    if (this.#willFlush) return stream;
+    this.#willFlush = true;
+    // Requests of a connection that come in one turn of the event loop are sent together at its end, those of several one
+    // after the other: written between other work, each would wake its replica up for itself.
+    setImmediate(() => {
+      this.#willFlush = false;
+      this.#flush();
+    });
     return stream;
   }
 
@@ -216,16 +221,6 @@ class OwnConnection implements Http2Connection, FrameTarget, StreamOwner {
 
   #spend(count = 1): void {
     this.#useless.spend(count, this.#streams.sentCredit);
-  }
-
-  /** Sends short requests that come in one turn of the event loop by one system call. */
-  #flushSoon(): void {
-    if (this.#willFlush) return;
-    this.#willFlush = true;
-    setImmediate(() => {
-      this.#willFlush = false;
-      this.#flush();
-    });
   }
 
   #flush(): void {

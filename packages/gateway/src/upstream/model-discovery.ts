@@ -76,6 +76,8 @@ interface LastKnown {
   readonly states: Map<string, ReplicaState>;
   /** As last reported by removed replicas: kept until a replica of now reports that it is ready. */
   removedStates: readonly ReplicaState[];
+  /** Versions of all states, as text; undefined after one has changed. */
+  versionsText: string | undefined;
   /** Versions when a replica was last queried for its signatures. */
   readonly queriedAt: Map<string, string>;
   /** As reported by the replica that was queried last. */
@@ -93,6 +95,7 @@ export function createModelDiscovery(
     const known = models.get(model) ?? {
       states: new Map(),
       removedStates: [],
+      versionsText: undefined,
       queriedAt: new Map(),
     };
     models.set(model, known);
@@ -100,15 +103,18 @@ export function createModelDiscovery(
   }
 
   let poolsByModel = Map.groupBy(replicas.pools, ({ model }) => model);
+  /** Ids of the replicas of a model, kept from its first probe until the pools change: each probe looks. */
+  const membersByModel = new Map<string, ReadonlySet<string>>();
 
-  const membersOf = (model: string, residency?: readonly string[]) => {
-    const pools = poolsByModel.get(model) ?? [];
-    const allowed = residency ? pools.filter(({ region }) => residency.includes(region)) : pools;
-    return new Set(allowed.flatMap(({ replicaIds }) => replicaIds));
+  const membersOf = (model: string): ReadonlySet<string> => {
+    const members = membersByModel.get(model) ?? idsIn(poolsByModel.get(model) ?? []);
+    membersByModel.set(model, members);
+    return members;
   };
 
   replicas.onChange(() => {
     poolsByModel = Map.groupBy(replicas.pools, ({ model }) => model);
+    membersByModel.clear();
     for (const [model, known] of models) {
       if (!poolsByModel.has(model)) models.delete(model);
       else evict(known, membersOf(model));
@@ -120,7 +126,8 @@ export function createModelDiscovery(
     if (!known) return [];
     if (!residency) return [...known.states.values(), ...known.removedStates];
     // The regions of removed replicas are not known any more.
-    const members = membersOf(model, residency);
+    const pools = poolsByModel.get(model) ?? [];
+    const members = idsIn(pools.filter(({ region }) => residency.includes(region)));
     return [...known.states].flatMap(([id, state]) => (members.has(id) ? [state] : []));
   };
 
@@ -136,7 +143,8 @@ export function createModelDiscovery(
     call: CallContext,
   ): Promise<void> {
     const known = lastKnownOf(model);
-    const versionsNow = versionsOf(model).join(",");
+    known.versionsText ??= versionsOf(model).join(",");
+    const versionsNow = known.versionsText;
     if (known.queriedAt.get(replicaId) === versionsNow) return;
     known.queriedAt.set(replicaId, versionsNow);
     try {
@@ -168,8 +176,7 @@ export function createModelDiscovery(
             // It may have been removed meanwhile.
             if (!replica || !found || !membersOf(model).has(replicaId)) return { finding: "lost" };
             const known = lastKnownOf(model);
-            known.states.set(replicaId, found);
-            if (found.isReady) known.removedStates = [];
+            remember(known, replicaId, found);
             if (found.isReady) await querySignatures(model, replicaId, call);
             const { versions } = found;
             const { score } = replica;
@@ -191,11 +198,25 @@ export function createModelDiscovery(
   };
 }
 
+function idsIn(pools: readonly Pick<ReplicaPool, "replicaIds">[]): ReadonlySet<string> {
+  return new Set(pools.flatMap(({ replicaIds }) => replicaIds));
+}
+
+/** Keeps what a replica reported. That costs the same however many there are, unless its versions have changed. */
+function remember(known: LastKnown, replicaId: string, found: ReplicaState): void {
+  const before = known.states.get(replicaId);
+  const isSame = before?.versions.join() === found.versions.join();
+  if (!isSame || known.removedStates.length > 0) known.versionsText = undefined;
+  known.states.set(replicaId, found);
+  if (found.isReady) known.removedStates = [];
+}
+
 /**
  * Evicts the states of removed replicas. If no other replica is ready, they count until one is: calls that name a version
  * are not rejected because all replicas were replaced.
  */
 function evict(known: LastKnown, members: ReadonlySet<string>): void {
+  known.versionsText = undefined;
   const removed: ReplicaState[] = [];
   for (const [id, state] of known.states) {
     if (members.has(id)) continue;

@@ -45,6 +45,37 @@ test("the three responses of RFC 7541, appendix C.6: Huffman code, a table of 25
   });
 });
 
+test("a block that came before is decoded once, until what it refers to has changed", () => {
+  const decoder = new HpackDecoder();
+  const added = (value: string) => Buffer.concat([hex("40 01 61 01"), Buffer.from(value)]);
+  const newest = hex("88 be");
+
+  expect(decoder.decode(added("1")).headers["a"]).toBe("1");
+  const first = decoder.decode(newest);
+  expect(first.headers["a"]).toBe("1");
+  expect(decoder.decode(newest)).toBe(first);
+
+  // The same bytes add a field each time.
+  for (const value of ["2", "3", "3"]) decoder.decode(added(value));
+  expect(decoder.decode(newest).headers["a"]).toBe("3");
+  expect(decoder.decode(hex("88 c0")).headers["a"]).toBe("2");
+
+  // A change of the size that comes again, and one that evicts.
+  for (const status of ["200", "200"]) {
+    expect(decoder.decode(hex("20 88")).headers[":status"]).toBe(status);
+  }
+  expect(() => decoder.decode(newest)).toThrow(HpackError);
+});
+
+test("blocks that all differ are not kept", () => {
+  const decoder = new HpackDecoder();
+  const first = decoder.decode(Buffer.concat([ok, literal("a", "0")]));
+
+  for (let at = 1; at <= 8; at += 1) decoder.decode(Buffer.concat([ok, literal("a", String(at))]));
+
+  expect(decoder.decode(Buffer.concat([ok, literal("a", "0")]))).not.toBe(first);
+});
+
 test("what comes twice is joined, and a value keeps its blanks", () => {
   const block = Buffer.concat([
     ok,

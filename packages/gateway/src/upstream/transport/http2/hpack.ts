@@ -28,6 +28,9 @@ const fieldOverheadBytes = 32;
 /** Fields of a block that are kept. */
 const maxFields = 128;
 
+/** Decoded blocks that a connection keeps. */
+const known = { maxBytes: 128, maxBlocks: 8 } as const;
+
 type Field = readonly [name: string, value: string];
 
 /** Names that a header may have. */
@@ -51,12 +54,28 @@ export class HpackDecoder {
   #table: Field[] = [];
   #heldBytes = 0;
   #maxBytes = tableBytes;
+  #changeCount = 0;
+  /** Short blocks by their bytes, while the table stays as it is: a server says the same in nearly every reply. */
+  readonly #known = new Map<string, DecodedBlock>();
   // The block that is being decoded.
   #block = noBytes;
   #at = 0;
 
   /** @throws HpackError if the block cannot be decoded */
   decode(block: Buffer): DecodedBlock {
+    if (block.length > known.maxBytes) return this.#fieldsOf(block);
+    const bytes = block.toString("latin1");
+    const before = this.#known.get(bytes);
+    if (before) return before;
+    const changeCount = this.#changeCount;
+    const fields = this.#fieldsOf(block);
+    if (changeCount !== this.#changeCount || this.#known.size === known.maxBlocks)
+      this.#known.clear();
+    if (changeCount === this.#changeCount) this.#known.set(bytes, fields);
+    return fields;
+  }
+
+  #fieldsOf(block: Buffer): DecodedBlock {
     this.#block = block;
     this.#at = 0;
     const fields = new FieldList();
@@ -95,6 +114,7 @@ export class HpackDecoder {
   }
 
   #remember(field: Field): void {
+    this.#changeCount += 1;
     this.#table.unshift(field);
     this.#heldBytes += fieldBytes(field);
     this.#evict();
@@ -102,6 +122,7 @@ export class HpackDecoder {
 
   #resize(maxBytes: number): void {
     if (maxBytes > tableBytes) throw new HpackError("a table that is larger than allowed");
+    this.#changeCount += 1;
     this.#maxBytes = maxBytes;
     this.#evict();
   }

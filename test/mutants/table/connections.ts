@@ -178,9 +178,9 @@ export const connectionMutants: readonly Mutant[] = [
     ["packages/gateway/src/inbound/server/reply.test.ts"],
     [
       {
-        name: "turn end: a short answer is written between other work",
-        find: "else setImmediate(endShort, {",
-        replace: "else endShort({",
+        name: "turn end: an answer is written between other work",
+        find: "else setImmediate(write);",
+        replace: "else write();",
       },
     ],
   ),

@@ -50,14 +50,8 @@ export function sendReply(response: WatchedResponse, reply: Reply): void {
   if (trailers) response.addTrailers({ ...trailers });
   // An empty write would be a DATA frame after the headers, in which gRPC clients then see no trailers.
   if (byteCount === 0) return void writable.end();
-  // Node writes a short text together with the headers. Text of ASCII alone has the same bytes in Latin-1, which cost less.
   if (byteCount <= sliceBytes) {
-    const encoding = byteCount === body.length ? "latin1" : "utf8";
-    // At the end of the turn of the event loop, one after the other: written between other work, each would wake its reader
-    // up for itself, and slow the work after it down. node:http2 does the same by itself.
-    if ("stream" in response) endShort({ response, body, encoding, byteCount });
-    else setImmediate(endShort, { response, body, encoding, byteCount });
-    return;
+    return void atTurnEnd(response, () => endShort(response, body, byteCount));
   }
   const outflow = outflowOf(response);
   outflow?.hold(byteCount);
@@ -72,19 +66,22 @@ export function sendReply(response: WatchedResponse, reply: Reply): void {
       if (!writable.write(slice)) return void writable.once("drain", writeOn);
     }
   };
-  writeOn();
+  atTurnEnd(response, writeOn);
 }
 
-interface ShortEnd extends Pick<Reply, "body"> {
-  readonly response: WatchedResponse;
-  /** Of a text. */
-  readonly encoding: BufferEncoding;
-  readonly byteCount: number;
+/**
+ * Writes a response over HTTP/1.1 at the end of the turn of the event loop, one after the other: written between other
+ * work, each would wake its reader up for itself, and slow the work after it down. `node:http2` does the same by itself.
+ */
+function atTurnEnd(response: NodeResponse, write: () => void): void {
+  if ("stream" in response) write();
+  else setImmediate(write);
 }
 
-function endShort({ response, body, encoding, byteCount }: ShortEnd): void {
+function endShort(response: WatchedResponse, body: Reply["body"], byteCount: number): void {
   const writable: Pick<NodeJS.WritableStream, "end"> = response;
-  if (typeof body === "string") writable.end(body, encoding);
+  // Node writes a short text together with the headers. Text of ASCII alone has the same bytes in Latin-1, which cost less.
+  if (typeof body === "string") writable.end(body, byteCount === body.length ? "latin1" : "utf8");
   else writable.end(body);
   // The system has nearly always taken it by now, and node:http2 hands it over at the end of the turn.
   if (response.writableLength > 0) setImmediate(watchUnsent, response, byteCount);

@@ -22,6 +22,54 @@ export const answerMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
+    `${transport}/http2/hpack.ts`,
+    [`${transport}/http2/hpack.test.ts`],
+    [
+      {
+        name: "answers: headers of an earlier reply, after fields were added",
+        find: "if (this.#hasTableChanged || this.#known.size",
+        replace: "if (this.#known.size",
+      },
+      {
+        name: "answers: headers of an earlier reply, which added fields",
+        find: "isShort && !this.#hasTableChanged &&",
+        replace: "isShort &&",
+      },
+      {
+        name: "answers: headers of any length are kept",
+        find: " && fields.byteCount <= known.maxFieldBytes",
+        replace: "",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    "packages/gateway/src/upstream/model-discovery.ts",
+    ["packages/gateway/src/upstream/model-discovery.test.ts"],
+    [
+      {
+        name: "answers: a signature of versions that have gone",
+        find: "known.versionsText = undefined;\n  const removed",
+        replace: "const removed",
+      },
+      {
+        name: "answers: a signature of other versions",
+        find: "if (!isSame) known.versionsText = undefined;",
+        replace: "",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    "packages/gateway/src/inbound/server/reply.ts",
+    ["packages/gateway/src/inbound/server/reply.test.ts"],
+    [
+      {
+        name: "answers: a second one in the place of the first",
+        find: 'if (!("stream" in response)) response.writeHead(status);',
+        replace: "",
+      },
+    ],
+  ),
+  ...mutantsOf(
     `${pipeline}/response-cache.ts`,
     [`${pipeline}/response-cache.test.ts`],
     [

@@ -174,6 +174,20 @@ test("a replica that comes back is asked for its signature again", async () => {
   expect(metadataCount()).toBe(2);
 });
 
+test("if versions go with a replica, the others are asked for their signature again", async () => {
+  const { watch, change, metadataCount } = watched({
+    a: { state: ready(1n), signature: signature("x") },
+    b: { state: ready(2n), signature: signature("y") },
+  });
+  for (const id of ["a", "b", "a", "b"]) await watch.probe("m", id);
+  expect(metadataCount()).toBe(3);
+
+  change("a");
+  await watch.probe("m", "a");
+
+  expect(metadataCount()).toBe(4);
+});
+
 const unknown = { listed: undefined, latest: undefined };
 
 test.each<{ readonly because: string; readonly state: ReplicaState; readonly expected: object }>([

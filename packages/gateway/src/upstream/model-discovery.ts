@@ -206,7 +206,7 @@ function idsIn(pools: readonly Pick<ReplicaPool, "replicaIds">[]): ReadonlySet<s
 function remember(known: LastKnown, replicaId: string, found: ReplicaState): void {
   const before = known.states.get(replicaId);
   const isSame = before?.versions.join() === found.versions.join();
-  if (!isSame || known.removedStates.length > 0) known.versionsText = undefined;
+  if (!isSame) known.versionsText = undefined;
   known.states.set(replicaId, found);
   if (found.isReady) known.removedStates = [];
 }

@@ -61,6 +61,23 @@ test.each([
   }
 });
 
+test.each([{}, { vary: "origin" }])(
+  "the first answer holds, with headers set before: %j",
+  async (set) => {
+    const { response, written } = responseInMemory();
+    for (const [name, value] of Object.entries(set)) response.setHeader(name, value);
+
+    sendReply(response, { status: 200, headers: {}, body: "one" });
+    expect(response.headersSent).toBe(true);
+    sendReply(response, { status: 500, headers: {}, body: "second" });
+    await setImmediate();
+
+    expect(written()).toMatch(
+      /^HTTP\/1.1 200 OK\r\n(?:.*\r\n)*content-length: 3\r\n(?:.*\r\n)*\r\none$/i,
+    );
+  },
+);
+
 test("a short answer is dropped if its client disconnects in the same turn", async () => {
   const { response, written } = responseInMemory();
   const errors: unknown[] = [];

@@ -115,11 +115,13 @@ function setHeaders(response: WatchedResponse, { status, headers, byteCount }: H
 
 /** The same, for less where nothing was set before: Node would keep each header in a table, and read them back from there. */
 function writeHeaders(response: WatchedResponse, head: Head): void {
+  const { status, headers, byteCount } = head;
   if ("stream" in response || response.getHeaderNames().length > 0) {
     setHeaders(response, head);
+    // What is written later is the answer from here on.
+    if (!("stream" in response)) response.writeHead(status);
     return;
   }
-  const { status, headers, byteCount } = head;
   const keepAlive = response[watchKey]?.keepAlive;
   const fields: string[] = [];
   if (keepAlive !== undefined) fields.push("keep-alive", keepAlive);

@@ -14,6 +14,13 @@ const literal = (name: string, value: string) =>
   ]);
 const ok = Buffer.of(0x88);
 
+/** A field `a` that is put into the table. */
+function added(value: string): Buffer {
+  const rest = value.length - 127;
+  const length = rest < 0 ? [value.length] : [127, (rest & 127) | 128, rest >> 7];
+  return Buffer.concat([hex("40 01 61"), Buffer.of(...length), Buffer.from(value)]);
+}
+
 test("the three responses of RFC 7541, appendix C.6: Huffman code, a table of 256 bytes, eviction", () => {
   const decoder = new HpackDecoder();
   const first = decoder.decode(
@@ -47,7 +54,6 @@ test("the three responses of RFC 7541, appendix C.6: Huffman code, a table of 25
 
 test("a block that came before is decoded once, until what it refers to has changed", () => {
   const decoder = new HpackDecoder();
-  const added = (value: string) => Buffer.concat([hex("40 01 61 01"), Buffer.from(value)]);
   const newest = hex("88 be");
 
   expect(decoder.decode(added("1")).headers["a"]).toBe("1");
@@ -65,6 +71,30 @@ test("a block that came before is decoded once, until what it refers to has chan
     expect(decoder.decode(hex("20 88")).headers[":status"]).toBe(status);
   }
   expect(() => decoder.decode(newest)).toThrow(HpackError);
+});
+
+test.each([1, 64, 126, 127, 130, 1_000, 4_000])(
+  "a field of %i bytes takes the place of the newest",
+  (byteCount) => {
+    const decoder = new HpackDecoder();
+    const value = "x".repeat(byteCount);
+
+    decoder.decode(added("1"));
+    for (const _ of [1, 2]) expect(decoder.decode(hex("88 be")).headers["a"]).toBe("1");
+    decoder.decode(added(value));
+
+    expect(decoder.decode(hex("88 be")).headers["a"]).toBe(value);
+  },
+);
+
+test("a short block is not kept if what it refers to is long", () => {
+  const decoder = new HpackDecoder();
+  decoder.decode(added("x".repeat(1_000)));
+
+  const first = decoder.decode(hex("88 be"));
+
+  expect(first.headers["a"]).toHaveLength(1_000);
+  expect(decoder.decode(hex("88 be"))).not.toBe(first);
 });
 
 test("blocks that all differ are not kept", () => {

@@ -28,8 +28,8 @@ const fieldOverheadBytes = 32;
 /** Fields of a block that are kept. */
 const maxFields = 128;
 
-/** Decoded blocks that a connection keeps. */
-const known = { maxBytes: 128, maxBlocks: 8 } as const;
+/** Decoded blocks that a connection keeps: how long they are, and what they hold as HPACK counts it, in bytes. */
+const known = { maxBlocks: 8, maxBlockBytes: 128, maxFieldBytes: 1_024 } as const;
 
 type Field = readonly [name: string, value: string];
 
@@ -54,24 +54,25 @@ export class HpackDecoder {
   #table: Field[] = [];
   #heldBytes = 0;
   #maxBytes = tableBytes;
-  #changeCount = 0;
-  /** Short blocks by their bytes, while the table stays as it is: a server says the same in nearly every reply. */
+  /** Blocks by their bytes, while the table stays as it is: a server says the same in nearly every reply. */
   readonly #known = new Map<string, DecodedBlock>();
+  #hasTableChanged = false;
   // The block that is being decoded.
   #block = noBytes;
   #at = 0;
 
   /** @throws HpackError if the block cannot be decoded */
   decode(block: Buffer): DecodedBlock {
-    if (block.length > known.maxBytes) return this.#fieldsOf(block);
-    const bytes = block.toString("latin1");
-    const before = this.#known.get(bytes);
+    const isShort = block.length <= known.maxBlockBytes;
+    const bytes = isShort ? block.toString("latin1") : "";
+    const before = isShort && this.#known.get(bytes);
     if (before) return before;
-    const changeCount = this.#changeCount;
+    this.#hasTableChanged = false;
     const fields = this.#fieldsOf(block);
-    if (changeCount !== this.#changeCount || this.#known.size === known.maxBlocks)
-      this.#known.clear();
-    if (changeCount === this.#changeCount) this.#known.set(bytes, fields);
+    // What is decoded from here on may mean something else.
+    if (this.#hasTableChanged || this.#known.size === known.maxBlocks) this.#known.clear();
+    const isKept = isShort && !this.#hasTableChanged && fields.byteCount <= known.maxFieldBytes;
+    if (isKept) this.#known.set(bytes, fields);
     return fields;
   }
 
@@ -114,7 +115,7 @@ export class HpackDecoder {
   }
 
   #remember(field: Field): void {
-    this.#changeCount += 1;
+    this.#hasTableChanged = true;
     this.#table.unshift(field);
     this.#heldBytes += fieldBytes(field);
     this.#evict();
@@ -122,7 +123,7 @@ export class HpackDecoder {
 
   #resize(maxBytes: number): void {
     if (maxBytes > tableBytes) throw new HpackError("a table that is larger than allowed");
-    this.#changeCount += 1;
+    this.#hasTableChanged = true;
     this.#maxBytes = maxBytes;
     this.#evict();
   }

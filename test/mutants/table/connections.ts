@@ -179,8 +179,8 @@ export const connectionMutants: readonly Mutant[] = [
     [
       {
         name: "turn end: an answer is written between other work",
-        find: "else setImmediate(write);",
-        replace: "else write();",
+        find: 'const isGathered = "stream" in response;',
+        replace: "const isGathered = true;",
       },
     ],
   ),

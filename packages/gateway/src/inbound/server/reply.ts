@@ -50,8 +50,13 @@ export function sendReply(response: WatchedResponse, reply: Reply): void {
   if (trailers) response.addTrailers({ ...trailers });
   // An empty write would be a DATA frame after the headers, in which gRPC clients then see no trailers.
   if (byteCount === 0) return void writable.end();
+  // Over HTTP/1.1 it is written at the end of the turn of the event loop, after those before it: written between other
+  // work, each would wake its reader up for itself, and slow the work after it down. node:http2 gathers by itself.
+  const isGathered = "stream" in response;
   if (byteCount <= sliceBytes) {
-    return void atTurnEnd(response, () => endShort(response, body, byteCount));
+    if (isGathered) endShort(response, body, byteCount);
+    else setImmediate(endShort, response, body, byteCount);
+    return;
   }
   const outflow = outflowOf(response);
   outflow?.hold(byteCount);
@@ -66,16 +71,8 @@ export function sendReply(response: WatchedResponse, reply: Reply): void {
       if (!writable.write(slice)) return void writable.once("drain", writeOn);
     }
   };
-  atTurnEnd(response, writeOn);
-}
-
-/**
- * Writes a response over HTTP/1.1 at the end of the turn of the event loop, one after the other: written between other
- * work, each would wake its reader up for itself, and slow the work after it down. `node:http2` does the same by itself.
- */
-function atTurnEnd(response: NodeResponse, write: () => void): void {
-  if ("stream" in response) write();
-  else setImmediate(write);
+  if (isGathered) writeOn();
+  else setImmediate(writeOn);
 }
 
 function endShort(response: WatchedResponse, body: Reply["body"], byteCount: number): void {

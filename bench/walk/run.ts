@@ -28,7 +28,7 @@ interface Walk {
 const classify: Walk = {
   open: (port) => restCaller(port, "/v1/classify/classifier"),
   limits: {
-    own: { maxFiles: 52, maxFunctions: 315 },
+    own: { maxFiles: 52, maxFunctions: 322 },
     node: { maxFiles: 45, maxFunctions: 279 },
   },
 };
@@ -38,7 +38,7 @@ const walks: Readonly<Record<string, Walk>> = {
   predict: {
     open: (port) => grpcCaller(port, "Predict"),
     limits: {
-      own: { maxFiles: 46, maxFunctions: 301 },
+      own: { maxFiles: 46, maxFunctions: 306 },
       node: { maxFiles: 39, maxFunctions: 263 },
     },
   },

@@ -3,14 +3,14 @@ import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pinned, spawnPinned } from "../process.ts";
-import { limitWorkers } from "../worker-quota.ts";
 import type { LaunchContext, Peer } from "./peer.ts";
+import { childrenWhenThere, limitWorkers } from "./worker-quota.ts";
 
 export interface NginxOptions {
   /** What its listener speaks: one without TLS speaks either, one with TLS both. */
   readonly http: "1.1" | "2";
   readonly isTls?: boolean;
-  /** Each has `workerShare` of a core; by default there is one, without a quota. */
+  /** Each has `coreShare` of a core; by default there is one, without a quota. */
   readonly workers?: number;
 }
 
@@ -32,7 +32,8 @@ export function nginx({ http, isTls = false, workers }: NginxOptions): Peer {
       const child = spawnPinned(command, { core: context.core });
       await untilListening(port);
       const program = pinned(child, port);
-      return workers ? limitWorkers(program, workers) : program;
+      if (!workers) return program;
+      return limitWorkers(program, await childrenWhenThere(program.pid, workers));
     },
   };
 }

@@ -5,9 +5,9 @@ import { fileURLToPath } from "node:url";
 import { hear } from "../../test/support/command-process.ts";
 import { replicaAddress } from "../backend/start-backend.ts";
 import { type PinnedProcess, pinned, spawnPinned } from "../process.ts";
-import { limitWorkers } from "../worker-quota.ts";
 import type { LaunchContext, Peer } from "./peer.ts";
 import { nodeOptions } from "./tensorgate.ts";
+import { childrenWhenThere, limitWorkers } from "./worker-quota.ts";
 
 const main = fileURLToPath(new URL("../../packages/cli/dist/main.js", import.meta.url));
 
@@ -20,14 +20,16 @@ export const serve: Peer = {
   start: (context) => startServe(context, []),
 };
 
-/** The same as processes that share the port, each of which has `workerShare` of a core. */
+/** The same as processes that share the port, each of which has `coreShare` of a core. */
 export function serveByWorkers(count: number): Peer {
   return {
     name: serve.name,
     warmUpRequests: warmUpRequests * count,
     start: async (context) => {
       const program = await startServe(context, ["--workers", String(count)]);
-      return limitWorkers(program, count === 1 ? 0 : count);
+      // One worker is the program itself.
+      const workers = count === 1 ? [program.pid] : await childrenWhenThere(program.pid, count);
+      return limitWorkers(program, workers);
     },
   };
 }

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { MissingPeer } from "../../bench/launch/peer.ts";
+import { limitWorkers } from "../../bench/launch/worker-quota.ts";
 import { startPinned } from "../../bench/process.ts";
-import { limitWorkers } from "../../bench/worker-quota.ts";
 import { works } from "../support/python.ts";
 
 const hasTaskset = works("taskset", ["--version"]);
@@ -12,7 +12,7 @@ test.runIf(hasTaskset)(
   "a worker is in a control group with a quota until it has ended",
   async ({ skip }) => {
     const program = await startPinned([process.execPath, "-e", script], { core: 0 });
-    const limited = await limitWorkers(program, 0).catch((error: unknown) => {
+    const limited = await limitWorkers(program, [program.pid]).catch((error: unknown) => {
       if (error instanceof MissingPeer) return skip(error.message);
       throw error;
     });

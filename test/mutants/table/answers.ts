@@ -27,8 +27,8 @@ export const answerMutants: readonly Mutant[] = [
     [
       {
         name: "answers: headers of an earlier reply, after fields were added",
-        find: "if (this.#hasTableChanged || this.#known.size",
-        replace: "if (this.#known.size",
+        find: "if (this.#hasTableChanged || this.#kept.size",
+        replace: "if (this.#kept.size",
       },
       {
         name: "answers: headers of an earlier reply, which added fields",
@@ -37,7 +37,7 @@ export const answerMutants: readonly Mutant[] = [
       },
       {
         name: "answers: headers of any length are kept",
-        find: " && fields.byteCount <= known.maxFieldBytes",
+        find: " && fields.byteCount <= keepLimits.maxFieldBytes",
         replace: "",
       },
     ],

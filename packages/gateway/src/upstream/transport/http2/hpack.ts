@@ -29,7 +29,7 @@ const fieldOverheadBytes = 32;
 const maxFields = 128;
 
 /** Decoded blocks that a connection keeps: how long they are, and what they hold as HPACK counts it, in bytes. */
-const known = { maxBlocks: 8, maxBlockBytes: 128, maxFieldBytes: 1_024 } as const;
+const keepLimits = { maxBlocks: 8, maxBlockBytes: 128, maxFieldBytes: 1_024 } as const;
 
 type Field = readonly [name: string, value: string];
 
@@ -55,7 +55,7 @@ export class HpackDecoder {
   #heldBytes = 0;
   #maxBytes = tableBytes;
   /** Blocks by their bytes, while the table stays as it is: a server says the same in nearly every reply. */
-  readonly #known = new Map<string, DecodedBlock>();
+  readonly #kept = new Map<string, DecodedBlock>();
   #hasTableChanged = false;
   // The block that is being decoded.
   #block = noBytes;
@@ -63,16 +63,17 @@ export class HpackDecoder {
 
   /** @throws HpackError if the block cannot be decoded */
   decode(block: Buffer): DecodedBlock {
-    const isShort = block.length <= known.maxBlockBytes;
+    const isShort = block.length <= keepLimits.maxBlockBytes;
     const bytes = isShort ? block.toString("latin1") : "";
-    const before = isShort && this.#known.get(bytes);
+    const before = isShort && this.#kept.get(bytes);
     if (before) return before;
     this.#hasTableChanged = false;
     const fields = this.#fieldsOf(block);
     // What is decoded from here on may mean something else.
-    if (this.#hasTableChanged || this.#known.size === known.maxBlocks) this.#known.clear();
-    const isKept = isShort && !this.#hasTableChanged && fields.byteCount <= known.maxFieldBytes;
-    if (isKept) this.#known.set(bytes, fields);
+    if (this.#hasTableChanged || this.#kept.size === keepLimits.maxBlocks) this.#kept.clear();
+    const isKept =
+      isShort && !this.#hasTableChanged && fields.byteCount <= keepLimits.maxFieldBytes;
+    if (isKept) this.#kept.set(bytes, fields);
     return fields;
   }
 

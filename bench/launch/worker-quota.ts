@@ -1,14 +1,14 @@
 import { existsSync, mkdtempSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { MissingPeer } from "./launch/peer.ts";
-import { childrenOf, type PinnedProcess } from "./process.ts";
+import { childrenOf, type PinnedProcess } from "../process.ts";
+import { MissingPeer } from "./peer.ts";
 
 /**
  * What each worker may use of a core. With a quota a worker is at its limit while the machine is not: on two cores that
  * also have the load and the backend, nothing else shows what one more worker adds.
  */
-export const workerShare = 0.3;
+export const coreShare = 0.3;
 /** Short, so that a worker that has used its quota up pauses shortly. */
 const periodMicros = 10_000;
 const pollIntervalMs = 2;
@@ -16,12 +16,14 @@ const pollIntervalMs = 2;
 /**
  * Gives each worker of a program its quota, with all its threads and the processes that it starts.
  *
- * @param count - how many children of the program are workers; 0 if the program itself is the one worker
+ * @param workers - ids of their processes
  * @returns the program; once it has ended, the control groups are removed
  * @throws MissingPeer if this machine has no control groups that may be changed
  */
-export async function limitWorkers(program: PinnedProcess, count: number): Promise<PinnedProcess> {
-  const workers = count === 0 ? [program.pid] : await childrenWhenThere(program.pid, count);
+export async function limitWorkers(
+  program: PinnedProcess,
+  workers: readonly number[],
+): Promise<PinnedProcess> {
   const groups: string[] = [];
   const release = async () => {
     await program[Symbol.asyncDispose]();
@@ -40,14 +42,15 @@ export async function limitWorkers(program: PinnedProcess, count: number): Promi
   return { ...program, [Symbol.asyncDispose]: release };
 }
 
-async function childrenWhenThere(pid: number, count: number): Promise<readonly number[]> {
+/** Resolves to the children of a program when it has started that many. */
+export async function childrenWhenThere(pid: number, count: number): Promise<readonly number[]> {
   while (childrenOf(pid).length < count) await sleep(pollIntervalMs);
   return childrenOf(pid);
 }
 
 /** @returns the folder of a new control group, of either version of the kernel's interface */
 function createQuota(): string {
-  const quotaMicros = periodMicros * workerShare;
+  const quotaMicros = periodMicros * coreShare;
   const first = "/sys/fs/cgroup/cpu";
   if (existsSync(first)) {
     const group = mkdtempSync(join(first, "tensorgate-bench-"));

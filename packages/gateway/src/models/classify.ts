@@ -9,7 +9,7 @@ import {
 import { imagenetLabels } from "@tensorgate/tf-serving";
 import {
   assertResultCount,
-  createHighestScores,
+  HighestScores,
   resultCount,
   softmax,
   valuesOfPicture,
@@ -123,7 +123,7 @@ export function topLabels(
   labels: readonly string[],
   { topK, minScore }: TopLabelsOptions,
 ): readonly LabelScore[] {
-  const highest = createHighestScores(topK);
+  const highest = new HighestScores(topK);
   // A plain loop that calls nothing for most scores: it runs for each of a thousand of every picture.
   let { floor } = highest;
   for (let index = 0; index < scores.length; index += 1) {
@@ -133,9 +133,7 @@ export function topLabels(
       floor = highest.floor;
     }
   }
-  const best: LabelScore[] = [];
-  for (const { id, score } of highest.all()) {
-    best.push({ index: id, label: labels[id] ?? String(id), score });
-  }
-  return best;
+  return highest.takeAll((index, score) => {
+    return { index, label: labels[index] ?? String(index), score };
+  });
 }

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { createHighestScores } from "./output-values.ts";
+import { HighestScores } from "./output-values.ts";
 
 function highestOf(scores: Iterable<number>, count: number) {
-  const highest = createHighestScores(count);
+  const highest = new HighestScores(count);
   let id = 0;
   for (const score of scores) highest.offer(id++, score);
   return highest;
@@ -19,7 +19,9 @@ test("they are those that sorting all of them gives, of equal ones the first", (
           .map((score, id) => ({ id, score }))
           .toSorted((a, b) => b.score - a.score || a.id - b.id);
 
-        expect(highestOf(scores, count).all()).toEqual(sorted.slice(0, count));
+        const highest = highestOf(scores, count).takeAll((id, score) => ({ id, score }));
+
+        expect(highest).toEqual(sorted.slice(0, count));
       },
     ),
   );

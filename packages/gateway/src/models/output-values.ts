@@ -54,66 +54,66 @@ export function valuesOfPicture(
   );
 }
 
-/** The highest of many scores that are offered one after the other. */
-export interface HighestScores {
-  /** Comparisons so far, beside the first of each score. */
-  readonly comparisonCount: number;
-  /** Only a score above it is among the highest: the worst of them, or -Infinity while there is room. */
-  readonly floor: number;
-  /** Ids come in ascending order: of equal scores the first one offered is the better. */
-  offer(id: number, score: number): void;
-  /** Best first. */
-  all(): readonly HighScore[];
-}
-
-export interface HighScore {
-  readonly id: number;
-  readonly score: number;
-}
-
 /**
- * Finds the `count` highest scores with a heap whose root is the worst of them, in O(n log count) for n scores.
- *
- * @param count - an integer >= 1
+ * The highest of many scores that are offered one after the other: a heap whose root is the worst of them, which finds
+ * them in O(n log count) for n scores. A class, so that those of all pictures share their methods.
  */
-export function createHighestScores(count: number): HighestScores {
+export class HighestScores {
+  /** Comparisons so far, beside the first of each score. */
+  declare comparisonCount: number;
+  /** Only a score above it is among the highest: the worst of them, or -Infinity while there is room. */
+  declare floor: number;
+  declare private readonly count: number;
   // Two lists of numbers rather than one of entries: most scores that are offered are soon replaced.
-  const ids: number[] = [];
-  const scores: number[] = [];
-  const highest = {
-    comparisonCount: 0,
-    floor: Number.NEGATIVE_INFINITY,
-    offer: (id: number, score: number): void => {
-      const isFull = ids.length === count;
-      if (isFull && !(score > highest.floor)) return;
-      const at = isFull ? sink(score) : rise(score);
-      ids[at] = id;
-      scores[at] = score;
-      if (ids.length === count) highest.floor = scores[0] as number;
-    },
-    all: () => {
-      const entries: HighScore[] = [];
-      for (const [at, id] of ids.entries()) entries.push({ id, score: scores[at] as number });
-      return entries.sort((a, b) => b.score - a.score || a.id - b.id);
-    },
-  };
+  declare private readonly ids: number[];
+  declare private readonly scores: number[];
 
-  /** Makes room for a score from the end of the heap upwards. @returns where it belongs */
-  function rise(score: number): number {
-    let at = ids.length;
-    while (at > 0) {
-      const parentAt = (at - 1) >> 1;
-      highest.comparisonCount += 1;
-      if (score > (scores[parentAt] as number)) break;
-      ids[at] = ids[parentAt] as number;
-      scores[at] = scores[parentAt] as number;
-      at = parentAt;
-    }
-    return at;
+  /** @param count - how many are kept; an integer >= 1 */
+  constructor(count: number) {
+    this.comparisonCount = 0;
+    this.floor = Number.NEGATIVE_INFINITY;
+    this.count = count;
+    this.ids = [];
+    this.scores = [];
   }
 
-  /** Drops the root, and makes room for a score above it. @returns where it belongs */
-  function sink(score: number): number {
+  /** Ids come in ascending order: of equal scores the first one offered is the better. */
+  offer(id: number, score: number): void {
+    const { ids, scores, count } = this;
+    if (ids.length < count) {
+      // From the end of the heap upwards.
+      let at = ids.length;
+      while (at > 0) {
+        const parentAt = (at - 1) >> 1;
+        this.comparisonCount += 1;
+        if (score > (scores[parentAt] as number)) break;
+        ids[at] = ids[parentAt] as number;
+        scores[at] = scores[parentAt] as number;
+        at = parentAt;
+      }
+      ids[at] = id;
+      scores[at] = score;
+    } else if (score > this.floor) this.#replaceRoot(id, score);
+    if (ids.length === count) this.floor = scores[0] as number;
+  }
+
+  /** Takes them all out. @returns what `toValue` makes of each, best first */
+  takeAll<Value>(toValue: (id: number, score: number) => Value): readonly Value[] {
+    const { ids, scores } = this;
+    const values = new Array<Value>(ids.length);
+    // The root is the worst of those that are left.
+    for (let at = ids.length - 1; at >= 0; at -= 1) {
+      values[at] = toValue(ids[0] as number, scores[0] as number);
+      const lastId = ids.pop() as number;
+      const lastScore = scores.pop() as number;
+      if (at > 0) this.#replaceRoot(lastId, lastScore);
+    }
+    return values;
+  }
+
+  /** Drops the root, and lets an entry sink from its place. */
+  #replaceRoot(id: number, score: number): void {
+    const { ids, scores } = this;
     let at = 0;
     for (let childAt = 1; childAt < ids.length; childAt = 2 * at + 1) {
       const rightAt = childAt + 1;
@@ -122,17 +122,16 @@ export function createHighestScores(count: number): HighestScores {
       const isRightLater = (ids[rightAt] as number) > (ids[childAt] as number);
       const isRightWorse = difference < 0 || (difference === 0 && isRightLater);
       const worseAt = isRightWorse ? rightAt : childAt;
-      highest.comparisonCount += 2;
-      // The one that is offered comes last, so it is the worse of two equal ones.
-      if ((scores[worseAt] as number) >= score) break;
+      const worstScore = scores[worseAt] as number;
+      this.comparisonCount += 2;
+      if (worstScore > score || (worstScore === score && (ids[worseAt] as number) < id)) break;
       ids[at] = ids[worseAt] as number;
-      scores[at] = scores[worseAt] as number;
+      scores[at] = worstScore;
       at = worseAt;
     }
-    return at;
+    ids[at] = id;
+    scores[at] = score;
   }
-
-  return highest;
 }
 
 /** Returns the probabilities of `logits`. The maximum is subtracted first, so that large logits do not overflow. */

@@ -1,6 +1,6 @@
 import { counted, UpstreamFailedError } from "@tensorgate/core";
 import type { DetectorFormat } from "@tensorgate/tf-serving";
-import { createHighestScores } from "../output-values.ts";
+import { HighestScores } from "../output-values.ts";
 import { type BoxColumn, type BoxTable, columnValue } from "./box-table.ts";
 
 /** A box that may be an answer, where the table has it. */
@@ -44,13 +44,13 @@ function bestOfSingleScores(
   const firstClass = background === "first" ? 1 : 0;
   const classOf = (row: number) =>
     classes ? Math.round(columnValue(classes, row)) - classOffset : firstClass;
-  const highest = createHighestScores(maxCandidates);
+  const highest = new HighestScores(maxCandidates);
   for (let row = 0; row < rowCount; row += 1) {
     const score = activate(columnValue(scores, row));
     if (score <= minScore || classOf(row) < firstClass) continue;
     highest.offer(row, probability(score, scores.name));
   }
-  return highest.all().map(({ id, score }) => ({ row: id, classIndex: classOf(id), score }));
+  return highest.takeAll((row, score) => ({ row, classIndex: classOf(row), score }));
 }
 
 /** Runs for millions of values, so that nothing is made for those that are no candidates. */
@@ -64,7 +64,7 @@ function bestOfClasses(
   const classes = classRange(format, scores);
   const scorer = rowScorer(format, scores);
   const activate = activationOf(format);
-  const highest = createHighestScores(maxCandidates);
+  const highest = new HighestScores(maxCandidates);
   for (let row = 0; row < rowCount; row += 1) {
     const isObject = objectness ? activate(columnValue(objectness, row)) : 1;
     // No score of a class is above 1.
@@ -90,7 +90,7 @@ function bestOfClasses(
       if (each > minScore) highest.offer(row * width + index, probability(each, scores.name));
     }
   }
-  return highest.all().map(({ id, score }) => ({
+  return highest.takeAll((id, score) => ({
     row: Math.floor(id / width),
     classIndex: (id % width) - classOffset,
     score,

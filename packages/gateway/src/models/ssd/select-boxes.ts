@@ -4,7 +4,7 @@ import {
   type SelectOptions,
   withoutOverlaps,
 } from "../detection/edges.ts";
-import { createHighestScores } from "../output-values.ts";
+import { HighestScores } from "../output-values.ts";
 import { type AnchorSize, cellCentre, decodedBox } from "./anchors.ts";
 import type { HeadLayer } from "./head.ts";
 
@@ -40,7 +40,7 @@ function bestCandidates(
   layers: readonly HeadLayer[],
   { minScore, maxCandidates }: SelectOptions,
 ): readonly Candidate[] {
-  const highest = createHighestScores(maxCandidates);
+  const highest = new HighestScores(maxCandidates);
   const isLikely = likelyAnchors(minScore);
   let firstId = 0;
   for (const { anchors, rows, columns, classCount, logits } of layers) {
@@ -55,7 +55,7 @@ function bestCandidates(
     }
     firstId += valueCount;
   }
-  return highest.all().map(({ id, score }) => candidateAt(id, score, layers));
+  return highest.takeAll((id, score) => candidateAt(id, score, layers));
 }
 
 function candidateAt(id: number, score: number, layers: readonly HeadLayer[]): Candidate {
